@@ -1,0 +1,129 @@
+//! Keys as the console thinks of them: plain data, with the names the key table, the footer and the tests use.
+//!
+//! The terminal's own key events are turned into these in `tui::input`; nothing else here knows crossterm.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// A key that was pressed, with its modifiers. Shift is only kept where it changes the meaning (`Shift-Tab`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Key {
+    /// Which key.
+    pub code: Code,
+    /// Ctrl was held.
+    pub ctrl: bool,
+    /// Alt was held, or Esc came just before.
+    pub alt: bool,
+    /// Shift was held; always false for characters, whose case says it already.
+    pub shift: bool,
+}
+
+/// The keys the console knows; others are dropped where they are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[expect(missing_docs, reason = "the names are those printed on the keys")]
+pub enum Code {
+    Char(char),
+    F(u8),
+    Enter,
+    Tab,
+    Esc,
+    Backspace,
+    Del,
+    Up,
+    Down,
+    Left,
+    Right,
+    PgUp,
+    PgDn,
+    Home,
+    End,
+}
+
+const NAMED: [(Code, &str, &str); 13] = [
+    (Code::Enter, "Enter", "Enter"),
+    (Code::Tab, "Tab", "Tab"),
+    (Code::Esc, "Esc", "Esc"),
+    (Code::Backspace, "Backspace", "Backspace"),
+    (Code::Del, "Del", "Del"),
+    (Code::Up, "Up", "↑"),
+    (Code::Down, "Down", "↓"),
+    (Code::Left, "Left", "←"),
+    (Code::Right, "Right", "→"),
+    (Code::PgUp, "PgUp", "PgUp"),
+    (Code::PgDn, "PgDn", "PgDn"),
+    (Code::Home, "Home", "Home"),
+    (Code::End, "End", "End"),
+];
+
+impl Key {
+    /// The key without modifiers.
+    pub const fn plain(code: Code) -> Self {
+        Self { code, ctrl: false, alt: false, shift: false }
+    }
+
+    /// The character this key types, if it types one.
+    pub const fn typed(self) -> Option<char> {
+        match self {
+            Self { code: Code::Char(c), ctrl: false, alt: false, .. } => Some(c),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (held, name) in [(self.ctrl, "Ctrl-"), (self.alt, "Alt-"), (self.shift, "Shift-")] {
+            if held {
+                f.write_str(name)?;
+            }
+        }
+        match self.code {
+            Code::Char(' ') => f.write_str("Space"),
+            Code::Char(c) if self.ctrl => write!(f, "{}", c.to_ascii_uppercase()),
+            Code::Char(c) => write!(f, "{c}"),
+            Code::F(n) => write!(f, "F{n}"),
+            code => f.write_str(NAMED.iter().find(|(c, ..)| *c == code).map_or("", |(.., sign)| sign)),
+        }
+    }
+}
+
+/// The text is not the name of a key.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} names no key")]
+pub struct UnknownKey(pub String);
+
+impl FromStr for Key {
+    type Err = UnknownKey;
+
+    /// Reads `Ctrl-Y`, `Shift-Tab`, `F2`, `Space`, `x`, `Up` or `↑`.
+    fn from_str(name: &str) -> Result<Self, UnknownKey> {
+        let mut key = Self::plain(Code::Esc);
+        let mut rest = name;
+        loop {
+            let before = rest;
+            for (prefix, held) in [("Ctrl-", &mut key.ctrl), ("Alt-", &mut key.alt), ("Shift-", &mut key.shift)] {
+                if let Some(tail) = rest.strip_prefix(prefix) {
+                    *held = true;
+                    rest = tail;
+                }
+            }
+            if rest == before {
+                break;
+            }
+        }
+        let mut chars = rest.chars();
+        key.code = match (chars.next(), chars.next()) {
+            (Some(c), None) if NAMED.iter().all(|(.., sign)| *sign != rest) => {
+                Code::Char(if key.ctrl { c.to_ascii_lowercase() } else { c })
+            }
+            _ if rest == "Space" => Code::Char(' '),
+            _ => NAMED
+                .iter()
+                .find(|(_, name, sign)| *name == rest || *sign == rest)
+                .map(|(code, ..)| *code)
+                .or_else(|| rest.strip_prefix('F').and_then(|n| n.parse().ok()).map(Code::F))
+                .ok_or_else(|| UnknownKey(name.to_owned()))?,
+        };
+        Ok(key)
+    }
+}
