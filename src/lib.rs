@@ -1,2 +1,15 @@
-//! Portcullis.
+//! Portcullis: the gate of an authenticated MCP server, and a terminal console around it.
+//!
+//! [`AuthenticatedMcpServer`] issues HS256 tokens, verifies them, checks permissions and calls tools. Everything it
+//! decides, it decides by [`auth::Rules::decide`]; a console, a command line and a server show and serve the same
+//! decisions.
+
 pub mod app;
+pub mod auth;
+pub mod clock;
+pub mod gate;
+pub mod text;
+pub mod tools;
+
+pub use auth::{AuthState, Check, Decision, Inspection, KeyRing, Outcome, Principal, Reason, Rules};
+pub use gate::AuthenticatedMcpServer;

@@ -1,0 +1,164 @@
+//! The log of real calls. It holds no token, only token ids, and it is bounded in rows and in bytes.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::date::NumericDate;
+use super::decision::Decision;
+use super::outcome::Outcome;
+use super::token::TokenId;
+use crate::text;
+
+/// The most rows kept; the oldest go first.
+pub const MAX_ROWS: usize = 100_000;
+/// The most memory the rows may take together, in bytes, roughly.
+pub const MAX_BYTES: usize = 64 << 20;
+/// Arguments and answers are cut to this length, in bytes.
+pub const MAX_TEXT: usize = 4096;
+
+/// Who made a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// The console's Call pane.
+    Console,
+    /// The library's front door.
+    Library,
+}
+
+impl Origin {
+    /// The word in the log.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Console => "console",
+            Self::Library => "library",
+        }
+    }
+}
+
+/// One real call.
+#[derive(Clone, Debug)]
+pub struct Record {
+    /// Its number, counted from 1; never used twice.
+    pub seq: u64,
+    /// When it was made.
+    pub at: NumericDate,
+    /// The instant it was judged for.
+    pub judged_at: NumericDate,
+    /// Who made it.
+    pub origin: Origin,
+    /// The token it came with.
+    pub token_id: Option<TokenId>,
+    /// The tool asked for, as spelled by the caller.
+    pub tool: Box<str>,
+    /// The arguments as JSON text, cut to [`MAX_TEXT`].
+    pub arguments: Box<str>,
+    /// The answer as JSON text, cut to [`MAX_TEXT`].
+    pub answer: Box<str>,
+    /// What went wrong after the gate said yes.
+    pub trouble: Option<Box<str>>,
+    /// What the gate said.
+    pub decision: Decision,
+    /// From question to answer.
+    pub took: Duration,
+}
+
+impl Record {
+    /// A record of a call that is over; [`Activity::push`] gives it its number.
+    #[expect(clippy::too_many_arguments, reason = "one place makes records, from values it has at hand by these names")]
+    pub fn new(
+        at: NumericDate,
+        judged_at: NumericDate,
+        origin: Origin,
+        token: Option<&str>,
+        tool: &str,
+        arguments: &str,
+        outcome: &Outcome,
+        decision: Decision,
+        took: Duration,
+    ) -> Self {
+        Self {
+            seq: 0,
+            at,
+            judged_at,
+            origin,
+            token_id: token.filter(|t| !t.is_empty()).map(TokenId::of),
+            tool: text::head(tool, MAX_TEXT).into(),
+            arguments: text::head(arguments, MAX_TEXT).into(),
+            answer: text::head(&outcome.answer().to_string(), MAX_TEXT).into(),
+            trouble: outcome.trouble().map(Into::into),
+            decision,
+            took,
+        }
+    }
+
+    fn weight(&self) -> usize {
+        let texts =
+            self.tool.len() + self.arguments.len() + self.answer.len() + self.trouble.as_ref().map_or(0, |t| t.len());
+        size_of::<Self>() + texts + self.decision.subject.as_ref().map_or(0, |s| s.len())
+    }
+}
+
+/// The rows, oldest first.
+#[derive(Clone, Debug, Default)]
+pub struct Activity {
+    rows: VecDeque<Arc<Record>>,
+    bytes: usize,
+    last: u64,
+}
+
+impl Activity {
+    /// Logs a call; the oldest rows make room.
+    pub fn push(&mut self, mut record: Record) -> Arc<Record> {
+        record.seq = self.last + 1;
+        let record = Arc::new(record);
+        self.append(Arc::clone(&record));
+        while self.rows.len() > MAX_ROWS || (self.bytes > MAX_BYTES && self.rows.len() > 1) {
+            self.drop_oldest();
+        }
+        record
+    }
+
+    /// Brings a copy up to date, at the cost of what is new.
+    pub(super) fn follow(&mut self, original: &Self) {
+        let new = usize::try_from(original.last - self.last).unwrap_or(usize::MAX).min(original.rows.len());
+        for record in original.rows.range(original.rows.len() - new..) {
+            self.append(Arc::clone(record));
+        }
+        while self.rows.len() > original.rows.len() {
+            self.drop_oldest();
+        }
+    }
+
+    fn append(&mut self, record: Arc<Record>) {
+        self.last = record.seq;
+        self.bytes += record.weight();
+        self.rows.push_back(record);
+    }
+
+    fn drop_oldest(&mut self) {
+        if let Some(gone) = self.rows.pop_front() {
+            self.bytes -= gone.weight();
+        }
+    }
+
+    /// How many rows there are.
+    pub fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Whether no call was made yet.
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// The rows, newest first.
+    pub fn newest(&self) -> impl DoubleEndedIterator<Item = &Arc<Record>> + ExactSizeIterator {
+        self.rows.iter().rev()
+    }
+
+    /// The row at a place counted from the newest, which is 0.
+    pub fn nth_newest(&self, n: usize) -> Option<&Arc<Record>> {
+        self.rows.len().checked_sub(n + 1).and_then(|i| self.rows.get(i))
+    }
+}

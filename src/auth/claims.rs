@@ -1,0 +1,137 @@
+//! Claims, typed: what a payload says, once it is well formed and before anybody believes it; and the principal, once
+//! the gate does.
+
+use std::ops::Deref;
+
+use super::date::NumericDate;
+use super::decision::Reason;
+use super::lifetime::Lifetime;
+use super::members::{self, Member};
+
+/// The claims the gate knows; `user_id` and `permissions` are ours, the rest is RFC 7519 §4.1. Others are ignored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Claims {
+    /// Who the token speaks for; never empty.
+    pub user_id: String,
+    /// What it may do, as it stands in the token.
+    pub permissions: Vec<String>,
+    /// Dead from this instant on.
+    pub exp: NumericDate,
+    /// Not valid before.
+    pub nbf: Option<NumericDate>,
+    /// When it was issued.
+    pub iat: Option<NumericDate>,
+    /// The token's own number.
+    pub jti: Option<String>,
+    /// Who issued it; `None` also where `iss` is no string.
+    pub iss: Option<String>,
+    /// For whom; empty where `aud` is neither a string nor an array of strings.
+    pub aud: Vec<String>,
+}
+
+/// What `exp`, `nbf` and `iat` must be.
+const A_TIME: &str = "a number of seconds within the years 0001 to 9999";
+
+impl Claims {
+    /// Reads the claims from a payload's members, none of which stands twice.
+    pub(super) fn read(payload: &[Member<'_>]) -> Result<Self, Reason> {
+        let (mut user_id, mut permissions, mut exp, mut nbf, mut iat) = (None, None, None, None, None);
+        let (mut jti, mut iss, mut aud) = (None, None, Vec::new());
+        for Member { name, value } in payload {
+            match &**name {
+                "user_id" => user_id = Some(user(value)?),
+                "permissions" => {
+                    permissions =
+                        Some(strings(value).ok_or_else(|| invalid("permissions", value, "an array of strings"))?)
+                }
+                "exp" => exp = Some(time("exp", value)?),
+                "nbf" => nbf = Some(time("nbf", value)?),
+                "iat" => iat = Some(time("iat", value)?),
+                "jti" => jti = members::string(value).map(Into::into),
+                "iss" => iss = members::string(value).map(Into::into),
+                "aud" => {
+                    aud = members::string(value)
+                        .map(|one| vec![one.into()])
+                        .or_else(|| strings(value))
+                        .unwrap_or_default()
+                }
+                _ => {}
+            }
+        }
+        let missing = |claim| Reason::ClaimMissing { claim };
+        Ok(Self {
+            user_id: user_id.ok_or_else(|| missing("user_id"))?,
+            permissions: permissions.ok_or_else(|| missing("permissions"))?,
+            exp: exp.ok_or_else(|| missing("exp"))?,
+            nbf,
+            iat,
+            jti,
+            iss,
+            aud,
+        })
+    }
+
+    /// The token's times, to be judged with a leeway in microseconds.
+    pub fn lifetime(&self, leeway: i64) -> Lifetime {
+        Lifetime { iat: self.iat, nbf: self.nbf, exp: Some(self.exp), leeway }
+    }
+}
+
+fn user(value: &str) -> Result<String, Reason> {
+    match members::string(value) {
+        Some(user) if !user.is_empty() => Ok(user.into()),
+        Some(_) => Err(Reason::ClaimInvalid {
+            claim: "user_id",
+            found: "empty".into(),
+            wanted: "a string with something in it",
+        }),
+        None => Err(invalid("user_id", value, "a string")),
+    }
+}
+
+fn time(claim: &'static str, value: &str) -> Result<NumericDate, Reason> {
+    NumericDate::from_json_number(value).ok_or_else(|| invalid(claim, value, A_TIME))
+}
+
+/// The strings of a JSON array of strings; `None` for anything else.
+pub(super) fn strings(value: &str) -> Option<Vec<String>> {
+    serde_json::from_str(value).ok()
+}
+
+fn invalid(claim: &'static str, value: &str, wanted: &'static str) -> Reason {
+    let found = match members::kind_of(value) {
+        "a number" => crate::text::display_safe(value, 40).into(),
+        "a string" if members::string(value).is_none() => "a broken string".into(),
+        "an array" => "an array with something else in it".into(),
+        kind => kind.into(),
+    };
+    Reason::ClaimInvalid { claim, found, wanted }
+}
+
+/// Who a verified token speaks for. Only `verify` makes one, so holding it means that every check passed at that
+/// instant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Principal(Claims);
+
+impl Principal {
+    pub(super) fn new(verified: Claims) -> Self {
+        Self(verified)
+    }
+
+    /// The claims, which are true as far as the issuer is.
+    pub fn into_claims(self) -> Claims {
+        self.0
+    }
+
+    /// The one membership test there is.
+    pub fn holds(&self, permission: &str) -> bool {
+        self.0.permissions.iter().any(|held| held == permission)
+    }
+}
+
+impl Deref for Principal {
+    type Target = Claims;
+    fn deref(&self) -> &Claims {
+        &self.0
+    }
+}

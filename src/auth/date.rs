@@ -1,0 +1,131 @@
+//! Instants, as RFC 7519 §2 counts them.
+
+use chrono::{DateTime, FixedOffset, SecondsFormat, TimeZone as _, Utc};
+
+use crate::text::words::SECOND;
+
+/// An instant: seconds since 1970-01-01T00:00:00Z with a fraction (RFC 7519 §2, NumericDate), kept in microseconds.
+///
+/// Made from a claim it always lies within the years 0001 to 9999; a finer fraction is rounded down.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct NumericDate(i64);
+
+impl NumericDate {
+    /// 0001-01-01T00:00:00Z, the earliest time a claim may name.
+    pub const MIN: Self = Self(-62_135_596_800 * SECOND);
+    /// 9999-12-31T23:59:59.999999Z, the latest time a claim may name.
+    pub const MAX: Self = Self(253_402_300_800 * SECOND - 1);
+
+    /// From whole seconds since the epoch; outside the years 0001–9999 the nearest time inside.
+    pub const fn from_seconds(seconds: i64) -> Self {
+        Self::from_micros(seconds.saturating_mul(SECOND))
+    }
+
+    /// From microseconds since the epoch; outside the years 0001–9999 the nearest time inside.
+    pub const fn from_micros(micros: i64) -> Self {
+        match micros {
+            m if m < Self::MIN.0 => Self::MIN,
+            m if m > Self::MAX.0 => Self::MAX,
+            m => Self(m),
+        }
+    }
+
+    /// Microseconds since the epoch.
+    pub const fn micros(self) -> i64 {
+        self.0
+    }
+
+    /// Whole seconds since the epoch, rounded down: what an issued token carries.
+    pub const fn seconds(self) -> i64 {
+        self.0.div_euclid(SECOND)
+    }
+
+    /// This instant moved by microseconds, kept within the years 0001–9999.
+    pub const fn plus(self, micros: i64) -> Self {
+        Self::from_micros(self.0.saturating_add(micros))
+    }
+
+    /// Microseconds from `earlier` to this instant; negative when it lies before. Cannot overflow.
+    pub const fn since(self, earlier: Self) -> i64 {
+        self.0 - earlier.0
+    }
+
+    /// Reads the text of a JSON number; `None` when it is none, or not a time within the years 0001–9999.
+    pub fn from_json_number(text: &str) -> Option<Self> {
+        if let Ok(seconds) = text.parse::<i64>() {
+            return (Self::MIN.seconds()..=Self::MAX.seconds()).contains(&seconds).then(|| Self::from_seconds(seconds));
+        }
+        if !text.starts_with(|c: char| c == '-' || c.is_ascii_digit()) {
+            return None;
+        }
+        let seconds: f64 = text.parse().ok()?;
+        let micros = (seconds * 1e6).floor();
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_precision_loss,
+            reason = "the range was just checked; MIN and MAX are known"
+        )]
+        (Self::MIN.0 as f64..=Self::MAX.0 as f64).contains(&micros).then(|| Self(micros as i64))
+    }
+
+    /// Reads an RFC 3339 time.
+    pub fn from_rfc3339(text: &str) -> Option<Self> {
+        let time = DateTime::parse_from_rfc3339(text.trim()).ok()?;
+        Some(Self::from(time.with_timezone(&Utc)))
+    }
+
+    /// As RFC 3339 in UTC, with a fraction only where there is one.
+    pub fn rfc3339(self) -> String {
+        self.utc().to_rfc3339_opts(SecondsFormat::AutoSi, true)
+    }
+
+    /// As chrono knows it.
+    pub fn utc(self) -> DateTime<Utc> {
+        // Every value is within chrono's range, which reaches 262,000 years either way.
+        Utc.timestamp_micros(self.0).single().unwrap_or_default()
+    }
+
+    /// At an offset, `seconds` east of Greenwich.
+    pub fn at_offset(self, seconds: i32) -> DateTime<FixedOffset> {
+        let utc = self.utc();
+        FixedOffset::east_opt(seconds).map_or_else(|| utc.fixed_offset(), |offset| utc.with_timezone(&offset))
+    }
+}
+
+impl From<DateTime<Utc>> for NumericDate {
+    fn from(time: DateTime<Utc>) -> Self {
+        Self::from_micros(time.timestamp_micros())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case("0", Some(0))]
+    #[case("1.5", Some(1_500_000))]
+    #[case("-1.5", Some(-1_500_000))]
+    #[case("1.7e9", Some(1_700_000_000_000_000))]
+    #[case("253402300799", Some(253_402_300_799_000_000))]
+    #[case("253402300800", None)]
+    #[case("-62135596801", None)]
+    #[case("9223372036854775807", None)]
+    #[case("18446744073709551615", None)]
+    #[case("1e400", None)]
+    #[case("1795381200000", None)]
+    #[case("\"1\"", None)]
+    #[case("inf", None)]
+    #[case("null", None)]
+    fn a_json_number_is_a_time_or_nothing(#[case] text: &str, #[case] micros: Option<i64>) {
+        assert_eq!(NumericDate::from_json_number(text).map(NumericDate::micros), micros);
+    }
+
+    #[test]
+    fn the_borders_are_dates() {
+        assert_eq!(NumericDate::MIN.rfc3339(), "0001-01-01T00:00:00Z");
+        assert_eq!(NumericDate::MAX.rfc3339(), "9999-12-31T23:59:59.999999Z");
+        assert_eq!(NumericDate::from_rfc3339("2026-11-22T20:41:05Z").map(NumericDate::seconds), Some(1_795_380_065));
+    }
+}

@@ -1,0 +1,206 @@
+//! What an inspection points out beside its verdict: odd, risky or misleading things in a token that no check refuses,
+//! and the explanation of those that one does.
+
+use std::fmt;
+
+use super::date::NumericDate;
+use super::key::{Key, STRONG_BITS};
+use super::lifetime::Lifetime;
+use super::members::{self, Member};
+use super::policy::Policy;
+use crate::text::safe::{Hidden, hidden};
+use crate::text::{self, words};
+
+/// One thing worth pointing out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the sentence of each says what it is; fields are named for what they hold")]
+pub enum Finding {
+    AlgorithmNone,
+    HmacUnderAsymmetric { alg: String },
+    KeyInHeader { member: String },
+    Encrypted,
+    Duplicate { name: String },
+    WeakKey { bits: usize },
+    NoExpiry,
+    Milliseconds { claim: String, meant: NumericDate },
+    EndsBeforeStart,
+    LongLife { micros: i64 },
+    Invisible { place: String, class: Hidden, found: char },
+    NotAscii { place: String, found: char },
+    UnknownPermission { permission: String },
+}
+
+/// One sentence without a full stop. Safe to show.
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = |text: &str| text::name(text, 48);
+        match self {
+            Self::AlgorithmNone => f.write_str("alg none: anybody can write such a token"),
+            Self::HmacUnderAsymmetric { alg } => {
+                write!(
+                    f,
+                    "{} header over a 32-byte signature, the size of an HS256 one: an attempt to confuse keys",
+                    name(alg)
+                )
+            }
+            Self::KeyInHeader { member } => {
+                write!(f, "the header brings a key or its address ({}); it is never used", name(member))
+            }
+            Self::Encrypted => f.write_str("encrypted (JWE): its claims cannot be read without the recipient's key"),
+            Self::Duplicate { name: member } => {
+                write!(f, "{} stands twice; readers disagree on which one counts", name(member))
+            }
+            Self::WeakKey { bits } => write!(f, "weak key: {bits} bit, HS256 wants {STRONG_BITS} (RFC 7518 §3.2)"),
+            Self::NoExpiry => f.write_str("no exp: such a token would live for ever"),
+            Self::Milliseconds { claim, meant } => {
+                write!(f, "{} looks like milliseconds; in seconds it would be {}", name(claim), meant.rfc3339())
+            }
+            Self::EndsBeforeStart => f.write_str("exp lies before iat or nbf: it was never valid"),
+            Self::LongLife { micros } => write!(f, "very long life: {}", words::span(*micros)),
+            Self::Invisible { place, class, found } => {
+                write!(f, "{} holds a {} (\\u{{{:x}}})", name(place), class.noun(), u32::from(*found))
+            }
+            Self::NotAscii { place, found } => {
+                write!(
+                    f,
+                    "{} holds letters beyond ASCII (U+{:04X}), which may pass for others",
+                    name(place),
+                    u32::from(*found)
+                )
+            }
+            Self::UnknownPermission { permission } => {
+                write!(f, "permission {} opens no tool of the policy", name(permission))
+            }
+        }
+    }
+}
+
+/// Longer than this is a very long life: 30 days, in microseconds.
+const LONG: i64 = 30 * 86_400 * words::SECOND;
+
+/// The longest text that is searched for odd letters, in bytes; a megabyte of them needs no second finding.
+const SEARCHED: usize = 1 << 16;
+
+/// What the findings are made from: a token read as leniently as possible.
+pub(super) struct Readable<'a> {
+    pub header: &'a [Member<'a>],
+    pub payload: &'a [Member<'a>],
+    pub segments: usize,
+    pub signature_bytes: usize,
+    pub lifetime: Lifetime,
+    /// The key, where the token was verified with it.
+    pub verified_by: Option<&'a Key>,
+    pub policy: &'a Policy,
+}
+
+/// Every finding, the graver ones first; at most a screenful.
+pub(super) fn find(token: &Readable<'_>) -> Vec<Finding> {
+    let mut found = Vec::new();
+    in_header(token, &mut found);
+    for part in [token.header, token.payload] {
+        found.extend(members::duplicate(part).map(|name| Finding::Duplicate { name: head(name) }));
+    }
+    if let Some(key) = token.verified_by.filter(|key| key.is_weak()) {
+        found.push(Finding::WeakKey { bits: key.bits() });
+    }
+    times(token, &mut found);
+    letters(token, &mut found);
+    permissions(token, &mut found);
+    found.truncate(24);
+    found
+}
+
+fn head(text: &str) -> String {
+    text::head(text, 200).to_owned()
+}
+
+fn in_header(token: &Readable<'_>, found: &mut Vec<Finding>) {
+    let alg = token.header.iter().find(|m| m.name == "alg").and_then(|m| members::string(m.value)).unwrap_or_default();
+    if token.segments == 5 {
+        found.push(Finding::Encrypted);
+    } else if alg.eq_ignore_ascii_case("none") {
+        found.push(Finding::AlgorithmNone);
+    } else if alg.get(..2).is_some_and(|family| ["RS", "PS", "ES", "Ed"].contains(&family))
+        && token.signature_bytes == 32
+    {
+        found.push(Finding::HmacUnderAsymmetric { alg: head(&alg) });
+    }
+    for member in token.header.iter().filter(|m| ["jku", "jwk", "x5u", "x5c"].contains(&&*m.name)) {
+        found.push(Finding::KeyInHeader { member: head(&member.name) });
+    }
+}
+
+fn times(token: &Readable<'_>, found: &mut Vec<Finding>) {
+    let life = &token.lifetime;
+    if !token.payload.is_empty() && token.payload.iter().all(|m| m.name != "exp") {
+        found.push(Finding::NoExpiry);
+    }
+    for member in token.payload.iter().filter(|m| ["exp", "nbf", "iat"].contains(&&*m.name)) {
+        // Seconds of this magnitude lie beyond the year 5000; as milliseconds they lie between 2001 and 2286.
+        if let Some(millis) = member.value.parse::<f64>().ok().filter(|n| (1e12..1e13).contains(n)) {
+            #[expect(clippy::cast_possible_truncation, reason = "just checked to be below 1e13")]
+            let meant = NumericDate::from_micros(millis as i64 * 1000);
+            found.push(Finding::Milliseconds { claim: head(&member.name), meant });
+        }
+    }
+    if let Some(exp) = life.exp {
+        if life.nbf.max(life.iat).is_some_and(|start| start >= exp) {
+            found.push(Finding::EndsBeforeStart);
+        }
+    }
+    if let Some(micros) = life.length().filter(|micros| *micros > LONG) {
+        found.push(Finding::LongLife { micros });
+    }
+}
+
+fn letters(token: &Readable<'_>, found: &mut Vec<Finding>) {
+    for member in token.header.iter().chain(token.payload).take(2000) {
+        let place = || head(&member.name);
+        // The raw text spells escapes out, so the value is looked at as it will be read.
+        let value =
+            members::string(text::head(member.value, SEARCHED)).unwrap_or_else(|| unescaped(member.value).into());
+        let odd = |text: &str| text.chars().find_map(|c| hidden(c).map(|class| (c, class)));
+        if let Some((found_char, class)) = odd(&member.name).or_else(|| odd(&value)) {
+            found.push(Finding::Invisible { place: place(), class, found: found_char });
+        } else if ["user_id", "permissions", "iss", "aud", "sub"].contains(&&*member.name) {
+            if let Some(c) = value.chars().find(|c| !c.is_ascii()) {
+                found.push(Finding::NotAscii { place: place(), found: c });
+            }
+        }
+        if found.len() > 24 {
+            return;
+        }
+    }
+}
+
+/// The strings inside a JSON value, in one text; a value that cannot be parsed stands for itself.
+fn unescaped(value: &str) -> String {
+    fn collect(value: &serde_json::Value, out: &mut String) {
+        match value {
+            serde_json::Value::String(text) => out.push_str(text),
+            serde_json::Value::Array(items) => items.iter().for_each(|item| collect(item, out)),
+            serde_json::Value::Object(members) => members.iter().for_each(|(name, item)| {
+                out.push_str(name);
+                collect(item, out);
+            }),
+            _ => {}
+        }
+    }
+    let value = text::head(value, SEARCHED);
+    let mut out = String::new();
+    match serde_json::from_str(value) {
+        Ok(parsed) => collect(&parsed, &mut out),
+        Err(_) => out.push_str(&value.replace(['\n', '\r', '\t'], " ")),
+    }
+    out
+}
+
+fn permissions(token: &Readable<'_>, found: &mut Vec<Finding>) {
+    let known = token.policy.permissions();
+    let held = token.payload.iter().find(|m| m.name == "permissions").and_then(|m| super::claims::strings(m.value));
+    for permission in held.unwrap_or_default().into_iter().take(50) {
+        if known.iter().all(|known| **known != *permission) {
+            found.push(Finding::UnknownPermission { permission: head(&permission) });
+        }
+    }
+}

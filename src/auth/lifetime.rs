@@ -1,0 +1,147 @@
+//! When a token lives: the one comparison that decides, and the one countdown that shows it.
+
+use super::date::NumericDate;
+use super::decision::Reason;
+
+/// The most leeway that may be configured, in seconds.
+pub const MAX_LEEWAY_SECONDS: u64 = 300;
+
+/// Microseconds until a token is dead: `exp + leeway - now`. Alive while this is above zero; at the instant `exp`
+/// (with no leeway) it is zero, and the token is dead (RFC 7519 §4.1.4: "on or after").
+pub const fn remaining(now: NumericDate, exp: NumericDate, leeway: i64) -> i64 {
+    exp.since(now) + leeway
+}
+
+/// Microseconds until a token lives: `nbf - leeway - now`. Alive once this is zero or below (RFC 7519 §4.1.5).
+pub const fn until_valid(now: NumericDate, nbf: NumericDate, leeway: i64) -> i64 {
+    nbf.since(now) - leeway
+}
+
+/// The times of one token, and the leeway they are judged with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Lifetime {
+    /// When it was issued.
+    pub iat: Option<NumericDate>,
+    /// Not valid before.
+    pub nbf: Option<NumericDate>,
+    /// Dead from this instant on.
+    pub exp: Option<NumericDate>,
+    /// Allowance for clocks that differ, in microseconds.
+    pub leeway: i64,
+}
+
+/// Where in its life a token is. Durations are microseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// Before `nbf - leeway`.
+    NotYet {
+        /// Until it becomes valid.
+        left: i64,
+    },
+    /// Between `nbf - leeway` and `nbf`: valid only by leeway.
+    Early {
+        /// Until `nbf`.
+        left: i64,
+    },
+    /// Valid.
+    Live {
+        /// Until `exp`.
+        left: i64,
+    },
+    /// Between `exp` and `exp + leeway`: valid only by leeway.
+    Grace {
+        /// Until it is dead.
+        left: i64,
+    },
+    /// Dead.
+    Expired {
+        /// Since it died.
+        ago: i64,
+    },
+    /// It has no `exp` that can be read.
+    Endless,
+}
+
+impl Lifetime {
+    /// Where in its life the token is at `now`.
+    pub fn phase(&self, now: NumericDate) -> Phase {
+        if let Some(left) = self.nbf.map(|nbf| until_valid(now, nbf, self.leeway)).filter(|left| *left > 0) {
+            return Phase::NotYet { left };
+        }
+        let Some(exp) = self.exp else {
+            return Phase::Endless;
+        };
+        let left = remaining(now, exp, self.leeway);
+        match left {
+            ..=0 => Phase::Expired { ago: -left },
+            _ if left <= self.leeway => Phase::Grace { left },
+            _ => match self.nbf.map(|nbf| nbf.since(now)).filter(|left| *left > 0) {
+                Some(left) => Phase::Early { left },
+                None => Phase::Live { left: left - self.leeway },
+            },
+        }
+    }
+
+    /// The time check of the gate: first `nbf`, then `exp`.
+    pub fn check(&self, now: NumericDate) -> Result<(), Reason> {
+        let leeway = self.leeway;
+        if let Some(from) = self.nbf.filter(|nbf| until_valid(now, *nbf, leeway) > 0) {
+            return Err(Reason::NotYetValid { from, leeway, now });
+        }
+        match self.exp {
+            Some(exp) if remaining(now, exp, leeway) <= 0 => Err(Reason::Expired { exp, leeway, now }),
+            Some(_) => Ok(()),
+            None => Err(Reason::ClaimMissing { claim: "exp" }),
+        }
+    }
+
+    /// From the first instant of its life to the last, in microseconds; `None` without an `exp` and a beginning.
+    pub fn length(&self) -> Option<i64> {
+        let from = self.nbf.or(self.iat)?;
+        self.exp.map(|exp| exp.since(from)).filter(|length| *length > 0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::text::words::SECOND;
+    use proptest::prelude::*;
+    use rstest::rstest;
+
+    fn life(nbf: Option<i64>, exp: i64, leeway: i64) -> Lifetime {
+        Lifetime {
+            iat: None,
+            nbf: nbf.map(NumericDate::from_seconds),
+            exp: Some(NumericDate::from_seconds(exp)),
+            leeway: leeway * SECOND,
+        }
+    }
+
+    #[rstest]
+    #[case(0, 999, Phase::Live { left: SECOND })]
+    #[case(0, 1000, Phase::Expired { ago: 0 })]
+    #[case(0, 1001, Phase::Expired { ago: SECOND })]
+    #[case(5, 999, Phase::Live { left: SECOND })]
+    #[case(5, 1000, Phase::Grace { left: 5 * SECOND })]
+    #[case(5, 1004, Phase::Grace { left: SECOND })]
+    #[case(5, 1005, Phase::Expired { ago: 0 })]
+    #[case(0, 99, Phase::NotYet { left: SECOND })]
+    #[case(0, 100, Phase::Live { left: 900 * SECOND })]
+    #[case(5, 94, Phase::NotYet { left: SECOND })]
+    #[case(5, 95, Phase::Early { left: 5 * SECOND })]
+    #[case(5, 100, Phase::Live { left: 900 * SECOND })]
+    fn every_phase_has_its_second(#[case] leeway: i64, #[case] now: i64, #[case] phase: Phase) {
+        assert_eq!(life(Some(100), 1000, leeway).phase(NumericDate::from_seconds(now)), phase);
+    }
+
+    proptest! {
+        #[test]
+        fn phase_and_check_never_disagree(nbf in proptest::option::of(0i64..50), exp in 0i64..50, leeway in 0i64..5, now in 0i64..60_000_000) {
+            let life = life(nbf, exp, leeway);
+            let now = NumericDate::from_micros(now);
+            let alive = matches!(life.phase(now), Phase::Live { left } | Phase::Early { left } | Phase::Grace { left } if left > 0);
+            prop_assert_eq!(alive, life.check(now).is_ok());
+        }
+    }
+}

@@ -1,0 +1,178 @@
+//! The members of a JSON object as they stand in its text: in order, duplicates and all, values unparsed.
+//!
+//! A JSON value type refuses a whole document for one number of 400 digits or for deep nesting, and silently keeps
+//! the last of two equal names. A gate must see what is there, so names are read and values are kept as raw text.
+
+use std::borrow::Cow;
+use std::collections::HashSet;
+use std::fmt;
+
+use serde::Deserializer as _;
+use serde::de::{MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+/// One member: its name with escapes resolved, and the text of its value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Member<'a> {
+    /// The name, unescaped.
+    pub name: Cow<'a, str>,
+    /// The value's JSON text, as it stands.
+    pub value: &'a str,
+}
+
+/// Why a text is not a JSON object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// Not UTF-8, from this byte on.
+    NotUtf8(usize),
+    /// JSON, but not an object.
+    NotAnObject(&'static str),
+    /// Not JSON; the byte at which reading stopped.
+    NotJson(usize),
+    /// It ends too early.
+    EndsEarly(usize),
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotUtf8(at) => write!(f, "not UTF-8 at byte {at}"),
+            Self::NotAnObject(what) => write!(f, "{what}, not a JSON object"),
+            Self::NotJson(at) => write!(f, "not JSON at byte {at}"),
+            Self::EndsEarly(at) => write!(f, "JSON that ends early, after byte {at}"),
+        }
+    }
+}
+
+struct Members;
+
+impl<'de> Visitor<'de> for Members {
+    type Value = Vec<Member<'de>>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut members = Vec::with_capacity(8);
+        while let Some(name) = map.next_key_seed(Name)? {
+            let value: &'de RawValue = map.next_value()?;
+            members.push(Member { name, value: value.get() });
+        }
+        Ok(members)
+    }
+}
+
+/// A member's name, borrowed where it holds no escape; serde's own `Cow` always copies.
+struct Name;
+
+impl<'de> serde::de::DeserializeSeed<'de> for Name {
+    type Value = Cow<'de, str>;
+    fn deserialize<D: serde::Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Name {
+    type Value = Cow<'de, str>;
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a name")
+    }
+    fn visit_borrowed_str<E>(self, name: &'de str) -> Result<Self::Value, E> {
+        Ok(Cow::Borrowed(name))
+    }
+    fn visit_str<E>(self, name: &str) -> Result<Self::Value, E> {
+        Ok(Cow::Owned(name.to_owned()))
+    }
+}
+
+/// Reads the members of the JSON object that `bytes` are.
+pub fn parse(bytes: &[u8]) -> Result<Vec<Member<'_>>, Fault> {
+    let text = std::str::from_utf8(bytes).map_err(|e| Fault::NotUtf8(e.valid_up_to() + 1))?;
+    let mut json = serde_json::Deserializer::from_str(text);
+    let read = json.deserialize_map(Members).and_then(|members| json.end().map(|()| members));
+    read.map_err(|error| fault(text, &error))
+}
+
+/// Our own words for what the parser found; its texts quote the input.
+fn fault(text: &str, error: &serde_json::Error) -> Fault {
+    let before: usize = text.lines().take(error.line().saturating_sub(1)).map(|line| line.len() + 1).sum();
+    let at = (before + error.column()).min(text.len());
+    match text.trim_start().bytes().next() {
+        _ if error.is_eof() => Fault::EndsEarly(at),
+        Some(b'{') | None => Fault::NotJson(at),
+        Some(first) if serde_json::from_str::<&RawValue>(text).is_ok() => Fault::NotAnObject(kind(first)),
+        Some(_) => Fault::NotJson(at),
+    }
+}
+
+/// What kind of value a JSON text is, as a noun with its article.
+pub fn kind_of(value: &str) -> &'static str {
+    value.bytes().next().map_or("nothing", kind)
+}
+
+const fn kind(first: u8) -> &'static str {
+    match first {
+        b'{' => "an object",
+        b'[' => "an array",
+        b'"' => "a string",
+        b't' | b'f' => "a boolean",
+        b'n' => "null",
+        _ => "a number",
+    }
+}
+
+/// The first name that stands twice, with escapes resolved; RFC 7519 §4 lets a reader refuse such a token, and we do.
+pub fn duplicate<'m>(members: &'m [Member<'_>]) -> Option<&'m str> {
+    if members.len() <= 16 {
+        let seen = |(i, m): (usize, &'m Member<'_>)| {
+            members.iter().take(i).any(|other| other.name == m.name).then_some(&*m.name)
+        };
+        return members.iter().enumerate().find_map(seen);
+    }
+    let mut names = HashSet::with_capacity(members.len());
+    members.iter().find(|m| !names.insert(&*m.name)).map(|m| &*m.name)
+}
+
+/// The string that a JSON value is, or `None` for anything else; a lone surrogate makes it no string.
+pub fn string(value: &str) -> Option<Cow<'_, str>> {
+    let inner = value.strip_prefix('"')?.strip_suffix('"')?;
+    if inner.contains('\\') { serde_json::from_str(value).ok().map(Cow::Owned) } else { Some(Cow::Borrowed(inner)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    #[test]
+    fn members_keep_order_duplicates_and_wild_values() {
+        let members = parse(br#"{"b":1e400,"a":[1, 2],"\u0062":"x"}"#).expect("an object");
+        let shown: Vec<_> = members.iter().map(|m| (&*m.name, m.value)).collect();
+        assert_eq!(shown, [("b", "1e400"), ("a", "[1, 2]"), ("b", "\"x\"")]);
+        assert_eq!(duplicate(&members), Some("b"));
+    }
+
+    #[test]
+    fn deep_nesting_and_many_members_are_read() {
+        let deep = format!(r#"{{"a":{}{}}}"#, "[".repeat(5000), "]".repeat(5000));
+        assert_eq!(parse(deep.as_bytes()).map(|m| m.len()), Ok(1));
+        let many: Vec<String> = (0..40_000).map(|n| format!("\"c{n}\":{n}")).collect();
+        let text = format!("{{{}}}", many.join(","));
+        let members = parse(text.as_bytes()).expect("an object");
+        assert_eq!((members.len(), duplicate(&members)), (40_000, None));
+    }
+
+    #[rstest]
+    #[case(b"[1]", Fault::NotAnObject("an array"))]
+    #[case(b"\"x\"", Fault::NotAnObject("a string"))]
+    #[case(b"1e400", Fault::NotAnObject("a number"))]
+    #[case(b"{\"a\":", Fault::EndsEarly(5))]
+    #[case(b"{a}", Fault::NotJson(2))]
+    #[case(b"{} x", Fault::NotJson(4))]
+    #[case(b"", Fault::EndsEarly(0))]
+    #[case(b"{\"\xff\":1}", Fault::NotUtf8(3))]
+    fn what_is_no_object_is_named(#[case] bytes: &[u8], #[case] fault: Fault) {
+        assert_eq!(parse(bytes), Err(fault));
+    }
+}

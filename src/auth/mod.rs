@@ -1,0 +1,35 @@
+//! The core: tokens, rules and the one decision. Pure; no clock and no I/O, `now` is a parameter.
+//!
+//! A token string travels [`token`] (segments) → [`members`] (JSON members) → [`claims`] (typed) → [`rules`]
+//! (checks 1–8 make a [`Principal`], 9–10 a [`Decision`]). [`inspection`] shows what [`rules`] judged.
+
+pub mod activity;
+pub mod claims;
+pub mod date;
+pub mod decision;
+pub mod findings;
+pub mod inspection;
+pub mod issue;
+pub mod key;
+pub mod lifetime;
+pub mod members;
+pub mod outcome;
+pub mod policy;
+pub mod rules;
+pub mod state;
+pub mod token;
+
+pub use activity::{Activity, Origin, Record};
+pub use claims::{Claims, Principal};
+pub use date::NumericDate;
+pub use decision::{Check, Decision, Light, Reason, Verdict};
+pub use findings::Finding;
+pub use inspection::{Inspection, Judged, Standing};
+pub use issue::{IssueError, IssueRequest};
+pub use key::{Key, KeyError, KeyOrigin, KeyRing};
+pub use lifetime::{Lifetime, Phase};
+pub use outcome::Outcome;
+pub use policy::{Policy, PolicyError};
+pub use rules::{Call, Rules};
+pub use state::{AuthState, Provenance, Snapshot, TokenEntry};
+pub use token::TokenId;

@@ -1,0 +1,59 @@
+//! What a call led to, and the answer in the lab's JSON.
+
+use serde_json::{Value, json};
+
+use super::decision::Verdict;
+
+/// What a call led to.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Outcome {
+    /// The gate said no; the decision beside it says why.
+    Refused(Verdict),
+    /// Allowed, but the arguments are no JSON object that the tool takes; the sentence is safe to show.
+    BadArguments(String),
+    /// Allowed, but the tool could not do it; the sentence is safe to show.
+    ToolFailed(String),
+    /// Done, with what the tool returned.
+    Done(Value),
+}
+
+impl Outcome {
+    /// The answer a caller gets, to the letter of the contract.
+    pub fn answer(&self) -> Value {
+        let error = match self {
+            Self::Done(result) => return json!({ "success": true, "result": result }),
+            Self::Refused(Verdict::Forbidden) => "forbidden",
+            Self::Refused(_) => "unauthorized",
+            Self::BadArguments(_) => "invalid_arguments",
+            Self::ToolFailed(_) => "tool_failed",
+        };
+        json!({ "error": error })
+    }
+
+    /// What went wrong after the gate said yes. Safe to show.
+    pub fn trouble(&self) -> Option<&str> {
+        match self {
+            Self::BadArguments(what) | Self::ToolFailed(what) => Some(what),
+            Self::Refused(_) | Self::Done(_) => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_are_the_labs_to_the_letter() {
+        for (outcome, answer) in [
+            (Outcome::Refused(Verdict::Unauthorized), r#"{"error":"unauthorized"}"#),
+            (Outcome::Refused(Verdict::Forbidden), r#"{"error":"forbidden"}"#),
+            (Outcome::BadArguments("x".into()), r#"{"error":"invalid_arguments"}"#),
+            (Outcome::ToolFailed("x".into()), r#"{"error":"tool_failed"}"#),
+            (Outcome::Done(json!({"id": 1})), r#"{"success":true,"result":{"id":1}}"#),
+            (Outcome::Done(json!("written")), r#"{"success":true,"result":"written"}"#),
+        ] {
+            assert_eq!(outcome.answer().to_string(), answer);
+        }
+    }
+}

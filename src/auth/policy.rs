@@ -1,0 +1,193 @@
+//! The policy: tool → the permissions of which any one suffices. Default deny.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+
+use serde::Deserialize;
+use serde::de::{MapAccess, Visitor};
+
+use crate::text;
+
+/// The policy that is built in: the one of `assets/policy.toml`.
+const BUILT_IN: &str = include_str!("../../assets/policy.toml");
+
+/// A policy file larger than this is refused, in bytes.
+pub const MAX_BYTES: usize = 1 << 20;
+
+/// Which permissions open which tool. A tool that is not in it is forbidden to all.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Policy {
+    tools: Vec<ToolRule>,
+    places: HashMap<Arc<str>, usize>,
+}
+
+/// One tool's rule.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ToolRule {
+    /// The tool's name, as a caller spells it.
+    pub name: Arc<str>,
+    /// Any one of these opens it; with none it is closed to all.
+    pub permissions: Vec<Arc<str>>,
+}
+
+impl ToolRule {
+    /// The permissions in words: `user or admin`, `nothing that exists` for none.
+    pub fn needs(&self) -> String {
+        let names: Vec<String> = self.permissions.iter().map(|p| text::name(p, 64)).collect();
+        if names.is_empty() { "a permission nobody can have".to_owned() } else { names.join(" or ") }
+    }
+}
+
+/// A text is no policy.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PolicyError {
+    /// Not TOML, or not of the policy's shape; line and column count from 1.
+    #[error("line {line}, column {column}: {message}")]
+    Syntax {
+        /// Line of the fault.
+        line: usize,
+        /// Column of the fault, in characters.
+        column: usize,
+        /// What is wrong there; safe to show.
+        message: String,
+    },
+    /// Larger than [`MAX_BYTES`].
+    #[error("{bytes} bytes, more than a policy may have ({MAX_BYTES})")]
+    TooLarge {
+        /// The size found.
+        bytes: usize,
+    },
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    #[serde(default)]
+    tools: Tools,
+}
+
+/// A map whose order is that of the file, because it becomes the order on the screen.
+#[derive(Default)]
+struct Tools(Vec<(String, Tool)>);
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Tool {
+    permissions: Vec<String>,
+}
+
+impl<'de> Deserialize<'de> for Tools {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct InOrder;
+        impl<'de> Visitor<'de> for InOrder {
+            type Value = Tools;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a table of tools")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Tools, A::Error> {
+                let mut tools = Vec::new();
+                while let Some(entry) = map.next_entry()? {
+                    tools.push(entry);
+                }
+                Ok(Tools(tools))
+            }
+        }
+        deserializer.deserialize_map(InOrder)
+    }
+}
+
+impl Policy {
+    /// Reads a policy file's text.
+    pub fn parse(source: &str) -> Result<Self, PolicyError> {
+        if source.len() > MAX_BYTES {
+            return Err(PolicyError::TooLarge { bytes: source.len() });
+        }
+        let file: File = toml::from_str(source).map_err(|error| {
+            let before = text::head(source, error.span().map_or(0, |span| span.start));
+            PolicyError::Syntax {
+                line: before.matches('\n').count() + 1,
+                column: before.chars().rev().take_while(|c| *c != '\n').count() + 1,
+                message: text::display_safe(error.message(), 200),
+            }
+        })?;
+        Ok(Self::new(file.tools.0.into_iter().map(|(name, tool)| (name, tool.permissions))))
+    }
+
+    /// A policy of tools and the permissions of which any one suffices. Of a tool given twice the last rule counts.
+    pub fn new<P: AsRef<str>>(rules: impl IntoIterator<Item = (impl AsRef<str>, impl IntoIterator<Item = P>)>) -> Self {
+        let mut policy = Self { tools: Vec::new(), places: HashMap::new() };
+        for (name, permissions) in rules {
+            let name: Arc<str> = name.as_ref().into();
+            let permissions = permissions.into_iter().map(|p| p.as_ref().into()).collect();
+            let rule = ToolRule { name: Arc::clone(&name), permissions };
+            match policy.places.get(&name) {
+                Some(place) => policy.tools[*place] = rule,
+                None => {
+                    policy.places.insert(name, policy.tools.len());
+                    policy.tools.push(rule);
+                }
+            }
+        }
+        policy
+    }
+
+    /// The rules, in the order of the file.
+    pub fn tools(&self) -> &[ToolRule] {
+        &self.tools
+    }
+
+    /// The rule of one tool.
+    pub fn tool(&self, name: &str) -> Option<&ToolRule> {
+        self.places.get(name).and_then(|place| self.tools.get(*place))
+    }
+
+    /// Every permission that some tool asks for, in the order in which they first appear.
+    pub fn permissions(&self) -> Vec<Arc<str>> {
+        let mut all: Vec<Arc<str>> = Vec::new();
+        for permission in self.tools.iter().flat_map(|tool| &tool.permissions) {
+            if !all.contains(permission) {
+                all.push(Arc::clone(permission));
+            }
+        }
+        all
+    }
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self::parse(BUILT_IN).expect("the built-in policy is tested")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    #[test]
+    fn the_built_in_policy_is_the_labs() {
+        let shown: Vec<(String, String)> =
+            Policy::default().tools().iter().map(|t| (t.name.to_string(), t.needs())).collect();
+        let wanted = [("read_data", "user or admin"), ("write_data", "admin"), ("delete_data", "admin")];
+        assert_eq!(shown, wanted.map(|(tool, needs)| (tool.to_owned(), needs.to_owned())));
+        assert_eq!(Policy::default().permissions(), ["user".into(), "admin".into()]);
+    }
+
+    #[rstest]
+    #[case(
+        "[tools.a]\npermissions = \"user\"",
+        "line 2, column 15: invalid type: string \"user\", expected a sequence"
+    )]
+    #[case("[tools.a]\nperms = []", "line 2, column 1: unknown field `perms`, expected `permissions`")]
+    #[case("[tools.a]\npermissions = []\n[tools.a]", "line 3, column 8: duplicate key")]
+    #[case("[tool", "line 1, column 6: unclosed table, expected `]`")]
+    fn a_broken_policy_names_the_place(#[case] source: &str, #[case] message: &str) {
+        assert_eq!(Policy::parse(source).map_err(|e| e.to_string()), Err(message.to_owned()));
+    }
+
+    #[test]
+    fn an_empty_policy_forbids_everything() {
+        assert_eq!(Policy::parse("").map(|p| p.tools().len()), Ok(0));
+    }
+}

@@ -1,0 +1,156 @@
+//! The rules: the immutable snapshot a decision is made on, and the one function that decides.
+//!
+//! A change of key, policy or expectation makes new [`Rules`]; whoever decides holds an `Arc` of these and no lock.
+
+use std::sync::Arc;
+
+use super::claims::{Claims, Principal};
+use super::date::NumericDate;
+use super::decision::{Decision, Reason};
+use super::key::{Key, KeyRing};
+use super::members::{self, Member};
+use super::policy::Policy;
+use super::token::{self, Split};
+use crate::text::words::SECOND;
+
+/// What a decision is made on.
+#[derive(Clone, Debug)]
+pub struct Rules {
+    /// The keys that verify, and the one that signs.
+    pub keys: KeyRing,
+    /// Which permission opens which tool.
+    pub policy: Arc<Policy>,
+    /// The `iss` every token must carry, if one is expected.
+    pub issuer: Option<Arc<str>>,
+    /// The audience every token must name, if one is expected.
+    pub audience: Option<Arc<str>>,
+    /// Allowance for clocks that differ, in microseconds: 0 to 300 s.
+    pub leeway: i64,
+}
+
+/// A question to the gate.
+#[derive(Clone, Copy, Debug)]
+pub struct Call<'a> {
+    /// The token, exactly as it came; an empty one counts as none.
+    pub token: Option<&'a str>,
+    /// The tool's name.
+    pub tool: &'a str,
+}
+
+/// A token that passed the checks which do not depend on the clock, but for the last, which is taken after the time.
+#[derive(Clone, Debug)]
+pub(super) struct Examined {
+    claims: Claims,
+    binding: Result<(), Reason>,
+    leeway: i64,
+}
+
+impl Examined {
+    /// Checks 6 and 7, in this order.
+    pub fn at(&self, now: NumericDate) -> Result<(), Reason> {
+        self.claims.lifetime(self.leeway).check(now)?;
+        self.binding.clone()
+    }
+}
+
+impl Rules {
+    /// Rules with this key, the policy built in, nothing else expected, and no leeway.
+    pub fn new(key: Key) -> Self {
+        Self { keys: KeyRing::new(key), policy: Arc::default(), issuer: None, audience: None, leeway: 0 }
+    }
+
+    /// Leeway in whole seconds; more than the 300 allowed becomes 300.
+    #[must_use]
+    pub fn with_leeway(mut self, seconds: u64) -> Self {
+        let seconds = seconds.min(super::lifetime::MAX_LEEWAY_SECONDS);
+        self.leeway = i64::try_from(seconds).unwrap_or(0) * SECOND;
+        self
+    }
+
+    /// **The** decision: every preview, command, server and matrix cell asks here.
+    pub fn decide(&self, call: &Call<'_>, now: NumericDate) -> Decision {
+        match self.verify(call.token.unwrap_or_default(), now) {
+            Ok(principal) => Decision {
+                result: self.authorize(&principal, call.tool),
+                subject: Some(principal.into_claims().user_id.into()),
+            },
+            Err(reason) => Decision { result: Err(reason), subject: None },
+        }
+    }
+
+    /// Checks 1 to 8: who this token speaks for at `now`.
+    pub fn verify(&self, token: &str, now: NumericDate) -> Result<Principal, Reason> {
+        let examined = self.examine(token)?;
+        examined.at(now)?;
+        Ok(Principal::new(examined.claims))
+    }
+
+    /// Checks 9 and 10: the permission by which a principal may call a tool.
+    fn authorize(&self, principal: &Principal, tool: &str) -> Result<Arc<str>, Reason> {
+        let Some(rule) = self.policy.tool(tool) else {
+            return Err(Reason::UnknownTool { tool: tool.into() });
+        };
+        rule.permissions.iter().find(|permission| principal.holds(permission)).cloned().ok_or_else(|| {
+            Reason::PermissionMissing {
+                held: principal.permissions.clone().into(),
+                needs: rule.permissions.clone().into(),
+                tool: tool.into(),
+            }
+        })
+    }
+
+    /// Checks 1 to 5, and what check 7 will say.
+    pub(super) fn examine(&self, token: &str) -> Result<Examined, Reason> {
+        present(token)?;
+        let split = Split::new(token).map_err(Reason::Malformed)?;
+        let (header, payload) = split.members().map_err(Reason::Malformed)?;
+        let key = self.header(&header)?;
+        signature(key, &split)?;
+        let claims = Claims::read(&payload)?;
+        Ok(Examined { binding: self.binding(&claims), claims, leeway: self.leeway })
+    }
+
+    /// Check 3: the key that the header asks for.
+    pub(super) fn header(&self, header: &[Member<'_>]) -> Result<&Key, Reason> {
+        let find = |name: &str| header.iter().find(|m| m.name == name).map(|m| m.value);
+        let alg = find("alg").map(|value| members::string(value).unwrap_or_else(|| members::kind_of(value).into()));
+        if alg.as_deref() != Some(Key::ALGORITHM) || find("alg").is_some_and(|value| !value.starts_with('"')) {
+            return Err(Reason::AlgorithmRefused { found: alg.map(Into::into), held: self.keys.algorithms() });
+        }
+        if let Some(member) = REFUSED.iter().find(|name| find(name).is_some()) {
+            return Err(Reason::HeaderRefused { member: (*member).into() });
+        }
+        let kid = find("kid")
+            .map(|value| members::string(value).ok_or(Reason::HeaderRefused { member: "kid".into() }))
+            .transpose()?;
+        self.keys.choose(kid.as_deref()).ok_or_else(|| Reason::UnknownKey { kid: kid.unwrap_or_default().into() })
+    }
+
+    /// Check 7.
+    pub(super) fn binding(&self, claims: &Claims) -> Result<(), Reason> {
+        if let Some(wanted) = self.issuer.clone().filter(|wanted| claims.iss.as_deref() != Some(wanted)) {
+            return Err(Reason::IssuerMismatch { found: claims.iss.as_deref().map(Into::into), wanted });
+        }
+        if let Some(wanted) = self.audience.clone().filter(|wanted| claims.aud.iter().all(|aud| **aud != **wanted)) {
+            return Err(Reason::AudienceMismatch { found: claims.aud.clone().into(), wanted });
+        }
+        Ok(())
+    }
+}
+
+/// Header members that change what a signature means (RFC 7515 §4.1.11, RFC 7797, RFC 7516): none of them is done here.
+const REFUSED: [&str; 4] = ["crit", "b64", "zip", "enc"];
+
+/// Check 1.
+pub(super) fn present(token: &str) -> Result<(), Reason> {
+    match token.len() {
+        0 => Err(Reason::MissingToken),
+        bytes if bytes > token::MAX_BYTES => Err(Reason::TooLarge { bytes }),
+        _ => Ok(()),
+    }
+}
+
+/// Check 4.
+pub(super) fn signature(key: &Key, split: &Split<'_>) -> Result<(), Reason> {
+    if key.verify(split.signed, &split.signature) { Ok(()) } else { Err(Reason::BadSignature) }
+}

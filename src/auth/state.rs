@@ -1,0 +1,179 @@
+//! The shared state: rules, tokens and activity, with a revision that grows with every change; and the copy of it that
+//! a screen draws from.
+
+use std::sync::Arc;
+
+use super::activity::{Activity, Record};
+use super::date::NumericDate;
+use super::inspection::Judged;
+use super::rules::Rules;
+use super::token::TokenId;
+
+/// Where a token came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Provenance {
+    /// Signed by this process.
+    Issued,
+    /// Handed over by somebody.
+    Pasted,
+}
+
+impl Provenance {
+    /// The words shown.
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::Issued => "issued here",
+            Self::Pasted => "pasted",
+        }
+    }
+}
+
+/// A token that is held.
+#[derive(Clone, Debug)]
+pub struct TokenEntry {
+    /// Its number, counted from 1; never used twice.
+    pub number: u64,
+    /// The token itself. Shown only where the user looks at one; never logged.
+    pub text: Arc<str>,
+    /// The name it goes by.
+    pub id: TokenId,
+    /// Where it came from.
+    pub provenance: Provenance,
+    /// When it came.
+    pub added: NumericDate,
+    /// What the present rules say of it.
+    pub judged: Arc<Judged>,
+}
+
+/// What everything is decided on, shared by the screen and whatever serves.
+#[derive(Debug)]
+pub struct AuthState {
+    rules: Arc<Rules>,
+    tokens: Arc<Vec<TokenEntry>>,
+    activity: Activity,
+    revision: u64,
+    last_number: u64,
+}
+
+impl AuthState {
+    /// A state with these rules and nothing else.
+    pub fn new(rules: Rules) -> Self {
+        Self {
+            rules: Arc::new(rules),
+            tokens: Arc::default(),
+            activity: Activity::default(),
+            revision: 0,
+            last_number: 0,
+        }
+    }
+
+    /// The rules to decide on.
+    pub fn rules(&self) -> &Arc<Rules> {
+        &self.rules
+    }
+
+    /// The tokens held, in the order in which they came.
+    pub fn tokens(&self) -> &[TokenEntry] {
+        &self.tokens
+    }
+
+    /// The log of calls.
+    pub fn activity(&self) -> &Activity {
+        &self.activity
+    }
+
+    /// Grows with every change.
+    pub fn revision(&self) -> u64 {
+        self.revision
+    }
+
+    /// New rules; every token is judged again.
+    pub fn set_rules(&mut self, rules: Rules) {
+        self.revision += 1;
+        for entry in Arc::make_mut(&mut self.tokens) {
+            entry.judged = Arc::new(rules.inspect(Arc::clone(&entry.text)).judged);
+        }
+        self.rules = Arc::new(rules);
+    }
+
+    /// Adds a token, unless it is there already; answers with its number and whether it is new.
+    pub fn add(&mut self, text: impl Into<Arc<str>>, provenance: Provenance, now: NumericDate) -> (u64, bool) {
+        let text = text.into();
+        if let Some(known) = self.tokens.iter().find(|entry| entry.text == text) {
+            return (known.number, false);
+        }
+        self.revision += 1;
+        self.last_number += 1;
+        let inspection = self.rules.inspect(Arc::clone(&text));
+        Arc::make_mut(&mut self.tokens).push(TokenEntry {
+            number: self.last_number,
+            text,
+            id: inspection.id,
+            provenance,
+            added: now,
+            judged: Arc::new(inspection.judged),
+        });
+        (self.last_number, true)
+    }
+
+    /// Removes a token; answers with it and its place, for [`AuthState::restore`].
+    pub fn remove(&mut self, number: u64) -> Option<(usize, TokenEntry)> {
+        let place = self.tokens.iter().position(|entry| entry.number == number)?;
+        self.revision += 1;
+        Some((place, Arc::make_mut(&mut self.tokens).remove(place)))
+    }
+
+    /// Puts a removed token back where it was, judged by the present rules.
+    pub fn restore(&mut self, place: usize, mut entry: TokenEntry) {
+        if self.tokens.iter().any(|known| known.text == entry.text) {
+            return;
+        }
+        self.revision += 1;
+        entry.judged = Arc::new(self.rules.inspect(Arc::clone(&entry.text)).judged);
+        let tokens = Arc::make_mut(&mut self.tokens);
+        tokens.insert(place.min(tokens.len()), entry);
+    }
+
+    /// Logs a call.
+    pub fn record(&mut self, record: Record) -> Arc<Record> {
+        self.revision += 1;
+        self.activity.push(record)
+    }
+}
+
+/// A copy to draw from, brought up to date at the cost of what is new.
+#[derive(Clone, Debug)]
+pub struct Snapshot {
+    /// The rules.
+    pub rules: Arc<Rules>,
+    /// The tokens, in the order in which they came.
+    pub tokens: Arc<Vec<TokenEntry>>,
+    /// The log of calls.
+    pub activity: Activity,
+    /// The revision copied.
+    pub revision: u64,
+}
+
+impl Snapshot {
+    /// A copy of a state.
+    pub fn of(state: &AuthState) -> Self {
+        Self {
+            rules: Arc::clone(&state.rules),
+            tokens: Arc::clone(&state.tokens),
+            activity: state.activity.clone(),
+            revision: state.revision,
+        }
+    }
+
+    /// Brings the copy up to date; answers whether anything was new.
+    pub fn follow(&mut self, state: &AuthState) -> bool {
+        if self.revision == state.revision {
+            return false;
+        }
+        self.rules = Arc::clone(&state.rules);
+        self.tokens = Arc::clone(&state.tokens);
+        self.activity.follow(&state.activity);
+        self.revision = state.revision;
+        true
+    }
+}

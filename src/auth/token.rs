@@ -1,0 +1,147 @@
+//! A token's text: its segments and their strict decoding (RFC 7515 §5.2), and the name a token goes by.
+
+use std::fmt;
+
+use aws_lc_rs::digest;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::{DecodeError, Engine as _};
+
+use super::members::{self, Member};
+
+/// A longer token is refused before it is looked at, in bytes.
+pub const MAX_BYTES: usize = 8 * 1024;
+
+/// How a token is named in logs, lists and evidence: the first 8 hex digits of the SHA-256 of its text.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TokenId([u8; 4]);
+
+impl TokenId {
+    /// The name of a token.
+    pub fn of(token: &str) -> Self {
+        let hash = digest::digest(&digest::SHA256, token.as_bytes());
+        match hash.as_ref() {
+            [a, b, c, d, ..] => Self([*a, *b, *c, *d]),
+            _ => Self([0; 4]),
+        }
+    }
+}
+
+impl fmt::Display for TokenId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for TokenId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "TokenId({self})")
+    }
+}
+
+/// What is wrong with a token's structure, and where. Segments and bytes count from 1.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// Not three segments.
+    Segments(usize),
+    /// A byte that base64url does not know.
+    Base64 {
+        /// Which segment.
+        segment: usize,
+        /// Which byte of it.
+        byte: usize,
+        /// The byte found.
+        found: u8,
+    },
+    /// A segment's last character carries bits that no byte uses, or its length is impossible.
+    Base64End {
+        /// Which segment.
+        segment: usize,
+        /// Which byte of it.
+        byte: usize,
+    },
+    /// A segment decodes, but not to a JSON object; the byte counts in the decoded text.
+    Json {
+        /// Which segment.
+        segment: usize,
+        /// What it is instead.
+        fault: members::Fault,
+    },
+    /// A member stands twice.
+    Duplicate {
+        /// Which segment.
+        segment: usize,
+        /// The member's name, unescaped.
+        name: Box<str>,
+    },
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Segments(1) => f.write_str("no dots in it: a signed token has three segments"),
+            Self::Segments(5) => f.write_str("5 segments: an encrypted token (JWE), which this gate does not read"),
+            Self::Segments(n) => write!(f, "{n} segments: a signed token has three"),
+            Self::Base64 { segment, byte, found: b'=' } => {
+                write!(f, "segment {segment}, byte {byte}: base64 padding, which a token must not have")
+            }
+            Self::Base64 { segment, byte, found } if found.is_ascii_graphic() => {
+                write!(f, "segment {segment}, byte {byte}: '{}' is not base64url", char::from(*found))
+            }
+            Self::Base64 { segment, byte, found } => {
+                write!(f, "segment {segment}, byte {byte}: 0x{found:02x} is not base64url")
+            }
+            Self::Base64End { segment, byte } => {
+                write!(f, "segment {segment}, byte {byte}: base64url that ends in the middle of a byte")
+            }
+            Self::Json { segment, fault } => write!(f, "segment {segment}: {fault}"),
+            Self::Duplicate { segment, name } => {
+                write!(f, "segment {segment}: the member {} stands twice", crate::text::name(name, 64))
+            }
+        }
+    }
+}
+
+/// Strict base64url without padding; a fault names the segment it is in.
+pub(super) fn decode(segment: usize, text: &str) -> Result<Vec<u8>, Fault> {
+    URL_SAFE_NO_PAD.decode(text).map_err(|error| match error {
+        DecodeError::InvalidByte(at, found) => Fault::Base64 { segment, byte: at + 1, found },
+        DecodeError::InvalidLength(_) | DecodeError::InvalidPadding => match text.find('=') {
+            Some(at) => Fault::Base64 { segment, byte: at + 1, found: b'=' },
+            None => Fault::Base64End { segment, byte: text.len() },
+        },
+        DecodeError::InvalidLastSymbol(at, _) => Fault::Base64End { segment, byte: at + 1 },
+    })
+}
+
+/// A token whose three segments decoded.
+pub(super) struct Split<'t> {
+    /// What was signed: header and payload as they stand, with the dot between.
+    pub signed: &'t str,
+    pub header: Vec<u8>,
+    pub payload: Vec<u8>,
+    pub signature: Vec<u8>,
+}
+
+impl<'t> Split<'t> {
+    pub fn new(token: &'t str) -> Result<Self, Fault> {
+        let parts = token.rsplit_once('.').and_then(|(signed, sig)| Some((signed, signed.split_once('.')?, sig)));
+        let Some((signed, (header, payload), signature)) = parts.filter(|(_, (_, payload), _)| !payload.contains('.'))
+        else {
+            return Err(Fault::Segments(token.split('.').count()));
+        };
+        Ok(Self { signed, header: decode(1, header)?, payload: decode(2, payload)?, signature: decode(3, signature)? })
+    }
+
+    /// The members of header and payload, neither with a name standing twice.
+    pub fn members(&self) -> Result<(Vec<Member<'_>>, Vec<Member<'_>>), Fault> {
+        Ok((object(1, &self.header)?, object(2, &self.payload)?))
+    }
+}
+
+fn object(segment: usize, bytes: &[u8]) -> Result<Vec<Member<'_>>, Fault> {
+    let found = members::parse(bytes).map_err(|fault| Fault::Json { segment, fault })?;
+    match members::duplicate(&found) {
+        Some(name) => Err(Fault::Duplicate { segment, name: name.into() }),
+        None => Ok(found),
+    }
+}

@@ -1,0 +1,92 @@
+//! The only place that asks the system what time it is.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use chrono::{Local, Offset as _, TimeZone as _, Utc};
+
+use crate::auth::NumericDate;
+
+/// Where the time comes from.
+pub trait Clock: Send + Sync {
+    /// The instant it is.
+    fn now(&self) -> NumericDate;
+    /// Time since some fixed moment; never goes backwards.
+    fn monotonic(&self) -> Duration;
+}
+
+/// The system's clock, moved by a fixed amount where a start was given.
+#[derive(Clone, Copy, Debug)]
+pub struct SystemClock {
+    started: Instant,
+    offset: i64,
+}
+
+impl SystemClock {
+    /// The system's clock as it is.
+    #[expect(clippy::disallowed_methods, reason = "this is the clock")]
+    pub fn new() -> Self {
+        Self { started: Instant::now(), offset: 0 }
+    }
+
+    /// A clock that shows `start` now, and runs on from there.
+    pub fn starting_at(start: NumericDate) -> Self {
+        let clock = Self::new();
+        Self { offset: start.since(clock.now()), ..clock }
+    }
+}
+
+impl Default for SystemClock {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Clock for SystemClock {
+    #[expect(clippy::disallowed_methods, reason = "this is the clock")]
+    fn now(&self) -> NumericDate {
+        NumericDate::from(Utc::now()).plus(self.offset)
+    }
+
+    fn monotonic(&self) -> Duration {
+        self.started.elapsed()
+    }
+}
+
+/// A clock that moves only when told to: for tests and for callers that replay the past.
+#[derive(Debug)]
+pub struct ManualClock(Mutex<(NumericDate, Duration)>);
+
+impl ManualClock {
+    /// A clock that stands at `now`.
+    pub fn new(now: NumericDate) -> Self {
+        Self(Mutex::new((now, Duration::ZERO)))
+    }
+
+    /// Moves on by `duration`.
+    pub fn advance(&self, duration: Duration) {
+        let mut times = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        times.0 = times.0.plus(i64::try_from(duration.as_micros()).unwrap_or(i64::MAX));
+        times.1 += duration;
+    }
+
+    /// Leaps to an instant, in either direction; the monotonic time does not move.
+    pub fn set(&self, now: NumericDate) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).0 = now;
+    }
+}
+
+impl Clock for ManualClock {
+    fn now(&self) -> NumericDate {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).0
+    }
+
+    fn monotonic(&self) -> Duration {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).1
+    }
+}
+
+/// Seconds east of Greenwich that the system's time zone has at an instant.
+pub fn local_offset(at: NumericDate) -> i32 {
+    Local.offset_from_utc_datetime(&at.utc().naive_utc()).fix().local_minus_utc()
+}

@@ -1,0 +1,195 @@
+//! The library's front door: [`AuthenticatedMcpServer`] over the shared auth state. The only place that makes real calls
+//! and logs them.
+
+mod shared;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_lc_rs::rand;
+use serde_json::Value;
+
+use crate::auth::activity::Record;
+use crate::auth::{
+    Call, Claims, Decision, IssueError, IssueRequest, Key, KeyError, KeyOrigin, NumericDate, Origin, Outcome, Reason,
+    Rules,
+};
+use crate::clock::{Clock, SystemClock};
+use crate::{text, tools};
+
+pub use shared::Shared;
+
+/// An authenticated tool server: it issues tokens, verifies them, checks permissions, and calls tools for those who may.
+///
+/// Clones share their state.
+///
+/// ```
+/// use portcullis::AuthenticatedMcpServer;
+/// use serde_json::json;
+///
+/// let server = AuthenticatedMcpServer::new(b"my-secret")?;
+/// let token = server.generate_token("user123", &["user"])?;
+/// let answer = server.call_tool(&*token, "read_data", &json!({"id": 1}));
+/// assert_eq!(answer, json!({"success": true, "result": {"id": 1}}));
+/// assert_eq!(server.call_tool(&*token, "write_data", &json!({"data": "new"})), json!({"error": "forbidden"}));
+/// assert_eq!(server.call_tool(None, "read_data", &json!({})), json!({"error": "unauthorized"}));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone)]
+pub struct AuthenticatedMcpServer {
+    shared: Shared,
+    clock: Arc<dyn Clock>,
+}
+
+/// The arguments of a call.
+#[derive(Clone, Copy, Debug)]
+pub enum Arguments<'a> {
+    /// A JSON value; anything but an object is refused.
+    Json(&'a Value),
+    /// JSON text, as a person or a client wrote it.
+    Text(&'a str),
+}
+
+/// A real call, to be judged for one instant and logged under another.
+#[derive(Clone, Copy, Debug)]
+pub struct CallRequest<'a> {
+    /// The token, exactly as it came.
+    pub token: Option<&'a str>,
+    /// The tool's name.
+    pub tool: &'a str,
+    /// What the tool is called with.
+    pub arguments: Arguments<'a>,
+    /// Who calls.
+    pub origin: Origin,
+    /// The instant of the call, for the log.
+    pub at: NumericDate,
+    /// The instant the gate decides for.
+    pub judged_at: NumericDate,
+}
+
+/// What became of a real call.
+#[derive(Clone, Debug)]
+pub struct Called {
+    /// What the gate said.
+    pub decision: Decision,
+    /// What the call led to.
+    pub outcome: Outcome,
+    /// The line in the log.
+    pub record: Arc<Record>,
+}
+
+impl AuthenticatedMcpServer {
+    /// A server with this secret, the built-in policy and the system's clock.
+    pub fn new(secret: impl AsRef<[u8]>) -> Result<Self, KeyError> {
+        let key = Key::new(secret.as_ref(), KeyOrigin::Program)?;
+        Ok(Self::with(Rules::new(key), Arc::new(SystemClock::new())))
+    }
+
+    /// A server with these rules and this clock.
+    pub fn with(rules: Rules, clock: Arc<dyn Clock>) -> Self {
+        Self { shared: Shared::new(rules), clock }
+    }
+
+    /// The shared auth state.
+    pub fn shared(&self) -> &Shared {
+        &self.shared
+    }
+
+    /// A token for `user_id` with these permissions that lives one hour: HS256, with `iat`, `exp` and `jti`.
+    pub fn generate_token(&self, user_id: &str, permissions: &[impl AsRef<str>]) -> Result<Arc<str>, IssueError> {
+        let permissions = permissions.iter().map(|p| p.as_ref().to_owned()).collect();
+        let request = IssueRequest { user_id: user_id.to_owned(), permissions, ..IssueRequest::default() };
+        self.issue(&request, self.clock.now())
+    }
+
+    /// A token with these claims, issued at `now`.
+    pub fn issue(&self, request: &IssueRequest, now: NumericDate) -> Result<Arc<str>, IssueError> {
+        let mut number = [0; 16];
+        rand::fill(&mut number).map_err(|_| IssueError::Signing)?;
+        let jti: String = number.iter().map(|byte| format!("{byte:02x}")).collect();
+        self.shared.rules().issue(request, &jti, now)
+    }
+
+    /// The claims of a valid token, or why it is not valid: the check that failed, what was found and what was wanted.
+    pub fn verify_token(&self, token: &str) -> Result<Claims, Reason> {
+        Ok(self.shared.rules().verify(token, self.clock.now())?.into_claims())
+    }
+
+    /// Whether the token is valid **and** holds the permission. An invalid token holds nothing.
+    pub fn check_permission(&self, token: &str, permission: &str) -> bool {
+        self.shared.rules().verify(token, self.clock.now()).is_ok_and(|principal| principal.holds(permission))
+    }
+
+    /// Calls a tool if the token may, and answers as the contract says:
+    /// `{"success":true,"result":…}`, `{"error":"unauthorized"}`, `{"error":"forbidden"}`,
+    /// `{"error":"invalid_arguments"}` or `{"error":"tool_failed"}`.
+    pub fn call_tool<'a>(&self, token: impl Into<Option<&'a str>>, tool: &str, arguments: &Value) -> Value {
+        let now = self.clock.now();
+        let arguments = Arguments::Json(arguments);
+        let request =
+            CallRequest { token: token.into(), tool, arguments, origin: Origin::Library, at: now, judged_at: now };
+        self.call(&request).outcome.answer()
+    }
+
+    /// Decides, runs the tool if allowed, and logs the call.
+    pub fn call(&self, request: &CallRequest<'_>) -> Called {
+        let started = self.clock.monotonic();
+        let decision =
+            self.shared.rules().decide(&Call { token: request.token, tool: request.tool }, request.judged_at);
+        let outcome = match &decision.result {
+            Ok(_) => run(request.tool, request.arguments),
+            Err(reason) => Outcome::Refused(reason.verdict()),
+        };
+        let took = self.clock.monotonic().saturating_sub(started);
+        let record = self.log(request, &decision, &outcome, took);
+        Called { decision, outcome, record }
+    }
+
+    fn log(&self, request: &CallRequest<'_>, decision: &Decision, outcome: &Outcome, took: Duration) -> Arc<Record> {
+        let arguments = match request.arguments {
+            Arguments::Json(value) => value.to_string(),
+            Arguments::Text(text) => text.to_owned(),
+        };
+        let record = Record::new(
+            request.at,
+            request.judged_at,
+            request.origin,
+            request.token,
+            request.tool,
+            &arguments,
+            outcome,
+            decision.clone(),
+            took,
+        );
+        self.shared.update(|state| state.record(record))
+    }
+}
+
+fn run(tool: &str, arguments: Arguments<'_>) -> Outcome {
+    let Some(tool) = tools::find(tool) else {
+        let tool = text::name(tool, 64);
+        return Outcome::ToolFailed(format!("the policy allows {tool}, but no tool of that name is built in"));
+    };
+    match object(arguments) {
+        Ok(arguments) => Outcome::Done(tool.run(&arguments)),
+        Err(fault) => Outcome::BadArguments(fault),
+    }
+}
+
+/// The JSON object that arguments are, or a sentence that says why they are none. Safe to show.
+pub fn object(arguments: Arguments<'_>) -> Result<tools::Arguments, String> {
+    let value = match arguments {
+        Arguments::Json(value) => value.clone(),
+        Arguments::Text(text) => serde_json::from_str(text).map_err(|error| {
+            let what = if error.is_eof() { "the JSON ends early" } else { "not JSON" };
+            format!("arguments: {what} at line {}, column {}", error.line(), error.column())
+        })?,
+    };
+    match value {
+        Value::Object(members) => Ok(members),
+        other => {
+            let kind = crate::auth::members::kind_of(&other.to_string());
+            Err(format!("arguments: {kind}, not a JSON object"))
+        }
+    }
+}

@@ -1,0 +1,10 @@
+//! Words and letters: foreign text made harmless, times and durations in words, tokens found in what people paste.
+//!
+//! Used by every layer; knows none of them.
+
+pub mod reading;
+pub mod safe;
+pub mod words;
+
+pub use reading::{Reading, read_token};
+pub use safe::{display_safe, fit, head, name, width};

@@ -1,0 +1,231 @@
+//! Foreign text, made safe to show: nothing in it can move the cursor, hide, reorder or pretend.
+//!
+//! Every string that came from outside (claims, names, arguments, answers) passes [`display_safe`] before it is drawn
+//! or printed. What a terminal would act on or hide becomes visible as `\u{202e}`, so two texts that differ look
+//! different; a run of backslashes before such an escape, or before text that only looks like one, is doubled, which
+//! keeps the mapping one-to-one.
+
+use std::fmt::Write as _;
+
+/// More combining marks than this on one letter only serve to smear over neighbouring lines.
+const MARKS: usize = 4;
+
+/// A class of characters that a terminal acts on, hides, or shows as something else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hidden {
+    /// C0, C1 and DEL: the terminal acts on them.
+    Control,
+    /// Changes the direction of the text around it.
+    Bidi,
+    /// Takes no room: zero-width, tag, variation selector, filler, soft hyphen.
+    Invisible,
+    /// Looks like an ordinary space or breaks a line, but is neither.
+    Space,
+    /// Has no agreed shape: private use, noncharacter.
+    Private,
+}
+
+impl Hidden {
+    /// What a finding calls the class, as in "holds an invisible character".
+    pub const fn noun(self) -> &'static str {
+        match self {
+            Self::Control => "control character",
+            Self::Bidi => "direction mark",
+            Self::Invisible => "invisible character",
+            Self::Space => "unusual space",
+            Self::Private => "private-use character",
+        }
+    }
+}
+
+/// The class of a character that must not be drawn as it is, or `None` for one that may.
+pub const fn hidden(c: char) -> Option<Hidden> {
+    Some(match c {
+        '\0'..='\u{1f}' | '\u{7f}'..='\u{9f}' => Hidden::Control,
+        '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => Hidden::Bidi,
+        '\u{ad}'
+        | '\u{34f}'
+        | '\u{115f}'
+        | '\u{1160}'
+        | '\u{17b4}'
+        | '\u{17b5}'
+        | '\u{180b}'..='\u{180f}'
+        | '\u{200b}'..='\u{200d}'
+        | '\u{2060}'..='\u{2065}'
+        | '\u{206a}'..='\u{206f}'
+        | '\u{2800}'
+        | '\u{3164}'
+        | '\u{fe00}'..='\u{fe0f}'
+        | '\u{feff}'
+        | '\u{ffa0}'
+        | '\u{fff0}'..='\u{fffb}'
+        | '\u{1bca0}'..='\u{1bca3}'
+        | '\u{1d173}'..='\u{1d17a}'
+        | '\u{e0000}'..='\u{e0fff}' => Hidden::Invisible,
+        '\u{a0}'
+        | '\u{1680}'
+        | '\u{2000}'..='\u{200a}'
+        | '\u{2028}'
+        | '\u{2029}'
+        | '\u{202f}'
+        | '\u{205f}'
+        | '\u{3000}' => Hidden::Space,
+        '\u{e000}'..='\u{f8ff}' | '\u{fdd0}'..='\u{fdef}' | '\u{f0000}'..='\u{10ffff}' => Hidden::Private,
+        _ if (c as u32) & 0xfffe == 0xfffe => Hidden::Private,
+        _ => return None,
+    })
+}
+
+/// Feeds a text through the escape rules one character at a time; editors use it to draw part of a line.
+#[derive(Debug, Default)]
+struct Escaper {
+    marks: usize,
+    backslashes: usize,
+}
+
+impl Escaper {
+    /// Appends `c` as it may be shown. `next_opens` tells whether the text goes on with `u{`.
+    fn push(&mut self, out: &mut String, c: char, opens: bool) {
+        let mark = unicode_width::UnicodeWidthChar::width(c) == Some(0);
+        self.marks = if mark { self.marks + 1 } else { 0 };
+        let escape = hidden(c).is_some() || (mark && (self.marks > MARKS || out.is_empty()));
+        if escape || opens {
+            for _ in 0..self.backslashes {
+                out.push('\\');
+            }
+        }
+        self.backslashes = if c == '\\' { self.backslashes + 1 } else { 0 };
+        if escape {
+            let _ = write!(out, "\\u{{{:x}}}", u32::from(c));
+        } else {
+            out.push(c);
+        }
+    }
+}
+
+/// `text` as it may be shown, at most about `cap` bytes of it; what is cut off is told as `… (+12 bytes)`.
+pub fn display_safe(text: &str, cap: usize) -> String {
+    let mut out = String::with_capacity(text.len().min(cap));
+    let mut escaper = Escaper::default();
+    let mut chars = text.char_indices().peekable();
+    while let Some((at, c)) = chars.next() {
+        if out.len() >= cap {
+            let _ = write!(out, "… (+{} bytes)", text.len() - at);
+            break;
+        }
+        let opens = c == 'u' && chars.peek().is_some_and(|(_, next)| *next == '{');
+        escaper.push(&mut out, c, opens);
+    }
+    out
+}
+
+/// A name (user, permission, tool, issuer) as it may be shown: [`display_safe`], with spaces at its edges made visible
+/// and an empty name told as such.
+pub fn name(text: &str, cap: usize) -> String {
+    if text.is_empty() {
+        return "(empty)".to_owned();
+    }
+    let inner = text.trim_matches(' ');
+    if inner.len() == text.len() {
+        return display_safe(text, cap);
+    }
+    let lead = text.len() - text.trim_start_matches(' ').len();
+    let edge = |n: usize| "\\u{20}".repeat(n.min(8));
+    format!("{}{}{}", edge(lead), display_safe(inner, cap), edge(text.len() - inner.len() - lead))
+}
+
+/// Columns that a text which passed [`display_safe`] takes on the screen.
+pub fn width(text: &str) -> usize {
+    unicode_width::UnicodeWidthStr::width(text)
+}
+
+/// `text` cut to `columns`, the cut told by `…`. The text has passed [`display_safe`].
+pub fn fit(text: &str, columns: usize) -> String {
+    if width(text) <= columns {
+        return text.to_owned();
+    }
+    let mut out = String::new();
+    let mut used = 0;
+    for c in text.chars() {
+        let w = unicode_width::UnicodeWidthChar::width(c).unwrap_or(0);
+        if used + w + 1 > columns {
+            break;
+        }
+        used += w;
+        out.push(c);
+    }
+    if columns > 0 {
+        out.push('…');
+    }
+    out
+}
+
+/// The first `n` characters that fit a byte budget, never inside a character.
+pub fn head(text: &str, bytes: usize) -> &str {
+    text.get(..text.floor_char_boundary(bytes)).unwrap_or(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn what_a_terminal_would_hide_becomes_visible() {
+        for (text, shown) in [
+            ("user123", "user123"),
+            ("ad\u{200b}min", "ad\\u{200b}min"),
+            ("\u{202e}nimda", "\\u{202e}nimda"),
+            ("\u{1b}]0;x\u{7}", "\\u{1b}]0;x\\u{7}"),
+            ("\u{9b}2J", "\\u{9b}2J"),
+            ("a\u{e0041}", "a\\u{e0041}"),
+            ("line\nbreak", "line\\u{a}break"),
+            ("a\\b", "a\\b"),
+            ("\\u{202e}", "\\\\u{202e}"),
+            ("\\\u{202e}", "\\\\\\u{202e}"),
+            ("e\u{301}\u{301}\u{301}\u{301}\u{301}", "e\u{301}\u{301}\u{301}\u{301}\\u{301}"),
+            ("日本", "日本"),
+        ] {
+            assert_eq!(display_safe(text, 1000), shown, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_long_text_says_how_much_was_cut() {
+        assert_eq!(display_safe(&"x".repeat(100), 10), format!("{}… (+90 bytes)", "x".repeat(10)));
+    }
+
+    #[test]
+    fn a_name_shows_spaces_at_its_edges() {
+        assert_eq!(name("admin ", 100), "admin\\u{20}");
+        assert_eq!(name(" admin", 100), "\\u{20}admin");
+        assert_eq!(name("", 100), "(empty)");
+        assert_eq!(name("two words", 100), "two words");
+    }
+
+    #[test]
+    fn a_fitted_text_never_exceeds_its_columns() {
+        assert_eq!(fit("permission", 6), "permi…");
+        assert_eq!(fit("日本語", 4), "日…");
+        assert_eq!(fit("abc", 3), "abc");
+        assert_eq!(fit("abc", 0), "");
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_hidden_is_ever_shown(text in any::<String>()) {
+            let shown = display_safe(&text, usize::MAX);
+            prop_assert!(shown.chars().all(|c| hidden(c).is_none()), "{:?}", shown);
+        }
+
+        #[test]
+        fn texts_that_differ_look_different(a in "[a\\\\u{2}\u{202e}\u{200b}]{0,8}", b in "[a\\\\u{2}\u{202e}\u{200b}]{0,8}") {
+            prop_assert_eq!(a == b, display_safe(&a, usize::MAX) == display_safe(&b, usize::MAX));
+        }
+
+        #[test]
+        fn fitting_holds_for_any_text(text in any::<String>(), columns in 0usize..40) {
+            prop_assert!(width(&fit(&display_safe(&text, 1000), columns)) <= columns);
+        }
+    }
+}

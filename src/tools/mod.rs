@@ -1,0 +1,69 @@
+//! The catalogue of tools: what each is called, what it takes, and what it does. Who may call one is the policy's matter.
+
+use serde_json::{Map, Value, json};
+
+/// The arguments of a tool: a JSON object.
+pub type Arguments = Map<String, Value>;
+
+/// A tool that is built in.
+#[derive(Clone, Copy, Debug)]
+pub struct Tool {
+    /// Its name, as callers spell it.
+    pub name: &'static str,
+    /// What it does, in a phrase that follows the name.
+    pub description: &'static str,
+    /// Arguments that it takes, as JSON text: the `examples` of its schema.
+    pub example: &'static str,
+    run: fn(&Arguments) -> Value,
+}
+
+/// Every tool there is.
+pub const TOOLS: [Tool; 3] = [
+    Tool { name: "read_data", description: "returns what it is given", example: r#"{"id": 1}"#, run: read_data },
+    Tool { name: "write_data", description: "writes, and says so", example: r#"{"data": "new"}"#, run: write_data },
+    Tool { name: "delete_data", description: "deletes, and says so", example: r#"{"id": 1}"#, run: delete_data },
+];
+
+/// The tool of a name.
+pub fn find(name: &str) -> Option<&'static Tool> {
+    TOOLS.iter().find(|tool| tool.name == name)
+}
+
+impl Tool {
+    /// Its input schema (JSON Schema): any object.
+    pub fn schema(&self) -> Value {
+        let example: Value = serde_json::from_str(self.example).unwrap_or_default();
+        json!({ "type": "object", "examples": [example] })
+    }
+
+    /// Does it.
+    pub fn run(&self, arguments: &Arguments) -> Value {
+        (self.run)(arguments)
+    }
+}
+
+fn read_data(arguments: &Arguments) -> Value {
+    Value::Object(arguments.clone())
+}
+
+fn write_data(_: &Arguments) -> Value {
+    json!("written")
+}
+
+fn delete_data(_: &Arguments) -> Value {
+    json!("deleted")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_tool_takes_its_own_example() {
+        for tool in TOOLS {
+            let schema = tool.schema();
+            let example = schema["examples"][0].as_object().expect("an example is an object");
+            assert!(!tool.run(example).is_null(), "{}", tool.name);
+        }
+    }
+}
