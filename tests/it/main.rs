@@ -4,3 +4,4 @@ mod contract;
 mod forge;
 mod layers;
 mod pyjwt;
+mod reasons;
