@@ -3,5 +3,7 @@
 mod contract;
 mod forge;
 mod layers;
+mod properties;
 mod pyjwt;
 mod reasons;
+mod wycheproof;
