@@ -2,6 +2,7 @@
 
 mod contract;
 mod forge;
+mod hostile;
 mod layers;
 mod properties;
 mod pyjwt;
