@@ -6,5 +6,6 @@ mod hostile;
 mod layers;
 mod properties;
 mod pyjwt;
+mod reading;
 mod reasons;
 mod wycheproof;
