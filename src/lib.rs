@@ -10,6 +10,7 @@ pub mod clock;
 pub mod gate;
 pub mod text;
 pub mod tools;
+pub mod view;
 
 pub use auth::{AuthState, Check, Decision, Inspection, KeyRing, Outcome, Principal, Reason, Rules};
 pub use gate::AuthenticatedMcpServer;

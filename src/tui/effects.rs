@@ -1,0 +1,66 @@
+//! Effects that are not about the terminal: what the console asks of the gate, and the answer as a message.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::app::{App, Called, Effect, Msg, Times};
+use crate::auth::{Key, KeyRing, Provenance, Rules};
+use crate::config;
+use crate::gate::{AuthenticatedMcpServer, CallRequest};
+use crate::tools::Given;
+
+/// Carries out an effect; answers with what came of it. Effects on the terminal are left to the shell.
+pub fn run(effect: Effect, gate: &AuthenticatedMcpServer, times: Times) -> Option<Msg> {
+    let shared = gate.shared();
+    match effect {
+        Effect::Quit | Effect::Suspend | Effect::Copy { .. } => None,
+        Effect::Issue(request) => Some(Msg::Issued(gate.issue(&request, times.real).map(|token| {
+            shared.update(|state| state.add(token, Provenance::Issued, times.real)).0
+        }))),
+        Effect::Add(tokens) => Some(Msg::Added(shared.update(|state| {
+            tokens.into_iter().map(|token| state.add(token, Provenance::Pasted, times.real)).collect()
+        }))),
+        Effect::Remove(number, why) => {
+            shared.update(|state| state.remove(number)).map(|(place, entry)| Msg::Removed(place, entry, why))
+        }
+        Effect::Restore(place, entry) => {
+            shared.update(|state| state.restore(place, entry));
+            None
+        }
+        Effect::Call { id, token, tool, arguments } => {
+            let called = gate.call(&CallRequest {
+                token: token.as_deref(),
+                tool: &tool,
+                arguments: Given::Text(&arguments),
+                origin: crate::auth::Origin::Console,
+                at: times.real,
+                judged_at: times.judged,
+            });
+            let (decision, outcome, record) = (called.decision, called.outcome, called.record);
+            Some(Msg::Called { id, call: Box::new(Called { decision, outcome, record }) })
+        }
+        Effect::SetRules(rules) => {
+            shared.update(|state| state.set_rules(*rules));
+            None
+        }
+        Effect::FreshKey => match Key::fresh() {
+            Ok(key) => {
+                shared.update(|state| {
+                    let rules = Rules { keys: KeyRing::new(key), ..(**state.rules()).clone() };
+                    state.set_rules(rules);
+                });
+                None
+            }
+            Err(error) => Some(Msg::Failed(error.to_string())),
+        },
+        Effect::LoadPolicy(path) => Some(Msg::Policy(match path.as_str() {
+            "" => Ok(Arc::default()),
+            path => config::policy(Path::new(path)).map_err(|error| error.to_string()),
+        })),
+    }
+}
+
+/// Brings the console's copy of the shared state up to date; answers whether anything was new.
+pub fn sync(app: &mut App, gate: &AuthenticatedMcpServer) -> bool {
+    gate.shared().read(|state| app.auth.follow(state))
+}
