@@ -25,28 +25,21 @@ use crate::view::Theme;
 
 /// The console cannot run here; the message says why, and what does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{} is not a terminal the console can draw on; without one use `portcullis issue`, `inspect`, `check` or `call`", .0.name())]
+#[error("{0}; without a terminal use `portcullis inspect`, `portcullis check` or `portcullis call`")]
 pub struct NotATerminal(pub Lacking);
 
-/// What is not as a terminal has it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What is not as the console needs it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Lacking {
     /// Standard input is a file, a pipe, or closed.
+    #[error("the console needs a terminal, and standard input is none")]
     Input,
     /// Standard output is a file, a pipe, or closed.
+    #[error("the console needs a terminal, and standard output is none")]
     Output,
     /// `TERM` is unset, empty, or `dumb`.
+    #[error("the console needs a terminal it can draw on, and TERM is unset or \"dumb\"")]
     Term,
-}
-
-impl Lacking {
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Input => "standard input",
-            Self::Output => "standard output",
-            Self::Term => "a terminal with TERM unset or \"dumb\"",
-        }
-    }
 }
 
 /// Whether the console can run: standard input and output are terminals, and `TERM` says that they can do more than print.
@@ -119,7 +112,7 @@ mod tests {
     fn the_refusal_is_one_line_that_names_the_commands() {
         for lacking in [Lacking::Input, Lacking::Output, Lacking::Term] {
             let line = NotATerminal(lacking).to_string();
-            assert!(line.contains("portcullis issue") && !line.contains('\n'), "{line}");
+            assert!(line.contains("portcullis call") && !line.contains('\n'), "{line}");
         }
     }
 
