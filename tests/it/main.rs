@@ -1,1 +1,3 @@
-fn main() {}
+//! Tests of the whole, from outside.
+
+mod pty;
