@@ -18,7 +18,11 @@ use crate::text::words::{self, SECOND};
 ///
 /// Without any secret a fresh key is made, which is forgotten at the end.
 #[derive(Debug, Parser)]
-#[command(version, about, after_help = "Environment:\n  PORTCULLIS_SECRET  the signing secret, where --secret-file names none")]
+#[command(
+    version,
+    about,
+    after_help = "Environment:\n  PORTCULLIS_SECRET  the signing secret, where --secret-file names none"
+)]
 pub struct Options {
     /// File that holds the signing secret; a line break at its end is not part of it
     #[arg(long, value_name = "FILE")]
@@ -73,8 +77,8 @@ pub struct Beginning {
 
 impl Options {
     /// Reads secret and policy, and makes the gate. `variable` is the value of `PORTCULLIS_SECRET`.
-    pub fn begin(&self, variable: Option<String>) -> Result<Beginning, ConfigError> {
-        let key = config::key(self.secret_file.as_deref(), variable.map(Zeroizing::new))?;
+    pub fn begin(&self, variable: Option<Zeroizing<Vec<u8>>>) -> Result<Beginning, ConfigError> {
+        let key = config::key(self.secret_file.as_deref(), variable)?;
         let mut rules = Rules::new(key).with_leeway(self.leeway.as_secs());
         rules.issuer = self.issuer.as_deref().map(Into::into);
         rules.audience = self.audience.as_deref().map(Into::into);
@@ -113,7 +117,7 @@ impl Options {
     }
 }
 
-/// The environment's secret, where there is one.
-pub fn secret_variable() -> Option<String> {
-    std::env::var(SECRET_VARIABLE).ok()
+/// The environment's secret, where there is one; of any bytes, as those of a file.
+pub fn secret_variable() -> Option<Zeroizing<Vec<u8>>> {
+    std::env::var_os(SECRET_VARIABLE).map(|secret| Zeroizing::new(secret.into_encoded_bytes()))
 }

@@ -55,7 +55,7 @@ fn plain(error: &std::io::Error) -> String {
 /// The key to sign with: of the file, else of the environment's value, else a fresh one.
 ///
 /// A line break at the file's end is not part of the secret.
-pub fn key(file: Option<&Path>, variable: Option<Zeroizing<String>>) -> Result<Key, ConfigError> {
+pub fn key(file: Option<&Path>, variable: Option<Zeroizing<Vec<u8>>>) -> Result<Key, ConfigError> {
     if let Some(path) = file {
         let secret = Zeroizing::new(read("secret file", path, MAX_SECRET_BYTES + 2)?);
         let secret = secret.strip_suffix(b"\n").map_or(&**secret, |rest| rest.strip_suffix(b"\r").unwrap_or(rest));
@@ -63,7 +63,7 @@ pub fn key(file: Option<&Path>, variable: Option<Zeroizing<String>>) -> Result<K
         return Key::new(secret, KeyOrigin::File).map_err(|error| ConfigError::Secret { from: from(), error });
     }
     match variable {
-        Some(secret) => Key::new(secret.as_bytes(), KeyOrigin::Environment)
+        Some(secret) => Key::new(&secret, KeyOrigin::Environment)
             .map_err(|error| ConfigError::Secret { from: SECRET_VARIABLE.to_owned(), error }),
         None => Key::fresh().map_err(|error| ConfigError::Secret { from: "fresh key".to_owned(), error }),
     }
@@ -100,7 +100,7 @@ mod tests {
 
     #[test]
     fn an_empty_variable_is_refused() {
-        let error = key(None, Some(Zeroizing::new(String::new()))).expect_err("it is empty");
+        let error = key(None, Some(Zeroizing::new(Vec::new()))).expect_err("it is empty");
         assert_eq!(error.to_string(), "PORTCULLIS_SECRET: the secret is empty");
     }
 

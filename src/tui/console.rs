@@ -159,11 +159,10 @@ impl Console<'_> {
         }
         let woke = has_come.then_some(Msg::Woke);
         self.tell(woke.into_iter().chain(told).collect())?;
-        // What an effect has just done to the shared state belongs to the same frame as its answer.
+        // What an effect has just done to the shared state is no news any more.
         if take(changes) {
             effects::sync(&mut self.app, &self.gate);
         }
-        self.next_change = self.app.next_change().map(|nap| self.app.times.mono + nap.max(SHORTEST));
         self.is_stale = true;
         Ok(())
     }
@@ -178,7 +177,12 @@ impl Console<'_> {
                     Effect::Suspend if can_be_continued() => waiting.push_back(self.suspend(Stopped::Group)?),
                     Effect::Suspend => {}
                     Effect::Copy { text, .. } => screen::copy(&text)?,
-                    other => waiting.extend(effects::run(other, &self.gate, self.app.times)),
+                    other => {
+                        let answer = effects::run(other, &self.gate, self.app.times);
+                        // The answer may speak of a token or a call that the console must know by then.
+                        effects::sync(&mut self.app, &self.gate);
+                        waiting.extend(answer);
+                    }
                 }
             }
         }
@@ -192,6 +196,8 @@ impl Console<'_> {
             self.app.drawn = self.screen.draw(|frame| view::render(app, theme, frame))?;
             self.limiter.drew(now);
             self.is_stale = false;
+            // Only the frame knows which times it shows.
+            self.next_change = self.app.next_change().map(|nap| self.app.times.mono + nap.max(SHORTEST));
         }
         Ok(())
     }

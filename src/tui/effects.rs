@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::app::{App, Called, Effect, Msg, Times};
+use crate::app::{App, Called, Effect, Msg, Times, update};
 use crate::auth::{Key, KeyRing, Provenance, Rules};
 use crate::config;
 use crate::gate::{AuthenticatedMcpServer, CallRequest};
@@ -14,9 +14,10 @@ pub fn run(effect: Effect, gate: &AuthenticatedMcpServer, times: Times) -> Optio
     let shared = gate.shared();
     match effect {
         Effect::Quit | Effect::Suspend | Effect::Copy { .. } => None,
-        Effect::Issue(request) => Some(Msg::Issued(gate.issue(&request, times.real).map(|token| {
-            shared.update(|state| state.add(token, Provenance::Issued, times.real)).0
-        }))),
+        Effect::Issue(request) => Some(Msg::Issued(
+            gate.issue(&request, times.real)
+                .map(|token| shared.update(|state| state.add(token, Provenance::Issued, times.real)).0),
+        )),
         Effect::Add(tokens) => Some(Msg::Added(shared.update(|state| {
             tokens.into_iter().map(|token| state.add(token, Provenance::Pasted, times.real)).collect()
         }))),
@@ -60,7 +61,11 @@ pub fn run(effect: Effect, gate: &AuthenticatedMcpServer, times: Times) -> Optio
     }
 }
 
-/// Brings the console's copy of the shared state up to date; answers whether anything was new.
-pub fn sync(app: &mut App, gate: &AuthenticatedMcpServer) -> bool {
-    gate.shared().read(|state| app.auth.follow(state))
+/// Brings the console's copy of the shared state up to date.
+pub fn sync(app: &mut App, gate: &AuthenticatedMcpServer) {
+    if gate.shared().read(|state| app.auth.follow(state)) {
+        // It asks for nothing: what it would ask for is already done.
+        let effects = update(app, Msg::Synced);
+        debug_assert!(effects.is_empty(), "following the shared state must not change it");
+    }
 }

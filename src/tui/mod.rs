@@ -7,7 +7,7 @@
 
 mod burst;
 mod console;
-mod effects;
+pub mod effects;
 mod input;
 mod limiter;
 mod screen;

@@ -9,8 +9,8 @@ use std::thread;
 use std::time::Duration;
 
 use portcullis::AuthenticatedMcpServer;
-use portcullis::app::App;
-use portcullis::auth::NumericDate;
+use portcullis::app::{App, Times};
+use portcullis::auth::{NumericDate, Snapshot};
 use portcullis::clock::{Clock, SystemClock};
 use portcullis::tui::{self, TuiError};
 use portcullis::view::Theme;
@@ -48,7 +48,9 @@ impl Clock for BrokenClock {
 fn run(in_another_thread: bool) -> Result<(), TuiError> {
     let clock = BrokenClock { clock: SystemClock::new(), in_another_thread, has_stopped: AtomicBool::new(false) };
     let gate = AuthenticatedMcpServer::new("my-secret").expect("a key");
-    tui::run(App::new(), gate, Arc::new(clock), Theme)
+    let times = Times { real: clock.clock.now(), judged: clock.clock.now(), mono: Duration::ZERO };
+    let app = App::new(gate.shared().read(Snapshot::of), times, |_| 0, String::new());
+    tui::run(app, gate, Arc::new(clock), Theme::Colours)
 }
 
 #[test]
