@@ -228,7 +228,7 @@ pub fn footer(app: &App) -> Vec<(String, &'static str)> {
         Action::Turn(_) => Some("←→".to_owned()),
         Action::Row(_) => Some("↑↓".to_owned()),
         Action::Token(_) => Some("Ctrl-↑↓".to_owned()),
-        Action::Pane(_) => Some("1…5".to_owned()),
+        Action::Pane(_) => Some("1-5".to_owned()),
         _ => binding(action)?.shown_keys().into_iter().next(),
     };
     FOOTER.iter().filter_map(|action| Some((keys(*action)?, hint(app, *action)?))).collect()

@@ -17,7 +17,7 @@ use super::screen::{self, Screen};
 use super::signals::{Asked, HANG_UP, HangUp, Signals};
 use super::terminal::{Modes, Stopped, can_be_continued, forget_input, size, stop};
 use super::{TuiError, effects, input};
-use crate::app::{self, App, Effect, Msg, Times};
+use crate::app::{App, Effect, Msg, Times};
 use crate::clock::Clock;
 use crate::gate::AuthenticatedMcpServer;
 use crate::view::{self, Theme};
@@ -171,18 +171,12 @@ impl Console<'_> {
         while !self.has_quit
             && let Some(msg) = waiting.pop_front()
         {
-            for effect in app::update(&mut self.app, msg) {
+            for effect in effects::tell(&mut self.app, &self.gate, msg) {
                 match effect {
                     Effect::Quit => self.has_quit = true,
                     Effect::Suspend if can_be_continued() => waiting.push_back(self.suspend(Stopped::Group)?),
-                    Effect::Suspend => {}
                     Effect::Copy { text, .. } => screen::copy(&text)?,
-                    other => {
-                        let answer = effects::run(other, &self.gate, self.app.times);
-                        // The answer may speak of a token or a call that the console must know by then.
-                        effects::sync(&mut self.app, &self.gate);
-                        waiting.extend(answer);
-                    }
+                    _ => {}
                 }
             }
         }

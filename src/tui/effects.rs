@@ -1,5 +1,8 @@
 //! Effects that are not about the terminal: what the console asks of the gate, and the answer as a message.
+//!
+//! The event loop is the caller, and tests that need no terminal.
 
+use std::collections::VecDeque;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -9,8 +12,29 @@ use crate::config;
 use crate::gate::{AuthenticatedMcpServer, CallRequest};
 use crate::tools::Given;
 
+/// Tells the console something, and carries out what it asks for and what that leads to. Answers with what is left to do:
+/// effects on the terminal, in their order.
+pub fn tell(app: &mut App, gate: &AuthenticatedMcpServer, msg: Msg) -> Vec<Effect> {
+    let mut left = Vec::new();
+    let mut waiting = VecDeque::from([msg]);
+    while let Some(msg) = waiting.pop_front() {
+        for effect in update(app, msg) {
+            match effect {
+                Effect::Quit | Effect::Suspend | Effect::Copy { .. } => left.push(effect),
+                other => {
+                    let answer = run(other, gate, app.times);
+                    // The answer may speak of a token or a call that the console must know by then.
+                    sync(app, gate);
+                    waiting.extend(answer);
+                }
+            }
+        }
+    }
+    left
+}
+
 /// Carries out an effect; answers with what came of it. Effects on the terminal are left to the shell.
-pub fn run(effect: Effect, gate: &AuthenticatedMcpServer, times: Times) -> Option<Msg> {
+fn run(effect: Effect, gate: &AuthenticatedMcpServer, times: Times) -> Option<Msg> {
     let shared = gate.shared();
     match effect {
         Effect::Quit | Effect::Suspend | Effect::Copy { .. } => None,

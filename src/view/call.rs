@@ -36,7 +36,8 @@ pub fn render(canvas: &mut Canvas, area: Rect) {
         trace(canvas, side, &decision);
     }
     let tall = form.height >= 20;
-    let rows = if tall { 3 } else { form.height.saturating_sub(7).clamp(1, 2) };
+    let written = u16::try_from(canvas.app.call.arguments.lines().len()).unwrap_or(u16::MAX);
+    let rows = written.clamp(1, if tall { 5 } else { form.height.saturating_sub(7).clamp(1, 2) });
     let mut rest = fields(canvas, form, rows);
     if tall {
         rest = below(rest, 1);
@@ -88,8 +89,8 @@ fn fields(canvas: &mut Canvas, area: Rect, rows: u16) -> Rect {
     text_lines(canvas, editor, &app.call.arguments, focused(Field::CallArguments));
     let area = below(area, rows);
     let fault = tools::object(Given::Text(&app.call.arguments.text())).err();
-    let fault = fault.map(|fault| canvas.span(fault, Meaning::Expired).into());
-    canvas.lines(area, fault)
+    let lines = fault.map(|fault| canvas.wrapped(&fault, area.width, Meaning::Expired)).unwrap_or_default();
+    canvas.lines(area, lines)
 }
 
 /// Every check with its sign; what was found stands beside the one that failed or mattered.
@@ -99,7 +100,15 @@ fn trace(canvas: &mut Canvas, area: Rect, decision: &Decision) {
         .map(|(check, passed)| {
             let meaning = sign_meaning(passed);
             let told = if passed == Passed::NotReached { Meaning::Hint } else { Meaning::Plain };
-            Line::from(vec![canvas.span(passed.sign(), meaning), canvas.span(format!(" {}", check.label()), told)])
+            let note = match (check, &decision.result, canvas.app.selected()) {
+                (Check::Present, _, Some(entry)) => format!(", {}", text::words::bytes(entry.text.len())),
+                (Check::Permission, Ok(by), _) => format!(": {}", text::name(by, 32)),
+                _ => String::new(),
+            };
+            Line::from(vec![
+                canvas.span(passed.sign(), meaning),
+                canvas.span(format!(" {}{note}", check.label()), told),
+            ])
         })
         .collect();
     canvas.lines(area, lines);
@@ -141,7 +150,7 @@ fn last_answer(canvas: &mut Canvas, area: Rect, last: &LastCall) {
     };
     let record = &called.record;
     let who = record.decision.subject.as_deref().map_or_else(|| "nobody".to_owned(), |name| text::name(name, 24));
-    let title = format!("last answer  {}  {} as {who}", canvas.app.time(record.at), text::name(&record.tool, 32));
+    let title = format!("last: {} {} as {who}", canvas.app.time(record.at), text::name(&record.tool, 32));
     let title = canvas.span(title, Meaning::Hint);
     let answer = wrap(&display_safe(&called.outcome.answer().to_string(), 2000), area.width);
     let rows = usize::from(area.height);

@@ -84,7 +84,9 @@ impl Canvas<'_> {
         let style = if focused { self.style(Meaning::Focused) } else { self.style(Meaning::Hint) };
         let set = if focused { border::THICK } else { border::PLAIN };
         let title = cut(title, usize::from(area.width.saturating_sub(2)));
-        let block = Block::bordered().border_set(set).border_style(style).title(title);
+        // The border's dimness must not reach the title.
+        let bright = Style::new().remove_modifier(ratatui::style::Modifier::DIM);
+        let block = Block::bordered().border_set(set).border_style(style).title(title).title_style(bright);
         let inner = block.inner(area);
         block.render(area, self.buf);
         inner

@@ -11,11 +11,12 @@ use crate::text;
 
 pub fn render(canvas: &mut Canvas, area: Rect) {
     let key = canvas.app.auth.rules.keys.signing();
-    let left = Line::from(vec![
-        canvas.span(" portcullis ", Meaning::Title),
-        canvas.span(" F2 ", Meaning::Key),
-        canvas.span("Gate", Meaning::Plain),
-    ]);
+    let mut left = Line::from(vec![canvas.span(" portcullis ", Meaning::Title)]);
+    // One screen needs no name where room is short.
+    if area.width >= 60 {
+        left.spans.push(canvas.span(" F2 ", Meaning::Key));
+        left.spans.push(canvas.span("Gate", Meaning::Plain));
+    }
     let weak = if key.is_weak() { Meaning::Expired } else { Meaning::Plain };
     let long = format!("key: {}", key.describe());
     let short = format!("key: {}{}", key.origin().word(), if key.is_weak() { ", weak" } else { "" });

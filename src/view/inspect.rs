@@ -5,7 +5,7 @@ use ratatui::text::{Line, Span};
 
 use super::canvas::{Canvas, below, top};
 use super::theme::Meaning;
-use super::widget::{bar, choice, label, phase, ticking};
+use super::widget::{bar, choice, labelled, phase, ticking};
 use crate::app::{Field, InspectView, Target};
 use crate::auth::inspection::LightState;
 use crate::auth::{Inspection, Light, NumericDate, Phase, Standing};
@@ -37,7 +37,7 @@ pub fn render(canvas: &mut Canvas, area: Rect) {
     if roomy {
         rest = below(rest, 1);
     }
-    let place = label(canvas, rest, Field::InspectView.label(), canvas.app.focus.field == Some(Field::InspectView));
+    let place = labelled(canvas, rest, Field::InspectView);
     let focused = canvas.app.focus.field == Some(Field::InspectView) && canvas.app.overlays.is_empty();
     let line = choice(canvas, canvas.app.view.word(), focused);
     canvas.line(place, Line::from(line));
@@ -106,7 +106,9 @@ pub fn verdict(canvas: &mut Canvas, area: Rect, inspection: &Inspection) -> Rect
         Standing::NotVerified(_) | Standing::Absent => Meaning::Title,
     };
     let mut spans = vec![canvas.span(standing.word(), meaning)];
-    if let Some(code) = standing.reason().map(crate::auth::Reason::code) {
+    // Of the time the word has told everything.
+    let reason = standing.reason().filter(|reason| reason.check() != crate::auth::Check::Time);
+    if let Some(code) = reason.map(crate::auth::Reason::code) {
         spans.push(canvas.span(format!("  {code}"), Meaning::Plain));
     }
     let (told, left) = countdown(canvas, judged.lifetime.phase(now), &standing);
@@ -124,7 +126,7 @@ pub fn verdict(canvas: &mut Canvas, area: Rect, inspection: &Inspection) -> Rect
         canvas.line(top(area, 1), line);
     }
     let rest = below(area, 1);
-    let Some(reason) = standing.reason().filter(|reason| reason.check() != crate::auth::Check::Time) else {
+    let Some(reason) = reason else {
         return rest;
     };
     let lines = canvas.wrapped(&reason.to_string(), rest.width, Meaning::Plain);
@@ -206,25 +208,30 @@ fn member(canvas: &mut Canvas, document: &crate::auth::inspection::Document, n: 
         let fault = document.fault.clone().unwrap_or_else(|| "no members".to_owned());
         return canvas.span(fault, Meaning::Hint).into();
     };
-    let mut spans = vec![canvas.span(format!("{:<12} ", text::fit(&text::name(name, 64), 24)), Meaning::Label)];
-    let (told, note) = value_in_words(canvas, name, value);
+    let mut spans = vec![canvas.span(format!("{:<11} ", text::fit(&text::name(name, 64), 24)), Meaning::Label)];
+    let (told, note) = value_in_words(canvas, name, value, columns >= 48);
     spans.push(canvas.span(told, Meaning::Plain));
-    spans.push(canvas.span(format!("  {note}"), Meaning::Hint));
+    if !note.is_empty() {
+        spans.push(canvas.span(format!("  {note}"), Meaning::Hint));
+    }
     let mut line = Line::from(spans);
     if let Some(words) = explanation(name).filter(|words| line.width() + 2 + words.len() <= usize::from(columns)) {
         line.spans.push(canvas.span(format!("  {words}"), Meaning::Hint));
-    } else if note.is_empty() {
-        line.spans.pop();
     }
     line
 }
 
-/// A member's value as it is shown, and what the clock makes of it.
-pub fn value_in_words(canvas: &mut Canvas, name: &str, value: &str) -> (String, String) {
+/// A member's value as it is shown, and what the clock makes of it. Where there is little room an instant of today
+/// goes without its date.
+pub fn value_in_words(canvas: &mut Canvas, name: &str, value: &str, roomy: bool) -> (String, String) {
     let now = canvas.app.times.judged;
     if ["exp", "nbf", "iat"].contains(&name) {
         if let Some(at) = NumericDate::from_json_number(value) {
-            return (canvas.app.date(at), relative(canvas, at.since(now)));
+            let today = !roomy && same_day(canvas, at);
+            let told = if today { canvas.app.time_style.time(at, canvas.app.zone) } else { canvas.app.date(at) };
+            // The countdown stands above; a note that would be cut tells nothing.
+            let note = if today || roomy { relative(canvas, at.since(now)) } else { String::new() };
+            return (told, note);
         }
         return (display_safe(value, 40), "not a time that can be read".to_owned());
     }
@@ -233,6 +240,19 @@ pub fn value_in_words(canvas: &mut Canvas, name: &str, value: &str) -> (String, 
         None => display_safe(value, 1024),
     };
     (shown, String::new())
+}
+
+/// Whether an instant is of the day it is, as the user counts days; notes when that day ends.
+fn same_day(canvas: &mut Canvas, at: NumericDate) -> bool {
+    const DAY: i64 = 86_400_000_000;
+    let now = canvas.app.times.judged;
+    let offset = match canvas.app.time_style {
+        crate::app::times::TimeStyle::Local => i64::from((canvas.app.zone)(now)) * 1_000_000,
+        _ => 0,
+    };
+    let counted = |time: NumericDate| time.plus(offset).micros();
+    canvas.drawn.changes_in(DAY - counted(now).rem_euclid(DAY));
+    counted(now).div_euclid(DAY) == counted(at).div_euclid(DAY)
 }
 
 /// `in 58m 54s` or `2m ago`, noting when the words change.

@@ -90,7 +90,7 @@ fn ticks(canvas: &mut Canvas, area: Rect) {
     if first > 0 {
         spans.push(canvas.span("… ", Meaning::Hint));
     }
-    let mut x = area.x + if first > 0 { 2 } else { 0 };
+    let mut x = area.x + if first > 0 { 2u16 } else { 0 };
     for (n, label) in labels.iter().enumerate().skip(first) {
         let meaning = if focused && n == form.tick { Meaning::Selected } else { Meaning::Plain };
         spans.push(canvas.span(label, meaning));

@@ -42,7 +42,8 @@ pub fn draw(app: &App, theme: &Theme, buf: &mut Buffer) -> Drawn {
     let mut canvas = Canvas { app, theme, buf, drawn };
     if area.width < SMALLEST.0 || area.height < SMALLEST.1 {
         let said = format!("portcullis needs {}×{}", SMALLEST.0, SMALLEST.1);
-        canvas.line(area, said);
+        let lines = canvas.wrapped(&said, area.width, Meaning::Plain);
+        canvas.lines(area, lines);
         return canvas.drawn;
     }
     stage::render(&mut canvas, area);

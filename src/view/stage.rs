@@ -68,7 +68,7 @@ fn pane(canvas: &mut Canvas, pane: Pane, area: Rect) {
         title.push(Span::raw(format!("{told} ")));
     }
     let inner = canvas.frame(area, Line::from(title), focused);
-    let inner = Rect { x: inner.x + 1, width: inner.width.saturating_sub(2), ..inner };
+    let inner = right_of(inner, 1);
     match pane {
         Pane::Issue => issue::render(canvas, inner),
         Pane::Tokens => tokens::render(canvas, inner),
@@ -96,13 +96,15 @@ fn panes_row(canvas: &mut Canvas, area: Rect) -> Rect {
     below(area, 2)
 }
 
-/// The message that goes by itself.
+/// The message that goes by itself; a long one rises over what is above it.
 fn message(canvas: &mut Canvas, area: Rect) {
     let Some(toast) = &canvas.app.toast else {
         return;
     };
     let (sign, meaning) = if toast.trouble { ("!", Meaning::Denied) } else { ("·", Meaning::Ok) };
-    let line = Line::from(vec![canvas.span(format!(" {sign} {} ", toast.text), meaning)]);
+    let lines = canvas.wrapped(&format!("{sign} {}", toast.text), area.width.saturating_sub(2), meaning);
+    let rows = u16::try_from(lines.len()).unwrap_or(1).min(4);
+    let area = Rect { y: area.bottom() - rows, height: rows, ..area };
     ratatui::widgets::Widget::render(ratatui::widgets::Clear, area, canvas.buf);
-    canvas.line(area, line);
+    canvas.lines(right_of(area, 1), lines);
 }

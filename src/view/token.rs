@@ -35,7 +35,7 @@ pub fn render(canvas: &mut Canvas, scroll: usize) {
         lines.push(canvas.span(title, Meaning::Label).into());
         lines.extend(document.fault.clone().map(|fault| canvas.span(fault, Meaning::Expired).into()));
         for (name, value) in document.members.iter().take(MEMBERS) {
-            let (told, note) = inspect::value_in_words(canvas, name, value);
+            let (told, note) = inspect::value_in_words(canvas, name, value, true);
             let meant = inspect::explanation(name).map_or_else(String::new, |words| format!("  ({words})"));
             let note = if note.is_empty() { note } else { format!("  {note}") };
             let line = format!("{}: {told}{note}{meant}", text::name(name, 64));

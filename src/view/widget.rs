@@ -12,22 +12,16 @@ use crate::text::safe::hidden;
 use crate::text::words::{Shown, elapsed, remaining};
 use crate::text::{self, display_safe};
 
-/// Columns of a label.
-pub const LABEL: u16 = 13;
-
 /// A label and, right of it, what it labels; the mouse focuses the field. Answers the place right of the label.
 pub fn labelled(canvas: &mut Canvas, area: Rect, field: Field) -> Rect {
-    canvas.target(Rect { height: 1, ..area }, Target::Field(field));
-    label(canvas, area, field.label(), canvas.app.focus.field == Some(field) && canvas.app.overlays.is_empty())
-}
-
-/// The same for any label.
-pub fn label(canvas: &mut Canvas, area: Rect, words: &str, focused: bool) -> Rect {
-    let meaning = if focused { Meaning::Focused } else { Meaning::Label };
-    let width = LABEL.min(area.width / 2).max(u16::try_from(text::width(words)).unwrap_or(0) + 1);
-    let words = canvas.span(words, meaning);
-    canvas.line(Rect { width: width.min(area.width), height: 1, ..area }, words);
-    right_of(Rect { height: 1, ..area }, width)
+    let area = Rect { height: area.height.min(1), ..area };
+    canvas.target(area, Target::Field(field));
+    let focused = canvas.app.focus.field == Some(field) && canvas.app.overlays.is_empty();
+    let label = canvas.span(field.label(), if focused { Meaning::Focused } else { Meaning::Label });
+    let labels = field.pane().fields().iter().map(|f| text::width(f.label())).max();
+    let width = u16::try_from(labels.unwrap_or(0) + 1).unwrap_or(0);
+    canvas.line(Rect { width: width.min(area.width), ..area }, label);
+    right_of(area, width)
 }
 
 /// One of several, turned by the arrows: `‹ user ›`.

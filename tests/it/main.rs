@@ -1,3 +1,9 @@
 //! Tests of the whole, from outside.
 
+mod desk;
+mod edits;
+mod hostile;
+mod lab;
+mod pastes;
 mod pty;
+mod times;
