@@ -39,6 +39,8 @@ pub struct Judged {
     pub alg: Option<String>,
     /// The token's times, as far as they can be read.
     pub lifetime: Lifetime,
+    /// `exp` can be read, and so can `nbf` where there is one: the time can be checked, whatever else is wrong.
+    times_readable: bool,
     examined: Result<Examined, Reason>,
     /// What each check says that does not depend on the clock; `None` where it could not be made.
     steps: [(Check, Option<Result<(), Reason>>); 6],
@@ -126,9 +128,9 @@ impl Judged {
     /// Every check of a token in order, with what it says at `now`, or `None` where it could not be made.
     pub fn steps(&self, now: NumericDate) -> Vec<(Check, Option<Result<(), Reason>>)> {
         let mut steps = self.steps.to_vec();
-        let claims_fit = self.steps.iter().any(|(check, step)| *check == Check::Claims && *step == Some(Ok(())));
+        let well_formed = self.steps.iter().any(|(check, step)| *check == Check::Structure && *step == Some(Ok(())));
         let at = steps.iter().position(|(check, _)| *check > Check::Time).unwrap_or(steps.len());
-        steps.insert(at, (Check::Time, claims_fit.then(|| self.lifetime.check(now))));
+        steps.insert(at, (Check::Time, (well_formed && self.times_readable).then(|| self.lifetime.check(now))));
         steps
     }
 
@@ -247,6 +249,7 @@ impl Rules {
             permissions: value(payload, "permissions").and_then(|value| claims::strings(&value)).unwrap_or_default(),
             alg: string(header, "alg"),
             lifetime: Lifetime { iat: time("iat"), nbf: time("nbf"), exp: time("exp"), leeway: self.leeway },
+            times_readable: time("exp").is_some() && (time("nbf").is_some() || value(payload, "nbf").is_none()),
             examined: self.examine(token),
             steps: self.steps(token),
         }

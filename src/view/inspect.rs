@@ -112,7 +112,11 @@ pub fn verdict(canvas: &mut Canvas, area: Rect, inspection: &Inspection) -> Rect
         spans.push(canvas.span(format!("  {code}"), Meaning::Plain));
     }
     let (told, left) = countdown(canvas, judged.lifetime.phase(now), &standing);
-    spans.push(canvas.span(format!("  {told}"), Meaning::Plain));
+    // Beside a refusal the times are a note, which is left out rather than cut.
+    let used: usize = spans.iter().map(|span| text::width(&span.content)).sum();
+    if reason.is_none() || used + 2 + text::width(&told) <= usize::from(area.width) {
+        spans.push(canvas.span(format!("  {told}"), Meaning::Plain));
+    }
     let line = Line::from(spans);
     if let (Some(left), Some(length)) = (left, judged.lifetime.length()) {
         let room = usize::from(area.width).saturating_sub(line.width() + 2).min(24);
@@ -141,7 +145,8 @@ fn countdown(canvas: &mut Canvas, at: Phase, standing: &Standing) -> (String, Op
         (Phase::Grace { .. }, Standing::Valid(_)) => (format!("{told} left of the leeway"), Some(0)),
         (Phase::NotYet { .. }, Standing::OutOfTime(..)) => (format!("valid {told}"), None),
         (Phase::Expired { ago }, Standing::OutOfTime(..)) => (format!("{} ago", elapsed(ago).text), Some(0)),
-        (Phase::Live { .. }, _) => (format!("by its times {told} left"), None),
+        (Phase::Live { .. }, _) => (format!("{told} left"), None),
+        (Phase::Endless, _) => (String::new(), None),
         (_, _) => (told, None),
     }
 }

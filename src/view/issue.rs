@@ -81,9 +81,11 @@ fn ticks(canvas: &mut Canvas, area: Rect) {
         .map(|(name, on)| format!("[{}] {}", if *on { "x" } else { " " }, text::name(name, 24)))
         .collect();
     let width = |label: &String| text::width(label) + 2;
+    let sign = |first: usize| if first > 0 { 2 } else { 0 };
+    let needed = |first: usize| sign(first) + labels[first..=form.tick].iter().map(width).sum::<usize>();
     let mut first = 0;
-    while first < form.tick && labels[first..=form.tick].iter().map(width).sum::<usize>() + 2 > usize::from(area.width)
-    {
+    // The last label needs no gap behind it.
+    while first < form.tick && needed(first) > usize::from(area.width) + 2 {
         first += 1;
     }
     let mut spans = Vec::new();

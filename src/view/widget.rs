@@ -139,7 +139,10 @@ pub fn state(canvas: &mut Canvas, judged: &Judged) -> (String, Meaning) {
         Standing::Valid(p) | Standing::OutOfTime(p, _) => (phase(canvas, p), Meaning::Expired),
         Standing::Invalid(reason) => (reason.code().to_owned(), Meaning::Denied),
         Standing::NotVerified(_) => {
-            let alg = judged.alg.as_deref().map_or_else(String::new, |alg| format!("{} ", text::name(alg, 16)));
+            let alg = judged
+                .alg
+                .as_deref()
+                .map_or_else(String::new, |alg| format!("{} ", text::fit(&text::name(alg, 16), 8)));
             (format!("{alg}unverified"), Meaning::Hint)
         }
         Standing::Absent => ("no token".to_owned(), Meaning::Hint),
