@@ -6,10 +6,14 @@
 
 pub mod app;
 pub mod auth;
+pub mod cli;
 pub mod clock;
+pub mod config;
 pub mod gate;
 pub mod text;
 pub mod tools;
+pub mod tui;
+pub mod view;
 
 pub use auth::{AuthState, Check, Decision, Inspection, KeyRing, Outcome, Principal, Reason, Rules};
 pub use gate::AuthenticatedMcpServer;

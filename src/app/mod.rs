@@ -1,2 +1,333 @@
-//! The console's state and its one `update`: no I/O, no clock, no drawing.
+//! The console's state and its one [`update`]: no I/O, no clock, no drawing.
+//!
+//! A [`Msg`] comes in, [`Effect`]s go out; what they lead to comes back as another message. The view draws from
+//! `&App` and hands back a [`Drawn`]: what only drawing can know.
+
+mod act;
+pub mod drawn;
+mod explain;
+pub mod field;
+pub mod focus;
+pub mod history;
+pub mod issue;
 pub mod key;
+pub mod keymap;
+pub mod msg;
+pub mod overlay;
+mod paste;
+pub mod times;
+mod update;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use drawn::{Area, Drawn, Target};
+pub use explain::explain_record;
+pub use focus::{Field, FieldKind, Focus, Pane};
+pub use msg::{Called, Effect, Mouse, MouseKind, Msg, Times};
+pub use update::update;
+
+use crate::auth::{Call, Decision, Inspection, NumericDate, Record, Snapshot, TokenEntry};
+use crate::tools;
+use field::{Lines, TextField};
+use history::History;
+use issue::IssueForm;
+use overlay::Overlay;
+use times::{TimeStyle, Zone};
+
+/// Everything the console knows.
+#[derive(Debug)]
+pub struct App {
+    /// The instants of this turn.
+    pub times: Times,
+    /// The copy of the shared auth state.
+    pub auth: Snapshot,
+    /// What the last frame drew.
+    pub drawn: Drawn,
+    /// Columns and rows of the terminal.
+    pub size: (u16, u16),
+    /// Where the keys go.
+    pub focus: Focus,
+    /// The field each pane was left at, by its digit.
+    pub left_at: [Option<Field>; 6],
+    /// The Issue pane's form.
+    pub issue: IssueForm,
+    /// The Call pane's form.
+    pub call: CallForm,
+    /// The number of the selected token; `None` is the row `(no token)`.
+    pub selected: Option<u64>,
+    /// The selected token, inspected under the present rules.
+    pub inspection: Option<Arc<Inspection>>,
+    /// What the Inspect pane shows.
+    pub view: InspectView,
+    /// Rows of the Inspect pane scrolled past.
+    pub inspect_scroll: usize,
+    /// The selected row of Activity, by its number; `None` is the newest.
+    pub record: Option<u64>,
+    /// The call made last from here.
+    pub last_call: Option<LastCall>,
+    /// The call whose answer is awaited.
+    pub in_flight: Option<u64>,
+    /// What lies over the panes; the last one is on top.
+    pub overlays: Vec<Overlay>,
+    /// Undo and redo.
+    pub history: History,
+    /// A message that goes by itself.
+    pub toast: Option<Toast>,
+    /// How instants are shown.
+    pub time_style: TimeStyle,
+    /// The user's time zone.
+    pub zone: Zone,
+    /// The policy file in use; empty for the one built in.
+    pub policy_source: String,
+    last_call_id: u64,
+}
+
+/// The Call pane's form.
+#[derive(Clone, Debug)]
+pub struct CallForm {
+    /// The tool.
+    pub tool: Arc<str>,
+    /// The arguments, as JSON text.
+    pub arguments: TextField,
+    /// Whether the user changed the arguments; until then they follow the tool's example.
+    pub touched: bool,
+}
+
+/// The call made last from here.
+#[derive(Clone)]
+pub struct LastCall {
+    /// The token it was made with.
+    pub token: Option<Arc<str>>,
+    /// The tool.
+    pub tool: Arc<str>,
+    /// The arguments, as JSON text.
+    pub arguments: String,
+    /// What came back, once it did.
+    pub called: Option<Called>,
+}
+
+impl std::fmt::Debug for LastCall {
+    /// Without the token.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("LastCall").field("tool", &self.tool).field("called", &self.called).finish_non_exhaustive()
+    }
+}
+
+/// What the Inspect pane shows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the words below say it")]
+pub enum InspectView {
+    #[default]
+    Claims,
+    Raw,
+    Checks,
+}
+
+impl InspectView {
+    /// Every view, in the order in which they turn.
+    pub const ALL: [Self; 3] = [Self::Claims, Self::Raw, Self::Checks];
+
+    /// The word for it.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Claims => "claims",
+            Self::Raw => "raw JSON",
+            Self::Checks => "checks",
+        }
+    }
+}
+
+/// A message that goes by itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Toast {
+    /// The sentence; safe to show.
+    pub text: String,
+    /// Whether it tells of trouble.
+    pub trouble: bool,
+    /// When it goes, on the monotonic clock.
+    pub until: Duration,
+}
+
+/// How long a message stays.
+const TOAST: Duration = Duration::from_secs(5);
+
+impl App {
+    /// A console over this copy of the shared state.
+    pub fn new(auth: Snapshot, times: Times, zone: Zone, policy_source: String) -> Self {
+        let rules = &auth.rules;
+        let issue = IssueForm::new(&rules.policy, rules.issuer.as_deref(), rules.audience.as_deref());
+        let mut app = Self {
+            times,
+            drawn: Drawn::default(),
+            size: (80, 24),
+            focus: Focus::at(Field::UserId),
+            left_at: [None; 6],
+            issue,
+            call: CallForm { tool: "".into(), arguments: TextField::new("", Lines::Many), touched: false },
+            selected: auth.tokens.first().map(|entry| entry.number),
+            inspection: None,
+            view: InspectView::default(),
+            inspect_scroll: 0,
+            record: None,
+            last_call: None,
+            in_flight: None,
+            overlays: Vec::new(),
+            history: History::default(),
+            toast: None,
+            time_style: TimeStyle::default(),
+            zone,
+            policy_source,
+            last_call_id: 0,
+            auth,
+        };
+        let tool = app.tools().first().cloned().unwrap_or_else(|| "".into());
+        app.choose_tool(&tool);
+        app.refresh();
+        app
+    }
+
+    /// How long from now until the picture changes by itself; `None` when nothing counts.
+    pub fn next_change(&self) -> Option<Duration> {
+        let counted = self.drawn.holds.map(|holds| {
+            let left = self.drawn.at.plus(holds).since(self.times.judged).max(0);
+            Duration::from_micros(left.unsigned_abs())
+        });
+        let toast = self.toast.as_ref().map(|toast| toast.until.saturating_sub(self.times.mono));
+        counted.into_iter().chain(toast).min()
+    }
+
+    /// The selected token.
+    pub fn selected(&self) -> Option<&TokenEntry> {
+        let number = self.selected?;
+        self.auth.tokens.iter().find(|entry| entry.number == number)
+    }
+
+    /// The row of the selected token: 0 is `(no token)`.
+    pub fn selected_row(&self) -> usize {
+        let place = self.selected.and_then(|n| self.auth.tokens.iter().position(|entry| entry.number == n));
+        place.map_or(0, |place| place + 1)
+    }
+
+    /// The name a token goes by on the screen; safe to show.
+    pub fn token_name(&self, entry: &TokenEntry) -> String {
+        match &entry.judged.name {
+            Some(name) => crate::text::name(name, 64),
+            None => format!("{}-{}", entry.provenance.words().split(' ').next().unwrap_or_default(), entry.number),
+        }
+    }
+
+    /// The tools to choose from: the policy's, then those built in that the policy does not know.
+    pub fn tools(&self) -> Vec<Arc<str>> {
+        let mut all: Vec<Arc<str>> = self.auth.rules.policy.tools().iter().map(|t| Arc::clone(&t.name)).collect();
+        for tool in tools::TOOLS {
+            if all.iter().all(|known| **known != *tool.name) {
+                all.push(tool.name.into());
+            }
+        }
+        all
+    }
+
+    /// What the gate would say now to the call in the form. It calls nothing, and is not logged.
+    pub fn preview(&self) -> Decision {
+        let token = self.selected().map(|entry| &*entry.text);
+        self.auth.rules.decide(&Call { token, tool: &self.call.tool }, self.times.judged)
+    }
+
+    /// The selected row of Activity.
+    pub fn activity_row(&self) -> Option<&Arc<Record>> {
+        self.auth.activity.nth_newest(self.activity_place())
+    }
+
+    /// The place of the selected row of Activity, counted from the newest.
+    pub fn activity_place(&self) -> usize {
+        let newest = self.auth.activity.nth_newest(0).map_or(0, |record| record.seq);
+        let place = self.record.map_or(0, |seq| usize::try_from(newest.saturating_sub(seq)).unwrap_or(0));
+        place.min(self.auth.activity.len().saturating_sub(1))
+    }
+
+    /// Whether keys that type a character are text here.
+    pub fn in_text(&self) -> bool {
+        match self.overlays.last() {
+            Some(Overlay::Palette(_) | Overlay::KeyPrompt(_)) => true,
+            Some(Overlay::Settings(form)) => !form.on_choice(),
+            Some(_) => false,
+            None => self.focus.field.is_some_and(|field| field.kind() == FieldKind::Text),
+        }
+    }
+
+    /// The text a field of the panes edits.
+    pub fn text(&self, field: Field) -> Option<&TextField> {
+        Some(match field {
+            Field::UserId => &self.issue.user_id,
+            Field::Others => &self.issue.others,
+            Field::Expires => &self.issue.expires,
+            Field::NotBefore => &self.issue.not_before,
+            Field::Issuer => &self.issue.issuer,
+            Field::Audience => &self.issue.audience,
+            Field::Extra => &self.issue.extra,
+            Field::CallArguments => &self.call.arguments,
+            _ => return None,
+        })
+    }
+
+    fn text_mut(&mut self, field: Field) -> Option<&mut TextField> {
+        Some(match field {
+            Field::UserId => &mut self.issue.user_id,
+            Field::Others => &mut self.issue.others,
+            Field::Expires => &mut self.issue.expires,
+            Field::NotBefore => &mut self.issue.not_before,
+            Field::Issuer => &mut self.issue.issuer,
+            Field::Audience => &mut self.issue.audience,
+            Field::Extra => &mut self.issue.extra,
+            Field::CallArguments => &mut self.call.arguments,
+            _ => return None,
+        })
+    }
+
+    /// An instant with its date, as the settings want it.
+    pub fn date(&self, at: NumericDate) -> String {
+        self.time_style.date(at, self.zone)
+    }
+
+    /// An instant of the log, to the second.
+    pub fn time(&self, at: NumericDate) -> String {
+        self.time_style.time(NumericDate::from_seconds(at.seconds()), self.zone)
+    }
+
+    /// Chooses a tool; arguments that the user did not touch become its example.
+    fn choose_tool(&mut self, tool: &Arc<str>) {
+        self.call.tool = Arc::clone(tool);
+        if !self.call.touched {
+            self.call.arguments.set(tools::find(tool).map_or("{}", |tool| tool.example));
+        }
+    }
+
+    fn choose_token(&mut self, row: usize) {
+        let number = row.checked_sub(1).and_then(|place| self.auth.tokens.get(place)).map(|entry| entry.number);
+        self.selected = number;
+        self.refresh();
+    }
+
+    /// Inspects the selected token anew where it, or what it is judged by, has changed.
+    fn refresh(&mut self) {
+        let Some(entry) = self.selected() else {
+            self.selected = None;
+            self.inspection = None;
+            return;
+        };
+        let text = Arc::clone(&entry.text);
+        if self.inspection.as_ref().is_none_or(|shown| shown.token != text) {
+            self.inspect_scroll = 0;
+        }
+        self.inspection = Some(Arc::new(self.auth.rules.inspect(text)));
+    }
+
+    fn say(&mut self, text: impl Into<String>) {
+        self.toast = Some(Toast { text: text.into(), trouble: false, until: self.times.mono + TOAST });
+    }
+
+    fn complain(&mut self, text: impl Into<String>) {
+        self.toast = Some(Toast { text: text.into(), trouble: true, until: self.times.mono + TOAST });
+    }
+}

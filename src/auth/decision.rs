@@ -177,7 +177,10 @@ impl fmt::Display for Reason {
         match self {
             Self::MissingToken => f.write_str("no token came with the call; a tool needs one"),
             Self::TooLarge { bytes } => {
-                write!(f, "the token has {bytes} bytes; at most {} are read", token::MAX_BYTES)
+                let (has, most) = (words::bytes(*bytes), words::bytes(token::MAX_BYTES));
+                // Just above the limit both would read the same.
+                let has = if has == most { format!("{bytes} bytes") } else { has };
+                write!(f, "the token has {has}; at most {most} are read")
             }
             Self::Malformed(fault) => fault.fmt(f),
             Self::AlgorithmRefused { found: None, held } => {

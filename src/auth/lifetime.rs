@@ -95,6 +95,14 @@ impl Lifetime {
         }
     }
 
+    /// Microseconds from `now` to the next instant at which the phase changes; `None` after the last one.
+    pub fn next_border(&self, now: NumericDate) -> Option<i64> {
+        let begins =
+            self.nbf.into_iter().flat_map(|nbf| [until_valid(now, nbf, self.leeway), until_valid(now, nbf, 0)]);
+        let ends = self.exp.into_iter().flat_map(|exp| [remaining(now, exp, 0), remaining(now, exp, self.leeway)]);
+        begins.chain(ends).filter(|left| *left > 0).min()
+    }
+
     /// From the first instant of its life to the last, in microseconds; `None` without an `exp` and a beginning.
     pub fn length(&self) -> Option<i64> {
         let from = self.nbf.or(self.iat)?;
@@ -136,6 +144,18 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn the_phase_stays_until_the_next_border(nbf in 0i64..50, exp in 0i64..50, leeway in 0i64..5, now in 0i64..60_000_000) {
+            let life = life(Some(nbf), exp, leeway);
+            let now = NumericDate::from_micros(now);
+            let kind = |now| std::mem::discriminant(&life.phase(now));
+            if let Some(left) = life.next_border(now) {
+                prop_assert_eq!(kind(now), kind(now.plus(left - 1)));
+            } else {
+                prop_assert_eq!(kind(now), kind(NumericDate::MAX));
+            }
+        }
+
         #[test]
         fn phase_and_check_never_disagree(nbf in proptest::option::of(0i64..50), exp in 0i64..50, leeway in 0i64..5, now in 0i64..60_000_000) {
             let life = life(nbf, exp, leeway);

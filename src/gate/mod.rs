@@ -15,6 +15,7 @@ use crate::auth::{
     Rules,
 };
 use crate::clock::{Clock, SystemClock};
+use crate::tools::Given;
 use crate::{text, tools};
 
 pub use shared::Shared;
@@ -41,15 +42,6 @@ pub struct AuthenticatedMcpServer {
     clock: Arc<dyn Clock>,
 }
 
-/// The arguments of a call.
-#[derive(Clone, Copy, Debug)]
-pub enum Arguments<'a> {
-    /// A JSON value; anything but an object is refused.
-    Json(&'a Value),
-    /// JSON text, as a person or a client wrote it.
-    Text(&'a str),
-}
-
 /// A real call, to be judged for one instant and logged under another.
 #[derive(Clone, Copy, Debug)]
 pub struct CallRequest<'a> {
@@ -58,7 +50,7 @@ pub struct CallRequest<'a> {
     /// The tool's name.
     pub tool: &'a str,
     /// What the tool is called with.
-    pub arguments: Arguments<'a>,
+    pub arguments: Given<'a>,
     /// Who calls.
     pub origin: Origin,
     /// The instant of the call, for the log.
@@ -125,7 +117,7 @@ impl AuthenticatedMcpServer {
     /// `{"error":"invalid_arguments"}` or `{"error":"tool_failed"}`.
     pub fn call_tool<'a>(&self, token: impl Into<Option<&'a str>>, tool: &str, arguments: &Value) -> Value {
         let now = self.clock.now();
-        let arguments = Arguments::Json(arguments);
+        let arguments = Given::Json(arguments);
         let request =
             CallRequest { token: token.into(), tool, arguments, origin: Origin::Library, at: now, judged_at: now };
         self.call(&request).outcome.answer()
@@ -147,8 +139,8 @@ impl AuthenticatedMcpServer {
 
     fn log(&self, request: &CallRequest<'_>, decision: &Decision, outcome: &Outcome, took: Duration) -> Arc<Record> {
         let arguments = match request.arguments {
-            Arguments::Json(value) => value.to_string(),
-            Arguments::Text(text) => text.to_owned(),
+            Given::Json(value) => value.to_string(),
+            Given::Text(text) => text.to_owned(),
         };
         let record = Record::new(
             request.at,
@@ -165,31 +157,13 @@ impl AuthenticatedMcpServer {
     }
 }
 
-fn run(tool: &str, arguments: Arguments<'_>) -> Outcome {
+fn run(tool: &str, arguments: Given<'_>) -> Outcome {
     let Some(tool) = tools::find(tool) else {
         let tool = text::name(tool, 64);
         return Outcome::ToolFailed(format!("the policy allows {tool}, but no tool of that name is built in"));
     };
-    match object(arguments) {
+    match tools::object(arguments) {
         Ok(arguments) => Outcome::Done(tool.run(&arguments)),
         Err(fault) => Outcome::BadArguments(fault),
-    }
-}
-
-/// The JSON object that arguments are, or a sentence that says why they are none. Safe to show.
-pub fn object(arguments: Arguments<'_>) -> Result<tools::Arguments, String> {
-    let value = match arguments {
-        Arguments::Json(value) => value.clone(),
-        Arguments::Text(text) => serde_json::from_str(text).map_err(|error| {
-            let what = if error.is_eof() { "the JSON ends early" } else { "not JSON" };
-            format!("arguments: {what} at line {}, column {}", error.line(), error.column())
-        })?,
-    };
-    match value {
-        Value::Object(members) => Ok(members),
-        other => {
-            let kind = crate::auth::members::kind_of(&other.to_string());
-            Err(format!("arguments: {kind}, not a JSON object"))
-        }
     }
 }

@@ -54,6 +54,33 @@ fn delete_data(_: &Arguments) -> Value {
     json!("deleted")
 }
 
+/// The arguments of a call, before anybody looked at them.
+#[derive(Clone, Copy, Debug)]
+pub enum Given<'a> {
+    /// A JSON value; anything but an object is refused.
+    Json(&'a Value),
+    /// JSON text, as a person or a client wrote it.
+    Text(&'a str),
+}
+
+/// The JSON object that arguments are, or a sentence that says why they are none. Safe to show.
+pub fn object(given: Given<'_>) -> Result<Arguments, String> {
+    let value = match given {
+        Given::Json(value) => value.clone(),
+        Given::Text(text) => serde_json::from_str(text).map_err(|error| {
+            let what = if error.is_eof() { "the JSON ends early" } else { "not JSON" };
+            format!("arguments: {what} at line {}, column {}", error.line(), error.column())
+        })?,
+    };
+    match value {
+        Value::Object(members) => Ok(members),
+        other => {
+            let kind = crate::auth::members::kind_of(&other.to_string());
+            Err(format!("arguments: {kind}, not a JSON object"))
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

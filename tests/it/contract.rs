@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use portcullis::auth::{Key, KeyOrigin, Rules};
 use portcullis::clock::ManualClock;
-use portcullis::gate::{Arguments, CallRequest};
+use portcullis::gate::CallRequest;
+use portcullis::tools::Given;
 use portcullis::{AuthenticatedMcpServer, Reason};
 use rstest::rstest;
 use serde_json::{Value, json};
@@ -124,7 +125,7 @@ fn arguments_that_are_no_object_are_named(#[case] text: &str, #[case] sentence: 
     let called = lab.server.call(&CallRequest {
         token: Some(&token),
         tool: "read_data",
-        arguments: Arguments::Text(text),
+        arguments: Given::Text(text),
         origin: portcullis::auth::Origin::Console,
         at: NOW,
         judged_at: NOW,

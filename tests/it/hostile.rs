@@ -6,6 +6,11 @@ use portcullis::text::safe::hidden;
 
 use crate::forge::{EXP, HS256, NOW, b64, claims, mac, rules, sign, sign_with, token};
 
+/// A token of these JSON texts, signed by HS256 whatever the header says.
+pub fn signed(secret: &[u8], header: &str, payload: &str) -> String {
+    sign_with(header, payload, secret)
+}
+
 /// One token of the set.
 pub struct Hostile {
     /// What was done to it.
@@ -339,7 +344,7 @@ fn letters(set: &mut Set) {
 
 fn sizes(set: &mut Set) {
     let mut large =
-        |name: &str, token: String| set.push(name, token, "too_large", "INVALID", "bytes; at most 8192 are read");
+        |name: &str, token: String| set.push(name, token, "too_large", "INVALID", "at most 8.0 KiB are read");
     large("a 1 MB claim", token(claims(&format!(r#""note":"{}","#, "x".repeat(1 << 20)))));
     large(
         "a 1 MB user_id",
@@ -356,7 +361,7 @@ fn sizes(set: &mut Set) {
     large("a huge signature", format!("{}.{}.{}", b64(HS256), b64(claims("")), "A".repeat(1 << 20)));
     large("1 MB of dots", ".".repeat(1 << 20));
     set.unreadable();
-    set.push("1 MB of nothing", " ".repeat(1 << 20), "too_large", "INVALID", "bytes; at most 8192 are read");
+    set.push("1 MB of nothing", " ".repeat(1 << 20), "too_large", "INVALID", "at most 8.0 KiB are read");
     set.unreadable();
 }
 

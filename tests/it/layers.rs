@@ -15,7 +15,7 @@ const MAY_IMPORT: [(&str, &[&str]); 11] = [
     ("view", &["app", "auth", "tools", "text"]),
     ("cli", &["gate", "config", "text", "clock", "auth"]),
     ("server", &["gate", "config", "text", "clock", "auth"]),
-    ("tui", &["app", "view", "gate", "server", "config", "clock", "text", "auth"]),
+    ("tui", &["app", "view", "gate", "server", "config", "clock", "text", "auth", "tools"]),
 ];
 
 /// Longer than this, a file holds more than one thing.

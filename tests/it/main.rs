@@ -1,11 +1,17 @@
-//! The integration tests: one binary, a module for each thing that is held.
+//! Tests of the whole, from outside.
 
 mod contract;
+mod desk;
+mod edits;
 mod forge;
 mod hostile;
+mod lab;
 mod layers;
+mod pastes;
 mod properties;
+mod pty;
 mod pyjwt;
 mod reading;
 mod reasons;
+mod times;
 mod wycheproof;

@@ -1,0 +1,457 @@
+//! What each action of the key table does.
+
+use super::field::{moved, turned};
+use super::focus::FieldKind;
+use super::history::Step;
+use super::keymap::Action;
+use super::msg::Why;
+use super::overlay::{KEY_CHOICES, KeyPrompt, Overlay, Palette, Purpose, Question, SettingsForm};
+use super::{App, Effect, Field, Focus, InspectView, LastCall, Pane, explain_record};
+use crate::auth::{Check, Key, KeyOrigin, KeyRing, Rules};
+use std::sync::Arc;
+
+impl App {
+    pub(super) fn act(&mut self, action: Action) -> Vec<Effect> {
+        match action {
+            Action::Quit => return self.quit(),
+            Action::Suspend => return vec![Effect::Suspend],
+            Action::Out => self.out(),
+            _ if !self.overlays.is_empty() => return self.act_on_overlay(action),
+            Action::Act => return self.main_act(),
+            Action::Turn(by) => self.turn(by),
+            Action::Step(by) => self.go(self.focus.stepped(by)),
+            Action::Row(by) => self.row(by),
+            Action::Page(by) => self.page(by),
+            Action::Edge(by) => self.page(by.saturating_mul(1 << 20)),
+            Action::Tick => self.tick(),
+            Action::Remove => {
+                let number = self.selected.filter(|_| self.focus.field == Some(Field::TokenRows));
+                return number.map(|number| Effect::Remove(number, Why::Asked)).into_iter().collect();
+            }
+            Action::Break => {
+                if self.focus.field == Some(Field::CallArguments) {
+                    self.edit(Field::CallArguments, super::field::TextField::break_line);
+                }
+            }
+            Action::Token(by) => self.choose_token(turned(self.selected_row(), by, self.auth.tokens.len() + 1)),
+            Action::Repeat => return self.last_call.clone().map(|last| self.make_call(last)).unwrap_or_default(),
+            Action::Copy => return self.copy(),
+            Action::CopyWhy => return self.copy_why(),
+            Action::TryKey => self.prompt(Purpose::Try),
+            Action::TypeKey => self.prompt(Purpose::Replace),
+            Action::FreshKey => return self.fresh_key(),
+            Action::Undo => return self.undo(),
+            Action::Redo => return self.redo(),
+            Action::Pane(pane) => self.go(self.entering(pane)),
+            Action::Help => self.overlays.push(Overlay::Help { scroll: 0 }),
+            Action::Palette => self.overlays.push(Overlay::Palette(Palette::new())),
+            Action::Settings => self.settings(),
+            Action::Gate => {}
+            Action::TimeStyle => {
+                self.time_style = self.time_style.turned(1);
+                self.say(format!("times are shown as {}", self.time_style.word()));
+            }
+        }
+        Vec::new()
+    }
+
+    fn act_on_overlay(&mut self, action: Action) -> Vec<Effect> {
+        let page = self.drawn.overlay_rows.max(2) - 1;
+        let by = match action {
+            Action::Row(by) => by,
+            Action::Page(by) => by * page.cast_signed(),
+            Action::Edge(by) => by * (1 << 20),
+            Action::Act => return self.act_in_overlay(),
+            Action::Copy => return self.copy(),
+            Action::CopyWhy => return self.copy_why(),
+            Action::Gate => {
+                self.overlays.clear();
+                return Vec::new();
+            }
+            Action::Step(by) | Action::Turn(by) => {
+                if let Some(Overlay::Settings(form)) = self.overlays.last_mut() {
+                    if matches!(action, Action::Step(_)) { form.step(by) } else { form.turn(by) }
+                }
+                return Vec::new();
+            }
+            _ => return Vec::new(),
+        };
+        let end = self.drawn.overlay_end;
+        match self.overlays.last_mut() {
+            Some(Overlay::Help { scroll } | Overlay::Token { scroll } | Overlay::Detail { scroll, .. }) => {
+                *scroll = moved(*scroll, by, end + 1);
+            }
+            Some(Overlay::Palette(palette)) => palette.row = moved(palette.row, by, palette.matches().len()),
+            Some(Overlay::Settings(form)) => form.step(by.signum()),
+            _ => {}
+        }
+        Vec::new()
+    }
+
+    /// Enter on what lies over the panes.
+    fn act_in_overlay(&mut self) -> Vec<Effect> {
+        match self.overlays.pop() {
+            Some(Overlay::Palette(palette)) => {
+                palette.matches().get(palette.row).map(|binding| self.act(binding.action)).unwrap_or_default()
+            }
+            Some(Overlay::Confirm(Question::Quit)) => vec![Effect::Quit],
+            Some(Overlay::Confirm(Question::AdoptKey(rules))) => {
+                self.say("this key signs and verifies from now on");
+                vec![Effect::SetRules(rules)]
+            }
+            Some(Overlay::Detail { seq, .. }) => {
+                self.load(seq);
+                Vec::new()
+            }
+            Some(Overlay::KeyPrompt(prompt)) => self.use_key(prompt),
+            Some(Overlay::Settings(form)) => self.apply(form),
+            Some(Overlay::Help { .. } | Overlay::Token { .. }) | None => Vec::new(),
+        }
+    }
+
+    fn main_act(&mut self) -> Vec<Effect> {
+        match self.focus.pane {
+            Pane::Issue => match self.issue.request(self.times.real) {
+                Ok(request) => return vec![Effect::Issue(Box::new(request))],
+                Err(sentence) => self.complain(sentence),
+            },
+            Pane::Tokens => self.go(Focus::first(Pane::Inspect)),
+            Pane::Inspect => {
+                if self.inspection.is_some() {
+                    self.overlays.push(Overlay::Token { scroll: 0 });
+                }
+            }
+            Pane::Call => {
+                return self.make_call(LastCall {
+                    token: self.selected().map(|entry| Arc::clone(&entry.text)),
+                    tool: Arc::clone(&self.call.tool),
+                    arguments: self.call.arguments.text(),
+                    called: None,
+                });
+            }
+            Pane::Activity => {
+                if let Some(seq) = self.activity_row().map(|record| record.seq) {
+                    self.overlays.push(Overlay::Detail { seq, scroll: 0 });
+                }
+            }
+        }
+        Vec::new()
+    }
+
+    fn out(&mut self) {
+        self.toast = None;
+        if self.overlays.pop().is_none() {
+            self.go(Focus { field: None, ..self.focus });
+        }
+    }
+
+    /// Moves the focus; the pane left behind remembers where it was.
+    pub(super) fn go(&mut self, to: Focus) {
+        if let Some(field) = self.focus.field {
+            self.left_at[self.focus.pane.digit()] = Some(field);
+        }
+        self.focus = to;
+    }
+
+    /// Where a pane is entered: where it was left, or where its work begins.
+    pub(super) fn entering(&self, pane: Pane) -> Focus {
+        let first = if pane == Pane::Call { Focus::at(Field::CallTool) } else { Focus::first(pane) };
+        self.left_at[pane.digit()].map_or(first, Focus::at)
+    }
+
+    fn turn(&mut self, by: isize) {
+        match self.focus.field {
+            None => self.go_pane(by),
+            Some(Field::Permissions) => self.issue.tick = turned(self.issue.tick, by, self.issue.ticks.len()),
+            Some(Field::Preset) => {
+                self.history.push(Step::Issue(Field::Preset, Box::new(self.issue.clone())));
+                self.issue.turn_preset(by);
+            }
+            Some(Field::InspectView) => {
+                let at = InspectView::ALL.iter().position(|view| *view == self.view).unwrap_or(0);
+                self.view = InspectView::ALL[turned(at, by, InspectView::ALL.len())];
+                self.inspect_scroll = 0;
+            }
+            Some(Field::CallToken) => self.choose_token(turned(self.selected_row(), by, self.auth.tokens.len() + 1)),
+            Some(Field::CallTool) => {
+                let tools = self.tools();
+                let at = tools.iter().position(|tool| *tool == self.call.tool).unwrap_or(0);
+                if let Some(tool) = tools.get(turned(at, by, tools.len())) {
+                    self.choose_tool(tool);
+                }
+            }
+            Some(_) => {}
+        }
+    }
+
+    fn go_pane(&mut self, by: isize) {
+        let at = self.focus.pane.digit() - 1;
+        self.go(Focus { pane: Pane::ALL[turned(at, by, Pane::ALL.len())], field: None });
+    }
+
+    fn row(&mut self, by: isize) {
+        match self.focus.field {
+            None => self.go_pane(by),
+            Some(Field::TokenRows) => self.choose_token(moved(self.selected_row(), by, self.auth.tokens.len() + 1)),
+            Some(Field::ActivityRows) => self.choose_record(by),
+            Some(Field::InspectView) => self.scroll_inspect(by),
+            Some(field) => {
+                let fields = field.pane().fields();
+                let at = fields.iter().position(|f| *f == field).unwrap_or(0);
+                self.go(Focus::at(fields[moved(at, by, fields.len())]));
+            }
+        }
+    }
+
+    fn page(&mut self, by: isize) {
+        let rows = |window: super::drawn::Window| by.saturating_mul(window.rows.max(2).cast_signed() - 1);
+        match self.focus.pane {
+            Pane::Tokens => {
+                let by = rows(self.drawn.tokens);
+                self.choose_token(moved(self.selected_row(), by, self.auth.tokens.len() + 1));
+            }
+            Pane::Activity => self.choose_record(rows(self.drawn.activity)),
+            Pane::Inspect => self.scroll_inspect(by.saturating_mul(10)),
+            Pane::Issue | Pane::Call => {}
+        }
+    }
+
+    pub(super) fn choose_record(&mut self, by: isize) {
+        let place = moved(self.activity_place(), by, self.auth.activity.len());
+        // At the top the selection follows what is new.
+        self.record = self.auth.activity.nth_newest(place).filter(|_| place > 0).map(|record| record.seq);
+    }
+
+    pub(super) fn scroll_inspect(&mut self, by: isize) {
+        self.inspect_scroll = moved(self.inspect_scroll, by, self.drawn.inspect_end + 1);
+    }
+
+    fn tick(&mut self) {
+        if self.focus.field.is_some_and(|field| field.kind() == FieldKind::Ticks) {
+            self.history.push(Step::Issue(Field::Permissions, Box::new(self.issue.clone())));
+            self.issue.toggle();
+        }
+    }
+
+    fn quit(&mut self) -> Vec<Effect> {
+        if matches!(self.overlays.last(), Some(Overlay::Confirm(Question::Quit))) {
+            return vec![Effect::Quit];
+        }
+        self.overlays.push(Overlay::Confirm(Question::Quit));
+        Vec::new()
+    }
+
+    fn settings(&mut self) {
+        let form = SettingsForm::new(&self.auth.rules, &self.policy_source, self.time_style);
+        self.overlays.push(Overlay::Settings(Box::new(form)));
+    }
+
+    fn apply(&mut self, mut form: Box<SettingsForm>) -> Vec<Effect> {
+        let rules = match form.rules(&self.auth.rules) {
+            Ok(rules) => rules,
+            Err(sentence) => {
+                form.fault = Some(sentence);
+                self.overlays.push(Overlay::Settings(form));
+                return Vec::new();
+            }
+        };
+        self.time_style = form.times;
+        let mut effects = vec![Effect::SetRules(Box::new(rules))];
+        self.say("settings applied; everything on screen is judged by them");
+        let policy = form.policy.text();
+        match KEY_CHOICES[form.key] {
+            "type another" => self.prompt(Purpose::Replace),
+            "make a fresh one" => effects.extend(self.fresh_key()),
+            _ => {}
+        }
+        if policy != self.policy_source {
+            // It stays open until the file was read, so that a wrong name is not lost.
+            form.fault = None;
+            form.key = 0;
+            self.overlays.push(Overlay::Settings(form));
+            effects.push(Effect::LoadPolicy(policy));
+        }
+        effects
+    }
+
+    fn prompt(&mut self, purpose: Purpose) {
+        if purpose == Purpose::Try && !self.can_try_key() {
+            self.complain("select a token whose signature does not fit, to try another key on it");
+        } else {
+            self.overlays.push(Overlay::KeyPrompt(KeyPrompt::new(purpose)));
+        }
+    }
+
+    fn use_key(&mut self, mut prompt: KeyPrompt) -> Vec<Effect> {
+        let fault = match Key::new(prompt.secret(), KeyOrigin::Typed) {
+            Err(_) => "type the secret first",
+            Ok(key) => {
+                let rules = Rules { keys: KeyRing::new(key), ..(*self.auth.rules).clone() };
+                if prompt.purpose == Purpose::Replace {
+                    self.say("this key signs and verifies from now on");
+                    return vec![Effect::SetRules(Box::new(rules))];
+                }
+                let token = self.selected().map(|entry| Arc::clone(&entry.text)).unwrap_or_default();
+                let fits = |(check, step): &(Check, Option<_>)| *check == Check::Signature && *step == Some(Ok(()));
+                if rules.inspect(token).judged.steps(self.times.judged).iter().any(fits) {
+                    self.overlays.push(Overlay::Confirm(Question::AdoptKey(Box::new(rules))));
+                    return Vec::new();
+                }
+                "this key does not fit the token's signature either"
+            }
+        };
+        prompt.fault = Some(fault);
+        self.overlays.push(Overlay::KeyPrompt(prompt));
+        Vec::new()
+    }
+
+    fn fresh_key(&mut self) -> Vec<Effect> {
+        self.say("a fresh key signs and verifies from now on");
+        vec![Effect::FreshKey]
+    }
+
+    /// Whether trying another key on the selected token makes sense.
+    pub fn can_try_key(&self) -> bool {
+        self.inspection.as_ref().is_some_and(|inspection| inspection.judged.bad_signature())
+    }
+
+    /// Puts a call of the log back into the form, with its token where that is still in the list.
+    fn load(&mut self, seq: u64) {
+        let Some(record) = self.auth.activity.newest().find(|record| record.seq == seq).cloned() else {
+            return;
+        };
+        self.history.push(Step::Arguments(self.call.arguments.text(), self.call.touched));
+        self.choose_tool(&record.tool.as_ref().into());
+        self.call.arguments.set(&record.arguments);
+        self.call.touched = true;
+        let known = self.auth.tokens.iter().find(|entry| Some(entry.id) == record.token_id).map(|entry| entry.number);
+        match (known, record.token_id) {
+            (Some(_), _) | (None, None) => self.selected = known,
+            (None, Some(id)) => self.complain(format!("its token {id} is no longer in the list; another is selected")),
+        }
+        self.refresh();
+        self.go(Focus::at(Field::CallTool));
+    }
+
+    /// What Ctrl-Y copies here, as the footer says it.
+    pub fn copy_what(&self) -> Option<&'static str> {
+        match self.focus.pane {
+            Pane::Issue | Pane::Tokens | Pane::Inspect => self.selected().map(|_| "copy token"),
+            Pane::Call => self.last_call.as_ref().and_then(|last| last.called.as_ref()).map(|_| "copy answer"),
+            Pane::Activity => self.activity_row().map(|_| "copy answer"),
+        }
+    }
+
+    /// Whether there is something here to explain.
+    pub fn explains(&self) -> bool {
+        match self.focus.pane {
+            Pane::Issue | Pane::Tokens | Pane::Inspect => self.inspection.is_some(),
+            Pane::Call => true,
+            Pane::Activity => self.activity_row().is_some(),
+        }
+    }
+
+    fn copy(&mut self) -> Vec<Effect> {
+        let copied = match self.focus.pane {
+            Pane::Issue | Pane::Tokens | Pane::Inspect => {
+                self.selected().map(|entry| (entry.text.to_string(), format!("token {}", entry.id)))
+            }
+            Pane::Call => self
+                .last_call
+                .as_ref()
+                .and_then(|last| last.called.as_ref())
+                .map(|called| (called.outcome.answer().to_string(), "answer".to_owned())),
+            Pane::Activity => self.activity_row().map(|record| (record.answer.to_string(), "answer".to_owned())),
+        };
+        self.put(copied)
+    }
+
+    fn copy_why(&mut self) -> Vec<Effect> {
+        let text = match self.focus.pane {
+            Pane::Issue | Pane::Tokens | Pane::Inspect => self.inspection.as_ref().map(|i| self.explain_inspection(i)),
+            Pane::Call => Some(self.explain_preview()),
+            Pane::Activity => self.activity_row().map(|record| explain_record(record)),
+        };
+        self.put(text.map(|text| (text, "explanation".to_owned())))
+    }
+
+    fn put(&mut self, copied: Option<(String, String)>) -> Vec<Effect> {
+        let Some((text, what)) = copied else {
+            self.complain("there is nothing to copy here yet");
+            return Vec::new();
+        };
+        self.say(format!("{what} sent to the terminal's clipboard (OSC 52)"));
+        vec![Effect::Copy { text, what }]
+    }
+
+    fn undo(&mut self) -> Vec<Effect> {
+        let Some(step) = self.history.last_done() else {
+            return Vec::new();
+        };
+        let (undone, effects) = self.swap(step);
+        if let Some(undone) = undone {
+            self.history.was_undone(undone);
+        }
+        effects
+    }
+
+    fn redo(&mut self) -> Vec<Effect> {
+        let Some(step) = self.history.last_undone() else {
+            return Vec::new();
+        };
+        let (redone, effects) = match step {
+            Step::Pasted { field, text, before, .. } => {
+                if let Some((field, before)) = field.zip(before.as_ref()) {
+                    if let Some(edited) = self.text_mut(field) {
+                        edited.set(before);
+                    }
+                }
+                let found = crate::text::read_token(&text).tokens;
+                let tokens = if found.is_empty() { vec![text.clone()] } else { found };
+                (Some(Step::Pasted { field, text, added: Vec::new(), before: None }), vec![Effect::Add(tokens)])
+            }
+            other => self.swap(other),
+        };
+        if let Some(redone) = redone {
+            self.history.was_redone(redone);
+        }
+        effects
+    }
+
+    /// Takes a step back or forth; answers with the step that leads back again.
+    fn swap(&mut self, step: Step) -> (Option<Step>, Vec<Effect>) {
+        match step {
+            Step::Issue(field, form) => {
+                let present = std::mem::replace(&mut self.issue, *form);
+                self.go(Focus::at(field));
+                (Some(Step::Issue(field, Box::new(present))), Vec::new())
+            }
+            Step::Arguments(text, touched) => {
+                let present = Step::Arguments(self.call.arguments.text(), self.call.touched);
+                self.call.arguments.set(&text);
+                self.call.touched = touched;
+                self.go(Focus::at(Field::CallArguments));
+                (Some(present), Vec::new())
+            }
+            Step::Removed(place, entry) => {
+                let number = entry.number;
+                self.selected = Some(number);
+                (Some(Step::PutBack(number)), vec![Effect::Restore(place, entry)])
+            }
+            // What comes back from the removal becomes the step.
+            Step::PutBack(number) => (None, vec![Effect::Remove(number, Why::Redone)]),
+            Step::Pasted { field, text, added, .. } => {
+                let mut before = None;
+                if let Some(field) = field {
+                    if let Some(edited) = self.text_mut(field) {
+                        before = Some(edited.text());
+                        edited.insert(&text);
+                    }
+                    self.go(Focus::at(field));
+                }
+                let effects = added.iter().map(|number| Effect::Remove(*number, Why::Undone)).collect();
+                (Some(Step::Pasted { field, text, added: Vec::new(), before }), effects)
+            }
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! What only drawing can know: where things stand, and when the picture changes by itself.
+
+use super::focus::{Field, Pane};
+use super::keymap::Action;
+use super::overlay::SettingsField;
+use crate::auth::NumericDate;
+
+/// What a frame drew.
+#[derive(Clone, Debug, Default)]
+pub struct Drawn {
+    /// Where the terminal's cursor goes: column and row.
+    pub cursor: Option<(u16, u16)>,
+    /// What the mouse hits; later ones lie on top.
+    pub targets: Vec<(Area, Target)>,
+    /// The instant drawn for.
+    pub at: NumericDate,
+    /// Microseconds after that instant at which a shown time changes; `None` when none does.
+    pub holds: Option<i64>,
+    /// First row and number of rows that the token list shows.
+    pub tokens: Window,
+    /// First row and number of rows that Activity shows.
+    pub activity: Window,
+    /// How far the Inspect pane can be scrolled.
+    pub inspect_end: usize,
+    /// How far the top overlay can be scrolled.
+    pub overlay_end: usize,
+    /// Rows the top overlay shows.
+    pub overlay_rows: usize,
+}
+
+/// A part of a list.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Window {
+    /// The first row shown.
+    pub first: usize,
+    /// How many rows fit.
+    pub rows: usize,
+}
+
+impl Window {
+    /// The window that shows `row` of `len` rows with the least scrolling.
+    #[must_use]
+    pub fn around(self, row: usize, rows: usize, len: usize) -> Self {
+        let first = self.first.min(row).max((row + 1).saturating_sub(rows)).min(len.saturating_sub(rows));
+        Self { first, rows }
+    }
+}
+
+/// A rectangle of cells.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
+pub struct Area {
+    pub x: u16,
+    pub y: u16,
+    pub width: u16,
+    pub height: u16,
+}
+
+impl Area {
+    const fn holds(self, column: u16, row: u16) -> bool {
+        column >= self.x && row >= self.y && column - self.x < self.width && row - self.y < self.height
+    }
+}
+
+/// What the mouse can hit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it; rows count from the top of the whole list")]
+pub enum Target {
+    Pane(Pane),
+    Field(Field),
+    Tick(usize),
+    TokenRow(usize),
+    ActivityRow(usize),
+    PaletteRow(usize),
+    Setting(SettingsField),
+    Do(Action),
+    /// An overlay's own area: it keeps clicks from what lies below.
+    Overlay,
+    /// Beside an overlay: a click there closes it.
+    Backdrop,
+}
+
+impl Drawn {
+    /// What lies under the mouse: the target on top.
+    pub fn hit(&self, column: u16, row: u16) -> Option<Target> {
+        self.targets.iter().rev().find(|(area, _)| area.holds(column, row)).map(|(_, target)| *target)
+    }
+
+    /// The pane under the mouse, whatever lies on it.
+    pub fn pane_at(&self, column: u16, row: u16) -> Option<Pane> {
+        self.targets.iter().rev().find_map(|(area, target)| match target {
+            Target::Pane(pane) if area.holds(column, row) => Some(*pane),
+            _ => None,
+        })
+    }
+
+    /// A shown time changes this many microseconds after the instant drawn for.
+    pub fn changes_in(&mut self, micros: i64) {
+        self.holds = Some(self.holds.map_or(micros, |known| known.min(micros)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_window_scrolls_only_as_far_as_it_must() {
+        let window = Window { first: 5, rows: 4 };
+        assert_eq!(window.around(6, 4, 100).first, 5);
+        assert_eq!(window.around(9, 4, 100).first, 6);
+        assert_eq!(window.around(0, 4, 100).first, 0);
+        assert_eq!(window.around(1, 4, 3).first, 0);
+    }
+}

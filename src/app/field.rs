@@ -1,0 +1,176 @@
+//! The state of fields: text being edited, one of several, ticks. Drawing them is the view's matter.
+
+use ratatui_textarea::{CursorMove, TextArea};
+
+use super::key::{Code, Key};
+
+/// A text being edited, of one line or of several.
+#[derive(Clone, Debug)]
+pub struct TextField {
+    area: TextArea<'static>,
+    lines: Lines,
+    /// The next character typed takes the place of the whole text, as in a form that was just sent.
+    pub replaced_by_typing: bool,
+}
+
+/// Whether a text may have line breaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum Lines {
+    One,
+    Many,
+}
+
+impl TextField {
+    /// A field holding `text`, the cursor at its end.
+    pub fn new(text: &str, lines: Lines) -> Self {
+        let mut field = Self { area: TextArea::default(), lines, replaced_by_typing: false };
+        // The console has one history for everything; the editor's own would hold every text twice.
+        field.area.set_max_histories(0);
+        field.insert(text);
+        field
+    }
+
+    /// The text, lines joined by line feeds.
+    pub fn text(&self) -> String {
+        self.area.lines().join("\n")
+    }
+
+    /// The lines.
+    pub fn lines(&self) -> &[String] {
+        self.area.lines()
+    }
+
+    /// Line and character of the cursor, counted from 0.
+    pub fn cursor(&self) -> (usize, usize) {
+        let cursor = self.area.cursor();
+        (cursor.0, cursor.1)
+    }
+
+    /// Whether there is nothing in it.
+    pub fn is_empty(&self) -> bool {
+        self.area.is_empty()
+    }
+
+    /// Puts another text in its place, the cursor at its end.
+    pub fn set(&mut self, text: &str) {
+        *self = Self::new(text, self.lines);
+    }
+
+    /// Inserts a text at the cursor. In a field of one line, line breaks and tabs become spaces.
+    pub fn insert(&mut self, text: &str) {
+        if self.replaced_by_typing {
+            self.set("");
+        }
+        match self.lines {
+            Lines::Many => self.area.insert_str(text),
+            Lines::One => self.area.insert_str(text.trim_end_matches(['\r', '\n']).replace(['\r', '\n', '\t'], " ")),
+        };
+    }
+
+    /// Breaks the line, in a field of several.
+    pub fn break_line(&mut self) {
+        if self.lines == Lines::Many {
+            self.area.insert_newline();
+        }
+    }
+
+    /// Whether a key moves within this text, rather than out of it.
+    pub fn takes_vertical(&self, code: Code) -> bool {
+        match code {
+            Code::Up => self.cursor().0 > 0,
+            Code::Down => self.cursor().0 + 1 < self.area.lines().len(),
+            _ => false,
+        }
+    }
+
+    /// Types or moves; `false` when the key means nothing to a text.
+    pub fn press(&mut self, key: Key) -> bool {
+        if let Some(c) = key.typed() {
+            self.insert(c.encode_utf8(&mut [0; 4]));
+            return true;
+        }
+        let done = self.edit(key);
+        if done {
+            self.replaced_by_typing = false;
+        }
+        done
+    }
+
+    fn edit(&mut self, key: Key) -> bool {
+        let area = &mut self.area;
+        match (key.ctrl, key.alt, key.code) {
+            (false, false, Code::Backspace) if self.replaced_by_typing => self.set(""),
+            (false, false, Code::Backspace) => drop(area.delete_char()),
+            (false, false, Code::Del) => drop(area.delete_next_char()),
+            (true, false, Code::Char('w') | Code::Backspace) => drop(area.delete_word()),
+            (true, false, Code::Char('u')) => drop(area.delete_line_by_head()),
+            (true, false, Code::Char('k')) => drop(area.delete_line_by_end()),
+            (false, false, Code::Left) => area.move_cursor(CursorMove::Back),
+            (false, false, Code::Right) => area.move_cursor(CursorMove::Forward),
+            (true, false, Code::Left) => area.move_cursor(CursorMove::WordBack),
+            (true, false, Code::Right) => area.move_cursor(CursorMove::WordForward),
+            (false, false, Code::Home) | (true, false, Code::Char('a')) => area.move_cursor(CursorMove::Head),
+            (false, false, Code::End) | (true, false, Code::Char('e')) => area.move_cursor(CursorMove::End),
+            (false, false, Code::Up) if self.takes_vertical(Code::Up) => self.area.move_cursor(CursorMove::Up),
+            (false, false, Code::Down) if self.takes_vertical(Code::Down) => self.area.move_cursor(CursorMove::Down),
+            _ => return false,
+        }
+        true
+    }
+}
+
+/// The next place in a row of `len`, wrapping around; 0 in an empty row.
+pub const fn turned(at: usize, by: isize, len: usize) -> usize {
+    if len == 0 {
+        return 0;
+    }
+    at.wrapping_add_signed(by.rem_euclid(len as isize)) % len
+}
+
+/// A place moved within `0..len`, stopping at both ends.
+pub const fn moved(at: usize, by: isize, len: usize) -> usize {
+    let to = at.saturating_add_signed(by);
+    if to >= len { len.saturating_sub(1) } else { to }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn press(field: &mut TextField, keys: &str) {
+        for key in keys.split(' ') {
+            field.press(key.parse().expect("a key"));
+        }
+    }
+
+    #[test]
+    fn typing_after_sending_replaces_the_text() {
+        let mut field = TextField::new("user123", Lines::One);
+        field.replaced_by_typing = true;
+        press(&mut field, "a b");
+        assert_eq!(field.text(), "ab");
+    }
+
+    #[test]
+    fn moving_after_sending_keeps_the_text() {
+        let mut field = TextField::new("user12", Lines::One);
+        field.replaced_by_typing = true;
+        press(&mut field, "End 3");
+        assert_eq!(field.text(), "user123");
+    }
+
+    #[test]
+    fn a_field_of_one_line_keeps_it_that_way() {
+        let mut field = TextField::new("", Lines::One);
+        field.insert("a\nb\n");
+        field.break_line();
+        assert_eq!(field.text(), "a b");
+    }
+
+    #[test]
+    fn places_wrap_or_stop() {
+        assert_eq!((turned(0, -1, 3), turned(2, 1, 3), turned(0, 1, 0)), (2, 0, 0));
+        assert_eq!((moved(0, -1, 3), moved(2, 5, 3), moved(0, 1, 0)), (0, 2, 0));
+    }
+}

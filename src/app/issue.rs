@@ -1,0 +1,254 @@
+//! The Issue pane: what a token shall say.
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+use super::field::{Lines, TextField, turned};
+use crate::auth::{IssueRequest, NumericDate, Policy, members};
+use crate::text::words;
+
+/// The Issue pane's form.
+#[derive(Clone, Debug)]
+pub struct IssueForm {
+    /// Who the token speaks for.
+    pub user_id: TextField,
+    /// The policy's permissions, ticked or not.
+    pub ticks: Vec<(Arc<str>, bool)>,
+    /// Which tick the cursor is on.
+    pub tick: usize,
+    /// Further permissions, separated by spaces or commas.
+    pub others: TextField,
+    /// When it ends: a duration, or an instant.
+    pub expires: TextField,
+    /// When it begins: `now`, a duration, or an instant.
+    pub not_before: TextField,
+    /// `iss`; empty for none.
+    pub issuer: TextField,
+    /// `aud`; empty for none.
+    pub audience: TextField,
+    /// Further claims: a JSON object, or empty.
+    pub extra: TextField,
+    /// Which preset was chosen last.
+    pub preset: usize,
+}
+
+/// A way to fill the form at once.
+#[derive(Clone, Copy, Debug)]
+pub struct Preset {
+    /// Its name.
+    pub name: &'static str,
+    permissions: Option<&'static [&'static str]>,
+    expires: &'static str,
+    not_before: &'static str,
+}
+
+/// The presets, in the order in which they turn.
+pub const PRESETS: [Preset; 5] = [
+    Preset { name: "user", permissions: Some(&["user"]), expires: "1h", not_before: "now" },
+    Preset { name: "admin", permissions: Some(&["admin"]), expires: "1h", not_before: "now" },
+    Preset { name: "expires in 15 s", permissions: None, expires: "15s", not_before: "now" },
+    Preset { name: "not yet valid", permissions: None, expires: "1h", not_before: "15s" },
+    Preset { name: "already expired", permissions: None, expires: "-1m", not_before: "now" },
+];
+
+/// A time as a form has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum When {
+    /// This long after issuing, in microseconds; before it when negative.
+    In(i64),
+    /// At this instant.
+    At(NumericDate),
+}
+
+impl When {
+    /// Reads `1h`, `-1m`, `+15m` or `2026-11-22T20:41:05Z`.
+    pub fn parse(text: &str) -> Result<Self, &'static str> {
+        const WANTED: &str = "write a duration as in 90s, 15m, 1h, 7d, -1m, or a time as in 2026-11-22T20:41:05Z";
+        let text = text.trim();
+        if let Some(at) = NumericDate::from_rfc3339(text) {
+            return Ok(Self::At(at));
+        }
+        let (sign, span) = match text.strip_prefix('-') {
+            Some(span) => (-1, span),
+            None => (1, text.strip_prefix('+').unwrap_or(text)),
+        };
+        let micros = words::parse_duration(span).map_err(|_| WANTED)?.as_micros();
+        Ok(Self::In(sign * i64::try_from(micros).map_err(|_| WANTED)?))
+    }
+
+    /// The instant, counted from the whole second of issuing, as `iat` is.
+    pub fn from(self, now: NumericDate) -> NumericDate {
+        match self {
+            Self::In(micros) => NumericDate::from_seconds(now.seconds()).plus(micros),
+            Self::At(at) => at,
+        }
+    }
+}
+
+impl IssueForm {
+    /// An empty form for a policy, with the first preset.
+    pub fn new(policy: &Policy, issuer: Option<&str>, audience: Option<&str>) -> Self {
+        let one = |text: &str| TextField::new(text, Lines::One);
+        let mut form = Self {
+            user_id: one(""),
+            ticks: Vec::new(),
+            tick: 0,
+            others: one(""),
+            expires: one("1h"),
+            not_before: one("now"),
+            issuer: one(issuer.unwrap_or_default()),
+            audience: one(audience.unwrap_or_default()),
+            extra: one(""),
+            preset: 0,
+        };
+        form.follow(policy);
+        form.apply_preset(0);
+        form
+    }
+
+    /// Takes over another policy's permissions; what was ticked and still exists stays ticked.
+    pub fn follow(&mut self, policy: &Policy) {
+        let ticked = self.permissions();
+        self.ticks =
+            policy.permissions().into_iter().map(|p| (Arc::clone(&p), ticked.iter().any(|t| **t == *p))).collect();
+        let unknown: Vec<String> =
+            ticked.into_iter().filter(|t| self.ticks.iter().all(|(known, _)| **known != **t)).collect();
+        self.others.set(&unknown.join(" "));
+        self.tick = self.tick.min(self.ticks.len().saturating_sub(1));
+    }
+
+    /// Every permission the token will hold: the ticked ones, then the others.
+    pub fn permissions(&self) -> Vec<String> {
+        let mut all: Vec<String> = self.ticks.iter().filter(|(_, on)| *on).map(|(name, _)| name.to_string()).collect();
+        for other in self.others.text().split([' ', ',']).filter(|other| !other.is_empty()) {
+            if all.iter().all(|known| known != other) {
+                all.push(other.to_owned());
+            }
+        }
+        all
+    }
+
+    /// Ticks or unticks the permission under the cursor.
+    pub fn toggle(&mut self) {
+        if let Some((_, on)) = self.ticks.get_mut(self.tick) {
+            *on = !*on;
+        }
+    }
+
+    /// Fills the form by the next or the previous preset.
+    pub fn turn_preset(&mut self, by: isize) {
+        self.apply_preset(turned(self.preset, by, PRESETS.len()));
+    }
+
+    /// Fills the form by a preset; the name stays as it is.
+    pub fn apply_preset(&mut self, number: usize) {
+        let Some(preset) = PRESETS.get(number) else {
+            return;
+        };
+        self.preset = number;
+        self.expires.set(preset.expires);
+        self.not_before.set(preset.not_before);
+        let Some(wanted) = preset.permissions else {
+            return;
+        };
+        let mut unknown: Vec<&str> = wanted.to_vec();
+        for (name, on) in &mut self.ticks {
+            *on = wanted.contains(&&**name);
+            unknown.retain(|other| **other != **name);
+        }
+        self.others.set(&unknown.join(" "));
+    }
+
+    /// What the token shall say when issued at `now`, or a sentence that names the field and what to do.
+    pub fn request(&self, now: NumericDate) -> Result<IssueRequest, String> {
+        let expires = When::parse(&self.expires.text()).map_err(|wanted| format!("expires in: {wanted}"))?;
+        let not_before = match self.not_before.text().trim() {
+            "" | "now" => None,
+            text => Some(When::parse(text).map_err(|wanted| format!("not before: {wanted}; or now"))?),
+        };
+        let text = |field: &TextField| Some(field.text()).filter(|text| !text.is_empty());
+        let user_id = self.user_id.text();
+        if user_id.is_empty() {
+            return Err("user_id: type who the token is for".to_owned());
+        }
+        Ok(IssueRequest {
+            user_id,
+            permissions: self.permissions(),
+            expires: Some(expires.from(now)),
+            not_before: not_before.map(|when| when.from(now)),
+            issuer: text(&self.issuer),
+            audience: text(&self.audience),
+            extra: self.extra_claims()?,
+        })
+    }
+
+    fn extra_claims(&self) -> Result<Map<String, Value>, String> {
+        let text = self.extra.text();
+        if text.trim().is_empty() {
+            return Ok(Map::new());
+        }
+        let members = members::parse(text.as_bytes()).map_err(|fault| format!("extra claims: {fault}"))?;
+        if let Some(name) = members::duplicate(&members) {
+            return Err(format!("extra claims: {} stands twice", crate::text::name(name, 48)));
+        }
+        serde_json::from_str(&text).map_err(|_| "extra claims: a number or a nesting too large to be signed".to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    use crate::text::words::SECOND;
+
+    const NOW: NumericDate = NumericDate::from_seconds(1_000_000);
+
+    fn form() -> IssueForm {
+        let mut form = IssueForm::new(&Policy::default(), None, None);
+        form.user_id.insert("user123");
+        form
+    }
+
+    #[test]
+    fn the_form_starts_as_the_labs_user() {
+        let request = form().request(NOW).expect("a request");
+        assert_eq!((request.user_id.as_str(), request.permissions), ("user123", vec!["user".to_owned()]));
+        assert_eq!(request.expires, Some(NOW.plus(3600 * SECOND)));
+    }
+
+    #[rstest]
+    #[case("15s", Ok(When::In(15 * SECOND)))]
+    #[case("-1m", Ok(When::In(-60 * SECOND)))]
+    #[case("1970-01-01T00:00:05Z", Ok(When::At(NumericDate::from_seconds(5))))]
+    fn times_are_read_in_words(#[case] text: &str, #[case] when: Result<When, &'static str>) {
+        assert_eq!(When::parse(text), when);
+    }
+
+    #[test]
+    fn each_bad_field_is_named() {
+        for (spoil, word) in [
+            ((|f: &mut IssueForm| f.user_id.set("")) as fn(&mut IssueForm), "user_id:"),
+            (|f| f.expires.set("soon"), "expires in:"),
+            (|f| f.not_before.set("soon"), "not before:"),
+            (|f| f.extra.set("[1]"), "extra claims: an array"),
+            (|f| f.extra.set("{\"a\":1,\"a\":2}"), "extra claims: a stands twice"),
+            (|f| f.extra.set("{\"a\":1e999}"), "extra claims:"),
+        ] {
+            let mut form = form();
+            spoil(&mut form);
+            let sentence = form.request(NOW).expect_err(word);
+            assert!(sentence.starts_with(word), "{sentence}");
+        }
+    }
+
+    #[test]
+    fn another_policy_keeps_what_was_ticked() {
+        let mut form = form();
+        form.follow(&Policy::new([("a", ["editor", "user"])]));
+        assert_eq!(form.permissions(), ["user"]);
+        form.follow(&Policy::new([("a", ["editor"])]));
+        assert_eq!((form.permissions(), form.others.text()), (vec!["user".to_owned()], "user".to_owned()));
+    }
+}

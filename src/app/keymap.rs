@@ -1,0 +1,272 @@
+//! The one table of keys: dispatch, footer, help, palette and the README are made from it.
+
+use super::App;
+use super::focus::{Field, FieldKind, Pane};
+use super::key::Key;
+use super::overlay::Overlay;
+
+/// What a key or a command means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[expect(missing_docs, reason = "the table says what each does")]
+pub enum Action {
+    Act,
+    Turn(isize),
+    Step(isize),
+    Row(isize),
+    Page(isize),
+    Edge(isize),
+    Tick,
+    Remove,
+    Break,
+    Token(isize),
+    Repeat,
+    Copy,
+    CopyWhy,
+    TryKey,
+    Undo,
+    Redo,
+    Pane(Pane),
+    Out,
+    Help,
+    Palette,
+    Settings,
+    Gate,
+    TimeStyle,
+    FreshKey,
+    TypeKey,
+    Suspend,
+    Quit,
+}
+
+/// A row of the table.
+#[derive(Clone, Copy, Debug)]
+pub struct Binding {
+    /// What it does.
+    pub action: Action,
+    /// The keys that do it, by name; none for a command of the palette only.
+    pub keys: &'static [&'static str],
+    /// The command in words: an imperative, lower case, without a full stop.
+    pub words: &'static str,
+    /// Keys that type a character mean it only where no text is being typed.
+    pub outside_text: bool,
+}
+
+const fn on(action: Action, keys: &'static [&'static str], words: &'static str) -> Binding {
+    Binding { action, keys, words, outside_text: false }
+}
+
+const fn outside(action: Action, keys: &'static [&'static str], words: &'static str) -> Binding {
+    Binding { action, keys, words, outside_text: true }
+}
+
+/// Every key and every command.
+pub const BINDINGS: &[Binding] = &[
+    on(Action::Act, &["Enter"], "do what the pane is for: issue, open, call"),
+    outside(Action::Turn(-1), &["Left"], "turn a choice back; previous pane"),
+    outside(Action::Turn(1), &["Right"], "turn a choice on; next pane"),
+    on(Action::Row(-1), &["Up"], "row or field above"),
+    on(Action::Row(1), &["Down"], "row or field below"),
+    on(Action::Page(-1), &["PgUp"], "page up"),
+    on(Action::Page(1), &["PgDn"], "page down"),
+    outside(Action::Edge(-1), &["Home"], "first row"),
+    outside(Action::Edge(1), &["End"], "last row"),
+    on(Action::Step(1), &["Tab"], "next field, past the last one the next pane"),
+    on(Action::Step(-1), &["Shift-Tab"], "previous field"),
+    outside(Action::Tick, &["Space"], "tick or untick a permission"),
+    outside(Action::Remove, &["Del"], "remove the token from the list"),
+    on(Action::Break, &["Ctrl-J"], "break a line in the arguments"),
+    on(Action::Token(-1), &["Ctrl-Up"], "previous token, from anywhere"),
+    on(Action::Token(1), &["Ctrl-Down"], "next token, from anywhere"),
+    on(Action::Repeat, &["Ctrl-O"], "repeat the last call"),
+    on(Action::Copy, &["Ctrl-Y"], "copy what the pane is about: token or answer"),
+    on(Action::CopyWhy, &["Ctrl-X"], "copy the explanation, for a ticket; it holds no token"),
+    on(Action::TryKey, &["Ctrl-T"], "try another key on the token"),
+    on(Action::Undo, &["Ctrl-7"], "undo (also Ctrl-/)"),
+    on(Action::Redo, &["Ctrl-R"], "redo"),
+    outside(Action::Pane(Pane::Issue), &["1", "Alt-1"], "go to Issue"),
+    outside(Action::Pane(Pane::Tokens), &["2", "Alt-2"], "go to Tokens"),
+    outside(Action::Pane(Pane::Inspect), &["3", "Alt-3"], "go to Inspect"),
+    outside(Action::Pane(Pane::Call), &["4", "Alt-4"], "go to Call"),
+    outside(Action::Pane(Pane::Activity), &["5", "Alt-5"], "go to Activity"),
+    on(Action::Out, &["Esc"], "one step out: overlay, field, panes; never quits"),
+    outside(Action::Help, &["F1", "?"], "help on where you are"),
+    outside(Action::Palette, &["Ctrl-P", ":"], "every command by words"),
+    on(Action::Settings, &["Ctrl-S"], "settings: key, leeway, issuer, audience, policy, times"),
+    on(Action::Gate, &["F2"], "the Gate screen"),
+    on(Action::TimeStyle, &[], "show times as UTC, local or epoch, in turn"),
+    on(Action::TypeKey, &[], "type another signing key"),
+    on(Action::FreshKey, &[], "make a fresh signing key"),
+    on(Action::Suspend, &["Ctrl-Z"], "suspend; fg brings the console back"),
+    on(Action::Quit, &["Ctrl-C"], "quit; asks once"),
+];
+
+impl Binding {
+    /// The names of its keys as they are shown.
+    pub fn shown_keys(&self) -> Vec<String> {
+        self.keys.iter().filter_map(|name| name.parse::<Key>().ok()).map(|key| key.to_string()).collect()
+    }
+}
+
+/// The row of an action.
+pub fn binding(action: Action) -> Option<&'static Binding> {
+    BINDINGS.iter().find(|binding| binding.action == action)
+}
+
+/// What a key means here. A key that types a character never means anything while a text is being typed.
+pub fn action(key: Key, in_text: bool) -> Option<Action> {
+    let means = |binding: &&Binding| {
+        let named = binding.keys.iter().any(|name| name.parse() == Ok(key));
+        // In a text, keys without a modifier belong to it where it could use them; F-keys never do.
+        let texts =
+            in_text && binding.outside_text && !key.ctrl && !key.alt && !matches!(key.code, super::key::Code::F(_));
+        named && !texts
+    };
+    BINDINGS.iter().find(means).map(|binding| binding.action)
+}
+
+/// The word in the footer for an action, or `None` when it does nothing here and now.
+pub fn hint(app: &App, action: Action) -> Option<&'static str> {
+    match app.overlays.last() {
+        Some(overlay) => overlay_hint(app, overlay, action),
+        None => pane_hint(app, action),
+    }
+}
+
+fn overlay_hint(app: &App, overlay: &Overlay, action: Action) -> Option<&'static str> {
+    match (overlay, action) {
+        (Overlay::Confirm(question), Action::Act) => Some(question.yes()),
+        (Overlay::Confirm(_), Action::Out) => Some("no"),
+        (_, Action::Out) => Some("close"),
+        (Overlay::Palette(_), Action::Act) => Some("do it"),
+        (Overlay::Palette(_) | Overlay::Detail { .. }, Action::Row(1)) => Some("rows"),
+        (Overlay::Help { .. } | Overlay::Token { .. }, Action::Row(1)) => Some("scroll"),
+        (Overlay::Token { .. }, Action::Copy) => Some("copy token"),
+        (Overlay::Token { .. }, Action::CopyWhy) => Some("copy why"),
+        (Overlay::Detail { .. }, Action::Act) => Some("load into Call"),
+        (Overlay::Detail { .. }, Action::Copy) => Some("copy answer"),
+        (Overlay::Detail { .. }, Action::CopyWhy) => Some("copy why"),
+        (Overlay::KeyPrompt(prompt), Action::Act) => Some(prompt.purpose.act()),
+        (Overlay::Settings(_), Action::Act) => Some("apply"),
+        (Overlay::Settings(form), Action::Turn(1)) if form.on_choice() => Some("turn"),
+        (Overlay::Settings(_), Action::Step(1)) => Some("next field"),
+        (_, Action::Undo) if app.history.can_undo() => None,
+        _ => None,
+    }
+}
+
+fn pane_hint(app: &App, action: Action) -> Option<&'static str> {
+    let focus = app.focus;
+    let field = focus.field;
+    let rows = field.is_some_and(|f| f.kind() == FieldKind::Rows);
+    match action {
+        Action::Act => match focus.pane {
+            Pane::Issue => Some("issue"),
+            Pane::Tokens => Some("inspect"),
+            Pane::Inspect => app.selected().map(|_| "whole token"),
+            Pane::Call => Some("call"),
+            Pane::Activity => app.activity_row().map(|_| "open"),
+        },
+        Action::Turn(1) => match field {
+            None => Some("choose pane"),
+            Some(Field::Permissions) => Some("move"),
+            Some(Field::Preset) => Some("change preset"),
+            Some(Field::CallToken) => (!app.auth.tokens.is_empty()).then_some("change token"),
+            Some(Field::CallTool) => Some("change tool"),
+            Some(Field::InspectView) => Some("change view"),
+            Some(_) => None,
+        },
+        Action::Row(1) if rows => Some("rows"),
+        Action::Row(1) if focus.pane == Pane::Inspect => Some("scroll"),
+        Action::Row(1) => None,
+        Action::Tick if field == Some(Field::Permissions) => Some("tick"),
+        Action::Remove if field == Some(Field::TokenRows) => app.selected().map(|_| "remove"),
+        Action::Break if field == Some(Field::CallArguments) => Some("new line"),
+        Action::Token(1) => (!app.auth.tokens.is_empty()).then_some("token"),
+        Action::Repeat => app.last_call.as_ref().map(|_| "repeat call"),
+        Action::Copy => app.copy_what(),
+        Action::CopyWhy => app.explains().then_some("copy why"),
+        Action::TryKey => app.can_try_key().then_some("try another key"),
+        Action::Undo => app.history.can_undo().then_some("undo"),
+        Action::Redo => app.history.can_redo().then_some("redo"),
+        Action::Step(1) => Some("next field"),
+        Action::Out => field.map(|_| "panes"),
+        Action::Pane(Pane::Issue) if !app.in_text() => Some("pane"),
+        Action::Help => Some("help"),
+        Action::Palette => Some("commands"),
+        Action::Settings => Some("settings"),
+        Action::Quit => Some("quit"),
+        _ => None,
+    }
+}
+
+/// The actions of the footer, the most useful first.
+const FOOTER: [Action; 19] = [
+    Action::Act,
+    Action::Turn(1),
+    Action::Row(1),
+    Action::Tick,
+    Action::Remove,
+    Action::TryKey,
+    Action::Token(1),
+    Action::Step(1),
+    Action::Break,
+    Action::Out,
+    Action::Copy,
+    Action::CopyWhy,
+    Action::Palette,
+    Action::Undo,
+    Action::Redo,
+    Action::Repeat,
+    Action::Pane(Pane::Issue),
+    Action::Settings,
+    Action::Quit,
+];
+
+/// The footer: keys and what they do now, the most useful first.
+pub fn footer(app: &App) -> Vec<(String, &'static str)> {
+    let keys = |action| match action {
+        Action::Turn(_) => Some("←→".to_owned()),
+        Action::Row(_) => Some("↑↓".to_owned()),
+        Action::Token(_) => Some("Ctrl-↑↓".to_owned()),
+        Action::Pane(_) => Some("1-5".to_owned()),
+        _ => binding(action)?.shown_keys().into_iter().next(),
+    };
+    FOOTER.iter().filter_map(|action| Some((keys(*action)?, hint(app, *action)?))).collect()
+}
+
+/// The table as Markdown, for the README.
+pub fn markdown() -> String {
+    let mut out = String::from("| key | does |\n|---|---|\n");
+    for binding in BINDINGS {
+        let keys: Vec<String> = binding.shown_keys().iter().map(|key| format!("`{key}`")).collect();
+        let keys = if keys.is_empty() { "in the palette".to_owned() } else { keys.join(" ") };
+        out.push_str(&format!("| {keys} | {} |\n", binding.words));
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::app::key::Code;
+
+    #[test]
+    fn every_key_is_readable_and_stands_once() {
+        let mut seen = std::collections::HashSet::new();
+        for binding in BINDINGS {
+            for name in binding.keys {
+                let key: Key = name.parse().unwrap_or_else(|e| panic!("{e}"));
+                assert!(seen.insert(key), "{name} stands twice");
+            }
+        }
+    }
+
+    #[test]
+    fn no_letter_is_ever_bound_and_text_keeps_its_characters() {
+        for c in ' '..='~' {
+            let key = Key::plain(Code::Char(c));
+            assert!(!c.is_ascii_alphabetic() || action(key, false).is_none(), "{c} is bound");
+            assert_eq!(action(key, true), None, "{c} is taken from a text");
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! What comes into the console, and what it asks for in return.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::key::Key;
+use crate::auth::{Decision, IssueError, IssueRequest, NumericDate, Outcome, Policy, Record, Rules, TokenEntry};
+
+/// Something that happened.
+#[derive(Debug)]
+pub enum Msg {
+    /// A key was pressed.
+    Key(Key),
+    /// The mouse was used.
+    Mouse(Mouse),
+    /// A text was pasted, bracketed or in a burst; at most 1 MiB.
+    Paste(String),
+    /// A paste was too large to take.
+    PasteTooLarge {
+        /// How many bytes it had.
+        bytes: usize,
+    },
+    /// The terminal has this size; also said once at the start.
+    Resized {
+        /// Columns.
+        columns: u16,
+        /// Rows.
+        rows: u16,
+    },
+    /// A moment came at which the picture changes by itself.
+    Woke,
+    /// The copy of the shared state was brought up to date.
+    Synced,
+    /// A token was issued, and is the one of this number.
+    Issued(Result<u64, IssueError>),
+    /// Tokens were added: number of each, and whether it is new.
+    Added(Vec<(u64, bool)>),
+    /// A token was removed from this place.
+    Removed(usize, TokenEntry, Why),
+    /// A call came back.
+    Called {
+        /// The number it was asked under.
+        id: u64,
+        /// What came back.
+        call: Box<Called>,
+    },
+    /// The policy of a file, or a sentence that says why there is none.
+    Policy(Result<Arc<Policy>, String>),
+    /// Something outside went wrong; the sentence is safe to show.
+    Failed(String),
+}
+
+/// Why a token is removed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Why {
+    /// The user asked for it: it can be undone.
+    Asked,
+    /// A removal is redone.
+    Redone,
+    /// The paste that brought it is undone.
+    Undone,
+}
+
+/// What came back from a call.
+#[derive(Clone, Debug)]
+pub struct Called {
+    /// What the gate said.
+    pub decision: Decision,
+    /// What the call led to.
+    pub outcome: Outcome,
+    /// Its line in the log.
+    pub record: Arc<Record>,
+}
+
+/// A use of the mouse.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mouse {
+    /// What was done.
+    pub kind: MouseKind,
+    /// Column, from 0.
+    pub column: u16,
+    /// Row, from 0.
+    pub row: u16,
+}
+
+/// What was done with the mouse.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum MouseKind {
+    Click,
+    WheelUp,
+    WheelDown,
+}
+
+/// Something to be done outside.
+#[derive(Debug)]
+pub enum Effect {
+    /// End the program.
+    Quit,
+    /// Stop the program until the shell continues it.
+    Suspend,
+    /// Put a text on the terminal's clipboard; `what` is named in the message.
+    Copy {
+        /// The text.
+        text: String,
+        /// What it is, as a noun.
+        what: String,
+    },
+    /// Issue a token and add it to the list.
+    Issue(Box<IssueRequest>),
+    /// Add tokens that were handed over.
+    Add(Vec<String>),
+    /// Remove the token of this number.
+    Remove(u64, Why),
+    /// Put removed tokens back.
+    Restore(usize, TokenEntry),
+    /// Call a tool.
+    Call {
+        /// The number under which the answer is expected.
+        id: u64,
+        /// The token, or none.
+        token: Option<Arc<str>>,
+        /// The tool.
+        tool: Arc<str>,
+        /// The arguments, as JSON text.
+        arguments: String,
+    },
+    /// Decide on these rules from now on.
+    SetRules(Box<Rules>),
+    /// Make a key of random bytes and decide with it from now on.
+    FreshKey,
+    /// Read a policy file and decide on it from now on.
+    LoadPolicy(String),
+}
+
+/// The instants of one turn of the loop, read together once.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Times {
+    /// What time it is: stamps and issues.
+    pub real: NumericDate,
+    /// What time it is for the gate: decides.
+    pub judged: NumericDate,
+    /// Time since the start: runs messages and spinners.
+    pub mono: Duration,
+}

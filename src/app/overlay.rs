@@ -1,0 +1,283 @@
+//! What lies over the panes and gets keys first: help, palette, settings, prompts, a row or a token in full.
+
+use zeroize::Zeroizing;
+
+use super::field::{Lines, TextField, turned};
+use super::key::{Code, Key};
+use super::keymap::{BINDINGS, Binding};
+use super::times::TimeStyle;
+use crate::auth::Rules;
+use crate::auth::lifetime::MAX_LEEWAY_SECONDS;
+use crate::text::words::{self, SECOND};
+
+/// Something over the panes. They form a stack; the top one gets keys first.
+#[derive(Debug)]
+pub enum Overlay {
+    /// Help on where the user is.
+    Help {
+        /// Rows scrolled past.
+        scroll: usize,
+    },
+    /// Every command by words.
+    Palette(Palette),
+    /// The settings.
+    Settings(Box<SettingsForm>),
+    /// A call in full.
+    Detail {
+        /// The number of the record.
+        seq: u64,
+        /// Rows scrolled past.
+        scroll: usize,
+    },
+    /// The selected token in full.
+    Token {
+        /// Rows scrolled past.
+        scroll: usize,
+    },
+    /// A secret is being typed.
+    KeyPrompt(KeyPrompt),
+    /// A question to be answered by Enter or Esc.
+    Confirm(Question),
+}
+
+/// A question to be answered by Enter or Esc.
+#[derive(Debug)]
+pub enum Question {
+    /// End the program?
+    Quit,
+    /// The key that was tried fits the token: use it from now on?
+    AdoptKey(Box<Rules>),
+}
+
+impl Question {
+    /// The question.
+    pub const fn words(&self) -> &'static str {
+        match self {
+            Self::Quit => "Quit? The token list and the activity are kept nowhere.",
+            Self::AdoptKey(_) => "The signature fits this key. Use it as the console's key from now on?",
+        }
+    }
+
+    /// What Enter does.
+    pub const fn yes(&self) -> &'static str {
+        match self {
+            Self::Quit => "quit",
+            Self::AdoptKey(_) => "use this key",
+        }
+    }
+}
+
+/// The palette.
+#[derive(Debug)]
+pub struct Palette {
+    /// Words that a command must hold.
+    pub filter: TextField,
+    /// The row under the cursor.
+    pub row: usize,
+}
+
+impl Palette {
+    pub(super) fn new() -> Self {
+        Self { filter: TextField::new("", Lines::One), row: 0 }
+    }
+
+    /// The commands that hold every word of the filter.
+    pub fn matches(&self) -> Vec<&'static Binding> {
+        let filter = self.filter.text().to_lowercase();
+        let words: Vec<&str> = filter.split_whitespace().collect();
+        let fits = |b: &&Binding| {
+            let text = format!("{} {}", b.words, b.shown_keys().join(" ")).to_lowercase();
+            words.iter().all(|word| text.contains(word))
+        };
+        BINDINGS.iter().filter(fits).collect()
+    }
+}
+
+/// What a typed secret is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// To see whether the selected token's signature fits it.
+    Try,
+    /// To sign and verify with from now on.
+    Replace,
+}
+
+impl Purpose {
+    /// The prompt.
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::Try => "Try another key on this token",
+            Self::Replace => "Type the signing key",
+        }
+    }
+
+    /// What Enter does.
+    pub const fn act(self) -> &'static str {
+        match self {
+            Self::Try => "try it",
+            Self::Replace => "use it",
+        }
+    }
+}
+
+/// The longest secret that can be typed, in bytes: the buffer never grows, so no copy of it is left behind.
+const SECRET_CAPACITY: usize = 4096;
+
+/// A masked prompt. The secret is in one buffer that is wiped when the prompt goes.
+pub struct KeyPrompt {
+    /// What the secret is for.
+    pub purpose: Purpose,
+    /// What was wrong with the last one.
+    pub fault: Option<&'static str>,
+    secret: Zeroizing<String>,
+}
+
+impl std::fmt::Debug for KeyPrompt {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("KeyPrompt").field("purpose", &self.purpose).finish_non_exhaustive()
+    }
+}
+
+impl KeyPrompt {
+    pub(super) fn new(purpose: Purpose) -> Self {
+        Self { purpose, fault: None, secret: Zeroizing::new(String::with_capacity(SECRET_CAPACITY)) }
+    }
+
+    /// How many characters were typed: all that is ever shown of them.
+    pub fn typed(&self) -> usize {
+        self.secret.chars().count()
+    }
+
+    pub(super) fn secret(&self) -> &[u8] {
+        self.secret.as_bytes()
+    }
+
+    pub(super) fn insert(&mut self, text: &str) {
+        let text = text.trim_end_matches(['\r', '\n']);
+        if self.secret.len() + text.len() > SECRET_CAPACITY {
+            self.fault = Some("a typed secret has at most 4096 bytes; put a longer one in a file");
+        } else {
+            self.fault = None;
+            self.secret.push_str(text);
+        }
+    }
+
+    pub(super) fn press(&mut self, key: Key) -> bool {
+        match (key.typed(), key.code, key.ctrl) {
+            (Some(c), ..) => self.insert(c.encode_utf8(&mut [0; 4])),
+            (None, Code::Backspace, _) => drop(self.secret.pop()),
+            (None, Code::Char('u'), true) => self.secret.clear(),
+            _ => return false,
+        }
+        true
+    }
+}
+
+/// A field of the settings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the labels below say what each is")]
+pub enum SettingsField {
+    Key,
+    Leeway,
+    Issuer,
+    Audience,
+    Policy,
+    Times,
+}
+
+impl SettingsField {
+    /// Every field, in order.
+    pub const ALL: [Self; 6] = [Self::Key, Self::Leeway, Self::Issuer, Self::Audience, Self::Policy, Self::Times];
+
+    /// The label beside it.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Key => "key",
+            Self::Leeway => "leeway",
+            Self::Issuer => "expected issuer",
+            Self::Audience => "expected audience",
+            Self::Policy => "policy file",
+            Self::Times => "show times as",
+        }
+    }
+}
+
+/// What to do with the key when the settings are applied.
+pub const KEY_CHOICES: [&str; 3] = ["keep the present key", "type another", "make a fresh one"];
+
+/// The settings being edited.
+#[derive(Debug)]
+pub struct SettingsForm {
+    /// The field the cursor is in.
+    pub field: SettingsField,
+    /// Which of [`KEY_CHOICES`].
+    pub key: usize,
+    /// Leeway in words.
+    pub leeway: TextField,
+    /// The issuer expected; empty for none.
+    pub issuer: TextField,
+    /// The audience expected; empty for none.
+    pub audience: TextField,
+    /// The policy file; empty for the one built in.
+    pub policy: TextField,
+    /// How times are shown.
+    pub times: TimeStyle,
+    /// What was wrong when it was applied last.
+    pub fault: Option<String>,
+}
+
+impl SettingsForm {
+    pub(super) fn new(rules: &Rules, policy_source: &str, times: TimeStyle) -> Self {
+        let one = |text: &str| TextField::new(text, Lines::One);
+        Self {
+            field: SettingsField::Leeway,
+            key: 0,
+            leeway: one(&words::span(rules.leeway).replace(' ', "")),
+            issuer: one(rules.issuer.as_deref().unwrap_or_default()),
+            audience: one(rules.audience.as_deref().unwrap_or_default()),
+            policy: one(policy_source),
+            times,
+            fault: None,
+        }
+    }
+
+    /// Whether the cursor is on a choice rather than in a text.
+    pub fn on_choice(&self) -> bool {
+        matches!(self.field, SettingsField::Key | SettingsField::Times)
+    }
+
+    /// The text the cursor is in, if it is in one.
+    pub fn text_mut(&mut self) -> Option<&mut TextField> {
+        match self.field {
+            SettingsField::Leeway => Some(&mut self.leeway),
+            SettingsField::Issuer => Some(&mut self.issuer),
+            SettingsField::Audience => Some(&mut self.audience),
+            SettingsField::Policy => Some(&mut self.policy),
+            SettingsField::Key | SettingsField::Times => None,
+        }
+    }
+
+    pub(super) fn step(&mut self, by: isize) {
+        let at = SettingsField::ALL.iter().position(|f| *f == self.field).unwrap_or(0);
+        self.field = SettingsField::ALL[turned(at, by, SettingsField::ALL.len())];
+    }
+
+    pub(super) fn turn(&mut self, by: isize) {
+        match self.field {
+            SettingsField::Key => self.key = turned(self.key, by, KEY_CHOICES.len()),
+            SettingsField::Times => self.times = self.times.turned(by),
+            _ => {}
+        }
+    }
+
+    /// The rules as edited, but for key and policy, or a sentence that names the field.
+    pub(super) fn rules(&self, present: &Rules) -> Result<Rules, String> {
+        let leeway = words::parse_duration(&self.leeway.text()).map_err(|e| format!("leeway: {e}"))?;
+        if leeway.as_secs() > MAX_LEEWAY_SECONDS || leeway.subsec_micros() != 0 {
+            return Err(format!("leeway: whole seconds, at most {}", words::span(300 * SECOND)));
+        }
+        let text = |field: &TextField| Some(field.text()).filter(|text| !text.is_empty()).map(Into::into);
+        let rules = Rules { issuer: text(&self.issuer), audience: text(&self.audience), ..present.clone() };
+        Ok(rules.with_leeway(leeway.as_secs()))
+    }
+}

@@ -1,0 +1,276 @@
+//! The one way in: a message changes the state and may ask for effects.
+
+use super::history::Step;
+use super::key::{Code, Key};
+use super::keymap::{self, Action};
+use super::msg::Why;
+use super::overlay::Overlay;
+use super::{App, Called, Effect, Field, Focus, LastCall, Mouse, MouseKind, Msg, Pane, Target};
+use crate::auth::{IssueError, Policy, Rules, TokenEntry};
+use crate::text::{self, words};
+use std::sync::Arc;
+
+/// Takes a message; answers with what is to be done outside.
+pub fn update(app: &mut App, msg: Msg) -> Vec<Effect> {
+    if app.toast.as_ref().is_some_and(|toast| toast.until <= app.times.mono) {
+        app.toast = None;
+    }
+    match msg {
+        Msg::Key(key) => app.key(key),
+        Msg::Mouse(mouse) => app.mouse(mouse),
+        Msg::Paste(text) => app.paste(&text),
+        Msg::PasteTooLarge { bytes } => app.paste_too_large(bytes),
+        Msg::Resized { columns, rows } => app.resized(columns, rows),
+        Msg::Woke => Vec::new(),
+        Msg::Synced => app.synced(),
+        Msg::Issued(result) => app.issued(result),
+        Msg::Added(tokens) => app.added(&tokens),
+        Msg::Removed(place, entry, why) => app.removed(place, entry, why),
+        Msg::Called { id, call } => app.called(id, *call),
+        Msg::Policy(result) => app.policy(result),
+        Msg::Failed(sentence) => app.failed(sentence),
+    }
+}
+
+impl App {
+    fn key(&mut self, key: Key) -> Vec<Effect> {
+        let in_text = self.in_text();
+        let within = self.focus.field == Some(Field::CallArguments)
+            && self.overlays.is_empty()
+            && self.call.arguments.takes_vertical(key.code)
+            && !key.ctrl;
+        match keymap::action(key, in_text) {
+            Some(Action::Row(_)) if within => self.type_key(key),
+            Some(action) => return self.act(action),
+            None if in_text => self.type_key(key),
+            None => {}
+        }
+        Vec::new()
+    }
+
+    /// A key that belongs to the text the cursor is in.
+    fn type_key(&mut self, key: Key) {
+        match self.overlays.last_mut() {
+            Some(Overlay::Palette(palette)) => {
+                palette.filter.press(key);
+                palette.row = 0;
+            }
+            Some(Overlay::KeyPrompt(prompt)) => drop(prompt.press(key)),
+            Some(Overlay::Settings(form)) => {
+                if let Some(text) = form.text_mut() {
+                    text.press(key);
+                }
+            }
+            Some(_) => {}
+            None => {
+                if let Some(field) = self.focus.field {
+                    let moves =
+                        matches!(key.code, Code::Left | Code::Right | Code::Home | Code::End | Code::Up | Code::Down);
+                    match moves {
+                        true => drop(self.text_mut(field).map(|text| text.press(key))),
+                        false => self.edit(field, |text| {
+                            text.press(key);
+                        }),
+                    }
+                }
+            }
+        }
+    }
+
+    /// Changes a field's text as a step that can be undone.
+    pub(super) fn edit(&mut self, field: Field, change: impl FnOnce(&mut super::field::TextField)) {
+        let step = match field {
+            Field::CallArguments => Step::Arguments(self.call.arguments.text(), self.call.touched),
+            _ => Step::Issue(field, Box::new(self.issue.clone())),
+        };
+        let Some(text) = self.text_mut(field) else {
+            return;
+        };
+        let before = text.text();
+        change(text);
+        if text.text() != before {
+            self.history.push(step);
+            self.call.touched |= field == Field::CallArguments;
+        }
+    }
+
+    fn mouse(&mut self, mouse: Mouse) -> Vec<Effect> {
+        let by = match mouse.kind {
+            MouseKind::Click => return self.click(mouse),
+            MouseKind::WheelUp => -1,
+            MouseKind::WheelDown => 1,
+        };
+        if !self.overlays.is_empty() {
+            return self.act(Action::Row(by));
+        }
+        match self.drawn.pane_at(mouse.column, mouse.row) {
+            Some(Pane::Tokens) => {
+                self.choose_token(super::field::moved(self.selected_row(), by, self.auth.tokens.len() + 1))
+            }
+            Some(Pane::Inspect) => self.scroll_inspect(by),
+            Some(Pane::Activity) => self.choose_record(by),
+            _ => {}
+        }
+        Vec::new()
+    }
+
+    fn click(&mut self, mouse: Mouse) -> Vec<Effect> {
+        match self.drawn.hit(mouse.column, mouse.row) {
+            Some(Target::Pane(pane)) => self.go(self.entering(pane)),
+            Some(Target::Field(field)) => self.go(Focus::at(field)),
+            Some(Target::Tick(tick)) => {
+                self.go(Focus::at(Field::Permissions));
+                self.issue.tick = tick;
+                return self.act(Action::Tick);
+            }
+            Some(Target::TokenRow(row)) => {
+                self.go(Focus::at(Field::TokenRows));
+                self.choose_token(row);
+            }
+            Some(Target::ActivityRow(place)) => {
+                let again = self.focus.pane == Pane::Activity && self.activity_place() == place;
+                self.go(Focus::at(Field::ActivityRows));
+                self.record = self.auth.activity.nth_newest(place).map(|record| record.seq);
+                if again {
+                    return self.act(Action::Act);
+                }
+            }
+            Some(Target::PaletteRow(row)) => {
+                if let Some(Overlay::Palette(palette)) = self.overlays.last_mut() {
+                    palette.row = row;
+                    return self.act(Action::Act);
+                }
+            }
+            Some(Target::Setting(field)) => {
+                if let Some(Overlay::Settings(form)) = self.overlays.last_mut() {
+                    form.field = field;
+                }
+            }
+            Some(Target::Do(action)) => return self.act(action),
+            Some(Target::Backdrop) => return self.act(Action::Out),
+            Some(Target::Overlay) | None => {}
+        }
+        Vec::new()
+    }
+
+    fn resized(&mut self, columns: u16, rows: u16) -> Vec<Effect> {
+        self.size = (columns, rows);
+        Vec::new()
+    }
+
+    fn synced(&mut self) -> Vec<Effect> {
+        let policy = Arc::clone(&self.auth.rules.policy);
+        if self.issue.ticks.iter().map(|(name, _)| name).ne(policy.permissions().iter()) {
+            self.issue.follow(&policy);
+        }
+        let tools = self.tools();
+        if !tools.contains(&self.call.tool) {
+            let first = tools.first().cloned().unwrap_or_else(|| "".into());
+            self.choose_tool(&first);
+        }
+        self.refresh();
+        Vec::new()
+    }
+
+    fn issued(&mut self, result: Result<u64, IssueError>) -> Vec<Effect> {
+        match result {
+            Ok(number) => {
+                self.selected = Some(number);
+                self.refresh();
+                self.issue.user_id.replaced_by_typing = true;
+                let named = self.selected().map(|entry| (self.token_name(entry), entry.text.len()));
+                if let Some((name, bytes)) = named {
+                    self.say(format!("issued a token for {name}, {}; it is selected", words::bytes(bytes)));
+                }
+            }
+            Err(error) => self.complain(error.to_string()),
+        }
+        Vec::new()
+    }
+
+    fn added(&mut self, tokens: &[(u64, bool)]) -> Vec<Effect> {
+        let new: Vec<u64> = tokens.iter().filter(|(_, new)| *new).map(|(number, _)| *number).collect();
+        if let Some((first, is_new)) = tokens.first() {
+            self.selected = Some(*first);
+            self.refresh();
+            if !is_new {
+                let said = self.toast.take().map(|toast| toast.text).unwrap_or_default();
+                self.say(format!("{said}; it was in the list already"));
+            }
+        }
+        if let Some(Step::Pasted { added, .. }) = self.history.latest() {
+            *added = new;
+        }
+        Vec::new()
+    }
+
+    fn removed(&mut self, place: usize, entry: TokenEntry, why: Why) -> Vec<Effect> {
+        if self.selected.is_none_or(|number| number == entry.number) {
+            // The row that moved up, or else the one above.
+            self.choose_token((place + 1).min(self.auth.tokens.len()));
+        }
+        let name = self.token_name(&entry);
+        match why {
+            Why::Asked => {
+                self.history.push(Step::Removed(place, entry));
+                self.say(format!("{name} removed; Ctrl-7 brings it back"));
+            }
+            Why::Redone => self.history.was_redone(Step::Removed(place, entry)),
+            Why::Undone => {}
+        }
+        Vec::new()
+    }
+
+    fn called(&mut self, id: u64, called: Called) -> Vec<Effect> {
+        if self.in_flight != Some(id) {
+            return Vec::new();
+        }
+        self.in_flight = None;
+        self.record = None;
+        if self.focus.pane != Pane::Call {
+            let tool = text::name(&called.record.tool, 32);
+            self.say(format!("{tool}: {}, {}", called.decision.verdict().word(), called.decision.sentence()));
+        }
+        if let Some(last) = &mut self.last_call {
+            last.called = Some(called);
+        }
+        Vec::new()
+    }
+
+    fn policy(&mut self, result: Result<Arc<Policy>, String>) -> Vec<Effect> {
+        let Some(Overlay::Settings(form)) = self.overlays.last_mut() else {
+            return Vec::new();
+        };
+        match result {
+            Ok(policy) => {
+                self.policy_source = form.policy.text();
+                self.overlays.pop();
+                self.say(format!("the policy has {}", words::count(policy.tools().len(), "tool")));
+                vec![Effect::SetRules(Box::new(Rules { policy, ..(*self.auth.rules).clone() }))]
+            }
+            Err(sentence) => {
+                form.fault = Some(format!("policy file: {sentence}"));
+                Vec::new()
+            }
+        }
+    }
+
+    fn failed(&mut self, sentence: String) -> Vec<Effect> {
+        self.complain(sentence);
+        Vec::new()
+    }
+
+    /// Makes a call with what is in the form, or repeats one.
+    pub(super) fn make_call(&mut self, call: LastCall) -> Vec<Effect> {
+        self.last_call_id += 1;
+        self.in_flight = Some(self.last_call_id);
+        let effect = Effect::Call {
+            id: self.last_call_id,
+            token: call.token.clone(),
+            tool: Arc::clone(&call.tool),
+            arguments: call.arguments.clone(),
+        };
+        self.last_call = Some(LastCall { called: None, ..call });
+        vec![effect]
+    }
+}

@@ -1,0 +1,307 @@
+//! Tells typing from pasting, when the terminal does not.
+//!
+//! Characters that arrive faster than anyone types are one paste, whatever they are: an Enter among them issues nothing, a
+//! Ctrl-C quits nothing. Pure: the event loop gives it what arrived and when.
+//!
+//! A paste the terminal marks as one (bracketed) passes through, and opens the same window behind it: text with the end mark
+//! `ESC[201~` inside ends the paste early, and what follows comes as keys. A lost end mark is another matter: crossterm waits
+//! for it for ever and no key gets here, so that only SIGTERM or SIGHUP ends the program. It does.
+
+use std::mem;
+use std::time::Duration;
+
+use super::input::Input;
+use crate::app::Msg;
+use crate::app::key::{Code, Key};
+
+/// This many characters at once are no typing.
+pub const BURST: usize = 32;
+
+/// So long after its last character a burst has ended.
+pub const SILENCE: Duration = Duration::from_millis(50);
+
+/// The longest paste that is kept, in bytes.
+pub const LARGEST: usize = 1 << 20;
+
+/// Whether a batch is still too short to be a burst, but could be the beginning of one.
+pub fn is_undecided(batch: &[Input]) -> bool {
+    let marked = batch.iter().any(|input| matches!(input, Input::Paste(_)));
+    !marked && (1..BURST).contains(&characters(batch))
+}
+
+/// A held Backspace is not counted: what piles up of it while the program is stopped is meant as keys.
+fn characters(batch: &[Input]) -> usize {
+    let character = |input: &&Input| match input {
+        Input::Key(key) => key.code != Code::Backspace && text(*key).is_some(),
+        _ => false,
+    };
+    batch.iter().filter(character).count()
+}
+
+/// The character that was sent, if the key stands for one.
+fn text(key: Key) -> Option<char> {
+    match key {
+        Key { code: Code::Enter, .. } => Some('\r'),
+        Key { code: Code::Tab, shift: false, .. } => Some('\t'),
+        Key { code: Code::Backspace, .. } => Some('\u{7f}'),
+        Key { code: Code::Char(c), ctrl: true, .. } => match c {
+            // The way crossterm came from the byte to the key, backwards.
+            'a'..='z' => char::from_u32(u32::from(c) - u32::from('a') + 1),
+            '4'..='7' => char::from_u32(u32::from(c) - u32::from('4') + 0x1c),
+            ' ' => Some('\0'),
+            _ => Some(c),
+        },
+        Key { code: Code::Char(c), .. } => Some(c),
+        _ => None,
+    }
+}
+
+/// The paste that is arriving, if one is.
+#[derive(Debug, Default)]
+pub struct Burst {
+    text: String,
+    /// Of all that arrived, which is more than `text` once that is too large to keep.
+    bytes: usize,
+    ends: Option<Duration>,
+}
+
+impl Burst {
+    /// Judges what arrived together, and adds what the console is to be told.
+    ///
+    /// An open burst goes on here even when it is late: had nothing waited, the loop would have ended it by `end`.
+    pub fn take(&mut self, batch: impl IntoIterator<Item = Input>, now: Duration, told: &mut Vec<Msg>) {
+        let batch: Vec<Input> = batch.into_iter().collect();
+        if characters(&batch) >= BURST {
+            self.ends = Some(now + SILENCE);
+        }
+        for input in batch {
+            match input {
+                Input::Mouse(mouse) => told.push(Msg::Mouse(mouse)),
+                Input::Key(key) if self.ends.is_none() => told.push(Msg::Key(key)),
+                Input::Key(key) => {
+                    self.ends = Some(now + SILENCE);
+                    self.keep(key);
+                }
+                Input::Paste(pasted) => {
+                    told.extend(self.close());
+                    self.ends = Some(now + SILENCE);
+                    told.push(paste(&pasted, pasted.len()));
+                }
+            }
+        }
+    }
+
+    /// When the burst ends unless more arrives.
+    pub const fn ends(&self) -> Option<Duration> {
+        self.ends
+    }
+
+    /// Ends the burst if it is time.
+    pub fn end(&mut self, now: Duration) -> Option<Msg> {
+        if self.ends? > now {
+            return None;
+        }
+        self.ends = None;
+        self.close()
+    }
+
+    /// Arrows, Del, function keys and Esc are dropped: inside a paste they are what is left of an escape sequence.
+    fn keep(&mut self, key: Key) {
+        let Some(c) = text(key) else { return };
+        self.bytes += c.len_utf8();
+        if self.bytes <= LARGEST {
+            self.text.push(c);
+        } else {
+            self.text = String::new();
+        }
+    }
+
+    fn close(&mut self) -> Option<Msg> {
+        let (text, bytes) = (mem::take(&mut self.text), mem::take(&mut self.bytes));
+        (bytes > 0).then(|| paste(&text, bytes))
+    }
+}
+
+/// Terminals send CR for each end of a line, and CR LF for a text that had both.
+fn paste(text: &str, bytes: usize) -> Msg {
+    if bytes > LARGEST {
+        Msg::PasteTooLarge { bytes }
+    } else {
+        Msg::Paste(text.replace("\r\n", "\n").replace('\r', "\n"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{BURST, Burst, Input, LARGEST, SILENCE, is_undecided};
+    use crate::app::key::{Code, Key};
+    use crate::app::{Mouse, MouseKind, Msg};
+    use proptest::prelude::*;
+    use std::time::Duration;
+
+    /// The messages a burst can lead to, comparable.
+    #[derive(Debug, PartialEq, Eq)]
+    enum Said {
+        Key(Key),
+        Mouse(Mouse),
+        Paste(String),
+        TooLarge(usize),
+    }
+
+    fn said(told: impl IntoIterator<Item = Msg>) -> Vec<Said> {
+        let one = |msg| match msg {
+            Msg::Key(key) => Said::Key(key),
+            Msg::Mouse(mouse) => Said::Mouse(mouse),
+            Msg::Paste(text) => Said::Paste(text),
+            Msg::PasteTooLarge { bytes } => Said::TooLarge(bytes),
+            other => panic!("a burst tells no {other:?}"),
+        };
+        told.into_iter().map(one).collect()
+    }
+
+    const START: Duration = Duration::from_secs(1);
+    const CLICK: Mouse = Mouse { kind: MouseKind::Click, column: 1, row: 2 };
+
+    fn named(name: &str) -> Input {
+        Input::Key(name.parse().expect("the name of a key"))
+    }
+
+    /// What crossterm makes of the bytes of a text that holds no Esc.
+    fn raw(text: &str) -> Vec<Input> {
+        let key = |c: char| match c {
+            '\r' => Key::plain(Code::Enter),
+            '\t' => Key::plain(Code::Tab),
+            '\u{7f}' => Key::plain(Code::Backspace),
+            '\0' => Key { ctrl: true, ..Key::plain(Code::Char(' ')) },
+            '\u{1}'..='\u{1a}' => Key { ctrl: true, ..Key::plain(Code::Char(char::from(b'a' + c as u8 - 1))) },
+            '\u{1c}'..='\u{1f}' => Key { ctrl: true, ..Key::plain(Code::Char(char::from(b'4' + c as u8 - 0x1c))) },
+            c => Key::plain(Code::Char(c)),
+        };
+        text.chars().map(key).map(Input::Key).collect()
+    }
+
+    /// Everything told of batches that come 20 ms after each other, and of the silence after the last.
+    fn told(batches: &[Vec<Input>]) -> Vec<Said> {
+        let (mut burst, mut told, mut now) = (Burst::default(), Vec::new(), START);
+        for batch in batches {
+            burst.take(batch.clone(), now, &mut told);
+            now += Duration::from_millis(20);
+            told.extend(burst.end(now));
+        }
+        told.extend(burst.end(now + SILENCE));
+        assert_eq!(burst.ends(), None);
+        said(told)
+    }
+
+    fn pasted(text: &str) -> Vec<Said> {
+        vec![Said::Paste(text.to_owned())]
+    }
+
+    #[test]
+    fn typing_stays_keys() {
+        let typed = raw("user123\t\r");
+        let keys: Vec<Said> = typed.iter().map(|input| Said::Key(key_of(input))).collect();
+        assert_eq!(told(&[typed]), keys);
+    }
+
+    fn key_of(input: &Input) -> Key {
+        match input {
+            Input::Key(key) => *key,
+            other => panic!("{other:?} is no key"),
+        }
+    }
+
+    #[test]
+    fn a_burst_is_one_paste_with_its_enter_tab_and_ctrl_c() {
+        let text = format!("{}\t\u{3}\r\n", "x".repeat(40));
+        assert_eq!(told(&[raw(&text)]), pasted(&format!("{}\t\u{3}\n", "x".repeat(40))));
+    }
+
+    #[test]
+    fn what_follows_within_the_silence_belongs_to_it() {
+        let parts = [raw(&"a".repeat(BURST)), raw("b\r"), raw("c")];
+        assert_eq!(told(&parts), pasted(&format!("{}b\nc", "a".repeat(BURST))));
+    }
+
+    #[test]
+    fn after_the_silence_keys_are_keys() {
+        let (mut burst, mut told) = (Burst::default(), Vec::new());
+        burst.take(raw(&"a".repeat(BURST)), START, &mut told);
+        assert!(burst.end(START + Duration::from_millis(49)).is_none());
+        assert_eq!(said(burst.end(START + SILENCE)), [Said::Paste("a".repeat(BURST))]);
+        burst.take(raw("\r"), START + SILENCE, &mut told);
+        assert_eq!(said(told), [Said::Key(Key::plain(Code::Enter))]);
+    }
+
+    #[test]
+    fn other_keys_in_a_burst_are_dropped_and_the_mouse_passes() {
+        let mut batch = raw(&"a".repeat(BURST));
+        batch.splice(7..7, ["Del", "Up", "Esc", "F2", "Shift-Tab"].map(named));
+        batch.insert(9, Input::Mouse(CLICK));
+        assert_eq!(told(&[batch]), [Said::Mouse(CLICK), Said::Paste("a".repeat(BURST))]);
+    }
+
+    #[test]
+    fn held_arrows_and_backspace_are_no_burst() {
+        for name in ["Down", "Backspace", "Del"] {
+            let batch = vec![named(name); 3 * BURST];
+            assert!(!is_undecided(&batch), "{name}");
+            assert_eq!(told(&[batch]).len(), 3 * BURST, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_marked_paste_passes_at_once_and_an_enter_right_behind_it_is_text() {
+        let (mut burst, mut told) = (Burst::default(), Vec::new());
+        burst.take([Input::Paste("one\r\ntwo\rthree".to_owned()), named("Enter")], START, &mut told);
+        assert_eq!(said(told), pasted("one\ntwo\nthree"));
+        assert_eq!(said(burst.end(START + SILENCE)), [Said::Paste("\n".to_owned())]);
+    }
+
+    #[test]
+    fn a_marked_paste_alone_leaves_nothing_behind() {
+        assert_eq!(told(&[vec![Input::Paste("eyJ".to_owned())]]), pasted("eyJ"));
+    }
+
+    #[test]
+    fn the_largest_paste_is_kept_and_one_byte_more_is_counted() {
+        let largest = "x".repeat(LARGEST);
+        let larger = "x".repeat(LARGEST + 1);
+        assert_eq!(told(&[raw(&largest)]), pasted(&largest));
+        assert_eq!(told(&[vec![Input::Paste(largest.clone())]]), pasted(&largest));
+        let too_large = [Said::TooLarge(LARGEST + 1)];
+        assert_eq!(told(&[raw(&larger)]), too_large);
+        assert_eq!(told(&[vec![Input::Paste(larger)]]), too_large);
+    }
+
+    #[test]
+    fn what_is_too_large_is_not_kept() {
+        let (mut burst, mut told) = (Burst::default(), Vec::new());
+        for _ in 0..5 {
+            burst.take(raw(&"é".repeat(LARGEST / 4)), START, &mut told);
+        }
+        assert!(burst.text.capacity() < 64);
+        assert_eq!(said(burst.end(START + SILENCE)), [Said::TooLarge(5 * LARGEST / 2)]);
+        // And the next one is not its heir.
+        burst.take(raw(&"a".repeat(BURST)), START, &mut told);
+        assert_eq!(said(burst.end(START + SILENCE)), [Said::Paste("a".repeat(BURST))]);
+    }
+
+    proptest! {
+        #[test]
+        fn no_burst_of_characters_is_ever_a_key(text in "[^\u{1b}]{32,200}", tail in "[^\u{1b}]{0,40}", cut in 0usize..40) {
+            let split = tail.chars().count().min(cut);
+            let (near, far): (String, String) = (tail.chars().take(split).collect(), tail.chars().skip(split).collect());
+            prop_assume!(text.chars().filter(|c| *c != '\u{7f}').count() >= BURST);
+            let whole = format!("{text}{tail}").replace("\r\n", "\n").replace('\r', "\n");
+            prop_assert_eq!(told(&[raw(&text), raw(&near), raw(&far)]), pasted(&whole));
+        }
+
+        #[test]
+        fn fewer_are_keys_and_the_loop_waits_for_more(text in "[a-z\r\t]{1,31}") {
+            let batch = raw(&text);
+            prop_assert!(is_undecided(&batch));
+            prop_assert_eq!(told(&[batch]).len(), text.chars().count());
+        }
+    }
+}

@@ -1,0 +1,262 @@
+//! The event loop: one `select!` over the terminal, the signals, the shared auth state and the next moment at which the
+//! picture changes.
+//!
+//! A turn reads the clock once, tells `update` everything that happened and runs the effects it asks for; then comes the frame.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, watch};
+use tokio::time::sleep;
+
+use super::burst::{Burst, is_undecided};
+use super::input::{Batch, Input};
+use super::limiter::Limiter;
+use super::screen::{self, Screen};
+use super::signals::{Asked, HANG_UP, HangUp, Signals};
+use super::terminal::{Modes, Stopped, can_be_continued, forget_input, size, stop};
+use super::{TuiError, effects, input};
+use crate::app::{App, Effect, Msg, Times};
+use crate::clock::Clock;
+use crate::gate::AuthenticatedMcpServer;
+use crate::view::{self, Theme};
+
+/// How long the beginning of what may be a burst waits for the rest. The key of somebody typing waits as long.
+const TRICKLE: Duration = Duration::from_millis(1);
+
+/// Events taken in one turn. More would keep signals waiting.
+const TURN: usize = 16 * 1024;
+
+/// However soon the picture changes, the loop sleeps so long; a wrong `next_change` must not make it spin.
+const SHORTEST: Duration = Duration::from_millis(1);
+
+/// Runs the console on the current runtime, until it ends.
+pub async fn run(app: App, gate: AuthenticatedMcpServer, clock: Arc<dyn Clock>, theme: Theme) -> Result<(), TuiError> {
+    // Before anything is switched on: from the first moment no signal may leave it on.
+    let sources = Sources { signals: Signals::listen()?, hang_up: HangUp::watch()?, changes: gate.shared().changes() };
+    let modes = Modes::enter()?;
+    let input = input::listen()?;
+    let (columns, rows) = size();
+    let console = Console {
+        screen: Screen::new(columns, rows)?,
+        modes: &modes,
+        burst: Burst::default(),
+        limiter: Limiter::default(),
+        next_change: None,
+        is_stale: true,
+        has_quit: false,
+        app,
+        gate,
+        clock,
+        theme,
+    };
+    let ended = console.run(sources, input, Msg::Resized { columns, rows }).await;
+    if ended.is_err() {
+        forget_input();
+    }
+    ended
+}
+
+/// Where events come from, apart from the terminal.
+struct Sources {
+    signals: Signals,
+    hang_up: HangUp,
+    changes: watch::Receiver<u64>,
+}
+
+/// What woke the loop.
+enum Woken {
+    Asked(Asked),
+    Input(Option<Batch>),
+    Shared,
+    Time,
+}
+
+struct Console<'a> {
+    app: App,
+    gate: AuthenticatedMcpServer,
+    clock: Arc<dyn Clock>,
+    theme: Theme,
+    modes: &'a Modes,
+    screen: Screen,
+    burst: Burst,
+    limiter: Limiter,
+    /// When the picture changes by itself, on the monotonic clock.
+    next_change: Option<Duration>,
+    /// Whether something happened since the last frame.
+    is_stale: bool,
+    has_quit: bool,
+}
+
+impl Console<'_> {
+    async fn run(mut self, mut sources: Sources, mut input: mpsc::Receiver<Batch>, first: Msg) -> Result<(), TuiError> {
+        sources.changes.mark_changed();
+        self.turn(vec![first], &mut sources.changes)?;
+        while !self.has_quit {
+            self.draw()?;
+            let nap = self.nap();
+            let woken = tokio::select! {
+                biased;
+                asked = sources.signals.next() => Woken::Asked(asked),
+                () = self.modes.panicked() => return Err(TuiError::Panicked),
+                () = sources.hang_up.happened() => return Err(TuiError::Signalled(HANG_UP)),
+                batch = input.recv() => Woken::Input(batch),
+                () = changed(&mut sources.changes) => Woken::Shared,
+                () = pause(nap) => Woken::Time,
+            };
+            let mut told = Vec::new();
+            match woken {
+                Woken::Asked(Asked::End(signal)) => return Err(TuiError::Signalled(signal)),
+                Woken::Asked(Asked::Stop) => told.push(self.suspend(Stopped::Program)?),
+                Woken::Asked(Asked::Continue) => told.push(self.resume()?),
+                Woken::Asked(Asked::Resize) => told.push(self.resize()?),
+                // The input thread reports errors; without a word it only ends in a panic.
+                Woken::Input(None) => return Err(TuiError::Panicked),
+                Woken::Input(Some(batch)) => {
+                    let batch = self.gather(batch?, &mut input).await?;
+                    self.burst.take(batch, self.clock.monotonic(), &mut told);
+                }
+                Woken::Shared => {}
+                Woken::Time => told.extend(self.burst.end(self.clock.monotonic())),
+            }
+            self.turn(told, &mut sources.changes)?;
+        }
+        Ok(())
+    }
+
+    /// Takes what else has arrived, and waits a moment where that may decide whether it was typed or pasted: on a slow line
+    /// or a busy machine the first characters of a paste come some time before the others.
+    async fn gather(&self, mut batch: Vec<Input>, input: &mut mpsc::Receiver<Batch>) -> Result<Vec<Input>, TuiError> {
+        let mut has_waited = false;
+        loop {
+            let before = batch.len();
+            while batch.len() < TURN
+                && let Ok(more) = input.try_recv()
+            {
+                batch.extend(more?);
+            }
+            let is_silent = has_waited && batch.len() == before;
+            if is_silent || self.burst.ends().is_some() || !is_undecided(&batch) {
+                return Ok(batch);
+            }
+            sleep(TRICKLE).await;
+            has_waited = true;
+        }
+    }
+
+    /// Reads the clock, brings the app up to date and tells it what happened. Does nothing if nothing did.
+    fn turn(&mut self, told: Vec<Msg>, changes: &mut watch::Receiver<u64>) -> Result<(), TuiError> {
+        let times = self.times();
+        let has_come = self.next_change.is_some_and(|moment| moment <= times.mono);
+        let is_behind = take(changes);
+        if told.is_empty() && !has_come && !is_behind {
+            return Ok(());
+        }
+        self.app.times = times;
+        if is_behind {
+            effects::sync(&mut self.app, &self.gate);
+        }
+        let woke = has_come.then_some(Msg::Woke);
+        self.tell(woke.into_iter().chain(told).collect())?;
+        // What an effect has just done to the shared state is no news any more.
+        if take(changes) {
+            effects::sync(&mut self.app, &self.gate);
+        }
+        self.is_stale = true;
+        Ok(())
+    }
+
+    fn tell(&mut self, mut waiting: VecDeque<Msg>) -> Result<(), TuiError> {
+        while !self.has_quit
+            && let Some(msg) = waiting.pop_front()
+        {
+            for effect in effects::tell(&mut self.app, &self.gate, msg) {
+                match effect {
+                    Effect::Quit => self.has_quit = true,
+                    Effect::Suspend if can_be_continued() => waiting.push_back(self.suspend(Stopped::Group)?),
+                    Effect::Copy { text, .. } => screen::copy(&text)?,
+                    _ => {}
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn draw(&mut self) -> Result<(), TuiError> {
+        let now = self.clock.monotonic();
+        if self.is_stale && self.modes.are_on() && self.limiter.wait(now).is_zero() {
+            let (app, theme) = (&self.app, &self.theme);
+            self.app.drawn = self.screen.draw(|frame| view::render(app, theme, frame))?;
+            self.limiter.drew(now);
+            self.is_stale = false;
+            // Only the frame knows which times it shows.
+            self.next_change = self.app.next_change().map(|nap| self.app.times.mono + nap.max(SHORTEST));
+        }
+        Ok(())
+    }
+
+    /// How long there is nothing to do, unless something happens.
+    fn nap(&self) -> Option<Duration> {
+        let now = self.clock.monotonic();
+        let frame = (self.is_stale && self.modes.are_on()).then(|| now + self.limiter.wait(now));
+        [self.next_change, self.burst.ends(), frame]
+            .into_iter()
+            .flatten()
+            .min()
+            .map(|moment| moment.saturating_sub(now))
+    }
+
+    fn times(&self) -> Times {
+        let now = self.clock.now();
+        Times { real: now, judged: now, mono: self.clock.monotonic() }
+    }
+
+    /// Leaves the terminal to the shell, stops, and comes back when the program is continued.
+    fn suspend(&mut self, whom: Stopped) -> Result<Msg, TuiError> {
+        self.modes.off();
+        stop(whom)?;
+        // Here, and again when SIGCONT is told: a process that leads a container cannot be stopped and is never continued.
+        self.resume()
+    }
+
+    /// After a stop, whether ours or SIGSTOP, nothing about the terminal is known: a shell has used it.
+    fn resume(&mut self) -> Result<Msg, TuiError> {
+        self.modes.on()?;
+        self.app.times = self.times();
+        let (columns, rows) = size();
+        self.screen.start_over(columns, rows)?;
+        Ok(Msg::Resized { columns, rows })
+    }
+
+    fn resize(&mut self) -> Result<Msg, TuiError> {
+        let (columns, rows) = size();
+        self.screen.resize(columns, rows)?;
+        Ok(Msg::Resized { columns, rows })
+    }
+}
+
+/// Waits for a change of the shared state, which stays to be taken.
+async fn changed(changes: &mut watch::Receiver<u64>) {
+    if changes.changed().await.is_ok() {
+        changes.mark_changed();
+    } else {
+        std::future::pending::<()>().await;
+    }
+}
+
+/// Whether the shared state has changed since this was last asked.
+fn take(changes: &mut watch::Receiver<u64>) -> bool {
+    let has_changed = changes.has_changed().unwrap_or(false);
+    if has_changed {
+        changes.mark_unchanged();
+    }
+    has_changed
+}
+
+async fn pause(nap: Option<Duration>) {
+    match nap {
+        Some(nap) => sleep(nap).await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,95 @@
+//! Effects that are not about the terminal: what the console asks of the gate, and the answer as a message.
+//!
+//! The event loop is the caller, and tests that need no terminal.
+
+use std::collections::VecDeque;
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::app::{App, Called, Effect, Msg, Times, update};
+use crate::auth::{Key, KeyRing, Provenance, Rules};
+use crate::config;
+use crate::gate::{AuthenticatedMcpServer, CallRequest};
+use crate::tools::Given;
+
+/// Tells the console something, and carries out what it asks for and what that leads to. Answers with what is left to do:
+/// effects on the terminal, in their order.
+pub fn tell(app: &mut App, gate: &AuthenticatedMcpServer, msg: Msg) -> Vec<Effect> {
+    let mut left = Vec::new();
+    let mut waiting = VecDeque::from([msg]);
+    while let Some(msg) = waiting.pop_front() {
+        for effect in update(app, msg) {
+            match effect {
+                Effect::Quit | Effect::Suspend | Effect::Copy { .. } => left.push(effect),
+                other => {
+                    let answer = run(other, gate, app.times);
+                    // The answer may speak of a token or a call that the console must know by then.
+                    sync(app, gate);
+                    waiting.extend(answer);
+                }
+            }
+        }
+    }
+    left
+}
+
+/// Carries out an effect; answers with what came of it. Effects on the terminal are left to the shell.
+fn run(effect: Effect, gate: &AuthenticatedMcpServer, times: Times) -> Option<Msg> {
+    let shared = gate.shared();
+    match effect {
+        Effect::Quit | Effect::Suspend | Effect::Copy { .. } => None,
+        Effect::Issue(request) => Some(Msg::Issued(
+            gate.issue(&request, times.real)
+                .map(|token| shared.update(|state| state.add(token, Provenance::Issued, times.real)).0),
+        )),
+        Effect::Add(tokens) => Some(Msg::Added(shared.update(|state| {
+            tokens.into_iter().map(|token| state.add(token, Provenance::Pasted, times.real)).collect()
+        }))),
+        Effect::Remove(number, why) => {
+            shared.update(|state| state.remove(number)).map(|(place, entry)| Msg::Removed(place, entry, why))
+        }
+        Effect::Restore(place, entry) => {
+            shared.update(|state| state.restore(place, entry));
+            None
+        }
+        Effect::Call { id, token, tool, arguments } => {
+            let called = gate.call(&CallRequest {
+                token: token.as_deref(),
+                tool: &tool,
+                arguments: Given::Text(&arguments),
+                origin: crate::auth::Origin::Console,
+                at: times.real,
+                judged_at: times.judged,
+            });
+            let (decision, outcome, record) = (called.decision, called.outcome, called.record);
+            Some(Msg::Called { id, call: Box::new(Called { decision, outcome, record }) })
+        }
+        Effect::SetRules(rules) => {
+            shared.update(|state| state.set_rules(*rules));
+            None
+        }
+        Effect::FreshKey => match Key::fresh() {
+            Ok(key) => {
+                shared.update(|state| {
+                    let rules = Rules { keys: KeyRing::new(key), ..(**state.rules()).clone() };
+                    state.set_rules(rules);
+                });
+                None
+            }
+            Err(error) => Some(Msg::Failed(error.to_string())),
+        },
+        Effect::LoadPolicy(path) => Some(Msg::Policy(match path.as_str() {
+            "" => Ok(Arc::default()),
+            path => config::policy(Path::new(path)).map_err(|error| error.to_string()),
+        })),
+    }
+}
+
+/// Brings the console's copy of the shared state up to date.
+pub fn sync(app: &mut App, gate: &AuthenticatedMcpServer) {
+    if gate.shared().read(|state| app.auth.follow(state)) {
+        // It asks for nothing: what it would ask for is already done.
+        let effects = update(app, Msg::Synced);
+        debug_assert!(effects.is_empty(), "following the shared state must not change it");
+    }
+}

@@ -1,0 +1,202 @@
+//! What comes from the terminal, as the console's own words: keys, clicks, pastes.
+//!
+//! A thread of its own blocks in crossterm's `read` and sends batches; the event loop judges them (`burst`). crossterm's
+//! `EventStream` is no use with `use-dev-tty`: it asks `poll(ZERO)`, which is false even with events already parsed, and so
+//! hands over one key per switch of threads. While the thread runs nobody may query the terminal (`cursor::position()`):
+//! it holds crossterm's lock.
+
+use std::io;
+use std::thread;
+use std::time::Duration;
+
+use crossterm::event::{
+    self, Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers, MouseButton, MouseEvent, MouseEventKind,
+};
+use tokio::sync::mpsc;
+
+use crate::app::key::{Code, Key};
+use crate::app::{Mouse, MouseKind};
+
+/// One thing the terminal sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Input {
+    /// A key was pressed, or repeated.
+    Key(Key),
+    /// A click, or a turn of the wheel.
+    Mouse(Mouse),
+    /// A paste the terminal marked as one.
+    Paste(String),
+}
+
+/// What arrived together, or why nothing arrives any more.
+pub type Batch = io::Result<Vec<Input>>;
+
+/// Events in a batch. crossterm reads 1,024 bytes at a time, so a few reads fill one.
+const BATCH: usize = 4096;
+
+/// Batches that may wait. The thread then stops reading, and the terminal holds the rest back.
+const WAITING: usize = 4;
+
+/// How long the thread looks for what has come together with an event. Not zero: for that crossterm's `poll` does not look
+/// at what it has parsed. Not longer: below a millisecond it does not sleep.
+const TOGETHER: Duration = Duration::from_micros(50);
+
+/// Starts the thread. It ends with its process, or when the receiver is dropped and one more event comes.
+pub fn listen() -> io::Result<mpsc::Receiver<Batch>> {
+    let (sender, receiver) = mpsc::channel(WAITING);
+    thread::Builder::new().name("terminal-input".to_owned()).spawn(move || {
+        loop {
+            let batch = read();
+            let failed = batch.is_err();
+            if sender.blocking_send(batch).is_err() || failed {
+                return;
+            }
+        }
+    })?;
+    Ok(receiver)
+}
+
+fn read() -> Batch {
+    let mut batch = Vec::new();
+    while batch.is_empty() || (batch.len() < BATCH && event::poll(TOGETHER)?) {
+        batch.extend(input(event::read()?));
+    }
+    Ok(batch)
+}
+
+/// The console's word for an event, if it has one. A resize has none: `signals` tells it.
+pub fn input(event: Event) -> Option<Input> {
+    match event {
+        Event::Key(event) => key(event).map(Input::Key),
+        Event::Mouse(event) => mouse(event).map(Input::Mouse),
+        Event::Paste(text) => Some(Input::Paste(text)),
+        Event::Resize(..) | Event::FocusGained | Event::FocusLost => None,
+    }
+}
+
+fn key(KeyEvent { code, modifiers, kind, .. }: KeyEvent) -> Option<Key> {
+    if kind == KeyEventKind::Release
+        || modifiers.intersects(KeyModifiers::SUPER | KeyModifiers::HYPER | KeyModifiers::META)
+    {
+        return None;
+    }
+    let code = match code {
+        KeyCode::Char(c) => return Some(character(c, modifiers)),
+        KeyCode::F(n) => Code::F(n),
+        KeyCode::Enter => Code::Enter,
+        KeyCode::Tab | KeyCode::BackTab => Code::Tab,
+        KeyCode::Esc => Code::Esc,
+        KeyCode::Backspace => Code::Backspace,
+        KeyCode::Delete => Code::Del,
+        KeyCode::Up => Code::Up,
+        KeyCode::Down => Code::Down,
+        KeyCode::Left => Code::Left,
+        KeyCode::Right => Code::Right,
+        KeyCode::PageUp => Code::PgUp,
+        KeyCode::PageDown => Code::PgDn,
+        KeyCode::Home => Code::Home,
+        KeyCode::End => Code::End,
+        _ => return None,
+    };
+    Some(Key {
+        code,
+        ctrl: modifiers.contains(KeyModifiers::CONTROL),
+        alt: modifiers.contains(KeyModifiers::ALT),
+        shift: code == Code::Tab && modifiers.contains(KeyModifiers::SHIFT),
+    })
+}
+
+fn character(c: char, modifiers: KeyModifiers) -> Key {
+    let (ctrl, alt) = (modifiers.contains(KeyModifiers::CONTROL), modifiers.contains(KeyModifiers::ALT));
+    // AltGr is reported as both by some terminals; the character it makes is what was meant, unless it is one that a
+    // combination of both could stand for.
+    if ctrl && alt && !c.is_ascii_alphanumeric() && c != ' ' {
+        return Key::plain(Code::Char(c));
+    }
+    let c = match c {
+        // Most terminals send the byte 0x1F for Ctrl-/ and Ctrl-_, which arrives as Ctrl-7; those that tell the keys apart
+        // must not make three of one.
+        '/' | '_' if ctrl => '7',
+        c if ctrl => c.to_ascii_lowercase(),
+        c => c,
+    };
+    Key { code: Code::Char(c), ctrl, alt, shift: false }
+}
+
+fn mouse(MouseEvent { kind, column, row, .. }: MouseEvent) -> Option<Mouse> {
+    let kind = match kind {
+        MouseEventKind::Down(MouseButton::Left) => MouseKind::Click,
+        MouseEventKind::ScrollUp => MouseKind::WheelUp,
+        MouseEventKind::ScrollDown => MouseKind::WheelDown,
+        _ => return None,
+    };
+    Some(Mouse { kind, column, row })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Input, input};
+    use crossterm::event::{
+        Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers, MouseButton, MouseEvent, MouseEventKind,
+    };
+    use rstest::rstest;
+
+    const NONE: KeyModifiers = KeyModifiers::NONE;
+    const CTRL: KeyModifiers = KeyModifiers::CONTROL;
+    const ALT: KeyModifiers = KeyModifiers::ALT;
+    const SHIFT: KeyModifiers = KeyModifiers::SHIFT;
+
+    #[rstest]
+    #[case(KeyCode::Char('a'), NONE, "a")]
+    #[case(KeyCode::Char('A'), SHIFT, "A")]
+    #[case(KeyCode::Char(' '), NONE, "Space")]
+    #[case(KeyCode::Char('y'), CTRL, "Ctrl-Y")]
+    #[case(KeyCode::Char('Y'), CTRL.union(SHIFT), "Ctrl-Y")]
+    #[case(KeyCode::Char('j'), CTRL, "Ctrl-J")]
+    #[case(KeyCode::Char('7'), CTRL, "Ctrl-7")]
+    #[case(KeyCode::Char('/'), CTRL, "Ctrl-7")]
+    #[case(KeyCode::Char('_'), CTRL.union(SHIFT), "Ctrl-7")]
+    #[case(KeyCode::Char('3'), ALT, "Alt-3")]
+    #[case(KeyCode::Char('@'), CTRL.union(ALT), "@")]
+    #[case(KeyCode::Char('€'), CTRL.union(ALT), "€")]
+    #[case(KeyCode::Char('q'), CTRL.union(ALT), "Ctrl-Alt-Q")]
+    #[case(KeyCode::Enter, NONE, "Enter")]
+    #[case(KeyCode::Tab, NONE, "Tab")]
+    #[case(KeyCode::BackTab, SHIFT, "Shift-Tab")]
+    #[case(KeyCode::Up, CTRL, "Ctrl-Up")]
+    #[case(KeyCode::Up, SHIFT, "Up")]
+    #[case(KeyCode::Delete, NONE, "Del")]
+    #[case(KeyCode::F(4), NONE, "F4")]
+    fn keys(#[case] code: KeyCode, #[case] modifiers: KeyModifiers, #[case] name: &str) {
+        let key = name.parse().expect("the name of a key");
+        assert_eq!(input(Event::Key(KeyEvent::new(code, modifiers))), Some(Input::Key(key)));
+    }
+
+    #[test]
+    fn a_repeat_is_a_press_and_a_release_is_nothing() {
+        let event = |kind| Event::Key(KeyEvent::new_with_kind(KeyCode::Down, NONE, kind));
+        assert_eq!(input(event(KeyEventKind::Repeat)), input(event(KeyEventKind::Press)));
+        assert_eq!(input(event(KeyEventKind::Release)), None);
+    }
+
+    #[rstest]
+    #[case(KeyCode::Char('a'), KeyModifiers::SUPER)]
+    #[case(KeyCode::Insert, NONE)]
+    #[case(KeyCode::CapsLock, NONE)]
+    fn keys_the_console_has_no_word_for(#[case] code: KeyCode, #[case] modifiers: KeyModifiers) {
+        assert_eq!(input(Event::Key(KeyEvent::new(code, modifiers))), None);
+    }
+
+    #[rstest]
+    #[case(MouseEventKind::Down(MouseButton::Left), true)]
+    #[case(MouseEventKind::ScrollUp, true)]
+    #[case(MouseEventKind::ScrollDown, true)]
+    #[case(MouseEventKind::Down(MouseButton::Right), false)]
+    #[case(MouseEventKind::Up(MouseButton::Left), false)]
+    #[case(MouseEventKind::Drag(MouseButton::Left), false)]
+    #[case(MouseEventKind::Moved, false)]
+    fn of_the_mouse_only_clicks_and_the_wheel(#[case] kind: MouseEventKind, #[case] told: bool) {
+        let event = Event::Mouse(MouseEvent { kind, column: 3, row: 4, modifiers: NONE });
+        assert_eq!(input(event).is_some(), told);
+    }
+}

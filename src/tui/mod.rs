@@ -1,0 +1,124 @@
+//! The shell of the console: the terminal, where events come from, and what effects do outside.
+//!
+//! `main` calls `check_terminal` and `run`. What the console is and shows lies in `app` and `view`; here is only what cannot
+//! be pure: one event loop (`console`), the guard of the terminal's modes (`terminal`), frames (`screen`, `limiter`), input
+//! (`input`, `burst`), signals, and the effects that are not about the terminal (`effects`). There is no tick: with nothing
+//! to count, nothing runs.
+
+mod burst;
+mod console;
+pub mod effects;
+mod input;
+mod limiter;
+mod screen;
+mod signals;
+mod terminal;
+
+use std::env;
+use std::io::{self, IsTerminal};
+use std::sync::Arc;
+
+use crate::app::App;
+use crate::clock::Clock;
+use crate::gate::AuthenticatedMcpServer;
+use crate::view::Theme;
+
+/// The console cannot run here; the message says why, and what does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}; without a terminal use `portcullis inspect`, `portcullis check` or `portcullis call`")]
+pub struct NotATerminal(pub Lacking);
+
+/// What is not as the console needs it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Lacking {
+    /// Standard input is a file, a pipe, or closed.
+    #[error("the console needs a terminal, and standard input is none")]
+    Input,
+    /// Standard output is a file, a pipe, or closed.
+    #[error("the console needs a terminal, and standard output is none")]
+    Output,
+    /// `TERM` is unset, empty, or `dumb`.
+    #[error("the console needs a terminal it can draw on, and TERM is unset or \"dumb\"")]
+    Term,
+}
+
+/// Whether the console can run: standard input and output are terminals, and `TERM` says that they can do more than print.
+pub fn check_terminal() -> Result<(), NotATerminal> {
+    let lacking = if !io::stdin().is_terminal() {
+        Lacking::Input
+    } else if !io::stdout().is_terminal() {
+        Lacking::Output
+    } else if env::var_os("TERM").is_none_or(|term| term.is_empty() || term == "dumb") {
+        Lacking::Term
+    } else {
+        return Ok(());
+    };
+    Err(NotATerminal(lacking))
+}
+
+/// Why the console ended without having been asked to by its user.
+#[derive(Debug, thiserror::Error)]
+pub enum TuiError {
+    /// The terminal could not be set up, read or written.
+    #[error("the terminal failed: {0}")]
+    Terminal(#[source] io::Error),
+    /// A signal, by its number; the loss of the terminal counts as SIGHUP.
+    #[error("ended by signal {0}")]
+    Signalled(i32),
+    /// A thread panicked; the panic hook has reported it.
+    #[error("the console ended because of the panic reported above")]
+    Panicked,
+}
+
+impl From<io::Error> for TuiError {
+    /// EIO is how a terminal says that it is gone, if it does so before the hang-up is noticed.
+    fn from(error: io::Error) -> Self {
+        if error.raw_os_error() == Some(rustix::io::Errno::IO.raw_os_error()) {
+            Self::Signalled(signals::HANG_UP)
+        } else {
+            Self::Terminal(error)
+        }
+    }
+}
+
+impl TuiError {
+    /// What the process exits with: 128 + n for the signal n, as shells do, and 1 for trouble.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Signalled(number) => u8::try_from(128 + number).unwrap_or(1),
+            Self::Terminal(_) | Self::Panicked => 1,
+        }
+    }
+
+    /// Whether the user should read about it: not that somebody ended the program by a signal, perhaps by closing the
+    /// terminal that it would be written to.
+    pub const fn is_worth_telling(&self) -> bool {
+        !matches!(self, Self::Signalled(_))
+    }
+}
+
+/// Runs the console until its user quits. The terminal is as it was before when this returns, and also if it panics.
+pub fn run(app: App, gate: AuthenticatedMcpServer, clock: Arc<dyn Clock>, theme: Theme) -> Result<(), TuiError> {
+    // One thread: nothing here waits for anything but events.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(console::run(app, gate, clock, theme))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Lacking, NotATerminal, TuiError};
+
+    #[test]
+    fn the_refusal_is_one_line_that_names_the_commands() {
+        for lacking in [Lacking::Input, Lacking::Output, Lacking::Term] {
+            let line = NotATerminal(lacking).to_string();
+            assert!(line.contains("portcullis call") && !line.contains('\n'), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_signal_exits_with_128_and_its_number() {
+        assert_eq!(TuiError::Signalled(15).exit_code(), 143);
+        assert_eq!(TuiError::Panicked.exit_code(), 1);
+    }
+}

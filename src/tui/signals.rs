@@ -1,0 +1,113 @@
+//! What the system tells the program: to end, to stop, to go on, that the window has another size, that the terminal is gone.
+//!
+//! The event loop awaits `Signals::next` and `HangUp`. Nothing is done inside a signal handler.
+
+use std::io;
+use std::thread;
+
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::io::Errno;
+use rustix::stdio::stdin;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::oneshot;
+
+/// The number of SIGHUP, as which the end of the terminal counts too.
+pub const HANG_UP: i32 = rustix::process::Signal::HUP.as_raw();
+
+/// What a signal asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asked {
+    /// To end; the number of the signal.
+    End(i32),
+    /// To stop, as a shell's job control does.
+    Stop,
+    /// To go on after a stop.
+    Continue,
+    /// To look at the size of the window.
+    Resize,
+}
+
+/// The signals the console listens to.
+///
+/// Listening replaces an inherited "ignore", which matters for SIGHUP: under `nohup` or a shell's `trap '' HUP` the program
+/// would outlive its terminal.
+pub struct Signals {
+    terminate: Signal,
+    hang_up: Signal,
+    interrupt: Signal,
+    quit: Signal,
+    stop: Signal,
+    go_on: Signal,
+    resize: Signal,
+}
+
+impl Signals {
+    /// Listens from now on. Needs a runtime.
+    pub fn listen() -> io::Result<Self> {
+        use rustix::process::Signal as Number;
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            hang_up: signal(SignalKind::hangup())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            quit: signal(SignalKind::quit())?,
+            stop: signal(SignalKind::from_raw(Number::TSTP.as_raw()))?,
+            go_on: signal(SignalKind::from_raw(Number::CONT.as_raw()))?,
+            // Not left to crossterm's reader: in the middle of a paste or of half an escape sequence it waits for the rest of
+            // that and sees no resize.
+            resize: signal(SignalKind::window_change())?,
+        })
+    }
+
+    /// Waits for the next one. Those that end the program come first.
+    pub async fn next(&mut self) -> Asked {
+        tokio::select! {
+            biased;
+            _ = self.terminate.recv() => Asked::End(SignalKind::terminate().as_raw_value()),
+            _ = self.hang_up.recv() => Asked::End(HANG_UP),
+            _ = self.interrupt.recv() => Asked::End(SignalKind::interrupt().as_raw_value()),
+            _ = self.quit.recv() => Asked::End(SignalKind::quit().as_raw_value()),
+            _ = self.go_on.recv() => Asked::Continue,
+            _ = self.stop.recv() => Asked::Stop,
+            _ = self.resize.recv() => Asked::Resize,
+        }
+    }
+}
+
+/// Tells when the terminal is gone.
+pub struct HangUp(Option<oneshot::Receiver<()>>);
+
+impl HangUp {
+    /// Starts the thread that waits for it.
+    ///
+    /// SIGHUP alone is not enough: only the session's leader and the foreground group get it. Reading is not either: a poll
+    /// for input on a terminal that is gone returns at once, for ever, with nothing to read. A poll for no events at all
+    /// returns for the hang-up alone, so the thread neither spins nor wakes before.
+    pub fn watch() -> io::Result<Self> {
+        let (gone, told) = oneshot::channel();
+        thread::Builder::new().name("terminal-hang-up".to_owned()).spawn(move || {
+            loop {
+                match poll(&mut [PollFd::new(&stdin(), PollFlags::empty())], None) {
+                    Err(Errno::INTR) => {}
+                    Err(_) => return,
+                    Ok(_) => break,
+                }
+            }
+            // The loop may have ended meanwhile, for a reason of its own.
+            let _ = gone.send(());
+        })?;
+        Ok(Self(Some(told)))
+    }
+
+    /// Waits until the terminal is gone; for ever, if that cannot be known.
+    pub async fn happened(&mut self) {
+        if let Some(told) = &mut self.0 {
+            let known = told.await.is_ok();
+            // A receiver that has answered must not be asked again.
+            self.0 = None;
+            if known {
+                return;
+            }
+        }
+        std::future::pending::<()>().await;
+    }
+}

@@ -1,0 +1,92 @@
+//! The Activity pane: the calls that were really made, newest first.
+
+use ratatui::layout::Rect;
+use ratatui::text::Line;
+
+use super::call::verdict_meaning;
+use super::canvas::{Canvas, bottom};
+use super::theme::Meaning;
+use crate::app::{Field, Target};
+use crate::auth::Record;
+use crate::text::words::took;
+use crate::text::{self, fit};
+
+pub fn title(canvas: &Canvas) -> String {
+    canvas.app.auth.activity.len().to_string()
+}
+
+pub fn render(canvas: &mut Canvas, area: Rect) {
+    canvas.target(area, Target::Field(Field::ActivityRows));
+    let total = canvas.app.auth.activity.len();
+    if total == 0 {
+        let hint = canvas.span("no call was made yet; previews are not logged", Meaning::Hint);
+        canvas.line(area, hint);
+        return;
+    }
+    let scrolls = total > usize::from(area.height);
+    let rows = usize::from(area.height) - usize::from(scrolls);
+    let selected = canvas.app.activity_place();
+    let window = canvas.drawn.activity.around(selected, rows, total);
+    canvas.drawn.activity = window;
+    let focused = canvas.app.focus.field == Some(Field::ActivityRows);
+    for place in window.first..total.min(window.first + rows) {
+        let Some(record) = canvas.app.auth.activity.nth_newest(place) else {
+            break;
+        };
+        let y = area.y + u16::try_from(place - window.first).unwrap_or(0);
+        let row = Rect { y, height: 1, ..area };
+        let line = line(canvas, record, area.width, focused && place == selected);
+        canvas.line(row, line);
+        canvas.target(row, Target::ActivityRow(place));
+    }
+    if scrolls {
+        let told = format!("{}–{} of {total}", window.first + 1, (window.first + rows).min(total));
+        let told = canvas.span(told, Meaning::Hint);
+        canvas.line(bottom(area, 1), told);
+    }
+}
+
+/// The last calls, below a pane that fills the stage.
+pub fn last_calls(canvas: &mut Canvas, area: Rect) {
+    let area = Rect { x: area.x + 1, width: area.width.saturating_sub(2), ..area };
+    let records: Vec<_> = canvas.app.auth.activity.newest().take(usize::from(area.height)).cloned().collect();
+    let lines: Vec<Line<'static>> = records.iter().map(|record| line(canvas, record, area.width, false)).collect();
+    canvas.lines(area, lines);
+}
+
+fn line(canvas: &Canvas, record: &Record, columns: u16, selected: bool) -> Line<'static> {
+    let decision = &record.decision;
+    let plain = if selected { Meaning::Selected } else { Meaning::Plain };
+    let who = decision.subject.as_deref().map(|name| text::name(name, 32));
+    let who = who.or_else(|| record.token_id.map(|id| id.to_string())).unwrap_or_else(|| "(no token)".to_owned());
+    let wide = columns >= 90;
+    let (name, tool) = if wide { (14, 14) } else { (10, 11) };
+    let verdict = decision.verdict();
+    let mut line = Vec::new();
+    if wide || columns >= 60 {
+        line.push(canvas.span(format!("{} ", canvas.app.time(record.at)), Meaning::Hint));
+    }
+    if wide {
+        line.push(canvas.span(format!("{:<8} ", record.origin.word()), Meaning::Hint));
+    }
+    line.push(canvas.span(format!("{} ", padded(&who, name)), plain));
+    line.push(canvas.span(format!("{} ", padded(&text::name(&record.tool, 32), tool)), plain));
+    line.push(canvas.span(format!("{:<13}", verdict.word()), verdict_meaning(verdict)));
+    let told = record.trouble.as_deref().map_or_else(|| decision.sentence(), str::to_owned);
+    let tail = took(record.took);
+    let used: usize = line.iter().map(|span| text::width(&span.content)).sum();
+    let room = usize::from(columns).saturating_sub(used + 1);
+    let room = if wide { room.saturating_sub(10) } else { room };
+    line.push(canvas.span(format!(" {}", padded(&told, room)), Meaning::Plain));
+    if wide {
+        line.push(canvas.span(format!(" {tail:>8}"), Meaning::Hint));
+    }
+    Line::from(line)
+}
+
+/// A text fitted into columns, padded by what it takes on the screen.
+fn padded(text: &str, columns: usize) -> String {
+    let text = fit(text, columns);
+    let pad = columns.saturating_sub(text::width(&text));
+    format!("{text}{}", " ".repeat(pad))
+}

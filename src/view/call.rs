@@ -1,0 +1,173 @@
+//! The Call pane: token, tool and arguments; what the gate would say now, check by check; and what it said last.
+
+use ratatui::layout::Rect;
+use ratatui::text::{Line, Span};
+
+use super::canvas::{Canvas, below, bottom, right_of, top, wrap};
+use super::theme::Meaning;
+use super::widget::{choice, labelled, state, text_lines};
+use crate::app::{Field, LastCall};
+use crate::auth::decision::Passed;
+use crate::auth::{Check, Decision, Verdict};
+use crate::text::{self, display_safe};
+use crate::tools::{self, Given};
+
+pub fn verdict_meaning(verdict: Verdict) -> Meaning {
+    match verdict {
+        Verdict::Allowed => Meaning::Ok,
+        Verdict::Forbidden => Meaning::Denied,
+        Verdict::Unauthorized => Meaning::Expired,
+    }
+}
+
+pub fn render(canvas: &mut Canvas, area: Rect) {
+    let decision = canvas.app.preview();
+    if let Some(left) = canvas.app.selected().and_then(|e| e.judged.lifetime.next_border(canvas.app.times.judged)) {
+        canvas.drawn.changes_in(left);
+    }
+    // Beside each other where it is wide and low, below each other otherwise.
+    let trace_rows = u16::try_from(Check::ALL.len()).unwrap_or(9);
+    let beside = area.width >= 70 && area.height < 22;
+    let (form, side) = match beside {
+        true => (Rect { width: area.width - 30, ..area }, Some(Rect { width: 28, ..right_of(area, area.width - 28) })),
+        false => (area, None),
+    };
+    if let Some(side) = side {
+        trace(canvas, side, &decision);
+    }
+    let tall = form.height >= 20;
+    let written = u16::try_from(canvas.app.call.arguments.lines().len()).unwrap_or(u16::MAX);
+    let rows = written.clamp(1, if tall { 5 } else { form.height.saturating_sub(7).clamp(1, 2) });
+    let mut rest = fields(canvas, form, rows);
+    if tall {
+        rest = below(rest, 1);
+    }
+    if side.is_none() && rest.height >= trace_rows + 6 {
+        trace(canvas, top(rest, trace_rows), &decision);
+        rest = below(rest, trace_rows + u16::from(tall));
+    } else if side.is_none() && rest.height > 5 {
+        let signs = short_trace(canvas, &decision);
+        rest = canvas.lines(rest, [signs]);
+    }
+    rest = outcome(canvas, rest, &decision);
+    let rest = if rest.height > 4 { below(rest, 1) } else { rest };
+    match &canvas.app.last_call {
+        Some(last) => last_answer(canvas, rest, last),
+        None => {
+            let lines = canvas.wrapped("Enter calls the tool; the answer shows here", rest.width, Meaning::Hint);
+            canvas.lines(rest, lines);
+        }
+    }
+}
+
+fn fields(canvas: &mut Canvas, area: Rect, rows: u16) -> Rect {
+    let app = canvas.app;
+    let focused = |field| app.focus.field == Some(field) && app.overlays.is_empty();
+    let place = labelled(canvas, area, Field::CallToken);
+    let mut line = match app.selected() {
+        Some(entry) => {
+            let (words, _) = state(canvas, &entry.judged);
+            let name = format!("{} · {words}", text::fit(&app.token_name(entry), 24));
+            choice(canvas, &name, focused(Field::CallToken))
+        }
+        None => choice(canvas, "(no token)", focused(Field::CallToken)),
+    };
+    canvas.line(place, Line::from(line));
+    let area = below(area, 1);
+    let place = labelled(canvas, area, Field::CallTool);
+    line = choice(canvas, &text::name(&app.call.tool, 32), focused(Field::CallTool));
+    let needs = match app.auth.rules.policy.tool(&app.call.tool) {
+        Some(rule) => format!("  needs {}", rule.needs()),
+        None => "  not in the policy".to_owned(),
+    };
+    line.push(canvas.span(needs, Meaning::Hint));
+    canvas.line(place, Line::from(line));
+    let area = below(area, 1);
+    let place = labelled(canvas, area, Field::CallArguments);
+    canvas.target(Rect { height: rows, ..area }, crate::app::Target::Field(Field::CallArguments));
+    let editor = Rect { height: rows.min(area.height), ..place };
+    text_lines(canvas, editor, &app.call.arguments, focused(Field::CallArguments));
+    let area = below(area, rows);
+    let fault = tools::object(Given::Text(&app.call.arguments.text())).err();
+    let lines = fault.map(|fault| canvas.wrapped(&fault, area.width, Meaning::Expired)).unwrap_or_default();
+    canvas.lines(area, lines)
+}
+
+/// Every check with its sign; what was found stands beside the one that failed or mattered.
+fn trace(canvas: &mut Canvas, area: Rect, decision: &Decision) {
+    let lines: Vec<Line<'static>> = decision
+        .trace()
+        .map(|(check, passed)| {
+            let meaning = sign_meaning(passed);
+            let told = if passed == Passed::NotReached { Meaning::Hint } else { Meaning::Plain };
+            let note = match (check, &decision.result, canvas.app.selected()) {
+                (Check::Present, _, Some(entry)) => format!(", {}", text::words::bytes(entry.text.len())),
+                (Check::Permission, Ok(by), _) => format!(": {}", text::name(by, 32)),
+                _ => String::new(),
+            };
+            Line::from(vec![
+                canvas.span(passed.sign(), meaning),
+                canvas.span(format!(" {}{note}", check.label()), told),
+            ])
+        })
+        .collect();
+    canvas.lines(area, lines);
+}
+
+const fn sign_meaning(passed: Passed) -> Meaning {
+    match passed {
+        Passed::Yes => Meaning::Ok,
+        Passed::No => Meaning::Denied,
+        Passed::NotReached => Meaning::Hint,
+    }
+}
+
+/// The trace in one line: the signs, and the check where it stopped.
+fn short_trace(canvas: &Canvas, decision: &Decision) -> Line<'static> {
+    let mut spans: Vec<Span<'static>> =
+        decision.trace().map(|(_, passed)| canvas.span(passed.sign(), sign_meaning(passed))).collect();
+    let stop = decision.reason().map_or("all checks passed", |reason| reason.check().label());
+    spans.push(canvas.span(format!(" {stop}"), Meaning::Hint));
+    Line::from(spans)
+}
+
+/// What the gate would say now.
+fn outcome(canvas: &mut Canvas, area: Rect, decision: &Decision) -> Rect {
+    let meaning = verdict_meaning(decision.verdict());
+    let code = if decision.reason().is_some() { format!("  {}", decision.code()) } else { String::new() };
+    let line = vec![canvas.span(decision.verdict().word(), meaning), canvas.span(code, Meaning::Plain)];
+    let rest = canvas.lines(area, [Line::from(line)]);
+    let told = canvas.wrapped(&decision.sentence(), rest.width, Meaning::Plain);
+    let most = if rest.height > 8 { 4 } else { 2 };
+    canvas.lines(rest, told.into_iter().take(most))
+}
+
+/// What came back last, to the letter.
+fn last_answer(canvas: &mut Canvas, area: Rect, last: &LastCall) {
+    let Some(called) = &last.called else {
+        canvas.line(area, "calling…");
+        return;
+    };
+    let record = &called.record;
+    let who = record.decision.subject.as_deref().map_or_else(|| "nobody".to_owned(), |name| text::name(name, 24));
+    let title = format!("last: {} {} as {who}", canvas.app.time(record.at), text::name(&record.tool, 32));
+    let title = canvas.span(title, Meaning::Hint);
+    let answer = wrap(&display_safe(&called.outcome.answer().to_string(), 2000), area.width);
+    let rows = usize::from(area.height);
+    // The answer itself matters more than its title.
+    let rest = if rows > answer.len() || rows > 2 { canvas.lines(area, [Line::from(title)]) } else { area };
+    let meaning = verdict_meaning(called.decision.verdict());
+    let rows = usize::from(rest.height);
+    let cut = answer.len().saturating_sub(rows);
+    let lines: Vec<Line<'static>> =
+        answer.into_iter().take(rows).map(|line| canvas.span(line, meaning).into()).collect();
+    let left = canvas.lines(rest, lines);
+    if cut > 0 {
+        let told = canvas.span(format!("… {} more, in Activity", text::words::count(cut, "line")), Meaning::Hint);
+        canvas.line(bottom(rest, 1), told);
+    }
+    if let Some(trouble) = called.outcome.trouble() {
+        let lines = canvas.wrapped(trouble, left.width, Meaning::Plain);
+        canvas.lines(left, lines);
+    }
+}

@@ -1,0 +1,188 @@
+//! What everything on screen is drawn with: lines that say when they are cut, boxes, and a note of what was drawn where.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+use ratatui::symbols::border;
+use ratatui::text::{Line, Span};
+use ratatui::widgets::{Block, Clear, Widget as _};
+
+use super::theme::{Meaning, Theme};
+use crate::app::{App, Area, Drawn, Target};
+use crate::text;
+
+/// One frame being drawn.
+pub struct Canvas<'a> {
+    /// What is drawn.
+    pub app: &'a App,
+    /// How meanings look.
+    pub theme: &'a Theme,
+    /// Where it is drawn.
+    pub buf: &'a mut Buffer,
+    /// What is handed back.
+    pub drawn: Drawn,
+}
+
+impl Canvas<'_> {
+    /// The style of a meaning.
+    pub const fn style(&self, meaning: Meaning) -> Style {
+        self.theme.of(meaning)
+    }
+
+    /// A piece of text with a meaning. The text is our own, or has passed `display_safe`.
+    pub fn span(&self, text: impl Into<String>, meaning: Meaning) -> Span<'static> {
+        Span::styled(text.into(), self.theme.of(meaning))
+    }
+
+    /// Draws one line at the top of `area`; what does not fit is told by `…`.
+    pub fn line(&mut self, area: Rect, line: impl Into<Line<'static>>) {
+        if area.height == 0 || area.width == 0 {
+            return;
+        }
+        let line = cut(line.into(), usize::from(area.width));
+        self.buf.set_line(area.x, area.y, &line, area.width);
+    }
+
+    /// Draws lines from the top of `area`; answers how many rows are left over.
+    pub fn lines(&mut self, area: Rect, lines: impl IntoIterator<Item = Line<'static>>) -> Rect {
+        let mut rest = area;
+        for line in lines {
+            if rest.height == 0 {
+                break;
+            }
+            self.line(rest, line);
+            rest = below(rest, 1);
+        }
+        rest
+    }
+
+    /// Lines of a list of which `first` are scrolled past; where more follow, the last row says how many.
+    /// Answers how far it can be scrolled.
+    pub fn scrolled(&mut self, area: Rect, total: usize, first: usize, line: impl Fn(usize) -> Line<'static>) -> usize {
+        let rows = usize::from(area.height);
+        if total <= rows {
+            self.lines(area, (0..total).map(line));
+            return 0;
+        }
+        let shown = rows.saturating_sub(1);
+        let end = total.saturating_sub(shown);
+        let first = first.min(end);
+        let last = self.lines(area, (first..first + shown).map(line));
+        let below = total - first - shown;
+        let told = match (first, below) {
+            (0, _) => format!("↓ {below} more"),
+            (_, 0) => format!("↑ {first} above"),
+            _ => format!("↑ {first} above  ↓ {below} more"),
+        };
+        let told = self.span(told, Meaning::Hint);
+        self.line(last, told);
+        end
+    }
+
+    /// A box with a title; answers what is inside.
+    pub fn frame(&mut self, area: Rect, title: Line<'static>, focused: bool) -> Rect {
+        let style = if focused { self.style(Meaning::Focused) } else { self.style(Meaning::Hint) };
+        let set = if focused { border::THICK } else { border::PLAIN };
+        let title = cut(title, usize::from(area.width.saturating_sub(2)));
+        // The border's dimness must not reach the title.
+        let bright = Style::new().remove_modifier(ratatui::style::Modifier::DIM);
+        let block = Block::bordered().border_set(set).border_style(style).title(title).title_style(bright);
+        let inner = block.inner(area);
+        block.render(area, self.buf);
+        inner
+    }
+
+    /// A box in the middle of the screen, over everything; answers what is inside.
+    pub fn popup(&mut self, columns: u16, rows: u16, title: &str) -> Rect {
+        let screen = self.buf.area;
+        let area = screen.centered(
+            ratatui::layout::Constraint::Length(columns.min(screen.width)),
+            ratatui::layout::Constraint::Length(rows.min(screen.height)),
+        );
+        self.target(screen, Target::Backdrop);
+        self.target(area, Target::Overlay);
+        Clear.render(area, self.buf);
+        self.drawn.cursor = None;
+        let title = self.span(format!(" {title} "), Meaning::Title);
+        self.frame(area, title.into(), true)
+    }
+
+    /// The mouse hits `target` here.
+    pub fn target(&mut self, area: Rect, target: Target) {
+        let Rect { x, y, width, height } = area;
+        self.drawn.targets.push((Area { x, y, width, height }, target));
+    }
+
+    /// A text broken into lines of a meaning. It has passed `display_safe`, or is our own.
+    pub fn wrapped(&self, text: &str, columns: u16, meaning: Meaning) -> Vec<Line<'static>> {
+        wrap(text, columns).into_iter().map(|line| self.span(line, meaning).into()).collect()
+    }
+}
+
+/// A text broken into lines at spaces; words too long for a line are broken anywhere.
+pub fn wrap(text: &str, columns: u16) -> Vec<String> {
+    textwrap::wrap(text, usize::from(columns.max(1))).into_iter().map(std::borrow::Cow::into_owned).collect()
+}
+
+/// The part of an area below its first rows.
+pub fn below(area: Rect, rows: u16) -> Rect {
+    let rows = rows.min(area.height);
+    Rect { y: area.y + rows, height: area.height - rows, ..area }
+}
+
+/// The first rows of an area.
+pub fn top(area: Rect, rows: u16) -> Rect {
+    Rect { height: rows.min(area.height), ..area }
+}
+
+/// The last rows of an area.
+pub fn bottom(area: Rect, rows: u16) -> Rect {
+    let rows = rows.min(area.height);
+    Rect { y: area.y + area.height - rows, height: rows, ..area }
+}
+
+/// The part of an area right of its first columns.
+pub fn right_of(area: Rect, columns: u16) -> Rect {
+    let columns = columns.min(area.width);
+    Rect { x: area.x + columns, width: area.width - columns, ..area }
+}
+
+/// A line that fits; what was cut off is told by `…`.
+fn cut(line: Line<'static>, columns: usize) -> Line<'static> {
+    if line.width() <= columns {
+        return line;
+    }
+    let mut left = columns;
+    let mut spans = Vec::new();
+    for span in line.spans {
+        let width = text::width(&span.content);
+        if width < left {
+            left -= width;
+            spans.push(span);
+            continue;
+        }
+        // Something follows, or the line would have fitted: room for the sign is kept.
+        let mut kept = text::fit(&format!("{}  ", span.content), left);
+        if !kept.ends_with('…') {
+            kept = text::fit(&format!("{kept}…"), left);
+        }
+        spans.push(Span::styled(kept, span.style));
+        break;
+    }
+    Line { spans, ..line }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cut_line_always_says_so_and_always_fits() {
+        for columns in 1..12 {
+            let line = cut(Line::from(vec![Span::raw("ab"), Span::raw("cdef"), Span::raw("ghijkl")]), columns);
+            let shown: String = line.spans.iter().map(|span| &*span.content).collect();
+            assert!(text::width(&shown) <= columns && shown.ends_with('…'), "{columns}: {shown:?}");
+        }
+        assert_eq!(cut(Line::from("abc"), 3).width(), 3);
+    }
+}

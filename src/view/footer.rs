@@ -1,0 +1,27 @@
+//! The bottom line: only the keys that do something here and now, whole words only.
+
+use ratatui::layout::Rect;
+use ratatui::text::Line;
+use ratatui::widgets::{Clear, Widget as _};
+
+use super::canvas::{Canvas, bottom};
+use super::theme::Meaning;
+use crate::app::keymap;
+use crate::text;
+
+pub fn render(canvas: &mut Canvas, screen: Rect) {
+    let area = bottom(screen, 1);
+    Clear.render(area, canvas.buf);
+    let mut spans = Vec::new();
+    let mut left = usize::from(area.width).saturating_sub(1);
+    for (key, does) in keymap::footer(canvas.app) {
+        let needed = 1 + text::width(&key) + 1 + text::width(does) + 1;
+        if needed > left {
+            continue;
+        }
+        left -= needed;
+        spans.push(canvas.span(format!(" {key}"), Meaning::Key));
+        spans.push(canvas.span(format!(" {does} "), Meaning::Plain));
+    }
+    canvas.line(area, Line::from(spans));
+}

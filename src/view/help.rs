@@ -1,0 +1,56 @@
+//! Help on where the user is: what works here now, what the pane is for, and every key.
+
+use ratatui::text::Line;
+
+use super::canvas::Canvas;
+use super::theme::Meaning;
+use crate::app::Pane;
+use crate::app::keymap::{self, BINDINGS, Binding};
+use crate::text;
+
+const fn about(pane: Pane) -> &'static str {
+    match pane {
+        Pane::Issue => {
+            "Sign a token with the console's key: say who it is for and what it may do, and press Enter. A preset \
+             fills the form; times are durations (15m, 1h, 7d, -1m) or instants (2026-11-22T20:41:05Z)."
+        }
+        Pane::Tokens => {
+            "Every token issued or pasted (*), with what the gate makes of it now. The selected one is shown in \
+             Inspect and used in Call. The first row is a caller without a token."
+        }
+        Pane::Inspect => {
+            "What the selected token says and what the gate says of it. Lights: ✔ checked and good, ✘ checked and \
+             bad, – not checked. Paste a token anywhere to see it here."
+        }
+        Pane::Call => {
+            "Call a tool with the selected token. What the gate would say now follows every key and the clock; \
+             Enter really calls, and the answer is the caller's, to the letter."
+        }
+        Pane::Activity => "The calls that were really made, newest first. Enter opens one and can load it back.",
+    }
+}
+
+pub fn render(canvas: &mut Canvas, scroll: usize) {
+    let pane = canvas.app.focus.pane;
+    let inner = canvas.popup(84, 40, &format!("help: {}", pane.title()));
+    let mut lines = canvas.wrapped(about(pane), inner.width, Meaning::Plain);
+    lines.push(Line::default());
+    for binding in BINDINGS.iter().filter(|binding| !binding.keys.is_empty()) {
+        lines.push(row(canvas, binding));
+    }
+    lines.push(Line::default());
+    let rest = "Commands without a key are in the palette (Ctrl-P). In a text, Ctrl-U Ctrl-W Ctrl-A Ctrl-E and \
+                Ctrl-K edit as in a shell. A paste that holds a token goes to Inspect from everywhere but a prompt \
+                and the arguments; undo puts it into the field instead.";
+    lines.extend(canvas.wrapped(rest, inner.width, Meaning::Hint));
+    canvas.drawn.overlay_rows = usize::from(inner.height);
+    canvas.drawn.overlay_end = canvas.scrolled(inner, lines.len(), scroll, |n| lines[n].clone());
+}
+
+/// A key and what it does, as in help and palette.
+pub fn row(canvas: &Canvas, binding: &Binding) -> Line<'static> {
+    let keys = binding.shown_keys().join(" ");
+    let pad = " ".repeat(14usize.saturating_sub(text::width(&keys)));
+    let now = if keymap::hint(canvas.app, binding.action).is_some() { Meaning::Key } else { Meaning::Hint };
+    Line::from(vec![canvas.span(format!("{keys}{pad} "), now), canvas.span(binding.words, Meaning::Plain)])
+}

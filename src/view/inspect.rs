@@ -1,0 +1,327 @@
+//! The Inspect pane: the token in colour, four lights, the countdown, findings, and claims, raw text or checks.
+
+use ratatui::layout::Rect;
+use ratatui::text::{Line, Span};
+
+use super::canvas::{Canvas, below, top};
+use super::theme::Meaning;
+use super::widget::{bar, choice, labelled, phase, ticking};
+use crate::app::{Field, InspectView, Target};
+use crate::auth::inspection::LightState;
+use crate::auth::{Inspection, Light, NumericDate, Phase, Standing};
+use crate::text::words::{elapsed, remaining};
+use crate::text::{self, display_safe};
+
+/// How much of a raw document is shown, in bytes; the rest is counted.
+const RAW: usize = 16 * 1024;
+
+pub fn title(canvas: &Canvas) -> String {
+    canvas.app.selected().map_or_else(String::new, |entry| {
+        format!("{} · {}", text::fit(&canvas.app.token_name(entry), 24), entry.provenance.words())
+    })
+}
+
+pub fn render(canvas: &mut Canvas, area: Rect) {
+    canvas.target(area, Target::Field(Field::InspectView));
+    let Some(inspection) = canvas.app.inspection.clone() else {
+        let lines = canvas.wrapped("no token selected: paste one here, or issue one", area.width, Meaning::Hint);
+        canvas.lines(area, lines);
+        return;
+    };
+    let roomy = area.height > 12;
+    canvas.line(top(area, 1), segments(canvas, &inspection, usize::from(area.width)));
+    let mut rest = below(area, if roomy { 2 } else { 1 });
+    let lights = lights(canvas, &inspection, rest.width);
+    rest = canvas.lines(rest, [lights]);
+    rest = verdict(canvas, rest, &inspection);
+    if roomy {
+        rest = below(rest, 1);
+    }
+    let place = labelled(canvas, rest, Field::InspectView);
+    let focused = canvas.app.focus.field == Some(Field::InspectView) && canvas.app.overlays.is_empty();
+    let line = choice(canvas, canvas.app.view.word(), focused);
+    canvas.line(place, Line::from(line));
+    let rest = below(rest, 1);
+    let scroll = canvas.app.inspect_scroll;
+    canvas.drawn.inspect_end = match canvas.app.view {
+        InspectView::Claims => claims(canvas, rest, &inspection, scroll),
+        InspectView::Raw => {
+            let lines = raw(canvas, &inspection, rest.width);
+            canvas.scrolled(rest, lines.len(), scroll, |n| lines[n].clone())
+        }
+        InspectView::Checks => {
+            let lines = checks(canvas, &inspection, rest.width);
+            canvas.scrolled(rest, lines.len(), scroll, |n| lines[n].clone())
+        }
+    };
+}
+
+/// The token's beginning, segment by segment in its colour.
+fn segments(canvas: &Canvas, inspection: &Inspection, columns: usize) -> Line<'static> {
+    let meanings = [Meaning::Header, Meaning::Payload, Meaning::Signature];
+    let parts: Vec<&str> = inspection.token.split('.').take(6).collect();
+    let share = (columns.saturating_sub(12) / parts.len().max(1)).max(4);
+    let mut spans = Vec::new();
+    for (n, part) in parts.iter().enumerate() {
+        if n > 0 {
+            spans.push(canvas.span(".", Meaning::Hint));
+        }
+        let shown = text::fit(&display_safe(text::head(part, share + 1), share + 1), share);
+        spans.push(canvas.span(shown, *meanings.get(n).unwrap_or(&Meaning::Hint)));
+    }
+    spans.push(canvas.span(format!("  {}", text::words::bytes(inspection.token.len())), Meaning::Hint));
+    Line::from(spans)
+}
+
+/// The four lights: `✔` checked and good, `✘` checked and bad, `–` not checked.
+pub fn lights(canvas: &Canvas, inspection: &Inspection, columns: u16) -> Line<'static> {
+    let now = canvas.app.times.judged;
+    let mut spans = Vec::new();
+    for light in Light::ALL {
+        let (sign, meaning) = match inspection.judged.light(light, now) {
+            LightState::Good => ("✔", Meaning::Ok),
+            LightState::Bad(_) => ("✘", Meaning::Denied),
+            LightState::Unchecked => ("–", Meaning::Hint),
+        };
+        let word = if columns < 39 { light.word().get(..4).unwrap_or_default() } else { light.word() };
+        spans.push(canvas.span(format!("{sign} {word}"), meaning));
+        spans.push(Span::raw(" "));
+    }
+    spans.pop();
+    Line::from(spans)
+}
+
+/// The standing with its countdown and bar, and why it is not valid; answers the rows left over.
+pub fn verdict(canvas: &mut Canvas, area: Rect, inspection: &Inspection) -> Rect {
+    let now = canvas.app.times.judged;
+    let judged = &inspection.judged;
+    if let Some(left) = judged.lifetime.next_border(now) {
+        canvas.drawn.changes_in(left);
+    }
+    let standing = judged.standing(now);
+    let meaning = match &standing {
+        Standing::Valid(Phase::Live { .. }) => Meaning::Ok,
+        Standing::Valid(_) | Standing::OutOfTime(..) => Meaning::Expired,
+        Standing::Invalid(_) => Meaning::Denied,
+        Standing::NotVerified(_) | Standing::Absent => Meaning::Title,
+    };
+    let mut spans = vec![canvas.span(standing.word(), meaning)];
+    // Of the time the word has told everything.
+    let reason = standing.reason().filter(|reason| reason.check() != crate::auth::Check::Time);
+    if let Some(code) = reason.map(crate::auth::Reason::code) {
+        spans.push(canvas.span(format!("  {code}"), Meaning::Plain));
+    }
+    let (told, left) = countdown(canvas, judged.lifetime.phase(now), &standing);
+    // Beside a refusal the times are a note, which is left out rather than cut.
+    let used: usize = spans.iter().map(|span| text::width(&span.content)).sum();
+    if reason.is_none() || used + 2 + text::width(&told) <= usize::from(area.width) {
+        spans.push(canvas.span(format!("  {told}"), Meaning::Plain));
+    }
+    let line = Line::from(spans);
+    if let (Some(left), Some(length)) = (left, judged.lifetime.length()) {
+        let room = usize::from(area.width).saturating_sub(line.width() + 2).min(24);
+        let (full, empty) = bar(left, length, room);
+        let mut line = line;
+        line.spans.push(Span::raw("  "));
+        line.spans.push(canvas.span(full, meaning));
+        line.spans.push(canvas.span(empty, Meaning::Hint));
+        canvas.line(top(area, 1), line);
+    } else {
+        canvas.line(top(area, 1), line);
+    }
+    let rest = below(area, 1);
+    let Some(reason) = reason else {
+        return rest;
+    };
+    let lines = canvas.wrapped(&reason.to_string(), rest.width, Meaning::Plain);
+    canvas.lines(rest, lines.into_iter().take(3))
+}
+
+/// The time in words, and what is left of the life for the bar.
+fn countdown(canvas: &mut Canvas, at: Phase, standing: &Standing) -> (String, Option<i64>) {
+    let told = phase(canvas, at);
+    match (at, standing) {
+        (Phase::Live { left }, Standing::Valid(_)) => (format!("{told} left"), Some(remaining(left).named)),
+        (Phase::Grace { .. }, Standing::Valid(_)) => (format!("{told} left of the leeway"), Some(0)),
+        (Phase::NotYet { .. }, Standing::OutOfTime(..)) => (format!("valid {told}"), None),
+        (Phase::Expired { ago }, Standing::OutOfTime(..)) => (format!("{} ago", elapsed(ago).text), Some(0)),
+        (Phase::Live { .. }, _) => (format!("{told} left"), None),
+        (Phase::Endless, _) => (String::new(), None),
+        (_, _) => (told, None),
+    }
+}
+
+/// Findings first, then the claims of the payload, then the members of the header.
+fn claims(canvas: &mut Canvas, area: Rect, inspection: &Inspection, scroll: usize) -> usize {
+    let findings: Vec<String> = match inspection.findings.as_slice() {
+        [] => vec!["no findings".to_owned()],
+        list => list.iter().flat_map(|f| super::canvas::wrap(&format!("! {f}"), area.width)).collect(),
+    };
+    let expected = expectations(canvas, inspection);
+    let payload = inspection.payload.members.len().max(1);
+    let header = inspection.header.members.len().max(1);
+    let total = findings.len() + expected.len() + payload + 1 + header;
+    // Only what shows is made into lines; the times among it tick.
+    let shown = scroll..scroll + usize::from(area.height);
+    let mut made = Vec::new();
+    for n in shown.start..shown.end.min(total) {
+        let mut n = n;
+        let line = if n < findings.len() {
+            let meaning = if inspection.findings.is_empty() { Meaning::Hint } else { Meaning::Expired };
+            canvas.span(findings[n].clone(), meaning).into()
+        } else if {
+            n -= findings.len();
+            n
+        } < expected.len()
+        {
+            expected[n].clone()
+        } else if {
+            n -= expected.len();
+            n
+        } < payload
+        {
+            member(canvas, &inspection.payload, n, area.width)
+        } else if n == payload {
+            canvas.span("header", Meaning::Hint).into()
+        } else {
+            member(canvas, &inspection.header, n - payload - 1, area.width)
+        };
+        made.push(line);
+    }
+    canvas.scrolled(area, total, scroll, |n| made.get(n - scroll.min(n)).cloned().unwrap_or_default())
+}
+
+/// What the rules expect of issuer and audience, against what the token says.
+fn expectations(canvas: &Canvas, inspection: &Inspection) -> Vec<Line<'static>> {
+    let rules = &canvas.app.auth.rules;
+    let found = |claim: &str| {
+        let member = inspection.payload.members.iter().find(|(name, _)| name == claim);
+        member.map_or_else(|| "none".to_owned(), |(_, value)| display_safe(value, 60))
+    };
+    let told = |claim: &str, wanted: &str| -> Line<'static> {
+        let text = format!("{claim} expected {}, found {}", text::name(wanted, 60), found(claim));
+        canvas.span(text, Meaning::Plain).into()
+    };
+    let issuer = rules.issuer.as_deref().map(|wanted| told("iss", wanted));
+    let audience = rules.audience.as_deref().map(|wanted| told("aud", wanted));
+    issuer.into_iter().chain(audience).collect()
+}
+
+/// One member: its name, its value in words where it is a time, and what it is for.
+fn member(canvas: &mut Canvas, document: &crate::auth::inspection::Document, n: usize, columns: u16) -> Line<'static> {
+    let Some((name, value)) = document.members.get(n) else {
+        let fault = document.fault.clone().unwrap_or_else(|| "no members".to_owned());
+        return canvas.span(fault, Meaning::Hint).into();
+    };
+    let mut spans = vec![canvas.span(format!("{:<11} ", text::fit(&text::name(name, 64), 24)), Meaning::Label)];
+    let (told, note) = value_in_words(canvas, name, value, columns >= 48);
+    spans.push(canvas.span(told, Meaning::Plain));
+    if !note.is_empty() {
+        spans.push(canvas.span(format!("  {note}"), Meaning::Hint));
+    }
+    let mut line = Line::from(spans);
+    if let Some(words) = explanation(name).filter(|words| line.width() + 2 + words.len() <= usize::from(columns)) {
+        line.spans.push(canvas.span(format!("  {words}"), Meaning::Hint));
+    }
+    line
+}
+
+/// A member's value as it is shown, and what the clock makes of it. Where there is little room an instant of today
+/// goes without its date.
+pub fn value_in_words(canvas: &mut Canvas, name: &str, value: &str, roomy: bool) -> (String, String) {
+    let now = canvas.app.times.judged;
+    if ["exp", "nbf", "iat"].contains(&name) {
+        if let Some(at) = NumericDate::from_json_number(value) {
+            let today = !roomy && same_day(canvas, at);
+            let told = if today { canvas.app.time_style.time(at, canvas.app.zone) } else { canvas.app.date(at) };
+            // The countdown stands above; a note that would be cut tells nothing.
+            let note = if today || roomy { relative(canvas, at.since(now)) } else { String::new() };
+            return (told, note);
+        }
+        return (display_safe(value, 40), "not a time that can be read".to_owned());
+    }
+    let shown = match crate::auth::members::string(text::head(value, 4096)) {
+        Some(string) => text::name(&string, 1024),
+        None => display_safe(value, 1024),
+    };
+    (shown, String::new())
+}
+
+/// Whether an instant is of the day it is, as the user counts days; notes when that day ends.
+fn same_day(canvas: &mut Canvas, at: NumericDate) -> bool {
+    const DAY: i64 = 86_400_000_000;
+    let now = canvas.app.times.judged;
+    let offset = match canvas.app.time_style {
+        crate::app::times::TimeStyle::Local => i64::from((canvas.app.zone)(now)) * 1_000_000,
+        _ => 0,
+    };
+    let counted = |time: NumericDate| time.plus(offset).micros();
+    canvas.drawn.changes_in(DAY - counted(now).rem_euclid(DAY));
+    counted(now).div_euclid(DAY) == counted(at).div_euclid(DAY)
+}
+
+/// `in 58m 54s` or `2m ago`, noting when the words change.
+fn relative(canvas: &mut Canvas, micros: i64) -> String {
+    if micros > 0 {
+        format!("in {}", ticking(canvas, remaining(micros)))
+    } else {
+        format!("{} ago", ticking(canvas, elapsed(-micros)))
+    }
+}
+
+/// What a member is for (RFC 7519 §4.1, RFC 7515 §4.1), and our own two.
+pub fn explanation(name: &str) -> Option<&'static str> {
+    Some(match name {
+        "user_id" => "who it speaks for",
+        "permissions" => "what it may do",
+        "iat" => "issued at",
+        "nbf" => "not valid before",
+        "exp" => "dead from then on",
+        "jti" => "the token's own number",
+        "iss" => "who issued it",
+        "aud" => "for whom it is",
+        "sub" => "subject",
+        "alg" => "how it is signed",
+        "typ" => "media type",
+        "cty" => "content type",
+        "kid" => "names the key",
+        "crit" => "extensions that must be understood",
+        "jku" | "jwk" | "x5u" | "x5c" => "brings a key; never used",
+        _ => return None,
+    })
+}
+
+/// Header and payload as they stand.
+pub fn raw(canvas: &Canvas, inspection: &Inspection, columns: u16) -> Vec<Line<'static>> {
+    let mut lines = Vec::new();
+    let parts = [("header", &inspection.header, Meaning::Header), ("payload", &inspection.payload, Meaning::Payload)];
+    for (title, document, meaning) in parts {
+        let size = text::words::bytes(document.text.len());
+        lines.push(canvas.span(format!("{title}, {size}"), Meaning::Hint).into());
+        if let Some(fault) = &document.fault {
+            lines.push(canvas.span(fault.clone(), Meaning::Expired).into());
+        }
+        lines.extend(canvas.wrapped(&display_safe(&document.text, RAW), columns, meaning));
+    }
+    lines
+}
+
+/// Every check, and why the failed ones failed.
+pub fn checks(canvas: &Canvas, inspection: &Inspection, columns: u16) -> Vec<Line<'static>> {
+    let mut lines = Vec::new();
+    for (check, passed, reason) in inspection.judged.trace(canvas.app.times.judged) {
+        let meaning = match passed {
+            crate::auth::decision::Passed::Yes => Meaning::Ok,
+            crate::auth::decision::Passed::No => Meaning::Denied,
+            crate::auth::decision::Passed::NotReached => Meaning::Hint,
+        };
+        let not_made = if reason.is_none() && meaning == Meaning::Hint { " (not checked)" } else { "" };
+        let line = vec![canvas.span(passed.sign(), meaning), Span::raw(format!(" {}{not_made}", check.label()))];
+        lines.push(Line::from(line));
+        if let Some(reason) = reason {
+            let told = super::canvas::wrap(&reason.to_string(), columns.saturating_sub(2));
+            lines.extend(told.into_iter().map(|line| Line::from(format!("  {line}"))));
+        }
+    }
+    lines
+}

@@ -1,0 +1,65 @@
+//! `&App` → frame. Draws and never changes anything; what it learns on the way it hands back.
+
+mod activity;
+mod call;
+mod canvas;
+mod detail;
+mod footer;
+mod header;
+mod help;
+mod inspect;
+mod issue;
+mod palette;
+mod prompt;
+mod settings;
+mod stage;
+pub mod theme;
+mod token;
+mod tokens;
+mod widget;
+
+use ratatui::Frame;
+use ratatui::buffer::Buffer;
+
+use crate::app::overlay::Overlay;
+use crate::app::{App, Drawn};
+use canvas::Canvas;
+pub use theme::{Meaning, Theme};
+
+/// Below this many columns or rows nothing useful fits.
+pub const SMALLEST: (u16, u16) = (40, 12);
+
+/// Draws a frame.
+pub fn render(app: &App, theme: &Theme, frame: &mut Frame) -> Drawn {
+    draw(app, theme, frame.buffer_mut())
+}
+
+/// Draws into a buffer, over its whole area.
+pub fn draw(app: &App, theme: &Theme, buf: &mut Buffer) -> Drawn {
+    let drawn =
+        Drawn { at: app.times.judged, tokens: app.drawn.tokens, activity: app.drawn.activity, ..Drawn::default() };
+    let area = buf.area;
+    let mut canvas = Canvas { app, theme, buf, drawn };
+    if area.width < SMALLEST.0 || area.height < SMALLEST.1 {
+        let said = format!("portcullis needs {}×{}", SMALLEST.0, SMALLEST.1);
+        let lines = canvas.wrapped(&said, area.width, Meaning::Plain);
+        canvas.lines(area, lines);
+        return canvas.drawn;
+    }
+    stage::render(&mut canvas, area);
+    for overlay in &app.overlays {
+        match overlay {
+            Overlay::Help { scroll } => help::render(&mut canvas, *scroll),
+            Overlay::Palette(palette) => palette::render(&mut canvas, palette),
+            Overlay::Settings(form) => settings::render(&mut canvas, form),
+            Overlay::Detail { seq, scroll } => detail::render(&mut canvas, *seq, *scroll),
+            Overlay::Token { scroll } => token::render(&mut canvas, *scroll),
+            Overlay::KeyPrompt(prompt) => prompt::render_key(&mut canvas, prompt),
+            Overlay::Confirm(question) => prompt::render_question(&mut canvas, question),
+        }
+    }
+    if !app.overlays.is_empty() {
+        footer::render(&mut canvas, area);
+    }
+    canvas.drawn
+}

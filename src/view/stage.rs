@@ -1,0 +1,110 @@
+//! Where the panes stand: all of them where there is room, otherwise one at a time.
+
+use ratatui::layout::Rect;
+use ratatui::text::{Line, Span};
+
+use super::canvas::{Canvas, below, bottom, right_of, top};
+use super::theme::Meaning;
+use super::{activity, call, footer, header, inspect, issue, tokens};
+use crate::app::{Pane, Target};
+use crate::text;
+
+/// From this size on all panes are shown at once.
+const ALL_PANES: (u16, u16) = (110, 28);
+/// From this width on the pane is framed by the row of panes and the last calls.
+const SURROUNDED: (u16, u16) = (60, 18);
+
+pub fn render(canvas: &mut Canvas, area: Rect) {
+    header::render(canvas, top(area, 1));
+    let rest = below(area, 1);
+    if (area.width, area.height) >= ALL_PANES && area.height >= ALL_PANES.1 {
+        let stage = Rect { height: rest.height - 2, ..rest };
+        all(canvas, stage);
+        message(canvas, Rect { y: area.height - 2, height: 1, ..area });
+        footer::render(canvas, area);
+    } else if area.width >= SURROUNDED.0 && area.height >= SURROUNDED.1 {
+        let rest = panes_row(canvas, rest);
+        let calls = if canvas.app.focus.pane == Pane::Activity { 0 } else { 3 };
+        let stage = Rect { height: rest.height - 2 - calls, ..rest };
+        pane(canvas, canvas.app.focus.pane, stage);
+        activity::last_calls(canvas, top(below(rest, stage.height), calls));
+        message(canvas, Rect { y: area.height - 2, height: 1, ..area });
+        footer::render(canvas, area);
+    } else {
+        pane(canvas, canvas.app.focus.pane, Rect { height: rest.height - 1, ..rest });
+        footer::render(canvas, area);
+        if canvas.app.toast.is_some() {
+            message(canvas, bottom(area, 1));
+        }
+    }
+}
+
+fn all(canvas: &mut Canvas, area: Rect) {
+    let log = (area.height / 4).clamp(6, 14);
+    let upper = Rect { height: area.height - log, ..area };
+    let left = (area.width * 3 / 10).clamp(36, 48);
+    let middle = (area.width - left) / 2;
+    let column = Rect { width: left, ..upper };
+    let form = issue::ROWS + 2;
+    pane(canvas, Pane::Issue, top(column, form));
+    pane(canvas, Pane::Tokens, below(column, form));
+    pane(canvas, Pane::Inspect, Rect { width: middle, ..right_of(upper, left) });
+    pane(canvas, Pane::Call, right_of(upper, left + middle));
+    pane(canvas, Pane::Activity, below(area, upper.height));
+}
+
+fn pane(canvas: &mut Canvas, pane: Pane, area: Rect) {
+    canvas.target(area, Target::Pane(pane));
+    let focused = canvas.app.focus.pane == pane;
+    let meaning = if focused { Meaning::Focused } else { Meaning::Title };
+    let mut title = vec![canvas.span(format!(" {} {} ", pane.digit(), pane.title()), meaning)];
+    let told = match pane {
+        Pane::Tokens => tokens::title(canvas),
+        Pane::Inspect => inspect::title(canvas),
+        Pane::Activity => activity::title(canvas),
+        Pane::Issue | Pane::Call => String::new(),
+    };
+    if !told.is_empty() {
+        title.push(Span::raw(format!("{told} ")));
+    }
+    let inner = canvas.frame(area, Line::from(title), focused);
+    let inner = right_of(inner, 1);
+    match pane {
+        Pane::Issue => issue::render(canvas, inner),
+        Pane::Tokens => tokens::render(canvas, inner),
+        Pane::Inspect => inspect::render(canvas, inner),
+        Pane::Call => call::render(canvas, inner),
+        Pane::Activity => activity::render(canvas, inner),
+    }
+}
+
+/// The row of panes, and below it the selected token.
+fn panes_row(canvas: &mut Canvas, area: Rect) -> Rect {
+    let mut x = 1;
+    for pane in Pane::ALL {
+        let label = format!(" {} {} ", pane.digit(), pane.title());
+        let width = u16::try_from(text::width(&label)).unwrap_or(0);
+        let here = canvas.app.focus.pane == pane;
+        let label = canvas.span(label, if here { Meaning::Selected } else { Meaning::Hint });
+        let place = Rect { x: area.x + x, width, height: 1, ..area };
+        canvas.line(place, label);
+        canvas.target(place, Target::Pane(pane));
+        x += width + 1;
+    }
+    let selected = tokens::selected_line(canvas);
+    canvas.line(Rect { x: area.x + 2, width: area.width.saturating_sub(2), ..below(area, 1) }, selected);
+    below(area, 2)
+}
+
+/// The message that goes by itself; a long one rises over what is above it.
+fn message(canvas: &mut Canvas, area: Rect) {
+    let Some(toast) = &canvas.app.toast else {
+        return;
+    };
+    let (sign, meaning) = if toast.trouble { ("!", Meaning::Denied) } else { ("·", Meaning::Ok) };
+    let lines = canvas.wrapped(&format!("{sign} {}", toast.text), area.width.saturating_sub(2), meaning);
+    let rows = u16::try_from(lines.len()).unwrap_or(1).min(4);
+    let area = Rect { y: area.bottom() - rows, height: rows, ..area };
+    ratatui::widgets::Widget::render(ratatui::widgets::Clear, area, canvas.buf);
+    canvas.lines(right_of(area, 1), lines);
+}

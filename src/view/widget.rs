@@ -1,0 +1,173 @@
+//! What several panes show in the same way: a text being edited, a choice, a state that ticks, a lifetime's bar.
+
+use ratatui::layout::Rect;
+use ratatui::text::{Line, Span};
+
+use super::canvas::{Canvas, right_of};
+use super::theme::Meaning;
+use crate::app::field::TextField;
+use crate::app::{Field, Target};
+use crate::auth::{Judged, Phase, Standing};
+use crate::text::safe::hidden;
+use crate::text::words::{Shown, elapsed, remaining};
+use crate::text::{self, display_safe};
+
+/// A label and, right of it, what it labels; the mouse focuses the field. Answers the place right of the label.
+pub fn labelled(canvas: &mut Canvas, area: Rect, field: Field) -> Rect {
+    let area = Rect { height: area.height.min(1), ..area };
+    canvas.target(area, Target::Field(field));
+    let focused = canvas.app.focus.field == Some(field) && canvas.app.overlays.is_empty();
+    let label = canvas.span(field.label(), if focused { Meaning::Focused } else { Meaning::Label });
+    let labels = field.pane().fields().iter().map(|f| text::width(f.label())).max();
+    let width = u16::try_from(labels.unwrap_or(0) + 1).unwrap_or(0);
+    canvas.line(Rect { width: width.min(area.width), ..area }, label);
+    right_of(area, width)
+}
+
+/// One of several, turned by the arrows: `‹ user ›`.
+pub fn choice(canvas: &Canvas, words: &str, focused: bool) -> Vec<Span<'static>> {
+    let meaning = if focused { Meaning::Selected } else { Meaning::Plain };
+    let arrows = if focused { Meaning::Focused } else { Meaning::Hint };
+    vec![canvas.span("‹ ", arrows), canvas.span(words, meaning), canvas.span(" ›", arrows)]
+}
+
+/// A text of one line; the cursor is put where it stands. `hint` stands in an empty field.
+pub fn text_line(canvas: &mut Canvas, area: Rect, field: &TextField, focused: bool, hint: &str) {
+    if field.is_empty() && !hint.is_empty() {
+        let hint = canvas.span(hint, Meaning::Hint);
+        canvas.line(area, hint);
+    }
+    let line = field.lines().first().map_or("", String::as_str);
+    let selected = focused && field.replaced_by_typing;
+    edited(canvas, area, line, focused.then(|| field.cursor().1), selected);
+}
+
+/// A text of several lines, scrolled so that the cursor shows.
+pub fn text_lines(canvas: &mut Canvas, area: Rect, field: &TextField, focused: bool) {
+    let (row, column) = field.cursor();
+    let rows = usize::from(area.height);
+    let first = if focused { (row + 1).saturating_sub(rows) } else { 0 };
+    let more = field.lines().len().saturating_sub(first + rows);
+    for (n, line) in field.lines().iter().enumerate().skip(first).take(rows) {
+        let y = area.y + u16::try_from(n - first).unwrap_or(0);
+        let place = Rect { y, height: 1, ..area };
+        edited(canvas, place, line, (focused && n == row).then_some(column), false);
+        if n + 1 == first + rows && more > 0 {
+            let told = format!(" ↓ {}", text::words::count(more, "line"));
+            let width = u16::try_from(text::width(&told)).unwrap_or(0).min(area.width);
+            let told = canvas.span(told, Meaning::Hint);
+            canvas.line(Rect { x: place.right() - width, width, ..place }, told);
+        }
+    }
+}
+
+/// A line of an editor: only the part around the cursor, every character through `display_safe`.
+fn edited(canvas: &mut Canvas, area: Rect, line: &str, cursor: Option<usize>, selected: bool) {
+    let columns = usize::from(area.width);
+    if columns == 0 || area.height == 0 {
+        return;
+    }
+    let at = cursor.unwrap_or(0);
+    let from = at.saturating_sub(columns);
+    let mut cells: Vec<(String, bool)> = Vec::with_capacity(columns);
+    let mut chars = line.chars().skip(from);
+    let mut before = 0;
+    for c in chars.by_ref().take(at - from) {
+        let cell = (display_safe(c.encode_utf8(&mut [0; 4]), 16), hidden(c).is_some());
+        before += text::width(&cell.0);
+        cells.push(cell);
+    }
+    // Room for the cursor itself, and for the sign that something is left of the window.
+    let mut dropped = 0;
+    while before + 1 + usize::from(from + dropped > 0) > columns && dropped < cells.len() {
+        before -= text::width(&cells[dropped].0);
+        dropped += 1;
+    }
+    cells.drain(..dropped);
+    let mut width = before + usize::from(from + dropped > 0);
+    let cursor_x = width;
+    for c in chars {
+        let cell = (display_safe(c.encode_utf8(&mut [0; 4]), 16), hidden(c).is_some());
+        width += text::width(&cell.0);
+        cells.push(cell);
+        if width > columns {
+            break;
+        }
+    }
+    let plain = if selected { Meaning::Selected } else { Meaning::Plain };
+    let mut spans = Vec::new();
+    if from + dropped > 0 {
+        spans.push(canvas.span("…", Meaning::Hint));
+    }
+    for (cell, odd) in cells {
+        spans.push(canvas.span(cell, if odd { Meaning::Denied } else { plain }));
+    }
+    if !spans.is_empty() {
+        canvas.line(area, Line::from(spans));
+    }
+    if cursor.is_some() && canvas.app.overlays.is_empty() | canvas.drawn.cursor.is_none() {
+        canvas.drawn.cursor = Some((area.x + u16::try_from(cursor_x.min(columns - 1)).unwrap_or(0), area.y));
+    }
+}
+
+/// Notes when the words change, and hands on the words.
+pub fn ticking(canvas: &mut Canvas, shown: Shown) -> String {
+    canvas.drawn.changes_in(shown.holds);
+    shown.text
+}
+
+/// A phase in words that tick.
+pub fn phase(canvas: &mut Canvas, phase: Phase) -> String {
+    match phase {
+        Phase::Live { left } => ticking(canvas, remaining(left)),
+        Phase::Grace { left } => format!("grace {}", ticking(canvas, remaining(left))),
+        Phase::Early { left } => format!("nbf in {}", ticking(canvas, remaining(left))),
+        Phase::NotYet { left } => format!("in {}", ticking(canvas, remaining(left))),
+        Phase::Expired { ago } => format!("expired {} ago", ticking(canvas, elapsed(ago))),
+        Phase::Endless => "no exp".to_owned(),
+    }
+}
+
+/// The state of a token in a few words, as a list shows it.
+pub fn state(canvas: &mut Canvas, judged: &Judged) -> (String, Meaning) {
+    let now = canvas.app.times.judged;
+    if let Some(left) = judged.lifetime.next_border(now) {
+        canvas.drawn.changes_in(left);
+    }
+    match judged.standing(now) {
+        Standing::Valid(p @ Phase::Live { .. }) => (phase(canvas, p), Meaning::Ok),
+        Standing::Valid(p) | Standing::OutOfTime(p, _) => (phase(canvas, p), Meaning::Expired),
+        Standing::Invalid(reason) => (reason.code().to_owned(), Meaning::Denied),
+        Standing::NotVerified(_) => {
+            let alg = judged
+                .alg
+                .as_deref()
+                .map_or_else(String::new, |alg| format!("{} ", text::fit(&text::name(alg, 16), 8)));
+            (format!("{alg}unverified"), Meaning::Hint)
+        }
+        Standing::Absent => ("no token".to_owned(), Meaning::Hint),
+    }
+}
+
+/// The bar of a lifetime: how much of `length` is left, drawn from the duration that the words beside it name.
+pub fn bar(left: i64, length: i64, columns: usize) -> (String, String) {
+    if length <= 0 || columns == 0 {
+        return (String::new(), "░".repeat(columns));
+    }
+    let left = i128::from(left.clamp(0, length));
+    let full = usize::try_from((left * columns as i128 + i128::from(length) - 1) / i128::from(length)).unwrap_or(0);
+    ("█".repeat(full), "░".repeat(columns - full))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bar_is_empty_only_at_the_end() {
+        assert_eq!(bar(1, 3600, 10).0, "█");
+        assert_eq!(bar(0, 3600, 10), (String::new(), "░".repeat(10)));
+        assert_eq!(bar(3600, 3600, 10).1, "");
+        assert_eq!(bar(i64::MAX, 1, 10).0.chars().count(), 10);
+    }
+}

@@ -1,0 +1,163 @@
+//! A console without a terminal: the real state, gate and pictures, with a clock in the test's hand.
+//!
+//! `Desk` is driven by key scripts (`"Tab Space x"`), typed words and pastes; `shows` looks at the drawn screen.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use portcullis::AuthenticatedMcpServer;
+use portcullis::app::{App, Effect, Mouse, MouseKind, Msg, Times, drawn::Target};
+use portcullis::auth::{Key, KeyOrigin, NumericDate, Rules, Snapshot};
+use portcullis::clock::{Clock, ManualClock};
+use portcullis::tui::effects;
+use portcullis::view::{self, Theme};
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+/// 2026-11-22T20:40:00Z.
+pub const START: NumericDate = NumericDate::from_seconds(1_795_380_000);
+pub const SECRET: &[u8] = b"a-secret-of-thirty-two-bytes-ok!";
+
+pub struct Desk {
+    pub app: App,
+    pub gate: AuthenticatedMcpServer,
+    pub clock: Arc<ManualClock>,
+    pub theme: Theme,
+    /// What was left to the terminal: copies, quitting, suspending.
+    pub left: Vec<Effect>,
+    pub keys_pressed: usize,
+}
+
+impl Desk {
+    pub fn new(columns: u16, rows: u16) -> Self {
+        Self::with(Rules::new(Key::new(SECRET, KeyOrigin::Program).expect("a key")), columns, rows)
+    }
+
+    pub fn with(rules: Rules, columns: u16, rows: u16) -> Self {
+        let clock = Arc::new(ManualClock::new(START));
+        let gate = AuthenticatedMcpServer::with(rules, Arc::clone(&clock) as Arc<dyn Clock>);
+        let times = Times { real: START, judged: START, mono: Duration::ZERO };
+        let app = App::new(gate.shared().read(Snapshot::of), times, |_| 3600, String::new());
+        let mut desk = Self { app, gate, clock, theme: Theme::Colours, left: Vec::new(), keys_pressed: 0 };
+        desk.tell(Msg::Resized { columns, rows });
+        desk
+    }
+
+    pub fn tell(&mut self, msg: Msg) -> &mut Self {
+        let now = self.clock.now();
+        self.app.times = Times { real: now, judged: now, mono: self.clock.monotonic() };
+        self.left.extend(effects::tell(&mut self.app, &self.gate, msg));
+        self.app.drawn = self.draw().1;
+        self
+    }
+
+    /// Presses keys by name, separated by spaces.
+    pub fn keys(&mut self, script: &str) -> &mut Self {
+        for name in script.split_whitespace() {
+            self.keys_pressed += 1;
+            self.tell(Msg::Key(name.parse().unwrap_or_else(|e| panic!("{e}"))));
+        }
+        self
+    }
+
+    /// Types a text, one key a character.
+    pub fn types(&mut self, text: &str) -> &mut Self {
+        for c in text.chars() {
+            let name = if c == ' ' { "Space".to_owned() } else { c.to_string() };
+            self.keys(&name);
+        }
+        self
+    }
+
+    pub fn pastes(&mut self, text: &str) -> &mut Self {
+        self.tell(Msg::Paste(text.to_owned()))
+    }
+
+    pub fn clicks(&mut self, target: Target) -> &mut Self {
+        let hit = self.app.drawn.targets.iter().rev().find(|(_, t)| *t == target);
+        let (area, _) = hit.unwrap_or_else(|| panic!("{target:?} is not on the screen"));
+        let mouse = Mouse { kind: MouseKind::Click, column: area.x, row: area.y };
+        self.tell(Msg::Mouse(mouse))
+    }
+
+    /// Lets time pass, waking the console whenever it asked to be woken; counts how often the picture was drawn.
+    pub fn waits(&mut self, time: Duration) -> usize {
+        let end = self.clock.monotonic() + time;
+        let mut drawn = 0;
+        while let Some(nap) = self.app.next_change().filter(|nap| self.clock.monotonic() + *nap <= end) {
+            self.clock.advance(nap.max(Duration::from_micros(1)));
+            self.tell(Msg::Woke);
+            drawn += 1;
+            assert!(drawn < 100_000, "the console never sleeps");
+        }
+        self.clock.advance(end.saturating_sub(self.clock.monotonic()));
+        self.tell(Msg::Woke);
+        drawn
+    }
+
+    pub fn draw(&self) -> (Buffer, portcullis::app::Drawn) {
+        let (columns, rows) = self.app.size;
+        let mut buffer = Buffer::empty(Rect::new(0, 0, columns, rows));
+        let drawn = view::draw(&self.app, &self.theme, &mut buffer);
+        (buffer, drawn)
+    }
+
+    /// The screen as text, one line a row.
+    pub fn screen(&self) -> String {
+        text_of(&self.draw().0)
+    }
+
+    /// Whether a text stands on the screen.
+    pub fn shows(&self, text: &str) -> bool {
+        self.screen().contains(text)
+    }
+
+    /// Fails with the screen unless every text stands on it.
+    pub fn must_show(&self, texts: &[&str]) -> &Self {
+        let screen = self.screen();
+        for text in texts {
+            assert!(screen.contains(text), "{text:?} is not on the screen:\n{screen}");
+        }
+        self
+    }
+
+    /// What was copied last.
+    pub fn copied(&self) -> &str {
+        let copied = self.left.iter().rev().find_map(|effect| match effect {
+            Effect::Copy { text, .. } => Some(text.as_str()),
+            _ => None,
+        });
+        copied.expect("something was copied")
+    }
+
+    /// The text of the selected token.
+    pub fn token(&self) -> Arc<str> {
+        Arc::clone(&self.app.selected().expect("a token is selected").text)
+    }
+
+    pub fn tokens(&self) -> usize {
+        self.app.auth.tokens.len()
+    }
+
+    pub fn calls(&self) -> usize {
+        self.app.auth.activity.len()
+    }
+}
+
+/// The characters of a buffer, one line a row, without blanks at the ends.
+pub fn text_of(buffer: &Buffer) -> String {
+    let width = usize::from(buffer.area.width);
+    let rows = buffer.content.chunks(width).map(|row| {
+        let mut line = String::new();
+        let mut skip = 0;
+        for cell in row {
+            if skip == 0 {
+                line.push_str(cell.symbol());
+                skip = portcullis::text::width(cell.symbol()).max(1);
+            }
+            skip -= 1;
+        }
+        line.trim_end().to_owned()
+    });
+    rows.collect::<Vec<_>>().join("\n")
+}

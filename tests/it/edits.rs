@@ -1,0 +1,207 @@
+//! Moving about and changing things: every key does what the footer says, and what was done can be undone.
+
+use portcullis::app::drawn::Target;
+use portcullis::app::keymap::{self, Action};
+use portcullis::app::overlay::Overlay;
+use portcullis::app::{Effect, Field, Mouse, MouseKind, Msg, Pane};
+use rstest::rstest;
+
+use crate::desk::Desk;
+
+#[test]
+fn a_removed_token_comes_back_where_it_was() {
+    let mut desk = Desk::new(120, 36);
+    for user in ["a", "b", "c"] {
+        desk.types(user).keys("Enter");
+    }
+    desk.keys("Esc 2 ↑ Del");
+    assert_eq!(desk.tokens(), 2);
+    desk.must_show(&["b removed; Ctrl-7 brings it back"]);
+    desk.keys("Ctrl-7");
+    let names: Vec<_> = desk.app.auth.tokens.iter().map(|t| t.judged.name.clone().unwrap_or_default()).collect();
+    assert_eq!(names, ["a", "b", "c"]);
+    desk.keys("Ctrl-R");
+    assert_eq!(desk.tokens(), 2);
+    desk.keys("Ctrl-7");
+    assert_eq!(desk.tokens(), 3);
+}
+
+#[test]
+fn the_no_token_row_cannot_be_removed() {
+    let mut desk = Desk::new(120, 36);
+    desk.types("a").keys("Enter Esc 2 ↑ Del Del");
+    assert_eq!(desk.tokens(), 1);
+}
+
+#[test]
+fn typing_into_one_field_is_undone_at_once() {
+    let mut desk = Desk::new(120, 36);
+    desk.types("user").keys("Tab Space Ctrl-7");
+    assert_eq!(desk.app.issue.permissions(), ["user"]);
+    desk.keys("Ctrl-7");
+    assert!(desk.app.issue.user_id.is_empty());
+    desk.keys("Ctrl-R Ctrl-R");
+    assert_eq!((desk.app.issue.user_id.text(), desk.app.issue.permissions().len()), ("user".to_owned(), 0));
+}
+
+#[test]
+fn escape_steps_out_and_never_quits() {
+    let mut desk = Desk::new(120, 36);
+    desk.keys("Ctrl-P Esc Esc Esc Esc Esc Esc");
+    assert!(desk.left.is_empty());
+    assert_eq!(desk.app.focus.field, None);
+}
+
+#[test]
+fn quitting_asks_once() {
+    let mut desk = Desk::new(120, 36);
+    desk.keys("Ctrl-C").must_show(&["Quit?", "Enter quit"]);
+    desk.keys("Esc");
+    assert!(desk.left.is_empty());
+    desk.keys("Ctrl-C Ctrl-C");
+    assert!(matches!(desk.left.as_slice(), [Effect::Quit]));
+}
+
+#[test]
+fn a_digit_is_text_in_a_text_and_a_pane_elsewhere() {
+    let mut desk = Desk::new(120, 36);
+    desk.types("user1").keys("Esc 4 1");
+    assert_eq!((desk.app.focus.pane, desk.app.issue.user_id.text()), (Pane::Issue, "user1".to_owned()));
+    desk.keys("Alt-3");
+    assert_eq!(desk.app.focus.pane, Pane::Inspect);
+}
+
+#[test]
+fn tab_arrows_and_enter_alone_reach_every_pane() {
+    let mut desk = Desk::new(80, 24);
+    let mut seen = vec![];
+    for _ in 0..20 {
+        desk.keys("Tab");
+        if !seen.contains(&desk.app.focus.pane) {
+            seen.push(desk.app.focus.pane);
+        }
+    }
+    assert_eq!(seen.len(), Pane::ALL.len());
+}
+
+#[test]
+fn every_command_is_found_by_its_words_and_done_from_the_palette() {
+    for binding in keymap::BINDINGS {
+        let mut desk = Desk::new(120, 36);
+        desk.types("a").keys("Enter Ctrl-P").pastes(binding.words);
+        let Some(Overlay::Palette(palette)) = desk.app.overlays.last() else { panic!("no palette") };
+        assert!(palette.matches().iter().any(|found| found.action == binding.action), "{}", binding.words);
+        desk.keys("Enter");
+    }
+}
+
+#[test]
+fn times_are_turned_from_the_palette() {
+    let mut desk = Desk::new(120, 36);
+    desk.types("a")
+        .keys("Enter Ctrl-P")
+        .types("epoch")
+        .keys("Enter")
+        .must_show(&["times are shown as local time", "21:40:00+01:00"]);
+    desk.keys("Ctrl-P").types("epoch").keys("Enter").must_show(&["1795380000"]);
+}
+
+#[test]
+fn another_key_is_tried_and_taken_over() {
+    let token = crate::hostile::signed(
+        b"my-secret",
+        r#"{"alg":"HS256"}"#,
+        r#"{"user_id":"py","permissions":["user"],"exp":1795383600}"#,
+    );
+    let mut desk = Desk::new(120, 36);
+    desk.pastes(&token).must_show(&["INVALID  bad_signature", "Ctrl-T try another key"]);
+    desk.keys("Ctrl-T").types("wrong").must_show(&["•••••", "5 characters; never shown"]);
+    desk.keys("Enter").must_show(&["does not fit"]);
+    desk.keys("Ctrl-U").types("my-secret").keys("Enter").must_show(&["The signature fits this key"]);
+    assert!(!desk.shows("my-secret"));
+    desk.keys("Enter").must_show(&["VALID  1h 00m left", "key: typed, HS256, 72 bit, weak", "! weak key: 72 bit"]);
+}
+
+#[test]
+fn settings_name_what_is_wrong_and_lose_nothing() {
+    let mut desk = Desk::new(120, 36);
+    desk.keys("Ctrl-S Ctrl-U").types("1h").keys("Enter").must_show(&["leeway: whole seconds, at most 5m"]);
+    desk.keys("Ctrl-U").types("5s").keys("Tab").types("me").keys("Tab Tab").types("/no/such/policy").keys("Enter");
+    desk.must_show(&["policy file: policy /no/such/policy: no such file or directory", "/no/such/policy"]);
+    desk.keys("Ctrl-U Enter").must_show(&["settings applied"]);
+    assert_eq!(desk.app.auth.rules.issuer.as_deref(), Some("me"));
+    desk.types("a").keys("Alt-1 Enter");
+}
+
+#[test]
+fn an_expected_issuer_is_held_against_the_token() {
+    let mut desk = Desk::new(120, 36);
+    desk.types("a").keys("Enter Ctrl-S Tab").types("me").keys("Enter");
+    desk.must_show(&[
+        "INVALID  issuer_mismatch",
+        "expected is me",
+        "iss expected me, found none",
+        "UNAUTHORIZED  issuer_mismatch",
+    ]);
+}
+
+#[test]
+fn clicks_focus_fields_tick_boxes_and_press_the_footer() {
+    let mut desk = Desk::new(120, 36);
+    desk.types("a").clicks(Target::Tick(1)).clicks(Target::Do(Action::Act));
+    assert_eq!(desk.app.selected().expect("issued").judged.permissions, ["user", "admin"]);
+    desk.clicks(Target::TokenRow(0));
+    assert_eq!(desk.app.selected, None);
+    desk.clicks(Target::Field(Field::CallTool));
+    assert_eq!(desk.app.focus.field, Some(Field::CallTool));
+    desk.clicks(Target::Do(Action::Help)).must_show(&["help: Call"]);
+    desk.clicks(Target::Backdrop);
+    assert!(desk.app.overlays.is_empty());
+}
+
+#[test]
+fn the_wheel_scrolls_what_it_is_over() {
+    let mut desk = Desk::new(120, 36);
+    desk.types("a").keys("Enter");
+    let (area, _) = *desk.app.drawn.targets.iter().find(|(_, t)| *t == Target::Pane(Pane::Tokens)).expect("a pane");
+    let mouse = Mouse { kind: MouseKind::WheelUp, column: area.x + 1, row: area.y + 1 };
+    desk.tell(Msg::Mouse(mouse));
+    assert_eq!((desk.app.selected, desk.app.focus.pane), (None, Pane::Issue));
+}
+
+#[rstest]
+#[case(160, 50)]
+#[case(120, 36)]
+#[case(80, 24)]
+#[case(60, 20)]
+#[case(40, 12)]
+fn the_footer_shows_whole_words_and_always_the_main_act(#[case] columns: u16, #[case] rows: u16) {
+    let mut desk = Desk::new(columns, rows);
+    desk.types("a").keys("Enter").waits(std::time::Duration::from_secs(5));
+    for pane in ["Alt-1", "Alt-2", "Alt-3", "Alt-4"] {
+        desk.keys(pane);
+        let screen = desk.screen();
+        let footer = screen.lines().last().unwrap_or_default();
+        assert!(footer.contains("Enter") && !footer.contains('…'), "{footer}");
+    }
+}
+
+#[test]
+fn five_hundred_resizes_lose_no_input() {
+    let mut desk = Desk::new(120, 36);
+    desk.types("user123").keys("Tab Space Alt-4 Tab").types(" ");
+    for n in 0..500u16 {
+        desk.tell(Msg::Resized { columns: n * 7 % 200, rows: n * 3 % 60 });
+    }
+    desk.tell(Msg::Resized { columns: 120, rows: 36 });
+    assert_eq!(
+        (desk.app.issue.user_id.text(), desk.app.call.arguments.text()),
+        ("user123".to_owned(), "{\"id\": 1} ".to_owned())
+    );
+}
+
+#[test]
+fn a_small_terminal_says_what_it_needs() {
+    assert_eq!(Desk::new(20, 5).screen().trim(), "portcullis needs\n40×12");
+    assert_eq!(Desk::new(39, 12).screen().trim(), "portcullis needs 40×12");
+}

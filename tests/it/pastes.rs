@@ -1,0 +1,134 @@
+//! Pasting: a token goes to Inspect from anywhere, other text goes where the keys go, and nothing is ever done by a paste.
+
+use portcullis::app::{Field, Pane};
+use portcullis::auth::Standing;
+use rstest::rstest;
+
+use crate::desk::Desk;
+
+/// Every place the keys can be, as the keys that lead there from the start.
+const PLACES: [&str; 16] = [
+    "Esc",
+    "F1",
+    "Tab",
+    "Tab Tab",
+    "Tab Tab Tab",
+    "Tab Tab Tab Tab",
+    "Tab Tab Tab Tab Tab Tab Tab",
+    "Tab Tab Tab Tab Tab Tab Tab Tab",
+    "Alt-2",
+    "Alt-3",
+    "Alt-4",
+    "Alt-4 Up",
+    "Alt-5",
+    "Ctrl-P",
+    "Ctrl-S",
+    "Ctrl-C",
+];
+
+fn another_token() -> String {
+    let mut desk = Desk::new(80, 24);
+    desk.types("pasted").keys("Enter");
+    desk.token().to_string()
+}
+
+fn wrapped(text: &str, columns: usize) -> String {
+    let letters: Vec<char> = text.chars().collect();
+    letters.chunks(columns).map(|line| line.iter().collect::<String>()).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn a_token_is_valid_in_whatever_it_comes_wherever_the_keys_are() {
+    let token = another_token();
+    let ways = [
+        token.clone(),
+        format!("Bearer {token}"),
+        format!("Authorization: Bearer {token}\n"),
+        format!("curl -H 'Authorization: Bearer {token}' https://example.org/mcp"),
+        format!("{{\"access_token\": \"{token}\", \"token_type\": \"Bearer\"}}"),
+        wrapped(&token, 79),
+        format!("\"{token}\""),
+    ];
+    for place in PLACES {
+        for way in &ways {
+            let mut desk = Desk::new(120, 36);
+            desk.keys(place).pastes(way);
+            assert_eq!(desk.app.focus.pane, Pane::Inspect, "{place}: {way}");
+            assert_eq!(&*desk.token(), token, "{place}: {way}");
+            desk.must_show(&["VALID  1h 00m left", "pasted · pasted"]);
+            assert_eq!((desk.tokens(), desk.calls()), (1, 0), "{place}: {way}");
+        }
+    }
+}
+
+#[test]
+fn what_was_left_out_is_said() {
+    let mut desk = Desk::new(120, 36);
+    desk.pastes(&format!("Authorization: Bearer {}", another_token()));
+    desk.must_show(&["1 token read; left out: \"Bearer\", the text around it"]);
+}
+
+#[test]
+fn several_tokens_join_the_list_and_the_first_is_shown() {
+    let (a, b) = (another_token(), another_token());
+    let mut desk = Desk::new(120, 36);
+    desk.pastes(&format!("{a}\n{b}\n"));
+    assert_eq!((desk.tokens(), &*desk.token()), (2, a.as_str()));
+    desk.pastes(&b);
+    assert_eq!((desk.tokens(), &*desk.token()), (2, b.as_str()));
+    desk.must_show(&["it was in the list already"]);
+}
+
+#[test]
+fn the_arguments_and_a_prompt_keep_what_is_pasted_into_them() {
+    let token = another_token();
+    let mut desk = Desk::new(120, 36);
+    desk.keys("Alt-4 Tab Home Ctrl-K").pastes(&format!("{{\"token\": \"{token}\"}}"));
+    assert_eq!(desk.app.text(Field::CallArguments).expect("a text").text(), format!("{{\"token\": \"{token}\"}}"));
+    assert_eq!(desk.tokens(), 0);
+}
+
+#[test]
+fn undo_puts_the_paste_into_the_field_and_redo_takes_it_out_again() {
+    let token = another_token();
+    let mut desk = Desk::new(120, 36);
+    desk.types("me").pastes(&token).keys("Ctrl-7");
+    assert_eq!((desk.tokens(), desk.app.issue.user_id.text()), (0, format!("me{token}")));
+    assert_eq!(desk.app.focus.field, Some(Field::UserId));
+    desk.keys("Ctrl-R");
+    assert_eq!((desk.tokens(), desk.app.issue.user_id.text()), (1, "me".to_owned()));
+}
+
+#[rstest]
+#[case("Esc", "no token at all")]
+#[case("Alt-2", "1234")]
+fn other_text_outside_a_field_is_shown_as_it_is(#[case] place: &str, #[case] text: &str) {
+    let mut desk = Desk::new(120, 36);
+    desk.keys(place).pastes(text);
+    assert_eq!(&*desk.token(), text);
+    desk.must_show(&["INVALID  malformed", "no token found in what was pasted"]);
+}
+
+#[test]
+fn other_text_goes_into_the_field_in_one_line() {
+    let mut desk = Desk::new(120, 36);
+    desk.pastes("two\nlines\n");
+    assert_eq!(desk.app.issue.user_id.text(), "two lines");
+}
+
+#[test]
+fn more_than_a_mebibyte_is_refused_and_said() {
+    let mut desk = Desk::new(120, 36);
+    desk.pastes(&"x".repeat((1 << 20) + 1));
+    desk.must_show(&["the paste has 1.0 MiB; at most 1.0 MiB are taken"]);
+    assert_eq!((desk.tokens(), desk.app.issue.user_id.is_empty()), (0, true));
+}
+
+#[test]
+fn a_mebibyte_of_dots_is_shown() {
+    let mut desk = Desk::new(120, 36);
+    desk.pastes(&".".repeat(1 << 20));
+    desk.must_show(&["1.0 MiB", "INVALID"]);
+    let standing = desk.app.inspection.as_ref().map(|i| i.judged.standing(desk.app.times.judged));
+    assert!(matches!(standing, Some(Standing::Invalid(reason)) if reason.code() == "too_large"));
+}

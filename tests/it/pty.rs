@@ -1,0 +1,217 @@
+//! The real program in a terminal of its own: what it leaves behind however it ends, and what reaches it.
+//!
+//! These tests know one word of the screen, so that they hold whatever the console shows.
+
+mod console;
+mod panics;
+
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use console::{Console, HEADER, PORTCULLIS, QUIT, command, shell, wait_for_end};
+use rstest::rstest;
+use rustix::process::Signal;
+
+/// Longer than a burst lasts after its last character: what comes then is typed.
+const TYPED: Duration = Duration::from_millis(200);
+
+#[test]
+fn quitting_restores_the_terminal() {
+    let mut console = Console::start();
+    assert!(console.is_drawn());
+    console.keys(QUIT);
+    assert_eq!(console.wait_exit(), 0);
+    assert!(console.is_restored());
+}
+
+#[rstest]
+#[case(Signal::TERM)]
+#[case(Signal::HUP)]
+#[case(Signal::INT)]
+#[case(Signal::QUIT)]
+fn a_signal_restores_the_terminal_and_is_the_exit_code(#[case] signal: Signal) {
+    let console = Console::start();
+    console.signal(signal);
+    assert_eq!(console.wait_exit(), 128 + signal.as_raw().cast_unsigned());
+    assert!(console.is_restored());
+}
+
+#[test]
+fn a_hang_up_ends_it_though_it_was_told_to_ignore_that() {
+    let console = Console::spawn(shell("trap '' HUP; exec \"$0\""), 120, 36);
+    console.wait_for(HEADER);
+    console.signal(Signal::HUP);
+    assert_eq!(console.wait_exit(), 129);
+    assert!(console.is_restored());
+}
+
+#[test]
+fn closing_the_terminal_ends_it() {
+    let mut console = Console::start();
+    console.hang_up();
+    assert_eq!(console.wait_exit(), 129);
+}
+
+/// In a session of its own no SIGHUP comes: only the terminal itself tells that it is gone.
+#[test]
+#[cfg(target_os = "linux")]
+fn closing_the_terminal_ends_it_where_no_signal_comes() {
+    let line = r#"trap "" HUP; setsid sh -c 'echo "pid $$ "; read -r go; exec "$0"' "$0" & wait"#;
+    let mut console = Console::spawn(shell(line), 120, 36);
+    console.wait_for("pid ");
+    let screen = console.screen();
+    let pid = screen.split_whitespace().nth(1).and_then(|pid| pid.parse().ok()).expect("a process id");
+    console.keys("\r");
+    console.wait_for(HEADER);
+    console.hang_up();
+    wait_for_end(pid);
+}
+
+#[test]
+fn ctrl_z_gives_the_terminal_to_the_shell_and_fg_brings_the_console_back() {
+    let mut console =
+        Console::spawn(shell(r#"set -m; "$0"; echo "stopped $?"; read -r go; fg; echo "ended $?""#), 120, 36);
+    console.wait_for(HEADER);
+    console.wait_until("a drawn console", Console::is_drawn);
+    console.keys("\x1a");
+    console.wait_for("stopped");
+    assert!(console.is_restored());
+    console.keys("go\r");
+    console.wait_until("a drawn console", Console::is_drawn);
+    console.keys(QUIT);
+    console.wait_for("ended 0");
+    assert!(console.is_restored());
+    assert_eq!(console.wait_exit(), 0);
+}
+
+/// As in a window or a container of its own, where nobody could continue it.
+#[test]
+fn ctrl_z_does_nothing_without_a_shell() {
+    let mut console = Console::start();
+    console.keys("\x1a");
+    console.keys(QUIT);
+    assert_eq!(console.wait_exit(), 0);
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_stop_from_outside_restores_the_terminal_and_going_on_brings_the_frame_back() {
+    let mut console = Console::start();
+    for _ in 0..3 {
+        console.signal(Signal::TSTP);
+        console.wait_until("stop", Console::is_stopped);
+        assert!(console.is_restored());
+        console.scribble("\x1b[2J\x1b[Hwhat the shell wrote");
+        console.signal(Signal::CONT);
+        console.wait_until("a drawn console", Console::is_drawn);
+    }
+    assert!(!console.screen().contains("the shell"), "{}", console.screen());
+    console.keys(QUIT);
+    assert_eq!(console.wait_exit(), 0);
+    assert!(console.is_restored());
+}
+
+/// SIGSTOP cannot be noticed; the shell then takes the terminal as it finds it.
+#[test]
+fn after_a_stop_it_could_not_prepare_for_all_is_switched_on_again() {
+    let mut console = Console::start();
+    console.signal(Signal::STOP);
+    console.scribble("\x1b[?2004l\x1b[?1000l\x1b[?1049l\x1b[2J");
+    console.signal(Signal::CONT);
+    console.wait_until("a drawn console", Console::is_drawn);
+    console.keys(QUIT);
+    assert_eq!(console.wait_exit(), 0);
+    assert!(console.is_restored());
+}
+
+#[rstest]
+#[case::input_from_a_file(r#""$0" </dev/null"#)]
+#[case::output_into_a_pipe(r#"exit "$({ { "$0"; echo $? >&3; } | cat >&2; } 3>&1)""#)]
+#[case::a_dumb_terminal(r#"TERM=dumb "$0""#)]
+#[case::no_term(r#"unset TERM; "$0""#)]
+fn without_a_terminal_it_says_so_in_one_line(#[case] line: &str) {
+    let console = Console::spawn(shell(line), 250, 10);
+    assert_eq!(console.wait_exit(), 2);
+    let screen = console.screen();
+    assert_eq!(screen.lines().filter(|line| !line.is_empty()).count(), 1, "{screen}");
+    assert!(screen.contains("portcullis call"), "{screen}");
+    assert!(console.is_restored());
+}
+
+#[test]
+fn without_any_terminal_it_exits_with_2() {
+    let output = Command::new(PORTCULLIS).stdin(Stdio::null()).output().expect("the program");
+    assert_eq!(output.status.code(), Some(2));
+    assert_eq!(String::from_utf8_lossy(&output.stderr).lines().count(), 1);
+    assert!(output.stdout.is_empty());
+}
+
+#[test]
+fn five_hundred_resizes_leave_a_frame_of_the_last_size() {
+    let mut console = Console::start();
+    for step in 0..500 {
+        console.resize(20 + step % 200, 5 + step % 60);
+    }
+    console.resize(90, 28);
+    console.wait_for_silence(TYPED);
+    console.wait_until("a drawn console", Console::is_drawn);
+    console.keys(QUIT);
+    assert_eq!(console.wait_exit(), 0);
+}
+
+#[test]
+fn with_nothing_to_count_it_sleeps() {
+    let console = Console::start();
+    console.wait_for_silence(TYPED);
+    let switches = console.context_switches();
+    assert_eq!(console.written_within(Duration::from_secs(2)), 0);
+    assert_eq!(console.context_switches(), switches);
+}
+
+#[test]
+fn a_burst_with_the_keys_that_quit_does_not_quit() {
+    let mut console = Console::start();
+    console.paste(false, &format!("{}{QUIT}{QUIT}\x1a", "x".repeat(64)));
+    console.wait_for_silence(TYPED);
+    console.resize(110, 34);
+    console.wait_until("a drawn console", Console::is_drawn);
+    console.keys(QUIT);
+    assert_eq!(console.wait_exit(), 0);
+}
+
+#[rstest]
+#[case::bracketed(true)]
+#[case::raw(false)]
+fn a_paste_of_a_mebibyte_arrives_whole(#[case] bracketed: bool) {
+    let mut console = Console::start();
+    console.paste(bracketed, &".".repeat(1 << 20));
+    console.wait_for("1.0 MiB");
+    console.wait_for("malformed");
+    console.wait_for_silence(TYPED);
+    console.keys(QUIT);
+    assert_eq!(console.wait_exit(), 0);
+    assert!(console.is_restored());
+}
+
+/// The terminal waits for the end mark for ever; nothing typed gets through, and a signal must.
+#[test]
+fn a_paste_that_never_ends_can_be_ended_from_outside() {
+    let mut console = Console::start();
+    console.keys("\x1b[200~a paste without an end");
+    console.keys(QUIT);
+    console.resize(100, 30);
+    console.wait_for_silence(TYPED);
+    console.signal(Signal::TERM);
+    assert_eq!(console.wait_exit(), 143);
+    assert!(console.is_restored());
+}
+
+#[test]
+fn it_draws_without_colours_too() {
+    let mut plain = command(PORTCULLIS, &[]);
+    plain.env("NO_COLOR", "1");
+    let mut console = Console::spawn(plain, 80, 24);
+    console.wait_for(HEADER);
+    console.keys(QUIT);
+    assert_eq!(console.wait_exit(), 0);
+}

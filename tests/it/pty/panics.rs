@@ -1,0 +1,81 @@
+//! What is left of the terminal after a panic.
+//!
+//! The console that panics is this test program itself, run a second time in a terminal: an ignored test runs the console
+//! with a clock that panics when the terminal has 30 rows. Nothing in the console knows of it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use portcullis::AuthenticatedMcpServer;
+use portcullis::app::{App, Times};
+use portcullis::auth::{NumericDate, Snapshot};
+use portcullis::clock::{Clock, SystemClock};
+use portcullis::tui::{self, TuiError};
+use portcullis::view::Theme;
+use rstest::rstest;
+
+use super::console::{Console, HEADER, command};
+
+const ROWS: u16 = 30;
+const REPORT: &str = "the clock has stopped";
+
+struct BrokenClock {
+    clock: SystemClock,
+    in_another_thread: bool,
+    has_stopped: AtomicBool,
+}
+
+impl Clock for BrokenClock {
+    fn now(&self) -> NumericDate {
+        let rows = rustix::termios::tcgetwinsize(rustix::stdio::stdout()).map_or(0, |size| size.ws_row);
+        if rows == ROWS && !self.has_stopped.swap(true, Ordering::SeqCst) {
+            if self.in_another_thread {
+                thread::spawn(|| panic!("{REPORT}"));
+            } else {
+                panic!("{REPORT}");
+            }
+        }
+        self.clock.now()
+    }
+
+    fn monotonic(&self) -> Duration {
+        self.clock.monotonic()
+    }
+}
+
+fn run(in_another_thread: bool) -> Result<(), TuiError> {
+    let clock = BrokenClock { clock: SystemClock::new(), in_another_thread, has_stopped: AtomicBool::new(false) };
+    let gate = AuthenticatedMcpServer::new("my-secret").expect("a key");
+    let times = Times { real: clock.clock.now(), judged: clock.clock.now(), mono: Duration::ZERO };
+    let app = App::new(gate.shared().read(Snapshot::of), times, |_| 0, String::new());
+    tui::run(app, gate, Arc::new(clock), Theme::Colours)
+}
+
+#[test]
+#[ignore = "not a test: the console that the test below runs in a terminal"]
+fn in_the_loop() {
+    let _ = run(false);
+}
+
+#[test]
+#[ignore = "not a test: the console that the test below runs in a terminal"]
+fn in_another_thread() {
+    assert!(matches!(run(true), Err(TuiError::Panicked)));
+}
+
+#[rstest]
+#[case("in_the_loop", 101)]
+#[case("in_another_thread", 0)]
+fn a_panic_restores_the_terminal_and_is_read_on_it(#[case] program: &str, #[case] code: u32) {
+    let this = std::env::current_exe().expect("the path of this program");
+    let arguments = [&format!("pty::panics::{program}"), "--exact", "--ignored", "--nocapture"];
+    let console = Console::spawn(command(this, &arguments), 120, 36);
+    console.wait_for(HEADER);
+    console.wait_until("a drawn console", Console::is_drawn);
+    console.resize(100, ROWS);
+    assert_eq!(console.wait_exit(), code);
+    assert!(console.is_restored());
+    assert!(console.screen().contains(REPORT), "{}", console.screen());
+}

@@ -1,0 +1,131 @@
+//! Time: everything that shows a time turns in the same instant, and between two such instants nothing is drawn.
+
+use std::time::Duration;
+
+use portcullis::auth::{Key, KeyOrigin, Rules};
+
+use crate::desk::{Desk, SECRET};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn with_leeway(seconds: u64) -> Desk {
+    let key = Key::new(SECRET, KeyOrigin::Program).expect("a key");
+    Desk::with(Rules::new(key).with_leeway(seconds), 120, 36)
+}
+
+/// A token that lives this long, selected, with the Call pane in focus.
+fn dying_in(desk: &mut Desk, life: &str) {
+    desk.types("user123").keys("Tab Tab Tab Ctrl-U").types(life).keys("Enter Alt-4");
+}
+
+#[test]
+fn a_token_dies_everywhere_in_the_same_instant() {
+    let mut desk = Desk::new(120, 36);
+    dying_in(&mut desk, "3s");
+    desk.must_show(&["VALID  3s left", "‹ user123 · 3s ›", "ALLOWED"]);
+    desk.waits(2 * SECOND);
+    desk.must_show(&["VALID  1s left", "‹ user123 · 1s ›", "ALLOWED"]);
+    desk.waits(SECOND - Duration::from_micros(1));
+    desk.must_show(&["VALID  1s left", "ALLOWED"]);
+    desk.waits(Duration::from_micros(1));
+    desk.must_show(&["EXPIRED  0s ago", "expired 0s ago", "UNAUTHORIZED  expired", "░░░"]);
+    assert!(!desk.shows("ALLOWED") && !desk.shows("█"), "{}", desk.screen());
+    desk.keys("Enter").must_show(&[r#"{"error":"unauthorized"}"#]);
+}
+
+#[test]
+fn a_call_in_the_last_second_is_allowed() {
+    let mut desk = Desk::new(120, 36);
+    dying_in(&mut desk, "3s");
+    desk.waits(3 * SECOND - Duration::from_millis(1));
+    desk.keys("Enter").must_show(&[r#"{"success":true,"result":{"id":1}}"#]);
+}
+
+#[test]
+fn a_token_becomes_valid_by_itself() {
+    let mut desk = Desk::new(120, 36);
+    desk.types("user123").keys("Tab Tab Tab Tab Ctrl-U").types("5s").keys("Enter Alt-4");
+    desk.must_show(&["NOT YET VALID  valid in 5s", "UNAUTHORIZED  not_yet_valid"]);
+    desk.waits(4 * SECOND).min(100);
+    desk.must_show(&["valid in 1s"]);
+    desk.waits(SECOND);
+    desk.must_show(&["VALID  59m 55s left", "ALLOWED"]);
+}
+
+#[test]
+fn leeway_is_a_state_of_its_own() {
+    let mut desk = with_leeway(5);
+    dying_in(&mut desk, "3s");
+    desk.waits(3 * SECOND);
+    desk.must_show(&["GRACE  grace 5s left of the leeway", "ALLOWED"]);
+    desk.waits(5 * SECOND);
+    desk.must_show(&["EXPIRED", "UNAUTHORIZED  expired"]);
+}
+
+#[test]
+fn a_change_of_the_leeway_judges_everything_anew() {
+    let mut desk = Desk::new(120, 36);
+    dying_in(&mut desk, "3s");
+    desk.waits(4 * SECOND);
+    desk.must_show(&["EXPIRED", "UNAUTHORIZED"]);
+    desk.keys("Ctrl-S Ctrl-U").types("5s").keys("Enter");
+    desk.must_show(&["GRACE  grace 4s left", "ALLOWED"]);
+}
+
+#[test]
+fn nothing_wakes_the_console_when_nothing_counts() {
+    let mut desk = Desk::new(120, 36);
+    assert_eq!(desk.app.next_change(), None);
+    desk.types("user123").keys("Enter Del");
+    desk.keys("Alt-2 Del").waits(10 * SECOND);
+    assert_eq!((desk.tokens(), desk.app.next_change()), (0, None));
+}
+
+#[test]
+fn a_countdown_draws_once_a_second_however_many_places_show_it() {
+    let mut desk = Desk::new(120, 36);
+    desk.types("user123").keys("Enter").types("b").keys("Enter").types("c").keys("Enter");
+    // The age of a fresh token ticks by seconds in its first minute; then only the countdowns do.
+    desk.waits(70 * SECOND);
+    assert_eq!(desk.waits(60 * SECOND), 60);
+}
+
+#[test]
+fn the_picture_is_constant_until_it_asks_to_be_drawn_and_differs_then() {
+    for (columns, rows) in [(120, 36), (80, 24), (40, 12), (160, 50)] {
+        for pane in ["Alt-1", "Alt-2", "Alt-3", "Alt-4", "Alt-5"] {
+            let mut desk = with_leeway(3);
+            desk.types("user123").keys("Tab Tab Tab Ctrl-U").types("70s").keys("Tab Ctrl-U").types("4s").keys("Enter");
+            desk.keys(pane).waits(6 * SECOND);
+            for _ in 0..90 {
+                let Some(nap) = desk.app.next_change() else { break };
+                let before = desk.screen();
+                desk.clock.advance(nap.saturating_sub(Duration::from_micros(1)));
+                desk.tell(portcullis::app::Msg::Woke);
+                assert_eq!(desk.screen(), before, "{columns}x{rows} {pane}: changed before its time");
+                desk.clock.advance(Duration::from_micros(1));
+                desk.tell(portcullis::app::Msg::Woke);
+            }
+        }
+    }
+}
+
+#[test]
+fn odd_times_are_shown_and_named() {
+    for (claim, said) in [
+        (r#""exp":1795380000000"#, "exp looks like milliseconds"),
+        (r#""exp":18446744073709551615"#, "the claim exp is 18446744073709551615"),
+        (r#""exp":1e400"#, "the claim exp is 1e400"),
+        (r#""exp":"soon""#, "the claim exp is a string"),
+        (r#""x":1"#, "no exp: such a token would live for ever"),
+        (r#""exp":-1"#, "1969-12-31 23:59:59Z"),
+    ] {
+        let mut desk = Desk::new(160, 50);
+        desk.pastes(&crate::hostile::signed(
+            SECRET,
+            r#"{"alg":"HS256"}"#,
+            &format!(r#"{{"user_id":"u","permissions":[],{claim}}}"#),
+        ));
+        desk.must_show(&[said]);
+    }
+}
