@@ -94,6 +94,15 @@ impl Light {
             Self::Claims => "claims",
         }
     }
+
+    /// The word where room is short.
+    pub const fn short_word(self) -> &'static str {
+        match self {
+            Self::Structure => "struct",
+            Self::Signature => "sign",
+            Self::Time | Self::Claims => self.word(),
+        }
+    }
 }
 
 /// A row of [`REASONS`].

@@ -6,4 +6,6 @@ mod hostile;
 mod lab;
 mod pastes;
 mod pty;
+mod readme;
+mod screens;
 mod times;
