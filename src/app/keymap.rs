@@ -101,6 +101,16 @@ pub const BINDINGS: &[Binding] = &[
 ];
 
 impl Binding {
+    /// Whether it is a command of its own, to be found in the palette; moving about is not.
+    pub const fn is_command(&self) -> bool {
+        let moving = matches!(
+            self.action,
+            Action::Turn(_) | Action::Step(_) | Action::Row(_) | Action::Page(_) | Action::Edge(_) | Action::Out
+        );
+        let local = matches!(self.action, Action::Act | Action::Tick | Action::Break | Action::Palette);
+        !moving && !local
+    }
+
     /// The names of its keys as they are shown.
     pub fn shown_keys(&self) -> Vec<String> {
         self.keys.iter().filter_map(|name| name.parse::<Key>().ok()).map(|key| key.to_string()).collect()

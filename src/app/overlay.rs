@@ -89,7 +89,7 @@ impl Palette {
             let text = format!("{} {}", b.words, b.shown_keys().join(" ")).to_lowercase();
             words.iter().all(|word| text.contains(word))
         };
-        BINDINGS.iter().filter(fits).collect()
+        BINDINGS.iter().filter(|b| b.is_command()).filter(fits).collect()
     }
 }
 

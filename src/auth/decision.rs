@@ -96,6 +96,15 @@ impl Light {
             Self::Claims => "claims",
         }
     }
+
+    /// The word where room is short.
+    pub const fn short_word(self) -> &'static str {
+        match self {
+            Self::Structure => "struct",
+            Self::Signature => "sign",
+            Self::Time | Self::Claims => self.word(),
+        }
+    }
 }
 
 /// Why a check failed: what was found, and what was wanted. A screen clones it with every frame, so what came from a

@@ -95,9 +95,11 @@ impl Canvas<'_> {
     /// A box in the middle of the screen, over everything; answers what is inside.
     pub fn popup(&mut self, columns: u16, rows: u16, title: &str) -> Rect {
         let screen = self.buf.area;
-        let area = screen.centered(
+        // The last row keeps telling what the keys do.
+        let above = Rect { height: screen.height.saturating_sub(1), ..screen };
+        let area = above.centered(
             ratatui::layout::Constraint::Length(columns.min(screen.width)),
-            ratatui::layout::Constraint::Length(rows.min(screen.height)),
+            ratatui::layout::Constraint::Length(rows.min(above.height)),
         );
         self.target(screen, Target::Backdrop);
         self.target(area, Target::Overlay);

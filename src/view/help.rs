@@ -2,7 +2,7 @@
 
 use ratatui::text::Line;
 
-use super::canvas::Canvas;
+use super::canvas::{Canvas, wrap};
 use super::theme::Meaning;
 use crate::app::Pane;
 use crate::app::keymap::{self, BINDINGS, Binding};
@@ -36,7 +36,7 @@ pub fn render(canvas: &mut Canvas, scroll: usize) {
     let mut lines = canvas.wrapped(about(pane), inner.width, Meaning::Plain);
     lines.push(Line::default());
     for binding in BINDINGS.iter().filter(|binding| !binding.keys.is_empty()) {
-        lines.push(row(canvas, binding));
+        lines.extend(rows(canvas, binding, inner.width));
     }
     lines.push(Line::default());
     let rest = "Commands without a key are in the palette (Ctrl-P). In a text, Ctrl-U Ctrl-W Ctrl-A Ctrl-E and \
@@ -47,10 +47,23 @@ pub fn render(canvas: &mut Canvas, scroll: usize) {
     canvas.drawn.overlay_end = canvas.scrolled(inner, lines.len(), scroll, |n| lines[n].clone());
 }
 
+/// A key and what it does, in as many rows as it takes.
+fn rows(canvas: &Canvas, binding: &Binding, columns: u16) -> Vec<Line<'static>> {
+    let words = wrap(binding.words, columns.saturating_sub(KEYS + 1));
+    let line = row(canvas, binding);
+    let first = Line::from(vec![line.spans[0].clone(), canvas.span(words[0].clone(), Meaning::Plain)]);
+    let pad = " ".repeat(usize::from(KEYS + 1));
+    let more = words.into_iter().skip(1).map(|words| Line::from(format!("{pad}{words}")));
+    std::iter::once(first).chain(more).collect()
+}
+
+/// Columns of the keys.
+const KEYS: u16 = 11;
+
 /// A key and what it does, as in help and palette.
 pub fn row(canvas: &Canvas, binding: &Binding) -> Line<'static> {
     let keys = binding.shown_keys().join(" ");
-    let pad = " ".repeat(14usize.saturating_sub(text::width(&keys)));
+    let pad = " ".repeat(usize::from(KEYS).saturating_sub(text::width(&keys)));
     let now = if keymap::hint(canvas.app, binding.action).is_some() { Meaning::Key } else { Meaning::Hint };
     Line::from(vec![canvas.span(format!("{keys}{pad} "), now), canvas.span(binding.words, Meaning::Plain)])
 }

@@ -83,7 +83,7 @@ pub fn lights(canvas: &Canvas, inspection: &Inspection, columns: u16) -> Line<'s
             LightState::Bad(_) => ("✘", Meaning::Denied),
             LightState::Unchecked => ("–", Meaning::Hint),
         };
-        let word = if columns < 39 { light.word().get(..4).unwrap_or_default() } else { light.word() };
+        let word = if columns < 39 { light.short_word() } else { light.word() };
         spans.push(canvas.span(format!("{sign} {word}"), meaning));
         spans.push(Span::raw(" "));
     }

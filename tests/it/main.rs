@@ -13,5 +13,7 @@ mod pty;
 mod pyjwt;
 mod reading;
 mod reasons;
+mod readme;
+mod screens;
 mod times;
 mod wycheproof;

@@ -1,0 +1,57 @@
+//! The README says what is: its tables are made from the code.
+
+use std::path::Path;
+
+use clap::CommandFactory as _;
+use portcullis::app::keymap;
+use portcullis::cli::Options;
+
+fn readme() -> String {
+    std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).expect("there is a README")
+}
+
+/// What stands between `<!-- name -->` and the next heading.
+fn section(name: &str) -> String {
+    let readme = readme();
+    let marker = format!("<!-- {name} -->");
+    let (_, rest) = readme.split_once(&marker).unwrap_or_else(|| panic!("README.md has no marker {marker}"));
+    rest.split("\n## ").next().unwrap_or_default().trim().to_owned()
+}
+
+#[test]
+fn the_key_table_is_the_programs() {
+    let wanted = keymap::markdown();
+    assert_eq!(section("keys"), wanted.trim(), "the table of keys should read:\n\n{wanted}");
+}
+
+#[test]
+fn the_policy_shown_is_the_one_built_in() {
+    let policy = include_str!("../../assets/policy.toml");
+    assert_eq!(section("policy"), format!("```toml\n{}```", policy));
+}
+
+#[test]
+fn every_option_is_told_and_every_option_told_exists() {
+    let readme = readme();
+    let command = Options::command();
+    let options: Vec<String> =
+        command.get_arguments().filter_map(|a| a.get_long()).map(|long| format!("--{long}")).collect();
+    for option in options.iter().filter(|option| !["--help", "--version"].contains(&option.as_str())) {
+        assert!(readme.contains(&format!("`{option}")), "README.md does not tell of {option}");
+    }
+    for word in readme
+        .split(|c: char| !(c.is_ascii_lowercase() || c == '-'))
+        .filter(|word| word.starts_with("--") && !word.starts_with("---") && word.len() > 2)
+    {
+        let known = options.iter().any(|option| option == word) || word == "--release";
+        assert!(known, "README.md tells of {word}, which does not exist");
+    }
+}
+
+#[test]
+fn every_place_named_exists() {
+    for place in readme().split('`').filter(|word| word.starts_with("src/")) {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(place);
+        assert!(path.exists(), "{place}");
+    }
+}

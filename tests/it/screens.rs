@@ -1,0 +1,155 @@
+//! What the screens look like: as text at every size, and as the pictures that the README shows.
+//!
+//! `UPDATE_SCREENS=1 cargo test` draws the pictures anew; `cargo insta review` does it for the texts.
+
+use std::fmt::Write as _;
+use std::path::Path;
+use std::time::Duration;
+
+use portcullis::auth::Provenance;
+use portcullis::view::Theme;
+use ratatui::buffer::Buffer;
+use ratatui::style::{Color, Modifier, Style};
+use rstest::rstest;
+
+use crate::desk::{Desk, SECRET, START, text_of};
+use crate::hostile::signed;
+
+/// Three identities, one of them dead, and a token of another kind; user123 was allowed to read and not to write.
+fn scene(columns: u16, rows: u16) -> Desk {
+    let mut desk = Desk::new(columns, rows);
+    let token = |user: &str, permission: &str, exp: i64| {
+        let iat = START.seconds();
+        let payload = format!(
+            r#"{{"user_id":"{user}","permissions":["{permission}"],"iat":{iat},"exp":{exp},"jti":"0190b7c2a4e1"}}"#,
+            exp = iat + exp
+        );
+        signed(SECRET, r#"{"typ":"JWT","alg":"HS256"}"#, &payload)
+    };
+    desk.gate.shared().update(|state| {
+        state.add(token("user123", "user", 3600), Provenance::Issued, START);
+        state.add(token("admin456", "admin", 3618), Provenance::Issued, START);
+        state.add(token("shortlived", "user", 15), Provenance::Issued, START);
+        state.add(signed(SECRET, r#"{"alg":"RS256"}"#, r#"{"sub":"guest"}"#), Provenance::Pasted, START);
+    });
+    portcullis::tui::effects::sync(&mut desk.app, &desk.gate);
+    desk.clock.advance(Duration::from_secs(61));
+    desk.keys("Esc 4 Ctrl-↓ Enter → Enter");
+    desk
+}
+
+#[rstest]
+#[case(160, 50)]
+#[case(120, 36)]
+#[case(80, 24)]
+#[case(60, 20)]
+#[case(40, 12)]
+fn every_pane_at_every_size(#[case] columns: u16, #[case] rows: u16) {
+    let mut desk = scene(columns, rows);
+    if columns >= 110 {
+        insta::assert_snapshot!(format!("gate-{columns}x{rows}"), desk.screen());
+        return;
+    }
+    for pane in ["issue", "tokens", "inspect", "call", "activity"] {
+        let digit = ["issue", "tokens", "inspect", "call", "activity"].iter().position(|p| *p == pane).unwrap_or(0) + 1;
+        desk.keys(&format!("Alt-{digit}"));
+        insta::assert_snapshot!(format!("{pane}-{columns}x{rows}"), desk.screen());
+    }
+}
+
+#[rstest]
+#[case("help", "F1")]
+#[case("palette", "Ctrl-P")]
+#[case("settings", "Ctrl-S")]
+#[case("token", "Alt-3 Enter")]
+#[case("checks", "Alt-3 ← ")]
+#[case("raw", "Alt-3 → ")]
+#[case("detail", "Esc 5 Enter")]
+#[case("quit", "Ctrl-C")]
+fn what_lies_over_the_panes(#[case] name: &str, #[case] keys: &str) {
+    for (columns, rows) in [(120, 36), (80, 24), (40, 12)] {
+        let mut desk = scene(columns, rows);
+        desk.keys(keys);
+        insta::assert_snapshot!(format!("{name}-{columns}x{rows}"), desk.screen());
+    }
+}
+
+#[rstest]
+#[case("gate-120x36", 120, 36)]
+#[case("gate-80x24", 80, 24)]
+fn the_pictures_are_those_of_the_program(#[case] name: &str, #[case] columns: u16, #[case] rows: u16) {
+    let picture = svg(&scene(columns, rows).draw().0);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("assets/screens/{name}.svg"));
+    if std::env::var_os("UPDATE_SCREENS").is_some() {
+        std::fs::create_dir_all(path.parent().expect("a folder")).expect("the folder can be made");
+        std::fs::write(&path, &picture).expect("the picture can be written");
+    }
+    let kept = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(kept == picture, "{name}.svg is not what the program draws; UPDATE_SCREENS=1 cargo test draws it anew");
+}
+
+#[test]
+fn without_colour_nothing_is_lost() {
+    let mut desk = scene(120, 36);
+    let coloured = desk.screen();
+    desk.theme = Theme::Plain;
+    let (buffer, _) = desk.draw();
+    assert_eq!(text_of(&buffer), coloured);
+    assert!(buffer.content.iter().all(|cell| cell.fg == Color::Reset && cell.bg == Color::Reset));
+    assert!(buffer.content.iter().any(|cell| cell.modifier.contains(Modifier::BOLD)));
+}
+
+/// The sixteen colours, as the pictures have them.
+fn hex(colour: Color) -> &'static str {
+    match colour {
+        Color::Red => "#e06c75",
+        Color::Green => "#98c379",
+        Color::Yellow => "#e5c07b",
+        Color::Blue => "#61afef",
+        Color::Magenta => "#c678dd",
+        Color::Cyan => "#56b6c2",
+        _ => "#d7dae0",
+    }
+}
+
+/// A buffer as a picture: one run of text for every run of cells in the same style.
+fn svg(buffer: &Buffer) -> String {
+    const CELL: (u32, u32) = (9, 19);
+    let (columns, rows) = (u32::from(buffer.area.width), u32::from(buffer.area.height));
+    let (width, height) = (columns * CELL.0 + 20, rows * CELL.1 + 20);
+    let mut out = format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" viewBox=\"0 0 {width} {height}\">\n\
+         <rect width=\"100%\" height=\"100%\" rx=\"6\" fill=\"#1e2127\"/>\n\
+         <g font-family=\"DejaVu Sans Mono, Menlo, Consolas, monospace\" font-size=\"15\" xml:space=\"preserve\">\n"
+    );
+    for (y, row) in (0u32..).zip(buffer.content.chunks(usize::from(buffer.area.width))) {
+        let mut x = 0u32;
+        for run in row.chunk_by(|a, b| a.style() == b.style()) {
+            let text: String = run.iter().map(ratatui::buffer::Cell::symbol).collect();
+            let cells = u32::try_from(run.len()).unwrap_or(0);
+            if !text.trim().is_empty() {
+                draw_run(&mut out, &text, run[0].style(), (x * CELL.0 + 10, y * CELL.1 + 10), cells * CELL.0);
+            }
+            x += cells;
+        }
+    }
+    out.push_str("</g>\n</svg>\n");
+    out
+}
+
+fn draw_run(out: &mut String, text: &str, style: Style, (x, y): (u32, u32), width: u32) {
+    let has = |modifier| style.add_modifier.contains(modifier);
+    let mut colour = hex(style.fg.unwrap_or(Color::Reset));
+    if has(Modifier::REVERSED) {
+        let _ = writeln!(out, "<rect x=\"{x}\" y=\"{y}\" width=\"{width}\" height=\"19\" fill=\"{colour}\"/>");
+        colour = "#1e2127";
+    }
+    let weight = if has(Modifier::BOLD) { " font-weight=\"bold\"" } else { "" };
+    let dim = if has(Modifier::DIM) { " opacity=\"0.55\"" } else { "" };
+    let text = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+    let base = y + 14;
+    let _ = writeln!(
+        out,
+        "<text x=\"{x}\" y=\"{base}\" textLength=\"{width}\" lengthAdjust=\"spacingAndGlyphs\" fill=\"{colour}\"{weight}{dim}>{text}</text>"
+    );
+}
