@@ -98,7 +98,7 @@ impl AuthenticatedMcpServer {
     pub fn issue(&self, request: &IssueRequest, now: NumericDate) -> Result<Arc<str>, IssueError> {
         let mut number = [0; 16];
         rand::fill(&mut number).map_err(|_| IssueError::Signing)?;
-        let jti: String = number.iter().map(|byte| format!("{byte:02x}")).collect();
+        let jti = format!("{:032x}", u128::from_be_bytes(number));
         self.shared.rules().issue(request, &jti, now)
     }
 
