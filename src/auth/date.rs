@@ -53,6 +53,9 @@ impl NumericDate {
 
     /// Reads the text of a JSON number; `None` when it is none, or not a time within the years 0001–9999.
     pub fn from_json_number(text: &str) -> Option<Self> {
+        if let Some(micros) = text.parse::<i64>().ok().and_then(|seconds| seconds.checked_mul(SECOND)) {
+            return (Self::MIN.0..=Self::MAX.0).contains(&micros).then_some(Self(micros));
+        }
         // Rust reads "inf" and "nan" as numbers, JSON does not.
         if !text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'-' | b'+' | b'.' | b'e' | b'E')) {
             return None;
@@ -89,9 +92,9 @@ impl NumericDate {
     }
 }
 
-/// The microseconds that digits without an exponent name, rounded down; a float would miss them by one.
+/// The microseconds that digits with a fraction and no exponent name, rounded down; a float would miss them by one.
 fn exact(text: &str) -> Option<i64> {
-    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+    let (whole, fraction) = text.split_once('.')?;
     let digits = fraction.bytes().map(|b| b.is_ascii_digit().then(|| i64::from(b - b'0')));
     let (mut micros, mut finer) = (0, false);
     for (digit, place) in digits.zip([100_000, 10_000, 1000, 100, 10, 1].into_iter().chain(std::iter::repeat(0))) {

@@ -145,7 +145,11 @@ pub fn duplicate<'m>(members: &'m [Member<'_>]) -> Option<&'m str> {
 /// The string that a JSON value is, or `None` for anything else; a lone surrogate makes it no string.
 pub fn string(value: &str) -> Option<Cow<'_, str>> {
     let inner = value.strip_prefix('"')?.strip_suffix('"')?;
-    if inner.contains('\\') { serde_json::from_str(value).ok().map(Cow::Owned) } else { Some(Cow::Borrowed(inner)) }
+    if inner.as_bytes().contains(&b'\\') {
+        serde_json::from_str(value).ok().map(Cow::Owned)
+    } else {
+        Some(Cow::Borrowed(inner))
+    }
 }
 
 #[cfg(test)]

@@ -138,6 +138,10 @@ impl Policy {
 
     /// The rule of one tool.
     pub fn tool(&self, name: &str) -> Option<&ToolRule> {
+        // A few names are compared faster than one is hashed.
+        if self.tools.len() <= 16 {
+            return self.tools.iter().find(|tool| *tool.name == *name);
+        }
         self.places.get(name).and_then(|place| self.tools.get(*place))
     }
 
@@ -183,6 +187,17 @@ mod tests {
     #[case("[tool", "line 1, column 6: unclosed table, expected `]`")]
     fn a_broken_policy_names_the_place(#[case] source: &str, #[case] message: &str) {
         assert_eq!(Policy::parse(source).map_err(|e| e.to_string()), Err(message.to_owned()));
+    }
+
+    #[test]
+    fn a_tool_is_found_among_few_and_among_many() {
+        for count in [1, 16, 17, 1000] {
+            let policy = Policy::new((0..count).map(|n| (format!("tool{n}"), [format!("permission{n}")])));
+            for n in 0..count {
+                assert_eq!(policy.tool(&format!("tool{n}")).map(ToolRule::needs), Some(format!("permission{n}")));
+            }
+            assert_eq!(policy.tool("tool"), None);
+        }
     }
 
     #[test]

@@ -2,12 +2,14 @@
 //!
 //! A change of key, policy or expectation makes new [`Rules`]; whoever decides holds an `Arc` of these and no lock.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::claims::{Claims, Principal};
 use super::date::NumericDate;
 use super::decision::{Decision, Reason};
 use super::key::{Key, KeyRing};
+use super::lifetime::Lifetime;
 use super::members::{self, Member};
 use super::policy::Policy;
 use super::token::{self, Split};
@@ -37,18 +39,18 @@ pub struct Call<'a> {
     pub tool: &'a str,
 }
 
-/// A token that passed the checks which do not depend on the clock, but for the last, which is taken after the time.
+/// What is left of a token that passed checks 1 to 5: what the clock decides, and what check 7 says, which is taken after
+/// the time.
 #[derive(Clone, Debug)]
 pub(super) struct Examined {
-    claims: Claims,
+    lifetime: Lifetime,
     binding: Result<(), Reason>,
-    leeway: i64,
 }
 
 impl Examined {
     /// Checks 6 and 7, in this order.
     pub fn at(&self, now: NumericDate) -> Result<(), Reason> {
-        self.claims.lifetime(self.leeway).check(now)?;
+        self.lifetime.check(now)?;
         self.binding.clone()
     }
 }
@@ -80,9 +82,9 @@ impl Rules {
 
     /// Checks 1 to 8: who this token speaks for at `now`.
     pub fn verify(&self, token: &str, now: NumericDate) -> Result<Principal, Reason> {
-        let examined = self.examine(token)?;
-        examined.at(now)?;
-        Ok(Principal::new(examined.claims))
+        let claims = self.claims(token)?;
+        self.examined(&claims).at(now)?;
+        Ok(Principal::new(claims))
     }
 
     /// Checks 9 and 10: the permission by which a principal may call a tool.
@@ -99,33 +101,44 @@ impl Rules {
         })
     }
 
-    /// Checks 1 to 5, and what check 7 will say.
+    /// Checks 1 to 5, and what the later ones will say at any time.
     pub(super) fn examine(&self, token: &str) -> Result<Examined, Reason> {
+        self.claims(token).map(|claims| self.examined(&claims))
+    }
+
+    fn examined(&self, claims: &Claims) -> Examined {
+        Examined { lifetime: claims.lifetime(self.leeway), binding: self.binding(claims) }
+    }
+
+    /// Checks 1 to 5.
+    fn claims(&self, token: &str) -> Result<Claims, Reason> {
         present(token)?;
         let split = Split::new(token).map_err(Reason::Malformed)?;
         let header = split.header().map_err(Reason::Malformed)?;
         let payload = split.payload().map_err(Reason::Malformed)?;
         let key = self.header(&header)?;
         signature(key, &split)?;
-        let claims = Claims::read(&payload)?;
-        Ok(Examined { binding: self.binding(&claims), claims, leeway: self.leeway })
+        Claims::read(&payload)
     }
 
     /// Check 3: the key that the header asks for.
     pub(super) fn header(&self, header: &[Member<'_>]) -> Result<&Key, Reason> {
-        let find = |name: &str| header.iter().find(|m| m.name == name).map(|m| m.value);
-        let string = |member| match find(member).map(|value| (members::string(value), value)) {
-            Some((None, value)) => Err(Reason::HeaderInvalid { member, found: members::kind_or_broken(value) }),
-            found => Ok(found.and_then(|(string, _)| string)),
-        };
-        let alg = string("alg")?;
+        let (mut alg, mut kid, mut refused) = (None, None, None);
+        for Member { name, value } in header {
+            match &**name {
+                "alg" => alg = Some(string("alg", value)),
+                "kid" => kid = Some(string("kid", value)),
+                name => refused = refused.or(REFUSED.into_iter().find(|member| *member == name)),
+            }
+        }
+        let alg = alg.transpose()?;
         if alg.as_deref() != Some(Key::ALGORITHM) {
             return Err(Reason::AlgorithmRefused { found: alg.map(Into::into), held: self.keys.algorithms() });
         }
-        if let Some(member) = REFUSED.into_iter().find(|name| find(name).is_some()) {
+        if let Some(member) = refused {
             return Err(Reason::HeaderRefused { member });
         }
-        let kid = string("kid")?;
+        let kid = kid.transpose()?;
         self.keys.choose(kid.as_deref()).ok_or_else(|| Reason::UnknownKey { kid: kid.unwrap_or_default().into() })
     }
 
@@ -144,6 +157,11 @@ impl Rules {
 /// Header members that change what a signature means (RFC 7515 §4.1.11, RFC 7797, RFC 7516): none of them is done here.
 const REFUSED: [&str; 4] = ["crit", "b64", "zip", "enc"];
 
+/// The string that a header member must be.
+fn string<'v>(member: &'static str, value: &'v str) -> Result<Cow<'v, str>, Reason> {
+    members::string(value).ok_or_else(|| Reason::HeaderInvalid { member, found: members::kind_or_broken(value) })
+}
+
 /// Check 1.
 pub(super) fn present(token: &str) -> Result<(), Reason> {
     match token.len() {
@@ -155,5 +173,5 @@ pub(super) fn present(token: &str) -> Result<(), Reason> {
 
 /// Check 4.
 pub(super) fn signature(key: &Key, split: &Split<'_>) -> Result<(), Reason> {
-    if key.verify(split.signed, &split.signature) { Ok(()) } else { Err(Reason::BadSignature) }
+    if key.verify(split.signed, split.signature()) { Ok(()) } else { Err(Reason::BadSignature) }
 }
