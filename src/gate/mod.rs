@@ -6,7 +6,6 @@ mod shared;
 use std::sync::Arc;
 use std::time::Duration;
 
-use aws_lc_rs::rand;
 use serde_json::Value;
 
 use crate::auth::activity::Record;
@@ -97,7 +96,7 @@ impl AuthenticatedMcpServer {
     /// A token with these claims, issued at `now`.
     pub fn issue(&self, request: &IssueRequest, now: NumericDate) -> Result<Arc<str>, IssueError> {
         let mut number = [0; 16];
-        rand::fill(&mut number).map_err(|_| IssueError::Signing)?;
+        getrandom::fill(&mut number).map_err(|_| IssueError::Signing)?;
         let jti: String = number.iter().map(|byte| format!("{byte:02x}")).collect();
         self.shared.rules().issue(request, &jti, now)
     }
