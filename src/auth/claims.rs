@@ -40,10 +40,7 @@ impl Claims {
         for Member { name, value } in payload {
             match &**name {
                 "user_id" => user_id = Some(user(value)?),
-                "permissions" => {
-                    permissions =
-                        Some(strings(value).ok_or_else(|| invalid("permissions", value, "an array of strings"))?)
-                }
+                "permissions" => permissions = Some(self::permissions(value)?),
                 "exp" => exp = Some(time("exp", value)?),
                 "nbf" => nbf = Some(time("nbf", value)?),
                 "iat" => iat = Some(time("iat", value)?),
@@ -80,17 +77,26 @@ impl Claims {
 fn user(value: &str) -> Result<String, Reason> {
     match members::string(value) {
         Some(user) if !user.is_empty() => Ok(user.into()),
-        Some(_) => Err(Reason::ClaimInvalid {
-            claim: "user_id",
-            found: "empty".into(),
-            wanted: "a string with something in it",
-        }),
-        None => Err(invalid("user_id", value, "a string")),
+        Some(_) => Err(invalid("user_id", "empty", "a string with something in it")),
+        None => Err(invalid("user_id", members::kind_or_broken(value), "a string")),
     }
 }
 
+fn permissions(value: &str) -> Result<Vec<String>, Reason> {
+    strings(value).ok_or_else(|| {
+        let found = match members::kind_or_broken(value) {
+            "an array" => "an array with something else in it",
+            kind => kind,
+        };
+        invalid("permissions", found, "an array of strings")
+    })
+}
+
 fn time(claim: &'static str, value: &str) -> Result<NumericDate, Reason> {
-    NumericDate::from_json_number(value).ok_or_else(|| invalid(claim, value, A_TIME))
+    NumericDate::from_json_number(value).ok_or_else(|| match members::kind_or_broken(value) {
+        "a number" => invalid(claim, &crate::text::display_safe(value, 40), A_TIME),
+        kind => invalid(claim, kind, A_TIME),
+    })
 }
 
 /// The strings of a JSON array of strings; `None` for anything else.
@@ -98,14 +104,8 @@ pub(super) fn strings(value: &str) -> Option<Vec<String>> {
     serde_json::from_str(value).ok()
 }
 
-fn invalid(claim: &'static str, value: &str, wanted: &'static str) -> Reason {
-    let found = match members::kind_of(value) {
-        "a number" => crate::text::display_safe(value, 40).into(),
-        "a string" if members::string(value).is_none() => "a broken string".into(),
-        "an array" => "an array with something else in it".into(),
-        kind => kind.into(),
-    };
-    Reason::ClaimInvalid { claim, found, wanted }
+fn invalid(claim: &'static str, found: &str, wanted: &'static str) -> Reason {
+    Reason::ClaimInvalid { claim, found: found.into(), wanted }
 }
 
 /// Who a verified token speaks for. Only `verify` makes one, so holding it means that every check passed at that

@@ -52,20 +52,16 @@ impl NumericDate {
 
     /// Reads the text of a JSON number; `None` when it is none, or not a time within the years 0001–9999.
     pub fn from_json_number(text: &str) -> Option<Self> {
-        if let Ok(seconds) = text.parse::<i64>() {
-            return (Self::MIN.seconds()..=Self::MAX.seconds()).contains(&seconds).then(|| Self::from_seconds(seconds));
-        }
-        if !text.starts_with(|c: char| c == '-' || c.is_ascii_digit()) {
+        // Rust reads "inf" and "nan" as numbers, JSON does not.
+        if !text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'-' | b'+' | b'.' | b'e' | b'E')) {
             return None;
         }
-        let seconds: f64 = text.parse().ok()?;
-        let micros = (seconds * 1e6).floor();
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_precision_loss,
-            reason = "the range was just checked; MIN and MAX are known"
-        )]
-        (Self::MIN.0 as f64..=Self::MAX.0 as f64).contains(&micros).then(|| Self(micros as i64))
+        let micros = exact(text).or_else(|| {
+            let seconds: f64 = text.parse().ok()?;
+            #[expect(clippy::cast_possible_truncation, reason = "the cast saturates, and the range is checked below")]
+            Some((seconds * 1e6).floor() as i64)
+        })?;
+        (Self::MIN.0..=Self::MAX.0).contains(&micros).then_some(Self(micros))
     }
 
     /// Reads an RFC 3339 time.
@@ -92,6 +88,19 @@ impl NumericDate {
     }
 }
 
+/// The microseconds that digits without an exponent name, rounded down; a float would miss them by one.
+fn exact(text: &str) -> Option<i64> {
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+    let digits = fraction.bytes().map(|b| b.is_ascii_digit().then(|| i64::from(b - b'0')));
+    let (mut micros, mut finer) = (0, false);
+    for (digit, place) in digits.zip([100_000, 10_000, 1000, 100, 10, 1].into_iter().chain(std::iter::repeat(0))) {
+        micros += digit? * place;
+        finer |= place == 0 && digit? > 0;
+    }
+    let fraction = if whole.starts_with('-') { -micros - i64::from(finer) } else { micros };
+    whole.parse::<i64>().ok()?.checked_mul(SECOND)?.checked_add(fraction)
+}
+
 impl From<DateTime<Utc>> for NumericDate {
     fn from(time: DateTime<Utc>) -> Self {
         Self::from_micros(time.timestamp_micros())
@@ -107,7 +116,16 @@ mod tests {
     #[case("0", Some(0))]
     #[case("1.5", Some(1_500_000))]
     #[case("-1.5", Some(-1_500_000))]
+    #[case("-0.5", Some(-500_000))]
+    #[case("1.001", Some(1_001_000))]
+    #[case("1795380065.000001", Some(1_795_380_065_000_001))]
+    #[case("0.9999999", Some(999_999))]
+    #[case("-0.0000001", Some(-1))]
     #[case("1.7e9", Some(1_700_000_000_000_000))]
+    #[case("253402300799.999999", Some(253_402_300_799_999_999))]
+    #[case("253402300800.0", None)]
+    #[case("2.534023008e11", None)]
+    #[case("-62135596800.000001", None)]
     #[case("253402300799", Some(253_402_300_799_000_000))]
     #[case("253402300800", None)]
     #[case("-62135596801", None)]
@@ -117,6 +135,9 @@ mod tests {
     #[case("1795381200000", None)]
     #[case("\"1\"", None)]
     #[case("inf", None)]
+    #[case("-nan", None)]
+    #[case("-1e400", None)]
+    #[case("-", None)]
     #[case("null", None)]
     fn a_json_number_is_a_time_or_nothing(#[case] text: &str, #[case] micros: Option<i64>) {
         assert_eq!(NumericDate::from_json_number(text).map(NumericDate::micros), micros);

@@ -7,6 +7,8 @@ use super::date::NumericDate;
 use super::token::{self, Fault};
 use crate::text::{self, words};
 
+pub use super::reasons::{REASONS, ReasonRow, reasons_markdown};
+
 /// One step of the gate, in the order in which they are taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Check {
@@ -105,63 +107,27 @@ impl Light {
     }
 }
 
-/// A row of [`REASONS`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ReasonRow {
-    /// The code, as scripts and servers read it.
-    pub code: &'static str,
-    /// The check that gives it.
-    pub check: Check,
-    /// What it means, as documentation; a full phrase without a full stop.
-    pub meaning: &'static str,
-}
-
-const fn row(code: &'static str, check: Check, meaning: &'static str) -> ReasonRow {
-    ReasonRow { code, check, meaning }
-}
-
-/// Every reason code there is, in the order of the checks. The one place where codes are written.
-pub const REASONS: [ReasonRow; 15] = [
-    row("missing_token", Check::Present, "no token came with the call"),
-    row("too_large", Check::Present, "the token has more than 8 KiB"),
-    row("malformed", Check::Structure, "not three base64url segments of JSON objects with every member once"),
-    row("algorithm_refused", Check::Header, "`alg` is not exactly the algorithm of a key held here"),
-    row(
-        "header_refused",
-        Check::Header,
-        "the header asks for something the gate does not do (`crit`, `b64`, `zip`, `enc`)",
-    ),
-    row("unknown_key", Check::Header, "`kid` names a key that is not held here"),
-    row("bad_signature", Check::Signature, "the signature was not made with our key over this header and payload"),
-    row("claim_missing", Check::Claims, "a claim that is needed is not there"),
-    row("claim_invalid", Check::Claims, "a claim has the wrong type or is out of range"),
-    row("not_yet_valid", Check::Time, "`nbf` lies ahead"),
-    row("expired", Check::Time, "`exp` has come"),
-    row("issuer_mismatch", Check::Binding, "`iss` is not the issuer expected"),
-    row("audience_mismatch", Check::Binding, "`aud` does not name the audience expected"),
-    row("unknown_tool", Check::Tool, "the policy has no such tool"),
-    row("permission_missing", Check::Permission, "the principal holds none of the tool's permissions"),
-];
-
-/// Why a check failed: what was found, and what was wanted.
+/// Why a check failed: what was found, and what was wanted. A screen clones it with every frame, so what came from a
+/// token, which may be a megabyte, is shared.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the codes of REASONS say what each means; fields are named for the claim they hold")]
 pub enum Reason {
     MissingToken,
     TooLarge { bytes: usize },
     Malformed(Fault),
-    AlgorithmRefused { found: Option<Box<str>>, held: &'static str },
-    HeaderRefused { member: Box<str> },
-    UnknownKey { kid: Box<str> },
+    AlgorithmRefused { found: Option<Arc<str>>, held: &'static str },
+    HeaderRefused { member: &'static str },
+    HeaderInvalid { member: &'static str, found: &'static str },
+    UnknownKey { kid: Arc<str> },
     BadSignature,
     ClaimMissing { claim: &'static str },
     ClaimInvalid { claim: &'static str, found: Box<str>, wanted: &'static str },
     NotYetValid { from: NumericDate, leeway: i64, now: NumericDate },
     Expired { exp: NumericDate, leeway: i64, now: NumericDate },
-    IssuerMismatch { found: Option<Box<str>>, wanted: Arc<str> },
-    AudienceMismatch { found: Box<[String]>, wanted: Arc<str> },
+    IssuerMismatch { found: Option<Arc<str>>, wanted: Arc<str> },
+    AudienceMismatch { found: Arc<[String]>, wanted: Arc<str> },
     UnknownTool { tool: Box<str> },
-    PermissionMissing { held: Box<[String]>, needs: Box<[Arc<str>]>, tool: Box<str> },
+    PermissionMissing { held: Arc<[String]>, needs: Arc<[Arc<str>]>, tool: Box<str> },
 }
 
 impl Reason {
@@ -172,7 +138,7 @@ impl Reason {
             Self::TooLarge { .. } => 1,
             Self::Malformed(_) => 2,
             Self::AlgorithmRefused { .. } => 3,
-            Self::HeaderRefused { .. } => 4,
+            Self::HeaderRefused { .. } | Self::HeaderInvalid { .. } => 4,
             Self::UnknownKey { .. } => 5,
             Self::BadSignature => 6,
             Self::ClaimMissing { .. } => 7,
@@ -198,7 +164,7 @@ impl Reason {
 
     /// What it makes of a call.
     pub fn verdict(&self) -> Verdict {
-        if self.check() >= Check::Tool { Verdict::Forbidden } else { Verdict::Unauthorized }
+        self.row().verdict()
     }
 }
 
@@ -220,7 +186,10 @@ impl fmt::Display for Reason {
         match self {
             Self::MissingToken => f.write_str("no token came with the call; a tool needs one"),
             Self::TooLarge { bytes } => {
-                write!(f, "the token has {}; at most {} are read", words::bytes(*bytes), words::bytes(token::MAX_BYTES))
+                let (has, most) = (words::bytes(*bytes), words::bytes(token::MAX_BYTES));
+                // Just above the limit both would read the same.
+                let has = if has == most { format!("{bytes} bytes") } else { has };
+                write!(f, "the token has {has}; at most {most} are read")
             }
             Self::Malformed(fault) => fault.fmt(f),
             Self::AlgorithmRefused { found: None, held } => {
@@ -234,8 +203,9 @@ impl fmt::Display for Reason {
                 write!(f, "not verified: no key for {found} here; only {held} is accepted")
             }
             Self::HeaderRefused { member } => {
-                write!(f, "the header asks for {}, which this gate does not do", text::name(member, NAME))
+                write!(f, "the header asks for {member}, which this gate does not do")
             }
+            Self::HeaderInvalid { member, found } => write!(f, "{member} is {found}; it must be a string"),
             Self::UnknownKey { kid } => {
                 write!(f, "kid names the key {}, which is not held here", text::name(kid, NAME))
             }

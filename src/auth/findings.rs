@@ -2,6 +2,7 @@
 //! and the explanation of those that one does.
 
 use std::fmt;
+use std::str::Chars;
 
 use super::date::NumericDate;
 use super::key::{Key, STRONG_BITS};
@@ -58,7 +59,7 @@ impl fmt::Display for Finding {
             Self::EndsBeforeStart => f.write_str("exp lies before iat or nbf: it was never valid"),
             Self::LongLife { micros } => write!(f, "very long life: {}", words::span(*micros)),
             Self::Invisible { place, class, found } => {
-                write!(f, "{} holds a {} (\\u{{{:x}}})", name(place), class.noun(), u32::from(*found))
+                write!(f, "{} holds {} (\\u{{{:x}}})", name(place), class.noun(), u32::from(*found))
             }
             Self::NotAscii { place, found } => {
                 write!(
@@ -78,13 +79,12 @@ impl fmt::Display for Finding {
 /// Longer than this is a very long life: 30 days, in microseconds.
 const LONG: i64 = 30 * 86_400 * words::SECOND;
 
-/// The longest text that is searched for odd letters, in bytes; a megabyte of them needs no second finding.
-const SEARCHED: usize = 1 << 16;
-
 /// What the findings are made from: a token read as leniently as possible.
 pub(super) struct Readable<'a> {
     pub header: &'a [Member<'a>],
     pub payload: &'a [Member<'a>],
+    /// Whether the payload is a JSON object.
+    pub is_object: bool,
     pub segments: usize,
     pub signature_bytes: usize,
     pub lifetime: Lifetime,
@@ -132,7 +132,7 @@ fn in_header(token: &Readable<'_>, found: &mut Vec<Finding>) {
 
 fn times(token: &Readable<'_>, found: &mut Vec<Finding>) {
     let life = &token.lifetime;
-    if !token.payload.is_empty() && token.payload.iter().all(|m| m.name != "exp") {
+    if token.is_object && token.payload.iter().all(|m| m.name != "exp") {
         found.push(Finding::NoExpiry);
     }
     for member in token.payload.iter().filter(|m| ["exp", "nbf", "iat"].contains(&&*m.name)) {
@@ -156,15 +156,12 @@ fn times(token: &Readable<'_>, found: &mut Vec<Finding>) {
 fn letters(token: &Readable<'_>, found: &mut Vec<Finding>) {
     for member in token.header.iter().chain(token.payload).take(2000) {
         let place = || head(&member.name);
-        // The raw text spells escapes out, so the value is looked at as it will be read.
-        let value =
-            members::string(text::head(member.value, SEARCHED)).unwrap_or_else(|| unescaped(member.value).into());
-        let odd = |text: &str| text.chars().find_map(|c| hidden(c).map(|class| (c, class)));
-        if let Some((found_char, class)) = odd(&member.name).or_else(|| odd(&value)) {
-            found.push(Finding::Invisible { place: place(), class, found: found_char });
+        let odd = |c| hidden(c).map(|class| (c, class));
+        if let Some((letter, class)) = member.name.chars().chain(Letters(member.value.chars())).find_map(odd) {
+            found.push(Finding::Invisible { place: place(), class, found: letter });
         } else if ["user_id", "permissions", "iss", "aud", "sub"].contains(&&*member.name) {
-            if let Some(c) = value.chars().find(|c| !c.is_ascii()) {
-                found.push(Finding::NotAscii { place: place(), found: c });
+            if let Some(letter) = Letters(member.value.chars()).find(|c| !c.is_ascii()) {
+                found.push(Finding::NotAscii { place: place(), found: letter });
             }
         }
         if found.len() > 24 {
@@ -173,26 +170,46 @@ fn letters(token: &Readable<'_>, found: &mut Vec<Finding>) {
     }
 }
 
-/// The strings inside a JSON value, in one text; a value that cannot be parsed stands for itself.
-fn unescaped(value: &str) -> String {
-    fn collect(value: &serde_json::Value, out: &mut String) {
-        match value {
-            serde_json::Value::String(text) => out.push_str(text),
-            serde_json::Value::Array(items) => items.iter().for_each(|item| collect(item, out)),
-            serde_json::Value::Object(members) => members.iter().for_each(|(name, item)| {
-                out.push_str(name);
-                collect(item, out);
-            }),
-            _ => {}
+/// The letters of a JSON text with its escapes resolved, for values that no parser takes whole.
+struct Letters<'a>(Chars<'a>);
+
+impl Letters<'_> {
+    fn unit(&mut self) -> Option<u32> {
+        (0..4).try_fold(0, |unit, _| Some(unit * 16 + self.0.next()?.to_digit(16)?))
+    }
+}
+
+impl Iterator for Letters<'_> {
+    type Item = char;
+
+    fn next(&mut self) -> Option<char> {
+        match self.0.next()? {
+            '\\' => {}
+            // Only between values: JSON lets none of them stand raw in a string.
+            '\n' | '\r' | '\t' => return Some(' '),
+            c => return Some(c),
         }
+        Some(match self.0.next()? {
+            'b' => '\u{8}',
+            'f' => '\u{c}',
+            'n' => '\n',
+            'r' => '\r',
+            't' => '\t',
+            'u' => {
+                let high = self.unit()?;
+                let mut rest = Letters(self.0.clone());
+                let escaped = rest.0.next() == Some('\\') && rest.0.next() == Some('u');
+                match escaped.then(|| rest.unit()).flatten() {
+                    Some(low @ 0xdc00..0xe000) if (0xd800..0xdc00).contains(&high) => {
+                        self.0 = rest.0;
+                        char::from_u32(0x1_0000 + ((high - 0xd800) << 10) + (low - 0xdc00))?
+                    }
+                    _ => char::from_u32(high).unwrap_or(char::REPLACEMENT_CHARACTER),
+                }
+            }
+            other => other,
+        })
     }
-    let value = text::head(value, SEARCHED);
-    let mut out = String::new();
-    match serde_json::from_str(value) {
-        Ok(parsed) => collect(&parsed, &mut out),
-        Err(_) => out.push_str(&value.replace(['\n', '\r', '\t'], " ")),
-    }
-    out
 }
 
 fn permissions(token: &Readable<'_>, found: &mut Vec<Finding>) {
@@ -201,6 +218,24 @@ fn permissions(token: &Readable<'_>, found: &mut Vec<Finding>) {
     for permission in held.unwrap_or_default().into_iter().take(50) {
         if known.iter().all(|known| **known != *permission) {
             found.push(Finding::UnknownPermission { permission: head(&permission) });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn letters_are_read_as_json_spells_them() {
+        for (json, letters) in [
+            (r#""aA\n\u0041\ud83d\ude00""#, "\"aA\nA\u{1f600}\""),
+            (r#""\ud83d""#, "\"\u{fffd}\""),
+            (r#""\ud83d\u0041""#, "\"\u{fffd}A\""),
+            (r#""\"\\\/""#, "\"\"\\/\""),
+            ("[1,\n2]", "[1, 2]"),
+        ] {
+            assert_eq!(Letters(json.chars()).collect::<String>(), letters, "{json}");
         }
     }
 }

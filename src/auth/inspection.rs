@@ -2,6 +2,7 @@
 //!
 //! It never fails: a bad token is something to show. The verdict comes from the same functions as the gate's.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
@@ -14,7 +15,7 @@ use super::findings::{self, Finding, Readable};
 use super::lifetime::{Lifetime, Phase};
 use super::members::{self, Member};
 use super::rules::{Examined, Rules, present, signature};
-use super::token::{Split, TokenId};
+use super::token::{Fault, Split, TokenId};
 use crate::text;
 
 /// A part of the token, decoded as far as it goes.
@@ -28,6 +29,9 @@ pub struct Document {
     pub fault: Option<String>,
 }
 
+/// What one check says.
+type Step = Result<(), Reason>;
+
 /// What there is to show of a token at any time, without its documents: the row of a list.
 #[derive(Clone, Debug)]
 pub struct Judged {
@@ -39,11 +43,10 @@ pub struct Judged {
     pub alg: Option<String>,
     /// The token's times, as far as they can be read.
     pub lifetime: Lifetime,
-    /// `exp` can be read, and so can `nbf` where there is one: the time can be checked, whatever else is wrong.
-    times_readable: bool,
     examined: Result<Examined, Reason>,
-    /// What each check says that does not depend on the clock; `None` where it could not be made.
-    steps: [(Check, Option<Result<(), Reason>>); 6],
+    /// What each check says that does not depend on the clock; `None` where it could not be made. For the time it is
+    /// only told whether it can be made.
+    steps: [(Check, Option<Step>); 7],
 }
 
 /// The token's state in one word.
@@ -113,11 +116,10 @@ impl Judged {
 
     /// The light's state at `now`: the first failure among its checks, else good if every one of them was made.
     pub fn light(&self, light: Light, now: NumericDate) -> LightState {
-        let steps = self.steps(now).into_iter().filter(|(check, _)| check.light() == Some(light));
         let mut state = LightState::Good;
-        for (_, step) in steps {
-            match step {
-                Some(Err(reason)) if !foreign(&reason) => return LightState::Bad(reason),
+        for (check, step) in self.steps.iter().filter(|(check, _)| check.light() == Some(light)) {
+            match self.step(*check, step.as_ref(), now).as_deref() {
+                Some(Err(reason)) if !foreign(reason) => return LightState::Bad(reason.clone()),
                 Some(Ok(())) => {}
                 Some(Err(_)) | None => state = LightState::Unchecked,
             }
@@ -126,12 +128,14 @@ impl Judged {
     }
 
     /// Every check of a token in order, with what it says at `now`, or `None` where it could not be made.
-    pub fn steps(&self, now: NumericDate) -> Vec<(Check, Option<Result<(), Reason>>)> {
-        let mut steps = self.steps.to_vec();
-        let well_formed = self.steps.iter().any(|(check, step)| *check == Check::Structure && *step == Some(Ok(())));
-        let at = steps.iter().position(|(check, _)| *check > Check::Time).unwrap_or(steps.len());
-        steps.insert(at, (Check::Time, (well_formed && self.times_readable).then(|| self.lifetime.check(now))));
-        steps
+    pub fn steps(&self, now: NumericDate) -> Vec<(Check, Option<Step>)> {
+        let at =
+            |(check, step): &(Check, Option<_>)| (*check, self.step(*check, step.as_ref(), now).map(Cow::into_owned));
+        self.steps.iter().map(at).collect()
+    }
+
+    fn step<'s>(&self, check: Check, step: Option<&'s Step>, now: NumericDate) -> Option<Cow<'s, Step>> {
+        step.map(|step| if check == Check::Time { Cow::Owned(self.lifetime.check(now)) } else { Cow::Borrowed(step) })
     }
 
     /// The steps as a trace: check, sign, and the sentence of what failed.
@@ -225,6 +229,7 @@ impl Rules {
             lifetime: judged.lifetime,
             verified_by: verified.then(|| self.keys.signing()),
             policy: &self.policy,
+            is_object: payload.is_ok(),
         });
         Inspection {
             id: TokenId::of(&token),
@@ -239,8 +244,7 @@ impl Rules {
 
     fn judge(&self, token: &str, header: &[Member<'_>], payload: &[Member<'_>]) -> Judged {
         let value = |part: &[Member<'_>], name: &str| part.iter().find(|m| m.name == name).map(|m| m.value.to_owned());
-        let string =
-            |part, name| value(part, name).and_then(|value| members::string(&value).map(std::borrow::Cow::into_owned));
+        let string = |part, name| value(part, name).and_then(|value| members::string(&value).map(Cow::into_owned));
         let time = |name| value(payload, name).and_then(|value| NumericDate::from_json_number(&value));
         Judged {
             name: string(payload, "user_id")
@@ -249,32 +253,44 @@ impl Rules {
             permissions: value(payload, "permissions").and_then(|value| claims::strings(&value)).unwrap_or_default(),
             alg: string(header, "alg"),
             lifetime: Lifetime { iat: time("iat"), nbf: time("nbf"), exp: time("exp"), leeway: self.leeway },
-            times_readable: time("exp").is_some() && (time("nbf").is_some() || value(payload, "nbf").is_none()),
             examined: self.examine(token),
             steps: self.steps(token),
         }
     }
 
     /// Every check that can be made, each by the function that the gate uses.
-    fn steps(&self, token: &str) -> [(Check, Option<Result<(), Reason>>); 6] {
+    fn steps(&self, token: &str) -> [(Check, Option<Step>); 7] {
         let present = present(token);
-        let split = Split::new(token);
-        let parts = split.as_ref().map_err(Clone::clone).and_then(Split::members);
         let absent = matches!(present, Err(Reason::MissingToken));
-        let structure = (!absent).then(|| parts.as_ref().map(|_| ()).map_err(|fault| Reason::Malformed(fault.clone())));
-        let parts = parts.ok();
-        let header = parts.as_ref().map(|(header, _)| self.header(header));
-        let key = header.as_ref().and_then(|header| header.as_ref().ok());
-        let signature = key.zip(split.as_ref().ok()).map(|(key, split)| signature(key, split));
-        let claims = parts.as_ref().map(|(_, payload)| Claims::read(payload));
+        let split = Split::new(token);
+        let header = split.as_ref().ok().map(Split::header);
+        let payload = split.as_ref().ok().map(Split::payload);
+        let faults = [split.as_ref().err(), fault(header.as_ref()), fault(payload.as_ref())];
+        let structure =
+            faults.into_iter().flatten().next().map_or(Ok(()), |fault| Err(Reason::Malformed(fault.clone())));
+        let (header, payload) = (header.and_then(Result::ok), payload.and_then(Result::ok));
+        let key = header.as_ref().map(|header| self.header(header));
+        let signature = key.as_ref().and_then(|key| key.as_ref().ok()).zip(split.as_ref().ok());
+        let claims = payload.as_ref().map(|payload| Claims::read(payload));
         let binding = claims.as_ref().and_then(|claims| claims.as_ref().ok()).map(|claims| self.binding(claims));
         [
             (Check::Present, Some(present)),
-            (Check::Structure, structure),
-            (Check::Header, header.as_ref().map(|header| header.as_ref().map(|_| ()).map_err(Clone::clone))),
-            (Check::Signature, signature),
+            (Check::Structure, (!absent).then_some(structure)),
+            (Check::Header, key.as_ref().map(|key| key.as_ref().map(|_| ()).map_err(Clone::clone))),
+            (Check::Signature, signature.map(|(key, split)| self::signature(key, split))),
             (Check::Claims, claims.map(|claims| claims.map(|_| ()))),
+            (Check::Time, payload.filter(|payload| times_are_readable(payload)).map(|_| Ok(()))),
             (Check::Binding, binding),
         ]
     }
+}
+
+fn fault<T>(part: Option<&Result<T, Fault>>) -> Option<&Fault> {
+    part.and_then(|part| part.as_ref().err())
+}
+
+/// Whether `exp` is there, and with `nbf` a time: a time that cannot be read must not count as one that fits.
+fn times_are_readable(payload: &[Member<'_>]) -> bool {
+    let mut times = payload.iter().filter(|m| m.name == "exp" || m.name == "nbf");
+    payload.iter().any(|m| m.name == "exp") && times.all(|m| NumericDate::from_json_number(m.value).is_some())
 }

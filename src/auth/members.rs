@@ -96,7 +96,7 @@ pub fn parse(bytes: &[u8]) -> Result<Vec<Member<'_>>, Fault> {
 
 /// Our own words for what the parser found; its texts quote the input.
 fn fault(text: &str, error: &serde_json::Error) -> Fault {
-    let before: usize = text.lines().take(error.line().saturating_sub(1)).map(|line| line.len() + 1).sum();
+    let before: usize = text.split('\n').take(error.line().saturating_sub(1)).map(|line| line.len() + 1).sum();
     let at = (before + error.column()).min(text.len());
     match text.trim_start().bytes().next() {
         _ if error.is_eof() => Fault::EndsEarly(at),
@@ -109,6 +109,14 @@ fn fault(text: &str, error: &serde_json::Error) -> Fault {
 /// What kind of value a JSON text is, as a noun with its article.
 pub fn kind_of(value: &str) -> &'static str {
     value.bytes().next().map_or("nothing", kind)
+}
+
+/// [`kind_of`], where a string with half of a surrogate pair in it is told as broken.
+pub fn kind_or_broken(value: &str) -> &'static str {
+    match kind_of(value) {
+        "a string" if string(value).is_none() => "a broken string",
+        kind => kind,
+    }
 }
 
 const fn kind(first: u8) -> &'static str {
@@ -170,6 +178,7 @@ mod tests {
     #[case(b"{\"a\":", Fault::EndsEarly(5))]
     #[case(b"{a}", Fault::NotJson(2))]
     #[case(b"{} x", Fault::NotJson(4))]
+    #[case(b"{\r\n\r\na}", Fault::NotJson(6))]
     #[case(b"", Fault::EndsEarly(0))]
     #[case(b"{\"\xff\":1}", Fault::NotUtf8(3))]
     fn what_is_no_object_is_named(#[case] bytes: &[u8], #[case] fault: Fault) {

@@ -15,6 +15,7 @@ pub mod lifetime;
 pub mod members;
 pub mod outcome;
 pub mod policy;
+mod reasons;
 pub mod rules;
 pub mod state;
 pub mod token;

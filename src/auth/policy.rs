@@ -32,7 +32,7 @@ pub struct ToolRule {
 }
 
 impl ToolRule {
-    /// The permissions in words: `user or admin`, `nothing that exists` for none.
+    /// The permissions in words: `user or admin`, `a permission nobody can have` for none.
     pub fn needs(&self) -> String {
         let names: Vec<String> = self.permissions.iter().map(|p| text::name(p, 64)).collect();
         if names.is_empty() { "a permission nobody can have".to_owned() } else { names.join(" or ") }

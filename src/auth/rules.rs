@@ -103,7 +103,8 @@ impl Rules {
     pub(super) fn examine(&self, token: &str) -> Result<Examined, Reason> {
         present(token)?;
         let split = Split::new(token).map_err(Reason::Malformed)?;
-        let (header, payload) = split.members().map_err(Reason::Malformed)?;
+        let header = split.header().map_err(Reason::Malformed)?;
+        let payload = split.payload().map_err(Reason::Malformed)?;
         let key = self.header(&header)?;
         signature(key, &split)?;
         let claims = Claims::read(&payload)?;
@@ -113,16 +114,18 @@ impl Rules {
     /// Check 3: the key that the header asks for.
     pub(super) fn header(&self, header: &[Member<'_>]) -> Result<&Key, Reason> {
         let find = |name: &str| header.iter().find(|m| m.name == name).map(|m| m.value);
-        let alg = find("alg").map(|value| members::string(value).unwrap_or_else(|| members::kind_of(value).into()));
-        if alg.as_deref() != Some(Key::ALGORITHM) || find("alg").is_some_and(|value| !value.starts_with('"')) {
+        let string = |member| match find(member).map(|value| (members::string(value), value)) {
+            Some((None, value)) => Err(Reason::HeaderInvalid { member, found: members::kind_or_broken(value) }),
+            found => Ok(found.and_then(|(string, _)| string)),
+        };
+        let alg = string("alg")?;
+        if alg.as_deref() != Some(Key::ALGORITHM) {
             return Err(Reason::AlgorithmRefused { found: alg.map(Into::into), held: self.keys.algorithms() });
         }
-        if let Some(member) = REFUSED.iter().find(|name| find(name).is_some()) {
-            return Err(Reason::HeaderRefused { member: (*member).into() });
+        if let Some(member) = REFUSED.into_iter().find(|name| find(name).is_some()) {
+            return Err(Reason::HeaderRefused { member });
         }
-        let kid = find("kid")
-            .map(|value| members::string(value).ok_or(Reason::HeaderRefused { member: "kid".into() }))
-            .transpose()?;
+        let kid = string("kid")?;
         self.keys.choose(kid.as_deref()).ok_or_else(|| Reason::UnknownKey { kid: kid.unwrap_or_default().into() })
     }
 

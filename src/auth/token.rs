@@ -1,6 +1,7 @@
 //! A token's text: its segments and their strict decoding (RFC 7515 §5.2), and the name a token goes by.
 
 use std::fmt;
+use std::sync::Arc;
 
 use aws_lc_rs::digest;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -71,7 +72,7 @@ pub enum Fault {
         /// Which segment.
         segment: usize,
         /// The member's name, unescaped.
-        name: Box<str>,
+        name: Arc<str>,
     },
 }
 
@@ -103,22 +104,24 @@ impl fmt::Display for Fault {
 
 /// Strict base64url without padding; a fault names the segment it is in.
 pub(super) fn decode(segment: usize, text: &str) -> Result<Vec<u8>, Fault> {
-    URL_SAFE_NO_PAD.decode(text).map_err(|error| match error {
-        DecodeError::InvalidByte(at, found) => Fault::Base64 { segment, byte: at + 1, found },
-        DecodeError::InvalidLength(_) | DecodeError::InvalidPadding => match text.find('=') {
-            Some(at) => Fault::Base64 { segment, byte: at + 1, found: b'=' },
-            None => Fault::Base64End { segment, byte: text.len() },
-        },
-        DecodeError::InvalidLastSymbol(at, _) => Fault::Base64End { segment, byte: at + 1 },
+    URL_SAFE_NO_PAD.decode(text).map_err(|error| match (text.bytes().enumerate().find(foreign), error) {
+        // The decoder looks at the length first, then at the end; the first byte that has no place there says more.
+        (Some((at, found)), _) => Fault::Base64 { segment, byte: at + 1, found },
+        (None, DecodeError::InvalidLastSymbol(at, _)) => Fault::Base64End { segment, byte: at + 1 },
+        (None, _) => Fault::Base64End { segment, byte: text.len() },
     })
+}
+
+fn foreign((_, byte): &(usize, u8)) -> bool {
+    !byte.is_ascii_alphanumeric() && !matches!(byte, b'-' | b'_')
 }
 
 /// A token whose three segments decoded.
 pub(super) struct Split<'t> {
     /// What was signed: header and payload as they stand, with the dot between.
     pub signed: &'t str,
-    pub header: Vec<u8>,
-    pub payload: Vec<u8>,
+    header: Vec<u8>,
+    payload: Vec<u8>,
     pub signature: Vec<u8>,
 }
 
@@ -132,9 +135,14 @@ impl<'t> Split<'t> {
         Ok(Self { signed, header: decode(1, header)?, payload: decode(2, payload)?, signature: decode(3, signature)? })
     }
 
-    /// The members of header and payload, neither with a name standing twice.
-    pub fn members(&self) -> Result<(Vec<Member<'_>>, Vec<Member<'_>>), Fault> {
-        Ok((object(1, &self.header)?, object(2, &self.payload)?))
+    /// The header's members, none of which stands twice.
+    pub fn header(&self) -> Result<Vec<Member<'_>>, Fault> {
+        object(1, &self.header)
+    }
+
+    /// The payload's members, none of which stands twice.
+    pub fn payload(&self) -> Result<Vec<Member<'_>>, Fault> {
+        object(2, &self.payload)
     }
 }
 
@@ -143,5 +151,24 @@ fn object(segment: usize, bytes: &[u8]) -> Result<Vec<Member<'_>>, Fault> {
     match members::duplicate(&found) {
         Some(name) => Err(Fault::Duplicate { segment, name: name.into() }),
         None => Ok(found),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case("QUJD", None)]
+    #[case("QUI", None)]
+    #[case("QUI=", Some("segment 1, byte 4: base64 padding, which a token must not have"))]
+    #[case("QUJDR", Some("segment 1, byte 5: base64url that ends in the middle of a byte"))]
+    #[case("QUJ", Some("segment 1, byte 3: base64url that ends in the middle of a byte"))]
+    #[case("QU JD", Some("segment 1, byte 3: 0x20 is not base64url"))]
+    #[case("Q+JD", Some("segment 1, byte 2: '+' is not base64url"))]
+    #[case("Q=JDR", Some("segment 1, byte 2: base64 padding, which a token must not have"))]
+    fn a_fault_names_its_place(#[case] segment: &str, #[case] fault: Option<&str>) {
+        assert_eq!(decode(1, segment).err().map(|fault| fault.to_string()).as_deref(), fault);
     }
 }

@@ -4,6 +4,7 @@
 
 pub mod reading;
 pub mod safe;
+mod word;
 pub mod words;
 
 pub use reading::{Reading, read_token};

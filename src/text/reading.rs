@@ -4,10 +4,9 @@
 //! Nothing is repaired: what is left out is only what stood *around* the token or broke it over lines, and it is said.
 //! A token that is damaged stays damaged. The library and a server take the exact string and never call this.
 
-use std::borrow::Cow;
+use std::collections::HashSet;
 
-use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
-use base64::{Engine as _, alphabet};
+use super::word::{NextLine, Word, begins, columns, damaged_run, in_token, is_wrapping, prefix, run};
 
 /// The tokens found in a text, in their order, and what had to be left out to find them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -20,9 +19,6 @@ pub struct Reading {
 
 /// Members of a JSON answer that hold a token, by the names OAuth gives them (RFC 6749 §5.1, OpenID Connect Core §3.1.3.3).
 const MEMBERS: [&str; 3] = ["access_token", "id_token", "token"];
-
-/// A single word of this length or more with two dots in it is taken for a token even when its header is damaged.
-const LONG_WORD: usize = 40;
 
 /// Looks for tokens in `text`. No token found: both lists are empty.
 pub fn read_token(text: &str) -> Reading {
@@ -54,106 +50,88 @@ fn from_json(text: &str) -> Reading {
     reading
 }
 
-/// A character that can stand in a token, whole or damaged: base64url, the dots, and the signs of the other base64.
-const fn in_token(c: char) -> bool {
-    matches!(c, 'A'..='Z' | 'a'..='z' | '0'..='9' | '-' | '_' | '.' | '=' | '+' | '/')
+/// Where in a text the search is. Every step moves on, and nothing behind it is looked at twice: a megabyte of anything
+/// is read in milliseconds.
+struct Search<'a> {
+    text: &'a str,
+    at: usize,
+    line_start: usize,
+    /// Joining lines before this place leads to no token, as was found out.
+    barren: usize,
 }
 
-/// Base64url that accepts a cut: the first characters of a longer text.
-const BEGINNING: GeneralPurpose = GeneralPurpose::new(
-    &alphabet::URL_SAFE,
-    GeneralPurposeConfig::new()
-        .with_decode_allow_trailing_bits(true)
-        .with_decode_padding_mode(DecodePaddingMode::Indifferent),
-);
-
-/// Whether a word begins as the base64url of a JSON object does, and has a second segment.
-fn opens_object(word: &str) -> bool {
-    let Some((first, _)) = word.split_once('.') else {
-        return false;
-    };
-    let beginning: Vec<u8> = first.bytes().take(4).collect();
-    match BEGINNING.decode(beginning).as_deref() {
-        Ok([b'{', next, ..]) => matches!(next, b'"' | b'}' | b' ' | b'\t' | b'\r' | b'\n'),
-        _ => false,
+impl<'a> Search<'a> {
+    fn rest(&self) -> &'a str {
+        self.text.get(self.at..).unwrap_or_default()
     }
-}
 
-/// A run of token characters, joined over the line breaks inside it.
-struct Word<'a> {
-    text: Cow<'a, str>,
-    /// Bytes of the source it took up, breaks included.
-    used: usize,
-    breaks: usize,
-}
-
-impl Word<'_> {
-    fn is_token(&self, alone: bool, after_bearer: bool) -> bool {
-        let dots = dots(&self.text);
-        opens_object(&self.text) || (alone && dots >= 2 && self.text.len() >= LONG_WORD) || (after_bearer && dots >= 1)
+    fn advance(&mut self, bytes: usize) -> &'a str {
+        let passed = self.rest().get(..bytes).unwrap_or_default();
+        if let Some(at) = passed.rfind('\n') {
+            self.line_start = self.at + at + 1;
+        }
+        self.at += bytes;
+        passed
     }
-}
 
-/// Bytes of a first word that stand in front of a token joined to it by `=`, `/` or `+`.
-fn prefix(text: &str) -> usize {
-    let line = text.get(..text.find(|c| !in_token(c)).unwrap_or(text.len())).unwrap_or_default();
-    if opens_object(line) {
-        return 0;
+    /// The word here, joined over line breaks where it is plainly one token that was wrapped.
+    fn word(&self, may_be_wrapped: bool) -> Word<'a> {
+        let first = damaged_run(self.rest());
+        let mut word = Word::new(first);
+        if self.at >= self.barren && (may_be_wrapped || begins(first)) {
+            let column = || self.text.get(self.line_start..self.at).map_or(0, columns);
+            while let Some(line) = NextLine::after(self.rest().get(word.used..).unwrap_or_default()) {
+                let width = *word.width.get_or_insert_with(|| column() + first.len());
+                if !word.goes_on_with(&line, width) {
+                    break;
+                }
+                word.join(&line);
+            }
+        }
+        word
     }
-    let starts = line.match_indices(['=', '/', '+']).map(|(n, _)| n + 1);
-    starts.take(64).find(|n| line.get(*n..).is_some_and(opens_object)).unwrap_or(0)
-}
-
-fn dots(word: &str) -> usize {
-    word.bytes().filter(|b| *b == b'.').count()
-}
-
-const fn is_wrapping(c: char) -> bool {
-    matches!(c, '"' | '\'' | '`' | ' ' | '\t' | '\r' | '\n')
 }
 
 fn from_text(text: &str) -> Reading {
     let mut reading = Reading::default();
+    let mut seen = HashSet::new();
     let (mut bearer, mut around, mut quotes, mut breaks) = (false, false, false, 0);
-    let mut at = 0;
+    let begin = text.len() - text.trim_start_matches(is_wrapping).len();
+    let end = text.trim_end_matches(is_wrapping).len();
+    let mut search = Search { text, at: 0, line_start: 0, barren: 0 };
     let mut previous = "";
-    let tail = |at: usize| text.get(at..).unwrap_or_default();
-    while let Some(gap) = tail(at).find(in_token) {
-        let between = text.get(at..at + gap).unwrap_or_default();
-        at += gap;
-        // `TOKEN=eyJ…` and `/path/eyJ…`: these signs may stand in a damaged token, but not in front of a whole one.
-        let skip = prefix(tail(at));
-        around |= skip > 0;
-        at += skip;
-        let column = at - text.get(..at).and_then(|before| before.rfind('\n')).map_or(0, |n| n + 1);
-        let after_bearer = previous.eq_ignore_ascii_case("bearer") && between.chars().all(is_wrapping);
-        let word = take_word(tail(at), column);
-        let others = text.get(..at).into_iter().chain(text.get(at + word.used..));
-        let alone = others.flat_map(str::chars).all(is_wrapping);
-        around |= between.contains(|c| !is_wrapping(c));
+    while let Some(gap) = search.rest().find(in_token) {
+        let between = search.advance(gap);
+        let skip = prefix(run(search.rest()));
+        search.advance(skip);
+        around |= skip > 0 || between.contains(|c| !is_wrapping(c));
         quotes |= between.contains(['"', '\'', '`']);
+        let after_bearer = previous.eq_ignore_ascii_case("bearer") && between.chars().all(is_wrapping);
+        let word = search.word(after_bearer || search.at == begin);
+        let alone = search.at == begin && search.at + word.used >= end;
         if word.is_token(alone, after_bearer) {
             bearer |= after_bearer;
             breaks += word.breaks;
-            at += word.used;
+            search.advance(word.used);
             previous = "";
             let token = word.text.into_owned();
-            if !reading.tokens.contains(&token) {
+            if seen.insert(token.clone()) {
                 reading.tokens.push(token);
             }
         } else {
+            if word.dots == 0 {
+                search.barren = search.barren.max(search.at + word.used);
+            }
             // Only to its line's end, so that a word which is no token swallows none behind it.
-            let line = tail(at).find(|c| !in_token(c)).unwrap_or(tail(at).len());
-            previous = text.get(at..at + line).unwrap_or_default();
+            previous = search.advance(run(search.rest()).len());
             around |= !previous.eq_ignore_ascii_case("bearer");
-            at += line;
         }
     }
     if reading.tokens.is_empty() {
         return reading;
     }
-    around |= tail(at).contains(|c| !is_wrapping(c));
-    quotes |= tail(at).contains(['"', '\'', '`']);
+    around |= search.rest().contains(|c| !is_wrapping(c));
+    quotes |= search.rest().contains(['"', '\'', '`']);
     if bearer {
         reading.removed.push("\"Bearer\"".to_owned());
     }
@@ -166,36 +144,6 @@ fn from_text(text: &str) -> Reading {
         reading.removed.push(super::words::count(breaks, "line break"));
     }
     reading
-}
-
-/// The word at the start of `text`, joined over line breaks where it is plainly one token that was wrapped.
-/// `column` is where on its line the word starts: a wrapped line fills the width, so a longer one is not its rest.
-fn take_word(text: &str, column: usize) -> Word<'_> {
-    let first = text.find(|c| !in_token(c)).unwrap_or(text.len());
-    let width = column + first;
-    let mut word = Word { text: Cow::Borrowed(text.get(..first).unwrap_or_default()), used: first, breaks: 0 };
-    loop {
-        let rest = text.get(word.used..).unwrap_or_default();
-        let next = rest.trim_start_matches([' ', '\t', '\r', '\n', '\\']);
-        let gap = rest.len() - next.len();
-        let line = next.get(..next.find(|c| !in_token(c)).unwrap_or(next.len())).unwrap_or_default();
-        let after = next.get(line.len()..).and_then(|after| after.lines().next()).unwrap_or_default();
-        let wrapped = rest.get(..gap).is_some_and(|gap| gap.contains('\n'))
-            && !line.is_empty()
-            && after.chars().all(|c| is_wrapping(c) || matches!(c, ',' | '}' | ')' | ';' | '\\'));
-        let complete = dots(&word.text) >= 2;
-        let belongs = if complete {
-            line.len() <= width && !opens_object(line)
-        } else {
-            opens_object(&word.text) || column == 0 && word.text.len() >= LONG_WORD
-        };
-        if !wrapped || !belongs {
-            return word;
-        }
-        word.text.to_mut().push_str(line);
-        word.used += gap + line.len();
-        word.breaks += 1;
-    }
 }
 
 #[cfg(test)]

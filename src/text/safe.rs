@@ -6,6 +6,7 @@
 //! keeps the mapping one-to-one.
 
 use std::fmt::Write as _;
+use std::ops::Range;
 
 /// More combining marks than this on one letter only serve to smear over neighbouring lines.
 const MARKS: usize = 4;
@@ -26,14 +27,14 @@ pub enum Hidden {
 }
 
 impl Hidden {
-    /// What a finding calls the class, as in "holds an invisible character".
+    /// What a finding calls the class, with its article, as in "holds an invisible character".
     pub const fn noun(self) -> &'static str {
         match self {
-            Self::Control => "control character",
-            Self::Bidi => "direction mark",
-            Self::Invisible => "invisible character",
-            Self::Space => "unusual space",
-            Self::Private => "private-use character",
+            Self::Control => "a control character",
+            Self::Bidi => "a direction mark",
+            Self::Invisible => "an invisible character",
+            Self::Space => "an unusual space",
+            Self::Private => "a private-use character",
         }
     }
 }
@@ -59,6 +60,7 @@ pub const fn hidden(c: char) -> Option<Hidden> {
         | '\u{feff}'
         | '\u{ffa0}'
         | '\u{fff0}'..='\u{fffb}'
+        | '\u{13430}'..='\u{1343f}'
         | '\u{1bca0}'..='\u{1bca3}'
         | '\u{1d173}'..='\u{1d17a}'
         | '\u{e0000}'..='\u{e0fff}' => Hidden::Invisible,
@@ -76,7 +78,7 @@ pub const fn hidden(c: char) -> Option<Hidden> {
     })
 }
 
-/// Feeds a text through the escape rules one character at a time; editors use it to draw part of a line.
+/// Feeds a text through the escape rules one character at a time.
 #[derive(Debug, Default)]
 struct Escaper {
     marks: usize,
@@ -84,11 +86,11 @@ struct Escaper {
 }
 
 impl Escaper {
-    /// Appends `c` as it may be shown. `next_opens` tells whether the text goes on with `u{`.
-    fn push(&mut self, out: &mut String, c: char, opens: bool) {
+    /// Appends `c` as it may be shown. `opens` tells that here the text reads `u{`; `force` makes any letter visible.
+    fn push(&mut self, out: &mut String, c: char, opens: bool, force: bool) {
         let mark = unicode_width::UnicodeWidthChar::width(c) == Some(0);
         self.marks = if mark { self.marks + 1 } else { 0 };
-        let escape = hidden(c).is_some() || (mark && (self.marks > MARKS || out.is_empty()));
+        let escape = force || hidden(c).is_some() || (mark && (self.marks > MARKS || out.is_empty()));
         if escape || opens {
             for _ in 0..self.backslashes {
                 out.push('\\');
@@ -105,6 +107,11 @@ impl Escaper {
 
 /// `text` as it may be shown, at most about `cap` bytes of it; what is cut off is told as `… (+12 bytes)`.
 pub fn display_safe(text: &str, cap: usize) -> String {
+    escaped(text, cap, 0..text.len())
+}
+
+/// Spaces outside `inner` are made visible too.
+fn escaped(text: &str, cap: usize, inner: Range<usize>) -> String {
     let mut out = String::with_capacity(text.len().min(cap));
     let mut escaper = Escaper::default();
     let mut chars = text.char_indices().peekable();
@@ -114,24 +121,26 @@ pub fn display_safe(text: &str, cap: usize) -> String {
             break;
         }
         let opens = c == 'u' && chars.peek().is_some_and(|(_, next)| *next == '{');
-        escaper.push(&mut out, c, opens);
+        escaper.push(&mut out, c, opens, !inner.contains(&at));
     }
     out
 }
 
+/// What [`name`] shows for a name with nothing in it.
+const EMPTY: &str = "(empty)";
+
 /// A name (user, permission, tool, issuer) as it may be shown: [`display_safe`], with spaces at its edges made visible
 /// and an empty name told as such.
 pub fn name(text: &str, cap: usize) -> String {
-    if text.is_empty() {
-        return "(empty)".to_owned();
+    match text {
+        "" => EMPTY.to_owned(),
+        // Somebody's name may be just that; it must not pass for none.
+        EMPTY => "\\u{28}empty)".to_owned(),
+        _ => {
+            let lead = text.len() - text.trim_start_matches(' ').len();
+            escaped(text, cap, lead..text.trim_end_matches(' ').len())
+        }
     }
-    let inner = text.trim_matches(' ');
-    if inner.len() == text.len() {
-        return display_safe(text, cap);
-    }
-    let lead = text.len() - text.trim_start_matches(' ').len();
-    let edge = |n: usize| "\\u{20}".repeat(n.min(8));
-    format!("{}{}{}", edge(lead), display_safe(inner, cap), edge(text.len() - inner.len() - lead))
 }
 
 /// Columns that a text which passed [`display_safe`] takes on the screen.
@@ -201,6 +210,14 @@ mod tests {
         assert_eq!(name(" admin", 100), "\\u{20}admin");
         assert_eq!(name("", 100), "(empty)");
         assert_eq!(name("two words", 100), "two words");
+        assert_eq!(name("  ", 100), "\\u{20}\\u{20}");
+    }
+
+    #[test]
+    fn no_name_passes_for_another() {
+        for (a, b) in [("", "(empty)"), ("a\\ ", "a\\u{20}"), (" a", "\\u{20}a"), ("(empty)", "\\u{28}empty)")] {
+            assert_ne!(name(a, 100), name(b, 100), "{a:?} {b:?}");
+        }
     }
 
     #[test]
@@ -221,6 +238,13 @@ mod tests {
         #[test]
         fn texts_that_differ_look_different(a in "[a\\\\u{2}\u{202e}\u{200b}]{0,8}", b in "[a\\\\u{2}\u{202e}\u{200b}]{0,8}") {
             prop_assert_eq!(a == b, display_safe(&a, usize::MAX) == display_safe(&b, usize::MAX));
+        }
+
+        #[test]
+        fn names_that_differ_look_different(a in "[a \\\\u{2}0\u{202e}]{0,8}", b in "[a \\\\u{2}0\u{202e}]{0,8}", spaces in 0usize..20) {
+            prop_assert_eq!(a == b, name(&a, usize::MAX) == name(&b, usize::MAX));
+            let longer = format!("{a}{}", " ".repeat(spaces));
+            prop_assert_eq!(spaces == 0, name(&a, usize::MAX) == name(&longer, usize::MAX));
         }
 
         #[test]

@@ -3,6 +3,7 @@
 //! All times here are microseconds. A shown duration keeps with it how long it stays true, so that whoever shows it
 //! can sleep exactly until the picture changes.
 
+use std::fmt::Write as _;
 use std::time::Duration;
 
 /// One second in the unit of this module.
@@ -78,7 +79,7 @@ pub fn span(micros: i64) -> String {
             if !out.is_empty() {
                 out.push(' ');
             }
-            out.push_str(&format!("{n}{letter}"));
+            let _ = write!(out, "{n}{letter}");
         }
         rest = left;
     }

@@ -1,11 +1,19 @@
 //! Tests of the whole, from outside.
 
+mod contract;
 mod desk;
 mod edits;
+mod forge;
 mod hostile;
 mod lab;
+mod layers;
 mod pastes;
+mod properties;
 mod pty;
+mod pyjwt;
+mod reading;
+mod reasons;
 mod readme;
 mod screens;
 mod times;
+mod wycheproof;

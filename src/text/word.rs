@@ -1,0 +1,196 @@
+//! The words of a pasted text that may be tokens: what their letters are, how one begins, and when the line below is the
+//! rest of one. Serves [`super::reading`] alone.
+
+use std::borrow::Cow;
+
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use base64::{Engine as _, alphabet};
+
+/// A single word of this length or more with two dots in it is taken for a token even when its header is damaged.
+const LONG_WORD: usize = 40;
+
+/// A character that can stand in a token, whole or damaged: base64url, the dots, and the signs of the other base64.
+pub(super) const fn in_token(c: char) -> bool {
+    matches!(c, 'A'..='Z' | 'a'..='z' | '0'..='9' | '-' | '_' | '.' | '=' | '+' | '/')
+}
+
+/// A character that may stand around a token without belonging to any text.
+pub(super) const fn is_wrapping(c: char) -> bool {
+    matches!(c, '"' | '\'' | '`' | ' ' | '\t' | '\r' | '\n')
+}
+
+/// A character that ends a word. Any other one between the letters of a token is damage, and stays in it.
+fn is_delimiter(c: char) -> bool {
+    c.is_whitespace()
+        || matches!(c, '"' | '\'' | '`' | ',' | ';' | ':' | '(' | ')' | ']' | '{' | '}' | '<' | '>' | '&')
+        || matches!(c, '|' | '\\' | '#' | '%')
+}
+
+/// Base64url that accepts a cut: the first characters of a longer text.
+const BEGINNING: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::URL_SAFE,
+    GeneralPurposeConfig::new()
+        .with_decode_allow_trailing_bits(true)
+        .with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
+
+/// Whether a text begins as the base64url of a JSON object does.
+pub(super) fn begins(text: &str) -> bool {
+    // What begins with `{` begins with `e` in base64; most words are told apart by that.
+    if !text.starts_with('e') {
+        return false;
+    }
+    let beginning: Vec<u8> = text.bytes().take_while(|b| *b != b'.').take(4).collect();
+    match BEGINNING.decode(beginning).as_deref() {
+        Ok([b'{', next, ..]) => matches!(next, b'"' | b'}' | b' ' | b'\t' | b'\r' | b'\n'),
+        _ => false,
+    }
+}
+
+fn dots(word: &str) -> usize {
+    word.bytes().filter(|b| *b == b'.').count()
+}
+
+/// The characters of a token that `text` starts with.
+pub(super) fn run(text: &str) -> &str {
+    text.get(..text.find(|c| !in_token(c)).unwrap_or(text.len())).unwrap_or_default()
+}
+
+/// [`run`], carried on over damage where it begins like a token.
+pub(super) fn damaged_run(text: &str) -> &str {
+    let mut end = run(text).len();
+    while begins(text) {
+        let rest = text.get(end..).unwrap_or_default();
+        match rest.find(|c| in_token(c) || is_delimiter(c)).map(|at| rest.split_at(at)) {
+            Some((foreign, more)) if !foreign.is_empty() && more.starts_with(in_token) => {
+                end += foreign.len() + run(more).len();
+            }
+            _ => break,
+        }
+    }
+    text.get(..end).unwrap_or_default()
+}
+
+/// Bytes in front of a token that is joined to other text by `=`, `/` or `+`: these signs may stand in a damaged token,
+/// but not before a whole one.
+pub(super) fn prefix(run: &str) -> usize {
+    let Some(last_dot) = run.rfind('.').filter(|_| !begins(run)) else {
+        return 0;
+    };
+    let mut starts = run.match_indices(['=', '/', '+']).map(|(at, _)| at + 1).take_while(|at| *at < last_dot);
+    starts.find(|at| run.get(*at..).is_some_and(begins)).unwrap_or(0)
+}
+
+/// Columns of the text before a word; a tab may be eight.
+pub(super) fn columns(text: &str) -> usize {
+    text.chars().map(|c| if c == '\t' { 8 } else { 1 }).sum()
+}
+
+/// The first text of the line below, where that line holds nothing else.
+pub(super) struct NextLine<'a> {
+    text: &'a str,
+    /// Bytes before it, from the end of the line above.
+    gap: usize,
+    indent: usize,
+}
+
+impl<'a> NextLine<'a> {
+    pub fn after(rest: &'a str) -> Option<Self> {
+        let next = rest.trim_start_matches([' ', '\t', '\r', '\n', '\\']);
+        let gap = rest.get(..rest.len() - next.len())?;
+        let indent = gap.len() - gap.rfind('\n')? - 1;
+        let text = damaged_run(next);
+        let mut behind = next.get(text.len()..)?.chars().take_while(|c| *c != '\n');
+        let alone = behind.all(|c| is_wrapping(c) || matches!(c, ',' | '}' | ')' | ';' | '\\'));
+        (alone && !text.is_empty()).then_some(Self { text, gap: gap.len(), indent })
+    }
+
+    pub fn width(&self) -> usize {
+        self.indent + self.text.len()
+    }
+}
+
+/// No terminal and no mail program breaks lines as long as this.
+const WIDEST: usize = 400;
+
+/// A word, joined over the line breaks inside it.
+pub(super) struct Word<'a> {
+    pub text: Cow<'a, str>,
+    /// Bytes of the source it took up, breaks included.
+    pub used: usize,
+    pub breaks: usize,
+    pub dots: usize,
+    /// Columns that the first line fills.
+    pub width: Option<usize>,
+    /// Columns that a line below fills, and the last one did.
+    full: Option<(usize, usize)>,
+    signature: Option<Option<usize>>,
+}
+
+impl<'a> Word<'a> {
+    pub fn new(first: &'a str) -> Self {
+        let text = Cow::Borrowed(first);
+        Self { text, used: first.len(), breaks: 0, dots: dots(first), width: None, full: None, signature: None }
+    }
+
+    pub fn join(&mut self, line: &NextLine<'_>) {
+        self.text.to_mut().push_str(line.text);
+        self.used += line.gap + line.text.len();
+        self.breaks += 1;
+        self.dots += dots(line.text);
+        self.full = Some((self.full.map_or(line.width(), |(full, _)| full), line.width()));
+    }
+
+    /// Whether the line below is the rest of this word. Wrapped lines are all full but the last one, and the signature
+    /// has the length that its algorithm gives it; a whole token below is another one.
+    pub fn goes_on_with(&mut self, line: &NextLine<'_>, width: usize) -> bool {
+        let cut_at_dot = self.text.ends_with('.');
+        let whole = begins(line.text) && dots(line.text) >= 2;
+        let fits = match self.full {
+            _ if cut_at_dot => true,
+            None => line.text.len() <= width && width <= WIDEST,
+            Some((full, last)) => last == full && line.width() <= full,
+        };
+        if self.dots < 2 {
+            return fits && (cut_at_dot || !whole);
+        }
+        let signature = self.text.len() - self.text.rfind('.').map_or(0, |at| at + 1);
+        let text = &self.text;
+        let wanted = *self.signature.get_or_insert_with(|| signature_length(text));
+        let is_full = self.full.map_or(line.width() == width, |(full, _)| line.width() == full);
+        !begins(line.text)
+            && match (wanted, signature + line.text.len()) {
+                (Some(0), _) => false,
+                _ if signature == 0 => true,
+                (Some(wanted), length) => length == wanted || (length < wanted && fits && (is_full || self.breaks > 0)),
+                (None, _) => fits && (is_full || !RSA.contains(&signature)),
+            }
+    }
+
+    pub fn is_token(&self, alone: bool, after_bearer: bool) -> bool {
+        let damaged = alone && self.dots >= 2 && self.text.len() >= LONG_WORD;
+        damaged || (self.dots >= 1 && (after_bearer || begins(&self.text)))
+    }
+}
+
+/// Characters of an RSA signature, by the usual keys: 2048, 3072 and 4096 bit.
+const RSA: [usize; 3] = [342, 512, 683];
+
+/// Characters of the signature that the header's algorithm makes (RFC 7518 §3.1, RFC 8037), where it is always as long.
+fn signature_length(word: &str) -> Option<usize> {
+    #[derive(serde::Deserialize)]
+    struct Header {
+        alg: String,
+    }
+    let header = BEGINNING.decode(word.split('.').next()?).ok()?;
+    let header: Header = serde_json::from_slice(&header).ok()?;
+    Some(match &*header.alg {
+        "HS256" => 43,
+        "HS384" => 64,
+        "HS512" | "ES256" | "ES256K" | "EdDSA" | "Ed25519" => 86,
+        "ES384" => 128,
+        "ES512" => 176,
+        none if none.eq_ignore_ascii_case("none") => 0,
+        _ => return None,
+    })
+}

@@ -1,0 +1,60 @@
+//! Tokens made by hand, because no library would sign what the tests need.
+
+use aws_lc_rs::hmac;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use portcullis::auth::{Key, KeyOrigin, NumericDate, Rules};
+
+/// The secret of every test, long enough not to be weak.
+pub const SECRET: &[u8] = b"a secret of thirty-two bytes, ok";
+
+/// 2026-11-22T20:41:05Z: the instant at which tests take place.
+pub const NOW: NumericDate = NumericDate::from_seconds(1_795_380_065);
+
+/// 2100-01-01: alive now, and alive for whoever runs the same tokens against the system's clock.
+pub const EXP: i64 = 4_102_444_800;
+
+/// The header of an ordinary token.
+pub const HS256: &str = r#"{"alg":"HS256","typ":"JWT"}"#;
+
+/// The rules of every test: this secret, the built-in policy, nothing else expected.
+pub fn rules() -> Rules {
+    rules_of(SECRET)
+}
+
+/// Rules with another secret.
+pub fn rules_of(secret: &[u8]) -> Rules {
+    Rules::new(Key::new(secret, KeyOrigin::Program).expect("a good secret"))
+}
+
+/// Base64url without padding.
+pub fn b64(bytes: impl AsRef<[u8]>) -> String {
+    URL_SAFE_NO_PAD.encode(bytes)
+}
+
+/// The MAC of a text, as a signature's bytes.
+pub fn mac(text: &str, secret: &[u8]) -> Vec<u8> {
+    hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, secret), text.as_bytes()).as_ref().to_vec()
+}
+
+/// A token of any header and payload, signed with any secret.
+pub fn sign_with(header: impl AsRef<[u8]>, payload: impl AsRef<[u8]>, secret: &[u8]) -> String {
+    let signed = format!("{}.{}", b64(header), b64(payload));
+    let signature = b64(mac(&signed, secret));
+    format!("{signed}.{signature}")
+}
+
+/// A token of any header and payload, signed with [`SECRET`].
+pub fn sign(header: impl AsRef<[u8]>, payload: impl AsRef<[u8]>) -> String {
+    sign_with(header, payload, SECRET)
+}
+
+/// An ordinary token with this payload.
+pub fn token(payload: impl AsRef<[u8]>) -> String {
+    sign(HS256, payload)
+}
+
+/// The payload of an ordinary token of `user123`, with further members in front of its own.
+pub fn claims(further: &str) -> String {
+    format!(r#"{{{further}"user_id":"user123","permissions":["user"],"exp":{EXP}}}"#)
+}

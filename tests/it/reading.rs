@@ -1,0 +1,236 @@
+//! What people paste: the token in it is found as it stands, nothing is repaired, and a megabyte of malice takes no time.
+
+use std::sync::mpsc;
+use std::time::Duration;
+
+use portcullis::text::{Reading, read_token};
+use rstest::rstest;
+
+use crate::forge::{HS256, b64, claims, mac, sign, token};
+
+/// A text broken at a column, as a terminal or a mail program does it.
+fn wrapped(text: &str, columns: usize) -> String {
+    let letters: Vec<char> = text.chars().collect();
+    letters.chunks(columns).map(|line| line.iter().collect::<String>()).collect::<Vec<_>>().join("\n")
+}
+
+/// An ordinary token; one whose header alone is longer than a line; one with a signature of 342 characters.
+fn tokens() -> [String; 3] {
+    let long_header = format!(r#"{{"alg":"HS256","typ":"JWT","kid":"{}"}}"#, "k".repeat(90));
+    let signed = format!("{}.{}", b64(r#"{"alg":"RS256","typ":"JWT","kid":"1"}"#), b64(claims("")));
+    let rsa: Vec<u8> = (0..8).flat_map(|n| mac(&n.to_string(), b"x")).collect();
+    [token(claims("")), sign(long_header, claims("")), format!("{signed}.{}", b64(rsa))]
+}
+
+#[test]
+fn a_token_is_found_in_everything_that_people_paste() {
+    for token in tokens() {
+        for text in [
+            token.clone(),
+            format!("\u{feff}{token}\r\n\r\n"),
+            format!("Bearer {token}"),
+            format!("Bearer\n{token}"),
+            format!("BEARER  {token}\n"),
+            format!("Authorization: Bearer {token}"),
+            format!("authorization:Bearer {token}\r\nAccept: */*\r\n"),
+            format!("curl -sS https://example.org/mcp -H 'Authorization: Bearer {token}' -d '{{\"id\": 1}}'"),
+            format!("curl https://example.org \\\n  -H \"Authorization: Bearer {token}\" \\\n  -H 'Accept: a/b'\n"),
+            format!("{{\"access_token\":\"{token}\",\"token_type\":\"Bearer\",\"expires_in\":3600}}"),
+            format!("{{\n  \"token\": \"{token}\"\n}}\n"),
+            format!("{{\"data\": {{\"id_token\": \"{token}\"}}}}"),
+            format!("[{{\"access_token\": \"{token}\"}}]"),
+            format!("\"{token}\""),
+            format!("'{token}'"),
+            format!("`{token}`"),
+            format!("\u{201c}{token}\u{201d}"),
+            format!("({token})"),
+            format!("<{token}>"),
+            format!("[{token}](https://example.org)"),
+            format!("token: {token}, then"),
+            format!("PORTCULLIS_TOKEN={token} portcullis inspect"),
+            format!("Cookie: session={token}; theme=dark"),
+            format!("https://example.org/#access_token={token}&state=x"),
+            format!("https://example.org/verify/{token}"),
+            format!("is it {token}? yes!"),
+            format!("{token}\nuser123"),
+            format!("{token}\n\nuser123 has it\n"),
+            format!("first line\n{token}\nlast"),
+            wrapped(&token, 80),
+            wrapped(&token, 72).replace('\n', "\r\n"),
+            wrapped(&token, 64).replace('\n', "\n    "),
+            wrapped(&token, 40),
+            wrapped(&token, 20),
+            wrapped(&format!("Authorization: Bearer {token}"), 80),
+            wrapped(&format!("Bearer {token}"), 60),
+            format!("\"{}\"", wrapped(&token, 76)),
+            format!("$ echo $TOKEN\n{}\n$ ", wrapped(&token, 80)),
+        ] {
+            assert_eq!(read_token(&text).tokens, [token.as_str()], "{text}");
+        }
+    }
+}
+
+#[test]
+fn several_tokens_are_all_found_each_as_it_stands() {
+    let [a, b, c] = tokens();
+    for text in [
+        format!("{a}\n{b}\n{c}\n"),
+        format!("{a} {b} {c}"),
+        format!("a={a};b={b};c={c}"),
+        format!("{}\n{}\n{}", wrapped(&a, 80), wrapped(&b, 80), wrapped(&c, 80)),
+        format!("{{\"access_token\":\"{a}\",\"id_token\":\"{b}\",\"token\":\"{c}\"}}"),
+    ] {
+        assert_eq!(read_token(&text).tokens, [a.as_str(), &b, &c], "{text}");
+    }
+}
+
+#[test]
+fn a_damaged_token_is_handed_on_with_its_damage() {
+    let good = token(claims(""));
+    let (signed, signature) = good.rsplit_once('.').expect("three segments");
+    let (header, payload) = signed.split_once('.').expect("three segments");
+    for damaged in [
+        format!("{good}="),
+        format!("{good}.x"),
+        format!("{good}.x.y"),
+        format!("{header}.{payload}"),
+        format!("{header}.{payload}."),
+        format!("{header}..{signature}"),
+        format!("{header}==.{payload}.{signature}"),
+        format!("{header}.{}!{}.{signature}", &payload[..20], &payload[21..]),
+        format!("{header}.{}\u{200b}{}.{signature}", &payload[..20], &payload[20..]),
+        format!("{header}.{payload}.{}?{}", &signature[..9], &signature[10..]),
+        format!("{}\u{1b}{}.{payload}.{signature}", &header[..9], &header[10..]),
+        format!("{header}.{}é{}.{signature}", &payload[..20], &payload[21..]),
+        format!("x{}", &good[1..]),
+        good.replace('.', ".\u{e0041}"),
+    ] {
+        for text in [damaged.clone(), format!("{damaged}\n")] {
+            assert_eq!(read_token(&text).tokens, [damaged.as_str()], "{text:?}");
+        }
+        // In company only what begins like a token can be told from other words.
+        if damaged.starts_with("eyJ") {
+            for text in
+                [format!("Bearer {damaged}"), format!("{{\"access_token\":\"{damaged}\"}}"), format!("x {damaged} y")]
+            {
+                if !damaged.contains('\u{1b}') || !text.starts_with('{') {
+                    assert_eq!(read_token(&text).tokens, [damaged.as_str()], "{text:?}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn nothing_behind_a_whole_token_is_taken_for_its_rest() {
+    let good = token(claims(""));
+    let (signed, signature) = good.rsplit_once('.').expect("three segments");
+    for behind in ["admin", "x", "user123", "eyJhbGciOiJIUzI1NiJ9", "AAAA", "https"] {
+        assert_eq!(read_token(&format!("{good}\n{behind}")).tokens, [good.as_str()], "{behind}");
+        assert_eq!(read_token(&format!("{signed}.{}\n{behind}", &signature[..41])).tokens[0].len(), good.len() - 2);
+    }
+    // A cut token above a whole one stays cut, and the whole one stays whole.
+    let cut = &good[..60];
+    assert_eq!(read_token(&format!("{cut}\n{good}")).tokens, [cut, &good]);
+}
+
+#[rstest]
+#[case("{\"id\": 1}")]
+#[case("{\"data\": \"new\"}")]
+#[case("user.name@example.org")]
+#[case("see RFC 7519, section 4.1.4. It says so.")]
+#[case("fn main() { println!(\"{}\", a.b.c); }")]
+#[case("https://example.org/a.b.c?d=e")]
+#[case("192.168.0.1")]
+#[case("eyJhbGciOiJIUzI1NiJ9")]
+#[case("Bearer token")]
+#[case("\u{feff}")]
+#[case("....")]
+fn text_without_a_token_holds_none(#[case] text: &str) {
+    assert_eq!(read_token(text), Reading::default());
+}
+
+/// Runs something that must be quick; a minute would be a hang, and a hang must fail instead of hanging the suite.
+fn promptly<T: Send + 'static>(what: &str, run: impl FnOnce() -> T + Send + 'static) -> T {
+    let (done, result) = mpsc::channel();
+    std::thread::spawn(move || done.send(run()));
+    result.recv_timeout(Duration::from_secs(5)).unwrap_or_else(|_| panic!("{what} takes longer than five seconds"))
+}
+
+#[test]
+fn a_megabyte_of_anything_is_read_promptly() {
+    const MIB: usize = 1 << 20;
+    let fill = |piece: &str| piece.repeat(MIB / piece.len());
+    let numbered = |make: &dyn Fn(usize) -> String| (0..40_000).map(make).collect::<String>();
+    let token = token(claims(""));
+    let big = sign(HS256, claims(&format!(r#""note":"{}","#, "x".repeat(MIB * 3 / 4))));
+    for (name, text) in [
+        ("equals signs", fill("=")),
+        ("slashes and a beginning", fill("/eyJ")),
+        ("equals signs and a beginning", fill("=eyJhbGci")),
+        ("beginnings", fill("eyJ.")),
+        ("beginnings on lines", fill("eyJ.\n")),
+        ("beginnings without dots on lines", fill("eyJhbGciOiJIUzI1NiJ9\n")),
+        ("words", fill("a ")),
+        ("dotted words", fill("eyJ.x ")),
+        ("different tokens on one line", numbered(&|n| format!("eyJhbGciOiJub25lIn0.{n}. "))),
+        ("different tokens on lines", numbered(&|n| format!("eyJhbGciOiJub25lIn0.{n}.\n"))),
+        ("newlines", fill("\n")),
+        ("spaces, then words", format!("{}{}", " ".repeat(MIB / 2), "a b ".repeat(MIB / 8))),
+        ("words, then spaces", format!("{}{}", "a b ".repeat(MIB / 8), " ".repeat(MIB / 2))),
+        ("quotes", fill("\"")),
+        ("quoted words", fill("\"a\" ")),
+        ("Bearers", fill("Bearer ")),
+        ("Bearers on lines", fill("Bearer\n")),
+        ("Bearers and beginnings on lines", fill("Bearer\neyJhbGciOiJIUzI1NiJ9\n")),
+        ("Bearers and long words on lines", fill(&format!("Bearer\n{}\n", "A".repeat(64)))),
+        ("dots", fill(".")),
+        ("dots on lines", fill(".\n")),
+        ("a wrapped binary", wrapped(&fill("TWFu"), 76)),
+        ("a token wrapped at one column", wrapped(&token.repeat(100), 1)),
+        ("a megabyte token wrapped at one column", wrapped(&big, 1)),
+        ("a megabyte token wrapped at 80", wrapped(&big, 80)),
+        ("braces", fill("{")),
+        ("open arrays", fill("[")),
+        ("an object of braces", format!("{{\"token\":{}", fill("["))),
+        ("backslashes on lines", fill("a \\\n")),
+        ("foreign signs in a token", fill("eyJ.a!")),
+        ("foreign signs", fill("!a")),
+        ("one long foreign run", format!("eyJ.a{}", fill("!"))),
+        ("foreign runs", fill("eyJ.a!!!!!!!!!!!!!! ")),
+    ] {
+        promptly(name, move || read_token(&text));
+    }
+}
+
+#[test]
+fn a_megabyte_of_anything_is_inspected_promptly() {
+    const MIB: usize = 1 << 20;
+    let many = |make: &dyn Fn(usize) -> String| (0..40_000).map(make).collect::<Vec<_>>().join(",");
+    let strings = many(&|n| format!("\"{n}\""));
+    for (name, token) in [
+        ("dots", ".".repeat(MIB)),
+        ("a claim", token(claims(&format!(r#""note":"{}","#, "x".repeat(MIB))))),
+        ("claims", token(claims(&format!("{},", many(&|n| format!("\"c{n}\":{n}")))))),
+        ("permissions", token(format!(r#"{{"user_id":"u","permissions":[{strings}],"exp":1}}"#))),
+        ("audiences", token(claims(&format!(r#""aud":[{strings}],"#)))),
+        ("escapes", token(claims(&format!(r#""note":"{}","#, "\\u001b".repeat(MIB / 6))))),
+        ("nesting", token(claims(&format!(r#""a":{}{},"#, "[".repeat(MIB / 2), "]".repeat(MIB / 2))))),
+        ("a number", token(claims(&format!(r#""a":{},"#, "9".repeat(MIB))))),
+        ("line breaks", token(format!("{{{}x", "\n".repeat(MIB)))),
+        ("padding", "=".repeat(MIB)),
+    ] {
+        promptly(name, move || {
+            let rules = portcullis::Rules { audience: Some("gate".into()), ..crate::forge::rules() };
+            let inspection = rules.inspect(token);
+            // A screen asks for all of this at every frame.
+            for _ in 0..60 {
+                let judged = &inspection.judged;
+                judged.standing(crate::forge::NOW);
+                for light in portcullis::auth::Light::ALL {
+                    judged.light(light, crate::forge::NOW);
+                }
+            }
+        });
+    }
+}
