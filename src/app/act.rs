@@ -6,7 +6,7 @@ use super::history::Step;
 use super::keymap::Action;
 use super::msg::Why;
 use super::overlay::{KEY_CHOICES, KeyPrompt, Overlay, Palette, Purpose, Question, SettingsForm};
-use super::{App, Effect, Field, Focus, InspectView, LastCall, Pane, explain_record};
+use super::{App, Effect, Field, Focus, InspectView, LastCall, Pane};
 use crate::auth::{Check, Key, KeyOrigin, KeyRing, Rules};
 use std::sync::Arc;
 
@@ -331,127 +331,5 @@ impl App {
         }
         self.refresh();
         self.go(Focus::at(Field::CallTool));
-    }
-
-    /// What Ctrl-Y copies here, as the footer says it.
-    pub fn copy_what(&self) -> Option<&'static str> {
-        match self.focus.pane {
-            Pane::Issue | Pane::Tokens | Pane::Inspect => self.selected().map(|_| "copy token"),
-            Pane::Call => self.last_call.as_ref().and_then(|last| last.called.as_ref()).map(|_| "copy answer"),
-            Pane::Activity => self.activity_row().map(|_| "copy answer"),
-        }
-    }
-
-    /// Whether there is something here to explain.
-    pub fn explains(&self) -> bool {
-        match self.focus.pane {
-            Pane::Issue | Pane::Tokens | Pane::Inspect => self.inspection.is_some(),
-            Pane::Call => true,
-            Pane::Activity => self.activity_row().is_some(),
-        }
-    }
-
-    fn copy(&mut self) -> Vec<Effect> {
-        let copied = match self.focus.pane {
-            Pane::Issue | Pane::Tokens | Pane::Inspect => {
-                self.selected().map(|entry| (entry.text.to_string(), format!("token {}", entry.id)))
-            }
-            Pane::Call => self
-                .last_call
-                .as_ref()
-                .and_then(|last| last.called.as_ref())
-                .map(|called| (called.outcome.answer().to_string(), "answer".to_owned())),
-            Pane::Activity => self.activity_row().map(|record| (record.answer.to_string(), "answer".to_owned())),
-        };
-        self.put(copied)
-    }
-
-    fn copy_why(&mut self) -> Vec<Effect> {
-        let text = match self.focus.pane {
-            Pane::Issue | Pane::Tokens | Pane::Inspect => self.inspection.as_ref().map(|i| self.explain_inspection(i)),
-            Pane::Call => Some(self.explain_preview()),
-            Pane::Activity => self.activity_row().map(|record| explain_record(record)),
-        };
-        self.put(text.map(|text| (text, "explanation".to_owned())))
-    }
-
-    fn put(&mut self, copied: Option<(String, String)>) -> Vec<Effect> {
-        let Some((text, what)) = copied else {
-            self.complain("there is nothing to copy here yet");
-            return Vec::new();
-        };
-        self.say(format!("{what} sent to the terminal's clipboard (OSC 52)"));
-        vec![Effect::Copy { text, what }]
-    }
-
-    fn undo(&mut self) -> Vec<Effect> {
-        let Some(step) = self.history.last_done() else {
-            return Vec::new();
-        };
-        let (undone, effects) = self.swap(step);
-        if let Some(undone) = undone {
-            self.history.was_undone(undone);
-        }
-        effects
-    }
-
-    fn redo(&mut self) -> Vec<Effect> {
-        let Some(step) = self.history.last_undone() else {
-            return Vec::new();
-        };
-        let (redone, effects) = match step {
-            Step::Pasted { field, text, before, .. } => {
-                if let Some((field, before)) = field.zip(before.as_ref()) {
-                    if let Some(edited) = self.text_mut(field) {
-                        edited.set(before);
-                    }
-                }
-                let found = crate::text::read_token(&text).tokens;
-                let tokens = if found.is_empty() { vec![text.clone()] } else { found };
-                (Some(Step::Pasted { field, text, added: Vec::new(), before: None }), vec![Effect::Add(tokens)])
-            }
-            other => self.swap(other),
-        };
-        if let Some(redone) = redone {
-            self.history.was_redone(redone);
-        }
-        effects
-    }
-
-    /// Takes a step back or forth; answers with the step that leads back again.
-    fn swap(&mut self, step: Step) -> (Option<Step>, Vec<Effect>) {
-        match step {
-            Step::Issue(field, form) => {
-                let present = std::mem::replace(&mut self.issue, *form);
-                self.go(Focus::at(field));
-                (Some(Step::Issue(field, Box::new(present))), Vec::new())
-            }
-            Step::Arguments(text, touched) => {
-                let present = Step::Arguments(self.call.arguments.text(), self.call.touched);
-                self.call.arguments.set(&text);
-                self.call.touched = touched;
-                self.go(Focus::at(Field::CallArguments));
-                (Some(present), Vec::new())
-            }
-            Step::Removed(place, entry) => {
-                let number = entry.number;
-                self.selected = Some(number);
-                (Some(Step::PutBack(number)), vec![Effect::Restore(place, entry)])
-            }
-            // What comes back from the removal becomes the step.
-            Step::PutBack(number) => (None, vec![Effect::Remove(number, Why::Redone)]),
-            Step::Pasted { field, text, added, .. } => {
-                let mut before = None;
-                if let Some(field) = field {
-                    if let Some(edited) = self.text_mut(field) {
-                        before = Some(edited.text());
-                        edited.insert(&text);
-                    }
-                    self.go(Focus::at(field));
-                }
-                let effects = added.iter().map(|number| Effect::Remove(*number, Why::Undone)).collect();
-                (Some(Step::Pasted { field, text, added: Vec::new(), before }), effects)
-            }
-        }
     }
 }

@@ -4,6 +4,7 @@
 //! `&App` and hands back a [`Drawn`]: what only drawing can know.
 
 mod act;
+mod clipboard;
 pub mod drawn;
 mod explain;
 pub mod field;

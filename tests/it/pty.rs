@@ -186,7 +186,7 @@ fn a_paste_of_a_mebibyte_arrives_whole(#[case] bracketed: bool) {
     let mut console = Console::start();
     console.paste(bracketed, &".".repeat(1 << 20));
     console.wait_for("1.0 MiB");
-    console.wait_for("malformed");
+    console.wait_for("too_large");
     console.wait_for_silence(TYPED);
     console.keys(QUIT);
     assert_eq!(console.wait_exit(), 0);
