@@ -96,6 +96,11 @@ impl Burst {
         self.ends
     }
 
+    /// More is known to be on its way: an open burst does not end before the silence after it.
+    pub fn go_on(&mut self, now: Duration) {
+        self.ends = self.ends.map(|_| now + SILENCE);
+    }
+
     /// Ends the burst if it is time.
     pub fn end(&mut self, now: Duration) -> Option<Msg> {
         if self.ends? > now {
@@ -231,6 +236,18 @@ mod tests {
         assert_eq!(said(burst.end(START + SILENCE)), [Said::Paste("a".repeat(BURST))]);
         burst.take(raw("\r"), START + SILENCE, &mut told);
         assert_eq!(said(told), [Said::Key(Key::plain(Code::Enter))]);
+    }
+
+    #[test]
+    fn a_burst_of_which_more_is_on_its_way_goes_on() {
+        let (mut burst, mut told) = (Burst::default(), Vec::new());
+        burst.go_on(START);
+        assert_eq!(burst.ends(), None);
+        burst.take(raw(&"a".repeat(BURST)), START, &mut told);
+        burst.go_on(START + SILENCE);
+        assert!(burst.end(START + SILENCE).is_none());
+        burst.take(raw("\r"), START + 2 * SILENCE, &mut told);
+        assert!(told.is_empty());
     }
 
     #[test]

@@ -15,7 +15,7 @@ use super::input::{Batch, Input};
 use super::limiter::Limiter;
 use super::screen::{self, Screen};
 use super::signals::{Asked, HANG_UP, HangUp, Signals};
-use super::terminal::{Modes, Stopped, can_be_continued, forget_input, size, stop};
+use super::terminal::{Modes, Stopped, can_be_continued, forget_input, has_input, size, stop};
 use super::{TuiError, effects, input};
 use crate::app::{App, Effect, Msg, Times};
 use crate::clock::Clock;
@@ -118,6 +118,8 @@ impl Console<'_> {
                     self.burst.take(batch, self.clock.monotonic(), &mut told);
                 }
                 Woken::Shared => {}
+                // On a busy machine what belongs to a burst may still wait for its reader.
+                Woken::Time if self.burst.ends().is_some() && has_input() => self.burst.go_on(self.clock.monotonic()),
                 Woken::Time => told.extend(self.burst.end(self.clock.monotonic())),
             }
             self.turn(told, &mut sources.changes)?;
@@ -175,7 +177,7 @@ impl Console<'_> {
                 match effect {
                     Effect::Quit => self.has_quit = true,
                     Effect::Suspend if can_be_continued() => waiting.push_back(self.suspend(Stopped::Group)?),
-                    Effect::Copy { text, .. } => screen::copy(&text)?,
+                    Effect::Copy { text, .. } => screen::copy(self.modes, &text)?,
                     _ => {}
                 }
             }
@@ -187,7 +189,7 @@ impl Console<'_> {
         let now = self.clock.monotonic();
         if self.is_stale && self.modes.are_on() && self.limiter.wait(now).is_zero() {
             let (app, theme) = (&self.app, &self.theme);
-            self.app.drawn = self.screen.draw(|frame| view::render(app, theme, frame))?;
+            self.app.drawn = self.screen.draw(self.modes, |frame| view::render(app, theme, frame))?;
             self.limiter.drew(now);
             self.is_stale = false;
             // Only the frame knows which times it shows.
