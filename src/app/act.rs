@@ -42,7 +42,7 @@ impl App {
             Action::FreshKey => return self.fresh_key(),
             Action::Undo => return self.undo(),
             Action::Redo => return self.redo(),
-            Action::Pane(pane) => self.go(self.entering(pane)),
+            Action::Pane(pane) => self.go(Focus::entering(pane)),
             Action::Help => self.overlays.push(Overlay::Help { scroll: 0 }),
             Action::Palette => self.overlays.push(Overlay::Palette(Palette::new())),
             Action::Settings => self.settings(),
@@ -145,18 +145,8 @@ impl App {
         }
     }
 
-    /// Moves the focus; the pane left behind remembers where it was.
     pub(super) fn go(&mut self, to: Focus) {
-        if let Some(field) = self.focus.field {
-            self.left_at[self.focus.pane.digit()] = Some(field);
-        }
         self.focus = to;
-    }
-
-    /// Where a pane is entered: where it was left, or where its work begins.
-    pub(super) fn entering(&self, pane: Pane) -> Focus {
-        let first = if pane == Pane::Call { Focus::at(Field::CallTool) } else { Focus::first(pane) };
-        self.left_at[pane.digit()].map_or(first, Focus::at)
     }
 
     fn turn(&mut self, by: isize) {

@@ -137,6 +137,11 @@ impl Focus {
         Self { pane, field: pane.fields().first().copied() }
     }
 
+    /// Where a pane's work begins; always the same place, so that a digit can be pressed without looking.
+    pub fn entering(pane: Pane) -> Self {
+        if pane == Pane::Call { Self::at(Field::CallTool) } else { Self::first(pane) }
+    }
+
     /// At a field.
     pub fn at(field: Field) -> Self {
         Self { pane: field.pane(), field: Some(field) }

@@ -49,8 +49,6 @@ pub struct App {
     pub size: (u16, u16),
     /// Where the keys go.
     pub focus: Focus,
-    /// The field each pane was left at, by its digit.
-    pub left_at: [Option<Field>; 6],
     /// The Issue pane's form.
     pub issue: IssueForm,
     /// The Call pane's form.
@@ -163,7 +161,6 @@ impl App {
             drawn: Drawn::default(),
             size: (80, 24),
             focus: Focus::at(Field::UserId),
-            left_at: [None; 6],
             issue,
             call: CallForm { tool: "".into(), arguments: TextField::new("", Lines::Many), touched: false },
             selected: auth.tokens.first().map(|entry| entry.number),

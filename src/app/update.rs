@@ -116,7 +116,7 @@ impl App {
 
     fn click(&mut self, mouse: Mouse) -> Vec<Effect> {
         match self.drawn.hit(mouse.column, mouse.row) {
-            Some(Target::Pane(pane)) => self.go(self.entering(pane)),
+            Some(Target::Pane(pane)) => self.go(Focus::entering(pane)),
             Some(Target::Field(field)) => self.go(Focus::at(field)),
             Some(Target::Tick(tick)) => {
                 self.go(Focus::at(Field::Permissions));
