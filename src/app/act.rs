@@ -44,7 +44,7 @@ impl App {
             Action::Redo => return self.redo(),
             Action::Pane(pane) => self.go(Focus::entering(pane)),
             Action::Help => self.overlays.push(Overlay::Help { scroll: 0 }),
-            Action::Palette => self.overlays.push(Overlay::Palette(Palette::new())),
+            Action::Palette => self.overlays.push(Overlay::Palette(Box::new(Palette::new()))),
             Action::Settings => self.settings(),
             Action::Gate => {}
             Action::TimeStyle => {

@@ -148,6 +148,7 @@ impl Focus {
     }
 
     /// At the next (`1`) or previous (`-1`) field, across panes.
+    #[must_use]
     pub fn stepped(self, by: isize) -> Self {
         let all: Vec<Field> = Pane::ALL.into_iter().flat_map(Pane::fields).copied().collect();
         let Some(field) = self.field else {

@@ -5,8 +5,7 @@ use super::msg::Why;
 use super::{App, Effect, Field, Focus};
 use crate::auth::TokenEntry;
 
-/// Something that can be undone.
-#[derive(Debug)]
+/// Something that can be undone. It may hold a token, so it has no `Debug`.
 pub enum Step {
     /// The Issue form was changed; this is how it was before. Typing into one field is one step.
     Issue(Field, Box<IssueForm>),
@@ -33,7 +32,7 @@ pub enum Step {
 const DEPTH: usize = 100;
 
 /// What was done, and what was undone.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct History {
     done: Vec<Step>,
     undone: Vec<Step>,
@@ -105,10 +104,10 @@ impl App {
         };
         let (redone, effects) = match step {
             Step::Pasted { field, text, before, .. } => {
-                if let Some((field, before)) = field.zip(before.as_ref()) {
-                    if let Some(edited) = self.text_mut(field) {
-                        edited.set(before);
-                    }
+                if let Some((field, before)) = field.zip(before.as_ref())
+                    && let Some(edited) = self.text_mut(field)
+                {
+                    edited.set(before);
                 }
                 let found = crate::text::read_token(&text).tokens;
                 let tokens = if found.is_empty() { vec![text.clone()] } else { found };

@@ -1,5 +1,7 @@
 //! The one table of keys: dispatch, footer, help, palette and the README are made from it.
 
+use std::fmt::Write as _;
+
 use super::App;
 use super::focus::{Field, FieldKind, Pane};
 use super::key::Key;
@@ -250,7 +252,7 @@ pub fn markdown() -> String {
     for binding in BINDINGS {
         let keys: Vec<String> = binding.shown_keys().iter().map(|key| format!("`{key}`")).collect();
         let keys = if keys.is_empty() { "in the palette".to_owned() } else { keys.join(" ") };
-        out.push_str(&format!("| {keys} | {} |\n", binding.words));
+        let _ = writeln!(out, "| {keys} | {} |", binding.words);
     }
     out
 }

@@ -36,8 +36,7 @@ use issue::IssueForm;
 use overlay::Overlay;
 use times::{TimeStyle, Zone};
 
-/// Everything the console knows.
-#[derive(Debug)]
+/// Everything the console knows. It holds tokens, so it has no `Debug`.
 pub struct App {
     /// The instants of this turn.
     pub times: Times,
@@ -104,13 +103,6 @@ pub struct LastCall {
     pub arguments: String,
     /// What came back, once it did.
     pub called: Option<Called>,
-}
-
-impl std::fmt::Debug for LastCall {
-    /// Without the token.
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("LastCall").field("tool", &self.tool).field("called", &self.called).finish_non_exhaustive()
-    }
 }
 
 /// What the Inspect pane shows.

@@ -105,7 +105,7 @@ impl App {
         }
         match self.drawn.pane_at(mouse.column, mouse.row) {
             Some(Pane::Tokens) => {
-                self.choose_token(super::field::moved(self.selected_row(), by, self.auth.tokens.len() + 1))
+                self.choose_token(super::field::moved(self.selected_row(), by, self.auth.tokens.len() + 1));
             }
             Some(Pane::Inspect) => self.scroll_inspect(by),
             Some(Pane::Activity) => self.choose_record(by),

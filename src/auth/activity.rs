@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use super::date::NumericDate;
 use super::decision::Decision;
-use super::outcome::Outcome;
 use super::token::TokenId;
 use crate::text;
 
@@ -39,7 +38,7 @@ impl Origin {
 /// One real call.
 #[derive(Clone, Debug)]
 pub struct Record {
-    /// Its number, counted from 1; never used twice.
+    /// Its number, counted from 1 by [`Activity::push`]; never used twice.
     pub seq: u64,
     /// When it was made.
     pub at: NumericDate,
@@ -64,39 +63,16 @@ pub struct Record {
 }
 
 impl Record {
-    /// A record of a call that is over; [`Activity::push`] gives it its number.
-    #[expect(clippy::too_many_arguments, reason = "one place makes records, from values it has at hand by these names")]
-    pub fn new(
-        at: NumericDate,
-        judged_at: NumericDate,
-        origin: Origin,
-        token: Option<&str>,
-        tool: &str,
-        arguments: &str,
-        outcome: &Outcome,
-        decision: Decision,
-        took: Duration,
-    ) -> Self {
-        Self {
-            seq: 0,
-            at,
-            judged_at,
-            origin,
-            token_id: token.filter(|t| !t.is_empty()).map(TokenId::of),
-            tool: text::head(tool, MAX_TEXT).into(),
-            arguments: text::head(arguments, MAX_TEXT).into(),
-            answer: text::head(&outcome.answer().to_string(), MAX_TEXT).into(),
-            trouble: outcome.trouble().map(Into::into),
-            decision,
-            took,
-        }
-    }
-
     fn weight(&self) -> usize {
         let texts =
             self.tool.len() + self.arguments.len() + self.answer.len() + self.trouble.as_ref().map_or(0, |t| t.len());
         size_of::<Self>() + texts + self.decision.subject.as_ref().map_or(0, |s| s.len())
     }
+}
+
+/// A text as a record keeps it: cut to [`MAX_TEXT`].
+pub fn kept(text: &str) -> Box<str> {
+    text::head(text, MAX_TEXT).into()
 }
 
 /// The rows, oldest first.

@@ -4,7 +4,7 @@ use chrono::{DateTime, FixedOffset, SecondsFormat, TimeZone as _, Utc};
 
 use crate::text::words::SECOND;
 
-/// An instant: seconds since 1970-01-01T00:00:00Z with a fraction (RFC 7519 §2, NumericDate), kept in microseconds.
+/// An instant: seconds since 1970-01-01T00:00:00Z with a fraction (RFC 7519 §2, `NumericDate`), kept in microseconds.
 ///
 /// Made from a claim it always lies within the years 0001 to 9999; a finer fraction is rounded down.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -41,6 +41,7 @@ impl NumericDate {
     }
 
     /// This instant moved by microseconds, kept within the years 0001–9999.
+    #[must_use]
     pub const fn plus(self, micros: i64) -> Self {
         Self::from_micros(self.0.saturating_add(micros))
     }

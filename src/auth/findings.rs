@@ -143,10 +143,10 @@ fn times(token: &Readable<'_>, found: &mut Vec<Finding>) {
             found.push(Finding::Milliseconds { claim: head(&member.name), meant });
         }
     }
-    if let Some(exp) = life.exp {
-        if life.nbf.max(life.iat).is_some_and(|start| start >= exp) {
-            found.push(Finding::EndsBeforeStart);
-        }
+    if let Some(exp) = life.exp
+        && life.nbf.max(life.iat).is_some_and(|start| start >= exp)
+    {
+        found.push(Finding::EndsBeforeStart);
     }
     if let Some(micros) = life.length().filter(|micros| *micros > LONG) {
         found.push(Finding::LongLife { micros });
@@ -159,10 +159,10 @@ fn letters(token: &Readable<'_>, found: &mut Vec<Finding>) {
         let odd = |c| hidden(c).map(|class| (c, class));
         if let Some((letter, class)) = member.name.chars().chain(Letters(member.value.chars())).find_map(odd) {
             found.push(Finding::Invisible { place: place(), class, found: letter });
-        } else if ["user_id", "permissions", "iss", "aud", "sub"].contains(&&*member.name) {
-            if let Some(letter) = Letters(member.value.chars()).find(|c| !c.is_ascii()) {
-                found.push(Finding::NotAscii { place: place(), found: letter });
-            }
+        } else if ["user_id", "permissions", "iss", "aud", "sub"].contains(&&*member.name)
+            && let Some(letter) = Letters(member.value.chars()).find(|c| !c.is_ascii())
+        {
+            found.push(Finding::NotAscii { place: place(), found: letter });
         }
         if found.len() > 24 {
             return;

@@ -121,12 +121,11 @@ impl Policy {
             let name: Arc<str> = name.as_ref().into();
             let permissions = permissions.into_iter().map(|p| p.as_ref().into()).collect();
             let rule = ToolRule { name: Arc::clone(&name), permissions };
-            match policy.places.get(&name) {
-                Some(place) => policy.tools[*place] = rule,
-                None => {
-                    policy.places.insert(name, policy.tools.len());
-                    policy.tools.push(rule);
-                }
+            if let Some(place) = policy.places.get(&name) {
+                policy.tools[*place] = rule;
+            } else {
+                policy.places.insert(name, policy.tools.len());
+                policy.tools.push(rule);
             }
         }
         policy

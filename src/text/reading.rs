@@ -17,7 +17,7 @@ pub struct Reading {
     pub removed: Vec<String>,
 }
 
-/// Members of a JSON answer that hold a token, by the names OAuth gives them (RFC 6749 §5.1, OpenID Connect Core §3.1.3.3).
+/// Members of a JSON answer that hold a token, by the names OAuth gives them (RFC 6749 §5.1, `OpenID` Connect Core §3.1.3.3).
 const MEMBERS: [&str; 3] = ["access_token", "id_token", "token"];
 
 /// Looks for tokens in `text`. No token found: both lists are empty.

@@ -2,6 +2,7 @@
 //! rest of one. Serves [`super::reading`] alone.
 
 use std::borrow::Cow;
+use std::cell::OnceCell;
 
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use base64::{Engine as _, alphabet};
@@ -124,13 +125,21 @@ pub(super) struct Word<'a> {
     pub width: Option<usize>,
     /// Columns that a line below fills, and the last one did.
     full: Option<(usize, usize)>,
-    signature: Option<Option<usize>>,
+    signature: OnceCell<Option<usize>>,
 }
 
 impl<'a> Word<'a> {
     pub fn new(first: &'a str) -> Self {
         let text = Cow::Borrowed(first);
-        Self { text, used: first.len(), breaks: 0, dots: dots(first), width: None, full: None, signature: None }
+        Self {
+            text,
+            used: first.len(),
+            breaks: 0,
+            dots: dots(first),
+            width: None,
+            full: None,
+            signature: OnceCell::new(),
+        }
     }
 
     pub fn join(&mut self, line: &NextLine<'_>) {
@@ -156,7 +165,7 @@ impl<'a> Word<'a> {
         }
         let signature = self.text.len() - self.text.rfind('.').map_or(0, |at| at + 1);
         let text = &self.text;
-        let wanted = *self.signature.get_or_insert_with(|| signature_length(text));
+        let wanted = *self.signature.get_or_init(|| signature_length(text));
         let is_full = self.full.map_or(line.width() == width, |(full, _)| line.width() == full);
         !begins(line.text)
             && match (wanted, signature + line.text.len()) {

@@ -159,7 +159,7 @@ mod tests {
             Msg::Mouse(mouse) => Said::Mouse(mouse),
             Msg::Paste(text) => Said::Paste(text),
             Msg::PasteTooLarge { bytes } => Said::TooLarge(bytes),
-            other => panic!("a burst tells no {other:?}"),
+            _ => panic!("a burst tells only of keys, pastes and the mouse"),
         };
         told.into_iter().map(one).collect()
     }

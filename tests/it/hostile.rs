@@ -350,7 +350,7 @@ fn sizes(set: &mut Set) {
         "a 1 MB user_id",
         token(format!(r#"{{"user_id":"{}","permissions":["user"],"exp":{EXP}}}"#, "u".repeat(1 << 20))),
     );
-    let many: String = (0..40_000).map(|n| format!("\"c{n}\":{n},")).collect();
+    let many: String = (0..40_000).map(|n| format!("\"c{n}\":{n},")).collect::<Vec<_>>().concat();
     large("40,000 claims", token(claims(&many)));
     let many: Vec<String> = (0..40_000).map(|n| format!("\"p{n}\"")).collect();
     large("40,000 permissions", token(format!(r#"{{"user_id":"u","permissions":[{}],"exp":{EXP}}}"#, many.join(","))));
