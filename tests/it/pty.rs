@@ -4,6 +4,7 @@
 
 mod console;
 mod panics;
+mod secrets;
 
 use std::process::{Command, Stdio};
 use std::time::Duration;
