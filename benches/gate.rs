@@ -1,1 +1,163 @@
-fn main() {}
+//! What deciding costs beside `jsonwebtoken::decode`, and what inspecting costs.
+//!
+//! All contestants run in one process in alternating rounds, so that a slow minute of the machine slows them all: trust
+//! the ratios more than the times. `cargo bench` runs it; the exit code tells whether the budget is kept.
+
+#![expect(clippy::print_stdout, reason = "a benchmark's only purpose is what it prints")]
+
+use std::hint::black_box;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use jsonwebtoken::{Algorithm, DecodingKey, Validation};
+use portcullis::Rules;
+use portcullis::auth::{Call, IssueRequest, Key, KeyOrigin, NumericDate};
+use portcullis::text::read_token;
+
+const SECRET: &[u8] = b"a secret of thirty-two bytes, ok";
+const ROUNDS: usize = 200;
+/// What deciding may cost, as a share of `jsonwebtoken::decode`.
+const BUDGET: f64 = 0.45;
+
+/// One thing that is measured: its name, how often it runs in a round, and what it does.
+struct Contestant<'a> {
+    name: &'static str,
+    times: u32,
+    run: Box<dyn FnMut() + 'a>,
+}
+
+fn contestant<'a, R>(name: &'static str, times: u32, mut run: impl FnMut() -> R + 'a) -> Contestant<'a> {
+    let run = Box::new(move || {
+        black_box(run());
+    });
+    Contestant { name, times, run }
+}
+
+/// The median and the least time of one run, of every contestant, from alternating rounds.
+fn measure(contestants: &mut [Contestant<'_>], rounds: usize) -> Vec<(Duration, Duration)> {
+    let mut taken = vec![Vec::with_capacity(rounds); contestants.len()];
+    for _ in 0..rounds {
+        for (contestant, taken) in contestants.iter_mut().zip(&mut taken) {
+            #[expect(clippy::disallowed_methods, reason = "a benchmark measures real time")]
+            let started = Instant::now();
+            for _ in 0..contestant.times {
+                (contestant.run)();
+            }
+            taken.push(started.elapsed() / contestant.times);
+        }
+    }
+    let figures = |mut times: Vec<Duration>| {
+        times.sort_unstable();
+        (times[times.len() / 2], times[0])
+    };
+    taken.into_iter().map(figures).collect()
+}
+
+/// Measures, and prints each beside the first.
+fn race(title: &str, contestants: &mut [Contestant<'_>], rounds: usize) -> Vec<f64> {
+    let figures = measure(contestants, rounds);
+    println!("{title}");
+    println!("  {:<44} {:>12} {:>12} {:>7}", "", "median", "least", "ratio");
+    let first = figures[0].0.as_secs_f64();
+    let ratio = |(median, _): &(Duration, Duration)| median.as_secs_f64() / first;
+    for (contestant, figures) in contestants.iter().zip(&figures) {
+        let (median, least) = figures;
+        println!("  {:<44} {median:>12.2?} {least:>12.2?} {:>7.3}", contestant.name, ratio(figures));
+    }
+    figures.iter().map(ratio).collect()
+}
+
+/// What jsonwebtoken reads a token into: typed, as a careful program would write it.
+#[derive(serde::Deserialize)]
+#[expect(dead_code, reason = "read by jsonwebtoken, and by nobody here")]
+struct Claims {
+    user_id: String,
+    permissions: Vec<String>,
+    exp: i64,
+    iat: i64,
+    jti: String,
+}
+
+fn rules() -> Rules {
+    Rules::new(Key::new(SECRET, KeyOrigin::Program).expect("a key"))
+}
+
+fn token(rules: &Rules, now: NumericDate) -> std::sync::Arc<str> {
+    let request =
+        IssueRequest { user_id: "user123".to_owned(), permissions: vec!["user".to_owned()], ..IssueRequest::default() };
+    rules.issue(&request, "0190b7c1d2e3f4a5b6c7d8e9f0a1b2c3", now).expect("a token")
+}
+
+/// A token of about so many bytes, signed by our key; beyond 8 KiB the console signs none itself.
+fn token_of(bytes: usize, member: impl Fn(usize) -> String) -> String {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+    let mut payload = r#"{"user_id":"user123","permissions":["user"],"exp":4102444800"#.to_owned();
+    let mut n = 0;
+    while payload.len() < bytes * 3 / 4 - 80 {
+        payload.push(',');
+        payload.push_str(&member(n));
+        n += 1;
+    }
+    payload.push('}');
+    let signed = format!("{}.{}", URL_SAFE_NO_PAD.encode(r#"{"alg":"HS256"}"#), URL_SAFE_NO_PAD.encode(payload));
+    let key = aws_lc_rs::hmac::Key::new(aws_lc_rs::hmac::HMAC_SHA256, SECRET);
+    let mac = aws_lc_rs::hmac::sign(&key, signed.as_bytes());
+    format!("{signed}.{}", URL_SAFE_NO_PAD.encode(mac))
+}
+
+fn decide() -> bool {
+    #[expect(clippy::disallowed_methods, reason = "jsonwebtoken asks the system's clock, so the token must suit it")]
+    let now = NumericDate::from(chrono::Utc::now());
+    let rules = rules();
+    let token = token(&rules, now);
+    let key = DecodingKey::from_secret(SECRET);
+    let validation = Validation::new(Algorithm::HS256);
+    let expired = now.plus(7_200_000_000);
+    let call = |tool| Call { token: Some(&token), tool };
+    assert!(rules.decide(&call("read_data"), now).result.is_ok(), "the token is good");
+    assert!(jsonwebtoken::decode::<Claims>(&*token, &key, &validation).is_ok(), "for both");
+    let ratios = race(
+        "one decision",
+        &mut [
+            contestant("jsonwebtoken::decode, key and claims prebuilt", 500, || {
+                jsonwebtoken::decode::<Claims>(&*token, &key, &validation).is_ok()
+            }),
+            contestant("rules.decide, allowed", 500, || rules.decide(&call("read_data"), now)),
+            contestant("rules.decide, forbidden", 500, || rules.decide(&call("write_data"), now)),
+            contestant("rules.decide, expired", 500, || rules.decide(&call("read_data"), expired)),
+            contestant("rules.verify", 500, || rules.verify(&token, now)),
+        ],
+        ROUNDS,
+    );
+    let kept = ratios[1] <= BUDGET;
+    println!("  budget {BUDGET}: {}\n", if kept { "kept" } else { "EXCEEDED" });
+    kept
+}
+
+fn inspect() {
+    let rules = rules();
+    let small = token_of(1 << 10, |n| format!(r#""claim{n}":"some text""#));
+    let claims = token_of(1 << 20, |n| format!(r#""claim{n}":"some text""#));
+    let one = token_of(1 << 20, |n| format!(r#""claim{n}":"{}""#, "x".repeat(3 << 18)));
+    let dots = ".".repeat(1 << 20);
+    let words = "eyJ.x a ".repeat(1 << 17);
+    race(
+        "inspecting and reading",
+        &mut [
+            contestant("inspect 1 KiB", 20, || rules.inspect(&*small)),
+            contestant("inspect 1 MiB of claims", 1, || rules.inspect(&*claims)),
+            contestant("inspect 1 MiB in one claim", 1, || rules.inspect(&*one)),
+            contestant("inspect 1 MiB of dots", 1, || rules.inspect(&*dots)),
+            contestant("read_token, a token of 1 MiB", 1, || read_token(&one)),
+            contestant("read_token, 1 MiB of words", 1, || read_token(&words)),
+        ],
+        ROUNDS / 10,
+    );
+}
+
+fn main() -> ExitCode {
+    let kept = decide();
+    inspect();
+    if kept { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}

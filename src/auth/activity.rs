@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::date::NumericDate;
-use super::decision::Decision;
-use super::token::TokenId;
+use super::decision::{Decision, Reason};
+use super::token::{Fault, TokenId};
 use crate::text;
 
 /// The most rows kept; the oldest go first.
@@ -66,7 +66,23 @@ impl Record {
     fn weight(&self) -> usize {
         let texts =
             self.tool.len() + self.arguments.len() + self.answer.len() + self.trouble.as_ref().map_or(0, |t| t.len());
-        size_of::<Self>() + texts + self.decision.subject.as_ref().map_or(0, |s| s.len())
+        let subject = self.decision.subject.as_ref().map_or(0, |s| s.len());
+        size_of::<Self>() + texts + subject + self.decision.reason().map_or(0, weight_of)
+    }
+}
+
+/// What a reason took from a token or from a caller, who may have sent megabytes for a tool's name.
+fn weight_of(reason: &Reason) -> usize {
+    let list = |items: &[String]| items.iter().map(|item| size_of::<String>() + item.capacity()).sum();
+    match reason {
+        Reason::UnknownTool { tool } => tool.len(),
+        Reason::PermissionMissing { held, tool, .. } => tool.len() + list(held),
+        Reason::AudienceMismatch { found, .. } => list(found),
+        Reason::AlgorithmRefused { found: Some(text), .. }
+        | Reason::UnknownKey { kid: text }
+        | Reason::IssuerMismatch { found: Some(text), .. }
+        | Reason::Malformed(Fault::Duplicate { name: text, .. }) => text.len(),
+        _ => 0,
     }
 }
 
@@ -136,5 +152,53 @@ impl Activity {
     /// The row at a place counted from the newest, which is 0.
     pub fn nth_newest(&self, n: usize) -> Option<&Arc<Record>> {
         self.rows.len().checked_sub(n + 1).and_then(|i| self.rows.get(i))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::auth::Verdict;
+    use serde_json::json;
+
+    fn record(outcome: &Outcome, reason: Option<Reason>) -> Record {
+        let decision = Decision { result: reason.map_or(Ok("user".into()), Err), subject: None };
+        let now = NumericDate::from_seconds(0);
+        Record::new(now, now, Origin::Library, None, "read_data", "{}", outcome, decision, Duration::ZERO)
+    }
+
+    #[test]
+    fn the_oldest_rows_make_room() {
+        let mut activity = Activity::default();
+        let done = Outcome::Done(json!("written"));
+        (0..MAX_ROWS + 5).for_each(|_| drop(activity.push(record(&done, None))));
+        assert_eq!((activity.len(), activity.nth_newest(0).map(|r| r.seq)), (MAX_ROWS, Some(MAX_ROWS as u64 + 5)));
+        assert_eq!(activity.nth_newest(MAX_ROWS - 1).map(|r| r.seq), Some(6));
+        assert!(activity.nth_newest(MAX_ROWS).is_none());
+    }
+
+    #[test]
+    fn a_caller_who_names_huge_tools_fills_no_memory() {
+        let mut activity = Activity::default();
+        let refused = Outcome::Refused(Verdict::Forbidden);
+        for _ in 0..100 {
+            activity.push(record(&refused, Some(Reason::UnknownTool { tool: "x".repeat(4 << 20).into() })));
+        }
+        assert!(activity.len() <= MAX_BYTES / (4 << 20), "{} rows of 4 MiB", activity.len());
+        let held = vec!["p".repeat(4 << 20)].into();
+        activity.push(record(&refused, Some(Reason::PermissionMissing { held, needs: [].into(), tool: "x".into() })));
+        assert!(activity.len() <= MAX_BYTES / (4 << 20), "{} rows of 4 MiB", activity.len());
+    }
+
+    #[test]
+    fn a_copy_follows_at_the_cost_of_what_is_new() {
+        let (mut original, mut copy) = (Activity::default(), Activity::default());
+        let done = Outcome::Done(json!("written"));
+        for rows in [1, 0, 3, 200] {
+            (0..rows).for_each(|_| drop(original.push(record(&done, None))));
+            copy.follow(&original);
+            let seqs = |activity: &Activity| activity.newest().map(|r| r.seq).collect::<Vec<_>>();
+            assert_eq!(seqs(&copy), seqs(&original));
+        }
     }
 }

@@ -236,19 +236,19 @@ impl fmt::Display for Reason {
             }
             Self::AudienceMismatch { found, wanted } => {
                 let wanted = text::name(wanted, NAME);
-                match found.is_empty() {
-                    true => write!(f, "the token names no audience (aud); expected is {wanted}"),
-                    false => write!(f, "aud is {}; expected is {wanted}", names(found.iter(), ", ")),
+                if found.is_empty() {
+                    return write!(f, "the token names no audience (aud); expected is {wanted}");
                 }
+                write!(f, "aud is {}; expected is {wanted}", names(found.iter(), ", "))
             }
             Self::UnknownTool { tool } => write!(f, "the policy has no tool {}", text::name(tool, NAME)),
             Self::PermissionMissing { held, needs, tool } => {
                 let tool = text::name(tool, NAME);
                 let held = if held.is_empty() { "no permission".to_owned() } else { names(held.iter(), ", ") };
-                match needs.is_empty() {
-                    true => write!(f, "the token holds {held}; {tool} is open to nobody"),
-                    false => write!(f, "the token holds {held}; {tool} needs {}", names(needs.iter(), " or ")),
+                if needs.is_empty() {
+                    return write!(f, "the token holds {held}; {tool} is open to nobody");
                 }
+                write!(f, "the token holds {held}; {tool} needs {}", names(needs.iter(), " or "))
             }
         }
     }

@@ -143,9 +143,7 @@ fn times(token: &Readable<'_>, found: &mut Vec<Finding>) {
             found.push(Finding::Milliseconds { claim: head(&member.name), meant });
         }
     }
-    if let Some(exp) = life.exp
-        && life.nbf.max(life.iat).is_some_and(|start| start >= exp)
-    {
+    if life.exp.is_some_and(|exp| life.nbf.max(life.iat).is_some_and(|start| start >= exp)) {
         found.push(Finding::EndsBeforeStart);
     }
     if let Some(micros) = life.length().filter(|micros| *micros > LONG) {
@@ -153,16 +151,18 @@ fn times(token: &Readable<'_>, found: &mut Vec<Finding>) {
     }
 }
 
+/// Claims that name somebody or something, where a letter that looks like another one deceives.
+const NAMES: [&str; 5] = ["user_id", "permissions", "iss", "aud", "sub"];
+
 fn letters(token: &Readable<'_>, found: &mut Vec<Finding>) {
     for member in token.header.iter().chain(token.payload).take(2000) {
         let place = || head(&member.name);
         let odd = |c| hidden(c).map(|class| (c, class));
         if let Some((letter, class)) = member.name.chars().chain(Letters(member.value.chars())).find_map(odd) {
             found.push(Finding::Invisible { place: place(), class, found: letter });
-        } else if ["user_id", "permissions", "iss", "aud", "sub"].contains(&&*member.name)
-            && let Some(letter) = Letters(member.value.chars()).find(|c| !c.is_ascii())
-        {
-            found.push(Finding::NotAscii { place: place(), found: letter });
+        } else if NAMES.contains(&&*member.name) {
+            let foreign = Letters(member.value.chars()).find(|c| !c.is_ascii());
+            found.extend(foreign.map(|found| Finding::NotAscii { place: place(), found }));
         }
         if found.len() > 24 {
             return;

@@ -33,7 +33,12 @@ impl Shared {
             let mut state = self.0.state.lock().unwrap_or_else(PoisonError::into_inner);
             (change(&mut state), state.revision())
         };
-        self.0.revision.send_if_modified(|seen| std::mem::replace(seen, revision) != revision);
+        // Two changes may get here in the other order; the one that is told last must not turn the number back.
+        self.0.revision.send_if_modified(|seen| {
+            let newer = *seen < revision;
+            *seen = revision.max(*seen);
+            newer
+        });
         result
     }
 

@@ -169,9 +169,11 @@ pub fn fit(text: &str, columns: usize) -> String {
     out
 }
 
-/// The first `n` characters that fit a byte budget, never inside a character.
+/// As much of the beginning as fits a byte budget, cut between characters.
 pub fn head(text: &str, bytes: usize) -> &str {
-    text.get(..text.floor_char_boundary(bytes)).unwrap_or(text)
+    // `str::floor_char_boundary` would do, but is younger than the oldest compiler this is built with.
+    let end = (0..=bytes.min(text.len())).rev().find(|at| text.is_char_boundary(*at));
+    text.get(..end.unwrap_or(0)).unwrap_or_default()
 }
 
 #[cfg(test)]

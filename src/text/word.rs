@@ -125,21 +125,14 @@ pub(super) struct Word<'a> {
     pub width: Option<usize>,
     /// Columns that a line below fills, and the last one did.
     full: Option<(usize, usize)>,
-    signature: OnceCell<Option<usize>>,
+    /// Characters of the signature that the header asks for; looked up once it matters.
+    wanted: OnceCell<Option<usize>>,
 }
 
 impl<'a> Word<'a> {
     pub fn new(first: &'a str) -> Self {
         let text = Cow::Borrowed(first);
-        Self {
-            text,
-            used: first.len(),
-            breaks: 0,
-            dots: dots(first),
-            width: None,
-            full: None,
-            signature: OnceCell::new(),
-        }
+        Self { text, used: first.len(), breaks: 0, dots: dots(first), width: None, full: None, wanted: OnceCell::new() }
     }
 
     pub fn join(&mut self, line: &NextLine<'_>) {
@@ -152,7 +145,7 @@ impl<'a> Word<'a> {
 
     /// Whether the line below is the rest of this word. Wrapped lines are all full but the last one, and the signature
     /// has the length that its algorithm gives it; a whole token below is another one.
-    pub fn goes_on_with(&mut self, line: &NextLine<'_>, width: usize) -> bool {
+    pub fn goes_on_with(&self, line: &NextLine<'_>, width: usize) -> bool {
         let cut_at_dot = self.text.ends_with('.');
         let whole = begins(line.text) && dots(line.text) >= 2;
         let fits = match self.full {
@@ -164,8 +157,7 @@ impl<'a> Word<'a> {
             return fits && (cut_at_dot || !whole);
         }
         let signature = self.text.len() - self.text.rfind('.').map_or(0, |at| at + 1);
-        let text = &self.text;
-        let wanted = *self.signature.get_or_init(|| signature_length(text));
+        let wanted = *self.wanted.get_or_init(|| signature_length(&self.text));
         let is_full = self.full.map_or(line.width() == width, |(full, _)| line.width() == full);
         !begins(line.text)
             && match (wanted, signature + line.text.len()) {

@@ -27,9 +27,9 @@ pub struct Shown {
 /// The step in which a duration is told: seconds under an hour, then minutes, hours, days.
 const fn step_of_remaining(micros: i64) -> i64 {
     match micros {
-        ..=HOUR => SECOND,
-        ..=DAY => MINUTE,
-        ..=YEAR => HOUR,
+        m if m <= HOUR => SECOND,
+        m if m <= DAY => MINUTE,
+        m if m <= YEAR => HOUR,
         _ => DAY,
     }
 }
@@ -51,9 +51,9 @@ pub fn remaining(micros: i64) -> Shown {
 pub fn elapsed(micros: i64) -> Shown {
     let micros = micros.max(0);
     let step = match micros {
-        ..MINUTE => SECOND,
-        ..HOUR => MINUTE,
-        ..DAY => HOUR,
+        m if m < MINUTE => SECOND,
+        m if m < HOUR => MINUTE,
+        m if m < DAY => HOUR,
         _ => DAY,
     };
     let named = micros - micros % step;
@@ -91,10 +91,10 @@ fn words(micros: i64) -> String {
     let seconds = micros / SECOND;
     let (days, hours, minutes) = (seconds / 86_400, seconds / 3600, seconds / 60);
     match seconds {
-        ..60 => format!("{seconds}s"),
-        ..3600 => format!("{minutes}m {:02}s", seconds % 60),
-        ..86_400 => format!("{hours}h {:02}m", minutes % 60),
-        ..31_536_000 => format!("{days}d {:02}h", hours % 24),
+        s if s < 60 => format!("{seconds}s"),
+        s if s < 3600 => format!("{minutes}m {:02}s", seconds % 60),
+        s if s < 86_400 => format!("{hours}h {:02}m", minutes % 60),
+        s if s < 31_536_000 => format!("{days}d {:02}h", hours % 24),
         _ => format!("{}y {}d", days / 365, days % 365),
     }
 }
@@ -103,8 +103,8 @@ fn words(micros: i64) -> String {
 pub fn took(duration: Duration) -> String {
     let micros = duration.as_micros();
     match micros {
-        ..1000 => format!("{micros} µs"),
-        ..1_000_000 => format!("{}.{} ms", micros / 1000, micros % 1000 / 100),
+        0..1000 => format!("{micros} µs"),
+        1000..1_000_000 => format!("{}.{} ms", micros / 1000, micros % 1000 / 100),
         _ => format!("{}.{} s", micros / 1_000_000, micros % 1_000_000 / 100_000),
     }
 }
@@ -114,7 +114,7 @@ pub fn took(duration: Duration) -> String {
 #[error("not a duration; write it as 90s, 15m, 1h, 7d or 1h30m")]
 pub struct NotADuration;
 
-/// Reads a duration in words: `90s`, `15m`, `1h`, `7d`, `1h30m`, `0s`. A bare number has no unit and is refused.
+/// Reads a duration in words: `90s`, `15m`, `1h`, `7d`, `1h30m`, `0s`. A bare number has no unit and is refused, but for 0.
 pub fn parse_duration(text: &str) -> Result<Duration, NotADuration> {
     let text = text.trim();
     if text.bytes().all(|b| b == b'0') && !text.is_empty() {
@@ -128,8 +128,8 @@ pub fn parse_duration(text: &str) -> Result<Duration, NotADuration> {
 /// Bytes in words: `243 B`, `1.0 KiB`, `1.0 MiB`.
 pub fn bytes(n: usize) -> String {
     match n {
-        ..1024 => format!("{n} B"),
-        ..1_048_576 => format!("{}.{} KiB", n / 1024, n % 1024 * 10 / 1024),
+        0..1024 => format!("{n} B"),
+        1024..1_048_576 => format!("{}.{} KiB", n / 1024, n % 1024 * 10 / 1024),
         _ => format!("{}.{} MiB", n / 1_048_576, n % 1_048_576 * 10 / 1_048_576),
     }
 }

@@ -1,5 +1,7 @@
 //! What people paste: the token in it is found as it stands, nothing is repaired, and a megabyte of malice takes no time.
 
+#![expect(clippy::string_slice, reason = "the texts cut here are the test's own, or searched by the same bytes")]
+
 use std::sync::mpsc;
 use std::time::Duration;
 

@@ -92,6 +92,7 @@ fn cases() -> Option<Vec<Case>> {
 }
 
 #[test]
+#[expect(clippy::print_stderr, reason = "a skipped test must say so")]
 fn every_wycheproof_case_of_an_hmac_key_is_judged_as_known() {
     let Some(cases) = cases() else {
         eprintln!("SKIPPED: ../shared/vectors/wycheproof is not here");
