@@ -158,20 +158,28 @@ impl Activity {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::auth::Verdict;
-    use serde_json::json;
 
-    fn record(outcome: &Outcome, reason: Option<Reason>) -> Record {
-        let decision = Decision { result: reason.map_or(Ok("user".into()), Err), subject: None };
+    fn record(reason: Option<Reason>) -> Record {
         let now = NumericDate::from_seconds(0);
-        Record::new(now, now, Origin::Library, None, "read_data", "{}", outcome, decision, Duration::ZERO)
+        Record {
+            seq: 0,
+            at: now,
+            judged_at: now,
+            origin: Origin::Library,
+            token_id: None,
+            tool: kept("read_data"),
+            arguments: kept("{}"),
+            answer: kept("{}"),
+            trouble: None,
+            decision: Decision { result: reason.map_or(Ok("user".into()), Err), subject: None },
+            took: Duration::ZERO,
+        }
     }
 
     #[test]
     fn the_oldest_rows_make_room() {
         let mut activity = Activity::default();
-        let done = Outcome::Done(json!("written"));
-        (0..MAX_ROWS + 5).for_each(|_| drop(activity.push(record(&done, None))));
+        (0..MAX_ROWS + 5).for_each(|_| drop(activity.push(record(None))));
         assert_eq!((activity.len(), activity.nth_newest(0).map(|r| r.seq)), (MAX_ROWS, Some(MAX_ROWS as u64 + 5)));
         assert_eq!(activity.nth_newest(MAX_ROWS - 1).map(|r| r.seq), Some(6));
         assert!(activity.nth_newest(MAX_ROWS).is_none());
@@ -180,22 +188,20 @@ mod tests {
     #[test]
     fn a_caller_who_names_huge_tools_fills_no_memory() {
         let mut activity = Activity::default();
-        let refused = Outcome::Refused(Verdict::Forbidden);
         for _ in 0..100 {
-            activity.push(record(&refused, Some(Reason::UnknownTool { tool: "x".repeat(4 << 20).into() })));
+            activity.push(record(Some(Reason::UnknownTool { tool: "x".repeat(4 << 20).into() })));
         }
         assert!(activity.len() <= MAX_BYTES / (4 << 20), "{} rows of 4 MiB", activity.len());
         let held = vec!["p".repeat(4 << 20)].into();
-        activity.push(record(&refused, Some(Reason::PermissionMissing { held, needs: [].into(), tool: "x".into() })));
+        activity.push(record(Some(Reason::PermissionMissing { held, needs: [].into(), tool: "x".into() })));
         assert!(activity.len() <= MAX_BYTES / (4 << 20), "{} rows of 4 MiB", activity.len());
     }
 
     #[test]
     fn a_copy_follows_at_the_cost_of_what_is_new() {
         let (mut original, mut copy) = (Activity::default(), Activity::default());
-        let done = Outcome::Done(json!("written"));
         for rows in [1, 0, 3, 200] {
-            (0..rows).for_each(|_| drop(original.push(record(&done, None))));
+            (0..rows).for_each(|_| drop(original.push(record(None))));
             copy.follow(&original);
             let seqs = |activity: &Activity| activity.newest().map(|r| r.seq).collect::<Vec<_>>();
             assert_eq!(seqs(&copy), seqs(&original));
