@@ -28,7 +28,8 @@ fn nothing_hidden_shows(desk: &Desk, what: &str) {
 fn every_hostile_token_is_shown_harmlessly_and_judged_as_the_gate_does() {
     for (columns, rows) in [(120, 36), (80, 24), (40, 12)] {
         // Of some a paste leaves out what stands around the token, and so what was wrong with it.
-        let pasted = |case: &Hostile| read_token(&case.token).tokens == [case.token.as_str()];
+        let pasted =
+            |case: &Hostile| case.token.len() <= 1 << 20 && read_token(&case.token).tokens == [case.token.as_str()];
         for case in hostile().into_iter().filter(pasted) {
             let mut desk = Desk::with(Rules::new(Key::new(SECRET, KeyOrigin::Program).expect("a key")), columns, rows);
             desk.clock.set(NOW);
