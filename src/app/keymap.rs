@@ -95,7 +95,7 @@ pub const BINDINGS: &[Binding] = &[
     outside(Action::Palette, &["Ctrl-P", ":"], "every command by words"),
     on(Action::Settings, &["Ctrl-S"], "settings: key, leeway, issuer, audience, policy, times"),
     on(Action::Gate, &["F2"], "the Gate screen"),
-    on(Action::TimeStyle, &[], "show times as UTC, local or epoch, in turn"),
+    on(Action::TimeStyle, &["Ctrl-L"], "show times as UTC, local or epoch, in turn"),
     on(Action::TypeKey, &[], "type another signing key"),
     on(Action::FreshKey, &[], "make a fresh signing key"),
     on(Action::Suspend, &["Ctrl-Z"], "suspend; fg brings the console back"),
