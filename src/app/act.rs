@@ -7,7 +7,7 @@ use super::keymap::Action;
 use super::msg::Why;
 use super::overlay::{KEY_CHOICES, KeyPrompt, Overlay, Palette, Purpose, Question, SettingsForm};
 use super::{App, Effect, Field, Focus, InspectView, LastCall, Pane};
-use crate::auth::{Check, Key, KeyOrigin, KeyRing, Rules};
+use crate::auth::{Check, Key, KeyOrigin, KeyRing, Policy, Rules};
 use std::sync::Arc;
 
 impl App {
@@ -236,32 +236,48 @@ impl App {
         self.overlays.push(Overlay::Settings(Box::new(form)));
     }
 
+    /// All of the settings or none: another policy is read first, and the form stays open until it was.
     fn apply(&mut self, mut form: Box<SettingsForm>) -> Vec<Effect> {
-        let rules = match form.rules(&self.auth.rules) {
-            Ok(rules) => rules,
+        let policy = form.policy.text();
+        let effects = match form.rules(&self.auth.rules) {
             Err(sentence) => {
                 form.fault = Some(sentence);
-                self.overlays.push(Overlay::Settings(form));
-                return Vec::new();
+                Vec::new()
             }
+            Ok(_) if policy != self.policy_source => vec![Effect::LoadPolicy(policy)],
+            Ok(rules) => return self.apply_rules(&form, rules),
         };
+        self.overlays.push(Overlay::Settings(form));
+        effects
+    }
+
+    fn apply_rules(&mut self, form: &SettingsForm, rules: Rules) -> Vec<Effect> {
         self.time_style = form.times;
-        let mut effects = vec![Effect::SetRules(Box::new(rules))];
+        self.policy_source = form.policy.text();
         self.say("settings applied; everything on screen is judged by them");
-        let policy = form.policy.text();
+        let mut effects = vec![Effect::SetRules(Box::new(rules))];
         match KEY_CHOICES[form.key] {
             "type another" => self.prompt(Purpose::Replace),
             "make a fresh one" => effects.extend(self.fresh_key()),
             _ => {}
         }
-        if policy != self.policy_source {
-            // It stays open until the file was read, so that a wrong name is not lost.
-            form.fault = None;
-            form.key = 0;
-            self.overlays.push(Overlay::Settings(form));
-            effects.push(Effect::LoadPolicy(policy));
-        }
         effects
+    }
+
+    /// A policy file was read, for the settings that wait for it.
+    pub(super) fn policy_read(&mut self, result: Result<Arc<Policy>, String>) -> Vec<Effect> {
+        let Some(Overlay::Settings(mut form)) = self.overlays.pop() else {
+            return Vec::new();
+        };
+        let rules = result.map_err(|sentence| format!("policy file: {sentence}"));
+        match rules.and_then(|policy| Ok(Rules { policy, ..form.rules(&self.auth.rules)? })) {
+            Ok(rules) => self.apply_rules(&form, rules),
+            Err(sentence) => {
+                form.fault = Some(sentence);
+                self.overlays.push(Overlay::Settings(form));
+                Vec::new()
+            }
+        }
     }
 
     fn prompt(&mut self, purpose: Purpose) {
