@@ -175,8 +175,18 @@ pub fn can_be_continued() -> bool {
 
 /// Whether something was typed or pasted that is not yet read.
 pub fn has_input() -> bool {
-    let now = Timespec::default();
-    poll(&mut [PollFd::new(&stdin(), PollFlags::IN)], Some(&now)).is_ok_and(|ready| ready > 0)
+    is_so(PollFlags::IN)
+}
+
+/// Whether the terminal is gone.
+pub fn has_hung_up() -> bool {
+    is_so(PollFlags::HUP)
+}
+
+fn is_so(condition: PollFlags) -> bool {
+    let stdin = stdin();
+    let mut terminal = [PollFd::new(&stdin, condition)];
+    poll(&mut terminal, Some(&Timespec::default())).is_ok() && terminal[0].revents().intersects(condition)
 }
 
 /// Who is stopped.

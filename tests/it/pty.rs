@@ -14,7 +14,7 @@ use rstest::rstest;
 use rustix::process::Signal;
 
 /// Longer than a burst lasts after its last character: what comes then is typed.
-const TYPED: Duration = Duration::from_millis(200);
+const TYPED: Duration = Duration::from_millis(400);
 
 #[test]
 fn quitting_restores_the_terminal() {
