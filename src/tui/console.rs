@@ -156,6 +156,10 @@ impl Console<'_> {
     fn turn(&mut self, told: Vec<Msg>, changes: &mut watch::Receiver<u64>) -> Result<(), TuiError> {
         let times = self.times();
         let has_come = self.next_change.is_some_and(|moment| moment <= times.mono);
+        if has_come {
+            // The frame that follows sets it anew; until then it must not wake the loop again.
+            self.next_change = None;
+        }
         let is_behind = take(changes);
         if told.is_empty() && !has_come && !is_behind {
             return Ok(());

@@ -16,6 +16,9 @@ use rustix::process::Signal;
 /// Longer than a burst lasts after its last character: what comes then is typed.
 const TYPED: Duration = Duration::from_millis(400);
 
+/// After this nothing more comes of a paste.
+const SILENCE: Duration = Duration::from_secs(8);
+
 #[test]
 fn quitting_restores_the_terminal() {
     let mut console = Console::start();
@@ -180,18 +183,26 @@ fn a_burst_with_the_keys_that_quit_does_not_quit() {
     assert_eq!(console.wait_exit(), 0);
 }
 
+/// A raw paste has no end but silence. A machine so busy that it stalls this test in the middle of one makes two of it,
+/// rightly: hence three attempts.
 #[rstest]
-#[case::bracketed(true)]
-#[case::raw(false)]
-fn a_paste_of_a_mebibyte_arrives_whole(#[case] bracketed: bool) {
-    let mut console = Console::start();
-    console.paste(bracketed, &".".repeat(1 << 20));
-    console.wait_for("1.0 MiB");
-    console.wait_for("too_large");
-    console.wait_for_silence(TYPED);
-    console.keys(QUIT);
-    assert_eq!(console.wait_exit(), 0);
-    assert!(console.is_restored());
+#[case::bracketed(true, 1)]
+#[case::raw(false, 3)]
+fn a_paste_of_a_mebibyte_arrives_whole(#[case] bracketed: bool, #[case] attempts: usize) {
+    let arrives = || {
+        let mut console = Console::start();
+        console.paste(bracketed, &".".repeat(1 << 20));
+        while !console.screen().contains("1.0 MiB") || !console.screen().contains("too_large") {
+            if console.written_within(SILENCE) == 0 {
+                return false;
+            }
+        }
+        console.wait_for_silence(TYPED);
+        console.keys(QUIT);
+        assert_eq!(console.wait_exit(), 0);
+        console.is_restored()
+    };
+    assert!((0..attempts).any(|_| arrives()));
 }
 
 /// The terminal waits for the end mark for ever; nothing typed gets through, and a signal must.
