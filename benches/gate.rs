@@ -1,4 +1,4 @@
-//! What deciding costs beside `jsonwebtoken::decode`, and what inspecting costs.
+//! What deciding costs beside `jsonwebtoken::decode`, and what inspecting and drawing cost.
 //!
 //! All contestants run in one process in alternating rounds, so that a slow minute of the machine slows them all: trust
 //! the ratios more than the times. `cargo bench` runs it; the exit code tells whether the budget is kept.
@@ -7,12 +7,18 @@
 
 use std::hint::black_box;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
-use portcullis::Rules;
-use portcullis::auth::{Call, IssueRequest, Key, KeyOrigin, NumericDate};
+use portcullis::app::{self, App, Msg, Times, update};
+use portcullis::auth::{Call, IssueRequest, Key, KeyOrigin, NumericDate, Provenance, Snapshot};
+use portcullis::clock::ManualClock;
 use portcullis::text::read_token;
+use portcullis::view::{self, Theme};
+use portcullis::{AuthenticatedMcpServer, Rules};
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
 
 const SECRET: &[u8] = b"a secret of thirty-two bytes, ok";
 const ROUNDS: usize = 1000;
@@ -163,8 +169,57 @@ fn inspect() {
     );
 }
 
+/// A console at 160×50 with so many tokens and calls, user123 selected.
+fn console(tokens: usize, calls: usize) -> App {
+    let now = NumericDate::from_seconds(1_795_380_000);
+    let clock = Arc::new(ManualClock::new(now));
+    let gate = AuthenticatedMcpServer::with(rules(), clock);
+    for n in 0..tokens {
+        let user_id = format!("user{n}");
+        let request = IssueRequest { user_id, permissions: vec!["user".to_owned()], ..IssueRequest::default() };
+        let token = gate.issue(&request, now).expect("a token");
+        gate.shared().update(|state| state.add(token, Provenance::Issued, now));
+    }
+    let token = gate.shared().read(|state| Arc::clone(&state.tokens()[0].text));
+    for _ in 0..calls {
+        gate.call_tool(&*token, "write_data", &serde_json::json!({"data": "new"}));
+    }
+    let times = Times { real: now, judged: now, mono: Duration::ZERO };
+    App::new(gate.shared().read(Snapshot::of), times, |_| 0, String::new())
+}
+
+/// The whole picture, drawn into memory.
+fn draw(app: &App) -> Buffer {
+    let mut buffer = Buffer::empty(Rect::new(0, 0, 160, 50));
+    black_box(view::draw(app, &Theme::Colours, &mut buffer));
+    buffer
+}
+
+fn frames() -> bool {
+    let (few, many) = (console(10, 10), console(10_000, 100_000));
+    let mut hundred = console(100, 100);
+    let ratios = race(
+        "a whole frame at 160x50",
+        &mut [
+            contestant("10 tokens, 10 calls", 5, || draw(&few)),
+            contestant("10,000 tokens, 100,000 calls", 5, || draw(&many)),
+            contestant("100 tokens, and a key pressed before", 5, || {
+                let _ = update(&mut hundred, Msg::Key(KEY));
+                draw(&hundred)
+            }),
+        ],
+        ROUNDS,
+    );
+    // Twice is far below any cost that grows with the lists, which are a thousand times as long.
+    ratios[1] <= 2.0
+}
+
+/// A key that moves within a text.
+const KEY: app::key::Key = app::key::Key::plain(app::key::Code::Left);
+
 fn main() -> ExitCode {
     let kept = decide();
     inspect();
+    let kept = frames() && kept;
     if kept { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

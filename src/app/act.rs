@@ -6,8 +6,8 @@ use super::history::Step;
 use super::keymap::Action;
 use super::msg::Why;
 use super::overlay::{KEY_CHOICES, KeyPrompt, Overlay, Palette, Purpose, Question, SettingsForm};
-use super::{App, Effect, Field, Focus, InspectView, LastCall, Pane, explain_record};
-use crate::auth::{Check, Key, KeyOrigin, KeyRing, Rules};
+use super::{App, Effect, Field, Focus, InspectView, LastCall, Pane};
+use crate::auth::{Check, Key, KeyOrigin, KeyRing, Policy, Rules};
 use std::sync::Arc;
 
 impl App {
@@ -42,9 +42,9 @@ impl App {
             Action::FreshKey => return self.fresh_key(),
             Action::Undo => return self.undo(),
             Action::Redo => return self.redo(),
-            Action::Pane(pane) => self.go(self.entering(pane)),
+            Action::Pane(pane) => self.go(Focus::entering(pane)),
             Action::Help => self.overlays.push(Overlay::Help { scroll: 0 }),
-            Action::Palette => self.overlays.push(Overlay::Palette(Palette::new())),
+            Action::Palette => self.overlays.push(Overlay::Palette(Box::new(Palette::new()))),
             Action::Settings => self.settings(),
             Action::Gate => {}
             Action::TimeStyle => {
@@ -145,18 +145,8 @@ impl App {
         }
     }
 
-    /// Moves the focus; the pane left behind remembers where it was.
     pub(super) fn go(&mut self, to: Focus) {
-        if let Some(field) = self.focus.field {
-            self.left_at[self.focus.pane.digit()] = Some(field);
-        }
         self.focus = to;
-    }
-
-    /// Where a pane is entered: where it was left, or where its work begins.
-    pub(super) fn entering(&self, pane: Pane) -> Focus {
-        let first = if pane == Pane::Call { Focus::at(Field::CallTool) } else { Focus::first(pane) };
-        self.left_at[pane.digit()].map_or(first, Focus::at)
     }
 
     fn turn(&mut self, by: isize) {
@@ -246,32 +236,48 @@ impl App {
         self.overlays.push(Overlay::Settings(Box::new(form)));
     }
 
+    /// All of the settings or none: another policy is read first, and the form stays open until it was.
     fn apply(&mut self, mut form: Box<SettingsForm>) -> Vec<Effect> {
-        let rules = match form.rules(&self.auth.rules) {
-            Ok(rules) => rules,
+        let policy = form.policy.text();
+        let effects = match form.rules(&self.auth.rules) {
             Err(sentence) => {
                 form.fault = Some(sentence);
-                self.overlays.push(Overlay::Settings(form));
-                return Vec::new();
+                Vec::new()
             }
+            Ok(_) if policy != self.policy_source => vec![Effect::LoadPolicy(policy)],
+            Ok(rules) => return self.apply_rules(&form, rules),
         };
+        self.overlays.push(Overlay::Settings(form));
+        effects
+    }
+
+    fn apply_rules(&mut self, form: &SettingsForm, rules: Rules) -> Vec<Effect> {
         self.time_style = form.times;
-        let mut effects = vec![Effect::SetRules(Box::new(rules))];
+        self.policy_source = form.policy.text();
         self.say("settings applied; everything on screen is judged by them");
-        let policy = form.policy.text();
+        let mut effects = vec![Effect::SetRules(Box::new(rules))];
         match KEY_CHOICES[form.key] {
             "type another" => self.prompt(Purpose::Replace),
             "make a fresh one" => effects.extend(self.fresh_key()),
             _ => {}
         }
-        if policy != self.policy_source {
-            // It stays open until the file was read, so that a wrong name is not lost.
-            form.fault = None;
-            form.key = 0;
-            self.overlays.push(Overlay::Settings(form));
-            effects.push(Effect::LoadPolicy(policy));
-        }
         effects
+    }
+
+    /// A policy file was read, for the settings that wait for it.
+    pub(super) fn policy_read(&mut self, result: Result<Arc<Policy>, String>) -> Vec<Effect> {
+        let Some(Overlay::Settings(mut form)) = self.overlays.pop() else {
+            return Vec::new();
+        };
+        let rules = result.map_err(|sentence| format!("policy file: {sentence}"));
+        match rules.and_then(|policy| Ok(Rules { policy, ..form.rules(&self.auth.rules)? })) {
+            Ok(rules) => self.apply_rules(&form, rules),
+            Err(sentence) => {
+                form.fault = Some(sentence);
+                self.overlays.push(Overlay::Settings(form));
+                Vec::new()
+            }
+        }
     }
 
     fn prompt(&mut self, purpose: Purpose) {
@@ -331,127 +337,5 @@ impl App {
         }
         self.refresh();
         self.go(Focus::at(Field::CallTool));
-    }
-
-    /// What Ctrl-Y copies here, as the footer says it.
-    pub fn copy_what(&self) -> Option<&'static str> {
-        match self.focus.pane {
-            Pane::Issue | Pane::Tokens | Pane::Inspect => self.selected().map(|_| "copy token"),
-            Pane::Call => self.last_call.as_ref().and_then(|last| last.called.as_ref()).map(|_| "copy answer"),
-            Pane::Activity => self.activity_row().map(|_| "copy answer"),
-        }
-    }
-
-    /// Whether there is something here to explain.
-    pub fn explains(&self) -> bool {
-        match self.focus.pane {
-            Pane::Issue | Pane::Tokens | Pane::Inspect => self.inspection.is_some(),
-            Pane::Call => true,
-            Pane::Activity => self.activity_row().is_some(),
-        }
-    }
-
-    fn copy(&mut self) -> Vec<Effect> {
-        let copied = match self.focus.pane {
-            Pane::Issue | Pane::Tokens | Pane::Inspect => {
-                self.selected().map(|entry| (entry.text.to_string(), format!("token {}", entry.id)))
-            }
-            Pane::Call => self
-                .last_call
-                .as_ref()
-                .and_then(|last| last.called.as_ref())
-                .map(|called| (called.outcome.answer().to_string(), "answer".to_owned())),
-            Pane::Activity => self.activity_row().map(|record| (record.answer.to_string(), "answer".to_owned())),
-        };
-        self.put(copied)
-    }
-
-    fn copy_why(&mut self) -> Vec<Effect> {
-        let text = match self.focus.pane {
-            Pane::Issue | Pane::Tokens | Pane::Inspect => self.inspection.as_ref().map(|i| self.explain_inspection(i)),
-            Pane::Call => Some(self.explain_preview()),
-            Pane::Activity => self.activity_row().map(|record| explain_record(record)),
-        };
-        self.put(text.map(|text| (text, "explanation".to_owned())))
-    }
-
-    fn put(&mut self, copied: Option<(String, String)>) -> Vec<Effect> {
-        let Some((text, what)) = copied else {
-            self.complain("there is nothing to copy here yet");
-            return Vec::new();
-        };
-        self.say(format!("{what} sent to the terminal's clipboard (OSC 52)"));
-        vec![Effect::Copy { text, what }]
-    }
-
-    fn undo(&mut self) -> Vec<Effect> {
-        let Some(step) = self.history.last_done() else {
-            return Vec::new();
-        };
-        let (undone, effects) = self.swap(step);
-        if let Some(undone) = undone {
-            self.history.was_undone(undone);
-        }
-        effects
-    }
-
-    fn redo(&mut self) -> Vec<Effect> {
-        let Some(step) = self.history.last_undone() else {
-            return Vec::new();
-        };
-        let (redone, effects) = match step {
-            Step::Pasted { field, text, before, .. } => {
-                if let Some((field, before)) = field.zip(before.as_ref()) {
-                    if let Some(edited) = self.text_mut(field) {
-                        edited.set(before);
-                    }
-                }
-                let found = crate::text::read_token(&text).tokens;
-                let tokens = if found.is_empty() { vec![text.clone()] } else { found };
-                (Some(Step::Pasted { field, text, added: Vec::new(), before: None }), vec![Effect::Add(tokens)])
-            }
-            other => self.swap(other),
-        };
-        if let Some(redone) = redone {
-            self.history.was_redone(redone);
-        }
-        effects
-    }
-
-    /// Takes a step back or forth; answers with the step that leads back again.
-    fn swap(&mut self, step: Step) -> (Option<Step>, Vec<Effect>) {
-        match step {
-            Step::Issue(field, form) => {
-                let present = std::mem::replace(&mut self.issue, *form);
-                self.go(Focus::at(field));
-                (Some(Step::Issue(field, Box::new(present))), Vec::new())
-            }
-            Step::Arguments(text, touched) => {
-                let present = Step::Arguments(self.call.arguments.text(), self.call.touched);
-                self.call.arguments.set(&text);
-                self.call.touched = touched;
-                self.go(Focus::at(Field::CallArguments));
-                (Some(present), Vec::new())
-            }
-            Step::Removed(place, entry) => {
-                let number = entry.number;
-                self.selected = Some(number);
-                (Some(Step::PutBack(number)), vec![Effect::Restore(place, entry)])
-            }
-            // What comes back from the removal becomes the step.
-            Step::PutBack(number) => (None, vec![Effect::Remove(number, Why::Redone)]),
-            Step::Pasted { field, text, added, .. } => {
-                let mut before = None;
-                if let Some(field) = field {
-                    if let Some(edited) = self.text_mut(field) {
-                        before = Some(edited.text());
-                        edited.insert(&text);
-                    }
-                    self.go(Focus::at(field));
-                }
-                let effects = added.iter().map(|number| Effect::Remove(*number, Why::Undone)).collect();
-                (Some(Step::Pasted { field, text, added: Vec::new(), before }), effects)
-            }
-        }
     }
 }

@@ -125,7 +125,7 @@ pub const fn turned(at: usize, by: isize, len: usize) -> usize {
     if len == 0 {
         return 0;
     }
-    at.wrapping_add_signed(by.rem_euclid(len as isize)) % len
+    at.wrapping_add_signed(by.rem_euclid(len.cast_signed())) % len
 }
 
 /// A place moved within `0..len`, stopping at both ends.

@@ -137,12 +137,18 @@ impl Focus {
         Self { pane, field: pane.fields().first().copied() }
     }
 
+    /// Where a pane's work begins; always the same place, so that a digit can be pressed without looking.
+    pub fn entering(pane: Pane) -> Self {
+        if pane == Pane::Call { Self::at(Field::CallTool) } else { Self::first(pane) }
+    }
+
     /// At a field.
     pub fn at(field: Field) -> Self {
         Self { pane: field.pane(), field: Some(field) }
     }
 
     /// At the next (`1`) or previous (`-1`) field, across panes.
+    #[must_use]
     pub fn stepped(self, by: isize) -> Self {
         let all: Vec<Field> = Pane::ALL.into_iter().flat_map(Pane::fields).copied().collect();
         let Some(field) = self.field else {

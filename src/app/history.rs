@@ -1,11 +1,11 @@
 //! Undo and redo: one history for fields, ticks, and the token list.
 
-use super::focus::Field;
 use super::issue::IssueForm;
+use super::msg::Why;
+use super::{App, Effect, Field, Focus};
 use crate::auth::TokenEntry;
 
-/// Something that can be undone.
-#[derive(Debug)]
+/// Something that can be undone. It may hold a token, so it has no `Debug`.
 pub enum Step {
     /// The Issue form was changed; this is how it was before. Typing into one field is one step.
     Issue(Field, Box<IssueForm>),
@@ -32,7 +32,7 @@ pub enum Step {
 const DEPTH: usize = 100;
 
 /// What was done, and what was undone.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct History {
     done: Vec<Step>,
     undone: Vec<Step>,
@@ -69,19 +69,92 @@ impl History {
         self.done.last_mut()
     }
 
-    pub(super) fn last_done(&mut self) -> Option<Step> {
+    fn last_done(&mut self) -> Option<Step> {
         self.done.pop()
     }
 
-    pub(super) fn last_undone(&mut self) -> Option<Step> {
+    fn last_undone(&mut self) -> Option<Step> {
         self.undone.pop()
     }
 
-    pub(super) fn was_undone(&mut self, step: Step) {
+    fn was_undone(&mut self, step: Step) {
         self.undone.push(step);
     }
 
     pub(super) fn was_redone(&mut self, step: Step) {
         self.done.push(step);
+    }
+}
+
+impl App {
+    pub(super) fn undo(&mut self) -> Vec<Effect> {
+        let Some(step) = self.history.last_done() else {
+            return Vec::new();
+        };
+        let (undone, effects) = self.swap(step);
+        if let Some(undone) = undone {
+            self.history.was_undone(undone);
+        }
+        effects
+    }
+
+    pub(super) fn redo(&mut self) -> Vec<Effect> {
+        let Some(step) = self.history.last_undone() else {
+            return Vec::new();
+        };
+        let (redone, effects) = match step {
+            Step::Pasted { field, text, before, .. } => {
+                if let Some((field, before)) = field.zip(before.as_ref())
+                    && let Some(edited) = self.text_mut(field)
+                {
+                    edited.set(before);
+                }
+                let found = crate::text::read_token(&text).tokens;
+                let tokens = if found.is_empty() { vec![text.clone()] } else { found };
+                (Some(Step::Pasted { field, text, added: Vec::new(), before: None }), vec![Effect::Add(tokens)])
+            }
+            other => self.swap(other),
+        };
+        if let Some(redone) = redone {
+            self.history.was_redone(redone);
+        }
+        effects
+    }
+
+    /// Takes a step back or forth; answers with the step that leads back again.
+    fn swap(&mut self, step: Step) -> (Option<Step>, Vec<Effect>) {
+        match step {
+            Step::Issue(field, form) => {
+                let present = std::mem::replace(&mut self.issue, *form);
+                self.go(Focus::at(field));
+                (Some(Step::Issue(field, Box::new(present))), Vec::new())
+            }
+            Step::Arguments(text, touched) => {
+                let present = Step::Arguments(self.call.arguments.text(), self.call.touched);
+                self.call.arguments.set(&text);
+                self.call.touched = touched;
+                self.go(Focus::at(Field::CallArguments));
+                (Some(present), Vec::new())
+            }
+            Step::Removed(place, entry) => {
+                let number = entry.number;
+                self.selected = Some(number);
+                (Some(Step::PutBack(number)), vec![Effect::Restore(place, entry)])
+            }
+            // What comes back from the removal becomes the step.
+            Step::PutBack(number) => (None, vec![Effect::Remove(number, Why::Redone)]),
+            Step::Pasted { field, text, added, .. } => {
+                let mut before = None;
+                if let Some(field) = field {
+                    if let Some(edited) = self.text_mut(field) {
+                        before = Some(edited.text());
+                        edited.insert(&text);
+                    }
+                    self.go(Focus::at(field));
+                }
+                let effects = added.iter().map(|number| Effect::Remove(*number, Why::Undone)).collect();
+                (Some(Step::Pasted { field, text, added: Vec::new(), before }), effects)
+            }
+        }
     }
 }

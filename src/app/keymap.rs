@@ -1,5 +1,7 @@
 //! The one table of keys: dispatch, footer, help, palette and the README are made from it.
 
+use std::fmt::Write as _;
+
 use super::App;
 use super::focus::{Field, FieldKind, Pane};
 use super::key::Key;
@@ -93,7 +95,7 @@ pub const BINDINGS: &[Binding] = &[
     outside(Action::Palette, &["Ctrl-P", ":"], "every command by words"),
     on(Action::Settings, &["Ctrl-S"], "settings: key, leeway, issuer, audience, policy, times"),
     on(Action::Gate, &["F2"], "the Gate screen"),
-    on(Action::TimeStyle, &[], "show times as UTC, local or epoch, in turn"),
+    on(Action::TimeStyle, &["Ctrl-L"], "show times as UTC, local or epoch, in turn"),
     on(Action::TypeKey, &[], "type another signing key"),
     on(Action::FreshKey, &[], "make a fresh signing key"),
     on(Action::Suspend, &["Ctrl-Z"], "suspend; fg brings the console back"),
@@ -250,7 +252,7 @@ pub fn markdown() -> String {
     for binding in BINDINGS {
         let keys: Vec<String> = binding.shown_keys().iter().map(|key| format!("`{key}`")).collect();
         let keys = if keys.is_empty() { "in the palette".to_owned() } else { keys.join(" ") };
-        out.push_str(&format!("| {keys} | {} |\n", binding.words));
+        let _ = writeln!(out, "| {keys} | {} |", binding.words);
     }
     out
 }

@@ -4,6 +4,7 @@
 //! `&App` and hands back a [`Drawn`]: what only drawing can know.
 
 mod act;
+mod clipboard;
 pub mod drawn;
 mod explain;
 pub mod field;
@@ -35,8 +36,7 @@ use issue::IssueForm;
 use overlay::Overlay;
 use times::{TimeStyle, Zone};
 
-/// Everything the console knows.
-#[derive(Debug)]
+/// Everything the console knows. It holds tokens, so it has no `Debug`.
 pub struct App {
     /// The instants of this turn.
     pub times: Times,
@@ -48,8 +48,6 @@ pub struct App {
     pub size: (u16, u16),
     /// Where the keys go.
     pub focus: Focus,
-    /// The field each pane was left at, by its digit.
-    pub left_at: [Option<Field>; 6],
     /// The Issue pane's form.
     pub issue: IssueForm,
     /// The Call pane's form.
@@ -107,13 +105,6 @@ pub struct LastCall {
     pub called: Option<Called>,
 }
 
-impl std::fmt::Debug for LastCall {
-    /// Without the token.
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("LastCall").field("tool", &self.tool).field("called", &self.called).finish_non_exhaustive()
-    }
-}
-
 /// What the Inspect pane shows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the words below say it")]
@@ -162,7 +153,6 @@ impl App {
             drawn: Drawn::default(),
             size: (80, 24),
             focus: Focus::at(Field::UserId),
-            left_at: [None; 6],
             issue,
             call: CallForm { tool: "".into(), arguments: TextField::new("", Lines::Many), touched: false },
             selected: auth.tokens.first().map(|entry| entry.number),

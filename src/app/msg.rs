@@ -6,8 +6,7 @@ use std::time::Duration;
 use super::key::Key;
 use crate::auth::{Decision, IssueError, IssueRequest, NumericDate, Outcome, Policy, Record, Rules, TokenEntry};
 
-/// Something that happened.
-#[derive(Debug)]
+/// Something that happened. It may hold a token, so it has no `Debug`.
 pub enum Msg {
     /// A key was pressed.
     Key(Key),
@@ -92,8 +91,7 @@ pub enum MouseKind {
     WheelDown,
 }
 
-/// Something to be done outside.
-#[derive(Debug)]
+/// Something to be done outside. It may hold a token, so it has no `Debug`.
 pub enum Effect {
     /// End the program.
     Quit,

@@ -19,7 +19,7 @@ pub enum Overlay {
         scroll: usize,
     },
     /// Every command by words.
-    Palette(Palette),
+    Palette(Box<Palette>),
     /// The settings.
     Settings(Box<SettingsForm>),
     /// A call in full.

@@ -65,19 +65,16 @@ impl App {
         if text.trim().is_empty() {
             return Vec::new();
         }
-        match self.focus.field.filter(|field| self.overlays.is_empty() && self.text(*field).is_some()) {
-            Some(field) => {
-                self.edit(field, |field| field.insert(text));
-                Vec::new()
-            }
-            None => {
-                let text = text.trim();
-                self.history.push(Step::Pasted { field: None, text: text.to_owned(), added: Vec::new(), before: None });
-                self.overlays.clear();
-                self.go(Focus::first(Pane::Inspect));
-                self.say("no token found in what was pasted; shown as it is");
-                vec![Effect::Add(vec![text.to_owned()])]
-            }
+        if let Some(field) = self.focus.field.filter(|field| self.overlays.is_empty() && self.text(*field).is_some()) {
+            self.edit(field, |field| field.insert(text));
+            Vec::new()
+        } else {
+            let text = text.trim();
+            self.history.push(Step::Pasted { field: None, text: text.to_owned(), added: Vec::new(), before: None });
+            self.overlays.clear();
+            self.go(Focus::first(Pane::Inspect));
+            self.say("no token found in what was pasted; shown as it is");
+            vec![Effect::Add(vec![text.to_owned()])]
         }
     }
 }

@@ -6,9 +6,11 @@ use super::keymap::{self, Action};
 use super::msg::Why;
 use super::overlay::Overlay;
 use super::{App, Called, Effect, Field, Focus, LastCall, Mouse, MouseKind, Msg, Pane, Target};
-use crate::auth::{IssueError, Policy, Rules, TokenEntry};
+use crate::auth::{IssueError, TokenEntry};
 use crate::text::{self, words};
 use std::sync::Arc;
+
+use zeroize::Zeroizing;
 
 /// Takes a message; answers with what is to be done outside.
 pub fn update(app: &mut App, msg: Msg) -> Vec<Effect> {
@@ -18,7 +20,8 @@ pub fn update(app: &mut App, msg: Msg) -> Vec<Effect> {
     match msg {
         Msg::Key(key) => app.key(key),
         Msg::Mouse(mouse) => app.mouse(mouse),
-        Msg::Paste(text) => app.paste(&text),
+        // It may be a secret on its way into a prompt.
+        Msg::Paste(text) => app.paste(&Zeroizing::new(text)),
         Msg::PasteTooLarge { bytes } => app.paste_too_large(bytes),
         Msg::Resized { columns, rows } => app.resized(columns, rows),
         Msg::Woke => Vec::new(),
@@ -27,7 +30,7 @@ pub fn update(app: &mut App, msg: Msg) -> Vec<Effect> {
         Msg::Added(tokens) => app.added(&tokens),
         Msg::Removed(place, entry, why) => app.removed(place, entry, why),
         Msg::Called { id, call } => app.called(id, *call),
-        Msg::Policy(result) => app.policy(result),
+        Msg::Policy(result) => app.policy_read(result),
         Msg::Failed(sentence) => app.failed(sentence),
     }
 }
@@ -105,7 +108,7 @@ impl App {
         }
         match self.drawn.pane_at(mouse.column, mouse.row) {
             Some(Pane::Tokens) => {
-                self.choose_token(super::field::moved(self.selected_row(), by, self.auth.tokens.len() + 1))
+                self.choose_token(super::field::moved(self.selected_row(), by, self.auth.tokens.len() + 1));
             }
             Some(Pane::Inspect) => self.scroll_inspect(by),
             Some(Pane::Activity) => self.choose_record(by),
@@ -116,7 +119,7 @@ impl App {
 
     fn click(&mut self, mouse: Mouse) -> Vec<Effect> {
         match self.drawn.hit(mouse.column, mouse.row) {
-            Some(Target::Pane(pane)) => self.go(self.entering(pane)),
+            Some(Target::Pane(pane)) => self.go(Focus::entering(pane)),
             Some(Target::Field(field)) => self.go(Focus::at(field)),
             Some(Target::Tick(tick)) => {
                 self.go(Focus::at(Field::Permissions));
@@ -235,24 +238,6 @@ impl App {
             last.called = Some(called);
         }
         Vec::new()
-    }
-
-    fn policy(&mut self, result: Result<Arc<Policy>, String>) -> Vec<Effect> {
-        let Some(Overlay::Settings(form)) = self.overlays.last_mut() else {
-            return Vec::new();
-        };
-        match result {
-            Ok(policy) => {
-                self.policy_source = form.policy.text();
-                self.overlays.pop();
-                self.say(format!("the policy has {}", words::count(policy.tools().len(), "tool")));
-                vec![Effect::SetRules(Box::new(Rules { policy, ..(*self.auth.rules).clone() }))]
-            }
-            Err(sentence) => {
-                form.fault = Some(format!("policy file: {sentence}"));
-                Vec::new()
-            }
-        }
     }
 
     fn failed(&mut self, sentence: String) -> Vec<Effect> {

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use super::date::NumericDate;
 use super::decision::{Decision, Reason};
-use super::outcome::Outcome;
 use super::token::{Fault, TokenId};
 use crate::text;
 
@@ -39,7 +38,7 @@ impl Origin {
 /// One real call.
 #[derive(Clone, Debug)]
 pub struct Record {
-    /// Its number, counted from 1; never used twice.
+    /// Its number, counted from 1 by [`Activity::push`]; never used twice.
     pub seq: u64,
     /// When it was made.
     pub at: NumericDate,
@@ -64,34 +63,6 @@ pub struct Record {
 }
 
 impl Record {
-    /// A record of a call that is over; [`Activity::push`] gives it its number.
-    #[expect(clippy::too_many_arguments, reason = "one place makes records, from values it has at hand by these names")]
-    pub fn new(
-        at: NumericDate,
-        judged_at: NumericDate,
-        origin: Origin,
-        token: Option<&str>,
-        tool: &str,
-        arguments: &str,
-        outcome: &Outcome,
-        decision: Decision,
-        duration: Duration,
-    ) -> Self {
-        Self {
-            seq: 0,
-            at,
-            judged_at,
-            origin,
-            token_id: token.filter(|t| !t.is_empty()).map(TokenId::of),
-            tool: text::head(tool, MAX_TEXT).into(),
-            arguments: text::head(arguments, MAX_TEXT).into(),
-            answer: text::head(&outcome.answer().to_string(), MAX_TEXT).into(),
-            trouble: outcome.trouble().map(Into::into),
-            decision,
-            took: duration,
-        }
-    }
-
     fn weight(&self) -> usize {
         let texts =
             self.tool.len() + self.arguments.len() + self.answer.len() + self.trouble.as_ref().map_or(0, |t| t.len());
@@ -113,6 +84,11 @@ fn weight_of(reason: &Reason) -> usize {
         | Reason::Malformed(Fault::Duplicate { name: text, .. }) => text.len(),
         _ => 0,
     }
+}
+
+/// A text as a record keeps it: cut to [`MAX_TEXT`].
+pub fn kept(text: &str) -> Box<str> {
+    text::head(text, MAX_TEXT).into()
 }
 
 /// The rows, oldest first.
@@ -182,20 +158,28 @@ impl Activity {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::auth::Verdict;
-    use serde_json::json;
 
-    fn record(outcome: &Outcome, reason: Option<Reason>) -> Record {
-        let decision = Decision { result: reason.map_or(Ok("user".into()), Err), subject: None };
+    fn record(reason: Option<Reason>) -> Record {
         let now = NumericDate::from_seconds(0);
-        Record::new(now, now, Origin::Library, None, "read_data", "{}", outcome, decision, Duration::ZERO)
+        Record {
+            seq: 0,
+            at: now,
+            judged_at: now,
+            origin: Origin::Library,
+            token_id: None,
+            tool: kept("read_data"),
+            arguments: kept("{}"),
+            answer: kept("{}"),
+            trouble: None,
+            decision: Decision { result: reason.map_or(Ok("user".into()), Err), subject: None },
+            took: Duration::ZERO,
+        }
     }
 
     #[test]
     fn the_oldest_rows_make_room() {
         let mut activity = Activity::default();
-        let done = Outcome::Done(json!("written"));
-        (0..MAX_ROWS + 5).for_each(|_| drop(activity.push(record(&done, None))));
+        (0..MAX_ROWS + 5).for_each(|_| drop(activity.push(record(None))));
         assert_eq!((activity.len(), activity.nth_newest(0).map(|r| r.seq)), (MAX_ROWS, Some(MAX_ROWS as u64 + 5)));
         assert_eq!(activity.nth_newest(MAX_ROWS - 1).map(|r| r.seq), Some(6));
         assert!(activity.nth_newest(MAX_ROWS).is_none());
@@ -204,22 +188,20 @@ mod tests {
     #[test]
     fn a_caller_who_names_huge_tools_fills_no_memory() {
         let mut activity = Activity::default();
-        let refused = Outcome::Refused(Verdict::Forbidden);
         for _ in 0..100 {
-            activity.push(record(&refused, Some(Reason::UnknownTool { tool: "x".repeat(4 << 20).into() })));
+            activity.push(record(Some(Reason::UnknownTool { tool: "x".repeat(4 << 20).into() })));
         }
         assert!(activity.len() <= MAX_BYTES / (4 << 20), "{} rows of 4 MiB", activity.len());
         let held = vec!["p".repeat(4 << 20)].into();
-        activity.push(record(&refused, Some(Reason::PermissionMissing { held, needs: [].into(), tool: "x".into() })));
+        activity.push(record(Some(Reason::PermissionMissing { held, needs: [].into(), tool: "x".into() })));
         assert!(activity.len() <= MAX_BYTES / (4 << 20), "{} rows of 4 MiB", activity.len());
     }
 
     #[test]
     fn a_copy_follows_at_the_cost_of_what_is_new() {
         let (mut original, mut copy) = (Activity::default(), Activity::default());
-        let done = Outcome::Done(json!("written"));
         for rows in [1, 0, 3, 200] {
-            (0..rows).for_each(|_| drop(original.push(record(&done, None))));
+            (0..rows).for_each(|_| drop(original.push(record(None))));
             copy.follow(&original);
             let seqs = |activity: &Activity| activity.newest().map(|r| r.seq).collect::<Vec<_>>();
             assert_eq!(seqs(&copy), seqs(&original));

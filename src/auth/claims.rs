@@ -50,7 +50,7 @@ impl Claims {
                     aud = members::string(value)
                         .map(|one| vec![one.into()])
                         .or_else(|| strings(value))
-                        .unwrap_or_default()
+                        .unwrap_or_default();
                 }
                 _ => {}
             }

@@ -163,8 +163,8 @@ fn foreign(reason: &Reason) -> bool {
     }
 }
 
-/// Everything there is to show of one string.
-#[derive(Clone, Debug)]
+/// Everything there is to show of one string. It holds a token, so it has no `Debug`.
+#[derive(Clone)]
 pub struct Inspection {
     /// The string.
     pub token: Arc<str>,

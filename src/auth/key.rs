@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::{Arc, Once};
 
-use aws_lc_rs::{hmac, rand};
+use aws_lc_rs::hmac;
 use jsonwebtoken::EncodingKey;
 use zeroize::Zeroizing;
 
@@ -102,8 +102,9 @@ impl Key {
 
     /// A key of 32 bytes from the operating system's generator.
     pub fn fresh() -> Result<Self, KeyError> {
+        // Not aws-lc's generator: its first use costs 60 ms, a dozen times the whole start.
         let mut secret = Zeroizing::new([0; 32]);
-        rand::fill(&mut *secret).map_err(|_| KeyError::NoRandomness)?;
+        getrandom::fill(&mut *secret).map_err(|_| KeyError::NoRandomness)?;
         Self::new(&*secret, KeyOrigin::Fresh)
     }
 

@@ -30,8 +30,8 @@ pub struct Rules {
     pub leeway: i64,
 }
 
-/// A question to the gate.
-#[derive(Clone, Copy, Debug)]
+/// A question to the gate. It holds a token, so it has no `Debug`.
+#[derive(Clone, Copy)]
 pub struct Call<'a> {
     /// The token, exactly as it came; an empty one counts as none.
     pub token: Option<&'a str>,

@@ -6,13 +6,12 @@ mod shared;
 use std::sync::Arc;
 use std::time::Duration;
 
-use aws_lc_rs::rand;
 use serde_json::Value;
 
-use crate::auth::activity::Record;
+use crate::auth::activity::{Record, kept};
 use crate::auth::{
     Call, Claims, Decision, IssueError, IssueRequest, Key, KeyError, KeyOrigin, NumericDate, Origin, Outcome, Reason,
-    Rules,
+    Rules, TokenId,
 };
 use crate::clock::{Clock, SystemClock};
 use crate::tools::Given;
@@ -42,8 +41,8 @@ pub struct AuthenticatedMcpServer {
     clock: Arc<dyn Clock>,
 }
 
-/// A real call, to be judged for one instant and logged under another.
-#[derive(Clone, Copy, Debug)]
+/// A real call, to be judged for one instant and logged under another. It holds a token, so it has no `Debug`.
+#[derive(Clone, Copy)]
 pub struct CallRequest<'a> {
     /// The token, exactly as it came.
     pub token: Option<&'a str>,
@@ -97,7 +96,7 @@ impl AuthenticatedMcpServer {
     /// A token with these claims, issued at `now`.
     pub fn issue(&self, request: &IssueRequest, now: NumericDate) -> Result<Arc<str>, IssueError> {
         let mut number = [0; 16];
-        rand::fill(&mut number).map_err(|_| IssueError::Signing)?;
+        getrandom::fill(&mut number).map_err(|_| IssueError::Signing)?;
         let jti = format!("{:032x}", u128::from_be_bytes(number));
         self.shared.rules().issue(request, &jti, now)
     }
@@ -142,17 +141,19 @@ impl AuthenticatedMcpServer {
             Given::Json(value) => value.to_string(),
             Given::Text(text) => text.to_owned(),
         };
-        let record = Record::new(
-            request.at,
-            request.judged_at,
-            request.origin,
-            request.token,
-            request.tool,
-            &arguments,
-            outcome,
-            decision.clone(),
+        let record = Record {
+            seq: 0,
+            at: request.at,
+            judged_at: request.judged_at,
+            origin: request.origin,
+            token_id: request.token.filter(|token| !token.is_empty()).map(TokenId::of),
+            tool: kept(request.tool),
+            arguments: kept(&arguments),
+            answer: kept(&outcome.answer().to_string()),
+            trouble: outcome.trouble().map(Into::into),
+            decision: decision.clone(),
             took,
-        );
+        };
         self.shared.update(|state| state.record(record))
     }
 }

@@ -20,6 +20,14 @@ pub const BURST: usize = 32;
 /// So long after its last character a burst has ended.
 pub const SILENCE: Duration = Duration::from_millis(50);
 
+/// So long, where more has come than a terminal hands over at once: the rest goes through the buffers of a terminal, a
+/// network and the kernel by turns, and on a busy machine one turn takes longer than `SILENCE`. A paste cut there would end
+/// in keys.
+pub const LONG_SILENCE: Duration = Duration::from_millis(250);
+
+/// What a terminal hands over at once: the buffer of a Linux terminal, in bytes.
+const AT_ONCE: usize = 4096;
+
 /// The longest paste that is kept, in bytes.
 pub const LARGEST: usize = 1 << 20;
 
@@ -79,8 +87,8 @@ impl Burst {
                 Input::Mouse(mouse) => told.push(Msg::Mouse(mouse)),
                 Input::Key(key) if self.ends.is_none() => told.push(Msg::Key(key)),
                 Input::Key(key) => {
-                    self.ends = Some(now + SILENCE);
                     self.keep(key);
+                    self.ends = Some(now + self.silence());
                 }
                 Input::Paste(pasted) => {
                     told.extend(self.close());
@@ -91,9 +99,18 @@ impl Burst {
         }
     }
 
+    const fn silence(&self) -> Duration {
+        if self.bytes > AT_ONCE { LONG_SILENCE } else { SILENCE }
+    }
+
     /// When the burst ends unless more arrives.
     pub const fn ends(&self) -> Option<Duration> {
         self.ends
+    }
+
+    /// More is known to be on its way: an open burst does not end before the silence after it.
+    pub fn go_on(&mut self, now: Duration) {
+        self.ends = self.ends.map(|_| now + self.silence());
     }
 
     /// Ends the burst if it is time.
@@ -133,7 +150,7 @@ fn paste(text: &str, bytes: usize) -> Msg {
 
 #[cfg(test)]
 mod tests {
-    use super::{BURST, Burst, Input, LARGEST, SILENCE, is_undecided};
+    use super::{AT_ONCE, BURST, Burst, Input, LARGEST, LONG_SILENCE, SILENCE, is_undecided};
     use crate::app::key::{Code, Key};
     use crate::app::{Mouse, MouseKind, Msg};
     use proptest::prelude::*;
@@ -154,7 +171,7 @@ mod tests {
             Msg::Mouse(mouse) => Said::Mouse(mouse),
             Msg::Paste(text) => Said::Paste(text),
             Msg::PasteTooLarge { bytes } => Said::TooLarge(bytes),
-            other => panic!("a burst tells no {other:?}"),
+            _ => panic!("a burst tells only of keys, pastes and the mouse"),
         };
         told.into_iter().map(one).collect()
     }
@@ -188,7 +205,7 @@ mod tests {
             now += Duration::from_millis(20);
             told.extend(burst.end(now));
         }
-        told.extend(burst.end(now + SILENCE));
+        told.extend(burst.end(now + LONG_SILENCE));
         assert_eq!(burst.ends(), None);
         said(told)
     }
@@ -231,6 +248,27 @@ mod tests {
         assert_eq!(said(burst.end(START + SILENCE)), [Said::Paste("a".repeat(BURST))]);
         burst.take(raw("\r"), START + SILENCE, &mut told);
         assert_eq!(said(told), [Said::Key(Key::plain(Code::Enter))]);
+    }
+
+    #[test]
+    fn a_burst_of_which_more_is_on_its_way_goes_on() {
+        let (mut burst, mut told) = (Burst::default(), Vec::new());
+        burst.go_on(START);
+        assert_eq!(burst.ends(), None);
+        burst.take(raw(&"a".repeat(BURST)), START, &mut told);
+        burst.go_on(START + SILENCE);
+        assert!(burst.end(START + SILENCE).is_none());
+        burst.take(raw("\r"), START + 2 * SILENCE, &mut told);
+        assert!(told.is_empty());
+    }
+
+    #[test]
+    fn a_large_burst_is_waited_for_longer() {
+        let (mut burst, mut told) = (Burst::default(), Vec::new());
+        burst.take(raw(&"a".repeat(AT_ONCE)), START, &mut told);
+        assert_eq!(burst.ends(), Some(START + SILENCE));
+        burst.take(raw("\r"), START, &mut told);
+        assert_eq!(burst.ends(), Some(START + LONG_SILENCE));
     }
 
     #[test]
@@ -281,7 +319,7 @@ mod tests {
             burst.take(raw(&"é".repeat(LARGEST / 4)), START, &mut told);
         }
         assert!(burst.text.capacity() < 64);
-        assert_eq!(said(burst.end(START + SILENCE)), [Said::TooLarge(5 * LARGEST / 2)]);
+        assert_eq!(said(burst.end(START + LONG_SILENCE)), [Said::TooLarge(5 * LARGEST / 2)]);
         // And the next one is not its heir.
         burst.take(raw(&"a".repeat(BURST)), START, &mut told);
         assert_eq!(said(burst.end(START + SILENCE)), [Said::Paste("a".repeat(BURST))]);

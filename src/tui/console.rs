@@ -7,16 +7,16 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 use tokio::time::sleep;
 
 use super::burst::{Burst, is_undecided};
-use super::input::{Batch, Input};
+use super::input::{Batch, Batches, Input};
 use super::limiter::Limiter;
 use super::screen::{self, Screen};
 use super::signals::{Asked, HANG_UP, HangUp, Signals};
-use super::terminal::{Modes, Stopped, can_be_continued, forget_input, size, stop};
-use super::{TuiError, effects, input};
+use super::terminal::{Modes, Stopped, can_be_continued, forget_input, has_hung_up, size, stop};
+use super::{TuiError, effects};
 use crate::app::{App, Effect, Msg, Times};
 use crate::clock::Clock;
 use crate::gate::AuthenticatedMcpServer;
@@ -36,7 +36,7 @@ pub async fn run(app: App, gate: AuthenticatedMcpServer, clock: Arc<dyn Clock>, 
     // Before anything is switched on: from the first moment no signal may leave it on.
     let sources = Sources { signals: Signals::listen()?, hang_up: HangUp::watch()?, changes: gate.shared().changes() };
     let modes = Modes::enter()?;
-    let input = input::listen()?;
+    let input = Batches::listen()?;
     let (columns, rows) = size();
     let console = Console {
         screen: Screen::new(columns, rows)?,
@@ -55,7 +55,11 @@ pub async fn run(app: App, gate: AuthenticatedMcpServer, clock: Arc<dyn Clock>, 
     if ended.is_err() {
         forget_input();
     }
-    ended
+    match ended {
+        // Whatever failed first, that is why.
+        Err(TuiError::Terminal(_)) if has_hung_up() => Err(TuiError::Signalled(HANG_UP)),
+        ended => ended,
+    }
 }
 
 /// Where events come from, apart from the terminal.
@@ -90,7 +94,7 @@ struct Console<'a> {
 }
 
 impl Console<'_> {
-    async fn run(mut self, mut sources: Sources, mut input: mpsc::Receiver<Batch>, first: Msg) -> Result<(), TuiError> {
+    async fn run(mut self, mut sources: Sources, mut input: Batches, first: Msg) -> Result<(), TuiError> {
         sources.changes.mark_changed();
         self.turn(vec![first], &mut sources.changes)?;
         while !self.has_quit {
@@ -101,7 +105,7 @@ impl Console<'_> {
                 asked = sources.signals.next() => Woken::Asked(asked),
                 () = self.modes.panicked() => return Err(TuiError::Panicked),
                 () = sources.hang_up.happened() => return Err(TuiError::Signalled(HANG_UP)),
-                batch = input.recv() => Woken::Input(batch),
+                batch = input.next() => Woken::Input(batch),
                 () = changed(&mut sources.changes) => Woken::Shared,
                 () = pause(nap) => Woken::Time,
             };
@@ -118,6 +122,9 @@ impl Console<'_> {
                     self.burst.take(batch, self.clock.monotonic(), &mut told);
                 }
                 Woken::Shared => {}
+                Woken::Time if self.burst.ends().is_some() && input.has_more() => {
+                    self.burst.go_on(self.clock.monotonic());
+                }
                 Woken::Time => told.extend(self.burst.end(self.clock.monotonic())),
             }
             self.turn(told, &mut sources.changes)?;
@@ -127,12 +134,12 @@ impl Console<'_> {
 
     /// Takes what else has arrived, and waits a moment where that may decide whether it was typed or pasted: on a slow line
     /// or a busy machine the first characters of a paste come some time before the others.
-    async fn gather(&self, mut batch: Vec<Input>, input: &mut mpsc::Receiver<Batch>) -> Result<Vec<Input>, TuiError> {
+    async fn gather(&self, mut batch: Vec<Input>, input: &mut Batches) -> Result<Vec<Input>, TuiError> {
         let mut has_waited = false;
         loop {
             let before = batch.len();
             while batch.len() < TURN
-                && let Ok(more) = input.try_recv()
+                && let Some(more) = input.next_there()
             {
                 batch.extend(more?);
             }
@@ -149,6 +156,10 @@ impl Console<'_> {
     fn turn(&mut self, told: Vec<Msg>, changes: &mut watch::Receiver<u64>) -> Result<(), TuiError> {
         let times = self.times();
         let has_come = self.next_change.is_some_and(|moment| moment <= times.mono);
+        if has_come {
+            // The frame that follows sets it anew; until then it must not wake the loop again.
+            self.next_change = None;
+        }
         let is_behind = take(changes);
         if told.is_empty() && !has_come && !is_behind {
             return Ok(());
@@ -175,7 +186,7 @@ impl Console<'_> {
                 match effect {
                     Effect::Quit => self.has_quit = true,
                     Effect::Suspend if can_be_continued() => waiting.push_back(self.suspend(Stopped::Group)?),
-                    Effect::Copy { text, .. } => screen::copy(&text)?,
+                    Effect::Copy { text, .. } => screen::copy(self.modes, &text)?,
                     _ => {}
                 }
             }
@@ -187,7 +198,7 @@ impl Console<'_> {
         let now = self.clock.monotonic();
         if self.is_stale && self.modes.are_on() && self.limiter.wait(now).is_zero() {
             let (app, theme) = (&self.app, &self.theme);
-            self.app.drawn = self.screen.draw(|frame| view::render(app, theme, frame))?;
+            self.app.drawn = self.screen.draw(self.modes, |frame| view::render(app, theme, frame))?;
             self.limiter.drew(now);
             self.is_stale = false;
             // Only the frame knows which times it shows.

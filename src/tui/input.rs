@@ -6,6 +6,8 @@
 //! it holds crossterm's lock.
 
 use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -14,6 +16,7 @@ use crossterm::event::{
 };
 use tokio::sync::mpsc;
 
+use super::terminal::has_input;
 use crate::app::key::{Code, Key};
 use crate::app::{Mouse, MouseKind};
 
@@ -41,27 +44,69 @@ const WAITING: usize = 4;
 /// at what it has parsed. Not longer: below a millisecond it does not sleep.
 const TOGETHER: Duration = Duration::from_micros(50);
 
-/// Starts the thread. It ends with its process, or when the receiver is dropped and one more event comes.
-pub fn listen() -> io::Result<mpsc::Receiver<Batch>> {
-    let (sender, receiver) = mpsc::channel(WAITING);
-    thread::Builder::new().name("terminal-input".to_owned()).spawn(move || {
-        loop {
-            let batch = read();
-            let failed = batch.is_err();
-            if sender.blocking_send(batch).is_err() || failed {
-                return;
-            }
-        }
-    })?;
-    Ok(receiver)
+/// The batches of the thread.
+pub struct Batches {
+    receiver: mpsc::Receiver<Batch>,
+    is_reading: Arc<AtomicBool>,
 }
 
-fn read() -> Batch {
-    let mut batch = Vec::new();
-    while batch.is_empty() || (batch.len() < BATCH && event::poll(TOGETHER)?) {
-        batch.extend(input(event::read()?));
+impl Batches {
+    /// Starts the thread. It ends with its process, or when this is dropped and one more event comes.
+    pub fn listen() -> io::Result<Self> {
+        let (sender, receiver) = mpsc::channel(WAITING);
+        let is_reading = Arc::new(AtomicBool::new(false));
+        let mut reader = Reader { is_reading: Arc::clone(&is_reading), is_drained: true };
+        thread::Builder::new().name("terminal-input".to_owned()).spawn(move || {
+            loop {
+                let batch = reader.read();
+                let failed = batch.is_err();
+                if sender.blocking_send(batch).is_err() || failed {
+                    return;
+                }
+            }
+        })?;
+        Ok(Self { receiver, is_reading })
     }
-    Ok(batch)
+
+    /// Waits for the next one; `None` once the thread has ended.
+    pub async fn next(&mut self) -> Option<Batch> {
+        self.receiver.recv().await
+    }
+
+    /// The next one, if it is there.
+    pub fn next_there(&mut self) -> Option<Batch> {
+        self.receiver.try_recv().ok()
+    }
+
+    /// Whether more is known to come: in the thread's hands, or in the terminal's. On a busy machine it can be there for a
+    /// while before the thread gets its turn.
+    pub fn has_more(&self) -> bool {
+        self.is_reading.load(Ordering::SeqCst) || has_input()
+    }
+}
+
+struct Reader {
+    is_reading: Arc<AtomicBool>,
+    /// Whether nothing more was there behind the last event.
+    is_drained: bool,
+}
+
+impl Reader {
+    fn read(&mut self) -> Batch {
+        let mut batch = Vec::new();
+        loop {
+            if self.is_drained {
+                // Only now, with the batch before sent, is there nothing in hand.
+                self.is_reading.store(false, Ordering::SeqCst);
+            }
+            batch.extend(input(event::read()?));
+            self.is_reading.store(true, Ordering::SeqCst);
+            self.is_drained = !event::poll(TOGETHER)?;
+            if batch.len() >= BATCH || (self.is_drained && !batch.is_empty()) {
+                return Ok(batch);
+            }
+        }
+    }
 }
 
 /// The console's word for an event, if it has one. A resize has none: `signals` tells it.

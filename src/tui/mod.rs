@@ -61,24 +61,13 @@ pub fn check_terminal() -> Result<(), NotATerminal> {
 pub enum TuiError {
     /// The terminal could not be set up, read or written.
     #[error("the terminal failed: {0}")]
-    Terminal(#[source] io::Error),
+    Terminal(#[from] io::Error),
     /// A signal, by its number; the loss of the terminal counts as SIGHUP.
     #[error("ended by signal {0}")]
     Signalled(i32),
     /// A thread panicked; the panic hook has reported it.
     #[error("the console ended because of the panic reported above")]
     Panicked,
-}
-
-impl From<io::Error> for TuiError {
-    /// EIO is how a terminal says that it is gone, if it does so before the hang-up is noticed.
-    fn from(error: io::Error) -> Self {
-        if error.raw_os_error() == Some(rustix::io::Errno::IO.raw_os_error()) {
-            Self::Signalled(signals::HANG_UP)
-        } else {
-            Self::Terminal(error)
-        }
-    }
 }
 
 impl TuiError {

@@ -14,7 +14,7 @@ use ratatui::buffer::Cell;
 use ratatui::layout::{Position, Rect, Size};
 use ratatui::{Frame, Terminal};
 
-use super::terminal::write_all;
+use super::terminal::Modes;
 use crate::app::Drawn;
 
 /// Begins and ends a synchronized update: a terminal that knows it shows the frame whole, others ignore it.
@@ -52,7 +52,7 @@ impl Screen {
     }
 
     /// Renders a frame, and writes what of it is not yet on the screen.
-    pub fn draw(&mut self, render: impl FnOnce(&mut Frame) -> Drawn) -> io::Result<Drawn> {
+    pub fn draw(&mut self, modes: &Modes, render: impl FnOnce(&mut Frame) -> Drawn) -> io::Result<Drawn> {
         let drawn = render(&mut self.terminal.get_frame());
         self.terminal.flush()?;
         self.terminal.swap_buffers();
@@ -69,7 +69,7 @@ impl Screen {
             }
             self.cursor = drawn.cursor;
             bytes.extend_from_slice(END);
-            let written = write_all(bytes);
+            let written = modes.write(bytes);
             bytes.truncate(BEGIN.len());
             written?;
         }
@@ -78,10 +78,10 @@ impl Screen {
 }
 
 /// Puts a text into the clipboard of the terminal (OSC 52). Whether the terminal allows it, it does not say.
-pub fn copy(text: &str) -> io::Result<()> {
+pub fn copy(modes: &Modes, text: &str) -> io::Result<()> {
     let mut bytes = Vec::new();
     queue!(bytes, CopyToClipboard::to_clipboard_from(text))?;
-    write_all(&bytes)
+    modes.write(&bytes)
 }
 
 /// A backend that draws into memory.

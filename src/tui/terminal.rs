@@ -6,11 +6,10 @@
 
 use std::io;
 use std::panic;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crossterm::terminal::{disable_raw_mode, enable_raw_mode};
-use rustix::event::{PollFd, PollFlags, poll};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::process::{Signal, getpgrp, getpid, getsid, kill_current_process_group, kill_process};
 use rustix::stdio::{stdin, stdout};
@@ -42,8 +41,19 @@ pub struct Modes {
 
 #[derive(Default)]
 struct State {
-    on: AtomicBool,
+    /// Held while something is written, so that no frame of the loop's follows what a panicking thread has switched off.
+    /// Nothing that can panic may happen under it: the panic hook takes it too.
+    phase: Mutex<Phase>,
     panicked: Notify,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Phase {
+    #[default]
+    Off,
+    On,
+    /// A thread has panicked: the terminal belongs to its report, and nothing is switched on again.
+    Over,
 }
 
 impl Modes {
@@ -53,9 +63,9 @@ impl Modes {
         let state = Arc::clone(&modes.state);
         let previous = panic::take_hook();
         panic::set_hook(Box::new(move |info| {
-            state.off();
+            state.off(Phase::Over);
             previous(info);
-            // The panic may be in a thread whose end nobody awaits: the loop must not go on drawing over the report.
+            // The panic may be in a thread whose end nobody awaits.
             state.panicked.notify_one();
         }));
         modes.on()?;
@@ -64,8 +74,12 @@ impl Modes {
 
     /// Switches everything on, also when something else (a shell, after SIGSTOP and SIGCONT) has changed it meanwhile.
     pub fn on(&self) -> io::Result<()> {
+        let mut phase = self.state.phase();
+        if *phase == Phase::Over {
+            return Ok(());
+        }
         // First, so that whatever fails halfway is undone.
-        self.state.on.store(true, Ordering::SeqCst);
+        *phase = Phase::On;
         // crossterm takes raw mode for on if it was switched on once, whatever a shell has made of the terminal since.
         disable_raw_mode()?;
         // crossterm's and not our own: its parser asks whether raw mode is on to tell Ctrl-J from Enter.
@@ -75,12 +89,18 @@ impl Modes {
 
     /// Switches everything off; a second time does nothing.
     pub fn off(&self) {
-        self.state.off();
+        self.state.off(Phase::Off);
     }
 
-    /// Whether it is on, that is, whether frames may be drawn.
+    /// Whether it is on, that is, whether it is of use to draw.
     pub fn are_on(&self) -> bool {
-        self.state.on.load(Ordering::SeqCst)
+        *self.state.phase() == Phase::On
+    }
+
+    /// Writes a frame, or whatever else is for the terminal as the console has set it up; nothing if it is not.
+    pub fn write(&self, bytes: &[u8]) -> io::Result<()> {
+        let phase = self.state.phase();
+        if *phase == Phase::On { write_all(bytes) } else { Ok(()) }
     }
 
     /// Waits until some thread has panicked.
@@ -96,11 +116,19 @@ impl Drop for Modes {
 }
 
 impl State {
-    fn off(&self) {
-        if self.on.swap(false, Ordering::SeqCst) {
+    fn phase(&self) -> MutexGuard<'_, Phase> {
+        self.phase.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn off(&self, next: Phase) {
+        let mut phase = self.phase();
+        if *phase == Phase::On {
             // Nothing can be done about an error here: the terminal is gone, or will not listen.
             let _ = write_all(MODES.iter().rev().map(|(_, off)| *off).collect::<String>().as_bytes());
             let _ = disable_raw_mode();
+        }
+        if *phase != Phase::Over {
+            *phase = next;
         }
     }
 }
@@ -108,7 +136,7 @@ impl State {
 /// Writes to the terminal in as few calls as it takes, which is one for a frame.
 ///
 /// Not through `std::io::stdout`, which splits at the last line feed and would write what is left of a torn frame at exit.
-pub fn write_all(mut bytes: &[u8]) -> io::Result<()> {
+fn write_all(mut bytes: &[u8]) -> io::Result<()> {
     while !bytes.is_empty() {
         match rustix::io::write(stdout(), bytes) {
             Ok(written) => bytes = bytes.get(written..).unwrap_or_default(),
@@ -143,6 +171,22 @@ pub fn forget_input() {
 /// stop it for good.
 pub fn can_be_continued() -> bool {
     getsid(None).is_ok_and(|leader| leader != getpgrp())
+}
+
+/// Whether something was typed or pasted that is not yet read.
+pub fn has_input() -> bool {
+    is_so(PollFlags::IN)
+}
+
+/// Whether the terminal is gone.
+pub fn has_hung_up() -> bool {
+    is_so(PollFlags::HUP)
+}
+
+fn is_so(condition: PollFlags) -> bool {
+    let stdin = stdin();
+    let mut terminal = [PollFd::new(&stdin, condition)];
+    poll(&mut terminal, Some(&Timespec::default())).is_ok() && terminal[0].revents().intersects(condition)
 }
 
 /// Who is stopped.

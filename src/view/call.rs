@@ -51,12 +51,11 @@ pub fn render(canvas: &mut Canvas, area: Rect) {
     }
     rest = outcome(canvas, rest, &decision);
     let rest = if rest.height > 4 { below(rest, 1) } else { rest };
-    match &canvas.app.last_call {
-        Some(last) => last_answer(canvas, rest, last),
-        None => {
-            let lines = canvas.wrapped("Enter calls the tool; the answer shows here", rest.width, Meaning::Hint);
-            canvas.lines(rest, lines);
-        }
+    if let Some(last) = &canvas.app.last_call {
+        last_answer(canvas, rest, last);
+    } else {
+        let lines = canvas.wrapped("Enter calls the tool; the answer shows here", rest.width, Meaning::Hint);
+        canvas.lines(rest, lines);
     }
 }
 

@@ -58,8 +58,7 @@ pub fn draw(app: &App, theme: &Theme, buf: &mut Buffer) -> Drawn {
             Overlay::Confirm(question) => prompt::render_question(&mut canvas, question),
         }
     }
-    if !app.overlays.is_empty() {
-        footer::render(&mut canvas, area);
-    }
+    footer::render(&mut canvas, area);
+    stage::message(&mut canvas, area);
     canvas.drawn
 }

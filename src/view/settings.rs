@@ -49,5 +49,5 @@ fn row(canvas: &mut Canvas, area: Rect, form: &SettingsForm, field: SettingsFiel
         SettingsField::Audience => (&form.audience, "none expected"),
         SettingsField::Policy => (&form.policy, "built in"),
     };
-    text_line(canvas, place, text, focused && canvas.drawn.cursor.is_none(), hint);
+    text_line(canvas, place, text, focused, hint);
 }

@@ -2,10 +2,11 @@
 
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
+use ratatui::widgets::{Clear, Widget as _};
 
 use super::canvas::{Canvas, below, bottom, right_of, top};
 use super::theme::Meaning;
-use super::{activity, call, footer, header, inspect, issue, tokens};
+use super::{activity, call, header, inspect, issue, tokens};
 use crate::app::{Pane, Target};
 use crate::text;
 
@@ -20,22 +21,14 @@ pub fn render(canvas: &mut Canvas, area: Rect) {
     if (area.width, area.height) >= ALL_PANES && area.height >= ALL_PANES.1 {
         let stage = Rect { height: rest.height - 2, ..rest };
         all(canvas, stage);
-        message(canvas, Rect { y: area.height - 2, height: 1, ..area });
-        footer::render(canvas, area);
     } else if area.width >= SURROUNDED.0 && area.height >= SURROUNDED.1 {
         let rest = panes_row(canvas, rest);
         let calls = if canvas.app.focus.pane == Pane::Activity { 0 } else { 3 };
         let stage = Rect { height: rest.height - 2 - calls, ..rest };
         pane(canvas, canvas.app.focus.pane, stage);
         activity::last_calls(canvas, top(below(rest, stage.height), calls));
-        message(canvas, Rect { y: area.height - 2, height: 1, ..area });
-        footer::render(canvas, area);
     } else {
         pane(canvas, canvas.app.focus.pane, Rect { height: rest.height - 1, ..rest });
-        footer::render(canvas, area);
-        if canvas.app.toast.is_some() {
-            message(canvas, bottom(area, 1));
-        }
     }
 }
 
@@ -96,15 +89,17 @@ fn panes_row(canvas: &mut Canvas, area: Rect) -> Rect {
     below(area, 2)
 }
 
-/// The message that goes by itself; a long one rises over what is above it.
-fn message(canvas: &mut Canvas, area: Rect) {
+/// The message that goes by itself: above the footer, or over it where there is no row to spare. A long one rises over
+/// what is above it.
+pub fn message(canvas: &mut Canvas, screen: Rect) {
     let Some(toast) = &canvas.app.toast else {
         return;
     };
     let (sign, meaning) = if toast.trouble { ("!", Meaning::Denied) } else { ("·", Meaning::Ok) };
-    let lines = canvas.wrapped(&format!("{sign} {}", toast.text), area.width.saturating_sub(2), meaning);
+    let lines = canvas.wrapped(&format!("{sign} {}", toast.text), screen.width.saturating_sub(2), meaning);
     let rows = u16::try_from(lines.len()).unwrap_or(1).min(4);
-    let area = Rect { y: area.bottom() - rows, height: rows, ..area };
-    ratatui::widgets::Widget::render(ratatui::widgets::Clear, area, canvas.buf);
+    let spare = u16::from(screen.width >= SURROUNDED.0 && screen.height >= SURROUNDED.1);
+    let area = bottom(Rect { height: screen.height - spare, ..screen }, rows);
+    Clear.render(area, canvas.buf);
     canvas.lines(right_of(area, 1), lines);
 }

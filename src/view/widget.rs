@@ -105,7 +105,7 @@ fn edited(canvas: &mut Canvas, area: Rect, line: &str, cursor: Option<usize>, se
     if !spans.is_empty() {
         canvas.line(area, Line::from(spans));
     }
-    if cursor.is_some() && canvas.app.overlays.is_empty() | canvas.drawn.cursor.is_none() {
+    if cursor.is_some() {
         canvas.drawn.cursor = Some((area.x + u16::try_from(cursor_x.min(columns - 1)).unwrap_or(0), area.y));
     }
 }

@@ -15,5 +15,6 @@ mod reading;
 mod readme;
 mod reasons;
 mod screens;
+mod shown;
 mod times;
 mod wycheproof;

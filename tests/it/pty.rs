@@ -4,6 +4,7 @@
 
 mod console;
 mod panics;
+mod secrets;
 
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -13,7 +14,10 @@ use rstest::rstest;
 use rustix::process::Signal;
 
 /// Longer than a burst lasts after its last character: what comes then is typed.
-const TYPED: Duration = Duration::from_millis(200);
+const TYPED: Duration = Duration::from_millis(400);
+
+/// After this nothing more comes of a paste.
+const SILENCE: Duration = Duration::from_secs(8);
 
 #[test]
 fn quitting_restores_the_terminal() {
@@ -100,7 +104,7 @@ fn a_stop_from_outside_restores_the_terminal_and_going_on_brings_the_frame_back(
     for _ in 0..3 {
         console.signal(Signal::TSTP);
         console.wait_until("stop", Console::is_stopped);
-        assert!(console.is_restored());
+        console.wait_until("restored terminal", Console::is_restored);
         console.scribble("\x1b[2J\x1b[Hwhat the shell wrote");
         console.signal(Signal::CONT);
         console.wait_until("a drawn console", Console::is_drawn);
@@ -179,18 +183,26 @@ fn a_burst_with_the_keys_that_quit_does_not_quit() {
     assert_eq!(console.wait_exit(), 0);
 }
 
+/// A raw paste has no end but silence. A machine so busy that it stalls this test in the middle of one makes two of it,
+/// rightly: hence three attempts.
 #[rstest]
-#[case::bracketed(true)]
-#[case::raw(false)]
-fn a_paste_of_a_mebibyte_arrives_whole(#[case] bracketed: bool) {
-    let mut console = Console::start();
-    console.paste(bracketed, &".".repeat(1 << 20));
-    console.wait_for("1.0 MiB");
-    console.wait_for("malformed");
-    console.wait_for_silence(TYPED);
-    console.keys(QUIT);
-    assert_eq!(console.wait_exit(), 0);
-    assert!(console.is_restored());
+#[case::bracketed(true, 1)]
+#[case::raw(false, 3)]
+fn a_paste_of_a_mebibyte_arrives_whole(#[case] bracketed: bool, #[case] attempts: usize) {
+    let arrives = || {
+        let mut console = Console::start();
+        console.paste(bracketed, &".".repeat(1 << 20));
+        while !console.screen().contains("1.0 MiB") || !console.screen().contains("too_large") {
+            if console.written_within(SILENCE) == 0 {
+                return false;
+            }
+        }
+        console.wait_for_silence(TYPED);
+        console.keys(QUIT);
+        assert_eq!(console.wait_exit(), 0);
+        console.is_restored()
+    };
+    assert!((0..attempts).any(|_| arrives()));
 }
 
 /// The terminal waits for the end mark for ever; nothing typed gets through, and a signal must.

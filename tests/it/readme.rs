@@ -27,7 +27,7 @@ fn the_key_table_is_the_programs() {
 #[test]
 fn the_policy_shown_is_the_one_built_in() {
     let policy = include_str!("../../assets/policy.toml");
-    assert_eq!(section("policy"), format!("```toml\n{}```", policy));
+    assert_eq!(section("policy"), format!("```toml\n{policy}```"));
 }
 
 #[test]

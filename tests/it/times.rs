@@ -25,7 +25,7 @@ fn a_token_dies_everywhere_in_the_same_instant() {
     desk.must_show(&["VALID  3s left", "‹ user123 · 3s ›", "ALLOWED"]);
     desk.waits(2 * SECOND);
     desk.must_show(&["VALID  1s left", "‹ user123 · 1s ›", "ALLOWED"]);
-    desk.waits(SECOND - Duration::from_micros(1));
+    desk.waits(SECOND.checked_sub(Duration::from_micros(1)).unwrap());
     desk.must_show(&["VALID  1s left", "ALLOWED"]);
     desk.waits(Duration::from_micros(1));
     desk.must_show(&["EXPIRED  0s ago", "expired 0s ago", "UNAUTHORIZED  expired", "░░░"]);
@@ -37,7 +37,7 @@ fn a_token_dies_everywhere_in_the_same_instant() {
 fn a_call_in_the_last_second_is_allowed() {
     let mut desk = Desk::new(120, 36);
     dying_in(&mut desk, "3s");
-    desk.waits(3 * SECOND - Duration::from_millis(1));
+    desk.waits((3 * SECOND).checked_sub(Duration::from_millis(1)).unwrap());
     desk.keys("Enter").must_show(&[r#"{"success":true,"result":{"id":1}}"#]);
 }
 
@@ -46,7 +46,7 @@ fn a_token_becomes_valid_by_itself() {
     let mut desk = Desk::new(120, 36);
     desk.types("user123").keys("Tab Tab Tab Tab Ctrl-U").types("5s").keys("Enter Alt-4");
     desk.must_show(&["NOT YET VALID  valid in 5s", "UNAUTHORIZED  not_yet_valid"]);
-    desk.waits(4 * SECOND).min(100);
+    desk.waits(4 * SECOND);
     desk.must_show(&["valid in 1s"]);
     desk.waits(SECOND);
     desk.must_show(&["VALID  59m 55s left", "ALLOWED"]);

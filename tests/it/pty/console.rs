@@ -44,7 +44,8 @@ pub struct Console {
 
 struct Seen {
     parser: vt100::Parser,
-    bytes: usize,
+    /// All of it, for what must never have been there.
+    raw: Vec<u8>,
     has_ended: bool,
     is_closing: bool,
 }
@@ -91,7 +92,7 @@ impl Console {
         thread::spawn(move || ended.send(child.wait().expect("the end of a child")));
 
         let parser = vt100::Parser::new(height, width, 0);
-        let seen = Seen { parser, bytes: 0, has_ended: false, is_closing: false };
+        let seen = Seen { parser, raw: Vec::new(), has_ended: false, is_closing: false };
         let seen = Arc::new((Mutex::new(seen), Condvar::new()));
         let mut output = pair.master.try_clone_reader().expect("the output");
         let reader = thread::spawn({
@@ -102,7 +103,7 @@ impl Console {
                     let read = output.read(&mut buffer).unwrap_or(0);
                     let mut now = seen.0.lock().expect("the screen");
                     now.parser.process(&buffer[..read]);
-                    now.bytes += read;
+                    now.raw.extend_from_slice(&buffer[..read]);
                     now.has_ended = read == 0;
                     seen.1.notify_all();
                     if read == 0 || now.is_closing {
@@ -163,9 +164,26 @@ impl Console {
         self.lock().parser.process(output.as_bytes());
     }
 
+    /// Whether the program has ever written this, in one run of bytes.
+    pub fn has_written(&self, text: &str) -> bool {
+        self.lock().raw.windows(text.len()).any(|bytes| bytes == text.as_bytes())
+    }
+
+    /// The longest run of letters that a token is made of, of all that the program has written.
+    pub fn longest_run(&self) -> usize {
+        let in_token = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+        self.lock().raw.split(|byte| !in_token(byte)).map(<[u8]>::len).max().unwrap_or(0)
+    }
+
+    /// The command line, as `ps` shows it.
+    pub fn arguments(&self) -> String {
+        let path = format!("/proc/{}/cmdline", self.pid.as_raw_nonzero());
+        String::from_utf8_lossy(&std::fs::read(path).unwrap_or_default()).replace('\0', " ")
+    }
+
     /// How many bytes the program has written so far.
     pub fn written(&self) -> usize {
-        self.lock().bytes
+        self.lock().raw.len()
     }
 
     /// Waits until the screen shows the text.
@@ -194,9 +212,9 @@ impl Console {
     /// How many bytes the program writes within this time; returns early if there are any.
     pub fn written_within(&self, time: Duration) -> usize {
         let before = self.written();
-        let unchanged = |seen: &mut Seen| seen.bytes == before && !seen.has_ended;
+        let unchanged = |seen: &mut Seen| seen.raw.len() == before && !seen.has_ended;
         let (seen, _) = self.seen.1.wait_timeout_while(self.lock(), time, unchanged).expect("the screen");
-        seen.bytes - before
+        seen.raw.len() - before
     }
 
     /// Waits for the end of the program, and of all it wrote; its exit code.

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
+use portable_pty::CommandBuilder;
 use portcullis::AuthenticatedMcpServer;
 use portcullis::app::{App, Times};
 use portcullis::auth::{NumericDate, Snapshot};
@@ -18,8 +19,9 @@ use rstest::rstest;
 
 use super::console::{Console, HEADER, command};
 
-const ROWS: u16 = 30;
-const REPORT: &str = "the clock has stopped";
+pub const ROWS: u16 = 30;
+pub const SECRET: &str = "a-secret-that-no-report-may-hold";
+pub const REPORT: &str = "the clock has stopped";
 
 struct BrokenClock {
     clock: SystemClock,
@@ -47,7 +49,7 @@ impl Clock for BrokenClock {
 
 fn run(in_another_thread: bool) -> Result<(), TuiError> {
     let clock = BrokenClock { clock: SystemClock::new(), in_another_thread, has_stopped: AtomicBool::new(false) };
-    let gate = AuthenticatedMcpServer::new("my-secret").expect("a key");
+    let gate = AuthenticatedMcpServer::new(SECRET).expect("a key");
     let times = Times { real: clock.clock.now(), judged: clock.clock.now(), mono: Duration::ZERO };
     let app = App::new(gate.shared().read(Snapshot::of), times, |_| 0, String::new());
     tui::run(app, gate, Arc::new(clock), Theme::Colours)
@@ -65,13 +67,20 @@ fn in_another_thread() {
     assert!(matches!(run(true), Err(TuiError::Panicked)));
 }
 
+/// The console that panics when the terminal has [`ROWS`] rows, with so much of a backtrace.
+pub fn panicking(program: &str, backtrace: &str) -> CommandBuilder {
+    let this = std::env::current_exe().expect("the path of this program");
+    let arguments = [&format!("pty::panics::{program}"), "--exact", "--ignored", "--nocapture"];
+    let mut command = command(this, &arguments);
+    command.env("RUST_BACKTRACE", backtrace);
+    command
+}
+
 #[rstest]
 #[case("in_the_loop", 101)]
 #[case("in_another_thread", 0)]
 fn a_panic_restores_the_terminal_and_is_read_on_it(#[case] program: &str, #[case] code: u32) {
-    let this = std::env::current_exe().expect("the path of this program");
-    let arguments = [&format!("pty::panics::{program}"), "--exact", "--ignored", "--nocapture"];
-    let console = Console::spawn(command(this, &arguments), 120, 36);
+    let console = Console::spawn(panicking(program, "0"), 120, 36);
     console.wait_for(HEADER);
     console.wait_until("a drawn console", Console::is_drawn);
     console.resize(100, ROWS);

@@ -1,0 +1,56 @@
+//! What can be copied, and what is said about it.
+
+use super::{App, Effect, Pane, explain_record};
+
+impl App {
+    /// What Ctrl-Y copies here, as the footer says it.
+    pub fn copy_what(&self) -> Option<&'static str> {
+        match self.focus.pane {
+            Pane::Issue | Pane::Tokens | Pane::Inspect => self.selected().map(|_| "copy token"),
+            Pane::Call => self.last_call.as_ref().and_then(|last| last.called.as_ref()).map(|_| "copy answer"),
+            Pane::Activity => self.activity_row().map(|_| "copy answer"),
+        }
+    }
+
+    /// Whether there is something here to explain.
+    pub fn explains(&self) -> bool {
+        match self.focus.pane {
+            Pane::Issue | Pane::Tokens | Pane::Inspect => self.inspection.is_some(),
+            Pane::Call => true,
+            Pane::Activity => self.activity_row().is_some(),
+        }
+    }
+
+    pub(super) fn copy(&mut self) -> Vec<Effect> {
+        let copied = match self.focus.pane {
+            Pane::Issue | Pane::Tokens | Pane::Inspect => {
+                self.selected().map(|entry| (entry.text.to_string(), format!("token {}", entry.id)))
+            }
+            Pane::Call => self
+                .last_call
+                .as_ref()
+                .and_then(|last| last.called.as_ref())
+                .map(|called| (called.outcome.answer().to_string(), "answer".to_owned())),
+            Pane::Activity => self.activity_row().map(|record| (record.answer.to_string(), "answer".to_owned())),
+        };
+        self.put(copied)
+    }
+
+    pub(super) fn copy_why(&mut self) -> Vec<Effect> {
+        let text = match self.focus.pane {
+            Pane::Issue | Pane::Tokens | Pane::Inspect => self.inspection.as_ref().map(|i| self.explain_inspection(i)),
+            Pane::Call => Some(self.explain_preview()),
+            Pane::Activity => self.activity_row().map(|record| explain_record(record)),
+        };
+        self.put(text.map(|text| (text, "explanation".to_owned())))
+    }
+
+    fn put(&mut self, copied: Option<(String, String)>) -> Vec<Effect> {
+        let Some((text, what)) = copied else {
+            self.complain("there is nothing to copy here yet");
+            return Vec::new();
+        };
+        self.say(format!("{what} sent to the terminal's clipboard (OSC 52)"));
+        vec![Effect::Copy { text, what }]
+    }
+}

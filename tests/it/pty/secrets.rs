@@ -1,0 +1,52 @@
+//! The lab's example in a real terminal, and where the secret must not be: on the screen, in the arguments, in a report.
+
+use super::console::{Console, PORTCULLIS, QUIT, command};
+use super::panics::{self, REPORT, ROWS, panicking};
+
+const SECRET: &str = "quite-a-secret-of-more-than-32-bytes";
+
+#[test]
+fn the_example_works_and_the_secret_is_nowhere() {
+    let mut started = command(PORTCULLIS, &["--leeway", "0s"]);
+    started.env("PORTCULLIS_SECRET", SECRET);
+    let mut console = Console::spawn(started, 120, 36);
+    console.wait_for("key: from environment, HS256, 288 bit");
+    console.keys("user123\r");
+    console.wait_for("VALID  1h 00m left");
+    console.keys("\x1b4");
+    console.wait_for("Enter call");
+    console.keys("\r");
+    console.wait_for(r#"{"success":true,"result":{"id":1}}"#);
+    console.keys("\x1b[C\r");
+    console.wait_for(r#"{"error":"forbidden"}"#);
+    console.keys("\x13");
+    console.wait_for("settings");
+    console.keys("\x1b[A\x1b[C\r");
+    console.wait_for("Type the signing key");
+    // Shorter than a burst, so typed key by key.
+    console.keys(SECRET.split_at(20).0);
+    console.wait_for("20 characters; never shown");
+    let arguments = console.arguments();
+    assert!(arguments.contains("--leeway") && !arguments.contains("secret"), "{arguments}");
+    assert!(!console.has_written(SECRET.split_at(8).0));
+    console.keys("\x1b");
+    console.wait_for("Enter call");
+    console.keys(QUIT);
+    assert_eq!(console.wait_exit(), 0);
+    assert!(console.is_restored());
+}
+
+#[test]
+fn a_panic_report_with_its_full_backtrace_holds_no_secret_and_no_token() {
+    let mut console = Console::spawn(panicking("in_the_loop", "full"), 120, 36);
+    console.wait_for("key: given");
+    console.keys("user123\r");
+    console.wait_for("VALID");
+    console.resize(100, ROWS);
+    console.wait_exit();
+    assert!(console.is_restored());
+    assert!(console.has_written(REPORT) && console.has_written("portcullis::tui"));
+    assert!(!console.has_written(panics::SECRET));
+    // A whole token is a run of 240 letters; what Inspect shows of it are pieces.
+    assert!(console.longest_run() < 160, "a run of {}", console.longest_run());
+}

@@ -1,0 +1,95 @@
+//! Whatever is pasted, issued or called: every frame can be drawn, and nothing on it acts, hides or pretends.
+
+use portcullis::auth::{Key, KeyOrigin, Rules};
+use portcullis::text::read_token;
+use portcullis::text::safe::hidden;
+use proptest::prelude::*;
+
+use crate::desk::Desk;
+use crate::forge::{NOW, SECRET};
+use crate::hostile::{Hostile, hostile, signed};
+
+/// What a user would look at, as the keys that lead there.
+const LOOKS: [&str; 10] =
+    ["Alt-1", "Alt-2", "Alt-3", "Alt-3 →", "Alt-3 →", "Alt-3 Enter", "Esc Alt-4 Enter", "Alt-5", "Enter", "Esc F1"];
+
+fn nothing_hidden_shows(desk: &Desk, what: &str) {
+    let (buffer, drawn) = desk.draw();
+    for cell in &buffer.content {
+        let odd = cell.symbol().chars().find(|c| hidden(*c).is_some());
+        assert!(odd.is_none(), "{what}: {odd:?} is on the screen:\n{}", desk.screen());
+    }
+    if let Some((column, row)) = drawn.cursor {
+        assert!(column < desk.app.size.0 && row < desk.app.size.1, "{what}: the cursor is outside");
+    }
+}
+
+#[test]
+fn every_hostile_token_is_shown_harmlessly_and_judged_as_the_gate_does() {
+    for (columns, rows) in [(120, 36), (80, 24), (40, 12)] {
+        // Of some a paste leaves out what stands around the token, and so what was wrong with it.
+        let pasted =
+            |case: &Hostile| case.token.len() <= 1 << 20 && read_token(&case.token).tokens == [case.token.as_str()];
+        for case in hostile().into_iter().filter(pasted) {
+            let mut desk = Desk::with(Rules::new(Key::new(SECRET, KeyOrigin::Program).expect("a key")), columns, rows);
+            desk.clock.set(NOW);
+            desk.keys("Esc").pastes(&case.token);
+            let judged = desk.app.inspection.as_ref().map(|shown| shown.judged.standing(NOW).word());
+            assert_eq!(judged, Some(case.standing), "{}", case.name);
+            if (columns, rows) == (120, 36) {
+                desk.must_show(&[case.standing]);
+            }
+            for keys in LOOKS {
+                desk.keys(keys);
+                nothing_hidden_shows(&desk, &format!("{} at {columns}x{rows} after {keys}", case.name));
+            }
+            let answer = desk.app.auth.activity.nth_newest(0).map(|record| record.decision.code());
+            assert_eq!(answer, Some(case.code), "{}", case.name);
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn any_text_at_any_size_can_be_drawn(
+        columns in 0u16..200,
+        rows in 0u16..60,
+        user in any::<String>(),
+        pasted in any::<String>(),
+        permissions in proptest::collection::vec(any::<String>(), 0..4),
+        arguments in any::<String>(),
+        exp in any::<i64>(),
+    ) {
+        let mut desk = Desk::new(columns, rows);
+        desk.pastes(&user).keys("Tab Tab").pastes(&permissions.join(" ")).keys("Enter Esc").pastes(&pasted);
+        let payload = serde_json::json!({"user_id": user, "permissions": permissions, "exp": exp, "nbf": exp / 2});
+        desk.pastes(&signed(crate::desk::SECRET, r#"{"alg":"HS256"}"#, &payload.to_string()));
+        desk.keys("Alt-4 Tab").pastes(&arguments).keys("Enter");
+        for keys in LOOKS {
+            desk.keys(keys);
+            nothing_hidden_shows(&desk, keys);
+        }
+    }
+
+    /// Whatever keys come in whatever order: nothing panics, and the console can still be left.
+    #[test]
+    fn any_keys_in_any_order_leave_a_console_that_can_be_quit(
+        columns in 40u16..130,
+        rows in 12u16..40,
+        presses in proptest::collection::vec(0usize..60, 0..80),
+    ) {
+        let mut desk = Desk::new(columns, rows);
+        desk.types("user").keys("Enter");
+        for n in presses {
+            let bindings = portcullis::app::keymap::BINDINGS;
+            match bindings.get(n).and_then(|binding| binding.keys.first()) {
+                Some(key) => { desk.keys(key); }
+                None => { desk.types("x"); }
+            }
+        }
+        desk.keys("Ctrl-C Ctrl-C");
+        prop_assert!(desk.left.iter().any(|effect| matches!(effect, portcullis::app::Effect::Quit)));
+    }
+}
