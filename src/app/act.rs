@@ -3,7 +3,7 @@
 use super::field::{moved, turned};
 use super::focus::FieldKind;
 use super::history::Step;
-use super::keymap::Action;
+use super::keymap::{Action, hint};
 use super::msg::Why;
 use super::overlay::{KEY_CHOICES, KeyPrompt, Overlay, Palette, Purpose, Question, SettingsForm};
 use super::{App, Effect, Field, Focus, InspectView, LastCall, Pane};
@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 impl App {
     pub(super) fn act(&mut self, action: Action) -> Vec<Effect> {
+        self.history.seal();
         match action {
             Action::Quit => return self.quit(),
             Action::Suspend => return vec![Effect::Suspend],
@@ -19,7 +20,7 @@ impl App {
             _ if !self.overlays.is_empty() => return self.act_on_overlay(action),
             Action::Act => return self.main_act(),
             Action::Turn(by) => self.turn(by),
-            Action::Step(by) => self.go(self.focus.stepped(by)),
+            Action::Step(by) => self.enter(self.focus.stepped(by)),
             Action::Row(by) => self.row(by),
             Action::Page(by) => self.page(by),
             Action::Edge(by) => self.page(by.saturating_mul(1 << 20)),
@@ -39,7 +40,7 @@ impl App {
             Action::CopyWhy => return self.copy_why(),
             Action::TryKey => self.prompt(Purpose::Try),
             Action::TypeKey => self.prompt(Purpose::Replace),
-            Action::FreshKey => return self.fresh_key(),
+            Action::FreshKey => self.overlays.push(Overlay::Confirm(Question::FreshKey)),
             Action::Undo => return self.undo(),
             Action::Redo => return self.redo(),
             Action::Pane(pane) => self.go(Focus::entering(pane)),
@@ -62,8 +63,9 @@ impl App {
             Action::Page(by) => by * page.cast_signed(),
             Action::Edge(by) => by * (1 << 20),
             Action::Act => return self.act_in_overlay(),
-            Action::Copy => return self.copy(),
-            Action::CopyWhy => return self.copy_why(),
+            // Only where the footer offers it: a prompt must not copy what lies under it.
+            Action::Copy if hint(self, action).is_some() => return self.copy(),
+            Action::CopyWhy if hint(self, action).is_some() => return self.copy_why(),
             Action::Gate => {
                 self.overlays.clear();
                 return Vec::new();
@@ -95,6 +97,7 @@ impl App {
                 palette.matches().get(palette.row).map(|binding| self.act(binding.action)).unwrap_or_default()
             }
             Some(Overlay::Confirm(Question::Quit)) => vec![Effect::Quit],
+            Some(Overlay::Confirm(Question::FreshKey)) => self.fresh_key(),
             Some(Overlay::Confirm(Question::AdoptKey(rules))) => {
                 self.say("this key signs and verifies from now on");
                 vec![Effect::SetRules(rules)]
@@ -103,7 +106,7 @@ impl App {
                 self.load(seq);
                 Vec::new()
             }
-            Some(Overlay::KeyPrompt(prompt)) => self.use_key(prompt),
+            Some(Overlay::KeyPrompt(prompt)) => self.use_key(&prompt),
             Some(Overlay::Settings(form)) => self.apply(form),
             Some(Overlay::Help { .. } | Overlay::Token { .. }) | None => Vec::new(),
         }
@@ -149,6 +152,16 @@ impl App {
         self.focus = to;
     }
 
+    /// Goes to a field as a form does: what is typed first takes the place of a text that stands there.
+    pub(super) fn enter(&mut self, to: Focus) {
+        if let Some(text) =
+            to.field.filter(|field| *field != Field::CallArguments).and_then(|field| self.text_mut(field))
+        {
+            text.replaced_by_typing = !text.is_empty();
+        }
+        self.go(to);
+    }
+
     fn turn(&mut self, by: isize) {
         match self.focus.field {
             None => self.go_pane(by),
@@ -188,7 +201,7 @@ impl App {
             Some(field) => {
                 let fields = field.pane().fields();
                 let at = fields.iter().position(|f| *f == field).unwrap_or(0);
-                self.go(Focus::at(fields[moved(at, by, fields.len())]));
+                self.enter(Focus::at(fields[moved(at, by, fields.len())]));
             }
         }
     }
@@ -244,7 +257,8 @@ impl App {
                 form.fault = Some(sentence);
                 Vec::new()
             }
-            Ok(_) if policy != self.policy_source => vec![Effect::LoadPolicy(policy)],
+            // A file is read again each time: it may have changed.
+            Ok(_) if policy != self.policy_source || !policy.is_empty() => vec![Effect::LoadPolicy(policy)],
             Ok(rules) => return self.apply_rules(&form, rules),
         };
         self.overlays.push(Overlay::Settings(form));
@@ -281,14 +295,15 @@ impl App {
     }
 
     fn prompt(&mut self, purpose: Purpose) {
-        if purpose == Purpose::Try && !self.can_try_key() {
-            self.complain("select a token whose signature does not fit, to try another key on it");
+        // A secret may follow right behind the key: it must find a prompt, whatever the token is like.
+        if purpose == Purpose::Try && self.selected().is_none() {
+            self.complain("select a token to try another key on");
         } else {
             self.overlays.push(Overlay::KeyPrompt(KeyPrompt::new(purpose)));
         }
     }
 
-    fn use_key(&mut self, mut prompt: KeyPrompt) -> Vec<Effect> {
+    fn use_key(&mut self, prompt: &KeyPrompt) -> Vec<Effect> {
         let fault = match Key::new(prompt.secret(), KeyOrigin::Typed) {
             Err(_) => "type the secret first",
             Ok(key) => {
@@ -306,6 +321,8 @@ impl App {
                 "this key does not fit the token's signature either"
             }
         };
+        // Empty again: masked letters that stayed would be taken for a part of the next try.
+        let mut prompt = KeyPrompt::new(prompt.purpose);
         prompt.fault = Some(fault);
         self.overlays.push(Overlay::KeyPrompt(prompt));
         Vec::new()

@@ -74,6 +74,8 @@ pub enum Target {
     PaletteRow(usize),
     Setting(SettingsField),
     Do(Action),
+    /// The button that issues, wherever the focus is.
+    IssueButton,
     /// An overlay's own area: it keeps clicks from what lies below.
     Overlay,
     /// Beside an overlay: a click there closes it.

@@ -1,5 +1,7 @@
 //! Undo and redo: one history for fields, ticks, and the token list.
 
+use std::sync::Arc;
+
 use super::issue::IssueForm;
 use super::msg::Why;
 use super::{App, Effect, Field, Focus};
@@ -36,6 +38,8 @@ const DEPTH: usize = 100;
 pub struct History {
     done: Vec<Step>,
     undone: Vec<Step>,
+    /// Whether the last step was typing that may go on.
+    typing: bool,
 }
 
 impl History {
@@ -55,13 +59,18 @@ impl History {
         let same = matches!((self.done.last(), &step),
             (Some(Step::Issue(last, _)), Step::Issue(field, _)) if last == field)
             || matches!((self.done.last(), &step), (Some(Step::Arguments(..)), Step::Arguments(..)));
-        if same {
+        if std::mem::replace(&mut self.typing, true) && same {
             return;
         }
         if self.done.len() == DEPTH {
             self.done.remove(0);
         }
         self.done.push(step);
+    }
+
+    /// Ends a run of typing: the next change is a step of its own.
+    pub(super) fn seal(&mut self) {
+        self.typing = false;
     }
 
     /// The step done last, to be completed by what came of it.
@@ -126,6 +135,8 @@ impl App {
         match step {
             Step::Issue(field, form) => {
                 let present = std::mem::replace(&mut self.issue, *form);
+                let policy = Arc::clone(&self.auth.rules.policy);
+                self.issue.follow(&policy);
                 self.go(Focus::at(field));
                 (Some(Step::Issue(field, Box::new(present))), Vec::new())
             }

@@ -235,7 +235,7 @@ const FOOTER: [Action; 19] = [
 ];
 
 /// The footer: keys and what they do now, the most useful first.
-pub fn footer(app: &App) -> Vec<(String, &'static str)> {
+pub fn footer(app: &App) -> Vec<(Action, String, &'static str)> {
     let keys = |action| match action {
         Action::Turn(_) => Some("←→".to_owned()),
         Action::Row(_) => Some("↑↓".to_owned()),
@@ -243,7 +243,7 @@ pub fn footer(app: &App) -> Vec<(String, &'static str)> {
         Action::Pane(_) => Some("1-5".to_owned()),
         _ => binding(action)?.shown_keys().into_iter().next(),
     };
-    FOOTER.iter().filter_map(|action| Some((keys(*action)?, hint(app, *action)?))).collect()
+    FOOTER.iter().filter_map(|action| Some((*action, keys(*action)?, hint(app, *action)?))).collect()
 }
 
 /// The table as Markdown, for the README.

@@ -302,7 +302,6 @@ impl App {
     /// Inspects the selected token anew where it, or what it is judged by, has changed.
     fn refresh(&mut self) {
         let Some(entry) = self.selected() else {
-            self.selected = None;
             self.inspection = None;
             return;
         };

@@ -45,6 +45,8 @@ pub enum Overlay {
 pub enum Question {
     /// End the program?
     Quit,
+    /// Make a fresh key, and forget the present one?
+    FreshKey,
     /// The key that was tried fits the token: use it from now on?
     AdoptKey(Box<Rules>),
 }
@@ -54,6 +56,7 @@ impl Question {
     pub const fn words(&self) -> &'static str {
         match self {
             Self::Quit => "Quit? The token list and the activity are kept nowhere.",
+            Self::FreshKey => "Make a fresh key? The present one is forgotten; what it signed will not verify here.",
             Self::AdoptKey(_) => "The signature fits this key. Use it as the console's key from now on?",
         }
     }
@@ -62,6 +65,7 @@ impl Question {
     pub const fn yes(&self) -> &'static str {
         match self {
             Self::Quit => "quit",
+            Self::FreshKey => "make it",
             Self::AdoptKey(_) => "use this key",
         }
     }
@@ -229,7 +233,7 @@ pub struct SettingsForm {
 impl SettingsForm {
     pub(super) fn new(rules: &Rules, policy_source: &str, times: TimeStyle) -> Self {
         let one = |text: &str| TextField::new(text, Lines::One);
-        Self {
+        let mut form = Self {
             field: SettingsField::Leeway,
             key: 0,
             leeway: one(&words::span(rules.leeway).replace(' ', "")),
@@ -238,7 +242,9 @@ impl SettingsForm {
             policy: one(policy_source),
             times,
             fault: None,
-        }
+        };
+        form.leeway.replaced_by_typing = true;
+        form
     }
 
     /// Whether the cursor is on a choice rather than in a text.
@@ -260,6 +266,9 @@ impl SettingsForm {
     pub(super) fn step(&mut self, by: isize) {
         let at = SettingsField::ALL.iter().position(|f| *f == self.field).unwrap_or(0);
         self.field = SettingsField::ALL[turned(at, by, SettingsField::ALL.len())];
+        if let Some(text) = self.text_mut() {
+            text.replaced_by_typing = !text.is_empty();
+        }
     }
 
     pub(super) fn turn(&mut self, by: isize) {

@@ -10,6 +10,7 @@ pub const MAX_PASTE: usize = 1 << 20;
 
 impl App {
     pub(super) fn paste(&mut self, text: &str) -> Vec<Effect> {
+        self.history.seal();
         if text.len() > MAX_PASTE {
             return self.paste_too_large(text.len());
         }
@@ -26,7 +27,10 @@ impl App {
             return self.paste_tokens(text, &reading);
         }
         match self.overlays.last_mut() {
-            Some(Overlay::Palette(palette)) => palette.filter.insert(text::head(text, 200)),
+            Some(Overlay::Palette(palette)) => {
+                palette.filter.insert(text::head(text, 200));
+                palette.row = 0;
+            }
             Some(Overlay::Settings(form)) => {
                 if let Some(field) = form.text_mut() {
                     field.insert(text);
@@ -49,13 +53,10 @@ impl App {
             said.push_str("; left out: ");
             said.push_str(&reading.removed.join(", "));
         }
-        self.history.push(Step::Pasted {
-            field: self.focus.field,
-            text: text.to_owned(),
-            added: Vec::new(),
-            before: None,
-        });
-        self.overlays.clear();
+        let field = self.focus.field.filter(|_| self.overlays.is_empty());
+        self.history.push(Step::Pasted { field, text: text.to_owned(), added: Vec::new(), before: None });
+        // What was typed into the settings must not be lost.
+        self.overlays.retain(|overlay| matches!(overlay, Overlay::Settings(_)));
         self.go(Focus::first(Pane::Inspect));
         self.say(said);
         vec![Effect::Add(reading.tokens.clone())]

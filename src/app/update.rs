@@ -120,7 +120,7 @@ impl App {
     fn click(&mut self, mouse: Mouse) -> Vec<Effect> {
         match self.drawn.hit(mouse.column, mouse.row) {
             Some(Target::Pane(pane)) => self.go(Focus::entering(pane)),
-            Some(Target::Field(field)) => self.go(Focus::at(field)),
+            Some(Target::Field(field)) => self.enter(Focus::at(field)),
             Some(Target::Tick(tick)) => {
                 self.go(Focus::at(Field::Permissions));
                 self.issue.tick = tick;
@@ -150,6 +150,10 @@ impl App {
                 }
             }
             Some(Target::Do(action)) => return self.act(action),
+            Some(Target::IssueButton) => {
+                self.go(Focus::first(Pane::Issue));
+                return self.act(Action::Act);
+            }
             Some(Target::Backdrop) => return self.act(Action::Out),
             Some(Target::Overlay) | None => {}
         }
@@ -208,7 +212,7 @@ impl App {
     }
 
     fn removed(&mut self, place: usize, entry: TokenEntry, why: Why) -> Vec<Effect> {
-        if self.selected.is_none_or(|number| number == entry.number) {
+        if self.selected == Some(entry.number) {
             // The row that moved up, or else the one above.
             self.choose_token((place + 1).min(self.auth.tokens.len()));
         }

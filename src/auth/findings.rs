@@ -56,7 +56,7 @@ impl fmt::Display for Finding {
             Self::Milliseconds { claim, meant } => {
                 write!(f, "{} looks like milliseconds; in seconds it would be {}", name(claim), meant.rfc3339())
             }
-            Self::EndsBeforeStart => f.write_str("exp lies before iat or nbf: it was never valid"),
+            Self::EndsBeforeStart => f.write_str("exp does not lie behind iat and nbf"),
             Self::LongLife { micros } => write!(f, "very long life: {}", words::span(*micros)),
             Self::Invisible { place, class, found } => {
                 write!(f, "{} holds {} (\\u{{{:x}}})", name(place), class.noun(), u32::from(*found))

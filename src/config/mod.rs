@@ -71,6 +71,11 @@ pub fn key(file: Option<&Path>, variable: Option<Zeroizing<Vec<u8>>>) -> Result<
 
 /// The policy of a file.
 pub fn policy(path: &Path) -> Result<Arc<Policy>, ConfigError> {
+    // Opening a pipe would wait for its writer, and with it the whole console.
+    if fs::metadata(path).is_ok_and(|found| !found.is_file()) {
+        let error = std::io::Error::other("not a regular file");
+        return Err(ConfigError::Unreadable { what: "policy", path: path.to_owned(), error });
+    }
     let source = read("policy", path, policy::MAX_BYTES + 1)?;
     // What is not UTF-8 becomes a character that no policy has outside of strings, and is refused with its place.
     let source = String::from_utf8_lossy(&source);

@@ -136,9 +136,9 @@ fn outcome(canvas: &mut Canvas, area: Rect, decision: &Decision) -> Rect {
     let code = if decision.reason().is_some() { format!("  {}", decision.code()) } else { String::new() };
     let line = vec![canvas.span(decision.verdict().word(), meaning), canvas.span(code, Meaning::Plain)];
     let rest = canvas.lines(area, [Line::from(line)]);
-    let told = canvas.wrapped(&decision.sentence(), rest.width, Meaning::Plain);
     let most = if rest.height > 8 { 4 } else { 2 };
-    canvas.lines(rest, told.into_iter().take(most))
+    let told = canvas.clipped(&decision.sentence(), rest.width, most, Meaning::Plain);
+    canvas.lines(rest, told)
 }
 
 /// What came back last, to the letter.

@@ -115,6 +115,18 @@ impl Canvas<'_> {
         self.drawn.targets.push((Area { x, y, width, height }, target));
     }
 
+    /// The first `most` lines of a text broken into lines; what is left out is told by `…`.
+    pub fn clipped(&self, text: &str, columns: u16, most: usize, meaning: Meaning) -> Vec<Line<'static>> {
+        let mut lines = wrap(text, columns);
+        if lines.len() > most {
+            lines.truncate(most);
+            if let Some(last) = lines.last_mut() {
+                *last = text::fit(&format!("{last}{}", " ".repeat(usize::from(columns))), usize::from(columns));
+            }
+        }
+        lines.into_iter().map(|line| self.span(line, meaning).into()).collect()
+    }
+
     /// A text broken into lines of a meaning. It has passed `display_safe`, or is our own.
     pub fn wrapped(&self, text: &str, columns: u16, meaning: Meaning) -> Vec<Line<'static>> {
         wrap(text, columns).into_iter().map(|line| self.span(line, meaning).into()).collect()

@@ -6,7 +6,7 @@ use ratatui::widgets::{Clear, Widget as _};
 
 use super::canvas::{Canvas, bottom};
 use super::theme::Meaning;
-use crate::app::keymap;
+use crate::app::{Target, keymap};
 use crate::text;
 
 pub fn render(canvas: &mut Canvas, screen: Rect) {
@@ -14,11 +14,14 @@ pub fn render(canvas: &mut Canvas, screen: Rect) {
     Clear.render(area, canvas.buf);
     let mut spans = Vec::new();
     let mut left = usize::from(area.width).saturating_sub(1);
-    for (key, does) in keymap::footer(canvas.app) {
+    for (action, key, does) in keymap::footer(canvas.app) {
         let needed = 1 + text::width(&key) + 1 + text::width(does) + 1;
         if needed > left {
             continue;
         }
+        let (x, width) = (usize::from(area.width).saturating_sub(1) - left, needed);
+        let cells = |n: usize| u16::try_from(n).unwrap_or(0);
+        canvas.target(Rect { x: area.x + cells(x), width: cells(width), ..area }, Target::Do(action));
         left -= needed;
         spans.push(canvas.span(format!(" {key}"), Meaning::Key));
         spans.push(canvas.span(format!(" {does} "), Meaning::Plain));

@@ -133,8 +133,8 @@ pub fn verdict(canvas: &mut Canvas, area: Rect, inspection: &Inspection) -> Rect
     let Some(reason) = reason else {
         return rest;
     };
-    let lines = canvas.wrapped(&reason.to_string(), rest.width, Meaning::Plain);
-    canvas.lines(rest, lines.into_iter().take(3))
+    let lines = canvas.clipped(&reason.to_string(), rest.width, 3, Meaning::Plain);
+    canvas.lines(rest, lines)
 }
 
 /// The time in words, and what is left of the life for the bar.
@@ -161,6 +161,9 @@ fn claims(canvas: &mut Canvas, area: Rect, inspection: &Inspection, scroll: usiz
     let payload = inspection.payload.members.len().max(1);
     let header = inspection.header.members.len().max(1);
     let total = findings.len() + expected.len() + payload + 1 + header;
+    // As far as it can be scrolled now; it may have been scrolled in a smaller window or a longer list.
+    let rows = usize::from(area.height);
+    let scroll = if total <= rows { 0 } else { scroll.min(total + 1 - rows) };
     // Only what shows is made into lines; the times among it tick.
     let shown = scroll..scroll + usize::from(area.height);
     let mut made = Vec::new();

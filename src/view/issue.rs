@@ -8,7 +8,6 @@ use super::theme::Meaning;
 use super::widget::{choice, labelled, text_line};
 use crate::app::focus::Pane;
 use crate::app::issue::PRESETS;
-use crate::app::keymap::Action;
 use crate::app::{Field, Target};
 use crate::text;
 
@@ -43,7 +42,7 @@ pub fn render(canvas: &mut Canvas, area: Rect) {
         ],
     };
     canvas.line(rest, Line::from(line));
-    canvas.target(Rect { width: rest.width.min(27), height: 1, ..rest }, Target::Do(Action::Act));
+    canvas.target(Rect { width: rest.width.min(27), height: 1, ..rest }, Target::IssueButton);
 }
 
 fn row(canvas: &mut Canvas, area: Rect, field: Field) {

@@ -2,7 +2,7 @@
 
 use ratatui::layout::Rect;
 
-use super::canvas::{Canvas, below, top};
+use super::canvas::{Canvas, below, bottom, top};
 use super::help::row;
 use super::theme::Meaning;
 use super::widget::text_line;
@@ -22,7 +22,8 @@ pub fn render(canvas: &mut Canvas, palette: &Palette) {
         let told = canvas.span("no command holds these words", Meaning::Hint);
         canvas.line(list, told);
     }
-    let rows = usize::from(list.height);
+    let scrolls = found.len() > usize::from(list.height);
+    let rows = usize::from(list.height).saturating_sub(usize::from(scrolls));
     let window = Window::default().around(palette.row, rows, found.len());
     for (n, binding) in found.iter().enumerate().skip(window.first).take(rows) {
         let place = Rect { y: list.y + u16::try_from(n - window.first).unwrap_or(0), height: 1, ..list };
@@ -30,6 +31,11 @@ pub fn render(canvas: &mut Canvas, palette: &Palette) {
         let line = if n == palette.row { line.style(canvas.style(Meaning::Selected)) } else { line };
         canvas.line(place, line);
         canvas.target(place, Target::PaletteRow(n));
+    }
+    if scrolls {
+        let told = format!("{}–{} of {}", window.first + 1, (window.first + rows).min(found.len()), found.len());
+        let told = canvas.span(told, Meaning::Hint);
+        canvas.line(bottom(list, 1), told);
     }
     canvas.drawn.overlay_rows = rows;
 }

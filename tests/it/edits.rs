@@ -205,3 +205,51 @@ fn a_small_terminal_says_what_it_needs() {
     assert_eq!(Desk::new(20, 5).screen().trim(), "portcullis needs\n40×12");
     assert_eq!(Desk::new(39, 12).screen().trim(), "portcullis needs 40×12");
 }
+
+#[test]
+fn the_button_of_issue_issues_wherever_the_keys_are() {
+    let mut desk = Desk::new(120, 36);
+    desk.types("a").keys("Alt-4 → →").clicks(Target::IssueButton);
+    assert_eq!((desk.tokens(), desk.calls(), desk.app.focus.pane), (1, 0, Pane::Issue));
+}
+
+#[test]
+fn the_footer_can_be_clicked() {
+    let mut desk = Desk::new(120, 36);
+    desk.clicks(Target::Do(Action::Palette)).must_show(&["commands"]);
+}
+
+#[test]
+fn a_scrolled_pane_shows_the_right_rows_in_a_larger_window() {
+    let mut desk = Desk::new(60, 20);
+    desk.types("a").keys("Enter Alt-3 ↓ ↓ ↓").tell(Msg::Resized { columns: 160, rows: 50 });
+    desk.must_show(&["user_id     a", "permissions [\"user\"]", "exp         2026-11-22 21:40:00Z", "typ         JWT"]);
+}
+
+#[test]
+fn undoing_a_load_brings_typed_arguments_back() {
+    let mut desk = Desk::new(120, 36);
+    desk.types("a").keys("Enter Alt-4 Enter Tab Home Ctrl-K").types(r#"{"mine":1}"#).keys("Esc 5 Enter Enter Ctrl-7");
+    assert_eq!(desk.app.call.arguments.text(), r#"{"mine":1}"#);
+}
+
+#[test]
+fn undoing_a_name_typed_after_issuing_brings_the_first_one_back() {
+    let mut desk = Desk::new(120, 36);
+    desk.types("user123").keys("Enter").types("admin456").keys("Ctrl-7");
+    assert_eq!(desk.app.issue.user_id.text(), "user123");
+}
+
+#[test]
+fn undoing_a_paste_leaves_the_choice_of_no_token_alone() {
+    let mut desk = Desk::new(120, 36);
+    desk.types("a").keys("Enter").pastes("eyJhbGciOiJub25lIn0.eyJ4IjoxfQ.").keys("Alt-2 Home Ctrl-7");
+    assert_eq!((desk.tokens(), desk.app.selected), (1, None));
+}
+
+#[test]
+fn a_prompt_copies_nothing_from_under_it() {
+    let mut desk = Desk::new(120, 36);
+    desk.types("a").keys("Enter Ctrl-C Ctrl-Y");
+    assert!(desk.left.is_empty());
+}
