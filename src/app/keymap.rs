@@ -139,12 +139,12 @@ pub fn action(key: Key, in_text: bool) -> Option<Action> {
 /// The word in the footer for an action, or `None` when it does nothing here and now.
 pub fn hint(app: &App, action: Action) -> Option<&'static str> {
     match app.overlays.last() {
-        Some(overlay) => overlay_hint(app, overlay, action),
+        Some(overlay) => overlay_hint(overlay, action),
         None => pane_hint(app, action),
     }
 }
 
-fn overlay_hint(app: &App, overlay: &Overlay, action: Action) -> Option<&'static str> {
+fn overlay_hint(overlay: &Overlay, action: Action) -> Option<&'static str> {
     match (overlay, action) {
         (Overlay::Confirm(question), Action::Act) => Some(question.yes()),
         (Overlay::Confirm(_), Action::Out) => Some("no"),
@@ -161,7 +161,6 @@ fn overlay_hint(app: &App, overlay: &Overlay, action: Action) -> Option<&'static
         (Overlay::Settings(_), Action::Act) => Some("apply"),
         (Overlay::Settings(form), Action::Turn(1)) if form.on_choice() => Some("turn"),
         (Overlay::Settings(_), Action::Step(1)) => Some("next field"),
-        (_, Action::Undo) if app.history.can_undo() => None,
         _ => None,
     }
 }

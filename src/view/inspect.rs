@@ -295,7 +295,7 @@ pub fn explanation(name: &str) -> Option<&'static str> {
 }
 
 /// Header and payload as they stand.
-pub fn raw(canvas: &Canvas, inspection: &Inspection, columns: u16) -> Vec<Line<'static>> {
+fn raw(canvas: &Canvas, inspection: &Inspection, columns: u16) -> Vec<Line<'static>> {
     let mut lines = Vec::new();
     let parts = [("header", &inspection.header, Meaning::Header), ("payload", &inspection.payload, Meaning::Payload)];
     for (title, document, meaning) in parts {
