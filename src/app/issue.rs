@@ -111,7 +111,7 @@ impl IssueForm {
     pub fn follow(&mut self, policy: &Policy) {
         let ticked = self.permissions();
         self.ticks =
-            policy.permissions().into_iter().map(|p| (Arc::clone(&p), ticked.iter().any(|t| **t == *p))).collect();
+            policy.permissions().iter().map(|p| (Arc::clone(p), ticked.iter().any(|t| **t == **p))).collect();
         let unknown: Vec<String> =
             ticked.into_iter().filter(|t| self.ticks.iter().all(|(known, _)| **known != **t)).collect();
         self.others.set(&unknown.join(" "));

@@ -127,7 +127,7 @@ pub enum Reason {
     IssuerMismatch { found: Option<Arc<str>>, wanted: Arc<str> },
     AudienceMismatch { found: Arc<[String]>, wanted: Arc<str> },
     UnknownTool { tool: Box<str> },
-    PermissionMissing { held: Arc<[String]>, needs: Arc<[Arc<str>]>, tool: Box<str> },
+    PermissionMissing { held: Arc<[String]>, needs: Arc<[Arc<str>]>, tool: Arc<str> },
 }
 
 impl Reason {

@@ -1,6 +1,6 @@
 //! The policy: tool → the permissions of which any one suffices. Default deny.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
 
@@ -20,6 +20,7 @@ pub const MAX_BYTES: usize = 1 << 20;
 pub struct Policy {
     tools: Vec<ToolRule>,
     places: HashMap<Arc<str>, usize>,
+    permissions: Vec<Arc<str>>,
 }
 
 /// One tool's rule.
@@ -28,7 +29,7 @@ pub struct ToolRule {
     /// The tool's name, as a caller spells it.
     pub name: Arc<str>,
     /// Any one of these opens it; with none it is closed to all.
-    pub permissions: Vec<Arc<str>>,
+    pub permissions: Arc<[Arc<str>]>,
 }
 
 impl ToolRule {
@@ -116,7 +117,7 @@ impl Policy {
 
     /// A policy of tools and the permissions of which any one suffices. Of a tool given twice the last rule counts.
     pub fn new<P: AsRef<str>>(rules: impl IntoIterator<Item = (impl AsRef<str>, impl IntoIterator<Item = P>)>) -> Self {
-        let mut policy = Self { tools: Vec::new(), places: HashMap::new() };
+        let mut policy = Self { tools: Vec::new(), places: HashMap::new(), permissions: Vec::new() };
         for (name, permissions) in rules {
             let name: Arc<str> = name.as_ref().into();
             let permissions = permissions.into_iter().map(|p| p.as_ref().into()).collect();
@@ -128,6 +129,9 @@ impl Policy {
                 policy.tools.push(rule);
             }
         }
+        let mut seen = HashSet::new();
+        let all = policy.tools.iter().flat_map(|tool| tool.permissions.iter());
+        policy.permissions = all.filter(|permission| seen.insert(&**permission)).cloned().collect();
         policy
     }
 
@@ -146,14 +150,8 @@ impl Policy {
     }
 
     /// Every permission that some tool asks for, in the order in which they first appear.
-    pub fn permissions(&self) -> Vec<Arc<str>> {
-        let mut all: Vec<Arc<str>> = Vec::new();
-        for permission in self.tools.iter().flat_map(|tool| &tool.permissions) {
-            if !all.contains(permission) {
-                all.push(Arc::clone(permission));
-            }
-        }
-        all
+    pub fn permissions(&self) -> &[Arc<str>] {
+        &self.permissions
     }
 }
 

@@ -72,10 +72,7 @@ impl Rules {
     /// **The** decision: every preview, command, server and matrix cell asks here.
     pub fn decide(&self, call: &Call<'_>, now: NumericDate) -> Decision {
         match self.verify(call.token.unwrap_or_default(), now) {
-            Ok(principal) => Decision {
-                result: self.authorize(&principal, call.tool),
-                subject: Some(principal.into_claims().user_id.into()),
-            },
+            Ok(principal) => self.authorize(principal, call.tool),
             Err(reason) => Decision { result: Err(reason), subject: None },
         }
     }
@@ -87,18 +84,21 @@ impl Rules {
         Ok(Principal::new(claims))
     }
 
-    /// Checks 9 and 10: the permission by which a principal may call a tool.
-    fn authorize(&self, principal: &Principal, tool: &str) -> Result<Arc<str>, Reason> {
-        let Some(rule) = self.policy.tool(tool) else {
-            return Err(Reason::UnknownTool { tool: tool.into() });
+    /// Checks 9 and 10: whether a principal may call a tool, and by which permission.
+    fn authorize(&self, principal: Principal, tool: &str) -> Decision {
+        let rule = self.policy.tool(tool);
+        let by = rule.and_then(|rule| rule.permissions.iter().find(|permission| principal.holds(permission)));
+        let Claims { user_id, permissions, .. } = principal.into_claims();
+        let result = match (rule, by) {
+            (Some(_), Some(by)) => Ok(Arc::clone(by)),
+            (Some(rule), None) => Err(Reason::PermissionMissing {
+                held: permissions.into(),
+                needs: Arc::clone(&rule.permissions),
+                tool: Arc::clone(&rule.name),
+            }),
+            (None, _) => Err(Reason::UnknownTool { tool: tool.into() }),
         };
-        rule.permissions.iter().find(|permission| principal.holds(permission)).cloned().ok_or_else(|| {
-            Reason::PermissionMissing {
-                held: principal.permissions.clone().into(),
-                needs: rule.permissions.clone().into(),
-                tool: tool.into(),
-            }
-        })
+        Decision { result, subject: Some(user_id.into()) }
     }
 
     /// Checks 1 to 5, and what the later ones will say at any time.
