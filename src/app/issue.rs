@@ -110,8 +110,7 @@ impl IssueForm {
     /// Takes over another policy's permissions; what was ticked and still exists stays ticked.
     pub fn follow(&mut self, policy: &Policy) {
         let ticked = self.permissions();
-        self.ticks =
-            policy.permissions().iter().map(|p| (Arc::clone(p), ticked.iter().any(|t| **t == **p))).collect();
+        self.ticks = policy.permissions().iter().map(|p| (Arc::clone(p), ticked.iter().any(|t| **t == **p))).collect();
         let unknown: Vec<String> =
             ticked.into_iter().filter(|t| self.ticks.iter().all(|(known, _)| **known != **t)).collect();
         self.others.set(&unknown.join(" "));
