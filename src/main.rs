@@ -37,7 +37,8 @@ fn main() -> ExitCode {
         if std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty()) { Theme::Plain } else { Theme::Colours };
     let now = clock.now();
     let times = Times { real: now, judged: now, mono: clock.monotonic() };
-    let app = App::new(gate.shared().read(Snapshot::of), times, clock::local_offset, policy_source);
+    let mut app = App::new(gate.shared().read(Snapshot::of), times, clock::local_offset, policy_source);
+    app.clock_is_set = options.now.is_some();
     match tui::run(app, gate, clock, theme) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if error.is_worth_telling() => complain(&error, error.exit_code()),

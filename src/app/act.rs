@@ -5,9 +5,9 @@ use super::focus::FieldKind;
 use super::history::Step;
 use super::keymap::{Action, hint};
 use super::msg::Why;
-use super::overlay::{KEY_CHOICES, KeyPrompt, Overlay, Palette, Purpose, Question, SettingsForm};
+use super::overlay::{Overlay, Palette, Purpose, Question};
 use super::{App, Effect, Field, Focus, InspectView, LastCall, Pane};
-use crate::auth::{Check, Key, KeyOrigin, KeyRing, Policy, Rules};
+use crate::text::words;
 use std::sync::Arc;
 
 impl App {
@@ -25,17 +25,19 @@ impl App {
             Action::Page(by) => self.page(by),
             Action::Edge(by) => self.page(by.saturating_mul(1 << 20)),
             Action::Tick => self.tick(),
-            Action::Remove => {
-                let number = self.selected.filter(|_| self.focus.field == Some(Field::TokenRows));
-                return number.map(|number| Effect::Remove(number, Why::Asked)).into_iter().collect();
-            }
+            // A key that means something else everywhere but in the list.
+            Action::Remove if self.focus.field == Some(Field::TokenRows) => return self.remove(),
+            Action::Remove => {}
             Action::Break => {
                 if self.focus.field == Some(Field::CallArguments) {
                     self.edit(Field::CallArguments, super::field::TextField::break_line);
                 }
             }
             Action::Token(by) => self.choose_token(turned(self.selected_row(), by, self.auth.tokens.len() + 1)),
-            Action::Repeat => return self.last_call.clone().map(|last| self.make_call(last)).unwrap_or_default(),
+            Action::Repeat => match self.last_call.clone() {
+                Some(last) => return self.make_call(last),
+                None => self.complain("no call was made from here yet"),
+            },
             Action::Copy => return self.copy(),
             Action::CopyWhy => return self.copy_why(),
             Action::TryKey => self.prompt(Purpose::Try),
@@ -94,7 +96,7 @@ impl App {
     fn act_in_overlay(&mut self) -> Vec<Effect> {
         match self.overlays.pop() {
             Some(Overlay::Palette(palette)) => {
-                palette.matches().get(palette.row).map(|binding| self.act(binding.action)).unwrap_or_default()
+                palette.matches().get(palette.row).map(|binding| self.command(binding.action)).unwrap_or_default()
             }
             Some(Overlay::Confirm(Question::Quit)) => vec![Effect::Quit],
             Some(Overlay::Confirm(Question::FreshKey)) => self.fresh_key(),
@@ -110,6 +112,21 @@ impl App {
             Some(Overlay::Settings(form)) => self.apply(form),
             Some(Overlay::Help { .. } | Overlay::Token { .. }) | None => Vec::new(),
         }
+    }
+
+    /// A command chosen by its words: it is meant wherever the focus is.
+    fn command(&mut self, action: Action) -> Vec<Effect> {
+        match action {
+            Action::Remove => self.remove(),
+            action => self.act(action),
+        }
+    }
+
+    fn remove(&mut self) -> Vec<Effect> {
+        if self.selected.is_none() {
+            self.complain("select a token to remove");
+        }
+        self.selected.map(|number| Effect::Remove(number, Why::Asked)).into_iter().collect()
     }
 
     fn main_act(&mut self) -> Vec<Effect> {
@@ -244,113 +261,25 @@ impl App {
         Vec::new()
     }
 
-    fn settings(&mut self) {
-        let form = SettingsForm::new(&self.auth.rules, &self.policy_source, self.time_style);
-        self.overlays.push(Overlay::Settings(Box::new(form)));
-    }
-
-    /// All of the settings or none: another policy is read first, and the form stays open until it was.
-    fn apply(&mut self, mut form: Box<SettingsForm>) -> Vec<Effect> {
-        let policy = form.policy.text();
-        let effects = match form.rules(&self.auth.rules) {
-            Err(sentence) => {
-                form.fault = Some(sentence);
-                Vec::new()
-            }
-            // A file is read again each time: it may have changed.
-            Ok(_) if policy != self.policy_source || !policy.is_empty() => vec![Effect::LoadPolicy(policy)],
-            Ok(rules) => return self.apply_rules(&form, rules),
-        };
-        self.overlays.push(Overlay::Settings(form));
-        effects
-    }
-
-    fn apply_rules(&mut self, form: &SettingsForm, rules: Rules) -> Vec<Effect> {
-        self.time_style = form.times;
-        self.policy_source = form.policy.text();
-        self.say("settings applied; everything on screen is judged by them");
-        let mut effects = vec![Effect::SetRules(Box::new(rules))];
-        match KEY_CHOICES[form.key] {
-            "type another" => self.prompt(Purpose::Replace),
-            "make a fresh one" => effects.extend(self.fresh_key()),
-            _ => {}
-        }
-        effects
-    }
-
-    /// A policy file was read, for the settings that wait for it.
-    pub(super) fn policy_read(&mut self, result: Result<Arc<Policy>, String>) -> Vec<Effect> {
-        let Some(Overlay::Settings(mut form)) = self.overlays.pop() else {
-            return Vec::new();
-        };
-        let rules = result.map_err(|sentence| format!("policy file: {sentence}"));
-        match rules.and_then(|policy| Ok(Rules { policy, ..form.rules(&self.auth.rules)? })) {
-            Ok(rules) => self.apply_rules(&form, rules),
-            Err(sentence) => {
-                form.fault = Some(sentence);
-                self.overlays.push(Overlay::Settings(form));
-                Vec::new()
-            }
-        }
-    }
-
-    fn prompt(&mut self, purpose: Purpose) {
-        // A secret may follow right behind the key: it must find a prompt, whatever the token is like.
-        if purpose == Purpose::Try && self.selected().is_none() {
-            self.complain("select a token to try another key on");
-        } else {
-            self.overlays.push(Overlay::KeyPrompt(KeyPrompt::new(purpose)));
-        }
-    }
-
-    fn use_key(&mut self, prompt: &KeyPrompt) -> Vec<Effect> {
-        let fault = match Key::new(prompt.secret(), KeyOrigin::Typed) {
-            Err(_) => "type the secret first",
-            Ok(key) => {
-                let rules = Rules { keys: KeyRing::new(key), ..(*self.auth.rules).clone() };
-                if prompt.purpose == Purpose::Replace {
-                    self.say("this key signs and verifies from now on");
-                    return vec![Effect::SetRules(Box::new(rules))];
-                }
-                let token = self.selected().map(|entry| Arc::clone(&entry.text)).unwrap_or_default();
-                let fits = |(check, step): &(Check, Option<_>)| *check == Check::Signature && *step == Some(Ok(()));
-                if rules.inspect(token).judged.steps(self.times.judged).iter().any(fits) {
-                    self.overlays.push(Overlay::Confirm(Question::AdoptKey(Box::new(rules))));
-                    return Vec::new();
-                }
-                "this key does not fit the token's signature either"
-            }
-        };
-        // Empty again: masked letters that stayed would be taken for a part of the next try.
-        let mut prompt = KeyPrompt::new(prompt.purpose);
-        prompt.fault = Some(fault);
-        self.overlays.push(Overlay::KeyPrompt(prompt));
-        Vec::new()
-    }
-
-    fn fresh_key(&mut self) -> Vec<Effect> {
-        self.say("a fresh key signs and verifies from now on");
-        vec![Effect::FreshKey]
-    }
-
-    /// Whether trying another key on the selected token makes sense.
-    pub fn can_try_key(&self) -> bool {
-        self.inspection.as_ref().is_some_and(|inspection| inspection.judged.bad_signature())
-    }
-
     /// Puts a call of the log back into the form, with its token where that is still in the list.
     fn load(&mut self, seq: u64) {
         let Some(record) = self.auth.activity.newest().find(|record| record.seq == seq).cloned() else {
             return;
         };
-        self.history.push(Step::Arguments(self.call.arguments.text(), self.call.touched));
-        self.choose_tool(&record.tool.as_ref().into());
+        self.history.push(Step::Loaded(Box::new(self.call.clone()), self.selected));
+        self.choose_tool(&Arc::from(&*record.tool));
         self.call.arguments.set(&record.arguments);
         self.call.touched = true;
         let known = self.auth.tokens.iter().find(|entry| Some(entry.id) == record.token_id).map(|entry| entry.number);
         match (known, record.token_id) {
             (Some(_), _) | (None, None) => self.selected = known,
             (None, Some(id)) => self.complain(format!("its token {id} is no longer in the list; another is selected")),
+        }
+        if record.arguments.cut() > 0 {
+            self.complain(format!(
+                "the log kept only the beginning of the arguments; {} are missing at their end",
+                words::bytes(record.arguments.cut())
+            ));
         }
         self.refresh();
         self.go(Focus::at(Field::CallTool));

@@ -7,7 +7,7 @@ impl App {
     pub fn copy_what(&self) -> Option<&'static str> {
         match self.focus.pane {
             Pane::Issue | Pane::Tokens | Pane::Inspect => self.selected().map(|_| "copy token"),
-            Pane::Call => self.last_call.as_ref().and_then(|last| last.called.as_ref()).map(|_| "copy answer"),
+            Pane::Call => self.last_call.as_ref().and_then(|last| last.called.as_ref()).map(|_| "copy last answer"),
             Pane::Activity => self.activity_row().map(|_| "copy answer"),
         }
     }

@@ -23,7 +23,7 @@ impl App {
                 let _ = write!(out, ": {reason}");
             }
         }
-        for finding in &inspection.findings {
+        for finding in inspection.findings_at(self.times.judged) {
             let _ = write!(out, "\n! {finding}");
         }
         out
@@ -39,14 +39,16 @@ impl App {
 /// Why a call was answered as it was.
 pub fn explain_record(record: &Record) -> String {
     let when = match record.judged_at == record.at {
-        true => format!("called at {}", record.at.rfc3339()),
-        false => format!("called at {}, judged for {}", record.at.rfc3339(), record.judged_at.rfc3339()),
+        true => String::new(),
+        false => format!(", judged for {}", record.judged_at.rfc3339()),
     };
+    let (at, origin) = (record.at.rfc3339(), record.origin.word());
+    let when = format!("called at {at} by the {origin}{when}, took {}", text::words::took(record.took));
     let mut out = explain(&record.decision, record.token_id, &record.tool, &when);
     if let Some(trouble) = &record.trouble {
         let _ = write!(out, "\n! {trouble}");
     }
-    let _ = write!(out, "\nanswer: {}", text::display_safe(&record.answer, 4096));
+    let _ = write!(out, "\nanswer: {}", text::display_safe(&record.answer.to_string(), 8192));
     out
 }
 

@@ -1,16 +1,25 @@
 //! The state of fields: text being edited, one of several, ticks. Drawing them is the view's matter.
 
+use std::fmt;
+
 use ratatui_textarea::{CursorMove, TextArea};
 
 use super::key::{Code, Key};
 
 /// A text being edited, of one line or of several.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct TextField {
     area: TextArea<'static>,
     lines: Lines,
     /// The next character typed takes the place of the whole text, as in a form that was just sent.
     pub replaced_by_typing: bool,
+}
+
+impl fmt::Debug for TextField {
+    /// Only its length: what is typed here may be a token.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "TextField({} bytes)", self.text().len())
+    }
 }
 
 /// Whether a text may have line breaks.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::issue::IssueForm;
 use super::msg::Why;
-use super::{App, Effect, Field, Focus};
+use super::{App, CallForm, Effect, Field, Focus};
 use crate::auth::TokenEntry;
 
 /// Something that can be undone. It may hold a token, so it has no `Debug`.
@@ -13,10 +13,13 @@ pub enum Step {
     Issue(Field, Box<IssueForm>),
     /// The arguments were changed; this is how they were, and whether the user had touched them.
     Arguments(String, bool),
+    /// A call was loaded from the log; this is how the form was, and which token was selected.
+    Loaded(Box<CallForm>, Option<u64>),
     /// A token was removed from this place.
     Removed(usize, TokenEntry),
-    /// A removal was undone: the token that is to be removed again.
-    PutBack(u64),
+    /// A removal was undone: the token that is to be removed again. By its text, because a paste that was undone and
+    /// redone since has given it another number.
+    PutBack(Arc<str>),
     /// A paste was taken for tokens: the field it was pasted into, and its text.
     Pasted {
         /// Where the keys went.
@@ -98,6 +101,7 @@ impl History {
 impl App {
     pub(super) fn undo(&mut self) -> Vec<Effect> {
         let Some(step) = self.history.last_done() else {
+            self.complain("there is nothing to undo");
             return Vec::new();
         };
         let (undone, effects) = self.swap(step);
@@ -109,6 +113,7 @@ impl App {
 
     pub(super) fn redo(&mut self) -> Vec<Effect> {
         let Some(step) = self.history.last_undone() else {
+            self.complain("there is nothing to redo");
             return Vec::new();
         };
         let (redone, effects) = match step {
@@ -118,8 +123,11 @@ impl App {
                 {
                     edited.set(before);
                 }
-                let found = crate::text::read_token(&text).tokens;
-                let tokens = if found.is_empty() { vec![text.clone()] } else { found };
+                let mut tokens = crate::text::read_token(&text).tokens;
+                tokens.truncate(super::paste::MAX_TOKENS);
+                if tokens.is_empty() {
+                    tokens.push(text.clone());
+                }
                 (Some(Step::Pasted { field, text, added: Vec::new(), before: None }), vec![Effect::Add(tokens)])
             }
             other => self.swap(other),
@@ -147,13 +155,23 @@ impl App {
                 self.go(Focus::at(Field::CallArguments));
                 (Some(present), Vec::new())
             }
+            Step::Loaded(form, selected) => {
+                let present = std::mem::replace(&mut self.call, *form);
+                let chosen = std::mem::replace(&mut self.selected, selected);
+                self.refresh();
+                self.go(Focus::at(Field::CallTool));
+                (Some(Step::Loaded(Box::new(present), chosen)), Vec::new())
+            }
             Step::Removed(place, entry) => {
-                let number = entry.number;
-                self.selected = Some(number);
-                (Some(Step::PutBack(number)), vec![Effect::Restore(place, entry)])
+                let text = Arc::clone(&entry.text);
+                self.selected = Some(entry.number);
+                (Some(Step::PutBack(text)), vec![Effect::Restore(place, entry)])
             }
             // What comes back from the removal becomes the step.
-            Step::PutBack(number) => (None, vec![Effect::Remove(number, Why::Redone)]),
+            Step::PutBack(text) => {
+                let number = self.auth.tokens.iter().find(|entry| entry.text == text).map(|entry| entry.number);
+                (None, number.map(|number| Effect::Remove(number, Why::Redone)).into_iter().collect())
+            }
             Step::Pasted { field, text, added, .. } => {
                 let mut before = None;
                 if let Some(field) = field {

@@ -17,7 +17,7 @@ pub struct IssueForm {
     pub ticks: Vec<(Arc<str>, bool)>,
     /// Which tick the cursor is on.
     pub tick: usize,
-    /// Further permissions, separated by spaces or commas.
+    /// Further permissions, separated by commas, or by spaces where there is no comma.
     pub others: TextField,
     /// When it ends: a duration, or an instant.
     pub expires: TextField,
@@ -62,11 +62,15 @@ pub enum When {
 }
 
 impl When {
-    /// Reads `1h`, `-1m`, `+15m` or `2026-11-22T20:41:05Z`.
+    /// Reads a duration (`1h`, `-1m`, `+15m`) or an instant (`2026-11-22T20:41:05Z`, `2026-11-22` for its first
+    /// second in UTC, `1795380065` seconds since the epoch).
     pub fn parse(text: &str) -> Result<Self, &'static str> {
         const WANTED: &str = "write a duration as in 90s, 15m, 1h, 7d, -1m, or a time as in 2026-11-22T20:41:05Z";
         let text = text.trim();
-        if let Some(at) = NumericDate::from_rfc3339(text) {
+        let midnight = || NumericDate::from_rfc3339(&format!("{text}T00:00:00Z"));
+        // Fewer digits would be a duration that lacks its unit.
+        let epoch = || (text.len() >= 9).then(|| NumericDate::from_json_number(text)).flatten();
+        if let Some(at) = NumericDate::from_rfc3339(text).or_else(midnight).or_else(epoch) {
             return Ok(Self::At(at));
         }
         let (sign, span) = match text.strip_prefix('-') {
@@ -113,14 +117,24 @@ impl IssueForm {
         self.ticks = policy.permissions().iter().map(|p| (Arc::clone(p), ticked.iter().any(|t| **t == **p))).collect();
         let unknown: Vec<String> =
             ticked.into_iter().filter(|t| self.ticks.iter().all(|(known, _)| **known != **t)).collect();
-        self.others.set(&unknown.join(" "));
+        self.set_others(&unknown);
         self.tick = self.tick.min(self.ticks.len().saturating_sub(1));
+    }
+
+    fn set_others(&mut self, others: &[impl AsRef<str>]) {
+        let text = others.iter().map(AsRef::as_ref).collect::<Vec<&str>>().join(", ");
+        self.others.set(&text);
+        if others.len() == 1 && text.contains(' ') {
+            self.others.insert(",");
+        }
     }
 
     /// Every permission the token will hold: the ticked ones, then the others.
     pub fn permissions(&self) -> Vec<String> {
         let mut all: Vec<String> = self.ticks.iter().filter(|(_, on)| *on).map(|(name, _)| name.to_string()).collect();
-        for other in self.others.text().split([' ', ',']).filter(|other| !other.is_empty()) {
+        let others = self.others.text();
+        let separator = if others.contains(',') { ',' } else { ' ' };
+        for other in others.split(separator).map(str::trim).filter(|other| !other.is_empty()) {
             if all.iter().all(|known| known != other) {
                 all.push(other.to_owned());
             }
@@ -156,7 +170,16 @@ impl IssueForm {
             *on = wanted.contains(&&**name);
             unknown.retain(|other| **other != **name);
         }
-        self.others.set(&unknown.join(" "));
+        self.set_others(&unknown);
+    }
+
+    /// Whether the form still says what the preset chosen last put into it.
+    pub fn is_as_preset(&self) -> bool {
+        let preset = &PRESETS[self.preset];
+        let permissions = self.permissions();
+        self.expires.text() == preset.expires
+            && self.not_before.text() == preset.not_before
+            && preset.permissions.is_none_or(|wanted| permissions == wanted)
     }
 
     /// What the token shall say when issued at `now`, or a sentence that names the field and what to do.
@@ -221,6 +244,8 @@ mod tests {
     #[case("15s", Ok(When::In(15 * SECOND)))]
     #[case("-1m", Ok(When::In(-60 * SECOND)))]
     #[case("1970-01-01T00:00:05Z", Ok(When::At(NumericDate::from_seconds(5))))]
+    #[case("1970-01-02", Ok(When::At(NumericDate::from_seconds(86_400))))]
+    #[case("1795380065", Ok(When::At(NumericDate::from_seconds(1_795_380_065))))]
     fn times_are_read_in_words(#[case] text: &str, #[case] when: Result<When, &'static str>) {
         assert_eq!(When::parse(text), when);
     }
@@ -240,6 +265,30 @@ mod tests {
             let sentence = form.request(NOW).expect_err(word);
             assert!(sentence.starts_with(word), "{sentence}");
         }
+    }
+
+    #[test]
+    fn a_permission_may_hold_a_space_where_commas_separate() {
+        let mut form = form();
+        form.others.set("read all, write");
+        assert_eq!(form.permissions(), ["user", "read all", "write"]);
+        form.others.set("read write");
+        assert_eq!(form.permissions(), ["user", "read", "write"]);
+        form.follow(&Policy::new([("a", ["user"])]));
+        assert_eq!(form.permissions(), ["user", "read", "write"]);
+        form.others.set("read all,");
+        form.follow(&Policy::new([("a", ["user"])]));
+        assert_eq!(form.permissions(), ["user", "read all"]);
+    }
+
+    #[test]
+    fn a_preset_that_was_changed_is_no_longer_one() {
+        let mut form = form();
+        assert!(form.is_as_preset());
+        form.toggle();
+        assert!(!form.is_as_preset());
+        form.turn_preset(1);
+        assert!(form.is_as_preset());
     }
 
     #[test]

@@ -16,6 +16,7 @@ pub mod keymap;
 pub mod msg;
 pub mod overlay;
 mod paste;
+mod settings;
 pub mod times;
 mod update;
 
@@ -28,8 +29,8 @@ pub use focus::{Field, FieldKind, Focus, Pane};
 pub use msg::{Called, Effect, Mouse, MouseKind, Msg, Times};
 pub use update::update;
 
-use crate::auth::{Call, Decision, Inspection, NumericDate, Record, Snapshot, TokenEntry};
-use crate::tools;
+use crate::auth::{Call, Decision, Inspection, Leeway, NumericDate, Record, Snapshot, TokenEntry};
+use crate::{text, tools};
 use field::{Lines, TextField};
 use history::History;
 use issue::IssueForm;
@@ -78,6 +79,8 @@ pub struct App {
     pub zone: Zone,
     /// The policy file in use; empty for the one built in.
     pub policy_source: String,
+    /// Whether the clock was set to another time than the system's.
+    pub clock_is_set: bool,
     last_call_id: u64,
 }
 
@@ -168,6 +171,7 @@ impl App {
             time_style: TimeStyle::default(),
             zone,
             policy_source,
+            clock_is_set: false,
             last_call_id: 0,
             auth,
         };
@@ -202,17 +206,18 @@ impl App {
     /// The name a token goes by on the screen; safe to show.
     pub fn token_name(&self, entry: &TokenEntry) -> String {
         match &entry.judged.name {
-            Some(name) => crate::text::name(name, 64),
+            Some(name) => text::name(name, 64),
             None => format!("{}-{}", entry.provenance.words().split(' ').next().unwrap_or_default(), entry.number),
         }
     }
 
-    /// The tools to choose from: the policy's, then those built in that the policy does not know.
+    /// The tools to choose from: the policy's, those built in that the policy does not know, and the one in the form,
+    /// which may come from the log.
     pub fn tools(&self) -> Vec<Arc<str>> {
         let mut all: Vec<Arc<str>> = self.auth.rules.policy.tools().iter().map(|t| Arc::clone(&t.name)).collect();
-        for tool in tools::TOOLS {
-            if all.iter().all(|known| **known != *tool.name) {
-                all.push(tool.name.into());
+        for tool in tools::TOOLS.iter().map(|tool| tool.name).chain([&*self.call.tool]) {
+            if !tool.is_empty() && all.iter().all(|known| **known != *tool) {
+                all.push(tool.into());
             }
         }
         all
@@ -222,6 +227,23 @@ impl App {
     pub fn preview(&self) -> Decision {
         let token = self.selected().map(|entry| &*entry.text);
         self.auth.rules.decide(&Call { token, tool: &self.call.tool }, self.times.judged)
+    }
+
+    /// What tokens and calls are judged by, where it is not what it is without options; safe to show.
+    pub fn judged_by(&self) -> Vec<String> {
+        let rules = &self.auth.rules;
+        let name = |label: &str, name: &str| format!("{label} {}", text::name(name, 64));
+        let file = self.policy_source.rsplit('/').next().filter(|file| !file.is_empty());
+        [
+            (rules.leeway != Leeway::NONE).then(|| format!("leeway {}", rules.leeway)),
+            rules.issuer.as_deref().map(|issuer| name("iss", issuer)),
+            rules.audience.as_deref().map(|audience| name("aud", audience)),
+            file.map(|file| name("policy", file)),
+            self.clock_is_set.then(|| "clock set".to_owned()),
+        ]
+        .into_iter()
+        .flatten()
+        .collect()
     }
 
     /// The selected row of Activity.

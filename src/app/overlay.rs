@@ -6,9 +6,7 @@ use super::field::{Lines, TextField, turned};
 use super::key::{Code, Key};
 use super::keymap::{BINDINGS, Binding};
 use super::times::TimeStyle;
-use crate::auth::Rules;
-use crate::auth::lifetime::MAX_LEEWAY_SECONDS;
-use crate::text::words::{self, SECOND};
+use crate::auth::{Key as SigningKey, KeyRing, Rules};
 
 /// Something over the panes. They form a stack; the top one gets keys first.
 #[derive(Debug)]
@@ -104,6 +102,8 @@ pub enum Purpose {
     Try,
     /// To sign and verify with from now on.
     Replace,
+    /// The same, as one of the settings that wait for it.
+    Settings,
 }
 
 impl Purpose {
@@ -111,7 +111,7 @@ impl Purpose {
     pub const fn words(self) -> &'static str {
         match self {
             Self::Try => "Try another key on this token",
-            Self::Replace => "Type the signing key",
+            Self::Replace | Self::Settings => "Type the signing key",
         }
     }
 
@@ -120,6 +120,7 @@ impl Purpose {
         match self {
             Self::Try => "try it",
             Self::Replace => "use it",
+            Self::Settings => "apply the settings",
         }
     }
 }
@@ -207,15 +208,42 @@ impl SettingsField {
 }
 
 /// What to do with the key when the settings are applied.
-pub const KEY_CHOICES: [&str; 3] = ["keep the present key", "type another", "make a fresh one"];
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the words below say it")]
+pub enum KeyChoice {
+    Keep,
+    Type,
+    Fresh,
+}
+
+impl KeyChoice {
+    /// Every choice, in the order in which they turn.
+    const ALL: [Self; 3] = [Self::Keep, Self::Type, Self::Fresh];
+
+    /// The words for it.
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::Keep => "keep the present key",
+            Self::Type => "type another",
+            Self::Fresh => "make a fresh one",
+        }
+    }
+
+    fn turned(self, by: isize) -> Self {
+        let at = Self::ALL.iter().position(|choice| *choice == self).unwrap_or(0);
+        Self::ALL[turned(at, by, Self::ALL.len())]
+    }
+}
 
 /// The settings being edited.
 #[derive(Debug)]
 pub struct SettingsForm {
     /// The field the cursor is in.
     pub field: SettingsField,
-    /// Which of [`KEY_CHOICES`].
-    pub key: usize,
+    /// What to do with the key.
+    pub key: KeyChoice,
+    /// The key that was typed for it.
+    pub(super) typed: Option<SigningKey>,
     /// Leeway in words.
     pub leeway: TextField,
     /// The issuer expected; empty for none.
@@ -235,8 +263,9 @@ impl SettingsForm {
         let one = |text: &str| TextField::new(text, Lines::One);
         let mut form = Self {
             field: SettingsField::Leeway,
-            key: 0,
-            leeway: one(&words::span(rules.leeway).replace(' ', "")),
+            key: KeyChoice::Keep,
+            typed: None,
+            leeway: one(&rules.leeway.to_string().replace(' ', "")),
             issuer: one(rules.issuer.as_deref().unwrap_or_default()),
             audience: one(rules.audience.as_deref().unwrap_or_default()),
             policy: one(policy_source),
@@ -263,6 +292,12 @@ impl SettingsForm {
         }
     }
 
+    /// Says what is wrong with a field, and goes there.
+    pub(super) fn refuse(&mut self, field: SettingsField, sentence: String) {
+        self.field = field;
+        self.fault = Some(sentence);
+    }
+
     pub(super) fn step(&mut self, by: isize) {
         let at = SettingsField::ALL.iter().position(|f| *f == self.field).unwrap_or(0);
         self.field = SettingsField::ALL[turned(at, by, SettingsField::ALL.len())];
@@ -273,20 +308,23 @@ impl SettingsForm {
 
     pub(super) fn turn(&mut self, by: isize) {
         match self.field {
-            SettingsField::Key => self.key = turned(self.key, by, KEY_CHOICES.len()),
+            SettingsField::Key => self.key = self.key.turned(by),
             SettingsField::Times => self.times = self.times.turned(by),
             _ => {}
         }
     }
 
-    /// The rules as edited, but for key and policy, or a sentence that names the field.
-    pub(super) fn rules(&self, present: &Rules) -> Result<Rules, String> {
-        let leeway = words::parse_duration(&self.leeway.text()).map_err(|e| format!("leeway: {e}"))?;
-        if leeway.as_secs() > MAX_LEEWAY_SECONDS || leeway.subsec_micros() != 0 {
-            return Err(format!("leeway: whole seconds, at most {}", words::span(300 * SECOND)));
-        }
+    /// The rules as edited, but for the policy, or the field that is at fault and a sentence that names it.
+    pub(super) fn rules(&self, present: &Rules) -> Result<Rules, (SettingsField, String)> {
+        let leeway = self.leeway.text().parse().map_err(|e| (SettingsField::Leeway, format!("leeway: {e}")));
         let text = |field: &TextField| Some(field.text()).filter(|text| !text.is_empty()).map(Into::into);
-        let rules = Rules { issuer: text(&self.issuer), audience: text(&self.audience), ..present.clone() };
-        Ok(rules.with_leeway(leeway.as_secs()))
+        let typed = self.typed.clone().filter(|_| self.key == KeyChoice::Type);
+        Ok(Rules {
+            keys: typed.map_or_else(|| present.keys.clone(), KeyRing::new),
+            issuer: text(&self.issuer),
+            audience: text(&self.audience),
+            leeway: leeway?,
+            ..present.clone()
+        })
     }
 }

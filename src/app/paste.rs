@@ -8,6 +8,9 @@ use crate::text::{self, words};
 /// The largest paste that is taken, in bytes.
 pub const MAX_PASTE: usize = 1 << 20;
 
+/// The most tokens that one paste brings: a list that somebody still looks through.
+pub(super) const MAX_TOKENS: usize = 1000;
+
 impl App {
     pub(super) fn paste(&mut self, text: &str) -> Vec<Effect> {
         self.history.seal();
@@ -24,7 +27,7 @@ impl App {
         }
         let reading = text::read_token(text);
         if !reading.tokens.is_empty() {
-            return self.paste_tokens(text, &reading);
+            return self.paste_tokens(text, reading);
         }
         match self.overlays.last_mut() {
             Some(Overlay::Palette(palette)) => {
@@ -42,11 +45,17 @@ impl App {
     }
 
     pub(super) fn paste_too_large(&mut self, bytes: usize) -> Vec<Effect> {
-        self.complain(format!("the paste has {}; at most {} are taken", words::bytes(bytes), words::bytes(MAX_PASTE)));
+        let (has, most) = (words::bytes(bytes), words::bytes(MAX_PASTE));
+        let has = if has == most { format!("{bytes} bytes") } else { has };
+        self.complain(format!("the paste has {has}; at most {most} are taken"));
         Vec::new()
     }
 
-    fn paste_tokens(&mut self, text: &str, reading: &text::Reading) -> Vec<Effect> {
+    fn paste_tokens(&mut self, text: &str, mut reading: text::Reading) -> Vec<Effect> {
+        if let Some(more) = reading.tokens.len().checked_sub(MAX_TOKENS).filter(|more| *more > 0) {
+            reading.tokens.truncate(MAX_TOKENS);
+            reading.removed.push(format!("{more} more, above the {MAX_TOKENS} that one paste may bring"));
+        }
         let mut said = words::count(reading.tokens.len(), "token");
         said.push_str(" read");
         if !reading.removed.is_empty() {
@@ -59,7 +68,7 @@ impl App {
         self.overlays.retain(|overlay| matches!(overlay, Overlay::Settings(_)));
         self.go(Focus::first(Pane::Inspect));
         self.say(said);
-        vec![Effect::Add(reading.tokens.clone())]
+        vec![Effect::Add(reading.tokens)]
     }
 
     fn paste_plain(&mut self, text: &str) -> Vec<Effect> {

@@ -133,7 +133,7 @@ impl App {
             Some(Target::ActivityRow(place)) => {
                 let again = self.focus.pane == Pane::Activity && self.activity_place() == place;
                 self.go(Focus::at(Field::ActivityRows));
-                self.record = self.auth.activity.nth_newest(place).map(|record| record.seq);
+                self.record = self.auth.activity.nth_newest(place).filter(|_| place > 0).map(|record| record.seq);
                 if again {
                     return self.act(Action::Act);
                 }
@@ -167,13 +167,8 @@ impl App {
 
     fn synced(&mut self) -> Vec<Effect> {
         let policy = Arc::clone(&self.auth.rules.policy);
-        if self.issue.ticks.iter().map(|(name, _)| name).ne(policy.permissions().iter()) {
+        if self.issue.ticks.iter().map(|(name, _)| name).ne(policy.permissions()) {
             self.issue.follow(&policy);
-        }
-        let tools = self.tools();
-        if !tools.contains(&self.call.tool) {
-            let first = tools.first().cloned().unwrap_or_else(|| "".into());
-            self.choose_tool(&first);
         }
         self.refresh();
         Vec::new()
@@ -200,9 +195,16 @@ impl App {
         if let Some((first, is_new)) = tokens.first() {
             self.selected = Some(*first);
             self.refresh();
-            if !is_new {
+            let known = tokens.len() - new.len();
+            let already = match (tokens.len(), is_new) {
+                (_, _) if known == 0 => None,
+                (1, _) => Some("it was in the list already".to_owned()),
+                (all, _) if all == known => Some("all of them were in the list already".to_owned()),
+                _ => Some(format!("{known} of them were in the list already")),
+            };
+            if let Some(already) = already {
                 let said = self.toast.take().map(|toast| toast.text).unwrap_or_default();
-                self.say(format!("{said}; it was in the list already"));
+                self.say(format!("{said}; {already}"));
             }
         }
         if let Some(Step::Pasted { added, .. }) = self.history.latest() {

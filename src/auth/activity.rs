@@ -1,6 +1,8 @@
 //! The log of real calls. It holds no token, only token ids, and it is bounded in rows and in bytes.
 
 use std::collections::VecDeque;
+use std::fmt;
+use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -49,11 +51,11 @@ pub struct Record {
     /// The token it came with.
     pub token_id: Option<TokenId>,
     /// The tool asked for, as spelled by the caller.
-    pub tool: Box<str>,
-    /// The arguments as JSON text, cut to [`MAX_TEXT`].
-    pub arguments: Box<str>,
-    /// The answer as JSON text, cut to [`MAX_TEXT`].
-    pub answer: Box<str>,
+    pub tool: Kept,
+    /// The arguments as JSON text.
+    pub arguments: Kept,
+    /// The answer as JSON text.
+    pub answer: Kept,
     /// What went wrong after the gate said yes.
     pub trouble: Option<Box<str>>,
     /// What the gate said.
@@ -64,8 +66,8 @@ pub struct Record {
 
 impl Record {
     fn weight(&self) -> usize {
-        let texts =
-            self.tool.len() + self.arguments.len() + self.answer.len() + self.trouble.as_ref().map_or(0, |t| t.len());
+        let texts = [&self.tool, &self.arguments, &self.answer].map(|text| text.len()).into_iter().sum::<usize>()
+            + self.trouble.as_ref().map_or(0, |t| t.len());
         let subject = self.decision.subject.as_ref().map_or(0, |s| s.len());
         size_of::<Self>() + texts + subject + self.decision.reason().map_or(0, weight_of)
     }
@@ -86,9 +88,43 @@ fn weight_of(reason: &Reason) -> usize {
     }
 }
 
-/// A text as a record keeps it: cut to [`MAX_TEXT`].
-pub fn kept(text: &str) -> Box<str> {
-    text::head(text, MAX_TEXT).into()
+/// A text as a record keeps it: cut to [`MAX_TEXT`], with its whole length.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Kept {
+    head: Box<str>,
+    /// Bytes that were cut off.
+    cut: usize,
+}
+
+impl Kept {
+    /// Keeps the beginning of a text.
+    pub fn new(text: &str) -> Self {
+        let head = text::head(text, MAX_TEXT);
+        Self { head: head.into(), cut: text.len() - head.len() }
+    }
+
+    /// Bytes that were cut off; 0 where the text is whole.
+    pub fn cut(&self) -> usize {
+        self.cut
+    }
+}
+
+/// What was kept.
+impl Deref for Kept {
+    type Target = str;
+    fn deref(&self) -> &str {
+        &self.head
+    }
+}
+
+/// What was kept, and how much more there was.
+impl fmt::Display for Kept {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.cut {
+            0 => f.write_str(&self.head),
+            cut => write!(f, "{}… (+{cut} bytes)", self.head),
+        }
+    }
 }
 
 /// The rows, oldest first.
@@ -167,9 +203,9 @@ mod tests {
             judged_at: now,
             origin: Origin::Library,
             token_id: None,
-            tool: kept("read_data"),
-            arguments: kept("{}"),
-            answer: kept("{}"),
+            tool: Kept::new("read_data"),
+            arguments: Kept::new("{}"),
+            answer: Kept::new("{}"),
             trouble: None,
             decision: Decision { result: reason.map_or(Ok("user".into()), Err), subject: None },
             took: Duration::ZERO,

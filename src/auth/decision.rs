@@ -170,14 +170,8 @@ impl Reason {
 
 const NAME: usize = 64;
 
-fn names(list: impl Iterator<Item = impl AsRef<str>>, join: &str) -> String {
-    let mut shown: Vec<String> = list.map(|p| text::name(p.as_ref(), NAME)).collect();
-    if shown.len() > 8 {
-        let more = shown.len() - 8;
-        shown.truncate(8);
-        shown.push(format!("{more} more"));
-    }
-    shown.join(join)
+fn names(list: &[impl AsRef<str>], join: &str) -> String {
+    text::names(list.iter(), NAME, 8, join)
 }
 
 /// One sentence without a full stop: what was found and what was wanted. Safe to show.
@@ -239,16 +233,16 @@ impl fmt::Display for Reason {
                 if found.is_empty() {
                     return write!(f, "the token names no audience (aud); expected is {wanted}");
                 }
-                write!(f, "aud is {}; expected is {wanted}", names(found.iter(), ", "))
+                write!(f, "aud is {}; expected is {wanted}", names(found, ", "))
             }
             Self::UnknownTool { tool } => write!(f, "the policy has no tool {}", text::name(tool, NAME)),
             Self::PermissionMissing { held, needs, tool } => {
                 let tool = text::name(tool, NAME);
-                let held = if held.is_empty() { "no permission".to_owned() } else { names(held.iter(), ", ") };
+                let held = if held.is_empty() { "no permission".to_owned() } else { names(held, ", ") };
                 if needs.is_empty() {
                     return write!(f, "the token holds {held}; {tool} is open to nobody");
                 }
-                write!(f, "the token holds {held}; {tool} needs {}", names(needs.iter(), " or "))
+                write!(f, "the token holds {held}; {tool} needs {}", names(needs, " or "))
             }
         }
     }

@@ -1,6 +1,7 @@
 //! What an inspection points out beside its verdict: odd, risky or misleading things in a token that no check refuses,
 //! and the explanation of those that one does.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::str::Chars;
 
@@ -20,6 +21,7 @@ pub enum Finding {
     HmacUnderAsymmetric { alg: String },
     KeyInHeader { member: String },
     Encrypted,
+    CutOff,
     Duplicate { name: String },
     WeakKey { bits: usize },
     NoExpiry,
@@ -48,6 +50,7 @@ impl fmt::Display for Finding {
                 write!(f, "the header brings a key or its address ({}); it is never used", name(member))
             }
             Self::Encrypted => f.write_str("encrypted (JWE): its claims cannot be read without the recipient's key"),
+            Self::CutOff => f.write_str("looks cut off: its end is missing, as after copying a part"),
             Self::Duplicate { name: member } => {
                 write!(f, "{} stands twice; readers disagree on which one counts", name(member))
             }
@@ -57,7 +60,7 @@ impl fmt::Display for Finding {
                 write!(f, "{} looks like milliseconds; in seconds it would be {}", name(claim), meant.rfc3339())
             }
             Self::EndsBeforeStart => f.write_str("exp does not lie behind iat and nbf"),
-            Self::LongLife { micros } => write!(f, "very long life: {}", words::span(*micros)),
+            Self::LongLife { micros } => write!(f, "very long life: {}", words::span(micros - micros % words::DAY)),
             Self::Invisible { place, class, found } => {
                 write!(f, "{} holds {} (\\u{{{:x}}})", name(place), class.noun(), u32::from(*found))
             }
@@ -77,7 +80,7 @@ impl fmt::Display for Finding {
 }
 
 /// Longer than this is a very long life: 30 days, in microseconds.
-const LONG: i64 = 30 * 86_400 * words::SECOND;
+pub(super) const LONG: i64 = 30 * 86_400 * words::SECOND;
 
 /// What the findings are made from: a token read as leniently as possible.
 pub(super) struct Readable<'a> {
@@ -85,6 +88,8 @@ pub(super) struct Readable<'a> {
     pub payload: &'a [Member<'a>],
     /// Whether the payload is a JSON object.
     pub is_object: bool,
+    /// Whether header or payload is JSON that ends early.
+    pub ends_early: bool,
     pub segments: usize,
     pub signature_bytes: usize,
     pub lifetime: Lifetime,
@@ -124,6 +129,11 @@ fn in_header(token: &Readable<'_>, found: &mut Vec<Finding>) {
         && token.signature_bytes == 32
     {
         found.push(Finding::HmacUnderAsymmetric { alg: head(&alg) });
+    }
+    // An HS256 signature has 32 bytes; what is shorter cannot be one.
+    let short = alg == Key::ALGORITHM && token.segments == 3 && token.signature_bytes < 32;
+    if token.segments < 4 && (token.ends_early || short || (token.segments == 2 && !alg.is_empty())) {
+        found.push(Finding::CutOff);
     }
     for member in token.header.iter().filter(|m| ["jku", "jwk", "x5u", "x5c"].contains(&&*m.name)) {
         found.push(Finding::KeyInHeader { member: head(&member.name) });
@@ -213,10 +223,10 @@ impl Iterator for Letters<'_> {
 }
 
 fn permissions(token: &Readable<'_>, found: &mut Vec<Finding>) {
-    let known = token.policy.permissions();
+    let known: HashSet<&str> = token.policy.permissions().iter().map(|known| &**known).collect();
     let held = token.payload.iter().find(|m| m.name == "permissions").and_then(|m| super::claims::strings(m.value));
     for permission in held.unwrap_or_default().into_iter().take(50) {
-        if known.iter().all(|known| **known != *permission) {
+        if !known.contains(&*permission) {
             found.push(Finding::UnknownPermission { permission: head(&permission) });
         }
     }

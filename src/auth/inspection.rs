@@ -178,8 +178,22 @@ pub struct Inspection {
     pub payload: Document,
     /// What the gate says of it.
     pub judged: Judged,
-    /// What is odd about it.
+    /// What is odd about it, whatever time it is.
     pub findings: Vec<Finding>,
+}
+
+impl Inspection {
+    /// What is odd about it at `now`. A token that does not say when its life began can only be told to be long-lived
+    /// by what is left of it.
+    pub fn findings_at(&self, now: NumericDate) -> Vec<Finding> {
+        let mut found = self.findings.clone();
+        let life = &self.judged.lifetime;
+        if let Some(exp) = life.exp.filter(|_| life.nbf.or(life.iat).is_none()) {
+            let micros = exp.since(now);
+            found.extend((micros > findings::LONG).then_some(Finding::LongLife { micros }));
+        }
+        found
+    }
 }
 
 /// For showing only: padded or not, trailing bits or not.
@@ -230,6 +244,9 @@ impl Rules {
             verified_by: verified.then(|| self.keys.signing()),
             policy: &self.policy,
             is_object: payload.is_ok(),
+            ends_early: [header.as_ref(), payload.as_ref()]
+                .iter()
+                .any(|part| matches!(part, Err(members::Fault::EndsEarly(at)) if *at > 0)),
         });
         Inspection {
             id: TokenId::of(&token),
@@ -252,7 +269,7 @@ impl Rules {
                 .map(|name| text::head(&name, 1024).to_owned()),
             permissions: value(payload, "permissions").and_then(|value| claims::strings(&value)).unwrap_or_default(),
             alg: string(header, "alg"),
-            lifetime: Lifetime { iat: time("iat"), nbf: time("nbf"), exp: time("exp"), leeway: self.leeway },
+            lifetime: Lifetime { iat: time("iat"), nbf: time("nbf"), exp: time("exp"), leeway: self.leeway.micros() },
             examined: self.examine(token),
             steps: self.steps(token),
         }

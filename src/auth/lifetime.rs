@@ -1,10 +1,62 @@
 //! When a token lives: the one comparison that decides, and the one countdown that shows it.
 
+use std::fmt;
+use std::str::FromStr;
+
 use super::date::NumericDate;
 use super::decision::Reason;
+use crate::text::words::{self, NotADuration};
 
 /// The most leeway that may be configured, in seconds.
 pub const MAX_LEEWAY_SECONDS: u64 = 300;
+
+/// The text is no leeway.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BadLeeway {
+    /// It is no duration.
+    #[error(transparent)]
+    Duration(#[from] NotADuration),
+    /// Too long, or with a fraction of a second.
+    #[error("whole seconds, at most {MAX_LEEWAY_SECONDS}s")]
+    OutOfBounds,
+}
+
+/// Allowance for clocks that differ: whole seconds, at most [`MAX_LEEWAY_SECONDS`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Leeway(i64);
+
+impl Leeway {
+    /// None at all.
+    pub const NONE: Self = Self(0);
+
+    /// So many seconds; more than [`MAX_LEEWAY_SECONDS`] become these.
+    pub const fn seconds(seconds: u64) -> Self {
+        let seconds = if seconds > MAX_LEEWAY_SECONDS { MAX_LEEWAY_SECONDS } else { seconds };
+        Self(seconds.cast_signed() * words::SECOND)
+    }
+
+    /// In microseconds.
+    pub const fn micros(self) -> i64 {
+        self.0
+    }
+}
+
+impl FromStr for Leeway {
+    type Err = BadLeeway;
+
+    /// Reads a duration in words.
+    fn from_str(text: &str) -> Result<Self, BadLeeway> {
+        let leeway = words::parse_duration(text)?;
+        let fits = leeway.as_secs() <= MAX_LEEWAY_SECONDS && leeway.subsec_nanos() == 0;
+        if fits { Ok(Self::seconds(leeway.as_secs())) } else { Err(BadLeeway::OutOfBounds) }
+    }
+}
+
+impl fmt::Display for Leeway {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&words::span(self.0))
+    }
+}
 
 /// Microseconds until a token is dead: `exp + leeway - now`. Alive while this is above zero; at the instant `exp`
 /// (with no leeway) it is zero, and the token is dead (RFC 7519 §4.1.4: "on or after").

@@ -28,7 +28,7 @@ pub use findings::Finding;
 pub use inspection::{Inspection, Judged, Standing};
 pub use issue::{IssueError, IssueRequest};
 pub use key::{Key, KeyError, KeyOrigin, KeyRing};
-pub use lifetime::{Lifetime, Phase};
+pub use lifetime::{Leeway, Lifetime, Phase};
 pub use outcome::Outcome;
 pub use policy::{Policy, PolicyError};
 pub use rules::{Call, Rules};

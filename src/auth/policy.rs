@@ -35,8 +35,10 @@ pub struct ToolRule {
 impl ToolRule {
     /// The permissions in words: `user or admin`, `a permission nobody can have` for none.
     pub fn needs(&self) -> String {
-        let names: Vec<String> = self.permissions.iter().map(|p| text::name(p, 64)).collect();
-        if names.is_empty() { "a permission nobody can have".to_owned() } else { names.join(" or ") }
+        if self.permissions.is_empty() {
+            return "a permission nobody can have".to_owned();
+        }
+        text::names(self.permissions.iter(), 64, 8, " or ")
     }
 }
 
@@ -99,19 +101,24 @@ impl<'de> Deserialize<'de> for Tools {
 }
 
 impl Policy {
+    /// Reads a policy file's bytes.
+    pub fn read(source: &[u8]) -> Result<Self, PolicyError> {
+        match std::str::from_utf8(source) {
+            Ok(text) => Self::parse(text),
+            Err(error) => {
+                let good = source.get(..error.valid_up_to()).unwrap_or_default();
+                Err(fault(&String::from_utf8_lossy(good), "not UTF-8"))
+            }
+        }
+    }
+
     /// Reads a policy file's text.
     pub fn parse(source: &str) -> Result<Self, PolicyError> {
         if source.len() > MAX_BYTES {
             return Err(PolicyError::TooLarge { bytes: source.len() });
         }
-        let file: File = toml::from_str(source).map_err(|error| {
-            let before = text::head(source, error.span().map_or(0, |span| span.start));
-            PolicyError::Syntax {
-                line: before.matches('\n').count() + 1,
-                column: before.chars().rev().take_while(|c| *c != '\n').count() + 1,
-                message: text::display_safe(error.message(), 200),
-            }
-        })?;
+        let file: File = toml::from_str(source)
+            .map_err(|error| fault(text::head(source, error.span().map_or(0, |span| span.start)), error.message()))?;
         Ok(Self::new(file.tools.0.into_iter().map(|(name, tool)| (name, tool.permissions))))
     }
 
@@ -152,6 +159,15 @@ impl Policy {
     /// Every permission that some tool asks for, in the order in which they first appear.
     pub fn permissions(&self) -> &[Arc<str>] {
         &self.permissions
+    }
+}
+
+/// A fault behind this part of the text.
+fn fault(before: &str, message: &str) -> PolicyError {
+    PolicyError::Syntax {
+        line: before.matches('\n').count() + 1,
+        column: before.chars().rev().take_while(|c| *c != '\n').count() + 1,
+        message: text::display_safe(message, 200),
     }
 }
 
@@ -196,6 +212,12 @@ mod tests {
             }
             assert_eq!(policy.tool("tool"), None);
         }
+    }
+
+    #[test]
+    fn a_policy_that_is_not_utf_8_names_the_place() {
+        let error = Policy::read(b"[tools.a]\npermissions = [\"us\xe9r\"]").expect_err("a Latin-1 letter");
+        assert_eq!(error.to_string(), "line 2, column 19: not UTF-8");
     }
 
     #[test]

@@ -9,11 +9,10 @@ use super::claims::{Claims, Principal};
 use super::date::NumericDate;
 use super::decision::{Decision, Reason};
 use super::key::{Key, KeyRing};
-use super::lifetime::Lifetime;
+use super::lifetime::{Leeway, Lifetime};
 use super::members::{self, Member};
 use super::policy::Policy;
 use super::token::{self, Split};
-use crate::text::words::SECOND;
 
 /// What a decision is made on.
 #[derive(Clone, Debug)]
@@ -26,8 +25,8 @@ pub struct Rules {
     pub issuer: Option<Arc<str>>,
     /// The audience every token must name, if one is expected.
     pub audience: Option<Arc<str>>,
-    /// Allowance for clocks that differ, in microseconds: 0 to 300 s.
-    pub leeway: i64,
+    /// Allowance for clocks that differ.
+    pub leeway: Leeway,
 }
 
 /// A question to the gate. It holds a token, so it has no `Debug`.
@@ -58,15 +57,12 @@ impl Examined {
 impl Rules {
     /// Rules with this key, the policy built in, nothing else expected, and no leeway.
     pub fn new(key: Key) -> Self {
-        Self { keys: KeyRing::new(key), policy: Arc::default(), issuer: None, audience: None, leeway: 0 }
+        Self { keys: KeyRing::new(key), policy: Arc::default(), issuer: None, audience: None, leeway: Leeway::NONE }
     }
 
-    /// Leeway in whole seconds; more than the 300 allowed becomes 300.
-    #[must_use]
-    pub fn with_leeway(mut self, seconds: u64) -> Self {
-        let seconds = seconds.min(super::lifetime::MAX_LEEWAY_SECONDS);
-        self.leeway = i64::try_from(seconds).unwrap_or(0) * SECOND;
-        self
+    /// Whether a token must name an issuer or an audience.
+    pub fn expects_binding(&self) -> bool {
+        self.issuer.is_some() || self.audience.is_some()
     }
 
     /// **The** decision: every preview, command, server and matrix cell asks here.
@@ -107,7 +103,7 @@ impl Rules {
     }
 
     fn examined(&self, claims: &Claims) -> Examined {
-        Examined { lifetime: claims.lifetime(self.leeway), binding: self.binding(claims) }
+        Examined { lifetime: claims.lifetime(self.leeway.micros()), binding: self.binding(claims) }
     }
 
     /// Checks 1 to 5.

@@ -1,6 +1,8 @@
 //! The shared state: rules, tokens and activity, with a revision that grows with every change; and the copy of it that
 //! a screen draws from.
 
+use std::collections::HashMap;
+use std::fmt;
 use std::sync::Arc;
 
 use super::activity::{Activity, Record};
@@ -45,18 +47,29 @@ pub struct TokenEntry {
     pub judged: Arc<Judged>,
 }
 
-impl std::fmt::Debug for TokenEntry {
+impl fmt::Debug for AuthState {
+    /// Without its tokens, which must not reach a report.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AuthState")
+            .field("rules", &self.rules)
+            .field("revision", &self.revision)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for TokenEntry {
     /// By its name; the token itself must not reach a report.
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TokenEntry").field("number", &self.number).field("id", &self.id).finish_non_exhaustive()
     }
 }
 
 /// What everything is decided on, shared by the screen and whatever serves.
-#[derive(Debug)]
 pub struct AuthState {
     rules: Arc<Rules>,
     tokens: Arc<Vec<TokenEntry>>,
+    /// The number of each token held; a paste may bring a thousand, and each is looked up.
+    numbers: HashMap<Arc<str>, u64>,
     activity: Activity,
     revision: u64,
     last_number: u64,
@@ -68,6 +81,7 @@ impl AuthState {
         Self {
             rules: Arc::new(rules),
             tokens: Arc::default(),
+            numbers: HashMap::new(),
             activity: Activity::default(),
             revision: 0,
             last_number: 0,
@@ -106,11 +120,12 @@ impl AuthState {
     /// Adds a token, unless it is there already; answers with its number and whether it is new.
     pub fn add(&mut self, text: impl Into<Arc<str>>, provenance: Provenance, now: NumericDate) -> (u64, bool) {
         let text = text.into();
-        if let Some(known) = self.tokens.iter().find(|entry| entry.text == text) {
-            return (known.number, false);
+        if let Some(known) = self.numbers.get(&text) {
+            return (*known, false);
         }
         self.revision += 1;
         self.last_number += 1;
+        self.numbers.insert(Arc::clone(&text), self.last_number);
         let inspection = self.rules.inspect(Arc::clone(&text));
         Arc::make_mut(&mut self.tokens).push(TokenEntry {
             number: self.last_number,
@@ -127,15 +142,18 @@ impl AuthState {
     pub fn remove(&mut self, number: u64) -> Option<(usize, TokenEntry)> {
         let place = self.tokens.iter().position(|entry| entry.number == number)?;
         self.revision += 1;
-        Some((place, Arc::make_mut(&mut self.tokens).remove(place)))
+        let entry = Arc::make_mut(&mut self.tokens).remove(place);
+        self.numbers.remove(&entry.text);
+        Some((place, entry))
     }
 
     /// Puts a removed token back where it was, judged by the present rules.
     pub fn restore(&mut self, place: usize, mut entry: TokenEntry) {
-        if self.tokens.iter().any(|known| known.text == entry.text) {
+        if self.numbers.contains_key(&entry.text) {
             return;
         }
         self.revision += 1;
+        self.numbers.insert(Arc::clone(&entry.text), entry.number);
         entry.judged = Arc::new(self.rules.inspect(Arc::clone(&entry.text)).judged);
         let tokens = Arc::make_mut(&mut self.tokens);
         tokens.insert(place.min(tokens.len()), entry);

@@ -2,17 +2,15 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use clap::Parser;
 use zeroize::Zeroizing;
 
-use crate::auth::lifetime::MAX_LEEWAY_SECONDS;
-use crate::auth::{IssueRequest, NumericDate, Provenance, Rules};
+use crate::auth::{IssueRequest, Leeway, NumericDate, Provenance, Rules};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{self, ConfigError, SECRET_VARIABLE};
 use crate::gate::AuthenticatedMcpServer;
-use crate::text::words::{self, SECOND};
+use crate::text::words::SECOND;
 
 /// Issue a token, inspect it, call a tool with it, and see why: a console for an authenticated MCP server.
 ///
@@ -33,8 +31,8 @@ pub struct Options {
     pub policy: Option<PathBuf>,
 
     /// Allowance for clocks that differ, at most 300s
-    #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = leeway)]
-    pub leeway: Duration,
+    #[arg(long, value_name = "DURATION", default_value = "0s")]
+    pub leeway: Leeway,
 
     /// Issuer (iss) that every token must carry
     #[arg(long, value_name = "NAME", value_parser = clap::builder::NonEmptyStringValueParser::new())]
@@ -51,14 +49,6 @@ pub struct Options {
     /// Begin with three identities and a token that dies in 60 seconds
     #[arg(long)]
     pub demo: bool,
-}
-
-fn leeway(text: &str) -> Result<Duration, String> {
-    let leeway = words::parse_duration(text).map_err(|e| e.to_string())?;
-    if leeway.as_secs() > MAX_LEEWAY_SECONDS || leeway.subsec_nanos() != 0 {
-        return Err(format!("whole seconds, at most {MAX_LEEWAY_SECONDS}s"));
-    }
-    Ok(leeway)
 }
 
 fn instant(text: &str) -> Result<NumericDate, String> {
@@ -79,9 +69,12 @@ impl Options {
     /// Reads secret and policy, and makes the gate. `variable` is the value of `PORTCULLIS_SECRET`.
     pub fn begin(&self, variable: Option<Zeroizing<Vec<u8>>>) -> Result<Beginning, ConfigError> {
         let key = config::key(self.secret_file.as_deref(), variable)?;
-        let mut rules = Rules::new(key).with_leeway(self.leeway.as_secs());
-        rules.issuer = self.issuer.as_deref().map(Into::into);
-        rules.audience = self.audience.as_deref().map(Into::into);
+        let mut rules = Rules {
+            leeway: self.leeway,
+            issuer: self.issuer.as_deref().map(Into::into),
+            audience: self.audience.as_deref().map(Into::into),
+            ..Rules::new(key)
+        };
         if let Some(path) = &self.policy {
             rules.policy = config::policy(path)?;
         }

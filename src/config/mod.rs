@@ -36,7 +36,7 @@ pub enum ConfigError {
         error: KeyError,
     },
     /// The policy file is no policy.
-    #[error("policy {}: {error}", text::name(&.path.to_string_lossy(), 200))]
+    #[error("policy file {}: {error}", text::name(&.path.to_string_lossy(), 200))]
     Policy {
         /// The file.
         path: PathBuf,
@@ -74,12 +74,10 @@ pub fn policy(path: &Path) -> Result<Arc<Policy>, ConfigError> {
     // Opening a pipe would wait for its writer, and with it the whole console.
     if fs::metadata(path).is_ok_and(|found| !found.is_file()) {
         let error = std::io::Error::other("not a regular file");
-        return Err(ConfigError::Unreadable { what: "policy", path: path.to_owned(), error });
+        return Err(ConfigError::Unreadable { what: "policy file", path: path.to_owned(), error });
     }
-    let source = read("policy", path, policy::MAX_BYTES + 1)?;
-    // What is not UTF-8 becomes a character that no policy has outside of strings, and is refused with its place.
-    let source = String::from_utf8_lossy(&source);
-    let policy = Policy::parse(&source).map_err(|error| ConfigError::Policy { path: path.to_owned(), error })?;
+    let source = read("policy file", path, policy::MAX_BYTES + 1)?;
+    let policy = Policy::read(&source).map_err(|error| ConfigError::Policy { path: path.to_owned(), error })?;
     Ok(Arc::new(policy))
 }
 

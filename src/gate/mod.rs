@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::auth::activity::{Record, kept};
+use crate::auth::activity::{Kept, Record};
 use crate::auth::{
     Call, Claims, Decision, IssueError, IssueRequest, Key, KeyError, KeyOrigin, NumericDate, Origin, Outcome, Reason,
     Rules, TokenId,
@@ -147,9 +147,9 @@ impl AuthenticatedMcpServer {
             judged_at: request.judged_at,
             origin: request.origin,
             token_id: request.token.filter(|token| !token.is_empty()).map(TokenId::of),
-            tool: kept(request.tool),
-            arguments: kept(&arguments),
-            answer: kept(&outcome.answer().to_string()),
+            tool: Kept::new(request.tool),
+            arguments: Kept::new(&arguments),
+            answer: Kept::new(&outcome.answer().to_string()),
             trouble: outcome.trouble().map(Into::into),
             decision: decision.clone(),
             took,

@@ -5,16 +5,24 @@
 //! A token that is damaged stays damaged. The library and a server take the exact string and never call this.
 
 use std::collections::HashSet;
+use std::fmt;
 
 use super::word::{NextLine, Word, begins, columns, damaged_run, in_token, is_wrapping, prefix, run};
 
 /// The tokens found in a text, in their order, and what had to be left out to find them.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Reading {
     /// Each token, exactly as it stood but for line breaks.
     pub tokens: Vec<String>,
     /// What was left out, as nouns: `"Bearer"`, `the text around it`, `2 line breaks`.
     pub removed: Vec<String>,
+}
+
+impl fmt::Debug for Reading {
+    /// Without the tokens, which must not reach a report.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reading").field("tokens", &self.tokens.len()).field("removed", &self.removed).finish()
+    }
 }
 
 /// Members of a JSON answer that hold a token, by the names OAuth gives them (RFC 6749 §5.1, `OpenID` Connect Core §3.1.3.3).
@@ -36,6 +44,10 @@ fn from_json(text: &str) -> Reading {
     let Ok(serde_json::Value::Object(members)) = serde_json::from_str(text) else {
         return Reading::default();
     };
+    // A JSON value would silently keep the last of two equal names; read as a text, both are found.
+    if MEMBERS.iter().any(|name| text.matches(&format!("\"{name}\"")).count() > 1) {
+        return Reading::default();
+    }
     let mut reading = Reading::default();
     for wanted in MEMBERS {
         if let Some(serde_json::Value::String(value)) = members.get(wanted) {
@@ -184,6 +196,12 @@ mod tests {
     fn several_tokens_keep_their_order_and_repeats_fall_away() {
         assert_eq!(read_token(&format!("{TOKEN}\n{OTHER}\n{TOKEN}")).tokens, [TOKEN, OTHER]);
         assert_eq!(read_token(&format!("a: {OTHER}, b: {TOKEN}")).tokens, [OTHER, TOKEN]);
+    }
+
+    #[test]
+    fn of_two_members_with_one_name_none_is_kept_back() {
+        let json = format!("{{\"access_token\": \"{TOKEN}\", \"access_token\": \"{OTHER}\"}}");
+        assert_eq!(read_token(&json).tokens, [TOKEN, OTHER]);
     }
 
     #[rstest]

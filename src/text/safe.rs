@@ -143,6 +143,30 @@ pub fn name(text: &str, cap: usize) -> String {
     }
 }
 
+/// Names as a list: [`name`] of each, at most `most` of them, those in quotes that would read as two.
+pub fn names(list: impl Iterator<Item = impl AsRef<str>>, cap: usize, most: usize, join: &str) -> String {
+    let mut left_out = 0;
+    let mut out = String::new();
+    for (n, item) in list.enumerate() {
+        if n >= most {
+            left_out += 1;
+            continue;
+        }
+        if n > 0 {
+            out.push_str(join);
+        }
+        let item = item.as_ref();
+        match item.contains([' ', ',', '"']) {
+            true => _ = write!(out, "\"{}\"", name(item, cap).replace('"', "\\\"")),
+            false => out.push_str(&name(item, cap)),
+        }
+    }
+    if left_out > 0 {
+        let _ = write!(out, "{join}{left_out} more");
+    }
+    out
+}
+
 /// Columns that a text which passed [`display_safe`] takes on the screen.
 pub fn width(text: &str) -> usize {
     unicode_width::UnicodeWidthStr::width(text)
@@ -213,6 +237,16 @@ mod tests {
         assert_eq!(name("", 100), "(empty)");
         assert_eq!(name("two words", 100), "two words");
         assert_eq!(name("  ", 100), "\\u{20}\\u{20}");
+    }
+
+    #[test]
+    fn a_list_of_names_shows_how_many_there_are() {
+        let list = |names: &[&str]| super::names(names.iter(), 100, 3, ", ");
+        assert_eq!(list(&["user", "admin"]), "user, admin");
+        assert_eq!(list(&["user, admin"]), "\"user, admin\"");
+        assert_eq!(list(&["a\" \"b"]), "\"a\\\" \\\"b\"");
+        assert_eq!(list(&["a", "b", "c", "d", "e"]), "a, b, c, 2 more");
+        assert_eq!(list(&[""]), "(empty)");
     }
 
     #[test]

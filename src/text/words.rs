@@ -10,7 +10,8 @@ use std::time::Duration;
 pub const SECOND: i64 = 1_000_000;
 const MINUTE: i64 = 60 * SECOND;
 const HOUR: i64 = 60 * MINUTE;
-const DAY: i64 = 24 * HOUR;
+/// One day in the unit of this module.
+pub const DAY: i64 = 24 * HOUR;
 const YEAR: i64 = 365 * DAY;
 
 /// A duration in words, and how long these words stay true.
@@ -111,8 +112,14 @@ pub fn took(duration: Duration) -> String {
 
 /// The text is no duration in words.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("not a duration; write it as 90s, 15m, 1h, 7d or 1h30m")]
-pub struct NotADuration;
+pub enum NotADuration {
+    /// It cannot be read as one.
+    #[error("not a duration; write it as 90s, 15m, 1h, 7d or 1h30m")]
+    Unreadable,
+    /// Longer than any token time: beyond it there are no dates.
+    #[error("longer than ten thousand years")]
+    TooLong,
+}
 
 /// Reads a duration in words: `90s`, `15m`, `1h`, `7d`, `1h30m`, `0s`. A bare number has no unit and is refused, but for 0.
 pub fn parse_duration(text: &str) -> Result<Duration, NotADuration> {
@@ -120,9 +127,11 @@ pub fn parse_duration(text: &str) -> Result<Duration, NotADuration> {
     if text.bytes().all(|b| b == b'0') && !text.is_empty() {
         return Ok(Duration::ZERO);
     }
-    let duration = humantime::parse_duration(text).map_err(|_| NotADuration)?;
-    // Ten thousand years: beyond that no token time is a date any more.
-    if duration.as_secs() > 315_576_000_000 { Err(NotADuration) } else { Ok(duration) }
+    let duration = humantime::parse_duration(text).map_err(|error| match error {
+        humantime::DurationError::NumberOverflow => NotADuration::TooLong,
+        _ => NotADuration::Unreadable,
+    })?;
+    if duration.as_secs() > 315_576_000_000 { Err(NotADuration::TooLong) } else { Ok(duration) }
 }
 
 /// Bytes in words: `243 B`, `1.0 KiB`, `1.0 MiB`.
@@ -195,13 +204,14 @@ mod tests {
     }
 
     #[rstest]
-    #[case("90")]
-    #[case("")]
-    #[case("soon")]
-    #[case("-5s")]
-    #[case("99999999999y")]
-    fn what_is_no_duration_is_refused(#[case] text: &str) {
-        assert_eq!(parse_duration(text), Err(NotADuration));
+    #[case("90", NotADuration::Unreadable)]
+    #[case("", NotADuration::Unreadable)]
+    #[case("soon", NotADuration::Unreadable)]
+    #[case("-5s", NotADuration::Unreadable)]
+    #[case("99999999d", NotADuration::TooLong)]
+    #[case("99999999999999y", NotADuration::TooLong)]
+    fn what_is_no_duration_is_refused(#[case] text: &str, #[case] error: NotADuration) {
+        assert_eq!(parse_duration(text), Err(error));
     }
 
     proptest! {

@@ -10,6 +10,8 @@
 use std::mem;
 use std::time::Duration;
 
+use zeroize::Zeroizing;
+
 use super::input::Input;
 use crate::app::Msg;
 use crate::app::key::{Code, Key};
@@ -65,9 +67,10 @@ fn text(key: Key) -> Option<char> {
 }
 
 /// The paste that is arriving, if one is.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Burst {
-    text: String,
+    /// It may be a secret on its way into a prompt.
+    text: Zeroizing<String>,
     /// Of all that arrived, which is more than `text` once that is too large to keep.
     bytes: usize,
     ends: Option<Duration>,
@@ -129,7 +132,7 @@ impl Burst {
         if self.bytes <= LARGEST {
             self.text.push(c);
         } else {
-            self.text = String::new();
+            self.text = Zeroizing::default();
         }
     }
 

@@ -5,6 +5,7 @@
 //! hands over one key per switch of threads. While the thread runs nobody may query the terminal (`cursor::position()`):
 //! it holds crossterm's lock.
 
+use std::fmt;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -21,7 +22,7 @@ use crate::app::key::{Code, Key};
 use crate::app::{Mouse, MouseKind};
 
 /// One thing the terminal sent.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum Input {
     /// A key was pressed, or repeated.
     Key(Key),
@@ -29,6 +30,17 @@ pub enum Input {
     Mouse(Mouse),
     /// A paste the terminal marked as one.
     Paste(String),
+}
+
+impl fmt::Debug for Input {
+    /// Of a paste only its length: it may hold a token, or be a secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Key(key) => f.debug_tuple("Key").field(key).finish(),
+            Self::Mouse(mouse) => f.debug_tuple("Mouse").field(mouse).finish(),
+            Self::Paste(text) => write!(f, "Paste({} bytes)", text.len()),
+        }
+    }
 }
 
 /// What arrived together, or why nothing arrives any more.

@@ -3,7 +3,6 @@
 use ratatui::layout::Rect;
 use ratatui::text::Line;
 
-use super::call::verdict_meaning;
 use super::canvas::{Canvas, bottom};
 use super::theme::Meaning;
 use crate::app::{Field, Target};
@@ -23,9 +22,10 @@ pub fn render(canvas: &mut Canvas, area: Rect) {
         canvas.line(area, hint);
         return;
     }
+    let selected = canvas.app.activity_place();
+    let area = if area.width < WIDE { in_full(canvas, area, selected) } else { area };
     let scrolls = total > usize::from(area.height);
     let rows = usize::from(area.height) - usize::from(scrolls);
-    let selected = canvas.app.activity_place();
     let window = canvas.drawn.activity.around(selected, rows, total);
     canvas.drawn.activity = window;
     let focused = canvas.app.focus.field == Some(Field::ActivityRows);
@@ -46,6 +46,30 @@ pub fn render(canvas: &mut Canvas, area: Rect) {
     }
 }
 
+/// From this width on a row tells its time.
+const TIMED: u16 = 56;
+/// From this width on a row tells everything; below, what the selected one leaves out stands under the list.
+const WIDE: u16 = 90;
+
+/// Time and reason of the selected call, below the list; answers the place of the list.
+fn in_full(canvas: &mut Canvas, area: Rect, selected: usize) -> Rect {
+    let Some(record) = canvas.app.auth.activity.nth_newest(selected).cloned() else {
+        return area;
+    };
+    let told = format!("{} {} {}", canvas.app.time(record.at), record.decision.code(), took(record.took));
+    let told = canvas.span(told, Meaning::Hint);
+    let place = bottom(area, 3);
+    let rest = canvas.lines(place, [Line::from(told)]);
+    let told = canvas.clipped(&sentence(&record), rest.width, 2, Meaning::Plain);
+    canvas.lines(rest, told);
+    Rect { height: area.height - place.height, ..area }
+}
+
+/// Why a call was answered as it was.
+fn sentence(record: &Record) -> String {
+    record.trouble.as_deref().map_or_else(|| record.decision.sentence(), str::to_owned)
+}
+
 /// The last calls, below a pane that fills the stage.
 pub fn last_calls(canvas: &mut Canvas, area: Rect) {
     let area = Rect { x: area.x + 1, width: area.width.saturating_sub(2), ..area };
@@ -59,11 +83,11 @@ fn line(canvas: &Canvas, record: &Record, columns: u16, selected: bool) -> Line<
     let plain = if selected { Meaning::Selected } else { Meaning::Plain };
     let who = decision.subject.as_deref().map(|name| text::name(name, 32));
     let who = who.or_else(|| record.token_id.map(|id| id.to_string())).unwrap_or_else(|| "(no token)".to_owned());
-    let wide = columns >= 90;
+    let wide = columns >= WIDE;
     let (name, tool) = if wide { (14, 14) } else { (10, 11) };
     let verdict = decision.verdict();
     let mut line = Vec::new();
-    if wide || columns >= 60 {
+    if columns >= TIMED {
         line.push(canvas.span(format!("{} ", canvas.app.time(record.at)), Meaning::Hint));
     }
     if wide {
@@ -71,8 +95,8 @@ fn line(canvas: &Canvas, record: &Record, columns: u16, selected: bool) -> Line<
     }
     line.push(canvas.span(format!("{} ", padded(&who, name)), plain));
     line.push(canvas.span(format!("{} ", padded(&text::name(&record.tool, 32), tool)), plain));
-    line.push(canvas.span(format!("{:<13}", verdict.word()), verdict_meaning(verdict)));
-    let told = record.trouble.as_deref().map_or_else(|| decision.sentence(), str::to_owned);
+    line.push(canvas.span(format!("{:<13}", verdict.word()), Meaning::of_verdict(verdict)));
+    let told = sentence(record);
     let tail = took(record.took);
     let used: usize = line.iter().map(|span| text::width(&span.content)).sum();
     let room = usize::from(columns).saturating_sub(used + 1);

@@ -8,17 +8,9 @@ use super::theme::Meaning;
 use super::widget::{choice, labelled, state, text_lines};
 use crate::app::{Field, LastCall};
 use crate::auth::decision::Passed;
-use crate::auth::{Check, Decision, Verdict};
+use crate::auth::{Check, Decision};
 use crate::text::{self, display_safe};
 use crate::tools::{self, Given};
-
-pub fn verdict_meaning(verdict: Verdict) -> Meaning {
-    match verdict {
-        Verdict::Allowed => Meaning::Ok,
-        Verdict::Forbidden => Meaning::Denied,
-        Verdict::Unauthorized => Meaning::Expired,
-    }
-}
 
 pub fn render(canvas: &mut Canvas, area: Rect) {
     let decision = canvas.app.preview();
@@ -45,7 +37,7 @@ pub fn render(canvas: &mut Canvas, area: Rect) {
     if side.is_none() && rest.height >= trace_rows + 6 {
         trace(canvas, top(rest, trace_rows), &decision);
         rest = below(rest, trace_rows + u16::from(tall));
-    } else if side.is_none() && rest.height > 5 {
+    } else if side.is_none() && rest.height > 4 {
         let signs = short_trace(canvas, &decision);
         rest = canvas.lines(rest, [signs]);
     }
@@ -97,11 +89,12 @@ fn trace(canvas: &mut Canvas, area: Rect, decision: &Decision) {
     let lines: Vec<Line<'static>> = decision
         .trace()
         .map(|(check, passed)| {
-            let meaning = sign_meaning(passed);
+            let meaning = Meaning::of_check(passed);
             let told = if passed == Passed::NotReached { Meaning::Hint } else { Meaning::Plain };
             let note = match (check, &decision.result, canvas.app.selected()) {
                 (Check::Present, _, Some(entry)) => format!(", {}", text::words::bytes(entry.text.len())),
                 (Check::Permission, Ok(by), _) => format!(": {}", text::name(by, 32)),
+                (Check::Binding, ..) if !canvas.app.auth.rules.expects_binding() => ": any".to_owned(),
                 _ => String::new(),
             };
             Line::from(vec![
@@ -113,18 +106,10 @@ fn trace(canvas: &mut Canvas, area: Rect, decision: &Decision) {
     canvas.lines(area, lines);
 }
 
-const fn sign_meaning(passed: Passed) -> Meaning {
-    match passed {
-        Passed::Yes => Meaning::Ok,
-        Passed::No => Meaning::Denied,
-        Passed::NotReached => Meaning::Hint,
-    }
-}
-
 /// The trace in one line: the signs, and the check where it stopped.
 fn short_trace(canvas: &Canvas, decision: &Decision) -> Line<'static> {
     let mut spans: Vec<Span<'static>> =
-        decision.trace().map(|(_, passed)| canvas.span(passed.sign(), sign_meaning(passed))).collect();
+        decision.trace().map(|(_, passed)| canvas.span(passed.sign(), Meaning::of_check(passed))).collect();
     let stop = decision.reason().map_or("all checks passed", |reason| reason.check().label());
     spans.push(canvas.span(format!(" {stop}"), Meaning::Hint));
     Line::from(spans)
@@ -132,7 +117,7 @@ fn short_trace(canvas: &Canvas, decision: &Decision) -> Line<'static> {
 
 /// What the gate would say now.
 fn outcome(canvas: &mut Canvas, area: Rect, decision: &Decision) -> Rect {
-    let meaning = verdict_meaning(decision.verdict());
+    let meaning = Meaning::of_verdict(decision.verdict());
     let code = if decision.reason().is_some() { format!("  {}", decision.code()) } else { String::new() };
     let line = vec![canvas.span(decision.verdict().word(), meaning), canvas.span(code, Meaning::Plain)];
     let rest = canvas.lines(area, [Line::from(line)]);
@@ -153,9 +138,16 @@ fn last_answer(canvas: &mut Canvas, area: Rect, last: &LastCall) {
     let title = canvas.span(title, Meaning::Hint);
     let answer = wrap(&display_safe(&called.outcome.answer().to_string(), 2000), area.width);
     let rows = usize::from(area.height);
-    // The answer itself matters more than its title.
-    let rest = if rows > answer.len() || rows > 2 { canvas.lines(area, [Line::from(title)]) } else { area };
-    let meaning = verdict_meaning(called.decision.verdict());
+    // The answer itself matters more than its title, of which one word is left where there is no row for it.
+    let short = "last: ";
+    let untitled = rows <= answer.len() && rows <= 2;
+    let rest = if untitled { right_of(area, 6) } else { canvas.lines(area, [Line::from(title)]) };
+    if untitled {
+        let short = canvas.span(short, Meaning::Hint);
+        canvas.line(area, short);
+    }
+    let answer = if untitled { wrap(&answer.concat(), rest.width) } else { answer };
+    let meaning = Meaning::of_verdict(called.decision.verdict());
     let rows = usize::from(rest.height);
     let cut = answer.len().saturating_sub(rows);
     let lines: Vec<Line<'static>> =

@@ -11,6 +11,9 @@ use super::theme::{Meaning, Theme};
 use crate::app::{App, Area, Drawn, Target};
 use crate::text;
 
+/// From this size on a pane has a box, and around it the row of panes and the last calls.
+const SURROUNDED: (u16, u16) = (60, 18);
+
 /// One frame being drawn.
 pub struct Canvas<'a> {
     /// What is drawn.
@@ -77,6 +80,21 @@ impl Canvas<'_> {
         let told = self.span(told, Meaning::Hint);
         self.line(last, told);
         end
+    }
+
+    /// Whether there is room for more than one pane's content.
+    pub const fn is_surrounded(&self) -> bool {
+        self.buf.area.width >= SURROUNDED.0 && self.buf.area.height >= SURROUNDED.1
+    }
+
+    /// A line with a title; answers what is below.
+    pub fn headed(&mut self, area: Rect, title: Line<'static>) -> Rect {
+        let rule = Line::styled("━".repeat(usize::from(area.width)), self.style(Meaning::Focused));
+        self.line(area, rule);
+        let title = cut(title, usize::from(area.width.saturating_sub(2)));
+        let width = u16::try_from(title.width()).unwrap_or(area.width);
+        self.line(Rect { x: area.x + 1, width, ..area }, title);
+        below(area, 1)
     }
 
     /// A box with a title; answers what is inside.

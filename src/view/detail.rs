@@ -23,8 +23,8 @@ pub fn render(canvas: &mut Canvas, seq: u64, scroll: usize) {
         lines.push(Line::default());
     };
     part("why", &explain_record(&record), Meaning::Plain);
-    part("arguments", &record.arguments, Meaning::Plain);
-    part("answer", &record.answer, super::call::verdict_meaning(record.decision.verdict()));
+    part("arguments", &record.arguments.to_string(), Meaning::Plain);
+    part("answer", &record.answer.to_string(), Meaning::of_verdict(record.decision.verdict()));
     lines.pop();
     canvas.drawn.overlay_rows = usize::from(inner.height);
     canvas.drawn.overlay_end = canvas.scrolled(inner, lines.len(), scroll, |n| lines[n].clone());

@@ -29,6 +29,11 @@ pub fn render(canvas: &mut Canvas, area: Rect) {
         canvas.span(" help ", Meaning::Plain),
     ]);
     let width = u16::try_from(right.width()).unwrap_or(area.width).min(area.width);
+    let told = canvas.app.judged_by().join(" · ");
+    let room = usize::from(area.width).saturating_sub(left.width() + 3 + usize::from(width));
+    if !told.is_empty() && room > 0 {
+        left.spans.push(canvas.span(format!("  {}", text::fit(&told, room)), Meaning::Expired));
+    }
     canvas.line(area, left);
     let place = Rect { x: area.x + area.width - width, width, ..area };
     canvas.line(place, right);

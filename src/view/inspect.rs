@@ -7,17 +7,24 @@ use super::canvas::{Canvas, below, top};
 use super::theme::Meaning;
 use super::widget::{bar, choice, labelled, phase, ticking};
 use crate::app::{Field, InspectView, Target};
+use crate::auth::decision::Passed;
 use crate::auth::inspection::LightState;
-use crate::auth::{Inspection, Light, NumericDate, Phase, Standing};
+use crate::auth::{Check, Inspection, Light, NumericDate, Phase, Standing};
 use crate::text::words::{elapsed, remaining};
 use crate::text::{self, display_safe};
 
 /// How much of a raw document is shown, in bytes; the rest is counted.
 const RAW: usize = 16 * 1024;
 
-pub fn title(canvas: &Canvas) -> String {
+/// Columns of a pane's title beside what is told here.
+const TITLE: usize = 15;
+
+pub fn title(canvas: &Canvas, columns: u16) -> String {
     canvas.app.selected().map_or_else(String::new, |entry| {
-        format!("{} · {}", text::fit(&canvas.app.token_name(entry), 24), entry.provenance.words())
+        let name = text::fit(&canvas.app.token_name(entry), 24);
+        let told = format!("{name} · {}", entry.provenance.words());
+        let whole = format!("{told} · {}", entry.id);
+        if text::width(&whole) + TITLE <= usize::from(columns) { whole } else { told }
     })
 }
 
@@ -107,18 +114,23 @@ pub fn verdict(canvas: &mut Canvas, area: Rect, inspection: &Inspection) -> Rect
     };
     let mut spans = vec![canvas.span(standing.word(), meaning)];
     // Of the time the word has told everything.
-    let reason = standing.reason().filter(|reason| reason.check() != crate::auth::Check::Time);
+    let reason = standing.reason().filter(|reason| reason.check() != Check::Time);
     if let Some(code) = reason.map(crate::auth::Reason::code) {
         spans.push(canvas.span(format!("  {code}"), Meaning::Plain));
     }
+    let holds = canvas.drawn.holds;
     let (told, left) = countdown(canvas, judged.lifetime.phase(now), &standing);
-    // Beside a refusal the times are a note, which is left out rather than cut.
+    // Beside a refusal the times are a note, which is left out rather than cut; then nothing ticks either.
     let used: usize = spans.iter().map(|span| text::width(&span.content)).sum();
     if reason.is_none() || used + 2 + text::width(&told) <= usize::from(area.width) {
         spans.push(canvas.span(format!("  {told}"), Meaning::Plain));
+    } else {
+        canvas.drawn.holds = holds;
     }
     let line = Line::from(spans);
-    if let (Some(left), Some(length)) = (left, judged.lifetime.length()) {
+    // A token that does not say since when it lives has lived here since it came.
+    let since_it_came = || Some(judged.lifetime.exp?.since(canvas.app.selected()?.added)).filter(|length| *length > 0);
+    if let (Some(left), Some(length)) = (left, judged.lifetime.length().or_else(since_it_came)) {
         let room = usize::from(area.width).saturating_sub(line.width() + 2).min(24);
         let (full, empty) = bar(left, length, room);
         let mut line = line;
@@ -153,7 +165,8 @@ fn countdown(canvas: &mut Canvas, at: Phase, standing: &Standing) -> (String, Op
 
 /// Findings first, then the claims of the payload, then the members of the header.
 fn claims(canvas: &mut Canvas, area: Rect, inspection: &Inspection, scroll: usize) -> usize {
-    let findings: Vec<String> = match inspection.findings.as_slice() {
+    let found = inspection.findings_at(canvas.app.times.judged);
+    let findings: Vec<String> = match found.as_slice() {
         [] => vec!["no findings".to_owned()],
         list => list.iter().flat_map(|f| super::canvas::wrap(&format!("! {f}"), area.width)).collect(),
     };
@@ -170,7 +183,7 @@ fn claims(canvas: &mut Canvas, area: Rect, inspection: &Inspection, scroll: usiz
     for n in shown.start..shown.end.min(total) {
         let mut n = n;
         let line = if n < findings.len() {
-            let meaning = if inspection.findings.is_empty() { Meaning::Hint } else { Meaning::Expired };
+            let meaning = if found.is_empty() { Meaning::Hint } else { Meaning::Expired };
             canvas.span(findings[n].clone(), meaning).into()
         } else if {
             n -= findings.len();
@@ -313,13 +326,13 @@ fn raw(canvas: &Canvas, inspection: &Inspection, columns: u16) -> Vec<Line<'stat
 pub fn checks(canvas: &Canvas, inspection: &Inspection, columns: u16) -> Vec<Line<'static>> {
     let mut lines = Vec::new();
     for (check, passed, reason) in inspection.judged.trace(canvas.app.times.judged) {
-        let meaning = match passed {
-            crate::auth::decision::Passed::Yes => Meaning::Ok,
-            crate::auth::decision::Passed::No => Meaning::Denied,
-            crate::auth::decision::Passed::NotReached => Meaning::Hint,
+        let meaning = Meaning::of_check(passed);
+        let note = match check {
+            _ if passed == Passed::NotReached => " (not checked)",
+            Check::Binding if !canvas.app.auth.rules.expects_binding() => ": any",
+            _ => "",
         };
-        let not_made = if reason.is_none() && meaning == Meaning::Hint { " (not checked)" } else { "" };
-        let line = vec![canvas.span(passed.sign(), meaning), Span::raw(format!(" {}{not_made}", check.label()))];
+        let line = vec![canvas.span(passed.sign(), meaning), Span::raw(format!(" {}{note}", check.label()))];
         lines.push(Line::from(line));
         if let Some(reason) = reason {
             let told = super::canvas::wrap(&reason.to_string(), columns.saturating_sub(2));

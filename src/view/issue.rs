@@ -52,13 +52,16 @@ fn row(canvas: &mut Canvas, area: Rect, field: Field) {
     match field {
         Field::Permissions => ticks(canvas, place),
         Field::Preset => {
-            let line = choice(canvas, PRESETS[form.preset].name, focused);
+            let mut line = choice(canvas, PRESETS[form.preset].name, focused);
+            if !form.is_as_preset() {
+                line.push(canvas.span(" changed", Meaning::Hint));
+            }
             canvas.line(place, Line::from(line));
         }
         _ => {
             let hint = match field {
                 Field::UserId => "who the token is for",
-                Field::Others => "more, by spaces",
+                Field::Others => "more, by commas",
                 Field::Issuer | Field::Audience => "none",
                 Field::Extra => "{\"claim\": 1}",
                 _ => "",

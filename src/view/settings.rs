@@ -7,7 +7,7 @@ use super::canvas::{Canvas, below, right_of, top};
 use super::theme::Meaning;
 use super::widget::{choice, text_line};
 use crate::app::Target;
-use crate::app::overlay::{KEY_CHOICES, SettingsField, SettingsForm};
+use crate::app::overlay::{SettingsField, SettingsForm};
 
 /// Columns of a label.
 const LABEL: u16 = 19;
@@ -37,7 +37,7 @@ fn row(canvas: &mut Canvas, area: Rect, form: &SettingsForm, field: SettingsFiel
     let place = right_of(area, LABEL);
     let (text, hint) = match field {
         SettingsField::Key => {
-            let line = choice(canvas, KEY_CHOICES[form.key], focused);
+            let line = choice(canvas, form.key.words(), focused);
             return canvas.line(place, Line::from(line));
         }
         SettingsField::Times => {

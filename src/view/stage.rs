@@ -12,18 +12,16 @@ use crate::text;
 
 /// From this size on all panes are shown at once.
 const ALL_PANES: (u16, u16) = (110, 28);
-/// From this width on the pane is framed by the row of panes and the last calls.
-const SURROUNDED: (u16, u16) = (60, 18);
-
 pub fn render(canvas: &mut Canvas, area: Rect) {
     header::render(canvas, top(area, 1));
     let rest = below(area, 1);
-    if (area.width, area.height) >= ALL_PANES && area.height >= ALL_PANES.1 {
+    if area.width >= ALL_PANES.0 && area.height >= ALL_PANES.1 {
         let stage = Rect { height: rest.height - 2, ..rest };
         all(canvas, stage);
-    } else if area.width >= SURROUNDED.0 && area.height >= SURROUNDED.1 {
+    } else if canvas.is_surrounded() {
         let rest = panes_row(canvas, rest);
-        let calls = if canvas.app.focus.pane == Pane::Activity { 0 } else { 3 };
+        let made = u16::try_from(canvas.app.auth.activity.len()).unwrap_or(u16::MAX);
+        let calls = if canvas.app.focus.pane == Pane::Activity { 0 } else { made.min(3) };
         let stage = Rect { height: rest.height - 2 - calls, ..rest };
         pane(canvas, canvas.app.focus.pane, stage);
         activity::last_calls(canvas, top(below(rest, stage.height), calls));
@@ -53,15 +51,18 @@ fn pane(canvas: &mut Canvas, pane: Pane, area: Rect) {
     let mut title = vec![canvas.span(format!(" {} {} ", pane.digit(), pane.title()), meaning)];
     let told = match pane {
         Pane::Tokens => tokens::title(canvas),
-        Pane::Inspect => inspect::title(canvas),
+        Pane::Inspect => inspect::title(canvas, area.width),
         Pane::Activity => activity::title(canvas),
         Pane::Issue | Pane::Call => String::new(),
     };
     if !told.is_empty() {
         title.push(Span::raw(format!("{told} ")));
     }
-    let inner = canvas.frame(area, Line::from(title), focused);
-    let inner = right_of(inner, 1);
+    let inner = match canvas.is_surrounded() {
+        true => right_of(canvas.frame(area, Line::from(title), focused), 1),
+        // A box would take two of the few rows, and three of the few columns.
+        false => canvas.headed(area, Line::from(title)),
+    };
     match pane {
         Pane::Issue => issue::render(canvas, inner),
         Pane::Tokens => tokens::render(canvas, inner),
@@ -98,7 +99,7 @@ pub fn message(canvas: &mut Canvas, screen: Rect) {
     let (sign, meaning) = if toast.trouble { ("!", Meaning::Denied) } else { ("·", Meaning::Ok) };
     let lines = canvas.wrapped(&format!("{sign} {}", toast.text), screen.width.saturating_sub(2), meaning);
     let rows = u16::try_from(lines.len()).unwrap_or(1).min(4);
-    let spare = u16::from(screen.width >= SURROUNDED.0 && screen.height >= SURROUNDED.1);
+    let spare = u16::from(canvas.is_surrounded());
     let area = bottom(Rect { height: screen.height - spare, ..screen }, rows);
     Clear.render(area, canvas.buf);
     canvas.lines(right_of(area, 1), lines);

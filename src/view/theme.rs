@@ -2,6 +2,9 @@
 
 use ratatui::style::{Color, Modifier, Style};
 
+use crate::auth::Verdict;
+use crate::auth::decision::Passed;
+
 /// What a piece of text is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the names are the meanings")]
@@ -19,6 +22,26 @@ pub enum Meaning {
     Header,
     Payload,
     Signature,
+}
+
+impl Meaning {
+    /// What a verdict means.
+    pub const fn of_verdict(verdict: Verdict) -> Self {
+        match verdict {
+            Verdict::Allowed => Self::Ok,
+            Verdict::Forbidden => Self::Denied,
+            Verdict::Unauthorized => Self::Expired,
+        }
+    }
+
+    /// What became of a check.
+    pub const fn of_check(passed: Passed) -> Self {
+        match passed {
+            Passed::Yes => Self::Ok,
+            Passed::No => Self::Denied,
+            Passed::NotReached => Self::Hint,
+        }
+    }
 }
 
 /// How meanings look.

@@ -50,10 +50,11 @@ pub fn render(canvas: &mut Canvas, scroll: usize) {
     lines.extend(inspect::checks(canvas, &inspection, rest.width));
     lines.push(Line::default());
     lines.push(canvas.span("findings", Meaning::Label).into());
-    for finding in &inspection.findings {
+    let found = inspection.findings_at(canvas.app.times.judged);
+    for finding in &found {
         lines.extend(canvas.wrapped(&finding.to_string(), rest.width, Meaning::Expired));
     }
-    if inspection.findings.is_empty() {
+    if found.is_empty() {
         lines.push(canvas.span("none", Meaning::Hint).into());
     }
     canvas.drawn.overlay_rows = usize::from(rest.height);

@@ -69,7 +69,7 @@ fn draw_row(canvas: &mut Canvas, area: Rect, entry: Option<&TokenEntry>, selecte
     let room = usize::from(area.width).saturating_sub(2 + text::width(&words) + 1);
     let held = match entry.judged.permissions.as_slice() {
         [] => String::new(),
-        list => text::display_safe(&list.join(","), 64),
+        list => text::names(list.iter(), 32, 4, ","),
     };
     let name_room = if room > 20 { room * 3 / 5 } else { room.saturating_sub(1) };
     let pasted = if entry.provenance == Provenance::Pasted { "*" } else { "" };

@@ -4,6 +4,7 @@ use portcullis::app::drawn::Target;
 use portcullis::app::keymap::{self, Action};
 use portcullis::app::overlay::Overlay;
 use portcullis::app::{Effect, Field, Mouse, MouseKind, Msg, Pane};
+use portcullis::auth::Leeway;
 use rstest::rstest;
 
 use crate::desk::Desk;
@@ -91,7 +92,11 @@ fn every_command_is_found_by_its_words_and_done_from_the_palette() {
         desk.types("a").keys("Enter Ctrl-P").pastes(binding.words);
         let Some(Overlay::Palette(palette)) = desk.app.overlays.last() else { panic!("no palette") };
         assert!(palette.matches().iter().any(|found| found.action == binding.action), "{}", binding.words);
+        let (before, left) = (desk.screen(), desk.left.len());
         desk.keys("Enter");
+        assert!(!matches!(desk.app.overlays.last(), Some(Overlay::Palette(_))), "{}", binding.words);
+        // Every command is seen: by what it changes below the palette, by what it says, or by what it asks of the shell.
+        assert!(desk.screen() != before || desk.left.len() > left, "{} did nothing", binding.words);
     }
 }
 
@@ -125,12 +130,89 @@ fn another_key_is_tried_and_taken_over() {
 #[test]
 fn settings_name_what_is_wrong_and_lose_nothing() {
     let mut desk = Desk::new(120, 36);
-    desk.keys("Ctrl-S Ctrl-U").types("1h").keys("Enter").must_show(&["leeway: whole seconds, at most 5m"]);
+    desk.keys("Ctrl-S Ctrl-U").types("1h").keys("Enter").must_show(&["leeway: whole seconds, at most 300s"]);
     desk.keys("Ctrl-U").types("5s").keys("Tab").types("me").keys("Tab Tab").types("/no/such/policy").keys("Enter");
-    desk.must_show(&["policy file: policy /no/such/policy: no such file or directory", "/no/such/policy"]);
+    desk.must_show(&["policy file /no/such/policy: no such file or directory"]);
     desk.keys("Ctrl-U Enter").must_show(&["settings applied"]);
     assert_eq!(desk.app.auth.rules.issuer.as_deref(), Some("me"));
-    desk.types("a").keys("Alt-1 Enter");
+    assert_eq!(desk.app.auth.rules.leeway, Leeway::seconds(5));
+}
+
+#[test]
+fn settings_that_ask_for_another_key_wait_for_it() {
+    let mut desk = Desk::new(120, 36);
+    desk.keys("Ctrl-S Ctrl-U").types("5s").keys("Up Right Enter").must_show(&["Type the signing key"]);
+    assert_eq!(desk.app.auth.rules.leeway, Leeway::NONE, "half of the settings were applied");
+    desk.keys("Enter").must_show(&["type the secret first"]);
+    desk.keys("Esc").must_show(&["settings", "‹ type another ›"]);
+    desk.keys("Enter")
+        .types("my-secret")
+        .keys("Enter")
+        .must_show(&["key: typed, HS256, 72 bit, weak", "settings applied"]);
+    assert_eq!(desk.app.auth.rules.leeway, Leeway::seconds(5));
+}
+
+#[test]
+fn what_everything_is_judged_by_stands_above() {
+    let mut desk = Desk::new(120, 36);
+    assert!(!desk.shows("leeway"));
+    desk.keys("Ctrl-S Ctrl-U").types("5s").keys("Tab").types("me").keys("Enter");
+    desk.must_show(&["leeway 5s · iss me"]);
+}
+
+#[test]
+fn undoing_a_loaded_call_brings_back_the_whole_form() {
+    let mut desk = Desk::new(120, 36);
+    desk.types("user123").keys("Enter Alt-4 Right Enter");
+    desk.keys("Left").keys("Ctrl-Down").must_show(&["token ‹ (no token) ›", "tool  ‹ read_data ›", r#"{"id": 1}"#]);
+    desk.keys("Alt-5 Enter Enter").must_show(&["token ‹ user123", "tool  ‹ write_data ›", r#"{"data": "new"}"#]);
+    desk.keys("Ctrl-7").must_show(&["token ‹ (no token) ›", "tool  ‹ read_data ›", r#"{"id": 1}"#]);
+    desk.keys("Right").must_show(&[r#"{"data": "new"}"#]);
+}
+
+#[test]
+fn a_removal_is_redone_after_its_paste_was_redone() {
+    let mut desk = Desk::new(120, 36);
+    desk.pastes("Bearer eyJhbGciOiJIUzI1NiJ9.eyJ1c2VyX2lkIjoiYSJ9.AAAA").keys("Alt-2 Del");
+    assert_eq!(desk.tokens(), 0);
+    desk.keys("Ctrl-7 Ctrl-7 Ctrl-R");
+    assert_eq!(desk.tokens(), 1);
+    desk.keys("Ctrl-R");
+    assert_eq!(desk.tokens(), 0);
+}
+
+#[test]
+fn a_long_call_of_the_log_says_what_it_did_not_keep() {
+    let mut desk = Desk::new(120, 36);
+    let long = format!("{{\"data\": \"{}\"}}", "x".repeat(5000));
+    desk.types("user123").keys("Enter Alt-4 Tab Ctrl-U").pastes(&long).keys("Enter");
+    desk.keys("Alt-5 Enter End").must_show(&["… (+", " bytes)"]);
+    desk.keys("Enter").must_show(&["the log kept only the beginning of the arguments; 916 B are missing"]);
+}
+
+#[test]
+fn the_palette_does_what_can_be_done_from_anywhere_and_says_what_cannot() {
+    let mut desk = Desk::new(120, 36);
+    let run = |desk: &mut Desk, words: &str| {
+        desk.keys("Ctrl-P").types(words).keys("Enter");
+    };
+    run(&mut desk, "remove the token");
+    desk.must_show(&["select a token to remove"]);
+    run(&mut desk, "repeat the last call");
+    desk.must_show(&["no call was made from here yet"]);
+    run(&mut desk, "undo");
+    desk.must_show(&["there is nothing to undo"]);
+    desk.types("user123").keys("Enter");
+    run(&mut desk, "remove the token");
+    assert_eq!(desk.tokens(), 0);
+}
+
+#[test]
+fn a_click_on_the_newest_call_keeps_following_what_is_new() {
+    let mut desk = Desk::new(120, 36);
+    desk.types("user123").keys("Enter Alt-4 Enter");
+    desk.clicks(Target::ActivityRow(0));
+    desk.keys("Ctrl-O Enter").must_show(&["call 2"]);
 }
 
 #[test]

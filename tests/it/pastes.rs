@@ -120,8 +120,33 @@ fn other_text_goes_into_the_field_in_one_line() {
 fn more_than_a_mebibyte_is_refused_and_said() {
     let mut desk = Desk::new(120, 36);
     desk.pastes(&"x".repeat((1 << 20) + 1));
-    desk.must_show(&["the paste has 1.0 MiB; at most 1.0 MiB are taken"]);
+    desk.must_show(&["the paste has 1048577 bytes; at most 1.0 MiB are taken"]);
     assert_eq!((desk.tokens(), desk.app.issue.user_id.is_empty()), (0, true));
+}
+
+#[test]
+fn of_a_thousand_tokens_and_more_the_first_thousand_are_taken() {
+    let mut desk = Desk::new(120, 36);
+    let tokens: Vec<String> = (0..1200).map(|n| format!("eyJhbGciOiJIUzI1NiJ9.eyJuIjoiMSJ9.{n:04}AAAA")).collect();
+    let text = tokens.join("\n");
+    desk.pastes(&text).must_show(&["1000 tokens read", "200 more, above the 1000 that one paste may bring"]);
+    assert_eq!(desk.tokens(), 1000);
+    desk.pastes(&text).must_show(&["all of them were in the list already"]);
+    desk.keys("Ctrl-7 Ctrl-7");
+    assert_eq!(desk.tokens(), 0);
+    desk.keys("Ctrl-R");
+    assert_eq!(desk.tokens(), 1000);
+}
+
+#[test]
+fn a_token_that_lost_its_end_is_called_cut_off() {
+    let mut desk = Desk::new(120, 36);
+    let whole = desk.types("user123").keys("Enter").token();
+    for length in [whole.len() - 1, whole.len() - 50, 60] {
+        desk.pastes(portcullis::text::head(&whole, length)).must_show(&["looks cut off"]);
+    }
+    desk.pastes(&whole);
+    assert!(!desk.shows("looks cut off"));
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use portcullis::auth::inspection::LightState;
 use portcullis::auth::{
-    Call, IssueRequest, Lifetime, Light, NumericDate, Phase, Policy, Rules, Standing, Verdict, lifetime,
+    Call, IssueRequest, Leeway, Lifetime, Light, NumericDate, Phase, Policy, Rules, Standing, Verdict, lifetime,
 };
 use portcullis::text::words::{self, SECOND};
 use proptest::prelude::*;
@@ -97,7 +97,7 @@ proptest! {
         leeway in 0u64..3,
         now in -6_000_000i64..6_000_000,
     ) {
-        let rules = rules().with_leeway(leeway);
+        let rules = Rules { leeway: Leeway::seconds(leeway), ..rules() };
         let at = |micros: i64| NumericDate::from_micros(NOW.micros() + micros);
         let request = IssueRequest {
             user_id: "user123".into(),
@@ -107,19 +107,19 @@ proptest! {
         };
         let token = rules.issue(&request, "1", NOW).expect("a token");
         let now = at(now);
-        let remains = lifetime::remaining(now, at(exp), rules.leeway) > 0;
-        let begun = nbf.is_none_or(|nbf| lifetime::until_valid(now, at(nbf), rules.leeway) <= 0);
+        let remains = lifetime::remaining(now, at(exp), rules.leeway.micros()) > 0;
+        let begun = nbf.is_none_or(|nbf| lifetime::until_valid(now, at(nbf), rules.leeway.micros()) <= 0);
         prop_assert_eq!(rules.verify(&token, now).is_ok(), remains && begun);
         agree(&rules, &token, now)?;
     }
 
     #[test]
     fn the_border_is_exact_to_the_microsecond(exp in 1i64..4_000_000_000_000_000, leeway in 0u64..301) {
-        let rules = rules().with_leeway(leeway);
+        let rules = Rules { leeway: Leeway::seconds(leeway), ..rules() };
         let exp = NumericDate::from_micros(exp);
         let request = IssueRequest { user_id: "u".into(), expires: Some(exp), ..IssueRequest::default() };
         let token = rules.issue(&request, "1", NOW).expect("a token");
-        let dead = exp.plus(rules.leeway);
+        let dead = exp.plus(rules.leeway.micros());
         prop_assert!(rules.verify(&token, dead.plus(-1)).is_ok());
         prop_assert!(rules.verify(&token, dead).is_err());
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use portcullis::auth::{Key, KeyOrigin, Rules};
+use portcullis::auth::{Key, KeyOrigin, Leeway, Rules};
 
 use crate::desk::{Desk, SECRET};
 
@@ -10,7 +10,7 @@ const SECOND: Duration = Duration::from_secs(1);
 
 fn with_leeway(seconds: u64) -> Desk {
     let key = Key::new(SECRET, KeyOrigin::Program).expect("a key");
-    Desk::with(Rules::new(key).with_leeway(seconds), 120, 36)
+    Desk::with(Rules { leeway: Leeway::seconds(seconds), ..Rules::new(key) }, 120, 36)
 }
 
 /// A token that lives this long, selected, with the Call pane in focus.
@@ -105,6 +105,7 @@ fn the_picture_is_constant_until_it_asks_to_be_drawn_and_differs_then() {
                 assert_eq!(desk.screen(), before, "{columns}x{rows} {pane}: changed before its time");
                 desk.clock.advance(Duration::from_micros(1));
                 desk.tell(portcullis::app::Msg::Woke);
+                assert_ne!(desk.screen(), before, "{columns}x{rows} {pane}: woken for nothing");
             }
         }
     }

@@ -28,7 +28,9 @@ fn the_example_works_and_the_secret_is_nowhere() {
     console.wait_for("20 characters; never shown");
     let arguments = console.arguments();
     assert!(arguments.contains("--leeway") && !arguments.contains("secret"), "{arguments}");
-    assert!(!console.has_written(SECRET.split_at(8).0));
+    assert!(!console.has_written(SECRET.split_at(8).0) && !console.screen().contains(SECRET.split_at(8).0));
+    console.keys("\x1b");
+    console.wait_for("Enter apply  ");
     console.keys("\x1b");
     console.wait_for("Enter call");
     console.keys(QUIT);

@@ -1,0 +1,115 @@
+//! What everything on screen is judged by: the settings being applied, and keys being typed, tried and made.
+
+use std::sync::Arc;
+
+use super::overlay::{KeyChoice, KeyPrompt, Overlay, Purpose, Question, SettingsField, SettingsForm};
+use super::{App, Effect};
+use crate::auth::{Check, Key, KeyOrigin, KeyRing, Policy, Rules};
+
+impl App {
+    pub(super) fn settings(&mut self) {
+        let form = SettingsForm::new(&self.auth.rules, &self.policy_source, self.time_style);
+        self.overlays.push(Overlay::Settings(Box::new(form)));
+    }
+
+    /// All of the settings or none: the form stays open until another key is typed and another policy is read.
+    pub(super) fn apply(&mut self, mut form: Box<SettingsForm>) -> Vec<Effect> {
+        let policy = form.policy.text();
+        let mut effects = Vec::new();
+        match form.rules(&self.auth.rules) {
+            Err((field, sentence)) => form.refuse(field, sentence),
+            Ok(_) if form.key == KeyChoice::Type && form.typed.is_none() => {
+                self.overlays.push(Overlay::Settings(form));
+                self.prompt(Purpose::Settings);
+                return effects;
+            }
+            // A file is read again each time: it may have changed.
+            Ok(_) if policy != self.policy_source || !policy.is_empty() => effects.push(Effect::LoadPolicy(policy)),
+            Ok(rules) => return self.apply_rules(&form, rules),
+        }
+        self.overlays.push(Overlay::Settings(form));
+        effects
+    }
+
+    fn apply_rules(&mut self, form: &SettingsForm, rules: Rules) -> Vec<Effect> {
+        self.time_style = form.times;
+        self.policy_source = form.policy.text();
+        self.say("settings applied; everything on screen is judged by them");
+        let mut effects = vec![Effect::SetRules(Box::new(rules))];
+        if form.key == KeyChoice::Fresh {
+            effects.extend(self.fresh_key());
+        }
+        effects
+    }
+
+    /// A policy file was read, for the settings that wait for it.
+    pub(super) fn policy_read(&mut self, result: Result<Arc<Policy>, String>) -> Vec<Effect> {
+        let Some(Overlay::Settings(mut form)) = self.overlays.pop() else {
+            return Vec::new();
+        };
+        let rules = result.map_err(|sentence| (SettingsField::Policy, sentence));
+        match rules.and_then(|policy| Ok(Rules { policy, ..form.rules(&self.auth.rules)? })) {
+            Ok(rules) => self.apply_rules(&form, rules),
+            Err((field, sentence)) => {
+                form.refuse(field, sentence);
+                self.overlays.push(Overlay::Settings(form));
+                Vec::new()
+            }
+        }
+    }
+
+    pub(super) fn prompt(&mut self, purpose: Purpose) {
+        // A secret may follow right behind the key: it must find a prompt, whatever the token is like.
+        if purpose == Purpose::Try && self.selected().is_none() {
+            self.complain("select a token to try another key on");
+        } else {
+            self.overlays.push(Overlay::KeyPrompt(KeyPrompt::new(purpose)));
+        }
+    }
+
+    pub(super) fn use_key(&mut self, prompt: &KeyPrompt) -> Vec<Effect> {
+        let fault = match (Key::new(prompt.secret(), KeyOrigin::Typed), prompt.purpose) {
+            (Err(_), _) => "type the secret first",
+            (Ok(key), Purpose::Replace) => {
+                self.say("this key signs and verifies from now on");
+                return vec![Effect::SetRules(Box::new(self.with_key(key)))];
+            }
+            (Ok(key), Purpose::Settings) => {
+                let Some(Overlay::Settings(mut form)) = self.overlays.pop() else {
+                    return Vec::new();
+                };
+                form.typed = Some(key);
+                return self.apply(form);
+            }
+            (Ok(key), Purpose::Try) => {
+                let rules = self.with_key(key);
+                let token = self.selected().map(|entry| Arc::clone(&entry.text)).unwrap_or_default();
+                let fits = |(check, step): &(Check, Option<_>)| *check == Check::Signature && *step == Some(Ok(()));
+                if rules.inspect(token).judged.steps(self.times.judged).iter().any(fits) {
+                    self.overlays.push(Overlay::Confirm(Question::AdoptKey(Box::new(rules))));
+                    return Vec::new();
+                }
+                "this key does not fit the token's signature either"
+            }
+        };
+        // Empty again: masked letters that stayed would be taken for a part of the next try.
+        let mut prompt = KeyPrompt::new(prompt.purpose);
+        prompt.fault = Some(fault);
+        self.overlays.push(Overlay::KeyPrompt(prompt));
+        Vec::new()
+    }
+
+    fn with_key(&self, key: Key) -> Rules {
+        Rules { keys: KeyRing::new(key), ..(*self.auth.rules).clone() }
+    }
+
+    pub(super) fn fresh_key(&mut self) -> Vec<Effect> {
+        self.say("a fresh key signs and verifies from now on");
+        vec![Effect::FreshKey]
+    }
+
+    /// Whether trying another key on the selected token makes sense.
+    pub fn can_try_key(&self) -> bool {
+        self.inspection.as_ref().is_some_and(|inspection| inspection.judged.bad_signature())
+    }
+}
