@@ -5,9 +5,9 @@ use super::focus::FieldKind;
 use super::history::Step;
 use super::keymap::{Action, hint};
 use super::msg::Why;
-use super::overlay::{Overlay, Palette, Purpose, Question};
+use super::overlay::{LabelForm, MAX_LABEL, Overlay, Palette, Purpose, Question};
 use super::{App, Effect, Field, Focus, InspectView, LastCall, Pane};
-use crate::text::words;
+use crate::text::{self, words};
 use std::sync::Arc;
 
 impl App {
@@ -28,6 +28,7 @@ impl App {
             // A key that means something else everywhere but in the list.
             Action::Remove if self.focus.field == Some(Field::TokenRows) => return self.remove(),
             Action::Remove => {}
+            Action::Label => self.start_label(),
             Action::Break => {
                 if self.focus.field == Some(Field::CallArguments) {
                     self.edit(Field::CallArguments, super::field::TextField::break_line);
@@ -109,6 +110,7 @@ impl App {
                 Vec::new()
             }
             Some(Overlay::KeyPrompt(prompt)) => self.use_key(&prompt),
+            Some(Overlay::Label(form)) => self.name_token(&form),
             Some(Overlay::Settings(form)) => self.apply(form),
             Some(Overlay::Help { .. } | Overlay::Token { .. }) | None => Vec::new(),
         }
@@ -127,6 +129,28 @@ impl App {
             self.complain("select a token to remove");
         }
         self.selected.map(|number| Effect::Remove(number, Why::Asked)).into_iter().collect()
+    }
+
+    fn start_label(&mut self) {
+        let form =
+            self.selected().map(|entry| LabelForm::new(entry.number, entry.label.as_deref().unwrap_or_default()));
+        match form {
+            Some(form) => self.overlays.push(Overlay::Label(Box::new(form))),
+            None => self.complain("select a token to name"),
+        }
+    }
+
+    fn name_token(&mut self, form: &LabelForm) -> Vec<Effect> {
+        let label = text::head(&form.label.text(), MAX_LABEL).trim().to_owned();
+        let label = Some(label).filter(|label| !label.is_empty()).map(Arc::from);
+        let Some(entry) = self.auth.tokens.iter().find(|entry| entry.number == form.number) else {
+            return Vec::new();
+        };
+        if entry.label == label {
+            return Vec::new();
+        }
+        self.history.push(Step::Labelled(Arc::clone(&entry.text), entry.label.clone()));
+        vec![Effect::Label(form.number, label)]
     }
 
     fn main_act(&mut self) -> Vec<Effect> {

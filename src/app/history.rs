@@ -15,6 +15,8 @@ pub enum Step {
     Arguments(String, bool),
     /// A call was loaded from the log; this is how the form was, and which token was selected.
     Loaded(Box<CallForm>, Option<u64>),
+    /// The token of this text was given another label; this is the one it had.
+    Labelled(Arc<str>, Option<Arc<str>>),
     /// A token was removed from this place.
     Removed(usize, TokenEntry),
     /// A removal was undone: the token that is to be removed again. By its text, because a paste that was undone and
@@ -161,6 +163,12 @@ impl App {
                 self.refresh();
                 self.go(Focus::at(Field::CallTool));
                 (Some(Step::Loaded(Box::new(present), chosen)), Vec::new())
+            }
+            Step::Labelled(text, label) => {
+                let entry = self.auth.tokens.iter().find(|entry| entry.text == text);
+                let effects = entry.map(|entry| Effect::Label(entry.number, label)).into_iter().collect();
+                let present = entry.and_then(|entry| entry.label.clone());
+                (Some(Step::Labelled(text, present)), effects)
             }
             Step::Removed(place, entry) => {
                 let text = Arc::clone(&entry.text);

@@ -19,6 +19,7 @@ pub enum Action {
     Edge(isize),
     Tick,
     Remove,
+    Label,
     Break,
     Token(isize),
     Repeat,
@@ -76,6 +77,7 @@ pub const BINDINGS: &[Binding] = &[
     on(Action::Step(-1), &["Shift-Tab"], "previous field"),
     outside(Action::Tick, &["Space"], "tick or untick a permission"),
     outside(Action::Remove, &["Del"], "remove the token from the list"),
+    on(Action::Label, &["Ctrl-N"], "name the token: give it a label"),
     on(Action::Break, &["Ctrl-J"], "break a line in the arguments"),
     on(Action::Token(-1), &["Ctrl-Up"], "previous token, from any pane"),
     on(Action::Token(1), &["Ctrl-Down"], "next token, from any pane"),
@@ -158,6 +160,7 @@ fn overlay_hint(overlay: &Overlay, action: Action) -> Option<&'static str> {
         (Overlay::Detail { .. }, Action::Copy) => Some("copy answer"),
         (Overlay::Detail { .. }, Action::CopyWhy) => Some("copy why"),
         (Overlay::KeyPrompt(prompt), Action::Act) => Some(prompt.purpose.act()),
+        (Overlay::Label(_), Action::Act) => Some("name it"),
         (Overlay::Settings(_), Action::Act) => Some("apply"),
         (Overlay::Settings(form), Action::Turn(1)) if form.on_choice() => Some("turn"),
         (Overlay::Settings(_), Action::Step(1)) => Some("next field"),
@@ -191,6 +194,7 @@ fn pane_hint(app: &App, action: Action) -> Option<&'static str> {
         Action::Row(1) => None,
         Action::Tick if field == Some(Field::Permissions) => Some("tick"),
         Action::Remove if field == Some(Field::TokenRows) => app.selected().map(|_| "remove"),
+        Action::Label if focus.pane == Pane::Tokens => app.selected().map(|_| "name"),
         Action::Break if field == Some(Field::CallArguments) => Some("new line"),
         Action::Token(1) => (!app.auth.tokens.is_empty()).then_some("token"),
         Action::Repeat => app.last_call.as_ref().map(|_| "repeat call"),
@@ -213,12 +217,13 @@ fn pane_hint(app: &App, action: Action) -> Option<&'static str> {
 }
 
 /// The actions of the footer, the most useful first.
-const FOOTER: [Action; 19] = [
+const FOOTER: [Action; 20] = [
     Action::Act,
     Action::Turn(1),
     Action::Row(1),
     Action::Tick,
     Action::Remove,
+    Action::Label,
     Action::TryKey,
     Action::Palette,
     Action::Token(1),

@@ -203,11 +203,15 @@ impl App {
         place.map_or(0, |place| place + 1)
     }
 
-    /// The name a token goes by on the screen; safe to show.
+    /// The name a token goes by on the screen, behind the label it was given; safe to show.
     pub fn token_name(&self, entry: &TokenEntry) -> String {
-        match &entry.judged.name {
+        let name = match &entry.judged.name {
             Some(name) => text::name(name, 64),
             None => format!("{}-{}", entry.provenance.words().split(' ').next().unwrap_or_default(), entry.number),
+        };
+        match &entry.label {
+            Some(label) => format!("{} · {name}", text::name(label, 64)),
+            None => name,
         }
     }
 
@@ -261,7 +265,7 @@ impl App {
     /// Whether keys that type a character are text here.
     pub fn in_text(&self) -> bool {
         match self.overlays.last() {
-            Some(Overlay::Palette(_) | Overlay::KeyPrompt(_)) => true,
+            Some(Overlay::Palette(_) | Overlay::KeyPrompt(_) | Overlay::Label(_)) => true,
             Some(Overlay::Settings(form)) => !form.on_choice(),
             Some(_) => false,
             None => self.focus.field.is_some_and(|field| field.kind() == FieldKind::Text),

@@ -112,6 +112,8 @@ pub enum Effect {
     Remove(u64, Why),
     /// Put removed tokens back.
     Restore(usize, TokenEntry),
+    /// Give the token of this number a label, or take it away.
+    Label(u64, Option<Arc<str>>),
     /// Call a tool.
     Call {
         /// The number under which the answer is expected.

@@ -34,6 +34,8 @@ pub enum Overlay {
     },
     /// A secret is being typed.
     KeyPrompt(KeyPrompt),
+    /// A token's label is being typed.
+    Label(Box<LabelForm>),
     /// A question to be answered by Enter or Esc.
     Confirm(Question),
 }
@@ -94,6 +96,24 @@ impl Palette {
         BINDINGS.iter().filter(|b| b.is_command()).filter(fits).collect()
     }
 }
+
+/// A token's label being edited.
+#[derive(Debug)]
+pub struct LabelForm {
+    /// The token's number.
+    pub number: u64,
+    /// The label; empty for none.
+    pub label: TextField,
+}
+
+impl LabelForm {
+    pub(super) fn new(number: u64, label: &str) -> Self {
+        Self { number, label: TextField::new(label, Lines::One) }
+    }
+}
+
+/// The longest label that is kept, in bytes.
+pub const MAX_LABEL: usize = 64;
 
 /// What a typed secret is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -290,6 +310,12 @@ impl SettingsForm {
             SettingsField::Policy => Some(&mut self.policy),
             SettingsField::Key | SettingsField::Times => None,
         }
+    }
+
+    /// Whether both say the same.
+    pub(super) fn says_as(&self, other: &Self) -> bool {
+        let texts = |form: &Self| [&form.leeway, &form.issuer, &form.audience, &form.policy].map(TextField::text);
+        self.key == other.key && self.times == other.times && texts(self) == texts(other)
     }
 
     /// Says what is wrong with a field, and goes there.

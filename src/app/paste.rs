@@ -1,7 +1,7 @@
 //! Pastes: a token goes to Inspect from anywhere; any other text goes where the keys go.
 
 use super::history::Step;
-use super::overlay::Overlay;
+use super::overlay::{MAX_LABEL, Overlay};
 use super::{App, Effect, Field, Focus, Pane};
 use crate::text::{self, words};
 
@@ -34,6 +34,7 @@ impl App {
                 palette.filter.insert(text::head(text, 200));
                 palette.row = 0;
             }
+            Some(Overlay::Label(form)) => form.label.insert(text::head(text, MAX_LABEL)),
             Some(Overlay::Settings(form)) => {
                 if let Some(field) = form.text_mut() {
                     field.insert(text);
@@ -64,8 +65,13 @@ impl App {
         }
         let field = self.focus.field.filter(|_| self.overlays.is_empty());
         self.history.push(Step::Pasted { field, text: text.to_owned(), added: Vec::new(), before: None });
-        // What was typed into the settings must not be lost.
-        self.overlays.retain(|overlay| matches!(overlay, Overlay::Settings(_)));
+        // What was typed into a form must not be lost.
+        let fresh = self.settings_form();
+        self.overlays.retain(|overlay| match overlay {
+            Overlay::Settings(form) => !form.says_as(&fresh),
+            Overlay::Label(_) => true,
+            _ => false,
+        });
         self.go(Focus::first(Pane::Inspect));
         self.say(said);
         vec![Effect::Add(reading.tokens)]

@@ -8,8 +8,12 @@ use crate::auth::{Check, Key, KeyOrigin, KeyRing, Policy, Rules};
 
 impl App {
     pub(super) fn settings(&mut self) {
-        let form = SettingsForm::new(&self.auth.rules, &self.policy_source, self.time_style);
-        self.overlays.push(Overlay::Settings(Box::new(form)));
+        self.overlays.push(Overlay::Settings(Box::new(self.settings_form())));
+    }
+
+    /// The settings as they are.
+    pub(super) fn settings_form(&self) -> SettingsForm {
+        SettingsForm::new(&self.auth.rules, &self.policy_source, self.time_style)
     }
 
     /// All of the settings or none: the form stays open until another key is typed and another policy is read.

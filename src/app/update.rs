@@ -59,6 +59,7 @@ impl App {
                 palette.row = 0;
             }
             Some(Overlay::KeyPrompt(prompt)) => drop(prompt.press(key)),
+            Some(Overlay::Label(form)) => drop(form.label.press(key)),
             Some(Overlay::Settings(form)) => {
                 if let Some(text) = form.text_mut() {
                     text.press(key);
@@ -202,10 +203,11 @@ impl App {
                 (all, _) if all == known => Some("all of them were in the list already".to_owned()),
                 _ => Some(format!("{known} of them were in the list already")),
             };
-            if let Some(already) = already {
-                let said = self.toast.take().map(|toast| toast.text).unwrap_or_default();
-                self.say(format!("{said}; {already}"));
-            }
+            let standing = self.inspection.as_ref().map(|shown| shown.judged.standing(self.times.judged));
+            let word = standing.map_or("", |standing| standing.word());
+            let said = self.toast.take().map(|toast| toast.text).unwrap_or_default();
+            let already = already.map_or_else(String::new, |already| format!("; {already}"));
+            self.say(format!("{word}: {said}{already}"));
         }
         if let Some(Step::Pasted { added, .. }) = self.history.latest() {
             *added = new;

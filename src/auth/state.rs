@@ -41,6 +41,8 @@ pub struct TokenEntry {
     pub id: TokenId,
     /// Where it came from.
     pub provenance: Provenance,
+    /// What its keeper calls it.
+    pub label: Option<Arc<str>>,
     /// When it came.
     pub added: NumericDate,
     /// What the present rules say of it.
@@ -132,6 +134,7 @@ impl AuthState {
             text,
             id: inspection.id,
             provenance,
+            label: None,
             added: now,
             judged: Arc::new(inspection.judged),
         });
@@ -157,6 +160,14 @@ impl AuthState {
         entry.judged = Arc::new(self.rules.inspect(Arc::clone(&entry.text)).judged);
         let tokens = Arc::make_mut(&mut self.tokens);
         tokens.insert(place.min(tokens.len()), entry);
+    }
+
+    /// Gives a token a label, or takes it away; answers with the one it had.
+    pub fn label(&mut self, number: u64, label: Option<Arc<str>>) -> Option<Arc<str>> {
+        let place = self.tokens.iter().position(|entry| entry.number == number)?;
+        self.revision += 1;
+        let entry = Arc::make_mut(&mut self.tokens).get_mut(place)?;
+        std::mem::replace(&mut entry.label, label)
     }
 
     /// Logs a call.

@@ -52,6 +52,10 @@ fn run(effect: Effect, gate: &AuthenticatedMcpServer, times: Times) -> Option<Ms
             shared.update(|state| state.restore(place, entry));
             None
         }
+        Effect::Label(number, label) => {
+            shared.update(|state| state.label(number, label));
+            None
+        }
         Effect::Call { id, token, tool, arguments } => {
             let called = gate.call(&CallRequest {
                 token: token.as_deref(),

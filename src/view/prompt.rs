@@ -1,10 +1,11 @@
-//! Prompts: a secret being typed, of which only the length shows, and questions.
+//! Prompts: a secret being typed, of which only the length shows, a label, and questions.
 
 use ratatui::text::Line;
 
-use super::canvas::{Canvas, below};
+use super::canvas::{Canvas, below, right_of, top};
 use super::theme::Meaning;
-use crate::app::overlay::{KeyPrompt, Question};
+use super::widget::text_line;
+use crate::app::overlay::{KeyPrompt, LabelForm, Question};
 use crate::text::words;
 
 pub fn render_key(canvas: &mut Canvas, prompt: &KeyPrompt) {
@@ -22,6 +23,15 @@ pub fn render_key(canvas: &mut Canvas, prompt: &KeyPrompt) {
         let lines = canvas.wrapped(fault, inner.width, Meaning::Denied);
         canvas.lines(below(inner, 3), lines);
     }
+}
+
+pub fn render_label(canvas: &mut Canvas, form: &LabelForm) {
+    let inner = canvas.popup(60, 5, "name the token");
+    let prompt = canvas.span("> ", Meaning::Focused);
+    canvas.line(inner, prompt);
+    text_line(canvas, top(right_of(inner, 2), 1), &form.label, true, "what you call it; empty for no label");
+    let told = canvas.span("the label stands before the token's own name", Meaning::Hint);
+    canvas.line(below(inner, 1), told);
 }
 
 pub fn render_question(canvas: &mut Canvas, question: &Question) {

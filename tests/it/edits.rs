@@ -1,5 +1,7 @@
 //! Moving about and changing things: every key does what the footer says, and what was done can be undone.
 
+use std::time::Duration;
+
 use portcullis::app::drawn::Target;
 use portcullis::app::keymap::{self, Action};
 use portcullis::app::overlay::Overlay;
@@ -205,6 +207,31 @@ fn the_palette_does_what_can_be_done_from_anywhere_and_says_what_cannot() {
     desk.types("user123").keys("Enter");
     run(&mut desk, "remove the token");
     assert_eq!(desk.tokens(), 0);
+}
+
+#[test]
+fn a_token_is_given_a_label_that_can_be_undone() {
+    let mut desk = Desk::new(120, 36);
+    desk.types("user123").keys("Enter Ctrl-N").must_show(&["name the token", "Enter name it"]);
+    desk.types("laptop").keys("Enter").must_show(&["▸ laptop · user", "‹ laptop · user123 ·"]);
+    desk.keys("Alt-2 Del Ctrl-7").must_show(&["▸ laptop · user"]);
+    desk.keys("Ctrl-N Ctrl-U").pastes("two\nlines\n").keys("Enter").must_show(&["‹ two lines · user123 ·"]);
+    desk.keys("Ctrl-7").must_show(&["‹ laptop · user123 ·"]);
+    desk.keys("Ctrl-7").waits(Duration::from_secs(6));
+    assert!(!desk.shows("laptop"), "{}", desk.screen());
+    desk.keys("Ctrl-R").must_show(&["‹ laptop · user123 ·"]);
+    desk.keys("Ctrl-N Ctrl-U Enter");
+    assert!(!desk.shows("laptop"), "{}", desk.screen());
+    desk.keys("Alt-2 Up Ctrl-N").must_show(&["select a token to name"]);
+}
+
+#[test]
+fn a_pasted_token_goes_to_inspect_even_while_a_label_is_typed() {
+    let mut desk = Desk::new(120, 36);
+    desk.types("user123").keys("Enter Ctrl-N").types("lap");
+    desk.pastes("eyJhbGciOiJIUzI1NiJ9.eyJ1c2VyX2lkIjoiYSJ9.AAAA").must_show(&["1 token read"]);
+    assert_eq!((desk.tokens(), desk.app.focus.pane), (2, Pane::Inspect));
+    desk.types("top").keys("Enter").must_show(&["  laptop · u"]);
 }
 
 #[test]

@@ -131,7 +131,7 @@ fn of_a_thousand_tokens_and_more_the_first_thousand_are_taken() {
     let text = tokens.join("\n");
     desk.pastes(&text).must_show(&["1000 tokens read", "200 more, above the 1000 that one paste may bring"]);
     assert_eq!(desk.tokens(), 1000);
-    desk.pastes(&text).must_show(&["all of them were in the list already"]);
+    desk.pastes(&text).must_show(&["all of them were in"]);
     desk.keys("Ctrl-7 Ctrl-7");
     assert_eq!(desk.tokens(), 0);
     desk.keys("Ctrl-R");

@@ -75,10 +75,17 @@ fn what_lies_over_the_panes(#[case] name: &str, #[case] keys: &str) {
 }
 
 #[rstest]
-#[case("gate-120x36", 120, 36)]
-#[case("gate-80x24", 80, 24)]
-fn the_pictures_are_those_of_the_program(#[case] name: &str, #[case] columns: u16, #[case] rows: u16) {
-    let picture = svg(&scene(columns, rows).draw().0);
+#[case("gate-120x36", (120, 36), "")]
+#[case("gate-80x24", (80, 24), "")]
+#[case("issue", (64, 17), "Esc 1 Shift-Tab Shift-Tab Shift-Tab Shift-Tab Shift-Tab Tab")]
+#[case("tokens", (64, 10), "Esc 2")]
+#[case("inspect", (64, 16), "Esc 3")]
+#[case("call", (64, 16), "Esc 4")]
+#[case("activity", (64, 10), "Esc 5")]
+fn the_pictures_are_those_of_the_program(#[case] name: &str, #[case] size: (u16, u16), #[case] keys: &str) {
+    let mut desk = scene(size.0, size.1);
+    desk.keys(keys);
+    let picture = svg(&desk.draw().0);
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("assets/screens/{name}.svg"));
     if std::env::var_os("UPDATE_SCREENS").is_some() {
         std::fs::create_dir_all(path.parent().expect("a folder")).expect("the folder can be made");
