@@ -143,7 +143,7 @@ impl App {
     fn name_token(&mut self, form: &LabelForm) -> Vec<Effect> {
         let label = text::head(&form.label.text(), MAX_LABEL).trim().to_owned();
         let label = Some(label).filter(|label| !label.is_empty()).map(Arc::from);
-        let Some(entry) = self.auth.tokens.iter().find(|entry| entry.number == form.number) else {
+        let Some(entry) = self.auth.token(form.number) else {
             return Vec::new();
         };
         if entry.label == label {
@@ -287,7 +287,7 @@ impl App {
 
     /// Puts a call of the log back into the form, with its token where that is still in the list.
     fn load(&mut self, seq: u64) {
-        let Some(record) = self.auth.activity.newest().find(|record| record.seq == seq).cloned() else {
+        let Some(record) = self.record(seq).cloned() else {
             return;
         };
         self.history.push(Step::Loaded(Box::new(self.call.clone()), self.selected));

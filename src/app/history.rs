@@ -17,8 +17,8 @@ pub enum Step {
     Loaded(Box<CallForm>, Option<u64>),
     /// The token of this text was given another label; this is the one it had.
     Labelled(Arc<str>, Option<Arc<str>>),
-    /// A token was removed from this place.
-    Removed(usize, TokenEntry),
+    /// A token was removed.
+    Removed(TokenEntry),
     /// A removal was undone: the token that is to be removed again. By its text, because a paste that was undone and
     /// redone since has given it another number.
     PutBack(Arc<str>),
@@ -170,10 +170,10 @@ impl App {
                 let present = entry.and_then(|entry| entry.label.clone());
                 (Some(Step::Labelled(text, present)), effects)
             }
-            Step::Removed(place, entry) => {
+            Step::Removed(entry) => {
                 let text = Arc::clone(&entry.text);
                 self.selected = Some(entry.number);
-                (Some(Step::PutBack(text)), vec![Effect::Restore(place, entry)])
+                (Some(Step::PutBack(text)), vec![Effect::Restore(entry)])
             }
             // What comes back from the removal becomes the step.
             Step::PutBack(text) => {

@@ -193,14 +193,12 @@ impl App {
 
     /// The selected token.
     pub fn selected(&self) -> Option<&TokenEntry> {
-        let number = self.selected?;
-        self.auth.tokens.iter().find(|entry| entry.number == number)
+        self.auth.token(self.selected?)
     }
 
     /// The row of the selected token: 0 is `(no token)`.
     pub fn selected_row(&self) -> usize {
-        let place = self.selected.and_then(|n| self.auth.tokens.iter().position(|entry| entry.number == n));
-        place.map_or(0, |place| place + 1)
+        self.selected.and_then(|number| self.auth.place(number)).map_or(0, |place| place + 1)
     }
 
     /// The name a token goes by on the screen, behind the label it was given; safe to show.
@@ -250,6 +248,11 @@ impl App {
         .collect()
     }
 
+    /// A row of Activity by its number, while it is in the log.
+    pub fn record(&self, seq: u64) -> Option<&Arc<Record>> {
+        self.auth.activity.nth_newest(self.auth.activity.place(seq)?)
+    }
+
     /// The selected row of Activity.
     pub fn activity_row(&self) -> Option<&Arc<Record>> {
         self.auth.activity.nth_newest(self.activity_place())
@@ -257,9 +260,8 @@ impl App {
 
     /// The place of the selected row of Activity, counted from the newest.
     pub fn activity_place(&self) -> usize {
-        let newest = self.auth.activity.nth_newest(0).map_or(0, |record| record.seq);
-        let place = self.record.map_or(0, |seq| usize::try_from(newest.saturating_sub(seq)).unwrap_or(0));
-        place.min(self.auth.activity.len().saturating_sub(1))
+        let oldest = self.auth.activity.len().saturating_sub(1);
+        self.record.map_or(0, |seq| self.auth.activity.place(seq).unwrap_or(oldest))
     }
 
     /// Whether keys that type a character are text here.

@@ -34,8 +34,8 @@ pub enum Msg {
     Issued(Result<u64, IssueError>),
     /// Tokens were added: number of each, and whether it is new.
     Added(Vec<(u64, bool)>),
-    /// A token was removed from this place.
-    Removed(usize, TokenEntry, Why),
+    /// A token was removed.
+    Removed(TokenEntry, Why),
     /// A call came back.
     Called {
         /// The number it was asked under.
@@ -110,8 +110,8 @@ pub enum Effect {
     Add(Vec<String>),
     /// Remove the token of this number.
     Remove(u64, Why),
-    /// Put removed tokens back.
-    Restore(usize, TokenEntry),
+    /// Put a removed token back.
+    Restore(TokenEntry),
     /// Give the token of this number a label, or take it away.
     Label(u64, Option<Arc<str>>),
     /// Call a tool.

@@ -28,7 +28,7 @@ pub fn update(app: &mut App, msg: Msg) -> Vec<Effect> {
         Msg::Synced => app.synced(),
         Msg::Issued(result) => app.issued(result),
         Msg::Added(tokens) => app.added(&tokens),
-        Msg::Removed(place, entry, why) => app.removed(place, entry, why),
+        Msg::Removed(entry, why) => app.removed(entry, why),
         Msg::Called { id, call } => app.called(id, *call),
         Msg::Policy(result) => app.policy_read(result),
         Msg::Failed(sentence) => app.failed(sentence),
@@ -215,18 +215,19 @@ impl App {
         Vec::new()
     }
 
-    fn removed(&mut self, place: usize, entry: TokenEntry, why: Why) -> Vec<Effect> {
+    fn removed(&mut self, entry: TokenEntry, why: Why) -> Vec<Effect> {
         if self.selected == Some(entry.number) {
             // The row that moved up, or else the one above.
-            self.choose_token((place + 1).min(self.auth.tokens.len()));
+            let above = self.auth.tokens.partition_point(|known| known.number < entry.number);
+            self.choose_token((above + 1).min(self.auth.tokens.len()));
         }
         let name = self.token_name(&entry);
         match why {
             Why::Asked => {
-                self.history.push(Step::Removed(place, entry));
+                self.history.push(Step::Removed(entry));
                 self.say(format!("{name} removed; Ctrl-7 brings it back"));
             }
-            Why::Redone => self.history.was_redone(Step::Removed(place, entry)),
+            Why::Redone => self.history.was_redone(Step::Removed(entry)),
             Why::Undone => {}
         }
         Vec::new()

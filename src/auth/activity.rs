@@ -189,6 +189,12 @@ impl Activity {
     pub fn nth_newest(&self, n: usize) -> Option<&Arc<Record>> {
         self.rows.len().checked_sub(n + 1).and_then(|i| self.rows.get(i))
     }
+
+    /// The place of a row, counted from the newest: numbers have no gaps. A row that is gone has none.
+    pub fn place(&self, seq: u64) -> Option<usize> {
+        let place = usize::try_from(self.last.checked_sub(seq)?).ok()?;
+        (place < self.rows.len()).then_some(place)
+    }
 }
 
 #[cfg(test)]
@@ -219,6 +225,8 @@ mod tests {
         assert_eq!((activity.len(), activity.nth_newest(0).map(|r| r.seq)), (MAX_ROWS, Some(MAX_ROWS as u64 + 5)));
         assert_eq!(activity.nth_newest(MAX_ROWS - 1).map(|r| r.seq), Some(6));
         assert!(activity.nth_newest(MAX_ROWS).is_none());
+        assert_eq!([5, 6, MAX_ROWS as u64 + 5].map(|seq| activity.place(seq)), [None, Some(MAX_ROWS - 1), Some(0)]);
+        assert_eq!(activity.place(MAX_ROWS as u64 + 6), None);
     }
 
     #[test]

@@ -141,30 +141,30 @@ impl AuthState {
         (self.last_number, true)
     }
 
-    /// Removes a token; answers with it and its place, for [`AuthState::restore`].
-    pub fn remove(&mut self, number: u64) -> Option<(usize, TokenEntry)> {
-        let place = self.tokens.iter().position(|entry| entry.number == number)?;
+    /// Removes a token; answers with it, for [`AuthState::restore`].
+    pub fn remove(&mut self, number: u64) -> Option<TokenEntry> {
+        let place = place(&self.tokens, number).ok()?;
         self.revision += 1;
         let entry = Arc::make_mut(&mut self.tokens).remove(place);
         self.numbers.remove(&entry.text);
-        Some((place, entry))
+        Some(entry)
     }
 
     /// Puts a removed token back where it was, judged by the present rules.
-    pub fn restore(&mut self, place: usize, mut entry: TokenEntry) {
+    pub fn restore(&mut self, mut entry: TokenEntry) {
         if self.numbers.contains_key(&entry.text) {
             return;
         }
         self.revision += 1;
         self.numbers.insert(Arc::clone(&entry.text), entry.number);
         entry.judged = Arc::new(self.rules.inspect(Arc::clone(&entry.text)).judged);
-        let tokens = Arc::make_mut(&mut self.tokens);
-        tokens.insert(place.min(tokens.len()), entry);
+        let (Ok(place) | Err(place)) = place(&self.tokens, entry.number);
+        Arc::make_mut(&mut self.tokens).insert(place, entry);
     }
 
     /// Gives a token a label, or takes it away; answers with the one it had.
     pub fn label(&mut self, number: u64, label: Option<Arc<str>>) -> Option<Arc<str>> {
-        let place = self.tokens.iter().position(|entry| entry.number == number)?;
+        let place = place(&self.tokens, number).ok()?;
         self.revision += 1;
         let entry = Arc::make_mut(&mut self.tokens).get_mut(place)?;
         std::mem::replace(&mut entry.label, label)
@@ -175,6 +175,11 @@ impl AuthState {
         self.revision += 1;
         self.activity.push(record)
     }
+}
+
+/// Where the token of a number stands, or would stand: they are in the order of their numbers.
+fn place(tokens: &[TokenEntry], number: u64) -> Result<usize, usize> {
+    tokens.binary_search_by_key(&number, |entry| entry.number)
 }
 
 /// A copy to draw from, brought up to date at the cost of what is new.
@@ -199,6 +204,16 @@ impl Snapshot {
             activity: state.activity.clone(),
             revision: state.revision,
         }
+    }
+
+    /// The place of a token in the list.
+    pub fn place(&self, number: u64) -> Option<usize> {
+        place(&self.tokens, number).ok()
+    }
+
+    /// The token of a number.
+    pub fn token(&self, number: u64) -> Option<&TokenEntry> {
+        self.tokens.get(self.place(number)?)
     }
 
     /// Brings the copy up to date; answers whether anything was new.

@@ -46,10 +46,10 @@ fn run(effect: Effect, gate: &AuthenticatedMcpServer, times: Times) -> Option<Ms
             tokens.into_iter().map(|token| state.add(token, Provenance::Pasted, times.real)).collect()
         }))),
         Effect::Remove(number, why) => {
-            shared.update(|state| state.remove(number)).map(|(place, entry)| Msg::Removed(place, entry, why))
+            shared.update(|state| state.remove(number)).map(|entry| Msg::Removed(entry, why))
         }
-        Effect::Restore(place, entry) => {
-            shared.update(|state| state.restore(place, entry));
+        Effect::Restore(entry) => {
+            shared.update(|state| state.restore(entry));
             None
         }
         Effect::Label(number, label) => {

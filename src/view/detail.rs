@@ -9,7 +9,7 @@ use crate::text::display_safe;
 
 pub fn render(canvas: &mut Canvas, seq: u64, scroll: usize) {
     let inner = canvas.popup(100, 30, &format!("call {seq}"));
-    let found = canvas.app.auth.activity.newest().find(|record| record.seq == seq).cloned();
+    let found = canvas.app.record(seq).cloned();
     let Some(record) = found else {
         canvas.line(inner, "this call is no longer in the log");
         return;

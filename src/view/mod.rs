@@ -3,6 +3,7 @@
 mod activity;
 mod call;
 mod canvas;
+mod claims;
 mod detail;
 mod footer;
 mod header;

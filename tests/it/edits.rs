@@ -323,6 +323,15 @@ fn the_button_of_issue_issues_wherever_the_keys_are() {
 }
 
 #[test]
+fn the_word_help_above_can_be_clicked() {
+    for columns in [40, 80, 120] {
+        let mut desk = Desk::new(columns, 36);
+        desk.tell(Msg::Mouse(Mouse { kind: MouseKind::Click, column: columns - 3, row: 0 }));
+        desk.must_show(&["help: Issue"]);
+    }
+}
+
+#[test]
 fn the_footer_can_be_clicked() {
     let mut desk = Desk::new(120, 36);
     desk.clicks(Target::Do(Action::Palette)).must_show(&["commands"]);

@@ -1,0 +1,155 @@
+//! What a token says, member by member: findings first, then what was expected, the payload and the header.
+
+use ratatui::layout::Rect;
+use ratatui::text::Line;
+
+use super::canvas::{Canvas, wrap};
+use super::theme::Meaning;
+use super::widget::ticking;
+use crate::auth::inspection::Document;
+use crate::auth::{Inspection, NumericDate, members};
+use crate::text::words::{DAY, SECOND, elapsed, remaining};
+use crate::text::{self, display_safe};
+
+/// Findings first, then the claims of the payload, then the members of the header.
+pub fn render(canvas: &mut Canvas, area: Rect, inspection: &Inspection, scroll: usize) -> usize {
+    let found = inspection.findings_at(canvas.app.times.judged);
+    let findings: Vec<String> = match found.as_slice() {
+        [] => vec!["no findings".to_owned()],
+        list => list.iter().flat_map(|f| wrap(&format!("! {f}"), area.width)).collect(),
+    };
+    let expected = expectations(canvas, inspection);
+    let payload = inspection.payload.members.len().max(1);
+    let header = inspection.header.members.len().max(1);
+    let total = findings.len() + expected.len() + payload + 1 + header;
+    // As far as it can be scrolled now; it may have been scrolled in a smaller window or a longer list.
+    let rows = usize::from(area.height);
+    let scroll = if total <= rows { 0 } else { scroll.min(total + 1 - rows) };
+    // Only what shows is made into lines; the times among it tick.
+    let shown = scroll..scroll + usize::from(area.height);
+    let mut made = Vec::new();
+    for n in shown.start..shown.end.min(total) {
+        let mut n = n;
+        let line = if n < findings.len() {
+            let meaning = if found.is_empty() { Meaning::Hint } else { Meaning::Expired };
+            canvas.span(findings[n].clone(), meaning).into()
+        } else if {
+            n -= findings.len();
+            n
+        } < expected.len()
+        {
+            expected[n].clone()
+        } else if {
+            n -= expected.len();
+            n
+        } < payload
+        {
+            member(canvas, &inspection.payload, n, area.width)
+        } else if n == payload {
+            canvas.span("header", Meaning::Hint).into()
+        } else {
+            member(canvas, &inspection.header, n - payload - 1, area.width)
+        };
+        made.push(line);
+    }
+    canvas.scrolled(area, total, scroll, |n| made.get(n - scroll.min(n)).cloned().unwrap_or_default())
+}
+
+/// What the rules expect of issuer and audience, against what the token says.
+fn expectations(canvas: &Canvas, inspection: &Inspection) -> Vec<Line<'static>> {
+    let rules = &canvas.app.auth.rules;
+    let found = |claim: &str| {
+        let member = inspection.payload.members.iter().find(|(name, _)| name == claim);
+        member.map_or_else(|| "none".to_owned(), |(_, value)| display_safe(value, 60))
+    };
+    let told = |claim: &str, wanted: &str| -> Line<'static> {
+        let text = format!("{claim} expected {}, found {}", text::name(wanted, 60), found(claim));
+        canvas.span(text, Meaning::Plain).into()
+    };
+    let issuer = rules.issuer.as_deref().map(|wanted| told("iss", wanted));
+    let audience = rules.audience.as_deref().map(|wanted| told("aud", wanted));
+    issuer.into_iter().chain(audience).collect()
+}
+
+/// One member: its name, its value in words where it is a time, and what it is for.
+fn member(canvas: &mut Canvas, document: &Document, n: usize, columns: u16) -> Line<'static> {
+    let Some((name, value)) = document.members.get(n) else {
+        let fault = document.fault.clone().unwrap_or_else(|| "no members".to_owned());
+        return canvas.span(fault, Meaning::Hint).into();
+    };
+    let mut spans = vec![canvas.span(format!("{:<11} ", text::fit(&text::name(name, 64), 24)), Meaning::Label)];
+    let (told, note) = value_in_words(canvas, name, value, columns >= 48);
+    spans.push(canvas.span(told, Meaning::Plain));
+    if !note.is_empty() {
+        spans.push(canvas.span(format!("  {note}"), Meaning::Hint));
+    }
+    let mut line = Line::from(spans);
+    if let Some(words) = explanation(name).filter(|words| line.width() + 2 + words.len() <= usize::from(columns)) {
+        line.spans.push(canvas.span(format!("  {words}"), Meaning::Hint));
+    }
+    line
+}
+
+/// A member's value as it is shown, and what the clock makes of it. Where there is little room an instant of today
+/// goes without its date.
+pub fn value_in_words(canvas: &mut Canvas, name: &str, value: &str, roomy: bool) -> (String, String) {
+    let now = canvas.app.times.judged;
+    if ["exp", "nbf", "iat"].contains(&name) {
+        if let Some(at) = NumericDate::from_json_number(value) {
+            let today = !roomy && same_day(canvas, at);
+            let told = if today { canvas.app.time_style.time(at, canvas.app.zone) } else { canvas.app.date(at) };
+            // The countdown stands above; a note that would be cut tells nothing.
+            let note = if today || roomy { relative(canvas, at.since(now)) } else { String::new() };
+            return (told, note);
+        }
+        return (display_safe(value, 40), "not a time that can be read".to_owned());
+    }
+    let shown = match members::string(text::head(value, 4096)) {
+        Some(string) => text::name(&string, 1024),
+        None => display_safe(value, 1024),
+    };
+    (shown, String::new())
+}
+
+/// Whether an instant is of the day it is, as the user counts days; notes when that day ends.
+fn same_day(canvas: &mut Canvas, at: NumericDate) -> bool {
+    let now = canvas.app.times.judged;
+    let offset = match canvas.app.time_style {
+        crate::app::times::TimeStyle::Local => i64::from((canvas.app.zone)(now)) * SECOND,
+        _ => 0,
+    };
+    let counted = |time: NumericDate| time.plus(offset).micros();
+    canvas.drawn.changes_in(DAY - counted(now).rem_euclid(DAY));
+    counted(now).div_euclid(DAY) == counted(at).div_euclid(DAY)
+}
+
+/// `in 58m 54s` or `2m ago`, noting when the words change.
+fn relative(canvas: &mut Canvas, micros: i64) -> String {
+    if micros > 0 {
+        format!("in {}", ticking(canvas, remaining(micros)))
+    } else {
+        format!("{} ago", ticking(canvas, elapsed(-micros)))
+    }
+}
+
+/// What a member is for (RFC 7519 §4.1, RFC 7515 §4.1), and our own two.
+pub fn explanation(name: &str) -> Option<&'static str> {
+    Some(match name {
+        "user_id" => "who it speaks for",
+        "permissions" => "what it may do",
+        "iat" => "issued at",
+        "nbf" => "not valid before",
+        "exp" => "dead from then on",
+        "jti" => "the token's own number",
+        "iss" => "who issued it",
+        "aud" => "for whom it is",
+        "sub" => "subject",
+        "alg" => "how it is signed",
+        "typ" => "media type",
+        "cty" => "content type",
+        "kid" => "names the key",
+        "crit" => "extensions that must be understood",
+        "jku" | "jwk" | "x5u" | "x5c" => "brings a key; never used",
+        _ => return None,
+    })
+}
