@@ -1,25 +1,68 @@
-//! The program: reads options, and hands over to the console. Errors become words and exit codes here.
+//! The program: reads options, runs a command or the console, and turns what comes of it into words and exit codes.
 
-use std::io::Write as _;
+use std::io::{self, BufReader, BufWriter, IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
 use clap::Parser as _;
 use portcullis::app::{App, Times};
 use portcullis::auth::Snapshot;
-use portcullis::cli::{self, Beginning, Options};
+use portcullis::cli::{Beginning, CliError, Command, Environment, Exit, Ground, Headless, Options};
 use portcullis::clock;
+use portcullis::text::display_safe;
 use portcullis::tui;
 use portcullis::view::Theme;
 
-/// Trouble: I/O, configuration.
-const TROUBLE: u8 = 1;
-/// Wrong usage; also of clap.
-const USAGE: u8 = 2;
-
 fn main() -> ExitCode {
-    let options = Options::parse();
+    let options = match Options::try_parse() {
+        Ok(options) => options,
+        Err(error) => return misused(&error),
+    };
+    match &options.command {
+        Some(command) => headless(&options, command),
+        None => console(&options),
+    }
+}
+
+/// What clap has to say: help to standard output, errors to standard error. An error quotes what was typed, which may
+/// hold anything.
+fn misused(error: &clap::Error) -> ExitCode {
+    if !error.use_stderr() {
+        let _ = error.print();
+        return ExitCode::SUCCESS;
+    }
+    for line in error.render().to_string().lines() {
+        let _ = writeln!(io::stderr(), "{}", display_safe(line, 4096));
+    }
+    ExitCode::from(Exit::Usage as u8)
+}
+
+fn headless(options: &Options, command: &Command) -> ExitCode {
+    let stdout = io::stdout();
+    let shows_colour = stdout.is_terminal() && std::env::var_os("TERM").is_some_and(|term| term != "dumb");
+    let mut headless = Headless {
+        input: &mut BufReader::with_capacity(64 * 1024, io::stdin().lock()),
+        out: &mut BufWriter::with_capacity(64 * 1024, stdout.lock()),
+        err: &mut io::stderr().lock(),
+        shows_colour,
+        environment: Environment::read(),
+    };
+    match headless.run(options, command) {
+        Ok(exit) => ExitCode::from(exit as u8),
+        Err(error) => fail(&error),
+    }
+}
+
+fn console(options: &Options) -> ExitCode {
+    if options.settings.json {
+        return complain("--json is for commands; the console has no use for it", Exit::Usage as u8);
+    }
+    let environment = Environment::read();
+    let ground = match Ground::new(&options.settings, &environment) {
+        Ok(ground) => ground,
+        Err(error) => return fail(&error.into()),
+    };
     if let Err(error) = tui::check_terminal() {
-        return complain(&error, USAGE);
+        return complain(error, Exit::Usage as u8);
     }
     if let Err(error) = color_eyre::config::HookBuilder::default()
         .panic_section(
@@ -27,18 +70,20 @@ fn main() -> ExitCode {
         )
         .install()
     {
-        return complain(&error, TROUBLE);
+        return complain(error, Exit::Trouble as u8);
     }
-    let Beginning { gate, clock, policy_source } = match options.begin(cli::secret_variable()) {
+    let Beginning { gate, clock } = match ground.begin(options.demo) {
         Ok(beginning) => beginning,
-        Err(error) => return complain(&error, TROUBLE),
+        Err(error) => return fail(&error.into()),
     };
-    let theme =
-        if std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty()) { Theme::Plain } else { Theme::Colours };
+    let theme = if environment.no_colour { Theme::Plain } else { Theme::Colours };
     let now = clock.now();
     let times = Times { real: now, judged: now, mono: clock.monotonic() };
-    let mut app = App::new(gate.shared().read(Snapshot::of), times, clock::local_offset, policy_source);
-    app.clock_is_set = options.now.is_some();
+    let mut app = App::new(gate.shared().read(Snapshot::of), times, clock::local_offset, ground.policy_source);
+    app.clock_is_set = options.settings.now.is_some();
+    if let Some(lifetime) = &ground.lifetime {
+        app.issue.expires.set(lifetime);
+    }
     match tui::run(app, gate, clock, theme) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if error.is_worth_telling() => complain(&error, error.exit_code()),
@@ -46,8 +91,16 @@ fn main() -> ExitCode {
     }
 }
 
+fn fail(error: &CliError) -> ExitCode {
+    match error.exit() {
+        // A closed pipe: there is nobody to tell.
+        Exit::Good => ExitCode::SUCCESS,
+        exit => complain(error, exit as u8),
+    }
+}
+
 /// One line for the user; a standard error that is gone is no further trouble.
-fn complain(error: &dyn std::fmt::Display, code: u8) -> ExitCode {
-    let _ = writeln!(std::io::stderr(), "portcullis: {error}");
+fn complain(error: impl std::fmt::Display, code: u8) -> ExitCode {
+    let _ = writeln!(io::stderr(), "portcullis: {error}");
     ExitCode::from(code)
 }

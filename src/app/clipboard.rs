@@ -1,6 +1,7 @@
 //! What can be copied, and what is said about it.
 
-use super::{App, Effect, Pane, explain_record};
+use super::{App, Effect, Pane};
+use crate::auth::explain::{explain_decision, explain_inspection, explain_record};
 
 impl App {
     /// What Ctrl-Y copies here, as the footer says it.
@@ -38,8 +39,15 @@ impl App {
 
     pub(super) fn copy_why(&mut self) -> Vec<Effect> {
         let text = match self.focus.pane {
-            Pane::Issue | Pane::Tokens | Pane::Inspect => self.inspection.as_ref().map(|i| self.explain_inspection(i)),
-            Pane::Call => Some(self.explain_preview()),
+            Pane::Issue | Pane::Tokens | Pane::Inspect => {
+                let now = self.times.judged;
+                self.inspection.as_ref().map(|inspection| explain_inspection(inspection, &self.auth.rules, now))
+            }
+            Pane::Call => {
+                let id = self.selected().map(|entry| entry.id);
+                let when = format!("judged for {}", self.times.judged.rfc3339());
+                Some(explain_decision(&self.preview(), id, &self.call.tool, &when))
+            }
             Pane::Activity => self.activity_row().map(|record| explain_record(record)),
         };
         self.put(text.map(|text| (text, "explanation".to_owned())))

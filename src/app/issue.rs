@@ -5,8 +5,8 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use super::field::{Lines, TextField, turned};
+use crate::auth::issue::When;
 use crate::auth::{IssueRequest, NumericDate, Policy, members};
-use crate::text::words;
 
 /// The Issue pane's form.
 #[derive(Clone, Debug)]
@@ -51,44 +51,6 @@ pub const PRESETS: [Preset; 5] = [
     Preset { name: "not yet valid", permissions: None, expires: "1h", not_before: "15s" },
     Preset { name: "already expired", permissions: None, expires: "-1m", not_before: "now" },
 ];
-
-/// A time as a form has it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum When {
-    /// This long after issuing, in microseconds; before it when negative.
-    In(i64),
-    /// At this instant.
-    At(NumericDate),
-}
-
-impl When {
-    /// Reads a duration (`1h`, `-1m`, `+15m`) or an instant (`2026-11-22T20:41:05Z`, `2026-11-22` for its first
-    /// second in UTC, `1795380065` seconds since the epoch).
-    pub fn parse(text: &str) -> Result<Self, &'static str> {
-        const WANTED: &str = "write a duration as in 90s, 15m, 1h, 7d, -1m, or a time as in 2026-11-22T20:41:05Z";
-        let text = text.trim();
-        let midnight = || NumericDate::from_rfc3339(&format!("{text}T00:00:00Z"));
-        // Fewer digits would be a duration that lacks its unit.
-        let epoch = || (text.len() >= 9).then(|| NumericDate::from_json_number(text)).flatten();
-        if let Some(at) = NumericDate::from_rfc3339(text).or_else(midnight).or_else(epoch) {
-            return Ok(Self::At(at));
-        }
-        let (sign, span) = match text.strip_prefix('-') {
-            Some(span) => (-1, span),
-            None => (1, text.strip_prefix('+').unwrap_or(text)),
-        };
-        let micros = words::parse_duration(span).map_err(|_| WANTED)?.as_micros();
-        Ok(Self::In(sign * i64::try_from(micros).map_err(|_| WANTED)?))
-    }
-
-    /// The instant, counted from the whole second of issuing, as `iat` is.
-    pub fn from(self, now: NumericDate) -> NumericDate {
-        match self {
-            Self::In(micros) => NumericDate::from_seconds(now.seconds()).plus(micros),
-            Self::At(at) => at,
-        }
-    }
-}
 
 impl IssueForm {
     /// An empty form for a policy, with the first preset.
@@ -221,7 +183,6 @@ impl IssueForm {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rstest::rstest;
 
     use crate::text::words::SECOND;
 
@@ -238,16 +199,6 @@ mod tests {
         let request = form().request(NOW).expect("a request");
         assert_eq!((request.user_id.as_str(), request.permissions), ("user123", vec!["user".to_owned()]));
         assert_eq!(request.expires, Some(NOW.plus(3600 * SECOND)));
-    }
-
-    #[rstest]
-    #[case("15s", Ok(When::In(15 * SECOND)))]
-    #[case("-1m", Ok(When::In(-60 * SECOND)))]
-    #[case("1970-01-01T00:00:05Z", Ok(When::At(NumericDate::from_seconds(5))))]
-    #[case("1970-01-02", Ok(When::At(NumericDate::from_seconds(86_400))))]
-    #[case("1795380065", Ok(When::At(NumericDate::from_seconds(1_795_380_065))))]
-    fn times_are_read_in_words(#[case] text: &str, #[case] when: Result<When, &'static str>) {
-        assert_eq!(When::parse(text), when);
     }
 
     #[test]

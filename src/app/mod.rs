@@ -6,7 +6,6 @@
 mod act;
 mod clipboard;
 pub mod drawn;
-mod explain;
 pub mod field;
 pub mod focus;
 pub mod history;
@@ -24,7 +23,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use drawn::{Area, Drawn, Target};
-pub use explain::explain_record;
 pub use focus::{Field, FieldKind, Focus, Pane};
 pub use msg::{Called, Effect, Mouse, MouseKind, Msg, Times};
 pub use update::update;

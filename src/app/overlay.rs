@@ -153,7 +153,7 @@ pub struct KeyPrompt {
     /// What the secret is for.
     pub purpose: Purpose,
     /// What was wrong with the last one.
-    pub fault: Option<&'static str>,
+    pub fault: Option<String>,
     secret: Zeroizing<String>,
 }
 
@@ -180,7 +180,7 @@ impl KeyPrompt {
     pub(super) fn insert(&mut self, text: &str) {
         let text = text.trim_end_matches(['\r', '\n']);
         if self.secret.len() + text.len() > SECRET_CAPACITY {
-            self.fault = Some("a typed secret has at most 4096 bytes; put a longer one in a file");
+            self.fault = Some("a typed secret has at most 4096 bytes; put a longer one in a file".to_owned());
         } else {
             self.fault = None;
             self.secret.push_str(text);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::overlay::{KeyChoice, KeyPrompt, Overlay, Purpose, Question, SettingsField, SettingsForm};
 use super::{App, Effect};
-use crate::auth::{Check, Key, KeyOrigin, KeyRing, Policy, Rules};
+use crate::auth::{Check, Key, KeyError, KeyOrigin, KeyRing, Policy, Rules};
 
 impl App {
     pub(super) fn settings(&mut self) {
@@ -72,8 +72,9 @@ impl App {
     }
 
     pub(super) fn use_key(&mut self, prompt: &KeyPrompt) -> Vec<Effect> {
-        let fault = match (Key::new(prompt.secret(), KeyOrigin::Typed), prompt.purpose) {
-            (Err(_), _) => "type the secret first",
+        let fault = match (Key::from_written(prompt.secret(), KeyOrigin::Typed), prompt.purpose) {
+            (Err(KeyError::Empty), _) => "type the secret first".to_owned(),
+            (Err(error), _) => error.to_string(),
             (Ok(key), Purpose::Replace) => {
                 self.say("this key signs and verifies from now on");
                 return vec![Effect::SetRules(Box::new(self.with_key(key)))];
@@ -93,7 +94,7 @@ impl App {
                     self.overlays.push(Overlay::Confirm(Question::AdoptKey(Box::new(rules))));
                     return Vec::new();
                 }
-                "this key does not fit the token's signature either"
+                "this key does not fit the token's signature either".to_owned()
             }
         };
         // Empty again: masked letters that stayed would be taken for a part of the next try.

@@ -25,6 +25,8 @@ pub enum Origin {
     Console,
     /// The library's front door.
     Library,
+    /// The command line.
+    Command,
 }
 
 impl Origin {
@@ -33,6 +35,7 @@ impl Origin {
         match self {
             Self::Console => "console",
             Self::Library => "library",
+            Self::Command => "command line",
         }
     }
 }

@@ -61,6 +61,21 @@ impl Check {
         }
     }
 
+    /// The check as scripts read it.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Present => "present",
+            Self::Structure => "structure",
+            Self::Header => "header",
+            Self::Signature => "signature",
+            Self::Claims => "claims",
+            Self::Time => "time",
+            Self::Binding => "binding",
+            Self::Tool => "tool",
+            Self::Permission => "permission",
+        }
+    }
+
     /// The light it belongs to; the last two are about the tool and belong to none.
     pub const fn light(self) -> Option<Light> {
         match self {
@@ -115,7 +130,7 @@ pub enum Reason {
     MissingToken,
     TooLarge { bytes: usize },
     Malformed(Fault),
-    AlgorithmRefused { found: Option<Arc<str>>, held: &'static str },
+    AlgorithmRefused { found: Option<Arc<str>>, held: Option<&'static str> },
     HeaderRefused { member: &'static str },
     HeaderInvalid { member: &'static str, found: &'static str },
     UnknownKey { kid: Arc<str> },
@@ -187,14 +202,14 @@ impl fmt::Display for Reason {
             }
             Self::Malformed(fault) => fault.fmt(f),
             Self::AlgorithmRefused { found: None, held } => {
-                write!(f, "the header has no alg; only {held} is accepted here")
+                write!(f, "the header has no alg{}", accepted(*held))
             }
             Self::AlgorithmRefused { found: Some(found), held } if found.eq_ignore_ascii_case("none") => {
-                write!(f, "alg is {}: the token is not signed; only {held} is accepted here", text::name(found, NAME))
+                write!(f, "alg is {}: the token is not signed{}", text::name(found, NAME), accepted(*held))
             }
             Self::AlgorithmRefused { found: Some(found), held } => {
                 let found = text::name(found, NAME);
-                write!(f, "not verified: no key for {found} here; only {held} is accepted")
+                write!(f, "not verified: no key for {found} here{}", accepted(*held).replace(" here", ""))
             }
             Self::HeaderRefused { member } => {
                 write!(f, "the header asks for {member}, which this gate does not do")
@@ -246,6 +261,10 @@ impl fmt::Display for Reason {
             }
         }
     }
+}
+
+fn accepted(held: Option<&str>) -> String {
+    held.map_or_else(String::new, |held| format!("; only {held} is accepted here"))
 }
 
 fn with_leeway(micros: i64) -> String {

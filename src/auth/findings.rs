@@ -33,6 +33,28 @@ pub enum Finding {
     UnknownPermission { permission: String },
 }
 
+impl Finding {
+    /// The code, as scripts read it.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::AlgorithmNone => "algorithm_none",
+            Self::HmacUnderAsymmetric { .. } => "key_confusion",
+            Self::KeyInHeader { .. } => "key_in_header",
+            Self::Encrypted => "encrypted",
+            Self::CutOff => "cut_off",
+            Self::Duplicate { .. } => "duplicate_member",
+            Self::WeakKey { .. } => "weak_key",
+            Self::NoExpiry => "no_expiry",
+            Self::Milliseconds { .. } => "milliseconds",
+            Self::EndsBeforeStart => "ends_before_start",
+            Self::LongLife { .. } => "long_life",
+            Self::Invisible { .. } => "hidden_character",
+            Self::NotAscii { .. } => "not_ascii",
+            Self::UnknownPermission { .. } => "unknown_permission",
+        }
+    }
+}
+
 /// One sentence without a full stop. Safe to show.
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -79,6 +79,20 @@ impl Standing {
         }
     }
 
+    /// The state as scripts read it.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Valid(Phase::Grace { .. }) => "grace",
+            Self::Valid(Phase::Early { .. }) => "early",
+            Self::Valid(_) => "valid",
+            Self::OutOfTime(Phase::NotYet { .. }, _) => "not_yet_valid",
+            Self::OutOfTime(..) => "expired",
+            Self::Invalid(_) => "invalid",
+            Self::NotVerified(_) => "not_verified",
+            Self::Absent => "no_token",
+        }
+    }
+
     /// Why it would not pass.
     pub const fn reason(&self) -> Option<&Reason> {
         match self {
@@ -241,7 +255,7 @@ impl Rules {
             segments: segments.len(),
             signature_bytes,
             lifetime: judged.lifetime,
-            verified_by: verified.then(|| self.keys.signing()),
+            verified_by: self.keys.signing().filter(|_| verified),
             policy: &self.policy,
             is_object: payload.is_ok(),
             ends_early: [header.as_ref(), payload.as_ref()]

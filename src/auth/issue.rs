@@ -45,6 +45,9 @@ pub enum IssueError {
     /// The token would be refused as too large.
     #[error("the token would have {}; a token may have {}", text::words::bytes(*.0), text::words::bytes(token::MAX_BYTES))]
     TooLarge(usize),
+    /// There is nothing to sign with.
+    #[error("there is no key to sign with")]
+    NoKey,
     /// The library that signs refused.
     #[error("the token could not be signed")]
     Signing,
@@ -75,6 +78,44 @@ fn date(time: NumericDate) -> Value {
     if time.micros() % text::words::SECOND == 0 { time.seconds().into() } else { (time.micros() as f64 / 1e6).into() }
 }
 
+/// A time as somebody writes it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum When {
+    /// This long after issuing, in microseconds; before it when negative.
+    In(i64),
+    /// At this instant.
+    At(NumericDate),
+}
+
+impl When {
+    /// Reads a duration (`1h`, `-1m`, `+15m`) or an instant (`2026-11-22T20:41:05Z`, `2026-11-22` for its first
+    /// second in UTC, `1795380065` seconds since the epoch).
+    pub fn parse(text: &str) -> Result<Self, &'static str> {
+        const WANTED: &str = "write a duration as in 90s, 15m, 1h, 7d, -1m, or a time as in 2026-11-22T20:41:05Z";
+        let text = text.trim();
+        let midnight = || NumericDate::from_rfc3339(&format!("{text}T00:00:00Z"));
+        // Fewer digits would be a duration that lacks its unit.
+        let epoch = || (text.len() >= 9).then(|| NumericDate::from_json_number(text)).flatten();
+        if let Some(at) = NumericDate::from_rfc3339(text).or_else(midnight).or_else(epoch) {
+            return Ok(Self::At(at));
+        }
+        let (sign, span) = match text.strip_prefix('-') {
+            Some(span) => (-1, span),
+            None => (1, text.strip_prefix('+').unwrap_or(text)),
+        };
+        let micros = text::words::parse_duration(span).map_err(|_| WANTED)?.as_micros();
+        Ok(Self::In(sign * i64::try_from(micros).map_err(|_| WANTED)?))
+    }
+
+    /// The instant, counted from the whole second of issuing, as `iat` is.
+    pub fn from(self, now: NumericDate) -> NumericDate {
+        match self {
+            Self::In(micros) => NumericDate::from_seconds(now.seconds()).plus(micros),
+            Self::At(at) => at,
+        }
+    }
+}
+
 impl Rules {
     /// Signs a token with the ring's signing key. `iat` is `now` in whole seconds; `jti` is the caller's random number.
     pub fn issue(&self, request: &IssueRequest, jti: &str, now: NumericDate) -> Result<Arc<str>, IssueError> {
@@ -97,8 +138,26 @@ impl Rules {
             aud: request.audience.as_deref(),
             extra: &request.extra,
         };
-        let token = jsonwebtoken::encode(&Header::new(Algorithm::HS256), &payload, self.keys.signing().signing());
+        let key = self.keys.signing().ok_or(IssueError::NoKey)?;
+        let token = jsonwebtoken::encode(&Header::new(Algorithm::HS256), &payload, key.signing());
         let token = token.map_err(|_| IssueError::Signing)?;
         if token.len() > token::MAX_BYTES { Err(IssueError::TooLarge(token.len())) } else { Ok(token.into()) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+    use text::words::SECOND;
+
+    #[rstest]
+    #[case("15s", Ok(When::In(15 * SECOND)))]
+    #[case("-1m", Ok(When::In(-60 * SECOND)))]
+    #[case("1970-01-01T00:00:05Z", Ok(When::At(NumericDate::from_seconds(5))))]
+    #[case("1970-01-02", Ok(When::At(NumericDate::from_seconds(86_400))))]
+    #[case("1795380065", Ok(When::At(NumericDate::from_seconds(1_795_380_065))))]
+    fn times_are_read_in_words(#[case] text: &str, #[case] when: Result<When, &'static str>) {
+        assert_eq!(When::parse(text), when);
     }
 }

@@ -4,6 +4,8 @@ use std::fmt;
 use std::sync::{Arc, Once};
 
 use aws_lc_rs::hmac;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use base64::{Engine as _, alphabet};
 use jsonwebtoken::EncodingKey;
 use zeroize::Zeroizing;
 
@@ -50,9 +52,28 @@ pub enum KeyError {
     /// Longer than [`MAX_SECRET_BYTES`].
     #[error("the secret has more than {MAX_SECRET_BYTES} bytes")]
     TooLong,
+    /// What follows `hex:` is no hexadecimal.
+    #[error("the secret begins with hex: and goes on with something else than pairs of hexadecimal digits")]
+    NotHex,
+    /// What follows `b64:` is no base64.
+    #[error("the secret begins with b64: and goes on with something else than base64")]
+    NotBase64,
     /// The system gave no random bytes.
     #[error("the system gave no random bytes for a fresh key")]
     NoRandomness,
+}
+
+/// Base64 of secrets: padded or not.
+const WRITTEN: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
+
+fn unhex(digits: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+    let value = |digit: &u8| char::from(*digit).to_digit(16).and_then(|value| u8::try_from(value).ok());
+    let (pairs, rest) = digits.trim_ascii_end().as_chunks::<2>();
+    let bytes: Option<Vec<u8>> = pairs.iter().map(|[high, low]| Some(value(high)? << 4 | value(low)?)).collect();
+    bytes.filter(|_| rest.is_empty()).map(Zeroizing::new)
 }
 
 /// One HS256 key.
@@ -74,6 +95,24 @@ impl Key {
     /// A key from a secret. Short ones work, and tell so by [`Key::is_weak`].
     pub fn new(secret: &[u8], origin: KeyOrigin) -> Result<Self, KeyError> {
         Self::make(secret, origin, None)
+    }
+
+    /// A key from a secret as somebody writes it: `hex:` and hexadecimal, `b64:` and base64 (of either alphabet, padded
+    /// or not), or the secret itself.
+    pub fn from_written(written: &[u8], origin: KeyOrigin) -> Result<Self, KeyError> {
+        if let Some(digits) = written.strip_prefix(b"hex:") {
+            return Self::new(&unhex(digits).ok_or(KeyError::NotHex)?, origin);
+        }
+        let Some(text) = written.strip_prefix(b"b64:") else {
+            return Self::new(written, origin);
+        };
+        let letter = |b: &u8| match b {
+            b'-' => b'+',
+            b'_' => b'/',
+            b => *b,
+        };
+        let text: Zeroizing<Vec<u8>> = Zeroizing::new(text.trim_ascii_end().iter().map(letter).collect());
+        Self::new(&Zeroizing::new(WRITTEN.decode(&*text).map_err(|_| KeyError::NotBase64)?), origin)
     }
 
     /// A key that answers only to tokens whose `kid` names it, or that name none (RFC 7515 §4.1.4).
@@ -144,7 +183,7 @@ impl fmt::Debug for Key {
     }
 }
 
-/// The keys that are held. Of one key today; the first one signs.
+/// The keys that are held: one, or none. It signs too.
 #[derive(Clone, Debug)]
 pub struct KeyRing {
     keys: Vec<Key>,
@@ -156,20 +195,63 @@ impl KeyRing {
         Self { keys: vec![key] }
     }
 
-    /// The key that signs what is issued.
-    pub fn signing(&self) -> &Key {
-        // `new` is the only way to make a ring.
-        &self.keys[0]
+    /// A ring without keys: it verifies no signature and signs nothing.
+    pub const fn empty() -> Self {
+        Self { keys: Vec::new() }
     }
 
-    /// The algorithms of the keys held, as headers spell them.
-    pub fn algorithms(&self) -> &'static str {
-        Key::ALGORITHM
+    /// The key that signs what is issued.
+    pub fn signing(&self) -> Option<&Key> {
+        self.keys.first()
+    }
+
+    /// The signing key as a header tells it; `none` where there is none.
+    pub fn describe(&self) -> String {
+        self.signing().map_or_else(|| "none".to_owned(), Key::describe)
+    }
+
+    /// The algorithm of the keys held, as headers spell it.
+    pub fn algorithm(&self) -> Option<&'static str> {
+        self.signing().map(|_| Key::ALGORITHM)
     }
 
     /// The key that a header asks for. A key without an id of its own answers to any `kid`, which is only a hint
     /// (RFC 7515 §4.1.4); a key with an id answers to that one.
     pub(super) fn choose(&self, kid: Option<&str>) -> Option<&Key> {
         self.keys.iter().find(|key| kid.is_none_or(|kid| key.0.id.as_deref().is_none_or(|id| id == kid)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case("my-secret", "my-secret")]
+    #[case("hex:6d792d736563726574", "my-secret")]
+    #[case("hex:6D792D736563726574\n", "my-secret")]
+    #[case("b64:bXktc2VjcmV0", "my-secret")]
+    #[case("b64:/+8=", "\u{ff}\u{ef}")]
+    #[case("b64:_-8", "\u{ff}\u{ef}")]
+    fn a_secret_is_read_as_it_is_written(#[case] written: &str, #[case] secret: &str) {
+        let secret: Vec<u8> = match secret.is_ascii() {
+            true => secret.into(),
+            false => secret.chars().map(|c| u8::try_from(u32::from(c)).expect("a byte")).collect(),
+        };
+        let key = Key::from_written(written.as_bytes(), KeyOrigin::Typed).expect("a key");
+        let same = Key::new(&secret, KeyOrigin::Typed).expect("a key");
+        assert_eq!(hmac::sign(&key.0.verifying, b"x").as_ref(), hmac::sign(&same.0.verifying, b"x").as_ref());
+    }
+
+    #[rstest]
+    #[case("hex:6d7", KeyError::NotHex)]
+    #[case("hex:my", KeyError::NotHex)]
+    #[case("b64:@", KeyError::NotBase64)]
+    #[case("hex:", KeyError::Empty)]
+    #[case("b64:", KeyError::Empty)]
+    #[case("", KeyError::Empty)]
+    fn a_secret_that_is_not_what_it_says_is_refused(#[case] written: &str, #[case] error: KeyError) {
+        assert_eq!(Key::from_written(written.as_bytes(), KeyOrigin::Typed).map(|_| ()), Err(error));
     }
 }

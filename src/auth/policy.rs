@@ -164,11 +164,8 @@ impl Policy {
 
 /// A fault behind this part of the text.
 fn fault(before: &str, message: &str) -> PolicyError {
-    PolicyError::Syntax {
-        line: before.matches('\n').count() + 1,
-        column: before.chars().rev().take_while(|c| *c != '\n').count() + 1,
-        message: text::display_safe(message, 200),
-    }
+    let (line, column) = text::place(before);
+    PolicyError::Syntax { line, column, message: text::display_safe(message, 200) }
 }
 
 impl Default for Policy {

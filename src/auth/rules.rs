@@ -128,8 +128,9 @@ impl Rules {
             }
         }
         let alg = alg.transpose()?;
-        if alg.as_deref() != Some(Key::ALGORITHM) {
-            return Err(Reason::AlgorithmRefused { found: alg.map(Into::into), held: self.keys.algorithms() });
+        let held = self.keys.algorithm();
+        if held.is_none() || alg.as_deref() != held {
+            return Err(Reason::AlgorithmRefused { found: alg.map(Into::into), held });
         }
         if let Some(member) = refused {
             return Err(Reason::HeaderRefused { member });

@@ -1,116 +1,134 @@
-//! The command line: options in, a console's beginnings out.
+//! The command line: options in, and for every pane of the console a command that does the same without it.
+//!
+//! [`Headless`] runs a command; `main` turns what comes of it into an exit code. Each command has a file of its own, with
+//! one `run` in it.
 
-use std::path::PathBuf;
-use std::sync::Arc;
+mod call;
+mod check;
+mod ground;
+mod inspect;
+mod issue;
+mod json;
+mod manual;
+mod options;
+mod paint;
+mod tokens;
 
-use clap::Parser;
-use zeroize::Zeroizing;
+use std::io::{self, BufRead, Write};
 
-use crate::auth::{IssueRequest, Leeway, NumericDate, Provenance, Rules};
-use crate::clock::{Clock, SystemClock};
-use crate::config::{self, ConfigError, SECRET_VARIABLE};
-use crate::gate::AuthenticatedMcpServer;
-use crate::text::words::SECOND;
+use clap::ColorChoice;
 
-/// Issue a token, inspect it, call a tool with it, and see why: a console for an authenticated MCP server.
-///
-/// Without any secret a fresh key is made, which is forgotten at the end.
-#[derive(Debug, Parser)]
-#[command(
-    version,
-    about,
-    after_help = "Environment:\n  PORTCULLIS_SECRET  the signing secret, where --secret-file names none"
-)]
-pub struct Options {
-    /// File that holds the signing secret; a line break at its end is not part of it
-    #[arg(long, value_name = "FILE")]
-    pub secret_file: Option<PathBuf>,
+use crate::auth::{IssueError, Verdict};
+use crate::config::ConfigError;
 
-    /// File that says who may call what, instead of the policy built in
-    #[arg(long, value_name = "FILE")]
-    pub policy: Option<PathBuf>,
+pub use ground::{Beginning, Environment, Ground};
+pub use options::{Command, Options};
+use paint::Paint;
 
-    /// Allowance for clocks that differ, at most 300s
-    #[arg(long, value_name = "DURATION", default_value = "0s")]
-    pub leeway: Leeway,
-
-    /// Issuer (iss) that every token must carry
-    #[arg(long, value_name = "NAME", value_parser = clap::builder::NonEmptyStringValueParser::new())]
-    pub issuer: Option<String>,
-
-    /// Audience (aud) that every token must name
-    #[arg(long, value_name = "NAME", value_parser = clap::builder::NonEmptyStringValueParser::new())]
-    pub audience: Option<String>,
-
-    /// Start the clock at this time, as in 2026-11-22T20:41:05Z; it runs on from there
-    #[arg(long, value_name = "RFC3339", value_parser = instant)]
-    pub now: Option<NumericDate>,
-
-    /// Begin with three identities and a token that dies in 60 seconds
-    #[arg(long)]
-    pub demo: bool,
+/// What the process exits with. The numbers are an interface.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Exit {
+    /// Allowed, or valid.
+    Good = 0,
+    /// I/O, configuration.
+    Trouble = 1,
+    /// Wrong usage; also of clap.
+    Usage = 2,
+    /// Unauthorized, or not valid.
+    Unauthorized = 3,
+    /// Forbidden.
+    Forbidden = 4,
+    /// Allowed, but the arguments or the tool failed.
+    Failed = 5,
 }
 
-fn instant(text: &str) -> Result<NumericDate, String> {
-    NumericDate::from_rfc3339(text).ok_or_else(|| "not an RFC 3339 time; write it as 2026-11-22T20:41:05Z".to_owned())
-}
-
-/// What a console starts with.
-pub struct Beginning {
-    /// The gate.
-    pub gate: AuthenticatedMcpServer,
-    /// The clock.
-    pub clock: Arc<dyn Clock>,
-    /// The policy file; empty for the one built in.
-    pub policy_source: String,
-}
-
-impl Options {
-    /// Reads secret and policy, and makes the gate. `variable` is the value of `PORTCULLIS_SECRET`.
-    pub fn begin(&self, variable: Option<Zeroizing<Vec<u8>>>) -> Result<Beginning, ConfigError> {
-        let key = config::key(self.secret_file.as_deref(), variable)?;
-        let mut rules = Rules {
-            leeway: self.leeway,
-            issuer: self.issuer.as_deref().map(Into::into),
-            audience: self.audience.as_deref().map(Into::into),
-            ..Rules::new(key)
-        };
-        if let Some(path) = &self.policy {
-            rules.policy = config::policy(path)?;
+impl From<Verdict> for Exit {
+    fn from(verdict: Verdict) -> Self {
+        match verdict {
+            Verdict::Allowed => Self::Good,
+            Verdict::Unauthorized => Self::Unauthorized,
+            Verdict::Forbidden => Self::Forbidden,
         }
-        let clock = Arc::new(self.now.map_or_else(SystemClock::new, SystemClock::starting_at));
-        let gate = AuthenticatedMcpServer::with(rules, Arc::clone(&clock) as Arc<dyn Clock>);
-        if self.demo {
-            self.add_demo(&gate, clock.now());
-        }
-        let policy_source = self.policy.as_ref().map_or_else(String::new, |path| path.to_string_lossy().into_owned());
-        Ok(Beginning { gate, clock, policy_source })
     }
+}
 
-    fn add_demo(&self, gate: &AuthenticatedMcpServer, now: NumericDate) {
-        let identities: [(&str, &[&str], Option<i64>); 4] = [
-            ("user123", &["user"], None),
-            ("admin456", &["admin"], None),
-            ("guest789", &[], None),
-            ("shortlived", &["user"], Some(60)),
-        ];
-        for (user, permissions, seconds) in identities {
-            let request = IssueRequest {
-                user_id: user.to_owned(),
-                permissions: permissions.iter().map(|p| (*p).to_owned()).collect(),
-                expires: seconds.map(|s| NumericDate::from_seconds(now.seconds()).plus(s * SECOND)),
-                issuer: self.issuer.clone(),
-                audience: self.audience.clone(),
-                ..IssueRequest::default()
-            };
-            if let Ok(token) = gate.issue(&request, now) {
-                gate.shared().update(|state| state.add(token, Provenance::Issued, now));
+/// Why a command could not do what it was asked for.
+#[derive(Debug, thiserror::Error)]
+pub enum CliError {
+    /// Configuration, secret or policy.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// Reading or writing.
+    #[error("{0}")]
+    Io(#[from] io::Error),
+    /// Something is missing or wrong in what was typed.
+    #[error("{0}")]
+    Usage(String),
+    /// A token that cannot be issued.
+    #[error(transparent)]
+    Issue(#[from] IssueError),
+}
+
+impl CliError {
+    /// What the process exits with. Whoever closed the pipe has read enough.
+    pub fn exit(&self) -> Exit {
+        match self {
+            Self::Io(error) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Good,
+            Self::Config(_) | Self::Io(_) => Exit::Trouble,
+            Self::Usage(_) | Self::Issue(_) => Exit::Usage,
+        }
+    }
+}
+
+/// Where a command reads and writes, and what it knows of its surroundings.
+pub struct Headless<'a> {
+    /// Standard input.
+    pub input: &'a mut dyn BufRead,
+    /// Standard output.
+    pub out: &'a mut dyn Write,
+    /// Standard error.
+    pub err: &'a mut dyn Write,
+    /// Whether standard output is a terminal that shows colour.
+    pub shows_colour: bool,
+    /// The environment.
+    pub environment: Environment,
+}
+
+impl Headless<'_> {
+    /// Runs a command.
+    pub fn run(&mut self, options: &Options, command: &Command) -> Result<Exit, CliError> {
+        if options.demo {
+            return Err(CliError::Usage("--demo is for the console; a command has no use for it".to_owned()));
+        }
+        let settings = &options.settings;
+        let ground = || Ground::new(settings, &self.environment);
+        let exit = match command {
+            Command::Issue(args) => issue::run(self.out, args, &ground()?, settings.json),
+            Command::Inspect(args) => {
+                let (ground, paint) = (ground()?, self.paint(settings.color));
+                inspect::run(self, args, &ground, settings.json, paint)
             }
-        }
+            Command::Check(args) => {
+                let (ground, paint) = (ground()?, self.paint(settings.color));
+                check::run(self, args, &ground, settings.json, paint)
+            }
+            Command::Call(args) => {
+                let ground = ground()?;
+                call::run(self, args, &ground)
+            }
+            Command::Completions { shell } => manual::completions(self.out, *shell),
+            Command::Man { dir } => manual::man(self.out, dir.as_deref()),
+        }?;
+        self.out.flush()?;
+        Ok(exit)
     }
-}
 
-/// The environment's secret, where there is one; of any bytes, as those of a file.
-pub fn secret_variable() -> Option<Zeroizing<Vec<u8>>> {
-    std::env::var_os(SECRET_VARIABLE).map(|secret| Zeroizing::new(secret.into_encoded_bytes()))
+    fn paint(&self, choice: ColorChoice) -> Paint {
+        Paint(match choice {
+            ColorChoice::Always => true,
+            ColorChoice::Never => false,
+            ColorChoice::Auto => self.shows_colour && !self.environment.no_colour,
+        })
+    }
 }

@@ -1,18 +1,18 @@
-//! What is read from outside before anything starts: the secret, and the policy file.
+//! What is read from outside before anything starts: the configuration file, the secret, and the policy file.
+
+mod file;
+mod secret;
 
 use std::fs;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use zeroize::Zeroizing;
-
-use crate::auth::key::MAX_SECRET_BYTES;
-use crate::auth::{Key, KeyError, KeyOrigin, Policy, PolicyError, policy};
+use crate::auth::{KeyError, Policy, PolicyError, policy};
 use crate::text;
 
-/// The environment variable that may hold the secret.
-pub const SECRET_VARIABLE: &str = "PORTCULLIS_SECRET";
+pub use file::{CONFIG_VARIABLE, ConfigFile, Fault, default_path};
+pub use secret::{SECRET_VARIABLE, SecretSources, secret_variable};
 
 /// What was read from outside cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -27,6 +27,16 @@ pub enum ConfigError {
         /// Why.
         error: std::io::Error,
     },
+    /// A secret file that others can read.
+    #[error(
+        "secret file {}: others can read it; mend that with `chmod 600 {}`, or allow it with --insecure-secret-file",
+        text::name(&.path.to_string_lossy(), 200),
+        quoted(.path)
+    )]
+    OthersCanRead {
+        /// The file.
+        path: PathBuf,
+    },
     /// The secret is no key; `from` names the option or the variable.
     #[error("{from}: {error}")]
     Secret {
@@ -35,6 +45,11 @@ pub enum ConfigError {
         /// Why.
         error: KeyError,
     },
+    /// There is no secret, and what is asked for needs one.
+    #[error(
+        "no signing secret; give one with --secret-file FILE, in {SECRET_VARIABLE}, or as secret-file in portcullis.toml"
+    )]
+    NoSecret,
     /// The policy file is no policy.
     #[error("policy file {}: {error}", text::name(&.path.to_string_lossy(), 200))]
     Policy {
@@ -43,6 +58,24 @@ pub enum ConfigError {
         /// What is wrong, and where.
         error: PolicyError,
     },
+    /// The configuration file is no configuration.
+    #[error("configuration file {}: {fault}", text::name(&.path.to_string_lossy(), 200))]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, and where.
+        fault: Fault,
+    },
+}
+
+/// A path as a shell takes it.
+fn quoted(path: &Path) -> String {
+    let path = path.to_string_lossy();
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+,:@%".contains(c);
+    match path.chars().all(plain) {
+        true => path.into_owned(),
+        false => format!("'{}'", text::name(&path, 200).replace('\'', r"'\''")),
+    }
 }
 
 /// The system's words for an error, without its number.
@@ -52,64 +85,25 @@ fn plain(error: &std::io::Error) -> String {
     text::display_safe(text::head(&said, end), 200).to_lowercase()
 }
 
-/// The key to sign with: of the file, else of the environment's value, else a fresh one.
-///
-/// A line break at the file's end is not part of the secret.
-pub fn key(file: Option<&Path>, variable: Option<Zeroizing<Vec<u8>>>) -> Result<Key, ConfigError> {
-    if let Some(path) = file {
-        let secret = Zeroizing::new(read("secret file", path, MAX_SECRET_BYTES + 2)?);
-        let secret = secret.strip_suffix(b"\n").map_or(&**secret, |rest| rest.strip_suffix(b"\r").unwrap_or(rest));
-        let from = || format!("secret file {}", text::name(&path.to_string_lossy(), 200));
-        return Key::new(secret, KeyOrigin::File).map_err(|error| ConfigError::Secret { from: from(), error });
-    }
-    match variable {
-        Some(secret) => Key::new(&secret, KeyOrigin::Environment)
-            .map_err(|error| ConfigError::Secret { from: SECRET_VARIABLE.to_owned(), error }),
-        None => Key::fresh().map_err(|error| ConfigError::Secret { from: "fresh key".to_owned(), error }),
-    }
+fn unreadable(what: &'static str, path: &Path, error: std::io::Error) -> ConfigError {
+    ConfigError::Unreadable { what, path: path.to_owned(), error }
 }
 
 /// The policy of a file.
 pub fn policy(path: &Path) -> Result<Arc<Policy>, ConfigError> {
-    // Opening a pipe would wait for its writer, and with it the whole console.
-    if fs::metadata(path).is_ok_and(|found| !found.is_file()) {
-        let error = std::io::Error::other("not a regular file");
-        return Err(ConfigError::Unreadable { what: "policy file", path: path.to_owned(), error });
-    }
     let source = read("policy file", path, policy::MAX_BYTES + 1)?;
     let policy = Policy::read(&source).map_err(|error| ConfigError::Policy { path: path.to_owned(), error })?;
     Ok(Arc::new(policy))
 }
 
-/// A file's bytes, at most `most` of them: a device or a huge file by mistake must not fill the memory.
+/// A regular file's bytes, at most `most` of them: a huge file by mistake must not fill the memory, and opening a pipe
+/// would wait for its writer.
 fn read(what: &'static str, path: &Path, most: usize) -> Result<Vec<u8>, ConfigError> {
-    let unreadable = |error| ConfigError::Unreadable { what, path: path.to_owned(), error };
-    let file = fs::File::open(path).map_err(unreadable)?;
-    // Reserved whole, so that a growing buffer leaves no copies of a secret behind.
-    let mut bytes = Vec::with_capacity(most.min(MAX_SECRET_BYTES + 2));
-    file.take(most as u64).read_to_end(&mut bytes).map_err(unreadable)?;
+    let failed = |error| unreadable(what, path, error);
+    if fs::metadata(path).is_ok_and(|found| !found.is_file()) {
+        return Err(failed(std::io::Error::other("not a regular file")));
+    }
+    let mut bytes = Vec::new();
+    fs::File::open(path).map_err(failed)?.take(most as u64).read_to_end(&mut bytes).map_err(failed)?;
     Ok(bytes)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_missing_file_is_named() {
-        let error = key(Some(Path::new("/no/such/file")), None).expect_err("there is none");
-        assert_eq!(error.to_string(), "secret file /no/such/file: no such file or directory");
-    }
-
-    #[test]
-    fn an_empty_variable_is_refused() {
-        let error = key(None, Some(Zeroizing::new(Vec::new()))).expect_err("it is empty");
-        assert_eq!(error.to_string(), "PORTCULLIS_SECRET: the secret is empty");
-    }
-
-    #[test]
-    fn without_a_secret_the_key_is_fresh_and_strong() {
-        let key = key(None, None).expect("a key");
-        assert_eq!((key.origin(), key.is_weak()), (KeyOrigin::Fresh, false));
-    }
 }

@@ -167,6 +167,12 @@ pub fn names(list: impl Iterator<Item = impl AsRef<str>>, cap: usize, most: usiz
     out
 }
 
+/// Line and column, counted from 1, of what stands behind this part of a text; the column in characters.
+pub fn place(before: &str) -> (usize, usize) {
+    let column = before.chars().rev().take_while(|c| *c != '\n').count() + 1;
+    (before.matches('\n').count() + 1, column)
+}
+
 /// Columns that a text which passed [`display_safe`] takes on the screen.
 pub fn width(text: &str) -> usize {
     unicode_width::UnicodeWidthStr::width(text)

@@ -6,6 +6,7 @@ use ratatui::text::Line;
 use super::canvas::{Canvas, wrap};
 use super::theme::Meaning;
 use super::widget::ticking;
+use crate::auth::explain::meaning;
 use crate::auth::inspection::Document;
 use crate::auth::{Inspection, NumericDate, members};
 use crate::text::words::{DAY, SECOND, elapsed, remaining};
@@ -84,7 +85,7 @@ fn member(canvas: &mut Canvas, document: &Document, n: usize, columns: u16) -> L
         spans.push(canvas.span(format!("  {note}"), Meaning::Hint));
     }
     let mut line = Line::from(spans);
-    if let Some(words) = explanation(name).filter(|words| line.width() + 2 + words.len() <= usize::from(columns)) {
+    if let Some(words) = meaning(name).filter(|words| line.width() + 2 + words.len() <= usize::from(columns)) {
         line.spans.push(canvas.span(format!("  {words}"), Meaning::Hint));
     }
     line
@@ -130,26 +131,4 @@ fn relative(canvas: &mut Canvas, micros: i64) -> String {
     } else {
         format!("{} ago", ticking(canvas, elapsed(-micros)))
     }
-}
-
-/// What a member is for (RFC 7519 §4.1, RFC 7515 §4.1), and our own two.
-pub fn explanation(name: &str) -> Option<&'static str> {
-    Some(match name {
-        "user_id" => "who it speaks for",
-        "permissions" => "what it may do",
-        "iat" => "issued at",
-        "nbf" => "not valid before",
-        "exp" => "dead from then on",
-        "jti" => "the token's own number",
-        "iss" => "who issued it",
-        "aud" => "for whom it is",
-        "sub" => "subject",
-        "alg" => "how it is signed",
-        "typ" => "media type",
-        "cty" => "content type",
-        "kid" => "names the key",
-        "crit" => "extensions that must be understood",
-        "jku" | "jwk" | "x5u" | "x5c" => "brings a key; never used",
-        _ => return None,
-    })
 }

@@ -10,16 +10,17 @@ use crate::app::keymap::Action;
 use crate::text;
 
 pub fn render(canvas: &mut Canvas, area: Rect) {
-    let key = canvas.app.auth.rules.keys.signing();
+    let keys = &canvas.app.auth.rules.keys;
+    let (origin, is_weak) = keys.signing().map_or(("none", true), |key| (key.origin().word(), key.is_weak()));
     let mut left = Line::from(vec![canvas.span(" portcullis ", Meaning::Title)]);
     // One screen needs no name where room is short.
     if area.width >= 60 {
         left.spans.push(canvas.span(" F2 ", Meaning::Key));
         left.spans.push(canvas.span("Gate", Meaning::Plain));
     }
-    let weak = if key.is_weak() { Meaning::Expired } else { Meaning::Plain };
-    let long = format!("key: {}", key.describe());
-    let short = format!("key: {}{}", key.origin().word(), if key.is_weak() { ", weak" } else { "" });
+    let weak = if is_weak { Meaning::Expired } else { Meaning::Plain };
+    let long = format!("key: {}", keys.describe());
+    let short = format!("key: {origin}{}", if is_weak { ", weak" } else { "" });
     let help = "F1 help ";
     let room = usize::from(area.width).saturating_sub(left.width() + text::width(help) + 4);
     let told = if text::width(&long) <= room { long } else { text::fit(&short, room) };

@@ -19,7 +19,7 @@ pub fn render_key(canvas: &mut Canvas, prompt: &KeyPrompt) {
     canvas.drawn.cursor = Some((x.min(inner.right().saturating_sub(1)), inner.y));
     let told = canvas.span(format!("{}; never shown", words::count(typed, "character")), Meaning::Hint);
     canvas.line(below(inner, 1), told);
-    if let Some(fault) = prompt.fault {
+    if let Some(fault) = &prompt.fault {
         let lines = canvas.wrapped(fault, inner.width, Meaning::Denied);
         canvas.lines(below(inner, 3), lines);
     }

@@ -14,7 +14,7 @@ const LABEL: u16 = 19;
 
 pub fn render(canvas: &mut Canvas, form: &SettingsForm) {
     let mut rest = canvas.popup(76, 13, "settings");
-    let told = canvas.span(format!("key in use: {}", canvas.app.auth.rules.keys.signing().describe()), Meaning::Hint);
+    let told = canvas.span(format!("key in use: {}", canvas.app.auth.rules.keys.describe()), Meaning::Hint);
     canvas.line(rest, told);
     rest = below(rest, 1);
     for field in SettingsField::ALL {

@@ -5,6 +5,7 @@ use ratatui::text::Line;
 use super::canvas::{Canvas, below};
 use super::theme::Meaning;
 use super::{claims, inspect};
+use crate::auth::explain::meaning;
 use crate::text::{self, display_safe};
 
 /// How much of the token is written out, in bytes; the rest is counted.
@@ -36,7 +37,7 @@ pub fn render(canvas: &mut Canvas, scroll: usize) {
         lines.extend(document.fault.clone().map(|fault| canvas.span(fault, Meaning::Expired).into()));
         for (name, value) in document.members.iter().take(MEMBERS) {
             let (told, note) = claims::value_in_words(canvas, name, value, true);
-            let meant = claims::explanation(name).map_or_else(String::new, |words| format!("  ({words})"));
+            let meant = meaning(name).map_or_else(String::new, |words| format!("  ({words})"));
             let note = if note.is_empty() { note } else { format!("  {note}") };
             let line = format!("{}: {told}{note}{meant}", text::name(name, 64));
             lines.extend(canvas.wrapped(&line, rest.width, Meaning::Plain));

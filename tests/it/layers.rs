@@ -15,7 +15,7 @@ const MAY_IMPORT: [(&str, &[&str]); 11] = [
     ("gate", &["auth", "tools", "clock", "text"]),
     ("app", &["auth", "tools", "text"]),
     ("view", &["app", "auth", "tools", "text"]),
-    ("cli", &["gate", "config", "text", "clock", "auth"]),
+    ("cli", &["gate", "config", "text", "clock", "auth", "tools"]),
     ("server", &["gate", "config", "text", "clock", "auth"]),
     ("tui", &["app", "view", "gate", "server", "config", "clock", "text", "auth", "tools"]),
 ];

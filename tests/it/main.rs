@@ -1,5 +1,6 @@
 //! Tests of the whole, from outside.
 
+mod cli;
 mod contract;
 mod desk;
 mod edits;

@@ -1,23 +1,113 @@
 //! `PyJWT` reads our tokens, and we read its: the lab's other half is written with it.
 
+use std::fmt::Write as _;
+use std::io::Write as _;
 use std::process::{Command, Stdio};
 
 use portcullis::AuthenticatedMcpServer;
+use portcullis::auth::{IssueRequest, NumericDate};
 use serde_json::{Value, json};
 
 /// What a Python program prints, or `None` (told) where there is no `PyJWT`.
-#[expect(clippy::print_stderr, reason = "a skipped test must say so")]
 fn python(program: &str, arguments: &[&str]) -> Option<String> {
+    python_reading(program, arguments, b"")
+}
+
+/// [`python`] with something on its standard input.
+#[expect(clippy::print_stderr, reason = "a skipped test must say so")]
+fn python_reading(program: &str, arguments: &[&str], input: &[u8]) -> Option<String> {
     let probe = Command::new("python3").args(["-c", "import jwt"]).stderr(Stdio::null()).status();
     if !probe.is_ok_and(|status| status.success()) {
         eprintln!("SKIPPED: python3 has no PyJWT here (pip install pyjwt)");
         return None;
     }
     // A secret of nine bytes makes PyJWT warn on stderr; that is not what is tested.
-    let output = Command::new("python3").args(["-W", "ignore", "-c", program]).args(arguments).output();
-    let output = output.expect("python3 ran a moment ago");
+    let mut child = Command::new("python3")
+        .args(["-W", "ignore", "-c", program])
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("python3 ran a moment ago");
+    let (mut stdin, input) = (child.stdin.take().expect("a pipe"), input.to_owned());
+    let writer = std::thread::spawn(move || drop(stdin.write_all(&input)));
+    let output = child.wait_with_output().expect("python3 ends");
+    writer.join().expect("the writer ends");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     Some(String::from_utf8(output.stdout).expect("python prints UTF-8").trim().to_owned())
+}
+
+/// A random JSON value, as deep as `depth`; the same ones in every run.
+fn random(next: &mut impl FnMut(u64) -> u64, depth: u64) -> Value {
+    const LETTERS: [&str; 12] = ["a", "Z", "0", " ", "\"", "\\", "\n", "\u{1b}", "é", "日", "\u{1f600}", "\u{202e}"];
+    match next(if depth == 0 { 5 } else { 7 }) {
+        0 => Value::Null,
+        1 => Value::Bool(next(2) == 1),
+        2 => json!(next(u64::MAX).cast_signed()),
+        3 => json!(f64::from_bits(next(u64::MAX)).clamp(-1e300, 1e300)),
+        4 => (0..next(12)).map(|_| LETTERS[usize::try_from(next(12)).unwrap_or(0)]).collect::<String>().into(),
+        5 => (0..next(4)).map(|_| random(next, depth - 1)).collect(),
+        _ => (0..next(4)).map(|n| (format!("k{n}"), random(next, depth - 1))).collect::<serde_json::Map<_, _>>().into(),
+    }
+}
+
+#[test]
+fn a_thousand_random_claim_sets_go_to_pyjwt_and_come_back() {
+    let program = r#"
+import json, jwt, sys
+sys.stdin.reconfigure(encoding="utf-8", newline="\n"); sys.stdout.reconfigure(encoding="utf-8")
+key = sys.argv[1]
+for line in sys.stdin:
+    token, wanted = line.rstrip("\n").split(" ", 1)
+    claims = jwt.decode(token, key, algorithms=["HS256"], options={"verify_exp": False, "verify_aud": False, "verify_iat": False, "verify_sub": False, "verify_jti": False})
+    wanted = json.loads(wanted)
+    assert all(claims[name] == value or value != value for name, value in wanted.items()), (claims, wanted)
+    claims["user_id"] = claims["user_id"][::-1]
+    print(jwt.encode(claims, key, algorithm="HS256"), json.dumps(claims))
+"#;
+    let secret = "a secret of thirty-two bytes, ok";
+    let server = AuthenticatedMcpServer::new(secret).expect("a secret");
+    let rules = server.shared().rules();
+    let now = NumericDate::from_seconds(1_795_380_000);
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut next = move |below: u64| {
+        // Marsaglia's xorshift: no seed but this one, so that a failure comes again.
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state % below.max(1)
+    };
+    let mut lines = String::new();
+    let mut count = 0;
+    while count < 1000 {
+        let text = |value: Value| value.as_str().map_or_else(|| "user".to_owned(), str::to_owned);
+        let request = IssueRequest {
+            user_id: format!("u{}", text(random(&mut next, 0))),
+            permissions: (0..next(4)).map(|_| text(random(&mut next, 0))).collect(),
+            expires: Some(now.plus((next(1 << 40)).cast_signed() + 1_000_000)),
+            extra: (0..next(4)).map(|n| (format!("claim {n}"), random(&mut next, 3))).collect(),
+            ..IssueRequest::default()
+        };
+        let Ok(token) = rules.issue(&request, "jti", now) else { continue };
+        let mut wanted = request.extra.clone();
+        wanted.insert("user_id".to_owned(), request.user_id.into());
+        wanted.insert("permissions".to_owned(), request.permissions.into());
+        let _ = writeln!(lines, "{token} {}", Value::from(wanted));
+        count += 1;
+    }
+    let Some(printed) = python_reading(program, &[secret], lines.as_bytes()) else { return };
+    assert_eq!(printed.lines().count(), 1000);
+    for line in printed.lines() {
+        let (token, claims) = line.split_once(' ').expect("a token and its claims");
+        let claims: Value = serde_json::from_str(claims).expect("JSON");
+        let verified = rules.verify(token, now).expect("valid");
+        assert_eq!(claims["user_id"], verified.user_id.as_str());
+        assert_eq!(claims["permissions"], json!(verified.permissions));
+        let inspection = rules.inspect(token);
+        let payload: Value = serde_json::from_str(&inspection.payload.text).expect("JSON");
+        assert_eq!(payload, claims);
+    }
 }
 
 #[test]

@@ -33,11 +33,22 @@ fn the_policy_shown_is_the_one_built_in() {
 #[test]
 fn every_option_is_told_and_every_option_told_exists() {
     let readme = readme();
-    let command = Options::command();
-    let options: Vec<String> =
-        command.get_arguments().filter_map(|a| a.get_long()).map(|long| format!("--{long}")).collect();
-    for option in options.iter().filter(|option| !["--help", "--version"].contains(&option.as_str())) {
+    let mut command = Options::command();
+    command.build();
+    let subcommands: Vec<&clap::Command> = command.get_subcommands().filter(|sub| sub.get_name() != "help").collect();
+    let all = std::iter::once(&command).chain(subcommands.iter().copied());
+    let options: Vec<String> = all
+        .flat_map(clap::Command::get_arguments)
+        .filter_map(|a| a.get_long())
+        .map(|long| format!("--{long}"))
+        .collect();
+    // A permission goes by its short name.
+    let untold = ["--help", "--version", "--permission"];
+    for option in options.iter().filter(|option| !untold.contains(&option.as_str())) {
         assert!(readme.contains(&format!("`{option}")), "README.md does not tell of {option}");
+    }
+    for sub in &subcommands {
+        assert!(readme.contains(&format!("| `portcullis {}", sub.get_name())), "{}", sub.get_name());
     }
     for word in readme
         .split(|c: char| !(c.is_ascii_lowercase() || c == '-'))

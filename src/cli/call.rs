@@ -1,0 +1,38 @@
+//! `portcullis call`: the Call pane without the console. The answer goes to standard output, why to standard error.
+
+use super::options::CallArgs;
+use super::{CliError, Exit, Ground, Headless, json};
+use crate::auth::explain::explain_record;
+use crate::auth::{Origin, Outcome};
+use crate::gate::CallRequest;
+use crate::tools::Given;
+
+/// Calls a tool.
+pub fn run(on: &mut Headless<'_>, args: &CallArgs, ground: &Ground) -> Result<Exit, CliError> {
+    let now = ground.now();
+    let gate = ground.gate()?;
+    let is_json = |word: &str| word.trim_start().starts_with(['{', '[']);
+    let (token, tool, arguments) = match args.words.as_slice() {
+        [tool] => (None, tool, "{}"),
+        [tool, arguments] if args.no_token || is_json(arguments) => (None, tool, arguments.as_str()),
+        [token, tool] => (Some(token.as_str()), tool, "{}"),
+        [token, tool, arguments, ..] => (Some(token.as_str()), tool, arguments.as_str()),
+        [] => return Err(CliError::Usage("no tool; name the one to call".to_owned())),
+    };
+    let token = on.asked(token, args.no_token)?;
+    let called = gate.call(&CallRequest {
+        token: token.as_deref(),
+        tool,
+        arguments: Given::Text(arguments),
+        origin: Origin::Command,
+        at: now,
+        judged_at: now,
+    });
+    writeln!(on.err, "{}", explain_record(&called.record))?;
+    json::line(on.out, &called.outcome.answer())?;
+    Ok(match called.outcome {
+        Outcome::Refused(verdict) => verdict.into(),
+        Outcome::Done(_) => Exit::Good,
+        Outcome::BadArguments(_) | Outcome::ToolFailed(_) => Exit::Failed,
+    })
+}

@@ -1,0 +1,53 @@
+//! `portcullis check`: the preview of the Call pane. It calls nothing.
+
+use super::json::{self, Decided};
+use super::options::CheckArgs;
+use super::paint::{Paint, of_verdict};
+use super::{CliError, Exit, Ground, Headless};
+use crate::auth::explain::explain_decision;
+use crate::auth::{Call, TokenId};
+
+/// Decides one call.
+pub fn run(
+    on: &mut Headless<'_>,
+    args: &CheckArgs,
+    ground: &Ground,
+    json: bool,
+    paint: Paint,
+) -> Result<Exit, CliError> {
+    let now = ground.now();
+    let gate = ground.gate()?;
+    let (token, tool) = match args.words.as_slice() {
+        [tool] => (None, tool),
+        [token, tool, ..] => (Some(token.as_str()), tool),
+        [] => return Err(CliError::Usage("no tool; name the one to decide on".to_owned())),
+    };
+    let token = on.asked(token, args.no_token)?;
+    let decision = gate.shared().rules().decide(&Call { token: token.as_deref(), tool }, now);
+    let id = token.as_deref().map(TokenId::of);
+    if json {
+        json::line(on.out, &Decided::new(&decision, id, tool, now))?;
+    } else {
+        let text = explain_decision(&decision, id, tool, &format!("judged for {}", now.rfc3339()));
+        paint.explanation(on.out, &text, decision.verdict().word(), of_verdict(decision.verdict()))?;
+    }
+    Ok(decision.verdict().into())
+}
+
+impl Headless<'_> {
+    /// The token a call is asked with: the one given, else the environment's, else none, which is said.
+    pub fn asked(&mut self, given: Option<&str>, no_token: bool) -> Result<Option<String>, CliError> {
+        if no_token {
+            return match given {
+                Some(_) => Err(CliError::Usage("a token and --no-token; give one of them".to_owned())),
+                None => Ok(None),
+            };
+        }
+        if let Some(source) = self.source(given) {
+            return Ok(Some(self.one(source)?).filter(|token| !token.is_empty()));
+        }
+        let hint = "no token given, so none is used; give one, or - for standard input, or PORTCULLIS_TOKEN";
+        writeln!(self.err, "portcullis: {hint}")?;
+        Ok(None)
+    }
+}

@@ -1,0 +1,94 @@
+//! `portcullis inspect`: the Inspect pane without the console.
+
+use std::fmt::Write as _;
+use std::io::{self, Write};
+
+use super::json::{self, Inspected};
+use super::options::InspectArgs;
+use super::paint::{Paint, of_standing};
+use super::{CliError, Exit, Ground, Headless};
+use crate::auth::explain::{explain_inspection, meaning};
+use crate::auth::inspection::Document;
+use crate::auth::{Inspection, NumericDate, Rules, Standing, members};
+use crate::text::words::{elapsed, remaining};
+use crate::text::{self, display_safe};
+
+/// Inspects every token that is handed over; good if each of them is valid.
+pub fn run(
+    on: &mut Headless<'_>,
+    args: &InspectArgs,
+    ground: &Ground,
+    json: bool,
+    paint: Paint,
+) -> Result<Exit, CliError> {
+    let source = on.source(args.token.as_deref()).ok_or_else(|| {
+        CliError::Usage("no token; give one, or - for standard input, or PORTCULLIS_TOKEN".to_owned())
+    })?;
+    let (rules, now) = (ground.rules(), ground.now());
+    if rules.keys.signing().is_none() {
+        writeln!(on.err, "portcullis: signature not checked: {}", crate::config::ConfigError::NoSecret)?;
+    }
+    let mut exit = Exit::Good;
+    let mut has_shown = false;
+    on.each(source, |on, token| {
+        let inspection = rules.inspect(token);
+        if !matches!(inspection.judged.standing(now), Standing::Valid(_)) {
+            exit = Exit::Unauthorized;
+        }
+        if json {
+            json::line(on.out, &Inspected::new(&inspection, &rules, now))?;
+        } else {
+            if has_shown {
+                writeln!(on.out)?;
+            }
+            show(on.out, &inspection, &rules, now, paint)?;
+        }
+        has_shown = true;
+        Ok(())
+    })?;
+    Ok(exit)
+}
+
+fn show(out: &mut dyn Write, inspection: &Inspection, rules: &Rules, now: NumericDate, paint: Paint) -> io::Result<()> {
+    let standing = inspection.judged.standing(now);
+    let text = explain_inspection(inspection, rules, now);
+    paint.explanation(out, &text, standing.word(), of_standing(&standing))?;
+    for (title, document) in [("header", &inspection.header), ("claims", &inspection.payload)] {
+        writeln!(out, "{}", paint.title(title))?;
+        show_members(out, document, now, paint)?;
+    }
+    Ok(())
+}
+
+/// Members beyond these are counted: `--json` has them all.
+const MOST: usize = 200;
+
+fn show_members(out: &mut dyn Write, document: &Document, now: NumericDate, paint: Paint) -> io::Result<()> {
+    if let Some(fault) = &document.fault {
+        return writeln!(out, "  {fault}");
+    }
+    for (name, value) in document.members.iter().take(MOST) {
+        let mut note = String::new();
+        let time = NumericDate::from_json_number(value).filter(|_| ["iat", "nbf", "exp"].contains(&name.as_str()));
+        if let Some(at) = time {
+            let micros = at.since(now);
+            let relative = match micros {
+                1.. => format!("in {}", remaining(micros).text),
+                _ => format!("{} ago", elapsed(-micros).text),
+            };
+            let _ = write!(note, "  {}, {relative}", at.rfc3339());
+        }
+        if let Some(words) = meaning(name) {
+            let _ = write!(note, "  {words}");
+        }
+        let value = match members::string(text::head(value, 4096)) {
+            Some(string) => text::name(&string, 1024),
+            None => display_safe(value, 1024),
+        };
+        writeln!(out, "  {} {value}{}", paint.label(&text::name(name, 64), 12), paint.note(&note))?;
+    }
+    match document.members.len().checked_sub(MOST + 1) {
+        Some(more) => writeln!(out, "  … {} more", more + 1),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,46 @@
+//! `portcullis issue`: the Issue pane without the console.
+
+use std::io::Write;
+
+use serde_json::{Map, Value, json};
+
+use super::options::IssueArgs;
+use super::{CliError, Exit, Ground, json};
+use crate::auth::{IssueRequest, TokenId};
+use crate::text;
+
+/// Signs a token and prints it.
+pub fn run(out: &mut dyn Write, args: &IssueArgs, ground: &Ground, json: bool) -> Result<Exit, CliError> {
+    let now = ground.now();
+    let gate = ground.gate()?;
+    let usual = ground.request(&args.user, now);
+    let request = IssueRequest {
+        permissions: args.permissions.clone(),
+        expires: args.expires.or_else(|| args.ttl.map(|ttl| ttl.from(now))).or(usual.expires),
+        not_before: args.not_before.map(|when| when.from(now)),
+        extra: claims(&args.claims)?,
+        ..usual
+    };
+    let token = gate.issue(&request, now)?;
+    if json {
+        json::line(out, &json!({ "token_id": TokenId::of(&token).to_string(), "token": *token }))?;
+    } else {
+        writeln!(out, "{token}")?;
+    }
+    Ok(Exit::Good)
+}
+
+/// Further claims, each as `name=JSON`.
+fn claims(given: &[String]) -> Result<Map<String, Value>, CliError> {
+    let mut claims = Map::new();
+    for claim in given {
+        let wrong = |what: &str| CliError::Usage(format!("--claim {}: {what}", text::name(claim, 64)));
+        let (name, value) = claim.split_once('=').ok_or_else(|| wrong("write it as name=JSON"))?;
+        let value = serde_json::from_str(value)
+            .map_err(|_| wrong("its value is no JSON; a text needs quotes, as in --claim 'team=\"blue\"'"))?;
+        if claims.insert(name.to_owned(), value).is_some() {
+            return Err(wrong("given twice"));
+        }
+    }
+    Ok(claims)
+}

@@ -1,0 +1,228 @@
+//! JSON for scripts. The shapes are an interface, told in the README; what is printed is ASCII, so that nothing in it can
+//! reach a terminal as anything but text.
+
+use std::io::{self, Write};
+
+use serde::Serialize;
+use serde_json::ser::Formatter;
+use serde_json::value::RawValue;
+
+use crate::auth::decision::Passed;
+use crate::auth::inspection::Document;
+use crate::auth::{Check, Decision, Inspection, NumericDate, Rules, TokenId};
+use crate::text::words::SECOND;
+
+/// Prints a value on one line.
+pub fn line(out: &mut dyn Write, value: &impl Serialize) -> io::Result<()> {
+    value.serialize(&mut serde_json::Serializer::with_formatter(&mut *out, Ascii))?;
+    out.write_all(b"\n")
+}
+
+/// Every character beyond printable ASCII as an escape.
+struct Ascii;
+
+impl Formatter for Ascii {
+    fn write_string_fragment<W: ?Sized + Write>(&mut self, writer: &mut W, fragment: &str) -> io::Result<()> {
+        escape(writer, fragment)
+    }
+}
+
+fn escape<W: ?Sized + Write>(writer: &mut W, text: &str) -> io::Result<()> {
+    let mut rest = text;
+    while let Some(at) = rest.bytes().position(|b| !(0x20..0x7f).contains(&b)) {
+        let (plain, odd) = rest.split_at_checked(at).unwrap_or((rest, ""));
+        writer.write_all(plain.as_bytes())?;
+        let mut chars = odd.chars();
+        for unit in chars.next().unwrap_or_default().encode_utf16(&mut [0; 2]) {
+            write!(writer, "\\u{unit:04x}")?;
+        }
+        rest = chars.as_str();
+    }
+    writer.write_all(rest.as_bytes())
+}
+
+/// A token, inspected.
+#[derive(Serialize)]
+pub struct Inspected<'a> {
+    token_id: String,
+    bytes: usize,
+    valid: bool,
+    verdict: &'static str,
+    reason: Option<&'static str>,
+    sentence: Option<String>,
+    checks: Vec<Checked>,
+    times: Times,
+    header: Option<Box<RawValue>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    header_fault: Option<&'a str>,
+    claims: Option<Box<RawValue>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    claims_fault: Option<&'a str>,
+    findings: Vec<Found>,
+}
+
+#[derive(Serialize)]
+struct Checked {
+    check: &'static str,
+    /// `null` where it could not be made, or was not reached.
+    passed: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sentence: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Times {
+    now: Time,
+    iat: Option<Time>,
+    nbf: Option<Time>,
+    exp: Option<Time>,
+    leeway: f64,
+    /// Until it is dead, leeway included; below zero since then.
+    seconds_left: Option<f64>,
+}
+
+/// An instant, twice.
+#[derive(Serialize)]
+pub struct Time {
+    epoch: serde_json::Number,
+    rfc3339: String,
+}
+
+impl From<NumericDate> for Time {
+    fn from(at: NumericDate) -> Self {
+        let fraction = || serde_json::Number::from_f64(seconds(at.micros()));
+        let epoch = if at.micros() % SECOND == 0 { None } else { fraction() };
+        Self { epoch: epoch.unwrap_or_else(|| at.seconds().into()), rfc3339: at.rfc3339() }
+    }
+}
+
+#[derive(Serialize)]
+struct Found {
+    code: &'static str,
+    sentence: String,
+}
+
+#[expect(clippy::cast_precision_loss, reason = "microseconds of a date fit 53 bits to the microsecond until 2255")]
+fn seconds(micros: i64) -> f64 {
+    micros as f64 / 1e6
+}
+
+impl<'a> Inspected<'a> {
+    /// What is told of a token at `now`.
+    pub fn new(inspection: &'a Inspection, rules: &Rules, now: NumericDate) -> Self {
+        let judged = &inspection.judged;
+        let standing = judged.standing(now);
+        let life = &judged.lifetime;
+        let checks = judged.trace(now).into_iter().map(|(check, passed, reason)| Checked {
+            check: check.code(),
+            passed: told(passed),
+            reason: reason.as_ref().map(crate::auth::Reason::code),
+            sentence: reason.map(|reason| reason.to_string()),
+        });
+        let found = inspection.findings_at(now).into_iter();
+        Self {
+            token_id: inspection.id.to_string(),
+            bytes: inspection.token.len(),
+            valid: matches!(standing, crate::auth::Standing::Valid(_)),
+            verdict: standing.code(),
+            reason: standing.reason().map(crate::auth::Reason::code),
+            sentence: standing.reason().map(ToString::to_string),
+            checks: checks.collect(),
+            times: Times {
+                now: now.into(),
+                iat: life.iat.map(Into::into),
+                nbf: life.nbf.map(Into::into),
+                exp: life.exp.map(Into::into),
+                leeway: seconds(rules.leeway.micros()),
+                seconds_left: life.exp.map(|exp| seconds(crate::auth::lifetime::remaining(now, exp, life.leeway))),
+            },
+            header: members(&inspection.header),
+            header_fault: inspection.header.fault.as_deref(),
+            claims: members(&inspection.payload),
+            claims_fault: inspection.payload.fault.as_deref(),
+            findings: found.map(|f| Found { code: f.code(), sentence: f.to_string() }).collect(),
+        }
+    }
+}
+
+const fn told(passed: Passed) -> Option<bool> {
+    match passed {
+        Passed::Yes => Some(true),
+        Passed::No => Some(false),
+        Passed::NotReached => None,
+    }
+}
+
+/// The members as they stand, duplicates and all: numbers and nesting that no value type takes stay what they are.
+fn members(document: &Document) -> Option<Box<RawValue>> {
+    if document.fault.is_some() {
+        return None;
+    }
+    let mut text = vec![b'{'];
+    for (n, (name, value)) in document.members.iter().enumerate() {
+        if n > 0 {
+            text.push(b',');
+        }
+        let mut name = serde_json::to_string(name).ok()?;
+        name.push(':');
+        escape(&mut text, &name).ok()?;
+        // Beyond strings JSON has line breaks and tabs only between its parts, where a space says the same.
+        escape(&mut text, &value.replace(['\n', '\r', '\t'], " ")).ok()?;
+    }
+    text.push(b'}');
+    RawValue::from_string(String::from_utf8(text).ok()?).ok()
+}
+
+/// A decision.
+#[derive(Serialize)]
+pub struct Decided<'a> {
+    decision: String,
+    reason: Option<&'static str>,
+    sentence: String,
+    /// The permission that opened the tool.
+    by: Option<&'a str>,
+    subject: Option<&'a str>,
+    token_id: Option<String>,
+    tool: &'a str,
+    judged_for: Time,
+    checks: Vec<Checked>,
+}
+
+impl<'a> Decided<'a> {
+    /// What is told of a decision that was made for `now`.
+    pub fn new(decision: &'a Decision, token: Option<TokenId>, tool: &'a str, now: NumericDate) -> Self {
+        let checked = |(check, passed): (Check, Passed)| Checked {
+            check: check.code(),
+            passed: told(passed),
+            reason: None,
+            sentence: None,
+        };
+        Self {
+            decision: decision.verdict().word().to_lowercase(),
+            reason: decision.reason().map(crate::auth::Reason::code),
+            sentence: decision.sentence(),
+            by: decision.result.as_deref().ok(),
+            subject: decision.subject.as_deref(),
+            token_id: token.map(|id| id.to_string()),
+            tool,
+            judged_for: now.into(),
+            checks: decision.trace().map(checked).collect(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_printed_is_ascii_and_says_the_same() {
+        let text = "a\u{1b}[31m\u{9b}\u{202e}\u{e0041}é日\u{7f}\n\"\\";
+        let mut printed = Vec::new();
+        line(&mut printed, &text).expect("a vector takes everything");
+        assert!(printed.iter().all(|b| (0x20..0x7f).contains(b) || *b == b'\n'), "{printed:?}");
+        assert_eq!(serde_json::from_slice::<String>(&printed).expect("JSON"), text);
+    }
+}

@@ -1,0 +1,28 @@
+//! `portcullis completions` and `portcullis man`: made from the options, so that they cannot lag behind.
+
+use std::io::Write;
+use std::path::Path;
+
+use clap::CommandFactory as _;
+use clap_complete::Shell;
+use clap_mangen::Man;
+
+use super::{CliError, Exit, Options};
+
+/// Prints completions.
+pub fn completions(out: &mut dyn Write, shell: Shell) -> Result<Exit, CliError> {
+    // Into memory first: the generator panics where it cannot write, and a closed pipe is no defect.
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Options::command(), "portcullis", &mut script);
+    out.write_all(&script)?;
+    Ok(Exit::Good)
+}
+
+/// Prints the main page, or writes a page for each command.
+pub fn man(out: &mut dyn Write, dir: Option<&Path>) -> Result<Exit, CliError> {
+    match dir {
+        None => Man::new(Options::command()).render(out)?,
+        Some(dir) => clap_mangen::generate_to(Options::command(), dir)?,
+    }
+    Ok(Exit::Good)
+}

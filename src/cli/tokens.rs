@@ -1,0 +1,142 @@
+//! Tokens as somebody hands them over: an argument, standard input, or the environment, read as leniently as a paste.
+
+use std::io::{self, BufRead, Read as _};
+
+use super::{CliError, Headless};
+use crate::text::{self, Reading, words};
+
+/// A whole text is read for one token, or for several, up to this size; beyond, every line is one of its own. In bytes.
+const WHOLE: usize = 64 * 1024;
+
+/// A longer line is refused, in bytes.
+const MAX_LINE: usize = 1 << 20;
+
+/// What a token is read from.
+pub enum Source {
+    /// A text.
+    Text(String),
+    /// Standard input.
+    Stdin,
+}
+
+impl Headless<'_> {
+    /// What the argument names, else the environment.
+    pub fn source(&self, argument: Option<&str>) -> Option<Source> {
+        match argument {
+            Some("-") => Some(Source::Stdin),
+            Some(text) => Some(Source::Text(text.to_owned())),
+            None => self.environment.token.clone().map(Source::Text),
+        }
+    }
+
+    /// The one token of a command that needs one; what was left out goes to standard error.
+    pub fn one(&mut self, source: Source) -> Result<String, CliError> {
+        let text = match source {
+            Source::Text(text) => text,
+            Source::Stdin => {
+                let mut bytes = Vec::new();
+                self.input.take(MAX_LINE as u64 + 1).read_to_end(&mut bytes)?;
+                if bytes.len() > MAX_LINE {
+                    return Err(CliError::Usage(format!("standard input has more than {}", words::bytes(MAX_LINE))));
+                }
+                String::from_utf8_lossy(&bytes).into_owned()
+            }
+        };
+        let mut reading = read(&text);
+        self.tell(&reading, None)?;
+        if reading.tokens.len() > 1 {
+            writeln!(
+                self.err,
+                "portcullis: {} read; the first one is taken",
+                words::count(reading.tokens.len(), "token")
+            )?;
+        }
+        Ok(reading.tokens.swap_remove(0))
+    }
+
+    /// Hands over one token after the other.
+    pub fn each(
+        &mut self,
+        source: Source,
+        mut take: impl FnMut(&mut Self, &str) -> Result<(), CliError>,
+    ) -> Result<(), CliError> {
+        let mut head = Vec::new();
+        match source {
+            Source::Text(text) => head = text.into_bytes(),
+            Source::Stdin => _ = self.input.take(WHOLE as u64).read_to_end(&mut head)?,
+        }
+        if head.len() < WHOLE || self.input.fill_buf()?.is_empty() {
+            let text = String::from_utf8_lossy(&head);
+            let lines = || text.lines().filter(|line| !line.trim().is_empty());
+            // A token a line, or one that is wrapped over lines.
+            if lines().count() < 2 || !lines().all(|line| !text::read_token(line).tokens.is_empty()) {
+                let reading = read(&text);
+                self.tell(&reading, None)?;
+                return reading.tokens.iter().try_for_each(|token| take(self, token));
+            }
+        }
+        let mut number = 0;
+        let mut line = Vec::new();
+        let mut rest = head.as_slice();
+        loop {
+            line.clear();
+            let is_whole = next_line(&mut rest, self.input, &mut line)?;
+            if line.is_empty() && is_whole {
+                return Ok(());
+            }
+            number += 1;
+            if !is_whole {
+                writeln!(self.err, "portcullis: line {number} has more than {}; left out", words::bytes(MAX_LINE))?;
+                continue;
+            }
+            // Nearly every line is a token and nothing else.
+            match std::str::from_utf8(line.trim_ascii()) {
+                Ok("") => {}
+                Ok(token) if token.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_')) => {
+                    take(self, token)?;
+                }
+                _ => {
+                    let reading = read(&String::from_utf8_lossy(&line));
+                    self.tell(&reading, Some(number))?;
+                    reading.tokens.iter().try_for_each(|token| take(self, token))?;
+                }
+            }
+        }
+    }
+
+    /// Says what was left out around a token.
+    fn tell(&mut self, reading: &Reading, line: Option<usize>) -> io::Result<()> {
+        if reading.removed.is_empty() {
+            return Ok(());
+        }
+        let place = line.map_or_else(String::new, |line| format!("line {line}: "));
+        writeln!(self.err, "portcullis: {place}left out: {}", reading.removed.join(", "))
+    }
+}
+
+/// The tokens of a text; a text without one is taken as it is.
+fn read(text: &str) -> Reading {
+    let mut reading = text::read_token(text);
+    if reading.tokens.is_empty() {
+        reading.tokens.push(text.trim().to_owned());
+    }
+    reading
+}
+
+/// Reads a line, first from what is in hand; answers whether it was not too long to be kept. Nothing is left at the end.
+fn next_line(head: &mut &[u8], input: &mut dyn BufRead, line: &mut Vec<u8>) -> io::Result<bool> {
+    if head.read_until(b'\n', line)? > 0 && line.ends_with(b"\n") {
+        return Ok(true);
+    }
+    let room = MAX_LINE + 1 - line.len().min(MAX_LINE);
+    (&mut *input).take(room as u64).read_until(b'\n', line)?;
+    if line.len() <= MAX_LINE || line.ends_with(b"\n") {
+        return Ok(true);
+    }
+    line.clear();
+    // The rest of it, a piece at a time: nothing of it is kept.
+    while (&mut *input).take(WHOLE as u64).read_until(b'\n', line)? > 0 && !line.ends_with(b"\n") {
+        line.clear();
+    }
+    Ok(false)
+}

@@ -1,0 +1,172 @@
+//! The configuration file: `portcullis.toml`. Every key is named like the option it stands in for.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use etcetera::BaseStrategy as _;
+use toml::{Spanned, Value};
+
+use super::{ConfigError, read};
+use crate::auth::Leeway;
+use crate::text::{self, words};
+
+/// The environment variable that may name the configuration file.
+pub const CONFIG_VARIABLE: &str = "PORTCULLIS_CONFIG";
+
+/// A configuration file larger than this is refused, in bytes.
+const MAX_BYTES: usize = 64 * 1024;
+
+/// What a configuration file says. Options and the environment go before it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ConfigFile {
+    /// The file that holds the signing secret.
+    pub secret_file: Option<PathBuf>,
+    /// The policy file; the policy built in without one.
+    pub policy: Option<PathBuf>,
+    /// The lifetime of issued tokens, as a duration in words; `1h` without one.
+    pub lifetime: Option<String>,
+    /// Allowance for clocks that differ.
+    pub leeway: Leeway,
+    /// The issuer every token must carry.
+    pub issuer: Option<String>,
+    /// The audience every token must name.
+    pub audience: Option<String>,
+}
+
+/// Every key there is.
+const KEYS: [&str; 6] = ["secret-file", "policy", "lifetime", "leeway", "issuer", "audience"];
+
+/// A text is no configuration; line and column count from 1.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("line {line}, column {column}: {message}")]
+pub struct Fault {
+    /// Line of the fault.
+    pub line: usize,
+    /// Column of the fault, in characters.
+    pub column: usize,
+    /// What is wrong there; safe to show.
+    pub message: String,
+}
+
+impl Fault {
+    fn new(source: &str, at: usize, message: impl Into<String>) -> Self {
+        let (line, column) = text::place(text::head(source, at));
+        Self { line, column, message: message.into() }
+    }
+}
+
+impl ConfigFile {
+    /// The configuration that holds: of `named`, which must exist, else of the platform's place for it, where there may
+    /// be none.
+    pub fn find(named: Option<&Path>) -> Result<Self, ConfigError> {
+        match (named, default_path()) {
+            (Some(path), _) => Self::load(path),
+            (None, Some(path)) if path.exists() => Self::load(&path),
+            (None, _) => Ok(Self::default()),
+        }
+    }
+
+    fn load(path: &Path) -> Result<Self, ConfigError> {
+        let bytes = read("configuration file", path, MAX_BYTES)?;
+        let file = |fault| ConfigError::File { path: path.to_owned(), fault };
+        let source = String::from_utf8(bytes).map_err(|error| {
+            let good = String::from_utf8_lossy(error.as_bytes().get(..error.utf8_error().valid_up_to()).unwrap_or(&[]));
+            file(Fault::new(&good, good.len(), "not UTF-8"))
+        })?;
+        Self::parse(&source, path.parent().unwrap_or(Path::new(""))).map_err(file)
+    }
+
+    /// Reads a configuration file's text; relative paths in it count from `folder`.
+    pub fn parse(source: &str, folder: &Path) -> Result<Self, Fault> {
+        let members: BTreeMap<Spanned<String>, Spanned<Value>> = toml::from_str(source).map_err(|error| {
+            let at = error.span().map_or(0, |span| span.start);
+            Fault::new(source, at, text::display_safe(error.message(), 200))
+        })?;
+        let mut found = Self::default();
+        for (key, value) in &members {
+            let name = key.get_ref().as_str();
+            if !KEYS.contains(&name) {
+                return Err(Fault::new(source, key.span().start, unknown(name)));
+            }
+            let wrong = |message: String| Fault::new(source, value.span().start, format!("{name}: {message}"));
+            let Value::String(said) = value.get_ref() else {
+                return Err(wrong("write it as a text in quotes".to_owned()));
+            };
+            let path = || if said.is_empty() { Err(wrong("empty".to_owned())) } else { Ok(folder.join(said)) };
+            let text = || if said.is_empty() { None } else { Some(said.clone()) };
+            match name {
+                "secret-file" => found.secret_file = Some(path()?),
+                "policy" => found.policy = Some(path()?),
+                "lifetime" => {
+                    words::parse_duration(said).map_err(|error| wrong(error.to_string()))?;
+                    found.lifetime = text();
+                }
+                "leeway" => found.leeway = said.parse().map_err(|error| wrong(format!("{error}")))?,
+                "issuer" => found.issuer = text(),
+                _ => found.audience = text(),
+            }
+        }
+        Ok(found)
+    }
+}
+
+/// An unknown key, with the one that was probably meant.
+fn unknown(name: &str) -> String {
+    let nearest = KEYS.iter().max_by(|a, b| strsim::jaro(name, a).total_cmp(&strsim::jaro(name, b)));
+    let nearest = nearest.copied().unwrap_or_default();
+    format!("unknown key {}; the nearest one is {nearest}", text::name(name, 64))
+}
+
+/// Where the configuration file is looked for when none is named.
+pub fn default_path() -> Option<PathBuf> {
+    let base = etcetera::choose_base_strategy().ok()?;
+    Some(base.config_dir().join("portcullis").join("portcullis.toml"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    const EXAMPLE: &str = include_str!("../../assets/portcullis.example.toml");
+
+    fn parse(source: &str) -> Result<ConfigFile, String> {
+        ConfigFile::parse(source, Path::new("/etc/portcullis")).map_err(|fault| fault.to_string())
+    }
+
+    #[test]
+    fn the_example_says_what_holds_without_it_and_names_every_key() {
+        assert_eq!(parse(EXAMPLE), Ok(ConfigFile { lifetime: Some("1h".to_owned()), ..ConfigFile::default() }));
+        for key in KEYS {
+            assert!(
+                EXAMPLE.lines().any(|line| line.trim_start_matches("# ").starts_with(&format!("{key} ="))),
+                "{key}"
+            );
+        }
+        let all: String = EXAMPLE
+            .lines()
+            .map(|line| line.strip_prefix("# ").filter(|l| l.contains(" = ")).unwrap_or(line))
+            .collect::<Vec<_>>()
+            .join("\n");
+        assert!(parse(&all).is_ok(), "{all}");
+    }
+
+    #[test]
+    fn relative_paths_count_from_the_file() {
+        let found = parse("secret-file = \"secret\"\npolicy = \"/srv/policy.toml\"").expect("a configuration");
+        assert_eq!(found.secret_file.as_deref(), Some(Path::new("/etc/portcullis/secret")));
+        assert_eq!(found.policy.as_deref(), Some(Path::new("/srv/policy.toml")));
+    }
+
+    #[rstest]
+    #[case("\nleewy = \"5s\"", "line 2, column 1: unknown key leewy; the nearest one is leeway")]
+    #[case("secret_file = \"x\"", "line 1, column 1: unknown key secret_file; the nearest one is secret-file")]
+    #[case("leeway = \"1h\"", "line 1, column 10: leeway: whole seconds, at most 300s")]
+    #[case("leeway = 5", "line 1, column 10: leeway: write it as a text in quotes")]
+    #[case("lifetime = \"soon\"", "line 1, column 12: lifetime: not a duration; write it as 90s, 15m, 1h, 7d or 1h30m")]
+    #[case("policy = \"\"", "line 1, column 10: policy: empty")]
+    #[case("policy = ", "line 1, column 10: string values must be quoted, expected literal string")]
+    fn what_is_wrong_is_named_with_its_place(#[case] source: &str, #[case] said: &str) {
+        assert_eq!(parse(source), Err(said.to_owned()));
+    }
+}

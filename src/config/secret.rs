@@ -1,0 +1,98 @@
+//! The signing secret: of a file that only its owner can read, or of the environment.
+
+use std::fs::File;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+use zeroize::Zeroizing;
+
+use super::{ConfigError, unreadable};
+use crate::auth::key::MAX_SECRET_BYTES;
+use crate::auth::{Key, KeyOrigin};
+use crate::text;
+
+/// The environment variable that may hold the secret.
+pub const SECRET_VARIABLE: &str = "PORTCULLIS_SECRET";
+
+/// The environment's secret, where there is one; of any bytes, as those of a file.
+pub fn secret_variable() -> Option<Zeroizing<Vec<u8>>> {
+    std::env::var_os(SECRET_VARIABLE).map(|secret| Zeroizing::new(secret.into_encoded_bytes()))
+}
+
+/// Where a secret may come from, the first one going before the others.
+#[derive(Clone, Debug, Default)]
+pub struct SecretSources {
+    /// The file that an option names.
+    pub file: Option<PathBuf>,
+    /// The value of [`SECRET_VARIABLE`].
+    pub variable: Option<Zeroizing<Vec<u8>>>,
+    /// The file that the configuration names.
+    pub configured: Option<PathBuf>,
+    /// Whether others may be able to read the file.
+    pub others_may_read: bool,
+}
+
+impl SecretSources {
+    /// The key to sign and verify with; `None` where there is no secret at all.
+    pub fn key(&self) -> Result<Option<Key>, ConfigError> {
+        match (&self.file, &self.variable, &self.configured) {
+            (Some(file), ..) | (None, None, Some(file)) => self.of_file(file).map(Some),
+            (None, Some(secret), _) => Key::from_written(secret, KeyOrigin::Environment)
+                .map(Some)
+                .map_err(|error| ConfigError::Secret { from: SECRET_VARIABLE.to_owned(), error }),
+            (None, None, None) => Ok(None),
+        }
+    }
+
+    fn of_file(&self, path: &Path) -> Result<Key, ConfigError> {
+        let failed = |error| unreadable("secret file", path, error);
+        let file = File::open(path).map_err(failed)?;
+        // Of the opened file, so that it cannot be exchanged in between.
+        if !self.others_may_read && others_can_read(&file).map_err(failed)? {
+            return Err(ConfigError::OthersCanRead { path: path.to_owned() });
+        }
+        // Reserved whole, so that a growing buffer leaves no copies of a secret behind.
+        let mut secret = Zeroizing::new(Vec::with_capacity(MAX_SECRET_BYTES * 2 + 2));
+        file.take(MAX_SECRET_BYTES as u64 * 2 + 2).read_to_end(&mut secret).map_err(failed)?;
+        let secret = secret.strip_suffix(b"\n").map_or(&**secret, |rest| rest.strip_suffix(b"\r").unwrap_or(rest));
+        let from = || format!("secret file {}", text::name(&path.to_string_lossy(), 200));
+        Key::from_written(secret, KeyOrigin::File).map_err(|error| ConfigError::Secret { from: from(), error })
+    }
+}
+
+/// Whether somebody else than its owner may read a file. Pipes, as of a shell's `<(…)`, have no readers but ours.
+#[cfg(unix)]
+fn others_can_read(file: &File) -> std::io::Result<bool> {
+    use std::os::unix::fs::PermissionsExt as _;
+    let found = file.metadata()?;
+    Ok(found.is_file() && found.permissions().mode() & 0o077 != 0)
+}
+
+#[cfg(not(unix))]
+fn others_can_read(_: &File) -> std::io::Result<bool> {
+    Ok(false)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missing_file_is_named() {
+        let sources = SecretSources { file: Some("/no/such/file".into()), ..SecretSources::default() };
+        let error = sources.key().expect_err("there is none");
+        assert_eq!(error.to_string(), "secret file /no/such/file: no such file or directory");
+    }
+
+    #[test]
+    fn an_empty_variable_is_refused() {
+        let sources = SecretSources { variable: Some(Zeroizing::new(Vec::new())), ..SecretSources::default() };
+        let error = sources.key().expect_err("it is empty");
+        assert_eq!(error.to_string(), "PORTCULLIS_SECRET: the secret is empty");
+    }
+
+    #[test]
+    fn without_a_secret_there_is_no_key() {
+        assert!(SecretSources::default().key().is_ok_and(|key| key.is_none()));
+    }
+}

@@ -1,0 +1,176 @@
+//! `issue`, `check` and `call`: the lab, and every exit code.
+
+use std::process::Command;
+
+use rstest::rstest;
+use serde_json::Value;
+
+use super::{PORTCULLIS, Ran, bare, issue, portcullis};
+
+#[test]
+fn the_labs_example_in_the_readme_prints_what_it_says() {
+    let readme = include_str!("../../../README.md");
+    let (_, rest) = readme.split_once("<!-- lab -->").expect("the marker");
+    let block = |rest: &str, kind: &str| {
+        let (_, rest) = rest.split_once(&format!("```{kind}\n")).expect("a block");
+        let (block, rest) = rest.split_once("```").expect("its end");
+        (block.to_owned(), rest.to_owned())
+    };
+    let (script, rest) = block(rest, "sh");
+    let (printed, _) = block(&rest, "text");
+    let folder = std::path::Path::new(PORTCULLIS).parent().expect("a folder");
+    let path = format!("{}:/usr/bin:/bin", folder.display());
+    let output =
+        Command::new("sh").args(["-c", &script]).env_clear().env("PATH", path).env("HOME", "/nonexistent").output();
+    let output = output.expect("there is a shell");
+    assert_eq!(String::from_utf8_lossy(&output.stdout), printed, "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+fn every_exit_code_is_reached() {
+    let (user, admin) = (issue("user123", "user"), issue("admin456", "admin"));
+    let exit = |arguments: &[&str]| portcullis(arguments).run().exit;
+    assert_eq!(exit(&["inspect", &user]), 0);
+    assert_eq!(exit(&["check", &admin, "write_data"]), 0);
+    assert_eq!(exit(&["call", &admin, "write_data", r#"{"data":"new"}"#]), 0);
+    assert_eq!(bare(&["check", &user, "read_data"]).run().exit, 1);
+    assert_eq!(exit(&["--policy", "/no/such/policy", "inspect", &user]), 1);
+    assert_eq!(exit(&["inspect"]), 2);
+    assert_eq!(exit(&["issue", ""]), 2);
+    assert_eq!(exit(&["--leeway", "1h", "inspect", &user]), 2);
+    assert_eq!(exit(&["inspect", "nothing"]), 3);
+    assert_eq!(exit(&["check", "nothing", "read_data"]), 3);
+    assert_eq!(exit(&["call", "--no-token", "read_data"]), 3);
+    assert_eq!(exit(&["check", &user, "write_data"]), 4);
+    assert_eq!(exit(&["call", &user, "write_data"]), 4);
+    assert_eq!(exit(&["check", &user, "no_such_tool"]), 4);
+    assert_eq!(exit(&["call", &admin, "write_data", "[1]"]), 5);
+    assert_eq!(exit(&["call", &admin, "write_data", "{"]), 5);
+}
+
+#[rstest]
+#[case(&["read_data", r#"{"id": 1}"#], r#"{"success":true,"result":{"id":1}}"#, "ALLOWED allowed: by user", 0)]
+#[case(&["read_data"], r#"{"success":true,"result":{}}"#, "ALLOWED allowed: by user", 0)]
+#[case(&["write_data", r#"{"data": "new"}"#], r#"{"error":"forbidden"}"#, "the token holds user; write_data needs admin", 4)]
+#[case(&["read_data", "[1]"], r#"{"error":"invalid_arguments"}"#, "arguments: an array, not a JSON object", 5)]
+fn a_call_prints_the_answer_and_says_why_beside_it(
+    #[case] words: &[&str],
+    #[case] answer: &str,
+    #[case] why: &str,
+    #[case] exit: i32,
+) {
+    let token = issue("user123", "user");
+    for json in [&["--json"][..], &[]] {
+        let ran = portcullis(&[json, &["call", &token], words].concat()).run();
+        assert_eq!((ran.out.as_str(), ran.exit), (format!("{answer}\n").as_str(), exit), "{}", ran.err);
+        assert!(ran.err.contains(why), "{}", ran.err);
+        // And with the token in the environment the same.
+        let ran = portcullis(&[json, &["call"], words].concat()).env("PORTCULLIS_TOKEN", &token).run();
+        assert_eq!((ran.out.as_str(), ran.exit), (format!("{answer}\n").as_str(), exit), "{}", ran.err);
+    }
+}
+
+#[test]
+fn a_caller_without_a_token_is_told_that_there_is_none() {
+    let Ran { out, err, exit } = portcullis(&["check", "read_data"]).run();
+    assert_eq!(exit, 3);
+    assert!(out.starts_with("UNAUTHORIZED missing_token: no token came with the call"), "{out}");
+    assert!(err.contains("no token given"), "{err}");
+    let Ran { out, err, exit } = portcullis(&["check", "--no-token", "read_data"]).env("PORTCULLIS_TOKEN", "x").run();
+    assert_eq!((exit, err.as_str()), (3, ""));
+    assert!(out.starts_with("UNAUTHORIZED missing_token"), "{out}");
+}
+
+#[test]
+fn a_token_is_found_in_whatever_it_comes() {
+    let token = issue("user123", "user");
+    for text in [
+        format!("Bearer {token}"),
+        format!("curl -H 'Authorization: Bearer {token}' https://example.org/mcp"),
+        format!("{{\"access_token\": \"{token}\"}}"),
+    ] {
+        let ran = portcullis(&["check", &text, "read_data"]).run();
+        assert_eq!(ran.exit, 0, "{}", ran.out);
+        assert!(ran.err.contains("left out:"), "{}", ran.err);
+        assert_eq!(portcullis(&["check", "-", "read_data"]).input(text).run().exit, 0);
+    }
+    let wrapped: Vec<&[u8]> = token.as_bytes().chunks(76).collect();
+    assert_eq!(portcullis(&["check", "-", "read_data"]).input(wrapped.join(&b'\n')).run().exit, 0);
+}
+
+#[test]
+fn a_decision_as_json_says_what_the_words_say() {
+    let token = issue("user123", "user");
+    let ran = portcullis(&["--json", "check", &token, "write_data"]).run();
+    let told: Value = serde_json::from_str(&ran.out).expect("JSON");
+    assert_eq!(
+        (&told["decision"], &told["reason"], &told["subject"]),
+        (&"forbidden".into(), &"permission_missing".into(), &"user123".into())
+    );
+    assert_eq!(told["sentence"], "the token holds user; write_data needs admin");
+    let checks: Vec<(&str, Option<bool>)> = told["checks"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|check| (check["check"].as_str().expect("a code"), check["passed"].as_bool()))
+        .collect();
+    assert_eq!(checks.len(), 9);
+    assert_eq!((checks[7], checks[8]), (("tool", Some(true)), ("permission", Some(false))));
+}
+
+#[test]
+fn a_token_says_what_was_asked_for() {
+    let arguments = [
+        "--now",
+        "2026-11-22T20:40:00Z",
+        "--issuer",
+        "me",
+        "--audience",
+        "you",
+        "issue",
+        "zoë",
+        "-p",
+        "user",
+        "-p",
+        "read all",
+        "--ttl",
+        "15m",
+        "--not-before",
+        "10s",
+        "--claim",
+        "team=\"blue\"",
+        "--claim",
+        "n=[1.5,null]",
+    ];
+    let token = portcullis(&arguments).out();
+    let told: Value =
+        serde_json::from_str(&portcullis(&["--now", "2026-11-22T20:41:00Z", "--json", "inspect", &token]).out())
+            .expect("JSON");
+    let claims = &told["claims"];
+    assert_eq!(claims["user_id"], "zoë");
+    assert_eq!(claims["permissions"], serde_json::json!(["user", "read all"]));
+    assert_eq!((&claims["iss"], &claims["aud"]), (&"me".into(), &"you".into()));
+    assert_eq!((&claims["team"], &claims["n"]), (&"blue".into(), &serde_json::json!([1.5, null])));
+    assert_eq!(
+        (&told["times"]["exp"]["rfc3339"], &told["times"]["nbf"]["epoch"]),
+        (&"2026-11-22T20:55:00Z".into(), &1_795_380_010.into())
+    );
+    assert_eq!(told["times"]["seconds_left"], 840.0);
+}
+
+#[rstest]
+#[case(&["issue", "a", "--claim", "team=blue"], "--claim team=blue: its value is no JSON")]
+#[case(&["issue", "a", "--claim", "team"], "write it as name=JSON")]
+#[case(&["issue", "a", "--claim", "n=1", "--claim", "n=2"], "given twice")]
+#[case(&["issue", "a", "--claim", "exp=1"], "exp has a field of its own")]
+#[case(&["issue", "a", "--ttl", "soon"], "write a duration as in 90s")]
+#[case(&["issue", "a", "--ttl", "2026-11-22T20:41:05Z"], "name it with --expires")]
+#[case(&["issue", "a", "--expires", "tomorrow"], "not an RFC 3339 time")]
+#[case(&["--leeway", "-5s", "inspect", "a"], "not a duration; write it as 90s")]
+#[case(&["--demo", "inspect", "a"], "--demo is for the console")]
+#[case(&["check", "--no-token", "a", "read_data"], "a token and --no-token")]
+fn what_is_typed_wrong_is_named(#[case] arguments: &[&str], #[case] said: &str) {
+    let Ran { out, err, exit } = portcullis(arguments).run();
+    assert_eq!((exit, out.as_str()), (2, ""), "{err}");
+    assert!(err.contains(said), "{err}");
+}

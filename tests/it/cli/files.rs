@@ -1,0 +1,106 @@
+//! The configuration file, the secret file, and what goes before what.
+
+use std::os::unix::fs::PermissionsExt as _;
+
+use rstest::rstest;
+use serde_json::Value;
+
+use super::{Folder, Ran, SECRET, bare, issue, portcullis};
+
+#[rstest]
+#[case(SECRET)]
+#[case("a-secret-of-thirty-two-bytes-ok!\n")]
+#[case("a-secret-of-thirty-two-bytes-ok!\r\n")]
+#[case("hex:612d7365637265742d6f662d7468697274792d74776f2d62797465732d6f6b21\n")]
+#[case("b64:YS1zZWNyZXQtb2YtdGhpcnR5LXR3by1ieXRlcy1vayE=\n")]
+#[case("b64:YS1zZWNyZXQtb2YtdGhpcnR5LXR3by1ieXRlcy1vayE")]
+fn a_secret_is_read_however_it_is_written(#[case] written: &str) {
+    let folder = Folder::new();
+    let (file, token) = (folder.write("secret", written), issue("user123", "user"));
+    assert_eq!(bare(&["--secret-file", &file, "inspect", &token]).run().exit, 0);
+    if !written.ends_with('\n') {
+        assert_eq!(bare(&["inspect", &token]).env("PORTCULLIS_SECRET", written).run().exit, 0);
+    }
+}
+
+#[test]
+fn a_secret_that_others_can_read_is_refused_with_what_mends_it() {
+    let folder = Folder::new();
+    let (file, token) = (folder.write("my secret's", SECRET), issue("user123", "user"));
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o640)).expect("it is ours");
+    let ran = bare(&["--secret-file", &file, "inspect", &token]).run();
+    assert_eq!((ran.exit, ran.out.as_str()), (1, ""));
+    let (_, mend) = ran.err.split_once('`').expect("a command in it");
+    let (mend, _) = mend.split_once('`').expect("its end");
+    assert!(ran.err.contains("others can read it") && mend.starts_with("chmod 600 "), "{}", ran.err);
+    assert_eq!(bare(&["--secret-file", &file, "--insecure-secret-file", "inspect", &token]).run().exit, 0);
+    let mended = std::process::Command::new("sh").args(["-c", mend]).status().expect("there is a shell");
+    assert!(mended.success(), "{mend}");
+    assert_eq!(bare(&["--secret-file", &file, "inspect", &token]).run().exit, 0);
+}
+
+#[rstest]
+#[case("hex:xyz", "pairs of hexadecimal digits")]
+#[case("b64:§", "something else than base64")]
+#[case("\n", "the secret is empty")]
+fn a_bad_secret_is_named_and_never_quoted(#[case] written: &str, #[case] said: &str) {
+    let folder = Folder::new();
+    let ran = bare(&["--secret-file", &folder.write("secret", written), "inspect", "x"]).run();
+    assert_eq!(ran.exit, 1);
+    assert!(ran.err.contains(said) && !ran.err.contains("xyz") && !ran.err.contains('§'), "{}", ran.err);
+}
+
+#[test]
+fn flags_go_before_the_environment_and_that_before_the_file() {
+    let folder = Folder::new();
+    let other = folder.write("other", "another-secret-of-thirty-two-byt");
+    folder.write("portcullis/secret", SECRET);
+    let config = folder.write(
+        "portcullis/portcullis.toml",
+        "secret-file = \"secret\"\nissuer = \"file\"\naudience = \"file\"\nleeway = \"5s\"\nlifetime = \"10m\"\n",
+    );
+    let inspect = |run: super::Run| -> Value { serde_json::from_str(&run.run().out).expect("JSON") };
+    // Found where the platform keeps such files, and its relative path where the file is.
+    let found = bare(&["issue", "a"]).env("XDG_CONFIG_HOME", folder.path("")).out();
+    let token = found.trim_end();
+    let told = inspect(bare(&["--config", &config, "--json", "inspect", token]));
+    assert_eq!(
+        (&told["verdict"], &told["claims"]["iss"], &told["times"]["leeway"]),
+        (&"valid".into(), &"file".into(), &5.0.into())
+    );
+    let life = |told: &Value| {
+        told["times"]["exp"]["epoch"].as_i64().zip(told["times"]["iat"]["epoch"].as_i64()).map(|(exp, iat)| exp - iat)
+    };
+    assert_eq!(life(&told), Some(600));
+    // By the environment, too.
+    let told = inspect(bare(&["--json", "inspect", token]).env("PORTCULLIS_CONFIG", &config));
+    assert_eq!(told["verdict"], "valid");
+    // A flag before the file.
+    let told = inspect(bare(&["--config", &config, "--issuer", "flag", "--json", "inspect", token]));
+    assert_eq!((&told["verdict"], &told["reason"]), (&"invalid".into(), &"issuer_mismatch".into()));
+    let longer = bare(&["--config", &config, "issue", "a", "--ttl", "2h"]).out();
+    assert_eq!(life(&inspect(bare(&["--config", &config, "--json", "inspect", longer.trim_end()]))), Some(7200));
+    // The environment's secret before the file's, and a flag's before that.
+    let of = |run: super::Run| inspect(run)["verdict"].clone();
+    let secret = |run: super::Run| run.env("PORTCULLIS_SECRET", "another-secret-of-thirty-two-byt");
+    assert_eq!(of(secret(bare(&["--config", &config, "--json", "inspect", token]))), "invalid");
+    let own = folder.path("portcullis/secret");
+    let own = own.to_str().expect("UTF-8");
+    assert_eq!(of(secret(bare(&["--config", &config, "--secret-file", own, "--json", "inspect", token]))), "valid");
+    assert_eq!(of(bare(&["--config", &config, "--secret-file", &other, "--json", "inspect", token])), "invalid");
+}
+
+#[test]
+fn a_configuration_that_is_wrong_names_file_line_and_the_nearest_key() {
+    let folder = Folder::new();
+    let config = folder.write("portcullis.toml", "lifetime = \"1h\"\nleewy = \"5s\"\n");
+    let Ran { err, exit, .. } = portcullis(&["--config", &config, "inspect", "x"]).run();
+    assert_eq!(exit, 1);
+    assert!(
+        err.contains(&format!("{config}: line 2, column 1: unknown key leewy; the nearest one is leeway")),
+        "{err}"
+    );
+    let Ran { err, exit, .. } = portcullis(&["--config", "/no/such/file", "inspect", "x"]).run();
+    assert_eq!(exit, 1);
+    assert!(err.contains("configuration file /no/such/file: no such file or directory"), "{err}");
+}

@@ -1,0 +1,132 @@
+//! `inspect` and `check` on hostile tokens and at the borders of time.
+
+use portcullis::auth::{Call, NumericDate, Rules, Verdict};
+use portcullis::text::safe::hidden;
+use rstest::rstest;
+use serde_json::Value;
+
+use super::{Ran, portcullis};
+use crate::forge::{NOW, SECRET, rules};
+use crate::hostile::hostile;
+
+/// No byte may do anything but print; line breaks are ours.
+fn harmless(what: &str, ran: &Ran) {
+    for text in [&ran.out, &ran.err] {
+        let odd = text.chars().find(|c| *c != '\n' && hidden(*c).is_some());
+        assert_eq!(odd, None, "{what}: {text:?}");
+    }
+}
+
+fn secret() -> &'static str {
+    std::str::from_utf8(SECRET).expect("ASCII")
+}
+
+#[test]
+fn every_hostile_token_is_judged_as_the_console_does_and_nothing_raw_is_printed() {
+    let (rules, now) = (rules(), NOW.rfc3339());
+    for case in hostile() {
+        let name = &case.name;
+        let text =
+            || portcullis(&["--now", &now, "inspect", "-"]).env("PORTCULLIS_SECRET", secret()).input(&*case.token);
+        let json = portcullis(&["--now", &now, "--json", "inspect", "-"])
+            .env("PORTCULLIS_SECRET", secret())
+            .input(&*case.token);
+        let (text, json) = (text().run(), json.run());
+        harmless(name, &text);
+        harmless(name, &json);
+        // What a person hands over is read as a paste is; the exact string is judged by the library.
+        let handed = portcullis::text::read_token(&case.token).tokens;
+        if handed.len() > 1 || handed.first().is_some_and(|token| *token != case.token) {
+            continue;
+        }
+        let standing = rules.inspect(&*case.token).judged.standing(NOW);
+        assert!(text.out.starts_with(standing.word()), "{name}: {}", text.out);
+        let told: Value = serde_json::from_str(&json.out).unwrap_or_else(|e| shallow(name, &json.out, &e));
+        assert_eq!(told["verdict"], standing.code(), "{name}");
+        let exit = if matches!(standing, portcullis::auth::Standing::Valid(_)) { 0 } else { 3 };
+        assert_eq!((text.exit, json.exit), (exit, exit), "{name}");
+        check(name, &case.token, &rules);
+    }
+}
+
+/// JSON too deep for the reader here, or with a number or half of a surrogate pair in it that it refuses, as they stand
+/// in the token: only its beginning is looked at.
+fn shallow(name: &str, out: &str, error: &serde_json::Error) -> Value {
+    let error = error.to_string();
+    assert!(
+        ["recursion limit", "hex escape", "surrogate", "out of range"].iter().any(|known| error.contains(known)),
+        "{name}: {error}"
+    );
+    let verdict = out.split("\"verdict\":\"").nth(1).and_then(|rest| rest.split('"').next());
+    serde_json::json!({ "verdict": verdict })
+}
+
+fn check(name: &str, token: &str, rules: &Rules) {
+    let ran = portcullis(&["--now", &NOW.rfc3339(), "check", "-", "read_data"])
+        .env("PORTCULLIS_SECRET", secret())
+        .input(token);
+    let ran = ran.run();
+    harmless(name, &ran);
+    let decision = rules.decide(&Call { token: Some(token), tool: "read_data" }, NOW);
+    let exit = match decision.verdict() {
+        Verdict::Allowed => 0,
+        Verdict::Unauthorized => 3,
+        Verdict::Forbidden => 4,
+    };
+    // More than a mebibyte is not even read.
+    if token.len() <= 1 << 20 {
+        assert_eq!(ran.exit, exit, "{name}: {}", ran.out);
+        assert!(
+            ran.out.starts_with(&format!("{} {}", decision.verdict().word(), decision.code())),
+            "{name}: {}",
+            ran.out
+        );
+    }
+}
+
+#[rstest]
+#[case("0s", 0)]
+#[case("5s", 5)]
+fn a_token_dies_in_its_second_and_leeway_moves_that_by_exactly_itself(#[case] leeway: &str, #[case] seconds: i64) {
+    let issued = portcullis(&["--now", "2026-11-22T20:40:00Z", "issue", "user123", "-p", "user", "--ttl", "1h"]).out();
+    let token = issued.trim_end();
+    let exp = NumericDate::from_rfc3339("2026-11-22T21:40:00Z").expect("a time");
+    for (offset, exit) in [(seconds - 1, 0), (seconds, 3), (seconds + 1, 3)] {
+        let now = exp.plus(offset * 1_000_000).rfc3339();
+        for command in [&["inspect", token][..], &["check", token, "read_data"], &["call", token, "read_data"]] {
+            let ran = portcullis(&[&["--now", &now, "--leeway", leeway], command].concat()).run();
+            assert_eq!(ran.exit, exit, "{command:?} at {now} with leeway {leeway}: {}", ran.out);
+        }
+        let again = || portcullis(&["--now", &now, "--leeway", leeway, "--json", "inspect", token]).run().out;
+        assert_eq!(again(), again());
+    }
+}
+
+#[test]
+fn without_a_secret_the_signature_is_not_checked_and_that_is_said() {
+    let token = super::issue("user123", "user");
+    let Ran { out, err, exit } = super::bare(&["--json", "inspect", &token]).run();
+    let told: Value = serde_json::from_str(&out).expect("JSON");
+    assert_eq!((exit, &told["verdict"], &told["valid"]), (3, &"not_verified".into(), &false.into()));
+    assert_eq!(told["checks"][3], serde_json::json!({"check": "signature", "passed": null}));
+    assert_eq!((&told["checks"][5]["passed"], &told["claims"]["user_id"]), (&true.into(), &"user123".into()));
+    assert!(err.contains("signature not checked"), "{err}");
+}
+
+#[test]
+fn colour_is_for_terminals_and_for_those_who_ask() {
+    let token = super::issue("user123", "user");
+    let out = |arguments: &[&str]| portcullis(&[arguments, &["inspect", &token]].concat()).out();
+    assert!(!out(&[]).contains('\u{1b}'));
+    assert!(!out(&["--color", "never"]).contains('\u{1b}'));
+    assert!(out(&["--color", "always"]).starts_with("\u{1b}[1m\u{1b}[32mVALID\u{1b}[0m: "));
+}
+
+#[test]
+fn what_is_typed_reaches_the_terminal_as_text_even_in_an_error() {
+    for arguments in [&["\u{1b}]0;owned\u{7}"][..], &["inspect", "a", "\u{9b}2J"], &["--leeway", "\u{202e}"]] {
+        let ran = portcullis(arguments).run();
+        assert_eq!(ran.exit, 2);
+        harmless("clap", &ran);
+    }
+}

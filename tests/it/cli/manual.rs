@@ -1,0 +1,81 @@
+//! Help, completions and man pages are made from the options, and what they say works.
+
+use std::process::{Command, Stdio};
+
+use clap::{CommandFactory as _, Parser as _};
+use portcullis::cli::Options;
+use rstest::rstest;
+
+use super::{Folder, bare, portcullis};
+
+#[test]
+fn every_command_has_an_example_that_is_understood() {
+    let mut command = Options::command();
+    command.build();
+    for sub in command.get_subcommands_mut().filter(|sub| sub.get_name() != "help") {
+        let help = sub.render_long_help().to_string();
+        let (_, examples) =
+            help.split_once("Example:\n").unwrap_or_else(|| panic!("{} has no example", sub.get_name()));
+        for line in examples.lines().map(str::trim).filter(|line| !line.is_empty()) {
+            let words = words(line.split(" <").next().unwrap_or(line));
+            let parsed = Options::try_parse_from(&words);
+            assert!(parsed.is_ok_and(|options| options.command.is_some()), "{line}");
+        }
+    }
+}
+
+/// The words of a line, as far as a shell's quotes go.
+fn words(line: &str) -> Vec<String> {
+    let mut words = vec![String::new()];
+    let mut quote = None;
+    for c in line.chars() {
+        match (c, quote) {
+            (c, Some(open)) if c == open => quote = None,
+            ('"' | '\'', None) => quote = Some(c),
+            (' ', None) => words.push(String::new()),
+            (c, _) => words.last_mut().expect("one at least").push(c),
+        }
+    }
+    words
+}
+
+#[rstest]
+#[case("bash")]
+#[case("zsh")]
+#[case("fish")]
+#[case("powershell")]
+#[case("elvish")]
+fn there_are_completions_for_every_shell(#[case] shell: &str) {
+    let script = bare(&["completions", shell]).out();
+    for command in ["issue", "inspect", "check", "call"] {
+        assert!(script.contains(command), "{shell}: {command}");
+    }
+    if shell == "bash" {
+        let mut child = Command::new("bash").arg("-n").stdin(Stdio::piped()).spawn().expect("there is a bash");
+        std::io::Write::write_all(&mut child.stdin.take().expect("a pipe"), script.as_bytes()).expect("it reads");
+        assert!(child.wait().expect("it ends").success());
+    }
+}
+
+#[test]
+fn there_is_a_man_page_for_every_command() {
+    let page = bare(&["man"]).out();
+    assert!(page.contains(".TH") && page.contains("PORTCULLIS_SECRET"), "{page}");
+    let folder = Folder::new();
+    let dir = folder.path("");
+    bare(&["man", "--dir", dir.to_str().expect("UTF-8")]).out();
+    for name in
+        ["portcullis.1", "portcullis-issue.1", "portcullis-inspect.1", "portcullis-check.1", "portcullis-call.1"]
+    {
+        let page = std::fs::read_to_string(dir.join(name)).expect(name);
+        assert!(page.contains(".TH"), "{name}");
+    }
+}
+
+#[test]
+fn help_goes_to_standard_output_and_tells_the_exit_codes() {
+    let help = portcullis(&["--help"]).out();
+    for text in ["issue", "inspect", "PORTCULLIS_TOKEN", "3  unauthorized", "hex:"] {
+        assert!(help.contains(text), "{text}: {help}");
+    }
+}

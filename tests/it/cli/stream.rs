@@ -1,0 +1,96 @@
+//! Many tokens on standard input, and readers that have read enough.
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::process::{Command, Stdio};
+
+use serde_json::Value;
+
+use super::{PORTCULLIS, Ran, SECRET, issue, portcullis};
+
+fn verdicts(out: &str) -> Vec<String> {
+    let verdict = |line: &str| {
+        let told: Value = serde_json::from_str(line).expect("JSON on every line");
+        told["verdict"].as_str().expect("a verdict").to_owned()
+    };
+    out.lines().map(verdict).collect()
+}
+
+#[test]
+fn tokens_are_inspected_one_by_one_in_their_order() {
+    let good = issue("user123", "user");
+    let input = format!("{good}\n\n{good}x\r\nBearer {good}\n{good}");
+    let Ran { out, err, exit } = portcullis(&["--json", "inspect", "-"]).input(input).run();
+    assert_eq!(verdicts(&out), ["valid", "invalid", "valid", "valid"]);
+    assert_eq!(exit, 3);
+    assert!(err.contains("line 4: left out: \"Bearer\""), "{err}");
+}
+
+#[test]
+fn a_long_stream_goes_by_lines_whatever_they_hold() {
+    let good = issue("user123", "user");
+    let mut input = format!("{good}\n").repeat(2000).into_bytes();
+    input.extend_from_slice(b"no token\n\xff\xfe\n");
+    input.extend_from_slice(&vec![b'x'; (1 << 20) + 1]);
+    input.extend_from_slice(format!("\n{good}").as_bytes());
+    let Ran { out, err, exit } = portcullis(&["--json", "inspect", "-"]).input(input).run();
+    let verdicts = verdicts(&out);
+    assert_eq!((verdicts.len(), exit), (2003, 3));
+    assert!(verdicts[..2000].iter().all(|verdict| verdict == "valid"));
+    assert_eq!(&verdicts[2000..], ["invalid", "invalid", "valid"]);
+    assert!(err.contains("line 2003 has more than 1.0 MiB; left out"), "{err}");
+}
+
+#[test]
+fn a_line_is_answered_before_the_stream_ends_and_memory_stays_small() {
+    let good = format!("{}\n", issue("user123", "user"));
+    let mut child = Command::new(PORTCULLIS)
+        .args(["--json", "inspect", "-"])
+        .env("PORTCULLIS_SECRET", SECRET)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("the program starts");
+    let mut stdin = child.stdin.take().expect("a pipe");
+    let status = format!("/proc/{}/status", child.id());
+    let peak = move || {
+        let status = std::fs::read_to_string(&status).ok()?;
+        let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
+        line.split_whitespace().nth(1)?.parse::<usize>().ok()
+    };
+    let writer = std::thread::spawn(move || {
+        for _ in 0..20_000 {
+            stdin.write_all(good.as_bytes()).expect("it reads");
+        }
+        // All of it is read but for what pipes and buffers hold.
+        peak()
+    });
+    let lines = BufReader::new(child.stdout.take().expect("a pipe")).lines().count();
+    let peak = writer.join().expect("the writer ends");
+    assert!(child.wait().expect("it ends").success());
+    assert_eq!(lines, 20_000);
+    // 5 MB of tokens went through.
+    assert!(peak.is_none_or(|kilobytes| kilobytes < 24 * 1024), "{peak:?} kB");
+}
+
+#[test]
+fn a_reader_who_has_read_enough_is_no_trouble() {
+    let good = format!("{}\n", issue("user123", "user"));
+    let script = format!(
+        "'{PORTCULLIS}' --json inspect - | head -1 | wc -l; '{PORTCULLIS}' completions zsh | true; '{PORTCULLIS}' --help | true"
+    );
+    let mut child = Command::new("bash")
+        .args(["-c", &format!("set -o pipefail; {script}")])
+        .env("PORTCULLIS_SECRET", SECRET)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("there is a shell");
+    let mut stdin = child.stdin.take().expect("a pipe");
+    let writer = std::thread::spawn(move || drop((0..20_000).try_for_each(|_| stdin.write_all(good.as_bytes()))));
+    let output = child.wait_with_output().expect("it ends");
+    writer.join().expect("the writer ends");
+    assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), "1");
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+    assert!(output.status.success(), "{:?}", output.status);
+}
