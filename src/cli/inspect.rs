@@ -30,7 +30,7 @@ pub fn run(
     }
     let mut exit = Exit::Good;
     let mut has_shown = false;
-    on.each(source, |on, token| {
+    let has_all = on.each(source, |on, token| {
         let inspection = rules.inspect(token);
         if !matches!(inspection.judged.standing(now), Standing::Valid(_)) {
             exit = Exit::Unauthorized;
@@ -46,7 +46,7 @@ pub fn run(
         has_shown = true;
         Ok(())
     })?;
-    Ok(exit)
+    Ok(if has_all { exit } else { Exit::Unauthorized })
 }
 
 fn show(out: &mut dyn Write, inspection: &Inspection, rules: &Rules, now: NumericDate, paint: Paint) -> io::Result<()> {

@@ -9,7 +9,7 @@ use crate::text::{self, Reading, words};
 const WHOLE: usize = 64 * 1024;
 
 /// A longer line is refused, in bytes.
-const MAX_LINE: usize = 1 << 20;
+const MAX_LINE: usize = 4 << 20;
 
 /// What a token is read from.
 pub enum Source {
@@ -54,12 +54,12 @@ impl Headless<'_> {
         Ok(reading.tokens.swap_remove(0))
     }
 
-    /// Hands over one token after the other.
+    /// Hands over one token after the other; answers whether all that came was handed over.
     pub fn each(
         &mut self,
         source: Source,
         mut take: impl FnMut(&mut Self, &str) -> Result<(), CliError>,
-    ) -> Result<(), CliError> {
+    ) -> Result<bool, CliError> {
         let mut head = Vec::new();
         match source {
             Source::Text(text) => head = text.into_bytes(),
@@ -67,28 +67,34 @@ impl Headless<'_> {
         }
         if head.len() < WHOLE || self.input.fill_buf()?.is_empty() {
             let text = String::from_utf8_lossy(&head);
-            let lines = || text.lines().filter(|line| !line.trim().is_empty());
-            // A token a line, or one that is wrapped over lines.
-            if lines().count() < 2 || !lines().all(|line| !text::read_token(line).tokens.is_empty()) {
+            // A token a line, or one with lines around it, or wrapped over lines.
+            if !is_list(&text) {
                 let reading = read(&text);
                 self.tell(&reading, None)?;
-                return reading.tokens.iter().try_for_each(|token| take(self, token));
+                reading.tokens.iter().try_for_each(|token| take(self, token))?;
+                return Ok(true);
             }
         }
-        let mut number = 0;
+        let (mut number, mut has_all, mut has_any) = (0, true, false);
         let mut line = Vec::new();
         let mut rest = head.as_slice();
         loop {
             line.clear();
             let is_whole = next_line(&mut rest, self.input, &mut line)?;
             if line.is_empty() && is_whole {
-                return Ok(());
+                // Blank lines only: there is no token, which is something to tell as well.
+                if has_all && !has_any {
+                    take(self, "")?;
+                }
+                return Ok(has_all);
             }
             number += 1;
             if !is_whole {
+                has_all = false;
                 writeln!(self.err, "portcullis: line {number} has more than {}; left out", words::bytes(MAX_LINE))?;
                 continue;
             }
+            has_any |= !line.trim_ascii().is_empty();
             // Nearly every line is a token and nothing else.
             match std::str::from_utf8(line.trim_ascii()) {
                 Ok("") => {}
@@ -112,6 +118,13 @@ impl Headless<'_> {
         let place = line.map_or_else(String::new, |line| format!("line {line}: "));
         writeln!(self.err, "portcullis: {place}left out: {}", reading.removed.join(", "))
     }
+}
+
+/// Whether a text is a list of tokens: its first line holds one, and so does another.
+fn is_list(text: &str) -> bool {
+    let mut lines = text.lines().filter(|line| !line.trim().is_empty());
+    let holds = |line: &str| !text::read_token(line).tokens.is_empty();
+    lines.next().is_some_and(holds) && lines.any(holds)
 }
 
 /// The tokens of a text; a text without one is taken as it is.

@@ -36,7 +36,8 @@ fn every_hostile_token_is_judged_as_the_console_does_and_nothing_raw_is_printed(
         harmless(name, &json);
         // What a person hands over is read as a paste is; the exact string is judged by the library.
         let handed = portcullis::text::read_token(&case.token).tokens;
-        if handed.len() > 1 || handed.first().is_some_and(|token| *token != case.token) {
+        let taken = handed.first().map_or(case.token.trim(), String::as_str);
+        if handed.len() > 1 || *taken != *case.token {
             continue;
         }
         let standing = rules.inspect(&*case.token).judged.standing(NOW);
@@ -73,15 +74,8 @@ fn check(name: &str, token: &str, rules: &Rules) {
         Verdict::Unauthorized => 3,
         Verdict::Forbidden => 4,
     };
-    // More than a mebibyte is not even read.
-    if token.len() <= 1 << 20 {
-        assert_eq!(ran.exit, exit, "{name}: {}", ran.out);
-        assert!(
-            ran.out.starts_with(&format!("{} {}", decision.verdict().word(), decision.code())),
-            "{name}: {}",
-            ran.out
-        );
-    }
+    assert_eq!(ran.exit, exit, "{name}: {}", ran.out);
+    assert!(ran.out.starts_with(&format!("{} {}", decision.verdict().word(), decision.code())), "{name}: {}", ran.out);
 }
 
 #[rstest]
