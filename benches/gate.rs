@@ -10,10 +10,12 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use clap::Parser as _;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use portcullis::app::overlay::Overlay;
 use portcullis::app::{self, App, Msg, Times, update};
 use portcullis::auth::{Call, IssueRequest, Key, KeyOrigin, NumericDate, Provenance, Snapshot};
+use portcullis::cli::{Environment, Exit, Headless, Options};
 use portcullis::clock::ManualClock;
 use portcullis::text::read_token;
 use portcullis::view::{self, Theme};
@@ -25,6 +27,8 @@ const SECRET: &[u8] = b"a secret of thirty-two bytes, ok";
 const ROUNDS: usize = 1000;
 /// What deciding may cost, as a share of `jsonwebtoken::decode`.
 const BUDGET: f64 = 0.45;
+/// What inspecting a stream may cost a token, in the same unit.
+const STREAM: f64 = 6.0;
 
 /// One thing that is measured: its name, how often it runs in a round, and what it does.
 struct Contestant<'a> {
@@ -149,6 +153,44 @@ fn decide() -> bool {
     kept
 }
 
+/// Every token of a stream through the command, as it reads them and as it prints them.
+fn stream() -> bool {
+    #[expect(clippy::disallowed_methods, reason = "jsonwebtoken asks the system's clock, so the token must suit it")]
+    let now = NumericDate::from(chrono::Utc::now());
+    let rules = rules();
+    let tokens: Vec<_> = (0..1000).map(|n| token(&rules, now.plus(-n))).collect();
+    let lines = tokens.join("\n");
+    let key = DecodingKey::from_secret(SECRET);
+    let validation = Validation::new(Algorithm::HS256);
+    let options = Options::parse_from(["portcullis", "--json", "inspect", "-"]);
+    let command = options.command.as_ref().expect("just named");
+    let run = |mut out: &mut Vec<u8>| {
+        let environment = Environment { secret: Some(SECRET.to_vec().into()), ..Environment::default() };
+        let (input, err) = (&mut lines.as_bytes(), &mut std::io::sink());
+        Headless { input, out: &mut out, err, shows_colour: false, environment }.run(&options, command)
+    };
+    let mut out = Vec::new();
+    assert_eq!(run(&mut out).ok(), Some(Exit::Good), "every token is good");
+    assert_eq!(out.split(|b| *b == b'\n').count(), tokens.len() + 1, "and told");
+    let ratios = race(
+        "a stream of 1,000 tokens",
+        &mut [
+            contestant("jsonwebtoken::decode, key and claims prebuilt", 1, || {
+                tokens.iter().all(|t| jsonwebtoken::decode::<Claims>(&**t, &key, &validation).is_ok())
+            }),
+            contestant("rules.verify", 1, || tokens.iter().all(|t| rules.verify(t, now).is_ok())),
+            contestant("portcullis --json inspect -", 1, || {
+                out.clear();
+                run(&mut out).is_ok()
+            }),
+        ],
+        ROUNDS / 10,
+    );
+    let kept = ratios[2] <= STREAM;
+    println!("  budget {STREAM}: {}\n", if kept { "kept" } else { "EXCEEDED" });
+    kept
+}
+
 fn inspect() {
     let rules = rules();
     let small = token_of(1 << 10, |n| format!(r#""claim{n}":"some text""#));
@@ -227,6 +269,7 @@ const KEY: app::key::Key = app::key::Key::plain(app::key::Code::Left);
 
 fn main() -> ExitCode {
     let kept = decide();
+    let kept = stream() && kept;
     inspect();
     let kept = frames() && kept;
     if kept { ExitCode::SUCCESS } else { ExitCode::FAILURE }

@@ -1,6 +1,6 @@
 //! The program: reads options, runs a command or the console, and turns what comes of it into words and exit codes.
 
-use std::io::{self, BufReader, BufWriter, IsTerminal as _, Write as _};
+use std::io::{self, BufWriter, IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
 use clap::Parser as _;
@@ -40,8 +40,8 @@ fn headless(options: &Options, command: &Command) -> ExitCode {
     let stdout = io::stdout();
     let shows_colour = stdout.is_terminal() && std::env::var_os("TERM").is_some_and(|term| term != "dumb");
     let mut headless = Headless {
-        input: &mut BufReader::with_capacity(64 * 1024, io::stdin().lock()),
-        out: &mut BufWriter::with_capacity(64 * 1024, stdout.lock()),
+        input: &mut io::stdin().lock(),
+        out: &mut BufWriter::with_capacity(16 * 1024, stdout.lock()),
         err: &mut io::stderr().lock(),
         shows_colour,
         environment: Environment::read(),

@@ -1,7 +1,6 @@
 //! What an inspection points out beside its verdict: odd, risky or misleading things in a token that no check refuses,
 //! and the explanation of those that one does.
 
-use std::collections::HashSet;
 use std::fmt;
 use std::str::Chars;
 
@@ -188,6 +187,9 @@ const NAMES: [&str; 5] = ["user_id", "permissions", "iss", "aud", "sub"];
 
 fn letters(token: &Readable<'_>, found: &mut Vec<Finding>) {
     for member in token.header.iter().chain(token.payload).take(2000) {
+        if plain(&member.name) && plain(member.value) {
+            continue;
+        }
         let place = || head(&member.name);
         let odd = |c| hidden(c).map(|class| (c, class));
         if let Some((letter, class)) = member.name.chars().chain(Letters(member.value.chars())).find_map(odd) {
@@ -200,6 +202,11 @@ fn letters(token: &Readable<'_>, found: &mut Vec<Finding>) {
             return;
         }
     }
+}
+
+/// Whether a JSON text holds nothing but printable ASCII, and no escape for anything else.
+fn plain(text: &str) -> bool {
+    text.bytes().all(|b| (b' '..=b'~').contains(&b) && b != b'\\')
 }
 
 /// The letters of a JSON text with its escapes resolved, for values that no parser takes whole.
@@ -245,10 +252,9 @@ impl Iterator for Letters<'_> {
 }
 
 fn permissions(token: &Readable<'_>, found: &mut Vec<Finding>) {
-    let known: HashSet<&str> = token.policy.permissions().iter().map(|known| &**known).collect();
     let held = token.payload.iter().find(|m| m.name == "permissions").and_then(|m| super::claims::strings(m.value));
     for permission in held.unwrap_or_default().into_iter().take(50) {
-        if !known.contains(&*permission) {
+        if !token.policy.names(&permission) {
             found.push(Finding::UnknownPermission { permission: head(&permission) });
         }
     }

@@ -32,6 +32,9 @@ pub struct Document {
 /// What one check says.
 type Step = Result<(), Reason>;
 
+/// What each check of a token says, in order; `None` where it could not be made.
+type Steps = [(Check, Option<Step>); 7];
+
 /// What there is to show of a token at any time, without its documents: the row of a list.
 #[derive(Clone, Debug)]
 pub struct Judged {
@@ -46,7 +49,7 @@ pub struct Judged {
     examined: Result<Examined, Reason>,
     /// What each check says that does not depend on the clock; `None` where it could not be made. For the time it is
     /// only told whether it can be made.
-    steps: [(Check, Option<Step>); 7],
+    steps: Steps,
 }
 
 /// The token's state in one word.
@@ -220,6 +223,9 @@ const LENIENT: GeneralPurpose = GeneralPurpose::new(
 
 /// The bytes of a segment, as far as they can be read.
 fn readable(segment: &str) -> Vec<u8> {
+    if let Ok(bytes) = LENIENT.decode(segment) {
+        return bytes;
+    }
     let plain = segment.trim_end_matches('=').replace('+', "-").replace('/', "_");
     let good = plain.bytes().take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_')).count();
     // One character alone holds less than a byte.
@@ -274,23 +280,23 @@ impl Rules {
     }
 
     fn judge(&self, token: &str, header: &[Member<'_>], payload: &[Member<'_>]) -> Judged {
-        let value = |part: &[Member<'_>], name: &str| part.iter().find(|m| m.name == name).map(|m| m.value.to_owned());
-        let string = |part, name| value(part, name).and_then(|value| members::string(&value).map(Cow::into_owned));
-        let time = |name| value(payload, name).and_then(|value| NumericDate::from_json_number(&value));
+        let (examined, steps) = self.steps(token);
+        let string = |part, name| value(part, name).and_then(members::string);
+        let time = |name| value(payload, name).and_then(NumericDate::from_json_number);
         Judged {
             name: string(payload, "user_id")
                 .or_else(|| string(payload, "sub"))
                 .map(|name| text::head(&name, 1024).to_owned()),
-            permissions: value(payload, "permissions").and_then(|value| claims::strings(&value)).unwrap_or_default(),
-            alg: string(header, "alg"),
+            permissions: value(payload, "permissions").and_then(claims::strings).unwrap_or_default(),
+            alg: string(header, "alg").map(Cow::into_owned),
             lifetime: Lifetime { iat: time("iat"), nbf: time("nbf"), exp: time("exp"), leeway: self.leeway.micros() },
-            examined: self.examine(token),
-            steps: self.steps(token),
+            examined,
+            steps,
         }
     }
 
-    /// Every check that can be made, each by the function that the gate uses.
-    fn steps(&self, token: &str) -> [(Check, Option<Step>); 7] {
+    /// Every check that can be made, each by the function that the gate uses, and what comes of those in their order.
+    fn steps(&self, token: &str) -> (Result<Examined, Reason>, Steps) {
         let present = present(token);
         let absent = matches!(present, Err(Reason::MissingToken));
         let split = Split::new(token);
@@ -303,17 +309,25 @@ impl Rules {
         let key = header.as_ref().map(|header| self.header(header));
         let signature = key.as_ref().and_then(|key| key.as_ref().ok()).zip(split.as_ref().ok());
         let claims = payload.as_ref().map(|payload| Claims::read(payload));
-        let binding = claims.as_ref().and_then(|claims| claims.as_ref().ok()).map(|claims| self.binding(claims));
-        [
+        let examined = claims.as_ref().and_then(|claims| claims.as_ref().ok()).map(|claims| self.examined(claims));
+        let steps = [
             (Check::Present, Some(present)),
             (Check::Structure, (!absent).then_some(structure)),
             (Check::Header, key.as_ref().map(|key| key.as_ref().map(|_| ()).map_err(Clone::clone))),
             (Check::Signature, signature.map(|(key, split)| self::signature(key, split))),
             (Check::Claims, claims.map(|claims| claims.map(|_| ()))),
             (Check::Time, payload.filter(|payload| times_are_readable(payload)).map(|_| Ok(()))),
-            (Check::Binding, binding),
-        ]
+            (Check::Binding, examined.as_ref().map(|examined| examined.binding.clone())),
+        ];
+        // Where none of these failed, the claims were read.
+        let mut failed = steps.iter().take(5).filter_map(|(_, step)| step.clone()?.err());
+        let examined = failed.next().map_or_else(|| examined.ok_or(Reason::MissingToken), Err);
+        (examined, steps)
     }
+}
+
+fn value<'m>(part: &[Member<'m>], name: &str) -> Option<&'m str> {
+    part.iter().find(|m| m.name == name).map(|m| m.value)
 }
 
 fn fault<T>(part: Option<&Result<T, Fault>>) -> Option<&Fault> {

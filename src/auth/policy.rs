@@ -160,6 +160,11 @@ impl Policy {
     pub fn permissions(&self) -> &[Arc<str>] {
         &self.permissions
     }
+
+    /// Whether some tool asks for this permission.
+    pub fn names(&self, permission: &str) -> bool {
+        self.permissions.iter().any(|known| **known == *permission)
+    }
 }
 
 /// A fault behind this part of the text.

@@ -43,7 +43,7 @@ pub struct Call<'a> {
 #[derive(Clone, Debug)]
 pub(super) struct Examined {
     lifetime: Lifetime,
-    binding: Result<(), Reason>,
+    pub binding: Result<(), Reason>,
 }
 
 impl Examined {
@@ -97,12 +97,8 @@ impl Rules {
         Decision { result, subject: Some(user_id.into()) }
     }
 
-    /// Checks 1 to 5, and what the later ones will say at any time.
-    pub(super) fn examine(&self, token: &str) -> Result<Examined, Reason> {
-        self.claims(token).map(|claims| self.examined(&claims))
-    }
-
-    fn examined(&self, claims: &Claims) -> Examined {
+    /// What the later checks will say of these claims at any time.
+    pub(super) fn examined(&self, claims: &Claims) -> Examined {
         Examined { lifetime: claims.lifetime(self.leeway.micros()), binding: self.binding(claims) }
     }
 
@@ -140,7 +136,7 @@ impl Rules {
     }
 
     /// Check 7.
-    pub(super) fn binding(&self, claims: &Claims) -> Result<(), Reason> {
+    fn binding(&self, claims: &Claims) -> Result<(), Reason> {
         if let Some(wanted) = self.issuer.clone().filter(|wanted| claims.iss.as_deref() != Some(wanted)) {
             return Err(Reason::IssuerMismatch { found: claims.iss.as_deref().map(Into::into), wanted });
         }

@@ -1,10 +1,11 @@
 //! JSON for scripts. The shapes are an interface, told in the README; what is printed is ASCII, so that nothing in it can
 //! reach a terminal as anything but text.
 
+use std::borrow::Cow;
+use std::fmt::Write as _;
 use std::io::{self, Write};
 
 use serde::Serialize;
-use serde_json::ser::Formatter;
 use serde_json::value::RawValue;
 
 use crate::auth::decision::Passed;
@@ -14,31 +15,26 @@ use crate::text::words::SECOND;
 
 /// Prints a value on one line.
 pub fn line(out: &mut dyn Write, value: &impl Serialize) -> io::Result<()> {
-    value.serialize(&mut serde_json::Serializer::with_formatter(&mut *out, Ascii))?;
+    out.write_all(ascii(&serde_json::to_string(value)?).as_bytes())?;
     out.write_all(b"\n")
 }
 
-/// Every character beyond printable ASCII as an escape.
-struct Ascii;
-
-impl Formatter for Ascii {
-    fn write_string_fragment<W: ?Sized + Write>(&mut self, writer: &mut W, fragment: &str) -> io::Result<()> {
-        escape(writer, fragment)
+/// A JSON text in printable ASCII: what is beyond it stands in strings, where an escape says the same; only line breaks
+/// and tabs stand between the parts, where a space does.
+fn ascii(json: &str) -> Cow<'_, str> {
+    // No early end: so the compiler looks at many bytes at once.
+    if json.bytes().fold(true, |so_far, b| so_far & (0x20..0x7f).contains(&b)) {
+        return Cow::Borrowed(json);
     }
-}
-
-fn escape<W: ?Sized + Write>(writer: &mut W, text: &str) -> io::Result<()> {
-    let mut rest = text;
-    while let Some(at) = rest.bytes().position(|b| !(0x20..0x7f).contains(&b)) {
-        let (plain, odd) = rest.split_at_checked(at).unwrap_or((rest, ""));
-        writer.write_all(plain.as_bytes())?;
-        let mut chars = odd.chars();
-        for unit in chars.next().unwrap_or_default().encode_utf16(&mut [0; 2]) {
-            write!(writer, "\\u{unit:04x}")?;
+    let mut text = String::with_capacity(json.len() + 64);
+    for c in json.chars() {
+        match c {
+            '\n' | '\r' | '\t' => text.push(' '),
+            '\u{20}'..='\u{7e}' => text.push(c),
+            _ => c.encode_utf16(&mut [0; 2]).iter().for_each(|unit| _ = write!(text, "\\u{unit:04x}")),
         }
-        rest = chars.as_str();
     }
-    writer.write_all(rest.as_bytes())
+    Cow::Owned(text)
 }
 
 /// A token, inspected.
@@ -52,10 +48,11 @@ pub struct Inspected<'a> {
     sentence: Option<String>,
     checks: Vec<Checked>,
     times: Times,
-    header: Option<Box<RawValue>>,
+    /// As it stands, duplicates and all: numbers and nesting that no value type takes stay what they are.
+    header: Option<&'a RawValue>,
     #[serde(skip_serializing_if = "Option::is_none")]
     header_fault: Option<&'a str>,
-    claims: Option<Box<RawValue>>,
+    claims: Option<&'a RawValue>,
     #[serde(skip_serializing_if = "Option::is_none")]
     claims_fault: Option<&'a str>,
     findings: Vec<Found>,
@@ -138,9 +135,9 @@ impl<'a> Inspected<'a> {
                 leeway: seconds(rules.leeway.micros()),
                 seconds_left: life.exp.map(|exp| seconds(crate::auth::lifetime::remaining(now, exp, life.leeway))),
             },
-            header: members(&inspection.header),
+            header: object(&inspection.header),
             header_fault: inspection.header.fault.as_deref(),
-            claims: members(&inspection.payload),
+            claims: object(&inspection.payload),
             claims_fault: inspection.payload.fault.as_deref(),
             findings: found.map(|f| Found { code: f.code(), sentence: f.to_string() }).collect(),
         }
@@ -155,24 +152,9 @@ const fn told(passed: Passed) -> Option<bool> {
     }
 }
 
-/// The members as they stand, duplicates and all: numbers and nesting that no value type takes stay what they are.
-fn members(document: &Document) -> Option<Box<RawValue>> {
-    if document.fault.is_some() {
-        return None;
-    }
-    let mut text = vec![b'{'];
-    for (n, (name, value)) in document.members.iter().enumerate() {
-        if n > 0 {
-            text.push(b',');
-        }
-        let mut name = serde_json::to_string(name).ok()?;
-        name.push(':');
-        escape(&mut text, &name).ok()?;
-        // Beyond strings JSON has line breaks and tabs only between its parts, where a space says the same.
-        escape(&mut text, &value.replace(['\n', '\r', '\t'], " ")).ok()?;
-    }
-    text.push(b'}');
-    RawValue::from_string(String::from_utf8(text).ok()?).ok()
+/// The JSON object that a part of the token is.
+fn object(document: &Document) -> Option<&RawValue> {
+    document.fault.is_none().then(|| serde_json::from_str(&document.text).ok()).flatten()
 }
 
 /// A decision.

@@ -101,16 +101,25 @@ impl Headless<'_> {
         if options.demo {
             return Err(CliError::Usage("--demo is for the console; a command has no use for it".to_owned()));
         }
-        let settings = &options.settings;
-        let ground = || Ground::new(settings, &self.environment);
+        let inner = match command {
+            Command::Issue(args) => Some(&args.settings),
+            Command::Inspect(args) => Some(&args.settings),
+            Command::Check(args) => Some(&args.settings),
+            Command::Call(args) => Some(&args.settings),
+            Command::Completions { .. } | Command::Man { .. } => None,
+        };
+        let outer = &options.settings;
+        let settings = inner.map_or_else(|| outer.clone(), |settings| settings.or(outer));
+        let ground = || Ground::new(&settings, &self.environment);
+        let paint = self.paint(settings.color.unwrap_or(ColorChoice::Auto));
         let exit = match command {
             Command::Issue(args) => issue::run(self.out, args, &ground()?, settings.json),
             Command::Inspect(args) => {
-                let (ground, paint) = (ground()?, self.paint(settings.color));
+                let ground = ground()?;
                 inspect::run(self, args, &ground, settings.json, paint)
             }
             Command::Check(args) => {
-                let (ground, paint) = (ground()?, self.paint(settings.color));
+                let ground = ground()?;
                 check::run(self, args, &ground, settings.json, paint)
             }
             Command::Call(args) => {

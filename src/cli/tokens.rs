@@ -124,7 +124,10 @@ impl Headless<'_> {
 fn is_list(text: &str) -> bool {
     let mut lines = text.lines().filter(|line| !line.trim().is_empty());
     let holds = |line: &str| !text::read_token(line).tokens.is_empty();
-    lines.next().is_some_and(holds) && lines.any(holds)
+    match (lines.next(), lines.next()) {
+        (Some(first), Some(second)) => holds(first) && (holds(second) || lines.any(holds)),
+        _ => false,
+    }
 }
 
 /// The tokens of a text; a text without one is taken as it is.
