@@ -315,7 +315,7 @@ impl App {
     fn choose_tool(&mut self, tool: &Arc<str>) {
         self.call.tool = Arc::clone(tool);
         if !self.call.touched {
-            self.call.arguments.set(tools::find(tool).map_or("{}", |tool| tool.example));
+            self.call.arguments.set(&tools::example(tool, &self.auth.rules.policy));
         }
     }
 

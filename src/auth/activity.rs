@@ -203,6 +203,7 @@ impl Activity {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::auth::Grant;
 
     fn record(reason: Option<Reason>) -> Record {
         let now = NumericDate::from_seconds(0);
@@ -216,7 +217,10 @@ mod tests {
             arguments: Kept::new("{}"),
             answer: Kept::new("{}"),
             trouble: None,
-            decision: Decision { result: reason.map_or(Ok("user".into()), Err), subject: None },
+            decision: Decision {
+                result: reason.map_or(Ok(Grant { permission: "user".into(), through: None }), Err),
+                subject: None,
+            },
             took: Duration::ZERO,
         }
     }

@@ -136,11 +136,6 @@ impl Principal {
     pub fn into_claims(self) -> Claims {
         self.0
     }
-
-    /// The one membership test there is.
-    pub fn holds(&self, permission: &str) -> bool {
-        self.0.permissions.iter().any(|held| held == permission)
-    }
 }
 
 impl Deref for Principal {

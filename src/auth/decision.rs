@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::date::NumericDate;
+use super::policy::Grant;
 use super::token::{self, Fault};
 use crate::text::{self, words};
 
@@ -302,7 +303,7 @@ impl Verdict {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Decision {
     /// The permission that opened the tool, or why it stayed closed.
-    pub result: Result<Arc<str>, Reason>,
+    pub result: Result<Grant, Reason>,
     /// The `user_id` of who asked, once the token was verified; of a forbidden call too.
     pub subject: Option<Box<str>>,
 }
@@ -326,7 +327,7 @@ impl Decision {
     /// One sentence: the reason, or the permission it was allowed by. Safe to show.
     pub fn sentence(&self) -> String {
         match &self.result {
-            Ok(by) => format!("by {}", text::name(by, NAME)),
+            Ok(grant) => grant.to_string(),
             Err(reason) => reason.to_string(),
         }
     }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use base64::{Engine as _, alphabet};
 
-use super::claims::{self, Claims};
+use super::claims::{self, Claims, Principal};
 use super::date::NumericDate;
 use super::decision::{Check, Light, Passed, Reason};
 use super::findings::{self, Finding, Readable};
@@ -117,6 +117,16 @@ pub enum LightState {
 }
 
 impl Judged {
+    /// Who the token speaks for at `now`, or why it speaks for nobody.
+    pub(super) fn principal(&self, now: NumericDate) -> Result<Principal, Reason> {
+        self.examined.as_ref().map_err(Clone::clone)?.principal(now)
+    }
+
+    /// The permissions that count at `now`: those of a token that passes every check of its own.
+    pub fn held(&self, now: NumericDate) -> Option<&[String]> {
+        self.examined.as_ref().ok()?.permissions(now)
+    }
+
     /// The token's state at `now`.
     pub fn standing(&self, now: NumericDate) -> Standing {
         match &self.examined {
@@ -309,7 +319,7 @@ impl Rules {
         let key = header.as_ref().map(|header| self.header(header));
         let signature = key.as_ref().and_then(|key| key.as_ref().ok()).zip(split.as_ref().ok());
         let claims = payload.as_ref().map(|payload| Claims::read(payload));
-        let examined = claims.as_ref().and_then(|claims| claims.as_ref().ok()).map(|claims| self.examined(claims));
+        let examined = claims.as_ref().and_then(|claims| claims.clone().ok()).map(|claims| self.examined(claims));
         let steps = [
             (Check::Present, Some(present)),
             (Check::Structure, (!absent).then_some(structure)),

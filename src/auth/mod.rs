@@ -31,7 +31,7 @@ pub use issue::{IssueError, IssueRequest};
 pub use key::{Key, KeyError, KeyOrigin, KeyRing};
 pub use lifetime::{Leeway, Lifetime, Phase};
 pub use outcome::Outcome;
-pub use policy::{Policy, PolicyError};
+pub use policy::{Grant, Policy, PolicyError};
 pub use rules::{Call, Rules};
 pub use state::{AuthState, Provenance, Snapshot, TokenEntry};
 pub use token::TokenId;

@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use super::claims::{Claims, Principal};
 use super::date::NumericDate;
-use super::decision::{Decision, Reason};
+use super::decision::{Decision, Reason, Verdict};
+use super::inspection::Judged;
 use super::key::{Key, KeyRing};
 use super::lifetime::{Leeway, Lifetime};
 use super::members::{self, Member};
@@ -42,6 +43,7 @@ pub struct Call<'a> {
 /// the time.
 #[derive(Clone, Debug)]
 pub(super) struct Examined {
+    claims: Claims,
     lifetime: Lifetime,
     pub binding: Result<(), Reason>,
 }
@@ -51,6 +53,17 @@ impl Examined {
     pub fn at(&self, now: NumericDate) -> Result<(), Reason> {
         self.lifetime.check(now)?;
         self.binding.clone()
+    }
+
+    /// Who the token speaks for at `now`.
+    pub fn principal(&self, now: NumericDate) -> Result<Principal, Reason> {
+        self.at(now)?;
+        Ok(Principal::new(self.claims.clone()))
+    }
+
+    /// The permissions held at `now`.
+    pub fn permissions(&self, now: NumericDate) -> Option<&[String]> {
+        self.at(now).ok().map(|()| &*self.claims.permissions)
     }
 }
 
@@ -73,20 +86,40 @@ impl Rules {
         }
     }
 
+    /// [`Rules::decide`] for a token that these very rules have judged: nothing is verified a second time.
+    pub fn decide_judged(&self, judged: &Judged, tool: &str, now: NumericDate) -> Decision {
+        match judged.principal(now) {
+            Ok(principal) => self.authorize(principal, tool),
+            Err(reason) => Decision { result: Err(reason), subject: None },
+        }
+    }
+
+    /// The verdict of [`Rules::decide_judged`], without the words for it; `None` is a caller without a token.
+    pub fn verdict(&self, judged: Option<&Judged>, tool: &str, now: NumericDate) -> Verdict {
+        let Some(held) = judged.and_then(|judged| judged.held(now)) else {
+            return Verdict::Unauthorized;
+        };
+        match self.policy.tool(tool).and_then(|rule| self.policy.grant(held, rule)) {
+            Some(_) => Verdict::Allowed,
+            None => Verdict::Forbidden,
+        }
+    }
+
     /// Checks 1 to 8: who this token speaks for at `now`.
     pub fn verify(&self, token: &str, now: NumericDate) -> Result<Principal, Reason> {
         let claims = self.claims(token)?;
-        self.examined(&claims).at(now)?;
+        self.lifetime(&claims).check(now)?;
+        self.binding(&claims)?;
         Ok(Principal::new(claims))
     }
 
     /// Checks 9 and 10: whether a principal may call a tool, and by which permission.
     fn authorize(&self, principal: Principal, tool: &str) -> Decision {
         let rule = self.policy.tool(tool);
-        let by = rule.and_then(|rule| rule.permissions.iter().find(|permission| principal.holds(permission)));
+        let grant = rule.and_then(|rule| self.policy.grant(&principal.permissions, rule));
         let Claims { user_id, permissions, .. } = principal.into_claims();
-        let result = match (rule, by) {
-            (Some(_), Some(by)) => Ok(Arc::clone(by)),
+        let result = match (rule, grant) {
+            (Some(_), Some(grant)) => Ok(grant),
             (Some(rule), None) => Err(Reason::PermissionMissing {
                 held: permissions.into(),
                 needs: Arc::clone(&rule.permissions),
@@ -98,8 +131,12 @@ impl Rules {
     }
 
     /// What the later checks will say of these claims at any time.
-    pub(super) fn examined(&self, claims: &Claims) -> Examined {
-        Examined { lifetime: claims.lifetime(self.leeway.micros()), binding: self.binding(claims) }
+    pub(super) fn examined(&self, claims: Claims) -> Examined {
+        Examined { lifetime: self.lifetime(&claims), binding: self.binding(&claims), claims }
+    }
+
+    fn lifetime(&self, claims: &Claims) -> Lifetime {
+        claims.lifetime(self.leeway.micros())
     }
 
     /// Checks 1 to 5.

@@ -95,6 +95,11 @@ impl Ground {
         self.rules_with(keys)
     }
 
+    /// The rules for callers of whom only the permissions are known: their tokens are made here, so any key will do.
+    pub fn rules_of_our_own(&self) -> Result<Rules, ConfigError> {
+        Ok(self.rules_with(KeyRing::new(self.key.clone().map_or_else(|| Key::fresh().map_err(fresh), Ok)?)))
+    }
+
     fn rules_with(&self, keys: KeyRing) -> Rules {
         Rules {
             keys,
@@ -127,11 +132,10 @@ impl Ground {
 
     /// A console's gate and clock: without a secret the key is a fresh one, and a clock that was set runs on.
     pub fn begin(&self, demo: bool) -> Result<Beginning, ConfigError> {
-        let fresh = |error: KeyError| ConfigError::Secret { from: "fresh key".to_owned(), error };
-        let key = self.key.clone().map_or_else(|| Key::fresh().map_err(fresh), Ok)?;
+        let rules = self.rules_of_our_own()?;
         let clock = Arc::new(self.now.map_or_else(SystemClock::new, SystemClock::starting_at));
         let shared: Arc<dyn Clock> = Arc::<SystemClock>::clone(&clock);
-        let gate = AuthenticatedMcpServer::with(self.rules_with(KeyRing::new(key)), Arc::clone(&shared));
+        let gate = AuthenticatedMcpServer::with(rules, Arc::clone(&shared));
         if demo {
             self.add_demo(&gate, clock.now());
         }
@@ -158,4 +162,8 @@ impl Ground {
             }
         }
     }
+}
+
+fn fresh(error: KeyError) -> ConfigError {
+    ConfigError::Secret { from: "fresh key".to_owned(), error }
 }

@@ -165,6 +165,9 @@ pub struct Decided<'a> {
     sentence: String,
     /// The permission that opened the tool.
     by: Option<&'a str>,
+    /// The permission held that implies it, where it is not that one itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    through: Option<&'a str>,
     subject: Option<&'a str>,
     token_id: Option<String>,
     tool: &'a str,
@@ -185,7 +188,8 @@ impl<'a> Decided<'a> {
             decision: decision.verdict().word().to_lowercase(),
             reason: decision.reason().map(crate::auth::Reason::code),
             sentence: decision.sentence(),
-            by: decision.result.as_deref().ok(),
+            by: decision.result.as_ref().ok().map(|grant| &*grant.permission),
+            through: decision.result.as_ref().ok().and_then(|grant| grant.through.as_deref()),
             subject: decision.subject.as_deref(),
             token_id: token.map(|id| id.to_string()),
             tool,

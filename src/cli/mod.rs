@@ -10,8 +10,10 @@ mod inspect;
 mod issue;
 mod json;
 mod manual;
+mod matrix;
 mod options;
 mod paint;
+mod policy;
 mod tokens;
 
 use std::io::{self, BufRead, Write};
@@ -22,6 +24,7 @@ use crate::auth::{IssueError, Verdict};
 use crate::config::ConfigError;
 
 pub use ground::{Beginning, Environment, Ground};
+use options::PolicyCommand;
 pub use options::{Command, Options};
 use paint::Paint;
 
@@ -37,7 +40,7 @@ pub enum Exit {
     Usage = 2,
     /// Unauthorized, or not valid.
     Unauthorized = 3,
-    /// Forbidden.
+    /// Forbidden, or an expectation failed.
     Forbidden = 4,
     /// Allowed, but the arguments or the tool failed.
     Failed = 5,
@@ -106,7 +109,8 @@ impl Headless<'_> {
             Command::Inspect(args) => Some(&args.settings),
             Command::Check(args) => Some(&args.settings),
             Command::Call(args) => Some(&args.settings),
-            Command::Completions { .. } | Command::Man { .. } => None,
+            Command::Matrix(args) => Some(&args.settings),
+            Command::Policy(_) | Command::Completions { .. } | Command::Man { .. } => None,
         };
         let outer = &options.settings;
         let settings = inner.map_or_else(|| outer.clone(), |settings| settings.or(outer));
@@ -125,6 +129,13 @@ impl Headless<'_> {
             Command::Call(args) => {
                 let ground = ground()?;
                 call::run(self, args, &ground)
+            }
+            Command::Matrix(args) => {
+                let ground = ground()?;
+                matrix::run(self, args, &ground, settings.json, paint)
+            }
+            Command::Policy(PolicyCommand::Check(args)) => {
+                policy::check(self.out, &args.file, args.json || settings.json, paint)
             }
             Command::Completions { shell } => manual::completions(self.out, *shell),
             Command::Man { dir } => manual::man(self.out, dir.as_deref()),

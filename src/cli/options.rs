@@ -40,7 +40,7 @@ Durations are words: 90s, 15m, 1h, 7d, 1h30m.
 
 Exit codes:
   0  allowed, or valid             3  unauthorized, or not valid
-  1  trouble: a file, the secret   4  forbidden
+  1  trouble: a file, the secret   4  forbidden, or an expectation failed
   2  wrong usage                   5  allowed, but the arguments or the tool failed";
 
 /// Options that every command knows, before its name and behind it. Clap's own way for that, `global`, copies each of them
@@ -130,6 +130,14 @@ pub enum Command {
     #[command(after_help = examples("portcullis call \"$TOKEN\" read_data '{\"id\": 1}'"))]
     Call(CallArgs),
 
+    /// Show who may call what: a table of callers and tools
+    #[command(after_help = examples("portcullis matrix --as user --as admin\n  portcullis matrix - <tokens.txt\n  portcullis matrix --policy policy.toml --markdown"))]
+    Matrix(MatrixArgs),
+
+    /// Look after policy files
+    #[command(subcommand, after_help = examples("portcullis policy check policy.toml"))]
+    Policy(PolicyCommand),
+
     /// Print completions for a shell
     #[command(after_help = examples("portcullis completions bash"))]
     Completions {
@@ -186,7 +194,6 @@ pub struct IssueArgs {
 pub struct InspectArgs {
     /// The token, or a text that holds it (a header, a curl line, JSON); - reads standard input, where several tokens
     /// may stand, one a line
-    #[arg(allow_hyphen_values = true)]
     pub token: Option<String>,
 
     /// What the token is judged by, and how that is told.
@@ -199,7 +206,7 @@ pub struct InspectArgs {
 #[command(override_usage = "portcullis check [OPTIONS] [TOKEN|-] TOOL")]
 pub struct CheckArgs {
     /// The token (- reads it from standard input; without one it is `PORTCULLIS_TOKEN`), and the tool
-    #[arg(required = true, num_args = 1..=2, value_names = ["TOKEN", "TOOL"], allow_hyphen_values = true)]
+    #[arg(required = true, num_args = 1..=2, value_names = ["TOKEN", "TOOL"])]
     pub words: Vec<String>,
 
     /// Decide for a caller without a token
@@ -217,7 +224,7 @@ pub struct CheckArgs {
 pub struct CallArgs {
     /// The token (- reads it from standard input; without one it is `PORTCULLIS_TOKEN`), the tool, and its arguments as
     /// a JSON object, {} unless given. Of two words the second one is the arguments if it begins with { or [
-    #[arg(required = true, num_args = 1..=3, value_names = ["TOKEN", "TOOL", "ARGUMENTS"], allow_hyphen_values = true)]
+    #[arg(required = true, num_args = 1..=3, value_names = ["TOKEN", "TOOL", "ARGUMENTS"])]
     pub words: Vec<String>,
 
     /// Call without a token
@@ -227,6 +234,49 @@ pub struct CallArgs {
     /// What the token is judged by, and how that is told.
     #[command(flatten)]
     pub settings: Settings,
+}
+
+/// Show who may call what: a table of callers and tools
+#[derive(Debug, Args)]
+pub struct MatrixArgs {
+    /// Whose rows to show, one a token: a token, or a text that holds some; - reads standard input
+    pub tokens: Option<String>,
+
+    /// A row for whoever holds these permissions, with commas between; may be given several times. Without tokens and
+    /// without this the rows are those of the policy's expectations, or else one for each of its permissions
+    #[arg(long = "as", value_name = "PERMISSIONS")]
+    pub holders: Vec<String>,
+
+    /// Print a Markdown table
+    #[arg(long, conflicts_with = "csv")]
+    pub markdown: bool,
+
+    /// Print comma-separated values (RFC 4180)
+    #[arg(long)]
+    pub csv: bool,
+
+    /// What the token is judged by, and how that is told.
+    #[command(flatten)]
+    pub settings: Settings,
+}
+
+/// What can be done with a policy file.
+#[derive(Debug, Subcommand)]
+pub enum PolicyCommand {
+    /// Read a policy file, say what is odd about it, and hold it against its expectations
+    #[command(after_help = examples("portcullis policy check policy.toml"))]
+    Check(PolicyCheckArgs),
+}
+
+/// Which policy file to check.
+#[derive(Debug, Args)]
+pub struct PolicyCheckArgs {
+    /// The policy file
+    pub file: PathBuf,
+
+    /// Print JSON, one object a line
+    #[arg(long)]
+    pub json: bool,
 }
 
 fn instant(text: &str) -> Result<NumericDate, String> {

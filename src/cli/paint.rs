@@ -32,35 +32,40 @@ impl Paint {
         Ok(())
     }
 
+    /// A word that has a style.
+    pub fn styled(self, text: &str, style: Style) -> String {
+        if self.0 { format!("{style}{text}{style:#}") } else { text.to_owned() }
+    }
+
     /// A title.
     pub fn title(self, text: &str) -> String {
-        let style = Style::new().bold();
-        if self.0 { format!("{style}{text}{style:#}") } else { text.to_owned() }
+        self.styled(text, Style::new().bold())
     }
 
     /// A label, padded to a number of columns.
     pub fn label(self, text: &str, columns: usize) -> String {
         let pad = " ".repeat(columns.saturating_sub(crate::text::width(text)));
-        let style = AnsiColor::Cyan.on_default();
-        if self.0 { format!("{style}{text}{style:#}{pad}") } else { format!("{text}{pad}") }
+        self.styled(text, AnsiColor::Cyan.on_default()) + &pad
     }
 
     /// A note beside what matters.
     pub fn note(self, text: &str) -> String {
-        let style = Style::new().dimmed();
-        if self.0 { format!("{style}{text}{style:#}") } else { text.to_owned() }
+        self.styled(text, Style::new().dimmed())
     }
 }
 
-const fn good() -> Style {
+/// It is as it should be.
+pub const fn good() -> Style {
     AnsiColor::Green.on_default().bold()
 }
 
-const fn bad() -> Style {
+/// It is not as it should be.
+pub const fn bad() -> Style {
     AnsiColor::Red.on_default().bold()
 }
 
-const fn warning() -> Style {
+/// Worth a look.
+pub const fn warning() -> Style {
     AnsiColor::Yellow.on_default().bold()
 }
 

@@ -10,8 +10,8 @@ use serde_json::Value;
 
 use crate::auth::activity::{Kept, Record};
 use crate::auth::{
-    Call, Claims, Decision, IssueError, IssueRequest, Key, KeyError, KeyOrigin, NumericDate, Origin, Outcome, Reason,
-    Rules, TokenId,
+    Call, Claims, Decision, IssueError, IssueRequest, Key, KeyError, KeyOrigin, NumericDate, Origin, Outcome, Policy,
+    Reason, Rules, TokenId,
 };
 use crate::clock::{Clock, SystemClock};
 use crate::tools::Given;
@@ -106,9 +106,11 @@ impl AuthenticatedMcpServer {
         Ok(self.shared.rules().verify(token, self.clock.now())?.into_claims())
     }
 
-    /// Whether the token is valid **and** holds the permission. An invalid token holds nothing.
+    /// Whether the token is valid **and** holds the permission, itself or by one that implies it. An invalid token holds nothing.
     pub fn check_permission(&self, token: &str, permission: &str) -> bool {
-        self.shared.rules().verify(token, self.clock.now()).is_ok_and(|principal| principal.holds(permission))
+        let rules = self.shared.rules();
+        let principal = rules.verify(token, self.clock.now());
+        principal.is_ok_and(|principal| rules.policy.holds(&principal.permissions, permission).is_some())
     }
 
     /// Calls a tool if the token may, and answers as the contract says:
@@ -125,10 +127,10 @@ impl AuthenticatedMcpServer {
     /// Decides, runs the tool if allowed, and logs the call.
     pub fn call(&self, request: &CallRequest<'_>) -> Called {
         let started = self.clock.monotonic();
-        let decision =
-            self.shared.rules().decide(&Call { token: request.token, tool: request.tool }, request.judged_at);
+        let rules = self.shared.rules();
+        let decision = rules.decide(&Call { token: request.token, tool: request.tool }, request.judged_at);
         let outcome = match &decision.result {
-            Ok(_) => run(request.tool, request.arguments),
+            Ok(_) => run(&rules.policy, request.tool, request.arguments),
             Err(reason) => Outcome::Refused(reason.verdict()),
         };
         let took = self.clock.monotonic().saturating_sub(started);
@@ -158,12 +160,12 @@ impl AuthenticatedMcpServer {
     }
 }
 
-fn run(tool: &str, arguments: Given<'_>) -> Outcome {
-    let Some(tool) = tools::find(tool) else {
-        let tool = text::name(tool, 64);
-        return Outcome::ToolFailed(format!("the policy allows {tool}, but no tool of that name is built in"));
+fn run(policy: &Policy, name: &str, arguments: Given<'_>) -> Outcome {
+    let Some(tool) = tools::find(name) else {
+        let name = text::name(name, 64);
+        return Outcome::ToolFailed(format!("the policy allows {name}, but no tool of that name is built in"));
     };
-    match tools::object(arguments) {
+    match tools::arguments(arguments, policy.tool(name)) {
         Ok(arguments) => Outcome::Done(tool.run(&arguments)),
         Err(fault) => Outcome::BadArguments(fault),
     }

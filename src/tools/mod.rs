@@ -2,6 +2,9 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::auth::Policy;
+use crate::auth::policy::ToolRule;
+
 /// The arguments of a tool: a JSON object.
 pub type Arguments = Map<String, Value>;
 
@@ -23,6 +26,18 @@ pub const TOOLS: [Tool; 3] = [
     Tool { name: "write_data", description: "writes, and says so", example: r#"{"data": "new"}"#, run: write_data },
     Tool { name: "delete_data", description: "deletes, and says so", example: r#"{"id": 1}"#, run: delete_data },
 ];
+
+/// What a tool does, as the policy says, or else the tool itself.
+pub fn description<'a>(name: &str, policy: &'a Policy) -> Option<&'a str> {
+    let said = policy.tool(name).and_then(|rule| rule.description.as_deref());
+    said.or_else(|| find(name).map(|tool| tool.description))
+}
+
+/// Arguments that a tool takes, as JSON text: the first example of the policy's schema for it, or else of its own.
+pub fn example(name: &str, policy: &Policy) -> String {
+    let said = policy.tool(name).and_then(|rule| rule.schema.as_ref()?.example());
+    said.unwrap_or_else(|| find(name).map_or("{}", |tool| tool.example).to_owned())
+}
 
 /// The tool of a name.
 pub fn find(name: &str) -> Option<&'static Tool> {
@@ -63,8 +78,9 @@ pub enum Given<'a> {
     Text(&'a str),
 }
 
-/// The JSON object that arguments are, or a sentence that says why they are none. Safe to show.
-pub fn object(given: Given<'_>) -> Result<Arguments, String> {
+/// The JSON object that arguments are, or a sentence that says why they are none, or do not fit the schema that the
+/// policy has for the tool. Safe to show.
+pub fn arguments(given: Given<'_>, rule: Option<&ToolRule>) -> Result<Arguments, String> {
     let value = match given {
         Given::Json(value) => value.clone(),
         Given::Text(text) => serde_json::from_str(text).map_err(|error| {
@@ -72,6 +88,9 @@ pub fn object(given: Given<'_>) -> Result<Arguments, String> {
             format!("arguments: {what} at line {}, column {}", error.line(), error.column())
         })?,
     };
+    if let Some(schema) = rule.and_then(|rule| rule.schema.as_ref()).filter(|_| value.is_object()) {
+        schema.check(&value)?;
+    }
     match value {
         Value::Object(members) => Ok(members),
         other => {

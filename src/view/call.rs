@@ -79,7 +79,8 @@ fn fields(canvas: &mut Canvas, area: Rect, rows: u16) -> Rect {
     let editor = Rect { height: rows.min(area.height), ..place };
     text_lines(canvas, editor, &app.call.arguments, focused(Field::CallArguments));
     let area = below(area, rows);
-    let fault = tools::object(Given::Text(&app.call.arguments.text())).err();
+    let fault =
+        tools::arguments(Given::Text(&app.call.arguments.text()), app.auth.rules.policy.tool(&app.call.tool)).err();
     let lines = fault.map(|fault| canvas.wrapped(&fault, area.width, Meaning::Expired)).unwrap_or_default();
     canvas.lines(area, lines)
 }
@@ -93,7 +94,7 @@ fn trace(canvas: &mut Canvas, area: Rect, decision: &Decision) {
             let told = if passed == Passed::NotReached { Meaning::Hint } else { Meaning::Plain };
             let note = match (check, &decision.result, canvas.app.selected()) {
                 (Check::Present, _, Some(entry)) => format!(", {}", text::words::bytes(entry.text.len())),
-                (Check::Permission, Ok(by), _) => format!(": {}", text::name(by, 32)),
+                (Check::Permission, Ok(grant), _) => format!(": {}", text::name(&grant.permission, 32)),
                 (Check::Binding, ..) if !canvas.app.auth.rules.expects_binding() => ": any".to_owned(),
                 _ => String::new(),
             };

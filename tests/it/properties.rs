@@ -27,6 +27,11 @@ fn agree(rules: &Rules, token: &str, now: NumericDate) -> Result<(), TestCaseErr
         Standing::Absent => prop_assert!(token.is_empty() && verified.is_err()),
         standing => prop_assert_eq!(standing.reason(), verified.as_ref().err()),
     }
+    for tool in ["read_data", "write_data", "gone"] {
+        let decision = rules.decide(&Call { token: Some(token), tool }, now);
+        prop_assert_eq!(rules.verdict(Some(&judged), tool, now), decision.verdict());
+        prop_assert_eq!(rules.decide_judged(&judged, tool, now), decision);
+    }
     let green = Light::ALL.iter().all(|light| judged.light(*light, now) == LightState::Good);
     prop_assert_eq!(green, verified.is_ok());
     Ok(())

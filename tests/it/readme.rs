@@ -4,6 +4,7 @@ use std::path::Path;
 
 use clap::CommandFactory as _;
 use portcullis::app::keymap;
+use portcullis::auth::Policy;
 use portcullis::cli::Options;
 
 fn readme() -> String {
@@ -18,6 +19,13 @@ fn section(name: &str) -> String {
     rest.split("\n## ").next().unwrap_or_default().trim().to_owned()
 }
 
+/// The TOML that stands first behind `<!-- name -->`.
+fn block(name: &str) -> String {
+    let section = section(name);
+    let (_, rest) = section.split_once("```toml\n").expect("a code block");
+    rest.split("```").next().unwrap_or_default().to_owned()
+}
+
 #[test]
 fn the_key_table_is_the_programs() {
     let wanted = keymap::markdown();
@@ -27,7 +35,7 @@ fn the_key_table_is_the_programs() {
 #[test]
 fn the_policy_shown_is_the_one_built_in() {
     let policy = include_str!("../../assets/policy.toml");
-    assert_eq!(section("policy"), format!("```toml\n{policy}```"));
+    assert_eq!(block("policy"), policy);
 }
 
 #[test]
@@ -65,4 +73,11 @@ fn every_place_named_exists() {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(place);
         assert!(path.exists(), "{place}");
     }
+}
+
+#[test]
+fn the_policy_file_it_shows_is_one_and_keeps_its_word() {
+    let policy = Policy::parse(&block("policy file")).expect("a policy");
+    assert_eq!(policy.lints(), []);
+    assert!(policy.grant(&["editor"], policy.tool("read_data").expect("in it")).is_some());
 }

@@ -1,0 +1,92 @@
+//! What is expected of a policy: its truth table.
+
+use std::collections::HashSet;
+use std::fmt;
+use std::sync::Arc;
+
+use crate::auth::decision::Verdict;
+use crate::text;
+
+/// One line of a policy's truth table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Expectation {
+    /// Whose call it is about.
+    pub who: Who,
+    /// The tool.
+    pub tool: Arc<str>,
+    /// What is expected of it.
+    pub outcome: Expected,
+}
+
+/// Whose call an expectation is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Who {
+    /// Whoever has a valid token of this `user_id`.
+    User(Arc<str>),
+    /// Whoever has a valid token with exactly these permissions, in any order.
+    Permissions(Vec<Arc<str>>),
+}
+
+/// What is expected of a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum Expected {
+    Allowed,
+    Forbidden,
+}
+
+impl Who {
+    /// Whether this speaks of a principal with this name and these permissions.
+    pub fn is(&self, user_id: &str, permissions: &[impl AsRef<str>]) -> bool {
+        match self {
+            Self::User(user) => **user == *user_id,
+            Self::Permissions(set) => {
+                let held: HashSet<&str> = permissions.iter().map(AsRef::as_ref).collect();
+                let meant: HashSet<&str> = set.iter().map(|p| &**p).collect();
+                held == meant
+            }
+        }
+    }
+}
+
+/// Safe to show.
+impl fmt::Display for Who {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::User(user) => f.write_str(&text::name(user, 64)),
+            Self::Permissions(set) if set.is_empty() => f.write_str("no permission"),
+            Self::Permissions(set) => f.write_str(&text::names(set.iter(), 64, 8, ", ")),
+        }
+    }
+}
+
+impl Expected {
+    /// The word, as the file spells it.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Allowed => "allowed",
+            Self::Forbidden => "forbidden",
+        }
+    }
+
+    /// Whether a verdict is the one expected.
+    pub fn is(self, verdict: Verdict) -> bool {
+        match self {
+            Self::Allowed => verdict == Verdict::Allowed,
+            Self::Forbidden => verdict == Verdict::Forbidden,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_expectation_speaks_of_a_user_or_of_exactly_these_permissions() {
+        let who = Who::Permissions(vec!["b".into(), "a".into()]);
+        assert!(who.is("x", &["a", "b", "a"]));
+        assert!(!who.is("x", &["a"]) && !who.is("x", &["a", "b", "c"]));
+        assert!(Who::User("x".into()).is("x", &["a"]) && !Who::User("x".into()).is("y", &["a"]));
+    }
+}

@@ -1,0 +1,258 @@
+//! The policy as a file: TOML in, [`Policy`] out, and every fault with its place.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use serde::Deserialize;
+use serde::de::{MapAccess, Visitor};
+use serde_json::Value;
+use toml::Spanned;
+
+use super::{Expectation, Expected, ImpliesError, Parts, PermissionRule, Policy, PolicyError, Schema, ToolRule, Who};
+use crate::text;
+
+/// A policy file larger than this is refused, in bytes.
+pub const MAX_BYTES: usize = 1 << 20;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    #[serde(default)]
+    tools: InOrder<Tool>,
+    #[serde(default)]
+    permissions: InOrder<Permission>,
+    #[serde(default)]
+    expect: Vec<Spanned<Expect>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Tool {
+    description: Option<Arc<str>>,
+    permissions: Vec<Arc<str>>,
+    schema: Option<Spanned<Value>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Permission {
+    description: Option<Arc<str>>,
+    #[serde(default)]
+    implies: Vec<Spanned<Arc<str>>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Expect {
+    user: Option<Arc<str>>,
+    permissions: Option<Vec<Arc<str>>>,
+    tool: Arc<str>,
+    outcome: Word,
+}
+
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Word {
+    Allowed,
+    Forbidden,
+}
+
+/// A map whose order is that of the file, because it becomes the order on the screen.
+struct InOrder<T>(Vec<(Arc<str>, T)>);
+
+impl<T> Default for InOrder<T> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for InOrder<T> {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Entries<T>(PhantomData<T>);
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for Entries<T> {
+            type Value = InOrder<T>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a table of tables")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<InOrder<T>, A::Error> {
+                let mut entries = Vec::new();
+                while let Some(entry) = map.next_entry()? {
+                    entries.push(entry);
+                }
+                Ok(InOrder(entries))
+            }
+        }
+        deserializer.deserialize_map(Entries(PhantomData))
+    }
+}
+
+impl Policy {
+    /// Reads a policy file's bytes.
+    pub fn read(source: &[u8]) -> Result<Self, PolicyError> {
+        match std::str::from_utf8(source) {
+            Ok(text) => Self::parse(text),
+            Err(error) => {
+                let good = source.get(..error.valid_up_to()).unwrap_or_default();
+                Err(fault(&String::from_utf8_lossy(good), "not UTF-8"))
+            }
+        }
+    }
+
+    /// Reads a policy file's text.
+    pub fn parse(source: &str) -> Result<Self, PolicyError> {
+        if source.len() > MAX_BYTES {
+            return Err(PolicyError::TooLarge { bytes: source.len() });
+        }
+        let at = |place: usize, message: &str| fault(text::head(source, place), message);
+        let file: File =
+            toml::from_str(source).map_err(|error| at(error.span().map_or(0, |span| span.start), error.message()))?;
+        let tool = |(name, tool): (Arc<str>, Tool)| {
+            let schema = tool.schema.map(|schema| {
+                let place = schema.span().start;
+                Schema::new(schema.into_inner()).map_err(|message| at(place, &message))
+            });
+            let (description, permissions) = (tool.description, tool.permissions.into());
+            Ok(ToolRule { name, description, permissions, schema: schema.transpose()? })
+        };
+        let expectation = |line: Spanned<Expect>| {
+            let place = line.span().start;
+            let Expect { user, permissions, tool, outcome } = line.into_inner();
+            let who = match (user, permissions) {
+                (Some(user), None) => Who::User(user),
+                (None, Some(permissions)) => Who::Permissions(permissions),
+                _ => return Err(at(place, "an expectation is about a user or about permissions, one of both")),
+            };
+            let outcome = match outcome {
+                Word::Allowed => Expected::Allowed,
+                Word::Forbidden => Expected::Forbidden,
+            };
+            Ok(Expectation { who, tool, outcome })
+        };
+        let places: Vec<_> = file
+            .permissions
+            .0
+            .iter()
+            .flat_map(|(name, p)| p.implies.iter().map(move |i| (name, i)))
+            .map(|(name, i)| (Arc::clone(name), Arc::clone(i.get_ref()), i.span().start))
+            .collect();
+        let permission = |(name, permission): (Arc<str>, Permission)| PermissionRule {
+            name,
+            description: permission.description,
+            implies: permission.implies.into_iter().map(Spanned::into_inner).collect(),
+        };
+        let parts = Parts {
+            tools: file.tools.0.into_iter().map(tool).collect::<Result<_, PolicyError>>()?,
+            permissions: file.permissions.0.into_iter().map(permission).collect(),
+            expectations: file.expect.into_iter().map(expectation).collect::<Result<_, _>>()?,
+        };
+        Self::build(parts).map_err(|error| {
+            let round = match &error {
+                ImpliesError::Cycle(way) => way.windows(2).next_back(),
+                ImpliesError::TooMany => None,
+            };
+            let closes = |(name, implied, _): &&(Arc<str>, Arc<str>, usize)| {
+                round == Some(&[Arc::clone(name), Arc::clone(implied)])
+            };
+            match places.iter().find(closes) {
+                Some((.., place)) => at(*place, &error.to_string()),
+                None => error.into(),
+            }
+        })
+    }
+}
+
+/// A fault behind this part of the text.
+fn fault(before: &str, message: &str) -> PolicyError {
+    let (line, column) = text::place(before);
+    PolicyError::Syntax { line, column, message: text::display_safe(message, 200) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case(
+        "[tools.a]\npermissions = \"user\"",
+        "line 2, column 15: invalid type: string \"user\", expected a sequence"
+    )]
+    #[case(
+        "[tools.a]\nperms = []",
+        "line 2, column 1: unknown field `perms`, expected one of `description`, `permissions`, `schema`"
+    )]
+    #[case("[tools.a]\npermissions = []\n[tools.a]", "line 3, column 8: duplicate key")]
+    #[case("[tool", "line 1, column 6: unclosed table, expected `]`")]
+    #[case("tools = 1", "line 1, column 9: invalid type: integer `1`, expected a table of tables")]
+    #[case(
+        "[tools.a]\npermissions = []\nschema = {type = \"thing\"}",
+        "line 3, column 10: no JSON Schema at /type: \"thing\" is not valid under any of the schemas listed in the 'anyOf' keyword"
+    )]
+    #[case(
+        "[permissions.a]\nimplies = [\"b\"]\n[permissions.b]\nimplies = [\"x\", \"a\"]",
+        "line 4, column 17: implies itself: a → b → a"
+    )]
+    #[case("[permissions.a]\nimplies = \"b\"", "line 2, column 11: invalid type: string \"b\", expected a sequence")]
+    #[case(
+        "[[expect]]\ntool = \"a\"\noutcome = \"allowed\"",
+        "line 1, column 1: an expectation is about a user or about permissions, one of both"
+    )]
+    #[case(
+        "[[expect]]\nuser = \"u\"\ntool = \"a\"\noutcome = \"maybe\"",
+        "line 4, column 11: unknown variant `maybe`, expected `allowed` or `forbidden`"
+    )]
+    fn a_broken_policy_names_the_place(#[case] source: &str, #[case] message: &str) {
+        assert_eq!(Policy::parse(source).map_err(|e| e.to_string()), Err(message.to_owned()));
+    }
+
+    #[test]
+    fn a_policy_that_is_not_utf_8_names_the_place() {
+        let error = Policy::read(b"[tools.a]\npermissions = [\"us\xe9r\"]").expect_err("a Latin-1 letter");
+        assert_eq!(error.to_string(), "line 2, column 19: not UTF-8");
+    }
+
+    #[test]
+    fn a_policy_that_is_too_large_is_not_read() {
+        assert_eq!(Policy::parse(&" ".repeat(MAX_BYTES + 1)), Err(PolicyError::TooLarge { bytes: MAX_BYTES + 1 }));
+    }
+
+    #[test]
+    fn an_empty_policy_forbids_everything() {
+        assert_eq!(Policy::parse("").map(|p| p.tools().len()), Ok(0));
+    }
+
+    #[test]
+    fn a_whole_policy_is_read_in_its_order() {
+        let policy = Policy::parse(
+            r#"
+            [tools.zebra]
+            description = "looks"
+            permissions = ["viewer"]
+            schema = { type = "object", properties = { id = { type = "integer" } }, examples = [{ id = 1 }] }
+            [tools.apple]
+            permissions = []
+            [permissions.editor]
+            description = "may write"
+            implies = ["viewer"]
+            [[expect]]
+            permissions = ["editor"]
+            tool = "zebra"
+            outcome = "allowed"
+            [[expect]]
+            user = "ann"
+            tool = "apple"
+            outcome = "forbidden"
+            "#,
+        )
+        .expect("a policy");
+        assert_eq!(policy.tools().iter().map(|tool| &*tool.name).collect::<Vec<_>>(), ["zebra", "apple"]);
+        let zebra = policy.tool("zebra").expect("in it");
+        assert_eq!(zebra.description.as_deref(), Some("looks"));
+        assert_eq!(zebra.schema.as_ref().and_then(Schema::example).as_deref(), Some("{\"id\":1}"));
+        assert_eq!(policy.expected("x", &["editor"], "zebra").map(|line| line.outcome), Some(Expected::Allowed));
+        assert_eq!(policy.expected("ann", &["editor"], "apple").map(|line| line.outcome), Some(Expected::Forbidden));
+        assert_eq!(policy.expected("bob", &["editor"], "apple"), None);
+        assert!(policy.grant(&["editor"], zebra).is_some());
+    }
+}

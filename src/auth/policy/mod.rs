@@ -1,0 +1,267 @@
+//! The policy: tool → the permissions of which any one suffices. Default deny.
+
+mod expect;
+mod file;
+mod implies;
+mod lint;
+mod schema;
+
+use std::collections::{HashMap, HashSet};
+use std::fmt;
+use std::sync::Arc;
+
+use crate::text;
+
+pub use expect::{Expectation, Expected, Who};
+pub use file::MAX_BYTES;
+pub use implies::ImpliesError;
+pub use lint::Lint;
+pub use schema::Schema;
+
+/// The policy that is built in: the one of `assets/policy.toml`.
+const BUILT_IN: &str = include_str!("../../../assets/policy.toml");
+
+/// Which permissions open which tool. A tool that is not in it is forbidden to all.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Policy {
+    parts: Parts,
+    places: HashMap<Arc<str>, usize>,
+    permissions: Vec<Arc<str>>,
+    /// What a permission implies, at once or through others; only those that imply something.
+    implied: HashMap<Arc<str>, Vec<Arc<str>>>,
+}
+
+/// What a policy is made of, in the order of its file. A name that stands twice counts as it stands last.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Parts {
+    /// The tools.
+    pub tools: Vec<ToolRule>,
+    /// The permissions that the file says something about; tools may ask for others.
+    pub permissions: Vec<PermissionRule>,
+    /// What is expected of the policy: its truth table.
+    pub expectations: Vec<Expectation>,
+}
+
+/// One tool's rule.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ToolRule {
+    /// The tool's name, as a caller spells it.
+    pub name: Arc<str>,
+    /// What it does.
+    pub description: Option<Arc<str>>,
+    /// Any one of these opens it; with none it is closed to all.
+    pub permissions: Arc<[Arc<str>]>,
+    /// What its arguments must look like; any object without one.
+    pub schema: Option<Schema>,
+}
+
+/// What a policy says about a permission.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PermissionRule {
+    /// Its name.
+    pub name: Arc<str>,
+    /// What it is for.
+    pub description: Option<Arc<str>>,
+    /// Who holds it holds these too.
+    pub implies: Vec<Arc<str>>,
+}
+
+/// Why a principal may call a tool.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Grant {
+    /// The tool's permission that opened it.
+    pub permission: Arc<str>,
+    /// The permission that is held and implies it, where it is not that one itself.
+    pub through: Option<Arc<str>>,
+}
+
+/// A phrase that tells by which permission. Safe to show.
+impl fmt::Display for Grant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "by {}", text::name(&self.permission, 64))?;
+        match &self.through {
+            Some(held) => write!(f, ", which {} implies", text::name(held, 64)),
+            None => Ok(()),
+        }
+    }
+}
+
+impl ToolRule {
+    /// A rule that says nothing but the permissions.
+    pub fn new(name: &str, permissions: impl IntoIterator<Item = impl AsRef<str>>) -> Self {
+        let permissions = permissions.into_iter().map(|p| p.as_ref().into()).collect();
+        Self { name: name.into(), description: None, permissions, schema: None }
+    }
+
+    /// The permissions in words: `user or admin`, `a permission nobody can have` for none.
+    pub fn needs(&self) -> String {
+        if self.permissions.is_empty() {
+            return "a permission nobody can have".to_owned();
+        }
+        text::names(self.permissions.iter(), 64, 8, " or ")
+    }
+}
+
+/// Something is no policy.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PolicyError {
+    /// Not TOML, or not of the policy's shape; line and column count from 1.
+    #[error("line {line}, column {column}: {message}")]
+    Syntax {
+        /// Line of the fault.
+        line: usize,
+        /// Column of the fault, in characters.
+        column: usize,
+        /// What is wrong there; safe to show.
+        message: String,
+    },
+    /// Larger than [`MAX_BYTES`].
+    #[error("{bytes} bytes, more than a policy may have ({MAX_BYTES})")]
+    TooLarge {
+        /// The size found.
+        bytes: usize,
+    },
+    /// Its permissions imply each other in a circle, or far too many others.
+    #[error(transparent)]
+    Implies(#[from] ImpliesError),
+}
+
+impl Policy {
+    /// A policy of these parts.
+    pub fn build(parts: Parts) -> Result<Self, ImpliesError> {
+        let implied = implies::closure(&parts.permissions)?;
+        Ok(Self::assemble(parts, implied))
+    }
+
+    fn assemble(parts: Parts, implied: HashMap<Arc<str>, Vec<Arc<str>>>) -> Self {
+        let mut policy = Self { parts: Parts::default(), places: HashMap::new(), permissions: Vec::new(), implied };
+        for rule in parts.tools {
+            if let Some(place) = policy.places.get(&rule.name) {
+                policy.parts.tools[*place] = rule;
+            } else {
+                policy.places.insert(Arc::clone(&rule.name), policy.parts.tools.len());
+                policy.parts.tools.push(rule);
+            }
+        }
+        (policy.parts.permissions, policy.parts.expectations) = (parts.permissions, parts.expectations);
+        let mut seen = HashSet::new();
+        let asked = policy.parts.tools.iter().flat_map(|tool| tool.permissions.iter());
+        let all = asked.chain(policy.parts.permissions.iter().map(|rule| &rule.name));
+        policy.permissions = all.filter(|permission| seen.insert(&***permission)).cloned().collect();
+        policy
+    }
+
+    /// A policy of tools and the permissions of which any one suffices. Of a tool given twice the last rule counts.
+    pub fn new<P: AsRef<str>>(rules: impl IntoIterator<Item = (impl AsRef<str>, impl IntoIterator<Item = P>)>) -> Self {
+        let tools = rules.into_iter().map(|(name, permissions)| ToolRule::new(name.as_ref(), permissions)).collect();
+        Self::assemble(Parts { tools, ..Parts::default() }, HashMap::new())
+    }
+
+    /// What it is made of.
+    pub fn parts(&self) -> &Parts {
+        &self.parts
+    }
+
+    /// The rules, in the order of the file.
+    pub fn tools(&self) -> &[ToolRule] {
+        &self.parts.tools
+    }
+
+    /// The rule of one tool.
+    pub fn tool(&self, name: &str) -> Option<&ToolRule> {
+        // A few names are compared faster than one is hashed.
+        if self.tools().len() <= 16 {
+            return self.tools().iter().find(|tool| *tool.name == *name);
+        }
+        self.places.get(name).and_then(|place| self.tools().get(*place))
+    }
+
+    /// Every permission it speaks of: those that tools ask for, in the order in which they first appear, then others.
+    pub fn permissions(&self) -> &[Arc<str>] {
+        &self.permissions
+    }
+
+    /// Whether it speaks of this permission.
+    pub fn names(&self, permission: &str) -> bool {
+        self.permissions.iter().any(|known| **known == *permission)
+    }
+
+    /// **The** membership test: which of the permissions held is this one, or implies it.
+    pub fn holds<'h, P: AsRef<str>>(&self, held: &'h [P], permission: &str) -> Option<&'h P> {
+        let itself = held.iter().find(|held| held.as_ref() == permission);
+        if itself.is_some() || self.implied.is_empty() {
+            return itself;
+        }
+        held.iter().find(|held| self.implied_by(held.as_ref()).iter().any(|implied| **implied == *permission))
+    }
+
+    /// What a permission implies, at once or through others.
+    pub fn implied_by(&self, permission: &str) -> &[Arc<str>] {
+        self.implied.get(permission).map_or(&[], Vec::as_slice)
+    }
+
+    /// Why these permissions open a tool, if they do.
+    pub fn grant(&self, held: &[impl AsRef<str>], tool: &ToolRule) -> Option<Grant> {
+        tool.permissions.iter().find_map(|permission| {
+            let held = self.holds(held, permission)?.as_ref();
+            let through = (*held != **permission).then(|| held.into());
+            Some(Grant { permission: Arc::clone(permission), through })
+        })
+    }
+
+    /// What is expected of a principal with this name and these permissions who calls this tool; the first line counts.
+    pub fn expected(&self, user_id: &str, permissions: &[impl AsRef<str>], tool: &str) -> Option<&Expectation> {
+        self.parts.expectations.iter().find(|line| *line.tool == *tool && line.who.is(user_id, permissions))
+    }
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self::parse(BUILT_IN).expect("the built-in policy is tested")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_built_in_policy_is_the_labs_and_implies_nothing() {
+        let shown: Vec<(String, String)> =
+            Policy::default().tools().iter().map(|t| (t.name.to_string(), t.needs())).collect();
+        let wanted = [("read_data", "user or admin"), ("write_data", "admin"), ("delete_data", "admin")];
+        assert_eq!(shown, wanted.map(|(tool, needs)| (tool.to_owned(), needs.to_owned())));
+        assert_eq!(Policy::default().permissions(), ["user".into(), "admin".into()]);
+        assert!(Policy::default().implied.is_empty());
+    }
+
+    #[test]
+    fn a_tool_is_found_among_few_and_among_many() {
+        for count in [1, 16, 17, 1000] {
+            let policy = Policy::new((0..count).map(|n| (format!("tool{n}"), [format!("permission{n}")])));
+            for n in 0..count {
+                assert_eq!(policy.tool(&format!("tool{n}")).map(ToolRule::needs), Some(format!("permission{n}")));
+            }
+            assert_eq!(policy.tool("tool"), None);
+        }
+    }
+
+    #[test]
+    fn a_permission_opens_what_those_it_implies_open() {
+        let rule = |name: &str, implies: &str| PermissionRule {
+            name: name.into(),
+            description: None,
+            implies: vec![implies.into()],
+        };
+        let tools = vec![ToolRule::new("look", ["viewer"])];
+        let permissions = vec![rule("owner", "editor"), rule("editor", "viewer")];
+        let policy = Policy::build(Parts { tools, permissions, ..Parts::default() }).expect("a policy");
+        let tool = policy.tool("look").expect("in it");
+        let through = |held: &[&str]| policy.grant(held, tool).map(|grant| grant.through);
+        assert_eq!(through(&["viewer"]), Some(None));
+        assert_eq!(through(&["x", "owner"]), Some(Some("owner".into())));
+        assert_eq!(through(&["owner", "viewer"]), Some(None), "what is held itself comes first");
+        assert_eq!(through(&["x"]), None);
+        assert_eq!(policy.permissions(), ["viewer", "owner", "editor"].map(Arc::from));
+    }
+}

@@ -1,0 +1,183 @@
+//! A tool's input schema (JSON Schema): what its arguments must look like, checked once the gate has said yes.
+
+use std::fmt;
+use std::sync::{Arc, OnceLock};
+
+use jsonschema::Validator;
+use serde_json::{Map, Value};
+
+use crate::text;
+
+/// An input schema. Compiled when it is first asked; clones share that.
+#[derive(Clone)]
+pub struct Schema {
+    source: Arc<Value>,
+    compiled: Arc<OnceLock<Result<Validator, String>>>,
+}
+
+impl Schema {
+    /// A schema, or a sentence that says why this is none. Safe to show.
+    pub fn new(source: Value) -> Result<Self, String> {
+        let schema = Self { source: Arc::new(source), compiled: Arc::default() };
+        match schema.validator() {
+            Ok(_) => Ok(schema),
+            Err(fault) => Err(fault.clone()),
+        }
+    }
+
+    /// The schema as JSON.
+    pub fn source(&self) -> &Value {
+        &self.source
+    }
+
+    /// The first of its `examples`, as JSON text.
+    pub fn example(&self) -> Option<String> {
+        self.examples().next().map(ToString::to_string)
+    }
+
+    /// Whether arguments fit, or a sentence that names what does not by its path. Safe to show.
+    pub fn check(&self, arguments: &Value) -> Result<(), String> {
+        let validator = self.validator().as_ref().map_err(Clone::clone)?;
+        let Some(fault) = validator.iter_errors(arguments).next() else {
+            return Ok(());
+        };
+        let path = fault.instance_path().to_string();
+        Err(format!("arguments{}: {}", at(&path), text::display_safe(&fault.to_string(), 200)))
+    }
+
+    /// Why no arguments at all can fit, where that can be seen; arguments are always an object.
+    pub fn refuses_all(&self) -> Option<&'static str> {
+        let members = match &*self.source {
+            Value::Bool(false) => return Some("it is false"),
+            Value::Object(members) => members,
+            _ => return None,
+        };
+        let says = |name: &str, says: fn(&Value) -> bool| members.get(name).is_some_and(says);
+        if says("type", |kind| match kind {
+            Value::Array(kinds) => kinds.iter().all(|kind| kind != "object"),
+            kind => kind != "object",
+        }) {
+            return Some("its type is no object, which arguments always are");
+        }
+        if members.get("const").is_some_and(|value| !value.is_object())
+            || says("enum", |list| list.as_array().is_some_and(|list| !list.iter().any(Value::is_object)))
+        {
+            return Some("it wants a value that is no object, which arguments always are");
+        }
+        if says("not", |not| *not == Value::Bool(true) || *not == Value::Object(Map::new())) {
+            return Some("it excludes everything");
+        }
+        let number = |name: &str| members.get(name).and_then(Value::as_u64);
+        if number("minProperties").zip(number("maxProperties")).is_some_and(|(least, most)| least > most) {
+            return Some("it wants more members than it allows");
+        }
+        let needs = members.get("required").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+        let property = |name: &Value| members.get("properties")?.get(name.as_str()?);
+        let impossible = |name: &Value| match property(name) {
+            Some(schema) => *schema == Value::Bool(false),
+            None => {
+                says("additionalProperties", |rest| *rest == Value::Bool(false))
+                    && !members.contains_key("patternProperties")
+            }
+        };
+        if needs.iter().any(impossible) {
+            return Some("it requires a member that it does not allow");
+        }
+        None
+    }
+
+    /// The examples that it refuses itself, each with why.
+    pub fn refused_examples(&self) -> Vec<String> {
+        self.examples().filter_map(|example| self.check(example).err()).collect()
+    }
+
+    fn examples(&self) -> impl Iterator<Item = &Value> {
+        self.source.get("examples").and_then(Value::as_array).into_iter().flatten()
+    }
+
+    fn validator(&self) -> &Result<Validator, String> {
+        self.compiled.get_or_init(|| {
+            jsonschema::validator_for(&self.source).map_err(|fault| {
+                let path = fault.instance_path().to_string();
+                format!("no JSON Schema{}: {}", at(&path), text::display_safe(&fault.to_string(), 200))
+            })
+        })
+    }
+}
+
+/// Where in a document, as a JSON Pointer (RFC 6901); nothing for the whole of it.
+fn at(pointer: &str) -> String {
+    if pointer.is_empty() { String::new() } else { format!(" at {}", text::name(pointer, 100)) }
+}
+
+impl fmt::Debug for Schema {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Schema({})", self.source)
+    }
+}
+
+impl PartialEq for Schema {
+    fn eq(&self, other: &Self) -> bool {
+        self.source == other.source
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+    use serde_json::json;
+
+    fn schema(source: Value) -> Schema {
+        Schema::new(source).expect("a schema")
+    }
+
+    #[test]
+    fn what_does_not_fit_is_named_by_its_path() {
+        let schema = schema(json!({
+            "type": "object", "required": ["id"],
+            "properties": {"id": {"type": "integer"}, "tags": {"items": {"type": "string"}}},
+            "examples": [{"id": 1}, {"id": "x"}],
+        }));
+        assert_eq!(schema.check(&json!({"id": 1})), Ok(()));
+        assert_eq!(schema.check(&json!({})), Err("arguments: \"id\" is a required property".to_owned()));
+        assert_eq!(
+            schema.check(&json!({"id": 1, "tags": ["a", 2]})),
+            Err("arguments at /tags/1: 2 is not of type \"string\"".to_owned())
+        );
+        assert_eq!(schema.example().as_deref(), Some("{\"id\":1}"));
+        assert_eq!(schema.refused_examples(), ["arguments at /id: \"x\" is not of type \"integer\""]);
+    }
+
+    #[test]
+    fn what_is_said_of_foreign_arguments_is_safe_to_show() {
+        let fault = schema(json!({"properties": {"a": {"type": "integer"}}})).check(&json!({"a": "\u{202e}x"}));
+        assert!(fault.expect_err("a text").contains("\\u{202e}"));
+    }
+
+    #[test]
+    fn what_is_no_schema_says_where() {
+        let fault = Schema::new(json!({"properties": {"a": {"type": "number or so"}}})).expect_err("no type");
+        assert!(fault.starts_with("no JSON Schema at /properties/a/type: "), "{fault}");
+        assert!(Schema::new(json!({"$ref": "https://example.org/other"})).is_err(), "nothing is fetched");
+    }
+
+    #[rstest]
+    #[case(json!(false), true)]
+    #[case(json!({"type": "string"}), true)]
+    #[case(json!({"type": ["string", "null"]}), true)]
+    #[case(json!({"const": 1}), true)]
+    #[case(json!({"enum": [1, "a"]}), true)]
+    #[case(json!({"not": {}}), true)]
+    #[case(json!({"minProperties": 2, "maxProperties": 1}), true)]
+    #[case(json!({"required": ["a"], "properties": {"a": false}}), true)]
+    #[case(json!({"required": ["a"], "additionalProperties": false}), true)]
+    #[case(json!({"required": ["a"], "additionalProperties": false, "patternProperties": {"a": true}}), false)]
+    #[case(json!(true), false)]
+    #[case(json!({}), false)]
+    #[case(json!({"type": ["object", "null"]}), false)]
+    #[case(json!({"enum": [1, {}]}), false)]
+    fn a_schema_that_refuses_everything_is_noticed(#[case] source: Value, #[case] refuses: bool) {
+        assert_eq!(schema(source.clone()).refuses_all().is_some(), refuses, "{source}");
+    }
+}

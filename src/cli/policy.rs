@@ -1,0 +1,84 @@
+//! `portcullis policy check`: a policy held against itself, for a CI job.
+
+use std::io::Write;
+use std::path::Path;
+
+use serde::Serialize;
+
+use super::matrix::{Caller, deviation};
+use super::paint::{Paint, bad, good, warning as warning_style};
+use super::{CliError, Exit, json};
+use crate::auth::policy::Who;
+use crate::auth::{Key, NumericDate, Rules};
+use crate::config::{self, ConfigError};
+use crate::text::{self, words};
+
+#[derive(Serialize)]
+struct Checked {
+    tools: usize,
+    permissions: usize,
+    warnings: Vec<Warning>,
+    /// Expectations that hold.
+    held: usize,
+    failed: Vec<String>,
+    /// Expectations about users: what a user holds stands in tokens, not in a policy.
+    skipped: usize,
+}
+
+#[derive(Serialize)]
+struct Warning {
+    code: &'static str,
+    sentence: String,
+}
+
+/// Reads a policy file, tells what is odd, and runs its expectations; one that fails is exit 4.
+pub fn check(out: &mut dyn Write, file: &Path, json: bool, paint: Paint) -> Result<Exit, CliError> {
+    let policy = config::policy(file)?;
+    let key = Key::fresh().map_err(|error| ConfigError::Secret { from: "fresh key".to_owned(), error })?;
+    let rules = Rules { policy, ..Rules::new(key) };
+    // Nothing here depends on the time: every caller's token is made at this instant and judged for it.
+    let now = NumericDate::from_seconds(0);
+    let (mut held, mut failed, mut skipped) = (0, Vec::new(), 0);
+    for line in &rules.policy.parts().expectations {
+        let Who::Permissions(set) = &line.who else {
+            skipped += 1;
+            continue;
+        };
+        let set: Vec<String> = set.iter().map(ToString::to_string).collect();
+        let decision = Caller::holding(&rules, &set, now)?.decide(&rules, &line.tool, now);
+        match line.outcome.is(decision.verdict()) {
+            true => held += 1,
+            false => failed.push(deviation(line, &decision)),
+        }
+    }
+    let warnings = rules.policy.lints().iter().map(|l| Warning { code: l.code(), sentence: l.to_string() }).collect();
+    let (tools, permissions) = (rules.policy.tools().len(), rules.policy.permissions().len());
+    let checked = Checked { tools, permissions, warnings, held, failed, skipped };
+    match json {
+        true => json::line(out, &checked)?,
+        false => checked.show(out, file, paint)?,
+    }
+    Ok(if checked.failed.is_empty() { Exit::Good } else { Exit::Forbidden })
+}
+
+impl Checked {
+    fn show(&self, out: &mut dyn Write, file: &Path, paint: Paint) -> std::io::Result<()> {
+        let name = text::name(&file.to_string_lossy(), 200);
+        let (tools, permissions) = (words::count(self.tools, "tool"), words::count(self.permissions, "permission"));
+        writeln!(out, "{name}: {tools}, {permissions}")?;
+        for warning in &self.warnings {
+            writeln!(out, "{} {}", paint.styled("!", warning_style()), warning.sentence)?;
+        }
+        for failed in &self.failed {
+            writeln!(out, "{} {failed}", paint.styled("✘", bad()))?;
+        }
+        if self.held > 0 {
+            writeln!(out, "{} {} held", paint.styled("✔", good()), words::count(self.held, "expectation"))?;
+        }
+        if self.skipped > 0 {
+            let count = words::count(self.skipped, "expectation");
+            writeln!(out, "· {count} about users left out: what a user holds stands in tokens")?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,235 @@
+//! `matrix` and `policy check`: who may call what, and policies that carry their own truth table.
+
+use std::sync::Arc;
+
+use clap::Parser as _;
+use portcullis::AuthenticatedMcpServer;
+use portcullis::auth::policy::{Parts, PermissionRule, ToolRule};
+use portcullis::auth::{Call, Policy, Rules};
+use portcullis::cli::{Environment, Headless, Options};
+use portcullis::clock::ManualClock;
+use proptest::prelude::*;
+use rstest::rstest;
+use serde_json::{Value, json};
+
+use super::{Folder, Ran, bare, issue, portcullis};
+use crate::forge;
+
+const TRUTHS: &str = r#"
+[tools.look]
+permissions = ["viewer"]
+[tools.change]
+permissions = ["editor"]
+schema = { type = "object", required = ["data"], examples = [{ data = "new" }] }
+[permissions.editor]
+implies = ["viewer"]
+[[expect]]
+permissions = ["editor"]
+tool = "look"
+outcome = "allowed"
+[[expect]]
+permissions = ["viewer"]
+tool = "change"
+outcome = "forbidden"
+[[expect]]
+user = "ann"
+tool = "change"
+outcome = "allowed"
+"#;
+
+#[test]
+fn the_labs_matrix_is_right_in_every_cell() {
+    let out = bare(&["matrix", "--as", "user", "--as", "admin", "--as", "", "--csv"]).out();
+    assert_eq!(
+        out,
+        "\"caller\",\"read_data\",\"write_data\",\"delete_data\"\r\n\
+         \"(no token)\",\"unauthorized\",\"unauthorized\",\"unauthorized\"\r\n\
+         \"user\",\"allowed\",\"forbidden\",\"forbidden\"\r\n\
+         \"admin\",\"allowed\",\"allowed\",\"allowed\"\r\n\
+         \"no permission\",\"forbidden\",\"forbidden\",\"forbidden\"\r\n"
+    );
+}
+
+#[test]
+fn tokens_on_standard_input_become_rows_that_follow_the_time() {
+    let tokens = [issue("user123", "user"), issue("admin456", "admin")].join("\n");
+    let later = portcullis(&["matrix", "-", "--markdown", "--now", "2100-01-01T00:00:00Z"]).input(tokens.clone()).out();
+    assert!(later.contains("| user123 | unauthorized | unauthorized | unauthorized |"), "{later}");
+    let alive = portcullis(&["matrix", "-", "--markdown"]).input(tokens.clone()).out();
+    assert!(alive.contains("| user123 | allowed | forbidden | forbidden |"), "{alive}");
+    assert!(alive.contains("| admin456 | allowed | allowed | allowed |"), "{alive}");
+    let Ran { exit, err, .. } = bare(&["matrix", "-"]).input(tokens).run();
+    assert!(exit == 1 && err.contains("no signing secret"), "{err}");
+}
+
+#[test]
+fn without_callers_the_rows_are_those_of_the_expectations_or_the_permissions() {
+    let folder = Folder::new();
+    let policy = folder.write("policy.toml", TRUTHS);
+    let callers = |arguments: &[&str]| -> Vec<String> {
+        let out = bare(arguments).out();
+        let row = |line: &str| serde_json::from_str::<Value>(line).expect("JSON")["caller"].as_str().map(Into::into);
+        out.lines().filter_map(row).collect()
+    };
+    assert_eq!(callers(&["--json", "matrix"]), ["(no token)", "user", "admin"]);
+    assert_eq!(callers(&["--json", "matrix", "--policy", &policy]), ["(no token)", "editor", "viewer"]);
+}
+
+#[test]
+fn a_policy_that_keeps_its_word_is_exit_0_and_one_that_does_not_is_exit_4() {
+    let folder = Folder::new();
+    let good = folder.write("good.toml", TRUTHS);
+    let Ran { out, exit, .. } = bare(&["policy", "check", &good]).run();
+    assert_eq!(exit, 0, "{out}");
+    assert!(out.contains("2 tools, 2 permissions") && out.contains("2 expectations held"), "{out}");
+    assert!(out.contains("1 expectation about users left out"), "{out}");
+    let bad = folder.write("bad.toml", TRUTHS.replace("implies = [\"viewer\"]", ""));
+    let Ran { out, exit, .. } = bare(&["policy", "check", &bad]).run();
+    assert_eq!(exit, 4, "{out}");
+    assert!(out.contains("look is expected allowed for editor, and is forbidden: "), "{out}");
+    assert!(out.contains("the permission editor opens no tool") || !out.contains('!'), "{out}");
+    let Ran { err, exit, out } = bare(&["matrix", "--policy", &bad]).run();
+    assert!(exit == 4 && err.contains("look is expected allowed for editor") && out.contains("forbidden!"), "{err}");
+    let told: Value = serde_json::from_str(&bare(&["policy", "check", "--json", &bad]).run().out).expect("JSON");
+    assert_eq!((told["held"].as_u64(), told["failed"].as_array().map(Vec::len)), (Some(1), Some(1)));
+}
+
+#[rstest]
+#[case("", 0, "0 tools, 0 permissions")]
+#[case("[tools.a]\npermissions = 1", 1, "line 2, column 15: invalid type: integer `1`")]
+#[case("[tools.a]\npermissions = []\n[tools.a]\n", 1, "line 3, column 8: duplicate key")]
+#[case("[permissions.a]\nimplies = [\"a\"]", 1, "line 2, column 12: implies itself: a → a")]
+#[case("[tools.a]\npermissions = []", 0, "a names no permission: nobody may call it")]
+#[case("[tools.a]\npermissions = [\"p\"]\nschema = false", 0, "the schema of a refuses all arguments: it is false")]
+fn a_policy_file_is_told_of_in_a_sentence(#[case] source: &str, #[case] exit: i32, #[case] said: &str) {
+    let folder = Folder::new();
+    let ran = bare(&["policy", "check", &folder.write("policy.toml", source)]).run();
+    assert_eq!(ran.exit, exit, "{}{}", ran.out, ran.err);
+    assert!(ran.out.contains(said) || ran.err.contains(said), "{}{}", ran.out, ran.err);
+}
+
+#[test]
+fn a_policy_that_is_huge_gone_or_a_directory_is_told_of_in_a_sentence() {
+    let folder = Folder::new();
+    let huge = folder.write("huge.toml", "#".repeat((1 << 20) + 1));
+    let gone = format!("{huge}.not");
+    let directory = std::path::Path::new(&huge).parent().expect("its folder").to_string_lossy().into_owned();
+    for (path, said) in
+        [(&huge, "more than a policy may have"), (&gone, "no such file"), (&directory, "not a regular file")]
+    {
+        let Ran { err, exit, .. } = bare(&["policy", "check", path]).run();
+        assert!(exit == 1 && err.contains(said), "{err}");
+    }
+}
+
+#[test]
+fn arguments_that_do_not_fit_the_schema_are_named_by_path_after_the_permission_was_checked() {
+    let folder = Folder::new();
+    let policy = folder.write("policy.toml", TRUTHS.replace("[tools.change]", "[tools.write_data]"));
+    let (editor, viewer) = (issue("ann", "editor"), issue("bob", "viewer"));
+    let call =
+        |token: &str, arguments: &str| portcullis(&["call", token, "write_data", arguments, "--policy", &policy]).run();
+    let Ran { out, err, exit } = call(&editor, "{}");
+    assert_eq!((out.trim(), exit), (r#"{"error":"invalid_arguments"}"#, 5));
+    assert!(err.contains("arguments: \"data\" is a required property"), "{err}");
+    assert_eq!(call(&editor, r#"{"data":1}"#).out.trim(), r#"{"success":true,"result":"written"}"#);
+    assert_eq!(
+        call(&viewer, "{}").out.trim(),
+        r#"{"error":"forbidden"}"#,
+        "who may not call learns nothing of the schema"
+    );
+}
+
+#[test]
+fn options_count_behind_the_words_as_well() {
+    let folder = Folder::new();
+    let policy = folder.write("policy.toml", TRUTHS);
+    let token = issue("ann", "editor");
+    assert_eq!(portcullis(&["check", &token, "look", "--policy", &policy]).run().exit, 0);
+    let Ran { exit, err, .. } = portcullis(&["inspect", "--jsn"]).run();
+    assert!(exit == 2 && err.contains("--json"), "a misspelt option is no token: {err}");
+}
+
+fn names(of: &'static str) -> impl Strategy<Value = Vec<String>> {
+    proptest::collection::vec(of.prop_map(|name: String| name), 0..3)
+}
+
+/// A policy of three tools that exist and one that does not, over four permissions of which some imply others.
+fn policy() -> impl Strategy<Value = Policy> {
+    let tools = ["read_data", "write_data", "delete_data", "gone"];
+    let rules = proptest::collection::vec(proptest::option::of(names("[uvwx]")), tools.len());
+    let implies = proptest::collection::vec(proptest::option::of(names("[uvwx]")), 4);
+    (rules, implies).prop_filter_map("no circle", move |(rules, implies)| {
+        let rule = |(tool, needs): (&&str, Option<Vec<String>>)| needs.map(|needs| ToolRule::new(tool, needs));
+        let permission = |(name, implies): (&str, Option<Vec<String>>)| {
+            let implies = implies?.iter().map(|p| p.as_str().into()).collect();
+            Some(PermissionRule { name: name.into(), description: None, implies })
+        };
+        let tools = tools.iter().zip(rules).filter_map(rule).collect();
+        let permissions = ["u", "v", "w", "x"].into_iter().zip(implies).filter_map(permission).collect();
+        Policy::build(Parts { tools, permissions, ..Parts::default() }).ok()
+    })
+}
+
+/// The policy as a file.
+fn written(policy: &Policy) -> String {
+    let list =
+        |names: &[Arc<str>]| serde_json::to_string(&names.iter().map(|n| &**n).collect::<Vec<_>>()).expect("JSON");
+    let tools = policy.tools().iter().map(|t| format!("[tools.{}]\npermissions = {}\n", t.name, list(&t.permissions)));
+    let permissions = policy.parts().permissions.iter();
+    let permissions = permissions.map(|p| format!("[permissions.{}]\nimplies = {}\n", p.name, list(&p.implies)));
+    tools.chain(permissions).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(500))]
+
+    #[test]
+    fn matrix_check_and_call_say_the_same_in_every_cell(
+        policy in policy(),
+        callers in proptest::collection::vec((names("[uvwx]"), prop_oneof![Just(3600), Just(-1), Just(1)], any::<bool>()), 1..4),
+    ) {
+        let folder = Folder::new();
+        let file = folder.write("policy.toml", written(&policy));
+        let now = forge::NOW;
+        let tokens: Vec<String> = callers.iter().enumerate().map(|(n, (held, lives, early))| {
+            let nbf = if *early { format!(r#","nbf":{}"#, now.seconds() + 5) } else { String::new() };
+            let held = serde_json::to_string(held).expect("JSON");
+            forge::token(format!(r#"{{"user_id":"u{n}","permissions":{held},"exp":{}{nbf}}}"#, now.seconds() + lives))
+        }).collect();
+        let run = |arguments: &[&str]| {
+            let options = Options::parse_from(["portcullis", "--json", "--policy", &file, "--now", &now.rfc3339()].iter().chain(arguments));
+            let environment = Environment { secret: Some(forge::SECRET.to_vec().into()), ..Environment::default() };
+            let (mut out, lines) = (Vec::new(), tokens.join("\n"));
+            let mut headless = Headless { input: &mut lines.as_bytes(), out: &mut out, err: &mut std::io::sink(), shows_colour: false, environment };
+            headless.run(&options, options.command.as_ref().expect("a command")).expect("it runs");
+            String::from_utf8(out).expect("UTF-8").lines().map(|l| serde_json::from_str(l).expect("JSON")).collect::<Vec<Value>>()
+        };
+        let rows = run(&["matrix", "-"]);
+        prop_assert_eq!(rows.len(), tokens.len() + 1);
+        let rules = Rules { policy: Arc::new(policy.clone()), ..forge::rules() };
+        let server = AuthenticatedMcpServer::with(rules.clone(), Arc::new(ManualClock::new(now)));
+        for (row, token) in rows.iter().zip([None].into_iter().chain(tokens.iter().map(Some))) {
+            prop_assert_eq!(row["cells"].as_array().map(Vec::len), Some(policy.tools().len()));
+            for (cell, tool) in row["cells"].as_array().into_iter().flatten().zip(policy.tools()) {
+                let decision = rules.decide(&Call { token: token.map(String::as_str), tool: &tool.name }, now);
+                prop_assert_eq!(cell["decision"].as_str(), Some(&*decision.verdict().word().to_lowercase()));
+                prop_assert_eq!(cell["sentence"].as_str(), Some(&*decision.sentence()));
+                let checked = match token {
+                    Some(token) => run(&["check", token, &tool.name]),
+                    None => run(&["check", "--no-token", &tool.name]),
+                };
+                prop_assert_eq!(&checked[0]["decision"], &cell["decision"]);
+                prop_assert_eq!(&checked[0]["reason"], &cell["reason"]);
+                let answer = server.call_tool(token.map(String::as_str), &tool.name, &json!({}));
+                let meant = match cell["decision"].as_str() {
+                    Some("allowed") if &*tool.name == "gone" => json!({"error": "tool_failed"}),
+                    Some("allowed") => json!({"success": true, "result": answer["result"]}),
+                    Some(refused) => json!({"error": refused}),
+                    None => Value::Null,
+                };
+                prop_assert_eq!(answer, meant);
+            }
+        }
+    }
+}
