@@ -3,7 +3,7 @@
 use std::io::{self, BufWriter, IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
-use clap::Parser as _;
+use clap::{ColorChoice, Parser as _};
 use portcullis::app::{App, Times};
 use portcullis::auth::Snapshot;
 use portcullis::cli::{Beginning, CliError, Command, Environment, Exit, Ground, Headless, Options};
@@ -45,6 +45,7 @@ fn headless(options: &Options, command: &Command) -> ExitCode {
         err: &mut io::stderr().lock(),
         shows_colour,
         environment: Environment::read(),
+        known: Exit::Good,
     };
     match headless.run(options, command) {
         Ok(exit) => ExitCode::from(exit as u8),
@@ -76,7 +77,12 @@ fn console(options: &Options) -> ExitCode {
         Ok(beginning) => beginning,
         Err(error) => return fail(&error.into()),
     };
-    let theme = if environment.no_colour { Theme::Plain } else { Theme::Colours };
+    let theme = match options.settings.color {
+        Some(ColorChoice::Always) => Theme::Colours,
+        Some(ColorChoice::Never) => Theme::Plain,
+        _ if environment.no_colour => Theme::Plain,
+        _ => Theme::Colours,
+    };
     let now = clock.now();
     let times = Times { real: now, judged: now, mono: clock.monotonic() };
     let mut app = App::new(gate.shared().read(Snapshot::of), times, clock::local_offset, ground.policy_source);
@@ -92,11 +98,7 @@ fn console(options: &Options) -> ExitCode {
 }
 
 fn fail(error: &CliError) -> ExitCode {
-    match error.exit() {
-        // A closed pipe: there is nobody to tell.
-        Exit::Good => ExitCode::SUCCESS,
-        exit => complain(error, exit as u8),
-    }
+    complain(error, error.exit() as u8)
 }
 
 /// One line for the user; a standard error that is gone is no further trouble.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use super::field::{Lines, TextField, turned};
-use crate::auth::issue::When;
+use crate::auth::issue::{When, exact_value};
 use crate::auth::{IssueRequest, NumericDate, Policy, members};
 
 /// The Issue pane's form.
@@ -176,7 +176,14 @@ impl IssueForm {
         if let Some(name) = members::duplicate(&members) {
             return Err(format!("extra claims: {} stands twice", crate::text::name(name, 48)));
         }
-        serde_json::from_str(&text).map_err(|_| "extra claims: a number or a nesting too large to be signed".to_owned())
+        match exact_value(&text) {
+            Ok(Value::Object(claims)) => Ok(claims),
+            Ok(_) => Err("extra claims: no JSON object".to_owned()),
+            Err(error) if error.is_data() => {
+                Err(format!("extra claims: {}", crate::text::display_safe(&error.to_string(), 100)))
+            }
+            Err(_) => Err("extra claims: a number or a nesting too large to be signed".to_owned()),
+        }
     }
 }
 

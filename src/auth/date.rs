@@ -68,6 +68,12 @@ impl NumericDate {
         (Self::MIN.0..=Self::MAX.0).contains(&micros).then_some(Self(micros))
     }
 
+    /// As the number of a claim: whole seconds where it is that, because some readers know no others.
+    pub fn json_number(self) -> serde_json::Value {
+        #[expect(clippy::cast_precision_loss, reason = "microseconds of a date fit 53 bits until 2255")]
+        if self.0 % SECOND == 0 { self.seconds().into() } else { (self.0 as f64 / 1e6).into() }
+    }
+
     /// Reads an RFC 3339 time.
     pub fn from_rfc3339(text: &str) -> Option<Self> {
         let time = DateTime::parse_from_rfc3339(text.trim()).ok()?;

@@ -1,9 +1,11 @@
 //! Issuing: claims in, a signed token out.
 
+use std::fmt;
 use std::sync::Arc;
 
 use jsonwebtoken::{Algorithm, Header};
-use serde::Serialize;
+use serde::de::{Error, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
 use super::date::NumericDate;
@@ -72,12 +74,6 @@ struct Payload<'a> {
 
 const RESERVED: [&str; 8] = ["user_id", "permissions", "iat", "nbf", "exp", "jti", "iss", "aud"];
 
-/// Whole seconds where it is that, because some readers know no others.
-fn date(time: NumericDate) -> Value {
-    #[expect(clippy::cast_precision_loss, reason = "microseconds of a date fit 53 bits to the microsecond until 2255")]
-    if time.micros() % text::words::SECOND == 0 { time.seconds().into() } else { (time.micros() as f64 / 1e6).into() }
-}
-
 /// A time as somebody writes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum When {
@@ -131,8 +127,8 @@ impl Rules {
             user_id: &request.user_id,
             permissions: &request.permissions,
             iat,
-            nbf: request.not_before.map(date),
-            exp: date(exp),
+            nbf: request.not_before.map(NumericDate::json_number),
+            exp: exp.json_number(),
             jti,
             iss: request.issuer.as_deref(),
             aud: request.audience.as_deref(),
@@ -142,6 +138,77 @@ impl Rules {
         let token = jsonwebtoken::encode(&Header::new(Algorithm::HS256), &payload, key.signing());
         let token = token.map_err(|_| IssueError::Signing)?;
         if token.len() > token::MAX_BYTES { Err(IssueError::TooLarge(token.len())) } else { Ok(token.into()) }
+    }
+}
+
+/// A JSON value that is signed as it was written: a member that stands twice and a whole number that no 64 bits hold are
+/// data errors, because what would be signed is something else.
+pub fn exact_value(text: &str) -> Result<Value, serde_json::Error> {
+    serde_json::from_str::<Exact>(text).map(|exact| exact.0)
+}
+
+struct Exact(Value);
+
+impl<'de> Deserialize<'de> for Exact {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(Exactly).map(Self)
+    }
+}
+
+struct Exactly;
+
+impl<'de> Visitor<'de> for Exactly {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON value")
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_bool<E: Error>(self, value: bool) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_i64<E: Error>(self, value: i64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_u64<E: Error>(self, value: u64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_f64<E: Error>(self, value: f64) -> Result<Value, E> {
+        // Here whole numbers come that the others do not take.
+        match value.abs() < 18_446_744_073_709_551_615.0 {
+            true => Ok(value.into()),
+            false => Err(E::custom("a number too large to be kept as it is")),
+        }
+    }
+
+    fn visit_str<E: Error>(self, value: &str) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Value, A::Error> {
+        let mut values = Vec::new();
+        while let Some(Exact(value)) = list.next_element()? {
+            values.push(value);
+        }
+        Ok(values.into())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
+        let mut members = Map::new();
+        while let Some((name, Exact(value))) = map.next_entry::<String, _>()? {
+            if members.contains_key(&name) {
+                return Err(A::Error::custom(format!("{} stands twice", text::name(&name, 48))));
+            }
+            members.insert(name, value);
+        }
+        Ok(members.into())
     }
 }
 

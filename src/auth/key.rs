@@ -72,8 +72,12 @@ const WRITTEN: GeneralPurpose = GeneralPurpose::new(
 fn unhex(digits: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
     let value = |digit: &u8| char::from(*digit).to_digit(16).and_then(|value| u8::try_from(value).ok());
     let (pairs, rest) = digits.trim_ascii_end().as_chunks::<2>();
-    let bytes: Option<Vec<u8>> = pairs.iter().map(|[high, low]| Some(value(high)? << 4 | value(low)?)).collect();
-    bytes.filter(|_| rest.is_empty()).map(Zeroizing::new)
+    // Reserved whole, so that a growing buffer leaves no copies behind.
+    let mut bytes = Zeroizing::new(Vec::with_capacity(pairs.len()));
+    for [high, low] in pairs {
+        bytes.push(value(high)? << 4 | value(low)?);
+    }
+    rest.is_empty().then_some(bytes)
 }
 
 /// One HS256 key.

@@ -11,6 +11,8 @@ use serde::Deserializer as _;
 use serde::de::{MapAccess, Visitor};
 use serde_json::value::RawValue;
 
+use crate::text;
+
 /// One member: its name with escapes resolved, and the text of its value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Member<'a> {
@@ -149,6 +151,14 @@ pub fn string(value: &str) -> Option<Cow<'_, str>> {
         serde_json::from_str(value).ok().map(Cow::Owned)
     } else {
         Some(Cow::Borrowed(inner))
+    }
+}
+
+/// A value as it is shown: a string without its quotes, unless it would then read as another value. Safe to show.
+pub fn shown(value: &str) -> String {
+    match string(text::head(value, 4096)) {
+        Some(string) if serde_json::from_str::<serde::de::IgnoredAny>(&string).is_err() => text::name(&string, 1024),
+        _ => text::display_safe(value, 1024),
     }
 }
 

@@ -9,7 +9,6 @@ use crate::tools::Given;
 
 /// Calls a tool.
 pub fn run(on: &mut Headless<'_>, args: &CallArgs, ground: &Ground) -> Result<Exit, CliError> {
-    let now = ground.now();
     let gate = ground.gate()?;
     let is_json = |word: &str| word.trim_start().starts_with(['{', '[']);
     let (token, tool, arguments) = match args.words.as_slice() {
@@ -20,6 +19,8 @@ pub fn run(on: &mut Headless<'_>, args: &CallArgs, ground: &Ground) -> Result<Ex
         [] => return Err(CliError::Usage("no tool; name the one to call".to_owned())),
     };
     let token = on.asked(token, args.no_token)?;
+    // The token may have been waited for.
+    let now = ground.now();
     let called = gate.call(&CallRequest {
         token: token.as_deref(),
         tool,
@@ -28,11 +29,14 @@ pub fn run(on: &mut Headless<'_>, args: &CallArgs, ground: &Ground) -> Result<Ex
         at: now,
         judged_at: now,
     });
-    writeln!(on.err, "{}", explain_record(&called.record))?;
-    json::line(on.out, &called.outcome.answer())?;
-    Ok(match called.outcome {
+    on.known = match called.outcome {
         Outcome::Refused(verdict) => verdict.into(),
         Outcome::Done(_) => Exit::Good,
         Outcome::BadArguments(_) | Outcome::ToolFailed(_) => Exit::Failed,
-    })
+    };
+    // The tool has been called: its answer must not be lost with the explanation.
+    let answered = json::line(on.out, &called.outcome.answer()).and_then(|()| on.out.flush());
+    let _ = writeln!(on.err, "{}", explain_record(&called.record));
+    answered?;
+    Ok(on.known)
 }

@@ -15,7 +15,6 @@ pub fn run(
     json: bool,
     paint: Paint,
 ) -> Result<Exit, CliError> {
-    let now = ground.now();
     let gate = ground.gate()?;
     let (token, tool) = match args.words.as_slice() {
         [tool] => (None, tool),
@@ -23,15 +22,18 @@ pub fn run(
         [] => return Err(CliError::Usage("no tool; name the one to decide on".to_owned())),
     };
     let token = on.asked(token, args.no_token)?;
+    // The token may have been waited for.
+    let now = ground.now();
     let decision = gate.shared().rules().decide(&Call { token: token.as_deref(), tool }, now);
     let id = token.as_deref().map(TokenId::of);
+    on.known = decision.verdict().into();
     if json {
         json::line(on.out, &Decided::new(&decision, id, tool, now))?;
     } else {
         let text = explain_decision(&decision, id, tool, &format!("judged for {}", now.rfc3339()));
         paint.explanation(on.out, &text, decision.verdict().word(), of_verdict(decision.verdict()))?;
     }
-    Ok(decision.verdict().into())
+    Ok(on.known)
 }
 
 impl Headless<'_> {
@@ -46,8 +48,7 @@ impl Headless<'_> {
         if let Some(source) = self.source(given) {
             return Ok(Some(self.one(source)?).filter(|token| !token.is_empty()));
         }
-        let hint = "no token given, so none is used; give one, or - for standard input, or PORTCULLIS_TOKEN";
-        writeln!(self.err, "portcullis: {hint}")?;
+        self.say("no token given, so none is used; give one, or - for standard input, or PORTCULLIS_TOKEN");
         Ok(None)
     }
 }

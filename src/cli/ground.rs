@@ -6,7 +6,7 @@ use std::sync::Arc;
 use zeroize::Zeroizing;
 
 use super::options::Settings;
-use crate::auth::{IssueRequest, Key, KeyError, KeyRing, Leeway, NumericDate, Policy, Provenance, Rules, issue::When};
+use crate::auth::{IssueRequest, Key, KeyRing, Leeway, NumericDate, Policy, Provenance, Rules, issue::When};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{self, CONFIG_VARIABLE, ConfigError, ConfigFile, SecretSources};
 use crate::gate::AuthenticatedMcpServer;
@@ -95,9 +95,9 @@ impl Ground {
         self.rules_with(keys)
     }
 
-    /// The rules for callers of whom only the permissions are known: their tokens are made here, so any key will do.
-    pub fn rules_of_our_own(&self) -> Result<Rules, ConfigError> {
-        Ok(self.rules_with(KeyRing::new(self.key.clone().map_or_else(|| Key::fresh().map_err(fresh), Ok)?)))
+    /// The rules with a key that signs: without a secret a fresh one.
+    pub fn rules_or_fresh_key(&self) -> Result<Rules, ConfigError> {
+        Ok(self.rules_with(KeyRing::new(self.key.clone().map_or_else(config::fresh_key, Ok)?)))
     }
 
     fn rules_with(&self, keys: KeyRing) -> Rules {
@@ -132,14 +132,13 @@ impl Ground {
 
     /// A console's gate and clock: without a secret the key is a fresh one, and a clock that was set runs on.
     pub fn begin(&self, demo: bool) -> Result<Beginning, ConfigError> {
-        let rules = self.rules_of_our_own()?;
-        let clock = Arc::new(self.now.map_or_else(SystemClock::new, SystemClock::starting_at));
-        let shared: Arc<dyn Clock> = Arc::<SystemClock>::clone(&clock);
-        let gate = AuthenticatedMcpServer::with(rules, Arc::clone(&shared));
+        let rules = self.rules_or_fresh_key()?;
+        let clock: Arc<dyn Clock> = Arc::new(self.now.map_or_else(SystemClock::new, SystemClock::starting_at));
+        let gate = AuthenticatedMcpServer::with(rules, Arc::clone(&clock));
         if demo {
             self.add_demo(&gate, clock.now());
         }
-        Ok(Beginning { gate, clock: shared })
+        Ok(Beginning { gate, clock })
     }
 
     fn add_demo(&self, gate: &AuthenticatedMcpServer, now: NumericDate) {
@@ -162,8 +161,4 @@ impl Ground {
             }
         }
     }
-}
-
-fn fresh(error: KeyError) -> ConfigError {
-    ConfigError::Secret { from: "fresh key".to_owned(), error }
 }

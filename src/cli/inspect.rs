@@ -10,8 +10,8 @@ use super::{CliError, Exit, Ground, Headless};
 use crate::auth::explain::{explain_inspection, meaning};
 use crate::auth::inspection::Document;
 use crate::auth::{Inspection, NumericDate, Rules, Standing, members};
+use crate::text;
 use crate::text::words::{elapsed, remaining};
-use crate::text::{self, display_safe};
 
 /// Inspects every token that is handed over; good if each of them is valid.
 pub fn run(
@@ -24,16 +24,16 @@ pub fn run(
     let source = on.source(args.token.as_deref()).ok_or_else(|| {
         CliError::Usage("no token; give one, or - for standard input, or PORTCULLIS_TOKEN".to_owned())
     })?;
-    let (rules, now) = (ground.rules(), ground.now());
+    let rules = ground.rules();
     if rules.keys.signing().is_none() {
-        writeln!(on.err, "portcullis: signature not checked: {}", crate::config::ConfigError::NoSecret)?;
+        on.say(format_args!("signature not checked: {}", crate::config::ConfigError::NoSecret));
     }
-    let mut exit = Exit::Good;
     let mut has_shown = false;
     let has_all = on.each(source, |on, token| {
-        let inspection = rules.inspect(token);
+        // Each for its own instant: a stream may last.
+        let (inspection, now) = (rules.inspect(token), ground.now());
         if !matches!(inspection.judged.standing(now), Standing::Valid(_)) {
-            exit = Exit::Unauthorized;
+            on.known = Exit::Unauthorized;
         }
         if json {
             json::line(on.out, &Inspected::new(&inspection, &rules, now))?;
@@ -46,7 +46,7 @@ pub fn run(
         has_shown = true;
         Ok(())
     })?;
-    Ok(if has_all { exit } else { Exit::Unauthorized })
+    Ok(if has_all { on.known } else { Exit::Unauthorized })
 }
 
 fn show(out: &mut dyn Write, inspection: &Inspection, rules: &Rules, now: NumericDate, paint: Paint) -> io::Result<()> {
@@ -70,6 +70,9 @@ fn show_members(out: &mut dyn Write, document: &Document, now: NumericDate, pain
     for (name, value) in document.members.iter().take(MOST) {
         let mut note = String::new();
         let time = NumericDate::from_json_number(value).filter(|_| ["iat", "nbf", "exp"].contains(&name.as_str()));
+        if ["iat", "nbf", "exp"].contains(&name.as_str()) && time.is_none() {
+            note.push_str("  not a time that can be read");
+        }
         if let Some(at) = time {
             let micros = at.since(now);
             let relative = match micros {
@@ -81,10 +84,7 @@ fn show_members(out: &mut dyn Write, document: &Document, now: NumericDate, pain
         if let Some(words) = meaning(name) {
             let _ = write!(note, "  {words}");
         }
-        let value = match members::string(text::head(value, 4096)) {
-            Some(string) => text::name(&string, 1024),
-            None => display_safe(value, 1024),
-        };
+        let value = members::shown(value);
         writeln!(out, "  {} {value}{}", paint.label(&text::name(name, 64), 12), paint.note(&note))?;
     }
     match document.members.len().checked_sub(MOST + 1) {

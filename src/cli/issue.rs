@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::options::IssueArgs;
 use super::{CliError, Exit, Ground, json};
+use crate::auth::issue::exact_value;
 use crate::auth::{IssueRequest, TokenId};
 use crate::text;
 
@@ -36,8 +37,13 @@ fn claims(given: &[String]) -> Result<Map<String, Value>, CliError> {
     for claim in given {
         let wrong = |what: &str| CliError::Usage(format!("--claim {}: {what}", text::name(claim, 64)));
         let (name, value) = claim.split_once('=').ok_or_else(|| wrong("write it as name=JSON"))?;
-        let value = serde_json::from_str(value)
-            .map_err(|_| wrong("its value is no JSON; a text needs quotes, as in --claim 'team=\"blue\"'"))?;
+        if name.is_empty() {
+            return Err(wrong("it has no name; write it as name=JSON"));
+        }
+        let value = exact_value(value).map_err(|error| match error.is_data() {
+            true => wrong(&text::display_safe(&error.to_string(), 200)),
+            false => wrong("its value is no JSON; a text needs quotes, as in --claim 'team=\"blue\"'"),
+        })?;
         if claims.insert(name.to_owned(), value).is_some() {
             return Err(wrong("given twice"));
         }

@@ -11,7 +11,6 @@ use serde_json::value::RawValue;
 use crate::auth::decision::Passed;
 use crate::auth::inspection::Document;
 use crate::auth::{Check, Decision, Inspection, NumericDate, Rules, TokenId};
-use crate::text::words::SECOND;
 
 /// Prints a value on one line.
 pub fn line(out: &mut dyn Write, value: &impl Serialize) -> io::Result<()> {
@@ -83,15 +82,13 @@ struct Times {
 /// An instant, twice.
 #[derive(Serialize)]
 pub struct Time {
-    epoch: serde_json::Number,
+    epoch: serde_json::Value,
     rfc3339: String,
 }
 
 impl From<NumericDate> for Time {
     fn from(at: NumericDate) -> Self {
-        let fraction = || serde_json::Number::from_f64(seconds(at.micros()));
-        let epoch = if at.micros() % SECOND == 0 { None } else { fraction() };
-        Self { epoch: epoch.unwrap_or_else(|| at.seconds().into()), rfc3339: at.rfc3339() }
+        Self { epoch: at.json_number(), rfc3339: at.rfc3339() }
     }
 }
 

@@ -8,8 +8,9 @@ use super::json::{self, Time};
 use super::options::MatrixArgs;
 use super::paint::{Paint, of_verdict};
 use super::{CliError, Exit, Ground, Headless};
-use crate::auth::policy::{Expectation, Who};
+use crate::auth::policy::{Expectation, ToolRule, Who};
 use crate::auth::{Decision, IssueRequest, Judged, NumericDate, Policy, Rules, TokenId};
+use crate::config::ConfigError;
 use crate::text;
 
 /// Who calls: one row.
@@ -97,36 +98,46 @@ pub fn run(
     json: bool,
     paint: Paint,
 ) -> Result<Exit, CliError> {
-    if json && (args.markdown || args.csv) {
-        return Err(CliError::Usage("--json with --markdown or --csv; name one of them".to_owned()));
-    }
-    let now = ground.now();
+    let shape = match (json, args.markdown, args.csv) {
+        (true, false, false) => Shape::Json,
+        (false, true, _) => Shape::Markdown,
+        (false, _, true) => Shape::Csv,
+        (false, ..) => Shape::Text,
+        (true, ..) => return Err(CliError::Usage("--json with --markdown or --csv; name one of them".to_owned())),
+    };
     // Rows of permissions are tokens made here; those handed over need the secret they were signed with.
-    let rules = if args.tokens.is_some() { ground.rules() } else { ground.rules_of_our_own()? };
-    let mut callers = vec![Caller::nobody()];
+    let rules = if args.tokens.is_some() { ground.rules() } else { ground.rules_or_fresh_key()? };
+    let table = Table { rules: &rules, shape, paint };
+    let mut waiting = Vec::new();
+    if shape != Shape::Text {
+        table.head(on.out, 0)?;
+    }
+    // Only a table in columns waits for its widest name; all others are written as their callers come.
+    let mut row = |on: &mut Headless<'_>, caller: Caller| -> Result<(), CliError> {
+        match shape {
+            Shape::Text => waiting.push(caller),
+            _ => table.row(on, &caller, ground.now(), 0)?,
+        }
+        Ok(())
+    };
+    row(on, Caller::nobody())?;
+    let mut has_all = true;
     if let Some(source) = args.tokens.as_deref().and_then(|given| on.source(Some(given))) {
         if rules.keys.signing().is_none() {
-            return Err(crate::config::ConfigError::NoSecret.into());
+            return Err(ConfigError::NoSecret.into());
         }
-        let has_all = on.each(source, |_, token| {
-            callers.push(Caller::of(&rules, token));
-            Ok(())
-        })?;
-        if !has_all {
-            return Err(CliError::Usage("a line was too long to be a token".to_owned()));
-        }
+        has_all = on.each(source, |on, token| row(on, Caller::of(&rules, token)))?;
     }
     for permissions in holders(args, &rules.policy) {
-        callers.push(Caller::holding(&rules, &permissions, now)?);
+        row(on, Caller::holding(&rules, &permissions, ground.now())?)?;
     }
-    let table = Table { rules: &rules, now, callers: &callers };
-    match (json, args.markdown, args.csv) {
-        (true, ..) => table.json(on.out)?,
-        (_, true, _) => table.markdown(on.out)?,
-        (_, _, true) => table.csv(on.out)?,
-        _ => table.text(on.out, paint)?,
+    if shape == Shape::Text {
+        let width = waiting.iter().map(|caller| text::width(&caller.name)).max().unwrap_or(0).min(40);
+        table.head(on.out, width)?;
+        let now = ground.now();
+        waiting.iter().try_for_each(|caller| table.row(on, caller, now, width))?;
     }
-    Ok(if table.deviations(on.err)? { Exit::Forbidden } else { Exit::Good })
+    Ok(if has_all { on.known } else { Exit::Trouble })
 }
 
 /// The permissions of each row that is no token.
@@ -150,101 +161,98 @@ fn holders(args: &MatrixArgs, policy: &Policy) -> Vec<Vec<String>> {
     }
 }
 
-struct Table<'a> {
-    rules: &'a Rules,
-    now: NumericDate,
-    callers: &'a [Caller],
+/// How the table is written.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Shape {
+    Text,
+    Json,
+    Markdown,
+    Csv,
 }
 
-impl<'a> Table<'a> {
-    fn tools(&self) -> impl Iterator<Item = &'a str> {
-        self.rules.policy.tools().iter().map(|tool| &*tool.name)
+struct Table<'a> {
+    rules: &'a Rules,
+    shape: Shape,
+    paint: Paint,
+}
+
+/// The widest word of a cell: `unauthorized`; only what is not may deviate from what is expected.
+const WORD: usize = 12;
+
+impl Table<'_> {
+    fn tools(&self) -> impl Iterator<Item = String> {
+        self.rules.policy.tools().iter().map(|tool| text::name(&tool.name, 64))
     }
 
-    fn cell(&self, caller: &Caller, tool: &str) -> Cell<'a> {
-        let decision = caller.decide(self.rules, tool, self.now);
-        Cell { decision, expected: caller.expected(&self.rules.policy, tool, self.now) }
-    }
-
-    fn text(&self, out: &mut dyn Write, paint: Paint) -> io::Result<()> {
-        let names = self.callers.iter().map(|caller| text::width(&caller.name)).max().unwrap_or(0).min(40);
-        let tools: Vec<String> = self.tools().map(|tool| text::name(tool, 64)).collect();
-        // "unauthorized!" is the widest word there is.
-        let widths: Vec<usize> = tools.iter().map(|tool| text::width(tool).max(13)).collect();
-        let pad = |text: &str, width: usize| " ".repeat(width.saturating_sub(text::width(text)) + 2);
-        write!(out, "{}", " ".repeat(names + 2))?;
-        for (tool, width) in tools.iter().zip(&widths) {
-            write!(out, "{}{}", paint.title(tool), pad(tool, *width))?;
-        }
-        writeln!(out)?;
-        for caller in self.callers {
-            let name = text::fit(&caller.name, names);
-            write!(out, "{name}{}", pad(&name, names))?;
-            for (tool, width) in self.tools().zip(&widths) {
-                let cell = self.cell(caller, tool);
-                let word = cell.word();
-                let gap = pad(&word, *width);
-                write!(out, "{}{gap}", paint.styled(&word, of_verdict(cell.decision.verdict())))?;
+    /// The line of the tools; `width` is that of the callers' names in a table in columns.
+    fn head(&self, out: &mut dyn Write, width: usize) -> io::Result<()> {
+        match self.shape {
+            Shape::Json => Ok(()),
+            Shape::Markdown => {
+                let tools: Vec<String> = self.tools().map(|tool| markdown(&tool)).collect();
+                writeln!(out, "| | {} |\n|---|{}", tools.join(" | "), "---|".repeat(tools.len()))
             }
-            writeln!(out)?;
-        }
-        Ok(())
-    }
-
-    fn markdown(&self, out: &mut dyn Write) -> io::Result<()> {
-        let plain = |text: &str| text.replace('\\', "\\\\").replace('|', "\\|").replace('<', "&lt;");
-        let tools: Vec<String> = self.tools().map(|tool| plain(&text::name(tool, 64))).collect();
-        writeln!(out, "| | {} |", tools.join(" | "))?;
-        writeln!(out, "|---|{}", "---|".repeat(tools.len()))?;
-        for caller in self.callers {
-            let cells: Vec<String> = self.tools().map(|tool| self.cell(caller, tool).word()).collect();
-            writeln!(out, "| {} | {} |", plain(&caller.name), cells.join(" | "))?;
-        }
-        Ok(())
-    }
-
-    fn csv(&self, out: &mut dyn Write) -> io::Result<()> {
-        let quoted = |text: &str| format!("\"{}\"", text.replace('"', "\"\""));
-        let mut line = |first: &str, rest: Vec<String>| {
-            let all: Vec<String> = std::iter::once(first.to_owned()).chain(rest).map(|text| quoted(&text)).collect();
-            write!(out, "{}\r\n", all.join(","))
-        };
-        line("caller", self.tools().map(|tool| text::name(tool, 64)).collect())?;
-        self.callers.iter().try_for_each(|caller| {
-            line(&caller.name, self.tools().map(|tool| self.cell(caller, tool).word()).collect())
-        })
-    }
-
-    fn json(&self, out: &mut dyn Write) -> io::Result<()> {
-        self.callers.iter().try_for_each(|caller| {
-            let cells = self.tools().map(|tool| CellShape::new(tool, &self.cell(caller, tool))).collect();
-            json::line(
-                out,
-                &Row {
-                    caller: &caller.name,
-                    token_id: caller.id.map(|id| id.to_string()),
-                    permissions: caller.permissions(),
-                    judged_for: self.now.into(),
-                    cells,
-                },
-            )
-        })
-    }
-
-    /// Tells where the policy does not do what it expects of itself; answers whether there is such a cell.
-    fn deviations(&self, err: &mut dyn Write) -> io::Result<bool> {
-        let mut any = false;
-        for caller in self.callers {
-            for tool in self.tools() {
-                let cell = self.cell(caller, tool);
-                if let Some(line) = cell.expected.filter(|_| cell.deviates()) {
-                    any = true;
-                    writeln!(err, "portcullis: {}", deviation(line, &cell.decision))?;
+            Shape::Csv => csv(out, std::iter::once("caller".to_owned()).chain(self.tools())),
+            Shape::Text => {
+                write!(out, "{}", " ".repeat(width))?;
+                for tool in self.tools() {
+                    write!(out, "  {}", self.paint.title(&padded(&tool, WORD)))?;
                 }
+                writeln!(out)
             }
         }
-        Ok(any)
     }
+
+    /// A caller's line, and on standard error where the policy does not do what it expects of itself.
+    fn row(&self, on: &mut Headless<'_>, caller: &Caller, now: NumericDate, width: usize) -> io::Result<()> {
+        let policy = &self.rules.policy;
+        let cell = |tool: &ToolRule| Cell {
+            decision: caller.decide(self.rules, &tool.name, now),
+            expected: caller.expected(policy, &tool.name, now),
+        };
+        let cells: Vec<Cell<'_>> = policy.tools().iter().map(cell).collect();
+        for cell in cells.iter().filter(|cell| cell.deviates()) {
+            on.known = Exit::Forbidden;
+            if let Some(line) = cell.expected {
+                on.say(deviation(line, &cell.decision));
+            }
+        }
+        match self.shape {
+            Shape::Json => json::line(on.out, &Row::new(caller, &cells, policy, now)),
+            Shape::Markdown => {
+                let words: Vec<String> = cells.iter().map(Cell::word).collect();
+                writeln!(on.out, "| {} | {} |", markdown(&caller.name), words.join(" | "))
+            }
+            Shape::Csv => csv(on.out, std::iter::once(caller.name.clone()).chain(cells.iter().map(Cell::word))),
+            Shape::Text => {
+                write!(on.out, "{}", padded(&text::fit(&caller.name, width), width))?;
+                for (cell, tool) in cells.iter().zip(self.tools()) {
+                    let word = padded(&cell.word(), text::width(&tool).max(WORD));
+                    write!(on.out, "  {}", self.paint.styled(&word, of_verdict(cell.decision.verdict())))?;
+                }
+                writeln!(on.out)
+            }
+        }
+    }
+}
+
+fn padded(text: &str, width: usize) -> String {
+    format!("{text}{}", " ".repeat(width.saturating_sub(text::width(text))))
+}
+
+/// A name as Markdown shows it: nothing in it is a link, a picture, or the end of a cell.
+fn markdown(name: &str) -> String {
+    let special = |c: char| c.is_ascii_punctuation() && !matches!(c, '.' | ',' | '-' | '@' | ':' | '/');
+    name.chars().flat_map(|c| special(c).then_some('\\').into_iter().chain([c])).collect()
+}
+
+/// A line of comma-separated values (RFC 4180). What a spreadsheet would take for a formula becomes a text.
+fn csv(out: &mut dyn Write, values: impl Iterator<Item = String>) -> io::Result<()> {
+    let quoted = |text: String| {
+        let formula = if text.starts_with(['=', '+', '-', '@']) { "'" } else { "" };
+        format!("\"{formula}{}\"", text.replace('"', "\"\""))
+    };
+    write!(out, "{}\r\n", values.map(quoted).collect::<Vec<_>>().join(","))
 }
 
 /// A sentence that says what was expected and what is decided. Safe to show.
@@ -274,14 +282,21 @@ struct CellShape<'a> {
     expected: Option<&'static str>,
 }
 
-impl<'a> CellShape<'a> {
-    fn new(tool: &'a str, cell: &Cell<'_>) -> Self {
-        Self {
-            tool,
+impl<'a> Row<'a> {
+    fn new(caller: &'a Caller, cells: &[Cell<'_>], policy: &'a Policy, now: NumericDate) -> Self {
+        let shape = |(cell, tool): (&Cell<'_>, &'a ToolRule)| CellShape {
+            tool: &tool.name,
             decision: cell.decision.verdict().word().to_lowercase(),
             reason: cell.decision.reason().map(crate::auth::Reason::code),
             sentence: cell.decision.sentence(),
             expected: cell.expected.map(|line| line.outcome.word()),
+        };
+        Self {
+            caller: &caller.name,
+            token_id: caller.id.map(|id| id.to_string()),
+            permissions: caller.permissions(),
+            judged_for: now.into(),
+            cells: cells.iter().zip(policy.tools()).map(shape).collect(),
         }
     }
 }

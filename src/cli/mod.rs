@@ -21,7 +21,7 @@ use std::io::{self, BufRead, Write};
 use clap::ColorChoice;
 
 use crate::auth::{IssueError, Verdict};
-use crate::config::ConfigError;
+use crate::config::{self, ConfigError};
 
 pub use ground::{Beginning, Environment, Ground};
 use options::PolicyCommand;
@@ -46,6 +46,16 @@ pub enum Exit {
     Failed = 5,
 }
 
+/// What each exit code means: help and README say it from here.
+pub const EXITS: [(Exit, &str); 6] = [
+    (Exit::Good, "allowed, or valid"),
+    (Exit::Trouble, "trouble: a file, the secret, the configuration"),
+    (Exit::Usage, "wrong usage"),
+    (Exit::Unauthorized, "unauthorized, or not valid"),
+    (Exit::Forbidden, "forbidden, or an expectation of the policy failed"),
+    (Exit::Failed, "allowed, but the arguments or the tool failed"),
+];
+
 impl From<Verdict> for Exit {
     fn from(verdict: Verdict) -> Self {
         match verdict {
@@ -63,7 +73,7 @@ pub enum CliError {
     #[error(transparent)]
     Config(#[from] ConfigError),
     /// Reading or writing.
-    #[error("{0}")]
+    #[error("{}", config::plain(.0))]
     Io(#[from] io::Error),
     /// Something is missing or wrong in what was typed.
     #[error("{0}")]
@@ -74,10 +84,9 @@ pub enum CliError {
 }
 
 impl CliError {
-    /// What the process exits with. Whoever closed the pipe has read enough.
-    pub fn exit(&self) -> Exit {
+    /// What the process exits with.
+    pub const fn exit(&self) -> Exit {
         match self {
-            Self::Io(error) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Good,
             Self::Config(_) | Self::Io(_) => Exit::Trouble,
             Self::Usage(_) | Self::Issue(_) => Exit::Usage,
         }
@@ -96,11 +105,30 @@ pub struct Headless<'a> {
     pub shows_colour: bool,
     /// The environment.
     pub environment: Environment,
+    /// What the process exits with, as far as it is known: it holds where nobody reads on.
+    pub known: Exit,
 }
 
 impl Headless<'_> {
-    /// Runs a command.
+    /// Runs a command. Whoever closed the pipe has read enough; what was decided until then still counts.
     pub fn run(&mut self, options: &Options, command: &Command) -> Result<Exit, CliError> {
+        let run = self.dispatch(options, command).and_then(|exit| {
+            self.known = exit;
+            self.out.flush()?;
+            Ok(exit)
+        });
+        match run {
+            Err(CliError::Io(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(self.known),
+            run => run,
+        }
+    }
+
+    /// Says something beside what was asked for. A standard error that is gone is no further trouble.
+    fn say(&mut self, text: impl std::fmt::Display) {
+        let _ = writeln!(self.err, "portcullis: {text}");
+    }
+
+    fn dispatch(&mut self, options: &Options, command: &Command) -> Result<Exit, CliError> {
         if options.demo {
             return Err(CliError::Usage("--demo is for the console; a command has no use for it".to_owned()));
         }
@@ -110,13 +138,14 @@ impl Headless<'_> {
             Command::Check(args) => Some(&args.settings),
             Command::Call(args) => Some(&args.settings),
             Command::Matrix(args) => Some(&args.settings),
-            Command::Policy(_) | Command::Completions { .. } | Command::Man { .. } => None,
+            Command::Policy(PolicyCommand::Check(args)) => Some(&args.settings),
+            Command::Completions { .. } | Command::Man { .. } => None,
         };
         let outer = &options.settings;
         let settings = inner.map_or_else(|| outer.clone(), |settings| settings.or(outer));
         let ground = || Ground::new(&settings, &self.environment);
         let paint = self.paint(settings.color.unwrap_or(ColorChoice::Auto));
-        let exit = match command {
+        match command {
             Command::Issue(args) => issue::run(self.out, args, &ground()?, settings.json),
             Command::Inspect(args) => {
                 let ground = ground()?;
@@ -134,14 +163,10 @@ impl Headless<'_> {
                 let ground = ground()?;
                 matrix::run(self, args, &ground, settings.json, paint)
             }
-            Command::Policy(PolicyCommand::Check(args)) => {
-                policy::check(self.out, &args.file, args.json || settings.json, paint)
-            }
+            Command::Policy(PolicyCommand::Check(args)) => policy::check(self, &args.file, settings.json, paint),
             Command::Completions { shell } => manual::completions(self.out, *shell),
             Command::Man { dir } => manual::man(self.out, dir.as_deref()),
-        }?;
-        self.out.flush()?;
-        Ok(exit)
+        }
     }
 
     fn paint(&self, choice: ColorChoice) -> Paint {

@@ -6,6 +6,7 @@ use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, ColorChoice, Parser, Subcommand};
 use clap_complete::Shell;
 
+use super::EXITS;
 use crate::auth::issue::When;
 use crate::auth::{Leeway, NumericDate};
 
@@ -13,7 +14,7 @@ use crate::auth::{Leeway, NumericDate};
 ///
 /// Without a command the console starts. Without any secret it makes a fresh key, which is forgotten at the end.
 #[derive(Debug, Parser)]
-#[command(version, about, long_about, after_help = AFTER_HELP, max_term_width = 100)]
+#[command(version, about, long_about, after_help = after_help(), max_term_width = 100)]
 pub struct Options {
     /// Begin the console with three identities and a token that dies in 60 seconds
     #[arg(long)]
@@ -28,7 +29,13 @@ pub struct Options {
     pub command: Option<Command>,
 }
 
-const AFTER_HELP: &str = "\
+/// What stands below every option.
+fn after_help() -> String {
+    let exits = EXITS.map(|(exit, meaning)| format!("\n  {}  {meaning}", exit as u8));
+    format!("{ENVIRONMENT}{}", exits.concat())
+}
+
+const ENVIRONMENT: &str = "\
 Environment:
   PORTCULLIS_SECRET  the signing secret, where --secret-file names none
   PORTCULLIS_TOKEN   the token, where none is given
@@ -38,15 +45,12 @@ Environment:
 A secret may be written as it is, as hex: and hexadecimal, or as b64: and base64.
 Durations are words: 90s, 15m, 1h, 7d, 1h30m.
 
-Exit codes:
-  0  allowed, or valid             3  unauthorized, or not valid
-  1  trouble: a file, the secret   4  forbidden, or an expectation failed
-  2  wrong usage                   5  allowed, but the arguments or the tool failed";
+Exit codes:";
 
 /// Options that every command knows, before its name and behind it. Clap's own way for that, `global`, copies each of them
 /// into every command at every start, which is a tenth of a short run.
 #[derive(Clone, Debug, Args)]
-#[command(next_help_heading = "Options of every command")]
+#[command(next_help_heading = "General options")]
 pub struct Settings {
     /// File that holds the signing secret; a line break at its end is not part of it
     #[arg(long, value_name = "FILE")]
@@ -173,7 +177,7 @@ pub struct IssueArgs {
     pub ttl: Option<When>,
 
     /// When it dies, instead of how long it lives
-    #[arg(long, value_name = "RFC3339", value_parser = instant, conflicts_with = "ttl")]
+    #[arg(long, value_name = "TIME", value_parser = time, conflicts_with = "ttl")]
     pub expires: Option<NumericDate>,
 
     /// Not valid before: a duration from now, or a time
@@ -274,13 +278,20 @@ pub struct PolicyCheckArgs {
     /// The policy file
     pub file: PathBuf,
 
-    /// Print JSON, one object a line
-    #[arg(long)]
-    pub json: bool,
+    /// How it is told; nothing else of it matters to a policy.
+    #[command(flatten)]
+    pub settings: Settings,
 }
 
 fn instant(text: &str) -> Result<NumericDate, String> {
     NumericDate::from_rfc3339(text).ok_or_else(|| "not an RFC 3339 time; write it as 2026-11-22T20:41:05Z".to_owned())
+}
+
+fn time(text: &str) -> Result<NumericDate, String> {
+    match when(text)? {
+        When::At(at) => Ok(at),
+        When::In(_) => Err("a duration; name it with --ttl".to_owned()),
+    }
 }
 
 fn when(text: &str) -> Result<When, String> {

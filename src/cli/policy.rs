@@ -7,10 +7,10 @@ use serde::Serialize;
 
 use super::matrix::{Caller, deviation};
 use super::paint::{Paint, bad, good, warning as warning_style};
-use super::{CliError, Exit, json};
+use super::{CliError, Exit, Headless, json};
 use crate::auth::policy::Who;
-use crate::auth::{Key, NumericDate, Rules};
-use crate::config::{self, ConfigError};
+use crate::auth::{NumericDate, Rules};
+use crate::config;
 use crate::text::{self, words};
 
 #[derive(Serialize)]
@@ -32,9 +32,9 @@ struct Warning {
 }
 
 /// Reads a policy file, tells what is odd, and runs its expectations; one that fails is exit 4.
-pub fn check(out: &mut dyn Write, file: &Path, json: bool, paint: Paint) -> Result<Exit, CliError> {
+pub fn check(on: &mut Headless<'_>, file: &Path, json: bool, paint: Paint) -> Result<Exit, CliError> {
     let policy = config::policy(file)?;
-    let key = Key::fresh().map_err(|error| ConfigError::Secret { from: "fresh key".to_owned(), error })?;
+    let key = config::fresh_key()?;
     let rules = Rules { policy, ..Rules::new(key) };
     // Nothing here depends on the time: every caller's token is made at this instant and judged for it.
     let now = NumericDate::from_seconds(0);
@@ -54,11 +54,12 @@ pub fn check(out: &mut dyn Write, file: &Path, json: bool, paint: Paint) -> Resu
     let warnings = rules.policy.lints().iter().map(|l| Warning { code: l.code(), sentence: l.to_string() }).collect();
     let (tools, permissions) = (rules.policy.tools().len(), rules.policy.permissions().len());
     let checked = Checked { tools, permissions, warnings, held, failed, skipped };
+    on.known = if checked.failed.is_empty() { Exit::Good } else { Exit::Forbidden };
     match json {
-        true => json::line(out, &checked)?,
-        false => checked.show(out, file, paint)?,
+        true => json::line(on.out, &checked)?,
+        false => checked.show(on.out, file, paint)?,
     }
-    Ok(if checked.failed.is_empty() { Exit::Good } else { Exit::Forbidden })
+    Ok(on.known)
 }
 
 impl Checked {

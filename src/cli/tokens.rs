@@ -2,6 +2,8 @@
 
 use std::io::{self, BufRead, Read as _};
 
+use serde::de::IgnoredAny;
+
 use super::{CliError, Headless};
 use crate::text::{self, Reading, words};
 
@@ -43,13 +45,10 @@ impl Headless<'_> {
             }
         };
         let mut reading = read(&text);
-        self.tell(&reading, None)?;
+        self.tell(&reading, None);
         if reading.tokens.len() > 1 {
-            writeln!(
-                self.err,
-                "portcullis: {} read; the first one is taken",
-                words::count(reading.tokens.len(), "token")
-            )?;
+            let read = words::count(reading.tokens.len(), "token");
+            self.say(format_args!("{read} read; the first one is taken"));
         }
         Ok(reading.tokens.swap_remove(0))
     }
@@ -61,16 +60,23 @@ impl Headless<'_> {
         mut take: impl FnMut(&mut Self, &str) -> Result<(), CliError>,
     ) -> Result<bool, CliError> {
         let mut head = Vec::new();
-        match source {
-            Source::Text(text) => head = text.into_bytes(),
-            Source::Stdin => _ = self.input.take(WHOLE as u64).read_to_end(&mut head)?,
-        }
-        if head.len() < WHOLE || self.input.fill_buf()?.is_empty() {
+        // What was handed over as a text is all there is; standard input may be somebody else's.
+        let has_more = match source {
+            Source::Text(text) => {
+                head = text.into_bytes();
+                false
+            }
+            Source::Stdin => {
+                self.input.take(WHOLE as u64).read_to_end(&mut head)?;
+                head.len() == WHOLE && !self.input.fill_buf()?.is_empty()
+            }
+        };
+        if !has_more {
             let text = String::from_utf8_lossy(&head);
             // A token a line, or one with lines around it, or wrapped over lines.
             if !is_list(&text) {
                 let reading = read(&text);
-                self.tell(&reading, None)?;
+                self.tell(&reading, None);
                 reading.tokens.iter().try_for_each(|token| take(self, token))?;
                 return Ok(true);
             }
@@ -80,7 +86,8 @@ impl Headless<'_> {
         let mut rest = head.as_slice();
         loop {
             line.clear();
-            let is_whole = next_line(&mut rest, self.input, &mut line)?;
+            let more: &mut dyn BufRead = if has_more { self.input } else { &mut io::empty() };
+            let is_whole = next_line(&mut rest, more, &mut line)?;
             if line.is_empty() && is_whole {
                 // Blank lines only: there is no token, which is something to tell as well.
                 if has_all && !has_any {
@@ -91,7 +98,7 @@ impl Headless<'_> {
             number += 1;
             if !is_whole {
                 has_all = false;
-                writeln!(self.err, "portcullis: line {number} has more than {}; left out", words::bytes(MAX_LINE))?;
+                self.say(format_args!("line {number} has more than {}; left out", words::bytes(MAX_LINE)));
                 continue;
             }
             has_any |= !line.trim_ascii().is_empty();
@@ -103,7 +110,7 @@ impl Headless<'_> {
                 }
                 _ => {
                     let reading = read(&String::from_utf8_lossy(&line));
-                    self.tell(&reading, Some(number))?;
+                    self.tell(&reading, Some(number));
                     reading.tokens.iter().try_for_each(|token| take(self, token))?;
                 }
             }
@@ -111,23 +118,20 @@ impl Headless<'_> {
     }
 
     /// Says what was left out around a token.
-    fn tell(&mut self, reading: &Reading, line: Option<usize>) -> io::Result<()> {
-        if reading.removed.is_empty() {
-            return Ok(());
+    fn tell(&mut self, reading: &Reading, line: Option<usize>) {
+        if !reading.removed.is_empty() {
+            let place = line.map_or_else(String::new, |line| format!("line {line}: "));
+            self.say(format_args!("{place}left out: {}", reading.removed.join(", ")));
         }
-        let place = line.map_or_else(String::new, |line| format!("line {line}: "));
-        writeln!(self.err, "portcullis: {place}left out: {}", reading.removed.join(", "))
     }
 }
 
-/// Whether a text is a list of tokens: its first line holds one, and so does another.
+/// Whether a text is a list of tokens: two of its lines hold one, and it is no JSON, which is one text.
 fn is_list(text: &str) -> bool {
-    let mut lines = text.lines().filter(|line| !line.trim().is_empty());
-    let holds = |line: &str| !text::read_token(line).tokens.is_empty();
-    match (lines.next(), lines.next()) {
-        (Some(first), Some(second)) => holds(first) && (holds(second) || lines.any(holds)),
-        _ => false,
-    }
+    let lines = || text.lines().filter(|line| !line.trim().is_empty());
+    let holds = |line: &&str| !text::read_token(line).tokens.is_empty();
+    let is_json = || text.trim_start().starts_with(['{', '[', '"']) && serde_json::from_str::<IgnoredAny>(text).is_ok();
+    lines().nth(1).is_some() && lines().filter(holds).nth(1).is_some() && !is_json()
 }
 
 /// The tokens of a text; a text without one is taken as it is.

@@ -59,10 +59,15 @@ impl ConfigFile {
     /// The configuration that holds: of `named`, which must exist, else of the platform's place for it, where there may
     /// be none.
     pub fn find(named: Option<&Path>) -> Result<Self, ConfigError> {
+        use std::io::ErrorKind::{NotADirectory, NotFound};
         match (named, default_path()) {
             (Some(path), _) => Self::load(path),
-            (None, Some(path)) if path.exists() => Self::load(&path),
-            (None, _) => Ok(Self::default()),
+            (None, None) => Ok(Self::default()),
+            // A link that leads nowhere and a directory that is closed are no files that are not there.
+            (None, Some(path)) => match path.symlink_metadata() {
+                Err(error) if [NotFound, NotADirectory].contains(&error.kind()) => Ok(Self::default()),
+                _ => Self::load(&path),
+            },
         }
     }
 
@@ -85,25 +90,27 @@ impl ConfigFile {
         let mut found = Self::default();
         for (key, value) in &members {
             let name = key.get_ref().as_str();
-            if !KEYS.contains(&name) {
-                return Err(Fault::new(source, key.span().start, unknown(name)));
-            }
             let wrong = |message: String| Fault::new(source, value.span().start, format!("{name}: {message}"));
-            let Value::String(said) = value.get_ref() else {
-                return Err(wrong("write it as a text in quotes".to_owned()));
+            let said = || match value.get_ref() {
+                Value::String(said) => Ok(said.as_str()),
+                _ => Err(wrong("write it as a text in quotes".to_owned())),
             };
-            let path = || if said.is_empty() { Err(wrong("empty".to_owned())) } else { Ok(folder.join(said)) };
-            let text = || if said.is_empty() { None } else { Some(said.clone()) };
+            let path = || match said()? {
+                "" => Err(wrong("empty".to_owned())),
+                said => Ok(folder.join(said)),
+            };
+            let text = || said().map(|said| Some(said.to_owned()).filter(|said| !said.is_empty()));
             match name {
                 "secret-file" => found.secret_file = Some(path()?),
                 "policy" => found.policy = Some(path()?),
                 "lifetime" => {
-                    words::parse_duration(said).map_err(|error| wrong(error.to_string()))?;
-                    found.lifetime = text();
+                    words::parse_duration(said()?).map_err(|error| wrong(error.to_string()))?;
+                    found.lifetime = text()?;
                 }
-                "leeway" => found.leeway = said.parse().map_err(|error| wrong(format!("{error}")))?,
-                "issuer" => found.issuer = text(),
-                _ => found.audience = text(),
+                "leeway" => found.leeway = said()?.parse().map_err(|error| wrong(format!("{error}")))?,
+                "issuer" => found.issuer = text()?,
+                "audience" => found.audience = text()?,
+                name => return Err(Fault::new(source, key.span().start, unknown(name))),
             }
         }
         Ok(found)

@@ -8,7 +8,7 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::auth::{KeyError, Policy, PolicyError, policy};
+use crate::auth::{Key, KeyError, Policy, PolicyError, policy};
 use crate::text;
 
 pub use file::{CONFIG_VARIABLE, ConfigFile, Fault, default_path};
@@ -79,24 +79,30 @@ fn quoted(path: &Path) -> String {
 }
 
 /// The system's words for an error, without its number.
-fn plain(error: &std::io::Error) -> String {
+pub fn plain(error: &std::io::Error) -> String {
     let said = error.to_string();
     let end = said.find(" (os error").unwrap_or(said.len());
     text::display_safe(text::head(&said, end), 200).to_lowercase()
 }
 
-fn unreadable(what: &'static str, path: &Path, error: std::io::Error) -> ConfigError {
+/// A file or directory that cannot be read, or written.
+pub fn unreadable(what: &'static str, path: &Path, error: std::io::Error) -> ConfigError {
     ConfigError::Unreadable { what, path: path.to_owned(), error }
+}
+
+/// A key of random bytes.
+pub fn fresh_key() -> Result<Key, ConfigError> {
+    Key::fresh().map_err(|error| ConfigError::Secret { from: "fresh key".to_owned(), error })
 }
 
 /// The policy of a file.
 pub fn policy(path: &Path) -> Result<Arc<Policy>, ConfigError> {
-    let source = read("policy file", path, policy::MAX_BYTES + 1)?;
+    let source = read("policy file", path, policy::MAX_BYTES)?;
     let policy = Policy::read(&source).map_err(|error| ConfigError::Policy { path: path.to_owned(), error })?;
     Ok(Arc::new(policy))
 }
 
-/// A regular file's bytes, at most `most` of them: a huge file by mistake must not fill the memory, and opening a pipe
+/// A regular file's bytes; one of more than `most` is refused: a huge file by mistake must not fill the memory, and opening a pipe
 /// would wait for its writer.
 fn read(what: &'static str, path: &Path, most: usize) -> Result<Vec<u8>, ConfigError> {
     let failed = |error| unreadable(what, path, error);
@@ -104,6 +110,9 @@ fn read(what: &'static str, path: &Path, most: usize) -> Result<Vec<u8>, ConfigE
         return Err(failed(std::io::Error::other("not a regular file")));
     }
     let mut bytes = Vec::new();
-    fs::File::open(path).map_err(failed)?.take(most as u64).read_to_end(&mut bytes).map_err(failed)?;
-    Ok(bytes)
+    fs::File::open(path).map_err(failed)?.take(most as u64 + 1).read_to_end(&mut bytes).map_err(failed)?;
+    match bytes.len() > most {
+        true => Err(failed(std::io::Error::other(format!("it has more than {most} bytes")))),
+        false => Ok(bytes),
+    }
 }

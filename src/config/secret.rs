@@ -8,11 +8,14 @@ use zeroize::Zeroizing;
 
 use super::{ConfigError, unreadable};
 use crate::auth::key::MAX_SECRET_BYTES;
-use crate::auth::{Key, KeyOrigin};
+use crate::auth::{Key, KeyError, KeyOrigin};
 use crate::text;
 
 /// The environment variable that may hold the secret.
 pub const SECRET_VARIABLE: &str = "PORTCULLIS_SECRET";
+
+/// The longest way to write the longest secret: `hex:`, two digits a byte, and a line break.
+const LONGEST: usize = 4 + MAX_SECRET_BYTES * 2 + 2;
 
 /// The environment's secret, where there is one; of any bytes, as those of a file.
 pub fn secret_variable() -> Option<Zeroizing<Vec<u8>>> {
@@ -52,10 +55,13 @@ impl SecretSources {
             return Err(ConfigError::OthersCanRead { path: path.to_owned() });
         }
         // Reserved whole, so that a growing buffer leaves no copies of a secret behind.
-        let mut secret = Zeroizing::new(Vec::with_capacity(MAX_SECRET_BYTES * 2 + 2));
-        file.take(MAX_SECRET_BYTES as u64 * 2 + 2).read_to_end(&mut secret).map_err(failed)?;
-        let secret = secret.strip_suffix(b"\n").map_or(&**secret, |rest| rest.strip_suffix(b"\r").unwrap_or(rest));
+        let mut secret = Zeroizing::new(Vec::with_capacity(LONGEST + 1));
+        file.take(LONGEST as u64 + 1).read_to_end(&mut secret).map_err(failed)?;
         let from = || format!("secret file {}", text::name(&path.to_string_lossy(), 200));
+        if secret.len() > LONGEST {
+            return Err(ConfigError::Secret { from: from(), error: KeyError::TooLong });
+        }
+        let secret = secret.strip_suffix(b"\n").map_or(&**secret, |rest| rest.strip_suffix(b"\r").unwrap_or(rest));
         Key::from_written(secret, KeyOrigin::File).map_err(|error| ConfigError::Secret { from: from(), error })
     }
 }

@@ -105,11 +105,7 @@ pub fn value_in_words(canvas: &mut Canvas, name: &str, value: &str, roomy: bool)
         }
         return (display_safe(value, 40), "not a time that can be read".to_owned());
     }
-    let shown = match members::string(text::head(value, 4096)) {
-        Some(string) => text::name(&string, 1024),
-        None => display_safe(value, 1024),
-    };
-    (shown, String::new())
+    (members::shown(value), String::new())
 }
 
 /// Whether an instant is of the day it is, as the user counts days; notes when that day ends.

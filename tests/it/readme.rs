@@ -5,7 +5,7 @@ use std::path::Path;
 use clap::CommandFactory as _;
 use portcullis::app::keymap;
 use portcullis::auth::Policy;
-use portcullis::cli::Options;
+use portcullis::cli::{EXITS, Options};
 
 fn readme() -> String {
     std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).expect("there is a README")
@@ -80,4 +80,12 @@ fn the_policy_file_it_shows_is_one_and_keeps_its_word() {
     let policy = Policy::parse(&block("policy file")).expect("a policy");
     assert_eq!(policy.lints(), []);
     assert!(policy.grant(&["editor"], policy.tool("read_data").expect("in it")).is_some());
+}
+
+#[test]
+fn every_exit_code_is_told() {
+    for (exit, meaning) in EXITS {
+        let row = format!("| {} | {meaning} |", exit as u8);
+        assert!(readme().contains(&row), "README.md has no row {row}");
+    }
 }

@@ -165,7 +165,7 @@ fn a_token_says_what_was_asked_for() {
 #[case(&["issue", "a", "--claim", "exp=1"], "exp has a field of its own")]
 #[case(&["issue", "a", "--ttl", "soon"], "write a duration as in 90s")]
 #[case(&["issue", "a", "--ttl", "2026-11-22T20:41:05Z"], "name it with --expires")]
-#[case(&["issue", "a", "--expires", "tomorrow"], "not an RFC 3339 time")]
+#[case(&["issue", "a", "--expires", "tomorrow"], "or a time as in 2026-11-22T20:41:05Z")]
 #[case(&["--leeway", "-5s", "inspect", "a"], "not a duration; write it as 90s")]
 #[case(&["--demo", "inspect", "a"], "--demo is for the console")]
 #[case(&["check", "--no-token", "a", "read_data"], "a token and --no-token")]
@@ -173,4 +173,22 @@ fn what_is_typed_wrong_is_named(#[case] arguments: &[&str], #[case] said: &str) 
     let Ran { out, err, exit } = portcullis(arguments).run();
     assert_eq!((exit, out.as_str()), (2, ""), "{err}");
     assert!(err.contains(said), "{err}");
+}
+
+#[rstest]
+#[case("n=12345678901234567890123", "a number too large to be kept as it is")]
+#[case(r#"d={"x":1,"x":2}"#, "x stands twice")]
+#[case("=1", "it has no name")]
+fn a_claim_that_would_be_signed_as_something_else_is_refused(#[case] claim: &str, #[case] said: &str) {
+    let Ran { exit, err, out } = portcullis(&["issue", "ann", "--claim", claim]).run();
+    assert!(exit == 2 && out.is_empty() && err.contains(said), "{err}");
+}
+
+#[test]
+fn a_date_is_a_time_to_expire_at_and_a_duration_is_told_where_it_belongs() {
+    let token = portcullis(&["issue", "ann", "--expires", "2099-11-22"]).out();
+    let told: Value = serde_json::from_str(&portcullis(&["--json", "inspect", token.trim()]).out()).expect("JSON");
+    assert_eq!(told["times"]["exp"]["rfc3339"], "2099-11-22T00:00:00Z");
+    let Ran { exit, err, .. } = portcullis(&["issue", "ann", "--expires", "1h"]).run();
+    assert!(exit == 2 && err.contains("name it with --ttl"), "{err}");
 }

@@ -104,3 +104,27 @@ fn a_configuration_that_is_wrong_names_file_line_and_the_nearest_key() {
     assert_eq!(exit, 1);
     assert!(err.contains("configuration file /no/such/file: no such file or directory"), "{err}");
 }
+
+#[test]
+fn what_is_too_long_is_refused_and_never_cut() {
+    let folder = Folder::new();
+    let token = issue("user123", "user");
+    let config = folder.write("config.toml", format!("{}\nissuer = \"strict\"\n", "#".repeat(64 * 1024)));
+    let Ran { exit, err, .. } = portcullis(&["--config", &config, "inspect", &token]).run();
+    assert!(exit == 1 && err.contains("more than 65536 bytes"), "{err}");
+    let secret = |pairs: usize| folder.write("secret", format!("hex:{}\r\n", "61".repeat(pairs)));
+    assert_eq!(bare(&["--secret-file", &secret(65_536), "inspect", &token]).run().exit, 3);
+    let Ran { exit, err, .. } = bare(&["--secret-file", &secret(65_537), "inspect", &token]).run();
+    assert!(exit == 1 && err.contains("the secret has more than 65536 bytes"), "{err}");
+}
+
+#[test]
+fn a_configuration_that_leads_nowhere_is_not_taken_for_none() {
+    let folder = Folder::new();
+    let place = folder.write("portcullis/other", "");
+    let link = std::path::Path::new(&place).with_file_name("portcullis.toml");
+    std::os::unix::fs::symlink("gone.toml", link).expect("a link");
+    let home = std::path::Path::new(&place).parent().and_then(std::path::Path::parent).expect("the folder");
+    let Ran { exit, err, .. } = portcullis(&["inspect", "x"]).env("XDG_CONFIG_HOME", home).run();
+    assert!(exit == 1 && err.contains("portcullis.toml: no such file"), "{err}");
+}

@@ -12,7 +12,10 @@ use super::{Folder, bare, portcullis};
 fn every_command_has_an_example_that_is_understood() {
     let mut command = Options::command();
     command.build();
-    for sub in command.get_subcommands_mut().filter(|sub| sub.get_name() != "help") {
+    let mut all: Vec<clap::Command> = command.get_subcommands().cloned().collect();
+    let parents = command.get_subcommands().filter(|sub| sub.get_name() != "help");
+    all.extend(parents.flat_map(clap::Command::get_subcommands).cloned());
+    for sub in all.iter_mut().filter(|sub| sub.get_name() != "help") {
         let help = sub.render_long_help().to_string();
         let (_, examples) =
             help.split_once("Example:\n").unwrap_or_else(|| panic!("{} has no example", sub.get_name()));
@@ -47,7 +50,7 @@ fn words(line: &str) -> Vec<String> {
 #[case("elvish")]
 fn there_are_completions_for_every_shell(#[case] shell: &str) {
     let script = bare(&["completions", shell]).out();
-    for command in ["issue", "inspect", "check", "call"] {
+    for command in Options::command().get_subcommands().map(clap::Command::get_name) {
         assert!(script.contains(command), "{shell}: {command}");
     }
     if shell == "bash" {
@@ -64,10 +67,10 @@ fn there_is_a_man_page_for_every_command() {
     let folder = Folder::new();
     let dir = folder.path("");
     bare(&["man", "--dir", dir.to_str().expect("UTF-8")]).out();
-    for name in
-        ["portcullis.1", "portcullis-issue.1", "portcullis-inspect.1", "portcullis-check.1", "portcullis-call.1"]
-    {
-        let page = std::fs::read_to_string(dir.join(name)).expect(name);
+    let command = Options::command();
+    let pages = command.get_subcommands().map(|sub| format!("portcullis-{}.1", sub.get_name()));
+    for name in pages.chain(["portcullis.1".to_owned()]) {
+        let page = std::fs::read_to_string(dir.join(&name)).unwrap_or_else(|e| panic!("{name}: {e}"));
         assert!(page.contains(".TH"), "{name}");
     }
 }

@@ -6,7 +6,7 @@ use clap::Parser as _;
 use portcullis::AuthenticatedMcpServer;
 use portcullis::auth::policy::{Parts, PermissionRule, ToolRule};
 use portcullis::auth::{Call, Policy, Rules};
-use portcullis::cli::{Environment, Headless, Options};
+use portcullis::cli::{Environment, Exit, Headless, Options};
 use portcullis::clock::ManualClock;
 use proptest::prelude::*;
 use rstest::rstest;
@@ -115,7 +115,7 @@ fn a_policy_that_is_huge_gone_or_a_directory_is_told_of_in_a_sentence() {
     let gone = format!("{huge}.not");
     let directory = std::path::Path::new(&huge).parent().expect("its folder").to_string_lossy().into_owned();
     for (path, said) in
-        [(&huge, "more than a policy may have"), (&gone, "no such file"), (&directory, "not a regular file")]
+        [(&huge, "more than 1048576 bytes"), (&gone, "no such file"), (&directory, "not a regular file")]
     {
         let Ran { err, exit, .. } = bare(&["policy", "check", path]).run();
         assert!(exit == 1 && err.contains(said), "{err}");
@@ -148,6 +148,15 @@ fn options_count_behind_the_words_as_well() {
     assert_eq!(portcullis(&["check", &token, "look", "--policy", &policy]).run().exit, 0);
     let Ran { exit, err, .. } = portcullis(&["inspect", "--jsn"]).run();
     assert!(exit == 2 && err.contains("--json"), "a misspelt option is no token: {err}");
+}
+
+#[test]
+fn a_name_is_no_link_and_no_formula() {
+    let tokens = [issue("![x](http://evil/p.png)", "user"), issue("=HYPERLINK(1)", "user")].join("\n");
+    let markdown = portcullis(&["matrix", "-", "--markdown"]).input(tokens.clone()).out();
+    assert!(markdown.contains(r"\!\[x\]\(http://evil/p.png\)"), "{markdown}");
+    let csv = portcullis(&["matrix", "-", "--csv"]).input(tokens).out();
+    assert!(csv.contains("\"'=HYPERLINK(1)\""), "{csv}");
 }
 
 fn names(of: &'static str) -> impl Strategy<Value = Vec<String>> {
@@ -201,7 +210,7 @@ proptest! {
             let options = Options::parse_from(["portcullis", "--json", "--policy", &file, "--now", &now.rfc3339()].iter().chain(arguments));
             let environment = Environment { secret: Some(forge::SECRET.to_vec().into()), ..Environment::default() };
             let (mut out, lines) = (Vec::new(), tokens.join("\n"));
-            let mut headless = Headless { input: &mut lines.as_bytes(), out: &mut out, err: &mut std::io::sink(), shows_colour: false, environment };
+            let mut headless = Headless { input: &mut lines.as_bytes(), out: &mut out, err: &mut std::io::sink(), shows_colour: false, environment, known: Exit::Good };
             headless.run(&options, options.command.as_ref().expect("a command")).expect("it runs");
             String::from_utf8(out).expect("UTF-8").lines().map(|l| serde_json::from_str(l).expect("JSON")).collect::<Vec<Value>>()
         };

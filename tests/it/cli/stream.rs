@@ -52,11 +52,15 @@ fn a_long_stream_goes_by_lines_whatever_they_hold() {
     assert!(err.contains("line 2003 has more than 4.0 MiB; left out"), "{err}");
 }
 
+const MANY: usize = 100_000;
+
 #[test]
 fn a_stream_of_any_length_takes_little_memory() {
     let good = format!("{}\n", issue("user123", "user"));
     let mut child = Command::new(PORTCULLIS)
         .args(["--json", "inspect", "-"])
+        .env_clear()
+        .env("HOME", "/nonexistent")
         .env("PORTCULLIS_SECRET", SECRET)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -70,7 +74,7 @@ fn a_stream_of_any_length_takes_little_memory() {
         line.split_whitespace().nth(1)?.parse::<usize>().ok()
     };
     let writer = std::thread::spawn(move || {
-        for _ in 0..20_000 {
+        for _ in 0..MANY {
             stdin.write_all(good.as_bytes()).expect("it reads");
         }
         // All of it is read but for what pipes and buffers hold.
@@ -79,9 +83,10 @@ fn a_stream_of_any_length_takes_little_memory() {
     let lines = BufReader::new(child.stdout.take().expect("a pipe")).lines().count();
     let peak = writer.join().expect("the writer ends");
     assert!(child.wait().expect("it ends").success());
-    assert_eq!(lines, 20_000);
-    // 5 MB of tokens went through.
-    assert!(peak.is_none_or(|kilobytes| kilobytes < 24 * 1024), "{peak:?} kB");
+    assert_eq!(lines, MANY);
+    // 24 MB of tokens went through.
+    let known = cfg!(not(target_os = "linux"));
+    assert!(peak.map_or(known, |kilobytes| kilobytes < 16 * 1024), "{peak:?} kB");
 }
 
 #[test]
@@ -92,6 +97,7 @@ fn a_reader_who_has_read_enough_is_no_trouble() {
     );
     let mut child = Command::new("bash")
         .args(["-c", &format!("set -o pipefail; {script}")])
+        .env("HOME", "/nonexistent")
         .env("PORTCULLIS_SECRET", SECRET)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -105,4 +111,60 @@ fn a_reader_who_has_read_enough_is_no_trouble() {
     assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), "1");
     assert_eq!(String::from_utf8_lossy(&output.stderr), "");
     assert!(output.status.success(), "{:?}", output.status);
+}
+
+#[test]
+fn what_was_decided_counts_although_nobody_reads_on() {
+    let token = issue("user123", "user");
+    for (command, exit) in [("check", 4), ("call", 4)] {
+        let script =
+            format!("'{PORTCULLIS}' {command} '{token}' write_data 2>/dev/null | true; exit ${{PIPESTATUS[0]}}");
+        let status = Command::new("bash")
+            .args(["-c", &script])
+            .env("PORTCULLIS_SECRET", SECRET)
+            .env("HOME", "/nonexistent")
+            .status();
+        assert_eq!(status.expect("there is a shell").code(), Some(exit), "{command}");
+    }
+}
+
+#[test]
+fn an_answer_is_printed_although_the_explanation_cannot_be() {
+    let token = issue("user123", "user");
+    let script = format!("'{PORTCULLIS}' call '{token}' read_data 2>/dev/full");
+    let output = Command::new("bash")
+        .args(["-c", &script])
+        .env("PORTCULLIS_SECRET", SECRET)
+        .env("HOME", "/nonexistent")
+        .output();
+    let output = output.expect("there is a shell");
+    assert_eq!(
+        (String::from_utf8_lossy(&output.stdout).trim(), output.status.code()),
+        (r#"{"success":true,"result":{}}"#, Some(0))
+    );
+}
+
+#[test]
+fn tokens_of_an_argument_leave_standard_input_alone() {
+    let (a, b) = (issue("ann", "user"), issue("bob", "user"));
+    let out = portcullis(&["--json", "inspect", &format!("{a}\n{b}")]).input("EXTRA\nmore\n").out();
+    let verdicts: Vec<Value> = out.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    assert_eq!(verdicts.iter().map(|v| v["verdict"].as_str()).collect::<Vec<_>>(), [Some("valid"), Some("valid")]);
+}
+
+#[test]
+fn a_list_is_one_whatever_its_first_line_and_its_size() {
+    let token = issue("ann", "user");
+    let verdicts = |text: String| -> Vec<String> {
+        let out = portcullis(&["--json", "inspect", "-"]).input(text).run().out;
+        let verdict =
+            |line: &str| serde_json::from_str::<Value>(line).expect("JSON")["verdict"].as_str().map(Into::into);
+        out.lines().filter_map(verdict).collect()
+    };
+    assert_eq!(verdicts(format!("# c\n{token}\n{token}\n")), ["invalid", "valid", "valid"]);
+    assert_eq!(verdicts(format!("{token}\n# c\n{token}\n")), ["valid", "invalid", "valid"]);
+    let long = verdicts(format!("# c\n{}", format!("{token}\n").repeat(400)));
+    assert_eq!((long.len(), long[0].as_str(), long[1].as_str()), (401, "invalid", "valid"));
+    let json = format!("{{\n  \"access_token\": \"{token}\",\n  \"id_token\": \"{}\"\n}}", issue("bob", "user"));
+    assert_eq!(verdicts(json), ["valid", "valid"], "JSON is one text, however it is laid out");
 }
