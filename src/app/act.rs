@@ -1,7 +1,7 @@
 //! What each action of the key table does.
 
 use super::field::{moved, turned};
-use super::focus::FieldKind;
+use super::focus::Screen;
 use super::history::Step;
 use super::keymap::{Action, hint};
 use super::msg::Why;
@@ -20,11 +20,11 @@ impl App {
             _ if !self.overlays.is_empty() => return self.act_on_overlay(action),
             Action::Act => return self.main_act(),
             Action::Turn(by) => self.turn(by),
-            Action::Step(by) => self.enter(self.focus.stepped(by)),
+            Action::Step(by) => self.enter(self.focus.stepped(self.screen, by)),
             Action::Row(by) => self.row(by),
             Action::Page(by) => self.page(by),
             Action::Edge(by) => self.page(by.saturating_mul(1 << 20)),
-            Action::Tick => self.tick(),
+            Action::Tick => return self.tick(),
             // A key that means something else everywhere but in the list.
             Action::Remove if self.focus.field == Some(Field::TokenRows) => return self.remove(),
             Action::Remove => {}
@@ -46,11 +46,13 @@ impl App {
             Action::FreshKey => self.overlays.push(Overlay::Confirm(Question::FreshKey)),
             Action::Undo => return self.undo(),
             Action::Redo => return self.redo(),
-            Action::Pane(pane) => self.go(Focus::entering(pane)),
+            Action::Pane(digit) => self.go(Focus::entering(self.screen.panes()[digit.clamp(1, 5) - 1])),
+            Action::Everyone => return self.call_as_everyone(),
+            Action::Group => self.group_rows(),
             Action::Help => self.overlays.push(Overlay::Help { scroll: 0 }),
             Action::Palette => self.overlays.push(Overlay::Palette(Box::new(Palette::new()))),
             Action::Settings => self.settings(),
-            Action::Gate => {}
+            Action::Screen(screen) => self.show(screen),
             Action::TimeStyle => {
                 self.time_style = self.time_style.turned(1);
                 self.say(format!("times are shown as {}", self.time_style.word()));
@@ -69,8 +71,9 @@ impl App {
             // Only where the footer offers it: a prompt must not copy what lies under it.
             Action::Copy if hint(self, action).is_some() => return self.copy(),
             Action::CopyWhy if hint(self, action).is_some() => return self.copy_why(),
-            Action::Gate => {
+            Action::Screen(screen) => {
                 self.overlays.clear();
+                self.show(screen);
                 return Vec::new();
             }
             Action::Step(by) | Action::Turn(by) => {
@@ -165,7 +168,8 @@ impl App {
                     self.overlays.push(Overlay::Token { scroll: 0 });
                 }
             }
-            Pane::Call => {
+            Pane::Policy | Pane::Who => {}
+            Pane::Call | Pane::Matrix => {
                 return self.make_call(LastCall {
                     token: self.selected().map(|entry| Arc::clone(&entry.text)),
                     tool: Arc::clone(&self.call.tool),
@@ -190,7 +194,19 @@ impl App {
     }
 
     pub(super) fn go(&mut self, to: Focus) {
+        // Undo may lead to a field of the other screen.
+        if !self.screen.panes().contains(&to.pane) {
+            self.screen = if self.screen == Screen::Gate { Screen::Matrix } else { Screen::Gate };
+        }
         self.focus = to;
+    }
+
+    /// Shows a screen, at the pane where its work begins unless the present one stands on it too.
+    fn show(&mut self, screen: Screen) {
+        self.screen = screen;
+        if !screen.panes().contains(&self.focus.pane) {
+            self.go(Focus::first(screen.panes()[0]));
+        }
     }
 
     /// Goes to a field as a form does: what is typed first takes the place of a text that stands there.
@@ -224,13 +240,18 @@ impl App {
                     self.choose_tool(tool);
                 }
             }
+            Some(Field::Cells) => self.choose_column(by),
+            Some(Field::Rules) => {
+                self.matrix.permission = moved(self.matrix.permission, by, self.auth.rules.policy.permissions().len());
+            }
+            Some(Field::WhoView) => self.matrix.turn_view(by),
             Some(_) => {}
         }
     }
 
     fn go_pane(&mut self, by: isize) {
-        let at = self.focus.pane.digit() - 1;
-        self.go(Focus { pane: Pane::ALL[turned(at, by, Pane::ALL.len())], field: None });
+        let panes = self.screen.panes();
+        self.go(Focus { pane: panes[turned(self.focus.pane.digit() - 1, by, panes.len())], field: None });
     }
 
     fn row(&mut self, by: isize) {
@@ -239,6 +260,9 @@ impl App {
             Some(Field::TokenRows) => self.choose_token(moved(self.selected_row(), by, self.auth.tokens.len() + 1)),
             Some(Field::ActivityRows) => self.choose_record(by),
             Some(Field::InspectView) => self.scroll_inspect(by),
+            Some(Field::Cells) => self.choose_matrix_row(moved(self.matrix_row(), by, self.matrix_rows())),
+            Some(Field::Rules) => self.choose_column(by),
+            Some(Field::WhoView) => self.matrix.scroll = moved(self.matrix.scroll, by, self.drawn.who_end + 1),
             Some(field) => {
                 let fields = field.pane().fields();
                 let at = fields.iter().position(|f| *f == field).unwrap_or(0);
@@ -256,6 +280,14 @@ impl App {
             }
             Pane::Activity => self.choose_record(rows(self.drawn.activity)),
             Pane::Inspect => self.scroll_inspect(by.saturating_mul(10)),
+            Pane::Matrix => {
+                self.choose_matrix_row(moved(self.matrix_row(), rows(self.drawn.matrix), self.matrix_rows()));
+            }
+            Pane::Policy => self.choose_column(rows(self.drawn.rules)),
+            Pane::Who => {
+                let by = by.saturating_mul(10);
+                self.matrix.scroll = moved(self.matrix.scroll, by, self.drawn.who_end + 1);
+            }
             Pane::Issue | Pane::Call => {}
         }
     }
@@ -270,11 +302,17 @@ impl App {
         self.inspect_scroll = moved(self.inspect_scroll, by, self.drawn.inspect_end + 1);
     }
 
-    fn tick(&mut self) {
-        if self.focus.field.is_some_and(|field| field.kind() == FieldKind::Ticks) {
-            self.history.push(Step::Issue(Field::Permissions, Box::new(self.issue.clone())));
-            self.issue.toggle();
+    fn tick(&mut self) -> Vec<Effect> {
+        match self.focus.field {
+            Some(Field::Permissions) => {
+                self.history.push(Step::Issue(Field::Permissions, Box::new(self.issue.clone())));
+                self.issue.toggle();
+            }
+            Some(Field::Rules) => return self.tick_rule(),
+            Some(Field::Cells) => return self.expect_cell(),
+            _ => {}
         }
+        Vec::new()
     }
 
     fn quit(&mut self) -> Vec<Effect> {

@@ -8,7 +8,9 @@ impl App {
     pub fn copy_what(&self) -> Option<&'static str> {
         match self.focus.pane {
             Pane::Issue | Pane::Tokens | Pane::Inspect => self.selected().map(|_| "copy token"),
-            Pane::Call => self.last_call.as_ref().and_then(|last| last.called.as_ref()).map(|_| "copy last answer"),
+            Pane::Call | Pane::Matrix | Pane::Policy | Pane::Who => {
+                self.last_call.as_ref().and_then(|last| last.called.as_ref()).map(|_| "copy last answer")
+            }
             Pane::Activity => self.activity_row().map(|_| "copy answer"),
         }
     }
@@ -17,7 +19,7 @@ impl App {
     pub fn explains(&self) -> bool {
         match self.focus.pane {
             Pane::Issue | Pane::Tokens | Pane::Inspect => self.inspection.is_some(),
-            Pane::Call => true,
+            Pane::Call | Pane::Matrix | Pane::Policy | Pane::Who => true,
             Pane::Activity => self.activity_row().is_some(),
         }
     }
@@ -27,7 +29,7 @@ impl App {
             Pane::Issue | Pane::Tokens | Pane::Inspect => {
                 self.selected().map(|entry| (entry.text.to_string(), format!("token {}", entry.id)))
             }
-            Pane::Call => self
+            Pane::Call | Pane::Matrix | Pane::Policy | Pane::Who => self
                 .last_call
                 .as_ref()
                 .and_then(|last| last.called.as_ref())
@@ -43,7 +45,7 @@ impl App {
                 let now = self.times.judged;
                 self.inspection.as_ref().map(|inspection| explain_inspection(inspection, &self.auth.rules, now))
             }
-            Pane::Call => {
+            Pane::Call | Pane::Matrix | Pane::Policy | Pane::Who => {
                 let id = self.selected().map(|entry| entry.id);
                 let when = format!("judged for {}", self.times.judged.rfc3339());
                 Some(explain_decision(&self.preview(), id, &self.call.tool, &when))

@@ -20,6 +20,16 @@ pub struct Drawn {
     pub tokens: Window,
     /// First row and number of rows that Activity shows.
     pub activity: Window,
+    /// First row and number of rows that the matrix shows.
+    pub matrix: Window,
+    /// First column and number of columns that the matrix shows.
+    pub columns: Window,
+    /// First row and number of rows that the policy shows.
+    pub rules: Window,
+    /// First column and number of columns that the policy shows.
+    pub permissions: Window,
+    /// How far the pane of who may what can be scrolled.
+    pub who_end: usize,
     /// How far the Inspect pane can be scrolled.
     pub inspect_end: usize,
     /// How far the top overlay can be scrolled.
@@ -71,6 +81,10 @@ pub enum Target {
     Tick(usize),
     TokenRow(usize),
     ActivityRow(usize),
+    /// A cell of the matrix: row and column.
+    Cell(usize, usize),
+    /// A cell of the policy: tool and permission.
+    Rule(usize, usize),
     PaletteRow(usize),
     Setting(SettingsField),
     Do(Action),
@@ -83,6 +97,13 @@ pub enum Target {
 }
 
 impl Drawn {
+    /// What the next frame goes on from: where its lists were scrolled to.
+    #[must_use]
+    pub fn kept(&self, at: NumericDate) -> Self {
+        let Self { tokens, activity, matrix, columns, rules, permissions, .. } = *self;
+        Self { at, tokens, activity, matrix, columns, rules, permissions, ..Self::default() }
+    }
+
     /// What lies under the mouse: the target on top.
     pub fn hit(&self, column: u16, row: u16) -> Option<Target> {
         self.targets.iter().rev().find(|(area, _)| area.holds(column, row)).map(|(_, target)| *target)

@@ -1,6 +1,44 @@
-//! Where the user is: a pane, and a field in it.
+//! Where the user is: a screen, a pane on it, and a field in that.
 
-/// A pane of the Gate screen; its number is the digit that chooses it.
+/// A screen: five panes over the one token list.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[expect(missing_docs, reason = "the names are the titles on the screen")]
+pub enum Screen {
+    #[default]
+    Gate,
+    Matrix,
+}
+
+impl Screen {
+    /// Every screen, in the order of their keys.
+    pub const ALL: [Self; 2] = [Self::Gate, Self::Matrix];
+
+    /// The title on the screen.
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::Gate => "Gate",
+            Self::Matrix => "Matrix",
+        }
+    }
+
+    /// The key that shows it.
+    pub const fn key(self) -> &'static str {
+        match self {
+            Self::Gate => "F2",
+            Self::Matrix => "F3",
+        }
+    }
+
+    /// Its panes, in the order of the digits. Call and Activity are the same on both.
+    pub const fn panes(self) -> [Pane; 5] {
+        match self {
+            Self::Gate => [Pane::Issue, Pane::Tokens, Pane::Inspect, Pane::Call, Pane::Activity],
+            Self::Matrix => [Pane::Matrix, Pane::Policy, Pane::Who, Pane::Call, Pane::Activity],
+        }
+    }
+}
+
+/// A pane; its number on a screen is the digit that chooses it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[expect(missing_docs, reason = "the names are the titles on the screen")]
 pub enum Pane {
@@ -9,15 +47,21 @@ pub enum Pane {
     Inspect,
     Call,
     Activity,
+    Matrix,
+    Policy,
+    Who,
 }
 
 impl Pane {
-    /// Every pane, in the order of the digits.
-    pub const ALL: [Self; 5] = [Self::Issue, Self::Tokens, Self::Inspect, Self::Call, Self::Activity];
-
     /// The digit that chooses it.
-    pub fn digit(self) -> usize {
-        Self::ALL.iter().position(|pane| *pane == self).map_or(0, |n| n + 1)
+    pub const fn digit(self) -> usize {
+        match self {
+            Self::Issue | Self::Matrix => 1,
+            Self::Tokens | Self::Policy => 2,
+            Self::Inspect | Self::Who => 3,
+            Self::Call => 4,
+            Self::Activity => 5,
+        }
     }
 
     /// The title on the screen.
@@ -28,6 +72,9 @@ impl Pane {
             Self::Inspect => "Inspect",
             Self::Call => "Call",
             Self::Activity => "Activity",
+            Self::Matrix => "Matrix",
+            Self::Policy => "Policy",
+            Self::Who => "Who may",
         }
     }
 
@@ -49,6 +96,9 @@ impl Pane {
             Self::Inspect => &[Field::InspectView],
             Self::Call => &[Field::CallToken, Field::CallTool, Field::CallArguments],
             Self::Activity => &[Field::ActivityRows],
+            Self::Matrix => &[Field::Cells],
+            Self::Policy => &[Field::Rules],
+            Self::Who => &[Field::WhoView],
         }
     }
 }
@@ -72,6 +122,9 @@ pub enum Field {
     CallTool,
     CallArguments,
     ActivityRows,
+    Cells,
+    Rules,
+    WhoView,
 }
 
 /// What a field does with keys.
@@ -82,6 +135,7 @@ pub enum FieldKind {
     Ticks,
     Choice,
     Rows,
+    Grid,
 }
 
 impl Field {
@@ -103,6 +157,9 @@ impl Field {
             Self::CallTool => "tool",
             Self::CallArguments => "args",
             Self::ActivityRows => "calls",
+            Self::Cells => "cells",
+            Self::Rules => "rules",
+            Self::WhoView => "show",
         }
     }
 
@@ -110,7 +167,8 @@ impl Field {
     pub const fn kind(self) -> FieldKind {
         match self {
             Self::Permissions => FieldKind::Ticks,
-            Self::Preset | Self::InspectView | Self::CallToken | Self::CallTool => FieldKind::Choice,
+            Self::Preset | Self::InspectView | Self::CallToken | Self::CallTool | Self::WhoView => FieldKind::Choice,
+            Self::Cells | Self::Rules => FieldKind::Grid,
             Self::TokenRows | Self::ActivityRows => FieldKind::Rows,
             _ => FieldKind::Text,
         }
@@ -118,7 +176,8 @@ impl Field {
 
     /// The pane it belongs to.
     pub fn pane(self) -> Pane {
-        Pane::ALL.into_iter().find(|pane| pane.fields().contains(&self)).unwrap_or(Pane::Issue)
+        let mut panes = Screen::ALL.into_iter().flat_map(Screen::panes);
+        panes.find(|pane| pane.fields().contains(&self)).unwrap_or(Pane::Issue)
     }
 }
 
@@ -147,10 +206,10 @@ impl Focus {
         Self { pane: field.pane(), field: Some(field) }
     }
 
-    /// At the next (`1`) or previous (`-1`) field, across panes.
+    /// At the next (`1`) or previous (`-1`) field, across the panes of a screen.
     #[must_use]
-    pub fn stepped(self, by: isize) -> Self {
-        let all: Vec<Field> = Pane::ALL.into_iter().flat_map(Pane::fields).copied().collect();
+    pub fn stepped(self, screen: Screen, by: isize) -> Self {
+        let all: Vec<Field> = screen.panes().into_iter().flat_map(Pane::fields).copied().collect();
         let Some(field) = self.field else {
             let fields = self.pane.fields();
             return Self { field: if by > 0 { fields.first() } else { fields.last() }.copied(), ..self };
@@ -166,17 +225,26 @@ mod tests {
 
     #[test]
     fn tab_alone_reaches_every_field_and_comes_back() {
-        let start = Focus::first(Pane::Issue);
-        let mut seen = vec![];
-        let mut focus = start;
-        loop {
-            seen.extend(focus.field);
-            focus = focus.stepped(1);
-            if focus == start {
-                break;
+        for screen in Screen::ALL {
+            let start = Focus::first(screen.panes()[0]);
+            let mut seen = vec![];
+            let mut focus = start;
+            loop {
+                seen.extend(focus.field);
+                focus = focus.stepped(screen, 1);
+                if focus == start {
+                    break;
+                }
+                assert_eq!(focus.stepped(screen, -1).field, seen.last().copied());
             }
-            assert_eq!(focus.stepped(-1).field, seen.last().copied());
+            assert_eq!(seen.len(), screen.panes().into_iter().map(|pane| pane.fields().len()).sum::<usize>());
         }
-        assert_eq!(seen.len(), Pane::ALL.into_iter().map(|pane| pane.fields().len()).sum::<usize>());
+    }
+
+    #[test]
+    fn a_digit_is_the_place_of_a_pane_on_its_screen() {
+        for screen in Screen::ALL {
+            assert_eq!(screen.panes().map(Pane::digit), [1, 2, 3, 4, 5]);
+        }
     }
 }

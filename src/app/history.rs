@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::issue::IssueForm;
 use super::msg::Why;
 use super::{App, CallForm, Effect, Field, Focus};
-use crate::auth::TokenEntry;
+use crate::auth::{Policy, TokenEntry};
 
 /// Something that can be undone. It may hold a token, so it has no `Debug`.
 pub enum Step {
@@ -17,6 +17,8 @@ pub enum Step {
     Loaded(Box<CallForm>, Option<u64>),
     /// The token of this text was given another label; this is the one it had.
     Labelled(Arc<str>, Option<Arc<str>>),
+    /// The policy was changed in this field; this is how it was.
+    Policy(Field, Arc<Policy>),
     /// A token was removed.
     Removed(TokenEntry),
     /// A removal was undone: the token that is to be removed again. By its text, because a paste that was undone and
@@ -169,6 +171,11 @@ impl App {
                 let effects = entry.map(|entry| Effect::Label(entry.number, label)).into_iter().collect();
                 let present = entry.and_then(|entry| entry.label.clone());
                 (Some(Step::Labelled(text, present)), effects)
+            }
+            Step::Policy(field, policy) => {
+                let present = Arc::clone(&self.auth.rules.policy);
+                self.go(Focus::at(field));
+                (Some(Step::Policy(field, present)), vec![Effect::SetPolicy(policy)])
             }
             Step::Removed(entry) => {
                 let text = Arc::clone(&entry.text);

@@ -12,6 +12,7 @@ pub mod history;
 pub mod issue;
 pub mod key;
 pub mod keymap;
+pub mod matrix;
 pub mod msg;
 pub mod overlay;
 mod paste;
@@ -23,7 +24,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use drawn::{Area, Drawn, Target};
-pub use focus::{Field, FieldKind, Focus, Pane};
+pub use focus::{Field, FieldKind, Focus, Pane, Screen};
 pub use msg::{Called, Effect, Mouse, MouseKind, Msg, Times};
 pub use update::update;
 
@@ -32,6 +33,7 @@ use crate::{text, tools};
 use field::{Lines, TextField};
 use history::History;
 use issue::IssueForm;
+use matrix::Matrix;
 use overlay::Overlay;
 use times::{TimeStyle, Zone};
 
@@ -45,6 +47,8 @@ pub struct App {
     pub drawn: Drawn,
     /// Columns and rows of the terminal.
     pub size: (u16, u16),
+    /// The screen shown.
+    pub screen: Screen,
     /// Where the keys go.
     pub focus: Focus,
     /// The Issue pane's form.
@@ -55,6 +59,8 @@ pub struct App {
     pub selected: Option<u64>,
     /// The selected token, inspected under the present rules.
     pub inspection: Option<Arc<Inspection>>,
+    /// What the Matrix screen remembers.
+    pub matrix: Matrix,
     /// What the Inspect pane shows.
     pub view: InspectView,
     /// Rows of the Inspect pane scrolled past.
@@ -153,7 +159,9 @@ impl App {
             times,
             drawn: Drawn::default(),
             size: (80, 24),
+            screen: Screen::default(),
             focus: Focus::at(Field::UserId),
+            matrix: Matrix::default(),
             issue,
             call: CallForm { tool: "".into(), arguments: TextField::new("", Lines::Many), touched: false },
             selected: auth.tokens.first().map(|entry| entry.number),
@@ -186,7 +194,8 @@ impl App {
             Duration::from_micros(left.unsigned_abs())
         });
         let toast = self.toast.as_ref().map(|toast| toast.until.saturating_sub(self.times.mono));
-        counted.into_iter().chain(toast).min()
+        let marks = self.matrix.marked_until().map(|until| until.saturating_sub(self.times.mono));
+        counted.into_iter().chain(toast).chain(marks).min()
     }
 
     /// The selected token.

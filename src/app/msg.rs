@@ -43,6 +43,8 @@ pub enum Msg {
         /// What came back.
         call: Box<Called>,
     },
+    /// The calls of everyone came back, in the order in which they were asked for.
+    CalledEach(Vec<Called>),
     /// The policy of a file, or a sentence that says why there is none.
     Policy(Result<Arc<Policy>, String>),
     /// Something outside went wrong; the sentence is safe to show.
@@ -125,8 +127,19 @@ pub enum Effect {
         /// The arguments, as JSON text.
         arguments: String,
     },
+    /// Call a tool once with each of these tokens.
+    CallEach {
+        /// The tokens, or none.
+        tokens: Vec<Option<Arc<str>>>,
+        /// The tool.
+        tool: Arc<str>,
+        /// The arguments, as JSON text.
+        arguments: String,
+    },
     /// Decide on these rules from now on.
     SetRules(Box<Rules>),
+    /// Decide on this policy from now on.
+    SetPolicy(Arc<Policy>),
     /// Make a key of random bytes and decide with it from now on.
     FreshKey,
     /// Read a policy file and decide on it from now on.

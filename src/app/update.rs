@@ -5,7 +5,7 @@ use super::key::{Code, Key};
 use super::keymap::{self, Action};
 use super::msg::Why;
 use super::overlay::Overlay;
-use super::{App, Called, Effect, Field, Focus, LastCall, Mouse, MouseKind, Msg, Pane, Target};
+use super::{App, Called, Effect, Field, Focus, LastCall, Mouse, MouseKind, Msg, Pane, Screen, Target};
 use crate::auth::{IssueError, TokenEntry};
 use crate::text::{self, words};
 use std::sync::Arc;
@@ -17,6 +17,7 @@ pub fn update(app: &mut App, msg: Msg) -> Vec<Effect> {
     if app.toast.as_ref().is_some_and(|toast| toast.until <= app.times.mono) {
         app.toast = None;
     }
+    app.matrix.forget(app.times.mono);
     match msg {
         Msg::Key(key) => app.key(key),
         Msg::Mouse(mouse) => app.mouse(mouse),
@@ -30,6 +31,7 @@ pub fn update(app: &mut App, msg: Msg) -> Vec<Effect> {
         Msg::Added(tokens) => app.added(&tokens),
         Msg::Removed(entry, why) => app.removed(entry, why),
         Msg::Called { id, call } => app.called(id, *call),
+        Msg::CalledEach(answers) => app.called_each(answers),
         Msg::Policy(result) => app.policy_read(result),
         Msg::Failed(sentence) => app.failed(sentence),
     }
@@ -113,6 +115,11 @@ impl App {
             }
             Some(Pane::Inspect) => self.scroll_inspect(by),
             Some(Pane::Activity) => self.choose_record(by),
+            Some(Pane::Matrix) => {
+                self.choose_matrix_row(super::field::moved(self.matrix_row(), by, self.matrix_rows()));
+            }
+            Some(Pane::Policy) => self.choose_column(by),
+            Some(Pane::Who) => self.matrix.scroll = super::field::moved(self.matrix.scroll, by, self.drawn.who_end + 1),
             _ => {}
         }
         Vec::new()
@@ -130,6 +137,22 @@ impl App {
             Some(Target::TokenRow(row)) => {
                 self.go(Focus::at(Field::TokenRows));
                 self.choose_token(row);
+            }
+            Some(Target::Cell(row, column)) => {
+                let here = self.focus.field == Some(Field::Cells);
+                let again = here && (self.matrix_row(), self.column()) == (row, Some(column));
+                self.go(Focus::at(Field::Cells));
+                self.choose_matrix_row(row);
+                self.choose_place(column);
+                if again {
+                    return self.act(Action::Act);
+                }
+            }
+            Some(Target::Rule(row, permission)) => {
+                self.go(Focus::at(Field::Rules));
+                self.choose_place(row);
+                self.matrix.permission = permission;
+                return self.act(Action::Tick);
             }
             Some(Target::ActivityRow(place)) => {
                 let again = self.focus.pane == Pane::Activity && self.activity_place() == place;
@@ -171,6 +194,8 @@ impl App {
         if self.issue.ticks.iter().map(|(name, _)| name).ne(policy.permissions()) {
             self.issue.follow(&policy);
         }
+        let mono = self.times.mono;
+        self.matrix.follow(&mut self.auth, mono);
         self.refresh();
         Vec::new()
     }
@@ -239,7 +264,7 @@ impl App {
         }
         self.in_flight = None;
         self.record = None;
-        if self.focus.pane != Pane::Call {
+        if self.screen == Screen::Gate && self.focus.pane != Pane::Call {
             let tool = text::name(&called.record.tool, 32);
             self.say(format!("{tool}: {}, {}", called.decision.verdict().word(), called.decision.sentence()));
         }

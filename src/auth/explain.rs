@@ -54,7 +54,8 @@ fn note(check: Check, rules: &Rules, reason: Option<&Reason>) -> String {
 
 /// Why a call is decided as it is; `when` says for which instant, as a phrase.
 pub fn explain_decision(decision: &Decision, token: Option<TokenId>, tool: &str, when: &str) -> String {
-    let mut out = format!("{} {}: {}", decision.verdict().word(), decision.code(), decision.sentence());
+    let code = decision.reason().map_or_else(String::new, |reason| format!(" {}", reason.code()));
+    let mut out = format!("{}{code}: {}", decision.verdict().word(), decision.sentence());
     let token = token.map_or_else(|| "no token".to_owned(), |id| format!("token {id}"));
     let who = decision.subject.as_deref().map_or_else(String::new, |name| format!(" ({})", text::name(name, 64)));
     let _ = write!(out, "\n{token}{who}, tool {}, {when}", text::name(tool, 64));

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use super::activity::{Activity, Record};
 use super::date::NumericDate;
 use super::inspection::Judged;
+use super::policy::Policy;
 use super::rules::Rules;
 use super::token::TokenId;
 
@@ -119,6 +120,12 @@ impl AuthState {
         self.rules = Arc::new(rules);
     }
 
+    /// A new policy. It says nothing about tokens, so none is judged again.
+    pub fn set_policy(&mut self, policy: Arc<Policy>) {
+        self.revision += 1;
+        self.rules = Arc::new(Rules { policy, ..(*self.rules).clone() });
+    }
+
     /// Adds a token, unless it is there already; answers with its number and whether it is new.
     pub fn add(&mut self, text: impl Into<Arc<str>>, provenance: Provenance, now: NumericDate) -> (u64, bool) {
         let text = text.into();
@@ -193,6 +200,8 @@ pub struct Snapshot {
     pub activity: Activity,
     /// The revision copied.
     pub revision: u64,
+    /// The rules and tokens as they were before the rules changed last; whoever looks at them takes them.
+    pub before: Option<(Arc<Rules>, Arc<Vec<TokenEntry>>)>,
 }
 
 impl Snapshot {
@@ -203,6 +212,7 @@ impl Snapshot {
             tokens: Arc::clone(&state.tokens),
             activity: state.activity.clone(),
             revision: state.revision,
+            before: None,
         }
     }
 
@@ -220,6 +230,9 @@ impl Snapshot {
     pub fn follow(&mut self, state: &AuthState) -> bool {
         if self.revision == state.revision {
             return false;
+        }
+        if !Arc::ptr_eq(&self.rules, &state.rules) {
+            self.before = Some((Arc::clone(&self.rules), Arc::clone(&self.tokens)));
         }
         self.rules = Arc::clone(&state.rules);
         self.tokens = Arc::clone(&state.tokens);

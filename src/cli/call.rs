@@ -1,5 +1,6 @@
 //! `portcullis call`: the Call pane without the console. The answer goes to standard output, why to standard error.
 
+use super::json::Decided;
 use super::options::CallArgs;
 use super::{CliError, Exit, Ground, Headless, json};
 use crate::auth::explain::explain_record;
@@ -8,7 +9,7 @@ use crate::gate::CallRequest;
 use crate::tools::Given;
 
 /// Calls a tool.
-pub fn run(on: &mut Headless<'_>, args: &CallArgs, ground: &Ground) -> Result<Exit, CliError> {
+pub fn run(on: &mut Headless<'_>, args: &CallArgs, ground: &Ground, json: bool) -> Result<Exit, CliError> {
     let gate = ground.gate()?;
     let is_json = |word: &str| word.trim_start().starts_with(['{', '[']);
     let (token, tool, arguments) = match args.words.as_slice() {
@@ -18,6 +19,7 @@ pub fn run(on: &mut Headless<'_>, args: &CallArgs, ground: &Ground) -> Result<Ex
         [token, tool, arguments, ..] => (Some(token.as_str()), tool, arguments.as_str()),
         [] => return Err(CliError::Usage("no tool; name the one to call".to_owned())),
     };
+    let tool = Headless::tool(tool, "TOKEN TOOL ARGUMENTS")?;
     let token = on.asked(token, args.no_token)?;
     // The token may have been waited for.
     let now = ground.now();
@@ -36,7 +38,15 @@ pub fn run(on: &mut Headless<'_>, args: &CallArgs, ground: &Ground) -> Result<Ex
     };
     // The tool has been called: its answer must not be lost with the explanation.
     let answered = json::line(on.out, &called.outcome.answer()).and_then(|()| on.out.flush());
-    let _ = writeln!(on.err, "{}", explain_record(&called.record));
+    // A standard error that is gone is no further trouble.
+    let _ = match json {
+        true => {
+            let mut decided = Decided::new(&called.decision, called.record.token_id, tool, now);
+            decided.trouble = called.outcome.trouble();
+            json::line(on.err, &decided)
+        }
+        false => writeln!(on.err, "{}", explain_record(&called.record)),
+    };
     answered?;
     Ok(on.known)
 }

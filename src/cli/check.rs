@@ -21,6 +21,7 @@ pub fn run(
         [token, tool, ..] => (Some(token.as_str()), tool),
         [] => return Err(CliError::Usage("no tool; name the one to decide on".to_owned())),
     };
+    let tool = Headless::tool(tool, "TOKEN TOOL")?;
     let token = on.asked(token, args.no_token)?;
     // The token may have been waited for.
     let now = ground.now();

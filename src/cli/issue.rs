@@ -1,17 +1,17 @@
 //! `portcullis issue`: the Issue pane without the console.
 
-use std::io::Write;
+use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
 use super::options::IssueArgs;
-use super::{CliError, Exit, Ground, json};
+use super::{CliError, Exit, Ground, Headless, json};
 use crate::auth::issue::exact_value;
 use crate::auth::{IssueRequest, TokenId};
 use crate::text;
 
 /// Signs a token and prints it.
-pub fn run(out: &mut dyn Write, args: &IssueArgs, ground: &Ground, json: bool) -> Result<Exit, CliError> {
+pub fn run(on: &mut Headless<'_>, args: &IssueArgs, ground: &Ground, json: bool) -> Result<Exit, CliError> {
     let now = ground.now();
     let gate = ground.gate()?;
     let usual = ground.request(&args.user, now);
@@ -23,10 +23,14 @@ pub fn run(out: &mut dyn Write, args: &IssueArgs, ground: &Ground, json: bool) -
         ..usual
     };
     let token = gate.issue(&request, now)?;
+    // It is signed as asked for; what is odd about it is better known now than at its first refusal.
+    for finding in gate.shared().rules().inspect(Arc::clone(&token)).findings_at(now) {
+        on.say(finding);
+    }
     if json {
-        json::line(out, &json!({ "token_id": TokenId::of(&token).to_string(), "token": *token }))?;
+        json::line(on.out, &json!({ "token_id": TokenId::of(&token).to_string(), "token": *token }))?;
     } else {
-        writeln!(out, "{token}")?;
+        writeln!(on.out, "{token}")?;
     }
     Ok(Exit::Good)
 }

@@ -170,6 +170,9 @@ pub struct Decided<'a> {
     tool: &'a str,
     judged_for: Time,
     checks: Vec<Checked>,
+    /// Of a call that was allowed: why it came to nothing, if it did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trouble: Option<&'a str>,
 }
 
 impl<'a> Decided<'a> {
@@ -192,6 +195,7 @@ impl<'a> Decided<'a> {
             tool,
             judged_for: now.into(),
             checks: decision.trace().map(checked).collect(),
+            trouble: None,
         }
     }
 }

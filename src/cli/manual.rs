@@ -23,7 +23,8 @@ pub fn completions(out: &mut dyn Write, shell: Shell) -> Result<Exit, CliError> 
 pub fn man(out: &mut dyn Write, dir: Option<&Path>) -> Result<Exit, CliError> {
     match dir {
         None => Man::new(Options::command()).render(out)?,
-        Some(dir) => clap_mangen::generate_to(Options::command(), dir)
+        Some(dir) => std::fs::create_dir_all(dir)
+            .and_then(|()| clap_mangen::generate_to(Options::command(), dir))
             .map_err(|error| config::unreadable("directory", dir, error))?,
     }
     Ok(Exit::Good)

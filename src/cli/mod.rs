@@ -22,6 +22,7 @@ use clap::ColorChoice;
 
 use crate::auth::{IssueError, Verdict};
 use crate::config::{self, ConfigError};
+use crate::text;
 
 pub use ground::{Beginning, Environment, Ground};
 use options::PolicyCommand;
@@ -128,6 +129,14 @@ impl Headless<'_> {
         let _ = writeln!(self.err, "portcullis: {text}");
     }
 
+    /// A word that is meant for a tool and is a token: somebody forgot the tool, or gave the two the other way round.
+    fn tool<'w>(word: &'w str, wanted: &str) -> Result<&'w str, CliError> {
+        match text::read_token(word).tokens.is_empty() {
+            true => Ok(word),
+            false => Err(CliError::Usage(format!("a token stands where the tool should; write {wanted}"))),
+        }
+    }
+
     fn dispatch(&mut self, options: &Options, command: &Command) -> Result<Exit, CliError> {
         if options.demo {
             return Err(CliError::Usage("--demo is for the console; a command has no use for it".to_owned()));
@@ -146,7 +155,10 @@ impl Headless<'_> {
         let ground = || Ground::new(&settings, &self.environment);
         let paint = self.paint(settings.color.unwrap_or(ColorChoice::Auto));
         match command {
-            Command::Issue(args) => issue::run(self.out, args, &ground()?, settings.json),
+            Command::Issue(args) => {
+                let ground = ground()?;
+                issue::run(self, args, &ground, settings.json)
+            }
             Command::Inspect(args) => {
                 let ground = ground()?;
                 inspect::run(self, args, &ground, settings.json, paint)
@@ -157,7 +169,7 @@ impl Headless<'_> {
             }
             Command::Call(args) => {
                 let ground = ground()?;
-                call::run(self, args, &ground)
+                call::run(self, args, &ground, settings.json)
             }
             Command::Matrix(args) => {
                 let ground = ground()?;

@@ -42,6 +42,12 @@ Environment:
   PORTCULLIS_CONFIG  the configuration file, where --config names none
   NO_COLOR           no colour, unless --color always
 
+Configuration: portcullis/portcullis.toml in the configuration directory ($XDG_CONFIG_HOME, ~/.config);
+keys are secret-file, policy, lifetime, leeway, issuer, audience; paths in it count from its directory.
+
+Policy: TOML, for each tool [tools.NAME] with permissions = [\"…\"] of which any one suffices. Built in are
+read_data (user or admin), write_data (admin) and delete_data (admin).
+
 A secret may be written as it is, as hex: and hexadecimal, or as b64: and base64.
 Durations are words: 90s, 15m, 1h, 7d, 1h30m.
 
@@ -209,8 +215,9 @@ pub struct InspectArgs {
 #[derive(Debug, Args)]
 #[command(override_usage = "portcullis check [OPTIONS] [TOKEN|-] TOOL")]
 pub struct CheckArgs {
-    /// The token (- reads it from standard input; without one it is `PORTCULLIS_TOKEN`), and the tool
-    #[arg(required = true, num_args = 1..=2, value_names = ["TOKEN", "TOOL"])]
+    /// The token, or a text that holds it (a header, a curl line, JSON), and the tool. Without a token it is
+    /// `PORTCULLIS_TOKEN`; - reads standard input and takes the first one
+    #[arg(required = true, num_args = 1..=2, value_name = "[TOKEN] TOOL")]
     pub words: Vec<String>,
 
     /// Decide for a caller without a token
@@ -226,9 +233,10 @@ pub struct CheckArgs {
 #[derive(Debug, Args)]
 #[command(override_usage = "portcullis call [OPTIONS] [TOKEN|-] TOOL [ARGUMENTS]")]
 pub struct CallArgs {
-    /// The token (- reads it from standard input; without one it is `PORTCULLIS_TOKEN`), the tool, and its arguments as
-    /// a JSON object, {} unless given. Of two words the second one is the arguments if it begins with { or [
-    #[arg(required = true, num_args = 1..=3, value_names = ["TOKEN", "TOOL", "ARGUMENTS"])]
+    /// The token, or a text that holds it (a header, a curl line, JSON), the tool, and its arguments as a JSON object,
+    /// {} unless given. Without a token it is `PORTCULLIS_TOKEN`; - reads standard input and takes the first one. Of
+    /// two words the second one is the arguments if it begins with { or [
+    #[arg(required = true, num_args = 1..=3, value_name = "[TOKEN] TOOL [ARGUMENTS]")]
     pub words: Vec<String>,
 
     /// Call without a token

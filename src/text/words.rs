@@ -127,6 +127,10 @@ pub fn parse_duration(text: &str) -> Result<Duration, NotADuration> {
     if text.bytes().all(|b| b == b'0') && !text.is_empty() {
         return Ok(Duration::ZERO);
     }
+    // Its capital letter is a month, one key away from a minute.
+    if text.contains('M') {
+        return Err(NotADuration::Unreadable);
+    }
     let duration = humantime::parse_duration(text).map_err(|error| match error {
         humantime::DurationError::NumberOverflow => NotADuration::TooLong,
         _ => NotADuration::Unreadable,

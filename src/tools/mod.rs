@@ -2,8 +2,12 @@
 
 use serde_json::{Map, Value, json};
 
+use serde_json::error::Category;
+
 use crate::auth::Policy;
+use crate::auth::issue::exact_value;
 use crate::auth::policy::ToolRule;
+use crate::text::display_safe;
 
 /// The arguments of a tool: a JSON object.
 pub type Arguments = Map<String, Value>;
@@ -83,8 +87,12 @@ pub enum Given<'a> {
 pub fn arguments(given: Given<'_>, rule: Option<&ToolRule>) -> Result<Arguments, String> {
     let value = match given {
         Given::Json(value) => value.clone(),
-        Given::Text(text) => serde_json::from_str(text).map_err(|error| {
-            let what = if error.is_eof() { "the JSON ends early" } else { "not JSON" };
+        Given::Text(text) => exact_value(text).map_err(|error| {
+            let what = match error.classify() {
+                Category::Eof => "the JSON ends early".to_owned(),
+                Category::Data => words(&error),
+                Category::Syntax | Category::Io => "not JSON".to_owned(),
+            };
             format!("arguments: {what} at line {}, column {}", error.line(), error.column())
         })?,
     };
@@ -98,6 +106,12 @@ pub fn arguments(given: Given<'_>, rule: Option<&ToolRule>) -> Result<Arguments,
             Err(format!("arguments: {kind}, not a JSON object"))
         }
     }
+}
+
+/// What a data error says, without the place that the parser puts behind it. Safe to show.
+fn words(error: &serde_json::Error) -> String {
+    let said = error.to_string();
+    display_safe(said.split(" at line ").next().unwrap_or_default(), 100)
 }
 
 #[cfg(test)]

@@ -57,16 +57,14 @@ fn run(effect: Effect, gate: &AuthenticatedMcpServer, times: Times) -> Option<Ms
             None
         }
         Effect::Call { id, token, tool, arguments } => {
-            let called = gate.call(&CallRequest {
-                token: token.as_deref(),
-                tool: &tool,
-                arguments: Given::Text(&arguments),
-                origin: crate::auth::Origin::Console,
-                at: times.real,
-                judged_at: times.judged,
-            });
-            let (decision, outcome, record) = (called.decision, called.outcome, called.record);
-            Some(Msg::Called { id, call: Box::new(Called { decision, outcome, record }) })
+            Some(Msg::Called { id, call: Box::new(call(gate, token.as_deref(), &tool, &arguments, times)) })
+        }
+        Effect::CallEach { tokens, tool, arguments } => Some(Msg::CalledEach(
+            tokens.iter().map(|token| call(gate, token.as_deref(), &tool, &arguments, times)).collect(),
+        )),
+        Effect::SetPolicy(policy) => {
+            shared.update(|state| state.set_policy(policy));
+            None
         }
         Effect::SetRules(rules) => {
             shared.update(|state| state.set_rules(*rules));
@@ -87,6 +85,18 @@ fn run(effect: Effect, gate: &AuthenticatedMcpServer, times: Times) -> Option<Ms
             path => config::policy(Path::new(path)).map_err(|error| error.to_string()),
         })),
     }
+}
+
+fn call(gate: &AuthenticatedMcpServer, token: Option<&str>, tool: &str, arguments: &str, times: Times) -> Called {
+    let called = gate.call(&CallRequest {
+        token,
+        tool,
+        arguments: Given::Text(arguments),
+        origin: crate::auth::Origin::Console,
+        at: times.real,
+        judged_at: times.judged,
+    });
+    Called { decision: called.decision, outcome: called.outcome, record: called.record }
 }
 
 /// Brings the console's copy of the shared state up to date.

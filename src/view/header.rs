@@ -5,18 +5,22 @@ use ratatui::text::Line;
 
 use super::canvas::Canvas;
 use super::theme::Meaning;
-use crate::app::Target;
 use crate::app::keymap::Action;
+use crate::app::{Screen, Target};
 use crate::text;
 
 pub fn render(canvas: &mut Canvas, area: Rect) {
     let keys = &canvas.app.auth.rules.keys;
     let (origin, is_weak) = keys.signing().map_or(("none", true), |key| (key.origin().word(), key.is_weak()));
     let mut left = Line::from(vec![canvas.span(" portcullis ", Meaning::Title)]);
-    // One screen needs no name where room is short.
-    if area.width >= 60 {
-        left.spans.push(canvas.span(" F2 ", Meaning::Key));
-        left.spans.push(canvas.span("Gate", Meaning::Plain));
+    // The footer tells of the other screen where room is short.
+    for screen in Screen::ALL.into_iter().filter(|_| area.width >= 60) {
+        let here = screen == canvas.app.screen;
+        let from = u16::try_from(left.width()).unwrap_or(0);
+        left.spans.push(canvas.span(format!(" {} ", screen.key()), Meaning::Key));
+        left.spans.push(canvas.span(screen.title(), if here { Meaning::Selected } else { Meaning::Plain }));
+        let width = u16::try_from(left.width()).unwrap_or(0) - from;
+        canvas.target(Rect { x: area.x + from, width, ..area }, Target::Do(Action::Screen(screen)));
     }
     let weak = if is_weak { Meaning::Expired } else { Meaning::Plain };
     let long = format!("key: {}", keys.describe());

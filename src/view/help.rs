@@ -26,6 +26,17 @@ const fn about(pane: Pane) -> &'static str {
             "Call a tool with the selected token. What the gate would say now follows every key and the clock; \
              Enter really calls, and the answer is the caller's, to the letter."
         }
+        Pane::Matrix => {
+            "Who may call what, now: callers down the side, tools across. Enter calls the cell under the cursor; Space \
+             turns what the policy expects of it; Ctrl-F calls the tool as everyone; Ctrl-G groups the rows."
+        }
+        Pane::Policy => {
+            "The policy, ticked live: Space gives the tool under the cursor to a permission, or takes it away. What \
+             changes here decides from then on; undo brings it back."
+        }
+        Pane::Who => {
+            "Who may call the tool under the cursor and why, what the selected token may call, or the answers."
+        }
         Pane::Activity => "The calls that were really made, newest first. Enter opens one and can load it back.",
     }
 }

@@ -10,13 +10,16 @@ mod header;
 mod help;
 mod inspect;
 mod issue;
+mod matrix;
 mod palette;
+mod policy;
 mod prompt;
 mod settings;
 mod stage;
 pub mod theme;
 mod token;
 mod tokens;
+mod who;
 mod widget;
 
 use ratatui::Frame;
@@ -37,8 +40,7 @@ pub fn render(app: &App, theme: &Theme, frame: &mut Frame) -> Drawn {
 
 /// Draws into a buffer, over its whole area.
 pub fn draw(app: &App, theme: &Theme, buf: &mut Buffer) -> Drawn {
-    let drawn =
-        Drawn { at: app.times.judged, tokens: app.drawn.tokens, activity: app.drawn.activity, ..Drawn::default() };
+    let drawn = app.drawn.kept(app.times.judged);
     let area = buf.area;
     let mut canvas = Canvas { app, theme, buf, drawn };
     if area.width < SMALLEST.0 || area.height < SMALLEST.1 {

@@ -6,8 +6,8 @@ use ratatui::widgets::{Clear, Widget as _};
 
 use super::canvas::{Canvas, below, bottom, right_of, top};
 use super::theme::Meaning;
-use super::{activity, call, header, inspect, issue, tokens};
-use crate::app::{Pane, Target};
+use super::{activity, call, header, inspect, issue, matrix, policy, tokens, who};
+use crate::app::{Pane, Screen, Target};
 use crate::text;
 
 /// From this size on all panes are shown at once.
@@ -15,9 +15,12 @@ const ALL_PANES: (u16, u16) = (110, 28);
 pub fn render(canvas: &mut Canvas, area: Rect) {
     header::render(canvas, top(area, 1));
     let rest = below(area, 1);
-    if area.width >= ALL_PANES.0 && area.height >= ALL_PANES.1 {
+    if shows_all(area) {
         let stage = Rect { height: rest.height - 2, ..rest };
-        all(canvas, stage);
+        match canvas.app.screen {
+            Screen::Gate => gate(canvas, stage),
+            Screen::Matrix => grid(canvas, stage),
+        }
     } else if canvas.is_surrounded() {
         let rest = panes_row(canvas, rest);
         let made = u16::try_from(canvas.app.auth.activity.len()).unwrap_or(u16::MAX);
@@ -30,7 +33,7 @@ pub fn render(canvas: &mut Canvas, area: Rect) {
     }
 }
 
-fn all(canvas: &mut Canvas, area: Rect) {
+fn gate(canvas: &mut Canvas, area: Rect) {
     let log = (area.height / 4).clamp(6, 14);
     let upper = Rect { height: area.height - log, ..area };
     let left = (area.width * 3 / 10).clamp(36, 48);
@@ -44,6 +47,23 @@ fn all(canvas: &mut Canvas, area: Rect) {
     pane(canvas, Pane::Activity, below(area, upper.height));
 }
 
+/// The matrix and the policy it follows, beside them the cell under the cursor, below what happened.
+fn grid(canvas: &mut Canvas, area: Rect) {
+    let log = (area.height / 5).clamp(5, 12);
+    let upper = Rect { height: area.height - log, ..area };
+    let left = area.width * 3 / 5;
+    let tools = u16::try_from(canvas.app.auth.rules.policy.tools().len()).unwrap_or(u16::MAX);
+    let rules = tools.saturating_add(5).min(upper.height / 2);
+    let column = Rect { width: left, ..upper };
+    pane(canvas, Pane::Matrix, top(column, upper.height - rules));
+    pane(canvas, Pane::Policy, below(column, upper.height - rules));
+    let side = right_of(upper, left);
+    let cell = (upper.height * 3 / 5).clamp(14, 26);
+    pane(canvas, Pane::Call, top(side, cell));
+    pane(canvas, Pane::Who, below(side, cell));
+    pane(canvas, Pane::Activity, below(area, upper.height));
+}
+
 fn pane(canvas: &mut Canvas, pane: Pane, area: Rect) {
     canvas.target(area, Target::Pane(pane));
     let focused = canvas.app.focus.pane == pane;
@@ -53,7 +73,9 @@ fn pane(canvas: &mut Canvas, pane: Pane, area: Rect) {
         Pane::Tokens => tokens::title(canvas),
         Pane::Inspect => inspect::title(canvas, area.width),
         Pane::Activity => activity::title(canvas),
-        Pane::Issue | Pane::Call => String::new(),
+        Pane::Matrix => matrix::title(canvas),
+        Pane::Policy => policy::title(canvas),
+        Pane::Issue | Pane::Call | Pane::Who => String::new(),
     };
     if !told.is_empty() {
         title.push(Span::raw(format!("{told} ")));
@@ -69,13 +91,21 @@ fn pane(canvas: &mut Canvas, pane: Pane, area: Rect) {
         Pane::Inspect => inspect::render(canvas, inner),
         Pane::Call => call::render(canvas, inner),
         Pane::Activity => activity::render(canvas, inner),
+        Pane::Matrix => matrix::render(canvas, inner),
+        Pane::Policy => policy::render(canvas, inner),
+        Pane::Who => who::render(canvas, inner),
     }
+}
+
+/// Whether a screen of this size shows all panes at once.
+pub const fn shows_all(area: Rect) -> bool {
+    area.width >= ALL_PANES.0 && area.height >= ALL_PANES.1
 }
 
 /// The row of panes, and below it the selected token.
 fn panes_row(canvas: &mut Canvas, area: Rect) -> Rect {
     let mut x = 1;
-    for pane in Pane::ALL {
+    for pane in canvas.app.screen.panes() {
         let label = format!(" {} {} ", pane.digit(), pane.title());
         let width = u16::try_from(text::width(&label)).unwrap_or(0);
         let here = canvas.app.focus.pane == pane;

@@ -4,7 +4,7 @@ mod calls;
 mod files;
 mod judging;
 mod manual;
-mod matrix;
+pub mod matrix;
 mod stream;
 
 use std::io::Write as _;

@@ -8,6 +8,7 @@ mod forge;
 mod hostile;
 mod lab;
 mod layers;
+mod matrix;
 mod pastes;
 mod properties;
 mod pty;

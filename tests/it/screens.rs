@@ -58,6 +58,25 @@ fn every_pane_at_every_size(#[case] columns: u16, #[case] rows: u16) {
 }
 
 #[rstest]
+#[case(160, 50)]
+#[case(120, 36)]
+#[case(80, 24)]
+#[case(60, 20)]
+#[case(40, 12)]
+fn the_matrix_at_every_size(#[case] columns: u16, #[case] rows: u16) {
+    let mut desk = scene(columns, rows);
+    desk.keys("F3 Esc 1 Space");
+    if columns >= 110 {
+        insta::assert_snapshot!(format!("matrix-screen-{columns}x{rows}"), desk.screen());
+        return;
+    }
+    for (digit, pane) in [(1, "matrix"), (2, "policy"), (3, "who")] {
+        desk.keys(&format!("Esc {digit}"));
+        insta::assert_snapshot!(format!("{pane}-{columns}x{rows}"), desk.screen());
+    }
+}
+
+#[rstest]
 #[case("help", "F1")]
 #[case("palette", "Ctrl-P")]
 #[case("settings", "Ctrl-S")]
@@ -82,6 +101,8 @@ fn what_lies_over_the_panes(#[case] name: &str, #[case] keys: &str) {
 #[case("inspect", (64, 16), "Esc 3")]
 #[case("call", (64, 16), "Esc 4")]
 #[case("activity", (64, 10), "Esc 5")]
+#[case("matrix", (120, 36), "F3 Space")]
+#[case("policy", (64, 12), "F3 Esc 2")]
 fn the_pictures_are_those_of_the_program(#[case] name: &str, #[case] size: (u16, u16), #[case] keys: &str) {
     let mut desk = scene(size.0, size.1);
     desk.keys(keys);

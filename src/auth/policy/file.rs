@@ -5,6 +5,7 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 use serde::Deserialize;
+use serde::de::value::MapAccessDeserializer;
 use serde::de::{MapAccess, Visitor};
 use serde_json::Value;
 use toml::Spanned;
@@ -19,11 +20,11 @@ pub const MAX_BYTES: usize = 1 << 20;
 #[serde(deny_unknown_fields)]
 struct File {
     #[serde(default)]
-    tools: InOrder<Tool>,
+    tools: InOrder<Table<Tool>>,
     #[serde(default)]
-    permissions: InOrder<Permission>,
+    permissions: InOrder<Table<Permission>>,
     #[serde(default)]
-    expect: Vec<Spanned<Expect>>,
+    expect: Vec<Spanned<Table<Expect>>>,
 }
 
 #[derive(Deserialize)]
@@ -56,6 +57,25 @@ struct Expect {
 enum Word {
     Allowed,
     Forbidden,
+}
+
+/// A table; serde would take an array for a structure as well, member by member.
+struct Table<T>(T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Table<T> {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Members<T>(PhantomData<T>);
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for Members<T> {
+            type Value = Table<T>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a table, as in `[tools.NAME]` with `permissions = [\"…\"]` below it")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Table<T>, A::Error> {
+                T::deserialize(MapAccessDeserializer::new(map)).map(Table)
+            }
+        }
+        deserializer.deserialize_map(Members(PhantomData))
+    }
 }
 
 /// A map whose order is that of the file, because it becomes the order on the screen.
@@ -107,7 +127,7 @@ impl Policy {
         let at = |place: usize, message: &str| fault(text::head(source, place), message);
         let file: File =
             toml::from_str(source).map_err(|error| at(error.span().map_or(0, |span| span.start), error.message()))?;
-        let tool = |(name, tool): (Arc<str>, Tool)| {
+        let tool = |(name, Table(tool)): (Arc<str>, Table<Tool>)| {
             let schema = tool.schema.map(|schema| {
                 let place = schema.span().start;
                 Schema::new(schema.into_inner()).map_err(|message| at(place, &message))
@@ -115,9 +135,9 @@ impl Policy {
             let (description, permissions) = (tool.description, tool.permissions.into());
             Ok(ToolRule { name, description, permissions, schema: schema.transpose()? })
         };
-        let expectation = |line: Spanned<Expect>| {
+        let expectation = |line: Spanned<Table<Expect>>| {
             let place = line.span().start;
-            let Expect { user, permissions, tool, outcome } = line.into_inner();
+            let Table(Expect { user, permissions, tool, outcome }) = line.into_inner();
             let who = match (user, permissions) {
                 (Some(user), None) => Who::User(user),
                 (None, Some(permissions)) => Who::Permissions(permissions),
@@ -133,10 +153,10 @@ impl Policy {
             .permissions
             .0
             .iter()
-            .flat_map(|(name, p)| p.implies.iter().map(move |i| (name, i)))
+            .flat_map(|(name, Table(p))| p.implies.iter().map(move |i| (name, i)))
             .map(|(name, i)| (Arc::clone(name), Arc::clone(i.get_ref()), i.span().start))
             .collect();
-        let permission = |(name, permission): (Arc<str>, Permission)| PermissionRule {
+        let permission = |(name, Table(permission)): (Arc<str>, Table<Permission>)| PermissionRule {
             name,
             description: permission.description,
             implies: permission.implies.into_iter().map(Spanned::into_inner).collect(),
@@ -194,6 +214,10 @@ mod tests {
         "line 4, column 17: implies itself: a → b → a"
     )]
     #[case("[permissions.a]\nimplies = \"b\"", "line 2, column 11: invalid type: string \"b\", expected a sequence")]
+    #[case(
+        "[tools]\na = [[\"user\"]]",
+        "line 2, column 5: invalid type: sequence, expected a table, as in `[tools.NAME]` with `permissions = [\"…\"]` below it"
+    )]
     #[case(
         "[[expect]]\ntool = \"a\"\noutcome = \"allowed\"",
         "line 1, column 1: an expectation is about a user or about permissions, one of both"

@@ -78,7 +78,8 @@ fn check(name: &str, token: &str, rules: &Rules) {
         Verdict::Forbidden => 4,
     };
     assert_eq!(ran.exit, exit, "{name}: {}", ran.out);
-    assert!(ran.out.starts_with(&format!("{} {}", decision.verdict().word(), decision.code())), "{name}: {}", ran.out);
+    let code = decision.reason().map_or_else(String::new, |reason| format!(" {}", reason.code()));
+    assert!(ran.out.starts_with(&format!("{}{code}: ", decision.verdict().word())), "{name}: {}", ran.out);
 }
 
 #[rstest]

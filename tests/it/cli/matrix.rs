@@ -159,12 +159,12 @@ fn a_name_is_no_link_and_no_formula() {
     assert!(csv.contains("\"'=HYPERLINK(1)\""), "{csv}");
 }
 
-fn names(of: &'static str) -> impl Strategy<Value = Vec<String>> {
+pub fn names(of: &'static str) -> impl Strategy<Value = Vec<String>> {
     proptest::collection::vec(of.prop_map(|name: String| name), 0..3)
 }
 
 /// A policy of three tools that exist and one that does not, over four permissions of which some imply others.
-fn policy() -> impl Strategy<Value = Policy> {
+pub fn policy() -> impl Strategy<Value = Policy> {
     let tools = ["read_data", "write_data", "delete_data", "gone"];
     let rules = proptest::collection::vec(proptest::option::of(names("[uvwx]")), tools.len());
     let implies = proptest::collection::vec(proptest::option::of(names("[uvwx]")), 4);

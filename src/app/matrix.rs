@@ -1,0 +1,392 @@
+//! The Matrix screen: callers × tools. Its cursor is the selected token and the tool of the Call pane, so a cell, the
+//! preview and the next call cannot speak of different things.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::field::{moved, turned};
+use super::history::Step;
+use super::msg::Called;
+use super::{App, Effect, Field};
+use crate::auth::policy::{Expectation, Expected, Parts, ToolRule, Who};
+use crate::auth::{NumericDate, Policy, Rules, Snapshot, TokenEntry, Verdict};
+use crate::text;
+use crate::text::words::SECOND;
+
+/// For so long a cell that flipped is marked, in microseconds.
+pub const MARKED: i64 = 3 * SECOND;
+
+/// What the Matrix screen remembers.
+#[derive(Default)]
+pub struct Matrix {
+    /// What a row is.
+    pub rows: Rows,
+    /// The permission under the policy's cursor.
+    pub permission: usize,
+    /// What the pane of who may what shows.
+    pub view: WhoView,
+    /// Rows of that pane scrolled past.
+    pub scroll: usize,
+    /// What everyone was answered last.
+    pub everyone: Option<Everyone>,
+    groups: Vec<Group>,
+    before: Option<Before>,
+}
+
+/// What a row is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the words below say it")]
+pub enum Rows {
+    #[default]
+    Tokens,
+    Permissions,
+    Users,
+}
+
+impl Rows {
+    const ALL: [Self; 3] = [Self::Tokens, Self::Permissions, Self::Users];
+
+    /// The word for it.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Tokens => "by token",
+            Self::Permissions => "by permissions",
+            Self::Users => "by user",
+        }
+    }
+}
+
+/// What the pane of who may what shows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the words below say it")]
+pub enum WhoView {
+    #[default]
+    Who,
+    What,
+    Answers,
+}
+
+impl WhoView {
+    const ALL: [Self; 3] = [Self::Who, Self::What, Self::Answers];
+
+    /// The word for it.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Who => "who may call this tool",
+            Self::What => "what this token may call",
+            Self::Answers => "what everyone was answered",
+        }
+    }
+}
+
+/// One tool called with every token and with none.
+pub struct Everyone {
+    /// The tool.
+    pub tool: Arc<str>,
+    /// The arguments, as JSON text.
+    pub arguments: String,
+    /// The name of each caller, and what came back.
+    pub answers: Vec<(String, Called)>,
+    asked: Vec<String>,
+}
+
+/// Tokens that share a row.
+struct Group {
+    name: String,
+    /// Their places in the token list.
+    tokens: Vec<usize>,
+}
+
+/// The rules and tokens before the last change of the rules, and until when cells that differ from it are marked.
+struct Before {
+    rules: Arc<Rules>,
+    tokens: Arc<Vec<TokenEntry>>,
+    until: Duration,
+}
+
+/// What a cell says: how many of its row's tokens get which verdict. A row without tokens is a caller without one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cell {
+    /// The verdict, or the one of those allowed where the tokens differ.
+    pub verdict: Verdict,
+    /// How many of the row's tokens get it.
+    pub with: usize,
+    /// How many tokens the row has.
+    pub of: usize,
+    /// What the policy expects of the row's first token, and whether that is so.
+    pub expected: Option<(Expected, bool)>,
+    /// Whether it has changed just now.
+    pub flipped: bool,
+}
+
+impl Matrix {
+    pub(super) fn turn_view(&mut self, by: isize) {
+        let at = WhoView::ALL.iter().position(|view| *view == self.view).unwrap_or(0);
+        self.view = WhoView::ALL[turned(at, by, WhoView::ALL.len())];
+        self.scroll = 0;
+    }
+
+    /// Until when cells that a change of rules flipped are marked, on the monotonic clock.
+    pub fn marked_until(&self) -> Option<Duration> {
+        self.before.as_ref().map(|before| before.until)
+    }
+
+    pub(super) fn forget(&mut self, mono: Duration) {
+        self.before.take_if(|before| before.until <= mono);
+    }
+
+    /// Follows the shared state: rows are grouped anew, and what was before a change of rules is kept for a while.
+    pub(super) fn follow(&mut self, auth: &mut Snapshot, mono: Duration) {
+        if let Some((rules, tokens)) = auth.before.take() {
+            let until = mono + Duration::from_micros(MARKED.unsigned_abs());
+            self.before = Some(Before { rules, tokens, until });
+        }
+        self.permission = self.permission.min(auth.rules.policy.permissions().len().saturating_sub(1));
+        self.group(&auth.tokens);
+    }
+
+    fn group(&mut self, tokens: &[TokenEntry]) {
+        self.groups.clear();
+        let name = |entry: &TokenEntry| match self.rows {
+            Rows::Tokens => None,
+            Rows::Users => Some(match &entry.judged.name {
+                Some(name) => text::name(name, 64),
+                None => "(no name)".to_owned(),
+            }),
+            Rows::Permissions => {
+                let mut held: Vec<&str> = entry.judged.permissions.iter().map(String::as_str).collect();
+                held.sort_unstable();
+                held.dedup();
+                Some(if held.is_empty() { "no permission".to_owned() } else { text::names(held.iter(), 64, 8, ", ") })
+            }
+        };
+        let mut places: HashMap<String, usize> = HashMap::new();
+        for (place, entry) in tokens.iter().enumerate() {
+            let Some(name) = name(entry) else { return };
+            let groups = &mut self.groups;
+            let group = *places.entry(name.clone()).or_insert_with(|| {
+                groups.push(Group { name, tokens: Vec::new() });
+                groups.len() - 1
+            });
+            groups[group].tokens.push(place);
+        }
+    }
+}
+
+impl App {
+    /// How many rows the matrix has, `(no token)` included.
+    pub fn matrix_rows(&self) -> usize {
+        1 + match self.matrix.rows {
+            Rows::Tokens => self.auth.tokens.len(),
+            _ => self.matrix.groups.len(),
+        }
+    }
+
+    /// The row of the selected token.
+    pub fn matrix_row(&self) -> usize {
+        let row = self.selected_row();
+        match (self.matrix.rows, row.checked_sub(1)) {
+            (Rows::Tokens, _) | (_, None) => row,
+            (_, Some(place)) => {
+                self.matrix.groups.iter().position(|group| group.tokens.contains(&place)).map_or(0, |group| group + 1)
+            }
+        }
+    }
+
+    /// The name of a row; safe to show.
+    pub fn matrix_name(&self, row: usize) -> String {
+        match (row.checked_sub(1), self.matrix.rows) {
+            (None, _) => "(no token)".to_owned(),
+            (Some(place), Rows::Tokens) => self.auth.tokens.get(place).map(|e| self.token_name(e)).unwrap_or_default(),
+            (Some(group), _) => self.matrix.groups.get(group).map(|group| group.name.clone()).unwrap_or_default(),
+        }
+    }
+
+    /// The tokens of a row.
+    pub fn matrix_tokens(&self, row: usize) -> impl Iterator<Item = &TokenEntry> {
+        let places = match (row.checked_sub(1), self.matrix.rows) {
+            (None, _) => [].iter(),
+            (Some(_), Rows::Tokens) => [].iter(),
+            (Some(group), _) => self.matrix.groups.get(group).map_or([].iter(), |group| group.tokens.iter()),
+        };
+        let alone = row.checked_sub(1).filter(|_| self.matrix.rows == Rows::Tokens);
+        places.copied().chain(alone).filter_map(|place| self.auth.tokens.get(place))
+    }
+
+    /// What a cell says now.
+    pub fn cell(&self, row: usize, tool: &ToolRule) -> Cell {
+        let (rules, now) = (&self.auth.rules, self.times.judged);
+        let (mut allowed, mut forbidden, mut of, mut flipped) = (0, 0, 0, row == 0 && self.flipped(None, tool));
+        let mut expected = None;
+        for entry in self.matrix_tokens(row) {
+            let verdict = rules.verdict(Some(&entry.judged), &tool.name, now);
+            match verdict {
+                Verdict::Allowed => allowed += 1,
+                Verdict::Forbidden => forbidden += 1,
+                Verdict::Unauthorized => {}
+            }
+            if of == 0 {
+                expected = self.expectation(entry, tool).map(|line| (line.outcome, line.outcome.is(verdict)));
+            }
+            flipped |= self.flipped(Some(entry), tool);
+            of += 1;
+        }
+        let (verdict, with) = match (allowed, forbidden) {
+            (0, 0) => (Verdict::Unauthorized, of),
+            (0, forbidden) => (Verdict::Forbidden, forbidden),
+            (allowed, _) => (Verdict::Allowed, allowed),
+        };
+        Cell { verdict, with, of, expected, flipped }
+    }
+
+    /// What the policy expects of a token that passes, or would if it were its time.
+    fn expectation(&self, entry: &TokenEntry, tool: &ToolRule) -> Option<&Expectation> {
+        let held = entry.judged.held(self.times.judged)?;
+        self.auth.rules.policy.expected(entry.judged.name.as_deref().unwrap_or_default(), held, &tool.name)
+    }
+
+    /// Whether a verdict has changed within the last few seconds: by the clock, or by a change of rules.
+    fn flipped(&self, entry: Option<&TokenEntry>, tool: &ToolRule) -> bool {
+        let (rules, now) = (&self.auth.rules, self.times.judged);
+        let verdict = |rules: &Rules, entry: Option<&TokenEntry>, now: NumericDate| {
+            rules.verdict(entry.map(|entry| &*entry.judged), &tool.name, now)
+        };
+        let by_rules = self.matrix.before.as_ref().is_some_and(|before| {
+            let known = entry.map(|entry| before.tokens.binary_search_by_key(&entry.number, |known| known.number));
+            match known {
+                None => verdict(&before.rules, None, now) != verdict(rules, None, now),
+                Some(Ok(place)) => verdict(&before.rules, before.tokens.get(place), now) != verdict(rules, entry, now),
+                Some(Err(_)) => false,
+            }
+        });
+        by_rules
+            || entry.is_some_and(|entry| {
+                self.border(entry).is_some()
+                    && verdict(rules, Some(entry), now.plus(-MARKED)) != verdict(rules, Some(entry), now)
+            })
+    }
+
+    /// Microseconds until a mark goes that a border of the token's life has set just now.
+    pub fn border(&self, entry: &TokenEntry) -> Option<i64> {
+        let then = self.times.judged.plus(-MARKED);
+        let crossed = entry.judged.lifetime.next_border(then).filter(|left| *left <= MARKED);
+        crossed.filter(|_| entry.added <= then)
+    }
+
+    /// The column of the tool in the Call pane, if the policy has it.
+    pub fn column(&self) -> Option<usize> {
+        self.auth.rules.policy.tools().iter().position(|tool| tool.name == self.call.tool)
+    }
+
+    pub(super) fn choose_column(&mut self, by: isize) {
+        let place = self.column().map_or(0, |at| moved(at, by, self.auth.rules.policy.tools().len()));
+        self.choose_place(place);
+    }
+
+    pub(super) fn choose_place(&mut self, column: usize) {
+        if let Some(tool) = self.auth.rules.policy.tools().get(column).map(|tool| Arc::clone(&tool.name)) {
+            self.choose_tool(&tool);
+        }
+    }
+
+    /// Selects a row: its token, or the first one of its group.
+    pub(super) fn choose_matrix_row(&mut self, row: usize) {
+        let number = self.matrix_tokens(row).next().map(|entry| entry.number);
+        if row != self.matrix_row() {
+            self.choose_token(number.and_then(|number| self.auth.place(number)).map_or(0, |place| place + 1));
+        }
+    }
+
+    pub(super) fn group_rows(&mut self) {
+        let at = Rows::ALL.iter().position(|rows| *rows == self.matrix.rows).unwrap_or(0);
+        self.matrix.rows = Rows::ALL[turned(at, 1, Rows::ALL.len())];
+        self.matrix.group(&self.auth.tokens);
+        self.say(format!("the matrix is {}", self.matrix.rows.word()));
+    }
+
+    /// Makes the call of the form with every token and with none.
+    pub(super) fn call_as_everyone(&mut self) -> Vec<Effect> {
+        let asked = std::iter::once("(no token)".to_owned()).chain(self.auth.tokens.iter().map(|e| self.token_name(e)));
+        let tokens = std::iter::once(None).chain(self.auth.tokens.iter().map(|entry| Some(Arc::clone(&entry.text))));
+        let (asked, tokens) = (asked.collect(), tokens.collect());
+        let (tool, arguments) = (Arc::clone(&self.call.tool), self.call.arguments.text());
+        self.matrix.everyone =
+            Some(Everyone { tool: Arc::clone(&tool), arguments: arguments.clone(), answers: Vec::new(), asked });
+        vec![Effect::CallEach { tokens, tool, arguments }]
+    }
+
+    pub(super) fn called_each(&mut self, answers: Vec<Called>) -> Vec<Effect> {
+        let Some(everyone) = &mut self.matrix.everyone else {
+            return Vec::new();
+        };
+        let allowed = answers.iter().filter(|called| called.decision.verdict() == Verdict::Allowed).count();
+        let all = answers.len();
+        everyone.answers = std::mem::take(&mut everyone.asked).into_iter().zip(answers).collect();
+        let tool = text::name(&everyone.tool, 32);
+        (self.matrix.view, self.matrix.scroll) = (WhoView::Answers, 0);
+        self.go(super::Focus::at(Field::WhoView));
+        self.say(format!("{tool}: allowed for {allowed} of {all}"));
+        Vec::new()
+    }
+
+    /// Ticks or unticks the permission under the cursor for the tool under it.
+    pub(super) fn tick_rule(&mut self) -> Vec<Effect> {
+        let policy = &self.auth.rules.policy;
+        let permission = policy.permissions().get(self.matrix.permission).cloned();
+        let Some((column, permission)) = self.column().zip(permission) else {
+            self.complain("the policy has no tool or no permission to tick");
+            return Vec::new();
+        };
+        let mut parts = policy.parts().clone();
+        let rule = &mut parts.tools[column];
+        let mut names: Vec<Arc<str>> = rule.permissions.to_vec();
+        match names.iter().position(|name| *name == permission) {
+            Some(_) => names.retain(|name| *name != permission),
+            None => names.push(permission),
+        }
+        rule.permissions = names.into();
+        self.change_policy(Field::Rules, parts)
+    }
+
+    /// Turns what is expected of the cell under the cursor: nothing, allowed, forbidden.
+    pub(super) fn expect_cell(&mut self) -> Vec<Effect> {
+        let Some((entry, column)) = self.selected().zip(self.column()) else {
+            self.complain("nothing can be expected of a caller without a token: it is unauthorized");
+            return Vec::new();
+        };
+        let policy = &self.auth.rules.policy;
+        let tool = &policy.tools()[column];
+        let user = entry.judged.name.clone().unwrap_or_default();
+        let held: Vec<Arc<str>> = entry.judged.permissions.iter().map(|p| p.as_str().into()).collect();
+        let mut parts = policy.parts().clone();
+        let place = parts
+            .expectations
+            .iter()
+            .position(|line| line.tool == tool.name && line.who.is(&user, &entry.judged.permissions));
+        match place.map(|place| (place, parts.expectations[place].outcome)) {
+            None => {
+                let who = if self.matrix.rows == Rows::Users { Who::User(user.into()) } else { Who::Permissions(held) };
+                let line = Expectation { who, tool: Arc::clone(&tool.name), outcome: Expected::Allowed };
+                parts.expectations.push(line);
+            }
+            Some((place, Expected::Allowed)) => parts.expectations[place].outcome = Expected::Forbidden,
+            Some((place, Expected::Forbidden)) => drop(parts.expectations.remove(place)),
+        }
+        self.change_policy(Field::Cells, parts)
+    }
+
+    /// Decides on a policy of these parts from now on; the one before can be brought back.
+    pub(super) fn change_policy(&mut self, field: Field, parts: Parts) -> Vec<Effect> {
+        match Policy::build(parts) {
+            Ok(policy) => {
+                self.history.push(Step::Policy(field, Arc::clone(&self.auth.rules.policy)));
+                vec![Effect::SetPolicy(Arc::new(policy))]
+            }
+            Err(error) => {
+                self.complain(error.to_string());
+                Vec::new()
+            }
+        }
+    }
+}

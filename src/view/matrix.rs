@@ -1,0 +1,203 @@
+//! The matrix: callers down the side, tools across, and in every cell what would happen now. Only what shows is decided.
+
+use ratatui::layout::Rect;
+use ratatui::style::Stylize as _;
+use ratatui::text::{Line, Span};
+
+use super::canvas::{Canvas, below, bottom, right_of, top};
+use super::stage::shows_all;
+use super::theme::Meaning;
+use crate::app::matrix::Cell;
+use crate::app::{Field, Target};
+use crate::auth::Verdict;
+use crate::auth::policy::ToolRule;
+use crate::text;
+
+pub fn title(canvas: &Canvas) -> String {
+    let rules = &canvas.app.auth.rules.policy;
+    format!("{} · {} × {}", canvas.app.matrix.rows.word(), canvas.app.matrix_rows(), rules.tools().len())
+}
+
+/// How wide a column is, and whether its cells are whole words.
+struct Shape {
+    name: usize,
+    column: usize,
+    words: bool,
+}
+
+/// The sign, the widest word, a blank, and room for two marks.
+const WORDS: usize = 2 + 12 + 2;
+/// The sign, a letter, and room for two marks.
+const LETTERS: usize = 2 + 1 + 2;
+
+pub fn render(canvas: &mut Canvas, area: Rect) {
+    canvas.target(area, Target::Field(Field::Cells));
+    let policy = canvas.app.auth.rules.policy.clone();
+    let tools = policy.tools();
+    if tools.is_empty() {
+        let told = canvas.span("the policy has no tools: everything is forbidden to all", Meaning::Hint);
+        canvas.line(area, told);
+        return;
+    }
+    let alone = !canvas.is_surrounded();
+    let shape = shape(canvas, area, tools, alone);
+    let columns = match alone {
+        // One tool at a time, where there is little room.
+        true => 1,
+        false => ((usize::from(area.width).saturating_sub(shape.name + 2)) / (shape.column + 1)).clamp(1, tools.len()),
+    };
+    let column = canvas.app.column();
+    let across = canvas.drawn.columns.around(column.unwrap_or(0), columns, tools.len());
+    canvas.drawn.columns = across;
+    let shown: Vec<&ToolRule> = tools.iter().skip(across.first).take(columns).collect();
+    heads(canvas, area, &shape, &shown, tools.len());
+    let foot = foot(canvas, area, shape.words);
+    let feet = u16::try_from(foot.len()).unwrap_or(0);
+    rows(canvas, below(Rect { height: area.height - feet, ..area }, 1), &shape, &shown);
+    canvas.lines(bottom(area, feet), foot);
+}
+
+/// What the marks mean, and where the Call pane is not beside it, what is said of the cell under the cursor.
+fn foot(canvas: &Canvas, area: Rect, words: bool) -> Vec<Line<'static>> {
+    let mut foot = Vec::new();
+    if !shows_all(canvas.buf.area) {
+        let decision = canvas.app.preview();
+        let said = format!("{}: {}", decision.verdict().word(), decision.sentence());
+        foot = canvas.clipped(&said, area.width, 2, Meaning::of_verdict(decision.verdict()));
+        let last = canvas.app.last_call.as_ref().and_then(|last| last.called.as_ref());
+        foot.extend(last.map(|called| {
+            let answer = text::display_safe(&called.outcome.answer().to_string(), 400);
+            canvas.span(format!("last {}: {answer}", text::name(&called.record.tool, 32)), Meaning::Plain).into()
+        }));
+    }
+    if usize::from(area.height) > foot.len() + 8 || foot.is_empty() {
+        let told = match words {
+            true => "= as expected  ≠ not as expected  ◂ changed just now",
+            false => "✔A allowed ✘F forbidden –U unauthorized  = as expected ≠ not  ◂ changed just now",
+        };
+        foot.push(canvas.span(told, Meaning::Hint).into());
+    }
+    foot.truncate(usize::from(area.height / 2));
+    foot
+}
+
+fn shape(canvas: &Canvas, area: Rect, tools: &[ToolRule], alone: bool) -> Shape {
+    let width = usize::from(area.width);
+    if alone {
+        return Shape { name: width.saturating_sub(WORDS + 3), column: WORDS, words: true };
+    }
+    // Names of the rows in sight would make the columns dance while scrolling.
+    let name = if canvas.app.auth.tokens.is_empty() { 13 } else { (width / 5).clamp(13, 26) };
+    let widest = tools.iter().map(|tool| text::width(&tool.name)).max().unwrap_or(0);
+    let whole = widest.clamp(WORDS, 22);
+    let words = name + 2 + tools.len() * (whole + 1) <= width;
+    Shape { name, column: if words { whole } else { widest.clamp(LETTERS, 12) }, words }
+}
+
+/// The names of the tools, and on both sides how many more there are.
+fn heads(canvas: &mut Canvas, area: Rect, shape: &Shape, shown: &[&ToolRule], all: usize) {
+    let first = canvas.drawn.columns.first;
+    let more = all - first - shown.len();
+    let told = match (first, more) {
+        (0, 0) => String::new(),
+        (0, more) => format!("{more} more →"),
+        (before, 0) => format!("← {before}"),
+        (before, more) => format!("← {before}  {more} →"),
+    };
+    let mut line = vec![canvas.span(padded(&told, shape.name + 2), Meaning::Hint)];
+    for tool in shown {
+        let here = tool.name == canvas.app.call.tool;
+        let name = padded(&text::name(&tool.name, 64), shape.column + 1);
+        line.push(canvas.span(name, if here { Meaning::Title } else { Meaning::Label }));
+    }
+    canvas.line(top(area, 1), Line::from(line));
+}
+
+fn rows(canvas: &mut Canvas, area: Rect, shape: &Shape, shown: &[&ToolRule]) {
+    let total = canvas.app.matrix_rows();
+    let scrolls = total > usize::from(area.height);
+    let rows = usize::from(area.height) - usize::from(scrolls);
+    let here = canvas.app.matrix_row();
+    let window = canvas.drawn.matrix.around(here, rows, total);
+    canvas.drawn.matrix = window;
+    for row in window.first..total.min(window.first + rows) {
+        let place = Rect { y: area.y + u16::try_from(row - window.first).unwrap_or(0), height: 1, ..area };
+        watch(canvas, row);
+        let line = draw_row(canvas, place, shape, shown, row, row == here);
+        canvas.line(place, line);
+    }
+    if scrolls {
+        let told = format!("{}–{} of {total}", window.first + 1, (window.first + rows).min(total));
+        let told = canvas.span(told, Meaning::Hint);
+        canvas.line(bottom(area, 1), told);
+    }
+}
+
+/// Notes when a row's cells change by the clock, and when the mark of such a change goes.
+fn watch(canvas: &mut Canvas, row: usize) {
+    let app = canvas.app;
+    for entry in app.matrix_tokens(row) {
+        let borders = entry.judged.lifetime.next_border(app.times.judged).into_iter().chain(app.border(entry));
+        borders.for_each(|left| canvas.drawn.changes_in(left));
+    }
+}
+
+fn draw_row(
+    canvas: &mut Canvas,
+    place: Rect,
+    shape: &Shape,
+    shown: &[&ToolRule],
+    row: usize,
+    here: bool,
+) -> Line<'static> {
+    let focused = canvas.app.focus.field == Some(Field::Cells) && canvas.app.overlays.is_empty();
+    let marker = canvas.span(if here { "▸ " } else { "  " }, Meaning::Focused);
+    let name = padded(&canvas.app.matrix_name(row), shape.name);
+    let mut line = vec![marker, canvas.span(name, if here { Meaning::Title } else { Meaning::Plain })];
+    let mut x = u16::try_from(shape.name + 2).unwrap_or(0);
+    for (n, tool) in shown.iter().enumerate() {
+        let selected = here && tool.name == canvas.app.call.tool;
+        line.extend(cell(canvas, &canvas.app.cell(row, tool), shape, selected, focused));
+        let width = u16::try_from(shape.column + 1).unwrap_or(0);
+        let area = Rect { width, ..right_of(place, x) };
+        canvas.target(area, Target::Cell(row, canvas.drawn.columns.first + n));
+        x += width;
+    }
+    Line::from(line)
+}
+
+/// Sign, word or letter, how many of a row's tokens where they differ, and the marks.
+fn cell(canvas: &Canvas, cell: &Cell, shape: &Shape, selected: bool, focused: bool) -> Vec<Span<'static>> {
+    let (sign, letter) = match cell.verdict {
+        Verdict::Allowed => ("✔", "A"),
+        Verdict::Forbidden => ("✘", "F"),
+        Verdict::Unauthorized => ("–", "U"),
+    };
+    let mixed = cell.with < cell.of;
+    let said = match (shape.words, mixed) {
+        (true, false) => format!("{sign} {}", cell.verdict.word()),
+        (true, true) => format!("{sign} {} of {}", cell.with, cell.of),
+        (false, false) => format!("{sign}{letter}"),
+        (false, true) => format!("{sign}{}/{}", cell.with, cell.of),
+    };
+    let expected = match cell.expected {
+        Some((_, true)) => "=",
+        Some((_, false)) => "≠",
+        None => "",
+    };
+    let flipped = if cell.flipped { "◂" } else { "" };
+    let meaning = Meaning::of_verdict(cell.verdict);
+    let plain = if selected && focused { Meaning::Selected } else { meaning };
+    let marks = if matches!(cell.expected, Some((_, false))) { Meaning::Denied } else { Meaning::Focused };
+    let used = text::width(&said) + text::width(expected) + text::width(flipped);
+    let pad = " ".repeat((shape.column + 1).saturating_sub(used));
+    let said = text::fit(&said, shape.column);
+    let said = if selected && !focused { canvas.span(said, meaning).underlined() } else { canvas.span(said, plain) };
+    vec![said, canvas.span(format!("{expected}{flipped}{pad}"), marks)]
+}
+
+fn padded(text: &str, columns: usize) -> String {
+    let text = text::fit(text, columns.saturating_sub(1));
+    let pad = columns.saturating_sub(text::width(&text));
+    format!("{text}{}", " ".repeat(pad))
+}

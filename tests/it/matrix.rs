@@ -1,0 +1,206 @@
+//! The Matrix screen: who may call what, live.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use portcullis::app::drawn::Target;
+use portcullis::app::matrix::Cell;
+use portcullis::app::{App, Field, Msg, Times};
+use portcullis::auth::{Call, Key, KeyOrigin, Provenance, Rules, Snapshot, Verdict};
+use portcullis::gate::Shared;
+use proptest::prelude::*;
+
+use crate::cli::matrix::{names, policy};
+use crate::desk::{Desk, SECRET, START};
+use crate::hostile::signed;
+
+const HEADER: &str = r#"{"alg":"HS256","typ":"JWT"}"#;
+
+/// A token that lives from `nbf` to `exp`, in seconds from the start.
+fn token(user: &str, permissions: &str, nbf: i64, exp: i64) -> String {
+    let at = |seconds: i64| START.seconds() + seconds;
+    let payload = format!(r#"{{"user_id":"{user}","permissions":{permissions},"nbf":{},"exp":{}}}"#, at(nbf), at(exp));
+    signed(SECRET, HEADER, &payload)
+}
+
+/// The lab's identities, one that dies in ten seconds, and one that lives from five seconds on.
+fn desk(columns: u16, rows: u16) -> Desk {
+    let mut desk = Desk::new(columns, rows);
+    desk.gate.shared().update(|state| {
+        let mut add = |token: String| state.add(token, Provenance::Issued, START.plus(-60_000_000));
+        add(token("user123", r#"["user"]"#, -60, 3600));
+        add(token("admin456", r#"["admin"]"#, -60, 3600));
+        add(token("dying", r#"["user"]"#, -60, 10));
+        add(token("early", r#"["admin"]"#, 5, 3600));
+    });
+    portcullis::tui::effects::sync(&mut desk.app, &desk.gate);
+    desk.tell(Msg::Woke);
+    desk.keys("F3");
+    desk
+}
+
+fn cell(app: &App, row: usize, tool: &str) -> Cell {
+    app.cell(row, app.auth.rules.policy.tool(tool).expect("in the policy"))
+}
+
+/// The matrix as letters, a row a caller.
+fn letters(app: &App) -> Vec<String> {
+    let letter = |verdict| match verdict {
+        Verdict::Allowed => 'A',
+        Verdict::Forbidden => 'F',
+        Verdict::Unauthorized => 'U',
+    };
+    let tools = app.auth.rules.policy.tools();
+    (0..app.matrix_rows()).map(|row| tools.iter().map(|tool| letter(app.cell(row, tool).verdict)).collect()).collect()
+}
+
+#[test]
+fn every_cell_is_right_and_stays_right_through_both_moments_without_a_key() {
+    let mut desk = desk(120, 36);
+    assert_eq!(letters(&desk.app), ["UUU", "AFF", "AAA", "AFF", "UUU"]);
+    desk.waits(Duration::from_micros(4_999_999));
+    assert_eq!(letters(&desk.app), ["UUU", "AFF", "AAA", "AFF", "UUU"]);
+    desk.waits(Duration::from_micros(1));
+    assert_eq!(letters(&desk.app), ["UUU", "AFF", "AAA", "AFF", "AAA"]);
+    assert!(line(&desk, "early").contains("✔ ALLOWED◂"), "{}", desk.screen());
+    desk.waits(Duration::from_secs(3));
+    assert!(!desk.shows("ALLOWED◂"), "the mark goes by itself:\n{}", desk.screen());
+    desk.waits(Duration::from_secs(2));
+    assert_eq!(letters(&desk.app), ["UUU", "AFF", "AAA", "UUU", "AAA"]);
+    assert!(line(&desk, "dying").contains("– UNAUTHORIZED◂"), "{}", desk.screen());
+}
+
+/// The row of the matrix that begins with a name.
+fn line(desk: &Desk, name: &str) -> String {
+    let screen = desk.screen();
+    let found = screen.lines().find(|line| line.trim_start_matches(['┃', '│', ' ', '▸']).starts_with(name));
+    found.unwrap_or_else(|| panic!("{name} has no row:\n{screen}")).to_owned()
+}
+
+#[test]
+fn a_tick_flips_the_cell_the_preview_and_the_next_call_and_undo_flips_them_back() {
+    let mut desk = desk(120, 36);
+    // user123 and write_data; then the policy, where user is the first permission.
+    desk.keys("Home Down → Esc 2");
+    assert_eq!(cell(&desk.app, 1, "write_data").verdict, Verdict::Forbidden);
+    desk.keys("Space");
+    let here = cell(&desk.app, 1, "write_data");
+    assert_eq!((here.verdict, here.flipped), (Verdict::Allowed, true));
+    assert_eq!(desk.app.preview().verdict(), Verdict::Allowed);
+    desk.must_show(&["ALLOWED◂", "by user"]);
+    desk.keys("Esc 1 Enter").must_show(&[r#"{"success":true,"result":"written"}"#]);
+    desk.keys("Ctrl-7");
+    assert_eq!(cell(&desk.app, 1, "write_data").verdict, Verdict::Forbidden);
+    assert_eq!(desk.app.preview().verdict(), Verdict::Forbidden);
+    desk.keys("Esc 1 Enter").must_show(&[r#"{"error":"forbidden"}"#]);
+    desk.keys("Ctrl-R");
+    assert_eq!(cell(&desk.app, 1, "write_data").verdict, Verdict::Allowed);
+}
+
+#[test]
+fn one_key_calls_as_everyone_and_each_call_is_logged() {
+    let mut desk = desk(120, 36);
+    desk.keys("Home → Ctrl-F");
+    desk.must_show(&["what everyone was answered", "write_data: allowed for 1 of 5"]);
+    let answers: Vec<String> = desk
+        .app
+        .matrix
+        .everyone
+        .iter()
+        .flat_map(|everyone| &everyone.answers)
+        .map(|(name, called)| format!("{name} {}", called.outcome.answer()))
+        .collect();
+    assert_eq!(
+        answers,
+        [
+            r#"(no token) {"error":"unauthorized"}"#,
+            r#"user123 {"error":"forbidden"}"#,
+            r#"admin456 {"success":true,"result":"written"}"#,
+            r#"dying {"error":"forbidden"}"#,
+            r#"early {"error":"unauthorized"}"#,
+        ]
+    );
+    assert_eq!(desk.app.auth.activity.len(), 5);
+}
+
+#[test]
+fn an_expectation_is_marked_lights_up_where_it_fails_and_is_undone() {
+    let mut desk = desk(120, 36);
+    desk.keys("Home Down");
+    desk.keys("Space").must_show(&["ALLOWED="]);
+    desk.keys("Space").must_show(&["ALLOWED≠"]);
+    assert_eq!(desk.app.auth.rules.policy.parts().expectations.len(), 1);
+    desk.keys("Space");
+    assert_eq!(desk.app.auth.rules.policy.parts().expectations, []);
+    desk.keys("Ctrl-7").must_show(&["ALLOWED≠"]);
+    // Who has no token has nothing to expect.
+    desk.keys("Home Space").must_show(&["nothing can be expected of a caller without a token"]);
+}
+
+#[test]
+fn rows_are_grouped_by_permissions_and_by_user() {
+    let mut desk = desk(120, 36);
+    desk.keys("Ctrl-G").must_show(&["by permissions", "1 of 2"]);
+    assert_eq!(desk.app.matrix_rows(), 3);
+    desk.waits(Duration::from_secs(5));
+    assert_eq!(letters(&desk.app), ["UUU", "AFF", "AAA"]);
+    assert_eq!(cell(&desk.app, 2, "write_data").with, 2, "the early token has come to life");
+    desk.keys("Ctrl-G").must_show(&["by user", "admin456"]);
+    assert_eq!(desk.app.matrix_rows(), 5);
+    // Choosing a group selects its first token.
+    desk.keys("Ctrl-G Ctrl-G Home Down Down").must_show(&["admin456"]);
+    assert_eq!(desk.app.selected().map(|entry| entry.number), Some(2));
+}
+
+#[test]
+fn a_click_selects_a_cell_and_a_second_one_calls_it() {
+    let mut desk = desk(120, 36);
+    desk.clicks(Target::Cell(2, 1));
+    assert_eq!((desk.app.matrix_row(), desk.app.column()), (2, Some(1)));
+    assert_eq!(desk.app.auth.activity.len(), 0);
+    desk.clicks(Target::Cell(2, 1));
+    assert_eq!(desk.app.auth.activity.len(), 1);
+    desk.clicks(Target::Rule(1, 0));
+    assert_eq!(cell(&desk.app, 1, "write_data").verdict, Verdict::Allowed);
+    assert_eq!(desk.app.focus.field, Some(Field::Rules));
+}
+
+#[test]
+fn where_nothing_counts_the_matrix_sleeps() {
+    let mut desk = Desk::new(120, 36);
+    desk.keys("F3");
+    desk.waits(Duration::from_secs(10));
+    assert_eq!(desk.app.next_change(), None);
+}
+
+#[test]
+fn what_the_screens_share_stays_selected_between_them() {
+    let mut desk = desk(80, 24);
+    desk.keys("Home Down Down → F2 Esc 4").must_show(&["admin456", "write_data"]);
+    desk.keys("F3 1").must_show(&["▸ admin456"]);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(500))]
+
+    #[test]
+    fn every_cell_says_what_the_gate_says(
+        policy in policy(),
+        callers in proptest::collection::vec((names("[uvwx]"), -2i64..3, -2i64..3), 0..5),
+    ) {
+        let rules = Rules { policy: Arc::new(policy), ..Rules::new(Key::new(SECRET, KeyOrigin::Program).expect("a key")) };
+        let shared = Shared::new(rules.clone());
+        let tokens: Vec<String> = callers.iter().enumerate().map(|(n, (held, nbf, exp))| {
+            token(&format!("u{n}"), &serde_json::to_string(held).expect("JSON"), *nbf, *exp)
+        }).collect();
+        shared.update(|state| tokens.iter().for_each(|token| _ = state.add(token.as_str(), Provenance::Pasted, START)));
+        let times = Times { real: START, judged: START, mono: Duration::ZERO };
+        let app = App::new(shared.read(Snapshot::of), times, |_| 0, String::new());
+        for (row, text) in [None].into_iter().chain(app.auth.tokens.iter().map(|entry| Some(&*entry.text))).enumerate() {
+            for tool in rules.policy.tools() {
+                let decision = rules.decide(&Call { token: text, tool: &tool.name }, START);
+                prop_assert_eq!(app.cell(row, tool).verdict, decision.verdict());
+            }
+        }
+    }
+}
