@@ -5,7 +5,7 @@ use super::focus::Screen;
 use super::history::Step;
 use super::keymap::{Action, hint};
 use super::msg::Why;
-use super::overlay::{LabelForm, MAX_LABEL, Overlay, Palette, Purpose, Question};
+use super::overlay::{Asks, LineForm, MAX_LABEL, Overlay, Palette, Purpose, Question};
 use super::{App, Effect, Field, Focus, InspectView, LastCall, Pane};
 use crate::text::{self, words};
 use std::sync::Arc;
@@ -27,7 +27,13 @@ impl App {
             Action::Tick => return self.tick(),
             // A key that means something else everywhere but in the list.
             Action::Remove if self.focus.field == Some(Field::TokenRows) => return self.remove(),
+            Action::Remove if self.focus.field == Some(Field::Rules) => return self.drop_tool(),
             Action::Remove => {}
+            Action::AddTool => self.ask(Asks::Tool, ""),
+            Action::AddPermission => self.ask(Asks::Permission, ""),
+            Action::Describe => self.ask_description(),
+            Action::DropPermission => return self.drop_permission(),
+            Action::SavePolicy => self.ask_where_to_save(),
             Action::Label => self.start_label(),
             Action::Break => {
                 if self.focus.field == Some(Field::CallArguments) {
@@ -113,7 +119,7 @@ impl App {
                 Vec::new()
             }
             Some(Overlay::KeyPrompt(prompt)) => self.use_key(&prompt),
-            Some(Overlay::Label(form)) => self.name_token(&form),
+            Some(Overlay::Line(form)) => self.take_line(form),
             Some(Overlay::Settings(form)) => self.apply(form),
             Some(Overlay::Help { .. } | Overlay::Token { .. }) | None => Vec::new(),
         }
@@ -136,24 +142,32 @@ impl App {
 
     fn start_label(&mut self) {
         let form =
-            self.selected().map(|entry| LabelForm::new(entry.number, entry.label.as_deref().unwrap_or_default()));
+            self.selected().map(|e| LineForm::new(Asks::Label(e.number), e.label.as_deref().unwrap_or_default()));
         match form {
-            Some(form) => self.overlays.push(Overlay::Label(Box::new(form))),
+            Some(form) => self.overlays.push(Overlay::Line(Box::new(form))),
             None => self.complain("select a token to name"),
         }
     }
 
-    fn name_token(&mut self, form: &LabelForm) -> Vec<Effect> {
-        let label = text::head(&form.label.text(), MAX_LABEL).trim().to_owned();
+    fn take_line(&mut self, form: Box<LineForm>) -> Vec<Effect> {
+        let line = form.text.text().trim().to_owned();
+        match form.asks {
+            Asks::Label(number) => self.name_token(number, &line),
+            _ => self.take_policy_line(form, &line),
+        }
+    }
+
+    fn name_token(&mut self, number: u64, line: &str) -> Vec<Effect> {
+        let label = text::head(line, MAX_LABEL).trim().to_owned();
         let label = Some(label).filter(|label| !label.is_empty()).map(Arc::from);
-        let Some(entry) = self.auth.token(form.number) else {
+        let Some(entry) = self.auth.token(number) else {
             return Vec::new();
         };
         if entry.label == label {
             return Vec::new();
         }
         self.history.push(Step::Labelled(Arc::clone(&entry.text), entry.label.clone()));
-        vec![Effect::Label(form.number, label)]
+        vec![Effect::Label(number, label)]
     }
 
     fn main_act(&mut self) -> Vec<Effect> {
@@ -168,7 +182,8 @@ impl App {
                     self.overlays.push(Overlay::Token { scroll: 0 });
                 }
             }
-            Pane::Policy | Pane::Who => {}
+            Pane::Policy => self.ask_where_to_save(),
+            Pane::Who => {}
             Pane::Call | Pane::Matrix => {
                 return self.make_call(LastCall {
                     token: self.selected().map(|entry| Arc::clone(&entry.text)),

@@ -6,11 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::field::{moved, turned};
-use super::history::Step;
 use super::msg::Called;
 use super::{App, Effect, Field};
-use crate::auth::policy::{Expectation, Expected, Parts, ToolRule, Who};
-use crate::auth::{NumericDate, Policy, Rules, Snapshot, TokenEntry, Verdict};
+use crate::auth::policy::{Expectation, Expected, ToolRule};
+use crate::auth::{NumericDate, Rules, Snapshot, TokenEntry, Verdict};
 use crate::text;
 use crate::text::words::SECOND;
 
@@ -328,65 +327,5 @@ impl App {
         self.go(super::Focus::at(Field::WhoView));
         self.say(format!("{tool}: allowed for {allowed} of {all}"));
         Vec::new()
-    }
-
-    /// Ticks or unticks the permission under the cursor for the tool under it.
-    pub(super) fn tick_rule(&mut self) -> Vec<Effect> {
-        let policy = &self.auth.rules.policy;
-        let permission = policy.permissions().get(self.matrix.permission).cloned();
-        let Some((column, permission)) = self.column().zip(permission) else {
-            self.complain("the policy has no tool or no permission to tick");
-            return Vec::new();
-        };
-        let mut parts = policy.parts().clone();
-        let rule = &mut parts.tools[column];
-        let mut names: Vec<Arc<str>> = rule.permissions.to_vec();
-        match names.iter().position(|name| *name == permission) {
-            Some(_) => names.retain(|name| *name != permission),
-            None => names.push(permission),
-        }
-        rule.permissions = names.into();
-        self.change_policy(Field::Rules, parts)
-    }
-
-    /// Turns what is expected of the cell under the cursor: nothing, allowed, forbidden.
-    pub(super) fn expect_cell(&mut self) -> Vec<Effect> {
-        let Some((entry, column)) = self.selected().zip(self.column()) else {
-            self.complain("nothing can be expected of a caller without a token: it is unauthorized");
-            return Vec::new();
-        };
-        let policy = &self.auth.rules.policy;
-        let tool = &policy.tools()[column];
-        let user = entry.judged.name.clone().unwrap_or_default();
-        let held: Vec<Arc<str>> = entry.judged.permissions.iter().map(|p| p.as_str().into()).collect();
-        let mut parts = policy.parts().clone();
-        let place = parts
-            .expectations
-            .iter()
-            .position(|line| line.tool == tool.name && line.who.is(&user, &entry.judged.permissions));
-        match place.map(|place| (place, parts.expectations[place].outcome)) {
-            None => {
-                let who = if self.matrix.rows == Rows::Users { Who::User(user.into()) } else { Who::Permissions(held) };
-                let line = Expectation { who, tool: Arc::clone(&tool.name), outcome: Expected::Allowed };
-                parts.expectations.push(line);
-            }
-            Some((place, Expected::Allowed)) => parts.expectations[place].outcome = Expected::Forbidden,
-            Some((place, Expected::Forbidden)) => drop(parts.expectations.remove(place)),
-        }
-        self.change_policy(Field::Cells, parts)
-    }
-
-    /// Decides on a policy of these parts from now on; the one before can be brought back.
-    pub(super) fn change_policy(&mut self, field: Field, parts: Parts) -> Vec<Effect> {
-        match Policy::build(parts) {
-            Ok(policy) => {
-                self.history.push(Step::Policy(field, Arc::clone(&self.auth.rules.policy)));
-                vec![Effect::SetPolicy(Arc::new(policy))]
-            }
-            Err(error) => {
-                self.complain(error.to_string());
-                Vec::new()
-            }
-        }
     }
 }

@@ -12,10 +12,12 @@ pub mod history;
 pub mod issue;
 pub mod key;
 pub mod keymap;
+mod line;
 pub mod matrix;
 pub mod msg;
 pub mod overlay;
 mod paste;
+mod policy;
 mod settings;
 pub mod times;
 mod update;
@@ -28,7 +30,7 @@ pub use focus::{Field, FieldKind, Focus, Pane, Screen};
 pub use msg::{Called, Effect, Mouse, MouseKind, Msg, Times};
 pub use update::update;
 
-use crate::auth::{Call, Decision, Inspection, Leeway, NumericDate, Record, Snapshot, TokenEntry};
+use crate::auth::{Call, Decision, Inspection, Leeway, NumericDate, Policy, Record, Snapshot, TokenEntry};
 use crate::{text, tools};
 use field::{Lines, TextField};
 use history::History;
@@ -83,6 +85,10 @@ pub struct App {
     pub zone: Zone,
     /// The policy file in use; empty for the one built in.
     pub policy_source: String,
+    /// What that file says, as it was read or written last.
+    pub policy_saved: Arc<Policy>,
+    /// What is wrong with the file since then; the last good policy decides.
+    pub policy_fault: Option<String>,
     /// Whether the clock was set to another time than the system's.
     pub clock_is_set: bool,
     last_call_id: u64,
@@ -177,6 +183,8 @@ impl App {
             time_style: TimeStyle::default(),
             zone,
             policy_source,
+            policy_saved: Arc::clone(&auth.rules.policy),
+            policy_fault: None,
             clock_is_set: false,
             last_call_id: 0,
             auth,
@@ -248,11 +256,18 @@ impl App {
             rules.issuer.as_deref().map(|issuer| name("iss", issuer)),
             rules.audience.as_deref().map(|audience| name("aud", audience)),
             file.map(|file| name("policy", file)),
+            (!self.policy_is_saved()).then(|| "policy changed".to_owned()),
+            self.policy_fault.as_ref().map(|_| "policy file broken".to_owned()),
             self.clock_is_set.then(|| "clock set".to_owned()),
         ]
         .into_iter()
         .flatten()
         .collect()
+    }
+
+    /// Whether the policy that decides is the one of its file, or the one built in.
+    pub fn policy_is_saved(&self) -> bool {
+        Arc::ptr_eq(&self.policy_saved, &self.auth.rules.policy) || self.policy_saved == self.auth.rules.policy
     }
 
     /// A row of Activity by its number, while it is in the log.
@@ -274,7 +289,7 @@ impl App {
     /// Whether keys that type a character are text here.
     pub fn in_text(&self) -> bool {
         match self.overlays.last() {
-            Some(Overlay::Palette(_) | Overlay::KeyPrompt(_) | Overlay::Label(_)) => true,
+            Some(Overlay::Palette(_) | Overlay::KeyPrompt(_) | Overlay::Line(_)) => true,
             Some(Overlay::Settings(form)) => !form.on_choice(),
             Some(_) => false,
             None => self.focus.field.is_some_and(|field| field.kind() == FieldKind::Text),

@@ -47,6 +47,12 @@ pub enum Msg {
     CalledEach(Vec<Called>),
     /// The policy of a file, or a sentence that says why there is none.
     Policy(Result<Arc<Policy>, String>),
+    /// Somebody wrote to the policy's file, or took it away.
+    PolicyTouched,
+    /// What the policy's file says now, or a sentence that says why it is no policy.
+    PolicyReread(Result<Arc<Policy>, String>),
+    /// The policy was written to this file, or a sentence that says why not.
+    PolicySaved(Result<String, String>),
     /// Something outside went wrong; the sentence is safe to show.
     Failed(String),
 }
@@ -142,6 +148,10 @@ pub enum Effect {
     SetPolicy(Arc<Policy>),
     /// Make a key of random bytes and decide with it from now on.
     FreshKey,
+    /// Read the policy's file again, because it was touched.
+    RereadPolicy(String),
+    /// Write the policy that decides to a file.
+    SavePolicy(String),
     /// Read a policy file and decide on it from now on.
     LoadPolicy(String),
 }

@@ -5,6 +5,7 @@ use zeroize::Zeroizing;
 use super::field::{Lines, TextField, turned};
 use super::key::{Code, Key};
 use super::keymap::{BINDINGS, Binding};
+pub use super::line::{Asks, LineForm, MAX_LABEL, MAX_LINE};
 use super::times::TimeStyle;
 use crate::auth::{Key as SigningKey, KeyRing, Rules};
 
@@ -34,8 +35,8 @@ pub enum Overlay {
     },
     /// A secret is being typed.
     KeyPrompt(KeyPrompt),
-    /// A token's label is being typed.
-    Label(Box<LabelForm>),
+    /// A line is being typed.
+    Line(Box<LineForm>),
     /// A question to be answered by Enter or Esc.
     Confirm(Question),
 }
@@ -96,24 +97,6 @@ impl Palette {
         BINDINGS.iter().filter(|b| b.is_command()).filter(fits).collect()
     }
 }
-
-/// A token's label being edited.
-#[derive(Debug)]
-pub struct LabelForm {
-    /// The token's number.
-    pub number: u64,
-    /// The label; empty for none.
-    pub label: TextField,
-}
-
-impl LabelForm {
-    pub(super) fn new(number: u64, label: &str) -> Self {
-        Self { number, label: TextField::new(label, Lines::One) }
-    }
-}
-
-/// The longest label that is kept, in bytes.
-pub const MAX_LABEL: usize = 64;
 
 /// What a typed secret is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! Pastes: a token goes to Inspect from anywhere; any other text goes where the keys go.
 
 use super::history::Step;
-use super::overlay::{MAX_LABEL, Overlay};
+use super::overlay::{MAX_LINE, Overlay};
 use super::{App, Effect, Field, Focus, Pane};
 use crate::text::{self, words};
 
@@ -34,7 +34,7 @@ impl App {
                 palette.filter.insert(text::head(text, 200));
                 palette.row = 0;
             }
-            Some(Overlay::Label(form)) => form.label.insert(text::head(text, MAX_LABEL)),
+            Some(Overlay::Line(form)) => form.text.insert(text::head(text, MAX_LINE)),
             Some(Overlay::Settings(form)) => {
                 if let Some(field) = form.text_mut() {
                     field.insert(text);
@@ -69,7 +69,7 @@ impl App {
         let fresh = self.settings_form();
         self.overlays.retain(|overlay| match overlay {
             Overlay::Settings(form) => !form.says_as(&fresh),
-            Overlay::Label(_) => true,
+            Overlay::Line(_) => true,
             _ => false,
         });
         self.go(Focus::first(Pane::Inspect));

@@ -37,6 +37,10 @@ impl App {
 
     fn apply_rules(&mut self, form: &SettingsForm, rules: Rules) -> Vec<Effect> {
         self.time_style = form.times;
+        if self.policy_source != form.policy.text() || !self.policy_source.is_empty() {
+            // It was read a moment ago.
+            (self.policy_saved, self.policy_fault) = (Arc::clone(&rules.policy), None);
+        }
         self.policy_source = form.policy.text();
         self.say("settings applied; everything on screen is judged by them");
         let mut effects = vec![Effect::SetRules(Box::new(rules))];

@@ -32,9 +32,17 @@ pub fn update(app: &mut App, msg: Msg) -> Vec<Effect> {
         Msg::Removed(entry, why) => app.removed(entry, why),
         Msg::Called { id, call } => app.called(id, *call),
         Msg::CalledEach(answers) => app.called_each(answers),
+        Msg::PolicyTouched => self::touched(app),
+        Msg::PolicyReread(result) => app.policy_reread(result),
+        Msg::PolicySaved(result) => app.policy_written(result),
         Msg::Policy(result) => app.policy_read(result),
         Msg::Failed(sentence) => app.failed(sentence),
     }
+}
+
+/// Somebody wrote to the policy's file.
+fn touched(app: &App) -> Vec<Effect> {
+    vec![Effect::RereadPolicy(app.policy_source.clone())]
 }
 
 impl App {
@@ -61,7 +69,7 @@ impl App {
                 palette.row = 0;
             }
             Some(Overlay::KeyPrompt(prompt)) => drop(prompt.press(key)),
-            Some(Overlay::Label(form)) => drop(form.label.press(key)),
+            Some(Overlay::Line(form)) => drop(form.text.press(key)),
             Some(Overlay::Settings(form)) => {
                 if let Some(text) = form.text_mut() {
                     text.press(key);

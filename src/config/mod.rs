@@ -1,17 +1,18 @@
 //! What is read from outside before anything starts: the configuration file, the secret, and the policy file.
 
 mod file;
+mod policy;
 mod secret;
 
 use std::fs;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
-use crate::auth::{Key, KeyError, Policy, PolicyError, policy};
+use crate::auth::{Key, KeyError, PolicyError};
 use crate::text;
 
 pub use file::{CONFIG_VARIABLE, ConfigFile, Fault, default_path};
+pub use policy::{policy, rewritten, save_policy};
 pub use secret::{SECRET_VARIABLE, SecretSources, secret_variable};
 
 /// What was read from outside cannot be used.
@@ -93,13 +94,6 @@ pub fn unreadable(what: &'static str, path: &Path, error: std::io::Error) -> Con
 /// A key of random bytes.
 pub fn fresh_key() -> Result<Key, ConfigError> {
     Key::fresh().map_err(|error| ConfigError::Secret { from: "fresh key".to_owned(), error })
-}
-
-/// The policy of a file.
-pub fn policy(path: &Path) -> Result<Arc<Policy>, ConfigError> {
-    let source = read("policy file", path, policy::MAX_BYTES)?;
-    let policy = Policy::read(&source).map_err(|error| ConfigError::Policy { path: path.to_owned(), error })?;
-    Ok(Arc::new(policy))
 }
 
 /// A regular file's bytes; one of more than `most` is refused: a huge file by mistake must not fill the memory, and opening a pipe

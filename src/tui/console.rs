@@ -16,6 +16,7 @@ use super::limiter::Limiter;
 use super::screen::{self, Screen};
 use super::signals::{Asked, HANG_UP, HangUp, Signals};
 use super::terminal::{Modes, Stopped, can_be_continued, forget_input, has_hung_up, size, stop};
+use super::watch::Watch;
 use super::{TuiError, effects};
 use crate::app::{App, Effect, Msg, Times};
 use crate::clock::Clock;
@@ -34,7 +35,12 @@ const SHORTEST: Duration = Duration::from_millis(1);
 /// Runs the console on the current runtime, until it ends.
 pub async fn run(app: App, gate: AuthenticatedMcpServer, clock: Arc<dyn Clock>, theme: Theme) -> Result<(), TuiError> {
     // Before anything is switched on: from the first moment no signal may leave it on.
-    let sources = Sources { signals: Signals::listen()?, hang_up: HangUp::watch()?, changes: gate.shared().changes() };
+    let sources = Sources {
+        signals: Signals::listen()?,
+        hang_up: HangUp::watch()?,
+        changes: gate.shared().changes(),
+        policy: Watch::new(),
+    };
     let modes = Modes::enter()?;
     let input = Batches::listen()?;
     let (columns, rows) = size();
@@ -67,6 +73,7 @@ struct Sources {
     signals: Signals,
     hang_up: HangUp,
     changes: watch::Receiver<u64>,
+    policy: Watch,
 }
 
 /// What woke the loop.
@@ -74,6 +81,7 @@ enum Woken {
     Asked(Asked),
     Input(Option<Batch>),
     Shared,
+    Policy,
     Time,
 }
 
@@ -99,6 +107,7 @@ impl Console<'_> {
         self.turn(vec![first], &mut sources.changes)?;
         while !self.has_quit {
             self.draw()?;
+            sources.policy.follow(&self.app.policy_source);
             let nap = self.nap();
             let woken = tokio::select! {
                 biased;
@@ -107,6 +116,7 @@ impl Console<'_> {
                 () = sources.hang_up.happened() => return Err(TuiError::Signalled(HANG_UP)),
                 batch = input.next() => Woken::Input(batch),
                 () = changed(&mut sources.changes) => Woken::Shared,
+                () = sources.policy.touched() => Woken::Policy,
                 () = pause(nap) => Woken::Time,
             };
             let mut told = Vec::new();
@@ -122,6 +132,7 @@ impl Console<'_> {
                     self.burst.take(batch, self.clock.monotonic(), &mut told);
                 }
                 Woken::Shared => {}
+                Woken::Policy => told.push(Msg::PolicyTouched),
                 Woken::Time if self.burst.ends().is_some() && input.has_more() => {
                     self.burst.go_on(self.clock.monotonic());
                 }

@@ -80,6 +80,13 @@ fn run(effect: Effect, gate: &AuthenticatedMcpServer, times: Times) -> Option<Ms
             }
             Err(error) => Some(Msg::Failed(error.to_string())),
         },
+        Effect::RereadPolicy(path) => {
+            Some(Msg::PolicyReread(config::policy(Path::new(&path)).map_err(|error| error.to_string())))
+        }
+        Effect::SavePolicy(path) => {
+            let written = config::save_policy(Path::new(&path), &shared.rules().policy);
+            Some(Msg::PolicySaved(written.map(|()| path).map_err(|error| error.to_string())))
+        }
         Effect::LoadPolicy(path) => Some(Msg::Policy(match path.as_str() {
             "" => Ok(Arc::default()),
             path => config::policy(Path::new(path)).map_err(|error| error.to_string()),

@@ -13,6 +13,7 @@ mod limiter;
 mod screen;
 mod signals;
 mod terminal;
+mod watch;
 
 use std::env;
 use std::io::{self, IsTerminal};

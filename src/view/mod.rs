@@ -58,7 +58,7 @@ pub fn draw(app: &App, theme: &Theme, buf: &mut Buffer) -> Drawn {
             Overlay::Detail { seq, scroll } => detail::render(&mut canvas, *seq, *scroll),
             Overlay::Token { scroll } => token::render(&mut canvas, *scroll),
             Overlay::KeyPrompt(prompt) => prompt::render_key(&mut canvas, prompt),
-            Overlay::Label(form) => prompt::render_label(&mut canvas, form),
+            Overlay::Line(form) => prompt::render_line(&mut canvas, form),
             Overlay::Confirm(question) => prompt::render_question(&mut canvas, question),
         }
     }

@@ -11,10 +11,11 @@ use crate::tools;
 
 pub fn title(canvas: &Canvas) -> String {
     let source = &canvas.app.policy_source;
-    match source.rsplit('/').next().filter(|file| !file.is_empty()) {
+    let file = match source.rsplit('/').next().filter(|file| !file.is_empty()) {
         Some(file) => text::name(file, 40),
         None => "built in".to_owned(),
-    }
+    };
+    if canvas.app.policy_is_saved() { file } else { format!("{file} · changed, not saved") }
 }
 
 pub fn render(canvas: &mut Canvas, area: Rect) {
@@ -134,17 +135,19 @@ fn notes(canvas: &mut Canvas, area: Rect) {
     let about = format!("{}: {}", text::name(&app.call.tool, 32), about.unwrap_or_else(|| "no description".to_owned()));
     let lints = policy.lints();
     let odd = match lints.split_first() {
+        _ if app.policy_fault.is_some() => format!("! {}", app.policy_fault.as_deref().unwrap_or_default()),
         None => "[~] by a permission that this one implies".to_owned(),
         Some((first, [])) => format!("! {first}"),
         Some((first, more)) => format!("! {first} (+{} more)", more.len()),
     };
-    let odd = canvas.span(odd, if lints.is_empty() { Meaning::Hint } else { Meaning::Expired });
+    let fine = lints.is_empty() && app.policy_fault.is_none();
+    let odd = canvas.span(odd, if fine { Meaning::Hint } else { Meaning::Expired });
     let about = canvas.span(about, Meaning::Hint);
     canvas.lines(
         area,
         if area.height > 1 {
             vec![Line::from(about), Line::from(odd)]
-        } else if lints.is_empty() {
+        } else if fine {
             vec![Line::from(about)]
         } else {
             vec![Line::from(odd)]

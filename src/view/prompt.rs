@@ -5,7 +5,7 @@ use ratatui::text::Line;
 use super::canvas::{Canvas, below, right_of, top};
 use super::theme::Meaning;
 use super::widget::text_line;
-use crate::app::overlay::{KeyPrompt, LabelForm, Question};
+use crate::app::overlay::{KeyPrompt, LineForm, Question};
 use crate::text::words;
 
 pub fn render_key(canvas: &mut Canvas, prompt: &KeyPrompt) {
@@ -25,12 +25,12 @@ pub fn render_key(canvas: &mut Canvas, prompt: &KeyPrompt) {
     }
 }
 
-pub fn render_label(canvas: &mut Canvas, form: &LabelForm) {
-    let inner = canvas.popup(60, 5, "name the token");
+pub fn render_line(canvas: &mut Canvas, form: &LineForm) {
+    let inner = canvas.popup(60, 5, form.asks.words());
     let prompt = canvas.span("> ", Meaning::Focused);
     canvas.line(inner, prompt);
-    text_line(canvas, top(right_of(inner, 2), 1), &form.label, true, "what you call it; empty for no label");
-    let told = canvas.span("the label stands before the token's own name", Meaning::Hint);
+    text_line(canvas, top(right_of(inner, 2), 1), &form.text, true, form.asks.hint());
+    let told = canvas.span(form.asks.note(), Meaning::Hint);
     canvas.line(below(inner, 1), told);
 }
 

@@ -6,10 +6,12 @@ use std::time::Duration;
 use portcullis::app::drawn::Target;
 use portcullis::app::matrix::Cell;
 use portcullis::app::{App, Field, Msg, Times};
-use portcullis::auth::{Call, Key, KeyOrigin, Provenance, Rules, Snapshot, Verdict};
+use portcullis::auth::policy::ToolRule;
+use portcullis::auth::{Call, Key, KeyOrigin, Policy, Provenance, Rules, Snapshot, Verdict};
 use portcullis::gate::Shared;
 use proptest::prelude::*;
 
+use crate::cli::Folder;
 use crate::cli::matrix::{names, policy};
 use crate::desk::{Desk, SECRET, START};
 use crate::hostile::signed;
@@ -203,4 +205,77 @@ proptest! {
             }
         }
     }
+}
+
+/// A desk whose policy is this file's.
+fn with_policy(folder: &Folder, source: &str) -> (Desk, String) {
+    let file = folder.write("policy.toml", source);
+    let policy = portcullis::config::policy(file.as_ref()).expect("a policy");
+    let key = Key::new(SECRET, KeyOrigin::Program).expect("a key");
+    let mut desk = Desk::with(Rules { policy, ..Rules::new(key) }, 120, 36);
+    desk.app.policy_source.clone_from(&file);
+    desk.keys("F3 Esc 2");
+    (desk, file)
+}
+
+const FILE: &str = "# ours\n[tools.read_data]\npermissions = [\"user\"] # everybody\n";
+
+#[test]
+fn tools_and_permissions_are_added_described_ticked_saved_and_removed() {
+    let folder = Folder::new();
+    let (mut desk, file) = with_policy(&folder, FILE);
+    desk.keys("Ctrl-P").types("add a tool").keys("Enter").types("write_data").keys("Enter");
+    desk.must_show(&["write_data names no permission: nobody may call it", "changed, not saved"]);
+    desk.keys("Ctrl-P").types("add a permission").keys("Enter").types("admin").keys("Enter Space");
+    desk.keys("Ctrl-P").types("say what").keys("Enter").types("writes it").keys("Enter").must_show(&["writes it"]);
+    desk.keys("Enter Enter").must_show(&["policy saved to "]);
+    let text = std::fs::read_to_string(&file).expect("it is there");
+    assert!(text.starts_with(FILE), "{text}");
+    let saved = Policy::parse(&text).expect("a policy");
+    assert_eq!(saved.tool("write_data").map(ToolRule::needs).as_deref(), Some("admin"));
+    assert!(!desk.shows("changed, not saved"), "{}", desk.screen());
+    desk.keys("Del").must_show(&["write_data is out of the policy", "changed, not saved"]);
+    desk.keys("Ctrl-7").must_show(&["write_data"]);
+    assert_eq!(*desk.app.auth.rules.policy, saved);
+    // A name that is taken keeps what was typed.
+    desk.keys("Ctrl-P").types("add a tool").keys("Enter").types("read_data").keys("Enter");
+    desk.must_show(&["the policy has a tool read_data already", "add a tool to the policy"]);
+}
+
+#[test]
+fn an_edit_made_elsewhere_counts_at_once_and_a_broken_one_keeps_the_last_good_policy() {
+    let folder = Folder::new();
+    let (mut desk, file) = with_policy(&folder, FILE);
+    folder.write("policy.toml", FILE.replace("user", "admin"));
+    desk.tell(Msg::PolicyTouched).must_show(&["the policy's file has changed: 1 tool", "needs admin"]);
+    let good = Arc::clone(&desk.app.auth.rules.policy);
+    for (broken, said) in [
+        ("[tools.a", "line 1, column 9"),
+        ("[tools.a]\npermissions = 1", "line 2, column 15"),
+        ("[permissions.a]\nimplies = [\"a\"]", "implies itself: a → a"),
+        ("\u{0}", "line 1, column "),
+    ] {
+        folder.write("policy.toml", broken);
+        desk.tell(Msg::PolicyTouched).must_show(&[said, "policy file broken"]);
+        assert_eq!(desk.app.auth.rules.policy, good);
+    }
+    std::fs::remove_file(&file).expect("it can be removed");
+    desk.tell(Msg::PolicyTouched).must_show(&["no such file or directory", "policy file broken"]);
+    std::fs::create_dir(&file).expect("a directory in its place");
+    desk.tell(Msg::PolicyTouched).must_show(&["not a regular file"]);
+    std::fs::remove_dir(&file).expect("it can be removed");
+    assert_eq!(desk.app.auth.rules.policy, good);
+    folder.write("policy.toml", "");
+    desk.tell(Msg::PolicyTouched).must_show(&["the policy has no tools: everything is forbidden to all"]);
+    desk.keys("Ctrl-7");
+    assert_eq!(desk.app.auth.rules.policy, good, "undo brings the policy back");
+}
+
+#[test]
+fn a_policy_that_cannot_be_saved_says_why_and_stays() {
+    let folder = Folder::new();
+    let (mut desk, file) = with_policy(&folder, FILE);
+    desk.keys("Space Enter Ctrl-U").types(&format!("{file}/not")).keys("Enter");
+    desk.must_show(&["policy file ", "changed, not saved"]);
+    assert_eq!(std::fs::read_to_string(&file).expect("it is there"), FILE);
 }
