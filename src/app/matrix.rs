@@ -8,8 +8,8 @@ use std::time::Duration;
 use super::field::{moved, turned};
 use super::msg::Called;
 use super::{App, Effect, Field};
-use crate::auth::policy::{Expectation, Expected, ToolRule};
-use crate::auth::{NumericDate, Rules, Snapshot, TokenEntry, Verdict};
+use crate::auth::policy::{Expectation, Expected, Lint, ToolRule};
+use crate::auth::{NumericDate, Policy, Rules, Snapshot, TokenEntry, Verdict};
 use crate::text;
 use crate::text::words::SECOND;
 
@@ -29,6 +29,9 @@ pub struct Matrix {
     pub scroll: usize,
     /// What everyone was answered last.
     pub everyone: Option<Everyone>,
+    /// What is odd about the policy.
+    pub lints: Vec<Lint>,
+    linted: Option<Arc<Policy>>,
     groups: Vec<Group>,
     before: Option<Before>,
 }
@@ -140,6 +143,10 @@ impl Matrix {
         if let Some((rules, tokens)) = auth.before.take() {
             let until = mono + Duration::from_micros(MARKED.unsigned_abs());
             self.before = Some(Before { rules, tokens, until });
+        }
+        let policy = &auth.rules.policy;
+        if self.linted.as_ref().is_none_or(|known| !Arc::ptr_eq(known, policy)) {
+            (self.lints, self.linted) = (policy.lints(), Some(Arc::clone(policy)));
         }
         self.permission = self.permission.min(auth.rules.policy.permissions().len().saturating_sub(1));
         self.group(&auth.tokens);

@@ -189,6 +189,7 @@ impl App {
             last_call_id: 0,
             auth,
         };
+        app.matrix.follow(&mut app.auth, times.mono);
         let tool = app.tools().first().cloned().unwrap_or_else(|| "".into());
         app.choose_tool(&tool);
         app.refresh();

@@ -133,7 +133,7 @@ fn notes(canvas: &mut Canvas, area: Rect) {
     let policy = &app.auth.rules.policy;
     let about = tools::description(&app.call.tool, policy).map(|words| text::display_safe(words, 200));
     let about = format!("{}: {}", text::name(&app.call.tool, 32), about.unwrap_or_else(|| "no description".to_owned()));
-    let lints = policy.lints();
+    let lints = &app.matrix.lints;
     let odd = match lints.split_first() {
         _ if app.policy_fault.is_some() => format!("! {}", app.policy_fault.as_deref().unwrap_or_default()),
         None => "[~] by a permission that this one implies".to_owned(),
