@@ -7,6 +7,7 @@ use ratatui::text::{Line, Span};
 use super::canvas::{Canvas, below, bottom, right_of, top};
 use super::stage::shows_all;
 use super::theme::Meaning;
+use super::widget::sentence_holds;
 use crate::app::matrix::Cell;
 use crate::app::{Field, Target};
 use crate::auth::Verdict;
@@ -58,10 +59,13 @@ pub fn render(canvas: &mut Canvas, area: Rect) {
 }
 
 /// What the marks mean, and where the Call pane is not beside it, what is said of the cell under the cursor.
-fn foot(canvas: &Canvas, area: Rect, words: bool) -> Vec<Line<'static>> {
+fn foot(canvas: &mut Canvas, area: Rect, words: bool) -> Vec<Line<'static>> {
     let mut foot = Vec::new();
     if !shows_all(canvas.buf.area) {
         let decision = canvas.app.preview();
+        if let Some(micros) = sentence_holds(&decision) {
+            canvas.drawn.changes_in(micros);
+        }
         let said = format!("{}: {}", decision.verdict().word(), decision.sentence());
         foot = canvas.clipped(&said, area.width, 2, Meaning::of_verdict(decision.verdict()));
         let last = canvas.app.last_call.as_ref().and_then(|last| last.called.as_ref());

@@ -7,7 +7,7 @@ use super::canvas::{Canvas, right_of};
 use super::theme::Meaning;
 use crate::app::field::TextField;
 use crate::app::{Field, Target};
-use crate::auth::{Judged, Phase, Standing};
+use crate::auth::{Decision, Judged, Phase, Reason, Standing};
 use crate::text::safe::hidden;
 use crate::text::words::{Shown, elapsed, remaining};
 use crate::text::{self, display_safe};
@@ -114,6 +114,15 @@ fn edited(canvas: &mut Canvas, area: Rect, line: &str, cursor: Option<usize>, se
 pub fn ticking(canvas: &mut Canvas, shown: Shown) -> String {
     canvas.drawn.changes_in(shown.holds);
     shown.text
+}
+
+/// After how many microseconds a decision's sentence reads otherwise: it may count seconds. `None` where it never does.
+pub fn sentence_holds(decision: &Decision) -> Option<i64> {
+    match decision.reason()? {
+        Reason::Expired { exp, leeway, now } => Some(elapsed(now.since(*exp) - leeway).holds),
+        Reason::NotYetValid { from, leeway, now } => Some(remaining(from.since(*now) - leeway).holds),
+        _ => None,
+    }
 }
 
 /// A phase in words that tick.

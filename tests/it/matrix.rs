@@ -279,3 +279,20 @@ fn a_policy_that_cannot_be_saved_says_why_and_stays() {
     desk.must_show(&["policy file ", "changed, not saved"]);
     assert_eq!(std::fs::read_to_string(&file).expect("it is there"), FILE);
 }
+
+#[test]
+fn the_list_of_who_may_follows_the_clock_as_well() {
+    for (columns, rows) in [(80, 24), (40, 12)] {
+        let mut desk = desk(columns, rows);
+        desk.keys("3");
+        assert!(desk.shows("✔ dying") && desk.shows("– early"), "{}", desk.screen());
+        desk.waits(Duration::from_secs(5));
+        assert!(desk.shows("✔ early"), "{}", desk.screen());
+        desk.waits(Duration::from_secs(5));
+        assert!(desk.shows("– dying"), "{}", desk.screen());
+        let before = desk.screen();
+        desk.waits(Duration::from_secs(1));
+        // Where the sentence is whole it counts.
+        assert!(columns < 60 || desk.screen() != before, "{before}");
+    }
+}
