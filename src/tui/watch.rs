@@ -63,6 +63,11 @@ fn watcher(path: &Path, tell: mpsc::UnboundedSender<()>) -> Option<RecommendedWa
 mod tests {
     use super::*;
 
+    async fn noticed(watch: &mut Watch) {
+        let deadline = std::time::Duration::from_secs(30);
+        tokio::time::timeout(deadline, watch.touched()).await.expect("the system tells of it");
+    }
+
     #[tokio::test]
     async fn whoever_writes_renames_or_removes_is_noticed() {
         let folder = std::env::temp_dir().join(format!("portcullis-watch-{}", std::process::id()));
@@ -72,12 +77,12 @@ mod tests {
         let mut watch = Watch::new();
         watch.follow(file.to_str().expect("UTF-8"));
         std::fs::write(&file, "# more").expect("it can be written");
-        watch.touched().await;
+        noticed(&mut watch).await;
         std::fs::write(folder.join("other"), "").expect("it can be written");
         std::fs::rename(folder.join("other"), &file).expect("it can be renamed");
-        watch.touched().await;
+        noticed(&mut watch).await;
         std::fs::remove_file(&file).expect("it can be removed");
-        watch.touched().await;
+        noticed(&mut watch).await;
         std::fs::remove_dir_all(&folder).expect("it can be removed");
     }
 }
