@@ -211,7 +211,8 @@ impl App {
     pub(super) fn go(&mut self, to: Focus) {
         // Undo may lead to a field of the other screen.
         if !self.screen.panes().contains(&to.pane) {
-            self.screen = if self.screen == Screen::Gate { Screen::Matrix } else { Screen::Gate };
+            let other = Screen::ALL.into_iter().find(|screen| screen.panes().contains(&to.pane));
+            self.screen = other.unwrap_or(self.screen);
         }
         self.focus = to;
     }

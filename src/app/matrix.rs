@@ -212,8 +212,7 @@ impl App {
     /// The tokens of a row.
     pub fn matrix_tokens(&self, row: usize) -> impl Iterator<Item = &TokenEntry> {
         let places = match (row.checked_sub(1), self.matrix.rows) {
-            (None, _) => [].iter(),
-            (Some(_), Rows::Tokens) => [].iter(),
+            (None, _) | (Some(_), Rows::Tokens) => [].iter(),
             (Some(group), _) => self.matrix.groups.get(group).map_or([].iter(), |group| group.tokens.iter()),
         };
         let alone = row.checked_sub(1).filter(|_| self.matrix.rows == Rows::Tokens);

@@ -297,6 +297,15 @@ impl Verdict {
             Self::Unauthorized => "UNAUTHORIZED",
         }
     }
+
+    /// The sign shown before it.
+    pub const fn sign(self) -> &'static str {
+        match self {
+            Self::Allowed => "✔",
+            Self::Forbidden => "✘",
+            Self::Unauthorized => "–",
+        }
+    }
 }
 
 /// The gate's answer to one call at one instant.

@@ -196,7 +196,7 @@ impl Table<'_> {
             Shape::Text => {
                 write!(out, "{}", " ".repeat(width))?;
                 for tool in self.tools() {
-                    write!(out, "  {}", self.paint.title(&padded(&tool, WORD)))?;
+                    write!(out, "  {}", self.paint.title(&text::padded(&tool, text::width(&tool).max(WORD))))?;
                 }
                 writeln!(out)
             }
@@ -225,19 +225,15 @@ impl Table<'_> {
             }
             Shape::Csv => csv(on.out, std::iter::once(caller.name.clone()).chain(cells.iter().map(Cell::word))),
             Shape::Text => {
-                write!(on.out, "{}", padded(&text::fit(&caller.name, width), width))?;
+                write!(on.out, "{}", text::padded(&caller.name, width))?;
                 for (cell, tool) in cells.iter().zip(self.tools()) {
-                    let word = padded(&cell.word(), text::width(&tool).max(WORD));
+                    let word = text::padded(&cell.word(), text::width(&tool).max(WORD));
                     write!(on.out, "  {}", self.paint.styled(&word, of_verdict(cell.decision.verdict())))?;
                 }
                 writeln!(on.out)
             }
         }
     }
-}
-
-fn padded(text: &str, width: usize) -> String {
-    format!("{text}{}", " ".repeat(width.saturating_sub(text::width(text))))
 }
 
 /// A name as Markdown shows it: nothing in it is a link, a picture, or the end of a cell.

@@ -8,4 +8,4 @@ mod word;
 pub mod words;
 
 pub use reading::{Reading, read_token};
-pub use safe::{display_safe, fit, head, name, names, place, width};
+pub use safe::{display_safe, fit, head, name, names, padded, place, width};

@@ -178,6 +178,13 @@ pub fn width(text: &str) -> usize {
     unicode_width::UnicodeWidthStr::width(text)
 }
 
+/// [`fit`], filled with blanks up to `columns`.
+pub fn padded(text: &str, columns: usize) -> String {
+    let text = fit(text, columns);
+    let pad = columns.saturating_sub(width(&text));
+    format!("{text}{}", " ".repeat(pad))
+}
+
 /// `text` cut to `columns`, the cut told by `…`. The text has passed [`display_safe`].
 pub fn fit(text: &str, columns: usize) -> String {
     if width(text) <= columns {

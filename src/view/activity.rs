@@ -8,7 +8,7 @@ use super::theme::Meaning;
 use crate::app::{Field, Target};
 use crate::auth::Record;
 use crate::text::words::took;
-use crate::text::{self, fit};
+use crate::text::{self, padded};
 
 pub fn title(canvas: &Canvas) -> String {
     canvas.app.auth.activity.len().to_string()
@@ -40,9 +40,7 @@ pub fn render(canvas: &mut Canvas, area: Rect) {
         canvas.target(row, Target::ActivityRow(place));
     }
     if scrolls {
-        let told = format!("{}–{} of {total}", window.first + 1, (window.first + rows).min(total));
-        let told = canvas.span(told, Meaning::Hint);
-        canvas.line(bottom(area, 1), told);
+        canvas.part(area, window, total);
     }
 }
 
@@ -106,11 +104,4 @@ fn line(canvas: &Canvas, record: &Record, columns: u16, selected: bool) -> Line<
         line.push(canvas.span(format!(" {tail:>8}"), Meaning::Hint));
     }
     Line::from(line)
-}
-
-/// A text fitted into columns, padded by what it takes on the screen.
-fn padded(text: &str, columns: usize) -> String {
-    let text = fit(text, columns);
-    let pad = columns.saturating_sub(text::width(&text));
-    format!("{text}{}", " ".repeat(pad))
 }

@@ -8,6 +8,7 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Clear, Widget as _};
 
 use super::theme::{Meaning, Theme};
+use crate::app::drawn::Window;
 use crate::app::{App, Area, Drawn, Target};
 use crate::text;
 
@@ -80,6 +81,13 @@ impl Canvas<'_> {
         let told = self.span(told, Meaning::Hint);
         self.line(last, told);
         end
+    }
+
+    /// In the last row, which part of a list shows.
+    pub fn part(&mut self, area: Rect, window: Window, total: usize) {
+        let told = format!("{}–{} of {total}", window.first + 1, (window.first + window.rows).min(total));
+        let told = self.span(told, Meaning::Hint);
+        self.line(bottom(area, 1), told);
     }
 
     /// Whether there is room for more than one pane's content.

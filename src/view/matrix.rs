@@ -108,10 +108,10 @@ fn heads(canvas: &mut Canvas, area: Rect, shape: &Shape, shown: &[&ToolRule], al
         (before, 0) => format!("← {before}"),
         (before, more) => format!("← {before}  {more} →"),
     };
-    let mut line = vec![canvas.span(padded(&told, shape.name + 2), Meaning::Hint)];
+    let mut line = vec![canvas.span(spaced(&told, shape.name + 2), Meaning::Hint)];
     for tool in shown {
         let here = tool.name == canvas.app.call.tool;
-        let name = padded(&text::name(&tool.name, 64), shape.column + 1);
+        let name = spaced(&text::name(&tool.name, 64), shape.column + 1);
         line.push(canvas.span(name, if here { Meaning::Title } else { Meaning::Label }));
     }
     canvas.line(top(area, 1), Line::from(line));
@@ -131,9 +131,7 @@ fn rows(canvas: &mut Canvas, area: Rect, shape: &Shape, shown: &[&ToolRule]) {
         canvas.line(place, line);
     }
     if scrolls {
-        let told = format!("{}–{} of {total}", window.first + 1, (window.first + rows).min(total));
-        let told = canvas.span(told, Meaning::Hint);
-        canvas.line(bottom(area, 1), told);
+        canvas.part(area, window, total);
     }
 }
 
@@ -156,7 +154,7 @@ fn draw_row(
 ) -> Line<'static> {
     let focused = canvas.app.focus.field == Some(Field::Cells) && canvas.app.overlays.is_empty();
     let marker = canvas.span(if here { "▸ " } else { "  " }, Meaning::Focused);
-    let name = padded(&canvas.app.matrix_name(row), shape.name);
+    let name = spaced(&canvas.app.matrix_name(row), shape.name);
     let mut line = vec![marker, canvas.span(name, if here { Meaning::Title } else { Meaning::Plain })];
     let mut x = u16::try_from(shape.name + 2).unwrap_or(0);
     for (n, tool) in shown.iter().enumerate() {
@@ -172,10 +170,11 @@ fn draw_row(
 
 /// Sign, word or letter, how many of a row's tokens where they differ, and the marks.
 fn cell(canvas: &Canvas, cell: &Cell, shape: &Shape, selected: bool, focused: bool) -> Vec<Span<'static>> {
-    let (sign, letter) = match cell.verdict {
-        Verdict::Allowed => ("✔", "A"),
-        Verdict::Forbidden => ("✘", "F"),
-        Verdict::Unauthorized => ("–", "U"),
+    let sign = cell.verdict.sign();
+    let letter = match cell.verdict {
+        Verdict::Allowed => "A",
+        Verdict::Forbidden => "F",
+        Verdict::Unauthorized => "U",
     };
     let mixed = cell.with < cell.of;
     let said = match (shape.words, mixed) {
@@ -200,8 +199,7 @@ fn cell(canvas: &Canvas, cell: &Cell, shape: &Shape, selected: bool, focused: bo
     vec![said, canvas.span(format!("{expected}{flipped}{pad}"), marks)]
 }
 
-fn padded(text: &str, columns: usize) -> String {
-    let text = text::fit(text, columns.saturating_sub(1));
-    let pad = columns.saturating_sub(text::width(&text));
-    format!("{text}{}", " ".repeat(pad))
+/// A text and at least one blank, in so many columns.
+fn spaced(text: &str, columns: usize) -> String {
+    text::padded(text, columns.saturating_sub(1)) + " "
 }

@@ -73,9 +73,7 @@ pub fn render(canvas: &mut Canvas, area: Rect) {
         draw_row(canvas, place, tool, row, Some(row) == here, name, &shown);
     }
     if scrolls {
-        let told = format!("{}–{} of {}", window.first + 1, (window.first + rows).min(tools.len()), tools.len());
-        let told = canvas.span(told, Meaning::Hint);
-        canvas.line(bottom(list, 1), told);
+        canvas.part(list, window, tools.len());
     }
     notes(canvas, bottom(area, about));
 }

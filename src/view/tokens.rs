@@ -43,9 +43,7 @@ pub fn render(canvas: &mut Canvas, area: Rect) {
         canvas.target(place, Target::TokenRow(row));
     }
     if scrolls {
-        let told = format!("{}–{} of {total}", window.first + 1, (window.first + rows).min(total));
-        let told = canvas.span(told, Meaning::Hint);
-        canvas.line(bottom(area, 1), told);
+        canvas.part(area, window, total);
     } else if tokens.is_empty() && area.height > 2 {
         let hint = canvas.span("issue one, or paste one anywhere", Meaning::Hint);
         canvas.line(bottom(top(area, 3), 1), hint);

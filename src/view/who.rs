@@ -10,7 +10,7 @@ use super::theme::{Meaning, Theme};
 use super::widget::{choice, sentence_holds};
 use crate::app::matrix::WhoView;
 use crate::app::{App, Field, Target};
-use crate::auth::{Call, Decision, Verdict};
+use crate::auth::{Call, Decision};
 use crate::text;
 
 pub fn render(canvas: &mut Canvas, area: Rect) {
@@ -102,7 +102,7 @@ fn told(theme: Theme, name: &str, decision: &Decision) -> Line<'static> {
     let name = text::fit(name, 20);
     let pad = " ".repeat(21_usize.saturating_sub(text::width(&name)));
     Line::from(vec![
-        span(theme, format!("{} ", sign(verdict)), Meaning::of_verdict(verdict)),
+        span(theme, format!("{} ", verdict.sign()), Meaning::of_verdict(verdict)),
         span(theme, name, Meaning::Plain),
         span(theme, format!("{pad}{}", decision.sentence()), Meaning::Hint),
     ])
@@ -110,14 +110,6 @@ fn told(theme: Theme, name: &str, decision: &Decision) -> Line<'static> {
 
 fn span(theme: Theme, text: impl Into<String>, meaning: Meaning) -> Span<'static> {
     Span::styled(text.into(), theme.of(meaning))
-}
-
-const fn sign(verdict: Verdict) -> &'static str {
-    match verdict {
-        Verdict::Allowed => "✔",
-        Verdict::Forbidden => "✘",
-        Verdict::Unauthorized => "–",
-    }
 }
 
 /// A column of answers, to the letter.
@@ -135,11 +127,9 @@ fn answers(canvas: &mut Canvas, area: Rect, scroll: usize) -> usize {
     canvas.scrolled(below(area, 1), everyone.answers.len(), scroll, |n| {
         let (name, called) = &everyone.answers[n];
         let verdict = called.decision.verdict();
-        let name = text::fit(name, names);
-        let pad = " ".repeat((names + 1).saturating_sub(text::width(&name)));
         Line::from(vec![
-            span(theme, format!("{} ", sign(verdict)), Meaning::of_verdict(verdict)),
-            span(theme, format!("{name}{pad}"), Meaning::Plain),
+            span(theme, format!("{} ", verdict.sign()), Meaning::of_verdict(verdict)),
+            span(theme, format!("{} ", text::padded(name, names)), Meaning::Plain),
             span(theme, text::display_safe(&called.record.answer, 400), Meaning::of_verdict(verdict)),
         ])
     })
