@@ -157,8 +157,19 @@ pub fn string(value: &str) -> Option<Cow<'_, str>> {
 /// A value as it is shown: a string without its quotes, unless it would then read as another value. Safe to show.
 pub fn shown(value: &str) -> String {
     match string(text::head(value, 4096)) {
-        Some(string) if serde_json::from_str::<serde::de::IgnoredAny>(&string).is_err() => text::name(&string, 1024),
+        Some(string) if !is_json(&string) => text::name(&string, 1024),
         _ => text::display_safe(value, 1024),
+    }
+}
+
+/// Whether a text is one JSON value. Most strings are told by their first byte: an error of the parser is dear to a
+/// process that lives for two milliseconds.
+fn is_json(text: &str) -> bool {
+    let text = text.trim_ascii();
+    match text.as_bytes().first() {
+        Some(b't' | b'f' | b'n') => matches!(text, "true" | "false" | "null"),
+        Some(b'{' | b'[' | b'"' | b'-' | b'0'..=b'9') => serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok(),
+        _ => false,
     }
 }
 
@@ -173,6 +184,20 @@ mod tests {
         let shown: Vec<_> = members.iter().map(|m| (&*m.name, m.value)).collect();
         assert_eq!(shown, [("b", "1e400"), ("a", "[1, 2]"), ("b", "\"x\"")]);
         assert_eq!(duplicate(&members), Some("b"));
+    }
+
+    #[rstest]
+    #[case(r#""user123""#, "user123")]
+    #[case(r#""nullify""#, "nullify")]
+    #[case(r#""2026-11-23""#, "2026-11-23")]
+    #[case(r#"" null ""#, r#"" null ""#)]
+    #[case(r#""12""#, r#""12""#)]
+    #[case(r#""-1.5e3""#, r#""-1.5e3""#)]
+    #[case(r#""[\"admin\"]""#, r#""[\"admin\"]""#)]
+    #[case(r#""\"admin\"""#, r#""\"admin\"""#)]
+    #[case("12", "12")]
+    fn a_string_keeps_its_quotes_where_it_would_read_as_another_value(#[case] value: &str, #[case] seen: &str) {
+        assert_eq!(shown(value), seen);
     }
 
     #[test]
