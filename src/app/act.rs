@@ -108,11 +108,12 @@ impl App {
             Some(Overlay::Palette(palette)) => {
                 palette.matches().get(palette.row).map(|binding| self.command(binding.action)).unwrap_or_default()
             }
-            Some(Overlay::Confirm(Question::Quit)) => vec![Effect::Quit],
+            Some(Overlay::Confirm(Question::Quit { .. })) => vec![Effect::Quit],
+            Some(Overlay::Confirm(Question::SaveOver(path))) => vec![Effect::SavePolicy { path, known: None }],
             Some(Overlay::Confirm(Question::FreshKey)) => self.fresh_key(),
-            Some(Overlay::Confirm(Question::AdoptKey(rules))) => {
+            Some(Overlay::Confirm(Question::AdoptKey(key))) => {
                 self.say("this key signs and verifies from now on");
-                vec![Effect::SetRules(rules)]
+                vec![Effect::SetRules(Box::new(self.with_key(*key)))]
             }
             Some(Overlay::Detail { seq, .. }) => {
                 self.load(seq);
@@ -128,7 +129,14 @@ impl App {
     /// A command chosen by its words: it is meant wherever the focus is.
     fn command(&mut self, action: Action) -> Vec<Effect> {
         match action {
+            Action::Remove if self.focus.pane == Pane::Policy => self.drop_tool(),
             Action::Remove => self.remove(),
+            // What it takes away is under a cursor, which must be in sight.
+            Action::DropPermission if self.focus.pane != Pane::Policy => {
+                self.go(Focus::first(Pane::Policy));
+                self.say("choose the permission, and then the same command again");
+                Vec::new()
+            }
             action => self.act(action),
         }
     }
@@ -258,7 +266,8 @@ impl App {
             }
             Some(Field::Cells) => self.choose_column(by),
             Some(Field::Rules) => {
-                self.matrix.permission = moved(self.matrix.permission, by, self.auth.rules.policy.permissions().len());
+                let columns = self.matrix.permissions().len();
+                self.matrix.choose_permission(moved(self.matrix.permission_at(), by, columns));
             }
             Some(Field::WhoView) => self.matrix.turn_view(by),
             Some(_) => {}
@@ -332,10 +341,10 @@ impl App {
     }
 
     fn quit(&mut self) -> Vec<Effect> {
-        if matches!(self.overlays.last(), Some(Overlay::Confirm(Question::Quit))) {
+        if matches!(self.overlays.last(), Some(Overlay::Confirm(Question::Quit { .. }))) {
             return vec![Effect::Quit];
         }
-        self.overlays.push(Overlay::Confirm(Question::Quit));
+        self.overlays.push(Overlay::Confirm(Question::Quit { is_saved: self.policy_is_saved() }));
         Vec::new()
     }
 

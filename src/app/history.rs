@@ -1,4 +1,4 @@
-//! Undo and redo: one history for fields, ticks, and the token list.
+//! Undo and redo: one history for fields, ticks, the token list and the policy.
 
 use std::sync::Arc;
 
@@ -104,6 +104,8 @@ impl History {
 
 impl App {
     pub(super) fn undo(&mut self) -> Vec<Effect> {
+        // What is said of the last change does not hold any more.
+        self.toast = None;
         let Some(step) = self.history.last_done() else {
             self.complain("there is nothing to undo");
             return Vec::new();
@@ -116,6 +118,7 @@ impl App {
     }
 
     pub(super) fn redo(&mut self) -> Vec<Effect> {
+        self.toast = None;
         let Some(step) = self.history.last_undone() else {
             self.complain("there is nothing to redo");
             return Vec::new();

@@ -75,12 +75,17 @@ impl IssueForm {
 
     /// Takes over another policy's permissions; what was ticked and still exists stays ticked.
     pub fn follow(&mut self, policy: &Policy) {
+        if self.ticks.iter().map(|(name, _)| name).eq(policy.permissions()) {
+            return;
+        }
         let ticked = self.permissions();
+        let here = self.ticks.get(self.tick).map(|(name, _)| Arc::clone(name));
         self.ticks = policy.permissions().iter().map(|p| (Arc::clone(p), ticked.iter().any(|t| **t == **p))).collect();
         let unknown: Vec<String> =
             ticked.into_iter().filter(|t| self.ticks.iter().all(|(known, _)| **known != **t)).collect();
         self.set_others(&unknown);
-        self.tick = self.tick.min(self.ticks.len().saturating_sub(1));
+        let place = self.ticks.iter().position(|(name, _)| Some(name) == here.as_ref());
+        self.tick = place.unwrap_or_else(|| self.tick.min(self.ticks.len().saturating_sub(1)));
     }
 
     fn set_others(&mut self, others: &[impl AsRef<str>]) {
@@ -127,12 +132,9 @@ impl IssueForm {
         let Some(wanted) = preset.permissions else {
             return;
         };
-        let mut unknown: Vec<&str> = wanted.to_vec();
-        for (name, on) in &mut self.ticks {
-            *on = wanted.contains(&&**name);
-            unknown.retain(|other| **other != **name);
-        }
-        self.set_others(&unknown);
+        // Of a policy that does not know them nothing is asked: such a token would open nothing.
+        self.ticks.iter_mut().for_each(|(name, on)| *on = wanted.contains(&&**name));
+        self.others.set("");
     }
 
     /// Whether the form still says what the preset chosen last put into it.
@@ -141,7 +143,10 @@ impl IssueForm {
         let permissions = self.permissions();
         self.expires.text() == preset.expires
             && self.not_before.text() == preset.not_before
-            && preset.permissions.is_none_or(|wanted| permissions == wanted)
+            && preset.permissions.is_none_or(|wanted| {
+                let known = wanted.iter().filter(|wanted| self.ticks.iter().any(|(name, _)| **name == ***wanted));
+                permissions.iter().map(String::as_str).eq(known.copied())
+            })
     }
 
     /// What the token shall say when issued at `now`, or a sentence that names the field and what to do.

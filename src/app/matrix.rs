@@ -1,7 +1,7 @@
 //! The Matrix screen: callers × tools. Its cursor is the selected token and the tool of the Call pane, so a cell, the
 //! preview and the next call cannot speak of different things.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,6 +13,9 @@ use crate::auth::{NumericDate, Policy, Rules, Snapshot, TokenEntry, Verdict};
 use crate::text;
 use crate::text::words::SECOND;
 
+/// What a caller without a token is called.
+pub const NO_TOKEN: &str = "(no token)";
+
 /// For so long a cell that flipped is marked, in microseconds.
 pub const MARKED: i64 = 3 * SECOND;
 
@@ -22,7 +25,8 @@ pub struct Matrix {
     /// What a row is.
     pub rows: Rows,
     /// The permission under the policy's cursor.
-    pub permission: usize,
+    pub(super) permission: Option<Arc<str>>,
+    permissions: Vec<Arc<str>>,
     /// What the pane of who may what shows.
     pub view: WhoView,
     /// Rows of that pane scrolled past.
@@ -31,8 +35,12 @@ pub struct Matrix {
     pub everyone: Option<Everyone>,
     /// What is odd about the policy.
     pub lints: Vec<Lint>,
-    linted: Option<Arc<Policy>>,
+    /// What the policy expects and does not do, of what it can know by itself.
+    pub failed: Vec<Expectation>,
+    known: Option<Arc<Policy>>,
     groups: Vec<Group>,
+    /// The group of each token.
+    group_of: Vec<usize>,
     before: Option<Before>,
 }
 
@@ -100,6 +108,25 @@ struct Group {
     tokens: Vec<usize>,
 }
 
+/// What the tokens of a row share.
+#[derive(PartialEq, Eq, Hash)]
+enum Shared<'t> {
+    User(Option<&'t str>),
+    Permissions(BTreeSet<&'t str>),
+}
+
+impl Shared<'_> {
+    /// The row's name; safe to show.
+    fn name(&self) -> String {
+        match self {
+            Self::User(Some(name)) => text::name(name, 64),
+            Self::User(None) => "(no name)".to_owned(),
+            Self::Permissions(held) if held.is_empty() => "no permission".to_owned(),
+            Self::Permissions(held) => text::names(held.iter(), 64, 8, ", "),
+        }
+    }
+}
+
 /// The rules and tokens before the last change of the rules, and until when cells that differ from it are marked.
 struct Before {
     rules: Arc<Rules>,
@@ -116,7 +143,7 @@ pub struct Cell {
     pub with: usize,
     /// How many tokens the row has.
     pub of: usize,
-    /// What the policy expects of the row's first token, and whether that is so.
+    /// What the policy expects of the row's tokens that pass, and whether that is so for all of them.
     pub expected: Option<(Expected, bool)>,
     /// Whether it has changed just now.
     pub flipped: bool,
@@ -138,44 +165,69 @@ impl Matrix {
         self.before.take_if(|before| before.until <= mono);
     }
 
+    /// The permissions, in the order in which they stand across the policy: one keeps its place while it is ticked and
+    /// unticked.
+    pub fn permissions(&self) -> &[Arc<str>] {
+        &self.permissions
+    }
+
+    /// The place of the permission under the cursor.
+    pub fn permission_at(&self) -> usize {
+        let here = |permission: &Arc<str>| Some(permission) == self.permission.as_ref();
+        self.permissions.iter().position(here).unwrap_or(0)
+    }
+
+    pub(super) fn choose_permission(&mut self, place: usize) {
+        self.permission = self.permissions.get(place).cloned();
+    }
+
     /// Follows the shared state: rows are grouped anew, and what was before a change of rules is kept for a while.
-    pub(super) fn follow(&mut self, auth: &mut Snapshot, mono: Duration) {
+    /// Answers whether the policy is another one.
+    pub(super) fn follow(&mut self, auth: &mut Snapshot, mono: Duration) -> bool {
         if let Some((rules, tokens)) = auth.before.take() {
             let until = mono + Duration::from_micros(MARKED.unsigned_abs());
             self.before = Some(Before { rules, tokens, until });
         }
         let policy = &auth.rules.policy;
-        if self.linted.as_ref().is_none_or(|known| !Arc::ptr_eq(known, policy)) {
-            (self.lints, self.linted) = (policy.lints(), Some(Arc::clone(policy)));
+        let is_new = self.known.as_ref().is_none_or(|known| !Arc::ptr_eq(known, policy));
+        if is_new {
+            self.follow_policy(policy);
         }
-        self.permission = self.permission.min(auth.rules.policy.permissions().len().saturating_sub(1));
         self.group(&auth.tokens);
+        is_new
+    }
+
+    fn follow_policy(&mut self, policy: &Arc<Policy>) {
+        self.known = Some(Arc::clone(policy));
+        (self.lints, self.failed) = (policy.lints(), policy.failed().cloned().collect());
+        let at = self.permission_at();
+        let named: HashSet<&Arc<str>> = policy.permissions().iter().collect();
+        self.permissions.retain(|permission| named.contains(permission));
+        let known: HashSet<Arc<str>> = self.permissions.iter().cloned().collect();
+        self.permissions.extend(policy.permissions().iter().filter(|permission| !known.contains(*permission)).cloned());
+        if self.permission.as_ref().is_none_or(|permission| !named.contains(permission)) {
+            self.choose_permission(at.min(self.permissions.len().saturating_sub(1)));
+        }
     }
 
     fn group(&mut self, tokens: &[TokenEntry]) {
         self.groups.clear();
-        let name = |entry: &TokenEntry| match self.rows {
-            Rows::Tokens => None,
-            Rows::Users => Some(match &entry.judged.name {
-                Some(name) => text::name(name, 64),
-                None => "(no name)".to_owned(),
-            }),
-            Rows::Permissions => {
-                let mut held: Vec<&str> = entry.judged.permissions.iter().map(String::as_str).collect();
-                held.sort_unstable();
-                held.dedup();
-                Some(if held.is_empty() { "no permission".to_owned() } else { text::names(held.iter(), 64, 8, ", ") })
-            }
-        };
-        let mut places: HashMap<String, usize> = HashMap::new();
+        self.group_of.clear();
+        // By what they hold, not by how it is shown: names that differ may look alike.
+        let mut known: HashMap<Shared<'_>, usize> = HashMap::new();
         for (place, entry) in tokens.iter().enumerate() {
-            let Some(name) = name(entry) else { return };
+            let shared = match self.rows {
+                Rows::Tokens => return,
+                Rows::Users => Shared::User(entry.judged.name.as_deref()),
+                Rows::Permissions => Shared::Permissions(entry.judged.permissions.iter().map(String::as_str).collect()),
+            };
             let groups = &mut self.groups;
-            let group = *places.entry(name.clone()).or_insert_with(|| {
-                groups.push(Group { name, tokens: Vec::new() });
+            let group = *known.entry(shared).or_insert_with_key(|shared| {
+                groups.push(Group { name: shared.name(), tokens: Vec::new() });
                 groups.len() - 1
             });
             groups[group].tokens.push(place);
+            self.group_of.push(group);
         }
     }
 }
@@ -194,16 +246,14 @@ impl App {
         let row = self.selected_row();
         match (self.matrix.rows, row.checked_sub(1)) {
             (Rows::Tokens, _) | (_, None) => row,
-            (_, Some(place)) => {
-                self.matrix.groups.iter().position(|group| group.tokens.contains(&place)).map_or(0, |group| group + 1)
-            }
+            (_, Some(place)) => self.matrix.group_of.get(place).map_or(0, |group| group + 1),
         }
     }
 
     /// The name of a row; safe to show.
     pub fn matrix_name(&self, row: usize) -> String {
         match (row.checked_sub(1), self.matrix.rows) {
-            (None, _) => "(no token)".to_owned(),
+            (None, _) => NO_TOKEN.to_owned(),
             (Some(place), Rows::Tokens) => self.auth.tokens.get(place).map(|e| self.token_name(e)).unwrap_or_default(),
             (Some(group), _) => self.matrix.groups.get(group).map(|group| group.name.clone()).unwrap_or_default(),
         }
@@ -231,8 +281,10 @@ impl App {
                 Verdict::Forbidden => forbidden += 1,
                 Verdict::Unauthorized => {}
             }
-            if of == 0 {
-                expected = self.expectation(entry, tool).map(|line| (line.outcome, line.outcome.is(verdict)));
+            // Of several tokens the one that deviates is told of.
+            if expected.is_none_or(|(_, is_so)| is_so) {
+                let line = self.expectation(entry, tool).map(|line| (line.outcome, line.outcome.is(verdict)));
+                expected = line.filter(|(_, is_so)| expected.is_none() || !is_so).or(expected);
             }
             flipped |= self.flipped(Some(entry), tool);
             of += 1;
@@ -245,7 +297,7 @@ impl App {
         Cell { verdict, with, of, expected, flipped }
     }
 
-    /// What the policy expects of a token that passes, or would if it were its time.
+    /// What the policy expects of a token that passes.
     fn expectation(&self, entry: &TokenEntry, tool: &ToolRule) -> Option<&Expectation> {
         let held = entry.judged.held(self.times.judged)?;
         self.auth.rules.policy.expected(entry.judged.name.as_deref().unwrap_or_default(), held, &tool.name)
@@ -276,7 +328,8 @@ impl App {
     pub fn border(&self, entry: &TokenEntry) -> Option<i64> {
         let then = self.times.judged.plus(-MARKED);
         let crossed = entry.judged.lifetime.next_border(then).filter(|left| *left <= MARKED);
-        crossed.filter(|_| entry.added <= then)
+        // A border crossed before the token came marks nothing.
+        crossed.filter(|left| entry.added < then.plus(*left))
     }
 
     /// The column of the tool in the Call pane, if the policy has it.
@@ -312,7 +365,7 @@ impl App {
 
     /// Makes the call of the form with every token and with none.
     pub(super) fn call_as_everyone(&mut self) -> Vec<Effect> {
-        let asked = std::iter::once("(no token)".to_owned()).chain(self.auth.tokens.iter().map(|e| self.token_name(e)));
+        let asked = std::iter::once(NO_TOKEN.to_owned()).chain(self.auth.tokens.iter().map(|e| self.token_name(e)));
         let tokens = std::iter::once(None).chain(self.auth.tokens.iter().map(|entry| Some(Arc::clone(&entry.text))));
         let (asked, tokens) = (asked.collect(), tokens.collect());
         let (tool, arguments) = (Arc::clone(&self.call.tool), self.call.arguments.text());

@@ -18,6 +18,7 @@ pub mod msg;
 pub mod overlay;
 mod paste;
 mod policy;
+pub mod policy_file;
 mod settings;
 pub mod times;
 mod update;
@@ -30,13 +31,15 @@ pub use focus::{Field, FieldKind, Focus, Pane, Screen};
 pub use msg::{Called, Effect, Mouse, MouseKind, Msg, Times};
 pub use update::update;
 
-use crate::auth::{Call, Decision, Inspection, Leeway, NumericDate, Policy, Record, Snapshot, TokenEntry};
+use crate::auth::{Call, Decision, Inspection, Leeway, NumericDate, Record, Snapshot, TokenEntry};
+use crate::text::words;
 use crate::{text, tools};
 use field::{Lines, TextField};
 use history::History;
 use issue::IssueForm;
 use matrix::Matrix;
 use overlay::Overlay;
+use policy_file::PolicyFile;
 use times::{TimeStyle, Zone};
 
 /// Everything the console knows. It holds tokens, so it has no `Debug`.
@@ -83,12 +86,8 @@ pub struct App {
     pub time_style: TimeStyle,
     /// The user's time zone.
     pub zone: Zone,
-    /// The policy file in use; empty for the one built in.
-    pub policy_source: String,
-    /// What that file says, as it was read or written last.
-    pub policy_saved: Arc<Policy>,
-    /// What is wrong with the file since then; the last good policy decides.
-    pub policy_fault: Option<String>,
+    /// The policy's file.
+    pub policy_file: PolicyFile,
     /// Whether the clock was set to another time than the system's.
     pub clock_is_set: bool,
     last_call_id: u64,
@@ -158,7 +157,7 @@ const TOAST: Duration = Duration::from_secs(5);
 
 impl App {
     /// A console over this copy of the shared state.
-    pub fn new(auth: Snapshot, times: Times, zone: Zone, policy_source: String) -> Self {
+    pub fn new(auth: Snapshot, times: Times, zone: Zone, policy_path: String) -> Self {
         let rules = &auth.rules;
         let issue = IssueForm::new(&rules.policy, rules.issuer.as_deref(), rules.audience.as_deref());
         let mut app = Self {
@@ -182,9 +181,7 @@ impl App {
             toast: None,
             time_style: TimeStyle::default(),
             zone,
-            policy_source,
-            policy_saved: Arc::clone(&auth.rules.policy),
-            policy_fault: None,
+            policy_file: PolicyFile::new(policy_path, Arc::clone(&auth.rules.policy)),
             clock_is_set: false,
             last_call_id: 0,
             auth,
@@ -251,24 +248,30 @@ impl App {
     pub fn judged_by(&self) -> Vec<String> {
         let rules = &self.auth.rules;
         let name = |label: &str, name: &str| format!("{label} {}", text::name(name, 64));
-        let file = self.policy_source.rsplit('/').next().filter(|file| !file.is_empty());
+        let file = &self.policy_file;
         [
             (rules.leeway != Leeway::NONE).then(|| format!("leeway {}", rules.leeway)),
             rules.issuer.as_deref().map(|issuer| name("iss", issuer)),
             rules.audience.as_deref().map(|audience| name("aud", audience)),
-            file.map(|file| name("policy", file)),
-            (!self.policy_is_saved()).then(|| "policy changed".to_owned()),
-            self.policy_fault.as_ref().map(|_| "policy file broken".to_owned()),
-            self.clock_is_set.then(|| "clock set".to_owned()),
+            (!file.path.is_empty()).then(|| format!("policy {}", file.name())),
         ]
         .into_iter()
         .flatten()
         .collect()
     }
 
-    /// Whether the policy that decides is the one of its file, or the one built in.
-    pub fn policy_is_saved(&self) -> bool {
-        Arc::ptr_eq(&self.policy_saved, &self.auth.rules.policy) || self.policy_saved == self.auth.rules.policy
+    /// What the user must not overlook, in few words.
+    pub fn alarms(&self) -> Vec<String> {
+        let fails = self.matrix.failed.len();
+        [
+            self.clock_is_set.then(|| "clock set".to_owned()),
+            self.policy_file.fault.as_ref().map(|_| "policy broken".to_owned()),
+            (!self.policy_is_saved()).then(|| "policy changed".to_owned()),
+            (fails > 0).then(|| format!("{} broken", words::count(fails, "expectation"))),
+        ]
+        .into_iter()
+        .flatten()
+        .collect()
     }
 
     /// A row of Activity by its number, while it is in the log.

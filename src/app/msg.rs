@@ -51,9 +51,19 @@ pub enum Msg {
     PolicyTouched,
     /// What the policy's file says now, or a sentence that says why it is no policy.
     PolicyReread(Result<Arc<Policy>, String>),
-    /// The policy was written to this file, or a sentence that says why not.
-    PolicySaved(Result<String, String>),
+    /// The policy was written to this file, or why not.
+    PolicySaved(Result<String, NotSaved>),
+    /// The policy's file is not watched; the sentence says why.
+    PolicyUnwatched(String),
     /// Something outside went wrong; the sentence is safe to show.
+    Failed(String),
+}
+
+/// Why a policy was not written.
+pub enum NotSaved {
+    /// This file holds another policy than was thought.
+    Other(String),
+    /// Something went wrong; the sentence is safe to show.
     Failed(String),
 }
 
@@ -151,7 +161,12 @@ pub enum Effect {
     /// Read the policy's file again, because it was touched.
     RereadPolicy(String),
     /// Write the policy that decides to a file.
-    SavePolicy(String),
+    SavePolicy {
+        /// The file.
+        path: String,
+        /// What the file may hold now; anything without one.
+        known: Option<Arc<Policy>>,
+    },
     /// Read a policy file and decide on it from now on.
     LoadPolicy(String),
 }

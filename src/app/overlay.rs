@@ -8,6 +8,7 @@ use super::keymap::{BINDINGS, Binding};
 pub use super::line::{Asks, LineForm, MAX_LABEL, MAX_LINE};
 use super::times::TimeStyle;
 use crate::auth::{Key as SigningKey, KeyRing, Rules};
+use crate::text;
 
 /// Something over the panes. They form a stack; the top one gets keys first.
 #[derive(Debug)]
@@ -45,29 +46,43 @@ pub enum Overlay {
 #[derive(Debug)]
 pub enum Question {
     /// End the program?
-    Quit,
+    Quit {
+        /// Whether the policy stands in its file as it decides.
+        is_saved: bool,
+    },
     /// Make a fresh key, and forget the present one?
     FreshKey,
     /// The key that was tried fits the token: use it from now on?
-    AdoptKey(Box<Rules>),
+    AdoptKey(Box<SigningKey>),
+    /// This file holds another policy: write over it?
+    SaveOver(String),
 }
 
 impl Question {
-    /// The question.
-    pub const fn words(&self) -> &'static str {
-        match self {
-            Self::Quit => "Quit? The token list and the activity are kept nowhere.",
+    /// The question. Safe to show.
+    pub fn words(&self) -> String {
+        let words = match self {
+            Self::Quit { is_saved: true } => "Quit? The token list and the activity are kept nowhere.",
+            Self::Quit { is_saved: false } => {
+                "Quit? The policy is changed and not saved; the token list and the activity are kept nowhere."
+            }
             Self::FreshKey => "Make a fresh key? The present one is forgotten; what it signed will not verify here.",
             Self::AdoptKey(_) => "The signature fits this key. Use it as the console's key from now on?",
-        }
+            Self::SaveOver(path) => {
+                let file = text::name(path, 100);
+                return format!("{file} holds another policy than was read here. Make it say what decides now?");
+            }
+        };
+        words.to_owned()
     }
 
     /// What Enter does.
     pub const fn yes(&self) -> &'static str {
         match self {
-            Self::Quit => "quit",
+            Self::Quit { .. } => "quit",
             Self::FreshKey => "make it",
             Self::AdoptKey(_) => "use this key",
+            Self::SaveOver(_) => "write over it",
         }
     }
 }

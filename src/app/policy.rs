@@ -8,25 +8,28 @@ use super::overlay::{Asks, LineForm, Overlay};
 use super::{App, Effect, Field};
 use crate::auth::Policy;
 use crate::auth::policy::{Expectation, Expected, Parts, PermissionRule, ToolRule, Who};
-use crate::text::{self, words};
+use crate::text;
 
 impl App {
     /// Ticks or unticks the permission under the cursor for the tool under it.
     pub(super) fn tick_rule(&mut self) -> Vec<Effect> {
         let policy = &self.auth.rules.policy;
-        let permission = policy.permissions().get(self.matrix.permission).cloned();
-        let Some((column, permission)) = self.column().zip(permission) else {
+        let Some((column, permission)) = self.column().zip(self.matrix.permission.clone()) else {
             self.complain("the policy has no tool or no permission to tick");
             return Vec::new();
         };
         let mut parts = policy.parts().clone();
-        let rule = &mut parts.tools[column];
-        let mut names: Vec<Arc<str>> = rule.permissions.to_vec();
-        match names.iter().position(|name| *name == permission) {
-            Some(_) => names.retain(|name| *name != permission),
-            None => names.push(permission),
+        let asked = &mut parts.tools[column].permissions;
+        let mut names: Vec<Arc<str>> = asked.iter().filter(|name| **name != permission).cloned().collect();
+        if names.len() == asked.len() {
+            names.push(Arc::clone(&permission));
         }
-        rule.permissions = names.into();
+        *asked = names.into();
+        // A permission that no tool asks for any more is named all the same, so that it can be ticked again.
+        let is_named = parts.permissions.iter().any(|rule| rule.name == permission);
+        if !is_named && parts.tools.iter().all(|tool| !tool.permissions.contains(&permission)) {
+            parts.permissions.push(PermissionRule { name: permission, description: None, implies: Vec::new() });
+        }
         self.change_policy(Field::Rules, parts)
     }
 
@@ -36,30 +39,44 @@ impl App {
             self.complain("nothing can be expected of a caller without a token: it is unauthorized");
             return Vec::new();
         };
+        let Some(held) = entry.judged.held(self.times.judged) else {
+            let word = entry.judged.standing(self.times.judged).word();
+            self.complain(format!("nothing can be expected of a token that does not pass: this one is {word}"));
+            return Vec::new();
+        };
         let policy = &self.auth.rules.policy;
         let tool = &policy.tools()[column];
         let user = entry.judged.name.clone().unwrap_or_default();
-        let held: Vec<Arc<str>> = entry.judged.permissions.iter().map(|p| p.as_str().into()).collect();
         let mut parts = policy.parts().clone();
-        let place = parts
-            .expectations
-            .iter()
-            .position(|line| line.tool == tool.name && line.who.is(&user, &entry.judged.permissions));
+        let place = parts.expectations.iter().position(|line| line.tool == tool.name && line.who.is(&user, held));
+        let said;
         match place.map(|place| (place, parts.expectations[place].outcome)) {
             None => {
-                let who = if self.matrix.rows == Rows::Users { Who::User(user.into()) } else { Who::Permissions(held) };
+                let who = match self.matrix.rows {
+                    Rows::Users => Who::User(user.into()),
+                    _ => Who::Permissions(held.iter().map(|p| p.as_str().into()).collect()),
+                };
                 let line = Expectation { who, tool: Arc::clone(&tool.name), outcome: Expected::Allowed };
+                said = line.to_string();
                 parts.expectations.push(line);
             }
-            Some((place, Expected::Allowed)) => parts.expectations[place].outcome = Expected::Forbidden,
-            Some((place, Expected::Forbidden)) => drop(parts.expectations.remove(place)),
+            Some((place, Expected::Allowed)) => {
+                parts.expectations[place].outcome = Expected::Forbidden;
+                said = parts.expectations[place].to_string();
+            }
+            Some((place, Expected::Forbidden)) => {
+                let line = parts.expectations.remove(place);
+                said = format!("nothing is expected of {} and {} any more", line.who, text::name(&line.tool, 48));
+            }
         }
+        self.say(said);
         self.change_policy(Field::Cells, parts)
     }
 
     /// Decides on a policy of these parts from now on; the one before can be brought back.
     pub(super) fn change_policy(&mut self, field: Field, parts: Parts) -> Vec<Effect> {
         match Policy::build(parts) {
+            Ok(policy) if policy == *self.auth.rules.policy => Vec::new(),
             Ok(policy) => {
                 self.history.push(Step::Policy(field, Arc::clone(&self.auth.rules.policy)));
                 vec![Effect::SetPolicy(Arc::new(policy))]
@@ -85,18 +102,13 @@ impl App {
         }
     }
 
-    pub(super) fn ask_where_to_save(&mut self) {
-        let file = self.policy_source.clone();
-        self.ask(Asks::SaveTo, &file);
-    }
-
     /// Takes a line that was typed for the policy; an impossible one stays open with what is wrong.
     pub(super) fn take_policy_line(&mut self, form: Box<LineForm>, line: &str) -> Vec<Effect> {
         let mut parts = self.auth.rules.policy.parts().clone();
         let name = text::name(line, 48);
         let refused = match &form.asks {
             Asks::SaveTo if line.is_empty() => Some("name a file".to_owned()),
-            Asks::SaveTo => return vec![Effect::SavePolicy(line.to_owned())],
+            Asks::SaveTo => return self.save_policy(line),
             Asks::Description(tool) => {
                 let said = Some(line).filter(|line| !line.is_empty()).map(Into::into);
                 parts
@@ -131,7 +143,7 @@ impl App {
         let added = (form.asks == Asks::Tool).then(|| Arc::from(line));
         let effects = self.change_policy(Field::Rules, parts);
         if form.asks == Asks::Permission {
-            self.matrix.permission = self.auth.rules.policy.permissions().len();
+            self.matrix.permission = Some(line.into());
         }
         if let Some(tool) = added {
             self.choose_tool(&tool);
@@ -158,7 +170,7 @@ impl App {
 
     /// Takes the permission under the cursor out of the policy: no tool asks for it, and nothing implies it.
     pub(super) fn drop_permission(&mut self) -> Vec<Effect> {
-        let Some(gone) = self.auth.rules.policy.permissions().get(self.matrix.permission).cloned() else {
+        let Some(gone) = self.matrix.permission.clone() else {
             self.complain("the policy has no permission to remove");
             return Vec::new();
         };
@@ -172,38 +184,5 @@ impl App {
         }
         self.say(format!("{} is out of the policy; Ctrl-7 brings it back", text::name(&gone, 48)));
         self.change_policy(Field::Rules, parts)
-    }
-
-    /// The policy's file was touched: a good one decides from now on, a broken one is told of.
-    pub(super) fn policy_reread(&mut self, result: Result<Arc<Policy>, String>) -> Vec<Effect> {
-        match result {
-            Ok(policy) => {
-                self.policy_fault = None;
-                self.policy_saved = Arc::clone(&policy);
-                if policy == self.auth.rules.policy {
-                    return Vec::new();
-                }
-                self.say(format!("the policy's file has changed: {}", words::count(policy.tools().len(), "tool")));
-                self.history.push(Step::Policy(Field::Rules, Arc::clone(&self.auth.rules.policy)));
-                vec![Effect::SetPolicy(policy)]
-            }
-            Err(sentence) => {
-                self.complain(format!("{sentence}; the last good policy decides"));
-                self.policy_fault = Some(sentence);
-                Vec::new()
-            }
-        }
-    }
-
-    pub(super) fn policy_written(&mut self, result: Result<String, String>) -> Vec<Effect> {
-        match result {
-            Ok(path) => {
-                self.say(format!("policy saved to {}", text::name(&path, 200)));
-                (self.policy_source, self.policy_fault) = (path, None);
-                self.policy_saved = Arc::clone(&self.auth.rules.policy);
-            }
-            Err(sentence) => self.complain(sentence),
-        }
-        Vec::new()
     }
 }

@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
+use super::history::Step;
 use super::overlay::{KeyChoice, KeyPrompt, Overlay, Purpose, Question, SettingsField, SettingsForm};
-use super::{App, Effect};
+use super::policy_file::PolicyFile;
+use super::{App, Effect, Field};
 use crate::auth::{Check, Key, KeyError, KeyOrigin, KeyRing, Policy, Rules};
 
 impl App {
@@ -13,7 +15,7 @@ impl App {
 
     /// The settings as they are.
     pub(super) fn settings_form(&self) -> SettingsForm {
-        SettingsForm::new(&self.auth.rules, &self.policy_source, self.time_style)
+        SettingsForm::new(&self.auth.rules, &self.policy_file.path, self.time_style)
     }
 
     /// All of the settings or none: the form stays open until another key is typed and another policy is read.
@@ -27,8 +29,10 @@ impl App {
                 self.prompt(Purpose::Settings);
                 return effects;
             }
-            // A file is read again each time: it may have changed.
-            Ok(_) if policy != self.policy_source || !policy.is_empty() => effects.push(Effect::LoadPolicy(policy)),
+            // A file is read again each time, in case nobody told of a change; but not over edits that are not saved.
+            Ok(_) if policy != self.policy_file.path || (!policy.is_empty() && self.policy_is_saved()) => {
+                effects.push(Effect::LoadPolicy(policy));
+            }
             Ok(rules) => return self.apply_rules(&form, rules),
         }
         self.overlays.push(Overlay::Settings(form));
@@ -37,11 +41,6 @@ impl App {
 
     fn apply_rules(&mut self, form: &SettingsForm, rules: Rules) -> Vec<Effect> {
         self.time_style = form.times;
-        if self.policy_source != form.policy.text() || !self.policy_source.is_empty() {
-            // It was read a moment ago.
-            (self.policy_saved, self.policy_fault) = (Arc::clone(&rules.policy), None);
-        }
-        self.policy_source = form.policy.text();
         self.say("settings applied; everything on screen is judged by them");
         let mut effects = vec![Effect::SetRules(Box::new(rules))];
         if form.key == KeyChoice::Fresh {
@@ -57,7 +56,14 @@ impl App {
         };
         let rules = result.map_err(|sentence| (SettingsField::Policy, sentence));
         match rules.and_then(|policy| Ok(Rules { policy, ..form.rules(&self.auth.rules)? })) {
-            Ok(rules) => self.apply_rules(&form, rules),
+            Ok(rules) => {
+                let before = Arc::clone(&self.auth.rules.policy);
+                if !rules.policy.says_as(&before) {
+                    self.history.push(Step::Policy(Field::Rules, before));
+                }
+                self.policy_file = PolicyFile::new(form.policy.text(), Arc::clone(&rules.policy));
+                self.apply_rules(&form, rules)
+            }
             Err((field, sentence)) => {
                 form.refuse(field, sentence);
                 self.overlays.push(Overlay::Settings(form));
@@ -91,11 +97,11 @@ impl App {
                 return self.apply(form);
             }
             (Ok(key), Purpose::Try) => {
-                let rules = self.with_key(key);
+                let rules = self.with_key(key.clone());
                 let token = self.selected().map(|entry| Arc::clone(&entry.text)).unwrap_or_default();
                 let fits = |(check, step): &(Check, Option<_>)| *check == Check::Signature && *step == Some(Ok(()));
                 if rules.inspect(token).judged.steps(self.times.judged).iter().any(fits) {
-                    self.overlays.push(Overlay::Confirm(Question::AdoptKey(Box::new(rules))));
+                    self.overlays.push(Overlay::Confirm(Question::AdoptKey(Box::new(key))));
                     return Vec::new();
                 }
                 "this key does not fit the token's signature either".to_owned()
@@ -108,7 +114,7 @@ impl App {
         Vec::new()
     }
 
-    fn with_key(&self, key: Key) -> Rules {
+    pub(super) fn with_key(&self, key: Key) -> Rules {
         Rules { keys: KeyRing::new(key), ..(*self.auth.rules).clone() }
     }
 

@@ -32,17 +32,13 @@ pub fn update(app: &mut App, msg: Msg) -> Vec<Effect> {
         Msg::Removed(entry, why) => app.removed(entry, why),
         Msg::Called { id, call } => app.called(id, *call),
         Msg::CalledEach(answers) => app.called_each(answers),
-        Msg::PolicyTouched => self::touched(app),
+        Msg::PolicyTouched => app.policy_touched(),
         Msg::PolicyReread(result) => app.policy_reread(result),
         Msg::PolicySaved(result) => app.policy_written(result),
+        Msg::PolicyUnwatched(sentence) => app.policy_unwatched(&sentence),
         Msg::Policy(result) => app.policy_read(result),
         Msg::Failed(sentence) => app.failed(sentence),
     }
-}
-
-/// Somebody wrote to the policy's file.
-fn touched(app: &App) -> Vec<Effect> {
-    vec![Effect::RereadPolicy(app.policy_source.clone())]
 }
 
 impl App {
@@ -159,7 +155,7 @@ impl App {
             Some(Target::Rule(row, permission)) => {
                 self.go(Focus::at(Field::Rules));
                 self.choose_place(row);
-                self.matrix.permission = permission;
+                self.matrix.choose_permission(permission);
                 return self.act(Action::Tick);
             }
             Some(Target::ActivityRow(place)) => {
@@ -198,12 +194,15 @@ impl App {
     }
 
     fn synced(&mut self) -> Vec<Effect> {
-        let policy = Arc::clone(&self.auth.rules.policy);
-        if self.issue.ticks.iter().map(|(name, _)| name).ne(policy.permissions()) {
-            self.issue.follow(&policy);
-        }
         let mono = self.times.mono;
-        self.matrix.follow(&mut self.auth, mono);
+        if self.matrix.follow(&mut self.auth, mono) {
+            let policy = Arc::clone(&self.auth.rules.policy);
+            self.issue.follow(&policy);
+            // Arguments that nobody has touched are the tool's example, which may be another one now.
+            if !self.call.touched {
+                self.choose_tool(&Arc::clone(&self.call.tool));
+            }
+        }
         self.refresh();
         Vec::new()
     }

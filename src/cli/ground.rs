@@ -47,7 +47,7 @@ pub struct Ground {
     leeway: Leeway,
     now: Option<NumericDate>,
     /// The policy file; empty for the one built in.
-    pub policy_source: String,
+    pub policy_path: String,
     /// How long issued tokens live, in words, where it is configured.
     pub lifetime: Option<String>,
 }
@@ -79,7 +79,7 @@ impl Ground {
             audience: settings.audience.clone().or(file.audience),
             leeway: settings.leeway.unwrap_or(file.leeway),
             now: settings.now,
-            policy_source: policy.map_or_else(String::new, |path| path.to_string_lossy().into_owned()),
+            policy_path: policy.map_or_else(String::new, |path| path.to_string_lossy().into_owned()),
             lifetime: file.lifetime,
         })
     }

@@ -59,6 +59,12 @@ pub enum ConfigError {
         /// What is wrong, and where.
         error: PolicyError,
     },
+    /// A policy file says something else than was thought, and is not written over.
+    #[error("policy file {}: it holds another policy", text::name(&.path.to_string_lossy(), 200))]
+    Other {
+        /// The file.
+        path: PathBuf,
+    },
     /// The configuration file is no configuration.
     #[error("configuration file {}: {fault}", text::name(&.path.to_string_lossy(), 200))]
     File {

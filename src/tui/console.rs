@@ -107,7 +107,10 @@ impl Console<'_> {
         self.turn(vec![first], &mut sources.changes)?;
         while !self.has_quit {
             self.draw()?;
-            sources.policy.follow(&self.app.policy_source);
+            if let Err(sentence) = sources.policy.follow(&self.app.policy_file.path) {
+                self.turn(vec![Msg::PolicyUnwatched(sentence)], &mut sources.changes)?;
+                continue;
+            }
             let nap = self.nap();
             let woken = tokio::select! {
                 biased;

@@ -6,9 +6,10 @@ use std::collections::VecDeque;
 use std::path::Path;
 use std::sync::Arc;
 
+use crate::app::msg::NotSaved;
 use crate::app::{App, Called, Effect, Msg, Times, update};
 use crate::auth::{Key, KeyRing, Provenance, Rules};
-use crate::config;
+use crate::config::{self, ConfigError};
 use crate::gate::{AuthenticatedMcpServer, CallRequest};
 use crate::tools::Given;
 
@@ -83,9 +84,13 @@ fn run(effect: Effect, gate: &AuthenticatedMcpServer, times: Times) -> Option<Ms
         Effect::RereadPolicy(path) => {
             Some(Msg::PolicyReread(config::policy(Path::new(&path)).map_err(|error| error.to_string())))
         }
-        Effect::SavePolicy(path) => {
-            let written = config::save_policy(Path::new(&path), &shared.rules().policy);
-            Some(Msg::PolicySaved(written.map(|()| path).map_err(|error| error.to_string())))
+        Effect::SavePolicy { path, known } => {
+            let written = config::save_policy(Path::new(&path), &shared.rules().policy, known.as_deref());
+            Some(Msg::PolicySaved(match written {
+                Ok(()) => Ok(path),
+                Err(ConfigError::Other { .. }) => Err(NotSaved::Other(path)),
+                Err(error) => Err(NotSaved::Failed(error.to_string())),
+            }))
         }
         Effect::LoadPolicy(path) => Some(Msg::Policy(match path.as_str() {
             "" => Ok(Arc::default()),

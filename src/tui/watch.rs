@@ -1,88 +1,310 @@
-//! A watch on one file: says when somebody wrote to it, put another in its place, or took it away.
+//! A watch on one file: says when it is another one, or says something else, or is gone.
 //!
-//! Its folder is watched, because an editor that saves by renaming leaves a watch on the file itself behind. Where the
-//! system can watch nothing, nothing is said: the file is read again when it is asked for.
+//! Folders are watched, because an editor that saves by renaming leaves a watch on the file itself behind: the file's own
+//! and, where the file is a link, the one the link leads to. Of a folder that is gone the nearest one above it is
+//! watched. Whatever happens in them, what counts is whether the file is another one than it was.
 
-use std::ffi::OsString;
-use std::path::Path;
+use std::future::pending;
+use std::path::{Path, PathBuf};
+use std::pin::Pin;
+use std::time::{Duration, SystemTime};
 
-use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
+use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher as _, event::AccessKind};
 use tokio::sync::mpsc;
+use tokio::time::{Sleep, sleep};
+
+/// Writing is several events, and the file may be half of what it will be in between: for so long nothing happens before
+/// it is looked at.
+const SETTLES: Duration = Duration::from_millis(50);
+
+/// It is looked at after this time even so.
+const AT_LAST: Duration = Duration::from_millis(500);
 
 /// The watch.
 pub struct Watch {
     watcher: Option<RecommendedWatcher>,
-    path: String,
+    path: PathBuf,
+    folders: Vec<Folder>,
+    known: Stamp,
     tell: mpsc::UnboundedSender<()>,
     told: mpsc::UnboundedReceiver<()>,
+    settling: Option<Settling>,
+}
+
+/// Something has happened, and more may follow.
+struct Settling {
+    quiet: Pin<Box<Sleep>>,
+    at_last: Pin<Box<Sleep>>,
+}
+
+impl Settling {
+    fn new(quiet: Duration) -> Self {
+        Self { quiet: Box::pin(sleep(quiet)), at_last: Box::pin(sleep(AT_LAST)) }
+    }
+}
+
+/// A folder under watch; one that was put in its place is another one.
+#[derive(PartialEq, Eq)]
+struct Folder {
+    path: PathBuf,
+    number: Option<u64>,
+}
+
+/// What tells a file from another one, and from itself after a change.
+#[derive(Default, PartialEq, Eq)]
+struct Stamp {
+    file: Option<PathBuf>,
+    number: Option<u64>,
+    bytes: u64,
+    written: Option<SystemTime>,
+    mode: u32,
 }
 
 impl Watch {
     /// A watch on nothing.
     pub fn new() -> Self {
         let (tell, told) = mpsc::unbounded_channel();
-        Self { watcher: None, path: String::new(), tell, told }
+        let (watcher, folders, settling) = (None, Vec::new(), None);
+        Self { watcher, path: PathBuf::new(), folders, known: Stamp::default(), tell, told, settling }
     }
 
-    /// Watches this file from now on; an empty path is none.
-    pub fn follow(&mut self, path: &str) {
-        if self.path == path {
-            return;
+    /// Watches this file from now on, and tells of it once: it may have changed since it was read. An empty path is none.
+    /// Fails with a sentence where the system can watch nothing.
+    pub fn follow(&mut self, path: &str) -> Result<(), String> {
+        if self.path == Path::new(path) {
+            return Ok(());
         }
-        path.clone_into(&mut self.path);
-        self.watcher = (!path.is_empty()).then(|| watcher(Path::new(path), self.tell.clone())).flatten();
-    }
-
-    /// Waits until somebody touches the file.
-    pub async fn touched(&mut self) {
-        if self.told.recv().await.is_none() {
-            std::future::pending::<()>().await;
-        }
-        // Writing a file is several events; one reading answers them all.
+        self.path = path.into();
+        (self.watcher, self.settling, self.known) = (None, None, Stamp::default());
+        self.folders.clear();
         while self.told.try_recv().is_ok() {}
+        if path.is_empty() {
+            return Ok(());
+        }
+        self.settling = Some(Settling::new(Duration::ZERO));
+        self.arm()
+    }
+
+    /// Waits until the file has changed. To be asked again and again: what was heard before counts on.
+    pub async fn touched(&mut self) {
+        loop {
+            let Some(settling) = &mut self.settling else {
+                if self.told.recv().await.is_none() {
+                    pending::<()>().await;
+                }
+                self.settling = Some(Settling::new(SETTLES));
+                continue;
+            };
+            tokio::select! {
+                () = &mut settling.at_last => {}
+                () = &mut settling.quiet => {}
+                Some(()) = self.told.recv() => {
+                    settling.quiet = Box::pin(sleep(SETTLES));
+                    continue;
+                }
+            }
+            self.settling = None;
+            // A folder may have come or gone. Where it cannot be watched any more, that was said at the beginning.
+            let _ = self.arm();
+            let stamp = Stamp::of(&self.path);
+            if stamp != self.known {
+                self.known = stamp;
+                return;
+            }
+        }
+    }
+
+    /// Watches the folders in which a change of the file can be seen.
+    fn arm(&mut self) -> Result<(), String> {
+        let folders = folders(&self.path);
+        if folders == self.folders {
+            return Ok(());
+        }
+        let tell = self.tell.clone();
+        let on_event = move |event: notify::Result<notify::Event>| {
+            let kind = event.map(|event| event.kind);
+            // Who only reads changes nothing; the reading of this program would wake it for ever.
+            if !matches!(kind, Ok(EventKind::Access(AccessKind::Open(_) | AccessKind::Read))) {
+                // Nobody listens any more at the end of the program.
+                let _ = tell.send(());
+            }
+        };
+        let unwatched = |error: notify::Error| {
+            let why = crate::text::display_safe(&error.to_string(), 200);
+            format!("changes of the policy's file are not noticed: {why}")
+        };
+        let mut watcher = notify::recommended_watcher(on_event).map_err(unwatched)?;
+        for folder in &folders {
+            watcher.watch(&folder.path, RecursiveMode::NonRecursive).map_err(unwatched)?;
+        }
+        (self.watcher, self.folders) = (Some(watcher), folders);
+        Ok(())
     }
 }
 
-fn watcher(path: &Path, tell: mpsc::UnboundedSender<()>) -> Option<RecommendedWatcher> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let name: OsString = path.file_name()?.to_owned();
-    let on_event = move |event: notify::Result<notify::Event>| {
-        let Ok(event) = event else { return };
-        let is_ours = event.paths.iter().any(|touched| touched.file_name() == Some(&name));
-        if is_ours && !matches!(event.kind, EventKind::Access(_)) {
-            // Nobody listens any more at the end of the program.
-            let _ = tell.send(());
+/// Where a change of a file can be seen, each folder once.
+fn folders(path: &Path) -> Vec<Folder> {
+    let mut folders: Vec<Folder> = Vec::new();
+    for file in [Some(path.to_owned()), path.canonicalize().ok()].into_iter().flatten() {
+        let nearest = file.ancestors().skip(1).map(|above| match above.as_os_str().is_empty() {
+            true => Path::new("."),
+            false => above,
+        });
+        if let Some(path) = nearest.into_iter().find_map(|above| above.canonicalize().ok())
+            && folders.iter().all(|known| known.path != path)
+        {
+            folders.push(Folder { number: number(&path), path });
         }
-    };
-    let mut watcher = notify::recommended_watcher(on_event).ok()?;
-    watcher.watch(folder, RecursiveMode::NonRecursive).ok()?;
-    Some(watcher)
+    }
+    folders
 }
 
-#[cfg(test)]
+#[cfg(unix)]
+fn number(path: &Path) -> Option<u64> {
+    use std::os::unix::fs::MetadataExt as _;
+    path.metadata().ok().map(|found| found.ino())
+}
+
+#[cfg(not(unix))]
+fn number(_: &Path) -> Option<u64> {
+    None
+}
+
+#[cfg(unix)]
+fn mode(found: &std::fs::Metadata) -> u32 {
+    use std::os::unix::fs::MetadataExt as _;
+    found.mode()
+}
+
+#[cfg(not(unix))]
+fn mode(found: &std::fs::Metadata) -> u32 {
+    found.permissions().readonly().into()
+}
+
+impl Stamp {
+    /// Of no file everything is nothing.
+    fn of(path: &Path) -> Self {
+        let Ok(found) = path.metadata() else { return Self { mode: u32::MAX, ..Self::default() } };
+        Self {
+            file: path.canonicalize().ok(),
+            number: number(path),
+            bytes: found.len(),
+            written: found.modified().ok(),
+            mode: mode(&found),
+        }
+    }
+}
+
+#[cfg(all(test, unix))]
 mod tests {
+    use std::fs;
+    use std::os::unix::fs::symlink;
+
     use super::*;
 
+    struct Place(PathBuf);
+
+    impl Place {
+        fn new(name: &str) -> Self {
+            let folder = std::env::temp_dir().join(format!("portcullis-watch-{name}-{}", std::process::id()));
+            let _ = fs::remove_dir_all(&folder);
+            fs::create_dir_all(folder.join("inner")).expect("a folder");
+            Self(folder)
+        }
+
+        fn at(&self, name: &str) -> PathBuf {
+            self.0.join(name)
+        }
+
+        fn write(&self, name: &str, text: &str) -> PathBuf {
+            fs::write(self.at(name), text).expect("it can be written");
+            self.at(name)
+        }
+    }
+
+    impl Drop for Place {
+        fn drop(&mut self) {
+            let _ = fs::remove_dir_all(&self.0);
+        }
+    }
+
     async fn noticed(watch: &mut Watch) {
-        let deadline = std::time::Duration::from_secs(30);
+        let deadline = Duration::from_secs(30);
         tokio::time::timeout(deadline, watch.touched()).await.expect("the system tells of it");
+    }
+
+    /// A watch that has told of the file as it is.
+    async fn watching(file: &Path) -> Watch {
+        let mut watch = Watch::new();
+        watch.follow(file.to_str().expect("UTF-8")).expect("it can be watched");
+        noticed(&mut watch).await;
+        watch
     }
 
     #[tokio::test]
     async fn whoever_writes_renames_or_removes_is_noticed() {
-        let folder = std::env::temp_dir().join(format!("portcullis-watch-{}", std::process::id()));
-        std::fs::create_dir_all(&folder).expect("a folder");
-        let file = folder.join("policy.toml");
-        std::fs::write(&file, "").expect("it can be written");
-        let mut watch = Watch::new();
-        watch.follow(file.to_str().expect("UTF-8"));
-        std::fs::write(&file, "# more").expect("it can be written");
+        let place = Place::new("plain");
+        let file = place.write("policy.toml", "");
+        let mut watch = watching(&file).await;
+        place.write("policy.toml", "# more");
         noticed(&mut watch).await;
-        std::fs::write(folder.join("other"), "").expect("it can be written");
-        std::fs::rename(folder.join("other"), &file).expect("it can be renamed");
+        fs::rename(place.write("other", ""), &file).expect("it can be renamed");
         noticed(&mut watch).await;
-        std::fs::remove_file(&file).expect("it can be removed");
+        fs::remove_file(&file).expect("it can be removed");
         noticed(&mut watch).await;
-        std::fs::remove_dir_all(&folder).expect("it can be removed");
+        place.write("policy.toml", "# again");
+        noticed(&mut watch).await;
+    }
+
+    #[tokio::test]
+    async fn a_change_behind_a_link_is_noticed_and_so_is_another_link() {
+        let place = Place::new("link");
+        place.write("inner/one", "");
+        place.write("inner/two", "");
+        let link = place.at("policy.toml");
+        symlink("inner/one", &link).expect("a link");
+        let mut watch = watching(&link).await;
+        place.write("inner/one", "# more");
+        noticed(&mut watch).await;
+        symlink("inner/two", place.at("new")).expect("a link");
+        fs::rename(place.at("new"), &link).expect("it can be renamed");
+        noticed(&mut watch).await;
+        place.write("inner/two", "# more");
+        noticed(&mut watch).await;
+    }
+
+    #[tokio::test]
+    async fn a_folder_that_goes_and_comes_again_is_followed() {
+        let place = Place::new("folder");
+        let file = place.write("inner/policy.toml", "");
+        let mut watch = watching(&file).await;
+        fs::rename(place.at("inner"), place.at("gone")).expect("it can be renamed");
+        noticed(&mut watch).await;
+        fs::create_dir(place.at("inner")).expect("a folder");
+        place.write("inner/policy.toml", "# new");
+        noticed(&mut watch).await;
+        place.write("inner/policy.toml", "# newer");
+        noticed(&mut watch).await;
+    }
+
+    #[test]
+    fn what_happens_beside_the_file_and_who_reads_it_are_nothing() {
+        let place = Place::new("beside");
+        let file = place.write("policy.toml", "");
+        let known = Stamp::of(&file);
+        place.write("other", "");
+        fs::read(&file).expect("it can be read");
+        assert!(Stamp::of(&file) == known);
+        place.write("policy.toml", "# more");
+        assert!(Stamp::of(&file) != known);
+    }
+
+    #[tokio::test]
+    async fn without_a_file_nothing_is_told() {
+        let place = Place::new("none");
+        let mut watch = watching(&place.write("policy.toml", "")).await;
+        place.write("policy.toml", "# more");
+        watch.follow("").expect("nothing to watch");
+        assert!(tokio::time::timeout(Duration::ZERO, watch.touched()).await.is_err());
     }
 }

@@ -27,14 +27,18 @@ pub fn render(canvas: &mut Canvas, area: Rect) {
     let short = format!("key: {origin}{}", if is_weak { ", weak" } else { "" });
     let help = "F1 help ";
     let room = usize::from(area.width).saturating_sub(left.width() + text::width(help) + 4);
-    let told = if text::width(&long) <= room { long } else { text::fit(&short, room) };
+    // Alarms come first; of the key the settings tell as well.
+    let mut told = canvas.app.alarms();
+    let needed = told.first().map_or(0, |first| text::width(first) + 3);
+    told.extend(canvas.app.judged_by());
+    let key = [long, short].into_iter().find(|key| text::width(key) + needed <= room).unwrap_or_default();
     let right = Line::from(vec![
-        canvas.span(told, weak),
+        canvas.span(key, weak),
         canvas.span("  F1", Meaning::Key),
         canvas.span(" help ", Meaning::Plain),
     ]);
     let width = u16::try_from(right.width()).unwrap_or(area.width).min(area.width);
-    let told = canvas.app.judged_by().join(" · ");
+    let told = told.join(" · ");
     let room = usize::from(area.width).saturating_sub(left.width() + 3 + usize::from(width));
     if !told.is_empty() && room > 0 {
         left.spans.push(canvas.span(format!("  {}", text::fit(&told, room)), Meaning::Expired));

@@ -7,7 +7,7 @@ use ratatui::text::{Line, Span};
 use super::canvas::{Canvas, below, bottom, right_of, top};
 use super::stage::shows_all;
 use super::theme::Meaning;
-use super::widget::sentence_holds;
+use super::widget::{more, sentence_holds};
 use crate::app::matrix::Cell;
 use crate::app::{Field, Target};
 use crate::auth::Verdict;
@@ -101,13 +101,7 @@ fn shape(canvas: &Canvas, area: Rect, tools: &[ToolRule], alone: bool) -> Shape 
 /// The names of the tools, and on both sides how many more there are.
 fn heads(canvas: &mut Canvas, area: Rect, shape: &Shape, shown: &[&ToolRule], all: usize) {
     let first = canvas.drawn.columns.first;
-    let more = all - first - shown.len();
-    let told = match (first, more) {
-        (0, 0) => String::new(),
-        (0, more) => format!("{more} more →"),
-        (before, 0) => format!("← {before}"),
-        (before, more) => format!("← {before}  {more} →"),
-    };
+    let told = more(first, all - first - shown.len());
     let mut line = vec![canvas.span(spaced(&told, shape.name + 2), Meaning::Hint)];
     for tool in shown {
         let here = tool.name == canvas.app.call.tool;

@@ -5,63 +5,39 @@ use ratatui::text::Line;
 
 use super::canvas::{Canvas, below, bottom, right_of, top};
 use super::theme::Meaning;
+use super::widget::more;
+use crate::app::drawn::Window;
 use crate::app::{Field, Target};
+use crate::auth::policy::{Lint, ToolRule};
 use crate::text;
 use crate::tools;
 
 pub fn title(canvas: &Canvas) -> String {
-    let source = &canvas.app.policy_source;
-    let file = match source.rsplit('/').next().filter(|file| !file.is_empty()) {
-        Some(file) => text::name(file, 40),
-        None => "built in".to_owned(),
-    };
+    let file = canvas.app.policy_file.name();
     if canvas.app.policy_is_saved() { file } else { format!("{file} · changed, not saved") }
+}
+
+/// What is laid out across: the column of names, and the permissions that fit beside it.
+struct Across {
+    name: usize,
+    shown: Vec<usize>,
 }
 
 pub fn render(canvas: &mut Canvas, area: Rect) {
     canvas.target(area, Target::Field(Field::Rules));
     let policy = canvas.app.auth.rules.policy.clone();
-    let (tools, permissions) = (policy.tools(), policy.permissions());
-    if tools.is_empty() || permissions.is_empty() {
-        let told = canvas.span("the policy names no tool, or no permission", Meaning::Hint);
-        canvas.line(area, told);
+    let tools = policy.tools();
+    if tools.is_empty() || canvas.app.matrix.permissions().is_empty() {
+        let told = "the policy names no tool, or no permission; Ctrl-P and `add` make some";
+        let lines = canvas.wrapped(told, area.width, Meaning::Hint);
+        canvas.lines(area, lines);
         return;
     }
-    let name = tools.iter().map(|tool| text::width(&tool.name)).max().unwrap_or(0).clamp(8, 24) + 3;
-    let width = |n: usize| text::width(&permissions[n]).clamp(3, 16) + 2;
-    let fits = |first: usize| {
-        let mut room = usize::from(area.width).saturating_sub(name);
-        (first..permissions.len())
-            .take_while(|n| {
-                let w = width(*n);
-                let fits = w <= room;
-                room = room.saturating_sub(w);
-                fits
-            })
-            .count()
-            .max(1)
-    };
-    let at = canvas.app.matrix.permission;
-    let across = canvas.drawn.permissions.around(at, fits(canvas.drawn.permissions.first.min(at)), permissions.len());
-    canvas.drawn.permissions = across;
-    let shown: Vec<usize> = (across.first..permissions.len()).take(across.rows).collect();
-    let more = permissions.len() - across.first - shown.len();
-    let told = match (across.first, more) {
-        (0, 0) => String::new(),
-        (before, after) => format!("← {before}  {after} →"),
-    };
-    let mut line = vec![canvas.span(
-        format!("{}{}", text::fit(&told, name), " ".repeat(name.saturating_sub(text::width(&told)))),
-        Meaning::Hint,
-    )];
-    for n in &shown {
-        let said = text::fit(&text::name(&permissions[*n], 32), width(*n) - 2);
-        let pad = " ".repeat(width(*n) - text::width(&said));
-        line.push(canvas.span(said, if *n == at { Meaning::Title } else { Meaning::Label }));
-        line.push(canvas.span(pad, Meaning::Plain));
-    }
-    canvas.line(top(area, 1), Line::from(line));
-    let about = u16::from(area.height > 4) + u16::from(area.height > 7);
+    let across = across(canvas, area, tools);
+    heads(canvas, area, &across);
+    let notes = notes(canvas);
+    let free = usize::from(area.height).saturating_sub(1 + tools.len());
+    let about = u16::try_from(free.clamp(usize::from(area.height > 4), notes.len())).unwrap_or(0);
     let list = below(Rect { height: area.height - about, ..area }, 1);
     let here = canvas.app.column();
     let scrolls = tools.len() > usize::from(list.height);
@@ -70,85 +46,126 @@ pub fn render(canvas: &mut Canvas, area: Rect) {
     canvas.drawn.rules = window;
     for (row, tool) in tools.iter().enumerate().skip(window.first).take(rows) {
         let place = Rect { y: list.y + u16::try_from(row - window.first).unwrap_or(0), height: 1, ..list };
-        draw_row(canvas, place, tool, row, Some(row) == here, name, &shown);
+        draw_row(canvas, place, tool, row, &across);
     }
     if scrolls {
         canvas.part(list, window, tools.len());
     }
-    notes(canvas, bottom(area, about));
+    canvas.lines(bottom(area, about), notes);
 }
 
-fn draw_row(
-    canvas: &mut Canvas,
-    place: Rect,
-    tool: &crate::auth::policy::ToolRule,
-    row: usize,
-    here: bool,
-    name: usize,
-    shown: &[usize],
-) {
-    let policy = canvas.app.auth.rules.policy.clone();
-    let focused = canvas.app.focus.field == Some(Field::Rules) && canvas.app.overlays.is_empty();
-    let said = text::fit(&text::name(&tool.name, 64), name - 3);
-    let pad = " ".repeat(name - 2 - text::width(&said));
+/// A tick, or a name that is cut, and the blank behind it.
+fn width(permission: &str) -> usize {
+    text::width(permission).clamp(3, 16) + 2
+}
+
+fn across(canvas: &mut Canvas, area: Rect, tools: &[ToolRule]) -> Across {
+    let permissions = canvas.app.matrix.permissions();
+    let name = tools.iter().map(|tool| text::width(&tool.name)).max().unwrap_or(0).clamp(8, 24) + 3;
+    let fits = |first: usize| {
+        let mut room = usize::from(area.width).saturating_sub(name);
+        let shown = permissions[first..].iter().take_while(|permission| {
+            let left = room.checked_sub(width(permission));
+            room = left.unwrap_or(0);
+            left.is_some()
+        });
+        shown.count().max(1)
+    };
+    let at = canvas.app.matrix.permission_at();
+    // Columns are of different widths: the one under the cursor shows, and there is no room left that one more fits in.
+    let mut first = canvas.drawn.permissions.first.min(at);
+    while first + fits(first) <= at {
+        first += 1;
+    }
+    while first > 0 && first - 1 + fits(first - 1) == permissions.len() {
+        first -= 1;
+    }
+    canvas.drawn.permissions = Window { first, rows: fits(first) };
+    Across { name, shown: (first..permissions.len()).take(fits(first)).collect() }
+}
+
+/// The names of the permissions, and on both sides how many more there are.
+fn heads(canvas: &mut Canvas, area: Rect, across: &Across) {
+    let (app, first) = (canvas.app, canvas.drawn.permissions.first);
+    let permissions = app.matrix.permissions();
+    let told = more(first, permissions.len() - first - across.shown.len());
+    let mut line = vec![canvas.span(text::padded(&told, across.name), Meaning::Hint)];
+    for n in &across.shown {
+        let (permission, here) = (&permissions[*n], *n == app.matrix.permission_at());
+        let said = text::fit(&text::name(permission, 32), width(permission) - 2);
+        let meaning = if here { Meaning::Title } else { Meaning::Label };
+        line.push(canvas.span(text::padded(&said, width(permission)), meaning));
+    }
+    canvas.line(top(area, 1), Line::from(line));
+}
+
+fn draw_row(canvas: &mut Canvas, place: Rect, tool: &ToolRule, row: usize, across: &Across) {
+    let app = canvas.app;
+    let policy = &app.auth.rules.policy;
+    let focused = app.focus.field == Some(Field::Rules) && app.overlays.is_empty();
+    let here = Some(row) == app.column();
+    let said = text::fit(&text::name(&tool.name, 64), across.name - 3);
     let mut line = vec![
         canvas.span(if here { "▸ " } else { "  " }, Meaning::Focused),
-        canvas.span(said, if here { Meaning::Title } else { Meaning::Plain }),
-        canvas.span(pad, Meaning::Plain),
+        canvas.span(text::padded(&said, across.name - 2), if here { Meaning::Title } else { Meaning::Plain }),
     ];
-    let mut x = u16::try_from(name).unwrap_or(0);
-    for n in shown {
-        let permission = &policy.permissions()[*n];
+    let mut x = u16::try_from(across.name).unwrap_or(0);
+    for n in &across.shown {
+        let permission = &app.matrix.permissions()[*n];
         let asked = tool.permissions.contains(permission);
         // Opened by a permission that this one implies.
         let implied = !asked && policy.grant(&[permission], tool).is_some();
-        let tick = if asked {
-            "[x]"
-        } else if implied {
-            "[~]"
-        } else {
-            "[ ]"
+        let tick = match (asked, implied) {
+            (true, _) => "[x]",
+            (false, true) => "[~]",
+            (false, false) => "[ ]",
         };
-        let cursor = here && *n == canvas.app.matrix.permission;
-        let meaning = match (cursor && focused, asked || implied) {
+        let cursor = here && focused && *n == app.matrix.permission_at();
+        let meaning = match (cursor, asked || implied) {
             (true, _) => Meaning::Selected,
             (_, true) => Meaning::Ok,
             _ => Meaning::Hint,
         };
-        let width = text::width(permission).clamp(3, 16) + 2;
         line.push(canvas.span(tick, meaning));
-        line.push(canvas.span(" ".repeat(width - 3), Meaning::Plain));
-        let columns = u16::try_from(width).unwrap_or(0);
+        line.push(canvas.span(" ".repeat(width(permission) - 3), Meaning::Plain));
         canvas.target(Rect { width: 3, ..right_of(place, x) }, Target::Rule(row, *n));
-        x += columns;
+        x += u16::try_from(width(permission)).unwrap_or(0);
     }
     canvas.line(place, Line::from(line));
 }
 
-/// What the tool under the cursor is for, and what is odd about the policy.
-fn notes(canvas: &mut Canvas, area: Rect) {
+/// What is wrong or odd, then what tool and permission under the cursor are for, then what the signs mean: as many as
+/// there is room for.
+fn notes(canvas: &Canvas) -> Vec<Line<'static>> {
     let app = canvas.app;
-    let policy = &app.auth.rules.policy;
-    let about = tools::description(&app.call.tool, policy).map(|words| text::display_safe(words, 200));
-    let about = format!("{}: {}", text::name(&app.call.tool, 32), about.unwrap_or_else(|| "no description".to_owned()));
-    let lints = &app.matrix.lints;
-    let odd = match lints.split_first() {
-        _ if app.policy_fault.is_some() => format!("! {}", app.policy_fault.as_deref().unwrap_or_default()),
-        None => "[~] by a permission that this one implies".to_owned(),
-        Some((first, [])) => format!("! {first}"),
-        Some((first, more)) => format!("! {first} (+{} more)", more.len()),
+    let (policy, matrix) = (&app.auth.rules.policy, &app.matrix);
+    let with_more = |first: String, more: usize| match more {
+        0 => format!("! {first}"),
+        more => format!("! {first} (+{more} more)"),
     };
-    let fine = lints.is_empty() && app.policy_fault.is_none();
-    let odd = canvas.span(odd, if fine { Meaning::Hint } else { Meaning::Expired });
-    let about = canvas.span(about, Meaning::Hint);
-    canvas.lines(
-        area,
-        if area.height > 1 {
-            vec![Line::from(about), Line::from(odd)]
-        } else if fine {
-            vec![Line::from(about)]
-        } else {
-            vec![Line::from(odd)]
-        },
-    );
+    let mut notes = Vec::new();
+    let mut note = |text: String, meaning| notes.push(Line::from(canvas.span(text, meaning)));
+    if let Some(fault) = &app.policy_file.fault {
+        note(format!("! {fault}"), Meaning::Expired);
+    }
+    if let Some((first, more)) = matrix.failed.split_first() {
+        note(with_more(format!("{first}, and is not"), more.len()), Meaning::Denied);
+    }
+    // What is odd about the tool under the cursor comes first.
+    let about_this = |lint: &&Lint| lint.tool().is_some_and(|tool| *tool == app.call.tool);
+    if let Some(first) = matrix.lints.iter().find(about_this).or(matrix.lints.first()) {
+        note(with_more(first.to_string(), matrix.lints.len() - 1), Meaning::Expired);
+    }
+    let what = tools::description(&app.call.tool, policy).map(|words| text::display_safe(words, 200));
+    note(format!("{}: {}", text::name(&app.call.tool, 32), what.as_deref().unwrap_or("no description")), Meaning::Hint);
+    let here = matrix.permissions().get(matrix.permission_at());
+    let rule = here.and_then(|here| policy.parts().permissions.iter().find(|rule| rule.name == *here));
+    if let Some(rule) = rule.filter(|rule| !rule.is_bare()) {
+        let what = rule.description.as_deref().map(|words| text::display_safe(words, 200));
+        let implies = Some(text::names(rule.implies.iter(), 32, 8, ", ")).filter(|names| !names.is_empty());
+        let told: Vec<String> = what.into_iter().chain(implies.map(|names| format!("implies {names}"))).collect();
+        note(format!("{}: {}", text::name(&rule.name, 32), told.join("; ")), Meaning::Hint);
+    }
+    note("[~] by what it implies".to_owned(), Meaning::Hint);
+    notes
 }

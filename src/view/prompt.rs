@@ -36,7 +36,7 @@ pub fn render_line(canvas: &mut Canvas, form: &LineForm) {
 
 pub fn render_question(canvas: &mut Canvas, question: &Question) {
     let inner = canvas.popup(60, 6, "portcullis");
-    let lines = canvas.wrapped(question.words(), inner.width, Meaning::Plain);
+    let lines = canvas.wrapped(&question.words(), inner.width, Meaning::Plain);
     let rest = canvas.lines(inner, lines);
     let line = vec![
         canvas.span("Enter", Meaning::Key),

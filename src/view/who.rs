@@ -8,9 +8,11 @@ use ratatui::text::{Line, Span};
 use super::canvas::{Canvas, below, top};
 use super::theme::{Meaning, Theme};
 use super::widget::{choice, sentence_holds};
+use crate::app::matrix::NO_TOKEN;
 use crate::app::matrix::WhoView;
 use crate::app::{App, Field, Target};
-use crate::auth::{Call, Decision};
+use crate::auth::policy::ToolRule;
+use crate::auth::{Call, Decision, TokenEntry, Verdict};
 use crate::text;
 
 pub fn render(canvas: &mut Canvas, area: Rect) {
@@ -21,6 +23,7 @@ pub fn render(canvas: &mut Canvas, area: Rect) {
     canvas.line(top(area, 1), Line::from(view));
     let area = below(area, 1);
     let scroll = app.matrix.scroll;
+    let names = usize::from(area.width / 4).clamp(8, 24);
     // When the first of the rows that show reads otherwise.
     let moves = Moves::default();
     canvas.drawn.who_end = match app.matrix.view {
@@ -29,14 +32,14 @@ pub fn render(canvas: &mut Canvas, area: Rect) {
             let total = heads.len() + 1 + app.auth.tokens.len();
             canvas.scrolled(area, total, scroll, |n| match heads.get(n) {
                 Some(line) => line.clone(),
-                None => caller(theme, app, n - heads.len(), &moves),
+                None => caller(app, n - heads.len(), &moves).line(theme, names),
             })
         }
         WhoView::What => {
             let tools = app.auth.rules.policy.tools();
-            canvas.scrolled(area, tools.len(), scroll, |n| tool(theme, app, &tools[n].name, &moves))
+            canvas.scrolled(area, tools.len(), scroll, |n| tool(app, &tools[n], &moves).line(theme, names))
         }
-        WhoView::Answers => answers(canvas, area, scroll),
+        WhoView::Answers => answers(canvas, area, scroll, names),
     };
     if let Some(micros) = moves.0.get() {
         canvas.drawn.changes_in(micros);
@@ -62,58 +65,79 @@ fn about_tool(theme: Theme, app: &App) -> Vec<Line<'static>> {
     };
     let mut lines = vec![span(theme, format!("{name} needs {}", rule.needs()), Meaning::Plain).into()];
     for permission in policy.permissions() {
-        if let Some(through) = policy.grant(&[permission], rule).filter(|grant| grant.through.is_some()) {
-            let said = format!("{} opens it too, {through}", text::name(permission, 32));
+        let asked = rule.permissions.contains(permission);
+        let grant = policy.grant(&[permission], rule).filter(|_| !asked);
+        if let Some(through) = grant {
+            let said = format!(
+                "{} opens it too: it implies {}",
+                text::name(permission, 32),
+                text::name(&through.permission, 32)
+            );
             lines.push(span(theme, said, Meaning::Hint).into());
         }
     }
     lines
 }
 
+/// A row: who or what, the verdict, and why in few words.
+struct Told {
+    name: String,
+    verdict: Verdict,
+    why: String,
+}
+
+impl Told {
+    fn line(&self, theme: Theme, names: usize) -> Line<'static> {
+        Line::from(vec![
+            span(theme, format!("{} ", self.verdict.sign()), Meaning::of_verdict(self.verdict)),
+            span(theme, format!("{} ", text::padded(&self.name, names)), Meaning::Plain),
+            span(theme, self.why.clone(), Meaning::Hint),
+        ])
+    }
+}
+
 /// A caller and what the gate says about the tool under the cursor; row 0 has no token.
-fn caller(theme: Theme, app: &App, row: usize, moves: &Moves) -> Line<'static> {
-    let (rules, now) = (&app.auth.rules, app.times.judged);
+fn caller(app: &App, row: usize, moves: &Moves) -> Told {
     let entry = row.checked_sub(1).and_then(|place| app.auth.tokens.get(place));
-    let decision = match entry {
-        Some(entry) => rules.decide_judged(&entry.judged, &app.call.tool, now),
-        None => rules.decide(&Call { token: None, tool: &app.call.tool }, now),
+    let decision = decide(app, entry, &app.call.tool, moves);
+    let why = match (entry, decision.verdict()) {
+        (Some(entry), Verdict::Forbidden) if entry.judged.permissions.is_empty() => "holds no permission".to_owned(),
+        (Some(entry), Verdict::Forbidden) => {
+            format!("holds {}", text::names(entry.judged.permissions.iter(), 32, 8, ", "))
+        }
+        _ => decision.sentence(),
     };
-    moves.note(
-        entry.and_then(|entry| entry.judged.lifetime.next_border(now)).into_iter().chain(sentence_holds(&decision)),
-    );
-    let name = entry.map_or_else(|| "(no token)".to_owned(), |entry| app.token_name(entry));
-    told(theme, &name, &decision)
+    let name = entry.map_or_else(|| NO_TOKEN.to_owned(), |entry| app.token_name(entry));
+    Told { name, verdict: decision.verdict(), why }
 }
 
 /// What the selected token may do with a tool, or what it would need.
-fn tool(theme: Theme, app: &App, tool: &str, moves: &Moves) -> Line<'static> {
+fn tool(app: &App, tool: &ToolRule, moves: &Moves) -> Told {
+    let decision = decide(app, app.selected(), &tool.name, moves);
+    let why = match decision.verdict() {
+        Verdict::Forbidden => format!("needs {}", tool.needs()),
+        _ => decision.sentence(),
+    };
+    Told { name: text::name(&tool.name, 32), verdict: decision.verdict(), why }
+}
+
+fn decide(app: &App, entry: Option<&TokenEntry>, tool: &str, moves: &Moves) -> Decision {
     let (rules, now) = (&app.auth.rules, app.times.judged);
-    let decision = match app.selected() {
+    let decision = match entry {
         Some(entry) => rules.decide_judged(&entry.judged, tool, now),
         None => rules.decide(&Call { token: None, tool }, now),
     };
-    let border = app.selected().and_then(|entry| entry.judged.lifetime.next_border(now));
+    let border = entry.and_then(|entry| entry.judged.lifetime.next_border(now));
     moves.note(border.into_iter().chain(sentence_holds(&decision)));
-    told(theme, &text::name(tool, 32), &decision)
-}
-
-fn told(theme: Theme, name: &str, decision: &Decision) -> Line<'static> {
-    let verdict = decision.verdict();
-    let name = text::fit(name, 20);
-    let pad = " ".repeat(21_usize.saturating_sub(text::width(&name)));
-    Line::from(vec![
-        span(theme, format!("{} ", verdict.sign()), Meaning::of_verdict(verdict)),
-        span(theme, name, Meaning::Plain),
-        span(theme, format!("{pad}{}", decision.sentence()), Meaning::Hint),
-    ])
+    decision
 }
 
 fn span(theme: Theme, text: impl Into<String>, meaning: Meaning) -> Span<'static> {
     Span::styled(text.into(), theme.of(meaning))
 }
 
-/// A column of answers, to the letter.
-fn answers(canvas: &mut Canvas, area: Rect, scroll: usize) -> usize {
+/// A column of answers.
+fn answers(canvas: &mut Canvas, area: Rect, scroll: usize, names: usize) -> usize {
     let (app, theme) = (canvas.app, *canvas.theme);
     let Some(everyone) = &app.matrix.everyone else {
         let lines = canvas.wrapped("Ctrl-F calls the tool with every token and with none", area.width, Meaning::Hint);
@@ -123,7 +147,6 @@ fn answers(canvas: &mut Canvas, area: Rect, scroll: usize) -> usize {
     let called = format!("{} {}", text::name(&everyone.tool, 32), text::display_safe(&everyone.arguments, 200));
     let called = span(theme, called, Meaning::Label);
     canvas.line(top(area, 1), called);
-    let names = usize::from(area.width / 4).clamp(8, 24);
     canvas.scrolled(below(area, 1), everyone.answers.len(), scroll, |n| {
         let (name, called) = &everyone.answers[n];
         let verdict = called.decision.verdict();

@@ -168,6 +168,16 @@ pub fn bar(left: i64, length: i64, columns: usize) -> (String, String) {
     ("█".repeat(full), "░".repeat(columns - full))
 }
 
+/// How many columns there are on either side of those that show.
+pub fn more(before: usize, after: usize) -> String {
+    match (before, after) {
+        (0, 0) => String::new(),
+        (0, after) => format!("{after} more →"),
+        (before, 0) => format!("← {before} more"),
+        (before, after) => format!("← {before}, {after} →"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use portcullis::app::drawn::Target;
 use portcullis::app::matrix::Cell;
 use portcullis::app::{App, Field, Msg, Times};
-use portcullis::auth::policy::ToolRule;
+use portcullis::auth::policy::{Expected, ToolRule};
 use portcullis::auth::{Call, Key, KeyOrigin, Policy, Provenance, Rules, Snapshot, Verdict};
 use portcullis::gate::Shared;
 use proptest::prelude::*;
@@ -213,7 +213,7 @@ fn with_policy(folder: &Folder, source: &str) -> (Desk, String) {
     let policy = portcullis::config::policy(file.as_ref()).expect("a policy");
     let key = Key::new(SECRET, KeyOrigin::Program).expect("a key");
     let mut desk = Desk::with(Rules { policy, ..Rules::new(key) }, 120, 36);
-    desk.app.policy_source.clone_from(&file);
+    desk.app.policy_file.path.clone_from(&file);
     desk.keys("F3 Esc 2");
     (desk, file)
 }
@@ -236,7 +236,7 @@ fn tools_and_permissions_are_added_described_ticked_saved_and_removed() {
     assert!(!desk.shows("changed, not saved"), "{}", desk.screen());
     desk.keys("Del").must_show(&["write_data is out of the policy", "changed, not saved"]);
     desk.keys("Ctrl-7").must_show(&["write_data"]);
-    assert_eq!(*desk.app.auth.rules.policy, saved);
+    assert!(desk.app.auth.rules.policy.says_as(&saved));
     // A name that is taken keeps what was typed.
     desk.keys("Ctrl-P").types("add a tool").keys("Enter").types("read_data").keys("Enter");
     desk.must_show(&["the policy has a tool read_data already", "add a tool to the policy"]);
@@ -256,11 +256,11 @@ fn an_edit_made_elsewhere_counts_at_once_and_a_broken_one_keeps_the_last_good_po
         ("\u{0}", "line 1, column "),
     ] {
         folder.write("policy.toml", broken);
-        desk.tell(Msg::PolicyTouched).must_show(&[said, "policy file broken"]);
+        desk.tell(Msg::PolicyTouched).must_show(&[said, "policy broken"]);
         assert_eq!(desk.app.auth.rules.policy, good);
     }
     std::fs::remove_file(&file).expect("it can be removed");
-    desk.tell(Msg::PolicyTouched).must_show(&["no such file or directory", "policy file broken"]);
+    desk.tell(Msg::PolicyTouched).must_show(&["no such file or directory", "policy broken"]);
     std::fs::create_dir(&file).expect("a directory in its place");
     desk.tell(Msg::PolicyTouched).must_show(&["not a regular file"]);
     std::fs::remove_dir(&file).expect("it can be removed");
@@ -295,4 +295,154 @@ fn the_list_of_who_may_follows_the_clock_as_well() {
         // Where the sentence is whole it counts.
         assert!(columns < 60 || desk.screen() != before, "{before}");
     }
+}
+
+#[test]
+fn unticking_twice_leaves_every_permission_where_it_was() {
+    let mut desk = Desk::new(120, 36);
+    desk.keys("F3 Esc 2 Home");
+    let before = Arc::clone(&desk.app.auth.rules.policy);
+    // Nobody else asks for `user`: it is named all the same, and the cursor stays on it.
+    desk.keys("Space").must_show(&["read_data", "[ ]", "user"]);
+    assert_eq!(desk.app.auth.rules.policy.tool("read_data").map(ToolRule::needs).as_deref(), Some("admin"));
+    desk.keys("Space");
+    assert!(desk.app.auth.rules.policy.says_as(&before), "{}", desk.screen());
+    assert!(desk.app.policy_is_saved());
+}
+
+#[test]
+fn a_touch_that_changes_nothing_leaves_what_is_not_saved() {
+    let folder = Folder::new();
+    let (mut desk, _) = with_policy(&folder, FILE);
+    desk.keys("Space");
+    let edited = Arc::clone(&desk.app.auth.rules.policy);
+    desk.tell(Msg::PolicyTouched);
+    assert_eq!(desk.app.auth.rules.policy, edited);
+    // The settings do not take it back either.
+    desk.keys("Ctrl-S Tab Enter");
+    assert_eq!(desk.app.auth.rules.policy, edited, "{}", desk.screen());
+    desk.must_show(&["policy changed"]);
+}
+
+#[test]
+fn an_edit_made_elsewhere_wins_over_what_is_not_saved_and_undo_brings_that_back() {
+    let folder = Folder::new();
+    let (mut desk, file) = with_policy(&folder, FILE);
+    desk.keys("Space");
+    let edited = Arc::clone(&desk.app.auth.rules.policy);
+    let theirs = format!("{FILE}[tools.theirs]\npermissions = [\"user\"]\n");
+    folder.write("policy.toml", &theirs);
+    desk.tell(Msg::PolicyTouched).must_show(&["Ctrl-7 brings back what was not saved"]);
+    assert!(desk.app.auth.rules.policy.tool("theirs").is_some());
+    desk.keys("Ctrl-7");
+    assert_eq!(desk.app.auth.rules.policy, edited);
+    // A change that nobody here has seen is asked about.
+    let newer = theirs.replace("theirs", "newer");
+    folder.write("policy.toml", &newer);
+    desk.keys("Enter Enter").must_show(&["holds another policy"]);
+    desk.keys("Esc");
+    assert_eq!(std::fs::read_to_string(&file).ok(), Some(newer));
+    desk.keys("Enter Enter Enter").must_show(&["policy saved to"]);
+    assert!(desk.app.policy_is_saved());
+}
+
+#[test]
+fn another_policy_is_not_written_over_without_a_question() {
+    let folder = Folder::new();
+    let (mut desk, _) = with_policy(&folder, FILE);
+    let other = folder.write("other.toml", "[tools.kept]\npermissions = []\n");
+    desk.keys("Enter Ctrl-U").types(&other).keys("Enter").must_show(&["holds another policy"]);
+    assert!(std::fs::read_to_string(&other).expect("it is there").contains("kept"));
+}
+
+#[test]
+fn quitting_says_that_the_policy_is_not_saved() {
+    let folder = Folder::new();
+    let (mut desk, _) = with_policy(&folder, FILE);
+    desk.keys("Ctrl-C").must_show(&["Quit? The token list"]);
+    desk.keys("Esc Space Ctrl-C").must_show(&["The policy is changed and not saved"]);
+}
+
+#[test]
+fn a_key_that_is_adopted_leaves_the_policy_that_decides_by_then() {
+    let folder = Folder::new();
+    let (mut desk, _) = with_policy(&folder, FILE);
+    desk.pastes(&signed(b"another-secret-of-thirty-two-b-ok", HEADER, r#"{"user_id":"u","permissions":["user"]}"#));
+    desk.keys("Ctrl-T").pastes("another-secret-of-thirty-two-b-ok").keys("Enter").must_show(&["fits this key"]);
+    folder.write("policy.toml", FILE.replace("[\"user\"]", "[]"));
+    desk.tell(Msg::PolicyTouched).keys("Enter").must_show(&["this key signs and verifies"]);
+    assert_eq!(desk.app.auth.rules.policy.tool("read_data").map(|tool| tool.permissions.len()), Some(0));
+}
+
+#[test]
+fn what_the_palette_removes_is_what_is_in_sight() {
+    let mut desk = desk(120, 36);
+    desk.keys("Esc 2 Home Ctrl-P").types("remove").keys("Enter").must_show(&["read_data is out of the policy"]);
+    assert_eq!(desk.app.auth.tokens.len(), 4);
+    desk.keys("Ctrl-7 F2 Ctrl-P").types("take the permission").keys("Enter").must_show(&["choose the permission"]);
+    assert!(desk.app.policy_is_saved());
+}
+
+#[test]
+fn a_token_that_does_not_pass_has_nothing_to_expect() {
+    let mut desk = desk(120, 36);
+    desk.keys("End Space").must_show(&["nothing can be expected of a token that does not pass", "NOT YET VALID"]);
+    desk.pastes(&signed(b"forged-by-somebody-else-entirely", HEADER, r#"{"user_id":"u","permissions":["admin"]}"#));
+    desk.keys("F3 1 End Space").must_show(&["this one is"]);
+    assert_eq!(desk.app.auth.rules.policy.parts().expectations, []);
+}
+
+#[test]
+fn one_broken_expectation_in_a_row_is_seen() {
+    let mut desk = desk(120, 36);
+    // `dying` holds what user123 holds: the first of the row is as expected, and dies last.
+    desk.keys("Home Down Ctrl-G Ctrl-G Space");
+    assert_eq!(cell(&desk.app, 1, "read_data").expected, Some((Expected::Allowed, true)));
+    desk.keys("Ctrl-G Ctrl-G Home Down").must_show(&["by permissions"]);
+    assert_eq!(cell(&desk.app, 1, "read_data").expected, Some((Expected::Allowed, true)));
+    desk.keys("Ctrl-G Ctrl-G Home Down Down Down Space Space");
+    assert_eq!(cell(&desk.app, 3, "read_data").expected, Some((Expected::Forbidden, false)));
+}
+
+#[test]
+fn expectations_that_the_policy_breaks_are_told_of_wherever_the_cursor_is() {
+    let folder = Folder::new();
+    let line = "[[expect]]\npermissions = [\"user\"]\ntool = \"read_data\"\noutcome = \"allowed\"\n";
+    let (mut desk, _) = with_policy(&folder, &format!("{FILE}{line}"));
+    assert!(!desk.shows("broken"), "{}", desk.screen());
+    desk.keys("Space").must_show(&["1 expectation broken", "read_data is expected allowed for user, and is not"]);
+}
+
+#[test]
+fn the_column_under_the_cursor_shows_whatever_the_widths() {
+    let names = ["aaa", "bbb", "ccc", "ddd", "eee", "fff", "ggg", "hhh", "a-permission-of-sixteen"];
+    let mut desk = Desk::with(
+        Rules {
+            policy: Arc::new(Policy::new([("a_tool", names)])),
+            ..Rules::new(Key::new(SECRET, KeyOrigin::Program).expect("a key"))
+        },
+        46,
+        20,
+    );
+    desk.keys("F3 Esc 2");
+    for (n, name) in names.iter().enumerate() {
+        let hit = desk
+            .app
+            .drawn
+            .targets
+            .iter()
+            .any(|(area, target)| *target == Target::Rule(0, n) && area.x + area.width < 46);
+        assert!(hit, "{name}:\n{}", desk.screen());
+        desk.keys("→");
+    }
+}
+
+#[test]
+fn arguments_that_nobody_touched_follow_the_policys_example() {
+    let folder = Folder::new();
+    let (mut desk, _) = with_policy(&folder, FILE);
+    let schema = "schema = { type = \"object\", required = [\"id\"], examples = [{ id = 7 }] }\n";
+    folder.write("policy.toml", format!("{FILE}{schema}"));
+    desk.tell(Msg::PolicyTouched);
+    assert_eq!(desk.app.call.arguments.text(), r#"{"id":7}"#);
 }

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
 
+use super::Policy;
 use crate::auth::decision::Verdict;
 use crate::text;
 
@@ -27,8 +28,9 @@ pub enum Who {
     Permissions(Vec<Arc<str>>),
 }
 
-/// What is expected of a call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What is expected of a call; spelt in small letters in a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
 #[expect(missing_docs, reason = "the names say it")]
 pub enum Expected {
     Allowed,
@@ -53,10 +55,31 @@ impl Who {
 impl fmt::Display for Who {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::User(user) => f.write_str(&text::name(user, 64)),
+            Self::User(user) => write!(f, "user {}", text::name(user, 64)),
             Self::Permissions(set) if set.is_empty() => f.write_str("no permission"),
             Self::Permissions(set) => f.write_str(&text::names(set.iter(), 64, 8, ", ")),
         }
+    }
+}
+
+/// What is expected of whom, as a phrase. Safe to show.
+impl fmt::Display for Expectation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} is expected {} for {}", text::name(&self.tool, 64), self.outcome.word(), self.who)
+    }
+}
+
+impl Policy {
+    /// The expectations that it does not meet, of those about permissions: what a user holds stands in tokens. Nothing
+    /// can be expected of a tool that it does not know.
+    pub fn failed(&self) -> impl Iterator<Item = &Expectation> {
+        self.parts().expectations.iter().filter(|line| match &line.who {
+            Who::User(_) => false,
+            Who::Permissions(set) => self.tool(&line.tool).is_none_or(|tool| {
+                let is_allowed = self.grant(set, tool).is_some();
+                is_allowed != (line.outcome == Expected::Allowed)
+            }),
+        })
     }
 }
 

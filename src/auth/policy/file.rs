@@ -49,14 +49,7 @@ struct Expect {
     user: Option<Arc<str>>,
     permissions: Option<Vec<Arc<str>>>,
     tool: Arc<str>,
-    outcome: Word,
-}
-
-#[derive(Clone, Copy, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum Word {
-    Allowed,
-    Forbidden,
+    outcome: Expected,
 }
 
 /// A table; serde would take an array for a structure as well, member by member.
@@ -142,10 +135,6 @@ impl Policy {
                 (Some(user), None) => Who::User(user),
                 (None, Some(permissions)) => Who::Permissions(permissions),
                 _ => return Err(at(place, "an expectation is about a user or about permissions, one of both")),
-            };
-            let outcome = match outcome {
-                Word::Allowed => Expected::Allowed,
-                Word::Forbidden => Expected::Forbidden,
             };
             Ok(Expectation { who, tool, outcome })
         };

@@ -15,7 +15,7 @@ pub enum ImpliesError {
     /// A permission that implies itself in the end: the way round, beginning and ending with it.
     #[error("implies itself: {}", text::names(.0.iter(), 48, 8, " → "))]
     Cycle(Vec<Arc<str>>),
-    /// More than 100,000, all in all.
+    /// Far more than any file written by hand.
     #[error("the permissions imply more than {MAX_IMPLIED} others, all in all")]
     TooMany,
 }

@@ -1,10 +1,10 @@
 //! What is odd about a policy that can be read: rules that can never match, and names that lead nowhere.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::fmt;
 use std::sync::Arc;
 
-use super::Policy;
+use super::{Policy, Who};
 use crate::text;
 
 /// One odd thing about a policy.
@@ -31,6 +31,21 @@ impl Lint {
             Self::OpensNothing { .. } => "opens_nothing",
             Self::ExpectsUnknownTool { .. } => "expects_unknown_tool",
             Self::ExpectedTwice { .. } => "expected_twice",
+        }
+    }
+}
+
+impl Lint {
+    /// The tool it speaks of.
+    pub fn tool(&self) -> Option<&Arc<str>> {
+        match self {
+            Self::OpenToNobody { tool }
+            | Self::SchemaRefusesAll { tool, .. }
+            | Self::ExampleRefused { tool, .. }
+            | Self::Repeated { tool, .. }
+            | Self::ExpectsUnknownTool { tool }
+            | Self::ExpectedTwice { tool, .. } => Some(tool),
+            Self::OpensNothing { .. } => None,
         }
     }
 }
@@ -87,11 +102,15 @@ impl Policy {
                 found.push(Lint::OpensNothing { permission: Arc::clone(&rule.name) });
             }
         }
-        let mut seen: HashSet<(String, &str)> = HashSet::new();
+        let mut seen = HashSet::new();
         for line in &self.parts().expectations {
+            let who = match &line.who {
+                Who::User(user) => (Some(&**user), BTreeSet::new()),
+                Who::Permissions(set) => (None, set.iter().map(|p| &**p).collect()),
+            };
             if self.tool(&line.tool).is_none() {
                 found.push(Lint::ExpectsUnknownTool { tool: Arc::clone(&line.tool) });
-            } else if !seen.insert((line.who.to_string(), &line.tool)) {
+            } else if !seen.insert((who, &*line.tool)) {
                 found.push(Lint::ExpectedTwice { who: line.who.to_string(), tool: Arc::clone(&line.tool) });
             }
         }

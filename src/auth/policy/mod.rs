@@ -4,6 +4,7 @@ mod expect;
 mod file;
 mod implies;
 mod lint;
+mod same;
 mod schema;
 
 use std::collections::{HashMap, HashSet};
@@ -95,10 +96,10 @@ impl ToolRule {
         Self { name: name.into(), description: None, permissions, schema: None }
     }
 
-    /// The permissions in words: `user or admin`, `a permission nobody can have` for none.
+    /// The permissions in words: `user or admin`, `a permission, but the policy names none` for none.
     pub fn needs(&self) -> String {
         if self.permissions.is_empty() {
-            return "a permission nobody can have".to_owned();
+            return "a permission, but the policy names none".to_owned();
         }
         text::names(self.permissions.iter(), 64, 8, " or ")
     }
@@ -188,6 +189,11 @@ impl Policy {
         self.permissions.iter().any(|known| **known == *permission)
     }
 
+    /// Whether a tool asks for this permission.
+    pub fn asks_for(&self, permission: &str) -> bool {
+        self.tools().iter().any(|tool| tool.permissions.iter().any(|asked| **asked == *permission))
+    }
+
     /// **The** membership test: which of the permissions held is this one, or implies it.
     pub fn holds<'h, P: AsRef<str>>(&self, held: &'h [P], permission: &str) -> Option<&'h P> {
         let itself = held.iter().find(|held| held.as_ref() == permission);
@@ -209,6 +215,12 @@ impl Policy {
             let through = (*held != **permission).then(|| held.into());
             Some(Grant { permission: Arc::clone(permission), through })
         })
+    }
+
+    /// Whether anything is said in it.
+    pub fn is_empty(&self) -> bool {
+        let parts = &self.parts;
+        parts.tools.is_empty() && parts.permissions.is_empty() && parts.expectations.is_empty()
     }
 
     /// What is expected of a principal with this name and these permissions who calls this tool; the first line counts.

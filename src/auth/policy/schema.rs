@@ -1,28 +1,29 @@
 //! A tool's input schema (JSON Schema): what its arguments must look like, checked once the gate has said yes.
 
 use std::fmt;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use jsonschema::Validator;
 use serde_json::{Map, Value};
 
 use crate::text;
 
-/// An input schema. Compiled when it is first asked; clones share that.
+/// An input schema, compiled; clones share that.
 #[derive(Clone)]
 pub struct Schema {
     source: Arc<Value>,
-    compiled: Arc<OnceLock<Result<Validator, String>>>,
+    compiled: Arc<Validator>,
 }
 
 impl Schema {
-    /// A schema, or a sentence that says why this is none. Safe to show.
+    /// A schema, or a sentence that says why this is none: it quotes the source, and is not safe to show.
     pub fn new(source: Value) -> Result<Self, String> {
-        let schema = Self { source: Arc::new(source), compiled: Arc::default() };
-        match schema.validator() {
-            Ok(_) => Ok(schema),
-            Err(fault) => Err(fault.clone()),
-        }
+        let compiled = jsonschema::validator_for(&source).map_err(|fault| {
+            let path = fault.instance_path().to_string();
+            let at = if path.is_empty() { String::new() } else { format!(" at {path}") };
+            format!("no JSON Schema{at}: {fault}")
+        })?;
+        Ok(Self { source: Arc::new(source), compiled: Arc::new(compiled) })
     }
 
     /// The schema as JSON.
@@ -37,12 +38,13 @@ impl Schema {
 
     /// Whether arguments fit, or a sentence that names what does not by its path. Safe to show.
     pub fn check(&self, arguments: &Value) -> Result<(), String> {
-        let validator = self.validator().as_ref().map_err(Clone::clone)?;
-        let Some(fault) = validator.iter_errors(arguments).next() else {
+        let Some(fault) = self.compiled.iter_errors(arguments).next() else {
             return Ok(());
         };
+        // A JSON Pointer (RFC 6901); nothing for the whole of it.
         let path = fault.instance_path().to_string();
-        Err(format!("arguments{}: {}", at(&path), text::display_safe(&fault.to_string(), 200)))
+        let at = if path.is_empty() { String::new() } else { format!(" at {}", text::name(&path, 100)) };
+        Err(format!("arguments{at}: {}", text::display_safe(&fault.to_string(), 200)))
     }
 
     /// Why no arguments at all can fit, where that can be seen; arguments are always an object.
@@ -94,20 +96,6 @@ impl Schema {
     fn examples(&self) -> impl Iterator<Item = &Value> {
         self.source.get("examples").and_then(Value::as_array).into_iter().flatten()
     }
-
-    fn validator(&self) -> &Result<Validator, String> {
-        self.compiled.get_or_init(|| {
-            jsonschema::validator_for(&self.source).map_err(|fault| {
-                let path = fault.instance_path().to_string();
-                format!("no JSON Schema{}: {}", at(&path), text::display_safe(&fault.to_string(), 200))
-            })
-        })
-    }
-}
-
-/// Where in a document, as a JSON Pointer (RFC 6901); nothing for the whole of it.
-fn at(pointer: &str) -> String {
-    if pointer.is_empty() { String::new() } else { format!(" at {}", text::name(pointer, 100)) }
 }
 
 impl fmt::Debug for Schema {

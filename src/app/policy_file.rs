@@ -1,0 +1,111 @@
+//! The policy's file: what it says, what becomes of edits made elsewhere, and saving.
+
+use std::sync::Arc;
+
+use super::history::Step;
+use super::msg::NotSaved;
+use super::overlay::{Asks, Overlay, Question};
+use super::{App, Effect, Field};
+use crate::auth::Policy;
+use crate::text::{self, words};
+
+/// The file the policy came from.
+pub struct PolicyFile {
+    /// Its path; empty for the policy that is built in.
+    pub path: String,
+    /// What it said when it was read or written last.
+    pub said: Arc<Policy>,
+    /// Why it can not be read now; safe to show.
+    pub fault: Option<String>,
+}
+
+impl PolicyFile {
+    pub(super) fn new(path: String, said: Arc<Policy>) -> Self {
+        Self { path, said, fault: None }
+    }
+
+    /// The file's name without its folder; `built in` without a file. Safe to show.
+    pub fn name(&self) -> String {
+        match self.path.rsplit('/').next().filter(|file| !file.is_empty()) {
+            Some(file) => text::name(file, 40),
+            None => "built in".to_owned(),
+        }
+    }
+}
+
+impl App {
+    /// Whether the policy that decides is the one of its file, or the one built in.
+    pub fn policy_is_saved(&self) -> bool {
+        let (said, decides) = (&self.policy_file.said, &self.auth.rules.policy);
+        Arc::ptr_eq(said, decides) || said.says_as(decides)
+    }
+
+    /// Somebody wrote to the policy's file, or took it away.
+    pub(super) fn policy_touched(&mut self) -> Vec<Effect> {
+        let path = Some(self.policy_file.path.clone()).filter(|path| !path.is_empty());
+        path.map(Effect::RereadPolicy).into_iter().collect()
+    }
+
+    /// The policy's file was read again: what it says now decides from now on, unless it is broken. Edits that were not
+    /// saved can be brought back.
+    pub(super) fn policy_reread(&mut self, result: Result<Arc<Policy>, String>) -> Vec<Effect> {
+        let policy = match result {
+            Ok(policy) => policy,
+            Err(sentence) => {
+                self.complain(format!("{sentence}; the last good policy decides"));
+                self.policy_file.fault = Some(sentence);
+                return Vec::new();
+            }
+        };
+        let was_broken = self.policy_file.fault.take().is_some();
+        let was_saved = self.policy_is_saved();
+        let is_new = !policy.says_as(&self.policy_file.said);
+        self.policy_file.said = Arc::clone(&policy);
+        // A touch that changes nothing must not undo what was changed here.
+        if !is_new || policy.says_as(&self.auth.rules.policy) {
+            if was_broken {
+                self.say(format!("{} can be read again", self.policy_file.name()));
+            }
+            return Vec::new();
+        }
+        let tools = words::count(policy.tools().len(), "tool");
+        self.say(match was_saved {
+            true => format!("the policy's file has changed: {tools}"),
+            false => format!("the policy's file has changed: {tools}; Ctrl-7 brings back what was not saved"),
+        });
+        self.history.push(Step::Policy(Field::Rules, Arc::clone(&self.auth.rules.policy)));
+        vec![Effect::SetPolicy(policy)]
+    }
+
+    pub(super) fn ask_where_to_save(&mut self) {
+        let file = self.policy_file.path.clone();
+        self.ask(Asks::SaveTo, &file);
+    }
+
+    /// Saves the policy, unless the file holds something that was never seen here.
+    pub(super) fn save_policy(&mut self, path: &str) -> Vec<Effect> {
+        vec![Effect::SavePolicy { path: path.to_owned(), known: Some(Arc::clone(&self.policy_file.said)) }]
+    }
+
+    pub(super) fn policy_written(&mut self, result: Result<String, NotSaved>) -> Vec<Effect> {
+        match result {
+            Ok(path) => {
+                let is_other = !self.policy_file.path.is_empty() && path != self.policy_file.path;
+                let now = if is_other { "; it is the policy's file from now on" } else { "" };
+                self.say(format!("policy saved to {}{now}", text::name(&path, 200)));
+                self.policy_file = PolicyFile::new(path, Arc::clone(&self.auth.rules.policy));
+            }
+            Err(NotSaved::Other(path)) => self.overlays.push(Overlay::Confirm(Question::SaveOver(path))),
+            Err(NotSaved::Failed(sentence)) => {
+                self.complain(format!("not saved: {sentence}"));
+            }
+        }
+        Vec::new()
+    }
+
+    /// Nobody will tell when the policy's file changes.
+    pub(super) fn policy_unwatched(&mut self, sentence: &str) -> Vec<Effect> {
+        self.complain(format!("{sentence}; apply the settings (Ctrl-S) to read the policy again"));
+        Vec::new()
+    }
+}

@@ -1,0 +1,95 @@
+//! Whether two policies say the same: what order says nothing is not compared.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::{Parts, PermissionRule, Policy, ToolRule, Who};
+
+impl Policy {
+    /// Whether the other one decides, describes and expects the same. The order of tools and names says nothing; that of
+    /// expectations does, because the first one counts.
+    pub fn says_as(&self, other: &Self) -> bool {
+        let (a, b) = (&self.parts, &other.parts);
+        a.tools.len() == b.tools.len()
+            && a.tools.iter().all(|tool| other.tool(&tool.name).is_some_and(|known| tool.says_as(known)))
+            && rules(a) == rules(b)
+            && a.expectations == b.expectations
+    }
+}
+
+impl ToolRule {
+    /// Whether both say the same, in whatever order they name permissions.
+    pub fn says_as(&self, other: &Self) -> bool {
+        self.description == other.description
+            && self.schema == other.schema
+            && set(&self.permissions) == set(&other.permissions)
+    }
+}
+
+impl PermissionRule {
+    /// Whether both say the same, in whatever order they imply others.
+    pub fn says_as(&self, other: &Self) -> bool {
+        self.description == other.description && set(&self.implies) == set(&other.implies)
+    }
+
+    /// Whether it says nothing but that there is such a permission.
+    pub fn is_bare(&self) -> bool {
+        self.description.is_none() && self.implies.is_empty()
+    }
+}
+
+impl Who {
+    /// Whether both mean the same callers.
+    pub fn says_as(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::User(one), Self::User(other)) => one == other,
+            (Self::Permissions(one), Self::Permissions(other)) => set(one) == set(other),
+            _ => false,
+        }
+    }
+}
+
+/// What is said of permissions. That there is one is said as well by a tool that asks for it.
+fn rules(parts: &Parts) -> BTreeSet<(&str, Option<&str>, BTreeSet<&str>)> {
+    let asked: BTreeSet<&str> = parts.tools.iter().flat_map(|tool| set(&tool.permissions)).collect();
+    let telling = parts.permissions.iter().filter(|rule| !rule.is_bare() || !asked.contains(&*rule.name));
+    telling.map(|rule| (&*rule.name, rule.description.as_deref(), set(&rule.implies))).collect()
+}
+
+fn set(names: &[Arc<str>]) -> BTreeSet<&str> {
+    names.iter().map(|name| &**name).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    const ONE: &str = "[tools.a]\npermissions = [\"x\", \"y\"]\n[tools.b]\npermissions = []\n[permissions.z]\nimplies = [\"x\", \"y\"]\n";
+
+    #[rstest]
+    #[case(
+        "[permissions.z]\nimplies = [\"y\", \"x\"]\n[tools.b]\npermissions = []\n[tools.a]\npermissions = [\"y\", \"x\"]",
+        true
+    )]
+    #[case(&format!("{ONE}[permissions.x]"), true)]
+    #[case(&format!("{ONE}[permissions.new]"), false)]
+    #[case(&format!("{ONE}[permissions.x]\ndescription = \"d\""), false)]
+    #[case(&ONE.replace("[]", "[\"x\"]"), false)]
+    #[case(&ONE.replace("tools.b", "tools.c"), false)]
+    #[case(&ONE.replace("[tools.b]", "[tools.b]\ndescription = \"d\""), false)]
+    #[case(&format!("{ONE}[[expect]]\nuser = \"u\"\ntool = \"a\"\noutcome = \"allowed\""), false)]
+    fn order_says_nothing_and_everything_else_does(#[case] other: &str, #[case] same: bool) {
+        let (one, other) = (Policy::parse(ONE).expect("a policy"), Policy::parse(other).expect("a policy"));
+        assert_eq!((one.says_as(&other), other.says_as(&one)), (same, same));
+    }
+
+    #[test]
+    fn of_expectations_the_order_counts() {
+        let line = |outcome: &str| format!("[[expect]]\nuser = \"u\"\ntool = \"a\"\noutcome = \"{outcome}\"\n");
+        let read = |lines: [&str; 2]| Policy::parse(&lines.map(line).concat()).expect("a policy");
+        assert!(!read(["allowed", "forbidden"]).says_as(&read(["forbidden", "allowed"])));
+        assert!(!read(["allowed", "allowed"]).says_as(&read(["allowed", "forbidden"])));
+    }
+}

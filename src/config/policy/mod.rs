@@ -1,0 +1,72 @@
+//! Policy files, read and written.
+
+mod rewrite;
+mod values;
+
+use std::fs::{self, OpenOptions};
+use std::io::{self, ErrorKind, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::{ConfigError, read, unreadable};
+use crate::auth::Policy;
+use crate::auth::policy::MAX_BYTES;
+
+pub use rewrite::rewritten;
+
+/// What a policy file is called in messages.
+const WHAT: &str = "policy file";
+
+/// The policy of a file.
+pub fn policy(path: &Path) -> Result<Arc<Policy>, ConfigError> {
+    let source = read(WHAT, path, MAX_BYTES)?;
+    let policy = Policy::read(&source).map_err(|error| ConfigError::Policy { path: path.to_owned(), error })?;
+    Ok(Arc::new(policy))
+}
+
+/// Writes a policy to a file, whole or not at all. Of a file that is there only what differs is changed. One that is no
+/// policy is left as it is; so is one that says something else than the policy that is `known` to be in it, where one is
+/// given: [`ConfigError::Other`].
+pub fn save_policy(path: &Path, policy: &Policy, known: Option<&Policy>) -> Result<(), ConfigError> {
+    let failed = |error| unreadable(WHAT, path, error);
+    // The file that a link leads to is the one meant.
+    let file: PathBuf = match path.canonicalize() {
+        Err(error) if error.kind() == ErrorKind::NotFound => match path.is_symlink() {
+            true => return Err(failed(io::Error::other("a link that leads to no file"))),
+            false => path.to_owned(),
+        },
+        found => found.map_err(failed)?,
+    };
+    let source = match read(WHAT, &file, MAX_BYTES) {
+        Err(ConfigError::Unreadable { error, .. }) if error.kind() == ErrorKind::NotFound => Vec::new(),
+        source => source?,
+    };
+    let broken = |error| ConfigError::Policy { path: file.clone(), error };
+    let there = Policy::read(&source).map_err(broken)?;
+    if known.is_some_and(|known| !there.is_empty() && !there.says_as(known) && !there.says_as(policy)) {
+        return Err(ConfigError::Other { path: file });
+    }
+    let text = rewritten(&String::from_utf8_lossy(&source), policy).map_err(broken)?;
+    replace(&file, &text).map_err(failed)
+}
+
+/// Puts a text in a file's place in one step: it is written beside it first.
+fn replace(path: &Path, text: &str) -> io::Result<()> {
+    let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else {
+        return Err(io::Error::other("not a name for a file"));
+    };
+    let mut number = [0; 8];
+    getrandom::fill(&mut number).map_err(|error| io::Error::other(error.to_string()))?;
+    let beside = folder.join(format!(".{}.{:016x}", name.to_string_lossy(), u64::from_ne_bytes(number)));
+    // Only a file that nobody has put there: it may be a link to somewhere else.
+    let mut file = OpenOptions::new().write(true).create_new(true).open(&beside)?;
+    let mut write = || {
+        file.write_all(text.as_bytes())?;
+        if let Ok(before) = fs::metadata(path) {
+            file.set_permissions(before.permissions())?;
+        }
+        file.sync_all()?;
+        fs::rename(&beside, path)
+    };
+    write().inspect_err(|_| drop(fs::remove_file(&beside)))
+}

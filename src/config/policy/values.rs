@@ -1,0 +1,93 @@
+//! The values in a policy file's tables: each changed in its place, with the comments around it.
+
+use std::sync::Arc;
+
+use toml_edit::{Array, InlineTable, Item, RawString, TableLike, value};
+
+use crate::auth::policy::ToolRule;
+
+/// Sets what something is for.
+pub fn describe(entry: &mut dyn TableLike, description: Option<&str>) {
+    match description {
+        Some(words) => say(entry, "description", words),
+        None => _ = entry.remove("description"),
+    }
+}
+
+/// Sets a text; the comment behind it stays.
+pub fn say(entry: &mut dyn TableLike, key: &str, words: &str) {
+    match entry.get_mut(key).and_then(Item::as_value_mut) {
+        Some(known) if known.as_str() == Some(words) => {}
+        Some(known) => {
+            let decor = known.decor().clone();
+            *known = words.into();
+            *known.decor_mut() = decor;
+        }
+        None => _ = entry.insert(key, value(words)),
+    }
+}
+
+/// A list of names; those that stay keep their place and their comments.
+pub fn names(entry: &mut dyn TableLike, key: &str, wanted: &[Arc<str>]) {
+    if wanted.is_empty() && key == "implies" {
+        entry.remove(key);
+        return;
+    }
+    let item = entry.entry(key).or_insert_with(|| value(Array::new()));
+    if item.as_array().is_none() {
+        *item = value(Array::new());
+    }
+    let Some(list) = item.as_array_mut() else { return };
+    for place in (0..list.len()).rev() {
+        if list.get(place).and_then(toml_edit::Value::as_str).is_some_and(|name| wanted.iter().any(|w| **w == *name)) {
+            continue;
+        }
+        // What stands before a name is the comment behind the one above it.
+        let before = list.remove(place).decor().prefix().and_then(RawString::as_str).unwrap_or_default().to_owned();
+        if !before.contains('#') {
+            // The new first one stands where the old one stood.
+            if let Some(next) = list.get_mut(0).filter(|_| place == 0) {
+                next.decor_mut().set_prefix(before);
+            }
+            continue;
+        }
+        if let Some(next) = list.get_mut(place).map(toml_edit::Value::decor_mut) {
+            let own = next.prefix().and_then(RawString::as_str).unwrap_or_default().to_owned();
+            next.set_prefix(before + &own);
+        } else {
+            let own = list.trailing().as_str().unwrap_or_default().to_owned();
+            list.set_trailing(before.trim_end().to_owned() + &own);
+        }
+    }
+    for name in wanted {
+        if list.iter().all(|known| known.as_str() != Some(name)) {
+            list.push(&**name);
+        }
+    }
+}
+
+pub fn schema(entry: &mut dyn TableLike, tool: &ToolRule) {
+    match tool.schema.as_ref().and_then(|schema| in_toml(schema.source())) {
+        Some(schema) => _ = entry.insert("schema", Item::Value(schema)),
+        None => _ = entry.remove("schema"),
+    }
+}
+
+/// A JSON value in TOML, which has no word for `null`.
+fn in_toml(json: &serde_json::Value) -> Option<toml_edit::Value> {
+    use serde_json::Value as Json;
+    Some(match json {
+        Json::Null => return None,
+        Json::Bool(value) => (*value).into(),
+        Json::Number(number) => match number.as_i64() {
+            Some(whole) => whole.into(),
+            None => number.as_f64()?.into(),
+        },
+        Json::String(text) => text.into(),
+        Json::Array(list) => list.iter().map(in_toml).collect::<Option<Array>>()?.into(),
+        Json::Object(members) => {
+            let member = |(name, value): (&String, _)| Some((name.clone(), in_toml(value)?));
+            members.iter().map(member).collect::<Option<InlineTable>>()?.into()
+        }
+    })
+}
