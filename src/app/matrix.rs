@@ -13,9 +13,6 @@ use crate::auth::{NumericDate, Policy, Rules, Snapshot, TokenEntry, Verdict};
 use crate::text;
 use crate::text::words::SECOND;
 
-/// What a caller without a token is called.
-pub const NO_TOKEN: &str = "(no token)";
-
 /// For so long a cell that flipped is marked, in microseconds.
 pub const MARKED: i64 = 3 * SECOND;
 
@@ -253,7 +250,7 @@ impl App {
     /// The name of a row; safe to show.
     pub fn matrix_name(&self, row: usize) -> String {
         match (row.checked_sub(1), self.matrix.rows) {
-            (None, _) => NO_TOKEN.to_owned(),
+            (None, _) => text::NO_TOKEN.to_owned(),
             (Some(place), Rows::Tokens) => self.auth.tokens.get(place).map(|e| self.token_name(e)).unwrap_or_default(),
             (Some(group), _) => self.matrix.groups.get(group).map(|group| group.name.clone()).unwrap_or_default(),
         }
@@ -300,7 +297,7 @@ impl App {
     /// What the policy expects of a token that passes.
     fn expectation(&self, entry: &TokenEntry, tool: &ToolRule) -> Option<&Expectation> {
         let held = entry.judged.held(self.times.judged)?;
-        self.auth.rules.policy.expected(entry.judged.name.as_deref().unwrap_or_default(), held, &tool.name)
+        self.auth.rules.policy.expected(entry.judged.name.as_deref(), held, &tool.name)
     }
 
     /// Whether a verdict has changed within the last few seconds: by the clock, or by a change of rules.
@@ -365,7 +362,8 @@ impl App {
 
     /// Makes the call of the form with every token and with none.
     pub(super) fn call_as_everyone(&mut self) -> Vec<Effect> {
-        let asked = std::iter::once(NO_TOKEN.to_owned()).chain(self.auth.tokens.iter().map(|e| self.token_name(e)));
+        let asked =
+            std::iter::once(text::NO_TOKEN.to_owned()).chain(self.auth.tokens.iter().map(|e| self.token_name(e)));
         let tokens = std::iter::once(None).chain(self.auth.tokens.iter().map(|entry| Some(Arc::clone(&entry.text))));
         let (asked, tokens) = (asked.collect(), tokens.collect());
         let (tool, arguments) = (Arc::clone(&self.call.tool), self.call.arguments.text());

@@ -48,7 +48,10 @@ impl App {
         let tool = &policy.tools()[column];
         let user = entry.judged.name.clone().unwrap_or_default();
         let mut parts = policy.parts().clone();
-        let place = parts.expectations.iter().position(|line| line.tool == tool.name && line.who.is(&user, held));
+        let place = parts
+            .expectations
+            .iter()
+            .position(|line| line.tool == tool.name && line.who.is(entry.judged.name.as_deref(), held));
         let said;
         match place.map(|place| (place, parts.expectations[place].outcome)) {
             None => {

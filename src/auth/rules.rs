@@ -86,9 +86,10 @@ impl Rules {
         }
     }
 
-    /// [`Rules::decide`] for a token that these very rules have judged: nothing is verified a second time.
-    pub fn decide_judged(&self, judged: &Judged, tool: &str, now: NumericDate) -> Decision {
-        match judged.principal(now) {
+    /// [`Rules::decide`] for a token that these very rules have judged: nothing is verified a second time. `None` is a
+    /// caller without a token.
+    pub fn decide_judged(&self, judged: Option<&Judged>, tool: &str, now: NumericDate) -> Decision {
+        match judged.map_or(Err(Reason::MissingToken), |judged| judged.principal(now)) {
             Ok(principal) => self.authorize(principal, tool),
             Err(reason) => Decision { result: Err(reason), subject: None },
         }

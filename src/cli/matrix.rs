@@ -1,5 +1,6 @@
 //! `portcullis matrix`: the Matrix screen without the console.
 
+use std::collections::{BTreeSet, HashSet};
 use std::io::{self, Write};
 
 use serde::Serialize;
@@ -17,6 +18,8 @@ use crate::text;
 pub struct Caller {
     /// What the row is called; safe to show.
     pub name: String,
+    /// Its `user_id`; whoever holds some permissions is no user in particular.
+    user: Option<String>,
     id: Option<TokenId>,
     judged: Option<Judged>,
 }
@@ -24,7 +27,7 @@ pub struct Caller {
 impl Caller {
     /// Nobody: a call without a token.
     pub fn nobody() -> Self {
-        Self { name: "(no token)".to_owned(), id: None, judged: None }
+        Self { name: text::NO_TOKEN.to_owned(), user: None, id: None, judged: None }
     }
 
     fn of(rules: &Rules, token: &str) -> Self {
@@ -33,7 +36,8 @@ impl Caller {
             Some(name) => text::name(name, 64),
             None => format!("token {}", inspection.id),
         };
-        Self { name, id: Some(inspection.id), judged: Some(inspection.judged) }
+        let user = inspection.judged.name.clone();
+        Self { name, user, id: Some(inspection.id), judged: Some(inspection.judged) }
     }
 
     /// Whoever holds these permissions: a token that says so, judged as any other.
@@ -50,15 +54,12 @@ impl Caller {
             [] => "no permission".to_owned(),
             all => text::names(all.iter(), 64, 8, ", "),
         };
-        Ok(Self { name, id: None, judged: Some(rules.inspect(token).judged) })
+        Ok(Self { name, user: None, id: None, judged: Some(rules.inspect(token).judged) })
     }
 
     /// What the gate says to this caller about a tool.
     pub fn decide(&self, rules: &Rules, tool: &str, now: NumericDate) -> Decision {
-        match &self.judged {
-            Some(judged) => rules.decide_judged(judged, tool, now),
-            None => rules.decide(&crate::auth::Call { token: None, tool }, now),
-        }
+        rules.decide_judged(self.judged.as_ref(), tool, now)
     }
 
     fn permissions(&self) -> &[String] {
@@ -68,7 +69,7 @@ impl Caller {
     /// What the policy expects of this caller and a tool. Of a caller without a valid token it expects nothing.
     fn expected<'p>(&self, policy: &'p Policy, tool: &str, now: NumericDate) -> Option<&'p Expectation> {
         let judged = self.judged.as_ref()?;
-        policy.expected(judged.name.as_deref().unwrap_or_default(), judged.held(now)?, tool)
+        policy.expected(self.user.as_deref(), judged.held(now)?, tool)
     }
 }
 
@@ -107,6 +108,9 @@ pub fn run(
     };
     // Rows of permissions are tokens made here; those handed over need the secret they were signed with.
     let rules = if args.tokens.is_some() { ground.rules() } else { ground.rules_or_fresh_key()? };
+    if args.tokens.is_some() && rules.keys.signing().is_none() {
+        return Err(ConfigError::NoSecret.into());
+    }
     let table = Table { rules: &rules, shape, paint };
     let mut waiting = Vec::new();
     if shape != Shape::Text {
@@ -123,10 +127,10 @@ pub fn run(
     row(on, Caller::nobody())?;
     let mut has_all = true;
     if let Some(source) = args.tokens.as_deref().and_then(|given| on.source(Some(given))) {
-        if rules.keys.signing().is_none() {
-            return Err(ConfigError::NoSecret.into());
-        }
-        has_all = on.each(source, |on, token| row(on, Caller::of(&rules, token)))?;
+        has_all = on.each(source, |on, token| match token {
+            "" => Err(CliError::Usage("no token was handed over".to_owned())),
+            token => row(on, Caller::of(&rules, token)),
+        })?;
     }
     for permissions in holders(args, &rules.policy) {
         row(on, Caller::holding(&rules, &permissions, ground.now())?)?;
@@ -146,19 +150,14 @@ fn holders(args: &MatrixArgs, policy: &Policy) -> Vec<Vec<String>> {
     if args.tokens.is_some() || !args.holders.is_empty() {
         return args.holders.iter().map(list).collect();
     }
-    let mut expected: Vec<Vec<String>> = Vec::new();
-    for line in &policy.parts().expectations {
-        if let Who::Permissions(set) = &line.who {
-            let set = set.iter().map(ToString::to_string).collect();
-            if !expected.contains(&set) {
-                expected.push(set);
-            }
-        }
-    }
-    match expected.is_empty() {
-        true => policy.permissions().iter().map(|permission| vec![permission.to_string()]).collect(),
-        false => expected,
-    }
+    let expected = policy.parts().expectations.iter().filter_map(|line| match &line.who {
+        Who::Permissions(set) => Some(set.iter().map(ToString::to_string).collect()),
+        Who::User(_) => None,
+    });
+    let alone = policy.permissions().iter().map(|permission| vec![permission.to_string()]);
+    let mut known = HashSet::new();
+    let is_new = |set: &Vec<String>| known.insert(set.iter().cloned().collect::<BTreeSet<String>>());
+    expected.chain(alone).filter(is_new).collect()
 }
 
 /// How the table is written.
@@ -236,9 +235,15 @@ impl Table<'_> {
     }
 }
 
-/// A name as Markdown shows it: nothing in it is a link, a picture, or the end of a cell.
+/// A name as Markdown shows it: nothing in it is a link, a picture, somebody's name, or the end of a cell.
 fn markdown(name: &str) -> String {
-    let special = |c: char| c.is_ascii_punctuation() && !matches!(c, '.' | ',' | '-' | '@' | ':' | '/');
+    // Addresses become links by themselves, escaped or not; in code nothing does.
+    if name.contains(['.', ':', '/', '@']) {
+        let longest = name.split(|c| c != '`').map(str::len).max().unwrap_or(0);
+        let (fence, blank) = ("`".repeat(longest + 1), if longest > 0 { " " } else { "" });
+        return format!("{fence}{blank}{}{blank}{fence}", name.replace('|', "\\|"));
+    }
+    let special = |c: char| c.is_ascii_punctuation() && !matches!(c, ',' | '-');
     name.chars().flat_map(|c| special(c).then_some('\\').into_iter().chain([c])).collect()
 }
 
@@ -253,9 +258,7 @@ fn csv(out: &mut dyn Write, values: impl Iterator<Item = String>) -> io::Result<
 
 /// A sentence that says what was expected and what is decided. Safe to show.
 pub fn deviation(line: &Expectation, decision: &Decision) -> String {
-    let tool = text::name(&line.tool, 64);
-    let (wanted, found) = (line.outcome.word(), decision.verdict().word().to_lowercase());
-    format!("{tool} is expected {wanted} for {}, and is {found}: {}", line.who, decision.sentence())
+    format!("{line}, and is {}: {}", decision.verdict().word().to_lowercase(), decision.sentence())
 }
 
 #[derive(Serialize)]

@@ -45,7 +45,9 @@ Environment:
 Configuration: portcullis/portcullis.toml in the configuration directory ($XDG_CONFIG_HOME, ~/.config);
 keys are secret-file, policy, lifetime, leeway, issuer, audience; paths in it count from its directory.
 
-Policy: TOML, for each tool [tools.NAME] with permissions = [\"…\"] of which any one suffices. Built in are
+Policy: TOML, for each tool [tools.NAME] with permissions = [\"…\"] of which any one suffices, and if wanted
+description and schema (JSON Schema). [permissions.NAME] may have description and implies = [\"…\"];
+[[expect]] has user or permissions, tool, and outcome = \"allowed\" or \"forbidden\". Built in are
 read_data (user or admin), write_data (admin) and delete_data (admin).
 
 A secret may be written as it is, as hex: and hexadecimal, or as b64: and base64.
@@ -255,7 +257,7 @@ pub struct MatrixArgs {
     pub tokens: Option<String>,
 
     /// A row for whoever holds these permissions, with commas between; may be given several times. Without tokens and
-    /// without this the rows are those of the policy's expectations, or else one for each of its permissions
+    /// without this the rows are those of the policy's expectations, and one for each of its permissions
     #[arg(long = "as", value_name = "PERMISSIONS")]
     pub holders: Vec<String>,
 
@@ -283,7 +285,7 @@ pub enum PolicyCommand {
 /// Which policy file to check.
 #[derive(Debug, Args)]
 pub struct PolicyCheckArgs {
-    /// The policy file
+    /// The policy file; - reads standard input
     pub file: PathBuf,
 
     /// How it is told; nothing else of it matters to a policy.

@@ -1,16 +1,17 @@
 //! `portcullis policy check`: a policy held against itself, for a CI job.
 
-use std::io::Write;
+use std::io::{Read as _, Write};
 use std::path::Path;
+use std::sync::Arc;
 
 use serde::Serialize;
 
 use super::matrix::{Caller, deviation};
 use super::paint::{Paint, bad, good, warning as warning_style};
 use super::{CliError, Exit, Headless, json};
-use crate::auth::policy::Who;
-use crate::auth::{NumericDate, Rules};
-use crate::config;
+use crate::auth::policy::{MAX_BYTES, Who};
+use crate::auth::{NumericDate, Policy, Rules};
+use crate::config::{self, ConfigError};
 use crate::text::{self, words};
 
 #[derive(Serialize)]
@@ -33,17 +34,24 @@ struct Warning {
 
 /// Reads a policy file, tells what is odd, and runs its expectations; one that fails is exit 4.
 pub fn check(on: &mut Headless<'_>, file: &Path, json: bool, paint: Paint) -> Result<Exit, CliError> {
-    let policy = config::policy(file)?;
+    let policy = if file == Path::new("-") { on.policy()? } else { config::policy(file)? };
     let key = config::fresh_key()?;
     let rules = Rules { policy, ..Rules::new(key) };
     // Nothing here depends on the time: every caller's token is made at this instant and judged for it.
     let now = NumericDate::from_seconds(0);
     let (mut held, mut failed, mut skipped) = (0, Vec::new(), 0);
-    for line in &rules.policy.parts().expectations {
+    for (line, counts) in rules.policy.counted() {
         let Who::Permissions(set) = &line.who else {
             skipped += 1;
             continue;
         };
+        if !counts {
+            continue;
+        }
+        if rules.policy.tool(&line.tool).is_none() {
+            failed.push(format!("{line}, and is no tool of this policy"));
+            continue;
+        }
         let set: Vec<String> = set.iter().map(ToString::to_string).collect();
         let decision = Caller::holding(&rules, &set, now)?.decide(&rules, &line.tool, now);
         match line.outcome.is(decision.verdict()) {
@@ -60,6 +68,16 @@ pub fn check(on: &mut Headless<'_>, file: &Path, json: bool, paint: Paint) -> Re
         false => checked.show(on.out, file, paint)?,
     }
     Ok(on.known)
+}
+
+impl Headless<'_> {
+    /// The policy on standard input.
+    fn policy(&mut self) -> Result<Arc<Policy>, CliError> {
+        let mut source = Vec::new();
+        self.input.take(MAX_BYTES as u64 + 1).read_to_end(&mut source)?;
+        let policy = Policy::read(&source).map_err(|error| ConfigError::Policy { path: "-".into(), error })?;
+        Ok(Arc::new(policy))
+    }
 }
 
 impl Checked {

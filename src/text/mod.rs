@@ -9,3 +9,6 @@ pub mod words;
 
 pub use reading::{Reading, read_token};
 pub use safe::{display_safe, fit, head, name, names, padded, place, width};
+
+/// What a caller without a token is called.
+pub const NO_TOKEN: &str = "(no token)";

@@ -80,7 +80,7 @@ fn line(canvas: &Canvas, record: &Record, columns: u16, selected: bool) -> Line<
     let decision = &record.decision;
     let plain = if selected { Meaning::Selected } else { Meaning::Plain };
     let who = decision.subject.as_deref().map(|name| text::name(name, 32));
-    let who = who.or_else(|| record.token_id.map(|id| id.to_string())).unwrap_or_else(|| "(no token)".to_owned());
+    let who = who.or_else(|| record.token_id.map(|id| id.to_string())).unwrap_or_else(|| text::NO_TOKEN.to_owned());
     let wide = columns >= WIDE;
     let (name, tool) = if wide { (14, 14) } else { (10, 11) };
     let verdict = decision.verdict();

@@ -61,7 +61,7 @@ fn fields(canvas: &mut Canvas, area: Rect, rows: u16) -> Rect {
             let name = format!("{} · {words}", text::fit(&app.token_name(entry), 24));
             choice(canvas, &name, focused(Field::CallToken))
         }
-        None => choice(canvas, "(no token)", focused(Field::CallToken)),
+        None => choice(canvas, text::NO_TOKEN, focused(Field::CallToken)),
     };
     canvas.line(place, Line::from(line));
     let area = below(area, 1);

@@ -20,7 +20,7 @@ pub fn selected_line(canvas: &mut Canvas) -> Line<'static> {
     let row = canvas.app.selected_row() + 1;
     let place = canvas.span(format!("token {row}/{all}  "), Meaning::Hint);
     let Some(entry) = canvas.app.selected() else {
-        return Line::from(vec![place, canvas.span("(no token)", Meaning::Plain)]);
+        return Line::from(vec![place, canvas.span(text::NO_TOKEN, Meaning::Plain)]);
     };
     let name = canvas.span(text::fit(&canvas.app.token_name(entry), 40), Meaning::Title);
     let (words, meaning) = state(canvas, &entry.judged);
@@ -59,7 +59,7 @@ fn draw_row(canvas: &mut Canvas, area: Rect, entry: Option<&TokenEntry>, selecte
         _ => Meaning::Plain,
     };
     let Some(entry) = entry else {
-        let line = vec![canvas.span(marker, Meaning::Focused), canvas.span("(no token)", plain)];
+        let line = vec![canvas.span(marker, Meaning::Focused), canvas.span(text::NO_TOKEN, plain)];
         canvas.line(area, Line::from(line));
         return;
     };

@@ -8,11 +8,10 @@ use ratatui::text::{Line, Span};
 use super::canvas::{Canvas, below, top};
 use super::theme::{Meaning, Theme};
 use super::widget::{choice, sentence_holds};
-use crate::app::matrix::NO_TOKEN;
 use crate::app::matrix::WhoView;
 use crate::app::{App, Field, Target};
 use crate::auth::policy::ToolRule;
-use crate::auth::{Call, Decision, TokenEntry, Verdict};
+use crate::auth::{Decision, TokenEntry, Verdict};
 use crate::text;
 
 pub fn render(canvas: &mut Canvas, area: Rect) {
@@ -107,7 +106,7 @@ fn caller(app: &App, row: usize, moves: &Moves) -> Told {
         }
         _ => decision.sentence(),
     };
-    let name = entry.map_or_else(|| NO_TOKEN.to_owned(), |entry| app.token_name(entry));
+    let name = entry.map_or_else(|| text::NO_TOKEN.to_owned(), |entry| app.token_name(entry));
     Told { name, verdict: decision.verdict(), why }
 }
 
@@ -123,10 +122,7 @@ fn tool(app: &App, tool: &ToolRule, moves: &Moves) -> Told {
 
 fn decide(app: &App, entry: Option<&TokenEntry>, tool: &str, moves: &Moves) -> Decision {
     let (rules, now) = (&app.auth.rules, app.times.judged);
-    let decision = match entry {
-        Some(entry) => rules.decide_judged(&entry.judged, tool, now),
-        None => rules.decide(&Call { token: None, tool }, now),
-    };
+    let decision = rules.decide_judged(entry.map(|entry| &*entry.judged), tool, now);
     let border = entry.and_then(|entry| entry.judged.lifetime.next_border(now));
     moves.note(border.into_iter().chain(sentence_holds(&decision)));
     decision

@@ -30,7 +30,7 @@ fn agree(rules: &Rules, token: &str, now: NumericDate) -> Result<(), TestCaseErr
     for tool in ["read_data", "write_data", "gone"] {
         let decision = rules.decide(&Call { token: Some(token), tool }, now);
         prop_assert_eq!(rules.verdict(Some(&judged), tool, now), decision.verdict());
-        prop_assert_eq!(rules.decide_judged(&judged, tool, now), decision);
+        prop_assert_eq!(rules.decide_judged(Some(&judged), tool, now), decision);
     }
     let green = Light::ALL.iter().all(|light| judged.light(*light, now) == LightState::Good);
     prop_assert_eq!(green, verified.is_ok());

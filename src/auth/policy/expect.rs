@@ -1,6 +1,6 @@
 //! What is expected of a policy: its truth table.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::fmt;
 use std::sync::Arc;
 
@@ -39,15 +39,28 @@ pub enum Expected {
 
 impl Who {
     /// Whether this speaks of a principal with this name and these permissions.
-    pub fn is(&self, user_id: &str, permissions: &[impl AsRef<str>]) -> bool {
+    pub fn is(&self, user_id: Option<&str>, permissions: &[impl AsRef<str>]) -> bool {
         match self {
-            Self::User(user) => **user == *user_id,
+            Self::User(user) => Some(&**user) == user_id,
             Self::Permissions(set) => {
                 let held: HashSet<&str> = permissions.iter().map(AsRef::as_ref).collect();
                 let meant: HashSet<&str> = set.iter().map(|p| &**p).collect();
                 held == meant
             }
         }
+    }
+
+    /// The same for two that mean the same callers: the user, or what is held in whatever order.
+    fn meant(&self) -> (Option<&str>, BTreeSet<&str>) {
+        match self {
+            Self::User(user) => (Some(user), BTreeSet::new()),
+            Self::Permissions(set) => (None, set.iter().map(|p| &**p).collect()),
+        }
+    }
+
+    /// Whether both mean the same callers.
+    pub fn says_as(&self, other: &Self) -> bool {
+        self.meant() == other.meant()
     }
 }
 
@@ -70,10 +83,16 @@ impl fmt::Display for Expectation {
 }
 
 impl Policy {
+    /// Its expectations, each with whether it counts: of two that speak of the same calls only the first one does.
+    pub fn counted(&self) -> impl Iterator<Item = (&Expectation, bool)> {
+        let mut seen = HashSet::new();
+        self.parts().expectations.iter().map(move |line| (line, seen.insert((line.who.meant(), &*line.tool))))
+    }
+
     /// The expectations that it does not meet, of those about permissions: what a user holds stands in tokens. Nothing
     /// can be expected of a tool that it does not know.
     pub fn failed(&self) -> impl Iterator<Item = &Expectation> {
-        self.parts().expectations.iter().filter(|line| match &line.who {
+        self.counted().filter_map(|(line, counts)| counts.then_some(line)).filter(|line| match &line.who {
             Who::User(_) => false,
             Who::Permissions(set) => self.tool(&line.tool).is_none_or(|tool| {
                 let is_allowed = self.grant(set, tool).is_some();
@@ -108,8 +127,42 @@ mod tests {
     #[test]
     fn an_expectation_speaks_of_a_user_or_of_exactly_these_permissions() {
         let who = Who::Permissions(vec!["b".into(), "a".into()]);
-        assert!(who.is("x", &["a", "b", "a"]));
-        assert!(!who.is("x", &["a"]) && !who.is("x", &["a", "b", "c"]));
-        assert!(Who::User("x".into()).is("x", &["a"]) && !Who::User("x".into()).is("y", &["a"]));
+        assert!(who.is(Some("x"), &["a", "b", "a"]) && who.is(None, &["a", "b"]));
+        assert!(!who.is(Some("x"), &["a"]) && !who.is(Some("x"), &["a", "b", "c"]));
+        assert!(Who::User("x".into()).is(Some("x"), &["a"]) && !Who::User("x".into()).is(Some("y"), &["a"]));
+    }
+
+    #[test]
+    fn what_the_policy_breaks_is_known_without_a_token() {
+        let policy = Policy::parse(
+            r#"
+            [tools.look]
+            permissions = ["viewer"]
+            [permissions.editor]
+            implies = ["viewer"]
+            [[expect]]
+            permissions = ["editor"]
+            tool = "look"
+            outcome = "allowed"
+            [[expect]]
+            permissions = ["editor"]
+            tool = "look"
+            outcome = "forbidden"
+            [[expect]]
+            permissions = ["viewer"]
+            tool = "look"
+            outcome = "forbidden"
+            [[expect]]
+            permissions = ["viewer"]
+            tool = "gone"
+            outcome = "forbidden"
+            [[expect]]
+            user = "ann"
+            tool = "look"
+            outcome = "forbidden"
+            "#,
+        );
+        let said: Vec<String> = policy.expect("a policy").failed().map(ToString::to_string).collect();
+        assert_eq!(said, ["look is expected forbidden for viewer", "gone is expected forbidden for viewer"]);
     }
 }

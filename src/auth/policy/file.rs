@@ -164,17 +164,22 @@ impl Policy {
                 round == Some(&[Arc::clone(name), Arc::clone(implied)])
             };
             match places.iter().find(closes) {
-                Some((.., place)) => at(*place, &error.to_string()),
+                Some((.., place)) => located(text::head(source, *place), error.to_string()),
                 None => error.into(),
             }
         })
     }
 }
 
-/// A fault behind this part of the text.
+/// A fault behind this part of the text; the message may quote anything.
 fn fault(before: &str, message: &str) -> PolicyError {
+    located(before, text::display_safe(message, 200))
+}
+
+/// A fault behind this part of the text; the message is safe to show.
+fn located(before: &str, message: String) -> PolicyError {
     let (line, column) = text::place(before);
-    PolicyError::Syntax { line, column, message: text::display_safe(message, 200) }
+    PolicyError::Syntax { line, column, message }
 }
 
 #[cfg(test)]
@@ -263,9 +268,12 @@ mod tests {
         let zebra = policy.tool("zebra").expect("in it");
         assert_eq!(zebra.description.as_deref(), Some("looks"));
         assert_eq!(zebra.schema.as_ref().and_then(Schema::example).as_deref(), Some("{\"id\":1}"));
-        assert_eq!(policy.expected("x", &["editor"], "zebra").map(|line| line.outcome), Some(Expected::Allowed));
-        assert_eq!(policy.expected("ann", &["editor"], "apple").map(|line| line.outcome), Some(Expected::Forbidden));
-        assert_eq!(policy.expected("bob", &["editor"], "apple"), None);
+        assert_eq!(policy.expected(None, &["editor"], "zebra").map(|line| line.outcome), Some(Expected::Allowed));
+        assert_eq!(
+            policy.expected(Some("ann"), &["editor"], "apple").map(|line| line.outcome),
+            Some(Expected::Forbidden)
+        );
+        assert_eq!(policy.expected(Some("bob"), &["editor"], "apple"), None);
         assert!(policy.grant(&["editor"], zebra).is_some());
     }
 }

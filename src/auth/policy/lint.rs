@@ -1,16 +1,17 @@
 //! What is odd about a policy that can be read: rules that can never match, and names that lead nowhere.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
 
-use super::{Policy, Who};
+use super::Policy;
 use crate::text;
 
 /// One odd thing about a policy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the sentence of each says what it is; fields are named for what they hold")]
 pub enum Lint {
+    NoTools,
     OpenToNobody { tool: Arc<str> },
     SchemaRefusesAll { tool: Arc<str>, why: &'static str },
     ExampleRefused { tool: Arc<str>, why: String },
@@ -24,6 +25,7 @@ impl Lint {
     /// The code, as scripts read it.
     pub const fn code(&self) -> &'static str {
         match self {
+            Self::NoTools => "no_tools",
             Self::OpenToNobody { .. } => "open_to_nobody",
             Self::SchemaRefusesAll { .. } => "schema_refuses_all",
             Self::ExampleRefused { .. } => "example_refused",
@@ -45,7 +47,7 @@ impl Lint {
             | Self::Repeated { tool, .. }
             | Self::ExpectsUnknownTool { tool }
             | Self::ExpectedTwice { tool, .. } => Some(tool),
-            Self::OpensNothing { .. } => None,
+            Self::NoTools | Self::OpensNothing { .. } => None,
         }
     }
 }
@@ -55,6 +57,7 @@ impl fmt::Display for Lint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = |text: &str| text::name(text, 64);
         match self {
+            Self::NoTools => write!(f, "it names no tool: everything is forbidden to all"),
             Self::OpenToNobody { tool } => write!(f, "{} names no permission: nobody may call it", name(tool)),
             Self::SchemaRefusesAll { tool, why } => {
                 write!(f, "the schema of {} refuses all arguments: {why}", name(tool))
@@ -78,6 +81,9 @@ impl Policy {
     /// What is odd about it, in the order of the file.
     pub fn lints(&self) -> Vec<Lint> {
         let mut found = Vec::new();
+        if self.tools().is_empty() {
+            found.push(Lint::NoTools);
+        }
         for tool in self.tools() {
             let name = || Arc::clone(&tool.name);
             if tool.permissions.is_empty() {
@@ -102,15 +108,10 @@ impl Policy {
                 found.push(Lint::OpensNothing { permission: Arc::clone(&rule.name) });
             }
         }
-        let mut seen = HashSet::new();
-        for line in &self.parts().expectations {
-            let who = match &line.who {
-                Who::User(user) => (Some(&**user), BTreeSet::new()),
-                Who::Permissions(set) => (None, set.iter().map(|p| &**p).collect()),
-            };
+        for (line, counts) in self.counted() {
             if self.tool(&line.tool).is_none() {
                 found.push(Lint::ExpectsUnknownTool { tool: Arc::clone(&line.tool) });
-            } else if !seen.insert((who, &*line.tool)) {
+            } else if !counts {
                 found.push(Lint::ExpectedTwice { who: line.who.to_string(), tool: Arc::clone(&line.tool) });
             }
         }

@@ -224,8 +224,9 @@ impl Policy {
     }
 
     /// What is expected of a principal with this name and these permissions who calls this tool; the first line counts.
-    pub fn expected(&self, user_id: &str, permissions: &[impl AsRef<str>], tool: &str) -> Option<&Expectation> {
-        self.parts.expectations.iter().find(|line| *line.tool == *tool && line.who.is(user_id, permissions))
+    /// `None` is no user in particular.
+    pub fn expected(&self, user: Option<&str>, permissions: &[impl AsRef<str>], tool: &str) -> Option<&Expectation> {
+        self.parts.expectations.iter().find(|line| *line.tool == *tool && line.who.is(user, permissions))
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::{Parts, PermissionRule, Policy, ToolRule, Who};
+use super::{Parts, PermissionRule, Policy, ToolRule};
 
 impl Policy {
     /// Whether the other one decides, describes and expects the same. The order of tools and names says nothing; that of
@@ -35,17 +35,6 @@ impl PermissionRule {
     /// Whether it says nothing but that there is such a permission.
     pub fn is_bare(&self) -> bool {
         self.description.is_none() && self.implies.is_empty()
-    }
-}
-
-impl Who {
-    /// Whether both mean the same callers.
-    pub fn says_as(&self, other: &Self) -> bool {
-        match (self, other) {
-            (Self::User(one), Self::User(other)) => one == other,
-            (Self::Permissions(one), Self::Permissions(other)) => set(one) == set(other),
-            _ => false,
-        }
     }
 }
 

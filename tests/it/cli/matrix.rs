@@ -87,7 +87,7 @@ fn a_policy_that_keeps_its_word_is_exit_0_and_one_that_does_not_is_exit_4() {
     let Ran { out, exit, .. } = bare(&["policy", "check", &bad]).run();
     assert_eq!(exit, 4, "{out}");
     assert!(out.contains("look is expected allowed for editor, and is forbidden: "), "{out}");
-    assert!(out.contains("the permission editor opens no tool") || !out.contains('!'), "{out}");
+    assert!(!out.contains('!'), "a policy that breaks its word is not odd: {out}");
     let Ran { err, exit, out } = bare(&["matrix", "--policy", &bad]).run();
     assert!(exit == 4 && err.contains("look is expected allowed for editor") && out.contains("forbidden!"), "{err}");
     let told: Value = serde_json::from_str(&bare(&["policy", "check", "--json", &bad]).run().out).expect("JSON");
@@ -154,7 +154,7 @@ fn options_count_behind_the_words_as_well() {
 fn a_name_is_no_link_and_no_formula() {
     let tokens = [issue("![x](http://evil/p.png)", "user"), issue("=HYPERLINK(1)", "user")].join("\n");
     let markdown = portcullis(&["matrix", "-", "--markdown"]).input(tokens.clone()).out();
-    assert!(markdown.contains(r"\!\[x\]\(http://evil/p.png\)"), "{markdown}");
+    assert!(markdown.contains("| `![x](http://evil/p.png)` |"), "{markdown}");
     let csv = portcullis(&["matrix", "-", "--csv"]).input(tokens).out();
     assert!(csv.contains("\"'=HYPERLINK(1)\""), "{csv}");
 }
@@ -233,7 +233,11 @@ proptest! {
                 let answer = server.call_tool(token.map(String::as_str), &tool.name, &json!({}));
                 let meant = match cell["decision"].as_str() {
                     Some("allowed") if &*tool.name == "gone" => json!({"error": "tool_failed"}),
-                    Some("allowed") => json!({"success": true, "result": answer["result"]}),
+                    Some("allowed") => json!({"success": true, "result": match &*tool.name {
+                        "read_data" => json!({}),
+                        "write_data" => json!("written"),
+                        _ => json!("deleted"),
+                    }}),
                     Some(refused) => json!({"error": refused}),
                     None => Value::Null,
                 };
@@ -241,4 +245,41 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn nobody_in_particular_is_no_user() {
+    let folder = Folder::new();
+    let line = "[[expect]]\nuser = \"somebody\"\ntool = \"look\"\noutcome = \"forbidden\"\n";
+    let policy = folder.write("policy.toml", format!("{TRUTHS}{line}"));
+    let Ran { exit, err, .. } = bare(&["matrix", "--as", "editor", "--policy", &policy]).run();
+    assert_eq!((exit, &*err), (0, ""));
+}
+
+#[test]
+fn what_is_expected_of_a_tool_that_is_gone_fails_and_of_two_lines_the_first_counts() {
+    let folder = Folder::new();
+    let gone = folder.write("gone.toml", TRUTHS.replace("[tools.change]", "[tools.renamed]"));
+    let Ran { out, exit, .. } = bare(&["policy", "check", &gone]).run();
+    assert!(exit == 4 && out.contains("change is expected forbidden for viewer, and is no tool"), "{out}");
+    let again = "[[expect]]\npermissions = [\"editor\"]\ntool = \"look\"\noutcome = \"forbidden\"\n";
+    let twice = folder.write("twice.toml", format!("{TRUTHS}{again}"));
+    let Ran { out, exit, .. } = bare(&["policy", "check", &twice]).run();
+    assert!(exit == 0 && out.contains("two expectations speak of editor and look"), "{out}");
+}
+
+#[test]
+fn no_token_is_no_caller_and_no_secret_prints_nothing() {
+    let Ran { out, err, exit } = portcullis(&["matrix", "-"]).input("\n").run();
+    assert!(exit == 2 && out.is_empty() && err.contains("no token was handed over"), "{out}{err}");
+    let Ran { out, exit, .. } = bare(&["matrix", "-", "--csv"]).input(issue("ann", "editor")).run();
+    assert_eq!((exit, &*out), (1, ""));
+}
+
+#[test]
+fn a_policy_is_checked_from_standard_input_as_well() {
+    let Ran { out, exit, .. } = bare(&["policy", "check", "-"]).input(TRUTHS).run();
+    assert!(exit == 0 && out.contains("2 expectations held"), "{out}");
+    let Ran { err, exit, .. } = bare(&["policy", "check", "-"]).input("[tools").run();
+    assert!(exit == 1 && err.contains("policy file -: line 1"), "{err}");
 }
