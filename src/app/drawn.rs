@@ -97,6 +97,11 @@ pub enum Target {
 }
 
 impl Drawn {
+    /// Whether a field is on the screen.
+    pub fn shows(&self, field: Field) -> bool {
+        self.targets.iter().any(|(_, target)| *target == Target::Field(field))
+    }
+
     /// What the next frame goes on from: where its lists were scrolled to.
     #[must_use]
     pub fn kept(&self, at: NumericDate) -> Self {

@@ -381,7 +381,10 @@ impl App {
         everyone.answers = std::mem::take(&mut everyone.asked).into_iter().zip(answers).collect();
         let tool = text::name(&everyone.tool, 32);
         (self.matrix.view, self.matrix.scroll) = (WhoView::Answers, 0);
-        self.go(super::Focus::at(Field::WhoView));
+        // Where the answers show beside it, the next key is for the matrix still.
+        if !self.drawn.shows(Field::WhoView) {
+            self.go(super::Focus::at(Field::WhoView));
+        }
         self.say(format!("{tool}: allowed for {allowed} of {all}"));
         Vec::new()
     }

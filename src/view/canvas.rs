@@ -62,16 +62,24 @@ impl Canvas<'_> {
 
     /// Lines of a list of which `first` are scrolled past; where more follow, the last row says how many.
     /// Answers how far it can be scrolled.
-    pub fn scrolled(&mut self, area: Rect, total: usize, first: usize, line: impl Fn(usize) -> Line<'static>) -> usize {
+    pub fn scrolled(
+        &mut self,
+        area: Rect,
+        total: usize,
+        first: usize,
+        mut line: impl FnMut(&mut Self, usize) -> Line<'static>,
+    ) -> usize {
         let rows = usize::from(area.height);
         if total <= rows {
-            self.lines(area, (0..total).map(line));
+            let all: Vec<Line<'static>> = (0..total).map(|n| line(self, n)).collect();
+            self.lines(area, all);
             return 0;
         }
         let shown = rows.saturating_sub(1);
         let end = total.saturating_sub(shown);
         let first = first.min(end);
-        let last = self.lines(area, (first..first + shown).map(line));
+        let part: Vec<Line<'static>> = (first..first + shown).map(|n| line(self, n)).collect();
+        let last = self.lines(area, part);
         let below = total - first - shown;
         let told = match (first, below) {
             (0, _) => format!("↓ {below} more"),

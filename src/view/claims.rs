@@ -53,7 +53,7 @@ pub fn render(canvas: &mut Canvas, area: Rect, inspection: &Inspection, scroll: 
         };
         made.push(line);
     }
-    canvas.scrolled(area, total, scroll, |n| made.get(n - scroll.min(n)).cloned().unwrap_or_default())
+    canvas.scrolled(area, total, scroll, |_, n| made.get(n - scroll.min(n)).cloned().unwrap_or_default())
 }
 
 /// What the rules expect of issuer and audience, against what the token says.

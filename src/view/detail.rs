@@ -27,5 +27,5 @@ pub fn render(canvas: &mut Canvas, seq: u64, scroll: usize) {
     part("answer", &record.answer.to_string(), Meaning::of_verdict(record.decision.verdict()));
     lines.pop();
     canvas.drawn.overlay_rows = usize::from(inner.height);
-    canvas.drawn.overlay_end = canvas.scrolled(inner, lines.len(), scroll, |n| lines[n].clone());
+    canvas.drawn.overlay_end = canvas.scrolled(inner, lines.len(), scroll, |_, n| lines[n].clone());
 }

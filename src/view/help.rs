@@ -27,12 +27,13 @@ const fn about(pane: Pane) -> &'static str {
              Enter really calls, and the answer is the caller's, to the letter."
         }
         Pane::Matrix => {
-            "Who may call what, now: callers down the side, tools across. Enter calls the cell under the cursor; Space \
-             turns what the policy expects of it; Ctrl-F calls the tool as everyone; Ctrl-G groups the rows."
+            "Who may call what, now: callers down the side, tools across. ✔ allowed, ✘ forbidden, – unauthorized; = is \
+             what the policy expects, ≠ is not; ◂ has just changed. Of a row of several tokens a cell tells how many."
         }
         Pane::Policy => {
             "The policy, ticked live: Space gives the tool under the cursor to a permission, or takes it away. What \
-             changes here decides from then on; undo brings it back."
+             changes here decides from then on; undo brings it back; Enter saves it. [x] the tool asks for it, [~] it \
+             implies one that the tool asks for."
         }
         Pane::Who => {
             "Who may call the tool under the cursor and why, what the selected token may call, or the answers."
@@ -55,7 +56,7 @@ pub fn render(canvas: &mut Canvas, scroll: usize) {
                 and the arguments; undo puts it into the field instead.";
     lines.extend(canvas.wrapped(rest, inner.width, Meaning::Hint));
     canvas.drawn.overlay_rows = usize::from(inner.height);
-    canvas.drawn.overlay_end = canvas.scrolled(inner, lines.len(), scroll, |n| lines[n].clone());
+    canvas.drawn.overlay_end = canvas.scrolled(inner, lines.len(), scroll, |_, n| lines[n].clone());
 }
 
 /// A key and what it does, in as many rows as it takes.

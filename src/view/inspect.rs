@@ -55,11 +55,11 @@ pub fn render(canvas: &mut Canvas, area: Rect) {
         InspectView::Claims => claims::render(canvas, rest, &inspection, scroll),
         InspectView::Raw => {
             let lines = raw(canvas, &inspection, rest.width);
-            canvas.scrolled(rest, lines.len(), scroll, |n| lines[n].clone())
+            canvas.scrolled(rest, lines.len(), scroll, |_, n| lines[n].clone())
         }
         InspectView::Checks => {
             let lines = checks(canvas, &inspection, rest.width);
-            canvas.scrolled(rest, lines.len(), scroll, |n| lines[n].clone())
+            canvas.scrolled(rest, lines.len(), scroll, |_, n| lines[n].clone())
         }
     };
 }

@@ -7,8 +7,8 @@ use ratatui::text::{Line, Span};
 use super::canvas::{Canvas, below, bottom, right_of, top};
 use super::stage::shows_all;
 use super::theme::Meaning;
-use super::widget::{more, sentence_holds};
-use crate::app::matrix::Cell;
+use super::widget::{more, sentence_holds, state};
+use crate::app::matrix::{Cell, Rows};
 use crate::app::{Field, Target};
 use crate::auth::Verdict;
 use crate::auth::policy::ToolRule;
@@ -22,12 +22,16 @@ pub fn title(canvas: &Canvas) -> String {
 /// How wide a column is, and whether its cells are whole words.
 struct Shape {
     name: usize,
+    /// For the state of a row's token, where there is room.
+    state: usize,
     column: usize,
     words: bool,
 }
 
 /// The sign, the widest word, a blank, and room for two marks.
 const WORDS: usize = 2 + 12 + 2;
+/// Room for the state of a token.
+const STATE: std::ops::Range<usize> = 9..18;
 /// The sign, a letter, and room for two marks.
 const LETTERS: usize = 2 + 1 + 2;
 
@@ -45,7 +49,8 @@ pub fn render(canvas: &mut Canvas, area: Rect) {
     let columns = match alone {
         // One tool at a time, where there is little room.
         true => 1,
-        false => ((usize::from(area.width).saturating_sub(shape.name + 2)) / (shape.column + 1)).clamp(1, tools.len()),
+        false => ((usize::from(area.width).saturating_sub(shape.name + shape.state + 2)) / (shape.column + 1))
+            .clamp(1, tools.len()),
     };
     let column = canvas.app.column();
     let across = canvas.drawn.columns.around(column.unwrap_or(0), columns, tools.len());
@@ -76,8 +81,8 @@ fn foot(canvas: &mut Canvas, area: Rect, words: bool) -> Vec<Line<'static>> {
     }
     if usize::from(area.height) > foot.len() + 8 || foot.is_empty() {
         let told = match words {
-            true => "= as expected  ≠ not as expected  ◂ changed just now",
-            false => "✔A allowed ✘F forbidden –U unauthorized  = as expected ≠ not  ◂ changed just now",
+            true => "= as expected  ≠ not as expected  ◂ just changed",
+            false => "✔A allowed ✘F forbidden –U unauthorized  =≠ as expected, not  ◂ new",
         };
         foot.push(canvas.span(told, Meaning::Hint).into());
     }
@@ -88,21 +93,24 @@ fn foot(canvas: &mut Canvas, area: Rect, words: bool) -> Vec<Line<'static>> {
 fn shape(canvas: &Canvas, area: Rect, tools: &[ToolRule], alone: bool) -> Shape {
     let width = usize::from(area.width);
     if alone {
-        return Shape { name: width.saturating_sub(WORDS + 3), column: WORDS, words: true };
+        return Shape { name: width.saturating_sub(WORDS + 3), state: 0, column: WORDS, words: true };
     }
     // Names of the rows in sight would make the columns dance while scrolling.
     let name = if canvas.app.auth.tokens.is_empty() { 13 } else { (width / 5).clamp(13, 26) };
     let widest = tools.iter().map(|tool| text::width(&tool.name)).max().unwrap_or(0);
     let whole = widest.clamp(WORDS, 22);
     let words = name + 2 + tools.len() * (whole + 1) <= width;
-    Shape { name, column: if words { whole } else { widest.clamp(LETTERS, 12) }, words }
+    let column = if words { whole } else { widest.clamp(LETTERS, 12) };
+    let spare = width.saturating_sub(name + 2 + tools.len() * (column + 1));
+    let is_told = canvas.app.matrix.rows == Rows::Tokens && spare >= STATE.start;
+    Shape { name, state: if is_told { spare.min(STATE.end) } else { 0 }, column, words }
 }
 
 /// The names of the tools, and on both sides how many more there are.
 fn heads(canvas: &mut Canvas, area: Rect, shape: &Shape, shown: &[&ToolRule], all: usize) {
     let first = canvas.drawn.columns.first;
     let told = more(first, all - first - shown.len());
-    let mut line = vec![canvas.span(spaced(&told, shape.name + 2), Meaning::Hint)];
+    let mut line = vec![canvas.span(spaced(&told, shape.name + shape.state + 2), Meaning::Hint)];
     for tool in shown {
         let here = tool.name == canvas.app.call.tool;
         let name = spaced(&text::name(&tool.name, 64), shape.column + 1);
@@ -150,7 +158,12 @@ fn draw_row(
     let marker = canvas.span(if here { "▸ " } else { "  " }, Meaning::Focused);
     let name = spaced(&canvas.app.matrix_name(row), shape.name);
     let mut line = vec![marker, canvas.span(name, if here { Meaning::Title } else { Meaning::Plain })];
-    let mut x = u16::try_from(shape.name + 2).unwrap_or(0);
+    if shape.state > 0 {
+        let entry = row.checked_sub(1).and_then(|place| canvas.app.auth.tokens.get(place));
+        let (words, meaning) = entry.map_or((String::new(), Meaning::Plain), |entry| state(canvas, &entry.judged));
+        line.push(canvas.span(spaced(&words, shape.state), meaning));
+    }
+    let mut x = u16::try_from(shape.name + shape.state + 2).unwrap_or(0);
     for (n, tool) in shown.iter().enumerate() {
         let selected = here && tool.name == canvas.app.call.tool;
         line.extend(cell(canvas, &canvas.app.cell(row, tool), shape, selected, focused));

@@ -59,5 +59,5 @@ pub fn render(canvas: &mut Canvas, scroll: usize) {
         lines.push(canvas.span("none", Meaning::Hint).into());
     }
     canvas.drawn.overlay_rows = usize::from(rest.height);
-    canvas.drawn.overlay_end = canvas.scrolled(rest, lines.len(), scroll, |n| lines[n].clone());
+    canvas.drawn.overlay_end = canvas.scrolled(rest, lines.len(), scroll, |_, n| lines[n].clone());
 }

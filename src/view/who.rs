@@ -1,13 +1,11 @@
 //! Who may call a tool and through which permission, what a token may call, and what everyone was answered.
 
-use std::cell::Cell;
-
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
 use super::canvas::{Canvas, below, top};
 use super::theme::{Meaning, Theme};
-use super::widget::{choice, sentence_holds};
+use super::widget::{choice, sentence_holds, state};
 use crate::app::matrix::WhoView;
 use crate::app::{App, Field, Target};
 use crate::auth::policy::ToolRule;
@@ -23,36 +21,21 @@ pub fn render(canvas: &mut Canvas, area: Rect) {
     let area = below(area, 1);
     let scroll = app.matrix.scroll;
     let names = usize::from(area.width / 4).clamp(8, 24);
-    // When the first of the rows that show reads otherwise.
-    let moves = Moves::default();
     canvas.drawn.who_end = match app.matrix.view {
         WhoView::Who => {
             let heads = about_tool(theme, app);
             let total = heads.len() + 1 + app.auth.tokens.len();
-            canvas.scrolled(area, total, scroll, |n| match heads.get(n) {
+            canvas.scrolled(area, total, scroll, |canvas, n| match heads.get(n) {
                 Some(line) => line.clone(),
-                None => caller(app, n - heads.len(), &moves).line(theme, names),
+                None => caller(canvas, n - heads.len()).line(theme, names),
             })
         }
         WhoView::What => {
             let tools = app.auth.rules.policy.tools();
-            canvas.scrolled(area, tools.len(), scroll, |n| tool(app, &tools[n], &moves).line(theme, names))
+            canvas.scrolled(area, tools.len(), scroll, |canvas, n| tool(canvas, &tools[n]).line(theme, names))
         }
         WhoView::Answers => answers(canvas, area, scroll, names),
     };
-    if let Some(micros) = moves.0.get() {
-        canvas.drawn.changes_in(micros);
-    }
-}
-
-/// The soonest of several moments, in microseconds from now.
-#[derive(Default)]
-struct Moves(Cell<Option<i64>>);
-
-impl Moves {
-    fn note(&self, micros: impl IntoIterator<Item = i64>) {
-        self.0.set(self.0.get().into_iter().chain(micros).min());
-    }
 }
 
 /// What the tool under the cursor asks for, and which permissions open it through others.
@@ -96,23 +79,25 @@ impl Told {
 }
 
 /// A caller and what the gate says about the tool under the cursor; row 0 has no token.
-fn caller(app: &App, row: usize, moves: &Moves) -> Told {
+fn caller(canvas: &mut Canvas, row: usize) -> Told {
+    let app = canvas.app;
     let entry = row.checked_sub(1).and_then(|place| app.auth.tokens.get(place));
-    let decision = decide(app, entry, &app.call.tool, moves);
+    let decision = decide(canvas, entry, &app.call.tool);
     let why = match (entry, decision.verdict()) {
         (Some(entry), Verdict::Forbidden) if entry.judged.permissions.is_empty() => "holds no permission".to_owned(),
         (Some(entry), Verdict::Forbidden) => {
             format!("holds {}", text::names(entry.judged.permissions.iter(), 32, 8, ", "))
         }
-        _ => decision.sentence(),
+        (Some(entry), Verdict::Unauthorized) => state(canvas, &entry.judged).0,
+        (None, _) | (Some(_), Verdict::Allowed) => decision.sentence(),
     };
     let name = entry.map_or_else(|| text::NO_TOKEN.to_owned(), |entry| app.token_name(entry));
     Told { name, verdict: decision.verdict(), why }
 }
 
 /// What the selected token may do with a tool, or what it would need.
-fn tool(app: &App, tool: &ToolRule, moves: &Moves) -> Told {
-    let decision = decide(app, app.selected(), &tool.name, moves);
+fn tool(canvas: &mut Canvas, tool: &ToolRule) -> Told {
+    let decision = decide(canvas, canvas.app.selected(), &tool.name);
     let why = match decision.verdict() {
         Verdict::Forbidden => format!("needs {}", tool.needs()),
         _ => decision.sentence(),
@@ -120,11 +105,11 @@ fn tool(app: &App, tool: &ToolRule, moves: &Moves) -> Told {
     Told { name: text::name(&tool.name, 32), verdict: decision.verdict(), why }
 }
 
-fn decide(app: &App, entry: Option<&TokenEntry>, tool: &str, moves: &Moves) -> Decision {
-    let (rules, now) = (&app.auth.rules, app.times.judged);
+fn decide(canvas: &mut Canvas, entry: Option<&TokenEntry>, tool: &str) -> Decision {
+    let (rules, now) = (&canvas.app.auth.rules, canvas.app.times.judged);
     let decision = rules.decide_judged(entry.map(|entry| &*entry.judged), tool, now);
     let border = entry.and_then(|entry| entry.judged.lifetime.next_border(now));
-    moves.note(border.into_iter().chain(sentence_holds(&decision)));
+    border.into_iter().chain(sentence_holds(&decision)).for_each(|micros| canvas.drawn.changes_in(micros));
     decision
 }
 
@@ -143,7 +128,7 @@ fn answers(canvas: &mut Canvas, area: Rect, scroll: usize, names: usize) -> usiz
     let called = format!("{} {}", text::name(&everyone.tool, 32), text::display_safe(&everyone.arguments, 200));
     let called = span(theme, called, Meaning::Label);
     canvas.line(top(area, 1), called);
-    canvas.scrolled(below(area, 1), everyone.answers.len(), scroll, |n| {
+    canvas.scrolled(below(area, 1), everyone.answers.len(), scroll, |_, n| {
         let (name, called) = &everyone.answers[n];
         let verdict = called.decision.verdict();
         Line::from(vec![
