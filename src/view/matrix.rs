@@ -164,9 +164,10 @@ fn draw_row(
         line.push(canvas.span(spaced(&words, shape.state), meaning));
     }
     let mut x = u16::try_from(shape.name + shape.state + 2).unwrap_or(0);
+    let cells = canvas.app.matrix_line(row);
     for (n, tool) in shown.iter().enumerate() {
         let selected = here && tool.name == canvas.app.call.tool;
-        line.extend(cell(canvas, &canvas.app.cell(row, tool), shape, selected, focused));
+        line.extend(cell(canvas, &cells.cell(tool), shape, selected, focused));
         let width = u16::try_from(shape.column + 1).unwrap_or(0);
         let area = Rect { width, ..right_of(place, x) };
         canvas.target(area, Target::Cell(row, canvas.drawn.columns.first + n));

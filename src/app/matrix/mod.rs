@@ -1,15 +1,19 @@
 //! The Matrix screen: callers × tools. Its cursor is the selected token and the tool of the Call pane, so a cell, the
 //! preview and the next call cannot speak of different things.
 
+mod row;
+
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use row::{Cell, Row};
+
 use super::field::{moved, turned};
 use super::msg::Called;
 use super::{App, Effect, Field};
-use crate::auth::policy::{Expectation, Expected, Lint, ToolRule};
-use crate::auth::{NumericDate, Policy, Rules, Snapshot, TokenEntry, Verdict};
+use crate::auth::policy::{Expectation, Lint};
+use crate::auth::{Policy, Rules, Snapshot, TokenEntry, Verdict};
 use crate::text;
 use crate::text::words::SECOND;
 
@@ -131,21 +135,6 @@ struct Before {
     until: Duration,
 }
 
-/// What a cell says: how many of its row's tokens get which verdict. A row without tokens is a caller without one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Cell {
-    /// The verdict, or the one of those allowed where the tokens differ.
-    pub verdict: Verdict,
-    /// How many of the row's tokens get it.
-    pub with: usize,
-    /// How many tokens the row has.
-    pub of: usize,
-    /// What the policy expects of the row's tokens that pass, and whether that is so for all of them.
-    pub expected: Option<(Expected, bool)>,
-    /// Whether it has changed just now.
-    pub flipped: bool,
-}
-
 impl Matrix {
     pub(super) fn turn_view(&mut self, by: isize) {
         let at = WhoView::ALL.iter().position(|view| *view == self.view).unwrap_or(0);
@@ -264,69 +253,6 @@ impl App {
         };
         let alone = row.checked_sub(1).filter(|_| self.matrix.rows == Rows::Tokens);
         places.copied().chain(alone).filter_map(|place| self.auth.tokens.get(place))
-    }
-
-    /// What a cell says now.
-    pub fn cell(&self, row: usize, tool: &ToolRule) -> Cell {
-        let (rules, now) = (&self.auth.rules, self.times.judged);
-        let (mut allowed, mut forbidden, mut of, mut flipped) = (0, 0, 0, row == 0 && self.flipped(None, tool));
-        let mut expected = None;
-        for entry in self.matrix_tokens(row) {
-            let verdict = rules.verdict(Some(&entry.judged), &tool.name, now);
-            match verdict {
-                Verdict::Allowed => allowed += 1,
-                Verdict::Forbidden => forbidden += 1,
-                Verdict::Unauthorized => {}
-            }
-            // Of several tokens the one that deviates is told of.
-            if expected.is_none_or(|(_, is_so)| is_so) {
-                let line = self.expectation(entry, tool).map(|line| (line.outcome, line.outcome.is(verdict)));
-                expected = line.filter(|(_, is_so)| expected.is_none() || !is_so).or(expected);
-            }
-            flipped |= self.flipped(Some(entry), tool);
-            of += 1;
-        }
-        let (verdict, with) = match (allowed, forbidden) {
-            (0, 0) => (Verdict::Unauthorized, of),
-            (0, forbidden) => (Verdict::Forbidden, forbidden),
-            (allowed, _) => (Verdict::Allowed, allowed),
-        };
-        Cell { verdict, with, of, expected, flipped }
-    }
-
-    /// What the policy expects of a token that passes.
-    fn expectation(&self, entry: &TokenEntry, tool: &ToolRule) -> Option<&Expectation> {
-        let held = entry.judged.held(self.times.judged)?;
-        self.auth.rules.policy.expected(entry.judged.name.as_deref(), held, &tool.name)
-    }
-
-    /// Whether a verdict has changed within the last few seconds: by the clock, or by a change of rules.
-    fn flipped(&self, entry: Option<&TokenEntry>, tool: &ToolRule) -> bool {
-        let (rules, now) = (&self.auth.rules, self.times.judged);
-        let verdict = |rules: &Rules, entry: Option<&TokenEntry>, now: NumericDate| {
-            rules.verdict(entry.map(|entry| &*entry.judged), &tool.name, now)
-        };
-        let by_rules = self.matrix.before.as_ref().is_some_and(|before| {
-            let known = entry.map(|entry| before.tokens.binary_search_by_key(&entry.number, |known| known.number));
-            match known {
-                None => verdict(&before.rules, None, now) != verdict(rules, None, now),
-                Some(Ok(place)) => verdict(&before.rules, before.tokens.get(place), now) != verdict(rules, entry, now),
-                Some(Err(_)) => false,
-            }
-        });
-        by_rules
-            || entry.is_some_and(|entry| {
-                self.border(entry).is_some()
-                    && verdict(rules, Some(entry), now.plus(-MARKED)) != verdict(rules, Some(entry), now)
-            })
-    }
-
-    /// Microseconds until a mark goes that a border of the token's life has set just now.
-    pub fn border(&self, entry: &TokenEntry) -> Option<i64> {
-        let then = self.times.judged.plus(-MARKED);
-        let crossed = entry.judged.lifetime.next_border(then).filter(|left| *left <= MARKED);
-        // A border crossed before the token came marks nothing.
-        crossed.filter(|left| entry.added < then.plus(*left))
     }
 
     /// The column of the tool in the Call pane, if the policy has it.
