@@ -89,7 +89,8 @@ fn caller(canvas: &mut Canvas, row: usize) -> Told {
             format!("holds {}", text::names(entry.judged.permissions.iter(), 32, 8, ", "))
         }
         (Some(entry), Verdict::Unauthorized) => state(canvas, &entry.judged).0,
-        (None, _) | (Some(_), Verdict::Allowed) => decision.sentence(),
+        (None, Verdict::Unauthorized) => "brings no token".to_owned(),
+        _ => decision.sentence(),
     };
     let name = entry.map_or_else(|| text::NO_TOKEN.to_owned(), |entry| app.token_name(entry));
     Told { name, verdict: decision.verdict(), why }
