@@ -10,7 +10,7 @@ use crate::tools::Given;
 
 /// Calls a tool.
 pub fn run(on: &mut Headless<'_>, args: &CallArgs, ground: &Ground, json: bool) -> Result<Exit, CliError> {
-    let gate = ground.gate()?;
+    let gate = ground.gate(!args.no_token)?;
     let is_json = |word: &str| word.trim_start().starts_with(['{', '[']);
     let (token, tool, arguments) = match args.words.as_slice() {
         [tool] => (None, tool, "{}"),

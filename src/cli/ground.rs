@@ -110,11 +110,11 @@ impl Ground {
         }
     }
 
-    /// A gate, for a command that needs a secret. It is told the time with every question.
-    pub fn gate(&self) -> Result<AuthenticatedMcpServer, ConfigError> {
+    /// A gate. It is told the time with every question. Without a secret there is one only for callers without a token.
+    pub fn gate(&self, has_token: bool) -> Result<AuthenticatedMcpServer, ConfigError> {
         match self.key {
-            Some(_) => Ok(AuthenticatedMcpServer::with(self.rules(), Arc::new(SystemClock::new()))),
-            None => Err(ConfigError::NoSecret),
+            None if has_token => Err(ConfigError::NoSecret),
+            _ => Ok(AuthenticatedMcpServer::with(self.rules(), Arc::new(SystemClock::new()))),
         }
     }
 

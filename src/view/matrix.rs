@@ -128,21 +128,11 @@ fn rows(canvas: &mut Canvas, area: Rect, shape: &Shape, shown: &[&ToolRule]) {
     canvas.drawn.matrix = window;
     for row in window.first..total.min(window.first + rows) {
         let place = Rect { y: area.y + u16::try_from(row - window.first).unwrap_or(0), height: 1, ..area };
-        watch(canvas, row);
         let line = draw_row(canvas, place, shape, shown, row, row == here);
         canvas.line(place, line);
     }
     if scrolls {
         canvas.part(area, window, total);
-    }
-}
-
-/// Notes when a row's cells change by the clock, and when the mark of such a change goes.
-fn watch(canvas: &mut Canvas, row: usize) {
-    let app = canvas.app;
-    for entry in app.matrix_tokens(row) {
-        let borders = entry.judged.lifetime.next_border(app.times.judged).into_iter().chain(app.border(entry));
-        borders.for_each(|left| canvas.drawn.changes_in(left));
     }
 }
 
@@ -165,6 +155,9 @@ fn draw_row(
     }
     let mut x = u16::try_from(shape.name + shape.state + 2).unwrap_or(0);
     let cells = canvas.app.matrix_line(row);
+    if let Some(micros) = cells.holds {
+        canvas.drawn.changes_in(micros);
+    }
     for (n, tool) in shown.iter().enumerate() {
         let selected = here && tool.name == canvas.app.call.tool;
         line.extend(cell(canvas, &cells.cell(tool), shape, selected, focused));

@@ -27,6 +27,8 @@ pub struct Row<'a> {
     app: &'a App,
     is_nobody: bool,
     of: usize,
+    /// Microseconds until a cell or a mark changes by the clock.
+    pub holds: Option<i64>,
     alike: Vec<Alike<'a>>,
     /// Tokens that came to life or died within the last few seconds.
     crossed: Vec<&'a TokenEntry>,
@@ -46,22 +48,33 @@ impl App {
     pub fn matrix_line(&self, row: usize) -> Row<'_> {
         let now = self.times.judged;
         let before = self.matrix.before.as_ref();
-        let mut line =
-            Row { app: self, is_nobody: row == 0, of: 0, alike: Vec::new(), crossed: Vec::new(), rejudged: Vec::new() };
+        // Something may be expected of a user; else only what is held matters.
+        let by_user = self.auth.rules.policy.expects_of_users();
+        let mut line = Row {
+            app: self,
+            is_nobody: row == 0,
+            of: 0,
+            holds: None,
+            alike: Vec::new(),
+            crossed: Vec::new(),
+            rejudged: Vec::new(),
+        };
         let mut places = HashMap::new();
         for entry in self.matrix_tokens(row) {
             line.of += 1;
-            if self.border(entry).is_some() {
+            let mark = self.mark(entry);
+            if mark.is_some() {
                 line.crossed.push(entry);
             }
+            line.holds = line.holds.into_iter().chain(mark).chain(entry.judged.lifetime.next_border(now)).min();
             if let Some(known) = before.and_then(|before| before.judged(entry))
                 && !Arc::ptr_eq(known, &entry.judged)
             {
                 line.rejudged.push((entry, known));
             }
-            // Users matter, because something may be expected of one.
             let Some(held) = entry.judged.held(now) else { continue };
-            let place = *places.entry((entry.judged.name.as_deref(), held)).or_insert(line.alike.len());
+            let name = entry.judged.name.as_deref().filter(|_| by_user);
+            let place = *places.entry((name, held)).or_insert(line.alike.len());
             match line.alike.get_mut(place) {
                 Some(alike) => alike.tokens += 1,
                 None => line.alike.push(Alike { entry, held, tokens: 1 }),
@@ -76,7 +89,7 @@ impl App {
     }
 
     /// Microseconds until a mark goes that a border of the token's life has set just now.
-    pub fn border(&self, entry: &TokenEntry) -> Option<i64> {
+    fn mark(&self, entry: &TokenEntry) -> Option<i64> {
         let then = self.times.judged.plus(-MARKED);
         let crossed = entry.judged.lifetime.next_border(then).filter(|left| *left <= MARKED);
         // A border crossed before the token came marks nothing.

@@ -83,6 +83,11 @@ impl fmt::Display for Expectation {
 }
 
 impl Policy {
+    /// Whether something is expected of a user rather than of permissions.
+    pub fn expects_of_users(&self) -> bool {
+        self.parts().expectations.iter().any(|line| matches!(line.who, Who::User(_)))
+    }
+
     /// Its expectations, each with whether it counts: of two that speak of the same calls only the first one does.
     pub fn counted(&self) -> impl Iterator<Item = (&Expectation, bool)> {
         let mut seen = HashSet::new();

@@ -218,3 +218,12 @@ fn arguments_that_would_arrive_as_something_else_are_refused(#[case] arguments: 
     let Ran { exit, err, .. } = portcullis(&["call", &issue("ann", "user"), "read_data", arguments]).run();
     assert!(exit == 5 && err.contains(said), "{err}");
 }
+
+#[test]
+fn who_has_no_token_needs_no_secret_to_be_told_so() {
+    for arguments in [&["check", "--no-token", "read_data"], &["call", "--no-token", "read_data"]] {
+        let Ran { out, exit, .. } = bare(arguments).run();
+        assert!(exit == 3 && out.to_lowercase().contains("unauthorized"), "{out}");
+    }
+    assert_eq!(bare(&["check", "x", "read_data"]).run().exit, 1);
+}
