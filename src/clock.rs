@@ -15,24 +15,17 @@ pub trait Clock: Send + Sync {
     fn monotonic(&self) -> Duration;
 }
 
-/// The system's clock, moved by a fixed amount where a start was given.
+/// The system's clock.
 #[derive(Clone, Copy, Debug)]
 pub struct SystemClock {
     started: Instant,
-    offset: i64,
 }
 
 impl SystemClock {
-    /// The system's clock as it is.
+    /// The system's clock, its monotonic time counted from here.
     #[expect(clippy::disallowed_methods, reason = "this is the clock")]
     pub fn new() -> Self {
-        Self { started: Instant::now(), offset: 0 }
-    }
-
-    /// A clock that shows `start` now, and runs on from there.
-    pub fn starting_at(start: NumericDate) -> Self {
-        let clock = Self::new();
-        Self { offset: start.since(clock.now()), ..clock }
+        Self { started: Instant::now() }
     }
 }
 
@@ -45,7 +38,7 @@ impl Default for SystemClock {
 impl Clock for SystemClock {
     #[expect(clippy::disallowed_methods, reason = "this is the clock")]
     fn now(&self) -> NumericDate {
-        NumericDate::from(Utc::now()).plus(self.offset)
+        NumericDate::from(Utc::now())
     }
 
     fn monotonic(&self) -> Duration {

@@ -10,6 +10,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod gate;
+pub mod lab;
 pub mod text;
 pub mod tools;
 pub mod tui;

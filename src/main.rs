@@ -86,7 +86,9 @@ fn console(options: &Options) -> ExitCode {
     let now = clock.now();
     let times = Times { real: now, judged: now, mono: clock.monotonic() };
     let mut app = App::new(gate.shared().read(Snapshot::of), times, clock::local_offset, ground.policy_path);
-    app.clock_is_set = options.settings.now.is_some();
+    if let Some(start) = options.settings.now {
+        app.start_at(start);
+    }
     if let Some(lifetime) = &ground.lifetime {
         app.issue.expires.set(lifetime);
     }

@@ -5,6 +5,7 @@
 
 mod act;
 mod clipboard;
+pub mod clock;
 pub mod drawn;
 pub mod field;
 pub mod focus;
@@ -14,6 +15,7 @@ pub mod key;
 pub mod keymap;
 mod line;
 pub mod matrix;
+mod moves;
 pub mod msg;
 pub mod overlay;
 mod paste;
@@ -34,6 +36,7 @@ pub use update::update;
 use crate::auth::{Call, Decision, Inspection, Leeway, NumericDate, Record, Snapshot, TokenEntry};
 use crate::text::words;
 use crate::{text, tools};
+use clock::{HeldClock, Leap};
 use field::{Lines, TextField};
 use history::History;
 use issue::IssueForm;
@@ -88,8 +91,12 @@ pub struct App {
     pub zone: Zone,
     /// The policy's file.
     pub policy_file: PolicyFile,
-    /// Whether the clock was set to another time than the system's.
-    pub clock_is_set: bool,
+    /// The clock everything is judged by.
+    pub clock: HeldClock,
+    /// Whether tokens are stamped by that clock too, instead of by the real one.
+    pub stamps_held: bool,
+    /// The last leap of the system's clock, until the user has seen it.
+    pub leap: Option<Leap>,
     last_call_id: u64,
 }
 
@@ -182,7 +189,9 @@ impl App {
             time_style: TimeStyle::default(),
             zone,
             policy_file: PolicyFile::new(policy_path, Arc::clone(&auth.rules.policy)),
-            clock_is_set: false,
+            clock: HeldClock::Real,
+            stamps_held: false,
+            leap: None,
             last_call_id: 0,
             auth,
         };
@@ -191,17 +200,6 @@ impl App {
         app.choose_tool(&tool);
         app.refresh();
         app
-    }
-
-    /// How long from now until the picture changes by itself; `None` when nothing counts.
-    pub fn next_change(&self) -> Option<Duration> {
-        let counted = self.drawn.holds.map(|holds| {
-            let left = self.drawn.at.plus(holds).since(self.times.judged).max(0);
-            Duration::from_micros(left.unsigned_abs())
-        });
-        let toast = self.toast.as_ref().map(|toast| toast.until.saturating_sub(self.times.mono));
-        let marks = self.matrix.marked_until().map(|until| until.saturating_sub(self.times.mono));
-        counted.into_iter().chain(toast).chain(marks).min()
     }
 
     /// The selected token.
@@ -264,7 +262,7 @@ impl App {
     pub fn alarms(&self) -> Vec<String> {
         let fails = self.matrix.failed.len();
         [
-            self.clock_is_set.then(|| "clock set".to_owned()),
+            self.leap.map(Leap::words),
             self.policy_file.fault.as_ref().map(|_| "policy broken".to_owned()),
             (!self.policy_is_saved()).then(|| "policy changed".to_owned()),
             (fails > 0).then(|| format!("{} broken", words::count(fails, "expectation"))),
@@ -272,6 +270,11 @@ impl App {
         .into_iter()
         .flatten()
         .collect()
+    }
+
+    /// What issued tokens are stamped with.
+    pub fn stamp(&self) -> NumericDate {
+        if self.stamps_held { self.times.judged } else { self.times.real }
     }
 
     /// A row of Activity by its number, while it is in the log.

@@ -122,8 +122,8 @@ pub enum Effect {
         /// What it is, as a noun.
         what: String,
     },
-    /// Issue a token and add it to the list.
-    Issue(Box<IssueRequest>),
+    /// Issue a token at an instant and add it to the list.
+    Issue(Box<IssueRequest>, NumericDate),
     /// Add tokens that were handed over.
     Add(Vec<String>),
     /// Remove the token of this number.

@@ -69,7 +69,7 @@ pub fn explain_decision(decision: &Decision, token: Option<TokenId>, tool: &str,
 pub fn explain_record(record: &Record) -> String {
     let when = match record.judged_at == record.at {
         true => String::new(),
-        false => format!(", judged for {}", record.judged_at.rfc3339()),
+        false => format!(", judged for {}, which was not the real time", record.judged_at.rfc3339()),
     };
     let (at, origin) = (record.at.rfc3339(), record.origin.word());
     let when = format!("called at {at} from the {origin}{when}, took {}", text::words::took(record.took));

@@ -130,13 +130,13 @@ impl Ground {
         }
     }
 
-    /// A console's gate and clock: without a secret the key is a fresh one, and a clock that was set runs on.
+    /// A console's gate and clock: without a secret the key is a fresh one.
     pub fn begin(&self, demo: bool) -> Result<Beginning, ConfigError> {
         let rules = self.rules_or_fresh_key()?;
-        let clock: Arc<dyn Clock> = Arc::new(self.now.map_or_else(SystemClock::new, SystemClock::starting_at));
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
         let gate = AuthenticatedMcpServer::with(rules, Arc::clone(&clock));
         if demo {
-            self.add_demo(&gate, clock.now());
+            self.add_demo(&gate, self.now.unwrap_or_else(|| clock.now()));
         }
         Ok(Beginning { gate, clock })
     }

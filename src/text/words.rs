@@ -87,6 +87,20 @@ pub fn span(micros: i64) -> String {
     if out.is_empty() { "0s".to_owned() } else { out }
 }
 
+/// A fixed span, exact to the microsecond: `1m 30s`, `250ms`, `1s 5ms`.
+pub fn exact(micros: i64) -> String {
+    if micros < 0 {
+        return format!("-{}", exact(micros.saturating_neg()));
+    }
+    let parts = [(micros % SECOND / 1000, "ms"), (micros % 1000, "µs")];
+    let mut out = if micros >= SECOND { span(micros) } else { String::new() };
+    for (n, unit) in parts.into_iter().filter(|(n, _)| *n > 0) {
+        let gap = if out.is_empty() { "" } else { " " };
+        let _ = write!(out, "{gap}{n}{unit}");
+    }
+    if out.is_empty() { "0s".to_owned() } else { out }
+}
+
 /// The two largest units of a span, the smaller one padded so that a ticking text keeps its width.
 fn words(micros: i64) -> String {
     let seconds = micros / SECOND;
@@ -194,6 +208,15 @@ mod tests {
     #[case(DAY, "1d")]
     fn an_age_is_rounded_down(#[case] micros: i64, #[case] words: &str) {
         assert_eq!(elapsed(micros).text, words);
+    }
+
+    #[rstest]
+    #[case(0, "0s")]
+    #[case(90 * SECOND, "1m 30s")]
+    #[case(250_000, "250ms")]
+    #[case(-SECOND - 5_001, "-1s 5ms 1µs")]
+    fn an_exact_span_leaves_nothing_out(#[case] micros: i64, #[case] words: &str) {
+        assert_eq!(exact(micros), words);
     }
 
     #[rstest]

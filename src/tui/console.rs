@@ -18,7 +18,7 @@ use super::signals::{Asked, HANG_UP, HangUp, Signals};
 use super::terminal::{Modes, Stopped, can_be_continued, forget_input, has_hung_up, size, stop};
 use super::watch::Watch;
 use super::{TuiError, effects};
-use crate::app::{App, Effect, Msg, Times};
+use crate::app::{App, Effect, Msg};
 use crate::clock::Clock;
 use crate::gate::AuthenticatedMcpServer;
 use crate::view::{self, Theme};
@@ -168,8 +168,8 @@ impl Console<'_> {
 
     /// Reads the clock, brings the app up to date and tells it what happened. Does nothing if nothing did.
     fn turn(&mut self, told: Vec<Msg>, changes: &mut watch::Receiver<u64>) -> Result<(), TuiError> {
-        let times = self.times();
-        let has_come = self.next_change.is_some_and(|moment| moment <= times.mono);
+        let (now, mono) = (self.clock.now(), self.clock.monotonic());
+        let has_come = self.next_change.is_some_and(|moment| moment <= mono);
         if has_come {
             // The frame that follows sets it anew; until then it must not wake the loop again.
             self.next_change = None;
@@ -178,7 +178,7 @@ impl Console<'_> {
         if told.is_empty() && !has_come && !is_behind {
             return Ok(());
         }
-        self.app.times = times;
+        self.app.at(now, mono);
         if is_behind {
             effects::sync(&mut self.app, &self.gate);
         }
@@ -232,11 +232,6 @@ impl Console<'_> {
             .map(|moment| moment.saturating_sub(now))
     }
 
-    fn times(&self) -> Times {
-        let now = self.clock.now();
-        Times { real: now, judged: now, mono: self.clock.monotonic() }
-    }
-
     /// Leaves the terminal to the shell, stops, and comes back when the program is continued.
     fn suspend(&mut self, whom: Stopped) -> Result<Msg, TuiError> {
         self.modes.off();
@@ -248,7 +243,7 @@ impl Console<'_> {
     /// After a stop, whether ours or SIGSTOP, nothing about the terminal is known: a shell has used it.
     fn resume(&mut self) -> Result<Msg, TuiError> {
         self.modes.on()?;
-        self.app.times = self.times();
+        self.app.at(self.clock.now(), self.clock.monotonic());
         let (columns, rows) = size();
         self.screen.start_over(columns, rows)?;
         Ok(Msg::Resized { columns, rows })

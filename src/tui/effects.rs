@@ -39,8 +39,8 @@ fn run(effect: Effect, gate: &AuthenticatedMcpServer, times: Times) -> Option<Ms
     let shared = gate.shared();
     match effect {
         Effect::Quit | Effect::Suspend | Effect::Copy { .. } => None,
-        Effect::Issue(request) => Some(Msg::Issued(
-            gate.issue(&request, times.real)
+        Effect::Issue(request, at) => Some(Msg::Issued(
+            gate.issue(&request, at)
                 .map(|token| shared.update(|state| state.add(token, Provenance::Issued, times.real)).0),
         )),
         Effect::Add(tokens) => Some(Msg::Added(shared.update(|state| {

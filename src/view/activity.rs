@@ -5,6 +5,7 @@ use ratatui::text::Line;
 
 use super::canvas::{Canvas, bottom};
 use super::theme::Meaning;
+use crate::app::clock::signed;
 use crate::app::{Field, Target};
 use crate::auth::Record;
 use crate::text::words::took;
@@ -63,9 +64,13 @@ fn in_full(canvas: &mut Canvas, area: Rect, selected: usize) -> Rect {
     Rect { height: area.height - place.height, ..area }
 }
 
-/// Why a call was answered as it was.
+/// Why a call was answered as it was, behind how far the clock was held from the real time.
 fn sentence(record: &Record) -> String {
-    record.trouble.as_deref().map_or_else(|| record.decision.sentence(), str::to_owned)
+    let why = record.trouble.as_deref().map_or_else(|| record.decision.sentence(), str::to_owned);
+    match record.judged_at.since(record.at) {
+        0 => why,
+        by => format!("[clock {}] {why}", signed(by)),
+    }
 }
 
 /// The last calls, below a pane that fills the stage.

@@ -13,6 +13,10 @@ pub fn render(canvas: &mut Canvas, area: Rect) {
     let keys = &canvas.app.auth.rules.keys;
     let (origin, is_weak) = keys.signing().map_or(("none", true), |key| (key.origin().word(), key.is_weak()));
     let mut left = Line::from(vec![canvas.span(" portcullis ", Meaning::Title)]);
+    if let Some(badge) = canvas.app.clock_badge() {
+        left.spans.push(canvas.span(format!(" {badge} "), Meaning::Badge));
+        left.spans.push(canvas.span(" ", Meaning::Plain));
+    }
     // The footer tells of the other screen where room is short.
     for screen in Screen::ALL.into_iter().filter(|_| area.width >= 60) {
         let here = screen == canvas.app.screen;

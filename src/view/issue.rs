@@ -29,7 +29,7 @@ pub fn render(canvas: &mut Canvas, area: Rect) {
         return;
     }
     let hidden = fields.len().saturating_sub(rows);
-    let line = match canvas.app.issue.request(canvas.app.times.real) {
+    let line = match canvas.app.issue.request(canvas.app.stamp()) {
         Err(sentence) if rest.height > 1 && !canvas.app.issue.user_id.is_empty() => {
             let lines = canvas.wrapped(&sentence, rest.width, Meaning::Expired);
             canvas.lines(rest, lines);

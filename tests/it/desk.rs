@@ -44,8 +44,7 @@ impl Desk {
     }
 
     pub fn tell(&mut self, msg: Msg) -> &mut Self {
-        let now = self.clock.now();
-        self.app.times = Times { real: now, judged: now, mono: self.clock.monotonic() };
+        self.app.at(self.clock.now(), self.clock.monotonic());
         self.left.extend(effects::tell(&mut self.app, &self.gate, msg));
         self.app.drawn = self.draw().1;
         self

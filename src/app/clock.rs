@@ -1,0 +1,219 @@
+//! The clock the user holds: it moves what everything is judged for, and nothing else.
+
+use std::time::Duration;
+
+use super::App;
+use super::msg::Times;
+use crate::auth::NumericDate;
+use crate::text::words::{SECOND, exact};
+
+/// How much faster than the real clock a fast one runs.
+pub const FAST: i64 = 60;
+
+/// The system's clock leapt if it moved so much more or less than time did, in microseconds.
+const LEAP: i64 = SECOND / 2;
+
+/// While anything counts, the clocks are compared at least this often.
+const COMPARED: Duration = Duration::from_secs(60);
+
+/// What the clock of decisions shows, beside the real time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum HeldClock {
+    /// The real time.
+    #[default]
+    Real,
+    /// The real time moved by microseconds, which are not 0.
+    Shifted(i64),
+    /// Always this instant.
+    Frozen(NumericDate),
+    /// [`FAST`] times as fast.
+    Fast {
+        /// What it showed when it was started.
+        at: NumericDate,
+        /// When that was, on the monotonic clock.
+        since: Duration,
+    },
+}
+
+impl HeldClock {
+    /// What it shows.
+    pub fn shows(self, real: NumericDate, mono: Duration) -> NumericDate {
+        match self {
+            Self::Real => real,
+            Self::Shifted(by) => real.plus(by),
+            Self::Frozen(at) => at,
+            Self::Fast { at, since } => {
+                let passed = i64::try_from(mono.saturating_sub(since).as_micros()).unwrap_or(i64::MAX);
+                at.plus(passed.saturating_mul(FAST))
+            }
+        }
+    }
+
+    /// The same clock, set to an instant.
+    #[must_use]
+    pub fn set(self, to: NumericDate, now: Times) -> Self {
+        match self {
+            Self::Real | Self::Shifted(_) => Self::shifted(to.since(now.real)),
+            Self::Frozen(_) => Self::Frozen(to),
+            Self::Fast { .. } => Self::Fast { at: to, since: now.mono },
+        }
+    }
+
+    /// The real time, moved by microseconds.
+    pub const fn shifted(by: i64) -> Self {
+        if by == 0 { Self::Real } else { Self::Shifted(by) }
+    }
+
+    /// How long until it has moved on by microseconds; `None` when it stands.
+    fn lasts(self, micros: i64) -> Option<Duration> {
+        let micros = micros.max(0).unsigned_abs();
+        match self {
+            Self::Real | Self::Shifted(_) => Some(Duration::from_micros(micros)),
+            Self::Frozen(_) => None,
+            Self::Fast { .. } => Some(Duration::from_micros(micros.div_ceil(FAST.unsigned_abs()))),
+        }
+    }
+}
+
+/// A leap of the system's clock: it was set, or the machine slept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Leap {
+    /// By how many microseconds, backwards below 0.
+    pub by: i64,
+    /// What the clock showed after it.
+    pub to: NumericDate,
+}
+
+impl Leap {
+    /// It in words: `the system clock leapt back by 1d`.
+    pub fn words(self) -> String {
+        let way = if self.by < 0 { "back" } else { "ahead" };
+        format!("the system clock leapt {way} by {}", exact(self.by.saturating_abs() / SECOND * SECOND))
+    }
+}
+
+impl App {
+    /// The instants of a new turn: what the system's clock shows, and the time since the start.
+    pub fn at(&mut self, real: NumericDate, mono: Duration) {
+        let passed = i64::try_from(mono.saturating_sub(self.times.mono).as_micros()).unwrap_or(i64::MAX);
+        let by = real.since(self.times.real).saturating_sub(passed);
+        self.times = Times { real, judged: self.clock.shows(real, mono), mono };
+        if by.saturating_abs() >= LEAP {
+            let leap = Leap { by, to: real };
+            self.leap = Some(leap);
+            self.complain(leap.words());
+        }
+    }
+
+    /// How long from now until the picture changes by itself; `None` when nothing counts.
+    pub fn next_change(&self) -> Option<Duration> {
+        let counted = self.drawn.holds.and_then(|holds| {
+            let left = self.drawn.at.plus(holds).since(self.times.judged);
+            Some(self.clock.lasts(left)?.min(COMPARED))
+        });
+        let toast = self.toast.as_ref().map(|toast| toast.until.saturating_sub(self.times.mono));
+        let marks = self.matrix.marked_until().map(|until| until.saturating_sub(self.times.mono));
+        counted.into_iter().chain(toast).chain(marks).min()
+    }
+
+    /// What must not be overlooked while things are judged for another time than the real one.
+    pub fn clock_badge(&self) -> Option<String> {
+        match self.clock {
+            HeldClock::Real => None,
+            HeldClock::Shifted(by) => Some(format!("CLOCK {}", signed(by))),
+            HeldClock::Frozen(at) => Some(format!("CLOCK FROZEN {}", self.date(at))),
+            HeldClock::Fast { .. } => Some(format!("CLOCK ×{FAST}")),
+        }
+    }
+
+    /// Begins at another time than the real one: tokens are stamped by the held clock, too.
+    pub fn start_at(&mut self, start: NumericDate) {
+        self.stamps_held = true;
+        self.set_clock(start);
+    }
+
+    /// Sets the clock everything is judged for; it runs on as it did.
+    pub(super) fn set_clock(&mut self, to: NumericDate) {
+        self.hold(self.clock.set(to, self.times));
+    }
+
+    /// Holds another clock from now on.
+    pub(super) fn hold(&mut self, clock: HeldClock) {
+        self.clock = clock;
+        self.times.judged = clock.shows(self.times.real, self.times.mono);
+    }
+
+    /// Stops the clock, or lets it run on from where it stands.
+    pub(super) fn freeze(&mut self) {
+        let at = self.times.judged;
+        self.hold(match self.clock {
+            HeldClock::Frozen(at) => HeldClock::shifted(at.since(self.times.real)),
+            _ => HeldClock::Frozen(at),
+        });
+    }
+
+    /// Lets the clock run fast, or as fast as time again.
+    pub(super) fn hurry(&mut self) {
+        let at = self.times.judged;
+        self.hold(match self.clock {
+            HeldClock::Fast { .. } => HeldClock::shifted(at.since(self.times.real)),
+            _ => HeldClock::Fast { at, since: self.times.mono },
+        });
+    }
+}
+
+/// A span with its sign: `+55m`, `-1d`.
+pub fn signed(micros: i64) -> String {
+    format!("{}{}", if micros < 0 { "-" } else { "+" }, exact(micros.saturating_abs()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const REAL: NumericDate = NumericDate::from_seconds(1_000_000);
+
+    fn times(seconds: u64) -> Times {
+        let real = REAL.plus(seconds.cast_signed() * SECOND);
+        Times { real, judged: real, mono: Duration::from_secs(seconds) }
+    }
+
+    fn shown(clock: HeldClock, seconds: u64) -> i64 {
+        let now = times(seconds);
+        clock.shows(now.real, now.mono).since(REAL) / SECOND
+    }
+
+    #[test]
+    fn each_clock_runs_in_its_own_way() {
+        let fast = HeldClock::Fast { at: REAL, since: Duration::from_secs(2) };
+        for (clock, after_5) in
+            [(HeldClock::Real, 5), (HeldClock::Shifted(-7 * SECOND), -2), (HeldClock::Frozen(REAL), 0), (fast, 180)]
+        {
+            assert_eq!(shown(clock, 5), after_5, "{clock:?}");
+        }
+    }
+
+    #[test]
+    fn a_clock_that_is_set_runs_on_as_it_did() {
+        let to = REAL.plus(100 * SECOND);
+        let fast = HeldClock::Fast { at: REAL, since: Duration::ZERO };
+        for (clock, after_1) in
+            [(HeldClock::Real, 101), (HeldClock::Shifted(5), 101), (HeldClock::Frozen(REAL), 100), (fast, 160)]
+        {
+            let set = clock.set(to, times(3));
+            assert_eq!((shown(set, 3), shown(set, 4)), (100, after_1), "{clock:?}");
+        }
+        assert_eq!(HeldClock::Shifted(5).set(times(3).real, times(3)), HeldClock::Real);
+    }
+
+    #[test]
+    fn a_clock_lasts_as_long_as_it_takes_to_get_there() {
+        let fast = HeldClock::Fast { at: REAL, since: Duration::ZERO };
+        for micros in [1, 59, 60, 61, SECOND] {
+            let lasts = fast.lasts(micros).expect("it runs");
+            assert!(fast.shows(REAL, lasts).since(REAL) >= micros);
+            assert!(fast.shows(REAL, lasts.saturating_sub(Duration::from_micros(1))).since(REAL) < micros);
+        }
+        assert_eq!(HeldClock::Frozen(REAL).lasts(1), None);
+    }
+}

@@ -1,0 +1,472 @@
+//! The expiry drill: calls through the end of a token's life, and where the gate really ends it.
+//!
+//! A drill says for which instant it wants the next call ([`Drill::next`]) and is told what came ([`Drill::saw`]). In real
+//! time the caller waits for that instant; for a gate that is told the time it calls at once.
+
+use crate::auth::lifetime::MAX_LEEWAY_SECONDS;
+use crate::auth::{Decision, Lifetime, NumericDate, Verdict};
+use crate::text::words::{SECOND, exact};
+
+/// How a drill gets through the time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pace {
+    /// It waits: time passes as it does.
+    Real,
+    /// It asks for any instant at once, and finds the border to the microsecond.
+    Shifted,
+}
+
+/// How a drill is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Plan {
+    /// How it gets through the time.
+    pub pace: Pace,
+    /// From one call to the next, in microseconds; at least [`FINEST`].
+    pub every: i64,
+    /// In real time: call so often around the expected border that it is found to [`FINEST`].
+    pub fine: bool,
+}
+
+/// The finest interval of real time, in microseconds.
+pub const FINEST: i64 = 10_000;
+
+/// What real calls begin before the border and go on behind it, in intervals.
+const AROUND: i64 = 10;
+
+/// The latest instant at which a gate may still allow, counted from `exp`.
+const LATEST: i64 = MAX_LEEWAY_SECONDS.cast_signed() * SECOND;
+
+/// A token that has no end to drill for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CannotDrill {
+    /// There is no `exp` that can be read.
+    #[error("the token has no exp that can be read; there is no end to drill for")]
+    Endless,
+    /// Calls closer than [`FINEST`].
+    #[error("an interval is at least {}", exact(FINEST))]
+    TooOften,
+}
+
+/// What a call was answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Seen {
+    /// The instant it was judged for.
+    pub at: NumericDate,
+    /// The code of the decision.
+    pub code: &'static str,
+}
+
+/// A drill under way.
+#[derive(Clone, Debug)]
+pub struct Drill {
+    plan: Plan,
+    /// When the token begins to live, as its claims and the leeway say.
+    begin: NumericDate,
+    exp: NumericDate,
+    leeway: i64,
+    /// The instant wanted next; `None` at the end.
+    next: Option<NumericDate>,
+    first: NumericDate,
+    calls: usize,
+    last_allowed: Option<Seen>,
+    first_refused: Option<Seen>,
+    fault: Option<String>,
+}
+
+impl Drill {
+    /// A drill through the end of this life, beginning at `now`.
+    pub fn new(life: &Lifetime, plan: Plan, now: NumericDate) -> Result<Self, CannotDrill> {
+        let exp = life.exp.ok_or(CannotDrill::Endless)?;
+        if plan.every < FINEST {
+            return Err(CannotDrill::TooOften);
+        }
+        let begin = life.nbf.map_or(NumericDate::MIN, |nbf| nbf.plus(-life.leeway));
+        let border = exp.plus(life.leeway);
+        let first = match plan.pace {
+            Pace::Real => now.max(begin),
+            // A token that lives shorter than an interval is alive where it begins.
+            Pace::Shifted => border.plus(-plan.every).max(life.nbf.or(life.iat).unwrap_or(NumericDate::MIN)),
+        };
+        let leeway = life.leeway;
+        Ok(Self {
+            plan,
+            begin,
+            exp,
+            leeway,
+            next: Some(first),
+            first,
+            calls: 0,
+            last_allowed: None,
+            first_refused: None,
+            fault: None,
+        })
+    }
+
+    /// Where the gate must end the token's life.
+    pub fn expected(&self) -> NumericDate {
+        self.exp.plus(self.leeway)
+    }
+
+    /// The instant for which the next call is wanted; `None` once nothing is left to find.
+    pub const fn next(&self) -> Option<NumericDate> {
+        self.next
+    }
+
+    /// How many calls were made.
+    pub const fn calls(&self) -> usize {
+        self.calls
+    }
+
+    /// How far it got, from 0 to 1000: in real time of the time, otherwise of the bisection.
+    pub fn progress(&self) -> i64 {
+        let (done, all) = match (self.plan.pace, self.next) {
+            (_, None) => return 1000,
+            (Pace::Real, Some(next)) => {
+                (next.since(self.first), self.expected().plus(self.plan.every).since(self.first))
+            }
+            (Pace::Shifted, Some(_)) => (i64::try_from(self.calls).unwrap_or(0), 40),
+        };
+        (i128::from(done) * 1000 / i128::from(all.max(1))).clamp(0, 999).try_into().unwrap_or(0)
+    }
+
+    /// A call was judged for `at` and decided so.
+    pub fn saw(&mut self, at: NumericDate, decision: &Decision) {
+        self.calls += 1;
+        let seen = Seen { at, code: decision.code() };
+        let is_allowed = decision.verdict() == Verdict::Allowed;
+        match (is_allowed, seen.code) {
+            (true, _) => {
+                if self.first_refused.as_ref().is_some_and(|refused| refused.at <= at) {
+                    self.end(Some("it was refused, and later allowed again".to_owned()));
+                    return;
+                }
+                self.last_allowed = Some(seen);
+            }
+            (false, "expired") => {
+                if self.first_refused.as_ref().is_none_or(|refused| at < refused.at) {
+                    self.first_refused = Some(seen);
+                }
+            }
+            (false, _) => {
+                let when = self.told(at);
+                self.end(Some(format!("refused at {when} for another reason, {}: {}", seen.code, decision.sentence())));
+                return;
+            }
+        }
+        match self.plan.pace {
+            Pace::Real => self.wait_on(at),
+            Pace::Shifted => self.bisect(),
+        }
+    }
+
+    /// Ends the drill before it found what it looked for.
+    pub fn cancel(&mut self) {
+        if self.next.is_some() {
+            self.end(Some("cancelled".to_owned()));
+        }
+    }
+
+    fn end(&mut self, fault: Option<String>) {
+        self.next = None;
+        self.fault = fault;
+    }
+
+    /// In real time: the next instant, or the end.
+    fn wait_on(&mut self, at: NumericDate) {
+        match (&self.last_allowed, &self.first_refused) {
+            (None, Some(_)) => self.end(Some("the token was dead before the drill began".to_owned())),
+            (_, Some(refused)) if at.since(refused.at) >= self.plan.every => self.end(None),
+            (_, None) if at.since(self.exp) > LATEST.max(self.leeway) => self.end(None),
+            _ => self.next = Some(self.after(at)),
+        }
+    }
+
+    /// Calls come the closer the nearer the border is, and one exactly at it: a machine that is late must not miss it by
+    /// more than an interval.
+    fn after(&self, at: NumericDate) -> NumericDate {
+        let Plan { every, fine, .. } = self.plan;
+        let border = self.expected();
+        let rings = [(AROUND * every, every), (every, every / 4), (AROUND * FINEST, FINEST / 5)];
+        let rings = rings.get(..if fine { 3 } else { 2 }).unwrap_or_default();
+        let away = border.since(at);
+        let inside = rings.iter().rev().find(|(around, _)| away.saturating_abs() <= *around);
+        let step = inside.map(|(_, step)| at.plus(*step)).or((away < 0).then(|| at.plus(every)));
+        let entries = rings.iter().map(|(around, _)| border.plus(-around)).chain([border]).filter(|entry| *entry > at);
+        step.into_iter().chain(entries).min().unwrap_or_else(|| at.plus(every))
+    }
+
+    /// With the time in hand: the next instant between the last allowed and the first refused.
+    fn bisect(&mut self) {
+        let (every, border) = (self.plan.every, self.expected());
+        let next = match (&self.last_allowed, &self.first_refused) {
+            (Some(allowed), Some(refused)) => {
+                let apart = refused.at.since(allowed.at);
+                (apart > 1).then(|| allowed.at.plus(apart / 2))
+            }
+            // Allowed so far: behind the border, then behind every leeway there may be.
+            (Some(allowed), None) => {
+                let behind = [border.plus(every), self.exp.plus(LATEST + every)];
+                behind.into_iter().find(|at| *at > allowed.at)
+            }
+            // Refused so far: where its life begins.
+            (None, Some(refused)) => {
+                let from = self.begin.max(self.exp.plus(-LATEST - every));
+                (from < refused.at).then_some(from)
+            }
+            (None, None) => None,
+        };
+        match next {
+            Some(_) => self.next = next,
+            None if self.last_allowed.is_none() => self.end(Some("the token was never allowed".to_owned())),
+            None => self.end(None),
+        }
+    }
+
+    /// What was found; while the drill goes on, what was found until now.
+    pub fn report(&self) -> Report {
+        let fault = self.fault.clone().or_else(|| self.misfit());
+        Report {
+            plan: self.plan,
+            exp: self.exp,
+            leeway: self.leeway,
+            calls: self.calls,
+            last_allowed: self.last_allowed.clone(),
+            first_refused: self.first_refused.clone(),
+            fault,
+        }
+    }
+
+    /// How what was seen misses what was expected.
+    fn misfit(&self) -> Option<String> {
+        let expected = self.expected();
+        let (Some(allowed), Some(refused)) = (&self.last_allowed, &self.first_refused) else {
+            let last = self.last_allowed.as_ref()?;
+            return Some(format!("still allowed at {}", self.told(last.at)));
+        };
+        if refused.at < expected {
+            return Some(format!("refused too early, at {}", self.told(refused.at)));
+        }
+        if allowed.at >= expected {
+            return Some(format!("allowed too long, still at {}", self.told(allowed.at)));
+        }
+        let (apart, wanted) = (refused.at.since(allowed.at), self.plan.resolution());
+        (apart > wanted).then(|| {
+            let (apart, wanted) = (exact(apart), exact(wanted));
+            format!("the calls around the border came {apart} apart instead of {wanted}: the machine was late; drill again")
+        })
+    }
+
+    fn told(&self, at: NumericDate) -> String {
+        from_exp(at, self.exp)
+    }
+}
+
+impl Plan {
+    /// How exactly the border is to be found, in microseconds.
+    pub const fn resolution(&self) -> i64 {
+        match (self.pace, self.fine) {
+            (Pace::Shifted, _) => 1,
+            (Pace::Real, true) => FINEST,
+            (Pace::Real, false) => self.every,
+        }
+    }
+}
+
+/// An instant as the token sees it: `exp`, `exp - 250ms`, `exp + 3ms`.
+fn from_exp(at: NumericDate, exp: NumericDate) -> String {
+    match at.since(exp) {
+        0 => "exp".to_owned(),
+        by @ ..0 => format!("exp - {}", exact(-by)),
+        by => format!("exp + {}", exact(by)),
+    }
+}
+
+/// What a drill found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Report {
+    /// How it was made.
+    pub plan: Plan,
+    /// The token's `exp`.
+    pub exp: NumericDate,
+    /// The leeway the gate is set to, in microseconds.
+    pub leeway: i64,
+    /// How many calls were made.
+    pub calls: usize,
+    /// The last call that was allowed.
+    pub last_allowed: Option<Seen>,
+    /// The first call that was refused because the token had expired.
+    pub first_refused: Option<Seen>,
+    /// Why it is not as expected. Safe to show.
+    pub fault: Option<String>,
+}
+
+impl Report {
+    /// Whether the gate ended the token's life where it must.
+    pub const fn passed(&self) -> bool {
+        self.fault.is_none() && self.last_allowed.is_some() && self.first_refused.is_some()
+    }
+
+    /// Where the gate must end the token's life.
+    pub fn expected(&self) -> NumericDate {
+        self.exp.plus(self.leeway)
+    }
+
+    /// How far apart the last allowed and the first refused call were, in microseconds.
+    pub fn found_to(&self) -> Option<i64> {
+        Some(self.first_refused.as_ref()?.at.since(self.last_allowed.as_ref()?.at))
+    }
+
+    /// The leeway that was seen lies above the first and at most at the second, in microseconds.
+    pub fn leeway_seen(&self) -> Option<(i64, i64)> {
+        Some((self.last_allowed.as_ref()?.at.since(self.exp), self.first_refused.as_ref()?.at.since(self.exp)))
+    }
+
+    /// It in labelled lines, the same on the screen, in a terminal and in evidence. `time` tells an instant.
+    pub fn lines(&self, time: impl Fn(NumericDate) -> String) -> Vec<(&'static str, String)> {
+        let seen = |seen: &Option<Seen>| match seen {
+            Some(seen) => format!("{}, {}", time(seen.at), from_exp(seen.at, self.exp)),
+            None => "none".to_owned(),
+        };
+        let border = match (self.found_to(), &self.first_refused) {
+            (Some(1), Some(refused)) => format!("exactly {}", from_exp(refused.at, self.exp)),
+            (Some(apart), _) => format!("between the two, {} apart", exact(apart)),
+            _ => "not found".to_owned(),
+        };
+        let leeway = match self.leeway_seen() {
+            Some((above, most)) if above < self.leeway && self.leeway <= most => exact(self.leeway),
+            Some((above, most)) => format!("more than {}, at most {}", exact(above), exact(most)),
+            None => "unknown".to_owned(),
+        };
+        let expected = self.expected();
+        vec![
+            ("expected", format!("{}, {}", time(expected), from_exp(expected, self.exp))),
+            ("last allowed", seen(&self.last_allowed)),
+            ("first refused", seen(&self.first_refused)),
+            ("border", border),
+            ("leeway seen", leeway),
+        ]
+    }
+
+    /// The verdict in words.
+    pub fn verdict(&self) -> String {
+        match (&self.fault, self.passed()) {
+            (Some(fault), _) => format!("FAILED: {fault}"),
+            (None, true) => "PASSED".to_owned(),
+            (None, false) => "FAILED: no border was found".to_owned(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::auth::{Grant, Reason};
+    use rstest::rstest;
+
+    const EXP: NumericDate = NumericDate::from_seconds(1_000_000);
+    const DAY: i64 = 86_400 * SECOND;
+
+    fn life(lives: i64, leeway: i64) -> Lifetime {
+        Lifetime { iat: Some(EXP.plus(-lives)), nbf: None, exp: Some(EXP), leeway }
+    }
+
+    /// What a gate with this leeway decides.
+    fn decide(at: NumericDate, leeway: i64) -> Decision {
+        let result = match EXP.since(at) + leeway {
+            1.. => Ok(Grant { permission: "user".into(), through: None }),
+            _ => Err(Reason::Expired { exp: EXP, leeway, now: at }),
+        };
+        Decision { result, subject: None }
+    }
+
+    /// Drills a gate with another leeway than expected, each call `late` behind its instant.
+    fn drilled(life: &Lifetime, plan: Plan, now: NumericDate, gate: i64, late: impl Fn(usize) -> i64) -> Report {
+        let mut drill = Drill::new(life, plan, now).expect("a drill");
+        let mut last = now;
+        while let Some(next) = drill.next() {
+            let at = match plan.pace {
+                Pace::Real => next.max(last).plus(late(drill.calls())),
+                Pace::Shifted => next,
+            };
+            last = at;
+            drill.saw(at, &decide(at, gate));
+            assert!(drill.calls() < 100_000, "the drill never ends");
+        }
+        drill.report()
+    }
+
+    fn real(every: i64, fine: bool) -> Plan {
+        Plan { pace: Pace::Real, every, fine }
+    }
+
+    const SHIFTED: Plan = Plan { pace: Pace::Shifted, every: SECOND, fine: false };
+
+    #[rstest]
+    #[case(3 * SECOND, 0)]
+    #[case(30 * DAY, 0)]
+    #[case(30 * DAY, 5 * SECOND)]
+    #[case(SECOND / 2, 0)]
+    fn with_the_time_in_hand_the_border_is_found_to_the_microsecond(#[case] lives: i64, #[case] leeway: i64) {
+        let report = drilled(&life(lives, leeway), SHIFTED, EXP.plus(-lives), leeway, |_| 0);
+        assert_eq!((report.passed(), report.found_to()), (true, Some(1)), "{report:?}");
+        assert_eq!(report.first_refused.as_ref().map(|seen| seen.at), Some(EXP.plus(leeway)));
+        assert!(report.calls < 40, "{} calls", report.calls);
+    }
+
+    #[rstest]
+    #[case(real(100_000, false), 100_000)]
+    #[case(real(SECOND, false), SECOND)]
+    #[case(real(SECOND, true), FINEST)]
+    fn in_real_time_the_border_is_found_to_the_interval(#[case] plan: Plan, #[case] resolution: i64) {
+        for leeway in [0, 5 * SECOND] {
+            let report = drilled(&life(3 * SECOND, leeway), plan, EXP.plus(-3 * SECOND), leeway, |n| n as i64 % 7 * 300);
+            assert!(report.passed() && report.found_to().expect("found") <= resolution, "{report:?}");
+            let (above, most) = report.leeway_seen().expect("seen");
+            assert!(above < leeway && leeway <= most);
+        }
+    }
+
+    #[rstest]
+    #[case(real(SECOND, false), 60 * SECOND, "allowed too long")]
+    #[case(real(SECOND, false), -2 * SECOND, "refused too early")]
+    #[case(real(SECOND, false), 400 * SECOND, "still allowed")]
+    #[case(SHIFTED, 60 * SECOND, "allowed too long")]
+    #[case(SHIFTED, 1, "allowed too long, still at exp")]
+    #[case(SHIFTED, -1, "refused too early, at exp - 1µs")]
+    #[case(SHIFTED, -3 * SECOND, "refused too early")]
+    #[case(SHIFTED, 400 * SECOND, "still allowed")]
+    fn a_gate_with_another_leeway_fails(#[case] plan: Plan, #[case] gate: i64, #[case] words: &str) {
+        let report = drilled(&life(60 * SECOND, 0), plan, EXP.plus(-60 * SECOND), gate, |_| 100);
+        assert!(!report.passed() && report.verdict().contains(words), "{}", report.verdict());
+    }
+
+    #[test]
+    fn a_late_machine_is_not_taken_for_a_found_border() {
+        let late = |n: usize| if n == 8 { 700_000 } else { 0 };
+        let report = drilled(&life(3 * SECOND, 0), real(100_000, false), EXP.plus(-SECOND), 0, late);
+        assert!(report.verdict().contains("the machine was late"), "{}", report.verdict());
+    }
+
+    #[test]
+    fn a_token_that_is_dead_or_endless_is_told_so() {
+        let report = drilled(&life(SECOND, 0), real(SECOND, false), EXP.plus(SECOND), 0, |_| 0);
+        assert!(report.verdict().contains("dead before"), "{}", report.verdict());
+        let endless = Lifetime { exp: None, ..life(SECOND, 0) };
+        assert_eq!(Drill::new(&endless, SHIFTED, EXP).map(|_| ()), Err(CannotDrill::Endless));
+        assert_eq!(Drill::new(&life(SECOND, 0), real(1, false), EXP).map(|_| ()), Err(CannotDrill::TooOften));
+    }
+
+    #[test]
+    fn a_refusal_for_another_reason_ends_the_drill() {
+        let mut drill = Drill::new(&life(SECOND, 0), SHIFTED, EXP).expect("a drill");
+        drill.saw(EXP, &Decision { result: Err(Reason::BadSignature), subject: None });
+        assert_eq!(drill.next(), None);
+        assert!(drill.report().verdict().contains("bad_signature"));
+    }
+
+    #[test]
+    fn a_long_wait_makes_few_calls() {
+        let report = drilled(&life(DAY, 0), real(SECOND, false), EXP.plus(-DAY), 0, |_| 50);
+        assert!(report.passed() && report.calls < 30, "{report:?}");
+    }
+}
