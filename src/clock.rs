@@ -13,6 +13,8 @@ pub trait Clock: Send + Sync {
     fn now(&self) -> NumericDate;
     /// Time since some fixed moment; never goes backwards.
     fn monotonic(&self) -> Duration;
+    /// Lets time pass on this thread, which does nothing else.
+    fn sleep(&self, duration: Duration);
 }
 
 /// The system's clock.
@@ -43,6 +45,10 @@ impl Clock for SystemClock {
 
     fn monotonic(&self) -> Duration {
         self.started.elapsed()
+    }
+
+    fn sleep(&self, duration: Duration) {
+        std::thread::sleep(duration);
     }
 }
 
@@ -76,6 +82,10 @@ impl Clock for ManualClock {
 
     fn monotonic(&self) -> Duration {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).1
+    }
+
+    fn sleep(&self, duration: Duration) {
+        self.advance(duration);
     }
 }
 

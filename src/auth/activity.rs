@@ -27,6 +27,10 @@ pub enum Origin {
     Library,
     /// The command line.
     Command,
+    /// A drill.
+    Drill,
+    /// Test tokens.
+    Kit,
 }
 
 impl Origin {
@@ -36,6 +40,8 @@ impl Origin {
             Self::Console => "console",
             Self::Library => "library",
             Self::Command => "command line",
+            Self::Drill => "drill",
+            Self::Kit => "test kit",
         }
     }
 }

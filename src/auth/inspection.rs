@@ -42,6 +42,8 @@ pub struct Judged {
     pub name: Option<String>,
     /// `permissions` as they stand in the token.
     pub permissions: Vec<String>,
+    /// `jti` as it stands in the token.
+    pub jti: Option<String>,
     /// `alg` as it stands in the token.
     pub alg: Option<String>,
     /// The token's times, as far as they can be read.
@@ -298,6 +300,7 @@ impl Rules {
                 .or_else(|| string(payload, "sub"))
                 .map(|name| text::head(&name, 1024).to_owned()),
             permissions: value(payload, "permissions").and_then(claims::strings).unwrap_or_default(),
+            jti: string(payload, "jti").map(|jti| text::head(&jti, 256).to_owned()),
             alg: string(header, "alg").map(Cow::into_owned),
             lifetime: Lifetime { iat: time("iat"), nbf: time("nbf"), exp: time("exp"), leeway: self.leeway.micros() },
             examined,

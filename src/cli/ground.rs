@@ -84,6 +84,11 @@ impl Ground {
         })
     }
 
+    /// Whether the instant to judge for was given.
+    pub const fn is_set(&self) -> bool {
+        self.now.is_some()
+    }
+
     /// The instant to judge for.
     pub fn now(&self) -> NumericDate {
         self.now.unwrap_or_else(|| SystemClock::new().now())

@@ -99,7 +99,8 @@ struct Found {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "microseconds of a date fit 53 bits to the microsecond until 2255")]
-fn seconds(micros: i64) -> f64 {
+/// Microseconds as seconds.
+pub fn seconds(micros: i64) -> f64 {
     micros as f64 / 1e6
 }
 

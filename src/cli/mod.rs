@@ -5,6 +5,7 @@
 
 mod call;
 mod check;
+mod drill;
 mod ground;
 mod inspect;
 mod issue;
@@ -147,6 +148,7 @@ impl Headless<'_> {
             Command::Check(args) => Some(&args.settings),
             Command::Call(args) => Some(&args.settings),
             Command::Matrix(args) => Some(&args.settings),
+            Command::Drill(args) => Some(&args.settings),
             Command::Policy(PolicyCommand::Check(args)) => Some(&args.settings),
             Command::Completions { .. } | Command::Man { .. } => None,
         };
@@ -174,6 +176,10 @@ impl Headless<'_> {
             Command::Matrix(args) => {
                 let ground = ground()?;
                 matrix::run(self, args, &ground, settings.json, paint)
+            }
+            Command::Drill(args) => {
+                let ground = ground()?;
+                drill::run(self, args, &ground, settings.json, paint)
             }
             Command::Policy(PolicyCommand::Check(args)) => policy::check(self, &args.file, settings.json, paint),
             Command::Completions { shell } => manual::completions(self.out, *shell),

@@ -1,6 +1,7 @@
 //! The options: one table from which clap makes parsing, help, completions and man pages.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, ColorChoice, Parser, Subcommand};
@@ -9,6 +10,7 @@ use clap_complete::Shell;
 use super::EXITS;
 use crate::auth::issue::When;
 use crate::auth::{Leeway, NumericDate};
+use crate::text::words;
 
 /// Who may call what, with this token, now, and why: a console and commands for an authenticated MCP server.
 ///
@@ -146,6 +148,10 @@ pub enum Command {
     #[command(after_help = examples("portcullis matrix --as user --as admin\n  portcullis matrix - <tokens.txt\n  portcullis matrix --policy policy.toml --markdown"))]
     Matrix(MatrixArgs),
 
+    /// Call through the end of a token's life; tell where the gate really ends it
+    #[command(after_help = examples("portcullis drill --ttl 3s read_data\n  portcullis drill --shifted \"$TOKEN\" read_data"))]
+    Drill(DrillArgs),
+
     /// Look after policy files
     #[command(subcommand, after_help = examples("portcullis policy check policy.toml"))]
     Policy(PolicyCommand),
@@ -274,6 +280,40 @@ pub struct MatrixArgs {
     pub settings: Settings,
 }
 
+/// Call through the end of a token's life; tell where the gate really ends it
+#[derive(Debug, Args)]
+#[command(override_usage = "portcullis drill [OPTIONS] [TOKEN|-] TOOL")]
+pub struct DrillArgs {
+    /// The token, or a text that holds it (a header, a curl line, JSON), and the tool. Without a token it is
+    /// `PORTCULLIS_TOKEN`; - reads standard input and takes the first one
+    #[arg(required = true, num_args = 1..=2, value_name = "[TOKEN] TOOL")]
+    pub words: Vec<String>,
+
+    /// Drill a new token that lives so long, instead of one that is given
+    #[arg(long, value_name = "DURATION", value_parser = span)]
+    pub ttl: Option<When>,
+
+    /// A permission of the new token; may be given several times [default: the first one that opens the tool]
+    #[arg(short, long = "permission", value_name = "NAME", requires = "ttl")]
+    pub permissions: Vec<String>,
+
+    /// From one call to the next, at least 10ms
+    #[arg(long, value_name = "DURATION", default_value = "100ms", value_parser = interval)]
+    pub every: Duration,
+
+    /// Call more often around the border, so that it is found to 10ms
+    #[arg(long)]
+    pub fine: bool,
+
+    /// Do not wait: judge each call for its instant, and find the border to the microsecond
+    #[arg(long, conflicts_with = "fine")]
+    pub shifted: bool,
+
+    /// What the token is judged by, and how that is told.
+    #[command(flatten)]
+    pub settings: Settings,
+}
+
 /// What can be done with a policy file.
 #[derive(Debug, Subcommand)]
 pub enum PolicyCommand {
@@ -291,6 +331,10 @@ pub struct PolicyCheckArgs {
     /// How it is told; nothing else of it matters to a policy.
     #[command(flatten)]
     pub settings: Settings,
+}
+
+fn interval(text: &str) -> Result<Duration, String> {
+    words::parse_duration(text).map_err(|error| error.to_string())
 }
 
 fn instant(text: &str) -> Result<NumericDate, String> {

@@ -3,6 +3,8 @@
 //! A drill says for which instant it wants the next call ([`Drill::next`]) and is told what came ([`Drill::saw`]). In real
 //! time the caller waits for that instant; for a gate that is told the time it calls at once.
 
+use std::fmt;
+
 use crate::auth::lifetime::MAX_LEEWAY_SECONDS;
 use crate::auth::{Decision, Lifetime, NumericDate, Verdict};
 use crate::text::words::{SECOND, exact};
@@ -110,6 +112,11 @@ impl Drill {
     /// The instant for which the next call is wanted; `None` once nothing is left to find.
     pub const fn next(&self) -> Option<NumericDate> {
         self.next
+    }
+
+    /// How it gets through the time.
+    pub const fn pace(&self) -> Pace {
+        self.plan.pace
     }
 
     /// How many calls were made.
@@ -268,6 +275,19 @@ impl Plan {
             (Pace::Shifted, _) => 1,
             (Pace::Real, true) => FINEST,
             (Pace::Real, false) => self.every,
+        }
+    }
+}
+
+/// `in real time, every 100ms`.
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.pace, self.fine) {
+            (Pace::Shifted, _) => f.write_str("in shifted time, bisected"),
+            (Pace::Real, false) => write!(f, "in real time, every {}", exact(self.every)),
+            (Pace::Real, true) => {
+                write!(f, "in real time, every {} and finer at the border", exact(self.every))
+            }
         }
     }
 }

@@ -1,0 +1,192 @@
+//! `portcullis drill`: calls through the end of a token's life, and tells where the gate really ends it.
+
+use std::io::{self, Write};
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::json::{self, Time, seconds};
+use super::options::DrillArgs;
+use super::paint::{Paint, bad, good};
+use super::{CliError, Exit, Ground, Headless};
+use crate::auth::{IssueRequest, NumericDate, Origin, Rules, TokenId};
+use crate::clock::{Clock, SystemClock};
+use crate::gate::{AuthenticatedMcpServer, CallRequest};
+use crate::lab::drill::{Drill, Pace, Plan, Report};
+use crate::text;
+use crate::tools::{self, Given};
+
+/// Drills one token; good if the gate ends its life where it must.
+pub fn run(
+    on: &mut Headless<'_>,
+    args: &DrillArgs,
+    ground: &Ground,
+    json: bool,
+    paint: Paint,
+) -> Result<Exit, CliError> {
+    let gate = ground.gate(true)?;
+    let rules = gate.shared().rules();
+    let (token, tool) = match args.words.as_slice() {
+        [tool] => (None, tool),
+        [token, tool, ..] => (Some(token.as_str()), tool),
+        [] => return Err(CliError::Usage("no tool; name the one to call".to_owned())),
+    };
+    let tool = Headless::tool(tool, "TOKEN TOOL")?;
+    let pace = if args.shifted { Pace::Shifted } else { Pace::Real };
+    if pace == Pace::Real && ground.is_set() {
+        let wanted = "--now sets the time of one decision, and a drill lets time pass; add --shifted, or leave it out";
+        return Err(CliError::Usage(wanted.to_owned()));
+    }
+    let token = match (args.ttl, token) {
+        (Some(_), Some(_)) => return Err(CliError::Usage("a token and --ttl; give one of them".to_owned())),
+        (Some(ttl), None) => {
+            let now = ground.now();
+            let usual = ground.request("drill", now);
+            let opening = || rules.policy.tool(tool).and_then(|rule| rule.permissions.first()).map(ToString::to_string);
+            let permissions = match args.permissions.is_empty() {
+                true => opening().into_iter().collect(),
+                false => args.permissions.clone(),
+            };
+            gate.issue(&IssueRequest { permissions, expires: Some(ttl.from(now)), ..usual }, now)?.to_string()
+        }
+        (None, token) => {
+            let source = on.source(token).ok_or_else(|| {
+                CliError::Usage("no token; give one, or - for standard input, or --ttl for a new one".to_owned())
+            })?;
+            on.one(source)?
+        }
+    };
+    let every = i64::try_from(args.every.as_micros()).unwrap_or(i64::MAX);
+    let plan = Plan { pace, every, fine: args.fine };
+    let life = rules.inspect(&*token).judged.lifetime;
+    let mut drill = Drill::new(&life, plan, ground.now()).map_err(|error| CliError::Usage(error.to_string()))?;
+    if pace == Pace::Real {
+        let end = drill.expected().rfc3339();
+        on.say(format_args!("calling {} until past {end}; Ctrl-C ends it", text::name(tool, 64)));
+    }
+    through(&mut drill, &SystemClock::new(), &gate, &token, tool);
+    let report = drill.report();
+    on.known = if report.passed() { Exit::Good } else { Exit::Forbidden };
+    match json {
+        true => json::line(on.out, &Drilled::new(&report, &rules, &token, tool))?,
+        false => show(on.out, &report, &rules, &token, tool, paint)?,
+    }
+    Ok(on.known)
+}
+
+/// Makes the calls that a drill asks for, each at its time.
+fn through(drill: &mut Drill, clock: &dyn Clock, gate: &AuthenticatedMcpServer, token: &str, tool: &str) {
+    let arguments = tools::example(tool, &gate.shared().rules().policy);
+    while let Some(next) = drill.next() {
+        let now = clock.now();
+        let (at, judged_at) = match drill.pace() {
+            Pace::Shifted => (now, next),
+            Pace::Real if next > now => {
+                // Not all at once: a clock that is set meanwhile is noticed.
+                let left = Duration::from_micros(next.since(now).unsigned_abs());
+                clock.sleep(left.min(Duration::from_secs(1)));
+                continue;
+            }
+            Pace::Real => (now, now),
+        };
+        let arguments = Given::Text(&arguments);
+        let request = CallRequest { token: Some(token), tool, arguments, origin: Origin::Drill, at, judged_at };
+        drill.saw(judged_at, &gate.call(&request).decision);
+    }
+}
+
+fn show(
+    out: &mut dyn Write,
+    report: &Report,
+    rules: &Rules,
+    token: &str,
+    tool: &str,
+    paint: Paint,
+) -> io::Result<()> {
+    let verdict = report.verdict();
+    let (word, rest) = verdict.split_at_checked("PASSED".len()).unwrap_or((&verdict, ""));
+    writeln!(out, "{}{rest}", paint.styled(word, if report.passed() { good() } else { bad() }))?;
+    let name = rules.inspect(token).judged.name.map_or_else(String::new, |name| format!(" ({})", text::name(&name, 64)));
+    let calls = text::words::count(report.calls, "call");
+    writeln!(out, "token {}{name}, tool {}, {}, {calls}", TokenId::of(token), text::name(tool, 64), report.plan)?;
+    for (label, said) in report.lines(NumericDate::rfc3339) {
+        writeln!(out, "  {} {said}", paint.label(label, 14))?;
+    }
+    Ok(())
+}
+
+/// A drill, for scripts.
+#[derive(Serialize)]
+struct Drilled<'a> {
+    passed: bool,
+    verdict: String,
+    token_id: String,
+    jti: Option<String>,
+    tool: &'a str,
+    shifted: bool,
+    every: f64,
+    calls: usize,
+    exp: Time,
+    leeway: f64,
+    expected: Time,
+    last_allowed: Option<Time>,
+    first_refused: Option<Time>,
+    /// How far apart these two are, in seconds.
+    found_to: Option<f64>,
+    /// The leeway seen is more than this, in seconds.
+    leeway_above: Option<f64>,
+    /// And at most this, in seconds.
+    leeway_most: Option<f64>,
+}
+
+impl<'a> Drilled<'a> {
+    fn new(report: &Report, rules: &Rules, token: &str, tool: &'a str) -> Self {
+        let seen = report.leeway_seen();
+        Self {
+            passed: report.passed(),
+            verdict: report.verdict(),
+            token_id: TokenId::of(token).to_string(),
+            jti: rules.inspect(token).judged.jti,
+            tool,
+            shifted: report.plan.pace == Pace::Shifted,
+            every: seconds(report.plan.every),
+            calls: report.calls,
+            exp: report.exp.into(),
+            leeway: seconds(report.leeway),
+            expected: report.expected().into(),
+            last_allowed: report.last_allowed.as_ref().map(|seen| seen.at.into()),
+            first_refused: report.first_refused.as_ref().map(|seen| seen.at.into()),
+            found_to: report.found_to().map(seconds),
+            leeway_above: seen.map(|(above, _)| seconds(above)),
+            leeway_most: seen.map(|(_, most)| seconds(most)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::auth::{Key, KeyOrigin};
+    use crate::clock::ManualClock;
+    use crate::text::words::SECOND;
+
+    #[test]
+    fn a_drill_in_real_time_sleeps_to_the_border_and_past_it() {
+        let start = NumericDate::from_seconds(1_795_380_000);
+        let clock = Arc::new(ManualClock::new(start));
+        let rules = Rules::new(Key::new(b"a secret of thirty-two bytes, ok", KeyOrigin::Program).expect("a key"));
+        let gate = AuthenticatedMcpServer::with(rules, Arc::clone(&clock) as Arc<dyn Clock>);
+        let token = gate.generate_token("user123", &["user"]).expect("a token");
+        let life = gate.shared().rules().inspect(&*token).judged.lifetime;
+        let plan = Plan { pace: Pace::Real, every: SECOND / 10, fine: false };
+        let mut drill = Drill::new(&life, plan, start).expect("a drill");
+        through(&mut drill, &*clock, &gate, &token, "read_data");
+        let report = drill.report();
+        assert_eq!((report.passed(), report.first_refused.map(|seen| seen.at)), (true, Some(start.plus(3600 * SECOND))));
+        assert!(clock.now() > start.plus(3600 * SECOND));
+        let calls = gate.shared().read(|state| state.activity().newest().map(|r| r.origin).collect::<Vec<_>>());
+        assert_eq!(calls, vec![Origin::Drill; report.calls]);
+    }
+}
