@@ -6,6 +6,7 @@ use super::keymap::{Action, hint};
 use super::msg::Why;
 use super::overlay::{Asks, LineForm, MAX_LABEL, Overlay, Palette, Purpose, Question};
 use super::{App, Effect, Field, Focus, LastCall, Pane};
+use crate::lab::evidence::Form;
 use crate::text::{self, words};
 use std::sync::Arc;
 
@@ -22,7 +23,7 @@ impl App {
             Action::Step(by) => self.enter(self.focus.stepped(self.screen, by)),
             Action::Row(by) => self.row(by),
             Action::Page(by) => self.page(by),
-            Action::Edge(by) => self.page(by.saturating_mul(1 << 20)),
+            Action::Edge(by) => self.edge(by),
             Action::Tick => return self.tick(),
             // A key that means something else everywhere but in the list.
             Action::Remove if self.focus.field == Some(Field::TokenRows) => return self.remove(),
@@ -53,6 +54,14 @@ impl App {
             Action::Redo => return self.redo(),
             Action::Pane(digit) => self.go(Focus::entering(self.screen.panes()[digit.clamp(1, 5) - 1])),
             Action::Everyone => return self.call_as_everyone(),
+            Action::Freeze => self.freeze(),
+            Action::Hurry => self.hurry(),
+            Action::RealTime => self.real_time(),
+            Action::MakeKit => return self.make_all_test_tokens(),
+            Action::Diff => return self.start_diff(),
+            Action::Evidence => return self.copy_evidence(Form::Markdown),
+            Action::EvidenceLines => return self.copy_evidence(Form::JsonLines),
+            Action::SaveEvidence => self.ask_where_to_put_evidence(),
             Action::Group => self.group_rows(),
             Action::Help => self.overlays.push(Overlay::Help { scroll: 0 }),
             Action::Palette => self.overlays.push(Overlay::Palette(Box::new(Palette::new()))),
@@ -81,6 +90,12 @@ impl App {
                 self.show(screen);
                 return Vec::new();
             }
+            Action::Step(by) | Action::Turn(by) if matches!(self.overlays.last(), Some(Overlay::Diff { .. })) => {
+                if let Some(Overlay::Diff { with, scroll }) = self.overlays.pop() {
+                    self.overlays.push(Overlay::Diff { with: self.turn_diff(with, by), scroll });
+                }
+                return Vec::new();
+            }
             Action::Step(by) | Action::Turn(by) => {
                 if let Some(Overlay::Settings(form)) = self.overlays.last_mut() {
                     if matches!(action, Action::Step(_)) { form.step(by) } else { form.turn(by) }
@@ -91,7 +106,12 @@ impl App {
         };
         let end = self.drawn.overlay_end;
         match self.overlays.last_mut() {
-            Some(Overlay::Help { scroll } | Overlay::Token { scroll } | Overlay::Detail { scroll, .. }) => {
+            Some(
+                Overlay::Help { scroll }
+                | Overlay::Token { scroll }
+                | Overlay::Detail { scroll, .. }
+                | Overlay::Diff { scroll, .. },
+            ) => {
                 *scroll = moved(*scroll, by, end + 1);
             }
             Some(Overlay::Palette(palette)) => palette.row = moved(palette.row, by, palette.matches().len()),
@@ -121,7 +141,7 @@ impl App {
             Some(Overlay::KeyPrompt(prompt)) => self.use_key(&prompt),
             Some(Overlay::Line(form)) => self.take_line(form),
             Some(Overlay::Settings(form)) => self.apply(form),
-            Some(Overlay::Help { .. } | Overlay::Token { .. }) | None => Vec::new(),
+            Some(Overlay::Help { .. } | Overlay::Token { .. } | Overlay::Diff { .. }) | None => Vec::new(),
         }
     }
 
@@ -160,6 +180,7 @@ impl App {
         let line = form.text.text().trim().to_owned();
         match form.asks {
             Asks::Label(number) => self.name_token(number, &line),
+            Asks::EvidenceTo => self.save_evidence(&line),
             _ => self.take_policy_line(form, &line),
         }
     }
@@ -191,6 +212,10 @@ impl App {
             }
             Pane::Policy => self.ask_where_to_save(),
             Pane::Who => {}
+            Pane::Timeline => self.set_clock_here(),
+            Pane::Clock => self.act_on_dial(),
+            Pane::Drill => return self.start_drill(),
+            Pane::Kit => return self.run_kit(),
             Pane::Call | Pane::Matrix => {
                 return self.make_call(LastCall {
                     token: self.selected().map(|entry| Arc::clone(&entry.text)),
@@ -209,7 +234,8 @@ impl App {
     }
 
     fn out(&mut self) {
-        (self.toast, self.leap) = (None, None);
+        self.toast = None;
+        self.forget_leap();
         if self.overlays.pop().is_none() {
             self.go(Focus { field: None, ..self.focus });
         }
@@ -223,6 +249,9 @@ impl App {
             }
             Some(Field::Rules) => return self.tick_rule(),
             Some(Field::Cells) => return self.expect_cell(),
+            Some(Field::Bars) => self.zoom(1),
+            Some(Field::Dial) => self.freeze(),
+            Some(Field::KitRows) => return self.make_test_token(),
             _ => {}
         }
         Vec::new()

@@ -2,15 +2,20 @@
 
 use super::{App, Effect, Pane};
 use crate::auth::explain::{explain_decision, explain_inspection, explain_record};
+use crate::lab::evidence::{card_markdown, drill_markdown};
 
 impl App {
     /// What Ctrl-Y copies here, as the footer says it.
     pub fn copy_what(&self) -> Option<&'static str> {
         match self.focus.pane {
-            Pane::Issue | Pane::Tokens | Pane::Inspect => self.selected().map(|_| "copy token"),
+            Pane::Issue | Pane::Tokens | Pane::Inspect | Pane::Timeline | Pane::Clock => {
+                self.selected().map(|_| "copy token")
+            }
             Pane::Call | Pane::Matrix | Pane::Policy | Pane::Who => {
                 self.last_call.as_ref().and_then(|last| last.called.as_ref()).map(|_| "copy last answer")
             }
+            Pane::Drill => self.drill.found.as_ref().map(|_| "copy report"),
+            Pane::Kit => self.kit.card.as_ref().map(|_| "copy scorecard"),
             Pane::Activity => self.activity_row().map(|_| "copy answer"),
         }
     }
@@ -18,15 +23,16 @@ impl App {
     /// Whether there is something here to explain.
     pub fn explains(&self) -> bool {
         match self.focus.pane {
-            Pane::Issue | Pane::Tokens | Pane::Inspect => self.inspection.is_some(),
+            Pane::Issue | Pane::Tokens | Pane::Inspect | Pane::Timeline | Pane::Clock => self.inspection.is_some(),
             Pane::Call | Pane::Matrix | Pane::Policy | Pane::Who => true,
+            Pane::Drill | Pane::Kit => false,
             Pane::Activity => self.activity_row().is_some(),
         }
     }
 
     pub(super) fn copy(&mut self) -> Vec<Effect> {
         let copied = match self.focus.pane {
-            Pane::Issue | Pane::Tokens | Pane::Inspect => {
+            Pane::Issue | Pane::Tokens | Pane::Inspect | Pane::Timeline | Pane::Clock => {
                 self.selected().map(|entry| (entry.text.to_string(), format!("token {}", entry.id)))
             }
             Pane::Call | Pane::Matrix | Pane::Policy | Pane::Who => self
@@ -34,6 +40,8 @@ impl App {
                 .as_ref()
                 .and_then(|last| last.called.as_ref())
                 .map(|called| (called.outcome.answer().to_string(), "answer".to_owned())),
+            Pane::Drill => self.drill.found.as_ref().map(|found| (drill_markdown(found), "report".to_owned())),
+            Pane::Kit => self.kit.card.as_ref().map(|card| (card_markdown(card), "scorecard".to_owned())),
             Pane::Activity => self.activity_row().map(|record| (record.answer.to_string(), "answer".to_owned())),
         };
         self.put(copied)
@@ -41,7 +49,7 @@ impl App {
 
     pub(super) fn copy_why(&mut self) -> Vec<Effect> {
         let text = match self.focus.pane {
-            Pane::Issue | Pane::Tokens | Pane::Inspect => {
+            Pane::Issue | Pane::Tokens | Pane::Inspect | Pane::Timeline | Pane::Clock => {
                 let now = self.times.judged;
                 self.inspection.as_ref().map(|inspection| explain_inspection(inspection, &self.auth.rules, now))
             }
@@ -50,12 +58,13 @@ impl App {
                 let when = format!("judged for {}", self.times.judged.rfc3339());
                 Some(explain_decision(&self.preview(), id, &self.call.tool, &when))
             }
+            Pane::Drill | Pane::Kit => None,
             Pane::Activity => self.activity_row().map(|record| explain_record(record)),
         };
         self.put(text.map(|text| (text, "explanation".to_owned())))
     }
 
-    fn put(&mut self, copied: Option<(String, String)>) -> Vec<Effect> {
+    pub(super) fn put(&mut self, copied: Option<(String, String)>) -> Vec<Effect> {
         let Some((text, what)) = copied else {
             self.complain("there is nothing to copy here yet");
             return Vec::new();

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::App;
 use super::msg::Times;
 use crate::auth::NumericDate;
-use crate::text::words::{SECOND, exact};
+use crate::text::words::{SECOND, exact, span};
 
 /// How much faster than the real clock a fast one runs.
 pub const FAST: i64 = 60;
@@ -13,8 +13,11 @@ pub const FAST: i64 = 60;
 /// The system's clock leapt if it moved so much more or less than time did, in microseconds.
 const LEAP: i64 = SECOND / 2;
 
+/// Whoever presses a key so long after something was shown has seen it.
+const SEEN: Duration = Duration::from_secs(1);
+
 /// While anything counts, the clocks are compared at least this often.
-const COMPARED: Duration = Duration::from_secs(60);
+pub(super) const COMPARED: Duration = Duration::from_secs(60);
 
 /// What the clock of decisions shows, beside the real time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -82,13 +85,15 @@ pub struct Leap {
     pub by: i64,
     /// What the clock showed after it.
     pub to: NumericDate,
+    /// When it was noticed, on the monotonic clock.
+    noticed: Duration,
 }
 
 impl Leap {
     /// It in words: `the system clock leapt back by 1d`.
     pub fn words(self) -> String {
         let way = if self.by < 0 { "back" } else { "ahead" };
-        format!("the system clock leapt {way} by {}", exact(self.by.saturating_abs() / SECOND * SECOND))
+        format!("the system clock leapt {way} by {}", signed(self.by).trim_start_matches(['+', '-']))
     }
 }
 
@@ -99,15 +104,23 @@ impl App {
         let by = real.since(self.times.real).saturating_sub(passed);
         self.times = Times { real, judged: self.clock.shows(real, mono), mono };
         if by.saturating_abs() >= LEAP {
-            let leap = Leap { by, to: real };
+            let leap = Leap { by, to: real, noticed: mono };
             self.leap = Some(leap);
             self.complain(leap.words());
         }
     }
 
+    /// Forgets the last leap, unless it was noticed only now: a key that was on its way has not seen it.
+    pub(super) fn forget_leap(&mut self) {
+        let now = self.times.mono;
+        self.leap.take_if(|leap| leap.noticed + SEEN <= now);
+    }
+
     /// How long from now until the picture changes by itself; `None` when nothing counts.
     pub fn next_change(&self) -> Option<Duration> {
-        let counted = self.drawn.holds.and_then(|holds| {
+        // At the end of all dates a clock stands.
+        let is_over = self.times.judged == NumericDate::MAX;
+        let counted = self.drawn.holds.filter(|_| !is_over).and_then(|holds| {
             let left = self.drawn.at.plus(holds).since(self.times.judged);
             Some(self.clock.lasts(left)?.min(COMPARED))
         });
@@ -121,7 +134,7 @@ impl App {
         match self.clock {
             HeldClock::Real => None,
             HeldClock::Shifted(by) => Some(format!("CLOCK {}", signed(by))),
-            HeldClock::Frozen(at) => Some(format!("CLOCK FROZEN {}", self.date(at))),
+            HeldClock::Frozen(at) => Some(format!("CLOCK FROZEN {}", self.time(at))),
             HeldClock::Fast { .. } => Some(format!("CLOCK ×{FAST}")),
         }
     }
@@ -162,9 +175,11 @@ impl App {
     }
 }
 
-/// A span with its sign: `+55m`, `-1d`.
+/// A span with its sign, to the second where it has one: `+55m`, `-1d`, `+250ms`.
 pub fn signed(micros: i64) -> String {
-    format!("{}{}", if micros < 0 { "-" } else { "+" }, exact(micros.saturating_abs()))
+    let long = micros.saturating_abs();
+    let told = if long < SECOND { exact(long) } else { span(long) };
+    format!("{}{told}", if micros < 0 { "-" } else { "+" })
 }
 
 #[cfg(test)]

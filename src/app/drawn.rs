@@ -3,6 +3,7 @@
 use super::focus::{Field, Pane};
 use super::keymap::Action;
 use super::overlay::SettingsField;
+use super::timeline::Axis;
 use crate::auth::NumericDate;
 
 /// What a frame drew.
@@ -28,6 +29,12 @@ pub struct Drawn {
     pub rules: Window,
     /// First column and number of columns that the policy shows.
     pub permissions: Window,
+    /// First row and number of rows that the timeline shows.
+    pub bars: Window,
+    /// The piece of time that the timeline shows.
+    pub axis: Option<Axis>,
+    /// First row and number of rows that the list of test tokens shows.
+    pub kit: Window,
     /// How far the pane of who may what can be scrolled.
     pub who_end: usize,
     /// How far the Inspect pane can be scrolled.
@@ -85,6 +92,9 @@ pub enum Target {
     Cell(usize, usize),
     /// A cell of the policy: tool and permission.
     Rule(usize, usize),
+    /// A row of the timeline, and the column of its axis where it begins.
+    Bar(usize, usize),
+    KitRow(usize),
     PaletteRow(usize),
     Setting(SettingsField),
     Do(Action),
@@ -105,8 +115,8 @@ impl Drawn {
     /// What the next frame goes on from: where its lists were scrolled to.
     #[must_use]
     pub fn kept(&self, at: NumericDate) -> Self {
-        let Self { tokens, activity, matrix, columns, rules, permissions, .. } = *self;
-        Self { at, tokens, activity, matrix, columns, rules, permissions, ..Self::default() }
+        let Self { tokens, activity, matrix, columns, rules, permissions, bars, kit, .. } = *self;
+        Self { at, tokens, activity, matrix, columns, rules, permissions, bars, kit, ..Self::default() }
     }
 
     /// What lies under the mouse: the target on top.

@@ -7,17 +7,19 @@ pub enum Screen {
     #[default]
     Gate,
     Matrix,
+    Time,
 }
 
 impl Screen {
     /// Every screen, in the order of their keys.
-    pub const ALL: [Self; 2] = [Self::Gate, Self::Matrix];
+    pub const ALL: [Self; 3] = [Self::Gate, Self::Matrix, Self::Time];
 
     /// The title on the screen.
     pub const fn title(self) -> &'static str {
         match self {
             Self::Gate => "Gate",
             Self::Matrix => "Matrix",
+            Self::Time => "Time",
         }
     }
 
@@ -26,14 +28,16 @@ impl Screen {
         match self {
             Self::Gate => "F2",
             Self::Matrix => "F3",
+            Self::Time => "F4",
         }
     }
 
-    /// Its panes, in the order of the digits. Call and Activity are the same on both.
+    /// Its panes, in the order of the digits. Call and Activity are the same wherever they are.
     pub const fn panes(self) -> [Pane; 5] {
         match self {
             Self::Gate => [Pane::Issue, Pane::Tokens, Pane::Inspect, Pane::Call, Pane::Activity],
             Self::Matrix => [Pane::Matrix, Pane::Policy, Pane::Who, Pane::Call, Pane::Activity],
+            Self::Time => [Pane::Timeline, Pane::Clock, Pane::Drill, Pane::Kit, Pane::Activity],
         }
     }
 }
@@ -50,16 +54,20 @@ pub enum Pane {
     Matrix,
     Policy,
     Who,
+    Timeline,
+    Clock,
+    Drill,
+    Kit,
 }
 
 impl Pane {
     /// The digit that chooses it.
     pub const fn digit(self) -> usize {
         match self {
-            Self::Issue | Self::Matrix => 1,
-            Self::Tokens | Self::Policy => 2,
-            Self::Inspect | Self::Who => 3,
-            Self::Call => 4,
+            Self::Issue | Self::Matrix | Self::Timeline => 1,
+            Self::Tokens | Self::Policy | Self::Clock => 2,
+            Self::Inspect | Self::Who | Self::Drill => 3,
+            Self::Call | Self::Kit => 4,
             Self::Activity => 5,
         }
     }
@@ -75,6 +83,10 @@ impl Pane {
             Self::Matrix => "Matrix",
             Self::Policy => "Policy",
             Self::Who => "Who may",
+            Self::Timeline => "Timeline",
+            Self::Clock => "Clock",
+            Self::Drill => "Drill",
+            Self::Kit => "Test kit",
         }
     }
 
@@ -99,6 +111,10 @@ impl Pane {
             Self::Matrix => &[Field::Cells],
             Self::Policy => &[Field::Rules],
             Self::Who => &[Field::WhoView],
+            Self::Timeline => &[Field::Bars, Field::Scale],
+            Self::Clock => &[Field::Dial, Field::Jump, Field::GoTo, Field::Pace, Field::Stamps],
+            Self::Drill => &[Field::DrillToken, Field::DrillTool, Field::DrillEvery, Field::DrillWay],
+            Self::Kit => &[Field::KitRows],
         }
     }
 }
@@ -125,6 +141,18 @@ pub enum Field {
     Cells,
     Rules,
     WhoView,
+    Bars,
+    Scale,
+    Dial,
+    Jump,
+    GoTo,
+    Pace,
+    Stamps,
+    DrillToken,
+    DrillTool,
+    DrillEvery,
+    DrillWay,
+    KitRows,
 }
 
 /// What a field does with keys.
@@ -160,6 +188,18 @@ impl Field {
             Self::Cells => "cells",
             Self::Rules => "rules",
             Self::WhoView => "show",
+            Self::Bars => "bars",
+            Self::Scale => "zoom",
+            Self::Dial => "shows",
+            Self::Jump => "jump to",
+            Self::GoTo => "set to",
+            Self::Pace => "runs",
+            Self::Stamps => "issue at",
+            Self::DrillToken => "token",
+            Self::DrillTool => "tool",
+            Self::DrillEvery => "every",
+            Self::DrillWay => "in",
+            Self::KitRows => "tokens",
         }
     }
 
@@ -168,8 +208,10 @@ impl Field {
         match self {
             Self::Permissions => FieldKind::Ticks,
             Self::Preset | Self::InspectView | Self::CallToken | Self::CallTool | Self::WhoView => FieldKind::Choice,
-            Self::Cells | Self::Rules => FieldKind::Grid,
-            Self::TokenRows | Self::ActivityRows => FieldKind::Rows,
+            Self::Scale | Self::Jump | Self::Pace | Self::Stamps => FieldKind::Choice,
+            Self::DrillToken | Self::DrillTool | Self::DrillEvery | Self::DrillWay => FieldKind::Choice,
+            Self::Cells | Self::Rules | Self::Bars | Self::Dial => FieldKind::Grid,
+            Self::TokenRows | Self::ActivityRows | Self::KitRows => FieldKind::Rows,
             _ => FieldKind::Text,
         }
     }

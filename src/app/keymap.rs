@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::App;
+use super::clock::HeldClock;
 use super::focus::{Field, FieldKind, Pane, Screen};
 use super::key::Key;
 use super::overlay::Overlay;
@@ -42,6 +43,14 @@ pub enum Action {
     DropPermission,
     SavePolicy,
     TimeStyle,
+    Freeze,
+    Hurry,
+    RealTime,
+    MakeKit,
+    Diff,
+    Evidence,
+    EvidenceLines,
+    SaveEvidence,
     FreshKey,
     TypeKey,
     Suspend,
@@ -71,18 +80,22 @@ const fn outside(action: Action, keys: &'static [&'static str], words: &'static 
 
 /// Every key and every command.
 pub const BINDINGS: &[Binding] = &[
-    on(Action::Act, &["Enter"], "do what the pane is for: issue, open, call, save"),
+    on(Action::Act, &["Enter"], "do what the pane is for: issue, open, call, save, drill, run"),
     outside(Action::Turn(-1), &["Left"], "turn a choice back; previous pane"),
     outside(Action::Turn(1), &["Right"], "turn a choice on; next pane"),
     on(Action::Row(-1), &["Up"], "row or field above"),
     on(Action::Row(1), &["Down"], "row or field below"),
     on(Action::Page(-1), &["PgUp"], "page up"),
     on(Action::Page(1), &["PgDn"], "page down"),
-    outside(Action::Edge(-1), &["Home"], "first row"),
-    outside(Action::Edge(1), &["End"], "last row"),
+    outside(Action::Edge(-1), &["Home"], "first row; in Timeline, border before; in Clock, real time"),
+    outside(Action::Edge(1), &["End"], "last row; in Timeline, next border; in Clock, 60 times as fast"),
     on(Action::Step(1), &["Tab"], "next field, past the last one the next pane"),
     on(Action::Step(-1), &["Shift-Tab"], "previous field"),
-    outside(Action::Tick, &["Space"], "tick or untick a permission; in the matrix, expect allowed or forbidden"),
+    outside(
+        Action::Tick,
+        &["Space"],
+        "tick a permission; in Matrix, expect; in Clock, freeze; in Test kit, put into the list",
+    ),
     outside(Action::Remove, &["Del"], "remove the token from the list; in Policy, the tool from the policy"),
     on(Action::Label, &["Ctrl-N"], "name the token: give it a label"),
     on(Action::Break, &["Ctrl-J"], "break a line in the arguments"),
@@ -94,10 +107,10 @@ pub const BINDINGS: &[Binding] = &[
     on(Action::TryKey, &["Ctrl-T"], "try another key on the token"),
     on(Action::Undo, &["Ctrl-7"], "undo (also Ctrl-/)"),
     on(Action::Redo, &["Ctrl-R"], "redo"),
-    outside(Action::Pane(1), &["1", "Alt-1"], "go to Issue, or to Matrix"),
-    outside(Action::Pane(2), &["2", "Alt-2"], "go to Tokens, or to Policy"),
-    outside(Action::Pane(3), &["3", "Alt-3"], "go to Inspect, or to Who may"),
-    outside(Action::Pane(4), &["4", "Alt-4"], "go to Call"),
+    outside(Action::Pane(1), &["1", "Alt-1"], "go to Issue, Matrix, Timeline"),
+    outside(Action::Pane(2), &["2", "Alt-2"], "go to Tokens, Policy, Clock"),
+    outside(Action::Pane(3), &["3", "Alt-3"], "go to Inspect, Who may, Drill"),
+    outside(Action::Pane(4), &["4", "Alt-4"], "go to Call, Test kit"),
     outside(Action::Pane(5), &["5", "Alt-5"], "go to Activity"),
     on(Action::Out, &["Esc"], "one step out: overlay, field, panes; never quits"),
     outside(Action::Help, &["F1", "?"], "help on where you are"),
@@ -105,9 +118,18 @@ pub const BINDINGS: &[Binding] = &[
     on(Action::Settings, &["Ctrl-S"], "settings: key, leeway, issuer, audience, policy, times"),
     on(Action::Screen(Screen::Gate), &["F2"], "the Gate screen: issue, inspect, call"),
     on(Action::Screen(Screen::Matrix), &["F3"], "the Matrix screen: who may call what"),
+    on(Action::Screen(Screen::Time), &["F4"], "the Time screen: timeline, clock, drill, test kit"),
     on(Action::Everyone, &["Ctrl-F"], "call as everyone: with every token and with none"),
     on(Action::Group, &["Ctrl-G"], "group the matrix by token, permissions or user, in turn"),
     on(Action::TimeStyle, &["Ctrl-L"], "show times as UTC, local or epoch, in turn"),
+    on(Action::Diff, &["Ctrl-D"], "compare the token with another, side by side"),
+    on(Action::Evidence, &["Ctrl-B"], "copy the evidence as Markdown: calls, drill, scorecard; it holds no token"),
+    on(Action::EvidenceLines, &[], "copy the evidence as JSON Lines"),
+    on(Action::SaveEvidence, &[], "save the evidence to a file"),
+    on(Action::Freeze, &[], "freeze the clock, or let it run on"),
+    on(Action::Hurry, &[], "run the clock 60 times as fast, or as time does"),
+    on(Action::RealTime, &[], "set the clock back to the real time"),
+    on(Action::MakeKit, &[], "put every test token into the list"),
     on(Action::TypeKey, &[], "type another signing key"),
     on(Action::AddTool, &[], "add a tool to the policy"),
     on(Action::AddPermission, &[], "add a permission to the policy"),
@@ -168,7 +190,8 @@ fn overlay_hint(overlay: &Overlay, action: Action) -> Option<&'static str> {
         (_, Action::Out) => Some("close"),
         (Overlay::Palette(_), Action::Act) => Some("do it"),
         (Overlay::Palette(_) | Overlay::Detail { .. }, Action::Row(1)) => Some("rows"),
-        (Overlay::Help { .. } | Overlay::Token { .. }, Action::Row(1)) => Some("scroll"),
+        (Overlay::Help { .. } | Overlay::Token { .. } | Overlay::Diff { .. }, Action::Row(1)) => Some("scroll"),
+        (Overlay::Diff { .. }, Action::Turn(1)) => Some("other token"),
         (Overlay::Token { .. }, Action::Copy) => Some("copy token"),
         (Overlay::Token { .. }, Action::CopyWhy) => Some("copy why"),
         (Overlay::Detail { .. }, Action::Act) => Some("load into Call"),
@@ -195,6 +218,14 @@ fn pane_hint(app: &App, action: Action) -> Option<&'static str> {
             Pane::Call | Pane::Matrix => Some("call"),
             Pane::Policy => Some("save"),
             Pane::Who => None,
+            Pane::Timeline => app.timeline.cursor.map(|_| "set the clock here"),
+            Pane::Clock => Some(match field {
+                Some(Field::Jump) => "jump",
+                Some(Field::GoTo) => "set",
+                _ => "real time",
+            }),
+            Pane::Drill => Some(if app.drill.running.is_some() { "cancel" } else { "drill" }),
+            Pane::Kit => Some("run all"),
             Pane::Activity => app.activity_row().map(|_| "open"),
         },
         Action::Turn(1) => match field {
@@ -206,11 +237,25 @@ fn pane_hint(app: &App, action: Action) -> Option<&'static str> {
             Some(Field::InspectView | Field::WhoView) => Some("change view"),
             Some(Field::Cells) => Some("tool"),
             Some(Field::Rules) => Some("permission"),
+            Some(Field::Bars) => Some("cursor"),
+            Some(Field::Scale) => Some("zoom"),
+            Some(Field::Dial) => Some("1 s"),
+            Some(field) if field.kind() == FieldKind::Choice => Some("change"),
             Some(_) => None,
         },
         Action::Row(1) if rows => Some("rows"),
         Action::Row(1) if field == Some(Field::Cells) => Some("caller"),
         Action::Row(1) if field == Some(Field::Rules) => Some("tool"),
+        Action::Row(1) if field == Some(Field::Bars) => Some("token"),
+        Action::Row(1) if field == Some(Field::Dial) => Some("1 min"),
+        Action::Page(1) if field == Some(Field::Dial) => Some("1 h"),
+        Action::Edge(1) if field == Some(Field::Bars) => app.selected().map(|_| "borders"),
+        Action::Edge(1) if field == Some(Field::Dial) => Some("real, ×60"),
+        Action::Tick if field == Some(Field::Bars) => Some("zoom"),
+        Action::Tick if field == Some(Field::Dial) => {
+            Some(if matches!(app.clock, HeldClock::Frozen(_)) { "run on" } else { "freeze" })
+        }
+        Action::Tick if field == Some(Field::KitRows) => Some("put into the list"),
         Action::Row(1) if matches!(focus.pane, Pane::Inspect | Pane::Who) => Some("scroll"),
         Action::Row(1) => None,
         Action::Tick if matches!(field, Some(Field::Permissions | Field::Rules)) => Some("tick"),
@@ -228,6 +273,10 @@ fn pane_hint(app: &App, action: Action) -> Option<&'static str> {
         Action::CopyWhy if matches!(focus.pane, Pane::Call | Pane::Matrix) => Some("copy preview's why"),
         Action::CopyWhy => app.explains().then_some("copy why"),
         Action::TryKey => app.can_try_key().then_some("try another key"),
+        Action::Diff if matches!(focus.pane, Pane::Tokens | Pane::Inspect | Pane::Timeline) => {
+            app.selected().filter(|_| app.auth.tokens.len() > 1).map(|_| "compare")
+        }
+        Action::Evidence if app.screen == Screen::Time || focus.pane == Pane::Activity => Some("copy evidence"),
         Action::Undo => app.history.can_undo().then_some("undo"),
         Action::Redo => app.history.can_redo().then_some("redo"),
         Action::Step(1) if focus.pane.fields().len() == 1 => Some("next pane"),
@@ -243,11 +292,13 @@ fn pane_hint(app: &App, action: Action) -> Option<&'static str> {
 }
 
 /// The actions of the footer, the most useful first.
-const FOOTER: [Action; 24] = [
+const FOOTER: [Action; 29] = [
     Action::Act,
     Action::Turn(1),
     Action::Row(1),
+    Action::Page(1),
     Action::Tick,
+    Action::Edge(1),
     Action::Remove,
     Action::Label,
     Action::TryKey,
@@ -256,12 +307,15 @@ const FOOTER: [Action; 24] = [
     Action::Palette,
     Action::Screen(Screen::Gate),
     Action::Screen(Screen::Matrix),
+    Action::Screen(Screen::Time),
     Action::Token(1),
     Action::Step(1),
     Action::Break,
     Action::Out,
     Action::Copy,
     Action::CopyWhy,
+    Action::Diff,
+    Action::Evidence,
     Action::Undo,
     Action::Redo,
     Action::Repeat,
@@ -277,6 +331,8 @@ pub fn footer(app: &App) -> Vec<(Action, String, &'static str)> {
         Action::Row(_) => Some("↑↓".to_owned()),
         Action::Token(_) => Some("Ctrl-↑↓".to_owned()),
         Action::Pane(_) => Some("1-5".to_owned()),
+        Action::Page(_) => Some("PgUp PgDn".to_owned()),
+        Action::Edge(_) => Some("Home End".to_owned()),
         _ => binding(action)?.shown_keys().into_iter().next(),
     };
     FOOTER.iter().filter_map(|action| Some((*action, keys(*action)?, hint(app, *action)?))).collect()

@@ -26,6 +26,8 @@ pub enum Asks {
     Description(Arc<str>),
     /// The file to write the policy to.
     SaveTo,
+    /// The file to write the evidence to.
+    EvidenceTo,
 }
 
 impl Asks {
@@ -37,6 +39,7 @@ impl Asks {
             Self::Permission => "add a permission to the policy",
             Self::Description(_) => "say what the tool does",
             Self::SaveTo => "save the policy",
+            Self::EvidenceTo => "save the evidence",
         }
     }
 
@@ -48,6 +51,7 @@ impl Asks {
             Self::Permission => "its name, as tokens spell it",
             Self::Description(_) => "a phrase; empty for none",
             Self::SaveTo => "a file, as in policy.toml",
+            Self::EvidenceTo => "a file, as in ticket.md or ticket.jsonl",
         }
     }
 
@@ -59,6 +63,7 @@ impl Asks {
             Self::Permission => "it opens nothing until it is ticked for a tool",
             Self::Description(_) => "it stands below the policy, and in its file",
             Self::SaveTo => "comments and order of a file that is there stay",
+            Self::EvidenceTo => "it must not be there yet; .jsonl for JSON Lines, else Markdown",
         }
     }
 
@@ -68,7 +73,7 @@ impl Asks {
             Self::Label(_) => "name it",
             Self::Tool | Self::Permission => "add it",
             Self::Description(_) => "say it",
-            Self::SaveTo => "save it",
+            Self::SaveTo | Self::EvidenceTo => "save it",
         }
     }
 }

@@ -4,15 +4,21 @@
 //! `&App` and hands back a [`Drawn`]: what only drawing can know.
 
 mod act;
+pub mod call;
 mod clipboard;
 pub mod clock;
+mod compare;
+mod dial;
 pub mod drawn;
+pub mod drill;
+mod evidence;
 pub mod field;
 pub mod focus;
 pub mod history;
 pub mod issue;
 pub mod key;
 pub mod keymap;
+pub mod kit;
 mod line;
 pub mod matrix;
 mod moves;
@@ -22,12 +28,14 @@ mod paste;
 mod policy;
 pub mod policy_file;
 mod settings;
+pub mod timeline;
 pub mod times;
 mod update;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use call::{CallForm, LastCall};
 pub use drawn::{Area, Drawn, Target};
 pub use focus::{Field, FieldKind, Focus, Pane, Screen};
 pub use msg::{Called, Effect, Mouse, MouseKind, Msg, Times};
@@ -37,12 +45,16 @@ use crate::auth::{Call, Decision, Inspection, Leeway, NumericDate, Record, Snaps
 use crate::text::words;
 use crate::{text, tools};
 use clock::{HeldClock, Leap};
+use dial::Dial;
+use drill::DrillPane;
 use field::{Lines, TextField};
 use history::History;
 use issue::IssueForm;
+use kit::KitPane;
 use matrix::Matrix;
 use overlay::Overlay;
 use policy_file::PolicyFile;
+use timeline::Timeline;
 use times::{TimeStyle, Zone};
 
 /// Everything the console knows. It holds tokens, so it has no `Debug`.
@@ -95,33 +107,17 @@ pub struct App {
     pub clock: HeldClock,
     /// Whether tokens are stamped by that clock too, instead of by the real one.
     pub stamps_held: bool,
+    /// What the Clock pane remembers.
+    pub dial: Dial,
+    /// What the Timeline pane remembers.
+    pub timeline: Timeline,
+    /// What the Drill pane remembers.
+    pub drill: DrillPane,
+    /// What the pane of test tokens remembers.
+    pub kit: KitPane,
     /// The last leap of the system's clock, until the user has seen it.
     pub leap: Option<Leap>,
-    last_call_id: u64,
-}
-
-/// The Call pane's form.
-#[derive(Clone, Debug)]
-pub struct CallForm {
-    /// The tool.
-    pub tool: Arc<str>,
-    /// The arguments, as JSON text.
-    pub arguments: TextField,
-    /// Whether the user changed the arguments; until then they follow the tool's example.
-    pub touched: bool,
-}
-
-/// The call made last from here.
-#[derive(Clone)]
-pub struct LastCall {
-    /// The token it was made with.
-    pub token: Option<Arc<str>>,
-    /// The tool.
-    pub tool: Arc<str>,
-    /// The arguments, as JSON text.
-    pub arguments: String,
-    /// What came back, once it did.
-    pub called: Option<Called>,
+    last_id: u64,
 }
 
 /// What the Inspect pane shows.
@@ -192,7 +188,11 @@ impl App {
             clock: HeldClock::Real,
             stamps_held: false,
             leap: None,
-            last_call_id: 0,
+            last_id: 0,
+            dial: Dial::default(),
+            timeline: Timeline::default(),
+            drill: DrillPane::default(),
+            kit: KitPane::default(),
             auth,
         };
         app.matrix.follow(&mut app.auth, times.mono);
@@ -314,6 +314,7 @@ impl App {
             Field::Audience => &self.issue.audience,
             Field::Extra => &self.issue.extra,
             Field::CallArguments => &self.call.arguments,
+            Field::GoTo => &self.dial.go_to,
             _ => return None,
         })
     }
@@ -328,6 +329,7 @@ impl App {
             Field::Audience => &mut self.issue.audience,
             Field::Extra => &mut self.issue.extra,
             Field::CallArguments => &mut self.call.arguments,
+            Field::GoTo => &mut self.dial.go_to,
             _ => return None,
         })
     }
@@ -337,17 +339,14 @@ impl App {
         self.time_style.date(at, self.zone)
     }
 
+    /// An instant with its fraction.
+    pub fn exact_time(&self, at: NumericDate) -> String {
+        self.time_style.time(at, self.zone)
+    }
+
     /// An instant of the log, to the second.
     pub fn time(&self, at: NumericDate) -> String {
         self.time_style.time(NumericDate::from_seconds(at.seconds()), self.zone)
-    }
-
-    /// Chooses a tool; arguments that the user did not touch become its example.
-    fn choose_tool(&mut self, tool: &Arc<str>) {
-        self.call.tool = Arc::clone(tool);
-        if !self.call.touched {
-            self.call.arguments.set(&tools::example(tool, &self.auth.rules.policy));
-        }
     }
 
     fn choose_token(&mut self, row: usize) {

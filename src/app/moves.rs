@@ -4,6 +4,7 @@ use super::field::{moved, turned};
 use super::focus::Screen;
 use super::history::Step;
 use super::{App, Field, Focus, InspectView, Pane};
+use crate::lab::kit::KIT;
 
 impl App {
     pub(super) fn go(&mut self, to: Focus) {
@@ -47,7 +48,7 @@ impl App {
                 self.inspect_scroll = 0;
             }
             Some(Field::CallToken) => self.choose_token(turned(self.selected_row(), by, self.auth.tokens.len() + 1)),
-            Some(Field::CallTool) => {
+            Some(Field::CallTool | Field::DrillTool) => {
                 let tools = self.tools();
                 let at = tools.iter().position(|tool| *tool == self.call.tool).unwrap_or(0);
                 if let Some(tool) = tools.get(turned(at, by, tools.len())) {
@@ -60,6 +61,10 @@ impl App {
                 self.matrix.choose_permission(moved(self.matrix.permission_at(), by, columns));
             }
             Some(Field::WhoView) => self.matrix.turn_view(by),
+            Some(Field::Bars) => self.move_cursor(by),
+            Some(Field::Scale) => self.zoom(by),
+            Some(field @ (Field::Dial | Field::Jump | Field::Pace | Field::Stamps)) => self.turn_dial(field, by),
+            Some(field @ (Field::DrillToken | Field::DrillEvery | Field::DrillWay)) => self.drill.turn(field, by),
             Some(_) => {}
         }
     }
@@ -72,7 +77,9 @@ impl App {
     pub(super) fn row(&mut self, by: isize) {
         match self.focus.field {
             None => self.go_pane(by),
-            Some(Field::TokenRows) => self.choose_token(moved(self.selected_row(), by, self.auth.tokens.len() + 1)),
+            Some(Field::TokenRows | Field::Bars) => self.step_token(by),
+            Some(Field::Dial) => self.nudge_minutes(by),
+            Some(Field::KitRows) => self.kit.row = moved(self.kit.row, by, KIT.len()),
             Some(Field::ActivityRows) => self.choose_record(by),
             Some(Field::InspectView) => self.scroll_inspect(by),
             Some(Field::Cells) => self.choose_matrix_row(moved(self.matrix_row(), by, self.matrix_rows())),
@@ -89,10 +96,10 @@ impl App {
     pub(super) fn page(&mut self, by: isize) {
         let rows = |window: super::drawn::Window| by.saturating_mul(window.rows.max(2).cast_signed() - 1);
         match self.focus.pane {
-            Pane::Tokens => {
-                let by = rows(self.drawn.tokens);
-                self.choose_token(moved(self.selected_row(), by, self.auth.tokens.len() + 1));
-            }
+            Pane::Tokens => self.step_token(rows(self.drawn.tokens)),
+            Pane::Timeline => self.step_token(rows(self.drawn.bars)),
+            Pane::Clock => self.nudge_hours(by),
+            Pane::Kit => self.kit.row = moved(self.kit.row, rows(self.drawn.kit), KIT.len()),
             Pane::Activity => self.choose_record(rows(self.drawn.activity)),
             Pane::Inspect => self.scroll_inspect(by.saturating_mul(10)),
             Pane::Matrix => {
@@ -103,7 +110,22 @@ impl App {
                 let by = by.saturating_mul(10);
                 self.matrix.scroll = moved(self.matrix.scroll, by, self.drawn.who_end + 1);
             }
-            Pane::Issue | Pane::Call => {}
+            Pane::Issue | Pane::Call | Pane::Drill => {}
+        }
+    }
+
+    /// Selects the token so many rows further down.
+    pub(super) fn step_token(&mut self, by: isize) {
+        self.choose_token(moved(self.selected_row(), by, self.auth.tokens.len() + 1));
+    }
+
+    /// To one end: of a list, of a text, of a token's life.
+    pub(super) fn edge(&mut self, by: isize) {
+        match self.focus.field {
+            Some(Field::Bars) => self.move_to_border(by),
+            Some(Field::Dial) if by < 0 => self.real_time(),
+            Some(Field::Dial) => self.hurry(),
+            _ => self.page(by.saturating_mul(1 << 20)),
         }
     }
 

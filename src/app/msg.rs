@@ -4,7 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::key::Key;
-use crate::auth::{Decision, IssueError, IssueRequest, NumericDate, Outcome, Policy, Record, Rules, TokenEntry};
+use crate::auth::{
+    Decision, IssueError, IssueRequest, NumericDate, Origin, Outcome, Policy, Record, Rules, TokenEntry,
+};
+use crate::lab::kit::{Identity, TestToken};
 
 /// Something that happened. It may hold a token, so it has no `Debug`.
 pub enum Msg {
@@ -44,7 +47,25 @@ pub enum Msg {
         call: Box<Called>,
     },
     /// The calls of everyone came back, in the order in which they were asked for.
-    CalledEach(Vec<Called>),
+    CalledEach {
+        /// The number they were asked under.
+        id: u64,
+        /// What came back.
+        calls: Vec<Called>,
+    },
+    /// Test tokens were made for an instant.
+    KitMade {
+        /// The tokens, in the order of the kit.
+        made: Result<Vec<TestToken>, IssueError>,
+        /// The instant they are to be judged for.
+        at: NumericDate,
+        /// What they are for.
+        purpose: KitFor,
+    },
+    /// Tokens with labels were added, under these numbers.
+    NamedAdded(Vec<u64>),
+    /// A file was written, or which was not, and why.
+    Written(Result<String, (String, String)>),
     /// The policy of a file, or a sentence that says why there is none.
     Policy(Result<Arc<Policy>, String>),
     /// Somebody wrote to the policy's file, or took it away.
@@ -65,6 +86,15 @@ pub enum NotSaved {
     Other(String),
     /// Something went wrong; the sentence is safe to show.
     Failed(String),
+}
+
+/// What test tokens are for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KitFor {
+    /// To be called with at once.
+    Run,
+    /// For the list: all of them, or the one of this row.
+    List(Option<usize>),
 }
 
 /// Why a token is removed.
@@ -126,6 +156,26 @@ pub enum Effect {
     Issue(Box<IssueRequest>, NumericDate),
     /// Add tokens that were handed over.
     Add(Vec<String>),
+    /// Make the test tokens of an identity for a tool, to be judged for an instant.
+    MakeKit {
+        /// For whom they are made.
+        identity: Identity,
+        /// The tool they are made for.
+        tool: Arc<str>,
+        /// The instant.
+        at: NumericDate,
+        /// What they are for.
+        purpose: KitFor,
+    },
+    /// Add test tokens, each with a label.
+    AddNamed(Vec<(Arc<str>, Arc<str>)>),
+    /// Write a file that is not there yet.
+    WriteNew {
+        /// The file.
+        path: String,
+        /// What it will hold.
+        text: String,
+    },
     /// Remove the token of this number.
     Remove(u64, Why),
     /// Put a removed token back.
@@ -138,19 +188,17 @@ pub enum Effect {
         id: u64,
         /// The token, or none.
         token: Option<Arc<str>>,
-        /// The tool.
-        tool: Arc<str>,
-        /// The arguments, as JSON text.
-        arguments: String,
+        /// What is called.
+        order: Order,
     },
     /// Call a tool once with each of these tokens.
     CallEach {
+        /// The number under which the answers are expected.
+        id: u64,
         /// The tokens, or none.
         tokens: Vec<Option<Arc<str>>>,
-        /// The tool.
-        tool: Arc<str>,
-        /// The arguments, as JSON text.
-        arguments: String,
+        /// What is called.
+        order: Order,
     },
     /// Decide on these rules from now on.
     SetRules(Box<Rules>),
@@ -169,6 +217,19 @@ pub enum Effect {
     },
     /// Read a policy file and decide on it from now on.
     LoadPolicy(String),
+}
+
+/// What is called.
+#[derive(Clone, Debug)]
+pub struct Order {
+    /// The tool.
+    pub tool: Arc<str>,
+    /// The arguments, as JSON text.
+    pub arguments: String,
+    /// Who calls.
+    pub origin: Origin,
+    /// The instant the gate decides for.
+    pub judged_at: NumericDate,
 }
 
 /// The instants of one turn of the loop, read together once.

@@ -34,6 +34,13 @@ pub enum Overlay {
         /// Rows scrolled past.
         scroll: usize,
     },
+    /// The selected token beside another.
+    Diff {
+        /// The number of the other token.
+        with: u64,
+        /// Rows scrolled past.
+        scroll: usize,
+    },
     /// A secret is being typed.
     KeyPrompt(KeyPrompt),
     /// A line is being typed.

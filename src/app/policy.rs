@@ -136,7 +136,7 @@ impl App {
                 parts.permissions.push(PermissionRule { name: line.into(), description: None, implies: Vec::new() });
                 None
             }
-            Asks::Label(_) => None,
+            Asks::Label(_) | Asks::EvidenceTo => None,
         };
         if let Some(sentence) = refused {
             self.complain(sentence);

@@ -5,8 +5,9 @@ use super::key::{Code, Key};
 use super::keymap::{self, Action};
 use super::msg::Why;
 use super::overlay::Overlay;
-use super::{App, Called, Effect, Field, Focus, LastCall, Mouse, MouseKind, Msg, Pane, Screen, Target};
+use super::{App, Called, Effect, Field, Focus, Mouse, MouseKind, Msg, Pane, Screen, Target};
 use crate::auth::{IssueError, TokenEntry};
+use crate::lab::kit::KIT;
 use crate::text::{self, words};
 use std::sync::Arc;
 
@@ -25,13 +26,16 @@ pub fn update(app: &mut App, msg: Msg) -> Vec<Effect> {
         Msg::Paste(text) => app.paste(&Zeroizing::new(text)),
         Msg::PasteTooLarge { bytes } => app.paste_too_large(bytes),
         Msg::Resized { columns, rows } => app.resized(columns, rows),
-        Msg::Woke => Vec::new(),
+        Msg::Woke => app.drill_on(),
         Msg::Synced => app.synced(),
         Msg::Issued(result) => app.issued(result),
         Msg::Added(tokens) => app.added(&tokens),
         Msg::Removed(entry, why) => app.removed(entry, why),
         Msg::Called { id, call } => app.called(id, *call),
-        Msg::CalledEach(answers) => app.called_each(answers),
+        Msg::CalledEach { id, calls } => app.called_each(id, calls),
+        Msg::KitMade { made, at, purpose } => app.kit_made(made, at, purpose),
+        Msg::NamedAdded(numbers) => app.named_added(&numbers),
+        Msg::Written(result) => app.written(result),
         Msg::PolicyTouched => app.policy_touched(),
         Msg::PolicyReread(result) => app.policy_reread(result),
         Msg::PolicySaved(result) => app.policy_written(result),
@@ -114,9 +118,8 @@ impl App {
             return self.act(Action::Row(by));
         }
         match self.drawn.pane_at(mouse.column, mouse.row) {
-            Some(Pane::Tokens) => {
-                self.choose_token(super::field::moved(self.selected_row(), by, self.auth.tokens.len() + 1));
-            }
+            Some(Pane::Tokens | Pane::Timeline) => self.step_token(by),
+            Some(Pane::Kit) => self.kit.row = super::field::moved(self.kit.row, by, KIT.len()),
             Some(Pane::Inspect) => self.scroll_inspect(by),
             Some(Pane::Activity) => self.choose_record(by),
             Some(Pane::Matrix) => {
@@ -157,6 +160,15 @@ impl App {
                 self.choose_place(row);
                 self.matrix.choose_permission(permission);
                 return self.act(Action::Tick);
+            }
+            Some(Target::Bar(row, begin)) => {
+                self.go(Focus::at(Field::Bars));
+                self.choose_token(row);
+                self.point_at(usize::from(mouse.column).checked_sub(begin));
+            }
+            Some(Target::KitRow(row)) => {
+                self.go(Focus::at(Field::KitRows));
+                self.kit.row = row;
             }
             Some(Target::ActivityRow(place)) => {
                 let again = self.focus.pane == Pane::Activity && self.activity_place() == place;
@@ -217,6 +229,7 @@ impl App {
                 if let Some((name, bytes)) = named {
                     self.say(format!("issued a token for {name}, {}; it is selected", words::bytes(bytes)));
                 }
+                return self.drill_issued();
             }
             Err(error) => self.complain(error.to_string()),
         }
@@ -266,10 +279,12 @@ impl App {
     }
 
     fn called(&mut self, id: u64, called: Called) -> Vec<Effect> {
-        if self.in_flight != Some(id) {
+        if let Some(effects) = self.drill_called(id, &called) {
+            return effects;
+        }
+        if self.in_flight.take_if(|awaited| *awaited == id).is_none() {
             return Vec::new();
         }
-        self.in_flight = None;
         self.record = None;
         if self.screen == Screen::Gate && self.focus.pane != Pane::Call {
             let tool = text::name(&called.record.tool, 32);
@@ -284,19 +299,5 @@ impl App {
     fn failed(&mut self, sentence: String) -> Vec<Effect> {
         self.complain(sentence);
         Vec::new()
-    }
-
-    /// Makes a call with what is in the form, or repeats one.
-    pub(super) fn make_call(&mut self, call: LastCall) -> Vec<Effect> {
-        self.last_call_id += 1;
-        self.in_flight = Some(self.last_call_id);
-        let effect = Effect::Call {
-            id: self.last_call_id,
-            token: call.token.clone(),
-            tool: Arc::clone(&call.tool),
-            arguments: call.arguments.clone(),
-        };
-        self.last_call = Some(LastCall { called: None, ..call });
-        vec![effect]
     }
 }

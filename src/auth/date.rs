@@ -111,6 +111,17 @@ fn exact(text: &str) -> Option<i64> {
     whole.parse::<i64>().ok()?.checked_mul(SECOND)?.checked_add(fraction)
 }
 
+/// An instant for scripts, twice: `epoch` in seconds, and `rfc3339`.
+pub fn twice(at: NumericDate) -> serde_json::Value {
+    serde_json::json!({ "epoch": at.json_number(), "rfc3339": at.rfc3339() })
+}
+
+/// Microseconds as seconds.
+#[expect(clippy::cast_precision_loss, reason = "microseconds of a date fit 53 bits to the microsecond until 2255")]
+pub fn seconds(micros: i64) -> f64 {
+    micros as f64 / 1e6
+}
+
 impl From<DateTime<Utc>> for NumericDate {
     fn from(time: DateTime<Utc>) -> Self {
         Self::from_micros(time.timestamp_micros())

@@ -176,6 +176,11 @@ impl Key {
         hmac::verify(&self.0.verifying, signed.as_bytes(), signature).is_ok()
     }
 
+    /// The HMAC of a text, for tokens that no library would sign.
+    pub(crate) fn mac(&self, text: &str) -> Vec<u8> {
+        hmac::sign(&self.0.verifying, text.as_bytes()).as_ref().to_vec()
+    }
+
     pub(super) fn signing(&self) -> &EncodingKey {
         &self.0.signing
     }

@@ -147,12 +147,15 @@ impl Lifetime {
         }
     }
 
+    /// The instants at which the phase changes, in no order.
+    pub fn borders(&self) -> impl Iterator<Item = NumericDate> {
+        let begins = self.nbf.into_iter().flat_map(|nbf| [nbf.plus(-self.leeway), nbf]);
+        begins.chain(self.exp.into_iter().flat_map(|exp| [exp, exp.plus(self.leeway)]))
+    }
+
     /// Microseconds from `now` to the next instant at which the phase changes; `None` after the last one.
     pub fn next_border(&self, now: NumericDate) -> Option<i64> {
-        let begins =
-            self.nbf.into_iter().flat_map(|nbf| [until_valid(now, nbf, self.leeway), until_valid(now, nbf, 0)]);
-        let ends = self.exp.into_iter().flat_map(|exp| [remaining(now, exp, 0), remaining(now, exp, self.leeway)]);
-        begins.chain(ends).filter(|left| *left > 0).min()
+        self.borders().map(|border| border.since(now)).filter(|left| *left > 0).min()
     }
 
     /// From the first instant of its life to the last, in microseconds; `None` without an `exp` and a beginning.

@@ -7,6 +7,7 @@ pub mod activity;
 pub mod claims;
 pub mod date;
 pub mod decision;
+pub mod diff;
 pub mod explain;
 pub mod findings;
 pub mod inspection;

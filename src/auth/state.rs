@@ -19,6 +19,8 @@ pub enum Provenance {
     Issued,
     /// Handed over by somebody.
     Pasted,
+    /// Made to see what the gate says to it.
+    Test,
 }
 
 impl Provenance {
@@ -27,6 +29,7 @@ impl Provenance {
         match self {
             Self::Issued => "issued here",
             Self::Pasted => "pasted",
+            Self::Test => "test token",
         }
     }
 }

@@ -3,16 +3,13 @@
 use std::io::{self, Write};
 use std::time::Duration;
 
-use serde::Serialize;
-
-use super::json::{self, Time, seconds};
 use super::options::DrillArgs;
 use super::paint::{Paint, bad, good};
-use super::{CliError, Exit, Ground, Headless};
-use crate::auth::{IssueRequest, NumericDate, Origin, Rules, TokenId};
+use super::{CliError, Exit, Ground, Headless, json};
+use crate::auth::{IssueRequest, NumericDate, Origin, TokenId};
 use crate::clock::{Clock, SystemClock};
 use crate::gate::{AuthenticatedMcpServer, CallRequest};
-use crate::lab::drill::{Drill, Pace, Plan, Report};
+use crate::lab::drill::{Drill, Found, Pace, Plan, Subject};
 use crate::text;
 use crate::tools::{self, Given};
 
@@ -65,11 +62,14 @@ pub fn run(
         on.say(format_args!("calling {} until past {end}; Ctrl-C ends it", text::name(tool, 64)));
     }
     through(&mut drill, &SystemClock::new(), &gate, &token, tool);
-    let report = drill.report();
-    on.known = if report.passed() { Exit::Good } else { Exit::Forbidden };
+    let judged = rules.inspect(&*token).judged;
+    let name = judged.name.as_deref().map_or_else(|| "nobody".to_owned(), |name| text::name(name, 64));
+    let subject = Subject { id: TokenId::of(&token), jti: judged.jti, name, tool: tool.into() };
+    let found = Found { subject, report: drill.report(), at: ground.now() };
+    on.known = if found.report.passed() { Exit::Good } else { Exit::Forbidden };
     match json {
-        true => json::line(on.out, &Drilled::new(&report, &rules, &token, tool))?,
-        false => show(on.out, &report, &rules, &token, tool, paint)?,
+        true => json::line(on.out, &found.json())?,
+        false => show(on.out, &found, paint)?,
     }
     Ok(on.known)
 }
@@ -95,72 +95,17 @@ fn through(drill: &mut Drill, clock: &dyn Clock, gate: &AuthenticatedMcpServer, 
     }
 }
 
-fn show(
-    out: &mut dyn Write,
-    report: &Report,
-    rules: &Rules,
-    token: &str,
-    tool: &str,
-    paint: Paint,
-) -> io::Result<()> {
+fn show(out: &mut dyn Write, found: &Found, paint: Paint) -> io::Result<()> {
+    let Found { subject, report, .. } = found;
     let verdict = report.verdict();
     let (word, rest) = verdict.split_at_checked("PASSED".len()).unwrap_or((&verdict, ""));
     writeln!(out, "{}{rest}", paint.styled(word, if report.passed() { good() } else { bad() }))?;
-    let name = rules.inspect(token).judged.name.map_or_else(String::new, |name| format!(" ({})", text::name(&name, 64)));
-    let calls = text::words::count(report.calls, "call");
-    writeln!(out, "token {}{name}, tool {}, {}, {calls}", TokenId::of(token), text::name(tool, 64), report.plan)?;
+    let (tool, calls) = (text::name(&subject.tool, 64), text::words::count(report.calls, "call"));
+    writeln!(out, "token {} ({}), tool {tool}, {}, {calls}", subject.id, subject.name, report.plan)?;
     for (label, said) in report.lines(NumericDate::rfc3339) {
         writeln!(out, "  {} {said}", paint.label(label, 14))?;
     }
     Ok(())
-}
-
-/// A drill, for scripts.
-#[derive(Serialize)]
-struct Drilled<'a> {
-    passed: bool,
-    verdict: String,
-    token_id: String,
-    jti: Option<String>,
-    tool: &'a str,
-    shifted: bool,
-    every: f64,
-    calls: usize,
-    exp: Time,
-    leeway: f64,
-    expected: Time,
-    last_allowed: Option<Time>,
-    first_refused: Option<Time>,
-    /// How far apart these two are, in seconds.
-    found_to: Option<f64>,
-    /// The leeway seen is more than this, in seconds.
-    leeway_above: Option<f64>,
-    /// And at most this, in seconds.
-    leeway_most: Option<f64>,
-}
-
-impl<'a> Drilled<'a> {
-    fn new(report: &Report, rules: &Rules, token: &str, tool: &'a str) -> Self {
-        let seen = report.leeway_seen();
-        Self {
-            passed: report.passed(),
-            verdict: report.verdict(),
-            token_id: TokenId::of(token).to_string(),
-            jti: rules.inspect(token).judged.jti,
-            tool,
-            shifted: report.plan.pace == Pace::Shifted,
-            every: seconds(report.plan.every),
-            calls: report.calls,
-            exp: report.exp.into(),
-            leeway: seconds(report.leeway),
-            expected: report.expected().into(),
-            last_allowed: report.last_allowed.as_ref().map(|seen| seen.at.into()),
-            first_refused: report.first_refused.as_ref().map(|seen| seen.at.into()),
-            found_to: report.found_to().map(seconds),
-            leeway_above: seen.map(|(above, _)| seconds(above)),
-            leeway_most: seen.map(|(_, most)| seconds(most)),
-        }
-    }
 }
 
 #[cfg(test)]
@@ -168,7 +113,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::auth::{Key, KeyOrigin};
+    use crate::auth::{Key, KeyOrigin, Rules};
     use crate::clock::ManualClock;
     use crate::text::words::SECOND;
 
@@ -184,7 +129,10 @@ mod tests {
         let mut drill = Drill::new(&life, plan, start).expect("a drill");
         through(&mut drill, &*clock, &gate, &token, "read_data");
         let report = drill.report();
-        assert_eq!((report.passed(), report.first_refused.map(|seen| seen.at)), (true, Some(start.plus(3600 * SECOND))));
+        assert_eq!(
+            (report.passed(), report.first_refused.map(|seen| seen.at)),
+            (true, Some(start.plus(3600 * SECOND)))
+        );
         assert!(clock.now() > start.plus(3600 * SECOND));
         let calls = gate.shared().read(|state| state.activity().newest().map(|r| r.origin).collect::<Vec<_>>());
         assert_eq!(calls, vec![Origin::Drill; report.calls]);

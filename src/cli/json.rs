@@ -1,39 +1,21 @@
 //! JSON for scripts. The shapes are an interface, told in the README; what is printed is ASCII, so that nothing in it can
 //! reach a terminal as anything but text.
 
-use std::borrow::Cow;
-use std::fmt::Write as _;
 use std::io::{self, Write};
 
 use serde::Serialize;
 use serde_json::value::RawValue;
 
+use crate::auth::date::seconds;
 use crate::auth::decision::Passed;
 use crate::auth::inspection::Document;
 use crate::auth::{Check, Decision, Inspection, NumericDate, Rules, TokenId};
+use crate::text::escape::ascii_json;
 
 /// Prints a value on one line.
 pub fn line(out: &mut dyn Write, value: &impl Serialize) -> io::Result<()> {
-    out.write_all(ascii(&serde_json::to_string(value)?).as_bytes())?;
+    out.write_all(ascii_json(&serde_json::to_string(value)?).as_bytes())?;
     out.write_all(b"\n")
-}
-
-/// A JSON text in printable ASCII: what is beyond it stands in strings, where an escape says the same; only line breaks
-/// and tabs stand between the parts, where a space does.
-fn ascii(json: &str) -> Cow<'_, str> {
-    // No early end: so the compiler looks at many bytes at once.
-    if json.bytes().fold(true, |so_far, b| so_far & (0x20..0x7f).contains(&b)) {
-        return Cow::Borrowed(json);
-    }
-    let mut text = String::with_capacity(json.len() + 64);
-    for c in json.chars() {
-        match c {
-            '\n' | '\r' | '\t' => text.push(' '),
-            '\u{20}'..='\u{7e}' => text.push(c),
-            _ => c.encode_utf16(&mut [0; 2]).iter().for_each(|unit| _ = write!(text, "\\u{unit:04x}")),
-        }
-    }
-    Cow::Owned(text)
 }
 
 /// A token, inspected.
@@ -96,12 +78,6 @@ impl From<NumericDate> for Time {
 struct Found {
     code: &'static str,
     sentence: String,
-}
-
-#[expect(clippy::cast_precision_loss, reason = "microseconds of a date fit 53 bits to the microsecond until 2255")]
-/// Microseconds as seconds.
-pub fn seconds(micros: i64) -> f64 {
-    micros as f64 / 1e6
 }
 
 impl<'a> Inspected<'a> {

@@ -12,7 +12,7 @@ use super::{CliError, Exit, Ground, Headless};
 use crate::auth::policy::{Expectation, ToolRule, Who};
 use crate::auth::{Decision, IssueRequest, Judged, NumericDate, Policy, Rules, TokenId};
 use crate::config::ConfigError;
-use crate::text;
+use crate::text::{self, escape::markdown};
 
 /// Who calls: one row.
 pub struct Caller {
@@ -233,18 +233,6 @@ impl Table<'_> {
             }
         }
     }
-}
-
-/// A name as Markdown shows it: nothing in it is a link, a picture, somebody's name, or the end of a cell.
-fn markdown(name: &str) -> String {
-    // Addresses become links by themselves, escaped or not; in code nothing does.
-    if name.contains(['.', ':', '/', '@']) {
-        let longest = name.split(|c| c != '`').map(str::len).max().unwrap_or(0);
-        let (fence, blank) = ("`".repeat(longest + 1), if longest > 0 { " " } else { "" });
-        return format!("{fence}{blank}{}{blank}{fence}", name.replace('|', "\\|"));
-    }
-    let special = |c: char| c.is_ascii_punctuation() && !matches!(c, ',' | '-');
-    name.chars().flat_map(|c| special(c).then_some('\\').into_iter().chain([c])).collect()
 }
 
 /// A line of comma-separated values (RFC 4180). What a spreadsheet would take for a formula becomes a text.

@@ -15,7 +15,9 @@ mod matrix;
 mod options;
 mod paint;
 mod policy;
+mod testkit;
 mod tokens;
+mod values;
 
 use std::io::{self, BufRead, Write};
 
@@ -54,7 +56,7 @@ pub const EXITS: [(Exit, &str); 6] = [
     (Exit::Trouble, "trouble: a file, the secret, the configuration"),
     (Exit::Usage, "wrong usage"),
     (Exit::Unauthorized, "unauthorized, or not valid"),
-    (Exit::Forbidden, "forbidden, or an expectation of the policy failed"),
+    (Exit::Forbidden, "forbidden, or an expectation, a drill or a test token failed"),
     (Exit::Failed, "allowed, but the arguments or the tool failed"),
 ];
 
@@ -149,6 +151,7 @@ impl Headless<'_> {
             Command::Call(args) => Some(&args.settings),
             Command::Matrix(args) => Some(&args.settings),
             Command::Drill(args) => Some(&args.settings),
+            Command::Testkit(args) => Some(&args.settings),
             Command::Policy(PolicyCommand::Check(args)) => Some(&args.settings),
             Command::Completions { .. } | Command::Man { .. } => None,
         };
@@ -180,6 +183,10 @@ impl Headless<'_> {
             Command::Drill(args) => {
                 let ground = ground()?;
                 drill::run(self, args, &ground, settings.json, paint)
+            }
+            Command::Testkit(args) => {
+                let ground = ground()?;
+                testkit::run(self, args, &ground, settings.json, paint)
             }
             Command::Policy(PolicyCommand::Check(args)) => policy::check(self, &args.file, settings.json, paint),
             Command::Completions { shell } => manual::completions(self.out, *shell),

@@ -8,9 +8,9 @@ use clap::{Args, ColorChoice, Parser, Subcommand};
 use clap_complete::Shell;
 
 use super::EXITS;
+use super::values::{instant, interval, span, time, when};
 use crate::auth::issue::When;
 use crate::auth::{Leeway, NumericDate};
-use crate::text::words;
 
 /// Who may call what, with this token, now, and why: a console and commands for an authenticated MCP server.
 ///
@@ -151,6 +151,10 @@ pub enum Command {
     /// Call through the end of a token's life; tell where the gate really ends it
     #[command(after_help = examples("portcullis drill --ttl 3s read_data\n  portcullis drill --shifted \"$TOKEN\" read_data"))]
     Drill(DrillArgs),
+
+    /// Make the classic test tokens, or judge them: every way a token can be wrong
+    #[command(after_help = examples("portcullis testkit --run\n  portcullis testkit user123 -p user"))]
+    Testkit(TestkitArgs),
 
     /// Look after policy files
     #[command(subcommand, after_help = examples("portcullis policy check policy.toml"))]
@@ -314,6 +318,30 @@ pub struct DrillArgs {
     pub settings: Settings,
 }
 
+/// Make the classic test tokens, or judge them: every way a token can be wrong
+#[derive(Debug, Args)]
+pub struct TestkitArgs {
+    /// Who the tokens are for (`user_id`)
+    #[arg(default_value = "tester")]
+    pub user: String,
+
+    /// A permission they hold; may be given several times [default: the first one that opens the tool]
+    #[arg(short, long = "permission", value_name = "NAME")]
+    pub permissions: Vec<String>,
+
+    /// The tool they are for [default: the first one of the policy]
+    #[arg(long, value_name = "TOOL")]
+    pub tool: Option<String>,
+
+    /// Call the tool with each, and compare what comes with what must come
+    #[arg(long)]
+    pub run: bool,
+
+    /// What the token is judged by, and how that is told.
+    #[command(flatten)]
+    pub settings: Settings,
+}
+
 /// What can be done with a policy file.
 #[derive(Debug, Subcommand)]
 pub enum PolicyCommand {
@@ -331,32 +359,6 @@ pub struct PolicyCheckArgs {
     /// How it is told; nothing else of it matters to a policy.
     #[command(flatten)]
     pub settings: Settings,
-}
-
-fn interval(text: &str) -> Result<Duration, String> {
-    words::parse_duration(text).map_err(|error| error.to_string())
-}
-
-fn instant(text: &str) -> Result<NumericDate, String> {
-    NumericDate::from_rfc3339(text).ok_or_else(|| "not an RFC 3339 time; write it as 2026-11-22T20:41:05Z".to_owned())
-}
-
-fn time(text: &str) -> Result<NumericDate, String> {
-    match when(text)? {
-        When::At(at) => Ok(at),
-        When::In(_) => Err("a duration; name it with --ttl".to_owned()),
-    }
-}
-
-fn when(text: &str) -> Result<When, String> {
-    When::parse(text).map_err(str::to_owned)
-}
-
-fn span(text: &str) -> Result<When, String> {
-    match when(text)? {
-        When::At(_) => Err("a time; name it with --expires".to_owned()),
-        span @ When::In(_) => Ok(span),
-    }
 }
 
 #[cfg(test)]

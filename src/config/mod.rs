@@ -5,7 +5,7 @@ mod policy;
 mod secret;
 
 use std::fs;
-use std::io::Read as _;
+use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use crate::auth::{Key, KeyError, PolicyError};
@@ -95,6 +95,12 @@ pub fn plain(error: &std::io::Error) -> String {
 /// A file or directory that cannot be read, or written.
 pub fn unreadable(what: &'static str, path: &Path, error: std::io::Error) -> ConfigError {
     ConfigError::Unreadable { what, path: path.to_owned(), error }
+}
+
+/// Writes a file that is not there yet.
+pub fn write_new(path: &Path, text: &str) -> Result<(), ConfigError> {
+    let written = fs::File::create_new(path).and_then(|mut file| file.write_all(text.as_bytes()));
+    written.map_err(|error| unreadable("file", path, error))
 }
 
 /// A key of random bytes.

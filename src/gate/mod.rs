@@ -95,9 +95,7 @@ impl AuthenticatedMcpServer {
 
     /// A token with these claims, issued at `now`.
     pub fn issue(&self, request: &IssueRequest, now: NumericDate) -> Result<Arc<str>, IssueError> {
-        let mut number = [0; 16];
-        getrandom::fill(&mut number).map_err(|_| IssueError::Signing)?;
-        let jti = format!("{:032x}", u128::from_be_bytes(number));
+        let jti = format!("{:032x}", random_number()?);
         self.shared.rules().issue(request, &jti, now)
     }
 
@@ -158,6 +156,13 @@ impl AuthenticatedMcpServer {
         };
         self.shared.update(|state| state.record(record))
     }
+}
+
+/// A random number, for a `jti`.
+pub fn random_number() -> Result<u128, IssueError> {
+    let mut number = [0; 16];
+    getrandom::fill(&mut number).map_err(|_| IssueError::Signing)?;
+    Ok(u128::from_be_bytes(number))
 }
 
 fn run(policy: &Policy, name: &str, arguments: Given<'_>) -> Outcome {

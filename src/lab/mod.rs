@@ -2,3 +2,6 @@
 //! tells it what came.
 
 pub mod drill;
+pub mod evidence;
+pub mod kit;
+pub mod score;

@@ -2,6 +2,7 @@
 //!
 //! Used by every layer; knows none of them.
 
+pub mod escape;
 pub mod reading;
 pub mod safe;
 mod word;

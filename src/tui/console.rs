@@ -50,6 +50,7 @@ pub async fn run(app: App, gate: AuthenticatedMcpServer, clock: Arc<dyn Clock>, 
         burst: Burst::default(),
         limiter: Limiter::default(),
         next_change: None,
+        next_deed: None,
         is_stale: true,
         has_quit: false,
         app,
@@ -96,6 +97,8 @@ struct Console<'a> {
     limiter: Limiter,
     /// When the picture changes by itself, on the monotonic clock.
     next_change: Option<Duration>,
+    /// When something has to be done by itself, on the monotonic clock.
+    next_deed: Option<Duration>,
     /// Whether something happened since the last frame.
     is_stale: bool,
     has_quit: bool,
@@ -169,7 +172,7 @@ impl Console<'_> {
     /// Reads the clock, brings the app up to date and tells it what happened. Does nothing if nothing did.
     fn turn(&mut self, told: Vec<Msg>, changes: &mut watch::Receiver<u64>) -> Result<(), TuiError> {
         let (now, mono) = (self.clock.now(), self.clock.monotonic());
-        let has_come = self.next_change.is_some_and(|moment| moment <= mono);
+        let has_come = [self.next_change, self.next_deed].into_iter().flatten().any(|moment| moment <= mono);
         if has_come {
             // The frame that follows sets it anew; until then it must not wake the loop again.
             self.next_change = None;
@@ -189,6 +192,7 @@ impl Console<'_> {
             effects::sync(&mut self.app, &self.gate);
         }
         self.is_stale = true;
+        self.next_deed = self.app.next_deed().map(|left| mono + left);
         Ok(())
     }
 
@@ -225,7 +229,7 @@ impl Console<'_> {
     fn nap(&self) -> Option<Duration> {
         let now = self.clock.monotonic();
         let frame = (self.is_stale && self.modes.are_on()).then(|| now + self.limiter.wait(now));
-        [self.next_change, self.burst.ends(), frame]
+        [self.next_change, self.next_deed, self.burst.ends(), frame]
             .into_iter()
             .flatten()
             .min()

@@ -6,11 +6,12 @@ use std::collections::VecDeque;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::app::msg::NotSaved;
+use crate::app::msg::{NotSaved, Order};
 use crate::app::{App, Called, Effect, Msg, Times, update};
 use crate::auth::{Key, KeyRing, Provenance, Rules};
 use crate::config::{self, ConfigError};
-use crate::gate::{AuthenticatedMcpServer, CallRequest};
+use crate::gate::{AuthenticatedMcpServer, CallRequest, random_number};
+use crate::lab::kit;
 use crate::tools::Given;
 
 /// Tells the console something, and carries out what it asks for and what that leads to. Answers with what is left to do:
@@ -46,6 +47,22 @@ fn run(effect: Effect, gate: &AuthenticatedMcpServer, times: Times) -> Option<Ms
         Effect::Add(tokens) => Some(Msg::Added(shared.update(|state| {
             tokens.into_iter().map(|token| state.add(token, Provenance::Pasted, times.real)).collect()
         }))),
+        Effect::MakeKit { identity, tool, at, purpose } => {
+            let made = random_number().and_then(|number| kit::make(&shared.rules(), &identity, &tool, number, at));
+            Some(Msg::KitMade { made, at, purpose })
+        }
+        Effect::AddNamed(tokens) => Some(Msg::NamedAdded(shared.update(|state| {
+            let add = |(token, label)| {
+                let (number, _) = state.add(token, Provenance::Test, times.real);
+                state.label(number, Some(label));
+                number
+            };
+            tokens.into_iter().map(add).collect()
+        }))),
+        Effect::WriteNew { path, text } => Some(Msg::Written(match config::write_new(Path::new(&path), &text) {
+            Ok(()) => Ok(path),
+            Err(error) => Err((path, error.to_string())),
+        })),
         Effect::Remove(number, why) => {
             shared.update(|state| state.remove(number)).map(|entry| Msg::Removed(entry, why))
         }
@@ -57,12 +74,13 @@ fn run(effect: Effect, gate: &AuthenticatedMcpServer, times: Times) -> Option<Ms
             shared.update(|state| state.label(number, label));
             None
         }
-        Effect::Call { id, token, tool, arguments } => {
-            Some(Msg::Called { id, call: Box::new(call(gate, token.as_deref(), &tool, &arguments, times)) })
+        Effect::Call { id, token, order } => {
+            Some(Msg::Called { id, call: Box::new(call(gate, token.as_deref(), &order, times)) })
         }
-        Effect::CallEach { tokens, tool, arguments } => Some(Msg::CalledEach(
-            tokens.iter().map(|token| call(gate, token.as_deref(), &tool, &arguments, times)).collect(),
-        )),
+        Effect::CallEach { id, tokens, order } => Some(Msg::CalledEach {
+            id,
+            calls: tokens.iter().map(|token| call(gate, token.as_deref(), &order, times)).collect(),
+        }),
         Effect::SetPolicy(policy) => {
             shared.update(|state| state.set_policy(policy));
             None
@@ -99,14 +117,14 @@ fn run(effect: Effect, gate: &AuthenticatedMcpServer, times: Times) -> Option<Ms
     }
 }
 
-fn call(gate: &AuthenticatedMcpServer, token: Option<&str>, tool: &str, arguments: &str, times: Times) -> Called {
+fn call(gate: &AuthenticatedMcpServer, token: Option<&str>, order: &Order, times: Times) -> Called {
     let called = gate.call(&CallRequest {
         token,
-        tool,
-        arguments: Given::Text(arguments),
-        origin: crate::auth::Origin::Console,
+        tool: &order.tool,
+        arguments: Given::Text(&order.arguments),
+        origin: order.origin,
         at: times.real,
-        judged_at: times.judged,
+        judged_at: order.judged_at,
     });
     Called { decision: called.decision, outcome: called.outcome, record: called.record }
 }

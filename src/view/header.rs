@@ -14,11 +14,17 @@ pub fn render(canvas: &mut Canvas, area: Rect) {
     let (origin, is_weak) = keys.signing().map_or(("none", true), |key| (key.origin().word(), key.is_weak()));
     let mut left = Line::from(vec![canvas.span(" portcullis ", Meaning::Title)]);
     if let Some(badge) = canvas.app.clock_badge() {
+        // It comes before everything else.
+        if area.width < 60 {
+            left.spans.clear();
+        }
         left.spans.push(canvas.span(format!(" {badge} "), Meaning::Badge));
         left.spans.push(canvas.span(" ", Meaning::Plain));
     }
-    // The footer tells of the other screen where room is short.
-    for screen in Screen::ALL.into_iter().filter(|_| area.width >= 60) {
+    // The footer tells of the other screens where room is short.
+    let needed: usize = Screen::ALL.iter().map(|screen| text::width(screen.title()) + 4).sum();
+    let is_roomy = left.width() + needed + 12 <= usize::from(area.width);
+    for screen in Screen::ALL.into_iter().filter(|_| area.width >= 60 && is_roomy) {
         let here = screen == canvas.app.screen;
         let from = u16::try_from(left.width()).unwrap_or(0);
         left.spans.push(canvas.span(format!(" {} ", screen.key()), Meaning::Key));

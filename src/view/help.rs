@@ -38,6 +38,25 @@ const fn about(pane: Pane) -> &'static str {
         Pane::Who => {
             "Who may call the tool under the cursor and why, what the selected token may call, or the answers."
         }
+        Pane::Timeline => {
+            "Each token as a bar from its beginning to its end on one axis of time; ┃ is the clock. ← → move the cursor, \
+             Home and End to the borders of the token's life, Space zooms; below stands what the token is there. Enter \
+             sets the clock to the cursor."
+        }
+        Pane::Clock => {
+            "The clock that everything on screen is judged for: previews, inspection, the matrix and calls made here. \
+             ← → a second, ↑ ↓ a minute, PgUp PgDn an hour, Space freezes it, Home goes back to the real time. Tokens \
+             are stamped with the real time unless issue at says otherwise. Nothing outside follows this clock."
+        }
+        Pane::Drill => {
+            "An expiry drill calls the tool through the end of the token's life, finds where the gate really ends it, \
+             and holds that against exp and leeway. In shifted time it is done at once and exact; in real time it runs \
+             in the background. Its calls stand in Activity."
+        }
+        Pane::Kit => {
+            "The classic test tokens, made for whom the selected token speaks. Enter calls the tool with each and \
+             compares what came with what must come; Space puts the one under the cursor into the token list."
+        }
         Pane::Activity => "The calls that were really made, newest first. Enter opens one and can load it back.",
     }
 }

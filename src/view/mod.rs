@@ -4,12 +4,16 @@ mod activity;
 mod call;
 mod canvas;
 mod claims;
+mod clock;
 mod detail;
+mod diff;
+mod drill;
 mod footer;
 mod header;
 mod help;
 mod inspect;
 mod issue;
+mod kit;
 mod matrix;
 mod palette;
 mod policy;
@@ -17,6 +21,7 @@ mod prompt;
 mod settings;
 mod stage;
 pub mod theme;
+mod timeline;
 mod token;
 mod tokens;
 mod who;
@@ -57,6 +62,7 @@ pub fn draw(app: &App, theme: &Theme, buf: &mut Buffer) -> Drawn {
             Overlay::Settings(form) => settings::render(&mut canvas, form),
             Overlay::Detail { seq, scroll } => detail::render(&mut canvas, *seq, *scroll),
             Overlay::Token { scroll } => token::render(&mut canvas, *scroll),
+            Overlay::Diff { with, scroll } => diff::render(&mut canvas, *with, *scroll),
             Overlay::KeyPrompt(prompt) => prompt::render_key(&mut canvas, prompt),
             Overlay::Line(form) => prompt::render_line(&mut canvas, form),
             Overlay::Confirm(question) => prompt::render_question(&mut canvas, question),

@@ -6,7 +6,7 @@ use ratatui::widgets::{Clear, Widget as _};
 
 use super::canvas::{Canvas, below, bottom, right_of, top};
 use super::theme::Meaning;
-use super::{activity, call, header, inspect, issue, matrix, policy, tokens, who};
+use super::{activity, call, clock, drill, header, inspect, issue, kit, matrix, policy, timeline, tokens, who};
 use crate::app::{Pane, Screen, Target};
 use crate::text;
 
@@ -20,6 +20,7 @@ pub fn render(canvas: &mut Canvas, area: Rect) {
         match canvas.app.screen {
             Screen::Gate => gate(canvas, stage),
             Screen::Matrix => grid(canvas, stage),
+            Screen::Time => lab(canvas, stage),
         }
     } else if canvas.is_surrounded() {
         let rest = panes_row(canvas, rest);
@@ -64,6 +65,21 @@ fn grid(canvas: &mut Canvas, area: Rect) {
     pane(canvas, Pane::Activity, below(area, upper.height));
 }
 
+/// The timeline over the whole width, below it the instruments, and at the bottom what happened.
+fn lab(canvas: &mut Canvas, area: Rect) {
+    let log = (area.height / 6).clamp(4, 10);
+    let upper = Rect { height: area.height - log, ..area };
+    let shown = u16::try_from(canvas.app.auth.tokens.len()).unwrap_or(u16::MAX).saturating_add(8);
+    let bars = shown.clamp(9, upper.height / 2);
+    let instruments = below(upper, bars);
+    let (left, middle) = (area.width * 3 / 10, area.width * 7 / 20);
+    pane(canvas, Pane::Timeline, top(upper, bars));
+    pane(canvas, Pane::Clock, Rect { width: left, ..instruments });
+    pane(canvas, Pane::Drill, Rect { width: middle, ..right_of(instruments, left) });
+    pane(canvas, Pane::Kit, right_of(instruments, left + middle));
+    pane(canvas, Pane::Activity, below(area, upper.height));
+}
+
 fn pane(canvas: &mut Canvas, pane: Pane, area: Rect) {
     canvas.target(area, Target::Pane(pane));
     let focused = canvas.app.focus.pane == pane;
@@ -75,7 +91,9 @@ fn pane(canvas: &mut Canvas, pane: Pane, area: Rect) {
         Pane::Activity => activity::title(canvas),
         Pane::Matrix => matrix::title(canvas),
         Pane::Policy => policy::title(canvas),
-        Pane::Issue | Pane::Call | Pane::Who => String::new(),
+        Pane::Timeline => timeline::title(canvas),
+        Pane::Kit => kit::title(canvas),
+        Pane::Issue | Pane::Call | Pane::Who | Pane::Clock | Pane::Drill => String::new(),
     };
     if !told.is_empty() {
         title.push(Span::raw(format!("{told} ")));
@@ -94,6 +112,10 @@ fn pane(canvas: &mut Canvas, pane: Pane, area: Rect) {
         Pane::Matrix => matrix::render(canvas, inner),
         Pane::Policy => policy::render(canvas, inner),
         Pane::Who => who::render(canvas, inner),
+        Pane::Timeline => timeline::render(canvas, inner),
+        Pane::Clock => clock::render(canvas, inner),
+        Pane::Drill => drill::render(canvas, inner),
+        Pane::Kit => kit::render(canvas, inner),
     }
 }
 

@@ -6,6 +6,7 @@ mod judging;
 mod manual;
 pub mod matrix;
 mod stream;
+mod timelab;
 
 use std::io::Write as _;
 use std::path::PathBuf;

@@ -83,7 +83,8 @@ impl Desk {
     pub fn waits(&mut self, time: Duration) -> usize {
         let end = self.clock.monotonic() + time;
         let mut drawn = 0;
-        while let Some(nap) = self.app.next_change().filter(|nap| self.clock.monotonic() + *nap <= end) {
+        let next = |app: &App| app.next_change().into_iter().chain(app.next_deed()).min();
+        while let Some(nap) = next(&self.app).filter(|nap| self.clock.monotonic() + *nap <= end) {
             self.clock.advance(nap.max(Duration::from_micros(1)));
             self.tell(Msg::Woke);
             drawn += 1;

@@ -3,9 +3,12 @@
 mod cli;
 mod contract;
 mod desk;
+mod drills;
 mod edits;
 mod forge;
+mod held;
 mod hostile;
+mod kit;
 mod lab;
 mod layers;
 mod matrix;

@@ -76,6 +76,42 @@ fn the_matrix_at_every_size(#[case] columns: u16, #[case] rows: u16) {
     }
 }
 
+/// The same with a drill that passed, a scorecard, and the clock 5 minutes before user123 dies.
+fn lab(columns: u16, rows: u16) -> Desk {
+    let mut desk = scene(columns, rows);
+    desk.gate.shared().update(|state| {
+        let iat = START.seconds();
+        let early = format!(
+            r#"{{"user_id":"early","permissions":["user"],"iat":{iat},"nbf":{},"exp":{}}}"#,
+            iat + 1200,
+            iat + 3000
+        );
+        state.add(signed(SECRET, r#"{"typ":"JWT","alg":"HS256"}"#, &early), Provenance::Issued, START)
+    });
+    portcullis::tui::effects::sync(&mut desk.app, &desk.gate);
+    // The drill comes last: the ids of test tokens are random, and the log shows its newest rows.
+    desk.keys("Esc 4 ← F4 Esc 4 Enter ↓ ↓ Esc 3 Enter Esc 2 Tab Tab").types("exp - 5m").keys("Enter Esc 1 End");
+    desk
+}
+
+#[rstest]
+#[case(160, 50)]
+#[case(120, 36)]
+#[case(80, 24)]
+#[case(60, 20)]
+#[case(40, 12)]
+fn the_time_lab_at_every_size(#[case] columns: u16, #[case] rows: u16) {
+    let mut desk = lab(columns, rows);
+    if columns >= 110 {
+        insta::assert_snapshot!(format!("time-screen-{columns}x{rows}"), desk.screen());
+        return;
+    }
+    for (digit, pane) in [(1, "timeline"), (2, "clock"), (3, "drill"), (4, "testkit")] {
+        desk.keys(&format!("Esc {digit}"));
+        insta::assert_snapshot!(format!("{pane}-{columns}x{rows}"), desk.screen());
+    }
+}
+
 #[rstest]
 #[case("help", "F1")]
 #[case("palette", "Ctrl-P")]
@@ -85,6 +121,7 @@ fn the_matrix_at_every_size(#[case] columns: u16, #[case] rows: u16) {
 #[case("raw", "Alt-3 → ")]
 #[case("detail", "Esc 5 Enter")]
 #[case("quit", "Ctrl-C")]
+#[case("diff", "Ctrl-D")]
 fn what_lies_over_the_panes(#[case] name: &str, #[case] keys: &str) {
     for (columns, rows) in [(120, 36), (80, 24), (40, 12)] {
         let mut desk = scene(columns, rows);
@@ -103,7 +140,14 @@ fn what_lies_over_the_panes(#[case] name: &str, #[case] keys: &str) {
 #[case("activity", (64, 10), "Esc 5")]
 #[case("matrix", (120, 36), "F3 Space")]
 #[case("policy", (64, 12), "F3 Esc 2")]
+#[case("time", (120, 36), "lab")]
+#[case("clock", (64, 12), "lab Esc 2")]
+#[case("drill", (64, 16), "lab Esc 3")]
+#[case("testkit", (64, 23), "lab Esc 4")]
+#[case("diff", (64, 16), "Ctrl-D")]
 fn the_pictures_are_those_of_the_program(#[case] name: &str, #[case] size: (u16, u16), #[case] keys: &str) {
+    let (scene, keys): (fn(u16, u16) -> Desk, &str) =
+        keys.strip_prefix("lab").map_or((scene, keys), |keys| (lab, keys));
     let mut desk = scene(size.0, size.1);
     desk.keys(keys);
     let picture = svg(&desk.draw().0);

@@ -13,7 +13,7 @@ use super::field::{moved, turned};
 use super::msg::Called;
 use super::{App, Effect, Field};
 use crate::auth::policy::{Expectation, Lint};
-use crate::auth::{Policy, Rules, Snapshot, TokenEntry, Verdict};
+use crate::auth::{Origin, Policy, Rules, Snapshot, TokenEntry, Verdict};
 use crate::text;
 use crate::text::words::SECOND;
 
@@ -99,6 +99,7 @@ pub struct Everyone {
     pub arguments: String,
     /// The name of each caller, and what came back.
     pub answers: Vec<(String, Called)>,
+    id: u64,
     asked: Vec<String>,
 }
 
@@ -293,13 +294,15 @@ impl App {
         let tokens = std::iter::once(None).chain(self.auth.tokens.iter().map(|entry| Some(Arc::clone(&entry.text))));
         let (asked, tokens) = (asked.collect(), tokens.collect());
         let (tool, arguments) = (Arc::clone(&self.call.tool), self.call.arguments.text());
-        self.matrix.everyone =
-            Some(Everyone { tool: Arc::clone(&tool), arguments: arguments.clone(), answers: Vec::new(), asked });
-        vec![Effect::CallEach { tokens, tool, arguments }]
+        let id = self.next_id();
+        let everyone =
+            Everyone { id, tool: Arc::clone(&tool), arguments: arguments.clone(), answers: Vec::new(), asked };
+        self.matrix.everyone = Some(everyone);
+        vec![Effect::CallEach { id, tokens, order: self.order(tool, arguments, Origin::Console) }]
     }
 
-    pub(super) fn called_each(&mut self, answers: Vec<Called>) -> Vec<Effect> {
-        let Some(everyone) = &mut self.matrix.everyone else {
+    pub(super) fn everyone_called(&mut self, id: u64, answers: Vec<Called>) -> Vec<Effect> {
+        let Some(everyone) = self.matrix.everyone.as_mut().filter(|everyone| everyone.id == id) else {
             return Vec::new();
         };
         let allowed = answers.iter().filter(|called| called.decision.verdict() == Verdict::Allowed).count();

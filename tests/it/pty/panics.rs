@@ -45,6 +45,10 @@ impl Clock for BrokenClock {
     fn monotonic(&self) -> Duration {
         self.clock.monotonic()
     }
+
+    fn sleep(&self, duration: Duration) {
+        self.clock.sleep(duration);
+    }
 }
 
 fn run(in_another_thread: bool) -> Result<(), TuiError> {

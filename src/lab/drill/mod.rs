@@ -3,11 +3,14 @@
 //! A drill says for which instant it wants the next call ([`Drill::next`]) and is told what came ([`Drill::saw`]). In real
 //! time the caller waits for that instant; for a gate that is told the time it calls at once.
 
-use std::fmt;
+mod report;
 
 use crate::auth::lifetime::MAX_LEEWAY_SECONDS;
 use crate::auth::{Decision, Lifetime, NumericDate, Verdict};
 use crate::text::words::{SECOND, exact};
+
+use report::from_exp;
+pub use report::{Found, Report, Subject};
 
 /// How a drill gets through the time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -259,7 +262,9 @@ impl Drill {
         let (apart, wanted) = (refused.at.since(allowed.at), self.plan.resolution());
         (apart > wanted).then(|| {
             let (apart, wanted) = (exact(apart), exact(wanted));
-            format!("the calls around the border came {apart} apart instead of {wanted}: the machine was late; drill again")
+            format!(
+                "the calls around the border came {apart} apart instead of {wanted}: the machine was late; drill again"
+            )
         })
     }
 
@@ -275,104 +280,6 @@ impl Plan {
             (Pace::Shifted, _) => 1,
             (Pace::Real, true) => FINEST,
             (Pace::Real, false) => self.every,
-        }
-    }
-}
-
-/// `in real time, every 100ms`.
-impl fmt::Display for Plan {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (self.pace, self.fine) {
-            (Pace::Shifted, _) => f.write_str("in shifted time, bisected"),
-            (Pace::Real, false) => write!(f, "in real time, every {}", exact(self.every)),
-            (Pace::Real, true) => {
-                write!(f, "in real time, every {} and finer at the border", exact(self.every))
-            }
-        }
-    }
-}
-
-/// An instant as the token sees it: `exp`, `exp - 250ms`, `exp + 3ms`.
-fn from_exp(at: NumericDate, exp: NumericDate) -> String {
-    match at.since(exp) {
-        0 => "exp".to_owned(),
-        by @ ..0 => format!("exp - {}", exact(-by)),
-        by => format!("exp + {}", exact(by)),
-    }
-}
-
-/// What a drill found.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Report {
-    /// How it was made.
-    pub plan: Plan,
-    /// The token's `exp`.
-    pub exp: NumericDate,
-    /// The leeway the gate is set to, in microseconds.
-    pub leeway: i64,
-    /// How many calls were made.
-    pub calls: usize,
-    /// The last call that was allowed.
-    pub last_allowed: Option<Seen>,
-    /// The first call that was refused because the token had expired.
-    pub first_refused: Option<Seen>,
-    /// Why it is not as expected. Safe to show.
-    pub fault: Option<String>,
-}
-
-impl Report {
-    /// Whether the gate ended the token's life where it must.
-    pub const fn passed(&self) -> bool {
-        self.fault.is_none() && self.last_allowed.is_some() && self.first_refused.is_some()
-    }
-
-    /// Where the gate must end the token's life.
-    pub fn expected(&self) -> NumericDate {
-        self.exp.plus(self.leeway)
-    }
-
-    /// How far apart the last allowed and the first refused call were, in microseconds.
-    pub fn found_to(&self) -> Option<i64> {
-        Some(self.first_refused.as_ref()?.at.since(self.last_allowed.as_ref()?.at))
-    }
-
-    /// The leeway that was seen lies above the first and at most at the second, in microseconds.
-    pub fn leeway_seen(&self) -> Option<(i64, i64)> {
-        Some((self.last_allowed.as_ref()?.at.since(self.exp), self.first_refused.as_ref()?.at.since(self.exp)))
-    }
-
-    /// It in labelled lines, the same on the screen, in a terminal and in evidence. `time` tells an instant.
-    pub fn lines(&self, time: impl Fn(NumericDate) -> String) -> Vec<(&'static str, String)> {
-        let seen = |seen: &Option<Seen>| match seen {
-            Some(seen) => format!("{}, {}", time(seen.at), from_exp(seen.at, self.exp)),
-            None => "none".to_owned(),
-        };
-        let border = match (self.found_to(), &self.first_refused) {
-            (Some(1), Some(refused)) => format!("exactly {}", from_exp(refused.at, self.exp)),
-            (Some(apart), _) => format!("between the two, {} apart", exact(apart)),
-            _ => "not found".to_owned(),
-        };
-        let leeway = match self.leeway_seen() {
-            Some((above, most)) if above < self.leeway && self.leeway <= most => exact(self.leeway),
-            Some((above, most)) => format!("more than {}, at most {}", exact(above), exact(most)),
-            None => "unknown".to_owned(),
-        };
-        let expected = self.expected();
-        vec![
-            ("expected", format!("{}, {}", time(expected), from_exp(expected, self.exp))),
-            ("last allowed", seen(&self.last_allowed)),
-            ("first refused", seen(&self.first_refused)),
-            ("border", border),
-            ("leeway seen", leeway),
-        ]
-    }
-
-    /// The verdict in words.
-    pub fn verdict(&self) -> String {
-        match (&self.fault, self.passed()) {
-            (Some(fault), _) => format!("FAILED: {fault}"),
-            (None, true) => "PASSED".to_owned(),
-            (None, false) => "FAILED: no border was found".to_owned(),
         }
     }
 }
@@ -439,7 +346,8 @@ mod tests {
     #[case(real(SECOND, true), FINEST)]
     fn in_real_time_the_border_is_found_to_the_interval(#[case] plan: Plan, #[case] resolution: i64) {
         for leeway in [0, 5 * SECOND] {
-            let report = drilled(&life(3 * SECOND, leeway), plan, EXP.plus(-3 * SECOND), leeway, |n| n as i64 % 7 * 300);
+            let report =
+                drilled(&life(3 * SECOND, leeway), plan, EXP.plus(-3 * SECOND), leeway, |n| n as i64 % 7 * 300);
             assert!(report.passed() && report.found_to().expect("found") <= resolution, "{report:?}");
             let (above, most) = report.leeway_seen().expect("seen");
             assert!(above < leeway && leeway <= most);

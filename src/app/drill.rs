@@ -1,0 +1,238 @@
+//! The Drill pane: an expiry drill under way, and what the last one found.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::field::turned;
+use super::msg::Order;
+use super::{App, Called, Effect, Field};
+use crate::auth::issue::When;
+use crate::auth::{IssueRequest, NumericDate, Origin, TokenEntry};
+use crate::lab::drill::{Drill, FINEST, Found, Pace, Plan, Subject};
+use crate::text::words::{SECOND, count, exact};
+use crate::{text, tools};
+
+/// What the Drill pane remembers.
+#[derive(Default)]
+pub struct DrillPane {
+    with: With,
+    every: usize,
+    way: Way,
+    /// The drill under way.
+    pub running: Option<Running>,
+    /// What the last one found.
+    pub found: Option<Found>,
+    /// A token is being issued to be drilled.
+    waits: bool,
+}
+
+/// Which token is drilled.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum With {
+    #[default]
+    Selected,
+    Fresh(usize),
+}
+
+/// How long a token lives that is issued for a drill, in seconds.
+const FRESH: [i64; 3] = [3, 10, 60];
+
+/// From one call to the next, in microseconds.
+const EVERY: [i64; 7] = [SECOND / 10, SECOND / 4, SECOND / 2, SECOND, 10 * SECOND, 60 * SECOND, FINEST];
+
+/// How the time is got through.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Way {
+    #[default]
+    Shifted,
+    Real,
+    RealFine,
+}
+
+impl Way {
+    const ALL: [Self; 3] = [Self::Shifted, Self::Real, Self::RealFine];
+
+    const fn words(self) -> &'static str {
+        match self {
+            Self::Shifted => "shifted time, at once",
+            Self::Real => "real time",
+            Self::RealFine => "real time, finer at the border",
+        }
+    }
+}
+
+/// A drill under way.
+pub struct Running {
+    /// Where it is.
+    pub drill: Drill,
+    /// Of which token.
+    pub subject: Subject,
+    token: Arc<str>,
+    arguments: String,
+    awaited: Option<u64>,
+}
+
+impl DrillPane {
+    fn plan(&self) -> Plan {
+        let pace = if self.way == Way::Shifted { Pace::Shifted } else { Pace::Real };
+        Plan { pace, every: EVERY[self.every], fine: self.way == Way::RealFine }
+    }
+
+    /// The instant of the next call, while a drill waits for one.
+    fn due(&self) -> Option<NumericDate> {
+        let running = self.running.as_ref().filter(|running| running.awaited.is_none())?;
+        running.drill.next()
+    }
+
+    /// The words of a choice.
+    pub fn words(&self, field: Field) -> String {
+        match (field, self.with) {
+            (Field::DrillToken, With::Selected) => "the selected token".to_owned(),
+            (Field::DrillToken, With::Fresh(n)) => format!("a new one that lives {}", exact(FRESH[n] * SECOND)),
+            (Field::DrillEvery, _) => exact(EVERY[self.every]),
+            _ => self.way.words().to_owned(),
+        }
+    }
+
+    /// Whether the selected token is the one that is drilled.
+    pub fn is_of_selected(&self) -> bool {
+        self.with == With::Selected
+    }
+
+    pub(super) fn turn(&mut self, field: Field, by: isize) {
+        match field {
+            Field::DrillToken => {
+                let at = match self.with {
+                    With::Selected => 0,
+                    With::Fresh(n) => n + 1,
+                };
+                self.with = turned(at, by, FRESH.len() + 1).checked_sub(1).map_or(With::Selected, With::Fresh);
+            }
+            Field::DrillEvery => self.every = turned(self.every, by, EVERY.len()),
+            _ => {
+                let at = Way::ALL.iter().position(|way| *way == self.way).unwrap_or(0);
+                self.way = Way::ALL[turned(at, by, Way::ALL.len())];
+            }
+        }
+    }
+}
+
+impl App {
+    /// How long from now until something has to be done, whatever the picture shows.
+    pub fn next_deed(&self) -> Option<Duration> {
+        let left = self.drill.due()?.since(self.times.real).max(0);
+        // The clocks are compared now and then: one that is set meanwhile is noticed.
+        Some(Duration::from_micros(left.unsigned_abs()).min(super::clock::COMPARED))
+    }
+
+    /// Starts a drill, or ends the one under way.
+    pub(super) fn start_drill(&mut self) -> Vec<Effect> {
+        if let Some(running) = &mut self.drill.running {
+            running.drill.cancel();
+            self.end_drill();
+            return Vec::new();
+        }
+        match (self.drill.with, self.selected().cloned()) {
+            (With::Selected, Some(entry)) => self.drill_token(&entry),
+            (With::Selected, None) => {
+                self.complain("select a token to drill, or choose a new one");
+                Vec::new()
+            }
+            (With::Fresh(n), _) => {
+                self.drill.waits = true;
+                vec![Effect::Issue(Box::new(self.fresh_request(FRESH[n] * SECOND)), self.times.real)]
+            }
+        }
+    }
+
+    /// A token that lives so long and may call the tool of the form.
+    fn fresh_request(&self, lives: i64) -> IssueRequest {
+        let rules = &self.auth.rules;
+        let opening = rules.policy.tool(&self.call.tool).and_then(|rule| rule.permissions.first());
+        IssueRequest {
+            user_id: "drill".to_owned(),
+            permissions: opening.map(ToString::to_string).into_iter().collect(),
+            // `iat` is a whole second; what is left of the present one is no part of its life.
+            expires: Some(When::In(lives + SECOND).from(self.times.real)),
+            issuer: rules.issuer.as_deref().map(Into::into),
+            audience: rules.audience.as_deref().map(Into::into),
+            ..IssueRequest::default()
+        }
+    }
+
+    /// The token was issued: if a drill waits for it, it begins.
+    pub(super) fn drill_issued(&mut self) -> Vec<Effect> {
+        match (std::mem::take(&mut self.drill.waits), self.selected().cloned()) {
+            (true, Some(entry)) => self.drill_token(&entry),
+            _ => Vec::new(),
+        }
+    }
+
+    fn drill_token(&mut self, entry: &TokenEntry) -> Vec<Effect> {
+        let plan = self.drill.plan();
+        let drill = match Drill::new(&entry.judged.lifetime, plan, self.times.real) {
+            Ok(drill) => drill,
+            Err(error) => {
+                self.complain(error.to_string());
+                return Vec::new();
+            }
+        };
+        let tool = Arc::clone(&self.call.tool);
+        let arguments = match self.call.touched {
+            true => self.call.arguments.text(),
+            false => tools::example(&tool, &self.auth.rules.policy),
+        };
+        let subject = Subject { id: entry.id, jti: entry.judged.jti.clone(), name: self.token_name(entry), tool };
+        self.drill.found = None;
+        self.drill.running = Some(Running { drill, subject, token: Arc::clone(&entry.text), arguments, awaited: None });
+        self.drill_on()
+    }
+
+    /// Makes the next call of the drill, if its time has come.
+    pub(super) fn drill_on(&mut self) -> Vec<Effect> {
+        let Some(due) = self.drill.due() else {
+            return Vec::new();
+        };
+        let id = self.next_id();
+        let now = self.times.real;
+        let Some(running) = &mut self.drill.running else {
+            return Vec::new();
+        };
+        let judged_at = match running.drill.pace() {
+            Pace::Shifted => due,
+            Pace::Real if due <= now => now,
+            Pace::Real => return Vec::new(),
+        };
+        running.awaited = Some(id);
+        let (tool, arguments) = (Arc::clone(&running.subject.tool), running.arguments.clone());
+        let order = Order { tool, arguments, origin: Origin::Drill, judged_at };
+        vec![Effect::Call { id, token: Some(Arc::clone(&running.token)), order }]
+    }
+
+    /// A call came back: if it is the drill's, it is taken in, and the next one is made.
+    pub(super) fn drill_called(&mut self, id: u64, called: &Called) -> Option<Vec<Effect>> {
+        let running = self.drill.running.as_mut().filter(|running| running.awaited == Some(id))?;
+        running.awaited = None;
+        running.drill.saw(called.record.judged_at, &called.decision);
+        if running.drill.next().is_none() {
+            self.end_drill();
+            return Some(Vec::new());
+        }
+        Some(self.drill_on())
+    }
+
+    fn end_drill(&mut self) {
+        let Some(Running { drill, subject, .. }) = self.drill.running.take() else {
+            return;
+        };
+        let report = drill.report();
+        let tool = text::name(&subject.tool, 32);
+        let said = format!("drill of {tool}, {}: {}", count(report.calls, "call"), report.verdict());
+        if report.passed() {
+            self.say(said)
+        } else {
+            self.complain(said)
+        }
+        self.drill.found = Some(Found { subject, report, at: self.times.real });
+    }
+}

@@ -1,0 +1,63 @@
+//! Evidence for a ticket: what is copied, or written to a file.
+
+use super::overlay::Asks;
+use super::{App, Effect};
+use crate::auth::TokenId;
+use crate::lab::evidence::{Evidence, Form};
+
+/// The most calls that go to the clipboard; a file takes all of them.
+const COPIED: usize = 100;
+
+impl App {
+    fn evidence(&self, most: usize, form: Form) -> String {
+        let jti = |id: TokenId| {
+            let entry = self.auth.tokens.iter().find(|entry| entry.id == id);
+            entry.and_then(|entry| entry.judged.jti.clone())
+        };
+        let mut calls: Vec<_> = self.auth.activity.newest().take(most).cloned().collect();
+        calls.reverse();
+        Evidence {
+            at: self.times.real,
+            clock: Some(self.times.judged).filter(|judged| *judged != self.times.real),
+            judged_by: self.judged_by(),
+            left_out: self.auth.activity.len() - calls.len(),
+            calls,
+            drill: self.drill.found.as_ref(),
+            card: self.kit.card.as_ref(),
+            jti: &jti,
+        }
+        .written(form)
+    }
+
+    pub(super) fn copy_evidence(&mut self, form: Form) -> Vec<Effect> {
+        let text = self.evidence(COPIED, form);
+        self.put(Some((text, "evidence".to_owned())))
+    }
+
+    pub(super) fn ask_where_to_put_evidence(&mut self) {
+        self.ask(Asks::EvidenceTo, "");
+    }
+
+    /// Writes the evidence to a file: as JSON Lines where its name says so, otherwise as Markdown.
+    pub(super) fn save_evidence(&mut self, path: &str) -> Vec<Effect> {
+        if path.is_empty() {
+            self.complain("name a file");
+            self.ask_where_to_put_evidence();
+            return Vec::new();
+        }
+        let lines = [".jsonl", ".ndjson", ".json"].iter().any(|end| path.to_lowercase().ends_with(end));
+        let form = if lines { Form::JsonLines } else { Form::Markdown };
+        vec![Effect::WriteNew { path: path.to_owned(), text: self.evidence(usize::MAX, form) }]
+    }
+
+    pub(super) fn written(&mut self, result: Result<String, (String, String)>) -> Vec<Effect> {
+        match result {
+            Ok(path) => self.say(format!("written to {}", crate::text::name(&path, 100))),
+            Err((path, sentence)) => {
+                self.complain(sentence);
+                self.ask(Asks::EvidenceTo, &path);
+            }
+        }
+        Vec::new()
+    }
+}

@@ -1,0 +1,131 @@
+//! The pane of test tokens: the classic ones, made from an identity, and what the gate said to each.
+
+use std::sync::Arc;
+
+use super::msg::{KitFor, Order};
+use super::{App, Called, Effect};
+use crate::auth::{IssueError, NumericDate, Origin};
+use crate::lab::kit::{Identity, KIT, TestToken};
+use crate::lab::score::{Came, Line, Scorecard};
+use crate::text;
+
+/// What the pane of test tokens remembers.
+#[derive(Default)]
+pub struct KitPane {
+    /// The row under the cursor.
+    pub row: usize,
+    /// What the last run found.
+    pub card: Option<Scorecard>,
+    awaited: Option<Run>,
+}
+
+/// A run whose answers are awaited.
+struct Run {
+    id: u64,
+    tool: Arc<str>,
+    at: NumericDate,
+    tokens: Vec<TestToken>,
+}
+
+impl App {
+    /// For whom test tokens are made: for whom the selected token speaks, or else the form of Issue, or else somebody who
+    /// may call the tool.
+    pub fn identity(&self) -> Identity {
+        let selected = self.selected().map(|entry| &entry.judged);
+        if let Some((name, judged)) = selected.and_then(|judged| Some((judged.name.clone()?, judged))) {
+            return Identity { user_id: name, permissions: judged.permissions.clone() };
+        }
+        if !self.issue.user_id.is_empty() {
+            return Identity { user_id: self.issue.user_id.text(), permissions: self.issue.permissions() };
+        }
+        let opening = self.auth.rules.policy.tool(&self.call.tool).and_then(|rule| rule.permissions.first());
+        let permissions = opening.map(ToString::to_string).into_iter().collect();
+        Identity { user_id: "tester".to_owned(), permissions }
+    }
+
+    /// Calls the tool with every test token, made anew for what the clock shows.
+    pub(super) fn run_kit(&mut self) -> Vec<Effect> {
+        self.ask_for_kit(KitFor::Run)
+    }
+
+    /// Puts the test token under the cursor into the list.
+    pub(super) fn make_test_token(&mut self) -> Vec<Effect> {
+        self.ask_for_kit(KitFor::List(Some(self.kit.row)))
+    }
+
+    /// Puts every test token into the list.
+    pub(super) fn make_all_test_tokens(&mut self) -> Vec<Effect> {
+        self.ask_for_kit(KitFor::List(None))
+    }
+
+    fn ask_for_kit(&mut self, purpose: KitFor) -> Vec<Effect> {
+        let (identity, tool, at) = (self.identity(), Arc::clone(&self.call.tool), self.times.judged);
+        vec![Effect::MakeKit { identity, tool, at, purpose }]
+    }
+
+    pub(super) fn kit_made(
+        &mut self,
+        made: Result<Vec<TestToken>, IssueError>,
+        at: NumericDate,
+        purpose: KitFor,
+    ) -> Vec<Effect> {
+        let tokens = match made {
+            Ok(tokens) => tokens,
+            Err(error) => {
+                self.complain(error.to_string());
+                return Vec::new();
+            }
+        };
+        match purpose {
+            KitFor::List(row) => {
+                let named = |token: &TestToken| (Arc::clone(&token.token), Arc::from(token.name));
+                let wanted = tokens.iter().enumerate().filter(|(n, _)| row.is_none_or(|row| row == *n));
+                vec![Effect::AddNamed(wanted.map(|(_, token)| named(token)).collect())]
+            }
+            KitFor::Run => {
+                let id = self.next_id();
+                let tool = Arc::clone(&self.call.tool);
+                let arguments = self.arguments_for(&tool);
+                let order = Order { tool: Arc::clone(&tool), arguments, origin: Origin::Kit, judged_at: at };
+                let texts = tokens.iter().map(|token| Some(Arc::clone(&token.token))).collect();
+                self.kit.awaited = Some(Run { id, tool, at, tokens });
+                vec![Effect::CallEach { id, tokens: texts, order }]
+            }
+        }
+    }
+
+    /// Test tokens were put into the list.
+    pub(super) fn named_added(&mut self, numbers: &[u64]) -> Vec<Effect> {
+        if let Some(first) = numbers.first() {
+            self.selected = Some(*first);
+            self.refresh();
+            let names = text::words::count(numbers.len(), "test token");
+            self.say(format!("{names} put into the list; {} is selected", KIT[self.kit.row].name));
+            if numbers.len() > 1 {
+                self.say(format!("{names} put into the list"));
+            }
+        }
+        Vec::new()
+    }
+
+    pub(super) fn called_each(&mut self, id: u64, calls: Vec<Called>) -> Vec<Effect> {
+        let Some(Run { tool, at, tokens, .. }) = self.kit.awaited.take_if(|run| run.id == id) else {
+            return self.everyone_called(id, calls);
+        };
+        let line = |(token, called): (&TestToken, Called)| {
+            let decision = &called.decision;
+            let (code, sentence) = (decision.code().to_owned(), decision.sentence());
+            Line::new(token, Came { code, sentence, answer: called.outcome.answer().to_string() })
+        };
+        let lines: Vec<Line> = tokens.iter().zip(calls).map(line).collect();
+        let card = Scorecard { tool: tool.to_string(), at, lines };
+        let said = format!("test tokens: {}", card.summary());
+        if card.passed() {
+            self.say(said)
+        } else {
+            self.complain(said)
+        }
+        self.kit.card = Some(card);
+        Vec::new()
+    }
+}

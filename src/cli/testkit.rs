@@ -1,0 +1,94 @@
+//! `portcullis testkit`: the classic test tokens as JSON lines, or what the gate says to each.
+
+use std::io::{self, Write};
+
+use serde_json::json;
+
+use super::options::TestkitArgs;
+use super::paint::{Paint, bad, good};
+use super::{CliError, Exit, Ground, Headless, json};
+use crate::auth::{NumericDate, Origin, TokenId};
+use crate::gate::{AuthenticatedMcpServer, CallRequest, random_number};
+use crate::lab::kit::{Identity, TestToken, make};
+use crate::lab::score::{Came, Line, Scorecard};
+use crate::text::{self, padded};
+use crate::tools::{self, Given};
+
+/// Makes the tokens, and calls a tool with each if that is asked for; good if the gate said what it must.
+pub fn run(
+    on: &mut Headless<'_>,
+    args: &TestkitArgs,
+    ground: &Ground,
+    json: bool,
+    paint: Paint,
+) -> Result<Exit, CliError> {
+    let gate = ground.gate(true)?;
+    let rules = gate.shared().rules();
+    let first = || rules.policy.tools().first().map(|rule| rule.name.to_string());
+    let tool = args
+        .tool
+        .clone()
+        .or_else(first)
+        .ok_or_else(|| CliError::Usage("the policy has no tool; name one with --tool".to_owned()))?;
+    let opening = || rules.policy.tool(&tool).and_then(|rule| rule.permissions.first()).map(ToString::to_string);
+    let permissions = match args.permissions.is_empty() {
+        true => opening().into_iter().collect(),
+        false => args.permissions.clone(),
+    };
+    let identity = Identity { user_id: args.user.clone(), permissions };
+    let now = ground.now();
+    let tokens = make(&rules, &identity, &tool, random_number()?, now)?;
+    if !args.run {
+        tokens.iter().try_for_each(|token| print(on.out, token))?;
+        return Ok(Exit::Good);
+    }
+    let card = judged(&gate, &tokens, &tool, now);
+    on.known = if card.passed() { Exit::Good } else { Exit::Forbidden };
+    match json {
+        true => card.lines.iter().try_for_each(|line| json::line(on.out, &line.json(&card)))?,
+        false => show(on.out, &card, paint)?,
+    }
+    Ok(on.known)
+}
+
+fn print(out: &mut dyn Write, token: &TestToken) -> io::Result<()> {
+    let TestToken { name, what, expected, jti, token } = token;
+    let id = TokenId::of(token).to_string();
+    let line = json!({
+        "name": name, "what": what, "expected": expected, "token_id": id, "jti": jti, "token": **token,
+    });
+    json::line(out, &line)
+}
+
+/// Calls the tool with each token.
+fn judged(gate: &AuthenticatedMcpServer, tokens: &[TestToken], tool: &str, now: NumericDate) -> Scorecard {
+    let arguments = tools::example(tool, &gate.shared().rules().policy);
+    let lines = tokens.iter().map(|token| {
+        let called = gate.call(&CallRequest {
+            token: Some(&token.token),
+            tool,
+            arguments: Given::Text(&arguments),
+            origin: Origin::Kit,
+            at: now,
+            judged_at: now,
+        });
+        let (code, sentence) = (called.decision.code().to_owned(), called.decision.sentence());
+        Line::new(token, Came { code, sentence, answer: called.outcome.answer().to_string() })
+    });
+    Scorecard { tool: tool.to_owned(), at: now, lines: lines.collect() }
+}
+
+fn show(out: &mut dyn Write, card: &Scorecard, paint: Paint) -> io::Result<()> {
+    for line in &card.lines {
+        let (sign, style) = if line.passed() { ("✔", good()) } else { ("✘", bad()) };
+        let came = match line.came.code == line.expected {
+            true => line.came.answer.clone(),
+            false => format!("≠ {}: {}", line.came.code, line.came.sentence),
+        };
+        let came = text::display_safe(&came, 400);
+        let name = padded(line.name, 28);
+        writeln!(out, "{} {name} {} {}", paint.styled(sign, style), padded(line.expected, 18), paint.note(&came))?;
+    }
+    let (tool, at) = (text::name(&card.tool, 64), card.at.rfc3339());
+    writeln!(out, "{}, {tool}, judged for {at}", paint.title(&card.summary()))
+}

@@ -1,0 +1,169 @@
+//! What a drill found, in words and as JSON.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::{Pace, Plan, Seen};
+use crate::auth::date::{seconds, twice};
+use crate::auth::{NumericDate, TokenId};
+use crate::text::words::exact;
+
+/// `in real time, every 100ms`.
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.pace, self.fine) {
+            (Pace::Shifted, _) => f.write_str("in shifted time, bisected"),
+            (Pace::Real, false) => write!(f, "in real time, every {}", exact(self.every)),
+            (Pace::Real, true) => {
+                write!(f, "in real time, every {} and finer at the border", exact(self.every))
+            }
+        }
+    }
+}
+
+/// An instant as the token sees it: `exp`, `exp - 250ms`, `exp + 3ms`.
+pub(super) fn from_exp(at: NumericDate, exp: NumericDate) -> String {
+    match at.since(exp) {
+        0 => "exp".to_owned(),
+        by @ ..0 => format!("exp - {}", exact(-by)),
+        by => format!("exp + {}", exact(by)),
+    }
+}
+
+/// What a drill found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Report {
+    /// How it was made.
+    pub plan: Plan,
+    /// The token's `exp`.
+    pub exp: NumericDate,
+    /// The leeway the gate is set to, in microseconds.
+    pub leeway: i64,
+    /// How many calls were made.
+    pub calls: usize,
+    /// The last call that was allowed.
+    pub last_allowed: Option<Seen>,
+    /// The first call that was refused because the token had expired.
+    pub first_refused: Option<Seen>,
+    /// Why it is not as expected. Safe to show.
+    pub fault: Option<String>,
+}
+
+impl Report {
+    /// Whether the gate ended the token's life where it must.
+    pub const fn passed(&self) -> bool {
+        self.fault.is_none() && self.last_allowed.is_some() && self.first_refused.is_some()
+    }
+
+    /// Where the gate must end the token's life.
+    pub fn expected(&self) -> NumericDate {
+        self.exp.plus(self.leeway)
+    }
+
+    /// How far apart the last allowed and the first refused call were, in microseconds.
+    pub fn found_to(&self) -> Option<i64> {
+        Some(self.first_refused.as_ref()?.at.since(self.last_allowed.as_ref()?.at))
+    }
+
+    /// The leeway that was seen lies above the first and at most at the second, in microseconds.
+    pub fn leeway_seen(&self) -> Option<(i64, i64)> {
+        Some((self.last_allowed.as_ref()?.at.since(self.exp), self.first_refused.as_ref()?.at.since(self.exp)))
+    }
+
+    /// It in labelled lines, the same on the screen, in a terminal and in evidence. `time` tells an instant.
+    pub fn lines(&self, time: impl Fn(NumericDate) -> String) -> Vec<(&'static str, String)> {
+        let seen = |seen: &Option<Seen>| match seen {
+            Some(seen) => format!("{}, {}", time(seen.at), from_exp(seen.at, self.exp)),
+            None => "none".to_owned(),
+        };
+        let border = match (self.found_to(), &self.first_refused) {
+            (Some(1), Some(refused)) => format!("exactly {}", from_exp(refused.at, self.exp)),
+            (Some(apart), _) => format!("between the two, {} apart", exact(apart)),
+            _ => "not found".to_owned(),
+        };
+        let leeway = match self.leeway_seen() {
+            Some((above, most)) if above < self.leeway && self.leeway <= most => exact(self.leeway),
+            Some((above, most)) => format!("more than {}, at most {}", exact(above), exact(most)),
+            None => "unknown".to_owned(),
+        };
+        let expected = self.expected();
+        vec![
+            ("expected", format!("{}, {}", time(expected), from_exp(expected, self.exp))),
+            ("last allowed", seen(&self.last_allowed)),
+            ("first refused", seen(&self.first_refused)),
+            ("border", border),
+            ("leeway seen", leeway),
+        ]
+    }
+
+    /// Where a drill under way stands, in words.
+    pub fn so_far(&self, time: impl Fn(NumericDate) -> String) -> String {
+        match (&self.last_allowed, &self.first_refused) {
+            (_, Some(seen)) => format!("refused at {}", time(seen.at)),
+            (Some(seen), None) => format!("allowed at {}; the end is due at {}", time(seen.at), time(self.expected())),
+            (None, None) => format!("waiting; the end is due at {}", time(self.expected())),
+        }
+    }
+
+    /// The verdict in words.
+    pub fn verdict(&self) -> String {
+        match (&self.fault, self.passed()) {
+            (Some(fault), _) => format!("FAILED: {fault}"),
+            (None, true) => "PASSED".to_owned(),
+            (None, false) => "FAILED: no border was found".to_owned(),
+        }
+    }
+}
+
+/// What is drilled.
+#[derive(Clone, Debug)]
+pub struct Subject {
+    /// The token.
+    pub id: TokenId,
+    /// Its `jti`, as it stands in the token.
+    pub jti: Option<String>,
+    /// What it goes by; safe to show.
+    pub name: String,
+    /// The tool that is called.
+    pub tool: Arc<str>,
+}
+
+/// What a drill found, and of what.
+#[derive(Clone, Debug)]
+pub struct Found {
+    /// What was drilled.
+    pub subject: Subject,
+    /// What was found.
+    pub report: Report,
+    /// When it ended.
+    pub at: NumericDate,
+}
+
+impl Found {
+    /// It for scripts; spans are seconds.
+    pub fn json(&self) -> Value {
+        let Self { subject, report, .. } = self;
+        let at = |seen: &Option<Seen>| seen.as_ref().map(|seen| twice(seen.at));
+        let leeway = report.leeway_seen();
+        json!({
+            "passed": report.passed(),
+            "verdict": report.verdict(),
+            "token_id": subject.id.to_string(),
+            "jti": subject.jti,
+            "tool": *subject.tool,
+            "shifted": report.plan.pace == Pace::Shifted,
+            "every": seconds(report.plan.every),
+            "calls": report.calls,
+            "exp": twice(report.exp),
+            "leeway": seconds(report.leeway),
+            "expected": twice(report.expected()),
+            "last_allowed": at(&report.last_allowed),
+            "first_refused": at(&report.first_refused),
+            "found_to": report.found_to().map(seconds),
+            "leeway_above": leeway.map(|(above, _)| seconds(above)),
+            "leeway_most": leeway.map(|(_, most)| seconds(most)),
+        })
+    }
+}

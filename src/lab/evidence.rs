@@ -1,0 +1,193 @@
+//! Evidence for a ticket: calls, a drill and a scorecard, as Markdown or as JSON Lines. Tokens are named by token id and
+//! `jti`, never shown.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::drill::Found;
+use super::score::Scorecard;
+use crate::auth::date::{seconds, twice};
+use crate::auth::{NumericDate, Record, TokenId};
+use crate::text::escape::{ascii_json, markdown};
+use crate::text::words::{exact, took};
+use crate::text::{self, display_safe};
+
+/// What there is to tell. Whoever makes it says by which rules it was judged.
+pub struct Evidence<'a> {
+    /// When it is told.
+    pub at: NumericDate,
+    /// What the clock of decisions shows, where that is not the real time.
+    pub clock: Option<NumericDate>,
+    /// What everything is judged by, in words; safe to show.
+    pub judged_by: Vec<String>,
+    /// How many older calls are left out.
+    pub left_out: usize,
+    /// The calls, oldest first.
+    pub calls: Vec<Arc<Record>>,
+    /// What the last drill found.
+    pub drill: Option<&'a Found>,
+    /// What the last run of the test tokens found.
+    pub card: Option<&'a Scorecard>,
+    /// The `jti` of a token, where it is known.
+    pub jti: &'a dyn Fn(TokenId) -> Option<String>,
+}
+
+/// How evidence is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum Form {
+    Markdown,
+    JsonLines,
+}
+
+impl Evidence<'_> {
+    /// It in a form, with a line break at its end.
+    pub fn written(&self, form: Form) -> String {
+        match form {
+            Form::Markdown => self.markdown(),
+            Form::JsonLines => self.json_lines(),
+        }
+    }
+
+    /// For people: a heading, and a table for each kind.
+    pub fn markdown(&self) -> String {
+        let mut out = format!("## Evidence of {}\n", self.at.rfc3339());
+        if let Some(clock) = self.clock {
+            let by = exact(clock.since(self.at));
+            let _ = writeln!(out, "\n**The clock was not the real one**: it showed {} ({by} away).", clock.rfc3339());
+        }
+        if !self.judged_by.is_empty() {
+            let _ = writeln!(out, "\nJudged by: {}", markdown(&self.judged_by.join(", ")));
+        }
+        if let Some(found) = self.drill {
+            out = out + "\n" + &drill_markdown(found);
+        }
+        if let Some(card) = self.card {
+            out = out + "\n" + &card_markdown(card);
+        }
+        if !self.calls.is_empty() {
+            self.calls_markdown(&mut out);
+        }
+        out
+    }
+
+    fn calls_markdown(&self, out: &mut String) {
+        out.push_str(
+            "\n### Calls\n\n| time | judged for | by | token | jti | user | tool | decision | reason | why | took |\n",
+        );
+        out.push_str("|---|---|---|---|---|---|---|---|---|---|---|\n");
+        for record in &self.calls {
+            let judged = match record.judged_at == record.at {
+                true => "real time".to_owned(),
+                false => record.judged_at.rfc3339(),
+            };
+            let id = record.token_id.map_or_else(|| "none".to_owned(), |id| id.to_string());
+            let jti = record.token_id.and_then(self.jti).unwrap_or_default();
+            let decision = &record.decision;
+            let cells = [
+                record.at.rfc3339(),
+                judged,
+                record.origin.word().to_owned(),
+                id,
+                text::name(&jti, 64),
+                decision.subject.as_deref().map(|name| text::name(name, 64)).unwrap_or_default(),
+                text::name(&record.tool, 64),
+                decision.verdict().word().to_owned(),
+                decision.code().to_owned(),
+                record.trouble.as_deref().map_or_else(|| decision.sentence(), str::to_owned),
+                took(record.took),
+            ];
+            row(out, &cells);
+        }
+        if self.left_out > 0 {
+            let _ = writeln!(out, "\n{} older ones are left out.", self.left_out);
+        }
+    }
+
+    /// For scripts: one object a line, each with its `kind`.
+    pub fn json_lines(&self) -> String {
+        let head = json!({
+            "at": twice(self.at),
+            "clock": self.clock.map(twice),
+            "judged_by": self.judged_by,
+            "left_out": self.left_out,
+        });
+        let calls = self.calls.iter().map(|record| ("call", self.call_json(record)));
+        let found = self.drill.map(|found| ("drill", found.json()));
+        let lines = self.card.into_iter().flat_map(|card| card.lines.iter().map(|line| ("test", line.json(card))));
+        let all = std::iter::once(("evidence", head)).chain(found).chain(lines).chain(calls);
+        all.fold(String::new(), |mut out, (kind, value)| {
+            let mut line = json!({ "kind": kind });
+            if let (Value::Object(line), Value::Object(members)) = (&mut line, value) {
+                line.extend(members);
+            }
+            let _ = writeln!(out, "{}", ascii_json(&line.to_string()));
+            out
+        })
+    }
+
+    fn call_json(&self, record: &Record) -> Value {
+        let decision = &record.decision;
+        json!({
+            "at": twice(record.at),
+            "judged_for": twice(record.judged_at),
+            "real_time": record.judged_at == record.at,
+            "origin": record.origin.word(),
+            "token_id": record.token_id.map(|id| id.to_string()),
+            "jti": record.token_id.and_then(self.jti),
+            "subject": decision.subject,
+            "tool": &*record.tool,
+            "arguments": &*record.arguments,
+            "answer": &*record.answer,
+            "decision": decision.verdict().word().to_lowercase(),
+            "reason": decision.reason().map(crate::auth::Reason::code),
+            "sentence": decision.sentence(),
+            "trouble": record.trouble,
+            "took": seconds(i64::try_from(record.took.as_micros()).unwrap_or(i64::MAX)),
+        })
+    }
+}
+
+/// A drill as Markdown.
+pub fn drill_markdown(found: &Found) -> String {
+    let Found { subject, report, at } = found;
+    let mut out = format!("### Expiry drill: {}\n\n| | |\n|---|---|\n", markdown(&report.verdict()));
+    let jti = subject.jti.as_deref().map_or_else(|| "none".to_owned(), |jti| text::name(jti, 64));
+    let rows = [
+        ("token", format!("{}, jti {jti}, {}", subject.id, subject.name)),
+        ("tool", text::name(&subject.tool, 64)),
+        ("made", format!("{}, {}, ended {}", report.plan, text::words::count(report.calls, "call"), at.rfc3339())),
+    ];
+    let lines = report.lines(NumericDate::rfc3339);
+    for (label, said) in rows.into_iter().chain(lines) {
+        row(&mut out, &[label.to_owned(), said]);
+    }
+    out
+}
+
+/// A scorecard as Markdown.
+pub fn card_markdown(card: &Scorecard) -> String {
+    let (tool, at) = (markdown(&text::name(&card.tool, 64)), card.at.rfc3339());
+    let mut out = format!("### Test tokens: {}\n\nTool {tool}, judged for {at}.\n\n", card.summary());
+    out.push_str("| | test token | token | jti | expected | came | answer |\n|---|---|---|---|---|---|---|\n");
+    for line in &card.lines {
+        let cells = [
+            if line.passed() { "✔" } else { "✘" }.to_owned(),
+            line.name.to_owned(),
+            line.token_id.to_string(),
+            line.jti.clone(),
+            line.expected.to_owned(),
+            line.came.code.clone(),
+            line.came.answer.clone(),
+        ];
+        row(&mut out, &cells);
+    }
+    out
+}
+
+fn row(out: &mut String, cells: &[String]) {
+    let cells: Vec<String> = cells.iter().map(|text| markdown(&display_safe(text, 512))).collect();
+    let _ = writeln!(out, "| {} |", cells.join(" | "));
+}

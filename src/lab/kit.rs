@@ -1,0 +1,220 @@
+//! The classic test tokens: each made from the same identity, each with what a sound gate must say to it.
+
+use std::fmt;
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::{Value, json};
+
+use crate::auth::{IssueError, Key, KeyOrigin, NumericDate, Rules, token};
+use crate::text::words::SECOND;
+
+/// For whom the tokens are made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// Who they speak for.
+    pub user_id: String,
+    /// What they hold.
+    pub permissions: Vec<String>,
+}
+
+/// A kind of test token.
+pub struct Kind {
+    /// What it is called.
+    pub name: &'static str,
+    /// What was done to it, as a phrase.
+    pub what: &'static str,
+    /// What a sound gate must say: a reason's code, or `allowed` as far as the policy allows.
+    pub expected: &'static str,
+    make: fn(&Maker<'_>) -> String,
+}
+
+const fn kind(name: &'static str, expected: &'static str, what: &'static str, make: fn(&Maker<'_>) -> String) -> Kind {
+    Kind { name, what, expected, make }
+}
+
+/// Every test token, in the order in which they are made and called.
+pub const KIT: [Kind; 17] = [
+    kind("good", "allowed", "as it is issued", |m| m.signed(HS256, &m.claims())),
+    kind("expired a second ago", "expired", "exp lies a second back, and the leeway too", |m| {
+        m.signed(HS256, &m.with("exp", json!(m.now - 1 - m.leeway)))
+    }),
+    kind("expires in 10 s", "allowed", "exp is 10 seconds ahead", |m| {
+        m.signed(HS256, &m.with("exp", json!(m.now + 10)))
+    }),
+    kind("not yet valid", "not_yet_valid", "nbf is 30 seconds ahead, and the leeway too", |m| {
+        m.signed(HS256, &m.with("nbf", json!(m.now + 30 + m.leeway)))
+    }),
+    kind("no exp", "claim_missing", "it would live for ever", |m| m.signed(HS256, &m.without("exp"))),
+    kind("exp in milliseconds", "claim_invalid", "exp is 1000 times as large", |m| {
+        m.signed(HS256, &m.with("exp", json!((m.now + 3600) * 1000)))
+    }),
+    kind("wrong key", "bad_signature", "signed with another secret", |m| m.signed_by_another()),
+    kind("alg none", "algorithm_refused", "alg is none, the signature is empty", |m| {
+        m.signed(r#"{"alg":"none","typ":"JWT"}"#, &m.claims())
+            .rsplit_once('.')
+            .map_or_else(String::new, |(s, _)| format!("{s}."))
+    }),
+    kind("flipped payload", "bad_signature", "another user_id under the old signature", |m| {
+        m.resigned(&m.with("user_id", json!(format!("{}2", m.identity.user_id))))
+    }),
+    kind("elevated permissions", "bad_signature", "every permission under the old signature", |m| {
+        m.resigned(&m.with("permissions", json!(m.everything())))
+    }),
+    kind("duplicate claim", "malformed", "user_id stands twice", |m| {
+        m.signed(HS256, &m.claims().replacen('{', r#"{"user_id":"somebody else","#, 1))
+    }),
+    kind("missing user_id", "claim_missing", "it speaks for nobody", |m| m.signed(HS256, &m.without("user_id"))),
+    kind("permissions of a wrong type", "claim_invalid", "permissions is a string", |m| {
+        m.signed(HS256, &m.with("permissions", json!(m.everything().join(" "))))
+    }),
+    kind("crit", "header_refused", "the header asks for an extension (RFC 7515 §4.1.11)", |m| {
+        m.signed(r#"{"alg":"HS256","typ":"JWT","crit":["exp"]}"#, &m.claims())
+    }),
+    kind("truncated signature", "bad_signature", "only half of the signature", |m| m.truncated()),
+    kind("RS256 over an HMAC", "algorithm_refused", "alg is RS256, the signature our HMAC", |m| {
+        m.signed(r#"{"alg":"RS256","typ":"JWT"}"#, &m.claims())
+    }),
+    kind("huge", "too_large", "a claim of 8 KiB", |m| {
+        m.signed(HS256, &m.with("padding", json!("x".repeat(token::MAX_BYTES))))
+    }),
+];
+
+const HS256: &str = r#"{"alg":"HS256","typ":"JWT"}"#;
+
+/// A secret that is nobody's.
+const ANOTHER: &[u8] = b"another secret, which signs nothing but test tokens";
+
+/// A test token. It holds a token, so its `Debug` tells only the name.
+#[derive(Clone)]
+pub struct TestToken {
+    /// What it is called.
+    pub name: &'static str,
+    /// What was done to it, as a phrase.
+    pub what: &'static str,
+    /// The token.
+    pub token: Arc<str>,
+    /// Its `jti`.
+    pub jti: String,
+    /// What a sound gate must say: a reason's code, or `allowed`.
+    pub expected: &'static str,
+}
+
+impl fmt::Debug for TestToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TestToken").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// What every token is made from.
+struct Maker<'a> {
+    rules: &'a Rules,
+    key: &'a Key,
+    identity: &'a Identity,
+    jti: String,
+    /// In seconds.
+    now: i64,
+    /// In seconds.
+    leeway: i64,
+}
+
+impl Maker<'_> {
+    /// The claims of a good token, as JSON.
+    fn claims(&self) -> String {
+        self.members(|_| true).to_string()
+    }
+
+    fn with(&self, name: &str, value: Value) -> String {
+        let mut claims = self.members(|_| true);
+        claims[name] = value;
+        claims.to_string()
+    }
+
+    fn without(&self, name: &str) -> String {
+        self.members(|member| member != name).to_string()
+    }
+
+    fn members(&self, keep: impl Fn(&str) -> bool) -> Value {
+        let all = [
+            ("user_id", json!(self.identity.user_id)),
+            ("permissions", json!(self.identity.permissions)),
+            ("iat", json!(self.now)),
+            ("exp", json!(self.now + 3600)),
+            ("jti", json!(self.jti)),
+            ("iss", json!(self.rules.issuer)),
+            ("aud", json!(self.rules.audience)),
+        ];
+        all.into_iter().filter(|(name, value)| keep(name) && !value.is_null()).map(|(n, v)| (n.to_owned(), v)).collect()
+    }
+
+    /// The identity's permissions and every one of the policy.
+    fn everything(&self) -> Vec<&str> {
+        let policy = self.rules.policy.permissions().iter().map(|permission| &**permission);
+        let mut all: Vec<&str> = self.identity.permissions.iter().map(String::as_str).chain(policy).collect();
+        all.dedup();
+        all
+    }
+
+    fn signed(&self, header: &str, payload: &str) -> String {
+        seal(self.key, header, payload, usize::MAX)
+    }
+
+    /// Another payload under the signature of the good token.
+    fn resigned(&self, payload: &str) -> String {
+        let good = self.signed(HS256, &self.claims());
+        let signature = good.rsplit('.').next().unwrap_or_default();
+        format!("{}.{}.{signature}", URL_SAFE_NO_PAD.encode(HS256), URL_SAFE_NO_PAD.encode(payload))
+    }
+
+    fn truncated(&self) -> String {
+        seal(self.key, HS256, &self.claims(), 16)
+    }
+
+    fn signed_by_another(&self) -> String {
+        // A constant that is a good key.
+        Key::new(ANOTHER, KeyOrigin::Program)
+            .map(|key| seal(&key, HS256, &self.claims(), usize::MAX))
+            .unwrap_or_default()
+    }
+}
+
+/// Header and payload under as many bytes of their HMAC as are wanted.
+fn seal(key: &Key, header: &str, payload: &str, bytes: usize) -> String {
+    let signed = format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(payload));
+    let mac = key.mac(&signed);
+    let signature = mac.get(..bytes).unwrap_or(&mac);
+    format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature))
+}
+
+/// The test tokens for an identity that calls a tool at `now`. The `jti` of each is a number of its own, counted from
+/// the caller's random one.
+pub fn make(
+    rules: &Rules,
+    identity: &Identity,
+    tool: &str,
+    number: u128,
+    now: NumericDate,
+) -> Result<Vec<TestToken>, IssueError> {
+    let key = rules.keys.signing().ok_or(IssueError::NoKey)?;
+    if identity.user_id.is_empty() {
+        return Err(IssueError::NoUser);
+    }
+    // What the policy says to a token that passes.
+    let rule = rules.policy.tool(tool);
+    let granted = rule.and_then(|rule| rules.policy.grant(&identity.permissions, rule));
+    let passing = match (rule, granted) {
+        (None, _) => "unknown_tool",
+        (Some(_), None) => "permission_missing",
+        (Some(_), Some(_)) => "allowed",
+    };
+    let made = (0u128..).zip(&KIT).map(|(n, kind)| {
+        let jti = format!("{:032x}", number.wrapping_add(n));
+        let (now, leeway) = (now.seconds(), rules.leeway.micros() / SECOND);
+        let maker = Maker { rules, key, identity, jti, now, leeway };
+        let token = (kind.make)(&maker).into();
+        let expected = if kind.expected == "allowed" { passing } else { kind.expected };
+        TestToken { name: kind.name, what: kind.what, token, jti: maker.jti, expected }
+    });
+    Ok(made.collect())
+}

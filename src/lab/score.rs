@@ -1,0 +1,105 @@
+//! The scorecard: what the gate said to each test token, held against what it must say.
+
+use serde_json::{Value, json};
+
+use super::kit::TestToken;
+use crate::auth::date::twice;
+use crate::auth::decision::REASONS;
+use crate::auth::{NumericDate, TokenId, Verdict};
+
+/// What came of a call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Came {
+    /// The code of the decision.
+    pub code: String,
+    /// Its sentence; safe to show.
+    pub sentence: String,
+    /// The answer, as JSON text.
+    pub answer: String,
+}
+
+/// One test token on the card.
+#[derive(Clone, Debug)]
+pub struct Line {
+    /// What it is called.
+    pub name: &'static str,
+    /// What was done to it, as a phrase.
+    pub what: &'static str,
+    /// The token.
+    pub token_id: TokenId,
+    /// Its `jti`.
+    pub jti: String,
+    /// The code that had to come.
+    pub expected: &'static str,
+    /// What came.
+    pub came: Came,
+}
+
+impl Line {
+    /// A token and what came of it.
+    pub fn new(token: &TestToken, came: Came) -> Self {
+        let TestToken { name, what, expected, .. } = *token;
+        Self { name, what, token_id: TokenId::of(&token.token), jti: token.jti.clone(), expected, came }
+    }
+
+    /// Whether the reason is the expected one, and the answer is the one that goes with it.
+    pub fn passed(&self) -> bool {
+        self.came.code == self.expected && answers(verdict_of(self.expected), &self.came.answer)
+    }
+
+    /// It for scripts.
+    pub fn json(&self, card: &Scorecard) -> Value {
+        json!({
+            "name": self.name,
+            "passed": self.passed(),
+            "expected": self.expected,
+            "came": self.came.code,
+            "sentence": self.came.sentence,
+            "answer": serde_json::from_str::<Value>(&self.came.answer).unwrap_or_default(),
+            "tool": card.tool,
+            "token_id": self.token_id.to_string(),
+            "jti": self.jti,
+            "judged_for": twice(card.at),
+        })
+    }
+}
+
+/// What a decision with this code makes of a call.
+fn verdict_of(code: &str) -> Verdict {
+    REASONS.iter().find(|row| row.code == code).map_or(Verdict::Allowed, |row| row.verdict())
+}
+
+/// Whether an answer is one that such a verdict leads to. What an allowed tool answers is its own matter.
+fn answers(verdict: Verdict, answer: &str) -> bool {
+    let error =
+        serde_json::from_str::<Value>(answer).ok().and_then(|answer| Some(answer.get("error")?.as_str()?.to_owned()));
+    match verdict {
+        Verdict::Allowed => !matches!(error.as_deref(), Some("unauthorized" | "forbidden")),
+        Verdict::Forbidden => error.as_deref() == Some("forbidden"),
+        Verdict::Unauthorized => error.as_deref() == Some("unauthorized"),
+    }
+}
+
+/// What came of all of them.
+#[derive(Clone, Debug)]
+pub struct Scorecard {
+    /// The tool that was called.
+    pub tool: String,
+    /// The instant it was judged for.
+    pub at: NumericDate,
+    /// One line a token, in the order of the kit.
+    pub lines: Vec<Line>,
+}
+
+impl Scorecard {
+    /// Whether every line passed.
+    pub fn passed(&self) -> bool {
+        self.lines.iter().all(Line::passed)
+    }
+
+    /// `17 of 17 as expected`.
+    pub fn summary(&self) -> String {
+        let passed = self.lines.iter().filter(|line| line.passed()).count();
+        format!("{passed} of {} as expected", self.lines.len())
+    }
+}

@@ -1,0 +1,35 @@
+//! Text put into other formats, where it must stay nothing but text.
+
+use std::borrow::Cow;
+use std::fmt::Write as _;
+
+/// A text as a cell of a Markdown table shows it: nothing in it is a link, a picture, somebody's name, or the end of the
+/// cell. It has passed `display_safe`.
+pub fn markdown(text: &str) -> String {
+    // Addresses become links by themselves, escaped or not; in code nothing does.
+    if text.contains(['.', ':', '/', '@']) {
+        let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or(0);
+        let (fence, blank) = ("`".repeat(longest + 1), if longest > 0 { " " } else { "" });
+        return format!("{fence}{blank}{}{blank}{fence}", text.replace('|', "\\|"));
+    }
+    let special = |c: char| c.is_ascii_punctuation() && !matches!(c, ',' | '-');
+    text.chars().flat_map(|c| special(c).then_some('\\').into_iter().chain([c])).collect()
+}
+
+/// A JSON text in printable ASCII: what is beyond it stands in strings, where an escape says the same; only line breaks
+/// and tabs stand between the parts, where a space does.
+pub fn ascii_json(json: &str) -> Cow<'_, str> {
+    // No early end: so the compiler looks at many bytes at once.
+    if json.bytes().fold(true, |so_far, b| so_far & (0x20..0x7f).contains(&b)) {
+        return Cow::Borrowed(json);
+    }
+    let mut text = String::with_capacity(json.len() + 64);
+    for c in json.chars() {
+        match c {
+            '\n' | '\r' | '\t' => text.push(' '),
+            '\u{20}'..='\u{7e}' => text.push(c),
+            _ => c.encode_utf16(&mut [0; 2]).iter().for_each(|unit| _ = write!(text, "\\u{unit:04x}")),
+        }
+    }
+    Cow::Owned(text)
+}

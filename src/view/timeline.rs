@@ -1,0 +1,213 @@
+//! The Timeline pane: each token a bar on one axis of time, the clock a line through all of them, and in words what the
+//! token under the cursor is at the cursor's instant. Only the rows that show are drawn.
+
+use ratatui::layout::Rect;
+use ratatui::text::{Line, Span};
+
+use super::canvas::{Canvas, below, bottom, right_of, top};
+use super::theme::Meaning;
+use super::widget::{choice, labelled, state};
+use crate::app::timeline::Axis;
+use crate::app::{Field, Target};
+use crate::auth::{Judged, NumericDate, Phase, Standing, TokenEntry};
+use crate::text;
+use crate::text::words::{DAY, elapsed, remaining};
+
+pub fn title(canvas: &Canvas) -> String {
+    canvas.app.auth.tokens.len().to_string()
+}
+
+/// Columns of a row beside its bar.
+struct Shape {
+    name: u16,
+    state: u16,
+}
+
+pub fn render(canvas: &mut Canvas, area: Rect) {
+    canvas.target(area, Target::Field(Field::Bars));
+    let shape = match area.width {
+        ..50 => Shape { name: 10, state: 0 },
+        50..90 => Shape { name: 14, state: 13 },
+        _ => Shape { name: 20, state: 18 },
+    };
+    let bars = area.width.saturating_sub(2 + shape.name + shape.state + 1);
+    let axis = canvas.app.axis(usize::from(bars));
+    canvas.drawn.axis = Some(axis);
+    let now = canvas.app.times.judged;
+    // The line of the clock moves by whole columns.
+    canvas.drawn.changes_in(axis.scale - now.since(axis.from).rem_euclid(axis.scale));
+    heads(canvas, right_of(top(area, 1), 2 + shape.name), &axis);
+    let foot = if area.height > 6 { 3 } else { 2 };
+    rows(canvas, below(Rect { height: area.height.saturating_sub(foot), ..area }, 1), &shape, &axis);
+    feet(canvas, bottom(area, foot), &axis);
+}
+
+/// The times of some columns.
+fn heads(canvas: &mut Canvas, area: Rect, axis: &Axis) {
+    let is_long = axis.end().since(axis.from) > DAY;
+    let told = |at| if is_long { canvas.app.date(at) } else { canvas.app.time(at) };
+    let width = text::width(&told(axis.from)) + 1;
+    // At round times: every tenth, fifteenth … column.
+    let step = [10, 15, 20, 30].into_iter().find(|step| *step > width).unwrap_or(60);
+    let span = axis.scale.saturating_mul(i64::try_from(step).unwrap_or(60));
+    let first = (0..step).find(|column| axis.instant(*column).micros().rem_euclid(span) == 0).unwrap_or(0);
+    for column in (first..axis.columns).step_by(step).take_while(|column| column + width <= axis.columns) {
+        let label = canvas.span(format!("╷{}", told(axis.instant(column))), Meaning::Hint);
+        canvas.line(right_of(area, u16::try_from(column).unwrap_or(0)), label);
+    }
+}
+
+fn rows(canvas: &mut Canvas, area: Rect, shape: &Shape, axis: &Axis) {
+    let total = canvas.app.auth.tokens.len() + 1;
+    let scrolls = total > usize::from(area.height);
+    let rows = usize::from(area.height) - usize::from(scrolls);
+    let selected = canvas.app.selected_row();
+    let window = canvas.drawn.bars.around(selected, rows, total);
+    canvas.drawn.bars = window;
+    for row in window.first..total.min(window.first + rows) {
+        let place = Rect { y: area.y + u16::try_from(row - window.first).unwrap_or(0), height: 1, ..area };
+        draw_row(canvas, place, shape, axis, row, row == selected);
+    }
+    if scrolls {
+        canvas.part(area, window, total);
+    }
+}
+
+fn draw_row(canvas: &mut Canvas, place: Rect, shape: &Shape, axis: &Axis, row: usize, here: bool) {
+    let entry = row.checked_sub(1).and_then(|n| canvas.app.auth.tokens.get(n)).cloned();
+    let name = entry.as_ref().map_or_else(|| text::NO_TOKEN.to_owned(), |entry| canvas.app.token_name(entry));
+    let focused = canvas.app.focus.field == Some(Field::Bars) && canvas.app.overlays.is_empty();
+    let meaning = match (here, focused) {
+        (true, true) => Meaning::Selected,
+        (true, false) => Meaning::Title,
+        _ => Meaning::Plain,
+    };
+    let marker = canvas.span(if here { "▸ " } else { "  " }, Meaning::Focused);
+    let name = text::fit(&name, usize::from(shape.name) - 1);
+    canvas.line(place, Line::from(vec![marker, canvas.span(name, meaning)]));
+    let bars = Rect { width: u16::try_from(axis.columns).unwrap_or(0), ..right_of(place, 2 + shape.name) };
+    let line = bar(canvas, entry.as_ref(), axis, here);
+    canvas.line(bars, line);
+    canvas.target(place, Target::Bar(row, usize::from(bars.x)));
+    if let Some(entry) = entry.filter(|_| shape.state > 0) {
+        let (words, meaning) = state(canvas, &entry.judged);
+        let words = canvas.span(words, meaning);
+        canvas.line(right_of(place, place.width - shape.state), words);
+    }
+}
+
+/// A token's life: `·` before it may be used, `█` alive, `▒` only by the leeway, `-` where its times are not to be believed.
+fn bar(canvas: &Canvas, entry: Option<&TokenEntry>, axis: &Axis, here: bool) -> Line<'static> {
+    let now = axis.column(canvas.app.times.judged);
+    let cursor = axis.column(canvas.app.cursor_instant()).filter(|_| here && canvas.app.timeline.cursor.is_some());
+    let cells = (0..axis.columns).map(|column| {
+        let (sign, meaning) = entry.map_or((' ', Meaning::Plain), |entry| piece(&entry.judged, axis, column));
+        match () {
+            () if Some(column) == cursor => ('┊', Meaning::Selected),
+            () if Some(column) == now => ('┃', Meaning::Focused),
+            () => (sign, meaning),
+        }
+    });
+    let mut spans: Vec<Span<'static>> = Vec::new();
+    let mut run = (String::new(), Meaning::Plain);
+    for (sign, meaning) in cells {
+        if meaning != run.1 && !run.0.is_empty() {
+            spans.push(canvas.span(std::mem::take(&mut run.0), run.1));
+        }
+        run.0.push(sign);
+        run.1 = meaning;
+    }
+    spans.push(canvas.span(run.0, run.1));
+    Line::from(spans)
+}
+
+/// What a token is in the time of a column. Alive for a part of it is alive: no life is too short to be seen.
+fn piece(judged: &Judged, axis: &Axis, column: usize) -> (char, Meaning) {
+    let (from, to) = (axis.instant(column), axis.instant(column + 1));
+    let life = &judged.lifetime;
+    let starts = |at: NumericDate| at >= from && at < to;
+    let begins = [life.iat, life.nbf].into_iter().flatten().min();
+    if life.exp.is_none() && begins.is_none() {
+        return (' ', Meaning::Plain);
+    }
+    let instants =
+        [from].into_iter().chain(life.borders().filter(|at| starts(*at))).chain(life.iat.filter(|at| starts(*at)));
+    let rank = |at: NumericDate| match life.phase(at) {
+        _ if begins.is_some_and(|begin| at < begin.min(life.nbf.unwrap_or(begin))) => 0,
+        Phase::Live { .. } | Phase::Endless => 3,
+        Phase::Grace { .. } | Phase::Early { .. } => 2,
+        Phase::NotYet { .. } => 1,
+        Phase::Expired { .. } => 0,
+    };
+    let is_sound = judged.held(life.nbf.or(life.iat).unwrap_or(from)).is_some() || is_timely(judged, from);
+    match instants.map(rank).max().unwrap_or(0) {
+        0 => (' ', Meaning::Plain),
+        1 => ('·', Meaning::Hint),
+        _ if !is_sound => ('-', Meaning::Hint),
+        2 => ('▒', Meaning::Expired),
+        _ => ('█', Meaning::Ok),
+    }
+}
+
+/// Whether nothing but the time may speak against a token.
+fn is_timely(judged: &Judged, at: NumericDate) -> bool {
+    matches!(judged.standing(at), Standing::Valid(_) | Standing::OutOfTime(..))
+}
+
+/// The token under the cursor in words, and what the signs mean.
+fn feet(canvas: &mut Canvas, area: Rect, axis: &Axis) {
+    let at = canvas.app.cursor_instant();
+    let is_set = canvas.app.timeline.cursor.is_some();
+    let told = canvas.app.selected().map(|entry| told_at(&entry.judged, at));
+    let (words, holds, meaning) = told.unwrap_or_else(|| ("no token".to_owned(), i64::MAX, Meaning::Hint));
+    if !is_set {
+        canvas.drawn.changes_in(holds.min(1_000_000 - at.micros().rem_euclid(1_000_000)));
+    }
+    let named = if is_set { "at" } else { "now" };
+    let at = if is_set { at } else { NumericDate::from_seconds(at.seconds()) };
+    let line =
+        vec![canvas.span(format!("{named} {}: ", canvas.app.date(at)), Meaning::Plain), canvas.span(words, meaning)];
+    canvas.line(area, Line::from(line));
+    let rest = below(area, 1);
+    let place = labelled(canvas, rest, Field::Scale);
+    let focused = canvas.app.focus.field == Some(Field::Scale) && canvas.app.overlays.is_empty();
+    let zoom = choice(canvas, &canvas.app.scale_words(axis), focused);
+    canvas.line(place, Line::from(zoom));
+    let signs = match area.width {
+        ..48 => "┃ clock █ alive ▒ leeway · not yet",
+        48..76 => "┃ clock  ┊ cursor  █ alive  ▒ leeway  · not yet",
+        _ => "┃ clock  ┊ cursor  █ alive  ▒ by the leeway  · not yet  - not to be believed",
+    };
+    let signs = canvas.span(signs, Meaning::Hint);
+    canvas.line(below(rest, 1), signs);
+}
+
+/// What a token is at an instant, for how many microseconds the words hold, and what they mean.
+pub fn told_at(judged: &Judged, at: NumericDate) -> (String, i64, Meaning) {
+    match judged.standing(at) {
+        Standing::Valid(phase) => {
+            let (left, how, meaning) = match phase {
+                Phase::Live { left } => (left, "left", Meaning::Ok),
+                Phase::Grace { left } => (left, "left of the leeway", Meaning::Expired),
+                Phase::Early { left } => (left, "to nbf, by the leeway", Meaning::Expired),
+                Phase::NotYet { left } => (left, "to go", Meaning::Expired),
+                Phase::Expired { .. } | Phase::Endless => (0, "", Meaning::Ok),
+            };
+            let shown = remaining(left);
+            (format!("valid, {} {how}", shown.text), shown.holds, meaning)
+        }
+        Standing::OutOfTime(Phase::NotYet { left }, _) => {
+            let shown = remaining(left);
+            (format!("not yet valid, in {}", shown.text), shown.holds, Meaning::Expired)
+        }
+        Standing::OutOfTime(Phase::Expired { ago }, _) => {
+            let shown = elapsed(ago);
+            (format!("expired, {} ago", shown.text), shown.holds, Meaning::Expired)
+        }
+        Standing::OutOfTime(_, reason) | Standing::Invalid(reason) => {
+            (format!("invalid: {}", reason.code()), i64::MAX, Meaning::Denied)
+        }
+        Standing::NotVerified(reason) => (format!("not verified: {}", reason.code()), i64::MAX, Meaning::Hint),
+        Standing::Absent => ("no token".to_owned(), i64::MAX, Meaning::Hint),
+    }
+}

@@ -1,0 +1,91 @@
+//! `drill` and `testkit`.
+
+use rstest::rstest;
+use serde_json::Value;
+
+use super::{Ran, bare, portcullis};
+
+const NOW: &str = "2026-11-22T20:40:00Z";
+
+fn json(text: &str) -> Vec<Value> {
+    text.lines().map(|line| serde_json::from_str(line).expect("a JSON object a line")).collect()
+}
+
+#[rstest]
+#[case("0s", 0.0)]
+#[case("5s", 5.0)]
+fn a_token_of_thirty_days_is_drilled_at_once(#[case] leeway: &str, #[case] seconds: f64) {
+    let options = ["drill", "--shifted", "--ttl", "30d", "--leeway", leeway, "--now", NOW, "read_data"];
+    let out = portcullis(&options).out();
+    for text in ["PASSED", "exactly exp", "leeway seen"] {
+        assert!(out.contains(text), "{out}");
+    }
+    let told = json(&portcullis(&[&options[..], &["--json"]].concat()).out()).remove(0);
+    assert_eq!((told["passed"].as_bool(), told["found_to"].as_f64()), (Some(true), Some(1e-6)), "{told}");
+    assert_eq!(told["leeway_most"].as_f64(), Some(seconds), "{told}");
+    assert_eq!(told["exp"]["rfc3339"], "2026-12-22T20:40:00Z");
+}
+
+#[test]
+fn a_token_that_is_given_is_drilled() {
+    let token = portcullis(&["issue", "user123", "-p", "user", "--now", NOW]).out();
+    let out = portcullis(&["drill", "--shifted", "--now", NOW, "-", "read_data"]).input(token.as_str()).out();
+    assert!(out.contains("user123") && out.contains("2026-11-22T21:40:00Z, exp"), "{out}");
+    assert!(!out.contains("eyJ"), "{out}");
+    // Forbidden or signed by another key: there is no border to be found.
+    for (arguments, secret, reason) in [
+        (&["-", "write_data"][..], super::SECRET, "permission_missing"),
+        (&["-", "read_data"], "another secret", "bad_signature"),
+    ] {
+        let Ran { out, exit, .. } = portcullis(&[&["drill", "--shifted", "--now", NOW], arguments].concat())
+            .env("PORTCULLIS_SECRET", secret)
+            .input(token.as_str())
+            .run();
+        assert!(exit == 4 && out.starts_with("FAILED") && out.contains(reason), "{exit}: {out}");
+    }
+}
+
+#[rstest]
+#[case(&["drill", "read_data"], "no token")]
+#[case(&["drill", "--ttl", "3s", "--now", NOW, "read_data"], "add --shifted")]
+#[case(&["drill", "--ttl", "3s", "--every", "1ms", "read_data"], "an interval is at least 10ms")]
+#[case(&["drill", "--ttl", "3s", "eyJhbGciOiJIUzI1NiJ9.e30.AAAA", "read_data"], "give one of them")]
+#[case(&["drill", "--shifted", "eyJhbGciOiJIUzI1NiJ9.e30.AAAA", "read_data"], "no exp")]
+fn a_drill_that_cannot_be_made_is_told(#[case] arguments: &[&str], #[case] words: &str) {
+    let Ran { err, exit, .. } = portcullis(arguments).run();
+    assert!(exit == 2 && err.contains(words), "{exit}: {err}");
+}
+
+#[test]
+fn the_kit_is_printed_as_json_lines_and_judged_as_it_says() {
+    let kit = json(&portcullis(&["testkit", "user123", "-p", "user", "--now", NOW]).out());
+    assert_eq!(kit.len(), 17);
+    for token in &kit {
+        let name = &token["name"];
+        let text = token["token"].as_str().expect("a token").to_owned();
+        let checked = portcullis(&["check", "--json", "--now", NOW, "-", "read_data"]).input(text).run();
+        let told = json(&checked.out).remove(0);
+        let code = told["reason"].as_str().unwrap_or("allowed");
+        assert_eq!(token["expected"], code, "{name}");
+        assert_eq!(token["token_id"], told["token_id"], "{name}");
+    }
+}
+
+#[test]
+fn the_scorecard_passes_and_shows_no_token() {
+    for options in [&[][..], &["--leeway", "5s"], &["--issuer", "us", "--audience", "them"], &["--tool", "write_data"]]
+    {
+        let out = portcullis(&[&["testkit", "--run"], options].concat()).out();
+        assert!(out.contains("17 of 17 as expected") && !out.contains("eyJ"), "{out}");
+        let lines = json(&portcullis(&[&["testkit", "--run", "--json"], options].concat()).out());
+        assert!(lines.len() == 17 && lines.iter().all(|line| line["passed"] == true && line.get("token").is_none()));
+    }
+}
+
+#[test]
+fn without_a_secret_neither_is_possible() {
+    for arguments in [&["testkit"][..], &["drill", "--shifted", "--ttl", "3s", "read_data"]] {
+        let Ran { err, exit, .. } = bare(arguments).run();
+        assert!(exit == 1 && err.contains("no signing secret"), "{err}");
+    }
+}

@@ -1,0 +1,187 @@
+//! Drills, test tokens, the comparison of two tokens, and evidence, as somebody at the console uses them.
+
+use std::time::Duration;
+
+use portcullis::auth::{Key, KeyOrigin, Leeway, Origin, Rules};
+use portcullis::lab::kit::KIT;
+use portcullis::text::words::SECOND;
+use rstest::rstest;
+
+use crate::desk::{Desk, SECRET, START};
+
+fn lab(leeway: u64) -> Desk {
+    let key = Key::new(SECRET, KeyOrigin::Program).expect("a key");
+    let mut desk = Desk::with(Rules { leeway: Leeway::seconds(leeway), ..Rules::new(key) }, 120, 36);
+    desk.types("user123").keys("Enter F4");
+    desk
+}
+
+#[rstest]
+fn in_shifted_time_a_drill_is_done_at_once_and_exact(#[values(0, 5)] leeway: u64, #[values("3s", "30d")] life: &str) {
+    let mut desk = lab(leeway);
+    desk.keys("F2 Esc 1 Tab Tab Tab Ctrl-U").types(life).keys("Enter F4 Esc 3 Enter");
+    let found = desk.app.drill.found.as_ref().expect("it is done");
+    assert!(found.report.passed() && found.report.found_to() == Some(1), "{}", found.report.verdict());
+    desk.must_show(&["PASSED", if leeway == 0 { "exactly exp" } else { "exactly exp + 5s" }]);
+    // Every call is in the log, under its own name, and says that its time was not the real one.
+    let calls: Vec<_> = desk.app.auth.activity.newest().cloned().collect();
+    assert!(calls.len() > 10 && calls.iter().all(|call| call.origin == Origin::Drill && call.judged_at != call.at));
+    desk.must_show(&["drill", "[clock +"]);
+}
+
+#[test]
+fn in_real_time_a_drill_runs_in_the_background() {
+    let mut desk = lab(0);
+    desk.keys("Esc 3 → Tab Tab Tab → Enter").must_show(&["Enter cancels it", "1 call made"]);
+    // The console is free meanwhile.
+    desk.keys("F2 Alt-4").types("");
+    desk.waits(Duration::from_secs(5));
+    assert_eq!(desk.app.next_deed(), None);
+    desk.keys("F4 Esc 3").must_show(&["PASSED", "first refused 20:40:04Z, exp", "leeway seen   0s"]);
+    let found = desk.app.drill.found.as_ref().expect("it is done");
+    assert!(found.report.found_to().expect("found") <= SECOND / 10);
+    assert!(desk.app.auth.activity.newest().all(|call| call.judged_at == call.at));
+}
+
+#[test]
+fn a_drill_in_real_time_is_not_moved_by_the_clock_that_is_held() {
+    let mut desk = lab(0);
+    desk.keys("Esc 2 PgUp PgUp Esc 3 → Tab Tab Tab → Enter");
+    desk.waits(Duration::from_secs(5));
+    desk.must_show(&["PASSED"]);
+}
+
+#[test]
+fn a_drill_can_be_cancelled() {
+    let mut desk = lab(0);
+    desk.keys("Esc 3 Tab Tab Tab → Enter").must_show(&["Enter cancels it"]);
+    desk.keys("Enter").must_show(&["FAILED: cancelled"]);
+    let calls = desk.calls();
+    desk.waits(Duration::from_secs(7200));
+    assert_eq!(desk.calls(), calls);
+}
+
+#[test]
+fn a_drill_finds_a_gate_that_was_given_another_leeway_meanwhile() {
+    let mut desk = lab(0);
+    desk.keys("Esc 3 → Tab Tab Tab → Enter");
+    let rules = (*desk.gate.shared().rules()).clone();
+    desk.gate.shared().update(|state| state.set_rules(Rules { leeway: Leeway::seconds(2), ..rules }));
+    desk.waits(Duration::from_secs(9));
+    desk.must_show(&["FAILED: allowed too long"]);
+}
+
+#[test]
+fn what_cannot_be_drilled_is_told() {
+    let mut desk = lab(0);
+    desk.keys("Ctrl-↑ Esc 3 Enter").must_show(&["select a token to drill"]);
+    desk.pastes("eyJhbGciOiJIUzI1NiJ9.eyJ1c2VyX2lkIjoiYSJ9.AAAA").keys("F4 Esc 3 Enter");
+    desk.must_show(&["no exp that can be read"]);
+}
+
+#[test]
+fn one_key_calls_with_every_test_token() {
+    for leeway in [0, 5] {
+        let mut desk = lab(leeway);
+        desk.keys("Esc 4 Enter").must_show(&["17 of 17 as expected", "✔ good"]);
+        let card = desk.app.kit.card.as_ref().expect("a card");
+        assert!(card.passed() && card.lines.len() == KIT.len());
+        assert_eq!(desk.calls(), KIT.len());
+        assert!(desk.app.auth.activity.newest().all(|call| call.origin == Origin::Kit));
+        assert_eq!(desk.tokens(), 1, "the list is left alone");
+    }
+}
+
+#[test]
+fn test_tokens_are_made_for_what_the_clock_shows() {
+    let mut desk = lab(0);
+    desk.keys("Esc 2 PgUp PgUp Space Esc 4 Enter").must_show(&["17 of 17 as expected"]);
+    let newest = desk.app.activity_row().expect("a call").clone();
+    assert_eq!((newest.judged_at, newest.at), (START.plus(7200 * SECOND), START));
+}
+
+#[test]
+fn a_forbidden_tool_is_forbidden_to_the_good_token_too() {
+    let mut desk = lab(0);
+    desk.keys("Esc 3 Tab → Esc 4 Enter").must_show(&["17 of 17 as expected", "permission_missing"]);
+}
+
+#[test]
+fn one_test_token_or_all_go_into_the_list() {
+    let mut desk = lab(0);
+    desk.keys("Esc 4 ↓ Space").must_show(&["1 test token put into the list"]);
+    desk.must_show(&["▸ expired a second"]);
+    assert_eq!(desk.tokens(), 2);
+    desk.keys("Ctrl-P").types("every test token").keys("Enter");
+    assert_eq!(desk.tokens(), 2 + KIT.len());
+    desk.must_show(&["17 test tokens put into the list"]);
+    desk.keys("F2 Esc 2 End").must_show(&["▸ huge"]);
+}
+
+#[test]
+fn two_tokens_stand_side_by_side() {
+    let mut desk = lab(0);
+    desk.keys("F2 Esc 1 Tab Space Tab Tab Ctrl-U").types("15m").keys("Shift-Tab Shift-Tab Shift-Tab Enter");
+    desk.keys("Ctrl-↑ Ctrl-D").must_show(&["two tokens", "= user_id", "≠ permissions", "45m earlier", "≠ lives"]);
+    desk.keys("→").must_show(&["≠ permissions"]);
+    desk.keys("Esc Ctrl-↑ Ctrl-D").must_show(&["select a token to compare"]);
+}
+
+#[test]
+fn evidence_names_tokens_and_never_shows_one() {
+    let mut desk = lab(0);
+    let (token, entry) = (desk.token(), desk.app.selected().expect("a token").clone());
+    desk.keys("F2 Alt-4 Enter F4 Esc 3 Enter Esc 4 Enter");
+    let jti = entry.judged.jti.clone().expect("issued tokens have one");
+    for (keys, wanted) in [
+        ("Ctrl-B", ["## Evidence of", "### Expiry drill: PASSED", "### Test tokens: 17 of 17", "### Calls"]),
+        ("Ctrl-P", [r#""kind":"evidence""#, r#""kind":"drill""#, r#""kind":"test""#, r#""kind":"call""#]),
+    ] {
+        desk.keys(keys);
+        if keys == "Ctrl-P" {
+            desk.types("JSON Lines").keys("Enter");
+        }
+        let copied = desk.copied().to_owned();
+        for text in wanted {
+            assert!(copied.contains(text), "{text} is not in {copied}");
+        }
+        assert!(copied.contains(&entry.id.to_string()) && copied.contains(&jti), "{copied}");
+        let signature = token.rsplit('.').next().expect("a signature");
+        assert!(!copied.contains(signature) && !copied.contains("eyJ"), "a token is in {copied}");
+        if keys == "Ctrl-P" {
+            let kinds = copied
+                .lines()
+                .map(|line| serde_json::from_str::<serde_json::Value>(line).expect("JSON")["kind"].clone());
+            assert!(kinds.count() > KIT.len());
+        }
+    }
+    // The panes copy their own part.
+    desk.keys("Esc 4 Ctrl-Y");
+    assert!(desk.copied().starts_with("### Test tokens"));
+    desk.keys("Esc 3 Ctrl-Y");
+    assert!(desk.copied().starts_with("### Expiry drill"));
+}
+
+#[test]
+fn evidence_is_written_to_a_file_that_is_not_there_yet() {
+    let mut desk = lab(0);
+    desk.keys("F2 Alt-4 Enter");
+    let folder = std::env::temp_dir().join(format!("portcullis-evidence-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).expect("a folder");
+    for (name, begins) in [("ticket.md", "## Evidence"), ("ticket.jsonl", "{\"kind\":\"evidence\"")] {
+        let path = folder.join(name);
+        let _ = std::fs::remove_file(&path);
+        let save = |desk: &mut Desk| {
+            desk.keys("Ctrl-P").types("save the evidence").keys("Enter Ctrl-U");
+            desk.pastes(&path.to_string_lossy()).keys("Enter");
+        };
+        save(&mut desk);
+        desk.must_show(&["written to"]);
+        assert!(std::fs::read_to_string(&path).expect("it is there").starts_with(begins));
+        // A second time it asks for another name, and keeps what was typed.
+        save(&mut desk);
+        desk.must_show(&["file exists", "save the evidence"]);
+        desk.keys("Esc");
+    }
+    std::fs::remove_dir_all(&folder).expect("it can be removed");
+}

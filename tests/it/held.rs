@@ -1,0 +1,242 @@
+//! The clock the user holds: what it moves, what it leaves alone, and what is said while it is not the real one.
+
+use std::time::Duration;
+
+use portcullis::app::keymap;
+use portcullis::auth::{Call, Key, KeyOrigin, Leeway, NumericDate, Rules, Standing, Verdict};
+use portcullis::text::words::{DAY, SECOND};
+use rstest::rstest;
+
+use crate::cli::portcullis;
+use crate::desk::{Desk, SECRET, START};
+
+fn with_leeway(seconds: u64, columns: u16, rows: u16) -> Desk {
+    let key = Key::new(SECRET, KeyOrigin::Program).expect("a key");
+    Desk::with(Rules { leeway: Leeway::seconds(seconds), ..Rules::new(key) }, columns, rows)
+}
+
+/// Issues a token for an hour and goes to the Time screen.
+fn lab(columns: u16, rows: u16) -> Desk {
+    let mut desk = Desk::new(columns, rows);
+    desk.types("user123").keys("Enter F4");
+    desk
+}
+
+/// Sets the clock to what a text names.
+fn set(desk: &mut Desk, text: &str) {
+    desk.keys("F4 Esc 2 Tab Tab Ctrl-U").types(text).keys("Enter");
+}
+
+#[rstest]
+fn at_the_border_everybody_agrees(#[values(0, 5)] leeway: u64, #[values("exp - 1s", "exp", "exp + 1s")] at: &str) {
+    for more in ["", " + leeway"] {
+        let mut desk = with_leeway(leeway, 120, 36);
+        desk.types("user123").keys("Enter");
+        let text = format!("{at}{more}");
+        set(&mut desk, &text);
+        let now = desk.app.times.judged;
+        let entry = desk.app.selected().expect("a token").clone();
+        let exp = entry.judged.lifetime.exp.expect("it ends");
+        let lives = now < exp.plus(i64::try_from(leeway).expect("small") * SECOND);
+        let wanted = if lives { Verdict::Allowed } else { Verdict::Unauthorized };
+        // Inspection.
+        let inspection = desk.app.inspection.clone().expect("it is inspected");
+        assert_eq!(matches!(inspection.judged.standing(now), Standing::Valid(_)), lives, "{text}");
+        // Preview, matrix, and the rules themselves.
+        assert_eq!(desk.app.preview().verdict(), wanted, "{text}");
+        let policy = desk.app.auth.rules.policy.clone();
+        let tool = policy.tool("read_data").expect("the lab's tool");
+        assert_eq!(desk.app.matrix_line(1).cell(tool).verdict, wanted, "{text}");
+        let token = Some(&*entry.text);
+        assert_eq!(desk.app.auth.rules.decide(&Call { token, tool: "read_data" }, now).verdict(), wanted);
+        // A real call.
+        desk.keys("F2 Alt-4 Enter");
+        let record = desk.app.activity_row().expect("a call").clone();
+        assert_eq!((record.decision.verdict(), record.judged_at, record.at), (wanted, now, START), "{text}");
+        // The command line.
+        let (now, leeway) = (now.rfc3339(), format!("{leeway}s"));
+        let options = ["--now", &now, "--leeway", &leeway];
+        let exit = if lives { 0 } else { 3 };
+        for command in [&["check", "-", "read_data"][..], &["inspect", "-"], &["call", "-", "read_data"]] {
+            let ran = portcullis(&[&options, command].concat()).input(&*entry.text).run();
+            assert_eq!(ran.exit, exit, "{command:?} {text}: {}{}", ran.out, ran.err);
+        }
+    }
+}
+
+#[test]
+fn each_key_of_the_dial_moves_the_clock_by_its_step() {
+    let mut desk = lab(120, 36);
+    desk.keys("Esc 2");
+    for (keys, seconds) in
+        [("→", 1), ("←", 0), ("↑", 60), ("↓", 0), ("PgUp", 3600), ("PgDn", 0), ("← ↓ PgDn", -3661), ("Home", 0)]
+    {
+        desk.keys(keys);
+        assert_eq!(desk.app.times.judged, START.plus(seconds * SECOND), "{keys}");
+    }
+    desk.keys("Tab").must_show(&["jump to", "exp - 1s"]);
+    desk.keys("Enter").must_show(&["valid, 1s left", "CLOCK +59m 59s"]);
+    desk.keys("→ Enter").must_show(&["expired, 0s ago", "UNAUTHORIZED expired"]);
+    set(&mut desk, "soon");
+    desk.must_show(&["write +55m, -1d, exp, exp - 1s"]);
+}
+
+#[rstest]
+fn while_the_clock_is_not_the_real_one_a_badge_says_so_on_every_screen(
+    #[values((40, 12), (80, 24), (120, 36))] size: (u16, u16),
+    #[values("F2", "F3", "F4")] screen: &str,
+) {
+    let mut desk = lab(size.0, size.1);
+    assert!(!desk.shows("CLOCK"), "{}", desk.screen());
+    for (keys, badge) in [("→", "CLOCK +1s"), ("Space", "CLOCK FROZEN 20:40:01Z"), ("Space End", "CLOCK ×60")] {
+        desk.keys("F4 Esc 2").keys(keys).keys(screen).must_show(&[badge]);
+    }
+    desk.keys("F4 Esc 2 Home").keys(screen);
+    assert!(!desk.shows("CLOCK"), "{}", desk.screen());
+}
+
+#[test]
+fn it_moves_decisions_and_nothing_else() {
+    let mut desk = lab(120, 36);
+    let token = desk.token();
+    set(&mut desk, "+2h");
+    desk.must_show(&["CLOCK +2h", "expired, 1h ago"]);
+    // Whoever asks the gate from outside is judged for the real time.
+    assert!(desk.gate.verify_token(&token).is_ok());
+    // Tokens are stamped with the real time, unless it is asked otherwise.
+    desk.keys("F2 Esc 1 Enter");
+    assert_eq!(desk.app.selected().expect("issued").judged.lifetime.iat, Some(START));
+    desk.keys("F4 Esc 2 Shift-Tab").must_show(&["issue at"]);
+    desk.keys("Esc 2 Tab Tab Tab Tab → F2 Esc 1 Enter");
+    assert_eq!(desk.app.selected().expect("issued").judged.lifetime.iat, Some(START.plus(7200 * SECOND)));
+    // Messages go by real seconds.
+    assert!(desk.app.toast.is_some());
+    desk.waits(Duration::from_secs(6));
+    assert!(desk.app.toast.is_none());
+}
+
+#[test]
+fn calls_for_another_time_say_so_wherever_they_are_told() {
+    let mut desk = lab(120, 36);
+    desk.keys("F2 Alt-4 Enter F4");
+    set(&mut desk, "+55m");
+    desk.keys("F2 Alt-4 Enter").must_show(&["[clock +55m] by user"]);
+    desk.keys("Esc 5 Enter").must_show(&["for 2026-11-22T21:35:00Z, which was not the real time"]);
+    desk.keys("Esc Ctrl-B");
+    let evidence = desk.copied().to_owned();
+    assert!(evidence.contains("| `2026-11-22T21:35:00Z` |"), "{evidence}");
+    assert!(evidence.contains("The clock was not the real one") && evidence.contains("real time"), "{evidence}");
+}
+
+#[rstest]
+fn frozen_time_costs_nothing(#[values("F2", "F3", "F4")] screen: &str) {
+    let mut desk = lab(120, 36);
+    desk.keys("Esc 2 Space").keys(screen);
+    desk.waits(Duration::from_secs(6));
+    assert_eq!(desk.app.next_change(), None, "{}", desk.screen());
+    assert_eq!(desk.waits(Duration::from_secs(86_400)), 0);
+    desk.must_show(&["1h 00m"]);
+}
+
+#[test]
+fn sixty_times_as_fast_an_hour_takes_a_minute() {
+    let mut desk = lab(120, 36);
+    desk.keys("Esc 2 End F2 Alt-4");
+    desk.waits(Duration::from_micros(59_999_983));
+    desk.must_show(&["ALLOWED"]);
+    desk.waits(Duration::from_micros(17));
+    desk.must_show(&["EXPIRED  0s ago", "UNAUTHORIZED  expired"]);
+}
+
+#[rstest]
+#[case(-DAY, "the system clock leapt back by 1d")]
+#[case(3600 * SECOND, "the system clock leapt ahead by 1h")]
+fn a_leap_of_the_system_clock_is_shown_and_does_no_harm(#[case] by: i64, #[case] words: &str) {
+    let mut desk = lab(120, 36);
+    desk.keys("F2 Alt-4 Enter");
+    desk.clock.set(START.plus(by));
+    // A key that was on its way when it was noticed does not hide it.
+    desk.keys("Esc 5").must_show(&[words]);
+    desk.waits(Duration::from_secs(6));
+    desk.keys("F4").must_show(&[words]);
+    desk.keys("Esc");
+    desk.waits(Duration::from_secs(1));
+    assert!(!desk.shows("leapt"), "{}", desk.screen());
+    // Everything goes on: time, calls, the log.
+    assert_eq!(desk.app.times.judged, desk.app.times.real);
+    desk.keys("F2 Alt-4 Enter");
+    assert_eq!(desk.calls(), 2);
+}
+
+#[test]
+fn while_anything_counts_a_leap_is_noticed_within_a_minute() {
+    let mut desk = Desk::new(120, 36);
+    // Nothing that a countdown of days shows changes within an hour.
+    desk.types("user123").keys("Tab Tab Tab Ctrl-U").types("30d").keys("Enter");
+    desk.waits(Duration::from_secs(6));
+    let nap = desk.app.next_change().expect("something counts");
+    assert!(nap <= Duration::from_secs(60), "{nap:?}");
+}
+
+#[test]
+fn a_session_that_begins_at_another_time_is_held_there() {
+    let mut desk = Desk::new(120, 36);
+    desk.app.start_at(START.plus(DAY));
+    desk.types("user123").keys("Enter Alt-4 Enter");
+    desk.must_show(&["CLOCK +1d", "ALLOWED", "[clock +1d]"]);
+    assert_eq!(desk.app.selected().expect("issued").judged.lifetime.iat, Some(START.plus(DAY)));
+}
+
+#[test]
+fn the_timeline_tells_in_words_what_a_token_is_at_the_cursor() {
+    let mut desk = lab(120, 36);
+    desk.must_show(&["now 2026-11-22 20:40:00Z: valid, 1h 00m left", "fit: 1m a column"]);
+    desk.keys("End").must_show(&["at 2026-11-22 21:40:00Z: expired, 0s ago", "┊"]);
+    desk.keys("←").must_show(&["at 2026-11-22 21:39:00Z: valid, 1m 00s left"]);
+    // The cursor moved nothing else.
+    assert_eq!(desk.app.times.judged, START);
+    desk.keys("Enter").must_show(&["CLOCK +59m", "now 2026-11-22 21:39:00Z: valid, 1m 00s left"]);
+    desk.keys("Home").must_show(&["at 2026-11-22 20:40:00Z: valid, 1h 00m left"]);
+    desk.keys("Space").must_show(&["100ms a column"]);
+    desk.keys("Tab ← ←").must_show(&["100y a column"]);
+}
+
+#[test]
+fn a_bar_shows_where_a_token_lives_without_colour() {
+    let mut desk = with_leeway(300, 120, 36);
+    desk.types("user123").keys("Tab Tab Tab Tab Ctrl-U").types("10m").keys("Enter F4");
+    let screen = desk.screen();
+    let row = screen.lines().find(|line| line.contains("▸ user123")).expect("a row");
+    // Before nbf, early by the leeway, alive, by the leeway again: in this order and of these lengths.
+    let of = |sign: char| row.chars().filter(|c| *c == sign).count();
+    assert_eq!((of('┃') - 2, of('·'), of('▒'), of('█')), (1, 4, 10, 50), "{row}");
+    assert_eq!((row.find('·') < row.find('▒'), row.find('▒') < row.find('█')), (true, true), "{row}");
+}
+
+#[test]
+fn every_key_of_the_time_screen_is_in_the_footer_where_it_works() {
+    let mut desk = lab(160, 50);
+    for (keys, wanted) in [
+        ("Esc 1", &["cursor", "token", "zoom", "borders"][..]),
+        ("Esc 2", &["1 s", "1 min", "1 h", "freeze", "real, ×60"]),
+        ("Esc 3", &["drill", "change"]),
+        ("Esc 4", &["run all", "put into the list"]),
+    ] {
+        desk.keys(keys);
+        let footer = keymap::footer(&desk.app);
+        for word in wanted {
+            assert!(footer.iter().any(|(_, _, does)| does == word), "{keys}: {word} is not in the footer");
+        }
+    }
+}
+
+#[test]
+fn no_instant_however_far_breaks_anything() {
+    let mut desk = lab(120, 36);
+    for text in ["9999-12-31T23:59:59Z", "0001-01-01T00:00:00Z", "+9000y", "-9000y"] {
+        set(&mut desk, text);
+        assert!((NumericDate::MIN..=NumericDate::MAX).contains(&desk.app.times.judged));
+        desk.keys("F4 Esc 1 ← → Home End Tab ← ← Shift-Tab ← → F2 F3");
+        desk.waits(Duration::from_secs(2));
+    }
+}

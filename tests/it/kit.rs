@@ -1,0 +1,174 @@
+//! The test tokens against sound gates and against broken ones: each defect fails exactly the lines it must.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use portcullis::AuthenticatedMcpServer;
+use portcullis::auth::{Call, Key, KeyOrigin, KeyRing, Leeway, NumericDate, Origin, Rules, TokenId};
+use portcullis::clock::{Clock, ManualClock};
+use portcullis::gate::CallRequest;
+use portcullis::lab::kit::{Identity, KIT, TestToken, make};
+use portcullis::lab::score::{Came, Line, Scorecard};
+use portcullis::tools::Given;
+use proptest::prelude::*;
+use rstest::rstest;
+use serde_json::{Map, Value};
+
+use crate::forge::{NOW, SECRET, mac, rules};
+
+fn identity(user: &str, permissions: &[&str]) -> Identity {
+    Identity { user_id: user.to_owned(), permissions: permissions.iter().map(|p| (*p).to_owned()).collect() }
+}
+
+fn kit(rules: &Rules, tool: &str, now: NumericDate) -> Vec<TestToken> {
+    make(rules, &identity("user123", &["user"]), tool, 7, now).expect("there is a key")
+}
+
+/// The names of the lines that failed, with a gate that says so of a token.
+fn failed(tokens: &[TestToken], gate: impl Fn(&str) -> Came) -> Vec<&'static str> {
+    let lines = tokens.iter().map(|token| Line::new(token, gate(&token.token))).collect();
+    let card = Scorecard { tool: "read_data".to_owned(), at: NOW, lines };
+    card.lines.iter().filter(|line| !line.passed()).map(|line| line.name).collect()
+}
+
+#[rstest]
+fn a_sound_gate_passes_every_line(
+    #[values(0, 5, 300)] leeway: u64,
+    #[values(false, true)] bound: bool,
+    #[values("read_data", "write_data", "no_such_tool")] tool: &str,
+    #[values("user", "admin", "nothing")] permission: &str,
+) {
+    let expected = |name: &str| bound.then(|| name.into());
+    let rules = Rules {
+        leeway: Leeway::seconds(leeway),
+        issuer: expected("the issuer"),
+        audience: expected("the audience"),
+        ..rules()
+    };
+    // In the middle of a second: a token's times are whole ones.
+    let now = NOW.plus(999_999);
+    let clock = std::sync::Arc::new(ManualClock::new(now)) as std::sync::Arc<dyn Clock>;
+    let gate = AuthenticatedMcpServer::with(rules.clone(), clock);
+    let tokens = make(&rules, &identity("user123", &[permission]), tool, 7, now).expect("there is a key");
+    assert_eq!(tokens.len(), KIT.len());
+    let said = failed(&tokens, |token| {
+        let (arguments, origin) = (Given::Text("{}"), Origin::Kit);
+        let called = gate.call(&CallRequest { token: Some(token), tool, arguments, origin, at: now, judged_at: now });
+        let (code, sentence) = (called.decision.code().to_owned(), called.decision.sentence());
+        Came { code, sentence, answer: called.outcome.answer().to_string() }
+    });
+    assert_eq!(said, [""; 0]);
+}
+
+/// What is wrong with a gate.
+#[derive(Clone, Copy, Default)]
+struct Defects {
+    leeway_60: bool,
+    no_crit_check: bool,
+    algorithm_of_the_header: bool,
+}
+
+/// A verifier that was written here, by the book but for its defects. The code of what it says.
+fn verifier(token: &str, defects: Defects) -> &'static str {
+    if token.len() > 8192 {
+        return "too_large";
+    }
+    let parts: Vec<&str> = token.split('.').collect();
+    let [header, payload, signature] = parts[..] else { return "malformed" };
+    let object = |part: &str| {
+        let bytes = URL_SAFE_NO_PAD.decode(part).ok()?;
+        let value: Map<String, Value> = serde_json::from_slice(&bytes).ok()?;
+        // The library keeps the last of two members.
+        let twice =
+            value.keys().any(|name| String::from_utf8_lossy(&bytes).matches(&format!("\"{name}\":")).count() > 1);
+        (!twice).then_some(value)
+    };
+    let (Some(head), Some(claims)) = (object(header), object(payload)) else { return "malformed" };
+    let alg = head.get("alg").and_then(Value::as_str).unwrap_or_default();
+    if alg != "HS256" && !defects.algorithm_of_the_header {
+        return "algorithm_refused";
+    }
+    if head.contains_key("crit") && !defects.no_crit_check {
+        return "header_refused";
+    }
+    let good = URL_SAFE_NO_PAD.encode(mac(&format!("{header}.{payload}"), SECRET));
+    if signature != good && !(alg == "none" && signature.is_empty() && defects.algorithm_of_the_header) {
+        return "bad_signature";
+    }
+    for name in ["user_id", "permissions", "exp"] {
+        if !claims.contains_key(name) {
+            return "claim_missing";
+        }
+    }
+    let exp = claims["exp"].as_i64().unwrap_or_default();
+    if !claims["user_id"].is_string() || !claims["permissions"].is_array() || exp > 253_402_300_799 {
+        return "claim_invalid";
+    }
+    let leeway = if defects.leeway_60 { 60 } else { 0 };
+    match (claims.get("nbf").and_then(Value::as_i64), NOW.seconds()) {
+        (Some(nbf), now) if nbf > now + leeway => "not_yet_valid",
+        (_, now) if now >= exp + leeway => "expired",
+        _ => "allowed",
+    }
+}
+
+fn came(code: &'static str) -> Came {
+    let answer = if code == "allowed" { r#"{"success":true,"result":{}}"# } else { r#"{"error":"unauthorized"}"# };
+    Came { code: code.to_owned(), sentence: String::new(), answer: answer.to_owned() }
+}
+
+const TIME: &[&str] = &["expired a second ago", "not yet valid"];
+const ALGORITHM: &[&str] = &["alg none", "RS256 over an HMAC"];
+
+#[rstest]
+#[case(Defects::default(), &[])]
+#[case(Defects { leeway_60: true, ..Defects::default() }, TIME)]
+#[case(Defects { no_crit_check: true, ..Defects::default() }, &["crit"])]
+#[case(Defects { algorithm_of_the_header: true, ..Defects::default() }, ALGORITHM)]
+#[case(
+    Defects { leeway_60: true, no_crit_check: true, algorithm_of_the_header: true },
+    &["expired a second ago", "not yet valid", "alg none", "crit", "RS256 over an HMAC"]
+)]
+fn a_broken_gate_fails_exactly_the_lines_it_must(#[case] defects: Defects, #[case] lines: &[&str]) {
+    let tokens = kit(&rules(), "read_data", NOW);
+    assert_eq!(failed(&tokens, |token| came(verifier(token, defects))), lines);
+}
+
+#[test]
+fn the_right_reason_with_the_wrong_answer_fails() {
+    let tokens = kit(&rules(), "read_data", NOW);
+    let forbidden = |token: &str| Came {
+        answer: r#"{"error":"forbidden"}"#.to_owned(),
+        ..came(verifier(token, Defects::default()))
+    };
+    assert_eq!(failed(&tokens, forbidden).len(), KIT.len());
+}
+
+#[test]
+fn every_token_has_a_number_and_an_id_of_its_own() {
+    let tokens = kit(&rules(), "read_data", NOW);
+    let mut ids: Vec<TokenId> = tokens.iter().map(|token| TokenId::of(&token.token)).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    assert_eq!(ids.len(), KIT.len());
+    assert_eq!(tokens[16].jti, format!("{:032x}", 23));
+    assert!(tokens.iter().all(|token| !format!("{token:?}").contains("eyJ")));
+}
+
+#[test]
+fn without_a_key_or_a_user_there_are_none() {
+    let keyless = Rules { keys: KeyRing::empty(), ..rules() };
+    assert!(make(&keyless, &identity("a", &[]), "read_data", 0, NOW).is_err());
+    assert!(make(&rules(), &identity("", &[]), "read_data", 0, NOW).is_err());
+}
+
+proptest! {
+    #[test]
+    fn whoever_the_identity_is_the_lines_pass(user in "\\PC{1,20}", permissions in prop::collection::vec("\\PC{0,10}", 0..4), secret in prop::collection::vec(any::<u8>(), 1..80)) {
+        let rules = Rules::new(Key::new(&secret, KeyOrigin::Program).expect("a key"));
+        let identity = Identity { user_id: user, permissions };
+        for token in make(&rules, &identity, "read_data", 0, NOW).expect("there is a key") {
+            let decision = rules.decide(&Call { token: Some(&token.token), tool: "read_data" }, NOW);
+            prop_assert_eq!(decision.code(), token.expected, "{}", token.name);
+        }
+    }
+}
