@@ -17,7 +17,7 @@ const LEAP: i64 = SECOND / 2;
 const SEEN: Duration = Duration::from_secs(1);
 
 /// While anything counts, the clocks are compared at least this often.
-pub(super) const COMPARED: Duration = Duration::from_secs(60);
+pub(super) const COMPARED: Duration = Duration::from_mins(1);
 
 /// What the clock of decisions shows, beside the real time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

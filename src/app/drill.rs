@@ -229,9 +229,9 @@ impl App {
         let tool = text::name(&subject.tool, 32);
         let said = format!("drill of {tool}, {}: {}", count(report.calls, "call"), report.verdict());
         if report.passed() {
-            self.say(said)
+            self.say(said);
         } else {
-            self.complain(said)
+            self.complain(said);
         }
         self.drill.found = Some(Found { subject, report, at: self.times.real });
     }

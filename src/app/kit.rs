@@ -121,9 +121,9 @@ impl App {
         let card = Scorecard { tool: tool.to_string(), at, lines };
         let said = format!("test tokens: {}", card.summary());
         if card.passed() {
-            self.say(said)
+            self.say(said);
         } else {
-            self.complain(said)
+            self.complain(said);
         }
         self.kit.card = Some(card);
         Vec::new()

@@ -50,7 +50,7 @@ pub const KIT: [Kind; 17] = [
     kind("exp in milliseconds", "claim_invalid", "exp is 1000 times as large", |m| {
         m.signed(HS256, &m.with("exp", json!((m.now + 3600) * 1000)))
     }),
-    kind("wrong key", "bad_signature", "signed with another secret", |m| m.signed_by_another()),
+    kind("wrong key", "bad_signature", "signed with another secret", signed_by_another),
     kind("alg none", "algorithm_refused", "alg is none, the signature is empty", |m| {
         m.signed(r#"{"alg":"none","typ":"JWT"}"#, &m.claims())
             .rsplit_once('.')
@@ -72,7 +72,7 @@ pub const KIT: [Kind; 17] = [
     kind("crit", "header_refused", "the header asks for an extension (RFC 7515 §4.1.11)", |m| {
         m.signed(r#"{"alg":"HS256","typ":"JWT","crit":["exp"]}"#, &m.claims())
     }),
-    kind("truncated signature", "bad_signature", "only half of the signature", |m| m.truncated()),
+    kind("truncated signature", "bad_signature", "only half of the signature", truncated),
     kind("RS256 over an HMAC", "algorithm_refused", "alg is RS256, the signature our HMAC", |m| {
         m.signed(r#"{"alg":"RS256","typ":"JWT"}"#, &m.claims())
     }),
@@ -166,17 +166,16 @@ impl Maker<'_> {
         let signature = good.rsplit('.').next().unwrap_or_default();
         format!("{}.{}.{signature}", URL_SAFE_NO_PAD.encode(HS256), URL_SAFE_NO_PAD.encode(payload))
     }
+}
 
-    fn truncated(&self) -> String {
-        seal(self.key, HS256, &self.claims(), 16)
-    }
+fn truncated(maker: &Maker<'_>) -> String {
+    seal(maker.key, HS256, &maker.claims(), 16)
+}
 
-    fn signed_by_another(&self) -> String {
-        // A constant that is a good key.
-        Key::new(ANOTHER, KeyOrigin::Program)
-            .map(|key| seal(&key, HS256, &self.claims(), usize::MAX))
-            .unwrap_or_default()
-    }
+fn signed_by_another(maker: &Maker<'_>) -> String {
+    // A constant that is a good key.
+    let another = Key::new(ANOTHER, KeyOrigin::Program);
+    another.map(|key| seal(&key, HS256, &maker.claims(), usize::MAX)).unwrap_or_default()
 }
 
 /// Header and payload under as many bytes of their HMAC as are wanted.

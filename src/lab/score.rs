@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::kit::TestToken;
 use crate::auth::date::twice;
-use crate::auth::decision::REASONS;
+use crate::auth::decision::{REASONS, ReasonRow};
 use crate::auth::{NumericDate, TokenId, Verdict};
 
 /// What came of a call.
@@ -66,7 +66,7 @@ impl Line {
 
 /// What a decision with this code makes of a call.
 fn verdict_of(code: &str) -> Verdict {
-    REASONS.iter().find(|row| row.code == code).map_or(Verdict::Allowed, |row| row.verdict())
+    REASONS.iter().find(|row| row.code == code).map_or(Verdict::Allowed, ReasonRow::verdict)
 }
 
 /// Whether an answer is one that such a verdict leads to. What an allowed tool answers is its own matter.

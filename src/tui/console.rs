@@ -58,7 +58,7 @@ pub async fn run(app: App, gate: AuthenticatedMcpServer, clock: Arc<dyn Clock>, 
         clock,
         theme,
     };
-    let ended = console.run(sources, input, Msg::Resized { columns, rows }).await;
+    let ended = Box::pin(console.run(sources, input, Msg::Resized { columns, rows })).await;
     if ended.is_err() {
         forget_input();
     }

@@ -70,7 +70,9 @@ fn verdict(canvas: &mut Canvas, area: Rect) {
         let (words, holds, meaning) = told_at(&entry.judged, app.times.judged);
         canvas.drawn.changes_in(holds);
         let border = entry.judged.lifetime.next_border(app.times.judged);
-        border.into_iter().for_each(|micros| canvas.drawn.changes_in(micros));
+        if let Some(micros) = border {
+            canvas.drawn.changes_in(micros);
+        }
         let name = text::fit(&app.token_name(entry), 20);
         let line = vec![canvas.span(format!("{name}: "), Meaning::Plain), canvas.span(words, meaning)];
         canvas.line(area, Line::from(line));

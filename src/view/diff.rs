@@ -26,12 +26,9 @@ pub fn render(canvas: &mut Canvas, with: u64, scroll: usize) {
     };
     let heads = canvas.span(line(" ", "", &told(left), &told(right)), Meaning::Title);
     canvas.line(inner, heads);
-    let lives = |entry: &TokenEntry| {
-        let life = entry.judged.lifetime;
-        life.length().map_or_else(|| "unknown".to_owned(), exact)
-    };
+    let long = |entry: &TokenEntry| entry.judged.lifetime.length().map_or_else(|| "unknown".to_owned(), exact);
     let mut lines: Vec<Line<'static>> = Vec::new();
-    let (l, r) = (lives(left), lives(right));
+    let (l, r) = (long(left), long(right));
     let sign = if l == r { Change::Same } else { Change::Changed };
     lines.push(canvas.span(line(sign.sign(), "lives", &l, &r), of_change(sign)).into());
     let mut part = "";

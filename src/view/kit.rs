@@ -7,10 +7,11 @@ use super::canvas::{Canvas, below, bottom, top};
 use super::theme::Meaning;
 use crate::app::{Field, Target};
 use crate::lab::kit::KIT;
+use crate::lab::score::Scorecard;
 use crate::text::{self, padded};
 
 pub fn title(canvas: &Canvas) -> String {
-    canvas.app.kit.card.as_ref().map_or_else(|| KIT.len().to_string(), |card| card.summary())
+    canvas.app.kit.card.as_ref().map_or_else(|| KIT.len().to_string(), Scorecard::summary)
 }
 
 pub fn render(canvas: &mut Canvas, area: Rect) {

@@ -57,7 +57,7 @@ fn a_drill_can_be_cancelled() {
     desk.keys("Esc 3 Tab Tab Tab → Enter").must_show(&["Enter cancels it"]);
     desk.keys("Enter").must_show(&["FAILED: cancelled"]);
     let calls = desk.calls();
-    desk.waits(Duration::from_secs(7200));
+    desk.waits(Duration::from_hours(2));
     assert_eq!(desk.calls(), calls);
 }
 

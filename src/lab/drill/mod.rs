@@ -347,7 +347,7 @@ mod tests {
     fn in_real_time_the_border_is_found_to_the_interval(#[case] plan: Plan, #[case] resolution: i64) {
         for leeway in [0, 5 * SECOND] {
             let report =
-                drilled(&life(3 * SECOND, leeway), plan, EXP.plus(-3 * SECOND), leeway, |n| n as i64 % 7 * 300);
+                drilled(&life(3 * SECOND, leeway), plan, EXP.plus(-3 * SECOND), leeway, |n| [0, 300, 900, 1800][n % 4]);
             assert!(report.passed() && report.found_to().expect("found") <= resolution, "{report:?}");
             let (above, most) = report.leeway_seen().expect("seen");
             assert!(above < leeway && leeway <= most);
