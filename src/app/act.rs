@@ -249,7 +249,7 @@ impl App {
             }
             Some(Field::Rules) => return self.tick_rule(),
             Some(Field::Cells) => return self.expect_cell(),
-            Some(Field::Bars) => self.zoom(1),
+            Some(Field::Bars) => self.zoom_or_fit(),
             Some(Field::Dial) => self.freeze(),
             Some(Field::KitRows) => return self.make_test_token(),
             _ => {}

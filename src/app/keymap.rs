@@ -251,7 +251,7 @@ fn pane_hint(app: &App, action: Action) -> Option<&'static str> {
         Action::Page(1) if field == Some(Field::Dial) => Some("1 h"),
         Action::Edge(1) if field == Some(Field::Bars) => app.selected().map(|_| "borders"),
         Action::Edge(1) if field == Some(Field::Dial) => Some("real, ×60"),
-        Action::Tick if field == Some(Field::Bars) => Some("zoom"),
+        Action::Tick if field == Some(Field::Bars) => Some(if app.is_fitted() { "zoom in" } else { "fit" }),
         Action::Tick if field == Some(Field::Dial) => {
             Some(if matches!(app.clock, HeldClock::Frozen(_)) { "run on" } else { "freeze" })
         }

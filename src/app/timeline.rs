@@ -1,7 +1,7 @@
 //! The Timeline pane: every token as a bar on one axis of time, and a cursor on it.
 
 use super::App;
-use super::field::turned;
+use super::field::moved;
 use crate::auth::{Lifetime, NumericDate};
 use crate::text::words::{DAY, SECOND, exact};
 
@@ -126,10 +126,24 @@ impl App {
         self.timeline.cursor.unwrap_or(self.times.judged)
     }
 
-    /// Zooms out, or in.
+    /// Makes columns longer, or shorter.
     pub(super) fn zoom(&mut self, by: isize) {
-        let at = self.timeline.scale.map_or(0, |scale| scale + 1);
-        self.timeline.scale = turned(at, by, SCALES.len() + 1).checked_sub(1);
+        let fitted = self.drawn.axis.and_then(|axis| SCALES.iter().position(|scale| *scale == axis.scale));
+        let at = self.timeline.scale.or(fitted).unwrap_or(0);
+        self.timeline.scale = Some(moved(at, by, SCALES.len()));
+    }
+
+    /// Zooms in from a life that is fitted, or back to it.
+    pub(super) fn zoom_or_fit(&mut self) {
+        match self.timeline.scale.take() {
+            Some(_) => {}
+            None => self.zoom(-1),
+        }
+    }
+
+    /// Whether the axis fits the selected token.
+    pub const fn is_fitted(&self) -> bool {
+        self.timeline.scale.is_none()
     }
 
     /// Moves the cursor by columns.

@@ -94,8 +94,10 @@ impl App {
     /// Changes a field's text as a step that can be undone.
     pub(super) fn edit(&mut self, field: Field, change: impl FnOnce(&mut super::field::TextField)) {
         let step = match field {
-            Field::CallArguments => Step::Arguments(self.call.arguments.text(), self.call.touched),
-            _ => Step::Issue(field, Box::new(self.issue.clone())),
+            Field::CallArguments => Some(Step::Arguments(self.call.arguments.text(), self.call.touched)),
+            // Nothing follows from it until it is sent.
+            Field::GoTo => None,
+            _ => Some(Step::Issue(field, Box::new(self.issue.clone()))),
         };
         let Some(text) = self.text_mut(field) else {
             return;
@@ -103,7 +105,9 @@ impl App {
         let before = text.text();
         change(text);
         if text.text() != before {
-            self.history.push(step);
+            if let Some(step) = step {
+                self.history.push(step);
+            }
             self.call.touched |= field == Field::CallArguments;
         }
     }

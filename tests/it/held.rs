@@ -77,8 +77,17 @@ fn each_key_of_the_dial_moves_the_clock_by_its_step() {
     desk.keys("Tab").must_show(&["jump to", "exp - 1s"]);
     desk.keys("Enter").must_show(&["valid, 1s left", "CLOCK +59m 59s"]);
     desk.keys("→ Enter").must_show(&["expired, 0s ago", "UNAUTHORIZED expired"]);
+    desk.keys("Home");
     set(&mut desk, "soon");
     desk.must_show(&["write +55m, -1d, exp, exp - 1s"]);
+}
+
+#[test]
+fn what_is_typed_for_the_clock_is_no_step_to_be_undone() {
+    let mut desk = Desk::new(120, 36);
+    set(&mut desk, "+1h");
+    desk.must_show(&["CLOCK +1h"]);
+    assert!(!desk.app.history.can_undo());
 }
 
 #[rstest]
@@ -197,8 +206,10 @@ fn the_timeline_tells_in_words_what_a_token_is_at_the_cursor() {
     assert_eq!(desk.app.times.judged, START);
     desk.keys("Enter").must_show(&["CLOCK +59m", "now 2026-11-22 21:39:00Z: valid, 1m 00s left"]);
     desk.keys("Home").must_show(&["at 2026-11-22 20:40:00Z: valid, 1h 00m left"]);
-    desk.keys("Space").must_show(&["100ms a column"]);
-    desk.keys("Tab ← ←").must_show(&["100y a column"]);
+    desk.keys("Space").must_show(&["zoom ‹ 15s a column"]);
+    desk.keys("Tab ←").must_show(&["zoom ‹ 5s a column"]);
+    desk.keys("→ → → →").must_show(&["zoom ‹ 15m a column"]);
+    desk.keys("Shift-Tab Space").must_show(&["fit: 1m a column"]);
 }
 
 #[test]
@@ -217,7 +228,7 @@ fn a_bar_shows_where_a_token_lives_without_colour() {
 fn every_key_of_the_time_screen_is_in_the_footer_where_it_works() {
     let mut desk = lab(160, 50);
     for (keys, wanted) in [
-        ("Esc 1", &["cursor", "token", "zoom", "borders"][..]),
+        ("Esc 1", &["cursor", "token", "zoom in", "borders"][..]),
         ("Esc 2", &["1 s", "1 min", "1 h", "freeze", "real, ×60"]),
         ("Esc 3", &["drill", "change"]),
         ("Esc 4", &["run all", "put into the list"]),
