@@ -59,10 +59,12 @@ fn report(canvas: &mut Canvas, area: Rect, found: &Found) {
     let meaning = if report.passed() { Meaning::Ok } else { Meaning::Denied };
     let verdict = canvas.wrapped(&report.verdict(), area.width, meaning);
     let mut rest = canvas.lines(area, verdict);
+    let lines = report.lines(|at| canvas.app.exact_time(at));
     let told = format!("{} with {}, {}", text::name(&subject.tool, 32), subject.name, report.plan);
-    let made = canvas.clipped(&format!("{told}, {}", count(report.calls, "call")), rest.width, 2, Meaning::Hint);
+    let spare = usize::from(rest.height).saturating_sub(lines.len()).min(2);
+    let made = canvas.clipped(&format!("{told}, {}", count(report.calls, "call")), rest.width, spare, Meaning::Hint);
     rest = canvas.lines(rest, made);
-    for (label, said) in report.lines(|at| canvas.app.exact_time(at)) {
+    for (label, said) in lines {
         let label = canvas.span(label, Meaning::Label);
         canvas.line(rest, label);
         let said = canvas.span(said, Meaning::Plain);

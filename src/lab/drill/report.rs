@@ -109,10 +109,13 @@ impl Report {
 
     /// The verdict in words.
     pub fn verdict(&self) -> String {
-        match (&self.fault, self.passed()) {
+        match (&self.fault, self.found_to()) {
             (Some(fault), _) => format!("FAILED: {fault}"),
-            (None, true) => "PASSED".to_owned(),
-            (None, false) => "FAILED: no border was found".to_owned(),
+            (None, Some(apart)) => {
+                let end = from_exp(self.expected(), self.exp);
+                format!("PASSED: its life ends at {end}, found to {}", exact(apart))
+            }
+            (None, None) => "FAILED: no border was found".to_owned(),
         }
     }
 }
