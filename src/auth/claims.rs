@@ -1,6 +1,7 @@
 //! Claims, typed: what a payload says, once it is well formed and before anybody believes it; and the principal, once
 //! the gate does.
 
+use std::borrow::Cow;
 use std::ops::Deref;
 
 use super::date::NumericDate;
@@ -9,12 +10,13 @@ use super::lifetime::Lifetime;
 use super::members::{self, Member};
 
 /// The claims the gate knows; `user_id` and `permissions` are ours, the rest is RFC 7519 §4.1. Others are ignored.
+/// While a token is only judged they are borrowed from its text.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Claims {
+pub struct Claims<S = String> {
     /// Who the token speaks for; never empty.
-    pub user_id: String,
+    pub user_id: S,
     /// What it may do, as it stands in the token.
-    pub permissions: Vec<String>,
+    pub permissions: Vec<S>,
     /// Dead from this instant on.
     pub exp: NumericDate,
     /// Not valid before.
@@ -22,19 +24,19 @@ pub struct Claims {
     /// When it was issued.
     pub iat: Option<NumericDate>,
     /// The token's own number.
-    pub jti: Option<String>,
+    pub jti: Option<S>,
     /// Who issued it; `None` also where `iss` is no string.
-    pub iss: Option<String>,
+    pub iss: Option<S>,
     /// For whom; empty where `aud` is neither a string nor an array of strings.
-    pub aud: Vec<String>,
+    pub aud: Vec<S>,
 }
 
 /// What `exp`, `nbf` and `iat` must be.
 const A_TIME: &str = "a number of seconds within the years 0001 to 9999";
 
-impl Claims {
+impl<'t> Claims<Cow<'t, str>> {
     /// Reads the claims from a payload's members, none of which stands twice.
-    pub(super) fn read(payload: &[Member<'_>]) -> Result<Self, Reason> {
+    pub(super) fn read(payload: &[Member<'t>]) -> Result<Self, Reason> {
         let (mut user_id, mut permissions, mut exp, mut nbf, mut iat) = (None, None, None, None, None);
         let (mut jti, mut iss, mut aud) = (None, None, Vec::new());
         for Member { name, value } in payload {
@@ -44,13 +46,10 @@ impl Claims {
                 "exp" => exp = Some(time("exp", value)?),
                 "nbf" => nbf = Some(time("nbf", value)?),
                 "iat" => iat = Some(time("iat", value)?),
-                "jti" => jti = members::string(value).map(Into::into),
-                "iss" => iss = members::string(value).map(Into::into),
+                "jti" => jti = members::string(value),
+                "iss" => iss = members::string(value),
                 "aud" => {
-                    aud = members::string(value)
-                        .map(|one| vec![one.into()])
-                        .or_else(|| strings(value))
-                        .unwrap_or_default();
+                    aud = members::string(value).map(|one| vec![one]).or_else(|| strings(value)).unwrap_or_default();
                 }
                 _ => {}
             }
@@ -68,21 +67,38 @@ impl Claims {
         })
     }
 
+    /// The claims by themselves.
+    pub(super) fn into_owned(self) -> Claims {
+        let owned = |all: Vec<Cow<'_, str>>| all.into_iter().map(Cow::into_owned).collect();
+        Claims {
+            user_id: self.user_id.into_owned(),
+            permissions: owned(self.permissions),
+            exp: self.exp,
+            nbf: self.nbf,
+            iat: self.iat,
+            jti: self.jti.map(Cow::into_owned),
+            iss: self.iss.map(Cow::into_owned),
+            aud: owned(self.aud),
+        }
+    }
+}
+
+impl<S> Claims<S> {
     /// The token's times, to be judged with a leeway in microseconds.
     pub fn lifetime(&self, leeway: i64) -> Lifetime {
         Lifetime { iat: self.iat, nbf: self.nbf, exp: Some(self.exp), leeway }
     }
 }
 
-fn user(value: &str) -> Result<String, Reason> {
+fn user(value: &str) -> Result<Cow<'_, str>, Reason> {
     match members::string(value) {
-        Some(user) if !user.is_empty() => Ok(user.into()),
+        Some(user) if !user.is_empty() => Ok(user),
         Some(_) => Err(invalid("user_id", "empty", "a string with something in it")),
         None => Err(invalid("user_id", members::kind_or_broken(value), "a string")),
     }
 }
 
-fn permissions(value: &str) -> Result<Vec<String>, Reason> {
+fn permissions(value: &str) -> Result<Vec<Cow<'_, str>>, Reason> {
     strings(value).ok_or_else(|| {
         let found = match members::kind_or_broken(value) {
             "an array" => "an array with something else in it",
@@ -100,21 +116,21 @@ fn time(claim: &'static str, value: &str) -> Result<NumericDate, Reason> {
 }
 
 /// The strings of a JSON array of strings; `None` for anything else.
-pub(super) fn strings(value: &str) -> Option<Vec<String>> {
+pub(super) fn strings(value: &str) -> Option<Vec<Cow<'_, str>>> {
     plain_strings(value).or_else(|| serde_json::from_str(value).ok())
 }
 
 /// [`strings`] of what nearly every token has: an array without an escape or a blank between its strings, in a text that
 /// is JSON already. Needs no second parser, which is a twentieth of a decision.
-fn plain_strings(value: &str) -> Option<Vec<String>> {
+fn plain_strings(value: &str) -> Option<Vec<Cow<'_, str>>> {
     let inner = value.strip_prefix("[\"")?.strip_suffix("\"]")?;
     let mut strings = Vec::new();
     let mut rest = inner.as_bytes().iter().all(|b| *b != b'\\').then_some(inner)?;
     while let Some((string, more)) = rest.split_once('"') {
-        strings.push(string.to_owned());
+        strings.push(Cow::Borrowed(string));
         rest = more.strip_prefix(",\"")?;
     }
-    strings.push(rest.to_owned());
+    strings.push(Cow::Borrowed(rest));
     Some(strings)
 }
 

@@ -318,6 +318,11 @@ pub struct Decision {
 }
 
 impl Decision {
+    /// A call that was refused before anybody was known to speak.
+    pub(super) const fn refused(reason: Reason) -> Self {
+        Self { result: Err(reason), subject: None }
+    }
+
     /// Allowed, forbidden or unauthorized.
     pub fn verdict(&self) -> Verdict {
         self.result.as_ref().map_or_else(Reason::verdict, |_| Verdict::Allowed)

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use base64::{Engine as _, alphabet};
 
-use super::claims::{self, Claims, Principal};
+use super::claims::{self, Claims};
 use super::date::NumericDate;
 use super::decision::{Check, Light, Passed, Reason};
 use super::findings::{self, Finding, Readable};
@@ -119,14 +119,14 @@ pub enum LightState {
 }
 
 impl Judged {
-    /// Who the token speaks for at `now`, or why it speaks for nobody.
-    pub(super) fn principal(&self, now: NumericDate) -> Result<Principal, Reason> {
-        self.examined.as_ref().map_err(Clone::clone)?.principal(now)
+    /// The claims at `now`, or why they count for nothing.
+    pub(super) fn claims(&self, now: NumericDate) -> Result<&Claims, Reason> {
+        self.examined.as_ref().map_err(Clone::clone)?.claims(now)
     }
 
     /// The permissions that count at `now`: those of a token that passes every check of its own.
     pub fn held(&self, now: NumericDate) -> Option<&[String]> {
-        self.examined.as_ref().ok()?.permissions(now)
+        Some(&self.examined.as_ref().ok()?.claims(now).ok()?.permissions)
     }
 
     /// The token's state at `now`.
@@ -299,7 +299,10 @@ impl Rules {
             name: string(payload, "user_id")
                 .or_else(|| string(payload, "sub"))
                 .map(|name| text::head(&name, 1024).to_owned()),
-            permissions: value(payload, "permissions").and_then(claims::strings).unwrap_or_default(),
+            permissions: value(payload, "permissions")
+                .and_then(claims::strings)
+                .map(|all| all.into_iter().map(Cow::into_owned).collect())
+                .unwrap_or_default(),
             jti: string(payload, "jti").map(|jti| text::head(&jti, 256).to_owned()),
             alg: string(header, "alg").map(Cow::into_owned),
             lifetime: Lifetime { iat: time("iat"), nbf: time("nbf"), exp: time("exp"), leeway: self.leeway.micros() },

@@ -55,15 +55,10 @@ impl Examined {
         self.binding.clone()
     }
 
-    /// Who the token speaks for at `now`.
-    pub fn principal(&self, now: NumericDate) -> Result<Principal, Reason> {
+    /// The claims, as far as they count at `now`.
+    pub fn claims(&self, now: NumericDate) -> Result<&Claims, Reason> {
         self.at(now)?;
-        Ok(Principal::new(self.claims.clone()))
-    }
-
-    /// The permissions held at `now`.
-    pub fn permissions(&self, now: NumericDate) -> Option<&[String]> {
-        self.at(now).ok().map(|()| &*self.claims.permissions)
+        Ok(&self.claims)
     }
 }
 
@@ -80,18 +75,16 @@ impl Rules {
 
     /// **The** decision: every preview, command, server and matrix cell asks here.
     pub fn decide(&self, call: &Call<'_>, now: NumericDate) -> Decision {
-        match self.verify(call.token.unwrap_or_default(), now) {
-            Ok(principal) => self.authorize(principal, call.tool),
-            Err(reason) => Decision { result: Err(reason), subject: None },
-        }
+        let decided = self.passed(call.token.unwrap_or_default(), now, |claims| self.authorize(&claims, call.tool));
+        decided.unwrap_or_else(Decision::refused)
     }
 
     /// [`Rules::decide`] for a token that these very rules have judged: nothing is verified a second time. `None` is a
     /// caller without a token.
     pub fn decide_judged(&self, judged: Option<&Judged>, tool: &str, now: NumericDate) -> Decision {
-        match judged.map_or(Err(Reason::MissingToken), |judged| judged.principal(now)) {
-            Ok(principal) => self.authorize(principal, tool),
-            Err(reason) => Decision { result: Err(reason), subject: None },
+        match judged.map_or(Err(Reason::MissingToken), |judged| judged.claims(now)) {
+            Ok(claims) => self.authorize(claims, tool),
+            Err(reason) => Decision::refused(reason),
         }
     }
 
@@ -108,47 +101,48 @@ impl Rules {
 
     /// Checks 1 to 8: who this token speaks for at `now`.
     pub fn verify(&self, token: &str, now: NumericDate) -> Result<Principal, Reason> {
-        let claims = self.claims(token)?;
-        self.lifetime(&claims).check(now)?;
-        self.binding(&claims)?;
-        Ok(Principal::new(claims))
+        self.passed(token, now, |claims| Principal::new(claims.into_owned()))
     }
 
-    /// Checks 9 and 10: whether a principal may call a tool, and by which permission.
-    fn authorize(&self, principal: Principal, tool: &str) -> Decision {
+    /// Checks 9 and 10: whether whoever these verified claims speak for may call a tool, and by which permission.
+    fn authorize<S: AsRef<str>>(&self, claims: &Claims<S>, tool: &str) -> Decision {
         let rule = self.policy.tool(tool);
-        let grant = rule.and_then(|rule| self.policy.grant(&principal.permissions, rule));
-        let Claims { user_id, permissions, .. } = principal.into_claims();
+        let grant = rule.and_then(|rule| self.policy.grant(&claims.permissions, rule));
         let result = match (rule, grant) {
             (Some(_), Some(grant)) => Ok(grant),
             (Some(rule), None) => Err(Reason::PermissionMissing {
-                held: permissions.into(),
+                held: claims.permissions.iter().map(|held| held.as_ref().to_owned()).collect(),
                 needs: Arc::clone(&rule.permissions),
                 tool: Arc::clone(&rule.name),
             }),
             (None, _) => Err(Reason::UnknownTool { tool: tool.into() }),
         };
-        Decision { result, subject: Some(user_id.into()) }
+        Decision { result, subject: Some(claims.user_id.as_ref().into()) }
     }
 
     /// What the later checks will say of these claims at any time.
-    pub(super) fn examined(&self, claims: Claims) -> Examined {
-        Examined { lifetime: self.lifetime(&claims), binding: self.binding(&claims), claims }
+    pub(super) fn examined(&self, claims: Claims<Cow<'_, str>>) -> Examined {
+        let lifetime = claims.lifetime(self.leeway.micros());
+        Examined { lifetime, binding: self.binding(&claims), claims: claims.into_owned() }
     }
 
-    fn lifetime(&self, claims: &Claims) -> Lifetime {
-        claims.lifetime(self.leeway.micros())
-    }
-
-    /// Checks 1 to 5.
-    fn claims(&self, token: &str) -> Result<Claims, Reason> {
+    /// Checks 1 to 8: what is made of the claims of a token that passes them.
+    fn passed<R>(
+        &self,
+        token: &str,
+        now: NumericDate,
+        make: impl FnOnce(Claims<Cow<'_, str>>) -> R,
+    ) -> Result<R, Reason> {
         present(token)?;
         let split = Split::new(token).map_err(Reason::Malformed)?;
         let header = split.header().map_err(Reason::Malformed)?;
         let payload = split.payload().map_err(Reason::Malformed)?;
         let key = self.header(&header)?;
         signature(key, &split)?;
-        Claims::read(&payload)
+        let claims = Claims::read(&payload)?;
+        claims.lifetime(self.leeway.micros()).check(now)?;
+        self.binding(&claims)?;
+        Ok(make(claims))
     }
 
     /// Check 3: the key that the header asks for.
@@ -174,12 +168,15 @@ impl Rules {
     }
 
     /// Check 7.
-    fn binding(&self, claims: &Claims) -> Result<(), Reason> {
+    fn binding(&self, claims: &Claims<Cow<'_, str>>) -> Result<(), Reason> {
         if let Some(wanted) = self.issuer.clone().filter(|wanted| claims.iss.as_deref() != Some(wanted)) {
             return Err(Reason::IssuerMismatch { found: claims.iss.as_deref().map(Into::into), wanted });
         }
         if let Some(wanted) = self.audience.clone().filter(|wanted| claims.aud.iter().all(|aud| **aud != **wanted)) {
-            return Err(Reason::AudienceMismatch { found: claims.aud.clone().into(), wanted });
+            return Err(Reason::AudienceMismatch {
+                found: claims.aud.iter().map(|aud| aud.clone().into_owned()).collect(),
+                wanted,
+            });
         }
         Ok(())
     }

@@ -153,9 +153,11 @@ impl Evidence<'_> {
 /// A drill as Markdown.
 pub fn drill_markdown(found: &Found) -> String {
     let Found { subject, report, at } = found;
-    let mut out = format!("### Expiry drill: {}\n\n| | |\n|---|---|\n", markdown(&report.verdict()));
+    let word = if report.passed() { "PASSED" } else { "FAILED" };
+    let mut out = format!("### Expiry drill: {word}\n\n| | |\n|---|---|\n");
     let jti = subject.jti.as_deref().map_or_else(|| "none".to_owned(), |jti| text::name(jti, 64));
     let rows = [
+        ("verdict", report.verdict()),
         ("token", format!("{}, jti {jti}, {}", subject.id, subject.name)),
         ("tool", text::name(&subject.tool, 64)),
         ("made", format!("{}, {}, ended {}", report.plan, text::words::count(report.calls, "call"), at.rfc3339())),
