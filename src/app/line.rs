@@ -63,7 +63,7 @@ impl Asks {
             Self::Permission => "it opens nothing until it is ticked for a tool",
             Self::Description(_) => "it stands below the policy, and in its file",
             Self::SaveTo => "comments and order of a file that is there stay",
-            Self::EvidenceTo => "it must not be there yet; .jsonl for JSON Lines, else Markdown",
+            Self::EvidenceTo => "a new file; .jsonl for JSON Lines, else Markdown",
         }
     }
 

@@ -339,9 +339,10 @@ impl App {
         self.time_style.date(at, self.zone)
     }
 
-    /// An instant with its fraction.
+    /// An instant with its fraction, and with its date where that is not the clock's.
     pub fn exact_time(&self, at: NumericDate) -> String {
-        self.time_style.time(at, self.zone)
+        let days = [at, self.times.judged].map(|at| at.utc().date_naive());
+        if days[0] == days[1] { self.time_style.time(at, self.zone) } else { self.date(at) }
     }
 
     /// An instant of the log, to the second.

@@ -9,15 +9,20 @@ const MINUTE: i64 = 60 * SECOND;
 const HOUR: i64 = 60 * MINUTE;
 
 /// How long a column can be, in microseconds.
-const SCALES: [i64; 14] = [
+const SCALES: [i64; 19] = [
     SECOND / 10,
     SECOND,
+    2 * SECOND,
     5 * SECOND,
     15 * SECOND,
+    30 * SECOND,
     MINUTE,
+    2 * MINUTE,
     5 * MINUTE,
     15 * MINUTE,
+    30 * MINUTE,
     HOUR,
+    3 * HOUR,
     6 * HOUR,
     DAY,
     7 * DAY,

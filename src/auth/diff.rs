@@ -42,6 +42,8 @@ pub struct Row {
     pub right: Option<String>,
     /// What became of it.
     pub change: Change,
+    /// Whether it is a time on both sides, where it is there.
+    pub is_time: bool,
     /// Of a time: how much later it is on the right, in words.
     pub later: Option<String>,
 }
@@ -90,6 +92,7 @@ fn row(part: &'static str, (name, nth): &Place<'_>, left: Option<&str>, right: O
         (None, _) => Change::Added,
         (_, None) => Change::Missing,
     };
+    let is_time = [left, right].into_iter().flatten().all(|value| NumericDate::from_json_number(value).is_some());
     let time = |value: Option<&str>| NumericDate::from_json_number(value.filter(|_| TIMES.contains(name))?);
     let later = time(left).zip(time(right)).map(|(left, right)| match right.since(left) {
         0 => "the same time".to_owned(),
@@ -104,6 +107,7 @@ fn row(part: &'static str, (name, nth): &Place<'_>, left: Option<&str>, right: O
         left: shown(left),
         right: shown(right),
         change,
+        is_time: is_time && TIMES.contains(name),
         later: later.filter(|_| change == Change::Changed),
     }
 }

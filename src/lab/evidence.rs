@@ -55,8 +55,9 @@ impl Evidence<'_> {
     pub fn markdown(&self) -> String {
         let mut out = format!("## Evidence of {}\n", self.at.rfc3339());
         if let Some(clock) = self.clock {
-            let by = exact(clock.since(self.at));
-            let _ = writeln!(out, "\n**The clock was not the real one**: it showed {} ({by} away).", clock.rfc3339());
+            let by = clock.since(self.at);
+            let (sign, by) = (if by < 0 { "-" } else { "+" }, exact(by.saturating_abs()));
+            let _ = writeln!(out, "\n**The clock was not the real one**: it showed {} ({sign}{by}).", clock.rfc3339());
         }
         if !self.judged_by.is_empty() {
             let _ = writeln!(out, "\nJudged by: {}", markdown(&self.judged_by.join(", ")));

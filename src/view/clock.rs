@@ -24,12 +24,14 @@ pub fn render(canvas: &mut Canvas, area: Rect) {
     canvas.drawn.changes_in(SECOND - now.micros().rem_euclid(SECOND));
     let mut rest = area;
     let place = labelled(canvas, rest, Field::Dial);
-    let dial = choice(canvas, &app.date(shown), focused(Field::Dial));
+    let date = app.date(shown);
+    let fits = text::width(&date) + 4 <= usize::from(place.width);
+    let dial = choice(canvas, &if fits { date } else { app.time(shown) }, focused(Field::Dial));
     canvas.line(place, Line::from(dial));
     rest = below(rest, 1);
     let away = match app.clock {
         HeldClock::Real => ("the real time".to_owned(), Meaning::Hint),
-        HeldClock::Shifted(by) => (format!("{} from the real time", signed(by)), Meaning::Expired),
+        HeldClock::Shifted(by) => (format!("the real time {}", signed(by)), Meaning::Expired),
         HeldClock::Frozen(_) => ("it stands".to_owned(), Meaning::Expired),
         HeldClock::Fast { .. } => ("it hurries".to_owned(), Meaning::Expired),
     };
@@ -47,7 +49,7 @@ pub fn render(canvas: &mut Canvas, area: Rect) {
 fn row(canvas: &mut Canvas, place: Rect, field: Field, focused: bool) {
     let app = canvas.app;
     let words = match field {
-        Field::GoTo => return text_line(canvas, place, &app.dial.go_to, focused, "+55m, -1d, exp - 1s, a time"),
+        Field::GoTo => return text_line(canvas, place, &app.dial.go_to, focused, "+55m, exp - 1s, a time"),
         Field::Jump => app.dial.jump(),
         Field::Pace => app.pace(),
         _ if app.stamps_held => "what this clock shows",
@@ -56,7 +58,7 @@ fn row(canvas: &mut Canvas, place: Rect, field: Field, focused: bool) {
     let mut line = choice(canvas, words, focused);
     if field == Field::Jump {
         let at = app.named_instant(words);
-        let told = at.map_or_else(|sentence| format!("  {sentence}"), |at| format!("  {}", app.time(at)));
+        let told = at.map_or_else(|sentence| format!("  {sentence}"), |at| format!("  {}", app.exact_time(at)));
         line.push(canvas.span(told, Meaning::Hint));
     }
     canvas.line(place, Line::from(line));

@@ -39,7 +39,7 @@ pub fn render(canvas: &mut Canvas, with: u64, scroll: usize) {
         }
         let shown = |value: &Option<String>| {
             let Some(value) = value else { return String::new() };
-            let time = NumericDate::from_json_number(value).filter(|_| row.later.is_some());
+            let time = NumericDate::from_json_number(value).filter(|_| row.is_time);
             time.map_or_else(|| text::head(value, 200).to_owned(), |at| app.date(at))
         };
         let later = row.later.as_deref().map_or_else(String::new, |later| format!("{later}: "));

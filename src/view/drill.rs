@@ -40,7 +40,11 @@ pub fn render(canvas: &mut Canvas, area: Rect) {
             let told = format!("{} as {}: {calls} made", text::name(&running.subject.tool, 32), running.subject.name);
             let mut lines = vec![Line::from(line)];
             lines.extend(canvas.wrapped(&told, rest.width, Meaning::Plain));
-            lines.extend(canvas.wrapped(&running.drill.report().so_far(|at| app.time(at)), rest.width, Meaning::Plain));
+            lines.extend(canvas.wrapped(
+                &running.drill.report().so_far(|at| app.exact_time(at)),
+                rest.width,
+                Meaning::Plain,
+            ));
             lines.extend(canvas.wrapped("Enter cancels it", rest.width, Meaning::Hint));
             canvas.lines(rest, lines);
         }

@@ -27,7 +27,7 @@ pub fn render(canvas: &mut Canvas, area: Rect) {
     canvas.target(area, Target::Field(Field::Bars));
     let shape = match area.width {
         ..50 => Shape { name: 10, state: 0 },
-        50..90 => Shape { name: 14, state: 13 },
+        50..90 => Shape { name: 13, state: 16 },
         _ => Shape { name: 20, state: 18 },
     };
     let bars = area.width.saturating_sub(2 + shape.name + shape.state + 1);

@@ -110,7 +110,7 @@ fn a_forbidden_tool_is_forbidden_to_the_good_token_too() {
 fn one_test_token_or_all_go_into_the_list() {
     let mut desk = lab(0);
     desk.keys("Esc 4 ↓ Space").must_show(&["1 test token put into the list"]);
-    desk.must_show(&["▸ expired a second"]);
+    desk.must_show(&["▸ expired 1 s ago"]);
     assert_eq!(desk.tokens(), 2);
     desk.keys("Ctrl-P").types("every test token").keys("Enter");
     assert_eq!(desk.tokens(), 2 + KIT.len());

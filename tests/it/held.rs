@@ -206,9 +206,9 @@ fn the_timeline_tells_in_words_what_a_token_is_at_the_cursor() {
     assert_eq!(desk.app.times.judged, START);
     desk.keys("Enter").must_show(&["CLOCK +59m", "now 2026-11-22 21:39:00Z: valid, 1m 00s left"]);
     desk.keys("Home").must_show(&["at 2026-11-22 20:40:00Z: valid, 1h 00m left"]);
-    desk.keys("Space").must_show(&["zoom ‹ 15s a column"]);
-    desk.keys("Tab ←").must_show(&["zoom ‹ 5s a column"]);
-    desk.keys("→ → → →").must_show(&["zoom ‹ 15m a column"]);
+    desk.keys("Space").must_show(&["zoom ‹ 30s a column"]);
+    desk.keys("Tab ←").must_show(&["zoom ‹ 15s a column"]);
+    desk.keys("→ → → →").must_show(&["zoom ‹ 5m a column"]);
     desk.keys("Shift-Tab Space").must_show(&["fit: 1m a column"]);
 }
 
