@@ -24,6 +24,8 @@ pub enum Step {
     /// A removal was undone: the token that is to be removed again. By its text, because a paste that was undone and
     /// redone since has given it another number.
     PutBack(Arc<str>),
+    /// Test tokens were put into the list: each with its label, and the numbers they have there.
+    Tests(Vec<(Arc<str>, Arc<str>)>, Vec<u64>),
     /// A paste was taken for tokens: the field it was pasted into, and its text.
     Pasted {
         /// Where the keys went.
@@ -137,6 +139,7 @@ impl App {
                 }
                 (Some(Step::Pasted { field, text, added: Vec::new(), before: None }), vec![Effect::Add(tokens)])
             }
+            Step::Tests(tokens, _) => (Some(Step::Tests(tokens.clone(), Vec::new())), vec![Effect::AddNamed(tokens)]),
             other => self.swap(other),
         };
         if let Some(redone) = redone {
@@ -189,6 +192,10 @@ impl App {
             Step::PutBack(text) => {
                 let number = self.auth.tokens.iter().find(|entry| entry.text == text).map(|entry| entry.number);
                 (None, number.map(|number| Effect::Remove(number, Why::Redone)).into_iter().collect())
+            }
+            Step::Tests(tokens, added) => {
+                let effects = added.iter().map(|number| Effect::Remove(*number, Why::Undone)).collect();
+                (Some(Step::Tests(tokens, Vec::new())), effects)
             }
             Step::Pasted { field, text, added, .. } => {
                 let mut before = None;

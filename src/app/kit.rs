@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
+use super::history::Step;
 use super::msg::{KitFor, Order};
 use super::{App, Called, Effect};
 use crate::auth::{IssueError, NumericDate, Origin};
-use crate::lab::kit::{Identity, KIT, TestToken};
+use crate::lab::kit::{Identity, TestToken};
 use crate::lab::score::{Came, Line, Scorecard};
 use crate::text;
 
@@ -80,7 +81,9 @@ impl App {
             KitFor::List(row) => {
                 let named = |token: &TestToken| (Arc::clone(&token.token), Arc::from(token.name));
                 let wanted = tokens.iter().enumerate().filter(|(n, _)| row.is_none_or(|row| row == *n));
-                vec![Effect::AddNamed(wanted.map(|(_, token)| named(token)).collect())]
+                let named: Vec<_> = wanted.map(|(_, token)| named(token)).collect();
+                self.history.push(Step::Tests(named.clone(), Vec::new()));
+                vec![Effect::AddNamed(named)]
             }
             KitFor::Run => {
                 let id = self.next_id();
@@ -95,15 +98,16 @@ impl App {
     }
 
     /// Test tokens were put into the list.
-    pub(super) fn named_added(&mut self, numbers: &[u64]) -> Vec<Effect> {
+    pub(super) fn named_added(&mut self, numbers: Vec<u64>) -> Vec<Effect> {
         if let Some(first) = numbers.first() {
             self.selected = Some(*first);
             self.refresh();
-            let names = text::words::count(numbers.len(), "test token");
-            self.say(format!("{names} put into the list; {} is selected", KIT[self.kit.row].name));
-            if numbers.len() > 1 {
-                self.say(format!("{names} put into the list"));
-            }
+            let tokens = text::words::count(numbers.len(), "test token");
+            let name = self.selected().map(|entry| self.token_name(entry)).unwrap_or_default();
+            self.say(format!("{tokens} put into the list; {name} is selected; Ctrl-7 takes them out again"));
+        }
+        if let Some(Step::Tests(_, added)) = self.history.latest() {
+            *added = numbers;
         }
         Vec::new()
     }

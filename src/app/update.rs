@@ -34,7 +34,7 @@ pub fn update(app: &mut App, msg: Msg) -> Vec<Effect> {
         Msg::Called { id, call } => app.called(id, *call),
         Msg::CalledEach { id, calls } => app.called_each(id, calls),
         Msg::KitMade { made, at, purpose } => app.kit_made(made, at, purpose),
-        Msg::NamedAdded(numbers) => app.named_added(&numbers),
+        Msg::NamedAdded(numbers) => app.named_added(numbers),
         Msg::Written(result) => app.written(result),
         Msg::PolicyTouched => app.policy_touched(),
         Msg::PolicyReread(result) => app.policy_reread(result),

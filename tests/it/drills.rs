@@ -114,6 +114,11 @@ fn one_test_token_or_all_go_into_the_list() {
     assert_eq!(desk.tokens(), 2);
     desk.keys("Ctrl-P").types("every test token").keys("Enter");
     assert_eq!(desk.tokens(), 2 + KIT.len());
+    // Undone and redone like everything else in the list.
+    desk.keys("Ctrl-7");
+    assert_eq!(desk.tokens(), 2);
+    desk.keys("Ctrl-7 Ctrl-R Ctrl-R");
+    assert_eq!(desk.tokens(), 2 + KIT.len());
     desk.must_show(&["17 test tokens put into the list"]);
     desk.keys("F2 Esc 2 End").must_show(&["▸ huge"]);
 }
