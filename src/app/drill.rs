@@ -148,10 +148,9 @@ impl App {
     /// A token that lives so long and may call the tool of the form.
     fn fresh_request(&self, lives: i64) -> IssueRequest {
         let rules = &self.auth.rules;
-        let opening = rules.policy.tool(&self.call.tool).and_then(|rule| rule.permissions.first());
         IssueRequest {
             user_id: "drill".to_owned(),
-            permissions: opening.map(ToString::to_string).into_iter().collect(),
+            permissions: rules.policy.opening(&self.call.tool),
             // `iat` is a whole second; what is left of the present one is no part of its life.
             expires: Some(When::In(lives + SECOND).from(self.times.real)),
             issuer: rules.issuer.as_deref().map(Into::into),

@@ -39,8 +39,7 @@ impl App {
         if !self.issue.user_id.is_empty() {
             return Identity { user_id: self.issue.user_id.text(), permissions: self.issue.permissions() };
         }
-        let opening = self.auth.rules.policy.tool(&self.call.tool).and_then(|rule| rule.permissions.first());
-        let permissions = opening.map(ToString::to_string).into_iter().collect();
+        let permissions = self.auth.rules.policy.opening(&self.call.tool);
         Identity { user_id: "tester".to_owned(), permissions }
     }
 

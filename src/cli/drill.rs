@@ -39,9 +39,8 @@ pub fn run(
         (Some(ttl), None) => {
             let now = ground.now();
             let usual = ground.request("drill", now);
-            let opening = || rules.policy.tool(tool).and_then(|rule| rule.permissions.first()).map(ToString::to_string);
             let permissions = match args.permissions.is_empty() {
-                true => opening().into_iter().collect(),
+                true => rules.policy.opening(tool),
                 false => args.permissions.clone(),
             };
             gate.issue(&IssueRequest { permissions, expires: Some(ttl.from(now)), ..usual }, now)?.to_string()

@@ -30,9 +30,8 @@ pub fn run(
         .clone()
         .or_else(first)
         .ok_or_else(|| CliError::Usage("the policy has no tool; name one with --tool".to_owned()))?;
-    let opening = || rules.policy.tool(&tool).and_then(|rule| rule.permissions.first()).map(ToString::to_string);
     let permissions = match args.permissions.is_empty() {
-        true => opening().into_iter().collect(),
+        true => rules.policy.opening(&tool),
         false => args.permissions.clone(),
     };
     let identity = Identity { user_id: args.user.clone(), permissions };

@@ -159,6 +159,8 @@ fn without_a_key_or_a_user_there_are_none() {
     let keyless = Rules { keys: KeyRing::empty(), ..rules() };
     assert!(make(&keyless, &identity("a", &[]), "read_data", 0, NOW).is_err());
     assert!(make(&rules(), &identity("", &[]), "read_data", 0, NOW).is_err());
+    // Nor for one whose every token would be too large.
+    assert!(make(&rules(), &identity(&"x".repeat(7000), &[]), "read_data", 0, NOW).is_err());
 }
 
 proptest! {

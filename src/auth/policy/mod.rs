@@ -194,6 +194,11 @@ impl Policy {
         self.tools().iter().any(|tool| tool.permissions.iter().any(|asked| **asked == *permission))
     }
 
+    /// What somebody may hold to call a tool: the first permission it asks for, or nothing.
+    pub fn opening(&self, tool: &str) -> Vec<String> {
+        self.tool(tool).and_then(|rule| rule.permissions.first()).map(ToString::to_string).into_iter().collect()
+    }
+
     /// **The** membership test: which of the permissions held is this one, or implies it.
     pub fn holds<'h, P: AsRef<str>>(&self, held: &'h [P], permission: &str) -> Option<&'h P> {
         let itself = held.iter().find(|held| held.as_ref() == permission);
