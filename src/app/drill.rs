@@ -6,9 +6,8 @@ use std::time::Duration;
 use super::field::turned;
 use super::msg::Order;
 use super::{App, Called, Effect, Field};
-use crate::auth::issue::When;
 use crate::auth::{IssueRequest, NumericDate, Origin, TokenEntry};
-use crate::lab::drill::{Drill, FINEST, Found, Pace, Plan, Subject};
+use crate::lab::drill::{Drill, FINEST, Found, Pace, Plan, Subject, end_of_new};
 use crate::text::words::{SECOND, count, exact};
 use crate::{text, tools};
 
@@ -151,8 +150,7 @@ impl App {
         IssueRequest {
             user_id: "drill".to_owned(),
             permissions: rules.policy.opening(&self.call.tool),
-            // `iat` is a whole second; what is left of the present one is no part of its life.
-            expires: Some(When::In(lives + SECOND).from(self.times.real)),
+            expires: Some(end_of_new(self.times.real, lives)),
             issuer: rules.issuer.as_deref().map(Into::into),
             audience: rules.audience.as_deref().map(Into::into),
             ..IssueRequest::default()

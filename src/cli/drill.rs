@@ -9,7 +9,7 @@ use super::{CliError, Exit, Ground, Headless, json};
 use crate::auth::{IssueRequest, NumericDate, Origin, TokenId};
 use crate::clock::{Clock, SystemClock};
 use crate::gate::{AuthenticatedMcpServer, CallRequest};
-use crate::lab::drill::{Drill, Found, Pace, Plan, Subject};
+use crate::lab::drill::{Drill, Found, Pace, Plan, Subject, end_of_new};
 use crate::text;
 use crate::tools::{self, Given};
 
@@ -43,7 +43,8 @@ pub fn run(
                 true => rules.policy.opening(tool),
                 false => args.permissions.clone(),
             };
-            gate.issue(&IssueRequest { permissions, expires: Some(ttl.from(now)), ..usual }, now)?.to_string()
+            let expires = Some(end_of_new(now, micros(ttl)));
+            gate.issue(&IssueRequest { permissions, expires, ..usual }, now)?.to_string()
         }
         (None, token) => {
             let source = on.source(token).ok_or_else(|| {
@@ -52,8 +53,7 @@ pub fn run(
             on.one(source)?
         }
     };
-    let every = i64::try_from(args.every.as_micros()).unwrap_or(i64::MAX);
-    let plan = Plan { pace, every, fine: args.fine };
+    let plan = Plan { pace, every: micros(args.every), fine: args.fine };
     let life = rules.inspect(&*token).judged.lifetime;
     let mut drill = Drill::new(&life, plan, ground.now()).map_err(|error| CliError::Usage(error.to_string()))?;
     if pace == Pace::Real {
@@ -71,6 +71,11 @@ pub fn run(
         false => show(on.out, &found, paint)?,
     }
     Ok(on.known)
+}
+
+/// No duration that is read has more microseconds than fit.
+fn micros(duration: Duration) -> i64 {
+    i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
 }
 
 /// Makes the calls that a drill asks for, each at its time.

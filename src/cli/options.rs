@@ -8,7 +8,7 @@ use clap::{Args, ColorChoice, Parser, Subcommand};
 use clap_complete::Shell;
 
 use super::EXITS;
-use super::values::{instant, interval, span, time, when};
+use super::values::{duration, instant, span, time, when};
 use crate::auth::issue::When;
 use crate::auth::{Leeway, NumericDate};
 
@@ -294,15 +294,15 @@ pub struct DrillArgs {
     pub words: Vec<String>,
 
     /// Drill a new token that lives so long, instead of one that is given
-    #[arg(long, value_name = "DURATION", value_parser = span)]
-    pub ttl: Option<When>,
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub ttl: Option<Duration>,
 
     /// A permission of the new token; may be given several times [default: the first one that opens the tool]
     #[arg(short, long = "permission", value_name = "NAME", requires = "ttl")]
     pub permissions: Vec<String>,
 
     /// From one call to the next, at least 10ms
-    #[arg(long, value_name = "DURATION", default_value = "100ms", value_parser = interval)]
+    #[arg(long, value_name = "DURATION", default_value = "100ms", value_parser = duration)]
     pub every: Duration,
 
     /// Call more often around the border, so that it is found to 10ms

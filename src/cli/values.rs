@@ -6,7 +6,7 @@ use crate::auth::NumericDate;
 use crate::auth::issue::When;
 use crate::text::words;
 
-pub fn interval(text: &str) -> Result<Duration, String> {
+pub fn duration(text: &str) -> Result<Duration, String> {
     words::parse_duration(text).map_err(|error| error.to_string())
 }
 

@@ -41,6 +41,12 @@ const AROUND: i64 = 10;
 /// The latest instant at which a gate may still allow, counted from `exp`.
 const LATEST: i64 = MAX_LEEWAY_SECONDS.cast_signed() * SECOND;
 
+/// When a token dies that is issued to be drilled and lives at least so long, in microseconds. `iat` and `exp` are whole
+/// seconds.
+pub fn end_of_new(now: NumericDate, lives: i64) -> NumericDate {
+    NumericDate::from_seconds(now.plus(SECOND - 1).seconds()).plus(lives)
+}
+
 /// A token that has no end to drill for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CannotDrill {
