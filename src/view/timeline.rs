@@ -11,7 +11,7 @@ use crate::app::timeline::Axis;
 use crate::app::{Field, Target};
 use crate::auth::{Judged, NumericDate, Phase, Standing, TokenEntry};
 use crate::text;
-use crate::text::words::{DAY, elapsed, remaining};
+use crate::text::words::{DAY, SECOND, elapsed, remaining};
 
 pub fn title(canvas: &Canvas) -> String {
     canvas.app.auth.tokens.len().to_string()
@@ -125,33 +125,24 @@ fn bar(canvas: &Canvas, entry: Option<&TokenEntry>, axis: &Axis, here: bool) -> 
 fn piece(judged: &Judged, axis: &Axis, column: usize) -> (char, Meaning) {
     let (from, to) = (axis.instant(column), axis.instant(column + 1));
     let life = &judged.lifetime;
-    let starts = |at: NumericDate| at >= from && at < to;
-    let begins = [life.iat, life.nbf].into_iter().flatten().min();
-    if life.exp.is_none() && begins.is_none() {
-        return (' ', Meaning::Plain);
-    }
-    let instants =
-        [from].into_iter().chain(life.borders().filter(|at| starts(*at))).chain(life.iat.filter(|at| starts(*at)));
-    let rank = |at: NumericDate| match life.phase(at) {
-        _ if begins.is_some_and(|begin| at < begin.min(life.nbf.unwrap_or(begin))) => 0,
-        Phase::Live { .. } | Phase::Endless => 3,
-        Phase::Grace { .. } | Phase::Early { .. } => 2,
-        Phase::NotYet { .. } => 1,
+    let begin = [life.iat, life.nbf.map(|nbf| nbf.plus(-life.leeway))].into_iter().flatten().min();
+    let is_timeless = life.exp.is_none() && begin.is_none();
+    let rank = |at: &NumericDate| match life.phase(*at) {
+        _ if is_timeless || begin.is_some_and(|begin| *at < begin) => 0,
         Phase::Expired { .. } => 0,
+        Phase::NotYet { .. } => 1,
+        Phase::Grace { .. } | Phase::Early { .. } => 2,
+        Phase::Live { .. } | Phase::Endless => 3,
     };
-    let is_sound = judged.held(life.nbf.or(life.iat).unwrap_or(from)).is_some() || is_timely(judged, from);
-    match instants.map(rank).max().unwrap_or(0) {
-        0 => (' ', Meaning::Plain),
-        1 => ('·', Meaning::Hint),
-        _ if !is_sound => ('-', Meaning::Hint),
-        2 => ('▒', Meaning::Expired),
-        _ => ('█', Meaning::Ok),
+    let inside = life.borders().chain(life.iat).filter(|at| *at > from && *at < to);
+    let at = std::iter::once(from).chain(inside).max_by_key(rank).unwrap_or(from);
+    match (rank(&at), judged.standing(at)) {
+        (0, _) => (' ', Meaning::Plain),
+        (1, _) => ('·', Meaning::Hint),
+        (2, Standing::Valid(_)) => ('▒', Meaning::Expired),
+        (_, Standing::Valid(_)) => ('█', Meaning::Ok),
+        _ => ('-', Meaning::Hint),
     }
-}
-
-/// Whether nothing but the time may speak against a token.
-fn is_timely(judged: &Judged, at: NumericDate) -> bool {
-    matches!(judged.standing(at), Standing::Valid(_) | Standing::OutOfTime(..))
 }
 
 /// The token under the cursor in words, and what the signs mean.
@@ -161,7 +152,7 @@ fn feet(canvas: &mut Canvas, area: Rect, axis: &Axis) {
     let told = canvas.app.selected().map(|entry| told_at(&entry.judged, at));
     let (words, holds, meaning) = told.unwrap_or_else(|| ("no token".to_owned(), i64::MAX, Meaning::Hint));
     if !is_set {
-        canvas.drawn.changes_in(holds.min(1_000_000 - at.micros().rem_euclid(1_000_000)));
+        canvas.drawn.changes_in(holds.min(SECOND - at.micros().rem_euclid(SECOND)));
     }
     let named = if is_set { "at" } else { "now" };
     let at = if is_set { at } else { NumericDate::from_seconds(at.seconds()) };
