@@ -66,8 +66,8 @@ pub enum Msg {
     NamedAdded(Vec<u64>),
     /// A file was written, or which was not, and why.
     Written(Result<String, (String, String)>),
-    /// The policy of a file, or a sentence that says why there is none.
-    Policy(Result<Arc<Policy>, String>),
+    /// A policy file and what it says, or a sentence that says why there is none.
+    Policy(Result<(String, Arc<Policy>), String>),
     /// Somebody wrote to the policy's file, or took it away.
     PolicyTouched,
     /// What the policy's file says now, or a sentence that says why it is no policy.
@@ -84,8 +84,8 @@ pub enum Msg {
 pub enum NotSaved {
     /// This file holds another policy than was thought.
     Other(String),
-    /// Something went wrong; the sentence is safe to show.
-    Failed(String),
+    /// Something went wrong with this file; the sentence is safe to show.
+    Failed(String, String),
 }
 
 /// What test tokens are for.

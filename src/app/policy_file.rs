@@ -96,8 +96,9 @@ impl App {
                 self.policy_file = PolicyFile::new(path, Arc::clone(&self.auth.rules.policy));
             }
             Err(NotSaved::Other(path)) => self.overlays.push(Overlay::Confirm(Question::SaveOver(path))),
-            Err(NotSaved::Failed(sentence)) => {
+            Err(NotSaved::Failed(path, sentence)) => {
                 self.complain(format!("not saved: {sentence}"));
+                self.ask(Asks::SaveTo, &path);
             }
         }
         Vec::new()

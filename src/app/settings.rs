@@ -50,18 +50,18 @@ impl App {
     }
 
     /// A policy file was read, for the settings that wait for it.
-    pub(super) fn policy_read(&mut self, result: Result<Arc<Policy>, String>) -> Vec<Effect> {
+    pub(super) fn policy_read(&mut self, result: Result<(String, Arc<Policy>), String>) -> Vec<Effect> {
         let Some(Overlay::Settings(mut form)) = self.overlays.pop() else {
             return Vec::new();
         };
         let rules = result.map_err(|sentence| (SettingsField::Policy, sentence));
-        match rules.and_then(|policy| Ok(Rules { policy, ..form.rules(&self.auth.rules)? })) {
-            Ok(rules) => {
+        match rules.and_then(|(path, policy)| Ok((path, Rules { policy, ..form.rules(&self.auth.rules)? }))) {
+            Ok((path, rules)) => {
                 let before = Arc::clone(&self.auth.rules.policy);
                 if !rules.policy.says_as(&before) {
                     self.history.push(Step::Policy(Field::Rules, before));
                 }
-                self.policy_file = PolicyFile::new(form.policy.text(), Arc::clone(&rules.policy));
+                self.policy_file = PolicyFile::new(path, Arc::clone(&rules.policy));
                 self.apply_rules(&form, rules)
             }
             Err((field, sentence)) => {

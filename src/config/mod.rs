@@ -97,6 +97,12 @@ pub fn unreadable(what: &'static str, path: &Path, error: std::io::Error) -> Con
     ConfigError::Unreadable { what, path: path.to_owned(), error }
 }
 
+/// A path as somebody types it: `~/` is the home directory.
+pub fn typed(path: &str) -> PathBuf {
+    let home = path.strip_prefix("~/").and_then(|rest| Some(etcetera::home_dir().ok()?.join(rest)));
+    home.unwrap_or_else(|| path.into())
+}
+
 /// Writes a file that is not there yet.
 pub fn write_new(path: &Path, text: &str) -> Result<(), ConfigError> {
     let written = fs::File::create_new(path).and_then(|mut file| file.write_all(text.as_bytes()));
@@ -120,5 +126,18 @@ fn read(what: &'static str, path: &Path, most: usize) -> Result<Vec<u8>, ConfigE
     match bytes.len() > most {
         true => Err(failed(std::io::Error::other(format!("it has more than {most} bytes")))),
         false => Ok(bytes),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_typed_path_may_begin_at_home() {
+        let home = etcetera::home_dir().expect("there is one");
+        assert_eq!(typed("~/policy.toml"), home.join("policy.toml"));
+        assert_eq!(typed("a~/policy.toml"), Path::new("a~/policy.toml"));
+        assert_eq!(typed("~"), Path::new("~"));
     }
 }

@@ -59,7 +59,7 @@ fn run(effect: Effect, gate: &AuthenticatedMcpServer, times: Times) -> Option<Ms
             };
             tokens.into_iter().map(add).collect()
         }))),
-        Effect::WriteNew { path, text } => Some(Msg::Written(match config::write_new(Path::new(&path), &text) {
+        Effect::WriteNew { path, text } => Some(Msg::Written(match config::write_new(&config::typed(&path), &text) {
             Ok(()) => Ok(path),
             Err(error) => Err((path, error.to_string())),
         })),
@@ -103,16 +103,21 @@ fn run(effect: Effect, gate: &AuthenticatedMcpServer, times: Times) -> Option<Ms
             Some(Msg::PolicyReread(config::policy(Path::new(&path)).map_err(|error| error.to_string())))
         }
         Effect::SavePolicy { path, known } => {
-            let written = config::save_policy(Path::new(&path), &shared.rules().policy, known.as_deref());
+            let file = config::typed(&path);
+            let written = config::save_policy(&file, &shared.rules().policy, known.as_deref());
             Some(Msg::PolicySaved(match written {
-                Ok(()) => Ok(path),
+                Ok(()) => Ok(file.to_string_lossy().into_owned()),
                 Err(ConfigError::Other { .. }) => Err(NotSaved::Other(path)),
-                Err(error) => Err(NotSaved::Failed(error.to_string())),
+                Err(error) => Err(NotSaved::Failed(path, error.to_string())),
             }))
         }
         Effect::LoadPolicy(path) => Some(Msg::Policy(match path.as_str() {
-            "" => Ok(Arc::default()),
-            path => config::policy(Path::new(path)).map_err(|error| error.to_string()),
+            "" => Ok((path, Arc::default())),
+            path => {
+                let file = config::typed(path);
+                let read = config::policy(&file).map_err(|error| error.to_string());
+                read.map(|policy| (file.to_string_lossy().into_owned(), policy))
+            }
         })),
     }
 }

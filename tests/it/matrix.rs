@@ -276,7 +276,8 @@ fn a_policy_that_cannot_be_saved_says_why_and_stays() {
     let folder = Folder::new();
     let (mut desk, file) = with_policy(&folder, FILE);
     desk.keys("Space Enter Ctrl-U").types(&format!("{file}/not")).keys("Enter");
-    desk.must_show(&["policy file ", "changed, not saved"]);
+    // What was typed is still there to be mended.
+    desk.must_show(&["policy file ", "changed, not saved", "save the policy"]);
     assert_eq!(std::fs::read_to_string(&file).expect("it is there"), FILE);
 }
 
