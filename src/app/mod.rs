@@ -23,6 +23,7 @@ mod line;
 pub mod matrix;
 mod moves;
 pub mod msg;
+mod names;
 pub mod overlay;
 mod paste;
 mod policy;
@@ -52,6 +53,7 @@ use history::History;
 use issue::IssueForm;
 use kit::KitPane;
 use matrix::Matrix;
+use names::Namesakes;
 use overlay::Overlay;
 use policy_file::PolicyFile;
 use timeline::Timeline;
@@ -115,6 +117,8 @@ pub struct App {
     pub drill: DrillPane,
     /// What the pane of test tokens remembers.
     pub kit: KitPane,
+    /// Which tokens have a namesake.
+    namesakes: Namesakes,
     /// The last leap of the system's clock, until the user has seen it.
     pub leap: Option<Leap>,
     last_id: u64,
@@ -193,9 +197,11 @@ impl App {
             timeline: Timeline::default(),
             drill: DrillPane::default(),
             kit: KitPane::default(),
+            namesakes: Namesakes::default(),
             auth,
         };
         app.matrix.follow(&mut app.auth, times.mono);
+        app.namesakes.follow(&app.auth.tokens);
         let tool = app.tools().first().cloned().unwrap_or_else(|| "".into());
         app.choose_tool(&tool);
         app.refresh();
@@ -210,18 +216,6 @@ impl App {
     /// The row of the selected token: 0 is `(no token)`.
     pub fn selected_row(&self) -> usize {
         self.selected.and_then(|number| self.auth.place(number)).map_or(0, |place| place + 1)
-    }
-
-    /// The name a token goes by on the screen, behind the label it was given; safe to show.
-    pub fn token_name(&self, entry: &TokenEntry) -> String {
-        let name = match &entry.judged.name {
-            Some(name) => text::name(name, 64),
-            None => format!("{}-{}", entry.provenance.words().split(' ').next().unwrap_or_default(), entry.number),
-        };
-        match &entry.label {
-            Some(label) => format!("{} · {name}", text::name(label, 64)),
-            None => name,
-        }
     }
 
     /// The tools to choose from: the policy's, those built in that the policy does not know, and the one in the form,

@@ -211,6 +211,7 @@ impl App {
 
     fn synced(&mut self) -> Vec<Effect> {
         let mono = self.times.mono;
+        self.namesakes.follow(&self.auth.tokens);
         if self.matrix.follow(&mut self.auth, mono) {
             let policy = Arc::clone(&self.auth.rules.policy);
             self.issue.follow(&policy);

@@ -190,3 +190,13 @@ fn evidence_is_written_to_a_file_that_is_not_there_yet() {
     }
     std::fs::remove_dir_all(&folder).expect("it can be removed");
 }
+
+#[test]
+fn namesakes_are_numbered_until_one_has_a_label() {
+    let mut desk = lab(0);
+    desk.must_show(&["▸ user123  "]);
+    desk.keys("F2 Esc 1 Tab Tab Tab Ctrl-U").types("15m").keys("Enter F4");
+    desk.must_show(&["  user123 #1", "▸ user123 #2"]);
+    desk.keys("Ctrl-N").types("short").keys("Enter").must_show(&["short · user123"]);
+    assert!(!desk.shows("#1"), "{}", desk.screen());
+}

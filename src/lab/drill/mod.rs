@@ -3,49 +3,22 @@
 //! A drill says for which instant it wants the next call ([`Drill::next`]) and is told what came ([`Drill::saw`]). In real
 //! time the caller waits for that instant; for a gate that is told the time it calls at once.
 
+mod plan;
 mod report;
 
 use crate::auth::lifetime::MAX_LEEWAY_SECONDS;
 use crate::auth::{Decision, Lifetime, NumericDate, Verdict};
 use crate::text::words::{SECOND, exact};
 
+pub use plan::{FINEST, Pace, Plan, end_of_new};
 use report::from_exp;
 pub use report::{Found, Report, Subject};
-
-/// How a drill gets through the time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Pace {
-    /// It waits: time passes as it does.
-    Real,
-    /// It asks for any instant at once, and finds the border to the microsecond.
-    Shifted,
-}
-
-/// How a drill is made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Plan {
-    /// How it gets through the time.
-    pub pace: Pace,
-    /// From one call to the next, in microseconds; at least [`FINEST`].
-    pub every: i64,
-    /// In real time: call so often around the expected border that it is found to [`FINEST`].
-    pub fine: bool,
-}
-
-/// The finest interval of real time, in microseconds.
-pub const FINEST: i64 = 10_000;
 
 /// What real calls begin before the border and go on behind it, in intervals.
 const AROUND: i64 = 10;
 
 /// The latest instant at which a gate may still allow, counted from `exp`.
 const LATEST: i64 = MAX_LEEWAY_SECONDS.cast_signed() * SECOND;
-
-/// When a token dies that is issued to be drilled and lives at least so long, in microseconds. `iat` and `exp` are whole
-/// seconds.
-pub fn end_of_new(now: NumericDate, lives: i64) -> NumericDate {
-    NumericDate::from_seconds(now.plus(SECOND - 1).seconds()).plus(lives)
-}
 
 /// A token that has no end to drill for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -276,17 +249,6 @@ impl Drill {
 
     fn told(&self, at: NumericDate) -> String {
         from_exp(at, self.exp)
-    }
-}
-
-impl Plan {
-    /// How exactly the border is to be found, in microseconds.
-    pub const fn resolution(&self) -> i64 {
-        match (self.pace, self.fine) {
-            (Pace::Shifted, _) => 1,
-            (Pace::Real, true) => FINEST,
-            (Pace::Real, false) => self.every,
-        }
     }
 }
 

@@ -1,6 +1,5 @@
 //! What a drill found, in words and as JSON.
 
-use std::fmt;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
@@ -9,19 +8,6 @@ use super::{Pace, Plan, Seen};
 use crate::auth::date::{seconds, twice};
 use crate::auth::{NumericDate, TokenId};
 use crate::text::words::exact;
-
-/// `in real time, every 100ms`.
-impl fmt::Display for Plan {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (self.pace, self.fine) {
-            (Pace::Shifted, _) => f.write_str("in shifted time, bisected"),
-            (Pace::Real, false) => write!(f, "in real time, every {}", exact(self.every)),
-            (Pace::Real, true) => {
-                write!(f, "in real time, every {} and finer at the border", exact(self.every))
-            }
-        }
-    }
-}
 
 /// An instant as the token sees it: `exp`, `exp - 250ms`, `exp + 3ms`.
 pub(super) fn from_exp(at: NumericDate, exp: NumericDate) -> String {

@@ -1,0 +1,50 @@
+//! What tokens go by on the screen.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use super::App;
+use crate::auth::TokenEntry;
+use crate::text;
+
+/// Names that more than one token of the list goes by.
+#[derive(Default)]
+pub struct Namesakes {
+    of: Arc<Vec<TokenEntry>>,
+    names: HashSet<String>,
+}
+
+impl Namesakes {
+    /// Follows the list, at the cost of its length where it has changed.
+    pub(super) fn follow(&mut self, tokens: &Arc<Vec<TokenEntry>>) {
+        if Arc::ptr_eq(&self.of, tokens) {
+            return;
+        }
+        let mut seen = HashSet::with_capacity(tokens.len());
+        let names = tokens.iter().filter_map(unlabelled);
+        self.names = names.filter(|name| !seen.insert(*name)).map(str::to_owned).collect();
+        self.of = Arc::clone(tokens);
+    }
+}
+
+/// The name of a token without a label.
+fn unlabelled(entry: &TokenEntry) -> Option<&str> {
+    entry.judged.name.as_deref().filter(|_| entry.label.is_none())
+}
+
+impl App {
+    /// The name a token goes by on the screen, behind the label it was given; namesakes are numbered. Safe to show.
+    pub fn token_name(&self, entry: &TokenEntry) -> String {
+        let name = match &entry.judged.name {
+            Some(name) => text::name(name, 64),
+            None => format!("{}-{}", entry.provenance.words().split(' ').next().unwrap_or_default(), entry.number),
+        };
+        match &entry.label {
+            Some(label) => format!("{} · {name}", text::name(label, 64)),
+            None if unlabelled(entry).is_some_and(|name| self.namesakes.names.contains(name)) => {
+                format!("{name} #{}", entry.number)
+            }
+            None => name,
+        }
+    }
+}
