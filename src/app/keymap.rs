@@ -326,6 +326,15 @@ const FOOTER: [Action; 29] = [
 
 /// The footer: keys and what they do now, the most useful first.
 pub fn footer(app: &App) -> Vec<(Action, String, &'static str)> {
+    told(|action| hint(app, action))
+}
+
+/// The keys of the pane below whatever lies over it, and what they do there now.
+pub fn here(app: &App) -> Vec<(Action, String, &'static str)> {
+    told(|action| pane_hint(app, action))
+}
+
+fn told(hint: impl Fn(Action) -> Option<&'static str>) -> Vec<(Action, String, &'static str)> {
     let keys = |action| match action {
         Action::Turn(_) => Some("←→".to_owned()),
         Action::Row(_) => Some("↑↓".to_owned()),
@@ -335,7 +344,7 @@ pub fn footer(app: &App) -> Vec<(Action, String, &'static str)> {
         Action::Edge(_) => Some("Home End".to_owned()),
         _ => binding(action)?.shown_keys().into_iter().next(),
     };
-    FOOTER.iter().filter_map(|action| Some((*action, keys(*action)?, hint(app, *action)?))).collect()
+    FOOTER.iter().filter_map(|action| Some((*action, keys(*action)?, hint(*action)?))).collect()
 }
 
 /// The table as Markdown, for the README.

@@ -66,6 +66,14 @@ pub fn render(canvas: &mut Canvas, scroll: usize) {
     let inner = canvas.popup(84, 40, &format!("help: {}", pane.title()));
     let mut lines = canvas.wrapped(about(pane), inner.width, Meaning::Plain);
     lines.push(Line::default());
+    lines.push(canvas.span("works here now", Meaning::Label).into());
+    // A key and its words stay together.
+    let here =
+        keymap::here(canvas.app).into_iter().map(|(_, key, does)| format!("{key} {does}").replace(' ', "\u{a0}"));
+    let here = wrap(&here.collect::<Vec<_>>().join("   "), inner.width);
+    lines.extend(here.iter().map(|line| canvas.span(line.replace('\u{a0}', " "), Meaning::Key).into()));
+    lines.push(Line::default());
+    lines.push(canvas.span("every key", Meaning::Label).into());
     for binding in BINDINGS.iter().filter(|binding| !binding.keys.is_empty()) {
         lines.extend(rows(canvas, binding, inner.width));
     }
