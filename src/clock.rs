@@ -7,12 +7,29 @@ use chrono::{Local, Offset as _, TimeZone as _, Utc};
 
 use crate::auth::NumericDate;
 
+/// Two readings of the clocks so far apart are as good as one.
+const CLOSE: Duration = Duration::from_millis(20);
+
+/// How often they are read in the hope of that.
+const TRIES: usize = 10;
+
 /// Where the time comes from.
 pub trait Clock: Send + Sync {
     /// The instant it is.
     fn now(&self) -> NumericDate;
     /// Time since some fixed moment; never goes backwards.
     fn monotonic(&self) -> Duration;
+    /// Both, read so close to one another that they can be compared; on a machine that is too busy for that, the last try.
+    fn both(&self) -> (NumericDate, Duration) {
+        let read = || {
+            let (before, now) = (self.monotonic(), self.now());
+            (now, self.monotonic(), self.monotonic().saturating_sub(before))
+        };
+        let mut tries = (0..TRIES).map(|_| read());
+        let close = tries.by_ref().find(|(.., apart)| *apart < CLOSE);
+        let (now, monotonic, _) = close.unwrap_or_else(read);
+        (now, monotonic)
+    }
     /// Lets time pass on this thread, which does nothing else.
     fn sleep(&self, duration: Duration);
 }

@@ -171,7 +171,7 @@ impl Console<'_> {
 
     /// Reads the clock, brings the app up to date and tells it what happened. Does nothing if nothing did.
     fn turn(&mut self, told: Vec<Msg>, changes: &mut watch::Receiver<u64>) -> Result<(), TuiError> {
-        let (now, mono) = (self.clock.now(), self.clock.monotonic());
+        let (now, mono) = self.clock.both();
         let has_come = [self.next_change, self.next_deed].into_iter().flatten().any(|moment| moment <= mono);
         if has_come {
             // The frame that follows sets it anew; until then it must not wake the loop again.
@@ -247,7 +247,8 @@ impl Console<'_> {
     /// After a stop, whether ours or SIGSTOP, nothing about the terminal is known: a shell has used it.
     fn resume(&mut self) -> Result<Msg, TuiError> {
         self.modes.on()?;
-        self.app.at(self.clock.now(), self.clock.monotonic());
+        let (now, mono) = self.clock.both();
+        self.app.at(now, mono);
         let (columns, rows) = size();
         self.screen.start_over(columns, rows)?;
         Ok(Msg::Resized { columns, rows })
