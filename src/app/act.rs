@@ -91,9 +91,7 @@ impl App {
                 return Vec::new();
             }
             Action::Step(by) | Action::Turn(by) if matches!(self.overlays.last(), Some(Overlay::Diff { .. })) => {
-                if let Some(Overlay::Diff { with, scroll }) = self.overlays.pop() {
-                    self.overlays.push(Overlay::Diff { with: self.turn_diff(with, by), scroll });
-                }
+                self.turn_diff(by);
                 return Vec::new();
             }
             Action::Step(by) | Action::Turn(by) => {

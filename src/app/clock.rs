@@ -136,9 +136,16 @@ impl App {
         match self.clock {
             HeldClock::Real => None,
             HeldClock::Shifted(by) => Some(format!("CLOCK {}", signed(by))),
-            HeldClock::Frozen(at) => Some(format!("CLOCK FROZEN {}", self.time(at))),
+            HeldClock::Frozen(at) => Some(format!("CLOCK FROZEN {}", self.frozen_at(at))),
             HeldClock::Fast { .. } => Some(format!("CLOCK ×{FAST}")),
         }
+    }
+
+    /// To the second, and with its date where that is not today's.
+    fn frozen_at(&self, at: NumericDate) -> String {
+        let at = NumericDate::from_seconds(at.seconds());
+        let day = |at: NumericDate| at.seconds().div_euclid(86_400);
+        if day(at) == day(self.times.real) { self.time(at) } else { self.date(at) }
     }
 
     /// Begins at another time than the real one: tokens are stamped by the held clock, too.

@@ -4,6 +4,7 @@ use super::field::turned;
 use super::overlay::Overlay;
 use super::{App, Effect};
 use crate::auth::TokenEntry;
+use crate::auth::diff::diff;
 
 impl App {
     pub(super) fn start_diff(&mut self) -> Vec<Effect> {
@@ -11,19 +12,30 @@ impl App {
         match selected {
             None => self.complain("select a token to compare"),
             Some(_) if self.auth.tokens.len() < 2 => self.complain("there is no other token to compare it with"),
-            Some(place) => {
-                let other = turned(place, 1, self.auth.tokens.len());
-                self.overlays.push(Overlay::Diff { with: self.auth.tokens[other].number, scroll: 0 });
-            }
+            Some(place) => self.compare_with(turned(place, 1, self.auth.tokens.len())),
         }
         Vec::new()
     }
 
+    fn compare_with(&mut self, place: usize) {
+        if let Some((left, right)) = self.selected().zip(self.auth.tokens.get(place)) {
+            let rules = &self.auth.rules;
+            let rows = diff(&rules.inspect(&*left.text), &rules.inspect(&*right.text));
+            self.overlays.push(Overlay::Diff { with: right.number, scroll: 0, rows });
+        }
+    }
+
     /// Compares with the next other token.
-    pub(super) fn turn_diff(&self, with: u64, by: isize) -> u64 {
+    pub(super) fn turn_diff(&mut self, by: isize) {
+        let Some(Overlay::Diff { with, .. }) = self.overlays.pop() else {
+            return;
+        };
         let others: Vec<&TokenEntry> =
             self.auth.tokens.iter().filter(|entry| Some(entry.number) != self.selected).collect();
         let at = others.iter().position(|entry| entry.number == with).unwrap_or(0);
-        others.get(turned(at, by, others.len())).map_or(with, |entry| entry.number)
+        let next = others.get(turned(at, by, others.len())).and_then(|entry| self.auth.place(entry.number));
+        if let Some(place) = next {
+            self.compare_with(place);
+        }
     }
 }

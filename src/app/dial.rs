@@ -95,7 +95,9 @@ impl App {
         let text = match self.focus.field {
             Some(Field::GoTo) => typed.as_str(),
             Some(Field::Jump) => self.dial.jump(),
-            _ => return self.real_time(),
+            Some(Field::Dial) => return self.real_time(),
+            // What is turned there counts at once.
+            _ => return,
         };
         match self.named_instant(text) {
             Ok(at) => {
@@ -113,7 +115,7 @@ const WANTED: &str = "write +55m, -1d, exp, exp - 1s, nbf, exp + leeway, or a ti
 /// The instant that a text names: by a shift of what the clock shows, by a token's claim, or by itself.
 fn named_instant(text: &str, shown: NumericDate, life: Option<&Lifetime>) -> Result<NumericDate, String> {
     let text = text.trim();
-    let begins = |name: &str| text.strip_prefix(name).map(|rest| (name.to_owned(), rest));
+    let begins = |name: &'static str| text.strip_prefix(name).map(|rest| (name, rest));
     let Some((name, rest)) = ["iat", "nbf", "exp"].into_iter().find_map(begins) else {
         return match When::parse(text) {
             Ok(When::At(at)) => Ok(at),
@@ -122,7 +124,7 @@ fn named_instant(text: &str, shown: NumericDate, life: Option<&Lifetime>) -> Res
         };
     };
     let life = life.ok_or("select a token: its times are named")?;
-    let claim = match name.as_str() {
+    let claim = match name {
         "iat" => life.iat,
         "nbf" => life.nbf,
         _ => life.exp,

@@ -8,11 +8,10 @@ use super::msg::Order;
 use super::{App, Called, Effect, Field};
 use crate::auth::{IssueRequest, NumericDate, Origin, TokenEntry};
 use crate::lab::drill::{Drill, FINEST, Found, Pace, Plan, Subject, end_of_new};
+use crate::text;
 use crate::text::words::{SECOND, count, exact};
-use crate::{text, tools};
 
 /// What the Drill pane remembers.
-#[derive(Default)]
 pub struct DrillPane {
     with: With,
     every: usize,
@@ -22,7 +21,14 @@ pub struct DrillPane {
     /// What the last one found.
     pub found: Option<Found>,
     /// A token is being issued to be drilled.
-    waits: bool,
+    pub(super) waits: bool,
+}
+
+impl Default for DrillPane {
+    fn default() -> Self {
+        let (with, way) = (With::default(), Way::default());
+        Self { with, every: 1, way, running: None, found: None, waits: false }
+    }
 }
 
 /// Which token is drilled.
@@ -37,7 +43,7 @@ enum With {
 const FRESH: [i64; 3] = [3, 10, 60];
 
 /// From one call to the next, in microseconds.
-const EVERY: [i64; 7] = [SECOND / 10, SECOND / 4, SECOND / 2, SECOND, 10 * SECOND, 60 * SECOND, FINEST];
+const EVERY: [i64; 7] = [FINEST, SECOND / 10, SECOND / 4, SECOND / 2, SECOND, 10 * SECOND, 60 * SECOND];
 
 /// How the time is got through.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -66,6 +72,7 @@ pub struct Running {
     pub drill: Drill,
     /// Of which token.
     pub subject: Subject,
+    judged_by: Vec<String>,
     token: Arc<str>,
     arguments: String,
     awaited: Option<u64>,
@@ -175,13 +182,17 @@ impl App {
             }
         };
         let tool = Arc::clone(&self.call.tool);
-        let arguments = match self.call.touched {
-            true => self.call.arguments.text(),
-            false => tools::example(&tool, &self.auth.rules.policy),
-        };
+        let arguments = self.arguments_for(&tool);
         let subject = Subject { id: entry.id, jti: entry.judged.jti.clone(), name: self.token_name(entry), tool };
         self.drill.found = None;
-        self.drill.running = Some(Running { drill, subject, token: Arc::clone(&entry.text), arguments, awaited: None });
+        self.drill.running = Some(Running {
+            drill,
+            subject,
+            judged_by: self.judged_by(),
+            token: Arc::clone(&entry.text),
+            arguments,
+            awaited: None,
+        });
         self.drill_on()
     }
 
@@ -190,15 +201,15 @@ impl App {
         let Some(due) = self.drill.due() else {
             return Vec::new();
         };
-        let id = self.next_id();
         let now = self.times.real;
+        let judged_at = match self.drill.running.as_ref().map(|running| running.drill.pace()) {
+            Some(Pace::Shifted) => due,
+            Some(Pace::Real) if due <= now => now,
+            _ => return Vec::new(),
+        };
+        let id = self.next_id();
         let Some(running) = &mut self.drill.running else {
             return Vec::new();
-        };
-        let judged_at = match running.drill.pace() {
-            Pace::Shifted => due,
-            Pace::Real if due <= now => now,
-            Pace::Real => return Vec::new(),
         };
         running.awaited = Some(id);
         let (tool, arguments) = (Arc::clone(&running.subject.tool), running.arguments.clone());
@@ -219,7 +230,7 @@ impl App {
     }
 
     fn end_drill(&mut self) {
-        let Some(Running { drill, subject, .. }) = self.drill.running.take() else {
+        let Some(Running { drill, subject, judged_by, .. }) = self.drill.running.take() else {
             return;
         };
         let report = drill.report();
@@ -230,6 +241,6 @@ impl App {
         } else {
             self.complain(said);
         }
-        self.drill.found = Some(Found { subject, report, at: self.times.real });
+        self.drill.found = Some(Found { subject, report, at: self.times.real, judged_by });
     }
 }

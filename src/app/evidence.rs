@@ -1,5 +1,7 @@
 //! Evidence for a ticket: what is copied, or written to a file.
 
+use std::collections::HashMap;
+
 use super::overlay::Asks;
 use super::{App, Effect};
 use crate::auth::TokenId;
@@ -10,10 +12,11 @@ const COPIED: usize = 100;
 
 impl App {
     fn evidence(&self, most: usize, form: Form) -> String {
-        let jti = |id: TokenId| {
-            let entry = self.auth.tokens.iter().find(|entry| entry.id == id);
-            entry.and_then(|entry| entry.judged.jti.clone())
-        };
+        let listed = self.auth.tokens.iter().filter_map(|entry| Some((entry.id, entry.judged.jti.clone()?)));
+        let tested =
+            self.kit.card.iter().flat_map(|card| card.lines.iter().map(|line| (line.token_id, line.jti.clone())));
+        let numbers: HashMap<TokenId, String> = listed.chain(tested).collect();
+        let jti = |id: TokenId| numbers.get(&id).cloned();
         let mut calls: Vec<_> = self.auth.activity.newest().take(most).cloned().collect();
         calls.reverse();
         Evidence {
@@ -22,7 +25,7 @@ impl App {
             judged_by: self.judged_by(),
             left_out: self.auth.activity.len() - calls.len(),
             calls,
-            drill: self.drill.found.as_ref(),
+            drill: self.drill.found.as_ref().filter(|found| !found.report.is_cancelled),
             card: self.kit.card.as_ref(),
             jti: &jti,
         }

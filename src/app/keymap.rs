@@ -219,11 +219,12 @@ fn pane_hint(app: &App, action: Action) -> Option<&'static str> {
             Pane::Policy => Some("save"),
             Pane::Who => None,
             Pane::Timeline => app.timeline.cursor.map(|_| "set the clock here"),
-            Pane::Clock => Some(match field {
-                Some(Field::Jump) => "jump",
-                Some(Field::GoTo) => "set",
-                _ => "real time",
-            }),
+            Pane::Clock => match field {
+                Some(Field::Jump) => Some("jump"),
+                Some(Field::GoTo) => Some("set"),
+                Some(Field::Dial) => Some("real time"),
+                _ => None,
+            },
             Pane::Drill => Some(if app.drill.running.is_some() { "cancel" } else { "drill" }),
             Pane::Kit => Some("run all"),
             Pane::Activity => app.activity_row().map(|_| "open"),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::history::Step;
 use super::msg::{KitFor, Order};
 use super::{App, Called, Effect};
-use crate::auth::{IssueError, NumericDate, Origin};
+use crate::auth::{IssueError, NumericDate, Origin, Rules};
 use crate::lab::kit::{Identity, TestToken};
 use crate::lab::score::{Came, Line, Scorecard};
 use crate::text;
@@ -17,6 +17,8 @@ pub struct KitPane {
     pub row: usize,
     /// What the last run found.
     pub card: Option<Scorecard>,
+    /// The rules it was made under.
+    rules: Option<Arc<Rules>>,
     awaited: Option<Run>,
 }
 
@@ -24,6 +26,7 @@ pub struct KitPane {
 struct Run {
     id: u64,
     tool: Arc<str>,
+    made_for: String,
     at: NumericDate,
     tokens: Vec<TestToken>,
 }
@@ -33,7 +36,9 @@ impl App {
     /// may call the tool.
     pub fn identity(&self) -> Identity {
         let selected = self.selected().map(|entry| &entry.judged);
-        if let Some((name, judged)) = selected.and_then(|judged| Some((judged.name.clone()?, judged))) {
+        if let Some((name, judged)) =
+            selected.and_then(|judged| Some((judged.name.clone().filter(|name| !name.is_empty())?, judged)))
+        {
             return Identity { user_id: name, permissions: judged.permissions.clone() };
         }
         if !self.issue.user_id.is_empty() {
@@ -41,6 +46,14 @@ impl App {
         }
         let permissions = self.auth.rules.policy.opening(&self.call.tool);
         Identity { user_id: "tester".to_owned(), permissions }
+    }
+
+    /// What the last run was of, and whether another run would be of something else, or under other rules.
+    pub fn kit_is_of(&self) -> Option<(String, bool)> {
+        let card = self.kit.card.as_ref()?;
+        let same_rules = self.kit.rules.as_ref().is_some_and(|rules| Arc::ptr_eq(rules, &self.auth.rules));
+        let same_call = *card.tool == *self.call.tool && card.made_for == self.identity().words();
+        Some((format!("{} as {}", text::name(&card.tool, 32), card.made_for), !(same_rules && same_call)))
     }
 
     /// Calls the tool with every test token, made anew for what the clock shows.
@@ -86,11 +99,11 @@ impl App {
             }
             KitFor::Run => {
                 let id = self.next_id();
-                let tool = Arc::clone(&self.call.tool);
+                let (tool, made_for) = (Arc::clone(&self.call.tool), self.identity().words());
                 let arguments = self.arguments_for(&tool);
                 let order = Order { tool: Arc::clone(&tool), arguments, origin: Origin::Kit, judged_at: at };
                 let texts = tokens.iter().map(|token| Some(Arc::clone(&token.token))).collect();
-                self.kit.awaited = Some(Run { id, tool, at, tokens });
+                self.kit.awaited = Some(Run { id, tool, made_for, at, tokens });
                 vec![Effect::CallEach { id, tokens: texts, order }]
             }
         }
@@ -112,16 +125,14 @@ impl App {
     }
 
     pub(super) fn called_each(&mut self, id: u64, calls: Vec<Called>) -> Vec<Effect> {
-        let Some(Run { tool, at, tokens, .. }) = self.kit.awaited.take_if(|run| run.id == id) else {
+        let Some(Run { tool, made_for, at, tokens, .. }) = self.kit.awaited.take_if(|run| run.id == id) else {
             return self.everyone_called(id, calls);
         };
-        let line = |(token, called): (&TestToken, Called)| {
-            let decision = &called.decision;
-            let (code, sentence) = (decision.code().to_owned(), decision.sentence());
-            Line::new(token, Came { code, sentence, answer: called.outcome.answer().to_string() })
-        };
+        let line =
+            |(token, called): (&TestToken, Called)| Line::new(token, Came::new(&called.decision, &called.outcome));
         let lines: Vec<Line> = tokens.iter().zip(calls).map(line).collect();
-        let card = Scorecard { tool: tool.to_string(), at, lines };
+        let card = Scorecard { tool: tool.to_string(), made_for, judged_by: self.judged_by(), at, lines };
+        self.kit.rules = Some(Arc::clone(&self.auth.rules));
         let said = format!("test tokens: {}", card.summary());
         if card.passed() {
             self.say(said);

@@ -42,9 +42,9 @@ pub use focus::{Field, FieldKind, Focus, Pane, Screen};
 pub use msg::{Called, Effect, Mouse, MouseKind, Msg, Times};
 pub use update::update;
 
-use crate::auth::{Call, Decision, Inspection, Leeway, NumericDate, Record, Snapshot, TokenEntry};
+use crate::auth::{Call, Decision, Inspection, NumericDate, Record, Snapshot, TokenEntry};
 use crate::text::words;
-use crate::{text, tools};
+use crate::tools;
 use clock::{HeldClock, Leap};
 use dial::Dial;
 use drill::DrillPane;
@@ -238,18 +238,9 @@ impl App {
 
     /// What tokens and calls are judged by, where it is not what it is without options; safe to show.
     pub fn judged_by(&self) -> Vec<String> {
-        let rules = &self.auth.rules;
-        let name = |label: &str, name: &str| format!("{label} {}", text::name(name, 64));
         let file = &self.policy_file;
-        [
-            (rules.leeway != Leeway::NONE).then(|| format!("leeway {}", rules.leeway)),
-            rules.issuer.as_deref().map(|issuer| name("iss", issuer)),
-            rules.audience.as_deref().map(|audience| name("aud", audience)),
-            (!file.path.is_empty()).then(|| format!("policy {}", file.name())),
-        ]
-        .into_iter()
-        .flatten()
-        .collect()
+        let policy = (!file.path.is_empty()).then(|| format!("policy {}", file.name()));
+        self.auth.rules.described().into_iter().chain(policy).collect()
     }
 
     /// What the user must not overlook, in few words.
@@ -335,8 +326,8 @@ impl App {
 
     /// An instant with its fraction, and with its date where that is not the clock's.
     pub fn exact_time(&self, at: NumericDate) -> String {
-        let days = [at, self.times.judged].map(|at| at.utc().date_naive());
-        if days[0] == days[1] { self.time_style.time(at, self.zone) } else { self.date(at) }
+        let day = |at| self.date(at).chars().take("2026-11-22".len()).collect::<String>();
+        if day(at) == day(self.times.judged) { self.time_style.time(at, self.zone) } else { self.date(at) }
     }
 
     /// An instant of the log, to the second.

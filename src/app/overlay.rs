@@ -7,6 +7,7 @@ use super::key::{Code, Key};
 use super::keymap::{BINDINGS, Binding};
 pub use super::line::{Asks, LineForm, MAX_LABEL, MAX_LINE};
 use super::times::TimeStyle;
+use crate::auth::diff::Row;
 use crate::auth::{Key as SigningKey, KeyRing, Rules};
 use crate::text;
 
@@ -40,6 +41,8 @@ pub enum Overlay {
         with: u64,
         /// Rows scrolled past.
         scroll: usize,
+        /// What they say.
+        rows: Vec<Row>,
     },
     /// A secret is being typed.
     KeyPrompt(KeyPrompt),

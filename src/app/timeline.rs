@@ -75,14 +75,14 @@ impl Axis {
         // A little is left free on both sides, and a column may begin in the middle of one.
         let fits = |scale: &&i64| scale.saturating_mul(room - 2) >= long.saturating_add(long / 10);
         let scale = *SCALES.iter().find(fits).unwrap_or(&SCALES[SCALES.len() - 1]);
-        let spare = (scale * room - long) / 2;
+        let spare = scale.saturating_mul(room).saturating_sub(long) / 2;
         Self { from: aligned(begin.plus(-spare), scale), scale, columns }
     }
 
     /// So many columns with an instant among them: pages that lie over one another by half, so that what moves stays in
     /// sight.
     fn page(at: NumericDate, scale: i64, columns: usize) -> Self {
-        let half = scale * i64::try_from(columns / 2).unwrap_or(i64::MAX).max(1);
+        let half = scale.saturating_mul(i64::try_from(columns / 2).unwrap_or(i64::MAX).max(1));
         Self { from: aligned(aligned(at, half).plus(-half / 2), scale), scale, columns }
     }
 }

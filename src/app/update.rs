@@ -236,7 +236,10 @@ impl App {
                 }
                 return self.drill_issued();
             }
-            Err(error) => self.complain(error.to_string()),
+            Err(error) => {
+                self.drill.waits = false;
+                self.complain(error.to_string());
+            }
         }
         Vec::new()
     }

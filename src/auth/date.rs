@@ -16,6 +16,9 @@ impl NumericDate {
     /// 9999-12-31T23:59:59.999999Z, the latest time a claim may name.
     pub const MAX: Self = Self(253_402_300_800 * SECOND - 1);
 
+    /// The last time that is a whole second, as times of issued tokens are.
+    pub const LAST_SECOND: Self = Self(253_402_300_799 * SECOND);
+
     /// From whole seconds since the epoch; outside the years 0001–9999 the nearest time inside.
     pub const fn from_seconds(seconds: i64) -> Self {
         Self::from_micros(seconds.saturating_mul(SECOND))

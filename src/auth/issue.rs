@@ -47,6 +47,9 @@ pub enum IssueError {
     /// The token would be refused as too large.
     #[error("the token would have {}; a token may have {}", text::words::bytes(*.0), text::words::bytes(token::MAX_BYTES))]
     TooLarge(usize),
+    /// Some of the tokens would have times that no token can have.
+    #[error("test tokens are made for a time between the years 1980 and 9999")]
+    NoSuchTime,
     /// There is nothing to sign with.
     #[error("there is no key to sign with")]
     NoKey,
@@ -106,7 +109,7 @@ impl When {
     /// The instant, counted from the whole second of issuing, as `iat` is.
     pub fn from(self, now: NumericDate) -> NumericDate {
         match self {
-            Self::In(micros) => NumericDate::from_seconds(now.seconds()).plus(micros),
+            Self::In(micros) => NumericDate::from_seconds(now.seconds()).plus(micros).min(NumericDate::LAST_SECOND),
             Self::At(at) => at,
         }
     }

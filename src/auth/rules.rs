@@ -14,6 +14,7 @@ use super::lifetime::{Leeway, Lifetime};
 use super::members::{self, Member};
 use super::policy::Policy;
 use super::token::{self, Split};
+use crate::text;
 
 /// What a decision is made on.
 #[derive(Clone, Debug)]
@@ -66,6 +67,15 @@ impl Rules {
     /// Rules with this key, the policy built in, nothing else expected, and no leeway.
     pub fn new(key: Key) -> Self {
         Self { keys: KeyRing::new(key), policy: Arc::default(), issuer: None, audience: None, leeway: Leeway::NONE }
+    }
+
+    /// What it judges by beside key and policy, where that is not what holds without options; safe to show.
+    pub fn described(&self) -> Vec<String> {
+        let name = |label: &str, name: &str| format!("{label} {}", text::name(name, 64));
+        let leeway = (self.leeway != Leeway::NONE).then(|| format!("leeway {}", self.leeway));
+        let issuer = self.issuer.as_deref().map(|issuer| name("iss", issuer));
+        let audience = self.audience.as_deref().map(|audience| name("aud", audience));
+        [leeway, issuer, audience].into_iter().flatten().collect()
     }
 
     /// Whether a token must name an issuer or an audience.

@@ -54,17 +54,17 @@ pub fn run(
         }
     };
     let plan = Plan { pace, every: micros(args.every), fine: args.fine };
-    let life = rules.inspect(&*token).judged.lifetime;
-    let mut drill = Drill::new(&life, plan, ground.now()).map_err(|error| CliError::Usage(error.to_string()))?;
+    let judged = rules.inspect(&*token).judged;
+    let mut drill =
+        Drill::new(&judged.lifetime, plan, ground.now()).map_err(|error| CliError::Usage(error.to_string()))?;
     if pace == Pace::Real {
         let end = drill.expected().rfc3339();
         on.say(format_args!("calling {} until past {end}; Ctrl-C ends it", text::name(tool, 64)));
     }
     through(&mut drill, &SystemClock::new(), &gate, &token, tool);
-    let judged = rules.inspect(&*token).judged;
     let name = judged.name.as_deref().map_or_else(|| "nobody".to_owned(), |name| text::name(name, 64));
     let subject = Subject { id: TokenId::of(&token), jti: judged.jti, name, tool: tool.into() };
-    let found = Found { subject, report: drill.report(), at: ground.now() };
+    let found = Found { subject, report: drill.report(), at: ground.now(), judged_by: rules.described() };
     on.known = if found.report.passed() { Exit::Good } else { Exit::Forbidden };
     match json {
         true => json::line(on.out, &found.json())?,

@@ -41,7 +41,7 @@ pub fn run(
         tokens.iter().try_for_each(|token| print(on.out, token))?;
         return Ok(Exit::Good);
     }
-    let card = judged(&gate, &tokens, &tool, now);
+    let card = judged(&gate, &identity, &tokens, &tool, now);
     on.known = if card.passed() { Exit::Good } else { Exit::Forbidden };
     match json {
         true => card.lines.iter().try_for_each(|line| json::line(on.out, &line.json(&card)))?,
@@ -60,7 +60,13 @@ fn print(out: &mut dyn Write, token: &TestToken) -> io::Result<()> {
 }
 
 /// Calls the tool with each token.
-fn judged(gate: &AuthenticatedMcpServer, tokens: &[TestToken], tool: &str, now: NumericDate) -> Scorecard {
+fn judged(
+    gate: &AuthenticatedMcpServer,
+    identity: &Identity,
+    tokens: &[TestToken],
+    tool: &str,
+    now: NumericDate,
+) -> Scorecard {
     let arguments = tools::example(tool, &gate.shared().rules().policy);
     let lines = tokens.iter().map(|token| {
         let called = gate.call(&CallRequest {
@@ -71,10 +77,10 @@ fn judged(gate: &AuthenticatedMcpServer, tokens: &[TestToken], tool: &str, now: 
             at: now,
             judged_at: now,
         });
-        let (code, sentence) = (called.decision.code().to_owned(), called.decision.sentence());
-        Line::new(token, Came { code, sentence, answer: called.outcome.answer().to_string() })
+        Line::new(token, Came::new(&called.decision, &called.outcome))
     });
-    Scorecard { tool: tool.to_owned(), at: now, lines: lines.collect() }
+    let (tool, judged_by) = (tool.to_owned(), gate.shared().rules().described());
+    Scorecard { tool, made_for: identity.words(), judged_by, at: now, lines: lines.collect() }
 }
 
 fn show(out: &mut dyn Write, card: &Scorecard, paint: Paint) -> io::Result<()> {
@@ -89,5 +95,5 @@ fn show(out: &mut dyn Write, card: &Scorecard, paint: Paint) -> io::Result<()> {
         writeln!(out, "{} {name} {} {}", paint.styled(sign, style), padded(line.expected, 18), paint.note(&came))?;
     }
     let (tool, at) = (text::name(&card.tool, 64), card.at.rfc3339());
-    writeln!(out, "{}, {tool}, judged for {at}", paint.title(&card.summary()))
+    writeln!(out, "{}: {tool} as {}, judged for {at}", paint.title(&card.summary()), card.made_for)
 }

@@ -105,8 +105,13 @@ pub fn typed(path: &str) -> PathBuf {
 
 /// Writes a file that is not there yet.
 pub fn write_new(path: &Path, text: &str) -> Result<(), ConfigError> {
-    let written = fs::File::create_new(path).and_then(|mut file| file.write_all(text.as_bytes()));
-    written.map_err(|error| unreadable("file", path, error))
+    let failed = |error| unreadable("file", path, error);
+    let mut file = fs::File::create_new(path).map_err(failed)?;
+    file.write_all(text.as_bytes()).map_err(|error| {
+        // Half of it would stand in the way of the next try.
+        let _ = fs::remove_file(path);
+        failed(error)
+    })
 }
 
 /// A key of random bytes.

@@ -60,7 +60,7 @@ impl Evidence<'_> {
             let _ = writeln!(out, "\n**The clock was not the real one**: it showed {} ({sign}{by}).", clock.rfc3339());
         }
         if !self.judged_by.is_empty() {
-            let _ = writeln!(out, "\nJudged by: {}", markdown(&self.judged_by.join(", ")));
+            let _ = writeln!(out, "\nNow judged by: {}", markdown(&self.judged_by.join(", ")));
         }
         if let Some(found) = self.drill {
             out = out + "\n" + &drill_markdown(found);
@@ -138,22 +138,27 @@ impl Evidence<'_> {
             "origin": record.origin.word(),
             "token_id": record.token_id.map(|id| id.to_string()),
             "jti": record.token_id.and_then(self.jti),
-            "subject": decision.subject,
-            "tool": &*record.tool,
-            "arguments": &*record.arguments,
-            "answer": &*record.answer,
+            "subject": decision.subject.as_deref().map(redacted),
+            "tool": redacted(&record.tool.to_string()),
+            "arguments": redacted(&record.arguments.to_string()),
+            "answer": redacted(&record.answer.to_string()),
             "decision": decision.verdict().word().to_lowercase(),
             "reason": decision.reason().map(crate::auth::Reason::code),
-            "sentence": decision.sentence(),
-            "trouble": record.trouble,
+            "sentence": redacted(&decision.sentence()),
+            "trouble": record.trouble.as_deref().map(redacted),
             "took": seconds(i64::try_from(record.took.as_micros()).unwrap_or(i64::MAX)),
         })
     }
 }
 
+/// What something was judged by, in words.
+fn judged_words(judged_by: &[String]) -> String {
+    if judged_by.is_empty() { "exp and nbf as they are".to_owned() } else { judged_by.join(", ") }
+}
+
 /// A drill as Markdown.
 pub fn drill_markdown(found: &Found) -> String {
-    let Found { subject, report, at } = found;
+    let Found { subject, report, at, judged_by } = found;
     let word = if report.passed() { "PASSED" } else { "FAILED" };
     let mut out = format!("### Expiry drill: {word}\n\n| | |\n|---|---|\n");
     let jti = subject.jti.as_deref().map_or_else(|| "none".to_owned(), |jti| text::name(jti, 64));
@@ -161,6 +166,7 @@ pub fn drill_markdown(found: &Found) -> String {
         ("verdict", report.verdict()),
         ("token", format!("{}, jti {jti}, {}", subject.id, subject.name)),
         ("tool", text::name(&subject.tool, 64)),
+        ("judged by", judged_words(judged_by)),
         ("made", format!("{}, {}, ended {}", report.plan, text::words::count(report.calls, "call"), at.rfc3339())),
     ];
     let lines = report.lines(NumericDate::rfc3339);
@@ -173,7 +179,12 @@ pub fn drill_markdown(found: &Found) -> String {
 /// A scorecard as Markdown.
 pub fn card_markdown(card: &Scorecard) -> String {
     let (tool, at) = (markdown(&text::name(&card.tool, 64)), card.at.rfc3339());
-    let mut out = format!("### Test tokens: {}\n\nTool {tool}, judged for {at}.\n\n", card.summary());
+    let mut out = format!(
+        "### Test tokens: {}\n\nTool {tool}, tokens for {}, judged for {at}, by {}.\n\n",
+        card.summary(),
+        markdown(&card.made_for),
+        markdown(&judged_words(&card.judged_by)),
+    );
     out.push_str("| | test token | token | jti | expected | came | answer |\n|---|---|---|---|---|---|---|\n");
     for line in &card.lines {
         let cells = [
@@ -191,6 +202,49 @@ pub fn card_markdown(card: &Scorecard) -> String {
 }
 
 fn row(out: &mut String, cells: &[String]) {
-    let cells: Vec<String> = cells.iter().map(|text| markdown(&display_safe(text, 512))).collect();
+    let cells: Vec<String> = cells.iter().map(|text| markdown(&display_safe(&redacted(text), 512))).collect();
     let _ = writeln!(out, "| {} |", cells.join(" | "));
+}
+
+/// A text in which tokens, whole or cut, are replaced by their token id: evidence leaves the house.
+pub fn redacted(text: &str) -> String {
+    let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(begin) = rest.find(is_part) {
+        let (before, from) = rest.split_at(begin);
+        let (word, after) = from.split_at(from.find(|c| !is_part(c)).unwrap_or(from.len()));
+        out.push_str(before);
+        match is_token(word) {
+            true => _ = write!(out, "(token {})", TokenId::of(word)),
+            false => out.push_str(word),
+        }
+        rest = after;
+    }
+    out + rest
+}
+
+/// Whether a word begins as every JWS does: with the base64url of a JSON object, and a dot.
+fn is_token(word: &str) -> bool {
+    let first = word.split('.').next().unwrap_or_default();
+    let opens = matches!(first.as_bytes(), [b'e', b'w'..=b'z' | b'0'..=b'9' | b'-' | b'_', ..]);
+    opens && first.len() >= 8 && first.len() < word.len()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case(r#"{"a":"Bearer eyJhbGciOiJIUzI1NiJ9.eyJ1c2VyX2lkIjoiYSJ9.AAAA"}"#, true)]
+    #[case("eyJhbGciOiJIUzI1NiJ9.eyJ1c2V", true)]
+    #[case("ewogICJhbGciOiAiSFMyNTYiCn0.e30.AAAA, and more", true)]
+    #[case("everything.is.fine", false)]
+    #[case("2026-11-22T20:40:00Z example.org 1.2.3", false)]
+    fn tokens_are_replaced_by_their_ids(#[case] text: &str, #[case] holds: bool) {
+        let said = redacted(text);
+        assert_eq!((said.contains("(token "), said == text), (holds, !holds), "{said}");
+        assert!(!holds || !said.contains("AAAA"), "{said}");
+    }
 }

@@ -8,6 +8,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
 use crate::auth::{IssueError, Key, KeyOrigin, NumericDate, Rules, token};
+use crate::text;
 use crate::text::words::SECOND;
 
 /// For whom the tokens are made.
@@ -17,6 +18,15 @@ pub struct Identity {
     pub user_id: String,
     /// What they hold.
     pub permissions: Vec<String>,
+}
+
+impl Identity {
+    /// It in words: `user123 (user)`; safe to show.
+    pub fn words(&self) -> String {
+        let held = text::names(self.permissions.iter(), 32, 4, ", ");
+        let held = if held.is_empty() { "no permission" } else { &held };
+        format!("{} ({held})", text::name(&self.user_id, 32))
+    }
 }
 
 /// A kind of test token.
@@ -83,6 +93,10 @@ pub const KIT: [Kind; 17] = [
 
 const HS256: &str = r#"{"alg":"HS256","typ":"JWT"}"#;
 
+/// Before this, milliseconds are seconds of a date; after the other, what is later is no date.
+const EARLIEST: NumericDate = NumericDate::from_seconds(10 * 365 * 86_400);
+const LATEST: NumericDate = NumericDate::MAX.plus(-86_400 * SECOND);
+
 /// A secret that is nobody's.
 const ANOTHER: &[u8] = b"another secret, which signs nothing but test tokens";
 
@@ -148,12 +162,16 @@ impl Maker<'_> {
         all.into_iter().filter(|(name, value)| keep(name) && !value.is_null()).map(|(n, v)| (n.to_owned(), v)).collect()
     }
 
-    /// The identity's permissions and every one of the policy.
-    fn everything(&self) -> Vec<&str> {
-        let held = &self.identity.permissions;
-        let others =
-            self.rules.policy.permissions().iter().filter(|permission| held.iter().all(|held| **held != ***permission));
-        held.iter().map(String::as_str).chain(others.map(|permission| &**permission)).collect()
+    /// Every permission of the policy, the identity's, and one that nobody holds: more than the good token in any case.
+    fn everything(&self) -> Vec<String> {
+        let mut all: Vec<String> = self.rules.policy.permissions().iter().map(ToString::to_string).collect();
+        all.extend(self.identity.permissions.iter().filter(|held| !all.contains(held)).cloned().collect::<Vec<_>>());
+        let mut more = "root".to_owned();
+        while all.contains(&more) {
+            more.push('+');
+        }
+        all.push(more);
+        all
     }
 
     fn signed(&self, header: &str, payload: &str) -> String {
@@ -196,6 +214,9 @@ pub fn make(
     now: NumericDate,
 ) -> Result<Vec<TestToken>, IssueError> {
     let key = rules.keys.signing().ok_or(IssueError::NoKey)?;
+    if !(EARLIEST..=LATEST).contains(&now) {
+        return Err(IssueError::NoSuchTime);
+    }
     if identity.user_id.is_empty() {
         return Err(IssueError::NoUser);
     }

@@ -2,10 +2,13 @@
 
 use serde_json::{Value, json};
 
+use super::evidence::redacted;
 use super::kit::TestToken;
+use crate::auth::activity::MAX_TEXT;
 use crate::auth::date::twice;
 use crate::auth::decision::{REASONS, ReasonRow};
-use crate::auth::{NumericDate, TokenId, Verdict};
+use crate::auth::{Decision, NumericDate, Outcome, TokenId, Verdict};
+use crate::text;
 
 /// What came of a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,6 +19,14 @@ pub struct Came {
     pub sentence: String,
     /// The answer, as JSON text.
     pub answer: String,
+}
+
+impl Came {
+    /// What the gate said to a call, and what it answered.
+    pub fn new(decision: &Decision, outcome: &Outcome) -> Self {
+        let (code, sentence) = (decision.code().to_owned(), decision.sentence());
+        Self { code, sentence, answer: outcome.answer().to_string() }
+    }
 }
 
 /// One test token on the card.
@@ -31,20 +42,23 @@ pub struct Line {
     pub jti: String,
     /// The code that had to come.
     pub expected: &'static str,
-    /// What came.
+    /// What came; of the answer the beginning, with no token in it.
     pub came: Came,
+    passed: bool,
 }
 
 impl Line {
     /// A token and what came of it.
     pub fn new(token: &TestToken, came: Came) -> Self {
         let TestToken { name, what, expected, .. } = *token;
-        Self { name, what, token_id: TokenId::of(&token.token), jti: token.jti.clone(), expected, came }
+        let passed = came.code == expected && answers(verdict_of(expected), &came.answer);
+        let came = Came { answer: text::head(&redacted(&came.answer), MAX_TEXT).to_owned(), ..came };
+        Self { name, what, token_id: TokenId::of(&token.token), jti: token.jti.clone(), expected, came, passed }
     }
 
     /// Whether the reason is the expected one, and the answer is the one that goes with it.
-    pub fn passed(&self) -> bool {
-        self.came.code == self.expected && answers(verdict_of(self.expected), &self.came.answer)
+    pub const fn passed(&self) -> bool {
+        self.passed
     }
 
     /// It for scripts.
@@ -55,8 +69,10 @@ impl Line {
             "expected": self.expected,
             "came": self.came.code,
             "sentence": self.came.sentence,
-            "answer": serde_json::from_str::<Value>(&self.came.answer).unwrap_or_default(),
+            "answer": serde_json::from_str(&self.came.answer).unwrap_or_else(|_| json!(self.came.answer)),
             "tool": card.tool,
+            "made_for": card.made_for,
+            "judged_by": card.judged_by,
             "token_id": self.token_id.to_string(),
             "jti": self.jti,
             "judged_for": twice(card.at),
@@ -85,6 +101,10 @@ fn answers(verdict: Verdict, answer: &str) -> bool {
 pub struct Scorecard {
     /// The tool that was called.
     pub tool: String,
+    /// For whom the tokens were made, and what they hold; safe to show.
+    pub made_for: String,
+    /// What everything was judged by, where that is not what holds without options; safe to show.
+    pub judged_by: Vec<String>,
     /// The instant it was judged for.
     pub at: NumericDate,
     /// One line a token, in the order of the kit.

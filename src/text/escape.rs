@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 /// cell. It has passed `display_safe`.
 pub fn markdown(text: &str) -> String {
     // Addresses become links by themselves, escaped or not; in code nothing does.
-    if text.contains(['.', ':', '/', '@']) {
+    if text.contains(['.', ':', '/', '@', '#']) {
         let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or(0);
         let (fence, blank) = ("`".repeat(longest + 1), if longest > 0 { " " } else { "" });
         return format!("{fence}{blank}{}{blank}{fence}", text.replace('|', "\\|"));

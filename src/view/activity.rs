@@ -64,13 +64,21 @@ fn in_full(canvas: &mut Canvas, area: Rect, selected: usize) -> Rect {
     Rect { height: area.height - place.height, ..area }
 }
 
+/// Stands behind a verdict for another time than the real one, however little room there is.
+const HELD: &str = "±";
+
+/// How far the clock was held from the real time when a call was made, as it stands before its reason.
+pub fn held(record: &Record) -> String {
+    match record.judged_at.since(record.at) {
+        0 => String::new(),
+        by => format!("[clock {}] ", signed(by)),
+    }
+}
+
 /// Why a call was answered as it was, behind how far the clock was held from the real time.
 fn sentence(record: &Record) -> String {
     let why = record.trouble.as_deref().map_or_else(|| record.decision.sentence(), str::to_owned);
-    match record.judged_at.since(record.at) {
-        0 => why,
-        by => format!("[clock {}] {why}", signed(by)),
-    }
+    held(record) + &why
 }
 
 /// The last calls, below a pane that fills the stage.
@@ -98,7 +106,8 @@ fn line(canvas: &Canvas, record: &Record, columns: u16, selected: bool) -> Line<
     }
     line.push(canvas.span(format!("{} ", padded(&who, name)), plain));
     line.push(canvas.span(format!("{} ", padded(&text::name(&record.tool, 32), tool)), plain));
-    line.push(canvas.span(format!("{:<13}", verdict.word()), Meaning::of_verdict(verdict)));
+    let held = if record.judged_at == record.at { "" } else { HELD };
+    line.push(canvas.span(format!("{:<13}", format!("{}{held}", verdict.word())), Meaning::of_verdict(verdict)));
     let told = sentence(record);
     let tail = took(record.took);
     let used: usize = line.iter().map(|span| text::width(&span.content)).sum();

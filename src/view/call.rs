@@ -3,6 +3,7 @@
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
+use super::activity::held;
 use super::canvas::{Canvas, below, bottom, right_of, top, wrap};
 use super::theme::Meaning;
 use super::widget::{choice, labelled, state, text_lines};
@@ -135,7 +136,8 @@ fn last_answer(canvas: &mut Canvas, area: Rect, last: &LastCall) {
     };
     let record = &called.record;
     let who = record.decision.subject.as_deref().map_or_else(|| "nobody".to_owned(), |name| text::name(name, 24));
-    let title = format!("last: {} {} as {who}", canvas.app.time(record.at), text::name(&record.tool, 32));
+    let title =
+        format!("last: {}{} {} as {who}", held(record), canvas.app.time(record.at), text::name(&record.tool, 32));
     let title = canvas.span(title, Meaning::Hint);
     let answer = wrap(&display_safe(&called.outcome.answer().to_string(), 2000), area.width);
     let rows = usize::from(area.height);

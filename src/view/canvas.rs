@@ -129,8 +129,8 @@ impl Canvas<'_> {
     /// A box in the middle of the screen, over everything; answers what is inside.
     pub fn popup(&mut self, columns: u16, rows: u16, title: &str) -> Rect {
         let screen = self.buf.area;
-        // The last row keeps telling what the keys do.
-        let above = Rect { height: screen.height.saturating_sub(1), ..screen };
+        // The first row keeps telling what must not be overlooked, the last one what the keys do.
+        let above = Rect { y: screen.y + 1, height: screen.height.saturating_sub(2), ..screen };
         let area = above.centered(
             ratatui::layout::Constraint::Length(columns.min(screen.width)),
             ratatui::layout::Constraint::Length(rows.min(above.height)),

@@ -4,12 +4,12 @@ use ratatui::text::Line;
 
 use super::canvas::{Canvas, below};
 use super::theme::Meaning;
-use crate::auth::diff::{Change, diff};
+use crate::auth::diff::{Change, Row};
 use crate::auth::{NumericDate, TokenEntry};
 use crate::text::words::exact;
 use crate::text::{self, padded};
 
-pub fn render(canvas: &mut Canvas, with: u64, scroll: usize) {
+pub fn render(canvas: &mut Canvas, with: u64, rows: &[Row], scroll: usize) {
     let inner = canvas.popup(110, 30, "two tokens");
     let app = canvas.app;
     let (Some(left), Some(right)) = (app.selected(), app.auth.token(with)) else {
@@ -18,8 +18,6 @@ pub fn render(canvas: &mut Canvas, with: u64, scroll: usize) {
     };
     let names = if inner.width < 60 { 12 } else { 18 };
     let half = usize::from(inner.width).saturating_sub(names + 4) / 2;
-    let rules = &app.auth.rules;
-    let rows = diff(&rules.inspect(&*left.text), &rules.inspect(&*right.text));
     let told = |entry: &TokenEntry| format!("{} {}", entry.id, app.token_name(entry));
     let line = |sign: &str, name: &str, left: &str, right: &str| {
         format!("{sign} {} {} {right}", padded(name, names), padded(left, half))

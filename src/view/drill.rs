@@ -34,7 +34,11 @@ pub fn render(canvas: &mut Canvas, area: Rect) {
     match (&app.drill.running, &app.drill.found) {
         (Some(running), _) => {
             let columns = usize::from(rest.width.saturating_sub(2)).min(40);
-            let (full, empty) = bar(running.drill.progress(), 1000, columns);
+            let done = running.drill.progress(app.times.real);
+            let (full, empty) = bar(done, 1000, columns);
+            // In real time it goes on by itself, a cell at a time.
+            let cell = 1000 / i64::try_from(columns.max(1)).unwrap_or(40);
+            canvas.drawn.changes_in(running.drill.whole().saturating_mul(cell) / 1000 + 1);
             let line = vec![canvas.span(full, Meaning::Ok), canvas.span(empty, Meaning::Hint)];
             let calls = count(running.drill.calls(), "call");
             let told = format!("{} as {}: {calls} made", text::name(&running.subject.tool, 32), running.subject.name);

@@ -17,11 +17,12 @@ pub fn title(canvas: &Canvas) -> String {
 pub fn render(canvas: &mut Canvas, area: Rect) {
     canvas.target(area, Target::Field(Field::KitRows));
     let app = canvas.app;
-    let (identity, tool) = (app.identity(), text::name(&app.call.tool, 32));
-    let held = text::names(identity.permissions.iter(), 32, 4, ",");
-    let told =
-        format!("{tool} as {} ({})", text::name(&identity.user_id, 32), if held.is_empty() { "none" } else { &held });
-    let told = canvas.span(told, Meaning::Label);
+    let next = format!("{} as {}", text::name(&app.call.tool, 32), app.identity().words());
+    let (told, meaning) = match app.kit_is_of() {
+        Some((of, true)) => (format!("old: {of}; Enter runs {next}"), Meaning::Expired),
+        _ => (next, Meaning::Label),
+    };
+    let told = canvas.span(told, meaning);
     canvas.line(top(area, 1), told);
     let foot = u16::from(area.height > 4) + u16::from(area.height > 8);
     let list = below(Rect { height: area.height.saturating_sub(foot), ..area }, 1);

@@ -62,7 +62,7 @@ pub fn draw(app: &App, theme: &Theme, buf: &mut Buffer) -> Drawn {
             Overlay::Settings(form) => settings::render(&mut canvas, form),
             Overlay::Detail { seq, scroll } => detail::render(&mut canvas, *seq, *scroll),
             Overlay::Token { scroll } => token::render(&mut canvas, *scroll),
-            Overlay::Diff { with, scroll } => diff::render(&mut canvas, *with, *scroll),
+            Overlay::Diff { with, scroll, rows } => diff::render(&mut canvas, *with, rows, *scroll),
             Overlay::KeyPrompt(prompt) => prompt::render_key(&mut canvas, prompt),
             Overlay::Line(form) => prompt::render_line(&mut canvas, form),
             Overlay::Confirm(question) => prompt::render_question(&mut canvas, question),

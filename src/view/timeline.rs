@@ -96,7 +96,8 @@ fn draw_row(canvas: &mut Canvas, place: Rect, shape: &Shape, axis: &Axis, row: u
     }
 }
 
-/// A token's life: `·` before it may be used, `█` alive, `▒` only by the leeway, `-` where its times are not to be believed.
+/// A token's life: `·` before it may be used, `█` alive, `▒` only by the leeway, `╌` alive before it was issued, `-` where
+/// its times are not to be believed.
 fn bar(canvas: &Canvas, entry: Option<&TokenEntry>, axis: &Axis, here: bool) -> Line<'static> {
     let now = axis.column(canvas.app.times.judged);
     let cursor = axis.column(canvas.app.cursor_instant()).filter(|_| here && canvas.app.timeline.cursor.is_some());
@@ -125,11 +126,13 @@ fn bar(canvas: &Canvas, entry: Option<&TokenEntry>, axis: &Axis, here: bool) -> 
 fn piece(judged: &Judged, axis: &Axis, column: usize) -> (char, Meaning) {
     let (from, to) = (axis.instant(column), axis.instant(column + 1));
     let life = &judged.lifetime;
+    // The gate does not look at `iat`; what it would allow before it has a sign of its own.
     let begin = [life.iat, life.nbf.map(|nbf| nbf.plus(-life.leeway))].into_iter().flatten().min();
     let is_timeless = life.exp.is_none() && begin.is_none();
     let rank = |at: &NumericDate| match life.phase(*at) {
-        _ if is_timeless || begin.is_some_and(|begin| *at < begin) => 0,
+        _ if is_timeless => 0,
         Phase::Expired { .. } => 0,
+        _ if begin.is_some_and(|begin| *at < begin) => -1,
         Phase::NotYet { .. } => 1,
         Phase::Grace { .. } | Phase::Early { .. } => 2,
         Phase::Live { .. } | Phase::Endless => 3,
@@ -137,7 +140,8 @@ fn piece(judged: &Judged, axis: &Axis, column: usize) -> (char, Meaning) {
     let inside = life.borders().chain(life.iat).filter(|at| *at > from && *at < to);
     let at = std::iter::once(from).chain(inside).max_by_key(rank).unwrap_or(from);
     match (rank(&at), judged.standing(at)) {
-        (0, _) => (' ', Meaning::Plain),
+        (-1, Standing::Valid(_)) => ('╌', Meaning::Hint),
+        (-1 | 0, _) => (' ', Meaning::Plain),
         (1, _) => ('·', Meaning::Hint),
         (2, Standing::Valid(_)) => ('▒', Meaning::Expired),
         (_, Standing::Valid(_)) => ('█', Meaning::Ok),
@@ -167,7 +171,8 @@ fn feet(canvas: &mut Canvas, area: Rect, axis: &Axis) {
     let signs = match area.width {
         ..48 => "┃ clock █ alive ▒ leeway · not yet",
         48..76 => "┃ clock  ┊ cursor  █ alive  ▒ leeway  · not yet",
-        _ => "┃ clock  ┊ cursor  █ alive  ▒ by the leeway  · not yet  - not to be believed",
+        76..100 => "┃ clock  ┊ cursor  █ alive  ▒ by the leeway  · not yet  - not to be believed",
+        _ => "┃ clock  ┊ cursor  █ alive  ▒ by the leeway  · not yet  ╌ alive before iat  - not to be believed",
     };
     let signs = canvas.span(signs, Meaning::Hint);
     canvas.line(below(rest, 1), signs);

@@ -3,6 +3,7 @@
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
+use super::activity::held;
 use super::canvas::{Canvas, below, top};
 use super::theme::{Meaning, Theme};
 use super::widget::{choice, sentence_holds, state};
@@ -135,6 +136,7 @@ fn answers(canvas: &mut Canvas, area: Rect, scroll: usize, names: usize) -> usiz
         Line::from(vec![
             span(theme, format!("{} ", verdict.sign()), Meaning::of_verdict(verdict)),
             span(theme, format!("{} ", text::padded(name, names)), Meaning::Plain),
+            span(theme, held(&called.record), Meaning::Expired),
             span(theme, text::display_safe(&called.record.answer, 400), Meaning::of_verdict(verdict)),
         ])
     })

@@ -113,7 +113,7 @@ impl Desk {
     }
 
     /// Fails with the screen unless every text stands on it.
-    pub fn must_show(&self, texts: &[&str]) -> &Self {
+    pub fn must_show(&mut self, texts: &[&str]) -> &mut Self {
         let screen = self.screen();
         for text in texts {
             assert!(screen.contains(text), "{text:?} is not on the screen:\n{screen}");

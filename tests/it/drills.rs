@@ -34,10 +34,14 @@ fn in_real_time_a_drill_runs_in_the_background() {
     let mut desk = lab(0);
     desk.keys("Esc 3 → Tab Tab Tab → Enter").must_show(&["Enter cancels it", "1 call made"]);
     // The console is free meanwhile.
-    desk.keys("F2 Alt-4").types("");
+    desk.keys("F2 Alt-4 Enter").must_show(&[r#"{"success":true"#]);
     desk.waits(Duration::from_secs(5));
     assert_eq!(desk.app.next_deed(), None);
-    desk.keys("F4 Esc 3").must_show(&["PASSED", "first refused 20:40:03Z, exp", "leeway seen   0s"]);
+    desk.keys("F4 Esc 3").must_show(&[
+        "PASSED",
+        "first refused 20:40:03Z, exp",
+        "leeway seen   above -25ms, at most 0s",
+    ]);
     let found = desk.app.drill.found.as_ref().expect("it is done");
     assert!(found.report.found_to().expect("found") <= SECOND / 10);
     assert!(desk.app.auth.activity.newest().all(|call| call.judged_at == call.at));
@@ -55,10 +59,77 @@ fn a_drill_in_real_time_is_not_moved_by_the_clock_that_is_held() {
 fn a_drill_can_be_cancelled() {
     let mut desk = lab(0);
     desk.keys("Esc 3 Tab Tab Tab → Enter").must_show(&["Enter cancels it"]);
-    desk.keys("Enter").must_show(&["FAILED: cancelled"]);
+    desk.keys("Enter").must_show(&["CANCELLED"]);
     let calls = desk.calls();
     desk.waits(Duration::from_hours(2));
     assert_eq!(desk.calls(), calls);
+}
+
+#[test]
+fn a_drill_that_waits_for_an_hour_shows_how_far_it_is() {
+    let mut desk = lab(0);
+    desk.keys("Esc 3 Tab Tab Tab → Enter");
+    let done = |desk: &Desk| {
+        desk.screen().lines().find_map(|line| {
+            line.split("│┃ █").nth(1).or(line.split("┃ █").nth(1)).map(|bar| bar.chars().filter(|c| *c == '█').count())
+        })
+    };
+    assert_eq!(done(&desk), None, "{}", desk.screen());
+    desk.waits(Duration::from_mins(30));
+    let half = done(&desk).expect("a bar");
+    assert!((15..22).contains(&half), "{half}: {}", desk.screen());
+}
+
+#[rstest]
+#[case(-86_400)]
+#[case(86_400)]
+fn a_leap_of_the_system_clock_during_a_drill_ends_it_by_what_was_seen(#[case] by: i64) {
+    let mut desk = lab(0);
+    desk.keys("Esc 3 → Tab Tab Tab → Enter");
+    desk.waits(Duration::from_secs(1));
+    desk.clock.set(START.plus(by * SECOND));
+    desk.waits(Duration::from_secs(61));
+    desk.must_show(&["leapt"]);
+    // Ahead, the end was leapt over; back, it is a day away.
+    match by > 0 {
+        true => desk.must_show(&["FAILED: the calls around the border"]),
+        false => desk.must_show(&["Enter cancels it"]),
+    };
+}
+
+#[test]
+fn a_drilled_token_may_be_removed_meanwhile() {
+    let mut desk = lab(0);
+    desk.keys("Esc 3 → Tab Tab Tab → Enter F2 Esc 2 Del");
+    desk.waits(Duration::from_secs(5));
+    desk.keys("F4 Esc 3").must_show(&["PASSED"]);
+}
+
+#[test]
+fn a_drill_whose_token_cannot_be_issued_does_not_begin_with_the_next_one() {
+    let mut desk = lab(0);
+    let rules = (*desk.gate.shared().rules()).clone();
+    let long = "x".repeat(9000);
+    desk.gate.shared().update(|state| state.set_rules(Rules { issuer: Some(long.into()), ..rules.clone() }));
+    portcullis::tui::effects::sync(&mut desk.app, &desk.gate);
+    desk.keys("Esc 3 → Enter").must_show(&["the token would have"]);
+    desk.gate.shared().update(|state| state.set_rules(rules));
+    portcullis::tui::effects::sync(&mut desk.app, &desk.gate);
+    desk.keys("F2 Esc 1 Enter");
+    assert_eq!(desk.calls(), 0);
+}
+
+#[test]
+fn a_scorecard_says_what_it_is_of_when_something_else_is_chosen() {
+    let mut desk = lab(0);
+    desk.keys("Esc 4 Enter").must_show(&["read_data as user123 (user)"]);
+    assert!(!desk.shows("old:"), "{}", desk.screen());
+    desk.keys("Esc 3 Tab →").must_show(&["old: read_data as user123 (user)"]);
+    desk.keys("← Ctrl-S").types("5s").keys("Enter").must_show(&["old: read_data"]);
+    desk.keys("Esc 4 Enter");
+    assert!(!desk.shows("old:"), "{}", desk.screen());
+    desk.keys("Ctrl-B");
+    assert!(desk.copied().contains("judged for") && desk.copied().contains("by leeway 5s"), "{}", desk.copied());
 }
 
 #[test]
@@ -159,6 +230,17 @@ fn evidence_names_tokens_and_never_shows_one() {
                 .map(|line| serde_json::from_str::<serde_json::Value>(line).expect("JSON")["kind"].clone());
             assert!(kinds.count() > KIT.len());
         }
+    }
+    // Not even one that somebody put into the arguments.
+    desk.keys("F2 Alt-4 Tab Ctrl-U");
+    desk.pastes(&format!(r#"{{"authorization":"Bearer {token}"}}"#)).keys("Enter F4 Esc 4 Enter");
+    for keys in ["Ctrl-B", "Ctrl-P"] {
+        desk.keys(keys);
+        if keys == "Ctrl-P" {
+            desk.types("JSON Lines").keys("Enter");
+        }
+        assert!(!desk.copied().contains("eyJ"), "a token is in {}", desk.copied());
+        assert!(desk.copied().contains(&format!("(token {})", entry.id)) || keys == "Ctrl-B", "{}", desk.copied());
     }
     // The panes copy their own part.
     desk.keys("Esc 4 Ctrl-Y");

@@ -99,6 +99,10 @@ fn while_the_clock_is_not_the_real_one_a_badge_says_so_on_every_screen(
     assert!(!desk.shows("CLOCK"), "{}", desk.screen());
     for (keys, badge) in [("→", "CLOCK +1s"), ("Space", "CLOCK FROZEN 20:40:01Z"), ("Space End", "CLOCK ×60")] {
         desk.keys("F4 Esc 2").keys(keys).keys(screen).must_show(&[badge]);
+        // Whatever lies over the panes.
+        for overlay in ["F1", "Ctrl-P", "Ctrl-S"] {
+            desk.keys(overlay).must_show(&[badge]).keys("Esc");
+        }
     }
     desk.keys("F4 Esc 2 Home").keys(screen);
     assert!(!desk.shows("CLOCK"), "{}", desk.screen());
@@ -185,6 +189,9 @@ fn while_anything_counts_a_leap_is_noticed_within_a_minute() {
     desk.waits(Duration::from_secs(6));
     let nap = desk.app.next_change().expect("something counts");
     assert!(nap <= Duration::from_mins(1), "{nap:?}");
+    desk.clock.set(START.plus(DAY));
+    desk.waits(Duration::from_mins(1));
+    desk.must_show(&["leapt ahead by 23h 59m 54s"]);
 }
 
 #[test]

@@ -26,7 +26,9 @@ fn kit(rules: &Rules, tool: &str, now: NumericDate) -> Vec<TestToken> {
 /// The names of the lines that failed, with a gate that says so of a token.
 fn failed(tokens: &[TestToken], gate: impl Fn(&str) -> Came) -> Vec<&'static str> {
     let lines = tokens.iter().map(|token| Line::new(token, gate(&token.token))).collect();
-    let card = Scorecard { tool: "read_data".to_owned(), at: NOW, lines };
+    let lines: Vec<Line> = lines;
+    let (tool, made_for) = ("read_data".to_owned(), String::new());
+    let card = Scorecard { tool, made_for, judged_by: Vec::new(), at: NOW, lines };
     card.lines.iter().filter(|line| !line.passed()).map(|line| line.name).collect()
 }
 
@@ -57,6 +59,18 @@ fn a_sound_gate_passes_every_line(
         Came { code, sentence, answer: called.outcome.answer().to_string() }
     });
     assert_eq!(said, [""; 0]);
+}
+
+#[test]
+fn who_holds_everything_can_still_be_given_more() {
+    let all = identity("user123", &["user", "admin"]);
+    let one = Rules { policy: std::sync::Arc::new(portcullis::auth::Policy::new([("only", ["one"])])), ..rules() };
+    for (rules, identity, tool) in [(rules(), all, "read_data"), (one, identity("user123", &["one"]), "only")] {
+        for token in make(&rules, &identity, tool, 0, NOW).expect("there is a key") {
+            let decision = rules.decide(&Call { token: Some(&token.token), tool }, NOW);
+            assert_eq!(decision.code(), token.expected, "{}", token.name);
+        }
+    }
 }
 
 /// What is wrong with a gate.

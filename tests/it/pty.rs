@@ -1,6 +1,6 @@
 //! The real program in a terminal of its own: what it leaves behind however it ends, and what reaches it.
 //!
-//! These tests know one word of the screen, so that they hold whatever the console shows.
+//! Nearly all of these tests know one word of the screen, so that they hold whatever the console shows.
 
 mod console;
 mod panics;
@@ -224,6 +224,19 @@ fn it_draws_without_colours_too() {
     plain.env("NO_COLOR", "1");
     let mut console = Console::spawn(plain, 80, 24);
     console.wait_for(HEADER);
+    console.keys(QUIT);
+    assert_eq!(console.wait_exit(), 0);
+}
+
+/// The only one that knows a pane: nothing wakes the loop here but the drill itself.
+#[test]
+fn a_drill_in_real_time_goes_on_by_itself() {
+    let mut console = Console::start();
+    console.keys("\x1bOS");
+    console.wait_for("Timeline");
+    // A new token that lives 3 s, in real time.
+    console.keys("3\x1b[C\t\t\t\x1b[C\r");
+    console.wait_for("PASSED: its life ends at exp");
     console.keys(QUIT);
     assert_eq!(console.wait_exit(), 0);
 }

@@ -26,6 +26,9 @@ pub enum CannotDrill {
     /// There is no `exp` that can be read.
     #[error("the token has no exp that can be read; there is no end to drill for")]
     Endless,
+    /// Nothing comes after its `exp`.
+    #[error("exp lies at the end of all dates; there is nothing after it to call at")]
+    TooLate,
     /// Calls closer than [`FINEST`].
     #[error("an interval is at least {}", exact(FINEST))]
     TooOften,
@@ -55,6 +58,7 @@ pub struct Drill {
     last_allowed: Option<Seen>,
     first_refused: Option<Seen>,
     fault: Option<String>,
+    is_cancelled: bool,
 }
 
 impl Drill {
@@ -63,6 +67,9 @@ impl Drill {
         let exp = life.exp.ok_or(CannotDrill::Endless)?;
         if plan.every < FINEST {
             return Err(CannotDrill::TooOften);
+        }
+        if exp.plus(life.leeway.max(LATEST)).plus(plan.every) == NumericDate::MAX {
+            return Err(CannotDrill::TooLate);
         }
         let begin = life.nbf.map_or(NumericDate::MIN, |nbf| nbf.plus(-life.leeway));
         let border = exp.plus(life.leeway);
@@ -83,6 +90,7 @@ impl Drill {
             last_allowed: None,
             first_refused: None,
             fault: None,
+            is_cancelled: false,
         })
     }
 
@@ -106,16 +114,18 @@ impl Drill {
         self.calls
     }
 
-    /// How far it got, from 0 to 1000: in real time of the time, otherwise of the bisection.
-    pub fn progress(&self) -> i64 {
-        let (done, all) = match (self.plan.pace, self.next) {
-            (_, None) => return 1000,
-            (Pace::Real, Some(next)) => {
-                (next.since(self.first), self.expected().plus(self.plan.every).since(self.first))
-            }
-            (Pace::Shifted, Some(_)) => (i64::try_from(self.calls).unwrap_or(0), 40),
+    /// How long it takes in real time, in microseconds.
+    pub fn whole(&self) -> i64 {
+        self.expected().plus(self.plan.every).since(self.first).max(SECOND)
+    }
+
+    /// How far it is at `now`, from 0 to 1000: in real time of the time, otherwise of the bisection.
+    pub fn progress(&self, now: NumericDate) -> i64 {
+        let (done, all) = match self.plan.pace {
+            Pace::Real => (now.since(self.first), self.expected().plus(self.plan.every).since(self.first)),
+            Pace::Shifted => (i64::try_from(self.calls).unwrap_or(0), 40),
         };
-        (i128::from(done) * 1000 / i128::from(all.max(1))).clamp(0, 999).try_into().unwrap_or(0)
+        i64::try_from(i128::from(done) * 1000 / i128::from(all.max(1))).unwrap_or(0).clamp(0, 999)
     }
 
     /// A call was judged for `at` and decided so.
@@ -150,9 +160,7 @@ impl Drill {
 
     /// Ends the drill before it found what it looked for.
     pub fn cancel(&mut self) {
-        if self.next.is_some() {
-            self.end(Some("cancelled".to_owned()));
-        }
+        self.is_cancelled = self.next.take().is_some();
     }
 
     fn end(&mut self, fault: Option<String>) {
@@ -222,6 +230,7 @@ impl Drill {
             last_allowed: self.last_allowed.clone(),
             first_refused: self.first_refused.clone(),
             fault,
+            is_cancelled: self.is_cancelled,
         }
     }
 

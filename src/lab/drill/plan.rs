@@ -55,5 +55,5 @@ impl fmt::Display for Plan {
 /// When a token dies that is issued to be drilled and lives at least so long, in microseconds. `iat` and `exp` are whole
 /// seconds.
 pub fn end_of_new(now: NumericDate, lives: i64) -> NumericDate {
-    NumericDate::from_seconds(now.plus(SECOND - 1).seconds()).plus(lives)
+    NumericDate::from_seconds(now.plus(SECOND - 1).seconds()).plus(lives).min(NumericDate::LAST_SECOND)
 }

@@ -35,12 +35,14 @@ pub struct Report {
     pub first_refused: Option<Seen>,
     /// Why it is not as expected. Safe to show.
     pub fault: Option<String>,
+    /// Ended by the user before anything was found.
+    pub is_cancelled: bool,
 }
 
 impl Report {
     /// Whether the gate ended the token's life where it must.
     pub const fn passed(&self) -> bool {
-        self.fault.is_none() && self.last_allowed.is_some() && self.first_refused.is_some()
+        !self.is_cancelled && self.fault.is_none() && self.last_allowed.is_some() && self.first_refused.is_some()
     }
 
     /// Where the gate must end the token's life.
@@ -70,8 +72,8 @@ impl Report {
             _ => "not found".to_owned(),
         };
         let leeway = match self.leeway_seen() {
-            Some((above, most)) if above < self.leeway && self.leeway <= most => exact(self.leeway),
-            Some((above, most)) => format!("more than {}, at most {}", exact(above), exact(most)),
+            Some((above, most)) if most - above == 1 => exact(most),
+            Some((above, most)) => format!("above {}, at most {}", exact(above), exact(most)),
             None => "unknown".to_owned(),
         };
         let expected = self.expected();
@@ -96,6 +98,7 @@ impl Report {
     /// The verdict in words.
     pub fn verdict(&self) -> String {
         match (&self.fault, self.found_to()) {
+            _ if self.is_cancelled => "CANCELLED".to_owned(),
             (Some(fault), _) => format!("FAILED: {fault}"),
             (None, Some(apart)) => {
                 let end = from_exp(self.expected(), self.exp);
@@ -128,6 +131,8 @@ pub struct Found {
     pub report: Report,
     /// When it ended.
     pub at: NumericDate,
+    /// What everything was judged by, where that is not what holds without options; safe to show.
+    pub judged_by: Vec<String>,
 }
 
 impl Found {
@@ -137,6 +142,8 @@ impl Found {
         let at = |seen: &Option<Seen>| seen.as_ref().map(|seen| twice(seen.at));
         let leeway = report.leeway_seen();
         json!({
+            "at": twice(self.at),
+            "judged_by": self.judged_by,
             "passed": report.passed(),
             "verdict": report.verdict(),
             "token_id": subject.id.to_string(),

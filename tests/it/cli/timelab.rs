@@ -27,6 +27,23 @@ fn a_token_of_thirty_days_is_drilled_at_once(#[case] leeway: &str, #[case] secon
 }
 
 #[test]
+fn at_the_end_of_all_dates_it_is_told_that_nothing_follows() {
+    let Ran { err, exit, .. } = portcullis(&["drill", "--shifted", "--ttl", "9000y", "read_data"]).run();
+    assert!(exit == 2 && err.contains("end of all dates"), "{exit}: {err}");
+    let Ran { err, exit, .. } = portcullis(&["testkit", "--now", "1975-01-01T00:00:00Z", "--run"]).run();
+    assert!(exit == 2 && err.contains("between the years 1980 and 9999"), "{exit}: {err}");
+    // The latest token that can be issued is one that passes.
+    let token = portcullis(&["issue", "user123", "-p", "user", "--ttl", "9000y"]).out();
+    assert_eq!(portcullis(&["check", "-", "read_data"]).input(token).run().exit, 0);
+}
+
+#[test]
+fn a_coarse_drill_claims_no_more_than_it_saw() {
+    let out = portcullis(&["drill", "--shifted", "--ttl", "1h", "read_data"]).out();
+    assert!(out.contains("leeway seen    0s"), "{out}");
+}
+
+#[test]
 fn a_token_that_is_given_is_drilled() {
     let token = portcullis(&["issue", "user123", "-p", "user", "--now", NOW]).out();
     let out = portcullis(&["drill", "--shifted", "--now", NOW, "-", "read_data"]).input(token.as_str()).out();
