@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::App;
 use super::msg::Times;
 use crate::auth::NumericDate;
-use crate::text::words::{SECOND, exact, span};
+use crate::text::words::{SECOND, exact, micros, span};
 
 /// How much faster than the real clock a fast one runs.
 pub const FAST: i64 = 60;
@@ -46,7 +46,7 @@ impl HeldClock {
             Self::Shifted(by) => real.plus(by),
             Self::Frozen(at) => at,
             Self::Fast { at, since } => {
-                let passed = i64::try_from(mono.saturating_sub(since).as_micros()).unwrap_or(i64::MAX);
+                let passed = micros(mono.saturating_sub(since));
                 at.plus(passed.saturating_mul(FAST))
             }
         }
@@ -102,7 +102,7 @@ impl Leap {
 impl App {
     /// The instants of a new turn: what the system's clock shows, and the time since the start.
     pub fn at(&mut self, real: NumericDate, mono: Duration) {
-        let passed = i64::try_from(mono.saturating_sub(self.times.mono).as_micros()).unwrap_or(i64::MAX);
+        let passed = micros(mono.saturating_sub(self.times.mono));
         let by = real.since(self.times.real).saturating_sub(passed);
         self.times = Times { real, judged: self.clock.shows(real, mono), mono };
         if by.saturating_abs() >= LEAP {

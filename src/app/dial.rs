@@ -5,7 +5,7 @@ use super::field::{Lines, TextField, turned};
 use super::{App, Field};
 use crate::auth::issue::When;
 use crate::auth::{Lifetime, NumericDate};
-use crate::text::words::{self, SECOND};
+use crate::text::words::{self, HOUR, MINUTE, SECOND};
 
 /// What the Clock pane remembers.
 #[derive(Clone, Debug)]
@@ -26,8 +26,6 @@ const JUMPS: [&str; 7] = ["nbf", "exp - 1s", "exp", "exp + 1s", "exp + leeway - 
 
 /// How the clock runs.
 const PACES: [&str; 3] = ["as time does", "frozen", "60 times as fast"];
-
-const MINUTE: i64 = 60 * SECOND;
 
 impl Dial {
     /// The place in a token's life that is chosen.
@@ -79,7 +77,7 @@ impl App {
     }
 
     pub(super) fn nudge_hours(&mut self, down: isize) {
-        self.nudge(60 * MINUTE, -down);
+        self.nudge(HOUR, -down);
     }
 
     /// Back to the real time, with everything that goes with it.
@@ -144,10 +142,7 @@ fn named_instant(text: &str, shown: NumericDate, life: Option<&Lifetime>) -> Res
 fn span(text: &str, life: &Lifetime) -> Result<i64, String> {
     match text {
         "leeway" => Ok(life.leeway),
-        text => words::parse_duration(text)
-            .ok()
-            .and_then(|span| i64::try_from(span.as_micros()).ok())
-            .ok_or_else(|| WANTED.to_owned()),
+        text => words::parse_duration(text).ok().map(words::micros).ok_or_else(|| WANTED.to_owned()),
     }
 }
 

@@ -3,10 +3,7 @@
 use super::App;
 use super::field::moved;
 use crate::auth::{Lifetime, NumericDate};
-use crate::text::words::{DAY, SECOND, exact};
-
-const MINUTE: i64 = 60 * SECOND;
-const HOUR: i64 = 60 * MINUTE;
+use crate::text::words::{DAY, HOUR, MINUTE, SECOND, exact};
 
 /// How long a column can be, in microseconds.
 const SCALES: [i64; 19] = [

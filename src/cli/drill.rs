@@ -11,6 +11,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::gate::{AuthenticatedMcpServer, CallRequest};
 use crate::lab::drill::{Drill, Found, Pace, Plan, Subject, end_of_new};
 use crate::text;
+use crate::text::words::micros;
 use crate::tools::{self, Given};
 
 /// Drills one token; good if the gate ends its life where it must.
@@ -71,11 +72,6 @@ pub fn run(
         false => show(on.out, &found, paint)?,
     }
     Ok(on.known)
-}
-
-/// No duration that is read has more microseconds than fit.
-fn micros(duration: Duration) -> i64 {
-    i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
 }
 
 /// Makes the calls that a drill asks for, each at its time.

@@ -11,7 +11,7 @@ use super::score::Scorecard;
 use crate::auth::date::{seconds, twice};
 use crate::auth::{NumericDate, Record, TokenId};
 use crate::text::escape::{ascii_json, markdown};
-use crate::text::words::{exact, took};
+use crate::text::words::{exact, micros, took};
 use crate::text::{self, display_safe};
 
 /// What there is to tell. Whoever makes it says by which rules it was judged.
@@ -146,7 +146,7 @@ impl Evidence<'_> {
             "reason": decision.reason().map(crate::auth::Reason::code),
             "sentence": redacted(&decision.sentence()),
             "trouble": record.trouble.as_deref().map(redacted),
-            "took": seconds(i64::try_from(record.took.as_micros()).unwrap_or(i64::MAX)),
+            "took": seconds(micros(record.took)),
         })
     }
 }

@@ -8,11 +8,18 @@ use std::time::Duration;
 
 /// One second in the unit of this module.
 pub const SECOND: i64 = 1_000_000;
-const MINUTE: i64 = 60 * SECOND;
-const HOUR: i64 = 60 * MINUTE;
+/// One minute in the unit of this module.
+pub const MINUTE: i64 = 60 * SECOND;
+/// One hour in the unit of this module.
+pub const HOUR: i64 = 60 * MINUTE;
 /// One day in the unit of this module.
 pub const DAY: i64 = 24 * HOUR;
 const YEAR: i64 = 365 * DAY;
+
+/// A duration in the unit of this module; one that is too long for it is the longest.
+pub fn micros(duration: Duration) -> i64 {
+    i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
+}
 
 /// A duration in words, and how long these words stay true.
 #[derive(Clone, Debug, PartialEq, Eq)]
