@@ -90,12 +90,12 @@ pub struct Leap {
 }
 
 impl Leap {
-    /// It in words: `the system clock leapt back by 1d`.
+    /// It in words: `system clock leapt back by 1d`.
     pub fn words(self) -> String {
         let way = if self.by < 0 { "back" } else { "ahead" };
         // Between the two readings a moment passed.
         let by = (self.by.saturating_abs() + SECOND / 10) / (SECOND / 5) * (SECOND / 5);
-        format!("the system clock leapt {way} by {}", exact(by))
+        format!("system clock leapt {way} by {}", exact(by))
     }
 }
 

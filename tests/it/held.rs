@@ -162,8 +162,8 @@ fn sixty_times_as_fast_an_hour_takes_a_minute() {
 }
 
 #[rstest]
-#[case(-DAY, "the system clock leapt back by 1d")]
-#[case(3600 * SECOND, "the system clock leapt ahead by 1h")]
+#[case(-DAY, "system clock leapt back by 1d")]
+#[case(3600 * SECOND, "system clock leapt ahead by 1h")]
 fn a_leap_of_the_system_clock_is_shown_and_does_no_harm(#[case] by: i64, #[case] words: &str) {
     let mut desk = lab(120, 36);
     desk.keys("F2 Alt-4 Enter");
