@@ -10,6 +10,7 @@ use crate::auth::{IssueRequest, NumericDate, Origin, TokenId};
 use crate::clock::{Clock, SystemClock};
 use crate::gate::{AuthenticatedMcpServer, CallRequest};
 use crate::lab::drill::{Drill, Found, Pace, Plan, Subject, end_of_new};
+use crate::lab::evidence::drill_markdown;
 use crate::text;
 use crate::text::words::micros;
 use crate::tools::{self, Given};
@@ -22,6 +23,9 @@ pub fn run(
     json: bool,
     paint: Paint,
 ) -> Result<Exit, CliError> {
+    if json && args.markdown {
+        return Err(CliError::Usage("--json with --markdown; name one of them".to_owned()));
+    }
     let gate = ground.gate(true)?;
     let rules = gate.shared().rules();
     let (token, tool) = match args.words.as_slice() {
@@ -67,9 +71,10 @@ pub fn run(
     let subject = Subject { id: TokenId::of(&token), jti: judged.jti, name, tool: tool.into() };
     let found = Found { subject, report: drill.report(), at: ground.now(), judged_by: rules.described() };
     on.known = if found.report.passed() { Exit::Good } else { Exit::Forbidden };
-    match json {
-        true => json::line(on.out, &found.json())?,
-        false => show(on.out, &found, paint)?,
+    match (json, args.markdown) {
+        (true, _) => json::line(on.out, &found.json())?,
+        (false, true) => write!(on.out, "{}", drill_markdown(&found))?,
+        (false, false) => show(on.out, &found, paint)?,
     }
     Ok(on.known)
 }

@@ -313,6 +313,10 @@ pub struct DrillArgs {
     #[arg(long, conflicts_with = "fine")]
     pub shifted: bool,
 
+    /// Print Markdown, for a ticket
+    #[arg(long)]
+    pub markdown: bool,
+
     /// What the token is judged by, and how that is told.
     #[command(flatten)]
     pub settings: Settings,
@@ -336,6 +340,10 @@ pub struct TestkitArgs {
     /// Call the tool with each, and compare what comes with what must come
     #[arg(long)]
     pub run: bool,
+
+    /// Print what came as Markdown, for a ticket
+    #[arg(long, requires = "run")]
+    pub markdown: bool,
 
     /// What the token is judged by, and how that is told.
     #[command(flatten)]

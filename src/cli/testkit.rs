@@ -9,6 +9,7 @@ use super::paint::{Paint, bad, good};
 use super::{CliError, Exit, Ground, Headless, json};
 use crate::auth::{NumericDate, Origin, TokenId};
 use crate::gate::{AuthenticatedMcpServer, CallRequest, random_number};
+use crate::lab::evidence::card_markdown;
 use crate::lab::kit::{Identity, TestToken, make};
 use crate::lab::score::{Came, Line, Scorecard};
 use crate::text::{self, padded};
@@ -22,6 +23,9 @@ pub fn run(
     json: bool,
     paint: Paint,
 ) -> Result<Exit, CliError> {
+    if json && args.markdown {
+        return Err(CliError::Usage("--json with --markdown; name one of them".to_owned()));
+    }
     let gate = ground.gate(true)?;
     let rules = gate.shared().rules();
     let first = || rules.policy.tools().first().map(|rule| rule.name.to_string());
@@ -43,9 +47,10 @@ pub fn run(
     }
     let card = judged(&gate, &identity, &tokens, &tool, now);
     on.known = if card.passed() { Exit::Good } else { Exit::Forbidden };
-    match json {
-        true => card.lines.iter().try_for_each(|line| json::line(on.out, &line.json(&card)))?,
-        false => show(on.out, &card, paint)?,
+    match (json, args.markdown) {
+        (true, _) => card.lines.iter().try_for_each(|line| json::line(on.out, &line.json(&card)))?,
+        (false, true) => write!(on.out, "{}", card_markdown(&card))?,
+        (false, false) => show(on.out, &card, paint)?,
     }
     Ok(on.known)
 }

@@ -184,8 +184,8 @@ pub fn told_at(judged: &Judged, at: NumericDate) -> (String, i64, Meaning) {
         Standing::Valid(phase) => {
             let (left, how, meaning) = match phase {
                 Phase::Live { left } => (left, "left", Meaning::Ok),
-                Phase::Grace { left } => (left, "left of the leeway", Meaning::Expired),
-                Phase::Early { left } => (left, "to nbf, by the leeway", Meaning::Expired),
+                Phase::Grace { left } => (left, "of leeway", Meaning::Expired),
+                Phase::Early { left } => (left, "to nbf", Meaning::Expired),
                 Phase::NotYet { left } => (left, "to go", Meaning::Expired),
                 Phase::Expired { .. } | Phase::Endless => (0, "", Meaning::Ok),
             };

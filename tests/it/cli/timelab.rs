@@ -106,3 +106,17 @@ fn without_a_secret_neither_is_possible() {
         assert!(exit == 1 && err.contains("no signing secret"), "{err}");
     }
 }
+
+#[test]
+fn both_are_told_for_a_ticket_without_a_token() {
+    let drill = ["drill", "--shifted", "--ttl", "1h", "--leeway", "5s", "--markdown", "read_data"];
+    for (arguments, begins, holds) in [
+        (&drill[..], "### Expiry drill: PASSED", "| judged by | leeway 5s |"),
+        (&["testkit", "--run", "--markdown"], "### Test tokens: 17 of 17 as expected", "| ✔ | good |"),
+    ] {
+        let out = portcullis(arguments).out();
+        assert!(out.starts_with(begins) && out.contains(holds) && !out.contains("eyJ"), "{out}");
+        assert_eq!(portcullis(&[arguments, &["--json"]].concat()).run().exit, 2);
+    }
+    assert_eq!(portcullis(&["testkit", "--markdown"]).run().exit, 2);
+}
