@@ -177,6 +177,8 @@ impl App {
         let drill = match Drill::new(&entry.judged.lifetime, plan, self.times.real) {
             Ok(drill) => drill,
             Err(error) => {
+                // What was found of another token would seem to be of this one.
+                self.drill.found = None;
                 self.complain(error.to_string());
                 return Vec::new();
             }

@@ -34,6 +34,10 @@ pub fn run(
         .clone()
         .or_else(first)
         .ok_or_else(|| CliError::Usage("the policy has no tool; name one with --tool".to_owned()))?;
+    if rules.policy.tool(&tool).is_none() {
+        // A name that is misspelled must not pass as a gate that refuses it rightly.
+        return Err(CliError::Usage(format!("the policy has no tool {}; name one it has", text::name(&tool, 64))));
+    }
     let permissions = match args.permissions.is_empty() {
         true => rules.policy.opening(&tool),
         false => args.permissions.clone(),

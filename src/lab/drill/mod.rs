@@ -172,10 +172,16 @@ impl Drill {
     fn wait_on(&mut self, at: NumericDate) {
         match (&self.last_allowed, &self.first_refused) {
             (None, Some(_)) => self.end(Some("the token was dead before the drill began".to_owned())),
-            (_, Some(refused)) if at.since(refused.at) >= self.plan.every => self.end(None),
+            (_, Some(refused)) if at.since(refused.at) >= self.confirmed() => self.end(None),
             (_, None) if at.since(self.exp) > LATEST.max(self.leeway) => self.end(None),
+            (_, Some(_)) => self.next = Some(self.after(at).min(at.plus(self.confirmed() / 4))),
             _ => self.next = Some(self.after(at)),
         }
+    }
+
+    /// For so long a refusal must last, in microseconds: an interval, and not longer than anybody waits.
+    fn confirmed(&self) -> i64 {
+        self.plan.every.min(SECOND)
     }
 
     /// Calls come the closer the nearer the border is, and one exactly at it: a machine that is late must not miss it by
@@ -367,6 +373,18 @@ mod tests {
         drill.saw(EXP, &Decision { result: Err(Reason::BadSignature), subject: None });
         assert_eq!(drill.next(), None);
         assert!(drill.report().verdict().contains("bad_signature"));
+    }
+
+    #[test]
+    fn a_long_interval_is_not_waited_for_behind_the_border() {
+        let mut drill =
+            Drill::new(&life(3 * SECOND, 0), real(3600 * SECOND, false), EXP.plus(-SECOND)).expect("a drill");
+        let mut at = EXP.plus(-SECOND);
+        while let Some(next) = drill.next() {
+            at = next.max(at);
+            drill.saw(at, &decide(at, 0));
+        }
+        assert!(at.since(EXP) <= 2 * SECOND, "{}", exact(at.since(EXP)));
     }
 
     #[test]

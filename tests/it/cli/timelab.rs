@@ -120,3 +120,17 @@ fn both_are_told_for_a_ticket_without_a_token() {
     }
     assert_eq!(portcullis(&["testkit", "--markdown"]).run().exit, 2);
 }
+
+#[test]
+fn a_tool_that_is_misspelled_is_no_gate_that_refuses_rightly() {
+    let Ran { err, exit, .. } = portcullis(&["testkit", "--tool", "raed_data", "--run"]).run();
+    assert!(exit == 2 && err.contains("the policy has no tool raed_data"), "{exit}: {err}");
+}
+
+#[test]
+fn the_kit_is_stamped_with_the_time_that_is_given() {
+    let kit = json(&portcullis(&["testkit", "--now", "2027-01-01T00:00:00Z"]).out());
+    let token = kit[0]["token"].as_str().expect("a token").to_owned();
+    let told = json(&portcullis(&["inspect", "--json", "-"]).input(token).run().out).remove(0);
+    assert_eq!(told["times"]["iat"]["rfc3339"], "2027-01-01T00:00:00Z");
+}
