@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::App;
 use super::msg::Times;
 use crate::auth::NumericDate;
-use crate::text::words::{SECOND, exact, micros, span};
+use crate::text::words::{SECOND, exact, micros, span, with_sign};
 
 /// How much faster than the real clock a fast one runs.
 pub const FAST: i64 = 60;
@@ -186,9 +186,7 @@ impl App {
 
 /// A span with its sign, to the second where it has one: `+55m`, `-1d`, `+250ms`.
 pub fn signed(micros: i64) -> String {
-    let long = micros.saturating_abs();
-    let told = if long < SECOND { exact(long) } else { span(long) };
-    format!("{}{told}", if micros < 0 { "-" } else { "+" })
+    with_sign(micros, if micros.saturating_abs() < SECOND { exact } else { span })
 }
 
 #[cfg(test)]

@@ -200,19 +200,14 @@ impl App {
 
     /// Makes the next call of the drill, if its time has come.
     pub(super) fn drill_on(&mut self) -> Vec<Effect> {
-        let Some(due) = self.drill.due() else {
+        let id = self.last_id + 1;
+        let Some(running) = self.drill.running.as_mut().filter(|running| running.awaited.is_none()) else {
             return Vec::new();
         };
-        let now = self.times.real;
-        let judged_at = match self.drill.running.as_ref().map(|running| running.drill.pace()) {
-            Some(Pace::Shifted) => due,
-            Some(Pace::Real) if due <= now => now,
-            _ => return Vec::new(),
-        };
-        let id = self.next_id();
-        let Some(running) = &mut self.drill.running else {
+        let Some(judged_at) = running.drill.call_at(self.times.real) else {
             return Vec::new();
         };
+        self.last_id = id;
         running.awaited = Some(id);
         let (tool, arguments) = (Arc::clone(&running.subject.tool), running.arguments.clone());
         let order = Order { tool, arguments, origin: Origin::Drill, judged_at };

@@ -23,9 +23,7 @@ pub fn run(
     json: bool,
     paint: Paint,
 ) -> Result<Exit, CliError> {
-    if json && args.markdown {
-        return Err(CliError::Usage("--json with --markdown; name one of them".to_owned()));
-    }
+    Headless::one_form(json, args.markdown)?;
     let gate = ground.gate(true)?;
     let rules = gate.shared().rules();
     let (token, tool) = match args.words.as_slice() {
@@ -84,18 +82,14 @@ fn through(drill: &mut Drill, clock: &dyn Clock, gate: &AuthenticatedMcpServer, 
     let arguments = tools::example(tool, &gate.shared().rules().policy);
     while let Some(next) = drill.next() {
         let now = clock.now();
-        let (at, judged_at) = match drill.pace() {
-            Pace::Shifted => (now, next),
-            Pace::Real if next > now => {
-                // Not all at once: a clock that is set meanwhile is noticed.
-                let left = Duration::from_micros(next.since(now).unsigned_abs());
-                clock.sleep(left.min(Duration::from_secs(1)));
-                continue;
-            }
-            Pace::Real => (now, now),
+        let Some(judged_at) = drill.call_at(now) else {
+            // Not all at once: a clock that is set meanwhile is noticed.
+            let left = Duration::from_micros(next.since(now).unsigned_abs());
+            clock.sleep(left.min(Duration::from_secs(1)));
+            continue;
         };
         let arguments = Given::Text(&arguments);
-        let request = CallRequest { token: Some(token), tool, arguments, origin: Origin::Drill, at, judged_at };
+        let request = CallRequest { token: Some(token), tool, arguments, origin: Origin::Drill, at: now, judged_at };
         drill.saw(judged_at, &gate.call(&request).decision);
     }
 }

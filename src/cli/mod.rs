@@ -132,6 +132,14 @@ impl Headless<'_> {
         let _ = writeln!(self.err, "portcullis: {text}");
     }
 
+    /// JSON and Markdown at once are neither.
+    fn one_form(json: bool, markdown: bool) -> Result<(), CliError> {
+        match json && markdown {
+            true => Err(CliError::Usage("--json with --markdown; name one of them".to_owned())),
+            false => Ok(()),
+        }
+    }
+
     /// A word that is meant for a tool and is a token: somebody forgot the tool, or gave the two the other way round.
     fn tool<'w>(word: &'w str, wanted: &str) -> Result<&'w str, CliError> {
         match text::read_token(word).tokens.is_empty() {

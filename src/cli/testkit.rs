@@ -23,9 +23,7 @@ pub fn run(
     json: bool,
     paint: Paint,
 ) -> Result<Exit, CliError> {
-    if json && args.markdown {
-        return Err(CliError::Usage("--json with --markdown; name one of them".to_owned()));
-    }
+    Headless::one_form(json, args.markdown)?;
     let gate = ground.gate(true)?;
     let rules = gate.shared().rules();
     let first = || rules.policy.tools().first().map(|rule| rule.name.to_string());

@@ -7,11 +7,12 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::drill::Found;
+use super::redacted::redacted;
 use super::score::Scorecard;
 use crate::auth::date::{seconds, twice};
 use crate::auth::{NumericDate, Record, TokenId};
 use crate::text::escape::{ascii_json, markdown};
-use crate::text::words::{exact, micros, took};
+use crate::text::words::{exact, micros, took, with_sign};
 use crate::text::{self, display_safe};
 
 /// What there is to tell. Whoever makes it says by which rules it was judged.
@@ -52,12 +53,11 @@ impl Evidence<'_> {
     }
 
     /// For people: a heading, and a table for each kind.
-    pub fn markdown(&self) -> String {
+    fn markdown(&self) -> String {
         let mut out = format!("## Evidence of {}\n", self.at.rfc3339());
         if let Some(clock) = self.clock {
-            let by = clock.since(self.at);
-            let (sign, by) = (if by < 0 { "-" } else { "+" }, exact(by.saturating_abs()));
-            let _ = writeln!(out, "\n**The clock was not the real one**: it showed {} ({sign}{by}).", clock.rfc3339());
+            let by = with_sign(clock.since(self.at), exact);
+            let _ = writeln!(out, "\n**The clock was not the real one**: it showed {} ({by}).", clock.rfc3339());
         }
         if !self.judged_by.is_empty() {
             let _ = writeln!(out, "\nNow judged by: {}", markdown(&self.judged_by.join(", ")));
@@ -108,7 +108,7 @@ impl Evidence<'_> {
     }
 
     /// For scripts: one object a line, each with its `kind`.
-    pub fn json_lines(&self) -> String {
+    fn json_lines(&self) -> String {
         let head = json!({
             "at": twice(self.at),
             "clock": self.clock.map(twice),
@@ -204,47 +204,4 @@ pub fn card_markdown(card: &Scorecard) -> String {
 fn row(out: &mut String, cells: &[String]) {
     let cells: Vec<String> = cells.iter().map(|text| markdown(&display_safe(&redacted(text), 512))).collect();
     let _ = writeln!(out, "| {} |", cells.join(" | "));
-}
-
-/// A text in which tokens, whole or cut, are replaced by their token id: evidence leaves the house.
-pub fn redacted(text: &str) -> String {
-    let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-    let mut out = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(begin) = rest.find(is_part) {
-        let (before, from) = rest.split_at(begin);
-        let (word, after) = from.split_at(from.find(|c| !is_part(c)).unwrap_or(from.len()));
-        out.push_str(before);
-        match is_token(word) {
-            true => _ = write!(out, "(token {})", TokenId::of(word)),
-            false => out.push_str(word),
-        }
-        rest = after;
-    }
-    out + rest
-}
-
-/// Whether a word begins as every JWS does: with the base64url of a JSON object, and a dot.
-fn is_token(word: &str) -> bool {
-    let first = word.split('.').next().unwrap_or_default();
-    let opens = matches!(first.as_bytes(), [b'e', b'w'..=b'z' | b'0'..=b'9' | b'-' | b'_', ..]);
-    opens && first.len() >= 8 && first.len() < word.len()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use rstest::rstest;
-
-    #[rstest]
-    #[case(r#"{"a":"Bearer eyJhbGciOiJIUzI1NiJ9.eyJ1c2VyX2lkIjoiYSJ9.AAAA"}"#, true)]
-    #[case("eyJhbGciOiJIUzI1NiJ9.eyJ1c2V", true)]
-    #[case("ewogICJhbGciOiAiSFMyNTYiCn0.e30.AAAA, and more", true)]
-    #[case("everything.is.fine", false)]
-    #[case("2026-11-22T20:40:00Z example.org 1.2.3", false)]
-    fn tokens_are_replaced_by_their_ids(#[case] text: &str, #[case] holds: bool) {
-        let said = redacted(text);
-        assert_eq!((said.contains("(token "), said == text), (holds, !holds), "{said}");
-        assert!(!holds || !said.contains("AAAA"), "{said}");
-    }
 }

@@ -4,4 +4,5 @@
 pub mod drill;
 pub mod evidence;
 pub mod kit;
+mod redacted;
 pub mod score;

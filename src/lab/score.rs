@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::evidence::redacted;
 use super::kit::TestToken;
+use super::redacted::redacted;
 use crate::auth::activity::MAX_TEXT;
 use crate::auth::date::twice;
 use crate::auth::decision::{REASONS, ReasonRow};
@@ -34,8 +34,6 @@ impl Came {
 pub struct Line {
     /// What it is called.
     pub name: &'static str,
-    /// What was done to it, as a phrase.
-    pub what: &'static str,
     /// The token.
     pub token_id: TokenId,
     /// Its `jti`.
@@ -50,10 +48,10 @@ pub struct Line {
 impl Line {
     /// A token and what came of it.
     pub fn new(token: &TestToken, came: Came) -> Self {
-        let TestToken { name, what, expected, .. } = *token;
+        let TestToken { name, expected, .. } = *token;
         let passed = came.code == expected && answers(verdict_of(expected), &came.answer);
         let came = Came { answer: text::head(&redacted(&came.answer), MAX_TEXT).to_owned(), ..came };
-        Self { name, what, token_id: TokenId::of(&token.token), jti: token.jti.clone(), expected, came, passed }
+        Self { name, token_id: TokenId::of(&token.token), jti: token.jti.clone(), expected, came, passed }
     }
 
     /// Whether the reason is the expected one, and the answer is the one that goes with it.

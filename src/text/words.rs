@@ -108,6 +108,12 @@ pub fn exact(micros: i64) -> String {
     if out.is_empty() { "0s".to_owned() } else { out }
 }
 
+/// A span as `words` tell it, with its sign: `+55m`, `-1d`.
+pub fn with_sign(micros: i64, words: impl Fn(i64) -> String) -> String {
+    let plus = if micros < 0 { "" } else { "+" };
+    format!("{plus}{}", words(micros))
+}
+
 /// The two largest units of a span, the smaller one padded so that a ticking text keeps its width.
 fn words(micros: i64) -> String {
     let seconds = micros / SECOND;

@@ -46,19 +46,13 @@ pub struct Seen {
 /// A drill under way.
 #[derive(Clone, Debug)]
 pub struct Drill {
-    plan: Plan,
     /// When the token begins to live, as its claims and the leeway say.
     begin: NumericDate,
-    exp: NumericDate,
-    leeway: i64,
     /// The instant wanted next; `None` at the end.
     next: Option<NumericDate>,
     first: NumericDate,
-    calls: usize,
-    last_allowed: Option<Seen>,
-    first_refused: Option<Seen>,
-    fault: Option<String>,
-    is_cancelled: bool,
+    /// What was found until now.
+    found: Report,
 }
 
 impl Drill {
@@ -78,25 +72,22 @@ impl Drill {
             // A token that lives shorter than an interval is alive where it begins.
             Pace::Shifted => border.plus(-plan.every).max(life.nbf.or(life.iat).unwrap_or(NumericDate::MIN)),
         };
-        let leeway = life.leeway;
-        Ok(Self {
+        let found = Report {
             plan,
-            begin,
             exp,
-            leeway,
-            next: Some(first),
-            first,
+            leeway: life.leeway,
             calls: 0,
             last_allowed: None,
             first_refused: None,
             fault: None,
             is_cancelled: false,
-        })
+        };
+        Ok(Self { begin, next: Some(first), first, found })
     }
 
     /// Where the gate must end the token's life.
     pub fn expected(&self) -> NumericDate {
-        self.exp.plus(self.leeway)
+        self.found.expected()
     }
 
     /// The instant for which the next call is wanted; `None` once nothing is left to find.
@@ -104,55 +95,63 @@ impl Drill {
         self.next
     }
 
+    /// For which instant a call made at `now` is judged; `None` while its time has not come, and at the end.
+    pub fn call_at(&self, now: NumericDate) -> Option<NumericDate> {
+        match self.found.plan.pace {
+            Pace::Shifted => self.next,
+            Pace::Real => self.next.filter(|next| *next <= now).and(Some(now)),
+        }
+    }
+
     /// How it gets through the time.
     pub const fn pace(&self) -> Pace {
-        self.plan.pace
+        self.found.plan.pace
     }
 
     /// How many calls were made.
     pub const fn calls(&self) -> usize {
-        self.calls
+        self.found.calls
     }
 
     /// How long it takes in real time, in microseconds.
     pub fn whole(&self) -> i64 {
-        self.expected().plus(self.plan.every).since(self.first).max(SECOND)
+        self.expected().plus(self.found.plan.every).since(self.first).max(SECOND)
     }
 
     /// How far it is at `now`, from 0 to 1000: in real time of the time, otherwise of the bisection.
     pub fn progress(&self, now: NumericDate) -> i64 {
-        let (done, all) = match self.plan.pace {
-            Pace::Real => (now.since(self.first), self.expected().plus(self.plan.every).since(self.first)),
-            Pace::Shifted => (i64::try_from(self.calls).unwrap_or(0), 40),
+        let (done, all) = match self.found.plan.pace {
+            Pace::Real => (now.since(self.first), self.expected().plus(self.found.plan.every).since(self.first)),
+            Pace::Shifted => (i64::try_from(self.found.calls).unwrap_or(0), 40),
         };
         i64::try_from(i128::from(done) * 1000 / i128::from(all.max(1))).unwrap_or(0).clamp(0, 999)
     }
 
     /// A call was judged for `at` and decided so.
     pub fn saw(&mut self, at: NumericDate, decision: &Decision) {
-        self.calls += 1;
+        self.found.calls += 1;
         let seen = Seen { at, code: decision.code() };
         let is_allowed = decision.verdict() == Verdict::Allowed;
         match (is_allowed, seen.code) {
             (true, _) => {
-                if self.first_refused.as_ref().is_some_and(|refused| refused.at <= at) {
+                if self.found.first_refused.as_ref().is_some_and(|refused| refused.at <= at) {
                     self.end(Some("it was refused, and later allowed again".to_owned()));
                     return;
                 }
-                self.last_allowed = Some(seen);
+                self.found.last_allowed = Some(seen);
             }
             (false, "expired") => {
-                if self.first_refused.as_ref().is_none_or(|refused| at < refused.at) {
-                    self.first_refused = Some(seen);
+                if self.found.first_refused.as_ref().is_none_or(|refused| at < refused.at) {
+                    self.found.first_refused = Some(seen);
                 }
             }
             (false, _) => {
-                let when = self.told(at);
+                let when = from_exp(at, self.found.exp);
                 self.end(Some(format!("refused at {when} for another reason, {}: {}", seen.code, decision.sentence())));
                 return;
             }
         }
-        match self.plan.pace {
+        match self.found.plan.pace {
             Pace::Real => self.wait_on(at),
             Pace::Shifted => self.bisect(),
         }
@@ -160,20 +159,20 @@ impl Drill {
 
     /// Ends the drill before it found what it looked for.
     pub fn cancel(&mut self) {
-        self.is_cancelled = self.next.take().is_some();
+        self.found.is_cancelled = self.next.take().is_some();
     }
 
     fn end(&mut self, fault: Option<String>) {
         self.next = None;
-        self.fault = fault;
+        self.found.fault = fault;
     }
 
     /// In real time: the next instant, or the end.
     fn wait_on(&mut self, at: NumericDate) {
-        match (&self.last_allowed, &self.first_refused) {
+        match (&self.found.last_allowed, &self.found.first_refused) {
             (None, Some(_)) => self.end(Some("the token was dead before the drill began".to_owned())),
             (_, Some(refused)) if at.since(refused.at) >= self.confirmed() => self.end(None),
-            (_, None) if at.since(self.exp) > LATEST.max(self.leeway) => self.end(None),
+            (_, None) if at.since(self.found.exp) > LATEST.max(self.found.leeway) => self.end(None),
             (_, Some(_)) => self.next = Some(self.after(at).min(at.plus(self.confirmed() / 4))),
             _ => self.next = Some(self.after(at)),
         }
@@ -181,13 +180,13 @@ impl Drill {
 
     /// For so long a refusal must last, in microseconds: an interval, and not longer than anybody waits.
     fn confirmed(&self) -> i64 {
-        self.plan.every.min(SECOND)
+        self.found.plan.every.min(SECOND)
     }
 
     /// Calls come the closer the nearer the border is, and one exactly at it: a machine that is late must not miss it by
     /// more than an interval.
     fn after(&self, at: NumericDate) -> NumericDate {
-        let Plan { every, fine, .. } = self.plan;
+        let Plan { every, fine, .. } = self.found.plan;
         let border = self.expected();
         let rings = [(AROUND * every, every), (every, every / 4), (AROUND * FINEST, FINEST / 5)];
         let rings = rings.get(..if fine { 3 } else { 2 }).unwrap_or_default();
@@ -200,70 +199,35 @@ impl Drill {
 
     /// With the time in hand: the next instant between the last allowed and the first refused.
     fn bisect(&mut self) {
-        let (every, border) = (self.plan.every, self.expected());
-        let next = match (&self.last_allowed, &self.first_refused) {
+        let (every, border) = (self.found.plan.every, self.expected());
+        let next = match (&self.found.last_allowed, &self.found.first_refused) {
             (Some(allowed), Some(refused)) => {
                 let apart = refused.at.since(allowed.at);
                 (apart > 1).then(|| allowed.at.plus(apart / 2))
             }
             // Allowed so far: behind the border, then behind every leeway there may be.
             (Some(allowed), None) => {
-                let behind = [border.plus(every), self.exp.plus(LATEST + every)];
+                let behind = [border.plus(every), self.found.exp.plus(LATEST + every)];
                 behind.into_iter().find(|at| *at > allowed.at)
             }
             // Refused so far: where its life begins.
             (None, Some(refused)) => {
-                let from = self.begin.max(self.exp.plus(-LATEST - every));
+                let from = self.begin.max(self.found.exp.plus(-LATEST - every));
                 (from < refused.at).then_some(from)
             }
             (None, None) => None,
         };
         match next {
             Some(_) => self.next = next,
-            None if self.last_allowed.is_none() => self.end(Some("the token was never allowed".to_owned())),
+            None if self.found.last_allowed.is_none() => self.end(Some("the token was never allowed".to_owned())),
             None => self.end(None),
         }
     }
 
     /// What was found; while the drill goes on, what was found until now.
     pub fn report(&self) -> Report {
-        let fault = self.fault.clone().or_else(|| self.misfit());
-        Report {
-            plan: self.plan,
-            exp: self.exp,
-            leeway: self.leeway,
-            calls: self.calls,
-            last_allowed: self.last_allowed.clone(),
-            first_refused: self.first_refused.clone(),
-            fault,
-            is_cancelled: self.is_cancelled,
-        }
-    }
-
-    /// How what was seen misses what was expected.
-    fn misfit(&self) -> Option<String> {
-        let expected = self.expected();
-        let (Some(allowed), Some(refused)) = (&self.last_allowed, &self.first_refused) else {
-            let last = self.last_allowed.as_ref()?;
-            return Some(format!("still allowed at {}", self.told(last.at)));
-        };
-        if refused.at < expected {
-            return Some(format!("refused too early, at {}", self.told(refused.at)));
-        }
-        if allowed.at >= expected {
-            return Some(format!("allowed too long, still at {}", self.told(allowed.at)));
-        }
-        let (apart, wanted) = (refused.at.since(allowed.at), self.plan.resolution());
-        (apart > wanted).then(|| {
-            let (apart, wanted) = (exact(apart), exact(wanted));
-            format!(
-                "the calls around the border came {apart} apart instead of {wanted}: the machine was late; drill again"
-            )
-        })
-    }
-
-    fn told(&self, at: NumericDate) -> String {
-        from_exp(at, self.exp)
+        let fault = self.found.fault.clone().or_else(|| self.found.misfit());
+        Report { fault, ..self.found.clone() }
     }
 }
 

@@ -50,6 +50,28 @@ impl Report {
         self.exp.plus(self.leeway)
     }
 
+    /// How what was seen misses what was expected.
+    pub(super) fn misfit(&self) -> Option<String> {
+        let expected = self.expected();
+        let (Some(allowed), Some(refused)) = (&self.last_allowed, &self.first_refused) else {
+            let last = self.last_allowed.as_ref()?;
+            return Some(format!("still allowed at {}", from_exp(last.at, self.exp)));
+        };
+        if refused.at < expected {
+            return Some(format!("refused too early, at {}", from_exp(refused.at, self.exp)));
+        }
+        if allowed.at >= expected {
+            return Some(format!("allowed too long, still at {}", from_exp(allowed.at, self.exp)));
+        }
+        let (apart, wanted) = (refused.at.since(allowed.at), self.plan.resolution());
+        (apart > wanted).then(|| {
+            let (apart, wanted) = (exact(apart), exact(wanted));
+            format!(
+                "the calls around the border came {apart} apart instead of {wanted}: the machine was late; drill again"
+            )
+        })
+    }
+
     /// How far apart the last allowed and the first refused call were, in microseconds.
     pub fn found_to(&self) -> Option<i64> {
         Some(self.first_refused.as_ref()?.at.since(self.last_allowed.as_ref()?.at))
