@@ -86,6 +86,7 @@ fn console(options: &Options) -> ExitCode {
     let now = clock.now();
     let times = Times { real: now, judged: now, mono: clock.monotonic() };
     let mut app = App::new(gate.shared().read(Snapshot::of), times, clock::local_offset, ground.policy_path);
+    app.state_file = ground.state_path;
     if let Some(start) = options.settings.now {
         app.start_at(start);
     }

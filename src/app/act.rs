@@ -35,6 +35,7 @@ impl App {
             Action::DropPermission => return self.drop_permission(),
             Action::SavePolicy => self.ask_where_to_save(),
             Action::Label => self.start_label(),
+            Action::Revoke => return self.revoke_or_restore(),
             Action::Break => {
                 if self.focus.field == Some(Field::CallArguments) {
                     self.edit(Field::CallArguments, super::field::TextField::break_line);
@@ -245,6 +246,7 @@ impl App {
                 self.history.push(Step::Issue(Field::Permissions, Box::new(self.issue.clone())));
                 self.issue.toggle();
             }
+            Some(Field::TokenRows) => return self.revoke_or_restore(),
             Some(Field::Rules) => return self.tick_rule(),
             Some(Field::Cells) => return self.expect_cell(),
             Some(Field::Bars) => self.zoom_or_fit(),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::issue::IssueForm;
 use super::msg::Why;
 use super::{App, CallForm, Effect, Field, Focus};
+use crate::auth::revocations::{Revoked, Since};
 use crate::auth::{Policy, TokenEntry};
 
 /// Something that can be undone. It may hold a token, so it has no `Debug`.
@@ -19,6 +20,8 @@ pub enum Step {
     Labelled(Arc<str>, Option<Arc<str>>),
     /// The policy was changed in this field; this is how it was.
     Policy(Field, Arc<Policy>),
+    /// Something was revoked, or restored; this is how it was.
+    Revoked(Revoked, Option<Since>),
     /// A token was removed.
     Removed(TokenEntry),
     /// A removal was undone: the token that is to be removed again. By its text, because a paste that was undone and
@@ -182,6 +185,10 @@ impl App {
                 let present = Arc::clone(&self.auth.rules.policy);
                 self.go(Focus::at(field));
                 (Some(Step::Policy(field, present)), vec![Effect::SetPolicy(policy)])
+            }
+            Step::Revoked(what, before) => {
+                let present = self.auth.rules.revoked.get(&what).cloned();
+                (Some(Step::Revoked(what.clone(), present)), self.set_revoked(what, before))
             }
             Step::Removed(entry) => {
                 let text = Arc::clone(&entry.text);

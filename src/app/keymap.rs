@@ -21,6 +21,7 @@ pub enum Action {
     Tick,
     Remove,
     Label,
+    Revoke,
     Break,
     Token(isize),
     Repeat,
@@ -94,10 +95,11 @@ pub const BINDINGS: &[Binding] = &[
     outside(
         Action::Tick,
         &["Space"],
-        "tick a permission; in Matrix, expect; in Clock, freeze; in Test kit, put into the list",
+        "tick a permission; in Tokens, revoke or restore; in Matrix, expect; in Clock, freeze; in Test kit, put into the list",
     ),
     outside(Action::Remove, &["Del"], "remove the token from the list; in Policy, the tool from the policy"),
     on(Action::Label, &["Ctrl-N"], "name the token: give it a label"),
+    on(Action::Revoke, &[], "revoke the token, or take that back"),
     on(Action::Break, &["Ctrl-J"], "break a line in the arguments"),
     on(Action::Token(-1), &["Ctrl-Up"], "previous token, from any pane"),
     on(Action::Token(1), &["Ctrl-Down"], "next token, from any pane"),
@@ -255,6 +257,9 @@ fn pane_hint(app: &App, action: Action) -> Option<&'static str> {
         Action::Tick if field == Some(Field::Bars) => Some(if app.is_fitted() { "zoom in" } else { "fit" }),
         Action::Tick if field == Some(Field::Dial) => {
             Some(if matches!(app.clock, HeldClock::Frozen(_)) { "run on" } else { "freeze" })
+        }
+        Action::Tick if field == Some(Field::TokenRows) => {
+            app.is_revoked().map(|is| if is { "restore" } else { "revoke" })
         }
         Action::Tick if field == Some(Field::KitRows) => Some("put into the list"),
         Action::Row(1) if matches!(focus.pane, Pane::Inspect | Pane::Who) => Some("scroll"),

@@ -28,6 +28,7 @@ pub mod overlay;
 mod paste;
 mod policy;
 pub mod policy_file;
+mod revoking;
 mod settings;
 pub mod timeline;
 pub mod times;
@@ -105,6 +106,8 @@ pub struct App {
     pub zone: Zone,
     /// The policy's file.
     pub policy_file: PolicyFile,
+    /// The file that keeps what is revoked; empty for none.
+    pub state_file: String,
     /// The clock everything is judged by.
     pub clock: HeldClock,
     /// Whether tokens are stamped by that clock too, instead of by the real one.
@@ -189,6 +192,7 @@ impl App {
             time_style: TimeStyle::default(),
             zone,
             policy_file: PolicyFile::new(policy_path, Arc::clone(&auth.rules.policy)),
+            state_file: String::new(),
             clock: HeldClock::Real,
             stamps_held: false,
             leap: None,

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::key::Key;
+use crate::auth::revocations::{Revoked, Since};
 use crate::auth::{
     Decision, IssueError, IssueRequest, NumericDate, Origin, Outcome, Policy, Record, Rules, TokenEntry,
 };
@@ -76,6 +77,8 @@ pub enum Msg {
     PolicySaved(Result<String, NotSaved>),
     /// The policy's file is not watched; the sentence says why.
     PolicyUnwatched(String),
+    /// Somebody wrote to the state file, or took it away.
+    StateTouched,
     /// Something outside went wrong; the sentence is safe to show.
     Failed(String),
 }
@@ -200,6 +203,17 @@ pub enum Effect {
         /// What is called.
         order: Order,
     },
+    /// Revoke something, or take that back where nothing is given since when; in the state file too, where there is one.
+    SetRevoked {
+        /// What.
+        what: Revoked,
+        /// Since when, and until when.
+        since: Option<Since>,
+        /// The state file; empty for none.
+        file: String,
+    },
+    /// Read the state file again, because it was touched.
+    RereadState(String),
     /// Decide on these rules from now on.
     SetRules(Box<Rules>),
     /// Decide on this policy from now on.

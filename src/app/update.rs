@@ -41,6 +41,7 @@ pub fn update(app: &mut App, msg: Msg) -> Vec<Effect> {
         Msg::PolicySaved(result) => app.policy_written(result),
         Msg::PolicyUnwatched(sentence) => app.policy_unwatched(&sentence),
         Msg::Policy(result) => app.policy_read(result),
+        Msg::StateTouched => app.state_touched(),
         Msg::Failed(sentence) => app.failed(sentence),
     }
 }

@@ -86,7 +86,7 @@ impl Record {
 fn weight_of(reason: &Reason) -> usize {
     let list = |items: &[String]| items.iter().map(|item| size_of::<String>() + item.capacity()).sum();
     match reason {
-        Reason::UnknownTool { tool } => tool.len(),
+        Reason::UnknownTool { tool: text } | Reason::Revoked { jti: Some(text), .. } => text.len(),
         Reason::PermissionMissing { held, tool, .. } => tool.len() + list(held),
         Reason::AudienceMismatch { found, .. } => list(found),
         Reason::AlgorithmRefused { found: Some(text), .. }

@@ -27,8 +27,8 @@ pub struct Claims<S = String> {
     pub jti: Option<S>,
     /// Who issued it; `None` also where `iss` is no string.
     pub iss: Option<S>,
-    /// For whom; empty where `aud` is neither a string nor an array of strings.
-    pub aud: Vec<S>,
+    /// For whom, where it says so at all; empty where `aud` is neither a string nor an array of strings.
+    pub aud: Option<Vec<S>>,
 }
 
 /// What `exp`, `nbf` and `iat` must be.
@@ -38,7 +38,7 @@ impl<'t> Claims<Cow<'t, str>> {
     /// Reads the claims from a payload's members, none of which stands twice.
     pub(super) fn read(payload: &[Member<'t>]) -> Result<Self, Reason> {
         let (mut user_id, mut permissions, mut exp, mut nbf, mut iat) = (None, None, None, None, None);
-        let (mut jti, mut iss, mut aud) = (None, None, Vec::new());
+        let (mut jti, mut iss, mut aud) = (None, None, None);
         for Member { name, value } in payload {
             match &**name {
                 "user_id" => user_id = Some(user(value)?),
@@ -49,7 +49,8 @@ impl<'t> Claims<Cow<'t, str>> {
                 "jti" => jti = members::string(value),
                 "iss" => iss = members::string(value),
                 "aud" => {
-                    aud = members::string(value).map(|one| vec![one]).or_else(|| strings(value)).unwrap_or_default();
+                    let one = members::string(value).map(|one| vec![one]);
+                    aud = Some(one.or_else(|| strings(value)).unwrap_or_default());
                 }
                 _ => {}
             }
@@ -78,7 +79,7 @@ impl<'t> Claims<Cow<'t, str>> {
             iat: self.iat,
             jti: self.jti.map(Cow::into_owned),
             iss: self.iss.map(Cow::into_owned),
-            aud: owned(self.aud),
+            aud: self.aud.map(owned),
         }
     }
 }

@@ -27,6 +27,8 @@ pub enum Check {
     Time,
     /// Issuer and audience are those expected.
     Binding,
+    /// Neither the token nor its `jti` is revoked.
+    Revocation,
     /// The policy knows the tool.
     Tool,
     /// The principal holds one of the tool's permissions.
@@ -35,7 +37,7 @@ pub enum Check {
 
 impl Check {
     /// Every check, in order.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Present,
         Self::Structure,
         Self::Header,
@@ -43,6 +45,7 @@ impl Check {
         Self::Claims,
         Self::Time,
         Self::Binding,
+        Self::Revocation,
         Self::Tool,
         Self::Permission,
     ];
@@ -57,6 +60,7 @@ impl Check {
             Self::Claims => "claims well typed",
             Self::Time => "time",
             Self::Binding => "issuer and audience",
+            Self::Revocation => "not revoked",
             Self::Tool => "tool known",
             Self::Permission => "permission held",
         }
@@ -72,6 +76,7 @@ impl Check {
             Self::Claims => "claims",
             Self::Time => "time",
             Self::Binding => "binding",
+            Self::Revocation => "revocation",
             Self::Tool => "tool",
             Self::Permission => "permission",
         }
@@ -82,7 +87,7 @@ impl Check {
         match self {
             Self::Present | Self::Structure => Some(Light::Structure),
             Self::Header | Self::Signature => Some(Light::Signature),
-            Self::Claims | Self::Binding => Some(Light::Claims),
+            Self::Claims | Self::Binding | Self::Revocation => Some(Light::Claims),
             Self::Time => Some(Light::Time),
             Self::Tool | Self::Permission => None,
         }
@@ -142,6 +147,7 @@ pub enum Reason {
     Expired { exp: NumericDate, leeway: i64, now: NumericDate },
     IssuerMismatch { found: Option<Arc<str>>, wanted: Arc<str> },
     AudienceMismatch { found: Arc<[String]>, wanted: Arc<str> },
+    Revoked { jti: Option<Box<str>>, at: NumericDate },
     UnknownTool { tool: Box<str> },
     PermissionMissing { held: Arc<[String]>, needs: Arc<[Arc<str>]>, tool: Arc<str> },
 }
@@ -163,8 +169,9 @@ impl Reason {
             Self::Expired { .. } => 10,
             Self::IssuerMismatch { .. } => 11,
             Self::AudienceMismatch { .. } => 12,
-            Self::UnknownTool { .. } => 13,
-            Self::PermissionMissing { .. } => 14,
+            Self::Revoked { .. } => 13,
+            Self::UnknownTool { .. } => 14,
+            Self::PermissionMissing { .. } => 15,
         }]
     }
 
@@ -250,6 +257,10 @@ impl fmt::Display for Reason {
                     return write!(f, "the token names no audience (aud); expected is {wanted}");
                 }
                 write!(f, "aud is {}; expected is {wanted}", names(found, ", "))
+            }
+            Self::Revoked { jti: None, at } => write!(f, "the token was revoked at {}", at.rfc3339()),
+            Self::Revoked { jti: Some(jti), at } => {
+                write!(f, "every token with the jti {} was revoked at {}", text::name(jti, NAME), at.rfc3339())
             }
             Self::UnknownTool { tool } => write!(f, "the policy has no tool {}", text::name(tool, NAME)),
             Self::PermissionMissing { held, needs, tool } => {

@@ -33,7 +33,7 @@ pub struct Document {
 type Step = Result<(), Reason>;
 
 /// What each check of a token says, in order; `None` where it could not be made.
-type Steps = [(Check, Option<Step>); 7];
+type Steps = [(Check, Option<Step>); 8];
 
 /// What there is to show of a token at any time, without its documents: the row of a list.
 #[derive(Clone, Debug)]
@@ -78,6 +78,7 @@ impl Standing {
             Self::Valid(_) => "VALID",
             Self::OutOfTime(Phase::NotYet { .. }, _) => "NOT YET VALID",
             Self::OutOfTime(..) => "EXPIRED",
+            Self::Invalid(Reason::Revoked { .. }) => "REVOKED",
             Self::Invalid(_) => "INVALID",
             Self::NotVerified(_) => "NOT VERIFIED",
             Self::Absent => "NO TOKEN",
@@ -92,6 +93,7 @@ impl Standing {
             Self::Valid(_) => "valid",
             Self::OutOfTime(Phase::NotYet { .. }, _) => "not_yet_valid",
             Self::OutOfTime(..) => "expired",
+            Self::Invalid(Reason::Revoked { .. }) => "revoked",
             Self::Invalid(_) => "invalid",
             Self::NotVerified(_) => "not_verified",
             Self::Absent => "no_token",
@@ -325,7 +327,8 @@ impl Rules {
         let key = header.as_ref().map(|header| self.header(header));
         let signature = key.as_ref().and_then(|key| key.as_ref().ok()).zip(split.as_ref().ok());
         let claims = payload.as_ref().map(|payload| Claims::read(payload));
-        let examined = claims.as_ref().and_then(|claims| claims.clone().ok()).map(|claims| self.examined(claims));
+        let examined =
+            claims.as_ref().and_then(|claims| claims.clone().ok()).map(|claims| self.examined(token, claims));
         let steps = [
             (Check::Present, Some(present)),
             (Check::Structure, (!absent).then_some(structure)),
@@ -334,6 +337,7 @@ impl Rules {
             (Check::Claims, claims.map(|claims| claims.map(|_| ()))),
             (Check::Time, payload.filter(|payload| times_are_readable(payload)).map(|_| Ok(()))),
             (Check::Binding, examined.as_ref().map(|examined| examined.binding.clone())),
+            (Check::Revocation, examined.as_ref().map(|examined| examined.revocation.clone())),
         ];
         // Where none of these failed, the claims were read.
         let mut failed = steps.iter().take(5).filter_map(|(_, step)| step.clone()?.err());

@@ -18,7 +18,7 @@ const fn row(code: &'static str, check: Check, meaning: &'static str) -> ReasonR
 }
 
 /// Every reason code there is, in the order of the checks. The one place where codes are written.
-pub const REASONS: [ReasonRow; 15] = [
+pub const REASONS: [ReasonRow; 16] = [
     row("missing_token", Check::Present, "no token came with the call"),
     row("too_large", Check::Present, "the token has more than 8 KiB"),
     row("malformed", Check::Structure, "not three base64url segments of JSON objects with every member once"),
@@ -36,6 +36,7 @@ pub const REASONS: [ReasonRow; 15] = [
     row("expired", Check::Time, "`exp` has come"),
     row("issuer_mismatch", Check::Binding, "`iss` is not the issuer expected"),
     row("audience_mismatch", Check::Binding, "`aud` does not name the audience expected"),
+    row("revoked", Check::Revocation, "the token, or its `jti`, was revoked"),
     row("unknown_tool", Check::Tool, "the policy has no such tool"),
     row("permission_missing", Check::Permission, "the principal holds none of the tool's permissions"),
 ];

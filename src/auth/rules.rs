@@ -13,6 +13,7 @@ use super::key::{Key, KeyRing};
 use super::lifetime::{Leeway, Lifetime};
 use super::members::{self, Member};
 use super::policy::Policy;
+use super::revocations::Revocations;
 use super::token::{self, Split};
 use crate::text;
 
@@ -27,8 +28,12 @@ pub struct Rules {
     pub issuer: Option<Arc<str>>,
     /// The audience every token must name, if one is expected.
     pub audience: Option<Arc<str>>,
+    /// Whether a token that names no audience at all passes although one is expected.
+    pub audience_may_lack: bool,
     /// Allowance for clocks that differ.
     pub leeway: Leeway,
+    /// What is refused although its time has not come.
+    pub revoked: Arc<Revocations>,
 }
 
 /// A question to the gate. It holds a token, so it has no `Debug`.
@@ -40,20 +45,22 @@ pub struct Call<'a> {
     pub tool: &'a str,
 }
 
-/// What is left of a token that passed checks 1 to 5: what the clock decides, and what check 7 says, which is taken after
-/// the time.
+/// What is left of a token that passed checks 1 to 5: what the clock decides, and what checks 7 and 8 say, which are taken
+/// after the time.
 #[derive(Clone, Debug)]
 pub(super) struct Examined {
     claims: Claims,
     lifetime: Lifetime,
     pub binding: Result<(), Reason>,
+    pub revocation: Result<(), Reason>,
 }
 
 impl Examined {
-    /// Checks 6 and 7, in this order.
+    /// Checks 6 to 8, in this order.
     pub fn at(&self, now: NumericDate) -> Result<(), Reason> {
         self.lifetime.check(now)?;
-        self.binding.clone()
+        self.binding.clone()?;
+        self.revocation.clone()
     }
 
     /// The claims, as far as they count at `now`.
@@ -66,7 +73,15 @@ impl Examined {
 impl Rules {
     /// Rules with this key, the policy built in, nothing else expected, and no leeway.
     pub fn new(key: Key) -> Self {
-        Self { keys: KeyRing::new(key), policy: Arc::default(), issuer: None, audience: None, leeway: Leeway::NONE }
+        Self {
+            keys: KeyRing::new(key),
+            policy: Arc::default(),
+            issuer: None,
+            audience: None,
+            audience_may_lack: false,
+            leeway: Leeway::NONE,
+            revoked: Arc::default(),
+        }
     }
 
     /// What it judges by beside key and policy, where that is not what holds without options; safe to show.
@@ -75,6 +90,7 @@ impl Rules {
         let leeway = (self.leeway != Leeway::NONE).then(|| format!("leeway {}", self.leeway));
         let issuer = self.issuer.as_deref().map(|issuer| name("iss", issuer));
         let audience = self.audience.as_deref().map(|audience| name("aud", audience));
+        let audience = audience.map(|said| if self.audience_may_lack { said + " or none" } else { said });
         [leeway, issuer, audience].into_iter().flatten().collect()
     }
 
@@ -131,9 +147,10 @@ impl Rules {
     }
 
     /// What the later checks will say of these claims at any time.
-    pub(super) fn examined(&self, claims: Claims<Cow<'_, str>>) -> Examined {
+    pub(super) fn examined(&self, token: &str, claims: Claims<Cow<'_, str>>) -> Examined {
         let lifetime = claims.lifetime(self.leeway.micros());
-        Examined { lifetime, binding: self.binding(&claims), claims: claims.into_owned() }
+        let revocation = self.revoked.check(token, claims.jti.as_deref());
+        Examined { lifetime, binding: self.binding(&claims), revocation, claims: claims.into_owned() }
     }
 
     /// Checks 1 to 8: what is made of the claims of a token that passes them.
@@ -152,6 +169,7 @@ impl Rules {
         let claims = Claims::read(&payload)?;
         claims.lifetime(self.leeway.micros()).check(now)?;
         self.binding(&claims)?;
+        self.revoked.check(token, claims.jti.as_deref())?;
         Ok(make(claims))
     }
 
@@ -182,13 +200,15 @@ impl Rules {
         if let Some(wanted) = self.issuer.clone().filter(|wanted| claims.iss.as_deref() != Some(wanted)) {
             return Err(Reason::IssuerMismatch { found: claims.iss.as_deref().map(Into::into), wanted });
         }
-        if let Some(wanted) = self.audience.clone().filter(|wanted| claims.aud.iter().all(|aud| **aud != **wanted)) {
-            return Err(Reason::AudienceMismatch {
-                found: claims.aud.iter().map(|aud| aud.clone().into_owned()).collect(),
-                wanted,
-            });
+        let named = claims.aud.as_deref().unwrap_or_default();
+        let may_pass = claims.aud.is_none() && self.audience_may_lack;
+        match self.audience.clone().filter(|wanted| !may_pass && named.iter().all(|aud| **aud != **wanted)) {
+            Some(wanted) => {
+                let found = named.iter().map(|aud| aud.clone().into_owned()).collect();
+                Err(Reason::AudienceMismatch { found, wanted })
+            }
+            None => Ok(()),
         }
-        Ok(())
     }
 }
 

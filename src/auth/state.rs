@@ -9,6 +9,7 @@ use super::activity::{Activity, Record};
 use super::date::NumericDate;
 use super::inspection::Judged;
 use super::policy::Policy;
+use super::revocations::Revocations;
 use super::rules::Rules;
 use super::token::TokenId;
 
@@ -127,6 +128,13 @@ impl AuthState {
     pub fn set_policy(&mut self, policy: Arc<Policy>) {
         self.revision += 1;
         self.rules = Arc::new(Rules { policy, ..(*self.rules).clone() });
+    }
+
+    /// Changes what is revoked; every token is judged again.
+    pub fn set_revoked(&mut self, revoked: Revocations) {
+        if *self.rules.revoked != revoked {
+            self.set_rules(Rules { revoked: Arc::new(revoked), ..(*self.rules).clone() });
+        }
     }
 
     /// Adds a token, unless it is there already; answers with its number and whether it is new.

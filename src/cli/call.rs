@@ -1,7 +1,7 @@
 //! `portcullis call`: the Call pane without the console. The answer goes to standard output, why to standard error.
 
+use super::arguments::CallArgs;
 use super::json::Decided;
-use super::options::CallArgs;
 use super::{CliError, Exit, Ground, Headless, json};
 use crate::auth::explain::explain_record;
 use crate::auth::{Origin, Outcome};

@@ -1,7 +1,7 @@
 //! `portcullis check`: the preview of the Call pane. It calls nothing.
 
+use super::arguments::CheckArgs;
 use super::json::{self, Decided};
-use super::options::CheckArgs;
 use super::paint::{Paint, of_verdict};
 use super::{CliError, Exit, Ground, Headless};
 use crate::auth::explain::explain_decision;

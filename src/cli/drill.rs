@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 use std::time::Duration;
 
-use super::options::DrillArgs;
+use super::arguments::DrillArgs;
 use super::paint::{Paint, bad, good};
 use super::{CliError, Exit, Ground, Headless, json};
 use crate::auth::{IssueRequest, NumericDate, Origin, TokenId};

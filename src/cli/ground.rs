@@ -6,7 +6,9 @@ use std::sync::Arc;
 use zeroize::Zeroizing;
 
 use super::options::Settings;
-use crate::auth::{IssueRequest, Key, KeyRing, Leeway, NumericDate, Policy, Provenance, Rules, issue::When};
+use crate::auth::{
+    IssueRequest, Key, KeyRing, Leeway, NumericDate, Policy, Provenance, Revocations, Rules, issue::When,
+};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{self, CONFIG_VARIABLE, ConfigError, ConfigFile, SecretSources};
 use crate::gate::AuthenticatedMcpServer;
@@ -45,9 +47,12 @@ pub struct Ground {
     issuer: Option<String>,
     audience: Option<String>,
     leeway: Leeway,
+    revoked: Arc<Revocations>,
     now: Option<NumericDate>,
     /// The policy file; empty for the one built in.
     pub policy_path: String,
+    /// The state file; empty for none.
+    pub state_path: String,
     /// How long issued tokens live, in words, where it is configured.
     pub lifetime: Option<String>,
 }
@@ -72,14 +77,17 @@ impl Ground {
             others_may_read: settings.insecure_secret_file,
         };
         let policy = settings.policy.clone().or(file.policy);
+        let state = settings.state.clone().or(file.state);
         Ok(Self {
             key: secret.key()?,
             policy: policy.as_deref().map_or_else(|| Ok(Arc::default()), config::policy)?,
             issuer: settings.issuer.clone().or(file.issuer),
             audience: settings.audience.clone().or(file.audience),
             leeway: settings.leeway.unwrap_or(file.leeway),
+            revoked: state.as_deref().map_or_else(|| Ok(Revocations::default()), config::revoked)?.into(),
             now: settings.now,
             policy_path: policy.map_or_else(String::new, |path| path.to_string_lossy().into_owned()),
+            state_path: state.map_or_else(String::new, |path| path.to_string_lossy().into_owned()),
             lifetime: file.lifetime,
         })
     }
@@ -111,7 +119,9 @@ impl Ground {
             policy: Arc::clone(&self.policy),
             issuer: self.issuer.as_deref().map(Into::into),
             audience: self.audience.as_deref().map(Into::into),
+            audience_may_lack: false,
             leeway: self.leeway,
+            revoked: Arc::clone(&self.revoked),
         }
     }
 

@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 use std::io::{self, Write};
 
+use super::arguments::InspectArgs;
 use super::json::{self, Inspected};
-use super::options::InspectArgs;
 use super::paint::{Paint, of_standing};
 use super::{CliError, Exit, Ground, Headless};
 use crate::auth::explain::{explain_inspection, meaning};

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
-use super::options::IssueArgs;
+use super::arguments::IssueArgs;
 use super::{CliError, Exit, Ground, Headless, json};
 use crate::auth::issue::exact_value;
 use crate::auth::{IssueRequest, TokenId};

@@ -5,8 +5,8 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
+use super::arguments::MatrixArgs;
 use super::json::{self, Time};
-use super::options::MatrixArgs;
 use super::paint::{Paint, of_verdict};
 use super::{CliError, Exit, Ground, Headless};
 use crate::auth::policy::{Expectation, ToolRule, Who};

@@ -3,6 +3,7 @@
 //! [`Headless`] runs a command; `main` turns what comes of it into an exit code. Each command has a file of its own, with
 //! one `run` in it.
 
+mod arguments;
 mod call;
 mod check;
 mod drill;
@@ -15,6 +16,7 @@ mod matrix;
 mod options;
 mod paint;
 mod policy;
+mod revoke;
 mod testkit;
 mod tokens;
 mod values;
@@ -27,8 +29,8 @@ use crate::auth::{IssueError, Verdict};
 use crate::config::{self, ConfigError};
 use crate::text;
 
+use arguments::PolicyCommand;
 pub use ground::{Beginning, Environment, Ground};
-use options::PolicyCommand;
 pub use options::{Command, Options};
 use paint::Paint;
 
@@ -160,6 +162,7 @@ impl Headless<'_> {
             Command::Matrix(args) => Some(&args.settings),
             Command::Drill(args) => Some(&args.settings),
             Command::Testkit(args) => Some(&args.settings),
+            Command::Revoke(args) => Some(&args.settings),
             Command::Policy(PolicyCommand::Check(args)) => Some(&args.settings),
             Command::Completions { .. } | Command::Man { .. } => None,
         };
@@ -195,6 +198,10 @@ impl Headless<'_> {
             Command::Testkit(args) => {
                 let ground = ground()?;
                 testkit::run(self, args, &ground, settings.json, paint)
+            }
+            Command::Revoke(args) => {
+                let ground = ground()?;
+                revoke::run(self, args, &ground, settings.json)
             }
             Command::Policy(PolicyCommand::Check(args)) => policy::check(self, &args.file, settings.json, paint),
             Command::Completions { shell } => manual::completions(self.out, *shell),

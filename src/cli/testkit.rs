@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use serde_json::json;
 
-use super::options::TestkitArgs;
+use super::arguments::TestkitArgs;
 use super::paint::{Paint, bad, good};
 use super::{CliError, Exit, Ground, Headless, json};
 use crate::auth::{NumericDate, Origin, TokenId};

@@ -31,10 +31,12 @@ pub struct ConfigFile {
     pub issuer: Option<String>,
     /// The audience every token must name.
     pub audience: Option<String>,
+    /// The file that keeps revocations.
+    pub state: Option<PathBuf>,
 }
 
 /// Every key there is.
-const KEYS: [&str; 6] = ["secret-file", "policy", "lifetime", "leeway", "issuer", "audience"];
+const KEYS: [&str; 7] = ["secret-file", "policy", "lifetime", "leeway", "issuer", "audience", "state"];
 
 /// A text is no configuration; line and column count from 1.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -103,6 +105,7 @@ impl ConfigFile {
             match name {
                 "secret-file" => found.secret_file = Some(path()?),
                 "policy" => found.policy = Some(path()?),
+                "state" => found.state = Some(path()?),
                 "lifetime" => {
                     words::parse_duration(said()?).map_err(|error| wrong(error.to_string()))?;
                     found.lifetime = text()?;

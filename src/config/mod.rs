@@ -1,11 +1,13 @@
-//! What is read from outside before anything starts: the configuration file, the secret, and the policy file.
+//! What is read from outside before anything starts: the configuration file, the secret, the policy file, and
+//! the state file.
 
 mod file;
 mod policy;
 mod secret;
+mod state;
 
-use std::fs;
-use std::io::{Read as _, Write as _};
+use std::fs::{self, OpenOptions};
+use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use crate::auth::{Key, KeyError, PolicyError};
@@ -14,6 +16,7 @@ use crate::text;
 pub use file::{CONFIG_VARIABLE, ConfigFile, Fault, default_path};
 pub use policy::{policy, rewritten, save_policy};
 pub use secret::{SECRET_VARIABLE, SecretSources, secret_variable};
+pub use state::{change_revoked, revoked};
 
 /// What was read from outside cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -65,6 +68,14 @@ pub enum ConfigError {
         /// The file.
         path: PathBuf,
     },
+    /// The state file cannot be understood.
+    #[error("state file {}: {why}", text::name(&.path.to_string_lossy(), 200))]
+    State {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong; safe to show.
+        why: String,
+    },
     /// The configuration file is no configuration.
     #[error("configuration file {}: {fault}", text::name(&.path.to_string_lossy(), 200))]
     File {
@@ -112,6 +123,27 @@ pub fn write_new(path: &Path, text: &str) -> Result<(), ConfigError> {
         let _ = fs::remove_file(path);
         failed(error)
     })
+}
+
+/// Puts a text in a file's place in one step: it is written beside it first.
+fn replace(path: &Path, text: &str) -> io::Result<()> {
+    let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else {
+        return Err(io::Error::other("not a name for a file"));
+    };
+    let mut number = [0; 8];
+    getrandom::fill(&mut number).map_err(|error| io::Error::other(error.to_string()))?;
+    let beside = folder.join(format!(".{}.{:016x}", name.to_string_lossy(), u64::from_ne_bytes(number)));
+    // Only a file that nobody has put there: it may be a link to somewhere else.
+    let mut file = OpenOptions::new().write(true).create_new(true).open(&beside)?;
+    let mut write = || {
+        file.write_all(text.as_bytes())?;
+        if let Ok(before) = fs::metadata(path) {
+            file.set_permissions(before.permissions())?;
+        }
+        file.sync_all()?;
+        fs::rename(&beside, path)
+    };
+    write().inspect_err(|_| drop(fs::remove_file(&beside)))
 }
 
 /// A key of random bytes.

@@ -40,6 +40,7 @@ pub async fn run(app: App, gate: AuthenticatedMcpServer, clock: Arc<dyn Clock>, 
         hang_up: HangUp::watch()?,
         changes: gate.shared().changes(),
         policy: Watch::new(),
+        state: Watch::new(),
     };
     let modes = Modes::enter()?;
     let input = Batches::listen()?;
@@ -75,6 +76,7 @@ struct Sources {
     hang_up: HangUp,
     changes: watch::Receiver<u64>,
     policy: Watch,
+    state: Watch,
 }
 
 /// What woke the loop.
@@ -82,7 +84,7 @@ enum Woken {
     Asked(Asked),
     Input(Option<Batch>),
     Shared,
-    Policy,
+    File(Msg),
     Time,
 }
 
@@ -114,6 +116,10 @@ impl Console<'_> {
                 self.turn(vec![Msg::PolicyUnwatched(sentence)], &mut sources.changes)?;
                 continue;
             }
+            if let Err(sentence) = sources.state.follow(&self.app.state_file) {
+                self.turn(vec![Msg::Failed(sentence)], &mut sources.changes)?;
+                continue;
+            }
             let nap = self.nap();
             let woken = tokio::select! {
                 biased;
@@ -122,7 +128,8 @@ impl Console<'_> {
                 () = sources.hang_up.happened() => return Err(TuiError::Signalled(HANG_UP)),
                 batch = input.next() => Woken::Input(batch),
                 () = changed(&mut sources.changes) => Woken::Shared,
-                () = sources.policy.touched() => Woken::Policy,
+                () = sources.policy.touched() => Woken::File(Msg::PolicyTouched),
+                () = sources.state.touched() => Woken::File(Msg::StateTouched),
                 () = pause(nap) => Woken::Time,
             };
             let mut told = Vec::new();
@@ -138,7 +145,7 @@ impl Console<'_> {
                     self.burst.take(batch, self.clock.monotonic(), &mut told);
                 }
                 Woken::Shared => {}
-                Woken::Policy => told.push(Msg::PolicyTouched),
+                Woken::File(msg) => told.push(msg),
                 Woken::Time if self.burst.ends().is_some() && input.has_more() => {
                     self.burst.go_on(self.clock.monotonic());
                 }

@@ -8,9 +8,10 @@ use std::sync::Arc;
 
 use crate::app::msg::{NotSaved, Order};
 use crate::app::{App, Called, Effect, Msg, Times, update};
-use crate::auth::{Key, KeyRing, Provenance, Rules};
+use crate::auth::revocations::{Revoked, Since};
+use crate::auth::{Key, KeyRing, Provenance, Revocations, Rules};
 use crate::config::{self, ConfigError};
-use crate::gate::{AuthenticatedMcpServer, CallRequest, random_number};
+use crate::gate::{AuthenticatedMcpServer, CallRequest, Shared, random_number};
 use crate::lab::kit;
 use crate::tools::Given;
 
@@ -81,6 +82,17 @@ fn run(effect: Effect, gate: &AuthenticatedMcpServer, times: Times) -> Option<Ms
             id,
             calls: tokens.iter().map(|token| call(gate, token.as_deref(), &order, times)).collect(),
         }),
+        Effect::SetRevoked { what, since, file } => set_revoked(shared, &what, since.as_ref(), &file, times),
+        Effect::RereadState(path) => match config::revoked(Path::new(&path)) {
+            Ok(revoked) if revoked.is_empty() && !shared.rules().revoked.is_empty() && !Path::new(&path).exists() => {
+                Some(Msg::Failed("what was revoked stays revoked: the state file is gone".to_owned()))
+            }
+            Ok(revoked) => {
+                shared.update(|state| state.set_revoked(revoked));
+                None
+            }
+            Err(error) => Some(Msg::Failed(format!("what was revoked stays revoked: {error}"))),
+        },
         Effect::SetPolicy(policy) => {
             shared.update(|state| state.set_policy(policy));
             None
@@ -119,6 +131,30 @@ fn run(effect: Effect, gate: &AuthenticatedMcpServer, times: Times) -> Option<Ms
                 read.map(|policy| (file.to_string_lossy().into_owned(), policy))
             }
         })),
+    }
+}
+
+/// Revokes something or takes it back, here and in the state file. A file that cannot be written keeps nobody in.
+fn set_revoked(shared: &Shared, what: &Revoked, since: Option<&Since>, file: &str, times: Times) -> Option<Msg> {
+    let change = |all: &mut Revocations| match since {
+        Some(since) => all.revoke(what.clone(), since.clone()),
+        None => drop(all.restore(what)),
+    };
+    shared.update(|state| {
+        let mut all = (*state.rules().revoked).clone();
+        change(&mut all);
+        state.set_revoked(all);
+    });
+    match file.is_empty() {
+        true => None,
+        false => match config::change_revoked(Path::new(file), times.real, change) {
+            // What others have written to it meanwhile holds too.
+            Ok(all) => {
+                shared.update(|state| state.set_revoked(all));
+                None
+            }
+            Err(error) => Some(Msg::Failed(format!("not kept: {error}"))),
+        },
     }
 }
 

@@ -131,7 +131,7 @@ impl Watch {
         };
         let unwatched = |error: notify::Error| {
             let why = crate::text::display_safe(&error.to_string(), 200);
-            format!("changes of the policy's file are not noticed: {why}")
+            format!("changes of {} are not noticed: {why}", crate::text::name(&self.path.to_string_lossy(), 100))
         };
         let mut watcher = notify::recommended_watcher(on_event).map_err(unwatched)?;
         for folder in &folders {

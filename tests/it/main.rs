@@ -19,6 +19,7 @@ mod pyjwt;
 mod reading;
 mod readme;
 mod reasons;
+mod revoking;
 mod screens;
 mod shown;
 mod times;

@@ -7,6 +7,9 @@ use portcullis::auth::decision::{REASONS, reasons_markdown};
 use portcullis::auth::{Call, Check, Key, KeyOrigin, KeyRing, Verdict};
 use portcullis::text::safe::hidden;
 
+use portcullis::auth::Revocations;
+use portcullis::auth::revocations::{Fingerprint, Revoked, Since};
+
 use crate::forge::{HS256, NOW, SECRET, claims, rules, sign, sign_with, token};
 
 struct Row {
@@ -27,6 +30,12 @@ fn rows() -> Vec<Row> {
     let named = Rules { keys: KeyRing::new(named), ..rules() };
     let issuer = Rules { issuer: Some("https://id.example".into()), ..rules() };
     let audience = Rules { audience: Some("gate".into()), ..rules() };
+    let lenient = Rules { audience_may_lack: true, ..audience.clone() };
+    let revoking = |what| {
+        let mut all = Revocations::default();
+        all.revoke(what, Since { at: NOW, until: None, user: None });
+        Rules { revoked: std::sync::Arc::new(all), ..rules() }
+    };
     vec![
         row("missing_token", "", "no token came with the call; a tool needs one"),
         row("too_large", "x".repeat(8193), "the token has 8193 bytes; at most 8.0 KiB are read"),
@@ -88,6 +97,30 @@ fn rows() -> Vec<Row> {
         Row {
             rules: audience,
             ..row("audience_mismatch", token(claims(r#""aud":["a","b"],"#)), "aud is a, b; expected is gate")
+        },
+        Row {
+            rules: lenient.clone(),
+            ..row("audience_mismatch", token(claims(r#""aud":"a","#)), "aud is a; expected is gate")
+        },
+        Row {
+            rules: lenient,
+            ..row(
+                "audience_mismatch",
+                token(claims(r#""aud":7,"#)),
+                "the token names no audience (aud); expected is gate",
+            )
+        },
+        Row {
+            rules: revoking(Revoked::Token(Fingerprint::of(&plain))),
+            ..row("revoked", plain.clone(), "the token was revoked at 2026-11-22T20:41:05Z")
+        },
+        Row {
+            rules: revoking(Revoked::Jti("7".into())),
+            ..row(
+                "revoked",
+                token(claims(r#""jti":"7","#)),
+                "every token with the jti 7 was revoked at 2026-11-22T20:41:05Z",
+            )
         },
         Row { tool: "drop_tables", ..row("unknown_tool", plain.clone(), "the policy has no tool drop_tables") },
         Row { tool: "write_data", ..row("permission_missing", plain, "the token holds user; write_data needs admin") },

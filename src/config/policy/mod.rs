@@ -3,12 +3,11 @@
 mod rewrite;
 mod values;
 
-use std::fs::{self, OpenOptions};
-use std::io::{self, ErrorKind, Write as _};
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::{ConfigError, read, unreadable};
+use super::{ConfigError, read, replace, unreadable};
 use crate::auth::Policy;
 use crate::auth::policy::MAX_BYTES;
 
@@ -48,25 +47,4 @@ pub fn save_policy(path: &Path, policy: &Policy, known: Option<&Policy>) -> Resu
     }
     let text = rewritten(&String::from_utf8_lossy(&source), policy).map_err(broken)?;
     replace(&file, &text).map_err(failed)
-}
-
-/// Puts a text in a file's place in one step: it is written beside it first.
-fn replace(path: &Path, text: &str) -> io::Result<()> {
-    let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else {
-        return Err(io::Error::other("not a name for a file"));
-    };
-    let mut number = [0; 8];
-    getrandom::fill(&mut number).map_err(|error| io::Error::other(error.to_string()))?;
-    let beside = folder.join(format!(".{}.{:016x}", name.to_string_lossy(), u64::from_ne_bytes(number)));
-    // Only a file that nobody has put there: it may be a link to somewhere else.
-    let mut file = OpenOptions::new().write(true).create_new(true).open(&beside)?;
-    let mut write = || {
-        file.write_all(text.as_bytes())?;
-        if let Ok(before) = fs::metadata(path) {
-            file.set_permissions(before.permissions())?;
-        }
-        file.sync_all()?;
-        fs::rename(&beside, path)
-    };
-    write().inspect_err(|_| drop(fs::remove_file(&beside)))
 }

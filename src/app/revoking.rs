@@ -1,0 +1,52 @@
+//! Revoking tokens, and taking it back.
+
+use super::history::Step;
+use super::{App, Effect};
+use crate::auth::revocations::{Fingerprint, Revoked, Since};
+use crate::auth::{Reason, TokenEntry};
+
+impl App {
+    /// Whether the selected token is revoked; `None` where none is selected.
+    pub fn is_revoked(&self) -> Option<bool> {
+        self.selected().map(|entry| self.revocation(entry).is_some())
+    }
+
+    /// What has to be taken back for a token to count again: it was revoked itself, or its `jti` was.
+    fn revocation(&self, entry: &TokenEntry) -> Option<Revoked> {
+        match self.auth.rules.revoked.check(&entry.text, entry.judged.jti.as_deref()) {
+            Err(Reason::Revoked { jti: Some(jti), .. }) => Some(Revoked::Jti(jti)),
+            Err(_) => Some(Revoked::Token(Fingerprint::of(&entry.text))),
+            Ok(()) => None,
+        }
+    }
+
+    /// Revokes the selected token, or takes that back.
+    pub(super) fn revoke_or_restore(&mut self) -> Vec<Effect> {
+        let Some(entry) = self.selected() else {
+            self.complain("select a token to revoke");
+            return Vec::new();
+        };
+        let name = self.token_name(entry);
+        let user = entry.judged.name.as_deref().map(Into::into);
+        let since = Since { at: self.times.real, until: entry.judged.lifetime.exp, user };
+        let token = || Revoked::Token(Fingerprint::of(&entry.text));
+        let (what, since) = self.revocation(entry).map_or_else(|| (token(), Some(since)), |what| (what, None));
+        self.say(match (&since, self.state_file.is_empty()) {
+            (None, _) => format!("{name} counts again"),
+            (Some(_), true) => format!("{name} is revoked until the console ends; --state FILE would keep it"),
+            (Some(_), false) => format!("{name} is revoked"),
+        });
+        self.history.push(Step::Revoked(what.clone(), self.auth.rules.revoked.get(&what).cloned()));
+        self.set_revoked(what, since)
+    }
+
+    pub(super) fn set_revoked(&self, what: Revoked, since: Option<Since>) -> Vec<Effect> {
+        vec![Effect::SetRevoked { what, since, file: self.state_file.clone() }]
+    }
+
+    /// Somebody wrote to the state file.
+    pub(super) fn state_touched(&self) -> Vec<Effect> {
+        let path = Some(self.state_file.clone()).filter(|path| !path.is_empty());
+        path.map(Effect::RereadState).into_iter().collect()
+    }
+}

@@ -1,0 +1,86 @@
+//! `portcullis revoke`: writes into the state file what is refused from now on. Whatever serves or shows with that file
+//! notices at once.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use super::arguments::RevokeArgs;
+use super::{CliError, Exit, Ground, Headless, json};
+use crate::auth::NumericDate;
+use crate::auth::revocations::{Fingerprint, Revoked, Since};
+use crate::config;
+use crate::text;
+
+/// Revokes a token or a `jti`, or takes it back, or lists what is revoked.
+pub fn run(on: &mut Headless<'_>, args: &RevokeArgs, ground: &Ground, json: bool) -> Result<Exit, CliError> {
+    if ground.state_path.is_empty() {
+        let wanted = "no state file to keep it in; give one with --state FILE, or as state in portcullis.toml";
+        return Err(CliError::Usage(wanted.to_owned()));
+    }
+    let file = Path::new(&ground.state_path);
+    if args.list {
+        for (what, since) in config::revoked(file)?.iter() {
+            show(on, what, since, "revoked", json)?;
+        }
+        return Ok(Exit::Good);
+    }
+    let now = ground.now();
+    let (what, since) = match (&args.jti, on.source(args.token.as_deref())) {
+        (Some(jti), _) => (Revoked::Jti(jti.as_str().into()), Since { at: now, until: None, user: None }),
+        (None, Some(source)) => {
+            let token = on.one(source)?;
+            let judged = ground.rules().inspect(&*token).judged;
+            if judged.lifetime.exp.is_none() {
+                let wanted = "this is no token with a readable exp, so no gate takes it anyway; nothing is revoked";
+                return Err(CliError::Usage(wanted.to_owned()));
+            }
+            let user = judged.name.as_deref().map(Into::into);
+            let since = Since { at: now, until: judged.lifetime.exp, user };
+            (Revoked::Token(Fingerprint::of(&token)), since)
+        }
+        (None, None) => {
+            let wanted = "no token; give one, or - for standard input, or --jti, or --list";
+            return Err(CliError::Usage(wanted.to_owned()));
+        }
+    };
+    let mut was_revoked = false;
+    config::change_revoked(file, now, |all| {
+        was_revoked = all.get(&what).is_some();
+        match args.restore {
+            true => drop(all.restore(&what)),
+            false => all.revoke(what.clone(), since.clone()),
+        }
+    })?;
+    let word = match (args.restore, was_revoked) {
+        (false, false) => "revoked",
+        (false, true) => "was revoked already",
+        (true, true) => "restored",
+        (true, false) => "was not revoked",
+    };
+    show(on, &what, &since, word, json)?;
+    Ok(Exit::Good)
+}
+
+fn show(on: &mut Headless<'_>, what: &Revoked, since: &Since, word: &str, json: bool) -> Result<(), CliError> {
+    let until = since.until.map(NumericDate::rfc3339);
+    if json {
+        let (token, jti) = match what {
+            Revoked::Token(print) => (Value::from(print.to_string()), Value::Null),
+            Revoked::Jti(jti) => (Value::Null, Value::from(&**jti)),
+        };
+        let user = since.user.as_deref();
+        let at = since.at.rfc3339();
+        let line =
+            json!({ "state": word, "token_sha256": token, "jti": jti, "user_id": user, "at": at, "until": until });
+        return Ok(json::line(on.out, &line)?);
+    }
+    let named = match what {
+        Revoked::Token(print) => format!("token {}", text::head(&print.to_string(), 8)),
+        Revoked::Jti(jti) => format!("every token with the jti {}", text::name(jti, 64)),
+    };
+    let user = since.user.as_deref().map_or_else(String::new, |user| format!(" ({})", text::name(user, 64)));
+    let until = until.map_or_else(String::new, |until| format!("; dead anyway from {until}"));
+    writeln!(on.out, "{word}: {named}{user}{until}")?;
+    Ok(())
+}

@@ -1,0 +1,147 @@
+//! Revoked tokens: refused everywhere at once, and kept in a file.
+
+use std::fs;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use portcullis::Rules;
+use portcullis::app::Msg;
+use portcullis::auth::revocations::{Fingerprint, Revoked, Since};
+use portcullis::auth::{Call, Revocations, Standing};
+use portcullis::config;
+
+use crate::cli::{Ran, portcullis};
+use crate::desk::{Desk, START};
+use crate::forge::{NOW, claims, rules, token};
+
+struct Place(PathBuf);
+
+impl Place {
+    fn new(name: &str) -> Self {
+        let folder = std::env::temp_dir().join(format!("portcullis-revoking-{name}-{}", std::process::id()));
+        let _ = fs::remove_dir_all(&folder);
+        fs::create_dir_all(&folder).expect("a folder");
+        Self(folder)
+    }
+
+    fn file(&self) -> String {
+        self.0.join("state.json").to_str().expect("UTF-8").to_owned()
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+fn revoking(what: Revoked) -> Rules {
+    let mut all = Revocations::default();
+    all.revoke(what, Since { at: NOW, until: None, user: None });
+    Rules { revoked: Arc::new(all), ..rules() }
+}
+
+#[test]
+fn whoever_is_asked_refuses_a_revoked_token() {
+    let good = token(claims(r#""jti":"7","#));
+    for what in [Revoked::Token(Fingerprint::of(&good)), Revoked::Jti("7".into())] {
+        let rules = revoking(what);
+        let judged = rules.inspect(&*good).judged;
+        let decision = rules.decide(&Call { token: Some(&good), tool: "read_data" }, NOW);
+        assert_eq!(decision.code(), "revoked");
+        assert_eq!(rules.decide_judged(Some(&judged), "read_data", NOW), decision);
+        assert_eq!(rules.verdict(Some(&judged), "read_data", NOW), decision.verdict());
+        assert_eq!(rules.verify(&good, NOW).err().as_ref(), decision.reason());
+        assert_eq!(judged.standing(NOW), Standing::Invalid(decision.reason().expect("refused").clone()));
+        assert_eq!(judged.held(NOW), None);
+        // Another token of the same person goes on.
+        let other = token(claims(r#""jti":"8","#));
+        assert_eq!(rules.decide(&Call { token: Some(&other), tool: "read_data" }, NOW).code(), "allowed");
+    }
+}
+
+#[test]
+fn space_in_tokens_revokes_and_restores_and_so_does_undo() {
+    let mut desk = Desk::new(120, 36);
+    desk.types("user123").keys("Enter Alt-4").must_show(&["ALLOWED", "not revoked"]);
+    desk.keys("Esc 2 Space").must_show(&["revoked until the console ends", "REVOKED"]);
+    desk.keys("Esc 4 Enter").must_show(&["UNAUTHORIZED", "the token was revoked at"]);
+    desk.must_show(&[r#"{"error":"unauthorized"}"#]);
+    desk.keys("Esc 2 Space").must_show(&["user123 counts again", "VALID"]);
+    desk.keys("Ctrl-7").must_show(&["REVOKED"]).keys("Ctrl-7").must_show(&["VALID"]);
+    desk.keys("Ctrl-R").must_show(&["REVOKED"]);
+    // No token, no revocation.
+    desk.keys("Home Space").must_show(&["select a token to revoke"]);
+}
+
+#[test]
+fn a_restart_forgets_nothing_and_another_process_is_heard() {
+    let place = Place::new("kept");
+    let mut desk = Desk::new(120, 36);
+    desk.app.state_file = place.file();
+    desk.types("user123").keys("Enter Esc 2 Space").must_show(&["user123 is revoked", "REVOKED"]);
+    let text = desk.app.selected().expect("a token").text.to_string();
+    assert!(!fs::read_to_string(place.file()).expect("written").contains(&text), "the token itself is not kept");
+
+    let revoked = Arc::new(config::revoked(place.file().as_ref()).expect("read"));
+    let mut again = Desk::with(Rules { revoked, ..(*desk.gate.shared().rules()).clone() }, 120, 36);
+    again.app.state_file = place.file();
+    again.pastes(&text).must_show(&["REVOKED"]);
+
+    let now = START.rfc3339();
+    let run = |more: &[&str]| portcullis(&[&["revoke", "--state", &place.file(), "--now", &now], more].concat()).out();
+    assert!(run(&["--restore", &text]).starts_with("restored: token"), "by the command");
+    again.tell(Msg::StateTouched).must_show(&["VALID"]);
+    run(&[&text]);
+    again.tell(Msg::StateTouched).must_show(&["REVOKED"]);
+
+    fs::write(place.file(), "{").expect("written");
+    again.tell(Msg::StateTouched).must_show(&["what was revoked stays revoked: state file", "REVOKED"]);
+    fs::remove_file(place.file()).expect("removed");
+    again.waits(Duration::from_secs(6));
+    again.tell(Msg::StateTouched).must_show(&["the state file is gone", "REVOKED"]);
+}
+
+#[test]
+fn a_file_that_cannot_be_written_keeps_nobody_in() {
+    let mut desk = Desk::new(120, 36);
+    desk.app.state_file = "/nonexistent/state.json".to_owned();
+    desk.types("user123").keys("Enter Esc 2 Space").must_show(&["not kept: state file /nonexistent/state.json", "REVOKED"]);
+}
+
+#[test]
+fn the_command_revokes_restores_and_lists() {
+    let place = Place::new("command");
+    let state = ["--state", &place.file()];
+    let token = portcullis(&["issue", "user123", "-p", "user"]).out().trim().to_owned();
+    let check = || portcullis(&[&state[..], &["check", &token, "read_data"]].concat()).run();
+    assert_eq!(check().exit, 0);
+
+    let said = portcullis(&[&state[..], &["revoke", &token]].concat()).out();
+    assert!(said.starts_with("revoked: token ") && said.contains("(user123); dead anyway from 2"), "{said}");
+    assert!(!said.contains(&token) && !fs::read_to_string(place.file()).expect("written").contains(&token));
+    let Ran { out, exit, .. } = check();
+    assert!(exit == 3 && out.contains("UNAUTHORIZED revoked: the token was revoked at "), "{exit}: {out}");
+    assert!(portcullis(&[&state[..], &["revoke", &token]].concat()).out().starts_with("was revoked already"));
+    portcullis(&[&state[..], &["revoke", "--jti", "7"]].concat()).out();
+    let list = portcullis(&[&state[..], &["revoke", "--list", "--json"]].concat()).out();
+    assert_eq!(list.lines().count(), 2, "{list}");
+
+    assert!(portcullis(&[&state[..], &["revoke", "--restore", &token]].concat()).out().starts_with("restored"));
+    assert_eq!(check().exit, 0);
+    assert!(portcullis(&[&state[..], &["revoke", "--restore", &token]].concat()).out().starts_with("was not revoked"));
+}
+
+#[test]
+fn what_cannot_be_revoked_is_said() {
+    let place = Place::new("said");
+    let none = portcullis(&["revoke", "a.b.c"]).run();
+    assert!(none.exit == 2 && none.err.contains("no state file to keep it in"), "{}", none.err);
+    let state = ["--state", &place.file()];
+    let dead = portcullis(&[&state[..], &["revoke", "a.b.c"]].concat()).run();
+    assert!(dead.exit == 2 && dead.err.contains("no token with a readable exp"), "{}", dead.err);
+    fs::write(place.file(), "[]").expect("written");
+    let broken = portcullis(&[&state[..], &["check", "--no-token", "read_data"]].concat()).run();
+    assert!(broken.exit == 1 && broken.err.contains("state file"), "{}", broken.err);
+}
