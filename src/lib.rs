@@ -11,10 +11,12 @@ pub mod clock;
 pub mod config;
 pub mod gate;
 pub mod lab;
+pub mod server;
 pub mod text;
 pub mod tools;
 pub mod tui;
 pub mod view;
+pub mod watch;
 
 pub use auth::{AuthState, Check, Decision, Inspection, KeyRing, Outcome, Principal, Reason, Rules};
 pub use gate::AuthenticatedMcpServer;

@@ -31,6 +31,8 @@ pub enum Origin {
     Drill,
     /// Test tokens.
     Kit,
+    /// A client of the server.
+    Client,
 }
 
 impl Origin {
@@ -42,6 +44,7 @@ impl Origin {
             Self::Command => "command line",
             Self::Drill => "drill",
             Self::Kit => "test kit",
+            Self::Client => "client",
         }
     }
 }
@@ -57,6 +60,8 @@ pub struct Record {
     pub judged_at: NumericDate,
     /// Who made it.
     pub origin: Origin,
+    /// What the client of the server is called; safe to show.
+    pub client: Option<Box<str>>,
     /// The token it came with.
     pub token_id: Option<TokenId>,
     /// The tool asked for, as spelled by the caller.
@@ -218,6 +223,7 @@ mod tests {
             at: now,
             judged_at: now,
             origin: Origin::Library,
+            client: None,
             token_id: None,
             tool: Kept::new("read_data"),
             arguments: Kept::new("{}"),

@@ -22,6 +22,7 @@ pub mod revocations;
 pub mod rules;
 pub mod state;
 pub mod token;
+pub mod traffic;
 
 pub use activity::{Activity, Origin, Record};
 pub use claims::{Claims, Principal};

@@ -12,6 +12,7 @@ use super::policy::Policy;
 use super::revocations::Revocations;
 use super::rules::Rules;
 use super::token::TokenId;
+use super::traffic::{self, Traffic};
 
 /// Where a token came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,6 +79,7 @@ pub struct AuthState {
     /// The number of each token held; a paste may bring a thousand, and each is looked up.
     numbers: HashMap<Arc<str>, u64>,
     activity: Activity,
+    traffic: Arc<Traffic>,
     revision: u64,
     last_number: u64,
 }
@@ -90,6 +92,7 @@ impl AuthState {
             tokens: Arc::default(),
             numbers: HashMap::new(),
             activity: Activity::default(),
+            traffic: Arc::default(),
             revision: 0,
             last_number: 0,
         }
@@ -108,6 +111,17 @@ impl AuthState {
     /// The log of calls.
     pub fn activity(&self) -> &Activity {
         &self.activity
+    }
+
+    /// What came to the server.
+    pub fn traffic(&self) -> &Traffic {
+        &self.traffic
+    }
+
+    /// Counts a request to the server; answers with what its client is called.
+    pub fn note(&mut self, request: &traffic::Request<'_>) -> Arc<str> {
+        self.revision += 1;
+        Arc::make_mut(&mut self.traffic).note(request)
     }
 
     /// Grows with every change.
@@ -209,6 +223,8 @@ pub struct Snapshot {
     pub tokens: Arc<Vec<TokenEntry>>,
     /// The log of calls.
     pub activity: Activity,
+    /// What came to the server.
+    pub traffic: Arc<Traffic>,
     /// The revision copied.
     pub revision: u64,
     /// The rules and tokens as they were before the rules changed last; whoever looks at them takes them.
@@ -222,6 +238,7 @@ impl Snapshot {
             rules: Arc::clone(&state.rules),
             tokens: Arc::clone(&state.tokens),
             activity: state.activity.clone(),
+            traffic: Arc::clone(&state.traffic),
             revision: state.revision,
             before: None,
         }
@@ -248,6 +265,7 @@ impl Snapshot {
         self.rules = Arc::clone(&state.rules);
         self.tokens = Arc::clone(&state.tokens);
         self.activity.follow(&state.activity);
+        self.traffic = Arc::clone(&state.traffic);
         self.revision = state.revision;
         true
     }

@@ -7,9 +7,10 @@ use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Subcommand};
 
 use super::options::{Settings, examples};
-use super::values::{duration, span, time, when};
+use super::values::{Rate, denial, duration, listing, rate, span, time, url, when};
 use crate::auth::NumericDate;
 use crate::auth::issue::When;
+use crate::server::{self, Address, Denial, Listing};
 
 /// Sign a token and print it
 #[derive(Debug, Args)]
@@ -203,6 +204,90 @@ pub struct RevokeArgs {
     /// Where it is kept, and how it is told.
     #[command(flatten)]
     pub settings: Settings,
+}
+
+/// Serve MCP: the tools behind the gate, for clients that bring tokens
+#[derive(Debug, Args)]
+pub struct ServeArgs {
+    /// Where to listen: HOST:PORT, or a port on loopback [default: 127.0.0.1:8640]
+    #[arg(long, value_name = "ADDRESS")]
+    pub listen: Option<Address>,
+
+    /// Serve one client on standard input and output, with the token of `PORTCULLIS_TOKEN`
+    #[arg(long, conflicts_with_all = ["listen", "quiet", "denial", "allow_no_audience", "public_url", "hosts", "origins", "authorization_servers", "rate", "expose"])]
+    pub stdio: bool,
+
+    /// Do not print the calls
+    #[arg(long)]
+    pub quiet: bool,
+
+    /// How it is served.
+    #[command(flatten)]
+    pub server: ServerOptions,
+
+    /// What tokens are judged by, and how calls are told.
+    #[command(flatten)]
+    pub settings: Settings,
+}
+
+/// How it is served.
+#[derive(Clone, Debug, Default, PartialEq, Args)]
+#[command(next_help_heading = "Server options")]
+pub struct ServerOptions {
+    /// How a client hears that a call is forbidden: http is a 403, tool a result [default: http]
+    #[arg(long, value_name = "HOW", value_parser = denial)]
+    pub denial: Option<Denial>,
+
+    /// Which tools a client sees: permitted or all [default: permitted]
+    #[arg(long, value_name = "WHICH", value_parser = listing)]
+    pub list: Option<Listing>,
+
+    /// Take tokens that name no audience (aud) at all
+    #[arg(long)]
+    pub allow_no_audience: bool,
+
+    /// The URL by which clients know the server, behind a proxy
+    #[arg(long, value_name = "URL", value_parser = url)]
+    pub public_url: Option<String>,
+
+    /// A further host name that requests may be for; may be given several times
+    #[arg(long = "allow-host", value_name = "HOST")]
+    pub hosts: Vec<String>,
+
+    /// A page that may send requests from a browser, as `http://localhost:*`; may be given several times
+    #[arg(long = "allow-origin", value_name = "ORIGIN")]
+    pub origins: Vec<String>,
+
+    /// Who issues tokens, for the metadata that clients read; may be given several times
+    #[arg(long = "authorization-server", value_name = "URL", value_parser = url)]
+    pub authorization_servers: Vec<String>,
+
+    /// Calls a second that one token may make, or off [default: 100]
+    #[arg(long, value_name = "CALLS", value_parser = rate)]
+    pub rate: Option<Rate>,
+
+    /// Listen for other machines although the key is weak or fresh
+    #[arg(long)]
+    pub expose: bool,
+}
+
+impl ServerOptions {
+    /// What a server at this address is told.
+    pub fn settings(&self, address: Address) -> server::Settings {
+        let usual = server::Settings::at(address);
+        server::Settings {
+            denial: self.denial.unwrap_or_default(),
+            listing: self.list.unwrap_or_default(),
+            allow_no_audience: self.allow_no_audience,
+            public_url: self.public_url.clone(),
+            hosts: self.hosts.clone(),
+            origins: self.origins.clone(),
+            authorization_servers: self.authorization_servers.clone(),
+            rate: self.rate.map_or(usual.rate, |Rate(rate)| rate),
+            expose: self.expose,
+            ..usual
+        }
+    }
 }
 
 /// What can be done with a policy file.

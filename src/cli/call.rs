@@ -28,6 +28,7 @@ pub fn run(on: &mut Headless<'_>, args: &CallArgs, ground: &Ground, json: bool) 
         tool,
         arguments: Given::Text(arguments),
         origin: Origin::Command,
+        client: None,
         at: now,
         judged_at: now,
     });

@@ -89,7 +89,15 @@ fn through(drill: &mut Drill, clock: &dyn Clock, gate: &AuthenticatedMcpServer, 
             continue;
         };
         let arguments = Given::Text(&arguments);
-        let request = CallRequest { token: Some(token), tool, arguments, origin: Origin::Drill, at: now, judged_at };
+        let request = CallRequest {
+            token: Some(token),
+            tool,
+            arguments,
+            origin: Origin::Drill,
+            client: None,
+            at: now,
+            judged_at,
+        };
         drill.saw(judged_at, &gate.call(&request).decision);
     }
 }

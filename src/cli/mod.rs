@@ -17,6 +17,7 @@ mod options;
 mod paint;
 mod policy;
 mod revoke;
+mod serve;
 mod testkit;
 mod tokens;
 mod values;
@@ -27,9 +28,10 @@ use clap::ColorChoice;
 
 use crate::auth::{IssueError, Verdict};
 use crate::config::{self, ConfigError};
+use crate::server::ServeError;
 use crate::text;
 
-use arguments::PolicyCommand;
+use arguments::{PolicyCommand, ServerOptions};
 pub use ground::{Beginning, Environment, Ground};
 pub use options::{Command, Options};
 use paint::Paint;
@@ -84,6 +86,9 @@ pub enum CliError {
     /// Something is missing or wrong in what was typed.
     #[error("{0}")]
     Usage(String),
+    /// Nothing is served.
+    #[error(transparent)]
+    Serve(#[from] ServeError),
     /// A token that cannot be issued.
     #[error(transparent)]
     Issue(#[from] IssueError),
@@ -93,7 +98,7 @@ impl CliError {
     /// What the process exits with.
     pub const fn exit(&self) -> Exit {
         match self {
-            Self::Config(_) | Self::Io(_) => Exit::Trouble,
+            Self::Config(_) | Self::Io(_) | Self::Serve(_) => Exit::Trouble,
             Self::Usage(_) | Self::Issue(_) => Exit::Usage,
         }
     }
@@ -154,6 +159,10 @@ impl Headless<'_> {
         if options.demo {
             return Err(CliError::Usage("--demo is for the console; a command has no use for it".to_owned()));
         }
+        if options.serve.is_some() || options.server != ServerOptions::default() {
+            let wanted = "options of a server stand before the command; write `portcullis serve` and then them";
+            return Err(CliError::Usage(wanted.to_owned()));
+        }
         let inner = match command {
             Command::Issue(args) => Some(&args.settings),
             Command::Inspect(args) => Some(&args.settings),
@@ -163,6 +172,7 @@ impl Headless<'_> {
             Command::Drill(args) => Some(&args.settings),
             Command::Testkit(args) => Some(&args.settings),
             Command::Revoke(args) => Some(&args.settings),
+            Command::Serve(args) => Some(&args.settings),
             Command::Policy(PolicyCommand::Check(args)) => Some(&args.settings),
             Command::Completions { .. } | Command::Man { .. } => None,
         };
@@ -198,6 +208,10 @@ impl Headless<'_> {
             Command::Testkit(args) => {
                 let ground = ground()?;
                 testkit::run(self, args, &ground, settings.json, paint)
+            }
+            Command::Serve(args) => {
+                let ground = ground()?;
+                serve::run(self, args, &ground, settings.json, paint)
             }
             Command::Revoke(args) => {
                 let ground = ground()?;

@@ -8,10 +8,12 @@ use clap_complete::Shell;
 
 use super::EXITS;
 use super::arguments::{
-    CallArgs, CheckArgs, DrillArgs, InspectArgs, IssueArgs, MatrixArgs, PolicyCommand, RevokeArgs, TestkitArgs,
+    CallArgs, CheckArgs, DrillArgs, InspectArgs, IssueArgs, MatrixArgs, PolicyCommand, RevokeArgs, ServeArgs,
+    ServerOptions, TestkitArgs,
 };
 use super::values::instant;
 use crate::auth::{Leeway, NumericDate};
+use crate::server::Address;
 
 /// Who may call what, with this token, now, and why: a console and commands for an authenticated MCP server.
 ///
@@ -22,6 +24,14 @@ pub struct Options {
     /// Begin the console with three identities and a token that dies in 60 seconds
     #[arg(long)]
     pub demo: bool,
+
+    /// Serve MCP beside the console, at 127.0.0.1:8640 or another address
+    #[arg(long, value_name = "ADDRESS", num_args = 0..=1, default_missing_value = "127.0.0.1:8640")]
+    pub serve: Option<Address>,
+
+    /// How that is served.
+    #[command(flatten)]
+    pub server: ServerOptions,
 
     /// What everything is judged by, and how it is told.
     #[command(flatten)]
@@ -162,6 +172,10 @@ pub enum Command {
     /// Make the classic test tokens, or judge them: every way a token can be wrong
     #[command(after_help = examples("portcullis testkit --run\n  portcullis testkit user123 -p user"))]
     Testkit(TestkitArgs),
+
+    /// Serve MCP: the tools behind the gate, for clients that bring tokens
+    #[command(after_help = examples("portcullis serve --secret-file secret\n  PORTCULLIS_TOKEN=\"$TOKEN\" portcullis serve --stdio"))]
+    Serve(ServeArgs),
 
     /// Refuse a token from now on although it lives on; take that back; list what is revoked
     #[command(after_help = examples("portcullis revoke --state state.json \"$TOKEN\"\n  portcullis revoke --state state.json --list"))]

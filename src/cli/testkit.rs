@@ -81,6 +81,7 @@ fn judged(
             tool,
             arguments: Given::Text(&arguments),
             origin: Origin::Kit,
+            client: None,
             at: now,
             judged_at: now,
         });

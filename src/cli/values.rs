@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::auth::NumericDate;
 use crate::auth::issue::When;
+use crate::server::{Denial, Listing};
 use crate::text::words;
 
 pub fn duration(text: &str) -> Result<Duration, String> {
@@ -29,5 +30,37 @@ pub fn span(text: &str) -> Result<When, String> {
     match when(text)? {
         When::At(_) => Err("a time; name it with --expires".to_owned()),
         span @ When::In(_) => Ok(span),
+    }
+}
+
+pub fn denial(text: &str) -> Result<Denial, String> {
+    let found = Denial::ALL.into_iter().find(|denial| denial.word() == text);
+    found.ok_or_else(|| "not http and not tool".to_owned())
+}
+
+pub fn listing(text: &str) -> Result<Listing, String> {
+    let found = Listing::ALL.into_iter().find(|listing| listing.word() == text);
+    found.ok_or_else(|| "not permitted and not all".to_owned())
+}
+
+pub fn url(text: &str) -> Result<String, String> {
+    let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+    let fits = rest.is_some_and(|rest| {
+        !rest.is_empty()
+            && !rest.starts_with('/')
+            && rest.chars().all(|c| c.is_ascii_graphic() && !"\"\\<>#?".contains(c))
+    });
+    if fits { Ok(text.to_owned()) } else { Err("not a URL; write it as https://host/path".to_owned()) }
+}
+
+/// Calls a second; `None` for any number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rate(pub Option<u32>);
+
+pub fn rate(text: &str) -> Result<Rate, String> {
+    match (text, text.parse()) {
+        ("off", _) => Ok(Rate(None)),
+        (_, Ok(rate @ 1..)) => Ok(Rate(Some(rate))),
+        _ => Err("not a whole number of calls, and not off".to_owned()),
     }
 }

@@ -16,7 +16,7 @@ use crate::text;
 pub use file::{CONFIG_VARIABLE, ConfigFile, Fault, default_path};
 pub use policy::{policy, rewritten, save_policy};
 pub use secret::{SECRET_VARIABLE, SecretSources, secret_variable};
-pub use state::{change_revoked, revoked};
+pub use state::{change_revoked, revoked, revoked_still};
 
 /// What was read from outside cannot be used.
 #[derive(Debug, thiserror::Error)]

@@ -87,6 +87,15 @@ pub fn revoked(path: &Path) -> Result<Revocations, ConfigError> {
     Ok(all)
 }
 
+/// What a state file that was touched says now. Where it is gone, what was revoked is not taken back by that.
+pub fn revoked_still(path: &Path, before: &Revocations) -> Result<Revocations, ConfigError> {
+    let now = revoked(path)?;
+    match now.is_empty() && !before.is_empty() && !path.exists() {
+        true => Err(ConfigError::State { path: path.to_owned(), why: "it is gone".to_owned() }),
+        false => Ok(now),
+    }
+}
+
 /// Changes what a state file says is revoked, and answers with all of it. Whoever does the same meanwhile waits; what
 /// counts no more at `now` is forgotten.
 pub fn change_revoked(

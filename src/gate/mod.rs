@@ -52,6 +52,8 @@ pub struct CallRequest<'a> {
     pub arguments: Given<'a>,
     /// Who calls.
     pub origin: Origin,
+    /// What the client of the server is called, where it is one; safe to show.
+    pub client: Option<&'a str>,
     /// The instant of the call, for the log.
     pub at: NumericDate,
     /// The instant the gate decides for.
@@ -117,8 +119,15 @@ impl AuthenticatedMcpServer {
     pub fn call_tool<'a>(&self, token: impl Into<Option<&'a str>>, tool: &str, arguments: &Value) -> Value {
         let now = self.clock.now();
         let arguments = Given::Json(arguments);
-        let request =
-            CallRequest { token: token.into(), tool, arguments, origin: Origin::Library, at: now, judged_at: now };
+        let request = CallRequest {
+            token: token.into(),
+            tool,
+            arguments,
+            origin: Origin::Library,
+            client: None,
+            at: now,
+            judged_at: now,
+        };
         self.call(&request).outcome.answer()
     }
 
@@ -136,6 +145,23 @@ impl AuthenticatedMcpServer {
         Called { decision, outcome, record }
     }
 
+    /// Logs a call that is refused by this decision; nothing is run.
+    pub fn refuse(&self, request: &CallRequest<'_>, decision: Decision) -> Called {
+        let outcome = Outcome::Refused(decision.verdict());
+        let record = self.log(request, &decision, &outcome, Duration::ZERO);
+        Called { decision, outcome, record }
+    }
+
+    /// What time it is.
+    pub fn now(&self) -> NumericDate {
+        self.clock.now()
+    }
+
+    /// Time since the start of the clock.
+    pub fn monotonic(&self) -> Duration {
+        self.clock.monotonic()
+    }
+
     fn log(&self, request: &CallRequest<'_>, decision: &Decision, outcome: &Outcome, took: Duration) -> Arc<Record> {
         let arguments = match request.arguments {
             Given::Json(value) => value.to_string(),
@@ -146,6 +172,7 @@ impl AuthenticatedMcpServer {
             at: request.at,
             judged_at: request.judged_at,
             origin: request.origin,
+            client: request.client.map(Into::into),
             token_id: request.token.filter(|token| !token.is_empty()).map(TokenId::of),
             tool: Kept::new(request.tool),
             arguments: Kept::new(&arguments),

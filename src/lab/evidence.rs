@@ -115,7 +115,8 @@ impl Evidence<'_> {
             "judged_by": self.judged_by,
             "left_out": self.left_out,
         });
-        let calls = self.calls.iter().map(|record| ("call", self.call_json(record)));
+        let calls =
+            self.calls.iter().map(|record| ("call", call_json(record, record.token_id.and_then(self.jti).as_deref())));
         let found = self.drill.map(|found| ("drill", found.json()));
         let lines = self.card.into_iter().flat_map(|card| card.lines.iter().map(|line| ("test", line.json(card))));
         let all = std::iter::once(("evidence", head)).chain(found).chain(lines).chain(calls);
@@ -128,27 +129,29 @@ impl Evidence<'_> {
             out
         })
     }
+}
 
-    fn call_json(&self, record: &Record) -> Value {
-        let decision = &record.decision;
-        json!({
-            "at": twice(record.at),
-            "judged_for": twice(record.judged_at),
-            "real_time": record.judged_at == record.at,
-            "origin": record.origin.word(),
-            "token_id": record.token_id.map(|id| id.to_string()),
-            "jti": record.token_id.and_then(self.jti),
-            "subject": decision.subject.as_deref().map(redacted),
-            "tool": redacted(&record.tool.to_string()),
-            "arguments": redacted(&record.arguments.to_string()),
-            "answer": redacted(&record.answer.to_string()),
-            "decision": decision.verdict().word().to_lowercase(),
-            "reason": decision.reason().map(crate::auth::Reason::code),
-            "sentence": redacted(&decision.sentence()),
-            "trouble": record.trouble.as_deref().map(redacted),
-            "took": seconds(micros(record.took)),
-        })
-    }
+/// A call as JSON; `jti` is its token's, where that is known.
+pub fn call_json(record: &Record, jti: Option<&str>) -> Value {
+    let decision = &record.decision;
+    json!({
+        "at": twice(record.at),
+        "judged_for": twice(record.judged_at),
+        "real_time": record.judged_at == record.at,
+        "origin": record.origin.word(),
+        "client": record.client,
+        "token_id": record.token_id.map(|id| id.to_string()),
+        "jti": jti,
+        "subject": decision.subject.as_deref().map(redacted),
+        "tool": redacted(&record.tool.to_string()),
+        "arguments": redacted(&record.arguments.to_string()),
+        "answer": redacted(&record.answer.to_string()),
+        "decision": decision.verdict().word().to_lowercase(),
+        "reason": decision.reason().map(crate::auth::Reason::code),
+        "sentence": redacted(&decision.sentence()),
+        "trouble": record.trouble.as_deref().map(redacted),
+        "took": seconds(micros(record.took)),
+    })
 }
 
 /// What something was judged by, in words.

@@ -21,14 +21,39 @@ pub struct Tool {
     pub description: &'static str,
     /// Arguments that it takes, as JSON text: the `examples` of its schema.
     pub example: &'static str,
+    /// Whether it changes nothing.
+    pub reads_only: bool,
+    /// Whether something is gone afterwards.
+    pub destroys: bool,
     run: fn(&Arguments) -> Value,
 }
 
 /// Every tool there is.
 pub const TOOLS: [Tool; 3] = [
-    Tool { name: "read_data", description: "returns what it is given", example: r#"{"id": 1}"#, run: read_data },
-    Tool { name: "write_data", description: "writes, and says so", example: r#"{"data": "new"}"#, run: write_data },
-    Tool { name: "delete_data", description: "deletes, and says so", example: r#"{"id": 1}"#, run: delete_data },
+    Tool {
+        name: "read_data",
+        description: "returns what it is given",
+        example: r#"{"id": 1}"#,
+        reads_only: true,
+        destroys: false,
+        run: read_data,
+    },
+    Tool {
+        name: "write_data",
+        description: "writes, and says so",
+        example: r#"{"data": "new"}"#,
+        reads_only: false,
+        destroys: false,
+        run: write_data,
+    },
+    Tool {
+        name: "delete_data",
+        description: "deletes, and says so",
+        example: r#"{"id": 1}"#,
+        reads_only: false,
+        destroys: true,
+        run: delete_data,
+    },
 ];
 
 /// What a tool does, as the policy says, or else the tool itself.

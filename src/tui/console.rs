@@ -16,12 +16,12 @@ use super::limiter::Limiter;
 use super::screen::{self, Screen};
 use super::signals::{Asked, HANG_UP, HangUp, Signals};
 use super::terminal::{Modes, Stopped, can_be_continued, forget_input, has_hung_up, size, stop};
-use super::watch::Watch;
 use super::{TuiError, effects};
 use crate::app::{App, Effect, Msg};
 use crate::clock::Clock;
 use crate::gate::AuthenticatedMcpServer;
 use crate::view::{self, Theme};
+use crate::watch::Watch;
 
 /// How long the beginning of what may be a burst waits for the rest. The key of somebody typing waits as long.
 const TRICKLE: Duration = Duration::from_millis(1);

@@ -83,10 +83,7 @@ fn run(effect: Effect, gate: &AuthenticatedMcpServer, times: Times) -> Option<Ms
             calls: tokens.iter().map(|token| call(gate, token.as_deref(), &order, times)).collect(),
         }),
         Effect::SetRevoked { what, since, file } => set_revoked(shared, &what, since.as_ref(), &file, times),
-        Effect::RereadState(path) => match config::revoked(Path::new(&path)) {
-            Ok(revoked) if revoked.is_empty() && !shared.rules().revoked.is_empty() && !Path::new(&path).exists() => {
-                Some(Msg::Failed("what was revoked stays revoked: the state file is gone".to_owned()))
-            }
+        Effect::RereadState(path) => match config::revoked_still(Path::new(&path), &shared.rules().revoked) {
             Ok(revoked) => {
                 shared.update(|state| state.set_revoked(revoked));
                 None
@@ -164,6 +161,7 @@ fn call(gate: &AuthenticatedMcpServer, token: Option<&str>, order: &Order, times
         tool: &order.tool,
         arguments: Given::Text(&order.arguments),
         origin: order.origin,
+        client: None,
         at: times.real,
         judged_at: order.judged_at,
     });

@@ -13,7 +13,6 @@ mod limiter;
 mod screen;
 mod signals;
 mod terminal;
-mod watch;
 
 use std::env;
 use std::io::{self, IsTerminal};

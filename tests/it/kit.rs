@@ -54,7 +54,15 @@ fn a_sound_gate_passes_every_line(
     assert_eq!(tokens.len(), KIT.len());
     let said = failed(&tokens, |token| {
         let (arguments, origin) = (Given::Text("{}"), Origin::Kit);
-        let called = gate.call(&CallRequest { token: Some(token), tool, arguments, origin, at: now, judged_at: now });
+        let called = gate.call(&CallRequest {
+            token: Some(token),
+            tool,
+            arguments,
+            origin,
+            client: None,
+            at: now,
+            judged_at: now,
+        });
         let (code, sentence) = (called.decision.code().to_owned(), called.decision.sentence());
         Came { code, sentence, answer: called.outcome.answer().to_string() }
     });

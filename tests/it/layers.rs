@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// The table of the design: a top-level module, and the modules it may name.
-const MAY_IMPORT: [(&str, &[&str]); 12] = [
+const MAY_IMPORT: [(&str, &[&str]); 13] = [
     ("text", &[]),
     ("auth", &["text"]),
     ("tools", &["auth", "text"]),
@@ -16,9 +16,10 @@ const MAY_IMPORT: [(&str, &[&str]); 12] = [
     ("lab", &["auth", "text"]),
     ("app", &["lab", "auth", "tools", "text"]),
     ("view", &["app", "lab", "auth", "tools", "text"]),
-    ("cli", &["lab", "gate", "config", "text", "clock", "auth", "tools"]),
-    ("server", &["gate", "config", "text", "clock", "auth"]),
-    ("tui", &["app", "view", "lab", "gate", "server", "config", "clock", "text", "auth", "tools"]),
+    ("watch", &["text"]),
+    ("cli", &["lab", "gate", "server", "watch", "config", "text", "clock", "auth", "tools"]),
+    ("server", &["gate", "config", "text", "clock", "auth", "tools"]),
+    ("tui", &["app", "view", "lab", "gate", "server", "watch", "config", "clock", "text", "auth", "tools"]),
 ];
 
 /// Longer than this, a file holds more than one thing.

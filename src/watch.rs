@@ -60,6 +60,12 @@ struct Stamp {
     mode: u32,
 }
 
+impl Default for Watch {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Watch {
     /// A watch on nothing.
     pub fn new() -> Self {

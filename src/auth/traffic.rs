@@ -1,0 +1,230 @@
+//! What came to the server from outside: clients seen lately, calls a second, and refusals by reason. No token is kept.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use super::date::NumericDate;
+use super::token::TokenId;
+use crate::text;
+
+/// Clients that are remembered; the one that was silent longest goes first.
+pub const MOST_CLIENTS: usize = 64;
+/// Seconds for which calls are counted.
+pub const SECONDS: usize = 60;
+/// Names are cut to this length, in bytes.
+const MAX_NAME: usize = 256;
+
+/// One request, as it was answered. Names come from outside.
+#[derive(Clone, Copy, Debug)]
+pub struct Request<'a> {
+    /// When it came.
+    pub at: NumericDate,
+    /// From where.
+    pub peer: IpAddr,
+    /// The `User-Agent`.
+    pub agent: &'a str,
+    /// Name and version that the client gives itself, where it does in this request.
+    pub name: Option<&'a str>,
+    /// The token it came with.
+    pub token: Option<TokenId>,
+    /// Whom a verified token speaks for.
+    pub subject: Option<&'a str>,
+    /// Whether it called a tool.
+    pub is_call: bool,
+    /// Why it was refused, as a code.
+    pub refused: Option<&'static str>,
+}
+
+/// Somebody who sends requests: the same program on the same machine with the same token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Client {
+    /// From where.
+    pub peer: IpAddr,
+    /// The `User-Agent`.
+    pub agent: Box<str>,
+    /// Name and version that it gives itself, once it has.
+    pub name: Option<Box<str>>,
+    /// The token it comes with.
+    pub token: Option<TokenId>,
+    /// Whom the token speaks for.
+    pub subject: Option<Box<str>>,
+    /// When it was heard last.
+    pub last: NumericDate,
+    /// Requests that it sent.
+    pub requests: u64,
+    /// Calls of tools among them.
+    pub calls: u64,
+    /// Refusals among them.
+    pub refused: u64,
+}
+
+impl Client {
+    /// The name it gives itself, else its `User-Agent`; safe to show.
+    pub fn called(&self) -> String {
+        named(self.name.as_deref(), &self.agent)
+    }
+
+    fn is(&self, peer: IpAddr, agent: &str, token: Option<TokenId>) -> bool {
+        self.peer == peer && *self.agent == *text::head(agent, MAX_NAME) && self.token == token
+    }
+}
+
+fn named(name: Option<&str>, agent: &str) -> String {
+    let name = name.unwrap_or(agent);
+    if name.is_empty() { "a client without a name".to_owned() } else { text::name(name, 64) }
+}
+
+/// Everything that came.
+#[derive(Clone, Debug, Default)]
+pub struct Traffic {
+    /// The clients, the one heard last first.
+    clients: Vec<Client>,
+    refusals: BTreeMap<&'static str, u64>,
+    /// Seconds in which tools were called, and how often, oldest first.
+    seconds: VecDeque<(i64, u32)>,
+    requests: u64,
+}
+
+impl Traffic {
+    /// Counts a request; answers with the client that sent it.
+    pub fn note(&mut self, request: &Request<'_>) -> Arc<str> {
+        self.requests += 1;
+        if let Some(code) = request.refused {
+            *self.refusals.entry(code).or_default() += 1;
+        }
+        if request.is_call {
+            self.count(request.at.seconds());
+        }
+        let agent = text::head(request.agent, MAX_NAME);
+        let known = self.clients.iter().position(|client| client.is(request.peer, agent, request.token));
+        let mut client = match known {
+            Some(place) => self.clients.remove(place),
+            None => Client {
+                peer: request.peer,
+                agent: agent.into(),
+                name: None,
+                token: request.token,
+                subject: None,
+                last: request.at,
+                requests: 0,
+                calls: 0,
+                refused: 0,
+            },
+        };
+        let cut = |name: &str| text::head(name, MAX_NAME).into();
+        client.name = request.name.map(cut).or(client.name);
+        client.subject = request.subject.map(cut).or(client.subject);
+        client.last = request.at;
+        client.requests += 1;
+        client.calls += u64::from(request.is_call);
+        client.refused += u64::from(request.refused.is_some());
+        let called = client.called().into();
+        self.clients.insert(0, client);
+        self.clients.truncate(MOST_CLIENTS);
+        called
+    }
+
+    fn count(&mut self, second: i64) {
+        match self.seconds.back_mut() {
+            // A clock that was set back goes on counting where it was.
+            Some((last, calls)) if *last >= second => *calls += 1,
+            _ => self.seconds.push_back((second, 1)),
+        }
+        if self.seconds.len() > SECONDS {
+            self.seconds.pop_front();
+        }
+    }
+
+    /// What a client is called.
+    pub fn called(&self, peer: IpAddr, agent: &str, token: Option<&str>) -> String {
+        let token = token.map(TokenId::of);
+        let known = self.clients.iter().find(|client| client.is(peer, agent, token));
+        known.map_or_else(|| named(None, agent), Client::called)
+    }
+
+    /// The clients, the one heard last first.
+    pub fn clients(&self) -> &[Client] {
+        &self.clients
+    }
+
+    /// How often each code refused, the most frequent first.
+    pub fn refusals(&self) -> Vec<(&'static str, u64)> {
+        let mut all: Vec<_> = self.refusals.iter().map(|(code, times)| (*code, *times)).collect();
+        all.sort_by_key(|(_, times)| std::cmp::Reverse(*times));
+        all
+    }
+
+    /// How many requests came in all.
+    pub const fn requests(&self) -> u64 {
+        self.requests
+    }
+
+    /// Calls in each of the last seconds before `now`, oldest first; the second that runs is not among them.
+    pub fn rate(&self, now: NumericDate) -> [u32; SECONDS] {
+        let mut rate = [0; SECONDS];
+        for (second, calls) in &self.seconds {
+            let place = usize::try_from(now.seconds() - second).ok().and_then(|ago| SECONDS.checked_sub(ago));
+            if let Some(slot) = place.and_then(|place| rate.get_mut(place)) {
+                *slot += calls;
+            }
+        }
+        rate
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::text::words::SECOND;
+
+    const AT: NumericDate = NumericDate::from_seconds(1_795_380_000);
+
+    fn request(token: &str) -> Request<'static> {
+        Request {
+            at: AT,
+            peer: IpAddr::from([127, 0, 0, 1]),
+            agent: "node",
+            name: None,
+            token: Some(TokenId::of(token)),
+            subject: Some("user123"),
+            is_call: true,
+            refused: None,
+        }
+    }
+
+    #[test]
+    fn a_client_is_known_again_and_keeps_the_name_it_gave_itself() {
+        let mut traffic = Traffic::default();
+        assert_eq!(&*traffic.note(&request("one")), "node");
+        traffic.note(&Request { name: Some("probe 1.2"), ..request("one") });
+        traffic.note(&request("two"));
+        assert_eq!(&*traffic.note(&Request { refused: Some("expired"), ..request("one") }), "probe 1.2");
+        let told: Vec<_> = traffic.clients().iter().map(|c| (c.called(), c.calls, c.refused)).collect();
+        assert_eq!(told, [("probe 1.2".to_owned(), 3, 1), ("node".to_owned(), 1, 0)]);
+        assert_eq!((traffic.refusals(), traffic.requests()), (vec![("expired", 1)], 4));
+    }
+
+    #[test]
+    fn however_many_come_only_so_many_are_kept() {
+        let mut traffic = Traffic::default();
+        for number in 0..1000_u32 {
+            traffic.note(&Request { agent: &"x".repeat(4096), ..request(&number.to_string()) });
+        }
+        assert_eq!(traffic.clients().len(), MOST_CLIENTS);
+        assert!(traffic.clients().iter().all(|client| client.agent.len() <= MAX_NAME));
+        assert_eq!(traffic.clients()[0].token, Some(TokenId::of("999")));
+    }
+
+    #[test]
+    fn calls_are_counted_by_the_second() {
+        let mut traffic = Traffic::default();
+        for second in [0, 0, 0, 1, 3] {
+            traffic.note(&Request { at: AT.plus(second * SECOND), ..request("one") });
+        }
+        traffic.note(&Request { at: AT.plus(3 * SECOND), is_call: false, ..request("one") });
+        let rate = traffic.rate(AT.plus(4 * SECOND));
+        assert_eq!(rate[SECONDS - 4..], [3, 1, 0, 1]);
+        assert_eq!(traffic.rate(AT.plus(1000 * SECOND)).iter().sum::<u32>(), 0);
+    }
+}

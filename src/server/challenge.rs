@@ -1,0 +1,147 @@
+//! Refusals as a client gets them: status, challenge (RFC 6750, RFC 9728) and a JSON-RPC error.
+
+use axum::Json;
+use axum::http::header::{CACHE_CONTROL, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::{HeaderName, StatusCode};
+use axum::response::{IntoResponse as _, Response};
+use serde_json::{Value, json};
+use std::time::Duration;
+
+use super::envelope::Fault;
+use super::settings::authority;
+use crate::auth::{Policy, Reason, Verdict};
+
+/// Where the protected-resource metadata stands (RFC 9728 §3.1), without the path of the resource.
+pub const METADATA: &str = "/.well-known/oauth-protected-resource";
+
+/// What a refusal names.
+pub struct Challenge<'a> {
+    /// The server's canonical URI.
+    pub uri: &'a str,
+    /// The number of the request; null where it has none.
+    pub id: &'a Value,
+    /// What a token would need.
+    pub scope: &'a str,
+}
+
+impl Challenge<'_> {
+    /// The gate's refusal. What is told of the reason is its code and never more.
+    pub fn refused(&self, reason: &Reason) -> Response {
+        let (status, error) = match (reason, reason.verdict()) {
+            (Reason::MissingToken, _) => (StatusCode::UNAUTHORIZED, None),
+            (_, Verdict::Forbidden) => (StatusCode::FORBIDDEN, Some("insufficient_scope")),
+            _ => (StatusCode::UNAUTHORIZED, Some("invalid_token")),
+        };
+        let word = if status == StatusCode::FORBIDDEN { "forbidden" } else { "unauthorized" };
+        let data = json!({ "error": word, "reason": reason.code() });
+        let header = self.header(error, error.map(|_| reason.code()));
+        self.answer(status, word, Some(data), [(WWW_AUTHENTICATE, header)])
+    }
+
+    /// The header is there twice, or asks for another scheme than Bearer: whose token would count?
+    pub fn misused(&self) -> Response {
+        let header = self.header(Some("invalid_request"), None);
+        self.answer(
+            StatusCode::BAD_REQUEST,
+            "one Authorization header with a Bearer token is taken",
+            None,
+            [(WWW_AUTHENTICATE, header)],
+        )
+    }
+
+    /// Called too often.
+    pub fn too_often(&self, wait: Duration) -> Response {
+        let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+        let data = json!({ "error": "too_many_calls" });
+        let status = StatusCode::TOO_MANY_REQUESTS;
+        self.answer(status, "too many calls", Some(data), [(RETRY_AFTER, seconds.to_string())])
+    }
+
+    /// The body did not come, or has not come yet.
+    pub fn unread(&self, status: StatusCode) -> Response {
+        self.answer(status, status.canonical_reason().unwrap_or("no body"), None, [])
+    }
+
+    /// A JSON-RPC error whose code is the status: outside the range that JSON-RPC and MCP keep for themselves.
+    fn answer<const N: usize>(
+        &self,
+        status: StatusCode,
+        message: &str,
+        data: Option<Value>,
+        headers: [(HeaderName, String); N],
+    ) -> Response {
+        let mut error = json!({ "code": status.as_u16(), "message": message });
+        if let Some(data) = data {
+            error["data"] = data;
+        }
+        let body = json!({ "jsonrpc": "2.0", "id": self.id, "error": error });
+        let mut response = (status, Json(body)).into_response();
+        response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        for (name, value) in headers {
+            if let Ok(value) = HeaderValue::try_from(value) {
+                response.headers_mut().insert(name, value);
+            }
+        }
+        response
+    }
+
+    fn header(&self, error: Option<&str>, description: Option<&str>) -> String {
+        let said = [
+            error.map(|error| format!("error=\"{error}\"")),
+            description.map(|code| format!("error_description=\"{code}\"")),
+            Some(format!("scope=\"{}\"", self.scope)).filter(|_| !self.scope.is_empty()),
+            Some(format!("resource_metadata=\"{}\"", metadata_url(self.uri))),
+        ];
+        format!("Bearer {}", said.into_iter().flatten().collect::<Vec<_>>().join(", "))
+    }
+}
+
+/// The body is no message.
+pub fn broken(fault: Fault) -> Response {
+    let (code, message) = fault.said();
+    let body = json!({ "jsonrpc": "2.0", "id": null, "error": { "code": code, "message": message } });
+    (StatusCode::BAD_REQUEST, Json(body)).into_response()
+}
+
+/// Where the metadata of a resource stands: its path comes behind the well-known one (RFC 9728 §3.1).
+pub fn metadata_url(uri: &str) -> String {
+    let host = authority(uri);
+    let (before, path) = uri.split_once(host).unwrap_or((uri, ""));
+    format!("{before}{host}{METADATA}{path}")
+}
+
+/// The protected-resource metadata (RFC 9728 §2).
+pub fn metadata(uri: &str, authorization_servers: &[String], policy: &Policy) -> Value {
+    let host = authority(uri);
+    let own = [format!("{}{host}", uri.split_once(host).map_or("", |(before, _)| before))];
+    let servers = if authorization_servers.is_empty() { &own } else { authorization_servers };
+    json!({
+        "resource": uri,
+        "authorization_servers": servers,
+        "bearer_methods_supported": ["header"],
+        "scopes_supported": scopes(policy.permissions().iter().map(|permission| &**permission)),
+        "resource_name": "Portcullis",
+    })
+}
+
+/// Those that can be written into a challenge (RFC 6749 §3.3).
+pub fn scopes<'p>(permissions: impl Iterator<Item = &'p str>) -> Vec<&'p str> {
+    let fits = |c: char| c.is_ascii_graphic() && c != '"' && c != '\\';
+    permissions.filter(|permission| !permission.is_empty() && permission.chars().all(fits)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_metadata_stands_where_the_resource_path_says() {
+        let url = metadata_url("https://gate.example:444/mcp");
+        assert_eq!(url, "https://gate.example:444/.well-known/oauth-protected-resource/mcp");
+    }
+
+    #[test]
+    fn a_permission_that_cannot_be_quoted_is_not_named() {
+        assert_eq!(scopes(["user", "a b", "\"", "ü", ""].into_iter()), ["user"]);
+    }
+}

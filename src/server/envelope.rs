@@ -1,0 +1,101 @@
+//! What of a JSON-RPC message decides how it is answered before anybody handles it. Read strictly: where a member stands
+//! twice, two readers may see two messages.
+
+use serde_json::Value;
+
+use crate::auth::issue::exact_value;
+
+/// What of a message is looked at here.
+#[derive(Debug, PartialEq)]
+pub struct Envelope {
+    /// Its number; null for a notification.
+    pub id: Value,
+    /// The method; empty for an answer.
+    pub method: String,
+    /// The tool that a `tools/call` names, and its arguments.
+    pub call: Option<(String, Value)>,
+    /// Name and version of the client, where it says so.
+    pub client: Option<String>,
+}
+
+/// Why a body is no message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// No JSON, or a member stands twice (RFC 8259 leaves open what that means).
+    NoJson,
+    /// An array: batches are in no revision that is served.
+    Batch,
+    /// Some other JSON that is no message.
+    NoMessage,
+}
+
+impl Fault {
+    /// Code and message as JSON-RPC has them.
+    pub const fn said(self) -> (i32, &'static str) {
+        match self {
+            Self::NoJson => (-32700, "Parse error: not JSON, or a member stands twice"),
+            Self::Batch => (-32600, "Invalid Request: batches are not served"),
+            Self::NoMessage => (-32600, "Invalid Request: not a JSON-RPC 2.0 message"),
+        }
+    }
+}
+
+impl Envelope {
+    /// Reads a body.
+    pub fn read(body: &[u8]) -> Result<Self, Fault> {
+        let text = str::from_utf8(body).map_err(|_| Fault::NoJson)?;
+        let message = match exact_value(text).map_err(|_| Fault::NoJson)? {
+            Value::Object(message) => message,
+            Value::Array(_) => return Err(Fault::Batch),
+            _ => return Err(Fault::NoMessage),
+        };
+        if message.get("jsonrpc").and_then(Value::as_str) != Some("2.0") {
+            return Err(Fault::NoMessage);
+        }
+        let text = |value: Option<&Value>| value.and_then(Value::as_str).map(str::to_owned);
+        let params = message.get("params");
+        let param = |name: &str| params.and_then(|params| params.get(name));
+        let method = text(message.get("method")).unwrap_or_default();
+        let call = (method == "tools/call").then(|| {
+            let empty = || Value::Object(serde_json::Map::new());
+            (text(param("name")).unwrap_or_default(), param("arguments").cloned().unwrap_or_else(empty))
+        });
+        let modern = param("_meta").and_then(|meta| meta.get("io.modelcontextprotocol/clientInfo"));
+        let client = modern.or_else(|| param("clientInfo")).and_then(|info| {
+            let name = text(info.get("name"))?;
+            Some(text(info.get("version")).map_or_else(|| name.clone(), |version| format!("{name} {version}")))
+        });
+        Ok(Self { id: message.get("id").cloned().unwrap_or_default(), method, call, client })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+    use serde_json::json;
+
+    #[test]
+    fn a_call_is_read_with_its_tool_and_who_makes_it() {
+        let body = r#"{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"read_data","arguments":{"id":1},
+            "_meta":{"io.modelcontextprotocol/clientInfo":{"name":"probe","version":"1.2"}}}}"#;
+        let read = Envelope::read(body.as_bytes()).expect("a message");
+        assert_eq!(read.call, Some(("read_data".to_owned(), json!({"id": 1}))));
+        assert_eq!((read.id, read.client.as_deref()), (json!(7), Some("probe 1.2")));
+        let body = r#"{"jsonrpc":"2.0","id":"a","method":"initialize","params":{"clientInfo":{"name":"old"}}}"#;
+        let read = Envelope::read(body.as_bytes()).expect("a message");
+        assert_eq!((read.call, read.client.as_deref()), (None, Some("old")));
+    }
+
+    #[rstest]
+    #[case("", Fault::NoJson)]
+    #[case("{", Fault::NoJson)]
+    #[case(r#"{"jsonrpc":"2.0","method":"ping","method":"tools/call"}"#, Fault::NoJson)]
+    #[case(r#"{"jsonrpc":"2.0","params":{"arguments":{"id":1,"id":2}}}"#, Fault::NoJson)]
+    #[case("[]", Fault::Batch)]
+    #[case("7", Fault::NoMessage)]
+    #[case(r#"{"jsonrpc":"1.0","method":"ping"}"#, Fault::NoMessage)]
+    fn what_is_no_message_is_named(#[case] body: &str, #[case] fault: Fault) {
+        assert_eq!(Envelope::read(body.as_bytes()), Err(fault));
+    }
+}

@@ -1,0 +1,168 @@
+//! The gate as an MCP server: Streamable HTTP at `/mcp`, or standard input and output, on the shared auth state.
+//!
+//! A request passes `listen` (connections), `bearer` (who calls: the token, and the status that a refusal gets), the
+//! official crate (protocol, versions, headers) and `handler` (what is called), which asks the gate. `challenge` writes
+//! refusals, `envelope` reads what of a message decides its status.
+
+mod bearer;
+mod challenge;
+mod envelope;
+mod handler;
+mod limit;
+mod listen;
+mod settings;
+
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use rmcp::ServiceExt as _;
+use tokio::runtime::{Builder, Runtime};
+use tokio_util::sync::CancellationToken;
+
+use crate::auth::{KeyOrigin, Rules};
+use crate::config::plain;
+use crate::gate::AuthenticatedMcpServer;
+use crate::text;
+
+pub use settings::{Address, AddressError, Denial, Listing, PATH, Settings};
+
+use handler::{Caller, Handler};
+
+/// What is still under way when the server is stopped may go on for so long.
+const GRACE: Duration = Duration::from_millis(500);
+
+/// Threads that answer; more would only take turns with each other at the lock of the state.
+const MOST_THREADS: usize = 4;
+
+/// Nothing is served; the sentence is safe to show.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// Nobody can listen there.
+    #[error("cannot listen on {address}: {}", plain(.error))]
+    Listen {
+        /// Where.
+        address: String,
+        /// Why.
+        error: io::Error,
+    },
+    /// Others than this machine could reach it, and its key is one that can be guessed or that nobody else has.
+    #[error(
+        "{address} can be reached from other machines, and the key is {key}; give a strong one with --secret-file, or allow it with --expose"
+    )]
+    Exposed {
+        /// Where.
+        address: SocketAddr,
+        /// What the key is.
+        key: String,
+    },
+    /// The system gives no thread.
+    #[error("cannot start: {}", plain(.0))]
+    Start(io::Error),
+    /// The client on standard input said something that is no MCP.
+    #[error("the client on standard input: {0}")]
+    Client(String),
+}
+
+/// A server that listens. Dropping it does not stop it.
+pub struct Server {
+    /// What tokens must name as their audience, and clients as the server's address.
+    pub uri: Arc<str>,
+    /// Where it listens.
+    pub address: SocketAddr,
+    gate: AuthenticatedMcpServer,
+    /// The audience that it has set, to be taken back.
+    audience: Option<Arc<str>>,
+    stop: CancellationToken,
+    thread: thread::JoinHandle<()>,
+}
+
+impl Server {
+    /// Listens from now on. Where no audience is expected yet, tokens must name this server from now on.
+    pub fn start(settings: Settings, gate: &AuthenticatedMcpServer) -> Result<Self, ServeError> {
+        let failed = |error| ServeError::Listen { address: text::name(&settings.address.to_string(), 64), error };
+        let listener = listener(&settings.address).map_err(failed)?;
+        let address = listener.local_addr().map_err(failed)?;
+        if !address.ip().is_loopback() && !settings.expose {
+            let rules = gate.shared().rules();
+            if let Some(key) = rules.keys.signing().filter(|key| key.is_weak() || key.origin() == KeyOrigin::Fresh) {
+                return Err(ServeError::Exposed { address, key: key.describe() });
+            }
+        }
+        let runtime = runtime().map_err(ServeError::Start)?;
+        let uri: Arc<str> = settings.uri(address).into();
+        let stop = CancellationToken::new();
+        let audience = expect_audience(gate, &uri, settings.allow_no_audience);
+        let service = listen::Service::new(gate.clone(), settings, address, Arc::clone(&uri), stop.clone());
+        let stopped = stop.clone();
+        let thread = thread::Builder::new().name("server".to_owned()).spawn(move || {
+            runtime.block_on(async {
+                if let Ok(listener) = tokio::net::TcpListener::from_std(listener) {
+                    listen::run(listener, service, stopped, GRACE).await;
+                }
+            });
+            // Whoever is not done by now never will be.
+            runtime.shutdown_background();
+        });
+        let thread = thread.map_err(ServeError::Start)?;
+        Ok(Self { uri, address, gate: gate.clone(), audience, stop, thread })
+    }
+
+    /// Stops listening, lets what is under way end, for half a second at most, and waits for that.
+    pub fn stop(self) {
+        self.stop.cancel();
+        // A panic in there was told by its hook.
+        let _ = self.thread.join();
+        if let Some(audience) = self.audience {
+            self.gate.shared().update(|state| {
+                let rules = state.rules();
+                if rules.audience.as_ref() == Some(&audience) {
+                    let rules = Rules { audience: None, audience_may_lack: false, ..(**rules).clone() };
+                    state.set_rules(rules);
+                }
+            });
+        }
+    }
+}
+
+/// Tokens must name this server from now on, unless they must name another audience already; answers with what was set.
+fn expect_audience(gate: &AuthenticatedMcpServer, uri: &Arc<str>, may_lack: bool) -> Option<Arc<str>> {
+    gate.shared().update(|state| {
+        let rules = (**state.rules()).clone();
+        let is_new = rules.audience.is_none();
+        let audience = rules.audience.clone().or_else(|| Some(Arc::clone(uri)));
+        state.set_rules(Rules { audience, audience_may_lack: may_lack, ..rules });
+        is_new.then(|| Arc::clone(uri))
+    })
+}
+
+fn listener(address: &Address) -> io::Result<TcpListener> {
+    let listener = TcpListener::bind(&*address.resolve()?)?;
+    listener.set_nonblocking(true)?;
+    Ok(listener)
+}
+
+fn runtime() -> io::Result<Runtime> {
+    let threads = thread::available_parallelism().map_or(1, usize::from).min(MOST_THREADS);
+    Builder::new_multi_thread().worker_threads(threads).thread_name("server").enable_all().build()
+}
+
+/// Serves one client on standard input and output with this token, until it closes them or goes.
+pub fn stdio(gate: &AuthenticatedMcpServer, token: Option<&str>, listing: Listing) -> Result<(), ServeError> {
+    let runtime = runtime().map_err(ServeError::Start)?;
+    let handler = Handler::of(gate.clone(), listing, Caller::new(token, "standard input"));
+    let served = runtime.block_on(async {
+        let client = |error: &dyn std::fmt::Display| ServeError::Client(text::display_safe(&error.to_string(), 200));
+        let running = match handler.serve(rmcp::transport::stdio()).await {
+            Err(rmcp::service::ServerInitializeError::ConnectionClosed(_)) => return Ok(()),
+            running => running.map_err(|error| client(&error))?,
+        };
+        running.waiting().await.map_err(|error| client(&error))?;
+        Ok(())
+    });
+    // A thread may still wait for standard input.
+    runtime.shutdown_background();
+    served
+}

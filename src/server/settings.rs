@@ -1,0 +1,225 @@
+//! What a server is told at its start.
+
+use std::fmt;
+use std::io;
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::str::FromStr;
+use std::time::Duration;
+
+/// The path of the MCP endpoint.
+pub const PATH: &str = "/mcp";
+
+/// How a client that may not call a tool hears of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Denial {
+    /// HTTP 403 with a challenge, as the MCP specification asks.
+    #[default]
+    Http,
+    /// HTTP 200 with a tool result that is an error, for clients that end their session on a 403.
+    Tool,
+}
+
+impl Denial {
+    /// Every way, in the order in which they turn.
+    pub const ALL: [Self; 2] = [Self::Http, Self::Tool];
+
+    /// The word for it.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Tool => "tool",
+        }
+    }
+}
+
+/// Which tools a client sees.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Listing {
+    /// Those that it may call.
+    #[default]
+    Permitted,
+    /// All of them.
+    All,
+}
+
+impl Listing {
+    /// Every way, in the order in which they turn.
+    pub const ALL: [Self; 2] = [Self::Permitted, Self::All];
+
+    /// The word for it.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Permitted => "permitted",
+            Self::All => "all",
+        }
+    }
+}
+
+/// What a server is told at its start.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Where to listen.
+    pub address: Address,
+    /// The URL by which clients know it, where that is another one than the address: behind a proxy.
+    pub public_url: Option<String>,
+    /// How a client that may not call a tool hears of it.
+    pub denial: Denial,
+    /// Which tools a client sees.
+    pub listing: Listing,
+    /// Whether a token without any `aud` passes.
+    pub allow_no_audience: bool,
+    /// `Host` names that are taken beside those of loopback and of the address.
+    pub hosts: Vec<String>,
+    /// Values of `Origin` that are taken; without one a browser is always refused.
+    pub origins: Vec<String>,
+    /// Who issues tokens, for the protected-resource metadata; without one the server names itself.
+    pub authorization_servers: Vec<String>,
+    /// Calls of tools a second that one token may make; `None` for any number.
+    pub rate: Option<u32>,
+    /// Whether a weak or fresh key may be used where other machines reach it.
+    pub expose: bool,
+    /// A request that takes longer is given up.
+    pub timeout: Duration,
+}
+
+impl Settings {
+    /// What holds without options, at this address.
+    pub fn at(address: Address) -> Self {
+        Self {
+            address,
+            public_url: None,
+            denial: Denial::default(),
+            listing: Listing::default(),
+            allow_no_audience: false,
+            hosts: Vec::new(),
+            origins: Vec::new(),
+            authorization_servers: Vec::new(),
+            rate: Some(100),
+            expose: false,
+            timeout: Duration::from_secs(30),
+        }
+    }
+
+    /// The canonical URI of the server that listens here (RFC 8707), which tokens name as their audience.
+    pub fn uri(&self, bound: SocketAddr) -> String {
+        match &self.public_url {
+            Some(url) => url.trim_end_matches('/').to_owned(),
+            None => format!("http://{}{PATH}", reachable(bound)),
+        }
+    }
+
+    /// The `Host` names that are taken.
+    pub fn allowed_hosts(&self, bound: SocketAddr) -> Vec<String> {
+        let own = [bound.ip(), reachable(bound).ip()].map(|ip| ip.to_string());
+        let public = self.public_url.as_deref().map(|url| authority(url).to_owned());
+        let loopback = ["localhost", "127.0.0.1", "::1"].map(str::to_owned);
+        loopback.into_iter().chain(own).chain(public).chain(self.hosts.iter().cloned()).collect()
+    }
+}
+
+/// The `host:port` of a URL.
+pub fn authority(url: &str) -> &str {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    rest.split('/').next().unwrap_or(rest)
+}
+
+/// An address that a client on this machine can use: nobody connects to "every address".
+fn reachable(bound: SocketAddr) -> SocketAddr {
+    let ip = match bound {
+        SocketAddr::V4(at) if at.ip().is_unspecified() => std::net::Ipv4Addr::LOCALHOST.into(),
+        SocketAddr::V6(at) if at.ip().is_unspecified() => std::net::Ipv6Addr::LOCALHOST.into(),
+        bound => bound.ip(),
+    };
+    SocketAddr::new(ip, bound.port())
+}
+
+/// Where to listen: `HOST:PORT`, or a port alone, which is on loopback.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Address {
+    host: String,
+    port: u16,
+}
+
+/// A text is no address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not an address; write it as 127.0.0.1:8640, or as a port alone")]
+pub struct AddressError;
+
+impl Default for Address {
+    fn default() -> Self {
+        Self { host: "127.0.0.1".to_owned(), port: 8640 }
+    }
+}
+
+impl FromStr for Address {
+    type Err = AddressError;
+
+    fn from_str(text: &str) -> Result<Self, AddressError> {
+        let (host, port) = text.rsplit_once(':').unwrap_or(("127.0.0.1", text));
+        let port = port.parse().map_err(|_| AddressError)?;
+        let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+        let is_v6 = bare.unwrap_or(host).contains(':');
+        let fits = |c: char| c.is_ascii_alphanumeric() || "-._:%".contains(c);
+        let host = bare.unwrap_or(host);
+        match !host.is_empty() && host.chars().all(fits) && is_v6 == bare.is_some() {
+            true => Ok(Self { host: host.to_owned(), port }),
+            false => Err(AddressError),
+        }
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.host.contains(':') {
+            true => write!(f, "[{}]:{}", self.host, self.port),
+            false => write!(f, "{}:{}", self.host, self.port),
+        }
+    }
+}
+
+impl Address {
+    /// The addresses that it names.
+    pub fn resolve(&self) -> io::Result<Vec<SocketAddr>> {
+        Ok((&*self.host, self.port).to_socket_addrs()?.collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case("127.0.0.1:8640", "127.0.0.1:8640")]
+    #[case("8640", "127.0.0.1:8640")]
+    #[case("localhost:0", "localhost:0")]
+    #[case("[::1]:80", "[::1]:80")]
+    fn an_address_is_a_host_and_a_port_or_a_port(#[case] text: &str, #[case] means: &str) {
+        assert_eq!(text.parse::<Address>().map(|address| address.to_string()), Ok(means.to_owned()));
+    }
+
+    #[rstest]
+    #[case("")]
+    #[case("localhost")]
+    #[case(":8640")]
+    #[case("::1:80")]
+    #[case("127.0.0.1:99999")]
+    #[case("http://127.0.0.1:80")]
+    #[case("[localhost]:80")]
+    fn anything_else_is_none(#[case] text: &str) {
+        assert_eq!(text.parse::<Address>(), Err(AddressError));
+    }
+
+    #[test]
+    fn clients_know_it_by_an_address_that_they_can_reach_or_by_its_public_url() {
+        let at = |text: &str| text.parse::<SocketAddr>().expect("an address");
+        let mut settings = Settings::at(Address::default());
+        assert_eq!(settings.uri(at("0.0.0.0:80")), "http://127.0.0.1:80/mcp");
+        assert_eq!(settings.uri(at("[::]:80")), "http://[::1]:80/mcp");
+        assert_eq!(settings.uri(at("192.0.2.7:80")), "http://192.0.2.7:80/mcp");
+        assert!(settings.allowed_hosts(at("192.0.2.7:80")).contains(&"192.0.2.7".to_owned()));
+        settings.public_url = Some("https://gate.example:444/mcp/".to_owned());
+        assert_eq!(settings.uri(at("192.0.2.7:80")), "https://gate.example:444/mcp");
+        assert!(settings.allowed_hosts(at("192.0.2.7:80")).contains(&"gate.example:444".to_owned()));
+    }
+}
