@@ -1,6 +1,6 @@
 //! The program: reads options, runs a command or the console, and turns what comes of it into words and exit codes.
 
-use std::io::{self, BufWriter, IsTerminal as _, Write as _};
+use std::io::{self, BufReader, BufWriter, IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
 use clap::{ColorChoice, Parser as _};
@@ -39,10 +39,11 @@ fn misused(error: &clap::Error) -> ExitCode {
 fn headless(options: &Options, command: &Command) -> ExitCode {
     let stdout = io::stdout();
     let shows_colour = stdout.is_terminal() && std::env::var_os("TERM").is_some_and(|term| term != "dumb");
+    // None of them is locked: a server on standard streams has threads of its own for them.
     let mut headless = Headless {
-        input: &mut io::stdin().lock(),
-        out: &mut BufWriter::with_capacity(16 * 1024, stdout.lock()),
-        err: &mut io::stderr().lock(),
+        input: &mut BufReader::new(io::stdin()),
+        out: &mut BufWriter::with_capacity(16 * 1024, stdout),
+        err: &mut io::stderr(),
         shows_colour,
         environment: Environment::read(),
         known: Exit::Good,

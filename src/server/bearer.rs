@@ -6,16 +6,16 @@ use std::sync::Arc;
 
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{Request, State};
-use axum::http::header::{AUTHORIZATION, USER_AGENT};
+use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, USER_AGENT};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, StatusCode};
 use axum::middleware::Next;
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Response};
 use serde_json::Value;
 use tokio::time::timeout;
 
 use super::challenge::{Challenge, broken, scopes};
-use super::envelope::Envelope;
+use super::envelope::{Envelope, Fault};
 use super::handler::Caller;
 use super::limit::Limiter;
 use super::settings::{Denial, Settings};
@@ -54,6 +54,21 @@ struct Asked<'a> {
     token: Option<&'a str>,
     subject: Option<&'a str>,
     envelope: Option<&'a Envelope>,
+}
+
+impl<'a> Asked<'a> {
+    /// The call that it makes.
+    fn call(&self, tool: &'a str, arguments: &'a Value, client: &'a str) -> CallRequest<'a> {
+        CallRequest {
+            token: self.token,
+            tool,
+            arguments: Given::Json(arguments),
+            origin: Origin::Client,
+            client: Some(client),
+            at: self.at,
+            judged_at: self.at,
+        }
+    }
 }
 
 /// The layer.
@@ -105,6 +120,12 @@ pub async fn guard(State(guard): State<Arc<Guard>>, request: Request, next: Next
         }
         let refused = decision.reason().map(Reason::code);
         let client = guard.note(&asked, refused);
+        let arguments = envelope.and_then(|envelope| envelope.call.as_ref()).map(|(_, arguments)| arguments);
+        if let Some(arguments) = arguments.filter(|arguments| !arguments.is_object()) {
+            // The protocol's types know no others, and would say only that they are something else.
+            let called = guard.gate.call(&asked.call(tool, arguments, &client));
+            return challenge.bad_arguments(called.outcome.trouble().unwrap_or("forbidden"), &called.outcome.answer());
+        }
         return guard.pass(parts, body, Caller::new(Some(token), &client), next).await;
     }
     let client = guard.note(&asked, None);
@@ -126,13 +147,19 @@ impl Guard {
 
     /// Goes on to the protocol.
     async fn pass(&self, mut parts: Parts, body: Bytes, caller: Caller, next: Next) -> Response {
+        let is_json = |headers: &HeaderMap| {
+            let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+            kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
+        };
+        let was_json = is_json(&parts.headers);
         parts.extensions.insert(caller);
         let answer = next.run(Request::from_parts(parts, Body::from(body)));
-        timeout(self.settings.timeout, answer).await.unwrap_or_else(|_| {
-            let mut late = Response::new(Body::empty());
-            *late.status_mut() = StatusCode::GATEWAY_TIMEOUT;
-            late
-        })
+        match timeout(self.settings.timeout, answer).await {
+            // So the crate calls a message whose members have the wrong types.
+            Ok(answer) if answer.status() == StatusCode::UNSUPPORTED_MEDIA_TYPE && was_json => broken(Fault::NoMessage),
+            Ok(answer) => answer,
+            Err(_) => StatusCode::GATEWAY_TIMEOUT.into_response(),
+        }
     }
 
     /// Counts a request that goes no further, and answers it.
@@ -163,18 +190,7 @@ impl Guard {
             return;
         }
         let client = self.gate.shared().read(|state| state.traffic().called(asked.peer, asked.agent, asked.token));
-        self.gate.refuse(
-            &CallRequest {
-                token: asked.token,
-                tool,
-                arguments: Given::Json(arguments),
-                origin: Origin::Client,
-                client: Some(&client),
-                at: asked.at,
-                judged_at: asked.at,
-            },
-            decision,
-        );
+        self.gate.refuse(&asked.call(tool, arguments, &client), decision);
     }
 }
 

@@ -57,6 +57,12 @@ impl Challenge<'_> {
         self.answer(status, "too many calls", Some(data), [(RETRY_AFTER, seconds.to_string())])
     }
 
+    /// Arguments that are no object: the specification's error for them, with the contract's answer beside it.
+    pub fn bad_arguments(&self, sentence: &str, answer: &Value) -> Response {
+        let error = json!({ "code": -32602, "message": sentence, "data": answer });
+        Json(json!({ "jsonrpc": "2.0", "id": self.id, "error": error })).into_response()
+    }
+
     /// The body did not come, or has not come yet.
     pub fn unread(&self, status: StatusCode) -> Response {
         self.answer(status, status.canonical_reason().unwrap_or("no body"), None, [])

@@ -27,6 +27,8 @@ pub enum Fault {
     Batch,
     /// Some other JSON that is no message.
     NoMessage,
+    /// A call that names no tool.
+    NoTool,
 }
 
 impl Fault {
@@ -36,6 +38,7 @@ impl Fault {
             Self::NoJson => (-32700, "Parse error: not JSON, or a member stands twice"),
             Self::Batch => (-32600, "Invalid Request: batches are not served"),
             Self::NoMessage => (-32600, "Invalid Request: not a JSON-RPC 2.0 message"),
+            Self::NoTool => (-32602, "Invalid params: tools/call names its tool in name, a text"),
         }
     }
 }
@@ -56,10 +59,14 @@ impl Envelope {
         let params = message.get("params");
         let param = |name: &str| params.and_then(|params| params.get(name));
         let method = text(message.get("method")).unwrap_or_default();
-        let call = (method == "tools/call").then(|| {
-            let empty = || Value::Object(serde_json::Map::new());
-            (text(param("name")).unwrap_or_default(), param("arguments").cloned().unwrap_or_else(empty))
-        });
+        let call = match method == "tools/call" {
+            true => {
+                let empty = || Value::Object(serde_json::Map::new());
+                let tool = text(param("name")).ok_or(Fault::NoTool)?;
+                Some((tool, param("arguments").cloned().unwrap_or_else(empty)))
+            }
+            false => None,
+        };
         let modern = param("_meta").and_then(|meta| meta.get("io.modelcontextprotocol/clientInfo"));
         let client = modern.or_else(|| param("clientInfo")).and_then(|info| {
             let name = text(info.get("name"))?;
@@ -95,6 +102,7 @@ mod tests {
     #[case("[]", Fault::Batch)]
     #[case("7", Fault::NoMessage)]
     #[case(r#"{"jsonrpc":"1.0","method":"ping"}"#, Fault::NoMessage)]
+    #[case(r#"{"jsonrpc":"2.0","method":"tools/call","params":{"name":7}}"#, Fault::NoTool)]
     fn what_is_no_message_is_named(#[case] body: &str, #[case] fault: Fault) {
         assert_eq!(Envelope::read(body.as_bytes()), Err(fault));
     }

@@ -69,7 +69,7 @@ impl Service {
         let layer = axum::middleware::from_fn_with_state(Arc::clone(&state), guard);
         let router = Router::new()
             .route_service(PATH, mcp)
-            .layer(layer)
+            .route_layer(layer)
             .route(METADATA, get(describe))
             .route(&format!("{METADATA}{{*path}}"), get(describe))
             .with_state(state);

@@ -21,6 +21,7 @@ mod readme;
 mod reasons;
 mod revoking;
 mod screens;
+mod serving;
 mod shown;
 mod times;
 mod wycheproof;

@@ -1,0 +1,656 @@
+//! The server as clients meet it: over HTTP on loopback, with a clock in the test's hand, and over standard streams.
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
+use std::process::Stdio;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use portcullis::auth::revocations::{Fingerprint, Revoked, Since};
+use portcullis::auth::{IssueRequest, Key, KeyOrigin, NumericDate, Origin, Policy, Rules};
+use portcullis::clock::{Clock, ManualClock};
+use portcullis::server::{Denial, Listing, ServeError, Server, Settings};
+use portcullis::text::words::SECOND;
+use portcullis::{AuthenticatedMcpServer, config};
+use rstest::rstest;
+use serde_json::{Value, json};
+
+use crate::cli::{PORTCULLIS, Ran, bare, portcullis};
+use crate::forge::{HS256, NOW, SECRET, sign, sign_with};
+
+/// A server on a port of its own, and the gate behind it.
+struct Served {
+    server: Option<Server>,
+    gate: AuthenticatedMcpServer,
+    clock: Arc<ManualClock>,
+    uri: String,
+}
+
+/// An answer.
+#[derive(Debug)]
+struct Answer {
+    status: u16,
+    head: String,
+    body: String,
+}
+
+impl Answer {
+    fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+
+    fn header(&self, name: &str) -> Option<&str> {
+        let lines = self.head.lines().filter_map(|line| line.split_once(": "));
+        lines.into_iter().find(|(found, _)| found.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+    }
+}
+
+impl Served {
+    fn new() -> Self {
+        Self::with(|_| {})
+    }
+
+    fn with(change: impl FnOnce(&mut Settings)) -> Self {
+        Self::on(crate::forge::rules(), change)
+    }
+
+    fn on(rules: Rules, change: impl FnOnce(&mut Settings)) -> Self {
+        let clock = Arc::new(ManualClock::new(NOW));
+        let gate = AuthenticatedMcpServer::with(rules, Arc::clone(&clock) as Arc<dyn Clock>);
+        let mut settings = Settings::at("127.0.0.1:0".parse().expect("an address"));
+        change(&mut settings);
+        let server = Server::start(settings, &gate).expect("a free port");
+        let uri = server.uri.to_string();
+        Self { server: Some(server), gate, clock, uri }
+    }
+
+    /// A token for this server.
+    fn token(&self, user: &str, permissions: &[&str]) -> String {
+        self.token_for(user, permissions, Some(&self.uri.clone()))
+    }
+
+    fn token_for(&self, user: &str, permissions: &[&str], audience: Option<&str>) -> String {
+        let request = IssueRequest {
+            user_id: user.to_owned(),
+            permissions: permissions.iter().map(|p| (*p).to_owned()).collect(),
+            audience: audience.map(str::to_owned),
+            ..IssueRequest::default()
+        };
+        self.gate.issue(&request, NOW).expect("a token").to_string()
+    }
+
+    /// The claims of a good token, as text, to be spoiled.
+    fn claims(&self, more: &str) -> String {
+        let exp = NOW.seconds() + 3600;
+        format!(r#"{{"user_id":"user123","permissions":["user"],"aud":"{}",{more}"exp":{exp}}}"#, self.uri)
+    }
+
+    fn connect(&self) -> TcpStream {
+        let address = self.server.as_ref().expect("it runs").address;
+        let stream = TcpStream::connect(address).expect("it listens");
+        stream.set_read_timeout(Some(Duration::from_secs(30))).expect("a timeout");
+        stream
+    }
+
+    /// Sends a request as it stands, and reads the answer.
+    fn raw(&self, request: &str) -> Answer {
+        let mut stream = self.connect();
+        stream.write_all(request.as_bytes()).expect("it reads");
+        let mut all = String::new();
+        stream.read_to_string(&mut all).expect("an answer");
+        let (head, body) = all.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no head: {all:?}"));
+        let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status");
+        Answer { status, head: head.to_owned(), body: body.to_owned() }
+    }
+
+    /// A request with these headers beside the usual ones.
+    fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+        let host = self.server.as_ref().expect("it runs").address.to_string();
+        let usual = [
+            ("Host", &*host),
+            ("Content-Type", "application/json"),
+            ("Accept", "application/json, text/event-stream"),
+            ("User-Agent", "a-test/1"),
+        ];
+        let kept = usual.into_iter().filter(|(name, _)| headers.iter().all(|(other, _)| other != name));
+        let lines = kept
+            .chain(headers.iter().copied())
+            .map(|(name, value)| format!("{name}: {value}\r\n"))
+            .collect::<Vec<_>>()
+            .concat();
+        let length = body.len();
+        self.raw(&format!(
+            "{method} {path} HTTP/1.1\r\n{lines}Content-Length: {length}\r\nConnection: close\r\n\r\n{body}"
+        ))
+    }
+
+    fn post(&self, token: Option<&str>, body: &str) -> Answer {
+        let header = token.map(|token| format!("Bearer {token}"));
+        let headers: Vec<_> = header.iter().map(|header| ("Authorization", header.as_str())).collect();
+        self.send("POST", "/mcp", &headers, body)
+    }
+
+    fn call(&self, token: Option<&str>, tool: &str, arguments: &Value) -> Answer {
+        self.post(token, &call(tool, arguments))
+    }
+
+    /// The newest call in the log: tool, verdict and reason.
+    fn logged(&self) -> Option<(String, String)> {
+        self.gate.shared().read(|state| {
+            let record = state.activity().nth_newest(0)?;
+            assert_eq!(record.origin, Origin::Client);
+            assert_eq!(record.client.as_deref(), Some("a-test/1"));
+            Some((record.tool.to_string(), record.decision.code().to_owned()))
+        })
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        if let Some(server) = self.server.take() {
+            server.stop();
+        }
+    }
+}
+
+fn call(tool: &str, arguments: &Value) -> String {
+    let params = json!({ "name": tool, "arguments": arguments });
+    json!({ "jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": params }).to_string()
+}
+
+fn request(method: &str) -> String {
+    json!({ "jsonrpc": "2.0", "id": 7, "method": method }).to_string()
+}
+
+#[test]
+fn the_example_goes_over_http_to_the_letter() {
+    let served = Served::new();
+    let user = served.token("user123", &["user"]);
+    let admin = served.token("admin456", &["admin"]);
+    for (token, tool, arguments, answer) in [
+        (&user, "read_data", json!({"id": 1}), json!({"success": true, "result": {"id": 1}})),
+        (&admin, "write_data", json!({"data": "new"}), json!({"success": true, "result": "written"})),
+        (&admin, "delete_data", json!({"id": 1}), json!({"success": true, "result": "deleted"})),
+    ] {
+        let got = served.call(Some(token), tool, &arguments);
+        let result = &got.json()["result"];
+        assert_eq!((got.status, &result["structuredContent"], &result["isError"]), (200, &answer, &json!(false)));
+        assert_eq!(result["content"][0]["text"], answer.to_string());
+        assert_eq!(served.logged(), Some((tool.to_owned(), "allowed".to_owned())));
+    }
+    let got = served.call(Some(&user), "write_data", &json!({"data": "new"}));
+    assert_eq!((got.status, &got.json()["error"]["data"]["error"]), (403, &json!("forbidden")));
+    let got = served.call(None, "read_data", &json!({"id": 1}));
+    assert_eq!((got.status, &got.json()["error"]["data"]["error"]), (401, &json!("unauthorized")));
+}
+
+/// What the gate says of tokens, as a client sees it: nothing of it is more than the code.
+#[test]
+fn a_bad_token_is_told_by_its_code_and_logged_with_its_reason() {
+    let served = Served::new();
+    let good = served.token("user123", &["user"]);
+    let revoked = served.token("user123", &["user"]);
+    served.gate.shared().update(|state| {
+        let mut all = (*state.rules().revoked).clone();
+        all.revoke(Revoked::Token(Fingerprint::of(&revoked)), Since { at: NOW, until: None, user: None });
+        state.set_revoked(all);
+    });
+    let old = served.claims("").replace(&(NOW.seconds() + 3600).to_string(), &NOW.seconds().to_string());
+    let early = served.claims(&format!("\"nbf\":{},", NOW.seconds() + 60));
+    let mut changed = good.clone();
+    changed.replace_range(changed.len() - 4.., "AAAA");
+    for (token, code) in [
+        ("junk".to_owned(), "malformed"),
+        (format!("{good}="), "malformed"),
+        (format!("{good}.x"), "malformed"),
+        ("x".repeat(9000), "too_large"),
+        (sign(HS256, old), "expired"),
+        (sign(HS256, early), "not_yet_valid"),
+        (sign_with(HS256, served.claims(""), b"another"), "bad_signature"),
+        (changed, "bad_signature"),
+        (sign(r#"{"alg":"none"}"#, served.claims("")), "algorithm_refused"),
+        (sign(r#"{"alg":"HS256","crit":["exp"]}"#, served.claims("")), "header_refused"),
+        (served.token_for("user123", &["user"], None), "audience_mismatch"),
+        (served.token_for("user123", &["user"], Some("https://other.example/mcp")), "audience_mismatch"),
+        (sign(HS256, served.claims("\"user_id\":\"admin\",")), "malformed"),
+        (revoked, "revoked"),
+    ] {
+        for body in [call("read_data", &json!({"id": 1})), request("tools/list"), request("ping")] {
+            let got = served.post(Some(&token), &body);
+            let header = got.header("WWW-Authenticate").expect("a challenge");
+            assert_eq!(got.status, 401, "{code}");
+            assert!(
+                header.starts_with(&format!("Bearer error=\"invalid_token\", error_description=\"{code}\", ")),
+                "{header}"
+            );
+            assert!(header.ends_with("/.well-known/oauth-protected-resource/mcp\""), "{header}");
+            let told = got.json();
+            assert_eq!((&told["id"], &told["error"]["data"]["reason"]), (&json!(7), &json!(code)));
+            assert_eq!(got.header("Cache-Control"), Some("no-store"));
+            assert!(!got.body.contains(&token) && !got.head.contains(&token));
+        }
+        assert_eq!(served.logged(), Some(("read_data".to_owned(), code.to_owned())));
+    }
+    let told = served.gate.shared().read(|state| (state.activity().len(), state.traffic().requests()));
+    assert_eq!(told, (14, 42), "calls are logged, other requests only counted");
+}
+
+#[test]
+fn without_a_token_the_challenge_names_no_error() {
+    let served = Served::new();
+    for body in [call("write_data", &json!({})), request("initialize"), "junk".to_owned()] {
+        let got = served.post(None, &body);
+        let header = got.header("WWW-Authenticate").expect("a challenge");
+        assert!(got.status == 401 && header.starts_with("Bearer scope=\"") && !header.contains("error"), "{header}");
+    }
+    // A token in the address is none.
+    let token = served.token("user123", &["user"]);
+    let path = format!("/mcp?access_token={token}");
+    assert_eq!(served.send("POST", &path, &[], &request("tools/list")).status, 401);
+    for method in ["GET", "DELETE", "PUT", "OPTIONS"] {
+        assert_eq!(served.send(method, "/mcp", &[], "").status, 401, "{method}");
+    }
+}
+
+#[rstest]
+#[case(&["Basic dXNlcjpwYXNz"])]
+#[case(&["Bearer"])]
+#[case(&["TOKEN"])]
+#[case(&["Bearer TOKEN", "Bearer TOKEN"])]
+#[case(&["Basic dXNlcjpwYXNz", "Bearer TOKEN"])]
+fn a_header_that_is_not_one_bearer_token_is_a_bad_request(#[case] values: &[&str]) {
+    let served = Served::new();
+    let token = served.token("user123", &["user"]);
+    let values: Vec<String> = values.iter().map(|value| value.replace("TOKEN", &token)).collect();
+    let headers: Vec<_> = values.iter().map(|value| ("Authorization", value.as_str())).collect();
+    let got = served.send("POST", "/mcp", &headers, &call("read_data", &json!({})));
+    let header = got.header("WWW-Authenticate").expect("a challenge");
+    assert!(got.status == 400 && header.starts_with("Bearer error=\"invalid_request\""), "{header}");
+    assert_eq!(served.logged(), None, "nobody has called");
+}
+
+#[test]
+fn a_forbidden_call_names_what_it_would_need() {
+    let served = Served::new();
+    let user = served.token("user123", &["user"]);
+    let got = served.call(Some(&user), "write_data", &json!({"data": "new"}));
+    let header = got.header("WWW-Authenticate").expect("a challenge");
+    assert_eq!(got.status, 403);
+    assert!(
+        header.starts_with(
+            "Bearer error=\"insufficient_scope\", error_description=\"permission_missing\", scope=\"admin\", "
+        ),
+        "{header}"
+    );
+    let error = &got.json()["error"];
+    assert_eq!(
+        (&error["code"], &error["data"]),
+        (&json!(403), &json!({"error": "forbidden", "reason": "permission_missing"}))
+    );
+    assert_eq!(served.logged(), Some(("write_data".to_owned(), "permission_missing".to_owned())));
+
+    // No permission would open a tool that is not there: the specification's error, and the contract's answer in it.
+    let got = served.call(Some(&user), "drop\u{202e}_tables", &json!({}));
+    let error = &got.json()["error"];
+    assert_eq!((got.status, &error["code"]), (200, &json!(-32602)));
+    assert_eq!(error["data"], json!({"error": "forbidden", "reason": "unknown_tool"}));
+    assert!(!got.body.contains('\u{202e}'));
+    assert_eq!(served.logged(), Some(("drop\u{202e}_tables".to_owned(), "unknown_tool".to_owned())));
+}
+
+#[test]
+fn a_denial_can_be_a_tool_result() {
+    let served = Served::with(|settings| settings.denial = Denial::Tool);
+    let user = served.token("user123", &["user"]);
+    let got = served.call(Some(&user), "write_data", &json!({}));
+    let result = &got.json()["result"];
+    assert_eq!((got.status, &result["isError"]), (200, &json!(true)));
+    assert_eq!(result["structuredContent"], json!({"error": "forbidden"}));
+    assert_eq!(served.logged(), Some(("write_data".to_owned(), "permission_missing".to_owned())));
+    // A token that is none stays a matter of HTTP.
+    assert_eq!(served.call(None, "write_data", &json!({})).status, 401);
+}
+
+#[test]
+fn arguments_that_do_not_fit_are_an_error_of_the_tool() {
+    let policy = Policy::read(
+        b"[tools.read_data]\npermissions = [\"user\"]\nschema = { type = \"object\", required = [\"id\"] }\n",
+    );
+    let rules = Rules { policy: Arc::new(policy.expect("a policy")), ..crate::forge::rules() };
+    let served = Served::on(rules, |_| {});
+    let user = served.token("user123", &["user"]);
+    let got = served.call(Some(&user), "read_data", &json!({"nr": 1}));
+    let result = &got.json()["result"];
+    assert_eq!(
+        (&result["isError"], &result["structuredContent"]),
+        (&json!(true), &json!({"error": "invalid_arguments"}))
+    );
+    assert!(result["content"][1]["text"].as_str().is_some_and(|text| text.contains("id")), "{result}");
+    let got = served.call(Some(&user), "read_data", &json!([1]));
+    let error = &got.json()["error"];
+    assert_eq!(
+        (got.status, &error["code"], &error["data"]),
+        (200, &json!(-32602), &json!({"error": "invalid_arguments"}))
+    );
+    let listed = served.post(Some(&user), &request("tools/list")).json();
+    assert_eq!(listed["result"]["tools"][0]["inputSchema"]["required"], json!(["id"]));
+}
+
+#[rstest]
+#[case(Listing::Permitted, &["user"], &["read_data"])]
+#[case(Listing::Permitted, &["admin"], &["read_data", "write_data", "delete_data"])]
+#[case(Listing::Permitted, &[], &[])]
+#[case(Listing::All, &[], &["read_data", "write_data", "delete_data"])]
+fn a_client_sees_what_it_may_call(#[case] listing: Listing, #[case] held: &[&str], #[case] tools: &[&str]) {
+    let served = Served::with(|settings| settings.listing = listing);
+    let token = served.token("user123", held);
+    let result = served.post(Some(&token), &request("tools/list")).json()["result"].clone();
+    let names: Vec<_> = result["tools"].as_array().expect("a list").iter().map(|tool| tool["name"].clone()).collect();
+    assert_eq!(names, tools);
+    assert_eq!(result["cacheScope"], "private", "another caller sees another list");
+}
+
+#[rstest]
+#[case("Host", "evil.example", 403)]
+#[case("Host", "127.0.0.1.evil.example", 403)]
+#[case("Host", "localhost:1", 200)]
+#[case("Origin", "http://evil.example", 403)]
+#[case("Origin", "null", 403)]
+#[case("Origin", "http://localhost:6274", 403)]
+#[case("MCP-Protocol-Version", "1999-01-01", 400)]
+#[case("MCP-Protocol-Version", "2025-06-18", 200)]
+#[case("Content-Type", "text/plain", 415)]
+#[case("Accept", "application/json", 406)]
+fn the_protocols_headers_are_held_to(#[case] name: &str, #[case] value: &str, #[case] status: u16) {
+    let served = Served::new();
+    let bearer = format!("Bearer {}", served.token("user123", &["user"]));
+    let headers = [("Authorization", &*bearer), (name, value)];
+    assert_eq!(served.send("POST", "/mcp", &headers, &request("tools/list")).status, status);
+}
+
+#[test]
+fn a_page_may_be_allowed() {
+    let served = Served::with(|settings| settings.origins = vec!["http://localhost:*".to_owned()]);
+    let bearer = format!("Bearer {}", served.token("user123", &["user"]));
+    for (origin, status) in [("http://localhost:6274", 200), ("https://localhost:6274", 403)] {
+        let headers = [("Authorization", &*bearer), ("Origin", origin)];
+        assert_eq!(served.send("POST", "/mcp", &headers, &request("tools/list")).status, status, "{origin}");
+    }
+}
+
+/// A request of the revision without sessions.
+fn modern(method: &str, name: Option<&str>) -> String {
+    let meta = json!({
+        "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+        "io.modelcontextprotocol/clientInfo": { "name": "modern", "version": "3" },
+        "io.modelcontextprotocol/clientCapabilities": {},
+    });
+    let mut params = json!({ "_meta": meta });
+    if let Some(name) = name {
+        params["name"] = json!(name);
+        params["arguments"] = json!({"id": 1});
+    }
+    json!({ "jsonrpc": "2.0", "id": 7, "method": method, "params": params }).to_string()
+}
+
+#[test]
+fn both_families_of_revisions_are_served() {
+    let served = Served::new();
+    let bearer = format!("Bearer {}", served.token("user123", &["user"]));
+    for version in ["2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25"] {
+        let params =
+            json!({ "protocolVersion": version, "capabilities": {}, "clientInfo": { "name": "old", "version": "1" } });
+        let body = json!({ "jsonrpc": "2.0", "id": 7, "method": "initialize", "params": params }).to_string();
+        let got = served.send("POST", "/mcp", &[("Authorization", &bearer)], &body);
+        assert_eq!((got.status, &got.json()["result"]["protocolVersion"]), (200, &json!(version)));
+        assert_eq!(got.header("Mcp-Session-Id"), None, "sessions are bound to nobody, so there are none");
+    }
+    let send = |method: &str, header: &str, name: Option<&str>| {
+        let mut headers =
+            vec![("Authorization", &*bearer), ("MCP-Protocol-Version", "2026-07-28"), ("Mcp-Method", header)];
+        headers.extend(name.map(|name| ("Mcp-Name", name)));
+        let body = modern(method, Some("read_data").filter(|_| method == "tools/call"));
+        served.send("POST", "/mcp", &headers, &body)
+    };
+    let versions = send("server/discover", "server/discover", None).json()["result"]["supportedVersions"].clone();
+    assert!(versions.as_array().is_some_and(|all| all.contains(&json!("2026-07-28"))), "{versions}");
+    let called = send("tools/call", "tools/call", Some("read_data"));
+    assert_eq!((called.status, &called.json()["result"]["structuredContent"]["success"]), (200, &json!(true)));
+    let listed = send("tools/list", "tools/list", None).json();
+    assert_eq!((&listed["result"]["cacheScope"], &listed["result"]["ttlMs"]), (&json!("private"), &json!(0)));
+    // Header and body disagree.
+    assert_eq!(send("tools/call", "tools/list", Some("read_data")).status, 400);
+    assert_eq!(send("tools/call", "tools/call", Some("write_data")).status, 400);
+    let clients = served.gate.shared().read(|state| state.traffic().clients()[0].called());
+    assert_eq!(clients, "modern 3");
+}
+
+#[rstest]
+#[case("", -32700)]
+#[case("{", -32700)]
+#[case(r#"{"jsonrpc":"2.0","id":1,"method":"tools/list","method":"tools/call"}"#, -32700)]
+#[case(r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"read_data","name":"write_data"}}"#, -32700)]
+#[case(r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"read_data","arguments":{"id":1,"id":2}}}"#, -32700)]
+#[case(r#"[{"jsonrpc":"2.0","id":1,"method":"tools/list"}]"#, -32600)]
+#[case("7", -32600)]
+#[case(r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":7}}"#, -32602)]
+fn a_body_that_is_no_message_is_a_bad_request(#[case] body: &str, #[case] code: i32) {
+    let served = Served::new();
+    let token = served.token("user123", &["user"]);
+    let got = served.post(Some(&token), body);
+    assert_eq!((got.status, &got.json()["error"]["code"]), (400, &json!(code)));
+    assert_eq!(served.gate.shared().read(|state| state.activity().len()), 0, "nothing was called");
+}
+
+#[test]
+fn only_posts_are_answered_and_only_so_much_is_read() {
+    let served = Served::new();
+    let bearer = format!("Bearer {}", served.token("user123", &["user"]));
+    for method in ["GET", "DELETE"] {
+        let got = served.send(method, "/mcp", &[("Authorization", &bearer)], "");
+        assert_eq!((got.status, got.header("Allow")), (405, Some("POST")), "{method}");
+    }
+    assert_eq!(served.send("POST", "/elsewhere", &[("Authorization", &bearer)], "{}").status, 404);
+    let huge = call("read_data", &json!({ "id": "x".repeat(5 << 20) }));
+    assert_eq!(served.send("POST", "/mcp", &[("Authorization", &bearer)], &huge).status, 413);
+}
+
+#[test]
+fn the_metadata_is_public_and_names_the_resource() {
+    let served = Served::with(|settings| settings.authorization_servers = vec!["https://id.example".to_owned()]);
+    for path in ["/.well-known/oauth-protected-resource", "/.well-known/oauth-protected-resource/mcp"] {
+        let got = served.send("GET", path, &[], "");
+        let told = got.json();
+        assert_eq!((got.status, told["resource"].as_str()), (200, Some(&*served.uri)));
+        assert_eq!(told["authorization_servers"], json!(["https://id.example"]));
+        assert_eq!(told["bearer_methods_supported"], json!(["header"]));
+        assert_eq!(told["scopes_supported"], json!(["user", "admin"]));
+    }
+}
+
+#[test]
+fn the_clock_of_the_gate_ends_a_token_between_two_calls() {
+    let served = Served::new();
+    let token = served.token("user123", &["user"]);
+    served.clock.advance(Duration::from_secs(3599));
+    assert_eq!(served.call(Some(&token), "read_data", &json!({})).status, 200);
+    served.clock.advance(Duration::from_secs(1));
+    assert_eq!(served.call(Some(&token), "read_data", &json!({})).status, 401);
+}
+
+#[test]
+fn tokens_without_an_audience_pass_only_where_that_is_allowed() {
+    let served = Served::with(|settings| settings.allow_no_audience = true);
+    let bare = served.token_for("user123", &["user"], None);
+    assert_eq!(served.call(Some(&bare), "read_data", &json!({})).status, 200);
+    let other = served.token_for("user123", &["user"], Some("https://other.example/mcp"));
+    assert_eq!(served.call(Some(&other), "read_data", &json!({})).status, 401);
+}
+
+#[test]
+fn whoever_calls_too_often_waits() {
+    let served = Served::with(|settings| settings.rate = Some(2));
+    let (one, other) = (served.token("user123", &["user"]), served.token("user456", &["user"]));
+    let status = |token: &str| served.call(Some(token), "read_data", &json!({})).status;
+    assert_eq!([status(&one), status(&one)], [200, 200]);
+    let got = served.call(Some(&one), "read_data", &json!({}));
+    assert_eq!((got.status, got.header("Retry-After")), (429, Some("1")));
+    assert_eq!((status(&other), served.post(Some(&one), &request("tools/list")).status), (200, 200));
+    served.clock.advance(Duration::from_secs(1));
+    assert_eq!(status(&one), 200);
+}
+
+#[test]
+fn the_server_takes_back_the_audience_it_has_set_and_no_other() {
+    let mut served = Served::new();
+    let audience = |served: &Served| served.gate.shared().rules().audience.as_deref().map(str::to_owned);
+    assert_eq!(audience(&served), Some(served.uri.clone()));
+    served.server.take().expect("it runs").stop();
+    assert_eq!(audience(&served), None);
+
+    let rules = Rules { audience: Some("gate".into()), ..crate::forge::rules() };
+    let mut served = Served::on(rules, |_| {});
+    let token = served.token_for("user123", &["user"], Some("gate"));
+    assert_eq!(served.call(Some(&token), "read_data", &json!({})).status, 200);
+    served.server.take().expect("it runs").stop();
+    assert_eq!(audience(&served).as_deref(), Some("gate"));
+}
+
+#[test]
+fn it_stops_within_a_second_although_a_call_is_open() {
+    let mut served = Served::new();
+    let token = served.token("user123", &["user"]);
+    let address = served.server.as_ref().expect("it runs").address;
+    let mut open = served.connect();
+    let head = format!(
+        "POST /mcp HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {token}\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{{"
+    );
+    open.write_all(head.as_bytes()).expect("it reads");
+    // It is known to be open once another request on a later connection was answered.
+    assert_eq!(served.call(Some(&token), "read_data", &json!({})).status, 200);
+    let started = watch();
+    served.server.take().expect("it runs").stop();
+    assert!(started() < Duration::from_secs(1));
+    let mut rest = Vec::new();
+    let _ = open.read_to_end(&mut rest);
+    assert!(TcpStream::connect(address).is_err(), "nobody listens any more");
+}
+
+#[expect(clippy::disallowed_methods, reason = "how long a stop really takes is what is asked")]
+fn watch() -> impl Fn() -> Duration {
+    let started = Instant::now();
+    move || started.elapsed()
+}
+
+#[test]
+fn a_port_that_is_taken_and_a_key_that_is_weak_are_refused() {
+    let served = Served::new();
+    let address = served.server.as_ref().expect("it runs").address.to_string();
+    let settings = Settings::at(address.parse().expect("an address"));
+    let Err(error) = Server::start(settings, &served.gate) else { panic!("the port is taken") };
+    assert_eq!(error.to_string(), format!("cannot listen on {address}: address already in use"));
+
+    let everywhere = || Settings::at("0.0.0.0:0".parse().expect("an address"));
+    let start = |key: Key, settings: Settings| {
+        let gate = AuthenticatedMcpServer::with(Rules::new(key), Arc::new(ManualClock::new(NOW)));
+        Server::start(settings, &gate).map(Server::stop)
+    };
+    let weak = || Key::new(b"my-secret", KeyOrigin::Program).expect("a key");
+    for key in [weak(), config::fresh_key().expect("a key")] {
+        let refused = start(key, everywhere());
+        assert!(matches!(refused, Err(ServeError::Exposed { .. })), "{refused:?}");
+    }
+    assert!(start(weak(), Settings { expose: true, ..everywhere() }).is_ok());
+    assert!(start(Key::new(SECRET, KeyOrigin::Program).expect("a key"), everywhere()).is_ok());
+    assert!(start(weak(), Settings::at("127.0.0.1:0".parse().expect("an address"))).is_ok());
+}
+
+#[test]
+fn traffic_is_counted_by_client_and_by_reason() {
+    let served = Served::new();
+    let user = served.token("user123", &["user"]);
+    served.call(Some(&user), "read_data", &json!({}));
+    served.call(Some(&user), "write_data", &json!({}));
+    served.call(None, "read_data", &json!({}));
+    served.gate.shared().read(|state| {
+        let traffic = state.traffic();
+        let told: Vec<_> = traffic.clients().iter().map(|c| (c.subject.as_deref(), c.calls, c.refused)).collect();
+        assert_eq!(told, [(None, 1, 1), (Some("user123"), 2, 1)]);
+        let mut refusals = traffic.refusals();
+        refusals.sort_unstable();
+        assert_eq!(refusals, [("missing_token", 1), ("permission_missing", 1)]);
+        assert_eq!(traffic.rate(NOW.plus(SECOND)).last(), Some(&3));
+        assert_eq!(NumericDate::from_seconds(NOW.seconds()), NOW);
+    });
+}
+
+#[test]
+fn over_standard_streams_the_token_is_the_environments() {
+    let initialize = json!({
+        "jsonrpc": "2.0", "id": 1, "method": "initialize",
+        "params": { "protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": { "name": "t", "version": "1" } },
+    });
+    let initialized = json!({ "jsonrpc": "2.0", "method": "notifications/initialized" });
+    let input = [
+        initialize.to_string(),
+        initialized.to_string(),
+        request("tools/list"),
+        call("read_data", &json!({"id": 1})),
+        call("write_data", &json!({})),
+    ];
+    let token = portcullis(&["issue", "user123", "-p", "user"]).out();
+    let talk = |token: &str| {
+        let mut child = std::process::Command::new(PORTCULLIS)
+            .args(["serve", "--stdio"])
+            .env_clear()
+            .envs([
+                ("HOME", "/nonexistent"),
+                ("PORTCULLIS_SECRET", crate::cli::SECRET),
+                ("PORTCULLIS_TOKEN", token.trim()),
+            ])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the program starts");
+        let mut stdin = child.stdin.take().expect("a pipe");
+        let mut lines = BufReader::new(child.stdout.take().expect("a pipe")).lines();
+        let mut answers = Vec::new();
+        for message in &input {
+            writeln!(stdin, "{message}").expect("it reads");
+            // Whatever has a number is answered.
+            if message.contains("\"id\"") {
+                let line = lines.next().expect("an answer").expect("UTF-8");
+                answers.push(serde_json::from_str::<Value>(&line).expect("JSON")["result"].clone());
+            }
+        }
+        drop(stdin);
+        assert!(child.wait().expect("it ends").success(), "the end of the input is no trouble");
+        answers
+    };
+    let mut answers = talk(&token);
+    assert_eq!(answers.remove(0)["serverInfo"]["name"], "portcullis");
+    let structured: Vec<_> = answers.iter().map(|answer| answer["structuredContent"].clone()).collect();
+    assert!(structured.contains(&json!({"success": true, "result": {"id": 1}})), "{answers:?}");
+    assert!(structured.contains(&json!({"error": "forbidden"})), "{answers:?}");
+    assert!(answers.iter().any(|answer| answer["tools"].as_array().is_some_and(|tools| tools.len() == 1)));
+    let refused = talk("junk");
+    assert!(
+        refused.iter().any(|answer| answer["structuredContent"] == json!({"error": "unauthorized"})),
+        "{refused:?}"
+    );
+}
+
+#[test]
+fn what_cannot_be_served_is_said() {
+    let said = |ran: Ran| (ran.exit, ran.err);
+    let (exit, err) = said(bare(&["serve"]).run());
+    assert!(exit == 1 && err.contains("no signing secret"), "{err}");
+    let (exit, err) = said(portcullis(&["serve", "--now", "2026-11-22T20:41:05Z"]).run());
+    assert!(exit == 2 && err.contains("--now sets the time of one decision"), "{err}");
+    let (exit, err) = said(portcullis(&["serve", "--listen", "nowhere"]).run());
+    assert!(exit == 2 && err.contains("not an address; write it as 127.0.0.1:8640"), "{err}");
+    let (exit, err) = said(portcullis(&["--denial", "tool", "serve"]).run());
+    assert!(exit == 2 && err.contains("write `portcullis serve` and then them"), "{err}");
+    let (exit, err) = said(bare(&["serve", "--listen", "0.0.0.0:0"]).env("PORTCULLIS_SECRET", "my-secret").run());
+    assert!(exit == 1 && err.contains("can be reached from other machines") && err.contains("--expose"), "{err}");
+}
