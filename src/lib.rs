@@ -9,6 +9,7 @@ pub mod auth;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod endpoint;
 pub mod gate;
 pub mod lab;
 pub mod server;

@@ -2,14 +2,17 @@
 
 use std::io::{self, BufReader, BufWriter, IsTerminal as _, Write as _};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::{ColorChoice, Parser as _};
+use portcullis::app::server::ServerPane;
 use portcullis::app::{App, Times};
 use portcullis::auth::Snapshot;
 use portcullis::cli::{Beginning, CliError, Command, Environment, Exit, Ground, Headless, Options};
 use portcullis::clock;
+use portcullis::server::Server;
 use portcullis::text::display_safe;
-use portcullis::tui;
+use portcullis::tui::{self, Start};
 use portcullis::view::Theme;
 
 fn main() -> ExitCode {
@@ -59,6 +62,9 @@ fn console(options: &Options) -> ExitCode {
         return complain("--json is for commands; the console has no use for it", Exit::Usage as u8);
     }
     let environment = Environment::read();
+    if options.serve.is_some() && options.settings.now.is_some() {
+        return complain("--now with --serve; clients are judged by what time it is", Exit::Usage as u8);
+    }
     let ground = match Ground::new(&options.settings, &environment) {
         Ok(ground) => ground,
         Err(error) => return fail(&error.into()),
@@ -74,10 +80,18 @@ fn console(options: &Options) -> ExitCode {
     {
         return complain(error, Exit::Trouble as u8);
     }
-    let Beginning { gate, clock } = match ground.begin(options.demo) {
+    let Beginning { gate, clock } = match ground.begin() {
         Ok(beginning) => beginning,
         Err(error) => return fail(&error.into()),
     };
+    let settings = options.server.settings(options.serve.clone().unwrap_or_default());
+    let server = match options.serve.as_ref().map(|_| Server::start(settings.clone(), &gate)).transpose() {
+        Ok(server) => server,
+        Err(error) => return fail(&error.into()),
+    };
+    if options.demo {
+        ground.add_demo(&gate);
+    }
     let theme = match options.settings.color {
         Some(ColorChoice::Always) => Theme::Colours,
         Some(ColorChoice::Never) => Theme::Plain,
@@ -88,13 +102,17 @@ fn console(options: &Options) -> ExitCode {
     let times = Times { real: now, judged: now, mono: clock.monotonic() };
     let mut app = App::new(gate.shared().read(Snapshot::of), times, clock::local_offset, ground.policy_path);
     app.state_file = ground.state_path;
+    app.server = ServerPane::new(settings);
+    if let Some(server) = &server {
+        app.is_served(Arc::clone(&server.uri));
+    }
     if let Some(start) = options.settings.now {
         app.start_at(start);
     }
     if let Some(lifetime) = &ground.lifetime {
         app.issue.expires.set(lifetime);
     }
-    match tui::run(app, gate, clock, theme) {
+    match tui::run(Start { app, gate, clock, theme, server }) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if error.is_worth_telling() => complain(&error, error.exit_code()),
         Err(error) => ExitCode::from(error.exit_code()),

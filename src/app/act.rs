@@ -58,6 +58,8 @@ impl App {
             Action::Freeze => self.freeze(),
             Action::Hurry => self.hurry(),
             Action::RealTime => self.real_time(),
+            Action::Serve => return self.serve(),
+            Action::Connect => return self.copy_for_client(),
             Action::MakeKit => return self.make_all_test_tokens(),
             Action::Diff => return self.start_diff(),
             Action::Evidence => return self.copy_evidence(Form::Markdown),
@@ -215,6 +217,9 @@ impl App {
             Pane::Clock => self.act_on_dial(),
             Pane::Drill => return self.start_drill(),
             Pane::Kit => return self.run_kit(),
+            Pane::Server => return self.serve(),
+            Pane::Traffic => self.select_clients_token(),
+            Pane::Connect => return self.copy(),
             Pane::Call | Pane::Matrix => {
                 return self.make_call(LastCall {
                     token: self.selected().map(|entry| Arc::clone(&entry.text)),

@@ -16,6 +16,8 @@ impl App {
             }
             Pane::Drill => self.drill.found.as_ref().map(|_| "copy report"),
             Pane::Kit => self.kit.card.as_ref().map(|_| "copy scorecard"),
+            Pane::Server | Pane::Traffic => Some("copy address"),
+            Pane::Connect => Some("copy for client"),
             Pane::Activity => self.activity_row().map(|_| "copy answer"),
         }
     }
@@ -25,7 +27,7 @@ impl App {
         match self.focus.pane {
             Pane::Issue | Pane::Tokens | Pane::Inspect | Pane::Timeline | Pane::Clock => self.inspection.is_some(),
             Pane::Call | Pane::Matrix | Pane::Policy | Pane::Who => true,
-            Pane::Drill | Pane::Kit => false,
+            Pane::Drill | Pane::Kit | Pane::Server | Pane::Traffic | Pane::Connect => false,
             Pane::Activity => self.activity_row().is_some(),
         }
     }
@@ -42,6 +44,8 @@ impl App {
                 .map(|called| (called.outcome.answer().to_string(), "answer".to_owned())),
             Pane::Drill => self.drill.found.as_ref().map(|found| (drill_markdown(found), "report".to_owned())),
             Pane::Kit => self.kit.card.as_ref().map(|card| (card_markdown(card), "scorecard".to_owned())),
+            Pane::Server | Pane::Traffic => Some((self.endpoint(), "address".to_owned())),
+            Pane::Connect => return self.copy_for_client(),
             Pane::Activity => self.activity_row().map(|record| (record.answer.to_string(), "answer".to_owned())),
         };
         self.put(copied)
@@ -58,10 +62,18 @@ impl App {
                 let when = format!("judged for {}", self.times.judged.rfc3339());
                 Some(explain_decision(&self.preview(), id, &self.call.tool, &when))
             }
-            Pane::Drill | Pane::Kit => None,
+            Pane::Drill | Pane::Kit | Pane::Server | Pane::Traffic | Pane::Connect => None,
             Pane::Activity => self.activity_row().map(|record| explain_record(record)),
         };
         self.put(text.map(|text| (text, "explanation".to_owned())))
+    }
+
+    /// What the chosen client is told, with the whole token.
+    pub(super) fn copy_for_client(&mut self) -> Vec<Effect> {
+        let token = self.selected().map(|entry| entry.text.clone());
+        let told = self.told_client(token.as_deref());
+        let what = format!("what {} needs, with the token,", self.server.kind.word());
+        self.put(Some((told, what)))
     }
 
     pub(super) fn put(&mut self, copied: Option<(String, String)>) -> Vec<Effect> {

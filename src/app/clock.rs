@@ -128,7 +128,8 @@ impl App {
         });
         let toast = self.toast.as_ref().map(|toast| toast.until.saturating_sub(self.times.mono));
         let marks = self.matrix.marked_until().map(|until| until.saturating_sub(self.times.mono));
-        counted.into_iter().chain(toast).chain(marks).min()
+        let really = self.drawn.real_until.map(|until| until.saturating_sub(self.times.mono));
+        counted.into_iter().chain(toast).chain(marks).chain(really).min()
     }
 
     /// What must not be overlooked while things are judged for another time than the real one.

@@ -1,5 +1,7 @@
 //! What only drawing can know: where things stand, and when the picture changes by itself.
 
+use std::time::Duration;
+
 use super::focus::{Field, Pane};
 use super::keymap::Action;
 use super::overlay::SettingsField;
@@ -17,6 +19,8 @@ pub struct Drawn {
     pub at: NumericDate,
     /// Microseconds after that instant at which a shown time changes; `None` when none does.
     pub holds: Option<i64>,
+    /// When something changes that goes by the real clock, on the monotonic one; `None` when nothing does.
+    pub real_until: Option<Duration>,
     /// First row and number of rows that the token list shows.
     pub tokens: Window,
     /// First row and number of rows that Activity shows.
@@ -35,6 +39,8 @@ pub struct Drawn {
     pub axis: Option<Axis>,
     /// First row and number of rows that the list of test tokens shows.
     pub kit: Window,
+    /// First row and number of rows that the list of clients shows.
+    pub clients: Window,
     /// How far the pane of who may what can be scrolled.
     pub who_end: usize,
     /// How far the Inspect pane can be scrolled.
@@ -95,6 +101,7 @@ pub enum Target {
     /// A row of the timeline, and the column of its axis where it begins.
     Bar(usize, usize),
     KitRow(usize),
+    ClientRow(usize),
     PaletteRow(usize),
     Setting(SettingsField),
     Do(Action),
@@ -115,8 +122,8 @@ impl Drawn {
     /// What the next frame goes on from: where its lists were scrolled to.
     #[must_use]
     pub fn kept(&self, at: NumericDate) -> Self {
-        let Self { tokens, activity, matrix, columns, rules, permissions, bars, kit, .. } = *self;
-        Self { at, tokens, activity, matrix, columns, rules, permissions, bars, kit, ..Self::default() }
+        let Self { tokens, activity, matrix, columns, rules, permissions, bars, kit, clients, .. } = *self;
+        Self { at, tokens, activity, matrix, columns, rules, permissions, bars, kit, clients, ..Self::default() }
     }
 
     /// What lies under the mouse: the target on top.
@@ -135,6 +142,11 @@ impl Drawn {
     /// A shown time changes this many microseconds after the instant drawn for.
     pub fn changes_in(&mut self, micros: i64) {
         self.holds = Some(self.holds.map_or(micros, |known| known.min(micros)));
+    }
+
+    /// Something that goes by the real clock changes at this instant of the monotonic one.
+    pub fn really_changes_at(&mut self, until: Duration) {
+        self.real_until = Some(self.real_until.map_or(until, |known| known.min(until)));
     }
 }
 

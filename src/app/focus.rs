@@ -8,11 +8,12 @@ pub enum Screen {
     Gate,
     Matrix,
     Time,
+    Server,
 }
 
 impl Screen {
     /// Every screen, in the order of their keys.
-    pub const ALL: [Self; 3] = [Self::Gate, Self::Matrix, Self::Time];
+    pub const ALL: [Self; 4] = [Self::Gate, Self::Matrix, Self::Time, Self::Server];
 
     /// The title on the screen.
     pub const fn title(self) -> &'static str {
@@ -20,6 +21,7 @@ impl Screen {
             Self::Gate => "Gate",
             Self::Matrix => "Matrix",
             Self::Time => "Time",
+            Self::Server => "Server",
         }
     }
 
@@ -29,15 +31,17 @@ impl Screen {
             Self::Gate => "F2",
             Self::Matrix => "F3",
             Self::Time => "F4",
+            Self::Server => "F5",
         }
     }
 
-    /// Its panes, in the order of the digits. Call and Activity are the same wherever they are.
+    /// Its panes, in the order of the digits. Tokens, Call and Activity are the same wherever they are.
     pub const fn panes(self) -> [Pane; 5] {
         match self {
             Self::Gate => [Pane::Issue, Pane::Tokens, Pane::Inspect, Pane::Call, Pane::Activity],
             Self::Matrix => [Pane::Matrix, Pane::Policy, Pane::Who, Pane::Call, Pane::Activity],
             Self::Time => [Pane::Timeline, Pane::Clock, Pane::Drill, Pane::Kit, Pane::Activity],
+            Self::Server => [Pane::Server, Pane::Tokens, Pane::Traffic, Pane::Connect, Pane::Activity],
         }
     }
 }
@@ -58,16 +62,19 @@ pub enum Pane {
     Clock,
     Drill,
     Kit,
+    Server,
+    Traffic,
+    Connect,
 }
 
 impl Pane {
     /// The digit that chooses it.
     pub const fn digit(self) -> usize {
         match self {
-            Self::Issue | Self::Matrix | Self::Timeline => 1,
+            Self::Issue | Self::Matrix | Self::Timeline | Self::Server => 1,
             Self::Tokens | Self::Policy | Self::Clock => 2,
-            Self::Inspect | Self::Who | Self::Drill => 3,
-            Self::Call | Self::Kit => 4,
+            Self::Inspect | Self::Who | Self::Drill | Self::Traffic => 3,
+            Self::Call | Self::Kit | Self::Connect => 4,
             Self::Activity => 5,
         }
     }
@@ -87,6 +94,9 @@ impl Pane {
             Self::Clock => "Clock",
             Self::Drill => "Drill",
             Self::Kit => "Test kit",
+            Self::Server => "Server",
+            Self::Traffic => "Traffic",
+            Self::Connect => "Connect",
         }
     }
 
@@ -115,6 +125,9 @@ impl Pane {
             Self::Clock => &[Field::Dial, Field::Jump, Field::GoTo, Field::Pace, Field::Stamps],
             Self::Drill => &[Field::DrillToken, Field::DrillTool, Field::DrillEvery, Field::DrillWay],
             Self::Kit => &[Field::KitRows],
+            Self::Server => &[Field::Listen, Field::ServeAudience, Field::ServeDenial, Field::ServeList],
+            Self::Traffic => &[Field::ClientRows],
+            Self::Connect => &[Field::ClientKind],
         }
     }
 }
@@ -153,6 +166,12 @@ pub enum Field {
     DrillEvery,
     DrillWay,
     KitRows,
+    Listen,
+    ServeAudience,
+    ServeDenial,
+    ServeList,
+    ClientRows,
+    ClientKind,
 }
 
 /// What a field does with keys.
@@ -200,6 +219,12 @@ impl Field {
             Self::DrillEvery => "every",
             Self::DrillWay => "in",
             Self::KitRows => "tokens",
+            Self::Listen => "address",
+            Self::ServeAudience => "audience",
+            Self::ServeDenial => "denial",
+            Self::ServeList => "tools",
+            Self::ClientRows => "clients",
+            Self::ClientKind => "for",
         }
     }
 
@@ -210,8 +235,9 @@ impl Field {
             Self::Preset | Self::InspectView | Self::CallToken | Self::CallTool | Self::WhoView => FieldKind::Choice,
             Self::Scale | Self::Jump | Self::Pace | Self::Stamps => FieldKind::Choice,
             Self::DrillToken | Self::DrillTool | Self::DrillEvery | Self::DrillWay => FieldKind::Choice,
+            Self::ServeAudience | Self::ServeDenial | Self::ServeList | Self::ClientKind => FieldKind::Choice,
             Self::Cells | Self::Rules | Self::Bars | Self::Dial => FieldKind::Grid,
-            Self::TokenRows | Self::ActivityRows | Self::KitRows => FieldKind::Rows,
+            Self::TokenRows | Self::ActivityRows | Self::KitRows | Self::ClientRows => FieldKind::Rows,
             _ => FieldKind::Text,
         }
     }

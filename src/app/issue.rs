@@ -27,6 +27,8 @@ pub struct IssueForm {
     pub issuer: TextField,
     /// `aud`; empty for none.
     pub audience: TextField,
+    /// The audience that was filled in.
+    expected: String,
     /// Further claims: a JSON object, or empty.
     pub extra: TextField,
     /// Which preset was chosen last.
@@ -65,12 +67,24 @@ impl IssueForm {
             not_before: one("now"),
             issuer: one(issuer.unwrap_or_default()),
             audience: one(audience.unwrap_or_default()),
+            expected: audience.unwrap_or_default().to_owned(),
             extra: one(""),
             preset: 0,
         };
         form.follow(policy);
         form.apply_preset(0);
         form
+    }
+
+    /// Fills in another audience that is expected now, unless the user has put something else there.
+    pub fn follow_audience(&mut self, expected: Option<&str>) {
+        let expected = expected.unwrap_or_default();
+        if self.expected != expected {
+            if self.audience.text() == self.expected {
+                self.audience.set(expected);
+            }
+            expected.clone_into(&mut self.expected);
+        }
     }
 
     /// Takes over another policy's permissions; what was ticked and still exists stays ticked.

@@ -48,6 +48,8 @@ pub enum Action {
     Hurry,
     RealTime,
     MakeKit,
+    Serve,
+    Connect,
     Diff,
     Evidence,
     EvidenceLines,
@@ -81,7 +83,7 @@ const fn outside(action: Action, keys: &'static [&'static str], words: &'static 
 
 /// Every key and every command.
 pub const BINDINGS: &[Binding] = &[
-    on(Action::Act, &["Enter"], "do what the pane is for: issue, open, call, save, drill, run"),
+    on(Action::Act, &["Enter"], "do what the pane is for: issue, open, call, save, drill, run, serve"),
     outside(Action::Turn(-1), &["Left"], "turn a choice back; previous pane"),
     outside(Action::Turn(1), &["Right"], "turn a choice on; next pane"),
     on(Action::Row(-1), &["Up"], "row or field above"),
@@ -109,10 +111,10 @@ pub const BINDINGS: &[Binding] = &[
     on(Action::TryKey, &["Ctrl-T"], "try another key on the token"),
     on(Action::Undo, &["Ctrl-7"], "undo (also Ctrl-/)"),
     on(Action::Redo, &["Ctrl-R"], "redo"),
-    outside(Action::Pane(1), &["1", "Alt-1"], "go to Issue, Matrix, Timeline"),
+    outside(Action::Pane(1), &["1", "Alt-1"], "go to Issue, Matrix, Timeline, Server"),
     outside(Action::Pane(2), &["2", "Alt-2"], "go to Tokens, Policy, Clock"),
-    outside(Action::Pane(3), &["3", "Alt-3"], "go to Inspect, Who may, Drill"),
-    outside(Action::Pane(4), &["4", "Alt-4"], "go to Call, Test kit"),
+    outside(Action::Pane(3), &["3", "Alt-3"], "go to Inspect, Who may, Drill, Traffic"),
+    outside(Action::Pane(4), &["4", "Alt-4"], "go to Call, Test kit, Connect"),
     outside(Action::Pane(5), &["5", "Alt-5"], "go to Activity"),
     on(Action::Out, &["Esc"], "one step out: overlay, field, panes; never quits"),
     outside(Action::Help, &["F1", "?"], "help on where you are"),
@@ -121,6 +123,7 @@ pub const BINDINGS: &[Binding] = &[
     on(Action::Screen(Screen::Gate), &["F2"], "the Gate screen: issue, inspect, call"),
     on(Action::Screen(Screen::Matrix), &["F3"], "the Matrix screen: who may call what"),
     on(Action::Screen(Screen::Time), &["F4"], "the Time screen: timeline, clock, drill, test kit"),
+    on(Action::Screen(Screen::Server), &["F5"], "the Server screen: serve MCP, see who connects"),
     on(Action::Everyone, &["Ctrl-F"], "call as everyone: with every token and with none"),
     on(Action::Group, &["Ctrl-G"], "group the matrix by token, permissions or user, in turn"),
     on(Action::TimeStyle, &["Ctrl-L"], "show times as UTC, local or epoch, in turn"),
@@ -132,6 +135,8 @@ pub const BINDINGS: &[Binding] = &[
     on(Action::Hurry, &[], "run the clock 60 times as fast, or as time does"),
     on(Action::RealTime, &[], "set the clock back to the real time"),
     on(Action::MakeKit, &[], "put every test token into the list"),
+    on(Action::Serve, &[], "serve MCP: start the server, or stop it"),
+    on(Action::Connect, &[], "copy for a client: what it needs to connect with the token"),
     on(Action::TypeKey, &[], "type another signing key"),
     on(Action::AddTool, &[], "add a tool to the policy"),
     on(Action::AddPermission, &[], "add a permission to the policy"),
@@ -229,6 +234,9 @@ fn pane_hint(app: &App, action: Action) -> Option<&'static str> {
             },
             Pane::Drill => Some(if app.drill.running.is_some() { "cancel" } else { "drill" }),
             Pane::Kit => Some("run all"),
+            Pane::Server => Some(app.server.act()),
+            Pane::Traffic => app.client().map(|_| "select its token"),
+            Pane::Connect => Some("copy"),
             Pane::Activity => app.activity_row().map(|_| "open"),
         },
         Action::Turn(1) => match field {
@@ -298,7 +306,7 @@ fn pane_hint(app: &App, action: Action) -> Option<&'static str> {
 }
 
 /// The actions of the footer, the most useful first.
-const FOOTER: [Action; 29] = [
+const FOOTER: [Action; 30] = [
     Action::Act,
     Action::Turn(1),
     Action::Row(1),
@@ -314,6 +322,7 @@ const FOOTER: [Action; 29] = [
     Action::Screen(Screen::Gate),
     Action::Screen(Screen::Matrix),
     Action::Screen(Screen::Time),
+    Action::Screen(Screen::Server),
     Action::Token(1),
     Action::Step(1),
     Action::Break,

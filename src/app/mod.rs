@@ -29,6 +29,7 @@ mod paste;
 mod policy;
 pub mod policy_file;
 mod revoking;
+pub mod server;
 mod settings;
 pub mod timeline;
 pub mod times;
@@ -44,6 +45,7 @@ pub use msg::{Called, Effect, Mouse, MouseKind, Msg, Times};
 pub use update::update;
 
 use crate::auth::{Call, Decision, Inspection, NumericDate, Record, Snapshot, TokenEntry};
+use crate::endpoint::{Address, Settings};
 use crate::text::words;
 use crate::tools;
 use clock::{HeldClock, Leap};
@@ -57,6 +59,7 @@ use matrix::Matrix;
 use names::Namesakes;
 use overlay::Overlay;
 use policy_file::PolicyFile;
+use server::ServerPane;
 use timeline::Timeline;
 use times::{TimeStyle, Zone};
 
@@ -106,6 +109,8 @@ pub struct App {
     pub zone: Zone,
     /// The policy's file.
     pub policy_file: PolicyFile,
+    /// What the Server screen remembers.
+    pub server: ServerPane,
     /// The file that keeps what is revoked; empty for none.
     pub state_file: String,
     /// The clock everything is judged by.
@@ -192,6 +197,7 @@ impl App {
             time_style: TimeStyle::default(),
             zone,
             policy_file: PolicyFile::new(policy_path, Arc::clone(&auth.rules.policy)),
+            server: ServerPane::new(Settings::at(Address::default())),
             state_file: String::new(),
             clock: HeldClock::Real,
             stamps_held: false,
@@ -304,6 +310,7 @@ impl App {
             Field::Extra => &self.issue.extra,
             Field::CallArguments => &self.call.arguments,
             Field::GoTo => &self.dial.go_to,
+            Field::Listen => &self.server.listen,
             _ => return None,
         })
     }
@@ -319,6 +326,7 @@ impl App {
             Field::Extra => &mut self.issue.extra,
             Field::CallArguments => &mut self.call.arguments,
             Field::GoTo => &mut self.dial.go_to,
+            Field::Listen => &mut self.server.listen,
             _ => return None,
         })
     }

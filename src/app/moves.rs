@@ -20,7 +20,7 @@ impl App {
     pub(super) fn show(&mut self, screen: Screen) {
         self.screen = screen;
         if !screen.panes().contains(&self.focus.pane) {
-            self.go(Focus::first(screen.panes()[0]));
+            self.enter(Focus::first(screen.panes()[0]));
         }
     }
 
@@ -48,6 +48,9 @@ impl App {
                 self.inspect_scroll = 0;
             }
             Some(Field::CallToken) => self.choose_token(turned(self.selected_row(), by, self.auth.tokens.len() + 1)),
+            Some(field @ (Field::ServeAudience | Field::ServeDenial | Field::ServeList | Field::ClientKind)) => {
+                self.turn_server(field, by);
+            }
             Some(Field::CallTool | Field::DrillTool) => {
                 let tools = self.tools();
                 let at = tools.iter().position(|tool| *tool == self.call.tool).unwrap_or(0);
@@ -80,6 +83,7 @@ impl App {
             Some(Field::TokenRows | Field::Bars) => self.step_token(by),
             Some(Field::Dial) => self.nudge_minutes(by),
             Some(Field::KitRows) => self.kit.row = moved(self.kit.row, by, KIT.len()),
+            Some(Field::ClientRows) => self.choose_client(by),
             Some(Field::ActivityRows) => self.choose_record(by),
             Some(Field::InspectView) => self.scroll_inspect(by),
             Some(Field::Cells) => self.choose_matrix_row(moved(self.matrix_row(), by, self.matrix_rows())),
@@ -100,6 +104,7 @@ impl App {
             Pane::Timeline => self.step_token(rows(self.drawn.bars)),
             Pane::Clock => self.nudge_hours(by),
             Pane::Kit => self.kit.row = moved(self.kit.row, rows(self.drawn.kit), KIT.len()),
+            Pane::Traffic => self.choose_client(rows(self.drawn.clients)),
             Pane::Activity => self.choose_record(rows(self.drawn.activity)),
             Pane::Inspect => self.scroll_inspect(by.saturating_mul(10)),
             Pane::Matrix => {
@@ -110,7 +115,7 @@ impl App {
                 let by = by.saturating_mul(10);
                 self.matrix.scroll = moved(self.matrix.scroll, by, self.drawn.who_end + 1);
             }
-            Pane::Issue | Pane::Call | Pane::Drill => {}
+            Pane::Issue | Pane::Call | Pane::Drill | Pane::Server | Pane::Connect => {}
         }
     }
 

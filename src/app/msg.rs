@@ -8,6 +8,7 @@ use crate::auth::revocations::{Revoked, Since};
 use crate::auth::{
     Decision, IssueError, IssueRequest, NumericDate, Origin, Outcome, Policy, Record, Rules, TokenEntry,
 };
+use crate::endpoint::Settings;
 use crate::lab::kit::{Identity, TestToken};
 
 /// Something that happened. It may hold a token, so it has no `Debug`.
@@ -79,6 +80,10 @@ pub enum Msg {
     PolicyUnwatched(String),
     /// Somebody wrote to the state file, or took it away.
     StateTouched,
+    /// The server listens, as this URI, or why it does not.
+    Served(Result<Arc<str>, String>),
+    /// The server has stopped.
+    ServingStopped,
     /// Something outside went wrong; the sentence is safe to show.
     Failed(String),
 }
@@ -214,6 +219,10 @@ pub enum Effect {
     },
     /// Read the state file again, because it was touched.
     RereadState(String),
+    /// Start the server.
+    Serve(Box<Settings>),
+    /// Stop the server.
+    StopServing,
     /// Decide on these rules from now on.
     SetRules(Box<Rules>),
     /// Decide on this policy from now on.

@@ -41,6 +41,8 @@ pub fn update(app: &mut App, msg: Msg) -> Vec<Effect> {
         Msg::PolicySaved(result) => app.policy_written(result),
         Msg::PolicyUnwatched(sentence) => app.policy_unwatched(&sentence),
         Msg::Policy(result) => app.policy_read(result),
+        Msg::Served(result) => app.served(result),
+        Msg::ServingStopped => app.serving_stopped(),
         Msg::StateTouched => app.state_touched(),
         Msg::Failed(sentence) => app.failed(sentence),
     }
@@ -97,7 +99,7 @@ impl App {
         let step = match field {
             Field::CallArguments => Some(Step::Arguments(self.call.arguments.text(), self.call.touched)),
             // Nothing follows from it until it is sent.
-            Field::GoTo => None,
+            Field::GoTo | Field::Listen => None,
             _ => Some(Step::Issue(field, Box::new(self.issue.clone()))),
         };
         let Some(text) = self.text_mut(field) else {
@@ -124,6 +126,7 @@ impl App {
         }
         match self.drawn.pane_at(mouse.column, mouse.row) {
             Some(Pane::Tokens | Pane::Timeline) => self.step_token(by),
+            Some(Pane::Traffic) => self.choose_client(by),
             Some(Pane::Kit) => self.kit.row = super::field::moved(self.kit.row, by, KIT.len()),
             Some(Pane::Inspect) => self.scroll_inspect(by),
             Some(Pane::Activity) => self.choose_record(by),
@@ -171,6 +174,10 @@ impl App {
                 self.choose_token(row);
                 self.point_at(usize::from(mouse.column).checked_sub(begin));
             }
+            Some(Target::ClientRow(row)) => {
+                self.go(Focus::at(Field::ClientRows));
+                self.server.row = row;
+            }
             Some(Target::KitRow(row)) => {
                 self.go(Focus::at(Field::KitRows));
                 self.kit.row = row;
@@ -212,6 +219,7 @@ impl App {
 
     fn synced(&mut self) -> Vec<Effect> {
         let mono = self.times.mono;
+        self.issue.follow_audience(self.auth.rules.audience.as_deref());
         self.namesakes.follow(&self.auth.tokens);
         if self.matrix.follow(&mut self.auth, mono) {
             let policy = Arc::clone(&self.auth.rules.policy);

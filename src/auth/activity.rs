@@ -79,6 +79,14 @@ pub struct Record {
 }
 
 impl Record {
+    /// Who made it, in words; safe to show.
+    pub fn from(&self) -> String {
+        match &self.client {
+            Some(client) => format!("{} {client}", self.origin.word()),
+            None => self.origin.word().to_owned(),
+        }
+    }
+
     fn weight(&self) -> usize {
         let texts = [&self.tool, &self.arguments, &self.answer].map(|text| text.len()).into_iter().sum::<usize>()
             + self.trouble.as_ref().map_or(0, |t| t.len());

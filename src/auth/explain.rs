@@ -71,7 +71,7 @@ pub fn explain_record(record: &Record) -> String {
         true => String::new(),
         false => format!(", judged for {}, which was not the real time", record.judged_at.rfc3339()),
     };
-    let (at, origin) = (record.at.rfc3339(), record.origin.word());
+    let (at, origin) = (record.at.rfc3339(), record.from());
     let when = format!("called at {at} from the {origin}{when}, took {}", text::words::took(record.took));
     let mut out = explain_decision(&record.decision, record.token_id, &record.tool, &when);
     if let Some(trouble) = &record.trouble {

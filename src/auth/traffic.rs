@@ -160,6 +160,12 @@ impl Traffic {
         self.requests
     }
 
+    /// Whether what [`Traffic::rate`] says will change by itself.
+    pub fn is_lively(&self, now: NumericDate) -> bool {
+        let seconds = i64::try_from(SECONDS).unwrap_or(i64::MAX);
+        self.seconds.back().is_some_and(|(last, _)| now.seconds() - last <= seconds)
+    }
+
     /// Calls in each of the last seconds before `now`, oldest first; the second that runs is not among them.
     pub fn rate(&self, now: NumericDate) -> [u32; SECONDS] {
         let mut rate = [0; SECONDS];

@@ -10,7 +10,7 @@ use super::options::{Settings, examples};
 use super::values::{Rate, denial, duration, listing, rate, span, time, url, when};
 use crate::auth::NumericDate;
 use crate::auth::issue::When;
-use crate::server::{self, Address, Denial, Listing};
+use crate::endpoint::{self, Address, Denial, Listing};
 
 /// Sign a token and print it
 #[derive(Debug, Args)]
@@ -273,9 +273,9 @@ pub struct ServerOptions {
 
 impl ServerOptions {
     /// What a server at this address is told.
-    pub fn settings(&self, address: Address) -> server::Settings {
-        let usual = server::Settings::at(address);
-        server::Settings {
+    pub fn settings(&self, address: Address) -> endpoint::Settings {
+        let usual = endpoint::Settings::at(address);
+        endpoint::Settings {
             denial: self.denial.unwrap_or_default(),
             listing: self.list.unwrap_or_default(),
             allow_no_audience: self.allow_no_audience,

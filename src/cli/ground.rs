@@ -146,17 +146,18 @@ impl Ground {
     }
 
     /// A console's gate and clock: without a secret the key is a fresh one.
-    pub fn begin(&self, demo: bool) -> Result<Beginning, ConfigError> {
+    pub fn begin(&self) -> Result<Beginning, ConfigError> {
         let rules = self.rules_or_fresh_key()?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
         let gate = AuthenticatedMcpServer::with(rules, Arc::clone(&clock));
-        if demo {
-            self.add_demo(&gate, self.now.unwrap_or_else(|| clock.now()));
-        }
         Ok(Beginning { gate, clock })
     }
 
-    fn add_demo(&self, gate: &AuthenticatedMcpServer, now: NumericDate) {
+    /// Three identities and a token that dies in a minute.
+    pub fn add_demo(&self, gate: &AuthenticatedMcpServer) {
+        let now = self.now();
+        // A server that runs may have set it.
+        let audience = gate.shared().rules().audience.as_deref().map(str::to_owned);
         let identities: [(&str, &[&str], Option<i64>); 4] = [
             ("user123", &["user"], None),
             ("admin456", &["admin"], None),
@@ -169,6 +170,7 @@ impl Ground {
             let request = IssueRequest {
                 permissions: permissions.iter().map(|p| (*p).to_owned()).collect(),
                 expires: expires.or(request.expires),
+                audience: audience.clone(),
                 ..request
             };
             if let Ok(token) = gate.issue(&request, now) {

@@ -13,7 +13,7 @@ use super::arguments::{
 };
 use super::values::instant;
 use crate::auth::{Leeway, NumericDate};
-use crate::server::Address;
+use crate::endpoint::Address;
 
 /// Who may call what, with this token, now, and why: a console and commands for an authenticated MCP server.
 ///
@@ -174,7 +174,7 @@ pub enum Command {
     Testkit(TestkitArgs),
 
     /// Serve MCP: the tools behind the gate, for clients that bring tokens
-    #[command(after_help = examples("portcullis serve --secret-file secret\n  PORTCULLIS_TOKEN=\"$TOKEN\" portcullis serve --stdio"))]
+    #[command(after_help = examples("portcullis serve --secret-file secret\n  portcullis serve --stdio"))]
     Serve(ServeArgs),
 
     /// Refuse a token from now on although it lives on; take that back; list what is revoked

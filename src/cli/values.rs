@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::auth::NumericDate;
 use crate::auth::issue::When;
-use crate::server::{Denial, Listing};
+use crate::endpoint::{Denial, Listing};
 use crate::text::words;
 
 pub fn duration(text: &str) -> Result<Duration, String> {

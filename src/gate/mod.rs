@@ -145,11 +145,13 @@ impl AuthenticatedMcpServer {
         Called { decision, outcome, record }
     }
 
-    /// Logs a call that is refused by this decision; nothing is run.
-    pub fn refuse(&self, request: &CallRequest<'_>, decision: Decision) -> Called {
-        let outcome = Outcome::Refused(decision.verdict());
-        let record = self.log(request, &decision, &outcome, Duration::ZERO);
-        Called { decision, outcome, record }
+    /// Decides, and logs the call if it is refused; nothing is run. `None` where it would be allowed.
+    pub fn refuse(&self, request: &CallRequest<'_>, rules: &Rules) -> Option<Arc<Record>> {
+        let started = self.clock.monotonic();
+        let decision = rules.decide(&Call { token: request.token, tool: request.tool }, request.judged_at);
+        let outcome = Outcome::Refused(decision.reason()?.verdict());
+        let took = self.clock.monotonic().saturating_sub(started);
+        Some(self.log(request, &decision, &outcome, took))
     }
 
     /// What time it is.

@@ -90,7 +90,7 @@ impl Evidence<'_> {
             let cells = [
                 record.at.rfc3339(),
                 judged,
-                record.origin.word().to_owned(),
+                record.from(),
                 id,
                 text::name(&jti, 64),
                 decision.subject.as_deref().map(|name| text::name(name, 64)).unwrap_or_default(),

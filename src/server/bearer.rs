@@ -18,9 +18,9 @@ use super::challenge::{Challenge, broken, scopes};
 use super::envelope::{Envelope, Fault};
 use super::handler::Caller;
 use super::limit::Limiter;
-use super::settings::{Denial, Settings};
 use crate::auth::traffic;
-use crate::auth::{Call, NumericDate, Origin, Reason, Rules, TokenId, Verdict};
+use crate::auth::{Call, NumericDate, Origin, Reason, Rules, TokenId};
+use crate::endpoint::{Denial, Settings};
 use crate::gate::{AuthenticatedMcpServer, CallRequest};
 use crate::tools::Given;
 
@@ -185,12 +185,8 @@ impl Guard {
     /// Logs a call that the gate refuses; any other request is no call.
     fn log_refusal(&self, asked: &Asked<'_>, rules: &Rules) {
         let Some((tool, arguments)) = asked.envelope.and_then(|envelope| envelope.call.as_ref()) else { return };
-        let decision = rules.decide(&Call { token: asked.token, tool }, asked.at);
-        if decision.verdict() == Verdict::Allowed {
-            return;
-        }
         let client = self.gate.shared().read(|state| state.traffic().called(asked.peer, asked.agent, asked.token));
-        self.gate.refuse(&asked.call(tool, arguments, &client), decision);
+        self.gate.refuse(&asked.call(tool, arguments, &client), rules);
     }
 }
 

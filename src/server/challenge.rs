@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 use std::time::Duration;
 
 use super::envelope::Fault;
-use super::settings::authority;
 use crate::auth::{Policy, Reason, Verdict};
+use crate::endpoint::authority;
 
 /// Where the protected-resource metadata stands (RFC 9728 §3.1), without the path of the resource.
 pub const METADATA: &str = "/.well-known/oauth-protected-resource";

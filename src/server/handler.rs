@@ -11,9 +11,9 @@ use rmcp::service::RequestContext;
 use rmcp::{RoleServer, ServerHandler};
 use serde_json::{Value, json};
 
-use super::settings::Listing;
 use crate::auth::policy::ToolRule;
 use crate::auth::{Origin, Outcome, Policy, Reason};
+use crate::endpoint::Listing;
 use crate::gate::{AuthenticatedMcpServer, CallRequest, Called};
 use crate::text;
 use crate::tools::{self, Given};

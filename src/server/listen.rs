@@ -28,7 +28,7 @@ use super::bearer::{Guard, Peer, guard};
 use super::challenge::{METADATA, metadata};
 use super::handler::Handler;
 use super::limit::Limiter;
-use super::settings::{PATH, Settings};
+use crate::endpoint::{PATH, Settings};
 use crate::gate::AuthenticatedMcpServer;
 
 /// Connections that are open at once; the next one waits.

@@ -10,7 +10,6 @@ mod envelope;
 mod handler;
 mod limit;
 mod listen;
-mod settings;
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -24,10 +23,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::auth::{KeyOrigin, Rules};
 use crate::config::plain;
+use crate::endpoint::{Address, Listing, Settings};
 use crate::gate::AuthenticatedMcpServer;
 use crate::text;
-
-pub use settings::{Address, AddressError, Denial, Listing, PATH, Settings};
 
 use handler::{Caller, Handler};
 
@@ -66,7 +64,7 @@ pub enum ServeError {
     Client(String),
 }
 
-/// A server that listens. Dropping it does not stop it.
+/// A server that listens. Dropped, it stops without waiting for anything.
 pub struct Server {
     /// What tokens must name as their audience, and clients as the server's address.
     pub uri: Arc<str>,
@@ -76,7 +74,7 @@ pub struct Server {
     /// The audience that it has set, to be taken back.
     audience: Option<Arc<str>>,
     stop: CancellationToken,
-    thread: thread::JoinHandle<()>,
+    thread: Option<thread::JoinHandle<()>>,
 }
 
 impl Server {
@@ -106,16 +104,16 @@ impl Server {
             // Whoever is not done by now never will be.
             runtime.shutdown_background();
         });
-        let thread = thread.map_err(ServeError::Start)?;
+        let thread = Some(thread.map_err(ServeError::Start)?);
         Ok(Self { uri, address, gate: gate.clone(), audience, stop, thread })
     }
 
     /// Stops listening, lets what is under way end, for half a second at most, and waits for that.
-    pub fn stop(self) {
+    pub fn stop(mut self) {
         self.stop.cancel();
         // A panic in there was told by its hook.
-        let _ = self.thread.join();
-        if let Some(audience) = self.audience {
+        let _ = self.thread.take().map(thread::JoinHandle::join);
+        if let Some(audience) = self.audience.take() {
             self.gate.shared().update(|state| {
                 let rules = state.rules();
                 if rules.audience.as_ref() == Some(&audience) {
@@ -124,6 +122,12 @@ impl Server {
                 }
             });
         }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.stop.cancel();
     }
 }
 
@@ -139,7 +143,7 @@ fn expect_audience(gate: &AuthenticatedMcpServer, uri: &Arc<str>, may_lack: bool
 }
 
 fn listener(address: &Address) -> io::Result<TcpListener> {
-    let listener = TcpListener::bind(&*address.resolve()?)?;
+    let listener = TcpListener::bind((address.host(), address.port()))?;
     listener.set_nonblocking(true)?;
     Ok(listener)
 }

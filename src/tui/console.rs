@@ -16,10 +16,11 @@ use super::limiter::Limiter;
 use super::screen::{self, Screen};
 use super::signals::{Asked, HANG_UP, HangUp, Signals};
 use super::terminal::{Modes, Stopped, can_be_continued, forget_input, has_hung_up, size, stop};
-use super::{TuiError, effects};
+use super::{Start, TuiError, effects};
 use crate::app::{App, Effect, Msg};
 use crate::clock::Clock;
 use crate::gate::AuthenticatedMcpServer;
+use crate::server::Server;
 use crate::view::{self, Theme};
 use crate::watch::Watch;
 
@@ -33,7 +34,8 @@ const TURN: usize = 16 * 1024;
 const SHORTEST: Duration = Duration::from_millis(1);
 
 /// Runs the console on the current runtime, until it ends.
-pub async fn run(app: App, gate: AuthenticatedMcpServer, clock: Arc<dyn Clock>, theme: Theme) -> Result<(), TuiError> {
+pub async fn run(start: Start) -> Result<(), TuiError> {
+    let Start { app, gate, clock, theme, server } = start;
     // Before anything is switched on: from the first moment no signal may leave it on.
     let sources = Sources {
         signals: Signals::listen()?,
@@ -58,6 +60,7 @@ pub async fn run(app: App, gate: AuthenticatedMcpServer, clock: Arc<dyn Clock>, 
         gate,
         clock,
         theme,
+        server,
     };
     let ended = Box::pin(console.run(sources, input, Msg::Resized { columns, rows })).await;
     if ended.is_err() {
@@ -93,6 +96,7 @@ struct Console<'a> {
     gate: AuthenticatedMcpServer,
     clock: Arc<dyn Clock>,
     theme: Theme,
+    server: Option<Server>,
     modes: &'a Modes,
     screen: Screen,
     burst: Burst,
@@ -153,6 +157,7 @@ impl Console<'_> {
             }
             self.turn(told, &mut sources.changes)?;
         }
+        let _ = self.server.take().map(Server::stop);
         Ok(())
     }
 
@@ -212,7 +217,7 @@ impl Console<'_> {
                     Effect::Quit => self.has_quit = true,
                     Effect::Suspend if can_be_continued() => waiting.push_back(self.suspend(Stopped::Group)?),
                     Effect::Copy { text, .. } => screen::copy(self.modes, &text)?,
-                    _ => {}
+                    other => waiting.extend(effects::serve(&mut self.server, &self.gate, other)),
                 }
             }
         }

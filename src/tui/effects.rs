@@ -13,6 +13,7 @@ use crate::auth::{Key, KeyRing, Provenance, Revocations, Rules};
 use crate::config::{self, ConfigError};
 use crate::gate::{AuthenticatedMcpServer, CallRequest, Shared, random_number};
 use crate::lab::kit;
+use crate::server::Server;
 use crate::tools::Given;
 
 /// Tells the console something, and carries out what it asks for and what that leads to. Answers with what is left to do:
@@ -23,7 +24,9 @@ pub fn tell(app: &mut App, gate: &AuthenticatedMcpServer, msg: Msg) -> Vec<Effec
     while let Some(msg) = waiting.pop_front() {
         for effect in update(app, msg) {
             match effect {
-                Effect::Quit | Effect::Suspend | Effect::Copy { .. } => left.push(effect),
+                Effect::Quit | Effect::Suspend | Effect::Copy { .. } | Effect::Serve(_) | Effect::StopServing => {
+                    left.push(effect);
+                }
                 other => {
                     let answer = run(other, gate, app.times);
                     // The answer may speak of a token or a call that the console must know by then.
@@ -36,11 +39,26 @@ pub fn tell(app: &mut App, gate: &AuthenticatedMcpServer, msg: Msg) -> Vec<Effec
     left
 }
 
+/// Starts or stops the server where an effect asks for it; answers with what came of it.
+pub fn serve(server: &mut Option<Server>, gate: &AuthenticatedMcpServer, effect: Effect) -> Option<Msg> {
+    match effect {
+        Effect::Serve(settings) => {
+            let started = Server::start(*settings, gate).map_err(|error| error.to_string());
+            Some(Msg::Served(started.map(|started| Arc::clone(&server.insert(started).uri))))
+        }
+        Effect::StopServing => {
+            let _ = server.take().map(Server::stop);
+            Some(Msg::ServingStopped)
+        }
+        _ => None,
+    }
+}
+
 /// Carries out an effect; answers with what came of it. Effects on the terminal are left to the shell.
 fn run(effect: Effect, gate: &AuthenticatedMcpServer, times: Times) -> Option<Msg> {
     let shared = gate.shared();
     match effect {
-        Effect::Quit | Effect::Suspend | Effect::Copy { .. } => None,
+        Effect::Quit | Effect::Suspend | Effect::Copy { .. } | Effect::Serve(_) | Effect::StopServing => None,
         Effect::Issue(request, at) => Some(Msg::Issued(
             gate.issue(&request, at)
                 .map(|token| shared.update(|state| state.add(token, Provenance::Issued, times.real)).0),

@@ -21,6 +21,7 @@ use std::sync::Arc;
 use crate::app::App;
 use crate::clock::Clock;
 use crate::gate::AuthenticatedMcpServer;
+use crate::server::Server;
 use crate::view::Theme;
 
 /// The console cannot run here; the message says why, and what does.
@@ -86,11 +87,25 @@ impl TuiError {
     }
 }
 
+/// What a console starts with.
+pub struct Start {
+    /// Its state.
+    pub app: App,
+    /// The gate.
+    pub gate: AuthenticatedMcpServer,
+    /// What time it is.
+    pub clock: Arc<dyn Clock>,
+    /// How it looks.
+    pub theme: Theme,
+    /// What is served from the start on.
+    pub server: Option<Server>,
+}
+
 /// Runs the console until its user quits. The terminal is as it was before when this returns, and also if it panics.
-pub fn run(app: App, gate: AuthenticatedMcpServer, clock: Arc<dyn Clock>, theme: Theme) -> Result<(), TuiError> {
+pub fn run(start: Start) -> Result<(), TuiError> {
     // One thread: nothing here waits for anything but events.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(console::run(app, gate, clock, theme))
+    runtime.block_on(console::run(start))
 }
 
 #[cfg(test)]

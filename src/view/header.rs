@@ -39,7 +39,7 @@ pub fn render(canvas: &mut Canvas, area: Rect) {
     let room = usize::from(area.width).saturating_sub(left.width() + text::width(help) + 4);
     // Alarms come first; of the key the settings tell as well.
     let mut told = canvas.app.alarms();
-    let needed = told.first().map_or(0, |first| text::width(first) + 3);
+    let needed = if told.is_empty() { 0 } else { text::width(&told.join(" · ")) + 3 };
     told.extend(canvas.app.judged_by());
     let key = [long, short].into_iter().find(|key| text::width(key) + needed <= room).unwrap_or_default();
     let right = Line::from(vec![

@@ -57,6 +57,18 @@ const fn about(pane: Pane) -> &'static str {
             "The classic test tokens, made for whom the selected token speaks. Enter calls the tool with each and \
              compares what came with what must come; Space puts the one under the cursor into the token list."
         }
+        Pane::Server => {
+            "The same gate as a real MCP server. Enter starts it, stops it, or starts it anew with what stands here. \
+             While it runs a token must name it in aud; Issue fills that in. Clients are judged by the real time."
+        }
+        Pane::Traffic => {
+            "Who connects, with whose token, and what was refused. ↑ ↓ choose a client, Enter selects its token, so \
+             that it can be inspected or, with Space in Tokens, revoked: the next call is refused."
+        }
+        Pane::Connect => {
+            "What a client needs to connect with the selected token: a line for a shell, or its configuration. ← → \
+             choose the client; Enter copies it with the whole token, which the screen does not show."
+        }
         Pane::Activity => "The calls that were really made, newest first. Enter opens one and can load it back.",
     }
 }

@@ -6,7 +6,10 @@ use ratatui::widgets::{Clear, Widget as _};
 
 use super::canvas::{Canvas, below, bottom, right_of, top};
 use super::theme::Meaning;
-use super::{activity, call, clock, drill, header, inspect, issue, kit, matrix, policy, timeline, tokens, who};
+use super::{
+    activity, call, clock, connect, drill, header, inspect, issue, kit, matrix, policy, server, timeline, tokens,
+    traffic, who,
+};
 use crate::app::{Pane, Screen, Target};
 use crate::text;
 
@@ -21,6 +24,7 @@ pub fn render(canvas: &mut Canvas, area: Rect) {
             Screen::Gate => gate(canvas, stage),
             Screen::Matrix => grid(canvas, stage),
             Screen::Time => lab(canvas, stage),
+            Screen::Server => serving(canvas, stage),
         }
     } else if canvas.is_surrounded() {
         let rest = panes_row(canvas, rest);
@@ -80,6 +84,21 @@ fn lab(canvas: &mut Canvas, area: Rect) {
     pane(canvas, Pane::Activity, below(area, upper.height));
 }
 
+/// The server and the tokens that clients come with, beside them who does, and how to.
+fn serving(canvas: &mut Canvas, area: Rect) {
+    let log = (area.height / 3).clamp(6, 18);
+    let upper = Rect { height: area.height - log, ..area };
+    let left = (area.width * 2 / 5).clamp(44, 64);
+    let column = Rect { width: left, ..upper };
+    let side = right_of(upper, left);
+    let told = upper.height / 2;
+    pane(canvas, Pane::Server, top(column, server::ROWS + 2));
+    pane(canvas, Pane::Tokens, below(column, server::ROWS + 2));
+    pane(canvas, Pane::Traffic, top(side, upper.height - told));
+    pane(canvas, Pane::Connect, below(side, upper.height - told));
+    pane(canvas, Pane::Activity, below(area, upper.height));
+}
+
 fn pane(canvas: &mut Canvas, pane: Pane, area: Rect) {
     canvas.target(area, Target::Pane(pane));
     let focused = canvas.app.focus.pane == pane;
@@ -93,7 +112,10 @@ fn pane(canvas: &mut Canvas, pane: Pane, area: Rect) {
         Pane::Policy => policy::title(canvas),
         Pane::Timeline => timeline::title(canvas),
         Pane::Kit => kit::title(canvas),
-        Pane::Issue | Pane::Call | Pane::Who | Pane::Clock | Pane::Drill => String::new(),
+        Pane::Traffic => traffic::title(canvas),
+        Pane::Issue | Pane::Call | Pane::Who | Pane::Clock | Pane::Drill | Pane::Server | Pane::Connect => {
+            String::new()
+        }
     };
     if !told.is_empty() {
         title.push(Span::raw(format!("{told} ")));
@@ -116,6 +138,9 @@ fn pane(canvas: &mut Canvas, pane: Pane, area: Rect) {
         Pane::Clock => clock::render(canvas, inner),
         Pane::Drill => drill::render(canvas, inner),
         Pane::Kit => kit::render(canvas, inner),
+        Pane::Server => server::render(canvas, inner),
+        Pane::Traffic => traffic::render(canvas, inner),
+        Pane::Connect => connect::render(canvas, inner),
     }
 }
 

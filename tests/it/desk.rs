@@ -2,6 +2,7 @@
 //!
 //! `Desk` is driven by key scripts (`"Tab Space x"`), typed words and pastes; `shows` looks at the drawn screen.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use portcullis::AuthenticatedMcpServer;
 use portcullis::app::{App, Effect, Mouse, MouseKind, Msg, Times, drawn::Target};
 use portcullis::auth::{Key, KeyOrigin, NumericDate, Rules, Snapshot};
 use portcullis::clock::{Clock, ManualClock};
+use portcullis::server::Server;
 use portcullis::tui::effects;
 use portcullis::view::{self, Theme};
 use ratatui::buffer::Buffer;
@@ -23,6 +25,7 @@ pub struct Desk {
     pub gate: AuthenticatedMcpServer,
     pub clock: Arc<ManualClock>,
     pub theme: Theme,
+    pub server: Option<Server>,
     /// What was left to the terminal: copies, quitting, suspending.
     pub left: Vec<Effect>,
     pub keys_pressed: usize,
@@ -38,14 +41,26 @@ impl Desk {
         let gate = AuthenticatedMcpServer::with(rules, Arc::clone(&clock) as Arc<dyn Clock>);
         let times = Times { real: START, judged: START, mono: Duration::ZERO };
         let app = App::new(gate.shared().read(Snapshot::of), times, |_| 3600, String::new());
-        let mut desk = Self { app, gate, clock, theme: Theme::Colours, left: Vec::new(), keys_pressed: 0 };
+        let mut desk =
+            Self { app, gate, clock, theme: Theme::Colours, server: None, left: Vec::new(), keys_pressed: 0 };
         desk.tell(Msg::Resized { columns, rows });
         desk
     }
 
     pub fn tell(&mut self, msg: Msg) -> &mut Self {
         self.app.at(self.clock.now(), self.clock.monotonic());
-        self.left.extend(effects::tell(&mut self.app, &self.gate, msg));
+        let mut waiting = VecDeque::from([msg]);
+        while let Some(msg) = waiting.pop_front() {
+            for effect in effects::tell(&mut self.app, &self.gate, msg) {
+                match effect {
+                    Effect::Serve(_) | Effect::StopServing => {
+                        waiting.extend(effects::serve(&mut self.server, &self.gate, effect));
+                    }
+                    other => self.left.push(other),
+                }
+            }
+            effects::sync(&mut self.app, &self.gate);
+        }
         self.app.drawn = self.draw().1;
         self
     }

@@ -12,6 +12,7 @@ mod kit;
 mod lab;
 mod layers;
 mod matrix;
+mod operator;
 mod pastes;
 mod properties;
 mod pty;

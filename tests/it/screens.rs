@@ -6,7 +6,13 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::time::Duration;
 
-use portcullis::auth::Provenance;
+use portcullis::app::Msg;
+use portcullis::auth::traffic::Request;
+use portcullis::auth::{Origin, Provenance, TokenId};
+use portcullis::clock::Clock as _;
+use portcullis::gate::CallRequest;
+use portcullis::text::words::SECOND;
+use portcullis::tools::Given;
 use portcullis::view::Theme;
 use ratatui::buffer::Buffer;
 use ratatui::style::{Color, Modifier, Style};
@@ -112,6 +118,71 @@ fn the_time_lab_at_every_size(#[case] columns: u16, #[case] rows: u16) {
     }
 }
 
+/// A server with clients: what came is told to the state as the server would.
+fn served(columns: u16, rows: u16) -> Desk {
+    let mut desk = scene(columns, rows);
+    desk.keys("F5");
+    desk.tell(Msg::Served(Ok("http://127.0.0.1:8640/mcp".into())));
+    let tokens: Vec<_> = desk.app.auth.tokens.iter().map(|entry| entry.text.clone()).collect();
+    let clients = [
+        ("claude-code 2.1", 0, "user123", 23, None),
+        ("inspector 0.17", 1, "admin456", 4, None),
+        ("claude-code 2.1", 0, "user123", 2, Some("permission_missing")),
+        ("python-httpx", 2, "", 3, Some("expired")),
+    ];
+    for (place, (name, token, subject, times, refused)) in clients.into_iter().enumerate() {
+        let at = START.plus((55 + i64::try_from(place).unwrap_or(0)) * SECOND);
+        desk.gate.shared().update(|state| {
+            for _ in 0..times {
+                state.note(&Request {
+                    at,
+                    peer: [127, 0, 0, 1].into(),
+                    agent: name,
+                    name: Some(name),
+                    token: Some(TokenId::of(&tokens[token])),
+                    subject: Some(subject).filter(|subject| !subject.is_empty()),
+                    is_call: true,
+                    refused,
+                });
+            }
+        });
+    }
+    for (client, token, tool) in
+        [("inspector 0.17", 1, "delete_data"), ("claude-code 2.1", 0, "write_data"), ("python-httpx", 2, "read_data")]
+    {
+        let at = desk.clock.now();
+        desk.gate.call(&CallRequest {
+            token: Some(&tokens[token]),
+            tool,
+            arguments: Given::Text("{}"),
+            origin: Origin::Client,
+            client: Some(client),
+            at,
+            judged_at: at,
+        });
+    }
+    desk.waits(Duration::from_secs(5));
+    desk
+}
+
+#[rstest]
+#[case(160, 50)]
+#[case(120, 36)]
+#[case(80, 24)]
+#[case(60, 20)]
+#[case(40, 12)]
+fn the_server_at_every_size(#[case] columns: u16, #[case] rows: u16) {
+    let mut desk = served(columns, rows);
+    if columns >= 110 {
+        insta::assert_snapshot!(format!("server-screen-{columns}x{rows}"), desk.screen());
+        return;
+    }
+    for (digit, pane) in [(1, "server"), (3, "traffic"), (4, "connect")] {
+        desk.keys(&format!("Esc {digit}"));
+        insta::assert_snapshot!(format!("{pane}-{columns}x{rows}"), desk.screen());
+    }
+}
+
 #[rstest]
 #[case("help", "F1")]
 #[case("palette", "Ctrl-P")]
@@ -145,9 +216,11 @@ fn what_lies_over_the_panes(#[case] name: &str, #[case] keys: &str) {
 #[case("drill", (64, 16), "lab Esc 3")]
 #[case("testkit", (64, 23), "lab Esc 4")]
 #[case("diff", (64, 16), "Ctrl-D")]
+#[case("server", (120, 36), "served")]
 fn the_pictures_are_those_of_the_program(#[case] name: &str, #[case] size: (u16, u16), #[case] keys: &str) {
-    let (scene, keys): (fn(u16, u16) -> Desk, &str) =
-        keys.strip_prefix("lab").map_or((scene, keys), |keys| (lab, keys));
+    let scenes: [(&str, fn(u16, u16) -> Desk); 3] = [("lab", lab), ("served", served), ("", scene)];
+    let found = scenes.into_iter().find_map(|(name, scene)| Some((scene, keys.strip_prefix(name)?)));
+    let (scene, keys) = found.expect("one of them fits");
     let mut desk = scene(size.0, size.1);
     desk.keys(keys);
     let picture = svg(&desk.draw().0);

@@ -1,7 +1,7 @@
 //! The server as clients meet it: over HTTP on loopback, with a clock in the test's hand, and over standard streams.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 use std::process::Stdio;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 use portcullis::auth::revocations::{Fingerprint, Revoked, Since};
 use portcullis::auth::{IssueRequest, Key, KeyOrigin, NumericDate, Origin, Policy, Rules};
 use portcullis::clock::{Clock, ManualClock};
-use portcullis::server::{Denial, Listing, ServeError, Server, Settings};
+use portcullis::endpoint::{Denial, Listing, Settings};
+use portcullis::server::{ServeError, Server};
 use portcullis::text::words::SECOND;
 use portcullis::{AuthenticatedMcpServer, config};
 use rstest::rstest;
@@ -86,42 +87,12 @@ impl Served {
     }
 
     fn connect(&self) -> TcpStream {
-        let address = self.server.as_ref().expect("it runs").address;
-        let stream = TcpStream::connect(address).expect("it listens");
-        stream.set_read_timeout(Some(Duration::from_secs(30))).expect("a timeout");
-        stream
-    }
-
-    /// Sends a request as it stands, and reads the answer.
-    fn raw(&self, request: &str) -> Answer {
-        let mut stream = self.connect();
-        stream.write_all(request.as_bytes()).expect("it reads");
-        let mut all = String::new();
-        stream.read_to_string(&mut all).expect("an answer");
-        let (head, body) = all.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no head: {all:?}"));
-        let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status");
-        Answer { status, head: head.to_owned(), body: body.to_owned() }
+        connect(self.server.as_ref().expect("it runs").address)
     }
 
     /// A request with these headers beside the usual ones.
     fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
-        let host = self.server.as_ref().expect("it runs").address.to_string();
-        let usual = [
-            ("Host", &*host),
-            ("Content-Type", "application/json"),
-            ("Accept", "application/json, text/event-stream"),
-            ("User-Agent", "a-test/1"),
-        ];
-        let kept = usual.into_iter().filter(|(name, _)| headers.iter().all(|(other, _)| other != name));
-        let lines = kept
-            .chain(headers.iter().copied())
-            .map(|(name, value)| format!("{name}: {value}\r\n"))
-            .collect::<Vec<_>>()
-            .concat();
-        let length = body.len();
-        self.raw(&format!(
-            "{method} {path} HTTP/1.1\r\n{lines}Content-Length: {length}\r\nConnection: close\r\n\r\n{body}"
-        ))
+        send(self.server.as_ref().expect("it runs").address, method, path, headers, body)
     }
 
     fn post(&self, token: Option<&str>, body: &str) -> Answer {
@@ -151,6 +122,41 @@ impl Drop for Served {
             server.stop();
         }
     }
+}
+
+fn connect(address: SocketAddr) -> TcpStream {
+    let stream = TcpStream::connect(address).expect("it listens");
+    stream.set_read_timeout(Some(Duration::from_secs(30))).expect("a timeout");
+    stream
+}
+
+/// Sends a request with these headers beside the usual ones, and reads the answer.
+fn send(address: SocketAddr, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+    let host = address.to_string();
+    let usual = [
+        ("Host", &*host),
+        ("Content-Type", "application/json"),
+        ("Accept", "application/json, text/event-stream"),
+        ("User-Agent", "a-test/1"),
+    ];
+    let kept = usual.into_iter().filter(|(name, _)| headers.iter().all(|(other, _)| other != name));
+    let lines = kept.chain(headers.iter().copied()).map(|(name, value)| format!("{name}: {value}\r\n"));
+    let (lines, length) = (lines.collect::<Vec<_>>().concat(), body.len());
+    let mut stream = connect(address);
+    let head = format!("{method} {path} HTTP/1.1\r\n{lines}Content-Length: {length}\r\nConnection: close\r\n\r\n");
+    stream.write_all((head + body).as_bytes()).expect("it reads");
+    let mut all = String::new();
+    stream.read_to_string(&mut all).expect("an answer");
+    let (head, body) = all.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no head: {all:?}"));
+    let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status");
+    Answer { status, head: head.to_owned(), body: body.to_owned() }
+}
+
+/// Calls a tool; answers with the status.
+pub fn call_status(address: SocketAddr, token: Option<&str>, tool: &str) -> u16 {
+    let header = token.map(|token| format!("Bearer {token}"));
+    let headers: Vec<_> = header.iter().map(|header| ("Authorization", header.as_str())).collect();
+    send(address, "POST", "/mcp", &headers, &call(tool, &json!({"id": 1}))).status
 }
 
 fn call(tool: &str, arguments: &Value) -> String {

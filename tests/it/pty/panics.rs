@@ -56,7 +56,7 @@ fn run(in_another_thread: bool) -> Result<(), TuiError> {
     let gate = AuthenticatedMcpServer::new(SECRET).expect("a key");
     let times = Times { real: clock.clock.now(), judged: clock.clock.now(), mono: Duration::ZERO };
     let app = App::new(gate.shared().read(Snapshot::of), times, |_| 0, String::new());
-    tui::run(app, gate, Arc::new(clock), Theme::Colours)
+    tui::run(tui::Start { app, gate, clock: Arc::new(clock), theme: Theme::Colours, server: None })
 }
 
 #[test]

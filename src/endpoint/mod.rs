@@ -1,10 +1,13 @@
-//! What a server is told at its start.
+//! The MCP endpoint as everybody knows it: what a server is told at its start, and what its clients are told. Pure.
+
+mod clients;
 
 use std::fmt;
-use std::io;
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::SocketAddr;
 use std::str::FromStr;
 use std::time::Duration;
+
+pub use clients::ClientKind;
 
 /// The path of the MCP endpoint.
 pub const PATH: &str = "/mcp";
@@ -56,7 +59,7 @@ impl Listing {
 }
 
 /// What a server is told at its start.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
     /// Where to listen.
     pub address: Address,
@@ -178,9 +181,14 @@ impl fmt::Display for Address {
 }
 
 impl Address {
-    /// The addresses that it names.
-    pub fn resolve(&self) -> io::Result<Vec<SocketAddr>> {
-        Ok((&*self.host, self.port).to_socket_addrs()?.collect())
+    /// The name or number of the machine, without brackets.
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// The port; 0 for any that is free.
+    pub const fn port(&self) -> u16 {
+        self.port
     }
 }
 

@@ -1,0 +1,35 @@
+//! The Connect pane: what a client is told to connect with the selected token.
+
+use ratatui::layout::Rect;
+use ratatui::text::Line;
+
+use super::canvas::{Canvas, below};
+use super::theme::Meaning;
+use super::widget::{choice, labelled};
+use crate::app::{Field, Target};
+use crate::text::{self, display_safe};
+
+pub fn render(canvas: &mut Canvas, area: Rect) {
+    canvas.target(area, Target::Field(Field::ClientKind));
+    let app = canvas.app;
+    let place = labelled(canvas, area, Field::ClientKind);
+    let focused = app.focus.field == Some(Field::ClientKind) && app.overlays.is_empty();
+    let mut line = choice(canvas, app.server.kind.word(), focused);
+    let who = app.selected().map_or_else(|| text::NO_TOKEN.to_owned(), |entry| app.token_name(entry));
+    let tool = text::name(&app.call.tool, 32);
+    line.push(canvas.span(format!("  as {} for {tool}", text::fit(&who, 24)), Meaning::Hint));
+    canvas.line(place, Line::from(line));
+    // On the screen the token is only hinted at: others may look on.
+    let hinted = app.selected().map(|entry| format!("{}…", text::head(&entry.text, 8)));
+    let told = app.told_client(hinted.as_deref());
+    let lines: Vec<Line<'static>> =
+        told.lines().flat_map(|line| canvas.wrapped(&display_safe(line, 2000), area.width, Meaning::Plain)).collect();
+    let mut rest = canvas.lines(below(area, 2), lines);
+    rest = below(rest, 1);
+    let told = match app.server.serving {
+        Some(_) => ("Enter copies it, with the whole token", Meaning::Hint),
+        None => ("the server is not running yet", Meaning::Expired),
+    };
+    let told = canvas.wrapped(told.0, area.width, told.1);
+    canvas.lines(rest, told);
+}

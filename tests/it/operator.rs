@@ -1,0 +1,122 @@
+//! The Server screen: a workshop, from the start of the server to a token that is revoked.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use portcullis::app::drawn::Target;
+use portcullis::app::{Effect, Field};
+
+use crate::desk::Desk;
+use crate::serving::call_status;
+
+/// A console that serves on a port of its own.
+fn serving(columns: u16, rows: u16) -> (Desk, SocketAddr) {
+    let mut desk = Desk::new(columns, rows);
+    desk.keys("F5").types("127.0.0.1:0").keys("Enter");
+    let address = desk.server.as_ref().expect("it runs").address;
+    (desk, address)
+}
+
+fn issue(desk: &mut Desk, user: &str, preset: usize) -> String {
+    desk.keys("F2 Esc 1");
+    desk.app.issue.apply_preset(preset);
+    desk.types(user).keys("Enter");
+    desk.app.selected().expect("it was issued").text.to_string()
+}
+
+#[test]
+fn a_workshop_from_the_start_to_a_revoked_token() {
+    let (mut desk, address) = serving(120, 36);
+    let uri = format!("http://{address}/mcp");
+    desk.must_show(&[&format!("SERVING  {uri}"), "nobody has connected yet", "[ Enter: stop the server ]"]);
+    desk.keys("F2").must_show(&[&uri]);
+    let user = issue(&mut desk, "user123", 0);
+    let admin = issue(&mut desk, "admin456", 1);
+    assert_eq!(call_status(address, Some(&user), "write_data"), 403);
+    assert_eq!(call_status(address, Some(&admin), "write_data"), 200);
+    assert_eq!(call_status(address, None, "read_data"), 401);
+    desk.waits(Duration::from_secs(1));
+    desk.keys("F5").must_show(&[
+        "3 clients",
+        "calls/s  3",
+        "user123         1 call   1 refused",
+        "refused: 1 missing_token, 1 permission_missing",
+        "write_data     FORBIDDEN",
+        "client",
+    ]);
+    // Who called last stands above: no token, the administrator, the user.
+    desk.keys("Esc 3 Down Down Enter").must_show(&["user123 is selected"]);
+    desk.keys("Esc 2 Space").must_show(&["user123 is revoked"]);
+    assert_eq!(call_status(address, Some(&user), "read_data"), 401);
+    assert_eq!(call_status(address, Some(&admin), "read_data"), 200);
+    desk.waits(Duration::ZERO);
+    desk.must_show(&["the token was revoked at"]);
+    desk.keys("Space");
+    assert_eq!(call_status(address, Some(&user), "read_data"), 200);
+}
+
+#[test]
+fn the_form_starts_stops_and_restarts() {
+    let (mut desk, address) = serving(120, 36);
+    desk.keys("Tab Tab Right").must_show(&["forbidden is a result", "restart the server"]);
+    // On the address that it has: it is free again at once.
+    desk.keys("Shift-Tab Shift-Tab Ctrl-U").types(&address.to_string()).keys("Enter");
+    assert_eq!(desk.server.as_ref().map(|server| server.address), Some(address));
+    let user = issue(&mut desk, "user123", 0);
+    assert_eq!(call_status(address, Some(&user), "write_data"), 200, "the denial is a tool's result now");
+    desk.keys("F5 Esc 1").must_show(&["[ Enter: stop the server ]"]);
+    desk.keys("Enter").must_show(&["stopped: nobody can connect", "[ Enter: start the server ]"]);
+    assert!(desk.server.is_none() && std::net::TcpStream::connect(address).is_err());
+    // The audience goes with the server, and what Issue fills in with it.
+    desk.keys("F2").must_show(&["audience     none"]);
+}
+
+#[test]
+fn what_cannot_be_started_is_said_and_nothing_is_lost() {
+    let (first, address) = serving(120, 36);
+    let mut desk = Desk::new(120, 36);
+    desk.keys("F5").types(&address.to_string()).keys("Enter");
+    desk.must_show(&[&format!("cannot listen on {address}: address already in use"), "[ Enter: start the server ]"]);
+    desk.keys("Ctrl-U").types("nowhere").keys("Enter");
+    desk.must_show(&["address: not an address; write it as 127.0.0.1:8640", "nowhere"]);
+    drop(first);
+}
+
+#[test]
+fn what_the_user_put_into_the_audience_stays() {
+    let mut desk = Desk::new(120, 36);
+    desk.clicks(Target::Field(Field::Audience)).types("mine");
+    desk.keys("F5").types("127.0.0.1:0").keys("Enter F2").must_show(&["audience     mine"]);
+}
+
+#[test]
+fn a_client_is_told_everything_and_the_screen_hides_the_token() {
+    let (mut desk, address) = serving(120, 36);
+    let token = issue(&mut desk, "user123", 0);
+    for (turns, begins) in [
+        ("", "curl -s http://"),
+        ("Right", "{\n  \"mcpServers\""),
+        ("Right", "npx @modelcontextprotocol/inspector --cli"),
+    ] {
+        desk.keys(&format!("F5 Esc 4 {turns}"));
+        assert!(!desk.shows(&token[..40]), "others may look on");
+        desk.keys("Enter");
+        let Some(Effect::Copy { text, .. }) = desk.left.last() else { panic!("nothing was copied") };
+        assert!(
+            text.starts_with(begins) && text.contains(&token) && text.contains(&format!("http://{address}/mcp")),
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn the_rate_falls_back_by_itself_and_then_nothing_wakes() {
+    let (mut desk, address) = serving(120, 36);
+    assert_eq!(call_status(address, None, "read_data"), 401);
+    desk.waits(Duration::from_secs(1));
+    desk.must_show(&["calls/s  1"]);
+    desk.waits(Duration::from_secs(1));
+    desk.must_show(&["calls/s  0"]);
+    desk.waits(Duration::from_secs(70));
+    assert_eq!(desk.app.next_change(), None);
+}
