@@ -1,10 +1,14 @@
 //! `portcullis serve`: the gate as an MCP server, without the console. Calls are printed as they come.
 
-use std::io;
+use std::fs::File;
+use std::io::{self, Write as _};
+use std::os::fd::AsFd as _;
 use std::path::Path;
 use std::sync::Arc;
 
 use tokio::runtime::Builder;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::{JoinHandle, spawn_blocking};
 
 use super::arguments::ServeArgs;
 use super::paint::{Paint, of_verdict};
@@ -15,6 +19,7 @@ use crate::gate::AuthenticatedMcpServer;
 use crate::lab::evidence::call_json;
 use crate::server::{self, Server};
 use crate::text;
+use crate::text::escape::ascii_json;
 use crate::watch::Watch;
 
 /// Serves until a signal ends it.
@@ -47,10 +52,14 @@ pub fn run(
     on.out.flush()?;
     let rules = gate.shared().rules();
     on.say(format_args!("judged by {}; Ctrl-C ends it", rules.described().join(", ")));
-    let log = Log { gate: &gate, json, paint, quiet: args.quiet, seen: 0 };
+    let log = Log { gate: &gate, json, paint, seen: 0 };
+    // The calls go past the buffer: whoever does not read them must not keep anything else waiting.
+    let out = File::from(io::stdout().as_fd().try_clone_to_owned()?);
+    let out = (!args.quiet).then(|| Arc::new(out));
     let runtime = Builder::new_current_thread().enable_all().build()?;
-    let ended = runtime.block_on(log.follow(on, ground));
+    let ended = runtime.block_on(log.follow(on, ground, out));
     server.stop();
+    runtime.shutdown_background();
     ended
 }
 
@@ -59,13 +68,17 @@ struct Log<'a> {
     gate: &'a AuthenticatedMcpServer,
     json: bool,
     paint: Paint,
-    quiet: bool,
     /// The number of the call printed last.
     seen: u64,
 }
 
 impl Log<'_> {
-    async fn follow(mut self, on: &mut Headless<'_>, ground: &Ground) -> Result<Exit, CliError> {
+    async fn follow(
+        mut self,
+        on: &mut Headless<'_>,
+        ground: &Ground,
+        mut out: Option<Arc<File>>,
+    ) -> Result<Exit, CliError> {
         let mut changes = self.gate.shared().changes();
         let (mut policy, mut state) = (Watch::new(), Watch::new());
         for (watch, path) in [(&mut policy, &ground.policy_path), (&mut state, &ground.state_path)] {
@@ -74,10 +87,22 @@ impl Log<'_> {
             }
         }
         let mut end = Box::pin(ended()?);
+        let mut printing: Option<JoinHandle<io::Result<()>>> = None;
         loop {
             tokio::select! {
                 () = &mut end => return Ok(Exit::Good),
-                _ = changes.changed() => self.print(on)?,
+                printed = finished(&mut printing), if printing.is_some() => {
+                    printing = None;
+                    if let Err(error) = printed {
+                        out = None;
+                        on.say(format_args!("calls are not printed any more: {}", config::plain(&error)));
+                    }
+                }
+                _ = changes.changed(), if out.is_some() && printing.is_none() => {
+                    let text = self.new_lines(on);
+                    let out = out.clone().filter(|_| !text.is_empty());
+                    printing = out.map(|out| spawn_blocking(move || (&*out).write_all(text.as_bytes())));
+                }
                 () = policy.touched() => self.reread_policy(on, &ground.policy_path),
                 () = state.touched() => self.reread_state(on, &ground.state_path),
             }
@@ -104,28 +129,29 @@ impl Log<'_> {
         }
     }
 
-    /// Prints the calls that were not printed yet.
-    fn print(&mut self, on: &mut Headless<'_>) -> io::Result<()> {
+    /// The calls that were not printed yet, a line each.
+    fn new_lines(&mut self, on: &mut Headless<'_>) -> String {
         let new: Vec<Arc<Record>> = self.gate.shared().read(|state| {
             let fresh = state.activity().newest().take_while(|record| record.seq > self.seen);
             fresh.cloned().collect()
         });
-        let Some(newest) = new.first().map(|record| record.seq).filter(|_| !self.quiet) else { return Ok(()) };
+        let Some(newest) = new.first().map(|record| record.seq) else { return String::new() };
         let lost = newest - self.seen - new.len() as u64;
         if lost > 0 {
             on.say(format_args!("calls that came too fast to be printed: {lost}"));
         }
         self.seen = newest;
-        for record in new.iter().rev() {
+        new.iter().rev().fold(String::new(), |mut out, record| {
             match self.json {
-                true => json::line(on.out, &call_json(record, None))?,
-                false => self.line(on, record)?,
+                true => out.push_str(&ascii_json(&call_json(record, None).to_string())),
+                false => out.push_str(&self.line(record)),
             }
-        }
-        on.out.flush()
+            out.push('\n');
+            out
+        })
     }
 
-    fn line(&self, on: &mut Headless<'_>, record: &Record) -> io::Result<()> {
+    fn line(&self, record: &Record) -> String {
         let decision = &record.decision;
         let verdict = decision.verdict();
         let id = record.token_id.map_or_else(|| "no token".to_owned(), |id| id.to_string());
@@ -134,29 +160,28 @@ impl Log<'_> {
         let word = self.paint.styled(verdict.word(), of_verdict(verdict));
         let (at, client) = (record.at.rfc3339(), record.client.as_deref().unwrap_or_default());
         let tool = text::name(&record.tool, 64);
-        writeln!(on.out, "{at} {client} {id} {subject} {tool} {word} {why}")
+        format!("{at} {client} {id} {subject} {tool} {word} {why}")
+    }
+}
+
+/// Waits until what is being printed is printed.
+async fn finished(printing: &mut Option<JoinHandle<io::Result<()>>>) -> io::Result<()> {
+    match printing {
+        Some(printing) => printing.await.unwrap_or(Ok(())),
+        None => Ok(()),
     }
 }
 
 /// Waits for a signal that asks the program to end.
 fn ended() -> io::Result<impl Future<Output = ()>> {
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        let mut interrupt = signal(SignalKind::interrupt())?;
-        let mut terminate = signal(SignalKind::terminate())?;
-        let mut hang_up = signal(SignalKind::hangup())?;
-        Ok(async move {
-            tokio::select! {
-                _ = interrupt.recv() => {}
-                _ = terminate.recv() => {}
-                _ = hang_up.recv() => {}
-            }
-        })
-    }
-    #[cfg(not(unix))]
-    Ok(async {
-        // Without a handler nothing would end it in order.
-        let _ = tokio::signal::ctrl_c().await;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut hang_up = signal(SignalKind::hangup())?;
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+            _ = hang_up.recv() => {}
+        }
     })
 }

@@ -9,6 +9,7 @@ mod secrets;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use crate::serving::call_status;
 use console::{Console, HEADER, PORTCULLIS, QUIT, command, shell, wait_for_end};
 use rstest::rstest;
 use rustix::process::Signal;
@@ -239,4 +240,21 @@ fn a_drill_in_real_time_goes_on_by_itself() {
     console.wait_for("PASSED: its life ends at exp");
     console.keys(QUIT);
     assert_eq!(console.wait_exit(), 0);
+}
+
+/// What comes from another thread wakes the loop, and quitting ends that too.
+#[test]
+fn a_clients_call_stands_on_the_screen_and_quitting_stops_the_server() {
+    let mut console = Console::spawn(command(PORTCULLIS, &["--serve", "127.0.0.1:0"]), 120, 36);
+    console.wait_for(HEADER);
+    console.keys("\x1b[15~");
+    console.wait_for("SERVING");
+    let screen = console.screen();
+    let address = screen.split("SERVING  http://").nth(1).and_then(|rest| rest.split("/mcp").next());
+    let address = address.and_then(|address| address.parse().ok()).unwrap_or_else(|| panic!("no address:\n{screen}"));
+    assert_eq!(call_status(address, None, "read_data"), 401);
+    console.wait_for("no token came with the call");
+    console.keys(QUIT);
+    assert_eq!(console.wait_exit(), 0);
+    assert!(std::net::TcpStream::connect(address).is_err());
 }

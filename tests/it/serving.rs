@@ -1,8 +1,8 @@
 //! The server as clients meet it: over HTTP on loopback, with a clock in the test's hand, and over standard streams.
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{BufRead as _, BufReader, Lines, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
-use std::process::Stdio;
+use std::process::{Child, ChildStdout, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -659,4 +659,80 @@ fn what_cannot_be_served_is_said() {
     assert!(exit == 2 && err.contains("write `portcullis serve` and then them"), "{err}");
     let (exit, err) = said(bare(&["serve", "--listen", "0.0.0.0:0"]).env("PORTCULLIS_SECRET", "my-secret").run());
     assert!(exit == 1 && err.contains("can be reached from other machines") && err.contains("--expose"), "{err}");
+}
+
+/// `portcullis serve` on a port of its own, with what it has printed.
+struct Process {
+    child: Child,
+    lines: Lines<BufReader<ChildStdout>>,
+    address: SocketAddr,
+}
+
+impl Process {
+    fn start(options: &[&str]) -> Self {
+        let mut child = std::process::Command::new(PORTCULLIS)
+            .args([&["serve", "--json", "--listen", "127.0.0.1:0"], options].concat())
+            .env_clear()
+            .envs([("HOME", "/nonexistent"), ("PORTCULLIS_SECRET", crate::cli::SECRET)])
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("the program starts");
+        let mut lines = BufReader::new(child.stdout.take().expect("a pipe")).lines();
+        let first = lines.next().expect("a line").expect("UTF-8");
+        let told: Value = serde_json::from_str(&first).expect("JSON");
+        let uri = told["uri"].as_str().expect("a URI").to_owned();
+        let address = uri.trim_start_matches("http://").trim_end_matches("/mcp").parse().expect("an address");
+        Self { child, lines, address }
+    }
+
+    fn issue(&self, user: &str, permission: &str) -> String {
+        let audience = format!("http://{}/mcp", self.address);
+        portcullis(&["issue", user, "-p", permission, "--audience", &audience]).out().trim().to_owned()
+    }
+
+    /// Calls again and again, until the answer is this one: a file that has changed is noticed a moment later.
+    fn wait_for(&self, status: u16, token: &str, tool: &str) {
+        let came = (0..20_000).any(|_| call_status(self.address, Some(token), tool) == status);
+        assert!(came, "{tool} is never answered with {status}");
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn the_command_prints_calls_and_follows_its_files() {
+    let folder = std::env::temp_dir().join(format!("portcullis-serve-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).expect("a folder");
+    let (policy, state) = (folder.join("policy.toml"), folder.join("state.json"));
+    std::fs::write(&policy, "[tools.read_data]\npermissions = [\"user\"]\n").expect("written");
+    let (policy, state) = (policy.to_str().expect("UTF-8"), state.to_str().expect("UTF-8"));
+    let mut served = Process::start(&["--policy", policy, "--state", state, "--rate", "off"]);
+    let token = served.issue("user123", "user");
+    assert_eq!(call_status(served.address, Some(&token), "read_data"), 200);
+    let line = served.lines.next().expect("a line").expect("UTF-8");
+    let told: Value = serde_json::from_str(&line).expect("JSON");
+    let parts = ["origin", "client", "subject", "tool", "decision"].map(|part| told[part].as_str());
+    assert_eq!(parts, ["client", "a-test/1", "user123", "read_data", "allowed"].map(Some));
+    assert!(!line.contains(&token));
+
+    std::fs::write(policy, "[tools.read_data]\npermissions = [\"admin\"]\n").expect("written");
+    served.wait_for(403, &token, "read_data");
+    std::fs::write(policy, "[tools.read_data]\npermissions = [\"user\"]\n").expect("written");
+    served.wait_for(200, &token, "read_data");
+    portcullis(&["revoke", "--state", state, &token]).out();
+    served.wait_for(401, &token, "read_data");
+    portcullis(&["revoke", "--state", state, "--restore", &token]).out();
+    served.wait_for(200, &token, "read_data");
+
+    let pid = rustix::process::Pid::from_child(&served.child);
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("it runs");
+    assert!(served.child.wait().expect("it ends").success());
+    let _ = std::fs::remove_dir_all(&folder);
 }
