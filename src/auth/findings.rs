@@ -30,6 +30,7 @@ pub enum Finding {
     Invisible { place: String, class: Hidden, found: char },
     NotAscii { place: String, found: char },
     UnknownPermission { permission: String },
+    NoAudience { wanted: String },
 }
 
 impl Finding {
@@ -50,6 +51,7 @@ impl Finding {
             Self::Invisible { .. } => "hidden_character",
             Self::NotAscii { .. } => "not_ascii",
             Self::UnknownPermission { .. } => "unknown_permission",
+            Self::NoAudience { .. } => "no_audience",
         }
     }
 }
@@ -96,6 +98,13 @@ impl fmt::Display for Finding {
             Self::UnknownPermission { permission } => {
                 write!(f, "permission {} opens no tool of the policy", name(permission))
             }
+            Self::NoAudience { wanted } => {
+                write!(
+                    f,
+                    "no aud: it passes at any server that does not ask for one; here it could be {}",
+                    text::name(wanted, 100)
+                )
+            }
         }
     }
 }
@@ -117,6 +126,8 @@ pub(super) struct Readable<'a> {
     /// The key, where the token was verified with it.
     pub verified_by: Option<&'a Key>,
     pub policy: &'a Policy,
+    /// The audience that a token should name, where it passes without one.
+    pub audience: Option<&'a str>,
 }
 
 /// Every finding, the graver ones first; at most a screenful.
@@ -132,6 +143,9 @@ pub(super) fn find(token: &Readable<'_>) -> Vec<Finding> {
     times(token, &mut found);
     letters(token, &mut found);
     permissions(token, &mut found);
+    if let Some(wanted) = token.audience.filter(|_| token.is_object && token.payload.iter().all(|m| m.name != "aud")) {
+        found.push(Finding::NoAudience { wanted: head(wanted) });
+    }
     found.truncate(24);
     found
 }

@@ -277,6 +277,7 @@ impl Rules {
             lifetime: judged.lifetime,
             verified_by: self.keys.signing().filter(|_| verified),
             policy: &self.policy,
+            audience: self.audience.as_deref().filter(|_| self.audience_may_lack),
             is_object: payload.is_ok(),
             ends_early: [header.as_ref(), payload.as_ref()]
                 .iter()

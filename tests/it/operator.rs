@@ -120,3 +120,26 @@ fn the_rate_falls_back_by_itself_and_then_nothing_wakes() {
     desk.waits(Duration::from_secs(70));
     assert_eq!(desk.app.next_change(), None);
 }
+
+#[test]
+fn inspect_says_where_a_token_lacks_the_audience() {
+    let (mut desk, address) = serving(120, 36);
+    issue(&mut desk, "user123", 0);
+    desk.keys("F5 Esc 1 Enter F2").must_show(&["VALID"]);
+    let bare = issue(&mut desk, "bare", 0);
+    desk.keys("F5").types(&address.to_string()).keys("Enter F2");
+    desk.must_show(&["the token names no audience (aud)"]);
+    assert_eq!(call_status(address, Some(&bare), "read_data"), 401);
+    desk.keys("F5 Tab Right Enter F2").must_show(&["no aud: it passes at any server", "VALID"]);
+    assert_eq!(call_status(address, Some(&bare), "read_data"), 200);
+}
+
+#[test]
+fn clients_are_judged_by_the_real_time_whatever_the_clock_shows() {
+    let (mut desk, address) = serving(120, 36);
+    let user = issue(&mut desk, "user123", 0);
+    desk.keys("F4 Esc 2 Space Tab Tab").types("+2h").keys("Enter F2").must_show(&["CLOCK FROZEN", "EXPIRED"]);
+    assert_eq!(call_status(address, Some(&user), "read_data"), 200);
+    desk.waits(Duration::ZERO);
+    assert!(desk.shows("ALLOWED") && !desk.shows("ALLOWED±"), "{}", desk.screen());
+}

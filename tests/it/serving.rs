@@ -507,6 +507,46 @@ fn whoever_calls_too_often_waits() {
 }
 
 #[test]
+fn a_body_that_does_not_come_is_given_up() {
+    let served = Served::with(|settings| settings.timeout = Duration::from_millis(20));
+    let token = served.token("user123", &["user"]);
+    let mut open = served.connect();
+    let address = served.server.as_ref().expect("it runs").address;
+    let head = format!(
+        "POST /mcp HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {token}\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{{"
+    );
+    open.write_all(head.as_bytes()).expect("it reads");
+    let mut answer = String::new();
+    let _ = open.read_to_string(&mut answer);
+    assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
+}
+
+#[test]
+fn many_clients_at_once_are_all_answered_and_all_logged() {
+    let served = Served::with(|settings| settings.rate = None);
+    let address = served.server.as_ref().expect("it runs").address;
+    let tokens: Vec<String> = (0..8).map(|n| served.token(&format!("user{n}"), &["user"])).collect();
+    std::thread::scope(|scope| {
+        for token in &tokens {
+            scope.spawn(move || {
+                for tool in ["read_data", "write_data"].repeat(20) {
+                    let status = if tool == "read_data" { 200 } else { 403 };
+                    assert_eq!(call_status(address, Some(token), tool), status);
+                }
+            });
+        }
+    });
+    served.gate.shared().read(|state| {
+        assert_eq!((state.activity().len(), state.traffic().requests()), (320, 320));
+        let mut told: Vec<_> =
+            state.traffic().clients().iter().map(|c| (c.subject.as_deref(), c.calls, c.refused)).collect();
+        told.sort_unstable();
+        let names: Vec<String> = (0..8).map(|n| format!("user{n}")).collect();
+        assert_eq!(told, names.iter().map(|name| (Some(name.as_str()), 40, 20)).collect::<Vec<_>>());
+    });
+}
+
+#[test]
 fn the_server_takes_back_the_audience_it_has_set_and_no_other() {
     let mut served = Served::new();
     let audience = |served: &Served| served.gate.shared().rules().audience.as_deref().map(str::to_owned);
