@@ -127,7 +127,7 @@ impl Pane {
             Self::Kit => &[Field::KitRows],
             Self::Server => &[Field::Listen, Field::ServeAudience, Field::ServeDenial, Field::ServeList],
             Self::Traffic => &[Field::ClientRows],
-            Self::Connect => &[Field::ClientKind],
+            Self::Connect => &[Field::ClientKind, Field::ClientTool],
         }
     }
 }
@@ -172,6 +172,7 @@ pub enum Field {
     ServeList,
     ClientRows,
     ClientKind,
+    ClientTool,
 }
 
 /// What a field does with keys.
@@ -225,6 +226,7 @@ impl Field {
             Self::ServeList => "tools",
             Self::ClientRows => "clients",
             Self::ClientKind => "for",
+            Self::ClientTool => "tool",
         }
     }
 
@@ -235,7 +237,9 @@ impl Field {
             Self::Preset | Self::InspectView | Self::CallToken | Self::CallTool | Self::WhoView => FieldKind::Choice,
             Self::Scale | Self::Jump | Self::Pace | Self::Stamps => FieldKind::Choice,
             Self::DrillToken | Self::DrillTool | Self::DrillEvery | Self::DrillWay => FieldKind::Choice,
-            Self::ServeAudience | Self::ServeDenial | Self::ServeList | Self::ClientKind => FieldKind::Choice,
+            Self::ServeAudience | Self::ServeDenial | Self::ServeList | Self::ClientKind | Self::ClientTool => {
+                FieldKind::Choice
+            }
             Self::Cells | Self::Rules | Self::Bars | Self::Dial => FieldKind::Grid,
             Self::TokenRows | Self::ActivityRows | Self::KitRows | Self::ClientRows => FieldKind::Rows,
             _ => FieldKind::Text,

@@ -51,7 +51,7 @@ impl App {
             Some(field @ (Field::ServeAudience | Field::ServeDenial | Field::ServeList | Field::ClientKind)) => {
                 self.turn_server(field, by);
             }
-            Some(Field::CallTool | Field::DrillTool) => {
+            Some(Field::CallTool | Field::DrillTool | Field::ClientTool) => {
                 let tools = self.tools();
                 let at = tools.iter().position(|tool| *tool == self.call.tool).unwrap_or(0);
                 if let Some(tool) = tools.get(turned(at, by, tools.len())) {

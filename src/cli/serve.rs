@@ -5,9 +5,11 @@ use std::io::{self, Write as _};
 use std::os::fd::AsFd as _;
 use std::path::Path;
 use std::sync::Arc;
+use std::thread;
 
 use tokio::runtime::Builder;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::{JoinHandle, spawn_blocking};
 
 use super::arguments::ServeArgs;
@@ -40,6 +42,17 @@ pub fn run(
         if token.is_none() {
             on.say("no PORTCULLIS_TOKEN, so the client calls without a token");
         }
+        let files = Files::of(&gate, ground);
+        thread::Builder::new().name("files".to_owned()).spawn(move || {
+            let (tell, mut told) = unbounded_channel();
+            if let Ok(runtime) = Builder::new_current_thread().enable_all().build() {
+                runtime.spawn(files.follow(tell));
+                // Standard output belongs to the protocol.
+                while let Some(sentence) = runtime.block_on(told.recv()) {
+                    let _ = writeln!(io::stderr(), "portcullis: {sentence}");
+                }
+            }
+        })?;
         server::stdio(&gate, token.as_deref(), args.server.list.unwrap_or_default())?;
         return Ok(Exit::Good);
     }
@@ -57,10 +70,65 @@ pub fn run(
     let out = File::from(io::stdout().as_fd().try_clone_to_owned()?);
     let out = (!args.quiet).then(|| Arc::new(out));
     let runtime = Builder::new_current_thread().enable_all().build()?;
-    let ended = runtime.block_on(log.follow(on, ground, out));
+    let (tell, told) = unbounded_channel();
+    runtime.spawn(Files::of(&gate, ground).follow(tell));
+    let ended = runtime.block_on(log.follow(on, told, out));
     server.stop();
     runtime.shutdown_background();
     ended
+}
+
+/// The files that decide, followed.
+struct Files {
+    gate: AuthenticatedMcpServer,
+    policy: String,
+    state: String,
+}
+
+impl Files {
+    fn of(gate: &AuthenticatedMcpServer, ground: &Ground) -> Self {
+        Self { gate: gate.clone(), policy: ground.policy_path.clone(), state: ground.state_path.clone() }
+    }
+
+    /// Takes over what they say whenever they change, and tells of it.
+    async fn follow(self, tell: UnboundedSender<String>) {
+        let (mut policy, mut state) = (Watch::new(), Watch::new());
+        let unwatched = [policy.follow(&self.policy), state.follow(&self.state)];
+        let mut sentences: Vec<String> = unwatched.into_iter().filter_map(Result::err).collect();
+        loop {
+            for sentence in sentences.drain(..) {
+                // Whoever would say it is gone with the program.
+                let _ = tell.send(sentence);
+            }
+            tokio::select! {
+                () = policy.touched() => sentences.extend(self.reread_policy()),
+                () = state.touched() => sentences.extend(self.reread_state()),
+            }
+        }
+    }
+
+    fn reread_policy(&self) -> Option<String> {
+        let shared = self.gate.shared();
+        match config::policy(Path::new(&self.policy)) {
+            Ok(policy) if policy.says_as(&shared.rules().policy) => None,
+            Ok(policy) => {
+                shared.update(|state| state.set_policy(policy));
+                Some("the policy's file has changed".to_owned())
+            }
+            Err(error) => Some(format!("the last good policy decides: {error}")),
+        }
+    }
+
+    fn reread_state(&self) -> Option<String> {
+        let shared = self.gate.shared();
+        match config::revoked_still(Path::new(&self.state), &shared.rules().revoked) {
+            Ok(revoked) => {
+                shared.update(|state| state.set_revoked(revoked));
+                None
+            }
+            Err(error) => Some(format!("what was revoked stays revoked: {error}")),
+        }
+    }
 }
 
 /// The calls, printed as they come.
@@ -76,16 +144,10 @@ impl Log<'_> {
     async fn follow(
         mut self,
         on: &mut Headless<'_>,
-        ground: &Ground,
+        mut told: UnboundedReceiver<String>,
         mut out: Option<Arc<File>>,
     ) -> Result<Exit, CliError> {
         let mut changes = self.gate.shared().changes();
-        let (mut policy, mut state) = (Watch::new(), Watch::new());
-        for (watch, path) in [(&mut policy, &ground.policy_path), (&mut state, &ground.state_path)] {
-            if let Err(sentence) = watch.follow(path) {
-                on.say(sentence);
-            }
-        }
         let mut end = Box::pin(ended()?);
         let mut printing: Option<JoinHandle<io::Result<()>>> = None;
         loop {
@@ -103,29 +165,8 @@ impl Log<'_> {
                     let out = out.clone().filter(|_| !text.is_empty());
                     printing = out.map(|out| spawn_blocking(move || (&*out).write_all(text.as_bytes())));
                 }
-                () = policy.touched() => self.reread_policy(on, &ground.policy_path),
-                () = state.touched() => self.reread_state(on, &ground.state_path),
+                Some(sentence) = told.recv() => on.say(sentence),
             }
-        }
-    }
-
-    fn reread_policy(&self, on: &mut Headless<'_>, path: &str) {
-        let shared = self.gate.shared();
-        match config::policy(Path::new(path)) {
-            Ok(policy) if policy.says_as(&shared.rules().policy) => {}
-            Ok(policy) => {
-                shared.update(|state| state.set_policy(policy));
-                on.say("the policy's file has changed");
-            }
-            Err(error) => on.say(format_args!("the last good policy decides: {error}")),
-        }
-    }
-
-    fn reread_state(&self, on: &mut Headless<'_>, path: &str) {
-        let shared = self.gate.shared();
-        match config::revoked_still(Path::new(path), &shared.rules().revoked) {
-            Ok(revoked) => shared.update(|state| state.set_revoked(revoked)),
-            Err(error) => on.say(format_args!("what was revoked stays revoked: {error}")),
         }
     }
 

@@ -32,9 +32,6 @@ use handler::{Caller, Handler};
 /// What is still under way when the server is stopped may go on for so long.
 const GRACE: Duration = Duration::from_millis(500);
 
-/// Threads that answer; more would only take turns with each other at the lock of the state.
-const MOST_THREADS: usize = 4;
-
 /// Nothing is served; the sentence is safe to show.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
@@ -148,9 +145,9 @@ fn listener(address: &Address) -> io::Result<TcpListener> {
     Ok(listener)
 }
 
+/// One thread: a call is decided in microseconds, and handing it to another thread would cost more than that.
 fn runtime() -> io::Result<Runtime> {
-    let threads = thread::available_parallelism().map_or(1, usize::from).min(MOST_THREADS);
-    Builder::new_multi_thread().worker_threads(threads).thread_name("server").enable_all().build()
+    Builder::new_current_thread().enable_all().build()
 }
 
 /// Serves one client on standard input and output with this token, until it closes them or goes.

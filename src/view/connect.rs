@@ -12,20 +12,23 @@ use crate::text::{self, display_safe};
 pub fn render(canvas: &mut Canvas, area: Rect) {
     canvas.target(area, Target::Field(Field::ClientKind));
     let app = canvas.app;
-    let place = labelled(canvas, area, Field::ClientKind);
-    let focused = app.focus.field == Some(Field::ClientKind) && app.overlays.is_empty();
-    let mut line = choice(canvas, app.server.kind.word(), focused);
     let who = app.selected().map_or_else(|| text::NO_TOKEN.to_owned(), |entry| app.token_name(entry));
+    let who = format!("as {}", text::fit(&who, 24));
     let tool = text::name(&app.call.tool, 32);
-    line.push(canvas.span(format!("  as {} for {tool}", text::fit(&who, 24)), Meaning::Hint));
-    canvas.line(place, Line::from(line));
+    let mut rest = area;
+    for (field, words, told) in [(Field::ClientKind, app.server.kind.word(), &*who), (Field::ClientTool, &*tool, "")] {
+        let place = labelled(canvas, rest, field);
+        let mut line = choice(canvas, words, app.focus.field == Some(field) && app.overlays.is_empty());
+        line.push(canvas.span(format!("  {told}"), Meaning::Hint));
+        canvas.line(place, Line::from(line));
+        rest = below(rest, 1);
+    }
     // On the screen the token is only hinted at: others may look on.
     let hinted = app.selected().map(|entry| format!("{}…", text::head(&entry.text, 8)));
     let told = app.told_client(hinted.as_deref());
     let lines: Vec<Line<'static>> =
         told.lines().flat_map(|line| canvas.wrapped(&display_safe(line, 2000), area.width, Meaning::Plain)).collect();
-    let mut rest = canvas.lines(below(area, 2), lines);
-    rest = below(rest, 1);
+    let rest = below(canvas.lines(below(rest, 1), lines), 1);
     let told = match app.server.serving {
         Some(_) => ("Enter copies it, with the whole token", Meaning::Hint),
         None => ("the server is not running yet", Meaning::Expired),

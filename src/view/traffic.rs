@@ -13,6 +13,8 @@ use crate::text::{self, padded, words};
 
 /// From this width on a client's peer and last time are told too.
 const WIDE: u16 = 66;
+/// Below this width only numbers are.
+const NARROW: u16 = 52;
 
 pub fn title(canvas: &Canvas) -> String {
     words::count(canvas.app.auth.traffic.clients().len(), "client")
@@ -77,10 +79,16 @@ fn row(canvas: &Canvas, client: &Client, n: usize, columns: u16) -> Line<'static
     let subject = client.subject.as_deref().map(|name| text::name(name, 32));
     let subject =
         subject.or_else(|| client.token.map(|id| id.to_string())).unwrap_or_else(|| text::NO_TOKEN.to_owned());
-    let calls = format!("{:>9}", words::count(usize::try_from(client.calls).unwrap_or(usize::MAX), "call"));
-    let refused = match client.refused {
-        0 => " ".repeat(12),
-        times => format!("{times:>4} refused"),
+    let is_narrow = columns < NARROW;
+    let calls = match is_narrow {
+        true => format!("{:>6}", client.calls),
+        false => format!("{:>9}", words::count(usize::try_from(client.calls).unwrap_or(usize::MAX), "call")),
+    };
+    let refused = match (client.refused, is_narrow) {
+        (0, true) => String::new(),
+        (0, false) => " ".repeat(12),
+        (times, true) => format!("{times:>5}✘"),
+        (times, false) => format!("{times:>4} refused"),
     };
     let tail = if columns >= WIDE { format!("{} {}", app.time(client.last), client.peer) } else { String::new() };
     let fixed = text::width(&calls) + text::width(&refused) + text::width(&tail) + 15;
