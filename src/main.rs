@@ -2,7 +2,6 @@
 
 use std::io::{self, BufReader, BufWriter, IsTerminal as _, Write as _};
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use clap::{ColorChoice, Parser as _};
 use portcullis::app::server::ServerPane;
@@ -12,7 +11,7 @@ use portcullis::cli::{Beginning, CliError, Command, Environment, Exit, Ground, H
 use portcullis::clock;
 use portcullis::server::Server;
 use portcullis::text::display_safe;
-use portcullis::tui::{self, Start};
+use portcullis::tui::{self, Start, effects};
 use portcullis::view::Theme;
 
 fn main() -> ExitCode {
@@ -104,7 +103,7 @@ fn console(options: &Options) -> ExitCode {
     app.state_file = ground.state_path;
     app.server = ServerPane::new(settings);
     if let Some(server) = &server {
-        app.is_served(Arc::clone(&server.uri));
+        app.is_served(effects::listening(server));
     }
     if let Some(start) = options.settings.now {
         app.start_at(start);

@@ -260,6 +260,7 @@ impl App {
             self.leap.map(Leap::words),
             self.policy_file.fault.as_ref().map(|_| "policy broken".to_owned()),
             (!self.policy_is_saved()).then(|| "policy changed".to_owned()),
+            self.is_forgeable().then(|| "weak key, open to others".to_owned()),
             (fails > 0).then(|| format!("{} broken", words::count(fails, "expectation"))),
         ]
         .into_iter()

@@ -80,12 +80,20 @@ pub enum Msg {
     PolicyUnwatched(String),
     /// Somebody wrote to the state file, or took it away.
     StateTouched,
-    /// The server listens, as this URI, or why it does not.
-    Served(Result<Arc<str>, String>),
+    /// The server listens, or why it does not.
+    Served(Result<Listening, String>),
     /// The server has stopped.
     ServingStopped,
     /// Something outside went wrong; the sentence is safe to show.
     Failed(String),
+}
+
+/// A server that listens.
+pub struct Listening {
+    /// What tokens must name as their audience, and clients as the server's address.
+    pub uri: Arc<str>,
+    /// Whether other machines can reach it.
+    pub is_exposed: bool,
 }
 
 /// Why a policy was not written.

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use super::field::{Lines, TextField, moved, turned};
+use super::msg::Listening;
 use super::{App, Effect, Field};
-use crate::auth::NumericDate;
 use crate::auth::traffic::Client;
+use crate::auth::{Key, NumericDate};
 use crate::endpoint::{ClientKind, Denial, Listing, Settings};
 use crate::text;
 
@@ -32,6 +33,8 @@ pub struct Serving {
     pub uri: Arc<str>,
     /// Since when.
     pub since: NumericDate,
+    /// Whether other machines can reach it.
+    is_exposed: bool,
     /// What it was told at its start.
     settings: Settings,
 }
@@ -61,9 +64,15 @@ impl ServerPane {
 
 impl App {
     /// Something runs, from the start of the console on.
-    pub fn is_served(&mut self, uri: Arc<str>) {
+    pub fn is_served(&mut self, Listening { uri, is_exposed }: Listening) {
         let settings = self.server.settings.clone();
-        self.server.serving = Some(Serving { uri, since: self.times.real, settings });
+        self.server.serving = Some(Serving { uri, is_exposed, since: self.times.real, settings });
+    }
+
+    /// Whether other machines can reach a server whose tokens can be forged by guessing.
+    pub(super) fn is_forgeable(&self) -> bool {
+        let weak = self.auth.rules.keys.signing().is_some_and(Key::is_weak);
+        weak && self.server.serving.as_ref().is_some_and(|serving| serving.is_exposed)
     }
 
     /// Starts the server, stops it, or starts it anew with what the form says.
@@ -81,12 +90,12 @@ impl App {
         stop.into_iter().chain([Effect::Serve(Box::new(asked))]).collect()
     }
 
-    pub(super) fn served(&mut self, result: Result<Arc<str>, String>) -> Vec<Effect> {
+    pub(super) fn served(&mut self, result: Result<Listening, String>) -> Vec<Effect> {
         match result {
-            Ok(uri) => {
-                self.say(format!("clients can connect to {}", text::display_safe(&uri, 100)));
+            Ok(listening) => {
+                self.say(format!("clients can connect to {}", text::display_safe(&listening.uri, 100)));
                 self.server.fault = None;
-                self.is_served(uri);
+                self.is_served(listening);
             }
             Err(sentence) => {
                 self.complain(sentence.clone());

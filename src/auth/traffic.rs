@@ -97,7 +97,12 @@ impl Traffic {
             self.count(request.at.seconds());
         }
         let agent = text::head(request.agent, MAX_NAME);
-        let known = self.clients.iter().position(|client| client.is(request.peer, agent, request.token));
+        let cut = |name: &str| -> Box<str> { text::head(name, MAX_NAME).into() };
+        let name = request.name.map(cut);
+        // Where nothing but the name tells two apart, the one heard last is meant until one says its name again.
+        let fits = |client: &Client| name.is_none() || client.name.is_none() || client.name == name;
+        let is_it = |client: &Client| client.is(request.peer, agent, request.token) && fits(client);
+        let known = self.clients.iter().position(is_it);
         let mut client = match known {
             Some(place) => self.clients.remove(place),
             None => Client {
@@ -112,8 +117,7 @@ impl Traffic {
                 refused: 0,
             },
         };
-        let cut = |name: &str| text::head(name, MAX_NAME).into();
-        client.name = request.name.map(cut).or(client.name);
+        client.name = name.or(client.name);
         client.subject = request.subject.map(cut).or(client.subject);
         client.last = request.at;
         client.requests += 1;
@@ -209,6 +213,16 @@ mod tests {
         let told: Vec<_> = traffic.clients().iter().map(|c| (c.called(), c.calls, c.refused)).collect();
         assert_eq!(told, [("probe 1.2".to_owned(), 3, 1), ("node".to_owned(), 1, 0)]);
         assert_eq!((traffic.refusals(), traffic.requests()), (vec![("expired", 1)], 4));
+    }
+
+    #[test]
+    fn two_programs_of_one_kind_are_told_apart_by_the_names_they_give_themselves() {
+        let mut traffic = Traffic::default();
+        for name in [Some("one"), None, Some("two"), None, None, Some("one")] {
+            traffic.note(&Request { name, ..request("token") });
+        }
+        let told: Vec<_> = traffic.clients().iter().map(|c| (c.called(), c.requests)).collect();
+        assert_eq!(told, [("one".to_owned(), 3), ("two".to_owned(), 3)]);
     }
 
     #[test]

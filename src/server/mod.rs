@@ -105,6 +105,11 @@ impl Server {
         Ok(Self { uri, address, gate: gate.clone(), audience, stop, thread })
     }
 
+    /// Whether other machines can reach it.
+    pub fn is_exposed(&self) -> bool {
+        !self.address.ip().is_loopback()
+    }
+
     /// Stops listening, lets what is under way end, for half a second at most, and waits for that.
     pub fn stop(mut self) {
         self.stop.cancel();

@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::app::msg::{NotSaved, Order};
+use crate::app::msg::{Listening, NotSaved, Order};
 use crate::app::{App, Called, Effect, Msg, Times, update};
 use crate::auth::revocations::{Revoked, Since};
 use crate::auth::{Key, KeyRing, Provenance, Revocations, Rules};
@@ -39,12 +39,17 @@ pub fn tell(app: &mut App, gate: &AuthenticatedMcpServer, msg: Msg) -> Vec<Effec
     left
 }
 
+/// What the console knows of a server.
+pub fn listening(server: &Server) -> Listening {
+    Listening { uri: Arc::clone(&server.uri), is_exposed: server.is_exposed() }
+}
+
 /// Starts or stops the server where an effect asks for it; answers with what came of it.
 pub fn serve(server: &mut Option<Server>, gate: &AuthenticatedMcpServer, effect: Effect) -> Option<Msg> {
     match effect {
         Effect::Serve(settings) => {
             let started = Server::start(*settings, gate).map_err(|error| error.to_string());
-            Some(Msg::Served(started.map(|started| Arc::clone(&server.insert(started).uri))))
+            Some(Msg::Served(started.map(|started| listening(server.insert(started)))))
         }
         Effect::StopServing => {
             let _ = server.take().map(Server::stop);

@@ -143,3 +143,15 @@ fn clients_are_judged_by_the_real_time_whatever_the_clock_shows() {
     desk.waits(Duration::ZERO);
     assert!(desk.shows("ALLOWED") && !desk.shows("ALLOWED±"), "{}", desk.screen());
 }
+
+#[test]
+fn a_weak_key_where_others_reach_it_is_refused_and_later_told() {
+    let mut desk = Desk::new(120, 36);
+    desk.keys("F5").types("0.0.0.0:0").keys("Enter").must_show(&["SERVING"]);
+    assert!(!desk.shows("weak key"));
+    desk.keys("Ctrl-P").types("type another").keys("Enter").types("my-secret").keys("Enter");
+    desk.must_show(&["weak key, open to others"]);
+    desk.keys("Esc 1 Enter").must_show(&["stopped"]);
+    assert!(!desk.shows("weak key, open to others"));
+    desk.keys("Enter").must_show(&["can be reached from other machines, and the key is typed"]);
+}

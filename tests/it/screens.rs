@@ -7,6 +7,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use portcullis::app::Msg;
+use portcullis::app::msg::Listening;
 use portcullis::auth::traffic::Request;
 use portcullis::auth::{Origin, Provenance, TokenId};
 use portcullis::clock::Clock as _;
@@ -51,14 +52,19 @@ fn scene(columns: u16, rows: u16) -> Desk {
 #[case(60, 20)]
 #[case(40, 12)]
 fn every_pane_at_every_size(#[case] columns: u16, #[case] rows: u16) {
-    let mut desk = scene(columns, rows);
+    let panes = [(1, "issue"), (2, "tokens"), (3, "inspect"), (4, "call"), (5, "activity")];
+    taken(scene(columns, rows), "gate", &panes);
+}
+
+/// A screen as text: whole where there is room, otherwise these panes of it, by their digits.
+fn taken(mut desk: Desk, whole: &str, panes: &[(usize, &str)]) {
+    let (columns, rows) = desk.app.size;
     if columns >= 110 {
-        insta::assert_snapshot!(format!("gate-{columns}x{rows}"), desk.screen());
+        insta::assert_snapshot!(format!("{whole}-{columns}x{rows}"), desk.screen());
         return;
     }
-    for pane in ["issue", "tokens", "inspect", "call", "activity"] {
-        let digit = ["issue", "tokens", "inspect", "call", "activity"].iter().position(|p| *p == pane).unwrap_or(0) + 1;
-        desk.keys(&format!("Alt-{digit}"));
+    for (digit, pane) in panes {
+        desk.keys(&format!("Esc {digit}"));
         insta::assert_snapshot!(format!("{pane}-{columns}x{rows}"), desk.screen());
     }
 }
@@ -72,14 +78,7 @@ fn every_pane_at_every_size(#[case] columns: u16, #[case] rows: u16) {
 fn the_matrix_at_every_size(#[case] columns: u16, #[case] rows: u16) {
     let mut desk = scene(columns, rows);
     desk.keys("F3 Esc 1 Space");
-    if columns >= 110 {
-        insta::assert_snapshot!(format!("matrix-screen-{columns}x{rows}"), desk.screen());
-        return;
-    }
-    for (digit, pane) in [(1, "matrix"), (2, "policy"), (3, "who")] {
-        desk.keys(&format!("Esc {digit}"));
-        insta::assert_snapshot!(format!("{pane}-{columns}x{rows}"), desk.screen());
-    }
+    taken(desk, "matrix-screen", &[(1, "matrix"), (2, "policy"), (3, "who")]);
 }
 
 /// The same with a drill that passed, a scorecard, and the clock 5 minutes before user123 dies.
@@ -107,22 +106,14 @@ fn lab(columns: u16, rows: u16) -> Desk {
 #[case(60, 20)]
 #[case(40, 12)]
 fn the_time_lab_at_every_size(#[case] columns: u16, #[case] rows: u16) {
-    let mut desk = lab(columns, rows);
-    if columns >= 110 {
-        insta::assert_snapshot!(format!("time-screen-{columns}x{rows}"), desk.screen());
-        return;
-    }
-    for (digit, pane) in [(1, "timeline"), (2, "clock"), (3, "drill"), (4, "testkit")] {
-        desk.keys(&format!("Esc {digit}"));
-        insta::assert_snapshot!(format!("{pane}-{columns}x{rows}"), desk.screen());
-    }
+    taken(lab(columns, rows), "time-screen", &[(1, "timeline"), (2, "clock"), (3, "drill"), (4, "testkit")]);
 }
 
 /// A server with clients: what came is told to the state as the server would.
 fn served(columns: u16, rows: u16) -> Desk {
     let mut desk = scene(columns, rows);
     desk.keys("F5");
-    desk.tell(Msg::Served(Ok("http://127.0.0.1:8640/mcp".into())));
+    desk.tell(Msg::Served(Ok(Listening { uri: "http://127.0.0.1:8640/mcp".into(), is_exposed: false })));
     let tokens: Vec<_> = desk.app.auth.tokens.iter().map(|entry| entry.text.clone()).collect();
     let clients = [
         ("claude-code 2.1", 0, "user123", 23, None),
@@ -172,15 +163,7 @@ fn served(columns: u16, rows: u16) -> Desk {
 #[case(60, 20)]
 #[case(40, 12)]
 fn the_server_at_every_size(#[case] columns: u16, #[case] rows: u16) {
-    let mut desk = served(columns, rows);
-    if columns >= 110 {
-        insta::assert_snapshot!(format!("server-screen-{columns}x{rows}"), desk.screen());
-        return;
-    }
-    for (digit, pane) in [(1, "server"), (3, "traffic"), (4, "connect")] {
-        desk.keys(&format!("Esc {digit}"));
-        insta::assert_snapshot!(format!("{pane}-{columns}x{rows}"), desk.screen());
-    }
+    taken(served(columns, rows), "server-screen", &[(1, "server"), (3, "traffic"), (4, "connect")]);
 }
 
 #[rstest]
