@@ -18,10 +18,9 @@ use super::{CliError, Exit, Ground, Headless, json};
 use crate::auth::Record;
 use crate::config;
 use crate::gate::AuthenticatedMcpServer;
-use crate::lab::evidence::call_json;
+use crate::lab::evidence::{call_json, json_line};
 use crate::server::{self, Server};
 use crate::text;
-use crate::text::escape::ascii_json;
 use crate::watch::Watch;
 
 /// Serves until a signal ends it.
@@ -184,10 +183,9 @@ impl Log<'_> {
         self.seen = newest;
         new.iter().rev().fold(String::new(), |mut out, record| {
             match self.json {
-                true => out.push_str(&ascii_json(&call_json(record, None).to_string())),
+                true => out.push_str(&json_line("call", call_json(record, None))),
                 false => out.push_str(&self.line(record)),
             }
-            out.push('\n');
             out
         })
     }
@@ -201,7 +199,7 @@ impl Log<'_> {
         let word = self.paint.styled(verdict.word(), of_verdict(verdict));
         let (at, client) = (record.at.rfc3339(), record.client.as_deref().unwrap_or_default());
         let tool = text::name(&record.tool, 64);
-        format!("{at} {client} {id} {subject} {tool} {word} {why}")
+        format!("{at} {client} {id} {subject} {tool} {word} {why}\n")
     }
 }
 

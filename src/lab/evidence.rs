@@ -121,14 +121,19 @@ impl Evidence<'_> {
         let lines = self.card.into_iter().flat_map(|card| card.lines.iter().map(|line| ("test", line.json(card))));
         let all = std::iter::once(("evidence", head)).chain(found).chain(lines).chain(calls);
         all.fold(String::new(), |mut out, (kind, value)| {
-            let mut line = json!({ "kind": kind });
-            if let (Value::Object(line), Value::Object(members)) = (&mut line, value) {
-                line.extend(members);
-            }
-            let _ = writeln!(out, "{}", ascii_json(&line.to_string()));
+            out.push_str(&json_line(kind, value));
             out
         })
     }
+}
+
+/// An object on a line of its own, after its kind.
+pub fn json_line(kind: &str, value: Value) -> String {
+    let mut line = json!({ "kind": kind });
+    if let (Value::Object(line), Value::Object(members)) = (&mut line, value) {
+        line.extend(members);
+    }
+    ascii_json(&line.to_string()).into_owned() + "\n"
 }
 
 /// A call as JSON; `jti` is its token's, where that is known.

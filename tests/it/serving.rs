@@ -758,8 +758,8 @@ fn the_command_prints_calls_and_follows_its_files() {
     assert_eq!(call_status(served.address, Some(&token), "read_data"), 200);
     let line = served.lines.next().expect("a line").expect("UTF-8");
     let told: Value = serde_json::from_str(&line).expect("JSON");
-    let parts = ["origin", "client", "subject", "tool", "decision"].map(|part| told[part].as_str());
-    assert_eq!(parts, ["client", "a-test/1", "user123", "read_data", "allowed"].map(Some));
+    let parts = ["kind", "origin", "client", "subject", "tool", "decision"].map(|part| told[part].as_str());
+    assert_eq!(parts, ["call", "client", "a-test/1", "user123", "read_data", "allowed"].map(Some));
     assert!(!line.contains(&token));
 
     std::fs::write(policy, "[tools.read_data]\npermissions = [\"admin\"]\n").expect("written");
