@@ -118,10 +118,16 @@ impl AuthState {
         &self.traffic
     }
 
-    /// Counts a request to the server; answers with what its client is called.
-    pub fn note(&mut self, request: &traffic::Request<'_>) -> Arc<str> {
+    /// Counts a request to the server.
+    pub fn note(&mut self, request: &traffic::Request<'_>) {
         self.revision += 1;
-        Arc::make_mut(&mut self.traffic).note(request)
+        Arc::make_mut(&mut self.traffic).note(request);
+    }
+
+    /// Counts a refusal by the protocol, of a request that was counted before.
+    pub fn note_refusal(&mut self, code: &'static str) {
+        self.revision += 1;
+        Arc::make_mut(&mut self.traffic).refused(code);
     }
 
     /// Grows with every change.

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::IpAddr;
-use std::sync::Arc;
 
 use super::date::NumericDate;
 use super::token::TokenId;
@@ -87,11 +86,16 @@ pub struct Traffic {
 }
 
 impl Traffic {
-    /// Counts a request; answers with the client that sent it.
-    pub fn note(&mut self, request: &Request<'_>) -> Arc<str> {
+    /// Counts a refusal.
+    pub(super) fn refused(&mut self, code: &'static str) {
+        *self.refusals.entry(code).or_default() += 1;
+    }
+
+    /// Counts a request.
+    pub(super) fn note(&mut self, request: &Request<'_>) {
         self.requests += 1;
         if let Some(code) = request.refused {
-            *self.refusals.entry(code).or_default() += 1;
+            self.refused(code);
         }
         if request.is_call {
             self.count(request.at.seconds());
@@ -123,10 +127,8 @@ impl Traffic {
         client.requests += 1;
         client.calls += u64::from(request.is_call);
         client.refused += u64::from(request.refused.is_some());
-        let called = client.called().into();
         self.clients.insert(0, client);
         self.clients.truncate(MOST_CLIENTS);
-        called
     }
 
     fn count(&mut self, second: i64) {
@@ -206,10 +208,12 @@ mod tests {
     #[test]
     fn a_client_is_known_again_and_keeps_the_name_it_gave_itself() {
         let mut traffic = Traffic::default();
-        assert_eq!(&*traffic.note(&request("one")), "node");
+        traffic.note(&request("one"));
+        assert_eq!(traffic.called(request("one").peer, "node", Some("one")), "node");
         traffic.note(&Request { name: Some("probe 1.2"), ..request("one") });
         traffic.note(&request("two"));
-        assert_eq!(&*traffic.note(&Request { refused: Some("expired"), ..request("one") }), "probe 1.2");
+        traffic.note(&Request { refused: Some("expired"), ..request("one") });
+        assert_eq!(traffic.called(request("one").peer, "node", Some("one")), "probe 1.2");
         let told: Vec<_> = traffic.clients().iter().map(|c| (c.called(), c.calls, c.refused)).collect();
         assert_eq!(told, [("probe 1.2".to_owned(), 3, 1), ("node".to_owned(), 1, 0)]);
         assert_eq!((traffic.refusals(), traffic.requests()), (vec![("expired", 1)], 4));

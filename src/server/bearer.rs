@@ -19,9 +19,10 @@ use super::envelope::{Envelope, Fault};
 use super::handler::Caller;
 use super::limit::Limiter;
 use crate::auth::traffic;
-use crate::auth::{Call, NumericDate, Origin, Reason, Rules, TokenId};
+use crate::auth::{Call, NumericDate, Origin, Principal, Reason, Rules, TokenId};
 use crate::endpoint::{Denial, Settings};
 use crate::gate::{AuthenticatedMcpServer, CallRequest};
+use crate::text;
 use crate::tools::Given;
 
 /// A message of a caller who may pass, in bytes.
@@ -43,31 +44,48 @@ pub struct Guard {
 }
 
 /// The header is not one Bearer token.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Misused;
+
+/// There is no message.
+enum Unusable {
+    /// It did not come, or was too large.
+    Unread(StatusCode),
+    /// It is none.
+    Broken(Fault),
+}
 
 /// A request on its way.
 struct Asked<'a> {
     at: NumericDate,
     peer: IpAddr,
     agent: &'a str,
-    token: Option<&'a str>,
-    subject: Option<&'a str>,
-    envelope: Option<&'a Envelope>,
+    token: Result<Option<&'a str>, Misused>,
+    principal: Result<Principal, Reason>,
+    /// `None` where the method brings no message.
+    message: Result<Option<&'a Envelope>, &'a Unusable>,
+}
+
+/// What becomes of a request.
+struct Judged {
+    /// Why it is refused, as a code.
+    refused: Option<&'static str>,
+    /// The answer, unless it goes on to the protocol.
+    answer: Option<Response>,
 }
 
 impl<'a> Asked<'a> {
-    /// The call that it makes.
-    fn call(&self, tool: &'a str, arguments: &'a Value, client: &'a str) -> CallRequest<'a> {
-        CallRequest {
-            token: self.token,
-            tool,
-            arguments: Given::Json(arguments),
-            origin: Origin::Client,
-            client: Some(client),
-            at: self.at,
-            judged_at: self.at,
-        }
+    fn token(&self) -> Option<&'a str> {
+        self.token.ok().flatten()
+    }
+
+    fn envelope(&self) -> Option<&'a Envelope> {
+        self.message.ok().flatten()
+    }
+
+    /// The tool that it calls, and with what.
+    fn call(&self) -> Option<(&'a str, &'a Value)> {
+        self.envelope()?.call.as_ref().map(|(tool, arguments)| (&**tool, arguments))
     }
 }
 
@@ -76,117 +94,149 @@ pub async fn guard(State(guard): State<Arc<Guard>>, request: Request, next: Next
     let (mut parts, body) = request.into_parts();
     let header = bearer(&parts.headers);
     parts.headers.remove(AUTHORIZATION);
+    let token = header.as_ref().map(Option::as_deref).map_err(|misused| *misused);
+    let read = guard.message(&parts, body, token.ok().flatten()).await;
     let agent = parts.headers.get(USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or_default().to_owned();
-    let peer = parts.extensions.get::<Peer>().map_or(IpAddr::from([0, 0, 0, 0]), |peer| peer.0.ip());
-    let at = guard.gate.now();
     let rules = guard.gate.shared().rules();
-    let token = header.as_ref().ok().and_then(Option::as_deref);
-    let principal = rules.verify(token.unwrap_or_default(), at);
-    let most = if principal.is_ok() { MAX_BODY } else { MAX_REFUSED_BODY };
-    let body = guard.body(&parts, body, most).await;
-    let read = body.as_ref().ok().map(|body| Envelope::read(body)).filter(|_| parts.method == Method::POST);
-    let envelope = read.as_ref().and_then(|read| read.as_ref().ok());
-    let subject = principal.as_ref().ok().map(|principal| principal.user_id.as_str());
-    let asked = Asked { at, peer, agent: &agent, token, subject, envelope };
-
-    let id = envelope.map_or(Value::Null, |envelope| envelope.id.clone());
-    let tool = envelope.and_then(|envelope| envelope.call.as_ref()).map(|(tool, _)| &**tool);
-    let scope = scope(&rules, tool);
-    let challenge = Challenge { uri: &guard.uri, id: &id, scope: &scope };
-    if header.is_err() {
-        return guard.answered(&asked, Some("invalid_request"), challenge.misused());
-    }
-    if let Err(reason) = &principal {
-        guard.log_refusal(&asked, &rules);
-        return guard.answered(&asked, Some(reason.code()), challenge.refused(reason));
-    }
-    let body = match body {
-        Ok(body) => body,
-        Err(status) => return guard.answered(&asked, Some("bad_request"), challenge.unread(status)),
+    // It is judged for the instant at which all of it is there: a body may take its time.
+    let at = guard.gate.now();
+    let asked = Asked {
+        at,
+        peer: parts.extensions.get::<Peer>().map_or(IpAddr::from([0, 0, 0, 0]), |peer| peer.0.ip()),
+        agent: &agent,
+        token,
+        principal: rules.verify(token.ok().flatten().unwrap_or_default(), at),
+        message: read.as_ref().map(|(_, envelope)| envelope.as_ref()),
     };
-    if let Some(Err(fault)) = read {
-        return guard.answered(&asked, Some("bad_request"), broken(fault));
+    let client = guard.client(&asked);
+    let Judged { refused, answer } = guard.judge(&asked, &rules, &client);
+    guard.note(&asked, refused);
+    if let Some(answer) = answer {
+        return answer;
     }
-    if let (Some(tool), Some(token)) = (tool, token) {
-        if let Err(wait) = guard.limiter.take(TokenId::of(token), guard.gate.monotonic()) {
-            return guard.answered(&asked, Some("too_many_calls"), challenge.too_often(wait));
-        }
-        let decision = rules.decide(&Call { token: Some(token), tool }, at);
-        if let Some(reason @ Reason::PermissionMissing { .. }) = decision.reason()
-            && guard.settings.denial == Denial::Http
-        {
-            guard.log_refusal(&asked, &rules);
-            return guard.answered(&asked, Some(reason.code()), challenge.refused(reason));
-        }
-        let refused = decision.reason().map(Reason::code);
-        let client = guard.note(&asked, refused);
-        let arguments = envelope.and_then(|envelope| envelope.call.as_ref()).map(|(_, arguments)| arguments);
-        if let Some(arguments) = arguments.filter(|arguments| !arguments.is_object()) {
-            // The protocol's types know no others, and would say only that they are something else.
-            let called = guard.gate.call(&asked.call(tool, arguments, &client));
-            return challenge.bad_arguments(called.outcome.trouble().unwrap_or("forbidden"), &called.outcome.answer());
-        }
-        return guard.pass(parts, body, Caller::new(Some(token), &client), next).await;
-    }
-    let client = guard.note(&asked, None);
-    guard.pass(parts, body, Caller::new(token, &client), next).await
+    let caller = Caller::new(asked.token(), &client);
+    let body = read.map(|(body, _)| body).unwrap_or_default();
+    guard.pass(parts, body, caller, next).await
 }
 
 impl Guard {
-    /// The body, or the status that tells why there is none.
-    async fn body(&self, parts: &Parts, body: Body, most: usize) -> Result<Bytes, StatusCode> {
+    /// The body, and what of it is looked at here.
+    async fn message(
+        &self,
+        parts: &Parts,
+        body: Body,
+        token: Option<&str>,
+    ) -> Result<(Bytes, Option<Envelope>), Unusable> {
         if parts.method != Method::POST {
-            return Ok(Bytes::new());
+            return Ok((Bytes::new(), None));
         }
-        match timeout(self.settings.timeout, to_bytes(body, most)).await {
-            Ok(Ok(body)) => Ok(body),
-            Ok(Err(_)) => Err(StatusCode::PAYLOAD_TOO_LARGE),
-            Err(_) => Err(StatusCode::REQUEST_TIMEOUT),
+        let may = token.is_some_and(|token| self.gate.shared().rules().verify(token, self.gate.now()).is_ok());
+        let most = if may { MAX_BODY } else { MAX_REFUSED_BODY };
+        let body = match timeout(self.settings.timeout, to_bytes(body, most)).await {
+            Ok(Ok(body)) => body,
+            Ok(Err(_)) => return Err(Unusable::Unread(StatusCode::PAYLOAD_TOO_LARGE)),
+            Err(_) => return Err(Unusable::Unread(StatusCode::REQUEST_TIMEOUT)),
+        };
+        let envelope = Envelope::read(&body).map_err(Unusable::Broken)?;
+        Ok((body, Some(envelope)))
+    }
+
+    /// Whether a request may go on to the protocol, and if not, what it is answered.
+    fn judge(&self, asked: &Asked<'_>, rules: &Rules, client: &str) -> Judged {
+        let id = asked.envelope().map_or(Value::Null, |envelope| envelope.id.clone());
+        let scope = scope(rules, asked.call().map(|(tool, _)| tool));
+        let challenge = Challenge { uri: &self.uri, id: &id, scope: &scope };
+        let refused = |code, answer| Judged { refused: Some(code), answer: Some(answer) };
+        if asked.token.is_err() {
+            return refused("invalid_request", challenge.misused());
+        }
+        let request = asked.call().map(|(tool, arguments)| CallRequest {
+            token: asked.token(),
+            tool,
+            arguments: Given::Json(arguments),
+            origin: Origin::Client,
+            client: Some(client),
+            at: asked.at,
+            judged_at: asked.at,
+        });
+        // A call that is refused is logged; any other request is no call.
+        let log = || request.as_ref().map(|request| self.gate.refuse(request, rules));
+        if let Err(reason) = &asked.principal {
+            log();
+            return refused(reason.code(), challenge.refused(reason));
+        }
+        match asked.message {
+            Err(Unusable::Unread(status)) => return refused("bad_request", challenge.unread(*status)),
+            Err(Unusable::Broken(fault)) => return refused("bad_request", broken(*fault)),
+            Ok(_) => {}
+        }
+        let (Some((tool, arguments)), Some(token)) = (asked.call(), asked.token()) else {
+            return Judged { refused: None, answer: None };
+        };
+        if let Err(wait) = self.limiter.take(TokenId::of(token), self.gate.monotonic()) {
+            return refused("too_many_calls", challenge.too_often(wait));
+        }
+        let decision = rules.decide(&Call { token: Some(token), tool }, asked.at);
+        match (decision.reason(), &request) {
+            (Some(reason @ Reason::PermissionMissing { .. }), _) if self.settings.denial == Denial::Http => {
+                log();
+                refused(reason.code(), challenge.refused(reason))
+            }
+            // The protocol's types know no other arguments, and would say only that they are something else.
+            (None, Some(request)) if !arguments.is_object() => {
+                let called = self.gate.call(request);
+                let sentence = called.outcome.trouble().unwrap_or("forbidden");
+                Judged { refused: None, answer: Some(challenge.bad_arguments(sentence, &called.outcome.answer())) }
+            }
+            (reason, _) => Judged { refused: reason.map(Reason::code), answer: None },
         }
     }
 
     /// Goes on to the protocol.
     async fn pass(&self, mut parts: Parts, body: Bytes, caller: Caller, next: Next) -> Response {
-        let is_json = |headers: &HeaderMap| {
-            let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-            kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
-        };
-        let was_json = is_json(&parts.headers);
+        let kind = parts.headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+        let was_json = kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"));
         parts.extensions.insert(caller);
-        let answer = next.run(Request::from_parts(parts, Body::from(body)));
-        match timeout(self.settings.timeout, answer).await {
+        let answer = timeout(self.settings.timeout, next.run(Request::from_parts(parts, Body::from(body)))).await;
+        let answer = match answer {
             // So the crate calls a message whose members have the wrong types.
             Ok(answer) if answer.status() == StatusCode::UNSUPPORTED_MEDIA_TYPE && was_json => broken(Fault::NoMessage),
             Ok(answer) => answer,
             Err(_) => StatusCode::GATEWAY_TIMEOUT.into_response(),
+        };
+        let code = match answer.status() {
+            // It refuses nobody else in this way: whoever gets here has passed the gate.
+            StatusCode::FORBIDDEN => Some("host_or_origin"),
+            status if status.is_client_error() => Some("bad_request"),
+            _ => None,
+        };
+        if let Some(code) = code {
+            self.gate.shared().update(|state| state.note_refusal(code));
+        }
+        answer
+    }
+
+    /// What the client is called: as it says in this request, or has said before.
+    fn client(&self, asked: &Asked<'_>) -> String {
+        match asked.envelope().and_then(|envelope| envelope.client.as_deref()) {
+            Some(name) => text::name(name, 64),
+            None => self.gate.shared().read(|state| state.traffic().called(asked.peer, asked.agent, asked.token())),
         }
     }
 
-    /// Counts a request that goes no further, and answers it.
-    fn answered(&self, asked: &Asked<'_>, refused: Option<&'static str>, response: Response) -> Response {
-        self.note(asked, refused);
-        response
-    }
-
-    fn note(&self, asked: &Asked<'_>, refused: Option<&'static str>) -> Arc<str> {
+    /// Counts a request.
+    fn note(&self, asked: &Asked<'_>, refused: Option<&'static str>) {
         let request = traffic::Request {
             at: asked.at,
             peer: asked.peer,
             agent: asked.agent,
-            name: asked.envelope.and_then(|envelope| envelope.client.as_deref()),
-            token: asked.token.map(TokenId::of),
-            subject: asked.subject,
-            is_call: asked.envelope.is_some_and(|envelope| envelope.call.is_some()),
+            name: asked.envelope().and_then(|envelope| envelope.client.as_deref()),
+            token: asked.token().map(TokenId::of),
+            subject: asked.principal.as_ref().ok().map(|principal| principal.user_id.as_str()),
+            is_call: asked.call().is_some(),
             refused,
         };
-        self.gate.shared().update(|state| state.note(&request))
-    }
-
-    /// Logs a call that the gate refuses; any other request is no call.
-    fn log_refusal(&self, asked: &Asked<'_>, rules: &Rules) {
-        let Some((tool, arguments)) = asked.envelope.and_then(|envelope| envelope.call.as_ref()) else { return };
-        let client = self.gate.shared().read(|state| state.traffic().called(asked.peer, asked.agent, asked.token));
-        self.gate.refuse(&asked.call(tool, arguments, &client), rules);
+        self.gate.shared().update(|state| state.note(&request));
     }
 }
 

@@ -372,6 +372,9 @@ fn the_protocols_headers_are_held_to(#[case] name: &str, #[case] value: &str, #[
     let bearer = format!("Bearer {}", served.token("user123", &["user"]));
     let headers = [("Authorization", &*bearer), (name, value)];
     assert_eq!(served.send("POST", "/mcp", &headers, &request("tools/list")).status, status);
+    let counted = served.gate.shared().read(|state| state.traffic().refusals());
+    let code = if status == 403 { "host_or_origin" } else { "bad_request" };
+    assert_eq!(counted, if status == 200 { vec![] } else { vec![(code, 1)] });
 }
 
 #[test]
@@ -519,6 +522,28 @@ fn a_body_that_does_not_come_is_given_up() {
     let mut answer = String::new();
     let _ = open.read_to_string(&mut answer);
     assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
+}
+
+#[test]
+fn a_request_is_judged_for_when_all_of_it_is_there() {
+    let served = Served::new();
+    let token = served.token("user123", &["user"]);
+    let address = served.server.as_ref().expect("it runs").address;
+    let body = call("read_data", &json!({"id": 1}));
+    let (first, rest) = body.split_at(20);
+    let length = body.len();
+    let head = format!(
+        "POST /mcp HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {token}\r\nContent-Type: application/json\r\nAccept: application/json, text/event-stream\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{first}"
+    );
+    let mut open = served.connect();
+    open.write_all(head.as_bytes()).expect("it reads");
+    // What is answered later was taken later: the head is there.
+    assert_eq!(served.call(Some(&token), "read_data", &json!({})).status, 200);
+    served.clock.advance(Duration::from_secs(3600));
+    open.write_all(rest.as_bytes()).expect("it reads");
+    let mut answer = String::new();
+    open.read_to_string(&mut answer).expect("an answer");
+    assert!(answer.starts_with("HTTP/1.1 401 ") && answer.contains("\"expired\""), "{answer}");
 }
 
 #[test]
