@@ -150,11 +150,19 @@ impl fmt::Display for Kept {
 }
 
 /// The rows, oldest first.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Activity {
     rows: VecDeque<Arc<Record>>,
     bytes: usize,
     last: u64,
+    /// The most rows kept.
+    most: usize,
+}
+
+impl Default for Activity {
+    fn default() -> Self {
+        Self { rows: VecDeque::new(), bytes: 0, last: 0, most: MAX_ROWS }
+    }
 }
 
 impl Activity {
@@ -163,10 +171,15 @@ impl Activity {
         record.seq = self.last + 1;
         let record = Arc::new(record);
         self.append(Arc::clone(&record));
-        while self.rows.len() > MAX_ROWS || (self.bytes > MAX_BYTES && self.rows.len() > 1) {
+        while self.rows.len() > self.most || (self.bytes > MAX_BYTES && self.rows.len() > 1) {
             self.drop_oldest();
         }
         record
+    }
+
+    /// Keeps at most so many rows from now on.
+    pub(super) fn keep(&mut self, most: usize) {
+        self.most = most.min(MAX_ROWS);
     }
 
     /// Brings a copy up to date, at the cost of what is new.
@@ -254,6 +267,9 @@ mod tests {
         assert!(activity.nth_newest(MAX_ROWS).is_none());
         assert_eq!([5, 6, MAX_ROWS as u64 + 5].map(|seq| activity.place(seq)), [None, Some(MAX_ROWS - 1), Some(0)]);
         assert_eq!(activity.place(MAX_ROWS as u64 + 6), None);
+        activity.keep(3);
+        activity.push(record(None));
+        assert_eq!((activity.len(), activity.nth_newest(2).map(|r| r.seq)), (3, Some(MAX_ROWS as u64 + 4)));
     }
 
     #[test]

@@ -23,6 +23,9 @@ use crate::server::{self, Server};
 use crate::text;
 use crate::watch::Watch;
 
+/// Calls that wait to be printed; nobody looks back further.
+const KEPT: usize = 10_000;
+
 /// Serves until a signal ends it.
 pub fn run(
     on: &mut Headless<'_>,
@@ -36,6 +39,7 @@ pub fn run(
         return Err(CliError::Usage(wanted.to_owned()));
     }
     let gate = ground.gate(true)?;
+    gate.shared().update(|state| state.keep_calls(KEPT));
     if args.stdio {
         let token = on.environment.token.clone();
         if token.is_none() {
