@@ -539,7 +539,7 @@ fn a_request_is_judged_for_when_all_of_it_is_there() {
     open.write_all(head.as_bytes()).expect("it reads");
     // What is answered later was taken later: the head is there.
     assert_eq!(served.call(Some(&token), "read_data", &json!({})).status, 200);
-    served.clock.advance(Duration::from_secs(3600));
+    served.clock.advance(Duration::from_hours(1));
     open.write_all(rest.as_bytes()).expect("it reads");
     let mut answer = String::new();
     open.read_to_string(&mut answer).expect("an answer");
