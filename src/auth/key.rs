@@ -9,6 +9,8 @@ use base64::{Engine as _, alphabet};
 use jsonwebtoken::EncodingKey;
 use zeroize::Zeroizing;
 
+use super::hs256;
+
 /// A key shorter than this is weak for HS256 (RFC 7518 §3.2: at least the size of the hash), in bits.
 pub const STRONG_BITS: usize = 256;
 
@@ -126,10 +128,7 @@ impl Key {
 
     fn make(secret: &[u8], origin: KeyOrigin, id: Option<Box<str>>) -> Result<Self, KeyError> {
         static PROVIDER: Once = Once::new();
-        // jsonwebtoken panics at its first use where another crate of the tree switched on its second backend.
-        PROVIDER.call_once(|| {
-            let _ = jsonwebtoken::crypto::aws_lc::DEFAULT_PROVIDER.install_default();
-        });
+        PROVIDER.call_once(hs256::install);
         match secret.len() {
             0 => Err(KeyError::Empty),
             n if n > MAX_SECRET_BYTES => Err(KeyError::TooLong),

@@ -10,6 +10,7 @@ pub mod decision;
 pub mod diff;
 pub mod explain;
 pub mod findings;
+mod hs256;
 pub mod inspection;
 pub mod issue;
 pub mod key;

@@ -292,6 +292,7 @@ impl ServerOptions {
 
 /// What can be done with a policy file.
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub enum PolicyCommand {
     /// Read a policy file, say what is odd about it, and hold it against its expectations
     #[command(after_help = examples("portcullis policy check policy.toml"))]

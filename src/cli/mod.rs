@@ -136,7 +136,8 @@ impl Headless<'_> {
 
     /// Says something beside what was asked for. A standard error that is gone is no further trouble.
     fn say(&mut self, text: impl std::fmt::Display) {
-        let _ = writeln!(self.err, "portcullis: {text}");
+        // At once: standard error keeps nothing back, and pieces could stand between somebody else's.
+        let _ = self.err.write_all(format!("portcullis: {text}\n").as_bytes());
     }
 
     /// JSON and Markdown at once are neither.

@@ -1,5 +1,6 @@
 //! The options: one table from which clap makes parsing, help, completions and man pages.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::builder::NonEmptyStringValueParser;
@@ -18,7 +19,7 @@ use crate::endpoint::Address;
 /// Who may call what, with this token, now, and why: a console and commands for an authenticated MCP server.
 ///
 /// Without a command the console starts. Without any secret it makes a fresh key, which is forgotten at the end.
-#[derive(Debug, Parser)]
+#[derive(Debug, Default, Parser)]
 #[command(version, about, long_about, after_help = after_help(), max_term_width = 100)]
 pub struct Options {
     /// Begin the console with three identities and a token that dies in 60 seconds
@@ -40,6 +41,25 @@ pub struct Options {
     /// What to do instead of starting the console.
     #[command(subcommand)]
     pub command: Option<Command>,
+}
+
+/// A command line that begins with a command.
+#[derive(Parser)]
+struct CommandOnly {
+    #[command(subcommand)]
+    command: Command,
+}
+
+impl Options {
+    /// Reads a command line, its program first. Where it begins with a command, the options in front of commands are not
+    /// even built, which is a tenth of a short run; whatever is wrong there is told as if they were.
+    pub fn read(words: Vec<OsString>) -> Result<Self, clap::Error> {
+        let begins_with_command = words.get(1).is_some_and(|word| !word.as_encoded_bytes().starts_with(b"-"));
+        if begins_with_command && let Ok(CommandOnly { command }) = CommandOnly::try_parse_from(&words) {
+            return Ok(Self { command: Some(command), ..Self::default() });
+        }
+        Self::try_parse_from(words)
+    }
 }
 
 /// What stands below every option.
@@ -71,7 +91,7 @@ Exit codes:";
 
 /// Options that every command knows, before its name and behind it. Clap's own way for that, `global`, copies each of them
 /// into every command at every start, which is a tenth of a short run.
-#[derive(Clone, Debug, Args)]
+#[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "General options")]
 pub struct Settings {
     /// File that holds the signing secret; a line break at its end is not part of it
@@ -208,6 +228,7 @@ pub(super) fn examples(lines: &str) -> String {
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory as _;
+    use rstest::rstest;
 
     use super::*;
 
@@ -219,6 +240,28 @@ mod tests {
             let own = built.find_subcommand(command.get_name()).and_then(clap::Command::get_about);
             assert_eq!(own.map(ToString::to_string), command.get_about().map(ToString::to_string));
         }
+    }
+
+    #[rstest]
+    #[case("inspect a.b.c --leeway 5s --json")]
+    #[case("check --no-token read_data")]
+    #[case("serve --stdio")]
+    #[case("policy check policy.toml")]
+    #[case("completions bash")]
+    #[case("inspct")]
+    #[case("inspect --leeway soon")]
+    #[case("inspect --help")]
+    #[case("help inspect")]
+    #[case("help")]
+    #[case("policy")]
+    #[case("--json inspect")]
+    #[case("--demo")]
+    #[case("")]
+    fn a_command_line_reads_the_same_with_and_without_the_options_in_front(#[case] line: &str) {
+        let words = || ["portcullis"].into_iter().chain(line.split_whitespace()).map(OsString::from);
+        let told = |read: Result<Options, clap::Error>| read.map_err(|error| error.render().to_string());
+        let (short, long) = (told(Options::read(words().collect())), told(Options::try_parse_from(words())));
+        assert_eq!(format!("{short:?}"), format!("{long:?}"));
     }
 
     #[test]
