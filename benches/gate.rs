@@ -321,6 +321,9 @@ const GROUP: app::key::Key = app::key::Key { ctrl: true, ..app::key::Key::plain(
 const KEY: app::key::Key = app::key::Key::plain(app::key::Code::Left);
 
 fn main() -> ExitCode {
+    // What is measured beside us is jsonwebtoken as it comes, not jsonwebtoken over our HS256.
+    let installed = jsonwebtoken::crypto::aws_lc::DEFAULT_PROVIDER.install_default();
+    assert!(installed.is_ok(), "nobody was before us");
     let kept = decide();
     let kept = stream() && kept;
     inspect();

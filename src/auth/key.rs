@@ -3,13 +3,12 @@
 use std::fmt;
 use std::sync::{Arc, Once};
 
-use aws_lc_rs::hmac;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use base64::{Engine as _, alphabet};
 use jsonwebtoken::EncodingKey;
 use zeroize::Zeroizing;
 
-use super::hs256;
+use super::hs256::{self, Hs256};
 
 /// A key shorter than this is weak for HS256 (RFC 7518 §3.2: at least the size of the hash), in bits.
 pub const STRONG_BITS: usize = 256;
@@ -90,7 +89,7 @@ struct Inner {
     id: Option<Box<str>>,
     origin: KeyOrigin,
     bits: usize,
-    verifying: hmac::Key,
+    verifying: Hs256,
     signing: EncodingKey,
 }
 
@@ -136,7 +135,7 @@ impl Key {
                 id,
                 origin,
                 bits: bytes * 8,
-                verifying: hmac::Key::new(hmac::HMAC_SHA256, secret),
+                verifying: Hs256::new(secret),
                 signing: EncodingKey::from_secret(secret),
             }))),
         }
@@ -144,7 +143,6 @@ impl Key {
 
     /// A key of 32 bytes from the operating system's generator.
     pub fn fresh() -> Result<Self, KeyError> {
-        // Not aws-lc's generator: its first use costs 60 ms, a dozen times the whole start.
         let mut secret = Zeroizing::new([0; 32]);
         getrandom::fill(&mut *secret).map_err(|_| KeyError::NoRandomness)?;
         Self::new(&*secret, KeyOrigin::Fresh)
@@ -172,12 +170,12 @@ impl Key {
     }
 
     pub(super) fn verify(&self, signed: &str, signature: &[u8]) -> bool {
-        hmac::verify(&self.0.verifying, signed.as_bytes(), signature).is_ok()
+        self.0.verifying.is_mac(signed.as_bytes(), signature)
     }
 
     /// The HMAC of a text, for tokens that no library would sign.
-    pub(crate) fn mac(&self, text: &str) -> Vec<u8> {
-        hmac::sign(&self.0.verifying, text.as_bytes()).as_ref().to_vec()
+    pub(crate) fn mac(&self, text: &str) -> [u8; 32] {
+        self.0.verifying.mac(text.as_bytes())
     }
 
     pub(super) fn signing(&self) -> &EncodingKey {
@@ -249,7 +247,7 @@ mod tests {
         };
         let key = Key::from_written(written.as_bytes(), KeyOrigin::Typed).expect("a key");
         let same = Key::new(&secret, KeyOrigin::Typed).expect("a key");
-        assert_eq!(hmac::sign(&key.0.verifying, b"x").as_ref(), hmac::sign(&same.0.verifying, b"x").as_ref());
+        assert_eq!(key.mac("x"), same.mac("x"));
     }
 
     #[rstest]

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use aws_lc_rs::digest;
+use sha2::{Digest as _, Sha256};
 
 use super::date::NumericDate;
 use super::decision::Reason;
@@ -26,8 +26,7 @@ pub struct Fingerprint([u8; 32]);
 impl Fingerprint {
     /// Of a token.
     pub fn of(token: &str) -> Self {
-        let hash = digest::digest(&digest::SHA256, token.as_bytes());
-        Self(hash.as_ref().try_into().unwrap_or_default())
+        Self(Sha256::digest(token).into())
     }
 
     /// As [`fmt::Display`] writes it: 64 hex digits.

@@ -4,9 +4,9 @@ use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
-use aws_lc_rs::digest;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use base64::{DecodeError, Engine as _};
+use sha2::{Digest as _, Sha256};
 
 use super::members::{self, Member};
 
@@ -20,11 +20,8 @@ pub struct TokenId([u8; 4]);
 impl TokenId {
     /// The name of a token.
     pub fn of(token: &str) -> Self {
-        let hash = digest::digest(&digest::SHA256, token.as_bytes());
-        match hash.as_ref() {
-            [a, b, c, d, ..] => Self([*a, *b, *c, *d]),
-            _ => Self([0; 4]),
-        }
+        let [a, b, c, d, ..] = <[u8; 32]>::from(Sha256::digest(token));
+        Self([a, b, c, d])
     }
 }
 
