@@ -224,7 +224,7 @@ impl App {
                 return self.make_call(LastCall {
                     token: self.selected().map(|entry| Arc::clone(&entry.text)),
                     tool: Arc::clone(&self.call.tool),
-                    arguments: self.call.arguments.text(),
+                    arguments: self.call.arguments.text().to_owned(),
                     called: None,
                 });
             }

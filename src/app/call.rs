@@ -65,7 +65,7 @@ impl App {
     /// The arguments of the form, or the tool's example where nobody touched them.
     pub(super) fn arguments_for(&self, tool: &str) -> String {
         match self.call.touched {
-            true => self.call.arguments.text(),
+            true => self.call.arguments.text().to_owned(),
             false => tools::example(tool, &self.auth.rules.policy),
         }
     }

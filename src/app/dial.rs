@@ -89,9 +89,8 @@ impl App {
 
     /// Enter in the Clock pane.
     pub(super) fn act_on_dial(&mut self) {
-        let typed = self.dial.go_to.text();
         let text = match self.focus.field {
-            Some(Field::GoTo) => typed.as_str(),
+            Some(Field::GoTo) => self.dial.go_to.text(),
             Some(Field::Jump) => self.dial.jump(),
             Some(Field::Dial) => return self.real_time(),
             // What is turned there counts at once.

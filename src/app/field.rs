@@ -2,14 +2,13 @@
 
 use std::fmt;
 
-use ratatui_textarea::{CursorMove, TextArea};
-
+use super::editor::{Editor, Place};
 use super::key::{Code, Key};
 
 /// A text being edited, of one line or of several.
 #[derive(Clone)]
 pub struct TextField {
-    area: TextArea<'static>,
+    editor: Editor,
     lines: Lines,
     /// The next character typed takes the place of the whole text, as in a form that was just sent.
     pub replaced_by_typing: bool,
@@ -33,32 +32,29 @@ pub enum Lines {
 impl TextField {
     /// A field holding `text`, the cursor at its end.
     pub fn new(text: &str, lines: Lines) -> Self {
-        let mut field = Self { area: TextArea::default(), lines, replaced_by_typing: false };
-        // The console has one history for everything; the editor's own would hold every text twice.
-        field.area.set_max_histories(0);
+        let mut field = Self { editor: Editor::default(), lines, replaced_by_typing: false };
         field.insert(text);
         field
     }
 
     /// The text, lines joined by line feeds.
-    pub fn text(&self) -> String {
-        self.area.lines().join("\n")
+    pub fn text(&self) -> &str {
+        self.editor.text()
     }
 
-    /// The lines.
-    pub fn lines(&self) -> &[String] {
-        self.area.lines()
+    /// The lines: at least one.
+    pub fn lines(&self) -> impl Iterator<Item = &str> {
+        self.text().split('\n')
     }
 
     /// Line and character of the cursor, counted from 0.
     pub fn cursor(&self) -> (usize, usize) {
-        let cursor = self.area.cursor();
-        (cursor.0, cursor.1)
+        self.editor.cursor()
     }
 
     /// Whether there is nothing in it.
     pub fn is_empty(&self) -> bool {
-        self.area.is_empty()
+        self.text().is_empty()
     }
 
     /// Puts another text in its place, the cursor at its end.
@@ -72,15 +68,17 @@ impl TextField {
             self.set("");
         }
         match self.lines {
-            Lines::Many => self.area.insert_str(text),
-            Lines::One => self.area.insert_str(text.trim_end_matches(['\r', '\n']).replace(['\r', '\n', '\t'], " ")),
-        };
+            Lines::Many => self.editor.insert(&text.replace("\r\n", "\n")),
+            Lines::One => {
+                self.editor.insert(&text.trim_end_matches(['\r', '\n']).replace(['\r', '\n', '\t'], " "));
+            }
+        }
     }
 
     /// Breaks the line, in a field of several.
     pub fn break_line(&mut self) {
         if self.lines == Lines::Many {
-            self.area.insert_newline();
+            self.editor.insert("\n");
         }
     }
 
@@ -88,7 +86,7 @@ impl TextField {
     pub fn takes_vertical(&self, code: Code) -> bool {
         match code {
             Code::Up => self.cursor().0 > 0,
-            Code::Down => self.cursor().0 + 1 < self.area.lines().len(),
+            Code::Down => self.cursor().0 + 1 < self.lines().count(),
             _ => false,
         }
     }
@@ -107,22 +105,22 @@ impl TextField {
     }
 
     fn edit(&mut self, key: Key) -> bool {
-        let area = &mut self.area;
+        let editor = &mut self.editor;
         match (key.ctrl, key.alt, key.code) {
             (false, false, Code::Backspace) if self.replaced_by_typing => self.set(""),
-            (false, false, Code::Backspace) => drop(area.delete_char()),
-            (false, false, Code::Del) => drop(area.delete_next_char()),
-            (true, false, Code::Char('w') | Code::Backspace) => drop(area.delete_word()),
-            (true, false, Code::Char('u')) => drop(area.delete_line_by_head()),
-            (true, false, Code::Char('k')) => drop(area.delete_line_by_end()),
-            (false, false, Code::Left) => area.move_cursor(CursorMove::Back),
-            (false, false, Code::Right) => area.move_cursor(CursorMove::Forward),
-            (true, false, Code::Left) => area.move_cursor(CursorMove::WordBack),
-            (true, false, Code::Right) => area.move_cursor(CursorMove::WordForward),
-            (false, false, Code::Home) | (true, false, Code::Char('a')) => area.move_cursor(CursorMove::Head),
-            (false, false, Code::End) | (true, false, Code::Char('e')) => area.move_cursor(CursorMove::End),
-            (false, false, Code::Up) if self.takes_vertical(Code::Up) => self.area.move_cursor(CursorMove::Up),
-            (false, false, Code::Down) if self.takes_vertical(Code::Down) => self.area.move_cursor(CursorMove::Down),
+            (false, false, Code::Backspace) => editor.delete(Place::Back),
+            (false, false, Code::Del) => editor.delete(Place::On),
+            (true, false, Code::Char('w') | Code::Backspace) => editor.delete(Place::WordBack),
+            (true, false, Code::Char('u')) => editor.delete(Place::LineStart),
+            (true, false, Code::Char('k')) => editor.delete(Place::LineEnd),
+            (false, false, Code::Left) => editor.go(Place::Back),
+            (false, false, Code::Right) => editor.go(Place::On),
+            (true, false, Code::Left) => editor.go(Place::WordBack),
+            (true, false, Code::Right) => editor.go(Place::WordOn),
+            (false, false, Code::Home) | (true, false, Code::Char('a')) => editor.go(Place::LineStart),
+            (false, false, Code::End) | (true, false, Code::Char('e')) => editor.go(Place::LineEnd),
+            (false, false, Code::Up) if self.takes_vertical(Code::Up) => self.editor.go(Place::Up),
+            (false, false, Code::Down) if self.takes_vertical(Code::Down) => self.editor.go(Place::Down),
             _ => return false,
         }
         true

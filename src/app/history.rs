@@ -162,7 +162,7 @@ impl App {
                 (Some(Step::Issue(field, Box::new(present))), Vec::new())
             }
             Step::Arguments(text, touched) => {
-                let present = Step::Arguments(self.call.arguments.text(), self.call.touched);
+                let present = Step::Arguments(self.call.arguments.text().to_owned(), self.call.touched);
                 self.call.arguments.set(&text);
                 self.call.touched = touched;
                 self.go(Focus::at(Field::CallArguments));
@@ -208,7 +208,7 @@ impl App {
                 let mut before = None;
                 if let Some(field) = field {
                     if let Some(edited) = self.text_mut(field) {
-                        before = Some(edited.text());
+                        before = Some(edited.text().to_owned());
                         edited.insert(&text);
                     }
                     self.go(Focus::at(field));

@@ -165,18 +165,18 @@ impl IssueForm {
 
     /// What the token shall say when issued at `now`, or a sentence that names the field and what to do.
     pub fn request(&self, now: NumericDate) -> Result<IssueRequest, String> {
-        let expires = When::parse(&self.expires.text()).map_err(|wanted| format!("expires in: {wanted}"))?;
+        let expires = When::parse(self.expires.text()).map_err(|wanted| format!("expires in: {wanted}"))?;
         let not_before = match self.not_before.text().trim() {
             "" | "now" => None,
             text => Some(When::parse(text).map_err(|wanted| format!("not before: {wanted}; or now"))?),
         };
-        let text = |field: &TextField| Some(field.text()).filter(|text| !text.is_empty());
+        let text = |field: &TextField| Some(field.text()).filter(|text| !text.is_empty()).map(str::to_owned);
         let user_id = self.user_id.text();
         if user_id.is_empty() {
             return Err("user_id: type who the token is for".to_owned());
         }
         Ok(IssueRequest {
-            user_id,
+            user_id: user_id.to_owned(),
             permissions: self.permissions(),
             expires: Some(expires.from(now)),
             not_before: not_before.map(|when| when.from(now)),
@@ -195,7 +195,7 @@ impl IssueForm {
         if let Some(name) = members::duplicate(&members) {
             return Err(format!("extra claims: {} stands twice", crate::text::name(name, 48)));
         }
-        match exact_value(&text) {
+        match exact_value(text) {
             Ok(Value::Object(claims)) => Ok(claims),
             Ok(_) => Err("extra claims: no JSON object".to_owned()),
             Err(error) if error.is_data() => {
@@ -274,6 +274,6 @@ mod tests {
         form.follow(&Policy::new([("a", ["editor", "user"])]));
         assert_eq!(form.permissions(), ["user"]);
         form.follow(&Policy::new([("a", ["editor"])]));
-        assert_eq!((form.permissions(), form.others.text()), (vec!["user".to_owned()], "user".to_owned()));
+        assert_eq!((form.permissions(), form.others.text()), (vec!["user".to_owned()], "user"));
     }
 }

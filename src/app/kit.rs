@@ -42,7 +42,7 @@ impl App {
             return Identity { user_id: name, permissions: judged.permissions.clone() };
         }
         if !self.issue.user_id.is_empty() {
-            return Identity { user_id: self.issue.user_id.text(), permissions: self.issue.permissions() };
+            return Identity { user_id: self.issue.user_id.text().to_owned(), permissions: self.issue.permissions() };
         }
         let permissions = self.auth.rules.policy.opening(&self.call.tool);
         Identity { user_id: "tester".to_owned(), permissions }

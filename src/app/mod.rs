@@ -11,6 +11,7 @@ mod compare;
 mod dial;
 pub mod drawn;
 pub mod drill;
+mod editor;
 mod evidence;
 pub mod field;
 pub mod focus;

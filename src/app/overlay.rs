@@ -322,7 +322,9 @@ impl SettingsForm {
 
     /// Whether both say the same.
     pub(super) fn says_as(&self, other: &Self) -> bool {
-        let texts = |form: &Self| [&form.leeway, &form.issuer, &form.audience, &form.policy].map(TextField::text);
+        fn texts(form: &SettingsForm) -> [&str; 4] {
+            [&form.leeway, &form.issuer, &form.audience, &form.policy].map(TextField::text)
+        }
         self.key == other.key && self.times == other.times && texts(self) == texts(other)
     }
 

@@ -31,7 +31,7 @@ impl App {
             }
             // A file is read again each time, in case nobody told of a change; but not over edits that are not saved.
             Ok(_) if policy != self.policy_file.path || (!policy.is_empty() && self.policy_is_saved()) => {
-                effects.push(Effect::LoadPolicy(policy));
+                effects.push(Effect::LoadPolicy(policy.to_owned()));
             }
             Ok(rules) => return self.apply_rules(&form, rules),
         }

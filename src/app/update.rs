@@ -97,7 +97,7 @@ impl App {
     /// Changes a field's text as a step that can be undone.
     pub(super) fn edit(&mut self, field: Field, change: impl FnOnce(&mut super::field::TextField)) {
         let step = match field {
-            Field::CallArguments => Some(Step::Arguments(self.call.arguments.text(), self.call.touched)),
+            Field::CallArguments => Some(Step::Arguments(self.call.arguments.text().to_owned(), self.call.touched)),
             // Nothing follows from it until it is sent.
             Field::GoTo | Field::Listen => None,
             _ => Some(Step::Issue(field, Box::new(self.issue.clone()))),
@@ -105,7 +105,7 @@ impl App {
         let Some(text) = self.text_mut(field) else {
             return;
         };
-        let before = text.text();
+        let before = text.text().to_owned();
         change(text);
         if text.text() != before {
             if let Some(step) = step {

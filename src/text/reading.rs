@@ -4,7 +4,7 @@
 //! Nothing is repaired: what is left out is only what stood *around* the token or broke it over lines, and it is said.
 //! A token that is damaged stays damaged. The library and a server take the exact string and never call this.
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 use std::fmt;
 
 use super::word::{NextLine, Word, begins, columns, damaged_run, in_token, is_wrapping, prefix, run};
@@ -106,7 +106,7 @@ impl<'a> Search<'a> {
 
 fn from_text(text: &str) -> Reading {
     let mut reading = Reading::default();
-    let mut seen = HashSet::new();
+    let mut seen = BTreeSet::new();
     let (mut bearer, mut around, mut quotes, mut breaks) = (false, false, false, 0);
     let begin = text.len() - text.trim_start_matches(is_wrapping).len();
     let end = text.trim_end_matches(is_wrapping).len();

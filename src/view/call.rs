@@ -29,7 +29,7 @@ pub fn render(canvas: &mut Canvas, area: Rect) {
         trace(canvas, side, &decision);
     }
     let tall = form.height >= 20;
-    let written = u16::try_from(canvas.app.call.arguments.lines().len()).unwrap_or(u16::MAX);
+    let written = u16::try_from(canvas.app.call.arguments.lines().count()).unwrap_or(u16::MAX);
     let rows = written.clamp(1, if tall { 5 } else { form.height.saturating_sub(7).clamp(1, 2) });
     let mut rest = fields(canvas, form, rows);
     if tall {
@@ -81,7 +81,7 @@ fn fields(canvas: &mut Canvas, area: Rect, rows: u16) -> Rect {
     text_lines(canvas, editor, &app.call.arguments, focused(Field::CallArguments));
     let area = below(area, rows);
     let fault =
-        tools::arguments(Given::Text(&app.call.arguments.text()), app.auth.rules.policy.tool(&app.call.tool)).err();
+        tools::arguments(Given::Text(app.call.arguments.text()), app.auth.rules.policy.tool(&app.call.tool)).err();
     let lines = fault.map(|fault| canvas.wrapped(&fault, area.width, Meaning::Expired)).unwrap_or_default();
     canvas.lines(area, lines)
 }

@@ -37,7 +37,7 @@ pub fn text_line(canvas: &mut Canvas, area: Rect, field: &TextField, focused: bo
         let hint = canvas.span(hint, Meaning::Hint);
         canvas.line(area, hint);
     }
-    let line = field.lines().first().map_or("", String::as_str);
+    let line = field.lines().next().unwrap_or_default();
     let selected = focused && field.replaced_by_typing;
     edited(canvas, area, line, focused.then(|| field.cursor().1), selected);
 }
@@ -47,8 +47,8 @@ pub fn text_lines(canvas: &mut Canvas, area: Rect, field: &TextField, focused: b
     let (row, column) = field.cursor();
     let rows = usize::from(area.height);
     let first = if focused { (row + 1).saturating_sub(rows) } else { 0 };
-    let more = field.lines().len().saturating_sub(first + rows);
-    for (n, line) in field.lines().iter().enumerate().skip(first).take(rows) {
+    let more = field.lines().count().saturating_sub(first + rows);
+    for (n, line) in field.lines().enumerate().skip(first).take(rows) {
         let y = area.y + u16::try_from(n - first).unwrap_or(0);
         let place = Rect { y, height: 1, ..area };
         edited(canvas, place, line, (focused && n == row).then_some(column), false);

@@ -44,7 +44,7 @@ fn typing_into_one_field_is_undone_at_once() {
     desk.keys("Ctrl-7");
     assert!(desk.app.issue.user_id.is_empty());
     desk.keys("Ctrl-R Ctrl-R");
-    assert_eq!((desk.app.issue.user_id.text(), desk.app.issue.permissions().len()), ("user".to_owned(), 0));
+    assert_eq!((desk.app.issue.user_id.text(), desk.app.issue.permissions().len()), ("user", 0));
 }
 
 #[test]
@@ -69,7 +69,7 @@ fn quitting_asks_once() {
 fn a_digit_is_text_in_a_text_and_a_pane_elsewhere() {
     let mut desk = Desk::new(120, 36);
     desk.types("user1").keys("Esc 4 1");
-    assert_eq!((desk.app.focus.pane, desk.app.issue.user_id.text()), (Pane::Issue, "user1".to_owned()));
+    assert_eq!((desk.app.focus.pane, desk.app.issue.user_id.text()), (Pane::Issue, "user1"));
     desk.keys("Alt-3");
     assert_eq!(desk.app.focus.pane, Pane::Inspect);
 }
@@ -303,10 +303,7 @@ fn five_hundred_resizes_lose_no_input() {
         desk.tell(Msg::Resized { columns: n * 7 % 200, rows: n * 3 % 60 });
     }
     desk.tell(Msg::Resized { columns: 120, rows: 36 });
-    assert_eq!(
-        (desk.app.issue.user_id.text(), desk.app.call.arguments.text()),
-        ("user123".to_owned(), "{\"id\": 1} ".to_owned())
-    );
+    assert_eq!((desk.app.issue.user_id.text(), desk.app.call.arguments.text()), ("user123", "{\"id\": 1} "));
 }
 
 #[test]

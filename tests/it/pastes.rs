@@ -93,10 +93,10 @@ fn undo_puts_the_paste_into_the_field_and_redo_takes_it_out_again() {
     let token = another_token();
     let mut desk = Desk::new(120, 36);
     desk.types("me").pastes(&token).keys("Ctrl-7");
-    assert_eq!((desk.tokens(), desk.app.issue.user_id.text()), (0, format!("me{token}")));
+    assert_eq!((desk.tokens(), desk.app.issue.user_id.text()), (0, &*format!("me{token}")));
     assert_eq!(desk.app.focus.field, Some(Field::UserId));
     desk.keys("Ctrl-R");
-    assert_eq!((desk.tokens(), desk.app.issue.user_id.text()), (1, "me".to_owned()));
+    assert_eq!((desk.tokens(), desk.app.issue.user_id.text()), (1, "me"));
 }
 
 #[rstest]

@@ -293,7 +293,7 @@ impl App {
             std::iter::once(text::NO_TOKEN.to_owned()).chain(self.auth.tokens.iter().map(|e| self.token_name(e)));
         let tokens = std::iter::once(None).chain(self.auth.tokens.iter().map(|entry| Some(Arc::clone(&entry.text))));
         let (asked, tokens) = (asked.collect(), tokens.collect());
-        let (tool, arguments) = (Arc::clone(&self.call.tool), self.call.arguments.text());
+        let (tool, arguments) = (Arc::clone(&self.call.tool), self.call.arguments.text().to_owned());
         let id = self.next_id();
         let everyone =
             Everyone { id, tool: Arc::clone(&tool), arguments: arguments.clone(), answers: Vec::new(), asked };

@@ -7,7 +7,7 @@ mod lint;
 mod same;
 mod schema;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::sync::Arc;
 
@@ -28,7 +28,7 @@ const BUILT_IN: [(&str, &[&str]); 3] =
 #[derive(Clone, Debug, PartialEq)]
 pub struct Policy {
     parts: Parts,
-    places: HashMap<Arc<str>, usize>,
+    places: BTreeMap<Arc<str>, usize>,
     permissions: Vec<Arc<str>>,
     /// What a permission implies, at once or through others; only those that imply something.
     implied: HashMap<Arc<str>, Vec<Arc<str>>>,
@@ -137,7 +137,7 @@ impl Policy {
     }
 
     fn assemble(parts: Parts, implied: HashMap<Arc<str>, Vec<Arc<str>>>) -> Self {
-        let mut policy = Self { parts: Parts::default(), places: HashMap::new(), permissions: Vec::new(), implied };
+        let mut policy = Self { parts: Parts::default(), places: BTreeMap::new(), permissions: Vec::new(), implied };
         for rule in parts.tools {
             if let Some(place) = policy.places.get(&rule.name) {
                 policy.parts.tools[*place] = rule;
@@ -147,7 +147,7 @@ impl Policy {
             }
         }
         (policy.parts.permissions, policy.parts.expectations) = (parts.permissions, parts.expectations);
-        let mut seen = HashSet::new();
+        let mut seen = BTreeSet::new();
         let asked = policy.parts.tools.iter().flat_map(|tool| tool.permissions.iter());
         let all = asked.chain(policy.parts.permissions.iter().map(|rule| &rule.name));
         policy.permissions = all.filter(|permission| seen.insert(&***permission)).cloned().collect();
@@ -172,10 +172,6 @@ impl Policy {
 
     /// The rule of one tool.
     pub fn tool(&self, name: &str) -> Option<&ToolRule> {
-        // A few names are compared faster than one is hashed.
-        if self.tools().len() <= 16 {
-            return self.tools().iter().find(|tool| *tool.name == *name);
-        }
         self.places.get(name).and_then(|place| self.tools().get(*place))
     }
 
