@@ -1,6 +1,6 @@
 //! What permissions imply: never themselves, and not without end.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 
 use super::PermissionRule;
@@ -21,9 +21,9 @@ pub enum ImpliesError {
 }
 
 /// What each permission implies, at once or through others.
-pub(super) fn closure(rules: &[PermissionRule]) -> Result<HashMap<Arc<str>, Vec<Arc<str>>>, ImpliesError> {
+pub(super) fn closure(rules: &[PermissionRule]) -> Result<BTreeMap<Arc<str>, Vec<Arc<str>>>, ImpliesError> {
     let direct: HashMap<&str, &PermissionRule> = rules.iter().map(|rule| (&*rule.name, rule)).collect();
-    let (mut all, mut total) = (HashMap::new(), 0);
+    let (mut all, mut total) = (BTreeMap::new(), 0);
     for rule in rules.iter().filter(|rule| !rule.implies.is_empty()) {
         // Each permission reached, and the one it was reached from.
         let mut from: HashMap<&str, &str> = HashMap::new();

@@ -7,7 +7,7 @@ mod lint;
 mod same;
 mod schema;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
@@ -31,7 +31,7 @@ pub struct Policy {
     places: BTreeMap<Arc<str>, usize>,
     permissions: Vec<Arc<str>>,
     /// What a permission implies, at once or through others; only those that imply something.
-    implied: HashMap<Arc<str>, Vec<Arc<str>>>,
+    implied: BTreeMap<Arc<str>, Vec<Arc<str>>>,
 }
 
 /// What a policy is made of, in the order of its file. A name that stands twice counts as it stands last.
@@ -136,7 +136,7 @@ impl Policy {
         Ok(Self::assemble(parts, implied))
     }
 
-    fn assemble(parts: Parts, implied: HashMap<Arc<str>, Vec<Arc<str>>>) -> Self {
+    fn assemble(parts: Parts, implied: BTreeMap<Arc<str>, Vec<Arc<str>>>) -> Self {
         let mut policy = Self { parts: Parts::default(), places: BTreeMap::new(), permissions: Vec::new(), implied };
         for rule in parts.tools {
             if let Some(place) = policy.places.get(&rule.name) {
@@ -157,7 +157,7 @@ impl Policy {
     /// A policy of tools and the permissions of which any one suffices. Of a tool given twice the last rule counts.
     pub fn new<P: AsRef<str>>(rules: impl IntoIterator<Item = (impl AsRef<str>, impl IntoIterator<Item = P>)>) -> Self {
         let tools = rules.into_iter().map(|(name, permissions)| ToolRule::new(name.as_ref(), permissions)).collect();
-        Self::assemble(Parts { tools, ..Parts::default() }, HashMap::new())
+        Self::assemble(Parts { tools, ..Parts::default() }, BTreeMap::new())
     }
 
     /// What it is made of.
