@@ -81,7 +81,8 @@ fn unhex(digits: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
     rest.is_empty().then_some(bytes)
 }
 
-/// One HS256 key.
+/// One HS256 key. The first one of a process makes jsonwebtoken sign with HS256 and nothing else; a program that wants
+/// more of it installs its own `jsonwebtoken::crypto::CryptoProvider` before.
 #[derive(Clone)]
 pub struct Key(Arc<Inner>);
 
