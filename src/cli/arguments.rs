@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Subcommand};
 
-use super::options::{Settings, examples};
+use super::options::Settings;
 use super::values::{Rate, denial, duration, listing, rate, span, time, url, when};
 use crate::auth::NumericDate;
 use crate::auth::issue::When;
@@ -295,7 +295,7 @@ impl ServerOptions {
 #[command(defer = true)]
 pub enum PolicyCommand {
     /// Read a policy file, say what is odd about it, and hold it against its expectations
-    #[command(after_help = examples("portcullis policy check policy.toml"))]
+    #[command(after_help = examples!("portcullis policy check policy.toml"))]
     Check(PolicyCheckArgs),
 }
 

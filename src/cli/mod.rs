@@ -3,6 +3,13 @@
 //! [`Headless`] runs a command; `main` turns what comes of it into an exit code. Each command has a file of its own, with
 //! one `run` in it.
 
+/// What stands below a command's options.
+macro_rules! examples {
+    ($lines:literal) => {
+        concat!("Example:\n  ", $lines)
+    };
+}
+
 mod arguments;
 mod call;
 mod check;

@@ -166,63 +166,59 @@ impl Settings {
 #[command(defer = true)]
 pub enum Command {
     /// Sign a token and print it
-    #[command(after_help = examples("portcullis issue user123 -p user --ttl 15m"))]
+    #[command(after_help = examples!("portcullis issue user123 -p user --ttl 15m"))]
     Issue(IssueArgs),
 
     /// Decode tokens and judge them
-    #[command(after_help = examples("portcullis inspect \"$TOKEN\"\n  portcullis --json inspect - <tokens.txt"))]
+    #[command(after_help = examples!("portcullis inspect \"$TOKEN\"\n  portcullis --json inspect - <tokens.txt"))]
     Inspect(InspectArgs),
 
     /// Say whether a token may call a tool, and why; call nothing
-    #[command(after_help = examples("portcullis check \"$TOKEN\" write_data\n  portcullis check --no-token read_data"))]
+    #[command(after_help = examples!("portcullis check \"$TOKEN\" write_data\n  portcullis check --no-token read_data"))]
     Check(CheckArgs),
 
     /// Call a tool with a token; print the answer, and on standard error why
-    #[command(after_help = examples("portcullis call \"$TOKEN\" read_data '{\"id\": 1}'"))]
+    #[command(after_help = examples!("portcullis call \"$TOKEN\" read_data '{\"id\": 1}'"))]
     Call(CallArgs),
 
     /// Show who may call what: a table of callers and tools
-    #[command(after_help = examples("portcullis matrix --as user --as admin\n  portcullis matrix - <tokens.txt\n  portcullis matrix --policy policy.toml --markdown"))]
+    #[command(after_help = examples!("portcullis matrix --as user --as admin\n  portcullis matrix - <tokens.txt\n  portcullis matrix --policy policy.toml --markdown"))]
     Matrix(MatrixArgs),
 
     /// Call through the end of a token's life; tell where the gate really ends it
-    #[command(after_help = examples("portcullis drill --ttl 3s read_data\n  portcullis drill --shifted \"$TOKEN\" read_data"))]
+    #[command(after_help = examples!("portcullis drill --ttl 3s read_data\n  portcullis drill --shifted \"$TOKEN\" read_data"))]
     Drill(DrillArgs),
 
     /// Make the classic test tokens, or judge them: every way a token can be wrong
-    #[command(after_help = examples("portcullis testkit --run\n  portcullis testkit user123 -p user"))]
+    #[command(after_help = examples!("portcullis testkit --run\n  portcullis testkit user123 -p user"))]
     Testkit(TestkitArgs),
 
     /// Serve MCP: the tools behind the gate, for clients that bring tokens
-    #[command(after_help = examples("portcullis serve --secret-file secret\n  portcullis serve --stdio"))]
+    #[command(after_help = examples!("portcullis serve --secret-file secret\n  portcullis serve --stdio"))]
     Serve(ServeArgs),
 
     /// Refuse a token from now on although it lives on; take that back; list what is revoked
-    #[command(after_help = examples("portcullis revoke --state state.json \"$TOKEN\"\n  portcullis revoke --state state.json --list"))]
+    #[command(after_help = examples!("portcullis revoke --state state.json \"$TOKEN\"\n  portcullis revoke --state state.json --list"))]
     Revoke(RevokeArgs),
 
     /// Look after policy files
-    #[command(subcommand, after_help = examples("portcullis policy check policy.toml"))]
+    #[command(subcommand, after_help = examples!("portcullis policy check policy.toml"))]
     Policy(PolicyCommand),
 
     /// Print completions for a shell
-    #[command(after_help = examples("portcullis completions bash"))]
+    #[command(after_help = examples!("portcullis completions bash"))]
     Completions {
         /// The shell
         shell: Shell,
     },
 
     /// Print the man page, or write all of them into a directory
-    #[command(after_help = examples("portcullis man\n  portcullis man --dir man1"))]
+    #[command(after_help = examples!("portcullis man\n  portcullis man --dir man1"))]
     Man {
         /// Directory for one page a command
         #[arg(long, value_name = "DIR")]
         dir: Option<PathBuf>,
     },
-}
-
-pub(super) fn examples(lines: &str) -> String {
-    format!("Example:\n  {lines}")
 }
 
 #[cfg(test)]
