@@ -33,13 +33,23 @@ pub struct Watch {
 
 /// Something has happened, and more may follow.
 struct Settling {
+    seen: Stamp,
     quiet: Pin<Box<Sleep>>,
     at_last: Pin<Box<Sleep>>,
 }
 
 impl Settling {
-    fn new(quiet: Duration) -> Self {
-        Self { quiet: Box::pin(sleep(quiet)), at_last: Box::pin(sleep(AT_LAST)) }
+    fn new(seen: Stamp, quiet: Duration) -> Self {
+        Self { seen, quiet: Box::pin(sleep(quiet)), at_last: Box::pin(sleep(AT_LAST)) }
+    }
+
+    /// More has happened, and the file is this one now. What happens beside it, such as a log that is written there,
+    /// keeps nobody waiting.
+    fn goes_on(&mut self, stamp: Stamp) {
+        if stamp != self.seen {
+            self.seen = stamp;
+            self.quiet = Box::pin(sleep(SETTLES));
+        }
     }
 }
 
@@ -87,7 +97,7 @@ impl Watch {
         if path.is_empty() {
             return Ok(());
         }
-        self.settling = Some(Settling::new(Duration::ZERO));
+        self.settling = Some(Settling::new(Stamp::default(), Duration::ZERO));
         self.arm()
     }
 
@@ -98,14 +108,15 @@ impl Watch {
                 if self.told.recv().await.is_none() {
                     pending::<()>().await;
                 }
-                self.settling = Some(Settling::new(SETTLES));
+                self.settling = Some(Settling::new(Stamp::of(&self.path), SETTLES));
                 continue;
             };
             tokio::select! {
                 () = &mut settling.at_last => {}
                 () = &mut settling.quiet => {}
                 Some(()) = self.told.recv() => {
-                    settling.quiet = Box::pin(sleep(SETTLES));
+                    while self.told.try_recv().is_ok() {}
+                    settling.goes_on(Stamp::of(&self.path));
                     continue;
                 }
             }
@@ -303,6 +314,20 @@ mod tests {
         assert!(Stamp::of(&file) == known);
         place.write("policy.toml", "# more");
         assert!(Stamp::of(&file) != known);
+    }
+
+    #[tokio::test]
+    async fn only_a_change_of_the_file_itself_makes_it_wait_longer() {
+        let place = Place::new("settling");
+        let file = place.write("state.json", "");
+        let mut settling = Settling::new(Stamp::of(&file), SETTLES);
+        let first = settling.quiet.deadline();
+        place.write("calls.log", "a call");
+        settling.goes_on(Stamp::of(&file));
+        assert_eq!(settling.quiet.deadline(), first);
+        place.write("state.json", "half of");
+        settling.goes_on(Stamp::of(&file));
+        assert!(settling.quiet.deadline() > first);
     }
 
     #[tokio::test]
