@@ -19,5 +19,5 @@ pub mod tui;
 pub mod view;
 pub mod watch;
 
-pub use auth::{AuthState, Check, Decision, Inspection, KeyRing, Outcome, Principal, Reason, Rules};
-pub use gate::AuthenticatedMcpServer;
+pub use auth::{Check, Decision, Inspection, KeyRing, Outcome, Principal, Reason, Rules};
+pub use gate::{AuthState, AuthenticatedMcpServer};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::field::TextField;
 use super::msg::Order;
 use super::{App, Called, Effect};
-use crate::auth::Origin;
+use crate::gate::Origin;
 use crate::tools;
 
 /// The Call pane's form.

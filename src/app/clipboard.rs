@@ -1,7 +1,8 @@
 //! What can be copied, and what is said about it.
 
 use super::{App, Effect, Pane};
-use crate::auth::explain::{explain_decision, explain_inspection, explain_record};
+use crate::auth::explain::{explain_decision, explain_inspection};
+use crate::gate::activity::explain_record;
 use crate::lab::evidence::{card_markdown, drill_markdown};
 
 impl App {

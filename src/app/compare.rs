@@ -3,8 +3,8 @@
 use super::field::turned;
 use super::overlay::Overlay;
 use super::{App, Effect};
-use crate::auth::TokenEntry;
 use crate::auth::diff::diff;
+use crate::gate::TokenEntry;
 
 impl App {
     pub(super) fn start_diff(&mut self) -> Vec<Effect> {

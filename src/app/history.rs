@@ -5,8 +5,9 @@ use std::sync::Arc;
 use super::issue::IssueForm;
 use super::msg::Why;
 use super::{App, CallForm, Effect, Field, Focus};
+use crate::auth::Policy;
 use crate::auth::revocations::{Revoked, Since};
-use crate::auth::{Policy, TokenEntry};
+use crate::gate::TokenEntry;
 
 /// Something that can be undone. It may hold a token, so it has no `Debug`.
 pub enum Step {

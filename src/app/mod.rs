@@ -45,8 +45,9 @@ pub use focus::{Field, FieldKind, Focus, Pane, Screen};
 pub use msg::{Called, Effect, Mouse, MouseKind, Msg, Times};
 pub use update::update;
 
-use crate::auth::{Call, Decision, Inspection, NumericDate, Record, Snapshot, TokenEntry};
+use crate::auth::{Call, Decision, Inspection, NumericDate};
 use crate::endpoint::{Address, Settings};
+use crate::gate::{Record, Snapshot, TokenEntry};
 use crate::text::words;
 use crate::tools;
 use clock::{HeldClock, Leap};

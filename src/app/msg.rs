@@ -5,10 +5,9 @@ use std::time::Duration;
 
 use super::key::Key;
 use crate::auth::revocations::{Revoked, Since};
-use crate::auth::{
-    Decision, IssueError, IssueRequest, NumericDate, Origin, Outcome, Policy, Record, Rules, TokenEntry,
-};
+use crate::auth::{Decision, IssueError, IssueRequest, NumericDate, Outcome, Policy, Rules};
 use crate::endpoint::Settings;
+use crate::gate::{Origin, Record, TokenEntry};
 use crate::lab::kit::{Identity, TestToken};
 
 /// Something that happened. It may hold a token, so it has no `Debug`.

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::App;
-use crate::auth::TokenEntry;
+use crate::gate::TokenEntry;
 use crate::text;
 
 /// Names that more than one token of the list goes by.

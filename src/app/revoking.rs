@@ -2,8 +2,9 @@
 
 use super::history::Step;
 use super::{App, Effect};
+use crate::auth::Reason;
 use crate::auth::revocations::{Fingerprint, Revoked, Since};
-use crate::auth::{Reason, TokenEntry};
+use crate::gate::TokenEntry;
 
 impl App {
     /// Whether the selected token is revoked; `None` where none is selected.

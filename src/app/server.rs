@@ -5,9 +5,9 @@ use std::sync::Arc;
 use super::field::{Lines, TextField, moved, turned};
 use super::msg::Listening;
 use super::{App, Effect, Field};
-use crate::auth::traffic::Client;
 use crate::auth::{Key, NumericDate};
 use crate::endpoint::{ClientKind, Denial, Listing, Settings};
+use crate::gate::traffic::Client;
 use crate::text;
 
 /// What the Server screen remembers.

@@ -104,7 +104,7 @@ impl App {
         if let Some(scale) = self.timeline.scale.and_then(|scale| SCALES.get(scale)) {
             return Axis::page(self.timeline.cursor.unwrap_or(now), *scale, columns);
         }
-        let lives = |all: &[crate::auth::TokenEntry]| {
+        let lives = |all: &[crate::gate::TokenEntry]| {
             let extents = all.iter().filter_map(|entry| extent(&entry.judged.lifetime));
             extents.reduce(|(a, b), (c, d)| (a.min(c), b.max(d)))
         };

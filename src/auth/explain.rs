@@ -8,7 +8,7 @@ use super::date::NumericDate;
 use super::decision::{Decision, Reason};
 use super::inspection::Inspection;
 use super::rules::Rules;
-use super::{Check, Phase, Record, Standing, TokenId};
+use super::{Check, Phase, Standing, TokenId};
 use crate::text;
 
 /// Why a token stands as it does at `now`, under the rules it was inspected by.
@@ -62,22 +62,6 @@ pub fn explain_decision(decision: &Decision, token: Option<TokenId>, tool: &str,
     for (check, passed) in decision.trace() {
         let _ = write!(out, "\n{} {}", passed.sign(), check.label());
     }
-    out
-}
-
-/// Why a call was answered as it was.
-pub fn explain_record(record: &Record) -> String {
-    let when = match record.judged_at == record.at {
-        true => String::new(),
-        false => format!(", judged for {}, which was not the real time", record.judged_at.rfc3339()),
-    };
-    let (at, origin) = (record.at.rfc3339(), record.from());
-    let when = format!("called at {at} from the {origin}{when}, took {}", text::words::took(record.took));
-    let mut out = explain_decision(&record.decision, record.token_id, &record.tool, &when);
-    if let Some(trouble) = &record.trouble {
-        let _ = write!(out, "\n! {trouble}");
-    }
-    let _ = write!(out, "\nanswer: {}", text::display_safe(&record.answer.to_string(), 8192));
     out
 }
 

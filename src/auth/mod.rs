@@ -3,7 +3,6 @@
 //! A token string travels [`token`] (segments) → [`members`] (JSON members) → [`claims`] (typed) → [`rules`]
 //! (checks 1–8 make a [`Principal`], 9–10 a [`Decision`]). [`inspection`] shows what [`rules`] judged.
 
-pub mod activity;
 pub mod claims;
 pub mod date;
 pub mod decision;
@@ -21,11 +20,8 @@ pub mod policy;
 mod reasons;
 pub mod revocations;
 pub mod rules;
-pub mod state;
 pub mod token;
-pub mod traffic;
 
-pub use activity::{Activity, Origin, Record};
 pub use claims::{Claims, Principal};
 pub use date::NumericDate;
 pub use decision::{Check, Decision, Light, Reason, Verdict};
@@ -38,5 +34,4 @@ pub use outcome::Outcome;
 pub use policy::{Grant, Policy, PolicyError};
 pub use revocations::Revocations;
 pub use rules::{Call, Rules};
-pub use state::{AuthState, Provenance, Snapshot, TokenEntry};
 pub use token::TokenId;

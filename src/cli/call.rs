@@ -3,9 +3,10 @@
 use super::arguments::CallArgs;
 use super::json::Decided;
 use super::{CliError, Exit, Ground, Headless, json};
-use crate::auth::explain::explain_record;
-use crate::auth::{Origin, Outcome};
+use crate::auth::Outcome;
 use crate::gate::CallRequest;
+use crate::gate::Origin;
+use crate::gate::activity::explain_record;
 use crate::tools::Given;
 
 /// Calls a tool.

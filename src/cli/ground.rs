@@ -6,12 +6,11 @@ use std::sync::Arc;
 use zeroize::Zeroizing;
 
 use super::options::Settings;
-use crate::auth::{
-    IssueRequest, Key, KeyRing, Leeway, NumericDate, Policy, Provenance, Revocations, Rules, issue::When,
-};
+use crate::auth::{IssueRequest, Key, KeyRing, Leeway, NumericDate, Policy, Revocations, Rules, issue::When};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{self, CONFIG_VARIABLE, ConfigError, ConfigFile, SecretSources};
 use crate::gate::AuthenticatedMcpServer;
+use crate::gate::Provenance;
 use crate::text::words::SECOND;
 
 /// What the environment says, read once at the start. It holds a secret, so it has no `Debug`.

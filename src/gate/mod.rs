@@ -1,23 +1,28 @@
 //! The library's front door: [`AuthenticatedMcpServer`] over the shared auth state. The only place that makes real calls
 //! and logs them.
 
+pub mod activity;
 mod shared;
+pub mod state;
+pub mod traffic;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::auth::activity::{Kept, Record};
+use self::activity::Kept;
 use crate::auth::{
-    Call, Claims, Decision, IssueError, IssueRequest, Key, KeyError, KeyOrigin, NumericDate, Origin, Outcome, Policy,
-    Reason, Rules, TokenId,
+    Call, Claims, Decision, IssueError, IssueRequest, Key, KeyError, KeyOrigin, NumericDate, Outcome, Policy, Reason,
+    Rules, TokenId,
 };
 use crate::clock::{Clock, SystemClock};
 use crate::tools::Given;
 use crate::{text, tools};
 
+pub use activity::{Activity, Origin, Record};
 pub use shared::Shared;
+pub use state::{AuthState, Provenance, Snapshot, TokenEntry};
 
 /// An authenticated tool server: it issues tokens, verifies them, checks permissions, and calls tools for those who may.
 ///

@@ -4,7 +4,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::watch;
 
-use crate::auth::{AuthState, Rules};
+use crate::auth::Rules;
+use crate::gate::AuthState;
 
 /// A handle on the shared state; clones share it.
 #[derive(Clone, Debug)]

@@ -12,8 +12,9 @@ use rmcp::{RoleServer, ServerHandler};
 use serde_json::{Value, json};
 
 use crate::auth::policy::ToolRule;
-use crate::auth::{Origin, Outcome, Policy, Reason};
+use crate::auth::{Outcome, Policy, Reason};
 use crate::endpoint::Listing;
+use crate::gate::Origin;
 use crate::gate::{AuthenticatedMcpServer, CallRequest, Called};
 use crate::text;
 use crate::tools::{self, Given};

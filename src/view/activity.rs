@@ -7,7 +7,7 @@ use super::canvas::{Canvas, bottom};
 use super::theme::Meaning;
 use crate::app::clock::signed;
 use crate::app::{Field, Target};
-use crate::auth::Record;
+use crate::gate::Record;
 use crate::text::words::took;
 use crate::text::{self, padded};
 

@@ -4,7 +4,7 @@ use ratatui::text::Line;
 
 use super::canvas::Canvas;
 use super::theme::Meaning;
-use crate::auth::explain::explain_record;
+use crate::gate::activity::explain_record;
 use crate::text::display_safe;
 
 pub fn render(canvas: &mut Canvas, seq: u64, scroll: usize) {

@@ -4,8 +4,9 @@ use ratatui::text::Line;
 
 use super::canvas::{Canvas, below};
 use super::theme::Meaning;
+use crate::auth::NumericDate;
 use crate::auth::diff::{Change, Row};
-use crate::auth::{NumericDate, TokenEntry};
+use crate::gate::TokenEntry;
 use crate::text::words::exact;
 use crate::text::{self, padded};
 

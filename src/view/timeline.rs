@@ -9,7 +9,8 @@ use super::theme::Meaning;
 use super::widget::{choice, labelled, state};
 use crate::app::timeline::Axis;
 use crate::app::{Field, Target};
-use crate::auth::{Judged, NumericDate, Phase, Standing, TokenEntry};
+use crate::auth::{Judged, NumericDate, Phase, Standing};
+use crate::gate::TokenEntry;
 use crate::text;
 use crate::text::words::{DAY, SECOND, elapsed, remaining};
 

@@ -7,7 +7,7 @@ use super::canvas::{Canvas, bottom, top};
 use super::theme::Meaning;
 use super::widget::state;
 use crate::app::{Field, Target};
-use crate::auth::{Provenance, TokenEntry};
+use crate::gate::{Provenance, TokenEntry};
 use crate::text;
 
 pub fn title(canvas: &Canvas) -> String {

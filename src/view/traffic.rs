@@ -8,7 +8,7 @@ use ratatui::text::{Line, Span};
 use super::canvas::{Canvas, below, bottom, top};
 use super::theme::Meaning;
 use crate::app::{Field, Target};
-use crate::auth::traffic::{Client, SECONDS};
+use crate::gate::traffic::{Client, SECONDS};
 use crate::text::{self, padded, words};
 
 /// From this width on a client's peer and last time are told too.

@@ -10,7 +10,8 @@ use super::widget::{choice, sentence_holds, state};
 use crate::app::matrix::WhoView;
 use crate::app::{App, Field, Target};
 use crate::auth::policy::ToolRule;
-use crate::auth::{Decision, TokenEntry, Verdict};
+use crate::auth::{Decision, Verdict};
+use crate::gate::TokenEntry;
 use crate::text;
 
 pub fn render(canvas: &mut Canvas, area: Rect) {

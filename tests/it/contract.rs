@@ -126,7 +126,7 @@ fn arguments_that_are_no_object_are_named(#[case] text: &str, #[case] sentence: 
         token: Some(&token),
         tool: "read_data",
         arguments: Given::Text(text),
-        origin: portcullis::auth::Origin::Console,
+        origin: portcullis::gate::Origin::Console,
         client: None,
         at: NOW,
         judged_at: NOW,

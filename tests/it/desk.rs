@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use portcullis::AuthenticatedMcpServer;
 use portcullis::app::{App, Effect, Mouse, MouseKind, Msg, Times, drawn::Target};
-use portcullis::auth::{Key, KeyOrigin, NumericDate, Rules, Snapshot};
+use portcullis::auth::{Key, KeyOrigin, NumericDate, Rules};
 use portcullis::clock::{Clock, ManualClock};
+use portcullis::gate::Snapshot;
 use portcullis::server::Server;
 use portcullis::tui::effects;
 use portcullis::view::{self, Theme};

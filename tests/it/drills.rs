@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use portcullis::auth::{Key, KeyOrigin, Leeway, Origin, Rules};
+use portcullis::auth::{Key, KeyOrigin, Leeway, Rules};
+use portcullis::gate::Origin;
 use portcullis::lab::kit::KIT;
 use portcullis::text::words::SECOND;
 use rstest::rstest;

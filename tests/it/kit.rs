@@ -3,9 +3,10 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use portcullis::AuthenticatedMcpServer;
-use portcullis::auth::{Call, Key, KeyOrigin, KeyRing, Leeway, NumericDate, Origin, Rules, TokenId};
+use portcullis::auth::{Call, Key, KeyOrigin, KeyRing, Leeway, NumericDate, Rules, TokenId};
 use portcullis::clock::{Clock, ManualClock};
 use portcullis::gate::CallRequest;
+use portcullis::gate::Origin;
 use portcullis::lab::kit::{Identity, KIT, TestToken, make};
 use portcullis::lab::score::{Came, Line, Scorecard};
 use portcullis::tools::Given;

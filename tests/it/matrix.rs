@@ -7,8 +7,9 @@ use portcullis::app::drawn::Target;
 use portcullis::app::matrix::Cell;
 use portcullis::app::{App, Field, Msg, Times};
 use portcullis::auth::policy::{Expected, ToolRule};
-use portcullis::auth::{Call, Key, KeyOrigin, Policy, Provenance, Rules, Snapshot, Verdict};
+use portcullis::auth::{Call, Key, KeyOrigin, Policy, Rules, Verdict};
 use portcullis::gate::Shared;
+use portcullis::gate::{Provenance, Snapshot};
 use proptest::prelude::*;
 
 use crate::cli::Folder;

@@ -8,10 +8,11 @@ use std::time::Duration;
 
 use portcullis::app::Msg;
 use portcullis::app::msg::Listening;
-use portcullis::auth::traffic::Request;
-use portcullis::auth::{Origin, Provenance, TokenId};
+use portcullis::auth::TokenId;
 use portcullis::clock::Clock as _;
 use portcullis::gate::CallRequest;
+use portcullis::gate::traffic::Request;
+use portcullis::gate::{Origin, Provenance};
 use portcullis::text::words::SECOND;
 use portcullis::tools::Given;
 use portcullis::view::Theme;

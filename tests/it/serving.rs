@@ -7,9 +7,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use portcullis::auth::revocations::{Fingerprint, Revoked, Since};
-use portcullis::auth::{IssueRequest, Key, KeyOrigin, NumericDate, Origin, Policy, Rules};
+use portcullis::auth::{IssueRequest, Key, KeyOrigin, NumericDate, Policy, Rules};
 use portcullis::clock::{Clock, ManualClock};
 use portcullis::endpoint::{Denial, Listing, Settings};
+use portcullis::gate::Origin;
 use portcullis::server::{ServeError, Server};
 use portcullis::text::words::SECOND;
 use portcullis::{AuthenticatedMcpServer, config};

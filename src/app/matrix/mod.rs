@@ -13,7 +13,8 @@ use super::field::{moved, turned};
 use super::msg::Called;
 use super::{App, Effect, Field};
 use crate::auth::policy::{Expectation, Lint};
-use crate::auth::{Origin, Policy, Rules, Snapshot, TokenEntry, Verdict};
+use crate::auth::{Policy, Rules, Verdict};
+use crate::gate::{Origin, Snapshot, TokenEntry};
 use crate::text;
 use crate::text::words::SECOND;
 

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use super::{App, Before, MARKED};
 use crate::auth::policy::{Expected, ToolRule};
-use crate::auth::{Judged, TokenEntry, Verdict};
+use crate::auth::{Judged, Verdict};
+use crate::gate::TokenEntry;
 
 /// What a cell says: how many of its row's tokens get which verdict. A row without tokens is a caller without one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,14 +1,15 @@
 //! The log of real calls. It holds no token, only token ids, and it is bounded in rows and in bytes.
 
 use std::collections::VecDeque;
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::date::NumericDate;
-use super::decision::{Decision, Reason};
-use super::token::{Fault, TokenId};
+use crate::auth::date::NumericDate;
+use crate::auth::decision::{Decision, Reason};
+use crate::auth::explain::explain_decision;
+use crate::auth::token::{Fault, TokenId};
 use crate::text;
 
 /// The most rows kept; the oldest go first.
@@ -108,6 +109,22 @@ fn weight_of(reason: &Reason) -> usize {
         | Reason::Malformed(Fault::Duplicate { name: text, .. }) => text.len(),
         _ => 0,
     }
+}
+
+/// Why a call was answered as it was.
+pub fn explain_record(record: &Record) -> String {
+    let when = match record.judged_at == record.at {
+        true => String::new(),
+        false => format!(", judged for {}, which was not the real time", record.judged_at.rfc3339()),
+    };
+    let (at, origin) = (record.at.rfc3339(), record.from());
+    let when = format!("called at {at} from the {origin}{when}, took {}", text::words::took(record.took));
+    let mut out = explain_decision(&record.decision, record.token_id, &record.tool, &when);
+    if let Some(trouble) = &record.trouble {
+        let _ = write!(out, "\n! {trouble}");
+    }
+    let _ = write!(out, "\nanswer: {}", text::display_safe(&record.answer.to_string(), 8192));
+    out
 }
 
 /// A text as a record keeps it: cut to [`MAX_TEXT`], with its whole length.

@@ -6,13 +6,13 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::activity::{Activity, Record};
-use super::date::NumericDate;
-use super::inspection::Judged;
-use super::policy::Policy;
-use super::revocations::Revocations;
-use super::rules::Rules;
-use super::token::TokenId;
 use super::traffic::{self, Traffic};
+use crate::auth::date::NumericDate;
+use crate::auth::inspection::Judged;
+use crate::auth::policy::Policy;
+use crate::auth::revocations::Revocations;
+use crate::auth::rules::Rules;
+use crate::auth::token::TokenId;
 
 /// Where a token came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::net::IpAddr;
 
-use super::date::NumericDate;
-use super::token::TokenId;
+use crate::auth::date::NumericDate;
+use crate::auth::token::TokenId;
 use crate::text;
 
 /// Clients that are remembered; the one that was silent longest goes first.
