@@ -15,7 +15,7 @@ use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use portcullis::app::key::Code;
 use portcullis::app::overlay::Overlay;
 use portcullis::app::{self, App, Msg, Times, update};
-use portcullis::auth::{Call, IssueRequest, Key, KeyOrigin, NumericDate, Policy};
+use portcullis::auth::{Call, IssueRequest, KeyOrigin, NumericDate, Policy, Signer};
 use portcullis::cli::{Environment, Exit, Headless, Options};
 use portcullis::clock::ManualClock;
 use portcullis::gate::{Provenance, Snapshot};
@@ -98,14 +98,18 @@ struct Claims {
     jti: String,
 }
 
-fn rules() -> Rules {
-    Rules::new(Key::new(SECRET, KeyOrigin::Program).expect("a key"))
+fn signer() -> Signer {
+    Signer::hs256(SECRET, KeyOrigin::Program).expect("a key")
 }
 
-fn token(rules: &Rules, now: NumericDate) -> std::sync::Arc<str> {
+fn rules() -> Rules {
+    Rules::new(&signer())
+}
+
+fn token(now: NumericDate) -> std::sync::Arc<str> {
     let request =
         IssueRequest { user_id: "user123".to_owned(), permissions: vec!["user".to_owned()], ..IssueRequest::default() };
-    rules.issue(&request, "0190b7c1d2e3f4a5b6c7d8e9f0a1b2c3", now).expect("a token")
+    signer().issue(&request, "0190b7c1d2e3f4a5b6c7d8e9f0a1b2c3", now).expect("a token")
 }
 
 /// A token of about so many bytes, signed by our key; beyond 8 KiB the console signs none itself.
@@ -130,7 +134,7 @@ fn decide() -> bool {
     #[expect(clippy::disallowed_methods, reason = "jsonwebtoken asks the system's clock, so the token must suit it")]
     let now = NumericDate::from(chrono::Utc::now());
     let rules = rules();
-    let token = token(&rules, now);
+    let token = token(now);
     let key = DecodingKey::from_secret(SECRET);
     let validation = Validation::new(Algorithm::HS256);
     let expired = now.plus(7_200_000_000);
@@ -160,7 +164,7 @@ fn stream() -> bool {
     #[expect(clippy::disallowed_methods, reason = "jsonwebtoken asks the system's clock, so the token must suit it")]
     let now = NumericDate::from(chrono::Utc::now());
     let rules = rules();
-    let tokens: Vec<_> = (0..1000).map(|n| token(&rules, now.plus(-n))).collect();
+    let tokens: Vec<_> = (0..1000).map(|n| token(now.plus(-n))).collect();
     let lines = tokens.join("\n");
     let key = DecodingKey::from_secret(SECRET);
     let validation = Validation::new(Algorithm::HS256);
@@ -219,7 +223,7 @@ fn inspect() {
 fn console(tokens: usize, calls: usize) -> App {
     let now = NumericDate::from_seconds(1_795_380_000);
     let clock = Arc::new(ManualClock::new(now));
-    let gate = AuthenticatedMcpServer::with(rules(), clock);
+    let gate = AuthenticatedMcpServer::with(rules(), signer(), clock);
     for n in 0..tokens {
         let user_id = format!("user{n}");
         let request = IssueRequest { user_id, permissions: vec!["user".to_owned()], ..IssueRequest::default() };

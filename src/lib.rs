@@ -1,11 +1,11 @@
 //! Portcullis: the gate of an authenticated MCP server, and a terminal console around it.
 //!
-//! [`AuthenticatedMcpServer`] issues HS256 tokens, verifies them, checks permissions and calls tools. Everything it
-//! decides, it decides by [`auth::Rules::decide`]; a console, a command line and a server show and serve the same
-//! decisions.
+//! A [`Gate`] issues HS256 tokens, verifies them, checks permissions and calls tools. All of its decisions are those of
+//! [`auth::Rules`]; a console, a command line and a server show and serve the same ones.
 
 pub mod app;
 pub mod auth;
+pub mod backend;
 pub mod cli;
 pub mod clock;
 pub mod config;
@@ -14,10 +14,9 @@ pub mod gate;
 pub mod lab;
 pub mod server;
 pub mod text;
-pub mod tools;
 pub mod tui;
 pub mod view;
 pub mod watch;
 
-pub use auth::{Check, Decision, Inspection, KeyRing, Outcome, Principal, Reason, Rules};
-pub use gate::{AuthState, AuthenticatedMcpServer};
+pub use auth::{Check, Decision, Inspection, Outcome, Permit, Principal, Reason, Rules, Signer};
+pub use gate::{AuthenticatedMcpServer, Gate};

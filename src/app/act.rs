@@ -133,7 +133,7 @@ impl App {
             Some(Overlay::Confirm(Question::FreshKey)) => self.fresh_key(),
             Some(Overlay::Confirm(Question::AdoptKey(key))) => {
                 self.say("this key signs and verifies from now on");
-                vec![Effect::SetRules(Box::new(self.with_key(*key)))]
+                vec![Effect::SetSigner(key)]
             }
             Some(Overlay::Detail { seq, .. }) => {
                 self.load(seq);

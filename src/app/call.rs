@@ -6,7 +6,6 @@ use super::field::TextField;
 use super::msg::Order;
 use super::{App, Called, Effect};
 use crate::gate::Origin;
-use crate::tools;
 
 /// The Call pane's form.
 #[derive(Clone, Debug)]
@@ -37,7 +36,7 @@ impl App {
     pub(super) fn choose_tool(&mut self, tool: &Arc<str>) {
         self.call.tool = Arc::clone(tool);
         if !self.call.touched {
-            self.call.arguments.set(&tools::example(tool, &self.auth.rules.policy));
+            self.call.arguments.set(&self.auth.tools.example(&self.auth.rules.policy, tool));
         }
     }
 
@@ -66,7 +65,7 @@ impl App {
     pub(super) fn arguments_for(&self, tool: &str) -> String {
         match self.call.touched {
             true => self.call.arguments.text().to_owned(),
-            false => tools::example(tool, &self.auth.rules.policy),
+            false => self.auth.tools.example(&self.auth.rules.policy, tool),
         }
     }
 }

@@ -159,8 +159,8 @@ impl App {
             user_id: "drill".to_owned(),
             permissions: rules.policy.opening(&self.call.tool),
             expires: Some(end_of_new(self.times.real, lives)),
-            issuer: rules.issuer.as_deref().map(Into::into),
-            audience: rules.audience.as_deref().map(Into::into),
+            issuer: rules.issuer().map(ToString::to_string),
+            audience: rules.audience().map(ToString::to_string),
             ..IssueRequest::default()
         }
     }

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use super::field::{Lines, TextField, turned};
-use crate::auth::issue::{When, exact_value};
+use crate::auth::issue::When;
 use crate::auth::{IssueRequest, NumericDate, Policy, members};
+use crate::text::strict_json::exact_value;
 
 /// The Issue pane's form.
 #[derive(Clone, Debug)]

@@ -49,7 +49,6 @@ use crate::auth::{Call, Decision, Inspection, NumericDate};
 use crate::endpoint::{Address, Settings};
 use crate::gate::{Record, Snapshot, TokenEntry};
 use crate::text::words;
-use crate::tools;
 use clock::{HeldClock, Leap};
 use dial::Dial;
 use drill::DrillPane;
@@ -176,7 +175,11 @@ impl App {
     /// A console over this copy of the shared state.
     pub fn new(auth: Snapshot, times: Times, zone: Zone, policy_path: String) -> Self {
         let rules = &auth.rules;
-        let issue = IssueForm::new(&rules.policy, rules.issuer.as_deref(), rules.audience.as_deref());
+        let issue = IssueForm::new(
+            &rules.policy,
+            rules.issuer().map(|issuer| &**issuer),
+            rules.audience().map(|audience| &**audience),
+        );
         let mut app = Self {
             times,
             drawn: Drawn::default(),
@@ -234,7 +237,7 @@ impl App {
     /// which may come from the log.
     pub fn tools(&self) -> Vec<Arc<str>> {
         let mut all: Vec<Arc<str>> = self.auth.rules.policy.tools().iter().map(|t| Arc::clone(&t.name)).collect();
-        for tool in tools::TOOLS.iter().map(|tool| tool.name).chain([&*self.call.tool]) {
+        for tool in self.auth.tools.tools().iter().map(|tool| &*tool.name).chain([&*self.call.tool]) {
             if !tool.is_empty() && all.iter().all(|known| **known != *tool) {
                 all.push(tool.into());
             }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::key::Key;
 use crate::auth::revocations::{Revoked, Since};
-use crate::auth::{Decision, IssueError, IssueRequest, NumericDate, Outcome, Policy, Rules};
+use crate::auth::{Decision, IssueError, IssueRequest, NumericDate, Outcome, Policy, Rules, Signer};
 use crate::endpoint::Settings;
 use crate::gate::{Origin, Record, TokenEntry};
 use crate::lab::kit::{Identity, TestToken};
@@ -234,7 +234,9 @@ pub enum Effect {
     SetRules(Box<Rules>),
     /// Decide on this policy from now on.
     SetPolicy(Arc<Policy>),
-    /// Make a key of random bytes and decide with it from now on.
+    /// Sign with this key and verify with it from now on.
+    SetSigner(Box<Signer>),
+    /// Make a key of random bytes; sign and verify with it from now on.
     FreshKey,
     /// Read the policy's file again, because it was touched.
     RereadPolicy(String),

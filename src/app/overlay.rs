@@ -8,7 +8,7 @@ use super::keymap::{BINDINGS, Binding};
 pub use super::line::{Asks, LineForm, MAX_LABEL, MAX_LINE};
 use super::times::TimeStyle;
 use crate::auth::diff::Row;
-use crate::auth::{Key as SigningKey, KeyRing, Rules};
+use crate::auth::{Rules, Signer};
 use crate::text;
 
 /// Something over the panes. They form a stack; the top one gets keys first.
@@ -63,7 +63,7 @@ pub enum Question {
     /// Make a fresh key, and forget the present one?
     FreshKey,
     /// The key that was tried fits the token: use it from now on?
-    AdoptKey(Box<SigningKey>),
+    AdoptKey(Box<Signer>),
     /// This file holds another policy: write over it?
     SaveOver(String),
 }
@@ -271,7 +271,7 @@ pub struct SettingsForm {
     /// What to do with the key.
     pub key: KeyChoice,
     /// The key that was typed for it.
-    pub(super) typed: Option<SigningKey>,
+    pub(super) typed: Option<Signer>,
     /// Leeway in words.
     pub leeway: TextField,
     /// The issuer expected; empty for none.
@@ -294,8 +294,8 @@ impl SettingsForm {
             key: KeyChoice::Keep,
             typed: None,
             leeway: one(&rules.leeway.to_string().replace(' ', "")),
-            issuer: one(rules.issuer.as_deref().unwrap_or_default()),
-            audience: one(rules.audience.as_deref().unwrap_or_default()),
+            issuer: one(rules.issuer().map_or("", |issuer| issuer)),
+            audience: one(rules.audience().map_or("", |audience| audience)),
             policy: one(policy_source),
             times,
             fault: None,
@@ -354,13 +354,12 @@ impl SettingsForm {
     pub(super) fn rules(&self, present: &Rules) -> Result<Rules, (SettingsField, String)> {
         let leeway = self.leeway.text().parse().map_err(|e| (SettingsField::Leeway, format!("leeway: {e}")));
         let text = |field: &TextField| Some(field.text()).filter(|text| !text.is_empty()).map(Into::into);
-        let typed = self.typed.clone().filter(|_| self.key == KeyChoice::Type);
-        Ok(Rules {
-            keys: typed.map_or_else(|| present.keys.clone(), KeyRing::new),
-            issuer: text(&self.issuer),
-            audience: text(&self.audience),
-            leeway: leeway?,
-            ..present.clone()
-        })
+        let rules = Rules { leeway: leeway?, ..present.clone() };
+        Ok(rules.with_issuer(text(&self.issuer)).with_audiences(text(&self.audience)))
+    }
+
+    /// The key that was typed, where it is to sign from now on.
+    pub(super) fn signer(&self) -> Option<&Signer> {
+        self.typed.as_ref().filter(|_| self.key == KeyChoice::Type)
     }
 }

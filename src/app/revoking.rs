@@ -2,8 +2,8 @@
 
 use super::history::Step;
 use super::{App, Effect};
-use crate::auth::Reason;
-use crate::auth::revocations::{Fingerprint, Revoked, Since};
+use crate::auth::revocations::{Revoked, Since};
+use crate::auth::{Reason, TokenId};
 use crate::gate::TokenEntry;
 
 impl App {
@@ -16,7 +16,7 @@ impl App {
     fn revocation(&self, entry: &TokenEntry) -> Option<Revoked> {
         match self.auth.rules.revoked.check(&entry.text, entry.judged.jti.as_deref()) {
             Err(Reason::Revoked { jti: Some(jti), .. }) => Some(Revoked::Jti(jti)),
-            Err(_) => Some(Revoked::Token(Fingerprint::of(&entry.text))),
+            Err(_) => Some(Revoked::Token(TokenId::of(&entry.text))),
             Ok(()) => None,
         }
     }
@@ -30,7 +30,7 @@ impl App {
         let name = self.token_name(entry);
         let user = entry.judged.name.as_deref().map(Into::into);
         let since = Since { at: self.times.real, until: entry.judged.lifetime.exp, user };
-        let token = || Revoked::Token(Fingerprint::of(&entry.text));
+        let token = || Revoked::Token(TokenId::of(&entry.text));
         let (what, since) = self.revocation(entry).map_or_else(|| (token(), Some(since)), |what| (what, None));
         self.say(match (&since, self.state_file.is_empty()) {
             (None, _) => format!("{name} counts again"),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::field::{Lines, TextField, moved, turned};
 use super::msg::Listening;
 use super::{App, Effect, Field};
-use crate::auth::{Key, NumericDate};
+use crate::auth::{NumericDate, Verifier};
 use crate::endpoint::{ClientKind, Denial, Listing, Settings};
 use crate::gate::traffic::Client;
 use crate::text;
@@ -71,7 +71,7 @@ impl App {
 
     /// Whether other machines can reach a server whose tokens can be forged by guessing.
     pub(super) fn is_forgeable(&self) -> bool {
-        let weak = self.auth.rules.keys.signing().is_some_and(Key::is_weak);
+        let weak = self.auth.rules.issuers.iter().flat_map(|issuer| issuer.keys.iter()).any(Verifier::is_weak);
         weak && self.server.serving.as_ref().is_some_and(|serving| serving.is_exposed)
     }
 

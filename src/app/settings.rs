@@ -6,7 +6,7 @@ use super::history::Step;
 use super::overlay::{KeyChoice, KeyPrompt, Overlay, Purpose, Question, SettingsField, SettingsForm};
 use super::policy_file::PolicyFile;
 use super::{App, Effect, Field};
-use crate::auth::{Check, Key, KeyError, KeyOrigin, KeyRing, Policy, Rules};
+use crate::auth::{Check, KeyError, KeyOrigin, Policy, Rules, Signer};
 
 impl App {
     pub(super) fn settings(&mut self) {
@@ -43,6 +43,7 @@ impl App {
         self.time_style = form.times;
         self.say("settings applied; everything on screen is judged by them");
         let mut effects = vec![Effect::SetRules(Box::new(rules))];
+        effects.extend(form.signer().map(|signer| Effect::SetSigner(Box::new(signer.clone()))));
         if form.key == KeyChoice::Fresh {
             effects.extend(self.fresh_key());
         }
@@ -82,12 +83,12 @@ impl App {
     }
 
     pub(super) fn use_key(&mut self, prompt: &KeyPrompt) -> Vec<Effect> {
-        let fault = match (Key::from_written(prompt.secret(), KeyOrigin::Typed), prompt.purpose) {
+        let fault = match (Signer::from_written(prompt.secret(), KeyOrigin::Typed), prompt.purpose) {
             (Err(KeyError::Empty), _) => "type the secret first".to_owned(),
             (Err(error), _) => error.to_string(),
             (Ok(key), Purpose::Replace) => {
                 self.say("this key signs and verifies from now on");
-                return vec![Effect::SetRules(Box::new(self.with_key(key)))];
+                return vec![Effect::SetSigner(Box::new(key))];
             }
             (Ok(key), Purpose::Settings) => {
                 let Some(Overlay::Settings(mut form)) = self.overlays.pop() else {
@@ -97,7 +98,7 @@ impl App {
                 return self.apply(form);
             }
             (Ok(key), Purpose::Try) => {
-                let rules = self.with_key(key.clone());
+                let rules = (*self.auth.rules).clone().with_keys(&key);
                 let token = self.selected().map(|entry| Arc::clone(&entry.text)).unwrap_or_default();
                 let fits = |(check, step): &(Check, Option<_>)| *check == Check::Signature && *step == Some(Ok(()));
                 if rules.inspect(token).judged.steps(self.times.judged).iter().any(fits) {
@@ -112,10 +113,6 @@ impl App {
         prompt.fault = Some(fault);
         self.overlays.push(Overlay::KeyPrompt(prompt));
         Vec::new()
-    }
-
-    pub(super) fn with_key(&self, key: Key) -> Rules {
-        Rules { keys: KeyRing::new(key), ..(*self.auth.rules).clone() }
     }
 
     pub(super) fn fresh_key(&mut self) -> Vec<Effect> {

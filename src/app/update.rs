@@ -220,7 +220,7 @@ impl App {
 
     fn synced(&mut self) -> Vec<Effect> {
         let mono = self.times.mono;
-        self.issue.follow_audience(self.auth.rules.audience.as_deref());
+        self.issue.follow_audience(self.auth.rules.audience().map(|audience| &**audience));
         self.namesakes.follow(&self.auth.tokens);
         if self.matrix.follow(&mut self.auth, mono) {
             let policy = Arc::clone(&self.auth.rules.policy);

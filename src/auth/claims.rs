@@ -1,13 +1,11 @@
-//! Claims, typed: what a payload says, once it is well formed and before anybody believes it; and the principal, once
-//! the gate does.
+//! Claims, typed: what a well-formed payload says, before anything of it is verified.
 
 use std::borrow::Cow;
-use std::ops::Deref;
 
 use super::date::NumericDate;
-use super::decision::Reason;
 use super::lifetime::Lifetime;
 use super::members::{self, Member};
+use super::reason::Reason;
 
 /// The claims the gate knows; `user_id` and `permissions` are ours, the rest is RFC 7519 §4.1. Others are ignored.
 /// While a token is only judged they are borrowed from its text.
@@ -137,29 +135,6 @@ fn plain_strings(value: &str) -> Option<Vec<Cow<'_, str>>> {
 
 fn invalid(claim: &'static str, found: &str, wanted: &'static str) -> Reason {
     Reason::ClaimInvalid { claim, found: found.into(), wanted }
-}
-
-/// Who a verified token speaks for. Only `verify` makes one, so holding it means that every check passed at that
-/// instant.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Principal(Claims);
-
-impl Principal {
-    pub(super) fn new(verified: Claims) -> Self {
-        Self(verified)
-    }
-
-    /// The claims, which are true as far as the issuer is.
-    pub fn into_claims(self) -> Claims {
-        self.0
-    }
-}
-
-impl Deref for Principal {
-    type Target = Claims;
-    fn deref(&self) -> &Claims {
-        &self.0
-    }
 }
 
 #[cfg(test)]

@@ -115,12 +115,12 @@ fn row(part: &'static str, (name, nth): &Place<'_>, left: Option<&str>, right: O
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::auth::{Key, KeyOrigin, Rules};
+    use crate::auth::{KeyOrigin, Rules, Signer};
     use base64::Engine as _;
     use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
     fn inspect(payload: &str) -> Inspection {
-        let rules = Rules::new(Key::new(b"my-secret", KeyOrigin::Program).expect("a key"));
+        let rules = Rules::new(&Signer::hs256(b"my-secret", KeyOrigin::Program).expect("a key"));
         let part = |text: &str| URL_SAFE_NO_PAD.encode(text);
         rules.inspect(format!("{}.{}.AAAA", part(r#"{"alg":"HS256"}"#), part(payload)))
     }

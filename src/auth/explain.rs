@@ -5,8 +5,9 @@
 use std::fmt::Write as _;
 
 use super::date::NumericDate;
-use super::decision::{Decision, Reason};
+use super::decision::Decision;
 use super::inspection::Inspection;
+use super::reason::Reason;
 use super::rules::Rules;
 use super::{Check, Phase, Standing, TokenId};
 use crate::text;

@@ -4,8 +4,9 @@
 use std::fmt;
 use std::str::Chars;
 
+use super::algorithm::Algorithm;
 use super::date::NumericDate;
-use super::key::{Key, STRONG_BITS};
+use super::keys::{STRONG_BITS, Verifier};
 use super::lifetime::Lifetime;
 use super::members::{self, Member};
 use super::policy::Policy;
@@ -124,9 +125,9 @@ pub(super) struct Readable<'a> {
     pub signature_bytes: usize,
     pub lifetime: Lifetime,
     /// The key, where the token was verified with it.
-    pub verified_by: Option<&'a Key>,
+    pub verified_by: Option<&'a Verifier>,
     pub policy: &'a Policy,
-    /// The audience that a token should name, where it passes without one.
+    /// The audience that a token should name.
     pub audience: Option<&'a str>,
 }
 
@@ -166,7 +167,7 @@ fn in_header(token: &Readable<'_>, found: &mut Vec<Finding>) {
         found.push(Finding::HmacUnderAsymmetric { alg: head(&alg) });
     }
     // An HS256 signature has 32 bytes; what is shorter cannot be one.
-    let short = alg == Key::ALGORITHM && token.segments == 3 && token.signature_bytes < 32;
+    let short = alg == Algorithm::Hs256.name() && token.segments == 3 && token.signature_bytes < 32;
     if token.segments < 4 && (token.ends_early || short || (token.segments == 2 && !alg.is_empty())) {
         found.push(Finding::CutOff);
     }

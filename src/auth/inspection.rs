@@ -8,13 +8,16 @@ use std::sync::Arc;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use base64::{Engine as _, alphabet};
 
+use super::check::Check;
 use super::claims::{self, Claims};
 use super::date::NumericDate;
-use super::decision::{Check, Light, Passed, Reason};
 use super::findings::{self, Finding, Readable};
-use super::lifetime::{Lifetime, Phase};
+use super::judged::{Examined, Judged, Steps};
+use super::keys::Verifier;
+use super::lifetime::Lifetime;
 use super::members::{self, Member};
-use super::rules::{Examined, Rules, present, signature};
+use super::reason::Reason;
+use super::rules::{Rules, present, signature, verifier};
 use super::token::{Fault, Split, TokenId};
 use crate::text;
 
@@ -27,171 +30,6 @@ pub struct Document {
     pub members: Vec<(String, String)>,
     /// Why there are no members, in words that are safe to show.
     pub fault: Option<String>,
-}
-
-/// What one check says.
-type Step = Result<(), Reason>;
-
-/// What each check of a token says, in order; `None` where it could not be made.
-type Steps = [(Check, Option<Step>); 8];
-
-/// What there is to show of a token at any time, without its documents: the row of a list.
-#[derive(Clone, Debug)]
-pub struct Judged {
-    /// `user_id`, or else `sub`, as it stands in the token and whether or not it is to be believed.
-    pub name: Option<String>,
-    /// `permissions` as they stand in the token.
-    pub permissions: Vec<String>,
-    /// `jti` as it stands in the token.
-    pub jti: Option<String>,
-    /// `alg` as it stands in the token.
-    pub alg: Option<String>,
-    /// The token's times, as far as they can be read.
-    pub lifetime: Lifetime,
-    examined: Result<Examined, Reason>,
-    /// What each check says that does not depend on the clock; `None` where it could not be made. For the time it is
-    /// only told whether it can be made.
-    steps: Steps,
-}
-
-/// The token's state in one word.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Standing {
-    /// It would pass; the phase is `Live`, `Early` or `Grace`.
-    Valid(Phase),
-    /// Everything fits but the time; the phase is `NotYet` or `Expired`.
-    OutOfTime(Phase, Reason),
-    /// A check says no.
-    Invalid(Reason),
-    /// Signed in a way that cannot be checked here: neither valid nor invalid.
-    NotVerified(Reason),
-    /// There is no token.
-    Absent,
-}
-
-impl Standing {
-    /// The word shown, in capitals.
-    pub const fn word(&self) -> &'static str {
-        match self {
-            Self::Valid(Phase::Grace { .. }) => "GRACE",
-            Self::Valid(Phase::Early { .. }) => "VALID (early)",
-            Self::Valid(_) => "VALID",
-            Self::OutOfTime(Phase::NotYet { .. }, _) => "NOT YET VALID",
-            Self::OutOfTime(..) => "EXPIRED",
-            Self::Invalid(Reason::Revoked { .. }) => "REVOKED",
-            Self::Invalid(_) => "INVALID",
-            Self::NotVerified(_) => "NOT VERIFIED",
-            Self::Absent => "NO TOKEN",
-        }
-    }
-
-    /// The state as scripts read it.
-    pub const fn code(&self) -> &'static str {
-        match self {
-            Self::Valid(Phase::Grace { .. }) => "grace",
-            Self::Valid(Phase::Early { .. }) => "early",
-            Self::Valid(_) => "valid",
-            Self::OutOfTime(Phase::NotYet { .. }, _) => "not_yet_valid",
-            Self::OutOfTime(..) => "expired",
-            Self::Invalid(Reason::Revoked { .. }) => "revoked",
-            Self::Invalid(_) => "invalid",
-            Self::NotVerified(_) => "not_verified",
-            Self::Absent => "no_token",
-        }
-    }
-
-    /// Why it would not pass.
-    pub const fn reason(&self) -> Option<&Reason> {
-        match self {
-            Self::OutOfTime(_, reason) | Self::Invalid(reason) | Self::NotVerified(reason) => Some(reason),
-            Self::Valid(_) | Self::Absent => None,
-        }
-    }
-}
-
-/// What one light says.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum LightState {
-    /// Checked and good.
-    Good,
-    /// Checked and bad.
-    Bad(Reason),
-    /// Not checked.
-    Unchecked,
-}
-
-impl Judged {
-    /// The claims at `now`, or why they count for nothing.
-    pub(super) fn claims(&self, now: NumericDate) -> Result<&Claims, Reason> {
-        self.examined.as_ref().map_err(Clone::clone)?.claims(now)
-    }
-
-    /// The permissions that count at `now`: those of a token that passes every check of its own.
-    pub fn held(&self, now: NumericDate) -> Option<&[String]> {
-        Some(&self.examined.as_ref().ok()?.claims(now).ok()?.permissions)
-    }
-
-    /// The token's state at `now`.
-    pub fn standing(&self, now: NumericDate) -> Standing {
-        match &self.examined {
-            Ok(examined) => match examined.at(now) {
-                Ok(()) => Standing::Valid(self.lifetime.phase(now)),
-                Err(reason) if reason.check() == Check::Time => Standing::OutOfTime(self.lifetime.phase(now), reason),
-                Err(reason) => Standing::Invalid(reason),
-            },
-            Err(Reason::MissingToken) => Standing::Absent,
-            Err(reason) if foreign(reason) => Standing::NotVerified(reason.clone()),
-            Err(reason) => Standing::Invalid(reason.clone()),
-        }
-    }
-
-    /// The light's state at `now`: the first failure among its checks, else good if every one of them was made.
-    pub fn light(&self, light: Light, now: NumericDate) -> LightState {
-        let mut state = LightState::Good;
-        for (check, step) in self.steps.iter().filter(|(check, _)| check.light() == Some(light)) {
-            match self.step(*check, step.as_ref(), now).as_deref() {
-                Some(Err(reason)) if !foreign(reason) => return LightState::Bad(reason.clone()),
-                Some(Ok(())) => {}
-                Some(Err(_)) | None => state = LightState::Unchecked,
-            }
-        }
-        state
-    }
-
-    /// Every check of a token in order, with what it says at `now`, or `None` where it could not be made.
-    pub fn steps(&self, now: NumericDate) -> Vec<(Check, Option<Step>)> {
-        let at =
-            |(check, step): &(Check, Option<_>)| (*check, self.step(*check, step.as_ref(), now).map(Cow::into_owned));
-        self.steps.iter().map(at).collect()
-    }
-
-    fn step<'s>(&self, check: Check, step: Option<&'s Step>, now: NumericDate) -> Option<Cow<'s, Step>> {
-        step.map(|step| if check == Check::Time { Cow::Owned(self.lifetime.check(now)) } else { Cow::Borrowed(step) })
-    }
-
-    /// The steps as a trace: check, sign, and the sentence of what failed.
-    pub fn trace(&self, now: NumericDate) -> Vec<(Check, Passed, Option<Reason>)> {
-        let told = |(check, step)| match step {
-            Some(Ok(())) => (check, Passed::Yes, None),
-            Some(Err(reason)) => (check, Passed::No, Some(reason)),
-            None => (check, Passed::NotReached, None),
-        };
-        self.steps(now).into_iter().map(told).collect()
-    }
-
-    /// Whether the signature was checked and does not fit.
-    pub fn bad_signature(&self) -> bool {
-        matches!(self.examined, Err(Reason::BadSignature))
-    }
-}
-
-/// Signed with an algorithm for which there is no key here, so nothing can be said about the signature.
-fn foreign(reason: &Reason) -> bool {
-    match reason {
-        Reason::AlgorithmRefused { found: Some(alg), .. } => !alg.eq_ignore_ascii_case("none"),
-        Reason::UnknownKey { .. } => true,
-        _ => false,
-    }
 }
 
 /// Everything there is to show of one string. It holds a token, so it has no `Debug`.
@@ -266,7 +104,8 @@ impl Rules {
         let signature_bytes = readable(parts.next().unwrap_or_default()).len();
         let header = members::parse(&first);
         let payload = members::parse(&second);
-        let judged = self.judge(&token, header.as_deref().unwrap_or_default(), payload.as_deref().unwrap_or_default());
+        let (judged, key) =
+            self.judge(&token, header.as_deref().unwrap_or_default(), payload.as_deref().unwrap_or_default());
         let segments: Vec<usize> = token.split('.').map(str::len).take(64).collect();
         let verified = judged.steps.iter().any(|(check, step)| *check == Check::Signature && *step == Some(Ok(())));
         let findings = findings::find(&Readable {
@@ -275,9 +114,9 @@ impl Rules {
             segments: segments.len(),
             signature_bytes,
             lifetime: judged.lifetime,
-            verified_by: self.keys.signing().filter(|_| verified),
+            verified_by: key.filter(|_| verified),
             policy: &self.policy,
-            audience: self.audience.as_deref().filter(|_| self.audience_may_lack),
+            audience: self.audience().map(|audience| &**audience),
             is_object: payload.is_ok(),
             ends_early: [header.as_ref(), payload.as_ref()]
                 .iter()
@@ -294,11 +133,12 @@ impl Rules {
         }
     }
 
-    fn judge(&self, token: &str, header: &[Member<'_>], payload: &[Member<'_>]) -> Judged {
-        let (examined, steps) = self.steps(token);
+    /// What the checks say, and the key that the header asks for.
+    fn judge(&self, token: &str, header: &[Member<'_>], payload: &[Member<'_>]) -> (Judged, Option<&Verifier>) {
+        let (examined, steps, key) = self.steps(token);
         let string = |part, name| value(part, name).and_then(members::string);
         let time = |name| value(payload, name).and_then(NumericDate::from_json_number);
-        Judged {
+        let judged = Judged {
             name: string(payload, "user_id")
                 .or_else(|| string(payload, "sub"))
                 .map(|name| text::head(&name, 1024).to_owned()),
@@ -311,11 +151,12 @@ impl Rules {
             lifetime: Lifetime { iat: time("iat"), nbf: time("nbf"), exp: time("exp"), leeway: self.leeway.micros() },
             examined,
             steps,
-        }
+        };
+        (judged, key)
     }
 
     /// Every check that can be made, each by the function that the gate uses, and what comes of those in their order.
-    fn steps(&self, token: &str) -> (Result<Examined, Reason>, Steps) {
+    fn steps(&self, token: &str) -> (Result<Examined, Reason>, Steps, Option<&Verifier>) {
         let present = present(token);
         let absent = matches!(present, Err(Reason::MissingToken));
         let split = Split::new(token);
@@ -325,11 +166,17 @@ impl Rules {
         let structure =
             faults.into_iter().flatten().next().map_or(Ok(()), |fault| Err(Reason::Malformed(fault.clone())));
         let (header, payload) = (header.and_then(Result::ok), payload.and_then(Result::ok));
-        let key = header.as_ref().map(|header| self.header(header));
-        let signature = key.as_ref().and_then(|key| key.as_ref().ok()).zip(split.as_ref().ok());
+        let issuer = payload.as_ref().map(|payload| self.issuers.select(payload));
+        // A payload that cannot be read names no issuer; what its header asks for is still worth reporting.
+        let chosen = issuer.unwrap_or(Ok(self.issuers.own()));
+        let key = header.as_ref().map(|header| chosen.clone().and_then(|issuer| verifier(issuer, header)));
+        let held = key.as_ref().and_then(|key| key.as_ref().ok()).copied();
+        let signature = held.zip(split.as_ref().ok());
         let claims = payload.as_ref().map(|payload| Claims::read(payload));
-        let examined =
-            claims.as_ref().and_then(|claims| claims.clone().ok()).map(|claims| self.examined(token, claims));
+        let examined = match (&claims, &chosen) {
+            (Some(Ok(claims)), Ok(issuer)) => Some(self.examined(token, issuer, claims.clone())),
+            _ => None,
+        };
         let steps = [
             (Check::Present, Some(present)),
             (Check::Structure, (!absent).then_some(structure)),
@@ -343,7 +190,7 @@ impl Rules {
         // Where none of these failed, the claims were read.
         let mut failed = steps.iter().take(5).filter_map(|(_, step)| step.clone()?.err());
         let examined = failed.next().map_or_else(|| examined.ok_or(Reason::MissingToken), Err);
-        (examined, steps)
+        (examined, steps, held)
     }
 }
 

@@ -1,15 +1,15 @@
 //! Issuing: claims in, a signed token out.
 
-use std::fmt;
 use std::sync::Arc;
 
-use jsonwebtoken::{Algorithm, Header};
-use serde::de::{Error, MapAccess, SeqAccess, Visitor};
-use serde::{Deserialize, Deserializer, Serialize};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::Serialize;
 use serde_json::{Map, Value};
 
+use super::algorithm::Algorithm;
 use super::date::NumericDate;
-use super::rules::Rules;
+use super::keys::Signer;
 use super::token;
 use crate::text;
 
@@ -53,9 +53,19 @@ pub enum IssueError {
     /// There is nothing to sign with.
     #[error("there is no key to sign with")]
     NoKey,
-    /// The library that signs refused.
-    #[error("the token could not be signed")]
-    Signing,
+    /// The system gave no random bytes for a `jti`.
+    #[error("the system gave no random bytes")]
+    NoRandomness,
+    /// A claim cannot be written as JSON.
+    #[error("the token could not be written as JSON")]
+    Unwritable,
+}
+
+/// A claim that JSON cannot express; the claims come from JSON, so this is not expected.
+impl From<serde_json::Error> for IssueError {
+    fn from(_: serde_json::Error) -> Self {
+        Self::Unwritable
+    }
 }
 
 #[derive(Serialize)]
@@ -115,8 +125,8 @@ impl When {
     }
 }
 
-impl Rules {
-    /// Signs a token with the ring's signing key. `iat` is `now` in whole seconds; `jti` is the caller's random number.
+impl Signer {
+    /// Issues a token. `iat` is `now` in whole seconds; `jti` is the caller's random number.
     pub fn issue(&self, request: &IssueRequest, jti: &str, now: NumericDate) -> Result<Arc<str>, IssueError> {
         if request.user_id.is_empty() {
             return Err(IssueError::NoUser);
@@ -137,81 +147,20 @@ impl Rules {
             aud: request.audience.as_deref(),
             extra: &request.extra,
         };
-        let key = self.keys.signing().ok_or(IssueError::NoKey)?;
-        let token = jsonwebtoken::encode(&Header::new(Algorithm::HS256), &payload, key.signing());
-        let token = token.map_err(|_| IssueError::Signing)?;
+        let header = jsonwebtoken::Header::new(match self.algorithm() {
+            Algorithm::Hs256 => jsonwebtoken::Algorithm::HS256,
+        });
+        let token = self.seal(&serde_json::to_string(&header)?, &serde_json::to_string(&payload)?);
         if token.len() > token::MAX_BYTES { Err(IssueError::TooLarge(token.len())) } else { Ok(token.into()) }
     }
-}
 
-/// A JSON value that is signed as it was written: a member that stands twice and a whole number that no 64 bits hold are
-/// data errors, because what would be signed is something else.
-pub fn exact_value(text: &str) -> Result<Value, serde_json::Error> {
-    serde_json::from_str::<Exact>(text).map(|exact| exact.0)
-}
-
-struct Exact(Value);
-
-impl<'de> Deserialize<'de> for Exact {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(Exactly).map(Self)
-    }
-}
-
-struct Exactly;
-
-impl<'de> Visitor<'de> for Exactly {
-    type Value = Value;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a JSON value")
-    }
-
-    fn visit_unit<E: Error>(self) -> Result<Value, E> {
-        Ok(Value::Null)
-    }
-
-    fn visit_bool<E: Error>(self, value: bool) -> Result<Value, E> {
-        Ok(value.into())
-    }
-
-    fn visit_i64<E: Error>(self, value: i64) -> Result<Value, E> {
-        Ok(value.into())
-    }
-
-    fn visit_u64<E: Error>(self, value: u64) -> Result<Value, E> {
-        Ok(value.into())
-    }
-
-    fn visit_f64<E: Error>(self, value: f64) -> Result<Value, E> {
-        // Here whole numbers come that the others do not take.
-        match value.abs() < 18_446_744_073_709_551_615.0 {
-            true => Ok(value.into()),
-            false => Err(E::custom("a number too large to be kept as it is")),
-        }
-    }
-
-    fn visit_str<E: Error>(self, value: &str) -> Result<Value, E> {
-        Ok(value.into())
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Value, A::Error> {
-        let mut values = Vec::new();
-        while let Some(Exact(value)) = list.next_element()? {
-            values.push(value);
-        }
-        Ok(values.into())
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
-        let mut members = Map::new();
-        while let Some((name, Exact(value))) = map.next_entry::<String, _>()? {
-            if members.contains_key(&name) {
-                return Err(A::Error::custom(format!("{} stands twice", text::name(&name, 48))));
-            }
-            members.insert(name, value);
-        }
-        Ok(members.into())
+    /// Signs a header and a payload as they are (RFC 7515 §7.1), whatever they say.
+    pub(crate) fn seal(&self, header: &str, payload: &str) -> String {
+        let mut token = format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(payload));
+        let signature = self.sign(&token);
+        token.push('.');
+        URL_SAFE_NO_PAD.encode_string(signature, &mut token);
+        token
     }
 }
 

@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::date::NumericDate;
-use super::decision::Reason;
+use super::reason::Reason;
 use crate::text::words::{self, NotADuration};
 
 /// The most leeway that may be configured, in seconds.

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::decision::Verdict;
+use super::check::Verdict;
 
 /// What a call led to.
 #[derive(Clone, Debug, PartialEq)]

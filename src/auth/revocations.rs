@@ -1,55 +1,20 @@
 //! Revocations: tokens that are refused although their time has not come. Check 8 asks here.
 
 use std::collections::BTreeMap;
-use std::fmt;
-
-use sha2::{Digest as _, Sha256};
 
 use super::date::NumericDate;
-use super::decision::Reason;
 use super::lifetime::MAX_LEEWAY_SECONDS;
+use super::reason::Reason;
+use super::token::TokenId;
 use crate::text::words::SECOND;
 
 /// What is revoked.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Revoked {
     /// One token, by the SHA-256 of its text: the token itself is not kept.
-    Token(Fingerprint),
+    Token(TokenId),
     /// Every token with this `jti`.
     Jti(Box<str>),
-}
-
-/// The SHA-256 of a token's text; its first four bytes are the token's id.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Fingerprint([u8; 32]);
-
-impl Fingerprint {
-    /// Of a token.
-    pub fn of(token: &str) -> Self {
-        Self(Sha256::digest(token).into())
-    }
-
-    /// As [`fmt::Display`] writes it: 64 hex digits.
-    pub fn parse(text: &str) -> Option<Self> {
-        let mut bytes = [0; 32];
-        let whole = text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
-        for (byte, pair) in bytes.iter_mut().zip(text.as_bytes().chunks(2)) {
-            *byte = u8::from_str_radix(str::from_utf8(pair).ok()?, 16).ok()?;
-        }
-        whole.then_some(Self(bytes))
-    }
-}
-
-impl fmt::Display for Fingerprint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
-    }
-}
-
-impl fmt::Debug for Fingerprint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
 }
 
 /// When something was revoked, and how long that counts.
@@ -108,7 +73,7 @@ impl Revocations {
     #[cold]
     fn look_up(&self, token: &str, jti: Option<&str>) -> Result<(), Reason> {
         let by_jti = jti.map(|jti| Revoked::Jti(jti.into()));
-        let found = self.0.get(&Revoked::Token(Fingerprint::of(token)));
+        let found = self.0.get(&Revoked::Token(TokenId::of(token)));
         match (found, by_jti.as_ref().and_then(|jti| self.0.get(jti)), jti) {
             (Some(since), ..) => Err(Reason::Revoked { jti: None, at: since.at }),
             (None, Some(since), jti) => Err(Reason::Revoked { jti: jti.map(Into::into), at: since.at }),
@@ -120,7 +85,6 @@ impl Revocations {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::auth::TokenId;
 
     const AT: NumericDate = NumericDate::from_seconds(1_795_380_000);
 
@@ -129,19 +93,9 @@ mod tests {
     }
 
     #[test]
-    fn a_fingerprint_begins_with_the_tokens_id_and_is_read_as_it_is_written() {
-        let print = Fingerprint::of("a.b.c");
-        assert!(print.to_string().starts_with(&TokenId::of("a.b.c").to_string()));
-        assert_eq!(Fingerprint::parse(&print.to_string()), Some(print));
-        for broken in ["", "00", &"g".repeat(64), &"é".repeat(32), &"0".repeat(65)] {
-            assert_eq!(Fingerprint::parse(broken), None, "{broken}");
-        }
-    }
-
-    #[test]
     fn a_revocation_counts_until_its_token_is_dead_under_any_leeway() {
         let mut all = Revocations::default();
-        all.revoke(Revoked::Token(Fingerprint::of("a.b.c")), since(Some(60)));
+        all.revoke(Revoked::Token(TokenId::of("a.b.c")), since(Some(60)));
         all.revoke(Revoked::Jti("for ever".into()), since(None));
         all.forget_dead(AT.plus((60 + 300) * SECOND - 1));
         assert_eq!(all.iter().count(), 2);
@@ -153,7 +107,7 @@ mod tests {
     fn one_token_or_every_token_with_a_jti_is_meant() {
         let mut all = Revocations::default();
         assert_eq!(all.check("a.b.c", Some("7")), Ok(()));
-        all.revoke(Revoked::Token(Fingerprint::of("a.b.c")), since(None));
+        all.revoke(Revoked::Token(TokenId::of("a.b.c")), since(None));
         assert!(all.check("a.b.c", None).is_err());
         assert_eq!(all.check("a.b.d", Some("7")), Ok(()));
         all.revoke(Revoked::Jti("7".into()), since(None));

@@ -1,38 +1,36 @@
 //! The rules: the immutable snapshot a decision is made on, and the one function that decides.
 //!
-//! A change of key, policy or expectation makes new [`Rules`]; whoever decides holds an `Arc` of these and no lock.
+//! A change of keys, policy or expectation makes new [`Rules`]; a decision is made on an `Arc` of these, without a lock.
 
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use super::claims::{Claims, Principal};
+use super::check::Verdict;
+use super::claims::Claims;
 use super::date::NumericDate;
-use super::decision::{Decision, Reason, Verdict};
-use super::inspection::Judged;
-use super::key::{Key, KeyRing};
-use super::lifetime::{Leeway, Lifetime};
+use super::decision::Decision;
+use super::issuers::{Audience, Issuer, Issuers};
+use super::judged::{Examined, Judged};
+use super::keys::{KeySet, Verifier};
+use super::lifetime::Leeway;
 use super::members::{self, Member};
-use super::policy::Policy;
+use super::policy::{Denied, Grant, Policy};
+use super::proof::{Permit, Principal};
+use super::reason::Reason;
 use super::revocations::Revocations;
 use super::token::{self, Split};
 use crate::text;
 
-/// What a decision is made on.
+/// What a decision is made on. It holds no secret that could sign.
 #[derive(Clone, Debug)]
 pub struct Rules {
-    /// The keys that verify, and the one that signs.
-    pub keys: KeyRing,
+    /// Whose tokens are accepted, and with which keys.
+    pub issuers: Issuers,
     /// Which permission opens which tool.
     pub policy: Arc<Policy>,
-    /// The `iss` every token must carry, if one is expected.
-    pub issuer: Option<Arc<str>>,
-    /// The audience every token must name, if one is expected.
-    pub audience: Option<Arc<str>>,
-    /// Whether a token that names no audience at all passes although one is expected.
-    pub audience_may_lack: bool,
     /// Allowance for clocks that differ.
     pub leeway: Leeway,
-    /// What is refused although its time has not come.
+    /// What is refused although it has not expired.
     pub revoked: Arc<Revocations>,
 }
 
@@ -45,63 +43,66 @@ pub struct Call<'a> {
     pub tool: &'a str,
 }
 
-/// What is left of a token that passed checks 1 to 5: what the clock decides, and what checks 7 and 8 say, which are taken
-/// after the time.
-#[derive(Clone, Debug)]
-pub(super) struct Examined {
-    claims: Claims,
-    lifetime: Lifetime,
-    pub binding: Result<(), Reason>,
-    pub revocation: Result<(), Reason>,
-}
-
-impl Examined {
-    /// Checks 6 to 8, in this order.
-    pub fn at(&self, now: NumericDate) -> Result<(), Reason> {
-        self.lifetime.check(now)?;
-        self.binding.clone()?;
-        self.revocation.clone()
-    }
-
-    /// The claims, as far as they count at `now`.
-    pub fn claims(&self, now: NumericDate) -> Result<&Claims, Reason> {
-        self.at(now)?;
-        Ok(&self.claims)
-    }
-}
-
 impl Rules {
-    /// Rules with this key, the policy built in, nothing else expected, and no leeway.
-    pub fn new(key: Key) -> Self {
+    /// Rules of one issuer with these keys, any `iss` and any audience, the built-in policy, and no leeway.
+    pub fn new(keys: impl Into<KeySet>) -> Self {
         Self {
-            keys: KeyRing::new(key),
+            issuers: Issuers::new(Issuer { keys: keys.into(), ..Issuer::default() }),
             policy: Arc::default(),
-            issuer: None,
-            audience: None,
-            audience_may_lack: false,
             leeway: Leeway::NONE,
             revoked: Arc::default(),
         }
     }
 
-    /// What it judges by beside key and policy, where that is not what holds without options; safe to show.
+    /// The same rules with other keys of our own.
+    #[must_use]
+    pub fn with_keys(self, keys: impl Into<KeySet>) -> Self {
+        let own = Issuer { keys: keys.into(), ..self.issuers.own().clone() };
+        Self { issuers: self.issuers.with_own(own), ..self }
+    }
+
+    /// The same rules, expecting this `iss` of our own tokens, or any.
+    #[must_use]
+    pub fn with_issuer(self, name: Option<Arc<str>>) -> Self {
+        let own = Issuer { name, ..self.issuers.own().clone() };
+        Self { issuers: self.issuers.with_own(own), ..self }
+    }
+
+    /// The same rules, expecting one of these audiences of our own tokens, or any where there are none.
+    #[must_use]
+    pub fn with_audiences(self, audiences: impl IntoIterator<Item = Arc<str>>) -> Self {
+        let own = Issuer { audiences: audiences.into_iter().collect(), ..self.issuers.own().clone() };
+        Self { issuers: self.issuers.with_own(own), ..self }
+    }
+
+    /// The `iss` that our own tokens must carry.
+    pub fn issuer(&self) -> Option<&Arc<str>> {
+        self.issuers.own().name.as_ref()
+    }
+
+    /// The first audience that our own tokens must name: the one that issued tokens get.
+    pub fn audience(&self) -> Option<&Arc<str>> {
+        self.issuers.own().audiences.first()
+    }
+
+    /// The non-default settings besides keys and policy, for display.
     pub fn described(&self) -> Vec<String> {
         let name = |label: &str, name: &str| format!("{label} {}", text::name(name, 64));
         let leeway = (self.leeway != Leeway::NONE).then(|| format!("leeway {}", self.leeway));
-        let issuer = self.issuer.as_deref().map(|issuer| name("iss", issuer));
-        let audience = self.audience.as_deref().map(|audience| name("aud", audience));
-        let audience = audience.map(|said| if self.audience_may_lack { said + " or none" } else { said });
-        [leeway, issuer, audience].into_iter().flatten().collect()
+        let issuers = self.issuers.iter().filter_map(|issuer| Some(name("iss", issuer.name.as_deref()?)));
+        let audiences = self.issuers.iter().flat_map(|issuer| issuer.audiences.iter());
+        leeway.into_iter().chain(issuers).chain(audiences.map(|audience| name("aud", audience))).collect()
     }
 
-    /// Whether a token must name an issuer or an audience.
+    /// Whether tokens must name an issuer or an audience.
     pub fn expects_binding(&self) -> bool {
-        self.issuer.is_some() || self.audience.is_some()
+        self.issuers.iter().any(|issuer| issuer.name.is_some() || !issuer.audiences.is_empty())
     }
 
-    /// **The** decision: every preview, command, server and matrix cell asks here.
+    /// **The** decision: every preview, command and matrix cell asks here.
     pub fn decide(&self, call: &Call<'_>, now: NumericDate) -> Decision {
-        let decided = self.passed(call.token.unwrap_or_default(), now, |claims| self.authorize(&claims, call.tool));
+        let token = call.token.unwrap_or_default();
+        let decided = self.passed(token, Audience::Required, now, |claims| self.decision(&claims, call.tool));
         decided.unwrap_or_else(Decision::refused)
     }
 
@@ -109,9 +110,14 @@ impl Rules {
     /// caller without a token.
     pub fn decide_judged(&self, judged: Option<&Judged>, tool: &str, now: NumericDate) -> Decision {
         match judged.map_or(Err(Reason::MissingToken), |judged| judged.claims(now)) {
-            Ok(claims) => self.authorize(claims, tool),
+            Ok(claims) => self.decision(claims, tool),
             Err(reason) => Decision::refused(reason),
         }
+    }
+
+    /// [`Rules::decide`] for any caller whose valid token has these permissions, whatever it says besides.
+    pub fn decide_holding(&self, permissions: &[String], tool: &str) -> Decision {
+        Decision { result: self.granted(permissions, tool), subject: Some("somebody".into()) }
     }
 
     /// The verdict of [`Rules::decide_judged`], without the words for it; `None` is a caller without a token.
@@ -119,44 +125,59 @@ impl Rules {
         let Some(held) = judged.and_then(|judged| judged.held(now)) else {
             return Verdict::Unauthorized;
         };
-        match self.policy.tool(tool).and_then(|rule| self.policy.grant(held, rule)) {
-            Some(_) => Verdict::Allowed,
-            None => Verdict::Forbidden,
+        self.policy.verdict(held, tool)
+    }
+
+    /// Checks 1 to 8: the principal of this token at `now`.
+    pub fn verify(&self, token: &str, now: NumericDate) -> Result<Principal, Reason> {
+        self.verify_for(token, Audience::Required, now)
+    }
+
+    /// [`Rules::verify`], where the caller may accept tokens that name no audience.
+    pub fn verify_for(&self, token: &str, audience: Audience, now: NumericDate) -> Result<Principal, Reason> {
+        self.passed(token, audience, now, |claims| Principal::new(claims.into_owned(), now))
+    }
+
+    /// Checks 9 and 10: the permit of a verified principal for a tool, or the decision that refuses it.
+    pub fn authorize(&self, principal: &Arc<Principal>, tool: &str) -> Result<Permit, Decision> {
+        match self.granted(&principal.permissions, tool) {
+            Ok(grant) => {
+                let (principal, policy) = (Arc::clone(principal), Arc::clone(&self.policy));
+                Ok(Permit::new(principal, policy, tool.into(), grant))
+            }
+            Err(reason) => Err(Decision { result: Err(reason), subject: Some(principal.user_id.as_str().into()) }),
         }
     }
 
-    /// Checks 1 to 8: who this token speaks for at `now`.
-    pub fn verify(&self, token: &str, now: NumericDate) -> Result<Principal, Reason> {
-        self.passed(token, now, |claims| Principal::new(claims.into_owned()))
-    }
-
-    /// Checks 9 and 10: whether whoever these verified claims speak for may call a tool, and by which permission.
-    fn authorize<S: AsRef<str>>(&self, claims: &Claims<S>, tool: &str) -> Decision {
-        let rule = self.policy.tool(tool);
-        let grant = rule.and_then(|rule| self.policy.grant(&claims.permissions, rule));
-        let result = match (rule, grant) {
-            (Some(_), Some(grant)) => Ok(grant),
-            (Some(rule), None) => Err(Reason::PermissionMissing {
-                held: claims.permissions.iter().map(|held| held.as_ref().to_owned()).collect(),
+    /// Checks 9 and 10, with their words.
+    fn granted(&self, held: &[impl AsRef<str>], tool: &str) -> Result<Grant, Reason> {
+        self.policy.authorize(held, tool).map_err(|denied| match denied {
+            Denied::UnknownTool => Reason::UnknownTool { tool: tool.into() },
+            Denied::PermissionMissing(rule) => Reason::PermissionMissing {
+                held: held.iter().map(|held| held.as_ref().to_owned()).collect(),
                 needs: Arc::clone(&rule.permissions),
                 tool: Arc::clone(&rule.name),
-            }),
-            (None, _) => Err(Reason::UnknownTool { tool: tool.into() }),
-        };
-        Decision { result, subject: Some(claims.user_id.as_ref().into()) }
+            },
+        })
+    }
+
+    fn decision<S: AsRef<str>>(&self, claims: &Claims<S>, tool: &str) -> Decision {
+        Decision { result: self.granted(&claims.permissions, tool), subject: Some(claims.user_id.as_ref().into()) }
     }
 
     /// What the later checks will say of these claims at any time.
-    pub(super) fn examined(&self, token: &str, claims: Claims<Cow<'_, str>>) -> Examined {
+    pub(super) fn examined(&self, token: &str, issuer: &Issuer, claims: Claims<Cow<'_, str>>) -> Examined {
         let lifetime = claims.lifetime(self.leeway.micros());
         let revocation = self.revoked.check(token, claims.jti.as_deref());
-        Examined { lifetime, binding: self.binding(&claims), revocation, claims: claims.into_owned() }
+        let binding = issuer.binding(&claims, Audience::Required);
+        Examined { lifetime, binding, revocation, claims: claims.into_owned() }
     }
 
-    /// Checks 1 to 8: what is made of the claims of a token that passes them.
+    /// Checks 1 to 8: makes something of the claims of a token that passes them.
     fn passed<R>(
         &self,
         token: &str,
+        audience: Audience,
         now: NumericDate,
         make: impl FnOnce(Claims<Cow<'_, str>>) -> R,
     ) -> Result<R, Reason> {
@@ -164,56 +185,36 @@ impl Rules {
         let split = Split::new(token).map_err(Reason::Malformed)?;
         let header = split.header().map_err(Reason::Malformed)?;
         let payload = split.payload().map_err(Reason::Malformed)?;
-        let key = self.header(&header)?;
-        signature(key, &split)?;
+        let issuer = self.issuers.select(&payload)?;
+        signature(verifier(issuer, &header)?, &split)?;
         let claims = Claims::read(&payload)?;
         claims.lifetime(self.leeway.micros()).check(now)?;
-        self.binding(&claims)?;
+        issuer.binding(&claims, audience)?;
         self.revoked.check(token, claims.jti.as_deref())?;
         Ok(make(claims))
     }
-
-    /// Check 3: the key that the header asks for.
-    pub(super) fn header(&self, header: &[Member<'_>]) -> Result<&Key, Reason> {
-        let (mut alg, mut kid, mut refused) = (None, None, None);
-        for Member { name, value } in header {
-            match &**name {
-                "alg" => alg = Some(string("alg", value)),
-                "kid" => kid = Some(string("kid", value)),
-                name => refused = refused.or(REFUSED.into_iter().find(|member| *member == name)),
-            }
-        }
-        let alg = alg.transpose()?;
-        let held = self.keys.algorithm();
-        if held.is_none() || alg.as_deref() != held {
-            return Err(Reason::AlgorithmRefused { found: alg.map(Into::into), held });
-        }
-        if let Some(member) = refused {
-            return Err(Reason::HeaderRefused { member });
-        }
-        let kid = kid.transpose()?;
-        self.keys.choose(kid.as_deref()).ok_or_else(|| Reason::UnknownKey { kid: kid.unwrap_or_default().into() })
-    }
-
-    /// Check 7.
-    fn binding(&self, claims: &Claims<Cow<'_, str>>) -> Result<(), Reason> {
-        if let Some(wanted) = self.issuer.clone().filter(|wanted| claims.iss.as_deref() != Some(wanted)) {
-            return Err(Reason::IssuerMismatch { found: claims.iss.as_deref().map(Into::into), wanted });
-        }
-        let named = claims.aud.as_deref().unwrap_or_default();
-        let may_pass = claims.aud.is_none() && self.audience_may_lack;
-        match self.audience.clone().filter(|wanted| !may_pass && named.iter().all(|aud| **aud != **wanted)) {
-            Some(wanted) => {
-                let found = named.iter().map(|aud| aud.clone().into_owned()).collect();
-                Err(Reason::AudienceMismatch { found, wanted })
-            }
-            None => Ok(()),
-        }
-    }
 }
 
-/// Header members that change what a signature means (RFC 7515 §4.1.11, RFC 7797, RFC 7516): none of them is done here.
+/// Header members that change what a signature means (RFC 7515 §4.1.11, RFC 7797, RFC 7516): none of them is supported.
 const REFUSED: [&str; 4] = ["crit", "b64", "zip", "enc"];
+
+/// Check 3: the key of the issuer that a header asks for.
+pub(super) fn verifier<'i>(issuer: &'i Issuer, header: &[Member<'_>]) -> Result<&'i Verifier, Reason> {
+    let (mut alg, mut kid, mut refused) = (None, None, None);
+    for Member { name, value } in header {
+        match &**name {
+            "alg" => alg = Some(string("alg", value)),
+            "kid" => kid = Some(string("kid", value)),
+            name => refused = refused.or(REFUSED.into_iter().find(|member| *member == name)),
+        }
+    }
+    let alg = alg.transpose()?;
+    issuer.keys.accept(alg.as_deref())?;
+    if let Some(member) = refused {
+        return Err(Reason::HeaderRefused { member });
+    }
+    issuer.keys.find(alg.as_deref(), kid.transpose()?.as_deref())
+}
 
 /// The string that a header member must be.
 fn string<'v>(member: &'static str, value: &'v str) -> Result<Cow<'v, str>, Reason> {
@@ -230,6 +231,6 @@ pub(super) fn present(token: &str) -> Result<(), Reason> {
 }
 
 /// Check 4.
-pub(super) fn signature(key: &Key, split: &Split<'_>) -> Result<(), Reason> {
+pub(super) fn signature(key: &Verifier, split: &Split<'_>) -> Result<(), Reason> {
     if key.verify(split.signed, split.signature()) { Ok(()) } else { Err(Reason::BadSignature) }
 }

@@ -13,21 +13,41 @@ use super::members::{self, Member};
 /// A longer token is refused before it is looked at, in bytes.
 pub const MAX_BYTES: usize = 8 * 1024;
 
-/// How a token is named in logs, lists and evidence: the first 8 hex digits of the SHA-256 of its text.
+/// A token's name in logs, lists and evidence: the SHA-256 of its text. Two tokens are the same where the whole hash is;
+/// what is shown are its first 8 hex digits.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct TokenId([u8; 4]);
+pub struct TokenId([u8; 32]);
 
 impl TokenId {
     /// The name of a token.
     pub fn of(token: &str) -> Self {
-        let [a, b, c, d, ..] = <[u8; 32]>::from(Sha256::digest(token));
-        Self([a, b, c, d])
+        Self(Sha256::digest(token).into())
+    }
+
+    /// The whole hash, as 64 hex digits.
+    pub fn hex(&self) -> String {
+        use fmt::Write as _;
+        self.0.iter().fold(String::with_capacity(64), |mut hex, byte| {
+            let _ = write!(hex, "{byte:02x}");
+            hex
+        })
+    }
+
+    /// Reads a whole hash as [`TokenId::hex`] writes it.
+    pub fn from_hex(text: &str) -> Option<Self> {
+        let mut bytes = [0; 32];
+        let is_whole = text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        for (byte, pair) in bytes.iter_mut().zip(text.as_bytes().chunks(2)) {
+            *byte = u8::from_str_radix(str::from_utf8(pair).ok()?, 16).ok()?;
+        }
+        is_whole.then_some(Self(bytes))
     }
 }
 
+/// The token ID: the first 8 hex digits.
 impl fmt::Display for TokenId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        self.0.iter().take(4).try_for_each(|byte| write!(f, "{byte:02x}"))
     }
 }
 
@@ -199,6 +219,16 @@ mod tests {
             decode(1, text, &mut bytes).expect("base64url");
             let members = members::parse(&bytes).expect("an object");
             assert_eq!(members, *plain);
+        }
+    }
+
+    #[test]
+    fn a_whole_hash_is_read_as_it_is_written_and_shown_by_its_beginning() {
+        let id = TokenId::of("a.b.c");
+        assert!(id.hex().starts_with(&id.to_string()) && id.to_string().len() == 8);
+        assert_eq!(TokenId::from_hex(&id.hex()), Some(id));
+        for broken in ["", "00", &"g".repeat(64), &"é".repeat(32), &"0".repeat(65)] {
+            assert_eq!(TokenId::from_hex(broken), None, "{broken}");
         }
     }
 

@@ -4,10 +4,8 @@ use super::arguments::CallArgs;
 use super::json::Decided;
 use super::{CliError, Exit, Ground, Headless, json};
 use crate::auth::Outcome;
-use crate::gate::CallRequest;
-use crate::gate::Origin;
 use crate::gate::activity::explain_record;
-use crate::tools::Given;
+use crate::gate::{CallRequest, Given, Origin};
 
 /// Calls a tool.
 pub fn run(on: &mut Headless<'_>, args: &CallArgs, ground: &Ground, json: bool) -> Result<Exit, CliError> {
@@ -29,7 +27,6 @@ pub fn run(on: &mut Headless<'_>, args: &CallArgs, ground: &Ground, json: bool) 
         tool,
         arguments: Given::Text(arguments),
         origin: Origin::Command,
-        client: None,
         at: now,
         judged_at: now,
     });

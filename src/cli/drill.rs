@@ -8,13 +8,11 @@ use super::paint::{Paint, bad, good};
 use super::{CliError, Exit, Ground, Headless, json};
 use crate::auth::{IssueRequest, NumericDate, TokenId};
 use crate::clock::{Clock, SystemClock};
-use crate::gate::Origin;
-use crate::gate::{AuthenticatedMcpServer, CallRequest};
+use crate::gate::{CallRequest, Gate, Given, Origin};
 use crate::lab::drill::{Drill, Found, Pace, Plan, Subject, end_of_new};
 use crate::lab::evidence::drill_markdown;
 use crate::text;
 use crate::text::words::micros;
-use crate::tools::{self, Given};
 
 /// Drills one token; good if the gate ends its life where it must.
 pub fn run(
@@ -79,8 +77,8 @@ pub fn run(
 }
 
 /// Makes the calls that a drill asks for, each at its time.
-fn through(drill: &mut Drill, clock: &dyn Clock, gate: &AuthenticatedMcpServer, token: &str, tool: &str) {
-    let arguments = tools::example(tool, &gate.shared().rules().policy);
+fn through(drill: &mut Drill, clock: &dyn Clock, gate: &Gate, token: &str, tool: &str) {
+    let arguments = gate.shared().read(|state| state.tools().example(&state.rules().policy, tool));
     while let Some(next) = drill.next() {
         let now = clock.now();
         let Some(judged_at) = drill.call_at(now) else {
@@ -90,15 +88,7 @@ fn through(drill: &mut Drill, clock: &dyn Clock, gate: &AuthenticatedMcpServer, 
             continue;
         };
         let arguments = Given::Text(&arguments);
-        let request = CallRequest {
-            token: Some(token),
-            tool,
-            arguments,
-            origin: Origin::Drill,
-            client: None,
-            at: now,
-            judged_at,
-        };
+        let request = CallRequest { token: Some(token), tool, arguments, origin: Origin::Drill, at: now, judged_at };
         drill.saw(judged_at, &gate.call(&request).decision);
     }
 }
@@ -121,7 +111,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::auth::{Key, KeyOrigin, Rules};
+    use crate::auth::{KeyOrigin, Rules, Signer};
     use crate::clock::ManualClock;
     use crate::text::words::SECOND;
 
@@ -129,8 +119,8 @@ mod tests {
     fn a_drill_in_real_time_sleeps_to_the_border_and_past_it() {
         let start = NumericDate::from_seconds(1_795_380_000);
         let clock = Arc::new(ManualClock::new(start));
-        let rules = Rules::new(Key::new(b"a secret of thirty-two bytes, ok", KeyOrigin::Program).expect("a key"));
-        let gate = AuthenticatedMcpServer::with(rules, Arc::clone(&clock) as Arc<dyn Clock>);
+        let signer = Signer::hs256(b"a secret of thirty-two bytes, ok", KeyOrigin::Program).expect("a key");
+        let gate = Gate::with(Rules::new(&signer), signer, Arc::clone(&clock) as Arc<dyn Clock>);
         let token = gate.generate_token("user123", &["user"]).expect("a token");
         let life = gate.shared().rules().inspect(&*token).judged.lifetime;
         let plan = Plan { pace: Pace::Real, every: SECOND / 10, fine: false };

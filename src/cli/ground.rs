@@ -6,11 +6,10 @@ use std::sync::Arc;
 use zeroize::Zeroizing;
 
 use super::options::Settings;
-use crate::auth::{IssueRequest, Key, KeyRing, Leeway, NumericDate, Policy, Revocations, Rules, issue::When};
+use crate::auth::{IssueRequest, KeySet, Leeway, NumericDate, Policy, Revocations, Rules, Signer, issue::When};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{self, CONFIG_VARIABLE, ConfigError, ConfigFile, SecretSources};
-use crate::gate::AuthenticatedMcpServer;
-use crate::gate::Provenance;
+use crate::gate::{Gate, Provenance};
 use crate::text::words::SECOND;
 
 /// What the environment says, read once at the start. It holds a secret, so it has no `Debug`.
@@ -41,7 +40,7 @@ impl Environment {
 
 /// Everything that is judged by, and the clock.
 pub struct Ground {
-    key: Option<Key>,
+    signer: Option<Signer>,
     policy: Arc<Policy>,
     issuer: Option<String>,
     audience: Option<String>,
@@ -59,7 +58,7 @@ pub struct Ground {
 /// What a console starts with.
 pub struct Beginning {
     /// The gate.
-    pub gate: AuthenticatedMcpServer,
+    pub gate: Gate,
     /// The clock.
     pub clock: Arc<dyn Clock>,
 }
@@ -78,7 +77,7 @@ impl Ground {
         let policy = settings.policy.clone().or(file.policy);
         let state = settings.state.clone().or(file.state);
         Ok(Self {
-            key: secret.key()?,
+            signer: secret.signer()?,
             policy: policy.as_deref().map_or_else(|| Ok(Arc::default()), config::policy)?,
             issuer: settings.issuer.clone().or(file.issuer),
             audience: settings.audience.clone().or(file.audience),
@@ -101,34 +100,38 @@ impl Ground {
         self.now.unwrap_or_else(|| SystemClock::new().now())
     }
 
+    /// Whether there is a secret to verify with.
+    pub const fn has_key(&self) -> bool {
+        self.signer.is_some()
+    }
+
     /// The rules; without a secret they verify no signature.
     pub fn rules(&self) -> Rules {
-        let keys = self.key.clone().map_or_else(KeyRing::empty, KeyRing::new);
-        self.rules_with(keys)
+        self.rules_with(self.signer.as_ref().map(KeySet::from).unwrap_or_default())
     }
 
-    /// The rules with a key that signs: without a secret a fresh one.
-    pub fn rules_or_fresh_key(&self) -> Result<Rules, ConfigError> {
-        Ok(self.rules_with(KeyRing::new(self.key.clone().map_or_else(config::fresh_key, Ok)?)))
+    /// The key that signs: without a secret a fresh one.
+    pub fn signer_or_fresh(&self) -> Result<Signer, ConfigError> {
+        self.signer.clone().map_or_else(config::fresh_key, Ok)
     }
 
-    fn rules_with(&self, keys: KeyRing) -> Rules {
-        Rules {
-            keys,
+    /// The rules that verify what this key signs.
+    pub fn rules_with(&self, keys: impl Into<KeySet>) -> Rules {
+        let rules = Rules {
             policy: Arc::clone(&self.policy),
-            issuer: self.issuer.as_deref().map(Into::into),
-            audience: self.audience.as_deref().map(Into::into),
-            audience_may_lack: false,
             leeway: self.leeway,
             revoked: Arc::clone(&self.revoked),
-        }
+            ..Rules::new(keys)
+        };
+        let name = |name: &String| Arc::from(name.as_str());
+        rules.with_issuer(self.issuer.as_ref().map(name)).with_audiences(self.audience.as_ref().map(name))
     }
 
     /// A gate. It is told the time with every question. Without a secret there is one only for callers without a token.
-    pub fn gate(&self, has_token: bool) -> Result<AuthenticatedMcpServer, ConfigError> {
-        match self.key {
+    pub fn gate(&self, has_token: bool) -> Result<Gate, ConfigError> {
+        match self.signer {
             None if has_token => Err(ConfigError::NoSecret),
-            _ => Ok(AuthenticatedMcpServer::with(self.rules(), Arc::new(SystemClock::new()))),
+            _ => Ok(Gate::with(self.rules(), self.signer.clone(), Arc::new(SystemClock::new()))),
         }
     }
 
@@ -146,17 +149,17 @@ impl Ground {
 
     /// A console's gate and clock: without a secret the key is a fresh one.
     pub fn begin(&self) -> Result<Beginning, ConfigError> {
-        let rules = self.rules_or_fresh_key()?;
+        let signer = self.signer_or_fresh()?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-        let gate = AuthenticatedMcpServer::with(rules, Arc::clone(&clock));
+        let gate = Gate::with(self.rules_with(&signer), signer, Arc::clone(&clock));
         Ok(Beginning { gate, clock })
     }
 
     /// Three identities and a token that dies in a minute.
-    pub fn add_demo(&self, gate: &AuthenticatedMcpServer) {
+    pub fn add_demo(&self, gate: &Gate) {
         let now = self.now();
         // A server that runs may have set it.
-        let audience = gate.shared().rules().audience.as_deref().map(str::to_owned);
+        let audience = gate.shared().rules().audience().map(ToString::to_string);
         let identities: [(&str, &[&str], Option<i64>); 4] = [
             ("user123", &["user"], None),
             ("admin456", &["admin"], None),

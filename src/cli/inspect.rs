@@ -25,7 +25,7 @@ pub fn run(
         CliError::Usage("no token; give one, or - for standard input, or PORTCULLIS_TOKEN".to_owned())
     })?;
     let rules = ground.rules();
-    if rules.keys.signing().is_none() {
+    if !ground.has_key() {
         on.say(format_args!("signature not checked: {}", crate::config::ConfigError::NoSecret));
     }
     let mut has_shown = false;

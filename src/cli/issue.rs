@@ -6,9 +6,9 @@ use serde_json::{Map, Value, json};
 
 use super::arguments::IssueArgs;
 use super::{CliError, Exit, Ground, Headless, json};
-use crate::auth::issue::exact_value;
 use crate::auth::{IssueRequest, TokenId};
 use crate::text;
+use crate::text::strict_json::exact_value;
 
 /// Signs a token and prints it.
 pub fn run(on: &mut Headless<'_>, args: &IssueArgs, ground: &Ground, json: bool) -> Result<Exit, CliError> {

@@ -6,8 +6,8 @@ use std::io::{self, Write};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
+use crate::auth::check::Passed;
 use crate::auth::date::seconds;
-use crate::auth::decision::Passed;
 use crate::auth::inspection::Document;
 use crate::auth::{Check, Decision, Inspection, NumericDate, Rules, TokenId};
 use crate::text::escape::ascii_json;

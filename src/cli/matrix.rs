@@ -10,7 +10,7 @@ use super::json::{self, Time};
 use super::paint::{Paint, of_verdict};
 use super::{CliError, Exit, Ground, Headless};
 use crate::auth::policy::{Expectation, ToolRule, Who};
-use crate::auth::{Decision, IssueRequest, Judged, NumericDate, Policy, Rules, TokenId};
+use crate::auth::{Decision, Judged, NumericDate, Policy, Rules, TokenId};
 use crate::config::ConfigError;
 use crate::text::{self, escape::markdown};
 
@@ -21,13 +21,21 @@ pub struct Caller {
     /// Its `user_id`; whoever holds some permissions is no user in particular.
     user: Option<String>,
     id: Option<TokenId>,
-    judged: Option<Judged>,
+    holds: Holds,
+}
+
+/// What a caller shows.
+enum Holds {
+    Nothing,
+    Token(Box<Judged>),
+    /// A valid token with these permissions, whatever it says besides.
+    Permissions(Vec<String>),
 }
 
 impl Caller {
     /// Nobody: a call without a token.
     pub fn nobody() -> Self {
-        Self { name: text::NO_TOKEN.to_owned(), user: None, id: None, judged: None }
+        Self { name: text::NO_TOKEN.to_owned(), user: None, id: None, holds: Holds::Nothing }
     }
 
     fn of(rules: &Rules, token: &str) -> Self {
@@ -37,39 +45,43 @@ impl Caller {
             None => format!("token {}", inspection.id),
         };
         let user = inspection.judged.name.clone();
-        Self { name, user, id: Some(inspection.id), judged: Some(inspection.judged) }
+        Self { name, user, id: Some(inspection.id), holds: Holds::Token(Box::new(inspection.judged)) }
     }
 
-    /// Whoever holds these permissions: a token that says so, judged as any other.
-    pub fn holding(rules: &Rules, permissions: &[String], now: NumericDate) -> Result<Self, CliError> {
-        let request = IssueRequest {
-            user_id: "somebody".to_owned(),
-            permissions: permissions.to_vec(),
-            issuer: rules.issuer.as_deref().map(Into::into),
-            audience: rules.audience.as_deref().map(Into::into),
-            ..IssueRequest::default()
-        };
-        let token = rules.issue(&request, "", now)?;
+    /// Any caller whose valid token has these permissions.
+    pub fn holding(permissions: &[String]) -> Self {
         let name = match permissions {
             [] => "no permission".to_owned(),
             all => text::names(all.iter(), 64, 8, ", "),
         };
-        Ok(Self { name, user: None, id: None, judged: Some(rules.inspect(token).judged) })
+        Self { name, user: None, id: None, holds: Holds::Permissions(permissions.to_vec()) }
     }
 
-    /// What the gate says to this caller about a tool.
+    /// The gate's decision about this caller and a tool.
     pub fn decide(&self, rules: &Rules, tool: &str, now: NumericDate) -> Decision {
-        rules.decide_judged(self.judged.as_ref(), tool, now)
+        match &self.holds {
+            Holds::Nothing => rules.decide_judged(None, tool, now),
+            Holds::Token(judged) => rules.decide_judged(Some(judged), tool, now),
+            Holds::Permissions(held) => rules.decide_holding(held, tool),
+        }
     }
 
     fn permissions(&self) -> &[String] {
-        self.judged.as_ref().map_or(&[], |judged| &judged.permissions)
+        match &self.holds {
+            Holds::Nothing => &[],
+            Holds::Token(judged) => &judged.permissions,
+            Holds::Permissions(held) => held,
+        }
     }
 
     /// What the policy expects of this caller and a tool. Of a caller without a valid token it expects nothing.
     fn expected<'p>(&self, policy: &'p Policy, tool: &str, now: NumericDate) -> Option<&'p Expectation> {
-        let judged = self.judged.as_ref()?;
-        policy.expected(self.user.as_deref(), judged.held(now)?, tool)
+        let held = match &self.holds {
+            Holds::Nothing => return None,
+            Holds::Token(judged) => judged.held(now)?,
+            Holds::Permissions(held) => held,
+        };
+        policy.expected(self.user.as_deref(), held, tool)
     }
 }
 
@@ -106,9 +118,8 @@ pub fn run(
         (false, ..) => Shape::Text,
         (true, ..) => return Err(CliError::Usage("--json with --markdown or --csv; name one of them".to_owned())),
     };
-    // Rows of permissions are tokens made here; those handed over need the secret they were signed with.
-    let rules = if args.tokens.is_some() { ground.rules() } else { ground.rules_or_fresh_key()? };
-    if args.tokens.is_some() && rules.keys.signing().is_none() {
+    let rules = ground.rules();
+    if args.tokens.is_some() && !ground.has_key() {
         return Err(ConfigError::NoSecret.into());
     }
     let table = Table { rules: &rules, shape, paint };
@@ -133,7 +144,7 @@ pub fn run(
         })?;
     }
     for permissions in holders(args, &rules.policy) {
-        row(on, Caller::holding(&rules, &permissions, ground.now())?)?;
+        row(on, Caller::holding(&permissions))?;
     }
     if shape == Shape::Text {
         let width = waiting.iter().map(|caller| text::width(&caller.name)).max().unwrap_or(0).min(40);

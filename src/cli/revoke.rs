@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 
 use super::arguments::RevokeArgs;
 use super::{CliError, Exit, Ground, Headless, json};
-use crate::auth::NumericDate;
-use crate::auth::revocations::{Fingerprint, Revoked, Since};
+use crate::auth::revocations::{Revoked, Since};
+use crate::auth::{NumericDate, TokenId};
 use crate::config;
 use crate::text;
 
@@ -37,7 +37,7 @@ pub fn run(on: &mut Headless<'_>, args: &RevokeArgs, ground: &Ground, json: bool
             }
             let user = judged.name.as_deref().map(Into::into);
             let since = Since { at: now, until: judged.lifetime.exp, user };
-            (Revoked::Token(Fingerprint::of(&token)), since)
+            (Revoked::Token(TokenId::of(&token)), since)
         }
         (None, None) => {
             let wanted = "no token; give one, or - for standard input, or --jti, or --list";
@@ -66,7 +66,7 @@ fn show(on: &mut Headless<'_>, what: &Revoked, since: &Since, word: &str, json: 
     let until = since.until.map(NumericDate::rfc3339);
     if json {
         let (token, jti) = match what {
-            Revoked::Token(print) => (Value::from(print.to_string()), Value::Null),
+            Revoked::Token(id) => (Value::from(id.hex()), Value::Null),
             Revoked::Jti(jti) => (Value::Null, Value::from(&**jti)),
         };
         let user = since.user.as_deref();
@@ -76,7 +76,7 @@ fn show(on: &mut Headless<'_>, what: &Revoked, since: &Since, word: &str, json: 
         return Ok(json::line(on.out, &line)?);
     }
     let named = match what {
-        Revoked::Token(print) => format!("token {}", text::head(&print.to_string(), 8)),
+        Revoked::Token(id) => format!("token {id}"),
         Revoked::Jti(jti) => format!("every token with the jti {}", text::name(jti, 64)),
     };
     let user = since.user.as_deref().map_or_else(String::new, |user| format!(" ({})", text::name(user, 64)));

@@ -8,13 +8,11 @@ use super::arguments::TestkitArgs;
 use super::paint::{Paint, bad, good};
 use super::{CliError, Exit, Ground, Headless, json};
 use crate::auth::{NumericDate, TokenId};
-use crate::gate::Origin;
-use crate::gate::{AuthenticatedMcpServer, CallRequest, random_number};
+use crate::gate::{CallRequest, Gate, Given, Origin, random_number};
 use crate::lab::evidence::card_markdown;
 use crate::lab::kit::{Identity, TestToken, make};
 use crate::lab::score::{Came, Line, Scorecard};
 use crate::text::{self, padded};
-use crate::tools::{self, Given};
 
 /// Makes the tokens, and calls a tool with each if that is asked for; good if the gate said what it must.
 pub fn run(
@@ -43,7 +41,7 @@ pub fn run(
     };
     let identity = Identity { user_id: args.user.clone(), permissions };
     let now = ground.now();
-    let tokens = make(&rules, &identity, &tool, random_number()?, now)?;
+    let tokens = make(&rules, &gate.signer()?, &identity, &tool, random_number()?, now)?;
     if !args.run {
         tokens.iter().try_for_each(|token| print(on.out, token))?;
         return Ok(Exit::Good);
@@ -68,21 +66,14 @@ fn print(out: &mut dyn Write, token: &TestToken) -> io::Result<()> {
 }
 
 /// Calls the tool with each token.
-fn judged(
-    gate: &AuthenticatedMcpServer,
-    identity: &Identity,
-    tokens: &[TestToken],
-    tool: &str,
-    now: NumericDate,
-) -> Scorecard {
-    let arguments = tools::example(tool, &gate.shared().rules().policy);
+fn judged(gate: &Gate, identity: &Identity, tokens: &[TestToken], tool: &str, now: NumericDate) -> Scorecard {
+    let arguments = gate.shared().read(|state| state.tools().example(&state.rules().policy, tool));
     let lines = tokens.iter().map(|token| {
         let called = gate.call(&CallRequest {
             token: Some(&token.token),
             tool,
             arguments: Given::Text(&arguments),
             origin: Origin::Kit,
-            client: None,
             at: now,
             judged_at: now,
         });

@@ -10,7 +10,7 @@ use std::fs::{self, OpenOptions};
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
-use crate::auth::{Key, KeyError, PolicyError};
+use crate::auth::{KeyError, PolicyError, Signer};
 use crate::text;
 
 pub use file::{CONFIG_VARIABLE, ConfigFile, Fault, default_path};
@@ -147,8 +147,8 @@ fn replace(path: &Path, text: &str) -> io::Result<()> {
 }
 
 /// A key of random bytes.
-pub fn fresh_key() -> Result<Key, ConfigError> {
-    Key::fresh().map_err(|error| ConfigError::Secret { from: "fresh key".to_owned(), error })
+pub fn fresh_key() -> Result<Signer, ConfigError> {
+    Signer::fresh().map_err(|error| ConfigError::Secret { from: "fresh key".to_owned(), error })
 }
 
 /// A regular file's bytes; one of more than `most` is refused: a huge file by mistake must not fill the memory, and opening a pipe

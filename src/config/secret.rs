@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
 use super::{ConfigError, unreadable};
-use crate::auth::key::MAX_SECRET_BYTES;
-use crate::auth::{Key, KeyError, KeyOrigin};
+use crate::auth::keys::MAX_SECRET_BYTES;
+use crate::auth::{KeyError, KeyOrigin, Signer};
 use crate::text;
 
 /// The environment variable that may hold the secret.
@@ -37,17 +37,17 @@ pub struct SecretSources {
 
 impl SecretSources {
     /// The key to sign and verify with; `None` where there is no secret at all.
-    pub fn key(&self) -> Result<Option<Key>, ConfigError> {
+    pub fn signer(&self) -> Result<Option<Signer>, ConfigError> {
         match (&self.file, &self.variable, &self.configured) {
             (Some(file), ..) | (None, None, Some(file)) => self.of_file(file).map(Some),
-            (None, Some(secret), _) => Key::from_written(secret, KeyOrigin::Environment)
+            (None, Some(secret), _) => Signer::from_written(secret, KeyOrigin::Environment)
                 .map(Some)
                 .map_err(|error| ConfigError::Secret { from: SECRET_VARIABLE.to_owned(), error }),
             (None, None, None) => Ok(None),
         }
     }
 
-    fn of_file(&self, path: &Path) -> Result<Key, ConfigError> {
+    fn of_file(&self, path: &Path) -> Result<Signer, ConfigError> {
         let failed = |error| unreadable("secret file", path, error);
         let file = File::open(path).map_err(failed)?;
         // Of the opened file, so that it cannot be exchanged in between.
@@ -62,7 +62,7 @@ impl SecretSources {
             return Err(ConfigError::Secret { from: from(), error: KeyError::TooLong });
         }
         let secret = secret.strip_suffix(b"\n").map_or(&**secret, |rest| rest.strip_suffix(b"\r").unwrap_or(rest));
-        Key::from_written(secret, KeyOrigin::File).map_err(|error| ConfigError::Secret { from: from(), error })
+        Signer::from_written(secret, KeyOrigin::File).map_err(|error| ConfigError::Secret { from: from(), error })
     }
 }
 
@@ -86,19 +86,19 @@ mod tests {
     #[test]
     fn a_missing_file_is_named() {
         let sources = SecretSources { file: Some("/no/such/file".into()), ..SecretSources::default() };
-        let error = sources.key().expect_err("there is none");
+        let error = sources.signer().expect_err("there is none");
         assert_eq!(error.to_string(), "secret file /no/such/file: no such file or directory");
     }
 
     #[test]
     fn an_empty_variable_is_refused() {
         let sources = SecretSources { variable: Some(Zeroizing::new(Vec::new())), ..SecretSources::default() };
-        let error = sources.key().expect_err("it is empty");
+        let error = sources.signer().expect_err("it is empty");
         assert_eq!(error.to_string(), "PORTCULLIS_SECRET: the secret is empty");
     }
 
     #[test]
     fn without_a_secret_there_is_no_key() {
-        assert!(SecretSources::default().key().is_ok_and(|key| key.is_none()));
+        assert!(SecretSources::default().signer().is_ok_and(|key| key.is_none()));
     }
 }

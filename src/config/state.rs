@@ -7,8 +7,8 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::{ConfigError, read, replace, unreadable};
-use crate::auth::revocations::{Fingerprint, Revoked, Since};
-use crate::auth::{NumericDate, Revocations};
+use crate::auth::revocations::{Revoked, Since};
+use crate::auth::{NumericDate, Revocations, TokenId};
 use crate::text;
 
 /// What a state file is called in messages.
@@ -45,7 +45,7 @@ struct Row {
 impl Row {
     fn new(what: &Revoked, since: &Since) -> Self {
         let (token, jti) = match what {
-            Revoked::Token(print) => (Some(print.to_string()), None),
+            Revoked::Token(id) => (Some(id.hex()), None),
             Revoked::Jti(jti) => (None, Some(jti.clone())),
         };
         let until = since.until.map(NumericDate::rfc3339);
@@ -55,7 +55,7 @@ impl Row {
     fn read(self) -> Result<(Revoked, Since), &'static str> {
         let time = |text: &str| NumericDate::from_rfc3339(text).ok_or("a time that is not RFC 3339");
         let what = match (self.token, self.jti) {
-            (Some(token), None) => Revoked::Token(Fingerprint::parse(&token).ok_or("a token that is no SHA-256")?),
+            (Some(token), None) => Revoked::Token(TokenId::from_hex(&token).ok_or("a token that is no SHA-256")?),
             (None, Some(jti)) => Revoked::Jti(jti),
             _ => return Err("a row must have either token or jti"),
         };
@@ -161,7 +161,7 @@ mod tests {
     fn what_is_written_is_read_again_and_the_dead_are_forgotten() {
         let place = Place::new("again");
         assert_eq!(revoked(&place.file()).expect("nothing yet"), Revocations::default());
-        let token = Revoked::Token(Fingerprint::of("a.b.c"));
+        let token = Revoked::Token(TokenId::of("a.b.c"));
         let jti = Revoked::Jti("7\u{202e}".into());
         change_revoked(&place.file(), NOW, |all| all.revoke(token.clone(), until(60))).expect("written");
         let both = change_revoked(&place.file(), NOW, |all| all.revoke(jti.clone(), until(3600))).expect("written");

@@ -7,9 +7,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::auth::date::NumericDate;
-use crate::auth::decision::{Decision, Reason};
 use crate::auth::explain::explain_decision;
 use crate::auth::token::{Fault, TokenId};
+use crate::auth::{Decision, Reason};
 use crate::text;
 
 /// The most rows kept; the oldest go first.

@@ -1,30 +1,39 @@
-//! The library's front door: [`AuthenticatedMcpServer`] over the shared auth state. The only place that makes real calls
-//! and logs them.
+//! The library's front door: the [`Gate`] over the shared auth state. The only place that makes real calls and logs them.
+//!
+//! A call is decided, run and recorded: [`Gate::decide`] makes a [`Permit`] or refuses, [`Gate::run`] takes the permit to
+//! the [`Backend`], and every call ends as a [`Record`].
 
 pub mod activity;
+pub mod arguments;
+pub mod ports;
 mod shared;
 pub mod state;
 pub mod traffic;
 
+use std::future::Future;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use self::activity::Kept;
+use self::ports::{Backend, Catalogue};
 use crate::auth::{
-    Call, Claims, Decision, IssueError, IssueRequest, Key, KeyError, KeyOrigin, NumericDate, Outcome, Policy, Reason,
-    Rules, TokenId,
+    Claims, Decision, IssueError, IssueRequest, NumericDate, Outcome, Permit, Reason, Rules, Signer, TokenId,
 };
-use crate::clock::{Clock, SystemClock};
-use crate::tools::Given;
-use crate::{text, tools};
+use crate::clock::Clock;
 
 pub use activity::{Activity, Origin, Record};
+pub use arguments::Given;
 pub use shared::Shared;
 pub use state::{AuthState, Provenance, Snapshot, TokenEntry};
 
-/// An authenticated tool server: it issues tokens, verifies them, checks permissions, and calls tools for those who may.
+/// The lab's name for the gate.
+pub type AuthenticatedMcpServer = Gate;
+
+/// An authenticated tool server: it issues tokens, verifies them, checks permissions, and calls tools.
 ///
 /// Clones share their state.
 ///
@@ -41,9 +50,10 @@ pub use state::{AuthState, Provenance, Snapshot, TokenEntry};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone)]
-pub struct AuthenticatedMcpServer {
+pub struct Gate {
     shared: Shared,
     clock: Arc<dyn Clock>,
+    backend: Arc<dyn Backend>,
 }
 
 /// A real call, to be judged for one instant and logged under another. It holds a token, so it has no `Debug`.
@@ -53,22 +63,37 @@ pub struct CallRequest<'a> {
     pub token: Option<&'a str>,
     /// The tool's name.
     pub tool: &'a str,
-    /// What the tool is called with.
+    /// The arguments.
     pub arguments: Given<'a>,
-    /// Who calls.
+    /// What made the call.
     pub origin: Origin,
-    /// What the client of the server is called, where it is one; safe to show.
-    pub client: Option<&'a str>,
     /// The instant of the call, for the log.
     pub at: NumericDate,
     /// The instant the gate decides for.
     pub judged_at: NumericDate,
 }
 
-/// What became of a real call.
+/// Where a call comes from and when, for the log; the token itself stays behind.
+#[derive(Clone, Copy, Debug)]
+pub struct Source<'a> {
+    /// The token's name.
+    pub token: Option<TokenId>,
+    /// What made the call.
+    pub origin: Origin,
+    /// The name of the client that made it, where there is one; safe to show.
+    pub client: Option<&'a str>,
+    /// The instant of the call.
+    pub at: NumericDate,
+    /// The instant the gate decided for.
+    pub judged_at: NumericDate,
+    /// When the call began, on the monotonic clock.
+    pub started: Duration,
+}
+
+/// What a real call led to.
 #[derive(Clone, Debug)]
 pub struct Called {
-    /// What the gate said.
+    /// What the gate decided.
     pub decision: Decision,
     /// What the call led to.
     pub outcome: Outcome,
@@ -76,16 +101,16 @@ pub struct Called {
     pub record: Arc<Record>,
 }
 
-impl AuthenticatedMcpServer {
-    /// A server with this secret, the built-in policy and the system's clock.
-    pub fn new(secret: impl AsRef<[u8]>) -> Result<Self, KeyError> {
-        let key = Key::new(secret.as_ref(), KeyOrigin::Program)?;
-        Ok(Self::with(Rules::new(key), Arc::new(SystemClock::new())))
-    }
-
-    /// A server with these rules and this clock.
-    pub fn with(rules: Rules, clock: Arc<dyn Clock>) -> Self {
-        Self { shared: Shared::new(rules), clock }
+impl Gate {
+    /// A gate with these rules and this clock, in front of this backend; without a signer it issues nothing.
+    pub fn in_front_of(
+        backend: Arc<dyn Backend>,
+        rules: Rules,
+        signer: impl Into<Option<Signer>>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        let shared = Shared::new(AuthState::new(rules, signer.into(), Catalogue::new(backend.tools())));
+        Self { shared, clock, backend }
     }
 
     /// The shared auth state.
@@ -93,25 +118,31 @@ impl AuthenticatedMcpServer {
         &self.shared
     }
 
-    /// A token for `user_id` with these permissions that lives one hour: HS256, with `iat`, `exp` and `jti`.
+    /// Issues a token for `user_id` with these permissions that expires in one hour: HS256, with `iat`, `exp` and `jti`.
     pub fn generate_token(&self, user_id: &str, permissions: &[impl AsRef<str>]) -> Result<Arc<str>, IssueError> {
         let permissions = permissions.iter().map(|p| p.as_ref().to_owned()).collect();
         let request = IssueRequest { user_id: user_id.to_owned(), permissions, ..IssueRequest::default() };
         self.issue(&request, self.clock.now())
     }
 
-    /// A token with these claims, issued at `now`.
-    pub fn issue(&self, request: &IssueRequest, now: NumericDate) -> Result<Arc<str>, IssueError> {
-        let jti = format!("{:032x}", random_number()?);
-        self.shared.rules().issue(request, &jti, now)
+    /// The key that signs what is issued.
+    pub fn signer(&self) -> Result<Signer, IssueError> {
+        self.shared.read(|state| state.signer().cloned()).ok_or(IssueError::NoKey)
     }
 
-    /// The claims of a valid token, or why it is not valid: the check that failed, what was found and what was wanted.
+    /// Issues a token with these claims at `now`.
+    pub fn issue(&self, request: &IssueRequest, now: NumericDate) -> Result<Arc<str>, IssueError> {
+        self.signer()?.issue(request, &format!("{:032x}", random_number()?), now)
+    }
+
+    /// Returns the claims of a valid token, or why it is not valid: the check that failed, with what was found and what
+    /// was expected.
     pub fn verify_token(&self, token: &str) -> Result<Claims, Reason> {
         Ok(self.shared.rules().verify(token, self.clock.now())?.into_claims())
     }
 
-    /// Whether the token is valid **and** holds the permission, itself or by one that implies it. An invalid token holds nothing.
+    /// Whether the token is valid **and** grants the permission, itself or by one that implies it. An invalid token
+    /// grants nothing.
     pub fn check_permission(&self, token: &str, permission: &str) -> bool {
         let rules = self.shared.rules();
         let principal = rules.verify(token, self.clock.now());
@@ -121,91 +152,149 @@ impl AuthenticatedMcpServer {
     /// Calls a tool if the token may, and answers as the contract says:
     /// `{"success":true,"result":…}`, `{"error":"unauthorized"}`, `{"error":"forbidden"}`,
     /// `{"error":"invalid_arguments"}` or `{"error":"tool_failed"}`.
+    ///
+    /// It does not wait: a tool that does not answer at once is reported as `tool_failed`. [`Gate::call_tool_async`]
+    /// waits.
     pub fn call_tool<'a>(&self, token: impl Into<Option<&'a str>>, tool: &str, arguments: &Value) -> Value {
+        self.call(&self.library_call(token.into(), tool, arguments)).outcome.answer()
+    }
+
+    /// [`Gate::call_tool`] for tools that take their time.
+    pub async fn call_tool_async(&self, token: Option<&str>, tool: &str, arguments: &Value) -> Value {
+        self.call_async(&self.library_call(token, tool, arguments)).await.outcome.answer()
+    }
+
+    fn library_call<'a>(&self, token: Option<&'a str>, tool: &'a str, arguments: &'a Value) -> CallRequest<'a> {
         let now = self.clock.now();
         let arguments = Given::Json(arguments);
-        let request = CallRequest {
-            token: token.into(),
-            tool,
-            arguments,
-            origin: Origin::Library,
-            client: None,
-            at: now,
-            judged_at: now,
-        };
-        self.call(&request).outcome.answer()
+        CallRequest { token, tool, arguments, origin: Origin::Library, at: now, judged_at: now }
     }
 
-    /// Decides, runs the tool if allowed, and logs the call.
+    /// Decides, runs the tool if allowed, and logs the call, without waiting for a tool that does not answer at once.
     pub fn call(&self, request: &CallRequest<'_>) -> Called {
-        let started = self.clock.monotonic();
+        let source = self.source(request);
+        match self.decide(request) {
+            Ok(permit) => {
+                let outcome = at_once(self.outcome(&permit, request.arguments)).unwrap_or_else(|| {
+                    Outcome::ToolFailed("the tool does not answer at once; call it asynchronously".to_owned())
+                });
+                self.record(permit.decision(), outcome, request.tool, request.arguments, &source)
+            }
+            Err(decision) => self.refuse(decision, request.tool, request.arguments, &source),
+        }
+    }
+
+    /// Decides, runs the tool if allowed, and logs the call. Dropping the future cancels the call.
+    pub async fn call_async(&self, request: &CallRequest<'_>) -> Called {
+        let source = self.source(request);
+        match self.decide(request) {
+            Ok(permit) => self.run(&permit, request.arguments, &source).await,
+            Err(decision) => self.refuse(decision, request.tool, request.arguments, &source),
+        }
+    }
+
+    fn source<'a>(&self, request: &CallRequest<'a>) -> Source<'a> {
+        Source {
+            token: request.token.filter(|token| !token.is_empty()).map(TokenId::of),
+            origin: request.origin,
+            client: None,
+            at: request.at,
+            judged_at: request.judged_at,
+            started: self.clock.monotonic(),
+        }
+    }
+
+    /// Decides a call under the present rules: the permit, or the decision that refuses it.
+    fn decide(&self, request: &CallRequest<'_>) -> Result<Permit, Decision> {
         let rules = self.shared.rules();
-        let decision = rules.decide(&Call { token: request.token, tool: request.tool }, request.judged_at);
-        let outcome = match &decision.result {
-            Ok(_) => run(&rules.policy, request.tool, request.arguments),
-            Err(reason) => Outcome::Refused(reason.verdict()),
+        let principal = rules.verify(request.token.unwrap_or_default(), request.judged_at);
+        let principal = principal.map_err(Decision::refused)?;
+        rules.authorize(&Arc::new(principal), request.tool)
+    }
+
+    /// Runs a permitted call and logs it. Dropping the future cancels the call.
+    pub async fn run(&self, permit: &Permit, arguments: Given<'_>, source: &Source<'_>) -> Called {
+        let outcome = self.outcome(permit, arguments).await;
+        self.record(permit.decision(), outcome, permit.tool(), arguments, source)
+    }
+
+    /// Logs a call that was refused; nothing is run.
+    pub fn refuse(&self, decision: Decision, tool: &str, arguments: Given<'_>, source: &Source<'_>) -> Called {
+        let outcome = Outcome::Refused(decision.verdict());
+        self.record(decision, outcome, tool, arguments, source)
+    }
+
+    async fn outcome(&self, permit: &Permit, arguments: Given<'_>) -> Outcome {
+        let rule = permit.rule();
+        let arguments = match arguments::read(arguments, rule) {
+            Ok(arguments) => arguments,
+            Err(error) => return Outcome::BadArguments(error.to_string()),
         };
-        let took = self.clock.monotonic().saturating_sub(started);
-        let record = self.log(request, &decision, &outcome, took);
-        Called { decision, outcome, record }
+        if rule.is_some_and(|rule| rule.stub) {
+            return Outcome::Done(json!({ "stub": true, "tool": &**permit.tool(), "arguments": arguments }));
+        }
+        match self.backend.call(permit, arguments).await {
+            Ok(result) => Outcome::Done(result),
+            Err(error) => Outcome::ToolFailed(error.to_string()),
+        }
     }
 
-    /// Decides, and logs the call if it is refused; nothing is run. `None` where it would be allowed.
-    pub fn refuse(&self, request: &CallRequest<'_>, rules: &Rules) -> Option<Arc<Record>> {
-        let started = self.clock.monotonic();
-        let decision = rules.decide(&Call { token: request.token, tool: request.tool }, request.judged_at);
-        let outcome = Outcome::Refused(decision.reason()?.verdict());
-        let took = self.clock.monotonic().saturating_sub(started);
-        Some(self.log(request, &decision, &outcome, took))
-    }
-
-    /// What time it is.
-    pub fn now(&self) -> NumericDate {
-        self.clock.now()
-    }
-
-    /// Time since the start of the clock.
-    pub fn monotonic(&self) -> Duration {
-        self.clock.monotonic()
-    }
-
-    fn log(&self, request: &CallRequest<'_>, decision: &Decision, outcome: &Outcome, took: Duration) -> Arc<Record> {
-        let arguments = match request.arguments {
-            Given::Json(value) => value.to_string(),
-            Given::Text(text) => text.to_owned(),
+    fn record(
+        &self,
+        decision: Decision,
+        outcome: Outcome,
+        tool: &str,
+        arguments: Given<'_>,
+        source: &Source<'_>,
+    ) -> Called {
+        let arguments = match arguments {
+            Given::Json(value) => Kept::new(&value.to_string()),
+            Given::Text(text) => Kept::new(text),
         };
         let record = Record {
             seq: 0,
-            at: request.at,
-            judged_at: request.judged_at,
-            origin: request.origin,
-            client: request.client.map(Into::into),
-            token_id: request.token.filter(|token| !token.is_empty()).map(TokenId::of),
-            tool: Kept::new(request.tool),
-            arguments: Kept::new(&arguments),
+            at: source.at,
+            judged_at: source.judged_at,
+            origin: source.origin,
+            client: source.client.map(Into::into),
+            token_id: source.token,
+            tool: Kept::new(tool),
+            arguments,
             answer: Kept::new(&outcome.answer().to_string()),
             trouble: outcome.trouble().map(Into::into),
             decision: decision.clone(),
-            took,
+            took: self.clock.monotonic().saturating_sub(source.started),
         };
-        self.shared.update(|state| state.record(record))
+        let record = self.shared.update(|state| state.record(record));
+        Called { decision, outcome, record }
+    }
+
+    /// The clock that calls are stamped by.
+    pub fn clock(&self) -> &dyn Clock {
+        &*self.clock
+    }
+
+    /// Takes the backend's tools into the shared state, each time that they change, until it is dropped.
+    pub async fn follow_backend(&self) {
+        loop {
+            self.backend.changed().await;
+            let tools = Catalogue::new(self.backend.tools());
+            self.shared.update(|state| state.set_tools(tools));
+        }
+    }
+}
+
+/// The result of a future that is ready at once.
+fn at_once<T>(future: impl Future<Output = T>) -> Option<T> {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(result) => Some(result),
+        Poll::Pending => None,
     }
 }
 
 /// A random number, for a `jti`.
 pub fn random_number() -> Result<u128, IssueError> {
     let mut number = [0; 16];
-    getrandom::fill(&mut number).map_err(|_| IssueError::Signing)?;
+    getrandom::fill(&mut number).map_err(|_| IssueError::NoRandomness)?;
     Ok(u128::from_be_bytes(number))
-}
-
-fn run(policy: &Policy, name: &str, arguments: Given<'_>) -> Outcome {
-    let Some(tool) = tools::find(name) else {
-        let name = text::name(name, 64);
-        return Outcome::ToolFailed(format!("the policy allows {name}, but no tool of that name is built in"));
-    };
-    match tools::arguments(arguments, policy.tool(name)) {
-        Ok(arguments) => Outcome::Done(tool.run(&arguments)),
-        Err(fault) => Outcome::BadArguments(fault),
-    }
 }

@@ -18,9 +18,9 @@ struct Inner {
 }
 
 impl Shared {
-    /// A state with these rules and nothing else.
-    pub fn new(rules: Rules) -> Self {
-        Self(Arc::new(Inner { state: Mutex::new(AuthState::new(rules)), revision: watch::Sender::new(0) }))
+    /// A handle on this state.
+    pub fn new(state: AuthState) -> Self {
+        Self(Arc::new(Inner { state: Mutex::new(state), revision: watch::Sender::new(0) }))
     }
 
     /// Looks at the state. The closure must not wait for anything: others are kept out.

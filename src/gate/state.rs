@@ -6,13 +6,9 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::activity::{Activity, Record};
+use super::ports::Catalogue;
 use super::traffic::{self, Traffic};
-use crate::auth::date::NumericDate;
-use crate::auth::inspection::Judged;
-use crate::auth::policy::Policy;
-use crate::auth::revocations::Revocations;
-use crate::auth::rules::Rules;
-use crate::auth::token::TokenId;
+use crate::auth::{Judged, NumericDate, Policy, Revocations, Rules, Signer, TokenId};
 
 /// Where a token came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,6 +71,8 @@ impl fmt::Debug for TokenEntry {
 /// What everything is decided on, shared by the screen and whatever serves.
 pub struct AuthState {
     rules: Arc<Rules>,
+    signer: Option<Signer>,
+    tools: Catalogue,
     tokens: Arc<Vec<TokenEntry>>,
     /// The number of each token held; a paste may bring a thousand, and each is looked up.
     numbers: HashMap<Arc<str>, u64>,
@@ -85,10 +83,12 @@ pub struct AuthState {
 }
 
 impl AuthState {
-    /// A state with these rules and nothing else.
-    pub fn new(rules: Rules) -> Self {
+    /// A state with these rules, this signer and these tools, and without tokens and calls.
+    pub fn new(rules: Rules, signer: Option<Signer>, tools: Catalogue) -> Self {
         Self {
             rules: Arc::new(rules),
+            signer,
+            tools,
             tokens: Arc::default(),
             numbers: HashMap::new(),
             activity: Activity::default(),
@@ -101,6 +101,16 @@ impl AuthState {
     /// The rules to decide on.
     pub fn rules(&self) -> &Arc<Rules> {
         &self.rules
+    }
+
+    /// The key that signs what is issued; without one nothing is.
+    pub fn signer(&self) -> Option<&Signer> {
+        self.signer.as_ref()
+    }
+
+    /// The tools that calls can reach.
+    pub fn tools(&self) -> &Catalogue {
+        &self.tools
     }
 
     /// The tokens held, in the order in which they came.
@@ -142,6 +152,19 @@ impl AuthState {
             entry.judged = Arc::new(rules.inspect(Arc::clone(&entry.text)).judged);
         }
         self.rules = Arc::new(rules);
+    }
+
+    /// Signs with this key from now on, and verifies our own tokens with it; every token is judged again.
+    pub fn set_signer(&mut self, signer: Signer) {
+        let rules = (*self.rules).clone().with_keys(&signer);
+        self.signer = Some(signer);
+        self.set_rules(rules);
+    }
+
+    /// The backend has other tools.
+    pub fn set_tools(&mut self, tools: Catalogue) {
+        self.revision += 1;
+        self.tools = tools;
     }
 
     /// A new policy. It says nothing about tokens, so none is judged again.
@@ -230,6 +253,10 @@ fn place(tokens: &[TokenEntry], number: u64) -> Result<usize, usize> {
 pub struct Snapshot {
     /// The rules.
     pub rules: Arc<Rules>,
+    /// The key that signs what is issued.
+    pub signer: Option<Signer>,
+    /// The tools that calls can reach.
+    pub tools: Catalogue,
     /// The tokens, in the order in which they came.
     pub tokens: Arc<Vec<TokenEntry>>,
     /// The log of calls.
@@ -247,6 +274,8 @@ impl Snapshot {
     pub fn of(state: &AuthState) -> Self {
         Self {
             rules: Arc::clone(&state.rules),
+            signer: state.signer.clone(),
+            tools: state.tools.clone(),
             tokens: Arc::clone(&state.tokens),
             activity: state.activity.clone(),
             traffic: Arc::clone(&state.traffic),
@@ -274,6 +303,8 @@ impl Snapshot {
             self.before = Some((Arc::clone(&self.rules), Arc::clone(&self.tokens)));
         }
         self.rules = Arc::clone(&state.rules);
+        self.signer.clone_from(&state.signer);
+        self.tools.clone_from(&state.tools);
         self.tokens = Arc::clone(&state.tokens);
         self.activity.follow(&state.activity);
         self.traffic = Arc::clone(&state.traffic);

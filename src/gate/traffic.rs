@@ -143,8 +143,7 @@ impl Traffic {
     }
 
     /// What a client is called.
-    pub fn called(&self, peer: IpAddr, agent: &str, token: Option<&str>) -> String {
-        let token = token.map(TokenId::of);
+    pub fn called(&self, peer: IpAddr, agent: &str, token: Option<TokenId>) -> String {
         let known = self.clients.iter().find(|client| client.is(peer, agent, token));
         known.map_or_else(|| named(None, agent), Client::called)
     }
@@ -209,11 +208,11 @@ mod tests {
     fn a_client_is_known_again_and_keeps_the_name_it_gave_itself() {
         let mut traffic = Traffic::default();
         traffic.note(&request("one"));
-        assert_eq!(traffic.called(request("one").peer, "node", Some("one")), "node");
+        assert_eq!(traffic.called(request("one").peer, "node", Some(TokenId::of("one"))), "node");
         traffic.note(&Request { name: Some("probe 1.2"), ..request("one") });
         traffic.note(&request("two"));
         traffic.note(&Request { refused: Some("expired"), ..request("one") });
-        assert_eq!(traffic.called(request("one").peer, "node", Some("one")), "probe 1.2");
+        assert_eq!(traffic.called(request("one").peer, "node", Some(TokenId::of("one"))), "probe 1.2");
         let told: Vec<_> = traffic.clients().iter().map(|c| (c.called(), c.calls, c.refused)).collect();
         assert_eq!(told, [("probe 1.2".to_owned(), 3, 1), ("node".to_owned(), 1, 0)]);
         assert_eq!((traffic.refusals(), traffic.requests()), (vec![("expired", 1)], 4));

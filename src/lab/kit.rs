@@ -7,7 +7,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
-use crate::auth::{IssueError, Key, KeyOrigin, NumericDate, Rules, token};
+use crate::auth::policy::Denied;
+use crate::auth::{IssueError, KeyOrigin, NumericDate, Rules, Signer, token};
 use crate::text;
 use crate::text::words::SECOND;
 
@@ -124,7 +125,7 @@ impl fmt::Debug for TestToken {
 /// What every token is made from.
 struct Maker<'a> {
     rules: &'a Rules,
-    key: &'a Key,
+    signer: &'a Signer,
     identity: &'a Identity,
     jti: String,
     /// In seconds.
@@ -156,8 +157,8 @@ impl Maker<'_> {
             ("iat", json!(self.now)),
             ("exp", json!(self.now + 3600)),
             ("jti", json!(self.jti)),
-            ("iss", json!(self.rules.issuer)),
-            ("aud", json!(self.rules.audience)),
+            ("iss", json!(self.rules.issuer())),
+            ("aud", json!(self.rules.audience())),
         ];
         all.into_iter().filter(|(name, value)| keep(name) && !value.is_null()).map(|(n, v)| (n.to_owned(), v)).collect()
     }
@@ -175,7 +176,7 @@ impl Maker<'_> {
     }
 
     fn signed(&self, header: &str, payload: &str) -> String {
-        seal(self.key, header, payload, usize::MAX)
+        self.signer.seal(header, payload)
     }
 
     /// Another payload under the signature of the good token.
@@ -187,33 +188,28 @@ impl Maker<'_> {
 }
 
 fn truncated(maker: &Maker<'_>) -> String {
-    seal(maker.key, HS256, &maker.claims(), 16)
+    let whole = maker.signed(HS256, &maker.claims());
+    let (signed, signature) = whole.rsplit_once('.').unwrap_or_default();
+    let bytes = URL_SAFE_NO_PAD.decode(signature).unwrap_or_default();
+    format!("{signed}.{}", URL_SAFE_NO_PAD.encode(bytes.get(..bytes.len() / 2).unwrap_or_default()))
 }
 
 fn signed_by_another(maker: &Maker<'_>) -> String {
     // A constant that is a good key.
-    let another = Key::new(ANOTHER, KeyOrigin::Program);
-    another.map(|key| seal(&key, HS256, &maker.claims(), usize::MAX)).unwrap_or_default()
-}
-
-/// Header and payload under as many bytes of their HMAC as are wanted.
-fn seal(key: &Key, header: &str, payload: &str, bytes: usize) -> String {
-    let signed = format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(payload));
-    let mac = key.mac(&signed);
-    let signature = mac.get(..bytes).unwrap_or(&mac);
-    format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature))
+    let another = Signer::hs256(ANOTHER, KeyOrigin::Program);
+    another.map(|signer| signer.seal(HS256, &maker.claims())).unwrap_or_default()
 }
 
 /// The test tokens for an identity that calls a tool at `now`. The `jti` of each is a number of its own, counted from
 /// the caller's random one.
 pub fn make(
     rules: &Rules,
+    signer: &Signer,
     identity: &Identity,
     tool: &str,
     number: u128,
     now: NumericDate,
 ) -> Result<Vec<TestToken>, IssueError> {
-    let key = rules.keys.signing().ok_or(IssueError::NoKey)?;
     if !(EARLIEST..=LATEST).contains(&now) {
         return Err(IssueError::NoSuchTime);
     }
@@ -221,17 +217,15 @@ pub fn make(
         return Err(IssueError::NoUser);
     }
     // What the policy says to a token that passes.
-    let rule = rules.policy.tool(tool);
-    let granted = rule.and_then(|rule| rules.policy.grant(&identity.permissions, rule));
-    let passing = match (rule, granted) {
-        (None, _) => "unknown_tool",
-        (Some(_), None) => "permission_missing",
-        (Some(_), Some(_)) => "allowed",
+    let passing = match rules.policy.authorize(&identity.permissions, tool) {
+        Err(Denied::UnknownTool) => "unknown_tool",
+        Err(Denied::PermissionMissing(_)) => "permission_missing",
+        Ok(_) => "allowed",
     };
     let made = (0u128..).zip(&KIT).map(|(n, kind)| {
         let jti = format!("{:032x}", number.wrapping_add(n));
         let (now, leeway) = (now.seconds(), rules.leeway.micros() / SECOND);
-        let maker = Maker { rules, key, identity, jti, now, leeway };
+        let maker = Maker { rules, signer, identity, jti, now, leeway };
         let token = (kind.make)(&maker).into();
         let expected = if kind.expected == "allowed" { passing } else { kind.expected };
         TestToken { name: kind.name, what: kind.what, token, jti: maker.jti, expected }

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::kit::TestToken;
 use super::redacted::redacted;
 use crate::auth::date::twice;
-use crate::auth::decision::{REASONS, ReasonRow};
+use crate::auth::reason_table::{REASONS, ReasonRow};
 use crate::auth::{Decision, NumericDate, Outcome, TokenId, Verdict};
 use crate::gate::activity::MAX_TEXT;
 use crate::text;

@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use crate::auth::issue::exact_value;
+use crate::text::strict_json::exact_value;
 
 /// What of a message is looked at here.
 #[derive(Debug, PartialEq)]

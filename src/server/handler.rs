@@ -1,7 +1,8 @@
-//! What a client is answered once the protocol is settled: the list of tools, and calls, which the gate decides.
+//! What a client gets once the protocol is settled: the list of tools, and calls with a permit.
 
 use std::sync::Arc;
 
+use axum::http::request::Parts;
 use rmcp::model::{
     CacheScope, CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, ErrorCode, ErrorData,
     Implementation, JsonObject, ListToolsResult, PaginatedRequestParams, ServerCapabilities, ServerConfig, Tool,
@@ -11,56 +12,77 @@ use rmcp::service::RequestContext;
 use rmcp::{RoleServer, ServerHandler};
 use serde_json::{Value, json};
 
+use super::judgement::Judgement;
+use super::layers::{Decided, Passed};
 use crate::auth::policy::ToolRule;
-use crate::auth::{Outcome, Policy, Reason};
+use crate::auth::{Audience, Decision, Outcome, Permit, Policy, Reason, Verdict};
 use crate::endpoint::Listing;
-use crate::gate::Origin;
-use crate::gate::{AuthenticatedMcpServer, CallRequest, Called};
+use crate::gate::ports::{Answers, Catalogue};
+use crate::gate::{Called, Gate, Given};
 use crate::text;
-use crate::tools::{self, Given};
-
-/// Who sent a request. It holds a token, so it has no `Debug`.
-#[derive(Clone)]
-pub struct Caller {
-    token: Option<Arc<str>>,
-    client: Arc<str>,
-}
-
-impl Caller {
-    /// A client with a token, or without one.
-    pub fn new(token: Option<&str>, client: &str) -> Self {
-        Self { token: token.map(Into::into), client: client.into() }
-    }
-}
 
 /// The tools, behind the gate.
 #[derive(Clone)]
 pub struct Handler {
-    gate: AuthenticatedMcpServer,
+    gate: Gate,
     listing: Listing,
-    /// Who sends every request, where that is always the same one.
-    caller: Option<Caller>,
+    callers: Callers,
+}
+
+/// Whose requests are handled. It may hold a token, so it has no `Debug`.
+#[derive(Clone)]
+enum Callers {
+    /// Each request carries the judgement that the layers made.
+    Judged,
+    /// All requests come from one client with this token; each is judged when it is handled.
+    One { token: Option<Arc<str>>, name: Arc<str> },
 }
 
 /// The names under which a refused call of an unknown tool is answered; the code is the specification's.
 const UNKNOWN_TOOL: ErrorCode = ErrorCode::INVALID_PARAMS;
 
 impl Handler {
-    /// For requests that bring their [`Caller`] along.
-    pub fn new(gate: AuthenticatedMcpServer, listing: Listing) -> Self {
-        Self { gate, listing, caller: None }
+    /// For requests that the layers have judged.
+    pub fn behind_layers(gate: Gate, listing: Listing) -> Self {
+        Self { gate, listing, callers: Callers::Judged }
     }
 
-    /// For requests that all come from one.
-    pub fn of(gate: AuthenticatedMcpServer, listing: Listing, caller: Caller) -> Self {
-        Self { gate, listing, caller: Some(caller) }
+    /// For requests that all come from one client.
+    pub fn of_one(gate: Gate, listing: Listing, token: Option<&str>, name: &str) -> Self {
+        Self { gate, listing, callers: Callers::One { token: token.map(Into::into), name: name.into() } }
     }
 
-    /// Who sent the request; nobody at all where nothing has said so.
-    fn caller(&self, context: &RequestContext<RoleServer>) -> Caller {
-        let parts = context.extensions.get::<axum::http::request::Parts>();
-        let brought = parts.and_then(|parts| parts.extensions.get::<Caller>());
-        self.caller.as_ref().or(brought).cloned().unwrap_or_else(|| Caller::new(None, "unknown"))
+    /// The judgement of a request; `None` where no layer made one, which is never to be trusted.
+    fn judgement(&self, context: &RequestContext<RoleServer>) -> Option<Arc<Judgement>> {
+        match &self.callers {
+            Callers::Judged => {
+                let parts = context.extensions.get::<Parts>()?;
+                parts.extensions.get::<Passed>().map(|passed| Arc::clone(&passed.judgement))
+            }
+            Callers::One { token, name } => {
+                let judgement = Judgement::new(&self.gate, token.as_deref(), Audience::Required);
+                Some(Arc::new(judgement.by(name.to_string())))
+            }
+        }
+    }
+
+    /// The decision about a call: the one that the layers made, if it is about this tool.
+    fn decided(
+        &self,
+        judgement: &Judgement,
+        tool: &str,
+        context: &RequestContext<RoleServer>,
+    ) -> Result<Permit, Decision> {
+        if let Callers::One { .. } = self.callers {
+            return judgement.decide(tool);
+        }
+        let parts = context.extensions.get::<Parts>();
+        let decided = parts.and_then(|parts| parts.extensions.get::<Decided>()).map(|decided| (**decided).clone());
+        match decided {
+            Some(Ok(permit)) if **permit.tool() != *tool => Err(Decision::refused(Reason::MissingToken)),
+            Some(decided) => decided,
+            None => Err(Decision::refused(Reason::MissingToken)),
+        }
     }
 }
 
@@ -75,15 +97,16 @@ impl ServerHandler for Handler {
         _: Option<PaginatedRequestParams>,
         context: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
-        let caller = self.caller(&context);
-        let rules = self.gate.shared().rules();
-        let held = caller.token.as_deref().and_then(|token| rules.verify(token, self.gate.now()).ok());
-        let may = |rule: &&ToolRule| {
-            let grant = held.as_ref().and_then(|principal| rules.policy.grant(&principal.permissions, rule));
-            grant.is_some() || (held.is_some() && self.listing == Listing::All)
-        };
-        let tools = rules.policy.tools().iter().filter(may);
-        let tools = tools.filter_map(|rule| tool(&rule.name, &rules.policy)).collect();
+        let judgement = self.judgement(&context);
+        let judged = judgement.as_ref().and_then(|judgement| Some((judgement, judgement.principal.as_ref().ok()?)));
+        let tools = judged.map_or_else(Vec::new, |(judgement, principal)| {
+            let policy = &judgement.rules.policy;
+            let sees = |rule: &&ToolRule| {
+                self.listing == Listing::All || policy.verdict(&principal.permissions, &rule.name) == Verdict::Allowed
+            };
+            let catalogue = self.gate.shared().read(|state| state.tools().clone());
+            policy.tools().iter().filter(sees).filter_map(|rule| tool(&rule.name, policy, &catalogue)).collect()
+        });
         // Another caller may see another list, and the next policy another one again.
         Ok(ListToolsResult::with_all_items(tools).with_ttl_ms(0).with_cache_scope(CacheScope::Private))
     }
@@ -93,18 +116,21 @@ impl ServerHandler for Handler {
         request: CallToolRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
-        let from = self.caller(&context);
+        let Some(judgement) = self.judgement(&context) else {
+            return Ok(CallToolResult::structured_error(Outcome::Refused(Verdict::Unauthorized).answer()).into());
+        };
         let arguments = Value::Object(request.arguments.unwrap_or_default());
-        let now = self.gate.now();
-        let called = self.gate.call(&CallRequest {
-            token: from.token.as_deref(),
-            tool: &request.name,
-            arguments: Given::Json(&arguments),
-            origin: Origin::Client,
-            client: Some(&from.client),
-            at: now,
-            judged_at: now,
-        });
+        let given = Given::Json(&arguments);
+        let decided = self.decided(&judgement, &request.name, &context);
+        let source = judgement.source();
+        let called = match decided {
+            Ok(permit) => tokio::select! {
+                called = self.gate.run(&permit, given, &source) => called,
+                // Dropping the call cancels it.
+                () = context.ct.cancelled() => return Err(ErrorData::internal_error("cancelled", None)),
+            },
+            Err(decision) => self.gate.refuse(decision, &request.name, given, &source),
+        };
         match called.decision.reason() {
             Some(Reason::UnknownTool { tool }) => {
                 let data = json!({ "error": "forbidden", "reason": "unknown_tool" });
@@ -115,7 +141,7 @@ impl ServerHandler for Handler {
     }
 
     fn get_tool(&self, name: &str) -> Option<Tool> {
-        tool(name, &self.gate.shared().rules().policy)
+        self.gate.shared().read(|state| tool(name, &state.rules().policy, state.tools()))
     }
 }
 
@@ -130,27 +156,34 @@ fn result(called: &Called) -> CallToolResult {
     result
 }
 
-/// A tool as a client sees it, if there is one of that name.
-fn tool(name: &str, policy: &Policy) -> Option<Tool> {
-    let built_in = tools::find(name)?;
+/// A tool as a client sees it, if an allowed call of it is answered.
+fn tool(name: &str, policy: &Policy, catalogue: &Catalogue) -> Option<Tool> {
+    if catalogue.answers(policy, name) == Answers::Missing {
+        return None;
+    }
+    let info = catalogue.find(name);
     let object = |value: Value| match value {
         Value::Object(members) => Arc::new(members),
         _ => Arc::new(JsonObject::new()),
     };
     let schema = policy.tool(name).and_then(|rule| rule.schema.as_ref()).map(|schema| schema.source().clone());
-    let mut input = schema.unwrap_or_else(|| built_in.schema());
-    // The specification wants it said, and arguments are an object anyway.
+    let mut input = schema.or_else(|| info.map(|info| info.schema.clone())).unwrap_or_else(|| json!({}));
+    // The specification requires it, and arguments are an object anyway.
     if let Value::Object(members) = &mut input {
         members.entry("type").or_insert_with(|| json!("object"));
     }
-    let description = tools::description(name, policy).unwrap_or_default().to_owned();
+    let description = catalogue.description(policy, name).unwrap_or_default().to_owned();
     let output = json!({
         "type": "object",
         "properties": { "success": { "const": true }, "result": {} },
         "required": ["success", "result"],
     });
-    let mut tool = Tool::new(built_in.name, description, object(input));
+    let mut tool = Tool::new(name.to_owned(), description, object(input));
     tool.output_schema = Some(object(output));
-    tool.annotations = Some(ToolAnnotations::new().read_only(built_in.reads_only).destructive(built_in.destroys));
+    let annotations = |info: &_| {
+        let info: &crate::gate::ports::ToolInfo = info;
+        ToolAnnotations::new().read_only(info.reads_only).destructive(info.destroys)
+    };
+    tool.annotations = info.map(annotations);
     Some(tool)
 }

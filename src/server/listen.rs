@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::{HeaderValue, header};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::middleware::from_fn_with_state;
 use axum::response::IntoResponse;
 use axum::routing::get;
 use axum::{Json, Router};
@@ -22,14 +23,15 @@ use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tower::ServiceExt as _;
+use tower::{ServiceBuilder, ServiceExt as _};
+use tower_http::timeout::TimeoutLayer;
 
-use super::bearer::{Guard, Peer, guard};
 use super::challenge::{METADATA, metadata};
 use super::handler::Handler;
+use super::layers::{self, Endpoint, Peer};
 use super::limit::Limiter;
 use crate::endpoint::{PATH, Settings};
-use crate::gate::AuthenticatedMcpServer;
+use crate::gate::Gate;
 
 /// Connections that are open at once; the next one waits.
 const MOST_CONNECTIONS: usize = 1024;
@@ -45,14 +47,8 @@ const NO_MORE: Duration = Duration::from_millis(100);
 pub struct Service(Router);
 
 impl Service {
-    /// The endpoint with its layer, and the metadata beside it, which is public.
-    pub fn new(
-        gate: AuthenticatedMcpServer,
-        settings: Settings,
-        bound: SocketAddr,
-        uri: Arc<str>,
-        stop: CancellationToken,
-    ) -> Self {
+    /// The endpoint behind its layers, and the metadata beside it, which is public.
+    pub fn new(gate: Gate, settings: Settings, bound: SocketAddr, uri: Arc<str>, stop: CancellationToken) -> Self {
         // Sessions are bound to nobody, so there are none: every request brings its own token.
         let config = StreamableHttpServerConfig::default()
             .with_legacy_session_mode(false)
@@ -61,15 +57,21 @@ impl Service {
             .with_allowed_hosts(settings.allowed_hosts(bound))
             .with_allowed_origins(settings.origins.clone())
             .enforce_origin_validation();
-        let handler = Handler::new(gate.clone(), settings.listing);
+        let handler = Handler::behind_layers(gate.clone(), settings.listing);
         let mcp =
             StreamableHttpService::new(move || Ok(handler.clone()), Arc::new(NeverSessionManager::default()), config);
         let limiter = Limiter::new(settings.rate);
-        let state = Arc::new(Guard { gate, settings, uri, limiter });
-        let layer = axum::middleware::from_fn_with_state(Arc::clone(&state), guard);
+        let within = settings.timeout;
+        let state = Arc::new(Endpoint { gate, settings, uri, limiter });
+        let layers = ServiceBuilder::new()
+            .layer(from_fn_with_state(Arc::clone(&state), layers::authenticate))
+            .layer(from_fn_with_state(Arc::clone(&state), layers::throttle))
+            .layer(from_fn_with_state(Arc::clone(&state), layers::authorise))
+            .layer(from_fn_with_state(Arc::clone(&state), layers::account))
+            .layer(TimeoutLayer::with_status_code(StatusCode::GATEWAY_TIMEOUT, within));
         let router = Router::new()
             .route_service(PATH, mcp)
-            .route_layer(layer)
+            .route_layer(layers)
             .route(METADATA, get(describe))
             .route(&format!("{METADATA}{{*path}}"), get(describe))
             .with_state(state);
@@ -78,9 +80,9 @@ impl Service {
 }
 
 /// The protected-resource metadata; anybody may read it, from any page.
-async fn describe(State(guard): State<Arc<Guard>>) -> impl IntoResponse {
-    let rules = guard.gate.shared().rules();
-    let said = metadata(&guard.uri, &guard.settings.authorization_servers, &rules.policy);
+async fn describe(State(endpoint): State<Arc<Endpoint>>) -> impl IntoResponse {
+    let rules = endpoint.gate.shared().rules();
+    let said = metadata(&endpoint.uri, &endpoint.settings.authorization_servers, &rules.policy);
     ([(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"))], Json(said))
 }
 

@@ -1,13 +1,15 @@
 //! The gate as an MCP server: Streamable HTTP at `/mcp`, or standard input and output, on the shared auth state.
 //!
-//! A request passes `listen` (connections), `bearer` (who calls: the token, and the status that a refusal gets), the
-//! official crate (protocol, versions, headers) and `handler` (what is called), which asks the gate. `challenge` writes
-//! refusals, `envelope` reads what of a message decides its status.
+//! A request passes `listen` (connections), `layers` (authenticate, throttle, authorise, account, with the one
+//! `judgement`), the official crate (protocol, versions, headers) and `handler`, which runs calls that have a permit.
+//! `body` reads bodies, `envelope` reads what of a message decides its status, `challenge` writes refusals.
 
-mod bearer;
+mod body;
 mod challenge;
 mod envelope;
 mod handler;
+mod judgement;
+mod layers;
 mod limit;
 mod listen;
 
@@ -21,13 +23,13 @@ use rmcp::ServiceExt as _;
 use tokio::runtime::{Builder, Runtime};
 use tokio_util::sync::CancellationToken;
 
-use crate::auth::{KeyOrigin, Rules};
+use crate::auth::{KeyOrigin, Verifier};
 use crate::config::plain;
 use crate::endpoint::{Address, Listing, Settings};
-use crate::gate::AuthenticatedMcpServer;
+use crate::gate::{Gate, Shared};
 use crate::text;
 
-use handler::{Caller, Handler};
+use handler::Handler;
 
 /// What is still under way when the server is stopped may go on for so long.
 const GRACE: Duration = Duration::from_millis(500);
@@ -67,29 +69,29 @@ pub struct Server {
     pub uri: Arc<str>,
     /// Where it listens.
     pub address: SocketAddr,
-    gate: AuthenticatedMcpServer,
-    /// The audience that it has set, to be taken back.
-    audience: Option<Arc<str>>,
+    /// Taken back when the server ends, however it ends.
+    _audience: ExpectedAudience,
     stop: CancellationToken,
     thread: Option<thread::JoinHandle<()>>,
 }
 
 impl Server {
     /// Listens from now on. Where no audience is expected yet, tokens must name this server from now on.
-    pub fn start(settings: Settings, gate: &AuthenticatedMcpServer) -> Result<Self, ServeError> {
+    pub fn start(settings: Settings, gate: &Gate) -> Result<Self, ServeError> {
         let failed = |error| ServeError::Listen { address: text::name(&settings.address.to_string(), 64), error };
         let listener = listener(&settings.address).map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
         if !address.ip().is_loopback() && !settings.expose {
             let rules = gate.shared().rules();
-            if let Some(key) = rules.keys.signing().filter(|key| key.is_weak() || key.origin() == KeyOrigin::Fresh) {
+            let guessable = |key: &&Verifier| key.is_weak() || key.origin() == KeyOrigin::Fresh;
+            if let Some(key) = rules.issuers.iter().flat_map(|issuer| issuer.keys.iter()).find(guessable) {
                 return Err(ServeError::Exposed { address, key: key.describe() });
             }
         }
         let runtime = runtime().map_err(ServeError::Start)?;
         let uri: Arc<str> = settings.uri(address).into();
         let stop = CancellationToken::new();
-        let audience = expect_audience(gate, &uri, settings.allow_no_audience);
+        let audience = ExpectedAudience::set(gate.shared(), &uri);
         let service = listen::Service::new(gate.clone(), settings, address, Arc::clone(&uri), stop.clone());
         let stopped = stop.clone();
         let thread = thread::Builder::new().name("server".to_owned()).spawn(move || {
@@ -102,7 +104,7 @@ impl Server {
             runtime.shutdown_background();
         });
         let thread = Some(thread.map_err(ServeError::Start)?);
-        Ok(Self { uri, address, gate: gate.clone(), audience, stop, thread })
+        Ok(Self { uri, address, _audience: audience, stop, thread })
     }
 
     /// Whether other machines can reach it.
@@ -115,15 +117,6 @@ impl Server {
         self.stop.cancel();
         // A panic in there was told by its hook.
         let _ = self.thread.take().map(thread::JoinHandle::join);
-        if let Some(audience) = self.audience.take() {
-            self.gate.shared().update(|state| {
-                let rules = state.rules();
-                if rules.audience.as_ref() == Some(&audience) {
-                    let rules = Rules { audience: None, audience_may_lack: false, ..(**rules).clone() };
-                    state.set_rules(rules);
-                }
-            });
-        }
     }
 }
 
@@ -133,15 +126,36 @@ impl Drop for Server {
     }
 }
 
-/// Tokens must name this server from now on, unless they must name another audience already; answers with what was set.
-fn expect_audience(gate: &AuthenticatedMcpServer, uri: &Arc<str>, may_lack: bool) -> Option<Arc<str>> {
-    gate.shared().update(|state| {
-        let rules = (**state.rules()).clone();
-        let is_new = rules.audience.is_none();
-        let audience = rules.audience.clone().or_else(|| Some(Arc::clone(uri)));
-        state.set_rules(Rules { audience, audience_may_lack: may_lack, ..rules });
-        is_new.then(|| Arc::clone(uri))
-    })
+/// The audience that a server expects of tokens where none was expected before. Dropping it takes that back, unless
+/// somebody has set another one since.
+struct ExpectedAudience {
+    shared: Shared,
+    /// The audience that was set; `None` where one was expected already.
+    set: Option<Arc<str>>,
+}
+
+impl ExpectedAudience {
+    fn set(shared: &Shared, uri: &Arc<str>) -> Self {
+        let set = shared.update(|state| {
+            let is_new = state.rules().audience().is_none();
+            is_new.then(|| {
+                state.set_rules((**state.rules()).clone().with_audiences([Arc::clone(uri)]));
+                Arc::clone(uri)
+            })
+        });
+        Self { shared: shared.clone(), set }
+    }
+}
+
+impl Drop for ExpectedAudience {
+    fn drop(&mut self) {
+        let Some(set) = self.set.take() else { return };
+        self.shared.update(|state| {
+            if state.rules().audience() == Some(&set) {
+                state.set_rules((**state.rules()).clone().with_audiences([]));
+            }
+        });
+    }
 }
 
 fn listener(address: &Address) -> io::Result<TcpListener> {
@@ -156,9 +170,9 @@ fn runtime() -> io::Result<Runtime> {
 }
 
 /// Serves one client on standard input and output with this token, until it closes them or goes.
-pub fn stdio(gate: &AuthenticatedMcpServer, token: Option<&str>, listing: Listing) -> Result<(), ServeError> {
+pub fn stdio(gate: &Gate, token: Option<&str>, listing: Listing) -> Result<(), ServeError> {
     let runtime = runtime().map_err(ServeError::Start)?;
-    let handler = Handler::of(gate.clone(), listing, Caller::new(token, "standard input"));
+    let handler = Handler::of_one(gate.clone(), listing, token, "standard input");
     let served = runtime.block_on(async {
         let client = |error: &dyn std::fmt::Display| ServeError::Client(text::display_safe(&error.to_string(), 200));
         let running = match handler.serve(rmcp::transport::stdio()).await {

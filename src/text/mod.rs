@@ -5,6 +5,7 @@
 pub mod escape;
 pub mod reading;
 pub mod safe;
+pub mod strict_json;
 mod word;
 pub mod words;
 

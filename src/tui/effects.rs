@@ -9,13 +9,13 @@ use std::sync::Arc;
 use crate::app::msg::{Listening, NotSaved, Order};
 use crate::app::{App, Called, Effect, Msg, Times, update};
 use crate::auth::revocations::{Revoked, Since};
-use crate::auth::{Key, KeyRing, Revocations, Rules};
+use crate::auth::{Revocations, Signer};
 use crate::config::{self, ConfigError};
+use crate::gate::Given;
 use crate::gate::Provenance;
 use crate::gate::{AuthenticatedMcpServer, CallRequest, Shared, random_number};
 use crate::lab::kit;
 use crate::server::Server;
-use crate::tools::Given;
 
 /// Tells the console something, and carries out what it asks for and what that leads to. Answers with what is left to do:
 /// effects on the terminal, in their order.
@@ -73,7 +73,9 @@ fn run(effect: Effect, gate: &AuthenticatedMcpServer, times: Times) -> Option<Ms
             tokens.into_iter().map(|token| state.add(token, Provenance::Pasted, times.real)).collect()
         }))),
         Effect::MakeKit { identity, tool, at, purpose } => {
-            let made = random_number().and_then(|number| kit::make(&shared.rules(), &identity, &tool, number, at));
+            let made = gate
+                .signer()
+                .and_then(|signer| kit::make(&shared.rules(), &signer, &identity, &tool, random_number()?, at));
             Some(Msg::KitMade { made, at, purpose })
         }
         Effect::AddNamed(tokens) => Some(Msg::NamedAdded(shared.update(|state| {
@@ -122,12 +124,13 @@ fn run(effect: Effect, gate: &AuthenticatedMcpServer, times: Times) -> Option<Ms
             shared.update(|state| state.set_rules(*rules));
             None
         }
-        Effect::FreshKey => match Key::fresh() {
+        Effect::SetSigner(key) => {
+            shared.update(|state| state.set_signer(*key));
+            None
+        }
+        Effect::FreshKey => match Signer::fresh() {
             Ok(key) => {
-                shared.update(|state| {
-                    let rules = Rules { keys: KeyRing::new(key), ..(**state.rules()).clone() };
-                    state.set_rules(rules);
-                });
+                shared.update(|state| state.set_signer(key));
                 None
             }
             Err(error) => Some(Msg::Failed(error.to_string())),
@@ -185,7 +188,6 @@ fn call(gate: &AuthenticatedMcpServer, token: Option<&str>, order: &Order, times
         tool: &order.tool,
         arguments: Given::Text(&order.arguments),
         origin: order.origin,
-        client: None,
         at: times.real,
         judged_at: order.judged_at,
     });

@@ -8,10 +8,10 @@ use super::canvas::{Canvas, below, bottom, right_of, top, wrap};
 use super::theme::Meaning;
 use super::widget::{choice, labelled, state, text_lines};
 use crate::app::{Field, LastCall};
-use crate::auth::decision::Passed;
+use crate::auth::check::Passed;
 use crate::auth::{Check, Decision};
+use crate::gate::arguments::{self, Given};
 use crate::text::{self, display_safe};
-use crate::tools::{self, Given};
 
 pub fn render(canvas: &mut Canvas, area: Rect) {
     let decision = canvas.app.preview();
@@ -81,8 +81,8 @@ fn fields(canvas: &mut Canvas, area: Rect, rows: u16) -> Rect {
     text_lines(canvas, editor, &app.call.arguments, focused(Field::CallArguments));
     let area = below(area, rows);
     let fault =
-        tools::arguments(Given::Text(app.call.arguments.text()), app.auth.rules.policy.tool(&app.call.tool)).err();
-    let lines = fault.map(|fault| canvas.wrapped(&fault, area.width, Meaning::Expired)).unwrap_or_default();
+        arguments::read(Given::Text(app.call.arguments.text()), app.auth.rules.policy.tool(&app.call.tool)).err();
+    let lines = fault.map(|fault| canvas.wrapped(&fault.to_string(), area.width, Meaning::Expired)).unwrap_or_default();
     canvas.lines(area, lines)
 }
 

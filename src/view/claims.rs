@@ -67,8 +67,8 @@ fn expectations(canvas: &Canvas, inspection: &Inspection) -> Vec<Line<'static>> 
         let text = format!("{claim} expected {}, found {}", text::name(wanted, 60), found(claim));
         canvas.span(text, Meaning::Plain).into()
     };
-    let issuer = rules.issuer.as_deref().map(|wanted| told("iss", wanted));
-    let audience = rules.audience.as_deref().map(|wanted| told("aud", wanted));
+    let issuer = rules.issuer().map(|wanted| told("iss", wanted));
+    let audience = rules.audience().map(|wanted| told("aud", wanted));
     issuer.into_iter().chain(audience).collect()
 }
 

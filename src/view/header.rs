@@ -7,11 +7,13 @@ use super::canvas::Canvas;
 use super::theme::Meaning;
 use crate::app::keymap::Action;
 use crate::app::{Screen, Target};
+use crate::auth::{Signer, Verifier};
 use crate::text;
 
 pub fn render(canvas: &mut Canvas, area: Rect) {
-    let keys = &canvas.app.auth.rules.keys;
-    let (origin, is_weak) = keys.signing().map_or(("none", true), |key| (key.origin().word(), key.is_weak()));
+    let signer = canvas.app.auth.signer.clone();
+    let key = signer.as_ref().map(Signer::verifier);
+    let (origin, is_weak) = key.map_or(("none", true), |key| (key.origin().word(), key.is_weak()));
     let mut left = Line::from(vec![canvas.span(" portcullis ", Meaning::Title)]);
     if let Some(badge) = canvas.app.clock_badge() {
         // It comes before everything else.
@@ -33,7 +35,7 @@ pub fn render(canvas: &mut Canvas, area: Rect) {
         canvas.target(Rect { x: area.x + from, width, ..area }, Target::Do(Action::Screen(screen)));
     }
     let weak = if is_weak { Meaning::Expired } else { Meaning::Plain };
-    let long = format!("key: {}", keys.describe());
+    let long = format!("key: {}", key.map_or_else(|| "none".to_owned(), Verifier::describe));
     let short = format!("key: {origin}{}", if is_weak { ", weak" } else { "" });
     let help = "F1 help ";
     let room = usize::from(area.width).saturating_sub(left.width() + text::width(help) + 4);

@@ -10,7 +10,6 @@ use crate::app::drawn::Window;
 use crate::app::{Field, Target};
 use crate::auth::policy::{Lint, ToolRule};
 use crate::text;
-use crate::tools;
 
 pub fn title(canvas: &Canvas) -> String {
     let file = canvas.app.policy_file.name();
@@ -156,7 +155,7 @@ fn notes(canvas: &Canvas) -> Vec<Line<'static>> {
     if let Some(first) = matrix.lints.iter().find(about_this).or(matrix.lints.first()) {
         note(with_more(first.to_string(), matrix.lints.len() - 1), Meaning::Expired);
     }
-    let what = tools::description(&app.call.tool, policy).map(|words| text::display_safe(words, 200));
+    let what = app.auth.tools.description(policy, &app.call.tool).map(|words| text::display_safe(words, 200));
     note(format!("{}: {}", text::name(&app.call.tool, 32), what.as_deref().unwrap_or("no description")), Meaning::Hint);
     let here = matrix.permissions().get(matrix.permission_at());
     let rule = here.and_then(|here| policy.parts().permissions.iter().find(|rule| rule.name == *here));

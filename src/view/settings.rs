@@ -8,13 +8,17 @@ use super::theme::Meaning;
 use super::widget::{choice, text_line};
 use crate::app::Target;
 use crate::app::overlay::{SettingsField, SettingsForm};
+use crate::auth::Signer;
 
 /// Columns of a label.
 const LABEL: u16 = 19;
 
 pub fn render(canvas: &mut Canvas, form: &SettingsForm) {
     let mut rest = canvas.popup(76, 13, "settings");
-    let told = canvas.span(format!("key in use: {}", canvas.app.auth.rules.keys.describe()), Meaning::Hint);
+    let told = canvas.span(
+        format!("key in use: {}", canvas.app.auth.signer.as_ref().map_or_else(|| "none".to_owned(), Signer::describe)),
+        Meaning::Hint,
+    );
     canvas.line(rest, told);
     rest = below(rest, 1);
     for field in SettingsField::ALL {

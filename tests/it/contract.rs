@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use portcullis::auth::{Key, KeyOrigin, Rules};
+use portcullis::auth::{KeyOrigin, Rules, Signer};
 use portcullis::clock::ManualClock;
 use portcullis::gate::CallRequest;
-use portcullis::tools::Given;
+use portcullis::gate::Given;
 use portcullis::{AuthenticatedMcpServer, Reason};
 use rstest::rstest;
 use serde_json::{Value, json};
@@ -20,8 +20,8 @@ struct Lab {
 
 fn lab() -> Lab {
     let clock = Arc::new(ManualClock::new(NOW));
-    let key = Key::new(b"my-secret", KeyOrigin::Program).expect("nine bytes are a secret");
-    Lab { server: AuthenticatedMcpServer::with(Rules::new(key), clock.clone()), clock }
+    let key = Signer::hs256(b"my-secret", KeyOrigin::Program).expect("nine bytes are a secret");
+    Lab { server: AuthenticatedMcpServer::with(Rules::new(&key), key, clock.clone()), clock }
 }
 
 impl Lab {
@@ -127,7 +127,6 @@ fn arguments_that_are_no_object_are_named(#[case] text: &str, #[case] sentence: 
         tool: "read_data",
         arguments: Given::Text(text),
         origin: portcullis::gate::Origin::Console,
-        client: None,
         at: NOW,
         judged_at: NOW,
     });

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use portcullis::AuthenticatedMcpServer;
 use portcullis::app::{App, Effect, Mouse, MouseKind, Msg, Times, drawn::Target};
-use portcullis::auth::{Key, KeyOrigin, NumericDate, Rules};
+use portcullis::auth::{KeyOrigin, NumericDate, Rules, Signer};
 use portcullis::clock::{Clock, ManualClock};
 use portcullis::gate::Snapshot;
 use portcullis::server::Server;
@@ -34,12 +34,13 @@ pub struct Desk {
 
 impl Desk {
     pub fn new(columns: u16, rows: u16) -> Self {
-        Self::with(Rules::new(Key::new(SECRET, KeyOrigin::Program).expect("a key")), columns, rows)
+        Self::with(Rules::new(&Signer::hs256(SECRET, KeyOrigin::Program).expect("a key")), columns, rows)
     }
 
     pub fn with(rules: Rules, columns: u16, rows: u16) -> Self {
         let clock = Arc::new(ManualClock::new(START));
-        let gate = AuthenticatedMcpServer::with(rules, Arc::clone(&clock) as Arc<dyn Clock>);
+        let signer = Signer::hs256(SECRET, KeyOrigin::Program).expect("a key");
+        let gate = AuthenticatedMcpServer::with(rules, signer, Arc::clone(&clock) as Arc<dyn Clock>);
         let times = Times { real: START, judged: START, mono: Duration::ZERO };
         let app = App::new(gate.shared().read(Snapshot::of), times, |_| 3600, String::new());
         let mut desk =

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use portcullis::auth::{Key, KeyOrigin, Leeway, Rules};
+use portcullis::auth::{KeyOrigin, Leeway, Rules, Signer};
 use portcullis::gate::Origin;
 use portcullis::lab::kit::KIT;
 use portcullis::text::words::SECOND;
@@ -11,8 +11,8 @@ use rstest::rstest;
 use crate::desk::{Desk, SECRET, START};
 
 fn lab(leeway: u64) -> Desk {
-    let key = Key::new(SECRET, KeyOrigin::Program).expect("a key");
-    let mut desk = Desk::with(Rules { leeway: Leeway::seconds(leeway), ..Rules::new(key) }, 120, 36);
+    let key = Signer::hs256(SECRET, KeyOrigin::Program).expect("a key");
+    let mut desk = Desk::with(Rules { leeway: Leeway::seconds(leeway), ..Rules::new(&key) }, 120, 36);
     desk.types("user123").keys("Enter F4");
     desk
 }
@@ -111,7 +111,7 @@ fn a_drill_whose_token_cannot_be_issued_does_not_begin_with_the_next_one() {
     let mut desk = lab(0);
     let rules = (*desk.gate.shared().rules()).clone();
     let long = "x".repeat(9000);
-    desk.gate.shared().update(|state| state.set_rules(Rules { issuer: Some(long.into()), ..rules.clone() }));
+    desk.gate.shared().update(|state| state.set_rules(rules.clone().with_issuer(Some(long.into()))));
     portcullis::tui::effects::sync(&mut desk.app, &desk.gate);
     desk.keys("Esc 3 → Enter").must_show(&["the token would have"]);
     desk.gate.shared().update(|state| state.set_rules(rules));

@@ -136,7 +136,7 @@ fn settings_name_what_is_wrong_and_lose_nothing() {
     desk.keys("Ctrl-U").types("5s").keys("Tab").types("me").keys("Tab Tab").types("/no/such/policy").keys("Enter");
     desk.must_show(&["policy file /no/such/policy: no such file or directory"]);
     desk.keys("Ctrl-U Enter").must_show(&["settings applied"]);
-    assert_eq!(desk.app.auth.rules.issuer.as_deref(), Some("me"));
+    assert_eq!(desk.app.auth.rules.issuer().map(|issuer| &**issuer), Some("me"));
     assert_eq!(desk.app.auth.rules.leeway, Leeway::seconds(5));
 }
 

@@ -3,7 +3,7 @@
 use aws_lc_rs::hmac;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use portcullis::auth::{Key, KeyOrigin, NumericDate, Rules};
+use portcullis::auth::{KeyOrigin, NumericDate, Rules, Signer};
 
 /// The secret of every test, long enough not to be weak.
 pub const SECRET: &[u8] = b"a secret of thirty-two bytes, ok";
@@ -24,7 +24,17 @@ pub fn rules() -> Rules {
 
 /// Rules with another secret.
 pub fn rules_of(secret: &[u8]) -> Rules {
-    Rules::new(Key::new(secret, KeyOrigin::Program).expect("a good secret"))
+    Rules::new(&signer_of(secret))
+}
+
+/// The signer of every test.
+pub fn signer() -> Signer {
+    signer_of(SECRET)
+}
+
+/// A signer with another secret.
+pub fn signer_of(secret: &[u8]) -> Signer {
+    Signer::hs256(secret, KeyOrigin::Program).expect("a good secret")
 }
 
 /// Base64url without padding.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use portcullis::app::keymap;
-use portcullis::auth::{Call, Key, KeyOrigin, Leeway, NumericDate, Rules, Standing, Verdict};
+use portcullis::auth::{Call, KeyOrigin, Leeway, NumericDate, Rules, Signer, Standing, Verdict};
 use portcullis::text::words::{DAY, SECOND};
 use rstest::rstest;
 
@@ -11,8 +11,8 @@ use crate::cli::portcullis;
 use crate::desk::{Desk, SECRET, START};
 
 fn with_leeway(seconds: u64, columns: u16, rows: u16) -> Desk {
-    let key = Key::new(SECRET, KeyOrigin::Program).expect("a key");
-    Desk::with(Rules { leeway: Leeway::seconds(seconds), ..Rules::new(key) }, columns, rows)
+    let key = Signer::hs256(SECRET, KeyOrigin::Program).expect("a key");
+    Desk::with(Rules { leeway: Leeway::seconds(seconds), ..Rules::new(&key) }, columns, rows)
 }
 
 /// Issues a token for an hour and goes to the Time screen.

@@ -1,6 +1,6 @@
 //! The hostile set: tokens made to confuse, to hide, to overflow or to kill, each with what must be said of it.
 
-use portcullis::auth::inspection::LightState;
+use portcullis::auth::judged::LightState;
 use portcullis::auth::{Call, Check, Light, NumericDate, Standing, Verdict};
 use portcullis::text::safe::hidden;
 

@@ -3,25 +3,25 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use portcullis::AuthenticatedMcpServer;
-use portcullis::auth::{Call, Key, KeyOrigin, KeyRing, Leeway, NumericDate, Rules, TokenId};
+use portcullis::auth::{Call, KeyOrigin, Leeway, NumericDate, Rules, Signer, TokenId};
 use portcullis::clock::{Clock, ManualClock};
 use portcullis::gate::CallRequest;
+use portcullis::gate::Given;
 use portcullis::gate::Origin;
 use portcullis::lab::kit::{Identity, KIT, TestToken, make};
 use portcullis::lab::score::{Came, Line, Scorecard};
-use portcullis::tools::Given;
 use proptest::prelude::*;
 use rstest::rstest;
 use serde_json::{Map, Value};
 
-use crate::forge::{NOW, SECRET, mac, rules};
+use crate::forge::{NOW, SECRET, mac, rules, signer};
 
 fn identity(user: &str, permissions: &[&str]) -> Identity {
     Identity { user_id: user.to_owned(), permissions: permissions.iter().map(|p| (*p).to_owned()).collect() }
 }
 
 fn kit(rules: &Rules, tool: &str, now: NumericDate) -> Vec<TestToken> {
-    make(rules, &identity("user123", &["user"]), tool, 7, now).expect("there is a key")
+    make(rules, &signer(), &identity("user123", &["user"]), tool, 7, now).expect("there is a key")
 }
 
 /// The names of the lines that failed, with a gate that says so of a token.
@@ -41,29 +41,17 @@ fn a_sound_gate_passes_every_line(
     #[values("user", "admin", "nothing")] permission: &str,
 ) {
     let expected = |name: &str| bound.then(|| name.into());
-    let rules = Rules {
-        leeway: Leeway::seconds(leeway),
-        issuer: expected("the issuer"),
-        audience: expected("the audience"),
-        ..rules()
-    };
+    let rules = Rules { leeway: Leeway::seconds(leeway), ..rules() };
+    let rules = rules.with_issuer(expected("the issuer")).with_audiences(expected("the audience"));
     // In the middle of a second: a token's times are whole ones.
     let now = NOW.plus(999_999);
     let clock = std::sync::Arc::new(ManualClock::new(now)) as std::sync::Arc<dyn Clock>;
-    let gate = AuthenticatedMcpServer::with(rules.clone(), clock);
-    let tokens = make(&rules, &identity("user123", &[permission]), tool, 7, now).expect("there is a key");
+    let gate = AuthenticatedMcpServer::with(rules.clone(), signer(), clock);
+    let tokens = make(&rules, &signer(), &identity("user123", &[permission]), tool, 7, now).expect("there is a key");
     assert_eq!(tokens.len(), KIT.len());
     let said = failed(&tokens, |token| {
         let (arguments, origin) = (Given::Text("{}"), Origin::Kit);
-        let called = gate.call(&CallRequest {
-            token: Some(token),
-            tool,
-            arguments,
-            origin,
-            client: None,
-            at: now,
-            judged_at: now,
-        });
+        let called = gate.call(&CallRequest { token: Some(token), tool, arguments, origin, at: now, judged_at: now });
         let (code, sentence) = (called.decision.code().to_owned(), called.decision.sentence());
         Came { code, sentence, answer: called.outcome.answer().to_string() }
     });
@@ -75,7 +63,7 @@ fn who_holds_everything_can_still_be_given_more() {
     let all = identity("user123", &["user", "admin"]);
     let one = Rules { policy: std::sync::Arc::new(portcullis::auth::Policy::new([("only", ["one"])])), ..rules() };
     for (rules, identity, tool) in [(rules(), all, "read_data"), (one, identity("user123", &["one"]), "only")] {
-        for token in make(&rules, &identity, tool, 0, NOW).expect("there is a key") {
+        for token in make(&rules, &signer(), &identity, tool, 0, NOW).expect("there is a key") {
             let decision = rules.decide(&Call { token: Some(&token.token), tool }, NOW);
             assert_eq!(decision.code(), token.expected, "{}", token.name);
         }
@@ -178,20 +166,19 @@ fn every_token_has_a_number_and_an_id_of_its_own() {
 }
 
 #[test]
-fn without_a_key_or_a_user_there_are_none() {
-    let keyless = Rules { keys: KeyRing::empty(), ..rules() };
-    assert!(make(&keyless, &identity("a", &[]), "read_data", 0, NOW).is_err());
-    assert!(make(&rules(), &identity("", &[]), "read_data", 0, NOW).is_err());
+fn without_a_user_there_are_none() {
+    assert!(make(&rules(), &signer(), &identity("", &[]), "read_data", 0, NOW).is_err());
     // Nor for one whose every token would be too large.
-    assert!(make(&rules(), &identity(&"x".repeat(7000), &[]), "read_data", 0, NOW).is_err());
+    assert!(make(&rules(), &signer(), &identity(&"x".repeat(7000), &[]), "read_data", 0, NOW).is_err());
 }
 
 proptest! {
     #[test]
     fn whoever_the_identity_is_the_lines_pass(user in "\\PC{1,20}", permissions in prop::collection::vec("\\PC{0,10}", 0..4), secret in prop::collection::vec(any::<u8>(), 1..80)) {
-        let rules = Rules::new(Key::new(&secret, KeyOrigin::Program).expect("a key"));
+        let signer = Signer::hs256(&secret, KeyOrigin::Program).expect("a key");
+        let rules = Rules::new(&signer);
         let identity = Identity { user_id: user, permissions };
-        for token in make(&rules, &identity, "read_data", 0, NOW).expect("there is a key") {
+        for token in make(&rules, &signer, &identity, "read_data", 0, NOW).expect("there is a key") {
             let decision = rules.decide(&Call { token: Some(&token.token), tool: "read_data" }, NOW);
             prop_assert_eq!(decision.code(), token.expected, "{}", token.name);
         }

@@ -9,18 +9,18 @@ use std::path::{Path, PathBuf};
 const MAY_IMPORT: [(&str, &[&str]); 14] = [
     ("text", &[]),
     ("auth", &["text"]),
-    ("tools", &["auth", "text"]),
     ("clock", &["auth", "text"]),
     ("config", &["auth", "text"]),
-    ("gate", &["auth", "tools", "clock", "text"]),
+    ("gate", &["auth", "clock", "text"]),
+    ("backend", &["auth", "gate", "clock", "text"]),
     ("lab", &["auth", "gate", "text"]),
     ("endpoint", &["text"]),
-    ("app", &["lab", "endpoint", "auth", "gate", "tools", "text"]),
-    ("view", &["app", "lab", "endpoint", "auth", "gate", "tools", "text"]),
+    ("app", &["lab", "endpoint", "auth", "gate", "text"]),
+    ("view", &["app", "lab", "endpoint", "auth", "gate", "text"]),
     ("watch", &["text"]),
-    ("cli", &["lab", "gate", "server", "endpoint", "watch", "config", "text", "clock", "auth", "tools"]),
-    ("server", &["endpoint", "gate", "config", "text", "clock", "auth", "tools"]),
-    ("tui", &["app", "view", "lab", "gate", "server", "endpoint", "watch", "config", "clock", "text", "auth", "tools"]),
+    ("cli", &["lab", "gate", "server", "endpoint", "watch", "config", "text", "clock", "auth"]),
+    ("server", &["endpoint", "gate", "config", "text", "clock", "auth"]),
+    ("tui", &["app", "view", "lab", "gate", "server", "endpoint", "watch", "config", "clock", "text", "auth"]),
 ];
 
 struct Source {
@@ -92,7 +92,7 @@ fn imports(text: &str) -> BTreeSet<String> {
 
 #[test]
 fn imports_are_read_in_every_shape() {
-    let text = "use crate::auth::{Call, Key};\nuse crate::{text, tools::{find, TOOLS}, Reason};\nlet x = crate::clock::now();\n// crate::tui";
+    let text = "use crate::auth::{Call, Signer};\nuse crate::{text, tools::{find, TOOLS}, Reason};\nlet x = crate::clock::now();\n// crate::tui";
     let wanted = ["Reason", "auth", "clock", "text", "tools"];
     assert_eq!(imports(text).iter().map(String::as_str).collect::<Vec<_>>(), wanted);
 }
@@ -125,7 +125,7 @@ fn only_the_clock_asks_what_time_it_is() {
 #[test]
 fn drawing_and_waiting_stay_where_they_belong() {
     for source in sources() {
-        let pure = ["text", "auth", "tools", "lab", "endpoint", "app", "config"].contains(&&*source.module);
+        let pure = ["text", "auth", "lab", "endpoint", "app", "config"].contains(&&*source.module);
         for (names, forbidden) in [("ratatui::", pure), ("tokio::", pure || source.module == "view")] {
             let named = code(&source.text).any(|line| line.contains(names));
             assert!(!(forbidden && named), "{} names {names}", source.name);

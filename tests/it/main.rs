@@ -1,5 +1,6 @@
 //! Tests of the whole, from outside.
 
+mod backend;
 mod cli;
 mod contract;
 mod desk;
@@ -7,6 +8,7 @@ mod drills;
 mod edits;
 mod forge;
 mod held;
+mod host;
 mod hostile;
 mod kit;
 mod lab;

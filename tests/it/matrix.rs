@@ -7,9 +7,9 @@ use portcullis::app::drawn::Target;
 use portcullis::app::matrix::Cell;
 use portcullis::app::{App, Field, Msg, Times};
 use portcullis::auth::policy::{Expected, ToolRule};
-use portcullis::auth::{Call, Key, KeyOrigin, Policy, Rules, Verdict};
-use portcullis::gate::Shared;
-use portcullis::gate::{Provenance, Snapshot};
+use portcullis::auth::{Call, KeyOrigin, Policy, Rules, Signer, Verdict};
+use portcullis::gate::ports::Catalogue;
+use portcullis::gate::{AuthState, Provenance, Shared, Snapshot};
 use proptest::prelude::*;
 
 use crate::cli::Folder;
@@ -191,8 +191,8 @@ proptest! {
         policy in policy(),
         callers in proptest::collection::vec((names("[uvwx]"), -2i64..3, -2i64..3), 0..5),
     ) {
-        let rules = Rules { policy: Arc::new(policy), ..Rules::new(Key::new(SECRET, KeyOrigin::Program).expect("a key")) };
-        let shared = Shared::new(rules.clone());
+        let rules = Rules { policy: Arc::new(policy), ..Rules::new(&Signer::hs256(SECRET, KeyOrigin::Program).expect("a key")) };
+        let shared = Shared::new(AuthState::new(rules.clone(), None, Catalogue::default()));
         let tokens: Vec<String> = callers.iter().enumerate().map(|(n, (held, nbf, exp))| {
             token(&format!("u{n}"), &serde_json::to_string(held).expect("JSON"), *nbf, *exp)
         }).collect();
@@ -212,8 +212,8 @@ proptest! {
 fn with_policy(folder: &Folder, source: &str) -> (Desk, String) {
     let file = folder.write("policy.toml", source);
     let policy = portcullis::config::policy(file.as_ref()).expect("a policy");
-    let key = Key::new(SECRET, KeyOrigin::Program).expect("a key");
-    let mut desk = Desk::with(Rules { policy, ..Rules::new(key) }, 120, 36);
+    let key = Signer::hs256(SECRET, KeyOrigin::Program).expect("a key");
+    let mut desk = Desk::with(Rules { policy, ..Rules::new(&key) }, 120, 36);
     desk.app.policy_file.path.clone_from(&file);
     desk.keys("F3 Esc 2");
     (desk, file)
@@ -421,7 +421,7 @@ fn the_column_under_the_cursor_shows_whatever_the_widths() {
     let mut desk = Desk::with(
         Rules {
             policy: Arc::new(Policy::new([("a_tool", names)])),
-            ..Rules::new(Key::new(SECRET, KeyOrigin::Program).expect("a key"))
+            ..Rules::new(&Signer::hs256(SECRET, KeyOrigin::Program).expect("a key"))
         },
         46,
         20,

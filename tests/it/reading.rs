@@ -223,7 +223,7 @@ fn a_megabyte_of_anything_is_inspected_promptly() {
         ("padding", "=".repeat(MIB)),
     ] {
         promptly(name, move || {
-            let rules = portcullis::Rules { audience: Some("gate".into()), ..crate::forge::rules() };
+            let rules = crate::forge::rules().with_audiences(["gate".into()]);
             let inspection = rules.inspect(token);
             // A screen asks for all of this at every frame.
             for _ in 0..60 {

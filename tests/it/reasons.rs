@@ -3,14 +3,15 @@
 use std::collections::BTreeSet;
 
 use portcullis::Rules;
-use portcullis::auth::decision::{REASONS, reasons_markdown};
-use portcullis::auth::{Call, Check, Key, KeyOrigin, KeyRing, Verdict};
+use portcullis::auth::reason_table::{REASONS, reasons_markdown};
+use portcullis::auth::{Audience, Call, Check, Issuer, Issuers, KeyOrigin, Signer, Verdict};
 use portcullis::text::safe::hidden;
 
 use portcullis::auth::Revocations;
-use portcullis::auth::revocations::{Fingerprint, Revoked, Since};
+use portcullis::auth::TokenId;
+use portcullis::auth::revocations::{Revoked, Since};
 
-use crate::forge::{HS256, NOW, SECRET, claims, rules, sign, sign_with, token};
+use crate::forge::{HS256, NOW, SECRET, claims, rules, sign, sign_with, signer, signer_of, token};
 
 struct Row {
     code: &'static str,
@@ -26,11 +27,8 @@ fn row(code: &'static str, token: impl Into<String>, sentence: &'static str) -> 
 
 fn rows() -> Vec<Row> {
     let plain = token(claims(""));
-    let named = Key::named(SECRET, KeyOrigin::Program, "first").expect("a key");
-    let named = Rules { keys: KeyRing::new(named), ..rules() };
-    let issuer = Rules { issuer: Some("https://id.example".into()), ..rules() };
-    let audience = Rules { audience: Some("gate".into()), ..rules() };
-    let lenient = Rules { audience_may_lack: true, ..audience.clone() };
+    let named = Signer::hs256_named(SECRET, KeyOrigin::Program, "first").expect("a key");
+    let named = rules().with_keys(&named);
     let revoking = |what| {
         let mut all = Revocations::default();
         all.revoke(what, Since { at: NOW, until: None, user: None });
@@ -83,35 +81,7 @@ fn rows() -> Vec<Row> {
             "expired at 2026-11-22T20:41:05Z, 0s ago",
         ),
         Row {
-            rules: issuer.clone(),
-            ..row("issuer_mismatch", plain.clone(), "the token names no issuer (iss); expected is https://id.example")
-        },
-        Row {
-            rules: issuer,
-            ..row(
-                "issuer_mismatch",
-                token(claims(r#""iss":"https://id.example/","#)),
-                "iss is https://id.example/; expected is https://id.example",
-            )
-        },
-        Row {
-            rules: audience,
-            ..row("audience_mismatch", token(claims(r#""aud":["a","b"],"#)), "aud is a, b; expected is gate")
-        },
-        Row {
-            rules: lenient.clone(),
-            ..row("audience_mismatch", token(claims(r#""aud":"a","#)), "aud is a; expected is gate")
-        },
-        Row {
-            rules: lenient,
-            ..row(
-                "audience_mismatch",
-                token(claims(r#""aud":7,"#)),
-                "the token names no audience (aud); expected is gate",
-            )
-        },
-        Row {
-            rules: revoking(Revoked::Token(Fingerprint::of(&plain))),
+            rules: revoking(Revoked::Token(TokenId::of(&plain))),
             ..row("revoked", plain.clone(), "the token was revoked at 2026-11-22T20:41:05Z")
         },
         Row {
@@ -127,10 +97,66 @@ fn rows() -> Vec<Row> {
     ]
 }
 
+/// What is expected of `iss` and `aud`, by one issuer and by several.
+fn rows_of_issuers() -> Vec<Row> {
+    let plain = token(claims(""));
+    let issuer = rules().with_issuer(Some("https://id.example".into()));
+    let audience = rules().with_audiences(["gate".into()]);
+    let other = Issuer { keys: (&signer()).into(), ..Issuer::default() };
+    let several = issuer.issuers.clone().with_others([("https://other.example".into(), other)]);
+    let several = Rules { issuers: several, ..rules() };
+    vec![
+        Row {
+            rules: several.clone(),
+            ..row(
+                "unknown_issuer",
+                token(claims(r#""iss":"https://nowhere.example","#)),
+                "iss is https://nowhere.example, expected https://id.example or https://other.example",
+            )
+        },
+        Row {
+            rules: several,
+            ..row(
+                "unknown_issuer",
+                plain.clone(),
+                "the token names no issuer (iss), expected https://id.example or https://other.example",
+            )
+        },
+        Row {
+            rules: issuer.clone(),
+            ..row("issuer_mismatch", plain.clone(), "the token names no issuer (iss); expected is https://id.example")
+        },
+        Row {
+            rules: issuer,
+            ..row(
+                "issuer_mismatch",
+                token(claims(r#""iss":"https://id.example/","#)),
+                "iss is https://id.example/; expected is https://id.example",
+            )
+        },
+        Row {
+            rules: audience.clone(),
+            ..row("audience_mismatch", token(claims(r#""aud":["a","b"],"#)), "aud is a, b; expected is gate")
+        },
+        Row {
+            rules: audience.clone(),
+            ..row("audience_mismatch", token(claims(r#""aud":"a","#)), "aud is a; expected is gate")
+        },
+        Row {
+            rules: audience,
+            ..row(
+                "audience_mismatch",
+                token(claims(r#""aud":7,"#)),
+                "the token names no audience (aud); expected is gate",
+            )
+        },
+    ]
+}
+
 #[test]
 fn every_reason_is_reached_and_says_what_was_found() {
     let mut reached = BTreeSet::new();
-    for Row { code, rules, token, tool, sentence } in rows() {
+    for Row { code, rules, token, tool, sentence } in rows().into_iter().chain(rows_of_issuers()) {
         let decision = rules.decide(&Call { token: Some(&token), tool }, NOW);
         assert_eq!((decision.code(), &*decision.sentence()), (code, sentence));
         assert!(sentence.chars().all(|c| hidden(c).is_none()) && !sentence.ends_with('.'), "{sentence}");
@@ -141,6 +167,38 @@ fn every_reason_is_reached_and_says_what_was_found() {
         reached.insert(code);
     }
     assert_eq!(reached, REASONS.iter().map(|row| row.code).collect(), "every row, and no other");
+}
+
+#[test]
+fn only_a_request_that_may_lack_an_audience_passes_without_one_and_never_with_another() {
+    let rules = rules().with_audiences(["gate".into(), "https://gate.example/mcp".into()]);
+    let verify = |aud: &str, audience| rules.verify_for(&token(claims(aud)), audience, NOW).map(|_| ());
+    for audience in [Audience::Required, Audience::MayLack] {
+        assert_eq!(verify(r#""aud":"gate","#, audience), Ok(()));
+        assert_eq!(verify(r#""aud":["x","https://gate.example/mcp"],"#, audience), Ok(()));
+        for other in [r#""aud":"a","#, r#""aud":[],"#, r#""aud":7,"#, r#""aud":null,"#] {
+            let refused = verify(other, audience).expect_err(other);
+            assert_eq!(refused.code(), "audience_mismatch", "{other}");
+        }
+    }
+    assert_eq!(verify("", Audience::MayLack), Ok(()));
+    assert_eq!(verify("", Audience::Required).map_err(|reason| reason.code()), Err("audience_mismatch"));
+}
+
+#[test]
+fn an_issuer_is_selected_by_its_name_and_checked_with_its_own_keys() {
+    let issuer = |secret: &[u8]| Issuer { keys: (&signer_of(secret)).into(), ..Issuer::default() };
+    let own = Issuer { name: Some("ours".into()), ..issuer(SECRET) };
+    let issuers = Issuers::new(own).with_others([("theirs".into(), issuer(b"their secret"))]);
+    let rules = Rules { issuers, ..rules() };
+    let code = |iss: &str, secret: &[u8]| {
+        let token = sign_with(HS256, claims(&format!(r#""iss":"{iss}","#)), secret);
+        rules.decide(&Call { token: Some(&token), tool: "read_data" }, NOW).code()
+    };
+    assert_eq!((code("ours", SECRET), code("theirs", b"their secret")), ("allowed", "allowed"));
+    // A key of one issuer never signs for another one.
+    assert_eq!((code("theirs", SECRET), code("ours", b"their secret")), ("bad_signature", "bad_signature"));
+    assert_eq!(code("nobody", SECRET), "unknown_issuer");
 }
 
 #[test]

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use portcullis::Rules;
 use portcullis::app::Msg;
-use portcullis::auth::revocations::{Fingerprint, Revoked, Since};
+use portcullis::auth::TokenId;
+use portcullis::auth::revocations::{Revoked, Since};
 use portcullis::auth::{Call, Revocations, Standing};
 use portcullis::config;
 
@@ -45,7 +46,7 @@ fn revoking(what: Revoked) -> Rules {
 #[test]
 fn whoever_is_asked_refuses_a_revoked_token() {
     let good = token(claims(r#""jti":"7","#));
-    for what in [Revoked::Token(Fingerprint::of(&good)), Revoked::Jti("7".into())] {
+    for what in [Revoked::Token(TokenId::of(&good)), Revoked::Jti("7".into())] {
         let rules = revoking(what);
         let judged = rules.inspect(&*good).judged;
         let decision = rules.decide(&Call { token: Some(&good), tool: "read_data" }, NOW);

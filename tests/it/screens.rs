@@ -4,17 +4,16 @@
 
 use std::fmt::Write as _;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use portcullis::app::Msg;
 use portcullis::app::msg::Listening;
-use portcullis::auth::TokenId;
+use portcullis::auth::{Call, TokenId};
 use portcullis::clock::Clock as _;
-use portcullis::gate::CallRequest;
 use portcullis::gate::traffic::Request;
-use portcullis::gate::{Origin, Provenance};
+use portcullis::gate::{Given, Origin, Provenance, Source};
 use portcullis::text::words::SECOND;
-use portcullis::tools::Given;
 use portcullis::view::Theme;
 use ratatui::buffer::Buffer;
 use ratatui::style::{Color, Modifier, Style};
@@ -143,15 +142,25 @@ fn served(columns: u16, rows: u16) -> Desk {
         [("inspector 0.17", 1, "delete_data"), ("claude-code 2.1", 0, "write_data"), ("python-httpx", 2, "read_data")]
     {
         let at = desk.clock.now();
-        desk.gate.call(&CallRequest {
-            token: Some(&tokens[token]),
-            tool,
-            arguments: Given::Text("{}"),
+        let rules = desk.gate.shared().rules();
+        let decision = rules.decide(&Call { token: Some(&tokens[token]), tool }, at);
+        let source = Source {
+            token: Some(TokenId::of(&tokens[token])),
             origin: Origin::Client,
             client: Some(client),
             at,
             judged_at: at,
-        });
+            started: desk.clock.monotonic(),
+        };
+        let given = Given::Text("{}");
+        match rules.verify(&tokens[token], at).map(Arc::new) {
+            Ok(principal) if decision.reason().is_none() => {
+                let permit = rules.authorize(&principal, tool).expect("it was just decided");
+                let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+                let _ = runtime.block_on(desk.gate.run(&permit, given, &source));
+            }
+            _ => drop(desk.gate.refuse(decision, tool, given, &source)),
+        }
     }
     desk.waits(Duration::from_secs(5));
     desk

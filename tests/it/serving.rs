@@ -4,16 +4,18 @@ use std::io::{BufRead as _, BufReader, Lines, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::process::{Child, ChildStdout, Stdio};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
-use portcullis::auth::revocations::{Fingerprint, Revoked, Since};
-use portcullis::auth::{IssueRequest, Key, KeyOrigin, NumericDate, Policy, Rules};
+use portcullis::auth::TokenId;
+use portcullis::auth::revocations::{Revoked, Since};
+use portcullis::auth::{Call, IssueRequest, KeyOrigin, NumericDate, Policy, Rules, Signer};
 use portcullis::clock::{Clock, ManualClock};
 use portcullis::endpoint::{Denial, Listing, Settings};
 use portcullis::gate::Origin;
 use portcullis::server::{ServeError, Server};
 use portcullis::text::words::SECOND;
-use portcullis::{AuthenticatedMcpServer, config};
+use portcullis::{AuthenticatedMcpServer, Gate, config};
 use rstest::rstest;
 use serde_json::{Value, json};
 
@@ -58,7 +60,7 @@ impl Served {
 
     fn on(rules: Rules, change: impl FnOnce(&mut Settings)) -> Self {
         let clock = Arc::new(ManualClock::new(NOW));
-        let gate = AuthenticatedMcpServer::with(rules, Arc::clone(&clock) as Arc<dyn Clock>);
+        let gate = AuthenticatedMcpServer::with(rules, crate::forge::signer(), Arc::clone(&clock) as Arc<dyn Clock>);
         let mut settings = Settings::at("127.0.0.1:0".parse().expect("an address"));
         change(&mut settings);
         let server = Server::start(settings, &gate).expect("a free port");
@@ -199,7 +201,7 @@ fn a_bad_token_is_told_by_its_code_and_logged_with_its_reason() {
     let revoked = served.token("user123", &["user"]);
     served.gate.shared().update(|state| {
         let mut all = (*state.rules().revoked).clone();
-        all.revoke(Revoked::Token(Fingerprint::of(&revoked)), Since { at: NOW, until: None, user: None });
+        all.revoke(Revoked::Token(TokenId::of(&revoked)), Since { at: NOW, until: None, user: None });
         state.set_revoked(all);
     });
     let old = served.claims("").replace(&(NOW.seconds() + 3600).to_string(), &NOW.seconds().to_string());
@@ -488,6 +490,81 @@ fn the_clock_of_the_gate_ends_a_token_between_two_calls() {
     assert_eq!(served.call(Some(&token), "read_data", &json!({})).status, 401);
 }
 
+/// A clock on which an hour passes with every reading.
+struct Hurried {
+    readings: AtomicI64,
+}
+
+impl Clock for Hurried {
+    fn now(&self) -> NumericDate {
+        NOW.plus(self.readings.fetch_add(1, Ordering::Relaxed) * 3600 * SECOND)
+    }
+
+    fn monotonic(&self) -> Duration {
+        Duration::ZERO
+    }
+
+    fn sleep(&self, _: Duration) {}
+}
+
+#[test]
+fn a_request_is_judged_at_one_instant_from_its_first_layer_to_its_answer() {
+    let clock = Arc::new(Hurried { readings: AtomicI64::new(0) });
+    let gate = Gate::with(crate::forge::rules(), crate::forge::signer(), Arc::clone(&clock) as Arc<dyn Clock>);
+    let settings = Settings { allow_no_audience: true, ..Settings::at("127.0.0.1:0".parse().expect("an address")) };
+    let server = Server::start(settings, &gate).expect("a free port");
+    // Valid for the first two hours: two requests, if each of them reads the clock once.
+    let exp = NOW.seconds() + 7200;
+    let token = crate::forge::token(format!(r#"{{"user_id":"user123","permissions":["user"],"exp":{exp}}}"#));
+    let bearer = format!("Bearer {token}");
+    let send = |body: &str| send(server.address, "POST", "/mcp", &[("Authorization", &bearer)], body);
+    let first = send(&call("read_data", &json!({"id": 1})));
+    assert_eq!((first.status, &first.json()["result"]["structuredContent"]["success"]), (200, &json!(true)));
+    let list = send(&request("tools/list"));
+    assert_eq!(list.json()["result"]["tools"].as_array().map(Vec::len), Some(1));
+    let third = send(&call("read_data", &json!({"id": 1})));
+    assert_eq!((third.status, &third.json()["error"]["data"]["reason"]), (401, &json!("expired")));
+    assert_eq!(clock.readings.load(Ordering::Relaxed), 3);
+    server.stop();
+}
+
+#[test]
+fn a_long_body_is_taken_of_a_verified_sender_only() {
+    let served = Served::new();
+    let long = call("read_data", &json!({ "id": "x".repeat(1 << 20) }));
+    let token = served.token("user123", &["user"]);
+    assert_eq!(served.post(Some(&token), &long).status, 200);
+    assert_eq!(served.post(Some("junk"), &long).status, 401);
+    assert_eq!(served.logged().map(|(_, code)| code), Some("allowed".to_owned()), "what was not read is not logged");
+}
+
+#[test]
+fn what_accepts_tokens_without_an_audience_ends_with_the_server() {
+    let rules = || crate::forge::rules().with_audiences(["gate".into()]);
+    let bare = crate::forge::token(crate::forge::claims(""));
+    let lax = |settings: &mut Settings| settings.allow_no_audience = true;
+    let code = |gate: &Gate| gate.shared().rules().decide(&Call { token: Some(&bare), tool: "read_data" }, NOW).code();
+    // While it serves, at its end, when it is only dropped, and when it cannot even start.
+    let mut served = Served::on(rules(), lax);
+    assert_eq!(served.call(Some(&bare), "read_data", &json!({})).status, 200);
+    assert_eq!(code(&served.gate), "audience_mismatch");
+    let taken = served.server.as_ref().expect("it runs").address;
+    served.server.take().expect("it runs").stop();
+    assert_eq!(code(&served.gate), "audience_mismatch");
+
+    let mut served = Served::on(crate::forge::rules(), lax);
+    assert_eq!(code(&served.gate), "audience_mismatch");
+    drop(served.server.take());
+    assert_eq!(code(&served.gate), "allowed", "the audience that the server expected is taken back");
+
+    let taken = std::net::TcpListener::bind(taken).expect("a free port");
+    let gate = Gate::with(crate::forge::rules(), crate::forge::signer(), Arc::new(ManualClock::new(NOW)));
+    let mut settings = Settings::at(taken.local_addr().expect("an address").to_string().parse().expect("an address"));
+    lax(&mut settings);
+    assert!(Server::start(settings, &gate).is_err());
+    assert_eq!((code(&gate), gate.shared().rules().audience()), ("allowed", None));
+}
+
 #[test]
 fn tokens_without_an_audience_pass_only_where_that_is_allowed() {
     let served = Served::with(|settings| settings.allow_no_audience = true);
@@ -575,12 +652,12 @@ fn many_clients_at_once_are_all_answered_and_all_logged() {
 #[test]
 fn the_server_takes_back_the_audience_it_has_set_and_no_other() {
     let mut served = Served::new();
-    let audience = |served: &Served| served.gate.shared().rules().audience.as_deref().map(str::to_owned);
+    let audience = |served: &Served| served.gate.shared().rules().audience().map(ToString::to_string);
     assert_eq!(audience(&served), Some(served.uri.clone()));
     served.server.take().expect("it runs").stop();
     assert_eq!(audience(&served), None);
 
-    let rules = Rules { audience: Some("gate".into()), ..crate::forge::rules() };
+    let rules = crate::forge::rules().with_audiences(["gate".into()]);
     let mut served = Served::on(rules, |_| {});
     let token = served.token_for("user123", &["user"], Some("gate"));
     assert_eq!(served.call(Some(&token), "read_data", &json!({})).status, 200);
@@ -623,17 +700,17 @@ fn a_port_that_is_taken_and_a_key_that_is_weak_are_refused() {
     assert_eq!(error.to_string(), format!("cannot listen on {address}: address already in use"));
 
     let everywhere = || Settings::at("0.0.0.0:0".parse().expect("an address"));
-    let start = |key: Key, settings: Settings| {
-        let gate = AuthenticatedMcpServer::with(Rules::new(key), Arc::new(ManualClock::new(NOW)));
+    let start = |key: Signer, settings: Settings| {
+        let gate = AuthenticatedMcpServer::with(Rules::new(&key), key, Arc::new(ManualClock::new(NOW)));
         Server::start(settings, &gate).map(Server::stop)
     };
-    let weak = || Key::new(b"my-secret", KeyOrigin::Program).expect("a key");
+    let weak = || Signer::hs256(b"my-secret", KeyOrigin::Program).expect("a key");
     for key in [weak(), config::fresh_key().expect("a key")] {
         let refused = start(key, everywhere());
         assert!(matches!(refused, Err(ServeError::Exposed { .. })), "{refused:?}");
     }
     assert!(start(weak(), Settings { expose: true, ..everywhere() }).is_ok());
-    assert!(start(Key::new(SECRET, KeyOrigin::Program).expect("a key"), everywhere()).is_ok());
+    assert!(start(Signer::hs256(SECRET, KeyOrigin::Program).expect("a key"), everywhere()).is_ok());
     assert!(start(weak(), Settings::at("127.0.0.1:0".parse().expect("an address"))).is_ok());
 }
 

@@ -1,6 +1,6 @@
 //! Whatever is pasted, issued or called: every frame can be drawn, and nothing on it acts, hides or pretends.
 
-use portcullis::auth::{Key, KeyOrigin, Rules};
+use portcullis::auth::{KeyOrigin, Rules, Signer};
 use portcullis::text::read_token;
 use portcullis::text::safe::hidden;
 use proptest::prelude::*;
@@ -31,7 +31,8 @@ fn every_hostile_token_is_shown_harmlessly_and_judged_as_the_gate_does() {
         let pasted =
             |case: &Hostile| case.token.len() <= 1 << 20 && read_token(&case.token).tokens == [case.token.as_str()];
         for case in hostile().into_iter().filter(pasted) {
-            let mut desk = Desk::with(Rules::new(Key::new(SECRET, KeyOrigin::Program).expect("a key")), columns, rows);
+            let mut desk =
+                Desk::with(Rules::new(&Signer::hs256(SECRET, KeyOrigin::Program).expect("a key")), columns, rows);
             desk.clock.set(NOW);
             desk.keys("Esc").pastes(&case.token);
             let judged = desk.app.inspection.as_ref().map(|shown| shown.judged.standing(NOW).word());

@@ -2,15 +2,15 @@
 
 use std::time::Duration;
 
-use portcullis::auth::{Key, KeyOrigin, Leeway, Rules};
+use portcullis::auth::{KeyOrigin, Leeway, Rules, Signer};
 
 use crate::desk::{Desk, SECRET};
 
 const SECOND: Duration = Duration::from_secs(1);
 
 fn with_leeway(seconds: u64) -> Desk {
-    let key = Key::new(SECRET, KeyOrigin::Program).expect("a key");
-    Desk::with(Rules { leeway: Leeway::seconds(seconds), ..Rules::new(key) }, 120, 36)
+    let key = Signer::hs256(SECRET, KeyOrigin::Program).expect("a key");
+    Desk::with(Rules { leeway: Leeway::seconds(seconds), ..Rules::new(&key) }, 120, 36)
 }
 
 /// A token that lives this long, selected, with the Call pane in focus.

@@ -5,7 +5,7 @@
 
 use std::path::Path;
 
-use portcullis::auth::{Check, Key, KeyOrigin, KeyRing, Rules};
+use portcullis::auth::{Check, KeyOrigin, Rules, Signer};
 use serde_json::Value;
 
 use crate::forge::NOW;
@@ -59,8 +59,8 @@ impl Case {
 fn rules(jwk: &Value) -> Option<Rules> {
     use base64::Engine as _;
     let secret = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(jwk["k"].as_str()?).ok()?;
-    let key = Key::named(&secret, KeyOrigin::File, jwk["kid"].as_str()?).ok()?;
-    Some(Rules { keys: KeyRing::new(key.clone()), ..Rules::new(key) })
+    let key = Signer::hs256_named(&secret, KeyOrigin::File, jwk["kid"].as_str()?).ok()?;
+    Some(Rules::new(&key))
 }
 
 fn cases() -> Option<Vec<Case>> {

@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::Policy;
-use crate::auth::decision::Verdict;
+use crate::auth::check::Verdict;
 use crate::text;
 
 /// One line of a policy's truth table.
@@ -94,15 +94,17 @@ impl Policy {
         self.parts().expectations.iter().map(move |line| (line, seen.insert((line.who.meant(), &*line.tool))))
     }
 
-    /// The expectations that it does not meet, of those about permissions: what a user holds stands in tokens. Nothing
+    /// What a caller with these permissions and a valid token gets: the verdict of checks 9 and 10.
+    pub fn verdict(&self, held: &[impl AsRef<str>], tool: &str) -> Verdict {
+        self.authorize(held, tool).map_or(Verdict::Forbidden, |_| Verdict::Allowed)
+    }
+
+    /// The expectations that it does not meet, of those about permissions: a user's permissions are in tokens. Nothing
     /// can be expected of a tool that it does not know.
     pub fn failed(&self) -> impl Iterator<Item = &Expectation> {
         self.counted().filter_map(|(line, counts)| counts.then_some(line)).filter(|line| match &line.who {
             Who::User(_) => false,
-            Who::Permissions(set) => self.tool(&line.tool).is_none_or(|tool| {
-                let is_allowed = self.grant(set, tool).is_some();
-                is_allowed != (line.outcome == Expected::Allowed)
-            }),
+            Who::Permissions(set) => self.tool(&line.tool).is_none() || !line.outcome.is(self.verdict(set, &line.tool)),
         })
     }
 }

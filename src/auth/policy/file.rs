@@ -33,6 +33,8 @@ struct Tool {
     description: Option<Arc<str>>,
     permissions: Vec<Arc<str>>,
     schema: Option<Spanned<Value>>,
+    #[serde(default)]
+    stub: bool,
 }
 
 #[derive(Deserialize)]
@@ -126,7 +128,7 @@ impl Policy {
                 Schema::new(schema.into_inner()).map_err(|message| at(place, &message))
             });
             let (description, permissions) = (tool.description, tool.permissions.into());
-            Ok(ToolRule { name, description, permissions, schema: schema.transpose()? })
+            Ok(ToolRule { name, description, permissions, schema: schema.transpose()?, stub: tool.stub })
         };
         let expectation = |line: Spanned<Table<Expect>>| {
             let place = line.span().start;
@@ -194,7 +196,7 @@ mod tests {
     )]
     #[case(
         "[tools.a]\nperms = []",
-        "line 2, column 1: unknown field `perms`, expected one of `description`, `permissions`, `schema`"
+        "line 2, column 1: unknown field `perms`, expected one of `description`, `permissions`, `schema`, `stub`"
     )]
     #[case("[tools.a]\npermissions = []\n[tools.a]", "line 3, column 8: duplicate key")]
     #[case("[tool", "line 1, column 6: unclosed table, expected `]`")]

@@ -56,6 +56,8 @@ pub struct ToolRule {
     pub permissions: Arc<[Arc<str>]>,
     /// What its arguments must look like; any object without one.
     pub schema: Option<Schema>,
+    /// Whether the gate itself answers allowed calls, by echoing tool and arguments, instead of a backend.
+    pub stub: bool,
 }
 
 /// What a policy says about a permission.
@@ -78,7 +80,16 @@ pub struct Grant {
     pub through: Option<Arc<str>>,
 }
 
-/// A phrase that tells by which permission. Safe to show.
+/// Why permissions do not open a tool.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Denied<'p> {
+    /// The policy does not know the tool.
+    UnknownTool,
+    /// None of the permissions is one that the tool asks for.
+    PermissionMissing(&'p ToolRule),
+}
+
+/// The permission that opened the tool, as a phrase. Safe to show.
 impl fmt::Display for Grant {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "by {}", text::name(&self.permission, 64))?;
@@ -93,7 +104,7 @@ impl ToolRule {
     /// A rule that says nothing but the permissions.
     pub fn new(name: &str, permissions: impl IntoIterator<Item = impl AsRef<str>>) -> Self {
         let permissions = permissions.into_iter().map(|p| p.as_ref().into()).collect();
-        Self { name: name.into(), description: None, permissions, schema: None }
+        Self { name: name.into(), description: None, permissions, schema: None, stub: false }
     }
 
     /// The permissions in words: `user or admin`, `a permission, but the policy names none` for none.
@@ -216,6 +227,12 @@ impl Policy {
             let through = (*held != **permission).then(|| held.into());
             Some(Grant { permission: Arc::clone(permission), through })
         })
+    }
+
+    /// **The** answer to checks 9 and 10: the permission that opens a tool to these permissions, or why none does.
+    pub fn authorize(&self, held: &[impl AsRef<str>], tool: &str) -> Result<Grant, Denied<'_>> {
+        let rule = self.tool(tool).ok_or(Denied::UnknownTool)?;
+        self.grant(held, rule).ok_or(Denied::PermissionMissing(rule))
     }
 
     /// Whether anything is said in it.

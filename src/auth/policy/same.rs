@@ -22,6 +22,7 @@ impl ToolRule {
     pub fn says_as(&self, other: &Self) -> bool {
         self.description == other.description
             && self.schema == other.schema
+            && self.stub == other.stub
             && set(&self.permissions) == set(&other.permissions)
     }
 }

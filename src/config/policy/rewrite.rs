@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use toml_edit::{Array, ArrayOfTables, DocumentMut, Item, RawString, Table, TableLike, value};
 
-use super::values::{describe, names, say, schema};
+use super::values::{describe, names, say, schema, stub};
 use crate::auth::policy::{Expectation, PermissionRule, Who};
 use crate::auth::{Policy, PolicyError};
 
@@ -43,6 +43,7 @@ fn tools(document: &mut DocumentMut, before: &Policy, policy: &Policy) {
         if known.map(|known| &known.schema) != Some(&tool.schema) {
             schema(entry, tool);
         }
+        stub(entry, tool.stub);
     }
 }
 

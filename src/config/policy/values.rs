@@ -73,6 +73,14 @@ pub fn schema(entry: &mut dyn TableLike, tool: &ToolRule) {
     }
 }
 
+/// Sets whether the gate answers for the tool; the default is not written.
+pub fn stub(entry: &mut dyn TableLike, stub: bool) {
+    match stub {
+        true => _ = entry.insert("stub", value(true)),
+        false => _ = entry.remove("stub"),
+    }
+}
+
 /// A JSON value in TOML, which has no word for `null`.
 fn in_toml(json: &serde_json::Value) -> Option<toml_edit::Value> {
     use serde_json::Value as Json;

@@ -40,8 +40,8 @@ fn a_secret_that_others_can_read_is_refused_with_what_mends_it() {
 }
 
 #[rstest]
-#[case("hex:xyz", "pairs of hexadecimal digits")]
-#[case("b64:§", "something else than base64")]
+#[case("hex:xyz", "expected pairs of hex digits after hex:")]
+#[case("b64:§", "expected base64 after b64:")]
 #[case("\n", "the secret is empty")]
 fn a_bad_secret_is_named_and_never_quoted(#[case] written: &str, #[case] said: &str) {
     let folder = Folder::new();

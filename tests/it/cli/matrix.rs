@@ -217,7 +217,7 @@ proptest! {
         let rows = run(&["matrix", "-"]);
         prop_assert_eq!(rows.len(), tokens.len() + 1);
         let rules = Rules { policy: Arc::new(policy.clone()), ..forge::rules() };
-        let server = AuthenticatedMcpServer::with(rules.clone(), Arc::new(ManualClock::new(now)));
+        let server = AuthenticatedMcpServer::with(rules.clone(), forge::signer(), Arc::new(ManualClock::new(now)));
         for (row, token) in rows.iter().zip([None].into_iter().chain(tokens.iter().map(Some))) {
             prop_assert_eq!(row["cells"].as_array().map(Vec::len), Some(policy.tools().len()));
             for (cell, tool) in row["cells"].as_array().into_iter().flatten().zip(policy.tools()) {

@@ -1,0 +1,168 @@
+//! The checks, in their order, and the three verdicts. Their codes are an interface: scripts and servers read them.
+
+/// One step of the gate, in the order in which they are taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Check {
+    /// A token is present, and not too large.
+    Present,
+    /// Three segments, strict base64url, JSON objects without duplicate members.
+    Structure,
+    /// The header asks for an algorithm and a key that we hold, and for nothing we do not do.
+    Header,
+    /// The signature fits.
+    Signature,
+    /// The claims that are needed are there and well typed.
+    Claims,
+    /// `nbf <= now + leeway`, and `now < exp + leeway`.
+    Time,
+    /// Issuer and audience are those expected.
+    Binding,
+    /// Neither the token nor its `jti` is revoked.
+    Revocation,
+    /// The policy knows the tool.
+    Tool,
+    /// The principal holds one of the tool's permissions.
+    Permission,
+}
+
+impl Check {
+    /// Every check, in order.
+    pub const ALL: [Self; 10] = [
+        Self::Present,
+        Self::Structure,
+        Self::Header,
+        Self::Signature,
+        Self::Claims,
+        Self::Time,
+        Self::Binding,
+        Self::Revocation,
+        Self::Tool,
+        Self::Permission,
+    ];
+
+    /// What it says in a trace when it passed; a noun phrase.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Present => "token present",
+            Self::Structure => "well formed",
+            Self::Header => "algorithm and key",
+            Self::Signature => "signature",
+            Self::Claims => "claims well typed",
+            Self::Time => "time",
+            Self::Binding => "issuer and audience",
+            Self::Revocation => "not revoked",
+            Self::Tool => "tool known",
+            Self::Permission => "permission held",
+        }
+    }
+
+    /// The check as scripts read it.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Present => "present",
+            Self::Structure => "structure",
+            Self::Header => "header",
+            Self::Signature => "signature",
+            Self::Claims => "claims",
+            Self::Time => "time",
+            Self::Binding => "binding",
+            Self::Revocation => "revocation",
+            Self::Tool => "tool",
+            Self::Permission => "permission",
+        }
+    }
+
+    /// The light it belongs to; the last two are about the tool and belong to none.
+    pub const fn light(self) -> Option<Light> {
+        match self {
+            Self::Present | Self::Structure => Some(Light::Structure),
+            Self::Header | Self::Signature => Some(Light::Signature),
+            Self::Claims | Self::Binding | Self::Revocation => Some(Light::Claims),
+            Self::Time => Some(Light::Time),
+            Self::Tool | Self::Permission => None,
+        }
+    }
+}
+
+/// The four lights of an inspection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names are the words on the screen")]
+pub enum Light {
+    Structure,
+    Signature,
+    Time,
+    Claims,
+}
+
+impl Light {
+    /// Every light, in the order shown.
+    pub const ALL: [Self; 4] = [Self::Structure, Self::Signature, Self::Time, Self::Claims];
+
+    /// The word beside it.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Structure => "structure",
+            Self::Signature => "signature",
+            Self::Time => "time",
+            Self::Claims => "claims",
+        }
+    }
+
+    /// The word where room is short.
+    pub const fn short_word(self) -> &'static str {
+        match self {
+            Self::Structure => "struct",
+            Self::Signature => "sign",
+            Self::Time | Self::Claims => self.word(),
+        }
+    }
+}
+
+/// What the gate says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[expect(missing_docs, reason = "the names are the words on the screen")]
+pub enum Verdict {
+    Allowed,
+    Forbidden,
+    Unauthorized,
+}
+
+impl Verdict {
+    /// The word shown, in capitals.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Allowed => "ALLOWED",
+            Self::Forbidden => "FORBIDDEN",
+            Self::Unauthorized => "UNAUTHORIZED",
+        }
+    }
+
+    /// The sign shown before it.
+    pub const fn sign(self) -> &'static str {
+        match self {
+            Self::Allowed => "✔",
+            Self::Forbidden => "✘",
+            Self::Unauthorized => "–",
+        }
+    }
+}
+
+/// What became of one check.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum Passed {
+    Yes,
+    No,
+    NotReached,
+}
+
+impl Passed {
+    /// The sign shown before the check.
+    pub const fn sign(self) -> &'static str {
+        match self {
+            Self::Yes => "✔",
+            Self::No => "✘",
+            Self::NotReached => "·",
+        }
+    }
+}

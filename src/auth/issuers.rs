@@ -1,0 +1,102 @@
+//! Issuers: who may sign tokens, with which keys, and for which audiences.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use super::claims::Claims;
+use super::keys::KeySet;
+use super::members::{self, Member};
+use super::reason::Reason;
+
+/// One issuer: an expected `iss`, the audiences that its tokens must name, and the keys that check its signatures.
+#[derive(Clone, Debug, Default)]
+pub struct Issuer {
+    /// The `iss` that its tokens carry; `None` accepts any, and tokens without one.
+    pub name: Option<Arc<str>>,
+    /// A token must name at least one of these as its audience (`aud`); empty accepts any.
+    pub audiences: Arc<[Arc<str>]>,
+    /// The keys that check its signatures.
+    pub keys: KeySet,
+}
+
+/// Whether a token that names no audience at all passes although one is expected. A server can be configured to accept
+/// such tokens from its clients; every other question is asked with [`Audience::Required`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Audience {
+    /// A token must name an expected audience.
+    #[default]
+    Required,
+    /// A token without `aud` passes too; one with other audiences does not.
+    MayLack,
+}
+
+impl Issuer {
+    /// Check 7: that the token comes from this issuer and is meant for an audience of it.
+    pub(super) fn binding(&self, claims: &Claims<Cow<'_, str>>, audience: Audience) -> Result<(), Reason> {
+        if let Some(wanted) = self.name.as_ref().filter(|wanted| claims.iss.as_deref() != Some(wanted)) {
+            let wanted = Arc::clone(wanted);
+            return Err(Reason::IssuerMismatch { found: claims.iss.as_deref().map(Into::into), wanted });
+        }
+        let named = claims.aud.as_deref().unwrap_or_default();
+        let is_named = |wanted: &Arc<str>| named.iter().any(|aud| **aud == **wanted);
+        let may_pass = claims.aud.is_none() && audience == Audience::MayLack;
+        if self.audiences.is_empty() || may_pass || self.audiences.iter().any(is_named) {
+            return Ok(());
+        }
+        let found = named.iter().map(|aud| aud.clone().into_owned()).collect();
+        Err(Reason::AudienceMismatch { found, wanted: Arc::clone(&self.audiences) })
+    }
+}
+
+/// The issuers whose tokens are accepted. The first one is our own: what is issued here is signed for it.
+#[derive(Clone, Debug)]
+pub struct Issuers {
+    own: Issuer,
+    others: Arc<[Issuer]>,
+}
+
+impl Issuers {
+    /// Our own issuer and no other.
+    pub fn new(own: Issuer) -> Self {
+        Self { own, others: Arc::default() }
+    }
+
+    /// These, and further ones; each must have a name, because the name selects it.
+    #[must_use]
+    pub fn with_others(self, others: impl IntoIterator<Item = (Arc<str>, Issuer)>) -> Self {
+        let named = |(name, issuer)| Issuer { name: Some(name), ..issuer };
+        Self { others: others.into_iter().map(named).collect(), ..self }
+    }
+
+    /// Our own issuer.
+    pub fn own(&self) -> &Issuer {
+        &self.own
+    }
+
+    /// Every issuer, our own first.
+    pub fn iter(&self) -> impl Iterator<Item = &Issuer> {
+        std::iter::once(&self.own).chain(self.others.iter())
+    }
+
+    /// The same issuers with another one as our own.
+    #[must_use]
+    pub fn with_own(&self, own: Issuer) -> Self {
+        Self { own, others: Arc::clone(&self.others) }
+    }
+
+    /// Check 3, its beginning: the issuer that a payload claims to come from. The claim is not verified yet, so it only
+    /// selects: check 4 uses the keys of this issuer alone, and check 7 compares the claim with its name. With a single
+    /// issuer nothing is selected, so that a wrong `iss` is reported by check 7 after the signature was checked.
+    pub(super) fn select(&self, payload: &[Member<'_>]) -> Result<&Issuer, Reason> {
+        if self.others.is_empty() {
+            return Ok(&self.own);
+        }
+        let iss = payload.iter().find(|member| member.name == "iss").and_then(|member| members::string(member.value));
+        let named = iss.as_deref().and_then(|iss| self.iter().find(|issuer| issuer.name.as_deref() == Some(iss)));
+        let any = Some(&self.own).filter(|own| own.name.is_none());
+        named.or(any).ok_or_else(|| Reason::UnknownIssuer {
+            found: iss.as_deref().map(Into::into),
+            known: self.iter().filter_map(|issuer| issuer.name.clone()).collect(),
+        })
+    }
+}

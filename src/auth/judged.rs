@@ -1,0 +1,199 @@
+//! A token as the rules judge it, without its documents: what a list shows at any time, and what a decision needs.
+
+use std::borrow::Cow;
+
+use super::check::{Check, Light, Passed};
+use super::claims::Claims;
+use super::date::NumericDate;
+use super::lifetime::{Lifetime, Phase};
+use super::reason::Reason;
+
+/// What one check says.
+pub(super) type Step = Result<(), Reason>;
+
+/// What each check of a token says, in order; `None` where it could not be made.
+pub(super) type Steps = [(Check, Option<Step>); 8];
+
+/// What there is to show of a token at any time, without its documents: the row of a list.
+#[derive(Clone, Debug)]
+pub struct Judged {
+    /// `user_id`, or else `sub`, as it stands in the token and whether or not it is to be believed.
+    pub name: Option<String>,
+    /// `permissions` as they stand in the token.
+    pub permissions: Vec<String>,
+    /// `jti` as it stands in the token.
+    pub jti: Option<String>,
+    /// `alg` as it stands in the token.
+    pub alg: Option<String>,
+    /// The token's times, as far as they can be read.
+    pub lifetime: Lifetime,
+    pub(super) examined: Result<Examined, Reason>,
+    /// What each check says that does not depend on the clock; `None` where it could not be made. For the time it is
+    /// only told whether it can be made.
+    pub(super) steps: Steps,
+}
+
+/// The token's state in one word.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// It would pass; the phase is `Live`, `Early` or `Grace`.
+    Valid(Phase),
+    /// Everything fits but the time; the phase is `NotYet` or `Expired`.
+    OutOfTime(Phase, Reason),
+    /// A check says no.
+    Invalid(Reason),
+    /// Signed in a way that cannot be checked here: neither valid nor invalid.
+    NotVerified(Reason),
+    /// There is no token.
+    Absent,
+}
+
+impl Standing {
+    /// The word shown, in capitals.
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Self::Valid(Phase::Grace { .. }) => "GRACE",
+            Self::Valid(Phase::Early { .. }) => "VALID (early)",
+            Self::Valid(_) => "VALID",
+            Self::OutOfTime(Phase::NotYet { .. }, _) => "NOT YET VALID",
+            Self::OutOfTime(..) => "EXPIRED",
+            Self::Invalid(Reason::Revoked { .. }) => "REVOKED",
+            Self::Invalid(_) => "INVALID",
+            Self::NotVerified(_) => "NOT VERIFIED",
+            Self::Absent => "NO TOKEN",
+        }
+    }
+
+    /// The state as scripts read it.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Valid(Phase::Grace { .. }) => "grace",
+            Self::Valid(Phase::Early { .. }) => "early",
+            Self::Valid(_) => "valid",
+            Self::OutOfTime(Phase::NotYet { .. }, _) => "not_yet_valid",
+            Self::OutOfTime(..) => "expired",
+            Self::Invalid(Reason::Revoked { .. }) => "revoked",
+            Self::Invalid(_) => "invalid",
+            Self::NotVerified(_) => "not_verified",
+            Self::Absent => "no_token",
+        }
+    }
+
+    /// Why it would not pass.
+    pub const fn reason(&self) -> Option<&Reason> {
+        match self {
+            Self::OutOfTime(_, reason) | Self::Invalid(reason) | Self::NotVerified(reason) => Some(reason),
+            Self::Valid(_) | Self::Absent => None,
+        }
+    }
+}
+
+/// What one light says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LightState {
+    /// Checked and good.
+    Good,
+    /// Checked and bad.
+    Bad(Reason),
+    /// Not checked.
+    Unchecked,
+}
+
+impl Judged {
+    /// The claims at `now`, or why they count for nothing.
+    pub(super) fn claims(&self, now: NumericDate) -> Result<&Claims, Reason> {
+        self.examined.as_ref().map_err(Clone::clone)?.claims(now)
+    }
+
+    /// The permissions that count at `now`: those of a token that passes every check of its own.
+    pub fn held(&self, now: NumericDate) -> Option<&[String]> {
+        Some(&self.examined.as_ref().ok()?.claims(now).ok()?.permissions)
+    }
+
+    /// The token's state at `now`.
+    pub fn standing(&self, now: NumericDate) -> Standing {
+        match &self.examined {
+            Ok(examined) => match examined.at(now) {
+                Ok(()) => Standing::Valid(self.lifetime.phase(now)),
+                Err(reason) if reason.check() == Check::Time => Standing::OutOfTime(self.lifetime.phase(now), reason),
+                Err(reason) => Standing::Invalid(reason),
+            },
+            Err(Reason::MissingToken) => Standing::Absent,
+            Err(reason) if foreign(reason) => Standing::NotVerified(reason.clone()),
+            Err(reason) => Standing::Invalid(reason.clone()),
+        }
+    }
+
+    /// The light's state at `now`: the first failure among its checks, else good if every one of them was made.
+    pub fn light(&self, light: Light, now: NumericDate) -> LightState {
+        let mut state = LightState::Good;
+        for (check, step) in self.steps.iter().filter(|(check, _)| check.light() == Some(light)) {
+            match self.step(*check, step.as_ref(), now).as_deref() {
+                Some(Err(reason)) if !foreign(reason) => return LightState::Bad(reason.clone()),
+                Some(Ok(())) => {}
+                Some(Err(_)) | None => state = LightState::Unchecked,
+            }
+        }
+        state
+    }
+
+    /// Every check of a token in order, with what it says at `now`, or `None` where it could not be made.
+    pub fn steps(&self, now: NumericDate) -> Vec<(Check, Option<Step>)> {
+        let at =
+            |(check, step): &(Check, Option<_>)| (*check, self.step(*check, step.as_ref(), now).map(Cow::into_owned));
+        self.steps.iter().map(at).collect()
+    }
+
+    fn step<'s>(&self, check: Check, step: Option<&'s Step>, now: NumericDate) -> Option<Cow<'s, Step>> {
+        step.map(|step| if check == Check::Time { Cow::Owned(self.lifetime.check(now)) } else { Cow::Borrowed(step) })
+    }
+
+    /// The steps as a trace: check, sign, and the sentence of what failed.
+    pub fn trace(&self, now: NumericDate) -> Vec<(Check, Passed, Option<Reason>)> {
+        let told = |(check, step)| match step {
+            Some(Ok(())) => (check, Passed::Yes, None),
+            Some(Err(reason)) => (check, Passed::No, Some(reason)),
+            None => (check, Passed::NotReached, None),
+        };
+        self.steps(now).into_iter().map(told).collect()
+    }
+
+    /// Whether the signature was checked and does not fit.
+    pub fn bad_signature(&self) -> bool {
+        matches!(self.examined, Err(Reason::BadSignature))
+    }
+}
+
+/// Signed with an algorithm for which there is no key here, so nothing can be said about the signature.
+fn foreign(reason: &Reason) -> bool {
+    match reason {
+        Reason::AlgorithmRefused { found: Some(alg), .. } => !alg.eq_ignore_ascii_case("none"),
+        Reason::UnknownKey { .. } => true,
+        _ => false,
+    }
+}
+
+/// What is left of a token that passed checks 1 to 5: what the clock decides, and what checks 7 and 8 say, which are taken
+/// after the time.
+#[derive(Clone, Debug)]
+pub(super) struct Examined {
+    pub claims: Claims,
+    pub lifetime: Lifetime,
+    pub binding: Result<(), Reason>,
+    pub revocation: Result<(), Reason>,
+}
+
+impl Examined {
+    /// Checks 6 to 8, in this order.
+    pub fn at(&self, now: NumericDate) -> Result<(), Reason> {
+        self.lifetime.check(now)?;
+        self.binding.clone()?;
+        self.revocation.clone()
+    }
+
+    /// The claims, as far as they count at `now`.
+    pub fn claims(&self, now: NumericDate) -> Result<&Claims, Reason> {
+        self.at(now)?;
+        Ok(&self.claims)
+    }
+}

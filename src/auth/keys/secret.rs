@@ -1,0 +1,91 @@
+//! Shared secrets as people write them, and why a text cannot be one.
+
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use base64::{Engine as _, alphabet};
+use zeroize::Zeroizing;
+
+/// The longest secret, in bytes; a longer one is surely another file.
+pub const MAX_SECRET_BYTES: usize = 64 * 1024;
+
+/// Where a key came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyOrigin {
+    /// Made at start, gone at the end.
+    Fresh,
+    /// Read from a file.
+    File,
+    /// Read from the environment.
+    Environment,
+    /// Typed at a prompt.
+    Typed,
+    /// Passed by the program that uses the library.
+    Program,
+}
+
+impl KeyOrigin {
+    /// The origin as an adjective or a source: `fresh`, `from file`.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Fresh => "fresh",
+            Self::File => "from file",
+            Self::Environment => "from environment",
+            Self::Typed => "typed",
+            Self::Program => "given",
+        }
+    }
+}
+
+/// A text that cannot be a secret.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum KeyError {
+    /// It has no bytes.
+    #[error("the secret is empty")]
+    Empty,
+    /// Longer than [`MAX_SECRET_BYTES`].
+    #[error("the secret has more than {MAX_SECRET_BYTES} bytes")]
+    TooLong,
+    /// The text after `hex:` is not hexadecimal.
+    #[error("invalid hex secret: expected pairs of hex digits after hex:")]
+    NotHex,
+    /// The text after `b64:` is not base64.
+    #[error("invalid base64 secret: expected base64 after b64:")]
+    NotBase64,
+    /// The system gave no random bytes.
+    #[error("the system gave no random bytes for a fresh key")]
+    NoRandomness,
+}
+
+/// Base64 of secrets: padded or not.
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
+
+/// Decodes a written secret: `hex:` and hexadecimal, `b64:` and base64 (either alphabet, padded or not), or the secret
+/// itself.
+pub fn decode(written: &[u8]) -> Result<Zeroizing<Vec<u8>>, KeyError> {
+    if let Some(digits) = written.strip_prefix(b"hex:") {
+        return unhex(digits).ok_or(KeyError::NotHex);
+    }
+    let Some(text) = written.strip_prefix(b"b64:") else {
+        return Ok(Zeroizing::new(written.to_vec()));
+    };
+    let letter = |b: &u8| match b {
+        b'-' => b'+',
+        b'_' => b'/',
+        b => *b,
+    };
+    let text: Zeroizing<Vec<u8>> = Zeroizing::new(text.trim_ascii_end().iter().map(letter).collect());
+    BASE64.decode(&*text).map(Zeroizing::new).map_err(|_| KeyError::NotBase64)
+}
+
+fn unhex(digits: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+    let value = |digit: &u8| char::from(*digit).to_digit(16).and_then(|value| u8::try_from(value).ok());
+    let (pairs, rest) = digits.trim_ascii_end().as_chunks::<2>();
+    // Reserved whole, so that a growing buffer leaves no copies behind.
+    let mut bytes = Zeroizing::new(Vec::with_capacity(pairs.len()));
+    for [high, low] in pairs {
+        bytes.push(value(high)? << 4 | value(low)?);
+    }
+    rest.is_empty().then_some(bytes)
+}

@@ -1,0 +1,80 @@
+//! Proofs: the [`Principal`], which only verification creates, and the [`Permit`], which only a decision creates. Code
+//! that holds one need not judge again; a tool is called with nothing less than a permit.
+
+use std::ops::Deref;
+use std::sync::Arc;
+
+use super::claims::Claims;
+use super::date::NumericDate;
+use super::decision::Decision;
+use super::policy::{Grant, Policy, ToolRule};
+
+/// The verified identity of a token: it passed checks 1 to 8 at one instant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Principal {
+    claims: Claims,
+    at: NumericDate,
+}
+
+impl Principal {
+    pub(super) fn new(claims: Claims, at: NumericDate) -> Self {
+        Self { claims, at }
+    }
+
+    /// The instant for which it was verified.
+    pub fn verified_at(&self) -> NumericDate {
+        self.at
+    }
+
+    /// The claims, which are true as far as the issuer is.
+    pub fn into_claims(self) -> Claims {
+        self.claims
+    }
+}
+
+impl Deref for Principal {
+    type Target = Claims;
+    fn deref(&self) -> &Claims {
+        &self.claims
+    }
+}
+
+/// The proof that a principal may call one tool, at the instant for which the principal was verified.
+#[derive(Clone, Debug)]
+pub struct Permit {
+    principal: Arc<Principal>,
+    policy: Arc<Policy>,
+    tool: Arc<str>,
+    grant: Grant,
+}
+
+impl Permit {
+    pub(super) fn new(principal: Arc<Principal>, policy: Arc<Policy>, tool: Arc<str>, grant: Grant) -> Self {
+        Self { principal, policy, tool, grant }
+    }
+
+    /// Who may call.
+    pub fn principal(&self) -> &Arc<Principal> {
+        &self.principal
+    }
+
+    /// The tool that may be called.
+    pub fn tool(&self) -> &Arc<str> {
+        &self.tool
+    }
+
+    /// The permission that opened it.
+    pub fn grant(&self) -> &Grant {
+        &self.grant
+    }
+
+    /// The decision that it proves.
+    pub fn decision(&self) -> Decision {
+        Decision { result: Ok(self.grant.clone()), subject: Some(self.principal.user_id.as_str().into()) }
+    }
+
+    /// What the deciding policy says about the tool.
+    pub fn rule(&self) -> Option<&ToolRule> {
+        self.policy.tool(&self.tool)
+    }
+}

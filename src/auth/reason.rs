@@ -1,0 +1,185 @@
+//! Why a check failed, as data and as one sentence.
+
+use std::fmt;
+use std::sync::Arc;
+
+use super::algorithm::Algorithm;
+use super::check::{Check, Verdict};
+use super::date::NumericDate;
+use super::reason_table::{self, ReasonRow};
+use super::token::{self, Fault};
+use crate::text::{self, words};
+
+/// Why a check failed: what was found, and what was wanted. A screen clones it with every frame, so what came from a
+/// token, which may be a megabyte, is shared.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the codes of REASONS say what each means; fields are named for the claim they hold")]
+pub enum Reason {
+    MissingToken,
+    TooLarge { bytes: usize },
+    Malformed(Fault),
+    UnknownIssuer { found: Option<Arc<str>>, known: Arc<[Arc<str>]> },
+    AlgorithmRefused { found: Option<Arc<str>>, accepted: Arc<[Algorithm]> },
+    HeaderRefused { member: &'static str },
+    HeaderInvalid { member: &'static str, found: &'static str },
+    UnknownKey { kid: Arc<str> },
+    BadSignature,
+    ClaimMissing { claim: &'static str },
+    ClaimInvalid { claim: &'static str, found: Box<str>, wanted: &'static str },
+    NotYetValid { from: NumericDate, leeway: i64, now: NumericDate },
+    Expired { exp: NumericDate, leeway: i64, now: NumericDate },
+    IssuerMismatch { found: Option<Arc<str>>, wanted: Arc<str> },
+    AudienceMismatch { found: Arc<[String]>, wanted: Arc<[Arc<str>]> },
+    Revoked { jti: Option<Box<str>>, at: NumericDate },
+    UnknownTool { tool: Box<str> },
+    PermissionMissing { held: Arc<[String]>, needs: Arc<[Arc<str>]>, tool: Arc<str> },
+}
+
+impl Reason {
+    /// The row of [`REASONS`] that this is.
+    pub const fn row(&self) -> &'static ReasonRow {
+        match self {
+            Self::MissingToken => &reason_table::MISSING_TOKEN,
+            Self::TooLarge { .. } => &reason_table::TOO_LARGE,
+            Self::Malformed(_) => &reason_table::MALFORMED,
+            Self::UnknownIssuer { .. } => &reason_table::UNKNOWN_ISSUER,
+            Self::AlgorithmRefused { .. } => &reason_table::ALGORITHM_REFUSED,
+            Self::HeaderRefused { .. } | Self::HeaderInvalid { .. } => &reason_table::HEADER_REFUSED,
+            Self::UnknownKey { .. } => &reason_table::UNKNOWN_KEY,
+            Self::BadSignature => &reason_table::BAD_SIGNATURE,
+            Self::ClaimMissing { .. } => &reason_table::CLAIM_MISSING,
+            Self::ClaimInvalid { .. } => &reason_table::CLAIM_INVALID,
+            Self::NotYetValid { .. } => &reason_table::NOT_YET_VALID,
+            Self::Expired { .. } => &reason_table::EXPIRED,
+            Self::IssuerMismatch { .. } => &reason_table::ISSUER_MISMATCH,
+            Self::AudienceMismatch { .. } => &reason_table::AUDIENCE_MISMATCH,
+            Self::Revoked { .. } => &reason_table::REVOKED,
+            Self::UnknownTool { .. } => &reason_table::UNKNOWN_TOOL,
+            Self::PermissionMissing { .. } => &reason_table::PERMISSION_MISSING,
+        }
+    }
+
+    /// The code, as scripts and servers read it.
+    pub const fn code(&self) -> &'static str {
+        self.row().code
+    }
+
+    /// The check that failed.
+    pub const fn check(&self) -> Check {
+        self.row().check
+    }
+
+    /// What it makes of a call.
+    pub fn verdict(&self) -> Verdict {
+        self.row().verdict()
+    }
+}
+
+const NAME: usize = 64;
+
+fn names(list: &[impl AsRef<str>], join: &str) -> String {
+    text::names(list.iter(), NAME, 8, join)
+}
+
+/// One sentence without a full stop: what was found and what was wanted. Safe to show.
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::MissingToken => f.write_str("no token came with the call; a tool needs one"),
+            Self::TooLarge { bytes } => {
+                let (has, most) = (words::bytes(*bytes), words::bytes(token::MAX_BYTES));
+                // Just above the limit both would read the same.
+                let has = if has == most { format!("{bytes} bytes") } else { has };
+                write!(f, "the token has {has}; at most {most} are read")
+            }
+            Self::Malformed(fault) => fault.fmt(f),
+            Self::UnknownIssuer { found, known } => {
+                let known = names(known, " or ");
+                match found {
+                    Some(found) => {
+                        write!(f, "iss is {}, expected {known}", text::name(found, NAME))
+                    }
+                    None => write!(f, "the token names no issuer (iss), expected {known}"),
+                }
+            }
+            Self::AlgorithmRefused { found: None, accepted } => {
+                write!(f, "the header has no alg{}", only(accepted))
+            }
+            Self::AlgorithmRefused { found: Some(found), accepted } if found.eq_ignore_ascii_case("none") => {
+                write!(f, "alg is {}: the token is not signed{}", text::name(found, NAME), only(accepted))
+            }
+            Self::AlgorithmRefused { found: Some(found), accepted } => {
+                let found = text::name(found, NAME);
+                write!(f, "not verified: no key for {found} here{}", only(accepted).replace(" here", ""))
+            }
+            Self::HeaderRefused { member } => {
+                write!(f, "the header asks for {member}, which this gate does not do")
+            }
+            Self::HeaderInvalid { member, found } => write!(f, "{member} is {found}; it must be a string"),
+            Self::UnknownKey { kid } => {
+                write!(f, "kid names the key {}, which is not held here", text::name(kid, NAME))
+            }
+            Self::BadSignature => f.write_str("the signature does not fit: signed with another key, or changed since"),
+            Self::ClaimMissing { claim } => write!(f, "the claim {claim} is missing"),
+            Self::ClaimInvalid { claim, found, wanted } => {
+                write!(f, "the claim {claim} is {found}; it must be {wanted}")
+            }
+            Self::NotYetValid { from, leeway, now } => {
+                write!(
+                    f,
+                    "valid only from {}{}, in {}",
+                    from.rfc3339(),
+                    with_leeway(*leeway),
+                    left(from.since(*now) - leeway)
+                )
+            }
+            Self::Expired { exp, leeway, now } => {
+                let ago = words::elapsed(now.since(*exp) - leeway).text;
+                write!(f, "expired at {}{}, {ago} ago", exp.rfc3339(), with_leeway(*leeway))
+            }
+            Self::IssuerMismatch { found, wanted } => {
+                let wanted = text::name(wanted, NAME);
+                match found {
+                    Some(found) => write!(f, "iss is {}; expected is {wanted}", text::name(found, NAME)),
+                    None => write!(f, "the token names no issuer (iss); expected is {wanted}"),
+                }
+            }
+            Self::AudienceMismatch { found, wanted } => {
+                let wanted = names(wanted, " or ");
+                if found.is_empty() {
+                    return write!(f, "the token names no audience (aud); expected is {wanted}");
+                }
+                write!(f, "aud is {}; expected is {wanted}", names(found, ", "))
+            }
+            Self::Revoked { jti: None, at } => write!(f, "the token was revoked at {}", at.rfc3339()),
+            Self::Revoked { jti: Some(jti), at } => {
+                write!(f, "every token with the jti {} was revoked at {}", text::name(jti, NAME), at.rfc3339())
+            }
+            Self::UnknownTool { tool } => write!(f, "the policy has no tool {}", text::name(tool, NAME)),
+            Self::PermissionMissing { held, needs, tool } => {
+                let tool = text::name(tool, NAME);
+                let held = if held.is_empty() { "no permission".to_owned() } else { names(held, ", ") };
+                if needs.is_empty() {
+                    return write!(f, "the token holds {held}; {tool} is open to nobody");
+                }
+                write!(f, "the token holds {held}; {tool} needs {}", names(needs, " or "))
+            }
+        }
+    }
+}
+
+fn only(accepted: &[Algorithm]) -> String {
+    let names: Vec<&str> = accepted.iter().map(|algorithm| algorithm.name()).collect();
+    if names.is_empty() { String::new() } else { format!("; only {} is accepted here", names.join(" or ")) }
+}
+
+fn with_leeway(micros: i64) -> String {
+    if micros == 0 { String::new() } else { format!(" (leeway {})", words::span(micros)) }
+}
+
+fn left(micros: i64) -> String {
+    words::remaining(micros).text
+}
+
+/// A refusal is an error of the library, with the lab's meaning of one.
+impl std::error::Error for Reason {}

@@ -1,0 +1,132 @@
+//! What the gate needs of the world behind it: a [`Backend`] that knows tools and calls them.
+
+use std::fmt;
+use std::future::{self, Future};
+use std::pin::Pin;
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+use crate::auth::{Permit, Policy};
+use crate::text;
+
+/// The arguments of a tool: a JSON object.
+pub type Arguments = Map<String, Value>;
+
+/// A future on the heap. Dropping it cancels what it stands for.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// Where allowed calls go. Every call needs a [`Permit`], and only a decision makes one.
+pub trait Backend: Send + Sync {
+    /// The tools that it can call, in the order in which they are listed.
+    fn tools(&self) -> Arc<[ToolInfo]>;
+
+    /// Calls a tool. The arguments already fit the policy's schema for it. Dropping the future cancels the call.
+    fn call<'a>(&'a self, permit: &'a Permit, arguments: Arguments) -> BoxFuture<'a, Result<Value, ToolError>>;
+
+    /// Completes when [`Backend::tools`] has changed since the last time. The tools of most backends never do.
+    fn changed(&self) -> BoxFuture<'_, ()> {
+        Box::pin(future::pending())
+    }
+}
+
+/// What a backend says about one of its tools.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ToolInfo {
+    /// The name, as callers spell it.
+    pub name: Arc<str>,
+    /// What it does, as a phrase that follows the name.
+    pub description: Arc<str>,
+    /// The JSON Schema of its arguments.
+    pub schema: Value,
+    /// Arguments that it takes, as JSON text.
+    pub example: Arc<str>,
+    /// Whether it changes nothing (`readOnlyHint`).
+    pub reads_only: bool,
+    /// Whether it may destroy something (`destructiveHint`).
+    pub destroys: bool,
+}
+
+/// Why a permitted call has no result. The sentence is safe to show.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct ToolError(String);
+
+impl ToolError {
+    /// An error with a sentence from anywhere.
+    pub fn new(sentence: impl fmt::Display) -> Self {
+        Self(text::display_safe(&sentence.to_string(), 500))
+    }
+
+    /// No tool of this name exists where calls go.
+    pub fn missing(tool: &str) -> Self {
+        Self(format!("no such tool here: the policy allows {}, but nothing implements it", text::name(tool, 64)))
+    }
+}
+
+/// The tools that calls can reach, and what is known about each. Clones share it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Catalogue(Arc<[ToolInfo]>);
+
+/// Who answers an allowed call of a tool.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answers {
+    /// The backend.
+    Backend,
+    /// The stub that the policy declares (`stub = true`).
+    Stub,
+    /// Only the policy names the tool: an allowed call fails.
+    Missing,
+}
+
+impl Catalogue {
+    /// The tools of a backend.
+    pub fn new(tools: Arc<[ToolInfo]>) -> Self {
+        Self(tools)
+    }
+
+    /// The tools, in the order in which the backend lists them.
+    pub fn tools(&self) -> &[ToolInfo] {
+        &self.0
+    }
+
+    /// The tool of this name.
+    pub fn find(&self, name: &str) -> Option<&ToolInfo> {
+        self.0.iter().find(|tool| *tool.name == *name)
+    }
+
+    /// Who answers an allowed call of this tool under this policy.
+    pub fn answers(&self, policy: &Policy, name: &str) -> Answers {
+        match policy.tool(name) {
+            Some(rule) if rule.stub => Answers::Stub,
+            _ if self.find(name).is_some() => Answers::Backend,
+            _ => Answers::Missing,
+        }
+    }
+
+    /// Whether the policy has this tool but nothing answers an allowed call of it.
+    pub fn lacks(&self, policy: &Policy, name: &str) -> bool {
+        policy.tool(name).is_some() && self.answers(policy, name) == Answers::Missing
+    }
+
+    /// What a tool does: the policy's words for it, or else the backend's.
+    pub fn description<'a>(&'a self, policy: &'a Policy, name: &str) -> Option<&'a str> {
+        let rule = policy.tool(name);
+        let own = rule.and_then(|rule| rule.description.as_deref());
+        let stub = rule.filter(|rule| rule.stub).map(|_| "a stub: echoes tool and arguments");
+        own.or(stub).or_else(|| self.find(name).map(|tool| &*tool.description))
+    }
+
+    /// Arguments that a tool takes, as JSON text: the first example of the policy's schema for it, or else the backend's.
+    pub fn example(&self, policy: &Policy, name: &str) -> String {
+        let own = policy.tool(name).and_then(|rule| rule.schema.as_ref()?.example());
+        own.unwrap_or_else(|| self.find(name).map_or("{}", |tool| &*tool.example).to_owned())
+    }
+}
+
+impl Default for Catalogue {
+    /// No tools.
+    fn default() -> Self {
+        Self(Arc::from([]))
+    }
+}

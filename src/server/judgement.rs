@@ -1,0 +1,98 @@
+//! The one judgement of a request: its instant, the rules of that instant, and what they say of the token. The layers make
+//! it once and hand it on; the raw token goes no further.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::envelope::Envelope;
+use crate::auth::{Audience, Decision, NumericDate, Permit, Principal, Reason, Rules, TokenId};
+use crate::gate::traffic;
+use crate::gate::{Gate, Origin, Source};
+
+/// Where a request comes from.
+pub struct Sender {
+    pub peer: IpAddr,
+    /// The `User-Agent`.
+    pub agent: String,
+}
+
+/// A judged request. It is made for the instant at which the request was there; whatever is decided about the request
+/// later is decided for that instant and by these rules.
+pub struct Judgement {
+    pub at: NumericDate,
+    pub rules: Arc<Rules>,
+    /// Checks 1 to 8.
+    pub principal: Result<Arc<Principal>, Reason>,
+    /// The message, where the request brings one that can be read.
+    pub envelope: Option<Envelope>,
+    /// The client's name; safe to show.
+    client: String,
+    token: Option<TokenId>,
+    started: Duration,
+}
+
+impl Judgement {
+    /// Reads the clock and the rules, and verifies the token.
+    pub fn new(gate: &Gate, token: Option<&str>, audience: Audience) -> Self {
+        let (at, started) = gate.clock().both();
+        let rules = gate.shared().rules();
+        let principal = rules.verify_for(token.unwrap_or_default(), audience, at).map(Arc::new);
+        let token = token.filter(|token| !token.is_empty()).map(TokenId::of);
+        Self { at, rules, principal, envelope: None, client: String::new(), token, started }
+    }
+
+    /// The same, for a client of this name; safe to show.
+    pub fn by(self, client: String) -> Self {
+        Self { client, ..self }
+    }
+
+    /// The token's name.
+    pub fn token(&self) -> Option<TokenId> {
+        self.token
+    }
+
+    /// When the request was judged, on the monotonic clock.
+    pub fn started(&self) -> Duration {
+        self.started
+    }
+
+    /// The tool that the request calls, and with what.
+    pub fn call(&self) -> Option<(&str, &Value)> {
+        self.envelope.as_ref()?.call.as_ref().map(|(tool, arguments)| (&**tool, arguments))
+    }
+
+    /// Checks 9 and 10 for a tool: the permit, or the decision that refuses it.
+    pub fn decide(&self, tool: &str) -> Result<Permit, Decision> {
+        let principal = self.principal.as_ref().map_err(|reason| Decision::refused(reason.clone()))?;
+        self.rules.authorize(principal, tool)
+    }
+
+    /// Where a call of this request comes from, for the log.
+    pub fn source(&self) -> Source<'_> {
+        Source {
+            token: self.token,
+            origin: Origin::Client,
+            client: Some(&self.client),
+            at: self.at,
+            judged_at: self.at,
+            started: self.started,
+        }
+    }
+
+    /// The request as the traffic counts it.
+    pub fn counted<'a>(&'a self, sender: &'a Sender, refused: Option<&'static str>) -> traffic::Request<'a> {
+        traffic::Request {
+            at: self.at,
+            peer: sender.peer,
+            agent: &sender.agent,
+            name: self.envelope.as_ref().and_then(|envelope| envelope.client.as_deref()),
+            token: self.token,
+            subject: self.principal.as_ref().ok().map(|principal| principal.user_id.as_str()),
+            is_call: self.envelope.as_ref().is_some_and(|envelope| envelope.call.is_some()),
+            refused,
+        }
+    }
+}
