@@ -56,15 +56,17 @@ impl App {
         let text = match self.focus.pane {
             Pane::Issue | Pane::Tokens | Pane::Inspect | Pane::Timeline | Pane::Clock => {
                 let now = self.times.judged;
-                self.inspection.as_ref().map(|inspection| explain_inspection(inspection, &self.auth.rules, now))
+                self.inspection
+                    .as_ref()
+                    .map(|inspection| explain_inspection(inspection, &self.auth.rules, now).to_string())
             }
             Pane::Call | Pane::Matrix | Pane::Policy | Pane::Who => {
                 let id = self.selected().map(|entry| entry.id);
                 let when = format!("judged for {}", self.times.judged.rfc3339());
-                Some(explain_decision(&self.preview(), id, &self.call.tool, &when))
+                Some(explain_decision(&self.preview(), id, &self.call.tool, &when).to_string())
             }
             Pane::Drill | Pane::Kit | Pane::Server | Pane::Traffic | Pane::Connect => None,
-            Pane::Activity => self.activity_row().map(|record| explain_record(record)),
+            Pane::Activity => self.activity_row().map(|record| explain_record(record).to_string()),
         };
         self.put(text.map(|text| (text, "explanation".to_owned())))
     }

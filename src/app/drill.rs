@@ -219,7 +219,7 @@ impl App {
     pub(super) fn drill_called(&mut self, id: u64, called: &Called) -> Option<Vec<Effect>> {
         let running = self.drill.running.as_mut().filter(|running| running.awaited == Some(id))?;
         running.awaited = None;
-        running.drill.saw(called.record.judged_at, &called.decision);
+        running.drill.saw(called.record.judged_at, &called.decision, &called.outcome);
         if running.drill.next().is_none() {
             self.end_drill();
             return Some(Vec::new());

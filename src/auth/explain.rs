@@ -2,33 +2,100 @@
 //!
 //! The console copies them, the command line prints them.
 
-use std::fmt::Write as _;
+use std::fmt;
 
+use super::check::{Check, Passed};
 use super::date::NumericDate;
 use super::decision::Decision;
 use super::inspection::Inspection;
+use super::judged::Standing;
+use super::lifetime::Phase;
 use super::reason::Reason;
 use super::rules::Rules;
-use super::{Check, Phase, Standing, TokenId};
+use super::token::TokenId;
 use crate::text;
 
-/// Why a token stands as it does at `now`, under the rules it was inspected by.
-pub fn explain_inspection(inspection: &Inspection, rules: &Rules, now: NumericDate) -> String {
+/// An explanation: lines that know what they are, so that a terminal can colour them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Explanation(Vec<Line>);
+
+/// One line of an explanation; safe to show.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Line {
+    /// The sign or word at its beginning; empty for none.
+    pub mark: &'static str,
+    /// What follows the mark.
+    pub text: String,
+    /// What kind of line it is.
+    pub kind: LineKind,
+}
+
+/// What kind of line a [`Line`] is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LineKind {
+    /// The verdict or the token's state.
+    Verdict,
+    /// A check, and whether it passed.
+    Check(Passed),
+    /// Something worth pointing out.
+    Finding,
+    /// Anything else.
+    Note,
+}
+
+impl Explanation {
+    fn new(mark: &'static str, text: String) -> Self {
+        Self(vec![Line { mark, text, kind: LineKind::Verdict }])
+    }
+
+    fn check(&mut self, passed: Passed, text: &str) {
+        self.0.push(Line { mark: passed.sign(), text: format!(" {text}"), kind: LineKind::Check(passed) });
+    }
+
+    /// Adds something worth pointing out.
+    pub fn finding(&mut self, text: impl fmt::Display) {
+        self.0.push(Line { mark: "!", text: format!(" {text}"), kind: LineKind::Finding });
+    }
+
+    /// Adds a line of its own.
+    pub fn note(&mut self, text: String) {
+        self.0.push(Line { mark: "", text, kind: LineKind::Note });
+    }
+
+    /// The lines, the verdict first.
+    pub fn lines(&self) -> &[Line] {
+        &self.0
+    }
+}
+
+/// The lines as a text for a ticket.
+impl fmt::Display for Explanation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (n, Line { mark, text, .. }) in self.0.iter().enumerate() {
+            let before = if n == 0 { "" } else { "\n" };
+            write!(f, "{before}{mark}{text}")?;
+        }
+        Ok(())
+    }
+}
+
+/// Explains a token's state at `now`, under the rules it was inspected by.
+pub fn explain_inspection(inspection: &Inspection, rules: &Rules, now: NumericDate) -> Explanation {
     let judged = &inspection.judged;
     let standing = judged.standing(now);
-    let mut out = standing.word().to_owned();
-    match (&standing, standing.reason()) {
-        (_, Some(reason)) => _ = write!(out, " {}: {reason}", reason.code()),
-        (Standing::Valid(phase), None) => _ = write!(out, ": {}", left(*phase)),
-        _ => {}
-    }
+    let why = match (&standing, standing.reason()) {
+        (_, Some(reason)) => format!(" {}: {reason}", reason.code()),
+        (Standing::Valid(phase), None) => format!(": {}", left(*phase)),
+        _ => String::new(),
+    };
+    let mut out = Explanation::new(standing.word(), why);
     let name = judged.name.as_deref().map_or_else(String::new, |name| format!(" ({})", text::name(name, 64)));
-    let _ = write!(out, "\ntoken {}{name}, judged for {}", inspection.id, now.rfc3339());
+    out.note(format!("token {}{name}, judged for {}", inspection.id, now.rfc3339()));
     for (check, passed, reason) in judged.trace(now) {
-        let _ = write!(out, "\n{} {}{}", passed.sign(), check.label(), note(check, rules, reason.as_ref()));
+        out.check(passed, &format!("{}{}", check.label(), note(check, rules, reason.as_ref())));
     }
     for finding in inspection.findings_at(now) {
-        let _ = write!(out, "\n! {finding}");
+        out.finding(finding);
     }
     out
 }
@@ -53,15 +120,15 @@ fn note(check: Check, rules: &Rules, reason: Option<&Reason>) -> String {
     }
 }
 
-/// Why a call is decided as it is; `when` says for which instant, as a phrase.
-pub fn explain_decision(decision: &Decision, token: Option<TokenId>, tool: &str, when: &str) -> String {
+/// Explains the decision about a call; `when` says for which instant, as a phrase.
+pub fn explain_decision(decision: &Decision, token: Option<TokenId>, tool: &str, when: &str) -> Explanation {
     let code = decision.reason().map_or_else(String::new, |reason| format!(" {}", reason.code()));
-    let mut out = format!("{}{code}: {}", decision.verdict().word(), decision.sentence());
+    let mut out = Explanation::new(decision.verdict().word(), format!("{code}: {}", decision.sentence()));
     let token = token.map_or_else(|| "no token".to_owned(), |id| format!("token {id}"));
     let who = decision.subject.as_deref().map_or_else(String::new, |name| format!(" ({})", text::name(name, 64)));
-    let _ = write!(out, "\n{token}{who}, tool {}, {when}", text::name(tool, 64));
+    out.note(format!("{token}{who}, tool {}, {when}", text::name(tool, 64)));
     for (check, passed) in decision.trace() {
-        let _ = write!(out, "\n{} {}", passed.sign(), check.label());
+        out.check(passed, check.label());
     }
     out
 }

@@ -2,10 +2,11 @@
 
 use super::arguments::CheckArgs;
 use super::json::{self, Decided};
-use super::paint::{Paint, of_verdict};
+use super::paint::{Paint, of_verdict, warning};
 use super::{CliError, Exit, Ground, Headless};
 use crate::auth::explain::explain_decision;
-use crate::auth::{Call, TokenId};
+use crate::auth::{Call, TokenId, Verdict};
+use crate::gate::ports::ToolError;
 
 /// Decides one call.
 pub fn run(
@@ -28,11 +29,19 @@ pub fn run(
     let decision = gate.shared().rules().decide(&Call { token: token.as_deref(), tool }, now);
     let id = token.as_deref().map(TokenId::of);
     on.known = decision.verdict().into();
+    let lacks = gate.shared().read(|state| state.tools().lacks(&state.rules().policy, tool));
+    let trouble = (lacks && decision.verdict() == Verdict::Allowed).then(|| ToolError::missing(tool).to_string());
     if json {
-        json::line(on.out, &Decided::new(&decision, id, tool, now))?;
+        let mut decided = Decided::new(&decision, id, tool, now);
+        decided.trouble = trouble.as_deref();
+        json::line(on.out, &decided)?;
     } else {
-        let text = explain_decision(&decision, id, tool, &format!("judged for {}", now.rfc3339()));
-        paint.explanation(on.out, &text, decision.verdict().word(), of_verdict(decision.verdict()))?;
+        let mut text = explain_decision(&decision, id, tool, &format!("judged for {}", now.rfc3339()));
+        let style = if trouble.is_some() { warning() } else { of_verdict(decision.verdict()) };
+        if let Some(trouble) = trouble {
+            text.finding(trouble);
+        }
+        paint.explanation(on.out, &text, style)?;
     }
     Ok(on.known)
 }

@@ -89,7 +89,8 @@ fn through(drill: &mut Drill, clock: &dyn Clock, gate: &Gate, token: &str, tool:
         };
         let arguments = Given::Text(&arguments);
         let request = CallRequest { token: Some(token), tool, arguments, origin: Origin::Drill, at: now, judged_at };
-        drill.saw(judged_at, &gate.call(&request).decision);
+        let called = gate.call(&request);
+        drill.saw(judged_at, &called.decision, &called.outcome);
     }
 }
 

@@ -51,8 +51,7 @@ pub fn run(
 
 fn show(out: &mut dyn Write, inspection: &Inspection, rules: &Rules, now: NumericDate, paint: Paint) -> io::Result<()> {
     let standing = inspection.judged.standing(now);
-    let text = explain_inspection(inspection, rules, now);
-    paint.explanation(out, &text, standing.word(), of_standing(&standing))?;
+    paint.explanation(out, &explain_inspection(inspection, rules, now), of_standing(&standing))?;
     for (title, document) in [("header", &inspection.header), ("claims", &inspection.payload)] {
         writeln!(out, "{}", paint.title(title))?;
         show_members(out, document, now, paint)?;

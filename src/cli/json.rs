@@ -147,7 +147,7 @@ pub struct Decided<'a> {
     tool: &'a str,
     judged_for: Time,
     checks: Vec<Checked>,
-    /// Of a call that was allowed: why it came to nothing, if it did.
+    /// Why an allowed call has no result, or will have none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trouble: Option<&'a str>,
 }

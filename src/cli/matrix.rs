@@ -3,15 +3,18 @@
 use std::collections::{BTreeSet, HashSet};
 use std::io::{self, Write};
 
+use anstyle::Style;
 use serde::Serialize;
 
 use super::arguments::MatrixArgs;
 use super::json::{self, Time};
-use super::paint::{Paint, of_verdict};
+use super::paint::{Paint, of_verdict, warning};
 use super::{CliError, Exit, Ground, Headless};
 use crate::auth::policy::{Expectation, ToolRule, Who};
-use crate::auth::{Decision, Judged, NumericDate, Policy, Rules, TokenId};
+use crate::auth::{Decision, Judged, NumericDate, Policy, Rules, TokenId, Verdict};
+use crate::backend::BuiltIn;
 use crate::config::ConfigError;
+use crate::gate::ports::{Backend as _, Catalogue};
 use crate::text::{self, escape::markdown};
 
 /// Who calls: one row.
@@ -88,6 +91,8 @@ impl Caller {
 /// One cell: what is decided, and whether that is what the policy expects.
 struct Cell<'p> {
     decision: Decision,
+    /// Allowed, but nothing implements the tool.
+    lacks_tool: bool,
     expected: Option<&'p Expectation>,
 }
 
@@ -96,10 +101,16 @@ impl Cell<'_> {
         self.expected.is_some_and(|line| !line.outcome.is(self.decision.verdict()))
     }
 
-    /// The verdict as one word, with a mark where something else is expected.
+    /// The verdict as one word, with a mark where nothing implements the tool, and one where something else is expected.
     fn word(&self) -> String {
-        let word = self.decision.verdict().word().to_lowercase();
-        if self.deviates() { format!("{word}!") } else { word }
+        let mut word = self.decision.verdict().word().to_lowercase();
+        word.push_str(if self.lacks_tool { "*" } else { "" });
+        word.push_str(if self.deviates() { "!" } else { "" });
+        word
+    }
+
+    fn style(&self) -> Style {
+        if self.lacks_tool { warning() } else { of_verdict(self.decision.verdict()) }
     }
 }
 
@@ -122,7 +133,7 @@ pub fn run(
     if args.tokens.is_some() && !ground.has_key() {
         return Err(ConfigError::NoSecret.into());
     }
-    let table = Table { rules: &rules, shape, paint };
+    let table = Table { rules: &rules, tools: Catalogue::new(BuiltIn.tools()), shape, paint };
     let mut waiting = Vec::new();
     if shape != Shape::Text {
         table.head(on.out, 0)?;
@@ -151,6 +162,15 @@ pub fn run(
         table.head(on.out, width)?;
         let now = ground.now();
         waiting.iter().try_for_each(|caller| table.row(on, caller, now, width))?;
+    }
+    let policy = &table.rules.policy;
+    let missing: Vec<&str> =
+        policy.tools().iter().map(|tool| &*tool.name).filter(|name| table.tools.lacks(policy, name)).collect();
+    if !missing.is_empty() {
+        on.say(format_args!(
+            "* no such tool here: {}; stub = true declares a stub",
+            text::names(missing.iter(), 64, 8, ", ")
+        ));
     }
     Ok(if has_all { on.known } else { Exit::Trouble })
 }
@@ -182,6 +202,7 @@ enum Shape {
 
 struct Table<'a> {
     rules: &'a Rules,
+    tools: Catalogue,
     shape: Shape,
     paint: Paint,
 }
@@ -190,7 +211,7 @@ struct Table<'a> {
 const WORD: usize = 12;
 
 impl Table<'_> {
-    fn tools(&self) -> impl Iterator<Item = String> {
+    fn names(&self) -> impl Iterator<Item = String> {
         self.rules.policy.tools().iter().map(|tool| text::name(&tool.name, 64))
     }
 
@@ -199,13 +220,13 @@ impl Table<'_> {
         match self.shape {
             Shape::Json => Ok(()),
             Shape::Markdown => {
-                let tools: Vec<String> = self.tools().map(|tool| markdown(&tool)).collect();
+                let tools: Vec<String> = self.names().map(|tool| markdown(&tool)).collect();
                 writeln!(out, "| | {} |\n|---|{}", tools.join(" | "), "---|".repeat(tools.len()))
             }
-            Shape::Csv => csv(out, std::iter::once("caller".to_owned()).chain(self.tools())),
+            Shape::Csv => csv(out, std::iter::once("caller".to_owned()).chain(self.names())),
             Shape::Text => {
                 write!(out, "{}", " ".repeat(width))?;
-                for tool in self.tools() {
+                for tool in self.names() {
                     write!(out, "  {}", self.paint.title(&text::padded(&tool, text::width(&tool).max(WORD))))?;
                 }
                 writeln!(out)
@@ -216,9 +237,10 @@ impl Table<'_> {
     /// A caller's line, and on standard error where the policy does not do what it expects of itself.
     fn row(&self, on: &mut Headless<'_>, caller: &Caller, now: NumericDate, width: usize) -> io::Result<()> {
         let policy = &self.rules.policy;
-        let cell = |tool: &ToolRule| Cell {
-            decision: caller.decide(self.rules, &tool.name, now),
-            expected: caller.expected(policy, &tool.name, now),
+        let cell = |tool: &ToolRule| {
+            let decision = caller.decide(self.rules, &tool.name, now);
+            let lacks_tool = decision.verdict() == Verdict::Allowed && self.tools.lacks(policy, &tool.name);
+            Cell { decision, lacks_tool, expected: caller.expected(policy, &tool.name, now) }
         };
         let cells: Vec<Cell<'_>> = policy.tools().iter().map(cell).collect();
         for cell in cells.iter().filter(|cell| cell.deviates()) {
@@ -228,7 +250,7 @@ impl Table<'_> {
             }
         }
         match self.shape {
-            Shape::Json => json::line(on.out, &Row::new(caller, &cells, policy, now)),
+            Shape::Json => json::line(on.out, &Row::new(caller, &cells, policy, &self.tools, now)),
             Shape::Markdown => {
                 let words: Vec<String> = cells.iter().map(Cell::word).collect();
                 writeln!(on.out, "| {} | {} |", markdown(&caller.name), words.join(" | "))
@@ -236,9 +258,9 @@ impl Table<'_> {
             Shape::Csv => csv(on.out, std::iter::once(caller.name.clone()).chain(cells.iter().map(Cell::word))),
             Shape::Text => {
                 write!(on.out, "{}", text::padded(&caller.name, width))?;
-                for (cell, tool) in cells.iter().zip(self.tools()) {
+                for (cell, tool) in cells.iter().zip(self.names()) {
                     let word = text::padded(&cell.word(), text::width(&tool).max(WORD));
-                    write!(on.out, "  {}", self.paint.styled(&word, of_verdict(cell.decision.verdict())))?;
+                    write!(on.out, "  {}", self.paint.styled(&word, cell.style()))?;
                 }
                 writeln!(on.out)
             }
@@ -275,18 +297,21 @@ struct CellShape<'a> {
     decision: String,
     reason: Option<&'static str>,
     sentence: String,
+    /// Whether something answers an allowed call of the tool.
+    implemented: bool,
     /// What the policy expects, where it does.
     #[serde(skip_serializing_if = "Option::is_none")]
     expected: Option<&'static str>,
 }
 
 impl<'a> Row<'a> {
-    fn new(caller: &'a Caller, cells: &[Cell<'_>], policy: &'a Policy, now: NumericDate) -> Self {
+    fn new(caller: &'a Caller, cells: &[Cell<'_>], policy: &'a Policy, tools: &Catalogue, now: NumericDate) -> Self {
         let shape = |(cell, tool): (&Cell<'_>, &'a ToolRule)| CellShape {
             tool: &tool.name,
             decision: cell.decision.verdict().word().to_lowercase(),
             reason: cell.decision.reason().map(crate::auth::Reason::code),
             sentence: cell.decision.sentence(),
+            implemented: !tools.lacks(policy, &tool.name),
             expected: cell.expected.map(|line| line.outcome.word()),
         };
         Self {

@@ -4,6 +4,8 @@ use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Style};
 
+use crate::auth::check::Passed;
+use crate::auth::explain::{Explanation, Line, LineKind};
 use crate::auth::{Phase, Standing, Verdict};
 
 /// Whether to use colour.
@@ -11,22 +13,16 @@ use crate::auth::{Phase, Standing, Verdict};
 pub struct Paint(pub bool);
 
 impl Paint {
-    /// Writes an explanation: its first line begins with `word`, further lines with the sign of a check or of a finding.
-    pub fn explanation(self, out: &mut dyn Write, text: &str, word: &str, style: Style) -> io::Result<()> {
-        for (n, line) in text.lines().enumerate() {
-            let (style, marked) = match line.chars().next() {
-                _ if n == 0 => (style, word.len()),
-                Some('✔') => (good(), '✔'.len_utf8()),
-                Some('✘') => (bad(), '✘'.len_utf8()),
-                Some('!') => (warning(), 1),
-                Some('·') => (Style::new().dimmed(), line.len()),
-                _ => (Style::new(), 0),
-            };
-            let (marked, rest) = line.split_at_checked(marked).unwrap_or((line, ""));
-            if self.0 && !marked.is_empty() {
-                writeln!(out, "{style}{marked}{style:#}{rest}")?;
-            } else {
-                writeln!(out, "{line}")?;
+    /// Writes an explanation, its verdict in this style.
+    pub fn explanation(self, out: &mut dyn Write, explanation: &Explanation, verdict: Style) -> io::Result<()> {
+        for Line { mark, text, kind } in explanation.lines() {
+            match kind {
+                LineKind::Verdict => writeln!(out, "{}{text}", self.styled(mark, verdict))?,
+                LineKind::Check(Passed::Yes) => writeln!(out, "{}{text}", self.styled(mark, good()))?,
+                LineKind::Check(Passed::No) => writeln!(out, "{}{text}", self.styled(mark, bad()))?,
+                LineKind::Check(Passed::NotReached) => writeln!(out, "{}", self.note(&format!("{mark}{text}")))?,
+                LineKind::Finding => writeln!(out, "{}{text}", self.styled(mark, warning()))?,
+                LineKind::Note => writeln!(out, "{mark}{text}")?,
             }
         }
         Ok(())

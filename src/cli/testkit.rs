@@ -86,9 +86,10 @@ fn judged(gate: &Gate, identity: &Identity, tokens: &[TestToken], tool: &str, no
 fn show(out: &mut dyn Write, card: &Scorecard, paint: Paint) -> io::Result<()> {
     for line in &card.lines {
         let (sign, style) = if line.passed() { ("✔", good()) } else { ("✘", bad()) };
-        let came = match line.came.code == line.expected {
-            true => line.came.answer.clone(),
-            false => format!("≠ {}: {}", line.came.code, line.came.sentence),
+        let came = match (line.passed(), line.came.code == line.expected) {
+            (true, _) => line.came.answer.clone(),
+            (false, true) => line.came.sentence.clone(),
+            (false, false) => format!("≠ {}: {}", line.came.code, line.came.sentence),
         };
         let came = text::display_safe(&came, 400);
         let name = padded(line.name, 28);

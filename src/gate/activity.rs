@@ -1,13 +1,13 @@
 //! The log of real calls. It holds no token, only token ids, and it is bounded in rows and in bytes.
 
 use std::collections::VecDeque;
-use std::fmt::{self, Write as _};
+use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::auth::date::NumericDate;
-use crate::auth::explain::explain_decision;
+use crate::auth::explain::{Explanation, explain_decision};
 use crate::auth::token::{Fault, TokenId};
 use crate::auth::{Decision, Reason};
 use crate::text;
@@ -111,8 +111,8 @@ fn weight_of(reason: &Reason) -> usize {
     }
 }
 
-/// Why a call was answered as it was.
-pub fn explain_record(record: &Record) -> String {
+/// Explains the answer to a call.
+pub fn explain_record(record: &Record) -> Explanation {
     let when = match record.judged_at == record.at {
         true => String::new(),
         false => format!(", judged for {}, which was not the real time", record.judged_at.rfc3339()),
@@ -121,9 +121,9 @@ pub fn explain_record(record: &Record) -> String {
     let when = format!("called at {at} from the {origin}{when}, took {}", text::words::took(record.took));
     let mut out = explain_decision(&record.decision, record.token_id, &record.tool, &when);
     if let Some(trouble) = &record.trouble {
-        let _ = write!(out, "\n! {trouble}");
+        out.finding(trouble);
     }
-    let _ = write!(out, "\nanswer: {}", text::display_safe(&record.answer.to_string(), 8192));
+    out.note(format!("answer: {}", text::display_safe(&record.answer.to_string(), 8192)));
     out
 }
 

@@ -15,7 +15,7 @@ use crate::text;
 pub struct Came {
     /// The code of the decision.
     pub code: String,
-    /// Its sentence; safe to show.
+    /// Its sentence, or why the call failed although it was allowed; safe to show.
     pub sentence: String,
     /// The answer, as JSON text.
     pub answer: String,
@@ -24,8 +24,9 @@ pub struct Came {
 impl Came {
     /// What the gate said to a call, and what it answered.
     pub fn new(decision: &Decision, outcome: &Outcome) -> Self {
-        let (code, sentence) = (decision.code().to_owned(), decision.sentence());
-        Self { code, sentence, answer: outcome.answer().to_string() }
+        let sentence =
+            outcome.trouble().map_or_else(|| decision.sentence(), |trouble| format!("the call failed: {trouble}"));
+        Self { code: decision.code().to_owned(), sentence, answer: outcome.answer().to_string() }
     }
 }
 
@@ -83,14 +84,14 @@ fn verdict_of(code: &str) -> Verdict {
     REASONS.iter().find(|row| row.code == code).map_or(Verdict::Allowed, ReasonRow::verdict)
 }
 
-/// Whether an answer is one that such a verdict leads to. What an allowed tool answers is its own matter.
+/// Whether an answer is one that such a verdict leads to. A call that was allowed and failed proves nothing about the gate,
+/// so it does not count as passed.
 fn answers(verdict: Verdict, answer: &str) -> bool {
-    let error =
-        serde_json::from_str::<Value>(answer).ok().and_then(|answer| Some(answer.get("error")?.as_str()?.to_owned()));
+    let answer = serde_json::from_str::<Value>(answer).unwrap_or_default();
     match verdict {
-        Verdict::Allowed => !matches!(error.as_deref(), Some("unauthorized" | "forbidden")),
-        Verdict::Forbidden => error.as_deref() == Some("forbidden"),
-        Verdict::Unauthorized => error.as_deref() == Some("unauthorized"),
+        Verdict::Allowed => answer["success"] == true,
+        Verdict::Forbidden => answer["error"] == "forbidden",
+        Verdict::Unauthorized => answer["error"] == "unauthorized",
     }
 }
 

@@ -22,7 +22,7 @@ pub fn render(canvas: &mut Canvas, seq: u64, scroll: usize) {
         }
         lines.push(Line::default());
     };
-    part("why", &explain_record(&record), Meaning::Plain);
+    part("why", &explain_record(&record).to_string(), Meaning::Plain);
     part("arguments", &record.arguments.to_string(), Meaning::Plain);
     part("answer", &record.answer.to_string(), Meaning::of_verdict(record.decision.verdict()));
     lines.pop();

@@ -18,7 +18,7 @@ const MAY_IMPORT: [(&str, &[&str]); 14] = [
     ("app", &["lab", "endpoint", "auth", "gate", "text"]),
     ("view", &["app", "lab", "endpoint", "auth", "gate", "text"]),
     ("watch", &["text"]),
-    ("cli", &["lab", "gate", "server", "endpoint", "watch", "config", "text", "clock", "auth"]),
+    ("cli", &["lab", "backend", "gate", "server", "endpoint", "watch", "config", "text", "clock", "auth"]),
     ("server", &["endpoint", "gate", "config", "text", "clock", "auth"]),
     ("tui", &["app", "view", "lab", "gate", "server", "endpoint", "watch", "config", "clock", "text", "auth"]),
 ];

@@ -7,7 +7,7 @@ mod plan;
 mod report;
 
 use crate::auth::lifetime::MAX_LEEWAY_SECONDS;
-use crate::auth::{Decision, Lifetime, NumericDate, Verdict};
+use crate::auth::{Decision, Lifetime, NumericDate, Outcome, Verdict};
 use crate::text::words::{SECOND, exact};
 
 pub use plan::{FINEST, Pace, Plan, end_of_new};
@@ -127,9 +127,15 @@ impl Drill {
         i64::try_from(i128::from(done) * 1000 / i128::from(all.max(1))).unwrap_or(0).clamp(0, 999)
     }
 
-    /// A call was judged for `at` and decided so.
-    pub fn saw(&mut self, at: NumericDate, decision: &Decision) {
+    /// A call was judged for `at`, decided so, and led to this. An allowed call that failed ends the drill: it does not show
+    /// that the token was accepted by a working tool.
+    pub fn saw(&mut self, at: NumericDate, decision: &Decision, outcome: &Outcome) {
         self.found.calls += 1;
+        if let Some(trouble) = outcome.trouble() {
+            let when = from_exp(at, self.found.exp);
+            self.end(Some(format!("the call at {when} was allowed and failed: {trouble}")));
+            return;
+        }
         let seen = Seen { at, code: decision.code() };
         let is_allowed = decision.verdict() == Verdict::Allowed;
         match (is_allowed, seen.code) {
@@ -244,6 +250,15 @@ mod tests {
         Lifetime { iat: Some(EXP.plus(-lives)), nbf: None, exp: Some(EXP), leeway }
     }
 
+    /// A call with what a sound tool makes of it.
+    fn saw(drill: &mut Drill, at: NumericDate, decision: &Decision) {
+        let outcome = match decision.verdict() {
+            Verdict::Allowed => Outcome::Done(serde_json::json!({})),
+            refused => Outcome::Refused(refused),
+        };
+        drill.saw(at, decision, &outcome);
+    }
+
     /// What a gate with this leeway decides.
     fn decide(at: NumericDate, leeway: i64) -> Decision {
         let result = match EXP.since(at) + leeway {
@@ -263,7 +278,7 @@ mod tests {
                 Pace::Shifted => next,
             };
             last = at;
-            drill.saw(at, &decide(at, gate));
+            saw(&mut drill, at, &decide(at, gate));
             assert!(drill.calls() < 100_000, "the drill never ends");
         }
         drill.report()
@@ -334,7 +349,7 @@ mod tests {
     #[test]
     fn a_refusal_for_another_reason_ends_the_drill() {
         let mut drill = Drill::new(&life(SECOND, 0), SHIFTED, EXP).expect("a drill");
-        drill.saw(EXP, &Decision { result: Err(Reason::BadSignature), subject: None });
+        saw(&mut drill, EXP, &Decision { result: Err(Reason::BadSignature), subject: None });
         assert_eq!(drill.next(), None);
         assert!(drill.report().verdict().contains("bad_signature"));
     }
@@ -346,7 +361,7 @@ mod tests {
         let mut at = EXP.plus(-SECOND);
         while let Some(next) = drill.next() {
             at = next.max(at);
-            drill.saw(at, &decide(at, 0));
+            saw(&mut drill, at, &decide(at, 0));
         }
         assert!(at.since(EXP) <= 2 * SECOND, "{}", exact(at.since(EXP)));
     }
@@ -355,5 +370,15 @@ mod tests {
     fn a_long_wait_makes_few_calls() {
         let report = drilled(&life(DAY, 0), real(SECOND, false), EXP.plus(-DAY), 0, |_| 50);
         assert!(report.passed() && report.calls < 30, "{report:?}");
+    }
+
+    #[test]
+    fn a_call_that_was_allowed_and_failed_fails_the_drill() {
+        let mut drill = Drill::new(&life(2 * SECOND, 0), SHIFTED, EXP.plus(-SECOND)).expect("a drill");
+        let failed = Outcome::ToolFailed("no such tool here".to_owned());
+        drill.saw(EXP.plus(-SECOND), &decide(EXP.plus(-SECOND), 0), &failed);
+        let report = drill.report();
+        assert!(!report.passed() && drill.next().is_none());
+        assert_eq!(report.fault.as_deref(), Some("the call at exp - 1s was allowed and failed: no such tool here"));
     }
 }

@@ -253,7 +253,39 @@ fn nobody_in_particular_is_no_user() {
     let line = "[[expect]]\nuser = \"somebody\"\ntool = \"look\"\noutcome = \"forbidden\"\n";
     let policy = folder.write("policy.toml", format!("{TRUTHS}{line}"));
     let Ran { exit, err, .. } = bare(&["matrix", "--as", "editor", "--policy", &policy]).run();
-    assert_eq!((exit, &*err), (0, ""));
+    assert_eq!(
+        (exit, &*err),
+        (0, "portcullis: * no such tool here: look, change; stub = true declares a stub\n"),
+        "nothing deviates"
+    );
+}
+
+#[test]
+fn a_tool_that_only_the_policy_names_is_marked_wherever_it_is_allowed() {
+    let folder = Folder::new();
+    let text = "[tools.gone]\npermissions = [\"user\"]\n[tools.later]\npermissions = [\"user\"]\nstub = true\n";
+    let policy = folder.write("policy.toml", text);
+    let table = bare(&["matrix", "--as", "user", "--policy", &policy, "--csv"]).run();
+    assert!(table.out.contains("\"user\",\"allowed*\",\"allowed\""), "{}", table.out);
+    let rows = bare(&["matrix", "--as", "user", "--policy", &policy, "--json"]).run();
+    let row: Value = serde_json::from_str(rows.out.lines().last().expect("a row")).expect("JSON");
+    assert_eq!((&row["cells"][0]["implemented"], &row["cells"][1]["implemented"]), (&json!(false), &json!(true)));
+
+    let token = portcullis(&["issue", "user123", "-p", "user"]).out();
+    let on = |words: &[&str]| portcullis(&[words, &["--policy", &policy]].concat()).run();
+    let checked = on(&["check", token.trim(), "gone"]);
+    assert!(checked.exit == 0 && checked.out.contains("! no such tool here"), "{}", checked.out);
+    assert!(!on(&["check", token.trim(), "later"]).out.contains('!'));
+    let called = on(&["call", token.trim(), "gone"]);
+    assert!(called.exit == 5 && called.err.contains("no such tool here"), "{}", called.err);
+    let called = on(&["call", token.trim(), "later", r#"{"id": 1}"#]);
+    assert_eq!((called.exit, called.out.contains(r#""stub":true"#)), (0, true), "{}", called.out);
+    // What proves nothing about the gate does not pass.
+    let kit = on(&["testkit", "--run", "--tool", "gone"]);
+    assert!(kit.exit == 4 && kit.out.contains("the call failed: no such tool here"), "{}", kit.out);
+    assert_eq!(on(&["testkit", "--run", "--tool", "later"]).exit, 0);
+    let drill = on(&["drill", "--shifted", token.trim(), "gone"]);
+    assert!(drill.exit == 4 && drill.out.contains("was allowed and failed"), "{}", drill.out);
 }
 
 #[test]
