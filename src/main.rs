@@ -3,7 +3,7 @@
 use std::io::{self, BufReader, BufWriter, IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
-use clap::ColorChoice;
+use clap::{ColorChoice, Parser as _};
 use portcullis::app::server::ServerPane;
 use portcullis::app::{App, Times};
 use portcullis::cli::{Beginning, CliError, Command, Environment, Exit, Ground, Headless, Options};
@@ -15,7 +15,7 @@ use portcullis::tui::{self, Start, effects};
 use portcullis::view::Theme;
 
 fn main() -> ExitCode {
-    let options = match Options::read(std::env::args_os().collect()) {
+    let options = match Options::try_parse() {
         Ok(options) => options,
         Err(error) => return misused(&error),
     };
@@ -56,8 +56,6 @@ fn headless(options: &Options, command: &Command) -> ExitCode {
     }
 }
 
-// Apart from `main`, whose frame a command would pay for.
-#[inline(never)]
 fn console(options: &Options) -> ExitCode {
     if options.settings.json {
         return complain("--json is for commands; the console has no use for it", Exit::Usage as u8);

@@ -6,7 +6,6 @@ use std::time::Duration;
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Subcommand};
 
-use super::options::Settings;
 use super::values::{Rate, denial, duration, listing, rate, span, time, url, when};
 use crate::auth::NumericDate;
 use crate::auth::issue::When;
@@ -37,10 +36,6 @@ pub struct IssueArgs {
     /// A further claim, its value in JSON: --claim 'team="blue"'
     #[arg(long = "claim", value_name = "NAME=JSON")]
     pub claims: Vec<String>,
-
-    /// What the token is judged by, and how that is told.
-    #[command(flatten)]
-    pub settings: Settings,
 }
 
 /// Decode tokens and judge them
@@ -49,10 +44,6 @@ pub struct InspectArgs {
     /// The token, or a text that holds it (a header, a curl line, JSON); - reads standard input, where several tokens
     /// may stand, one a line
     pub token: Option<String>,
-
-    /// What the token is judged by, and how that is told.
-    #[command(flatten)]
-    pub settings: Settings,
 }
 
 /// Say whether a token may call a tool, and why; call nothing
@@ -67,10 +58,6 @@ pub struct CheckArgs {
     /// Decide for a caller without a token
     #[arg(long)]
     pub no_token: bool,
-
-    /// What the token is judged by, and how that is told.
-    #[command(flatten)]
-    pub settings: Settings,
 }
 
 /// Call a tool with a token; print the answer, and on standard error why
@@ -86,10 +73,6 @@ pub struct CallArgs {
     /// Call without a token
     #[arg(long)]
     pub no_token: bool,
-
-    /// What the token is judged by, and how that is told.
-    #[command(flatten)]
-    pub settings: Settings,
 }
 
 /// Show who may call what: a table of callers and tools
@@ -110,10 +93,6 @@ pub struct MatrixArgs {
     /// Print comma-separated values (RFC 4180)
     #[arg(long)]
     pub csv: bool,
-
-    /// What the token is judged by, and how that is told.
-    #[command(flatten)]
-    pub settings: Settings,
 }
 
 /// Call through the end of a token's life; tell where the gate really ends it
@@ -148,10 +127,6 @@ pub struct DrillArgs {
     /// Print Markdown, for a ticket
     #[arg(long)]
     pub markdown: bool,
-
-    /// What the token is judged by, and how that is told.
-    #[command(flatten)]
-    pub settings: Settings,
 }
 
 /// Make the classic test tokens, or judge them: every way a token can be wrong
@@ -176,10 +151,6 @@ pub struct TestkitArgs {
     /// Print what came as Markdown, for a ticket
     #[arg(long, requires = "run")]
     pub markdown: bool,
-
-    /// What the token is judged by, and how that is told.
-    #[command(flatten)]
-    pub settings: Settings,
 }
 
 /// Refuse a token from now on although it lives on; take that back; list what is revoked
@@ -200,10 +171,6 @@ pub struct RevokeArgs {
     /// Print what is revoked
     #[arg(long)]
     pub list: bool,
-
-    /// Where it is kept, and how it is told.
-    #[command(flatten)]
-    pub settings: Settings,
 }
 
 /// Serve MCP: the tools behind the gate, for clients that bring tokens
@@ -224,10 +191,6 @@ pub struct ServeArgs {
     /// How it is served.
     #[command(flatten)]
     pub server: ServerOptions,
-
-    /// What tokens are judged by, and how calls are told.
-    #[command(flatten)]
-    pub settings: Settings,
 }
 
 /// How it is served.
@@ -292,7 +255,6 @@ impl ServerOptions {
 
 /// What can be done with a policy file.
 #[derive(Debug, Subcommand)]
-#[command(defer = true)]
 pub enum PolicyCommand {
     /// Read a policy file, say what is odd about it, and hold it against its expectations
     #[command(after_help = examples!("portcullis policy check policy.toml"))]
@@ -304,8 +266,4 @@ pub enum PolicyCommand {
 pub struct PolicyCheckArgs {
     /// The policy file; - reads standard input
     pub file: PathBuf,
-
-    /// How it is told; nothing else of it matters to a policy.
-    #[command(flatten)]
-    pub settings: Settings,
 }

@@ -171,60 +171,20 @@ impl Headless<'_> {
             let wanted = "options of a server stand before the command; write `portcullis serve` and then them";
             return Err(CliError::Usage(wanted.to_owned()));
         }
-        let inner = match command {
-            Command::Issue(args) => Some(&args.settings),
-            Command::Inspect(args) => Some(&args.settings),
-            Command::Check(args) => Some(&args.settings),
-            Command::Call(args) => Some(&args.settings),
-            Command::Matrix(args) => Some(&args.settings),
-            Command::Drill(args) => Some(&args.settings),
-            Command::Testkit(args) => Some(&args.settings),
-            Command::Revoke(args) => Some(&args.settings),
-            Command::Serve(args) => Some(&args.settings),
-            Command::Policy(PolicyCommand::Check(args)) => Some(&args.settings),
-            Command::Completions { .. } | Command::Man { .. } => None,
-        };
-        let outer = &options.settings;
-        let settings = inner.map_or_else(|| outer.clone(), |settings| settings.or(outer));
-        let ground = || Ground::new(&settings, &self.environment);
+        let settings = &options.settings;
+        let environment = self.environment.clone();
+        let ground = || Ground::new(settings, &environment);
         let paint = self.paint(settings.color.unwrap_or(ColorChoice::Auto));
         match command {
-            Command::Issue(args) => {
-                let ground = ground()?;
-                issue::run(self, args, &ground, settings.json)
-            }
-            Command::Inspect(args) => {
-                let ground = ground()?;
-                inspect::run(self, args, &ground, settings.json, paint)
-            }
-            Command::Check(args) => {
-                let ground = ground()?;
-                check::run(self, args, &ground, settings.json, paint)
-            }
-            Command::Call(args) => {
-                let ground = ground()?;
-                call::run(self, args, &ground, settings.json)
-            }
-            Command::Matrix(args) => {
-                let ground = ground()?;
-                matrix::run(self, args, &ground, settings.json, paint)
-            }
-            Command::Drill(args) => {
-                let ground = ground()?;
-                drill::run(self, args, &ground, settings.json, paint)
-            }
-            Command::Testkit(args) => {
-                let ground = ground()?;
-                testkit::run(self, args, &ground, settings.json, paint)
-            }
-            Command::Serve(args) => {
-                let ground = ground()?;
-                serve::run(self, args, &ground, settings.json, paint)
-            }
-            Command::Revoke(args) => {
-                let ground = ground()?;
-                revoke::run(self, args, &ground, settings.json)
-            }
+            Command::Issue(args) => issue::run(self, args, &ground()?, settings.json),
+            Command::Inspect(args) => inspect::run(self, args, &ground()?, settings.json, paint),
+            Command::Check(args) => check::run(self, args, &ground()?, settings.json, paint),
+            Command::Call(args) => call::run(self, args, &ground()?, settings.json),
+            Command::Matrix(args) => matrix::run(self, args, &ground()?, settings.json, paint),
+            Command::Drill(args) => drill::run(self, args, &ground()?, settings.json, paint),
+            Command::Testkit(args) => testkit::run(self, args, &ground()?, settings.json, paint),
+            Command::Serve(args) => serve::run(self, args, &ground()?, settings.json, paint),
+            Command::Revoke(args) => revoke::run(self, args, &ground()?, settings.json),
             Command::Policy(PolicyCommand::Check(args)) => policy::check(self, &args.file, settings.json, paint),
             Command::Completions { shell } => manual::completions(self.out, *shell),
             Command::Man { dir } => manual::man(self.out, dir.as_deref()),

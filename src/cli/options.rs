@@ -1,6 +1,5 @@
 //! The options: one table from which clap makes parsing, help, completions and man pages.
 
-use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::builder::NonEmptyStringValueParser;
@@ -43,25 +42,6 @@ pub struct Options {
     pub command: Option<Command>,
 }
 
-/// A command line that begins with a command.
-#[derive(Parser)]
-struct CommandOnly {
-    #[command(subcommand)]
-    command: Command,
-}
-
-impl Options {
-    /// Reads a command line, its program first. Where it begins with a command, the options in front of commands are not
-    /// even built, which is a tenth of a short run; whatever is wrong there is told as if they were.
-    pub fn read(words: Vec<OsString>) -> Result<Self, clap::Error> {
-        let begins_with_command = words.get(1).is_some_and(|word| !word.as_encoded_bytes().starts_with(b"-"));
-        if begins_with_command && let Ok(CommandOnly { command }) = CommandOnly::try_parse_from(&words) {
-            return Ok(Self { command: Some(command), ..Self::default() });
-        }
-        Self::try_parse_from(words)
-    }
-}
-
 /// What stands below every option.
 fn after_help() -> String {
     let exits = EXITS.map(|(exit, meaning)| format!("\n  {}  {meaning}", exit as u8));
@@ -89,81 +69,57 @@ Durations are words: 90s, 15m, 1h, 7d, 1h30m.
 
 Exit codes:";
 
-/// Options that every command knows, before its name and behind it. Clap's own way for that, `global`, copies each of them
-/// into every command at every start, which is a tenth of a short run.
+/// Options of every command, before its name and behind it; one behind the name overrides one before it.
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "General options")]
 pub struct Settings {
     /// File that holds the signing secret; a line break at its end is not part of it
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, global = true, value_name = "FILE")]
     pub secret_file: Option<PathBuf>,
 
     /// Take the secret file although others can read it
-    #[arg(long)]
+    #[arg(long, global = true)]
     pub insecure_secret_file: bool,
 
     /// File that says who may call what, instead of the policy built in
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, global = true, value_name = "FILE")]
     pub policy: Option<PathBuf>,
 
     /// Configuration file, instead of the platform's
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
 
     /// Allowance for clocks that differ, at most 300s [default: 0s]
-    #[arg(long, value_name = "DURATION", allow_hyphen_values = true)]
+    #[arg(long, global = true, value_name = "DURATION", allow_hyphen_values = true)]
     pub leeway: Option<Leeway>,
 
     /// Issuer (iss) that every token must carry, and that issued ones do
-    #[arg(long, value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
+    #[arg(long, global = true, value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
     pub issuer: Option<String>,
 
     /// Audience (aud) that every token must name, and that issued ones do
-    #[arg(long, value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
+    #[arg(long, global = true, value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
     pub audience: Option<String>,
 
     /// File that keeps what is revoked; it is made with the first revocation
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, global = true, value_name = "FILE")]
     pub state: Option<PathBuf>,
 
     /// Judge for this time, as in 2026-11-22T20:41:05Z; the console's clock starts there
-    #[arg(long, value_name = "RFC3339", value_parser = instant)]
+    #[arg(long, global = true, value_name = "RFC3339", value_parser = instant)]
     pub now: Option<NumericDate>,
 
     /// Print JSON, one object a line
-    #[arg(long)]
+    #[arg(long, global = true)]
     pub json: bool,
 
     /// When to use colour [default: auto]
-    #[arg(long, value_name = "WHEN")]
+    #[arg(long, global = true, value_name = "WHEN")]
     pub color: Option<ColorChoice>,
 }
 
-impl Settings {
-    /// These, and where they say nothing, the others.
-    #[must_use]
-    pub fn or(&self, others: &Self) -> Self {
-        let (mine, others) = (self.clone(), others.clone());
-        Self {
-            secret_file: mine.secret_file.or(others.secret_file),
-            insecure_secret_file: mine.insecure_secret_file || others.insecure_secret_file,
-            policy: mine.policy.or(others.policy),
-            config: mine.config.or(others.config),
-            leeway: mine.leeway.or(others.leeway),
-            issuer: mine.issuer.or(others.issuer),
-            audience: mine.audience.or(others.audience),
-            state: mine.state.or(others.state),
-            now: mine.now.or(others.now),
-            json: mine.json || others.json,
-            color: mine.color.or(others.color),
-        }
-    }
-}
-
-/// What can be done without the console. Only the command that is named gets its options built; until then its help is
-/// the line here, afterwards the one at its arguments.
+/// The commands.
 #[derive(Debug, Subcommand)]
-#[command(defer = true)]
 pub enum Command {
     /// Sign a token and print it
     #[command(after_help = examples!("portcullis issue user123 -p user --ttl 15m"))]
@@ -224,7 +180,6 @@ pub enum Command {
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory as _;
-    use rstest::rstest;
 
     use super::*;
 
@@ -238,33 +193,12 @@ mod tests {
         }
     }
 
-    #[rstest]
-    #[case("inspect a.b.c --leeway 5s --json")]
-    #[case("check --no-token read_data")]
-    #[case("serve --stdio")]
-    #[case("policy check policy.toml")]
-    #[case("completions bash")]
-    #[case("inspct")]
-    #[case("inspect --leeway soon")]
-    #[case("inspect --help")]
-    #[case("help inspect")]
-    #[case("help")]
-    #[case("policy")]
-    #[case("--json inspect")]
-    #[case("--demo")]
-    #[case("")]
-    fn a_command_line_reads_the_same_with_and_without_the_options_in_front(#[case] line: &str) {
-        let words = || ["portcullis"].into_iter().chain(line.split_whitespace()).map(OsString::from);
-        let told = |read: Result<Options, clap::Error>| read.map_err(|error| error.render().to_string());
-        let (short, long) = (told(Options::read(words().collect())), told(Options::try_parse_from(words())));
-        assert_eq!(format!("{short:?}"), format!("{long:?}"));
-    }
-
     #[test]
     fn an_option_counts_on_both_sides_of_the_command_and_behind_it_first() {
         let options = Options::parse_from(["portcullis", "--leeway", "5s", "--json", "inspect", "--leeway", "9s"]);
-        let Some(Command::Inspect(args)) = &options.command else { panic!("{options:?}") };
-        let settings = args.settings.or(&options.settings);
+        let settings = options.settings;
         assert_eq!((settings.leeway.map(Leeway::micros), settings.json), (Some(9_000_000), true));
+        let options = Options::parse_from(["portcullis", "--leeway", "5s", "inspect", "--json"]);
+        assert_eq!((options.settings.leeway.map(Leeway::micros), options.settings.json), (Some(5_000_000), true));
     }
 }
