@@ -96,11 +96,15 @@ pub enum When {
     At(NumericDate),
 }
 
+/// A text that is neither a duration nor a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("write a duration as in 90s, 15m, 1h, 7d, -1m, or a time as in 2026-11-22T20:41:05Z")]
+pub struct NotATime;
+
 impl When {
     /// Reads a duration (`1h`, `-1m`, `+15m`) or an instant (`2026-11-22T20:41:05Z`, `2026-11-22` for its first
     /// second in UTC, `1795380065` seconds since the epoch).
-    pub fn parse(text: &str) -> Result<Self, &'static str> {
-        const WANTED: &str = "write a duration as in 90s, 15m, 1h, 7d, -1m, or a time as in 2026-11-22T20:41:05Z";
+    pub fn parse(text: &str) -> Result<Self, NotATime> {
         let text = text.trim();
         let midnight = || NumericDate::from_rfc3339(&format!("{text}T00:00:00Z"));
         // Fewer digits would be a duration that lacks its unit.
@@ -112,8 +116,8 @@ impl When {
             Some(span) => (-1, span),
             None => (1, text.strip_prefix('+').unwrap_or(text)),
         };
-        let micros = text::words::parse_duration(span).map_err(|_| WANTED)?.as_micros();
-        Ok(Self::In(sign * i64::try_from(micros).map_err(|_| WANTED)?))
+        let micros = text::words::parse_duration(span).map_err(|_| NotATime)?.as_micros();
+        Ok(Self::In(sign * i64::try_from(micros).map_err(|_| NotATime)?))
     }
 
     /// The instant, counted from the whole second of issuing, as `iat` is.
@@ -176,7 +180,7 @@ mod tests {
     #[case("1970-01-01T00:00:05Z", Ok(When::At(NumericDate::from_seconds(5))))]
     #[case("1970-01-02", Ok(When::At(NumericDate::from_seconds(86_400))))]
     #[case("1795380065", Ok(When::At(NumericDate::from_seconds(1_795_380_065))))]
-    fn times_are_read_in_words(#[case] text: &str, #[case] when: Result<When, &'static str>) {
+    fn times_are_read_in_words(#[case] text: &str, #[case] when: Result<When, NotATime>) {
         assert_eq!(When::parse(text), when);
     }
 }

@@ -3,64 +3,85 @@
 use std::time::Duration;
 
 use crate::auth::NumericDate;
-use crate::auth::issue::When;
+use crate::auth::issue::{NotATime, When};
 use crate::endpoint::{Denial, Listing};
 use crate::text::words;
 
-pub fn duration(text: &str) -> Result<Duration, String> {
-    words::parse_duration(text).map_err(|error| error.to_string())
+/// Why a value is not accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BadValue {
+    #[error(transparent)]
+    When(#[from] NotATime),
+    #[error("not an RFC 3339 time; write it as 2026-11-22T20:41:05Z")]
+    NotRfc3339,
+    #[error("a duration; name it with --ttl")]
+    Duration,
+    #[error("a time; name it with --expires")]
+    Time,
+    #[error("not http and not tool")]
+    Denial,
+    #[error("not permitted and not all")]
+    Listing,
+    #[error("not a URL; write it as https://host/path")]
+    Url,
+    #[error("not a whole number of calls, and not off")]
+    Rate,
 }
 
-pub fn instant(text: &str) -> Result<NumericDate, String> {
-    NumericDate::from_rfc3339(text).ok_or_else(|| "not an RFC 3339 time; write it as 2026-11-22T20:41:05Z".to_owned())
+pub fn duration(text: &str) -> Result<Duration, words::NotADuration> {
+    words::parse_duration(text)
 }
 
-pub fn time(text: &str) -> Result<NumericDate, String> {
+pub fn instant(text: &str) -> Result<NumericDate, BadValue> {
+    NumericDate::from_rfc3339(text).ok_or(BadValue::NotRfc3339)
+}
+
+pub fn time(text: &str) -> Result<NumericDate, BadValue> {
     match when(text)? {
         When::At(at) => Ok(at),
-        When::In(_) => Err("a duration; name it with --ttl".to_owned()),
+        When::In(_) => Err(BadValue::Duration),
     }
 }
 
-pub fn when(text: &str) -> Result<When, String> {
-    When::parse(text).map_err(str::to_owned)
+pub fn when(text: &str) -> Result<When, BadValue> {
+    Ok(When::parse(text)?)
 }
 
-pub fn span(text: &str) -> Result<When, String> {
+pub fn span(text: &str) -> Result<When, BadValue> {
     match when(text)? {
-        When::At(_) => Err("a time; name it with --expires".to_owned()),
+        When::At(_) => Err(BadValue::Time),
         span @ When::In(_) => Ok(span),
     }
 }
 
-pub fn denial(text: &str) -> Result<Denial, String> {
+pub fn denial(text: &str) -> Result<Denial, BadValue> {
     let found = Denial::ALL.into_iter().find(|denial| denial.word() == text);
-    found.ok_or_else(|| "not http and not tool".to_owned())
+    found.ok_or(BadValue::Denial)
 }
 
-pub fn listing(text: &str) -> Result<Listing, String> {
+pub fn listing(text: &str) -> Result<Listing, BadValue> {
     let found = Listing::ALL.into_iter().find(|listing| listing.word() == text);
-    found.ok_or_else(|| "not permitted and not all".to_owned())
+    found.ok_or(BadValue::Listing)
 }
 
-pub fn url(text: &str) -> Result<String, String> {
+pub fn url(text: &str) -> Result<String, BadValue> {
     let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
     let fits = rest.is_some_and(|rest| {
         !rest.is_empty()
             && !rest.starts_with('/')
             && rest.chars().all(|c| c.is_ascii_graphic() && !"\"\\<>#?".contains(c))
     });
-    if fits { Ok(text.to_owned()) } else { Err("not a URL; write it as https://host/path".to_owned()) }
+    if fits { Ok(text.to_owned()) } else { Err(BadValue::Url) }
 }
 
 /// Calls a second; `None` for any number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rate(pub Option<u32>);
 
-pub fn rate(text: &str) -> Result<Rate, String> {
+pub fn rate(text: &str) -> Result<Rate, BadValue> {
     match (text, text.parse()) {
         ("off", _) => Ok(Rate(None)),
         (_, Ok(rate @ 1..)) => Ok(Rate(Some(rate))),
-        _ => Err("not a whole number of calls, and not off".to_owned()),
+        _ => Err(BadValue::Rate),
     }
 }

@@ -5,7 +5,7 @@ use serde_json::error::Category;
 
 use super::ports::Arguments;
 use crate::auth::members;
-use crate::auth::policy::ToolRule;
+use crate::auth::policy::{Misfit, ToolRule};
 use crate::text::display_safe;
 use crate::text::strict_json::exact_value;
 
@@ -18,10 +18,26 @@ pub enum Given<'a> {
     Text(&'a str),
 }
 
-/// Why arguments are not accepted. The sentence is safe to show.
+/// Why arguments are not accepted. Safe to show.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct ArgumentsError(String);
+pub enum ArgumentsError {
+    /// The text is not one JSON value that means the same to every reader.
+    #[error("arguments: {what} at line {line}, column {column}")]
+    NotJson {
+        /// What is wrong there.
+        what: String,
+        /// The line, counted from 1.
+        line: usize,
+        /// The column, counted from 1; 0 for an empty text.
+        column: usize,
+    },
+    /// JSON of another kind than an object.
+    #[error("arguments: {0}, not a JSON object")]
+    NotAnObject(&'static str),
+    /// They do not fit the policy's schema.
+    #[error(transparent)]
+    Misfit(#[from] Misfit),
+}
 
 /// Reads arguments and checks them against the schema that the policy has for the tool.
 pub fn read(given: Given<'_>, rule: Option<&ToolRule>) -> Result<Arguments, ArgumentsError> {
@@ -33,15 +49,15 @@ pub fn read(given: Given<'_>, rule: Option<&ToolRule>) -> Result<Arguments, Argu
                 Category::Data => words(&error),
                 Category::Syntax | Category::Io => "not JSON".to_owned(),
             };
-            ArgumentsError(format!("arguments: {what} at line {}, column {}", error.line(), error.column()))
+            ArgumentsError::NotJson { what, line: error.line(), column: error.column() }
         })?,
     };
     if let Some(schema) = rule.and_then(|rule| rule.schema.as_ref()).filter(|_| value.is_object()) {
-        schema.check(&value).map_err(ArgumentsError)?;
+        schema.check(&value)?;
     }
     match value {
         Value::Object(members) => Ok(members),
-        other => Err(ArgumentsError(format!("arguments: {}, not a JSON object", members::kind_of(&other.to_string())))),
+        other => Err(ArgumentsError::NotAnObject(members::kind_of(&other.to_string()))),
     }
 }
 

@@ -125,7 +125,7 @@ impl Policy {
         let tool = |(name, Table(tool)): (Arc<str>, Table<Tool>)| {
             let schema = tool.schema.map(|schema| {
                 let place = schema.span().start;
-                Schema::new(schema.into_inner()).map_err(|message| at(place, &message))
+                Schema::new(schema.into_inner()).map_err(|fault| at(place, &fault.to_string()))
             });
             let (description, permissions) = (tool.description, tool.permissions.into());
             Ok(ToolRule { name, description, permissions, schema: schema.transpose()?, stub: tool.stub })

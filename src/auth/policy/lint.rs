@@ -98,7 +98,7 @@ impl Policy {
                     continue;
                 }
                 let refused = schema.refused_examples().into_iter();
-                found.extend(refused.map(|why| Lint::ExampleRefused { tool: name(), why }));
+                found.extend(refused.map(|why| Lint::ExampleRefused { tool: name(), why: why.to_string() }));
             }
         }
         let asked: HashSet<&str> = self.tools().iter().flat_map(|tool| tool.permissions.iter()).map(|p| &**p).collect();

@@ -17,7 +17,7 @@ pub use expect::{Expectation, Expected, Who};
 pub use file::MAX_BYTES;
 pub use implies::ImpliesError;
 pub use lint::Lint;
-pub use schema::Schema;
+pub use schema::{Misfit, NotASchema, Schema};
 
 /// The built-in policy, parsed from the same file that the documentation shows.
 static BUILT_IN: LazyLock<Policy> =

@@ -15,13 +15,31 @@ pub struct Schema {
     compiled: Arc<Validator>,
 }
 
+/// JSON that is not a JSON Schema. The sentence quotes the source, so it is not safe to show.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("no JSON Schema{at}: {fault}")]
+pub struct NotASchema {
+    /// The place, as a phrase; empty for the whole.
+    at: String,
+    fault: String,
+}
+
+/// Arguments that do not fit a schema, with the path of what does not. Safe to show.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("arguments{at}: {fault}")]
+pub struct Misfit {
+    /// The place, as a phrase; empty for the whole.
+    at: String,
+    fault: String,
+}
+
 impl Schema {
-    /// A schema, or a sentence that says why this is none: it quotes the source, and is not safe to show.
-    pub fn new(source: Value) -> Result<Self, String> {
+    /// Compiles a schema.
+    pub fn new(source: Value) -> Result<Self, NotASchema> {
         let compiled = jsonschema::validator_for(&source).map_err(|fault| {
             let path = fault.instance_path().to_string();
             let at = if path.is_empty() { String::new() } else { format!(" at {path}") };
-            format!("no JSON Schema{at}: {fault}")
+            NotASchema { at, fault: fault.to_string() }
         })?;
         Ok(Self { source: Arc::new(source), compiled: Arc::new(compiled) })
     }
@@ -36,15 +54,15 @@ impl Schema {
         self.examples().next().map(ToString::to_string)
     }
 
-    /// Whether arguments fit, or a sentence that names what does not by its path. Safe to show.
-    pub fn check(&self, arguments: &Value) -> Result<(), String> {
+    /// Checks arguments against the schema.
+    pub fn check(&self, arguments: &Value) -> Result<(), Misfit> {
         let Some(fault) = self.compiled.iter_errors(arguments).next() else {
             return Ok(());
         };
         // A JSON Pointer (RFC 6901); nothing for the whole of it.
         let path = fault.instance_path().to_string();
         let at = if path.is_empty() { String::new() } else { format!(" at {}", text::name(&path, 100)) };
-        Err(format!("arguments{at}: {}", text::display_safe(&fault.to_string(), 200)))
+        Err(Misfit { at, fault: text::display_safe(&fault.to_string(), 200) })
     }
 
     /// Why no arguments at all can fit, where that can be seen; arguments are always an object.
@@ -89,7 +107,7 @@ impl Schema {
     }
 
     /// The examples that it refuses itself, each with why.
-    pub fn refused_examples(&self) -> Vec<String> {
+    pub fn refused_examples(&self) -> Vec<Misfit> {
         self.examples().filter_map(|example| self.check(example).err()).collect()
     }
 
@@ -128,25 +146,27 @@ mod tests {
             "examples": [{"id": 1}, {"id": "x"}],
         }));
         assert_eq!(schema.check(&json!({"id": 1})), Ok(()));
-        assert_eq!(schema.check(&json!({})), Err("arguments: \"id\" is a required property".to_owned()));
+        let fault = |arguments: Value| schema.check(&arguments).map_err(|misfit| misfit.to_string());
+        assert_eq!(fault(json!({})), Err("arguments: \"id\" is a required property".to_owned()));
         assert_eq!(
-            schema.check(&json!({"id": 1, "tags": ["a", 2]})),
+            fault(json!({"id": 1, "tags": ["a", 2]})),
             Err("arguments at /tags/1: 2 is not of type \"string\"".to_owned())
         );
         assert_eq!(schema.example().as_deref(), Some("{\"id\":1}"));
-        assert_eq!(schema.refused_examples(), ["arguments at /id: \"x\" is not of type \"integer\""]);
+        let refused: Vec<String> = schema.refused_examples().iter().map(ToString::to_string).collect();
+        assert_eq!(refused, ["arguments at /id: \"x\" is not of type \"integer\""]);
     }
 
     #[test]
     fn what_is_said_of_foreign_arguments_is_safe_to_show() {
         let fault = schema(json!({"properties": {"a": {"type": "integer"}}})).check(&json!({"a": "\u{202e}x"}));
-        assert!(fault.expect_err("a text").contains("\\u{202e}"));
+        assert!(fault.expect_err("a text").to_string().contains("\\u{202e}"));
     }
 
     #[test]
     fn what_is_no_schema_says_where() {
         let fault = Schema::new(json!({"properties": {"a": {"type": "number or so"}}})).expect_err("no type");
-        assert!(fault.starts_with("no JSON Schema at /properties/a/type: "), "{fault}");
+        assert!(fault.to_string().starts_with("no JSON Schema at /properties/a/type: "), "{fault}");
         assert!(Schema::new(json!({"$ref": "https://example.org/other"})).is_err(), "nothing is fetched");
     }
 
