@@ -6,7 +6,9 @@ use super::paint::{Paint, of_verdict, warning};
 use super::{CliError, Exit, Ground, Headless};
 use crate::auth::explain::explain_decision;
 use crate::auth::{Call, TokenId, Verdict};
-use crate::gate::ports::ToolError;
+use crate::backend::BuiltIn;
+use crate::config::ConfigError;
+use crate::gate::ports::{Backend as _, Catalogue, ToolError};
 
 /// Decides one call.
 pub fn run(
@@ -16,7 +18,10 @@ pub fn run(
     json: bool,
     paint: Paint,
 ) -> Result<Exit, CliError> {
-    let gate = ground.gate(!args.no_token)?;
+    if !args.no_token && !ground.has_key() {
+        return Err(ConfigError::NoSecret.into());
+    }
+    let rules = ground.rules();
     let (token, tool) = match args.words.as_slice() {
         [tool] => (None, tool),
         [token, tool, ..] => (Some(token.as_str()), tool),
@@ -26,10 +31,10 @@ pub fn run(
     let token = on.asked(token, args.no_token)?;
     // The token may have been waited for.
     let now = ground.now();
-    let decision = gate.shared().rules().decide(&Call { token: token.as_deref(), tool }, now);
+    let decision = rules.decide(&Call { token: token.as_deref(), tool }, now);
     let id = token.as_deref().map(TokenId::of);
     on.known = decision.verdict().into();
-    let lacks = gate.shared().read(|state| state.tools().lacks(&state.rules().policy, tool));
+    let lacks = Catalogue::new(BuiltIn.tools()).lacks(&rules.policy, tool);
     let trouble = (lacks && decision.verdict() == Verdict::Allowed).then(|| ToolError::missing(tool).to_string());
     if json {
         let mut decided = Decided::new(&decision, id, tool, now);
