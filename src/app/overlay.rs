@@ -2,10 +2,11 @@
 
 use zeroize::Zeroizing;
 
-use super::field::{Lines, TextField, turned};
+use super::field::{Lines, TextField};
 use super::key::{Code, Key};
 use super::keymap::{BINDINGS, Binding};
 pub use super::line::{Asks, LineForm, MAX_LABEL, MAX_LINE};
+use super::list::next_of;
 use super::times::TimeStyle;
 use crate::auth::diff::Row;
 use crate::auth::{Key as SigningKey, KeyRing, Rules};
@@ -256,11 +257,6 @@ impl KeyChoice {
             Self::Fresh => "make a fresh one",
         }
     }
-
-    fn turned(self, by: isize) -> Self {
-        let at = Self::ALL.iter().position(|choice| *choice == self).unwrap_or(0);
-        Self::ALL[turned(at, by, Self::ALL.len())]
-    }
 }
 
 /// The settings being edited.
@@ -335,8 +331,7 @@ impl SettingsForm {
     }
 
     pub(super) fn step(&mut self, by: isize) {
-        let at = SettingsField::ALL.iter().position(|f| *f == self.field).unwrap_or(0);
-        self.field = SettingsField::ALL[turned(at, by, SettingsField::ALL.len())];
+        self.field = next_of(&SettingsField::ALL, &self.field, by);
         if let Some(text) = self.text_mut() {
             text.replaced_by_typing = !text.is_empty();
         }
@@ -344,7 +339,7 @@ impl SettingsForm {
 
     pub(super) fn turn(&mut self, by: isize) {
         match self.field {
-            SettingsField::Key => self.key = self.key.turned(by),
+            SettingsField::Key => self.key = next_of(&KeyChoice::ALL, &self.key, by),
             SettingsField::Times => self.times = self.times.turned(by),
             _ => {}
         }

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use super::history::Step;
 use super::msg::NotSaved;
 use super::overlay::{Asks, Overlay, Question};
-use super::{App, Effect, Field};
+use super::pane::policy::RULES;
+use super::{App, Effect};
 use crate::auth::Policy;
 use crate::text::{self, words};
 
@@ -73,7 +74,7 @@ impl App {
             true => format!("the policy's file has changed: {tools}"),
             false => format!("the policy's file has changed: {tools}; Ctrl-7 brings back what was not saved"),
         });
-        self.history.push(Step::Policy(Field::Rules, Arc::clone(&self.auth.rules.policy)));
+        self.history.push(Step::Policy(RULES, Arc::clone(&self.auth.rules.policy)));
         vec![Effect::SetPolicy(policy)]
     }
 

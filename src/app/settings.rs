@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use super::history::Step;
 use super::overlay::{KeyChoice, KeyPrompt, Overlay, Purpose, Question, SettingsField, SettingsForm};
+use super::pane::policy::RULES;
 use super::policy_file::PolicyFile;
-use super::{App, Effect, Field};
+use super::{App, Effect};
 use crate::auth::{Check, Key, KeyError, KeyOrigin, KeyRing, Policy, Rules};
 
 impl App {
@@ -59,7 +60,7 @@ impl App {
             Ok((path, rules)) => {
                 let before = Arc::clone(&self.auth.rules.policy);
                 if !rules.policy.says_as(&before) {
-                    self.history.push(Step::Policy(Field::Rules, before));
+                    self.history.push(Step::Policy(RULES, before));
                 }
                 self.policy_file = PolicyFile::new(path, Arc::clone(&rules.policy));
                 self.apply_rules(&form, rules)

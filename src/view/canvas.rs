@@ -9,11 +9,14 @@ use ratatui::widgets::{Block, Clear, Widget as _};
 
 use super::theme::{Meaning, Theme};
 use crate::app::drawn::Window;
-use crate::app::{App, Area, Drawn, Target};
+use crate::app::{App, Area, Drawn, Field, Pane, Target};
 use crate::text;
 
 /// From this size on a pane has a box, and around it the row of panes and the last calls.
 const SURROUNDED: (u16, u16) = (60, 18);
+
+/// From this size on all panes are shown at once.
+const ALL_PANES: (u16, u16) = (110, 28);
 
 /// One frame being drawn.
 pub struct Canvas<'a> {
@@ -31,6 +34,16 @@ impl Canvas<'_> {
     /// The style of a meaning.
     pub const fn style(&self, meaning: Meaning) -> Style {
         self.theme.of(meaning)
+    }
+
+    /// Whether the keys go to a field: they do not while something lies over the panes.
+    pub fn focused(&self, field: Field) -> bool {
+        self.app.focus.field == Some(field) && self.app.overlays.is_empty()
+    }
+
+    /// Whether the keys go to a pane.
+    pub fn focused_pane(&self, pane: Pane) -> bool {
+        self.app.focus.pane == pane && self.app.overlays.is_empty()
     }
 
     /// A piece of text with a meaning. The text is our own, or has passed `display_safe`.
@@ -91,8 +104,39 @@ impl Canvas<'_> {
         end
     }
 
+    /// Draws the rows of a field's list, scrolled no further than needed for row `at` to show.
+    pub fn list(&mut self, area: Rect, field: Field, at: usize, total: usize, row: impl FnMut(&mut Self, usize, Rect)) {
+        let before = self.drawn.rows.get(field);
+        let window = self.list_from(before, area, at, total, row);
+        self.drawn.rows.set(field, window);
+    }
+
+    /// The same for a list that is not a field's, scrolled from `before`; returns which rows it shows. Where not all of
+    /// them fit, the last row of the area says which do.
+    pub fn list_from(
+        &mut self,
+        before: Window,
+        area: Rect,
+        at: usize,
+        total: usize,
+        mut row: impl FnMut(&mut Self, usize, Rect),
+    ) -> Window {
+        let scrolls = total > usize::from(area.height);
+        let rows = usize::from(area.height).saturating_sub(usize::from(scrolls));
+        let window = before.around(at, rows, total);
+        let mut rest = area;
+        for n in window.first..total.min(window.first + rows) {
+            row(self, n, top(rest, 1));
+            rest = below(rest, 1);
+        }
+        if scrolls {
+            self.part(area, window, total);
+        }
+        window
+    }
+
     /// In the last row, which part of a list shows.
-    pub fn part(&mut self, area: Rect, window: Window, total: usize) {
+    fn part(&mut self, area: Rect, window: Window, total: usize) {
         let told = format!("{}–{} of {total}", window.first + 1, (window.first + window.rows).min(total));
         let told = self.span(told, Meaning::Hint);
         self.line(bottom(area, 1), told);
@@ -104,8 +148,9 @@ impl Canvas<'_> {
     }
 
     /// A line with a title; answers what is below.
-    pub fn headed(&mut self, area: Rect, title: Line<'static>) -> Rect {
-        let rule = Line::styled("━".repeat(usize::from(area.width)), self.style(Meaning::Focused));
+    pub fn headed(&mut self, area: Rect, title: Line<'static>, focused: bool) -> Rect {
+        let (sign, meaning) = if focused { ("━", Meaning::Focused) } else { ("─", Meaning::Hint) };
+        let rule = Line::styled(sign.repeat(usize::from(area.width)), self.style(meaning));
         self.line(area, rule);
         let title = cut(title, usize::from(area.width.saturating_sub(2)));
         let width = u16::try_from(title.width()).unwrap_or(area.width);
@@ -167,6 +212,11 @@ impl Canvas<'_> {
     }
 }
 
+/// Whether a screen of this size shows all panes at once.
+pub const fn shows_all(area: Rect) -> bool {
+    area.width >= ALL_PANES.0 && area.height >= ALL_PANES.1
+}
+
 /// A text broken into lines at spaces; words too long for a line are broken anywhere.
 pub fn wrap(text: &str, columns: u16) -> Vec<String> {
     textwrap::wrap(text, usize::from(columns.max(1))).into_iter().map(std::borrow::Cow::into_owned).collect()
@@ -187,6 +237,11 @@ pub fn top(area: Rect, rows: u16) -> Rect {
 pub fn bottom(area: Rect, rows: u16) -> Rect {
     let rows = rows.min(area.height);
     Rect { y: area.y + area.height - rows, height: rows, ..area }
+}
+
+/// An area without its last rows, and those rows.
+pub fn split_bottom(area: Rect, rows: u16) -> (Rect, Rect) {
+    (Rect { height: area.height.saturating_sub(rows), ..area }, bottom(area, rows))
 }
 
 /// The part of an area right of its first columns.

@@ -5,7 +5,7 @@ use ratatui::text::Line;
 
 use super::canvas::Canvas;
 use super::theme::Meaning;
-use crate::app::keymap::Action;
+use crate::app::action::Action;
 use crate::app::{Screen, Target};
 use crate::text;
 

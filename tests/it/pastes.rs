@@ -1,6 +1,7 @@
 //! Pasting: a token goes to Inspect from anywhere, other text goes where the keys go, and nothing is ever done by a paste.
 
-use portcullis::app::{Field, Pane};
+use portcullis::app::Pane;
+use portcullis::app::pane::{call, issue};
 use portcullis::auth::Standing;
 use rstest::rstest;
 
@@ -84,7 +85,7 @@ fn the_arguments_and_a_prompt_keep_what_is_pasted_into_them() {
     let token = another_token();
     let mut desk = Desk::new(120, 36);
     desk.keys("Alt-4 Tab Home Ctrl-K").pastes(&format!("{{\"token\": \"{token}\"}}"));
-    assert_eq!(desk.app.text(Field::CallArguments).expect("a text").text(), format!("{{\"token\": \"{token}\"}}"));
+    assert_eq!(desk.app.text(call::ARGUMENTS).expect("a text").text(), format!("{{\"token\": \"{token}\"}}"));
     assert_eq!(desk.tokens(), 0);
 }
 
@@ -94,7 +95,7 @@ fn undo_puts_the_paste_into_the_field_and_redo_takes_it_out_again() {
     let mut desk = Desk::new(120, 36);
     desk.types("me").pastes(&token).keys("Ctrl-7");
     assert_eq!((desk.tokens(), desk.app.issue.user_id.text()), (0, &*format!("me{token}")));
-    assert_eq!(desk.app.focus.field, Some(Field::UserId));
+    assert_eq!(desk.app.focus.field, Some(issue::USER_ID));
     desk.keys("Ctrl-R");
     assert_eq!((desk.tokens(), desk.app.issue.user_id.text()), (1, "me"));
 }

@@ -1,0 +1,244 @@
+//! The Policy pane: the policy, edited live. What changes decides from then on, can be undone, and is saved on request.
+
+use std::sync::Arc;
+
+use super::matrix::{CELLS, Rows};
+use super::{Act, Control, Field, Move, Pane, Place};
+use crate::app::action::Action;
+use crate::app::clipboard::ClipSource;
+use crate::app::focus::Focus;
+use crate::app::history::Step;
+use crate::app::list::moved;
+use crate::app::overlay::{Asks, LineForm, Overlay};
+use crate::app::{App, Effect};
+use crate::auth::Policy;
+use crate::auth::policy::{Expectation, Expected, Parts, PermissionRule, ToolRule, Who};
+use crate::text;
+
+/// The table of tools and permissions.
+pub const RULES: Field = Field::new(Pane::Policy, 0);
+
+pub(super) static PLACE: Place = Place {
+    title: "Policy",
+    help: "The policy, ticked live: Space gives the tool under the cursor to a permission, or takes it away. What \
+           changes here decides from then on; undo brings it back; Enter saves it. [x] the tool asks for it, [~] it \
+           implies one that the tool asks for.",
+    controls: &[Control {
+        field: RULES,
+        label: "rules",
+        tick: Some(Act { hint: |_| Some("tick"), run: App::tick_rule }),
+        turn: Some(Move {
+            hint: |_| Some("permission"),
+            by: |app, by| {
+                let permissions = app.matrix.permissions().len();
+                app.matrix.choose_permission(moved(app.matrix.permission_at(), by, permissions));
+            },
+        }),
+        row: Some(Move { hint: |_| Some("tool"), by: App::choose_column }),
+        click: Some(|app, spot| {
+            app.go(Focus::at(RULES));
+            app.choose_place(spot.row);
+            app.matrix.choose_permission(spot.column);
+            app.act(Action::Tick)
+        }),
+        ..Control::DEFAULT
+    }],
+    start: RULES,
+    note: |app, _| {
+        let file = app.policy_file.name();
+        if app.policy_is_saved() { file } else { format!("{file} · changed, not saved") }
+    },
+    act: Some(Act {
+        hint: |_| Some("save"),
+        run: |app| {
+            app.ask_where_to_save();
+            Vec::new()
+        },
+    }),
+    remove: Some(Act { hint: |app| app.column().map(|_| "remove"), run: App::drop_tool }),
+    page: Some(Move { hint: |_| None, by: |app, by| app.choose_column(app.drawn.page(RULES, by)) }),
+    wheel: Some(App::choose_column),
+    copy: ClipSource::LAST_ANSWER,
+    why: ClipSource::PREVIEWS_WHY,
+    ..Place::DEFAULT
+};
+
+impl App {
+    /// Ticks or unticks the permission under the cursor for the tool under it.
+    pub(in crate::app) fn tick_rule(&mut self) -> Vec<Effect> {
+        let policy = &self.auth.rules.policy;
+        let Some((column, permission)) = self.column().zip(self.matrix.permission.clone()) else {
+            self.complain("the policy has no tool or no permission to tick");
+            return Vec::new();
+        };
+        let mut parts = policy.parts().clone();
+        let asked = &mut parts.tools[column].permissions;
+        let mut names: Vec<Arc<str>> = asked.iter().filter(|name| **name != permission).cloned().collect();
+        if names.len() == asked.len() {
+            names.push(Arc::clone(&permission));
+        }
+        *asked = names.into();
+        // A permission that no tool asks for any more is named all the same, so that it can be ticked again.
+        let is_named = parts.permissions.iter().any(|rule| rule.name == permission);
+        if !is_named && parts.tools.iter().all(|tool| !tool.permissions.contains(&permission)) {
+            parts.permissions.push(PermissionRule { name: permission, description: None, implies: Vec::new() });
+        }
+        self.change_policy(RULES, parts)
+    }
+
+    /// Turns what is expected of the cell under the cursor: nothing, allowed, forbidden.
+    pub(in crate::app) fn expect_cell(&mut self) -> Vec<Effect> {
+        let Some((entry, column)) = self.selected().zip(self.column()) else {
+            self.complain("nothing can be expected of a caller without a token: it is unauthorized");
+            return Vec::new();
+        };
+        let Some(held) = entry.judged.held(self.times.judged) else {
+            let word = entry.judged.standing(self.times.judged).word();
+            self.complain(format!("nothing can be expected of a token that does not pass: this one is {word}"));
+            return Vec::new();
+        };
+        let policy = &self.auth.rules.policy;
+        let tool = &policy.tools()[column];
+        let user = entry.judged.name.clone().unwrap_or_default();
+        let mut parts = policy.parts().clone();
+        let place = parts
+            .expectations
+            .iter()
+            .position(|line| line.tool == tool.name && line.who.is(entry.judged.name.as_deref(), held));
+        let said;
+        match place.map(|place| (place, parts.expectations[place].outcome)) {
+            None => {
+                let who = match self.matrix.rows {
+                    Rows::Users => Who::User(user.into()),
+                    _ => Who::Permissions(held.iter().map(|p| p.as_str().into()).collect()),
+                };
+                let line = Expectation { who, tool: Arc::clone(&tool.name), outcome: Expected::Allowed };
+                said = line.to_string();
+                parts.expectations.push(line);
+            }
+            Some((place, Expected::Allowed)) => {
+                parts.expectations[place].outcome = Expected::Forbidden;
+                said = parts.expectations[place].to_string();
+            }
+            Some((place, Expected::Forbidden)) => {
+                let line = parts.expectations.remove(place);
+                said = format!("nothing is expected of {} and {} any more", line.who, text::name(&line.tool, 48));
+            }
+        }
+        self.say(said);
+        self.change_policy(CELLS, parts)
+    }
+
+    /// Decides on a policy of these parts from now on; the one before can be brought back.
+    pub(in crate::app) fn change_policy(&mut self, field: Field, parts: Parts) -> Vec<Effect> {
+        match Policy::build(parts) {
+            Ok(policy) if policy == *self.auth.rules.policy => Vec::new(),
+            Ok(policy) => {
+                self.history.push(Step::Policy(field, Arc::clone(&self.auth.rules.policy)));
+                vec![Effect::SetPolicy(Arc::new(policy))]
+            }
+            Err(error) => {
+                self.complain(error.to_string());
+                Vec::new()
+            }
+        }
+    }
+
+    pub(in crate::app) fn ask(&mut self, asks: Asks, text: &str) {
+        self.overlays.push(Overlay::Line(Box::new(LineForm::new(asks, text))));
+    }
+
+    pub(in crate::app) fn ask_description(&mut self) {
+        match self.auth.rules.policy.tool(&self.call.tool) {
+            Some(rule) => {
+                let said = rule.description.as_deref().unwrap_or_default().to_owned();
+                self.ask(Asks::Description(Arc::clone(&self.call.tool)), &said);
+            }
+            None => self.complain("select a tool of the policy to describe"),
+        }
+    }
+
+    /// Takes a line that was typed for the policy; an impossible one stays open with what is wrong.
+    pub(in crate::app) fn take_policy_line(&mut self, form: Box<LineForm>, line: &str) -> Vec<Effect> {
+        let mut parts = self.auth.rules.policy.parts().clone();
+        let name = text::name(line, 48);
+        let refused = match &form.asks {
+            Asks::SaveTo if line.is_empty() => Some("name a file".to_owned()),
+            Asks::SaveTo => return self.save_policy(line),
+            Asks::Description(tool) => {
+                let said = Some(line).filter(|line| !line.is_empty()).map(Into::into);
+                parts
+                    .tools
+                    .iter_mut()
+                    .filter(|rule| rule.name == *tool)
+                    .for_each(|rule| rule.description.clone_from(&said));
+                None
+            }
+            _ if line.is_empty() => Some("a name has something in it".to_owned()),
+            Asks::Tool if parts.tools.iter().any(|tool| *tool.name == *line) => {
+                Some(format!("the policy has a tool {name} already"))
+            }
+            Asks::Tool => {
+                parts.tools.push(ToolRule::new(line, [""; 0]));
+                None
+            }
+            Asks::Permission if self.auth.rules.policy.names(line) => {
+                Some(format!("the policy has a permission {name} already"))
+            }
+            Asks::Permission => {
+                parts.permissions.push(PermissionRule { name: line.into(), description: None, implies: Vec::new() });
+                None
+            }
+            Asks::Label(_) | Asks::EvidenceTo => None,
+        };
+        if let Some(sentence) = refused {
+            self.complain(sentence);
+            self.overlays.push(Overlay::Line(form));
+            return Vec::new();
+        }
+        let added = (form.asks == Asks::Tool).then(|| Arc::from(line));
+        let effects = self.change_policy(RULES, parts);
+        if form.asks == Asks::Permission {
+            self.matrix.permission = Some(line.into());
+        }
+        if let Some(tool) = added {
+            self.choose_tool(&tool);
+        }
+        effects
+    }
+
+    /// Takes the tool under the cursor out of the policy.
+    pub(in crate::app) fn drop_tool(&mut self) -> Vec<Effect> {
+        let Some(column) = self.column() else {
+            self.complain("select a tool of the policy to remove");
+            return Vec::new();
+        };
+        let mut parts = self.auth.rules.policy.parts().clone();
+        let gone = parts.tools.remove(column);
+        let next = parts.tools.get(column.min(parts.tools.len().saturating_sub(1))).map(|tool| Arc::clone(&tool.name));
+        let effects = self.change_policy(RULES, parts);
+        if let Some(next) = next {
+            self.choose_tool(&next);
+        }
+        self.say(format!("{} is out of the policy; Ctrl-7 brings it back", text::name(&gone.name, 48)));
+        effects
+    }
+
+    /// Takes the permission under the cursor out of the policy: no tool asks for it, and nothing implies it.
+    pub(in crate::app) fn drop_permission(&mut self) -> Vec<Effect> {
+        let Some(gone) = self.matrix.permission.clone() else {
+            self.complain("the policy has no permission to remove");
+            return Vec::new();
+        };
+        let mut parts = self.auth.rules.policy.parts().clone();
+        for tool in &mut parts.tools {
+            tool.permissions = tool.permissions.iter().filter(|name| **name != gone).cloned().collect();
+        }
+        parts.permissions.retain(|rule| rule.name != gone);
+        for rule in &mut parts.permissions {
+            rule.implies.retain(|name| *name != gone);
+        }
+        self.say(format!("{} is out of the policy; Ctrl-7 brings it back", text::name(&gone, 48)));
+        self.change_policy(RULES, parts)
+    }
+}
