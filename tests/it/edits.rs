@@ -370,3 +370,17 @@ fn a_prompt_copies_nothing_from_under_it() {
     desk.types("a").keys("Enter Ctrl-C Ctrl-Y");
     assert!(desk.left.is_empty());
 }
+
+#[test]
+fn the_footer_offers_to_copy_exactly_where_there_is_something_to_copy() {
+    let mut desk = Desk::new(120, 36);
+    for keys in ["", "u s e r Enter", "Alt-4 Enter", "F4 Alt-3 Enter Alt-4 Enter", "Ctrl-↑"] {
+        desk.keys(keys);
+        for pane in Screen::ALL.into_iter().flat_map(Screen::panes) {
+            let (place, app) = (pane.place(), &desk.app);
+            for source in [place.copy, place.why] {
+                assert_eq!((source.hint)(app).is_some(), (source.clip)(app).is_some(), "{pane:?} after {keys:?}");
+            }
+        }
+    }
+}
