@@ -67,7 +67,7 @@ impl HeldClock {
         if by == 0 { Self::Real } else { Self::Shifted(by) }
     }
 
-    /// How long until it has moved on by microseconds; `None` when it stands.
+    /// How long until it has moved on by microseconds; `None` while it is frozen.
     fn lasts(self, micros: i64) -> Option<Duration> {
         let micros = micros.max(0).unsigned_abs();
         match self {
@@ -120,7 +120,7 @@ impl App {
 
     /// How long from now until the picture changes by itself; `None` when nothing counts.
     pub fn next_change(&self) -> Option<Duration> {
-        // At the end of all dates a clock stands.
+        // A clock stops at the last instant there is.
         let is_over = self.times.judged == NumericDate::MAX;
         let counted = self.drawn.holds.filter(|_| !is_over).and_then(|holds| {
             let left = self.drawn.at.plus(holds).since(self.times.judged);

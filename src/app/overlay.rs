@@ -58,7 +58,7 @@ pub enum Overlay {
 pub enum Question {
     /// End the program?
     Quit {
-        /// Whether the policy stands in its file as it decides.
+        /// Whether the policy's file holds the policy that decides.
         is_saved: bool,
     },
     /// Make a fresh key, and forget the present one?

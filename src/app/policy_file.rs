@@ -70,10 +70,8 @@ impl App {
             return Vec::new();
         }
         let tools = words::count(policy.tools().len(), "tool");
-        self.say(match was_saved {
-            true => format!("the policy's file has changed: {tools}"),
-            false => format!("the policy's file has changed: {tools}; Ctrl-7 brings back what was not saved"),
-        });
+        let unsaved = if was_saved { "" } else { "; Ctrl-7 brings back what was not saved" };
+        self.say(format!("the policy's file has changed: {tools}{unsaved}"));
         self.history.push(Step::Policy(RULES, Arc::clone(&self.auth.rules.policy)));
         vec![Effect::SetPolicy(policy)]
     }

@@ -30,7 +30,7 @@ impl App {
                 self.prompt(Purpose::Settings);
                 return effects;
             }
-            // A file is read again each time, in case nobody told of a change; but not over edits that are not saved.
+            // A file is read again each time, in case a change was not noticed; but not over edits that are not saved.
             Ok(_) if policy != self.policy_file.path || (!policy.is_empty() && self.policy_is_saved()) => {
                 effects.push(Effect::LoadPolicy(policy.to_owned()));
             }

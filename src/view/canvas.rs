@@ -51,7 +51,7 @@ impl Canvas<'_> {
         Span::styled(text.into(), self.theme.of(meaning))
     }
 
-    /// Draws one line at the top of `area`; what does not fit is told by `…`.
+    /// Draws one line at the top of `area`; what does not fit is replaced by `…`.
     pub fn line(&mut self, area: Rect, line: impl Into<Line<'static>>) {
         if area.height == 0 || area.width == 0 {
             return;
@@ -194,7 +194,7 @@ impl Canvas<'_> {
         self.drawn.targets.push((Area { x, y, width, height }, target));
     }
 
-    /// The first `most` lines of a text broken into lines; what is left out is told by `…`.
+    /// The first `most` lines of a text broken into lines; what is left out is replaced by `…`.
     pub fn clipped(&self, text: &str, columns: u16, most: usize, meaning: Meaning) -> Vec<Line<'static>> {
         let mut lines = wrap(text, columns);
         if lines.len() > most {
@@ -250,7 +250,7 @@ pub fn right_of(area: Rect, columns: u16) -> Rect {
     Rect { x: area.x + columns, width: area.width - columns, ..area }
 }
 
-/// A line that fits; what was cut off is told by `…`.
+/// A line that fits; what was cut off is replaced by `…`.
 fn cut(line: Line<'static>, columns: usize) -> Line<'static> {
     if line.width() <= columns {
         return line;

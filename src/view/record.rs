@@ -10,15 +10,15 @@ use crate::gate::Record;
 use crate::text::words::took;
 use crate::text::{self, padded};
 
-/// From this width on a row tells its time.
+/// From this width on a row shows its time.
 const TIMED: u16 = 56;
-/// From this width on a row tells everything; below, what the selected one leaves out stands under the list.
+/// From this width on a row shows everything; below it, the list is followed by what the selected row leaves out.
 pub const WIDE: u16 = 90;
 
-/// Stands behind a verdict for another time than the real one, however little room there is.
+/// Follows a verdict for another time than the real one, however little room there is.
 const HELD: &str = "±";
 
-/// How far the clock was held from the real time when a call was made, as it stands before its reason.
+/// How far the clock was held from the real time when a call was made, as a prefix of its reason.
 pub fn held(record: &Record) -> String {
     match record.judged_at.since(record.at) {
         0 => String::new(),

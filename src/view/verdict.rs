@@ -46,7 +46,7 @@ pub fn verdict(canvas: &mut Canvas, area: Rect, inspection: &Inspection) -> Rect
         Standing::NotVerified(_) | Standing::Absent => Meaning::Title,
     };
     let mut spans = vec![canvas.span(standing.word(), meaning)];
-    // Of the time the word has told everything.
+    // For a reason of time the word says it all.
     let reason = standing.reason().filter(|reason| reason.check() != Check::Time);
     if let Some(code) = reason.map(crate::auth::Reason::code) {
         spans.push(canvas.span(format!("  {code}"), Meaning::Plain));

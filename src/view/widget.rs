@@ -32,7 +32,7 @@ pub fn choice(canvas: &Canvas, words: &str, focused: bool) -> Vec<Span<'static>>
     vec![canvas.span("‹ ", arrows), canvas.span(words, meaning), canvas.span(" ›", arrows)]
 }
 
-/// A text of one line; the cursor is put where it stands. `hint` stands in an empty field.
+/// A text of one line, with the terminal's cursor in it. `hint` is shown in an empty field.
 pub fn text_line(canvas: &mut Canvas, area: Rect, field: &TextField, focused: bool, hint: &str) {
     if field.is_empty() && !hint.is_empty() {
         let hint = canvas.span(hint, Meaning::Hint);

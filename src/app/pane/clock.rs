@@ -57,7 +57,7 @@ pub(super) static PLACE: Place = Place {
         Control {
             field: JUMP,
             label: "jump to",
-            act: Some(Act { hint: |_| Some("jump"), run: |app| app.set_clock_to(JUMPS[app.dial.jump]) }),
+            act: Some(Act { hint: |_| Some("jump"), run: |app| app.set_clock_to(app.named_instant(app.dial.jump())) }),
             turn: Some(Move {
                 hint: |_| Some("change"),
                 by: |app, by| app.dial.jump = turned(app.dial.jump, by, JUMPS.len()),
@@ -70,13 +70,16 @@ pub(super) static PLACE: Place = Place {
             text: Some(Text {
                 get: |app| &app.dial.go_to,
                 get_mut: |app| &mut app.dial.go_to,
-                // Nothing follows from it until it is sent.
+                // It has no effect until it is sent.
                 changes: |_, _| {},
             }),
-            act: Some(Act { hint: |_| Some("set"), run: |app| app.set_clock_to(&app.dial.go_to.text().to_owned()) }),
+            act: Some(Act {
+                hint: |_| Some("set"),
+                run: |app| app.set_clock_to(app.named_instant(app.dial.go_to.text())),
+            }),
             ..Control::DEFAULT
         },
-        // What is turned in the last two counts at once.
+        // The last two take effect while they are turned.
         Control {
             field: PACE,
             label: "runs",
@@ -142,8 +145,8 @@ impl App {
         }
     }
 
-    /// The instant that a text names, or a sentence that says what to write.
-    pub fn named_instant(&self, text: &str) -> Result<NumericDate, String> {
+    /// The instant that a text names.
+    pub fn named_instant(&self, text: &str) -> Result<NumericDate, InstantError> {
         named_instant(text, self.times.judged, self.selected().map(|entry| &entry.judged.lifetime))
     }
 
@@ -168,46 +171,58 @@ impl App {
         self.say("the clock shows the real time");
     }
 
-    /// Sets the clock to the instant that a text names.
-    fn set_clock_to(&mut self, text: &str) -> Vec<Effect> {
-        match self.named_instant(text) {
+    /// Sets the clock to an instant that was named.
+    fn set_clock_to(&mut self, named: Result<NumericDate, InstantError>) -> Vec<Effect> {
+        match named {
             Ok(at) => {
                 self.set_clock(at);
                 self.dial.go_to.replaced_by_typing = true;
                 self.say(format!("the clock shows {}", self.date(at)));
             }
-            Err(sentence) => self.complain(sentence),
+            Err(error) => self.complain(error.to_string()),
         }
         Vec::new()
     }
 }
 
-const WANTED: &str = "write +55m, -1d, exp, exp - 1s, nbf, exp + leeway, or a time as in 2026-11-22T20:41:05Z";
+/// Why a text names no instant. Safe to show.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InstantError {
+    /// It is not written as any of them.
+    #[error("write +55m, -1d, exp, exp - 1s, nbf, exp + leeway, or a time as in 2026-11-22T20:41:05Z")]
+    Unreadable,
+    /// It names a claim, and no token is selected.
+    #[error("select a token: its times are named")]
+    NoToken,
+    /// The selected token does not have this claim, or not as a time.
+    #[error("the token has no {0} that can be read")]
+    NoClaim(&'static str),
+}
 
 /// The instant that a text names: by a shift of what the clock shows, by a token's claim, or by itself.
-fn named_instant(text: &str, shown: NumericDate, life: Option<&Lifetime>) -> Result<NumericDate, String> {
+fn named_instant(text: &str, shown: NumericDate, life: Option<&Lifetime>) -> Result<NumericDate, InstantError> {
     let text = text.trim();
     let begins = |name: &'static str| text.strip_prefix(name).map(|rest| (name, rest));
     let Some((name, rest)) = ["iat", "nbf", "exp"].into_iter().find_map(begins) else {
         return match When::parse(text) {
             Ok(When::At(at)) => Ok(at),
             Ok(When::In(by)) if text.starts_with(['+', '-']) => Ok(shown.plus(by)),
-            _ => Err(WANTED.to_owned()),
+            _ => Err(InstantError::Unreadable),
         };
     };
-    let life = life.ok_or("select a token: its times are named")?;
+    let life = life.ok_or(InstantError::NoToken)?;
     let claim = match name {
         "iat" => life.iat,
         "nbf" => life.nbf,
         _ => life.exp,
     };
-    let mut at = claim.ok_or_else(|| format!("the token has no {name} that can be read"))?;
+    let mut at = claim.ok_or(InstantError::NoClaim(name))?;
     let mut rest = rest.trim();
     while !rest.is_empty() {
         let (sign, after) = match (rest.strip_prefix('+'), rest.strip_prefix('-')) {
             (Some(after), _) => (1, after),
             (_, Some(after)) => (-1, after),
-            (None, None) => return Err(WANTED.to_owned()),
+            (None, None) => return Err(InstantError::Unreadable),
         };
         let (term, more) = after.split_at(after.find(['+', '-']).unwrap_or(after.len()));
         at = at.plus(sign * span(term.trim(), life)?);
@@ -217,10 +232,10 @@ fn named_instant(text: &str, shown: NumericDate, life: Option<&Lifetime>) -> Res
 }
 
 /// A duration, or the leeway, in microseconds.
-fn span(text: &str, life: &Lifetime) -> Result<i64, String> {
+fn span(text: &str, life: &Lifetime) -> Result<i64, InstantError> {
     match text {
         "leeway" => Ok(life.leeway),
-        text => words::parse_duration(text).ok().map(words::micros).ok_or_else(|| WANTED.to_owned()),
+        text => words::parse_duration(text).ok().map(words::micros).ok_or(InstantError::Unreadable),
     }
 }
 
@@ -259,7 +274,7 @@ mod tests {
     #[case("expired", "write")]
     #[case("nbf", "the token has no nbf")]
     fn what_names_no_instant_is_told(#[case] text: &str, #[case] words: &str) {
-        let told = named_instant(text, SHOWN, Some(&life())).expect_err("no instant");
+        let told = named_instant(text, SHOWN, Some(&life())).expect_err("no instant").to_string();
         assert!(told.starts_with(words), "{told}");
         assert!(named_instant("exp", SHOWN, None).is_err());
     }

@@ -48,7 +48,7 @@ pub enum Pane {
 }
 
 impl Pane {
-    /// What the pane's file says of it.
+    /// What its file provides.
     pub const fn place(self) -> &'static Place {
         match self {
             Self::Issue => &issue::PLACE,
@@ -116,17 +116,17 @@ impl Field {
     }
 }
 
-/// What a pane's file says of the pane. `..Place::DEFAULT` stands for what it has not.
+/// What a pane's file provides. `..Place::DEFAULT` fills in what the pane does not have.
 pub struct Place {
     /// The title on the screen.
     pub title: &'static str,
-    /// What the pane is for, as help tells it.
+    /// What the pane is for: the paragraph that help shows.
     pub help: &'static str,
     /// Its fields, in the order of Tab; at least one.
     pub controls: &'static [Control],
     /// The field where its work begins. It never changes, so that a digit can be pressed without looking.
     pub start: Field,
-    /// What stands beside the title, in a pane of so many columns; empty for nothing.
+    /// The note beside the title, in a pane of so many columns; may be empty.
     pub note: fn(&App, usize) -> String,
     /// Enter, in fields that have no act of their own.
     pub act: Option<Act>,
@@ -145,7 +145,7 @@ pub struct Place {
 }
 
 impl Place {
-    /// A pane without anything: its file has to set at least title, help, fields and start.
+    /// A pane that does nothing; its file sets at least title, help, controls and start.
     const DEFAULT: Self = Self {
         title: "",
         help: "",
@@ -162,7 +162,7 @@ impl Place {
     };
 }
 
-/// A field of a pane: its label and what the keys do in it. `..Control::DEFAULT` stands for keys that do nothing.
+/// A field of a pane: its label and what the keys do in it. `..Control::DEFAULT` fills in keys that do nothing.
 pub struct Control {
     /// The name of the field.
     pub field: Field,
@@ -226,7 +226,7 @@ pub struct Text {
     pub get: fn(&App) -> &TextField,
     /// The text, to be edited.
     pub get_mut: fn(&mut App) -> &mut TextField,
-    /// Called before an edit changes it: remembers how it was, where something follows from it before it is sent.
+    /// Called before an edit changes it, to remember how it was. Text that has no effect until it is sent needs no undo.
     pub changes: fn(&mut App, Field),
 }
 

@@ -9,7 +9,7 @@ use crate::app::list::next_of;
 use crate::app::msg::Listening;
 use crate::app::{App, Effect};
 use crate::auth::{Key, NumericDate};
-use crate::endpoint::{Denial, Listing, Settings};
+use crate::endpoint::{AddressError, Denial, Listing, Settings};
 use crate::text;
 
 /// Where to listen.
@@ -32,7 +32,7 @@ pub(super) static PLACE: Place = Place {
             text: Some(Text {
                 get: |app| &app.server.listen,
                 get_mut: |app| &mut app.server.listen,
-                // Nothing follows from it until the server is started.
+                // It has no effect until the server is started.
                 changes: |_, _| {},
             }),
             ..Control::DEFAULT
@@ -81,7 +81,7 @@ pub(super) static PLACE: Place = Place {
 pub struct ServerPane {
     /// Where to listen.
     pub listen: TextField,
-    /// What the next start is told, but for the address.
+    /// The settings of the next start; the address is in the form.
     pub settings: Settings,
     /// What runs, if something does.
     pub serving: Option<Serving>,
@@ -98,20 +98,20 @@ pub struct Serving {
     pub since: NumericDate,
     /// Whether other machines can reach it.
     is_exposed: bool,
-    /// What it was told at its start.
+    /// The settings it was started with.
     settings: Settings,
 }
 
 impl ServerPane {
-    /// With what the next start is told.
+    /// A pane for a server that would start with these settings.
     pub fn new(settings: Settings) -> Self {
         let listen = TextField::new(&settings.address.to_string(), Lines::One);
         Self { listen, settings, serving: None, fault: None }
     }
 
-    /// What the form says, or a sentence that says what is wrong with it.
-    fn asked(&self) -> Result<Settings, String> {
-        let address = self.listen.text().trim().parse().map_err(|error| format!("address: {error}"))?;
+    /// The settings that the form asks for.
+    fn requested(&self) -> Result<Settings, AddressError> {
+        let address = self.listen.text().trim().parse()?;
         Ok(Settings { address, ..self.settings.clone() })
     }
 
@@ -119,7 +119,7 @@ impl ServerPane {
     pub fn next(&self) -> ServerAct {
         match &self.serving {
             None => ServerAct::Start,
-            Some(serving) if self.asked().is_ok_and(|asked| asked == serving.settings) => ServerAct::Stop,
+            Some(serving) if self.requested().is_ok_and(|settings| settings == serving.settings) => ServerAct::Stop,
             Some(_) => ServerAct::Restart,
         }
     }
@@ -163,16 +163,16 @@ impl App {
         if self.server.next() == ServerAct::Stop {
             return vec![Effect::StopServing];
         }
-        let asked = match self.server.asked() {
-            Ok(asked) => asked,
-            Err(sentence) => {
-                self.complain(sentence);
+        let settings = match self.server.requested() {
+            Ok(settings) => settings,
+            Err(error) => {
+                self.complain(format!("address: {error}"));
                 return Vec::new();
             }
         };
-        self.server.settings = asked.clone();
+        self.server.settings = settings.clone();
         let stop = self.server.serving.as_ref().map(|_| Effect::StopServing);
-        stop.into_iter().chain([Effect::Serve(Box::new(asked))]).collect()
+        stop.into_iter().chain([Effect::Serve(Box::new(settings))]).collect()
     }
 
     pub(in crate::app) fn served(&mut self, result: Result<Listening, String>) -> Vec<Effect> {

@@ -13,7 +13,7 @@ use crate::view::theme::Meaning;
 pub fn render(canvas: &mut Canvas, area: Rect) {
     canvas.target(area, Target::Field(LIST));
     let log = &canvas.app.auth.activity;
-    if log.len() == 0 {
+    if log.is_empty() {
         let hint = canvas.span("no call was made yet; previews are not logged", Meaning::Hint);
         canvas.line(area, hint);
         return;

@@ -88,7 +88,7 @@ fn fields(canvas: &mut Canvas, area: Rect, rows: u16) -> Rect {
     canvas.lines(area, lines)
 }
 
-/// Every check with its sign; what was found stands beside the one that failed or mattered.
+/// Every check with its sign, and beside the one that failed or mattered what was found.
 fn trace(canvas: &mut Canvas, area: Rect, decision: &Decision) {
     let lines: Vec<Line<'static>> = decision
         .trace()

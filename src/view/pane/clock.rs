@@ -17,7 +17,7 @@ pub fn render(canvas: &mut Canvas, area: Rect) {
     canvas.target(area, Target::Field(DIAL));
     let app = canvas.app;
     let now = app.times.judged;
-    // It is told to the second; a clock that stands is told exactly.
+    // A running clock is shown to the second, a frozen one exactly.
     let stands = matches!(app.clock, HeldClock::Frozen(_));
     let shown = if stands { now } else { NumericDate::from_seconds(now.seconds()) };
     canvas.drawn.changes_in(SECOND - now.micros().rem_euclid(SECOND));
@@ -57,7 +57,7 @@ fn row(canvas: &mut Canvas, place: Rect, field: Field) {
     let mut line = choice(canvas, words, focused);
     if field == JUMP {
         let at = app.named_instant(words);
-        let told = at.map_or_else(|sentence| format!("  {sentence}"), |at| format!("  {}", app.exact_time(at)));
+        let told = at.map_or_else(|error| format!("  {error}"), |at| format!("  {}", app.exact_time(at)));
         line.push(canvas.span(told, Meaning::Hint));
     }
     canvas.line(place, Line::from(line));

@@ -1,4 +1,4 @@
-//! The Connect pane: what a client is told to connect with the selected token.
+//! The Connect pane: the instructions for a client to connect with the selected token.
 
 use ratatui::layout::Rect;
 use ratatui::text::Line;

@@ -29,8 +29,8 @@ pub fn render(canvas: &mut Canvas, area: Rect) {
     }
     let hidden = fields.len().saturating_sub(rows);
     let line = match canvas.app.issue.request(canvas.app.stamp()) {
-        Err(sentence) if rest.height > 1 && !canvas.app.issue.user_id.is_empty() => {
-            let lines = canvas.wrapped(&sentence, rest.width, Meaning::Expired);
+        Err(error) if rest.height > 1 && !canvas.app.issue.user_id.is_empty() => {
+            let lines = canvas.wrapped(&error.to_string(), rest.width, Meaning::Expired);
             canvas.lines(rest, lines);
             return;
         }

@@ -12,7 +12,7 @@ use crate::text::{self, padded, words};
 use crate::view::canvas::{Canvas, below, split_bottom, top};
 use crate::view::theme::Meaning;
 
-/// From this width on a client's peer and last time are told too.
+/// From this width on a client's address and last call are shown too.
 const WIDE: u16 = 66;
 /// Below this width only numbers are.
 const NARROW: u16 = 52;
@@ -44,7 +44,7 @@ pub fn render(canvas: &mut Canvas, area: Rect) {
 fn rate(canvas: &mut Canvas, columns: u16) -> Line<'static> {
     let app = canvas.app;
     let rate = app.auth.traffic.rate(app.times.real);
-    // The second that runs is not told yet, so something may change with its end.
+    // The current second is not shown yet, so something may change when it ends.
     if app.auth.traffic.is_lively(app.times.real) {
         let left = words::SECOND - app.times.real.micros().rem_euclid(words::SECOND);
         canvas.drawn.really_changes_at(app.times.mono + Duration::from_micros(left.unsigned_abs()));

@@ -55,6 +55,23 @@ pub const PRESETS: [Preset; 5] = [
     Preset { name: "already expired", permissions: None, expires: "-1m", not_before: "now" },
 ];
 
+/// Why the form is not a request: the field, and what to write in it. Safe to show.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FormError {
+    /// Nobody is named.
+    #[error("user_id: type who the token is for")]
+    NoUser,
+    /// The end is neither a duration nor an instant.
+    #[error("expires in: {0}")]
+    Expires(String),
+    /// The beginning is neither a duration nor an instant.
+    #[error("not before: {0}; or now")]
+    NotBefore(String),
+    /// The further claims are not a JSON object that can be signed.
+    #[error("extra claims: {0}")]
+    Extra(String),
+}
+
 impl IssueForm {
     /// An empty form for a policy, with the first preset.
     pub fn new(policy: &Policy, issuer: Option<&str>, audience: Option<&str>) -> Self {
@@ -164,17 +181,17 @@ impl IssueForm {
             })
     }
 
-    /// What the token shall say when issued at `now`, or a sentence that names the field and what to do.
-    pub fn request(&self, now: NumericDate) -> Result<IssueRequest, String> {
-        let expires = When::parse(self.expires.text()).map_err(|wanted| format!("expires in: {wanted}"))?;
+    /// What the token says when it is issued at `now`.
+    pub fn request(&self, now: NumericDate) -> Result<IssueRequest, FormError> {
+        let expires = When::parse(self.expires.text()).map_err(|wanted| FormError::Expires(wanted.to_string()))?;
         let not_before = match self.not_before.text().trim() {
             "" | "now" => None,
-            text => Some(When::parse(text).map_err(|wanted| format!("not before: {wanted}; or now"))?),
+            text => Some(When::parse(text).map_err(|wanted| FormError::NotBefore(wanted.to_string()))?),
         };
         let text = |field: &TextField| Some(field.text()).filter(|text| !text.is_empty()).map(str::to_owned);
         let user_id = self.user_id.text();
         if user_id.is_empty() {
-            return Err("user_id: type who the token is for".to_owned());
+            return Err(FormError::NoUser);
         }
         Ok(IssueRequest {
             user_id: user_id.to_owned(),
@@ -187,22 +204,20 @@ impl IssueForm {
         })
     }
 
-    fn extra_claims(&self) -> Result<Map<String, Value>, String> {
+    fn extra_claims(&self) -> Result<Map<String, Value>, FormError> {
         let text = self.extra.text();
         if text.trim().is_empty() {
             return Ok(Map::new());
         }
-        let members = members::parse(text.as_bytes()).map_err(|fault| format!("extra claims: {fault}"))?;
+        let members = members::parse(text.as_bytes()).map_err(|fault| FormError::Extra(fault.to_string()))?;
         if let Some(name) = members::duplicate(&members) {
-            return Err(format!("extra claims: {} stands twice", crate::text::name(name, 48)));
+            return Err(FormError::Extra(format!("{} stands twice", crate::text::name(name, 48))));
         }
         match exact_value(text) {
             Ok(Value::Object(claims)) => Ok(claims),
-            Ok(_) => Err("extra claims: no JSON object".to_owned()),
-            Err(error) if error.is_data() => {
-                Err(format!("extra claims: {}", crate::text::display_safe(&error.to_string(), 100)))
-            }
-            Err(_) => Err("extra claims: a number or a nesting too large to be signed".to_owned()),
+            Ok(_) => Err(FormError::Extra("no JSON object".to_owned())),
+            Err(error) if error.is_data() => Err(FormError::Extra(crate::text::display_safe(&error.to_string(), 100))),
+            Err(_) => Err(FormError::Extra("a number or a nesting too large to be signed".to_owned())),
         }
     }
 }
@@ -240,7 +255,7 @@ mod tests {
         ] {
             let mut form = form();
             spoil(&mut form);
-            let sentence = form.request(NOW).expect_err(word);
+            let sentence = form.request(NOW).expect_err(word).to_string();
             assert!(sentence.starts_with(word), "{sentence}");
         }
     }

@@ -2,7 +2,7 @@
 
 mod form;
 
-pub use form::{IssueForm, PRESETS, Preset};
+pub use form::{FormError, IssueForm, PRESETS, Preset};
 
 use super::{Act, Control, Field, Move, Pane, Place, Text};
 use crate::app::action::Action;
@@ -104,8 +104,8 @@ fn tick(app: &mut App) -> Vec<Effect> {
 fn issue(app: &mut App) -> Vec<Effect> {
     match app.issue.request(app.stamp()) {
         Ok(request) => vec![Effect::Issue(Box::new(request), app.stamp())],
-        Err(sentence) => {
-            app.complain(sentence);
+        Err(error) => {
+            app.complain(error.to_string());
             Vec::new()
         }
     }

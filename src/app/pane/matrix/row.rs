@@ -111,7 +111,7 @@ impl Row<'_> {
                 Verdict::Forbidden => forbidden += alike.tokens,
                 Verdict::Unauthorized => {}
             }
-            // Of several tokens the one that deviates is told of.
+            // Of several tokens the one that deviates is shown.
             if expected.is_none_or(|(_, is_so)| is_so) {
                 let line = rules.policy.expected(alike.entry.judged.name.as_deref(), alike.held, &tool.name);
                 let line = line.map(|line| (line.outcome, line.outcome.is(verdict)));
