@@ -121,8 +121,9 @@ impl App {
     /// How long from now until the picture changes by itself; `None` when nothing counts.
     pub fn next_change(&self) -> Option<Duration> {
         // A clock stops at the last instant there is.
-        let is_over = self.times.judged == NumericDate::MAX;
-        let counted = self.drawn.holds.filter(|_| !is_over).and_then(|holds| {
+        let runs = self.times.judged < NumericDate::MAX;
+        let holds = if runs { self.drawn.holds } else { None };
+        let counted = holds.and_then(|holds| {
             let left = self.drawn.at.plus(holds).since(self.times.judged);
             Some(self.clock.lasts(left)?.min(COMPARED))
         });

@@ -106,15 +106,18 @@ impl History {
         self.typing = false;
     }
 
-    /// The step done last, to be completed by what came of it.
-    pub(super) fn latest(&mut self) -> Option<&mut Step> {
-        self.done.last_mut()
-    }
-
     /// The paste done last, to be completed by what came of it.
     pub(super) fn latest_paste(&mut self) -> Option<&mut Paste> {
         self.done.iter_mut().rev().find_map(|step| match step {
             Step::Pasted(paste) => Some(paste),
+            _ => None,
+        })
+    }
+
+    /// The numbers of the test tokens that were put into the list last, to be completed likewise.
+    pub(super) fn latest_tests(&mut self) -> Option<&mut Vec<u64>> {
+        self.done.iter_mut().rev().find_map(|step| match step {
+            Step::Tests(_, numbers) => Some(numbers),
             _ => None,
         })
     }

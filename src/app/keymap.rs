@@ -19,6 +19,10 @@ pub struct Binding {
     pub outside_text: bool,
 }
 
+const fn plain(code: Code) -> Key {
+    Key::plain(code)
+}
+
 const fn typed(c: char) -> Key {
     Key::plain(Code::Char(c))
 }
@@ -41,31 +45,23 @@ const fn outside(action: Action, keys: &'static [Key], words: &'static str) -> B
 
 /// Every key and every command.
 pub const BINDINGS: &[Binding] = &[
-    on(Action::Act, &[Key::plain(Code::Enter)], "do what the pane is for: issue, open, call, save, drill, run, serve"),
-    outside(Action::Turn(-1), &[Key::plain(Code::Left)], "turn a choice back; previous pane"),
-    outside(Action::Turn(1), &[Key::plain(Code::Right)], "turn a choice on; next pane"),
-    on(Action::Row(-1), &[Key::plain(Code::Up)], "row or field above"),
-    on(Action::Row(1), &[Key::plain(Code::Down)], "row or field below"),
-    on(Action::Page(-1), &[Key::plain(Code::PgUp)], "page up"),
-    on(Action::Page(1), &[Key::plain(Code::PgDn)], "page down"),
-    outside(Action::Edge(-1), &[Key::plain(Code::Home)], "first row; in Timeline, border before; in Clock, real time"),
-    outside(
-        Action::Edge(1),
-        &[Key::plain(Code::End)],
-        "last row; in Timeline, next border; in Clock, 60 times as fast",
-    ),
-    on(Action::Step(1), &[Key::plain(Code::Tab)], "next field, past the last one the next pane"),
+    on(Action::Act, &[plain(Code::Enter)], "do what the pane is for: issue, open, call, save, drill, run, serve"),
+    outside(Action::Turn(-1), &[plain(Code::Left)], "turn a choice back; previous pane"),
+    outside(Action::Turn(1), &[plain(Code::Right)], "turn a choice on; next pane"),
+    on(Action::Row(-1), &[plain(Code::Up)], "row or field above"),
+    on(Action::Row(1), &[plain(Code::Down)], "row or field below"),
+    on(Action::Page(-1), &[plain(Code::PgUp)], "page up"),
+    on(Action::Page(1), &[plain(Code::PgDn)], "page down"),
+    outside(Action::Edge(-1), &[plain(Code::Home)], "first row; in Timeline, border before; in Clock, real time"),
+    outside(Action::Edge(1), &[plain(Code::End)], "last row; in Timeline, next border; in Clock, 60 times as fast"),
+    on(Action::Step(1), &[plain(Code::Tab)], "next field, past the last one the next pane"),
     on(Action::Step(-1), &[Key::shift(Code::Tab)], "previous field"),
     outside(
         Action::Tick,
         &[typed(' ')],
         "tick a permission; in Tokens, revoke or restore; in Matrix, expect; in Clock, freeze; in Test kit, put into the list",
     ),
-    outside(
-        Action::Remove,
-        &[Key::plain(Code::Del)],
-        "remove the token from the list; in Policy, the tool from the policy",
-    ),
+    outside(Action::Remove, &[plain(Code::Del)], "remove the token from the list; in Policy, the tool from the policy"),
     on(Action::Label, &[ctrl('n')], "name the token: give it a label"),
     on(Action::Revoke, &[], "revoke the token, or take that back"),
     on(Action::Break, &[ctrl('j')], "break a line in the arguments"),
@@ -82,14 +78,14 @@ pub const BINDINGS: &[Binding] = &[
     outside(Action::Pane(3), &[typed('3'), alt('3')], "go to Inspect, Who may, Drill, Traffic"),
     outside(Action::Pane(4), &[typed('4'), alt('4')], "go to Call, Test kit, Connect"),
     outside(Action::Pane(5), &[typed('5'), alt('5')], "go to Activity"),
-    on(Action::Out, &[Key::plain(Code::Esc)], "one step out: overlay, field, panes; never quits"),
-    outside(Action::Help, &[Key::plain(Code::F(1)), typed('?')], "help on where you are"),
+    on(Action::Out, &[plain(Code::Esc)], "one step out: overlay, field, panes; never quits"),
+    outside(Action::Help, &[plain(Code::F(1)), typed('?')], "help on where you are"),
     outside(Action::Palette, &[ctrl('p'), typed(':')], "every command by words"),
     on(Action::Settings, &[ctrl('s')], "settings: key, leeway, issuer, audience, policy, times"),
-    on(Action::Screen(Screen::Gate), &[Key::plain(Code::F(2))], "the Gate screen: issue, inspect, call"),
-    on(Action::Screen(Screen::Matrix), &[Key::plain(Code::F(3))], "the Matrix screen: who may call what"),
-    on(Action::Screen(Screen::Time), &[Key::plain(Code::F(4))], "the Time screen: timeline, clock, drill, test kit"),
-    on(Action::Screen(Screen::Server), &[Key::plain(Code::F(5))], "the Server screen: serve MCP, see who connects"),
+    on(Action::Screen(Screen::Gate), &[plain(Code::F(2))], "the Gate screen: issue, inspect, call"),
+    on(Action::Screen(Screen::Matrix), &[plain(Code::F(3))], "the Matrix screen: who may call what"),
+    on(Action::Screen(Screen::Time), &[plain(Code::F(4))], "the Time screen: timeline, clock, drill, test kit"),
+    on(Action::Screen(Screen::Server), &[plain(Code::F(5))], "the Server screen: serve MCP, see who connects"),
     on(Action::Everyone, &[ctrl('f')], "call as everyone: with every token and with none"),
     on(Action::Group, &[ctrl('g')], "group the matrix by token, permissions or user, in turn"),
     on(Action::TimeStyle, &[ctrl('l')], "show times as UTC, local or epoch, in turn"),

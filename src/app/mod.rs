@@ -1,7 +1,10 @@
 //! The console's state and its one [`update`]: no I/O, no clock, no drawing.
 //!
 //! A [`Msg`] comes in, [`Effect`]s go out; what they lead to comes back as another message. The view draws from
-//! `&App` and hands back a [`Drawn`]: what only drawing can know.
+//! `&App` and returns a [`Drawn`]: what only drawing can know.
+//!
+//! Each pane has a file under [`pane`] with its state, fields, keys and texts. `App` and the files beside that folder
+//! hold what several panes share: the selected token, the tool, the clock, the history, the overlays.
 
 mod act;
 pub mod action;

@@ -1,5 +1,7 @@
 //! What lies over the panes and gets keys first: help, palette, settings, prompts, a row or a token in full.
 
+use std::str::FromStr;
+
 use zeroize::Zeroizing;
 
 use super::field::{Lines, TextField};
@@ -9,7 +11,7 @@ pub use super::line::{Asks, LineForm, MAX_LABEL, MAX_LINE};
 use super::list::next_of;
 use super::times::TimeStyle;
 use crate::auth::diff::Row;
-use crate::auth::{Key as SigningKey, KeyRing, Rules};
+use crate::auth::{Key as SigningKey, KeyRing, Leeway, Rules};
 use crate::text;
 
 /// Something over the panes. They form a stack; the top one gets keys first.
@@ -259,6 +261,27 @@ impl KeyChoice {
     }
 }
 
+/// Why settings cannot be applied. Safe to show.
+#[derive(Debug, thiserror::Error)]
+pub enum SettingsError {
+    /// The leeway cannot be read, or is too long.
+    #[error("leeway: {0}")]
+    Leeway(<Leeway as FromStr>::Err),
+    /// The policy file cannot be used.
+    #[error("{0}")]
+    Policy(String),
+}
+
+impl SettingsError {
+    /// The field it is about.
+    const fn field(&self) -> SettingsField {
+        match self {
+            Self::Leeway(_) => SettingsField::Leeway,
+            Self::Policy(_) => SettingsField::Policy,
+        }
+    }
+}
+
 /// The settings being edited.
 #[derive(Debug)]
 pub struct SettingsForm {
@@ -324,10 +347,10 @@ impl SettingsForm {
         self.key == other.key && self.times == other.times && texts(self) == texts(other)
     }
 
-    /// Says what is wrong with a field, and goes there.
-    pub(super) fn refuse(&mut self, field: SettingsField, sentence: String) {
-        self.field = field;
-        self.fault = Some(sentence);
+    /// Says what is wrong, and goes to the field.
+    pub(super) fn refuse(&mut self, error: &SettingsError) {
+        self.field = error.field();
+        self.fault = Some(error.to_string());
     }
 
     pub(super) fn step(&mut self, by: isize) {
@@ -345,16 +368,18 @@ impl SettingsForm {
         }
     }
 
-    /// The rules as edited, but for the policy, or the field that is at fault and a sentence that names it.
-    pub(super) fn rules(&self, present: &Rules) -> Result<Rules, (SettingsField, String)> {
-        let leeway = self.leeway.text().parse().map_err(|e| (SettingsField::Leeway, format!("leeway: {e}")));
-        let text = |field: &TextField| Some(field.text()).filter(|text| !text.is_empty()).map(Into::into);
-        let typed = self.typed.clone().filter(|_| self.key == KeyChoice::Type);
+    /// The rules as edited, with the present policy.
+    pub(super) fn rules(&self, present: &Rules) -> Result<Rules, SettingsError> {
+        let text = |field: &TextField| if field.is_empty() { None } else { Some(field.text().into()) };
+        let keys = match &self.typed {
+            Some(key) if self.key == KeyChoice::Type => KeyRing::new(key.clone()),
+            _ => present.keys.clone(),
+        };
         Ok(Rules {
-            keys: typed.map_or_else(|| present.keys.clone(), KeyRing::new),
+            keys,
             issuer: text(&self.issuer),
             audience: text(&self.audience),
-            leeway: leeway?,
+            leeway: self.leeway.text().parse().map_err(SettingsError::Leeway)?,
             ..present.clone()
         })
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::history::Step;
-use super::overlay::{KeyChoice, KeyPrompt, Overlay, Purpose, Question, SettingsField, SettingsForm};
+use super::overlay::{KeyChoice, KeyPrompt, Overlay, Purpose, Question, SettingsError, SettingsForm};
 use super::pane::policy::RULES;
 use super::policy_file::PolicyFile;
 use super::{App, Effect};
@@ -24,7 +24,7 @@ impl App {
         let policy = form.policy.text();
         let mut effects = Vec::new();
         match form.rules(&self.auth.rules) {
-            Err((field, sentence)) => form.refuse(field, sentence),
+            Err(error) => form.refuse(&error),
             Ok(_) if form.key == KeyChoice::Type && form.typed.is_none() => {
                 self.overlays.push(Overlay::Settings(form));
                 self.prompt(Purpose::Settings);
@@ -55,7 +55,7 @@ impl App {
         let Some(Overlay::Settings(mut form)) = self.overlays.pop() else {
             return Vec::new();
         };
-        let rules = result.map_err(|sentence| (SettingsField::Policy, sentence));
+        let rules = result.map_err(SettingsError::Policy);
         match rules.and_then(|(path, policy)| Ok((path, Rules { policy, ..form.rules(&self.auth.rules)? }))) {
             Ok((path, rules)) => {
                 let before = Arc::clone(&self.auth.rules.policy);
@@ -65,8 +65,8 @@ impl App {
                 self.policy_file = PolicyFile::new(path, Arc::clone(&rules.policy));
                 self.apply_rules(&form, rules)
             }
-            Err((field, sentence)) => {
-                form.refuse(field, sentence);
+            Err(error) => {
+                form.refuse(&error);
                 self.overlays.push(Overlay::Settings(form));
                 Vec::new()
             }

@@ -1,4 +1,7 @@
-//! `&App` → frame. Draws and never changes anything; what it learns on the way it hands back.
+//! `&App` → frame. Draws and never changes anything; what it learns on the way it returns.
+//!
+//! A pane is drawn by the file of its name under `pane/`, an overlay by one under `overlay/`. `stage` decides where the
+//! panes are, `canvas` and `widget` draw what several of them show.
 
 mod canvas;
 mod claims;

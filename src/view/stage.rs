@@ -46,6 +46,9 @@ fn alone(canvas: &mut Canvas, area: Rect) {
     }
 }
 
+/// The rows of a pane's frame.
+const FRAME: u16 = 2;
+
 // The layouts place the panes of a screen in the order of its digits.
 
 /// The form and the tokens, beside them the selected token and its call, below what happened.
@@ -55,7 +58,7 @@ fn gate(area: Rect) -> [Rect; 5] {
     let left = (area.width * 3 / 10).clamp(36, 48);
     let middle = (area.width - left) / 2;
     let column = Rect { width: left, ..upper };
-    let form = issue::ROWS + 2;
+    let form = issue::rows() + FRAME;
     [
         top(column, form),
         below(column, form),
@@ -102,7 +105,8 @@ fn serving(area: Rect) -> [Rect; 5] {
     let left = (area.width * 2 / 5).clamp(44, 64);
     let column = Rect { width: left, ..upper };
     let (traffic, connect) = split_bottom(right_of(upper, left), upper.height / 2);
-    [top(column, server::ROWS + 2), below(column, server::ROWS + 2), traffic, connect, activity]
+    let form = server::rows() + FRAME;
+    [top(column, form), below(column, form), traffic, connect, activity]
 }
 
 /// A pane in its frame, with its digit, its title and its note.

@@ -160,7 +160,7 @@ pub fn state(canvas: &mut Canvas, judged: &Judged) -> (String, Meaning) {
 }
 
 /// What a token is at an instant, for how many microseconds the words hold, and what they mean.
-pub fn told_at(judged: &Judged, at: NumericDate) -> (String, i64, Meaning) {
+pub fn words_at(judged: &Judged, at: NumericDate) -> (String, i64, Meaning) {
     match judged.standing(at) {
         Standing::Valid(phase) => {
             let (left, how, meaning) = match phase {

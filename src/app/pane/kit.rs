@@ -161,7 +161,7 @@ impl App {
             let name = self.selected().map(|entry| self.token_name(entry)).unwrap_or_default();
             self.say(format!("{tokens} put into the list; {name} is selected; Ctrl-7 takes them out again"));
         }
-        if let Some(Step::Tests(_, added)) = self.history.latest() {
+        if let Some(added) = self.history.latest_tests() {
             *added = numbers;
         }
         Vec::new()

@@ -38,8 +38,10 @@ pub fn render(canvas: &mut Canvas, with: u64, rows: &[Row], scroll: usize) {
         }
         let shown = |value: &Option<String>| {
             let Some(value) = value else { return String::new() };
-            let time = NumericDate::from_json_number(value).filter(|_| row.is_time);
-            time.map_or_else(|| text::head(value, 200).to_owned(), |at| app.date(at))
+            match NumericDate::from_json_number(value) {
+                Some(at) if row.is_time => app.date(at),
+                _ => text::head(value, 200).to_owned(),
+            }
         };
         let later = row.later.as_deref().map_or_else(String::new, |later| format!("{later}: "));
         let told = line(row.change.sign(), &row.name, &shown(&row.left), &(later + &shown(&row.right)));

@@ -11,7 +11,7 @@ use crate::text;
 use crate::text::words::SECOND;
 use crate::view::canvas::{Canvas, below};
 use crate::view::theme::Meaning;
-use crate::view::widget::{choice, labelled, text_line, told_at};
+use crate::view::widget::{choice, labelled, text_line, words_at};
 
 pub fn render(canvas: &mut Canvas, area: Rect) {
     canvas.target(area, Target::Field(DIAL));
@@ -68,7 +68,7 @@ fn verdict(canvas: &mut Canvas, area: Rect) {
     let app = canvas.app;
     let decision = app.preview();
     if let Some(entry) = app.selected() {
-        let (words, holds, meaning) = told_at(&entry.judged, app.times.judged);
+        let (words, holds, meaning) = words_at(&entry.judged, app.times.judged);
         canvas.drawn.changes_in(holds);
         let border = entry.judged.lifetime.next_border(app.times.judged);
         if let Some(micros) = border {

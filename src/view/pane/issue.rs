@@ -10,8 +10,10 @@ use crate::view::canvas::{Canvas, below, top};
 use crate::view::theme::Meaning;
 use crate::view::widget::{choice, labelled, text_line};
 
-/// Rows the whole form takes.
-pub const ROWS: u16 = 11;
+/// The rows that the whole form takes: its fields, and two for the button or for what is wrong.
+pub fn rows() -> u16 {
+    u16::try_from(Pane::Issue.fields().len() + 2).unwrap_or(u16::MAX)
+}
 
 pub fn render(canvas: &mut Canvas, area: Rect) {
     let fields: Vec<Field> = Pane::Issue.fields().collect();

@@ -11,8 +11,10 @@ use crate::view::canvas::{Canvas, below};
 use crate::view::theme::Meaning;
 use crate::view::widget::{choice, labelled, text_line};
 
-/// Rows that it needs.
-pub const ROWS: u16 = 8;
+/// The rows that it needs: its fields, two for the address, one for the requests, and the button.
+pub fn rows() -> u16 {
+    u16::try_from(Pane::Server.fields().len() + 4).unwrap_or(u16::MAX)
+}
 
 pub fn render(canvas: &mut Canvas, area: Rect) {
     canvas.target(area, Target::Field(ADDRESS));

@@ -12,7 +12,7 @@ use crate::text;
 use crate::text::words::{DAY, SECOND};
 use crate::view::canvas::{Canvas, below, right_of, split_bottom, top};
 use crate::view::theme::Meaning;
-use crate::view::widget::{choice, labelled, state, told_at};
+use crate::view::widget::{choice, labelled, state, words_at};
 
 /// Columns of a row beside its bar.
 struct Shape {
@@ -73,7 +73,9 @@ fn draw_row(canvas: &mut Canvas, place: Rect, shape: &Shape, axis: &Axis, row: u
     let line = bar(canvas, entry.as_ref(), axis, here);
     canvas.line(bars, line);
     canvas.target(place, Target::Cell(BARS, row, usize::from(bars.x)));
-    if let Some(entry) = entry.filter(|_| shape.state > 0) {
+    if let Some(entry) = entry
+        && shape.state > 0
+    {
         let (words, meaning) = state(canvas, &entry.judged);
         let words = canvas.span(words, meaning);
         canvas.line(right_of(place, place.width - shape.state), words);
@@ -84,7 +86,7 @@ fn draw_row(canvas: &mut Canvas, place: Rect, shape: &Shape, axis: &Axis, row: u
 /// its times are not to be believed.
 fn bar(canvas: &Canvas, entry: Option<&TokenEntry>, axis: &Axis, here: bool) -> Line<'static> {
     let now = axis.column(canvas.app.times.judged);
-    let cursor = axis.column(canvas.app.cursor_instant()).filter(|_| here && canvas.app.timeline.cursor.is_some());
+    let cursor = if here { canvas.app.timeline.cursor.and_then(|at| axis.column(at)) } else { None };
     let cells = (0..axis.columns).map(|column| {
         let (sign, meaning) = entry.map_or((' ', Meaning::Plain), |entry| piece(&entry.judged, axis, column));
         if Some(column) == cursor {
@@ -139,7 +141,7 @@ fn piece(judged: &Judged, axis: &Axis, column: usize) -> (char, Meaning) {
 fn feet(canvas: &mut Canvas, area: Rect, axis: &Axis) {
     let at = canvas.app.cursor_instant();
     let is_set = canvas.app.timeline.cursor.is_some();
-    let told = canvas.app.selected().map(|entry| told_at(&entry.judged, at));
+    let told = canvas.app.selected().map(|entry| words_at(&entry.judged, at));
     let (words, holds, meaning) = told.unwrap_or_else(|| ("no token".to_owned(), i64::MAX, Meaning::Hint));
     if !is_set {
         canvas.drawn.changes_in(holds.min(SECOND - at.micros().rem_euclid(SECOND)));

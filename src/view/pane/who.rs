@@ -49,9 +49,9 @@ fn about_tool(theme: Theme, app: &App) -> Vec<Line<'static>> {
     };
     let mut lines = vec![span(theme, format!("{name} needs {}", rule.needs()), Meaning::Plain).into()];
     for permission in policy.permissions() {
-        let asked = rule.permissions.contains(permission);
-        let grant = policy.grant(&[permission], rule).filter(|_| !asked);
-        if let Some(through) = grant {
+        if !rule.permissions.contains(permission)
+            && let Some(through) = policy.grant(&[permission], rule)
+        {
             let said = format!(
                 "{} opens it too: it implies {}",
                 text::name(permission, 32),
@@ -64,13 +64,13 @@ fn about_tool(theme: Theme, app: &App) -> Vec<Line<'static>> {
 }
 
 /// A row: who or what, the verdict, and why in few words.
-struct Told {
+struct Row {
     name: String,
     verdict: Verdict,
     why: String,
 }
 
-impl Told {
+impl Row {
     fn line(&self, theme: Theme, names: usize) -> Line<'static> {
         Line::from(vec![
             span(theme, format!("{} ", self.verdict.sign()), Meaning::of_verdict(self.verdict)),
@@ -81,7 +81,7 @@ impl Told {
 }
 
 /// A caller and what the gate says about the tool under the cursor; row 0 has no token.
-fn caller(canvas: &mut Canvas, row: usize) -> Told {
+fn caller(canvas: &mut Canvas, row: usize) -> Row {
     let app = canvas.app;
     let entry = row.checked_sub(1).and_then(|place| app.auth.tokens.get(place));
     let decision = decide(canvas, entry, &app.call.tool);
@@ -95,17 +95,17 @@ fn caller(canvas: &mut Canvas, row: usize) -> Told {
         _ => decision.sentence(),
     };
     let name = entry.map_or_else(|| text::NO_TOKEN.to_owned(), |entry| app.token_name(entry));
-    Told { name, verdict: decision.verdict(), why }
+    Row { name, verdict: decision.verdict(), why }
 }
 
 /// What the selected token may do with a tool, or what it would need.
-fn tool(canvas: &mut Canvas, tool: &ToolRule) -> Told {
+fn tool(canvas: &mut Canvas, tool: &ToolRule) -> Row {
     let decision = decide(canvas, canvas.app.selected(), &tool.name);
     let why = match decision.verdict() {
         Verdict::Forbidden => format!("needs {}", tool.needs()),
         _ => decision.sentence(),
     };
-    Told { name: text::name(&tool.name, 32), verdict: decision.verdict(), why }
+    Row { name: text::name(&tool.name, 32), verdict: decision.verdict(), why }
 }
 
 fn decide(canvas: &mut Canvas, entry: Option<&TokenEntry>, tool: &str) -> Decision {

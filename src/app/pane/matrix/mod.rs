@@ -249,12 +249,12 @@ impl App {
 
     /// The tokens of a row.
     pub fn matrix_tokens(&self, row: usize) -> impl Iterator<Item = &TokenEntry> {
-        let places = match (row.checked_sub(1), self.matrix.rows) {
-            (None, _) | (Some(_), Rows::Tokens) => [].iter(),
-            (Some(group), _) => self.matrix.groups.get(group).map_or([].iter(), |group| group.tokens.iter()),
+        let (group, alone): (&[usize], Option<usize>) = match (row.checked_sub(1), self.matrix.rows) {
+            (None, _) => (&[], None),
+            (Some(place), Rows::Tokens) => (&[], Some(place)),
+            (Some(group), _) => (self.matrix.groups.get(group).map_or(&[], |group| &*group.tokens), None),
         };
-        let alone = row.checked_sub(1).filter(|_| self.matrix.rows == Rows::Tokens);
-        places.copied().chain(alone).filter_map(|place| self.auth.tokens.get(place))
+        group.iter().copied().chain(alone).filter_map(|place| self.auth.tokens.get(place))
     }
 
     /// The column of the tool in the Call pane, if the policy has it.

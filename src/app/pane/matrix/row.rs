@@ -75,7 +75,7 @@ impl App {
                 line.rejudged.push((entry, known));
             }
             let Some(held) = entry.judged.held(now) else { continue };
-            let name = entry.judged.name.as_deref().filter(|_| by_user);
+            let name = if by_user { entry.judged.name.as_deref() } else { None };
             let place = *places.entry((name, held)).or_insert(line.alike.len());
             match line.alike.get_mut(place) {
                 Some(alike) => alike.tokens += 1,
