@@ -20,8 +20,8 @@ impl Focus {
     }
 
     /// Where a pane's work begins.
-    pub const fn entering(pane: Pane) -> Self {
-        Self::at(pane.place().start)
+    pub fn entering(pane: Pane) -> Self {
+        pane.place().start.map_or_else(|| Self::first(pane), Self::at)
     }
 
     /// At a field.

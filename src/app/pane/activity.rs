@@ -20,14 +20,7 @@ pub const LIST: Field = Field::new(Pane::Activity, 0);
 pub(super) static PLACE: Place = Place {
     title: "Activity",
     help: "The calls that were really made, newest first. Enter opens one and can load it back.",
-    controls: &[Control {
-        field: LIST,
-        label: "calls",
-        row: Some(Move { hint: |_| Some("rows"), by: step }),
-        click: Some(click),
-        ..Control::DEFAULT
-    }],
-    start: LIST,
+    controls: &[Control::new(LIST, "calls").row(|_| Some("rows"), step).click(click)],
     note: |app, _| app.auth.activity.len().to_string(),
     act: Some(Act { hint: |app| app.activity_row().map(|_| "open"), run: open }),
     page: Some(Move { hint: |_| None, by: |app, by| step(app, app.drawn.page(LIST, by)) }),

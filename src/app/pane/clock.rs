@@ -1,6 +1,6 @@
 //! The Clock pane: nudging, jumping and stopping the clock that everything on screen is judged for.
 
-use super::{Act, Control, Field, Move, Pane, Place, Text};
+use super::{Control, Field, Move, Pane, Place};
 use crate::app::action::Action;
 use crate::app::clipboard::ClipSource;
 use crate::app::clock::HeldClock;
@@ -28,72 +28,36 @@ pub(super) static PLACE: Place = Place {
            ← → a second, ↑ ↓ a minute, PgUp PgDn an hour, Space freezes it, Home goes back to the real time. Tokens \
            are stamped with the real time unless issue at says otherwise. Nothing outside follows this clock.",
     controls: &[
-        Control {
-            field: DIAL,
-            label: "shows",
-            act: Some(Act {
-                hint: |_| Some("real time"),
-                run: |app| {
+        Control::new(DIAL, "shows")
+            .act(
+                |_| Some("real time"),
+                |app| {
                     app.real_time();
                     Vec::new()
                 },
-            }),
-            tick: Some(Act {
-                hint: |app| Some(if matches!(app.clock, HeldClock::Frozen(_)) { "run on" } else { "freeze" }),
-                run: |app| {
+            )
+            .tick(
+                |app| Some(if matches!(app.clock, HeldClock::Frozen(_)) { "run on" } else { "freeze" }),
+                |app| {
                     app.freeze();
                     Vec::new()
                 },
-            }),
-            turn: Some(Move { hint: |_| Some("1 s"), by: |app, by| app.nudge(SECOND, by) }),
+            )
+            .turn(|_| Some("1 s"), |app, by| app.nudge(SECOND, by))
             // Up is later, as on every dial.
-            row: Some(Move { hint: |_| Some("1 min"), by: |app, by| app.nudge(-MINUTE, by) }),
-            edge: Some(Move {
-                hint: |_| Some("real, ×60"),
-                by: |app, by| if by < 0 { app.real_time() } else { app.hurry() },
-            }),
-            ..Control::DEFAULT
-        },
-        Control {
-            field: JUMP,
-            label: "jump to",
-            act: Some(Act { hint: |_| Some("jump"), run: |app| app.set_clock_to(app.named_instant(app.dial.jump())) }),
-            turn: Some(Move {
-                hint: |_| Some("change"),
-                by: |app, by| app.dial.jump = turned(app.dial.jump, by, JUMPS.len()),
-            }),
-            ..Control::DEFAULT
-        },
-        Control {
-            field: GO_TO,
-            label: "set to",
-            text: Some(Text {
-                get: |app| &app.dial.go_to,
-                get_mut: |app| &mut app.dial.go_to,
-                // It has no effect until it is sent.
-                changes: |_, _| {},
-            }),
-            act: Some(Act {
-                hint: |_| Some("set"),
-                run: |app| app.set_clock_to(app.named_instant(app.dial.go_to.text())),
-            }),
-            ..Control::DEFAULT
-        },
+            .row(|_| Some("1 min"), |app, by| app.nudge(-MINUTE, by))
+            .edge(|_| Some("real, ×60"), |app, by| if by < 0 { app.real_time() } else { app.hurry() }),
+        Control::new(JUMP, "jump to")
+            .act(|_| Some("jump"), |app| app.set_clock_to(app.named_instant(app.dial.jump())))
+            .turn(|_| Some("change"), |app, by| app.dial.jump = turned(app.dial.jump, by, JUMPS.len())),
+        Control::new(GO_TO, "set to")
+            // It has no effect until it is sent.
+            .text(|app| &app.dial.go_to, |app| &mut app.dial.go_to, |_, _| {})
+            .act(|_| Some("set"), |app| app.set_clock_to(app.named_instant(app.dial.go_to.text()))),
         // The last two take effect while they are turned.
-        Control {
-            field: PACE,
-            label: "runs",
-            turn: Some(Move { hint: |_| Some("change"), by: App::turn_pace }),
-            ..Control::DEFAULT
-        },
-        Control {
-            field: STAMPS,
-            label: "issue at",
-            turn: Some(Move { hint: |_| Some("change"), by: |app, _| app.stamps_held = !app.stamps_held }),
-            ..Control::DEFAULT
-        },
+        Control::new(PACE, "runs").turn(|_| Some("change"), App::turn_pace),
+        Control::new(STAMPS, "issue at").turn(|_| Some("change"), |app, _| app.stamps_held = !app.stamps_held),
     ],
-    start: DIAL,
     page: Some(Move {
         hint: |app| if app.focus.field == Some(DIAL) { Some("1 h") } else { None },
         by: |app, by| app.nudge(-HOUR, by),

@@ -1,6 +1,6 @@
 //! The Connect pane: what a client needs to connect with the selected token.
 
-use super::{Act, Control, Field, Move, Pane, Place};
+use super::{Act, Control, Field, Pane, Place};
 use crate::app::App;
 use crate::app::clipboard::{Clip, ClipSource};
 use crate::app::list::next_of;
@@ -16,23 +16,12 @@ pub(super) static PLACE: Place = Place {
     help: "What a client needs to connect with the selected token: a line for a shell, or its configuration. ← → \
            choose the client; Enter copies it with the whole token, which the screen does not show.",
     controls: &[
-        Control {
-            field: CLIENT,
-            label: "for",
-            turn: Some(Move {
-                hint: |_| Some("change"),
-                by: |app, by| app.connect.client = next_of(&ClientKind::ALL, &app.connect.client, by),
-            }),
-            ..Control::DEFAULT
-        },
-        Control {
-            field: TOOL,
-            label: "tool",
-            turn: Some(Move { hint: |_| Some("change"), by: App::turn_tool }),
-            ..Control::DEFAULT
-        },
+        Control::new(CLIENT, "for").turn(
+            |_| Some("change"),
+            |app, by| app.connect.client = next_of(&ClientKind::ALL, &app.connect.client, by),
+        ),
+        Control::new(TOOL, "tool").turn(|_| Some("change"), App::turn_tool),
     ],
-    start: CLIENT,
     act: Some(Act { hint: |_| Some("copy"), run: App::copy }),
     copy: ClipSource { hint: |_| Some("copy for client"), clip: |app| Some(app.client_clip()) },
     ..Place::DEFAULT

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Act, Control, Field, Move, Pane, Place};
+use super::{Act, Control, Field, Pane, Place};
 use crate::app::action::Action;
 use crate::app::clipboard::{Clip, ClipSource};
 use crate::app::list::{next_of, turned};
@@ -31,41 +31,14 @@ pub(super) static PLACE: Place = Place {
            and holds that against exp and leeway. In shifted time it is done at once and exact; in real time it runs \
            in the background. Its calls stand in Activity.",
     controls: &[
-        Control {
-            field: TOKEN,
-            label: "token",
-            turn: Some(Move {
-                hint: |_| Some("change"),
-                by: |app, by| app.drill.with = next_of(&With::ALL, &app.drill.with, by),
-            }),
-            ..Control::DEFAULT
-        },
-        Control {
-            field: TOOL,
-            label: "tool",
-            turn: Some(Move { hint: |_| Some("change"), by: App::turn_tool }),
-            ..Control::DEFAULT
-        },
-        Control {
-            field: EVERY,
-            label: "every",
-            turn: Some(Move {
-                hint: |_| Some("change"),
-                by: |app, by| app.drill.every = turned(app.drill.every, by, INTERVALS.len()),
-            }),
-            ..Control::DEFAULT
-        },
-        Control {
-            field: WAY,
-            label: "in",
-            turn: Some(Move {
-                hint: |_| Some("change"),
-                by: |app, by| app.drill.way = next_of(&Way::ALL, &app.drill.way, by),
-            }),
-            ..Control::DEFAULT
-        },
+        Control::new(TOKEN, "token")
+            .turn(|_| Some("change"), |app, by| app.drill.with = next_of(&With::ALL, &app.drill.with, by)),
+        Control::new(TOOL, "tool").turn(|_| Some("change"), App::turn_tool),
+        Control::new(EVERY, "every")
+            .turn(|_| Some("change"), |app, by| app.drill.every = turned(app.drill.every, by, INTERVALS.len())),
+        Control::new(WAY, "in")
+            .turn(|_| Some("change"), |app, by| app.drill.way = next_of(&Way::ALL, &app.drill.way, by)),
     ],
-    start: TOKEN,
     act: Some(Act {
         hint: |app| Some(if app.drill.running.is_some() { "cancel" } else { "drill" }),
         run: App::start_drill,

@@ -21,14 +21,7 @@ pub(super) static PLACE: Place = Place {
     title: "Inspect",
     help: "What the selected token says and what the gate says of it. Lights: ✔ checked and good, ✘ checked and \
            bad, – not checked. Paste a token anywhere to see it here.",
-    controls: &[Control {
-        field: VIEW,
-        label: "show",
-        turn: Some(Move { hint: |_| Some("change view"), by: turn_view }),
-        row: Some(Move { hint: |_| Some("scroll"), by: scroll }),
-        ..Control::DEFAULT
-    }],
-    start: VIEW,
+    controls: &[Control::new(VIEW, "show").turn(|_| Some("change view"), turn_view).row(|_| Some("scroll"), scroll)],
     note,
     act: Some(Act {
         hint: |app| app.selected().map(|_| "whole token"),

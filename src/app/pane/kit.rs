@@ -24,19 +24,14 @@ pub(super) static PLACE: Place = Place {
     title: "Test kit",
     help: "The classic test tokens, made for whom the selected token speaks. Enter calls the tool with each and \
            compares what came with what must come; Space puts the one under the cursor into the token list.",
-    controls: &[Control {
-        field: LIST,
-        label: "tokens",
-        tick: Some(Act { hint: |_| Some("put into the list"), run: App::make_test_token }),
-        row: Some(Move { hint: |_| Some("rows"), by: step }),
-        click: Some(|app, spot| {
+    controls: &[Control::new(LIST, "tokens")
+        .tick(|_| Some("put into the list"), App::make_test_token)
+        .row(|_| Some("rows"), step)
+        .click(|app, spot| {
             app.go(Focus::at(LIST));
             app.kit.row = spot.row;
             Vec::new()
-        }),
-        ..Control::DEFAULT
-    }],
-    start: LIST,
+        })],
     note: |app, _| app.kit.card.as_ref().map_or_else(|| KIT.len().to_string(), Scorecard::summary),
     act: Some(Act { hint: |_| Some("run all"), run: App::run_kit }),
     page: Some(Move { hint: |_| None, by: |app, by| step(app, app.drawn.page(LIST, by)) }),

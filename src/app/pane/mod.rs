@@ -124,8 +124,9 @@ pub struct Place {
     pub help: &'static str,
     /// Its fields, in the order of Tab; at least one.
     pub controls: &'static [Control],
-    /// The field where its work begins. It never changes, so that a digit can be pressed without looking.
-    pub start: Field,
+    /// The field where its work begins, if that is not the first one. It never changes, so that a digit can be pressed
+    /// without looking.
+    pub start: Option<Field>,
     /// The note beside the title, in a pane of so many columns; may be empty.
     pub note: fn(&App, usize) -> String,
     /// Enter, in fields that have no act of their own.
@@ -145,12 +146,12 @@ pub struct Place {
 }
 
 impl Place {
-    /// A pane that does nothing; its file sets at least title, help, controls and start.
+    /// A pane that does nothing; its file sets at least title, help and controls.
     const DEFAULT: Self = Self {
         title: "",
         help: "",
         controls: &[],
-        start: Field::new(Pane::Issue, 0),
+        start: None,
         note: |_, _| String::new(),
         act: None,
         remove: None,
@@ -162,7 +163,7 @@ impl Place {
     };
 }
 
-/// A field of a pane: its label and what the keys do in it. `..Control::DEFAULT` fills in keys that do nothing.
+/// A field of a pane: its label and what the keys do in it. A key that is not given does nothing.
 pub struct Control {
     /// The name of the field.
     pub field: Field,
@@ -185,17 +186,42 @@ pub struct Control {
 }
 
 impl Control {
-    const DEFAULT: Self = Self {
-        field: Field::new(Pane::Issue, 0),
-        label: "",
-        text: None,
-        act: None,
-        tick: None,
-        turn: None,
-        row: None,
-        edge: None,
-        click: None,
-    };
+    const fn new(field: Field, label: &'static str) -> Self {
+        Self { field, label, text: None, act: None, tick: None, turn: None, row: None, edge: None, click: None }
+    }
+
+    const fn text(
+        self,
+        get: fn(&App) -> &TextField,
+        get_mut: fn(&mut App) -> &mut TextField,
+        changes: fn(&mut App, Field),
+    ) -> Self {
+        Self { text: Some(Text { get, get_mut, changes }), ..self }
+    }
+
+    const fn act(self, hint: Hint, run: fn(&mut App) -> Vec<Effect>) -> Self {
+        Self { act: Some(Act { hint, run }), ..self }
+    }
+
+    const fn tick(self, hint: Hint, run: fn(&mut App) -> Vec<Effect>) -> Self {
+        Self { tick: Some(Act { hint, run }), ..self }
+    }
+
+    const fn turn(self, hint: Hint, by: fn(&mut App, isize)) -> Self {
+        Self { turn: Some(Move { hint, by }), ..self }
+    }
+
+    const fn row(self, hint: Hint, by: fn(&mut App, isize)) -> Self {
+        Self { row: Some(Move { hint, by }), ..self }
+    }
+
+    const fn edge(self, hint: Hint, by: fn(&mut App, isize)) -> Self {
+        Self { edge: Some(Move { hint, by }), ..self }
+    }
+
+    const fn click(self, click: fn(&mut App, Spot) -> Vec<Effect>) -> Self {
+        Self { click: Some(click), ..self }
+    }
 }
 
 /// The word in the footer for a key; `None` while the key does nothing useful.
@@ -253,7 +279,7 @@ mod tests {
             for (index, control) in place.controls.iter().enumerate() {
                 assert_eq!(control.field, Field::new(pane, index), "{}", control.label);
             }
-            assert_eq!(place.start.pane, pane);
+            assert!(place.start.is_none_or(|start| start.pane == pane), "{pane:?}");
         }
     }
 

@@ -23,27 +23,22 @@ pub(super) static PLACE: Place = Place {
     help: "The policy, ticked live: Space gives the tool under the cursor to a permission, or takes it away. What \
            changes here decides from then on; undo brings it back; Enter saves it. [x] the tool asks for it, [~] it \
            implies one that the tool asks for.",
-    controls: &[Control {
-        field: RULES,
-        label: "rules",
-        tick: Some(Act { hint: |_| Some("tick"), run: App::tick_rule }),
-        turn: Some(Move {
-            hint: |_| Some("permission"),
-            by: |app, by| {
+    controls: &[Control::new(RULES, "rules")
+        .tick(|_| Some("tick"), App::tick_rule)
+        .turn(
+            |_| Some("permission"),
+            |app, by| {
                 let permissions = app.matrix.permissions().len();
                 app.matrix.choose_permission(moved(app.matrix.permission_at(), by, permissions));
             },
-        }),
-        row: Some(Move { hint: |_| Some("tool"), by: App::choose_column }),
-        click: Some(|app, spot| {
+        )
+        .row(|_| Some("tool"), App::choose_column)
+        .click(|app, spot| {
             app.go(Focus::at(RULES));
             app.choose_place(spot.row);
             app.matrix.choose_permission(spot.column);
             app.act(Action::Tick)
-        }),
-        ..Control::DEFAULT
-    }],
-    start: RULES,
+        })],
     note: |app, _| {
         let file = app.policy_file.name();
         if app.policy_is_saved() { file } else { format!("{file} · changed, not saved") }

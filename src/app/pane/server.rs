@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Act, Control, Field, Move, Pane, Place, Text};
+use super::{Act, Control, Field, Pane, Place};
 use crate::app::clipboard::ClipSource;
 use crate::app::field::{Lines, TextField};
 use crate::app::list::next_of;
@@ -26,52 +26,27 @@ pub(super) static PLACE: Place = Place {
     help: "The same gate as a real MCP server. Enter starts it, stops it, or starts it anew with what stands here. \
            While it runs a token must name it in aud; Issue fills that in. Clients are judged by the real time.",
     controls: &[
-        Control {
-            field: ADDRESS,
-            label: "address",
-            text: Some(Text {
-                get: |app| &app.server.listen,
-                get_mut: |app| &mut app.server.listen,
-                // It has no effect until the server is started.
-                changes: |_, _| {},
-            }),
-            ..Control::DEFAULT
-        },
-        Control {
-            field: AUDIENCE,
-            label: "audience",
-            turn: Some(Move {
-                hint: |_| Some("change"),
-                by: |app, _| app.server.settings.allow_no_audience = !app.server.settings.allow_no_audience,
-            }),
-            ..Control::DEFAULT
-        },
-        Control {
-            field: DENIAL,
-            label: "denial",
-            turn: Some(Move {
-                hint: |_| Some("change"),
-                by: |app, by| {
-                    let settings = &mut app.server.settings;
-                    settings.denial = next_of(&Denial::ALL, &settings.denial, by);
-                },
-            }),
-            ..Control::DEFAULT
-        },
-        Control {
-            field: LISTING,
-            label: "tools",
-            turn: Some(Move {
-                hint: |_| Some("change"),
-                by: |app, by| {
-                    let settings = &mut app.server.settings;
-                    settings.listing = next_of(&Listing::ALL, &settings.listing, by);
-                },
-            }),
-            ..Control::DEFAULT
-        },
+        // The address has no effect until the server is started.
+        Control::new(ADDRESS, "address").text(|app| &app.server.listen, |app| &mut app.server.listen, |_, _| {}),
+        Control::new(AUDIENCE, "audience").turn(
+            |_| Some("change"),
+            |app, _| app.server.settings.allow_no_audience = !app.server.settings.allow_no_audience,
+        ),
+        Control::new(DENIAL, "denial").turn(
+            |_| Some("change"),
+            |app, by| {
+                let settings = &mut app.server.settings;
+                settings.denial = next_of(&Denial::ALL, &settings.denial, by);
+            },
+        ),
+        Control::new(LISTING, "tools").turn(
+            |_| Some("change"),
+            |app, by| {
+                let settings = &mut app.server.settings;
+                settings.listing = next_of(&Listing::ALL, &settings.listing, by);
+            },
+        ),
     ],
-    start: ADDRESS,
     act: Some(Act { hint: |app| Some(app.server.next().word()), run: App::serve }),
     copy: ClipSource::ADDRESS,
     ..Place::DEFAULT

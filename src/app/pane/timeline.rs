@@ -20,35 +20,25 @@ pub(super) static PLACE: Place = Place {
            Home and End to the borders of the token's life, Space zooms; below stands what the token is there. Enter \
            sets the clock to the cursor.",
     controls: &[
-        Control {
-            field: BARS,
-            label: "bars",
-            tick: Some(Act {
-                hint: |app| Some(if app.is_fitted() { "zoom in" } else { "fit" }),
-                run: |app| {
+        Control::new(BARS, "bars")
+            .tick(
+                |app| Some(if app.is_fitted() { "zoom in" } else { "fit" }),
+                |app| {
                     app.zoom_or_fit();
                     Vec::new()
                 },
-            }),
-            turn: Some(Move { hint: |_| Some("cursor"), by: App::move_cursor }),
-            row: Some(Move { hint: |_| Some("token"), by: App::step_token }),
-            edge: Some(Move { hint: |app| app.selected().map(|_| "borders"), by: App::move_to_border }),
-            click: Some(|app, spot| {
+            )
+            .turn(|_| Some("cursor"), App::move_cursor)
+            .row(|_| Some("token"), App::step_token)
+            .edge(|app| app.selected().map(|_| "borders"), App::move_to_border)
+            .click(|app, spot| {
                 app.go(Focus::at(BARS));
                 app.choose_token(spot.row);
                 app.point_at(spot.x.checked_sub(spot.column));
                 Vec::new()
             }),
-            ..Control::DEFAULT
-        },
-        Control {
-            field: SCALE,
-            label: "zoom",
-            turn: Some(Move { hint: |_| Some("zoom"), by: App::zoom }),
-            ..Control::DEFAULT
-        },
+        Control::new(SCALE, "zoom").turn(|_| Some("zoom"), App::zoom),
     ],
-    start: BARS,
     note: |app, _| app.auth.tokens.len().to_string(),
     act: Some(Act { hint: |app| app.timeline.cursor.map(|_| "set the clock here"), run: App::set_clock_here }),
     page: Some(Move { hint: |_| None, by: |app, by| app.step_token(app.drawn.page(BARS, by)) }),

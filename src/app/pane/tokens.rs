@@ -15,22 +15,14 @@ pub(super) static PLACE: Place = Place {
     title: "Tokens",
     help: "Every token issued or pasted (*), with what the gate makes of it now. The selected one is shown in \
            Inspect and used in Call. The first row is a caller without a token.",
-    controls: &[Control {
-        field: LIST,
-        label: "tokens",
-        tick: Some(Act {
-            hint: |app| app.is_revoked().map(|is| if is { "restore" } else { "revoke" }),
-            run: App::revoke_or_restore,
-        }),
-        row: Some(Move { hint: |_| Some("rows"), by: App::step_token }),
-        click: Some(|app, spot| {
+    controls: &[Control::new(LIST, "tokens")
+        .tick(|app| app.is_revoked().map(|is| if is { "restore" } else { "revoke" }), App::revoke_or_restore)
+        .row(|_| Some("rows"), App::step_token)
+        .click(|app, spot| {
             app.go(Focus::at(LIST));
             app.choose_token(spot.row);
             Vec::new()
-        }),
-        ..Control::DEFAULT
-    }],
-    start: LIST,
+        })],
     note: |app, _| app.auth.tokens.len().to_string(),
     act: Some(Act {
         hint: |_| Some("inspect"),
@@ -45,6 +37,7 @@ pub(super) static PLACE: Place = Place {
     offers: &[(Action::Label, |app| app.selected().map(|_| "name")), (Action::Diff, App::compare_hint)],
     copy: ClipSource::TOKEN,
     why: ClipSource::TOKENS_WHY,
+    ..Place::DEFAULT
 };
 
 impl App {

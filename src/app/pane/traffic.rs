@@ -15,18 +15,11 @@ pub(super) static PLACE: Place = Place {
     title: "Traffic",
     help: "Who connects, with whose token, and what was refused. ↑ ↓ choose a client, Enter selects its token, so \
            that it can be inspected or, with Space in Tokens, revoked: the next call is refused.",
-    controls: &[Control {
-        field: LIST,
-        label: "clients",
-        row: Some(Move { hint: |_| Some("rows"), by: step }),
-        click: Some(|app, spot| {
-            app.go(Focus::at(LIST));
-            app.traffic.row = spot.row;
-            Vec::new()
-        }),
-        ..Control::DEFAULT
-    }],
-    start: LIST,
+    controls: &[Control::new(LIST, "clients").row(|_| Some("rows"), step).click(|app, spot| {
+        app.go(Focus::at(LIST));
+        app.traffic.row = spot.row;
+        Vec::new()
+    })],
     note: |app, _| words::count(app.auth.traffic.clients().len(), "client"),
     act: Some(Act { hint: |app| app.client().map(|_| "select its token"), run: select_token }),
     page: Some(Move { hint: |_| None, by: |app, by| step(app, app.drawn.page(LIST, by)) }),

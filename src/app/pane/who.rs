@@ -20,17 +20,9 @@ const PAGE: isize = 10;
 pub(super) static PLACE: Place = Place {
     title: "Who may",
     help: "Who may call the tool under the cursor and why, what the selected token may call, or the answers.",
-    controls: &[Control {
-        field: VIEW,
-        label: "show",
-        turn: Some(Move {
-            hint: |_| Some("change view"),
-            by: |app, by| app.who.show(next_of(&WhoView::ALL, &app.who.view, by)),
-        }),
-        row: Some(Move { hint: |_| Some("scroll"), by: scroll }),
-        ..Control::DEFAULT
-    }],
-    start: VIEW,
+    controls: &[Control::new(VIEW, "show")
+        .turn(|_| Some("change view"), |app, by| app.who.show(next_of(&WhoView::ALL, &app.who.view, by)))
+        .row(|_| Some("scroll"), scroll)],
     page: Some(Move { hint: |_| None, by: |app, by| scroll(app, by.saturating_mul(PAGE)) }),
     wheel: Some(scroll),
     copy: ClipSource::LAST_ANSWER,

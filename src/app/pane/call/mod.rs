@@ -6,7 +6,7 @@ pub use form::{CallForm, LastCall};
 
 use std::sync::Arc;
 
-use super::{Act, Control, Field, Move, Pane, Place, Text};
+use super::{Act, Control, Field, Pane, Place};
 use crate::app::action::Action;
 use crate::app::clipboard::ClipSource;
 use crate::app::history::Step;
@@ -32,37 +32,20 @@ pub(super) static PLACE: Place = Place {
     help: "Call a tool with the selected token. What the gate would say now follows every key and the clock; \
            Enter really calls, and the answer is the caller's, to the letter.",
     controls: &[
-        Control {
-            field: TOKEN,
-            label: "token",
-            turn: Some(Move {
-                hint: |app| if app.auth.tokens.is_empty() { None } else { Some("change token") },
-                by: App::turn_token,
-            }),
-            ..Control::DEFAULT
-        },
-        Control {
-            field: TOOL,
-            label: "tool",
-            turn: Some(Move { hint: |_| Some("change tool"), by: App::turn_tool }),
-            ..Control::DEFAULT
-        },
-        Control {
-            field: ARGUMENTS,
-            label: "args",
-            text: Some(Text {
-                get: |app| &app.call.arguments,
-                get_mut: |app| &mut app.call.arguments,
-                changes: |app, field| {
-                    let before = Step::Arguments(field, app.call.arguments.text().to_owned(), app.call.touched);
-                    app.history.push(before);
-                    app.call.touched = true;
-                },
-            }),
-            ..Control::DEFAULT
-        },
+        Control::new(TOKEN, "token")
+            .turn(|app| if app.auth.tokens.is_empty() { None } else { Some("change token") }, App::turn_token),
+        Control::new(TOOL, "tool").turn(|_| Some("change tool"), App::turn_tool),
+        Control::new(ARGUMENTS, "args").text(
+            |app| &app.call.arguments,
+            |app| &mut app.call.arguments,
+            |app, field| {
+                let before = Step::Arguments(field, app.call.arguments.text().to_owned(), app.call.touched);
+                app.history.push(before);
+                app.call.touched = true;
+            },
+        ),
     ],
-    start: TOOL,
+    start: Some(TOOL),
     act: Some(CALL),
     offers: &[(Action::Everyone, |_| Some("call all"))],
     copy: ClipSource::LAST_ANSWER,

@@ -4,7 +4,7 @@ mod form;
 
 pub use form::{FormError, IssueForm, PRESETS, Preset};
 
-use super::{Act, Control, Field, Move, Pane, Place, Text};
+use super::{Act, Control, Field, Pane, Place};
 use crate::app::action::Action;
 use crate::app::clipboard::ClipSource;
 use crate::app::field::TextField;
@@ -40,7 +40,7 @@ const fn text_field(
     get: fn(&App) -> &TextField,
     get_mut: fn(&mut App) -> &mut TextField,
 ) -> Control {
-    Control { field, label, text: Some(Text { get, get_mut, changes: remember }), ..Control::DEFAULT }
+    Control::new(field, label).text(get, get_mut, remember)
 }
 
 pub(super) static PLACE: Place = Place {
@@ -49,41 +49,28 @@ pub(super) static PLACE: Place = Place {
            fills the form; times are durations (15m, 1h, 7d, -1m) or instants (2026-11-22T20:41:05Z).",
     controls: &[
         text_field(USER_ID, "user_id", |app| &app.issue.user_id, |app| &mut app.issue.user_id),
-        Control {
-            field: PERMISSIONS,
-            label: "permissions",
-            tick: Some(Act { hint: |_| Some("tick"), run: tick }),
-            turn: Some(Move {
-                hint: |_| Some("move"),
-                by: |app, by| app.issue.tick = turned(app.issue.tick, by, app.issue.ticks.len()),
-            }),
-            click: Some(|app, spot| {
+        Control::new(PERMISSIONS, "permissions")
+            .tick(|_| Some("tick"), tick)
+            .turn(|_| Some("move"), |app, by| app.issue.tick = turned(app.issue.tick, by, app.issue.ticks.len()))
+            .click(|app, spot| {
                 app.go(Focus::at(PERMISSIONS));
                 app.issue.tick = spot.row;
                 app.act(Action::Tick)
             }),
-            ..Control::DEFAULT
-        },
         text_field(OTHERS, "+ others", |app| &app.issue.others, |app| &mut app.issue.others),
         text_field(EXPIRES, "expires in", |app| &app.issue.expires, |app| &mut app.issue.expires),
         text_field(NOT_BEFORE, "not before", |app| &app.issue.not_before, |app| &mut app.issue.not_before),
         text_field(ISSUER, "issuer", |app| &app.issue.issuer, |app| &mut app.issue.issuer),
         text_field(AUDIENCE, "audience", |app| &app.issue.audience, |app| &mut app.issue.audience),
         text_field(EXTRA, "extra claims", |app| &app.issue.extra, |app| &mut app.issue.extra),
-        Control {
-            field: PRESET,
-            label: "preset",
-            turn: Some(Move {
-                hint: |_| Some("change preset"),
-                by: |app, by| {
-                    remember(app, PRESET);
-                    app.issue.turn_preset(by);
-                },
-            }),
-            ..Control::DEFAULT
-        },
+        Control::new(PRESET, "preset").turn(
+            |_| Some("change preset"),
+            |app, by| {
+                remember(app, PRESET);
+                app.issue.turn_preset(by);
+            },
+        ),
     ],
-    start: USER_ID,
     act: Some(Act { hint: |_| Some("issue"), run: issue }),
     copy: ClipSource::TOKEN,
     why: ClipSource::TOKENS_WHY,

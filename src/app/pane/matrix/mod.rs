@@ -9,7 +9,7 @@ use std::time::Duration;
 
 pub use row::{Cell, Row};
 
-use super::{Act, Control, Field, Move, Pane, Place, Spot, call};
+use super::{Control, Field, Move, Pane, Place, Spot, call};
 use crate::app::action::Action;
 use crate::app::clipboard::ClipSource;
 use crate::app::focus::Focus;
@@ -28,16 +28,11 @@ pub(super) static PLACE: Place = Place {
     title: "Matrix",
     help: "Who may call what, now: callers down the side, tools across. ✔ allowed, ✘ forbidden, – unauthorized; = is \
            what the policy expects, ≠ is not; ◂ has just changed. Of a row of several tokens a cell tells how many.",
-    controls: &[Control {
-        field: CELLS,
-        label: "cells",
-        tick: Some(Act { hint: |_| Some("expect"), run: App::expect_cell }),
-        turn: Some(Move { hint: |_| Some("tool"), by: App::choose_column }),
-        row: Some(Move { hint: |_| Some("caller"), by: step }),
-        click: Some(click),
-        ..Control::DEFAULT
-    }],
-    start: CELLS,
+    controls: &[Control::new(CELLS, "cells")
+        .tick(|_| Some("expect"), App::expect_cell)
+        .turn(|_| Some("tool"), App::choose_column)
+        .row(|_| Some("caller"), step)
+        .click(click)],
     note: |app, _| {
         let tools = app.auth.rules.policy.tools().len();
         format!("{} · {} × {tools}", app.matrix.rows.word(), app.matrix_rows())
