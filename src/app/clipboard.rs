@@ -22,7 +22,7 @@ impl Clip {
 pub struct ClipSource {
     /// The word in the footer; `None` while there is nothing to copy. It costs less than the text.
     pub hint: fn(&App) -> Option<&'static str>,
-    /// The text; `None` exactly where there is no hint.
+    /// The text; `None` exactly when the hint is.
     pub clip: fn(&App) -> Option<Clip>,
 }
 

@@ -13,7 +13,7 @@ pub const FAST: i64 = 60;
 /// The system's clock leapt if it moved so much more or less than time did, in microseconds.
 const LEAP: i64 = SECOND / 2;
 
-/// Whoever presses a key so long after something was shown has seen it.
+/// A key pressed so long after something was shown means that the user has seen it.
 const SEEN: Duration = Duration::from_secs(1);
 
 /// While anything counts, the clocks are compared at least this often.
@@ -167,7 +167,7 @@ impl App {
         self.times.judged = clock.shows(self.times.real, self.times.mono);
     }
 
-    /// Stops the clock, or lets it run on from where it stands.
+    /// Freezes the clock, or lets it run on from the instant it shows.
     pub(super) fn freeze(&mut self) {
         let at = self.times.judged;
         self.hold(match self.clock {

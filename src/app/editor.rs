@@ -142,7 +142,7 @@ mod tests {
 
     use super::*;
 
-    /// A text with `|` where the cursor stands.
+    /// A text with `|` at the cursor.
     fn editor(text: &str) -> Editor {
         let cursor = text.find('|').expect("a cursor");
         Editor { text: text.replace('|', ""), cursor }

@@ -179,7 +179,7 @@ impl App {
         effects
     }
 
-    /// Takes a step back or forth; answers with the step that leads back again.
+    /// Takes a step back or forth; returns the step that leads back again.
     fn swap(&mut self, step: Step) -> (Option<Step>, Vec<Effect>) {
         match step {
             Step::Issue(field, form) => {

@@ -149,7 +149,7 @@ pub struct App {
 pub struct Toast {
     /// The sentence; safe to show.
     pub text: String,
-    /// Whether it tells of trouble.
+    /// Whether it reports a problem.
     pub trouble: bool,
     /// When it goes, on the monotonic clock.
     pub until: Duration,

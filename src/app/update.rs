@@ -15,7 +15,7 @@ use super::pane::{Field, Spot};
 use super::{App, Effect, Mouse, MouseKind, Msg, Target};
 use crate::gate::TokenEntry;
 
-/// Takes a message; answers with what is to be done outside.
+/// Takes a message; returns the effects to be carried out.
 pub fn update(app: &mut App, msg: Msg) -> Vec<Effect> {
     if app.toast.as_ref().is_some_and(|toast| toast.until <= app.times.mono) {
         app.toast = None;
@@ -164,7 +164,7 @@ impl App {
         if self.matrix.follow(&mut self.auth, mono) {
             let policy = Arc::clone(&self.auth.rules.policy);
             self.issue.follow(&policy);
-            // Arguments that nobody has touched are the tool's example, which may be another one now.
+            // Arguments that the user did not change are the tool's example, which may be another one now.
             if !self.call.touched {
                 self.choose_tool(&Arc::clone(&self.call.tool));
             }

@@ -60,7 +60,7 @@ impl Canvas<'_> {
         self.buf.set_line(area.x, area.y, &line, area.width);
     }
 
-    /// Draws lines from the top of `area`; answers how many rows are left over.
+    /// Draws lines from the top of `area`; returns the rows left over.
     pub fn lines(&mut self, area: Rect, lines: impl IntoIterator<Item = Line<'static>>) -> Rect {
         let mut rest = area;
         for line in lines {
@@ -74,7 +74,7 @@ impl Canvas<'_> {
     }
 
     /// Lines of a list of which `first` are scrolled past; where more follow, the last row says how many.
-    /// Answers how far it can be scrolled.
+    /// Returns how far it can be scrolled.
     pub fn scrolled(
         &mut self,
         area: Rect,
@@ -147,7 +147,7 @@ impl Canvas<'_> {
         self.buf.area.width >= SURROUNDED.0 && self.buf.area.height >= SURROUNDED.1
     }
 
-    /// A line with a title; answers what is below.
+    /// A line with a title; returns the area below it.
     pub fn headed(&mut self, area: Rect, title: Line<'static>, focused: bool) -> Rect {
         let (sign, meaning) = if focused { ("━", Meaning::Focused) } else { ("─", Meaning::Hint) };
         let rule = Line::styled(sign.repeat(usize::from(area.width)), self.style(meaning));
@@ -158,7 +158,7 @@ impl Canvas<'_> {
         below(area, 1)
     }
 
-    /// A box with a title; answers what is inside.
+    /// A box with a title; returns the area inside it.
     pub fn frame(&mut self, area: Rect, title: Line<'static>, focused: bool) -> Rect {
         let style = if focused { self.style(Meaning::Focused) } else { self.style(Meaning::Hint) };
         let set = if focused { border::THICK } else { border::PLAIN };
@@ -171,7 +171,7 @@ impl Canvas<'_> {
         inner
     }
 
-    /// A box in the middle of the screen, over everything; answers what is inside.
+    /// A box in the middle of the screen, over everything; returns the area inside it.
     pub fn popup(&mut self, columns: u16, rows: u16, title: &str) -> Rect {
         let screen = self.buf.area;
         // The first row keeps telling what must not be overlooked, the last one what the keys do.

@@ -31,7 +31,7 @@ pub fn lights(canvas: &Canvas, inspection: &Inspection, columns: u16) -> Line<'s
     Line::from(spans)
 }
 
-/// The standing with its countdown and bar, and why it is not valid; answers the rows left over.
+/// The standing with its countdown and bar, and why it is not valid; returns the rows left over.
 pub fn verdict(canvas: &mut Canvas, area: Rect, inspection: &Inspection) -> Rect {
     let now = canvas.app.times.judged;
     let judged = &inspection.judged;

@@ -14,7 +14,7 @@ use crate::text::safe::hidden;
 use crate::text::words::{Shown, elapsed, remaining};
 use crate::text::{self, display_safe};
 
-/// A label and, right of it, what it labels; the mouse focuses the field. Answers the place right of the label.
+/// A label and, right of it, what it labels; the mouse focuses the field. Returns the place right of the label.
 pub fn labelled(canvas: &mut Canvas, area: Rect, field: Field) -> Rect {
     let area = Rect { height: area.height.min(1), ..area };
     canvas.target(area, Target::Field(field));
@@ -111,7 +111,7 @@ fn edited(canvas: &mut Canvas, area: Rect, line: &str, cursor: Option<usize>, se
     }
 }
 
-/// Notes when the words change, and hands on the words.
+/// Notes when the words change, and returns the words.
 pub fn ticking(canvas: &mut Canvas, shown: Shown) -> String {
     canvas.drawn.changes_in(shown.holds);
     shown.text

@@ -133,6 +133,19 @@ fn drawing_and_waiting_stay_where_they_belong() {
     }
 }
 
+#[test]
+fn every_pane_has_one_picture_of_the_same_name() {
+    let sources = sources();
+    let panes = |folder: &str| -> BTreeSet<String> {
+        let inside = sources.iter().filter_map(|source| source.name.strip_prefix(folder));
+        inside.filter_map(|name| name.split(['/', '.']).next()).map(str::to_owned).collect()
+    };
+    assert_eq!(panes("app/pane/"), panes("view/pane/"));
+    for picture in sources.iter().filter(|source| source.name.starts_with("view/pane/")) {
+        assert_eq!(picture.text.matches("pub fn render(").count(), 1, "{}", picture.name);
+    }
+}
+
 /// Pairs of files that still import each other.
 const KNOWN_CIRCLES: [(&str, &str); 3] = [
     ("auth/decision.rs", "auth/reasons.rs"),

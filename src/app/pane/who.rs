@@ -111,7 +111,7 @@ impl App {
         everyone.answers = std::mem::take(&mut everyone.callers).into_iter().zip(answers).collect();
         let tool = text::name(&everyone.tool, 32);
         self.who.show(WhoView::Answers);
-        // Where the answers show beside it, the next key is for the matrix still.
+        // If the answers are visible beside the matrix, the next key is still for the matrix.
         if !self.drawn.shows(VIEW) {
             self.go(Focus::at(VIEW));
         }

@@ -104,7 +104,7 @@ impl App {
         vec![effect]
     }
 
-    /// The arguments of the form, or the tool's example where nobody touched them.
+    /// The arguments of the form, or the tool's example if the user did not change them.
     pub(in crate::app) fn arguments_for(&self, tool: &str) -> String {
         if self.call.touched {
             self.call.arguments.text().to_owned()
@@ -113,7 +113,7 @@ impl App {
         }
     }
 
-    /// A call came back: the drill's, the one awaited here, or one that nobody waits for any more.
+    /// A call came back: the drill's, the one awaited here, or one that is not awaited any more.
     pub(in crate::app) fn called(&mut self, id: u64, called: Called) -> Vec<Effect> {
         if let Some(effects) = self.drill_called(id, &called) {
             return effects;

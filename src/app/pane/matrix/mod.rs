@@ -165,7 +165,7 @@ impl Matrix {
     }
 
     /// Follows the shared state: rows are grouped anew, and what was before a change of rules is kept for a while.
-    /// Answers whether the policy is another one.
+    /// Returns whether the policy is another one.
     pub(in crate::app) fn follow(&mut self, auth: &mut Snapshot, mono: Duration) -> bool {
         if let Some((rules, tokens)) = auth.before.take() {
             let until = mono + Duration::from_micros(MARKED.unsigned_abs());

@@ -148,7 +148,7 @@ impl Row<'_> {
         };
         (self.is_nobody && differs(None, None))
             || self.rejudged.iter().any(|(entry, then)| differs(Some(then), Some(&entry.judged)))
-            // Of tokens that are judged as before, those that do not pass did not pass; of the others one speaks for all.
+            // Tokens judged as before that do not pass did not pass before either; of the others one represents all.
             || self.alike.iter().any(|alike| {
                 before.judged(alike.entry).is_some() && differs(Some(&alike.entry.judged), Some(&alike.entry.judged))
             })
