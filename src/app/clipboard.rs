@@ -1,5 +1,7 @@
 //! What Ctrl-Y and Ctrl-X copy. Each pane names its sources; those of several panes are here.
 
+use std::fmt;
+
 use super::{App, Effect};
 use crate::auth::explain::{explain_decision, explain_inspection};
 
@@ -12,8 +14,8 @@ pub struct Clip {
 }
 
 impl Clip {
-    pub(super) fn new(text: impl Into<String>, what: impl Into<String>) -> Self {
-        Self { text: text.into(), what: what.into() }
+    pub(super) fn new(text: &(impl fmt::Display + ?Sized), what: impl Into<String>) -> Self {
+        Self { text: text.to_string(), what: what.into() }
     }
 }
 
@@ -33,7 +35,7 @@ impl ClipSource {
     /// The selected token.
     pub(super) const TOKEN: Self = Self {
         hint: |app| app.selected().map(|_| "copy token"),
-        clip: |app| app.selected().map(|entry| Clip::new(&*entry.text, format!("token {}", entry.id))),
+        clip: |app| app.selected().map(|entry| Clip::new(&entry.text, format!("token {}", entry.id))),
     };
 
     /// Why the selected token is judged as it is.
@@ -41,7 +43,7 @@ impl ClipSource {
         hint: |app| app.inspection.as_ref().map(|_| "copy why"),
         clip: |app| {
             let (rules, now) = (&app.auth.rules, app.times.judged);
-            app.inspection.as_ref().map(|shown| Clip::new(explain_inspection(shown, rules, now), EXPLANATION))
+            app.inspection.as_ref().map(|shown| Clip::new(&explain_inspection(shown, rules, now), EXPLANATION))
         },
     };
 
@@ -50,7 +52,7 @@ impl ClipSource {
         hint: |app| app.last_call.as_ref()?.called.as_ref().map(|_| "copy last answer"),
         clip: |app| {
             let called = app.last_call.as_ref()?.called.as_ref()?;
-            Some(Clip::new(called.outcome.answer().to_string(), "answer"))
+            Some(Clip::new(&called.outcome.answer(), "answer"))
         },
     };
 
@@ -60,13 +62,13 @@ impl ClipSource {
         clip: |app| {
             let id = app.selected().map(|entry| entry.id);
             let when = format!("judged for {}", app.times.judged.rfc3339());
-            Some(Clip::new(explain_decision(&app.preview(), id, &app.call.tool, &when), EXPLANATION))
+            Some(Clip::new(&explain_decision(&app.preview(), id, &app.call.tool, &when), EXPLANATION))
         },
     };
 
     /// The server's address.
     pub(super) const ADDRESS: Self =
-        Self { hint: |_| Some("copy address"), clip: |app| Some(Clip::new(app.endpoint(), "address")) };
+        Self { hint: |_| Some("copy address"), clip: |app| Some(Clip::new(&app.endpoint(), "address")) };
 }
 
 /// What an explanation is, as a noun.

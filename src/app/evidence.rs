@@ -35,7 +35,7 @@ impl App {
 
     pub(super) fn copy_evidence(&mut self, form: Form) -> Vec<Effect> {
         let text = self.evidence(COPIED, form);
-        self.put(Some(Clip::new(text, "evidence")))
+        self.put(Some(Clip::new(&text, "evidence")))
     }
 
     pub(super) fn ask_where_to_put_evidence(&mut self) {

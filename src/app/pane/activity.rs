@@ -28,11 +28,11 @@ pub(super) static PLACE: Place = Place {
     offers: &[(Action::Evidence, |_| Some("copy evidence"))],
     copy: ClipSource {
         hint: |app| app.activity_row().map(|_| "copy answer"),
-        clip: |app| app.activity_row().map(|record| Clip::new(record.answer.to_string(), "answer")),
+        clip: |app| app.activity_row().map(|record| Clip::new(&record.answer, "answer")),
     },
     why: ClipSource {
         hint: |app| app.activity_row().map(|_| "copy why"),
-        clip: |app| app.activity_row().map(|record| Clip::new(explain_record(record), EXPLANATION)),
+        clip: |app| app.activity_row().map(|record| Clip::new(&explain_record(record), EXPLANATION)),
     },
     ..Place::DEFAULT
 };

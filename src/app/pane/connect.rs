@@ -44,6 +44,6 @@ impl App {
     /// The instructions for the chosen client, with the whole token.
     pub(in crate::app) fn client_clip(&self) -> Clip {
         let instructions = self.client_instructions(self.selected().map(|entry| &*entry.text));
-        Clip::new(instructions, format!("what {} needs, with the token,", self.connect.client.word()))
+        Clip::new(&instructions, format!("what {} needs, with the token,", self.connect.client.word()))
     }
 }

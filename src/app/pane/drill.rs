@@ -46,7 +46,7 @@ pub(super) static PLACE: Place = Place {
     offers: &[(Action::Evidence, |_| Some("copy evidence"))],
     copy: ClipSource {
         hint: |app| app.drill.found.as_ref().map(|_| "copy report"),
-        clip: |app| app.drill.found.as_ref().map(|found| Clip::new(drill_markdown(found), "report")),
+        clip: |app| app.drill.found.as_ref().map(|found| Clip::new(&drill_markdown(found), "report")),
     },
     ..Place::DEFAULT
 };
