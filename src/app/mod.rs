@@ -64,6 +64,7 @@ use pane::inspect::InspectPane;
 use pane::issue::{IssueForm, USER_ID};
 use pane::kit::KitPane;
 use pane::matrix::Matrix;
+use pane::policy::PolicyPane;
 use pane::server::ServerPane;
 use pane::timeline::Timeline;
 use pane::traffic::TrafficPane;
@@ -93,8 +94,10 @@ pub struct App {
     pub selected: Option<u64>,
     /// The selected token, inspected under the present rules.
     pub inspection: Option<Arc<Inspection>>,
-    /// What the Matrix and Policy panes remember.
+    /// What the Matrix pane remembers.
     pub matrix: Matrix,
+    /// What the Policy pane remembers.
+    pub policy: PolicyPane,
     /// What the Who may pane remembers.
     pub who: WhoPane,
     /// What the Inspect pane remembers.
@@ -170,6 +173,7 @@ impl App {
             screen: Screen::default(),
             focus: Focus::at(USER_ID),
             matrix: Matrix::default(),
+            policy: PolicyPane::default(),
             issue,
             call: CallForm { tool: "".into(), arguments: TextField::new("", Lines::Many), touched: false },
             selected: auth.tokens.first().map(|entry| entry.number),
@@ -201,6 +205,7 @@ impl App {
             auth,
         };
         app.matrix.follow(&mut app.auth, times.mono);
+        app.policy.follow(&app.auth.rules.policy);
         app.namesakes.follow(&app.auth.tokens);
         let tool = app.tools().first().cloned().unwrap_or_else(|| "".into());
         app.choose_tool(&tool);
@@ -255,8 +260,8 @@ impl App {
         if self.is_forgeable() {
             alarms.push("weak key, open to others".to_owned());
         }
-        if !self.matrix.failed.is_empty() {
-            alarms.push(format!("{} broken", words::count(self.matrix.failed.len(), "expectation")));
+        if !self.policy.failed.is_empty() {
+            alarms.push(format!("{} broken", words::count(self.policy.failed.len(), "expectation")));
         }
         alarms
     }

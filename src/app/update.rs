@@ -161,7 +161,8 @@ impl App {
         let mono = self.times.mono;
         self.issue.follow_audience(self.auth.rules.audience.as_deref());
         self.namesakes.follow(&self.auth.tokens);
-        if self.matrix.follow(&mut self.auth, mono) {
+        self.matrix.follow(&mut self.auth, mono);
+        if self.policy.follow(&self.auth.rules.policy) {
             let policy = Arc::clone(&self.auth.rules.policy);
             self.issue.follow(&policy);
             // Arguments that the user did not change are the tool's example, which may be another one now.

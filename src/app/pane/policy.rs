@@ -1,8 +1,8 @@
 //! The Policy pane: the policy, edited live. What changes decides from then on, can be undone, and is saved on request.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
-use super::matrix::{CELLS, Rows};
 use super::{Act, Control, Field, Move, Pane, Place};
 use crate::app::action::Action;
 use crate::app::clipboard::ClipSource;
@@ -12,7 +12,7 @@ use crate::app::list::moved;
 use crate::app::overlay::{Asks, LineForm, Overlay};
 use crate::app::{App, Effect};
 use crate::auth::Policy;
-use crate::auth::policy::{Expectation, Expected, Parts, PermissionRule, ToolRule, Who};
+use crate::auth::policy::{Expectation, Lint, Parts, PermissionRule, ToolRule};
 use crate::text;
 
 /// The table of tools and permissions.
@@ -28,15 +28,15 @@ pub(super) static PLACE: Place = Place {
         .turn(
             |_| Some("permission"),
             |app, by| {
-                let permissions = app.matrix.permissions().len();
-                app.matrix.choose_permission(moved(app.matrix.permission_at(), by, permissions));
+                let permissions = app.policy.permissions().len();
+                app.policy.choose_permission(moved(app.policy.permission_at(), by, permissions));
             },
         )
         .row(|_| Some("tool"), App::choose_column)
         .click(|app, spot| {
             app.go(Focus::at(RULES));
             app.choose_place(spot.row);
-            app.matrix.choose_permission(spot.column);
+            app.policy.choose_permission(spot.column);
             app.act(Action::Tick)
         })],
     note: |app, _| {
@@ -58,11 +58,60 @@ pub(super) static PLACE: Place = Place {
     ..Place::DEFAULT
 };
 
+/// What the Policy pane remembers.
+#[derive(Default)]
+pub struct PolicyPane {
+    /// The permission under the cursor.
+    permission: Option<Arc<str>>,
+    permissions: Vec<Arc<str>>,
+    /// What is odd about the policy.
+    pub lints: Vec<Lint>,
+    /// What the policy expects and does not do, as far as that is known without a token.
+    pub failed: Vec<Expectation>,
+    known: Option<Arc<Policy>>,
+}
+
+impl PolicyPane {
+    /// The permissions, in the order of the table's columns: one keeps its place while it is ticked and
+    /// unticked.
+    pub fn permissions(&self) -> &[Arc<str>] {
+        &self.permissions
+    }
+
+    /// The place of the permission under the cursor.
+    pub fn permission_at(&self) -> usize {
+        let here = |permission: &Arc<str>| Some(permission) == self.permission.as_ref();
+        self.permissions.iter().position(here).unwrap_or(0)
+    }
+
+    fn choose_permission(&mut self, place: usize) {
+        self.permission = self.permissions.get(place).cloned();
+    }
+
+    /// Follows the shared policy; returns whether it is another one.
+    pub(in crate::app) fn follow(&mut self, policy: &Arc<Policy>) -> bool {
+        if self.known.as_ref().is_some_and(|known| Arc::ptr_eq(known, policy)) {
+            return false;
+        }
+        self.known = Some(Arc::clone(policy));
+        (self.lints, self.failed) = (policy.lints(), policy.failed().cloned().collect());
+        let at = self.permission_at();
+        let named: HashSet<&Arc<str>> = policy.permissions().iter().collect();
+        self.permissions.retain(|permission| named.contains(permission));
+        let known: HashSet<Arc<str>> = self.permissions.iter().cloned().collect();
+        self.permissions.extend(policy.permissions().iter().filter(|permission| !known.contains(*permission)).cloned());
+        if self.permission.as_ref().is_none_or(|permission| !named.contains(permission)) {
+            self.choose_permission(at.min(self.permissions.len().saturating_sub(1)));
+        }
+        true
+    }
+}
+
 impl App {
     /// Ticks or unticks the permission under the cursor for the tool under it.
     pub(in crate::app) fn tick_rule(&mut self) -> Vec<Effect> {
         let policy = &self.auth.rules.policy;
-        let Some((column, permission)) = self.column().zip(self.matrix.permission.clone()) else {
+        let Some((column, permission)) = self.column().zip(self.policy.permission.clone()) else {
             self.complain("the policy has no tool or no permission to tick");
             return Vec::new();
         };
@@ -79,49 +128,6 @@ impl App {
             parts.permissions.push(PermissionRule { name: permission, description: None, implies: Vec::new() });
         }
         self.change_policy(RULES, parts)
-    }
-
-    /// Turns what is expected of the cell under the cursor: nothing, allowed, forbidden.
-    pub(in crate::app) fn expect_cell(&mut self) -> Vec<Effect> {
-        let Some((entry, column)) = self.selected().zip(self.column()) else {
-            self.complain("nothing can be expected of a caller without a token: it is unauthorized");
-            return Vec::new();
-        };
-        let Some(held) = entry.judged.held(self.times.judged) else {
-            let word = entry.judged.standing(self.times.judged).word();
-            self.complain(format!("nothing can be expected of a token that does not pass: this one is {word}"));
-            return Vec::new();
-        };
-        let policy = &self.auth.rules.policy;
-        let tool = &policy.tools()[column];
-        let user = entry.judged.name.clone().unwrap_or_default();
-        let mut parts = policy.parts().clone();
-        let place = parts
-            .expectations
-            .iter()
-            .position(|line| line.tool == tool.name && line.who.is(entry.judged.name.as_deref(), held));
-        let said;
-        match place.map(|place| (place, parts.expectations[place].outcome)) {
-            None => {
-                let who = match self.matrix.rows {
-                    Rows::Users => Who::User(user.into()),
-                    _ => Who::Permissions(held.iter().map(|p| p.as_str().into()).collect()),
-                };
-                let line = Expectation { who, tool: Arc::clone(&tool.name), outcome: Expected::Allowed };
-                said = line.to_string();
-                parts.expectations.push(line);
-            }
-            Some((place, Expected::Allowed)) => {
-                parts.expectations[place].outcome = Expected::Forbidden;
-                said = parts.expectations[place].to_string();
-            }
-            Some((place, Expected::Forbidden)) => {
-                let line = parts.expectations.remove(place);
-                said = format!("nothing is expected of {} and {} any more", line.who, text::name(&line.tool, 48));
-            }
-        }
-        self.say(said);
-        self.change_policy(CELLS, parts)
     }
 
     /// Decides on a policy of these parts from now on; the one before can be brought back.
@@ -194,7 +200,7 @@ impl App {
         let added = (form.asks == Asks::Tool).then(|| Arc::from(line));
         let effects = self.change_policy(RULES, parts);
         if form.asks == Asks::Permission {
-            self.matrix.permission = Some(line.into());
+            self.policy.permission = Some(line.into());
         }
         if let Some(tool) = added {
             self.choose_tool(&tool);
@@ -221,7 +227,7 @@ impl App {
 
     /// Takes the permission under the cursor out of the policy: no tool asks for it, and nothing implies it.
     pub(in crate::app) fn drop_permission(&mut self) -> Vec<Effect> {
-        let Some(gone) = self.matrix.permission.clone() else {
+        let Some(gone) = self.policy.permission.clone() else {
             self.complain("the policy has no permission to remove");
             return Vec::new();
         };

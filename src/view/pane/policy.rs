@@ -23,7 +23,7 @@ pub fn render(canvas: &mut Canvas, area: Rect) {
     canvas.target(area, Target::Field(RULES));
     let policy = canvas.app.auth.rules.policy.clone();
     let tools = policy.tools();
-    if tools.is_empty() || canvas.app.matrix.permissions().is_empty() {
+    if tools.is_empty() || canvas.app.policy.permissions().is_empty() {
         let told = "the policy names no tool, or no permission; Ctrl-P and `add` make some";
         let lines = canvas.wrapped(told, area.width, Meaning::Hint);
         canvas.lines(area, lines);
@@ -48,7 +48,7 @@ fn width(permission: &str) -> usize {
 }
 
 fn across(canvas: &mut Canvas, area: Rect, tools: &[ToolRule]) -> Across {
-    let permissions = canvas.app.matrix.permissions();
+    let permissions = canvas.app.policy.permissions();
     let name = tools.iter().map(|tool| text::width(&tool.name)).max().unwrap_or(0).clamp(8, 24) + 3;
     let fits = |first: usize| {
         let mut room = usize::from(area.width).saturating_sub(name);
@@ -59,7 +59,7 @@ fn across(canvas: &mut Canvas, area: Rect, tools: &[ToolRule]) -> Across {
         });
         shown.count().max(1)
     };
-    let at = canvas.app.matrix.permission_at();
+    let at = canvas.app.policy.permission_at();
     // Columns are of different widths: the one under the cursor shows, and there is no room left that one more fits in.
     let mut first = canvas.drawn.columns.get(RULES).first.min(at);
     while first + fits(first) <= at {
@@ -75,11 +75,11 @@ fn across(canvas: &mut Canvas, area: Rect, tools: &[ToolRule]) -> Across {
 /// The names of the permissions, and on both sides how many more there are.
 fn heads(canvas: &mut Canvas, area: Rect, across: &Across) {
     let (app, first) = (canvas.app, canvas.drawn.columns.get(RULES).first);
-    let permissions = app.matrix.permissions();
+    let permissions = app.policy.permissions();
     let told = more(first, permissions.len() - first - across.shown.len());
     let mut line = vec![canvas.span(text::padded(&told, across.name), Meaning::Hint)];
     for n in &across.shown {
-        let (permission, here) = (&permissions[*n], *n == app.matrix.permission_at());
+        let (permission, here) = (&permissions[*n], *n == app.policy.permission_at());
         let said = text::fit(&text::name(permission, 32), width(permission) - 2);
         let meaning = if here { Meaning::Title } else { Meaning::Label };
         line.push(canvas.span(text::padded(&said, width(permission)), meaning));
@@ -99,7 +99,7 @@ fn draw_row(canvas: &mut Canvas, place: Rect, tool: &ToolRule, row: usize, acros
     ];
     let mut x = u16::try_from(across.name).unwrap_or(0);
     for n in &across.shown {
-        let permission = &app.matrix.permissions()[*n];
+        let permission = &app.policy.permissions()[*n];
         let asked = tool.permissions.contains(permission);
         // Opened by a permission that this one implies.
         let implied = !asked && policy.grant(&[permission], tool).is_some();
@@ -108,7 +108,7 @@ fn draw_row(canvas: &mut Canvas, place: Rect, tool: &ToolRule, row: usize, acros
             (false, true) => "[~]",
             (false, false) => "[ ]",
         };
-        let cursor = here && focused && *n == app.matrix.permission_at();
+        let cursor = here && focused && *n == app.policy.permission_at();
         let meaning = match (cursor, asked || implied) {
             (true, _) => Meaning::Selected,
             (_, true) => Meaning::Ok,
@@ -126,7 +126,7 @@ fn draw_row(canvas: &mut Canvas, place: Rect, tool: &ToolRule, row: usize, acros
 /// there is room for.
 fn notes(canvas: &Canvas) -> Vec<Line<'static>> {
     let app = canvas.app;
-    let (policy, matrix) = (&app.auth.rules.policy, &app.matrix);
+    let (policy, pane) = (&app.auth.rules.policy, &app.policy);
     let with_more = |first: String, more: usize| match more {
         0 => format!("! {first}"),
         more => format!("! {first} (+{more} more)"),
@@ -136,17 +136,17 @@ fn notes(canvas: &Canvas) -> Vec<Line<'static>> {
     if let Some(fault) = &app.policy_file.fault {
         note(format!("! {fault}"), Meaning::Expired);
     }
-    if let Some((first, more)) = matrix.failed.split_first() {
+    if let Some((first, more)) = pane.failed.split_first() {
         note(with_more(format!("{first}, and is not"), more.len()), Meaning::Denied);
     }
     // What is odd about the tool under the cursor comes first.
     let about_this = |lint: &&Lint| lint.tool().is_some_and(|tool| *tool == app.call.tool);
-    if let Some(first) = matrix.lints.iter().find(about_this).or(matrix.lints.first()) {
-        note(with_more(first.to_string(), matrix.lints.len() - 1), Meaning::Expired);
+    if let Some(first) = pane.lints.iter().find(about_this).or(pane.lints.first()) {
+        note(with_more(first.to_string(), pane.lints.len() - 1), Meaning::Expired);
     }
     let what = tools::description(&app.call.tool, policy).map(|words| text::display_safe(words, 200));
     note(format!("{}: {}", text::name(&app.call.tool, 32), what.as_deref().unwrap_or("no description")), Meaning::Hint);
-    let here = matrix.permissions().get(matrix.permission_at());
+    let here = pane.permissions().get(pane.permission_at());
     let rule = here.and_then(|here| policy.parts().permissions.iter().find(|rule| rule.name == *here));
     if let Some(rule) = rule.filter(|rule| !rule.is_bare()) {
         let what = rule.description.as_deref().map(|words| text::display_safe(words, 200));

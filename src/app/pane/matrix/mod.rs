@@ -3,7 +3,7 @@
 
 mod row;
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,8 +15,8 @@ use crate::app::clipboard::ClipSource;
 use crate::app::focus::Focus;
 use crate::app::list::{moved, next_of};
 use crate::app::{App, Effect};
-use crate::auth::policy::{Expectation, Lint};
-use crate::auth::{Policy, Rules};
+use crate::auth::Rules;
+use crate::auth::policy::{Expectation, Expected, Who};
 use crate::gate::{Snapshot, TokenEntry};
 use crate::text;
 use crate::text::words::SECOND;
@@ -63,19 +63,11 @@ fn click(app: &mut App, spot: Spot) -> Vec<Effect> {
 /// How long a cell that flipped stays marked, in microseconds.
 pub const MARKED: i64 = 3 * SECOND;
 
-/// What the panes of the matrix and of the policy remember.
+/// What the Matrix pane remembers.
 #[derive(Default)]
 pub struct Matrix {
     /// What a row is.
     pub rows: Rows,
-    /// The permission under the policy's cursor.
-    pub(in crate::app) permission: Option<Arc<str>>,
-    permissions: Vec<Arc<str>>,
-    /// What is odd about the policy.
-    pub lints: Vec<Lint>,
-    /// What the policy expects and does not do, of what it can know by itself.
-    pub failed: Vec<Expectation>,
-    known: Option<Arc<Policy>>,
     groups: Vec<Group>,
     /// The group of each token.
     group_of: Vec<usize>,
@@ -148,49 +140,13 @@ impl Matrix {
         self.before.take_if(|before| before.until <= mono);
     }
 
-    /// The permissions, in the order in which they stand across the policy: one keeps its place while it is ticked and
-    /// unticked.
-    pub fn permissions(&self) -> &[Arc<str>] {
-        &self.permissions
-    }
-
-    /// The place of the permission under the cursor.
-    pub fn permission_at(&self) -> usize {
-        let here = |permission: &Arc<str>| Some(permission) == self.permission.as_ref();
-        self.permissions.iter().position(here).unwrap_or(0)
-    }
-
-    pub(in crate::app) fn choose_permission(&mut self, place: usize) {
-        self.permission = self.permissions.get(place).cloned();
-    }
-
     /// Follows the shared state: rows are grouped anew, and what was before a change of rules is kept for a while.
-    /// Returns whether the policy is another one.
-    pub(in crate::app) fn follow(&mut self, auth: &mut Snapshot, mono: Duration) -> bool {
+    pub(in crate::app) fn follow(&mut self, auth: &mut Snapshot, mono: Duration) {
         if let Some((rules, tokens)) = auth.before.take() {
             let until = mono + Duration::from_micros(MARKED.unsigned_abs());
             self.before = Some(Before { rules, tokens, until });
         }
-        let policy = &auth.rules.policy;
-        let is_new = self.known.as_ref().is_none_or(|known| !Arc::ptr_eq(known, policy));
-        if is_new {
-            self.follow_policy(policy);
-        }
         self.group(&auth.tokens);
-        is_new
-    }
-
-    fn follow_policy(&mut self, policy: &Arc<Policy>) {
-        self.known = Some(Arc::clone(policy));
-        (self.lints, self.failed) = (policy.lints(), policy.failed().cloned().collect());
-        let at = self.permission_at();
-        let named: HashSet<&Arc<str>> = policy.permissions().iter().collect();
-        self.permissions.retain(|permission| named.contains(permission));
-        let known: HashSet<Arc<str>> = self.permissions.iter().cloned().collect();
-        self.permissions.extend(policy.permissions().iter().filter(|permission| !known.contains(*permission)).cloned());
-        if self.permission.as_ref().is_none_or(|permission| !named.contains(permission)) {
-            self.choose_permission(at.min(self.permissions.len().saturating_sub(1)));
-        }
     }
 
     fn group(&mut self, tokens: &[TokenEntry]) {
@@ -280,5 +236,48 @@ impl App {
         self.matrix.rows = next_of(&Rows::ALL, &self.matrix.rows, 1);
         self.matrix.group(&self.auth.tokens);
         self.say(format!("the matrix is {}", self.matrix.rows.word()));
+    }
+
+    /// Turns what is expected of the cell under the cursor: nothing, allowed, forbidden.
+    fn expect_cell(&mut self) -> Vec<Effect> {
+        let Some((entry, column)) = self.selected().zip(self.column()) else {
+            self.complain("nothing can be expected of a caller without a token: it is unauthorized");
+            return Vec::new();
+        };
+        let Some(held) = entry.judged.held(self.times.judged) else {
+            let word = entry.judged.standing(self.times.judged).word();
+            self.complain(format!("nothing can be expected of a token that does not pass: this one is {word}"));
+            return Vec::new();
+        };
+        let policy = &self.auth.rules.policy;
+        let tool = &policy.tools()[column];
+        let user = entry.judged.name.clone().unwrap_or_default();
+        let mut parts = policy.parts().clone();
+        let place = parts
+            .expectations
+            .iter()
+            .position(|line| line.tool == tool.name && line.who.is(entry.judged.name.as_deref(), held));
+        let said;
+        match place.map(|place| (place, parts.expectations[place].outcome)) {
+            None => {
+                let who = match self.matrix.rows {
+                    Rows::Users => Who::User(user.into()),
+                    _ => Who::Permissions(held.iter().map(|p| p.as_str().into()).collect()),
+                };
+                let line = Expectation { who, tool: Arc::clone(&tool.name), outcome: Expected::Allowed };
+                said = line.to_string();
+                parts.expectations.push(line);
+            }
+            Some((place, Expected::Allowed)) => {
+                parts.expectations[place].outcome = Expected::Forbidden;
+                said = parts.expectations[place].to_string();
+            }
+            Some((place, Expected::Forbidden)) => {
+                let line = parts.expectations.remove(place);
+                said = format!("nothing is expected of {} and {} any more", line.who, text::name(&line.tool, 48));
+            }
+        }
+        self.say(said);
+        self.change_policy(CELLS, parts)
     }
 }
