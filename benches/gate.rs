@@ -249,7 +249,7 @@ fn frames() -> bool {
     let (few, many) = (console(10, 10), console(10_000, 100_000));
     let mut hundred = console(100, 100);
     let mut last = console(10_000, 100_000);
-    (last.selected, last.record) = (last.auth.tokens.last().map(|entry| entry.number), Some(1));
+    (last.selected, last.activity.selected) = (last.auth.tokens.last().map(|entry| entry.number), Some(1));
     let _ = update(&mut last, Msg::Synced);
     let (mut small, mut large) = (matrix(10, 3), matrix(1000, 200));
     let mut hurried = lab(1000);

@@ -4,7 +4,7 @@ use std::io::{self, BufReader, BufWriter, IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
 use clap::{ColorChoice, Parser as _};
-use portcullis::app::server::ServerPane;
+use portcullis::app::pane::server::ServerPane;
 use portcullis::app::{App, Times};
 use portcullis::cli::{Beginning, CliError, Command, Environment, Exit, Ground, Headless, Options};
 use portcullis::clock;

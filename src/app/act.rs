@@ -1,14 +1,18 @@
-//! What each action of the key table does.
+//! What each action does. The actions of a pane and its fields are looked up in the pane's file.
 
-use super::field::{moved, turned};
-use super::history::Step;
-use super::keymap::{Action, hint};
-use super::msg::Why;
-use super::overlay::{Asks, LineForm, MAX_LABEL, Overlay, Palette, Purpose, Question};
-use super::{App, Effect, Field, Focus, LastCall, Pane};
-use crate::lab::evidence::Form;
-use crate::text::{self, words};
 use std::sync::Arc;
+
+use super::action::Action;
+use super::field::TextField;
+use super::focus::Focus;
+use super::hints::hint;
+use super::history::Step;
+use super::list::moved;
+use super::overlay::{Asks, LineForm, MAX_LABEL, Overlay, Palette, Purpose, Question};
+use super::pane::Pane;
+use super::{App, Effect};
+use crate::lab::evidence::Form;
+use crate::text;
 
 impl App {
     pub(super) fn act(&mut self, action: Action) -> Vec<Effect> {
@@ -18,16 +22,20 @@ impl App {
             Action::Suspend => return vec![Effect::Suspend],
             Action::Out => self.out(),
             _ if !self.overlays.is_empty() => return self.act_on_overlay(action),
-            Action::Act => return self.main_act(),
+            Action::Act => return self.focus.act().map(|act| (act.run)(self)).unwrap_or_default(),
             Action::Turn(by) => self.turn(by),
             Action::Step(by) => self.enter(self.focus.stepped(self.screen, by)),
             Action::Row(by) => self.row(by),
             Action::Page(by) => self.page(by),
             Action::Edge(by) => self.edge(by),
-            Action::Tick => return self.tick(),
-            // A key that means something else everywhere but in the list.
-            Action::Remove if self.focus.field == Some(Field::TokenRows) => return self.remove(),
-            Action::Remove if self.focus.field == Some(Field::Rules) => return self.drop_tool(),
+            Action::Tick => {
+                let tick = self.focus.control().and_then(|control| control.tick);
+                return tick.map(|tick| (tick.run)(self)).unwrap_or_default();
+            }
+            // Only where the cursor is in sight: elsewhere it is a command of the palette.
+            Action::Remove if self.focus.field.is_some() => {
+                return self.focus.pane.place().remove.map(|remove| (remove.run)(self)).unwrap_or_default();
+            }
             Action::Remove => {}
             Action::AddTool => self.ask(Asks::Tool, ""),
             Action::AddPermission => self.ask(Asks::Permission, ""),
@@ -37,11 +45,11 @@ impl App {
             Action::Label => self.start_label(),
             Action::Revoke => return self.revoke_or_restore(),
             Action::Break => {
-                if self.focus.field == Some(Field::CallArguments) {
-                    self.edit(Field::CallArguments, super::field::TextField::break_line);
+                if let Some(field) = self.text_field() {
+                    self.edit(field, TextField::break_line);
                 }
             }
-            Action::Token(by) => self.choose_token(turned(self.selected_row(), by, self.auth.tokens.len() + 1)),
+            Action::Token(by) => self.turn_token(by),
             Action::Repeat => match self.last_call.clone() {
                 Some(last) => return self.make_call(last),
                 None => self.complain("no call was made from here yet"),
@@ -59,7 +67,10 @@ impl App {
             Action::Hurry => self.hurry(),
             Action::RealTime => self.real_time(),
             Action::Serve => return self.serve(),
-            Action::Connect => return self.copy_for_client(),
+            Action::Connect => {
+                let clip = self.client_clip();
+                return self.put(Some(clip));
+            }
             Action::MakeKit => return self.make_all_test_tokens(),
             Action::Diff => return self.start_diff(),
             Action::Evidence => return self.copy_evidence(Form::Markdown),
@@ -149,8 +160,10 @@ impl App {
     /// A command chosen by its words: it is meant wherever the focus is.
     fn command(&mut self, action: Action) -> Vec<Effect> {
         match action {
-            Action::Remove if self.focus.pane == Pane::Policy => self.drop_tool(),
-            Action::Remove => self.remove(),
+            Action::Remove => match self.focus.pane.place().remove {
+                Some(remove) => (remove.run)(self),
+                None => self.remove_token(),
+            },
             // What it takes away is under a cursor, which must be in sight.
             Action::DropPermission if self.focus.pane != Pane::Policy => {
                 self.go(Focus::first(Pane::Policy));
@@ -159,13 +172,6 @@ impl App {
             }
             action => self.act(action),
         }
-    }
-
-    fn remove(&mut self) -> Vec<Effect> {
-        if self.selected.is_none() {
-            self.complain("select a token to remove");
-        }
-        self.selected.map(|number| Effect::Remove(number, Why::Asked)).into_iter().collect()
     }
 
     fn start_label(&mut self) {
@@ -188,7 +194,7 @@ impl App {
 
     fn name_token(&mut self, number: u64, line: &str) -> Vec<Effect> {
         let label = text::head(line, MAX_LABEL).trim().to_owned();
-        let label = Some(label).filter(|label| !label.is_empty()).map(Arc::from);
+        let label = if label.is_empty() { None } else { Some(Arc::from(label)) };
         let Some(entry) = self.auth.token(number) else {
             return Vec::new();
         };
@@ -199,44 +205,6 @@ impl App {
         vec![Effect::Label(number, label)]
     }
 
-    fn main_act(&mut self) -> Vec<Effect> {
-        match self.focus.pane {
-            Pane::Issue => match self.issue.request(self.stamp()) {
-                Ok(request) => return vec![Effect::Issue(Box::new(request), self.stamp())],
-                Err(sentence) => self.complain(sentence),
-            },
-            Pane::Tokens => self.go(Focus::first(Pane::Inspect)),
-            Pane::Inspect => {
-                if self.inspection.is_some() {
-                    self.overlays.push(Overlay::Token { scroll: 0 });
-                }
-            }
-            Pane::Policy => self.ask_where_to_save(),
-            Pane::Who => {}
-            Pane::Timeline => self.set_clock_here(),
-            Pane::Clock => self.act_on_dial(),
-            Pane::Drill => return self.start_drill(),
-            Pane::Kit => return self.run_kit(),
-            Pane::Server => return self.serve(),
-            Pane::Traffic => self.select_clients_token(),
-            Pane::Connect => return self.copy(),
-            Pane::Call | Pane::Matrix => {
-                return self.make_call(LastCall {
-                    token: self.selected().map(|entry| Arc::clone(&entry.text)),
-                    tool: Arc::clone(&self.call.tool),
-                    arguments: self.call.arguments.text().to_owned(),
-                    called: None,
-                });
-            }
-            Pane::Activity => {
-                if let Some(seq) = self.activity_row().map(|record| record.seq) {
-                    self.overlays.push(Overlay::Detail { seq, scroll: 0 });
-                }
-            }
-        }
-        Vec::new()
-    }
-
     fn out(&mut self) {
         self.toast = None;
         self.forget_leap();
@@ -245,52 +213,11 @@ impl App {
         }
     }
 
-    fn tick(&mut self) -> Vec<Effect> {
-        match self.focus.field {
-            Some(Field::Permissions) => {
-                self.history.push(Step::Issue(Field::Permissions, Box::new(self.issue.clone())));
-                self.issue.toggle();
-            }
-            Some(Field::TokenRows) => return self.revoke_or_restore(),
-            Some(Field::Rules) => return self.tick_rule(),
-            Some(Field::Cells) => return self.expect_cell(),
-            Some(Field::Bars) => self.zoom_or_fit(),
-            Some(Field::Dial) => self.freeze(),
-            Some(Field::KitRows) => return self.make_test_token(),
-            _ => {}
-        }
-        Vec::new()
-    }
-
     fn quit(&mut self) -> Vec<Effect> {
         if matches!(self.overlays.last(), Some(Overlay::Confirm(Question::Quit { .. }))) {
             return vec![Effect::Quit];
         }
         self.overlays.push(Overlay::Confirm(Question::Quit { is_saved: self.policy_is_saved() }));
         Vec::new()
-    }
-
-    /// Puts a call of the log back into the form, with its token where that is still in the list.
-    fn load(&mut self, seq: u64) {
-        let Some(record) = self.record(seq).cloned() else {
-            return;
-        };
-        self.history.push(Step::Loaded(Box::new(self.call.clone()), self.selected));
-        self.choose_tool(&Arc::from(&*record.tool));
-        self.call.arguments.set(&record.arguments);
-        self.call.touched = true;
-        let known = self.auth.tokens.iter().find(|entry| Some(entry.id) == record.token_id).map(|entry| entry.number);
-        match (known, record.token_id) {
-            (Some(_), _) | (None, None) => self.selected = known,
-            (None, Some(id)) => self.complain(format!("its token {id} is no longer in the list; another is selected")),
-        }
-        if record.arguments.cut() > 0 {
-            self.complain(format!(
-                "the log kept only the beginning of the arguments; {} are missing at their end",
-                words::bytes(record.arguments.cut())
-            ));
-        }
-        self.refresh();
-        self.go(Focus::at(Field::CallTool));
     }
 }

@@ -1,90 +1,96 @@
-//! What can be copied, and what is said about it.
+//! What Ctrl-Y and Ctrl-X copy. Each pane names its sources; those of several panes are here.
 
-use super::{App, Effect, Pane};
+use std::fmt;
+
+use super::{App, Effect};
 use crate::auth::explain::{explain_decision, explain_inspection};
-use crate::gate::activity::explain_record;
-use crate::lab::evidence::{card_markdown, drill_markdown};
+
+/// A text for the clipboard. It may hold a token, so it has no `Debug`.
+pub struct Clip {
+    /// The text.
+    pub text: String,
+    /// What it is, as a noun.
+    pub what: String,
+}
+
+impl Clip {
+    pub(super) fn new(text: &(impl fmt::Display + ?Sized), what: impl Into<String>) -> Self {
+        Self { text: text.to_string(), what: what.into() }
+    }
+}
+
+/// Something that can be copied.
+#[derive(Clone, Copy)]
+pub struct ClipSource {
+    /// The word in the footer; `None` while there is nothing to copy. It costs less than the text.
+    pub hint: fn(&App) -> Option<&'static str>,
+    /// The text; `None` exactly when the hint is.
+    pub clip: fn(&App) -> Option<Clip>,
+}
+
+impl ClipSource {
+    /// Nothing.
+    pub(super) const NONE: Self = Self { hint: |_| None, clip: |_| None };
+
+    /// The selected token.
+    pub(super) const TOKEN: Self = Self {
+        hint: |app| app.selected().map(|_| "copy token"),
+        clip: |app| app.selected().map(|entry| Clip::new(&entry.text, format!("token {}", entry.id))),
+    };
+
+    /// Why the selected token is judged as it is.
+    pub(super) const TOKENS_WHY: Self = Self {
+        hint: |app| app.inspection.as_ref().map(|_| "copy why"),
+        clip: |app| {
+            let (rules, now) = (&app.auth.rules, app.times.judged);
+            app.inspection.as_ref().map(|shown| Clip::new(&explain_inspection(shown, rules, now), EXPLANATION))
+        },
+    };
+
+    /// What the last call from here was answered.
+    pub(super) const LAST_ANSWER: Self = Self {
+        hint: |app| app.last_call.as_ref()?.called.as_ref().map(|_| "copy last answer"),
+        clip: |app| {
+            let called = app.last_call.as_ref()?.called.as_ref()?;
+            Some(Clip::new(&called.outcome.answer(), "answer"))
+        },
+    };
+
+    /// Why the call in the form would be answered as it would.
+    pub(super) const PREVIEWS_WHY: Self = Self {
+        hint: |_| Some("copy why"),
+        clip: |app| {
+            let id = app.selected().map(|entry| entry.id);
+            let when = format!("judged for {}", app.times.judged.rfc3339());
+            Some(Clip::new(&explain_decision(&app.preview(), id, &app.call.tool, &when), EXPLANATION))
+        },
+    };
+
+    /// The server's address.
+    pub(super) const ADDRESS: Self =
+        Self { hint: |_| Some("copy address"), clip: |app| Some(Clip::new(&app.endpoint(), "address")) };
+}
+
+/// What an explanation is, as a noun.
+pub(super) const EXPLANATION: &str = "explanation";
 
 impl App {
-    /// What Ctrl-Y copies here, as the footer says it.
-    pub fn copy_what(&self) -> Option<&'static str> {
-        match self.focus.pane {
-            Pane::Issue | Pane::Tokens | Pane::Inspect | Pane::Timeline | Pane::Clock => {
-                self.selected().map(|_| "copy token")
-            }
-            Pane::Call | Pane::Matrix | Pane::Policy | Pane::Who => {
-                self.last_call.as_ref().and_then(|last| last.called.as_ref()).map(|_| "copy last answer")
-            }
-            Pane::Drill => self.drill.found.as_ref().map(|_| "copy report"),
-            Pane::Kit => self.kit.card.as_ref().map(|_| "copy scorecard"),
-            Pane::Server | Pane::Traffic => Some("copy address"),
-            Pane::Connect => Some("copy for client"),
-            Pane::Activity => self.activity_row().map(|_| "copy answer"),
-        }
-    }
-
-    /// Whether there is something here to explain.
-    pub fn explains(&self) -> bool {
-        match self.focus.pane {
-            Pane::Issue | Pane::Tokens | Pane::Inspect | Pane::Timeline | Pane::Clock => self.inspection.is_some(),
-            Pane::Call | Pane::Matrix | Pane::Policy | Pane::Who => true,
-            Pane::Drill | Pane::Kit | Pane::Server | Pane::Traffic | Pane::Connect => false,
-            Pane::Activity => self.activity_row().is_some(),
-        }
-    }
-
     pub(super) fn copy(&mut self) -> Vec<Effect> {
-        let copied = match self.focus.pane {
-            Pane::Issue | Pane::Tokens | Pane::Inspect | Pane::Timeline | Pane::Clock => {
-                self.selected().map(|entry| (entry.text.to_string(), format!("token {}", entry.id)))
-            }
-            Pane::Call | Pane::Matrix | Pane::Policy | Pane::Who => self
-                .last_call
-                .as_ref()
-                .and_then(|last| last.called.as_ref())
-                .map(|called| (called.outcome.answer().to_string(), "answer".to_owned())),
-            Pane::Drill => self.drill.found.as_ref().map(|found| (drill_markdown(found), "report".to_owned())),
-            Pane::Kit => self.kit.card.as_ref().map(|card| (card_markdown(card), "scorecard".to_owned())),
-            Pane::Server | Pane::Traffic => Some((self.endpoint(), "address".to_owned())),
-            Pane::Connect => return self.copy_for_client(),
-            Pane::Activity => self.activity_row().map(|record| (record.answer.to_string(), "answer".to_owned())),
-        };
-        self.put(copied)
+        let clip = (self.focus.pane.place().copy.clip)(self);
+        self.put(clip)
     }
 
     pub(super) fn copy_why(&mut self) -> Vec<Effect> {
-        let text = match self.focus.pane {
-            Pane::Issue | Pane::Tokens | Pane::Inspect | Pane::Timeline | Pane::Clock => {
-                let now = self.times.judged;
-                self.inspection
-                    .as_ref()
-                    .map(|inspection| explain_inspection(inspection, &self.auth.rules, now).to_string())
-            }
-            Pane::Call | Pane::Matrix | Pane::Policy | Pane::Who => {
-                let id = self.selected().map(|entry| entry.id);
-                let when = format!("judged for {}", self.times.judged.rfc3339());
-                Some(explain_decision(&self.preview(), id, &self.call.tool, &when).to_string())
-            }
-            Pane::Drill | Pane::Kit | Pane::Server | Pane::Traffic | Pane::Connect => None,
-            Pane::Activity => self.activity_row().map(|record| explain_record(record).to_string()),
-        };
-        self.put(text.map(|text| (text, "explanation".to_owned())))
+        let clip = (self.focus.pane.place().why.clip)(self);
+        self.put(clip)
     }
 
-    /// What the chosen client is told, with the whole token.
-    pub(super) fn copy_for_client(&mut self) -> Vec<Effect> {
-        let token = self.selected().map(|entry| entry.text.clone());
-        let told = self.told_client(token.as_deref());
-        let what = format!("what {} needs, with the token,", self.server.kind.word());
-        self.put(Some((told, what)))
-    }
-
-    pub(super) fn put(&mut self, copied: Option<(String, String)>) -> Vec<Effect> {
-        let Some((text, what)) = copied else {
+    pub(super) fn put(&mut self, clip: Option<Clip>) -> Vec<Effect> {
+        let Some(Clip { text, what }) = clip else {
             self.complain("there is nothing to copy here yet");
             return Vec::new();
         };
         self.say(format!("{what} sent to the terminal's clipboard (OSC 52)"));
-        vec![Effect::Copy { text, what }]
+        vec![Effect::Copy { text }]
     }
 }

@@ -13,7 +13,7 @@ pub const FAST: i64 = 60;
 /// The system's clock leapt if it moved so much more or less than time did, in microseconds.
 const LEAP: i64 = SECOND / 2;
 
-/// Whoever presses a key so long after something was shown has seen it.
+/// A key pressed so long after something was shown means that the user has seen it.
 const SEEN: Duration = Duration::from_secs(1);
 
 /// While anything counts, the clocks are compared at least this often.
@@ -67,7 +67,7 @@ impl HeldClock {
         if by == 0 { Self::Real } else { Self::Shifted(by) }
     }
 
-    /// How long until it has moved on by microseconds; `None` when it stands.
+    /// How long until it has moved on by microseconds; `None` while it is frozen.
     fn lasts(self, micros: i64) -> Option<Duration> {
         let micros = micros.max(0).unsigned_abs();
         match self {
@@ -120,9 +120,10 @@ impl App {
 
     /// How long from now until the picture changes by itself; `None` when nothing counts.
     pub fn next_change(&self) -> Option<Duration> {
-        // At the end of all dates a clock stands.
-        let is_over = self.times.judged == NumericDate::MAX;
-        let counted = self.drawn.holds.filter(|_| !is_over).and_then(|holds| {
+        // A clock stops at the last instant there is.
+        let runs = self.times.judged < NumericDate::MAX;
+        let holds = if runs { self.drawn.holds } else { None };
+        let counted = holds.and_then(|holds| {
             let left = self.drawn.at.plus(holds).since(self.times.judged);
             Some(self.clock.lasts(left)?.min(COMPARED))
         });
@@ -166,7 +167,7 @@ impl App {
         self.times.judged = clock.shows(self.times.real, self.times.mono);
     }
 
-    /// Stops the clock, or lets it run on from where it stands.
+    /// Freezes the clock, or lets it run on from the instant it shows.
     pub(super) fn freeze(&mut self) {
         let at = self.times.judged;
         self.hold(match self.clock {

@@ -1,12 +1,18 @@
 //! Two tokens side by side: the selected one on the left, and another.
 
-use super::field::turned;
+use super::list::turned;
 use super::overlay::Overlay;
 use super::{App, Effect};
 use crate::auth::diff::diff;
 use crate::gate::TokenEntry;
 
 impl App {
+    /// The word in the footer for comparing, in the panes that offer it.
+    pub(super) fn compare_hint(&self) -> Option<&'static str> {
+        let is_possible = self.selected().is_some() && self.auth.tokens.len() > 1;
+        is_possible.then_some("compare")
+    }
+
     pub(super) fn start_diff(&mut self) -> Vec<Effect> {
         let selected = self.selected.and_then(|number| self.auth.place(number));
         match selected {

@@ -1,11 +1,11 @@
-//! What only drawing can know: where things stand, and when the picture changes by itself.
+//! What only drawing can know: where things are on the screen, and when the picture changes by itself.
 
 use std::time::Duration;
 
-use super::focus::{Field, Pane};
-use super::keymap::Action;
+use super::action::Action;
 use super::overlay::SettingsField;
-use super::timeline::Axis;
+use super::pane::timeline::Axis;
+use super::pane::{Field, Pane};
 use crate::auth::NumericDate;
 
 /// What a frame drew.
@@ -21,34 +21,37 @@ pub struct Drawn {
     pub holds: Option<i64>,
     /// When something changes that goes by the real clock, on the monotonic one; `None` when nothing does.
     pub real_until: Option<Duration>,
-    /// First row and number of rows that the token list shows.
-    pub tokens: Window,
-    /// First row and number of rows that Activity shows.
-    pub activity: Window,
-    /// First row and number of rows that the matrix shows.
-    pub matrix: Window,
-    /// First column and number of columns that the matrix shows.
-    pub columns: Window,
-    /// First row and number of rows that the policy shows.
-    pub rules: Window,
-    /// First column and number of columns that the policy shows.
-    pub permissions: Window,
-    /// First row and number of rows that the timeline shows.
-    pub bars: Window,
+    /// The rows that each list shows.
+    pub rows: PerField<Window>,
+    /// The columns that each table shows.
+    pub columns: PerField<Window>,
+    /// How far each text can be scrolled.
+    pub ends: PerField<usize>,
     /// The piece of time that the timeline shows.
     pub axis: Option<Axis>,
-    /// First row and number of rows that the list of test tokens shows.
-    pub kit: Window,
-    /// First row and number of rows that the list of clients shows.
-    pub clients: Window,
-    /// How far the pane of who may what can be scrolled.
-    pub who_end: usize,
-    /// How far the Inspect pane can be scrolled.
-    pub inspect_end: usize,
     /// How far the top overlay can be scrolled.
     pub overlay_end: usize,
     /// Rows the top overlay shows.
     pub overlay_rows: usize,
+}
+
+/// Something that is known of each field that was drawn; of another field it is the default.
+#[derive(Clone, Debug, Default)]
+pub struct PerField<T>(Vec<(Field, T)>);
+
+impl<T: Copy + Default> PerField<T> {
+    /// What is known of a field.
+    pub fn get(&self, field: Field) -> T {
+        self.0.iter().find(|(known, _)| *known == field).map_or_else(T::default, |(_, value)| *value)
+    }
+
+    /// Notes it.
+    pub fn set(&mut self, field: Field, value: T) {
+        match self.0.iter_mut().find(|(known, _)| *known == field) {
+            Some((_, known)) => *known = value,
+            None => self.0.push((field, value)),
+        }
+    }
 }
 
 /// A part of a list.
@@ -91,22 +94,15 @@ impl Area {
 pub enum Target {
     Pane(Pane),
     Field(Field),
-    Tick(usize),
-    TokenRow(usize),
-    ActivityRow(usize),
-    /// A cell of the matrix: row and column.
-    Cell(usize, usize),
-    /// A cell of the policy: tool and permission.
-    Rule(usize, usize),
-    /// A row of the timeline, and the column of its axis where it begins.
-    Bar(usize, usize),
-    KitRow(usize),
-    ClientRow(usize),
+    /// A row of a list, or a tick among others.
+    Row(Field, usize),
+    /// A cell of a table: row and column. For a bar the column is that of the screen where the axis begins.
+    Cell(Field, usize, usize),
     PaletteRow(usize),
     Setting(SettingsField),
     Do(Action),
-    /// The button that issues, wherever the focus is.
-    IssueButton,
+    /// A button that does what the pane is for, wherever the focus is.
+    Button(Pane),
     /// An overlay's own area: it keeps clicks from what lies below.
     Overlay,
     /// Beside an overlay: a click there closes it.
@@ -122,8 +118,12 @@ impl Drawn {
     /// What the next frame goes on from: where its lists were scrolled to.
     #[must_use]
     pub fn kept(&self, at: NumericDate) -> Self {
-        let Self { tokens, activity, matrix, columns, rules, permissions, bars, kit, clients, .. } = *self;
-        Self { at, tokens, activity, matrix, columns, rules, permissions, bars, kit, clients, ..Self::default() }
+        Self { at, rows: self.rows.clone(), columns: self.columns.clone(), ..Self::default() }
+    }
+
+    /// The rows of so many pages of a list.
+    pub(super) fn page(&self, field: Field, by: isize) -> isize {
+        by.saturating_mul(self.rows.get(field).rows.max(2).cast_signed() - 1)
     }
 
     /// What lies under the mouse: the target on top.

@@ -16,7 +16,7 @@ pub enum Place {
     Back,
     /// One character on.
     On,
-    /// The start of the word that the cursor stands in or behind, in its line.
+    /// The start of the word that the cursor is in or behind, in its line.
     WordBack,
     /// The start of the next word, in its line.
     WordOn,
@@ -58,7 +58,7 @@ impl Editor {
         (before.matches('\n').count(), last_line(before).chars().count())
     }
 
-    /// Inserts a text at the cursor, which stands behind it then.
+    /// Inserts a text at the cursor and moves the cursor behind it.
     pub fn insert(&mut self, text: &str) {
         self.text.insert_str(self.cursor, text);
         self.cursor += text.len();
@@ -69,7 +69,7 @@ impl Editor {
         self.cursor = self.find(to);
     }
 
-    /// Deletes what stands between the cursor and a place. Where a line has nothing left on that side, that is its break.
+    /// Deletes the text between the cursor and a place. Where a line has nothing left on that side, that is its break.
     pub fn delete(&mut self, to: Place) {
         let place = match (self.find(to), to) {
             (place, Place::LineStart) if place == self.cursor => self.find(Place::Back),
@@ -114,7 +114,7 @@ impl Editor {
         }
     }
 
-    /// What stands before the cursor, and what behind it.
+    /// The text before the cursor and the text behind it.
     fn parts(&self) -> (&str, &str) {
         self.text.split_at(self.cursor)
     }
@@ -142,7 +142,7 @@ mod tests {
 
     use super::*;
 
-    /// A text with `|` where the cursor stands.
+    /// A text with `|` at the cursor.
     fn editor(text: &str) -> Editor {
         let cursor = text.find('|').expect("a cursor");
         Editor { text: text.replace('|', ""), cursor }

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use super::clipboard::Clip;
 use super::overlay::Asks;
 use super::{App, Effect};
 use crate::auth::TokenId;
@@ -34,7 +35,7 @@ impl App {
 
     pub(super) fn copy_evidence(&mut self, form: Form) -> Vec<Effect> {
         let text = self.evidence(COPIED, form);
-        self.put(Some((text, "evidence".to_owned())))
+        self.put(Some(Clip::new(&text, "evidence")))
     }
 
     pub(super) fn ask_where_to_put_evidence(&mut self) {

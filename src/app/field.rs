@@ -75,9 +75,14 @@ impl TextField {
         }
     }
 
+    /// Whether it may have line breaks.
+    pub fn has_lines(&self) -> bool {
+        self.lines == Lines::Many
+    }
+
     /// Breaks the line, in a field of several.
     pub fn break_line(&mut self) {
-        if self.lines == Lines::Many {
+        if self.has_lines() {
             self.editor.insert("\n");
         }
     }
@@ -127,20 +132,6 @@ impl TextField {
     }
 }
 
-/// The next place in a row of `len`, wrapping around; 0 in an empty row.
-pub const fn turned(at: usize, by: isize, len: usize) -> usize {
-    if len == 0 {
-        return 0;
-    }
-    at.wrapping_add_signed(by.rem_euclid(len.cast_signed())) % len
-}
-
-/// A place moved within `0..len`, stopping at both ends.
-pub const fn moved(at: usize, by: isize, len: usize) -> usize {
-    let to = at.saturating_add_signed(by);
-    if to >= len { len.saturating_sub(1) } else { to }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -173,11 +164,5 @@ mod tests {
         field.insert("a\nb\n");
         field.break_line();
         assert_eq!(field.text(), "a b");
-    }
-
-    #[test]
-    fn places_wrap_or_stop() {
-        assert_eq!((turned(0, -1, 3), turned(2, 1, 3), turned(0, 1, 0)), (2, 0, 0));
-        assert_eq!((moved(0, -1, 3), moved(2, 5, 3), moved(0, 1, 0)), (0, 2, 0));
     }
 }

@@ -2,9 +2,12 @@
 
 use std::sync::Arc;
 
-use super::issue::IssueForm;
+use super::focus::Focus;
 use super::msg::Why;
-use super::{App, CallForm, Effect, Field, Focus};
+use super::pane::Field;
+use super::pane::call::CallForm;
+use super::pane::issue::IssueForm;
+use super::{App, Effect};
 use crate::auth::Policy;
 use crate::auth::revocations::{Revoked, Since};
 use crate::gate::TokenEntry;
@@ -13,10 +16,10 @@ use crate::gate::TokenEntry;
 pub enum Step {
     /// The Issue form was changed; this is how it was before. Typing into one field is one step.
     Issue(Field, Box<IssueForm>),
-    /// The arguments were changed; this is how they were, and whether the user had touched them.
-    Arguments(String, bool),
-    /// A call was loaded from the log; this is how the form was, and which token was selected.
-    Loaded(Box<CallForm>, Option<u64>),
+    /// The arguments were changed in this field; this is how they were, and whether the user had touched them.
+    Arguments(Field, String, bool),
+    /// A call was loaded from the log; this is the field to go to, how the form was, and which token was selected.
+    Loaded(Field, Box<CallForm>, Option<u64>),
     /// The token of this text was given another label; this is the one it had.
     Labelled(Arc<str>, Option<Arc<str>>),
     /// The policy was changed in this field; this is how it was.
@@ -30,17 +33,36 @@ pub enum Step {
     PutBack(Arc<str>),
     /// Test tokens were put into the list: each with its label, and the numbers they have there.
     Tests(Vec<(Arc<str>, Arc<str>)>, Vec<u64>),
-    /// A paste was taken for tokens: the field it was pasted into, and its text.
-    Pasted {
-        /// Where the keys went.
-        field: Option<Field>,
-        /// What was pasted.
-        text: String,
-        /// The numbers of the tokens that were new.
-        added: Vec<u64>,
-        /// The field's text before undoing put the paste into it.
-        before: Option<String>,
-    },
+    /// A paste was taken for tokens.
+    Pasted(Paste),
+}
+
+/// A paste that was taken for tokens. It shares them with the list, so that a hundred pastes are not kept twice.
+#[derive(Default)]
+pub struct Paste {
+    /// Where the keys went.
+    pub(super) field: Option<Field>,
+    /// The whole paste, where undo has to put it into the field.
+    pub(super) text: Option<Arc<str>>,
+    /// What was read from it, as it is said to the user.
+    pub(super) summary: String,
+    /// The tokens, for redo. They are known once they are in the list.
+    pub(super) tokens: Vec<Arc<str>>,
+    /// The numbers of those that were new.
+    pub(super) added: Vec<u64>,
+    /// The field's text before undo put the paste into it.
+    pub(super) before: Option<String>,
+}
+
+impl Step {
+    /// Whether both are changes of one field, which are one step while nothing else happens in between.
+    fn is_typing_of(&self, next: &Self) -> bool {
+        match (self, next) {
+            (Self::Issue(last, _), Self::Issue(field, _)) => last == field,
+            (Self::Arguments(..), Self::Arguments(..)) => true,
+            _ => false,
+        }
+    }
 }
 
 /// The most steps that are kept.
@@ -69,10 +91,8 @@ impl History {
     /// Something was done; what was undone before cannot be redone any more.
     pub(super) fn push(&mut self, step: Step) {
         self.undone.clear();
-        let same = matches!((self.done.last(), &step),
-            (Some(Step::Issue(last, _)), Step::Issue(field, _)) if last == field)
-            || matches!((self.done.last(), &step), (Some(Step::Arguments(..)), Step::Arguments(..)));
-        if std::mem::replace(&mut self.typing, true) && same {
+        let was_typing = std::mem::replace(&mut self.typing, true);
+        if was_typing && self.done.last().is_some_and(|last| last.is_typing_of(&step)) {
             return;
         }
         if self.done.len() == DEPTH {
@@ -86,9 +106,20 @@ impl History {
         self.typing = false;
     }
 
-    /// The step done last, to be completed by what came of it.
-    pub(super) fn latest(&mut self) -> Option<&mut Step> {
-        self.done.last_mut()
+    /// The paste done last, to be completed by what came of it.
+    pub(super) fn latest_paste(&mut self) -> Option<&mut Paste> {
+        self.done.iter_mut().rev().find_map(|step| match step {
+            Step::Pasted(paste) => Some(paste),
+            _ => None,
+        })
+    }
+
+    /// The numbers of the test tokens that were put into the list last, to be completed likewise.
+    pub(super) fn latest_tests(&mut self) -> Option<&mut Vec<u64>> {
+        self.done.iter_mut().rev().find_map(|step| match step {
+            Step::Tests(_, numbers) => Some(numbers),
+            _ => None,
+        })
     }
 
     fn last_done(&mut self) -> Option<Step> {
@@ -130,18 +161,14 @@ impl App {
             return Vec::new();
         };
         let (redone, effects) = match step {
-            Step::Pasted { field, text, before, .. } => {
-                if let Some((field, before)) = field.zip(before.as_ref())
+            Step::Pasted(paste) => {
+                if let (Some(field), Some(before)) = (paste.field, &paste.before)
                     && let Some(edited) = self.text_mut(field)
                 {
                     edited.set(before);
                 }
-                let mut tokens = crate::text::read_token(&text).tokens;
-                tokens.truncate(super::paste::MAX_TOKENS);
-                if tokens.is_empty() {
-                    tokens.push(text.clone());
-                }
-                (Some(Step::Pasted { field, text, added: Vec::new(), before: None }), vec![Effect::Add(tokens)])
+                let tokens = paste.tokens.iter().map(|token| (**token).to_owned()).collect();
+                (Some(Step::Pasted(Paste { before: None, ..paste })), vec![Effect::Add(tokens)])
             }
             Step::Tests(tokens, _) => (Some(Step::Tests(tokens.clone(), Vec::new())), vec![Effect::AddNamed(tokens)]),
             other => self.swap(other),
@@ -152,7 +179,7 @@ impl App {
         effects
     }
 
-    /// Takes a step back or forth; answers with the step that leads back again.
+    /// Takes a step back or forth; returns the step that leads back again.
     fn swap(&mut self, step: Step) -> (Option<Step>, Vec<Effect>) {
         match step {
             Step::Issue(field, form) => {
@@ -162,19 +189,19 @@ impl App {
                 self.go(Focus::at(field));
                 (Some(Step::Issue(field, Box::new(present))), Vec::new())
             }
-            Step::Arguments(text, touched) => {
-                let present = Step::Arguments(self.call.arguments.text().to_owned(), self.call.touched);
+            Step::Arguments(field, text, touched) => {
+                let present = Step::Arguments(field, self.call.arguments.text().to_owned(), self.call.touched);
                 self.call.arguments.set(&text);
                 self.call.touched = touched;
-                self.go(Focus::at(Field::CallArguments));
+                self.go(Focus::at(field));
                 (Some(present), Vec::new())
             }
-            Step::Loaded(form, selected) => {
+            Step::Loaded(field, form, selected) => {
                 let present = std::mem::replace(&mut self.call, *form);
                 let chosen = std::mem::replace(&mut self.selected, selected);
                 self.refresh();
-                self.go(Focus::at(Field::CallTool));
-                (Some(Step::Loaded(Box::new(present), chosen)), Vec::new())
+                self.go(Focus::at(field));
+                (Some(Step::Loaded(field, Box::new(present), chosen)), Vec::new())
             }
             Step::Labelled(text, label) => {
                 let entry = self.auth.tokens.iter().find(|entry| entry.text == text);
@@ -205,18 +232,20 @@ impl App {
                 let effects = added.iter().map(|number| Effect::Remove(*number, Why::Undone)).collect();
                 (Some(Step::Tests(tokens, Vec::new())), effects)
             }
-            Step::Pasted { field, text, added, .. } => {
-                let mut before = None;
-                if let Some(field) = field {
-                    if let Some(edited) = self.text_mut(field) {
-                        before = Some(edited.text().to_owned());
-                        edited.insert(&text);
-                    }
-                    self.go(Focus::at(field));
-                }
-                let effects = added.iter().map(|number| Effect::Remove(*number, Why::Undone)).collect();
-                (Some(Step::Pasted { field, text, added: Vec::new(), before }), effects)
+            Step::Pasted(paste) => {
+                let effects = paste.added.iter().map(|number| Effect::Remove(*number, Why::Undone)).collect();
+                let before = paste.field.and_then(|field| self.put_back(field, paste.text.as_deref()));
+                (Some(Step::Pasted(Paste { added: Vec::new(), before, ..paste })), effects)
             }
         }
+    }
+
+    /// Goes to the field of a paste that is undone, and puts its text there; returns the field's text before.
+    fn put_back(&mut self, field: Field, pasted: Option<&str>) -> Option<String> {
+        self.go(Focus::at(field));
+        let edited = self.text_mut(field)?;
+        let before = edited.text().to_owned();
+        edited.insert(pasted?);
+        Some(before)
     }
 }

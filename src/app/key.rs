@@ -61,6 +61,21 @@ impl Key {
         Self { code, ctrl: false, alt: false, shift: false }
     }
 
+    /// The key with Ctrl.
+    pub const fn ctrl(code: Code) -> Self {
+        Self { ctrl: true, ..Self::plain(code) }
+    }
+
+    /// The key with Alt.
+    pub const fn alt(code: Code) -> Self {
+        Self { alt: true, ..Self::plain(code) }
+    }
+
+    /// The key with Shift.
+    pub const fn shift(code: Code) -> Self {
+        Self { shift: true, ..Self::plain(code) }
+    }
+
     /// The character this key types, if it types one.
     pub const fn typed(self) -> Option<char> {
         match self {

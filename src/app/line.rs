@@ -43,7 +43,7 @@ impl Asks {
         }
     }
 
-    /// What stands in the empty line.
+    /// The hint in the empty line.
     pub const fn hint(&self) -> &'static str {
         match self {
             Self::Label(_) => "what you call it; empty for no label",

@@ -1,67 +1,74 @@
 //! The console's state and its one [`update`]: no I/O, no clock, no drawing.
 //!
 //! A [`Msg`] comes in, [`Effect`]s go out; what they lead to comes back as another message. The view draws from
-//! `&App` and hands back a [`Drawn`]: what only drawing can know.
+//! `&App` and returns a [`Drawn`]: what only drawing can know.
+//!
+//! Each pane has a file under [`pane`] with its state, fields, keys and texts. `App` and the files beside that folder
+//! hold what several panes share: the selected token, the tool, the clock, the history, the overlays.
 
 mod act;
-pub mod call;
+pub mod action;
 mod clipboard;
 pub mod clock;
 mod compare;
-mod dial;
 pub mod drawn;
-pub mod drill;
 mod editor;
 mod evidence;
 pub mod field;
 pub mod focus;
+pub mod hints;
 pub mod history;
-pub mod issue;
 pub mod key;
 pub mod keymap;
-pub mod kit;
 mod line;
-pub mod matrix;
+mod list;
 mod moves;
 pub mod msg;
 mod names;
 pub mod overlay;
+pub mod pane;
 mod paste;
-mod policy;
 pub mod policy_file;
 mod revoking;
-pub mod server;
+pub mod screen;
 mod settings;
-pub mod timeline;
 pub mod times;
 mod update;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use call::{CallForm, LastCall};
 pub use drawn::{Area, Drawn, Target};
-pub use focus::{Field, FieldKind, Focus, Pane, Screen};
+pub use focus::Focus;
 pub use msg::{Called, Effect, Mouse, MouseKind, Msg, Times};
+pub use pane::{Field, Pane};
+pub use screen::Screen;
 pub use update::update;
 
 use crate::auth::{Call, Decision, Inspection, NumericDate};
 use crate::endpoint::{Address, Settings};
-use crate::gate::{Record, Snapshot, TokenEntry};
+use crate::gate::{Snapshot, TokenEntry};
 use crate::text::words;
 use clock::{HeldClock, Leap};
-use dial::Dial;
-use drill::DrillPane;
 use field::{Lines, TextField};
 use history::History;
-use issue::IssueForm;
-use kit::KitPane;
-use matrix::Matrix;
 use names::Namesakes;
 use overlay::Overlay;
+use pane::activity::ActivityPane;
+use pane::call::{CallForm, LastCall};
+use pane::clock::Dial;
+use pane::connect::ConnectPane;
+use pane::drill::DrillPane;
+use pane::inspect::InspectPane;
+use pane::issue::{IssueForm, USER_ID};
+use pane::kit::KitPane;
+use pane::matrix::Matrix;
+use pane::policy::PolicyPane;
+use pane::server::ServerPane;
+use pane::timeline::Timeline;
+use pane::traffic::TrafficPane;
+use pane::who::WhoPane;
 use policy_file::PolicyFile;
-use server::ServerPane;
-use timeline::Timeline;
 use times::{TimeStyle, Zone};
 
 /// Everything the console knows. It holds tokens, so it has no `Debug`.
@@ -86,14 +93,16 @@ pub struct App {
     pub selected: Option<u64>,
     /// The selected token, inspected under the present rules.
     pub inspection: Option<Arc<Inspection>>,
-    /// What the Matrix screen remembers.
+    /// What the Matrix pane remembers.
     pub matrix: Matrix,
-    /// What the Inspect pane shows.
-    pub view: InspectView,
-    /// Rows of the Inspect pane scrolled past.
-    pub inspect_scroll: usize,
-    /// The selected row of Activity, by its number; `None` is the newest.
-    pub record: Option<u64>,
+    /// What the Policy pane remembers.
+    pub policy: PolicyPane,
+    /// What the Who may pane remembers.
+    pub who: WhoPane,
+    /// What the Inspect pane remembers.
+    pub inspect: InspectPane,
+    /// What the Activity pane remembers.
+    pub activity: ActivityPane,
     /// The call made last from here.
     pub last_call: Option<LastCall>,
     /// The call whose answer is awaited.
@@ -110,8 +119,12 @@ pub struct App {
     pub zone: Zone,
     /// The policy's file.
     pub policy_file: PolicyFile,
-    /// What the Server screen remembers.
+    /// What the Server pane remembers.
     pub server: ServerPane,
+    /// What the Traffic pane remembers.
+    pub traffic: TrafficPane,
+    /// What the Connect pane remembers.
+    pub connect: ConnectPane,
     /// The file that keeps what is revoked; empty for none.
     pub state_file: String,
     /// The clock everything is judged by.
@@ -124,7 +137,7 @@ pub struct App {
     pub timeline: Timeline,
     /// What the Drill pane remembers.
     pub drill: DrillPane,
-    /// What the pane of test tokens remembers.
+    /// What the Test kit pane remembers.
     pub kit: KitPane,
     /// Which tokens have a namesake.
     namesakes: Namesakes,
@@ -133,36 +146,12 @@ pub struct App {
     last_id: u64,
 }
 
-/// What the Inspect pane shows.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the words below say it")]
-pub enum InspectView {
-    #[default]
-    Claims,
-    Raw,
-    Checks,
-}
-
-impl InspectView {
-    /// Every view, in the order in which they turn.
-    pub const ALL: [Self; 3] = [Self::Claims, Self::Raw, Self::Checks];
-
-    /// The word for it.
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Claims => "claims",
-            Self::Raw => "raw JSON",
-            Self::Checks => "checks",
-        }
-    }
-}
-
 /// A message that goes by itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Toast {
     /// The sentence; safe to show.
     pub text: String,
-    /// Whether it tells of trouble.
+    /// Whether it reports a problem.
     pub trouble: bool,
     /// When it goes, on the monotonic clock.
     pub until: Duration,
@@ -185,15 +174,16 @@ impl App {
             drawn: Drawn::default(),
             size: (80, 24),
             screen: Screen::default(),
-            focus: Focus::at(Field::UserId),
+            focus: Focus::at(USER_ID),
             matrix: Matrix::default(),
+            policy: PolicyPane::default(),
             issue,
             call: CallForm { tool: "".into(), arguments: TextField::new("", Lines::Many), touched: false },
             selected: auth.tokens.first().map(|entry| entry.number),
             inspection: None,
-            view: InspectView::default(),
-            inspect_scroll: 0,
-            record: None,
+            who: WhoPane::default(),
+            inspect: InspectPane::default(),
+            activity: ActivityPane::default(),
             last_call: None,
             in_flight: None,
             overlays: Vec::new(),
@@ -203,6 +193,8 @@ impl App {
             zone,
             policy_file: PolicyFile::new(policy_path, Arc::clone(&auth.rules.policy)),
             server: ServerPane::new(Settings::at(Address::default())),
+            traffic: TrafficPane::default(),
+            connect: ConnectPane::default(),
             state_file: String::new(),
             clock: HeldClock::Real,
             stamps_held: false,
@@ -216,6 +208,7 @@ impl App {
             auth,
         };
         app.matrix.follow(&mut app.auth, times.mono);
+        app.policy.follow(&app.auth.rules.policy);
         app.namesakes.follow(&app.auth.tokens);
         let tool = app.tools().first().cloned().unwrap_or_else(|| "".into());
         app.choose_tool(&tool);
@@ -260,38 +253,25 @@ impl App {
 
     /// What the user must not overlook, in few words.
     pub fn alarms(&self) -> Vec<String> {
-        let fails = self.matrix.failed.len();
-        [
-            self.leap.map(Leap::words),
-            self.policy_file.fault.as_ref().map(|_| "policy broken".to_owned()),
-            (!self.policy_is_saved()).then(|| "policy changed".to_owned()),
-            self.is_forgeable().then(|| "weak key, open to others".to_owned()),
-            (fails > 0).then(|| format!("{} broken", words::count(fails, "expectation"))),
-        ]
-        .into_iter()
-        .flatten()
-        .collect()
+        let mut alarms: Vec<String> = self.leap.map(Leap::words).into_iter().collect();
+        if self.policy_file.fault.is_some() {
+            alarms.push("policy broken".to_owned());
+        }
+        if !self.policy_is_saved() {
+            alarms.push("policy changed".to_owned());
+        }
+        if self.is_forgeable() {
+            alarms.push("weak key, open to others".to_owned());
+        }
+        if !self.policy.failed.is_empty() {
+            alarms.push(format!("{} broken", words::count(self.policy.failed.len(), "expectation")));
+        }
+        alarms
     }
 
     /// What issued tokens are stamped with.
     pub fn stamp(&self) -> NumericDate {
         if self.stamps_held { self.times.judged } else { self.times.real }
-    }
-
-    /// A row of Activity by its number, while it is in the log.
-    pub fn record(&self, seq: u64) -> Option<&Arc<Record>> {
-        self.auth.activity.nth_newest(self.auth.activity.place(seq)?)
-    }
-
-    /// The selected row of Activity.
-    pub fn activity_row(&self) -> Option<&Arc<Record>> {
-        self.auth.activity.nth_newest(self.activity_place())
-    }
-
-    /// The place of the selected row of Activity, counted from the newest.
-    pub fn activity_place(&self) -> usize {
-        let oldest = self.auth.activity.len().saturating_sub(1);
-        self.record.map_or(0, |seq| self.auth.activity.place(seq).unwrap_or(oldest))
     }
 
     /// Whether keys that type a character are text here.
@@ -300,41 +280,8 @@ impl App {
             Some(Overlay::Palette(_) | Overlay::KeyPrompt(_) | Overlay::Line(_)) => true,
             Some(Overlay::Settings(form)) => !form.on_choice(),
             Some(_) => false,
-            None => self.focus.field.is_some_and(|field| field.kind() == FieldKind::Text),
+            None => self.text_field().is_some(),
         }
-    }
-
-    /// The text a field of the panes edits.
-    pub fn text(&self, field: Field) -> Option<&TextField> {
-        Some(match field {
-            Field::UserId => &self.issue.user_id,
-            Field::Others => &self.issue.others,
-            Field::Expires => &self.issue.expires,
-            Field::NotBefore => &self.issue.not_before,
-            Field::Issuer => &self.issue.issuer,
-            Field::Audience => &self.issue.audience,
-            Field::Extra => &self.issue.extra,
-            Field::CallArguments => &self.call.arguments,
-            Field::GoTo => &self.dial.go_to,
-            Field::Listen => &self.server.listen,
-            _ => return None,
-        })
-    }
-
-    fn text_mut(&mut self, field: Field) -> Option<&mut TextField> {
-        Some(match field {
-            Field::UserId => &mut self.issue.user_id,
-            Field::Others => &mut self.issue.others,
-            Field::Expires => &mut self.issue.expires,
-            Field::NotBefore => &mut self.issue.not_before,
-            Field::Issuer => &mut self.issue.issuer,
-            Field::Audience => &mut self.issue.audience,
-            Field::Extra => &mut self.issue.extra,
-            Field::CallArguments => &mut self.call.arguments,
-            Field::GoTo => &mut self.dial.go_to,
-            Field::Listen => &mut self.server.listen,
-            _ => return None,
-        })
     }
 
     /// An instant with its date, as the settings want it.
@@ -367,7 +314,7 @@ impl App {
         };
         let text = Arc::clone(&entry.text);
         if self.inspection.as_ref().is_none_or(|shown| shown.token != text) {
-            self.inspect_scroll = 0;
+            self.inspect.scroll = 0;
         }
         self.inspection = Some(Arc::new(self.auth.rules.inspect(text)));
     }

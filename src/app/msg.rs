@@ -160,12 +160,10 @@ pub enum Effect {
     Quit,
     /// Stop the program until the shell continues it.
     Suspend,
-    /// Put a text on the terminal's clipboard; `what` is named in the message.
+    /// Put a text on the terminal's clipboard.
     Copy {
         /// The text.
         text: String,
-        /// What it is, as a noun.
-        what: String,
     },
     /// Issue a token at an instant and add it to the list.
     Issue(Box<IssueRequest>, NumericDate),

@@ -29,7 +29,7 @@ impl Namesakes {
 
 /// The name of a token without a label.
 fn unlabelled(entry: &TokenEntry) -> Option<&str> {
-    entry.judged.name.as_deref().filter(|_| entry.label.is_none())
+    if entry.label.is_some() { None } else { entry.judged.name.as_deref() }
 }
 
 impl App {

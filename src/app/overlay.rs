@@ -1,14 +1,17 @@
 //! What lies over the panes and gets keys first: help, palette, settings, prompts, a row or a token in full.
 
+use std::str::FromStr;
+
 use zeroize::Zeroizing;
 
-use super::field::{Lines, TextField, turned};
+use super::field::{Lines, TextField};
 use super::key::{Code, Key};
 use super::keymap::{BINDINGS, Binding};
 pub use super::line::{Asks, LineForm, MAX_LABEL, MAX_LINE};
+use super::list::next_of;
 use super::times::TimeStyle;
 use crate::auth::diff::Row;
-use crate::auth::{Rules, Signer};
+use crate::auth::{Leeway, Rules, Signer};
 use crate::text;
 
 /// Something over the panes. They form a stack; the top one gets keys first.
@@ -57,7 +60,7 @@ pub enum Overlay {
 pub enum Question {
     /// End the program?
     Quit {
-        /// Whether the policy stands in its file as it decides.
+        /// Whether the policy's file holds the policy that decides.
         is_saved: bool,
     },
     /// Make a fresh key, and forget the present one?
@@ -256,10 +259,26 @@ impl KeyChoice {
             Self::Fresh => "make a fresh one",
         }
     }
+}
 
-    fn turned(self, by: isize) -> Self {
-        let at = Self::ALL.iter().position(|choice| *choice == self).unwrap_or(0);
-        Self::ALL[turned(at, by, Self::ALL.len())]
+/// Why settings cannot be applied. Safe to show.
+#[derive(Debug, thiserror::Error)]
+pub enum SettingsError {
+    /// The leeway cannot be read, or is too long.
+    #[error("leeway: {0}")]
+    Leeway(<Leeway as FromStr>::Err),
+    /// The policy file cannot be used.
+    #[error("{0}")]
+    Policy(String),
+}
+
+impl SettingsError {
+    /// The field it is about.
+    const fn field(&self) -> SettingsField {
+        match self {
+            Self::Leeway(_) => SettingsField::Leeway,
+            Self::Policy(_) => SettingsField::Policy,
+        }
     }
 }
 
@@ -328,15 +347,14 @@ impl SettingsForm {
         self.key == other.key && self.times == other.times && texts(self) == texts(other)
     }
 
-    /// Says what is wrong with a field, and goes there.
-    pub(super) fn refuse(&mut self, field: SettingsField, sentence: String) {
-        self.field = field;
-        self.fault = Some(sentence);
+    /// Says what is wrong, and goes to the field.
+    pub(super) fn refuse(&mut self, error: &SettingsError) {
+        self.field = error.field();
+        self.fault = Some(error.to_string());
     }
 
     pub(super) fn step(&mut self, by: isize) {
-        let at = SettingsField::ALL.iter().position(|f| *f == self.field).unwrap_or(0);
-        self.field = SettingsField::ALL[turned(at, by, SettingsField::ALL.len())];
+        self.field = next_of(&SettingsField::ALL, &self.field, by);
         if let Some(text) = self.text_mut() {
             text.replaced_by_typing = !text.is_empty();
         }
@@ -344,17 +362,17 @@ impl SettingsForm {
 
     pub(super) fn turn(&mut self, by: isize) {
         match self.field {
-            SettingsField::Key => self.key = self.key.turned(by),
+            SettingsField::Key => self.key = next_of(&KeyChoice::ALL, &self.key, by),
             SettingsField::Times => self.times = self.times.turned(by),
             _ => {}
         }
     }
 
-    /// The rules as edited, but for the policy, or the field that is at fault and a sentence that names it.
-    pub(super) fn rules(&self, present: &Rules) -> Result<Rules, (SettingsField, String)> {
-        let leeway = self.leeway.text().parse().map_err(|e| (SettingsField::Leeway, format!("leeway: {e}")));
-        let text = |field: &TextField| Some(field.text()).filter(|text| !text.is_empty()).map(Into::into);
-        let rules = Rules { leeway: leeway?, ..present.clone() };
+    /// The rules as edited, with the present policy.
+    pub(super) fn rules(&self, present: &Rules) -> Result<Rules, SettingsError> {
+        let text = |field: &TextField| if field.is_empty() { None } else { Some(field.text().into()) };
+        let leeway = self.leeway.text().parse().map_err(SettingsError::Leeway)?;
+        let rules = Rules { leeway, ..present.clone() };
         Ok(rules.with_issuer(text(&self.issuer)).with_audiences(text(&self.audience)))
     }
 

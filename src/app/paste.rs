@@ -1,15 +1,24 @@
 //! Pastes: a token goes to Inspect from anywhere; any other text goes where the keys go.
 
-use super::history::Step;
+use std::sync::Arc;
+
+use super::field::TextField;
+use super::focus::Focus;
+use super::history::{Paste, Step};
 use super::overlay::{MAX_LINE, Overlay};
-use super::{App, Effect, Field, Focus, Pane};
+use super::pane::Pane;
+use super::{App, Effect};
+use crate::gate::TokenEntry;
 use crate::text::{self, words};
 
 /// The largest paste that is taken, in bytes.
 pub const MAX_PASTE: usize = 1 << 20;
 
 /// The most tokens that one paste brings: a list that somebody still looks through.
-pub(super) const MAX_TOKENS: usize = 1000;
+const MAX_TOKENS: usize = 1000;
+
+/// The longest paste that undo can still put into a text field, in bytes: the history keeps up to a hundred of them.
+const MAX_UNDONE: usize = 64 * 1024;
 
 impl App {
     pub(super) fn paste(&mut self, text: &str) -> Vec<Effect> {
@@ -21,8 +30,9 @@ impl App {
             prompt.insert(text);
             return Vec::new();
         }
-        if self.overlays.is_empty() && self.focus.field == Some(Field::CallArguments) {
-            self.edit(Field::CallArguments, |field| field.insert(text));
+        // A text of several lines is written as a whole; a token in it is a part of it.
+        if let Some(field) = self.text_field().filter(|field| self.text(*field).is_some_and(TextField::has_lines)) {
+            self.edit(field, |field| field.insert(text));
             return Vec::new();
         }
         let reading = text::read_token(text);
@@ -57,14 +67,16 @@ impl App {
             reading.tokens.truncate(MAX_TOKENS);
             reading.removed.push(format!("{more} more, above the {MAX_TOKENS} that one paste may bring"));
         }
-        let mut said = words::count(reading.tokens.len(), "token");
-        said.push_str(" read");
+        let mut summary = words::count(reading.tokens.len(), "token");
+        summary.push_str(" read");
         if !reading.removed.is_empty() {
-            said.push_str("; left out: ");
-            said.push_str(&reading.removed.join(", "));
+            summary.push_str("; left out: ");
+            summary.push_str(&reading.removed.join(", "));
         }
-        let field = self.focus.field.filter(|_| self.overlays.is_empty());
-        self.history.push(Step::Pasted { field, text: text.to_owned(), added: Vec::new(), before: None });
+        let field = if self.overlays.is_empty() { self.focus.field } else { None };
+        let goes_back = self.text_field().is_some() && text.len() <= MAX_UNDONE;
+        let text = goes_back.then(|| Arc::from(text));
+        self.history.push(Step::Pasted(Paste { field, text, summary: summary.clone(), ..Paste::default() }));
         // What was typed into a form must not be lost.
         let fresh = self.settings_form();
         self.overlays.retain(|overlay| match overlay {
@@ -73,7 +85,7 @@ impl App {
             _ => false,
         });
         self.go(Focus::first(Pane::Inspect));
-        self.say(said);
+        self.say(summary);
         vec![Effect::Add(reading.tokens)]
     }
 
@@ -81,16 +93,44 @@ impl App {
         if text.trim().is_empty() {
             return Vec::new();
         }
-        if let Some(field) = self.focus.field.filter(|field| self.overlays.is_empty() && self.text(*field).is_some()) {
+        if let Some(field) = self.text_field() {
             self.edit(field, |field| field.insert(text));
-            Vec::new()
-        } else {
-            let text = text.trim();
-            self.history.push(Step::Pasted { field: None, text: text.to_owned(), added: Vec::new(), before: None });
-            self.overlays.clear();
-            self.go(Focus::first(Pane::Inspect));
-            self.say("no token found in what was pasted; shown as it is");
-            vec![Effect::Add(vec![text.to_owned()])]
+            return Vec::new();
         }
+        let summary = "no token found in what was pasted; shown as it is".to_owned();
+        self.history.push(Step::Pasted(Paste { summary: summary.clone(), ..Paste::default() }));
+        self.overlays.clear();
+        self.go(Focus::first(Pane::Inspect));
+        self.say(summary);
+        vec![Effect::Add(vec![text.trim().to_owned()])]
+    }
+
+    /// The tokens of a paste are in the list: the number of each, and whether it is new.
+    pub(super) fn added(&mut self, tokens: &[(u64, bool)]) -> Vec<Effect> {
+        let all = tokens.len();
+        let added: Vec<u64> = tokens.iter().filter(|(_, is_new)| *is_new).map(|(number, _)| *number).collect();
+        let known = all - added.len();
+        let texts = tokens.iter().filter_map(|(number, _)| self.auth.token(*number));
+        let texts = texts.map(|entry: &TokenEntry| Arc::clone(&entry.text)).collect();
+        let mut summary = String::new();
+        if let Some(paste) = self.history.latest_paste() {
+            summary.clone_from(&paste.summary);
+            (paste.tokens, paste.added) = (texts, added);
+        }
+        let Some((first, _)) = tokens.first() else {
+            return Vec::new();
+        };
+        self.selected = Some(*first);
+        self.refresh();
+        let already = match known {
+            0 => String::new(),
+            _ if all == 1 => "; it was in the list already".to_owned(),
+            _ if known == all => "; all of them were in the list already".to_owned(),
+            _ => format!("; {known} of them were in the list already"),
+        };
+        let standing = self.inspection.as_ref().map(|shown| shown.judged.standing(self.times.judged));
+        let word = standing.map_or("", |standing| standing.word());
+        self.say(format!("{word}: {summary}{already}"));
+        Vec::new()
     }
 }

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use super::history::Step;
 use super::msg::NotSaved;
 use super::overlay::{Asks, Overlay, Question};
-use super::{App, Effect, Field};
+use super::pane::policy::RULES;
+use super::{App, Effect};
 use crate::auth::Policy;
 use crate::text::{self, words};
 
@@ -69,11 +70,9 @@ impl App {
             return Vec::new();
         }
         let tools = words::count(policy.tools().len(), "tool");
-        self.say(match was_saved {
-            true => format!("the policy's file has changed: {tools}"),
-            false => format!("the policy's file has changed: {tools}; Ctrl-7 brings back what was not saved"),
-        });
-        self.history.push(Step::Policy(Field::Rules, Arc::clone(&self.auth.rules.policy)));
+        let unsaved = if was_saved { "" } else { "; Ctrl-7 brings back what was not saved" };
+        self.say(format!("the policy's file has changed: {tools}{unsaved}"));
+        self.history.push(Step::Policy(RULES, Arc::clone(&self.auth.rules.policy)));
         vec![Effect::SetPolicy(policy)]
     }
 

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use super::history::Step;
-use super::overlay::{KeyChoice, KeyPrompt, Overlay, Purpose, Question, SettingsField, SettingsForm};
+use super::overlay::{KeyChoice, KeyPrompt, Overlay, Purpose, Question, SettingsError, SettingsForm};
+use super::pane::policy::RULES;
 use super::policy_file::PolicyFile;
-use super::{App, Effect, Field};
+use super::{App, Effect};
 use crate::auth::{Check, KeyError, KeyOrigin, Policy, Rules, Signer};
 
 impl App {
@@ -23,13 +24,13 @@ impl App {
         let policy = form.policy.text();
         let mut effects = Vec::new();
         match form.rules(&self.auth.rules) {
-            Err((field, sentence)) => form.refuse(field, sentence),
+            Err(error) => form.refuse(&error),
             Ok(_) if form.key == KeyChoice::Type && form.typed.is_none() => {
                 self.overlays.push(Overlay::Settings(form));
                 self.prompt(Purpose::Settings);
                 return effects;
             }
-            // A file is read again each time, in case nobody told of a change; but not over edits that are not saved.
+            // A file is read again each time, in case a change was not noticed; but not over edits that are not saved.
             Ok(_) if policy != self.policy_file.path || (!policy.is_empty() && self.policy_is_saved()) => {
                 effects.push(Effect::LoadPolicy(policy.to_owned()));
             }
@@ -55,18 +56,18 @@ impl App {
         let Some(Overlay::Settings(mut form)) = self.overlays.pop() else {
             return Vec::new();
         };
-        let rules = result.map_err(|sentence| (SettingsField::Policy, sentence));
+        let rules = result.map_err(SettingsError::Policy);
         match rules.and_then(|(path, policy)| Ok((path, Rules { policy, ..form.rules(&self.auth.rules)? }))) {
             Ok((path, rules)) => {
                 let before = Arc::clone(&self.auth.rules.policy);
                 if !rules.policy.says_as(&before) {
-                    self.history.push(Step::Policy(Field::Rules, before));
+                    self.history.push(Step::Policy(RULES, before));
                 }
                 self.policy_file = PolicyFile::new(path, Arc::clone(&rules.policy));
                 self.apply_rules(&form, rules)
             }
-            Err((field, sentence)) => {
-                form.refuse(field, sentence);
+            Err(error) => {
+                form.refuse(&error);
                 self.overlays.push(Overlay::Settings(form));
                 Vec::new()
             }

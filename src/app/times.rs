@@ -1,6 +1,6 @@
 //! How instants are shown.
 
-use super::field::turned;
+use super::list::next_of;
 use crate::auth::NumericDate;
 
 /// How instants are shown.
@@ -31,8 +31,7 @@ impl TimeStyle {
     /// The next or previous style.
     #[must_use]
     pub fn turned(self, by: isize) -> Self {
-        let at = Self::ALL.iter().position(|style| *style == self).unwrap_or(0);
-        Self::ALL[turned(at, by, Self::ALL.len())]
+        next_of(&Self::ALL, &self, by)
     }
 
     /// An instant with its date: `2026-11-22 20:41:05Z`.

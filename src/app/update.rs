@@ -1,20 +1,21 @@
 //! The one way in: a message changes the state and may ask for effects.
 
-use super::history::Step;
-use super::key::{Code, Key};
-use super::keymap::{self, Action};
-use super::msg::Why;
-use super::overlay::Overlay;
-use super::{App, Called, Effect, Field, Focus, Mouse, MouseKind, Msg, Pane, Screen, Target};
-use crate::auth::IssueError;
-use crate::gate::TokenEntry;
-use crate::lab::kit::KIT;
-use crate::text::{self, words};
 use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
-/// Takes a message; answers with what is to be done outside.
+use super::action::Action;
+use super::focus::Focus;
+use super::history::Step;
+use super::key::{Code, Key};
+use super::keymap;
+use super::msg::Why;
+use super::overlay::Overlay;
+use super::pane::{Field, Spot};
+use super::{App, Effect, Mouse, MouseKind, Msg, Target};
+use crate::gate::TokenEntry;
+
+/// Takes a message; returns the effects to be carried out.
 pub fn update(app: &mut App, msg: Msg) -> Vec<Effect> {
     if app.toast.as_ref().is_some_and(|toast| toast.until <= app.times.mono) {
         app.toast = None;
@@ -52,17 +53,19 @@ pub fn update(app: &mut App, msg: Msg) -> Vec<Effect> {
 impl App {
     fn key(&mut self, key: Key) -> Vec<Effect> {
         let in_text = self.in_text();
-        let within = self.focus.field == Some(Field::CallArguments)
-            && self.overlays.is_empty()
-            && self.call.arguments.takes_vertical(key.code)
-            && !key.ctrl;
         match keymap::action(key, in_text) {
-            Some(Action::Row(_)) if within => self.type_key(key),
+            Some(Action::Row(_)) if self.moves_in_text(key) => self.type_key(key),
             Some(action) => return self.act(action),
             None if in_text => self.type_key(key),
             None => {}
         }
         Vec::new()
+    }
+
+    /// Whether an arrow moves from line to line in the text of a pane, rather than out of it.
+    fn moves_in_text(&self, key: Key) -> bool {
+        let text = self.text_field().and_then(|field| self.text(field));
+        !key.ctrl && text.is_some_and(|text| text.takes_vertical(key.code))
     }
 
     /// A key that belongs to the text the cursor is in.
@@ -82,37 +85,22 @@ impl App {
             Some(_) => {}
             None => {
                 if let Some(field) = self.focus.field {
-                    let moves =
-                        matches!(key.code, Code::Left | Code::Right | Code::Home | Code::End | Code::Up | Code::Down);
-                    match moves {
-                        true => drop(self.text_mut(field).map(|text| text.press(key))),
-                        false => self.edit(field, |text| {
-                            text.press(key);
-                        }),
-                    }
+                    self.type_in_pane(field, key);
                 }
             }
         }
     }
 
-    /// Changes a field's text as a step that can be undone.
-    pub(super) fn edit(&mut self, field: Field, change: impl FnOnce(&mut super::field::TextField)) {
-        let step = match field {
-            Field::CallArguments => Some(Step::Arguments(self.call.arguments.text().to_owned(), self.call.touched)),
-            // Nothing follows from it until it is sent.
-            Field::GoTo | Field::Listen => None,
-            _ => Some(Step::Issue(field, Box::new(self.issue.clone()))),
-        };
-        let Some(text) = self.text_mut(field) else {
-            return;
-        };
-        let before = text.text().to_owned();
-        change(text);
-        if text.text() != before {
-            if let Some(step) = step {
-                self.history.push(step);
+    /// A key in a text of a pane; one that only moves the cursor is not a step of the history.
+    fn type_in_pane(&mut self, field: Field, key: Key) {
+        if matches!(key.code, Code::Left | Code::Right | Code::Home | Code::End | Code::Up | Code::Down) {
+            if let Some(text) = self.text_mut(field) {
+                text.press(key);
             }
-            self.call.touched |= field == Field::CallArguments;
+        } else {
+            self.edit(field, |text| {
+                text.press(key);
+            });
         }
     }
 
@@ -125,18 +113,8 @@ impl App {
         if !self.overlays.is_empty() {
             return self.act(Action::Row(by));
         }
-        match self.drawn.pane_at(mouse.column, mouse.row) {
-            Some(Pane::Tokens | Pane::Timeline) => self.step_token(by),
-            Some(Pane::Traffic) => self.choose_client(by),
-            Some(Pane::Kit) => self.kit.row = super::field::moved(self.kit.row, by, KIT.len()),
-            Some(Pane::Inspect) => self.scroll_inspect(by),
-            Some(Pane::Activity) => self.choose_record(by),
-            Some(Pane::Matrix) => {
-                self.choose_matrix_row(super::field::moved(self.matrix_row(), by, self.matrix_rows()));
-            }
-            Some(Pane::Policy) => self.choose_column(by),
-            Some(Pane::Who) => self.matrix.scroll = super::field::moved(self.matrix.scroll, by, self.drawn.who_end + 1),
-            _ => {}
+        if let Some(pane) = self.drawn.pane_at(mouse.column, mouse.row) {
+            self.wheel(pane, by);
         }
         Vec::new()
     }
@@ -145,52 +123,8 @@ impl App {
         match self.drawn.hit(mouse.column, mouse.row) {
             Some(Target::Pane(pane)) => self.go(Focus::entering(pane)),
             Some(Target::Field(field)) => self.enter(Focus::at(field)),
-            Some(Target::Tick(tick)) => {
-                self.go(Focus::at(Field::Permissions));
-                self.issue.tick = tick;
-                return self.act(Action::Tick);
-            }
-            Some(Target::TokenRow(row)) => {
-                self.go(Focus::at(Field::TokenRows));
-                self.choose_token(row);
-            }
-            Some(Target::Cell(row, column)) => {
-                let here = self.focus.field == Some(Field::Cells);
-                let again = here && (self.matrix_row(), self.column()) == (row, Some(column));
-                self.go(Focus::at(Field::Cells));
-                self.choose_matrix_row(row);
-                self.choose_place(column);
-                if again {
-                    return self.act(Action::Act);
-                }
-            }
-            Some(Target::Rule(row, permission)) => {
-                self.go(Focus::at(Field::Rules));
-                self.choose_place(row);
-                self.matrix.choose_permission(permission);
-                return self.act(Action::Tick);
-            }
-            Some(Target::Bar(row, begin)) => {
-                self.go(Focus::at(Field::Bars));
-                self.choose_token(row);
-                self.point_at(usize::from(mouse.column).checked_sub(begin));
-            }
-            Some(Target::ClientRow(row)) => {
-                self.go(Focus::at(Field::ClientRows));
-                self.server.row = row;
-            }
-            Some(Target::KitRow(row)) => {
-                self.go(Focus::at(Field::KitRows));
-                self.kit.row = row;
-            }
-            Some(Target::ActivityRow(place)) => {
-                let again = self.focus.pane == Pane::Activity && self.activity_place() == place;
-                self.go(Focus::at(Field::ActivityRows));
-                self.record = self.auth.activity.nth_newest(place).filter(|_| place > 0).map(|record| record.seq);
-                if again {
-                    return self.act(Action::Act);
-                }
-            }
+            Some(Target::Row(field, row)) => return self.click_spot(field, mouse, row, 0),
+            Some(Target::Cell(field, row, column)) => return self.click_spot(field, mouse, row, column),
             Some(Target::PaletteRow(row)) => {
                 if let Some(Overlay::Palette(palette)) = self.overlays.last_mut() {
                     palette.row = row;
@@ -203,14 +137,19 @@ impl App {
                 }
             }
             Some(Target::Do(action)) => return self.act(action),
-            Some(Target::IssueButton) => {
-                self.go(Focus::first(Pane::Issue));
+            Some(Target::Button(pane)) => {
+                self.go(Focus::first(pane));
                 return self.act(Action::Act);
             }
             Some(Target::Backdrop) => return self.act(Action::Out),
             Some(Target::Overlay) | None => {}
         }
         Vec::new()
+    }
+
+    fn click_spot(&mut self, field: Field, mouse: Mouse, row: usize, column: usize) -> Vec<Effect> {
+        let spot = Spot { row, column, x: usize::from(mouse.column) };
+        field.control().click.map(|click| click(self, spot)).unwrap_or_default()
     }
 
     fn resized(&mut self, columns: u16, rows: u16) -> Vec<Effect> {
@@ -222,59 +161,16 @@ impl App {
         let mono = self.times.mono;
         self.issue.follow_audience(self.auth.rules.audience().map(|audience| &**audience));
         self.namesakes.follow(&self.auth.tokens);
-        if self.matrix.follow(&mut self.auth, mono) {
+        self.matrix.follow(&mut self.auth, mono);
+        if self.policy.follow(&self.auth.rules.policy) {
             let policy = Arc::clone(&self.auth.rules.policy);
             self.issue.follow(&policy);
-            // Arguments that nobody has touched are the tool's example, which may be another one now.
+            // Arguments that the user did not change are the tool's example, which may be another one now.
             if !self.call.touched {
                 self.choose_tool(&Arc::clone(&self.call.tool));
             }
         }
         self.refresh();
-        Vec::new()
-    }
-
-    fn issued(&mut self, result: Result<u64, IssueError>) -> Vec<Effect> {
-        match result {
-            Ok(number) => {
-                self.selected = Some(number);
-                self.refresh();
-                self.issue.user_id.replaced_by_typing = true;
-                let named = self.selected().map(|entry| (self.token_name(entry), entry.text.len()));
-                if let Some((name, bytes)) = named {
-                    self.say(format!("issued a token for {name}, {}; it is selected", words::bytes(bytes)));
-                }
-                return self.drill_issued();
-            }
-            Err(error) => {
-                self.drill.waits = false;
-                self.complain(error.to_string());
-            }
-        }
-        Vec::new()
-    }
-
-    fn added(&mut self, tokens: &[(u64, bool)]) -> Vec<Effect> {
-        let new: Vec<u64> = tokens.iter().filter(|(_, new)| *new).map(|(number, _)| *number).collect();
-        if let Some((first, is_new)) = tokens.first() {
-            self.selected = Some(*first);
-            self.refresh();
-            let known = tokens.len() - new.len();
-            let already = match (tokens.len(), is_new) {
-                (_, _) if known == 0 => None,
-                (1, _) => Some("it was in the list already".to_owned()),
-                (all, _) if all == known => Some("all of them were in the list already".to_owned()),
-                _ => Some(format!("{known} of them were in the list already")),
-            };
-            let standing = self.inspection.as_ref().map(|shown| shown.judged.standing(self.times.judged));
-            let word = standing.map_or("", |standing| standing.word());
-            let said = self.toast.take().map(|toast| toast.text).unwrap_or_default();
-            let already = already.map_or_else(String::new, |already| format!("; {already}"));
-            self.say(format!("{word}: {said}{already}"));
-        }
-        if let Some(Step::Pasted { added, .. }) = self.history.latest() {
-            *added = new;
-        }
         Vec::new()
     }
 
@@ -292,24 +188,6 @@ impl App {
             }
             Why::Redone => self.history.was_redone(Step::Removed(entry)),
             Why::Undone => {}
-        }
-        Vec::new()
-    }
-
-    fn called(&mut self, id: u64, called: Called) -> Vec<Effect> {
-        if let Some(effects) = self.drill_called(id, &called) {
-            return effects;
-        }
-        if self.in_flight.take_if(|awaited| *awaited == id).is_none() {
-            return Vec::new();
-        }
-        self.record = None;
-        if self.screen == Screen::Gate && self.focus.pane != Pane::Call {
-            let tool = text::name(&called.record.tool, 32);
-            self.say(format!("{tool}: {}, {}", called.decision.verdict().word(), called.decision.sentence()));
-        }
-        if let Some(last) = &mut self.last_call {
-            last.called = Some(called);
         }
         Vec::new()
     }

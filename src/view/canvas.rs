@@ -9,11 +9,14 @@ use ratatui::widgets::{Block, Clear, Widget as _};
 
 use super::theme::{Meaning, Theme};
 use crate::app::drawn::Window;
-use crate::app::{App, Area, Drawn, Target};
+use crate::app::{App, Area, Drawn, Field, Pane, Target};
 use crate::text;
 
 /// From this size on a pane has a box, and around it the row of panes and the last calls.
 const SURROUNDED: (u16, u16) = (60, 18);
+
+/// From this size on all panes are shown at once.
+const ALL_PANES: (u16, u16) = (110, 28);
 
 /// One frame being drawn.
 pub struct Canvas<'a> {
@@ -33,12 +36,22 @@ impl Canvas<'_> {
         self.theme.of(meaning)
     }
 
+    /// Whether the keys go to a field: they do not while something lies over the panes.
+    pub fn focused(&self, field: Field) -> bool {
+        self.app.focus.field == Some(field) && self.app.overlays.is_empty()
+    }
+
+    /// Whether the keys go to a pane.
+    pub fn focused_pane(&self, pane: Pane) -> bool {
+        self.app.focus.pane == pane && self.app.overlays.is_empty()
+    }
+
     /// A piece of text with a meaning. The text is our own, or has passed `display_safe`.
     pub fn span(&self, text: impl Into<String>, meaning: Meaning) -> Span<'static> {
         Span::styled(text.into(), self.theme.of(meaning))
     }
 
-    /// Draws one line at the top of `area`; what does not fit is told by `…`.
+    /// Draws one line at the top of `area`; what does not fit is replaced by `…`.
     pub fn line(&mut self, area: Rect, line: impl Into<Line<'static>>) {
         if area.height == 0 || area.width == 0 {
             return;
@@ -47,7 +60,7 @@ impl Canvas<'_> {
         self.buf.set_line(area.x, area.y, &line, area.width);
     }
 
-    /// Draws lines from the top of `area`; answers how many rows are left over.
+    /// Draws lines from the top of `area`; returns the rows left over.
     pub fn lines(&mut self, area: Rect, lines: impl IntoIterator<Item = Line<'static>>) -> Rect {
         let mut rest = area;
         for line in lines {
@@ -61,7 +74,7 @@ impl Canvas<'_> {
     }
 
     /// Lines of a list of which `first` are scrolled past; where more follow, the last row says how many.
-    /// Answers how far it can be scrolled.
+    /// Returns how far it can be scrolled.
     pub fn scrolled(
         &mut self,
         area: Rect,
@@ -91,8 +104,39 @@ impl Canvas<'_> {
         end
     }
 
+    /// Draws the rows of a field's list, scrolled no further than needed for row `at` to show.
+    pub fn list(&mut self, area: Rect, field: Field, at: usize, total: usize, row: impl FnMut(&mut Self, usize, Rect)) {
+        let before = self.drawn.rows.get(field);
+        let window = self.list_from(before, area, at, total, row);
+        self.drawn.rows.set(field, window);
+    }
+
+    /// The same for a list that is not a field's, scrolled from `before`; returns which rows it shows. Where not all of
+    /// them fit, the last row of the area says which do.
+    pub fn list_from(
+        &mut self,
+        before: Window,
+        area: Rect,
+        at: usize,
+        total: usize,
+        mut row: impl FnMut(&mut Self, usize, Rect),
+    ) -> Window {
+        let scrolls = total > usize::from(area.height);
+        let rows = usize::from(area.height).saturating_sub(usize::from(scrolls));
+        let window = before.around(at, rows, total);
+        let mut rest = area;
+        for n in window.first..total.min(window.first + rows) {
+            row(self, n, top(rest, 1));
+            rest = below(rest, 1);
+        }
+        if scrolls {
+            self.part(area, window, total);
+        }
+        window
+    }
+
     /// In the last row, which part of a list shows.
-    pub fn part(&mut self, area: Rect, window: Window, total: usize) {
+    fn part(&mut self, area: Rect, window: Window, total: usize) {
         let told = format!("{}–{} of {total}", window.first + 1, (window.first + window.rows).min(total));
         let told = self.span(told, Meaning::Hint);
         self.line(bottom(area, 1), told);
@@ -103,9 +147,10 @@ impl Canvas<'_> {
         self.buf.area.width >= SURROUNDED.0 && self.buf.area.height >= SURROUNDED.1
     }
 
-    /// A line with a title; answers what is below.
-    pub fn headed(&mut self, area: Rect, title: Line<'static>) -> Rect {
-        let rule = Line::styled("━".repeat(usize::from(area.width)), self.style(Meaning::Focused));
+    /// A line with a title; returns the area below it.
+    pub fn headed(&mut self, area: Rect, title: Line<'static>, focused: bool) -> Rect {
+        let (sign, meaning) = if focused { ("━", Meaning::Focused) } else { ("─", Meaning::Hint) };
+        let rule = Line::styled(sign.repeat(usize::from(area.width)), self.style(meaning));
         self.line(area, rule);
         let title = cut(title, usize::from(area.width.saturating_sub(2)));
         let width = u16::try_from(title.width()).unwrap_or(area.width);
@@ -113,7 +158,7 @@ impl Canvas<'_> {
         below(area, 1)
     }
 
-    /// A box with a title; answers what is inside.
+    /// A box with a title; returns the area inside it.
     pub fn frame(&mut self, area: Rect, title: Line<'static>, focused: bool) -> Rect {
         let style = if focused { self.style(Meaning::Focused) } else { self.style(Meaning::Hint) };
         let set = if focused { border::THICK } else { border::PLAIN };
@@ -126,7 +171,7 @@ impl Canvas<'_> {
         inner
     }
 
-    /// A box in the middle of the screen, over everything; answers what is inside.
+    /// A box in the middle of the screen, over everything; returns the area inside it.
     pub fn popup(&mut self, columns: u16, rows: u16, title: &str) -> Rect {
         let screen = self.buf.area;
         // The first row keeps telling what must not be overlooked, the last one what the keys do.
@@ -149,7 +194,7 @@ impl Canvas<'_> {
         self.drawn.targets.push((Area { x, y, width, height }, target));
     }
 
-    /// The first `most` lines of a text broken into lines; what is left out is told by `…`.
+    /// The first `most` lines of a text broken into lines; what is left out is replaced by `…`.
     pub fn clipped(&self, text: &str, columns: u16, most: usize, meaning: Meaning) -> Vec<Line<'static>> {
         let mut lines = wrap(text, columns);
         if lines.len() > most {
@@ -165,6 +210,11 @@ impl Canvas<'_> {
     pub fn wrapped(&self, text: &str, columns: u16, meaning: Meaning) -> Vec<Line<'static>> {
         wrap(text, columns).into_iter().map(|line| self.span(line, meaning).into()).collect()
     }
+}
+
+/// Whether a screen of this size shows all panes at once.
+pub const fn shows_all(area: Rect) -> bool {
+    area.width >= ALL_PANES.0 && area.height >= ALL_PANES.1
 }
 
 /// A text broken into lines at spaces; words too long for a line are broken anywhere.
@@ -189,13 +239,18 @@ pub fn bottom(area: Rect, rows: u16) -> Rect {
     Rect { y: area.y + area.height - rows, height: rows, ..area }
 }
 
+/// An area without its last rows, and those rows.
+pub fn split_bottom(area: Rect, rows: u16) -> (Rect, Rect) {
+    (Rect { height: area.height.saturating_sub(rows), ..area }, bottom(area, rows))
+}
+
 /// The part of an area right of its first columns.
 pub fn right_of(area: Rect, columns: u16) -> Rect {
     let columns = columns.min(area.width);
     Rect { x: area.x + columns, width: area.width - columns, ..area }
 }
 
-/// A line that fits; what was cut off is told by `…`.
+/// A line that fits; what was cut off is replaced by `…`.
 fn cut(line: Line<'static>, columns: usize) -> Line<'static> {
     if line.width() <= columns {
         return line;

@@ -20,40 +20,23 @@ pub fn render(canvas: &mut Canvas, area: Rect, inspection: &Inspection, scroll: 
         list => list.iter().flat_map(|f| wrap(&format!("! {f}"), area.width)).collect(),
     };
     let expected = expectations(canvas, inspection);
+    let fixed: Vec<Line<'static>> = findings
+        .into_iter()
+        .map(|line| canvas.span(line, if found.is_empty() { Meaning::Hint } else { Meaning::Expired }).into())
+        .chain(expected)
+        .collect();
+    // A document without members has one line that says why.
     let payload = inspection.payload.members.len().max(1);
     let header = inspection.header.members.len().max(1);
-    let total = findings.len() + expected.len() + payload + 1 + header;
-    // As far as it can be scrolled now; it may have been scrolled in a smaller window or a longer list.
-    let rows = usize::from(area.height);
-    let scroll = if total <= rows { 0 } else { scroll.min(total + 1 - rows) };
+    let heading = fixed.len() + payload;
+    let total = heading + 1 + header;
     // Only what shows is made into lines; the times among it tick.
-    let shown = scroll..scroll + usize::from(area.height);
-    let mut made = Vec::new();
-    for n in shown.start..shown.end.min(total) {
-        let mut n = n;
-        let line = if n < findings.len() {
-            let meaning = if found.is_empty() { Meaning::Hint } else { Meaning::Expired };
-            canvas.span(findings[n].clone(), meaning).into()
-        } else if {
-            n -= findings.len();
-            n
-        } < expected.len()
-        {
-            expected[n].clone()
-        } else if {
-            n -= expected.len();
-            n
-        } < payload
-        {
-            member(canvas, &inspection.payload, n, area.width)
-        } else if n == payload {
-            canvas.span("header", Meaning::Hint).into()
-        } else {
-            member(canvas, &inspection.header, n - payload - 1, area.width)
-        };
-        made.push(line);
-    }
-    canvas.scrolled(area, total, scroll, |_, n| made.get(n - scroll.min(n)).cloned().unwrap_or_default())
+    canvas.scrolled(area, total, scroll, |canvas, n| match n {
+        n if n < fixed.len() => fixed[n].clone(),
+        n if n < heading => member(canvas, &inspection.payload, n - fixed.len(), area.width),
+        n if n == heading => canvas.span("header", Meaning::Hint).into(),
+        n => member(canvas, &inspection.header, n - heading - 1, area.width),
+    })
 }
 
 /// What the rules expect of issuer and audience, against what the token says.
@@ -99,7 +82,7 @@ pub fn value_in_words(canvas: &mut Canvas, name: &str, value: &str, roomy: bool)
         if let Some(at) = NumericDate::from_json_number(value) {
             let today = !roomy && same_day(canvas, at);
             let told = if today { canvas.app.time_style.time(at, canvas.app.zone) } else { canvas.app.date(at) };
-            // The countdown stands above; a note that would be cut tells nothing.
+            // The countdown is shown above; a note that would be cut does not help.
             let note = if today || roomy { relative(canvas, at.since(now)) } else { String::new() };
             return (told, note);
         }

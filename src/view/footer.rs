@@ -6,7 +6,7 @@ use ratatui::widgets::{Clear, Widget as _};
 
 use super::canvas::{Canvas, bottom};
 use super::theme::Meaning;
-use crate::app::{Target, keymap};
+use crate::app::{Target, hints};
 use crate::text;
 
 pub fn render(canvas: &mut Canvas, screen: Rect) {
@@ -14,7 +14,7 @@ pub fn render(canvas: &mut Canvas, screen: Rect) {
     Clear.render(area, canvas.buf);
     let mut spans = Vec::new();
     let mut left = usize::from(area.width).saturating_sub(1);
-    for (action, key, does) in keymap::footer(canvas.app) {
+    for (action, key, does) in hints::footer(canvas.app) {
         let needed = 1 + text::width(&key) + 1 + text::width(does) + 1;
         if needed > left {
             continue;

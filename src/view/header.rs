@@ -5,7 +5,7 @@ use ratatui::text::Line;
 
 use super::canvas::Canvas;
 use super::theme::Meaning;
-use crate::app::keymap::Action;
+use crate::app::action::Action;
 use crate::app::{Screen, Target};
 use crate::auth::{Signer, Verifier};
 use crate::text;
@@ -23,17 +23,7 @@ pub fn render(canvas: &mut Canvas, area: Rect) {
         left.spans.push(canvas.span(format!(" {badge} "), Meaning::Badge));
         left.spans.push(canvas.span(" ", Meaning::Plain));
     }
-    // The footer tells of the other screens where room is short.
-    let needed: usize = Screen::ALL.iter().map(|screen| text::width(screen.title()) + 4).sum();
-    let is_roomy = left.width() + needed + 12 <= usize::from(area.width);
-    for screen in Screen::ALL.into_iter().filter(|_| area.width >= 60 && is_roomy) {
-        let here = screen == canvas.app.screen;
-        let from = u16::try_from(left.width()).unwrap_or(0);
-        left.spans.push(canvas.span(format!(" {} ", screen.key()), Meaning::Key));
-        left.spans.push(canvas.span(screen.title(), if here { Meaning::Selected } else { Meaning::Plain }));
-        let width = u16::try_from(left.width()).unwrap_or(0) - from;
-        canvas.target(Rect { x: area.x + from, width, ..area }, Target::Do(Action::Screen(screen)));
-    }
+    screens(canvas, area, &mut left);
     let weak = if is_weak { Meaning::Expired } else { Meaning::Plain };
     let long = format!("key: {}", key.map_or_else(|| "none".to_owned(), Verifier::describe));
     let short = format!("key: {origin}{}", if is_weak { ", weak" } else { "" });
@@ -59,4 +49,20 @@ pub fn render(canvas: &mut Canvas, area: Rect) {
     let place = Rect { x: area.x + area.width - width, width, ..area };
     canvas.line(place, right);
     canvas.target(Rect { x: place.right().saturating_sub(8), width: 8, ..place }, Target::Do(Action::Help));
+}
+
+/// The screens and their keys. Where room is short, the footer names the other screens instead.
+fn screens(canvas: &mut Canvas, area: Rect, left: &mut Line<'static>) {
+    let needed: usize = Screen::ALL.iter().map(|screen| text::width(screen.title()) + 4).sum();
+    if area.width < 60 || left.width() + needed + 12 > usize::from(area.width) {
+        return;
+    }
+    for screen in Screen::ALL {
+        let here = screen == canvas.app.screen;
+        let from = u16::try_from(left.width()).unwrap_or(0);
+        left.spans.push(canvas.span(format!(" {} ", screen.key()), Meaning::Key));
+        left.spans.push(canvas.span(screen.title(), if here { Meaning::Selected } else { Meaning::Plain }));
+        let width = u16::try_from(left.width()).unwrap_or(0) - from;
+        canvas.target(Rect { x: area.x + from, width, ..area }, Target::Do(Action::Screen(screen)));
+    }
 }

@@ -1,39 +1,23 @@
-//! `&App` → frame. Draws and never changes anything; what it learns on the way it hands back.
+//! `&App` → frame. Draws and never changes anything; what it learns on the way it returns.
+//!
+//! A pane is drawn by the file of its name under `pane/`, an overlay by one under `overlay/`. `stage` decides where the
+//! panes are, `canvas` and `widget` draw what several of them show.
 
-mod activity;
-mod call;
 mod canvas;
 mod claims;
-mod clock;
-mod connect;
-mod detail;
-mod diff;
-mod drill;
 mod footer;
 mod header;
-mod help;
-mod inspect;
-mod issue;
-mod kit;
-mod matrix;
-mod palette;
-mod policy;
-mod prompt;
-mod server;
-mod settings;
+mod overlay;
+mod pane;
+mod record;
 mod stage;
 pub mod theme;
-mod timeline;
-mod token;
-mod tokens;
-mod traffic;
-mod who;
+mod verdict;
 mod widget;
 
 use ratatui::Frame;
 use ratatui::buffer::Buffer;
 
-use crate::app::overlay::Overlay;
 use crate::app::{App, Drawn};
 use canvas::Canvas;
 pub use theme::{Meaning, Theme};
@@ -59,17 +43,7 @@ pub fn draw(app: &App, theme: &Theme, buf: &mut Buffer) -> Drawn {
     }
     stage::render(&mut canvas, area);
     for overlay in &app.overlays {
-        match overlay {
-            Overlay::Help { scroll } => help::render(&mut canvas, *scroll),
-            Overlay::Palette(palette) => palette::render(&mut canvas, palette),
-            Overlay::Settings(form) => settings::render(&mut canvas, form),
-            Overlay::Detail { seq, scroll } => detail::render(&mut canvas, *seq, *scroll),
-            Overlay::Token { scroll } => token::render(&mut canvas, *scroll),
-            Overlay::Diff { with, scroll, rows } => diff::render(&mut canvas, *with, rows, *scroll),
-            Overlay::KeyPrompt(prompt) => prompt::render_key(&mut canvas, prompt),
-            Overlay::Line(form) => prompt::render_line(&mut canvas, form),
-            Overlay::Confirm(question) => prompt::render_question(&mut canvas, question),
-        }
+        overlay::render(&mut canvas, overlay);
     }
     footer::render(&mut canvas, area);
     stage::message(&mut canvas, area);

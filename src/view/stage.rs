@@ -1,159 +1,138 @@
-//! Where the panes stand: all of them where there is room, otherwise one at a time.
+//! Where the panes are: all of them where there is room, otherwise one at a time.
 
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Clear, Widget as _};
 
-use super::canvas::{Canvas, below, bottom, right_of, top};
+use super::canvas::{Canvas, below, bottom, right_of, shows_all, split_bottom, top};
+use super::pane::{self, issue, server};
 use super::theme::Meaning;
-use super::{
-    activity, call, clock, connect, drill, header, inspect, issue, kit, matrix, policy, server, timeline, tokens,
-    traffic, who,
-};
-use crate::app::{Pane, Screen, Target};
+use super::widget::state;
+use super::{header, record};
+use crate::app::{App, Pane, Screen, Target};
 use crate::text;
 
-/// From this size on all panes are shown at once.
-const ALL_PANES: (u16, u16) = (110, 28);
 pub fn render(canvas: &mut Canvas, area: Rect) {
     header::render(canvas, top(area, 1));
     let rest = below(area, 1);
     if shows_all(area) {
-        let stage = Rect { height: rest.height - 2, ..rest };
-        match canvas.app.screen {
-            Screen::Gate => gate(canvas, stage),
-            Screen::Matrix => grid(canvas, stage),
-            Screen::Time => lab(canvas, stage),
-            Screen::Server => serving(canvas, stage),
+        let (app, stage) = (canvas.app, Rect { height: rest.height - 2, ..rest });
+        let areas = match app.screen {
+            Screen::Gate => gate(stage),
+            Screen::Matrix => grid(app, stage),
+            Screen::Time => lab(app, stage),
+            Screen::Server => serving(stage),
+        };
+        for (number, (pane, area)) in app.screen.panes().into_iter().zip(areas).enumerate() {
+            framed(canvas, number + 1, pane, area);
         }
     } else if canvas.is_surrounded() {
         let rest = panes_row(canvas, rest);
         let made = u16::try_from(canvas.app.auth.activity.len()).unwrap_or(u16::MAX);
         let calls = if canvas.app.focus.pane == Pane::Activity { 0 } else { made.min(3) };
         let stage = Rect { height: rest.height - 2 - calls, ..rest };
-        pane(canvas, canvas.app.focus.pane, stage);
-        activity::last_calls(canvas, top(below(rest, stage.height), calls));
+        alone(canvas, stage);
+        record::last_calls(canvas, top(below(rest, stage.height), calls));
     } else {
-        pane(canvas, canvas.app.focus.pane, Rect { height: rest.height - 1, ..rest });
+        alone(canvas, Rect { height: rest.height - 1, ..rest });
     }
 }
 
-fn gate(canvas: &mut Canvas, area: Rect) {
+/// The pane the keys go to, with the whole stage for itself.
+fn alone(canvas: &mut Canvas, area: Rect) {
+    let panes = canvas.app.screen.panes();
+    if let Some(at) = panes.iter().position(|pane| *pane == canvas.app.focus.pane) {
+        framed(canvas, at + 1, panes[at], area);
+    }
+}
+
+/// The rows of a pane's frame.
+const FRAME: u16 = 2;
+
+// The layouts place the panes of a screen in the order of its digits.
+
+/// The form and the tokens, beside them the selected token and its call, below what happened.
+fn gate(area: Rect) -> [Rect; 5] {
     let log = (area.height / 4).clamp(6, 14);
-    let upper = Rect { height: area.height - log, ..area };
+    let (upper, activity) = split_bottom(area, log);
     let left = (area.width * 3 / 10).clamp(36, 48);
     let middle = (area.width - left) / 2;
     let column = Rect { width: left, ..upper };
-    let form = issue::ROWS + 2;
-    pane(canvas, Pane::Issue, top(column, form));
-    pane(canvas, Pane::Tokens, below(column, form));
-    pane(canvas, Pane::Inspect, Rect { width: middle, ..right_of(upper, left) });
-    pane(canvas, Pane::Call, right_of(upper, left + middle));
-    pane(canvas, Pane::Activity, below(area, upper.height));
+    let form = issue::rows() + FRAME;
+    [
+        top(column, form),
+        below(column, form),
+        Rect { width: middle, ..right_of(upper, left) },
+        right_of(upper, left + middle),
+        activity,
+    ]
 }
 
 /// The matrix and the policy it follows, beside them the cell under the cursor, below what happened.
-fn grid(canvas: &mut Canvas, area: Rect) {
+fn grid(app: &App, area: Rect) -> [Rect; 5] {
     let log = (area.height / 5).clamp(5, 12);
-    let upper = Rect { height: area.height - log, ..area };
+    let (upper, activity) = split_bottom(area, log);
     let left = area.width * 3 / 5;
-    let tools = u16::try_from(canvas.app.auth.rules.policy.tools().len()).unwrap_or(u16::MAX);
+    let tools = u16::try_from(app.auth.rules.policy.tools().len()).unwrap_or(u16::MAX);
     let rules = tools.saturating_add(5).min(upper.height / 2);
-    let column = Rect { width: left, ..upper };
-    pane(canvas, Pane::Matrix, top(column, upper.height - rules));
-    pane(canvas, Pane::Policy, below(column, upper.height - rules));
+    let (matrix, policy) = split_bottom(Rect { width: left, ..upper }, rules);
     let side = right_of(upper, left);
     let cell = (upper.height * 3 / 5).clamp(14, 26);
-    pane(canvas, Pane::Call, top(side, cell));
-    pane(canvas, Pane::Who, below(side, cell));
-    pane(canvas, Pane::Activity, below(area, upper.height));
+    [matrix, policy, below(side, cell), top(side, cell), activity]
 }
 
 /// The timeline over the whole width, below it the instruments, and at the bottom what happened.
-fn lab(canvas: &mut Canvas, area: Rect) {
+fn lab(app: &App, area: Rect) -> [Rect; 5] {
     let log = (area.height / 6).clamp(4, 10);
-    let upper = Rect { height: area.height - log, ..area };
-    let shown = u16::try_from(canvas.app.auth.tokens.len()).unwrap_or(u16::MAX).saturating_add(8);
+    let (upper, activity) = split_bottom(area, log);
+    let shown = u16::try_from(app.auth.tokens.len()).unwrap_or(u16::MAX).saturating_add(8);
     let bars = shown.clamp(9, upper.height / 2);
     let instruments = below(upper, bars);
     let (left, middle) = (area.width * 3 / 10, area.width * 7 / 20);
-    pane(canvas, Pane::Timeline, top(upper, bars));
-    pane(canvas, Pane::Clock, Rect { width: left, ..instruments });
-    pane(canvas, Pane::Drill, Rect { width: middle, ..right_of(instruments, left) });
-    pane(canvas, Pane::Kit, right_of(instruments, left + middle));
-    pane(canvas, Pane::Activity, below(area, upper.height));
+    [
+        top(upper, bars),
+        Rect { width: left, ..instruments },
+        Rect { width: middle, ..right_of(instruments, left) },
+        right_of(instruments, left + middle),
+        activity,
+    ]
 }
 
 /// The server and the tokens that clients come with, beside them who does, and how to.
-fn serving(canvas: &mut Canvas, area: Rect) {
+fn serving(area: Rect) -> [Rect; 5] {
     let log = (area.height / 3).clamp(6, 18);
-    let upper = Rect { height: area.height - log, ..area };
+    let (upper, activity) = split_bottom(area, log);
     let left = (area.width * 2 / 5).clamp(44, 64);
     let column = Rect { width: left, ..upper };
-    let side = right_of(upper, left);
-    let told = upper.height / 2;
-    pane(canvas, Pane::Server, top(column, server::ROWS + 2));
-    pane(canvas, Pane::Tokens, below(column, server::ROWS + 2));
-    pane(canvas, Pane::Traffic, top(side, upper.height - told));
-    pane(canvas, Pane::Connect, below(side, upper.height - told));
-    pane(canvas, Pane::Activity, below(area, upper.height));
+    let (traffic, connect) = split_bottom(right_of(upper, left), upper.height / 2);
+    let form = server::rows() + FRAME;
+    [top(column, form), below(column, form), traffic, connect, activity]
 }
 
-fn pane(canvas: &mut Canvas, pane: Pane, area: Rect) {
+/// A pane in its frame, with its digit, its title and its note.
+fn framed(canvas: &mut Canvas, digit: usize, pane: Pane, area: Rect) {
     canvas.target(area, Target::Pane(pane));
-    let focused = canvas.app.focus.pane == pane;
+    let focused = canvas.focused_pane(pane);
     let meaning = if focused { Meaning::Focused } else { Meaning::Title };
-    let mut title = vec![canvas.span(format!(" {} {} ", pane.digit(), pane.title()), meaning)];
-    let told = match pane {
-        Pane::Tokens => tokens::title(canvas),
-        Pane::Inspect => inspect::title(canvas, area.width),
-        Pane::Activity => activity::title(canvas),
-        Pane::Matrix => matrix::title(canvas),
-        Pane::Policy => policy::title(canvas),
-        Pane::Timeline => timeline::title(canvas),
-        Pane::Kit => kit::title(canvas),
-        Pane::Traffic => traffic::title(canvas),
-        Pane::Issue | Pane::Call | Pane::Who | Pane::Clock | Pane::Drill | Pane::Server | Pane::Connect => {
-            String::new()
-        }
-    };
-    if !told.is_empty() {
-        title.push(Span::raw(format!("{told} ")));
+    let mut title = vec![canvas.span(format!(" {digit} {} ", pane.title()), meaning)];
+    let note = (pane.place().note)(canvas.app, usize::from(area.width));
+    if !note.is_empty() {
+        title.push(Span::raw(format!("{note} ")));
     }
-    let inner = match canvas.is_surrounded() {
-        true => right_of(canvas.frame(area, Line::from(title), focused), 1),
+    let inner = if canvas.is_surrounded() {
+        right_of(canvas.frame(area, Line::from(title), focused), 1)
+    } else {
         // A box would take two of the few rows, and three of the few columns.
-        false => canvas.headed(area, Line::from(title)),
+        canvas.headed(area, Line::from(title), focused)
     };
-    match pane {
-        Pane::Issue => issue::render(canvas, inner),
-        Pane::Tokens => tokens::render(canvas, inner),
-        Pane::Inspect => inspect::render(canvas, inner),
-        Pane::Call => call::render(canvas, inner),
-        Pane::Activity => activity::render(canvas, inner),
-        Pane::Matrix => matrix::render(canvas, inner),
-        Pane::Policy => policy::render(canvas, inner),
-        Pane::Who => who::render(canvas, inner),
-        Pane::Timeline => timeline::render(canvas, inner),
-        Pane::Clock => clock::render(canvas, inner),
-        Pane::Drill => drill::render(canvas, inner),
-        Pane::Kit => kit::render(canvas, inner),
-        Pane::Server => server::render(canvas, inner),
-        Pane::Traffic => traffic::render(canvas, inner),
-        Pane::Connect => connect::render(canvas, inner),
-    }
-}
-
-/// Whether a screen of this size shows all panes at once.
-pub const fn shows_all(area: Rect) -> bool {
-    area.width >= ALL_PANES.0 && area.height >= ALL_PANES.1
+    pane::render(canvas, pane, inner);
 }
 
 /// The row of panes, and below it the selected token.
 fn panes_row(canvas: &mut Canvas, area: Rect) -> Rect {
     let mut x = 1;
-    for pane in canvas.app.screen.panes() {
-        let label = format!(" {} {} ", pane.digit(), pane.title());
+    for (n, pane) in canvas.app.screen.panes().into_iter().enumerate() {
+        let label = format!(" {} {} ", n + 1, pane.title());
         let width = u16::try_from(text::width(&label)).unwrap_or(0);
         let here = canvas.app.focus.pane == pane;
         let label = canvas.span(label, if here { Meaning::Selected } else { Meaning::Hint });
@@ -162,9 +141,22 @@ fn panes_row(canvas: &mut Canvas, area: Rect) -> Rect {
         canvas.target(place, Target::Pane(pane));
         x += width + 1;
     }
-    let selected = tokens::selected_line(canvas);
+    let selected = selected_line(canvas);
     canvas.line(Rect { x: area.x + 2, width: area.width.saturating_sub(2), ..below(area, 1) }, selected);
     below(area, 2)
+}
+
+/// Where the selection is, for screens that show one pane at a time: `2/4 user123 · 58m 54s`.
+fn selected_line(canvas: &mut Canvas) -> Line<'static> {
+    let all = canvas.app.auth.tokens.len() + 1;
+    let row = canvas.app.selected_row() + 1;
+    let place = canvas.span(format!("token {row}/{all}  "), Meaning::Hint);
+    let Some(entry) = canvas.app.selected() else {
+        return Line::from(vec![place, canvas.span(text::NO_TOKEN, Meaning::Plain)]);
+    };
+    let name = canvas.span(text::fit(&canvas.app.token_name(entry), 40), Meaning::Title);
+    let (words, meaning) = state(canvas, &entry.judged);
+    Line::from(vec![place, name, canvas.span(" · ", Meaning::Hint), canvas.span(words, meaning)])
 }
 
 /// The message that goes by itself: above the footer, or over it where there is no row to spare. A long one rises over

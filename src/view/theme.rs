@@ -1,4 +1,4 @@
-//! Colours have meanings. Sixteen colours, so that the user's own palette decides; nothing is told by colour alone.
+//! Colours have meanings. Sixteen colours, so that the user's own palette decides; nothing is shown by colour alone.
 
 use ratatui::style::{Color, Modifier, Style};
 

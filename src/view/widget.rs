@@ -6,19 +6,20 @@ use ratatui::text::{Line, Span};
 use super::canvas::{Canvas, right_of};
 use super::theme::Meaning;
 use crate::app::field::TextField;
+use crate::app::hints;
+use crate::app::keymap::Binding;
 use crate::app::{Field, Target};
-use crate::auth::{Decision, Judged, Phase, Reason, Standing};
+use crate::auth::{Decision, Judged, NumericDate, Phase, Reason, Standing};
 use crate::text::safe::hidden;
 use crate::text::words::{Shown, elapsed, remaining};
 use crate::text::{self, display_safe};
 
-/// A label and, right of it, what it labels; the mouse focuses the field. Answers the place right of the label.
+/// A label and, right of it, what it labels; the mouse focuses the field. Returns the place right of the label.
 pub fn labelled(canvas: &mut Canvas, area: Rect, field: Field) -> Rect {
     let area = Rect { height: area.height.min(1), ..area };
     canvas.target(area, Target::Field(field));
-    let focused = canvas.app.focus.field == Some(field) && canvas.app.overlays.is_empty();
-    let label = canvas.span(field.label(), if focused { Meaning::Focused } else { Meaning::Label });
-    let labels = field.pane().fields().iter().map(|f| text::width(f.label())).max();
+    let label = canvas.span(field.label(), if canvas.focused(field) { Meaning::Focused } else { Meaning::Label });
+    let labels = field.pane.fields().map(|field| text::width(field.label())).max();
     let width = u16::try_from(labels.unwrap_or(0) + 1).unwrap_or(0);
     canvas.line(Rect { width: width.min(area.width), ..area }, label);
     right_of(area, width)
@@ -31,7 +32,7 @@ pub fn choice(canvas: &Canvas, words: &str, focused: bool) -> Vec<Span<'static>>
     vec![canvas.span("‹ ", arrows), canvas.span(words, meaning), canvas.span(" ›", arrows)]
 }
 
-/// A text of one line; the cursor is put where it stands. `hint` stands in an empty field.
+/// A text of one line, with the terminal's cursor in it. `hint` is shown in an empty field.
 pub fn text_line(canvas: &mut Canvas, area: Rect, field: &TextField, focused: bool, hint: &str) {
     if field.is_empty() && !hint.is_empty() {
         let hint = canvas.span(hint, Meaning::Hint);
@@ -110,7 +111,7 @@ fn edited(canvas: &mut Canvas, area: Rect, line: &str, cursor: Option<usize>, se
     }
 }
 
-/// Notes when the words change, and hands on the words.
+/// Notes when the words change, and returns the words.
 pub fn ticking(canvas: &mut Canvas, shown: Shown) -> String {
     canvas.drawn.changes_in(shown.holds);
     shown.text
@@ -158,6 +159,36 @@ pub fn state(canvas: &mut Canvas, judged: &Judged) -> (String, Meaning) {
     }
 }
 
+/// What a token is at an instant, for how many microseconds the words hold, and what they mean.
+pub fn words_at(judged: &Judged, at: NumericDate) -> (String, i64, Meaning) {
+    match judged.standing(at) {
+        Standing::Valid(phase) => {
+            let (left, how, meaning) = match phase {
+                Phase::Live { left } => (left, "left", Meaning::Ok),
+                Phase::Grace { left } => (left, "of leeway", Meaning::Expired),
+                Phase::Early { left } => (left, "to nbf", Meaning::Expired),
+                Phase::NotYet { left } => (left, "to go", Meaning::Expired),
+                Phase::Expired { .. } | Phase::Endless => (0, "", Meaning::Ok),
+            };
+            let shown = remaining(left);
+            (format!("valid, {} {how}", shown.text), shown.holds, meaning)
+        }
+        Standing::OutOfTime(Phase::NotYet { left }, _) => {
+            let shown = remaining(left);
+            (format!("not yet valid, in {}", shown.text), shown.holds, Meaning::Expired)
+        }
+        Standing::OutOfTime(Phase::Expired { ago }, _) => {
+            let shown = elapsed(ago);
+            (format!("expired, {} ago", shown.text), shown.holds, Meaning::Expired)
+        }
+        Standing::OutOfTime(_, reason) | Standing::Invalid(reason) => {
+            (format!("invalid: {}", reason.code()), i64::MAX, Meaning::Denied)
+        }
+        Standing::NotVerified(reason) => (format!("not verified: {}", reason.code()), i64::MAX, Meaning::Hint),
+        Standing::Absent => ("no token".to_owned(), i64::MAX, Meaning::Hint),
+    }
+}
+
 /// The bar of a lifetime: how much of `length` is left, drawn from the duration that the words beside it name.
 pub fn bar(left: i64, length: i64, columns: usize) -> (String, String) {
     if length <= 0 || columns == 0 {
@@ -176,6 +207,17 @@ pub fn more(before: usize, after: usize) -> String {
         (before, 0) => format!("← {before} more"),
         (before, after) => format!("← {before}, {after} →"),
     }
+}
+
+/// Columns of the keys.
+pub const KEYS: u16 = 11;
+
+/// A key and what it does, as in help and palette.
+pub fn key_row(canvas: &Canvas, binding: &Binding) -> Line<'static> {
+    let keys = binding.shown_keys().join(" ");
+    let pad = " ".repeat(usize::from(KEYS).saturating_sub(text::width(&keys)));
+    let now = if hints::hint(canvas.app, binding.action).is_some() { Meaning::Key } else { Meaning::Hint };
+    Line::from(vec![canvas.span(format!("{keys}{pad} "), now), canvas.span(binding.words, Meaning::Plain)])
 }
 
 #[cfg(test)]

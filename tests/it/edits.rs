@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
+use portcullis::app::action::Action;
 use portcullis::app::drawn::Target;
-use portcullis::app::keymap::{self, Action};
+use portcullis::app::keymap;
 use portcullis::app::overlay::Overlay;
-use portcullis::app::{Effect, Field, Mouse, MouseKind, Msg, Pane, Screen};
+use portcullis::app::pane::{activity, call, issue, tokens};
+use portcullis::app::{Effect, Mouse, MouseKind, Msg, Pane, Screen};
 use portcullis::auth::Leeway;
 use rstest::rstest;
 
@@ -238,7 +240,7 @@ fn a_pasted_token_goes_to_inspect_even_while_a_label_is_typed() {
 fn a_click_on_the_newest_call_keeps_following_what_is_new() {
     let mut desk = Desk::new(120, 36);
     desk.types("user123").keys("Enter Alt-4 Enter");
-    desk.clicks(Target::ActivityRow(0));
+    desk.clicks(Target::Row(activity::LIST, 0));
     desk.keys("Ctrl-O Enter").must_show(&["call 2"]);
 }
 
@@ -257,12 +259,12 @@ fn an_expected_issuer_is_held_against_the_token() {
 #[test]
 fn clicks_focus_fields_tick_boxes_and_press_the_footer() {
     let mut desk = Desk::new(120, 36);
-    desk.types("a").clicks(Target::Tick(1)).clicks(Target::Do(Action::Act));
+    desk.types("a").clicks(Target::Row(issue::PERMISSIONS, 1)).clicks(Target::Do(Action::Act));
     assert_eq!(desk.app.selected().expect("issued").judged.permissions, ["user", "admin"]);
-    desk.clicks(Target::TokenRow(0));
+    desk.clicks(Target::Row(tokens::LIST, 0));
     assert_eq!(desk.app.selected, None);
-    desk.clicks(Target::Field(Field::CallTool));
-    assert_eq!(desk.app.focus.field, Some(Field::CallTool));
+    desk.clicks(Target::Field(call::TOOL));
+    assert_eq!(desk.app.focus.field, Some(call::TOOL));
     desk.clicks(Target::Do(Action::Help)).must_show(&["help: Call"]);
     desk.clicks(Target::Backdrop);
     assert!(desk.app.overlays.is_empty());
@@ -315,7 +317,7 @@ fn a_small_terminal_says_what_it_needs() {
 #[test]
 fn the_button_of_issue_issues_wherever_the_keys_are() {
     let mut desk = Desk::new(120, 36);
-    desk.types("a").keys("Alt-4 → →").clicks(Target::IssueButton);
+    desk.types("a").keys("Alt-4 → →").clicks(Target::Button(Pane::Issue));
     assert_eq!((desk.tokens(), desk.calls(), desk.app.focus.pane), (1, 0, Pane::Issue));
 }
 
@@ -367,4 +369,18 @@ fn a_prompt_copies_nothing_from_under_it() {
     let mut desk = Desk::new(120, 36);
     desk.types("a").keys("Enter Ctrl-C Ctrl-Y");
     assert!(desk.left.is_empty());
+}
+
+#[test]
+fn the_footer_offers_to_copy_exactly_where_there_is_something_to_copy() {
+    let mut desk = Desk::new(120, 36);
+    for keys in ["", "u s e r Enter", "Alt-4 Enter", "F4 Alt-3 Enter Alt-4 Enter", "Ctrl-↑"] {
+        desk.keys(keys);
+        for pane in Screen::ALL.into_iter().flat_map(Screen::panes) {
+            let (place, app) = (pane.place(), &desk.app);
+            for source in [place.copy, place.why] {
+                assert_eq!((source.hint)(app).is_some(), (source.clip)(app).is_some(), "{pane:?} after {keys:?}");
+            }
+        }
+    }
 }

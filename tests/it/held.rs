@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use portcullis::app::keymap;
+use portcullis::app::hints;
 use portcullis::auth::{Call, KeyOrigin, Leeway, NumericDate, Rules, Signer, Standing, Verdict};
 use portcullis::text::words::{DAY, SECOND};
 use rstest::rstest;
@@ -241,7 +241,7 @@ fn every_key_of_the_time_screen_is_in_the_footer_where_it_works() {
         ("Esc 4", &["run all", "put into the list"]),
     ] {
         desk.keys(keys);
-        let footer = keymap::footer(&desk.app);
+        let footer = hints::footer(&desk.app);
         for word in wanted {
             assert!(footer.iter().any(|(_, _, does)| does == word), "{keys}: {word} is not in the footer");
         }

@@ -2,7 +2,7 @@
 
 #![expect(clippy::string_slice, reason = "the texts cut here are the test's own, or searched by the same bytes")]
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// The table of the design: a top-level module, and the modules it may name.
@@ -131,4 +131,140 @@ fn drawing_and_waiting_stay_where_they_belong() {
             assert!(!(forbidden && named), "{} names {names}", source.name);
         }
     }
+}
+
+#[test]
+fn every_pane_has_one_picture_of_the_same_name() {
+    let sources = sources();
+    let panes = |folder: &str| -> BTreeSet<String> {
+        let inside = sources.iter().filter_map(|source| source.name.strip_prefix(folder));
+        inside.filter_map(|name| name.split(['/', '.']).next()).map(str::to_owned).collect()
+    };
+    assert_eq!(panes("app/pane/"), panes("view/pane/"));
+    for picture in sources.iter().filter(|source| source.name.starts_with("view/pane/")) {
+        assert_eq!(picture.text.matches("pub fn render(").count(), 1, "{}", picture.name);
+    }
+}
+
+/// Pairs of files that still import each other.
+const KNOWN_CIRCLES: [(&str, &str); 3] = [
+    ("auth/decision.rs", "auth/reasons.rs"),
+    ("auth/inspection.rs", "auth/rules.rs"),
+    ("cli/arguments.rs", "cli/options.rs"),
+];
+
+/// A path of modules, as `["app", "pane"]`.
+type Module = Vec<String>;
+
+/// The module a file is.
+fn module_of(name: &str) -> Module {
+    let name = name.trim_end_matches(".rs").trim_end_matches("/mod");
+    name.split('/').filter(|part| *part != "lib").map(str::to_owned).collect()
+}
+
+/// The paths of a use tree: `a::{b, c::d as e}` is `a::b` and `a::c::d`.
+fn paths(tree: &str) -> Vec<Module> {
+    let Some(open) = tree.find('{') else {
+        let path = tree.split(" as ").next().unwrap_or_default();
+        return vec![path.split("::").map(|part| part.trim().to_owned()).filter(|part| !part.is_empty()).collect()];
+    };
+    let prefix = paths(&tree[..open]).concat();
+    let inside = &tree[open + 1..tree.rfind('}').unwrap_or(tree.len())];
+    let mut depth = 0;
+    let split = |c: char| {
+        depth += i32::from(c == '{') - i32::from(c == '}');
+        c == ',' && depth == 0
+    };
+    let parts = inside.split(split).filter(|part| !part.trim().is_empty()).flat_map(paths);
+    parts.map(|path| [prefix.clone(), path].concat()).collect()
+}
+
+/// Every path that the code of a file names from the root, its parents or itself on, and those of its use declarations.
+fn named(name: &str, text: &str) -> Vec<Module> {
+    // The tests of a file may look at anything.
+    let text = text.split("#[cfg(test)]").next().unwrap_or_default();
+    let text: String = code(text).collect::<Vec<_>>().join("\n");
+    let here = module_of(name);
+    let mut found = Vec::new();
+    for (at, _) in text.match_indices("use ") {
+        let before = text[..at].rsplit('\n').next().unwrap_or_default();
+        if ["", "pub"].contains(&before.trim()) {
+            let tree = &text[at + "use ".len()..];
+            found.extend(paths(&tree[..tree.find(';').unwrap_or(0)]));
+        }
+    }
+    for root in ["crate::", "super::"] {
+        for (at, _) in text.match_indices(root).filter(|(at, _)| !text[..*at].ends_with(':')) {
+            let is_path = |c: char| c.is_alphanumeric() || ['_', ':'].contains(&c);
+            let path = &text[at..][..text[at..].find(|c| !is_path(c)).unwrap_or(0)];
+            // A group was read above.
+            if !path.ends_with(':') {
+                found.extend(paths(path));
+            }
+        }
+    }
+    let absolute = |path: Module| {
+        let ups = path.iter().take_while(|part| *part == "super").count();
+        match path.first()?.as_str() {
+            "crate" => Some(path[1..].to_vec()),
+            "self" => Some([&here, &path[1..]].concat()),
+            "super" => Some([&here[..here.len().checked_sub(ups)?], &path[ups..]].concat()),
+            _ => Some([&here, &path[..]].concat()),
+        }
+    };
+    found.into_iter().filter_map(absolute).collect()
+}
+
+/// The file that a path leads to, through the names that modules hand on.
+fn file_of(path: &[String], files: &BTreeMap<Module, (String, Vec<Module>)>, depth: usize) -> Option<Module> {
+    let module = (0..=path.len()).rev().map(|n| &path[..n]).find(|module| files.contains_key(*module))?;
+    let (_, named) = &files[module];
+    let handed_on = path.get(module.len()).and_then(|item| {
+        named.iter().find(|path| path.last() == Some(item) && path[..path.len() - 1] != *module && depth < 8)
+    });
+    match handed_on {
+        Some(path) => file_of(path, files, depth + 1),
+        None => Some(module.to_vec()),
+    }
+}
+
+#[test]
+fn paths_are_read_in_every_shape() {
+    let text = "pub use form::{Form, a::B as C};\nuse super::{App, x::{Y, Z}};\nlet x = super::super::field::turned(1);\n#[cfg(test)]\nuse super::*;";
+    let found: BTreeSet<String> = named("app/pane/issue/mod.rs", text).iter().map(|path| path.join("::")).collect();
+    for wanted in [
+        "app::pane::issue::form::Form",
+        "app::pane::issue::form::a::B",
+        "app::pane::App",
+        "app::pane::x::Y",
+        "app::pane::x::Z",
+        "app::field::turned",
+    ] {
+        assert!(found.contains(wanted), "{wanted} in {found:?}");
+    }
+    assert!(!found.iter().any(|path| path.contains('*')), "{found:?}");
+}
+
+#[test]
+fn no_two_files_import_each_other() {
+    let files: BTreeMap<Module, (String, Vec<Module>)> = sources()
+        .iter()
+        .filter(|source| source.name != "main.rs")
+        .map(|source| (module_of(&source.name), (source.name.clone(), named(&source.name, &source.text))))
+        .collect();
+    let mut edges = BTreeSet::new();
+    for (module, (name, named)) in &files {
+        for file in named.iter().filter_map(|path| file_of(path, &files, 0)) {
+            // A folder's `mod.rs` and what is in the folder are one thing.
+            if !file.starts_with(module) && !module.starts_with(&file) {
+                edges.insert((name.as_str(), files[&file].0.as_str()));
+            }
+        }
+    }
+    assert!(edges.contains(&("app/act.rs", "app/action.rs")), "the imports were not found");
+    let circles: Vec<_> = edges
+        .iter()
+        .filter(|(from, to)| from < to && edges.contains(&(*to, *from)) && !KNOWN_CIRCLES.contains(&(*from, *to)))
+        .collect();
+    assert!(circles.is_empty(), "these files import each other: {circles:?}");
 }

@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use portcullis::app::drawn::Target;
-use portcullis::app::matrix::Cell;
-use portcullis::app::{App, Field, Msg, Times};
+use portcullis::app::pane::matrix::{CELLS, Cell};
+use portcullis::app::pane::policy::RULES;
+use portcullis::app::{App, Msg, Times};
 use portcullis::auth::policy::{Expected, ToolRule};
 use portcullis::auth::{Call, KeyOrigin, Policy, Rules, Signer, Verdict};
 use portcullis::gate::ports::Catalogue;
@@ -107,7 +108,7 @@ fn one_key_calls_as_everyone_and_each_call_is_logged() {
     desk.must_show(&["what everyone was answered", "write_data: allowed for 1 of 5"]);
     let answers: Vec<String> = desk
         .app
-        .matrix
+        .who
         .everyone
         .iter()
         .flat_map(|everyone| &everyone.answers)
@@ -158,14 +159,14 @@ fn rows_are_grouped_by_permissions_and_by_user() {
 #[test]
 fn a_click_selects_a_cell_and_a_second_one_calls_it() {
     let mut desk = desk(120, 36);
-    desk.clicks(Target::Cell(2, 1));
+    desk.clicks(Target::Cell(CELLS, 2, 1));
     assert_eq!((desk.app.matrix_row(), desk.app.column()), (2, Some(1)));
     assert_eq!(desk.app.auth.activity.len(), 0);
-    desk.clicks(Target::Cell(2, 1));
+    desk.clicks(Target::Cell(CELLS, 2, 1));
     assert_eq!(desk.app.auth.activity.len(), 1);
-    desk.clicks(Target::Rule(1, 0));
+    desk.clicks(Target::Cell(RULES, 1, 0));
     assert_eq!(cell(&desk.app, 1, "write_data").verdict, Verdict::Allowed);
-    assert_eq!(desk.app.focus.field, Some(Field::Rules));
+    assert_eq!(desk.app.focus.field, Some(RULES));
 }
 
 #[test]
@@ -433,7 +434,7 @@ fn the_column_under_the_cursor_shows_whatever_the_widths() {
             .drawn
             .targets
             .iter()
-            .any(|(area, target)| *target == Target::Rule(0, n) && area.x + area.width < 46);
+            .any(|(area, target)| *target == Target::Cell(RULES, 0, n) && area.x + area.width < 46);
         assert!(hit, "{name}:\n{}", desk.screen());
         desk.keys("→");
     }

@@ -3,8 +3,9 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use portcullis::app::Effect;
 use portcullis::app::drawn::Target;
-use portcullis::app::{Effect, Field};
+use portcullis::app::pane::issue;
 
 use crate::desk::Desk;
 use crate::serving::call_status;
@@ -85,7 +86,7 @@ fn what_cannot_be_started_is_said_and_nothing_is_lost() {
 #[test]
 fn what_the_user_put_into_the_audience_stays() {
     let mut desk = Desk::new(120, 36);
-    desk.clicks(Target::Field(Field::Audience)).types("mine");
+    desk.clicks(Target::Field(issue::AUDIENCE)).types("mine");
     desk.keys("F5").types("127.0.0.1:0").keys("Enter F2").must_show(&["audience     mine"]);
 }
 

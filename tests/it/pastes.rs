@@ -1,10 +1,12 @@
 //! Pasting: a token goes to Inspect from anywhere, other text goes where the keys go, and nothing is ever done by a paste.
 
-use portcullis::app::{Field, Pane};
+use portcullis::app::pane::{call, issue};
+use portcullis::app::{Effect, Msg, Pane};
 use portcullis::auth::Standing;
+use portcullis::gate::Provenance;
 use rstest::rstest;
 
-use crate::desk::Desk;
+use crate::desk::{Desk, START};
 
 /// Every place the keys can be, as the keys that lead there from the start.
 const PLACES: [&str; 16] = [
@@ -84,7 +86,7 @@ fn the_arguments_and_a_prompt_keep_what_is_pasted_into_them() {
     let token = another_token();
     let mut desk = Desk::new(120, 36);
     desk.keys("Alt-4 Tab Home Ctrl-K").pastes(&format!("{{\"token\": \"{token}\"}}"));
-    assert_eq!(desk.app.text(Field::CallArguments).expect("a text").text(), format!("{{\"token\": \"{token}\"}}"));
+    assert_eq!(desk.app.text(call::ARGUMENTS).expect("a text").text(), format!("{{\"token\": \"{token}\"}}"));
     assert_eq!(desk.tokens(), 0);
 }
 
@@ -94,9 +96,46 @@ fn undo_puts_the_paste_into_the_field_and_redo_takes_it_out_again() {
     let mut desk = Desk::new(120, 36);
     desk.types("me").pastes(&token).keys("Ctrl-7");
     assert_eq!((desk.tokens(), desk.app.issue.user_id.text()), (0, &*format!("me{token}")));
-    assert_eq!(desk.app.focus.field, Some(Field::UserId));
+    assert_eq!(desk.app.focus.field, Some(issue::USER_ID));
     desk.keys("Ctrl-R");
     assert_eq!((desk.tokens(), desk.app.issue.user_id.text()), (1, "me"));
+}
+
+#[test]
+fn a_paste_that_is_redone_says_again_what_was_read() {
+    let (a, b) = (another_token(), another_token());
+    let mut desk = Desk::new(120, 36);
+    desk.pastes(&format!("{a}\n{b}\n")).must_show(&["VALID: 2 tokens read"]);
+    desk.keys("Ctrl-7 Ctrl-R").must_show(&["VALID: 2 tokens read"]);
+    assert_eq!((desk.tokens(), &*desk.token()), (2, a.as_str()));
+}
+
+#[test]
+fn what_is_read_is_said_whatever_was_said_before_it_came() {
+    let mut desk = Desk::new(120, 36);
+    let token = another_token();
+    for effect in portcullis::app::update(&mut desk.app, Msg::Paste(token.clone())) {
+        // A complaint comes in between.
+        let _ = portcullis::app::update(&mut desk.app, Msg::Failed("the disk is full".to_owned()));
+        let Effect::Add(tokens) = effect else { panic!("a paste adds tokens") };
+        let added = desk
+            .gate
+            .shared()
+            .update(|state| tokens.into_iter().map(|token| state.add(token, Provenance::Pasted, START)).collect());
+        portcullis::tui::effects::sync(&mut desk.app, &desk.gate);
+        desk.tell(Msg::Added(added));
+    }
+    desk.must_show(&["VALID: 1 token read"]);
+}
+
+#[test]
+fn undo_of_a_paste_too_long_for_a_field_only_takes_its_tokens_out() {
+    let token = another_token();
+    let mut desk = Desk::new(120, 36);
+    desk.types("me").pastes(&format!("{token}\n{}", " ".repeat(100_000))).keys("Ctrl-7");
+    assert_eq!((desk.tokens(), desk.app.issue.user_id.text()), (0, "me"));
+    desk.keys("Ctrl-R");
+    assert_eq!((desk.tokens(), &*desk.token()), (1, token.as_str()));
 }
 
 #[rstest]

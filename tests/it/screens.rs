@@ -194,6 +194,19 @@ fn what_lies_over_the_panes(#[case] name: &str, #[case] keys: &str) {
     }
 }
 
+/// An overlay takes the keys: below it the picture is the same wherever the focus was.
+#[rstest]
+fn no_pane_looks_focused_under_an_overlay(#[values("F2", "F3", "F4", "F5")] screen: &str) {
+    let mut desk = scene(160, 50);
+    desk.keys(screen).keys("Esc Ctrl-C");
+    let below = desk.draw().0;
+    for _ in 0..20 {
+        desk.keys("Esc Tab Ctrl-C");
+        let focus = desk.app.focus;
+        assert!(desk.draw().0 == below, "{focus:?} shows below the question:\n{}", desk.screen());
+    }
+}
+
 #[rstest]
 #[case("gate-120x36", (120, 36), "")]
 #[case("gate-80x24", (80, 24), "")]

@@ -86,7 +86,7 @@ proptest! {
         for n in presses {
             let bindings = portcullis::app::keymap::BINDINGS;
             match bindings.get(n).and_then(|binding| binding.keys.first()) {
-                Some(key) => { desk.keys(key); }
+                Some(key) => { desk.keys(&key.to_string()); }
                 None => { desk.types("x"); }
             }
         }

@@ -1,0 +1,142 @@
+//! The words in the footer: what each key does here and now. Those of a pane come from its file, beside what the key
+//! does.
+
+use super::App;
+use super::action::Action;
+use super::keymap::binding;
+use super::overlay::Overlay;
+use super::screen::Screen;
+
+/// The word in the footer for an action, or `None` when it does nothing here and now.
+pub fn hint(app: &App, action: Action) -> Option<&'static str> {
+    match app.overlays.last() {
+        Some(overlay) => overlay_hint(overlay, action),
+        None => pane_hint(app, action),
+    }
+}
+
+fn overlay_hint(overlay: &Overlay, action: Action) -> Option<&'static str> {
+    match (overlay, action) {
+        (Overlay::Confirm(question), Action::Act) => Some(question.yes()),
+        (Overlay::Confirm(_), Action::Out) => Some("no"),
+        (_, Action::Out) => Some("close"),
+        (Overlay::Palette(_), Action::Act) => Some("do it"),
+        (Overlay::Palette(_) | Overlay::Detail { .. }, Action::Row(1)) => Some("rows"),
+        (Overlay::Help { .. } | Overlay::Token { .. } | Overlay::Diff { .. }, Action::Row(1)) => Some("scroll"),
+        (Overlay::Diff { .. }, Action::Turn(1)) => Some("other token"),
+        (Overlay::Token { .. }, Action::Copy) => Some("copy token"),
+        (Overlay::Token { .. }, Action::CopyWhy) => Some("copy why"),
+        (Overlay::Detail { .. }, Action::Act) => Some("load into Call"),
+        (Overlay::Detail { .. }, Action::Copy) => Some("copy answer"),
+        (Overlay::Detail { .. }, Action::CopyWhy) => Some("copy why"),
+        (Overlay::KeyPrompt(prompt), Action::Act) => Some(prompt.purpose.act()),
+        (Overlay::Line(form), Action::Act) => Some(form.asks.act()),
+        (Overlay::Settings(_), Action::Act) => Some("apply"),
+        (Overlay::Settings(form), Action::Turn(1)) if form.on_choice() => Some("turn"),
+        (Overlay::Settings(_), Action::Step(1)) => Some("next field"),
+        _ => None,
+    }
+}
+
+fn pane_hint(app: &App, action: Action) -> Option<&'static str> {
+    let place = app.focus.pane.place();
+    let control = app.focus.control();
+    if let Some((_, hint)) = place.offers.iter().find(|(offered, _)| *offered == action) {
+        return hint(app);
+    }
+    let hint = match action {
+        Action::Act => app.focus.act()?.hint,
+        Action::Tick => control?.tick?.hint,
+        Action::Turn(1) => match control {
+            Some(control) => control.turn?.hint,
+            None => return Some("choose pane"),
+        },
+        Action::Row(1) => control?.row?.hint,
+        Action::Page(1) => place.page?.hint,
+        Action::Edge(1) => control?.edge?.hint,
+        Action::Remove if control.is_some() => place.remove?.hint,
+        Action::Copy => place.copy.hint,
+        Action::CopyWhy => place.why.hint,
+        _ => return shared_hint(app, action),
+    };
+    hint(app)
+}
+
+/// The word for an action that is the same in every pane.
+fn shared_hint(app: &App, action: Action) -> Option<&'static str> {
+    match action {
+        Action::Screen(screen) if screen != app.screen => Some(screen.title()),
+        Action::Break if app.text(app.focus.field?)?.has_lines() => Some("new line"),
+        Action::Token(1) if !app.auth.tokens.is_empty() => Some("token"),
+        Action::Repeat => app.last_call.as_ref().map(|_| "repeat call"),
+        Action::TryKey if app.can_try_key() => Some("try another key"),
+        Action::Undo if app.history.can_undo() => Some("undo"),
+        Action::Redo if app.history.can_redo() => Some("redo"),
+        Action::Step(1) if app.focus.pane.fields().len() == 1 => Some("next pane"),
+        Action::Step(1) => Some("next field"),
+        Action::Out => app.focus.field.map(|_| "panes"),
+        Action::Pane(1) if !app.in_text() => Some("pane"),
+        Action::Help => Some("help"),
+        Action::Palette => Some("commands"),
+        Action::Settings => Some("settings"),
+        Action::Quit => Some("quit"),
+        _ => None,
+    }
+}
+
+/// The actions of the footer, the most useful first.
+const FOOTER: [Action; 30] = [
+    Action::Act,
+    Action::Turn(1),
+    Action::Row(1),
+    Action::Page(1),
+    Action::Tick,
+    Action::Edge(1),
+    Action::Remove,
+    Action::Label,
+    Action::TryKey,
+    Action::Everyone,
+    Action::Group,
+    Action::Palette,
+    Action::Screen(Screen::Gate),
+    Action::Screen(Screen::Matrix),
+    Action::Screen(Screen::Time),
+    Action::Screen(Screen::Server),
+    Action::Token(1),
+    Action::Step(1),
+    Action::Break,
+    Action::Out,
+    Action::Copy,
+    Action::CopyWhy,
+    Action::Diff,
+    Action::Evidence,
+    Action::Undo,
+    Action::Redo,
+    Action::Repeat,
+    Action::Pane(1),
+    Action::Settings,
+    Action::Quit,
+];
+
+/// The footer: keys and what they do now, the most useful first.
+pub fn footer(app: &App) -> Vec<(Action, String, &'static str)> {
+    row(|action| hint(app, action))
+}
+
+/// The keys of the pane below whatever lies over it, and what they do there now.
+pub fn here(app: &App) -> Vec<(Action, String, &'static str)> {
+    row(|action| pane_hint(app, action))
+}
+
+fn row(hint: impl Fn(Action) -> Option<&'static str>) -> Vec<(Action, String, &'static str)> {
+    let keys = |action| match action {
+        Action::Turn(_) => Some("←→".to_owned()),
+        Action::Row(_) => Some("↑↓".to_owned()),
+        Action::Token(_) => Some("Ctrl-↑↓".to_owned()),
+        Action::Pane(_) => Some("1-5".to_owned()),
+        Action::Page(_) => Some("PgUp PgDn".to_owned()),
+        Action::Edge(_) => Some("Home End".to_owned()),
+        _ => binding(action)?.shown_keys().into_iter().next(),
+    };
+    FOOTER.iter().filter_map(|action| Some((*action, keys(*action)?, hint(*action)?))).collect()
+}

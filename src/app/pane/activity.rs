@@ -1,0 +1,112 @@
+//! The Activity pane: the calls that were really made.
+
+use std::sync::Arc;
+
+use super::{Act, Control, Field, Move, Pane, Place, Spot, call};
+use crate::app::action::Action;
+use crate::app::clipboard::{Clip, ClipSource, EXPLANATION};
+use crate::app::focus::Focus;
+use crate::app::history::Step;
+use crate::app::list::moved;
+use crate::app::overlay::Overlay;
+use crate::app::{App, Effect};
+use crate::gate::Record;
+use crate::gate::activity::explain_record;
+use crate::text::words;
+
+/// The list of calls.
+pub const LIST: Field = Field::new(Pane::Activity, 0);
+
+pub(super) static PLACE: Place = Place {
+    title: "Activity",
+    help: "The calls that were really made, newest first. Enter opens one and can load it back.",
+    controls: &[Control::new(LIST, "calls").row(|_| Some("rows"), step).click(click)],
+    note: |app, _| app.auth.activity.len().to_string(),
+    act: Some(Act { hint: |app| app.activity_row().map(|_| "open"), run: open }),
+    page: Some(Move { hint: |_| None, by: |app, by| step(app, app.drawn.page(LIST, by)) }),
+    wheel: Some(step),
+    offers: &[(Action::Evidence, |_| Some("copy evidence"))],
+    copy: ClipSource {
+        hint: |app| app.activity_row().map(|_| "copy answer"),
+        clip: |app| app.activity_row().map(|record| Clip::new(&record.answer, "answer")),
+    },
+    why: ClipSource {
+        hint: |app| app.activity_row().map(|_| "copy why"),
+        clip: |app| app.activity_row().map(|record| Clip::new(&explain_record(record), EXPLANATION)),
+    },
+    ..Place::DEFAULT
+};
+
+/// What the Activity pane remembers.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ActivityPane {
+    /// The number of the selected call; `None` follows the newest.
+    pub selected: Option<u64>,
+}
+
+impl App {
+    /// A call of the log by its number, while it is in the log.
+    pub fn record(&self, seq: u64) -> Option<&Arc<Record>> {
+        self.auth.activity.nth_newest(self.auth.activity.place(seq)?)
+    }
+
+    /// The selected call.
+    pub fn activity_row(&self) -> Option<&Arc<Record>> {
+        self.auth.activity.nth_newest(self.activity_place())
+    }
+
+    /// The place of the selected call, counted from the newest.
+    pub fn activity_place(&self) -> usize {
+        let oldest = self.auth.activity.len().saturating_sub(1);
+        self.activity.selected.map_or(0, |seq| self.auth.activity.place(seq).unwrap_or(oldest))
+    }
+
+    /// Puts a call of the log back into the form, with its token where that is still in the list.
+    pub(in crate::app) fn load(&mut self, seq: u64) {
+        let Some(record) = self.record(seq).cloned() else {
+            return;
+        };
+        self.history.push(Step::Loaded(call::TOOL, Box::new(self.call.clone()), self.selected));
+        self.choose_tool(&Arc::from(&*record.tool));
+        self.call.arguments.set(&record.arguments);
+        self.call.touched = true;
+        let known = self.auth.tokens.iter().find(|entry| Some(entry.id) == record.token_id).map(|entry| entry.number);
+        match (known, record.token_id) {
+            (Some(_), _) | (None, None) => self.selected = known,
+            (None, Some(id)) => self.complain(format!("its token {id} is no longer in the list; another is selected")),
+        }
+        if record.arguments.cut() > 0 {
+            self.complain(format!(
+                "the log kept only the beginning of the arguments; {} are missing at their end",
+                words::bytes(record.arguments.cut())
+            ));
+        }
+        self.refresh();
+        self.go(Focus::at(call::TOOL));
+    }
+}
+
+fn step(app: &mut App, by: isize) {
+    choose(app, moved(app.activity_place(), by, app.auth.activity.len()));
+}
+
+/// At the top the selection follows what is new.
+fn choose(app: &mut App, place: usize) {
+    let chosen = if place > 0 { app.auth.activity.nth_newest(place) } else { None };
+    app.activity.selected = chosen.map(|record| record.seq);
+}
+
+fn open(app: &mut App) -> Vec<Effect> {
+    if let Some(seq) = app.activity_row().map(|record| record.seq) {
+        app.overlays.push(Overlay::Detail { seq, scroll: 0 });
+    }
+    Vec::new()
+}
+
+/// A second click on a call opens it.
+fn click(app: &mut App, spot: Spot) -> Vec<Effect> {
+    let again = app.focus.pane == Pane::Activity && app.activity_place() == spot.row;
+    app.go(Focus::at(LIST));
+    choose(app, spot.row);
+    if again { app.act(Action::Act) } else { Vec::new() }
+}

@@ -1,0 +1,30 @@
+//! What is in the Call pane's form, and what came of the last call.
+
+use std::sync::Arc;
+
+use crate::app::Called;
+use crate::app::field::TextField;
+
+/// The Call pane's form.
+#[derive(Clone, Debug)]
+pub struct CallForm {
+    /// The tool.
+    pub tool: Arc<str>,
+    /// The arguments, as JSON text.
+    pub arguments: TextField,
+    /// Whether the user changed the arguments; until then they follow the tool's example.
+    pub touched: bool,
+}
+
+/// The call made last from here. It may hold a token, so it has no `Debug`.
+#[derive(Clone)]
+pub struct LastCall {
+    /// The token it was made with.
+    pub token: Option<Arc<str>>,
+    /// The tool.
+    pub tool: Arc<str>,
+    /// The arguments, as JSON text.
+    pub arguments: String,
+    /// What came back, once it did.
+    pub called: Option<Called>,
+}

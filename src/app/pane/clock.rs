@@ -1,0 +1,245 @@
+//! The Clock pane: nudging, jumping and stopping the clock that everything on screen is judged for.
+
+use super::{Control, Field, Move, Pane, Place};
+use crate::app::action::Action;
+use crate::app::clipboard::ClipSource;
+use crate::app::clock::HeldClock;
+use crate::app::field::{Lines, TextField};
+use crate::app::list::turned;
+use crate::app::{App, Effect};
+use crate::auth::issue::When;
+use crate::auth::{Lifetime, NumericDate};
+use crate::text::words::{self, HOUR, MINUTE, SECOND};
+
+/// What the clock shows.
+pub const DIAL: Field = Field::new(Pane::Clock, 0);
+/// A place in the selected token's life to jump to.
+pub const JUMP: Field = Field::new(Pane::Clock, 1);
+/// An instant to set the clock to, as it is typed.
+pub const GO_TO: Field = Field::new(Pane::Clock, 2);
+/// How the clock runs.
+pub const PACE: Field = Field::new(Pane::Clock, 3);
+/// Which clock stamps tokens.
+pub const STAMPS: Field = Field::new(Pane::Clock, 4);
+
+pub(super) static PLACE: Place = Place {
+    title: "Clock",
+    help: "The clock that everything on screen is judged for: previews, inspection, the matrix and calls made here. \
+           ← → a second, ↑ ↓ a minute, PgUp PgDn an hour, Space freezes it, Home goes back to the real time. Tokens \
+           are stamped with the real time unless issue at says otherwise. Nothing outside follows this clock.",
+    controls: &[
+        Control::new(DIAL, "shows")
+            .act(
+                |_| Some("real time"),
+                |app| {
+                    app.real_time();
+                    Vec::new()
+                },
+            )
+            .tick(
+                |app| Some(if matches!(app.clock, HeldClock::Frozen(_)) { "run on" } else { "freeze" }),
+                |app| {
+                    app.freeze();
+                    Vec::new()
+                },
+            )
+            .turn(|_| Some("1 s"), |app, by| app.nudge(SECOND, by))
+            // Up is later, as on every dial.
+            .row(|_| Some("1 min"), |app, by| app.nudge(-MINUTE, by))
+            .edge(|_| Some("real, ×60"), |app, by| if by < 0 { app.real_time() } else { app.hurry() }),
+        Control::new(JUMP, "jump to")
+            .act(|_| Some("jump"), |app| app.set_clock_to(app.named_instant(app.dial.jump())))
+            .turn(|_| Some("change"), |app, by| app.dial.jump = turned(app.dial.jump, by, JUMPS.len())),
+        Control::new(GO_TO, "set to")
+            // It has no effect until it is sent.
+            .text(|app| &app.dial.go_to, |app| &mut app.dial.go_to, |_, _| {})
+            .act(|_| Some("set"), |app| app.set_clock_to(app.named_instant(app.dial.go_to.text()))),
+        // The last two take effect while they are turned.
+        Control::new(PACE, "runs").turn(|_| Some("change"), App::turn_pace),
+        Control::new(STAMPS, "issue at").turn(|_| Some("change"), |app, _| app.stamps_held = !app.stamps_held),
+    ],
+    page: Some(Move {
+        hint: |app| if app.focus.field == Some(DIAL) { Some("1 h") } else { None },
+        by: |app, by| app.nudge(-HOUR, by),
+    }),
+    offers: &[(Action::Evidence, |_| Some("copy evidence"))],
+    copy: ClipSource::TOKEN,
+    why: ClipSource::TOKENS_WHY,
+    ..Place::DEFAULT
+};
+
+/// What the Clock pane remembers.
+#[derive(Clone, Debug)]
+pub struct Dial {
+    /// Where to set the clock, as it is typed.
+    pub go_to: TextField,
+    jump: usize,
+}
+
+impl Default for Dial {
+    fn default() -> Self {
+        Self { go_to: TextField::new("", Lines::One), jump: 1 }
+    }
+}
+
+/// Where one may want to be in a token's life, as it could be typed.
+const JUMPS: [&str; 7] = ["nbf", "exp - 1s", "exp", "exp + 1s", "exp + leeway - 1s", "exp + leeway", "iat"];
+
+/// How the clock runs.
+const PACES: [&str; 3] = ["as time does", "frozen", "60 times as fast"];
+
+impl Dial {
+    /// The place in a token's life that is chosen.
+    pub const fn jump(&self) -> &'static str {
+        JUMPS[self.jump]
+    }
+}
+
+impl App {
+    /// How the clock runs, in words.
+    pub const fn pace(&self) -> &'static str {
+        PACES[self.pace_at()]
+    }
+
+    const fn pace_at(&self) -> usize {
+        match self.clock {
+            HeldClock::Real | HeldClock::Shifted(_) => 0,
+            HeldClock::Frozen(_) => 1,
+            HeldClock::Fast { .. } => 2,
+        }
+    }
+
+    /// The instant that a text names.
+    pub fn named_instant(&self, text: &str) -> Result<NumericDate, InstantError> {
+        named_instant(text, self.times.judged, self.selected().map(|entry| &entry.judged.lifetime))
+    }
+
+    fn turn_pace(&mut self, by: isize) {
+        let now = self.times;
+        self.hold(match turned(self.pace_at(), by, PACES.len()) {
+            0 => HeldClock::shifted(now.judged.since(now.real)),
+            1 => HeldClock::Frozen(now.judged),
+            _ => HeldClock::Fast { at: now.judged, since: now.mono },
+        });
+    }
+
+    fn nudge(&mut self, step: i64, by: isize) {
+        let by = i64::try_from(by).unwrap_or(0);
+        self.set_clock(self.times.judged.plus(step.saturating_mul(by)));
+    }
+
+    /// Goes back to the real time, with everything that depends on it.
+    pub(in crate::app) fn real_time(&mut self) {
+        self.hold(HeldClock::Real);
+        self.stamps_held = false;
+        self.say("the clock shows the real time");
+    }
+
+    /// Sets the clock to an instant that was named.
+    fn set_clock_to(&mut self, named: Result<NumericDate, InstantError>) -> Vec<Effect> {
+        match named {
+            Ok(at) => {
+                self.set_clock(at);
+                self.dial.go_to.replaced_by_typing = true;
+                self.say(format!("the clock shows {}", self.date(at)));
+            }
+            Err(error) => self.complain(error.to_string()),
+        }
+        Vec::new()
+    }
+}
+
+/// Why a text names no instant. Safe to show.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InstantError {
+    /// It is not written as any of them.
+    #[error("write +55m, -1d, exp, exp - 1s, nbf, exp + leeway, or a time as in 2026-11-22T20:41:05Z")]
+    Unreadable,
+    /// It names a claim, and no token is selected.
+    #[error("select a token: its times are named")]
+    NoToken,
+    /// The selected token does not have this claim, or not as a time.
+    #[error("the token has no {0} that can be read")]
+    NoClaim(&'static str),
+}
+
+/// The instant that a text names: by a shift of what the clock shows, by a token's claim, or by itself.
+fn named_instant(text: &str, shown: NumericDate, life: Option<&Lifetime>) -> Result<NumericDate, InstantError> {
+    let text = text.trim();
+    let begins = |name: &'static str| text.strip_prefix(name).map(|rest| (name, rest));
+    let Some((name, rest)) = ["iat", "nbf", "exp"].into_iter().find_map(begins) else {
+        return match When::parse(text) {
+            Ok(When::At(at)) => Ok(at),
+            Ok(When::In(by)) if text.starts_with(['+', '-']) => Ok(shown.plus(by)),
+            _ => Err(InstantError::Unreadable),
+        };
+    };
+    let life = life.ok_or(InstantError::NoToken)?;
+    let claim = match name {
+        "iat" => life.iat,
+        "nbf" => life.nbf,
+        _ => life.exp,
+    };
+    let mut at = claim.ok_or(InstantError::NoClaim(name))?;
+    let mut rest = rest.trim();
+    while !rest.is_empty() {
+        let (sign, after) = match (rest.strip_prefix('+'), rest.strip_prefix('-')) {
+            (Some(after), _) => (1, after),
+            (_, Some(after)) => (-1, after),
+            (None, None) => return Err(InstantError::Unreadable),
+        };
+        let (term, more) = after.split_at(after.find(['+', '-']).unwrap_or(after.len()));
+        at = at.plus(sign * span(term.trim(), life)?);
+        rest = more;
+    }
+    Ok(at)
+}
+
+/// A duration, or the leeway, in microseconds.
+fn span(text: &str, life: &Lifetime) -> Result<i64, InstantError> {
+    match text {
+        "leeway" => Ok(life.leeway),
+        text => words::parse_duration(text).ok().map(words::micros).ok_or(InstantError::Unreadable),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    const SHOWN: NumericDate = NumericDate::from_seconds(1_795_380_000);
+
+    fn life() -> Lifetime {
+        let at = NumericDate::from_seconds;
+        Lifetime { iat: Some(at(100)), nbf: None, exp: Some(at(1000)), leeway: 5 * SECOND }
+    }
+
+    #[rstest]
+    #[case("exp", 1000 * SECOND)]
+    #[case("exp - 1s", 999 * SECOND)]
+    #[case("exp+leeway", 1005 * SECOND)]
+    #[case(" exp + leeway - 1ms ", 1_004_999_000)]
+    #[case("iat+1m", 160 * SECOND)]
+    #[case("+55m", SHOWN.micros() + 55 * MINUTE)]
+    #[case("-1d", SHOWN.micros() - 24 * 60 * MINUTE)]
+    #[case("2026-11-22T20:41:05Z", 1_795_380_065 * SECOND)]
+    fn an_instant_is_named_in_many_ways(#[case] text: &str, #[case] micros: i64) {
+        assert_eq!(named_instant(text, SHOWN, Some(&life())).map(NumericDate::micros), Ok(micros));
+    }
+
+    #[rstest]
+    #[case("", "write")]
+    #[case("soon", "write")]
+    #[case("55m", "write")]
+    #[case("exp 1s", "write")]
+    #[case("exp -", "write")]
+    #[case("exp + soon", "write")]
+    #[case("expired", "write")]
+    #[case("nbf", "the token has no nbf")]
+    fn what_names_no_instant_is_told(#[case] text: &str, #[case] words: &str) {
+        let told = named_instant(text, SHOWN, Some(&life())).expect_err("no instant").to_string();
+        assert!(told.starts_with(words), "{told}");
+        assert!(named_instant("exp", SHOWN, None).is_err());
+    }
+}

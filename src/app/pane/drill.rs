@@ -1,0 +1,282 @@
+//! The Drill pane: an expiry drill under way, and what the last one found.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{Act, Control, Field, Pane, Place};
+use crate::app::action::Action;
+use crate::app::clipboard::{Clip, ClipSource};
+use crate::app::list::{next_of, turned};
+use crate::app::msg::Order;
+use crate::app::{App, Called, Effect, clock};
+use crate::auth::{IssueRequest, NumericDate};
+use crate::gate::{Origin, TokenEntry};
+use crate::lab::drill::{Drill, FINEST, Found, Pace, Plan, Subject, end_of_new};
+use crate::lab::evidence::drill_markdown;
+use crate::text;
+use crate::text::words::{SECOND, count, exact};
+
+/// The token to drill: the selected one, or a new one.
+pub const TOKEN: Field = Field::new(Pane::Drill, 0);
+/// The tool to call: the one of the Call pane.
+pub const TOOL: Field = Field::new(Pane::Drill, 1);
+/// The time from one call to the next.
+pub const EVERY: Field = Field::new(Pane::Drill, 2);
+/// Shifted time or real time.
+pub const WAY: Field = Field::new(Pane::Drill, 3);
+
+pub(super) static PLACE: Place = Place {
+    title: "Drill",
+    help: "An expiry drill calls the tool through the end of the token's life, finds where the gate really ends it, \
+           and holds that against exp and leeway. In shifted time it is done at once and exact; in real time it runs \
+           in the background. Its calls stand in Activity.",
+    controls: &[
+        Control::new(TOKEN, "token")
+            .turn(|_| Some("change"), |app, by| app.drill.with = next_of(&With::ALL, &app.drill.with, by)),
+        Control::new(TOOL, "tool").turn(|_| Some("change"), App::turn_tool),
+        Control::new(EVERY, "every")
+            .turn(|_| Some("change"), |app, by| app.drill.every = turned(app.drill.every, by, INTERVALS.len())),
+        Control::new(WAY, "in")
+            .turn(|_| Some("change"), |app, by| app.drill.way = next_of(&Way::ALL, &app.drill.way, by)),
+    ],
+    act: Some(Act {
+        hint: |app| Some(if app.drill.running.is_some() { "cancel" } else { "drill" }),
+        run: App::start_drill,
+    }),
+    offers: &[(Action::Evidence, |_| Some("copy evidence"))],
+    copy: ClipSource {
+        hint: |app| app.drill.found.as_ref().map(|_| "copy report"),
+        clip: |app| app.drill.found.as_ref().map(|found| Clip::new(&drill_markdown(found), "report")),
+    },
+    ..Place::DEFAULT
+};
+
+/// What the Drill pane remembers.
+pub struct DrillPane {
+    with: With,
+    every: usize,
+    way: Way,
+    /// The drill under way.
+    pub running: Option<Running>,
+    /// What the last one found.
+    pub found: Option<Found>,
+    /// A token is being issued to be drilled.
+    pub(in crate::app) waits: bool,
+}
+
+impl Default for DrillPane {
+    fn default() -> Self {
+        let (with, way) = (With::default(), Way::default());
+        Self { with, every: 1, way, running: None, found: None, waits: false }
+    }
+}
+
+/// Which token is drilled.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum With {
+    #[default]
+    Selected,
+    Fresh(usize),
+}
+
+/// How long a token lives that is issued for a drill, in seconds.
+const FRESH: [i64; 3] = [3, 10, 60];
+
+impl With {
+    const ALL: [Self; 1 + FRESH.len()] = [Self::Selected, Self::Fresh(0), Self::Fresh(1), Self::Fresh(2)];
+
+    fn words(self) -> String {
+        match self {
+            Self::Selected => "the selected token".to_owned(),
+            Self::Fresh(n) => format!("a new one that lives {}", exact(FRESH[n] * SECOND)),
+        }
+    }
+}
+
+/// From one call to the next, in microseconds.
+const INTERVALS: [i64; 7] = [FINEST, SECOND / 10, SECOND / 4, SECOND / 2, SECOND, 10 * SECOND, 60 * SECOND];
+
+/// How the time is got through.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Way {
+    #[default]
+    Shifted,
+    Real,
+    RealFine,
+}
+
+impl Way {
+    const ALL: [Self; 3] = [Self::Shifted, Self::Real, Self::RealFine];
+
+    const fn words(self) -> &'static str {
+        match self {
+            Self::Shifted => "shifted time, at once",
+            Self::Real => "real time",
+            Self::RealFine => "real time, finer at the border",
+        }
+    }
+}
+
+/// A drill under way.
+pub struct Running {
+    /// Where it is.
+    pub drill: Drill,
+    /// Of which token.
+    pub subject: Subject,
+    judged_by: Vec<String>,
+    token: Arc<str>,
+    arguments: String,
+    awaited: Option<u64>,
+}
+
+impl DrillPane {
+    fn plan(&self) -> Plan {
+        let pace = if self.way == Way::Shifted { Pace::Shifted } else { Pace::Real };
+        Plan { pace, every: INTERVALS[self.every], fine: self.way == Way::RealFine }
+    }
+
+    /// The instant of the next call, while a drill waits for one.
+    fn due(&self) -> Option<NumericDate> {
+        let running = self.running.as_ref().filter(|running| running.awaited.is_none())?;
+        running.drill.next()
+    }
+
+    /// Which token is drilled, in words.
+    pub fn with_words(&self) -> String {
+        self.with.words()
+    }
+
+    /// The time from one call to the next, in words.
+    pub fn every_words(&self) -> String {
+        exact(INTERVALS[self.every])
+    }
+
+    /// How the time is got through, in words.
+    pub const fn way_words(&self) -> &'static str {
+        self.way.words()
+    }
+
+    /// Whether the selected token is the one that is drilled.
+    pub fn is_of_selected(&self) -> bool {
+        self.with == With::Selected
+    }
+}
+
+impl App {
+    /// How long from now until something has to be done, whatever the picture shows.
+    pub fn next_deed(&self) -> Option<Duration> {
+        let left = self.drill.due()?.since(self.times.real).max(0);
+        // The clocks are compared now and then: one that is set meanwhile is noticed.
+        Some(Duration::from_micros(left.unsigned_abs()).min(clock::COMPARED))
+    }
+
+    /// Starts a drill, or ends the one under way.
+    fn start_drill(&mut self) -> Vec<Effect> {
+        if let Some(running) = &mut self.drill.running {
+            running.drill.cancel();
+            self.end_drill();
+            return Vec::new();
+        }
+        match (self.drill.with, self.selected().cloned()) {
+            (With::Selected, Some(entry)) => self.drill_token(&entry),
+            (With::Selected, None) => {
+                self.complain("select a token to drill, or choose a new one");
+                Vec::new()
+            }
+            (With::Fresh(n), _) => {
+                self.drill.waits = true;
+                vec![Effect::Issue(Box::new(self.fresh_request(FRESH[n] * SECOND)), self.times.real)]
+            }
+        }
+    }
+
+    /// A token that lives so long and may call the tool of the form.
+    fn fresh_request(&self, lives: i64) -> IssueRequest {
+        let rules = &self.auth.rules;
+        IssueRequest {
+            user_id: "drill".to_owned(),
+            permissions: rules.policy.opening(&self.call.tool),
+            expires: Some(end_of_new(self.times.real, lives)),
+            issuer: rules.issuer().map(ToString::to_string),
+            audience: rules.audience().map(ToString::to_string),
+            ..IssueRequest::default()
+        }
+    }
+
+    /// The token was issued: if a drill waits for it, it begins.
+    pub(in crate::app) fn drill_issued(&mut self) -> Vec<Effect> {
+        match (std::mem::take(&mut self.drill.waits), self.selected().cloned()) {
+            (true, Some(entry)) => self.drill_token(&entry),
+            _ => Vec::new(),
+        }
+    }
+
+    fn drill_token(&mut self, entry: &TokenEntry) -> Vec<Effect> {
+        let plan = self.drill.plan();
+        let drill = match Drill::new(&entry.judged.lifetime, plan, self.times.real) {
+            Ok(drill) => drill,
+            Err(error) => {
+                // What was found of another token would seem to be of this one.
+                self.drill.found = None;
+                self.complain(error.to_string());
+                return Vec::new();
+            }
+        };
+        let tool = Arc::clone(&self.call.tool);
+        let arguments = self.arguments_for(&tool);
+        let subject = Subject { id: entry.id, jti: entry.judged.jti.clone(), name: self.token_name(entry), tool };
+        self.drill.found = None;
+        self.drill.running = Some(Running {
+            drill,
+            subject,
+            judged_by: self.judged_by(),
+            token: Arc::clone(&entry.text),
+            arguments,
+            awaited: None,
+        });
+        self.drill_on()
+    }
+
+    /// Makes the next call of the drill, if its time has come.
+    pub(in crate::app) fn drill_on(&mut self) -> Vec<Effect> {
+        let id = self.last_id + 1;
+        let Some(running) = self.drill.running.as_mut().filter(|running| running.awaited.is_none()) else {
+            return Vec::new();
+        };
+        let Some(judged_at) = running.drill.call_at(self.times.real) else {
+            return Vec::new();
+        };
+        self.last_id = id;
+        running.awaited = Some(id);
+        let (tool, arguments) = (Arc::clone(&running.subject.tool), running.arguments.clone());
+        let order = Order { tool, arguments, origin: Origin::Drill, judged_at };
+        vec![Effect::Call { id, token: Some(Arc::clone(&running.token)), order }]
+    }
+
+    /// A call came back: if it is the drill's, it is taken in, and the next one is made.
+    pub(in crate::app) fn drill_called(&mut self, id: u64, called: &Called) -> Option<Vec<Effect>> {
+        let running = self.drill.running.as_mut().filter(|running| running.awaited == Some(id))?;
+        running.awaited = None;
+        running.drill.saw(called.record.judged_at, &called.decision, &called.outcome);
+        if running.drill.next().is_none() {
+            self.end_drill();
+            return Some(Vec::new());
+        }
+        Some(self.drill_on())
+    }
+
+    fn end_drill(&mut self) {
+        let Some(Running { drill, subject, judged_by, .. }) = self.drill.running.take() else {
+            return;
+        };
+        let report = drill.report();
+        let tool = text::name(&subject.tool, 32);
+        let said = format!("drill of {tool}, {}: {}", count(report.calls, "call"), report.verdict());
+        if report.passed() {
+            self.say(said);
+        } else {
+            self.complain(said);
+        }
+        self.drill.found = Some(Found { subject, report, at: self.times.real, judged_by });
+    }
+}

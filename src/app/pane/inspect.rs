@@ -1,0 +1,91 @@
+//! The Inspect pane: what the selected token says, and what the gate says of it.
+
+use super::{Act, Control, Field, Move, Pane, Place};
+use crate::app::App;
+use crate::app::action::Action;
+use crate::app::clipboard::ClipSource;
+use crate::app::list::{moved, next_of};
+use crate::app::overlay::Overlay;
+use crate::text;
+
+/// What the pane shows of the token.
+pub const VIEW: Field = Field::new(Pane::Inspect, 0);
+
+/// Columns of the title beside the note.
+const TITLE: usize = 15;
+
+/// Rows that page up and page down scroll.
+const PAGE: isize = 10;
+
+pub(super) static PLACE: Place = Place {
+    title: "Inspect",
+    help: "What the selected token says and what the gate says of it. Lights: ✔ checked and good, ✘ checked and \
+           bad, – not checked. Paste a token anywhere to see it here.",
+    controls: &[Control::new(VIEW, "show").turn(|_| Some("change view"), turn_view).row(|_| Some("scroll"), scroll)],
+    note,
+    act: Some(Act {
+        hint: |app| app.selected().map(|_| "whole token"),
+        run: |app| {
+            if app.inspection.is_some() {
+                app.overlays.push(Overlay::Token { scroll: 0 });
+            }
+            Vec::new()
+        },
+    }),
+    page: Some(Move { hint: |_| None, by: |app, by| scroll(app, by.saturating_mul(PAGE)) }),
+    wheel: Some(scroll),
+    offers: &[(Action::Diff, App::compare_hint)],
+    copy: ClipSource::TOKEN,
+    why: ClipSource::TOKENS_WHY,
+    ..Place::DEFAULT
+};
+
+/// What the Inspect pane remembers.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct InspectPane {
+    /// What it shows.
+    pub view: InspectView,
+    /// Rows scrolled past.
+    pub scroll: usize,
+}
+
+/// What the Inspect pane shows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the words below say it")]
+pub enum InspectView {
+    #[default]
+    Claims,
+    Raw,
+    Checks,
+}
+
+impl InspectView {
+    /// Every view, in the order in which they turn.
+    const ALL: [Self; 3] = [Self::Claims, Self::Raw, Self::Checks];
+
+    /// The word for it.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Claims => "claims",
+            Self::Raw => "raw JSON",
+            Self::Checks => "checks",
+        }
+    }
+}
+
+fn note(app: &App, columns: usize) -> String {
+    app.selected().map_or_else(String::new, |entry| {
+        let name = text::fit(&app.token_name(entry), 24);
+        let short = format!("{name} · {}", entry.provenance.words());
+        let long = format!("{short} · {}", entry.id);
+        if text::width(&long) + TITLE <= columns { long } else { short }
+    })
+}
+
+fn turn_view(app: &mut App, by: isize) {
+    app.inspect = InspectPane { view: next_of(&InspectView::ALL, &app.inspect.view, by), scroll: 0 };
+}
+
+fn scroll(app: &mut App, by: isize) {
+    app.inspect.scroll = moved(app.inspect.scroll, by, app.drawn.ends.get(VIEW) + 1);
+}

@@ -1,0 +1,296 @@
+//! What the Issue pane's form says, and the request that comes of it.
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+use crate::app::field::{Lines, TextField};
+use crate::app::list::turned;
+use crate::auth::issue::When;
+use crate::auth::{IssueRequest, NumericDate, Policy, members};
+use crate::text::strict_json::exact_value;
+
+/// The Issue pane's form.
+#[derive(Clone, Debug)]
+pub struct IssueForm {
+    /// Who the token speaks for.
+    pub user_id: TextField,
+    /// The policy's permissions, ticked or not.
+    pub ticks: Vec<(Arc<str>, bool)>,
+    /// Which tick the cursor is on.
+    pub tick: usize,
+    /// Further permissions, separated by commas, or by spaces where there is no comma.
+    pub others: TextField,
+    /// When it ends: a duration, or an instant.
+    pub expires: TextField,
+    /// When it begins: `now`, a duration, or an instant.
+    pub not_before: TextField,
+    /// `iss`; empty for none.
+    pub issuer: TextField,
+    /// `aud`; empty for none.
+    pub audience: TextField,
+    /// The audience that was filled in.
+    expected: String,
+    /// Further claims: a JSON object, or empty.
+    pub extra: TextField,
+    /// Which preset was chosen last.
+    pub preset: usize,
+}
+
+/// A way to fill the form at once.
+#[derive(Clone, Copy, Debug)]
+pub struct Preset {
+    /// Its name.
+    pub name: &'static str,
+    permissions: Option<&'static [&'static str]>,
+    expires: &'static str,
+    not_before: &'static str,
+}
+
+/// The presets, in the order in which they turn.
+pub const PRESETS: [Preset; 5] = [
+    Preset { name: "user", permissions: Some(&["user"]), expires: "1h", not_before: "now" },
+    Preset { name: "admin", permissions: Some(&["admin"]), expires: "1h", not_before: "now" },
+    Preset { name: "expires in 15 s", permissions: None, expires: "15s", not_before: "now" },
+    Preset { name: "not yet valid", permissions: None, expires: "1h", not_before: "15s" },
+    Preset { name: "already expired", permissions: None, expires: "-1m", not_before: "now" },
+];
+
+/// Why the form is not a request: the field, and what to write in it. Safe to show.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FormError {
+    /// Nobody is named.
+    #[error("user_id: type who the token is for")]
+    NoUser,
+    /// The end is neither a duration nor an instant.
+    #[error("expires in: {0}")]
+    Expires(String),
+    /// The beginning is neither a duration nor an instant.
+    #[error("not before: {0}; or now")]
+    NotBefore(String),
+    /// The further claims are not a JSON object that can be signed.
+    #[error("extra claims: {0}")]
+    Extra(String),
+}
+
+impl IssueForm {
+    /// An empty form for a policy, with the first preset.
+    pub fn new(policy: &Policy, issuer: Option<&str>, audience: Option<&str>) -> Self {
+        let one = |text: &str| TextField::new(text, Lines::One);
+        let mut form = Self {
+            user_id: one(""),
+            ticks: Vec::new(),
+            tick: 0,
+            others: one(""),
+            expires: one("1h"),
+            not_before: one("now"),
+            issuer: one(issuer.unwrap_or_default()),
+            audience: one(audience.unwrap_or_default()),
+            expected: audience.unwrap_or_default().to_owned(),
+            extra: one(""),
+            preset: 0,
+        };
+        form.follow(policy);
+        form.apply_preset(0);
+        form
+    }
+
+    /// Fills in another audience that is expected now, unless the user has put something else there.
+    pub fn follow_audience(&mut self, expected: Option<&str>) {
+        let expected = expected.unwrap_or_default();
+        if self.expected != expected {
+            if self.audience.text() == self.expected {
+                self.audience.set(expected);
+            }
+            expected.clone_into(&mut self.expected);
+        }
+    }
+
+    /// Takes over another policy's permissions; what was ticked and still exists stays ticked.
+    pub fn follow(&mut self, policy: &Policy) {
+        if self.ticks.iter().map(|(name, _)| name).eq(policy.permissions()) {
+            return;
+        }
+        let ticked = self.permissions();
+        let here = self.ticks.get(self.tick).map(|(name, _)| Arc::clone(name));
+        self.ticks = policy.permissions().iter().map(|p| (Arc::clone(p), ticked.iter().any(|t| **t == **p))).collect();
+        let unknown: Vec<String> =
+            ticked.into_iter().filter(|t| self.ticks.iter().all(|(known, _)| **known != **t)).collect();
+        self.set_others(&unknown);
+        let place = self.ticks.iter().position(|(name, _)| Some(name) == here.as_ref());
+        self.tick = place.unwrap_or_else(|| self.tick.min(self.ticks.len().saturating_sub(1)));
+    }
+
+    fn set_others(&mut self, others: &[impl AsRef<str>]) {
+        let text = others.iter().map(AsRef::as_ref).collect::<Vec<&str>>().join(", ");
+        self.others.set(&text);
+        if others.len() == 1 && text.contains(' ') {
+            self.others.insert(",");
+        }
+    }
+
+    /// Every permission the token will hold: the ticked ones, then the others.
+    pub fn permissions(&self) -> Vec<String> {
+        let mut all: Vec<String> = self.ticks.iter().filter(|(_, on)| *on).map(|(name, _)| name.to_string()).collect();
+        let others = self.others.text();
+        let separator = if others.contains(',') { ',' } else { ' ' };
+        for other in others.split(separator).map(str::trim).filter(|other| !other.is_empty()) {
+            if all.iter().all(|known| known != other) {
+                all.push(other.to_owned());
+            }
+        }
+        all
+    }
+
+    /// Ticks or unticks the permission under the cursor.
+    pub fn toggle(&mut self) {
+        if let Some((_, on)) = self.ticks.get_mut(self.tick) {
+            *on = !*on;
+        }
+    }
+
+    /// Fills the form by the next or the previous preset.
+    pub fn turn_preset(&mut self, by: isize) {
+        self.apply_preset(turned(self.preset, by, PRESETS.len()));
+    }
+
+    /// Fills the form by a preset; the name stays as it is.
+    pub fn apply_preset(&mut self, number: usize) {
+        let Some(preset) = PRESETS.get(number) else {
+            return;
+        };
+        self.preset = number;
+        self.expires.set(preset.expires);
+        self.not_before.set(preset.not_before);
+        let Some(wanted) = preset.permissions else {
+            return;
+        };
+        // Of a policy that does not know them nothing is asked: such a token would open nothing.
+        self.ticks.iter_mut().for_each(|(name, on)| *on = wanted.contains(&&**name));
+        self.others.set("");
+    }
+
+    /// Whether the form still says what the preset chosen last put into it.
+    pub fn is_as_preset(&self) -> bool {
+        let preset = &PRESETS[self.preset];
+        let permissions = self.permissions();
+        self.expires.text() == preset.expires
+            && self.not_before.text() == preset.not_before
+            && preset.permissions.is_none_or(|wanted| {
+                let known = wanted.iter().filter(|wanted| self.ticks.iter().any(|(name, _)| **name == ***wanted));
+                permissions.iter().map(String::as_str).eq(known.copied())
+            })
+    }
+
+    /// What the token says when it is issued at `now`.
+    pub fn request(&self, now: NumericDate) -> Result<IssueRequest, FormError> {
+        let expires = When::parse(self.expires.text()).map_err(|wanted| FormError::Expires(wanted.to_string()))?;
+        let not_before = match self.not_before.text().trim() {
+            "" | "now" => None,
+            text => Some(When::parse(text).map_err(|wanted| FormError::NotBefore(wanted.to_string()))?),
+        };
+        let text = |field: &TextField| Some(field.text()).filter(|text| !text.is_empty()).map(str::to_owned);
+        let user_id = self.user_id.text();
+        if user_id.is_empty() {
+            return Err(FormError::NoUser);
+        }
+        Ok(IssueRequest {
+            user_id: user_id.to_owned(),
+            permissions: self.permissions(),
+            expires: Some(expires.from(now)),
+            not_before: not_before.map(|when| when.from(now)),
+            issuer: text(&self.issuer),
+            audience: text(&self.audience),
+            extra: self.extra_claims()?,
+        })
+    }
+
+    fn extra_claims(&self) -> Result<Map<String, Value>, FormError> {
+        let text = self.extra.text();
+        if text.trim().is_empty() {
+            return Ok(Map::new());
+        }
+        let members = members::parse(text.as_bytes()).map_err(|fault| FormError::Extra(fault.to_string()))?;
+        if let Some(name) = members::duplicate(&members) {
+            return Err(FormError::Extra(format!("{} stands twice", crate::text::name(name, 48))));
+        }
+        match exact_value(text) {
+            Ok(Value::Object(claims)) => Ok(claims),
+            Ok(_) => Err(FormError::Extra("no JSON object".to_owned())),
+            Err(error) if error.is_data() => Err(FormError::Extra(crate::text::display_safe(&error.to_string(), 100))),
+            Err(_) => Err(FormError::Extra("a number or a nesting too large to be signed".to_owned())),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    use crate::text::words::SECOND;
+
+    const NOW: NumericDate = NumericDate::from_seconds(1_000_000);
+
+    fn form() -> IssueForm {
+        let mut form = IssueForm::new(&Policy::default(), None, None);
+        form.user_id.insert("user123");
+        form
+    }
+
+    #[test]
+    fn the_form_starts_as_the_labs_user() {
+        let request = form().request(NOW).expect("a request");
+        assert_eq!((request.user_id.as_str(), request.permissions), ("user123", vec!["user".to_owned()]));
+        assert_eq!(request.expires, Some(NOW.plus(3600 * SECOND)));
+    }
+
+    #[test]
+    fn each_bad_field_is_named() {
+        for (spoil, word) in [
+            ((|f: &mut IssueForm| f.user_id.set("")) as fn(&mut IssueForm), "user_id:"),
+            (|f| f.expires.set("soon"), "expires in:"),
+            (|f| f.not_before.set("soon"), "not before:"),
+            (|f| f.extra.set("[1]"), "extra claims: an array"),
+            (|f| f.extra.set("{\"a\":1,\"a\":2}"), "extra claims: a stands twice"),
+            (|f| f.extra.set("{\"a\":1e999}"), "extra claims:"),
+        ] {
+            let mut form = form();
+            spoil(&mut form);
+            let sentence = form.request(NOW).expect_err(word).to_string();
+            assert!(sentence.starts_with(word), "{sentence}");
+        }
+    }
+
+    #[test]
+    fn a_permission_may_hold_a_space_where_commas_separate() {
+        let mut form = form();
+        form.others.set("read all, write");
+        assert_eq!(form.permissions(), ["user", "read all", "write"]);
+        form.others.set("read write");
+        assert_eq!(form.permissions(), ["user", "read", "write"]);
+        form.follow(&Policy::new([("a", ["user"])]));
+        assert_eq!(form.permissions(), ["user", "read", "write"]);
+        form.others.set("read all,");
+        form.follow(&Policy::new([("a", ["user"])]));
+        assert_eq!(form.permissions(), ["user", "read all"]);
+    }
+
+    #[test]
+    fn a_preset_that_was_changed_is_no_longer_one() {
+        let mut form = form();
+        assert!(form.is_as_preset());
+        form.toggle();
+        assert!(!form.is_as_preset());
+        form.turn_preset(1);
+        assert!(form.is_as_preset());
+    }
+
+    #[test]
+    fn another_policy_keeps_what_was_ticked() {
+        let mut form = form();
+        form.follow(&Policy::new([("a", ["editor", "user"])]));
+        assert_eq!(form.permissions(), ["user"]);
+        form.follow(&Policy::new([("a", ["editor"])]));
+        assert_eq!((form.permissions(), form.others.text()), (vec!["user".to_owned()], "user"));
+    }
+}

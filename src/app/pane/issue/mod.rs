@@ -1,0 +1,122 @@
+//! The Issue pane: a form for the next token.
+
+mod form;
+
+pub use form::{FormError, IssueForm, PRESETS, Preset};
+
+use super::{Act, Control, Field, Pane, Place};
+use crate::app::action::Action;
+use crate::app::clipboard::ClipSource;
+use crate::app::field::TextField;
+use crate::app::focus::Focus;
+use crate::app::history::Step;
+use crate::app::list::turned;
+use crate::app::{App, Effect};
+use crate::auth::IssueError;
+use crate::text::words;
+
+/// Who the token is for.
+pub const USER_ID: Field = Field::new(Pane::Issue, 0);
+/// The policy's permissions, to be ticked.
+pub const PERMISSIONS: Field = Field::new(Pane::Issue, 1);
+/// Further permissions.
+pub const OTHERS: Field = Field::new(Pane::Issue, 2);
+/// When it ends.
+pub const EXPIRES: Field = Field::new(Pane::Issue, 3);
+/// When it begins.
+pub const NOT_BEFORE: Field = Field::new(Pane::Issue, 4);
+/// `iss`.
+pub const ISSUER: Field = Field::new(Pane::Issue, 5);
+/// `aud`.
+pub const AUDIENCE: Field = Field::new(Pane::Issue, 6);
+/// Further claims, as a JSON object.
+pub const EXTRA: Field = Field::new(Pane::Issue, 7);
+/// The preset that fills the form.
+pub const PRESET: Field = Field::new(Pane::Issue, 8);
+
+const fn text_field(
+    field: Field,
+    label: &'static str,
+    get: fn(&App) -> &TextField,
+    get_mut: fn(&mut App) -> &mut TextField,
+) -> Control {
+    Control::new(field, label).text(get, get_mut, remember)
+}
+
+pub(super) static PLACE: Place = Place {
+    title: "Issue",
+    help: "Sign a token with the console's key: say who it is for and what it may do, and press Enter. A preset \
+           fills the form; times are durations (15m, 1h, 7d, -1m) or instants (2026-11-22T20:41:05Z).",
+    controls: &[
+        text_field(USER_ID, "user_id", |app| &app.issue.user_id, |app| &mut app.issue.user_id),
+        Control::new(PERMISSIONS, "permissions")
+            .tick(|_| Some("tick"), tick)
+            .turn(|_| Some("move"), |app, by| app.issue.tick = turned(app.issue.tick, by, app.issue.ticks.len()))
+            .click(|app, spot| {
+                app.go(Focus::at(PERMISSIONS));
+                app.issue.tick = spot.row;
+                app.act(Action::Tick)
+            }),
+        text_field(OTHERS, "+ others", |app| &app.issue.others, |app| &mut app.issue.others),
+        text_field(EXPIRES, "expires in", |app| &app.issue.expires, |app| &mut app.issue.expires),
+        text_field(NOT_BEFORE, "not before", |app| &app.issue.not_before, |app| &mut app.issue.not_before),
+        text_field(ISSUER, "issuer", |app| &app.issue.issuer, |app| &mut app.issue.issuer),
+        text_field(AUDIENCE, "audience", |app| &app.issue.audience, |app| &mut app.issue.audience),
+        text_field(EXTRA, "extra claims", |app| &app.issue.extra, |app| &mut app.issue.extra),
+        Control::new(PRESET, "preset").turn(
+            |_| Some("change preset"),
+            |app, by| {
+                remember(app, PRESET);
+                app.issue.turn_preset(by);
+            },
+        ),
+    ],
+    act: Some(Act { hint: |_| Some("issue"), run: issue }),
+    copy: ClipSource::TOKEN,
+    why: ClipSource::TOKENS_WHY,
+    ..Place::DEFAULT
+};
+
+/// Keeps the form as it is, to be brought back by undo.
+fn remember(app: &mut App, field: Field) {
+    app.history.push(Step::Issue(field, Box::new(app.issue.clone())));
+}
+
+fn tick(app: &mut App) -> Vec<Effect> {
+    remember(app, PERMISSIONS);
+    app.issue.toggle();
+    Vec::new()
+}
+
+fn issue(app: &mut App) -> Vec<Effect> {
+    match app.issue.request(app.stamp()) {
+        Ok(request) => vec![Effect::Issue(Box::new(request), app.stamp())],
+        Err(error) => {
+            app.complain(error.to_string());
+            Vec::new()
+        }
+    }
+}
+
+impl App {
+    /// A token was issued, for the list or for a drill.
+    pub(in crate::app) fn issued(&mut self, result: Result<u64, IssueError>) -> Vec<Effect> {
+        match result {
+            Ok(number) => {
+                self.selected = Some(number);
+                self.refresh();
+                self.issue.user_id.replaced_by_typing = true;
+                let named = self.selected().map(|entry| (self.token_name(entry), entry.text.len()));
+                if let Some((name, bytes)) = named {
+                    self.say(format!("issued a token for {name}, {}; it is selected", words::bytes(bytes)));
+                }
+                self.drill_issued()
+            }
+            Err(error) => {
+                self.drill.waits = false;
+                self.complain(error.to_string());
+                Vec::new()
+            }
+        }
+    }
+}

@@ -1,0 +1,183 @@
+//! The Test kit pane: the classic test tokens, made from an identity, and what the gate said to each.
+
+use std::sync::Arc;
+
+use super::{Act, Control, Field, Move, Pane, Place};
+use crate::app::action::Action;
+use crate::app::clipboard::{Clip, ClipSource};
+use crate::app::focus::Focus;
+use crate::app::history::Step;
+use crate::app::list::moved;
+use crate::app::msg::{KitFor, Order};
+use crate::app::{App, Called, Effect};
+use crate::auth::{IssueError, NumericDate, Rules};
+use crate::gate::Origin;
+use crate::lab::evidence::card_markdown;
+use crate::lab::kit::{Identity, KIT, TestToken};
+use crate::lab::score::{Came, Line, Scorecard};
+use crate::text;
+
+/// The list of test tokens.
+pub const LIST: Field = Field::new(Pane::Kit, 0);
+
+pub(super) static PLACE: Place = Place {
+    title: "Test kit",
+    help: "The classic test tokens, made for whom the selected token speaks. Enter calls the tool with each and \
+           compares what came with what must come; Space puts the one under the cursor into the token list.",
+    controls: &[Control::new(LIST, "tokens")
+        .tick(|_| Some("put into the list"), App::make_test_token)
+        .row(|_| Some("rows"), step)
+        .click(|app, spot| {
+            app.go(Focus::at(LIST));
+            app.kit.row = spot.row;
+            Vec::new()
+        })],
+    note: |app, _| app.kit.card.as_ref().map_or_else(|| KIT.len().to_string(), Scorecard::summary),
+    act: Some(Act { hint: |_| Some("run all"), run: App::run_kit }),
+    page: Some(Move { hint: |_| None, by: |app, by| step(app, app.drawn.page(LIST, by)) }),
+    wheel: Some(step),
+    offers: &[(Action::Evidence, |_| Some("copy evidence"))],
+    copy: ClipSource {
+        hint: |app| app.kit.card.as_ref().map(|_| "copy scorecard"),
+        clip: |app| app.kit.card.as_ref().map(|card| Clip::new(&card_markdown(card), "scorecard")),
+    },
+    ..Place::DEFAULT
+};
+
+fn step(app: &mut App, by: isize) {
+    app.kit.row = moved(app.kit.row, by, KIT.len());
+}
+
+/// What the Test kit pane remembers.
+#[derive(Default)]
+pub struct KitPane {
+    /// The row under the cursor.
+    pub row: usize,
+    /// What the last run found.
+    pub card: Option<Scorecard>,
+    /// The rules it was made under.
+    rules: Option<Arc<Rules>>,
+    awaited: Option<Run>,
+}
+
+/// A run whose answers are awaited.
+struct Run {
+    id: u64,
+    tool: Arc<str>,
+    made_for: String,
+    at: NumericDate,
+    tokens: Vec<TestToken>,
+}
+
+impl App {
+    /// For whom test tokens are made: for whom the selected token speaks, or else the form of Issue, or else somebody who
+    /// may call the tool.
+    pub fn identity(&self) -> Identity {
+        let selected = self.selected().map(|entry| &entry.judged);
+        if let Some((name, judged)) =
+            selected.and_then(|judged| Some((judged.name.clone().filter(|name| !name.is_empty())?, judged)))
+        {
+            return Identity { user_id: name, permissions: judged.permissions.clone() };
+        }
+        if !self.issue.user_id.is_empty() {
+            return Identity { user_id: self.issue.user_id.text().to_owned(), permissions: self.issue.permissions() };
+        }
+        let permissions = self.auth.rules.policy.opening(&self.call.tool);
+        Identity { user_id: "tester".to_owned(), permissions }
+    }
+
+    /// What the last run was of, and whether another run would be of something else, or under other rules.
+    pub fn kit_is_of(&self) -> Option<(String, bool)> {
+        let card = self.kit.card.as_ref()?;
+        let same_rules = self.kit.rules.as_ref().is_some_and(|rules| Arc::ptr_eq(rules, &self.auth.rules));
+        let same_call = *card.tool == *self.call.tool && card.made_for == self.identity().words();
+        Some((format!("{} as {}", text::name(&card.tool, 32), card.made_for), !(same_rules && same_call)))
+    }
+
+    /// Calls the tool with every test token, made anew for what the clock shows.
+    fn run_kit(&mut self) -> Vec<Effect> {
+        self.ask_for_kit(KitFor::Run)
+    }
+
+    /// Puts the test token under the cursor into the list.
+    fn make_test_token(&mut self) -> Vec<Effect> {
+        self.ask_for_kit(KitFor::List(Some(self.kit.row)))
+    }
+
+    /// Puts every test token into the list.
+    pub(in crate::app) fn make_all_test_tokens(&mut self) -> Vec<Effect> {
+        self.ask_for_kit(KitFor::List(None))
+    }
+
+    fn ask_for_kit(&mut self, purpose: KitFor) -> Vec<Effect> {
+        let (identity, tool, at) = (self.identity(), Arc::clone(&self.call.tool), self.times.judged);
+        vec![Effect::MakeKit { identity, tool, at, purpose }]
+    }
+
+    pub(in crate::app) fn kit_made(
+        &mut self,
+        made: Result<Vec<TestToken>, IssueError>,
+        at: NumericDate,
+        purpose: KitFor,
+    ) -> Vec<Effect> {
+        let tokens = match made {
+            Ok(tokens) => tokens,
+            Err(error) => {
+                self.complain(error.to_string());
+                return Vec::new();
+            }
+        };
+        match purpose {
+            KitFor::List(row) => {
+                let named = |token: &TestToken| (Arc::clone(&token.token), Arc::from(token.name));
+                let wanted = tokens.iter().enumerate().filter(|(n, _)| row.is_none_or(|row| row == *n));
+                let named: Vec<_> = wanted.map(|(_, token)| named(token)).collect();
+                self.history.push(Step::Tests(named.clone(), Vec::new()));
+                vec![Effect::AddNamed(named)]
+            }
+            KitFor::Run => {
+                let id = self.next_id();
+                let (tool, made_for) = (Arc::clone(&self.call.tool), self.identity().words());
+                let arguments = self.arguments_for(&tool);
+                let order = Order { tool: Arc::clone(&tool), arguments, origin: Origin::Kit, judged_at: at };
+                let texts = tokens.iter().map(|token| Some(Arc::clone(&token.token))).collect();
+                self.kit.awaited = Some(Run { id, tool, made_for, at, tokens });
+                vec![Effect::CallEach { id, tokens: texts, order }]
+            }
+        }
+    }
+
+    /// Test tokens were put into the list.
+    pub(in crate::app) fn named_added(&mut self, numbers: Vec<u64>) -> Vec<Effect> {
+        if let Some(first) = numbers.first() {
+            self.selected = Some(*first);
+            self.refresh();
+            let tokens = text::words::count(numbers.len(), "test token");
+            let name = self.selected().map(|entry| self.token_name(entry)).unwrap_or_default();
+            self.say(format!("{tokens} put into the list; {name} is selected; Ctrl-7 takes them out again"));
+        }
+        if let Some(added) = self.history.latest_tests() {
+            *added = numbers;
+        }
+        Vec::new()
+    }
+
+    pub(in crate::app) fn called_each(&mut self, id: u64, calls: Vec<Called>) -> Vec<Effect> {
+        let Some(Run { tool, made_for, at, tokens, .. }) = self.kit.awaited.take_if(|run| run.id == id) else {
+            return self.everyone_called(id, calls);
+        };
+        let line =
+            |(token, called): (&TestToken, Called)| Line::new(token, Came::new(&called.decision, &called.outcome));
+        let lines: Vec<Line> = tokens.iter().zip(calls).map(line).collect();
+        let card = Scorecard { tool: tool.to_string(), made_for, judged_by: self.judged_by(), at, lines };
+        self.kit.rules = Some(Arc::clone(&self.auth.rules));
+        let said = format!("test tokens: {}", card.summary());
+        if card.passed() {
+            self.say(said);
+        } else {
+            self.complain(said);
+        }
+        self.kit.card = Some(card);
+        Vec::new()
+    }
+}

@@ -1,0 +1,283 @@
+//! The Matrix pane: callers × tools. Its cursor is the selected token and the tool of the Call pane, so a cell, the
+//! preview and the next call cannot speak of different things.
+
+mod row;
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use row::{Cell, Row};
+
+use super::{Control, Field, Move, Pane, Place, Spot, call};
+use crate::app::action::Action;
+use crate::app::clipboard::ClipSource;
+use crate::app::focus::Focus;
+use crate::app::list::{moved, next_of};
+use crate::app::{App, Effect};
+use crate::auth::Rules;
+use crate::auth::policy::{Expectation, Expected, Who};
+use crate::gate::{Snapshot, TokenEntry};
+use crate::text;
+use crate::text::words::SECOND;
+
+/// The cells: a row is a caller, a column a tool.
+pub const CELLS: Field = Field::new(Pane::Matrix, 0);
+
+pub(super) static PLACE: Place = Place {
+    title: "Matrix",
+    help: "Who may call what, now: callers down the side, tools across. ✔ allowed, ✘ forbidden, – unauthorized; = is \
+           what the policy expects, ≠ is not; ◂ has just changed. Of a row of several tokens a cell tells how many.",
+    controls: &[Control::new(CELLS, "cells")
+        .tick(|_| Some("expect"), App::expect_cell)
+        .turn(|_| Some("tool"), App::choose_column)
+        .row(|_| Some("caller"), step)
+        .click(click)],
+    note: |app, _| {
+        let tools = app.auth.rules.policy.tools().len();
+        format!("{} · {} × {tools}", app.matrix.rows.word(), app.matrix_rows())
+    },
+    act: Some(call::CALL),
+    page: Some(Move { hint: |_| None, by: |app, by| step(app, app.drawn.page(CELLS, by)) }),
+    wheel: Some(step),
+    offers: &[(Action::Everyone, |_| Some("call all")), (Action::Group, |_| Some("group"))],
+    copy: ClipSource::LAST_ANSWER,
+    why: ClipSource { hint: |_| Some("copy preview's why"), ..ClipSource::PREVIEWS_WHY },
+    ..Place::DEFAULT
+};
+
+fn step(app: &mut App, by: isize) {
+    app.choose_matrix_row(moved(app.matrix_row(), by, app.matrix_rows()));
+}
+
+/// A second click on a cell makes its call.
+fn click(app: &mut App, spot: Spot) -> Vec<Effect> {
+    let here = app.focus.field == Some(CELLS);
+    let again = here && (app.matrix_row(), app.column()) == (spot.row, Some(spot.column));
+    app.go(Focus::at(CELLS));
+    app.choose_matrix_row(spot.row);
+    app.choose_place(spot.column);
+    if again { app.act(Action::Act) } else { Vec::new() }
+}
+
+/// How long a cell that flipped stays marked, in microseconds.
+pub const MARKED: i64 = 3 * SECOND;
+
+/// What the Matrix pane remembers.
+#[derive(Default)]
+pub struct Matrix {
+    /// What a row is.
+    pub rows: Rows,
+    groups: Vec<Group>,
+    /// The group of each token.
+    group_of: Vec<usize>,
+    before: Option<Before>,
+}
+
+/// What a row is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the words below say it")]
+pub enum Rows {
+    #[default]
+    Tokens,
+    Permissions,
+    Users,
+}
+
+impl Rows {
+    const ALL: [Self; 3] = [Self::Tokens, Self::Permissions, Self::Users];
+
+    /// The word for it.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Tokens => "by token",
+            Self::Permissions => "by permissions",
+            Self::Users => "by user",
+        }
+    }
+}
+
+/// Tokens that share a row.
+struct Group {
+    name: String,
+    /// Their places in the token list.
+    tokens: Vec<usize>,
+}
+
+/// What the tokens of a row share.
+#[derive(PartialEq, Eq, Hash)]
+enum Shared<'t> {
+    User(Option<&'t str>),
+    Permissions(BTreeSet<&'t str>),
+}
+
+impl Shared<'_> {
+    /// The row's name; safe to show.
+    fn name(&self) -> String {
+        match self {
+            Self::User(Some(name)) => text::name(name, 64),
+            Self::User(None) => "(no name)".to_owned(),
+            Self::Permissions(held) if held.is_empty() => "no permission".to_owned(),
+            Self::Permissions(held) => text::names(held.iter(), 64, 8, ", "),
+        }
+    }
+}
+
+/// The rules and tokens before the last change of the rules, and until when cells that differ from it are marked.
+struct Before {
+    rules: Arc<Rules>,
+    tokens: Arc<Vec<TokenEntry>>,
+    until: Duration,
+}
+
+impl Matrix {
+    /// Until when cells that a change of rules flipped are marked, on the monotonic clock.
+    pub fn marked_until(&self) -> Option<Duration> {
+        self.before.as_ref().map(|before| before.until)
+    }
+
+    pub(in crate::app) fn forget(&mut self, mono: Duration) {
+        self.before.take_if(|before| before.until <= mono);
+    }
+
+    /// Follows the shared state: rows are grouped anew, and what was before a change of rules is kept for a while.
+    pub(in crate::app) fn follow(&mut self, auth: &mut Snapshot, mono: Duration) {
+        if let Some((rules, tokens)) = auth.before.take() {
+            let until = mono + Duration::from_micros(MARKED.unsigned_abs());
+            self.before = Some(Before { rules, tokens, until });
+        }
+        self.group(&auth.tokens);
+    }
+
+    fn group(&mut self, tokens: &[TokenEntry]) {
+        self.groups.clear();
+        self.group_of.clear();
+        // By what they hold, not by how it is shown: names that differ may look alike.
+        let mut known: HashMap<Shared<'_>, usize> = HashMap::new();
+        for (place, entry) in tokens.iter().enumerate() {
+            let shared = match self.rows {
+                Rows::Tokens => return,
+                Rows::Users => Shared::User(entry.judged.name.as_deref()),
+                Rows::Permissions => Shared::Permissions(entry.judged.permissions.iter().map(String::as_str).collect()),
+            };
+            let groups = &mut self.groups;
+            let group = *known.entry(shared).or_insert_with_key(|shared| {
+                groups.push(Group { name: shared.name(), tokens: Vec::new() });
+                groups.len() - 1
+            });
+            groups[group].tokens.push(place);
+            self.group_of.push(group);
+        }
+    }
+}
+
+impl App {
+    /// How many rows the matrix has, `(no token)` included.
+    pub fn matrix_rows(&self) -> usize {
+        1 + match self.matrix.rows {
+            Rows::Tokens => self.auth.tokens.len(),
+            _ => self.matrix.groups.len(),
+        }
+    }
+
+    /// The row of the selected token.
+    pub fn matrix_row(&self) -> usize {
+        let row = self.selected_row();
+        match (self.matrix.rows, row.checked_sub(1)) {
+            (Rows::Tokens, _) | (_, None) => row,
+            (_, Some(place)) => self.matrix.group_of.get(place).map_or(0, |group| group + 1),
+        }
+    }
+
+    /// The name of a row; safe to show.
+    pub fn matrix_name(&self, row: usize) -> String {
+        match (row.checked_sub(1), self.matrix.rows) {
+            (None, _) => text::NO_TOKEN.to_owned(),
+            (Some(place), Rows::Tokens) => self.auth.tokens.get(place).map(|e| self.token_name(e)).unwrap_or_default(),
+            (Some(group), _) => self.matrix.groups.get(group).map(|group| group.name.clone()).unwrap_or_default(),
+        }
+    }
+
+    /// The tokens of a row.
+    pub fn matrix_tokens(&self, row: usize) -> impl Iterator<Item = &TokenEntry> {
+        let (group, alone): (&[usize], Option<usize>) = match (row.checked_sub(1), self.matrix.rows) {
+            (None, _) => (&[], None),
+            (Some(place), Rows::Tokens) => (&[], Some(place)),
+            (Some(group), _) => (self.matrix.groups.get(group).map_or(&[], |group| &*group.tokens), None),
+        };
+        group.iter().copied().chain(alone).filter_map(|place| self.auth.tokens.get(place))
+    }
+
+    /// The column of the tool in the Call pane, if the policy has it.
+    pub fn column(&self) -> Option<usize> {
+        self.auth.rules.policy.tools().iter().position(|tool| tool.name == self.call.tool)
+    }
+
+    pub(in crate::app) fn choose_column(&mut self, by: isize) {
+        let place = self.column().map_or(0, |at| moved(at, by, self.auth.rules.policy.tools().len()));
+        self.choose_place(place);
+    }
+
+    pub(in crate::app) fn choose_place(&mut self, column: usize) {
+        if let Some(tool) = self.auth.rules.policy.tools().get(column).map(|tool| Arc::clone(&tool.name)) {
+            self.choose_tool(&tool);
+        }
+    }
+
+    /// Selects a row: its token, or the first one of its group.
+    pub(in crate::app) fn choose_matrix_row(&mut self, row: usize) {
+        let number = self.matrix_tokens(row).next().map(|entry| entry.number);
+        if row != self.matrix_row() {
+            self.choose_token(number.and_then(|number| self.auth.place(number)).map_or(0, |place| place + 1));
+        }
+    }
+
+    pub(in crate::app) fn group_rows(&mut self) {
+        self.matrix.rows = next_of(&Rows::ALL, &self.matrix.rows, 1);
+        self.matrix.group(&self.auth.tokens);
+        self.say(format!("the matrix is {}", self.matrix.rows.word()));
+    }
+
+    /// Turns what is expected of the cell under the cursor: nothing, allowed, forbidden.
+    fn expect_cell(&mut self) -> Vec<Effect> {
+        let Some((entry, column)) = self.selected().zip(self.column()) else {
+            self.complain("nothing can be expected of a caller without a token: it is unauthorized");
+            return Vec::new();
+        };
+        let Some(held) = entry.judged.held(self.times.judged) else {
+            let word = entry.judged.standing(self.times.judged).word();
+            self.complain(format!("nothing can be expected of a token that does not pass: this one is {word}"));
+            return Vec::new();
+        };
+        let policy = &self.auth.rules.policy;
+        let tool = &policy.tools()[column];
+        let user = entry.judged.name.clone().unwrap_or_default();
+        let mut parts = policy.parts().clone();
+        let place = parts
+            .expectations
+            .iter()
+            .position(|line| line.tool == tool.name && line.who.is(entry.judged.name.as_deref(), held));
+        let said;
+        match place.map(|place| (place, parts.expectations[place].outcome)) {
+            None => {
+                let who = match self.matrix.rows {
+                    Rows::Users => Who::User(user.into()),
+                    _ => Who::Permissions(held.iter().map(|p| p.as_str().into()).collect()),
+                };
+                let line = Expectation { who, tool: Arc::clone(&tool.name), outcome: Expected::Allowed };
+                said = line.to_string();
+                parts.expectations.push(line);
+            }
+            Some((place, Expected::Allowed)) => {
+                parts.expectations[place].outcome = Expected::Forbidden;
+                said = parts.expectations[place].to_string();
+            }
+            Some((place, Expected::Forbidden)) => {
+                let line = parts.expectations.remove(place);
+                said = format!("nothing is expected of {} and {} any more", line.who, text::name(&line.tool, 48));
+            }
+        }
+        self.say(said);
+        self.change_policy(CELLS, parts)
+    }
+}

@@ -1,0 +1,164 @@
+//! One row of the matrix as it is now: what is the same for all of its cells is found once.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::{Before, MARKED};
+use crate::app::App;
+use crate::auth::policy::{Expected, ToolRule};
+use crate::auth::{Judged, Verdict};
+use crate::gate::TokenEntry;
+
+/// What a cell says: how many of its row's tokens get which verdict. A row without tokens is a caller without one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cell {
+    /// The verdict, or the one of those allowed where the tokens differ.
+    pub verdict: Verdict,
+    /// How many of the row's tokens get it.
+    pub with: usize,
+    /// How many tokens the row has.
+    pub of: usize,
+    /// What the policy expects of the row's tokens that pass, and whether that is so for all of them.
+    pub expected: Option<(Expected, bool)>,
+    /// Whether it has changed just now.
+    pub flipped: bool,
+}
+
+/// A row: its tokens, those that pass put together by what they hold.
+pub struct Row<'a> {
+    app: &'a App,
+    is_nobody: bool,
+    of: usize,
+    /// Microseconds until a cell or a mark changes by the clock.
+    pub holds: Option<i64>,
+    alike: Vec<Alike<'a>>,
+    /// Tokens that came to life or died within the last few seconds.
+    crossed: Vec<&'a TokenEntry>,
+    /// Tokens that were judged otherwise before the last change of the rules, and how.
+    rejudged: Vec<(&'a TokenEntry, &'a Judged)>,
+}
+
+/// Tokens that pass, and of which the gate says the same.
+struct Alike<'a> {
+    entry: &'a TokenEntry,
+    held: &'a [String],
+    tokens: usize,
+}
+
+impl App {
+    /// A row as it is now.
+    pub fn matrix_line(&self, row: usize) -> Row<'_> {
+        let now = self.times.judged;
+        let before = self.matrix.before.as_ref();
+        // Something may be expected of a user; else only what is held matters.
+        let by_user = self.auth.rules.policy.expects_of_users();
+        let mut line = Row {
+            app: self,
+            is_nobody: row == 0,
+            of: 0,
+            holds: None,
+            alike: Vec::new(),
+            crossed: Vec::new(),
+            rejudged: Vec::new(),
+        };
+        let mut places = HashMap::new();
+        for entry in self.matrix_tokens(row) {
+            line.of += 1;
+            let mark = self.mark(entry);
+            if mark.is_some() {
+                line.crossed.push(entry);
+            }
+            line.holds = line.holds.into_iter().chain(mark).chain(entry.judged.lifetime.next_border(now)).min();
+            if let Some(known) = before.and_then(|before| before.judged(entry))
+                && !Arc::ptr_eq(known, &entry.judged)
+            {
+                line.rejudged.push((entry, known));
+            }
+            let Some(held) = entry.judged.held(now) else { continue };
+            let name = if by_user { entry.judged.name.as_deref() } else { None };
+            let place = *places.entry((name, held)).or_insert(line.alike.len());
+            match line.alike.get_mut(place) {
+                Some(alike) => alike.tokens += 1,
+                None => line.alike.push(Alike { entry, held, tokens: 1 }),
+            }
+        }
+        line
+    }
+
+    /// What a cell says now.
+    pub fn cell(&self, row: usize, tool: &ToolRule) -> Cell {
+        self.matrix_line(row).cell(tool)
+    }
+
+    /// Microseconds until a mark goes that a border of the token's life has set just now.
+    fn mark(&self, entry: &TokenEntry) -> Option<i64> {
+        let then = self.times.judged.plus(-MARKED);
+        let crossed = entry.judged.lifetime.next_border(then).filter(|left| *left <= MARKED);
+        // A border crossed before the token came marks nothing.
+        crossed.filter(|left| entry.added < then.plus(*left))
+    }
+}
+
+impl Row<'_> {
+    /// What its cell in a tool's column says.
+    pub fn cell(&self, tool: &ToolRule) -> Cell {
+        let (rules, now) = (&self.app.auth.rules, self.app.times.judged);
+        let (mut allowed, mut forbidden, mut expected) = (0, 0, None);
+        for alike in &self.alike {
+            let verdict = rules.verdict(Some(&alike.entry.judged), &tool.name, now);
+            match verdict {
+                Verdict::Allowed => allowed += alike.tokens,
+                Verdict::Forbidden => forbidden += alike.tokens,
+                Verdict::Unauthorized => {}
+            }
+            // Of several tokens the one that deviates is shown.
+            if expected.is_none_or(|(_, is_so)| is_so) {
+                let line = rules.policy.expected(alike.entry.judged.name.as_deref(), alike.held, &tool.name);
+                let line = line.map(|line| (line.outcome, line.outcome.is(verdict)));
+                expected = line.filter(|(_, is_so)| expected.is_none() || !is_so).or(expected);
+            }
+        }
+        let (verdict, with) = match (allowed, forbidden) {
+            (0, 0) => (Verdict::Unauthorized, self.of),
+            (0, forbidden) => (Verdict::Forbidden, forbidden),
+            (allowed, _) => (Verdict::Allowed, allowed),
+        };
+        Cell {
+            verdict,
+            with,
+            of: self.of,
+            expected,
+            flipped: self.flipped_by_time(tool) || self.flipped_by_rules(tool),
+        }
+    }
+
+    fn flipped_by_time(&self, tool: &ToolRule) -> bool {
+        let (rules, now) = (&self.app.auth.rules, self.app.times.judged);
+        self.crossed.iter().any(|entry| {
+            let verdict = |at| rules.verdict(Some(&entry.judged), &tool.name, at);
+            verdict(now.plus(-MARKED)) != verdict(now)
+        })
+    }
+
+    fn flipped_by_rules(&self, tool: &ToolRule) -> bool {
+        let Some(before) = &self.app.matrix.before else { return false };
+        let (rules, now) = (&self.app.auth.rules, self.app.times.judged);
+        let differs = |then: Option<&Judged>, judged: Option<&Judged>| {
+            before.rules.verdict(then, &tool.name, now) != rules.verdict(judged, &tool.name, now)
+        };
+        (self.is_nobody && differs(None, None))
+            || self.rejudged.iter().any(|(entry, then)| differs(Some(then), Some(&entry.judged)))
+            // Tokens judged as before that do not pass did not pass before either; of the others one represents all.
+            || self.alike.iter().any(|alike| {
+                before.judged(alike.entry).is_some() && differs(Some(&alike.entry.judged), Some(&alike.entry.judged))
+            })
+    }
+}
+
+impl Before {
+    /// How a token was judged.
+    fn judged(&self, entry: &TokenEntry) -> Option<&Arc<Judged>> {
+        let place = self.tokens.binary_search_by_key(&entry.number, |known| known.number).ok()?;
+        self.tokens.get(place).map(|known| &known.judged)
+    }
+}

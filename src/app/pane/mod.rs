@@ -1,0 +1,295 @@
+//! The panes. All that the console knows of one is in its file here; its picture is in the file of the same name under
+//! `view/pane/`. This file lists the panes, says which screen shows which, and defines what a pane's file provides.
+//!
+//! A key that works in a pane is one constant: the word in the footer and the function beside it. What several panes
+//! share (the selected token, the tool, the clock, the history) is in `App` and the files beside this folder.
+
+pub mod activity;
+pub mod call;
+pub mod clock;
+pub mod connect;
+pub mod drill;
+pub mod inspect;
+pub mod issue;
+pub mod kit;
+pub mod matrix;
+pub mod policy;
+pub mod server;
+pub mod timeline;
+pub mod tokens;
+pub mod traffic;
+pub mod who;
+
+use super::action::Action;
+use super::clipboard::ClipSource;
+use super::field::TextField;
+use super::screen::Screen;
+use super::{App, Effect};
+
+/// A pane.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[expect(missing_docs, reason = "the title of each is in its file")]
+pub enum Pane {
+    Issue,
+    Tokens,
+    Inspect,
+    Call,
+    Activity,
+    Matrix,
+    Policy,
+    Who,
+    Timeline,
+    Clock,
+    Drill,
+    Kit,
+    Server,
+    Traffic,
+    Connect,
+}
+
+impl Pane {
+    /// What its file provides.
+    pub const fn place(self) -> &'static Place {
+        match self {
+            Self::Issue => &issue::PLACE,
+            Self::Tokens => &tokens::PLACE,
+            Self::Inspect => &inspect::PLACE,
+            Self::Call => &call::PLACE,
+            Self::Activity => &activity::PLACE,
+            Self::Matrix => &matrix::PLACE,
+            Self::Policy => &policy::PLACE,
+            Self::Who => &who::PLACE,
+            Self::Timeline => &timeline::PLACE,
+            Self::Clock => &clock::PLACE,
+            Self::Drill => &drill::PLACE,
+            Self::Kit => &kit::PLACE,
+            Self::Server => &server::PLACE,
+            Self::Traffic => &traffic::PLACE,
+            Self::Connect => &connect::PLACE,
+        }
+    }
+
+    /// The title on the screen.
+    pub const fn title(self) -> &'static str {
+        self.place().title
+    }
+
+    /// Its fields, in the order of Tab.
+    pub fn fields(self) -> impl DoubleEndedIterator<Item = Field> + ExactSizeIterator {
+        self.place().controls.iter().map(|control| control.field)
+    }
+}
+
+impl Screen {
+    /// Its panes, in the order of the digits. Tokens, Call and Activity are the same on every screen that shows them.
+    pub const fn panes(self) -> [Pane; 5] {
+        match self {
+            Self::Gate => [Pane::Issue, Pane::Tokens, Pane::Inspect, Pane::Call, Pane::Activity],
+            Self::Matrix => [Pane::Matrix, Pane::Policy, Pane::Who, Pane::Call, Pane::Activity],
+            Self::Time => [Pane::Timeline, Pane::Clock, Pane::Drill, Pane::Kit, Pane::Activity],
+            Self::Server => [Pane::Server, Pane::Tokens, Pane::Traffic, Pane::Connect, Pane::Activity],
+        }
+    }
+}
+
+/// A field of a pane: the pane, and the place in its table of controls. Each has a named constant in the pane's file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Field {
+    /// The pane it belongs to.
+    pub pane: Pane,
+    index: usize,
+}
+
+impl Field {
+    const fn new(pane: Pane, index: usize) -> Self {
+        Self { pane, index }
+    }
+
+    /// Its row in the pane's table.
+    pub fn control(self) -> &'static Control {
+        &self.pane.place().controls[self.index]
+    }
+
+    /// The label beside it.
+    pub fn label(self) -> &'static str {
+        self.control().label
+    }
+}
+
+/// What a pane's file provides. `..Place::DEFAULT` fills in what the pane does not have.
+pub struct Place {
+    /// The title on the screen.
+    pub title: &'static str,
+    /// What the pane is for: the paragraph that help shows.
+    pub help: &'static str,
+    /// Its fields, in the order of Tab; at least one.
+    pub controls: &'static [Control],
+    /// The field where its work begins, if that is not the first one. It never changes, so that a digit can be pressed
+    /// without looking.
+    pub start: Option<Field>,
+    /// The note beside the title, in a pane of so many columns; may be empty.
+    pub note: fn(&App, usize) -> String,
+    /// Enter, in fields that have no act of their own.
+    pub act: Option<Act>,
+    /// Del, and the command that removes.
+    pub remove: Option<Act>,
+    /// Page up and page down.
+    pub page: Option<Move>,
+    /// The mouse wheel, wherever the focus is.
+    pub wheel: Option<fn(&mut App, isize)>,
+    /// Actions that work everywhere and that the footer names here.
+    pub offers: &'static [(Action, Hint)],
+    /// Ctrl-Y.
+    pub copy: ClipSource,
+    /// Ctrl-X: the explanation.
+    pub why: ClipSource,
+}
+
+impl Place {
+    /// A pane that does nothing; its file sets at least title, help and controls.
+    const DEFAULT: Self = Self {
+        title: "",
+        help: "",
+        controls: &[],
+        start: None,
+        note: |_, _| String::new(),
+        act: None,
+        remove: None,
+        page: None,
+        wheel: None,
+        offers: &[],
+        copy: ClipSource::NONE,
+        why: ClipSource::NONE,
+    };
+}
+
+/// A field of a pane: its label and what the keys do in it. A key that is not given does nothing.
+pub struct Control {
+    /// The name of the field.
+    pub field: Field,
+    /// The label beside it.
+    pub label: &'static str,
+    /// The text it edits, if it is a text.
+    pub text: Option<Text>,
+    /// Enter, where it is not the pane's.
+    pub act: Option<Act>,
+    /// Space.
+    pub tick: Option<Act>,
+    /// Left and right.
+    pub turn: Option<Move>,
+    /// Up and down. Without it they go to the field above or below.
+    pub row: Option<Move>,
+    /// Home and End. Without it they are the longest page up and down.
+    pub edge: Option<Move>,
+    /// A click on one of its rows or cells.
+    pub click: Option<fn(&mut App, Spot) -> Vec<Effect>>,
+}
+
+impl Control {
+    const fn new(field: Field, label: &'static str) -> Self {
+        Self { field, label, text: None, act: None, tick: None, turn: None, row: None, edge: None, click: None }
+    }
+
+    const fn text(
+        self,
+        get: fn(&App) -> &TextField,
+        get_mut: fn(&mut App) -> &mut TextField,
+        changes: fn(&mut App, Field),
+    ) -> Self {
+        Self { text: Some(Text { get, get_mut, changes }), ..self }
+    }
+
+    const fn act(self, hint: Hint, run: fn(&mut App) -> Vec<Effect>) -> Self {
+        Self { act: Some(Act { hint, run }), ..self }
+    }
+
+    const fn tick(self, hint: Hint, run: fn(&mut App) -> Vec<Effect>) -> Self {
+        Self { tick: Some(Act { hint, run }), ..self }
+    }
+
+    const fn turn(self, hint: Hint, by: fn(&mut App, isize)) -> Self {
+        Self { turn: Some(Move { hint, by }), ..self }
+    }
+
+    const fn row(self, hint: Hint, by: fn(&mut App, isize)) -> Self {
+        Self { row: Some(Move { hint, by }), ..self }
+    }
+
+    const fn edge(self, hint: Hint, by: fn(&mut App, isize)) -> Self {
+        Self { edge: Some(Move { hint, by }), ..self }
+    }
+
+    const fn click(self, click: fn(&mut App, Spot) -> Vec<Effect>) -> Self {
+        Self { click: Some(click), ..self }
+    }
+}
+
+/// The word in the footer for a key; `None` while the key does nothing useful.
+pub type Hint = fn(&App) -> Option<&'static str>;
+
+/// A key that does something.
+#[derive(Clone, Copy)]
+pub struct Act {
+    /// The word in the footer.
+    pub hint: Hint,
+    /// What it does.
+    pub run: fn(&mut App) -> Vec<Effect>,
+}
+
+/// A pair of keys that move or turn something, back (`-1`) and on (`1`).
+#[derive(Clone, Copy)]
+pub struct Move {
+    /// The word in the footer.
+    pub hint: Hint,
+    /// What they do.
+    pub by: fn(&mut App, isize),
+}
+
+/// A text that a field edits.
+#[derive(Clone, Copy)]
+pub struct Text {
+    /// The text.
+    pub get: fn(&App) -> &TextField,
+    /// The text, to be edited.
+    pub get_mut: fn(&mut App) -> &mut TextField,
+    /// Called before an edit changes it, to remember how it was. Text that has no effect until it is sent needs no undo.
+    pub changes: fn(&mut App, Field),
+}
+
+/// Where a list or a table was clicked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Spot {
+    /// The row, counted from the top of the whole list.
+    pub row: usize,
+    /// The column of a table, or the column of the screen where a bar begins.
+    pub column: usize,
+    /// The column of the screen that was hit.
+    pub x: usize,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_field_is_where_its_name_says() {
+        for pane in Screen::ALL.into_iter().flat_map(Screen::panes) {
+            let place = pane.place();
+            assert!(!place.controls.is_empty() && !place.help.is_empty(), "{pane:?}");
+            for (index, control) in place.controls.iter().enumerate() {
+                assert_eq!(control.field, Field::new(pane, index), "{}", control.label);
+            }
+            assert!(place.start.is_none_or(|start| start.pane == pane), "{pane:?}");
+        }
+    }
+
+    #[test]
+    fn the_digit_of_a_pane_is_the_same_on_every_screen() {
+        let digit = |screen: Screen, pane| screen.panes().iter().position(|shown| *shown == pane);
+        for (one, other) in Screen::ALL.into_iter().flat_map(|one| Screen::ALL.map(|other| (one, other))) {
+            for pane in one.panes().into_iter().filter(|pane| other.panes().contains(pane)) {
+                assert_eq!(digit(one, pane), digit(other, pane), "{pane:?}");
+            }
+        }
+    }
+}

@@ -1,0 +1,245 @@
+//! The Policy pane: the policy, edited live. What changes decides from then on, can be undone, and is saved on request.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use super::{Act, Control, Field, Move, Pane, Place};
+use crate::app::action::Action;
+use crate::app::clipboard::ClipSource;
+use crate::app::focus::Focus;
+use crate::app::history::Step;
+use crate::app::list::moved;
+use crate::app::overlay::{Asks, LineForm, Overlay};
+use crate::app::{App, Effect};
+use crate::auth::Policy;
+use crate::auth::policy::{Expectation, Lint, Parts, PermissionRule, ToolRule};
+use crate::text;
+
+/// The table of tools and permissions.
+pub const RULES: Field = Field::new(Pane::Policy, 0);
+
+pub(super) static PLACE: Place = Place {
+    title: "Policy",
+    help: "The policy, ticked live: Space gives the tool under the cursor to a permission, or takes it away. What \
+           changes here decides from then on; undo brings it back; Enter saves it. [x] the tool asks for it, [~] it \
+           implies one that the tool asks for.",
+    controls: &[Control::new(RULES, "rules")
+        .tick(|_| Some("tick"), App::tick_rule)
+        .turn(
+            |_| Some("permission"),
+            |app, by| {
+                let permissions = app.policy.permissions().len();
+                app.policy.choose_permission(moved(app.policy.permission_at(), by, permissions));
+            },
+        )
+        .row(|_| Some("tool"), App::choose_column)
+        .click(|app, spot| {
+            app.go(Focus::at(RULES));
+            app.choose_place(spot.row);
+            app.policy.choose_permission(spot.column);
+            app.act(Action::Tick)
+        })],
+    note: |app, _| {
+        let file = app.policy_file.name();
+        if app.policy_is_saved() { file } else { format!("{file} · changed, not saved") }
+    },
+    act: Some(Act {
+        hint: |_| Some("save"),
+        run: |app| {
+            app.ask_where_to_save();
+            Vec::new()
+        },
+    }),
+    remove: Some(Act { hint: |app| app.column().map(|_| "remove"), run: App::drop_tool }),
+    page: Some(Move { hint: |_| None, by: |app, by| app.choose_column(app.drawn.page(RULES, by)) }),
+    wheel: Some(App::choose_column),
+    copy: ClipSource::LAST_ANSWER,
+    why: ClipSource::PREVIEWS_WHY,
+    ..Place::DEFAULT
+};
+
+/// What the Policy pane remembers.
+#[derive(Default)]
+pub struct PolicyPane {
+    /// The permission under the cursor.
+    permission: Option<Arc<str>>,
+    permissions: Vec<Arc<str>>,
+    /// What is odd about the policy.
+    pub lints: Vec<Lint>,
+    /// What the policy expects and does not do, as far as that is known without a token.
+    pub failed: Vec<Expectation>,
+    known: Option<Arc<Policy>>,
+}
+
+impl PolicyPane {
+    /// The permissions, in the order of the table's columns: one keeps its place while it is ticked and
+    /// unticked.
+    pub fn permissions(&self) -> &[Arc<str>] {
+        &self.permissions
+    }
+
+    /// The place of the permission under the cursor.
+    pub fn permission_at(&self) -> usize {
+        let here = |permission: &Arc<str>| Some(permission) == self.permission.as_ref();
+        self.permissions.iter().position(here).unwrap_or(0)
+    }
+
+    fn choose_permission(&mut self, place: usize) {
+        self.permission = self.permissions.get(place).cloned();
+    }
+
+    /// Follows the shared policy; returns whether it is another one.
+    pub(in crate::app) fn follow(&mut self, policy: &Arc<Policy>) -> bool {
+        if self.known.as_ref().is_some_and(|known| Arc::ptr_eq(known, policy)) {
+            return false;
+        }
+        self.known = Some(Arc::clone(policy));
+        (self.lints, self.failed) = (policy.lints(), policy.failed().cloned().collect());
+        let at = self.permission_at();
+        let named: HashSet<&Arc<str>> = policy.permissions().iter().collect();
+        self.permissions.retain(|permission| named.contains(permission));
+        let known: HashSet<Arc<str>> = self.permissions.iter().cloned().collect();
+        self.permissions.extend(policy.permissions().iter().filter(|permission| !known.contains(*permission)).cloned());
+        if self.permission.as_ref().is_none_or(|permission| !named.contains(permission)) {
+            self.choose_permission(at.min(self.permissions.len().saturating_sub(1)));
+        }
+        true
+    }
+}
+
+impl App {
+    /// Ticks or unticks the permission under the cursor for the tool under it.
+    pub(in crate::app) fn tick_rule(&mut self) -> Vec<Effect> {
+        let policy = &self.auth.rules.policy;
+        let Some((column, permission)) = self.column().zip(self.policy.permission.clone()) else {
+            self.complain("the policy has no tool or no permission to tick");
+            return Vec::new();
+        };
+        let mut parts = policy.parts().clone();
+        let asked = &mut parts.tools[column].permissions;
+        let mut names: Vec<Arc<str>> = asked.iter().filter(|name| **name != permission).cloned().collect();
+        if names.len() == asked.len() {
+            names.push(Arc::clone(&permission));
+        }
+        *asked = names.into();
+        // A permission that no tool asks for any more is named all the same, so that it can be ticked again.
+        let is_named = parts.permissions.iter().any(|rule| rule.name == permission);
+        if !is_named && parts.tools.iter().all(|tool| !tool.permissions.contains(&permission)) {
+            parts.permissions.push(PermissionRule { name: permission, description: None, implies: Vec::new() });
+        }
+        self.change_policy(RULES, parts)
+    }
+
+    /// Decides on a policy of these parts from now on; the one before can be brought back.
+    pub(in crate::app) fn change_policy(&mut self, field: Field, parts: Parts) -> Vec<Effect> {
+        match Policy::build(parts) {
+            Ok(policy) if policy == *self.auth.rules.policy => Vec::new(),
+            Ok(policy) => {
+                self.history.push(Step::Policy(field, Arc::clone(&self.auth.rules.policy)));
+                vec![Effect::SetPolicy(Arc::new(policy))]
+            }
+            Err(error) => {
+                self.complain(error.to_string());
+                Vec::new()
+            }
+        }
+    }
+
+    pub(in crate::app) fn ask(&mut self, asks: Asks, text: &str) {
+        self.overlays.push(Overlay::Line(Box::new(LineForm::new(asks, text))));
+    }
+
+    pub(in crate::app) fn ask_description(&mut self) {
+        match self.auth.rules.policy.tool(&self.call.tool) {
+            Some(rule) => {
+                let said = rule.description.as_deref().unwrap_or_default().to_owned();
+                self.ask(Asks::Description(Arc::clone(&self.call.tool)), &said);
+            }
+            None => self.complain("select a tool of the policy to describe"),
+        }
+    }
+
+    /// Takes a line that was typed for the policy; an impossible one stays open with what is wrong.
+    pub(in crate::app) fn take_policy_line(&mut self, form: Box<LineForm>, line: &str) -> Vec<Effect> {
+        let mut parts = self.auth.rules.policy.parts().clone();
+        let name = text::name(line, 48);
+        let refused = match &form.asks {
+            Asks::SaveTo if line.is_empty() => Some("name a file".to_owned()),
+            Asks::SaveTo => return self.save_policy(line),
+            Asks::Description(tool) => {
+                let said = Some(line).filter(|line| !line.is_empty()).map(Into::into);
+                parts
+                    .tools
+                    .iter_mut()
+                    .filter(|rule| rule.name == *tool)
+                    .for_each(|rule| rule.description.clone_from(&said));
+                None
+            }
+            _ if line.is_empty() => Some("a name has something in it".to_owned()),
+            Asks::Tool if parts.tools.iter().any(|tool| *tool.name == *line) => {
+                Some(format!("the policy has a tool {name} already"))
+            }
+            Asks::Tool => {
+                parts.tools.push(ToolRule::new(line, [""; 0]));
+                None
+            }
+            Asks::Permission if self.auth.rules.policy.names(line) => {
+                Some(format!("the policy has a permission {name} already"))
+            }
+            Asks::Permission => {
+                parts.permissions.push(PermissionRule { name: line.into(), description: None, implies: Vec::new() });
+                None
+            }
+            Asks::Label(_) | Asks::EvidenceTo => None,
+        };
+        if let Some(sentence) = refused {
+            self.complain(sentence);
+            self.overlays.push(Overlay::Line(form));
+            return Vec::new();
+        }
+        let added = (form.asks == Asks::Tool).then(|| Arc::from(line));
+        let effects = self.change_policy(RULES, parts);
+        if form.asks == Asks::Permission {
+            self.policy.permission = Some(line.into());
+        }
+        if let Some(tool) = added {
+            self.choose_tool(&tool);
+        }
+        effects
+    }
+
+    /// Takes the tool under the cursor out of the policy.
+    pub(in crate::app) fn drop_tool(&mut self) -> Vec<Effect> {
+        let Some(column) = self.column() else {
+            self.complain("select a tool of the policy to remove");
+            return Vec::new();
+        };
+        let mut parts = self.auth.rules.policy.parts().clone();
+        let gone = parts.tools.remove(column);
+        let next = parts.tools.get(column.min(parts.tools.len().saturating_sub(1))).map(|tool| Arc::clone(&tool.name));
+        let effects = self.change_policy(RULES, parts);
+        if let Some(next) = next {
+            self.choose_tool(&next);
+        }
+        self.say(format!("{} is out of the policy; Ctrl-7 brings it back", text::name(&gone.name, 48)));
+        effects
+    }
+
+    /// Takes the permission under the cursor out of the policy: no tool asks for it, and nothing implies it.
+    pub(in crate::app) fn drop_permission(&mut self) -> Vec<Effect> {
+        let Some(gone) = self.policy.permission.clone() else {
+            self.complain("the policy has no permission to remove");
+            return Vec::new();
+        };
+        let mut parts = self.auth.rules.policy.parts().clone();
+        for tool in &mut parts.tools {
+            tool.permissions = tool.permissions.iter().filter(|name| **name != gone).cloned().collect();
+        }
+        parts.permissions.retain(|rule| rule.name != gone);
+        for rule in &mut parts.permissions {
+            rule.implies.retain(|name| *name != gone);
+        }
+        self.say(format!("{} is out of the policy; Ctrl-7 brings it back", text::name(&gone, 48)));
+        self.change_policy(RULES, parts)
+    }
+}

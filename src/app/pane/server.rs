@@ -1,0 +1,181 @@
+//! The Server pane: where clients connect, on which terms, and starting and stopping it.
+
+use std::sync::Arc;
+
+use super::{Act, Control, Field, Pane, Place};
+use crate::app::clipboard::ClipSource;
+use crate::app::field::{Lines, TextField};
+use crate::app::list::next_of;
+use crate::app::msg::Listening;
+use crate::app::{App, Effect};
+use crate::auth::{NumericDate, Verifier};
+use crate::endpoint::{AddressError, Denial, Listing, Settings};
+use crate::text;
+
+/// Where to listen.
+pub const ADDRESS: Field = Field::new(Pane::Server, 0);
+/// Whether tokens must name the server as their audience.
+pub const AUDIENCE: Field = Field::new(Pane::Server, 1);
+/// How a forbidden call is answered.
+pub const DENIAL: Field = Field::new(Pane::Server, 2);
+/// Which tools a client is shown.
+pub const LISTING: Field = Field::new(Pane::Server, 3);
+
+pub(super) static PLACE: Place = Place {
+    title: "Server",
+    help: "The same gate as a real MCP server. Enter starts it, stops it, or starts it anew with what stands here. \
+           While it runs a token must name it in aud; Issue fills that in. Clients are judged by the real time.",
+    controls: &[
+        // The address has no effect until the server is started.
+        Control::new(ADDRESS, "address").text(|app| &app.server.listen, |app| &mut app.server.listen, |_, _| {}),
+        Control::new(AUDIENCE, "audience").turn(
+            |_| Some("change"),
+            |app, _| app.server.settings.allow_no_audience = !app.server.settings.allow_no_audience,
+        ),
+        Control::new(DENIAL, "denial").turn(
+            |_| Some("change"),
+            |app, by| {
+                let settings = &mut app.server.settings;
+                settings.denial = next_of(&Denial::ALL, &settings.denial, by);
+            },
+        ),
+        Control::new(LISTING, "tools").turn(
+            |_| Some("change"),
+            |app, by| {
+                let settings = &mut app.server.settings;
+                settings.listing = next_of(&Listing::ALL, &settings.listing, by);
+            },
+        ),
+    ],
+    act: Some(Act { hint: |app| Some(app.server.next().word()), run: App::serve }),
+    copy: ClipSource::ADDRESS,
+    ..Place::DEFAULT
+};
+
+/// What the Server pane remembers.
+pub struct ServerPane {
+    /// Where to listen.
+    pub listen: TextField,
+    /// The settings of the next start; the address is in the form.
+    pub settings: Settings,
+    /// What runs, if something does.
+    pub serving: Option<Serving>,
+    /// Why nothing runs although it was asked for; safe to show.
+    pub fault: Option<String>,
+}
+
+/// A server that runs.
+#[derive(Clone, Debug)]
+pub struct Serving {
+    /// What tokens must name as their audience, and clients as the server's address.
+    pub uri: Arc<str>,
+    /// Since when.
+    pub since: NumericDate,
+    /// Whether other machines can reach it.
+    is_exposed: bool,
+    /// The settings it was started with.
+    settings: Settings,
+}
+
+impl ServerPane {
+    /// A pane for a server that would start with these settings.
+    pub fn new(settings: Settings) -> Self {
+        let listen = TextField::new(&settings.address.to_string(), Lines::One);
+        Self { listen, settings, serving: None, fault: None }
+    }
+
+    /// The settings that the form asks for.
+    fn requested(&self) -> Result<Settings, AddressError> {
+        let address = self.listen.text().trim().parse()?;
+        Ok(Settings { address, ..self.settings.clone() })
+    }
+
+    /// What Enter does.
+    pub fn next(&self) -> ServerAct {
+        match &self.serving {
+            None => ServerAct::Start,
+            Some(serving) if self.requested().is_ok_and(|settings| settings == serving.settings) => ServerAct::Stop,
+            Some(_) => ServerAct::Restart,
+        }
+    }
+}
+
+/// What Enter does in the Server pane.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the words below say it")]
+pub enum ServerAct {
+    Start,
+    Stop,
+    Restart,
+}
+
+impl ServerAct {
+    /// The word for it.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Start => "start",
+            Self::Stop => "stop",
+            Self::Restart => "restart",
+        }
+    }
+}
+
+impl App {
+    /// Something runs, from the start of the console on.
+    pub fn is_served(&mut self, Listening { uri, is_exposed }: Listening) {
+        let settings = self.server.settings.clone();
+        self.server.serving = Some(Serving { uri, is_exposed, since: self.times.real, settings });
+    }
+
+    /// Whether other machines can reach a server whose tokens can be forged by guessing.
+    pub(in crate::app) fn is_forgeable(&self) -> bool {
+        let weak = self.auth.rules.issuers.iter().flat_map(|issuer| issuer.keys.iter()).any(Verifier::is_weak);
+        weak && self.server.serving.as_ref().is_some_and(|serving| serving.is_exposed)
+    }
+
+    /// Starts the server, stops it, or starts it anew with what the form says.
+    pub(in crate::app) fn serve(&mut self) -> Vec<Effect> {
+        if self.server.next() == ServerAct::Stop {
+            return vec![Effect::StopServing];
+        }
+        let settings = match self.server.requested() {
+            Ok(settings) => settings,
+            Err(error) => {
+                self.complain(format!("address: {error}"));
+                return Vec::new();
+            }
+        };
+        self.server.settings = settings.clone();
+        let stop = self.server.serving.as_ref().map(|_| Effect::StopServing);
+        stop.into_iter().chain([Effect::Serve(Box::new(settings))]).collect()
+    }
+
+    pub(in crate::app) fn served(&mut self, result: Result<Listening, String>) -> Vec<Effect> {
+        match result {
+            Ok(listening) => {
+                self.say(format!("clients can connect to {}", text::display_safe(&listening.uri, 100)));
+                self.server.fault = None;
+                self.is_served(listening);
+            }
+            Err(sentence) => {
+                self.complain(sentence.clone());
+                self.server.fault = Some(sentence);
+            }
+        }
+        Vec::new()
+    }
+
+    pub(in crate::app) fn serving_stopped(&mut self) -> Vec<Effect> {
+        self.server.serving = None;
+        self.say("the server is stopped; nobody can connect");
+        Vec::new()
+    }
+
+    /// Where clients connect: the server that runs, or the address at which it would.
+    pub fn endpoint(&self) -> String {
+        match &self.server.serving {
+            Some(serving) => serving.uri.to_string(),
+            None => format!("http://{}{}", self.server.listen.text().trim(), crate::endpoint::PATH),
+        }
+    }
+}

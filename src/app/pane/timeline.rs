@@ -1,0 +1,277 @@
+//! The Timeline pane: every token as a bar on one axis of time, and a cursor on it.
+
+use super::{Act, Control, Field, Move, Pane, Place};
+use crate::app::action::Action;
+use crate::app::clipboard::ClipSource;
+use crate::app::focus::Focus;
+use crate::app::list::moved;
+use crate::app::{App, Effect};
+use crate::auth::{Lifetime, NumericDate};
+use crate::text::words::{DAY, HOUR, MINUTE, SECOND, exact};
+
+/// The bars: a row is a token, a column a piece of time.
+pub const BARS: Field = Field::new(Pane::Timeline, 0);
+/// How long a column is.
+pub const SCALE: Field = Field::new(Pane::Timeline, 1);
+
+pub(super) static PLACE: Place = Place {
+    title: "Timeline",
+    help: "Each token as a bar from its beginning to its end on one axis of time; ┃ is the clock. ← → move the cursor, \
+           Home and End to the borders of the token's life, Space zooms; below stands what the token is there. Enter \
+           sets the clock to the cursor.",
+    controls: &[
+        Control::new(BARS, "bars")
+            .tick(
+                |app| Some(if app.is_fitted() { "zoom in" } else { "fit" }),
+                |app| {
+                    app.zoom_or_fit();
+                    Vec::new()
+                },
+            )
+            .turn(|_| Some("cursor"), App::move_cursor)
+            .row(|_| Some("token"), App::step_token)
+            .edge(|app| app.selected().map(|_| "borders"), App::move_to_border)
+            .click(|app, spot| {
+                app.go(Focus::at(BARS));
+                app.choose_token(spot.row);
+                app.point_at(spot.x.checked_sub(spot.column));
+                Vec::new()
+            }),
+        Control::new(SCALE, "zoom").turn(|_| Some("zoom"), App::zoom),
+    ],
+    note: |app, _| app.auth.tokens.len().to_string(),
+    act: Some(Act { hint: |app| app.timeline.cursor.map(|_| "set the clock here"), run: App::set_clock_here }),
+    page: Some(Move { hint: |_| None, by: |app, by| app.step_token(app.drawn.page(BARS, by)) }),
+    wheel: Some(App::step_token),
+    offers: &[(Action::Diff, App::compare_hint), (Action::Evidence, |_| Some("copy evidence"))],
+    copy: ClipSource::TOKEN,
+    why: ClipSource::TOKENS_WHY,
+    ..Place::DEFAULT
+};
+
+/// How long a column can be, in microseconds.
+const SCALES: [i64; 19] = [
+    SECOND / 10,
+    SECOND,
+    2 * SECOND,
+    5 * SECOND,
+    15 * SECOND,
+    30 * SECOND,
+    MINUTE,
+    2 * MINUTE,
+    5 * MINUTE,
+    15 * MINUTE,
+    30 * MINUTE,
+    HOUR,
+    3 * HOUR,
+    6 * HOUR,
+    DAY,
+    7 * DAY,
+    30 * DAY,
+    365 * DAY,
+    100 * 365 * DAY,
+];
+
+/// What the Timeline pane remembers.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Timeline {
+    /// How long a column is; `None` fits the selected token.
+    scale: Option<usize>,
+    /// Where the cursor is; `None` is with the clock.
+    pub cursor: Option<NumericDate>,
+}
+
+/// A piece of time laid out in columns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Axis {
+    /// The beginning of the first column.
+    pub from: NumericDate,
+    /// How long a column is, in microseconds.
+    pub scale: i64,
+    /// How many columns there are.
+    pub columns: usize,
+}
+
+impl Axis {
+    /// The beginning of a column.
+    pub fn instant(&self, column: usize) -> NumericDate {
+        self.from.plus(self.scale.saturating_mul(i64::try_from(column).unwrap_or(i64::MAX)))
+    }
+
+    /// The column that holds an instant, if it is on the axis.
+    pub fn column(&self, at: NumericDate) -> Option<usize> {
+        let column = usize::try_from(at.since(self.from).div_euclid(self.scale)).ok()?;
+        (column < self.columns).then_some(column)
+    }
+
+    /// The end of the last column.
+    pub fn end(&self) -> NumericDate {
+        self.instant(self.columns)
+    }
+
+    /// So many columns from a piece of time on, in its middle, at a scale that it fits.
+    fn around(begin: NumericDate, end: NumericDate, columns: usize) -> Self {
+        let room = i64::try_from(columns).unwrap_or(i64::MAX).max(1);
+        let long = end.since(begin);
+        // A little is left free on both sides, and a column may begin in the middle of one.
+        let fits = |scale: &&i64| scale.saturating_mul(room - 2) >= long.saturating_add(long / 10);
+        let scale = *SCALES.iter().find(fits).unwrap_or(&SCALES[SCALES.len() - 1]);
+        let spare = scale.saturating_mul(room).saturating_sub(long) / 2;
+        Self { from: aligned(begin.plus(-spare), scale), scale, columns }
+    }
+
+    /// So many columns with an instant among them: pages that lie over one another by half, so that what moves stays in
+    /// sight.
+    fn page(at: NumericDate, scale: i64, columns: usize) -> Self {
+        let half = scale.saturating_mul(i64::try_from(columns / 2).unwrap_or(i64::MAX).max(1));
+        Self { from: aligned(aligned(at, half).plus(-half / 2), scale), scale, columns }
+    }
+}
+
+/// The multiple of `scale` at or before an instant.
+fn aligned(at: NumericDate, scale: i64) -> NumericDate {
+    NumericDate::from_micros(at.micros().div_euclid(scale) * scale)
+}
+
+/// The piece of time in which a token is of interest; `None` for one without times.
+fn extent(life: &Lifetime) -> Option<(NumericDate, NumericDate)> {
+    let begin = [life.iat, life.nbf].into_iter().flatten().min();
+    let end = life.exp.map(|exp| exp.plus(life.leeway));
+    let (begin, end) = (begin.or(end)?, end.or(begin)?);
+    (begin <= end).then_some((begin, end))
+}
+
+impl App {
+    /// The axis for so many columns.
+    pub fn axis(&self, columns: usize) -> Axis {
+        let now = self.times.judged;
+        if let Some(scale) = self.timeline.scale.and_then(|scale| SCALES.get(scale)) {
+            return Axis::page(self.timeline.cursor.unwrap_or(now), *scale, columns);
+        }
+        let lives = |all: &[crate::gate::TokenEntry]| {
+            let extents = all.iter().filter_map(|entry| extent(&entry.judged.lifetime));
+            extents.reduce(|(a, b), (c, d)| (a.min(c), b.max(d)))
+        };
+        let selected = self.selected().and_then(|entry| extent(&entry.judged.lifetime));
+        let (begin, end) = selected.or_else(|| lives(&self.auth.tokens)).unwrap_or((now, now.plus(HOUR)));
+        // The clock is shown too, unless that would make the life a dot.
+        let reach = end.since(begin).max(MINUTE);
+        let is_near = now.plus(reach) >= begin && now <= end.plus(reach);
+        let (begin, end) = if is_near { (begin.min(now), end.max(now)) } else { (begin, end) };
+        Axis::around(begin, end, columns)
+    }
+
+    /// The scale in words.
+    pub fn scale_words(&self, axis: &Axis) -> String {
+        let column = format!("{} a column", exact(axis.scale));
+        if self.timeline.scale.is_none() { format!("fit: {column}") } else { column }
+    }
+
+    /// The instant under the cursor: where it was put, or else what the clock shows.
+    pub fn cursor_instant(&self) -> NumericDate {
+        self.timeline.cursor.unwrap_or(self.times.judged)
+    }
+
+    /// Makes columns longer, or shorter.
+    fn zoom(&mut self, by: isize) {
+        let fitted = self.drawn.axis.and_then(|axis| SCALES.iter().position(|scale| *scale == axis.scale));
+        let at = self.timeline.scale.or(fitted).unwrap_or(0);
+        self.timeline.scale = Some(moved(at, by, SCALES.len()));
+    }
+
+    /// Zooms in from a life that is fitted, or back to it.
+    fn zoom_or_fit(&mut self) {
+        match self.timeline.scale.take() {
+            Some(_) => {}
+            None => self.zoom(-1),
+        }
+    }
+
+    /// Whether the axis fits the selected token.
+    pub const fn is_fitted(&self) -> bool {
+        self.timeline.scale.is_none()
+    }
+
+    /// Moves the cursor by columns.
+    fn move_cursor(&mut self, by: isize) {
+        let Some(axis) = self.drawn.axis else {
+            return;
+        };
+        let steps = i64::try_from(by).unwrap_or(0);
+        let from = self.timeline.cursor.unwrap_or_else(|| aligned(self.times.judged, axis.scale));
+        let to = from.plus(axis.scale.saturating_mul(steps));
+        // A life that is fitted is not left; its axis does not follow the cursor.
+        let last = axis.end().plus(-axis.scale);
+        self.timeline.cursor = Some(if self.timeline.scale.is_none() { to.clamp(axis.from, last) } else { to });
+    }
+
+    /// Puts the cursor on a column that was clicked.
+    fn point_at(&mut self, column: Option<usize>) {
+        if let Some((axis, column)) = self.drawn.axis.zip(column).filter(|(axis, column)| *column < axis.columns) {
+            self.timeline.cursor = Some(axis.instant(column));
+        }
+    }
+
+    /// Moves the cursor to the next border of the selected token's life, or to the one before.
+    fn move_to_border(&mut self, by: isize) {
+        let Some(life) = self.selected().map(|entry| entry.judged.lifetime) else {
+            return;
+        };
+        let mut borders: Vec<NumericDate> = life.borders().chain(life.iat).chain([self.times.judged]).collect();
+        borders.sort_unstable();
+        borders.dedup();
+        let here = self.cursor_instant();
+        let next = if by > 0 {
+            borders.into_iter().find(|at| *at > here)
+        } else {
+            borders.into_iter().rev().find(|at| *at < here)
+        };
+        // Where the clock is, the cursor stays with it.
+        self.timeline.cursor = next.or(self.timeline.cursor).filter(|at| *at != self.times.judged);
+    }
+
+    /// Sets the clock to the instant under the cursor.
+    fn set_clock_here(&mut self) -> Vec<Effect> {
+        match self.timeline.cursor.take() {
+            Some(at) => {
+                self.set_clock(at);
+                self.say(format!("the clock shows {}", self.date(at)));
+            }
+            None => self.complain("move the cursor first, with ← → or Home End"),
+        }
+        Vec::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const NOW: NumericDate = NumericDate::from_seconds(1_795_380_000);
+
+    proptest! {
+        #[test]
+        fn a_fitted_life_is_on_its_axis(begin in -1_000_000i64..1_000_000, long in 0i64..100_000_000, columns in 8usize..300) {
+            let begin = NOW.plus(begin * SECOND);
+            let end = begin.plus(long * SECOND);
+            let axis = Axis::around(begin, end, columns);
+            prop_assert!(axis.column(begin).is_some() && axis.column(end).is_some(), "{:?}", axis);
+        }
+
+        #[test]
+        fn what_a_page_is_made_for_is_on_it(at in 0i64..1_000_000_000, scale in 0usize..SCALES.len(), columns in 8usize..300) {
+            let at = NOW.plus(at);
+            prop_assert!(Axis::page(at, SCALES[scale], columns).column(at).is_some());
+        }
+    }
+
+    #[test]
+    fn columns_begin_at_round_instants() {
+        let axis = Axis::around(NOW, NOW.plus(HOUR), 80);
+        assert_eq!((axis.scale, axis.from.micros() % MINUTE), (MINUTE, 0));
+        assert_eq!(axis.column(axis.instant(5)), Some(5));
+        assert_eq!(axis.column(axis.instant(5).plus(-1)), Some(4));
+        assert_eq!(axis.column(axis.end()), None);
+    }
+}

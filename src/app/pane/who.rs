@@ -1,0 +1,121 @@
+//! The Who may pane: who may call the tool, what the token may call, and what everyone was answered.
+
+use std::sync::Arc;
+
+use super::{Control, Field, Move, Pane, Place};
+use crate::app::clipboard::ClipSource;
+use crate::app::focus::Focus;
+use crate::app::list::{moved, next_of};
+use crate::app::{App, Called, Effect};
+use crate::auth::Verdict;
+use crate::gate::Origin;
+use crate::text;
+
+/// What the pane shows.
+pub const VIEW: Field = Field::new(Pane::Who, 0);
+
+/// Rows that page up and page down scroll.
+const PAGE: isize = 10;
+
+pub(super) static PLACE: Place = Place {
+    title: "Who may",
+    help: "Who may call the tool under the cursor and why, what the selected token may call, or the answers.",
+    controls: &[Control::new(VIEW, "show")
+        .turn(|_| Some("change view"), |app, by| app.who.show(next_of(&WhoView::ALL, &app.who.view, by)))
+        .row(|_| Some("scroll"), scroll)],
+    page: Some(Move { hint: |_| None, by: |app, by| scroll(app, by.saturating_mul(PAGE)) }),
+    wheel: Some(scroll),
+    copy: ClipSource::LAST_ANSWER,
+    why: ClipSource::PREVIEWS_WHY,
+    ..Place::DEFAULT
+};
+
+/// What the Who may pane remembers.
+#[derive(Default)]
+pub struct WhoPane {
+    /// What it shows.
+    pub view: WhoView,
+    /// Rows scrolled past.
+    pub scroll: usize,
+    /// What everyone was answered last.
+    pub everyone: Option<Everyone>,
+}
+
+/// What the Who may pane shows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the words below say it")]
+pub enum WhoView {
+    #[default]
+    Who,
+    What,
+    Answers,
+}
+
+impl WhoView {
+    const ALL: [Self; 3] = [Self::Who, Self::What, Self::Answers];
+
+    /// The word for it.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Who => "who may call this tool",
+            Self::What => "what this token may call",
+            Self::Answers => "what everyone was answered",
+        }
+    }
+}
+
+/// One tool called with every token and without one.
+pub struct Everyone {
+    /// The tool.
+    pub tool: Arc<str>,
+    /// The arguments, as JSON text.
+    pub arguments: String,
+    /// The name of each caller, and what came back.
+    pub answers: Vec<(String, Called)>,
+    id: u64,
+    callers: Vec<String>,
+}
+
+impl WhoPane {
+    fn show(&mut self, view: WhoView) {
+        (self.view, self.scroll) = (view, 0);
+    }
+}
+
+fn scroll(app: &mut App, by: isize) {
+    app.who.scroll = moved(app.who.scroll, by, app.drawn.ends.get(VIEW) + 1);
+}
+
+impl App {
+    /// Makes the call of the form with every token and without one.
+    pub(in crate::app) fn call_as_everyone(&mut self) -> Vec<Effect> {
+        let mut callers = vec![text::NO_TOKEN.to_owned()];
+        let mut tokens = vec![None];
+        for entry in self.auth.tokens.iter() {
+            callers.push(self.token_name(entry));
+            tokens.push(Some(Arc::clone(&entry.text)));
+        }
+        let (tool, arguments) = (Arc::clone(&self.call.tool), self.call.arguments.text().to_owned());
+        let id = self.next_id();
+        let order = self.order(Arc::clone(&tool), arguments.clone(), Origin::Console);
+        self.who.everyone = Some(Everyone { tool, arguments, answers: Vec::new(), id, callers });
+        vec![Effect::CallEach { id, tokens, order }]
+    }
+
+    pub(in crate::app) fn everyone_called(&mut self, id: u64, answers: Vec<Called>) -> Vec<Effect> {
+        let Some(everyone) = self.who.everyone.as_mut().filter(|everyone| everyone.id == id) else {
+            return Vec::new();
+        };
+        let allowed = answers.iter().filter(|called| called.decision.verdict() == Verdict::Allowed).count();
+        let all = answers.len();
+        everyone.answers = std::mem::take(&mut everyone.callers).into_iter().zip(answers).collect();
+        let tool = text::name(&everyone.tool, 32);
+        self.who.show(WhoView::Answers);
+        // If the answers are visible beside the matrix, the next key is still for the matrix.
+        if !self.drawn.shows(VIEW) {
+            self.go(Focus::at(VIEW));
+        }
+        self.say(format!("{tool}: allowed for {allowed} of {all}"));
+        Vec::new()
+    }
+}

@@ -1,0 +1,37 @@
+//! The screens. Which panes each of them shows is said beside the panes, in `pane/mod.rs`.
+
+/// A screen: five panes over the one token list.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[expect(missing_docs, reason = "the names are the titles on the screen")]
+pub enum Screen {
+    #[default]
+    Gate,
+    Matrix,
+    Time,
+    Server,
+}
+
+impl Screen {
+    /// Every screen, in the order of their keys.
+    pub const ALL: [Self; 4] = [Self::Gate, Self::Matrix, Self::Time, Self::Server];
+
+    /// The title on the screen.
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::Gate => "Gate",
+            Self::Matrix => "Matrix",
+            Self::Time => "Time",
+            Self::Server => "Server",
+        }
+    }
+
+    /// The name of the key that shows it.
+    pub const fn key(self) -> &'static str {
+        match self {
+            Self::Gate => "F2",
+            Self::Matrix => "F3",
+            Self::Time => "F4",
+            Self::Server => "F5",
+        }
+    }
+}

@@ -1,0 +1,31 @@
+//! One call in full: arguments, answer, and why.
+
+use ratatui::text::Line;
+
+use crate::gate::activity::explain_record;
+use crate::text::display_safe;
+use crate::view::canvas::Canvas;
+use crate::view::theme::Meaning;
+
+pub fn render(canvas: &mut Canvas, seq: u64, scroll: usize) {
+    let inner = canvas.popup(100, 30, &format!("call {seq}"));
+    let found = canvas.app.record(seq).cloned();
+    let Some(record) = found else {
+        canvas.line(inner, "this call is no longer in the log");
+        return;
+    };
+    let mut lines: Vec<Line<'static>> = Vec::new();
+    let mut part = |title: &str, text: &str, meaning| {
+        lines.push(canvas.span(title, Meaning::Label).into());
+        for line in text.lines() {
+            lines.extend(canvas.wrapped(&display_safe(line, 8192), inner.width, meaning));
+        }
+        lines.push(Line::default());
+    };
+    part("why", &explain_record(&record).to_string(), Meaning::Plain);
+    part("arguments", &record.arguments.to_string(), Meaning::Plain);
+    part("answer", &record.answer.to_string(), Meaning::of_verdict(record.decision.verdict()));
+    lines.pop();
+    canvas.drawn.overlay_rows = usize::from(inner.height);
+    canvas.drawn.overlay_end = canvas.scrolled(inner, lines.len(), scroll, |_, n| lines[n].clone());
+}

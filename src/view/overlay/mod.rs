@@ -1,0 +1,27 @@
+//! The pictures of what lies over the panes.
+
+mod detail;
+mod diff;
+mod help;
+mod palette;
+mod prompt;
+mod settings;
+mod token;
+
+use super::canvas::Canvas;
+use crate::app::overlay::Overlay;
+
+/// Draws an overlay over what was drawn before.
+pub fn render(canvas: &mut Canvas, overlay: &Overlay) {
+    match overlay {
+        Overlay::Help { scroll } => help::render(canvas, *scroll),
+        Overlay::Palette(palette) => palette::render(canvas, palette),
+        Overlay::Settings(form) => settings::render(canvas, form),
+        Overlay::Detail { seq, scroll } => detail::render(canvas, *seq, *scroll),
+        Overlay::Token { scroll } => token::render(canvas, *scroll),
+        Overlay::Diff { with, scroll, rows } => diff::render(canvas, *with, rows, *scroll),
+        Overlay::KeyPrompt(prompt) => prompt::render_key(canvas, prompt),
+        Overlay::Line(form) => prompt::render_line(canvas, form),
+        Overlay::Confirm(question) => prompt::render_question(canvas, question),
+    }
+}

@@ -1,0 +1,31 @@
+//! The palette: every command by words, with its key.
+
+use ratatui::layout::Rect;
+
+use crate::app::Target;
+use crate::app::drawn::Window;
+use crate::app::overlay::Palette;
+use crate::view::canvas::{Canvas, below, top};
+use crate::view::theme::Meaning;
+use crate::view::widget::{key_row, text_line};
+
+pub fn render(canvas: &mut Canvas, palette: &Palette) {
+    let inner = canvas.popup(76, 22, "commands");
+    let prompt = canvas.span("> ", Meaning::Focused);
+    canvas.line(inner, prompt);
+    let field = Rect { x: inner.x + 2, width: inner.width.saturating_sub(2), ..top(inner, 1) };
+    text_line(canvas, field, &palette.filter, true, "type words of a command");
+    let list = below(inner, 1);
+    let found = palette.matches();
+    if found.is_empty() {
+        let told = canvas.span("no command holds these words", Meaning::Hint);
+        canvas.line(list, told);
+    }
+    let window = canvas.list_from(Window::default(), list, palette.row, found.len(), |canvas, n, place| {
+        let line = key_row(canvas, found[n]);
+        let line = if n == palette.row { line.style(canvas.style(Meaning::Selected)) } else { line };
+        canvas.line(place, line);
+        canvas.target(place, Target::PaletteRow(n));
+    });
+    canvas.drawn.overlay_rows = window.rows;
+}

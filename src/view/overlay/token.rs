@@ -1,0 +1,63 @@
+//! The selected token in full: every character of it, every claim with what it means, every check.
+
+use ratatui::text::Line;
+
+use crate::auth::explain::meaning;
+use crate::text::{self, display_safe};
+use crate::view::canvas::{Canvas, below};
+use crate::view::theme::Meaning;
+use crate::view::{claims, verdict};
+
+/// How much of the token is written out, in bytes; the rest is counted.
+const SHOWN: usize = 16 * 1024;
+/// The most members that are written out; Inspect scrolls through all of them.
+const MEMBERS: usize = 400;
+
+pub fn render(canvas: &mut Canvas, scroll: usize) {
+    let Some(inspection) = canvas.app.inspection.clone() else {
+        return;
+    };
+    let inner = canvas.popup(110, 44, &format!("token {}", inspection.id));
+    let rest = verdict::verdict(canvas, inner, &inspection);
+    let lights = verdict::lights(canvas, &inspection, rest.width);
+    let rest = below(canvas.lines(rest, [lights]), 1);
+    let mut lines: Vec<Line<'static>> = Vec::new();
+    lines.push(canvas.span(format!("token, {}", text::words::bytes(inspection.token.len())), Meaning::Label).into());
+    let meanings = [Meaning::Header, Meaning::Payload, Meaning::Signature];
+    let mut left = SHOWN;
+    for (n, part) in inspection.token.split('.').enumerate().take(64) {
+        let shown = display_safe(part, left);
+        left = left.saturating_sub(part.len());
+        let dot = if n > 0 { "." } else { "" };
+        lines.extend(canvas.wrapped(&format!("{dot}{shown}"), rest.width, *meanings.get(n).unwrap_or(&Meaning::Hint)));
+    }
+    for (title, document) in [("header", &inspection.header), ("payload", &inspection.payload)] {
+        lines.push(Line::default());
+        lines.push(canvas.span(title, Meaning::Label).into());
+        lines.extend(document.fault.clone().map(|fault| canvas.span(fault, Meaning::Expired).into()));
+        for (name, value) in document.members.iter().take(MEMBERS) {
+            let (told, note) = claims::value_in_words(canvas, name, value, true);
+            let meant = meaning(name).map_or_else(String::new, |words| format!("  ({words})"));
+            let note = if note.is_empty() { note } else { format!("  {note}") };
+            let line = format!("{}: {told}{note}{meant}", text::name(name, 64));
+            lines.extend(canvas.wrapped(&line, rest.width, Meaning::Plain));
+        }
+        if let Some(more) = document.members.len().checked_sub(MEMBERS + 1) {
+            lines.push(canvas.span(format!("… {} more", more + 1), Meaning::Hint).into());
+        }
+    }
+    lines.push(Line::default());
+    lines.push(canvas.span("checks", Meaning::Label).into());
+    lines.extend(verdict::checks(canvas, &inspection, rest.width));
+    lines.push(Line::default());
+    lines.push(canvas.span("findings", Meaning::Label).into());
+    let found = inspection.findings_at(canvas.app.times.judged);
+    for finding in &found {
+        lines.extend(canvas.wrapped(&finding.to_string(), rest.width, Meaning::Expired));
+    }
+    if found.is_empty() {
+        lines.push(canvas.span("none", Meaning::Hint).into());
+    }
+    canvas.drawn.overlay_rows = usize::from(rest.height);
+    canvas.drawn.overlay_end = canvas.scrolled(rest, lines.len(), scroll, |_, n| lines[n].clone());
+}

@@ -1,0 +1,45 @@
+//! The Activity pane: the calls that were really made, newest first.
+
+use ratatui::layout::Rect;
+use ratatui::text::Line;
+
+use crate::app::Target;
+use crate::app::pane::activity::LIST;
+use crate::text::words::took;
+use crate::view::canvas::{Canvas, split_bottom};
+use crate::view::record::{WIDE, line, sentence};
+use crate::view::theme::Meaning;
+
+pub fn render(canvas: &mut Canvas, area: Rect) {
+    canvas.target(area, Target::Field(LIST));
+    let log = &canvas.app.auth.activity;
+    if log.is_empty() {
+        let hint = canvas.span("no call was made yet; previews are not logged", Meaning::Hint);
+        canvas.line(area, hint);
+        return;
+    }
+    let selected = canvas.app.activity_place();
+    let area = if area.width < WIDE { in_full(canvas, area, selected) } else { area };
+    let focused = canvas.focused(LIST);
+    canvas.list(area, LIST, selected, log.len(), |canvas, n, place| {
+        if let Some(record) = log.nth_newest(n) {
+            let line = line(canvas, record, place.width, focused && n == selected);
+            canvas.line(place, line);
+        }
+        canvas.target(place, Target::Row(LIST, n));
+    });
+}
+
+/// Time and reason of the selected call, below the list; returns the place of the list.
+fn in_full(canvas: &mut Canvas, area: Rect, selected: usize) -> Rect {
+    let Some(record) = canvas.app.auth.activity.nth_newest(selected).cloned() else {
+        return area;
+    };
+    let told = format!("{} {} {}", canvas.app.time(record.at), record.decision.code(), took(record.took));
+    let told = canvas.span(told, Meaning::Hint);
+    let (list, place) = split_bottom(area, 3);
+    let rest = canvas.lines(place, [Line::from(told)]);
+    let told = canvas.clipped(&sentence(&record), rest.width, 2, Meaning::Plain);
+    canvas.lines(rest, told);
+    list
+}

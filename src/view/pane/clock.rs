@@ -1,0 +1,94 @@
+//! The Clock pane: what the clock of decisions shows, how far that is from the real time, and where it can be set.
+
+use ratatui::layout::Rect;
+use ratatui::text::Line;
+
+use crate::app::clock::{HeldClock, signed};
+use crate::app::pane::clock::{DIAL, GO_TO, JUMP, PACE, STAMPS};
+use crate::app::{Field, Target};
+use crate::auth::NumericDate;
+use crate::text;
+use crate::text::words::SECOND;
+use crate::view::canvas::{Canvas, below};
+use crate::view::theme::Meaning;
+use crate::view::widget::{choice, labelled, text_line, words_at};
+
+pub fn render(canvas: &mut Canvas, area: Rect) {
+    canvas.target(area, Target::Field(DIAL));
+    let app = canvas.app;
+    let now = app.times.judged;
+    // A running clock is shown to the second, a frozen one exactly.
+    let stands = matches!(app.clock, HeldClock::Frozen(_));
+    let shown = if stands { now } else { NumericDate::from_seconds(now.seconds()) };
+    canvas.drawn.changes_in(SECOND - now.micros().rem_euclid(SECOND));
+    let mut rest = area;
+    let place = labelled(canvas, rest, DIAL);
+    let date = app.date(shown);
+    let fits = text::width(&date) + 4 <= usize::from(place.width);
+    let dial = choice(canvas, &if fits { date } else { app.time(shown) }, canvas.focused(DIAL));
+    canvas.line(place, Line::from(dial));
+    rest = below(rest, 1);
+    let away = match app.clock {
+        HeldClock::Real => ("the real time".to_owned(), Meaning::Hint),
+        HeldClock::Shifted(by) => (format!("the real time {}", signed(by)), Meaning::Expired),
+        HeldClock::Frozen(_) => ("it stands".to_owned(), Meaning::Expired),
+        HeldClock::Fast { .. } => ("it hurries".to_owned(), Meaning::Expired),
+    };
+    let away = canvas.span(away.0, away.1);
+    canvas.line(Rect { width: place.width, x: place.x, ..rest }, away);
+    rest = below(rest, 1);
+    for field in [JUMP, GO_TO, PACE, STAMPS] {
+        let place = labelled(canvas, rest, field);
+        row(canvas, place, field);
+        rest = below(rest, 1);
+    }
+    verdict(canvas, below(rest, u16::from(rest.height > 3)));
+}
+
+fn row(canvas: &mut Canvas, place: Rect, field: Field) {
+    let (app, focused) = (canvas.app, canvas.focused(field));
+    let words = match field {
+        GO_TO => return text_line(canvas, place, &app.dial.go_to, focused, "+55m, exp - 1s, a time"),
+        JUMP => app.dial.jump(),
+        PACE => app.pace(),
+        _ if app.stamps_held => "what this clock shows",
+        _ => "the real time",
+    };
+    let mut line = choice(canvas, words, focused);
+    if field == JUMP {
+        let at = app.named_instant(words);
+        let told = at.map_or_else(|error| format!("  {error}"), |at| format!("  {}", app.exact_time(at)));
+        line.push(canvas.span(told, Meaning::Hint));
+    }
+    canvas.line(place, Line::from(line));
+}
+
+/// What the selected token is now, and what the gate would say to its call.
+fn verdict(canvas: &mut Canvas, area: Rect) {
+    let app = canvas.app;
+    let decision = app.preview();
+    if let Some(entry) = app.selected() {
+        let (words, holds, meaning) = words_at(&entry.judged, app.times.judged);
+        canvas.drawn.changes_in(holds);
+        let border = entry.judged.lifetime.next_border(app.times.judged);
+        if let Some(micros) = border {
+            canvas.drawn.changes_in(micros);
+        }
+        let name = text::fit(&app.token_name(entry), 20);
+        let line = vec![canvas.span(format!("{name}: "), Meaning::Plain), canvas.span(words, meaning)];
+        canvas.line(area, Line::from(line));
+    }
+    let verdict = decision.verdict();
+    let tool = text::name(&app.call.tool, 32);
+    let line = vec![
+        canvas.span(format!("{tool}: "), Meaning::Plain),
+        canvas.span(verdict.word(), Meaning::of_verdict(verdict)),
+        canvas.span(decision.reason().map_or_else(String::new, |reason| format!(" {}", reason.code())), Meaning::Plain),
+    ];
+    canvas.line(below(area, 1), Line::from(line));
+    if let Some(leap) = app.leap {
+        let told = format!("{}, to {}", leap.words(), app.date(NumericDate::from_seconds(leap.to.seconds())));
+        let lines = canvas.wrapped(&told, area.width, Meaning::Denied);
+        canvas.lines(below(area, 2), lines);
+    }
+}

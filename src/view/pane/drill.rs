@@ -1,0 +1,89 @@
+//! The Drill pane: what to drill, how far it is, and what was found.
+
+use ratatui::layout::Rect;
+use ratatui::text::Line;
+
+use crate::app::pane::drill::{EVERY, TOKEN, TOOL};
+use crate::app::{Field, Pane, Target};
+use crate::lab::drill::Found;
+use crate::text;
+use crate::text::words::count;
+use crate::view::canvas::{Canvas, below, right_of};
+use crate::view::theme::Meaning;
+use crate::view::widget::{bar, choice, labelled, state};
+
+pub fn render(canvas: &mut Canvas, area: Rect) {
+    canvas.target(area, Target::Pane(Pane::Drill));
+    let app = canvas.app;
+    let mut rest = area;
+    for field in Pane::Drill.fields() {
+        let place = labelled(canvas, rest, field);
+        let words = words(canvas, field);
+        let line = choice(canvas, &words, canvas.focused(field));
+        canvas.line(place, Line::from(line));
+        rest = below(rest, 1);
+    }
+    rest = below(rest, u16::from(rest.height > 6));
+    match (&app.drill.running, &app.drill.found) {
+        (Some(running), _) => {
+            let columns = usize::from(rest.width.saturating_sub(2)).min(40);
+            let done = running.drill.progress(app.times.real);
+            let (full, empty) = bar(done, 1000, columns);
+            // In real time it goes on by itself, a cell at a time.
+            let cell = 1000 / i64::try_from(columns.max(1)).unwrap_or(40);
+            canvas.drawn.changes_in(running.drill.whole().saturating_mul(cell) / 1000 + 1);
+            let line = vec![canvas.span(full, Meaning::Ok), canvas.span(empty, Meaning::Hint)];
+            let calls = count(running.drill.calls(), "call");
+            let told = format!("{} as {}: {calls} made", text::name(&running.subject.tool, 32), running.subject.name);
+            let mut lines = vec![Line::from(line)];
+            lines.extend(canvas.wrapped(&told, rest.width, Meaning::Plain));
+            lines.extend(canvas.wrapped(
+                &running.drill.report().so_far(|at| app.exact_time(at)),
+                rest.width,
+                Meaning::Plain,
+            ));
+            lines.extend(canvas.wrapped("Enter cancels it", rest.width, Meaning::Hint));
+            canvas.lines(rest, lines);
+        }
+        (None, Some(found)) => report(canvas, rest, found),
+        (None, None) => {
+            let told = "Enter calls the tool through the end of the token's life, and tells where the gate really \
+                        ends it";
+            let lines = canvas.wrapped(told, rest.width, Meaning::Hint);
+            canvas.lines(rest, lines);
+        }
+    }
+}
+
+fn words(canvas: &mut Canvas, field: Field) -> String {
+    let app = canvas.app;
+    match (field, app.selected()) {
+        (TOKEN, Some(entry)) if app.drill.is_of_selected() => {
+            let (state, _) = state(canvas, &entry.judged);
+            format!("{} · {state}", text::fit(&app.token_name(entry), 20))
+        }
+        (TOKEN, _) => app.drill.with_words(),
+        (TOOL, _) => text::name(&app.call.tool, 32),
+        (EVERY, _) => app.drill.every_words(),
+        _ => app.drill.way_words().to_owned(),
+    }
+}
+
+fn report(canvas: &mut Canvas, area: Rect, found: &Found) {
+    let Found { subject, report, .. } = found;
+    let meaning = if report.passed() { Meaning::Ok } else { Meaning::Denied };
+    let verdict = canvas.wrapped(&report.verdict(), area.width, meaning);
+    let mut rest = canvas.lines(area, verdict);
+    let lines = report.lines(|at| canvas.app.exact_time(at));
+    let told = format!("{} with {}, {}", text::name(&subject.tool, 32), subject.name, report.plan);
+    let spare = usize::from(rest.height).saturating_sub(lines.len()).min(2);
+    let made = canvas.clipped(&format!("{told}, {}", count(report.calls, "call")), rest.width, spare, Meaning::Hint);
+    rest = canvas.lines(rest, made);
+    for (label, said) in lines {
+        let label = canvas.span(label, Meaning::Label);
+        canvas.line(rest, label);
+        let said = canvas.span(said, Meaning::Plain);
+        canvas.line(right_of(rest, 14), said);
+        rest = below(rest, 1);
+    }
+}

@@ -1,0 +1,114 @@
+//! The Issue pane.
+
+use ratatui::layout::Rect;
+use ratatui::text::Line;
+
+use crate::app::pane::issue::{AUDIENCE, EXTRA, ISSUER, OTHERS, PERMISSIONS, PRESET, PRESETS, USER_ID};
+use crate::app::{Field, Pane, Target};
+use crate::text;
+use crate::view::canvas::{Canvas, below, top};
+use crate::view::theme::Meaning;
+use crate::view::widget::{choice, labelled, text_line};
+
+/// The rows that the whole form takes: its fields, and two for the button or for what is wrong.
+pub fn rows() -> u16 {
+    u16::try_from(Pane::Issue.fields().len() + 2).unwrap_or(u16::MAX)
+}
+
+pub fn render(canvas: &mut Canvas, area: Rect) {
+    let fields: Vec<Field> = Pane::Issue.fields().collect();
+    let button = u16::from(area.height > 1);
+    let rows = usize::from(area.height - button);
+    let at = canvas.app.focus.field.and_then(|field| fields.iter().position(|f| *f == field)).unwrap_or(0);
+    let first = if rows < fields.len() { (at + 1).saturating_sub(rows) } else { 0 };
+    let mut rest = area;
+    for field in fields.iter().skip(first).take(rows) {
+        row(canvas, top(rest, 1), *field);
+        rest = below(rest, 1);
+    }
+    if rest.height == 0 {
+        return;
+    }
+    let hidden = fields.len().saturating_sub(rows);
+    let line = match canvas.app.issue.request(canvas.app.stamp()) {
+        Err(error) if rest.height > 1 && !canvas.app.issue.user_id.is_empty() => {
+            let lines = canvas.wrapped(&error.to_string(), rest.width, Meaning::Expired);
+            canvas.lines(rest, lines);
+            return;
+        }
+        _ => vec![
+            canvas.span("[ Enter ", Meaning::Key),
+            canvas.span("issues the token ]", Meaning::Plain),
+            canvas.span(if hidden > 0 { format!("  ↓↑ {hidden} more") } else { String::new() }, Meaning::Hint),
+        ],
+    };
+    canvas.line(rest, Line::from(line));
+    canvas.target(Rect { width: rest.width.min(27), height: 1, ..rest }, Target::Button(Pane::Issue));
+}
+
+fn row(canvas: &mut Canvas, area: Rect, field: Field) {
+    let place = labelled(canvas, area, field);
+    let focused = canvas.focused(field);
+    let form = &canvas.app.issue;
+    match field {
+        PERMISSIONS => ticks(canvas, place),
+        PRESET => {
+            let mut line = choice(canvas, PRESETS[form.preset].name, focused);
+            if !form.is_as_preset() {
+                line.push(canvas.span(" changed", Meaning::Hint));
+            }
+            canvas.line(place, Line::from(line));
+        }
+        _ => {
+            let hint = match field {
+                USER_ID => "who the token is for",
+                OTHERS => "more, by commas",
+                ISSUER | AUDIENCE => "none",
+                EXTRA => "{\"claim\": 1}",
+                _ => "",
+            };
+            if let Some(text) = canvas.app.text(field) {
+                text_line(canvas, place, text, focused, hint);
+            }
+        }
+    }
+}
+
+/// The policy's permissions: those that do not fit give way to those around the cursor.
+fn ticks(canvas: &mut Canvas, area: Rect) {
+    let form = &canvas.app.issue;
+    let focused = canvas.focused(PERMISSIONS);
+    let labels: Vec<String> = form
+        .ticks
+        .iter()
+        .map(|(name, on)| format!("[{}] {}", if *on { "x" } else { " " }, text::name(name, 24)))
+        .collect();
+    let width = |label: &String| text::width(label) + 2;
+    let sign = |first: usize| if first > 0 { 2 } else { 0 };
+    let needed = |first: usize| sign(first) + labels[first..=form.tick].iter().map(width).sum::<usize>();
+    let mut first = 0;
+    // The last label needs no gap behind it.
+    while first < form.tick && needed(first) > usize::from(area.width) + 2 {
+        first += 1;
+    }
+    let mut spans = Vec::new();
+    if first > 0 {
+        spans.push(canvas.span("… ", Meaning::Hint));
+    }
+    let mut x = area.x + if first > 0 { 2u16 } else { 0 };
+    for (n, label) in labels.iter().enumerate().skip(first) {
+        let meaning = if focused && n == form.tick { Meaning::Selected } else { Meaning::Plain };
+        spans.push(canvas.span(label, meaning));
+        spans.push(canvas.span("  ", Meaning::Plain));
+        let columns = u16::try_from(width(label)).unwrap_or(0);
+        canvas.target(
+            Rect { x, width: columns.min(area.right().saturating_sub(x)), ..area },
+            Target::Row(PERMISSIONS, n),
+        );
+        x = x.saturating_add(columns);
+    }
+    if let Some(last) = spans.last_mut() {
+        last.content = "".into();
+    }
+    canvas.line(area, Line::from(spans));
+}

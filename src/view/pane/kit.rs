@@ -1,0 +1,60 @@
+//! The Test kit pane: each test token with what is expected of the gate, and what came of it.
+
+use ratatui::layout::Rect;
+use ratatui::text::Line;
+
+use crate::app::Target;
+use crate::app::pane::kit::LIST;
+use crate::lab::kit::KIT;
+use crate::lab::score;
+use crate::text::{self, padded};
+use crate::view::canvas::{Canvas, below, split_bottom, top};
+use crate::view::theme::Meaning;
+
+pub fn render(canvas: &mut Canvas, area: Rect) {
+    canvas.target(area, Target::Field(LIST));
+    let app = canvas.app;
+    let next = format!("{} as {}", text::name(&app.call.tool, 32), app.identity().words());
+    let (told, meaning) = match app.kit_is_of() {
+        Some((of, true)) => (format!("old: {of}; Enter runs {next}"), Meaning::Expired),
+        _ => (next, Meaning::Label),
+    };
+    let told = canvas.span(told, meaning);
+    canvas.line(top(area, 1), told);
+    let foot = u16::from(area.height > 4) + u16::from(area.height > 8);
+    let (list, under) = split_bottom(area, foot);
+    canvas.list(below(list, 1), LIST, app.kit.row, KIT.len(), |canvas, n, place| {
+        let line = row(canvas, n, usize::from(place.width));
+        canvas.line(place, line);
+        canvas.target(place, Target::Row(LIST, n));
+    });
+    let came = app.kit.card.as_ref().and_then(|card| card.lines.get(app.kit.row));
+    let told = match came {
+        Some(line) => format!("{}; {}", line.came.answer, line.came.sentence),
+        None => KIT[app.kit.row].what.to_owned(),
+    };
+    let lines = canvas.clipped(&text::display_safe(&told, 500), area.width, usize::from(foot), Meaning::Hint);
+    canvas.lines(under, lines);
+}
+
+/// Sign, name, what is expected, and where something else came, that.
+fn row(canvas: &Canvas, n: usize, columns: usize) -> Line<'static> {
+    let app = canvas.app;
+    let line = app.kit.card.as_ref().and_then(|card| card.lines.get(n));
+    let (sign, meaning) = match line.map(score::Line::passed) {
+        Some(true) => ("✔", Meaning::Ok),
+        Some(false) => ("✘", Meaning::Denied),
+        None => ("·", Meaning::Hint),
+    };
+    let here = canvas.focused(LIST) && app.kit.row == n;
+    let name = padded(KIT[n].name, columns.saturating_sub(22).clamp(12, 38));
+    let mut spans = vec![
+        canvas.span(format!("{sign} "), meaning),
+        canvas.span(format!("{name} "), if here { Meaning::Selected } else { Meaning::Plain }),
+        canvas.span(line.map_or(KIT[n].expected, |line| line.expected), Meaning::Hint),
+    ];
+    if let Some(line) = line.filter(|line| !line.passed()) {
+        spans.push(canvas.span(format!(" ≠ {}", text::name(&line.came.code, 32)), Meaning::Denied));
+    }
+    Line::from(spans)
+}

@@ -1,0 +1,158 @@
+//! The policy as a table to tick: tools down the side, permissions across.
+
+use ratatui::layout::Rect;
+use ratatui::text::Line;
+
+use crate::app::Target;
+use crate::app::drawn::Window;
+use crate::app::pane::policy::RULES;
+use crate::auth::policy::{Lint, ToolRule};
+use crate::text;
+use crate::view::canvas::{Canvas, below, right_of, split_bottom, top};
+use crate::view::theme::Meaning;
+use crate::view::widget::more;
+
+/// What is laid out across: the column of names, and the permissions that fit beside it.
+struct Across {
+    name: usize,
+    shown: Vec<usize>,
+}
+
+pub fn render(canvas: &mut Canvas, area: Rect) {
+    canvas.target(area, Target::Field(RULES));
+    let policy = canvas.app.auth.rules.policy.clone();
+    let tools = policy.tools();
+    if tools.is_empty() || canvas.app.policy.permissions().is_empty() {
+        let told = "the policy names no tool, or no permission; Ctrl-P and `add` make some";
+        let lines = canvas.wrapped(told, area.width, Meaning::Hint);
+        canvas.lines(area, lines);
+        return;
+    }
+    let across = across(canvas, area, tools);
+    heads(canvas, area, &across);
+    let notes = notes(canvas);
+    let free = usize::from(area.height).saturating_sub(1 + tools.len());
+    let about = u16::try_from(free.clamp(usize::from(area.height > 4), notes.len())).unwrap_or(0);
+    let (table, under) = split_bottom(area, about);
+    let here = canvas.app.column().unwrap_or(0);
+    canvas.list(below(table, 1), RULES, here, tools.len(), |canvas, row, place| {
+        draw_row(canvas, place, &tools[row], row, &across);
+    });
+    canvas.lines(under, notes);
+}
+
+/// A tick, or a name that is cut, and the blank behind it.
+fn width(permission: &str) -> usize {
+    text::width(permission).clamp(3, 16) + 2
+}
+
+fn across(canvas: &mut Canvas, area: Rect, tools: &[ToolRule]) -> Across {
+    let permissions = canvas.app.policy.permissions();
+    let name = tools.iter().map(|tool| text::width(&tool.name)).max().unwrap_or(0).clamp(8, 24) + 3;
+    let fits = |first: usize| {
+        let mut room = usize::from(area.width).saturating_sub(name);
+        let shown = permissions[first..].iter().take_while(|permission| {
+            let left = room.checked_sub(width(permission));
+            room = left.unwrap_or(0);
+            left.is_some()
+        });
+        shown.count().max(1)
+    };
+    let at = canvas.app.policy.permission_at();
+    // Columns are of different widths: the one under the cursor shows, and there is no room left that one more fits in.
+    let mut first = canvas.drawn.columns.get(RULES).first.min(at);
+    while first + fits(first) <= at {
+        first += 1;
+    }
+    while first > 0 && first - 1 + fits(first - 1) == permissions.len() {
+        first -= 1;
+    }
+    canvas.drawn.columns.set(RULES, Window { first, rows: fits(first) });
+    Across { name, shown: (first..permissions.len()).take(fits(first)).collect() }
+}
+
+/// The names of the permissions, and on both sides how many more there are.
+fn heads(canvas: &mut Canvas, area: Rect, across: &Across) {
+    let (app, first) = (canvas.app, canvas.drawn.columns.get(RULES).first);
+    let permissions = app.policy.permissions();
+    let told = more(first, permissions.len() - first - across.shown.len());
+    let mut line = vec![canvas.span(text::padded(&told, across.name), Meaning::Hint)];
+    for n in &across.shown {
+        let (permission, here) = (&permissions[*n], *n == app.policy.permission_at());
+        let said = text::fit(&text::name(permission, 32), width(permission) - 2);
+        let meaning = if here { Meaning::Title } else { Meaning::Label };
+        line.push(canvas.span(text::padded(&said, width(permission)), meaning));
+    }
+    canvas.line(top(area, 1), Line::from(line));
+}
+
+fn draw_row(canvas: &mut Canvas, place: Rect, tool: &ToolRule, row: usize, across: &Across) {
+    let app = canvas.app;
+    let policy = &app.auth.rules.policy;
+    let focused = canvas.focused(RULES);
+    let here = Some(row) == app.column();
+    let said = text::fit(&text::name(&tool.name, 64), across.name - 3);
+    let mut line = vec![
+        canvas.span(if here { "▸ " } else { "  " }, Meaning::Focused),
+        canvas.span(text::padded(&said, across.name - 2), if here { Meaning::Title } else { Meaning::Plain }),
+    ];
+    let mut x = u16::try_from(across.name).unwrap_or(0);
+    for n in &across.shown {
+        let permission = &app.policy.permissions()[*n];
+        let asked = tool.permissions.contains(permission);
+        // Opened by a permission that this one implies.
+        let implied = !asked && policy.grant(&[permission], tool).is_some();
+        let tick = match (asked, implied) {
+            (true, _) => "[x]",
+            (false, true) => "[~]",
+            (false, false) => "[ ]",
+        };
+        let cursor = here && focused && *n == app.policy.permission_at();
+        let meaning = match (cursor, asked || implied) {
+            (true, _) => Meaning::Selected,
+            (_, true) => Meaning::Ok,
+            _ => Meaning::Hint,
+        };
+        line.push(canvas.span(tick, meaning));
+        line.push(canvas.span(" ".repeat(width(permission) - 3), Meaning::Plain));
+        canvas.target(Rect { width: 3, ..right_of(place, x) }, Target::Cell(RULES, row, *n));
+        x += u16::try_from(width(permission)).unwrap_or(0);
+    }
+    canvas.line(place, Line::from(line));
+}
+
+/// What is wrong or odd, then what tool and permission under the cursor are for, then what the signs mean: as many as
+/// there is room for.
+fn notes(canvas: &Canvas) -> Vec<Line<'static>> {
+    let app = canvas.app;
+    let (policy, pane) = (&app.auth.rules.policy, &app.policy);
+    let with_more = |first: String, more: usize| match more {
+        0 => format!("! {first}"),
+        more => format!("! {first} (+{more} more)"),
+    };
+    let mut notes = Vec::new();
+    let mut note = |text: String, meaning| notes.push(Line::from(canvas.span(text, meaning)));
+    if let Some(fault) = &app.policy_file.fault {
+        note(format!("! {fault}"), Meaning::Expired);
+    }
+    if let Some((first, more)) = pane.failed.split_first() {
+        note(with_more(format!("{first}, and is not"), more.len()), Meaning::Denied);
+    }
+    // What is odd about the tool under the cursor comes first.
+    let about_this = |lint: &&Lint| lint.tool().is_some_and(|tool| *tool == app.call.tool);
+    if let Some(first) = pane.lints.iter().find(about_this).or(pane.lints.first()) {
+        note(with_more(first.to_string(), pane.lints.len() - 1), Meaning::Expired);
+    }
+    let what = app.auth.tools.description(policy, &app.call.tool).map(|words| text::display_safe(words, 200));
+    note(format!("{}: {}", text::name(&app.call.tool, 32), what.as_deref().unwrap_or("no description")), Meaning::Hint);
+    let here = pane.permissions().get(pane.permission_at());
+    let rule = here.and_then(|here| policy.parts().permissions.iter().find(|rule| rule.name == *here));
+    if let Some(rule) = rule.filter(|rule| !rule.is_bare()) {
+        let what = rule.description.as_deref().map(|words| text::display_safe(words, 200));
+        let implies = Some(text::names(rule.implies.iter(), 32, 8, ", ")).filter(|names| !names.is_empty());
+        let told: Vec<String> = what.into_iter().chain(implies.map(|names| format!("implies {names}"))).collect();
+        note(format!("{}: {}", text::name(&rule.name, 32), told.join("; ")), Meaning::Hint);
+    }
+    note("[~] by what it implies".to_owned(), Meaning::Hint);
+    notes
+}

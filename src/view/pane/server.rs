@@ -1,0 +1,66 @@
+//! The Server pane: where clients connect, on which terms, and whether they can.
+
+use ratatui::layout::Rect;
+use ratatui::text::Line;
+
+use crate::app::pane::server::{ADDRESS, AUDIENCE, DENIAL};
+use crate::app::{Field, Pane, Target};
+use crate::endpoint::{Denial, Listing};
+use crate::text;
+use crate::view::canvas::{Canvas, below};
+use crate::view::theme::Meaning;
+use crate::view::widget::{choice, labelled, text_line};
+
+/// The rows that it needs: its fields, two for the address, one for the requests, and the button.
+pub fn rows() -> u16 {
+    u16::try_from(Pane::Server.fields().len() + 4).unwrap_or(u16::MAX)
+}
+
+pub fn render(canvas: &mut Canvas, area: Rect) {
+    canvas.target(area, Target::Field(ADDRESS));
+    let mut rest = area;
+    for field in Pane::Server.fields() {
+        let place = labelled(canvas, rest, field);
+        row(canvas, place, field);
+        rest = below(rest, 1);
+    }
+    let pane = &canvas.app.server;
+    let (told, meaning) = match (&pane.serving, &pane.fault) {
+        (Some(serving), _) => (format!("SERVING  {}", text::display_safe(&serving.uri, 200)), Meaning::Ok),
+        (None, Some(fault)) => (fault.clone(), Meaning::Denied),
+        (None, None) => ("stopped: nobody can connect".to_owned(), Meaning::Hint),
+    };
+    let lines = canvas.clipped(&told, area.width, 2, meaning);
+    rest = canvas.lines(rest, lines);
+    if let Some(serving) = &pane.serving {
+        let requests = canvas.app.auth.traffic.requests();
+        let told = format!("since {}, requests: {requests}", canvas.app.time(serving.since));
+        let told = canvas.span(told, Meaning::Hint);
+        canvas.line(rest, told);
+        rest = below(rest, 1);
+    }
+    let button = canvas.span(format!("[ Enter: {} the server ]", pane.next().word()), Meaning::Key);
+    canvas.line(rest, button);
+}
+
+fn row(canvas: &mut Canvas, place: Rect, field: Field) {
+    let app = canvas.app;
+    let focused = canvas.focused(field);
+    let settings = &app.server.settings;
+    let (words, means) = match field {
+        ADDRESS => return text_line(canvas, place, &app.server.listen, focused, "127.0.0.1:8640"),
+        AUDIENCE if settings.allow_no_audience => ("may be missing", "or names it"),
+        AUDIENCE => ("required", "aud must name it"),
+        DENIAL => match settings.denial {
+            Denial::Http => ("http", "forbidden is a 403"),
+            Denial::Tool => ("tool", "forbidden is a result"),
+        },
+        _ => match settings.listing {
+            Listing::Permitted => ("permitted", "what it may call"),
+            Listing::All => ("all", "whatever it may call"),
+        },
+    };
+    let mut line = choice(canvas, words, focused);
+    line.push(canvas.span(format!("  {means}"), Meaning::Hint));
+    canvas.line(place, Line::from(line));
+}

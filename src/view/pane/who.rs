@@ -1,0 +1,144 @@
+//! Who may call a tool and through which permission, what a token may call, and what everyone was answered.
+
+use ratatui::layout::Rect;
+use ratatui::text::{Line, Span};
+
+use crate::app::pane::who::{VIEW, WhoView};
+use crate::app::{App, Target};
+use crate::auth::policy::ToolRule;
+use crate::auth::{Decision, Verdict};
+use crate::gate::TokenEntry;
+use crate::text;
+use crate::view::canvas::{Canvas, below, top};
+use crate::view::record::held;
+use crate::view::theme::{Meaning, Theme};
+use crate::view::widget::{choice, sentence_holds, state};
+
+pub fn render(canvas: &mut Canvas, area: Rect) {
+    canvas.target(area, Target::Field(VIEW));
+    let (app, theme) = (canvas.app, *canvas.theme);
+    let view = choice(canvas, app.who.view.word(), canvas.focused(VIEW));
+    canvas.line(top(area, 1), Line::from(view));
+    let area = below(area, 1);
+    let scroll = app.who.scroll;
+    let names = usize::from(area.width / 4).clamp(8, 24);
+    let end = match app.who.view {
+        WhoView::Who => {
+            let heads = about_tool(theme, app);
+            let total = heads.len() + 1 + app.auth.tokens.len();
+            canvas.scrolled(area, total, scroll, |canvas, n| match heads.get(n) {
+                Some(line) => line.clone(),
+                None => caller(canvas, n - heads.len()).line(theme, names),
+            })
+        }
+        WhoView::What => {
+            let tools = app.auth.rules.policy.tools();
+            canvas.scrolled(area, tools.len(), scroll, |canvas, n| tool(canvas, &tools[n]).line(theme, names))
+        }
+        WhoView::Answers => answers(canvas, area, scroll, names),
+    };
+    canvas.drawn.ends.set(VIEW, end);
+}
+
+/// What the tool under the cursor asks for, and which permissions open it through others.
+fn about_tool(theme: Theme, app: &App) -> Vec<Line<'static>> {
+    let policy = &app.auth.rules.policy;
+    let name = text::name(&app.call.tool, 32);
+    let Some(rule) = policy.tool(&app.call.tool) else {
+        return vec![span(theme, format!("{name} is not in the policy: forbidden to all"), Meaning::Plain).into()];
+    };
+    let mut lines = vec![span(theme, format!("{name} needs {}", rule.needs()), Meaning::Plain).into()];
+    for permission in policy.permissions() {
+        if !rule.permissions.contains(permission)
+            && let Some(through) = policy.grant(&[permission], rule)
+        {
+            let said = format!(
+                "{} opens it too: it implies {}",
+                text::name(permission, 32),
+                text::name(&through.permission, 32)
+            );
+            lines.push(span(theme, said, Meaning::Hint).into());
+        }
+    }
+    lines
+}
+
+/// A row: who or what, the verdict, and why in few words.
+struct Row {
+    name: String,
+    verdict: Verdict,
+    why: String,
+}
+
+impl Row {
+    fn line(&self, theme: Theme, names: usize) -> Line<'static> {
+        Line::from(vec![
+            span(theme, format!("{} ", self.verdict.sign()), Meaning::of_verdict(self.verdict)),
+            span(theme, format!("{} ", text::padded(&self.name, names)), Meaning::Plain),
+            span(theme, self.why.clone(), Meaning::Hint),
+        ])
+    }
+}
+
+/// A caller and what the gate says about the tool under the cursor; row 0 has no token.
+fn caller(canvas: &mut Canvas, row: usize) -> Row {
+    let app = canvas.app;
+    let entry = row.checked_sub(1).and_then(|place| app.auth.tokens.get(place));
+    let decision = decide(canvas, entry, &app.call.tool);
+    let why = match (entry, decision.verdict()) {
+        (Some(entry), Verdict::Forbidden) if entry.judged.permissions.is_empty() => "holds no permission".to_owned(),
+        (Some(entry), Verdict::Forbidden) => {
+            format!("holds {}", text::names(entry.judged.permissions.iter(), 32, 8, ", "))
+        }
+        (Some(entry), Verdict::Unauthorized) => state(canvas, &entry.judged).0,
+        (None, Verdict::Unauthorized) => "brings no token".to_owned(),
+        _ => decision.sentence(),
+    };
+    let name = entry.map_or_else(|| text::NO_TOKEN.to_owned(), |entry| app.token_name(entry));
+    Row { name, verdict: decision.verdict(), why }
+}
+
+/// What the selected token may do with a tool, or what it would need.
+fn tool(canvas: &mut Canvas, tool: &ToolRule) -> Row {
+    let decision = decide(canvas, canvas.app.selected(), &tool.name);
+    let why = match decision.verdict() {
+        Verdict::Forbidden => format!("needs {}", tool.needs()),
+        _ => decision.sentence(),
+    };
+    Row { name: text::name(&tool.name, 32), verdict: decision.verdict(), why }
+}
+
+fn decide(canvas: &mut Canvas, entry: Option<&TokenEntry>, tool: &str) -> Decision {
+    let (rules, now) = (&canvas.app.auth.rules, canvas.app.times.judged);
+    let decision = rules.decide_judged(entry.map(|entry| &*entry.judged), tool, now);
+    let border = entry.and_then(|entry| entry.judged.lifetime.next_border(now));
+    border.into_iter().chain(sentence_holds(&decision)).for_each(|micros| canvas.drawn.changes_in(micros));
+    decision
+}
+
+fn span(theme: Theme, text: impl Into<String>, meaning: Meaning) -> Span<'static> {
+    Span::styled(text.into(), theme.of(meaning))
+}
+
+/// A column of answers.
+fn answers(canvas: &mut Canvas, area: Rect, scroll: usize, names: usize) -> usize {
+    let (app, theme) = (canvas.app, *canvas.theme);
+    let Some(everyone) = &app.who.everyone else {
+        let lines = canvas.wrapped("Ctrl-F calls the tool with every token and with none", area.width, Meaning::Hint);
+        canvas.lines(area, lines);
+        return 0;
+    };
+    let called = format!("{} {}", text::name(&everyone.tool, 32), text::display_safe(&everyone.arguments, 200));
+    let called = span(theme, called, Meaning::Label);
+    canvas.line(top(area, 1), called);
+    canvas.scrolled(below(area, 1), everyone.answers.len(), scroll, |_, n| {
+        let (name, called) = &everyone.answers[n];
+        let verdict = called.decision.verdict();
+        Line::from(vec![
+            span(theme, format!("{} ", verdict.sign()), Meaning::of_verdict(verdict)),
+            span(theme, format!("{} ", text::padded(name, names)), Meaning::Plain),
+            span(theme, held(&called.record), Meaning::Expired),
+            span(theme, text::display_safe(&called.record.answer, 400), Meaning::of_verdict(verdict)),
+        ])
+    })
+}

@@ -1,0 +1,73 @@
+//! A call of the log as one row, wherever it is shown.
+
+use ratatui::layout::Rect;
+use ratatui::text::Line;
+
+use super::canvas::Canvas;
+use super::theme::Meaning;
+use crate::app::clock::signed;
+use crate::gate::Record;
+use crate::text::words::took;
+use crate::text::{self, padded};
+
+/// From this width on a row shows its time.
+const TIMED: u16 = 56;
+/// From this width on a row shows everything; below it, the list is followed by what the selected row leaves out.
+pub const WIDE: u16 = 90;
+
+/// Follows a verdict for another time than the real one, however little room there is.
+const HELD: &str = "±";
+
+/// How far the clock was held from the real time when a call was made, as a prefix of its reason.
+pub fn held(record: &Record) -> String {
+    match record.judged_at.since(record.at) {
+        0 => String::new(),
+        by => format!("[clock {}] ", signed(by)),
+    }
+}
+
+/// Why a call was answered as it was, behind how far the clock was held from the real time.
+pub fn sentence(record: &Record) -> String {
+    let why = record.trouble.as_deref().map_or_else(|| record.decision.sentence(), str::to_owned);
+    held(record) + &why
+}
+
+/// The last calls, below a pane that fills the stage.
+pub fn last_calls(canvas: &mut Canvas, area: Rect) {
+    let area = Rect { x: area.x + 1, width: area.width.saturating_sub(2), ..area };
+    let records: Vec<_> = canvas.app.auth.activity.newest().take(usize::from(area.height)).cloned().collect();
+    let lines: Vec<Line<'static>> = records.iter().map(|record| line(canvas, record, area.width, false)).collect();
+    canvas.lines(area, lines);
+}
+
+/// A call as one row of so many columns.
+pub fn line(canvas: &Canvas, record: &Record, columns: u16, selected: bool) -> Line<'static> {
+    let decision = &record.decision;
+    let plain = if selected { Meaning::Selected } else { Meaning::Plain };
+    let who = decision.subject.as_deref().map(|name| text::name(name, 32));
+    let who = who.or_else(|| record.token_id.map(|id| id.to_string())).unwrap_or_else(|| text::NO_TOKEN.to_owned());
+    let wide = columns >= WIDE;
+    let (name, tool) = if wide { (14, 14) } else { (10, 11) };
+    let verdict = decision.verdict();
+    let mut line = Vec::new();
+    if columns >= TIMED {
+        line.push(canvas.span(format!("{} ", canvas.app.time(record.at)), Meaning::Hint));
+    }
+    if wide {
+        line.push(canvas.span(format!("{:<8} ", record.origin.word()), Meaning::Hint));
+    }
+    line.push(canvas.span(format!("{} ", padded(&who, name)), plain));
+    line.push(canvas.span(format!("{} ", padded(&text::name(&record.tool, 32), tool)), plain));
+    let held = if record.judged_at == record.at { "" } else { HELD };
+    line.push(canvas.span(format!("{:<13}", format!("{}{held}", verdict.word())), Meaning::of_verdict(verdict)));
+    let told = sentence(record);
+    let tail = took(record.took);
+    let used: usize = line.iter().map(|span| text::width(&span.content)).sum();
+    let room = usize::from(columns).saturating_sub(used + 1);
+    let room = if wide { room.saturating_sub(10) } else { room };
+    line.push(canvas.span(format!(" {}", padded(&told, room)), Meaning::Plain));
+    if wide {
+        line.push(canvas.span(format!(" {tail:>8}"), Meaning::Hint));
+    }
+    Line::from(line)
+}

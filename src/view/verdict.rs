@@ -1,0 +1,117 @@
+//! What the gate makes of a token: the lights, the standing with its countdown, and every check. Inspect and the whole
+//! token show the same.
+
+use ratatui::layout::Rect;
+use ratatui::text::{Line, Span};
+
+use super::canvas::{Canvas, below, top, wrap};
+use super::theme::Meaning;
+use super::widget::{bar, phase};
+use crate::auth::check::Passed;
+use crate::auth::judged::LightState;
+use crate::auth::{Check, Inspection, Light, Phase, Standing};
+use crate::text;
+use crate::text::words::{elapsed, remaining};
+
+/// The four lights: `✔` checked and good, `✘` checked and bad, `–` not checked.
+pub fn lights(canvas: &Canvas, inspection: &Inspection, columns: u16) -> Line<'static> {
+    let now = canvas.app.times.judged;
+    let mut spans = Vec::new();
+    for light in Light::ALL {
+        let (sign, meaning) = match inspection.judged.light(light, now) {
+            LightState::Good => ("✔", Meaning::Ok),
+            LightState::Bad(_) => ("✘", Meaning::Denied),
+            LightState::Unchecked => ("–", Meaning::Hint),
+        };
+        let word = if columns < 39 { light.short_word() } else { light.word() };
+        spans.push(canvas.span(format!("{sign} {word}"), meaning));
+        spans.push(Span::raw(" "));
+    }
+    spans.pop();
+    Line::from(spans)
+}
+
+/// The standing with its countdown and bar, and why it is not valid; returns the rows left over.
+pub fn verdict(canvas: &mut Canvas, area: Rect, inspection: &Inspection) -> Rect {
+    let now = canvas.app.times.judged;
+    let judged = &inspection.judged;
+    if let Some(left) = judged.lifetime.next_border(now) {
+        canvas.drawn.changes_in(left);
+    }
+    let standing = judged.standing(now);
+    let meaning = match &standing {
+        Standing::Valid(Phase::Live { .. }) => Meaning::Ok,
+        Standing::Valid(_) | Standing::OutOfTime(..) => Meaning::Expired,
+        Standing::Invalid(_) => Meaning::Denied,
+        Standing::NotVerified(_) | Standing::Absent => Meaning::Title,
+    };
+    let mut spans = vec![canvas.span(standing.word(), meaning)];
+    // For a reason of time the word says it all.
+    let reason = standing.reason().filter(|reason| reason.check() != Check::Time);
+    if let Some(code) = reason.map(crate::auth::Reason::code) {
+        spans.push(canvas.span(format!("  {code}"), Meaning::Plain));
+    }
+    let holds = canvas.drawn.holds;
+    let (told, left) = countdown(canvas, judged.lifetime.phase(now), &standing);
+    // Beside a refusal the times are a note, which is left out rather than cut; then nothing ticks either.
+    let used: usize = spans.iter().map(|span| text::width(&span.content)).sum();
+    if reason.is_none() || used + 2 + text::width(&told) <= usize::from(area.width) {
+        spans.push(canvas.span(format!("  {told}"), Meaning::Plain));
+    } else {
+        canvas.drawn.holds = holds;
+    }
+    let line = Line::from(spans);
+    // A token that does not say since when it lives has lived here since it came.
+    let since_it_came = || Some(judged.lifetime.exp?.since(canvas.app.selected()?.added)).filter(|length| *length > 0);
+    if let (Some(left), Some(length)) = (left, judged.lifetime.length().or_else(since_it_came)) {
+        let room = usize::from(area.width).saturating_sub(line.width() + 2).min(24);
+        let (full, empty) = bar(left, length, room);
+        let mut line = line;
+        line.spans.push(Span::raw("  "));
+        line.spans.push(canvas.span(full, meaning));
+        line.spans.push(canvas.span(empty, Meaning::Hint));
+        canvas.line(top(area, 1), line);
+    } else {
+        canvas.line(top(area, 1), line);
+    }
+    let rest = below(area, 1);
+    let Some(reason) = reason else {
+        return rest;
+    };
+    let lines = canvas.clipped(&reason.to_string(), rest.width, 3, Meaning::Plain);
+    canvas.lines(rest, lines)
+}
+
+/// The time in words, and what is left of the life for the bar.
+fn countdown(canvas: &mut Canvas, at: Phase, standing: &Standing) -> (String, Option<i64>) {
+    let told = phase(canvas, at);
+    match (at, standing) {
+        (Phase::Live { left }, Standing::Valid(_)) => (format!("{told} left"), Some(remaining(left).named)),
+        (Phase::Grace { .. }, Standing::Valid(_)) => (format!("{told} left of the leeway"), Some(0)),
+        (Phase::NotYet { .. }, Standing::OutOfTime(..)) => (format!("valid {told}"), None),
+        (Phase::Expired { ago }, Standing::OutOfTime(..)) => (format!("{} ago", elapsed(ago).text), Some(0)),
+        (Phase::Live { .. }, _) => (format!("{told} left"), None),
+        (Phase::Endless, _) => (String::new(), None),
+        (_, _) => (told, None),
+    }
+}
+
+/// Every check, and why the failed ones failed.
+pub fn checks(canvas: &Canvas, inspection: &Inspection, columns: u16) -> Vec<Line<'static>> {
+    let mut lines = Vec::new();
+    for (check, passed, reason) in inspection.judged.trace(canvas.app.times.judged) {
+        let meaning = Meaning::of_check(passed);
+        let note = match check {
+            _ if passed == Passed::NotReached => " (not checked)",
+            Check::Binding if !canvas.app.auth.rules.expects_binding() => ": any",
+            _ => "",
+        };
+        let line = vec![canvas.span(passed.sign(), meaning), Span::raw(format!(" {}{note}", check.label()))];
+        lines.push(Line::from(line));
+        if let Some(reason) = reason {
+            let told = wrap(&reason.to_string(), columns.saturating_sub(2));
+            lines.extend(told.into_iter().map(|line| Line::from(format!("  {line}"))));
+        }
+    }
+    lines
+}
