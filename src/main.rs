@@ -13,8 +13,11 @@ use portcullis::server::Server;
 use portcullis::text::display_safe;
 use portcullis::tui::{self, Start, effects};
 use portcullis::view::Theme;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 fn main() -> ExitCode {
+    // A core file would hold the secret. Only until the signals are listened to could one of them ask for it.
+    let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: getrlimit(Resource::Core).maximum });
     let options = match Options::read(std::env::args_os().collect()) {
         Ok(options) => options,
         Err(error) => return misused(&error),
@@ -68,7 +71,7 @@ fn console(options: &Options) -> ExitCode {
     }
     let ground = match Ground::new(&options.settings, &environment) {
         Ok(ground) => ground,
-        Err(error) => return fail(&error.into()),
+        Err(error) => return fail(&error),
     };
     if let Err(error) = tui::check_terminal() {
         return complain(error, Exit::Usage as u8);
@@ -102,7 +105,7 @@ fn console(options: &Options) -> ExitCode {
     let now = clock.now();
     let times = Times { real: now, judged: now, mono: clock.monotonic() };
     let mut app = App::new(gate.shared().read(Snapshot::of), times, clock::local_offset, ground.policy_path);
-    app.state_file = ground.state_path;
+    app.keeps_revocations = ground.store.is_durable();
     app.server = ServerPane::new(settings);
     if let Some(server) = &server {
         app.is_served(effects::listening(server));
@@ -113,7 +116,7 @@ fn console(options: &Options) -> ExitCode {
     if let Some(lifetime) = &ground.lifetime {
         app.issue.expires.set(lifetime);
     }
-    match tui::run(Start { app, gate, clock, theme, server }) {
+    match tui::run(Start { app, gate, clock, theme, server, store: ground.store }) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if error.is_worth_telling() => complain(&error, error.exit_code()),
         Err(error) => ExitCode::from(error.exit_code()),
@@ -121,7 +124,11 @@ fn console(options: &Options) -> ExitCode {
 }
 
 fn fail(error: &CliError) -> ExitCode {
-    complain(error, error.exit() as u8)
+    match error {
+        // Whoever sent it knows.
+        CliError::Signalled(_) => ExitCode::from(error.exit_code()),
+        error => complain(error, error.exit_code()),
+    }
 }
 
 /// One line for the user; a standard error that is gone is no further trouble.

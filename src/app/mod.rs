@@ -113,8 +113,8 @@ pub struct App {
     pub policy_file: PolicyFile,
     /// What the Server screen remembers.
     pub server: ServerPane,
-    /// The file that keeps what is revoked; empty for none.
-    pub state_file: String,
+    /// Whether a restart finds again what is revoked here.
+    pub keeps_revocations: bool,
     /// The clock everything is judged by.
     pub clock: HeldClock,
     /// Whether tokens are stamped by that clock too, instead of by the real one.
@@ -200,7 +200,7 @@ impl App {
             zone,
             policy_file: PolicyFile::new(policy_path, Arc::clone(&auth.rules.policy)),
             server: ServerPane::new(Settings::at(Address::default())),
-            state_file: String::new(),
+            keeps_revocations: false,
             clock: HeldClock::Real,
             stamps_held: false,
             leap: None,

@@ -69,16 +69,12 @@ pub enum Msg {
     Written(Result<String, (String, String)>),
     /// A policy file and what it says, or a sentence that says why there is none.
     Policy(Result<(String, Arc<Policy>), String>),
-    /// Somebody wrote to the policy's file, or took it away.
-    PolicyTouched,
     /// What the policy's file says now, or a sentence that says why it is no policy.
     PolicyReread(Result<Arc<Policy>, String>),
-    /// The policy was written to this file, or why not.
-    PolicySaved(Result<String, NotSaved>),
+    /// The file that the policy was written to, and that policy; or why it was not.
+    PolicySaved(Result<(String, Arc<Policy>), NotSaved>),
     /// The policy's file is not watched; the sentence says why.
     PolicyUnwatched(String),
-    /// Somebody wrote to the state file, or took it away.
-    StateTouched,
     /// The server listens, or why it does not.
     Served(Result<Listening, String>),
     /// The server has stopped.
@@ -155,6 +151,10 @@ pub enum MouseKind {
 }
 
 /// Something to be done outside. It may hold a token, so it has no `Debug`.
+///
+/// The shell carries out effects on the terminal and in memory at once, in the order in which they were asked for. Files,
+/// names of hosts, servers and tools may take long: what they lead to comes back in a later turn. Effects on the
+/// revocations, on the policy's file and on the server each keep their order among themselves.
 pub enum Effect {
     /// End the program.
     Quit,
@@ -215,17 +215,13 @@ pub enum Effect {
         /// What is called.
         order: Order,
     },
-    /// Revoke something, or take that back where nothing is given since when; in the state file too, where there is one.
+    /// Revoke something, or take that back where nothing is given since when: in memory at once, then in the store.
     SetRevoked {
         /// What.
         what: Revoked,
         /// Since when, and until when.
         since: Option<Since>,
-        /// The state file; empty for none.
-        file: String,
     },
-    /// Read the state file again, because it was touched.
-    RereadState(String),
     /// Start the server.
     Serve(Box<Settings>),
     /// Stop the server.
@@ -236,8 +232,6 @@ pub enum Effect {
     SetPolicy(Arc<Policy>),
     /// Make a key of random bytes and decide with it from now on.
     FreshKey,
-    /// Read the policy's file again, because it was touched.
-    RereadPolicy(String),
     /// Write the policy that decides to a file.
     SavePolicy {
         /// The file.

@@ -18,12 +18,35 @@ pub struct ServerPane {
     pub settings: Settings,
     /// What runs, if something does.
     pub serving: Option<Serving>,
+    /// What it is asked to become, until that has happened.
+    pub changing: Option<Changing>,
     /// Why nothing runs although it was asked for; safe to show.
     pub fault: Option<String>,
     /// The client under the cursor, counted from the one heard last.
     pub row: usize,
     /// Whom the Connect pane tells how to connect.
     pub kind: ClientKind,
+}
+
+/// On its way from one state to another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Changing {
+    /// It starts: a name is looked up, or an address taken.
+    Starting,
+    /// It lets calls end.
+    Stopping,
+    /// It stops, and then starts with other settings.
+    Restarting,
+}
+
+impl Changing {
+    /// The word for it.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Starting => "starting",
+            Self::Stopping | Self::Restarting => "stopping",
+        }
+    }
 }
 
 /// A server that runs.
@@ -43,7 +66,7 @@ impl ServerPane {
     /// With what the next start is told.
     pub fn new(settings: Settings) -> Self {
         let listen = TextField::new(&settings.address.to_string(), Lines::One);
-        Self { listen, settings, serving: None, fault: None, row: 0, kind: ClientKind::default() }
+        Self { listen, settings, serving: None, changing: None, fault: None, row: 0, kind: ClientKind::default() }
     }
 
     /// What the form says, or a sentence that says what is wrong with it.
@@ -77,8 +100,15 @@ impl App {
 
     /// Starts the server, stops it, or starts it anew with what the form says.
     pub(super) fn serve(&mut self) -> Vec<Effect> {
+        if let Some(changing) = self.server.changing {
+            self.complain(format!("the server is {}; wait for that", changing.word()));
+            return Vec::new();
+        }
         let asked = match (self.server.asked(), self.server.act()) {
-            (_, "stop") => return vec![Effect::StopServing],
+            (_, "stop") => {
+                self.server.changing = Some(Changing::Stopping);
+                return vec![Effect::StopServing];
+            }
             (Ok(asked), _) => asked,
             (Err(sentence), _) => {
                 self.complain(sentence);
@@ -87,10 +117,12 @@ impl App {
         };
         self.server.settings = asked.clone();
         let stop = self.server.serving.as_ref().map(|_| Effect::StopServing);
+        self.server.changing = Some(if stop.is_some() { Changing::Restarting } else { Changing::Starting });
         stop.into_iter().chain([Effect::Serve(Box::new(asked))]).collect()
     }
 
     pub(super) fn served(&mut self, result: Result<Listening, String>) -> Vec<Effect> {
+        self.server.changing = None;
         match result {
             Ok(listening) => {
                 self.say(format!("clients can connect to {}", text::display_safe(&listening.uri, 100)));
@@ -107,6 +139,8 @@ impl App {
 
     pub(super) fn serving_stopped(&mut self) -> Vec<Effect> {
         self.server.serving = None;
+        let starts = self.server.changing.take() == Some(Changing::Restarting);
+        self.server.changing = starts.then_some(Changing::Starting);
         self.say("the server is stopped; nobody can connect");
         Vec::new()
     }

@@ -51,7 +51,9 @@ impl App {
 
     /// A policy file was read, for the settings that wait for it.
     pub(super) fn policy_read(&mut self, result: Result<(String, Arc<Policy>), String>) -> Vec<Effect> {
-        let Some(Overlay::Settings(mut form)) = self.overlays.pop() else {
+        // The settings may have been closed before the file was read.
+        let is_awaited = |top: &mut Overlay| matches!(top, Overlay::Settings(_));
+        let Some(Overlay::Settings(mut form)) = self.overlays.pop_if(is_awaited) else {
             return Vec::new();
         };
         let rules = result.map_err(|sentence| (SettingsField::Policy, sentence));

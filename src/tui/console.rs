@@ -7,10 +7,13 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::sync::watch;
 use tokio::time::sleep;
 
 use super::burst::{Burst, is_undecided};
+use super::effects::Outside;
+use super::executor::{Executor, Queue};
 use super::input::{Batch, Batches, Input};
 use super::limiter::Limiter;
 use super::screen::{self, Screen};
@@ -19,10 +22,8 @@ use super::terminal::{Modes, Stopped, can_be_continued, forget_input, has_hung_u
 use super::{Start, TuiError, effects};
 use crate::app::{App, Effect, Msg};
 use crate::clock::Clock;
-use crate::gate::AuthenticatedMcpServer;
-use crate::server::Server;
+use crate::store::{Follower, News, Replica};
 use crate::view::{self, Theme};
-use crate::watch::Watch;
 
 /// How long the beginning of what may be a burst waits for the rest. The key of somebody typing waits as long.
 const TRICKLE: Duration = Duration::from_millis(1);
@@ -30,23 +31,29 @@ const TRICKLE: Duration = Duration::from_millis(1);
 /// Events taken in one turn. More would keep signals waiting.
 const TURN: usize = 16 * 1024;
 
+/// How long the end of the console waits for revocations that are being saved.
+const LAST_SAVE: Duration = Duration::from_millis(500);
+
 /// However soon the picture changes, the loop sleeps so long; a wrong `next_change` must not make it spin.
 const SHORTEST: Duration = Duration::from_millis(1);
 
 /// Runs the console on the current runtime, until it ends.
 pub async fn run(start: Start) -> Result<(), TuiError> {
-    let Start { app, gate, clock, theme, server } = start;
+    let Start { app, gate, clock, theme, server, store } = start;
+    let replica = Arc::new(Replica::new(gate.shared(), store));
+    let (tell, news) = unbounded_channel();
+    let follower = Follower::start(Arc::clone(&replica), app.policy_file.path.clone(), move |news| {
+        // The loop has ended, and the program is about to.
+        let _ = tell.send(news);
+    })?;
     // Before anything is switched on: from the first moment no signal may leave it on.
-    let sources = Sources {
-        signals: Signals::listen()?,
-        hang_up: HangUp::watch()?,
-        changes: gate.shared().changes(),
-        policy: Watch::new(),
-        state: Watch::new(),
-    };
+    let sources =
+        Sources { signals: Signals::listen()?, hang_up: HangUp::watch()?, changes: gate.shared().changes(), news };
     let modes = Modes::enter()?;
     let input = Batches::listen()?;
     let (columns, rows) = size();
+    let outside = Outside::new(gate, replica, server);
+    let mut executor = Executor::default();
     let console = Console {
         screen: Screen::new(columns, rows)?,
         modes: &modes,
@@ -57,19 +64,33 @@ pub async fn run(start: Start) -> Result<(), TuiError> {
         is_stale: true,
         has_quit: false,
         app,
-        gate,
+        outside: &outside,
+        executor: &mut executor,
+        follower,
         clock,
         theme,
-        server,
     };
     let ended = Box::pin(console.run(sources, input, Msg::Resized { columns, rows })).await;
     if ended.is_err() {
         forget_input();
     }
-    match ended {
+    let ended = match ended {
         // Whatever failed first, that is why.
         Err(TuiError::Terminal(_)) if has_hung_up() => Err(TuiError::Signalled(HANG_UP)),
         ended => ended,
+    };
+    // What follows may take a moment, in which the terminal is the shell's already.
+    drop(modes);
+    executor.finish(Queue::Revocations, LAST_SAVE).await;
+    if ended.is_ok() {
+        // Only then: a signal does not wait for clients.
+        outside.stop_server();
+    }
+    match (outside.replica.unsaved_changes(), ended) {
+        (0, ended) => ended,
+        (changes, Ok(())) => Err(TuiError::Unsaved { changes, signal: None }),
+        (changes, Err(TuiError::Signalled(number))) => Err(TuiError::Unsaved { changes, signal: Some(number) }),
+        (_, ended) => ended,
     }
 }
 
@@ -78,8 +99,7 @@ struct Sources {
     signals: Signals,
     hang_up: HangUp,
     changes: watch::Receiver<u64>,
-    policy: Watch,
-    state: Watch,
+    news: UnboundedReceiver<News>,
 }
 
 /// What woke the loop.
@@ -87,16 +107,18 @@ enum Woken {
     Asked(Asked),
     Input(Option<Batch>),
     Shared,
-    File(Msg),
+    Answer(Option<Msg>),
+    News(News),
     Time,
 }
 
 struct Console<'a> {
     app: App,
-    gate: AuthenticatedMcpServer,
+    outside: &'a Outside,
+    executor: &'a mut Executor,
+    follower: Follower,
     clock: Arc<dyn Clock>,
     theme: Theme,
-    server: Option<Server>,
     modes: &'a Modes,
     screen: Screen,
     burst: Burst,
@@ -116,24 +138,17 @@ impl Console<'_> {
         self.turn(vec![first], &mut sources.changes)?;
         while !self.has_quit {
             self.draw()?;
-            if let Err(sentence) = sources.policy.follow(&self.app.policy_file.path) {
-                self.turn(vec![Msg::PolicyUnwatched(sentence)], &mut sources.changes)?;
-                continue;
-            }
-            if let Err(sentence) = sources.state.follow(&self.app.state_file) {
-                self.turn(vec![Msg::Failed(sentence)], &mut sources.changes)?;
-                continue;
-            }
+            self.follower.follow_policy(&self.app.policy_file.path);
             let nap = self.nap();
             let woken = tokio::select! {
                 biased;
                 asked = sources.signals.next() => Woken::Asked(asked),
                 () = self.modes.panicked() => return Err(TuiError::Panicked),
                 () = sources.hang_up.happened() => return Err(TuiError::Signalled(HANG_UP)),
+                answer = self.executor.next() => Woken::Answer(answer),
                 batch = input.next() => Woken::Input(batch),
                 () = changed(&mut sources.changes) => Woken::Shared,
-                () = sources.policy.touched() => Woken::File(Msg::PolicyTouched),
-                () = sources.state.touched() => Woken::File(Msg::StateTouched),
+                Some(news) = sources.news.recv() => Woken::News(news),
                 () = pause(nap) => Woken::Time,
             };
             let mut told = Vec::new();
@@ -149,7 +164,8 @@ impl Console<'_> {
                     self.burst.take(batch, self.clock.monotonic(), &mut told);
                 }
                 Woken::Shared => {}
-                Woken::File(msg) => told.push(msg),
+                Woken::Answer(answer) => told.extend(answer),
+                Woken::News(news) => told.push(effects::told(news)),
                 Woken::Time if self.burst.ends().is_some() && input.has_more() => {
                     self.burst.go_on(self.clock.monotonic());
                 }
@@ -157,7 +173,6 @@ impl Console<'_> {
             }
             self.turn(told, &mut sources.changes)?;
         }
-        let _ = self.server.take().map(Server::stop);
         Ok(())
     }
 
@@ -195,13 +210,13 @@ impl Console<'_> {
         }
         self.app.at(now, mono);
         if is_behind {
-            effects::sync(&mut self.app, &self.gate);
+            effects::sync(&mut self.app, &self.outside.gate);
         }
         let woke = has_come.then_some(Msg::Woke);
         self.tell(woke.into_iter().chain(told).collect())?;
         // What an effect has just done to the shared state is no news any more.
         if take(changes) {
-            effects::sync(&mut self.app, &self.gate);
+            effects::sync(&mut self.app, &self.outside.gate);
         }
         self.is_stale = true;
         self.next_deed = self.app.next_deed().map(|left| mono + left);
@@ -212,12 +227,13 @@ impl Console<'_> {
         while !self.has_quit
             && let Some(msg) = waiting.pop_front()
         {
-            for effect in effects::tell(&mut self.app, &self.gate, msg) {
+            let executor = &mut *self.executor;
+            for effect in effects::tell(&mut self.app, self.outside, msg, |job| executor.begin(job)) {
                 match effect {
                     Effect::Quit => self.has_quit = true,
                     Effect::Suspend if can_be_continued() => waiting.push_back(self.suspend(Stopped::Group)?),
                     Effect::Copy { text, .. } => screen::copy(self.modes, &text)?,
-                    other => waiting.extend(effects::serve(&mut self.server, &self.gate, other)),
+                    _ => {}
                 }
             }
         }

@@ -2,7 +2,7 @@
 //!
 //! `Desk` is driven by key scripts (`"Tab Space x"`), typed words and pastes; `shows` looks at the drawn screen.
 
-use std::collections::VecDeque;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,8 +11,8 @@ use portcullis::app::{App, Effect, Mouse, MouseKind, Msg, Times, drawn::Target};
 use portcullis::auth::{Key, KeyOrigin, NumericDate, Rules};
 use portcullis::clock::{Clock, ManualClock};
 use portcullis::gate::Snapshot;
-use portcullis::server::Server;
-use portcullis::tui::effects;
+use portcullis::store::{Memory, News, Replica, Store, read_policy};
+use portcullis::tui::effects::{self, Job, Outside};
 use portcullis::view::{self, Theme};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -26,7 +26,7 @@ pub struct Desk {
     pub gate: AuthenticatedMcpServer,
     pub clock: Arc<ManualClock>,
     pub theme: Theme,
-    pub server: Option<Server>,
+    pub outside: Outside,
     /// What was left to the terminal: copies, quitting, suspending.
     pub left: Vec<Effect>,
     pub keys_pressed: usize,
@@ -38,32 +38,49 @@ impl Desk {
     }
 
     pub fn with(rules: Rules, columns: u16, rows: u16) -> Self {
+        let memory = Memory::new((*rules.revoked).clone());
+        Self::with_store(rules, Arc::new(memory), columns, rows)
+    }
+
+    pub fn with_store(rules: Rules, store: Arc<dyn Store>, columns: u16, rows: u16) -> Self {
         let clock = Arc::new(ManualClock::new(START));
         let gate = AuthenticatedMcpServer::with(rules, Arc::clone(&clock) as Arc<dyn Clock>);
         let times = Times { real: START, judged: START, mono: Duration::ZERO };
-        let app = App::new(gate.shared().read(Snapshot::of), times, |_| 3600, String::new());
-        let mut desk =
-            Self { app, gate, clock, theme: Theme::Colours, server: None, left: Vec::new(), keys_pressed: 0 };
+        let mut app = App::new(gate.shared().read(Snapshot::of), times, |_| 3600, String::new());
+        app.keeps_revocations = store.is_durable();
+        let replica = Arc::new(Replica::new(gate.shared(), store));
+        let outside = Outside::new(gate.clone(), replica, None);
+        let mut desk = Self { app, gate, clock, theme: Theme::Colours, outside, left: Vec::new(), keys_pressed: 0 };
         desk.tell(Msg::Resized { columns, rows });
         desk
     }
 
     pub fn tell(&mut self, msg: Msg) -> &mut Self {
         self.app.at(self.clock.now(), self.clock.monotonic());
-        let mut waiting = VecDeque::from([msg]);
-        while let Some(msg) = waiting.pop_front() {
-            for effect in effects::tell(&mut self.app, &self.gate, msg) {
-                match effect {
-                    Effect::Serve(_) | Effect::StopServing => {
-                        waiting.extend(effects::serve(&mut self.server, &self.gate, effect));
-                    }
-                    other => self.left.push(other),
-                }
-            }
-            effects::sync(&mut self.app, &self.gate);
-        }
+        // A job is done at once, on this thread.
+        self.left.extend(effects::tell(&mut self.app, &self.outside, msg, Job::run));
+        effects::sync(&mut self.app, &self.gate);
         self.app.drawn = self.draw().1;
         self
+    }
+
+    /// Somebody has written to the policy's file.
+    pub fn policy_touched(&mut self) -> &mut Self {
+        let news = read_policy(&self.app.policy_file.path);
+        self.tell(effects::told(news))
+    }
+
+    /// Somebody has written to the store.
+    pub fn store_touched(&mut self) -> &mut Self {
+        match self.outside.replica.reload() {
+            Ok(()) => self.tell(Msg::Woke),
+            Err(error) => self.tell(effects::told(News::NotReloaded(error))),
+        }
+    }
+
+    /// Where the server listens, while one runs.
+    pub fn serves_at(&self) -> Option<SocketAddr> {
+        self.outside.server().as_ref().map(|server| server.address)
     }
 
     /// Presses keys by name, separated by spaces.

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// The table of the design: a top-level module, and the modules it may name.
-const MAY_IMPORT: [(&str, &[&str]); 14] = [
+const MAY_IMPORT: [(&str, &[&str]); 16] = [
     ("text", &[]),
     ("auth", &["text"]),
     ("tools", &["auth", "text"]),
@@ -18,9 +18,17 @@ const MAY_IMPORT: [(&str, &[&str]); 14] = [
     ("app", &["lab", "endpoint", "auth", "gate", "tools", "text"]),
     ("view", &["app", "lab", "endpoint", "auth", "gate", "tools", "text"]),
     ("watch", &["text"]),
-    ("cli", &["lab", "gate", "server", "endpoint", "watch", "config", "text", "clock", "auth", "tools"]),
+    ("signals", &[]),
+    ("store", &["auth", "config", "gate", "watch", "text"]),
+    ("cli", &["lab", "gate", "server", "endpoint", "signals", "store", "config", "text", "clock", "auth", "tools"]),
     ("server", &["endpoint", "gate", "config", "text", "clock", "auth", "tools"]),
-    ("tui", &["app", "view", "lab", "gate", "server", "endpoint", "watch", "config", "clock", "text", "auth", "tools"]),
+    (
+        "tui",
+        &[
+            "app", "view", "lab", "gate", "server", "endpoint", "signals", "store", "config", "clock", "text", "auth",
+            "tools",
+        ],
+    ),
 ];
 
 struct Source {

@@ -248,7 +248,7 @@ fn an_edit_made_elsewhere_counts_at_once_and_a_broken_one_keeps_the_last_good_po
     let folder = Folder::new();
     let (mut desk, file) = with_policy(&folder, FILE);
     folder.write("policy.toml", FILE.replace("user", "admin"));
-    desk.tell(Msg::PolicyTouched).must_show(&["the policy's file has changed: 1 tool", "needs admin"]);
+    desk.policy_touched().must_show(&["the policy's file has changed: 1 tool", "needs admin"]);
     let good = Arc::clone(&desk.app.auth.rules.policy);
     for (broken, said) in [
         ("[tools.a", "line 1, column 9"),
@@ -257,17 +257,17 @@ fn an_edit_made_elsewhere_counts_at_once_and_a_broken_one_keeps_the_last_good_po
         ("\u{0}", "line 1, column "),
     ] {
         folder.write("policy.toml", broken);
-        desk.tell(Msg::PolicyTouched).must_show(&[said, "policy broken"]);
+        desk.policy_touched().must_show(&[said, "policy broken"]);
         assert_eq!(desk.app.auth.rules.policy, good);
     }
     std::fs::remove_file(&file).expect("it can be removed");
-    desk.tell(Msg::PolicyTouched).must_show(&["no such file or directory", "policy broken"]);
+    desk.policy_touched().must_show(&["no such file or directory", "policy broken"]);
     std::fs::create_dir(&file).expect("a directory in its place");
-    desk.tell(Msg::PolicyTouched).must_show(&["not a regular file"]);
+    desk.policy_touched().must_show(&["not a regular file"]);
     std::fs::remove_dir(&file).expect("it can be removed");
     assert_eq!(desk.app.auth.rules.policy, good);
     folder.write("policy.toml", "");
-    desk.tell(Msg::PolicyTouched).must_show(&["the policy has no tools: everything is forbidden to all"]);
+    desk.policy_touched().must_show(&["the policy has no tools: everything is forbidden to all"]);
     desk.keys("Ctrl-7");
     assert_eq!(desk.app.auth.rules.policy, good, "undo brings the policy back");
 }
@@ -318,7 +318,7 @@ fn a_touch_that_changes_nothing_leaves_what_is_not_saved() {
     let (mut desk, _) = with_policy(&folder, FILE);
     desk.keys("Space");
     let edited = Arc::clone(&desk.app.auth.rules.policy);
-    desk.tell(Msg::PolicyTouched);
+    desk.policy_touched();
     assert_eq!(desk.app.auth.rules.policy, edited);
     // The settings do not take it back either.
     desk.keys("Ctrl-S Tab Enter");
@@ -334,7 +334,7 @@ fn an_edit_made_elsewhere_wins_over_what_is_not_saved_and_undo_brings_that_back(
     let edited = Arc::clone(&desk.app.auth.rules.policy);
     let theirs = format!("{FILE}[tools.theirs]\npermissions = [\"user\"]\n");
     folder.write("policy.toml", &theirs);
-    desk.tell(Msg::PolicyTouched).must_show(&["Ctrl-7 brings back what was not saved"]);
+    desk.policy_touched().must_show(&["Ctrl-7 brings back what was not saved"]);
     assert!(desk.app.auth.rules.policy.tool("theirs").is_some());
     desk.keys("Ctrl-7");
     assert_eq!(desk.app.auth.rules.policy, edited);
@@ -372,7 +372,7 @@ fn a_key_that_is_adopted_leaves_the_policy_that_decides_by_then() {
     desk.pastes(&signed(b"another-secret-of-thirty-two-b-ok", HEADER, r#"{"user_id":"u","permissions":["user"]}"#));
     desk.keys("Ctrl-T").pastes("another-secret-of-thirty-two-b-ok").keys("Enter").must_show(&["fits this key"]);
     folder.write("policy.toml", FILE.replace("[\"user\"]", "[]"));
-    desk.tell(Msg::PolicyTouched).keys("Enter").must_show(&["this key signs and verifies"]);
+    desk.policy_touched().keys("Enter").must_show(&["this key signs and verifies"]);
     assert_eq!(desk.app.auth.rules.policy.tool("read_data").map(|tool| tool.permissions.len()), Some(0));
 }
 
@@ -445,6 +445,6 @@ fn arguments_that_nobody_touched_follow_the_policys_example() {
     let (mut desk, _) = with_policy(&folder, FILE);
     let schema = "schema = { type = \"object\", required = [\"id\"], examples = [{ id = 7 }] }\n";
     folder.write("policy.toml", format!("{FILE}{schema}"));
-    desk.tell(Msg::PolicyTouched);
+    desk.policy_touched();
     assert_eq!(desk.app.call.arguments.text(), r#"{"id":7}"#);
 }

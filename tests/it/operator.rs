@@ -13,7 +13,7 @@ use crate::serving::call_status;
 fn serving(columns: u16, rows: u16) -> (Desk, SocketAddr) {
     let mut desk = Desk::new(columns, rows);
     desk.keys("F5").types("127.0.0.1:0").keys("Enter");
-    let address = desk.server.as_ref().expect("it runs").address;
+    let address = desk.serves_at().expect("it runs");
     (desk, address)
 }
 
@@ -61,12 +61,12 @@ fn the_form_starts_stops_and_restarts() {
     desk.keys("Tab Tab Right").must_show(&["forbidden is a result", "restart the server"]);
     // On the address that it has: it is free again at once.
     desk.keys("Shift-Tab Shift-Tab Ctrl-U").types(&address.to_string()).keys("Enter");
-    assert_eq!(desk.server.as_ref().map(|server| server.address), Some(address));
+    assert_eq!(desk.serves_at(), Some(address));
     let user = issue(&mut desk, "user123", 0);
     assert_eq!(call_status(address, Some(&user), "write_data"), 200, "the denial is a tool's result now");
     desk.keys("F5 Esc 1").must_show(&["[ Enter: stop the server ]"]);
     desk.keys("Enter").must_show(&["stopped: nobody can connect", "[ Enter: start the server ]"]);
-    assert!(desk.server.is_none() && std::net::TcpStream::connect(address).is_err());
+    assert!(desk.serves_at().is_none() && std::net::TcpStream::connect(address).is_err());
     // The audience goes with the server, and what Issue fills in with it.
     desk.keys("F2").must_show(&["audience     none"]);
 }

@@ -4,6 +4,7 @@
 //! here sleeps: every wait ends with output, with the end of the program, or at a deadline that fails the test.
 
 use std::io::{Read, Write};
+use std::net::SocketAddr;
 use std::num::NonZeroU16;
 use std::path::Path;
 use std::sync::mpsc::{Receiver, TryRecvError, channel};
@@ -157,6 +158,13 @@ impl Console {
     /// The screen as text.
     pub fn screen(&self) -> String {
         self.lock().parser.screen().contents()
+    }
+
+    /// Where it serves, as the Server pane on the screen says.
+    pub fn serves_at(&self) -> SocketAddr {
+        let screen = self.screen();
+        let address = screen.split("SERVING  http://").nth(1).and_then(|rest| rest.split("/mcp").next());
+        address.and_then(|address| address.parse().ok()).unwrap_or_else(|| panic!("no address:\n{screen}"))
     }
 
     /// Writes onto the screen as another program on the same terminal would.
