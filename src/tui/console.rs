@@ -7,6 +7,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
+use ratatui::layout::Rect;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::sync::watch;
 use tokio::time::sleep;
@@ -16,7 +17,7 @@ use super::effects::Outside;
 use super::executor::{Executor, Queue};
 use super::input::{Batch, Batches, Input};
 use super::limiter::Limiter;
-use super::screen::{self, Screen};
+use super::screen::{Frame, clipboard};
 use super::signals::{Asked, HANG_UP, HangUp, Signals};
 use super::terminal::{Modes, Stopped, can_be_continued, forget_input, has_hung_up, size, stop};
 use super::{Start, TuiError, effects};
@@ -55,7 +56,6 @@ pub async fn run(start: Start) -> Result<(), TuiError> {
     let outside = Outside::new(gate, replica, server);
     let mut executor = Executor::default();
     let console = Console {
-        screen: Screen::new(columns, rows)?,
         modes: &modes,
         burst: Burst::default(),
         limiter: Limiter::default(),
@@ -80,6 +80,7 @@ pub async fn run(start: Start) -> Result<(), TuiError> {
         ended => ended,
     };
     // What follows may take a moment, in which the terminal is the shell's already.
+    let writer = modes.writer().clone();
     drop(modes);
     executor.finish(Queue::Revocations, LAST_SAVE).await;
     if ended.is_ok() {
@@ -87,7 +88,9 @@ pub async fn run(start: Start) -> Result<(), TuiError> {
         outside.stop_server();
     }
     match (outside.replica.unsaved_changes(), ended) {
+        // On a terminal that takes nothing, a sentence would keep the program from ending.
         (0, ended) => ended,
+        (_, ended) if !writer.is_done() => ended,
         (changes, Ok(())) => Err(TuiError::Unsaved { changes, signal: None }),
         (changes, Err(TuiError::Signalled(number))) => Err(TuiError::Unsaved { changes, signal: Some(number) }),
         (_, ended) => ended,
@@ -120,7 +123,6 @@ struct Console<'a> {
     clock: Arc<dyn Clock>,
     theme: Theme,
     modes: &'a Modes,
-    screen: Screen,
     burst: Burst,
     limiter: Limiter,
     /// When the picture changes by itself, on the monotonic clock.
@@ -137,13 +139,15 @@ impl Console<'_> {
         sources.changes.mark_changed();
         self.turn(vec![first], &mut sources.changes)?;
         while !self.has_quit {
-            self.draw()?;
+            self.draw();
             self.follower.follow_policy(&self.app.policy_file.path);
             let nap = self.nap();
             let woken = tokio::select! {
                 biased;
                 asked = sources.signals.next() => Woken::Asked(asked),
-                () = self.modes.panicked() => return Err(TuiError::Panicked),
+                failure = self.modes.writer().failed() => {
+                    return Err(failure.map_or(TuiError::Panicked, TuiError::Terminal));
+                }
                 () = sources.hang_up.happened() => return Err(TuiError::Signalled(HANG_UP)),
                 answer = self.executor.next() => Woken::Answer(answer),
                 batch = input.next() => Woken::Input(batch),
@@ -156,7 +160,7 @@ impl Console<'_> {
                 Woken::Asked(Asked::End(signal)) => return Err(TuiError::Signalled(signal)),
                 Woken::Asked(Asked::Stop) => told.push(self.suspend(Stopped::Program)?),
                 Woken::Asked(Asked::Continue) => told.push(self.resume()?),
-                Woken::Asked(Asked::Resize) => told.push(self.resize()?),
+                Woken::Asked(Asked::Resize) => told.push(self.resize()),
                 // The input thread reports errors; without a word it only ends in a panic.
                 Woken::Input(None) => return Err(TuiError::Panicked),
                 Woken::Input(Some(batch)) => {
@@ -232,7 +236,7 @@ impl Console<'_> {
                 match effect {
                     Effect::Quit => self.has_quit = true,
                     Effect::Suspend if can_be_continued() => waiting.push_back(self.suspend(Stopped::Group)?),
-                    Effect::Copy { text, .. } => screen::copy(self.modes, &text)?,
+                    Effect::Copy { text, .. } => self.modes.writer().order(clipboard(&text)?),
                     _ => {}
                 }
             }
@@ -240,17 +244,19 @@ impl Console<'_> {
         Ok(())
     }
 
-    fn draw(&mut self) -> Result<(), TuiError> {
+    /// Draws a frame, and leaves it to the writer.
+    fn draw(&mut self) {
         let now = self.clock.monotonic();
         if self.is_stale && self.modes.are_on() && self.limiter.wait(now).is_zero() {
-            let (app, theme) = (&self.app, &self.theme);
-            self.app.drawn = self.screen.draw(self.modes, |frame| view::render(app, theme, frame))?;
+            let (columns, rows) = self.app.size;
+            let mut buffer = self.modes.writer().buffer(Rect::new(0, 0, columns, rows));
+            self.app.drawn = view::draw(&self.app, &self.theme, &mut buffer);
+            self.modes.writer().show(Frame { buffer, cursor: self.app.drawn.cursor });
             self.limiter.drew(now);
             self.is_stale = false;
             // Only the frame knows which times it shows.
             self.next_change = self.app.next_change().map(|nap| self.app.times.mono + nap.max(SHORTEST));
         }
-        Ok(())
     }
 
     /// How long there is nothing to do, unless something happens.
@@ -278,14 +284,14 @@ impl Console<'_> {
         let (now, mono) = self.clock.both();
         self.app.at(now, mono);
         let (columns, rows) = size();
-        self.screen.start_over(columns, rows)?;
         Ok(Msg::Resized { columns, rows })
     }
 
-    fn resize(&mut self) -> Result<Msg, TuiError> {
+    /// A terminal that changes its size moves what it shows.
+    fn resize(&self) -> Msg {
+        self.modes.writer().doubt();
         let (columns, rows) = size();
-        self.screen.resize(columns, rows)?;
-        Ok(Msg::Resized { columns, rows })
+        Msg::Resized { columns, rows }
     }
 }
 

@@ -1,9 +1,10 @@
 //! The shell of the console: the terminal, where events come from, and what effects do outside.
 //!
 //! `main` calls `check_terminal` and `run`. What the console is and shows lies in `app` and `view`; here is only what cannot
-//! be pure: one event loop (`console`), the guard of the terminal's modes (`terminal`), frames (`screen`, `limiter`), input
-//! (`input`, `burst`), signals, and the effects that are not about the terminal (`effects`). There is no tick: with nothing
-//! to count, nothing runs.
+//! be pure: one event loop (`console`), the guard of the terminal's modes (`terminal`), frames (`screen`, `writer`,
+//! `limiter`), input (`input`, `burst`), signals, and the effects that are not about the terminal (`effects`, `executor`).
+//! The loop waits for events and for nothing else: no file, lock, name, server or terminal can stall it. There is no tick:
+//! with nothing to count, nothing runs.
 
 mod burst;
 mod console;
@@ -14,6 +15,7 @@ mod limiter;
 mod screen;
 mod signals;
 mod terminal;
+mod writer;
 
 use std::env;
 use std::io::{self, IsTerminal};

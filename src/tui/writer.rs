@@ -1,0 +1,262 @@
+//! The thread that writes to the terminal, and what it has still to write.
+//!
+//! A terminal may take nothing for a long time: a stopped one, or one at the other end of a connection that hangs. Only this
+//! thread waits for it. It holds at most the newest frame, so that a slow terminal shows what is so now and not what was.
+//! Mode switches and clipboard sequences are never dropped and keep their order. `terminal` decides what is written.
+
+use std::collections::VecDeque;
+use std::io;
+use std::mem;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, ThreadId};
+use std::time::Duration;
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::io::Errno;
+use rustix::stdio::stdout;
+use tokio::sync::Notify;
+
+use super::screen::{Frame, Screen};
+
+/// How long somebody waits for the terminal to be restored: it may take nothing, and the program has to end even so.
+const RESTORE: Duration = Duration::from_millis(400);
+
+/// Whose the terminal is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Phase {
+    /// The shell's.
+    #[default]
+    Off,
+    /// The console's.
+    On,
+    /// A thread has panicked: the terminal belongs to its report, and nothing is switched on again.
+    Over,
+}
+
+/// A handle on the thread; clones share it.
+#[derive(Clone)]
+pub struct Writer(Arc<Outbox>);
+
+#[derive(Default)]
+struct Outbox {
+    /// Locked for moments only, never while something is written. Nothing that can panic may happen under it: the panic hook
+    /// takes it too.
+    state: Mutex<State>,
+    has_work: Condvar,
+    is_done: Condvar,
+    has_failed: Notify,
+}
+
+#[derive(Default)]
+struct State {
+    phase: Phase,
+    /// What is written before the frame.
+    orders: VecDeque<Vec<u8>>,
+    frame: Option<Frame>,
+    /// Whether something else may have written to the terminal since the last frame.
+    is_unknown: bool,
+    /// Whether something is being written.
+    is_busy: bool,
+    /// Whether the thread ends once all is written.
+    is_closed: bool,
+    /// Drawn into before, and free.
+    spare: Option<Buffer>,
+    /// Why the terminal cannot be written to, until that is reported.
+    failure: Option<io::Error>,
+    thread: Option<ThreadId>,
+}
+
+impl Writer {
+    /// Starts the thread.
+    pub fn start() -> io::Result<Self> {
+        let outbox = Arc::new(Outbox::default());
+        let thread = thread::Builder::new().name("terminal-output".to_owned()).spawn({
+            let outbox = Arc::clone(&outbox);
+            move || outbox.write()
+        })?;
+        outbox.state().thread = Some(thread.thread().id());
+        Ok(Self(outbox))
+    }
+
+    /// Whose the terminal is.
+    pub fn phase(&self) -> Phase {
+        self.0.state().phase
+    }
+
+    /// Makes the terminal the console's, unless a thread has panicked; returns whether it is.
+    pub fn claim(&self) -> bool {
+        let mut state = self.0.state();
+        if state.phase != Phase::Over {
+            state.phase = Phase::On;
+        }
+        state.phase == Phase::On
+    }
+
+    /// Makes the terminal somebody else's. If it was the console's, `bytes` restore it: they are waited for, but not for
+    /// ever. Returns whether it was the console's.
+    pub fn release(&self, next: Phase, bytes: Vec<u8>) -> bool {
+        let mut state = self.0.state();
+        let was_on = state.phase == Phase::On;
+        if state.phase != Phase::Over {
+            state.phase = next;
+        }
+        if !was_on {
+            return false;
+        }
+        recycle(&mut state);
+        if state.thread == Some(thread::current().id()) {
+            drop(state);
+            // The thread has panicked itself. Nothing can be done about an error here.
+            let _ = write_all(&bytes);
+            return true;
+        }
+        state.orders.push_back(bytes);
+        self.0.has_work.notify_one();
+        let is_writing = |state: &mut State| state.is_busy || !state.orders.is_empty();
+        drop(self.0.is_done.wait_timeout_while(state, RESTORE, is_writing));
+        true
+    }
+
+    /// Whether everything is written.
+    pub fn is_done(&self) -> bool {
+        let state = self.0.state();
+        !state.is_busy && state.orders.is_empty()
+    }
+
+    /// Writes bytes after all that was ordered before, if the terminal is the console's.
+    pub fn order(&self, bytes: Vec<u8>) {
+        let mut state = self.0.state();
+        if state.phase == Phase::On {
+            state.orders.push_back(bytes);
+            self.0.has_work.notify_one();
+        }
+    }
+
+    /// Something else may have written to the terminal: the next frame is written whole.
+    pub fn doubt(&self) {
+        self.0.state().is_unknown = true;
+    }
+
+    /// An empty buffer of this size to draw into.
+    pub fn buffer(&self, area: Rect) -> Buffer {
+        let mut buffer = self.0.state().spare.take().unwrap_or_default();
+        buffer.resize(area);
+        buffer.reset();
+        buffer
+    }
+
+    /// Shows a frame, instead of one that is not written yet, if the terminal is the console's.
+    pub fn show(&self, frame: Frame) {
+        let mut state = self.0.state();
+        recycle(&mut state);
+        if state.phase == Phase::On {
+            state.frame = Some(frame);
+            self.0.has_work.notify_one();
+        }
+    }
+
+    /// A thread has panicked, and its report is written.
+    pub fn panicked(&self) {
+        self.0.has_failed.notify_one();
+    }
+
+    /// Waits until nothing can be shown any more; returns why, or `None` if a thread has panicked.
+    pub async fn failed(&self) -> Option<io::Error> {
+        loop {
+            self.0.has_failed.notified().await;
+            let mut state = self.0.state();
+            if state.phase == Phase::Over {
+                return None;
+            }
+            if let Some(error) = state.failure.take() {
+                return Some(error);
+            }
+        }
+    }
+
+    /// Ends the thread once all is written.
+    pub fn close(&self) {
+        self.0.state().is_closed = true;
+        self.0.has_work.notify_one();
+    }
+}
+
+/// Drops the frame that waits, but keeps its buffer.
+fn recycle(state: &mut State) {
+    if let Some(frame) = state.frame.take() {
+        state.spare = Some(frame.buffer);
+    }
+}
+
+enum Work {
+    Order(Vec<u8>),
+    Frame(Frame, bool),
+}
+
+impl Outbox {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What is to be written next; waits for it.
+    fn next(&self) -> Option<Work> {
+        let mut state = self.state();
+        loop {
+            let work = match state.orders.pop_front() {
+                Some(bytes) => Some(Work::Order(bytes)),
+                None => state.frame.take().map(|frame| Work::Frame(frame, mem::take(&mut state.is_unknown))),
+            };
+            if work.is_some() {
+                state.is_busy = true;
+                return work;
+            }
+            if state.is_closed {
+                return None;
+            }
+            state = self.has_work.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    fn write(&self) {
+        let mut screen = Screen::new();
+        while let Some(work) = self.next() {
+            let (written, spare) = match work {
+                Work::Order(bytes) => (write_all(&bytes), None),
+                Work::Frame(frame, is_unknown) => match screen.encode(frame, is_unknown) {
+                    Ok((bytes, spare)) => (write_all(bytes), Some(spare)),
+                    Err(error) => (Err(error), None),
+                },
+            };
+            let mut state = self.state();
+            state.is_busy = false;
+            if spare.is_some() {
+                state.spare = spare;
+            }
+            if let Err(error) = written {
+                state.failure = Some(error);
+                self.has_failed.notify_one();
+            }
+            self.is_done.notify_all();
+        }
+    }
+}
+
+/// Writes to the terminal in as few calls as it takes, which is one for a frame.
+///
+/// Not through `std::io::stdout`, which splits at the last line feed and would write what is left of a torn frame at exit.
+fn write_all(mut bytes: &[u8]) -> io::Result<()> {
+    while !bytes.is_empty() {
+        match rustix::io::write(stdout(), bytes) {
+            Ok(written) => bytes = bytes.get(written..).unwrap_or_default(),
+            Err(Errno::INTR) => {}
+            // Another program on the same terminal may have made the shared file description non-blocking.
+            Err(Errno::AGAIN) => {
+                poll(&mut [PollFd::new(&stdout(), PollFlags::OUT)], None)?;
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
+}
