@@ -4,8 +4,7 @@ use std::io::{self, BufReader, BufWriter, IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
 use clap::ColorChoice;
-use portcullis::app::server::ServerPane;
-use portcullis::app::{App, Times};
+use portcullis::app::{App, Opening, Times};
 use portcullis::cli::{Beginning, CliError, Command, Environment, Exit, Ground, Headless, Options};
 use portcullis::clock;
 use portcullis::gate::Snapshot;
@@ -104,18 +103,16 @@ fn console(options: &Options) -> ExitCode {
     };
     let now = clock.now();
     let times = Times { real: now, judged: now, mono: clock.monotonic() };
-    let mut app = App::new(gate.shared().read(Snapshot::of), times, clock::local_offset, ground.policy_path);
-    app.keeps_revocations = ground.store.is_durable();
-    app.server = ServerPane::new(settings);
-    if let Some(server) = &server {
-        app.is_served(effects::listening(server));
-    }
-    if let Some(start) = options.settings.now {
-        app.start_at(start);
-    }
-    if let Some(lifetime) = &ground.lifetime {
-        app.issue.expires.set(lifetime);
-    }
+    let app = App::new(Opening {
+        zone: clock::local_offset,
+        policy_path: ground.policy_path,
+        keeps_revocations: ground.store.is_durable(),
+        server: settings,
+        listening: server.as_ref().map(effects::listening),
+        start_at: options.settings.now,
+        lifetime: ground.lifetime,
+        ..Opening::new(gate.shared().read(Snapshot::of), times)
+    });
     match tui::run(Start { app, gate, clock, theme, server, store: ground.store }) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if error.is_worth_telling() => complain(&error, error.exit_code()),

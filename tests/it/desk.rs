@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use portcullis::AuthenticatedMcpServer;
-use portcullis::app::{App, Effect, Mouse, MouseKind, Msg, Times, drawn::Target};
+use portcullis::app::{App, Effect, Mouse, MouseKind, Msg, Opening, Times, drawn::Target};
 use portcullis::auth::{Key, KeyOrigin, NumericDate, Rules};
 use portcullis::clock::{Clock, ManualClock};
 use portcullis::gate::Snapshot;
@@ -46,8 +46,11 @@ impl Desk {
         let clock = Arc::new(ManualClock::new(START));
         let gate = AuthenticatedMcpServer::with(rules, Arc::clone(&clock) as Arc<dyn Clock>);
         let times = Times { real: START, judged: START, mono: Duration::ZERO };
-        let mut app = App::new(gate.shared().read(Snapshot::of), times, |_| 3600, String::new());
-        app.keeps_revocations = store.is_durable();
+        let app = App::new(Opening {
+            zone: |_| 3600,
+            keeps_revocations: store.is_durable(),
+            ..Opening::new(gate.shared().read(Snapshot::of), times)
+        });
         let replica = Arc::new(Replica::new(gate.shared(), store));
         let outside = Outside::new(gate.clone(), replica, None);
         let mut desk = Self { app, gate, clock, theme: Theme::Colours, outside, left: Vec::new(), keys_pressed: 0 };

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use portcullis::app::drawn::Target;
 use portcullis::app::matrix::Cell;
-use portcullis::app::{App, Field, Msg, Times};
+use portcullis::app::{App, Field, Msg, Opening, Times};
 use portcullis::auth::policy::{Expected, ToolRule};
 use portcullis::auth::{Call, Key, KeyOrigin, Policy, Rules, Verdict};
 use portcullis::gate::Shared;
@@ -198,7 +198,7 @@ proptest! {
         }).collect();
         shared.update(|state| tokens.iter().for_each(|token| _ = state.add(token.as_str(), Provenance::Pasted, START)));
         let times = Times { real: START, judged: START, mono: Duration::ZERO };
-        let app = App::new(shared.read(Snapshot::of), times, |_| 0, String::new());
+        let app = App::new(Opening::new(shared.read(Snapshot::of), times));
         for (row, text) in [None].into_iter().chain(app.auth.tokens.iter().map(|entry| Some(&*entry.text))).enumerate() {
             for tool in rules.policy.tools() {
                 let decision = rules.decide(&Call { token: text, tool: &tool.name }, START);
