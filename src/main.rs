@@ -122,7 +122,7 @@ fn console(options: &Options) -> ExitCode {
 
 fn fail(error: &CliError) -> ExitCode {
     match error {
-        // Whoever sent it knows.
+        // The sender of the signal expects no explanation.
         CliError::Signalled(_) => ExitCode::from(error.exit_code()),
         error => complain(error, error.exit_code()),
     }

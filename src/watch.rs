@@ -1,8 +1,8 @@
-//! A watch on one file: says when its content is another one, or when it has gone.
+//! A watch on one file: reports when its content has changed, or when the file has gone.
 //!
 //! Folders are watched, because an editor that saves by renaming leaves a watch on the file itself behind: the file's own
 //! and, where the file is a link, the one the link leads to. Of a folder that is gone the nearest one above it is
-//! watched. Whatever happens in them, what counts is whether the content of the file is another one than it was.
+//! watched. Whatever happens in them, only a change of the file's content is reported.
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -19,11 +19,11 @@ use tokio::time::sleep;
 
 use crate::text;
 
-/// Writing is several events, and the file may be half of what it will be in between: its content has to stay the same for
-/// so long.
+/// How long the content has to stay the same before it is reported. Writing is several events, and in between the file may
+/// hold half of what it will hold.
 const SETTLES: Duration = Duration::from_millis(50);
 
-/// A file that goes on changing is reported after so many times [`SETTLES`] even so.
+/// After this many times [`SETTLES`] a file is reported although it still changes.
 const ROUNDS: usize = 10;
 
 /// The system cannot watch a file, so its changes are not noticed.
@@ -46,8 +46,8 @@ pub struct Watch {
     known: Option<Content>,
     /// Whether something has happened since the content was looked at.
     is_due: bool,
-    tell: mpsc::UnboundedSender<()>,
-    told: mpsc::UnboundedReceiver<()>,
+    sender: mpsc::UnboundedSender<()>,
+    events: mpsc::UnboundedReceiver<()>,
 }
 
 /// The SHA-256 of a file's content, or why it cannot be read.
@@ -61,22 +61,22 @@ impl Watch {
 
     /// A watch on this file, which reports it once at the beginning: it may have changed since it was read.
     pub fn new(path: PathBuf) -> Self {
-        let (tell, told) = mpsc::unbounded_channel();
-        Self { path, watcher: None, known: None, is_due: true, tell, told }
+        let (sender, events) = mpsc::unbounded_channel();
+        Self { path, watcher: None, known: None, is_due: true, sender, events }
     }
 
     /// Waits until the file has changed. A call that is cancelled loses nothing. If the system can watch nothing, the first
     /// call says so, and later ones never return.
     pub async fn touched(&mut self) -> Result<(), Unwatched> {
         loop {
-            if !self.is_due && self.told.recv().await.is_none() {
+            if !self.is_due && self.events.recv().await.is_none() {
                 pending::<()>().await;
             }
             self.is_due = true;
             if self.known.is_some() {
                 self.settle().await;
             }
-            while self.told.try_recv().is_ok() {}
+            while self.events.try_recv().is_ok() {}
             // Each time anew: a folder may have come, gone, or been replaced. First, so that nothing happens unseen
             // between the look at the content and the watch.
             let armed = self.arm();
@@ -114,11 +114,11 @@ impl Watch {
             .filter_map(|path| path.file_name())
             .map(Into::into)
             .collect();
-        let tell = self.tell.clone();
+        let sender = self.sender.clone();
         let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
             if event.map_or(true, |event| is_relevant(&event, &names)) {
-                // Nobody listens any more at the end of the program.
-                let _ = tell.send(());
+                // An error means that the watch was dropped.
+                let _ = sender.send(());
             }
         })?;
         for file in [Some(&self.path), target.as_ref()].into_iter().flatten() {
@@ -221,7 +221,7 @@ mod tests {
         touched.expect("it can be watched");
     }
 
-    /// A watch that has told of the file as it is.
+    /// A watch that has reported the file as it is.
     async fn watching(file: &Path) -> Watch {
         let mut watch = Watch::new(file.to_owned());
         noticed(&mut watch).await;

@@ -1,7 +1,7 @@
 //! `portcullis serve`: the gate as an MCP server, without the console. Calls are printed as they come.
 //!
-//! Nothing that is printed may keep the server or a signal waiting: standard output and standard error are written to by
-//! threads that nobody waits for, because a terminal, or a pipe that is not read, can take nothing for ever.
+//! Printing keeps neither the server nor a signal waiting: threads that nothing waits for write to standard output and
+//! standard error, because a stopped terminal, or a pipe that is not read, may block a write for ever.
 
 use std::fs::File;
 use std::io::{self, Write as _};
@@ -124,12 +124,12 @@ fn follow(
 ) -> io::Result<Follower> {
     let shared = gate.shared().clone();
     Follower::start(replica, policy, move |news| match news {
-        News::Policy(Ok(policy)) if policy.says_as(&shared.rules().policy) => {}
-        News::Policy(Ok(policy)) => {
+        News::Policy { read: Ok(policy), .. } if policy.says_as(&shared.rules().policy) => {}
+        News::Policy { read: Ok(policy), .. } => {
             shared.update(|state| state.set_policy(policy));
             notices.say("the policy's file has changed");
         }
-        News::Policy(Err(error)) => notices.say(format!("the last good policy decides: {error}")),
+        News::Policy { read: Err(error), .. } => notices.say(format!("the last good policy decides: {error}")),
         News::NotReloaded(error) => notices.say(error.to_string()),
         News::PolicyUnwatched(unwatched) | News::StoreUnwatched(unwatched) => notices.say(unwatched.to_string()),
     })
@@ -144,7 +144,7 @@ impl Notices {
         let (sender, sentences) = mpsc::channel::<String>();
         thread::Builder::new().name("notices".to_owned()).spawn(move || {
             for sentence in sentences {
-                // In one piece: pieces could stand between somebody else's. An error has nobody to be reported to.
+                // In one write, so that other output cannot come in between. An error cannot be reported anywhere.
                 let _ = io::stderr().write_all(format!("portcullis: {sentence}\n").as_bytes());
             }
         })?;

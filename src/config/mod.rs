@@ -65,14 +65,6 @@ pub enum ConfigError {
         /// The file.
         path: PathBuf,
     },
-    /// The state file cannot be understood.
-    #[error("state file {}: {why}", text::name(&.path.to_string_lossy(), 200))]
-    State {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong; safe to show.
-        why: String,
-    },
     /// The configuration file is no configuration.
     #[error("configuration file {}: {fault}", text::name(&.path.to_string_lossy(), 200))]
     File {

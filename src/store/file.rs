@@ -148,15 +148,15 @@ impl Store for FileStore {
 }
 
 /// The content of a state file; `None` for a file that does not exist. A file that cannot be understood is an error: it must
-/// let nobody in.
-fn stored(path: &Path) -> Result<Option<Revocations>, ConfigError> {
+/// restore no token.
+fn stored(path: &Path) -> Result<Option<Revocations>, StoreError> {
     let source = match read(WHAT, path, MAX_BYTES) {
         Err(ConfigError::Unreadable { error, .. }) if error.kind() == ErrorKind::NotFound && !path.is_symlink() => {
             return Ok(None);
         }
         source => source?,
     };
-    let broken = |why: String| ConfigError::State { path: path.to_owned(), why };
+    let broken = |why: String| StoreError::Malformed { path: path.to_owned(), why };
     let state: State =
         serde_json::from_slice(&source).map_err(|error| broken(text::display_safe(&error.to_string(), 200)))?;
     if state.version != VERSION {

@@ -10,13 +10,18 @@ use tokio::sync::watch;
 
 use super::{NotReloaded, Replica};
 use crate::auth::Policy;
-use crate::config;
+use crate::config::{self, ConfigError};
 use crate::watch::{Unwatched, Watch};
 
 /// What the follower has noticed.
 pub enum News {
-    /// The policy file was changed, and says this.
-    Policy(Result<Arc<Policy>, config::ConfigError>),
+    /// A policy file was changed.
+    Policy {
+        /// The file.
+        path: String,
+        /// Its content.
+        read: Result<Arc<Policy>, ConfigError>,
+    },
     /// The store was changed, and cannot be read.
     NotReloaded(NotReloaded),
     /// Changes of the policy file will not be noticed.
@@ -57,9 +62,9 @@ impl Follower {
     }
 }
 
-/// The policy of a file that was changed.
+/// Reads a policy file that was changed.
 pub fn read_policy(path: &str) -> News {
-    News::Policy(config::policy(Path::new(path)))
+    News::Policy { path: path.to_owned(), read: config::policy(Path::new(path)) }
 }
 
 async fn follow(replica: &Replica, mut path: watch::Receiver<String>, mut tell: impl FnMut(News)) {

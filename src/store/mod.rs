@@ -27,9 +27,17 @@ pub use replica::{Change, NotReloaded, Replica};
 /// The store could not be read or changed.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// The state file cannot be read, written or understood.
+    /// The state file cannot be read or written.
     #[error(transparent)]
     File(#[from] ConfigError),
+    /// The state file cannot be understood.
+    #[error("state file {}: {why}", text::name(&.path.to_string_lossy(), 200))]
+    Malformed {
+        /// The state file.
+        path: PathBuf,
+        /// What is wrong; safe to show.
+        why: String,
+    },
     /// Another process holds the lock of the state file.
     #[error(
         "state file {}: locked by another process for more than {}s; try again",
@@ -65,7 +73,7 @@ pub trait Store: Send + Sync {
     /// Changes what is revoked, with other processes kept out meanwhile, and drops what no longer matters at `now`.
     fn change_revocations(&self, now: NumericDate, change: &mut dyn FnMut(&mut Revocations)) -> Result<(), StoreError>;
 
-    /// Waits until somebody, perhaps this process, has changed what is stored. The first call resolves at once: the store
+    /// Waits until a process, perhaps this one, has changed what is stored. The first call resolves at once: the store
     /// may have changed since it was loaded. An error is reported once; later calls then never resolve.
     fn changed(&self) -> Changed<'_>;
 }

@@ -32,8 +32,8 @@ pub struct NotReloaded(StoreError);
 
 /// The copy of a store that decisions are made on: its content, and the changes made here that are not saved yet.
 ///
-/// A change counts in memory at once. It stays there until it is saved, however often the store is read meanwhile; were it
-/// not so, somebody else's change could restore a token that was revoked here a moment ago.
+/// A change counts in memory at once and stays there until it is saved, however often the store is read meanwhile. Without
+/// that, a change by another process could restore a token that was revoked here a moment ago.
 pub struct Replica {
     shared: Shared,
     store: Arc<dyn Store>,

@@ -41,18 +41,12 @@ const SHORTEST: Duration = Duration::from_millis(1);
 /// Runs the console on the current runtime, until it ends.
 pub async fn run(start: Start) -> Result<(), TuiError> {
     let Start { app, gate, clock, theme, server, store } = start;
-    let replica = Arc::new(Replica::new(gate.shared(), store));
-    let (tell, news) = unbounded_channel();
-    let follower = Follower::start(Arc::clone(&replica), app.policy_file.path.clone(), move |news| {
-        // The loop has ended, and the program is about to.
-        let _ = tell.send(news);
-    })?;
     // Before anything is switched on: from the first moment no signal may leave it on.
-    let sources =
-        Sources { signals: Signals::listen()?, hang_up: HangUp::watch()?, changes: gate.shared().changes(), news };
+    let sources = Sources { signals: Signals::listen()?, hang_up: HangUp::watch()?, changes: gate.shared().changes() };
     let modes = Modes::enter()?;
     let input = Batches::listen()?;
     let (columns, rows) = size();
+    let replica = Arc::new(Replica::new(gate.shared(), store));
     let outside = Outside::new(gate, replica, server);
     let mut executor = Executor::default();
     let console = Console {
@@ -66,7 +60,6 @@ pub async fn run(start: Start) -> Result<(), TuiError> {
         app,
         outside: &outside,
         executor: &mut executor,
-        follower,
         clock,
         theme,
     };
@@ -79,12 +72,12 @@ pub async fn run(start: Start) -> Result<(), TuiError> {
         Err(TuiError::Terminal(_)) if has_hung_up() => Err(TuiError::Signalled(HANG_UP)),
         ended => ended,
     };
-    // What follows may take a moment, in which the terminal is the shell's already.
+    // First, since the rest may take a moment: the user has the shell back meanwhile.
     let writer = modes.writer().clone();
     drop(modes);
     executor.finish(Queue::Revocations, LAST_SAVE).await;
     if ended.is_ok() {
-        // Only then: a signal does not wait for clients.
+        // After a signal nothing is waited for; the process takes its connections with it.
         outside.stop_server();
     }
     match (outside.replica.unsaved_changes(), ended) {
@@ -102,7 +95,6 @@ struct Sources {
     signals: Signals,
     hang_up: HangUp,
     changes: watch::Receiver<u64>,
-    news: UnboundedReceiver<News>,
 }
 
 /// What woke the loop.
@@ -119,7 +111,6 @@ struct Console<'a> {
     app: App,
     outside: &'a Outside,
     executor: &'a mut Executor,
-    follower: Follower,
     clock: Arc<dyn Clock>,
     theme: Theme,
     modes: &'a Modes,
@@ -138,9 +129,12 @@ impl Console<'_> {
     async fn run(mut self, mut sources: Sources, mut input: Batches, first: Msg) -> Result<(), TuiError> {
         sources.changes.mark_changed();
         self.turn(vec![first], &mut sources.changes)?;
+        self.draw();
+        // Only now: the first frame does not wait for a thread that nothing on it comes from.
+        let (follower, mut news) = self.follow()?;
         while !self.has_quit {
             self.draw();
-            self.follower.follow_policy(&self.app.policy_file.path);
+            follower.follow_policy(&self.app.policy_file.path);
             let nap = self.nap();
             let woken = tokio::select! {
                 biased;
@@ -152,7 +146,7 @@ impl Console<'_> {
                 answer = self.executor.next() => Woken::Answer(answer),
                 batch = input.next() => Woken::Input(batch),
                 () = changed(&mut sources.changes) => Woken::Shared,
-                Some(news) = sources.news.recv() => Woken::News(news),
+                Some(news) = news.recv() => Woken::News(news),
                 () = pause(nap) => Woken::Time,
             };
             let mut told = Vec::new();
@@ -169,7 +163,7 @@ impl Console<'_> {
                 }
                 Woken::Shared => {}
                 Woken::Answer(answer) => told.extend(answer),
-                Woken::News(news) => told.push(effects::told(news)),
+                Woken::News(news) => told.extend(effects::message(&self.app, news)),
                 Woken::Time if self.burst.ends().is_some() && input.has_more() => {
                     self.burst.go_on(self.clock.monotonic());
                 }
@@ -178,6 +172,17 @@ impl Console<'_> {
             self.turn(told, &mut sources.changes)?;
         }
         Ok(())
+    }
+
+    /// Starts to follow the files that other processes change.
+    fn follow(&self) -> Result<(Follower, UnboundedReceiver<News>), TuiError> {
+        let (sender, news) = unbounded_channel();
+        let (replica, policy) = (Arc::clone(&self.outside.replica), self.app.policy_file.path.clone());
+        let follower = Follower::start(replica, policy, move |news| {
+            // An error means that the loop has ended, and the program is about to.
+            let _ = sender.send(news);
+        })?;
+        Ok((follower, news))
     }
 
     /// Takes what else has arrived, and waits a moment where that may decide whether it was typed or pasted: on a slow line

@@ -69,13 +69,14 @@ pub fn tell(app: &mut App, outside: &Outside, msg: Msg, mut later: impl FnMut(Jo
     left
 }
 
-/// What the console is told of news from outside.
-pub fn told(news: News) -> Msg {
+/// The message for news of the follower. Late news of a file that the policy no longer comes from leads to none.
+pub fn message(app: &App, news: News) -> Option<Msg> {
     match news {
-        News::Policy(read) => Msg::PolicyReread(read.map_err(|error| error.to_string())),
-        News::NotReloaded(error) => Msg::Failed(error.to_string()),
-        News::PolicyUnwatched(unwatched) => Msg::PolicyUnwatched(unwatched.to_string()),
-        News::StoreUnwatched(unwatched) => Msg::Failed(unwatched.to_string()),
+        News::Policy { path, .. } if path != app.policy_file.path => None,
+        News::Policy { read, .. } => Some(Msg::PolicyReread(read.map_err(|error| error.to_string()))),
+        News::NotReloaded(error) => Some(Msg::Failed(error.to_string())),
+        News::PolicyUnwatched(unwatched) => Some(Msg::PolicyUnwatched(unwatched.to_string())),
+        News::StoreUnwatched(unwatched) => Some(Msg::Failed(unwatched.to_string())),
     }
 }
 

@@ -72,7 +72,7 @@ pub enum TuiError {
     #[error("ended by signal {0}")]
     Signalled(i32),
     /// Revocations counted until the end of the console, and are not in the state file.
-    #[error("not saved in the state file: {}", words::count(*.changes, "change of revocations"))]
+    #[error("{} not saved to the state file", words::count(*.changes, "revocation change"))]
     Unsaved {
         /// How many changes were lost.
         changes: usize,

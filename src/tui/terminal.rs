@@ -3,7 +3,7 @@
 //! `Modes` is the guard: it undoes everything when it is dropped, and its panic hook does the same before anything is
 //! printed, from whichever thread. Around a stop (Ctrl-Z) the event loop calls `off` and `on`. Nothing else in the program
 //! may write such a sequence; a list that exists once cannot be undone by half. The bytes themselves are written by the
-//! thread of `writer`; the terminal's settings (raw mode) are changed by whoever asks, since that never waits for output.
+//! thread of `writer`. The settings of the terminal (raw mode) are changed by the caller, which never waits for output.
 
 use std::io;
 use std::panic;

@@ -1,7 +1,7 @@
 //! The thread that writes to the terminal, and what it has still to write.
 //!
 //! A terminal may take nothing for a long time: a stopped one, or one at the other end of a connection that hangs. Only this
-//! thread waits for it. It holds at most the newest frame, so that a slow terminal shows what is so now and not what was.
+//! thread waits for it. It holds at most the newest frame, so that a slow terminal shows the present and not the past.
 //! Mode switches and clipboard sequences are never dropped and keep their order. `terminal` decides what is written.
 
 use std::collections::VecDeque;
@@ -20,18 +20,18 @@ use tokio::sync::Notify;
 
 use super::screen::{Frame, Screen};
 
-/// How long somebody waits for the terminal to be restored: it may take nothing, and the program has to end even so.
+/// How long a caller waits for the terminal to be restored. The terminal may take nothing, and the program has to end even so.
 const RESTORE: Duration = Duration::from_millis(400);
 
-/// Whose the terminal is.
+/// The owner of the terminal.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Phase {
-    /// The shell's.
+    /// The shell.
     #[default]
     Off,
-    /// The console's.
+    /// The console.
     On,
-    /// A thread has panicked: the terminal belongs to its report, and nothing is switched on again.
+    /// The report of a panic; nothing is switched on again.
     Over,
 }
 
@@ -80,12 +80,12 @@ impl Writer {
         Ok(Self(outbox))
     }
 
-    /// Whose the terminal is.
+    /// The present owner of the terminal.
     pub fn phase(&self) -> Phase {
         self.0.state().phase
     }
 
-    /// Makes the terminal the console's, unless a thread has panicked; returns whether it is.
+    /// Gives the terminal to the console, unless a thread has panicked; returns whether the console has it.
     pub fn claim(&self) -> bool {
         let mut state = self.0.state();
         if state.phase != Phase::Over {
@@ -94,8 +94,8 @@ impl Writer {
         state.phase == Phase::On
     }
 
-    /// Makes the terminal somebody else's. If it was the console's, `bytes` restore it: they are waited for, but not for
-    /// ever. Returns whether it was the console's.
+    /// Takes the terminal from the console, if it had it, and writes `bytes` to restore it; waits for that, but at most for
+    /// [`RESTORE`]. Returns whether the console had it.
     pub fn release(&self, next: Phase, bytes: Vec<u8>) -> bool {
         let mut state = self.0.state();
         let was_on = state.phase == Phase::On;
@@ -125,7 +125,7 @@ impl Writer {
         !state.is_busy && state.orders.is_empty()
     }
 
-    /// Writes bytes after all that was ordered before, if the terminal is the console's.
+    /// Writes bytes after everything that was ordered before, if the console has the terminal.
     pub fn order(&self, bytes: Vec<u8>) {
         let mut state = self.0.state();
         if state.phase == Phase::On {
@@ -134,7 +134,7 @@ impl Writer {
         }
     }
 
-    /// Something else may have written to the terminal: the next frame is written whole.
+    /// Writes the next frame whole, because something else may have written to the terminal.
     pub fn doubt(&self) {
         self.0.state().is_unknown = true;
     }
@@ -147,7 +147,7 @@ impl Writer {
         buffer
     }
 
-    /// Shows a frame, instead of one that is not written yet, if the terminal is the console's.
+    /// Shows a frame instead of one that is not written yet, if the console has the terminal.
     pub fn show(&self, frame: Frame) {
         let mut state = self.0.state();
         recycle(&mut state);
@@ -157,7 +157,7 @@ impl Writer {
         }
     }
 
-    /// A thread has panicked, and its report is written.
+    /// Reports that a thread has panicked and that its report is written.
     pub fn panicked(&self) {
         self.0.has_failed.notify_one();
     }

@@ -70,15 +70,21 @@ impl Desk {
     /// Somebody has written to the policy's file.
     pub fn policy_touched(&mut self) -> &mut Self {
         let news = read_policy(&self.app.policy_file.path);
-        self.tell(effects::told(news))
+        self.hears(news)
     }
 
     /// Somebody has written to the store.
     pub fn store_touched(&mut self) -> &mut Self {
         match self.outside.replica.reload() {
             Ok(()) => self.tell(Msg::Woke),
-            Err(error) => self.tell(effects::told(News::NotReloaded(error))),
+            Err(error) => self.hears(News::NotReloaded(error)),
         }
+    }
+
+    /// The follower has noticed something.
+    pub fn hears(&mut self, news: News) -> &mut Self {
+        let msg = effects::message(&self.app, news);
+        self.tell(msg.unwrap_or(Msg::Woke))
     }
 
     /// Where the server listens, while one runs.

@@ -115,6 +115,32 @@ fn a_file_that_cannot_be_written_keeps_nobody_in() {
 }
 
 #[test]
+fn settings_that_are_applied_restore_nobody_whom_another_process_has_just_revoked() {
+    let place = Place::new("settings");
+    let mut desk = place.desk(Revocations::default());
+    desk.types("user123").keys("Enter Ctrl-S").must_show(&["settings"]);
+    let token = desk.token().to_string();
+    portcullis(&["revoke", "--state", &place.file(), "--now", &START.rfc3339(), &token]).out();
+    // The follower has read it; the console has not looked yet.
+    desk.outside.replica.reload().expect("read");
+    desk.keys("Enter").must_show(&["settings applied", "REVOKED"]);
+}
+
+#[test]
+fn a_state_file_that_another_process_keeps_locked_is_given_up_with_a_sentence() {
+    let place = Place::new("locked");
+    let lock = fs::File::create(place.0.join("state.json.lock")).expect("a lock file");
+    lock.lock().expect("nobody holds it");
+    let Ran { err, exit, .. } = portcullis(&["revoke", "--state", &place.file(), "--jti", "7"]).run();
+    assert_eq!(exit, 1, "{err}");
+    assert!(err.ends_with("state.json: locked by another process for more than 2s; try again\n"), "{err}");
+    // Reading needs no lock.
+    portcullis(&["revoke", "--state", &place.file(), "--list"]).out();
+    drop(lock);
+    portcullis(&["revoke", "--state", &place.file(), "--jti", "7"]).out();
+}
+
+#[test]
 fn the_command_revokes_restores_and_lists() {
     let place = Place::new("command");
     let state = ["--state", &place.file()];

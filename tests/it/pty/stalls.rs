@@ -40,7 +40,7 @@ fn a_lock_that_another_holds_keeps_no_key_and_no_signal_waiting() {
     assert_eq!(console.wait_exit(), 143);
     assert!(console.is_restored());
     let screen = console.screen();
-    assert!(screen.contains("not saved in the state file: 1 change of revocations"), "{screen}");
+    assert!(screen.contains("1 revocation change not saved to the state file"), "{screen}");
     assert!(!state.exists());
     drop(lock);
 }
