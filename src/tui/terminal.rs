@@ -14,7 +14,7 @@ use rustix::process::{Signal, getpgrp, getpid, getsid, kill_current_process_grou
 use rustix::stdio::{stdin, stdout};
 use rustix::termios::{QueueSelector, tcflush, tcgetwinsize};
 
-use super::writer::{Phase, Writer};
+use super::writer::{Phase, Writer, write_all};
 
 /// Each mode with what ends it, in the order they are switched on; they are switched off in reverse.
 ///
@@ -42,7 +42,7 @@ pub struct Modes {
 impl Modes {
     /// Switches everything on and installs the panic hook in front of the one that is there.
     pub fn enter() -> io::Result<Self> {
-        let modes = Self { writer: Writer::start()? };
+        let modes = Self { writer: Writer::start(write_all)? };
         let writer = modes.writer.clone();
         let previous = panic::take_hook();
         panic::set_hook(Box::new(move |info| {

@@ -69,12 +69,12 @@ struct State {
 }
 
 impl Writer {
-    /// Starts the thread.
-    pub fn start() -> io::Result<Self> {
+    /// Starts the thread. `write` writes all of what it is given, and may block; outside of tests it is [`write_all`].
+    pub fn start(write: impl FnMut(&[u8]) -> io::Result<()> + Send + 'static) -> io::Result<Self> {
         let outbox = Arc::new(Outbox::default());
         let thread = thread::Builder::new().name("terminal-output".to_owned()).spawn({
             let outbox = Arc::clone(&outbox);
-            move || outbox.write()
+            move || outbox.run(write)
         })?;
         outbox.state().thread = Some(thread.thread().id());
         Ok(Self(outbox))
@@ -219,13 +219,14 @@ impl Outbox {
         }
     }
 
-    fn write(&self) {
+    fn run(&self, mut write: impl FnMut(&[u8]) -> io::Result<()>) {
         let mut screen = Screen::new();
         while let Some(work) = self.next() {
             let (written, spare) = match work {
-                Work::Order(bytes) => (write_all(&bytes), None),
+                Work::Order(bytes) => (write(&bytes), None),
                 Work::Frame(frame, is_unknown) => match screen.encode(frame, is_unknown) {
-                    Ok((bytes, spare)) => (write_all(bytes), Some(spare)),
+                    Ok(([], spare)) => (Ok(()), Some(spare)),
+                    Ok((bytes, spare)) => (write(bytes), Some(spare)),
                     Err(error) => (Err(error), None),
                 },
             };
@@ -246,7 +247,7 @@ impl Outbox {
 /// Writes to the terminal in as few calls as it takes, which is one for a frame.
 ///
 /// Not through `std::io::stdout`, which splits at the last line feed and would write what is left of a torn frame at exit.
-fn write_all(mut bytes: &[u8]) -> io::Result<()> {
+pub fn write_all(mut bytes: &[u8]) -> io::Result<()> {
     while !bytes.is_empty() {
         match rustix::io::write(stdout(), bytes) {
             Ok(written) => bytes = bytes.get(written..).unwrap_or_default(),
@@ -259,4 +260,92 @@ fn write_all(mut bytes: &[u8]) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Frame, Phase, Writer};
+    use ratatui::buffer::Buffer;
+    use std::io;
+    use std::sync::mpsc::{Receiver, Sender, channel};
+
+    /// A terminal that takes something only when the test says so, and passes on what it took.
+    fn terminal() -> (Writer, Sender<()>, Receiver<String>) {
+        let (take, taking) = channel();
+        let (written, output) = channel();
+        let writer = Writer::start(move |bytes| {
+            taking.recv().map_err(|_| io::Error::from(io::ErrorKind::BrokenPipe))?;
+            written.send(String::from_utf8_lossy(bytes).into_owned()).map_err(io::Error::other)
+        });
+        (writer.expect("a thread"), take, output)
+    }
+
+    fn frame(line: &str) -> Frame {
+        Frame { buffer: Buffer::with_lines([line]), cursor: None }
+    }
+
+    fn wait_until_busy(writer: &Writer) {
+        while !writer.0.state().is_busy {
+            std::thread::yield_now();
+        }
+    }
+
+    #[test]
+    fn of_the_frames_that_wait_the_newest_is_written_and_every_order_in_turn() {
+        let (writer, take, output) = terminal();
+        assert!(writer.claim());
+        writer.show(frame("first"));
+        wait_until_busy(&writer);
+        writer.show(frame("second"));
+        writer.order(b"copy".to_vec());
+        writer.show(frame("third"));
+        writer.order(b"copy again".to_vec());
+        (0..4).for_each(|_| take.send(()).expect("the thread runs"));
+        let mut written = || output.recv().expect("the thread runs");
+        assert!(written().contains("first"));
+        assert_eq!((written(), written()), ("copy".to_owned(), "copy again".to_owned()));
+        let third = written();
+        // Against what was written last: the letters of the frame that was dropped are not there.
+        assert!(third.contains("thi") && !third.contains("second"), "{third:?}");
+    }
+
+    #[test]
+    fn a_terminal_that_takes_nothing_is_not_waited_for_and_gets_no_frame_afterwards() {
+        let (writer, take, output) = terminal();
+        assert!(writer.claim());
+        writer.show(frame("first"));
+        wait_until_busy(&writer);
+        writer.show(frame("second"));
+        assert!(writer.release(Phase::Off, b"restore".to_vec()));
+        assert!(!writer.is_done() && !writer.release(Phase::Off, Vec::new()), "given up, and not a second time");
+        writer.show(frame("third"));
+        writer.order(b"copy".to_vec());
+        (0..2).for_each(|_| take.send(()).expect("the thread runs"));
+        assert!(output.recv().expect("the thread runs").contains("first"));
+        assert_eq!(output.recv().as_deref(), Ok("restore"));
+        writer.close();
+        assert!(output.recv().is_err(), "nothing else is written");
+    }
+
+    #[tokio::test]
+    async fn after_a_panic_nothing_is_switched_on_and_the_loop_hears_of_it() {
+        let (writer, take, output) = terminal();
+        assert!(writer.claim());
+        take.send(()).expect("the thread runs");
+        assert!(writer.release(Phase::Over, b"restore".to_vec()));
+        assert_eq!(output.recv().as_deref(), Ok("restore"));
+        writer.panicked();
+        assert!(writer.failed().await.is_none());
+        assert!(!writer.claim());
+    }
+
+    #[tokio::test]
+    async fn a_terminal_that_is_gone_is_reported() {
+        let (writer, take, _output) = terminal();
+        drop(take);
+        assert!(writer.claim());
+        writer.show(frame("first"));
+        let error = writer.failed().await.expect("an error");
+        assert_eq!(error.kind(), io::ErrorKind::BrokenPipe);
+    }
 }
