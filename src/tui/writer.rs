@@ -301,7 +301,7 @@ mod tests {
         writer.show(frame("third"));
         writer.order(b"copy again".to_vec());
         (0..4).for_each(|_| take.send(()).expect("the thread runs"));
-        let mut written = || output.recv().expect("the thread runs");
+        let written = || output.recv().expect("the thread runs");
         assert!(written().contains("first"));
         assert_eq!((written(), written()), ("copy".to_owned(), "copy again".to_owned()));
         let third = written();

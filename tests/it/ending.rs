@@ -75,3 +75,17 @@ fn a_signal_ends_it_though_nobody_reads_what_it_prints() {
     assert_ended_by(child.wait().expect("it ends"), Signal::TERM);
     drop(reader);
 }
+
+/// Before it listens to signals, SIGQUIT still does what the system does; the secret must not reach a file even then.
+#[test]
+#[cfg(target_os = "linux")]
+fn no_core_file_is_ever_written() {
+    let mut child = serve(&["--stdio"]).spawn().expect("the program starts");
+    let mut line = String::new();
+    BufReader::new(child.stderr.as_mut().expect("a pipe")).read_line(&mut line).expect("UTF-8");
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", child.id())).expect("it runs");
+    let core = limits.lines().find_map(|line| line.strip_prefix("Max core file size")).expect("a limit");
+    assert_eq!(core.split_whitespace().next(), Some("0"), "{limits}");
+    signal(&child, Signal::TERM);
+    assert_ended_by(child.wait().expect("it ends"), Signal::TERM);
+}
