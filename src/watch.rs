@@ -9,6 +9,7 @@ use std::fs::File;
 use std::future::pending;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
+use std::pin::pin;
 use std::time::Duration;
 
 use notify::event::{AccessKind, ModifyKind};
@@ -23,8 +24,8 @@ use crate::text;
 /// hold half of what it will hold.
 const SETTLES: Duration = Duration::from_millis(50);
 
-/// After this many times [`SETTLES`] a file is reported although it still changes.
-const ROUNDS: usize = 10;
+/// A file that still changes after this time is reported even so.
+const AT_LAST: Duration = Duration::from_millis(500);
 
 /// The system cannot watch a file, so its changes are not noticed.
 #[derive(Debug, thiserror::Error)]
@@ -92,16 +93,24 @@ impl Watch {
         }
     }
 
-    /// Waits until the content stays the same for a while.
-    async fn settle(&self) {
-        let mut before = content(&self.path);
-        for _ in 0..ROUNDS {
-            sleep(SETTLES).await;
-            let now = content(&self.path);
-            if now == before {
-                return;
+    /// Waits until the content has stayed the same for [`SETTLES`], or for [`AT_LAST`]. An event that
+    /// leaves the content alone does not prolong the wait.
+    async fn settle(&mut self) {
+        let mut seen = content(&self.path);
+        let mut quiet = pin!(sleep(SETTLES));
+        let mut at_last = pin!(sleep(AT_LAST));
+        loop {
+            tokio::select! {
+                () = &mut quiet => return,
+                () = &mut at_last => return,
+                Some(()) = self.events.recv() => {
+                    let now = content(&self.path);
+                    if now != seen {
+                        seen = now;
+                        quiet.set(sleep(SETTLES));
+                    }
+                }
             }
-            before = now;
         }
     }
 

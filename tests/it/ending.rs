@@ -2,7 +2,7 @@
 
 use std::io::{BufRead as _, BufReader};
 use std::os::unix::process::ExitStatusExt as _;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use rstest::rstest;
 use rustix::process::{Pid, Signal, kill_process};
@@ -16,12 +16,12 @@ fn serve(options: &[&str]) -> Command {
     command
 }
 
-fn signal(child: &Child, signal: Signal) {
-    kill_process(Pid::from_child(child), signal).expect("it runs");
-}
-
-/// Fails unless the program has ended by itself, with the exit code that stands for the signal.
-fn assert_ended_by(status: ExitStatus, signal: Signal) {
+/// Sends the program a signal. Fails unless the program then ends by itself, with the exit code for the signal.
+fn assert_ends_by(signal: Signal, mut child: Child) {
+    // Waiting would close it, and its end would end the program too.
+    let _stdin = child.stdin.take();
+    kill_process(Pid::from_child(&child), signal).expect("it runs");
+    let status = child.wait().expect("it ends");
     assert_eq!((status.code(), status.core_dumped()), (Some(128 + signal.as_raw()), false), "{status}");
 }
 
@@ -35,9 +35,8 @@ fn a_signal_is_the_exit_code_even_right_behind_the_first_line(#[case] number: Si
         let mut child = serve(&["--listen", "127.0.0.1:0"]).spawn().expect("the program starts");
         let mut line = String::new();
         BufReader::new(child.stdout.as_mut().expect("a pipe")).read_line(&mut line).expect("UTF-8");
-        signal(&child, number);
+        assert_ends_by(number, child);
         assert!(line.starts_with("serving http://127.0.0.1:"), "{line}");
-        assert_ended_by(child.wait().expect("it ends"), number);
     }
 }
 
@@ -51,9 +50,8 @@ fn over_standard_streams_a_signal_is_the_exit_code_too(#[case] number: Signal) {
     // Its first sentence says that it runs: there is no token.
     let mut line = String::new();
     BufReader::new(child.stderr.as_mut().expect("a pipe")).read_line(&mut line).expect("UTF-8");
-    signal(&child, number);
+    assert_ends_by(number, child);
     assert!(line.contains("no PORTCULLIS_TOKEN"), "{line}");
-    assert_ended_by(child.wait().expect("it ends"), number);
 }
 
 /// A pipe that nobody reads is full at some time, and what is printed must not keep a signal waiting then.
@@ -64,15 +62,14 @@ fn a_signal_ends_it_though_nobody_reads_what_it_prints() {
     while rustix::io::write(&writer, &[b'.'; 4096]).is_ok() {}
     rustix::io::ioctl_fionbio(&writer, false).expect("a pipe that blocks");
     let mut command = serve(&["--listen", "127.0.0.1:0"]);
-    let mut child = command.stdout(writer).spawn().expect("the program starts");
+    let child = command.stdout(writer).spawn().expect("the program starts");
     // It has bound its port once a thread of it waits to write.
     let tasks = format!("/proc/{}/task", child.id());
     let mut looks = 0;
     while std::fs::read_dir(&tasks).map_or(0, Iterator::count) < 4 && looks < 100_000 {
         looks += 1;
     }
-    signal(&child, Signal::TERM);
-    assert_ended_by(child.wait().expect("it ends"), Signal::TERM);
+    assert_ends_by(Signal::TERM, child);
     drop(reader);
 }
 
@@ -86,6 +83,5 @@ fn no_core_file_is_ever_written() {
     let limits = std::fs::read_to_string(format!("/proc/{}/limits", child.id())).expect("it runs");
     let core = limits.lines().find_map(|line| line.strip_prefix("Max core file size")).expect("a limit");
     assert_eq!(core.split_whitespace().next(), Some("0"), "{limits}");
-    signal(&child, Signal::TERM);
-    assert_ended_by(child.wait().expect("it ends"), Signal::TERM);
+    assert_ends_by(Signal::TERM, child);
 }
