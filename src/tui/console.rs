@@ -32,6 +32,9 @@ const TRICKLE: Duration = Duration::from_millis(1);
 /// Events taken in one turn. More would keep signals waiting.
 const TURN: usize = 16 * 1024;
 
+/// How long quitting waits for a slow terminal.
+const LAST_OUTPUT: Duration = Duration::from_secs(5);
+
 /// How long the end of the console waits for revocations that are being saved.
 const LAST_SAVE: Duration = Duration::from_millis(500);
 
@@ -171,7 +174,13 @@ impl Console<'_> {
             }
             self.turn(told, &mut sources.changes)?;
         }
-        Ok(())
+        // A slow terminal has to take what is on its way before it can be restored.
+        tokio::select! {
+            biased;
+            signal = sources.signals.end() => Err(TuiError::Signalled(signal)),
+            () = self.modes.writer().drain() => Ok(()),
+            () = sleep(LAST_OUTPUT) => Ok(()),
+        }
     }
 
     /// Starts to follow the files that other processes change.

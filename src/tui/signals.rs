@@ -51,6 +51,11 @@ impl Signals {
         })
     }
 
+    /// Waits for one that ends the program, and returns its number.
+    pub async fn end(&mut self) -> i32 {
+        self.endings.next().await
+    }
+
     /// Waits for the next one. Those that end the program come first.
     pub async fn next(&mut self) -> Asked {
         tokio::select! {

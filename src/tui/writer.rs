@@ -46,6 +46,7 @@ struct Outbox {
     state: Mutex<State>,
     has_work: Condvar,
     is_done: Condvar,
+    has_written: Notify,
     has_failed: Notify,
 }
 
@@ -123,6 +124,14 @@ impl Writer {
     pub fn is_done(&self) -> bool {
         let state = self.0.state();
         !state.is_busy && state.orders.is_empty()
+    }
+
+    /// Waits until everything is written, except for a frame that has not been begun.
+    pub async fn drain(&self) {
+        recycle(&mut self.0.state());
+        while !self.is_done() {
+            self.0.has_written.notified().await;
+        }
     }
 
     /// Writes bytes after everything that was ordered before, if the console has the terminal.
@@ -240,6 +249,7 @@ impl Outbox {
                 self.has_failed.notify_one();
             }
             self.is_done.notify_all();
+            self.has_written.notify_one();
         }
     }
 }
@@ -325,6 +335,19 @@ mod tests {
         assert_eq!(output.recv().as_deref(), Ok("restore"));
         writer.close();
         assert!(output.recv().is_err(), "nothing else is written");
+    }
+
+    #[tokio::test]
+    async fn what_is_on_its_way_can_be_waited_for() {
+        let (writer, take, output) = terminal();
+        assert!(writer.claim());
+        writer.show(frame("first"));
+        wait_until_busy(&writer);
+        writer.order(b"copy".to_vec());
+        writer.show(frame("second"));
+        (0..2).for_each(|_| take.send(()).expect("the thread runs"));
+        writer.drain().await;
+        assert!(writer.is_done() && output.try_iter().count() == 2, "all but the frame that waited");
     }
 
     #[tokio::test]
