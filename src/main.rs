@@ -15,7 +15,7 @@ use portcullis::view::Theme;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 fn main() -> ExitCode {
-    // A core file would hold the secret. Only until the signals are listened to could one of them ask for it.
+    // A core file would contain the secret, and SIGQUIT asks for one until the program listens to signals.
     let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: getrlimit(Resource::Core).maximum });
     let options = match Options::read(std::env::args_os().collect()) {
         Ok(options) => options,

@@ -67,8 +67,13 @@ pub enum Msg {
     NamedAdded(Vec<u64>),
     /// A file was written, or which was not, and why.
     Written(Result<String, (String, String)>),
-    /// A policy file and what it says, or a sentence that says why there is none.
-    Policy(Result<(String, Arc<Policy>), String>),
+    /// A policy file was read for the settings.
+    Policy {
+        /// The file, as it was asked for.
+        asked: String,
+        /// The file and its policy, or a sentence that says why it cannot be used.
+        read: Result<(String, Arc<Policy>), String>,
+    },
     /// What the policy's file says now, or a sentence that says why it is no policy.
     PolicyReread(Result<Arc<Policy>, String>),
     /// The file that the policy was written to, and that policy; or why it was not.

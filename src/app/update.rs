@@ -40,7 +40,7 @@ pub fn update(app: &mut App, msg: Msg) -> Vec<Effect> {
         Msg::PolicyReread(result) => app.policy_reread(result),
         Msg::PolicySaved(result) => app.policy_written(result),
         Msg::PolicyUnwatched(sentence) => app.policy_unwatched(&sentence),
-        Msg::Policy(result) => app.policy_read(result),
+        Msg::Policy { asked, read } => app.policy_read(&asked, read),
         Msg::Served(result) => app.served(result),
         Msg::ServingStopped => app.serving_stopped(),
         Msg::Failed(sentence) => app.failed(sentence),

@@ -224,15 +224,16 @@ fn save_policy(path: String, policy: Arc<Policy>, known: Option<&Policy>) -> Msg
     })
 }
 
-fn load_policy(path: String) -> Msg {
-    Msg::Policy(match path.as_str() {
-        "" => Ok((path, Arc::default())),
+fn load_policy(asked: String) -> Msg {
+    let read = match asked.as_str() {
+        "" => Ok((String::new(), Arc::default())),
         path => {
             let file = config::typed(path);
             let read = config::policy(&file).map_err(|error| error.to_string());
             read.map(|policy| (file.to_string_lossy().into_owned(), policy))
         }
-    })
+    };
+    Msg::Policy { asked, read }
 }
 
 /// The rules that the console wants, with what has changed elsewhere since it looked: other threads revoke, and a server that

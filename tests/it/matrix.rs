@@ -348,6 +348,21 @@ fn an_edit_made_elsewhere_wins_over_what_is_not_saved_and_undo_brings_that_back(
     assert!(desk.app.policy_is_saved());
 }
 
+/// A file on a slow disk: the answer comes when the user has changed their mind.
+#[test]
+fn a_policy_that_is_read_too_late_changes_nothing() {
+    let folder = Folder::new();
+    let (mut desk, file) = with_policy(&folder, FILE);
+    let other = folder.write("other.toml", "[tools.other]\npermissions = []\n");
+    let policy = portcullis::config::policy(other.as_ref()).expect("a policy");
+    let late = || Msg::Policy { asked: other.clone(), read: Ok((other.clone(), Arc::clone(&policy))) };
+    desk.keys("Ctrl-S Esc").tell(late());
+    desk.keys("Ctrl-P").tell(late()).must_show(&["type words of a command"]).keys("Esc");
+    desk.keys("Ctrl-S").tell(late()).must_show(&["settings"]).keys("Esc");
+    assert_eq!(desk.app.policy_file.path, file);
+    assert!(desk.app.auth.rules.policy.tool("other").is_none());
+}
+
 #[test]
 fn another_policy_is_not_written_over_without_a_question() {
     let folder = Folder::new();
