@@ -92,3 +92,91 @@ async fn follow(replica: &Replica, mut path: watch::Receiver<String>, mut tell: 
 fn watch_of(path: &str) -> Watch {
     if path.is_empty() { Watch::nothing() } else { Watch::new(path.into()) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::auth::revocations::{Revoked, Since};
+    use crate::auth::{Key, KeyOrigin, NumericDate, Rules};
+    use crate::gate::Shared;
+    use crate::store::{FileStore, Store};
+    use std::fs;
+    use std::path::PathBuf;
+    use std::sync::mpsc::{Receiver, channel};
+    use std::time::Duration;
+
+    const NOW: NumericDate = NumericDate::from_seconds(1_795_380_000);
+
+    struct Place(PathBuf);
+
+    impl Place {
+        fn new(name: &str) -> Self {
+            let folder = std::env::temp_dir().join(format!("portcullis-follower-{name}-{}", std::process::id()));
+            let _ = fs::remove_dir_all(&folder);
+            fs::create_dir_all(&folder).expect("a folder");
+            Self(folder)
+        }
+
+        fn write(&self, name: &str, text: &str) -> String {
+            let path = self.0.join(name);
+            fs::write(&path, text).expect("it can be written");
+            path.to_str().expect("UTF-8").to_owned()
+        }
+
+        fn store(&self) -> FileStore {
+            FileStore::new(self.0.join("state.json"))
+        }
+    }
+
+    impl Drop for Place {
+        fn drop(&mut self) {
+            let _ = fs::remove_dir_all(&self.0);
+        }
+    }
+
+    /// A follower with this policy file, the state it keeps up to date, and what it reports.
+    fn follower(place: &Place, policy: String) -> (Follower, Shared, Receiver<News>) {
+        let shared = Shared::new(Rules::new(Key::new(b"a secret", KeyOrigin::Program).expect("a key")));
+        let replica = Arc::new(Replica::new(&shared, Arc::new(place.store())));
+        let (sender, news) = channel();
+        let follower = Follower::start(replica, policy, move |news| drop(sender.send(news))).expect("a thread");
+        (follower, shared, news)
+    }
+
+    /// The file of the next policy that is reported, and the number of its tools.
+    fn policy(news: &Receiver<News>) -> (String, usize) {
+        match news.recv_timeout(Duration::from_secs(30)).expect("a change is reported") {
+            News::Policy { path, read } => (path, read.expect("a policy").tools().len()),
+            _ => panic!("no policy"),
+        }
+    }
+
+    #[test]
+    fn a_policy_file_is_reported_when_it_changes_and_when_another_one_is_followed() {
+        let place = Place::new("policy");
+        let (one, two) = (place.write("one.toml", ""), place.write("two.toml", "[tools.a]\npermissions = []\n"));
+        let (follower, _, news) = follower(&place, one.clone());
+        assert_eq!(policy(&news), (one.clone(), 0), "at the beginning");
+        place.write("one.toml", "[tools.a]\npermissions = []\n[tools.b]\npermissions = []\n");
+        assert_eq!(policy(&news), (one, 2));
+        follower.follow_policy(&two);
+        assert_eq!(policy(&news), (two, 1));
+    }
+
+    #[tokio::test]
+    async fn a_revocation_by_another_process_is_in_force_without_anybody_else_doing_anything() {
+        let place = Place::new("store");
+        let (_follower, shared, news) = follower(&place, String::new());
+        let mut changes = shared.changes();
+        let jti = Revoked::Jti("7".into());
+        let since = Since { at: NOW, until: None, user: None };
+        place.store().change_revocations(NOW, &mut |all| all.revoke(jti.clone(), since.clone())).expect("written");
+        let noticed = tokio::time::timeout(Duration::from_secs(30), changes.changed()).await;
+        noticed.expect("the change is noticed").expect("the state is there");
+        assert!(shared.rules().revoked.get(&jti).is_some());
+        fs::write(place.0.join("state.json"), "{").expect("written");
+        let Ok(News::NotReloaded(error)) = news.recv_timeout(Duration::from_secs(30)) else { panic!("no error") };
+        assert!(error.to_string().starts_with("what was revoked stays revoked: state file"), "{error}");
+        assert!(shared.rules().revoked.get(&jti).is_some());
+    }
+}
