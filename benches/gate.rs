@@ -14,7 +14,7 @@ use clap::Parser as _;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use portcullis::app::key::Code;
 use portcullis::app::overlay::Overlay;
-use portcullis::app::{self, App, Msg, Times, update};
+use portcullis::app::{self, App, Msg, Opening, Times, update};
 use portcullis::auth::{Call, IssueRequest, KeyOrigin, NumericDate, Policy, Signer};
 use portcullis::cli::{Environment, Exit, Headless, Options};
 use portcullis::clock::ManualClock;
@@ -235,7 +235,7 @@ fn console(tokens: usize, calls: usize) -> App {
         gate.call_tool(&*token, "write_data", &serde_json::json!({"data": "new"}));
     }
     let times = Times { real: now, judged: now, mono: Duration::ZERO };
-    App::new(gate.shared().read(Snapshot::of), times, |_| 0, String::new())
+    App::new(Opening::new(gate.shared().read(Snapshot::of), times))
 }
 
 /// The whole picture, drawn into memory.

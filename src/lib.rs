@@ -13,6 +13,8 @@ pub mod endpoint;
 pub mod gate;
 pub mod lab;
 pub mod server;
+pub mod signals;
+pub mod store;
 pub mod text;
 pub mod tui;
 pub mod view;

@@ -4,8 +4,7 @@ use std::io::{self, BufReader, BufWriter, IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
 use clap::{ColorChoice, Parser as _};
-use portcullis::app::pane::server::ServerPane;
-use portcullis::app::{App, Times};
+use portcullis::app::{App, Opening, Times};
 use portcullis::cli::{Beginning, CliError, Command, Environment, Exit, Ground, Headless, Options};
 use portcullis::clock;
 use portcullis::gate::Snapshot;
@@ -13,8 +12,11 @@ use portcullis::server::Server;
 use portcullis::text::display_safe;
 use portcullis::tui::{self, Start, effects};
 use portcullis::view::Theme;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 fn main() -> ExitCode {
+    // A core file would contain the secret, and SIGQUIT asks for one until the program listens to signals.
+    let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: getrlimit(Resource::Core).maximum });
     let options = match Options::try_parse() {
         Ok(options) => options,
         Err(error) => return misused(&error),
@@ -66,7 +68,7 @@ fn console(options: &Options) -> ExitCode {
     }
     let ground = match Ground::new(&options.settings, &environment) {
         Ok(ground) => ground,
-        Err(error) => return fail(&error.into()),
+        Err(error) => return fail(&error),
     };
     if let Err(error) = tui::check_terminal() {
         return complain(error, Exit::Usage as u8);
@@ -99,19 +101,17 @@ fn console(options: &Options) -> ExitCode {
     };
     let now = clock.now();
     let times = Times { real: now, judged: now, mono: clock.monotonic() };
-    let mut app = App::new(gate.shared().read(Snapshot::of), times, clock::local_offset, ground.policy_path);
-    app.state_file = ground.state_path;
-    app.server = ServerPane::new(settings);
-    if let Some(server) = &server {
-        app.is_served(effects::listening(server));
-    }
-    if let Some(start) = options.settings.now {
-        app.start_at(start);
-    }
-    if let Some(lifetime) = &ground.lifetime {
-        app.issue.expires.set(lifetime);
-    }
-    match tui::run(Start { app, gate, clock, theme, server }) {
+    let app = App::new(Opening {
+        zone: clock::local_offset,
+        policy_path: ground.policy_path,
+        keeps_revocations: ground.store.is_durable(),
+        server: settings,
+        listening: server.as_ref().map(effects::listening),
+        start_at: options.settings.now,
+        lifetime: ground.lifetime,
+        ..Opening::new(gate.shared().read(Snapshot::of), times)
+    });
+    match tui::run(Start { app, gate, clock, theme, server, store: ground.store }) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if error.is_worth_telling() => complain(&error, error.exit_code()),
         Err(error) => ExitCode::from(error.exit_code()),
@@ -119,7 +119,11 @@ fn console(options: &Options) -> ExitCode {
 }
 
 fn fail(error: &CliError) -> ExitCode {
-    complain(error, error.exit() as u8)
+    match error {
+        // The sender of the signal expects no explanation.
+        CliError::Signalled(_) => ExitCode::from(error.exit_code()),
+        error => complain(error, error.exit_code()),
+    }
 }
 
 /// One line for the user; a standard error that is gone is no further trouble.

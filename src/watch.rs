@@ -1,218 +1,197 @@
-//! A watch on one file: says when it is another one, or says something else, or is gone.
+//! A watch on one file: reports when its content has changed, or when the file has gone.
 //!
 //! Folders are watched, because an editor that saves by renaming leaves a watch on the file itself behind: the file's own
 //! and, where the file is a link, the one the link leads to. Of a folder that is gone the nearest one above it is
-//! watched. Whatever happens in them, what counts is whether the file is another one than it was.
+//! watched. Whatever happens in them, only a change of the file's content is reported.
 
+use std::ffi::OsString;
+use std::fs::File;
 use std::future::pending;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
-use std::pin::Pin;
-use std::time::{Duration, SystemTime};
+use std::pin::pin;
+use std::time::Duration;
 
-use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher as _, event::AccessKind};
+use notify::event::{AccessKind, ModifyKind};
+use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
+use sha2::{Digest as _, Sha256};
 use tokio::sync::mpsc;
-use tokio::time::{Sleep, sleep};
+use tokio::time::sleep;
 
-/// Writing is several events, and the file may be half of what it will be in between: for so long nothing happens before
-/// it is looked at.
+use crate::text;
+
+/// How long the content has to stay the same before it is reported. Writing is several events, and in between the file may
+/// hold half of what it will hold.
 const SETTLES: Duration = Duration::from_millis(50);
 
-/// It is looked at after this time even so.
+/// A file that still changes after this time is reported even so.
 const AT_LAST: Duration = Duration::from_millis(500);
+
+/// The system cannot watch a file, so its changes are not noticed.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "changes of {} are not noticed: {}",
+    text::name(&.path.to_string_lossy(), 100),
+    text::display_safe(&.error.to_string(), 200)
+)]
+pub struct Unwatched {
+    path: PathBuf,
+    error: notify::Error,
+}
 
 /// The watch.
 pub struct Watch {
+    path: PathBuf,
     watcher: Option<RecommendedWatcher>,
-    path: PathBuf,
-    folders: Vec<Folder>,
-    known: Stamp,
-    tell: mpsc::UnboundedSender<()>,
-    told: mpsc::UnboundedReceiver<()>,
-    settling: Option<Settling>,
+    /// The content reported last.
+    known: Option<Content>,
+    /// Whether something has happened since the content was looked at.
+    is_due: bool,
+    sender: mpsc::UnboundedSender<()>,
+    events: mpsc::UnboundedReceiver<()>,
 }
 
-/// Something has happened, and more may follow.
-struct Settling {
-    seen: Stamp,
-    quiet: Pin<Box<Sleep>>,
-    at_last: Pin<Box<Sleep>>,
-}
-
-impl Settling {
-    fn new(seen: Stamp, quiet: Duration) -> Self {
-        Self { seen, quiet: Box::pin(sleep(quiet)), at_last: Box::pin(sleep(AT_LAST)) }
-    }
-
-    /// More has happened, and the file is this one now. What happens beside it, such as a log that is written there,
-    /// keeps nobody waiting.
-    fn goes_on(&mut self, stamp: Stamp) {
-        if stamp != self.seen {
-            self.seen = stamp;
-            self.quiet = Box::pin(sleep(SETTLES));
-        }
-    }
-}
-
-/// A folder under watch; one that was put in its place is another one.
-#[derive(PartialEq, Eq)]
-struct Folder {
-    path: PathBuf,
-    number: Option<u64>,
-}
-
-/// What tells a file from another one, and from itself after a change.
-#[derive(Default, PartialEq, Eq)]
-struct Stamp {
-    file: Option<PathBuf>,
-    number: Option<u64>,
-    bytes: u64,
-    written: Option<SystemTime>,
-    mode: u32,
-}
-
-impl Default for Watch {
-    fn default() -> Self {
-        Self::new()
-    }
-}
+/// The SHA-256 of a file's content, or why it cannot be read.
+type Content = Result<[u8; 32], ErrorKind>;
 
 impl Watch {
-    /// A watch on nothing.
-    pub fn new() -> Self {
-        let (tell, told) = mpsc::unbounded_channel();
-        let (watcher, folders, settling) = (None, Vec::new(), None);
-        Self { watcher, path: PathBuf::new(), folders, known: Stamp::default(), tell, told, settling }
+    /// A watch that never reports anything.
+    pub fn nothing() -> Self {
+        Self { is_due: false, ..Self::new(PathBuf::new()) }
     }
 
-    /// Watches this file from now on, and tells of it once: it may have changed since it was read. An empty path is none.
-    /// Fails with a sentence where the system can watch nothing.
-    pub fn follow(&mut self, path: &str) -> Result<(), String> {
-        if self.path == Path::new(path) {
-            return Ok(());
-        }
-        self.path = path.into();
-        (self.watcher, self.settling, self.known) = (None, None, Stamp::default());
-        self.folders.clear();
-        while self.told.try_recv().is_ok() {}
-        if path.is_empty() {
-            return Ok(());
-        }
-        self.settling = Some(Settling::new(Stamp::default(), Duration::ZERO));
-        self.arm()
+    /// A watch on this file, which reports it once at the beginning: it may have changed since it was read.
+    pub fn new(path: PathBuf) -> Self {
+        let (sender, events) = mpsc::unbounded_channel();
+        Self { path, watcher: None, known: None, is_due: true, sender, events }
     }
 
-    /// Waits until the file has changed. To be asked again and again: what was heard before counts on.
-    pub async fn touched(&mut self) {
+    /// Waits until the file has changed. A call that is cancelled loses nothing. If the system can watch nothing, the first
+    /// call says so, and later ones never return.
+    pub async fn touched(&mut self) -> Result<(), Unwatched> {
         loop {
-            let Some(settling) = &mut self.settling else {
-                if self.told.recv().await.is_none() {
-                    pending::<()>().await;
-                }
-                self.settling = Some(Settling::new(Stamp::of(&self.path), SETTLES));
-                continue;
-            };
-            tokio::select! {
-                () = &mut settling.at_last => {}
-                () = &mut settling.quiet => {}
-                Some(()) = self.told.recv() => {
-                    while self.told.try_recv().is_ok() {}
-                    settling.goes_on(Stamp::of(&self.path));
-                    continue;
-                }
+            if !self.is_due && self.events.recv().await.is_none() {
+                pending::<()>().await;
             }
-            self.settling = None;
-            // A folder may have come or gone. Where it cannot be watched any more, that was said at the beginning.
-            let _ = self.arm();
-            let stamp = Stamp::of(&self.path);
-            if stamp != self.known {
-                self.known = stamp;
-                return;
+            self.is_due = true;
+            if self.known.is_some() {
+                self.settle().await;
+            }
+            while self.events.try_recv().is_ok() {}
+            // Each time anew: a folder may have come, gone, or been replaced. First, so that nothing happens unseen
+            // between the look at the content and the watch.
+            let armed = self.arm();
+            self.is_due = false;
+            let content = content(&self.path);
+            let is_new = self.known.replace(content) != Some(content);
+            match armed {
+                // Without the first watch there is none at all; later the one before goes on.
+                Err(error) if self.watcher.is_none() => return Err(Unwatched { path: self.path.clone(), error }),
+                _ if is_new => return Ok(()),
+                _ => {}
+            }
+        }
+    }
+
+    /// Waits until the content has stayed the same for [`SETTLES`], or for [`AT_LAST`]. An event that
+    /// leaves the content alone does not prolong the wait.
+    async fn settle(&mut self) {
+        let mut seen = content(&self.path);
+        let mut quiet = pin!(sleep(SETTLES));
+        let mut at_last = pin!(sleep(AT_LAST));
+        loop {
+            tokio::select! {
+                () = &mut quiet => return,
+                () = &mut at_last => return,
+                Some(()) = self.events.recv() => {
+                    let now = content(&self.path);
+                    if now != seen {
+                        seen = now;
+                        quiet.set(sleep(SETTLES));
+                    }
+                }
             }
         }
     }
 
     /// Watches the folders in which a change of the file can be seen.
-    fn arm(&mut self) -> Result<(), String> {
-        let folders = folders(&self.path);
-        if folders == self.folders {
-            return Ok(());
-        }
-        let tell = self.tell.clone();
-        let on_event = move |event: notify::Result<notify::Event>| {
-            let kind = event.map(|event| event.kind);
-            // Who only reads changes nothing; the reading of this program would wake it for ever.
-            if !matches!(kind, Ok(EventKind::Access(AccessKind::Open(_) | AccessKind::Read))) {
-                // Nobody listens any more at the end of the program.
-                let _ = tell.send(());
+    fn arm(&mut self) -> notify::Result<()> {
+        let target = self.path.canonicalize().ok();
+        let names: Vec<OsString> = [Some(&self.path), target.as_ref()]
+            .into_iter()
+            .flatten()
+            .filter_map(|path| path.file_name())
+            .map(Into::into)
+            .collect();
+        let sender = self.sender.clone();
+        let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
+            if event.map_or(true, |event| is_relevant(&event, &names)) {
+                // An error means that the watch was dropped.
+                let _ = sender.send(());
             }
-        };
-        let unwatched = |error: notify::Error| {
-            let why = crate::text::display_safe(&error.to_string(), 200);
-            format!("changes of {} are not noticed: {why}", crate::text::name(&self.path.to_string_lossy(), 100))
-        };
-        let mut watcher = notify::recommended_watcher(on_event).map_err(unwatched)?;
-        for folder in &folders {
-            watcher.watch(&folder.path, RecursiveMode::NonRecursive).map_err(unwatched)?;
+        })?;
+        for file in [Some(&self.path), target.as_ref()].into_iter().flatten() {
+            if let Some(folder) = nearest_folder(file) {
+                watcher.watch(&folder, RecursiveMode::NonRecursive)?;
+            }
         }
-        (self.watcher, self.folders) = (Some(watcher), folders);
+        self.watcher = Some(watcher);
         Ok(())
     }
 }
 
-/// Where a change of a file can be seen, each folder once.
-fn folders(path: &Path) -> Vec<Folder> {
-    let mut folders: Vec<Folder> = Vec::new();
-    for file in [Some(path.to_owned()), path.canonicalize().ok()].into_iter().flatten() {
-        let nearest = file.ancestors().skip(1).map(|above| match above.as_os_str().is_empty() {
-            true => Path::new("."),
-            false => above,
-        });
-        if let Some(path) = nearest.into_iter().find_map(|above| above.canonicalize().ok())
-            && folders.iter().all(|known| known.path != path)
-        {
-            folders.push(Folder { number: number(&path), path });
+/// Whether an event may have changed the content of the file. Reading changes nothing, and the reading of this program
+/// would wake it for ever. Another file that is written, such as a log, changes nothing either; but one that comes, goes or
+/// is renamed may be a link on the way to the file.
+fn is_relevant(event: &notify::Event, names: &[OsString]) -> bool {
+    match event.kind {
+        EventKind::Access(AccessKind::Open(_) | AccessKind::Read) => false,
+        EventKind::Access(_) | EventKind::Modify(ModifyKind::Data(_)) => {
+            let is_named =
+                |path: &PathBuf| path.file_name().is_some_and(|name| names.iter().any(|known| known == name));
+            event.paths.iter().any(is_named)
         }
-    }
-    folders
-}
-
-#[cfg(unix)]
-fn number(path: &Path) -> Option<u64> {
-    use std::os::unix::fs::MetadataExt as _;
-    path.metadata().ok().map(|found| found.ino())
-}
-
-#[cfg(not(unix))]
-fn number(_: &Path) -> Option<u64> {
-    None
-}
-
-#[cfg(unix)]
-fn mode(found: &std::fs::Metadata) -> u32 {
-    use std::os::unix::fs::MetadataExt as _;
-    found.mode()
-}
-
-#[cfg(not(unix))]
-fn mode(found: &std::fs::Metadata) -> u32 {
-    found.permissions().readonly().into()
-}
-
-impl Stamp {
-    /// Of no file everything is nothing.
-    fn of(path: &Path) -> Self {
-        let Ok(found) = path.metadata() else { return Self { mode: u32::MAX, ..Self::default() } };
-        Self {
-            file: path.canonicalize().ok(),
-            number: number(path),
-            bytes: found.len(),
-            written: found.modified().ok(),
-            mode: mode(&found),
-        }
+        _ => true,
     }
 }
 
-#[cfg(all(test, unix))]
+/// The nearest folder above a file that exists.
+fn nearest_folder(file: &Path) -> Option<PathBuf> {
+    let above = file.ancestors().skip(1).map(|above| match above.as_os_str().is_empty() {
+        true => Path::new("."),
+        false => above,
+    });
+    above.into_iter().find_map(|above| above.canonicalize().ok())
+}
+
+fn content(path: &Path) -> Content {
+    let read = || {
+        // Opening a pipe would wait for its writer.
+        if !path.metadata()?.is_file() {
+            return Err(io::Error::from(ErrorKind::InvalidInput));
+        }
+        let mut hash = Sha256::new();
+        io::copy(&mut File::open(path)?, &mut HashWriter(&mut hash))?;
+        Ok(hash.finalize().into())
+    };
+    read().map_err(|error: io::Error| error.kind())
+}
+
+/// Hashes what is written to it.
+struct HashWriter<'a>(&'a mut Sha256);
+
+impl io::Write for HashWriter<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.update(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use std::fs;
     use std::os::unix::fs::symlink;
@@ -247,13 +226,13 @@ mod tests {
 
     async fn noticed(watch: &mut Watch) {
         let deadline = Duration::from_secs(30);
-        tokio::time::timeout(deadline, watch.touched()).await.expect("the system tells of it");
+        let touched = tokio::time::timeout(deadline, watch.touched()).await.expect("the system tells of it");
+        touched.expect("it can be watched");
     }
 
-    /// A watch that has told of the file as it is.
+    /// A watch that has reported the file as it is.
     async fn watching(file: &Path) -> Watch {
-        let mut watch = Watch::new();
-        watch.follow(file.to_str().expect("UTF-8")).expect("it can be watched");
+        let mut watch = Watch::new(file.to_owned());
         noticed(&mut watch).await;
         watch
     }
@@ -305,37 +284,58 @@ mod tests {
     }
 
     #[test]
-    fn what_happens_beside_the_file_and_who_reads_it_are_nothing() {
+    fn what_cannot_be_read_is_told_apart_by_its_reason() {
+        let place = Place::new("reasons");
+        assert_eq!(content(&place.at("inner")), Err(ErrorKind::InvalidInput), "a folder");
+        assert_eq!(content(&place.at("missing")), Err(ErrorKind::NotFound));
+        assert_eq!(content(&place.write("empty", "")), content(&place.write("another", "")));
+    }
+
+    #[tokio::test]
+    async fn what_happens_beside_the_file_and_who_reads_it_are_nothing() {
         let place = Place::new("beside");
         let file = place.write("policy.toml", "");
-        let known = Stamp::of(&file);
+        let mut watch = watching(&file).await;
         place.write("other", "");
         fs::read(&file).expect("it can be read");
-        assert!(Stamp::of(&file) == known);
+        fs::write(&file, "").expect("the same again");
+        let silent = tokio::time::timeout(4 * SETTLES, watch.touched()).await;
+        assert!(silent.is_err(), "nothing has changed");
         place.write("policy.toml", "# more");
-        assert!(Stamp::of(&file) != known);
+        noticed(&mut watch).await;
+    }
+
+    #[test]
+    fn a_log_that_is_written_beside_the_file_does_not_even_wake() {
+        let names = [OsString::from("state.json")];
+        let event = |kind, name: &str| notify::Event::new(kind).add_path(Path::new("/folder").join(name));
+        let data = EventKind::Modify(ModifyKind::Data(notify::event::DataChange::Any));
+        let rename = EventKind::Modify(ModifyKind::Name(notify::event::RenameMode::To));
+        assert!(!is_relevant(&event(data, "calls.log"), &names));
+        assert!(is_relevant(&event(data, "state.json"), &names));
+        assert!(is_relevant(&event(rename, "..data"), &names), "a link on the way may be another one");
+        let read = EventKind::Access(AccessKind::Open(notify::event::AccessMode::Any));
+        assert!(!is_relevant(&event(read, "state.json"), &names));
     }
 
     #[tokio::test]
-    async fn only_a_change_of_the_file_itself_makes_it_wait_longer() {
-        let place = Place::new("settling");
-        let file = place.write("state.json", "");
-        let mut settling = Settling::new(Stamp::of(&file), SETTLES);
-        let first = settling.quiet.deadline();
-        place.write("calls.log", "a call");
-        settling.goes_on(Stamp::of(&file));
-        assert_eq!(settling.quiet.deadline(), first);
-        place.write("state.json", "half of");
-        settling.goes_on(Stamp::of(&file));
-        assert!(settling.quiet.deadline() > first);
+    async fn a_wait_that_is_given_up_loses_nothing() {
+        let place = Place::new("cancelled");
+        let file = place.write("policy.toml", "");
+        let mut watch = watching(&file).await;
+        place.write("policy.toml", "# more");
+        for _ in 0..3 {
+            // In the middle of settling; on a busy machine that may be over already.
+            if tokio::time::timeout(SETTLES / 2, watch.touched()).await.is_ok() {
+                return;
+            }
+        }
+        noticed(&mut watch).await;
     }
 
     #[tokio::test]
-    async fn without_a_file_nothing_is_told() {
-        let place = Place::new("none");
-        let mut watch = watching(&place.write("policy.toml", "")).await;
-        place.write("policy.toml", "# more");
-        watch.follow("").expect("nothing to watch");
+    async fn a_watch_on_nothing_tells_nothing() {
+        let mut watch = Watch::nothing();
         assert!(tokio::time::timeout(Duration::ZERO, watch.touched()).await.is_err());
     }
 }

@@ -216,7 +216,7 @@ impl App {
             }
             Step::Revoked(what, before) => {
                 let present = self.auth.rules.revoked.get(&what).cloned();
-                (Some(Step::Revoked(what.clone(), present)), self.set_revoked(what, before))
+                (Some(Step::Revoked(what.clone(), present)), vec![Effect::SetRevoked { what, since: before }])
             }
             Step::Removed(entry) => {
                 let text = Arc::clone(&entry.text);

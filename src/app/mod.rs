@@ -40,7 +40,7 @@ use std::time::Duration;
 
 pub use drawn::{Area, Drawn, Target};
 pub use focus::Focus;
-pub use msg::{Called, Effect, Mouse, MouseKind, Msg, Times};
+pub use msg::{Effect, Mouse, MouseKind, Msg, Times};
 pub use pane::{Field, Pane};
 pub use screen::Screen;
 pub use update::update;
@@ -52,6 +52,7 @@ use crate::text::words;
 use clock::{HeldClock, Leap};
 use field::{Lines, TextField};
 use history::History;
+use msg::Listening;
 use names::Namesakes;
 use overlay::Overlay;
 use pane::activity::ActivityPane;
@@ -125,8 +126,8 @@ pub struct App {
     pub traffic: TrafficPane,
     /// What the Connect pane remembers.
     pub connect: ConnectPane,
-    /// The file that keeps what is revoked; empty for none.
-    pub state_file: String,
+    /// Whether a restart finds again what is revoked here.
+    pub keeps_revocations: bool,
     /// The clock everything is judged by.
     pub clock: HeldClock,
     /// Whether tokens are stamped by that clock too, instead of by the real one.
@@ -160,9 +161,50 @@ pub struct Toast {
 /// How long a message stays.
 const TOAST: Duration = Duration::from_secs(5);
 
+/// What a console starts with. It holds tokens, so it has no `Debug`.
+pub struct Opening {
+    /// A copy of the shared state.
+    pub auth: Snapshot,
+    /// The instants of the start.
+    pub times: Times,
+    /// The user's time zone.
+    pub zone: Zone,
+    /// The policy file; empty for the policy that is built in.
+    pub policy_path: String,
+    /// Whether a restart finds again what is revoked here.
+    pub keeps_revocations: bool,
+    /// The settings that the Server pane offers.
+    pub server: Settings,
+    /// The server that runs already.
+    pub listening: Option<Listening>,
+    /// Where the console's clock starts, if not at the real time.
+    pub start_at: Option<NumericDate>,
+    /// How long issued tokens live, in words, where it is configured.
+    pub lifetime: Option<String>,
+}
+
+impl Opening {
+    /// Without files, without a server, at the real time, shown in UTC.
+    pub fn new(auth: Snapshot, times: Times) -> Self {
+        Self {
+            auth,
+            times,
+            zone: |_| 0,
+            policy_path: String::new(),
+            keeps_revocations: false,
+            server: Settings::at(Address::default()),
+            listening: None,
+            start_at: None,
+            lifetime: None,
+        }
+    }
+}
+
 impl App {
-    /// A console over this copy of the shared state.
-    pub fn new(auth: Snapshot, times: Times, zone: Zone, policy_path: String) -> Self {
+    /// A console that starts with this.
+    pub fn new(opening: Opening) -> Self {
+        let Opening { auth, times, zone, policy_path, keeps_revocations, server, listening, start_at, lifetime } =
+            opening;
         let rules = &auth.rules;
         let issue = IssueForm::new(
             &rules.policy,
@@ -192,10 +234,10 @@ impl App {
             time_style: TimeStyle::default(),
             zone,
             policy_file: PolicyFile::new(policy_path, Arc::clone(&auth.rules.policy)),
-            server: ServerPane::new(Settings::at(Address::default())),
+            server: ServerPane::new(server),
+            keeps_revocations,
             traffic: TrafficPane::default(),
             connect: ConnectPane::default(),
-            state_file: String::new(),
             clock: HeldClock::Real,
             stamps_held: false,
             leap: None,
@@ -213,6 +255,15 @@ impl App {
         let tool = app.tools().first().cloned().unwrap_or_else(|| "".into());
         app.choose_tool(&tool);
         app.refresh();
+        if let Some(listening) = listening {
+            app.is_served(listening);
+        }
+        if let Some(start) = start_at {
+            app.start_at(start);
+        }
+        if let Some(lifetime) = lifetime {
+            app.issue.expires.set(&lifetime);
+        }
         app
     }
 

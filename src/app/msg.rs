@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use super::key::Key;
 use crate::auth::revocations::{Revoked, Since};
-use crate::auth::{Decision, IssueError, IssueRequest, NumericDate, Outcome, Policy, Rules, Signer};
+use crate::auth::{IssueError, IssueRequest, NumericDate, Policy, Rules, Signer};
 use crate::endpoint::Settings;
-use crate::gate::{Origin, Record, TokenEntry};
+use crate::gate::{Called, Origin, TokenEntry};
 use crate::lab::kit::{Identity, TestToken};
 
 /// Something that happened. It may hold a token, so it has no `Debug`.
@@ -67,18 +67,19 @@ pub enum Msg {
     NamedAdded(Vec<u64>),
     /// A file was written, or which was not, and why.
     Written(Result<String, (String, String)>),
-    /// A policy file and what it says, or a sentence that says why there is none.
-    Policy(Result<(String, Arc<Policy>), String>),
-    /// Somebody wrote to the policy's file, or took it away.
-    PolicyTouched,
+    /// A policy file was read for the settings.
+    Policy {
+        /// The file, as it was asked for.
+        asked: String,
+        /// The file and its policy, or a sentence that says why it cannot be used.
+        read: Result<(String, Arc<Policy>), String>,
+    },
     /// What the policy's file says now, or a sentence that says why it is no policy.
     PolicyReread(Result<Arc<Policy>, String>),
-    /// The policy was written to this file, or why not.
-    PolicySaved(Result<String, NotSaved>),
+    /// The file that the policy was written to, and that policy; or why it was not.
+    PolicySaved(Result<(String, Arc<Policy>), NotSaved>),
     /// The policy's file is not watched; the sentence says why.
     PolicyUnwatched(String),
-    /// Somebody wrote to the state file, or took it away.
-    StateTouched,
     /// The server listens, or why it does not.
     Served(Result<Listening, String>),
     /// The server has stopped.
@@ -123,17 +124,6 @@ pub enum Why {
     Undone,
 }
 
-/// What came back from a call.
-#[derive(Clone, Debug)]
-pub struct Called {
-    /// What the gate said.
-    pub decision: Decision,
-    /// What the call led to.
-    pub outcome: Outcome,
-    /// Its line in the log.
-    pub record: Arc<Record>,
-}
-
 /// A use of the mouse.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Mouse {
@@ -155,6 +145,10 @@ pub enum MouseKind {
 }
 
 /// Something to be done outside. It may hold a token, so it has no `Debug`.
+///
+/// The shell carries out effects on the terminal and in memory at once, in the order in which they were asked for. Files,
+/// names of hosts, servers and tools may take long: what they lead to comes back in a later turn. Effects on the
+/// revocations, on the policy's file and on the server each keep their order among themselves.
 pub enum Effect {
     /// End the program.
     Quit,
@@ -213,17 +207,13 @@ pub enum Effect {
         /// What is called.
         order: Order,
     },
-    /// Revoke something, or take that back where nothing is given since when; in the state file too, where there is one.
+    /// Revoke something, or take that back where nothing is given since when: in memory at once, then in the store.
     SetRevoked {
         /// What.
         what: Revoked,
         /// Since when, and until when.
         since: Option<Since>,
-        /// The state file; empty for none.
-        file: String,
     },
-    /// Read the state file again, because it was touched.
-    RereadState(String),
     /// Start the server.
     Serve(Box<Settings>),
     /// Stop the server.
@@ -236,8 +226,6 @@ pub enum Effect {
     SetSigner(Box<Signer>),
     /// Make a key of random bytes; sign and verify with it from now on.
     FreshKey,
-    /// Read the policy's file again, because it was touched.
-    RereadPolicy(String),
     /// Write the policy that decides to a file.
     SavePolicy {
         /// The file.

@@ -41,12 +41,6 @@ impl App {
         Arc::ptr_eq(said, decides) || said.says_as(decides)
     }
 
-    /// Somebody wrote to the policy's file, or took it away.
-    pub(super) fn policy_touched(&mut self) -> Vec<Effect> {
-        let path = Some(self.policy_file.path.clone()).filter(|path| !path.is_empty());
-        path.map(Effect::RereadPolicy).into_iter().collect()
-    }
-
     /// The policy's file was read again: what it says now decides from now on, unless it is broken. Edits that were not
     /// saved can be brought back.
     pub(super) fn policy_reread(&mut self, result: Result<Arc<Policy>, String>) -> Vec<Effect> {
@@ -86,13 +80,13 @@ impl App {
         vec![Effect::SavePolicy { path: path.to_owned(), known: Some(Arc::clone(&self.policy_file.said)) }]
     }
 
-    pub(super) fn policy_written(&mut self, result: Result<String, NotSaved>) -> Vec<Effect> {
+    pub(super) fn policy_written(&mut self, result: Result<(String, Arc<Policy>), NotSaved>) -> Vec<Effect> {
         match result {
-            Ok(path) => {
+            Ok((path, saved)) => {
                 let is_other = !self.policy_file.path.is_empty() && path != self.policy_file.path;
                 let now = if is_other { "; it is the policy's file from now on" } else { "" };
                 self.say(format!("policy saved to {}{now}", text::name(&path, 200)));
-                self.policy_file = PolicyFile::new(path, Arc::clone(&self.auth.rules.policy));
+                self.policy_file = PolicyFile::new(path, saved);
             }
             Err(NotSaved::Other(path)) => self.overlays.push(Overlay::Confirm(Question::SaveOver(path))),
             Err(NotSaved::Failed(path, sentence)) => {

@@ -32,22 +32,12 @@ impl App {
         let since = Since { at: self.times.real, until: entry.judged.lifetime.exp, user };
         let token = || Revoked::Token(TokenId::of(&entry.text));
         let (what, since) = self.revocation(entry).map_or_else(|| (token(), Some(since)), |what| (what, None));
-        self.say(match (&since, self.state_file.is_empty()) {
+        self.say(match (&since, self.keeps_revocations) {
             (None, _) => format!("{name} counts again"),
-            (Some(_), true) => format!("{name} is revoked until the console ends; --state FILE would keep it"),
-            (Some(_), false) => format!("{name} is revoked"),
+            (Some(_), false) => format!("{name} is revoked until the console ends; --state FILE would keep it"),
+            (Some(_), true) => format!("{name} is revoked"),
         });
         self.history.push(Step::Revoked(what.clone(), self.auth.rules.revoked.get(&what).cloned()));
-        self.set_revoked(what, since)
-    }
-
-    pub(super) fn set_revoked(&self, what: Revoked, since: Option<Since>) -> Vec<Effect> {
-        vec![Effect::SetRevoked { what, since, file: self.state_file.clone() }]
-    }
-
-    /// Somebody wrote to the state file.
-    pub(super) fn state_touched(&self) -> Vec<Effect> {
-        let path = Some(self.state_file.clone()).filter(|path| !path.is_empty());
-        path.map(Effect::RereadState).into_iter().collect()
+        vec![Effect::SetRevoked { what, since }]
     }
 }

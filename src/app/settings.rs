@@ -52,8 +52,10 @@ impl App {
     }
 
     /// A policy file was read, for the settings that wait for it.
-    pub(super) fn policy_read(&mut self, result: Result<(String, Arc<Policy>), String>) -> Vec<Effect> {
-        let Some(Overlay::Settings(mut form)) = self.overlays.pop() else {
+    pub(super) fn policy_read(&mut self, asked: &str, result: Result<(String, Arc<Policy>), String>) -> Vec<Effect> {
+        // The settings may have been closed, or name another file, by the time this one is read.
+        let is_awaited = |top: &mut Overlay| matches!(top, Overlay::Settings(form) if form.policy.text() == asked);
+        let Some(Overlay::Settings(mut form)) = self.overlays.pop_if(is_awaited) else {
             return Vec::new();
         };
         let rules = result.map_err(SettingsError::Policy);

@@ -38,14 +38,12 @@ pub fn update(app: &mut App, msg: Msg) -> Vec<Effect> {
         Msg::KitMade { made, at, purpose } => app.kit_made(made, at, purpose),
         Msg::NamedAdded(numbers) => app.named_added(numbers),
         Msg::Written(result) => app.written(result),
-        Msg::PolicyTouched => app.policy_touched(),
         Msg::PolicyReread(result) => app.policy_reread(result),
         Msg::PolicySaved(result) => app.policy_written(result),
         Msg::PolicyUnwatched(sentence) => app.policy_unwatched(&sentence),
-        Msg::Policy(result) => app.policy_read(result),
+        Msg::Policy { asked, read } => app.policy_read(&asked, read),
         Msg::Served(result) => app.served(result),
         Msg::ServingStopped => app.serving_stopped(),
-        Msg::StateTouched => app.state_touched(),
         Msg::Failed(sentence) => app.failed(sentence),
     }
 }

@@ -5,11 +5,13 @@ use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
+use super::CliError;
 use super::options::Settings;
 use crate::auth::{IssueRequest, KeySet, Leeway, NumericDate, Policy, Revocations, Rules, Signer, issue::When};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{self, CONFIG_VARIABLE, ConfigError, ConfigFile, SecretSources};
 use crate::gate::{Gate, Provenance};
+use crate::store::{FileStore, Memory, Store};
 use crate::text::words::SECOND;
 
 /// What the environment says, read once at the start. It holds a secret, so it has no `Debug`.
@@ -49,8 +51,8 @@ pub struct Ground {
     now: Option<NumericDate>,
     /// The policy file; empty for the one built in.
     pub policy_path: String,
-    /// The state file; empty for none.
-    pub state_path: String,
+    /// Where revocations are kept.
+    pub store: Arc<dyn Store>,
     /// How long issued tokens live, in words, where it is configured.
     pub lifetime: Option<String>,
 }
@@ -65,7 +67,7 @@ pub struct Beginning {
 
 impl Ground {
     /// Reads configuration, secret and policy.
-    pub fn new(settings: &Settings, environment: &Environment) -> Result<Self, ConfigError> {
+    pub fn new(settings: &Settings, environment: &Environment) -> Result<Self, CliError> {
         let named = settings.config.as_deref().or(environment.config.as_deref());
         let file = ConfigFile::find(named)?;
         let secret = SecretSources {
@@ -75,17 +77,20 @@ impl Ground {
             others_may_read: settings.insecure_secret_file,
         };
         let policy = settings.policy.clone().or(file.policy);
-        let state = settings.state.clone().or(file.state);
+        let store: Arc<dyn Store> = match settings.state.clone().or(file.state) {
+            Some(path) => Arc::new(FileStore::new(path)),
+            None => Arc::new(Memory::default()),
+        };
         Ok(Self {
             signer: secret.signer()?,
             policy: policy.as_deref().map_or_else(|| Ok(Arc::default()), config::policy)?,
             issuer: settings.issuer.clone().or(file.issuer),
             audience: settings.audience.clone().or(file.audience),
             leeway: settings.leeway.unwrap_or(file.leeway),
-            revoked: state.as_deref().map_or_else(|| Ok(Revocations::default()), config::revoked)?.into(),
+            revoked: store.load(false)?.into(),
             now: settings.now,
             policy_path: policy.map_or_else(String::new, |path| path.to_string_lossy().into_owned()),
-            state_path: state.map_or_else(String::new, |path| path.to_string_lossy().into_owned()),
+            store,
             lifetime: file.lifetime,
         })
     }

@@ -36,6 +36,8 @@ use clap::ColorChoice;
 use crate::auth::{IssueError, Verdict};
 use crate::config::{self, ConfigError};
 use crate::server::ServeError;
+use crate::signals;
+use crate::store::StoreError;
 use crate::text;
 
 use arguments::{PolicyCommand, ServerOptions};
@@ -93,9 +95,15 @@ pub enum CliError {
     /// Something is missing or wrong in what was typed.
     #[error("{0}")]
     Usage(String),
+    /// The store of revocations.
+    #[error(transparent)]
+    Store(#[from] StoreError),
     /// Nothing is served.
     #[error(transparent)]
     Serve(#[from] ServeError),
+    /// A signal ended the command; its number.
+    #[error("ended by signal {0}")]
+    Signalled(i32),
     /// A token that cannot be issued.
     #[error(transparent)]
     Issue(#[from] IssueError),
@@ -103,10 +111,11 @@ pub enum CliError {
 
 impl CliError {
     /// What the process exits with.
-    pub const fn exit(&self) -> Exit {
+    pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Config(_) | Self::Io(_) | Self::Serve(_) => Exit::Trouble,
-            Self::Usage(_) | Self::Issue(_) => Exit::Usage,
+            Self::Config(_) | Self::Io(_) | Self::Store(_) | Self::Serve(_) => Exit::Trouble as u8,
+            Self::Usage(_) | Self::Issue(_) => Exit::Usage as u8,
+            Self::Signalled(number) => signals::exit_code(*number),
         }
     }
 }

@@ -1,7 +1,5 @@
-//! `portcullis revoke`: writes into the state file what is refused from now on. Whatever serves or shows with that file
-//! notices at once.
-
-use std::path::Path;
+//! `portcullis revoke`: changes what is revoked in the state file. Every console and server that uses the file notices at
+//! once.
 
 use serde_json::{Value, json};
 
@@ -9,18 +7,16 @@ use super::arguments::RevokeArgs;
 use super::{CliError, Exit, Ground, Headless, json};
 use crate::auth::revocations::{Revoked, Since};
 use crate::auth::{NumericDate, TokenId};
-use crate::config;
 use crate::text;
 
 /// Revokes a token or a `jti`, or takes it back, or lists what is revoked.
 pub fn run(on: &mut Headless<'_>, args: &RevokeArgs, ground: &Ground, json: bool) -> Result<Exit, CliError> {
-    if ground.state_path.is_empty() {
+    if !ground.store.is_durable() {
         let wanted = "no state file to keep it in; give one with --state FILE, or as state in portcullis.toml";
         return Err(CliError::Usage(wanted.to_owned()));
     }
-    let file = Path::new(&ground.state_path);
     if args.list {
-        for (what, since) in config::revoked(file)?.iter() {
+        for (what, since) in ground.store.load(false)?.iter() {
             show(on, what, since, "revoked", json)?;
         }
         return Ok(Exit::Good);
@@ -45,7 +41,7 @@ pub fn run(on: &mut Headless<'_>, args: &RevokeArgs, ground: &Ground, json: bool
         }
     };
     let mut was_revoked = false;
-    config::change_revoked(file, now, |all| {
+    ground.store.change_revocations(now, &mut |all| {
         was_revoked = all.get(&what).is_some();
         match args.restore {
             true => drop(all.restore(&what)),

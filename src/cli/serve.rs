@@ -1,27 +1,29 @@
 //! `portcullis serve`: the gate as an MCP server, without the console. Calls are printed as they come.
+//!
+//! Printing keeps neither the server nor a signal waiting: threads that nothing waits for write to standard output and
+//! standard error, because a stopped terminal, or a pipe that is not read, may block a write for ever.
 
 use std::fs::File;
 use std::io::{self, Write as _};
 use std::os::fd::AsFd as _;
-use std::path::Path;
 use std::sync::Arc;
+use std::sync::mpsc;
 use std::thread;
 
 use tokio::runtime::Builder;
-use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::{JoinHandle, spawn_blocking};
 
 use super::arguments::ServeArgs;
 use super::paint::{Paint, of_verdict};
-use super::{CliError, Exit, Ground, Headless, json};
+use super::{CliError, Exit, Ground, Headless};
 use crate::config;
 use crate::gate::AuthenticatedMcpServer;
 use crate::gate::Record;
 use crate::lab::evidence::{call_json, json_line};
 use crate::server::{self, Server};
+use crate::signals::Endings;
+use crate::store::{Follower, News, Replica};
 use crate::text;
-use crate::watch::Watch;
 
 /// Calls that wait to be printed; nobody looks back further.
 const KEPT: usize = 10_000;
@@ -40,141 +42,176 @@ pub fn run(
     }
     let gate = ground.gate(true)?;
     gate.shared().update(|state| state.keep_calls(KEPT));
-    if args.stdio {
-        let token = on.environment.token.clone();
-        if token.is_none() {
-            on.say("no PORTCULLIS_TOKEN, so the client calls without a token");
-        }
-        let files = Files::of(&gate, ground);
-        thread::Builder::new().name("files".to_owned()).spawn(move || {
-            let (tell, mut told) = unbounded_channel();
-            if let Ok(runtime) = Builder::new_current_thread().enable_all().build() {
-                runtime.spawn(files.follow(tell));
-                // Standard output belongs to the protocol.
-                while let Some(sentence) = runtime.block_on(told.recv()) {
-                    let _ = writeln!(io::stderr(), "portcullis: {sentence}");
-                }
-            }
-        })?;
-        server::stdio(&gate, token.as_deref(), args.server.list.unwrap_or_default())?;
-        return Ok(Exit::Good);
-    }
-    let server = Server::start(args.server.settings(args.listen.clone().unwrap_or_default()), &gate)?;
-    let uri = &server.uri;
-    match json {
-        true => json::line(on.out, &serde_json::json!({ "kind": "serving", "uri": uri }))?,
-        false => writeln!(on.out, "serving {uri}")?,
-    }
-    on.out.flush()?;
-    let rules = gate.shared().rules();
-    on.say(format_args!("judged by {}; Ctrl-C ends it", rules.described().join(", ")));
-    let log = Log { gate: &gate, json, paint, seen: 0 };
-    // The calls go past the buffer: whoever does not read them must not keep anything else waiting.
-    let out = File::from(io::stdout().as_fd().try_clone_to_owned()?);
-    let out = (!args.quiet).then(|| Arc::new(out));
     let runtime = Builder::new_current_thread().enable_all().build()?;
-    let (tell, told) = unbounded_channel();
-    runtime.spawn(Files::of(&gate, ground).follow(tell));
-    let ended = runtime.block_on(log.follow(on, told, out));
-    server.stop();
+    let ended = runtime.block_on(async {
+        // First, so that no signal can end the program in any other way.
+        let mut endings = Endings::listen()?;
+        let notices = Notices::start()?;
+        let replica = Arc::new(Replica::new(gate.shared(), Arc::clone(&ground.store)));
+        let follower = follow(&gate, replica, ground.policy_path.clone(), notices.clone())?;
+        let ended = match args.stdio {
+            true => serve_streams(on, args, &gate, &notices, &mut endings).await,
+            false => serve_clients(args, &gate, &notices, &mut endings, Output { json, paint }).await,
+        };
+        drop(follower);
+        ended
+    });
+    // A thread may still be writing to something that takes nothing.
     runtime.shutdown_background();
     ended
 }
 
-/// The files that decide, followed.
-struct Files {
-    gate: AuthenticatedMcpServer,
-    policy: String,
-    state: String,
+/// Serves one client on standard input and output.
+async fn serve_streams(
+    on: &Headless<'_>,
+    args: &ServeArgs,
+    gate: &AuthenticatedMcpServer,
+    notices: &Notices,
+    endings: &mut Endings,
+) -> Result<Exit, CliError> {
+    let token = on.environment.token.clone();
+    if token.is_none() {
+        notices.say("no PORTCULLIS_TOKEN, so the client calls without a token");
+    }
+    let (gate, listing) = (gate.clone(), args.server.list.unwrap_or_default());
+    let mut serving = spawn_blocking(move || server::stdio(&gate, token.as_deref(), listing));
+    tokio::select! {
+        biased;
+        signal = endings.next() => Err(CliError::Signalled(signal)),
+        ended = &mut serving => {
+            ended.map_err(io::Error::other)??;
+            Ok(Exit::Good)
+        }
+    }
 }
 
-impl Files {
-    fn of(gate: &AuthenticatedMcpServer, ground: &Ground) -> Self {
-        Self { gate: gate.clone(), policy: ground.policy_path.clone(), state: ground.state_path.clone() }
+/// Serves clients over HTTP.
+async fn serve_clients(
+    args: &ServeArgs,
+    gate: &AuthenticatedMcpServer,
+    notices: &Notices,
+    endings: &mut Endings,
+    output: Output,
+) -> Result<Exit, CliError> {
+    let settings = args.server.settings(args.listen.clone().unwrap_or_default());
+    let starting = {
+        // The name of a host is looked up, which may take long.
+        let gate = gate.clone();
+        spawn_blocking(move || Server::start(settings, &gate))
+    };
+    let server = tokio::select! {
+        biased;
+        signal = endings.next() => return Err(CliError::Signalled(signal)),
+        started = starting => started.map_err(io::Error::other)??,
+    };
+    let log =
+        Log { gate, notices, output, out: Arc::new(File::from(io::stdout().as_fd().try_clone_to_owned()?)), seen: 0 };
+    let ended = tokio::select! {
+        biased;
+        signal = endings.next() => Err(CliError::Signalled(signal)),
+        ended = log.print(&server.uri, args.quiet) => ended.map(|()| Exit::Good),
+    };
+    server.stop();
+    ended
+}
+
+/// Follows the files that decide. A changed policy decides at once.
+fn follow(
+    gate: &AuthenticatedMcpServer,
+    replica: Arc<Replica>,
+    policy: String,
+    notices: Notices,
+) -> io::Result<Follower> {
+    let shared = gate.shared().clone();
+    Follower::start(replica, policy, move |news| match news {
+        News::Policy { read: Ok(policy), .. } if policy.says_as(&shared.rules().policy) => {}
+        News::Policy { read: Ok(policy), .. } => {
+            shared.update(|state| state.set_policy(policy));
+            notices.say("the policy's file has changed");
+        }
+        News::Policy { read: Err(error), .. } => notices.say(format!("the last good policy decides: {error}")),
+        News::NotReloaded(error) => notices.say(error.to_string()),
+        News::PolicyUnwatched(unwatched) | News::StoreUnwatched(unwatched) => notices.say(unwatched.to_string()),
+    })
+}
+
+/// Sentences for standard error, written by a thread of their own.
+#[derive(Clone)]
+struct Notices(mpsc::Sender<String>);
+
+impl Notices {
+    fn start() -> io::Result<Self> {
+        let (sender, sentences) = mpsc::channel::<String>();
+        thread::Builder::new().name("notices".to_owned()).spawn(move || {
+            for sentence in sentences {
+                // In one write, so that other output cannot come in between. An error cannot be reported anywhere.
+                let _ = io::stderr().write_all(format!("portcullis: {sentence}\n").as_bytes());
+            }
+        })?;
+        Ok(Self(sender))
     }
 
-    /// Takes over what they say whenever they change, and tells of it.
-    async fn follow(self, tell: UnboundedSender<String>) {
-        let (mut policy, mut state) = (Watch::new(), Watch::new());
-        let unwatched = [policy.follow(&self.policy), state.follow(&self.state)];
-        let mut sentences: Vec<String> = unwatched.into_iter().filter_map(Result::err).collect();
-        loop {
-            for sentence in sentences.drain(..) {
-                // Whoever would say it is gone with the program.
-                let _ = tell.send(sentence);
-            }
-            tokio::select! {
-                () = policy.touched() => sentences.extend(self.reread_policy()),
-                () = state.touched() => sentences.extend(self.reread_state()),
-            }
-        }
+    fn say(&self, sentence: impl Into<String>) {
+        // The thread ends with the program.
+        let _ = self.0.send(sentence.into());
     }
+}
 
-    fn reread_policy(&self) -> Option<String> {
-        let shared = self.gate.shared();
-        match config::policy(Path::new(&self.policy)) {
-            Ok(policy) if policy.says_as(&shared.rules().policy) => None,
-            Ok(policy) => {
-                shared.update(|state| state.set_policy(policy));
-                Some("the policy's file has changed".to_owned())
-            }
-            Err(error) => Some(format!("the last good policy decides: {error}")),
-        }
-    }
-
-    fn reread_state(&self) -> Option<String> {
-        let shared = self.gate.shared();
-        match config::revoked_still(Path::new(&self.state), &shared.rules().revoked) {
-            Ok(revoked) => {
-                shared.update(|state| state.set_revoked(revoked));
-                None
-            }
-            Err(error) => Some(format!("what was revoked stays revoked: {error}")),
-        }
-    }
+/// How calls are printed.
+struct Output {
+    json: bool,
+    paint: Paint,
 }
 
 /// The calls, printed as they come.
 struct Log<'a> {
     gate: &'a AuthenticatedMcpServer,
-    json: bool,
-    paint: Paint,
+    notices: &'a Notices,
+    output: Output,
+    /// Standard output, without a buffer.
+    out: Arc<File>,
     /// The number of the call printed last.
     seen: u64,
 }
 
 impl Log<'_> {
-    async fn follow(
-        mut self,
-        on: &mut Headless<'_>,
-        mut told: UnboundedReceiver<String>,
-        mut out: Option<Arc<File>>,
-    ) -> Result<Exit, CliError> {
+    /// Prints where clients connect, then every call unless `quiet`.
+    async fn print(mut self, uri: &str, quiet: bool) -> Result<(), CliError> {
+        self.write(match self.output.json {
+            true => json_line("serving", serde_json::json!({ "uri": uri })),
+            false => format!("serving {uri}\n"),
+        })
+        .await
+        .unwrap_or(Ok(()))?;
+        let judged_by = self.gate.shared().rules().described().join(", ");
+        self.notices.say(format!("judged by {judged_by}; Ctrl-C ends it"));
         let mut changes = self.gate.shared().changes();
-        let mut end = Box::pin(ended()?);
-        let mut printing: Option<JoinHandle<io::Result<()>>> = None;
+        // A call may have come before.
+        changes.mark_changed();
+        let mut is_printing = !quiet;
         loop {
-            tokio::select! {
-                () = &mut end => return Ok(Exit::Good),
-                printed = finished(&mut printing), if printing.is_some() => {
-                    printing = None;
-                    if let Err(error) = printed {
-                        out = None;
-                        on.say(format_args!("calls are not printed any more: {}", config::plain(&error)));
-                    }
-                }
-                _ = changes.changed(), if out.is_some() && printing.is_none() => {
-                    let text = self.new_lines(on);
-                    let out = out.clone().filter(|_| !text.is_empty());
-                    printing = out.map(|out| spawn_blocking(move || (&*out).write_all(text.as_bytes())));
-                }
-                Some(sentence) = told.recv() => on.say(sentence),
+            if !is_printing {
+                std::future::pending::<()>().await;
+            }
+            let _ = changes.changed().await;
+            let text = self.new_lines();
+            if !text.is_empty()
+                && let Err(error) = self.write(text).await.unwrap_or(Ok(()))
+            {
+                is_printing = false;
+                self.notices.say(format!("calls are not printed any more: {}", config::plain(&error)));
             }
         }
     }
 
+    /// Calls that come meanwhile are printed together afterwards.
+    fn write(&self, text: String) -> JoinHandle<io::Result<()>> {
+        let out = Arc::clone(&self.out);
+        spawn_blocking(move || (&*out).write_all(text.as_bytes()))
+    }
+
     /// The calls that were not printed yet, a line each.
-    fn new_lines(&mut self, on: &mut Headless<'_>) -> String {
+    fn new_lines(&mut self) -> String {
         let new: Vec<Arc<Record>> = self.gate.shared().read(|state| {
             let fresh = state.activity().newest().take_while(|record| record.seq > self.seen);
             fresh.cloned().collect()
@@ -182,11 +219,11 @@ impl Log<'_> {
         let Some(newest) = new.first().map(|record| record.seq) else { return String::new() };
         let lost = newest - self.seen - new.len() as u64;
         if lost > 0 {
-            on.say(format_args!("calls that came too fast to be printed: {lost}"));
+            self.notices.say(format!("calls that came too fast to be printed: {lost}"));
         }
         self.seen = newest;
         new.iter().rev().fold(String::new(), |mut out, record| {
-            match self.json {
+            match self.output.json {
                 true => out.push_str(&json_line("call", call_json(record, None))),
                 false => out.push_str(&self.line(record)),
             }
@@ -200,31 +237,9 @@ impl Log<'_> {
         let id = record.token_id.map_or_else(|| "no token".to_owned(), |id| id.to_string());
         let subject = decision.subject.as_deref().map_or_else(|| "-".to_owned(), |name| text::name(name, 64));
         let why = record.trouble.as_deref().map_or_else(|| decision.sentence(), str::to_owned);
-        let word = self.paint.styled(verdict.word(), of_verdict(verdict));
+        let word = self.output.paint.styled(verdict.word(), of_verdict(verdict));
         let (at, client) = (record.at.rfc3339(), record.client.as_deref().unwrap_or_default());
         let tool = text::name(&record.tool, 64);
         format!("{at} {client} {id} {subject} {tool} {word} {why}\n")
     }
-}
-
-/// Waits until what is being printed is printed.
-async fn finished(printing: &mut Option<JoinHandle<io::Result<()>>>) -> io::Result<()> {
-    match printing {
-        Some(printing) => printing.await.unwrap_or(Ok(())),
-        None => Ok(()),
-    }
-}
-
-/// Waits for a signal that asks the program to end.
-fn ended() -> io::Result<impl Future<Output = ()>> {
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut hang_up = signal(SignalKind::hangup())?;
-    Ok(async move {
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-            _ = hang_up.recv() => {}
-        }
-    })
 }

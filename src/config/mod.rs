@@ -1,10 +1,8 @@
-//! What is read from outside before anything starts: the configuration file, the secret, the policy file, and
-//! the state file.
+//! What is read from outside before anything starts: the configuration file, the secret and the policy file.
 
 mod file;
 mod policy;
 mod secret;
-mod state;
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Read as _, Write as _};
@@ -16,7 +14,6 @@ use crate::text;
 pub use file::{CONFIG_VARIABLE, ConfigFile, Fault, default_path};
 pub use policy::{policy, rewritten, save_policy};
 pub use secret::{SECRET_VARIABLE, SecretSources, secret_variable};
-pub use state::{change_revoked, revoked, revoked_still};
 
 /// What was read from outside cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -68,14 +65,6 @@ pub enum ConfigError {
         /// The file.
         path: PathBuf,
     },
-    /// The state file cannot be understood.
-    #[error("state file {}: {why}", text::name(&.path.to_string_lossy(), 200))]
-    State {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong; safe to show.
-        why: String,
-    },
     /// The configuration file is no configuration.
     #[error("configuration file {}: {fault}", text::name(&.path.to_string_lossy(), 200))]
     File {
@@ -126,7 +115,7 @@ pub fn write_new(path: &Path, text: &str) -> Result<(), ConfigError> {
 }
 
 /// Puts a text in a file's place in one step: it is written beside it first.
-fn replace(path: &Path, text: &str) -> io::Result<()> {
+pub(crate) fn replace(path: &Path, text: &str) -> io::Result<()> {
     let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else {
         return Err(io::Error::other("not a name for a file"));
     };
@@ -153,7 +142,7 @@ pub fn fresh_key() -> Result<Signer, ConfigError> {
 
 /// A regular file's bytes; one of more than `most` is refused: a huge file by mistake must not fill the memory, and opening a pipe
 /// would wait for its writer.
-fn read(what: &'static str, path: &Path, most: usize) -> Result<Vec<u8>, ConfigError> {
+pub(crate) fn read(what: &'static str, path: &Path, most: usize) -> Result<Vec<u8>, ConfigError> {
     let failed = |error| unreadable(what, path, error);
     if fs::metadata(path).is_ok_and(|found| !found.is_file()) {
         return Err(failed(std::io::Error::other("not a regular file")));

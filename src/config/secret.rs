@@ -67,16 +67,10 @@ impl SecretSources {
 }
 
 /// Whether somebody else than its owner may read a file. Pipes, as of a shell's `<(…)`, have no readers but ours.
-#[cfg(unix)]
 fn others_can_read(file: &File) -> std::io::Result<bool> {
     use std::os::unix::fs::PermissionsExt as _;
     let found = file.metadata()?;
     Ok(found.is_file() && found.permissions().mode() & 0o077 != 0)
-}
-
-#[cfg(not(unix))]
-fn others_can_read(_: &File) -> std::io::Result<bool> {
-    Ok(false)
 }
 
 #[cfg(test)]

@@ -7,22 +7,24 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
+use ratatui::layout::Rect;
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::sync::watch;
 use tokio::time::sleep;
 
 use super::burst::{Burst, is_undecided};
+use super::effects::Outside;
+use super::executor::{Executor, Queue};
 use super::input::{Batch, Batches, Input};
 use super::limiter::Limiter;
-use super::screen::{self, Screen};
+use super::screen::{Frame, clipboard};
 use super::signals::{Asked, HANG_UP, HangUp, Signals};
 use super::terminal::{Modes, Stopped, can_be_continued, forget_input, has_hung_up, size, stop};
 use super::{Start, TuiError, effects};
 use crate::app::{App, Effect, Msg};
 use crate::clock::Clock;
-use crate::gate::AuthenticatedMcpServer;
-use crate::server::Server;
+use crate::store::{Follower, News, Replica};
 use crate::view::{self, Theme};
-use crate::watch::Watch;
 
 /// How long the beginning of what may be a burst waits for the rest. The key of somebody typing waits as long.
 const TRICKLE: Duration = Duration::from_millis(1);
@@ -30,25 +32,27 @@ const TRICKLE: Duration = Duration::from_millis(1);
 /// Events taken in one turn. More would keep signals waiting.
 const TURN: usize = 16 * 1024;
 
+/// How long quitting waits for a slow terminal.
+const LAST_OUTPUT: Duration = Duration::from_secs(5);
+
+/// How long the end of the console waits for revocations that are being saved.
+const LAST_SAVE: Duration = Duration::from_millis(500);
+
 /// However soon the picture changes, the loop sleeps so long; a wrong `next_change` must not make it spin.
 const SHORTEST: Duration = Duration::from_millis(1);
 
 /// Runs the console on the current runtime, until it ends.
 pub async fn run(start: Start) -> Result<(), TuiError> {
-    let Start { app, gate, clock, theme, server } = start;
+    let Start { app, gate, clock, theme, server, store } = start;
     // Before anything is switched on: from the first moment no signal may leave it on.
-    let sources = Sources {
-        signals: Signals::listen()?,
-        hang_up: HangUp::watch()?,
-        changes: gate.shared().changes(),
-        policy: Watch::new(),
-        state: Watch::new(),
-    };
+    let sources = Sources { signals: Signals::listen()?, hang_up: HangUp::watch()?, changes: gate.shared().changes() };
     let modes = Modes::enter()?;
     let input = Batches::listen()?;
     let (columns, rows) = size();
+    let replica = Arc::new(Replica::new(gate.shared(), store));
+    let outside = Outside::new(gate, replica, server);
+    let mut executor = Executor::default();
     let console = Console {
-        screen: Screen::new(columns, rows)?,
         modes: &modes,
         burst: Burst::default(),
         limiter: Limiter::default(),
@@ -57,19 +61,35 @@ pub async fn run(start: Start) -> Result<(), TuiError> {
         is_stale: true,
         has_quit: false,
         app,
-        gate,
+        outside: &outside,
+        executor: &mut executor,
         clock,
         theme,
-        server,
     };
     let ended = Box::pin(console.run(sources, input, Msg::Resized { columns, rows })).await;
     if ended.is_err() {
         forget_input();
     }
-    match ended {
+    let ended = match ended {
         // Whatever failed first, that is why.
         Err(TuiError::Terminal(_)) if has_hung_up() => Err(TuiError::Signalled(HANG_UP)),
         ended => ended,
+    };
+    // First, since the rest may take a moment: the user has the shell back meanwhile.
+    let writer = modes.writer().clone();
+    drop(modes);
+    executor.finish(Queue::Revocations, LAST_SAVE).await;
+    if ended.is_ok() {
+        // After a signal nothing is waited for; the process takes its connections with it.
+        outside.stop_server();
+    }
+    match (outside.replica.unsaved_changes(), ended) {
+        // On a terminal that takes nothing, a sentence would keep the program from ending.
+        (0, ended) => ended,
+        (_, ended) if !writer.is_done() => ended,
+        (changes, Ok(())) => Err(TuiError::Unsaved { changes, signal: None }),
+        (changes, Err(TuiError::Signalled(number))) => Err(TuiError::Unsaved { changes, signal: Some(number) }),
+        (_, ended) => ended,
     }
 }
 
@@ -78,8 +98,6 @@ struct Sources {
     signals: Signals,
     hang_up: HangUp,
     changes: watch::Receiver<u64>,
-    policy: Watch,
-    state: Watch,
 }
 
 /// What woke the loop.
@@ -87,18 +105,18 @@ enum Woken {
     Asked(Asked),
     Input(Option<Batch>),
     Shared,
-    File(Msg),
+    Answer(Option<Msg>),
+    News(News),
     Time,
 }
 
 struct Console<'a> {
     app: App,
-    gate: AuthenticatedMcpServer,
+    outside: &'a Outside,
+    executor: &'a mut Executor,
     clock: Arc<dyn Clock>,
     theme: Theme,
-    server: Option<Server>,
     modes: &'a Modes,
-    screen: Screen,
     burst: Burst,
     limiter: Limiter,
     /// When the picture changes by itself, on the monotonic clock.
@@ -114,26 +132,24 @@ impl Console<'_> {
     async fn run(mut self, mut sources: Sources, mut input: Batches, first: Msg) -> Result<(), TuiError> {
         sources.changes.mark_changed();
         self.turn(vec![first], &mut sources.changes)?;
+        self.draw();
+        // Only now: the first frame does not wait for a thread that nothing on it comes from.
+        let (follower, mut news) = self.follow()?;
         while !self.has_quit {
-            self.draw()?;
-            if let Err(sentence) = sources.policy.follow(&self.app.policy_file.path) {
-                self.turn(vec![Msg::PolicyUnwatched(sentence)], &mut sources.changes)?;
-                continue;
-            }
-            if let Err(sentence) = sources.state.follow(&self.app.state_file) {
-                self.turn(vec![Msg::Failed(sentence)], &mut sources.changes)?;
-                continue;
-            }
+            self.draw();
+            follower.follow_policy(&self.app.policy_file.path);
             let nap = self.nap();
             let woken = tokio::select! {
                 biased;
                 asked = sources.signals.next() => Woken::Asked(asked),
-                () = self.modes.panicked() => return Err(TuiError::Panicked),
+                failure = self.modes.writer().failed() => {
+                    return Err(failure.map_or(TuiError::Panicked, TuiError::Terminal));
+                }
                 () = sources.hang_up.happened() => return Err(TuiError::Signalled(HANG_UP)),
+                answer = self.executor.next() => Woken::Answer(answer),
                 batch = input.next() => Woken::Input(batch),
                 () = changed(&mut sources.changes) => Woken::Shared,
-                () = sources.policy.touched() => Woken::File(Msg::PolicyTouched),
-                () = sources.state.touched() => Woken::File(Msg::StateTouched),
+                Some(news) = news.recv() => Woken::News(news),
                 () = pause(nap) => Woken::Time,
             };
             let mut told = Vec::new();
@@ -141,7 +157,7 @@ impl Console<'_> {
                 Woken::Asked(Asked::End(signal)) => return Err(TuiError::Signalled(signal)),
                 Woken::Asked(Asked::Stop) => told.push(self.suspend(Stopped::Program)?),
                 Woken::Asked(Asked::Continue) => told.push(self.resume()?),
-                Woken::Asked(Asked::Resize) => told.push(self.resize()?),
+                Woken::Asked(Asked::Resize) => told.push(self.resize()),
                 // The input thread reports errors; without a word it only ends in a panic.
                 Woken::Input(None) => return Err(TuiError::Panicked),
                 Woken::Input(Some(batch)) => {
@@ -149,7 +165,8 @@ impl Console<'_> {
                     self.burst.take(batch, self.clock.monotonic(), &mut told);
                 }
                 Woken::Shared => {}
-                Woken::File(msg) => told.push(msg),
+                Woken::Answer(answer) => told.extend(answer),
+                Woken::News(news) => told.extend(effects::message(&self.app, news)),
                 Woken::Time if self.burst.ends().is_some() && input.has_more() => {
                     self.burst.go_on(self.clock.monotonic());
                 }
@@ -157,8 +174,24 @@ impl Console<'_> {
             }
             self.turn(told, &mut sources.changes)?;
         }
-        let _ = self.server.take().map(Server::stop);
-        Ok(())
+        // A slow terminal has to take what is on its way before it can be restored.
+        tokio::select! {
+            biased;
+            signal = sources.signals.end() => Err(TuiError::Signalled(signal)),
+            () = self.modes.writer().drain() => Ok(()),
+            () = sleep(LAST_OUTPUT) => Ok(()),
+        }
+    }
+
+    /// Starts to follow the files that other processes change.
+    fn follow(&self) -> Result<(Follower, UnboundedReceiver<News>), TuiError> {
+        let (sender, news) = unbounded_channel();
+        let (replica, policy) = (Arc::clone(&self.outside.replica), self.app.policy_file.path.clone());
+        let follower = Follower::start(replica, policy, move |news| {
+            // An error means that the loop has ended, and the program is about to.
+            let _ = sender.send(news);
+        })?;
+        Ok((follower, news))
     }
 
     /// Takes what else has arrived, and waits a moment where that may decide whether it was typed or pasted: on a slow line
@@ -195,13 +228,13 @@ impl Console<'_> {
         }
         self.app.at(now, mono);
         if is_behind {
-            effects::sync(&mut self.app, &self.gate);
+            effects::sync(&mut self.app, &self.outside.gate);
         }
         let woke = has_come.then_some(Msg::Woke);
         self.tell(woke.into_iter().chain(told).collect())?;
         // What an effect has just done to the shared state is no news any more.
         if take(changes) {
-            effects::sync(&mut self.app, &self.gate);
+            effects::sync(&mut self.app, &self.outside.gate);
         }
         self.is_stale = true;
         self.next_deed = self.app.next_deed().map(|left| mono + left);
@@ -212,29 +245,32 @@ impl Console<'_> {
         while !self.has_quit
             && let Some(msg) = waiting.pop_front()
         {
-            for effect in effects::tell(&mut self.app, &self.gate, msg) {
+            let executor = &mut *self.executor;
+            for effect in effects::tell(&mut self.app, self.outside, msg, |job| executor.begin(job)) {
                 match effect {
                     Effect::Quit => self.has_quit = true,
                     Effect::Suspend if can_be_continued() => waiting.push_back(self.suspend(Stopped::Group)?),
-                    Effect::Copy { text, .. } => screen::copy(self.modes, &text)?,
-                    other => waiting.extend(effects::serve(&mut self.server, &self.gate, other)),
+                    Effect::Copy { text, .. } => self.modes.writer().order(clipboard(&text)?),
+                    _ => {}
                 }
             }
         }
         Ok(())
     }
 
-    fn draw(&mut self) -> Result<(), TuiError> {
+    /// Draws a frame, and leaves it to the writer.
+    fn draw(&mut self) {
         let now = self.clock.monotonic();
         if self.is_stale && self.modes.are_on() && self.limiter.wait(now).is_zero() {
-            let (app, theme) = (&self.app, &self.theme);
-            self.app.drawn = self.screen.draw(self.modes, |frame| view::render(app, theme, frame))?;
+            let (columns, rows) = self.app.size;
+            let mut buffer = self.modes.writer().buffer(Rect::new(0, 0, columns, rows));
+            self.app.drawn = view::draw(&self.app, &self.theme, &mut buffer);
+            self.modes.writer().show(Frame { buffer, cursor: self.app.drawn.cursor });
             self.limiter.drew(now);
             self.is_stale = false;
             // Only the frame knows which times it shows.
             self.next_change = self.app.next_change().map(|nap| self.app.times.mono + nap.max(SHORTEST));
         }
-        Ok(())
     }
 
     /// How long there is nothing to do, unless something happens.
@@ -262,14 +298,14 @@ impl Console<'_> {
         let (now, mono) = self.clock.both();
         self.app.at(now, mono);
         let (columns, rows) = size();
-        self.screen.start_over(columns, rows)?;
         Ok(Msg::Resized { columns, rows })
     }
 
-    fn resize(&mut self) -> Result<Msg, TuiError> {
+    /// A terminal that changes its size moves what it shows.
+    fn resize(&self) -> Msg {
+        self.modes.writer().doubt();
         let (columns, rows) = size();
-        self.screen.resize(columns, rows)?;
-        Ok(Msg::Resized { columns, rows })
+        Msg::Resized { columns, rows }
     }
 }
 

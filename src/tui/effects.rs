@@ -1,43 +1,81 @@
-//! Effects that are not about the terminal: what the console asks of the gate, and the answer as a message.
+//! Effects that are not about the terminal: what the console asks for, and the answer as a message.
 //!
-//! The event loop is the caller, and tests that need no terminal.
+//! What is quick is done here and now; what may take long becomes a `Job`. The event loop is the caller, which hands jobs to
+//! its executor, and tests that need no terminal, which do them at once.
 
 use std::collections::VecDeque;
-use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+pub use super::executor::{Job, Queue};
 use crate::app::msg::{Listening, NotSaved, Order};
-use crate::app::{App, Called, Effect, Msg, Times, update};
-use crate::auth::revocations::{Revoked, Since};
-use crate::auth::{Revocations, Signer};
+use crate::app::{App, Effect, Msg, Times, update};
+use crate::auth::{Policy, Rules, Signer};
 use crate::config::{self, ConfigError};
-use crate::gate::Given;
-use crate::gate::Provenance;
-use crate::gate::{AuthenticatedMcpServer, CallRequest, Shared, random_number};
+use crate::gate::{CallRequest, Called, Gate, Given, Provenance, Shared, random_number};
 use crate::lab::kit;
 use crate::server::Server;
+use crate::store::{Change, News, Replica};
 
-/// Tells the console something, and carries out what it asks for and what that leads to. Answers with what is left to do:
-/// effects on the terminal, in their order.
-pub fn tell(app: &mut App, gate: &AuthenticatedMcpServer, msg: Msg) -> Vec<Effect> {
+/// What effects act on, apart from the terminal. Clones share it.
+#[derive(Clone)]
+pub struct Outside {
+    /// The gate.
+    pub gate: Gate,
+    /// The revocations.
+    pub replica: Arc<Replica>,
+    server: Arc<Mutex<Option<Server>>>,
+}
+
+impl Outside {
+    /// With a server, if one runs already.
+    pub fn new(gate: Gate, replica: Arc<Replica>, server: Option<Server>) -> Self {
+        Self { gate, replica, server: Arc::new(Mutex::new(server)) }
+    }
+
+    /// The server. It is locked for a moment only, never while a server starts or stops.
+    pub fn server(&self) -> MutexGuard<'_, Option<Server>> {
+        self.server.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Stops the server if one runs, and waits for that.
+    pub fn stop_server(&self) {
+        let server = self.server().take();
+        let _ = server.map(Server::stop);
+    }
+}
+
+/// Tells the console something, and carries out what it asks for and what that leads to. `later` begins a job, and returns
+/// its answer if that is there at once. Returns what is left to do: effects on the terminal, in their order.
+pub fn tell(app: &mut App, outside: &Outside, msg: Msg, mut later: impl FnMut(Job) -> Option<Msg>) -> Vec<Effect> {
     let mut left = Vec::new();
     let mut waiting = VecDeque::from([msg]);
     while let Some(msg) = waiting.pop_front() {
         for effect in update(app, msg) {
-            match effect {
-                Effect::Quit | Effect::Suspend | Effect::Copy { .. } | Effect::Serve(_) | Effect::StopServing => {
+            let answer = match begin(effect, outside, &app.auth.rules, app.times) {
+                Begun::Terminal(effect) => {
                     left.push(effect);
+                    continue;
                 }
-                other => {
-                    let answer = run(other, gate, app.times);
-                    // The answer may speak of a token or a call that the console must know by then.
-                    sync(app, gate);
-                    waiting.extend(answer);
-                }
-            }
+                Begun::Done(answer) => answer,
+                Begun::Later(job) => later(job),
+            };
+            // The answer may speak of a token or a call that the console must know by then.
+            sync(app, &outside.gate);
+            waiting.extend(answer);
         }
     }
     left
+}
+
+/// The message for news of the follower. Late news of a file that the policy no longer comes from leads to none.
+pub fn message(app: &App, news: News) -> Option<Msg> {
+    match news {
+        News::Policy { path, .. } if path != app.policy_file.path => None,
+        News::Policy { read, .. } => Some(Msg::PolicyReread(read.map_err(|error| error.to_string()))),
+        News::NotReloaded(error) => Some(Msg::Failed(error.to_string())),
+        News::PolicyUnwatched(unwatched) => Some(Msg::PolicyUnwatched(unwatched.to_string())),
+        News::StoreUnwatched(unwatched) => Some(Msg::Failed(unwatched.to_string())),
+    }
 }
 
 /// What the console knows of a server.
@@ -45,157 +83,186 @@ pub fn listening(server: &Server) -> Listening {
     Listening { uri: Arc::clone(&server.uri), is_exposed: server.is_exposed() }
 }
 
-/// Starts or stops the server where an effect asks for it; answers with what came of it.
-pub fn serve(server: &mut Option<Server>, gate: &AuthenticatedMcpServer, effect: Effect) -> Option<Msg> {
-    match effect {
-        Effect::Serve(settings) => {
-            let started = Server::start(*settings, gate).map_err(|error| error.to_string());
-            Some(Msg::Served(started.map(|started| listening(server.insert(started)))))
-        }
-        Effect::StopServing => {
-            let _ = server.take().map(Server::stop);
-            Some(Msg::ServingStopped)
-        }
-        _ => None,
-    }
+/// What became of an effect.
+enum Begun {
+    /// It is for the terminal.
+    Terminal(Effect),
+    /// It is done; the answer, if there is one.
+    Done(Option<Msg>),
+    /// It may take long.
+    Later(Job),
 }
 
-/// Carries out an effect; answers with what came of it. Effects on the terminal are left to the shell.
-fn run(effect: Effect, gate: &AuthenticatedMcpServer, times: Times) -> Option<Msg> {
+/// Carries out an effect, or says who has to. `base` are the rules that the console knew when it asked for it.
+fn begin(effect: Effect, outside: &Outside, base: &Rules, times: Times) -> Begun {
+    let gate = &outside.gate;
     let shared = gate.shared();
     match effect {
-        Effect::Quit | Effect::Suspend | Effect::Copy { .. } | Effect::Serve(_) | Effect::StopServing => None,
-        Effect::Issue(request, at) => Some(Msg::Issued(
+        Effect::Quit | Effect::Suspend | Effect::Copy { .. } => Begun::Terminal(effect),
+
+        Effect::Issue(request, at) => Begun::Done(Some(Msg::Issued(
             gate.issue(&request, at)
                 .map(|token| shared.update(|state| state.add(token, Provenance::Issued, times.real)).0),
-        )),
-        Effect::Add(tokens) => Some(Msg::Added(shared.update(|state| {
+        ))),
+        Effect::Add(tokens) => Begun::Done(Some(Msg::Added(shared.update(|state| {
             tokens.into_iter().map(|token| state.add(token, Provenance::Pasted, times.real)).collect()
-        }))),
+        })))),
         Effect::MakeKit { identity, tool, at, purpose } => {
             let made = gate
                 .signer()
                 .and_then(|signer| kit::make(&shared.rules(), &signer, &identity, &tool, random_number()?, at));
-            Some(Msg::KitMade { made, at, purpose })
+            Begun::Done(Some(Msg::KitMade { made, at, purpose }))
         }
-        Effect::AddNamed(tokens) => Some(Msg::NamedAdded(shared.update(|state| {
+        Effect::AddNamed(tokens) => Begun::Done(Some(Msg::NamedAdded(shared.update(|state| {
             let add = |(token, label)| {
                 let (number, _) = state.add(token, Provenance::Test, times.real);
                 state.label(number, Some(label));
                 number
             };
             tokens.into_iter().map(add).collect()
-        }))),
-        Effect::WriteNew { path, text } => Some(Msg::Written(match config::write_new(&config::typed(&path), &text) {
-            Ok(()) => Ok(path),
-            Err(error) => Err((path, error.to_string())),
-        })),
+        })))),
         Effect::Remove(number, why) => {
-            shared.update(|state| state.remove(number)).map(|entry| Msg::Removed(entry, why))
+            Begun::Done(shared.update(|state| state.remove(number)).map(|entry| Msg::Removed(entry, why)))
         }
         Effect::Restore(entry) => {
             shared.update(|state| state.restore(entry));
-            None
+            Begun::Done(None)
         }
         Effect::Label(number, label) => {
             shared.update(|state| state.label(number, label));
-            None
+            Begun::Done(None)
         }
-        Effect::Call { id, token, order } => {
-            Some(Msg::Called { id, call: Box::new(call(gate, token.as_deref(), &order, times)) })
-        }
-        Effect::CallEach { id, tokens, order } => Some(Msg::CalledEach {
-            id,
-            calls: tokens.iter().map(|token| call(gate, token.as_deref(), &order, times)).collect(),
-        }),
-        Effect::SetRevoked { what, since, file } => set_revoked(shared, &what, since.as_ref(), &file, times),
-        Effect::RereadState(path) => match config::revoked_still(Path::new(&path), &shared.rules().revoked) {
-            Ok(revoked) => {
-                shared.update(|state| state.set_revoked(revoked));
-                None
-            }
-            Err(error) => Some(Msg::Failed(format!("what was revoked stays revoked: {error}"))),
-        },
         Effect::SetPolicy(policy) => {
             shared.update(|state| state.set_policy(policy));
-            None
+            Begun::Done(None)
         }
         Effect::SetRules(rules) => {
-            shared.update(|state| state.set_rules(*rules));
-            None
+            shared.update(|state| state.set_rules(merged(*rules, base, state.rules())));
+            Begun::Done(None)
         }
         Effect::SetSigner(key) => {
             shared.update(|state| state.set_signer(*key));
-            None
+            Begun::Done(None)
         }
-        Effect::FreshKey => match Signer::fresh() {
-            Ok(key) => {
-                shared.update(|state| state.set_signer(key));
-                None
+        Effect::FreshKey => Begun::Done(fresh_key(shared)),
+
+        Effect::Call { id, token, order } => Begun::Later(Job::Call(Box::pin({
+            let gate = gate.clone();
+            async move {
+                let called = call(&gate, token.as_deref(), &order, times).await;
+                Msg::Called { id, call: Box::new(called) }
             }
-            Err(error) => Some(Msg::Failed(error.to_string())),
-        },
-        Effect::RereadPolicy(path) => {
-            Some(Msg::PolicyReread(config::policy(Path::new(&path)).map_err(|error| error.to_string())))
+        }))),
+        Effect::CallEach { id, tokens, order } => Begun::Later(Job::Call(Box::pin({
+            let gate = gate.clone();
+            async move {
+                let mut calls = Vec::with_capacity(tokens.len());
+                for token in &tokens {
+                    calls.push(call(&gate, token.as_deref(), &order, times).await);
+                }
+                Msg::CalledEach { id, calls }
+            }
+        }))),
+        Effect::SetRevoked { what, since } => {
+            // Enforced now, whatever becomes of the store.
+            outside.replica.change(Change { what, since });
+            let replica = Arc::clone(&outside.replica);
+            Begun::Later(Job::new(Queue::Revocations, move || save_revocations(&replica, times)))
+        }
+        Effect::WriteNew { path, text } => {
+            Begun::Later(Job::new(Queue::Evidence, move || Some(write_new(path, &text))))
         }
         Effect::SavePolicy { path, known } => {
-            let file = config::typed(&path);
-            let written = config::save_policy(&file, &shared.rules().policy, known.as_deref());
-            Some(Msg::PolicySaved(match written {
-                Ok(()) => Ok(file.to_string_lossy().into_owned()),
-                Err(ConfigError::Other { .. }) => Err(NotSaved::Other(path)),
-                Err(error) => Err(NotSaved::Failed(path, error.to_string())),
+            // The policy of this moment: it may be another one by the time it is written.
+            let policy = Arc::clone(&shared.rules().policy);
+            Begun::Later(Job::new(Queue::Policy, move || Some(save_policy(path, policy, known.as_deref()))))
+        }
+        Effect::LoadPolicy(path) => Begun::Later(Job::new(Queue::Policy, move || Some(load_policy(path)))),
+        Effect::Serve(settings) => {
+            let outside = outside.clone();
+            Begun::Later(Job::new(Queue::Server, move || {
+                let started = Server::start(*settings, &outside.gate).map_err(|error| error.to_string());
+                Some(Msg::Served(started.map(|server| listening(outside.server().insert(server)))))
             }))
         }
-        Effect::LoadPolicy(path) => Some(Msg::Policy(match path.as_str() {
-            "" => Ok((path, Arc::default())),
-            path => {
-                let file = config::typed(path);
-                let read = config::policy(&file).map_err(|error| error.to_string());
-                read.map(|policy| (file.to_string_lossy().into_owned(), policy))
-            }
-        })),
+        Effect::StopServing => {
+            let outside = outside.clone();
+            Begun::Later(Job::new(Queue::Server, move || {
+                outside.stop_server();
+                Some(Msg::ServingStopped)
+            }))
+        }
     }
 }
 
-/// Revokes something or takes it back, here and in the state file. A file that cannot be written keeps nobody in.
-fn set_revoked(shared: &Shared, what: &Revoked, since: Option<&Since>, file: &str, times: Times) -> Option<Msg> {
-    let change = |all: &mut Revocations| match since {
-        Some(since) => all.revoke(what.clone(), since.clone()),
-        None => drop(all.restore(what)),
+fn fresh_key(shared: &Shared) -> Option<Msg> {
+    match Signer::fresh() {
+        Ok(signer) => {
+            shared.update(|state| state.set_signer(signer));
+            None
+        }
+        Err(error) => Some(Msg::Failed(error.to_string())),
+    }
+}
+
+fn save_revocations(replica: &Replica, times: Times) -> Option<Msg> {
+    replica.save(times.real).err().map(|error| Msg::Failed(format!("not kept: {error}")))
+}
+
+fn write_new(path: String, text: &str) -> Msg {
+    Msg::Written(match config::write_new(&config::typed(&path), text) {
+        Ok(()) => Ok(path),
+        Err(error) => Err((path, error.to_string())),
+    })
+}
+
+fn save_policy(path: String, policy: Arc<Policy>, known: Option<&Policy>) -> Msg {
+    let file = config::typed(&path);
+    Msg::PolicySaved(match config::save_policy(&file, &policy, known) {
+        Ok(()) => Ok((file.to_string_lossy().into_owned(), policy)),
+        Err(ConfigError::Other { .. }) => Err(NotSaved::Other(path)),
+        Err(error) => Err(NotSaved::Failed(path, error.to_string())),
+    })
+}
+
+fn load_policy(asked: String) -> Msg {
+    let read = match asked.as_str() {
+        "" => Ok((String::new(), Arc::default())),
+        path => {
+            let file = config::typed(path);
+            let read = config::policy(&file).map_err(|error| error.to_string());
+            read.map(|policy| (file.to_string_lossy().into_owned(), policy))
+        }
     };
-    shared.update(|state| {
-        let mut all = (*state.rules().revoked).clone();
-        change(&mut all);
-        state.set_revoked(all);
-    });
-    match file.is_empty() {
-        true => None,
-        false => match config::change_revoked(Path::new(file), times.real, change) {
-            // What others have written to it meanwhile holds too.
-            Ok(all) => {
-                shared.update(|state| state.set_revoked(all));
-                None
-            }
-            Err(error) => Some(Msg::Failed(format!("not kept: {error}"))),
-        },
+    Msg::Policy { asked, read }
+}
+
+/// The rules that the console wants, with what has changed elsewhere since it looked: other threads revoke, and a server that
+/// starts or stops sets the audience.
+fn merged(wanted: Rules, base: &Rules, present: &Rules) -> Rules {
+    let audiences = |rules: &Rules| Arc::clone(&rules.issuers.own().audiences);
+    let rules = Rules { revoked: Arc::clone(&present.revoked), ..wanted };
+    match audiences(&rules) == audiences(base) {
+        true => rules.with_audiences(audiences(present).iter().cloned()),
+        false => rules,
     }
 }
 
-fn call(gate: &AuthenticatedMcpServer, token: Option<&str>, order: &Order, times: Times) -> Called {
-    let called = gate.call(&CallRequest {
+/// Calls a tool, and waits for its answer.
+async fn call(gate: &Gate, token: Option<&str>, order: &Order, times: Times) -> Called {
+    let request = CallRequest {
         token,
         tool: &order.tool,
         arguments: Given::Text(&order.arguments),
         origin: order.origin,
         at: times.real,
         judged_at: order.judged_at,
-    });
-    Called { decision: called.decision, outcome: called.outcome, record: called.record }
+    };
+    gate.call_async(&request).await
 }
 
 /// Brings the console's copy of the shared state up to date.
-pub fn sync(app: &mut App, gate: &AuthenticatedMcpServer) {
+pub fn sync(app: &mut App, gate: &Gate) {
     if gate.shared().read(|state| app.auth.follow(state)) {
         // It asks for nothing: what it would ask for is already done.
         let effects = update(app, Msg::Synced);

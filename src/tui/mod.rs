@@ -1,18 +1,21 @@
 //! The shell of the console: the terminal, where events come from, and what effects do outside.
 //!
 //! `main` calls `check_terminal` and `run`. What the console is and shows lies in `app` and `view`; here is only what cannot
-//! be pure: one event loop (`console`), the guard of the terminal's modes (`terminal`), frames (`screen`, `limiter`), input
-//! (`input`, `burst`), signals, and the effects that are not about the terminal (`effects`). There is no tick: with nothing
-//! to count, nothing runs.
+//! be pure: one event loop (`console`), the guard of the terminal's modes (`terminal`), frames (`screen`, `writer`,
+//! `limiter`), input (`input`, `burst`), signals, and the effects that are not about the terminal (`effects`, `executor`).
+//! The loop waits for events and for nothing else: no file, lock, name, server or terminal can stall it. There is no tick:
+//! with nothing to count, nothing runs.
 
 mod burst;
 mod console;
 pub mod effects;
+mod executor;
 mod input;
 mod limiter;
 mod screen;
 mod signals;
 mod terminal;
+mod writer;
 
 use std::env;
 use std::io::{self, IsTerminal};
@@ -22,6 +25,8 @@ use crate::app::App;
 use crate::clock::Clock;
 use crate::gate::AuthenticatedMcpServer;
 use crate::server::Server;
+use crate::store::Store;
+use crate::text::words;
 use crate::view::Theme;
 
 /// The console cannot run here; the message says why, and what does.
@@ -66,6 +71,14 @@ pub enum TuiError {
     /// A signal, by its number; the loss of the terminal counts as SIGHUP.
     #[error("ended by signal {0}")]
     Signalled(i32),
+    /// Revocations counted until the end of the console, and are not in the state file.
+    #[error("{} not saved to the state file", words::count(*.changes, "revocation change"))]
+    Unsaved {
+        /// How many changes were lost.
+        changes: usize,
+        /// The signal that ended the console, if one did.
+        signal: Option<i32>,
+    },
     /// A thread panicked; the panic hook has reported it.
     #[error("the console ended because of the panic reported above")]
     Panicked,
@@ -75,8 +88,8 @@ impl TuiError {
     /// What the process exits with: 128 + n for the signal n, as shells do, and 1 for trouble.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Signalled(number) => u8::try_from(128 + number).unwrap_or(1),
-            Self::Terminal(_) | Self::Panicked => 1,
+            Self::Signalled(number) | Self::Unsaved { signal: Some(number), .. } => crate::signals::exit_code(*number),
+            Self::Terminal(_) | Self::Panicked | Self::Unsaved { signal: None, .. } => 1,
         }
     }
 
@@ -99,13 +112,18 @@ pub struct Start {
     pub theme: Theme,
     /// What is served from the start on.
     pub server: Option<Server>,
+    /// Where revocations are kept.
+    pub store: Arc<dyn Store>,
 }
 
 /// Runs the console until its user quits. The terminal is as it was before when this returns, and also if it panics.
 pub fn run(start: Start) -> Result<(), TuiError> {
-    // One thread: nothing here waits for anything but events.
+    // One thread: nothing on it waits for anything but events.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(console::run(start))
+    let ended = runtime.block_on(console::run(start));
+    // A job may still wait for a lock or for a name to be looked up.
+    runtime.shutdown_background();
+    ended
 }
 
 #[cfg(test)]

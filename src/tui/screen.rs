@@ -1,21 +1,19 @@
-//! Draws frames: rendered and compared in memory, sent in one write, as one synchronized update, and only if they differ.
+//! Turns frames into the bytes that bring a terminal from the frame it shows to the next one: as one synchronized update,
+//! and only if the two differ.
 //!
-//! The event loop is the only caller. ratatui's `Terminal::draw` is not used: it writes 25 bytes for a frame that changes
-//! nothing, flushes several times for one that does, and asks the terminal for its size each time.
+//! The writer thread is the only caller. The difference is taken against what was written last, not against what was drawn
+//! last, since a frame that the terminal is too slow for is never written. ratatui's `Terminal` cannot do that, and it writes
+//! 25 bytes for a frame that changes nothing.
 
 use std::io;
+use std::mem;
 
 use crossterm::clipboard::CopyToClipboard;
 use crossterm::cursor::{Hide, MoveTo, Show};
 use crossterm::queue;
-use crossterm::terminal::{Clear, ClearType as Cleared};
-use ratatui::backend::{Backend, ClearType, CrosstermBackend, WindowSize};
-use ratatui::buffer::Cell;
-use ratatui::layout::{Position, Rect, Size};
-use ratatui::{Frame, Terminal};
-
-use super::terminal::Modes;
-use crate::app::Drawn;
+use crossterm::terminal::{Clear, ClearType};
+use ratatui::backend::{Backend as _, CrosstermBackend};
+use ratatui::buffer::Buffer;
 
 /// Begins and ends a synchronized update: a terminal that knows it shows the frame whole, others ignore it.
 const BEGIN: &[u8] = b"\x1b[?2026h";
@@ -24,130 +22,125 @@ const END: &[u8] = b"\x1b[?2026l";
 /// Holds the first frame of a large window without growing.
 const CAPACITY: usize = 64 * 1024;
 
-/// The picture as the terminal shows it.
+/// A whole picture.
+pub struct Frame {
+    /// Its cells.
+    pub buffer: Buffer,
+    /// Column and row of the cursor; `None` hides it.
+    pub cursor: Option<(u16, u16)>,
+}
+
+/// What the terminal shows.
 pub struct Screen {
-    terminal: Terminal<Pen>,
+    shown: Buffer,
     cursor: Option<(u16, u16)>,
+    bytes: Vec<u8>,
 }
 
 impl Screen {
-    /// A screen of this size about which nothing is known.
-    pub fn new(columns: u16, rows: u16) -> io::Result<Self> {
+    /// A terminal about which nothing is known.
+    pub fn new() -> Self {
         let mut bytes = Vec::with_capacity(CAPACITY);
         bytes.extend_from_slice(BEGIN);
-        let terminal = Terminal::new(Pen { bytes, size: Size::new(columns, rows) })?;
-        Ok(Self { terminal, cursor: None })
+        Self { shown: Buffer::default(), cursor: None, bytes }
     }
 
-    /// The next frame is drawn whole, at this size. The cursor is taken for hidden, as `Modes::on` leaves it.
-    pub fn start_over(&mut self, columns: u16, rows: u16) -> io::Result<()> {
-        self.cursor = None;
-        self.resize(columns, rows)
-    }
-
-    /// The next frame has this size, and is drawn whole.
-    pub fn resize(&mut self, columns: u16, rows: u16) -> io::Result<()> {
-        self.terminal.backend_mut().size = Size::new(columns, rows);
-        self.terminal.resize(Rect::new(0, 0, columns, rows))
-    }
-
-    /// Renders a frame, and writes what of it is not yet on the screen.
-    pub fn draw(&mut self, modes: &Modes, render: impl FnOnce(&mut Frame) -> Drawn) -> io::Result<Drawn> {
-        let drawn = render(&mut self.terminal.get_frame());
-        self.terminal.flush()?;
-        self.terminal.swap_buffers();
-        let bytes = &mut self.terminal.backend_mut().bytes;
-        let cells_changed = bytes.len() > BEGIN.len();
-        if cells_changed || drawn.cursor != self.cursor {
-            if let Some((column, row)) = drawn.cursor {
+    /// The bytes that show a frame, none if it is shown already; and the buffer of the frame before, to be drawn into again.
+    /// `is_unknown` says that the content of the terminal may have changed: then all of the frame is sent.
+    pub fn encode(&mut self, Frame { buffer, cursor }: Frame, is_unknown: bool) -> io::Result<(&[u8], Buffer)> {
+        let bytes = &mut self.bytes;
+        bytes.truncate(BEGIN.len());
+        if is_unknown || buffer.area != self.shown.area {
+            self.shown.resize(buffer.area);
+            self.shown.reset();
+            self.cursor = None;
+            queue!(bytes, Hide, Clear(ClearType::All))?;
+        }
+        let mut changes = self.shown.diff_iter(&buffer).peekable();
+        // Even for no cells at all crossterm's backend writes its resets.
+        if changes.peek().is_some() {
+            CrosstermBackend::new(&mut *bytes).draw(changes)?;
+        }
+        if bytes.len() > BEGIN.len() || cursor != self.cursor {
+            if let Some((column, row)) = cursor {
                 queue!(bytes, MoveTo(column, row))?;
             }
-            match (self.cursor, drawn.cursor) {
+            match (self.cursor, cursor) {
                 (None, Some(_)) => queue!(bytes, Show)?,
                 (Some(_), None) => queue!(bytes, Hide)?,
                 _ => {}
             }
-            self.cursor = drawn.cursor;
+            self.cursor = cursor;
             bytes.extend_from_slice(END);
-            let written = modes.write(bytes);
-            bytes.truncate(BEGIN.len());
-            written?;
         }
-        Ok(drawn)
+        let before = mem::replace(&mut self.shown, buffer);
+        let is_empty = self.bytes.len() == BEGIN.len();
+        Ok((if is_empty { &[] } else { &self.bytes }, before))
     }
 }
 
-/// Puts a text into the clipboard of the terminal (OSC 52). Whether the terminal allows it, it does not say.
-pub fn copy(modes: &Modes, text: &str) -> io::Result<()> {
+/// The sequence that puts a text into the clipboard of the terminal (OSC 52). Whether the terminal allows it, it does not say.
+pub fn clipboard(text: &str) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     queue!(bytes, CopyToClipboard::to_clipboard_from(text))?;
-    modes.write(&bytes)
+    Ok(bytes)
 }
 
-/// A backend that draws into memory.
-struct Pen {
-    bytes: Vec<u8>,
-    size: Size,
-}
+#[cfg(test)]
+mod tests {
+    use super::{Frame, Screen};
+    use ratatui::buffer::Buffer;
+    use std::num::NonZeroU16;
 
-impl Backend for Pen {
-    type Error = io::Error;
+    fn frame(lines: [&str; 3], cursor: Option<(u16, u16)>) -> Frame {
+        Frame { buffer: Buffer::with_lines(lines), cursor }
+    }
 
-    fn draw<'a, I>(&mut self, content: I) -> io::Result<()>
-    where
-        I: Iterator<Item = (u16, u16, &'a Cell)>,
-    {
-        let mut content = content.peekable();
-        // Even for no cells at all crossterm's backend writes its resets.
-        if content.peek().is_none() {
-            return Ok(());
+    fn terminal() -> vt100::Parser {
+        let [rows, columns] = [3, 5].map(|n| NonZeroU16::new(n).expect("a size"));
+        vt100::Parser::new(rows, columns, 0)
+    }
+
+    fn shown(terminal: &vt100::Parser) -> (String, (u16, u16), bool) {
+        let screen = terminal.screen();
+        let (row, column) = screen.cursor_position();
+        (screen.contents(), (column, row), !screen.hide_cursor())
+    }
+
+    #[test]
+    fn every_frame_replaces_the_one_written_before_it() {
+        let (mut screen, mut terminal) = (Screen::new(), terminal());
+        for (lines, cursor) in [
+            (["one  ", "     ", "three"], None),
+            (["one  ", "two  ", "     "], Some((2, 1))),
+            (["     ", "     ", "     "], Some((4, 2))),
+            (["  x  ", "     ", "     "], None),
+        ] {
+            let (bytes, _) = screen.encode(frame(lines, cursor), false).expect("in memory");
+            terminal.process(bytes);
+            let (text, at, is_visible) = shown(&terminal);
+            let wanted = lines.map(str::trim_end).join("\n");
+            assert_eq!((text.trim_end(), is_visible), (wanted.trim_end(), cursor.is_some()));
+            assert!(cursor.is_none_or(|cursor| cursor == at));
         }
-        CrosstermBackend::new(&mut self.bytes).draw(content)
     }
 
-    fn hide_cursor(&mut self) -> io::Result<()> {
-        queue!(self.bytes, Hide)
+    #[test]
+    fn a_frame_that_is_shown_already_costs_no_byte() {
+        let mut screen = Screen::new();
+        let first = |screen: &mut Screen| screen.encode(frame(["a", "b", "c"], Some((0, 0))), false).map(|f| f.0.len());
+        assert!(first(&mut screen).expect("in memory") > 0);
+        assert_eq!(first(&mut screen).expect("in memory"), 0);
     }
 
-    fn show_cursor(&mut self) -> io::Result<()> {
-        queue!(self.bytes, Show)
-    }
-
-    fn get_cursor_position(&mut self) -> io::Result<Position> {
-        // Asking would wait for the lock that the input thread holds.
-        Err(io::ErrorKind::Unsupported.into())
-    }
-
-    fn set_cursor_position<P: Into<Position>>(&mut self, position: P) -> io::Result<()> {
-        let Position { x, y } = position.into();
-        queue!(self.bytes, MoveTo(x, y))
-    }
-
-    fn clear(&mut self) -> io::Result<()> {
-        self.clear_region(ClearType::All)
-    }
-
-    fn clear_region(&mut self, region: ClearType) -> io::Result<()> {
-        let cleared = match region {
-            ClearType::All => Cleared::All,
-            ClearType::AfterCursor => Cleared::FromCursorDown,
-            ClearType::BeforeCursor => Cleared::FromCursorUp,
-            ClearType::CurrentLine => Cleared::CurrentLine,
-            ClearType::UntilNewLine => Cleared::UntilNewLine,
-        };
-        queue!(self.bytes, Clear(cleared))
-    }
-
-    fn size(&self) -> io::Result<Size> {
-        Ok(self.size)
-    }
-
-    fn window_size(&mut self) -> io::Result<WindowSize> {
-        Ok(WindowSize { columns_rows: self.size, pixels: Size::ZERO })
-    }
-
-    /// The frame is sent when it is whole.
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
+    #[test]
+    fn what_another_program_wrote_is_cleared_away() {
+        let (mut screen, mut terminal) = (Screen::new(), terminal());
+        let lines = ["one  ", "     ", "     "];
+        terminal.process(screen.encode(frame(lines, Some((0, 0))), false).expect("in memory").0);
+        terminal.process(b"\x1b[2J\x1b[2;1Hshell\x1b[?25l");
+        terminal.process(screen.encode(frame(lines, Some((0, 0))), true).expect("in memory").0);
+        let (text, at, is_visible) = shown(&terminal);
+        assert_eq!((text.trim_end(), at, is_visible), ("one", (0, 0), true));
     }
 }

@@ -11,6 +11,8 @@ use rustix::stdio::stdin;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 
+use crate::signals::Endings;
+
 /// The number of SIGHUP, as which the end of the terminal counts too.
 pub const HANG_UP: i32 = rustix::process::Signal::HUP.as_raw();
 
@@ -28,14 +30,8 @@ pub enum Asked {
 }
 
 /// The signals the console listens to.
-///
-/// Listening replaces an inherited "ignore", which matters for SIGHUP: under `nohup` or a shell's `trap '' HUP` the program
-/// would outlive its terminal.
 pub struct Signals {
-    terminate: Signal,
-    hang_up: Signal,
-    interrupt: Signal,
-    quit: Signal,
+    endings: Endings,
     stop: Signal,
     go_on: Signal,
     resize: Signal,
@@ -46,10 +42,7 @@ impl Signals {
     pub fn listen() -> io::Result<Self> {
         use rustix::process::Signal as Number;
         Ok(Self {
-            terminate: signal(SignalKind::terminate())?,
-            hang_up: signal(SignalKind::hangup())?,
-            interrupt: signal(SignalKind::interrupt())?,
-            quit: signal(SignalKind::quit())?,
+            endings: Endings::listen()?,
             stop: signal(SignalKind::from_raw(Number::TSTP.as_raw()))?,
             go_on: signal(SignalKind::from_raw(Number::CONT.as_raw()))?,
             // Not left to crossterm's reader: in the middle of a paste or of half an escape sequence it waits for the rest of
@@ -58,14 +51,16 @@ impl Signals {
         })
     }
 
+    /// Waits for one that ends the program, and returns its number.
+    pub async fn end(&mut self) -> i32 {
+        self.endings.next().await
+    }
+
     /// Waits for the next one. Those that end the program come first.
     pub async fn next(&mut self) -> Asked {
         tokio::select! {
             biased;
-            _ = self.terminate.recv() => Asked::End(SignalKind::terminate().as_raw_value()),
-            _ = self.hang_up.recv() => Asked::End(HANG_UP),
-            _ = self.interrupt.recv() => Asked::End(SignalKind::interrupt().as_raw_value()),
-            _ = self.quit.recv() => Asked::End(SignalKind::quit().as_raw_value()),
+            number = self.endings.next() => Asked::End(number),
             _ = self.go_on.recv() => Asked::Continue,
             _ = self.stop.recv() => Asked::Stop,
             _ = self.resize.recv() => Asked::Resize,

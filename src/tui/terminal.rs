@@ -2,19 +2,19 @@
 //!
 //! `Modes` is the guard: it undoes everything when it is dropped, and its panic hook does the same before anything is
 //! printed, from whichever thread. Around a stop (Ctrl-Z) the event loop calls `off` and `on`. Nothing else in the program
-//! may write such a sequence; a list that exists once cannot be undone by half.
+//! may write such a sequence; a list that exists once cannot be undone by half. The bytes themselves are written by the
+//! thread of `writer`. The settings of the terminal (raw mode) are changed by the caller, which never waits for output.
 
 use std::io;
 use std::panic;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crossterm::terminal::{disable_raw_mode, enable_raw_mode};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::io::Errno;
 use rustix::process::{Signal, getpgrp, getpid, getsid, kill_current_process_group, kill_process};
 use rustix::stdio::{stdin, stdout};
 use rustix::termios::{QueueSelector, tcflush, tcgetwinsize};
-use tokio::sync::Notify;
+
+use super::writer::{Phase, Writer, write_all};
 
 /// Each mode with what ends it, in the order they are switched on; they are switched off in reverse.
 ///
@@ -36,37 +36,20 @@ const LARGEST: (u16, u16) = (1000, 500);
 
 /// The terminal with everything switched on that the console needs, until dropped.
 pub struct Modes {
-    state: Arc<State>,
-}
-
-#[derive(Default)]
-struct State {
-    /// Held while something is written, so that no frame of the loop's follows what a panicking thread has switched off.
-    /// Nothing that can panic may happen under it: the panic hook takes it too.
-    phase: Mutex<Phase>,
-    panicked: Notify,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Phase {
-    #[default]
-    Off,
-    On,
-    /// A thread has panicked: the terminal belongs to its report, and nothing is switched on again.
-    Over,
+    writer: Writer,
 }
 
 impl Modes {
     /// Switches everything on and installs the panic hook in front of the one that is there.
     pub fn enter() -> io::Result<Self> {
-        let modes = Self { state: Arc::new(State::default()) };
-        let state = Arc::clone(&modes.state);
+        let modes = Self { writer: Writer::start(write_all)? };
+        let writer = modes.writer.clone();
         let previous = panic::take_hook();
         panic::set_hook(Box::new(move |info| {
-            state.off(Phase::Over);
+            off(&writer, Phase::Over);
             previous(info);
             // The panic may be in a thread whose end nobody awaits.
-            state.panicked.notify_one();
+            writer.panicked();
         }));
         modes.on()?;
         Ok(modes)
@@ -74,81 +57,47 @@ impl Modes {
 
     /// Switches everything on, also when something else (a shell, after SIGSTOP and SIGCONT) has changed it meanwhile.
     pub fn on(&self) -> io::Result<()> {
-        let mut phase = self.state.phase();
-        if *phase == Phase::Over {
+        // First, so that whatever fails halfway is undone.
+        if !self.writer.claim() {
             return Ok(());
         }
-        // First, so that whatever fails halfway is undone.
-        *phase = Phase::On;
         // crossterm takes raw mode for on if it was switched on once, whatever a shell has made of the terminal since.
         disable_raw_mode()?;
         // crossterm's and not our own: its parser asks whether raw mode is on to tell Ctrl-J from Enter.
         enable_raw_mode()?;
-        write_all(MODES.map(|(on, _)| on).concat().as_bytes())
+        self.writer.order(MODES.map(|(on, _)| on).concat().into_bytes());
+        self.writer.doubt();
+        Ok(())
     }
 
-    /// Switches everything off; a second time does nothing.
+    /// Switches everything off; a second time does nothing. A terminal that takes nothing is waited for only a moment.
     pub fn off(&self) {
-        self.state.off(Phase::Off);
+        off(&self.writer, Phase::Off);
     }
 
     /// Whether it is on, that is, whether it is of use to draw.
     pub fn are_on(&self) -> bool {
-        *self.state.phase() == Phase::On
+        self.writer.phase() == Phase::On
     }
 
-    /// Writes a frame, or whatever else is for the terminal as the console has set it up; nothing if it is not.
-    pub fn write(&self, bytes: &[u8]) -> io::Result<()> {
-        let phase = self.state.phase();
-        if *phase == Phase::On { write_all(bytes) } else { Ok(()) }
-    }
-
-    /// Waits until some thread has panicked.
-    pub async fn panicked(&self) {
-        self.state.panicked.notified().await;
+    /// The thread that writes frames, and whatever else is for the terminal as the console has set it up.
+    pub const fn writer(&self) -> &Writer {
+        &self.writer
     }
 }
 
 impl Drop for Modes {
     fn drop(&mut self) {
         self.off();
+        self.writer.close();
     }
 }
 
-impl State {
-    fn phase(&self) -> MutexGuard<'_, Phase> {
-        self.phase.lock().unwrap_or_else(PoisonError::into_inner)
+fn off(writer: &Writer, next: Phase) {
+    if writer.release(next, MODES.iter().rev().map(|(_, off)| *off).collect::<String>().into_bytes()) {
+        // Nothing can be done about an error here: the terminal is gone, or will not listen.
+        let _ = disable_raw_mode();
     }
-
-    fn off(&self, next: Phase) {
-        let mut phase = self.phase();
-        if *phase == Phase::On {
-            // Nothing can be done about an error here: the terminal is gone, or will not listen.
-            let _ = write_all(MODES.iter().rev().map(|(_, off)| *off).collect::<String>().as_bytes());
-            let _ = disable_raw_mode();
-        }
-        if *phase != Phase::Over {
-            *phase = next;
-        }
-    }
-}
-
-/// Writes to the terminal in as few calls as it takes, which is one for a frame.
-///
-/// Not through `std::io::stdout`, which splits at the last line feed and would write what is left of a torn frame at exit.
-fn write_all(mut bytes: &[u8]) -> io::Result<()> {
-    while !bytes.is_empty() {
-        match rustix::io::write(stdout(), bytes) {
-            Ok(written) => bytes = bytes.get(written..).unwrap_or_default(),
-            Err(Errno::INTR) => {}
-            // Another program on the same terminal may have made the shared file description non-blocking.
-            Err(Errno::AGAIN) => {
-                poll(&mut [PollFd::new(&stdout(), PollFlags::OUT)], None)?;
-            }
-            Err(error) => return Err(error.into()),
-        }
-    }
-    Ok(())
 }
 
 /// Columns and rows of the terminal; 80×24 where it does not know, as on a serial line.

@@ -2,17 +2,17 @@
 //!
 //! `Desk` is driven by key scripts (`"Tab Space x"`), typed words and pastes; `shows` looks at the drawn screen.
 
-use std::collections::VecDeque;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use portcullis::AuthenticatedMcpServer;
-use portcullis::app::{App, Effect, Mouse, MouseKind, Msg, Times, drawn::Target};
+use portcullis::app::{App, Effect, Mouse, MouseKind, Msg, Opening, Times, drawn::Target};
 use portcullis::auth::{KeyOrigin, NumericDate, Rules, Signer};
 use portcullis::clock::{Clock, ManualClock};
 use portcullis::gate::Snapshot;
-use portcullis::server::Server;
-use portcullis::tui::effects;
+use portcullis::store::{Memory, News, Replica, Store, read_policy};
+use portcullis::tui::effects::{self, Job, Outside};
 use portcullis::view::{self, Theme};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -26,7 +26,7 @@ pub struct Desk {
     pub gate: AuthenticatedMcpServer,
     pub clock: Arc<ManualClock>,
     pub theme: Theme,
-    pub server: Option<Server>,
+    pub outside: Outside,
     /// What was left to the terminal: copies, quitting, suspending.
     pub left: Vec<Effect>,
     pub keys_pressed: usize,
@@ -38,33 +38,59 @@ impl Desk {
     }
 
     pub fn with(rules: Rules, columns: u16, rows: u16) -> Self {
+        let memory = Memory::new((*rules.revoked).clone());
+        Self::with_store(rules, Arc::new(memory), columns, rows)
+    }
+
+    pub fn with_store(rules: Rules, store: Arc<dyn Store>, columns: u16, rows: u16) -> Self {
         let clock = Arc::new(ManualClock::new(START));
         let signer = Signer::hs256(SECRET, KeyOrigin::Program).expect("a key");
         let gate = AuthenticatedMcpServer::with(rules, signer, Arc::clone(&clock) as Arc<dyn Clock>);
         let times = Times { real: START, judged: START, mono: Duration::ZERO };
-        let app = App::new(gate.shared().read(Snapshot::of), times, |_| 3600, String::new());
-        let mut desk =
-            Self { app, gate, clock, theme: Theme::Colours, server: None, left: Vec::new(), keys_pressed: 0 };
+        let app = App::new(Opening {
+            zone: |_| 3600,
+            keeps_revocations: store.is_durable(),
+            ..Opening::new(gate.shared().read(Snapshot::of), times)
+        });
+        let replica = Arc::new(Replica::new(gate.shared(), store));
+        let outside = Outside::new(gate.clone(), replica, None);
+        let mut desk = Self { app, gate, clock, theme: Theme::Colours, outside, left: Vec::new(), keys_pressed: 0 };
         desk.tell(Msg::Resized { columns, rows });
         desk
     }
 
     pub fn tell(&mut self, msg: Msg) -> &mut Self {
         self.app.at(self.clock.now(), self.clock.monotonic());
-        let mut waiting = VecDeque::from([msg]);
-        while let Some(msg) = waiting.pop_front() {
-            for effect in effects::tell(&mut self.app, &self.gate, msg) {
-                match effect {
-                    Effect::Serve(_) | Effect::StopServing => {
-                        waiting.extend(effects::serve(&mut self.server, &self.gate, effect));
-                    }
-                    other => self.left.push(other),
-                }
-            }
-            effects::sync(&mut self.app, &self.gate);
-        }
+        // A job is done at once, on this thread.
+        self.left.extend(effects::tell(&mut self.app, &self.outside, msg, Job::run));
+        effects::sync(&mut self.app, &self.gate);
         self.app.drawn = self.draw().1;
         self
+    }
+
+    /// Somebody has written to the policy's file.
+    pub fn policy_touched(&mut self) -> &mut Self {
+        let news = read_policy(&self.app.policy_file.path);
+        self.hears(news)
+    }
+
+    /// Somebody has written to the store.
+    pub fn store_touched(&mut self) -> &mut Self {
+        match self.outside.replica.reload() {
+            Ok(()) => self.tell(Msg::Woke),
+            Err(error) => self.hears(News::NotReloaded(error)),
+        }
+    }
+
+    /// The follower has noticed something.
+    pub fn hears(&mut self, news: News) -> &mut Self {
+        let msg = effects::message(&self.app, news);
+        self.tell(msg.unwrap_or(Msg::Woke))
+    }
+
+    /// Where the server listens, while one runs.
+    pub fn serves_at(&self) -> Option<SocketAddr> {
+        self.outside.server().as_ref().map(|server| server.address)
     }
 
     /// Presses keys by name, separated by spaces.

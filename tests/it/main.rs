@@ -6,6 +6,7 @@ mod contract;
 mod desk;
 mod drills;
 mod edits;
+mod ending;
 mod forge;
 mod held;
 mod host;

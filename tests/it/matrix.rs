@@ -6,7 +6,7 @@ use std::time::Duration;
 use portcullis::app::drawn::Target;
 use portcullis::app::pane::matrix::{CELLS, Cell};
 use portcullis::app::pane::policy::RULES;
-use portcullis::app::{App, Msg, Times};
+use portcullis::app::{App, Msg, Opening, Times};
 use portcullis::auth::policy::{Expected, ToolRule};
 use portcullis::auth::{Call, KeyOrigin, Policy, Rules, Signer, Verdict};
 use portcullis::gate::ports::Catalogue;
@@ -199,7 +199,7 @@ proptest! {
         }).collect();
         shared.update(|state| tokens.iter().for_each(|token| _ = state.add(token.as_str(), Provenance::Pasted, START)));
         let times = Times { real: START, judged: START, mono: Duration::ZERO };
-        let app = App::new(shared.read(Snapshot::of), times, |_| 0, String::new());
+        let app = App::new(Opening::new(shared.read(Snapshot::of), times));
         for (row, text) in [None].into_iter().chain(app.auth.tokens.iter().map(|entry| Some(&*entry.text))).enumerate() {
             for tool in rules.policy.tools() {
                 let decision = rules.decide(&Call { token: text, tool: &tool.name }, START);
@@ -249,7 +249,7 @@ fn an_edit_made_elsewhere_counts_at_once_and_a_broken_one_keeps_the_last_good_po
     let folder = Folder::new();
     let (mut desk, file) = with_policy(&folder, FILE);
     folder.write("policy.toml", FILE.replace("user", "admin"));
-    desk.tell(Msg::PolicyTouched).must_show(&["the policy's file has changed: 1 tool", "needs admin"]);
+    desk.policy_touched().must_show(&["the policy's file has changed: 1 tool", "needs admin"]);
     let good = Arc::clone(&desk.app.auth.rules.policy);
     for (broken, said) in [
         ("[tools.a", "line 1, column 9"),
@@ -258,17 +258,17 @@ fn an_edit_made_elsewhere_counts_at_once_and_a_broken_one_keeps_the_last_good_po
         ("\u{0}", "line 1, column "),
     ] {
         folder.write("policy.toml", broken);
-        desk.tell(Msg::PolicyTouched).must_show(&[said, "policy broken"]);
+        desk.policy_touched().must_show(&[said, "policy broken"]);
         assert_eq!(desk.app.auth.rules.policy, good);
     }
     std::fs::remove_file(&file).expect("it can be removed");
-    desk.tell(Msg::PolicyTouched).must_show(&["no such file or directory", "policy broken"]);
+    desk.policy_touched().must_show(&["no such file or directory", "policy broken"]);
     std::fs::create_dir(&file).expect("a directory in its place");
-    desk.tell(Msg::PolicyTouched).must_show(&["not a regular file"]);
+    desk.policy_touched().must_show(&["not a regular file"]);
     std::fs::remove_dir(&file).expect("it can be removed");
     assert_eq!(desk.app.auth.rules.policy, good);
     folder.write("policy.toml", "");
-    desk.tell(Msg::PolicyTouched).must_show(&["the policy has no tools: everything is forbidden to all"]);
+    desk.policy_touched().must_show(&["the policy has no tools: everything is forbidden to all"]);
     desk.keys("Ctrl-7");
     assert_eq!(desk.app.auth.rules.policy, good, "undo brings the policy back");
 }
@@ -319,7 +319,7 @@ fn a_touch_that_changes_nothing_leaves_what_is_not_saved() {
     let (mut desk, _) = with_policy(&folder, FILE);
     desk.keys("Space");
     let edited = Arc::clone(&desk.app.auth.rules.policy);
-    desk.tell(Msg::PolicyTouched);
+    desk.policy_touched();
     assert_eq!(desk.app.auth.rules.policy, edited);
     // The settings do not take it back either.
     desk.keys("Ctrl-S Tab Enter");
@@ -335,7 +335,7 @@ fn an_edit_made_elsewhere_wins_over_what_is_not_saved_and_undo_brings_that_back(
     let edited = Arc::clone(&desk.app.auth.rules.policy);
     let theirs = format!("{FILE}[tools.theirs]\npermissions = [\"user\"]\n");
     folder.write("policy.toml", &theirs);
-    desk.tell(Msg::PolicyTouched).must_show(&["Ctrl-7 brings back what was not saved"]);
+    desk.policy_touched().must_show(&["Ctrl-7 brings back what was not saved"]);
     assert!(desk.app.auth.rules.policy.tool("theirs").is_some());
     desk.keys("Ctrl-7");
     assert_eq!(desk.app.auth.rules.policy, edited);
@@ -347,6 +347,21 @@ fn an_edit_made_elsewhere_wins_over_what_is_not_saved_and_undo_brings_that_back(
     assert_eq!(std::fs::read_to_string(&file).ok(), Some(newer));
     desk.keys("Enter Enter Enter").must_show(&["policy saved to"]);
     assert!(desk.app.policy_is_saved());
+}
+
+/// A file on a slow disk: the answer comes when the user has changed their mind.
+#[test]
+fn a_policy_that_is_read_too_late_changes_nothing() {
+    let folder = Folder::new();
+    let (mut desk, file) = with_policy(&folder, FILE);
+    let other = folder.write("other.toml", "[tools.other]\npermissions = []\n");
+    let policy = portcullis::config::policy(other.as_ref()).expect("a policy");
+    let late = || Msg::Policy { asked: other.clone(), read: Ok((other.clone(), Arc::clone(&policy))) };
+    desk.keys("Ctrl-S Esc").tell(late());
+    desk.keys("Ctrl-P").tell(late()).must_show(&["type words of a command"]).keys("Esc");
+    desk.keys("Ctrl-S").tell(late()).must_show(&["settings"]).keys("Esc");
+    assert_eq!(desk.app.policy_file.path, file);
+    assert!(desk.app.auth.rules.policy.tool("other").is_none());
 }
 
 #[test]
@@ -373,7 +388,7 @@ fn a_key_that_is_adopted_leaves_the_policy_that_decides_by_then() {
     desk.pastes(&signed(b"another-secret-of-thirty-two-b-ok", HEADER, r#"{"user_id":"u","permissions":["user"]}"#));
     desk.keys("Ctrl-T").pastes("another-secret-of-thirty-two-b-ok").keys("Enter").must_show(&["fits this key"]);
     folder.write("policy.toml", FILE.replace("[\"user\"]", "[]"));
-    desk.tell(Msg::PolicyTouched).keys("Enter").must_show(&["this key signs and verifies"]);
+    desk.policy_touched().keys("Enter").must_show(&["this key signs and verifies"]);
     assert_eq!(desk.app.auth.rules.policy.tool("read_data").map(|tool| tool.permissions.len()), Some(0));
 }
 
@@ -446,6 +461,6 @@ fn arguments_that_nobody_touched_follow_the_policys_example() {
     let (mut desk, _) = with_policy(&folder, FILE);
     let schema = "schema = { type = \"object\", required = [\"id\"], examples = [{ id = 7 }] }\n";
     folder.write("policy.toml", format!("{FILE}{schema}"));
-    desk.tell(Msg::PolicyTouched);
+    desk.policy_touched();
     assert_eq!(desk.app.call.arguments.text(), r#"{"id":7}"#);
 }

@@ -3,9 +3,10 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use portcullis::app::Effect;
 use portcullis::app::drawn::Target;
+use portcullis::app::msg::Listening;
 use portcullis::app::pane::issue;
+use portcullis::app::{Effect, Msg, update};
 
 use crate::desk::Desk;
 use crate::serving::call_status;
@@ -14,7 +15,7 @@ use crate::serving::call_status;
 fn serving(columns: u16, rows: u16) -> (Desk, SocketAddr) {
     let mut desk = Desk::new(columns, rows);
     desk.keys("F5").types("127.0.0.1:0").keys("Enter");
-    let address = desk.server.as_ref().expect("it runs").address;
+    let address = desk.serves_at().expect("it runs");
     (desk, address)
 }
 
@@ -62,14 +63,36 @@ fn the_form_starts_stops_and_restarts() {
     desk.keys("Tab Tab Right").must_show(&["forbidden is a result", "restart the server"]);
     // On the address that it has: it is free again at once.
     desk.keys("Shift-Tab Shift-Tab Ctrl-U").types(&address.to_string()).keys("Enter");
-    assert_eq!(desk.server.as_ref().map(|server| server.address), Some(address));
+    assert_eq!(desk.serves_at(), Some(address));
     let user = issue(&mut desk, "user123", 0);
     assert_eq!(call_status(address, Some(&user), "write_data"), 200, "the denial is a tool's result now");
     desk.keys("F5 Esc 1").must_show(&["[ Enter: stop the server ]"]);
     desk.keys("Enter").must_show(&["stopped: nobody can connect", "[ Enter: start the server ]"]);
-    assert!(desk.server.is_none() && std::net::TcpStream::connect(address).is_err());
+    assert!(desk.serves_at().is_none() && std::net::TcpStream::connect(address).is_err());
     // The audience goes with the server, and what Issue fills in with it.
     desk.keys("F2").must_show(&["audience     none"]);
+}
+
+/// A name that is looked up can take long, and so can calls that end.
+#[test]
+fn while_the_server_starts_or_stops_the_pane_says_so_and_enter_waits() {
+    let mut desk = Desk::new(120, 36);
+    desk.keys("F5").types("127.0.0.1:0");
+    let enter = || Msg::Key("Enter".parse().expect("a key"));
+    // What the console asks for is left undone.
+    let asked = update(&mut desk.app, enter());
+    assert!(matches!(asked.as_slice(), [Effect::Serve(_)]));
+    desk.must_show(&["starting"]);
+    assert!(update(&mut desk.app, enter()).is_empty());
+    desk.must_show(&["the server is starting; wait for that"]);
+    let listening = Listening { uri: "http://127.0.0.1:1/mcp".into(), is_exposed: false };
+    desk.tell(Msg::Served(Ok(listening))).must_show(&["SERVING  http://127.0.0.1:1/mcp"]);
+    desk.keys("Tab Tab Right");
+    let asked = update(&mut desk.app, enter());
+    assert!(matches!(asked.as_slice(), [Effect::StopServing, Effect::Serve(_)]));
+    desk.must_show(&["stopping"]).tell(Msg::ServingStopped).must_show(&["starting"]);
+    desk.tell(Msg::Served(Err("no".to_owned()))).must_show(&["[ Enter: start the server ]"]);
+    assert!(!desk.shows("starting"));
 }
 
 #[test]

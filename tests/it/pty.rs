@@ -5,6 +5,7 @@
 mod console;
 mod panics;
 mod secrets;
+mod stalls;
 
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -249,9 +250,7 @@ fn a_clients_call_stands_on_the_screen_and_quitting_stops_the_server() {
     console.wait_for(HEADER);
     console.keys("\x1b[15~");
     console.wait_for("SERVING");
-    let screen = console.screen();
-    let address = screen.split("SERVING  http://").nth(1).and_then(|rest| rest.split("/mcp").next());
-    let address = address.and_then(|address| address.parse().ok()).unwrap_or_else(|| panic!("no address:\n{screen}"));
+    let address = console.serves_at();
     assert_eq!(call_status(address, None, "read_data"), 401);
     console.wait_for("no token came with the call");
     console.keys(QUIT);

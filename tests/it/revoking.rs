@@ -6,14 +6,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use portcullis::Rules;
-use portcullis::app::Msg;
-use portcullis::auth::TokenId;
 use portcullis::auth::revocations::{Revoked, Since};
-use portcullis::auth::{Call, Revocations, Standing};
-use portcullis::config;
+use portcullis::auth::{Call, KeyOrigin, Revocations, Signer, Standing, TokenId};
+use portcullis::store::{FileStore, Store as _};
 
 use crate::cli::{Ran, portcullis};
-use crate::desk::{Desk, START};
+use crate::desk::{Desk, SECRET, START};
 use crate::forge::{NOW, claims, rules, token};
 
 struct Place(PathBuf);
@@ -28,6 +26,13 @@ impl Place {
 
     fn file(&self) -> String {
         self.0.join("state.json").to_str().expect("UTF-8").to_owned()
+    }
+
+    /// A console with this state file, of which it has read this much.
+    fn desk(&self, revoked: Revocations) -> Desk {
+        let key = Signer::hs256(SECRET, KeyOrigin::Program).expect("a key");
+        let rules = Rules { revoked: Arc::new(revoked), ..Rules::new(&key) };
+        Desk::with_store(rules, Arc::new(FileStore::new(self.file().into())), 120, 36)
     }
 }
 
@@ -79,38 +84,60 @@ fn space_in_tokens_revokes_and_restores_and_so_does_undo() {
 #[test]
 fn a_restart_forgets_nothing_and_another_process_is_heard() {
     let place = Place::new("kept");
-    let mut desk = Desk::new(120, 36);
-    desk.app.state_file = place.file();
+    let mut desk = place.desk(Revocations::default());
     desk.types("user123").keys("Enter Esc 2 Space").must_show(&["user123 is revoked", "REVOKED"]);
     let text = desk.app.selected().expect("a token").text.to_string();
     assert!(!fs::read_to_string(place.file()).expect("written").contains(&text), "the token itself is not kept");
 
-    let revoked = Arc::new(config::revoked(place.file().as_ref()).expect("read"));
-    let mut again = Desk::with(Rules { revoked, ..(*desk.gate.shared().rules()).clone() }, 120, 36);
-    again.app.state_file = place.file();
+    let mut again = place.desk(FileStore::new(place.file().into()).load(true).expect("read"));
     again.pastes(&text).must_show(&["REVOKED"]);
 
     let now = START.rfc3339();
     let run = |more: &[&str]| portcullis(&[&["revoke", "--state", &place.file(), "--now", &now], more].concat()).out();
     assert!(run(&["--restore", &text]).starts_with("restored: token"), "by the command");
-    again.tell(Msg::StateTouched).must_show(&["VALID"]);
+    again.store_touched().must_show(&["VALID"]);
     run(&[&text]);
-    again.tell(Msg::StateTouched).must_show(&["REVOKED"]);
+    again.store_touched().must_show(&["REVOKED"]);
 
     fs::write(place.file(), "{").expect("written");
-    again.tell(Msg::StateTouched).must_show(&["what was revoked stays revoked: state file", "REVOKED"]);
+    again.store_touched().must_show(&["what was revoked stays revoked: state file", "REVOKED"]);
     fs::remove_file(place.file()).expect("removed");
     again.waits(Duration::from_secs(6));
-    again.tell(Msg::StateTouched).must_show(&["what was revoked stays revoked: state file", "REVOKED"]);
+    again.store_touched().must_show(&["what was revoked stays revoked: state file", "REVOKED"]);
 }
 
 #[test]
 fn a_file_that_cannot_be_written_keeps_nobody_in() {
-    let mut desk = Desk::new(120, 36);
-    desk.app.state_file = "/nonexistent/state.json".to_owned();
+    let mut desk = Place("/nonexistent".into()).desk(Revocations::default());
     desk.types("user123")
         .keys("Enter Esc 2 Space")
         .must_show(&["not kept: state file /nonexistent/state.json", "REVOKED"]);
+}
+
+#[test]
+fn settings_that_are_applied_restore_nobody_whom_another_process_has_just_revoked() {
+    let place = Place::new("settings");
+    let mut desk = place.desk(Revocations::default());
+    desk.types("user123").keys("Enter Ctrl-S").must_show(&["settings"]);
+    let token = desk.token().to_string();
+    portcullis(&["revoke", "--state", &place.file(), "--now", &START.rfc3339(), &token]).out();
+    // The follower has read it; the console has not looked yet.
+    desk.outside.replica.reload().expect("read");
+    desk.keys("Enter").must_show(&["settings applied", "REVOKED"]);
+}
+
+#[test]
+fn a_state_file_that_another_process_keeps_locked_is_given_up_with_a_sentence() {
+    let place = Place::new("locked");
+    let lock = fs::File::create(place.0.join("state.json.lock")).expect("a lock file");
+    lock.lock().expect("nobody holds it");
+    let Ran { err, exit, .. } = portcullis(&["revoke", "--state", &place.file(), "--jti", "7"]).run();
+    assert_eq!(exit, 1, "{err}");
+    assert!(err.ends_with("state.json: locked by another process for more than 2s; try again\n"), "{err}");
+    // Reading needs no lock.
+    portcullis(&["revoke", "--state", &place.file(), "--list"]).out();
+    drop(lock);
+    portcullis(&["revoke", "--state", &place.file(), "--jti", "7"]).out();
 }
 
 #[test]

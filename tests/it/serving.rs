@@ -876,6 +876,6 @@ fn the_command_prints_calls_and_follows_its_files() {
 
     let pid = rustix::process::Pid::from_child(&served.child);
     rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("it runs");
-    assert!(served.child.wait().expect("it ends").success());
+    assert_eq!(served.child.wait().expect("it ends").code(), Some(143));
     let _ = std::fs::remove_dir_all(&folder);
 }

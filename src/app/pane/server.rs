@@ -60,8 +60,31 @@ pub struct ServerPane {
     pub settings: Settings,
     /// What runs, if something does.
     pub serving: Option<Serving>,
+    /// What it is asked to become, until that has happened.
+    pub changing: Option<Changing>,
     /// Why nothing runs although it was asked for; safe to show.
     pub fault: Option<String>,
+}
+
+/// On its way from one state to another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Changing {
+    /// It starts: a name is looked up, or an address taken.
+    Starting,
+    /// It lets calls end.
+    Stopping,
+    /// It stops, and then starts with other settings.
+    Restarting,
+}
+
+impl Changing {
+    /// The word for it.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Starting => "starting",
+            Self::Stopping | Self::Restarting => "stopping",
+        }
+    }
 }
 
 /// A server that runs.
@@ -81,7 +104,7 @@ impl ServerPane {
     /// A pane for a server that would start with these settings.
     pub fn new(settings: Settings) -> Self {
         let listen = TextField::new(&settings.address.to_string(), Lines::One);
-        Self { listen, settings, serving: None, fault: None }
+        Self { listen, settings, serving: None, changing: None, fault: None }
     }
 
     /// The settings that the form asks for.
@@ -135,7 +158,12 @@ impl App {
 
     /// Starts the server, stops it, or starts it anew with what the form says.
     pub(in crate::app) fn serve(&mut self) -> Vec<Effect> {
+        if let Some(changing) = self.server.changing {
+            self.complain(format!("the server is {}; wait for that", changing.word()));
+            return Vec::new();
+        }
         if self.server.next() == ServerAct::Stop {
+            self.server.changing = Some(Changing::Stopping);
             return vec![Effect::StopServing];
         }
         let settings = match self.server.requested() {
@@ -147,10 +175,12 @@ impl App {
         };
         self.server.settings = settings.clone();
         let stop = self.server.serving.as_ref().map(|_| Effect::StopServing);
+        self.server.changing = Some(if stop.is_some() { Changing::Restarting } else { Changing::Starting });
         stop.into_iter().chain([Effect::Serve(Box::new(settings))]).collect()
     }
 
     pub(in crate::app) fn served(&mut self, result: Result<Listening, String>) -> Vec<Effect> {
+        self.server.changing = None;
         match result {
             Ok(listening) => {
                 self.say(format!("clients can connect to {}", text::display_safe(&listening.uri, 100)));
@@ -167,6 +197,8 @@ impl App {
 
     pub(in crate::app) fn serving_stopped(&mut self) -> Vec<Effect> {
         self.server.serving = None;
+        let starts = self.server.changing.take() == Some(Changing::Restarting);
+        self.server.changing = starts.then_some(Changing::Starting);
         self.say("the server is stopped; nobody can connect");
         Vec::new()
     }

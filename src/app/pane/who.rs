@@ -6,9 +6,9 @@ use super::{Control, Field, Move, Pane, Place};
 use crate::app::clipboard::ClipSource;
 use crate::app::focus::Focus;
 use crate::app::list::{moved, next_of};
-use crate::app::{App, Called, Effect};
+use crate::app::{App, Effect};
 use crate::auth::Verdict;
-use crate::gate::Origin;
+use crate::gate::{Called, Origin};
 use crate::text;
 
 /// What the pane shows.

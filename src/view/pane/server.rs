@@ -25,10 +25,11 @@ pub fn render(canvas: &mut Canvas, area: Rect) {
         rest = below(rest, 1);
     }
     let pane = &canvas.app.server;
-    let (told, meaning) = match (&pane.serving, &pane.fault) {
-        (Some(serving), _) => (format!("SERVING  {}", text::display_safe(&serving.uri, 200)), Meaning::Ok),
-        (None, Some(fault)) => (fault.clone(), Meaning::Denied),
-        (None, None) => ("stopped: nobody can connect".to_owned(), Meaning::Hint),
+    let (told, meaning) = match (pane.changing, &pane.serving, &pane.fault) {
+        (Some(changing), ..) => (changing.word().to_owned(), Meaning::Hint),
+        (None, Some(serving), _) => (format!("SERVING  {}", text::display_safe(&serving.uri, 200)), Meaning::Ok),
+        (None, None, Some(fault)) => (fault.clone(), Meaning::Denied),
+        (None, None, None) => ("stopped: nobody can connect".to_owned(), Meaning::Hint),
     };
     let lines = canvas.clipped(&told, area.width, 2, meaning);
     rest = canvas.lines(rest, lines);

@@ -4,6 +4,7 @@
 //! here sleeps: every wait ends with output, with the end of the program, or at a deadline that fails the test.
 
 use std::io::{Read, Write};
+use std::net::SocketAddr;
 use std::num::NonZeroU16;
 use std::path::Path;
 use std::sync::mpsc::{Receiver, TryRecvError, channel};
@@ -48,6 +49,8 @@ struct Seen {
     raw: Vec<u8>,
     has_ended: bool,
     is_closing: bool,
+    /// The terminal takes nothing.
+    is_stalled: bool,
 }
 
 /// A command with nothing inherited that could change what it does.
@@ -92,7 +95,7 @@ impl Console {
         thread::spawn(move || ended.send(child.wait().expect("the end of a child")));
 
         let parser = vt100::Parser::new(height, width, 0);
-        let seen = Seen { parser, raw: Vec::new(), has_ended: false, is_closing: false };
+        let seen = Seen { parser, raw: Vec::new(), has_ended: false, is_closing: false, is_stalled: false };
         let seen = Arc::new((Mutex::new(seen), Condvar::new()));
         let mut output = pair.master.try_clone_reader().expect("the output");
         let reader = thread::spawn({
@@ -109,6 +112,7 @@ impl Console {
                     if read == 0 || now.is_closing {
                         return;
                     }
+                    drop(seen.1.wait_while(now, |seen| seen.is_stalled).expect("the screen"));
                 }
             }
         });
@@ -154,9 +158,21 @@ impl Console {
         self.master = None;
     }
 
+    /// Takes nothing of what the program writes from now on, as a terminal that is stopped.
+    pub fn stall(&self) {
+        self.lock().is_stalled = true;
+    }
+
     /// The screen as text.
     pub fn screen(&self) -> String {
         self.lock().parser.screen().contents()
+    }
+
+    /// Where it serves, as the Server pane on the screen says.
+    pub fn serves_at(&self) -> SocketAddr {
+        let screen = self.screen();
+        let address = screen.split("SERVING  http://").nth(1).and_then(|rest| rest.split("/mcp").next());
+        address.and_then(|address| address.parse().ok()).unwrap_or_else(|| panic!("no address:\n{screen}"))
     }
 
     /// Writes onto the screen as another program on the same terminal would.
@@ -221,7 +237,8 @@ impl Console {
     pub fn wait_exit(&self) -> u32 {
         let status = self.exit.recv_timeout(DEADLINE);
         let status = status.unwrap_or_else(|_| panic!("still running after {DEADLINE:?}:\n{}", self.screen()));
-        if self.master.is_some() {
+        let is_read = !self.lock().is_stalled;
+        if self.master.is_some() && is_read {
             self.wait_until("end of the output", |console| console.lock().has_ended);
         }
         assert_eq!(status.signal(), None, "ended by a signal it did not handle");

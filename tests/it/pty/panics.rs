@@ -10,10 +10,11 @@ use std::time::Duration;
 
 use portable_pty::CommandBuilder;
 use portcullis::AuthenticatedMcpServer;
-use portcullis::app::{App, Times};
+use portcullis::app::{App, Opening, Times};
 use portcullis::auth::NumericDate;
 use portcullis::clock::{Clock, SystemClock};
 use portcullis::gate::Snapshot;
+use portcullis::store::Memory;
 use portcullis::tui::{self, TuiError};
 use portcullis::view::Theme;
 use rstest::rstest;
@@ -56,8 +57,9 @@ fn run(in_another_thread: bool) -> Result<(), TuiError> {
     let clock = BrokenClock { clock: SystemClock::new(), in_another_thread, has_stopped: AtomicBool::new(false) };
     let gate = AuthenticatedMcpServer::new(SECRET).expect("a key");
     let times = Times { real: clock.clock.now(), judged: clock.clock.now(), mono: Duration::ZERO };
-    let app = App::new(gate.shared().read(Snapshot::of), times, |_| 0, String::new());
-    tui::run(tui::Start { app, gate, clock: Arc::new(clock), theme: Theme::Colours, server: None })
+    let app = App::new(Opening::new(gate.shared().read(Snapshot::of), times));
+    let store = Arc::new(Memory::default());
+    tui::run(tui::Start { app, gate, clock: Arc::new(clock), theme: Theme::Colours, server: None, store })
 }
 
 #[test]

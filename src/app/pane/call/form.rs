@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::app::Called;
 use crate::app::field::TextField;
+use crate::gate::Called;
 
 /// The Call pane's form.
 #[derive(Clone, Debug)]

@@ -13,8 +13,8 @@ use crate::app::history::Step;
 use crate::app::list::{next_of, turned};
 use crate::app::msg::Order;
 use crate::app::screen::Screen;
-use crate::app::{App, Called, Effect};
-use crate::gate::Origin;
+use crate::app::{App, Effect};
+use crate::gate::{Called, Origin};
 use crate::text;
 
 /// The token to call with: the selected one.

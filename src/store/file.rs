@@ -1,0 +1,270 @@
+//! The state file: JSON, always written whole, with a lock file beside it.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use tokio::sync::Mutex;
+
+use super::{Changed, Store, StoreError};
+use crate::auth::revocations::{Revoked, Since};
+use crate::auth::{NumericDate, Revocations, TokenId};
+use crate::config::{ConfigError, read, replace, unreadable};
+use crate::text;
+use crate::watch::Watch;
+
+/// What a state file is called in messages.
+const WHAT: &str = "state file";
+
+/// A state file larger than this is refused, in bytes: some 200,000 revocations.
+const MAX_BYTES: usize = 32 << 20;
+
+/// How long a change waits for the lock before it is given up.
+pub const LOCK_WAIT: Duration = Duration::from_secs(2);
+
+/// How long a change waits before it tries to take the lock again.
+const LOCK_RETRY: Duration = Duration::from_millis(10);
+
+/// The shape written here; another number is another shape.
+const VERSION: u32 = 1;
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct State {
+    version: u32,
+    revoked: Vec<Row>,
+}
+
+/// Either a token, by the SHA-256 of its text, or a `jti`. Times are RFC 3339.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Row {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    token: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    jti: Option<Box<str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user: Option<Box<str>>,
+    at: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    until: Option<String>,
+}
+
+impl Row {
+    fn new(what: &Revoked, since: &Since) -> Self {
+        let (token, jti) = match what {
+            Revoked::Token(id) => (Some(id.hex()), None),
+            Revoked::Jti(jti) => (None, Some(jti.clone())),
+        };
+        let until = since.until.map(NumericDate::rfc3339);
+        Self { token, jti, user: since.user.clone(), at: since.at.rfc3339(), until }
+    }
+
+    fn read(self) -> Result<(Revoked, Since), &'static str> {
+        let time = |text: &str| NumericDate::from_rfc3339(text).ok_or("a time that is not RFC 3339");
+        let what = match (self.token, self.jti) {
+            (Some(token), None) => Revoked::Token(TokenId::from_hex(&token).ok_or("a token that is no SHA-256")?),
+            (None, Some(jti)) => Revoked::Jti(jti),
+            _ => return Err("a row must have either token or jti"),
+        };
+        let until = self.until.as_deref().map(time).transpose()?;
+        Ok((what, Since { at: time(&self.at)?, until, user: self.user }))
+    }
+}
+
+/// Keeps revocations in a state file.
+pub struct FileStore {
+    path: PathBuf,
+    /// Awaited by one caller at a time.
+    watch: Mutex<Watch>,
+}
+
+impl FileStore {
+    /// A store in this file, which need not exist yet.
+    pub fn new(path: PathBuf) -> Self {
+        Self { watch: Mutex::new(Watch::new(path.clone())), path }
+    }
+
+    /// Takes the lock that every change is made under, and returns the locked file.
+    ///
+    /// The state file itself is replaced with every change, so another file has to carry the lock. It is never removed:
+    /// a process could hold the lock of a removed file while another one locks its successor.
+    fn lock(&self) -> Result<File, StoreError> {
+        let failed = |error| unreadable(WHAT, &self.path, error);
+        let mut name = self.path.file_name().unwrap_or_default().to_owned();
+        name.push(".lock");
+        let beside = self.path.with_file_name(name);
+        let opened = match OpenOptions::new().write(true).create(true).truncate(false).open(&beside) {
+            // Another user's; a lock needs no right to write.
+            Err(error) if error.kind() == ErrorKind::PermissionDenied => File::open(&beside),
+            opened => opened,
+        };
+        let file = opened.map_err(failed)?;
+        // Tried again and again, because a blocking lock could not be given up.
+        for _ in 0..LOCK_WAIT.as_millis() / LOCK_RETRY.as_millis() {
+            match file.try_lock() {
+                Ok(()) => return Ok(file),
+                Err(TryLockError::WouldBlock) => std::thread::sleep(LOCK_RETRY),
+                // A file system without locks: changes at the same instant may then overwrite one another.
+                Err(TryLockError::Error(error)) if error.kind() == ErrorKind::Unsupported => return Ok(file),
+                Err(TryLockError::Error(error)) => return Err(failed(error).into()),
+            }
+        }
+        Err(StoreError::Locked { path: self.path.clone(), waited: LOCK_WAIT })
+    }
+}
+
+impl Store for FileStore {
+    fn is_durable(&self) -> bool {
+        true
+    }
+
+    fn load(&self, before: bool) -> Result<Revocations, StoreError> {
+        match stored(&self.path)? {
+            Some(all) => Ok(all),
+            None if before => Err(StoreError::Gone { path: self.path.clone() }),
+            None => Ok(Revocations::default()),
+        }
+    }
+
+    fn change_revocations(&self, now: NumericDate, change: &mut dyn FnMut(&mut Revocations)) -> Result<(), StoreError> {
+        let failed = |error| unreadable(WHAT, &self.path, error);
+        let _lock = self.lock()?;
+        let mut all = stored(&self.path)?.unwrap_or_default();
+        change(&mut all);
+        all.forget_dead(now);
+        let revoked = all.iter().map(|(what, since)| Row::new(what, since)).collect();
+        let mut text = serde_json::to_string_pretty(&State { version: VERSION, revoked })
+            .map_err(|error| failed(io::Error::other(error)))?;
+        text.push('\n');
+        Ok(replace(&self.path, &text).map_err(failed)?)
+    }
+
+    fn changed(&self) -> Changed<'_> {
+        Box::pin(async { self.watch.lock().await.touched().await })
+    }
+}
+
+/// The content of a state file; `None` for a file that does not exist. A file that cannot be understood is an error: it must
+/// restore no token.
+fn stored(path: &Path) -> Result<Option<Revocations>, StoreError> {
+    let source = match read(WHAT, path, MAX_BYTES) {
+        Err(ConfigError::Unreadable { error, .. }) if error.kind() == ErrorKind::NotFound && !path.is_symlink() => {
+            return Ok(None);
+        }
+        source => source?,
+    };
+    let broken = |why: String| StoreError::Malformed { path: path.to_owned(), why };
+    let state: State =
+        serde_json::from_slice(&source).map_err(|error| broken(text::display_safe(&error.to_string(), 200)))?;
+    if state.version != VERSION {
+        return Err(broken(format!("version {}; version {VERSION} is read here", state.version)));
+    }
+    let mut all = Revocations::default();
+    for row in state.revoked {
+        let (what, since) = row.read().map_err(|why| broken(why.to_owned()))?;
+        all.revoke(what, since);
+    }
+    Ok(Some(all))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::text::words::SECOND;
+    use rstest::rstest;
+    use std::fs;
+
+    const NOW: NumericDate = NumericDate::from_seconds(1_795_380_000);
+
+    struct Place(PathBuf);
+
+    impl Place {
+        fn new(name: &str) -> Self {
+            let folder = std::env::temp_dir().join(format!("portcullis-state-{name}-{}", std::process::id()));
+            let _ = fs::remove_dir_all(&folder);
+            fs::create_dir_all(&folder).expect("a folder");
+            Self(folder)
+        }
+
+        fn file(&self) -> PathBuf {
+            self.0.join("state.json")
+        }
+
+        fn store(&self) -> FileStore {
+            FileStore::new(self.file())
+        }
+
+        fn change(&self, now: NumericDate, mut change: impl FnMut(&mut Revocations)) -> Revocations {
+            self.store().change_revocations(now, &mut change).expect("written");
+            self.store().load(true).expect("read")
+        }
+    }
+
+    impl Drop for Place {
+        fn drop(&mut self) {
+            let _ = fs::remove_dir_all(&self.0);
+        }
+    }
+
+    fn until(seconds: i64) -> Since {
+        Since { at: NOW, until: Some(NOW.plus(seconds * SECOND + 7)), user: Some("user123".into()) }
+    }
+
+    #[test]
+    fn what_is_written_is_read_again_and_the_dead_are_forgotten() {
+        let place = Place::new("again");
+        assert_eq!(place.store().load(false).expect("nothing yet"), Revocations::default());
+        let token = Revoked::Token(TokenId::of("a.b.c"));
+        let jti = Revoked::Jti("7\u{202e}".into());
+        place.change(NOW, |all| all.revoke(token.clone(), until(60)));
+        let mut written = Revocations::default();
+        let both = place.change(NOW, |all| {
+            all.revoke(jti.clone(), until(3600));
+            written = all.clone();
+        });
+        assert_eq!((both, written.iter().count()), (written.clone(), 2));
+        let later = NOW.plus((60 + 301) * SECOND);
+        let one = place.change(later, |_| {});
+        assert_eq!(one.iter().map(|(what, _)| what.clone()).collect::<Vec<_>>(), [jti]);
+        assert_eq!(fs::read_dir(&place.0).expect("the folder").count(), 2, "only the lock file is left beside it");
+    }
+
+    #[rstest]
+    #[case("", "EOF while parsing a value at line 1 column 0")]
+    #[case("{}", "missing field `version` at line 1 column 2")]
+    #[case(r#"{"version":2,"revoked":[]}"#, "version 2; version 1 is read here")]
+    #[case(r#"{"version":1,"revoked":[{"at":"2026-11-22T20:40:00Z"}]}"#, "a row must have either token or jti")]
+    #[case(r#"{"version":1,"revoked":[{"jti":"7","at":"soon"}]}"#, "a time that is not RFC 3339")]
+    #[case(r#"{"version":1,"revoked":[{"token":"7","at":"soon"}]}"#, "a token that is no SHA-256")]
+    fn a_file_that_is_not_understood_lets_nobody_in(#[case] source: &str, #[case] why: &str) {
+        let place = Place::new(&format!("broken-{}", source.len()));
+        fs::write(place.file(), source).expect("written");
+        let said = place.store().load(false).expect_err("an error").to_string();
+        assert!(said.ends_with(&format!("state.json: {why}")), "{said}");
+        assert!(place.store().change_revocations(NOW, &mut |_| {}).is_err());
+        assert_eq!(fs::read_to_string(place.file()).expect("it is as it was"), source);
+    }
+    #[test]
+    fn a_file_that_has_gone_is_an_error_only_if_something_was_in_it() {
+        let place = Place::new("gone");
+        assert_eq!(place.store().load(false).expect("nothing yet"), Revocations::default());
+        let said = place.store().load(true).expect_err("it is gone").to_string();
+        assert!(said.ends_with("state.json: it is gone"), "{said}");
+    }
+
+    #[test]
+    fn a_lock_that_another_holds_is_given_up_and_nothing_is_changed() {
+        let place = Place::new("locked");
+        let token = Revoked::Token(TokenId::of("a.b.c"));
+        let held = place.store().lock().expect("free");
+        let refused = place.store().change_revocations(NOW, &mut |all| all.revoke(token.clone(), until(60)));
+        let said = refused.expect_err("locked").to_string();
+        assert!(said.ends_with("state.json: locked by another process for more than 2s; try again"), "{said}");
+        assert!(!place.file().exists());
+        drop(held);
+        assert_eq!(place.change(NOW, |all| all.revoke(token.clone(), until(60))).iter().count(), 1);
+    }
+}
