@@ -19,9 +19,9 @@ pub struct Challenge<'a> {
     /// The server's canonical URI.
     pub uri: &'a str,
     /// The number of the request; null where it has none.
-    pub id: &'a Value,
+    pub id: Value,
     /// What a token would need.
-    pub scope: &'a str,
+    pub scope: String,
 }
 
 impl Challenge<'_> {

@@ -1,7 +1,7 @@
 //! What of a JSON-RPC message decides how it is answered before anybody handles it. Read strictly: where a member stands
 //! twice, two readers may see two messages.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::text::strict_json::exact_value;
 
@@ -55,24 +55,32 @@ impl Envelope {
         if message.get("jsonrpc").and_then(Value::as_str) != Some("2.0") {
             return Err(Fault::NoMessage);
         }
-        let text = |value: Option<&Value>| value.and_then(Value::as_str).map(str::to_owned);
-        let params = message.get("params");
-        let param = |name: &str| params.and_then(|params| params.get(name));
-        let method = text(message.get("method")).unwrap_or_default();
+        let mut message = message;
+        let mut params = match message.remove("params") {
+            Some(Value::Object(params)) => params,
+            _ => Map::new(),
+        };
+        let text = |value: Option<Value>| match value {
+            Some(Value::String(text)) => Some(text),
+            _ => None,
+        };
+        let method = text(message.remove("method")).unwrap_or_default();
         let call = match method == "tools/call" {
             true => {
-                let empty = || Value::Object(serde_json::Map::new());
-                let tool = text(param("name")).ok_or(Fault::NoTool)?;
-                Some((tool, param("arguments").cloned().unwrap_or_else(empty)))
+                let tool = text(params.remove("name")).ok_or(Fault::NoTool)?;
+                let empty = || Value::Object(Map::new());
+                Some((tool, params.remove("arguments").unwrap_or_else(empty)))
             }
             false => None,
         };
-        let modern = param("_meta").and_then(|meta| meta.get("io.modelcontextprotocol/clientInfo"));
-        let client = modern.or_else(|| param("clientInfo")).and_then(|info| {
-            let name = text(info.get("name"))?;
-            Some(text(info.get("version")).map_or_else(|| name.clone(), |version| format!("{name} {version}")))
+        let modern = params.get("_meta").and_then(|meta| meta.get("io.modelcontextprotocol/clientInfo"));
+        let client = modern.or_else(|| params.get("clientInfo")).and_then(|info| {
+            let text = |name: &str| info.get(name).and_then(Value::as_str);
+            let name = text("name")?;
+            Some(text("version").map_or_else(|| name.to_owned(), |version| format!("{name} {version}")))
         });
-        Ok(Self { id: message.get("id").cloned().unwrap_or_default(), method, call, client })
+        let id = message.remove("id").unwrap_or_default();
+        Ok(Self { id, method, call, client })
     }
 }
 

@@ -13,7 +13,7 @@ use rmcp::{RoleServer, ServerHandler};
 use serde_json::{Value, json};
 
 use super::judgement::Judgement;
-use super::layers::{Decided, Passed};
+use super::layers::Judged;
 use crate::auth::policy::ToolRule;
 use crate::auth::{Audience, Decision, Outcome, Permit, Policy, Reason, Verdict};
 use crate::endpoint::Listing;
@@ -52,36 +52,24 @@ impl Handler {
         Self { gate, listing, callers: Callers::One { token: token.map(Into::into), name: name.into() } }
     }
 
-    /// The judgement of a request; `None` where no layer made one, which is never to be trusted.
-    fn judgement(&self, context: &RequestContext<RoleServer>) -> Option<Arc<Judgement>> {
+    /// What the layers made of a request; `None` where no layer saw it, which is never to be trusted.
+    fn judged(&self, context: &RequestContext<RoleServer>) -> Option<Judged> {
         match &self.callers {
-            Callers::Judged => {
-                let parts = context.extensions.get::<Parts>()?;
-                parts.extensions.get::<Passed>().map(|passed| Arc::clone(&passed.judgement))
-            }
+            Callers::Judged => context.extensions.get::<Parts>()?.extensions.get::<Judged>().cloned(),
             Callers::One { token, name } => {
                 let judgement = Judgement::new(&self.gate, token.as_deref(), Audience::Required);
-                Some(Arc::new(judgement.by(name.to_string())))
+                Some(Judged { judgement: Arc::new(judgement.by(name.to_string())), decided: None })
             }
         }
     }
 
     /// The decision about a call: the one that the layers made, if it is about this tool.
-    fn decided(
-        &self,
-        judgement: &Judgement,
-        tool: &str,
-        context: &RequestContext<RoleServer>,
-    ) -> Result<Permit, Decision> {
-        if let Callers::One { .. } = self.callers {
-            return judgement.decide(tool);
-        }
-        let parts = context.extensions.get::<Parts>();
-        let decided = parts.and_then(|parts| parts.extensions.get::<Decided>()).map(|decided| (**decided).clone());
-        match decided {
-            Some(Ok(permit)) if **permit.tool() != *tool => Err(Decision::refused(Reason::MissingToken)),
-            Some(decided) => decided,
-            None => Err(Decision::refused(Reason::MissingToken)),
+    fn decided(&self, judged: &Judged, tool: &str) -> Result<Permit, Decision> {
+        match (&self.callers, judged.decided.as_deref()) {
+            (Callers::One { .. }, _) => judged.judgement.decide(tool),
+            (Callers::Judged, Some(Ok(permit))) if **permit.tool() == *tool => Ok(permit.clone()),
+            (Callers::Judged, Some(Err(decision))) => Err(decision.clone()),
+            (Callers::Judged, Some(Ok(_)) | None) => Err(Decision::refused(Reason::MissingToken)),
         }
     }
 }
@@ -97,9 +85,10 @@ impl ServerHandler for Handler {
         _: Option<PaginatedRequestParams>,
         context: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
-        let judgement = self.judgement(&context);
-        let judged = judgement.as_ref().and_then(|judgement| Some((judgement, judgement.principal.as_ref().ok()?)));
-        let tools = judged.map_or_else(Vec::new, |(judgement, principal)| {
+        let judged = self.judged(&context);
+        let judgement = judged.as_ref().map(|judged| &judged.judgement);
+        let verified = judgement.and_then(|judgement| Some((judgement, judgement.principal.as_ref().ok()?)));
+        let tools = verified.map_or_else(Vec::new, |(judgement, principal)| {
             let policy = &judgement.rules.policy;
             let sees = |rule: &&ToolRule| {
                 self.listing == Listing::All || policy.verdict(&principal.permissions, &rule.name) == Verdict::Allowed
@@ -116,13 +105,13 @@ impl ServerHandler for Handler {
         request: CallToolRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
-        let Some(judgement) = self.judgement(&context) else {
+        let Some(judged) = self.judged(&context) else {
             return Ok(CallToolResult::structured_error(Outcome::Refused(Verdict::Unauthorized).answer()).into());
         };
         let arguments = Value::Object(request.arguments.unwrap_or_default());
         let given = Given::Json(&arguments);
-        let decided = self.decided(&judgement, &request.name, &context);
-        let source = judgement.source();
+        let decided = self.decided(&judged, &request.name);
+        let source = judged.judgement.source();
         let called = match decided {
             Ok(permit) => tokio::select! {
                 called = self.gate.run(&permit, given, &source) => called,

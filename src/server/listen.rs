@@ -28,7 +28,7 @@ use tower_http::timeout::TimeoutLayer;
 
 use super::challenge::{METADATA, metadata};
 use super::handler::Handler;
-use super::layers::{self, Endpoint, Peer};
+use super::layers::{Endpoint, Peer, guard};
 use super::limit::Limiter;
 use crate::endpoint::{PATH, Settings};
 use crate::gate::Gate;
@@ -64,10 +64,7 @@ impl Service {
         let within = settings.timeout;
         let state = Arc::new(Endpoint { gate, settings, uri, limiter });
         let layers = ServiceBuilder::new()
-            .layer(from_fn_with_state(Arc::clone(&state), layers::authenticate))
-            .layer(from_fn_with_state(Arc::clone(&state), layers::throttle))
-            .layer(from_fn_with_state(Arc::clone(&state), layers::authorise))
-            .layer(from_fn_with_state(Arc::clone(&state), layers::account))
+            .layer(from_fn_with_state(Arc::clone(&state), guard))
             .layer(TimeoutLayer::with_status_code(StatusCode::GATEWAY_TIMEOUT, within));
         let router = Router::new()
             .route_service(PATH, mcp)
