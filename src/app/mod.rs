@@ -45,8 +45,9 @@ pub use pane::{Field, Pane};
 pub use screen::Screen;
 pub use update::update;
 
-use crate::auth::{Call, Decision, Inspection, NumericDate};
+use crate::auth::{Call, Decision, Inspection, NumericDate, Verdict};
 use crate::endpoint::{Address, Settings};
+use crate::gate::ports::ToolError;
 use crate::gate::{Snapshot, TokenEntry};
 use crate::text::words;
 use clock::{HeldClock, Leap};
@@ -293,6 +294,17 @@ impl App {
     pub fn preview(&self) -> Decision {
         let token = self.selected().map(|entry| &*entry.text);
         self.auth.rules.decide(&Call { token, tool: &self.call.tool }, self.times.judged)
+    }
+
+    /// Whether the policy has this tool but nothing answers an allowed call of it.
+    pub fn lacks_tool(&self, tool: &str) -> bool {
+        self.auth.tools.lacks(&self.auth.rules.policy, tool)
+    }
+
+    /// Why the call in the form would fail although it is allowed.
+    pub fn preview_trouble(&self, decision: &Decision) -> Option<ToolError> {
+        let fails = decision.verdict() == Verdict::Allowed && self.lacks_tool(&self.call.tool);
+        fails.then(|| ToolError::missing(&self.call.tool))
     }
 
     /// What tokens and calls are judged by, where it is not what it is without options; safe to show.

@@ -59,7 +59,8 @@ pub fn line(canvas: &Canvas, record: &Record, columns: u16, selected: bool) -> L
     line.push(canvas.span(format!("{} ", padded(&who, name)), plain));
     line.push(canvas.span(format!("{} ", padded(&text::name(&record.tool, 32), tool)), plain));
     let held = if record.judged_at == record.at { "" } else { HELD };
-    line.push(canvas.span(format!("{:<13}", format!("{}{held}", verdict.word())), Meaning::of_verdict(verdict)));
+    let meaning = Meaning::of_call(verdict, record.trouble.is_some());
+    line.push(canvas.span(format!("{:<13}", format!("{}{held}", verdict.word())), meaning));
     let told = sentence(record);
     let tail = took(record.took);
     let used: usize = line.iter().map(|span| text::width(&span.content)).sum();

@@ -35,6 +35,14 @@ impl Meaning {
         }
     }
 
+    /// What a verdict means where an allowed call fails, or would fail.
+    pub const fn of_call(verdict: Verdict, fails: bool) -> Self {
+        match (verdict, fails) {
+            (Verdict::Allowed, true) => Self::Expired,
+            (verdict, _) => Self::of_verdict(verdict),
+        }
+    }
+
     /// What became of a check.
     pub const fn of_check(passed: Passed) -> Self {
         match passed {

@@ -12,6 +12,7 @@ use portcullis::auth::{Call, KeyOrigin, Policy, Rules, Signer, Verdict};
 use portcullis::gate::ports::Catalogue;
 use portcullis::gate::{AuthState, Provenance, Shared, Snapshot};
 use proptest::prelude::*;
+use ratatui::style::Color;
 
 use crate::cli::Folder;
 use crate::cli::matrix::{names, policy};
@@ -463,4 +464,18 @@ fn arguments_that_nobody_touched_follow_the_policys_example() {
     folder.write("policy.toml", format!("{FILE}{schema}"));
     desk.policy_touched();
     assert_eq!(desk.app.call.arguments.text(), r#"{"id":7}"#);
+}
+
+#[test]
+fn a_tool_that_nobody_implements_is_amber_wherever_it_would_be_green() {
+    let text = "[tools.gone]\npermissions = [\"user\"]\n[tools.later]\npermissions = [\"user\"]\nstub = true\n";
+    let folder = Folder::new();
+    let (mut desk, _) = with_policy(&folder, text);
+    desk.keys("F2 Esc 1").types("user123").keys("Enter F3 Esc 1");
+    desk.must_show(&["! ALLOWED", "✔ ALLOWED", "! allowed, but no such tool here", "! no such tool here"]);
+    desk.keys("Esc 4").must_show(&["ALLOWED", "no such tool here: the policy allows gone"]);
+    assert_eq!((desk.colour_of("! ALLOWED"), desk.colour_of("✔ ALLOWED")), (Color::Yellow, Color::Green));
+    // What was called and failed is not green either.
+    desk.keys("Enter").must_show(&["tool_failed"]);
+    assert_eq!(desk.calls(), 1);
 }

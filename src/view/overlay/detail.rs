@@ -24,7 +24,7 @@ pub fn render(canvas: &mut Canvas, seq: u64, scroll: usize) {
     };
     part("why", &explain_record(&record).to_string(), Meaning::Plain);
     part("arguments", &record.arguments.to_string(), Meaning::Plain);
-    part("answer", &record.answer.to_string(), Meaning::of_verdict(record.decision.verdict()));
+    part("answer", &record.answer.to_string(), Meaning::of_call(record.decision.verdict(), record.trouble.is_some()));
     lines.pop();
     canvas.drawn.overlay_rows = usize::from(inner.height);
     canvas.drawn.overlay_end = canvas.scrolled(inner, lines.len(), scroll, |_, n| lines[n].clone());

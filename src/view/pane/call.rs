@@ -121,12 +121,14 @@ fn short_trace(canvas: &Canvas, decision: &Decision) -> Line<'static> {
 
 /// What the gate would say now.
 fn outcome(canvas: &mut Canvas, area: Rect, decision: &Decision) -> Rect {
-    let meaning = Meaning::of_verdict(decision.verdict());
+    let trouble = canvas.app.preview_trouble(decision);
+    let meaning = Meaning::of_call(decision.verdict(), trouble.is_some());
     let code = if decision.reason().is_some() { format!("  {}", decision.code()) } else { String::new() };
     let line = vec![canvas.span(decision.verdict().word(), meaning), canvas.span(code, Meaning::Plain)];
     let rest = canvas.lines(area, [Line::from(line)]);
     let most = if rest.height > 8 { 4 } else { 2 };
-    let told = canvas.clipped(&decision.sentence(), rest.width, most, Meaning::Plain);
+    let why = trouble.map_or_else(|| decision.sentence(), |trouble| trouble.to_string());
+    let told = canvas.clipped(&why, rest.width, most, Meaning::Plain);
     canvas.lines(rest, told)
 }
 
@@ -152,7 +154,7 @@ fn last_answer(canvas: &mut Canvas, area: Rect, last: &LastCall) {
         canvas.line(area, short);
     }
     let answer = if untitled { wrap(&answer.concat(), rest.width) } else { answer };
-    let meaning = Meaning::of_verdict(called.decision.verdict());
+    let meaning = Meaning::of_call(called.decision.verdict(), called.outcome.trouble().is_some());
     let rows = usize::from(rest.height);
     let cut = answer.len().saturating_sub(rows);
     let lines: Vec<Line<'static>> =

@@ -82,7 +82,7 @@ fn verdict(canvas: &mut Canvas, area: Rect) {
     let tool = text::name(&app.call.tool, 32);
     let line = vec![
         canvas.span(format!("{tool}: "), Meaning::Plain),
-        canvas.span(verdict.word(), Meaning::of_verdict(verdict)),
+        canvas.span(verdict.word(), Meaning::of_call(verdict, app.preview_trouble(&decision).is_some())),
         canvas.span(decision.reason().map_or_else(String::new, |reason| format!(" {}", reason.code())), Meaning::Plain),
     ];
     canvas.line(below(area, 1), Line::from(line));

@@ -71,8 +71,10 @@ fn foot(canvas: &mut Canvas, area: Rect, words: bool) -> Vec<Line<'static>> {
         if let Some(micros) = sentence_holds(&decision) {
             canvas.drawn.changes_in(micros);
         }
-        let said = format!("{}: {}", decision.verdict().word(), decision.sentence());
-        foot = canvas.clipped(&said, area.width, 2, Meaning::of_verdict(decision.verdict()));
+        let trouble = canvas.app.preview_trouble(&decision);
+        let meaning = Meaning::of_call(decision.verdict(), trouble.is_some());
+        let why = trouble.map_or_else(|| decision.sentence(), |trouble| trouble.to_string());
+        foot = canvas.clipped(&format!("{}: {why}", decision.verdict().word()), area.width, 2, meaning);
         let last = canvas.app.last_call.as_ref().and_then(|last| last.called.as_ref());
         foot.extend(last.map(|called| {
             let answer = text::display_safe(&called.outcome.answer().to_string(), 400);
@@ -80,8 +82,13 @@ fn foot(canvas: &mut Canvas, area: Rect, words: bool) -> Vec<Line<'static>> {
         }));
     }
     if usize::from(area.height) > foot.len() + 8 || foot.is_empty() {
-        let told = if words {
+        let lacks = canvas.app.auth.rules.policy.tools().iter().any(|tool| canvas.app.lacks_tool(&tool.name));
+        let told = if words && lacks {
+            "! allowed, but no such tool here  = as expected  ≠ not as expected  ◂ just changed"
+        } else if words {
             "= as expected  ≠ not as expected  ◂ just changed"
+        } else if lacks {
+            "✔A allowed !A but no such tool here ✘F forbidden –U unauthorized  =≠ as expected, not  ◂ new"
         } else {
             "✔A allowed ✘F forbidden –U unauthorized  =≠ as expected, not  ◂ new"
         };
@@ -144,7 +151,8 @@ fn draw_row(
     }
     for (n, tool) in shown.iter().enumerate() {
         let selected = here && tool.name == canvas.app.call.tool;
-        line.extend(cell(canvas, &cells.cell(tool), shape, selected, focused));
+        let lacks = canvas.app.lacks_tool(&tool.name);
+        line.extend(cell(canvas, &cells.cell(tool), lacks, shape, selected, focused));
         let width = u16::try_from(shape.column + 1).unwrap_or(0);
         let area = Rect { width, ..right_of(place, x) };
         canvas.target(area, Target::Cell(CELLS, row, first + n));
@@ -153,9 +161,11 @@ fn draw_row(
     Line::from(line)
 }
 
-/// Sign, word or letter, how many of a row's tokens where they differ, and the marks.
-fn cell(canvas: &Canvas, cell: &Cell, shape: &Shape, selected: bool, focused: bool) -> Vec<Span<'static>> {
-    let sign = cell.verdict.sign();
+/// Sign, word or letter, how many of a row's tokens where they differ, and the marks. `lacks` says that nothing answers an
+/// allowed call of the tool.
+fn cell(canvas: &Canvas, cell: &Cell, lacks: bool, shape: &Shape, selected: bool, focused: bool) -> Vec<Span<'static>> {
+    let fails = lacks && cell.verdict == Verdict::Allowed;
+    let sign = if fails { "!" } else { cell.verdict.sign() };
     let letter = match cell.verdict {
         Verdict::Allowed => "A",
         Verdict::Forbidden => "F",
@@ -174,7 +184,7 @@ fn cell(canvas: &Canvas, cell: &Cell, shape: &Shape, selected: bool, focused: bo
         None => "",
     };
     let flipped = if cell.flipped { "◂" } else { "" };
-    let meaning = Meaning::of_verdict(cell.verdict);
+    let meaning = Meaning::of_call(cell.verdict, fails);
     let plain = if selected && focused { Meaning::Selected } else { meaning };
     let marks = if matches!(cell.expected, Some((_, false))) { Meaning::Denied } else { Meaning::Focused };
     let used = text::width(&said) + text::width(expected) + text::width(flipped);

@@ -7,6 +7,7 @@ use crate::app::Target;
 use crate::app::drawn::Window;
 use crate::app::pane::policy::RULES;
 use crate::auth::policy::{Lint, ToolRule};
+use crate::gate::ports::ToolError;
 use crate::text;
 use crate::view::canvas::{Canvas, below, right_of, split_bottom, top};
 use crate::view::theme::Meaning;
@@ -137,6 +138,9 @@ fn notes(canvas: &Canvas) -> Vec<Line<'static>> {
     }
     if let Some((first, more)) = pane.failed.split_first() {
         note(with_more(format!("{first}, and is not"), more.len()), Meaning::Denied);
+    }
+    if app.lacks_tool(&app.call.tool) {
+        note(format!("! {}", ToolError::missing(&app.call.tool)), Meaning::Expired);
     }
     // What is odd about the tool under the cursor comes first.
     let about_this = |lint: &&Lint| lint.tool().is_some_and(|tool| *tool == app.call.tool);

@@ -8,6 +8,7 @@ use crate::app::{App, Target};
 use crate::auth::policy::ToolRule;
 use crate::auth::{Decision, Verdict};
 use crate::gate::TokenEntry;
+use crate::gate::ports::ToolError;
 use crate::text;
 use crate::view::canvas::{Canvas, below, top};
 use crate::view::record::held;
@@ -48,6 +49,9 @@ fn about_tool(theme: Theme, app: &App) -> Vec<Line<'static>> {
         return vec![span(theme, format!("{name} is not in the policy: forbidden to all"), Meaning::Plain).into()];
     };
     let mut lines = vec![span(theme, format!("{name} needs {}", rule.needs()), Meaning::Plain).into()];
+    if app.lacks_tool(&app.call.tool) {
+        lines.push(span(theme, format!("! {}", ToolError::missing(&app.call.tool)), Meaning::Expired).into());
+    }
     for permission in policy.permissions() {
         if !rule.permissions.contains(permission)
             && let Some(through) = policy.grant(&[permission], rule)
@@ -67,13 +71,15 @@ fn about_tool(theme: Theme, app: &App) -> Vec<Line<'static>> {
 struct Row {
     name: String,
     verdict: Verdict,
+    /// Nothing answers an allowed call.
+    lacks: bool,
     why: String,
 }
 
 impl Row {
     fn line(&self, theme: Theme, names: usize) -> Line<'static> {
         Line::from(vec![
-            span(theme, format!("{} ", self.verdict.sign()), Meaning::of_verdict(self.verdict)),
+            span(theme, format!("{} ", self.verdict.sign()), Meaning::of_call(self.verdict, self.lacks)),
             span(theme, format!("{} ", text::padded(&self.name, names)), Meaning::Plain),
             span(theme, self.why.clone(), Meaning::Hint),
         ])
@@ -95,7 +101,8 @@ fn caller(canvas: &mut Canvas, row: usize) -> Row {
         _ => decision.sentence(),
     };
     let name = entry.map_or_else(|| text::NO_TOKEN.to_owned(), |entry| app.token_name(entry));
-    Row { name, verdict: decision.verdict(), why }
+    let lacks = canvas.app.lacks_tool(&canvas.app.call.tool);
+    Row { name, verdict: decision.verdict(), lacks, why }
 }
 
 /// What the selected token may do with a tool, or what it would need.
@@ -105,7 +112,8 @@ fn tool(canvas: &mut Canvas, tool: &ToolRule) -> Row {
         Verdict::Forbidden => format!("needs {}", tool.needs()),
         _ => decision.sentence(),
     };
-    Row { name: text::name(&tool.name, 32), verdict: decision.verdict(), why }
+    let lacks = canvas.app.lacks_tool(&tool.name);
+    Row { name: text::name(&tool.name, 32), verdict: decision.verdict(), lacks, why }
 }
 
 fn decide(canvas: &mut Canvas, entry: Option<&TokenEntry>, tool: &str) -> Decision {
@@ -134,11 +142,12 @@ fn answers(canvas: &mut Canvas, area: Rect, scroll: usize, names: usize) -> usiz
     canvas.scrolled(below(area, 1), everyone.answers.len(), scroll, |_, n| {
         let (name, called) = &everyone.answers[n];
         let verdict = called.decision.verdict();
+        let meaning = Meaning::of_call(verdict, called.outcome.trouble().is_some());
         Line::from(vec![
-            span(theme, format!("{} ", verdict.sign()), Meaning::of_verdict(verdict)),
+            span(theme, format!("{} ", verdict.sign()), meaning),
             span(theme, format!("{} ", text::padded(name, names)), Meaning::Plain),
             span(theme, held(&called.record), Meaning::Expired),
-            span(theme, text::display_safe(&called.record.answer, 400), Meaning::of_verdict(verdict)),
+            span(theme, text::display_safe(&called.record.answer, 400), meaning),
         ])
     })
 }
