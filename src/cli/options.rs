@@ -60,7 +60,7 @@ keys are secret-file, policy, lifetime, leeway, issuer, audience, state; paths i
 directory.
 
 Policy: TOML, for each tool [tools.NAME] with permissions = [\"…\"] of which any one suffices, and if wanted
-description and schema (JSON Schema). [permissions.NAME] may have description and implies = [\"…\"];
+description, schema (JSON Schema) and stub = true (the gate answers by echoing). [permissions.NAME] may have description and implies = [\"…\"];
 [[expect]] has user or permissions, tool, and outcome = \"allowed\" or \"forbidden\". Built in are
 read_data (user or admin), write_data (admin) and delete_data (admin).
 
