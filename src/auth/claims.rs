@@ -120,7 +120,8 @@ pub(super) fn strings(value: &str) -> Option<Vec<Cow<'_, str>>> {
 }
 
 /// [`strings`] of what nearly every token has: an array without an escape or a blank between its strings, in a text that
-/// is JSON already. Needs no second parser, which is a twentieth of a decision.
+/// is JSON already. Needs no second parser, which is a twentieth of a decision; the budget is 0.45 × `jsonwebtoken::decode`
+/// for a whole one (`cargo bench`).
 fn plain_strings(value: &str) -> Option<Vec<Cow<'_, str>>> {
     let inner = value.strip_prefix("[\"")?.strip_suffix("\"]")?;
     let mut strings = Vec::new();

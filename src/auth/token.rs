@@ -135,7 +135,8 @@ fn foreign((_, byte): &(usize, u8)) -> bool {
 }
 
 /// The two headers that nearly every HS256 token has, as base64url and as members: what we and `PyJWT` write. Decoding
-/// and parsing one takes a fifth of a whole decision, and always with the same result.
+/// and parsing one takes a fifth of a whole decision, and always with the same result; the budget is 0.45 ×
+/// `jsonwebtoken::decode` for a whole decision (`cargo bench`).
 static PLAIN: [(&str, [Member<'static>; 2]); 2] = [
     ("eyJ0eXAiOiJKV1QiLCJhbGciOiJIUzI1NiJ9", [member("typ", "\"JWT\""), member("alg", "\"HS256\"")]),
     ("eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9", [member("alg", "\"HS256\""), member("typ", "\"JWT\"")]),

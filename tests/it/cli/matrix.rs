@@ -289,6 +289,19 @@ fn a_tool_that_only_the_policy_names_is_marked_wherever_it_is_allowed() {
 }
 
 #[test]
+fn an_expectation_is_decided_without_a_token_however_much_it_holds() {
+    let folder = Folder::new();
+    // No token may have so many permissions: it would have more than 8 KiB.
+    let many: Vec<String> = (0..2000).map(|n| format!("\"permission-{n}\"")).collect();
+    let line = format!("[[expect]]\npermissions = [\"editor\", {}]\ntool = \"look\"\n", many.join(", "));
+    for (outcome, exit) in [("allowed", 0), ("forbidden", 4)] {
+        let policy = folder.write(outcome, format!("{TRUTHS}{line}outcome = \"{outcome}\"\n"));
+        assert_eq!(bare(&["policy", "check", &policy]).run().exit, exit, "{outcome}");
+        assert_eq!(bare(&["matrix", "--policy", &policy, "--csv"]).run().exit, exit, "{outcome}");
+    }
+}
+
+#[test]
 fn what_is_expected_of_a_tool_that_is_gone_fails_and_of_two_lines_the_first_counts() {
     let folder = Folder::new();
     let gone = folder.write("gone.toml", TRUTHS.replace("[tools.change]", "[tools.renamed]"));
