@@ -84,7 +84,7 @@ fn foot(canvas: &mut Canvas, area: Rect, words: bool) -> Vec<Line<'static>> {
     if usize::from(area.height) > foot.len() + 8 || foot.is_empty() {
         let lacks = canvas.app.auth.rules.policy.tools().iter().any(|tool| canvas.app.lacks_tool(&tool.name));
         let told = if words && lacks {
-            "! allowed, but no such tool here  = as expected  ≠ not as expected  ◂ just changed"
+            "! allowed, but no such tool here  =≠ as expected, not  ◂ just changed"
         } else if words {
             "= as expected  ≠ not as expected  ◂ just changed"
         } else if lacks {
