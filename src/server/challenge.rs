@@ -10,6 +10,7 @@ use std::time::Duration;
 use super::envelope::Fault;
 use crate::auth::{Policy, Reason, Verdict};
 use crate::endpoint::authority;
+use crate::text;
 
 /// Where the protected-resource metadata stands (RFC 9728 §3.1), without the path of the resource.
 pub const METADATA: &str = "/.well-known/oauth-protected-resource";
@@ -25,7 +26,8 @@ pub struct Challenge<'a> {
 }
 
 impl Challenge<'_> {
-    /// The gate's refusal. What is told of the reason is its code and never more.
+    /// The gate's refusal. Of an unauthorized caller's token only the reason's code is said; a caller who is known hears
+    /// which tool needs what, which the challenge's scope says too.
     pub fn refused(&self, reason: &Reason) -> Response {
         let (status, error) = match (reason, reason.verdict()) {
             (Reason::MissingToken, _) => (StatusCode::UNAUTHORIZED, None),
@@ -35,7 +37,7 @@ impl Challenge<'_> {
         let word = if status == StatusCode::FORBIDDEN { "forbidden" } else { "unauthorized" };
         let data = json!({ "error": word, "reason": reason.code() });
         let header = self.header(error, error.map(|_| reason.code()));
-        self.answer(status, word, Some(data), [(WWW_AUTHENTICATE, header)])
+        self.answer(status, &format!("{word}: {}", brief(reason)), Some(data), [(WWW_AUTHENTICATE, header)])
     }
 
     /// The header is there twice, or asks for another scheme than Bearer: whose token would count?
@@ -102,10 +104,22 @@ impl Challenge<'_> {
     }
 }
 
+/// A refusal in few words, for clients that show nothing else: `expired`, `write_data needs admin`. Safe to show.
+pub fn brief(reason: &Reason) -> String {
+    match reason {
+        Reason::PermissionMissing { needs, tool, .. } if needs.is_empty() => {
+            format!("{} is open to nobody", text::name(tool, 64))
+        }
+        Reason::PermissionMissing { needs, tool, .. } => {
+            format!("{} needs {}", text::name(tool, 64), text::names(needs.iter(), 64, 8, " or "))
+        }
+        reason => reason.code().to_owned(),
+    }
+}
+
 /// The body is no message.
 pub fn broken(fault: Fault) -> Response {
-    let (code, message) = fault.said();
-    let body = json!({ "jsonrpc": "2.0", "id": null, "error": { "code": code, "message": message } });
+    let body = json!({ "jsonrpc": "2.0", "id": null, "error": { "code": fault.code(), "message": fault.to_string() } });
     (StatusCode::BAD_REQUEST, Json(body)).into_response()
 }
 

@@ -1,6 +1,8 @@
 //! What of a JSON-RPC message decides how it is answered before anybody handles it. Read strictly: where a member stands
 //! twice, two readers may see two messages.
 
+use std::fmt;
+
 use serde_json::{Map, Value};
 
 use crate::text::strict_json::exact_value;
@@ -29,19 +31,36 @@ pub enum Fault {
     NoMessage,
     /// A call that names no tool.
     NoTool,
+    /// An `initialize` that lacks this member, which every revision requires.
+    NoMember(&'static str),
 }
 
 impl Fault {
-    /// Code and message as JSON-RPC has them.
-    pub const fn said(self) -> (i32, &'static str) {
+    /// The code that JSON-RPC has for it.
+    pub const fn code(self) -> i32 {
         match self {
-            Self::NoJson => (-32700, "Parse error: not JSON, or a member stands twice"),
-            Self::Batch => (-32600, "Invalid Request: batches are not served"),
-            Self::NoMessage => (-32600, "Invalid Request: not a JSON-RPC 2.0 message"),
-            Self::NoTool => (-32602, "Invalid params: tools/call names its tool in name, a text"),
+            Self::NoJson => -32700,
+            Self::Batch | Self::NoMessage => -32600,
+            Self::NoTool | Self::NoMember(_) => -32602,
         }
     }
 }
+
+/// The message beside the code.
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoJson => f.write_str("Parse error: not JSON, a duplicate member, or a number too large to be kept"),
+            Self::Batch => f.write_str("Invalid Request: batches are not served"),
+            Self::NoMessage => f.write_str("Invalid Request: not a JSON-RPC 2.0 message"),
+            Self::NoTool => f.write_str("Invalid params: expected the tool's name as a string in name"),
+            Self::NoMember(member) => write!(f, "Invalid params: initialize needs {member}"),
+        }
+    }
+}
+
+/// The members of `initialize` without which a client cannot be served.
+const INITIALIZE: [&str; 3] = ["protocolVersion", "capabilities", "clientInfo"];
 
 impl Envelope {
     /// Reads a body.
@@ -73,6 +92,11 @@ impl Envelope {
             }
             false => None,
         };
+        if method == "initialize"
+            && let Some(member) = INITIALIZE.into_iter().find(|member| !params.contains_key(*member))
+        {
+            return Err(Fault::NoMember(member));
+        }
         let modern = params.get("_meta").and_then(|meta| meta.get("io.modelcontextprotocol/clientInfo"));
         let client = modern.or_else(|| params.get("clientInfo")).and_then(|info| {
             let text = |name: &str| info.get(name).and_then(Value::as_str);
@@ -97,7 +121,8 @@ mod tests {
         let read = Envelope::read(body.as_bytes()).expect("a message");
         assert_eq!(read.call, Some(("read_data".to_owned(), json!({"id": 1}))));
         assert_eq!((read.id, read.client.as_deref()), (json!(7), Some("probe 1.2")));
-        let body = r#"{"jsonrpc":"2.0","id":"a","method":"initialize","params":{"clientInfo":{"name":"old"}}}"#;
+        let body = r#"{"jsonrpc":"2.0","id":"a","method":"initialize",
+            "params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"old"}}}"#;
         let read = Envelope::read(body.as_bytes()).expect("a message");
         assert_eq!((read.call, read.client.as_deref()), (None, Some("old")));
     }
@@ -111,6 +136,11 @@ mod tests {
     #[case("7", Fault::NoMessage)]
     #[case(r#"{"jsonrpc":"1.0","method":"ping"}"#, Fault::NoMessage)]
     #[case(r#"{"jsonrpc":"2.0","method":"tools/call","params":{"name":7}}"#, Fault::NoTool)]
+    #[case(r#"{"jsonrpc":"2.0","id":1,"method":"initialize"}"#, Fault::NoMember("protocolVersion"))]
+    #[case(
+        r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"x","capabilities":{}}}"#,
+        Fault::NoMember("clientInfo")
+    )]
     fn what_is_no_message_is_named(#[case] body: &str, #[case] fault: Fault) {
         assert_eq!(Envelope::read(body.as_bytes()), Err(fault));
     }

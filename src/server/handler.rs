@@ -4,14 +4,17 @@ use std::sync::Arc;
 
 use axum::http::request::Parts;
 use rmcp::model::{
-    CacheScope, CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, ErrorCode, ErrorData,
-    Implementation, JsonObject, ListToolsResult, PaginatedRequestParams, ServerCapabilities, ServerConfig, Tool,
+    CacheScope, CallToolRequestParams, CallToolResponse, CallToolResult, CompleteRequestParams, CompleteResult,
+    ContentBlock, CustomRequest, CustomResult, ErrorCode, ErrorData, GetPromptRequestParams, GetPromptResponse,
+    Implementation, JsonObject, ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult, ListToolsResult,
+    PaginatedRequestParams, ReadResourceRequestParams, ReadResourceResponse, ServerCapabilities, ServerConfig, Tool,
     ToolAnnotations,
 };
 use rmcp::service::RequestContext;
 use rmcp::{RoleServer, ServerHandler};
 use serde_json::{Value, json};
 
+use super::challenge::brief;
 use super::judgement::Judgement;
 use super::layers::Judged;
 use crate::auth::policy::ToolRule;
@@ -100,6 +103,64 @@ impl ServerHandler for Handler {
         Ok(ListToolsResult::with_all_items(tools).with_ttl_ms(0).with_cache_scope(CacheScope::Private))
     }
 
+    // There are no prompts and no resources, and clients ask for them although no capability announces any.
+
+    async fn list_prompts(
+        &self,
+        _: Option<PaginatedRequestParams>,
+        _: RequestContext<RoleServer>,
+    ) -> Result<ListPromptsResult, ErrorData> {
+        Ok(ListPromptsResult::with_all_items(Vec::new()))
+    }
+
+    async fn list_resources(
+        &self,
+        _: Option<PaginatedRequestParams>,
+        _: RequestContext<RoleServer>,
+    ) -> Result<ListResourcesResult, ErrorData> {
+        Ok(ListResourcesResult::with_all_items(Vec::new()))
+    }
+
+    async fn list_resource_templates(
+        &self,
+        _: Option<PaginatedRequestParams>,
+        _: RequestContext<RoleServer>,
+    ) -> Result<ListResourceTemplatesResult, ErrorData> {
+        Ok(ListResourceTemplatesResult::with_all_items(Vec::new()))
+    }
+
+    async fn get_prompt(
+        &self,
+        _: GetPromptRequestParams,
+        _: RequestContext<RoleServer>,
+    ) -> Result<GetPromptResponse, ErrorData> {
+        Err(no_method("prompts/get"))
+    }
+
+    async fn read_resource(
+        &self,
+        _: ReadResourceRequestParams,
+        _: RequestContext<RoleServer>,
+    ) -> Result<ReadResourceResponse, ErrorData> {
+        Err(no_method("resources/read"))
+    }
+
+    async fn complete(
+        &self,
+        _: CompleteRequestParams,
+        _: RequestContext<RoleServer>,
+    ) -> Result<CompleteResult, ErrorData> {
+        Err(no_method("completion/complete"))
+    }
+
+    async fn on_custom_request(
+        &self,
+        request: CustomRequest,
+        _: RequestContext<RoleServer>,
+    ) -> Result<CustomResult, ErrorData> {
+        Err(no_method(&request.method))
+    }
+
     async fn call_tool(
         &self,
         request: CallToolRequestParams,
@@ -134,15 +195,28 @@ impl ServerHandler for Handler {
     }
 }
 
-/// The contract's answer, structured and as text; where the call went wrong behind the gate, the sentence too.
+/// A method that is not served, by its name.
+fn no_method(name: &str) -> ErrorData {
+    ErrorData::new(ErrorCode::METHOD_NOT_FOUND, format!("Method not found: {}", text::name(name, 64)), None)
+}
+
+/// The contract's answer, structured and as text. What went wrong behind the gate is in both, as `message`; of a refusal the
+/// text says what is needed, because many clients show nothing else.
 fn result(called: &Called) -> CallToolResult {
-    let answer = called.outcome.answer();
-    let mut result = match called.outcome {
-        Outcome::Done(_) => CallToolResult::structured(answer),
-        _ => CallToolResult::structured_error(answer),
-    };
-    result.content.extend(called.outcome.trouble().map(ContentBlock::text));
-    result
+    let mut answer = called.outcome.answer();
+    if let Some(trouble) = called.outcome.trouble() {
+        answer["message"] = json!(trouble);
+    }
+    match (&called.outcome, called.decision.reason()) {
+        (Outcome::Done(_), _) => CallToolResult::structured(answer),
+        (_, None) => CallToolResult::structured_error(answer),
+        (_, Some(reason)) => {
+            let word = called.decision.verdict().word().to_lowercase();
+            let mut refused = CallToolResult::structured_error(answer);
+            refused.content = vec![ContentBlock::text(format!("{word}: {}", brief(reason)))];
+            refused
+        }
+    }
 }
 
 /// A tool as a client sees it, if an allowed call of it is answered.
@@ -162,10 +236,15 @@ fn tool(name: &str, policy: &Policy, catalogue: &Catalogue) -> Option<Tool> {
         members.entry("type").or_insert_with(|| json!("object"));
     }
     let description = catalogue.description(policy, name).unwrap_or_default().to_owned();
+    // Both shapes of the contract's answer: clients check errors against it as well.
     let output = json!({
         "type": "object",
-        "properties": { "success": { "const": true }, "result": {} },
-        "required": ["success", "result"],
+        "properties": {
+            "success": { "type": "boolean" },
+            "result": {},
+            "error": { "type": "string" },
+            "message": { "type": "string" },
+        },
     });
     let mut tool = Tool::new(name.to_owned(), description, object(input));
     tool.output_schema = Some(object(output));

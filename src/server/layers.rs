@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
-use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, USER_AGENT};
+use axum::http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue, USER_AGENT};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, StatusCode};
 use axum::middleware::Next;
@@ -22,7 +22,7 @@ use super::challenge::{Challenge, broken, scopes};
 use super::envelope::{Envelope, Fault};
 use super::judgement::{Judgement, Sender};
 use super::limit::Limiter;
-use crate::auth::{Audience, Decision, Permit, Reason, Rules};
+use crate::auth::{Audience, Decision, Permit, Reason};
 use crate::endpoint::{Denial, Settings};
 use crate::gate::{Gate, Given};
 use crate::text;
@@ -192,6 +192,10 @@ pub async fn account(
     gate.shared().update(|state| state.note(&judgement.counted(&sender, refused.map(Reason::code))));
     let kind = parts.headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     let was_json = kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"));
+    if accepts_json(&parts.headers) {
+        // Only JSON is ever answered, while the protocol's crate insists on event streams being accepted too.
+        parts.headers.insert(ACCEPT, HeaderValue::from_static("application/json, text/event-stream"));
+    }
     parts.extensions.insert(Judged { judgement, decided: decided.map(Arc::new) });
     let mut answer = next.run(Request::from_parts(parts, Body::from(body))).await;
     // The protocol's crate answers so to a message whose members have the wrong types.
@@ -215,8 +219,22 @@ fn challenge<'a>(endpoint: &'a Endpoint, judgement: &Judgement) -> Challenge<'a>
     Challenge {
         uri: &endpoint.uri,
         id: judgement.envelope.as_ref().map_or(Value::Null, |envelope| envelope.id.clone()),
-        scope: scope(&judgement.rules, judgement.call().map(|(tool, _)| tool)),
+        scope: scope(judgement),
     }
+}
+
+/// Whether an answer in JSON is accepted (RFC 9110 §12.5.1): without a word about it, it is.
+fn accepts_json(headers: &HeaderMap) -> bool {
+    let mut all = headers.get_all(ACCEPT).iter().peekable();
+    let fits = |range: &str| {
+        let (range, parameters) = range.split_once(';').unwrap_or((range, ""));
+        let is_refused =
+            parameters.split(';').any(|p| matches!(p.trim(), "q=0" | "q=0." | "q=0.0" | "q=0.00" | "q=0.000"));
+        let range = range.trim();
+        !is_refused
+            && ["application/json", "application/*", "*/*"].iter().any(|known| range.eq_ignore_ascii_case(known))
+    };
+    all.peek().is_none() || all.any(|accept| accept.to_str().is_ok_and(|accept| accept.split(',').any(fits)))
 }
 
 /// The token of the one `Authorization` header, if there is one; a query string is never looked at.
@@ -233,13 +251,13 @@ fn bearer(headers: &HeaderMap) -> Result<Option<String>, Misused> {
     }
 }
 
-/// What a token would need for a tool, or for any of them, as far as it can be said in a challenge.
-fn scope(rules: &Rules, tool: Option<&str>) -> String {
-    let opening = tool.map(|tool| rules.policy.opening(tool)).filter(|opening| !opening.is_empty());
-    match opening {
-        Some(opening) => scopes(opening.iter().map(String::as_str)).join(" "),
-        None => scopes(rules.policy.permissions().iter().map(|permission| &**permission)).join(" "),
-    }
+/// The least scope that a challenge can ask for. Several scopes in a challenge are all needed (RFC 6750 §3), while any one
+/// permission opens a tool. Before the caller is known it does not depend on the tool.
+fn scope(judgement: &Judgement) -> String {
+    let tool = judgement.call().filter(|_| judgement.principal.is_ok()).map(|(tool, _)| tool);
+    let policy = &judgement.rules.policy;
+    let least = tool.and_then(|tool| policy.least(Some(tool))).or_else(|| policy.least(None));
+    scopes(least.into_iter().map(|permission| &**permission)).join(" ")
 }
 
 #[cfg(test)]

@@ -39,6 +39,9 @@ const MOST_CONNECTIONS: usize = 1024;
 /// The head of a request must have come after this time.
 const HEAD: Duration = Duration::from_secs(10);
 
+/// The head of a request, in bytes: a token of 8 KiB and as much again.
+const MOST_HEAD: usize = 16 << 10;
+
 /// How long nobody is taken when the system gives no more connections.
 const NO_MORE: Duration = Duration::from_millis(100);
 
@@ -67,7 +70,9 @@ impl Service {
             .layer(from_fn_with_state(Arc::clone(&state), guard))
             .layer(TimeoutLayer::with_status_code(StatusCode::GATEWAY_TIMEOUT, within));
         let router = Router::new()
-            .route_service(PATH, mcp)
+            .route_service(PATH, mcp.clone())
+            // Some clients add a slash to what they are given.
+            .route_service(&format!("{PATH}/"), mcp)
             .route_layer(layers)
             .route(METADATA, get(describe))
             .route(&format!("{METADATA}{{*path}}"), get(describe))
@@ -123,7 +128,7 @@ async fn connection(stream: TcpStream, peer: SocketAddr, service: Service, stop:
         }
     });
     let mut builder = http1::Builder::new();
-    builder.timer(TokioTimer::new()).header_read_timeout(HEAD);
+    builder.timer(TokioTimer::new()).header_read_timeout(HEAD).max_buf_size(MOST_HEAD);
     let mut connection = std::pin::pin!(builder.serve_connection(TokioIo::new(stream), answer));
     tokio::select! {
         // A client that breaks off is no trouble of ours.

@@ -296,6 +296,7 @@ fn a_forbidden_call_names_what_it_would_need() {
         (&error["code"], &error["data"]),
         (&json!(403), &json!({"error": "forbidden", "reason": "permission_missing"}))
     );
+    assert_eq!(error["message"], "forbidden: write_data needs admin");
     assert_eq!(served.logged(), Some(("write_data".to_owned(), "permission_missing".to_owned())));
 
     // No permission would open a tool that is not there: the specification's error, and the contract's answer in it.
@@ -315,6 +316,7 @@ fn a_denial_can_be_a_tool_result() {
     let result = &got.json()["result"];
     assert_eq!((got.status, &result["isError"]), (200, &json!(true)));
     assert_eq!(result["structuredContent"], json!({"error": "forbidden"}));
+    assert_eq!(result["content"], json!([{"type": "text", "text": "forbidden: write_data needs admin"}]));
     assert_eq!(served.logged(), Some(("write_data".to_owned(), "permission_missing".to_owned())));
     // A token that is none stays a matter of HTTP.
     assert_eq!(served.call(None, "write_data", &json!({})).status, 401);
@@ -332,9 +334,12 @@ fn arguments_that_do_not_fit_are_an_error_of_the_tool() {
     let result = &got.json()["result"];
     assert_eq!(
         (&result["isError"], &result["structuredContent"]),
-        (&json!(true), &json!({"error": "invalid_arguments"}))
+        (&json!(true), &json!({"error": "invalid_arguments", "message": "arguments: \"id\" is a required property"}))
     );
-    assert!(result["content"][1]["text"].as_str().is_some_and(|text| text.contains("id")), "{result}");
+    // Many clients show the first block only, and check what is structured against the schema.
+    assert_eq!(result["content"].as_array().map(Vec::len), Some(1));
+    let text: Value = serde_json::from_str(result["content"][0]["text"].as_str().expect("a text")).expect("JSON");
+    assert_eq!(text, result["structuredContent"]);
     let got = served.call(Some(&user), "read_data", &json!([1]));
     let error = &got.json()["error"];
     assert_eq!(
@@ -369,7 +374,11 @@ fn a_client_sees_what_it_may_call(#[case] listing: Listing, #[case] held: &[&str
 #[case("MCP-Protocol-Version", "1999-01-01", 400)]
 #[case("MCP-Protocol-Version", "2025-06-18", 200)]
 #[case("Content-Type", "text/plain", 415)]
-#[case("Accept", "application/json", 406)]
+#[case("Accept", "application/json", 200)]
+#[case("Accept", "*/*", 200)]
+#[case("Accept", "text/html, application/*;q=0.5", 200)]
+#[case("Accept", "text/event-stream", 406)]
+#[case("Accept", "application/json;q=0", 406)]
 fn the_protocols_headers_are_held_to(#[case] name: &str, #[case] value: &str, #[case] status: u16) {
     let served = Served::new();
     let bearer = format!("Bearer {}", served.token("user123", &["user"]));
@@ -446,6 +455,7 @@ fn both_families_of_revisions_are_served() {
 #[case(r#"[{"jsonrpc":"2.0","id":1,"method":"tools/list"}]"#, -32600)]
 #[case("7", -32600)]
 #[case(r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":7}}"#, -32602)]
+#[case(r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"x","capabilities":{}}}"#, -32602)]
 fn a_body_that_is_no_message_is_a_bad_request(#[case] body: &str, #[case] code: i32) {
     let served = Served::new();
     let token = served.token("user123", &["user"]);
@@ -478,6 +488,81 @@ fn the_metadata_is_public_and_names_the_resource() {
         assert_eq!(told["bearer_methods_supported"], json!(["header"]));
         assert_eq!(told["scopes_supported"], json!(["user", "admin"]));
     }
+}
+
+#[test]
+fn the_schema_of_a_result_admits_every_answer() {
+    let served = Served::with(|settings| settings.denial = Denial::Tool);
+    let user = served.token("user123", &["user"]);
+    let listed = served.post(Some(&user), &request("tools/list")).json();
+    let schema = jsonschema::validator_for(&listed["result"]["tools"][0]["outputSchema"]).expect("a schema");
+    for (tool, arguments) in [("read_data", json!({"id": 1})), ("write_data", json!({})), ("read_data", json!({}))] {
+        let result = served.call(Some(&user), tool, &arguments).json()["result"].clone();
+        assert!(schema.is_valid(&result["structuredContent"]), "{result}");
+    }
+}
+
+#[test]
+fn what_is_not_served_is_named_and_what_there_is_none_of_is_an_empty_list() {
+    let served = Served::new();
+    let user = served.token("user123", &["user"]);
+    let ask = |method: &str| served.post(Some(&user), &request(method)).json();
+    for (method, list) in [
+        ("prompts/list", "prompts"),
+        ("resources/list", "resources"),
+        ("resources/templates/list", "resourceTemplates"),
+    ] {
+        assert_eq!(ask(method)["result"][list], json!([]), "{method}");
+    }
+    let error = ask("no\u{202e}thing/here")["error"].clone();
+    assert_eq!(error["code"], -32601);
+    assert_eq!(error["message"], "Method not found: no\\u{202e}thing/here");
+}
+
+#[test]
+fn an_address_with_a_slash_behind_it_is_the_same_one() {
+    let served = Served::new();
+    let bearer = format!("Bearer {}", served.token("user123", &["user"]));
+    let body = call("read_data", &json!({"id": 1}));
+    assert_eq!(served.send("POST", "/mcp/", &[("Authorization", &bearer)], &body).status, 200);
+    assert_eq!(served.send("POST", "/mcp/", &[], &body).status, 401);
+}
+
+#[test]
+fn a_challenge_asks_for_the_least_and_before_the_caller_is_known_for_nothing_of_the_tool() {
+    let served = Served::new();
+    let user = served.token("user123", &["user"]);
+    let scope = |token: Option<&str>, tool: &str| {
+        let got = served.call(token, tool, &json!({}));
+        let header = got.header("WWW-Authenticate").expect("a challenge").to_owned();
+        header.split("scope=\"").nth(1).and_then(|rest| rest.split('"').next()).map(str::to_owned)
+    };
+    assert_eq!(scope(Some(&user), "write_data").as_deref(), Some("admin"));
+    for token in [None, Some("junk")] {
+        assert_eq!(scope(token, "delete_data").as_deref(), Some("user"), "{token:?}");
+    }
+}
+
+#[test]
+fn an_unauthorized_caller_hears_why_in_the_message_itself() {
+    let served = Served::new();
+    let message = |token: Option<&str>| {
+        served.call(token, "read_data", &json!({})).json()["error"]["message"].as_str().expect("a text").to_owned()
+    };
+    let token = served.token("user123", &["user"]);
+    assert_eq!(
+        (message(None), message(Some("junk"))),
+        ("unauthorized: missing_token".into(), "unauthorized: malformed".into())
+    );
+    served.clock.advance(Duration::from_hours(1));
+    assert_eq!(message(Some(&token)), "unauthorized: expired");
+}
+
+#[test]
+fn a_head_of_more_than_16_kib_is_refused() {
+    let served = Served::new();
+    let long = "x".repeat(17 << 10);
+    assert_eq!(served.send("POST", "/mcp", &[("X-Long", &long)], "{}").status, 431);
 }
 
 #[test]

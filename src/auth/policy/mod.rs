@@ -205,6 +205,17 @@ impl Policy {
         self.tool(tool).and_then(|rule| rule.permissions.first()).map(ToString::to_string).into_iter().collect()
     }
 
+    /// The least permission that opens a tool, or any tool: the one that opens the fewest, and of these the first.
+    pub fn least(&self, tool: Option<&str>) -> Option<&Arc<str>> {
+        let opened = |permission: &&Arc<str>| {
+            self.tools().iter().filter(|rule| self.grant(&[&***permission], rule).is_some()).count()
+        };
+        match tool {
+            Some(tool) => self.tool(tool)?.permissions.iter().min_by_key(opened),
+            None => self.permissions.iter().filter(|permission| opened(permission) > 0).min_by_key(opened),
+        }
+    }
+
     /// **The** membership test: which of the permissions held is this one, or implies it.
     pub fn holds<'h, P: AsRef<str>>(&self, held: &'h [P], permission: &str) -> Option<&'h P> {
         let itself = held.iter().find(|held| held.as_ref() == permission);
@@ -276,6 +287,14 @@ mod tests {
             }
             assert_eq!(policy.tool("tool"), None);
         }
+    }
+
+    #[test]
+    fn the_least_permission_opens_the_fewest_tools() {
+        let policy = Policy::new([("look", vec!["owner", "viewer"]), ("change", vec!["owner"]), ("closed", vec![])]);
+        let least = |tool| policy.least(tool).map(|permission| &**permission);
+        assert_eq!([Some("look"), Some("change"), None].map(least), [Some("viewer"), Some("owner"), Some("viewer")]);
+        assert_eq!([Some("closed"), Some("gone")].map(least), [None, None]);
     }
 
     #[test]
