@@ -6,7 +6,7 @@ use super::date::NumericDate;
 use super::lifetime::MAX_LEEWAY_SECONDS;
 use super::reason::Reason;
 use super::token::TokenId;
-use crate::text::words::SECOND;
+use crate::text::words::{DAY, SECOND};
 
 /// What is revoked.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -58,9 +58,10 @@ impl Revocations {
         self.0.remove(what).is_some()
     }
 
-    /// Forgets what counts no more at `now`, whatever the leeway is.
+    /// Forgets what no longer matters at `now`, whatever the leeway is, and a day later than that: a clock that was wrong
+    /// for a moment must not drop a revocation for good.
     pub fn forget_dead(&mut self, now: NumericDate) {
-        let grace = MAX_LEEWAY_SECONDS.cast_signed() * SECOND;
+        let grace = MAX_LEEWAY_SECONDS.cast_signed() * SECOND + DAY;
         self.0.retain(|_, since| since.until.is_none_or(|until| now < until.plus(grace)));
     }
 
@@ -97,9 +98,9 @@ mod tests {
         let mut all = Revocations::default();
         all.revoke(Revoked::Token(TokenId::of("a.b.c")), since(Some(60)));
         all.revoke(Revoked::Jti("for ever".into()), since(None));
-        all.forget_dead(AT.plus((60 + 300) * SECOND - 1));
+        all.forget_dead(AT.plus((60 + 300) * SECOND + DAY - 1));
         assert_eq!(all.iter().count(), 2);
-        all.forget_dead(AT.plus((60 + 300) * SECOND));
+        all.forget_dead(AT.plus((60 + 300) * SECOND + DAY));
         assert_eq!(all.iter().map(|(what, _)| what.clone()).collect::<Vec<_>>(), [Revoked::Jti("for ever".into())]);
     }
 

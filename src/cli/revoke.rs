@@ -7,6 +7,7 @@ use super::arguments::RevokeArgs;
 use super::{CliError, Exit, Ground, Headless, json};
 use crate::auth::revocations::{Revoked, Since};
 use crate::auth::{NumericDate, TokenId};
+use crate::clock::{Clock as _, SystemClock};
 use crate::text;
 
 /// Revokes a token or a `jti`, or takes it back, or lists what is revoked.
@@ -41,7 +42,9 @@ pub fn run(on: &mut Headless<'_>, args: &RevokeArgs, ground: &Ground, json: bool
         }
     };
     let mut was_revoked = false;
-    ground.store.change_revocations(now, &mut |all| {
+    // What no longer matters is forgotten by the earlier of the two clocks: an instant to judge for that lies ahead must not
+    // drop other revocations.
+    ground.store.change_revocations(now.min(SystemClock::new().now()), &mut |all| {
         was_revoked = all.get(&what).is_some();
         match args.restore {
             true => drop(all.restore(&what)),

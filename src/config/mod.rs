@@ -6,6 +6,7 @@ mod secret;
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use crate::auth::{KeyError, PolicyError, Signer};
@@ -114,8 +115,9 @@ pub fn write_new(path: &Path, text: &str) -> Result<(), ConfigError> {
     })
 }
 
-/// Puts a text in a file's place in one step: it is written beside it first.
-pub(crate) fn replace(path: &Path, text: &str) -> io::Result<()> {
+/// Puts a text in a file's place in one step: it is written beside it first. A new file gets this mode, less what the
+/// process takes away; one that was there before keeps its own.
+pub(crate) fn replace(path: &Path, text: &str, mode: u32) -> io::Result<()> {
     let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else {
         return Err(io::Error::other("not a name for a file"));
     };
@@ -123,7 +125,7 @@ pub(crate) fn replace(path: &Path, text: &str) -> io::Result<()> {
     getrandom::fill(&mut number).map_err(|error| io::Error::other(error.to_string()))?;
     let beside = folder.join(format!(".{}.{:016x}", name.to_string_lossy(), u64::from_ne_bytes(number)));
     // Only a file that nobody has put there: it may be a link to somewhere else.
-    let mut file = OpenOptions::new().write(true).create_new(true).open(&beside)?;
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(&beside)?;
     let mut write = || {
         file.write_all(text.as_bytes())?;
         if let Ok(before) = fs::metadata(path) {

@@ -2,6 +2,7 @@
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -26,6 +27,9 @@ pub const LOCK_WAIT: Duration = Duration::from_secs(2);
 
 /// How long a change waits before it tries to take the lock again.
 const LOCK_RETRY: Duration = Duration::from_millis(10);
+
+/// Only the owner reads and writes new files: they say who was revoked, and a row less would let somebody in.
+const OWNER: u32 = 0o600;
 
 /// The shape written here; another number is another shape.
 const VERSION: u32 = 1;
@@ -87,16 +91,22 @@ impl FileStore {
         Self { watch: Mutex::new(Watch::new(path.clone())), path }
     }
 
+    /// The file itself, where the path is a link to it: a change replaces the file, and every process that uses it, by
+    /// whatever name, must take the same lock.
+    fn real(&self) -> PathBuf {
+        self.path.canonicalize().unwrap_or_else(|_| self.path.clone())
+    }
+
     /// Takes the lock that every change is made under, and returns the locked file.
     ///
     /// The state file itself is replaced with every change, so another file has to carry the lock. It is never removed:
     /// a process could hold the lock of a removed file while another one locks its successor.
-    fn lock(&self) -> Result<File, StoreError> {
+    fn lock(&self, real: &Path) -> Result<File, StoreError> {
         let failed = |error| unreadable(WHAT, &self.path, error);
-        let mut name = self.path.file_name().unwrap_or_default().to_owned();
+        let mut name = real.file_name().unwrap_or_default().to_owned();
         name.push(".lock");
-        let beside = self.path.with_file_name(name);
-        let opened = match OpenOptions::new().write(true).create(true).truncate(false).open(&beside) {
+        let beside = real.with_file_name(name);
+        let opened = match OpenOptions::new().write(true).create(true).truncate(false).mode(OWNER).open(&beside) {
             // Another user's; a lock needs no right to write.
             Err(error) if error.kind() == ErrorKind::PermissionDenied => File::open(&beside),
             opened => opened,
@@ -131,7 +141,8 @@ impl Store for FileStore {
 
     fn change_revocations(&self, now: NumericDate, change: &mut dyn FnMut(&mut Revocations)) -> Result<(), StoreError> {
         let failed = |error| unreadable(WHAT, &self.path, error);
-        let _lock = self.lock()?;
+        let real = self.real();
+        let _lock = self.lock(&real)?;
         let mut all = stored(&self.path)?.unwrap_or_default();
         change(&mut all);
         all.forget_dead(now);
@@ -139,7 +150,7 @@ impl Store for FileStore {
         let mut text = serde_json::to_string_pretty(&State { version: VERSION, revoked })
             .map_err(|error| failed(io::Error::other(error)))?;
         text.push('\n');
-        Ok(replace(&self.path, &text).map_err(failed)?)
+        Ok(replace(&real, &text, OWNER).map_err(failed)?)
     }
 
     fn changed(&self) -> Changed<'_> {
@@ -226,7 +237,7 @@ mod tests {
             written = all.clone();
         });
         assert_eq!((both, written.iter().count()), (written.clone(), 2));
-        let later = NOW.plus((60 + 301) * SECOND);
+        let later = NOW.plus((60 + 301) * SECOND + crate::text::words::DAY);
         let one = place.change(later, |_| {});
         assert_eq!(one.iter().map(|(what, _)| what.clone()).collect::<Vec<_>>(), [jti]);
         assert_eq!(fs::read_dir(&place.0).expect("the folder").count(), 2, "only the lock file is left beside it");
@@ -259,12 +270,40 @@ mod tests {
     fn a_lock_that_another_holds_is_given_up_and_nothing_is_changed() {
         let place = Place::new("locked");
         let token = Revoked::Token(TokenId::of("a.b.c"));
-        let held = place.store().lock().expect("free");
+        let held = place.store().lock(&place.file()).expect("free");
         let refused = place.store().change_revocations(NOW, &mut |all| all.revoke(token.clone(), until(60)));
         let said = refused.expect_err("locked").to_string();
         assert!(said.ends_with("state.json: locked by another process for more than 2s; try again"), "{said}");
         assert!(!place.file().exists());
         drop(held);
         assert_eq!(place.change(NOW, |all| all.revoke(token.clone(), until(60))).iter().count(), 1);
+    }
+
+    #[test]
+    fn a_change_through_a_link_reaches_the_file_that_others_use_and_both_take_one_lock() {
+        let place = Place::new("link");
+        let real = place.store();
+        let jti = Revoked::Jti("7".into());
+        let since = Since { at: NOW, until: None, user: None };
+        real.change_revocations(NOW, &mut |_| {}).expect("written");
+        let link = place.0.join("link.json");
+        std::os::unix::fs::symlink(place.file(), &link).expect("a link");
+        let linked = FileStore::new(link.clone());
+        linked.change_revocations(NOW, &mut |all| all.revoke(jti.clone(), since.clone())).expect("written");
+        assert!(link.is_symlink() && real.load(true).expect("read").get(&jti).is_some());
+        assert_eq!(fs::read_dir(&place.0).expect("the folder").count(), 3, "the file, its lock, and the link");
+    }
+
+    #[test]
+    fn a_new_file_and_its_lock_are_the_owners_alone_and_an_old_one_keeps_its_mode() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let place = Place::new("mode");
+        let mode = |path: &Path| fs::metadata(path).expect("it is there").permissions().mode() & 0o777;
+        place.store().change_revocations(NOW, &mut |_| {}).expect("written");
+        let lock = place.0.join(format!("{}.lock", place.file().file_name().expect("a name").to_string_lossy()));
+        assert_eq!((mode(&place.file()), mode(&lock)), (0o600, 0o600));
+        fs::set_permissions(place.file(), fs::Permissions::from_mode(0o640)).expect("it is ours");
+        place.store().change_revocations(NOW, &mut |_| {}).expect("written");
+        assert_eq!(mode(&place.file()), 0o640);
     }
 }

@@ -1,17 +1,26 @@
 //! The one place that notices what other processes change: the policy file, and the store.
 
-use std::io;
+use std::future::pending;
+use std::io::{self, ErrorKind};
 use std::path::Path;
 use std::sync::Arc;
 use std::thread;
+use std::time::Duration;
 
 use tokio::runtime::Builder;
 use tokio::sync::watch;
+use tokio::time::sleep;
 
 use super::{NotReloaded, Replica};
 use crate::auth::Policy;
 use crate::config::{self, ConfigError};
 use crate::watch::{Unwatched, Watch};
+
+/// How soon a reading that failed is tried again; each further time it takes twice as long.
+const FIRST_RETRY: Duration = Duration::from_millis(50);
+
+/// The longest time between two tries.
+const LAST_RETRY: Duration = Duration::from_secs(2);
 
 /// What the follower has noticed.
 pub enum News {
@@ -69,22 +78,82 @@ pub fn read_policy(path: &str) -> News {
 
 async fn follow(replica: &Replica, mut path: watch::Receiver<String>, mut tell: impl FnMut(News)) {
     let mut policy = watch_of(&path.borrow_and_update());
+    let (mut policy_retry, mut store_retry) = (Retry::default(), Retry::default());
     loop {
         tokio::select! {
             changed = path.changed() => match changed {
-                Ok(()) => policy = watch_of(&path.borrow_and_update()),
+                Ok(()) => {
+                    policy = watch_of(&path.borrow_and_update());
+                    policy_retry.succeeded();
+                }
                 // The program ends.
                 Err(_) => return,
             },
-            touched = policy.touched() => tell(match touched {
-                Ok(()) => read_policy(&path.borrow()),
-                Err(unwatched) => News::PolicyUnwatched(unwatched),
-            }),
-            changed = replica.store().changed() => match changed.map(|()| replica.reload()) {
-                Ok(Ok(())) => {}
-                Ok(Err(error)) => tell(News::NotReloaded(error)),
+            touched = policy.touched() => match touched {
+                Ok(()) => policy_retry.read_policy(&path.borrow(), &mut tell),
+                Err(unwatched) => tell(News::PolicyUnwatched(unwatched)),
+            },
+            () = policy_retry.due() => policy_retry.read_policy(&path.borrow(), &mut tell),
+            changed = replica.store().changed() => match changed {
+                Ok(()) => store_retry.reload(replica, &mut tell),
                 Err(unwatched) => tell(News::StoreUnwatched(unwatched)),
             },
+            () = store_retry.due() => store_retry.reload(replica, &mut tell),
+        }
+    }
+}
+
+/// Readings that failed for a reason that can pass by itself, as when the process has no file descriptor left, and are tried
+/// again. A failure is reported once, not with every try.
+#[derive(Default)]
+struct Retry {
+    wait: Option<Duration>,
+}
+
+impl Retry {
+    /// Resolves when the next try is due; never while none is needed.
+    async fn due(&self) {
+        match self.wait {
+            Some(wait) => sleep(wait).await,
+            None => pending().await,
+        }
+    }
+
+    fn succeeded(&mut self) {
+        self.wait = None;
+    }
+
+    /// Notes a failure; returns whether it is the first one.
+    fn failed(&mut self) -> bool {
+        let is_first = self.wait.is_none();
+        self.wait = Some(self.wait.map_or(FIRST_RETRY, |wait| (wait * 2).min(LAST_RETRY)));
+        is_first
+    }
+
+    fn reload(&mut self, replica: &Replica, tell: &mut impl FnMut(News)) {
+        match replica.reload() {
+            Ok(()) => self.succeeded(),
+            Err(error) => {
+                if self.failed() {
+                    tell(News::NotReloaded(error));
+                }
+            }
+        }
+    }
+
+    fn read_policy(&mut self, path: &str, tell: &mut impl FnMut(News)) {
+        let news = read_policy(path);
+        let may_pass = matches!(
+            &news,
+            News::Policy { read: Err(ConfigError::Unreadable { error, .. }), .. } if error.kind() != ErrorKind::NotFound
+        );
+        if may_pass {
+            if self.failed() {
+                tell(news);
+            }
+        } else {
+            self.succeeded();
+            tell(news);
         }
     }
 }
@@ -96,13 +165,15 @@ fn watch_of(path: &str) -> Watch {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::auth::Revocations;
     use crate::auth::revocations::{Revoked, Since};
     use crate::auth::{KeySet, NumericDate, Rules};
     use crate::gate::ports::Catalogue;
     use crate::gate::{AuthState, Shared};
-    use crate::store::{FileStore, Store};
+    use crate::store::{Changed, FileStore, Store, StoreError};
     use std::fs;
     use std::path::PathBuf;
+    use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
     use std::sync::mpsc::{Receiver, channel};
     use std::time::Duration;
 
@@ -162,6 +233,51 @@ mod tests {
         assert_eq!(policy(&news), (one, 2));
         follower.follow_policy(&two);
         assert_eq!(policy(&news), (two, 1));
+    }
+
+    /// A store that cannot be read for the first few times.
+    struct Flaky {
+        failures: AtomicUsize,
+        content: Revocations,
+        noticed: AtomicBool,
+    }
+
+    impl Store for Flaky {
+        fn is_durable(&self) -> bool {
+            true
+        }
+
+        fn load(&self, _: bool) -> Result<Revocations, StoreError> {
+            let left = self.failures.load(Ordering::Relaxed);
+            self.failures.store(left.saturating_sub(1), Ordering::Relaxed);
+            if left == 0 { Ok(self.content.clone()) } else { Err(StoreError::Gone { path: "state".into() }) }
+        }
+
+        fn change_revocations(&self, _: NumericDate, _: &mut dyn FnMut(&mut Revocations)) -> Result<(), StoreError> {
+            Err(StoreError::Gone { path: "state".into() })
+        }
+
+        fn changed(&self) -> Changed<'_> {
+            let is_first = !self.noticed.swap(true, Ordering::Relaxed);
+            Box::pin(async move { if is_first { Ok(()) } else { pending().await } })
+        }
+    }
+
+    #[tokio::test]
+    async fn a_reading_that_failed_is_tried_again_without_another_change_and_reported_once() {
+        let jti = Revoked::Jti("7".into());
+        let mut content = Revocations::default();
+        content.revoke(jti.clone(), Since { at: NOW, until: None, user: None });
+        let store = Flaky { failures: AtomicUsize::new(3), content, noticed: AtomicBool::new(false) };
+        let shared = Shared::new(AuthState::new(Rules::new(KeySet::default()), None, Catalogue::default()));
+        let mut changes = shared.changes();
+        let (sender, news) = channel();
+        let replica = Arc::new(Replica::new(&shared, Arc::new(store)));
+        let _follower = Follower::start(replica, String::new(), move |news| drop(sender.send(news))).expect("a thread");
+        let noticed = tokio::time::timeout(Duration::from_secs(30), changes.changed()).await;
+        noticed.expect("it is read in the end").expect("the state is there");
+        assert!(shared.rules().revoked.get(&jti).is_some());
+        assert!(matches!(news.try_recv(), Ok(News::NotReloaded(_))) && news.try_recv().is_err());
     }
 
     #[tokio::test]

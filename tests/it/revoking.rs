@@ -175,3 +175,16 @@ fn what_cannot_be_revoked_is_said() {
     let broken = portcullis(&[&state[..], &["check", "--no-token", "read_data"]].concat()).run();
     assert!(broken.exit == 1 && broken.err.contains("state file"), "{}", broken.err);
 }
+
+#[test]
+fn a_revocation_for_a_time_far_ahead_drops_no_other_one() {
+    let place = Place::new("ahead");
+    let file = place.file();
+    let token = portcullis(&["issue", "user123", "-p", "user"]).out();
+    assert_eq!(portcullis(&["revoke", "--state", &file, token.trim()]).run().exit, 0);
+    let ahead = ["revoke", "--state", &file, "--now", "2099-01-01T00:00:00Z", "--jti", "7"];
+    assert_eq!(portcullis(&ahead).run().exit, 0);
+    let listed = portcullis(&["revoke", "--state", &file, "--list"]).out();
+    assert_eq!(listed.lines().count(), 2, "{listed}");
+    assert_eq!(portcullis(&["check", "--state", &file, token.trim(), "read_data"]).run().exit, 3);
+}

@@ -46,5 +46,5 @@ pub fn save_policy(path: &Path, policy: &Policy, known: Option<&Policy>) -> Resu
         return Err(ConfigError::Other { path: file });
     }
     let text = rewritten(&String::from_utf8_lossy(&source), policy).map_err(broken)?;
-    replace(&file, &text).map_err(failed)
+    replace(&file, &text, 0o666).map_err(failed)
 }
