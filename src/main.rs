@@ -15,6 +15,9 @@ use portcullis::view::Theme;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 fn main() -> ExitCode {
+    // A server may have more clients than the usual soft limit has descriptors for.
+    let descriptors = getrlimit(Resource::Nofile).maximum;
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: descriptors, maximum: descriptors });
     // A core file would contain the secret, and SIGQUIT asks for one until the program listens to signals.
     let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: getrlimit(Resource::Core).maximum });
     let options = match Options::try_parse() {

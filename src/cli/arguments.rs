@@ -181,7 +181,7 @@ pub struct ServeArgs {
     pub listen: Option<Address>,
 
     /// Serve one client on standard input and output, with the token of `PORTCULLIS_TOKEN`
-    #[arg(long, conflicts_with_all = ["listen", "quiet", "denial", "allow_no_audience", "public_url", "hosts", "origins", "authorization_servers", "rate", "expose"])]
+    #[arg(long, conflicts_with_all = ["listen", "quiet", "denial", "allow_no_audience", "public_url", "hosts", "origins", "authorization_servers", "rate", "per_peer", "expose"])]
     pub stdio: bool,
 
     /// Do not print the calls
@@ -229,6 +229,10 @@ pub struct ServerOptions {
     #[arg(long, value_name = "CALLS", value_parser = rate)]
     pub rate: Option<Rate>,
 
+    /// Connections that one peer address may have open at once; more behind a proxy [default: 64]
+    #[arg(long, value_name = "CONNECTIONS", value_parser = clap::value_parser!(u16).range(1..))]
+    pub per_peer: Option<u16>,
+
     /// Listen for other machines although the key is weak or fresh
     #[arg(long)]
     pub expose: bool,
@@ -248,6 +252,7 @@ impl ServerOptions {
             authorization_servers: self.authorization_servers.clone(),
             rate: self.rate.map_or(usual.rate, |Rate(rate)| rate),
             expose: self.expose,
+            for_each_peer: self.per_peer.map_or(usual.for_each_peer, usize::from),
             ..usual
         }
     }

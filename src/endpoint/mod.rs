@@ -81,6 +81,8 @@ pub struct Settings {
     pub rate: Option<u32>,
     /// Whether a weak or fresh key may be used where other machines reach it.
     pub expose: bool,
+    /// Connections that one peer address may have open at once.
+    pub for_each_peer: usize,
     /// A request that takes longer is given up.
     pub timeout: Duration,
 }
@@ -99,6 +101,7 @@ impl Settings {
             authorization_servers: Vec::new(),
             rate: Some(100),
             expose: false,
+            for_each_peer: 64,
             timeout: Duration::from_secs(30),
         }
     }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
-use axum::http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue, USER_AGENT};
+use axum::http::header::{ACCEPT, AUTHORIZATION, CONNECTION, CONTENT_TYPE, HeaderValue, USER_AGENT};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, StatusCode};
 use axum::middleware::Next;
@@ -22,14 +22,25 @@ use super::challenge::{Challenge, broken, scopes};
 use super::envelope::{Envelope, Fault};
 use super::judgement::{Judgement, Sender};
 use super::limit::Limiter;
+use super::places::Connection;
 use crate::auth::{Audience, Decision, Permit, Reason};
 use crate::endpoint::{Denial, Settings};
 use crate::gate::{Gate, Given};
 use crate::text;
 
+/// A longer message of a caller who is not verified is not read: it would only be logged.
+const WORTH_LOGGING: usize = 4 << 10;
+
+/// A longer `id` is not echoed in a refusal, in bytes of JSON.
+const LONGEST_ID: usize = 128;
+
 /// The other end of a connection.
-#[derive(Clone, Copy)]
-pub struct Peer(pub SocketAddr);
+#[derive(Clone)]
+pub struct Peer {
+    pub address: SocketAddr,
+    /// Its place among the server's connections.
+    pub connection: Arc<Connection>,
+}
 
 /// What the layers share.
 pub struct Endpoint {
@@ -98,6 +109,10 @@ pub async fn authenticate(endpoint: &Endpoint, request: Request) -> Result<Authe
         _ => None,
     };
     let mut judgement = Judgement::new(&endpoint.gate, token, endpoint.audience());
+    let peer = parts.extensions.get::<Peer>().cloned();
+    if let Some(peer) = peer.as_ref().filter(|_| judgement.principal.is_ok()) {
+        peer.connection.works(true);
+    }
     let body = match incoming {
         None => None,
         Some(Err(unread)) => Some(Err(unread)),
@@ -105,12 +120,15 @@ pub async fn authenticate(endpoint: &Endpoint, request: Request) -> Result<Authe
         Some(Ok(incoming)) => Some(incoming.whole()),
     };
     let mut fault = None;
-    match body.as_ref().map(|body| body.as_ref().map(|body| Envelope::read(body))) {
-        Some(Ok(Ok(envelope))) => judgement.envelope = Some(envelope),
-        Some(Ok(Err(broken))) => fault = Some(broken),
-        Some(Err(_)) | None => {}
+    if let Some(Ok(body)) = &body
+        && (judgement.principal.is_ok() || body.len() <= WORTH_LOGGING)
+    {
+        match Envelope::read(body) {
+            Ok(envelope) => judgement.envelope = Some(envelope),
+            Err(broken) => fault = Some(broken),
+        }
     }
-    let peer = parts.extensions.get::<Peer>().map_or(IpAddr::from([0, 0, 0, 0]), |peer| peer.0.ip());
+    let peer = peer.map_or(IpAddr::from([0, 0, 0, 0]), |peer| peer.address.ip());
     let agent = parts.headers.get(USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or_default().to_owned();
     let client = match judgement.envelope.as_ref().and_then(|envelope| envelope.client.as_deref()) {
         Some(name) => text::name(name, 64),
@@ -126,7 +144,10 @@ pub async fn authenticate(endpoint: &Endpoint, request: Request) -> Result<Authe
             let decision = Decision::refused(reason.clone());
             endpoint.gate.refuse(decision, tool, Given::Json(arguments), &judgement.source());
         }
-        return refuse(reason.code(), challenge(endpoint, &judgement).refused(reason));
+        let mut answer = challenge(endpoint, &judgement).refused(reason);
+        // Whoever has no valid token must not hold a place.
+        answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        return refuse(reason.code(), answer);
     }
     if let Some(fault) = fault {
         return refuse("bad_request", broken(fault));
@@ -218,7 +239,7 @@ pub async fn account(
 fn challenge<'a>(endpoint: &'a Endpoint, judgement: &Judgement) -> Challenge<'a> {
     Challenge {
         uri: &endpoint.uri,
-        id: judgement.envelope.as_ref().map_or(Value::Null, |envelope| envelope.id.clone()),
+        id: judgement.envelope.as_ref().map_or(Value::Null, |envelope| echoed(&envelope.id)),
         scope: scope(judgement),
     }
 }
@@ -248,6 +269,15 @@ fn bearer(headers: &HeaderMap) -> Result<Option<String>, Misused> {
     match scheme.eq_ignore_ascii_case("bearer") && !token.is_empty() {
         true => Ok(Some(token.to_owned())),
         false => Err(Misused),
+    }
+}
+
+/// The `id` of a refused request, where it is one that JSON-RPC knows and that costs nothing to echo.
+fn echoed(id: &Value) -> Value {
+    match id {
+        Value::String(text) if text.len() > LONGEST_ID => Value::Null,
+        Value::String(_) | Value::Number(_) => id.clone(),
+        _ => Value::Null,
     }
 }
 

@@ -18,8 +18,8 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use rmcp::transport::streamable_http_server::session::never::NeverSessionManager;
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
+use rustix::process::{Resource, getrlimit};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -30,11 +30,15 @@ use super::challenge::{METADATA, metadata};
 use super::handler::Handler;
 use super::layers::{Endpoint, Peer, guard};
 use super::limit::Limiter;
+use super::places::{Place, Places};
 use crate::endpoint::{PATH, Settings};
 use crate::gate::Gate;
 
-/// Connections that are open at once; the next one waits.
+/// Connections that are open at once.
 const MOST_CONNECTIONS: usize = 1024;
+
+/// File descriptors that connections leave to everything else: without one, no file that decides could be read.
+const SPARE_DESCRIPTORS: u64 = 64;
 
 /// The head of a request must have come after this time.
 const HEAD: Duration = Duration::from_secs(10);
@@ -47,7 +51,11 @@ const NO_MORE: Duration = Duration::from_millis(100);
 
 /// What answers a request.
 #[derive(Clone)]
-pub struct Service(Router);
+pub struct Service {
+    router: Router,
+    places: Places,
+    gate: Gate,
+}
 
 impl Service {
     /// The endpoint behind its layers, and the metadata beside it, which is public.
@@ -65,7 +73,8 @@ impl Service {
             StreamableHttpService::new(move || Ok(handler.clone()), Arc::new(NeverSessionManager::default()), config);
         let limiter = Limiter::new(settings.rate);
         let within = settings.timeout;
-        let state = Arc::new(Endpoint { gate, settings, uri, limiter });
+        let places = Places::new(most_connections(), settings.for_each_peer);
+        let state = Arc::new(Endpoint { gate: gate.clone(), settings, uri, limiter });
         let layers = ServiceBuilder::new()
             .layer(from_fn_with_state(Arc::clone(&state), guard))
             .layer(TimeoutLayer::with_status_code(StatusCode::GATEWAY_TIMEOUT, within));
@@ -77,8 +86,19 @@ impl Service {
             .route(METADATA, get(describe))
             .route(&format!("{METADATA}{{*path}}"), get(describe))
             .with_state(state);
-        Self(router)
+        Self { router, places, gate }
     }
+
+    /// The monotonic clock.
+    fn now(&self) -> Duration {
+        self.gate.clock().monotonic()
+    }
+}
+
+/// As many connections as the process has descriptors for.
+fn most_connections() -> usize {
+    let descriptors = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+    usize::try_from(descriptors.saturating_sub(SPARE_DESCRIPTORS)).unwrap_or(usize::MAX).clamp(16, MOST_CONNECTIONS)
 }
 
 /// The protected-resource metadata; anybody may read it, from any page.
@@ -91,40 +111,40 @@ async fn describe(State(endpoint): State<Arc<Endpoint>>) -> impl IntoResponse {
 /// Takes connections until `stop`; those that are open then get `grace` to end.
 pub async fn run(listener: TcpListener, service: Service, stop: CancellationToken, grace: Duration) {
     let open = TaskTracker::new();
-    let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
     loop {
         let taken = tokio::select! {
             () = stop.cancelled() => break,
-            taken = async {
-                let place = Arc::clone(&places).acquire_owned().await;
-                (listener.accept().await, place)
-            } => taken,
+            taken = listener.accept() => taken,
         };
-        let (Ok((stream, peer)), Ok(place)) = taken else {
+        let Ok((stream, peer)) = taken else {
             // As when the process has no more files: at once again would spin.
             sleep(NO_MORE).await;
             continue;
         };
-        let connection = connection(stream, peer, service.clone(), stop.clone());
-        open.spawn(async move {
-            connection.await;
-            drop(place);
-        });
+        // Without a place the connection is closed: everybody is served.
+        if let Some(place) = service.places.take(peer.ip(), service.now()) {
+            open.spawn(connection(stream, peer, service.clone(), place, stop.clone()));
+        }
     }
     drop(listener);
     open.close();
     let _ = timeout(grace, open.wait()).await;
 }
 
-async fn connection(stream: TcpStream, peer: SocketAddr, service: Service, stop: CancellationToken) {
+async fn connection(stream: TcpStream, peer: SocketAddr, service: Service, place: Place, stop: CancellationToken) {
     // An answer in two parts would wait for the client's acknowledgement of the first one.
     let _ = stream.set_nodelay(true);
+    let held = Arc::clone(place.connection());
     let answer = service_fn(move |request: hyper::Request<Incoming>| {
-        let router = service.0.clone();
+        let (service, held) = (service.clone(), Arc::clone(&held));
         async move {
+            held.is_heard(service.now());
             let mut request: Request = request.map(Body::new);
-            request.extensions_mut().insert(Peer(peer));
-            Ok::<_, Infallible>(router.oneshot(request).await.unwrap_or_else(|never| match never {}))
+            request.extensions_mut().insert(Peer { address: peer, connection: Arc::clone(&held) });
+            let answer = service.router.clone().oneshot(request).await.unwrap_or_else(|never| match never {});
+            held.works(false);
+            held.is_heard(service.now());
+            Ok::<_, Infallible>(answer)
         }
     });
     let mut builder = http1::Builder::new();
@@ -133,6 +153,7 @@ async fn connection(stream: TcpStream, peer: SocketAddr, service: Service, stop:
     tokio::select! {
         // A client that breaks off is no trouble of ours.
         _ = connection.as_mut() => return,
+        () = place.given_up() => return,
         () = stop.cancelled() => connection.as_mut().graceful_shutdown(),
     }
     let _ = connection.await;

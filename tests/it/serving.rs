@@ -559,6 +559,47 @@ fn an_unauthorized_caller_hears_why_in_the_message_itself() {
 }
 
 #[test]
+fn idle_connections_give_way_to_a_client_of_the_same_address() {
+    let served = Served::with(|settings| settings.for_each_peer = 8);
+    let token = served.token("user123", &["user"]);
+    let idle: Vec<TcpStream> = (0..20).map(|_| served.connect()).collect();
+    assert_eq!(served.call(Some(&token), "read_data", &json!({})).status, 200);
+    // The first ones were closed for the later ones; a read sees the end.
+    let mut first = &idle[0];
+    assert_eq!(first.read(&mut [0; 1]).ok(), Some(0));
+}
+
+#[test]
+fn callers_that_never_read_their_refusals_keep_nobody_out() {
+    let served = Served::with(|settings| settings.for_each_peer = 8);
+    let token = served.token("user123", &["user"]);
+    let address = served.server.as_ref().expect("it runs").address;
+    let body = request("tools/list");
+    let head = format!("POST /mcp HTTP/1.1\r\nHost: {address}\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+    let mut deaf: Vec<TcpStream> = (0..20).map(|_| served.connect()).collect();
+    for stream in &mut deaf {
+        // Some are closed already.
+        let _ = stream.write_all(head.as_bytes());
+    }
+    for _ in 0..20 {
+        assert_eq!(served.call(Some(&token), "read_data", &json!({})).status, 200);
+    }
+}
+
+#[test]
+fn a_caller_without_a_valid_token_is_not_kept_connected_and_its_id_is_echoed_only_where_it_is_short() {
+    let served = Served::new();
+    let long = json!({ "jsonrpc": "2.0", "id": "x".repeat(200), "method": "tools/list" }).to_string();
+    let got = served.post(Some("junk"), &long);
+    assert_eq!((got.status, &got.json()["id"], got.header("Connection")), (401, &Value::Null, Some("close")));
+    assert_eq!(served.post(None, &request("tools/list")).json()["id"], 7);
+    // What is long is not even read.
+    let padded = call("read_data", &json!({ "padding": "x".repeat(5 << 10) }));
+    assert_eq!(served.post(Some("junk"), &padded).status, 401);
+    assert_eq!(served.logged(), None);
+}
+
+#[test]
 fn a_head_of_more_than_16_kib_is_refused() {
     let served = Served::new();
     let long = "x".repeat(17 << 10);
