@@ -181,7 +181,7 @@ pub struct ServeArgs {
     pub listen: Option<Address>,
 
     /// Serve one client on standard input and output, with the token of `PORTCULLIS_TOKEN`
-    #[arg(long, conflicts_with_all = ["listen", "quiet", "denial", "allow_no_audience", "public_url", "hosts", "origins", "authorization_servers", "rate", "per_peer", "expose"])]
+    #[arg(long, conflicts_with_all = ["listen", "quiet", "denial", "allow_no_audience", "public_url", "hosts", "origins", "authorization_servers", "rate", "per_peer", "max_body", "expose"])]
     pub stdio: bool,
 
     /// Do not print the calls
@@ -233,6 +233,10 @@ pub struct ServerOptions {
     #[arg(long, value_name = "CONNECTIONS", value_parser = clap::value_parser!(u16).range(1..))]
     pub per_peer: Option<u16>,
 
+    /// The largest message of a caller with a valid token, in KiB, 64 at least [default: 256]
+    #[arg(long, value_name = "KIB", value_parser = clap::value_parser!(u16).range(64..=16_384))]
+    pub max_body: Option<u16>,
+
     /// Listen for other machines although the key is weak or fresh
     #[arg(long)]
     pub expose: bool,
@@ -252,6 +256,7 @@ impl ServerOptions {
             authorization_servers: self.authorization_servers.clone(),
             rate: self.rate.map_or(usual.rate, |Rate(rate)| rate),
             expose: self.expose,
+            max_body: self.max_body.map_or(usual.max_body, |kib| usize::from(kib) << 10),
             for_each_peer: self.per_peer.map_or(usual.for_each_peer, usize::from),
             ..usual
         }

@@ -83,6 +83,8 @@ pub struct Settings {
     pub expose: bool,
     /// Connections that one peer address may have open at once.
     pub for_each_peer: usize,
+    /// The largest message of a verified caller, in bytes.
+    pub max_body: usize,
     /// A request that takes longer is given up.
     pub timeout: Duration,
 }
@@ -102,6 +104,7 @@ impl Settings {
             rate: Some(100),
             expose: false,
             for_each_peer: 64,
+            max_body: 256 << 10,
             timeout: Duration::from_secs(30),
         }
     }

@@ -10,9 +10,6 @@ use tokio::time::timeout;
 /// What may be sent before the sender is verified, in bytes: enough to log what was asked for.
 pub const UNVERIFIED: usize = 64 << 10;
 
-/// What a verified sender may send, in bytes.
-const VERIFIED: usize = 4 << 20;
-
 /// A body on its way.
 pub struct Incoming {
     rest: Body,
@@ -32,9 +29,9 @@ impl Incoming {
         Ok(incoming)
     }
 
-    /// Reads on, for a sender that is verified.
-    pub async fn finish(mut self, within: Duration) -> Result<Bytes, Unread> {
-        self.read_to(VERIFIED, within).await?;
+    /// Reads on, for a verified sender that may send so much.
+    pub async fn finish(mut self, most: usize, within: Duration) -> Result<Bytes, Unread> {
+        self.read_to(most, within).await?;
         self.whole()
     }
 

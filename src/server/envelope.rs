@@ -5,7 +5,10 @@ use std::fmt;
 
 use serde_json::{Map, Value};
 
-use crate::text::strict_json::exact_value;
+use crate::text::strict_json::exact_value_of;
+
+/// The most values of a message, those inside others counted. With 256 KiB of text, a message then takes a few MiB.
+const MOST_VALUES: usize = 8192;
 
 /// What of a message is looked at here.
 #[derive(Debug, PartialEq)]
@@ -50,7 +53,9 @@ impl Fault {
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NoJson => f.write_str("Parse error: not JSON, a duplicate member, or a number too large to be kept"),
+            Self::NoJson => f.write_str(
+                "Parse error: not JSON, a duplicate member, a number too large to be kept, or more than 8192 values",
+            ),
             Self::Batch => f.write_str("Invalid Request: batches are not served"),
             Self::NoMessage => f.write_str("Invalid Request: not a JSON-RPC 2.0 message"),
             Self::NoTool => f.write_str("Invalid params: expected the tool's name as a string in name"),
@@ -66,7 +71,7 @@ impl Envelope {
     /// Reads a body.
     pub fn read(body: &[u8]) -> Result<Self, Fault> {
         let text = str::from_utf8(body).map_err(|_| Fault::NoJson)?;
-        let message = match exact_value(text).map_err(|_| Fault::NoJson)? {
+        let message = match exact_value_of(text, MOST_VALUES).map_err(|_| Fault::NoJson)? {
             Value::Object(message) => message,
             Value::Array(_) => return Err(Fault::Batch),
             _ => return Err(Fault::NoMessage),

@@ -116,7 +116,9 @@ pub async fn authenticate(endpoint: &Endpoint, request: Request) -> Result<Authe
     let body = match incoming {
         None => None,
         Some(Err(unread)) => Some(Err(unread)),
-        Some(Ok(incoming)) if judgement.principal.is_ok() => Some(incoming.finish(within).await),
+        Some(Ok(incoming)) if judgement.principal.is_ok() => {
+            Some(incoming.finish(endpoint.settings.max_body, within).await)
+        }
         Some(Ok(incoming)) => Some(incoming.whole()),
     };
     let mut fault = None;

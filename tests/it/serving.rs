@@ -454,6 +454,7 @@ fn both_families_of_revisions_are_served() {
 #[case(r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"read_data","arguments":{"id":1,"id":2}}}"#, -32700)]
 #[case(r#"[{"jsonrpc":"2.0","id":1,"method":"tools/list"}]"#, -32600)]
 #[case("7", -32600)]
+#[case(&format!("[{}0]", "0,".repeat(8192)), -32700)]
 #[case(r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":7}}"#, -32602)]
 #[case(r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"x","capabilities":{}}}"#, -32602)]
 fn a_body_that_is_no_message_is_a_bad_request(#[case] body: &str, #[case] code: i32) {
@@ -473,7 +474,7 @@ fn only_posts_are_answered_and_only_so_much_is_read() {
         assert_eq!((got.status, got.header("Allow")), (405, Some("POST")), "{method}");
     }
     assert_eq!(served.send("POST", "/elsewhere", &[("Authorization", &bearer)], "{}").status, 404);
-    let huge = call("read_data", &json!({ "id": "x".repeat(5 << 20) }));
+    let huge = call("read_data", &json!({ "id": "x".repeat(300 << 10) }));
     assert_eq!(served.send("POST", "/mcp", &[("Authorization", &bearer)], &huge).status, 413);
 }
 
@@ -656,7 +657,7 @@ fn a_request_is_judged_at_one_instant_from_its_first_layer_to_its_answer() {
 
 #[test]
 fn a_long_body_is_taken_of_a_verified_sender_only() {
-    let served = Served::new();
+    let served = Served::with(|settings| settings.max_body = 2 << 20);
     let long = call("read_data", &json!({ "id": "x".repeat(1 << 20) }));
     let token = served.token("user123", &["user"]);
     assert_eq!(served.post(Some(&token), &long).status, 200);
