@@ -9,7 +9,7 @@ use clap::{Args, Subcommand};
 use super::values::{Rate, denial, duration, listing, rate, span, time, url, when};
 use crate::auth::NumericDate;
 use crate::auth::issue::When;
-use crate::endpoint::{self, Address, Denial, Listing};
+use crate::endpoint::{self, Address, Denial, HostName, Listing, Page};
 
 /// Sign a token and print it
 #[derive(Debug, Args)]
@@ -215,17 +215,17 @@ pub struct ServerOptions {
 
     /// A further host name that requests may be for; may be given several times
     #[arg(long = "allow-host", value_name = "HOST")]
-    pub hosts: Vec<String>,
+    pub hosts: Vec<HostName>,
 
     /// A page that may send requests from a browser, as `http://localhost:*`; may be given several times
     #[arg(long = "allow-origin", value_name = "ORIGIN")]
-    pub origins: Vec<String>,
+    pub origins: Vec<Page>,
 
     /// Who issues tokens, for the metadata that clients read; may be given several times
     #[arg(long = "authorization-server", value_name = "URL", value_parser = url)]
     pub authorization_servers: Vec<String>,
 
-    /// Calls a second that one token may make, or off [default: 100]
+    /// Requests a second that one user may make, or one address without a valid token; or off [default: 100]
     #[arg(long, value_name = "CALLS", value_parser = rate)]
     pub rate: Option<Rate>,
 

@@ -1,6 +1,7 @@
 //! The MCP endpoint as everybody knows it: what a server is told at its start, and what its clients are told. Pure.
 
 mod clients;
+mod reach;
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -8,6 +9,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 pub use clients::ClientKind;
+pub use reach::{BadHost, BadPage, HostName, Page};
 
 /// The path of the MCP endpoint.
 pub const PATH: &str = "/mcp";
@@ -72,12 +74,12 @@ pub struct Settings {
     /// Whether a token without any `aud` passes.
     pub allow_no_audience: bool,
     /// `Host` names that are taken beside those of loopback and of the address.
-    pub hosts: Vec<String>,
+    pub hosts: Vec<HostName>,
     /// Values of `Origin` that are taken; without one a browser is always refused.
-    pub origins: Vec<String>,
+    pub origins: Vec<Page>,
     /// Who issues tokens, for the protected-resource metadata; without one the server names itself.
     pub authorization_servers: Vec<String>,
-    /// Calls of tools a second that one token may make; `None` for any number.
+    /// Requests a second that one user may make, and one peer address without a valid token; `None` for any number.
     pub rate: Option<u32>,
     /// Whether a weak or fresh key may be used where other machines reach it.
     pub expose: bool,
@@ -117,12 +119,13 @@ impl Settings {
         }
     }
 
-    /// The `Host` names that are taken.
-    pub fn allowed_hosts(&self, bound: SocketAddr) -> Vec<String> {
+    /// The `Host` names that requests may be for.
+    pub fn allowed_hosts(&self, bound: SocketAddr) -> Vec<HostName> {
         let own = [bound.ip(), reachable(bound).ip()].map(|ip| ip.to_string());
         let public = self.public_url.as_deref().map(|url| authority(url).to_owned());
         let loopback = ["localhost", "127.0.0.1", "::1"].map(str::to_owned);
-        loopback.into_iter().chain(own).chain(public).chain(self.hosts.iter().cloned()).collect()
+        let known = loopback.into_iter().chain(own).chain(public);
+        known.filter_map(|name| name.parse().ok()).chain(self.hosts.iter().cloned()).collect()
     }
 }
 
@@ -231,9 +234,9 @@ mod tests {
         assert_eq!(settings.uri(at("0.0.0.0:80")), "http://127.0.0.1:80/mcp");
         assert_eq!(settings.uri(at("[::]:80")), "http://[::1]:80/mcp");
         assert_eq!(settings.uri(at("192.0.2.7:80")), "http://192.0.2.7:80/mcp");
-        assert!(settings.allowed_hosts(at("192.0.2.7:80")).contains(&"192.0.2.7".to_owned()));
+        assert!(settings.allowed_hosts(at("192.0.2.7:80")).contains(&"192.0.2.7".parse().expect("a name")));
         settings.public_url = Some("https://gate.example:444/mcp/".to_owned());
         assert_eq!(settings.uri(at("192.0.2.7:80")), "https://gate.example:444/mcp");
-        assert!(settings.allowed_hosts(at("192.0.2.7:80")).contains(&"gate.example:444".to_owned()));
+        assert!(settings.allowed_hosts(at("192.0.2.7:80")).contains(&"gate.example:444".parse().expect("a name")));
     }
 }

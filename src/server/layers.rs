@@ -1,5 +1,5 @@
-//! The layers of the endpoint, in the order in which a request passes them: [`authenticate`] makes the one judgement,
-//! [`throttle`] counts calls, [`authorise`] decides a call, [`account`] counts the request and takes it to the protocol. A
+//! The layers of the endpoint, in the order in which a request passes them: `origin` looks whom it is for, [`authenticate`] makes the one judgement,
+//! [`throttle`] counts requests, [`authorise`] decides a call, [`account`] counts the request and takes it to the protocol. A
 //! layer that refuses has already counted the request, and returns the answer.
 //!
 //! They are functions, called in turn by [`guard`], and what each has found out is the argument of the next. As four
@@ -14,18 +14,19 @@ use axum::http::header::{ACCEPT, AUTHORIZATION, CONNECTION, CONTENT_TYPE, Header
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, StatusCode};
 use axum::middleware::Next;
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Response};
 use serde_json::Value;
 
 use super::body::{Incoming, Unread};
 use super::challenge::{Challenge, broken, scopes};
 use super::envelope::{Envelope, Fault};
 use super::judgement::{Judgement, Sender};
-use super::limit::Limiter;
+use super::limit::{Caller, Limiter};
+use super::origin::{self, Elsewhere};
 use super::places::Connection;
 use crate::auth::{Audience, Decision, Permit, Reason};
-use crate::endpoint::{Denial, Settings};
-use crate::gate::{Gate, Given};
+use crate::endpoint::{Denial, HostName, Settings};
+use crate::gate::{Gate, Given, traffic};
 use crate::text;
 
 /// A longer message of a caller who is not verified is not read: it would only be logged.
@@ -46,6 +47,8 @@ pub struct Peer {
 pub struct Endpoint {
     pub gate: Gate,
     pub settings: Settings,
+    /// The `Host` names that requests may be for.
+    pub hosts: Vec<HostName>,
     /// The canonical URI of the server.
     pub uri: Arc<str>,
     pub limiter: Limiter,
@@ -73,20 +76,48 @@ pub struct Refusal(Box<Response>);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Misused;
 
-/// A request on its way through the layers.
+/// A request on its way through the layers. `Host` and `Origin` come before anything else.
 pub async fn guard(State(endpoint): State<Arc<Endpoint>>, request: Request, next: Next) -> Response {
+    let (parts, body) = request.into_parts();
+    let page = match origin::check(&parts.headers, &endpoint.hosts, &endpoint.settings.origins) {
+        Ok(page) => page,
+        Err(elsewhere) => return endpoint.elsewhere(&parts, &elsewhere),
+    };
+    if let Some(mut answer) = page.as_ref().and_then(|_| origin::preflight(&parts)) {
+        origin::let_read(&mut answer, page);
+        return answer;
+    }
+    let request = Request::from_parts(parts, body);
     let passed = async {
         let request = authenticate(&endpoint, request).await?;
         throttle(&endpoint, &request)?;
         let decided = authorise(&endpoint, &request).await?;
         Ok(account(&endpoint, request, decided, next).await)
     };
-    passed.await.unwrap_or_else(|Refusal(answer)| *answer)
+    let mut answer = passed.await.unwrap_or_else(|Refusal(answer)| *answer);
+    origin::let_read(&mut answer, page);
+    answer
 }
 
 impl Endpoint {
     fn audience(&self) -> Audience {
         if self.settings.allow_no_audience { Audience::MayLack } else { Audience::Required }
+    }
+
+    /// Counts and answers a request that is for another host, or from a page that is not allowed.
+    fn elsewhere(&self, parts: &Parts, elsewhere: &Elsewhere) -> Response {
+        let request = traffic::Request {
+            at: self.gate.clock().now(),
+            peer: address(parts.extensions.get()),
+            agent: parts.headers.get(USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or_default(),
+            name: None,
+            token: None,
+            subject: None,
+            is_call: false,
+            refused: Some("host_or_origin"),
+        };
+        self.gate.shared().update(|state| state.note(&request));
+        (StatusCode::FORBIDDEN, elsewhere.to_string()).into_response()
     }
 
     /// Counts a refused request, and passes on its answer.
@@ -130,7 +161,7 @@ pub async fn authenticate(endpoint: &Endpoint, request: Request) -> Result<Authe
             Err(broken) => fault = Some(broken),
         }
     }
-    let peer = peer.map_or(IpAddr::from([0, 0, 0, 0]), |peer| peer.address.ip());
+    let peer = address(peer.as_ref());
     let agent = parts.headers.get(USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or_default().to_owned();
     let client = match judgement.envelope.as_ref().and_then(|envelope| envelope.client.as_deref()) {
         Some(name) => text::name(name, 64),
@@ -142,14 +173,14 @@ pub async fn authenticate(endpoint: &Endpoint, request: Request) -> Result<Authe
         return refuse("invalid_request", challenge(endpoint, &judgement).misused());
     }
     if let Err(reason) = &judgement.principal {
+        if let Err(wait) = endpoint.limiter.take(|| Caller::Peer(sender.peer), judgement.started()) {
+            return refuse("too_many_calls", closing(challenge(endpoint, &judgement).too_often(wait)));
+        }
         if let Some((tool, arguments)) = judgement.call() {
             let decision = Decision::refused(reason.clone());
             endpoint.gate.refuse(decision, tool, Given::Json(arguments), &judgement.source());
         }
-        let mut answer = challenge(endpoint, &judgement).refused(reason);
-        // Whoever has no valid token must not hold a place.
-        answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-        return refuse(reason.code(), answer);
+        return refuse(reason.code(), closing(challenge(endpoint, &judgement).refused(reason)));
     }
     if let Some(fault) = fault {
         return refuse("bad_request", broken(fault));
@@ -160,11 +191,13 @@ pub async fn authenticate(endpoint: &Endpoint, request: Request) -> Result<Authe
     }
 }
 
-/// Layer 2: counts the calls of each token; other requests pass.
+/// Layer 2: counts the requests of each user.
 pub fn throttle(endpoint: &Endpoint, request: &Authenticated) -> Result<(), Refusal> {
     let Authenticated { judgement, sender, .. } = request;
-    let (Some(token), true) = (judgement.token(), judgement.call().is_some()) else { return Ok(()) };
-    endpoint.limiter.take(token, judgement.started()).map_err(|wait| {
+    let Ok(principal) = &judgement.principal else { return Ok(()) };
+    let caller =
+        || Caller::User { issuer: principal.iss.as_deref().map(Into::into), user: principal.user_id.as_str().into() };
+    endpoint.limiter.take(caller, judgement.started()).map_err(|wait| {
         let answer = challenge(endpoint, judgement).too_often(wait);
         endpoint.refuse(judgement, sender, "too_many_calls", answer)
     })
@@ -225,16 +258,21 @@ pub async fn account(
     if answer.status() == StatusCode::UNSUPPORTED_MEDIA_TYPE && was_json {
         answer = broken(Fault::NoMessage);
     }
-    let code = match answer.status() {
-        // It refuses nothing else in this way: the caller has passed the gate.
-        StatusCode::FORBIDDEN => Some("host_or_origin"),
-        status if status.is_client_error() => Some("bad_request"),
-        _ => None,
-    };
-    if let Some(code) = code {
-        gate.shared().update(|state| state.note_refusal(code));
+    if answer.status().is_client_error() {
+        gate.shared().update(|state| state.note_refusal("bad_request"));
     }
     answer
+}
+
+/// An answer after which the connection ends: a caller without a valid token must not hold a place.
+fn closing(mut answer: Response) -> Response {
+    answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    answer
+}
+
+/// The address of the other end.
+fn address(peer: Option<&Peer>) -> IpAddr {
+    peer.map_or(IpAddr::from([0, 0, 0, 0]), |peer| peer.address.ip())
 }
 
 /// What a refusal of this request names.

@@ -65,16 +65,17 @@ impl Service {
             .with_legacy_session_mode(false)
             .with_json_response(true)
             .with_cancellation_token(stop)
-            .with_allowed_hosts(settings.allowed_hosts(bound))
-            .with_allowed_origins(settings.origins.clone())
-            .enforce_origin_validation();
+            // Both are checked before anything else, in `origin`.
+            .disable_allowed_hosts()
+            .disable_allowed_origins();
         let handler = Handler::behind_layers(gate.clone(), settings.listing);
         let mcp =
             StreamableHttpService::new(move || Ok(handler.clone()), Arc::new(NeverSessionManager::default()), config);
         let limiter = Limiter::new(settings.rate);
         let within = settings.timeout;
         let places = Places::new(most_connections(), settings.for_each_peer);
-        let state = Arc::new(Endpoint { gate: gate.clone(), settings, uri, limiter });
+        let hosts = settings.allowed_hosts(bound);
+        let state = Arc::new(Endpoint { gate: gate.clone(), settings, hosts, uri, limiter });
         let layers = ServiceBuilder::new()
             .layer(from_fn_with_state(Arc::clone(&state), guard))
             .layer(TimeoutLayer::with_status_code(StatusCode::GATEWAY_TIMEOUT, within));
@@ -83,8 +84,8 @@ impl Service {
             // Some clients add a slash to what they are given.
             .route_service(&format!("{PATH}/"), mcp)
             .route_layer(layers)
-            .route(METADATA, get(describe))
-            .route(&format!("{METADATA}{{*path}}"), get(describe))
+            .route(METADATA, get(describe).options(anybody))
+            .route(&format!("{METADATA}{{*path}}"), get(describe).options(anybody))
             .with_state(state);
         Self { router, places, gate }
     }
@@ -93,6 +94,13 @@ impl Service {
     fn now(&self) -> Duration {
         self.gate.clock().monotonic()
     }
+}
+
+/// Any page may read the metadata, whatever headers it sends along.
+async fn anybody() -> impl IntoResponse {
+    const ANY: HeaderValue = HeaderValue::from_static("*");
+    let headers = [header::ACCESS_CONTROL_ALLOW_ORIGIN, header::ACCESS_CONTROL_ALLOW_HEADERS].map(|name| (name, ANY));
+    (StatusCode::NO_CONTENT, headers)
 }
 
 /// As many connections as the process has descriptors for.

@@ -12,6 +12,7 @@ mod judgement;
 mod layers;
 mod limit;
 mod listen;
+mod origin;
 mod places;
 
 use std::io;

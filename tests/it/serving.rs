@@ -391,12 +391,42 @@ fn the_protocols_headers_are_held_to(#[case] name: &str, #[case] value: &str, #[
 
 #[test]
 fn a_page_may_be_allowed() {
-    let served = Served::with(|settings| settings.origins = vec!["http://localhost:*".to_owned()]);
+    let served = Served::with(|settings| settings.origins = vec!["http://localhost:*".parse().expect("a page")]);
     let bearer = format!("Bearer {}", served.token("user123", &["user"]));
     for (origin, status) in [("http://localhost:6274", 200), ("https://localhost:6274", 403)] {
         let headers = [("Authorization", &*bearer), ("Origin", origin)];
         assert_eq!(served.send("POST", "/mcp", &headers, &request("tools/list")).status, status, "{origin}");
     }
+}
+
+#[test]
+fn an_allowed_page_is_let_in_by_its_browser() {
+    let served = Served::with(|settings| settings.origins = vec!["http://localhost:*".parse().expect("a page")]);
+    let origin = ("Origin", "http://localhost:6274");
+    let asks = [
+        origin,
+        ("Access-Control-Request-Method", "POST"),
+        ("Access-Control-Request-Headers", "authorization,mcp-param-city"),
+    ];
+    let got = served.send("OPTIONS", "/mcp", &asks, "");
+    assert_eq!((got.status, got.header("Access-Control-Allow-Origin")), (204, Some("http://localhost:6274")));
+    let head = got.head.to_lowercase();
+    for word in ["authorization", "mcp-protocol-version", "mcp-param-city", "post", "vary: origin"] {
+        assert!(head.contains(word), "{word}: {head}");
+    }
+    // Refusals are for the page to read, too.
+    let refused = served.send("POST", "/mcp", &[origin], &request("tools/list"));
+    assert_eq!((refused.status, refused.header("Access-Control-Allow-Origin")), (401, Some("http://localhost:6274")));
+    assert!(refused.header("Access-Control-Expose-Headers").is_some_and(|names| names.contains("WWW-Authenticate")));
+    // Another page gets nothing, whether it asks before or not, and its call is not even looked at.
+    let other = [("Origin", "http://evil.example"), ("Access-Control-Request-Method", "POST")];
+    let got = served.send("OPTIONS", "/mcp", &other, "");
+    assert_eq!((got.status, got.header("Access-Control-Allow-Origin")), (403, None));
+    assert!(got.body.contains("Origin http://evil.example is not allowed; --allow-origin allows it"), "{}", got.body);
+    let bearer = format!("Bearer {}", served.token("user123", &["user"]));
+    let headers = [("Authorization", &*bearer), ("Host", "evil.example")];
+    assert_eq!(served.send("POST", "/mcp", &headers, &call("read_data", &json!([1]))).status, 403);
+    assert_eq!(served.logged(), None);
 }
 
 /// A request of the revision without sessions.
@@ -709,9 +739,15 @@ fn whoever_calls_too_often_waits() {
     assert_eq!([status(&one), status(&one)], [200, 200]);
     let got = served.call(Some(&one), "read_data", &json!({}));
     assert_eq!((got.status, got.header("Retry-After")), (429, Some("1")));
-    assert_eq!((status(&other), served.post(Some(&one), &request("tools/list")).status), (200, 200));
+    // Another token of the same user and another method make no difference; another user does.
+    let again = served.token("user123", &["user"]);
+    assert_eq!((status(&again), served.post(Some(&one), &request("tools/list")).status), (429, 429));
+    assert_eq!(status(&other), 200);
+    // Callers without a valid token are counted by their address.
+    let refused = || served.post(Some("junk"), &request("tools/list")).status;
+    assert_eq!([refused(), refused(), refused()], [401, 401, 429]);
     served.clock.advance(Duration::from_secs(1));
-    assert_eq!(status(&one), 200);
+    assert_eq!((status(&one), refused()), (200, 401));
 }
 
 #[test]

@@ -1,0 +1,81 @@
+//! The first thing that is looked at: whom a request is for (`Host`), and the page that sends it (`Origin`), so that no page
+//! of another site can use a browser's way to the server (DNS rebinding). Pages that are allowed get the headers of CORS
+//! (Fetch standard §3.2).
+
+use axum::body::Body;
+use axum::http::header::{
+    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
+    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_HEADERS,
+    ACCESS_CONTROL_REQUEST_METHOD, HOST, HeaderValue, ORIGIN, VARY,
+};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, Method, StatusCode};
+use axum::response::Response;
+
+use crate::endpoint::{HostName, Page};
+use crate::text;
+
+/// The headers of a request that pages may send beside those that a browser asks for by name.
+const HEADERS: HeaderValue = HeaderValue::from_static(
+    "authorization, content-type, mcp-protocol-version, mcp-method, mcp-name, mcp-session-id, last-event-id",
+);
+const METHODS: HeaderValue = HeaderValue::from_static("POST, GET, DELETE, OPTIONS");
+const EXPOSED: HeaderValue = HeaderValue::from_static("WWW-Authenticate, Retry-After, Mcp-Session-Id");
+/// How long a browser may remember a preflight, in seconds.
+const MAX_AGE: HeaderValue = HeaderValue::from_static("600");
+
+/// Why a request is refused before anything else of it is looked at, in a sentence for its client. Safe to show.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Elsewhere {
+    /// It is for a host that is not served here.
+    #[error("Forbidden: Host {0} is not served here; --allow-host allows it")]
+    Host(String),
+    /// A page that is not allowed sends it.
+    #[error("Forbidden: Origin {0} is not allowed; --allow-origin allows it")]
+    Origin(String),
+}
+
+/// Checks `Host` and `Origin`; returns the origin of an allowed page, where a page sends the request.
+pub fn check(headers: &HeaderMap, hosts: &[HostName], pages: &[Page]) -> Result<Option<HeaderValue>, Elsewhere> {
+    let shown = |value: &HeaderValue| text::name(&String::from_utf8_lossy(value.as_bytes()), 100);
+    if let Some(host) = headers.get(HOST)
+        && !host.to_str().is_ok_and(|name| hosts.iter().any(|host| host.is(name)))
+    {
+        return Err(Elsewhere::Host(shown(host)));
+    }
+    match headers.get(ORIGIN) {
+        Some(origin) if origin.to_str().is_ok_and(|origin| pages.iter().any(|page| page.is(origin))) => {
+            Ok(Some(origin.clone()))
+        }
+        Some(origin) => Err(Elsewhere::Origin(shown(origin))),
+        None => Ok(None),
+    }
+}
+
+/// The answer to a preflight: an `OPTIONS` request by which a browser asks whether a page may send another one.
+pub fn preflight(parts: &Parts) -> Option<Response> {
+    if parts.method != Method::OPTIONS || !parts.headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD) {
+        return None;
+    }
+    let mut answer = Response::new(Body::empty());
+    *answer.status_mut() = StatusCode::NO_CONTENT;
+    let headers = answer.headers_mut();
+    headers.insert(ACCESS_CONTROL_ALLOW_METHODS, METHODS);
+    headers.append(ACCESS_CONTROL_ALLOW_HEADERS, HEADERS);
+    // A tool's parameters may be headers too (`mcp-param-…`); an allowed page may send what it asks for.
+    if let Some(asked) = parts.headers.get(ACCESS_CONTROL_REQUEST_HEADERS) {
+        headers.append(ACCESS_CONTROL_ALLOW_HEADERS, asked.clone());
+    }
+    headers.insert(ACCESS_CONTROL_MAX_AGE, MAX_AGE);
+    Some(answer)
+}
+
+/// Lets an allowed page read an answer. Every answer depends on the origin, also for caches between.
+pub fn let_read(answer: &mut Response, origin: Option<HeaderValue>) {
+    let headers = answer.headers_mut();
+    headers.append(VARY, HeaderValue::from_static("Origin"));
+    if let Some(origin) = origin {
+        headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+        headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED);
+    }
+}
