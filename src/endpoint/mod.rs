@@ -4,7 +4,7 @@ mod clients;
 mod reach;
 
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -111,20 +111,21 @@ impl Settings {
         }
     }
 
-    /// The canonical URI of the server that listens here (RFC 8707), which tokens name as their audience.
-    pub fn uri(&self, bound: SocketAddr) -> String {
-        match &self.public_url {
-            Some(url) => url.trim_end_matches('/').to_owned(),
-            None => format!("http://{}{PATH}", reachable(bound)),
+    /// The canonical URI of the server that listens here (RFC 8707), which tokens name as their audience. `interface` is the
+    /// address of this machine that stands for "every address". A public URL without a path gets the endpoint's.
+    pub fn uri(&self, bound: SocketAddr, interface: Option<IpAddr>) -> String {
+        match self.public_url.as_deref().map(|url| url.trim_end_matches('/')) {
+            Some(url) if url.ends_with(authority(url)) => format!("{url}{PATH}"),
+            Some(url) => url.to_owned(),
+            None => format!("http://{}{PATH}", reachable(bound, interface)),
         }
     }
 
-    /// The `Host` names that requests may be for.
-    pub fn allowed_hosts(&self, bound: SocketAddr) -> Vec<HostName> {
-        let own = [bound.ip(), reachable(bound).ip()].map(|ip| ip.to_string());
-        let public = self.public_url.as_deref().map(|url| authority(url).to_owned());
+    /// The `Host` names that requests may be for, of a server with this canonical URI.
+    pub fn allowed_hosts(&self, bound: SocketAddr, uri: &str) -> Vec<HostName> {
+        let own = [bound.ip().to_string(), authority(uri).to_owned()];
         let loopback = ["localhost", "127.0.0.1", "::1"].map(str::to_owned);
-        let known = loopback.into_iter().chain(own).chain(public);
+        let known = loopback.into_iter().chain(own);
         known.filter_map(|name| name.parse().ok()).chain(self.hosts.iter().cloned()).collect()
     }
 }
@@ -135,9 +136,12 @@ pub fn authority(url: &str) -> &str {
     rest.split('/').next().unwrap_or(rest)
 }
 
-/// An address that a client on this machine can use: nobody connects to "every address".
-fn reachable(bound: SocketAddr) -> SocketAddr {
+/// An address that clients can use: nobody connects to "every address".
+fn reachable(bound: SocketAddr, interface: Option<IpAddr>) -> SocketAddr {
     let ip = match bound {
+        bound if bound.ip().is_unspecified() && interface.is_some_and(|ip| ip.is_ipv4() == bound.is_ipv4()) => {
+            interface.unwrap_or(bound.ip())
+        }
         SocketAddr::V4(at) if at.ip().is_unspecified() => std::net::Ipv4Addr::LOCALHOST.into(),
         SocketAddr::V6(at) if at.ip().is_unspecified() => std::net::Ipv6Addr::LOCALHOST.into(),
         bound => bound.ip(),
@@ -231,12 +235,24 @@ mod tests {
     fn clients_know_it_by_an_address_that_they_can_reach_or_by_its_public_url() {
         let at = |text: &str| text.parse::<SocketAddr>().expect("an address");
         let mut settings = Settings::at(Address::default());
-        assert_eq!(settings.uri(at("0.0.0.0:80")), "http://127.0.0.1:80/mcp");
-        assert_eq!(settings.uri(at("[::]:80")), "http://[::1]:80/mcp");
-        assert_eq!(settings.uri(at("192.0.2.7:80")), "http://192.0.2.7:80/mcp");
-        assert!(settings.allowed_hosts(at("192.0.2.7:80")).contains(&"192.0.2.7".parse().expect("a name")));
+        let interface = Some("192.0.2.9".parse().expect("an address"));
+        assert_eq!(settings.uri(at("0.0.0.0:80"), interface), "http://192.0.2.9:80/mcp");
+        assert_eq!(settings.uri(at("0.0.0.0:80"), None), "http://127.0.0.1:80/mcp");
+        assert_eq!(settings.uri(at("[::]:80"), interface), "http://[::1]:80/mcp");
+        assert_eq!(settings.uri(at("192.0.2.7:80"), interface), "http://192.0.2.7:80/mcp");
+        assert!(
+            settings
+                .allowed_hosts(at("192.0.2.7:80"), "http://192.0.2.7:80/mcp")
+                .contains(&"192.0.2.7".parse().expect("a name"))
+        );
         settings.public_url = Some("https://gate.example:444/mcp/".to_owned());
-        assert_eq!(settings.uri(at("192.0.2.7:80")), "https://gate.example:444/mcp");
-        assert!(settings.allowed_hosts(at("192.0.2.7:80")).contains(&"gate.example:444".parse().expect("a name")));
+        assert_eq!(settings.uri(at("192.0.2.7:80"), None), "https://gate.example:444/mcp");
+        settings.public_url = Some("https://gate.example:444/".to_owned());
+        assert_eq!(settings.uri(at("192.0.2.7:80"), None), "https://gate.example:444/mcp");
+        assert!(
+            settings
+                .allowed_hosts(at("192.0.2.7:80"), "https://gate.example:444/mcp")
+                .contains(&"gate.example:444".parse().expect("a name"))
+        );
     }
 }

@@ -39,6 +39,8 @@ const LONGEST_ID: usize = 128;
 #[derive(Clone)]
 pub struct Peer {
     pub address: SocketAddr,
+    /// The address at which it has arrived here.
+    pub local: Option<IpAddr>,
     /// Its place among the server's connections.
     pub connection: Arc<Connection>,
 }
@@ -79,7 +81,8 @@ struct Misused;
 /// A request on its way through the layers. `Host` and `Origin` come before anything else.
 pub async fn guard(State(endpoint): State<Arc<Endpoint>>, request: Request, next: Next) -> Response {
     let (parts, body) = request.into_parts();
-    let page = match origin::check(&parts.headers, &endpoint.hosts, &endpoint.settings.origins) {
+    let local = parts.extensions.get::<Peer>().and_then(|peer| peer.local);
+    let page = match origin::check(&parts.headers, local, &endpoint.hosts, &endpoint.settings.origins) {
         Ok(page) => page,
         Err(elsewhere) => return endpoint.elsewhere(&parts, &elsewhere),
     };

@@ -10,7 +10,7 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::from_fn_with_state;
 use axum::response::IntoResponse;
-use axum::routing::get;
+use axum::routing::{any, get};
 use axum::{Json, Router};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -74,7 +74,7 @@ impl Service {
         let limiter = Limiter::new(settings.rate);
         let within = settings.timeout;
         let places = Places::new(most_connections(), settings.for_each_peer);
-        let hosts = settings.allowed_hosts(bound);
+        let hosts = settings.allowed_hosts(bound, &uri);
         let state = Arc::new(Endpoint { gate: gate.clone(), settings, hosts, uri, limiter });
         let layers = ServiceBuilder::new()
             .layer(from_fn_with_state(Arc::clone(&state), guard))
@@ -84,6 +84,9 @@ impl Service {
             // Some clients add a slash to what they are given.
             .route_service(&format!("{PATH}/"), mcp)
             .route_layer(layers)
+            .merge(no_sign_in())
+            .route("/", get(about))
+            .fallback(elsewhere)
             .route(METADATA, get(describe).options(anybody))
             .route(&format!("{METADATA}{{*path}}"), get(describe).options(anybody))
             .with_state(state);
@@ -101,6 +104,38 @@ async fn anybody() -> impl IntoResponse {
     const ANY: HeaderValue = HeaderValue::from_static("*");
     let headers = [header::ACCESS_CONTROL_ALLOW_ORIGIN, header::ACCESS_CONTROL_ALLOW_HEADERS].map(|name| (name, ANY));
     (StatusCode::NO_CONTENT, headers)
+}
+
+/// Where clients look for sign-in by OAuth (RFC 8414, RFC 7591, RFC 6749). There is none here, and clients show the sentence
+/// of an OAuth error where they would show "404" otherwise.
+fn no_sign_in<S: Clone + Send + Sync + 'static>() -> Router<S> {
+    let paths = [
+        "/.well-known/oauth-authorization-server",
+        "/.well-known/oauth-authorization-server/{*path}",
+        "/.well-known/openid-configuration",
+        "/.well-known/openid-configuration/{*path}",
+        "/register",
+        "/authorize",
+        "/token",
+    ];
+    paths.into_iter().fold(Router::new(), |router, path| router.route(path, any(issued_elsewhere)))
+}
+
+async fn issued_elsewhere() -> impl IntoResponse {
+    let sentence = "tokens for this server are issued elsewhere: get one, and send it as Authorization: Bearer TOKEN";
+    let body = serde_json::json!({ "error": "access_denied", "error_description": sentence });
+    let readable = [(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"))];
+    (StatusCode::NOT_FOUND, readable, Json(body))
+}
+
+/// What this is, for a person who opens the address in a browser.
+async fn about() -> &'static str {
+    "Portcullis, the gate of an MCP server. Its endpoint is /mcp: POST messages there, with Authorization: Bearer TOKEN.\n"
+}
+
+/// Any other path.
+async fn elsewhere() -> impl IntoResponse {
+    (StatusCode::NOT_FOUND, "Not found. The MCP endpoint of this server is /mcp.\n")
 }
 
 /// As many connections as the process has descriptors for.
@@ -142,13 +177,14 @@ pub async fn run(listener: TcpListener, service: Service, stop: CancellationToke
 async fn connection(stream: TcpStream, peer: SocketAddr, service: Service, place: Place, stop: CancellationToken) {
     // An answer in two parts would wait for the client's acknowledgement of the first one.
     let _ = stream.set_nodelay(true);
+    let local = stream.local_addr().ok().map(|address| address.ip());
     let held = Arc::clone(place.connection());
     let answer = service_fn(move |request: hyper::Request<Incoming>| {
         let (service, held) = (service.clone(), Arc::clone(&held));
         async move {
             held.is_heard(service.now());
             let mut request: Request = request.map(Body::new);
-            request.extensions_mut().insert(Peer { address: peer, connection: Arc::clone(&held) });
+            request.extensions_mut().insert(Peer { address: peer, local, connection: Arc::clone(&held) });
             let answer = service.router.clone().oneshot(request).await.unwrap_or_else(|never| match never {});
             held.works(false);
             held.is_heard(service.now());

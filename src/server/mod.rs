@@ -16,7 +16,7 @@ mod origin;
 mod places;
 
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, UdpSocket};
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -91,7 +91,7 @@ impl Server {
             }
         }
         let runtime = runtime().map_err(ServeError::Start)?;
-        let uri: Arc<str> = settings.uri(address).into();
+        let uri: Arc<str> = settings.uri(address, interface(address)).into();
         let stop = CancellationToken::new();
         let audience = ExpectedAudience::set(gate.shared(), &uri);
         let service = listen::Service::new(gate.clone(), settings, address, Arc::clone(&uri), stop.clone());
@@ -158,6 +158,19 @@ impl Drop for ExpectedAudience {
             }
         });
     }
+}
+
+/// The address of this machine by which others reach it, where it listens on every address: the one that the system would
+/// send from. Nothing is sent for that.
+fn interface(bound: SocketAddr) -> Option<IpAddr> {
+    // Addresses for documentation (RFC 5737, RFC 3849), which nobody has.
+    let elsewhere: IpAddr = match bound {
+        SocketAddr::V4(_) => Ipv4Addr::new(192, 0, 2, 1).into(),
+        SocketAddr::V6(_) => Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1).into(),
+    };
+    let socket = UdpSocket::bind((bound.ip(), 0)).ok()?;
+    socket.connect((elsewhere, 9)).ok()?;
+    socket.local_addr().ok().map(|address| address.ip()).filter(|ip| !ip.is_unspecified())
 }
 
 fn listener(address: &Address) -> io::Result<TcpListener> {

@@ -2,6 +2,8 @@
 //! of another site can use a browser's way to the server (DNS rebinding). Pages that are allowed get the headers of CORS
 //! (Fetch standard §3.2).
 
+use std::net::IpAddr;
+
 use axum::body::Body;
 use axum::http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
@@ -35,11 +37,19 @@ pub enum Elsewhere {
     Origin(String),
 }
 
-/// Checks `Host` and `Origin`; returns the origin of an allowed page, where a page sends the request.
-pub fn check(headers: &HeaderMap, hosts: &[HostName], pages: &[Page]) -> Result<Option<HeaderValue>, Elsewhere> {
+/// Checks `Host` and `Origin`; returns the origin of an allowed page, where a page sends the request. The address at which
+/// the connection has arrived is always a good `Host`: rebinding needs a name.
+pub fn check(
+    headers: &HeaderMap,
+    local: Option<IpAddr>,
+    hosts: &[HostName],
+    pages: &[Page],
+) -> Result<Option<HeaderValue>, Elsewhere> {
+    let is_local =
+        |name: &str| local.is_some_and(|ip| ip.to_string().parse().is_ok_and(|host: HostName| host.is(name)));
     let shown = |value: &HeaderValue| text::name(&String::from_utf8_lossy(value.as_bytes()), 100);
     if let Some(host) = headers.get(HOST)
-        && !host.to_str().is_ok_and(|name| hosts.iter().any(|host| host.is(name)))
+        && !host.to_str().is_ok_and(|name| is_local(name) || hosts.iter().any(|host| host.is(name)))
     {
         return Err(Elsewhere::Host(shown(host)));
     }

@@ -551,6 +551,55 @@ fn what_is_not_served_is_named_and_what_there_is_none_of_is_an_empty_list() {
 }
 
 #[test]
+fn other_paths_say_where_the_endpoint_is() {
+    let served = Served::new();
+    let root = served.send("GET", "/", &[], "");
+    assert!(root.status == 200 && root.body.contains("/mcp"), "{root:?}");
+    for path in ["/sse", "/mcp/x", "/favicon.ico"] {
+        let got = served.send("GET", path, &[], "");
+        assert!(got.status == 404 && got.body.contains("endpoint of this server is /mcp"), "{got:?}");
+    }
+}
+
+#[test]
+fn a_client_that_tries_to_sign_in_hears_where_tokens_come_from() {
+    let served = Served::new();
+    for (method, path) in [
+        ("POST", "/register"),
+        ("GET", "/authorize?response_type=code"),
+        ("POST", "/token"),
+        ("GET", "/.well-known/oauth-authorization-server"),
+        ("GET", "/.well-known/oauth-authorization-server/mcp"),
+        ("GET", "/.well-known/openid-configuration"),
+    ] {
+        let got = served.send(method, path, &[], "");
+        let said = got.json();
+        assert_eq!((got.status, said["error"].as_str()), (404, Some("access_denied")), "{path}");
+        assert!(said["error_description"].as_str().is_some_and(|text| text.contains("Authorization: Bearer")));
+    }
+}
+
+#[test]
+fn a_server_for_a_room_is_known_by_the_address_of_its_interface() {
+    let served = Served::with(|settings| {
+        *settings = Settings { expose: true, ..Settings::at("0.0.0.0:0".parse().expect("an address")) };
+    });
+    let host = served.uri.trim_start_matches("http://").trim_end_matches("/mcp").to_owned();
+    let token = served.token("user123", &["user"]);
+    let body = call("read_data", &json!({"id": 1}));
+    // By the name that another laptop uses, and as this machine does; both over loopback here.
+    let port = served.server.as_ref().expect("it runs").address.port();
+    let address = SocketAddr::from(([127, 0, 0, 1], port));
+    let bearer = format!("Bearer {token}");
+    for host in [host.as_str(), &format!("localhost:{port}")] {
+        let got = send(address, "POST", "/mcp", &[("Authorization", &bearer), ("Host", host)], &body);
+        assert_eq!(got.status, 200, "{host}");
+    }
+    let metadata = send(address, "GET", "/.well-known/oauth-protected-resource/mcp", &[], "").json();
+    assert_eq!(metadata["resource"].as_str(), Some(&*served.uri));
+}
+
+#[test]
 fn an_address_with_a_slash_behind_it_is_the_same_one() {
     let served = Served::new();
     let bearer = format!("Bearer {}", served.token("user123", &["user"]));
