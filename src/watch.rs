@@ -27,10 +27,14 @@ const SETTLES: Duration = Duration::from_millis(50);
 /// A file that still changes after this time is reported even so.
 const AT_LAST: Duration = Duration::from_millis(500);
 
-/// The system cannot watch a file, so its changes are not noticed.
+/// How often a file is read that the system cannot watch.
+const POLL: Duration = Duration::from_secs(1);
+
+/// The system cannot watch a file, as when no inotify instance is left. It is read every [`POLL`] instead, until it can be
+/// watched.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "changes of {} are not noticed: {}",
+    "{} is read every second, because the system cannot watch it: {}",
     text::name(&.path.to_string_lossy(), 100),
     text::display_safe(&.error.to_string(), 200)
 )]
@@ -47,6 +51,10 @@ pub struct Watch {
     known: Option<Content>,
     /// Whether something has happened since the content was looked at.
     is_due: bool,
+    /// Whether the file is read again and again, because it cannot be watched.
+    polls: bool,
+    /// Begins to watch; tests replace it.
+    arm: fn(&mut Self) -> notify::Result<()>,
     sender: mpsc::UnboundedSender<()>,
     events: mpsc::UnboundedReceiver<()>,
 }
@@ -63,32 +71,43 @@ impl Watch {
     /// A watch on this file, which reports it once at the beginning: it may have changed since it was read.
     pub fn new(path: PathBuf) -> Self {
         let (sender, events) = mpsc::unbounded_channel();
-        Self { path, watcher: None, known: None, is_due: true, sender, events }
+        Self { path, watcher: None, known: None, is_due: true, polls: false, arm: Self::arm, sender, events }
     }
 
-    /// Waits until the file has changed. A call that is cancelled loses nothing. If the system can watch nothing, the first
-    /// call says so, and later ones never return.
+    /// Waits until the file has changed. A call that is cancelled loses nothing. If the system cannot watch the file, one
+    /// call says so, and from then on the file is read every [`POLL`].
     pub async fn touched(&mut self) -> Result<(), Unwatched> {
         loop {
-            if !self.is_due && self.events.recv().await.is_none() {
+            if self.polls && !self.is_due {
+                sleep(POLL).await;
+            } else if !self.is_due && self.events.recv().await.is_none() {
                 pending::<()>().await;
             }
             self.is_due = true;
-            if self.known.is_some() {
+            if self.known.is_some() && !self.polls {
                 self.settle().await;
             }
             while self.events.try_recv().is_ok() {}
             // Each time anew: a folder may have come, gone, or been replaced. First, so that nothing happens unseen
             // between the look at the content and the watch.
-            let armed = self.arm();
+            let armed = (self.arm)(self);
             self.is_due = false;
             let content = content(&self.path);
             let is_new = self.known.replace(content) != Some(content);
             match armed {
                 // Without the first watch there is none at all; later the one before goes on.
-                Err(error) if self.watcher.is_none() => return Err(Unwatched { path: self.path.clone(), error }),
-                _ if is_new => return Ok(()),
-                _ => {}
+                Err(error) if self.watcher.is_none() && !self.polls => {
+                    self.polls = true;
+                    // What was read just now has not been reported yet.
+                    self.is_due = is_new;
+                    self.known = None;
+                    return Err(Unwatched { path: self.path.clone(), error });
+                }
+                Err(_) => {}
+                Ok(()) => self.polls = false,
+            }
+            if is_new {
+                return Ok(());
             }
         }
     }
@@ -331,6 +350,21 @@ mod tests {
             }
         }
         noticed(&mut watch).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_file_that_cannot_be_watched_is_read_every_second() {
+        let place = Place::new("poll");
+        let file = place.write("file", "one");
+        let arm = |_: &mut Watch| Err(notify::Error::generic("no instance is left"));
+        let mut watch = Watch { arm, ..Watch::new(file.clone()) };
+        let unwatched = watch.touched().await.expect_err("it cannot be watched");
+        assert!(unwatched.to_string().contains("is read every second"), "{unwatched}");
+        watch.touched().await.expect("its content is new");
+        let before = tokio::time::Instant::now();
+        std::fs::write(&file, "two").expect("written");
+        watch.touched().await.expect("it has changed");
+        assert!(before.elapsed() <= POLL + Duration::from_millis(10), "{:?}", before.elapsed());
     }
 
     #[tokio::test]
