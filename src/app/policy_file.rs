@@ -99,7 +99,7 @@ impl App {
 
     /// Nobody will tell when the policy's file changes.
     pub(super) fn policy_unwatched(&mut self, sentence: &str) -> Vec<Effect> {
-        self.complain(format!("{sentence}; apply the settings (Ctrl-S) to read the policy again"));
+        self.complain(sentence);
         Vec::new()
     }
 }
