@@ -1,12 +1,14 @@
 //! Issuers: who may sign tokens, with which keys, and for which audiences.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::claims::Claims;
 use super::keys::KeySet;
 use super::members::{self, Member};
 use super::reason::Reason;
+use crate::text;
 
 /// One issuer: an expected `iss`, the audiences that its tokens must name, and the keys that check its signatures.
 #[derive(Clone, Debug, Default)]
@@ -48,6 +50,11 @@ impl Issuer {
     }
 }
 
+/// Two issuers have this name, so it would not say whose keys check a token.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("two issuers are named {}", text::name(.0, 64))]
+pub struct SameName(Arc<str>);
+
 /// The issuers whose tokens are accepted. The first one is our own: what is issued here is signed for it.
 #[derive(Clone, Debug)]
 pub struct Issuers {
@@ -61,11 +68,18 @@ impl Issuers {
         Self { own, others: Arc::default() }
     }
 
-    /// These, and further ones; each must have a name, because the name selects it.
-    #[must_use]
-    pub fn with_others(self, others: impl IntoIterator<Item = (Arc<str>, Issuer)>) -> Self {
+    /// These, and further ones; each has a name of its own, because the name selects it. Where our own issuer accepts any
+    /// `iss`, tokens of unknown issuers are checked with our keys.
+    pub fn with_others(self, others: impl IntoIterator<Item = (Arc<str>, Issuer)>) -> Result<Self, SameName> {
         let named = |(name, issuer)| Issuer { name: Some(name), ..issuer };
-        Self { others: others.into_iter().map(named).collect(), ..self }
+        let issuers = Self { others: others.into_iter().map(named).collect(), ..self };
+        let mut known = HashSet::new();
+        let mut all = issuers.iter().filter_map(|issuer| issuer.name.clone());
+        if let Some(name) = all.find(|name| !known.insert(Arc::clone(name))) {
+            return Err(SameName(name));
+        }
+        drop(all);
+        Ok(issuers)
     }
 
     /// Our own issuer.

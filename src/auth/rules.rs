@@ -1,4 +1,5 @@
-//! The rules: the immutable snapshot a decision is made on, and the one function that decides.
+//! The rules: the immutable snapshot a decision is made on, and the functions that decide. All of them share two: the
+//! private `passed` for the checks of the token, and `Policy::authorize` for those of the tool.
 //!
 //! A change of keys, policy or expectation makes new [`Rules`]; a decision is made on an `Arc` of these, without a lock.
 
@@ -99,7 +100,7 @@ impl Rules {
         self.issuers.iter().any(|issuer| issuer.name.is_some() || !issuer.audiences.is_empty())
     }
 
-    /// **The** decision: every preview, command and matrix cell asks here.
+    /// The decision about a call that is not made: a preview, or `portcullis check`.
     pub fn decide(&self, call: &Call<'_>, now: NumericDate) -> Decision {
         let token = call.token.unwrap_or_default();
         let decided = self.passed(token, Audience::Required, now, |claims| self.decision(&claims, call.tool));
@@ -138,7 +139,8 @@ impl Rules {
         self.passed(token, audience, now, |claims| Principal::new(claims.into_owned(), now))
     }
 
-    /// Checks 9 and 10: the permit of a verified principal for a tool, or the decision that refuses it.
+    /// Checks 9 and 10: the permit of a principal for a tool, or the decision that refuses it. These rules, or ones that they
+    /// were made from, must have verified the principal.
     pub fn authorize(&self, principal: &Arc<Principal>, tool: &str) -> Result<Permit, Decision> {
         match self.granted(&principal.permissions, tool) {
             Ok(grant) => {

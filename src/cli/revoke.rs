@@ -44,7 +44,7 @@ pub fn run(on: &mut Headless<'_>, args: &RevokeArgs, ground: &Ground, json: bool
     let mut was_revoked = false;
     // What no longer matters is forgotten by the earlier of the two clocks: an instant to judge for that lies ahead must not
     // drop other revocations.
-    ground.store.change_revocations(now.min(SystemClock::new().now()), &mut |all| {
+    ground.store.change_revocations(false, now.min(SystemClock::new().now()), &mut |all| {
         was_revoked = all.get(&what).is_some();
         match args.restore {
             true => drop(all.restore(&what)),

@@ -103,11 +103,25 @@ fn weight_of(reason: &Reason) -> usize {
         Reason::UnknownTool { tool: text } | Reason::Revoked { jti: Some(text), .. } => text.len(),
         Reason::PermissionMissing { held, tool, .. } => tool.len() + list(held),
         Reason::AudienceMismatch { found, .. } => list(found),
-        Reason::AlgorithmRefused { found: Some(text), .. }
+        Reason::UnknownIssuer { found: Some(text), .. }
+        | Reason::AlgorithmRefused { found: Some(text), .. }
         | Reason::UnknownKey { kid: text }
         | Reason::IssuerMismatch { found: Some(text), .. }
         | Reason::Malformed(Fault::Duplicate { name: text, .. }) => text.len(),
-        _ => 0,
+        Reason::ClaimInvalid { found: text, .. } => text.len(),
+        Reason::MissingToken
+        | Reason::TooLarge { .. }
+        | Reason::Malformed(_)
+        | Reason::UnknownIssuer { found: None, .. }
+        | Reason::AlgorithmRefused { found: None, .. }
+        | Reason::HeaderRefused { .. }
+        | Reason::HeaderInvalid { .. }
+        | Reason::BadSignature
+        | Reason::ClaimMissing { .. }
+        | Reason::NotYetValid { .. }
+        | Reason::Expired { .. }
+        | Reason::IssuerMismatch { found: None, .. }
+        | Reason::Revoked { jti: None, .. } => 0,
     }
 }
 

@@ -188,7 +188,7 @@ impl Gate {
     pub async fn call_async(&self, request: &CallRequest<'_>) -> Called {
         let source = self.source(request);
         match self.decide(request) {
-            Ok(permit) => self.run(&permit, request.arguments, &source).await,
+            Ok(permit) => self.run(permit, request.arguments, &source).await,
             Err(decision) => self.refuse(decision, request.tool, request.arguments, &source),
         }
     }
@@ -212,9 +212,16 @@ impl Gate {
         rules.authorize(&Arc::new(principal), request.tool)
     }
 
-    /// Runs a permitted call and logs it. Dropping the future cancels the call.
-    pub async fn run(&self, permit: &Permit, arguments: Given<'_>, source: &Source<'_>) -> Called {
-        let outcome = self.outcome(permit, arguments).await;
+    /// Runs a permitted call and logs it; a permit is good for one call. Dropping the future cancels the call, which is
+    /// logged too: the tool may have acted.
+    pub async fn run(&self, permit: Permit, arguments: Given<'_>, source: &Source<'_>) -> Called {
+        let mut unfinished = Unfinished(Some(|| {
+            let outcome = Outcome::ToolFailed("cancelled before the tool answered; it may have acted".to_owned());
+            self.record(permit.decision(), outcome, permit.tool(), arguments, source);
+        }));
+        let outcome = self.outcome(&permit, arguments).await;
+        unfinished.0 = None;
+        drop(unfinished);
         self.record(permit.decision(), outcome, permit.tool(), arguments, source)
     }
 
@@ -280,6 +287,17 @@ impl Gate {
             self.backend.changed().await;
             let tools = Catalogue::new(self.backend.tools());
             self.shared.update(|state| state.set_tools(tools));
+        }
+    }
+}
+
+/// Does something when it is dropped, unless it was taken out before.
+struct Unfinished<F: FnMut()>(Option<F>);
+
+impl<F: FnMut()> Drop for Unfinished<F> {
+    fn drop(&mut self) {
+        if let Some(mut cancelled) = self.0.take() {
+            cancelled();
         }
     }
 }

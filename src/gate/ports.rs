@@ -21,7 +21,8 @@ pub trait Backend: Send + Sync {
     /// The tools that it can call, in the order in which they are listed.
     fn tools(&self) -> Arc<[ToolInfo]>;
 
-    /// Calls a tool. The arguments already fit the policy's schema for it. Dropping the future cancels the call.
+    /// Calls a tool. The arguments already fit the policy's schema for it. Dropping the future cancels the call. Neither the
+    /// function nor the future may block or compute for long: both run on threads that draw and serve.
     fn call<'a>(&'a self, permit: &'a Permit, arguments: Arguments) -> BoxFuture<'a, Result<Value, ToolError>>;
 
     /// Completes when [`Backend::tools`] has changed since the last time. The tools of most backends never do.

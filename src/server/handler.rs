@@ -68,11 +68,11 @@ impl Handler {
 
     /// The decision about a call: the one that the layers made, if it is about this tool.
     fn decided(&self, judged: &Judged, tool: &str) -> Result<Permit, Decision> {
+        let is_same = judged.judgement.call().is_some_and(|(decided, _)| decided == tool);
         match (&self.callers, judged.decided.as_deref()) {
             (Callers::One { .. }, _) => judged.judgement.decide(tool),
-            (Callers::Judged, Some(Ok(permit))) if **permit.tool() == *tool => Ok(permit.clone()),
-            (Callers::Judged, Some(Err(decision))) => Err(decision.clone()),
-            (Callers::Judged, Some(Ok(_)) | None) => Err(Decision::refused(Reason::MissingToken)),
+            (Callers::Judged, Some(decided)) if is_same => decided.clone(),
+            (Callers::Judged, _) => Err(Decision::refused(Reason::MissingToken)),
         }
     }
 }
@@ -96,8 +96,7 @@ impl ServerHandler for Handler {
             let sees = |rule: &&ToolRule| {
                 self.listing == Listing::All || policy.verdict(&principal.permissions, &rule.name) == Verdict::Allowed
             };
-            let catalogue = self.gate.shared().read(|state| state.tools().clone());
-            policy.tools().iter().filter(sees).filter_map(|rule| tool(&rule.name, policy, &catalogue)).collect()
+            policy.tools().iter().filter(sees).filter_map(|rule| tool(&rule.name, policy, &judgement.tools)).collect()
         });
         // Another caller may see another list, and the next policy another one again.
         Ok(ListToolsResult::with_all_items(tools).with_ttl_ms(0).with_cache_scope(CacheScope::Private))
@@ -175,7 +174,7 @@ impl ServerHandler for Handler {
         let source = judged.judgement.source();
         let called = match decided {
             Ok(permit) => tokio::select! {
-                called = self.gate.run(&permit, given, &source) => called,
+                called = self.gate.run(permit, given, &source) => called,
                 // Dropping the call cancels it.
                 () = context.ct.cancelled() => return Err(ErrorData::internal_error("cancelled", None)),
             },

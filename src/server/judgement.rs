@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::envelope::Envelope;
 use crate::auth::{Audience, Decision, NumericDate, Permit, Principal, Reason, Rules, TokenId};
+use crate::gate::ports::Catalogue;
 use crate::gate::traffic;
 use crate::gate::{Gate, Origin, Source};
 
@@ -24,6 +25,8 @@ pub struct Sender {
 pub struct Judgement {
     pub at: NumericDate,
     pub rules: Arc<Rules>,
+    /// The tools that calls could reach at that instant.
+    pub tools: Catalogue,
     /// Checks 1 to 8.
     pub principal: Result<Arc<Principal>, Reason>,
     /// The message, where the request brings one that can be read.
@@ -38,10 +41,10 @@ impl Judgement {
     /// Reads the clock and the rules, and verifies the token.
     pub fn new(gate: &Gate, token: Option<&str>, audience: Audience) -> Self {
         let (at, started) = gate.clock().both();
-        let rules = gate.shared().rules();
+        let (rules, tools) = gate.shared().read(|state| (Arc::clone(state.rules()), state.tools().clone()));
         let principal = rules.verify_for(token.unwrap_or_default(), audience, at).map(Arc::new);
         let token = token.filter(|token| !token.is_empty()).map(TokenId::of);
-        Self { at, rules, principal, envelope: None, client: String::new(), token, started }
+        Self { at, rules, tools, principal, envelope: None, client: String::new(), token, started }
     }
 
     /// The same, for a client of this name; safe to show.

@@ -215,25 +215,24 @@ pub async fn authorise(
     let Authenticated { judgement, sender, .. } = request;
     let Some((tool, arguments)) = judgement.call() else { return Ok(None) };
     let given = Given::Json(arguments);
-    let decided = judgement.decide(tool);
-    match &decided {
-        Err(decision) if endpoint.settings.denial == Denial::Http => {
-            if let Some(reason @ Reason::PermissionMissing { .. }) = decision.reason() {
-                endpoint.gate.refuse(decision.clone(), tool, given, &judgement.source());
-                let answer = challenge(endpoint, judgement).refused(reason);
-                return Err(endpoint.refuse(judgement, sender, reason.code(), answer));
-            }
-        }
+    let decided = match judgement.decide(tool) {
         // The protocol's types know no other arguments, and would say only that they are something else.
         Ok(permit) if !arguments.is_object() => {
             let called = endpoint.gate.run(permit, given, &judgement.source()).await;
             endpoint.gate.shared().update(|state| state.note(&judgement.counted(sender, None)));
             let sentence = called.outcome.trouble().unwrap_or_default();
-            let answer = called.outcome.answer();
-            let answer = challenge(endpoint, judgement).bad_arguments(sentence, &answer);
+            let answer = challenge(endpoint, judgement).bad_arguments(sentence, &called.outcome.answer());
             return Err(Refusal(Box::new(answer)));
         }
-        _ => {}
+        decided => decided,
+    };
+    if let Err(decision) = &decided
+        && endpoint.settings.denial == Denial::Http
+        && let Some(reason @ Reason::PermissionMissing { .. }) = decision.reason()
+    {
+        endpoint.gate.refuse(decision.clone(), tool, given, &judgement.source());
+        let answer = challenge(endpoint, judgement).refused(reason);
+        return Err(endpoint.refuse(judgement, sender, reason.code(), answer));
     }
     Ok(Some(decided))
 }
@@ -248,6 +247,7 @@ pub async fn account(
     let Authenticated { mut parts, body, judgement, sender } = request;
     let refused = decided.as_ref().and_then(|decided| decided.as_ref().err()).and_then(Decision::reason);
     let gate = &endpoint.gate;
+    let is_refused = refused.is_some();
     gate.shared().update(|state| state.note(&judgement.counted(&sender, refused.map(Reason::code))));
     let kind = parts.headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     let was_json = kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"));
@@ -261,7 +261,8 @@ pub async fn account(
     if answer.status() == StatusCode::UNSUPPORTED_MEDIA_TYPE && was_json {
         answer = broken(Fault::NoMessage);
     }
-    if answer.status().is_client_error() {
+    // What was refused here has been counted already.
+    if answer.status().is_client_error() && !is_refused {
         gate.shared().update(|state| state.note_refusal("bad_request"));
     }
     answer

@@ -50,7 +50,8 @@ struct Bucket {
 impl Limiter {
     /// At most so many requests a second, and as many at once; `None` for any number.
     pub fn new(rate: Option<u32>) -> Self {
-        Self { rate, buckets: Mutex::default() }
+        // Of none at all a caller could not even be said how long to wait.
+        Self { rate: rate.map(|rate| rate.max(1)), buckets: Mutex::default() }
     }
 
     /// Takes one request from a caller's bucket at an instant of the monotonic clock, or returns how long to wait for one.

@@ -95,11 +95,14 @@ impl Server {
         let stop = CancellationToken::new();
         let audience = ExpectedAudience::set(gate.shared(), &uri);
         let service = listen::Service::new(gate.clone(), settings, address, Arc::clone(&uri), stop.clone());
-        let stopped = stop.clone();
+        let (stopped, followed) = (stop.clone(), gate.clone());
         let thread = thread::Builder::new().name("server".to_owned()).spawn(move || {
             runtime.block_on(async {
                 if let Ok(listener) = tokio::net::TcpListener::from_std(listener) {
-                    listen::run(listener, service, stopped, GRACE).await;
+                    tokio::select! {
+                        () = listen::run(listener, service, stopped, GRACE) => {}
+                        () = followed.follow_backend() => {}
+                    }
                 }
             });
             // Whoever is not done by now never will be.

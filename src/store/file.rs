@@ -107,7 +107,7 @@ impl FileStore {
         name.push(".lock");
         let beside = real.with_file_name(name);
         let opened = match OpenOptions::new().write(true).create(true).truncate(false).mode(OWNER).open(&beside) {
-            // Another user's; a lock needs no right to write.
+            // The file belongs to another user; locking needs no write permission.
             Err(error) if error.kind() == ErrorKind::PermissionDenied => File::open(&beside),
             opened => opened,
         };
@@ -139,11 +139,16 @@ impl Store for FileStore {
         }
     }
 
-    fn change_revocations(&self, now: NumericDate, change: &mut dyn FnMut(&mut Revocations)) -> Result<(), StoreError> {
+    fn change_revocations(
+        &self,
+        before: bool,
+        now: NumericDate,
+        change: &mut dyn FnMut(&mut Revocations),
+    ) -> Result<(), StoreError> {
         let failed = |error| unreadable(WHAT, &self.path, error);
         let real = self.real();
         let _lock = self.lock(&real)?;
-        let mut all = stored(&self.path)?.unwrap_or_default();
+        let mut all = self.load(before)?;
         change(&mut all);
         all.forget_dead(now);
         let revoked = all.iter().map(|(what, since)| Row::new(what, since)).collect();
@@ -209,7 +214,7 @@ mod tests {
         }
 
         fn change(&self, now: NumericDate, mut change: impl FnMut(&mut Revocations)) -> Revocations {
-            self.store().change_revocations(now, &mut change).expect("written");
+            self.store().change_revocations(false, now, &mut change).expect("written");
             self.store().load(true).expect("read")
         }
     }
@@ -255,7 +260,7 @@ mod tests {
         fs::write(place.file(), source).expect("written");
         let said = place.store().load(false).expect_err("an error").to_string();
         assert!(said.ends_with(&format!("state.json: {why}")), "{said}");
-        assert!(place.store().change_revocations(NOW, &mut |_| {}).is_err());
+        assert!(place.store().change_revocations(false, NOW, &mut |_| {}).is_err());
         assert_eq!(fs::read_to_string(place.file()).expect("it is as it was"), source);
     }
     #[test]
@@ -271,7 +276,7 @@ mod tests {
         let place = Place::new("locked");
         let token = Revoked::Token(TokenId::of("a.b.c"));
         let held = place.store().lock(&place.file()).expect("free");
-        let refused = place.store().change_revocations(NOW, &mut |all| all.revoke(token.clone(), until(60)));
+        let refused = place.store().change_revocations(false, NOW, &mut |all| all.revoke(token.clone(), until(60)));
         let said = refused.expect_err("locked").to_string();
         assert!(said.ends_with("state.json: locked by another process for more than 2s; try again"), "{said}");
         assert!(!place.file().exists());
@@ -285,11 +290,11 @@ mod tests {
         let real = place.store();
         let jti = Revoked::Jti("7".into());
         let since = Since { at: NOW, until: None, user: None };
-        real.change_revocations(NOW, &mut |_| {}).expect("written");
+        real.change_revocations(false, NOW, &mut |_| {}).expect("written");
         let link = place.0.join("link.json");
         std::os::unix::fs::symlink(place.file(), &link).expect("a link");
         let linked = FileStore::new(link.clone());
-        linked.change_revocations(NOW, &mut |all| all.revoke(jti.clone(), since.clone())).expect("written");
+        linked.change_revocations(false, NOW, &mut |all| all.revoke(jti.clone(), since.clone())).expect("written");
         assert!(link.is_symlink() && real.load(true).expect("read").get(&jti).is_some());
         assert_eq!(fs::read_dir(&place.0).expect("the folder").count(), 3, "the file, its lock, and the link");
     }
@@ -299,11 +304,36 @@ mod tests {
         use std::os::unix::fs::PermissionsExt as _;
         let place = Place::new("mode");
         let mode = |path: &Path| fs::metadata(path).expect("it is there").permissions().mode() & 0o777;
-        place.store().change_revocations(NOW, &mut |_| {}).expect("written");
+        place.store().change_revocations(false, NOW, &mut |_| {}).expect("written");
         let lock = place.0.join(format!("{}.lock", place.file().file_name().expect("a name").to_string_lossy()));
         assert_eq!((mode(&place.file()), mode(&lock)), (0o600, 0o600));
         fs::set_permissions(place.file(), fs::Permissions::from_mode(0o640)).expect("it is ours");
-        place.store().change_revocations(NOW, &mut |_| {}).expect("written");
+        place.store().change_revocations(false, NOW, &mut |_| {}).expect("written");
         assert_eq!(mode(&place.file()), 0o640);
+    }
+
+    #[test]
+    fn a_file_that_has_gone_is_written_anew_with_everything_that_is_in_force() {
+        use crate::auth::{KeySet, Rules};
+        use crate::gate::ports::Catalogue;
+        use crate::gate::{AuthState, Shared};
+        use crate::store::{Change, Replica};
+        let place = Place::new("anew");
+        let shared = Shared::new(AuthState::new(Rules::new(KeySet::default()), None, Catalogue::default()));
+        let replica = Replica::new(&shared, std::sync::Arc::new(place.store()));
+        let revoke = |jti: &str| {
+            let since = Since { at: NOW, until: None, user: None };
+            replica.change(Change { what: Revoked::Jti(jti.into()), since: Some(since) });
+            replica.save(NOW).expect("saved");
+        };
+        revoke("first");
+        fs::remove_file(place.file()).expect("it is there");
+        assert!(replica.reload().is_err());
+        revoke("second");
+        for jti in ["first", "second"] {
+            let what = Revoked::Jti(jti.into());
+            assert!(shared.rules().revoked.get(&what).is_some(), "{jti} in memory");
+            assert!(place.store().load(true).expect("read").get(&what).is_some(), "{jti} in the file");
+        }
     }
 }

@@ -253,7 +253,12 @@ mod tests {
             if left == 0 { Ok(self.content.clone()) } else { Err(StoreError::Gone { path: "state".into() }) }
         }
 
-        fn change_revocations(&self, _: NumericDate, _: &mut dyn FnMut(&mut Revocations)) -> Result<(), StoreError> {
+        fn change_revocations(
+            &self,
+            _: bool,
+            _: NumericDate,
+            _: &mut dyn FnMut(&mut Revocations),
+        ) -> Result<(), StoreError> {
             Err(StoreError::Gone { path: "state".into() })
         }
 
@@ -287,7 +292,10 @@ mod tests {
         let mut changes = shared.changes();
         let jti = Revoked::Jti("7".into());
         let since = Since { at: NOW, until: None, user: None };
-        place.store().change_revocations(NOW, &mut |all| all.revoke(jti.clone(), since.clone())).expect("written");
+        place
+            .store()
+            .change_revocations(false, NOW, &mut |all| all.revoke(jti.clone(), since.clone()))
+            .expect("written");
         let noticed = tokio::time::timeout(Duration::from_secs(30), changes.changed()).await;
         noticed.expect("the change is noticed").expect("the state is there");
         assert!(shared.rules().revoked.get(&jti).is_some());

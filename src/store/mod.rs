@@ -70,8 +70,14 @@ pub trait Store: Send + Sync {
     /// vanished since is an error, because it must not restore anybody.
     fn load(&self, before: bool) -> Result<Revocations, StoreError>;
 
-    /// Changes what is revoked, with other processes kept out meanwhile, and drops what no longer matters at `now`.
-    fn change_revocations(&self, now: NumericDate, change: &mut dyn FnMut(&mut Revocations)) -> Result<(), StoreError>;
+    /// Changes what is revoked, with other processes kept out meanwhile, and drops what no longer matters at `now`. `before`
+    /// as for [`Store::load`]: to begin anew in place of a store that has vanished would restore what it held.
+    fn change_revocations(
+        &self,
+        before: bool,
+        now: NumericDate,
+        change: &mut dyn FnMut(&mut Revocations),
+    ) -> Result<(), StoreError>;
 
     /// Waits until a process, perhaps this one, has changed what is stored. The first call resolves at once: the store
     /// may have changed since it was loaded. An error is reported once; later calls then never resolve.
@@ -98,7 +104,12 @@ impl Store for Memory {
         Ok(self.0.lock().unwrap_or_else(PoisonError::into_inner).clone())
     }
 
-    fn change_revocations(&self, now: NumericDate, change: &mut dyn FnMut(&mut Revocations)) -> Result<(), StoreError> {
+    fn change_revocations(
+        &self,
+        _: bool,
+        now: NumericDate,
+        change: &mut dyn FnMut(&mut Revocations),
+    ) -> Result<(), StoreError> {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         change(&mut all);
         all.forget_dead(now);

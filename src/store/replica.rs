@@ -40,6 +40,8 @@ pub struct Replica {
     /// Whether the store held something when it was read last. Locked from reading the store until what was read is in the
     /// shared state, so that the newest reading is what stays.
     reading: Mutex<bool>,
+    /// Held while changes are saved: they are taken off the list by their number.
+    saving: Mutex<()>,
     /// Held for a moment only, never while the store is read or changed: `change` runs on the thread that draws.
     unsaved: Mutex<Vec<Change>>,
 }
@@ -48,7 +50,7 @@ impl Replica {
     /// A copy whose content is already in the shared state.
     pub fn new(shared: &Shared, store: Arc<dyn Store>) -> Self {
         let reading = Mutex::new(!shared.rules().revoked.is_empty());
-        Self { shared: shared.clone(), store, reading, unsaved: Mutex::default() }
+        Self { shared: shared.clone(), store, reading, saving: Mutex::default(), unsaved: Mutex::default() }
     }
 
     /// The store.
@@ -73,13 +75,23 @@ impl Replica {
     }
 
     /// Saves every change that is in memory only, also those that an earlier call could not save. Blocks for as long as
-    /// another process holds the store's lock. At most one call may run at a time.
+    /// another process holds the store's lock, and while another call saves.
     pub fn save(&self, now: NumericDate) -> Result<(), StoreError> {
+        let _saving = self.saving.lock().unwrap_or_else(PoisonError::into_inner);
         let changes = self.unsaved().clone();
         if changes.is_empty() {
             return Ok(());
         }
-        self.store.change_revocations(now, &mut |all| changes.iter().for_each(|change| change.apply(all)))?;
+        let before = *self.reading();
+        match self.store.change_revocations(before, now, &mut |all| changes.iter().for_each(|change| change.apply(all)))
+        {
+            // Everything that is in force here is stored anew; to begin with the changes alone would restore the rest.
+            Err(StoreError::Gone { .. }) => {
+                let present = Arc::clone(&self.shared.rules().revoked);
+                self.store.change_revocations(false, now, &mut |all| *all = (*present).clone())?;
+            }
+            saved => saved?,
+        }
         let mut reading = self.reading();
         self.unsaved().drain(..changes.len());
         // The changes are saved. If the store cannot be read now, its follower reports that.
@@ -145,7 +157,7 @@ mod tests {
         }
 
         fn change(&self, change: &Change) {
-            self.memory.change_revocations(NOW, &mut |all| change.apply(all)).expect("memory");
+            self.memory.change_revocations(false, NOW, &mut |all| change.apply(all)).expect("memory");
         }
     }
 
@@ -160,12 +172,13 @@ mod tests {
 
         fn change_revocations(
             &self,
+            before: bool,
             now: NumericDate,
             change: &mut dyn FnMut(&mut Revocations),
         ) -> Result<(), StoreError> {
             match *self.is_locked.lock().expect("a test") {
                 true => Err(StoreError::Locked { path: "state.json".into(), waited: super::super::LOCK_WAIT }),
-                false => self.memory.change_revocations(now, change),
+                false => self.memory.change_revocations(before, now, change),
             }
         }
 

@@ -135,6 +135,8 @@ impl Console<'_> {
         self.draw();
         // Only now: the first frame does not wait for a thread that nothing on it comes from.
         let (follower, mut news) = self.follow()?;
+        let gate = self.outside.gate.clone();
+        let mut backend = std::pin::pin!(gate.follow_backend());
         while !self.has_quit {
             self.draw();
             follower.follow_policy(&self.app.policy_file.path);
@@ -149,6 +151,8 @@ impl Console<'_> {
                 answer = self.executor.next() => Woken::Answer(answer),
                 batch = input.next() => Woken::Input(batch),
                 () = changed(&mut sources.changes) => Woken::Shared,
+                // It puts the tools into the shared state, which wakes the loop.
+                () = backend.as_mut() => Woken::Shared,
                 Some(news) = news.recv() => Woken::News(news),
                 () = pause(nap) => Woken::Time,
             };

@@ -93,8 +93,7 @@ impl Executor {
         self.running.spawn_blocking(move || (Some(queue), work()));
     }
 
-    /// Waits for the end of a job, and returns its answer if it has one; for ever while no job is under way. A call that is
-    /// cancelled loses nothing.
+    /// Waits for the end of a job, and returns its answer if it has one; for ever while no job is under way. Cancel-safe.
     pub async fn next(&mut self) -> Option<Msg> {
         match self.running.join_next().await {
             Some(Ok((queue, answer))) => {

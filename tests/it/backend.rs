@@ -135,7 +135,26 @@ fn a_permit_holds_for_its_call_although_its_token_is_revoked_meanwhile() {
         judged_at: NOW,
         started: std::time::Duration::ZERO,
     };
-    let called = waits(gate.run(&permit, Given::Text("{}"), &source));
+    let called = waits(gate.run(permit, Given::Text("{}"), &source));
     assert_eq!(called.outcome.answer()["success"], true);
     assert_eq!(gate.call_tool(&*token, "read_data", &json!({})), json!({"error": "unauthorized"}));
+}
+
+#[test]
+fn a_call_that_is_cancelled_is_logged_because_its_tool_may_have_acted() {
+    let backend = Arc::new(Slow::default());
+    let gate = before(Arc::clone(&backend), policy(OPEN));
+    let token = gate.generate_token("user123", &["user"]).expect("a token");
+    {
+        let no_arguments = json!({});
+        let mut call = std::pin::pin!(gate.call_tool_async(Some(&token), "read_data", &no_arguments));
+        let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+        assert!(call.as_mut().poll(&mut context).is_pending());
+        assert_eq!(gate.shared().read(|state| state.activity().len()), 0);
+    }
+    gate.shared().read(|state| {
+        let row = state.activity().newest().next().expect("a row");
+        assert_eq!((row.decision.code(), &*row.answer), ("allowed", r#"{"error":"tool_failed"}"#));
+        assert_eq!(row.trouble.as_deref(), Some("cancelled before the tool answered; it may have acted"));
+    });
 }

@@ -103,7 +103,7 @@ fn rows_of_issuers() -> Vec<Row> {
     let issuer = rules().with_issuer(Some("https://id.example".into()));
     let audience = rules().with_audiences(["gate".into()]);
     let other = Issuer { keys: (&signer()).into(), ..Issuer::default() };
-    let several = issuer.issuers.clone().with_others([("https://other.example".into(), other)]);
+    let several = issuer.issuers.clone().with_others([("https://other.example".into(), other)]).expect("another name");
     let several = Rules { issuers: several, ..rules() };
     vec![
         Row {
@@ -189,7 +189,9 @@ fn only_a_request_that_may_lack_an_audience_passes_without_one_and_never_with_an
 fn an_issuer_is_selected_by_its_name_and_checked_with_its_own_keys() {
     let issuer = |secret: &[u8]| Issuer { keys: (&signer_of(secret)).into(), ..Issuer::default() };
     let own = Issuer { name: Some("ours".into()), ..issuer(SECRET) };
-    let issuers = Issuers::new(own).with_others([("theirs".into(), issuer(b"their secret"))]);
+    let issuers = Issuers::new(own.clone()).with_others([("theirs".into(), issuer(b"their secret"))]);
+    let issuers = issuers.expect("two names");
+    assert!(Issuers::new(own).with_others([("ours".into(), issuer(b"x"))]).is_err(), "a name selects one issuer");
     let rules = Rules { issuers, ..rules() };
     let code = |iss: &str, secret: &[u8]| {
         let token = sign_with(HS256, claims(&format!(r#""iss":"{iss}","#)), secret);

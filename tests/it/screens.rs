@@ -157,7 +157,7 @@ fn served(columns: u16, rows: u16) -> Desk {
             Ok(principal) if decision.reason().is_none() => {
                 let permit = rules.authorize(&principal, tool).expect("it was just decided");
                 let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
-                let _ = runtime.block_on(desk.gate.run(&permit, given, &source));
+                let _ = runtime.block_on(desk.gate.run(permit, given, &source));
             }
             _ => drop(desk.gate.refuse(decision, tool, given, &source)),
         }

@@ -19,7 +19,7 @@ pub use verifier::{STRONG_BITS, Verifier};
 pub struct KeySet(Arc<[Verifier]>);
 
 impl KeySet {
-    /// The verifiers, in the order in which they are tried.
+    /// The verifiers, in their order.
     pub fn iter(&self) -> impl Iterator<Item = &Verifier> {
         self.0.iter()
     }
@@ -44,10 +44,11 @@ impl KeySet {
         }
     }
 
-    /// Check 3, its last part: the verifier for a header's `alg` and `kid`.
+    /// Check 3, its last part: the one verifier for a header's `alg` and `kid`: the one of that name, or else the first that
+    /// answers to any.
     pub(super) fn find(&self, alg: Option<&str>, kid: Option<&str>) -> Result<&Verifier, Reason> {
-        self.accept(alg)?;
-        let found = self.of(alg).find(|verifier| verifier.answers_to(kid));
+        let named = kid.and_then(|kid| self.of(alg).find(|verifier| verifier.kid() == Some(kid)));
+        let found = named.or_else(|| self.of(alg).find(|verifier| verifier.answers_to(kid)));
         found.ok_or_else(|| Reason::UnknownKey { kid: kid.unwrap_or_default().into() })
     }
 
@@ -90,6 +91,10 @@ mod tests {
         assert_eq!(found(Some("new")), Ok(Some("new".to_owned())));
         assert_eq!(found(None), Ok(Some("old".to_owned())));
         assert_eq!(found(Some("other")), Err(Reason::UnknownKey { kid: "other".into() }));
+        // One that answers to any name never comes before the one that is named.
+        let set: KeySet = [Verifier::hs256(b"any", KeyOrigin::Program, None), named("new")].into_iter().collect();
+        let found = |kid| set.find(Some("HS256"), kid).map(|verifier| verifier.kid().map(str::to_owned));
+        assert_eq!((found(Some("new")), found(Some("other"))), (Ok(Some("new".to_owned())), Ok(None)));
     }
 
     #[test]
@@ -98,9 +103,9 @@ mod tests {
         for alg in [None, Some("none"), Some("hs256"), Some("RS256")] {
             let accepted = [Algorithm::Hs256].into();
             let refused = Reason::AlgorithmRefused { found: alg.map(Into::into), accepted };
-            assert_eq!(set.find(alg, None).err(), Some(refused));
+            assert_eq!(set.accept(alg).err(), Some(refused));
         }
         let none = Reason::AlgorithmRefused { found: Some("HS256".into()), accepted: [].into() };
-        assert_eq!(KeySet::default().find(Some("HS256"), None).err(), Some(none));
+        assert_eq!(KeySet::default().accept(Some("HS256")).err(), Some(none));
     }
 }
