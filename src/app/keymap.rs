@@ -165,6 +165,18 @@ mod tests {
     }
 
     #[test]
+    fn the_words_of_a_digit_name_the_panes_that_it_leads_to() {
+        use crate::app::screen::Screen;
+        for (place, digit) in (1..=5).enumerate() {
+            let binding = BINDINGS.iter().find(|binding| binding.action == Action::Pane(digit)).expect("it is bound");
+            let panes: std::collections::BTreeSet<_> =
+                Screen::ALL.iter().map(|screen| screen.panes()[place].title()).collect();
+            let words = binding.words.trim_start_matches("go to ");
+            assert_eq!(words.split(", ").collect::<std::collections::BTreeSet<_>>(), panes, "{digit}");
+        }
+    }
+
+    #[test]
     fn no_letter_is_ever_bound_and_text_keeps_its_characters() {
         for c in ' '..='~' {
             let key = Key::plain(Code::Char(c));
