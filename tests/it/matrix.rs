@@ -238,7 +238,7 @@ fn tools_and_permissions_are_added_described_ticked_saved_and_removed() {
     assert!(!desk.shows("changed, not saved"), "{}", desk.screen());
     desk.keys("Del").must_show(&["write_data is out of the policy", "changed, not saved"]);
     desk.keys("Ctrl-7").must_show(&["write_data"]);
-    assert!(desk.app.auth.rules.policy.says_as(&saved));
+    assert!(desk.app.auth.rules.policy.is_equivalent(&saved));
     // A name that is taken keeps what was typed.
     desk.keys("Ctrl-P").types("add a tool").keys("Enter").types("read_data").keys("Enter");
     desk.must_show(&["the policy has a tool read_data already", "add a tool to the policy"]);
@@ -309,7 +309,7 @@ fn unticking_twice_leaves_every_permission_where_it_was() {
     desk.keys("Space").must_show(&["read_data", "[ ]", "user"]);
     assert_eq!(desk.app.auth.rules.policy.tool("read_data").map(ToolRule::needs).as_deref(), Some("admin"));
     desk.keys("Space");
-    assert!(desk.app.auth.rules.policy.says_as(&before), "{}", desk.screen());
+    assert!(desk.app.auth.rules.policy.is_equivalent(&before), "{}", desk.screen());
     assert!(desk.app.policy_is_saved());
 }
 
