@@ -3,10 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::date::NumericDate;
-use super::lifetime::MAX_LEEWAY_SECONDS;
+use super::lifetime::Leeway;
 use super::reason::Reason;
 use super::token::TokenId;
-use crate::text::words::SECOND;
 
 /// What is revoked.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -60,8 +59,8 @@ impl Revocations {
 
     /// Forgets what counts no more at `now`, whatever the leeway is.
     pub fn forget_dead(&mut self, now: NumericDate) {
-        let grace = MAX_LEEWAY_SECONDS.cast_signed() * SECOND;
-        self.0.retain(|_, since| since.until.is_none_or(|until| now < until.plus(grace)));
+        let most = Leeway::MAX.span();
+        self.0.retain(|_, since| since.until.is_none_or(|until| now < until.plus(most)));
     }
 
     /// Check 8: that neither this token nor its `jti` is revoked.
@@ -85,11 +84,12 @@ impl Revocations {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::text::Span;
 
     const AT: NumericDate = NumericDate::from_seconds(1_795_380_000);
 
     fn since(until: Option<i64>) -> Since {
-        Since { at: AT, until: until.map(|seconds| AT.plus(seconds * SECOND)), user: None }
+        Since { at: AT, until: until.map(|seconds| AT.plus(Span::seconds(seconds))), user: None }
     }
 
     #[test]
@@ -97,9 +97,9 @@ mod tests {
         let mut all = Revocations::default();
         all.revoke(Revoked::Token(TokenId::of("a.b.c")), since(Some(60)));
         all.revoke(Revoked::Jti("for ever".into()), since(None));
-        all.forget_dead(AT.plus((60 + 300) * SECOND - 1));
+        all.forget_dead(AT.plus(Span::seconds(60 + 300) - Span::MICRO));
         assert_eq!(all.iter().count(), 2);
-        all.forget_dead(AT.plus((60 + 300) * SECOND));
+        all.forget_dead(AT.plus(Span::seconds(60 + 300)));
         assert_eq!(all.iter().map(|(what, _)| what.clone()).collect::<Vec<_>>(), [Revoked::Jti("for ever".into())]);
     }
 

@@ -11,6 +11,7 @@ use portcullis::auth::policy::{Expected, ToolRule};
 use portcullis::auth::{Call, KeyOrigin, Policy, Rules, Signer, Verdict};
 use portcullis::gate::ports::Catalogue;
 use portcullis::gate::{AuthState, Provenance, Shared, Snapshot};
+use portcullis::text::Span;
 use proptest::prelude::*;
 
 use crate::cli::Folder;
@@ -31,7 +32,7 @@ fn token(user: &str, permissions: &str, nbf: i64, exp: i64) -> String {
 fn desk(columns: u16, rows: u16) -> Desk {
     let mut desk = Desk::new(columns, rows);
     desk.gate.shared().update(|state| {
-        let mut add = |token: String| state.add(token, Provenance::Issued, START.plus(-60_000_000));
+        let mut add = |token: String| state.add(token, Provenance::Issued, START.plus(-Span::MINUTE));
         add(token("user123", r#"["user"]"#, -60, 3600));
         add(token("admin456", r#"["admin"]"#, -60, 3600));
         add(token("dying", r#"["user"]"#, -60, 10));
