@@ -19,7 +19,7 @@ use portcullis::auth::{Call, IssueRequest, KeyOrigin, NumericDate, Policy, Signe
 use portcullis::cli::{Environment, Exit, Headless, Options};
 use portcullis::clock::ManualClock;
 use portcullis::gate::{Provenance, Snapshot};
-use portcullis::text::read_token;
+use portcullis::text::{Span, read_token};
 use portcullis::view::{self, Theme};
 use portcullis::{AuthenticatedMcpServer, Rules};
 use ratatui::buffer::Buffer;
@@ -137,7 +137,7 @@ fn decide() -> bool {
     let token = token(now);
     let key = DecodingKey::from_secret(SECRET);
     let validation = Validation::new(Algorithm::HS256);
-    let expired = now.plus(7_200_000_000);
+    let expired = now.plus(Span::hours(2));
     let call = |tool| Call { token: Some(&token), tool };
     assert!(rules.decide(&call("read_data"), now).result.is_ok(), "the token is good");
     assert!(jsonwebtoken::decode::<Claims>(&*token, &key, &validation).is_ok(), "for both");
@@ -164,7 +164,7 @@ fn stream() -> bool {
     #[expect(clippy::disallowed_methods, reason = "jsonwebtoken asks the system's clock, so the token must suit it")]
     let now = NumericDate::from(chrono::Utc::now());
     let rules = rules();
-    let tokens: Vec<_> = (0..1000).map(|n| token(now.plus(-n))).collect();
+    let tokens: Vec<_> = (0..1000).map(|n| token(now.plus(Span::micros(-n)))).collect();
     let lines = tokens.join("\n");
     let key = DecodingKey::from_secret(SECRET);
     let validation = Validation::new(Algorithm::HS256);
@@ -274,7 +274,7 @@ fn frames() -> bool {
             }),
             contestant("time lab, 1,000 tokens at 60 times the pace, a sixtieth of a second later", 5, || {
                 let (real, mono) =
-                    (hurried.times.real.plus(16_667), hurried.times.mono + Duration::from_micros(16_667));
+                    (hurried.times.real.plus(Span::micros(16_667)), hurried.times.mono + Duration::from_micros(16_667));
                 hurried.at(real, mono);
                 let _ = update(&mut hurried, Msg::Woke);
                 draw(&hurried)

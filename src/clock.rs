@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use chrono::{Local, Offset as _, TimeZone as _, Utc};
 
 use crate::auth::NumericDate;
-use crate::text::words::micros;
+use crate::text::Span;
 
 /// Two readings of the clocks so far apart are as good as one.
 const CLOSE: Duration = Duration::from_millis(20);
@@ -83,7 +83,7 @@ impl ManualClock {
     /// Moves on by `duration`.
     pub fn advance(&self, duration: Duration) {
         let mut times = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        times.0 = times.0.plus(micros(duration));
+        times.0 = times.0.plus(Span::from(duration));
         times.1 += duration;
     }
 

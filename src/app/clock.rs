@@ -5,13 +5,17 @@ use std::time::Duration;
 use super::App;
 use super::msg::Times;
 use crate::auth::NumericDate;
-use crate::text::words::{SECOND, exact, micros, span, with_sign};
+use crate::text::Span;
+use crate::text::words::{exact, span, with_sign};
 
 /// How much faster than the real clock a fast one runs.
 pub const FAST: i64 = 60;
 
-/// The system's clock leapt if it moved so much more or less than time did, in microseconds.
-const LEAP: i64 = SECOND / 2;
+/// The system's clock leapt if it moved at least this much more or less than time did.
+const LEAP: Span = Span::millis(500);
+
+/// A leap is shown in multiples of this.
+const ROUNDED: Span = Span::millis(200);
 
 /// A key pressed so long after something was shown means that the user has seen it.
 const SEEN: Duration = Duration::from_secs(1);
@@ -25,8 +29,8 @@ pub enum HeldClock {
     /// The real time.
     #[default]
     Real,
-    /// The real time moved by microseconds, which are not 0.
-    Shifted(i64),
+    /// The real time moved by a span that is not zero.
+    Shifted(Span),
     /// Always this instant.
     Frozen(NumericDate),
     /// [`FAST`] times as fast.
@@ -45,10 +49,7 @@ impl HeldClock {
             Self::Real => real,
             Self::Shifted(by) => real.plus(by),
             Self::Frozen(at) => at,
-            Self::Fast { at, since } => {
-                let passed = micros(mono.saturating_sub(since));
-                at.plus(passed.saturating_mul(FAST))
-            }
+            Self::Fast { at, since } => at.plus(Span::from(mono.saturating_sub(since)) * FAST),
         }
     }
 
@@ -62,18 +63,18 @@ impl HeldClock {
         }
     }
 
-    /// The real time, moved by microseconds.
-    pub const fn shifted(by: i64) -> Self {
-        if by == 0 { Self::Real } else { Self::Shifted(by) }
+    /// The real time, moved by a span.
+    pub fn shifted(by: Span) -> Self {
+        if by == Span::ZERO { Self::Real } else { Self::Shifted(by) }
     }
 
-    /// How long until it has moved on by microseconds; `None` while it is frozen.
-    fn lasts(self, micros: i64) -> Option<Duration> {
-        let micros = micros.max(0).unsigned_abs();
+    /// How long until it has moved on by a span; `None` while it is frozen.
+    fn lasts(self, span: Span) -> Option<Duration> {
         match self {
-            Self::Real | Self::Shifted(_) => Some(Duration::from_micros(micros)),
+            Self::Real | Self::Shifted(_) => Some(span.as_duration()),
             Self::Frozen(_) => None,
-            Self::Fast { .. } => Some(Duration::from_micros(micros.div_ceil(FAST.unsigned_abs()))),
+            // Rounded up: when the time is over, the clock has moved on by the whole span.
+            Self::Fast { .. } => Some(((span + Span::micros(FAST - 1)) / FAST).as_duration()),
         }
     }
 }
@@ -81,8 +82,8 @@ impl HeldClock {
 /// A leap of the system's clock: it was set, or the machine slept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Leap {
-    /// By how many microseconds, backwards below 0.
-    pub by: i64,
+    /// By how much; negative if it leapt back.
+    pub by: Span,
     /// What the clock showed after it.
     pub to: NumericDate,
     /// When it was noticed, on the monotonic clock.
@@ -92,9 +93,9 @@ pub struct Leap {
 impl Leap {
     /// It in words: `system clock leapt back by 1d`.
     pub fn words(self) -> String {
-        let way = if self.by < 0 { "back" } else { "ahead" };
-        // Between the two readings a moment passed.
-        let by = (self.by.saturating_abs() + SECOND / 10) / (SECOND / 5) * (SECOND / 5);
+        let way = if self.by < Span::ZERO { "back" } else { "ahead" };
+        // A moment passed between the two readings.
+        let by = ROUNDED * (self.by.abs() + ROUNDED / 2).div_euclid(ROUNDED);
         format!("system clock leapt {way} by {}", exact(by))
     }
 }
@@ -102,10 +103,10 @@ impl Leap {
 impl App {
     /// The instants of a new turn: what the system's clock shows, and the time since the start.
     pub fn at(&mut self, real: NumericDate, mono: Duration) {
-        let passed = micros(mono.saturating_sub(self.times.mono));
-        let by = real.since(self.times.real).saturating_sub(passed);
+        let passed = Span::from(mono.saturating_sub(self.times.mono));
+        let by = real.since(self.times.real) - passed;
         self.times = Times { real, judged: self.clock.shows(real, mono), mono };
-        if by.saturating_abs() >= LEAP {
+        if by.abs() >= LEAP {
             let leap = Leap { by, to: real, noticed: mono };
             self.leap = Some(leap);
             self.complain(leap.words());
@@ -145,7 +146,7 @@ impl App {
 
     /// To the second, and with its date where that is not today's.
     fn frozen_at(&self, at: NumericDate) -> String {
-        let at = NumericDate::from_seconds(at.seconds());
+        let at = at.whole_second();
         let day = |at: NumericDate| at.seconds().div_euclid(86_400);
         if day(at) == day(self.times.real) { self.time(at) } else { self.date(at) }
     }
@@ -187,8 +188,8 @@ impl App {
 }
 
 /// A span with its sign, to the second where it has one: `+55m`, `-1d`, `+250ms`.
-pub fn signed(micros: i64) -> String {
-    with_sign(micros, if micros.saturating_abs() < SECOND { exact } else { span })
+pub fn signed(by: Span) -> String {
+    with_sign(by, if by.abs() < Span::SECOND { exact } else { span })
 }
 
 #[cfg(test)]
@@ -198,46 +199,52 @@ mod tests {
     const REAL: NumericDate = NumericDate::from_seconds(1_000_000);
 
     fn times(seconds: u64) -> Times {
-        let real = REAL.plus(seconds.cast_signed() * SECOND);
+        let real = REAL.plus(Span::seconds(seconds.cast_signed()));
         Times { real, judged: real, mono: Duration::from_secs(seconds) }
     }
 
     fn shown(clock: HeldClock, seconds: u64) -> i64 {
         let now = times(seconds);
-        clock.shows(now.real, now.mono).since(REAL) / SECOND
+        clock.shows(now.real, now.mono).since(REAL).as_seconds()
     }
 
     #[test]
     fn each_clock_runs_in_its_own_way() {
         let fast = HeldClock::Fast { at: REAL, since: Duration::from_secs(2) };
-        for (clock, after_5) in
-            [(HeldClock::Real, 5), (HeldClock::Shifted(-7 * SECOND), -2), (HeldClock::Frozen(REAL), 0), (fast, 180)]
-        {
+        for (clock, after_5) in [
+            (HeldClock::Real, 5),
+            (HeldClock::Shifted(Span::seconds(-7)), -2),
+            (HeldClock::Frozen(REAL), 0),
+            (fast, 180),
+        ] {
             assert_eq!(shown(clock, 5), after_5, "{clock:?}");
         }
     }
 
     #[test]
     fn a_clock_that_is_set_runs_on_as_it_did() {
-        let to = REAL.plus(100 * SECOND);
+        let to = REAL.plus(Span::seconds(100));
         let fast = HeldClock::Fast { at: REAL, since: Duration::ZERO };
-        for (clock, after_1) in
-            [(HeldClock::Real, 101), (HeldClock::Shifted(5), 101), (HeldClock::Frozen(REAL), 100), (fast, 160)]
-        {
+        for (clock, after_1) in [
+            (HeldClock::Real, 101),
+            (HeldClock::Shifted(Span::micros(5)), 101),
+            (HeldClock::Frozen(REAL), 100),
+            (fast, 160),
+        ] {
             let set = clock.set(to, times(3));
             assert_eq!((shown(set, 3), shown(set, 4)), (100, after_1), "{clock:?}");
         }
-        assert_eq!(HeldClock::Shifted(5).set(times(3).real, times(3)), HeldClock::Real);
+        assert_eq!(HeldClock::Shifted(Span::micros(5)).set(times(3).real, times(3)), HeldClock::Real);
     }
 
     #[test]
     fn a_clock_lasts_as_long_as_it_takes_to_get_there() {
         let fast = HeldClock::Fast { at: REAL, since: Duration::ZERO };
-        for micros in [1, 59, 60, 61, SECOND] {
-            let lasts = fast.lasts(micros).expect("it runs");
-            assert!(fast.shows(REAL, lasts).since(REAL) >= micros);
-            assert!(fast.shows(REAL, lasts.saturating_sub(Duration::from_micros(1))).since(REAL) < micros);
+        for span in [1, 59, 60, 61, 1_000_000].map(Span::micros) {
+            let lasts = fast.lasts(span).expect("it runs");
+            assert!(fast.shows(REAL, lasts).since(REAL) >= span);
+            assert!(fast.shows(REAL, lasts.saturating_sub(Duration::from_micros(1))).since(REAL) < span);
         }
-        assert_eq!(HeldClock::Frozen(REAL).lasts(1), None);
+        assert_eq!(HeldClock::Frozen(REAL).lasts(Span::MICRO), None);
     }
 }

@@ -7,6 +7,7 @@ use super::overlay::SettingsField;
 use super::pane::timeline::Axis;
 use super::pane::{Field, Pane};
 use crate::auth::NumericDate;
+use crate::text::Span;
 
 /// What a frame drew.
 #[derive(Clone, Debug, Default)]
@@ -17,8 +18,8 @@ pub struct Drawn {
     pub targets: Vec<(Area, Target)>,
     /// The instant drawn for.
     pub at: NumericDate,
-    /// Microseconds after that instant at which a shown time changes; `None` when none does.
-    pub holds: Option<i64>,
+    /// How long after that instant a shown time changes; `None` if none does.
+    pub holds: Option<Span>,
     /// When something changes that goes by the real clock, on the monotonic one; `None` when nothing does.
     pub real_until: Option<Duration>,
     /// The rows that each list shows.
@@ -139,9 +140,9 @@ impl Drawn {
         })
     }
 
-    /// A shown time changes this many microseconds after the instant drawn for.
-    pub fn changes_in(&mut self, micros: i64) {
-        self.holds = Some(self.holds.map_or(micros, |known| known.min(micros)));
+    /// A shown time changes this long after the instant drawn for.
+    pub fn changes_in(&mut self, span: Span) {
+        self.holds = Some(self.holds.map_or(span, |known| known.min(span)));
     }
 
     /// Something that goes by the real clock changes at this instant of the monotonic one.

@@ -360,7 +360,7 @@ impl App {
 
     /// An instant of the log, to the second.
     pub fn time(&self, at: NumericDate) -> String {
-        self.time_style.time(NumericDate::from_seconds(at.seconds()), self.zone)
+        self.time_style.time(at.whole_second(), self.zone)
     }
 
     fn choose_token(&mut self, row: usize) {

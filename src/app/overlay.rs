@@ -340,7 +340,7 @@ impl SettingsForm {
     }
 
     /// Whether both say the same.
-    pub(super) fn says_as(&self, other: &Self) -> bool {
+    pub(super) fn is_equivalent(&self, other: &Self) -> bool {
         fn texts(form: &SettingsForm) -> [&str; 4] {
             [&form.leeway, &form.issuer, &form.audience, &form.policy].map(TextField::text)
         }

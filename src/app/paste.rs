@@ -80,7 +80,7 @@ impl App {
         // What was typed into a form must not be lost.
         let fresh = self.settings_form();
         self.overlays.retain(|overlay| match overlay {
-            Overlay::Settings(form) => !form.says_as(&fresh),
+            Overlay::Settings(form) => !form.is_equivalent(&fresh),
             Overlay::Line(_) => true,
             _ => false,
         });

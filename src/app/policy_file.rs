@@ -38,7 +38,7 @@ impl App {
     /// Whether the policy that decides is the one of its file, or the one built in.
     pub fn policy_is_saved(&self) -> bool {
         let (said, decides) = (&self.policy_file.said, &self.auth.rules.policy);
-        Arc::ptr_eq(said, decides) || said.says_as(decides)
+        Arc::ptr_eq(said, decides) || said.is_equivalent(decides)
     }
 
     /// The policy's file was read again: what it says now decides from now on, unless it is broken. Edits that were not
@@ -54,10 +54,10 @@ impl App {
         };
         let was_broken = self.policy_file.fault.take().is_some();
         let was_saved = self.policy_is_saved();
-        let is_new = !policy.says_as(&self.policy_file.said);
+        let is_new = !policy.is_equivalent(&self.policy_file.said);
         self.policy_file.said = Arc::clone(&policy);
         // A touch that changes nothing must not undo what was changed here.
-        if !is_new || policy.says_as(&self.auth.rules.policy) {
+        if !is_new || policy.is_equivalent(&self.auth.rules.policy) {
             if was_broken {
                 self.say(format!("{} can be read again", self.policy_file.name()));
             }

@@ -62,7 +62,7 @@ impl App {
         match rules.and_then(|(path, policy)| Ok((path, Rules { policy, ..form.rules(&self.auth.rules)? }))) {
             Ok((path, rules)) => {
                 let before = Arc::clone(&self.auth.rules.policy);
-                if !rules.policy.says_as(&before) {
+                if !rules.policy.is_equivalent(&before) {
                     self.history.push(Step::Policy(RULES, before));
                 }
                 self.policy_file = PolicyFile::new(path, Arc::clone(&rules.policy));

@@ -2,6 +2,7 @@
 
 use super::list::next_of;
 use crate::auth::NumericDate;
+use crate::text::Span;
 
 /// How instants are shown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -45,7 +46,7 @@ impl TimeStyle {
     }
 
     fn told(self, at: NumericDate, zone: Zone, format: &str) -> String {
-        let fraction = match at.micros().rem_euclid(1_000_000) {
+        let fraction = match at.past(Span::SECOND).as_micros() {
             0 => String::new(),
             micros => format!(".{micros:06}").trim_end_matches('0').to_owned(),
         };

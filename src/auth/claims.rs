@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::date::NumericDate;
-use super::lifetime::Lifetime;
+use super::lifetime::{Leeway, Lifetime};
 use super::members::{self, Member};
 use super::reason::Reason;
 
@@ -83,8 +83,8 @@ impl<'t> Claims<Cow<'t, str>> {
 }
 
 impl<S> Claims<S> {
-    /// The token's times, to be judged with a leeway in microseconds.
-    pub fn lifetime(&self, leeway: i64) -> Lifetime {
+    /// The token's times, to be judged with a leeway.
+    pub fn lifetime(&self, leeway: Leeway) -> Lifetime {
         Lifetime { iat: self.iat, nbf: self.nbf, exp: Some(self.exp), leeway }
     }
 }

@@ -2,13 +2,16 @@
 
 use chrono::{DateTime, FixedOffset, SecondsFormat, TimeZone as _, Utc};
 
-use crate::text::words::SECOND;
+use crate::text::Span;
 
 /// An instant: seconds since 1970-01-01T00:00:00Z with a fraction (RFC 7519 §2, `NumericDate`), kept in microseconds.
 ///
 /// Made from a claim it always lies within the years 0001 to 9999; a finer fraction is rounded down.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NumericDate(i64);
+
+/// Microseconds in a second.
+const SECOND: i64 = Span::SECOND.as_micros();
 
 impl NumericDate {
     /// 0001-01-01T00:00:00Z, the earliest time a claim may name.
@@ -43,15 +46,26 @@ impl NumericDate {
         self.0.div_euclid(SECOND)
     }
 
-    /// This instant moved by microseconds, kept within the years 0001–9999.
+    /// The beginning of the second that this instant lies in.
     #[must_use]
-    pub const fn plus(self, micros: i64) -> Self {
-        Self::from_micros(self.0.saturating_add(micros))
+    pub const fn whole_second(self) -> Self {
+        Self::from_seconds(self.seconds())
     }
 
-    /// Microseconds from `earlier` to this instant; negative when it lies before. Cannot overflow.
-    pub const fn since(self, earlier: Self) -> i64 {
-        self.0 - earlier.0
+    /// This instant moved by a span, kept within the years 0001–9999.
+    #[must_use]
+    pub const fn plus(self, span: Span) -> Self {
+        Self::from_micros(self.0.saturating_add(span.as_micros()))
+    }
+
+    /// From `earlier` to this instant; negative if this instant is the earlier one. Cannot overflow.
+    pub const fn since(self, earlier: Self) -> Span {
+        Span::micros(self.0 - earlier.0)
+    }
+
+    /// How far this instant is past the last multiple of `step` since the epoch.
+    pub const fn past(self, step: Span) -> Span {
+        Span::micros(self.0).rem_euclid(step)
     }
 
     /// Reads the text of a JSON number; `None` when it is none, or not a time within the years 0001–9999.
@@ -117,12 +131,6 @@ fn exact(text: &str) -> Option<i64> {
 /// An instant for scripts, twice: `epoch` in seconds, and `rfc3339`.
 pub fn twice(at: NumericDate) -> serde_json::Value {
     serde_json::json!({ "epoch": at.json_number(), "rfc3339": at.rfc3339() })
-}
-
-/// Microseconds as seconds.
-#[expect(clippy::cast_precision_loss, reason = "microseconds of a date fit 53 bits to the microsecond until 2255")]
-pub fn seconds(micros: i64) -> f64 {
-    micros as f64 / 1e6
 }
 
 impl From<DateTime<Utc>> for NumericDate {

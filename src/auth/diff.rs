@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::date::NumericDate;
 use super::inspection::{Document, Inspection};
 use super::members;
-use crate::text::{self, words};
+use crate::text::{self, Span, words};
 
 /// What became of a member from the left token to the right one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,8 +95,8 @@ fn row(part: &'static str, (name, nth): &Place<'_>, left: Option<&str>, right: O
     let is_time = [left, right].into_iter().flatten().all(|value| NumericDate::from_json_number(value).is_some());
     let time = |value: Option<&str>| NumericDate::from_json_number(value.filter(|_| TIMES.contains(name))?);
     let later = time(left).zip(time(right)).map(|(left, right)| match right.since(left) {
-        0 => "the same time".to_owned(),
-        by @ ..0 => format!("{} earlier", words::exact(-by)),
+        Span::ZERO => "the same time".to_owned(),
+        by if by < Span::ZERO => format!("{} earlier", words::exact(-by)),
         by => format!("{} later", words::exact(by)),
     });
     let again = if *nth > 1 { format!(" (again, {nth})") } else { String::new() };

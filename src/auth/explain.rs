@@ -102,7 +102,7 @@ pub fn explain_inspection(inspection: &Inspection, rules: &Rules, now: NumericDa
 
 /// How long a valid token still is.
 fn left(phase: Phase) -> String {
-    let told = |micros| text::words::remaining(micros).text;
+    let told = |left| text::words::remaining(left).text;
     match phase {
         Phase::Live { left } => format!("{} left", told(left)),
         Phase::Grace { left } => format!("by the leeway only, {} left", told(left)),

@@ -11,7 +11,7 @@ use super::lifetime::Lifetime;
 use super::members::{self, Member};
 use super::policy::Policy;
 use crate::text::safe::{Hidden, hidden};
-use crate::text::{self, words};
+use crate::text::{self, Span, words};
 
 /// One thing worth pointing out.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,7 +27,7 @@ pub enum Finding {
     NoExpiry,
     Milliseconds { claim: String, meant: NumericDate },
     EndsBeforeStart,
-    LongLife { micros: i64 },
+    LongLife { length: Span },
     Invisible { place: String, class: Hidden, found: char },
     NotAscii { place: String, found: char },
     UnknownPermission { permission: String },
@@ -84,7 +84,9 @@ impl fmt::Display for Finding {
                 write!(f, "{} looks like milliseconds; in seconds it would be {}", name(claim), meant.rfc3339())
             }
             Self::EndsBeforeStart => f.write_str("exp does not lie behind iat and nbf"),
-            Self::LongLife { micros } => write!(f, "very long life: {}", words::span(micros - micros % words::DAY)),
+            Self::LongLife { length } => {
+                write!(f, "very long life: {}", words::span(Span::days(length.div_euclid(Span::DAY))))
+            }
             Self::Invisible { place, class, found } => {
                 write!(f, "{} holds {} (\\u{{{:x}}})", name(place), class.noun(), u32::from(*found))
             }
@@ -110,8 +112,8 @@ impl fmt::Display for Finding {
     }
 }
 
-/// Longer than this is a very long life: 30 days, in microseconds.
-pub(super) const LONG: i64 = 30 * 86_400 * words::SECOND;
+/// Longer than this is a very long life.
+pub(super) const LONG: Span = Span::days(30);
 
 /// What the findings are made from: a token read as leniently as possible.
 pub(super) struct Readable<'a> {
@@ -192,8 +194,8 @@ fn times(token: &Readable<'_>, found: &mut Vec<Finding>) {
     if life.exp.is_some_and(|exp| life.nbf.max(life.iat).is_some_and(|start| start >= exp)) {
         found.push(Finding::EndsBeforeStart);
     }
-    if let Some(micros) = life.length().filter(|micros| *micros > LONG) {
-        found.push(Finding::LongLife { micros });
+    if let Some(length) = life.length().filter(|length| *length > LONG) {
+        found.push(Finding::LongLife { length });
     }
 }
 

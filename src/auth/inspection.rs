@@ -58,8 +58,8 @@ impl Inspection {
         let mut found = self.findings.clone();
         let life = &self.judged.lifetime;
         if let Some(exp) = life.exp.filter(|_| life.nbf.or(life.iat).is_none()) {
-            let micros = exp.since(now);
-            found.extend((micros > findings::LONG).then_some(Finding::LongLife { micros }));
+            let length = exp.since(now);
+            found.extend((length > findings::LONG).then_some(Finding::LongLife { length }));
         }
         found
     }
@@ -148,7 +148,7 @@ impl Rules {
                 .unwrap_or_default(),
             jti: string(payload, "jti").map(|jti| text::head(&jti, 256).to_owned()),
             alg: string(header, "alg").map(Cow::into_owned),
-            lifetime: Lifetime { iat: time("iat"), nbf: time("nbf"), exp: time("exp"), leeway: self.leeway.micros() },
+            lifetime: Lifetime { iat: time("iat"), nbf: time("nbf"), exp: time("exp"), leeway: self.leeway },
             examined,
             steps,
         };

@@ -11,10 +11,10 @@ use super::algorithm::Algorithm;
 use super::date::NumericDate;
 use super::keys::Signer;
 use super::token;
-use crate::text;
+use crate::text::{self, Span};
 
-/// The lifetime of a token when nothing else is said: one hour, in seconds.
-pub const LIFETIME_SECONDS: i64 = 3600;
+/// The lifetime of a token that names no other.
+pub const LIFETIME: Span = Span::HOUR;
 
 /// What a token shall say.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -90,8 +90,8 @@ const RESERVED: [&str; 8] = ["user_id", "permissions", "iat", "nbf", "exp", "jti
 /// A time as somebody writes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum When {
-    /// This long after issuing, in microseconds; before it when negative.
-    In(i64),
+    /// This long after issuing; before it if negative.
+    In(Span),
     /// At this instant.
     At(NumericDate),
 }
@@ -112,18 +112,17 @@ impl When {
         if let Some(at) = NumericDate::from_rfc3339(text).or_else(midnight).or_else(epoch) {
             return Ok(Self::At(at));
         }
-        let (sign, span) = match text.strip_prefix('-') {
-            Some(span) => (-1, span),
-            None => (1, text.strip_prefix('+').unwrap_or(text)),
-        };
-        let micros = text::words::parse_duration(span).map_err(|_| NotATime)?.as_micros();
-        Ok(Self::In(sign * i64::try_from(micros).map_err(|_| NotATime)?))
+        let read = |text| text::words::parse_duration(text).map(Span::from).map_err(|_| NotATime);
+        Ok(Self::In(match text.strip_prefix('-') {
+            Some(text) => -read(text)?,
+            None => read(text.strip_prefix('+').unwrap_or(text))?,
+        }))
     }
 
     /// The instant, counted from the whole second of issuing, as `iat` is.
     pub fn from(self, now: NumericDate) -> NumericDate {
         match self {
-            Self::In(micros) => NumericDate::from_seconds(now.seconds()).plus(micros).min(NumericDate::LAST_SECOND),
+            Self::In(span) => now.whole_second().plus(span).min(NumericDate::LAST_SECOND),
             Self::At(at) => at,
         }
     }
@@ -138,12 +137,11 @@ impl Signer {
         if let Some(name) = request.extra.keys().find(|name| RESERVED.contains(&name.as_str())) {
             return Err(IssueError::Reserved(name.clone()));
         }
-        let iat = now.seconds();
-        let exp = request.expires.unwrap_or(NumericDate::from_seconds(iat + LIFETIME_SECONDS));
+        let exp = request.expires.unwrap_or(now.whole_second().plus(LIFETIME));
         let payload = Payload {
             user_id: &request.user_id,
             permissions: &request.permissions,
-            iat,
+            iat: now.seconds(),
             nbf: request.not_before.map(NumericDate::json_number),
             exp: exp.json_number(),
             jti,
@@ -172,11 +170,10 @@ impl Signer {
 mod tests {
     use super::*;
     use rstest::rstest;
-    use text::words::SECOND;
 
     #[rstest]
-    #[case("15s", Ok(When::In(15 * SECOND)))]
-    #[case("-1m", Ok(When::In(-60 * SECOND)))]
+    #[case("15s", Ok(When::In(Span::seconds(15))))]
+    #[case("-1m", Ok(When::In(-Span::MINUTE)))]
     #[case("1970-01-01T00:00:05Z", Ok(When::At(NumericDate::from_seconds(5))))]
     #[case("1970-01-02", Ok(When::At(NumericDate::from_seconds(86_400))))]
     #[case("1795380065", Ok(When::At(NumericDate::from_seconds(1_795_380_065))))]

@@ -5,10 +5,11 @@ use std::str::FromStr;
 
 use super::date::NumericDate;
 use super::reason::Reason;
+use crate::text::Span;
 use crate::text::words::{self, NotADuration};
 
-/// The most leeway that may be configured, in seconds.
-pub const MAX_LEEWAY_SECONDS: u64 = 300;
+/// The longest leeway that may be configured, in seconds.
+const MAX_SECONDS: u64 = 300;
 
 /// The text is no leeway.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -17,26 +18,29 @@ pub enum BadLeeway {
     #[error(transparent)]
     Duration(#[from] NotADuration),
     /// Too long, or with a fraction of a second.
-    #[error("whole seconds, at most {MAX_LEEWAY_SECONDS}s")]
+    #[error("whole seconds, at most {MAX_SECONDS}s")]
     OutOfBounds,
 }
 
-/// Allowance for clocks that differ: whole seconds, at most [`MAX_LEEWAY_SECONDS`].
+/// Allowance for clocks that differ: whole seconds, at most 300.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Leeway(i64);
+pub struct Leeway(Span);
 
 impl Leeway {
     /// None at all.
-    pub const NONE: Self = Self(0);
+    pub const NONE: Self = Self(Span::ZERO);
 
-    /// So many seconds; more than [`MAX_LEEWAY_SECONDS`] become these.
+    /// The longest that may be configured.
+    pub const MAX: Self = Self::seconds(MAX_SECONDS);
+
+    /// A leeway of this many seconds, or the longest if that is shorter.
     pub const fn seconds(seconds: u64) -> Self {
-        let seconds = if seconds > MAX_LEEWAY_SECONDS { MAX_LEEWAY_SECONDS } else { seconds };
-        Self(seconds.cast_signed() * words::SECOND)
+        let seconds = if seconds > MAX_SECONDS { MAX_SECONDS } else { seconds };
+        Self(Span::seconds(seconds.cast_signed()))
     }
 
-    /// In microseconds.
-    pub const fn micros(self) -> i64 {
+    /// As a span to compute with.
+    pub const fn span(self) -> Span {
         self.0
     }
 }
@@ -47,7 +51,7 @@ impl FromStr for Leeway {
     /// Reads a duration in words.
     fn from_str(text: &str) -> Result<Self, BadLeeway> {
         let leeway = words::parse_duration(text)?;
-        let fits = leeway.as_secs() <= MAX_LEEWAY_SECONDS && leeway.subsec_nanos() == 0;
+        let fits = leeway.as_secs() <= MAX_SECONDS && leeway.subsec_nanos() == 0;
         if fits { Ok(Self::seconds(leeway.as_secs())) } else { Err(BadLeeway::OutOfBounds) }
     }
 }
@@ -58,15 +62,15 @@ impl fmt::Display for Leeway {
     }
 }
 
-/// Microseconds until a token is dead: `exp + leeway - now`. Alive while this is above zero; at the instant `exp`
+/// How long until a token is dead: `exp + leeway - now`. Alive while this is above zero; at the instant `exp`
 /// (with no leeway) it is zero, and the token is dead (RFC 7519 §4.1.4: "on or after").
-pub const fn remaining(now: NumericDate, exp: NumericDate, leeway: i64) -> i64 {
-    exp.since(now) + leeway
+pub fn remaining(now: NumericDate, exp: NumericDate, leeway: Leeway) -> Span {
+    exp.since(now) + leeway.span()
 }
 
-/// Microseconds until a token lives: `nbf - leeway - now`. Alive once this is zero or below (RFC 7519 §4.1.5).
-pub const fn until_valid(now: NumericDate, nbf: NumericDate, leeway: i64) -> i64 {
-    nbf.since(now) - leeway
+/// How long until a token lives: `nbf - leeway - now`. Alive once this is zero or below (RFC 7519 §4.1.5).
+pub fn until_valid(now: NumericDate, nbf: NumericDate, leeway: Leeway) -> Span {
+    nbf.since(now) - leeway.span()
 }
 
 /// The times of one token, and the leeway they are judged with.
@@ -78,37 +82,37 @@ pub struct Lifetime {
     pub nbf: Option<NumericDate>,
     /// Dead from this instant on.
     pub exp: Option<NumericDate>,
-    /// Allowance for clocks that differ, in microseconds.
-    pub leeway: i64,
+    /// Allowance for clocks that differ.
+    pub leeway: Leeway,
 }
 
-/// Where in its life a token is. Durations are microseconds.
+/// Where in its life a token is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
     /// Before `nbf - leeway`.
     NotYet {
         /// Until it becomes valid.
-        left: i64,
+        left: Span,
     },
     /// Between `nbf - leeway` and `nbf`: valid only by leeway.
     Early {
         /// Until `nbf`.
-        left: i64,
+        left: Span,
     },
     /// Valid.
     Live {
         /// Until `exp`.
-        left: i64,
+        left: Span,
     },
     /// Between `exp` and `exp + leeway`: valid only by leeway.
     Grace {
         /// Until it is dead.
-        left: i64,
+        left: Span,
     },
     /// Dead.
     Expired {
         /// Since it died.
-        ago: i64,
+        ago: Span,
     },
     /// It has no `exp` that can be read.
     Endless,
@@ -117,7 +121,7 @@ pub enum Phase {
 impl Lifetime {
     /// Where in its life the token is at `now`.
     pub fn phase(&self, now: NumericDate) -> Phase {
-        if let Some(left) = self.nbf.map(|nbf| until_valid(now, nbf, self.leeway)).filter(|left| *left > 0) {
+        if let Some(left) = self.nbf.map(|nbf| until_valid(now, nbf, self.leeway)).filter(|left| *left > Span::ZERO) {
             return Phase::NotYet { left };
         }
         let Some(exp) = self.exp else {
@@ -125,11 +129,11 @@ impl Lifetime {
         };
         let left = remaining(now, exp, self.leeway);
         match left {
-            ..=0 => Phase::Expired { ago: -left },
-            _ if left <= self.leeway => Phase::Grace { left },
-            _ => match self.nbf.map(|nbf| nbf.since(now)).filter(|left| *left > 0) {
+            _ if left <= Span::ZERO => Phase::Expired { ago: -left },
+            _ if left <= self.leeway.span() => Phase::Grace { left },
+            _ => match self.nbf.map(|nbf| nbf.since(now)).filter(|left| *left > Span::ZERO) {
                 Some(left) => Phase::Early { left },
-                None => Phase::Live { left: left - self.leeway },
+                None => Phase::Live { left: left - self.leeway.span() },
             },
         }
     }
@@ -137,11 +141,11 @@ impl Lifetime {
     /// The time check of the gate: first `nbf`, then `exp`.
     pub fn check(&self, now: NumericDate) -> Result<(), Reason> {
         let leeway = self.leeway;
-        if let Some(from) = self.nbf.filter(|nbf| until_valid(now, *nbf, leeway) > 0) {
+        if let Some(from) = self.nbf.filter(|nbf| until_valid(now, *nbf, leeway) > Span::ZERO) {
             return Err(Reason::NotYetValid { from, leeway, now });
         }
         match self.exp {
-            Some(exp) if remaining(now, exp, leeway) <= 0 => Err(Reason::Expired { exp, leeway, now }),
+            Some(exp) if remaining(now, exp, leeway) <= Span::ZERO => Err(Reason::Expired { exp, leeway, now }),
             Some(_) => Ok(()),
             None => Err(Reason::ClaimMissing { claim: "exp" }),
         }
@@ -149,73 +153,72 @@ impl Lifetime {
 
     /// The instants at which the phase changes, in no order.
     pub fn borders(&self) -> impl Iterator<Item = NumericDate> {
-        let begins = self.nbf.into_iter().flat_map(|nbf| [nbf.plus(-self.leeway), nbf]);
-        begins.chain(self.exp.into_iter().flat_map(|exp| [exp, exp.plus(self.leeway)]))
+        let begins = self.nbf.into_iter().flat_map(|nbf| [nbf.plus(-self.leeway.span()), nbf]);
+        begins.chain(self.exp.into_iter().flat_map(|exp| [exp, exp.plus(self.leeway.span())]))
     }
 
-    /// Microseconds from `now` to the next instant at which the phase changes; `None` after the last one.
-    pub fn next_border(&self, now: NumericDate) -> Option<i64> {
-        self.borders().map(|border| border.since(now)).filter(|left| *left > 0).min()
+    /// From `now` to the next instant at which the phase changes; `None` after the last one.
+    pub fn next_border(&self, now: NumericDate) -> Option<Span> {
+        self.borders().map(|border| border.since(now)).filter(|left| *left > Span::ZERO).min()
     }
 
-    /// From the first instant of its life to the last, in microseconds; `None` without an `exp` and a beginning.
-    pub fn length(&self) -> Option<i64> {
+    /// From the first instant of its life to the last; `None` without an `exp` and a beginning.
+    pub fn length(&self) -> Option<Span> {
         let from = self.nbf.or(self.iat)?;
-        self.exp.map(|exp| exp.since(from)).filter(|length| *length > 0)
+        self.exp.map(|exp| exp.since(from)).filter(|length| *length > Span::ZERO)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::text::words::SECOND;
     use proptest::prelude::*;
     use rstest::rstest;
 
-    fn life(nbf: Option<i64>, exp: i64, leeway: i64) -> Lifetime {
+    fn life(nbf: Option<i64>, exp: i64, leeway: u64) -> Lifetime {
         Lifetime {
             iat: None,
             nbf: nbf.map(NumericDate::from_seconds),
             exp: Some(NumericDate::from_seconds(exp)),
-            leeway: leeway * SECOND,
+            leeway: Leeway::seconds(leeway),
         }
     }
 
     #[rstest]
-    #[case(0, 999, Phase::Live { left: SECOND })]
-    #[case(0, 1000, Phase::Expired { ago: 0 })]
-    #[case(0, 1001, Phase::Expired { ago: SECOND })]
-    #[case(5, 999, Phase::Live { left: SECOND })]
-    #[case(5, 1000, Phase::Grace { left: 5 * SECOND })]
-    #[case(5, 1004, Phase::Grace { left: SECOND })]
-    #[case(5, 1005, Phase::Expired { ago: 0 })]
-    #[case(0, 99, Phase::NotYet { left: SECOND })]
-    #[case(0, 100, Phase::Live { left: 900 * SECOND })]
-    #[case(5, 94, Phase::NotYet { left: SECOND })]
-    #[case(5, 95, Phase::Early { left: 5 * SECOND })]
-    #[case(5, 100, Phase::Live { left: 900 * SECOND })]
-    fn every_phase_has_its_second(#[case] leeway: i64, #[case] now: i64, #[case] phase: Phase) {
+    #[case(0, 999, Phase::Live { left: Span::SECOND })]
+    #[case(0, 1000, Phase::Expired { ago: Span::ZERO })]
+    #[case(0, 1001, Phase::Expired { ago: Span::SECOND })]
+    #[case(5, 999, Phase::Live { left: Span::SECOND })]
+    #[case(5, 1000, Phase::Grace { left: Span::seconds(5) })]
+    #[case(5, 1004, Phase::Grace { left: Span::SECOND })]
+    #[case(5, 1005, Phase::Expired { ago: Span::ZERO })]
+    #[case(0, 99, Phase::NotYet { left: Span::SECOND })]
+    #[case(0, 100, Phase::Live { left: Span::seconds(900) })]
+    #[case(5, 94, Phase::NotYet { left: Span::SECOND })]
+    #[case(5, 95, Phase::Early { left: Span::seconds(5) })]
+    #[case(5, 100, Phase::Live { left: Span::seconds(900) })]
+    fn every_phase_has_its_second(#[case] leeway: u64, #[case] now: i64, #[case] phase: Phase) {
         assert_eq!(life(Some(100), 1000, leeway).phase(NumericDate::from_seconds(now)), phase);
     }
 
     proptest! {
         #[test]
-        fn the_phase_stays_until_the_next_border(nbf in 0i64..50, exp in 0i64..50, leeway in 0i64..5, now in 0i64..60_000_000) {
+        fn the_phase_stays_until_the_next_border(nbf in 0i64..50, exp in 0i64..50, leeway in 0u64..5, now in 0i64..60_000_000) {
             let life = life(Some(nbf), exp, leeway);
             let now = NumericDate::from_micros(now);
             let kind = |now| std::mem::discriminant(&life.phase(now));
             if let Some(left) = life.next_border(now) {
-                prop_assert_eq!(kind(now), kind(now.plus(left - 1)));
+                prop_assert_eq!(kind(now), kind(now.plus(left - Span::MICRO)));
             } else {
                 prop_assert_eq!(kind(now), kind(NumericDate::MAX));
             }
         }
 
         #[test]
-        fn phase_and_check_never_disagree(nbf in proptest::option::of(0i64..50), exp in 0i64..50, leeway in 0i64..5, now in 0i64..60_000_000) {
+        fn phase_and_check_never_disagree(nbf in proptest::option::of(0i64..50), exp in 0i64..50, leeway in 0u64..5, now in 0i64..60_000_000) {
             let life = life(nbf, exp, leeway);
             let now = NumericDate::from_micros(now);
-            let alive = matches!(life.phase(now), Phase::Live { left } | Phase::Early { left } | Phase::Grace { left } if left > 0);
+            let alive = matches!(life.phase(now), Phase::Live { left } | Phase::Early { left } | Phase::Grace { left } if left > Span::ZERO);
             prop_assert_eq!(alive, life.check(now).is_ok());
         }
     }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::algorithm::Algorithm;
 use super::check::{Check, Verdict};
 use super::date::NumericDate;
+use super::lifetime::{self, Leeway};
 use super::reason_table::{self, ReasonRow};
 use super::token::{self, Fault};
 use crate::text::{self, words};
@@ -26,8 +27,8 @@ pub enum Reason {
     BadSignature,
     ClaimMissing { claim: &'static str },
     ClaimInvalid { claim: &'static str, found: Box<str>, wanted: &'static str },
-    NotYetValid { from: NumericDate, leeway: i64, now: NumericDate },
-    Expired { exp: NumericDate, leeway: i64, now: NumericDate },
+    NotYetValid { from: NumericDate, leeway: Leeway, now: NumericDate },
+    Expired { exp: NumericDate, leeway: Leeway, now: NumericDate },
     IssuerMismatch { found: Option<Arc<str>>, wanted: Arc<str> },
     AudienceMismatch { found: Arc<[String]>, wanted: Arc<[Arc<str>]> },
     Revoked { jti: Option<Box<str>>, at: NumericDate },
@@ -130,11 +131,11 @@ impl fmt::Display for Reason {
                     "valid only from {}{}, in {}",
                     from.rfc3339(),
                     with_leeway(*leeway),
-                    left(from.since(*now) - leeway)
+                    words::remaining(lifetime::until_valid(*now, *from, *leeway)).text
                 )
             }
             Self::Expired { exp, leeway, now } => {
-                let ago = words::elapsed(now.since(*exp) - leeway).text;
+                let ago = words::elapsed(-lifetime::remaining(*now, *exp, *leeway)).text;
                 write!(f, "expired at {}{}, {ago} ago", exp.rfc3339(), with_leeway(*leeway))
             }
             Self::IssuerMismatch { found, wanted } => {
@@ -173,12 +174,8 @@ fn only(accepted: &[Algorithm]) -> String {
     if names.is_empty() { String::new() } else { format!("; only {} is accepted here", names.join(" or ")) }
 }
 
-fn with_leeway(micros: i64) -> String {
-    if micros == 0 { String::new() } else { format!(" (leeway {})", words::span(micros)) }
-}
-
-fn left(micros: i64) -> String {
-    words::remaining(micros).text
+fn with_leeway(leeway: Leeway) -> String {
+    if leeway == Leeway::NONE { String::new() } else { format!(" (leeway {leeway})") }
 }
 
 /// A refusal is an error of the library, with the lab's meaning of one.

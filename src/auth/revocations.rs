@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::date::NumericDate;
-use super::lifetime::MAX_LEEWAY_SECONDS;
+use super::lifetime::Leeway;
 use super::reason::Reason;
 use super::token::TokenId;
-use crate::text::words::{DAY, SECOND};
+use crate::text::Span;
 
 /// What is revoked.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -61,7 +61,7 @@ impl Revocations {
     /// Forgets what no longer matters at `now`, whatever the leeway is, and a day later than that: a clock that was wrong
     /// for a moment must not drop a revocation for good.
     pub fn forget_dead(&mut self, now: NumericDate) {
-        let grace = MAX_LEEWAY_SECONDS.cast_signed() * SECOND + DAY;
+        let grace = Leeway::MAX.span() + Span::DAY;
         self.0.retain(|_, since| since.until.is_none_or(|until| now < until.plus(grace)));
     }
 
@@ -86,11 +86,12 @@ impl Revocations {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::text::Span;
 
     const AT: NumericDate = NumericDate::from_seconds(1_795_380_000);
 
     fn since(until: Option<i64>) -> Since {
-        Since { at: AT, until: until.map(|seconds| AT.plus(seconds * SECOND)), user: None }
+        Since { at: AT, until: until.map(|seconds| AT.plus(Span::seconds(seconds))), user: None }
     }
 
     #[test]
@@ -98,9 +99,9 @@ mod tests {
         let mut all = Revocations::default();
         all.revoke(Revoked::Token(TokenId::of("a.b.c")), since(Some(60)));
         all.revoke(Revoked::Jti("for ever".into()), since(None));
-        all.forget_dead(AT.plus((60 + 300) * SECOND + DAY - 1));
+        all.forget_dead(AT.plus(Span::seconds(60 + 300) + Span::DAY - Span::MICRO));
         assert_eq!(all.iter().count(), 2);
-        all.forget_dead(AT.plus((60 + 300) * SECOND + DAY));
+        all.forget_dead(AT.plus(Span::seconds(60 + 300) + Span::DAY));
         assert_eq!(all.iter().map(|(what, _)| what.clone()).collect::<Vec<_>>(), [Revoked::Jti("for ever".into())]);
     }
 

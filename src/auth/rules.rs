@@ -169,7 +169,7 @@ impl Rules {
 
     /// What the later checks will say of these claims at any time.
     pub(super) fn examined(&self, token: &str, issuer: &Issuer, claims: Claims<Cow<'_, str>>) -> Examined {
-        let lifetime = claims.lifetime(self.leeway.micros());
+        let lifetime = claims.lifetime(self.leeway);
         let revocation = self.revoked.check(token, claims.jti.as_deref());
         let binding = issuer.binding(&claims, Audience::Required);
         Examined { lifetime, binding, revocation, claims: claims.into_owned() }
@@ -190,7 +190,7 @@ impl Rules {
         let issuer = self.issuers.select(&payload)?;
         signature(verifier(issuer, &header)?, &split)?;
         let claims = Claims::read(&payload)?;
-        claims.lifetime(self.leeway.micros()).check(now)?;
+        claims.lifetime(self.leeway).check(now)?;
         issuer.binding(&claims, audience)?;
         self.revoked.check(token, claims.jti.as_deref())?;
         Ok(make(claims))

@@ -12,7 +12,6 @@ use crate::gate::{CallRequest, Gate, Given, Origin};
 use crate::lab::drill::{Drill, Found, Pace, Plan, Subject, end_of_new};
 use crate::lab::evidence::drill_markdown;
 use crate::text;
-use crate::text::words::micros;
 
 /// Drills one token; good if the gate ends its life where it must.
 pub fn run(
@@ -45,7 +44,7 @@ pub fn run(
                 true => rules.policy.opening(tool),
                 false => args.permissions.clone(),
             };
-            let expires = Some(end_of_new(now, micros(ttl)));
+            let expires = Some(end_of_new(now, ttl.into()));
             gate.issue(&IssueRequest { permissions, expires, ..usual }, now)?.to_string()
         }
         (None, token) => {
@@ -55,7 +54,7 @@ pub fn run(
             on.one(source)?
         }
     };
-    let plan = Plan { pace, every: micros(args.every), fine: args.fine };
+    let plan = Plan { pace, every: args.every.into(), fine: args.fine };
     let judged = rules.inspect(&*token).judged;
     let mut drill =
         Drill::new(&judged.lifetime, plan, ground.now()).map_err(|error| CliError::Usage(error.to_string()))?;
@@ -83,7 +82,7 @@ fn through(drill: &mut Drill, clock: &dyn Clock, gate: &Gate, token: &str, tool:
         let now = clock.now();
         let Some(judged_at) = drill.call_at(now) else {
             // Not all at once: a clock that is set meanwhile is noticed.
-            let left = Duration::from_micros(next.since(now).unsigned_abs());
+            let left = next.since(now).as_duration();
             clock.sleep(left.min(Duration::from_secs(1)));
             continue;
         };
@@ -114,7 +113,7 @@ mod tests {
     use super::*;
     use crate::auth::{KeyOrigin, Rules, Signer};
     use crate::clock::ManualClock;
-    use crate::text::words::SECOND;
+    use crate::text::Span;
 
     #[test]
     fn a_drill_in_real_time_sleeps_to_the_border_and_past_it() {
@@ -124,15 +123,12 @@ mod tests {
         let gate = Gate::with(Rules::new(&signer), signer, Arc::clone(&clock) as Arc<dyn Clock>);
         let token = gate.generate_token("user123", &["user"]).expect("a token");
         let life = gate.shared().rules().inspect(&*token).judged.lifetime;
-        let plan = Plan { pace: Pace::Real, every: SECOND / 10, fine: false };
+        let plan = Plan { pace: Pace::Real, every: Span::millis(100), fine: false };
         let mut drill = Drill::new(&life, plan, start).expect("a drill");
         through(&mut drill, &*clock, &gate, &token, "read_data");
         let report = drill.report();
-        assert_eq!(
-            (report.passed(), report.first_refused.map(|seen| seen.at)),
-            (true, Some(start.plus(3600 * SECOND)))
-        );
-        assert!(clock.now() > start.plus(3600 * SECOND));
+        assert_eq!((report.passed(), report.first_refused.map(|seen| seen.at)), (true, Some(start.plus(Span::HOUR))));
+        assert!(clock.now() > start.plus(Span::HOUR));
         let calls = gate.shared().read(|state| state.activity().newest().map(|r| r.origin).collect::<Vec<_>>());
         assert_eq!(calls, vec![Origin::Drill; report.calls]);
     }

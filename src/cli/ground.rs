@@ -12,7 +12,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::config::{self, CONFIG_VARIABLE, ConfigError, ConfigFile, SecretSources};
 use crate::gate::{Gate, Provenance};
 use crate::store::{FileStore, Memory, Store};
-use crate::text::words::SECOND;
+use crate::text::Span;
 
 /// What the environment says, read once at the start. It holds a secret, so it has no `Debug`.
 #[derive(Clone, Default)]
@@ -165,14 +165,14 @@ impl Ground {
         let now = self.now();
         // A server that runs may have set it.
         let audience = gate.shared().rules().audience().map(ToString::to_string);
-        let identities: [(&str, &[&str], Option<i64>); 4] = [
+        let identities: [(&str, &[&str], Option<Span>); 4] = [
             ("user123", &["user"], None),
             ("admin456", &["admin"], None),
             ("guest789", &[], None),
-            ("shortlived", &["user"], Some(60)),
+            ("shortlived", &["user"], Some(Span::MINUTE)),
         ];
-        for (user, permissions, seconds) in identities {
-            let expires = seconds.map(|s| NumericDate::from_seconds(now.seconds()).plus(s * SECOND));
+        for (user, permissions, lives) in identities {
+            let expires = lives.map(|span| now.whole_second().plus(span));
             let request = self.request(user, now);
             let request = IssueRequest {
                 permissions: permissions.iter().map(|p| (*p).to_owned()).collect(),

@@ -10,8 +10,8 @@ use super::{CliError, Exit, Ground, Headless};
 use crate::auth::explain::{explain_inspection, meaning};
 use crate::auth::inspection::Document;
 use crate::auth::{Inspection, NumericDate, Rules, Standing, members};
-use crate::text;
 use crate::text::words::{elapsed, remaining};
+use crate::text::{self, Span};
 
 /// Inspects every token that is handed over; good if each of them is valid.
 pub fn run(
@@ -73,10 +73,9 @@ fn show_members(out: &mut dyn Write, document: &Document, now: NumericDate, pain
             note.push_str("  not a time that can be read");
         }
         if let Some(at) = time {
-            let micros = at.since(now);
-            let relative = match micros {
-                1.. => format!("in {}", remaining(micros).text),
-                _ => format!("{} ago", elapsed(-micros).text),
+            let relative = match at.since(now) {
+                ahead if ahead > Span::ZERO => format!("in {}", remaining(ahead).text),
+                past => format!("{} ago", elapsed(-past).text),
             };
             let _ = write!(note, "  {}, {relative}", at.rfc3339());
         }

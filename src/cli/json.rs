@@ -7,9 +7,8 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use crate::auth::check::Passed;
-use crate::auth::date::seconds;
 use crate::auth::inspection::Document;
-use crate::auth::{Check, Decision, Inspection, NumericDate, Rules, TokenId};
+use crate::auth::{Check, Decision, Inspection, NumericDate, Rules, TokenId, lifetime};
 use crate::text::escape::ascii_json;
 
 /// Prints a value on one line.
@@ -106,8 +105,8 @@ impl<'a> Inspected<'a> {
                 iat: life.iat.map(Into::into),
                 nbf: life.nbf.map(Into::into),
                 exp: life.exp.map(Into::into),
-                leeway: seconds(rules.leeway.micros()),
-                seconds_left: life.exp.map(|exp| seconds(crate::auth::lifetime::remaining(now, exp, life.leeway))),
+                leeway: rules.leeway.span().as_seconds_f64(),
+                seconds_left: life.exp.map(|exp| lifetime::remaining(now, exp, life.leeway).as_seconds_f64()),
             },
             header: object(&inspection.header),
             header_fault: inspection.header.fault.as_deref(),

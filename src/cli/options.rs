@@ -182,6 +182,7 @@ mod tests {
     use clap::CommandFactory as _;
 
     use super::*;
+    use crate::text::Span;
 
     #[test]
     fn a_command_says_the_same_of_itself_in_the_list_and_in_its_own_help() {
@@ -197,8 +198,8 @@ mod tests {
     fn an_option_counts_on_both_sides_of_the_command_and_behind_it_first() {
         let options = Options::parse_from(["portcullis", "--leeway", "5s", "--json", "inspect", "--leeway", "9s"]);
         let settings = options.settings;
-        assert_eq!((settings.leeway.map(Leeway::micros), settings.json), (Some(9_000_000), true));
+        assert_eq!((settings.leeway.map(Leeway::span), settings.json), (Some(Span::seconds(9)), true));
         let options = Options::parse_from(["portcullis", "--leeway", "5s", "inspect", "--json"]);
-        assert_eq!((options.settings.leeway.map(Leeway::micros), options.settings.json), (Some(5_000_000), true));
+        assert_eq!((options.settings.leeway.map(Leeway::span), options.settings.json), (Some(Span::seconds(5)), true));
     }
 }

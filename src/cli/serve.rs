@@ -124,7 +124,7 @@ fn follow(
 ) -> io::Result<Follower> {
     let shared = gate.shared().clone();
     Follower::start(replica, policy, move |news| match news {
-        News::Policy { read: Ok(policy), .. } if policy.says_as(&shared.rules().policy) => {}
+        News::Policy { read: Ok(policy), .. } if policy.is_equivalent(&shared.rules().policy) => {}
         News::Policy { read: Ok(policy), .. } => {
             shared.update(|state| state.set_policy(policy));
             notices.say("the policy's file has changed");

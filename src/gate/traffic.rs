@@ -187,7 +187,7 @@ impl Traffic {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::text::words::SECOND;
+    use crate::text::Span;
 
     const AT: NumericDate = NumericDate::from_seconds(1_795_380_000);
 
@@ -243,11 +243,11 @@ mod tests {
     fn calls_are_counted_by_the_second() {
         let mut traffic = Traffic::default();
         for second in [0, 0, 0, 1, 3] {
-            traffic.note(&Request { at: AT.plus(second * SECOND), ..request("one") });
+            traffic.note(&Request { at: AT.plus(Span::seconds(second)), ..request("one") });
         }
-        traffic.note(&Request { at: AT.plus(3 * SECOND), is_call: false, ..request("one") });
-        let rate = traffic.rate(AT.plus(4 * SECOND));
+        traffic.note(&Request { at: AT.plus(Span::seconds(3)), is_call: false, ..request("one") });
+        let rate = traffic.rate(AT.plus(Span::seconds(4)));
         assert_eq!(rate[SECONDS - 4..], [3, 1, 0, 1]);
-        assert_eq!(traffic.rate(AT.plus(1000 * SECOND)).iter().sum::<u32>(), 0);
+        assert_eq!(traffic.rate(AT.plus(Span::seconds(1000))).iter().sum::<u32>(), 0);
     }
 }

@@ -9,12 +9,12 @@ use serde_json::{Value, json};
 use super::drill::Found;
 use super::redacted::redacted;
 use super::score::Scorecard;
-use crate::auth::date::{seconds, twice};
+use crate::auth::date::twice;
 use crate::auth::{NumericDate, TokenId};
 use crate::gate::Record;
 use crate::text::escape::{ascii_json, markdown};
-use crate::text::words::{exact, micros, took, with_sign};
-use crate::text::{self, display_safe};
+use crate::text::words::{exact, took, with_sign};
+use crate::text::{self, Span, display_safe};
 
 /// What there is to tell. Whoever makes it says by which rules it was judged.
 pub struct Evidence<'a> {
@@ -156,7 +156,7 @@ pub fn call_json(record: &Record, jti: Option<&str>) -> Value {
         "reason": decision.reason().map(crate::auth::Reason::code),
         "sentence": redacted(&decision.sentence()),
         "trouble": record.trouble.as_deref().map(redacted),
-        "took": seconds(micros(record.took)),
+        "took": Span::from(record.took).as_seconds_f64(),
     })
 }
 

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::auth::policy::Denied;
 use crate::auth::{IssueError, KeyOrigin, NumericDate, Rules, Signer, token};
 use crate::text;
-use crate::text::words::SECOND;
+use crate::text::Span;
 
 /// For whom the tokens are made.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,17 +49,17 @@ const fn kind(name: &'static str, expected: &'static str, what: &'static str, ma
 pub const KIT: [Kind; 17] = [
     kind("good", "allowed", "as it is issued", |m| m.signed(HS256, &m.claims())),
     kind("expired 1 s ago", "expired", "exp lies a second back, and the leeway too", |m| {
-        m.signed(HS256, &m.with("exp", json!(m.now - 1 - m.leeway)))
+        m.signed(HS256, &m.with("exp", m.at(-Span::SECOND - m.leeway)))
     }),
     kind("expires in 10 s", "allowed", "exp is 10 seconds ahead", |m| {
-        m.signed(HS256, &m.with("exp", json!(m.now + 10)))
+        m.signed(HS256, &m.with("exp", m.at(Span::seconds(10))))
     }),
     kind("not yet valid", "not_yet_valid", "nbf is 30 seconds ahead, and the leeway too", |m| {
-        m.signed(HS256, &m.with("nbf", json!(m.now + 30 + m.leeway)))
+        m.signed(HS256, &m.with("nbf", m.at(Span::seconds(30) + m.leeway)))
     }),
     kind("no exp", "claim_missing", "it would live for ever", |m| m.signed(HS256, &m.without("exp"))),
     kind("exp in ms", "claim_invalid", "exp is in milliseconds, 1000 times as large", |m| {
-        m.signed(HS256, &m.with("exp", json!((m.now + 3600) * 1000)))
+        m.signed(HS256, &m.with("exp", json!(m.now.plus(Span::HOUR).seconds() * 1000)))
     }),
     kind("wrong key", "bad_signature", "signed with another secret", signed_by_another),
     kind("alg none", "algorithm_refused", "alg is none, the signature is empty", |m| {
@@ -96,7 +96,7 @@ const HS256: &str = r#"{"alg":"HS256","typ":"JWT"}"#;
 
 /// Before this, milliseconds are seconds of a date; after the other, what is later is no date.
 const EARLIEST: NumericDate = NumericDate::from_seconds(10 * 365 * 86_400);
-const LATEST: NumericDate = NumericDate::MAX.plus(-86_400 * SECOND);
+const LATEST: NumericDate = NumericDate::MAX.plus(Span::days(-1));
 
 /// A secret that is nobody's.
 const ANOTHER: &[u8] = b"another secret, which signs nothing but test tokens";
@@ -128,10 +128,9 @@ struct Maker<'a> {
     signer: &'a Signer,
     identity: &'a Identity,
     jti: String,
-    /// In seconds.
-    now: i64,
-    /// In seconds.
-    leeway: i64,
+    /// A whole second, as `iat` is.
+    now: NumericDate,
+    leeway: Span,
 }
 
 impl Maker<'_> {
@@ -146,6 +145,11 @@ impl Maker<'_> {
         claims.to_string()
     }
 
+    /// A time claim that lies `span` after now.
+    fn at(&self, span: Span) -> Value {
+        self.now.plus(span).json_number()
+    }
+
     fn without(&self, name: &str) -> String {
         self.members(|member| member != name).to_string()
     }
@@ -154,8 +158,8 @@ impl Maker<'_> {
         let all = [
             ("user_id", json!(self.identity.user_id)),
             ("permissions", json!(self.identity.permissions)),
-            ("iat", json!(self.now)),
-            ("exp", json!(self.now + 3600)),
+            ("iat", self.at(Span::ZERO)),
+            ("exp", self.at(Span::HOUR)),
             ("jti", json!(self.jti)),
             ("iss", json!(self.rules.issuer())),
             ("aud", json!(self.rules.audience())),
@@ -224,7 +228,7 @@ pub fn make(
     };
     let made = (0u128..).zip(&KIT).map(|(n, kind)| {
         let jti = format!("{:032x}", number.wrapping_add(n));
-        let (now, leeway) = (now.seconds(), rules.leeway.micros() / SECOND);
+        let (now, leeway) = (now.whole_second(), rules.leeway.span());
         let maker = Maker { rules, signer, identity, jti, now, leeway };
         let token = (kind.make)(&maker).into();
         let expected = if kind.expected == "allowed" { passing } else { kind.expected };

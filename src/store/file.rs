@@ -189,7 +189,7 @@ fn stored(path: &Path) -> Result<Option<Revocations>, StoreError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::text::words::SECOND;
+    use crate::text::Span;
     use rstest::rstest;
     use std::fs;
 
@@ -226,7 +226,7 @@ mod tests {
     }
 
     fn until(seconds: i64) -> Since {
-        Since { at: NOW, until: Some(NOW.plus(seconds * SECOND + 7)), user: Some("user123".into()) }
+        Since { at: NOW, until: Some(NOW.plus(Span::seconds(seconds) + Span::micros(7))), user: Some("user123".into()) }
     }
 
     #[test]
@@ -242,7 +242,7 @@ mod tests {
             written = all.clone();
         });
         assert_eq!((both, written.iter().count()), (written.clone(), 2));
-        let later = NOW.plus((60 + 301) * SECOND + crate::text::words::DAY);
+        let later = NOW.plus(Span::seconds(60 + 301) + Span::DAY);
         let one = place.change(later, |_| {});
         assert_eq!(one.iter().map(|(what, _)| what.clone()).collect::<Vec<_>>(), [jti]);
         assert_eq!(fs::read_dir(&place.0).expect("the folder").count(), 2, "only the lock file is left beside it");

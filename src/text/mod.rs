@@ -5,12 +5,14 @@
 pub mod escape;
 pub mod reading;
 pub mod safe;
+pub mod span;
 pub mod strict_json;
 mod word;
 pub mod words;
 
 pub use reading::{Reading, read_token};
 pub use safe::{display_safe, fit, head, name, names, padded, place, width};
+pub use span::Span;
 
 /// What a caller without a token is called.
 pub const NO_TOKEN: &str = "(no token)";

@@ -1,106 +1,90 @@
 //! Durations and ages in words, and the moment at which the words change.
 //!
-//! All times here are microseconds. A shown duration keeps with it how long it stays true, so that whoever shows it
-//! can sleep exactly until the picture changes.
+//! A shown duration carries how long it stays true, so the code that shows it can sleep exactly until the picture
+//! changes.
 
 use std::fmt::Write as _;
 use std::time::Duration;
 
-/// One second in the unit of this module.
-pub const SECOND: i64 = 1_000_000;
-/// One minute in the unit of this module.
-pub const MINUTE: i64 = 60 * SECOND;
-/// One hour in the unit of this module.
-pub const HOUR: i64 = 60 * MINUTE;
-/// One day in the unit of this module.
-pub const DAY: i64 = 24 * HOUR;
-const YEAR: i64 = 365 * DAY;
+use super::Span;
 
-/// A duration in the unit of this module; one that is too long for it is the longest.
-pub fn micros(duration: Duration) -> i64 {
-    i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
-}
+const YEAR: Span = Span::days(365);
 
 /// A duration in words, and how long these words stay true.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Shown {
     /// The words, as in `58m 54s`.
     pub text: String,
-    /// The duration that the words name, in microseconds: what a bar beside them is drawn from, so both move at once.
-    pub named: i64,
-    /// Microseconds until the words change. `i64::MAX` when they never do.
-    pub holds: i64,
+    /// The duration that the words name: a bar beside them is drawn from it, so that both move at once.
+    pub named: Span,
+    /// How long until the words change; [`Span::MAX`] if they never do.
+    pub holds: Span,
 }
 
-/// The step in which a duration is told: seconds under an hour, then minutes, hours, days.
-const fn step_of_remaining(micros: i64) -> i64 {
-    match micros {
-        m if m <= HOUR => SECOND,
-        m if m <= DAY => MINUTE,
-        m if m <= YEAR => HOUR,
-        _ => DAY,
+/// The step in which a remaining time is shown: seconds up to an hour, then minutes, hours, days.
+const fn step_of_remaining(left: Span) -> Span {
+    match left.as_micros() {
+        m if m <= Span::HOUR.as_micros() => Span::SECOND,
+        m if m <= Span::DAY.as_micros() => Span::MINUTE,
+        m if m <= YEAR.as_micros() => Span::HOUR,
+        _ => Span::DAY,
     }
 }
 
-/// A time that runs out, rounded **up**: it says `1s` until the very end, and at zero it is over.
-///
-/// `micros` is what is left; at or below zero the words are `0s`.
-pub fn remaining(micros: i64) -> Shown {
-    if micros <= 0 {
-        return Shown { text: "0s".to_owned(), named: 0, holds: i64::MAX };
+/// A time that runs out, rounded **up**: it says `1s` until the very end, and at zero it is over. At or below zero the
+/// words are `0s`.
+pub fn remaining(left: Span) -> Shown {
+    if left <= Span::ZERO {
+        return Shown { text: "0s".to_owned(), named: Span::ZERO, holds: Span::MAX };
     }
-    let step = step_of_remaining(micros);
-    let named = micros.div_ceil_to(step);
-    // The words change when what is left reaches the next lower multiple, told in that one's own step.
-    Shown { text: words(named), named, holds: micros - (named - step) }
+    let step = step_of_remaining(left);
+    let below = step * (left - Span::MICRO).div_euclid(step);
+    // The words change at the next lower multiple of the step, and are then shown in the step of that multiple.
+    Shown { text: words(below + step), named: below + step, holds: left - below }
 }
 
 /// A time since something, rounded **down**: seconds in the first minute, then minutes, hours, days.
-pub fn elapsed(micros: i64) -> Shown {
-    let micros = micros.max(0);
-    let step = match micros {
-        m if m < MINUTE => SECOND,
-        m if m < HOUR => MINUTE,
-        m if m < DAY => HOUR,
-        _ => DAY,
+pub fn elapsed(passed: Span) -> Shown {
+    let passed = passed.max(Span::ZERO);
+    let (step, unit) = match passed {
+        p if p < Span::MINUTE => (Span::SECOND, 's'),
+        p if p < Span::HOUR => (Span::MINUTE, 'm'),
+        p if p < Span::DAY => (Span::HOUR, 'h'),
+        _ => (Span::DAY, 'd'),
     };
-    let named = micros - micros % step;
-    let (n, unit) = match step {
-        SECOND => (named / SECOND, 's'),
-        MINUTE => (named / MINUTE, 'm'),
-        HOUR => (named / HOUR, 'h'),
-        _ => (named / DAY, 'd'),
-    };
-    Shown { text: format!("{n}{unit}"), named, holds: named.saturating_add(step) - micros }
+    let n = passed.div_euclid(step);
+    let named = step * n;
+    Shown { text: format!("{n}{unit}"), named, holds: named + step - passed }
 }
 
 /// A fixed span, such as a whole lifetime, exact to the second.
-pub fn span(micros: i64) -> String {
-    if micros < 0 {
-        return format!("-{}", span(micros.saturating_neg()));
+pub fn span(span: Span) -> String {
+    if span < Span::ZERO {
+        return format!("-{}", self::span(-span));
     }
-    let mut rest = micros / SECOND;
+    let mut rest = span;
     let mut out = String::new();
-    for (unit, letter) in [(YEAR, 'y'), (DAY, 'd'), (HOUR, 'h'), (MINUTE, 'm'), (SECOND, 's')] {
-        let (n, left) = (rest / (unit / SECOND), rest % (unit / SECOND));
+    for (unit, letter) in [(YEAR, 'y'), (Span::DAY, 'd'), (Span::HOUR, 'h'), (Span::MINUTE, 'm'), (Span::SECOND, 's')] {
+        let n = rest.div_euclid(unit);
         if n > 0 {
             if !out.is_empty() {
                 out.push(' ');
             }
             let _ = write!(out, "{n}{letter}");
         }
-        rest = left;
+        rest = rest.rem_euclid(unit);
     }
     if out.is_empty() { "0s".to_owned() } else { out }
 }
 
 /// A fixed span, exact to the microsecond: `1m 30s`, `250ms`, `1s 5ms`.
-pub fn exact(micros: i64) -> String {
-    if micros < 0 {
-        return format!("-{}", exact(micros.saturating_neg()));
+pub fn exact(span: Span) -> String {
+    if span < Span::ZERO {
+        return format!("-{}", exact(-span));
     }
-    let parts = [(micros % SECOND / 1000, "ms"), (micros % 1000, "µs")];
-    let mut out = if micros >= SECOND { span(micros) } else { String::new() };
+    let fraction = span.rem_euclid(Span::SECOND).as_micros();
+    let parts = [(fraction / 1000, "ms"), (fraction % 1000, "µs")];
+    let mut out = if span >= Span::SECOND { self::span(span) } else { String::new() };
     for (n, unit) in parts.into_iter().filter(|(n, _)| *n > 0) {
         let gap = if out.is_empty() { "" } else { " " };
         let _ = write!(out, "{gap}{n}{unit}");
@@ -108,15 +92,15 @@ pub fn exact(micros: i64) -> String {
     if out.is_empty() { "0s".to_owned() } else { out }
 }
 
-/// A span as `words` tell it, with its sign: `+55m`, `-1d`.
-pub fn with_sign(micros: i64, words: impl Fn(i64) -> String) -> String {
-    let plus = if micros < 0 { "" } else { "+" };
-    format!("{plus}{}", words(micros))
+/// A span in `words`, with its sign: `+55m`, `-1d`.
+pub fn with_sign(span: Span, words: impl Fn(Span) -> String) -> String {
+    let plus = if span < Span::ZERO { "" } else { "+" };
+    format!("{plus}{}", words(span))
 }
 
 /// The two largest units of a span, the smaller one padded so that a ticking text keeps its width.
-fn words(micros: i64) -> String {
-    let seconds = micros / SECOND;
+fn words(span: Span) -> String {
+    let seconds = span.as_seconds();
     let (days, hours, minutes) = (seconds / 86_400, seconds / 3600, seconds / 60);
     match seconds {
         s if s < 60 => format!("{seconds}s"),
@@ -179,17 +163,6 @@ pub fn count(n: usize, noun: &str) -> String {
     format!("{n} {noun}{}", if n == 1 { "" } else { "s" })
 }
 
-trait DivCeilTo {
-    fn div_ceil_to(self, step: i64) -> i64;
-}
-
-impl DivCeilTo for i64 {
-    /// The smallest multiple of `step` that is not below this positive number.
-    fn div_ceil_to(self, step: i64) -> i64 {
-        (self - 1) / step * step + step
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -197,39 +170,39 @@ mod tests {
     use rstest::rstest;
 
     #[rstest]
-    #[case(HOUR, "1h 00m")]
-    #[case(HOUR - 1, "1h 00m")]
-    #[case(HOUR - SECOND, "59m 59s")]
-    #[case(3 * MINUTE, "3m 00s")]
-    #[case(1, "1s")]
-    #[case(0, "0s")]
-    #[case(-5, "0s")]
-    #[case(15 * SECOND, "15s")]
-    #[case(DAY, "1d 00h")]
-    #[case(7 * DAY, "7d 00h")]
-    #[case(10 * YEAR, "10y 0d")]
-    fn what_is_left_is_rounded_up(#[case] micros: i64, #[case] words: &str) {
-        assert_eq!(remaining(micros).text, words);
+    #[case(Span::HOUR, "1h 00m")]
+    #[case(Span::HOUR - Span::MICRO, "1h 00m")]
+    #[case(Span::HOUR - Span::SECOND, "59m 59s")]
+    #[case(Span::minutes(3), "3m 00s")]
+    #[case(Span::MICRO, "1s")]
+    #[case(Span::ZERO, "0s")]
+    #[case(Span::micros(-5), "0s")]
+    #[case(Span::seconds(15), "15s")]
+    #[case(Span::DAY, "1d 00h")]
+    #[case(Span::days(7), "7d 00h")]
+    #[case(YEAR * 10, "10y 0d")]
+    fn what_is_left_is_rounded_up(#[case] span: Span, #[case] words: &str) {
+        assert_eq!(remaining(span).text, words);
     }
 
     #[rstest]
-    #[case(0, "0s")]
-    #[case(59 * SECOND + 999_999, "59s")]
-    #[case(60 * SECOND, "1m")]
-    #[case(119 * SECOND, "1m")]
-    #[case(2 * HOUR + 5 * MINUTE, "2h")]
-    #[case(DAY, "1d")]
-    fn an_age_is_rounded_down(#[case] micros: i64, #[case] words: &str) {
-        assert_eq!(elapsed(micros).text, words);
+    #[case(Span::ZERO, "0s")]
+    #[case(Span::micros(59_999_999), "59s")]
+    #[case(Span::seconds(60), "1m")]
+    #[case(Span::seconds(119), "1m")]
+    #[case(Span::minutes(125), "2h")]
+    #[case(Span::DAY, "1d")]
+    fn an_age_is_rounded_down(#[case] span: Span, #[case] words: &str) {
+        assert_eq!(elapsed(span).text, words);
     }
 
     #[rstest]
-    #[case(0, "0s")]
-    #[case(90 * SECOND, "1m 30s")]
-    #[case(250_000, "250ms")]
-    #[case(-SECOND - 5_001, "-1s 5ms 1µs")]
-    fn an_exact_span_leaves_nothing_out(#[case] micros: i64, #[case] words: &str) {
-        assert_eq!(exact(micros), words);
+    #[case(Span::ZERO, "0s")]
+    #[case(Span::seconds(90), "1m 30s")]
+    #[case(Span::millis(250), "250ms")]
+    #[case(Span::micros(-1_005_001), "-1s 5ms 1µs")]
+    fn an_exact_span_leaves_nothing_out(#[case] span: Span, #[case] words: &str) {
+        assert_eq!(exact(span), words);
     }
 
     #[rstest]
@@ -256,19 +229,21 @@ mod tests {
 
     proptest! {
         #[test]
-        fn words_hold_exactly_as_long_as_they_say(micros in 1i64..20 * YEAR) {
-            let shown = remaining(micros);
-            prop_assert!(shown.holds > 0);
-            prop_assert_eq!(&remaining(micros - (shown.holds - 1)).text, &shown.text);
-            prop_assert_ne!(&remaining(micros - shown.holds).text, &shown.text);
+        fn words_hold_exactly_as_long_as_they_say(micros in 1i64..20 * YEAR.as_micros()) {
+            let left = Span::micros(micros);
+            let shown = remaining(left);
+            prop_assert!(shown.holds > Span::ZERO);
+            prop_assert_eq!(&remaining(left - (shown.holds - Span::MICRO)).text, &shown.text);
+            prop_assert_ne!(&remaining(left - shown.holds).text, &shown.text);
         }
 
         #[test]
-        fn ages_hold_exactly_as_long_as_they_say(micros in 0i64..20 * YEAR) {
-            let shown = elapsed(micros);
-            prop_assert!(shown.holds > 0);
-            prop_assert_eq!(&elapsed(micros + shown.holds - 1).text, &shown.text);
-            prop_assert_ne!(&elapsed(micros + shown.holds).text, &shown.text);
+        fn ages_hold_exactly_as_long_as_they_say(micros in 0i64..20 * YEAR.as_micros()) {
+            let passed = Span::micros(micros);
+            let shown = elapsed(passed);
+            prop_assert!(shown.holds > Span::ZERO);
+            prop_assert_eq!(&elapsed(passed + shown.holds - Span::MICRO).text, &shown.text);
+            prop_assert_ne!(&elapsed(passed + shown.holds).text, &shown.text);
         }
     }
 }

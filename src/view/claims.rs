@@ -9,8 +9,8 @@ use super::widget::ticking;
 use crate::auth::explain::meaning;
 use crate::auth::inspection::Document;
 use crate::auth::{Inspection, NumericDate, members};
-use crate::text::words::{DAY, SECOND, elapsed, remaining};
-use crate::text::{self, display_safe};
+use crate::text::words::{elapsed, remaining};
+use crate::text::{self, Span, display_safe};
 
 /// Findings first, then the claims of the payload, then the members of the header.
 pub fn render(canvas: &mut Canvas, area: Rect, inspection: &Inspection, scroll: usize) -> usize {
@@ -95,19 +95,20 @@ pub fn value_in_words(canvas: &mut Canvas, name: &str, value: &str, roomy: bool)
 fn same_day(canvas: &mut Canvas, at: NumericDate) -> bool {
     let now = canvas.app.times.judged;
     let offset = match canvas.app.time_style {
-        crate::app::times::TimeStyle::Local => i64::from((canvas.app.zone)(now)) * SECOND,
-        _ => 0,
+        crate::app::times::TimeStyle::Local => Span::seconds((canvas.app.zone)(now).into()),
+        _ => Span::ZERO,
     };
-    let counted = |time: NumericDate| time.plus(offset).micros();
-    canvas.drawn.changes_in(DAY - counted(now).rem_euclid(DAY));
-    counted(now).div_euclid(DAY) == counted(at).div_euclid(DAY)
+    let (now, at) = (now.plus(offset), at.plus(offset));
+    let passed = now.past(Span::DAY);
+    canvas.drawn.changes_in(Span::DAY - passed);
+    (Span::ZERO..Span::DAY).contains(&(at.since(now) + passed))
 }
 
 /// `in 58m 54s` or `2m ago`, noting when the words change.
-fn relative(canvas: &mut Canvas, micros: i64) -> String {
-    if micros > 0 {
-        format!("in {}", ticking(canvas, remaining(micros)))
+fn relative(canvas: &mut Canvas, ahead: Span) -> String {
+    if ahead > Span::ZERO {
+        format!("in {}", ticking(canvas, remaining(ahead)))
     } else {
-        format!("{} ago", ticking(canvas, elapsed(-micros)))
+        format!("{} ago", ticking(canvas, elapsed(-ahead)))
     }
 }

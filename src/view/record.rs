@@ -8,7 +8,7 @@ use super::theme::Meaning;
 use crate::app::clock::signed;
 use crate::gate::Record;
 use crate::text::words::took;
-use crate::text::{self, padded};
+use crate::text::{self, Span, padded};
 
 /// From this width on a row shows its time.
 const TIMED: u16 = 56;
@@ -21,7 +21,7 @@ const HELD: &str = "±";
 /// How far the clock was held from the real time when a call was made, as a prefix of its reason.
 pub fn held(record: &Record) -> String {
     match record.judged_at.since(record.at) {
-        0 => String::new(),
+        Span::ZERO => String::new(),
         by => format!("[clock {}] ", signed(by)),
     }
 }

@@ -62,10 +62,11 @@ pub fn verdict(canvas: &mut Canvas, area: Rect, inspection: &Inspection) -> Rect
     }
     let line = Line::from(spans);
     // A token that does not say since when it lives has lived here since it came.
-    let since_it_came = || Some(judged.lifetime.exp?.since(canvas.app.selected()?.added)).filter(|length| *length > 0);
+    let since_it_came =
+        || Some(judged.lifetime.exp?.since(canvas.app.selected()?.added)).filter(|length| *length > text::Span::ZERO);
     if let (Some(left), Some(length)) = (left, judged.lifetime.length().or_else(since_it_came)) {
         let room = usize::from(area.width).saturating_sub(line.width() + 2).min(24);
-        let (full, empty) = bar(left, length, room);
+        let (full, empty) = bar(left.as_micros(), length.as_micros(), room);
         let mut line = line;
         line.spans.push(Span::raw("  "));
         line.spans.push(canvas.span(full, meaning));
@@ -83,13 +84,15 @@ pub fn verdict(canvas: &mut Canvas, area: Rect, inspection: &Inspection) -> Rect
 }
 
 /// The time in words, and what is left of the life for the bar.
-fn countdown(canvas: &mut Canvas, at: Phase, standing: &Standing) -> (String, Option<i64>) {
+fn countdown(canvas: &mut Canvas, at: Phase, standing: &Standing) -> (String, Option<text::Span>) {
     let told = phase(canvas, at);
     match (at, standing) {
         (Phase::Live { left }, Standing::Valid(_)) => (format!("{told} left"), Some(remaining(left).named)),
-        (Phase::Grace { .. }, Standing::Valid(_)) => (format!("{told} left of the leeway"), Some(0)),
+        (Phase::Grace { .. }, Standing::Valid(_)) => (format!("{told} left of the leeway"), Some(text::Span::ZERO)),
         (Phase::NotYet { .. }, Standing::OutOfTime(..)) => (format!("valid {told}"), None),
-        (Phase::Expired { ago }, Standing::OutOfTime(..)) => (format!("{} ago", elapsed(ago).text), Some(0)),
+        (Phase::Expired { ago }, Standing::OutOfTime(..)) => {
+            (format!("{} ago", elapsed(ago).text), Some(text::Span::ZERO))
+        }
         (Phase::Live { .. }, _) => (format!("{told} left"), None),
         (Phase::Endless, _) => (String::new(), None),
         (_, _) => (told, None),

@@ -9,7 +9,7 @@ use crate::app::field::TextField;
 use crate::app::hints;
 use crate::app::keymap::Binding;
 use crate::app::{Field, Target};
-use crate::auth::{Decision, Judged, NumericDate, Phase, Reason, Standing};
+use crate::auth::{Decision, Judged, NumericDate, Phase, Reason, Standing, lifetime};
 use crate::text::safe::hidden;
 use crate::text::words::{Shown, elapsed, remaining};
 use crate::text::{self, display_safe};
@@ -117,11 +117,11 @@ pub fn ticking(canvas: &mut Canvas, shown: Shown) -> String {
     shown.text
 }
 
-/// After how many microseconds a decision's sentence reads otherwise: it may count seconds. `None` where it never does.
-pub fn sentence_holds(decision: &Decision) -> Option<i64> {
+/// How long until a decision's sentence changes: it may count seconds. `None` if it never does.
+pub fn sentence_holds(decision: &Decision) -> Option<text::Span> {
     match decision.reason()? {
-        Reason::Expired { exp, leeway, now } => Some(elapsed(now.since(*exp) - leeway).holds),
-        Reason::NotYetValid { from, leeway, now } => Some(remaining(from.since(*now) - leeway).holds),
+        Reason::Expired { exp, leeway, now } => Some(elapsed(-lifetime::remaining(*now, *exp, *leeway)).holds),
+        Reason::NotYetValid { from, leeway, now } => Some(remaining(lifetime::until_valid(*now, *from, *leeway)).holds),
         _ => None,
     }
 }
@@ -159,8 +159,8 @@ pub fn state(canvas: &mut Canvas, judged: &Judged) -> (String, Meaning) {
     }
 }
 
-/// What a token is at an instant, for how many microseconds the words hold, and what they mean.
-pub fn words_at(judged: &Judged, at: NumericDate) -> (String, i64, Meaning) {
+/// What a token is at an instant, how long the words hold, and what they mean.
+pub fn words_at(judged: &Judged, at: NumericDate) -> (String, text::Span, Meaning) {
     match judged.standing(at) {
         Standing::Valid(phase) => {
             let (left, how, meaning) = match phase {
@@ -168,7 +168,7 @@ pub fn words_at(judged: &Judged, at: NumericDate) -> (String, i64, Meaning) {
                 Phase::Grace { left } => (left, "of leeway", Meaning::Expired),
                 Phase::Early { left } => (left, "to nbf", Meaning::Expired),
                 Phase::NotYet { left } => (left, "to go", Meaning::Expired),
-                Phase::Expired { .. } | Phase::Endless => (0, "", Meaning::Ok),
+                Phase::Expired { .. } | Phase::Endless => (text::Span::ZERO, "", Meaning::Ok),
             };
             let shown = remaining(left);
             (format!("valid, {} {how}", shown.text), shown.holds, meaning)
@@ -182,20 +182,21 @@ pub fn words_at(judged: &Judged, at: NumericDate) -> (String, i64, Meaning) {
             (format!("expired, {} ago", shown.text), shown.holds, Meaning::Expired)
         }
         Standing::OutOfTime(_, reason) | Standing::Invalid(reason) => {
-            (format!("invalid: {}", reason.code()), i64::MAX, Meaning::Denied)
+            (format!("invalid: {}", reason.code()), text::Span::MAX, Meaning::Denied)
         }
-        Standing::NotVerified(reason) => (format!("not verified: {}", reason.code()), i64::MAX, Meaning::Hint),
-        Standing::Absent => ("no token".to_owned(), i64::MAX, Meaning::Hint),
+        Standing::NotVerified(reason) => (format!("not verified: {}", reason.code()), text::Span::MAX, Meaning::Hint),
+        Standing::Absent => ("no token".to_owned(), text::Span::MAX, Meaning::Hint),
     }
 }
 
-/// The bar of a lifetime: how much of `length` is left, drawn from the duration that the words beside it name.
-pub fn bar(left: i64, length: i64, columns: usize) -> (String, String) {
-    if length <= 0 || columns == 0 {
+/// A bar that shows how much of a whole is left, both in the same unit. A lifetime's bar is drawn from the duration that
+/// the words beside it name.
+pub fn bar(left: i64, whole: i64, columns: usize) -> (String, String) {
+    if whole <= 0 || columns == 0 {
         return (String::new(), "░".repeat(columns));
     }
-    let left = i128::from(left.clamp(0, length));
-    let full = usize::try_from((left * columns as i128 + i128::from(length) - 1) / i128::from(length)).unwrap_or(0);
+    let left = i128::from(left.clamp(0, whole));
+    let full = usize::try_from((left * columns as i128 + i128::from(whole) - 1) / i128::from(whole)).unwrap_or(0);
     ("█".repeat(full), "░".repeat(columns - full))
 }
 

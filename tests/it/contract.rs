@@ -7,6 +7,7 @@ use portcullis::auth::{KeyOrigin, Rules, Signer};
 use portcullis::clock::ManualClock;
 use portcullis::gate::CallRequest;
 use portcullis::gate::Given;
+use portcullis::text::Span;
 use portcullis::{AuthenticatedMcpServer, Reason};
 use rstest::rstest;
 use serde_json::{Value, json};
@@ -78,7 +79,7 @@ fn a_token_says_what_was_asked_and_lives_for_one_hour() {
     let token = lab.token("user123", &["user", "admin"]);
     let claims = lab.server.verify_token(&token).expect("valid");
     assert_eq!((&*claims.user_id, &claims.permissions[..]), ("user123", &["user".to_owned(), "admin".to_owned()][..]));
-    assert_eq!((claims.iat, claims.exp.since(NOW)), (Some(NOW), 3_600_000_000));
+    assert_eq!((claims.iat, claims.exp.since(NOW)), (Some(NOW), Span::HOUR));
     assert!(claims.jti.is_some_and(|jti| jti.len() == 32));
     let header = lab.server.shared().rules().inspect(Arc::clone(&token)).header.text;
     assert_eq!(header, r#"{"typ":"JWT","alg":"HS256"}"#);

@@ -5,7 +5,7 @@ use std::time::Duration;
 use portcullis::auth::{KeyOrigin, Leeway, Rules, Signer};
 use portcullis::gate::Origin;
 use portcullis::lab::kit::KIT;
-use portcullis::text::words::SECOND;
+use portcullis::text::Span;
 use rstest::rstest;
 
 use crate::desk::{Desk, SECRET, START};
@@ -22,7 +22,7 @@ fn in_shifted_time_a_drill_is_done_at_once_and_exact(#[values(0, 5)] leeway: u64
     let mut desk = lab(leeway);
     desk.keys("F2 Esc 1 Tab Tab Tab Ctrl-U").types(life).keys("Enter F4 Esc 3 Enter");
     let found = desk.app.drill.found.as_ref().expect("it is done");
-    assert!(found.report.passed() && found.report.found_to() == Some(1), "{}", found.report.verdict());
+    assert!(found.report.passed() && found.report.found_to() == Some(Span::MICRO), "{}", found.report.verdict());
     desk.must_show(&["PASSED", if leeway == 0 { "exactly exp" } else { "exactly exp + 5s" }]);
     // Every call is in the log, under its own name, and says that its time was not the real one.
     let calls: Vec<_> = desk.app.auth.activity.newest().cloned().collect();
@@ -44,7 +44,7 @@ fn in_real_time_a_drill_runs_in_the_background() {
         "leeway seen   above -25ms, at most 0s",
     ]);
     let found = desk.app.drill.found.as_ref().expect("it is done");
-    assert!(found.report.found_to().expect("found") <= SECOND / 10);
+    assert!(found.report.found_to().expect("found") <= Span::millis(100));
     assert!(desk.app.auth.activity.newest().all(|call| call.judged_at == call.at));
 }
 
@@ -88,7 +88,7 @@ fn a_leap_of_the_system_clock_during_a_drill_ends_it_by_what_was_seen(#[case] by
     let mut desk = lab(0);
     desk.keys("Esc 3 → Tab Tab Tab → Enter");
     desk.waits(Duration::from_secs(1));
-    desk.clock.set(START.plus(by * SECOND));
+    desk.clock.set(START.plus(Span::seconds(by)));
     desk.waits(Duration::from_secs(61));
     desk.must_show(&["leapt"]);
     // Ahead, the end was leapt over; back, it is a day away.
@@ -169,7 +169,7 @@ fn test_tokens_are_made_for_what_the_clock_shows() {
     let mut desk = lab(0);
     desk.keys("Esc 2 PgUp PgUp Space Esc 4 Enter").must_show(&["17 of 17 as expected"]);
     let newest = desk.app.activity_row().expect("a call").clone();
-    assert_eq!((newest.judged_at, newest.at), (START.plus(7200 * SECOND), START));
+    assert_eq!((newest.judged_at, newest.at), (START.plus(Span::hours(2)), START));
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use portcullis::app::hints;
 use portcullis::auth::{Call, KeyOrigin, Leeway, NumericDate, Rules, Signer, Standing, Verdict};
-use portcullis::text::words::{DAY, SECOND};
+use portcullis::text::Span;
 use rstest::rstest;
 
 use crate::cli::portcullis;
@@ -37,7 +37,7 @@ fn at_the_border_everybody_agrees(#[values(0, 5)] leeway: u64, #[values("exp - 1
         let now = desk.app.times.judged;
         let entry = desk.app.selected().expect("a token").clone();
         let exp = entry.judged.lifetime.exp.expect("it ends");
-        let lives = now < exp.plus(i64::try_from(leeway).expect("small") * SECOND);
+        let lives = now < exp.plus(Span::seconds(i64::try_from(leeway).expect("small")));
         let wanted = if lives { Verdict::Allowed } else { Verdict::Unauthorized };
         // Inspection.
         let inspection = desk.app.inspection.clone().expect("it is inspected");
@@ -72,7 +72,7 @@ fn each_key_of_the_dial_moves_the_clock_by_its_step() {
         [("→", 1), ("←", 0), ("↑", 60), ("↓", 0), ("PgUp", 3600), ("PgDn", 0), ("← ↓ PgDn", -3661), ("Home", 0)]
     {
         desk.keys(keys);
-        assert_eq!(desk.app.times.judged, START.plus(seconds * SECOND), "{keys}");
+        assert_eq!(desk.app.times.judged, START.plus(Span::seconds(seconds)), "{keys}");
     }
     desk.keys("Tab").must_show(&["jump to", "exp - 1s"]);
     desk.keys("Enter").must_show(&["valid, 1s left", "CLOCK +59m 59s"]);
@@ -121,7 +121,7 @@ fn it_moves_decisions_and_nothing_else() {
     assert_eq!(desk.app.selected().expect("issued").judged.lifetime.iat, Some(START));
     desk.keys("F4 Esc 2 Shift-Tab").must_show(&["issue at"]);
     desk.keys("Esc 2 Tab Tab Tab Tab → F2 Esc 1 Enter");
-    assert_eq!(desk.app.selected().expect("issued").judged.lifetime.iat, Some(START.plus(7200 * SECOND)));
+    assert_eq!(desk.app.selected().expect("issued").judged.lifetime.iat, Some(START.plus(Span::hours(2))));
     // Messages go by real seconds.
     assert!(desk.app.toast.is_some());
     desk.waits(Duration::from_secs(6));
@@ -162,9 +162,9 @@ fn sixty_times_as_fast_an_hour_takes_a_minute() {
 }
 
 #[rstest]
-#[case(-DAY, "system clock leapt back by 1d")]
-#[case(3600 * SECOND, "system clock leapt ahead by 1h")]
-fn a_leap_of_the_system_clock_is_shown_and_does_no_harm(#[case] by: i64, #[case] words: &str) {
+#[case(-Span::DAY, "system clock leapt back by 1d")]
+#[case(Span::HOUR, "system clock leapt ahead by 1h")]
+fn a_leap_of_the_system_clock_is_shown_and_does_no_harm(#[case] by: Span, #[case] words: &str) {
     let mut desk = lab(120, 36);
     desk.keys("F2 Alt-4 Enter");
     desk.clock.set(START.plus(by));
@@ -189,7 +189,7 @@ fn while_anything_counts_a_leap_is_noticed_within_a_minute() {
     desk.waits(Duration::from_secs(6));
     let nap = desk.app.next_change().expect("something counts");
     assert!(nap <= Duration::from_mins(1), "{nap:?}");
-    desk.clock.set(START.plus(DAY));
+    desk.clock.set(START.plus(Span::DAY));
     desk.waits(Duration::from_mins(1));
     desk.must_show(&["leapt ahead by 23h 59m 54s"]);
 }
@@ -197,10 +197,10 @@ fn while_anything_counts_a_leap_is_noticed_within_a_minute() {
 #[test]
 fn a_session_that_begins_at_another_time_is_held_there() {
     let mut desk = Desk::new(120, 36);
-    desk.app.start_at(START.plus(DAY));
+    desk.app.start_at(START.plus(Span::DAY));
     desk.types("user123").keys("Enter Alt-4 Enter");
     desk.must_show(&["CLOCK +1d", "ALLOWED", "[clock +1d]"]);
-    assert_eq!(desk.app.selected().expect("issued").judged.lifetime.iat, Some(START.plus(DAY)));
+    assert_eq!(desk.app.selected().expect("issued").judged.lifetime.iat, Some(START.plus(Span::DAY)));
 }
 
 #[test]

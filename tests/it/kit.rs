@@ -10,6 +10,7 @@ use portcullis::gate::Given;
 use portcullis::gate::Origin;
 use portcullis::lab::kit::{Identity, KIT, TestToken, make};
 use portcullis::lab::score::{Came, Line, Scorecard};
+use portcullis::text::Span;
 use proptest::prelude::*;
 use rstest::rstest;
 use serde_json::{Map, Value};
@@ -44,7 +45,7 @@ fn a_sound_gate_passes_every_line(
     let rules = Rules { leeway: Leeway::seconds(leeway), ..rules() };
     let rules = rules.with_issuer(expected("the issuer")).with_audiences(expected("the audience"));
     // In the middle of a second: a token's times are whole ones.
-    let now = NOW.plus(999_999);
+    let now = NOW.plus(Span::micros(999_999));
     let clock = std::sync::Arc::new(ManualClock::new(now)) as std::sync::Arc<dyn Clock>;
     let gate = AuthenticatedMcpServer::with(rules.clone(), signer(), clock);
     let tokens = make(&rules, &signer(), &identity("user123", &[permission]), tool, 7, now).expect("there is a key");

@@ -11,6 +11,7 @@ use portcullis::auth::policy::{Expected, ToolRule};
 use portcullis::auth::{Call, KeyOrigin, Policy, Rules, Signer, Verdict};
 use portcullis::gate::ports::Catalogue;
 use portcullis::gate::{AuthState, Provenance, Shared, Snapshot};
+use portcullis::text::Span;
 use proptest::prelude::*;
 use ratatui::style::Color;
 
@@ -32,7 +33,7 @@ fn token(user: &str, permissions: &str, nbf: i64, exp: i64) -> String {
 fn desk(columns: u16, rows: u16) -> Desk {
     let mut desk = Desk::new(columns, rows);
     desk.gate.shared().update(|state| {
-        let mut add = |token: String| state.add(token, Provenance::Issued, START.plus(-60_000_000));
+        let mut add = |token: String| state.add(token, Provenance::Issued, START.plus(-Span::MINUTE));
         add(token("user123", r#"["user"]"#, -60, 3600));
         add(token("admin456", r#"["admin"]"#, -60, 3600));
         add(token("dying", r#"["user"]"#, -60, 10));
@@ -239,7 +240,7 @@ fn tools_and_permissions_are_added_described_ticked_saved_and_removed() {
     assert!(!desk.shows("changed, not saved"), "{}", desk.screen());
     desk.keys("Del").must_show(&["write_data is out of the policy", "changed, not saved"]);
     desk.keys("Ctrl-7").must_show(&["write_data"]);
-    assert!(desk.app.auth.rules.policy.says_as(&saved));
+    assert!(desk.app.auth.rules.policy.is_equivalent(&saved));
     // A name that is taken keeps what was typed.
     desk.keys("Ctrl-P").types("add a tool").keys("Enter").types("read_data").keys("Enter");
     desk.must_show(&["the policy has a tool read_data already", "add a tool to the policy"]);
@@ -310,7 +311,7 @@ fn unticking_twice_leaves_every_permission_where_it_was() {
     desk.keys("Space").must_show(&["read_data", "[ ]", "user"]);
     assert_eq!(desk.app.auth.rules.policy.tool("read_data").map(ToolRule::needs).as_deref(), Some("admin"));
     desk.keys("Space");
-    assert!(desk.app.auth.rules.policy.says_as(&before), "{}", desk.screen());
+    assert!(desk.app.auth.rules.policy.is_equivalent(&before), "{}", desk.screen());
     assert!(desk.app.policy_is_saved());
 }
 

@@ -6,7 +6,7 @@ use portcullis::auth::judged::LightState;
 use portcullis::auth::{
     Call, IssueRequest, Leeway, Lifetime, Light, NumericDate, Phase, Policy, Rules, Standing, Verdict, lifetime,
 };
-use portcullis::text::words::{self, SECOND};
+use portcullis::text::{Span, words};
 use proptest::prelude::*;
 
 use crate::forge::{HS256, NOW, claims, rules, sign, signer, token};
@@ -112,8 +112,8 @@ proptest! {
         };
         let token = signer().issue(&request, "1", NOW).expect("a token");
         let now = at(now);
-        let remains = lifetime::remaining(now, at(exp), rules.leeway.micros()) > 0;
-        let begun = nbf.is_none_or(|nbf| lifetime::until_valid(now, at(nbf), rules.leeway.micros()) <= 0);
+        let remains = lifetime::remaining(now, at(exp), rules.leeway) > Span::ZERO;
+        let begun = nbf.is_none_or(|nbf| lifetime::until_valid(now, at(nbf), rules.leeway) <= Span::ZERO);
         prop_assert_eq!(rules.verify(&token, now).is_ok(), remains && begun);
         agree(&rules, &token, now)?;
     }
@@ -124,8 +124,8 @@ proptest! {
         let exp = NumericDate::from_micros(exp);
         let request = IssueRequest { user_id: "u".into(), expires: Some(exp), ..IssueRequest::default() };
         let token = signer().issue(&request, "1", NOW).expect("a token");
-        let dead = exp.plus(rules.leeway.micros());
-        prop_assert!(rules.verify(&token, dead.plus(-1)).is_ok());
+        let dead = exp.plus(rules.leeway.span());
+        prop_assert!(rules.verify(&token, dead.plus(-Span::MICRO)).is_ok());
         prop_assert!(rules.verify(&token, dead).is_err());
     }
 
@@ -182,9 +182,9 @@ proptest! {
     }
 
     #[test]
-    fn a_countdown_stands_still_until_it_says_it_moves(exp in 1i64..400 * 86_400 * SECOND, leeway in 0i64..3 * SECOND, nbf in proptest::option::of(0i64..86_400 * SECOND)) {
+    fn a_countdown_stands_still_until_it_says_it_moves(exp in 1..Span::days(400).as_micros(), leeway in 0u64..3, nbf in proptest::option::of(0..Span::DAY.as_micros())) {
         let at = |micros: i64| NumericDate::from_micros(NOW.micros() + micros);
-        let life = Lifetime { iat: None, nbf: nbf.map(at), exp: Some(at(exp)), leeway };
+        let life = Lifetime { iat: None, nbf: nbf.map(at), exp: Some(at(exp)), leeway: Leeway::seconds(leeway) };
         let (Phase::Live { left } | Phase::Early { left } | Phase::Grace { left } | Phase::NotYet { left }) = life.phase(NOW) else {
             return Ok(());
         };
@@ -195,7 +195,7 @@ proptest! {
         let holds = words::remaining(left).holds;
         // The countdown of a phase says nothing about the next one, which begins when nothing is left of this.
         prop_assert!(holds <= left);
-        prop_assert_eq!(text(NOW), text(NOW.plus(holds - 1)));
+        prop_assert_eq!(text(NOW), text(NOW.plus(holds - Span::MICRO)));
         if holds < left {
             prop_assert_ne!(text(NOW), text(NOW.plus(holds)));
         } else {
@@ -204,7 +204,8 @@ proptest! {
     }
 
     #[test]
-    fn what_is_left_and_alive_never_disagree(left in -3 * SECOND..3 * SECOND) {
-        prop_assert_eq!(words::remaining(left).text == "0s", left <= 0);
+    fn what_is_left_and_alive_never_disagree(micros in -3_000_000i64..3_000_000) {
+        let left = Span::micros(micros);
+        prop_assert_eq!(words::remaining(left).text == "0s", left <= Span::ZERO);
     }
 }

@@ -6,6 +6,7 @@ use std::process::{Command, Stdio};
 
 use portcullis::AuthenticatedMcpServer;
 use portcullis::auth::{IssueRequest, NumericDate};
+use portcullis::text::Span;
 use serde_json::{Value, json};
 
 /// What a Python program prints, or `None` (told) where there is no `PyJWT`.
@@ -85,7 +86,7 @@ for line in sys.stdin:
         let request = IssueRequest {
             user_id: format!("u{}", text(random(&mut next, 0))),
             permissions: (0..next(4)).map(|_| text(random(&mut next, 0))).collect(),
-            expires: Some(now.plus((next(1 << 40)).cast_signed() + 1_000_000)),
+            expires: Some(now.plus(Span::micros(next(1 << 40).cast_signed()) + Span::SECOND)),
             extra: (0..next(4)).map(|n| (format!("claim {n}"), random(&mut next, 3))).collect(),
             ..IssueRequest::default()
         };

@@ -13,7 +13,7 @@ use portcullis::auth::{Call, TokenId};
 use portcullis::clock::Clock as _;
 use portcullis::gate::traffic::Request;
 use portcullis::gate::{Given, Origin, Provenance, Source};
-use portcullis::text::words::SECOND;
+use portcullis::text::Span;
 use portcullis::view::Theme;
 use ratatui::buffer::Buffer;
 use ratatui::style::{Color, Modifier, Style};
@@ -122,7 +122,7 @@ fn served(columns: u16, rows: u16) -> Desk {
         ("python-httpx", 2, "", 3, Some("expired")),
     ];
     for (place, (name, token, subject, times, refused)) in clients.into_iter().enumerate() {
-        let at = START.plus((55 + i64::try_from(place).unwrap_or(0)) * SECOND);
+        let at = START.plus(Span::seconds(55 + i64::try_from(place).unwrap_or(0)));
         desk.gate.shared().update(|state| {
             for _ in 0..times {
                 state.note(&Request {

@@ -14,7 +14,7 @@ use portcullis::clock::{Clock, ManualClock};
 use portcullis::endpoint::{Denial, Listing, Settings};
 use portcullis::gate::Origin;
 use portcullis::server::{ServeError, Server};
-use portcullis::text::words::SECOND;
+use portcullis::text::Span;
 use portcullis::{AuthenticatedMcpServer, Gate, config};
 use rstest::rstest;
 use serde_json::{Value, json};
@@ -703,7 +703,7 @@ struct Hurried {
 
 impl Clock for Hurried {
     fn now(&self) -> NumericDate {
-        NOW.plus(self.readings.fetch_add(1, Ordering::Relaxed) * 3600 * SECOND)
+        NOW.plus(Span::hours(self.readings.fetch_add(1, Ordering::Relaxed)))
     }
 
     fn monotonic(&self) -> Duration {
@@ -940,7 +940,7 @@ fn traffic_is_counted_by_client_and_by_reason() {
         let mut refusals = traffic.refusals();
         refusals.sort_unstable();
         assert_eq!(refusals, [("missing_token", 1), ("permission_missing", 1)]);
-        assert_eq!(traffic.rate(NOW.plus(SECOND)).last(), Some(&3));
+        assert_eq!(traffic.rate(NOW.plus(Span::SECOND)).last(), Some(&3));
         assert_eq!(NumericDate::from_seconds(NOW.seconds()), NOW);
     });
 }

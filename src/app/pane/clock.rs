@@ -9,7 +9,7 @@ use crate::app::list::turned;
 use crate::app::{App, Effect};
 use crate::auth::issue::When;
 use crate::auth::{Lifetime, NumericDate};
-use crate::text::words::{self, HOUR, MINUTE, SECOND};
+use crate::text::{Span, words};
 
 /// What the clock shows.
 pub const DIAL: Field = Field::new(Pane::Clock, 0);
@@ -43,9 +43,9 @@ pub(super) static PLACE: Place = Place {
                     Vec::new()
                 },
             )
-            .turn(|_| Some("1 s"), |app, by| app.nudge(SECOND, by))
+            .turn(|_| Some("1 s"), |app, by| app.nudge(Span::SECOND, by))
             // Up is later, as on every dial.
-            .row(|_| Some("1 min"), |app, by| app.nudge(-MINUTE, by))
+            .row(|_| Some("1 min"), |app, by| app.nudge(-Span::MINUTE, by))
             .edge(|_| Some("real, ×60"), |app, by| if by < 0 { app.real_time() } else { app.hurry() }),
         Control::new(JUMP, "jump to")
             .act(|_| Some("jump"), |app| app.set_clock_to(app.named_instant(app.dial.jump())))
@@ -60,7 +60,7 @@ pub(super) static PLACE: Place = Place {
     ],
     page: Some(Move {
         hint: |app| if app.focus.field == Some(DIAL) { Some("1 h") } else { None },
-        by: |app, by| app.nudge(-HOUR, by),
+        by: |app, by| app.nudge(-Span::HOUR, by),
     }),
     offers: &[(Action::Evidence, |_| Some("copy evidence"))],
     copy: ClipSource::TOKEN,
@@ -123,9 +123,9 @@ impl App {
         });
     }
 
-    fn nudge(&mut self, step: i64, by: isize) {
+    fn nudge(&mut self, step: Span, by: isize) {
         let by = i64::try_from(by).unwrap_or(0);
-        self.set_clock(self.times.judged.plus(step.saturating_mul(by)));
+        self.set_clock(self.times.judged.plus(step * by));
     }
 
     /// Goes back to the real time, with everything that depends on it.
@@ -189,41 +189,42 @@ fn named_instant(text: &str, shown: NumericDate, life: Option<&Lifetime>) -> Res
             (None, None) => return Err(InstantError::Unreadable),
         };
         let (term, more) = after.split_at(after.find(['+', '-']).unwrap_or(after.len()));
-        at = at.plus(sign * span(term.trim(), life)?);
+        at = at.plus(span(term.trim(), life)? * sign);
         rest = more;
     }
     Ok(at)
 }
 
-/// A duration, or the leeway, in microseconds.
-fn span(text: &str, life: &Lifetime) -> Result<i64, InstantError> {
+/// A duration, or the leeway.
+fn span(text: &str, life: &Lifetime) -> Result<Span, InstantError> {
     match text {
-        "leeway" => Ok(life.leeway),
-        text => words::parse_duration(text).ok().map(words::micros).ok_or(InstantError::Unreadable),
+        "leeway" => Ok(life.leeway.span()),
+        text => words::parse_duration(text).ok().map(Span::from).ok_or(InstantError::Unreadable),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::auth::Leeway;
     use rstest::rstest;
 
     const SHOWN: NumericDate = NumericDate::from_seconds(1_795_380_000);
 
     fn life() -> Lifetime {
         let at = NumericDate::from_seconds;
-        Lifetime { iat: Some(at(100)), nbf: None, exp: Some(at(1000)), leeway: 5 * SECOND }
+        Lifetime { iat: Some(at(100)), nbf: None, exp: Some(at(1000)), leeway: Leeway::seconds(5) }
     }
 
     #[rstest]
-    #[case("exp", 1000 * SECOND)]
-    #[case("exp - 1s", 999 * SECOND)]
-    #[case("exp+leeway", 1005 * SECOND)]
+    #[case("exp", 1_000_000_000)]
+    #[case("exp - 1s", 999_000_000)]
+    #[case("exp+leeway", 1_005_000_000)]
     #[case(" exp + leeway - 1ms ", 1_004_999_000)]
-    #[case("iat+1m", 160 * SECOND)]
-    #[case("+55m", SHOWN.micros() + 55 * MINUTE)]
-    #[case("-1d", SHOWN.micros() - 24 * 60 * MINUTE)]
-    #[case("2026-11-22T20:41:05Z", 1_795_380_065 * SECOND)]
+    #[case("iat+1m", 160_000_000)]
+    #[case("+55m", SHOWN.plus(Span::minutes(55)).micros())]
+    #[case("-1d", SHOWN.plus(-Span::DAY).micros())]
+    #[case("2026-11-22T20:41:05Z", 1_795_380_065_000_000)]
     fn an_instant_is_named_in_many_ways(#[case] text: &str, #[case] micros: i64) {
         assert_eq!(named_instant(text, SHOWN, Some(&life())).map(NumericDate::micros), Ok(micros));
     }

@@ -13,8 +13,8 @@ use crate::auth::{IssueRequest, NumericDate};
 use crate::gate::{Called, Origin, TokenEntry};
 use crate::lab::drill::{Drill, FINEST, Found, Pace, Plan, Subject, end_of_new};
 use crate::lab::evidence::drill_markdown;
-use crate::text;
-use crate::text::words::{SECOND, count, exact};
+use crate::text::words::{count, exact};
+use crate::text::{self, Span};
 
 /// The token to drill: the selected one, or a new one.
 pub const TOKEN: Field = Field::new(Pane::Drill, 0);
@@ -79,8 +79,8 @@ enum With {
     Fresh(usize),
 }
 
-/// How long a token lives that is issued for a drill, in seconds.
-const FRESH: [i64; 3] = [3, 10, 60];
+/// How long a token lives that is issued for a drill.
+const FRESH: [Span; 3] = [Span::seconds(3), Span::seconds(10), Span::MINUTE];
 
 impl With {
     const ALL: [Self; 1 + FRESH.len()] = [Self::Selected, Self::Fresh(0), Self::Fresh(1), Self::Fresh(2)];
@@ -88,13 +88,14 @@ impl With {
     fn words(self) -> String {
         match self {
             Self::Selected => "the selected token".to_owned(),
-            Self::Fresh(n) => format!("a new one that lives {}", exact(FRESH[n] * SECOND)),
+            Self::Fresh(n) => format!("a new one that lives {}", exact(FRESH[n])),
         }
     }
 }
 
-/// From one call to the next, in microseconds.
-const INTERVALS: [i64; 7] = [FINEST, SECOND / 10, SECOND / 4, SECOND / 2, SECOND, 10 * SECOND, 60 * SECOND];
+/// From one call to the next.
+const INTERVALS: [Span; 7] =
+    [FINEST, Span::millis(100), Span::millis(250), Span::millis(500), Span::SECOND, Span::seconds(10), Span::MINUTE];
 
 /// How the time is got through.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -165,9 +166,9 @@ impl DrillPane {
 impl App {
     /// How long from now until something has to be done, whatever the picture shows.
     pub fn next_deed(&self) -> Option<Duration> {
-        let left = self.drill.due()?.since(self.times.real).max(0);
+        let left = self.drill.due()?.since(self.times.real);
         // The clocks are compared now and then: one that is set meanwhile is noticed.
-        Some(Duration::from_micros(left.unsigned_abs()).min(clock::COMPARED))
+        Some(left.as_duration().min(clock::COMPARED))
     }
 
     /// Starts a drill, or ends the one under way.
@@ -185,13 +186,13 @@ impl App {
             }
             (With::Fresh(n), _) => {
                 self.drill.waits = true;
-                vec![Effect::Issue(Box::new(self.fresh_request(FRESH[n] * SECOND)), self.times.real)]
+                vec![Effect::Issue(Box::new(self.fresh_request(FRESH[n])), self.times.real)]
             }
         }
     }
 
     /// A token that lives so long and may call the tool of the form.
-    fn fresh_request(&self, lives: i64) -> IssueRequest {
+    fn fresh_request(&self, lives: Span) -> IssueRequest {
         let rules = &self.auth.rules;
         IssueRequest {
             user_id: "drill".to_owned(),

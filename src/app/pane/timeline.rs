@@ -7,7 +7,8 @@ use crate::app::focus::Focus;
 use crate::app::list::moved;
 use crate::app::{App, Effect};
 use crate::auth::{Lifetime, NumericDate};
-use crate::text::words::{DAY, HOUR, MINUTE, SECOND, exact};
+use crate::text::Span;
+use crate::text::words::exact;
 
 /// The bars: a row is a token, a column a piece of time.
 pub const BARS: Field = Field::new(Pane::Timeline, 0);
@@ -49,27 +50,27 @@ pub(super) static PLACE: Place = Place {
     ..Place::DEFAULT
 };
 
-/// How long a column can be, in microseconds.
-const SCALES: [i64; 19] = [
-    SECOND / 10,
-    SECOND,
-    2 * SECOND,
-    5 * SECOND,
-    15 * SECOND,
-    30 * SECOND,
-    MINUTE,
-    2 * MINUTE,
-    5 * MINUTE,
-    15 * MINUTE,
-    30 * MINUTE,
-    HOUR,
-    3 * HOUR,
-    6 * HOUR,
-    DAY,
-    7 * DAY,
-    30 * DAY,
-    365 * DAY,
-    100 * 365 * DAY,
+/// How long a column can be.
+const SCALES: [Span; 19] = [
+    Span::millis(100),
+    Span::SECOND,
+    Span::seconds(2),
+    Span::seconds(5),
+    Span::seconds(15),
+    Span::seconds(30),
+    Span::MINUTE,
+    Span::minutes(2),
+    Span::minutes(5),
+    Span::minutes(15),
+    Span::minutes(30),
+    Span::HOUR,
+    Span::hours(3),
+    Span::hours(6),
+    Span::DAY,
+    Span::days(7),
+    Span::days(30),
+    Span::days(365),
+    Span::days(100 * 365),
 ];
 
 /// What the Timeline pane remembers.
@@ -86,8 +87,8 @@ pub struct Timeline {
 pub struct Axis {
     /// The beginning of the first column.
     pub from: NumericDate,
-    /// How long a column is, in microseconds.
-    pub scale: i64,
+    /// How long a column is.
+    pub scale: Span,
     /// How many columns there are.
     pub columns: usize,
 }
@@ -95,7 +96,7 @@ pub struct Axis {
 impl Axis {
     /// The beginning of a column.
     pub fn instant(&self, column: usize) -> NumericDate {
-        self.from.plus(self.scale.saturating_mul(i64::try_from(column).unwrap_or(i64::MAX)))
+        self.from.plus(self.scale * i64::try_from(column).unwrap_or(i64::MAX))
     }
 
     /// The column that holds an instant, if it is on the axis.
@@ -114,29 +115,29 @@ impl Axis {
         let room = i64::try_from(columns).unwrap_or(i64::MAX).max(1);
         let long = end.since(begin);
         // A little is left free on both sides, and a column may begin in the middle of one.
-        let fits = |scale: &&i64| scale.saturating_mul(room - 2) >= long.saturating_add(long / 10);
+        let fits = |scale: &&Span| **scale * (room - 2) >= long + long / 10;
         let scale = *SCALES.iter().find(fits).unwrap_or(&SCALES[SCALES.len() - 1]);
-        let spare = scale.saturating_mul(room).saturating_sub(long) / 2;
+        let spare = (scale * room - long) / 2;
         Self { from: aligned(begin.plus(-spare), scale), scale, columns }
     }
 
     /// So many columns with an instant among them: pages that lie over one another by half, so that what moves stays in
     /// sight.
-    fn page(at: NumericDate, scale: i64, columns: usize) -> Self {
-        let half = scale.saturating_mul(i64::try_from(columns / 2).unwrap_or(i64::MAX).max(1));
+    fn page(at: NumericDate, scale: Span, columns: usize) -> Self {
+        let half = scale * i64::try_from(columns / 2).unwrap_or(i64::MAX).max(1);
         Self { from: aligned(aligned(at, half).plus(-half / 2), scale), scale, columns }
     }
 }
 
 /// The multiple of `scale` at or before an instant.
-fn aligned(at: NumericDate, scale: i64) -> NumericDate {
-    NumericDate::from_micros(at.micros().div_euclid(scale) * scale)
+fn aligned(at: NumericDate, scale: Span) -> NumericDate {
+    at.plus(-at.past(scale))
 }
 
 /// The piece of time in which a token is of interest; `None` for one without times.
 fn extent(life: &Lifetime) -> Option<(NumericDate, NumericDate)> {
     let begin = [life.iat, life.nbf].into_iter().flatten().min();
-    let end = life.exp.map(|exp| exp.plus(life.leeway));
+    let end = life.exp.map(|exp| exp.plus(life.leeway.span()));
     let (begin, end) = (begin.or(end)?, end.or(begin)?);
     (begin <= end).then_some((begin, end))
 }
@@ -153,9 +154,9 @@ impl App {
             extents.reduce(|(a, b), (c, d)| (a.min(c), b.max(d)))
         };
         let selected = self.selected().and_then(|entry| extent(&entry.judged.lifetime));
-        let (begin, end) = selected.or_else(|| lives(&self.auth.tokens)).unwrap_or((now, now.plus(HOUR)));
+        let (begin, end) = selected.or_else(|| lives(&self.auth.tokens)).unwrap_or((now, now.plus(Span::HOUR)));
         // The clock is shown too, unless that would make the life a dot.
-        let reach = end.since(begin).max(MINUTE);
+        let reach = end.since(begin).max(Span::MINUTE);
         let is_near = now.plus(reach) >= begin && now <= end.plus(reach);
         let (begin, end) = if is_near { (begin.min(now), end.max(now)) } else { (begin, end) };
         Axis::around(begin, end, columns)
@@ -199,7 +200,7 @@ impl App {
         };
         let steps = i64::try_from(by).unwrap_or(0);
         let from = self.timeline.cursor.unwrap_or_else(|| aligned(self.times.judged, axis.scale));
-        let to = from.plus(axis.scale.saturating_mul(steps));
+        let to = from.plus(axis.scale * steps);
         // A life that is fitted is not left; its axis does not follow the cursor.
         let last = axis.end().plus(-axis.scale);
         self.timeline.cursor = Some(if self.timeline.scale.is_none() { to.clamp(axis.from, last) } else { to });
@@ -253,25 +254,25 @@ mod tests {
     proptest! {
         #[test]
         fn a_fitted_life_is_on_its_axis(begin in -1_000_000i64..1_000_000, long in 0i64..100_000_000, columns in 8usize..300) {
-            let begin = NOW.plus(begin * SECOND);
-            let end = begin.plus(long * SECOND);
+            let begin = NOW.plus(Span::seconds(begin));
+            let end = begin.plus(Span::seconds(long));
             let axis = Axis::around(begin, end, columns);
             prop_assert!(axis.column(begin).is_some() && axis.column(end).is_some(), "{:?}", axis);
         }
 
         #[test]
         fn what_a_page_is_made_for_is_on_it(at in 0i64..1_000_000_000, scale in 0usize..SCALES.len(), columns in 8usize..300) {
-            let at = NOW.plus(at);
+            let at = NOW.plus(Span::micros(at));
             prop_assert!(Axis::page(at, SCALES[scale], columns).column(at).is_some());
         }
     }
 
     #[test]
     fn columns_begin_at_round_instants() {
-        let axis = Axis::around(NOW, NOW.plus(HOUR), 80);
-        assert_eq!((axis.scale, axis.from.micros() % MINUTE), (MINUTE, 0));
+        let axis = Axis::around(NOW, NOW.plus(Span::HOUR), 80);
+        assert_eq!((axis.scale, axis.from.past(Span::MINUTE)), (Span::MINUTE, Span::ZERO));
         assert_eq!(axis.column(axis.instant(5)), Some(5));
-        assert_eq!(axis.column(axis.instant(5).plus(-1)), Some(4));
+        assert_eq!(axis.column(axis.instant(5).plus(-Span::MICRO)), Some(4));
         assert_eq!(axis.column(axis.end()), None);
     }
 }

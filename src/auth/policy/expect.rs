@@ -59,7 +59,7 @@ impl Who {
     }
 
     /// Whether both mean the same callers.
-    pub fn says_as(&self, other: &Self) -> bool {
+    pub fn is_equivalent(&self, other: &Self) -> bool {
         self.meant() == other.meant()
     }
 }

@@ -8,10 +8,10 @@ use super::{Parts, PermissionRule, Policy, ToolRule};
 impl Policy {
     /// Whether the other one decides, describes and expects the same. The order of tools and names says nothing; that of
     /// expectations does, because the first one counts.
-    pub fn says_as(&self, other: &Self) -> bool {
+    pub fn is_equivalent(&self, other: &Self) -> bool {
         let (a, b) = (&self.parts, &other.parts);
         a.tools.len() == b.tools.len()
-            && a.tools.iter().all(|tool| other.tool(&tool.name).is_some_and(|known| tool.says_as(known)))
+            && a.tools.iter().all(|tool| other.tool(&tool.name).is_some_and(|known| tool.is_equivalent(known)))
             && rules(a) == rules(b)
             && a.expectations == b.expectations
     }
@@ -19,7 +19,7 @@ impl Policy {
 
 impl ToolRule {
     /// Whether both say the same, in whatever order they name permissions.
-    pub fn says_as(&self, other: &Self) -> bool {
+    pub fn is_equivalent(&self, other: &Self) -> bool {
         self.description == other.description
             && self.schema == other.schema
             && self.stub == other.stub
@@ -29,7 +29,7 @@ impl ToolRule {
 
 impl PermissionRule {
     /// Whether both say the same, in whatever order they imply others.
-    pub fn says_as(&self, other: &Self) -> bool {
+    pub fn is_equivalent(&self, other: &Self) -> bool {
         self.description == other.description && set(&self.implies) == set(&other.implies)
     }
 
@@ -72,14 +72,14 @@ mod tests {
     #[case(&format!("{ONE}[[expect]]\nuser = \"u\"\ntool = \"a\"\noutcome = \"allowed\""), false)]
     fn order_says_nothing_and_everything_else_does(#[case] other: &str, #[case] same: bool) {
         let (one, other) = (Policy::parse(ONE).expect("a policy"), Policy::parse(other).expect("a policy"));
-        assert_eq!((one.says_as(&other), other.says_as(&one)), (same, same));
+        assert_eq!((one.is_equivalent(&other), other.is_equivalent(&one)), (same, same));
     }
 
     #[test]
     fn of_expectations_the_order_counts() {
         let line = |outcome: &str| format!("[[expect]]\nuser = \"u\"\ntool = \"a\"\noutcome = \"{outcome}\"\n");
         let read = |lines: [&str; 2]| Policy::parse(&lines.map(line).concat()).expect("a policy");
-        assert!(!read(["allowed", "forbidden"]).says_as(&read(["forbidden", "allowed"])));
-        assert!(!read(["allowed", "allowed"]).says_as(&read(["allowed", "forbidden"])));
+        assert!(!read(["allowed", "forbidden"]).is_equivalent(&read(["forbidden", "allowed"])));
+        assert!(!read(["allowed", "allowed"]).is_equivalent(&read(["allowed", "forbidden"])));
     }
 }

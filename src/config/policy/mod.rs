@@ -42,7 +42,7 @@ pub fn save_policy(path: &Path, policy: &Policy, known: Option<&Policy>) -> Resu
     };
     let broken = |error| ConfigError::Policy { path: file.clone(), error };
     let there = Policy::read(&source).map_err(broken)?;
-    if known.is_some_and(|known| !there.is_empty() && !there.says_as(known) && !there.says_as(policy)) {
+    if known.is_some_and(|known| !there.is_empty() && !there.is_equivalent(known) && !there.is_equivalent(policy)) {
         return Err(ConfigError::Other { path: file });
     }
     let text = rewritten(&String::from_utf8_lossy(&source), policy).map_err(broken)?;

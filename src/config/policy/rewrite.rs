@@ -23,7 +23,7 @@ pub fn rewritten(source: &str, policy: &Policy) -> Result<String, PolicyError> {
     let text = document.to_string();
     // What was written is read again: a file that says something else must not take the place of a good one.
     match Policy::parse(&text) {
-        Ok(read) if read.says_as(policy) => Ok(text),
+        Ok(read) if read.is_equivalent(policy) => Ok(text),
         _ => Err(refused("the changes do not fit into this file; save the policy under another name".to_owned())),
     }
 }
@@ -34,7 +34,7 @@ fn tools(document: &mut DocumentMut, before: &Policy, policy: &Policy) {
     }
     for tool in policy.tools() {
         let known = before.tool(&tool.name);
-        if known.is_some_and(|known| known.says_as(tool)) {
+        if known.is_some_and(|known| known.is_equivalent(tool)) {
             continue;
         }
         let entry = entry(document, "tools", &tool.name);
@@ -56,7 +56,7 @@ fn permissions(document: &mut DocumentMut, before: &Policy, policy: &Policy) {
         }
     }
     for permission in &policy.parts().permissions {
-        let is_told = old.get(&*permission.name).is_some_and(|known| known.says_as(permission));
+        let is_told = old.get(&*permission.name).is_some_and(|known| known.is_equivalent(permission));
         if is_told || (permission.is_bare() && policy.asks_for(&permission.name)) {
             continue;
         }
@@ -154,7 +154,7 @@ fn expectations(document: &mut DocumentMut, old: &[Expectation], new: &[Expectat
             (from..old.len()).chain(0..from).filter(free).find(|n| fits(&old[*n]))
         };
         let place = find(&|other| other == line)
-            .or_else(|| find(&|other| other.tool == line.tool && other.who.says_as(&line.who)));
+            .or_else(|| find(&|other| other.tool == line.tool && other.who.is_equivalent(&line.who)));
         let mut table = place.and_then(|n| known[n].take()).unwrap_or_else(|| expectation(line));
         say(&mut table, "outcome", line.outcome.word());
         from = place.map_or(from, |n| n + 1);
@@ -305,7 +305,7 @@ outcome = "allowed" # of course
         let source = "[permissions.a]\nimplies = [\"y\"]\n";
         let policy = Policy::parse("[permissions.a]\nimplies = [\"x\", \"y\"]").expect("a policy");
         let text = rewritten(source, &policy).expect("it is written");
-        assert!(Policy::parse(&text).is_ok_and(|read| read.says_as(&policy)), "{text}");
+        assert!(Policy::parse(&text).is_ok_and(|read| read.is_equivalent(&policy)), "{text}");
     }
 
     #[test]

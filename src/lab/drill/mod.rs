@@ -6,9 +6,9 @@
 mod plan;
 mod report;
 
-use crate::auth::lifetime::MAX_LEEWAY_SECONDS;
-use crate::auth::{Decision, Lifetime, NumericDate, Outcome, Verdict};
-use crate::text::words::{SECOND, exact};
+use crate::auth::{Decision, Leeway, Lifetime, NumericDate, Outcome, Verdict};
+use crate::text::Span;
+use crate::text::words::exact;
 
 pub use plan::{FINEST, Pace, Plan, end_of_new};
 use report::from_exp;
@@ -18,7 +18,7 @@ pub use report::{Found, Report, Subject};
 const AROUND: i64 = 10;
 
 /// The latest instant at which a gate may still allow, counted from `exp`.
-const LATEST: i64 = MAX_LEEWAY_SECONDS.cast_signed() * SECOND;
+const LATEST: Span = Leeway::MAX.span();
 
 /// A token that has no end to drill for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -62,11 +62,11 @@ impl Drill {
         if plan.every < FINEST {
             return Err(CannotDrill::TooOften);
         }
-        if exp.plus(life.leeway.max(LATEST)).plus(plan.every) == NumericDate::MAX {
+        if exp.plus(LATEST).plus(plan.every) == NumericDate::MAX {
             return Err(CannotDrill::TooLate);
         }
-        let begin = life.nbf.map_or(NumericDate::MIN, |nbf| nbf.plus(-life.leeway));
-        let border = exp.plus(life.leeway);
+        let begin = life.nbf.map_or(NumericDate::MIN, |nbf| nbf.plus(-life.leeway.span()));
+        let border = exp.plus(life.leeway.span());
         let first = match plan.pace {
             Pace::Real => now.max(begin),
             // A token that lives shorter than an interval is alive where it begins.
@@ -113,15 +113,18 @@ impl Drill {
         self.found.calls
     }
 
-    /// How long it takes in real time, in microseconds.
-    pub fn whole(&self) -> i64 {
-        self.expected().plus(self.found.plan.every).since(self.first).max(SECOND)
+    /// How long it takes in real time.
+    pub fn whole(&self) -> Span {
+        self.expected().plus(self.found.plan.every).since(self.first).max(Span::SECOND)
     }
 
     /// How far it is at `now`, from 0 to 1000: in real time of the time, otherwise of the bisection.
     pub fn progress(&self, now: NumericDate) -> i64 {
         let (done, all) = match self.found.plan.pace {
-            Pace::Real => (now.since(self.first), self.expected().plus(self.found.plan.every).since(self.first)),
+            Pace::Real => {
+                let last = self.expected().plus(self.found.plan.every);
+                (now.since(self.first).as_micros(), last.since(self.first).as_micros())
+            }
             Pace::Shifted => (i64::try_from(self.found.calls).unwrap_or(0), 40),
         };
         i64::try_from(i128::from(done) * 1000 / i128::from(all.max(1))).unwrap_or(0).clamp(0, 999)
@@ -178,15 +181,15 @@ impl Drill {
         match (&self.found.last_allowed, &self.found.first_refused) {
             (None, Some(_)) => self.end(Some("the token was dead before the drill began".to_owned())),
             (_, Some(refused)) if at.since(refused.at) >= self.confirmed() => self.end(None),
-            (_, None) if at.since(self.found.exp) > LATEST.max(self.found.leeway) => self.end(None),
+            (_, None) if at.since(self.found.exp) > LATEST => self.end(None),
             (_, Some(_)) => self.next = Some(self.after(at).min(at.plus(self.confirmed() / 4))),
             _ => self.next = Some(self.after(at)),
         }
     }
 
-    /// For so long a refusal must last, in microseconds: an interval, and not longer than anybody waits.
-    fn confirmed(&self) -> i64 {
-        self.found.plan.every.min(SECOND)
+    /// How long a refusal must last: an interval, and not longer than anybody waits.
+    fn confirmed(&self) -> Span {
+        self.found.plan.every.min(Span::SECOND)
     }
 
     /// Calls come the closer the nearer the border is, and one exactly at it: a machine that is late must not miss it by
@@ -194,12 +197,12 @@ impl Drill {
     fn after(&self, at: NumericDate) -> NumericDate {
         let Plan { every, fine, .. } = self.found.plan;
         let border = self.expected();
-        let rings = [(AROUND * every, every), (every, every / 4), (AROUND * FINEST, FINEST / 5)];
+        let rings = [(every * AROUND, every), (every, every / 4), (FINEST * AROUND, FINEST / 5)];
         let rings = rings.get(..if fine { 3 } else { 2 }).unwrap_or_default();
         let away = border.since(at);
-        let inside = rings.iter().rev().find(|(around, _)| away.saturating_abs() <= *around);
-        let step = inside.map(|(_, step)| at.plus(*step)).or((away < 0).then(|| at.plus(every)));
-        let entries = rings.iter().map(|(around, _)| border.plus(-around)).chain([border]).filter(|entry| *entry > at);
+        let inside = rings.iter().rev().find(|(around, _)| away.abs() <= *around);
+        let step = inside.map(|(_, step)| at.plus(*step)).or((away < Span::ZERO).then(|| at.plus(every)));
+        let entries = rings.iter().map(|(around, _)| border.plus(-*around)).chain([border]).filter(|entry| *entry > at);
         step.into_iter().chain(entries).min().unwrap_or_else(|| at.plus(every))
     }
 
@@ -209,7 +212,7 @@ impl Drill {
         let next = match (&self.found.last_allowed, &self.found.first_refused) {
             (Some(allowed), Some(refused)) => {
                 let apart = refused.at.since(allowed.at);
-                (apart > 1).then(|| allowed.at.plus(apart / 2))
+                (apart > Span::MICRO).then(|| allowed.at.plus(apart / 2))
             }
             // Allowed so far: behind the border, then behind every leeway there may be.
             (Some(allowed), None) => {
@@ -244,10 +247,9 @@ mod tests {
     use rstest::rstest;
 
     const EXP: NumericDate = NumericDate::from_seconds(1_000_000);
-    const DAY: i64 = 86_400 * SECOND;
 
-    fn life(lives: i64, leeway: i64) -> Lifetime {
-        Lifetime { iat: Some(EXP.plus(-lives)), nbf: None, exp: Some(EXP), leeway }
+    fn life(lives: Span, leeway: u64) -> Lifetime {
+        Lifetime { iat: Some(EXP.plus(-lives)), nbf: None, exp: Some(EXP), leeway: Leeway::seconds(leeway) }
     }
 
     /// A call with what a sound tool makes of it.
@@ -259,22 +261,22 @@ mod tests {
         drill.saw(at, decision, &outcome);
     }
 
-    /// What a gate with this leeway decides.
-    fn decide(at: NumericDate, leeway: i64) -> Decision {
+    /// What a gate with this leeway decides, which may be one that cannot be configured.
+    fn decide(at: NumericDate, leeway: Span) -> Decision {
         let result = match EXP.since(at) + leeway {
-            1.. => Ok(Grant { permission: "user".into(), through: None }),
-            _ => Err(Reason::Expired { exp: EXP, leeway, now: at }),
+            left if left > Span::ZERO => Ok(Grant { permission: "user".into(), through: None }),
+            _ => Err(Reason::Expired { exp: EXP, leeway: Leeway::NONE, now: at }),
         };
         Decision { result, subject: None }
     }
 
     /// Drills a gate with another leeway than expected, each call `late` behind its instant.
-    fn drilled(life: &Lifetime, plan: Plan, now: NumericDate, gate: i64, late: impl Fn(usize) -> i64) -> Report {
+    fn drilled(life: &Lifetime, plan: Plan, now: NumericDate, gate: Span, late: impl Fn(usize) -> i64) -> Report {
         let mut drill = Drill::new(life, plan, now).expect("a drill");
         let mut last = now;
         while let Some(next) = drill.next() {
             let at = match plan.pace {
-                Pace::Real => next.max(last).plus(late(drill.calls())),
+                Pace::Real => next.max(last).plus(Span::micros(late(drill.calls()))),
                 Pace::Shifted => next,
             };
             last = at;
@@ -284,71 +286,84 @@ mod tests {
         drill.report()
     }
 
-    fn real(every: i64, fine: bool) -> Plan {
+    fn real(every: Span, fine: bool) -> Plan {
         Plan { pace: Pace::Real, every, fine }
     }
 
-    const SHIFTED: Plan = Plan { pace: Pace::Shifted, every: SECOND, fine: false };
+    const SHIFTED: Plan = Plan { pace: Pace::Shifted, every: Span::SECOND, fine: false };
 
     #[rstest]
-    #[case(3 * SECOND, 0)]
-    #[case(30 * DAY, 0)]
-    #[case(30 * DAY, 5 * SECOND)]
-    #[case(SECOND / 2, 0)]
-    fn with_the_time_in_hand_the_border_is_found_to_the_microsecond(#[case] lives: i64, #[case] leeway: i64) {
-        let report = drilled(&life(lives, leeway), SHIFTED, EXP.plus(-lives), leeway, |_| 0);
-        assert_eq!((report.passed(), report.found_to()), (true, Some(1)), "{report:?}");
-        assert_eq!(report.first_refused.as_ref().map(|seen| seen.at), Some(EXP.plus(leeway)));
+    #[case(Span::seconds(3), 0)]
+    #[case(Span::days(30), 0)]
+    #[case(Span::days(30), 5)]
+    #[case(Span::millis(500), 0)]
+    fn with_the_time_in_hand_the_border_is_found_to_the_microsecond(#[case] lives: Span, #[case] leeway: u64) {
+        let gate = Leeway::seconds(leeway).span();
+        let report = drilled(&life(lives, leeway), SHIFTED, EXP.plus(-lives), gate, |_| 0);
+        assert_eq!((report.passed(), report.found_to()), (true, Some(Span::MICRO)), "{report:?}");
+        assert_eq!(report.first_refused.as_ref().map(|seen| seen.at), Some(EXP.plus(gate)));
         assert!(report.calls < 40, "{} calls", report.calls);
     }
 
     #[rstest]
-    #[case(real(100_000, false), 100_000)]
-    #[case(real(SECOND, false), SECOND)]
-    #[case(real(SECOND, true), FINEST)]
-    fn in_real_time_the_border_is_found_to_the_interval(#[case] plan: Plan, #[case] resolution: i64) {
-        for leeway in [0, 5 * SECOND] {
-            let report =
-                drilled(&life(3 * SECOND, leeway), plan, EXP.plus(-3 * SECOND), leeway, |n| [0, 300, 900, 1800][n % 4]);
+    #[case(real(Span::millis(100), false), Span::millis(100))]
+    #[case(real(Span::SECOND, false), Span::SECOND)]
+    #[case(real(Span::SECOND, true), FINEST)]
+    fn in_real_time_the_border_is_found_to_the_interval(#[case] plan: Plan, #[case] resolution: Span) {
+        for leeway in [0, 5] {
+            let gate = Leeway::seconds(leeway).span();
+            let report = drilled(&life(Span::seconds(3), leeway), plan, EXP.plus(Span::seconds(-3)), gate, |n| {
+                [0, 300, 900, 1800][n % 4]
+            });
             assert!(report.passed() && report.found_to().expect("found") <= resolution, "{report:?}");
             let (above, most) = report.leeway_seen().expect("seen");
-            assert!(above < leeway && leeway <= most);
+            assert!(above < gate && gate <= most);
         }
     }
 
     #[rstest]
-    #[case(real(SECOND, false), 60 * SECOND, "allowed too long")]
-    #[case(real(SECOND, false), -2 * SECOND, "refused too early")]
-    #[case(real(SECOND, false), 400 * SECOND, "still allowed")]
-    #[case(SHIFTED, 60 * SECOND, "allowed too long")]
-    #[case(SHIFTED, 1, "allowed too long, still at exp")]
-    #[case(SHIFTED, -1, "refused too early, at exp - 1µs")]
-    #[case(SHIFTED, -3 * SECOND, "refused too early")]
-    #[case(SHIFTED, 400 * SECOND, "still allowed")]
-    fn a_gate_with_another_leeway_fails(#[case] plan: Plan, #[case] gate: i64, #[case] words: &str) {
-        let report = drilled(&life(60 * SECOND, 0), plan, EXP.plus(-60 * SECOND), gate, |_| 100);
+    #[case(real(Span::SECOND, false), Span::seconds(60), "allowed too long")]
+    #[case(real(Span::SECOND, false), Span::seconds(-2), "refused too early")]
+    #[case(real(Span::SECOND, false), Span::seconds(400), "still allowed")]
+    #[case(SHIFTED, Span::seconds(60), "allowed too long")]
+    #[case(SHIFTED, Span::MICRO, "allowed too long, still at exp")]
+    #[case(SHIFTED, -Span::MICRO, "refused too early, at exp - 1µs")]
+    #[case(SHIFTED, Span::seconds(-3), "refused too early")]
+    #[case(SHIFTED, Span::seconds(400), "still allowed")]
+    fn a_gate_with_another_leeway_fails(#[case] plan: Plan, #[case] gate: Span, #[case] words: &str) {
+        let report = drilled(&life(Span::seconds(60), 0), plan, EXP.plus(Span::seconds(-60)), gate, |_| 100);
         assert!(!report.passed() && report.verdict().contains(words), "{}", report.verdict());
     }
 
     #[test]
     fn a_late_machine_is_not_taken_for_a_found_border() {
         let late = |n: usize| if n == 8 { 700_000 } else { 0 };
-        let report = drilled(&life(3 * SECOND, 0), real(100_000, false), EXP.plus(-SECOND), 0, late);
+        let report = drilled(
+            &life(Span::seconds(3), 0),
+            real(Span::millis(100), false),
+            EXP.plus(-Span::SECOND),
+            Span::ZERO,
+            late,
+        );
         assert!(report.verdict().contains("the machine was late"), "{}", report.verdict());
     }
 
     #[test]
     fn a_token_that_is_dead_or_endless_is_told_so() {
-        let report = drilled(&life(SECOND, 0), real(SECOND, false), EXP.plus(SECOND), 0, |_| 0);
+        let report =
+            drilled(&life(Span::SECOND, 0), real(Span::SECOND, false), EXP.plus(Span::SECOND), Span::ZERO, |_| 0);
         assert!(report.verdict().contains("dead before"), "{}", report.verdict());
-        let endless = Lifetime { exp: None, ..life(SECOND, 0) };
+        let endless = Lifetime { exp: None, ..life(Span::SECOND, 0) };
         assert_eq!(Drill::new(&endless, SHIFTED, EXP).map(|_| ()), Err(CannotDrill::Endless));
-        assert_eq!(Drill::new(&life(SECOND, 0), real(1, false), EXP).map(|_| ()), Err(CannotDrill::TooOften));
+        assert_eq!(
+            Drill::new(&life(Span::SECOND, 0), real(Span::MICRO, false), EXP).map(|_| ()),
+            Err(CannotDrill::TooOften)
+        );
     }
 
     #[test]
     fn a_refusal_for_another_reason_ends_the_drill() {
-        let mut drill = Drill::new(&life(SECOND, 0), SHIFTED, EXP).expect("a drill");
+        let mut drill = Drill::new(&life(Span::SECOND, 0), SHIFTED, EXP).expect("a drill");
         saw(&mut drill, EXP, &Decision { result: Err(Reason::BadSignature), subject: None });
         assert_eq!(drill.next(), None);
         assert!(drill.report().verdict().contains("bad_signature"));
@@ -357,26 +372,26 @@ mod tests {
     #[test]
     fn a_long_interval_is_not_waited_for_behind_the_border() {
         let mut drill =
-            Drill::new(&life(3 * SECOND, 0), real(3600 * SECOND, false), EXP.plus(-SECOND)).expect("a drill");
-        let mut at = EXP.plus(-SECOND);
+            Drill::new(&life(Span::seconds(3), 0), real(Span::HOUR, false), EXP.plus(-Span::SECOND)).expect("a drill");
+        let mut at = EXP.plus(-Span::SECOND);
         while let Some(next) = drill.next() {
             at = next.max(at);
-            saw(&mut drill, at, &decide(at, 0));
+            saw(&mut drill, at, &decide(at, Span::ZERO));
         }
-        assert!(at.since(EXP) <= 2 * SECOND, "{}", exact(at.since(EXP)));
+        assert!(at.since(EXP) <= Span::seconds(2), "{}", exact(at.since(EXP)));
     }
 
     #[test]
     fn a_long_wait_makes_few_calls() {
-        let report = drilled(&life(DAY, 0), real(SECOND, false), EXP.plus(-DAY), 0, |_| 50);
+        let report = drilled(&life(Span::DAY, 0), real(Span::SECOND, false), EXP.plus(-Span::DAY), Span::ZERO, |_| 50);
         assert!(report.passed() && report.calls < 30, "{report:?}");
     }
 
     #[test]
     fn a_call_that_was_allowed_and_failed_fails_the_drill() {
-        let mut drill = Drill::new(&life(2 * SECOND, 0), SHIFTED, EXP.plus(-SECOND)).expect("a drill");
+        let mut drill = Drill::new(&life(Span::seconds(2), 0), SHIFTED, EXP.plus(-Span::SECOND)).expect("a drill");
         let failed = Outcome::ToolFailed("no such tool here".to_owned());
-        drill.saw(EXP.plus(-SECOND), &decide(EXP.plus(-SECOND), 0), &failed);
+        drill.saw(EXP.plus(-Span::SECOND), &decide(EXP.plus(-Span::SECOND), Span::ZERO), &failed);
         let report = drill.report();
         assert!(!report.passed() && drill.next().is_none());
         assert_eq!(report.fault.as_deref(), Some("the call at exp - 1s was allowed and failed: no such tool here"));

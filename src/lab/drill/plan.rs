@@ -3,7 +3,8 @@
 use std::fmt;
 
 use crate::auth::NumericDate;
-use crate::text::words::{SECOND, exact};
+use crate::text::Span;
+use crate::text::words::exact;
 
 /// How a drill gets through the time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,20 +20,20 @@ pub enum Pace {
 pub struct Plan {
     /// How it gets through the time.
     pub pace: Pace,
-    /// From one call to the next, in microseconds; at least [`FINEST`].
-    pub every: i64,
+    /// From one call to the next; at least [`FINEST`].
+    pub every: Span,
     /// In real time: call so often around the expected border that it is found to [`FINEST`].
     pub fine: bool,
 }
 
-/// The finest interval of real time, in microseconds.
-pub const FINEST: i64 = 10_000;
+/// The finest interval of real time.
+pub const FINEST: Span = Span::millis(10);
 
 impl Plan {
-    /// How exactly the border is to be found, in microseconds.
-    pub const fn resolution(&self) -> i64 {
+    /// How exactly the border is to be found.
+    pub const fn resolution(&self) -> Span {
         match (self.pace, self.fine) {
-            (Pace::Shifted, _) => 1,
+            (Pace::Shifted, _) => Span::MICRO,
             (Pace::Real, true) => FINEST,
             (Pace::Real, false) => self.every,
         }
@@ -52,8 +53,7 @@ impl fmt::Display for Plan {
     }
 }
 
-/// When a token dies that is issued to be drilled and lives at least so long, in microseconds. `iat` and `exp` are whole
-/// seconds.
-pub fn end_of_new(now: NumericDate, lives: i64) -> NumericDate {
-    NumericDate::from_seconds(now.plus(SECOND - 1).seconds()).plus(lives).min(NumericDate::LAST_SECOND)
+/// When a token expires that is issued to be drilled and lives at least this long. `iat` and `exp` are whole seconds.
+pub fn end_of_new(now: NumericDate, lives: Span) -> NumericDate {
+    now.plus(Span::SECOND - Span::MICRO).whole_second().plus(lives).min(NumericDate::LAST_SECOND)
 }

@@ -5,15 +5,16 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::{Pace, Plan, Seen};
-use crate::auth::date::{seconds, twice};
-use crate::auth::{NumericDate, TokenId};
+use crate::auth::date::twice;
+use crate::auth::{Leeway, NumericDate, TokenId};
+use crate::text::Span;
 use crate::text::words::exact;
 
 /// An instant as the token sees it: `exp`, `exp - 250ms`, `exp + 3ms`.
 pub(super) fn from_exp(at: NumericDate, exp: NumericDate) -> String {
     match at.since(exp) {
-        0 => "exp".to_owned(),
-        by @ ..0 => format!("exp - {}", exact(-by)),
+        Span::ZERO => "exp".to_owned(),
+        by if by < Span::ZERO => format!("exp - {}", exact(-by)),
         by => format!("exp + {}", exact(by)),
     }
 }
@@ -25,8 +26,8 @@ pub struct Report {
     pub plan: Plan,
     /// The token's `exp`.
     pub exp: NumericDate,
-    /// The leeway the gate is set to, in microseconds.
-    pub leeway: i64,
+    /// The leeway the gate is set to.
+    pub leeway: Leeway,
     /// How many calls were made.
     pub calls: usize,
     /// The last call that was allowed.
@@ -47,7 +48,7 @@ impl Report {
 
     /// Where the gate must end the token's life.
     pub fn expected(&self) -> NumericDate {
-        self.exp.plus(self.leeway)
+        self.exp.plus(self.leeway.span())
     }
 
     /// How what was seen misses what was expected.
@@ -72,13 +73,13 @@ impl Report {
         })
     }
 
-    /// How far apart the last allowed and the first refused call were, in microseconds.
-    pub fn found_to(&self) -> Option<i64> {
+    /// How far apart the last allowed and the first refused call were.
+    pub fn found_to(&self) -> Option<Span> {
         Some(self.first_refused.as_ref()?.at.since(self.last_allowed.as_ref()?.at))
     }
 
-    /// The leeway that was seen lies above the first and at most at the second, in microseconds.
-    pub fn leeway_seen(&self) -> Option<(i64, i64)> {
+    /// The leeway that was seen lies above the first and at most at the second.
+    pub fn leeway_seen(&self) -> Option<(Span, Span)> {
         Some((self.last_allowed.as_ref()?.at.since(self.exp), self.first_refused.as_ref()?.at.since(self.exp)))
     }
 
@@ -89,12 +90,12 @@ impl Report {
             None => "none".to_owned(),
         };
         let border = match (self.found_to(), &self.first_refused) {
-            (Some(1), Some(refused)) => format!("exactly {}", from_exp(refused.at, self.exp)),
+            (Some(Span::MICRO), Some(refused)) => format!("exactly {}", from_exp(refused.at, self.exp)),
             (Some(apart), _) => format!("between the two, {} apart", exact(apart)),
             _ => "not found".to_owned(),
         };
         let leeway = match self.leeway_seen() {
-            Some((above, most)) if most - above == 1 => exact(most),
+            Some((above, most)) if most - above == Span::MICRO => exact(most),
             Some((above, most)) => format!("above {}, at most {}", exact(above), exact(most)),
             None => "unknown".to_owned(),
         };
@@ -172,16 +173,16 @@ impl Found {
             "jti": subject.jti,
             "tool": *subject.tool,
             "shifted": report.plan.pace == Pace::Shifted,
-            "every": seconds(report.plan.every),
+            "every": report.plan.every.as_seconds_f64(),
             "calls": report.calls,
             "exp": twice(report.exp),
-            "leeway": seconds(report.leeway),
+            "leeway": report.leeway.span().as_seconds_f64(),
             "expected": twice(report.expected()),
             "last_allowed": at(&report.last_allowed),
             "first_refused": at(&report.first_refused),
-            "found_to": report.found_to().map(seconds),
-            "leeway_above": leeway.map(|(above, _)| seconds(above)),
-            "leeway_most": leeway.map(|(_, most)| seconds(most)),
+            "found_to": report.found_to().map(Span::as_seconds_f64),
+            "leeway_above": leeway.map(|(above, _)| above.as_seconds_f64()),
+            "leeway_most": leeway.map(|(_, most)| most.as_seconds_f64()),
         })
     }
 }

@@ -6,9 +6,7 @@ use ratatui::text::Line;
 use crate::app::clock::{HeldClock, signed};
 use crate::app::pane::clock::{DIAL, GO_TO, JUMP, PACE, STAMPS};
 use crate::app::{Field, Target};
-use crate::auth::NumericDate;
-use crate::text;
-use crate::text::words::SECOND;
+use crate::text::{self, Span};
 use crate::view::canvas::{Canvas, below};
 use crate::view::theme::Meaning;
 use crate::view::widget::{choice, labelled, text_line, words_at};
@@ -19,8 +17,8 @@ pub fn render(canvas: &mut Canvas, area: Rect) {
     let now = app.times.judged;
     // A running clock is shown to the second, a frozen one exactly.
     let stands = matches!(app.clock, HeldClock::Frozen(_));
-    let shown = if stands { now } else { NumericDate::from_seconds(now.seconds()) };
-    canvas.drawn.changes_in(SECOND - now.micros().rem_euclid(SECOND));
+    let shown = if stands { now } else { now.whole_second() };
+    canvas.drawn.changes_in(Span::SECOND - now.past(Span::SECOND));
     let mut rest = area;
     let place = labelled(canvas, rest, DIAL);
     let date = app.date(shown);
@@ -71,8 +69,8 @@ fn verdict(canvas: &mut Canvas, area: Rect) {
         let (words, holds, meaning) = words_at(&entry.judged, app.times.judged);
         canvas.drawn.changes_in(holds);
         let border = entry.judged.lifetime.next_border(app.times.judged);
-        if let Some(micros) = border {
-            canvas.drawn.changes_in(micros);
+        if let Some(left) = border {
+            canvas.drawn.changes_in(left);
         }
         let name = text::fit(&app.token_name(entry), 20);
         let line = vec![canvas.span(format!("{name}: "), Meaning::Plain), canvas.span(words, meaning)];
@@ -87,7 +85,7 @@ fn verdict(canvas: &mut Canvas, area: Rect) {
     ];
     canvas.line(below(area, 1), Line::from(line));
     if let Some(leap) = app.leap {
-        let told = format!("{}, to {}", leap.words(), app.date(NumericDate::from_seconds(leap.to.seconds())));
+        let told = format!("{}, to {}", leap.words(), app.date(leap.to.whole_second()));
         let lines = canvas.wrapped(&told, area.width, Meaning::Denied);
         canvas.lines(below(area, 2), lines);
     }

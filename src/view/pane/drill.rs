@@ -6,8 +6,8 @@ use ratatui::text::Line;
 use crate::app::pane::drill::{EVERY, TOKEN, TOOL};
 use crate::app::{Field, Pane, Target};
 use crate::lab::drill::Found;
-use crate::text;
 use crate::text::words::count;
+use crate::text::{self, Span};
 use crate::view::canvas::{Canvas, below, right_of};
 use crate::view::theme::Meaning;
 use crate::view::widget::{bar, choice, labelled, state};
@@ -31,7 +31,7 @@ pub fn render(canvas: &mut Canvas, area: Rect) {
             let (full, empty) = bar(done, 1000, columns);
             // In real time it goes on by itself, a cell at a time.
             let cell = 1000 / i64::try_from(columns.max(1)).unwrap_or(40);
-            canvas.drawn.changes_in(running.drill.whole().saturating_mul(cell) / 1000 + 1);
+            canvas.drawn.changes_in(running.drill.whole() * cell / 1000 + Span::MICRO);
             let line = vec![canvas.span(full, Meaning::Ok), canvas.span(empty, Meaning::Hint)];
             let calls = count(running.drill.calls(), "call");
             let told = format!("{} as {}: {calls} made", text::name(&running.subject.tool, 32), running.subject.name);

@@ -68,8 +68,8 @@ fn foot(canvas: &mut Canvas, area: Rect, words: bool) -> Vec<Line<'static>> {
     let mut foot = Vec::new();
     if !shows_all(canvas.buf.area) {
         let decision = canvas.app.preview();
-        if let Some(micros) = sentence_holds(&decision) {
-            canvas.drawn.changes_in(micros);
+        if let Some(span) = sentence_holds(&decision) {
+            canvas.drawn.changes_in(span);
         }
         let trouble = canvas.app.preview_trouble(&decision);
         let meaning = Meaning::of_call(decision.verdict(), trouble.is_some());
@@ -146,8 +146,8 @@ fn draw_row(
     }
     let mut x = u16::try_from(shape.name + shape.state + 2).unwrap_or(0);
     let cells = canvas.app.matrix_line(row);
-    if let Some(micros) = cells.holds {
-        canvas.drawn.changes_in(micros);
+    if let Some(span) = cells.holds {
+        canvas.drawn.changes_in(span);
     }
     for (n, tool) in shown.iter().enumerate() {
         let selected = here && tool.name == canvas.app.call.tool;

@@ -9,7 +9,6 @@ use crate::app::pane::timeline::{Axis, BARS, SCALE};
 use crate::auth::{Judged, NumericDate, Phase, Standing};
 use crate::gate::TokenEntry;
 use crate::text;
-use crate::text::words::{DAY, SECOND};
 use crate::view::canvas::{Canvas, below, right_of, split_bottom, top};
 use crate::view::theme::Meaning;
 use crate::view::widget::{choice, labelled, state, words_at};
@@ -45,13 +44,13 @@ pub fn render(canvas: &mut Canvas, area: Rect) {
 
 /// The times of some columns.
 fn heads(canvas: &mut Canvas, area: Rect, axis: &Axis) {
-    let is_long = axis.end().since(axis.from) > DAY;
+    let is_long = axis.end().since(axis.from) > text::Span::DAY;
     let told = |at| if is_long { canvas.app.date(at) } else { canvas.app.time(at) };
     let width = text::width(&told(axis.from)) + 1;
     // At round times: every tenth, fifteenth … column.
     let step = [10, 15, 20, 30].into_iter().find(|step| *step > width).unwrap_or(60);
-    let span = axis.scale.saturating_mul(i64::try_from(step).unwrap_or(60));
-    let first = (0..step).find(|column| axis.instant(*column).micros().rem_euclid(span) == 0).unwrap_or(0);
+    let apart = axis.scale * i64::try_from(step).unwrap_or(60);
+    let first = (0..step).find(|column| axis.instant(*column).past(apart) == text::Span::ZERO).unwrap_or(0);
     for column in (first..axis.columns).step_by(step).take_while(|column| column + width <= axis.columns) {
         let label = canvas.span(format!("╷{}", told(axis.instant(column))), Meaning::Hint);
         canvas.line(right_of(area, u16::try_from(column).unwrap_or(0)), label);
@@ -115,7 +114,7 @@ fn piece(judged: &Judged, axis: &Axis, column: usize) -> (char, Meaning) {
     let (from, to) = (axis.instant(column), axis.instant(column + 1));
     let life = &judged.lifetime;
     // The gate does not look at `iat`; what it would allow before it has a sign of its own.
-    let begin = [life.iat, life.nbf.map(|nbf| nbf.plus(-life.leeway))].into_iter().flatten().min();
+    let begin = [life.iat, life.nbf.map(|nbf| nbf.plus(-life.leeway.span()))].into_iter().flatten().min();
     let is_timeless = life.exp.is_none() && begin.is_none();
     let rank = |at: &NumericDate| match life.phase(*at) {
         _ if is_timeless => 0,
@@ -142,12 +141,12 @@ fn feet(canvas: &mut Canvas, area: Rect, axis: &Axis) {
     let at = canvas.app.cursor_instant();
     let is_set = canvas.app.timeline.cursor.is_some();
     let told = canvas.app.selected().map(|entry| words_at(&entry.judged, at));
-    let (words, holds, meaning) = told.unwrap_or_else(|| ("no token".to_owned(), i64::MAX, Meaning::Hint));
+    let (words, holds, meaning) = told.unwrap_or_else(|| ("no token".to_owned(), text::Span::MAX, Meaning::Hint));
     if !is_set {
-        canvas.drawn.changes_in(holds.min(SECOND - at.micros().rem_euclid(SECOND)));
+        canvas.drawn.changes_in(holds.min(text::Span::SECOND - at.past(text::Span::SECOND)));
     }
     let named = if is_set { "at" } else { "now" };
-    let at = if is_set { at } else { NumericDate::from_seconds(at.seconds()) };
+    let at = if is_set { at } else { at.whole_second() };
     let line =
         vec![canvas.span(format!("{named} {}: ", canvas.app.date(at)), Meaning::Plain), canvas.span(words, meaning)];
     canvas.line(area, Line::from(line));

@@ -1,7 +1,5 @@
 //! The Traffic pane: how much comes, from whom, and what is refused.
 
-use std::time::Duration;
-
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
@@ -46,8 +44,8 @@ fn rate(canvas: &mut Canvas, columns: u16) -> Line<'static> {
     let rate = app.auth.traffic.rate(app.times.real);
     // The current second is not shown yet, so something may change when it ends.
     if app.auth.traffic.is_lively(app.times.real) {
-        let left = words::SECOND - app.times.real.micros().rem_euclid(words::SECOND);
-        canvas.drawn.really_changes_at(app.times.mono + Duration::from_micros(left.unsigned_abs()));
+        let left = text::Span::SECOND - app.times.real.past(text::Span::SECOND);
+        canvas.drawn.really_changes_at(app.times.mono + left.as_duration());
     }
     let room = usize::from(columns).saturating_sub(24).min(SECONDS);
     let most = rate.iter().copied().max().unwrap_or(0).max(1);

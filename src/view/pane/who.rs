@@ -120,7 +120,7 @@ fn decide(canvas: &mut Canvas, entry: Option<&TokenEntry>, tool: &str) -> Decisi
     let (rules, now) = (&canvas.app.auth.rules, canvas.app.times.judged);
     let decision = rules.decide_judged(entry.map(|entry| &*entry.judged), tool, now);
     let border = entry.and_then(|entry| entry.judged.lifetime.next_border(now));
-    border.into_iter().chain(sentence_holds(&decision)).for_each(|micros| canvas.drawn.changes_in(micros));
+    border.into_iter().chain(sentence_holds(&decision)).for_each(|span| canvas.drawn.changes_in(span));
     decision
 }
 

@@ -1,6 +1,7 @@
 //! `inspect` and `check` on hostile tokens and at the borders of time.
 
 use portcullis::auth::{Call, NumericDate, Rules, Verdict};
+use portcullis::text::Span;
 use portcullis::text::safe::hidden;
 use rstest::rstest;
 use serde_json::Value;
@@ -90,7 +91,7 @@ fn a_token_dies_in_its_second_and_leeway_moves_that_by_exactly_itself(#[case] le
     let token = issued.trim_end();
     let exp = NumericDate::from_rfc3339("2026-11-22T21:40:00Z").expect("a time");
     for (offset, exit) in [(seconds - 1, 0), (seconds, 3), (seconds + 1, 3)] {
-        let now = exp.plus(offset * 1_000_000).rfc3339();
+        let now = exp.plus(Span::seconds(offset)).rfc3339();
         for command in [&["inspect", token][..], &["check", token, "read_data"], &["call", token, "read_data"]] {
             let ran = portcullis(&[&["--now", &now, "--leeway", leeway], command].concat()).run();
             assert_eq!(ran.exit, exit, "{command:?} at {now} with leeway {leeway}: {}", ran.out);

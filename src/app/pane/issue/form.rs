@@ -227,7 +227,7 @@ impl IssueForm {
 mod tests {
     use super::*;
 
-    use crate::text::words::SECOND;
+    use crate::text::Span;
 
     const NOW: NumericDate = NumericDate::from_seconds(1_000_000);
 
@@ -241,7 +241,7 @@ mod tests {
     fn the_form_starts_as_the_labs_user() {
         let request = form().request(NOW).expect("a request");
         assert_eq!((request.user_id.as_str(), request.permissions), ("user123", vec!["user".to_owned()]));
-        assert_eq!(request.expires, Some(NOW.plus(3600 * SECOND)));
+        assert_eq!(request.expires, Some(NOW.plus(Span::HOUR)));
     }
 
     #[test]

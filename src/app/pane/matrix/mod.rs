@@ -19,7 +19,7 @@ use crate::auth::Rules;
 use crate::auth::policy::{Expectation, Expected, Who};
 use crate::gate::{Snapshot, TokenEntry};
 use crate::text;
-use crate::text::words::SECOND;
+use crate::text::Span;
 
 /// The cells: a row is a caller, a column a tool.
 pub const CELLS: Field = Field::new(Pane::Matrix, 0);
@@ -60,8 +60,8 @@ fn click(app: &mut App, spot: Spot) -> Vec<Effect> {
     if again { app.act(Action::Act) } else { Vec::new() }
 }
 
-/// How long a cell that flipped stays marked, in microseconds.
-pub const MARKED: i64 = 3 * SECOND;
+/// How long a cell that flipped stays marked.
+pub const MARKED: Span = Span::seconds(3);
 
 /// What the Matrix pane remembers.
 #[derive(Default)]
@@ -143,7 +143,7 @@ impl Matrix {
     /// Follows the shared state: rows are grouped anew, and what was before a change of rules is kept for a while.
     pub(in crate::app) fn follow(&mut self, auth: &mut Snapshot, mono: Duration) {
         if let Some((rules, tokens)) = auth.before.take() {
-            let until = mono + Duration::from_micros(MARKED.unsigned_abs());
+            let until = mono + MARKED.as_duration();
             self.before = Some(Before { rules, tokens, until });
         }
         self.group(&auth.tokens);

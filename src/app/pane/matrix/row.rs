@@ -8,6 +8,7 @@ use crate::app::App;
 use crate::auth::policy::{Expected, ToolRule};
 use crate::auth::{Judged, Verdict};
 use crate::gate::TokenEntry;
+use crate::text::Span;
 
 /// What a cell says: how many of its row's tokens get which verdict. A row without tokens is a caller without one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,7 +31,7 @@ pub struct Row<'a> {
     is_nobody: bool,
     of: usize,
     /// Microseconds until a cell or a mark changes by the clock.
-    pub holds: Option<i64>,
+    pub holds: Option<Span>,
     alike: Vec<Alike<'a>>,
     /// Tokens that came to life or died within the last few seconds.
     crossed: Vec<&'a TokenEntry>,
@@ -90,8 +91,8 @@ impl App {
         self.matrix_line(row).cell(tool)
     }
 
-    /// Microseconds until a mark goes that a border of the token's life has set just now.
-    fn mark(&self, entry: &TokenEntry) -> Option<i64> {
+    /// How long until a mark goes that a border of the token's life has set just now.
+    fn mark(&self, entry: &TokenEntry) -> Option<Span> {
         let then = self.times.judged.plus(-MARKED);
         let crossed = entry.judged.lifetime.next_border(then).filter(|left| *left <= MARKED);
         // A border crossed before the token came marks nothing.
