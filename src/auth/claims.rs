@@ -3,7 +3,8 @@
 use std::borrow::Cow;
 
 use super::date::NumericDate;
-use super::lifetime::{Leeway, Lifetime};
+use super::leeway::Leeway;
+use super::lifetime::Lifetime;
 use super::members::{self, Member};
 use super::reason::Reason;
 

@@ -1,77 +1,9 @@
 //! When a token lives: the one comparison that decides, and the one countdown that shows it.
 
-use std::fmt;
-use std::str::FromStr;
-
 use super::date::NumericDate;
+use super::leeway::{Leeway, remaining, until_valid};
 use super::reason::Reason;
 use crate::text::Span;
-use crate::text::words::{self, NotADuration};
-
-/// The longest leeway that may be configured, in seconds.
-const MAX_SECONDS: u64 = 300;
-
-/// The text is no leeway.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum BadLeeway {
-    /// It is no duration.
-    #[error(transparent)]
-    Duration(#[from] NotADuration),
-    /// Too long, or with a fraction of a second.
-    #[error("whole seconds, at most {MAX_SECONDS}s")]
-    OutOfBounds,
-}
-
-/// Allowance for clocks that differ: whole seconds, at most 300.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Leeway(Span);
-
-impl Leeway {
-    /// None at all.
-    pub const NONE: Self = Self(Span::ZERO);
-
-    /// The longest that may be configured.
-    pub const MAX: Self = Self::seconds(MAX_SECONDS);
-
-    /// A leeway of this many seconds, or the longest if that is shorter.
-    pub const fn seconds(seconds: u64) -> Self {
-        let seconds = if seconds > MAX_SECONDS { MAX_SECONDS } else { seconds };
-        Self(Span::seconds(seconds.cast_signed()))
-    }
-
-    /// As a span to compute with.
-    pub const fn span(self) -> Span {
-        self.0
-    }
-}
-
-impl FromStr for Leeway {
-    type Err = BadLeeway;
-
-    /// Reads a duration in words.
-    fn from_str(text: &str) -> Result<Self, BadLeeway> {
-        let leeway = words::parse_duration(text)?;
-        let fits = leeway.as_secs() <= MAX_SECONDS && leeway.subsec_nanos() == 0;
-        if fits { Ok(Self::seconds(leeway.as_secs())) } else { Err(BadLeeway::OutOfBounds) }
-    }
-}
-
-impl fmt::Display for Leeway {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&words::span(self.0))
-    }
-}
-
-/// How long until a token is dead: `exp + leeway - now`. Alive while this is above zero; at the instant `exp`
-/// (with no leeway) it is zero, and the token is dead (RFC 7519 §4.1.4: "on or after").
-pub fn remaining(now: NumericDate, exp: NumericDate, leeway: Leeway) -> Span {
-    exp.since(now) + leeway.span()
-}
-
-/// How long until a token lives: `nbf - leeway - now`. Alive once this is zero or below (RFC 7519 §4.1.5).
-pub fn until_valid(now: NumericDate, nbf: NumericDate, leeway: Leeway) -> Span {
-    nbf.since(now) - leeway.span()
-}
 
 /// The times of one token, and the leeway they are judged with.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

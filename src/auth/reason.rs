@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::algorithm::Algorithm;
 use super::check::{Check, Verdict};
 use super::date::NumericDate;
-use super::lifetime::{self, Leeway};
+use super::leeway::{self, Leeway};
 use super::reason_table::{self, ReasonRow};
 use super::token::{self, Fault};
 use crate::text::{self, words};
@@ -131,11 +131,11 @@ impl fmt::Display for Reason {
                     "valid only from {}{}, in {}",
                     from.rfc3339(),
                     with_leeway(*leeway),
-                    words::remaining(lifetime::until_valid(*now, *from, *leeway)).text
+                    words::remaining(leeway::until_valid(*now, *from, *leeway)).text
                 )
             }
             Self::Expired { exp, leeway, now } => {
-                let ago = words::elapsed(-lifetime::remaining(*now, *exp, *leeway)).text;
+                let ago = words::elapsed(-leeway::remaining(*now, *exp, *leeway)).text;
                 write!(f, "expired at {}{}, {ago} ago", exp.rfc3339(), with_leeway(*leeway))
             }
             Self::IssuerMismatch { found, wanted } => {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::date::NumericDate;
-use super::lifetime::Leeway;
+use super::leeway::Leeway;
 use super::reason::Reason;
 use super::token::TokenId;
 use crate::text::Span;

@@ -13,7 +13,7 @@ use super::decision::Decision;
 use super::issuers::{Audience, Issuer, Issuers};
 use super::judged::{Examined, Judged};
 use super::keys::{KeySet, Verifier};
-use super::lifetime::Leeway;
+use super::leeway::Leeway;
 use super::members::{self, Member};
 use super::policy::{Denied, Grant, Policy};
 use super::proof::{Permit, Principal};

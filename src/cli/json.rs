@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 
 use crate::auth::check::Passed;
 use crate::auth::inspection::Document;
-use crate::auth::{Check, Decision, Inspection, NumericDate, Rules, TokenId, lifetime};
+use crate::auth::{Check, Decision, Inspection, NumericDate, Rules, TokenId, leeway};
 use crate::text::escape::ascii_json;
 
 /// Prints a value on one line.
@@ -106,7 +106,7 @@ impl<'a> Inspected<'a> {
                 nbf: life.nbf.map(Into::into),
                 exp: life.exp.map(Into::into),
                 leeway: rules.leeway.span().as_seconds_f64(),
-                seconds_left: life.exp.map(|exp| lifetime::remaining(now, exp, life.leeway).as_seconds_f64()),
+                seconds_left: life.exp.map(|exp| leeway::remaining(now, exp, life.leeway).as_seconds_f64()),
             },
             header: object(&inspection.header),
             header_fault: inspection.header.fault.as_deref(),

@@ -9,7 +9,7 @@ use crate::app::field::TextField;
 use crate::app::hints;
 use crate::app::keymap::Binding;
 use crate::app::{Field, Target};
-use crate::auth::{Decision, Judged, NumericDate, Phase, Reason, Standing, lifetime};
+use crate::auth::{Decision, Judged, NumericDate, Phase, Reason, Standing, leeway};
 use crate::text::safe::hidden;
 use crate::text::words::{Shown, elapsed, remaining};
 use crate::text::{self, display_safe};
@@ -120,8 +120,8 @@ pub fn ticking(canvas: &mut Canvas, shown: Shown) -> String {
 /// How long until a decision's sentence changes: it may count seconds. `None` if it never does.
 pub fn sentence_holds(decision: &Decision) -> Option<text::Span> {
     match decision.reason()? {
-        Reason::Expired { exp, leeway, now } => Some(elapsed(-lifetime::remaining(*now, *exp, *leeway)).holds),
-        Reason::NotYetValid { from, leeway, now } => Some(remaining(lifetime::until_valid(*now, *from, *leeway)).holds),
+        Reason::Expired { exp, leeway, now } => Some(elapsed(-leeway::remaining(*now, *exp, *leeway)).holds),
+        Reason::NotYetValid { from, leeway, now } => Some(remaining(leeway::until_valid(*now, *from, *leeway)).holds),
         _ => None,
     }
 }

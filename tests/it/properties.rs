@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use portcullis::auth::judged::LightState;
 use portcullis::auth::{
-    Call, IssueRequest, Leeway, Lifetime, Light, NumericDate, Phase, Policy, Rules, Standing, Verdict, lifetime,
+    Call, IssueRequest, Leeway, Lifetime, Light, NumericDate, Phase, Policy, Rules, Standing, Verdict, leeway,
 };
 use portcullis::text::{Span, words};
 use proptest::prelude::*;
@@ -112,8 +112,8 @@ proptest! {
         };
         let token = signer().issue(&request, "1", NOW).expect("a token");
         let now = at(now);
-        let remains = lifetime::remaining(now, at(exp), rules.leeway) > Span::ZERO;
-        let begun = nbf.is_none_or(|nbf| lifetime::until_valid(now, at(nbf), rules.leeway) <= Span::ZERO);
+        let remains = leeway::remaining(now, at(exp), rules.leeway) > Span::ZERO;
+        let begun = nbf.is_none_or(|nbf| leeway::until_valid(now, at(nbf), rules.leeway) <= Span::ZERO);
         prop_assert_eq!(rules.verify(&token, now).is_ok(), remains && begun);
         agree(&rules, &token, now)?;
     }
