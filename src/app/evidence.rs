@@ -6,6 +6,7 @@ use super::clipboard::Clip;
 use super::overlay::Asks;
 use super::{App, Effect};
 use crate::auth::TokenId;
+use crate::config::ConfigError;
 use crate::lab::evidence::{Evidence, Form};
 
 /// The most calls that go to the clipboard; a file takes all of them.
@@ -54,11 +55,11 @@ impl App {
         vec![Effect::WriteNew { path: path.to_owned(), text: self.evidence(usize::MAX, form) }]
     }
 
-    pub(super) fn written(&mut self, result: Result<String, (String, String)>) -> Vec<Effect> {
+    pub(super) fn written(&mut self, result: Result<String, (String, ConfigError)>) -> Vec<Effect> {
         match result {
             Ok(path) => self.say(format!("written to {}", crate::text::name(&path, 100))),
-            Err((path, sentence)) => {
-                self.complain(sentence);
+            Err((path, error)) => {
+                self.complain(error.to_string());
                 self.ask(Asks::EvidenceTo, &path);
             }
         }

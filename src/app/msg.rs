@@ -5,10 +5,14 @@ use std::time::Duration;
 
 use super::key::Key;
 use crate::auth::revocations::{Revoked, Since};
-use crate::auth::{IssueError, IssueRequest, NumericDate, Policy, Rules, Signer};
+use crate::auth::{IssueError, IssueRequest, KeyError, NumericDate, Policy, Rules, Signer};
+use crate::config::ConfigError;
 use crate::endpoint::Settings;
 use crate::gate::{Called, Origin, TokenEntry};
 use crate::lab::kit::{Identity, TestToken};
+use crate::server::ServeError;
+use crate::store::{NotReloaded, StoreError};
+use crate::watch::Unwatched;
 
 /// Something that happened. It may hold a token, so it has no `Debug`.
 pub enum Msg {
@@ -66,26 +70,43 @@ pub enum Msg {
     /// Tokens with labels were added, under these numbers.
     NamedAdded(Vec<u64>),
     /// A file was written, or which was not, and why.
-    Written(Result<String, (String, String)>),
+    Written(Result<String, (String, ConfigError)>),
     /// A policy file was read for the settings.
     Policy {
         /// The file, as it was asked for.
         asked: String,
-        /// The file and its policy, or a sentence that says why it cannot be used.
-        read: Result<(String, Arc<Policy>), String>,
+        /// The file and its policy, or why it cannot be used.
+        read: Result<(String, Arc<Policy>), ConfigError>,
     },
-    /// What the policy's file says now, or a sentence that says why it is no policy.
-    PolicyReread(Result<Arc<Policy>, String>),
+    /// What the policy's file says now, or why it is no policy.
+    PolicyReread(Result<Arc<Policy>, ConfigError>),
     /// The file that the policy was written to, and that policy; or why it was not.
     PolicySaved(Result<(String, Arc<Policy>), NotSaved>),
-    /// The policy's file is not watched; the sentence says why.
-    PolicyUnwatched(String),
+    /// The policy's file is not watched.
+    PolicyUnwatched(Unwatched),
     /// The server listens, or why it does not.
-    Served(Result<Listening, String>),
+    Served(Result<Listening, ServeError>),
     /// The server has stopped.
     ServingStopped,
-    /// Something outside went wrong; the sentence is safe to show.
-    Failed(String),
+    /// Something outside went wrong.
+    Failed(Failure),
+}
+
+/// What went wrong outside. Safe to show.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// No key was made.
+    #[error(transparent)]
+    Key(KeyError),
+    /// Revocations were changed elsewhere, and could not be read.
+    #[error(transparent)]
+    NotReloaded(NotReloaded),
+    /// Revocations that are changed elsewhere are noticed late.
+    #[error(transparent)]
+    StoreUnwatched(Unwatched),
+    /// A revocation is enforced here, but is not in the store.
+    #[error("not kept: {0}")]
+    NotKept(StoreError),
 }
 
 /// A server that listens.
@@ -100,8 +121,8 @@ pub struct Listening {
 pub enum NotSaved {
     /// This file holds another policy than was thought.
     Other(String),
-    /// Something went wrong with this file; the sentence is safe to show.
-    Failed(String, String),
+    /// Something went wrong with this file.
+    Failed(String, ConfigError),
 }
 
 /// What test tokens are for.

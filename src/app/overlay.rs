@@ -12,6 +12,7 @@ use super::list::next_of;
 use super::times::TimeStyle;
 use crate::auth::diff::Row;
 use crate::auth::{Leeway, Rules, Signer};
+use crate::config::ConfigError;
 use crate::text;
 
 /// Something over the panes. They form a stack; the top one gets keys first.
@@ -268,8 +269,8 @@ pub enum SettingsError {
     #[error("leeway: {0}")]
     Leeway(<Leeway as FromStr>::Err),
     /// The policy file cannot be used.
-    #[error("{0}")]
-    Policy(String),
+    #[error(transparent)]
+    Policy(ConfigError),
 }
 
 impl SettingsError {

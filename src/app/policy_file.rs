@@ -8,7 +8,9 @@ use super::overlay::{Asks, Overlay, Question};
 use super::pane::policy::RULES;
 use super::{App, Effect};
 use crate::auth::Policy;
+use crate::config::ConfigError;
 use crate::text::{self, words};
+use crate::watch::Unwatched;
 
 /// The file the policy came from.
 pub struct PolicyFile {
@@ -43,10 +45,11 @@ impl App {
 
     /// The policy's file was read again: what it says now decides from now on, unless it is broken. Edits that were not
     /// saved can be brought back.
-    pub(super) fn policy_reread(&mut self, result: Result<Arc<Policy>, String>) -> Vec<Effect> {
+    pub(super) fn policy_reread(&mut self, result: Result<Arc<Policy>, ConfigError>) -> Vec<Effect> {
         let policy = match result {
             Ok(policy) => policy,
-            Err(sentence) => {
+            Err(error) => {
+                let sentence = error.to_string();
                 self.complain(format!("{sentence}; the last good policy decides"));
                 self.policy_file.fault = Some(sentence);
                 return Vec::new();
@@ -89,8 +92,8 @@ impl App {
                 self.policy_file = PolicyFile::new(path, saved);
             }
             Err(NotSaved::Other(path)) => self.overlays.push(Overlay::Confirm(Question::SaveOver(path))),
-            Err(NotSaved::Failed(path, sentence)) => {
-                self.complain(format!("not saved: {sentence}"));
+            Err(NotSaved::Failed(path, error)) => {
+                self.complain(format!("not saved: {error}"));
                 self.ask(Asks::SaveTo, &path);
             }
         }
@@ -98,8 +101,8 @@ impl App {
     }
 
     /// Nobody will tell when the policy's file changes.
-    pub(super) fn policy_unwatched(&mut self, sentence: &str) -> Vec<Effect> {
-        self.complain(sentence);
+    pub(super) fn policy_unwatched(&mut self, unwatched: &Unwatched) -> Vec<Effect> {
+        self.complain(unwatched.to_string());
         Vec::new()
     }
 }

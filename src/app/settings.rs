@@ -8,6 +8,7 @@ use super::pane::policy::RULES;
 use super::policy_file::PolicyFile;
 use super::{App, Effect};
 use crate::auth::{Check, KeyError, KeyOrigin, Policy, Rules, Signer};
+use crate::config::ConfigError;
 
 impl App {
     pub(super) fn settings(&mut self) {
@@ -52,7 +53,11 @@ impl App {
     }
 
     /// A policy file was read, for the settings that wait for it.
-    pub(super) fn policy_read(&mut self, asked: &str, result: Result<(String, Arc<Policy>), String>) -> Vec<Effect> {
+    pub(super) fn policy_read(
+        &mut self,
+        asked: &str,
+        result: Result<(String, Arc<Policy>), ConfigError>,
+    ) -> Vec<Effect> {
         // The settings may have been closed, or name another file, by the time this one is read.
         let is_awaited = |top: &mut Overlay| matches!(top, Overlay::Settings(form) if form.policy.text() == asked);
         let Some(Overlay::Settings(mut form)) = self.overlays.pop_if(is_awaited) else {

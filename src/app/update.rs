@@ -9,7 +9,7 @@ use super::focus::Focus;
 use super::history::Step;
 use super::key::{Code, Key};
 use super::keymap;
-use super::msg::Why;
+use super::msg::{Failure, Why};
 use super::overlay::Overlay;
 use super::pane::{Field, Spot};
 use super::{App, Effect, Mouse, MouseKind, Msg, Target};
@@ -40,11 +40,11 @@ pub fn update(app: &mut App, msg: Msg) -> Vec<Effect> {
         Msg::Written(result) => app.written(result),
         Msg::PolicyReread(result) => app.policy_reread(result),
         Msg::PolicySaved(result) => app.policy_written(result),
-        Msg::PolicyUnwatched(sentence) => app.policy_unwatched(&sentence),
+        Msg::PolicyUnwatched(unwatched) => app.policy_unwatched(&unwatched),
         Msg::Policy { asked, read } => app.policy_read(&asked, read),
         Msg::Served(result) => app.served(result),
         Msg::ServingStopped => app.serving_stopped(),
-        Msg::Failed(sentence) => app.failed(sentence),
+        Msg::Failed(failure) => app.failed(&failure),
     }
 }
 
@@ -190,8 +190,8 @@ impl App {
         Vec::new()
     }
 
-    fn failed(&mut self, sentence: String) -> Vec<Effect> {
-        self.complain(sentence);
+    fn failed(&mut self, failure: &Failure) -> Vec<Effect> {
+        self.complain(failure.to_string());
         Vec::new()
     }
 }

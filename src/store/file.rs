@@ -56,6 +56,17 @@ struct Row {
     until: Option<String>,
 }
 
+/// Why a row names no revocation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+enum RowError {
+    #[error("a time that is not RFC 3339")]
+    Time,
+    #[error("a token that is no SHA-256")]
+    Token,
+    #[error("a row must have either token or jti")]
+    What,
+}
+
 impl Row {
     fn new(what: &Revoked, since: &Since) -> Self {
         let (token, jti) = match what {
@@ -66,12 +77,12 @@ impl Row {
         Self { token, jti, user: since.user.clone(), at: since.at.rfc3339(), until }
     }
 
-    fn read(self) -> Result<(Revoked, Since), &'static str> {
-        let time = |text: &str| NumericDate::from_rfc3339(text).ok_or("a time that is not RFC 3339");
+    fn read(self) -> Result<(Revoked, Since), RowError> {
+        let time = |text: &str| NumericDate::from_rfc3339(text).ok_or(RowError::Time);
         let what = match (self.token, self.jti) {
-            (Some(token), None) => Revoked::Token(TokenId::from_hex(&token).ok_or("a token that is no SHA-256")?),
+            (Some(token), None) => Revoked::Token(TokenId::from_hex(&token).ok_or(RowError::Token)?),
             (None, Some(jti)) => Revoked::Jti(jti),
-            _ => return Err("a row must have either token or jti"),
+            _ => return Err(RowError::What),
         };
         let until = self.until.as_deref().map(time).transpose()?;
         Ok((what, Since { at: time(&self.at)?, until, user: self.user }))
@@ -180,7 +191,7 @@ fn stored(path: &Path) -> Result<Option<Revocations>, StoreError> {
     }
     let mut all = Revocations::default();
     for row in state.revoked {
-        let (what, since) = row.read().map_err(|why| broken(why.to_owned()))?;
+        let (what, since) = row.read().map_err(|why| broken(why.to_string()))?;
         all.revoke(what, since);
     }
     Ok(Some(all))

@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 pub use super::executor::{Job, Queue};
-use crate::app::msg::{Listening, NotSaved, Order};
+use crate::app::msg::{Failure, Listening, NotSaved, Order};
 use crate::app::{App, Effect, Msg, Times, update};
 use crate::auth::{Policy, Rules, Signer};
 use crate::config::{self, ConfigError};
@@ -71,10 +71,10 @@ pub fn tell(app: &mut App, outside: &Outside, msg: Msg, mut later: impl FnMut(Jo
 pub fn message(app: &App, news: News) -> Option<Msg> {
     match news {
         News::Policy { path, .. } if path != app.policy_file.path => None,
-        News::Policy { read, .. } => Some(Msg::PolicyReread(read.map_err(|error| error.to_string()))),
-        News::NotReloaded(error) => Some(Msg::Failed(error.to_string())),
-        News::PolicyUnwatched(unwatched) => Some(Msg::PolicyUnwatched(unwatched.to_string())),
-        News::StoreUnwatched(unwatched) => Some(Msg::Failed(unwatched.to_string())),
+        News::Policy { read, .. } => Some(Msg::PolicyReread(read)),
+        News::NotReloaded(error) => Some(Msg::Failed(Failure::NotReloaded(error))),
+        News::PolicyUnwatched(unwatched) => Some(Msg::PolicyUnwatched(unwatched)),
+        News::StoreUnwatched(unwatched) => Some(Msg::Failed(Failure::StoreUnwatched(unwatched))),
     }
 }
 
@@ -181,7 +181,7 @@ fn begin(effect: Effect, outside: &Outside, base: &Rules, times: Times) -> Begun
         Effect::Serve(settings) => {
             let outside = outside.clone();
             Begun::Later(Job::new(Queue::Server, move || {
-                let started = Server::start(*settings, &outside.gate).map_err(|error| error.to_string());
+                let started = Server::start(*settings, &outside.gate);
                 Some(Msg::Served(started.map(|server| listening(outside.server().insert(server)))))
             }))
         }
@@ -201,18 +201,18 @@ fn fresh_key(shared: &Shared) -> Option<Msg> {
             shared.update(|state| state.set_signer(signer));
             None
         }
-        Err(error) => Some(Msg::Failed(error.to_string())),
+        Err(error) => Some(Msg::Failed(Failure::Key(error))),
     }
 }
 
 fn save_revocations(replica: &Replica, times: Times) -> Option<Msg> {
-    replica.save(times.real).err().map(|error| Msg::Failed(format!("not kept: {error}")))
+    replica.save(times.real).err().map(|error| Msg::Failed(Failure::NotKept(error)))
 }
 
 fn write_new(path: String, text: &str) -> Msg {
     Msg::Written(match config::write_new(&config::typed(&path), text) {
         Ok(()) => Ok(path),
-        Err(error) => Err((path, error.to_string())),
+        Err(error) => Err((path, error)),
     })
 }
 
@@ -221,7 +221,7 @@ fn save_policy(path: String, policy: Arc<Policy>, known: Option<&Policy>) -> Msg
     Msg::PolicySaved(match config::save_policy(&file, &policy, known) {
         Ok(()) => Ok((file.to_string_lossy().into_owned(), policy)),
         Err(ConfigError::Other { .. }) => Err(NotSaved::Other(path)),
-        Err(error) => Err(NotSaved::Failed(path, error.to_string())),
+        Err(error) => Err(NotSaved::Failed(path, error)),
     })
 }
 
@@ -230,8 +230,7 @@ fn load_policy(asked: String) -> Msg {
         "" => Ok((String::new(), Arc::default())),
         path => {
             let file = config::typed(path);
-            let read = config::policy(&file).map_err(|error| error.to_string());
-            read.map(|policy| (file.to_string_lossy().into_owned(), policy))
+            config::policy(&file).map(|policy| (file.to_string_lossy().into_owned(), policy))
         }
     };
     Msg::Policy { asked, read }

@@ -136,13 +136,13 @@ mod tests {
 
     fn said(msg: Option<Msg>) -> String {
         match msg {
-            Some(Msg::Failed(sentence)) => sentence,
-            _ => panic!("no sentence"),
+            Some(Msg::Written(Ok(path))) => path,
+            _ => panic!("no path"),
         }
     }
 
-    fn says(sentence: &str) -> Msg {
-        Msg::Failed(sentence.to_owned())
+    fn says(path: &str) -> Msg {
+        Msg::Written(Ok(path.to_owned()))
     }
 
     #[tokio::test]

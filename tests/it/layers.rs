@@ -15,7 +15,8 @@ const MAY_IMPORT: [(&str, &[&str]); 16] = [
     ("backend", &["auth", "gate", "clock", "text"]),
     ("lab", &["auth", "gate", "text"]),
     ("endpoint", &["text"]),
-    ("app", &["lab", "endpoint", "auth", "gate", "text"]),
+    // Of what stands outside it knows the errors alone; the next test holds that.
+    ("app", &["lab", "endpoint", "server", "store", "watch", "config", "auth", "gate", "text"]),
     ("view", &["app", "lab", "endpoint", "auth", "gate", "text"]),
     ("watch", &["text"]),
     ("signals", &[]),
@@ -114,6 +115,21 @@ fn every_layer_imports_only_what_lies_below_it() {
         for import in imports(&source.text) {
             let fits = import == source.module || allowed.contains(&&*import);
             assert!(fits, "{} names crate::{import}; {} may import {allowed:?}", source.name, source.module);
+        }
+    }
+}
+
+#[test]
+fn of_files_stores_and_servers_the_app_names_only_the_errors() {
+    const ERRORS: [&str; 4] =
+        ["config::ConfigError;", "server::ServeError;", "store::{NotReloaded, StoreError};", "watch::Unwatched;"];
+    for source in sources().iter().filter(|source| source.module == "app") {
+        let text: String = code(&source.text).collect::<Vec<_>>().join("\n");
+        for (at, _) in text.match_indices("crate::") {
+            let named = &text[at + "crate::".len()..];
+            let is_outside = ["config", "server", "store", "watch", "{"].iter().any(|module| named.starts_with(module));
+            let is_error = ERRORS.iter().any(|error| named.starts_with(error));
+            assert!(!is_outside || is_error, "{}: {}", source.name, named.lines().next().unwrap_or_default());
         }
     }
 }

@@ -7,6 +7,7 @@ use portcullis::app::drawn::Target;
 use portcullis::app::msg::Listening;
 use portcullis::app::pane::issue;
 use portcullis::app::{Effect, Msg, update};
+use portcullis::server::ServeError;
 
 use crate::desk::Desk;
 use crate::serving::call_status;
@@ -91,7 +92,7 @@ fn while_the_server_starts_or_stops_the_pane_says_so_and_enter_waits() {
     let asked = update(&mut desk.app, enter());
     assert!(matches!(asked.as_slice(), [Effect::StopServing, Effect::Serve(_)]));
     desk.must_show(&["stopping"]).tell(Msg::ServingStopped).must_show(&["starting"]);
-    desk.tell(Msg::Served(Err("no".to_owned()))).must_show(&["[ Enter: start the server ]"]);
+    desk.tell(Msg::Served(Err(ServeError::Client("no".to_owned())))).must_show(&["[ Enter: start the server ]"]);
     assert!(!desk.shows("starting"));
 }
 

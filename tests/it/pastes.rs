@@ -1,9 +1,11 @@
 //! Pasting: a token goes to Inspect from anywhere, other text goes where the keys go, and nothing is ever done by a paste.
 
+use portcullis::app::msg::Failure;
 use portcullis::app::pane::{call, issue};
 use portcullis::app::{Effect, Msg, Pane};
 use portcullis::auth::Standing;
 use portcullis::gate::Provenance;
+use portcullis::store::StoreError;
 use rstest::rstest;
 
 use crate::desk::{Desk, START};
@@ -116,7 +118,8 @@ fn what_is_read_is_said_whatever_was_said_before_it_came() {
     let token = another_token();
     for effect in portcullis::app::update(&mut desk.app, Msg::Paste(token.clone())) {
         // A complaint comes in between.
-        let _ = portcullis::app::update(&mut desk.app, Msg::Failed("the disk is full".to_owned()));
+        let gone = StoreError::Gone { path: "state.json".into() };
+        let _ = portcullis::app::update(&mut desk.app, Msg::Failed(Failure::NotKept(gone)));
         let Effect::Add(tokens) = effect else { panic!("a paste adds tokens") };
         let added = desk
             .gate

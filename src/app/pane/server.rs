@@ -10,6 +10,7 @@ use crate::app::msg::Listening;
 use crate::app::{App, Effect};
 use crate::auth::{NumericDate, Verifier};
 use crate::endpoint::{AddressError, Denial, Listing, Settings};
+use crate::server::ServeError;
 use crate::text;
 
 /// Where to listen.
@@ -179,7 +180,7 @@ impl App {
         stop.into_iter().chain([Effect::Serve(Box::new(settings))]).collect()
     }
 
-    pub(in crate::app) fn served(&mut self, result: Result<Listening, String>) -> Vec<Effect> {
+    pub(in crate::app) fn served(&mut self, result: Result<Listening, ServeError>) -> Vec<Effect> {
         self.server.changing = None;
         match result {
             Ok(listening) => {
@@ -187,7 +188,8 @@ impl App {
                 self.server.fault = None;
                 self.is_served(listening);
             }
-            Err(sentence) => {
+            Err(error) => {
+                let sentence = error.to_string();
                 self.complain(sentence.clone());
                 self.server.fault = Some(sentence);
             }
