@@ -30,7 +30,7 @@ const AT_LAST: Duration = Duration::from_millis(500);
 /// How often a file is read that the system cannot watch.
 const POLL: Duration = Duration::from_secs(1);
 
-/// The system cannot watch a file, as when no inotify instance is left. It is read every [`POLL`] instead, until it can be
+/// The system cannot watch a file, as when no inotify instance is left. It is read every second instead, until it can be
 /// watched.
 #[derive(Debug, thiserror::Error)]
 #[error(
@@ -75,7 +75,7 @@ impl Watch {
     }
 
     /// Waits until the file has changed. A call that is cancelled loses nothing. If the system cannot watch the file, one
-    /// call says so, and from then on the file is read every [`POLL`].
+    /// call says so, and from then on the file is read every second.
     pub async fn touched(&mut self) -> Result<(), Unwatched> {
         loop {
             if self.polls && !self.is_due {

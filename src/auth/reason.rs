@@ -14,7 +14,10 @@ use crate::text::{self, words};
 /// Why a check failed: what was found, and what was wanted. A screen clones it with every frame, so what came from a
 /// token, which may be a megabyte, is shared.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the codes of REASONS say what each means; fields are named for the claim they hold")]
+#[expect(
+    missing_docs,
+    reason = "the rows of the reason table say what each means; fields are named for the claim they hold"
+)]
 pub enum Reason {
     MissingToken,
     TooLarge { bytes: usize },
@@ -37,7 +40,7 @@ pub enum Reason {
 }
 
 impl Reason {
-    /// The row of [`REASONS`] that this is.
+    /// Its row in the table of reasons.
     pub const fn row(&self) -> &'static ReasonRow {
         match self {
             Self::MissingToken => &reason_table::MISSING_TOKEN,

@@ -1,7 +1,7 @@
 //! The library's front door: the [`Gate`] over the shared auth state. The only place that makes real calls and logs them.
 //!
-//! A call is decided, run and recorded: [`Gate::decide`] makes a [`Permit`] or refuses, [`Gate::run`] takes the permit to
-//! the [`Backend`], and every call ends as a [`Record`].
+//! A call is decided, run and recorded: `Gate::decide` makes a [`Permit`] or refuses, `Gate::run` takes the permit to the
+//! [`Backend`], and every call ends as a [`Record`].
 
 pub mod activity;
 pub mod arguments;
