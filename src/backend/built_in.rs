@@ -14,38 +14,58 @@ pub struct BuiltIn;
 
 struct Tool {
     name: &'static str,
+    title: &'static str,
     description: &'static str,
+    /// The argument that forms and command lines ask for: its name and its schema, as JSON text. None is required and
+    /// others are accepted, because the tool takes any object.
+    argument: (&'static str, &'static str),
     /// Arguments that it takes, as JSON text: the `examples` of its schema.
     example: &'static str,
     reads_only: bool,
     destroys: bool,
+    is_idempotent: bool,
     run: fn(Arguments) -> Value,
 }
+
+/// The argument of the tools that name a record.
+const ID: (&str, &str) = ("id", r#"{"type": "integer", "title": "ID", "description": "the number of the record"}"#);
+
+/// The argument of the tools that write one.
+const DATA: (&str, &str) = ("data", r#"{"type": "string", "title": "Data", "description": "the text to write"}"#);
 
 /// Every built-in tool, in the order in which they are listed.
 const TOOLS: [Tool; 3] = [
     Tool {
         name: "read_data",
+        title: "Read data",
         description: "returns what it is given",
+        argument: ID,
         example: r#"{"id": 1}"#,
         reads_only: true,
         destroys: false,
+        is_idempotent: true,
         run: Value::Object,
     },
     Tool {
         name: "write_data",
+        title: "Write data",
         description: "writes, and says so",
+        argument: DATA,
         example: r#"{"data": "new"}"#,
         reads_only: false,
         destroys: false,
+        is_idempotent: false,
         run: |_| json!("written"),
     },
     Tool {
         name: "delete_data",
+        title: "Delete data",
         description: "deletes, and says so",
+        argument: ID,
         example: r#"{"id": 1}"#,
         reads_only: false,
         destroys: true,
+        is_idempotent: true,
         run: |_| json!("deleted"),
     },
 ];
@@ -53,14 +73,17 @@ const TOOLS: [Tool; 3] = [
 static INFO: LazyLock<Arc<[ToolInfo]>> = LazyLock::new(|| TOOLS.iter().map(info).collect());
 
 fn info(tool: &Tool) -> ToolInfo {
-    let example: Value = serde_json::from_str(tool.example).unwrap_or_default();
+    let value = |text: &str| -> Value { serde_json::from_str(text).unwrap_or_default() };
+    let (argument, schema) = tool.argument;
     ToolInfo {
         name: tool.name.into(),
+        title: Some(tool.title.into()),
         description: tool.description.into(),
-        schema: json!({ "type": "object", "examples": [example] }),
+        schema: json!({ "type": "object", "properties": { argument: value(schema) }, "examples": [value(tool.example)] }),
         example: tool.example.into(),
         reads_only: tool.reads_only,
         destroys: tool.destroys,
+        is_idempotent: tool.is_idempotent,
     }
 }
 
@@ -84,6 +107,10 @@ mod tests {
     fn every_tool_takes_its_own_example() {
         for (tool, info) in TOOLS.iter().zip(BuiltIn.tools().iter()) {
             let example = info.schema["examples"][0].as_object().expect("an example is an object");
+            let declared = info.schema["properties"].as_object().expect("properties are an object");
+            assert!(example.keys().eq(declared.keys()), "{}: {example:?}, {declared:?}", tool.name);
+            assert!(declared.values().all(|schema| schema["title"].is_string() && schema["type"].is_string()));
+            assert!(jsonschema::is_valid(&info.schema, &info.schema["examples"][0]), "{}", tool.name);
             assert!(!(tool.run)(example.clone()).is_null(), "{}", tool.name);
         }
     }

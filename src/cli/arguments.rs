@@ -197,7 +197,8 @@ pub struct ServeArgs {
 #[derive(Clone, Debug, Default, PartialEq, Args)]
 #[command(next_help_heading = "Server options")]
 pub struct ServerOptions {
-    /// How a client hears that a call is forbidden: http is a 403, tool a result [default: http]
+    /// How a client is told that its call is refused: http by a status, tool by a tool result, auto by what it survives
+    /// [default: http]
     #[arg(long, value_name = "HOW", value_parser = denial)]
     pub denial: Option<Denial>,
 

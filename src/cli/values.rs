@@ -18,9 +18,9 @@ pub enum BadValue {
     Duration,
     #[error("a time; name it with --expires")]
     Time,
-    #[error("not http and not tool")]
+    #[error("expected http, tool or auto")]
     Denial,
-    #[error("not permitted and not all")]
+    #[error("expected permitted or all")]
     Listing,
     #[error("not a URL; write it as https://host/path")]
     Url,

@@ -1,6 +1,7 @@
 //! The MCP endpoint as everybody knows it: what a server is told at its start, and what its clients are told. Pure.
 
 mod clients;
+mod denial;
 mod reach;
 
 use std::fmt;
@@ -9,33 +10,11 @@ use std::str::FromStr;
 use std::time::Duration;
 
 pub use clients::ClientKind;
+pub use denial::Denial;
 pub use reach::{BadHost, BadPage, HostName, Page};
 
 /// The path of the MCP endpoint.
 pub const PATH: &str = "/mcp";
-
-/// How a client that may not call a tool hears of it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Denial {
-    /// HTTP 403 with a challenge, as the MCP specification asks.
-    #[default]
-    Http,
-    /// HTTP 200 with a tool result that is an error, for clients that end their session on a 403.
-    Tool,
-}
-
-impl Denial {
-    /// Every way, in the order in which they turn.
-    pub const ALL: [Self; 2] = [Self::Http, Self::Tool];
-
-    /// The word for it.
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Http => "http",
-            Self::Tool => "tool",
-        }
-    }
-}
 
 /// Which tools a client sees.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -67,7 +46,7 @@ pub struct Settings {
     pub address: Address,
     /// The URL by which clients know it, where that is another one than the address: behind a proxy.
     pub public_url: Option<String>,
-    /// How a client that may not call a tool hears of it.
+    /// How a client is told that its call is refused.
     pub denial: Denial,
     /// Which tools a client sees.
     pub listing: Listing,

@@ -36,6 +36,8 @@ pub trait Backend: Send + Sync {
 pub struct ToolInfo {
     /// The name, as callers spell it.
     pub name: Arc<str>,
+    /// The name for people, where the backend has one.
+    pub title: Option<Arc<str>>,
     /// What it does, as a phrase that follows the name.
     pub description: Arc<str>,
     /// The JSON Schema of its arguments.
@@ -46,6 +48,8 @@ pub struct ToolInfo {
     pub reads_only: bool,
     /// Whether it may destroy something (`destructiveHint`).
     pub destroys: bool,
+    /// Whether a second call with the same arguments changes nothing more (`idempotentHint`).
+    pub is_idempotent: bool,
 }
 
 /// Why a permitted call has no result. The sentence is safe to show.

@@ -4,6 +4,7 @@ use axum::Json;
 use axum::http::header::{CACHE_CONTROL, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderName, StatusCode};
 use axum::response::{IntoResponse as _, Response};
+use rmcp::model::{CallToolResult, ContentBlock};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -23,6 +24,8 @@ pub struct Challenge<'a> {
     pub id: Value,
     /// What a token would need.
     pub scope: String,
+    /// Whether a refused call is answered as a tool's result.
+    pub is_result: bool,
 }
 
 impl Challenge<'_> {
@@ -35,6 +38,10 @@ impl Challenge<'_> {
             _ => (StatusCode::UNAUTHORIZED, Some("invalid_token")),
         };
         let word = if status == StatusCode::FORBIDDEN { "forbidden" } else { "unauthorized" };
+        // Without a token the client has to be asked for one, which only the status does.
+        if self.is_result && *reason != Reason::MissingToken {
+            return self.result(json!({ "error": word }), format!("{word}: {}", brief(reason)));
+        }
         let data = json!({ "error": word, "reason": reason.code() });
         let header = self.header(error, error.map(|_| reason.code()));
         self.answer(status, &format!("{word}: {}", brief(reason)), Some(data), [(WWW_AUTHENTICATE, header)])
@@ -54,9 +61,20 @@ impl Challenge<'_> {
     /// Called too often.
     pub fn too_often(&self, wait: Duration) -> Response {
         let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
-        let data = json!({ "error": "too_many_calls" });
+        let data = json!({ "error": "too_many_calls", "retry_after": seconds });
+        let message = format!("too many calls: try again in {seconds} s");
+        if self.is_result {
+            return self.result(data, message);
+        }
         let status = StatusCode::TOO_MANY_REQUESTS;
-        self.answer(status, "too many calls", Some(data), [(RETRY_AFTER, seconds.to_string())])
+        self.answer(status, &message, Some(data), [(RETRY_AFTER, seconds.to_string())])
+    }
+
+    /// A refusal as a tool's result: the answer as structured content, and the message as text.
+    fn result(&self, answer: Value, message: String) -> Response {
+        let mut result = CallToolResult::structured_error(answer);
+        result.content = vec![ContentBlock::text(message)];
+        Json(json!({ "jsonrpc": "2.0", "id": self.id, "result": result })).into_response()
     }
 
     /// Arguments that are no object: the specification's error for them, with the contract's answer beside it.

@@ -20,7 +20,7 @@ use super::layers::Judged;
 use crate::auth::policy::ToolRule;
 use crate::auth::{Audience, Decision, Outcome, Permit, Policy, Reason, Verdict};
 use crate::endpoint::Listing;
-use crate::gate::ports::{Answers, Catalogue};
+use crate::gate::ports::{Answers, Catalogue, ToolInfo};
 use crate::gate::{Called, Gate, Given};
 use crate::text;
 
@@ -247,10 +247,14 @@ fn tool(name: &str, policy: &Policy, catalogue: &Catalogue) -> Option<Tool> {
     });
     let mut tool = Tool::new(name.to_owned(), description, object(input));
     tool.output_schema = Some(object(output));
-    let annotations = |info: &_| {
-        let info: &crate::gate::ports::ToolInfo = info;
-        ToolAnnotations::new().read_only(info.reads_only).destructive(info.destroys)
-    };
-    tool.annotations = info.map(annotations);
+    tool.title = info.and_then(|info| Some(info.title.as_deref()?.to_owned()));
+    tool.annotations = info.map(hints);
     Some(tool)
+}
+
+/// The hints about what a call does.
+fn hints(info: &ToolInfo) -> ToolAnnotations {
+    let mut hints = ToolAnnotations::new().read_only(info.reads_only).destructive(info.destroys);
+    hints.title = info.title.as_deref().map(str::to_owned);
+    hints.idempotent(info.is_idempotent)
 }

@@ -18,6 +18,8 @@ pub struct Sender {
     pub peer: IpAddr,
     /// The `User-Agent`.
     pub agent: String,
+    /// The revision of MCP that it speaks, where it says so (`MCP-Protocol-Version`).
+    pub version: Option<String>,
 }
 
 /// A judged request. It is made for the instant at which the request was there; whatever is decided about the request

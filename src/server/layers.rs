@@ -25,7 +25,7 @@ use super::limit::{Caller, Limiter};
 use super::origin::{self, Elsewhere};
 use super::places::Connection;
 use crate::auth::{Audience, Decision, Permit, Reason};
-use crate::endpoint::{Denial, HostName, Settings};
+use crate::endpoint::{HostName, Settings};
 use crate::gate::{Gate, Given, traffic};
 use crate::text;
 
@@ -34,6 +34,9 @@ const WORTH_LOGGING: usize = 4 << 10;
 
 /// A longer `id` is not echoed in a refusal, in bytes of JSON.
 const LONGEST_ID: usize = 128;
+
+/// The header in which a client says the revision of MCP that it speaks.
+const VERSION: &str = "mcp-protocol-version";
 
 /// The other end of a connection.
 #[derive(Clone)]
@@ -165,32 +168,33 @@ pub async fn authenticate(endpoint: &Endpoint, request: Request) -> Result<Authe
         }
     }
     let peer = address(peer.as_ref());
-    let agent = parts.headers.get(USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or_default().to_owned();
+    let text_of = |name: &str| Some(parts.headers.get(name)?.to_str().ok()?.to_owned());
+    let (agent, version) = (text_of(USER_AGENT.as_str()).unwrap_or_default(), text_of(VERSION));
     let client = match judgement.envelope.as_ref().and_then(|envelope| envelope.client.as_deref()) {
         Some(name) => text::name(name, 64),
         None => endpoint.gate.shared().read(|state| state.traffic().called(peer, &agent, judgement.token())),
     };
-    let (judgement, sender) = (judgement.by(client), Sender { peer, agent });
+    let (judgement, sender) = (judgement.by(client), Sender { peer, agent, version });
     let refuse = |code, answer| Err(endpoint.refuse(&judgement, &sender, code, answer));
     if header.is_err() {
-        return refuse("invalid_request", challenge(endpoint, &judgement).misused());
+        return refuse("invalid_request", challenge(endpoint, &judgement, &sender).misused());
     }
     if let Err(reason) = &judgement.principal {
         if let Err(wait) = endpoint.limiter.take(|| Caller::Peer(sender.peer), judgement.started()) {
-            return refuse("too_many_calls", closing(challenge(endpoint, &judgement).too_often(wait)));
+            return refuse("too_many_calls", closing(challenge(endpoint, &judgement, &sender).too_often(wait)));
         }
         if let Some((tool, arguments)) = judgement.call() {
             let decision = Decision::refused(reason.clone());
             endpoint.gate.refuse(decision, tool, Given::Json(arguments), &judgement.source());
         }
-        return refuse(reason.code(), closing(challenge(endpoint, &judgement).refused(reason)));
+        return refuse(reason.code(), closing(challenge(endpoint, &judgement, &sender).refused(reason)));
     }
     if let Some(fault) = fault {
         return refuse("bad_request", broken(fault));
     }
     match body.unwrap_or_else(|| Ok(Bytes::new())) {
         Ok(body) => Ok(Authenticated { parts, body, judgement: Arc::new(judgement), sender }),
-        Err(Unread(status)) => refuse("bad_request", challenge(endpoint, &judgement).unread(status)),
+        Err(Unread(status)) => refuse("bad_request", challenge(endpoint, &judgement, &sender).unread(status)),
     }
 }
 
@@ -201,13 +205,13 @@ pub fn throttle(endpoint: &Endpoint, request: &Authenticated) -> Result<(), Refu
     let caller =
         || Caller::User { issuer: principal.iss.as_deref().map(Into::into), user: principal.user_id.as_str().into() };
     endpoint.limiter.take(caller, judgement.started()).map_err(|wait| {
-        let answer = challenge(endpoint, judgement).too_often(wait);
+        let answer = challenge(endpoint, judgement, sender).too_often(wait);
         endpoint.refuse(judgement, sender, "too_many_calls", answer)
     })
 }
 
-/// Layer 3: decides a call; `None` for other requests. A refusal that the client hears of as a tool's result goes on; the
-/// handler writes it.
+/// Layer 3: decides a call; `None` for other requests. The refusal of an unknown tool goes on: the protocol has an error of
+/// its own for that, and the handler writes it.
 pub async fn authorise(
     endpoint: &Endpoint,
     request: &Authenticated,
@@ -221,17 +225,16 @@ pub async fn authorise(
             let called = endpoint.gate.run(permit, given, &judgement.source()).await;
             endpoint.gate.shared().update(|state| state.note(&judgement.counted(sender, None)));
             let sentence = called.outcome.trouble().unwrap_or_default();
-            let answer = challenge(endpoint, judgement).bad_arguments(sentence, &called.outcome.answer());
+            let answer = challenge(endpoint, judgement, sender).bad_arguments(sentence, &called.outcome.answer());
             return Err(Refusal(Box::new(answer)));
         }
         decided => decided,
     };
     if let Err(decision) = &decided
-        && endpoint.settings.denial == Denial::Http
         && let Some(reason @ Reason::PermissionMissing { .. }) = decision.reason()
     {
         endpoint.gate.refuse(decision.clone(), tool, given, &judgement.source());
-        let answer = challenge(endpoint, judgement).refused(reason);
+        let answer = challenge(endpoint, judgement, sender).refused(reason);
         return Err(endpoint.refuse(judgement, sender, reason.code(), answer));
     }
     Ok(Some(decided))
@@ -280,11 +283,13 @@ fn address(peer: Option<&Peer>) -> IpAddr {
 }
 
 /// What a refusal of this request names.
-fn challenge<'a>(endpoint: &'a Endpoint, judgement: &Judgement) -> Challenge<'a> {
+fn challenge<'a>(endpoint: &'a Endpoint, judgement: &Judgement, sender: &Sender) -> Challenge<'a> {
+    let version = sender.version.as_deref();
     Challenge {
         uri: &endpoint.uri,
         id: judgement.envelope.as_ref().map_or(Value::Null, |envelope| echoed(&envelope.id)),
         scope: scope(judgement),
+        is_result: judgement.call().is_some() && endpoint.settings.denial.is_result_for(version, &sender.agent),
     }
 }
 

@@ -23,11 +23,13 @@ impl Backend for Slow {
     fn tools(&self) -> Arc<[ToolInfo]> {
         let tool = |name: &str| ToolInfo {
             name: name.into(),
+            title: None,
             description: "takes its time".into(),
             schema: json!({"type": "object"}),
             example: "{}".into(),
             reads_only: true,
             destroys: false,
+            is_idempotent: false,
         };
         [tool("read_data"), tool("broken")].into()
     }

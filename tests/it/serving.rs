@@ -318,8 +318,48 @@ fn a_denial_can_be_a_tool_result() {
     assert_eq!(result["structuredContent"], json!({"error": "forbidden"}));
     assert_eq!(result["content"], json!([{"type": "text", "text": "forbidden: write_data needs admin"}]));
     assert_eq!(served.logged(), Some(("write_data".to_owned(), "permission_missing".to_owned())));
-    // A token that is none stays a matter of HTTP.
+    // A client without a token has to be asked for one, which only the status does.
     assert_eq!(served.call(None, "write_data", &json!({})).status, 401);
+    served.clock.set(NOW.plus(Span::HOUR));
+    let got = served.call(Some(&user), "read_data", &json!({}));
+    let result = &got.json()["result"];
+    assert_eq!((got.status, &result["structuredContent"]), (200, &json!({"error": "unauthorized"})));
+    assert_eq!(result["content"], json!([{"type": "text", "text": "unauthorized: expired"}]));
+    assert_eq!(served.post(Some(&user), &request("tools/list")).status, 401, "it is no call");
+}
+
+#[test]
+fn a_caller_that_calls_too_often_is_told_by_status_or_result_when_to_try_again() {
+    let rare = |denial| Served::with(move |settings| (settings.denial, settings.rate) = (denial, Some(1)));
+    for (denial, is_result) in [(Denial::Http, false), (Denial::Tool, true), (Denial::Auto, true)] {
+        let served = rare(denial);
+        let user = served.token("user123", &["user"]);
+        assert_eq!(served.call(Some(&user), "read_data", &json!({})).status, 200);
+        let got = served.call(Some(&user), "read_data", &json!({}));
+        let answer = json!({"error": "too_many_calls", "retry_after": 1});
+        match is_result {
+            true => {
+                let result = &got.json()["result"];
+                assert_eq!((got.status, &result["isError"], &result["structuredContent"]), (200, &json!(true), &answer));
+                assert_eq!(result["content"][0]["text"], "too many calls: try again in 1 s");
+            }
+            false => {
+                assert_eq!((got.status, got.header("retry-after")), (429, Some("1")));
+                assert_eq!(got.json()["error"]["data"], answer);
+            }
+        }
+    }
+}
+
+#[rstest]
+#[case("python-httpx/0.28.1", "2025-11-25", 200)]
+#[case("python-httpx/0.28.1", "2026-07-28", 403)]
+#[case("node", "2025-11-25", 403)]
+fn auto_denies_each_client_in_the_way_that_it_survives(#[case] agent: &str, #[case] version: &str, #[case] status: u16) {
+    let served = Served::with(|settings| settings.denial = Denial::Auto);
+    let bearer = format!("Bearer {}", served.token("user123", &["user"]));
+    let headers = [("Authorization", &*bearer), ("User-Agent", agent), ("MCP-Protocol-Version", version)];
+    assert_eq!(served.send("POST", "/mcp", &headers, &call("write_data", &json!({}))).status, status);
 }
 
 #[test]

@@ -53,8 +53,9 @@ fn row(canvas: &mut Canvas, place: Rect, field: Field) {
         AUDIENCE if settings.allow_no_audience => ("may be missing", "or names it"),
         AUDIENCE => ("required", "aud must name it"),
         DENIAL => match settings.denial {
-            Denial::Http => ("http", "forbidden is a 403"),
-            Denial::Tool => ("tool", "forbidden is a result"),
+            Denial::Http => ("http", "401, 403, 429"),
+            Denial::Tool => ("tool", "results that are errors"),
+            Denial::Auto => ("auto", "by what the client survives"),
         },
         _ => match settings.listing {
             Listing::Permitted => ("permitted", "what it may call"),
