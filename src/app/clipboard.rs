@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::{App, Effect};
 use crate::auth::explain::{explain_decision, explain_inspection};
+use crate::text;
 
 /// A text for the clipboard. It may hold a token, so it has no `Debug`.
 pub struct Clip {
@@ -62,7 +63,8 @@ impl ClipSource {
         clip: |app| {
             let id = app.selected().map(|entry| entry.id);
             let when = format!("judged for {}", app.times.judged.rfc3339());
-            Some(Clip::new(&explain_decision(&app.preview(), id, &app.call.tool, &when), EXPLANATION))
+            let asked = format!("tool {}", text::name(&app.call.tool, 64));
+            Some(Clip::new(&explain_decision(&app.preview(), id, &asked, &when), EXPLANATION))
         },
     };
 

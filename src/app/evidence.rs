@@ -19,13 +19,14 @@ impl App {
             self.kit.card.iter().flat_map(|card| card.lines.iter().map(|line| (line.token_id, line.jti.clone())));
         let numbers: HashMap<TokenId, String> = listed.chain(tested).collect();
         let jti = |id: TokenId| numbers.get(&id).cloned();
-        let mut calls: Vec<_> = self.auth.activity.newest().take(most).cloned().collect();
+        let all = || self.auth.activity.newest().filter(|record| record.is_call);
+        let mut calls: Vec<_> = all().take(most).cloned().collect();
         calls.reverse();
         Evidence {
             at: self.times.real,
             clock: Some(self.times.judged).filter(|judged| *judged != self.times.real),
             judged_by: self.judged_by(),
-            left_out: self.auth.activity.len() - calls.len(),
+            left_out: all().count() - calls.len(),
             calls,
             drill: self.drill.found.as_ref().filter(|found| !found.report.is_cancelled),
             card: self.kit.card.as_ref(),

@@ -44,7 +44,7 @@ pub enum LineKind {
 }
 
 impl Explanation {
-    fn new(mark: &'static str, text: String) -> Self {
+    pub(crate) fn new(mark: &'static str, text: String) -> Self {
         Self(vec![Line { mark, text, kind: LineKind::Verdict }])
     }
 
@@ -121,12 +121,12 @@ fn note(check: Check, rules: &Rules, reason: Option<&Reason>) -> String {
 }
 
 /// Explains the decision about a call; `when` says for which instant, as a phrase.
-pub fn explain_decision(decision: &Decision, token: Option<TokenId>, tool: &str, when: &str) -> Explanation {
+pub fn explain_decision(decision: &Decision, token: Option<TokenId>, asked: &str, when: &str) -> Explanation {
     let code = decision.reason().map_or_else(String::new, |reason| format!(" {}", reason.code()));
     let mut out = Explanation::new(decision.verdict().word(), format!("{code}: {}", decision.sentence()));
     let token = token.map_or_else(|| "no token".to_owned(), |id| format!("token {id}"));
     let who = decision.subject.as_deref().map_or_else(String::new, |name| format!(" ({})", text::name(name, 64)));
-    out.note(format!("{token}{who}, tool {}, {when}", text::name(tool, 64)));
+    out.note(format!("{token}{who}, {asked}, {when}"));
     for (check, passed) in decision.trace() {
         out.check(passed, check.label());
     }

@@ -9,6 +9,7 @@ use crate::auth::{Call, TokenId, Verdict};
 use crate::backend::BuiltIn;
 use crate::config::ConfigError;
 use crate::gate::ports::{Backend as _, Catalogue, ToolError};
+use crate::text;
 
 /// Decides one call.
 pub fn run(
@@ -41,7 +42,8 @@ pub fn run(
         decided.trouble = trouble.as_deref();
         json::line(on.out, &decided)?;
     } else {
-        let mut text = explain_decision(&decision, id, tool, &format!("judged for {}", now.rfc3339()));
+        let asked = format!("tool {}", text::name(tool, 64));
+        let mut text = explain_decision(&decision, id, &asked, &format!("judged for {}", now.rfc3339()));
         let style = if trouble.is_some() { warning() } else { of_verdict(decision.verdict()) };
         if let Some(trouble) = trouble {
             text.finding(trouble);

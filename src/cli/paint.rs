@@ -7,6 +7,7 @@ use anstyle::{AnsiColor, Style};
 use crate::auth::check::Passed;
 use crate::auth::explain::{Explanation, Line, LineKind};
 use crate::auth::{Phase, Standing, Verdict};
+use crate::gate::Answered;
 
 /// Whether to use colour.
 #[derive(Clone, Copy, Debug)]
@@ -72,6 +73,11 @@ pub const fn of_verdict(verdict: Verdict) -> Style {
         Verdict::Forbidden => bad(),
         Verdict::Unauthorized => warning(),
     }
+}
+
+/// How a call or another request was answered.
+pub fn of_answer(answered: &Answered) -> Style {
+    answered.verdict().map_or_else(bad, of_verdict)
 }
 
 /// How a token's state looks.

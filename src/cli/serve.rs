@@ -14,7 +14,7 @@ use tokio::runtime::Builder;
 use tokio::task::{JoinHandle, spawn_blocking};
 
 use super::arguments::ServeArgs;
-use super::paint::{Paint, of_verdict};
+use super::paint::{Paint, of_answer};
 use super::{CliError, Exit, Ground, Headless};
 use crate::config;
 use crate::gate::AuthenticatedMcpServer;
@@ -104,8 +104,13 @@ async fn serve_clients(
         signal = endings.next() => return Err(CliError::Signalled(signal)),
         started = starting => started.map_err(io::Error::other)??,
     };
-    let log =
-        Log { gate, notices, output, out: Arc::new(File::from(io::stdout().as_fd().try_clone_to_owned()?)), seen: 0 };
+    let log = Log {
+        gate,
+        notices,
+        output,
+        out: Arc::new(File::from(io::stdout().as_fd().try_clone_to_owned()?)),
+        printed: Printed::default(),
+    };
     let ended = tokio::select! {
         biased;
         signal = endings.next() => Err(CliError::Signalled(signal)),
@@ -163,15 +168,23 @@ struct Output {
     paint: Paint,
 }
 
-/// The calls, printed as they come.
+/// How far the log was printed.
+#[derive(Clone, Copy, Default)]
+struct Printed {
+    /// The number of the newest row.
+    seq: u64,
+    /// Calls that had been made.
+    calls: u64,
+}
+
+/// The calls, and what else was refused, printed as they come.
 struct Log<'a> {
     gate: &'a AuthenticatedMcpServer,
     notices: &'a Notices,
     output: Output,
     /// Standard output, without a buffer.
     out: Arc<File>,
-    /// The number of the call printed last.
-    seen: u64,
+    printed: Printed,
 }
 
 impl Log<'_> {
@@ -210,36 +223,43 @@ impl Log<'_> {
         spawn_blocking(move || (&*out).write_all(text.as_bytes()))
     }
 
-    /// The calls that were not printed yet, a line each.
+    /// The rows that were not printed yet, a line each.
     fn new_lines(&mut self) -> String {
-        let new: Vec<Arc<Record>> = self.gate.shared().read(|state| {
-            let fresh = state.activity().newest().take_while(|record| record.seq > self.seen);
-            fresh.cloned().collect()
+        let (new, now): (Vec<Arc<Record>>, Printed) = self.gate.shared().read(|state| {
+            let log = state.activity();
+            let fresh = log.newest().take_while(|record| record.seq > self.printed.seq).cloned().collect::<Vec<_>>();
+            let seq = fresh.first().map_or(self.printed.seq, |record| record.seq);
+            (fresh, Printed { seq, calls: log.calls() })
         });
-        let Some(newest) = new.first().map(|record| record.seq) else { return String::new() };
-        let lost = newest - self.seen - new.len() as u64;
+        let refused = new.iter().filter(|record| record.is_refused_client()).count() as u64;
+        let before = std::mem::replace(&mut self.printed, now);
+        let lost = now.calls - before.calls - (new.len() as u64 - refused);
         if lost > 0 {
             self.notices.say(format!("calls that came too fast to be printed: {lost}"));
         }
-        self.seen = newest;
+        // Each row says how many were skipped before it.
         new.iter().rev().fold(String::new(), |mut out, record| {
-            match self.output.json {
-                true => out.push_str(&json_line("call", call_json(record, None))),
-                false => out.push_str(&self.line(record)),
+            match (self.output.json, record.is_call) {
+                (true, true) => out.push_str(&json_line("call", call_json(record, None))),
+                (true, false) => out.push_str(&json_line("refused", call_json(record, None))),
+                (false, _) => out.push_str(&self.line(record)),
             }
             out
         })
     }
 
     fn line(&self, record: &Record) -> String {
-        let decision = &record.decision;
-        let verdict = decision.verdict();
+        let answered = &record.answered;
         let id = record.token_id.map_or_else(|| "no token".to_owned(), |id| id.to_string());
-        let subject = decision.subject.as_deref().map_or_else(|| "-".to_owned(), |name| text::name(name, 64));
-        let why = record.trouble.as_deref().map_or_else(|| decision.sentence(), str::to_owned);
-        let word = self.output.paint.styled(verdict.word(), of_verdict(verdict));
+        let subject = answered.subject().map_or_else(|| "-".to_owned(), |name| text::name(name, 64));
+        let word = self.output.paint.styled(answered.word(), of_answer(answered));
         let (at, client) = (record.at.rfc3339(), record.client.as_deref().unwrap_or_default());
-        let tool = text::name(&record.tool, 64);
-        format!("{at} {client} {id} {subject} {tool} {word} {why}\n")
+        let peer = record.peer.map_or_else(String::new, |peer| format!(" {peer}"));
+        let (tool, why) = (text::name(&record.tool, 64), record.why());
+        let skipped = match record.skipped {
+            0 => String::new(),
+            skipped => format!(" (refused before it and not printed: {skipped})"),
+        };
+        format!("{at} {client}{peer} {id} {subject} {tool} {word} {why}{skipped}\n")
     }
 }

@@ -1,15 +1,21 @@
-//! The log of real calls. It holds no token, only token ids, and it is bounded in rows and in bytes.
+//! The log of real calls, and of requests that the server refused. It holds no token, only token IDs, and it is bounded in
+//! rows and in bytes.
+//!
+//! Anybody who reaches the server can be refused as often as they like. So what clients without a valid token get is sampled,
+//! kept short, and evicts only its own kind: no flood of it pushes a call out that a user made.
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::net::IpAddr;
 use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::rejection::Answered;
 use crate::auth::date::NumericDate;
 use crate::auth::explain::{Explanation, explain_decision};
-use crate::auth::token::{Fault, TokenId};
-use crate::auth::{Decision, Reason};
+use crate::auth::token::TokenId;
+use crate::auth::Verdict;
 use crate::text;
 
 /// The most rows kept; the oldest go first.
@@ -18,6 +24,15 @@ pub const MAX_ROWS: usize = 100_000;
 pub const MAX_BYTES: usize = 64 << 20;
 /// Arguments and answers are cut to this length, in bytes.
 pub const MAX_TEXT: usize = 4096;
+
+/// Rows of refused clients that are kept.
+pub const MAX_REFUSED: usize = 1000;
+/// The most memory that these may take together, in bytes, roughly.
+const MAX_REFUSED_BYTES: usize = 4 << 20;
+/// Rows of refused clients that are taken in one second. Those beyond are counted only.
+pub const REFUSED_A_SECOND: u32 = 20;
+/// The texts of such a row are cut to this length, in bytes.
+pub const MAX_REFUSED_TEXT: usize = 256;
 
 /// Who made a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,10 +65,10 @@ impl Origin {
     }
 }
 
-/// One real call.
+/// One real call, or another request that the server refused.
 #[derive(Clone, Debug)]
 pub struct Record {
-    /// Its number, counted from 1 by [`Activity::push`]; never used twice.
+    /// Its number, counted from 1 by [`Activity::push`]; never used twice. It is 0 for a row that was only counted.
     pub seq: u64,
     /// When it was made.
     pub at: NumericDate,
@@ -63,69 +78,61 @@ pub struct Record {
     pub origin: Origin,
     /// What the client of the server is called; safe to show.
     pub client: Option<Box<str>>,
+    /// The address of the client of the server.
+    pub peer: Option<IpAddr>,
     /// The token it came with.
     pub token_id: Option<TokenId>,
-    /// The tool asked for, as spelled by the caller.
-    pub tool: Kept,
+    /// Whether it calls a tool.
+    pub is_call: bool,
+    /// The tool asked for, as spelled by the caller; of a request that calls none, its method.
+    pub tool: Excerpt,
     /// The arguments as JSON text.
-    pub arguments: Kept,
+    pub arguments: Excerpt,
     /// The answer as JSON text.
-    pub answer: Kept,
+    pub answer: Excerpt,
     /// What went wrong after the gate said yes.
     pub trouble: Option<Box<str>>,
-    /// What the gate said.
-    pub decision: Decision,
+    /// What the gate or the server said.
+    pub answered: Answered,
     /// From question to answer.
     pub took: Duration,
+    /// Rows of refused clients before this one that were only counted.
+    pub skipped: u64,
 }
 
 impl Record {
     /// Who made it, in words; safe to show.
     pub fn from(&self) -> String {
+        let peer = self.peer.map_or_else(String::new, |peer| format!(" at {peer}"));
         match &self.client {
-            Some(client) => format!("{} {client}", self.origin.word()),
-            None => self.origin.word().to_owned(),
+            Some(client) => format!("{} {client}{peer}", self.origin.word()),
+            None => self.origin.word().to_owned() + &peer,
         }
     }
 
+    /// Why it was answered so, with what helps where that is not obvious. Safe to show.
+    pub fn why(&self) -> String {
+        if let Some(trouble) = &self.trouble {
+            return trouble.to_string();
+        }
+        match self.answered.remedy().filter(|_| self.origin == Origin::Client) {
+            Some(remedy) => format!("{}; {}", self.answered.sentence(), remedy.replace('`', "")),
+            None => self.answered.sentence(),
+        }
+    }
+
+    /// Whether it is from a client of the server that has no valid token, or was refused before that was known.
+    pub fn is_refused_client(&self) -> bool {
+        self.origin == Origin::Client && !matches!(self.answered.verdict(), Some(Verdict::Allowed | Verdict::Forbidden))
+    }
+
     fn weight(&self) -> usize {
-        let texts = [&self.tool, &self.arguments, &self.answer].map(|text| text.len()).into_iter().sum::<usize>()
-            + self.trouble.as_ref().map_or(0, |t| t.len());
-        let subject = self.decision.subject.as_ref().map_or(0, |s| s.len());
-        size_of::<Self>() + texts + subject + self.decision.reason().map_or(0, weight_of)
+        let texts = [&self.tool, &self.arguments, &self.answer].map(|text| text.len()).into_iter().sum::<usize>();
+        size_of::<Self>() + texts + self.trouble.as_ref().map_or(0, |t| t.len()) + self.answered.weight()
     }
 }
 
-/// What a reason took from a token or from a caller, who may have sent megabytes for a tool's name.
-fn weight_of(reason: &Reason) -> usize {
-    let list = |items: &[String]| items.iter().map(|item| size_of::<String>() + item.capacity()).sum();
-    match reason {
-        Reason::UnknownTool { tool: text } | Reason::Revoked { jti: Some(text), .. } => text.len(),
-        Reason::PermissionMissing { held, tool, .. } => tool.len() + list(held),
-        Reason::AudienceMismatch { found, .. } => list(found),
-        Reason::UnknownIssuer { found: Some(text), .. }
-        | Reason::AlgorithmRefused { found: Some(text), .. }
-        | Reason::UnknownKey { kid: text }
-        | Reason::IssuerMismatch { found: Some(text), .. }
-        | Reason::Malformed(Fault::Duplicate { name: text, .. }) => text.len(),
-        Reason::ClaimInvalid { found: text, .. } => text.len(),
-        Reason::MissingToken
-        | Reason::TooLarge { .. }
-        | Reason::Malformed(_)
-        | Reason::UnknownIssuer { found: None, .. }
-        | Reason::AlgorithmRefused { found: None, .. }
-        | Reason::HeaderRefused { .. }
-        | Reason::HeaderInvalid { .. }
-        | Reason::BadSignature
-        | Reason::ClaimMissing { .. }
-        | Reason::NotYetValid { .. }
-        | Reason::Expired { .. }
-        | Reason::IssuerMismatch { found: None, .. }
-        | Reason::Revoked { jti: None, .. } => 0,
-    }
-}
-
-/// Explains the answer to a call.
+/// Explains the answer to a call or to another request.
 pub fn explain_record(record: &Record) -> Explanation {
     let when = match record.judged_at == record.at {
         true => String::new(),
@@ -133,26 +140,52 @@ pub fn explain_record(record: &Record) -> Explanation {
     };
     let (at, origin) = (record.at.rfc3339(), record.from());
     let when = format!("called at {at} from the {origin}{when}, took {}", text::words::took(record.took));
-    let mut out = explain_decision(&record.decision, record.token_id, &record.tool, &when);
+    let asked = text::name(&record.tool, 64);
+    let asked = if record.is_call { format!("tool {asked}") } else { format!("request {asked}") };
+    let mut out = match &record.answered {
+        Answered::Decided(decision) => explain_decision(decision, record.token_id, &asked, &when),
+        Answered::Rejected(rejection) => {
+            let mut out = Explanation::new(record.answered.word(), format!(" {}: {rejection}", rejection.code()));
+            out.note(format!("{asked}, {when}"));
+            out
+        }
+    };
     if let Some(trouble) = &record.trouble {
         out.finding(trouble);
     }
-    out.note(format!("answer: {}", text::display_safe(&record.answer.to_string(), 8192)));
+    if let Some(remedy) = record.answered.remedy() {
+        out.note(format!("what helps: {}", remedy.replace('`', "")));
+    }
+    if record.origin == Origin::Client && record.answered.verdict() != Some(Verdict::Allowed) {
+        let advice = "a client that ends its session on such an answer gets a tool result instead with --denial auto";
+        out.note(advice.to_owned());
+    }
+    if record.skipped > 0 {
+        out.note(format!("requests refused before this one that were only counted: {}", record.skipped));
+    }
+    if record.is_call {
+        out.note(format!("answer: {}", text::display_safe(&record.answer.to_string(), 8192)));
+    }
     out
 }
 
-/// A text as a record keeps it: cut to [`MAX_TEXT`], with its whole length.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Kept {
+/// The beginning of a text, with the length of the rest.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Excerpt {
     head: Box<str>,
     /// Bytes that were cut off.
     cut: usize,
 }
 
-impl Kept {
-    /// Keeps the beginning of a text.
+impl Excerpt {
+    /// The first [`MAX_TEXT`] bytes of a text.
     pub fn new(text: &str) -> Self {
-        let head = text::head(text, MAX_TEXT);
+        Self::of(text, MAX_TEXT)
+    }
+
+    /// At most so many bytes of a text.
+    pub fn of(text: &str, most: usize) -> Self {
+        let head = text::head(text, most);
         Self { head: head.into(), cut: text.len() - head.len() }
     }
 
@@ -162,16 +195,16 @@ impl Kept {
     }
 }
 
-/// What was kept.
-impl Deref for Kept {
+/// The beginning.
+impl Deref for Excerpt {
     type Target = str;
     fn deref(&self) -> &str {
         &self.head
     }
 }
 
-/// What was kept, and how much more there was.
-impl fmt::Display for Kept {
+/// The beginning, and how much more there was.
+impl fmt::Display for Excerpt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.cut {
             0 => f.write_str(&self.head),
@@ -180,52 +213,31 @@ impl fmt::Display for Kept {
     }
 }
 
-/// The rows, oldest first.
+/// Rows in the order of their numbers, bounded in number and in bytes.
 #[derive(Clone, Debug)]
-pub struct Activity {
+struct Ring {
     rows: VecDeque<Arc<Record>>,
     bytes: usize,
-    last: u64,
-    /// The most rows kept.
     most: usize,
+    most_bytes: usize,
+    /// Rows that were ever appended.
+    total: u64,
 }
 
-impl Default for Activity {
-    fn default() -> Self {
-        Self { rows: VecDeque::new(), bytes: 0, last: 0, most: MAX_ROWS }
-    }
-}
-
-impl Activity {
-    /// Logs a call; the oldest rows make room.
-    pub fn push(&mut self, mut record: Record) -> Arc<Record> {
-        record.seq = self.last + 1;
-        let record = Arc::new(record);
-        self.append(Arc::clone(&record));
-        while self.rows.len() > self.most || (self.bytes > MAX_BYTES && self.rows.len() > 1) {
-            self.drop_oldest();
-        }
-        record
+impl Ring {
+    const fn new(most: usize, most_bytes: usize) -> Self {
+        Self { rows: VecDeque::new(), bytes: 0, most, most_bytes, total: 0 }
     }
 
-    /// Keeps at most so many rows from now on.
-    pub(super) fn keep(&mut self, most: usize) {
-        self.most = most.min(MAX_ROWS);
-    }
-
-    /// Brings a copy up to date, at the cost of what is new.
-    pub(super) fn follow(&mut self, original: &Self) {
-        let new = usize::try_from(original.last - self.last).unwrap_or(usize::MAX).min(original.rows.len());
-        for record in original.rows.range(original.rows.len() - new..) {
-            self.append(Arc::clone(record));
-        }
-        while self.rows.len() > original.rows.len() {
+    fn push(&mut self, record: Arc<Record>) {
+        self.append(record);
+        while self.rows.len() > self.most || (self.bytes > self.most_bytes && self.rows.len() > 1) {
             self.drop_oldest();
         }
     }
 
     fn append(&mut self, record: Arc<Record>) {
-        self.last = record.seq;
+        self.total += 1;
         self.bytes += record.weight();
         self.rows.push_back(record);
     }
@@ -236,37 +248,160 @@ impl Activity {
         }
     }
 
-    /// How many rows there are.
-    pub fn len(&self) -> usize {
-        self.rows.len()
+    /// Brings a copy up to date, at the cost of the new rows.
+    fn follow(&mut self, original: &Self) {
+        let new = usize::try_from(original.total - self.total).unwrap_or(usize::MAX).min(original.rows.len());
+        for record in original.rows.range(original.rows.len() - new..) {
+            self.append(Arc::clone(record));
+        }
+        self.total = original.total;
+        while self.rows.len() > original.rows.len() {
+            self.drop_oldest();
+        }
     }
 
-    /// Whether no call was made yet.
+    /// The row at a place counted from the newest.
+    fn nth_newest(&self, n: usize) -> Option<&Arc<Record>> {
+        self.rows.len().checked_sub(n + 1).and_then(|i| self.rows.get(i))
+    }
+
+    /// How many rows are newer than a number.
+    fn newer_than(&self, seq: u64) -> usize {
+        self.rows.len() - self.rows.partition_point(|record| record.seq <= seq)
+    }
+}
+
+/// The rows, oldest first.
+#[derive(Clone, Debug)]
+pub struct Activity {
+    /// Calls, but for those of refused clients.
+    calls: Ring,
+    /// The requests of refused clients.
+    refused: Ring,
+    last: u64,
+    /// The second of the newest request of a refused client, and how many it brought.
+    sampled: (i64, u32),
+    /// Requests of refused clients that were only counted since the last one that was taken.
+    skipped: u64,
+    /// All of them, taken or only counted.
+    refused_total: u64,
+}
+
+impl Default for Activity {
+    fn default() -> Self {
+        Self {
+            calls: Ring::new(MAX_ROWS, MAX_BYTES),
+            refused: Ring::new(MAX_REFUSED, MAX_REFUSED_BYTES),
+            last: 0,
+            sampled: (0, 0),
+            skipped: 0,
+            refused_total: 0,
+        }
+    }
+}
+
+impl Activity {
+    /// Logs a row; the oldest rows of its kind make room. Rows of refused clients beyond [`REFUSED_A_SECOND`] are counted
+    /// only.
+    pub fn push(&mut self, mut record: Record) -> Arc<Record> {
+        let is_refused = record.is_refused_client();
+        if is_refused {
+            self.refused_total += 1;
+            if !self.takes(record.at) {
+                self.skipped += 1;
+                return Arc::new(record);
+            }
+            record.skipped = std::mem::take(&mut self.skipped);
+        }
+        self.last += 1;
+        record.seq = self.last;
+        let record = Arc::new(record);
+        let ring = if is_refused { &mut self.refused } else { &mut self.calls };
+        ring.push(Arc::clone(&record));
+        record
+    }
+
+    /// Whether one more row of a refused client is taken at an instant.
+    fn takes(&mut self, at: NumericDate) -> bool {
+        let (second, count) = &mut self.sampled;
+        if *second != at.seconds() {
+            (*second, *count) = (at.seconds(), 0);
+        }
+        *count += 1;
+        *count <= REFUSED_A_SECOND
+    }
+
+    /// Keeps at most so many calls from now on.
+    pub(super) fn keep(&mut self, most: usize) {
+        self.calls.most = most.min(MAX_ROWS);
+    }
+
+    /// Brings a copy up to date, at the cost of what is new.
+    pub(super) fn follow(&mut self, original: &Self) {
+        self.calls.follow(&original.calls);
+        self.refused.follow(&original.refused);
+        (self.last, self.sampled) = (original.last, original.sampled);
+        (self.skipped, self.refused_total) = (original.skipped, original.refused_total);
+    }
+
+    /// How many rows there are.
+    pub fn len(&self) -> usize {
+        self.calls.rows.len() + self.refused.rows.len()
+    }
+
+    /// Whether there is no row yet.
     pub fn is_empty(&self) -> bool {
-        self.rows.is_empty()
+        self.len() == 0
+    }
+
+    /// Calls that were ever logged, without those of refused clients.
+    pub const fn calls(&self) -> u64 {
+        self.calls.total
+    }
+
+    /// Requests of refused clients that ever came, those that were only counted among them.
+    pub const fn refused(&self) -> u64 {
+        self.refused_total
     }
 
     /// The rows, newest first.
-    pub fn newest(&self) -> impl DoubleEndedIterator<Item = &Arc<Record>> + ExactSizeIterator {
-        self.rows.iter().rev()
+    pub fn newest(&self) -> impl Iterator<Item = &Arc<Record>> {
+        let mut calls = self.calls.rows.iter().rev().peekable();
+        let mut refused = self.refused.rows.iter().rev().peekable();
+        std::iter::from_fn(move || match (calls.peek(), refused.peek()) {
+            (Some(call), Some(refusal)) if call.seq < refusal.seq => refused.next(),
+            (Some(_), _) => calls.next(),
+            (None, _) => refused.next(),
+        })
     }
 
     /// The row at a place counted from the newest, which is 0.
     pub fn nth_newest(&self, n: usize) -> Option<&Arc<Record>> {
-        self.rows.len().checked_sub(n + 1).and_then(|i| self.rows.get(i))
+        // How many of the n rows before it are calls; a binary search, because a screen asks for many places.
+        let mut low = n.saturating_sub(self.refused.rows.len());
+        let mut high = n.min(self.calls.rows.len());
+        while low < high {
+            let middle = low.midpoint(high);
+            let (call, refusal) = (self.calls.nth_newest(middle)?, self.refused.nth_newest(n - middle - 1)?);
+            if call.seq > refusal.seq { low = middle + 1 } else { high = middle }
+        }
+        let (call, refusal) = (self.calls.nth_newest(low), self.refused.nth_newest(n - low));
+        call.into_iter().chain(refusal).max_by_key(|record| record.seq)
     }
 
-    /// The place of a row, counted from the newest: numbers have no gaps. A row that is gone has none.
+    /// The place of a row, counted from the newest. A row that is gone has none.
     pub fn place(&self, seq: u64) -> Option<usize> {
-        let place = usize::try_from(self.last.checked_sub(seq)?).ok()?;
-        (place < self.rows.len()).then_some(place)
+        let place = self.calls.newer_than(seq) + self.refused.newer_than(seq);
+        (self.nth_newest(place)?.seq == seq).then_some(place)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::rejection::Rejection;
     use super::*;
-    use crate::auth::Grant;
+    use crate::auth::{Decision, Grant, Reason};
+    use rstest::rstest;
 
     fn record(reason: Option<Reason>) -> Record {
         let now = NumericDate::from_seconds(0);
@@ -276,16 +411,19 @@ mod tests {
             judged_at: now,
             origin: Origin::Library,
             client: None,
+            peer: None,
             token_id: None,
-            tool: Kept::new("read_data"),
-            arguments: Kept::new("{}"),
-            answer: Kept::new("{}"),
+            is_call: true,
+            tool: Excerpt::new("read_data"),
+            arguments: Excerpt::new("{}"),
+            answer: Excerpt::new("{}"),
             trouble: None,
-            decision: Decision {
+            answered: Answered::Decided(Decision {
                 result: reason.map_or(Ok(Grant { permission: "user".into(), through: None }), Err),
                 subject: None,
-            },
+            }),
             took: Duration::ZERO,
+            skipped: 0,
         }
     }
 
@@ -324,5 +462,50 @@ mod tests {
             let seqs = |activity: &Activity| activity.newest().map(|r| r.seq).collect::<Vec<_>>();
             assert_eq!(seqs(&copy), seqs(&original));
         }
+    }
+
+    /// A request of a client without a token, so many seconds after the first.
+    fn refusal(second: i64) -> Record {
+        let at = NumericDate::from_seconds(second);
+        Record { origin: Origin::Client, at, ..record(Some(Reason::MissingToken)) }
+    }
+
+    #[test]
+    fn a_flood_of_refusals_evicts_no_call_and_is_sampled_and_counted() {
+        let mut activity = Activity::default();
+        let call = activity.push(record(None)).seq;
+        let forbidden = Reason::PermissionMissing { held: [].into(), needs: [].into(), tool: "x".into() };
+        let forbidden = activity.push(Record { origin: Origin::Client, ..record(Some(forbidden)) }).seq;
+        for second in 0..100 {
+            (0..1000).for_each(|_| drop(activity.push(refusal(second))));
+        }
+        assert_eq!(activity.refused(), 100_000);
+        assert_eq!(activity.len(), 2 + MAX_REFUSED);
+        assert!([call, forbidden].into_iter().all(|seq| activity.place(seq).is_some()));
+        let last = activity.push(refusal(100));
+        assert_eq!(last.skipped, 1000 - u64::from(REFUSED_A_SECOND));
+        // A refusal without a decision is of the same kind.
+        let rejected = Record { answered: Rejection::NotFound.into(), ..refusal(101) };
+        assert!(rejected.is_refused_client() && !record(Some(Reason::MissingToken)).is_refused_client());
+    }
+
+    #[rstest]
+    #[case("ccccc")]
+    #[case("rrrrr")]
+    #[case("crcrcrrcc")]
+    #[case("rrrcccrcr")]
+    #[case("")]
+    fn every_place_is_found_from_its_row_and_back(#[case] kinds: &str) {
+        let mut activity = Activity::default();
+        for (second, kind) in (0..).zip(kinds.chars()) {
+            activity.push(if kind == 'c' { record(None) } else { refusal(second) });
+        }
+        let seqs: Vec<u64> = activity.newest().map(|record| record.seq).collect();
+        assert_eq!(seqs, (1..=kinds.len() as u64).rev().collect::<Vec<_>>());
+        for (place, seq) in seqs.iter().enumerate() {
+            assert_eq!(activity.nth_newest(place).map(|record| record.seq), Some(*seq));
+            assert_eq!(activity.place(*seq), Some(place));
+        }
+        assert!(activity.nth_newest(kinds.len()).is_none() && activity.place(99).is_none());
     }
 }

@@ -6,11 +6,13 @@
 pub mod activity;
 pub mod arguments;
 pub mod ports;
+mod rejection;
 mod shared;
 pub mod state;
 pub mod traffic;
 
 use std::future::Future;
+use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
@@ -18,7 +20,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use self::activity::Kept;
+use self::activity::{Excerpt, MAX_REFUSED_TEXT};
 use self::ports::{Backend, Catalogue};
 use crate::auth::{
     Claims, Decision, IssueError, IssueRequest, NumericDate, Outcome, Permit, Reason, Rules, Signer, TokenId,
@@ -27,6 +29,7 @@ use crate::clock::Clock;
 
 pub use activity::{Activity, Origin, Record};
 pub use arguments::Given;
+pub use rejection::{Answered, Rejection};
 pub use shared::Shared;
 pub use state::{AuthState, Provenance, Snapshot, TokenEntry};
 
@@ -82,6 +85,8 @@ pub struct Source<'a> {
     pub origin: Origin,
     /// The name of the client that made it, where there is one; safe to show.
     pub client: Option<&'a str>,
+    /// The address of that client.
+    pub peer: Option<IpAddr>,
     /// The instant of the call.
     pub at: NumericDate,
     /// The instant the gate decided for.
@@ -198,6 +203,7 @@ impl Gate {
             token: request.token.filter(|token| !token.is_empty()).map(TokenId::of),
             origin: request.origin,
             client: None,
+            peer: None,
             at: request.at,
             judged_at: request.judged_at,
             started: self.clock.monotonic(),
@@ -246,6 +252,12 @@ impl Gate {
         }
     }
 
+    /// Logs a request that calls no tool, or whose call was never read, and that was refused.
+    pub fn turn_away(&self, answered: impl Into<Answered>, asked: &str, source: &Source<'_>) {
+        let record = Record { tool: Excerpt::of(asked, MAX_REFUSED_TEXT), ..self.row(answered.into(), source) };
+        self.shared.update(|state| state.record(record));
+    }
+
     fn record(
         &self,
         decision: Decision,
@@ -254,26 +266,38 @@ impl Gate {
         arguments: Given<'_>,
         source: &Source<'_>,
     ) -> Called {
-        let arguments = match arguments {
-            Given::Json(value) => Kept::new(&value.to_string()),
-            Given::Text(text) => Kept::new(text),
+        let mut record = Record { is_call: true, ..self.row(decision.clone().into(), source) };
+        let most = if record.is_refused_client() { MAX_REFUSED_TEXT } else { activity::MAX_TEXT };
+        record.tool = Excerpt::of(tool, most);
+        record.arguments = match arguments {
+            Given::Json(value) => Excerpt::of(&value.to_string(), most),
+            Given::Text(text) => Excerpt::of(text, most),
         };
-        let record = Record {
+        record.answer = Excerpt::of(&outcome.answer().to_string(), most);
+        record.trouble = outcome.trouble().map(Into::into);
+        let record = self.shared.update(|state| state.record(record));
+        Called { decision, outcome, record }
+    }
+
+    /// A row for the log without its texts.
+    fn row(&self, answered: Answered, source: &Source<'_>) -> Record {
+        Record {
             seq: 0,
             at: source.at,
             judged_at: source.judged_at,
             origin: source.origin,
             client: source.client.map(Into::into),
+            peer: source.peer,
             token_id: source.token,
-            tool: Kept::new(tool),
-            arguments,
-            answer: Kept::new(&outcome.answer().to_string()),
-            trouble: outcome.trouble().map(Into::into),
-            decision: decision.clone(),
+            is_call: false,
+            tool: Excerpt::default(),
+            arguments: Excerpt::default(),
+            answer: Excerpt::default(),
+            trouble: None,
+            answered,
             took: self.clock.monotonic().saturating_sub(source.started),
-        };
-        let record = self.shared.update(|state| state.record(record));
-        Called { decision, outcome, record }
+            skipped: 0,
+        }
     }
 
     /// The clock that calls are stamped by.

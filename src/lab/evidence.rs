@@ -10,8 +10,9 @@ use super::drill::Found;
 use super::redacted::redacted;
 use super::score::Scorecard;
 use crate::auth::date::twice;
-use crate::auth::{NumericDate, TokenId};
+use crate::auth::{NumericDate, TokenId, Verdict};
 use crate::gate::Record;
+use crate::gate::activity::Excerpt;
 use crate::text::escape::{ascii_json, markdown};
 use crate::text::words::{exact, took, with_sign};
 use crate::text::{self, Span, display_safe};
@@ -87,18 +88,18 @@ impl Evidence<'_> {
             };
             let id = record.token_id.map_or_else(|| "none".to_owned(), |id| id.to_string());
             let jti = record.token_id.and_then(self.jti).unwrap_or_default();
-            let decision = &record.decision;
+            let answered = &record.answered;
             let cells = [
                 record.at.rfc3339(),
                 judged,
                 record.from(),
                 id,
                 text::name(&jti, 64),
-                decision.subject.as_deref().map(|name| text::name(name, 64)).unwrap_or_default(),
+                answered.subject().map(|name| text::name(name, 64)).unwrap_or_default(),
                 text::name(&record.tool, 64),
-                decision.verdict().word().to_owned(),
-                decision.code().to_owned(),
-                record.trouble.as_deref().map_or_else(|| decision.sentence(), str::to_owned),
+                answered.word().to_owned(),
+                answered.code().to_owned(),
+                record.why(),
                 took(record.took),
             ];
             row(out, &cells);
@@ -137,25 +138,30 @@ pub fn json_line(kind: &str, value: Value) -> String {
     ascii_json(&line.to_string()).into_owned() + "\n"
 }
 
-/// A call as JSON; `jti` is its token's, where that is known.
+/// A call or another request as JSON; `jti` is its token's, where that is known.
 pub fn call_json(record: &Record, jti: Option<&str>) -> Value {
-    let decision = &record.decision;
+    let answered = &record.answered;
+    let (tool, method) = if record.is_call { (Some(&record.tool), None) } else { (None, Some(&record.tool)) };
+    let asked = |text: Option<&Excerpt>| text.map(|text| redacted(&text.to_string()));
     json!({
         "at": twice(record.at),
         "judged_for": twice(record.judged_at),
         "real_time": record.judged_at == record.at,
         "origin": record.origin.word(),
         "client": record.client,
+        "peer": record.peer,
         "token_id": record.token_id.map(|id| id.to_string()),
         "jti": jti,
-        "subject": decision.subject.as_deref().map(redacted),
-        "tool": redacted(&record.tool.to_string()),
+        "subject": answered.subject().map(redacted),
+        "tool": asked(tool),
+        "method": asked(method),
         "arguments": redacted(&record.arguments.to_string()),
         "answer": redacted(&record.answer.to_string()),
-        "decision": decision.verdict().word().to_lowercase(),
-        "reason": decision.reason().map(crate::auth::Reason::code),
-        "sentence": redacted(&decision.sentence()),
+        "decision": answered.word().to_lowercase(),
+        "reason": Some(answered.code()).filter(|_| answered.verdict() != Some(Verdict::Allowed)),
+        "sentence": redacted(&answered.sentence()),
         "trouble": record.trouble.as_deref().map(redacted),
+        "skipped": record.skipped,
         "took": Span::from(record.took).as_seconds_f64(),
     })
 }

@@ -22,6 +22,11 @@ pub struct Incoming {
 pub struct Unread(pub StatusCode);
 
 impl Incoming {
+    /// No body.
+    pub fn none() -> Self {
+        Self { rest: Body::empty(), read: Vec::new(), is_whole: true }
+    }
+
     /// Reads a body to its end, or to the first [`UNVERIFIED`] bytes.
     pub async fn begin(body: Body, within: Duration) -> Result<Self, Unread> {
         let mut incoming = Self { rest: body, read: Vec::new(), is_whole: false };
@@ -29,14 +34,11 @@ impl Incoming {
         Ok(incoming)
     }
 
-    /// Reads on, for a verified sender that may send so much.
-    pub async fn finish(mut self, most: usize, within: Duration) -> Result<Bytes, Unread> {
-        self.read_to(most, within).await?;
-        self.whole()
-    }
-
-    /// The whole body, where it was no longer than what was read of it.
-    pub fn whole(self) -> Result<Bytes, Unread> {
+    /// The whole body. It is read on only for a verified sender, who may send `most` bytes; of any other it has to be here.
+    pub async fn finish(mut self, most: Option<usize>, within: Duration) -> Result<Bytes, Unread> {
+        if let Some(most) = most {
+            self.read_to(most, within).await?;
+        }
         if self.is_whole { Ok(self.read.into()) } else { Err(Unread(StatusCode::PAYLOAD_TOO_LARGE)) }
     }
 

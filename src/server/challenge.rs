@@ -6,7 +6,6 @@ use axum::http::{HeaderName, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use rmcp::model::{CallToolResult, ContentBlock};
 use serde_json::{Value, json};
-use std::time::Duration;
 
 use super::envelope::Fault;
 use crate::auth::{Policy, Reason, Verdict};
@@ -58,9 +57,8 @@ impl Challenge<'_> {
         )
     }
 
-    /// Called too often.
-    pub fn too_often(&self, wait: Duration) -> Response {
-        let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+    /// The sender makes too many requests, and may make one again after so many seconds.
+    pub fn too_many(&self, seconds: u64) -> Response {
         let data = json!({ "error": "too_many_calls", "retry_after": seconds });
         let message = format!("too many calls: try again in {seconds} s");
         if self.is_result {

@@ -61,7 +61,7 @@ impl Handler {
             Callers::Judged => context.extensions.get::<Parts>()?.extensions.get::<Judged>().cloned(),
             Callers::One { token, name } => {
                 let judgement = Judgement::new(&self.gate, token.as_deref(), Audience::Required);
-                Some(Judged { judgement: Arc::new(judgement.by(name.to_string())), decided: None })
+                Some(Judged { judgement: Arc::new(judgement.by(name.to_string(), None)), decided: None })
             }
         }
     }

@@ -22,6 +22,14 @@ pub struct Sender {
     pub version: Option<String>,
 }
 
+impl Sender {
+    /// A request of this sender as the traffic counts it, before anything is known of its token and its message.
+    pub fn counted(&self, at: NumericDate, refused: Option<&'static str>) -> traffic::Request<'_> {
+        let Self { peer, ref agent, .. } = *self;
+        traffic::Request { at, peer, agent, name: None, token: None, subject: None, is_call: false, refused }
+    }
+}
+
 /// A judged request. It is made for the instant at which the request was there; whatever is decided about the request
 /// later is decided for that instant and by these rules.
 pub struct Judgement {
@@ -35,6 +43,7 @@ pub struct Judgement {
     pub envelope: Option<Envelope>,
     /// The client's name; safe to show.
     client: String,
+    peer: Option<IpAddr>,
     token: Option<TokenId>,
     started: Duration,
 }
@@ -46,12 +55,12 @@ impl Judgement {
         let (rules, tools) = gate.shared().read(|state| (Arc::clone(state.rules()), state.tools().clone()));
         let principal = rules.verify_for(token.unwrap_or_default(), audience, at).map(Arc::new);
         let token = token.filter(|token| !token.is_empty()).map(TokenId::of);
-        Self { at, rules, tools, principal, envelope: None, client: String::new(), token, started }
+        Self { at, rules, tools, principal, envelope: None, client: String::new(), peer: None, token, started }
     }
 
-    /// The same, for a client of this name; safe to show.
-    pub fn by(self, client: String) -> Self {
-        Self { client, ..self }
+    /// The same, for a client of this name, which is safe to show, and at this address.
+    pub fn by(self, client: String, peer: Option<IpAddr>) -> Self {
+        Self { client, peer, ..self }
     }
 
     /// The token's name.
@@ -81,6 +90,7 @@ impl Judgement {
             token: self.token,
             origin: Origin::Client,
             client: Some(&self.client),
+            peer: self.peer,
             at: self.at,
             judged_at: self.at,
             started: self.started,
@@ -90,14 +100,11 @@ impl Judgement {
     /// The request as the traffic counts it.
     pub fn counted<'a>(&'a self, sender: &'a Sender, refused: Option<&'static str>) -> traffic::Request<'a> {
         traffic::Request {
-            at: self.at,
-            peer: sender.peer,
-            agent: &sender.agent,
             name: self.envelope.as_ref().and_then(|envelope| envelope.client.as_deref()),
             token: self.token,
             subject: self.principal.as_ref().ok().map(|principal| principal.user_id.as_str()),
             is_call: self.envelope.as_ref().is_some_and(|envelope| envelope.call.is_some()),
-            refused,
+            ..sender.counted(self.at, refused)
         }
     }
 }

@@ -7,6 +7,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
@@ -22,11 +23,11 @@ use super::challenge::{Challenge, broken, scopes};
 use super::envelope::{Envelope, Fault};
 use super::judgement::{Judgement, Sender};
 use super::limit::{Caller, Limiter};
-use super::origin::{self, Elsewhere};
+use super::origin;
 use super::places::Connection;
 use crate::auth::{Audience, Decision, Permit, Reason};
 use crate::endpoint::{HostName, Settings};
-use crate::gate::{Gate, Given, traffic};
+use crate::gate::{Answered, Gate, Given, Origin, Rejection, Source};
 use crate::text;
 
 /// A longer message of a caller who is not verified is not read: it would only be logged.
@@ -66,12 +67,17 @@ pub struct Judged {
     pub decided: Option<Arc<Result<Permit, Decision>>>,
 }
 
-/// A request whose sender is verified.
-pub struct Authenticated {
+/// A judged request, without its body.
+struct Arrival {
     parts: Parts,
-    body: Bytes,
     judgement: Arc<Judgement>,
     sender: Sender,
+}
+
+/// A request whose sender is verified.
+pub struct Authenticated {
+    arrival: Arrival,
+    body: Bytes,
 }
 
 /// The answer of a layer that refuses; boxed, because requests that pass should not carry room for one.
@@ -87,7 +93,11 @@ pub async fn guard(State(endpoint): State<Arc<Endpoint>>, request: Request, next
     let local = parts.extensions.get::<Peer>().and_then(|peer| peer.local);
     let page = match origin::check(&parts.headers, local, &endpoint.hosts, &endpoint.settings.origins) {
         Ok(page) => page,
-        Err(elsewhere) => return endpoint.elsewhere(&parts, &elsewhere),
+        Err(rejection) => {
+            let answer = (StatusCode::FORBIDDEN, format!("Forbidden: {rejection}"));
+            endpoint.turn_away(&parts, rejection);
+            return answer.into_response();
+        }
     };
     if let Some(mut answer) = page.as_ref().and_then(|_| origin::preflight(&parts)) {
         origin::let_read(&mut answer, page);
@@ -110,27 +120,77 @@ impl Endpoint {
         if self.settings.allow_no_audience { Audience::MayLack } else { Audience::Required }
     }
 
-    /// Counts and answers a request that is for another host, or from a page that is not allowed.
-    fn elsewhere(&self, parts: &Parts, elsewhere: &Elsewhere) -> Response {
-        let request = traffic::Request {
-            at: self.gate.clock().now(),
-            peer: address(parts.extensions.get()),
-            agent: parts.headers.get(USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or_default(),
-            name: None,
+    /// Counts and logs a request that is refused before its token is looked at.
+    pub fn turn_away(&self, parts: &Parts, rejection: Rejection) {
+        let sender = Sender::of(parts);
+        let (at, started) = self.gate.clock().both();
+        let client = self.gate.shared().read(|state| state.traffic().called(sender.peer, &sender.agent, None));
+        let source = Source {
             token: None,
-            subject: None,
-            is_call: false,
-            refused: Some("host_or_origin"),
+            origin: Origin::Client,
+            client: Some(&client),
+            peer: Some(sender.peer),
+            at,
+            judged_at: at,
+            started,
         };
-        self.gate.shared().update(|state| state.note(&request));
-        (StatusCode::FORBIDDEN, elsewhere.to_string()).into_response()
+        self.gate.shared().update(|state| state.note(&sender.counted(at, Some(rejection.code()))));
+        self.gate.turn_away(rejection, &line(parts), &source);
     }
 
-    /// Counts a refused request, and passes on its answer.
-    fn refuse(&self, judgement: &Judgement, sender: &Sender, code: &'static str, answer: Response) -> Refusal {
-        self.gate.shared().update(|state| state.note(&judgement.counted(sender, Some(code))));
+    /// Counts and logs a refused request, and passes on its answer.
+    fn refuse(&self, arrival: &Arrival, answered: impl Into<Answered>, answer: Response) -> Refusal {
+        let (judgement, answered) = (&arrival.judgement, answered.into());
+        let source = judgement.source();
+        self.gate.shared().update(|state| state.note(&judgement.counted(&arrival.sender, Some(answered.code()))));
+        match (judgement.call(), answered) {
+            (Some((tool, arguments)), Answered::Decided(decision)) => {
+                self.gate.refuse(decision, tool, Given::Json(arguments), &source);
+            }
+            (_, answered) => self.gate.turn_away(answered, &arrival.asked(), &source),
+        }
         Refusal(Box::new(answer))
     }
+
+    /// What a refusal of this request names.
+    fn challenge(&self, arrival: &Arrival) -> Challenge<'_> {
+        let Arrival { judgement, sender, .. } = arrival;
+        Challenge {
+            uri: &self.uri,
+            id: judgement.envelope.as_ref().map_or(Value::Null, |envelope| echoed(&envelope.id)),
+            scope: scope(judgement),
+            is_result: judgement.call().is_some()
+                && self.settings.denial.is_result_for(sender.version.as_deref(), &sender.agent),
+        }
+    }
+}
+
+impl Arrival {
+    /// What the request asks for: its method, with the tool of a call; its HTTP method and path where there is no message.
+    fn asked(&self) -> String {
+        match &self.judgement.envelope {
+            Some(Envelope { call: Some((tool, _)), method, .. }) => format!("{method} {tool}"),
+            Some(Envelope { method, .. }) if !method.is_empty() => method.clone(),
+            _ => line(&self.parts),
+        }
+    }
+}
+
+impl Sender {
+    fn of(parts: &Parts) -> Self {
+        let text = |name: &str| Some(parts.headers.get(name)?.to_str().ok()?.to_owned());
+        let peer = parts.extensions.get::<Peer>();
+        Self {
+            peer: peer.map_or(IpAddr::from([0, 0, 0, 0]), |peer| peer.address.ip()),
+            agent: text(USER_AGENT.as_str()).unwrap_or_default(),
+            version: text(VERSION),
+        }
+    }
+}
+
+/// The method and the path of a request.
+fn line(parts: &Parts) -> String {
+    format!("{} {}", parts.method, parts.uri.path())
 }
 
 /// Layer 1: makes the judgement. A request is judged for the instant at which all of it was there, or the first 64 KiB of a
@@ -140,74 +200,72 @@ pub async fn authenticate(endpoint: &Endpoint, request: Request) -> Result<Authe
     let header = bearer(&parts.headers);
     parts.headers.remove(AUTHORIZATION);
     let token = header.as_ref().ok().and_then(Option::as_deref);
-    let within = endpoint.settings.timeout;
-    let incoming = match parts.method {
-        Method::POST => Some(Incoming::begin(body, within).await),
-        _ => None,
-    };
+    let (within, has_body) = (endpoint.settings.timeout, parts.method == Method::POST);
+    let incoming = if has_body { Incoming::begin(body, within).await } else { Ok(Incoming::none()) };
     let mut judgement = Judgement::new(&endpoint.gate, token, endpoint.audience());
-    let peer = parts.extensions.get::<Peer>().cloned();
-    if let Some(peer) = peer.as_ref().filter(|_| judgement.principal.is_ok()) {
+    let is_verified = judgement.principal.is_ok();
+    if let Some(peer) = parts.extensions.get::<Peer>().filter(|_| is_verified) {
         peer.connection.works(true);
     }
     let body = match incoming {
-        None => None,
-        Some(Err(unread)) => Some(Err(unread)),
-        Some(Ok(incoming)) if judgement.principal.is_ok() => {
-            Some(incoming.finish(endpoint.settings.max_body, within).await)
-        }
-        Some(Ok(incoming)) => Some(incoming.whole()),
+        Ok(incoming) => incoming.finish(is_verified.then_some(endpoint.settings.max_body), within).await,
+        Err(unread) => Err(unread),
     };
     let mut fault = None;
-    if let Some(Ok(body)) = &body
-        && (judgement.principal.is_ok() || body.len() <= WORTH_LOGGING)
+    if let Ok(body) = &body
+        && has_body
+        && (is_verified || body.len() <= WORTH_LOGGING)
     {
         match Envelope::read(body) {
             Ok(envelope) => judgement.envelope = Some(envelope),
             Err(broken) => fault = Some(broken),
         }
     }
-    let peer = address(peer.as_ref());
-    let text_of = |name: &str| Some(parts.headers.get(name)?.to_str().ok()?.to_owned());
-    let (agent, version) = (text_of(USER_AGENT.as_str()).unwrap_or_default(), text_of(VERSION));
-    let client = match judgement.envelope.as_ref().and_then(|envelope| envelope.client.as_deref()) {
-        Some(name) => text::name(name, 64),
-        None => endpoint.gate.shared().read(|state| state.traffic().called(peer, &agent, judgement.token())),
-    };
-    let (judgement, sender) = (judgement.by(client), Sender { peer, agent, version });
-    let refuse = |code, answer| Err(endpoint.refuse(&judgement, &sender, code, answer));
+    let sender = Sender::of(&parts);
+    let named = judgement.envelope.as_ref().and_then(|envelope| envelope.client.as_deref());
+    let shared = endpoint.gate.shared();
+    let known = || shared.read(|state| state.traffic().called(sender.peer, &sender.agent, judgement.token()));
+    let client = named.map_or_else(known, |name| text::name(name, 64));
+    let arrival = Arrival { parts, judgement: Arc::new(judgement.by(client, Some(sender.peer))), sender };
+    let refuse = |answered: Answered, answer| Err(endpoint.refuse(&arrival, answered, answer));
+    let challenge = || endpoint.challenge(&arrival);
     if header.is_err() {
-        return refuse("invalid_request", challenge(endpoint, &judgement, &sender).misused());
+        return refuse(Rejection::Authorization.into(), challenge().misused());
     }
-    if let Err(reason) = &judgement.principal {
-        if let Err(wait) = endpoint.limiter.take(|| Caller::Peer(sender.peer), judgement.started()) {
-            return refuse("too_many_calls", closing(challenge(endpoint, &judgement, &sender).too_often(wait)));
+    if let Err(reason) = &arrival.judgement.principal {
+        if let Err(wait) = endpoint.limiter.take(|| Caller::Peer(arrival.sender.peer), arrival.judgement.started()) {
+            let seconds = whole_seconds(wait);
+            return refuse(Rejection::TooMany { seconds }.into(), closing(challenge().too_many(seconds)));
         }
-        if let Some((tool, arguments)) = judgement.call() {
-            let decision = Decision::refused(reason.clone());
-            endpoint.gate.refuse(decision, tool, Given::Json(arguments), &judgement.source());
-        }
-        return refuse(reason.code(), closing(challenge(endpoint, &judgement, &sender).refused(reason)));
+        return refuse(Decision::refused(reason.clone()).into(), closing(challenge().refused(reason)));
     }
     if let Some(fault) = fault {
-        return refuse("bad_request", broken(fault));
+        return refuse(Rejection::Body(fault.to_string().into()).into(), broken(fault));
     }
-    match body.unwrap_or_else(|| Ok(Bytes::new())) {
-        Ok(body) => Ok(Authenticated { parts, body, judgement: Arc::new(judgement), sender }),
-        Err(Unread(status)) => refuse("bad_request", challenge(endpoint, &judgement, &sender).unread(status)),
+    match body {
+        Ok(body) => Ok(Authenticated { arrival, body }),
+        Err(Unread(status)) => {
+            let sentence = status.canonical_reason().unwrap_or("the body cannot be read");
+            refuse(Rejection::Body(sentence.into()).into(), challenge().unread(status))
+        }
     }
 }
 
 /// Layer 2: counts the requests of each user.
 pub fn throttle(endpoint: &Endpoint, request: &Authenticated) -> Result<(), Refusal> {
-    let Authenticated { judgement, sender, .. } = request;
-    let Ok(principal) = &judgement.principal else { return Ok(()) };
+    let arrival = &request.arrival;
+    let Ok(principal) = &arrival.judgement.principal else { return Ok(()) };
     let caller =
         || Caller::User { issuer: principal.iss.as_deref().map(Into::into), user: principal.user_id.as_str().into() };
-    endpoint.limiter.take(caller, judgement.started()).map_err(|wait| {
-        let answer = challenge(endpoint, judgement, sender).too_often(wait);
-        endpoint.refuse(judgement, sender, "too_many_calls", answer)
+    endpoint.limiter.take(caller, arrival.judgement.started()).map_err(|wait| {
+        let seconds = whole_seconds(wait);
+        endpoint.refuse(arrival, Rejection::TooMany { seconds }, endpoint.challenge(arrival).too_many(seconds))
     })
+}
+
+/// A wait in seconds, as `Retry-After` counts them.
+fn whole_seconds(wait: Duration) -> u64 {
+    wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
 }
 
 /// Layer 3: decides a call; `None` for other requests. The refusal of an unknown tool goes on: the protocol has an error of
@@ -216,16 +274,15 @@ pub async fn authorise(
     endpoint: &Endpoint,
     request: &Authenticated,
 ) -> Result<Option<Result<Permit, Decision>>, Refusal> {
-    let Authenticated { judgement, sender, .. } = request;
+    let arrival @ Arrival { judgement, sender, .. } = &request.arrival;
     let Some((tool, arguments)) = judgement.call() else { return Ok(None) };
-    let given = Given::Json(arguments);
     let decided = match judgement.decide(tool) {
         // The protocol's types know no other arguments, and would say only that they are something else.
         Ok(permit) if !arguments.is_object() => {
-            let called = endpoint.gate.run(permit, given, &judgement.source()).await;
+            let called = endpoint.gate.run(permit, Given::Json(arguments), &judgement.source()).await;
             endpoint.gate.shared().update(|state| state.note(&judgement.counted(sender, None)));
             let sentence = called.outcome.trouble().unwrap_or_default();
-            let answer = challenge(endpoint, judgement, sender).bad_arguments(sentence, &called.outcome.answer());
+            let answer = endpoint.challenge(arrival).bad_arguments(sentence, &called.outcome.answer());
             return Err(Refusal(Box::new(answer)));
         }
         decided => decided,
@@ -233,9 +290,8 @@ pub async fn authorise(
     if let Err(decision) = &decided
         && let Some(reason @ Reason::PermissionMissing { .. }) = decision.reason()
     {
-        endpoint.gate.refuse(decision.clone(), tool, given, &judgement.source());
-        let answer = challenge(endpoint, judgement, sender).refused(reason);
-        return Err(endpoint.refuse(judgement, sender, reason.code(), answer));
+        let answer = endpoint.challenge(arrival).refused(reason);
+        return Err(endpoint.refuse(arrival, decision.clone(), answer));
     }
     Ok(Some(decided))
 }
@@ -247,7 +303,7 @@ pub async fn account(
     decided: Option<Result<Permit, Decision>>,
     next: Next,
 ) -> Response {
-    let Authenticated { mut parts, body, judgement, sender } = request;
+    let Authenticated { arrival: Arrival { mut parts, judgement, sender }, body } = request;
     let refused = decided.as_ref().and_then(|decided| decided.as_ref().err()).and_then(Decision::reason);
     let gate = &endpoint.gate;
     let is_refused = refused.is_some();
@@ -258,15 +314,21 @@ pub async fn account(
         // Only JSON is ever answered, while the protocol's crate insists on event streams being accepted too.
         parts.headers.insert(ACCEPT, HeaderValue::from_static("application/json, text/event-stream"));
     }
-    parts.extensions.insert(Judged { judgement, decided: decided.map(Arc::new) });
+    let is_post = parts.method == Method::POST;
+    let decided = decided.map(Arc::new);
+    parts.extensions.insert(Judged { judgement: Arc::clone(&judgement), decided });
     let mut answer = next.run(Request::from_parts(parts, Body::from(body))).await;
     // The protocol's crate answers so to a message whose members have the wrong types.
     if answer.status() == StatusCode::UNSUPPORTED_MEDIA_TYPE && was_json {
         answer = broken(Fault::NoMessage);
     }
-    // What was refused here has been counted already.
-    if answer.status().is_client_error() && !is_refused {
+    // What was refused here has been counted already. Clients of older revisions ask for a stream of events (GET) and end
+    // their session (DELETE) as a matter of course; that there is neither is no refusal.
+    if answer.status().is_client_error() && !is_refused && is_post {
         gate.shared().update(|state| state.note_refusal("bad_request"));
+        let sentence = format!("the protocol answers {}", answer.status());
+        let asked = judgement.envelope.as_ref().map_or("POST", |envelope| &envelope.method);
+        gate.turn_away(Rejection::Body(sentence.into()), asked, &judgement.source());
     }
     answer
 }
@@ -275,22 +337,6 @@ pub async fn account(
 fn closing(mut answer: Response) -> Response {
     answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     answer
-}
-
-/// The address of the other end.
-fn address(peer: Option<&Peer>) -> IpAddr {
-    peer.map_or(IpAddr::from([0, 0, 0, 0]), |peer| peer.address.ip())
-}
-
-/// What a refusal of this request names.
-fn challenge<'a>(endpoint: &'a Endpoint, judgement: &Judgement, sender: &Sender) -> Challenge<'a> {
-    let version = sender.version.as_deref();
-    Challenge {
-        uri: &endpoint.uri,
-        id: judgement.envelope.as_ref().map_or(Value::Null, |envelope| echoed(&envelope.id)),
-        scope: scope(judgement),
-        is_result: judgement.call().is_some() && endpoint.settings.denial.is_result_for(version, &sender.agent),
-    }
 }
 
 /// Whether an answer in JSON is accepted (RFC 9110 §12.5.1): without a word about it, it is.

@@ -32,7 +32,7 @@ use super::layers::{Endpoint, Peer, guard};
 use super::limit::Limiter;
 use super::places::{Place, Places};
 use crate::endpoint::{PATH, Settings};
-use crate::gate::Gate;
+use crate::gate::{Gate, Rejection};
 
 /// Connections that are open at once.
 const MOST_CONNECTIONS: usize = 1024;
@@ -87,6 +87,7 @@ impl Service {
             .merge(no_sign_in())
             .route("/", get(about))
             .fallback(elsewhere)
+            .method_not_allowed_fallback(not_so)
             .route(METADATA, get(describe).options(anybody))
             .route(&format!("{METADATA}{{*path}}"), get(describe).options(anybody))
             .with_state(state);
@@ -108,7 +109,7 @@ async fn anybody() -> impl IntoResponse {
 
 /// Where clients look for sign-in by OAuth (RFC 8414, RFC 7591, RFC 6749). There is none here, and clients show the sentence
 /// of an OAuth error where they would show "404" otherwise.
-fn no_sign_in<S: Clone + Send + Sync + 'static>() -> Router<S> {
+fn no_sign_in() -> Router<Arc<Endpoint>> {
     let paths = [
         "/.well-known/oauth-authorization-server",
         "/.well-known/oauth-authorization-server/{*path}",
@@ -121,7 +122,8 @@ fn no_sign_in<S: Clone + Send + Sync + 'static>() -> Router<S> {
     paths.into_iter().fold(Router::new(), |router, path| router.route(path, any(issued_elsewhere)))
 }
 
-async fn issued_elsewhere() -> impl IntoResponse {
+async fn issued_elsewhere(State(endpoint): State<Arc<Endpoint>>, request: Request) -> impl IntoResponse {
+    endpoint.turn_away(&request.into_parts().0, Rejection::SignIn);
     let sentence = "tokens for this server are issued elsewhere: get one, and send it as Authorization: Bearer TOKEN";
     let body = serde_json::json!({ "error": "access_denied", "error_description": sentence });
     let readable = [(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"))];
@@ -134,8 +136,15 @@ async fn about() -> &'static str {
 }
 
 /// Any other path.
-async fn elsewhere() -> impl IntoResponse {
+async fn elsewhere(State(endpoint): State<Arc<Endpoint>>, request: Request) -> impl IntoResponse {
+    endpoint.turn_away(&request.into_parts().0, Rejection::NotFound);
     (StatusCode::NOT_FOUND, "Not found. The MCP endpoint of this server is /mcp.\n")
+}
+
+/// Any other method of a path that is known.
+async fn not_so(State(endpoint): State<Arc<Endpoint>>, request: Request) -> impl IntoResponse {
+    endpoint.turn_away(&request.into_parts().0, Rejection::Method);
+    (StatusCode::METHOD_NOT_ALLOWED, "Method not allowed. The MCP endpoint of this server is POST /mcp.\n")
 }
 
 /// As many connections as the process has descriptors for.

@@ -15,7 +15,7 @@ use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::Response;
 
 use crate::endpoint::{HostName, Page};
-use crate::text;
+use crate::gate::Rejection;
 
 /// The headers of a request that pages may send beside those that a browser asks for by name.
 const HEADERS: HeaderValue = HeaderValue::from_static(
@@ -26,17 +26,6 @@ const EXPOSED: HeaderValue = HeaderValue::from_static("WWW-Authenticate, Retry-A
 /// How long a browser may remember a preflight, in seconds.
 const MAX_AGE: HeaderValue = HeaderValue::from_static("600");
 
-/// Why a request is refused before anything else of it is looked at, in a sentence for its client. Safe to show.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Elsewhere {
-    /// It is for a host that is not served here.
-    #[error("Forbidden: Host {0} is not served here; --allow-host allows it")]
-    Host(String),
-    /// A page that is not allowed sends it.
-    #[error("Forbidden: Origin {0} is not allowed; --allow-origin allows it")]
-    Origin(String),
-}
-
 /// Checks `Host` and `Origin`; returns the origin of an allowed page, where a page sends the request. The address at which
 /// the connection has arrived is always a good `Host`: rebinding needs a name.
 pub fn check(
@@ -44,20 +33,20 @@ pub fn check(
     local: Option<IpAddr>,
     hosts: &[HostName],
     pages: &[Page],
-) -> Result<Option<HeaderValue>, Elsewhere> {
+) -> Result<Option<HeaderValue>, Rejection> {
     let is_local =
         |name: &str| local.is_some_and(|ip| ip.to_string().parse().is_ok_and(|host: HostName| host.is(name)));
-    let shown = |value: &HeaderValue| text::name(&String::from_utf8_lossy(value.as_bytes()), 100);
+    let text = |value: &HeaderValue| Box::from(&*String::from_utf8_lossy(value.as_bytes()));
     if let Some(host) = headers.get(HOST)
         && !host.to_str().is_ok_and(|name| is_local(name) || hosts.iter().any(|host| host.is(name)))
     {
-        return Err(Elsewhere::Host(shown(host)));
+        return Err(Rejection::Host(text(host)));
     }
     match headers.get(ORIGIN) {
         Some(origin) if origin.to_str().is_ok_and(|origin| pages.iter().any(|page| page.is(origin))) => {
             Ok(Some(origin.clone()))
         }
-        Some(origin) => Err(Elsewhere::Origin(shown(origin))),
+        Some(origin) => Err(Rejection::Origin(text(origin))),
         None => Ok(None),
     }
 }

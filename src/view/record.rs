@@ -28,8 +28,7 @@ pub fn held(record: &Record) -> String {
 
 /// Why a call was answered as it was, behind how far the clock was held from the real time.
 pub fn sentence(record: &Record) -> String {
-    let why = record.trouble.as_deref().map_or_else(|| record.decision.sentence(), str::to_owned);
-    held(record) + &why
+    held(record) + &record.why()
 }
 
 /// The last calls, below a pane that fills the stage.
@@ -42,13 +41,11 @@ pub fn last_calls(canvas: &mut Canvas, area: Rect) {
 
 /// A call as one row of so many columns.
 pub fn line(canvas: &Canvas, record: &Record, columns: u16, selected: bool) -> Line<'static> {
-    let decision = &record.decision;
     let plain = if selected { Meaning::Selected } else { Meaning::Plain };
-    let who = decision.subject.as_deref().map(|name| text::name(name, 32));
+    let who = record.answered.subject().map(|name| text::name(name, 32));
     let who = who.or_else(|| record.token_id.map(|id| id.to_string())).unwrap_or_else(|| text::NO_TOKEN.to_owned());
     let wide = columns >= WIDE;
     let (name, tool) = if wide { (14, 14) } else { (10, 11) };
-    let verdict = decision.verdict();
     let mut line = Vec::new();
     if columns >= TIMED {
         line.push(canvas.span(format!("{} ", canvas.app.time(record.at)), Meaning::Hint));
@@ -59,8 +56,8 @@ pub fn line(canvas: &Canvas, record: &Record, columns: u16, selected: bool) -> L
     line.push(canvas.span(format!("{} ", padded(&who, name)), plain));
     line.push(canvas.span(format!("{} ", padded(&text::name(&record.tool, 32), tool)), plain));
     let held = if record.judged_at == record.at { "" } else { HELD };
-    let meaning = Meaning::of_call(verdict, record.trouble.is_some());
-    line.push(canvas.span(format!("{:<13}", format!("{}{held}", verdict.word())), meaning));
+    let meaning = Meaning::of_answer(&record.answered, record.trouble.is_some());
+    line.push(canvas.span(format!("{:<13}", format!("{}{held}", record.answered.word())), meaning));
     let told = sentence(record);
     let tail = took(record.took);
     let used: usize = line.iter().map(|span| text::width(&span.content)).sum();

@@ -4,6 +4,7 @@ use ratatui::style::{Color, Modifier, Style};
 
 use crate::auth::Verdict;
 use crate::auth::check::Passed;
+use crate::gate::Answered;
 
 /// What a piece of text is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +42,11 @@ impl Meaning {
             (Verdict::Allowed, true) => Self::Expired,
             (verdict, _) => Self::of_verdict(verdict),
         }
+    }
+
+    /// How a call or another request was answered; `fails` says that it came to nothing although it was allowed.
+    pub fn of_answer(answered: &Answered, fails: bool) -> Self {
+        answered.verdict().map_or(Self::Denied, |verdict| Self::of_call(verdict, fails))
     }
 
     /// What became of a check.

@@ -133,6 +133,7 @@ fn a_permit_holds_for_its_call_although_its_token_is_revoked_meanwhile() {
         token: None,
         origin: Origin::Library,
         client: None,
+        peer: None,
         at: NOW,
         judged_at: NOW,
         started: std::time::Duration::ZERO,
@@ -156,7 +157,7 @@ fn a_call_that_is_cancelled_is_logged_because_its_tool_may_have_acted() {
     }
     gate.shared().read(|state| {
         let row = state.activity().newest().next().expect("a row");
-        assert_eq!((row.decision.code(), &*row.answer), ("allowed", r#"{"error":"tool_failed"}"#));
+        assert_eq!((row.answered.code(), &*row.answer), ("allowed", r#"{"error":"tool_failed"}"#));
         assert_eq!(row.trouble.as_deref(), Some("cancelled before the tool answered; it may have acted"));
     });
 }

@@ -145,7 +145,7 @@ fn every_real_call_is_logged_without_its_token() {
     lab.server.check_permission(&token, "user");
     lab.server.shared().read(|state| {
         let rows: Vec<_> =
-            state.activity().newest().map(|r| (r.seq, &*r.tool, r.decision.code(), &*r.answer)).collect();
+            state.activity().newest().map(|r| (r.seq, &*r.tool, r.answered.code(), &*r.answer)).collect();
         assert_eq!(
             rows,
             [

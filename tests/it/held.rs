@@ -52,7 +52,7 @@ fn at_the_border_everybody_agrees(#[values(0, 5)] leeway: u64, #[values("exp - 1
         // A real call.
         desk.keys("F2 Alt-4 Enter");
         let record = desk.app.activity_row().expect("a call").clone();
-        assert_eq!((record.decision.verdict(), record.judged_at, record.at), (wanted, now, START), "{text}");
+        assert_eq!((record.answered.verdict(), record.judged_at, record.at), (Some(wanted), now, START), "{text}");
         // The command line.
         let (now, leeway) = (now.rfc3339(), format!("{leeway}s"));
         let options = ["--now", &now, "--leeway", &leeway];

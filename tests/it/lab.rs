@@ -28,7 +28,7 @@ fn a_tool_is_never_called_by_looking_at_it() {
     let mut desk = Desk::new(120, 36);
     desk.types("user123").keys("Enter Esc 4 → → → Ctrl-↑ Ctrl-↓ Tab").types(" ").keys("Esc 5 ↑ ↓ Esc F1 Esc");
     assert_eq!(desk.calls(), 0);
-    desk.must_show(&["no call was made yet"]);
+    desk.must_show(&["No calls yet"]);
 }
 
 #[test]

@@ -61,7 +61,7 @@ fn a_workshop_from_the_start_to_a_revoked_token() {
 #[test]
 fn the_form_starts_stops_and_restarts() {
     let (mut desk, address) = serving(120, 36);
-    desk.keys("Tab Tab Right").must_show(&["forbidden is a result", "restart the server"]);
+    desk.keys("Tab Tab Right").must_show(&["results that are errors", "restart the server"]);
     // On the address that it has: it is free again at once.
     desk.keys("Shift-Tab Shift-Tab Ctrl-U").types(&address.to_string()).keys("Enter");
     assert_eq!(desk.serves_at(), Some(address));

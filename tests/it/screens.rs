@@ -148,6 +148,7 @@ fn served(columns: u16, rows: u16) -> Desk {
             token: Some(TokenId::of(&tokens[token])),
             origin: Origin::Client,
             client: Some(client),
+            peer: None,
             at,
             judged_at: at,
             started: desk.clock.monotonic(),

@@ -111,10 +111,10 @@ impl Served {
     /// The newest call in the log: tool, verdict and reason.
     fn logged(&self) -> Option<(String, String)> {
         self.gate.shared().read(|state| {
-            let record = state.activity().nth_newest(0)?;
+            let record = state.activity().newest().find(|record| record.is_call)?;
             assert_eq!(record.origin, Origin::Client);
             assert_eq!(record.client.as_deref(), Some("a-test/1"));
-            Some((record.tool.to_string(), record.decision.code().to_owned()))
+            Some((record.tool.to_string(), record.answered.code().to_owned()))
         })
     }
 }
@@ -239,9 +239,11 @@ fn a_bad_token_is_told_by_its_code_and_logged_with_its_reason() {
             assert!(!got.body.contains(&token) && !got.head.contains(&token));
         }
         assert_eq!(served.logged(), Some(("read_data".to_owned(), code.to_owned())));
+        // Only so many refusals a second are logged.
+        served.clock.advance(Duration::from_secs(1));
     }
     let told = served.gate.shared().read(|state| (state.activity().len(), state.traffic().requests()));
-    assert_eq!(told, (14, 42), "calls are logged, other requests only counted");
+    assert_eq!(told, (42, 42));
 }
 
 #[test]
@@ -337,16 +339,13 @@ fn a_caller_that_calls_too_often_is_told_by_status_or_result_when_to_try_again()
         assert_eq!(served.call(Some(&user), "read_data", &json!({})).status, 200);
         let got = served.call(Some(&user), "read_data", &json!({}));
         let answer = json!({"error": "too_many_calls", "retry_after": 1});
-        match is_result {
-            true => {
-                let result = &got.json()["result"];
-                assert_eq!((got.status, &result["isError"], &result["structuredContent"]), (200, &json!(true), &answer));
-                assert_eq!(result["content"][0]["text"], "too many calls: try again in 1 s");
-            }
-            false => {
-                assert_eq!((got.status, got.header("retry-after")), (429, Some("1")));
-                assert_eq!(got.json()["error"]["data"], answer);
-            }
+        if is_result {
+            let result = &got.json()["result"];
+            assert_eq!((got.status, &result["isError"], &result["structuredContent"]), (200, &json!(true), &answer));
+            assert_eq!(result["content"][0]["text"], "too many calls: try again in 1 s");
+        } else {
+            assert_eq!((got.status, got.header("retry-after")), (429, Some("1")));
+            assert_eq!(got.json()["error"]["data"], answer);
         }
     }
 }
@@ -355,11 +354,90 @@ fn a_caller_that_calls_too_often_is_told_by_status_or_result_when_to_try_again()
 #[case("python-httpx/0.28.1", "2025-11-25", 200)]
 #[case("python-httpx/0.28.1", "2026-07-28", 403)]
 #[case("node", "2025-11-25", 403)]
-fn auto_denies_each_client_in_the_way_that_it_survives(#[case] agent: &str, #[case] version: &str, #[case] status: u16) {
+fn auto_denies_each_client_in_the_way_that_it_survives(
+    #[case] agent: &str,
+    #[case] version: &str,
+    #[case] status: u16,
+) {
     let served = Served::with(|settings| settings.denial = Denial::Auto);
     let bearer = format!("Bearer {}", served.token("user123", &["user"]));
     let headers = [("Authorization", &*bearer), ("User-Agent", agent), ("MCP-Protocol-Version", version)];
     assert_eq!(served.send("POST", "/mcp", &headers, &call("write_data", &json!({}))).status, status);
+}
+
+/// Every refusal, also of requests that call no tool, has a row: what was asked for, the code, and what helps.
+#[test]
+fn whatever_is_refused_has_a_row_that_says_what_helps() {
+    let served = Served::with(|settings| settings.rate = Some(1000));
+    let user = served.token("user123", &["user"]);
+    let bearer = format!("Bearer {user}");
+    let good = ("Authorization", &*bearer);
+    let hello = request("initialize");
+    for (method, path, headers, body, asked, code, why) in [
+        (
+            "POST",
+            "/mcp",
+            vec![],
+            &*request("tools/list"),
+            "tools/list",
+            "missing_token",
+            "send the token as Authorization",
+        ),
+        (
+            "POST",
+            "/mcp",
+            vec![("Authorization", "Bearer x.y.z")],
+            &hello,
+            "POST /mcp",
+            "malformed",
+            "send the whole token",
+        ),
+        (
+            "POST",
+            "/mcp",
+            vec![("Authorization", "Basic YTpi")],
+            &request("ping"),
+            "ping",
+            "invalid_request",
+            "Bearer token",
+        ),
+        ("POST", "/mcp", vec![good, ("Host", "evil.example")], "", "POST /mcp", "host_not_allowed", "--allow-host"),
+        (
+            "POST",
+            "/mcp",
+            vec![good, ("Origin", "http://evil.example")],
+            "",
+            "POST /mcp",
+            "origin_not_allowed",
+            "--allow-origin",
+        ),
+        ("POST", "/mcp", vec![good], "[]", "POST /mcp", "bad_request", "batches are not served"),
+        ("POST", "/elsewhere", vec![good], "", "POST /elsewhere", "not_found", "the MCP endpoint is /mcp"),
+        (
+            "GET",
+            "/.well-known/openid-configuration",
+            vec![],
+            "",
+            "GET /.well-known/openid-configuration",
+            "not_found",
+            "sign-in",
+        ),
+        ("POST", "/", vec![good], "", "POST /", "method_not_allowed", "POST /mcp"),
+    ] {
+        served.send(method, path, &headers, body);
+        let row = served.gate.shared().read(|state| state.activity().nth_newest(0).cloned()).expect("a row");
+        assert_eq!((&*row.tool, row.answered.code(), row.is_call), (asked, code, false));
+        assert!(row.why().contains(why), "{}", row.why());
+        assert_eq!((row.client.as_deref(), row.peer), (Some("a-test/1"), Some([127, 0, 0, 1].into())));
+        let counted = served.gate.shared().read(|state| state.traffic().refusals());
+        assert!(counted.iter().any(|(counted, _)| *counted == code), "{code} in {counted:?}");
+    }
+    // A client of an older revision asks for a stream and ends its session; that there is neither is no refusal.
+    let before = served.gate.shared().read(|state| state.activity().len());
+    for method in ["GET", "DELETE"] {
+        assert_eq!(served.send(method, "/mcp", &[good, ("Accept", "text/event-stream")], "").status, 405);
+    }
+    assert_eq!(served.gate.shared().read(|state| state.activity().len()), before);
 }
 
 #[test]
@@ -425,7 +503,11 @@ fn the_protocols_headers_are_held_to(#[case] name: &str, #[case] value: &str, #[
     let headers = [("Authorization", &*bearer), (name, value)];
     assert_eq!(served.send("POST", "/mcp", &headers, &request("tools/list")).status, status);
     let counted = served.gate.shared().read(|state| state.traffic().refusals());
-    let code = if status == 403 { "host_or_origin" } else { "bad_request" };
+    let code = match (status, name) {
+        (403, "Host") => "host_not_allowed",
+        (403, _) => "origin_not_allowed",
+        _ => "bad_request",
+    };
     assert_eq!(counted, if status == 200 { vec![] } else { vec![(code, 1)] });
 }
 
@@ -532,7 +614,7 @@ fn a_body_that_is_no_message_is_a_bad_request(#[case] body: &str, #[case] code: 
     let token = served.token("user123", &["user"]);
     let got = served.post(Some(&token), body);
     assert_eq!((got.status, &got.json()["error"]["code"]), (400, &json!(code)));
-    assert_eq!(served.gate.shared().read(|state| state.activity().len()), 0, "nothing was called");
+    assert_eq!(served.logged(), None, "nothing was called");
 }
 
 #[test]

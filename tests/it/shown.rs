@@ -44,7 +44,7 @@ fn every_hostile_token_is_shown_harmlessly_and_judged_as_the_gate_does() {
                 desk.keys(keys);
                 nothing_hidden_shows(&desk, &format!("{} at {columns}x{rows} after {keys}", case.name));
             }
-            let answer = desk.app.auth.activity.nth_newest(0).map(|record| record.decision.code());
+            let answer = desk.app.auth.activity.nth_newest(0).map(|record| record.answered.code());
             assert_eq!(answer, Some(case.code), "{}", case.name);
         }
     }

@@ -1,4 +1,4 @@
-//! The Activity pane: the calls that were really made.
+//! The Activity pane: the calls that were really made, and requests that the server refused.
 
 use std::sync::Arc;
 
@@ -19,7 +19,8 @@ pub const LIST: Field = Field::new(Pane::Activity, 0);
 
 pub(super) static PLACE: Place = Place {
     title: "Activity",
-    help: "The calls that were really made, newest first. Enter opens one and can load it back.",
+    help: "The calls that were really made, and requests that the server refused, newest first. Enter opens one and can \
+           load a call back.",
     controls: &[Control::new(LIST, "calls").row(|_| Some("rows"), step).click(click)],
     note: |app, _| app.auth.activity.len().to_string(),
     act: Some(Act { hint: |app| app.activity_row().map(|_| "open"), run: open }),
@@ -63,9 +64,10 @@ impl App {
 
     /// Puts a call of the log back into the form, with its token where that is still in the list.
     pub(in crate::app) fn load(&mut self, seq: u64) {
-        let Some(record) = self.record(seq).cloned() else {
-            return;
-        };
+        let Some(record) = self.record(seq).cloned() else { return };
+        if !record.is_call {
+            return self.complain("it calls no tool, so there is nothing to load");
+        }
         self.history.push(Step::Loaded(call::TOOL, Box::new(self.call.clone()), self.selected));
         self.choose_tool(&Arc::from(&*record.tool));
         self.call.arguments.set(&record.arguments);

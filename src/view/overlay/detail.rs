@@ -11,7 +11,7 @@ pub fn render(canvas: &mut Canvas, seq: u64, scroll: usize) {
     let inner = canvas.popup(100, 30, &format!("call {seq}"));
     let found = canvas.app.record(seq).cloned();
     let Some(record) = found else {
-        canvas.line(inner, "this call is no longer in the log");
+        canvas.line(inner, "this row is no longer in the log");
         return;
     };
     let mut lines: Vec<Line<'static>> = Vec::new();
@@ -23,8 +23,11 @@ pub fn render(canvas: &mut Canvas, seq: u64, scroll: usize) {
         lines.push(Line::default());
     };
     part("why", &explain_record(&record).to_string(), Meaning::Plain);
-    part("arguments", &record.arguments.to_string(), Meaning::Plain);
-    part("answer", &record.answer.to_string(), Meaning::of_call(record.decision.verdict(), record.trouble.is_some()));
+    if record.is_call {
+        part("arguments", &record.arguments.to_string(), Meaning::Plain);
+        let meaning = Meaning::of_answer(&record.answered, record.trouble.is_some());
+        part("answer", &record.answer.to_string(), meaning);
+    }
     lines.pop();
     canvas.drawn.overlay_rows = usize::from(inner.height);
     canvas.drawn.overlay_end = canvas.scrolled(inner, lines.len(), scroll, |_, n| lines[n].clone());

@@ -14,7 +14,7 @@ pub fn render(canvas: &mut Canvas, area: Rect) {
     canvas.target(area, Target::Field(LIST));
     let log = &canvas.app.auth.activity;
     if log.is_empty() {
-        let hint = canvas.span("no call was made yet; previews are not logged", Meaning::Hint);
+        let hint = canvas.span("No calls yet. Previews are not logged.", Meaning::Hint);
         canvas.line(area, hint);
         return;
     }
@@ -35,7 +35,7 @@ fn in_full(canvas: &mut Canvas, area: Rect, selected: usize) -> Rect {
     let Some(record) = canvas.app.auth.activity.nth_newest(selected).cloned() else {
         return area;
     };
-    let told = format!("{} {} {}", canvas.app.time(record.at), record.decision.code(), took(record.took));
+    let told = format!("{} {} {}", canvas.app.time(record.at), record.answered.code(), took(record.took));
     let told = canvas.span(told, Meaning::Hint);
     let (list, place) = split_bottom(area, 3);
     let rest = canvas.lines(place, [Line::from(told)]);

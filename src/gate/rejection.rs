@@ -1,0 +1,172 @@
+//! Requests that a server refuses without deciding about a call, and what a log says of any answer.
+
+use crate::auth::token::Fault;
+use crate::auth::{Decision, Reason, Verdict};
+use crate::text;
+
+/// Why the server refused a request before anything was decided about a call. Its sentence is safe to show, and names what
+/// helps.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Rejection {
+    /// It is for a host that is not served here.
+    #[error("Host {} is not served here; --allow-host allows it", text::name(.0, 100))]
+    Host(Box<str>),
+    /// A page that is not allowed sends it.
+    #[error("Origin {} is not allowed; --allow-origin allows it", text::name(.0, 100))]
+    Origin(Box<str>),
+    /// Its `Authorization` is not one Bearer token.
+    #[error("expected one Authorization header with a Bearer token")]
+    Authorization,
+    /// Its sender makes too many.
+    #[error("more requests a second than --rate allows; try again in {seconds} s")]
+    TooMany {
+        /// How long to wait, in whole seconds.
+        seconds: u64,
+    },
+    /// Nothing is served at its path.
+    #[error("nothing is served there; the MCP endpoint is /mcp")]
+    NotFound,
+    /// It looks for sign-in by OAuth.
+    #[error("the client looks for sign-in by OAuth, which is not served here; give it a token")]
+    SignIn,
+    /// Its path does not take its method.
+    #[error("the method is not allowed there; the MCP endpoint is POST /mcp")]
+    Method,
+    /// Its body is not one message that can be served, with the reason.
+    #[error("{0}")]
+    Body(Box<str>),
+}
+
+impl Rejection {
+    /// The code, as scripts read it.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Host(_) => "host_not_allowed",
+            Self::Origin(_) => "origin_not_allowed",
+            Self::Authorization => "invalid_request",
+            Self::TooMany { .. } => "too_many_calls",
+            Self::NotFound | Self::SignIn => "not_found",
+            Self::Method => "method_not_allowed",
+            Self::Body(_) => "bad_request",
+        }
+    }
+
+    fn weight(&self) -> usize {
+        match self {
+            Self::Host(text) | Self::Origin(text) | Self::Body(text) => text.len(),
+            Self::Authorization | Self::TooMany { .. } | Self::NotFound | Self::SignIn | Self::Method => 0,
+        }
+    }
+}
+
+/// How a request was answered, for the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answered {
+    /// The gate decided.
+    Decided(Decision),
+    /// The server refused it without a decision.
+    Rejected(Rejection),
+}
+
+impl Answered {
+    /// The decision, where there was one.
+    pub const fn decision(&self) -> Option<&Decision> {
+        match self {
+            Self::Decided(decision) => Some(decision),
+            Self::Rejected(_) => None,
+        }
+    }
+
+    /// The verdict of the decision, where there was one.
+    pub fn verdict(&self) -> Option<Verdict> {
+        self.decision().map(Decision::verdict)
+    }
+
+    /// The reason of the decision, where there was one that refused.
+    pub fn reason(&self) -> Option<&Reason> {
+        self.decision().and_then(Decision::reason)
+    }
+
+    /// Allowed, forbidden, unauthorized, or refused without a decision; in capitals.
+    pub fn word(&self) -> &'static str {
+        self.verdict().map_or("REFUSED", Verdict::word)
+    }
+
+    /// The code of the reason, or `allowed`.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Decided(decision) => decision.code(),
+            Self::Rejected(rejection) => rejection.code(),
+        }
+    }
+
+    /// Why, in one sentence. Safe to show.
+    pub fn sentence(&self) -> String {
+        match self {
+            Self::Decided(decision) => decision.sentence(),
+            Self::Rejected(rejection) => rejection.to_string(),
+        }
+    }
+
+    /// What helps a refused caller, where the sentence does not say it already.
+    pub fn remedy(&self) -> Option<&'static str> {
+        self.reason().map(|reason| reason.row().remedy)
+    }
+
+    /// The verified user, where there is one; as it stands in the token.
+    pub fn subject(&self) -> Option<&str> {
+        self.decision().and_then(|decision| decision.subject.as_deref())
+    }
+
+    /// How much memory its texts take, in bytes, roughly.
+    pub(super) fn weight(&self) -> usize {
+        match self {
+            Self::Decided(decision) => {
+                let subject = decision.subject.as_ref().map_or(0, |subject| subject.len());
+                subject + decision.reason().map_or(0, weight_of)
+            }
+            Self::Rejected(rejection) => rejection.weight(),
+        }
+    }
+}
+
+/// What a reason took from a token or from a caller, who may have sent megabytes for a tool's name.
+fn weight_of(reason: &Reason) -> usize {
+    let list = |items: &[String]| items.iter().map(|item| size_of::<String>() + item.capacity()).sum();
+    match reason {
+        Reason::UnknownTool { tool: text } | Reason::Revoked { jti: Some(text), .. } => text.len(),
+        Reason::PermissionMissing { held, tool, .. } => tool.len() + list(held),
+        Reason::AudienceMismatch { found, .. } => list(found),
+        Reason::UnknownIssuer { found: Some(text), .. }
+        | Reason::AlgorithmRefused { found: Some(text), .. }
+        | Reason::UnknownKey { kid: text }
+        | Reason::IssuerMismatch { found: Some(text), .. }
+        | Reason::Malformed(Fault::Duplicate { name: text, .. }) => text.len(),
+        Reason::ClaimInvalid { found: text, .. } => text.len(),
+        Reason::MissingToken
+        | Reason::TooLarge { .. }
+        | Reason::Malformed(_)
+        | Reason::UnknownIssuer { found: None, .. }
+        | Reason::AlgorithmRefused { found: None, .. }
+        | Reason::HeaderRefused { .. }
+        | Reason::HeaderInvalid { .. }
+        | Reason::BadSignature
+        | Reason::ClaimMissing { .. }
+        | Reason::NotYetValid { .. }
+        | Reason::Expired { .. }
+        | Reason::IssuerMismatch { found: None, .. }
+        | Reason::Revoked { jti: None, .. } => 0,
+    }
+}
+
+impl From<Decision> for Answered {
+    fn from(decision: Decision) -> Self {
+        Self::Decided(decision)
+    }
+}
+
+impl From<Rejection> for Answered {
+    fn from(rejection: Rejection) -> Self {
+        Self::Rejected(rejection)
+    }
+}
