@@ -1,20 +1,26 @@
-// Puts a bearer token into every request; everything else, Host and Origin too, goes through as it came.
-// GATE_URL is the server, TOKEN the token, PORT where to listen.
+// Adds the bearer token to every request, because the suite cannot send one. Everything else is forwarded unchanged,
+// Host and Origin too.
 import http from 'node:http';
 
-const gate = new URL(process.env.GATE_URL);
-const authorization = `Bearer ${process.env.TOKEN}`;
-
-http.createServer((request, answer) => {
-  const headers = { ...request.headers, authorization };
-  const forward = http.request(
-    { host: gate.hostname, port: gate.port, method: request.method, path: request.url, headers },
-    (response) => {
-      answer.writeHead(response.statusCode, response.rawHeaders);
-      response.pipe(answer);
-    },
-  );
-  forward.on('error', () => answer.destroy());
-  answer.on('close', () => forward.destroy());
-  request.pipe(forward);
-}).listen(Number(process.env.PORT), '127.0.0.1');
+export async function startProxy() {
+  let gate;
+  const server = http.createServer((request, response) => {
+    const url = new URL(gate.url);
+    const headers = { ...request.headers, authorization: `Bearer ${gate.token}` };
+    const forward = http.request(
+      { host: url.hostname, port: url.port, method: request.method, path: request.url, headers },
+      (answer) => {
+        response.writeHead(answer.statusCode, answer.rawHeaders);
+        answer.pipe(response);
+      },
+    );
+    forward.on('error', () => response.destroy());
+    response.on('close', () => forward.destroy());
+    request.pipe(forward);
+  });
+  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return {
+    origin: `http://127.0.0.1:${server.address().port}`,
+    forwardTo: (next) => (gate = next),
+  };
+}
