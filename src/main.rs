@@ -114,7 +114,7 @@ fn console(options: &Options) -> ExitCode {
         lifetime: ground.lifetime,
         ..Opening::new(gate.shared().read(Snapshot::of), times)
     });
-    match tui::run(Start { app, gate, clock, theme, server, store: ground.store }) {
+    match tui::run(Start { app, gate, clock, theme, server, store: ground.store, edition: ground.edition }) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if error.is_worth_telling() => complain(&error, error.exit_code()),
         Err(error) => ExitCode::from(error.exit_code()),

@@ -8,6 +8,7 @@ use std::ffi::OsString;
 use std::fs::File;
 use std::future::pending;
 use std::io::{self, ErrorKind};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::time::Duration;
@@ -53,13 +54,16 @@ pub struct Watch {
     is_due: bool,
     /// Whether the file is read again and again, because it cannot be watched.
     polls: bool,
+    /// Whether the file is only ever replaced in one step. Then it is whole when it is there: nothing is waited for, and it
+    /// is told from its predecessor without being read.
+    is_replaced_whole: bool,
     /// Begins to watch; tests replace it.
     arm: fn(&mut Self) -> notify::Result<()>,
     sender: mpsc::UnboundedSender<()>,
     events: mpsc::UnboundedReceiver<()>,
 }
 
-/// The SHA-256 of a file's content, or why it cannot be read.
+/// The SHA-256 of a file's content or of what the system says of it, or why it cannot be read.
 type Content = Result<[u8; 32], ErrorKind>;
 
 impl Watch {
@@ -71,7 +75,22 @@ impl Watch {
     /// A watch on this file, which reports it once at the beginning: it may have changed since it was read.
     pub fn new(path: PathBuf) -> Self {
         let (sender, events) = mpsc::unbounded_channel();
-        Self { path, watcher: None, known: None, is_due: true, polls: false, arm: Self::arm, sender, events }
+        Self {
+            path,
+            watcher: None,
+            known: None,
+            is_due: true,
+            polls: false,
+            is_replaced_whole: false,
+            arm: Self::arm,
+            sender,
+            events,
+        }
+    }
+
+    /// A watch on a file that is only ever replaced in one step, however large it is.
+    pub fn of_whole(path: PathBuf) -> Self {
+        Self { is_replaced_whole: true, ..Self::new(path) }
     }
 
     /// Waits until the file has changed. A call that is cancelled loses nothing. If the system cannot watch the file, one
@@ -84,7 +103,7 @@ impl Watch {
                 pending::<()>().await;
             }
             self.is_due = true;
-            if self.known.is_some() && !self.polls {
+            if self.known.is_some() && !self.polls && !self.is_replaced_whole {
                 self.settle().await;
             }
             while self.events.try_recv().is_ok() {}
@@ -92,7 +111,7 @@ impl Watch {
             // between the look at the content and the watch.
             let armed = (self.arm)(self);
             self.is_due = false;
-            let content = content(&self.path);
+            let content = if self.is_replaced_whole { stamp(&self.path) } else { content(&self.path) };
             let is_new = self.known.replace(content) != Some(content);
             match armed {
                 // Without the first watch there is none at all; later the one before goes on.
@@ -196,6 +215,14 @@ fn content(path: &Path) -> Content {
     read().map_err(|error: io::Error| error.kind())
 }
 
+/// The SHA-256 of what the system says of a file: which file it is, and when it was changed.
+fn stamp(path: &Path) -> Content {
+    let found = path.metadata().map_err(|error| error.kind())?;
+    let times = [found.mtime(), found.mtime_nsec(), found.ctime(), found.ctime_nsec()];
+    let numbers = [found.dev(), found.ino(), found.size()].map(u64::cast_signed).into_iter().chain(times);
+    Ok(numbers.fold(Sha256::new(), |hash, number| hash.chain_update(number.to_le_bytes())).finalize().into())
+}
+
 /// Hashes what is written to it.
 struct HashWriter<'a>(&'a mut Sha256);
 
@@ -217,29 +244,22 @@ mod tests {
 
     use super::*;
 
-    struct Place(PathBuf);
+    struct Place(tempfile::TempDir);
 
     impl Place {
-        fn new(name: &str) -> Self {
-            let folder = std::env::temp_dir().join(format!("portcullis-watch-{name}-{}", std::process::id()));
-            let _ = fs::remove_dir_all(&folder);
-            fs::create_dir_all(folder.join("inner")).expect("a folder");
+        fn new() -> Self {
+            let folder = tempfile::tempdir().expect("a folder");
+            fs::create_dir(folder.path().join("inner")).expect("a folder");
             Self(folder)
         }
 
         fn at(&self, name: &str) -> PathBuf {
-            self.0.join(name)
+            self.0.path().join(name)
         }
 
         fn write(&self, name: &str, text: &str) -> PathBuf {
             fs::write(self.at(name), text).expect("it can be written");
             self.at(name)
-        }
-    }
-
-    impl Drop for Place {
-        fn drop(&mut self) {
-            let _ = fs::remove_dir_all(&self.0);
         }
     }
 
@@ -258,7 +278,7 @@ mod tests {
 
     #[tokio::test]
     async fn whoever_writes_renames_or_removes_is_noticed() {
-        let place = Place::new("plain");
+        let place = Place::new();
         let file = place.write("policy.toml", "");
         let mut watch = watching(&file).await;
         place.write("policy.toml", "# more");
@@ -273,7 +293,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_change_behind_a_link_is_noticed_and_so_is_another_link() {
-        let place = Place::new("link");
+        let place = Place::new();
         place.write("inner/one", "");
         place.write("inner/two", "");
         let link = place.at("policy.toml");
@@ -290,7 +310,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_folder_that_goes_and_comes_again_is_followed() {
-        let place = Place::new("folder");
+        let place = Place::new();
         let file = place.write("inner/policy.toml", "");
         let mut watch = watching(&file).await;
         fs::rename(place.at("inner"), place.at("gone")).expect("it can be renamed");
@@ -304,7 +324,7 @@ mod tests {
 
     #[test]
     fn what_cannot_be_read_is_told_apart_by_its_reason() {
-        let place = Place::new("reasons");
+        let place = Place::new();
         assert_eq!(content(&place.at("inner")), Err(ErrorKind::InvalidInput), "a folder");
         assert_eq!(content(&place.at("missing")), Err(ErrorKind::NotFound));
         assert_eq!(content(&place.write("empty", "")), content(&place.write("another", "")));
@@ -312,7 +332,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_happens_beside_the_file_and_who_reads_it_are_nothing() {
-        let place = Place::new("beside");
+        let place = Place::new();
         let file = place.write("policy.toml", "");
         let mut watch = watching(&file).await;
         place.write("other", "");
@@ -339,7 +359,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_wait_that_is_given_up_loses_nothing() {
-        let place = Place::new("cancelled");
+        let place = Place::new();
         let file = place.write("policy.toml", "");
         let mut watch = watching(&file).await;
         place.write("policy.toml", "# more");
@@ -354,7 +374,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_file_that_cannot_be_watched_is_read_every_second() {
-        let place = Place::new("poll");
+        let place = Place::new();
         let file = place.write("file", "one");
         let arm = |_: &mut Watch| Err(notify::Error::generic("no instance is left"));
         let mut watch = Watch { arm, ..Watch::new(file.clone()) };

@@ -320,6 +320,11 @@ impl App {
         if self.policy_file.fault.is_some() {
             alarms.push("policy broken".to_owned());
         }
+        let health = &self.auth.health;
+        if health.unsaved > 0 {
+            alarms.push(format!("not stored: {}", words::count(health.unsaved, "revocation")));
+        }
+        alarms.extend(health.store.as_ref().map(|_| "revocations unreadable".to_owned()));
         if !self.policy_is_saved() {
             alarms.push("policy changed".to_owned());
         }

@@ -11,7 +11,7 @@ use crate::endpoint::Settings;
 use crate::gate::{Called, Origin, TokenEntry};
 use crate::lab::kit::{Identity, TestToken};
 use crate::server::ServeError;
-use crate::store::{NotReloaded, StoreError};
+use crate::store::{NotReloaded, Setback, StoreError};
 use crate::watch::Unwatched;
 
 /// Something that happened. It may hold a token, so it has no `Debug`.
@@ -84,6 +84,8 @@ pub enum Msg {
     PolicySaved(Result<(String, Arc<Policy>), NotSaved>),
     /// The policy's file is not watched.
     PolicyUnwatched(Unwatched),
+    /// Revocations that could not be stored are stored now.
+    Stored,
     /// The server listens, or why it does not.
     Served(Result<Listening, ServeError>),
     /// The server has stopped.
@@ -104,6 +106,14 @@ pub enum Failure {
     /// Revocations that are changed elsewhere are noticed late.
     #[error(transparent)]
     StoreUnwatched(Unwatched),
+    /// The store went back; what was in force stays so.
+    #[error("{store}: {setback}; what was revoked stays revoked, and is stored again")]
+    Setback {
+        /// The store's name; safe to show.
+        store: String,
+        /// How it went back.
+        setback: Setback,
+    },
     /// A revocation is enforced here, but is not in the store.
     #[error("not kept: {0}")]
     NotKept(StoreError),

@@ -40,6 +40,10 @@ pub fn update(app: &mut App, msg: Msg) -> Vec<Effect> {
         Msg::Written(result) => app.written(result),
         Msg::PolicyReread(result) => app.policy_reread(result),
         Msg::PolicySaved(result) => app.policy_written(result),
+        Msg::Stored => {
+            app.say("the revocations that could not be stored are stored now");
+            Vec::new()
+        }
         Msg::PolicyUnwatched(unwatched) => app.policy_unwatched(&unwatched),
         Msg::Policy { asked, read } => app.policy_read(&asked, read),
         Msg::Served(result) => app.served(result),

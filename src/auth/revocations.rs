@@ -32,6 +32,13 @@ pub struct Since {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Revocations(BTreeMap<Revoked, Since>);
 
+/// Of rows about the same thing the last one counts.
+impl FromIterator<(Revoked, Since)> for Revocations {
+    fn from_iter<I: IntoIterator<Item = (Revoked, Since)>>(rows: I) -> Self {
+        Self(rows.into_iter().collect())
+    }
+}
+
 impl Revocations {
     /// Whether nothing is revoked.
     pub fn is_empty(&self) -> bool {

@@ -10,6 +10,7 @@ use super::values::{Rate, denial, duration, listing, rate, span, time, url, when
 use crate::auth::NumericDate;
 use crate::auth::issue::When;
 use crate::endpoint::{self, Address, Denial, HostName, Listing, Page};
+use crate::text::Span;
 
 /// Sign a token and print it
 #[derive(Debug, Args)]
@@ -238,6 +239,10 @@ pub struct ServerOptions {
     #[arg(long, value_name = "KIB", value_parser = clap::value_parser!(u16).range(64..=16_384))]
     pub max_body: Option<u16>,
 
+    /// For how long what was read last decides while revocations or policy cannot be read; then calls get 503 [default: 30s]
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub max_stale: Option<Span>,
+
     /// Listen for other machines although the key is weak or fresh
     #[arg(long)]
     pub expose: bool,
@@ -259,6 +264,7 @@ impl ServerOptions {
             expose: self.expose,
             max_body: self.max_body.map_or(usual.max_body, |kib| usize::from(kib) << 10),
             for_each_peer: self.per_peer.map_or(usual.for_each_peer, usize::from),
+            max_stale: self.max_stale.map_or(usual.max_stale, Span::as_duration),
             ..usual
         }
     }

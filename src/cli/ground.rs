@@ -11,7 +11,7 @@ use crate::auth::{IssueRequest, KeySet, Leeway, NumericDate, Policy, Revocations
 use crate::clock::{Clock, SystemClock};
 use crate::config::{self, CONFIG_VARIABLE, ConfigError, ConfigFile, SecretSources};
 use crate::gate::{Gate, Provenance};
-use crate::store::{FileStore, Memory, Store};
+use crate::store::{Edition, FileStore, Memory, Store};
 use crate::text::Span;
 
 /// What the environment says, read once at the start. It holds a secret, so it has no `Debug`.
@@ -48,6 +48,8 @@ pub struct Ground {
     audience: Option<String>,
     leeway: Leeway,
     revoked: Arc<Revocations>,
+    /// Which content of the store these are.
+    pub edition: Option<Edition>,
     now: Option<NumericDate>,
     /// The policy file; empty for the one built in.
     pub policy_path: String,
@@ -81,13 +83,15 @@ impl Ground {
             Some(path) => Arc::new(FileStore::new(path)),
             None => Arc::new(Memory::default()),
         };
+        let stored = store.load()?;
         Ok(Self {
             signer: secret.signer()?,
             policy: policy.as_deref().map_or_else(|| Ok(Arc::default()), config::policy)?,
             issuer: settings.issuer.clone().or(file.issuer),
             audience: settings.audience.clone().or(file.audience),
             leeway: settings.leeway.unwrap_or(file.leeway),
-            revoked: store.load(false)?.into(),
+            revoked: stored.revoked.into(),
+            edition: stored.edition,
             now: settings.now,
             policy_path: policy.map_or_else(String::new, |path| path.to_string_lossy().into_owned()),
             store,

@@ -17,7 +17,7 @@ pub fn run(on: &mut Headless<'_>, args: &RevokeArgs, ground: &Ground, json: bool
         return Err(CliError::Usage(wanted.to_owned()));
     }
     if args.list {
-        for (what, since) in ground.store.load(false)?.iter() {
+        for (what, since) in ground.store.load()?.revoked.iter() {
             show(on, what, since, "revoked", json)?;
         }
         return Ok(Exit::Good);
@@ -44,7 +44,8 @@ pub fn run(on: &mut Headless<'_>, args: &RevokeArgs, ground: &Ground, json: bool
     let mut was_revoked = false;
     // What no longer matters is forgotten by the earlier of the two clocks: an instant to judge for that lies ahead must not
     // drop other revocations.
-    ground.store.change_revocations(false, now.min(SystemClock::new().now()), &mut |all| {
+    ground.store.change(now.min(SystemClock::new().now()), &mut |stored| {
+        let all = &mut stored.revoked;
         was_revoked = all.get(&what).is_some();
         match args.restore {
             true => drop(all.restore(&what)),

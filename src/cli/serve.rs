@@ -17,6 +17,7 @@ use super::arguments::ServeArgs;
 use super::paint::{Paint, of_answer};
 use super::{CliError, Exit, Ground, Headless};
 use crate::config;
+use crate::endpoint::Address;
 use crate::gate::AuthenticatedMcpServer;
 use crate::gate::Record;
 use crate::lab::evidence::{call_json, json_line};
@@ -47,7 +48,7 @@ pub fn run(
         // First, so that no signal can end the program in any other way.
         let mut endings = Endings::listen()?;
         let notices = Notices::start()?;
-        let replica = Arc::new(Replica::new(gate.shared(), Arc::clone(&ground.store)));
+        let replica = Arc::new(Replica::new(&gate, Arc::clone(&ground.store), ground.edition.clone()));
         let follower = follow(&gate, replica, ground.policy_path.clone(), notices.clone())?;
         let ended = match args.stdio {
             true => serve_streams(on, args, &gate, &notices, &mut endings).await,
@@ -73,8 +74,8 @@ async fn serve_streams(
     if token.is_none() {
         notices.say("no PORTCULLIS_TOKEN, so the client calls without a token");
     }
-    let (gate, listing) = (gate.clone(), args.server.list.unwrap_or_default());
-    let mut serving = spawn_blocking(move || server::stdio(&gate, token.as_deref(), listing));
+    let (gate, settings) = (gate.clone(), args.server.settings(Address::default()));
+    let mut serving = spawn_blocking(move || server::stdio(&gate, token.as_deref(), &settings));
     tokio::select! {
         biased;
         signal = endings.next() => Err(CliError::Signalled(signal)),
@@ -136,6 +137,10 @@ fn follow(
         }
         News::Policy { read: Err(error), .. } => notices.say(format!("the last good policy decides: {error}")),
         News::NotReloaded(error) => notices.say(error.to_string()),
+        News::Setback { store, setback } => {
+            notices.say(format!("{store}: {setback}; what was revoked stays revoked, and is stored again"));
+        }
+        News::Saved => notices.say("the revocations that could not be stored are stored now"),
         News::PolicyUnwatched(unwatched) | News::StoreUnwatched(unwatched) => notices.say(unwatched.to_string()),
     })
 }

@@ -66,6 +66,9 @@ pub struct Settings {
     pub for_each_peer: usize,
     /// The largest message of a verified caller, in bytes.
     pub max_body: usize,
+    /// For how long what was read last decides where revocations or policy cannot be read any more; after that, nothing is
+    /// decided (503).
+    pub max_stale: Duration,
     /// A request that takes longer is given up.
     pub timeout: Duration,
 }
@@ -86,6 +89,7 @@ impl Settings {
             expose: false,
             for_each_peer: 64,
             max_body: 256 << 10,
+            max_stale: Duration::from_secs(30),
             timeout: Duration::from_secs(30),
         }
     }

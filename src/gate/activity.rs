@@ -12,10 +12,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::rejection::Answered;
+use crate::auth::Verdict;
 use crate::auth::date::NumericDate;
 use crate::auth::explain::{Explanation, explain_decision};
 use crate::auth::token::TokenId;
-use crate::auth::Verdict;
 use crate::text;
 
 /// The most rows kept; the oldest go first.

@@ -5,6 +5,7 @@
 
 pub mod activity;
 pub mod arguments;
+pub mod health;
 pub mod ports;
 mod rejection;
 mod shared;
@@ -29,6 +30,7 @@ use crate::clock::Clock;
 
 pub use activity::{Activity, Origin, Record};
 pub use arguments::Given;
+pub use health::{Health, Unread};
 pub use rejection::{Answered, Rejection};
 pub use shared::Shared;
 pub use state::{AuthState, Provenance, Snapshot, TokenEntry};

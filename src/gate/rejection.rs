@@ -23,6 +23,12 @@ pub enum Rejection {
         /// How long to wait, in whole seconds.
         seconds: u64,
     },
+    /// Nothing can be decided.
+    #[error("{what} cannot be read for longer than --max-stale; see standard error or the header of the console")]
+    Stale {
+        /// What cannot be read.
+        what: &'static str,
+    },
     /// Nothing is served at its path.
     #[error("nothing is served there; the MCP endpoint is /mcp")]
     NotFound,
@@ -45,6 +51,7 @@ impl Rejection {
             Self::Origin(_) => "origin_not_allowed",
             Self::Authorization => "invalid_request",
             Self::TooMany { .. } => "too_many_calls",
+            Self::Stale { .. } => "unavailable",
             Self::NotFound | Self::SignIn => "not_found",
             Self::Method => "method_not_allowed",
             Self::Body(_) => "bad_request",
@@ -54,7 +61,12 @@ impl Rejection {
     fn weight(&self) -> usize {
         match self {
             Self::Host(text) | Self::Origin(text) | Self::Body(text) => text.len(),
-            Self::Authorization | Self::TooMany { .. } | Self::NotFound | Self::SignIn | Self::Method => 0,
+            Self::Authorization
+            | Self::TooMany { .. }
+            | Self::Stale { .. }
+            | Self::NotFound
+            | Self::SignIn
+            | Self::Method => 0,
         }
     }
 }

@@ -6,6 +6,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::activity::{Activity, Record};
+use super::health::Health;
 use super::ports::Catalogue;
 use super::traffic::{self, Traffic};
 use crate::auth::{Judged, NumericDate, Policy, Revocations, Rules, Signer, TokenId};
@@ -78,6 +79,7 @@ pub struct AuthState {
     numbers: HashMap<Arc<str>, u64>,
     activity: Activity,
     traffic: Arc<Traffic>,
+    health: Health,
     revision: u64,
     last_number: u64,
 }
@@ -93,6 +95,7 @@ impl AuthState {
             numbers: HashMap::new(),
             activity: Activity::default(),
             traffic: Arc::default(),
+            health: Health::default(),
             revision: 0,
             last_number: 0,
         }
@@ -126,6 +129,18 @@ impl AuthState {
     /// What came to the server.
     pub fn traffic(&self) -> &Traffic {
         &self.traffic
+    }
+
+    /// Whether decisions are made on what they should be made on.
+    pub fn health(&self) -> &Health {
+        &self.health
+    }
+
+    /// Changes the health.
+    pub fn set_health(&mut self, change: impl FnOnce(&mut Health)) {
+        let before = self.health.clone();
+        change(&mut self.health);
+        self.revision += u64::from(self.health != before);
     }
 
     /// Counts a request to the server.
@@ -263,6 +278,8 @@ pub struct Snapshot {
     pub activity: Activity,
     /// What came to the server.
     pub traffic: Arc<Traffic>,
+    /// Whether decisions are made on what they should be made on.
+    pub health: Health,
     /// The revision copied.
     pub revision: u64,
     /// The rules and tokens as they were before the rules changed last; whoever looks at them takes them.
@@ -279,6 +296,7 @@ impl Snapshot {
             tokens: Arc::clone(&state.tokens),
             activity: state.activity.clone(),
             traffic: Arc::clone(&state.traffic),
+            health: state.health.clone(),
             revision: state.revision,
             before: None,
         }
@@ -308,6 +326,7 @@ impl Snapshot {
         self.tokens = Arc::clone(&state.tokens);
         self.activity.follow(&state.activity);
         self.traffic = Arc::clone(&state.traffic);
+        self.health.clone_from(&state.health);
         self.revision = state.revision;
         true
     }

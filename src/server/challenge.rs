@@ -75,6 +75,13 @@ impl Challenge<'_> {
         Json(json!({ "jsonrpc": "2.0", "id": self.id, "result": result })).into_response()
     }
 
+    /// Nothing can be decided, because this cannot be read. The token may be good, so it is no 401.
+    pub fn unavailable(&self, what: &str) -> Response {
+        let data = json!({ "error": "unavailable" });
+        let message = format!("unavailable: {what} cannot be read");
+        self.answer(StatusCode::SERVICE_UNAVAILABLE, &message, Some(data), [(RETRY_AFTER, "1".to_owned())])
+    }
+
     /// Arguments that are no object: the specification's error for them, with the contract's answer beside it.
     pub fn bad_arguments(&self, sentence: &str, answer: &Value) -> Response {
         let error = json!({ "code": -32602, "message": sentence, "data": answer });

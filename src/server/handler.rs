@@ -1,6 +1,7 @@
 //! What a client gets once the protocol is settled: the list of tools, and calls with a permit.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::http::request::Parts;
 use rmcp::model::{
@@ -19,7 +20,7 @@ use super::judgement::Judgement;
 use super::layers::Judged;
 use crate::auth::policy::ToolRule;
 use crate::auth::{Audience, Decision, Outcome, Permit, Policy, Reason, Verdict};
-use crate::endpoint::Listing;
+use crate::endpoint::{Listing, Settings};
 use crate::gate::ports::{Answers, Catalogue, ToolInfo};
 use crate::gate::{Called, Gate, Given};
 use crate::text;
@@ -29,6 +30,7 @@ use crate::text;
 pub struct Handler {
     gate: Gate,
     listing: Listing,
+    max_stale: Duration,
     callers: Callers,
 }
 
@@ -46,13 +48,15 @@ const UNKNOWN_TOOL: ErrorCode = ErrorCode::INVALID_PARAMS;
 
 impl Handler {
     /// For requests that the layers have judged.
-    pub fn behind_layers(gate: Gate, listing: Listing) -> Self {
-        Self { gate, listing, callers: Callers::Judged }
+    pub fn behind_layers(gate: Gate, settings: &Settings) -> Self {
+        let Settings { listing, max_stale, .. } = *settings;
+        Self { gate, listing, max_stale, callers: Callers::Judged }
     }
 
     /// For requests that all come from one client.
-    pub fn of_one(gate: Gate, listing: Listing, token: Option<&str>, name: &str) -> Self {
-        Self { gate, listing, callers: Callers::One { token: token.map(Into::into), name: name.into() } }
+    pub fn of_one(gate: Gate, settings: &Settings, token: Option<&str>, name: &str) -> Self {
+        let Settings { listing, max_stale, .. } = *settings;
+        Self { gate, listing, max_stale, callers: Callers::One { token: token.map(Into::into), name: name.into() } }
     }
 
     /// What the layers made of a request; `None` where no layer saw it, which is never to be trusted.
@@ -60,7 +64,7 @@ impl Handler {
         match &self.callers {
             Callers::Judged => context.extensions.get::<Parts>()?.extensions.get::<Judged>().cloned(),
             Callers::One { token, name } => {
-                let judgement = Judgement::new(&self.gate, token.as_deref(), Audience::Required);
+                let judgement = Judgement::new(&self.gate, token.as_deref(), Audience::Required, self.max_stale);
                 Some(Judged { judgement: Arc::new(judgement.by(name.to_string(), None)), decided: None })
             }
         }
@@ -168,6 +172,10 @@ impl ServerHandler for Handler {
         let Some(judged) = self.judged(&context) else {
             return Ok(CallToolResult::structured_error(Outcome::Refused(Verdict::Unauthorized).answer()).into());
         };
+        // Over HTTP a layer has refused it.
+        if let Some(what) = judged.judgement.stale {
+            return Err(ErrorData::internal_error(format!("unavailable: {what} cannot be read"), None));
+        }
         let arguments = Value::Object(request.arguments.unwrap_or_default());
         let given = Given::Json(&arguments);
         let decided = self.decided(&judged, &request.name);

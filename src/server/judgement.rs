@@ -37,6 +37,8 @@ pub struct Judgement {
     pub rules: Arc<Rules>,
     /// The tools that calls could reach at that instant.
     pub tools: Catalogue,
+    /// What has not been readable for so long that nothing can be decided.
+    pub stale: Option<&'static str>,
     /// Checks 1 to 8.
     pub principal: Result<Arc<Principal>, Reason>,
     /// The message, where the request brings one that can be read.
@@ -49,13 +51,15 @@ pub struct Judgement {
 }
 
 impl Judgement {
-    /// Reads the clock and the rules, and verifies the token.
-    pub fn new(gate: &Gate, token: Option<&str>, audience: Audience) -> Self {
+    /// Reads the clock and the rules, and verifies the token. What could not be read again decides for `max_stale`.
+    pub fn new(gate: &Gate, token: Option<&str>, audience: Audience, max_stale: Duration) -> Self {
         let (at, started) = gate.clock().both();
-        let (rules, tools) = gate.shared().read(|state| (Arc::clone(state.rules()), state.tools().clone()));
+        let (rules, tools, stale) = gate
+            .shared()
+            .read(|state| (Arc::clone(state.rules()), state.tools().clone(), state.health().stale(started, max_stale)));
         let principal = rules.verify_for(token.unwrap_or_default(), audience, at).map(Arc::new);
         let token = token.filter(|token| !token.is_empty()).map(TokenId::of);
-        Self { at, rules, tools, principal, envelope: None, client: String::new(), peer: None, token, started }
+        Self { at, rules, tools, stale, principal, envelope: None, client: String::new(), peer: None, token, started }
     }
 
     /// The same, for a client of this name, which is safe to show, and at this address.

@@ -202,7 +202,7 @@ pub async fn authenticate(endpoint: &Endpoint, request: Request) -> Result<Authe
     let token = header.as_ref().ok().and_then(Option::as_deref);
     let (within, has_body) = (endpoint.settings.timeout, parts.method == Method::POST);
     let incoming = if has_body { Incoming::begin(body, within).await } else { Ok(Incoming::none()) };
-    let mut judgement = Judgement::new(&endpoint.gate, token, endpoint.audience());
+    let mut judgement = Judgement::new(&endpoint.gate, token, endpoint.audience(), endpoint.settings.max_stale);
     let is_verified = judgement.principal.is_ok();
     if let Some(peer) = parts.extensions.get::<Peer>().filter(|_| is_verified) {
         peer.connection.works(true);
@@ -229,6 +229,9 @@ pub async fn authenticate(endpoint: &Endpoint, request: Request) -> Result<Authe
     let arrival = Arrival { parts, judgement: Arc::new(judgement.by(client, Some(sender.peer))), sender };
     let refuse = |answered: Answered, answer| Err(endpoint.refuse(&arrival, answered, answer));
     let challenge = || endpoint.challenge(&arrival);
+    if let Some(what) = arrival.judgement.stale {
+        return refuse(Rejection::Stale { what }.into(), challenge().unavailable(what));
+    }
     if header.is_err() {
         return refuse(Rejection::Authorization.into(), challenge().misused());
     }

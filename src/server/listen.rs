@@ -68,7 +68,7 @@ impl Service {
             // Both are checked before anything else, in `origin`.
             .disable_allowed_hosts()
             .disable_allowed_origins();
-        let handler = Handler::behind_layers(gate.clone(), settings.listing);
+        let handler = Handler::behind_layers(gate.clone(), &settings);
         let mcp =
             StreamableHttpService::new(move || Ok(handler.clone()), Arc::new(NeverSessionManager::default()), config);
         let limiter = Limiter::new(settings.rate);
@@ -86,6 +86,7 @@ impl Service {
             .route_layer(layers)
             .merge(no_sign_in())
             .route("/", get(about))
+            .route("/healthz", get(health))
             .fallback(elsewhere)
             .method_not_allowed_fallback(not_so)
             .route(METADATA, get(describe).options(anybody))
@@ -133,6 +134,24 @@ async fn issued_elsewhere(State(endpoint): State<Arc<Endpoint>>, request: Reques
 /// What this is, for a person who opens the address in a browser.
 async fn about() -> &'static str {
     "Portcullis, the gate of an MCP server. Its endpoint is /mcp: POST messages there, with Authorization: Bearer TOKEN.\n"
+}
+
+/// Whether calls can be decided, for whoever watches the server: 200, or 503 where they cannot. It names no files, because
+/// anybody may read it.
+async fn health(State(endpoint): State<Arc<Endpoint>>) -> impl IntoResponse {
+    let health = endpoint.gate.shared().read(|state| state.health().clone());
+    let now = endpoint.gate.clock().monotonic();
+    let (status, word) = match health.stale(now, endpoint.settings.max_stale) {
+        Some(_) => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
+        None if health.unsaved > 0 || health.unread().next().is_some() => (StatusCode::OK, "degraded"),
+        None => (StatusCode::OK, "ok"),
+    };
+    let unread: serde_json::Map<_, _> = health
+        .unread()
+        .map(|(name, unread)| (name.to_owned(), now.saturating_sub(unread.since).as_secs().into()))
+        .collect();
+    let body = serde_json::json!({ "status": word, "unreadable_for_seconds": unread, "unsaved": health.unsaved });
+    ([(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))], (status, Json(body)))
 }
 
 /// Any other path.

@@ -27,7 +27,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::auth::{KeyOrigin, Verifier};
 use crate::config::plain;
-use crate::endpoint::{Address, Listing, Settings};
+use crate::endpoint::{Address, Settings};
 use crate::gate::{Gate, Shared};
 use crate::text;
 
@@ -188,9 +188,9 @@ fn runtime() -> io::Result<Runtime> {
 }
 
 /// Serves one client on standard input and output with this token, until it closes them or goes.
-pub fn stdio(gate: &Gate, token: Option<&str>, listing: Listing) -> Result<(), ServeError> {
+pub fn stdio(gate: &Gate, token: Option<&str>, settings: &Settings) -> Result<(), ServeError> {
     let runtime = runtime().map_err(ServeError::Start)?;
-    let handler = Handler::of_one(gate.clone(), listing, token, "standard input");
+    let handler = Handler::of_one(gate.clone(), settings, token, "standard input");
     let served = runtime.block_on(async {
         let client = |error: &dyn std::fmt::Display| ServeError::Client(text::display_safe(&error.to_string(), 200));
         let running = match handler.serve(rmcp::transport::stdio()).await {

@@ -1,15 +1,18 @@
 //! The state file: JSON, always written whole, with a lock file beside it.
 
+use std::borrow::Cow;
+use std::fmt;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use serde::de::{Error as _, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 use tokio::sync::Mutex;
 
-use super::{Changed, Store, StoreError};
+use super::{Changed, Edition, Store, StoreError, Stored};
 use crate::auth::revocations::{Revoked, Since};
 use crate::auth::{NumericDate, Revocations, TokenId};
 use crate::config::{ConfigError, read, replace, unreadable};
@@ -34,58 +37,90 @@ const OWNER: u32 = 0o600;
 /// The shape written here; another number is another shape.
 const VERSION: u32 = 1;
 
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct State {
+struct State<'a> {
     version: u32,
-    revoked: Vec<Row>,
+    #[serde(default, borrow)]
+    store: Cow<'a, str>,
+    #[serde(default)]
+    generation: u64,
+    revoked: Rows,
 }
+
+/// The rows, read one by one: a hundred thousand of them must be in force within a moment.
+struct Rows(Revocations);
 
 /// Either a token, by the SHA-256 of its text, or a `jti`. Times are RFC 3339.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Row {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    token: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    jti: Option<Box<str>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    user: Option<Box<str>>,
-    at: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    until: Option<String>,
+struct Row<'a> {
+    #[serde(default, borrow, skip_serializing_if = "Option::is_none")]
+    token: Option<Cow<'a, str>>,
+    #[serde(default, borrow, skip_serializing_if = "Option::is_none")]
+    jti: Option<Cow<'a, str>>,
+    #[serde(default, borrow, skip_serializing_if = "Option::is_none")]
+    user: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    at: Cow<'a, str>,
+    #[serde(default, borrow, skip_serializing_if = "Option::is_none")]
+    until: Option<Cow<'a, str>>,
 }
 
 /// Why a row names no revocation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 enum RowError {
-    #[error("a time that is not RFC 3339")]
+    #[error("a time that is not RFC 3339 at line 1 column 48")]
     Time,
     #[error("a token that is no SHA-256")]
     Token,
-    #[error("a row must have either token or jti")]
+    #[error("a row must have either token or jti at line 1 column 55")]
     What,
 }
 
-impl Row {
-    fn new(what: &Revoked, since: &Since) -> Self {
+impl<'a> Row<'a> {
+    fn new(what: &'a Revoked, since: &'a Since) -> Self {
         let (token, jti) = match what {
-            Revoked::Token(id) => (Some(id.hex()), None),
-            Revoked::Jti(jti) => (None, Some(jti.clone())),
+            Revoked::Token(id) => (Some(id.hex().into()), None),
+            Revoked::Jti(jti) => (None, Some(Cow::Borrowed(&**jti))),
         };
-        let until = since.until.map(NumericDate::rfc3339);
-        Self { token, jti, user: since.user.clone(), at: since.at.rfc3339(), until }
+        let until = since.until.map(|until| until.rfc3339().into());
+        Self { token, jti, user: since.user.as_deref().map(Cow::Borrowed), at: since.at.rfc3339().into(), until }
     }
 
     fn read(self) -> Result<(Revoked, Since), RowError> {
         let time = |text: &str| NumericDate::from_rfc3339(text).ok_or(RowError::Time);
         let what = match (self.token, self.jti) {
             (Some(token), None) => Revoked::Token(TokenId::from_hex(&token).ok_or(RowError::Token)?),
-            (None, Some(jti)) => Revoked::Jti(jti),
+            (None, Some(jti)) => Revoked::Jti(jti.into()),
             _ => return Err(RowError::What),
         };
         let until = self.until.as_deref().map(time).transpose()?;
-        Ok((what, Since { at: time(&self.at)?, until, user: self.user }))
+        Ok((what, Since { at: time(&self.at)?, until, user: self.user.map(Into::into) }))
+    }
+}
+
+impl<'de> Deserialize<'de> for Rows {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct List;
+
+        impl<'de> Visitor<'de> for List {
+            type Value = Rows;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list of revocations")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Rows, A::Error> {
+                let mut rows = Vec::new();
+                while let Some(row) = list.next_element::<Row<'de>>()? {
+                    rows.push(row.read().map_err(A::Error::custom)?);
+                }
+                Ok(Rows(rows.into_iter().collect()))
+            }
+        }
+
+        deserializer.deserialize_seq(List)
     }
 }
 
@@ -99,7 +134,7 @@ pub struct FileStore {
 impl FileStore {
     /// A store in this file, which need not exist yet.
     pub fn new(path: PathBuf) -> Self {
-        Self { watch: Mutex::new(Watch::new(path.clone())), path }
+        Self { watch: Mutex::new(Watch::of_whole(path.clone())), path }
     }
 
     /// The file itself, where the path is a link to it: a change replaces the file, and every process that uses it, by
@@ -142,31 +177,31 @@ impl Store for FileStore {
         true
     }
 
-    fn load(&self, before: bool) -> Result<Revocations, StoreError> {
-        match stored(&self.path)? {
-            Some(all) => Ok(all),
-            None if before => Err(StoreError::Gone { path: self.path.clone() }),
-            None => Ok(Revocations::default()),
-        }
+    fn name(&self) -> String {
+        format!("{WHAT} {}", text::name(&self.path.to_string_lossy(), 200))
     }
 
-    fn change_revocations(
-        &self,
-        before: bool,
-        now: NumericDate,
-        change: &mut dyn FnMut(&mut Revocations),
-    ) -> Result<(), StoreError> {
+    fn load(&self) -> Result<Stored, StoreError> {
+        Ok(stored(&self.path)?.unwrap_or_default())
+    }
+
+    fn change(&self, now: NumericDate, change: &mut dyn FnMut(&mut Stored)) -> Result<Option<Edition>, StoreError> {
         let failed = |error| unreadable(WHAT, &self.path, error);
         let real = self.real();
         let _lock = self.lock(&real)?;
-        let mut all = self.load(before)?;
-        change(&mut all);
-        all.forget_dead(now);
-        let revoked = all.iter().map(|(what, since)| Row::new(what, since)).collect();
-        let mut text = serde_json::to_string_pretty(&State { version: VERSION, revoked })
-            .map_err(|error| failed(io::Error::other(error)))?;
-        text.push('\n');
-        Ok(replace(&real, &text, OWNER).map_err(failed)?)
+        let mut stored = self.load()?;
+        change(&mut stored);
+        stored.revoked.forget_dead(now);
+        let edition = match stored.edition {
+            Some(Edition { store, generation }) if !store.is_empty() => Edition { store, generation: generation + 1 },
+            Some(Edition { generation, .. }) => {
+                Edition { store: new_name().map_err(failed)?, generation: generation + 1 }
+            }
+            None => Edition { store: new_name().map_err(failed)?, generation: 1 },
+        };
+        let text = written(&edition, &stored.revoked).map_err(|error| failed(error.into()))?;
+        replace(&real, &text, OWNER).map_err(failed)?;
+        Ok(Some(edition))
     }
 
     fn changed(&self) -> Changed<'_> {
@@ -174,9 +209,28 @@ impl Store for FileStore {
     }
 }
 
+/// A random name for a store.
+fn new_name() -> io::Result<Box<str>> {
+    let mut bytes = [0; 8];
+    getrandom::fill(&mut bytes).map_err(|error| io::Error::other(error.to_string()))?;
+    Ok(format!("{:016x}", u64::from_be_bytes(bytes)).into())
+}
+
+/// The text of a state file: a revocation a line.
+fn written(edition: &Edition, revoked: &Revocations) -> serde_json::Result<String> {
+    let Edition { store, generation } = edition;
+    let mut text = format!("{{\"version\":{VERSION},\"store\":\"{store}\",\"generation\":{generation},\"revoked\":[");
+    for (n, (what, since)) in revoked.iter().enumerate() {
+        text.push_str(if n == 0 { "\n" } else { ",\n" });
+        text.push_str(&serde_json::to_string(&Row::new(what, since))?);
+    }
+    text.push_str("\n]}\n");
+    Ok(text)
+}
+
 /// The content of a state file; `None` for a file that does not exist. A file that cannot be understood is an error: it must
 /// restore no token.
-fn stored(path: &Path) -> Result<Option<Revocations>, StoreError> {
+fn stored(path: &Path) -> Result<Option<Stored>, StoreError> {
     let source = match read(WHAT, path, MAX_BYTES) {
         Err(ConfigError::Unreadable { error, .. }) if error.kind() == ErrorKind::NotFound && !path.is_symlink() => {
             return Ok(None);
@@ -184,40 +238,39 @@ fn stored(path: &Path) -> Result<Option<Revocations>, StoreError> {
         source => source?,
     };
     let broken = |why: String| StoreError::Malformed { path: path.to_owned(), why };
-    let state: State =
+    let state: State<'_> =
         serde_json::from_slice(&source).map_err(|error| broken(text::display_safe(&error.to_string(), 200)))?;
     if state.version != VERSION {
         return Err(broken(format!("version {}; version {VERSION} is read here", state.version)));
     }
-    let mut all = Revocations::default();
-    for row in state.revoked {
-        let (what, since) = row.read().map_err(|why| broken(why.to_string()))?;
-        all.revoke(what, since);
+    // It is a part of the text that is written.
+    if !state.store.chars().all(|c| c.is_ascii_alphanumeric()) {
+        return Err(broken("a store's name has letters and digits only".to_owned()));
     }
-    Ok(Some(all))
+    let edition = Edition { store: state.store.into(), generation: state.generation };
+    Ok(Some(Stored { revoked: state.revoked.0, edition: Some(edition) }))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::Setback;
     use crate::text::Span;
     use rstest::rstest;
     use std::fs;
+    use tempfile::TempDir;
 
     const NOW: NumericDate = NumericDate::from_seconds(1_795_380_000);
 
-    struct Place(PathBuf);
+    struct Place(TempDir);
 
     impl Place {
-        fn new(name: &str) -> Self {
-            let folder = std::env::temp_dir().join(format!("portcullis-state-{name}-{}", std::process::id()));
-            let _ = fs::remove_dir_all(&folder);
-            fs::create_dir_all(&folder).expect("a folder");
-            Self(folder)
+        fn new() -> Self {
+            Self(TempDir::new().expect("a folder"))
         }
 
         fn file(&self) -> PathBuf {
-            self.0.join("state.json")
+            self.0.path().join("state.json")
         }
 
         fn store(&self) -> FileStore {
@@ -225,14 +278,8 @@ mod tests {
         }
 
         fn change(&self, now: NumericDate, mut change: impl FnMut(&mut Revocations)) -> Revocations {
-            self.store().change_revocations(false, now, &mut change).expect("written");
-            self.store().load(true).expect("read")
-        }
-    }
-
-    impl Drop for Place {
-        fn drop(&mut self) {
-            let _ = fs::remove_dir_all(&self.0);
+            self.store().change(now, &mut |stored| change(&mut stored.revoked)).expect("written");
+            self.store().load().expect("read").revoked
         }
     }
 
@@ -242,8 +289,8 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read_again_and_the_dead_are_forgotten() {
-        let place = Place::new("again");
-        assert_eq!(place.store().load(false).expect("nothing yet"), Revocations::default());
+        let place = Place::new();
+        assert_eq!(place.store().load().expect("nothing yet"), Stored::default());
         let token = Revoked::Token(TokenId::of("a.b.c"));
         let jti = Revoked::Jti("7\u{202e}".into());
         place.change(NOW, |all| all.revoke(token.clone(), until(60)));
@@ -256,38 +303,59 @@ mod tests {
         let later = NOW.plus(Span::seconds(60 + 301) + Span::DAY);
         let one = place.change(later, |_| {});
         assert_eq!(one.iter().map(|(what, _)| what.clone()).collect::<Vec<_>>(), [jti]);
-        assert_eq!(fs::read_dir(&place.0).expect("the folder").count(), 2, "only the lock file is left beside it");
+        assert_eq!(
+            fs::read_dir(place.0.path()).expect("the folder").count(),
+            2,
+            "only the lock file is left beside it"
+        );
     }
 
     #[rstest]
     #[case("", "EOF while parsing a value at line 1 column 0")]
     #[case("{}", "missing field `version` at line 1 column 2")]
     #[case(r#"{"version":2,"revoked":[]}"#, "version 2; version 1 is read here")]
-    #[case(r#"{"version":1,"revoked":[{"at":"2026-11-22T20:40:00Z"}]}"#, "a row must have either token or jti")]
-    #[case(r#"{"version":1,"revoked":[{"jti":"7","at":"soon"}]}"#, "a time that is not RFC 3339")]
-    #[case(r#"{"version":1,"revoked":[{"token":"7","at":"soon"}]}"#, "a token that is no SHA-256")]
+    #[case(
+        r#"{"version":1,"revoked":[{"at":"2026-11-22T20:40:00Z"}]}"#,
+        "a row must have either token or jti at line 1 column 55"
+    )]
+    #[case(r#"{"version":1,"revoked":[{"jti":"7","at":"soon"}]}"#, "a time that is not RFC 3339 at line 1 column 48")]
+    #[case(r#"{"version":1,"revoked":[{"token":"7","at":"soon"}]}"#, "a token that is no SHA-256 at line 1 column 50")]
     fn a_file_that_is_not_understood_lets_nobody_in(#[case] source: &str, #[case] why: &str) {
-        let place = Place::new(&format!("broken-{}", source.len()));
+        let place = Place::new();
         fs::write(place.file(), source).expect("written");
-        let said = place.store().load(false).expect_err("an error").to_string();
+        let said = place.store().load().expect_err("an error").to_string();
         assert!(said.ends_with(&format!("state.json: {why}")), "{said}");
-        assert!(place.store().change_revocations(false, NOW, &mut |_| {}).is_err());
+        assert!(place.store().change(NOW, &mut |_| {}).is_err());
         assert_eq!(fs::read_to_string(place.file()).expect("it is as it was"), source);
     }
+
     #[test]
-    fn a_file_that_has_gone_is_an_error_only_if_something_was_in_it() {
-        let place = Place::new("gone");
-        assert_eq!(place.store().load(false).expect("nothing yet"), Revocations::default());
-        let said = place.store().load(true).expect_err("it is gone").to_string();
-        assert!(said.ends_with("state.json: it is gone"), "{said}");
+    fn each_change_is_a_new_edition_and_a_new_file_is_another_store() {
+        let place = Place::new();
+        let change = || place.store().change(NOW, &mut |_| {}).expect("written").expect("an edition");
+        let (first, second) = (change(), change());
+        assert_eq!((first.generation, second.generation, &second.store), (1, 2, &first.store));
+        assert_eq!(place.store().load().expect("read").edition, Some(second.clone()));
+        fs::remove_file(place.file()).expect("it is there");
+        assert_eq!(
+            Setback::between(Some(&second), place.store().load().expect("nothing").edition.as_ref()),
+            Some(Setback::Gone)
+        );
+        assert_eq!(Setback::between(Some(&second), Some(&change())), Some(Setback::Replaced));
+        assert_eq!(Setback::between(Some(&second), Some(&first)), Some(Setback::Older));
+        assert_eq!(Setback::between(Some(&first), Some(&second)), None);
+        // A file of version 0.1 has no edition, and its successor may have any.
+        fs::write(place.file(), r#"{"version":1,"revoked":[]}"#).expect("written");
+        let old = place.store().load().expect("read").edition.expect("a file");
+        assert_eq!((Setback::between(Some(&old), Some(&change())), Setback::between(None, Some(&old))), (None, None));
     }
 
     #[test]
     fn a_lock_that_another_holds_is_given_up_and_nothing_is_changed() {
-        let place = Place::new("locked");
+        let place = Place::new();
         let token = Revoked::Token(TokenId::of("a.b.c"));
         let held = place.store().lock(&place.file()).expect("free");
-        let refused = place.store().change_revocations(false, NOW, &mut |all| all.revoke(token.clone(), until(60)));
+        let refused = place.store().change(NOW, &mut |stored| stored.revoked.revoke(token.clone(), until(60)));
         let said = refused.expect_err("locked").to_string();
         assert!(said.ends_with("state.json: locked by another process for more than 2s; try again"), "{said}");
         assert!(!place.file().exists());
@@ -297,54 +365,29 @@ mod tests {
 
     #[test]
     fn a_change_through_a_link_reaches_the_file_that_others_use_and_both_take_one_lock() {
-        let place = Place::new("link");
+        let place = Place::new();
         let real = place.store();
         let jti = Revoked::Jti("7".into());
         let since = Since { at: NOW, until: None, user: None };
-        real.change_revocations(false, NOW, &mut |_| {}).expect("written");
-        let link = place.0.join("link.json");
+        real.change(NOW, &mut |_| {}).expect("written");
+        let link = place.0.path().join("link.json");
         std::os::unix::fs::symlink(place.file(), &link).expect("a link");
         let linked = FileStore::new(link.clone());
-        linked.change_revocations(false, NOW, &mut |all| all.revoke(jti.clone(), since.clone())).expect("written");
-        assert!(link.is_symlink() && real.load(true).expect("read").get(&jti).is_some());
-        assert_eq!(fs::read_dir(&place.0).expect("the folder").count(), 3, "the file, its lock, and the link");
+        linked.change(NOW, &mut |stored| stored.revoked.revoke(jti.clone(), since.clone())).expect("written");
+        assert!(link.is_symlink() && real.load().expect("read").revoked.get(&jti).is_some());
+        assert_eq!(fs::read_dir(place.0.path()).expect("the folder").count(), 3, "the file, its lock, and the link");
     }
 
     #[test]
     fn a_new_file_and_its_lock_are_the_owners_alone_and_an_old_one_keeps_its_mode() {
         use std::os::unix::fs::PermissionsExt as _;
-        let place = Place::new("mode");
+        let place = Place::new();
         let mode = |path: &Path| fs::metadata(path).expect("it is there").permissions().mode() & 0o777;
-        place.store().change_revocations(false, NOW, &mut |_| {}).expect("written");
-        let lock = place.0.join(format!("{}.lock", place.file().file_name().expect("a name").to_string_lossy()));
+        place.store().change(NOW, &mut |_| {}).expect("written");
+        let lock = place.0.path().join(format!("{}.lock", place.file().file_name().expect("a name").to_string_lossy()));
         assert_eq!((mode(&place.file()), mode(&lock)), (0o600, 0o600));
         fs::set_permissions(place.file(), fs::Permissions::from_mode(0o640)).expect("it is ours");
-        place.store().change_revocations(false, NOW, &mut |_| {}).expect("written");
+        place.store().change(NOW, &mut |_| {}).expect("written");
         assert_eq!(mode(&place.file()), 0o640);
-    }
-
-    #[test]
-    fn a_file_that_has_gone_is_written_anew_with_everything_that_is_in_force() {
-        use crate::auth::{KeySet, Rules};
-        use crate::gate::ports::Catalogue;
-        use crate::gate::{AuthState, Shared};
-        use crate::store::{Change, Replica};
-        let place = Place::new("anew");
-        let shared = Shared::new(AuthState::new(Rules::new(KeySet::default()), None, Catalogue::default()));
-        let replica = Replica::new(&shared, std::sync::Arc::new(place.store()));
-        let revoke = |jti: &str| {
-            let since = Since { at: NOW, until: None, user: None };
-            replica.change(Change { what: Revoked::Jti(jti.into()), since: Some(since) });
-            replica.save(NOW).expect("saved");
-        };
-        revoke("first");
-        fs::remove_file(place.file()).expect("it is there");
-        assert!(replica.reload().is_err());
-        revoke("second");
-        for jti in ["first", "second"] {
-            let what = Revoked::Jti(jti.into());
-            assert!(shared.rules().revoked.get(&what).is_some(), "{jti} in memory");
-            assert!(place.store().load(true).expect("read").get(&what).is_some(), "{jti} in the file");
-        }
     }
 }

@@ -9,9 +9,10 @@ use std::time::Duration;
 
 use tokio::runtime::Builder;
 use tokio::sync::watch;
+use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::sleep;
 
-use super::{NotReloaded, Replica};
+use super::{NotReloaded, Replica, Setback};
 use crate::auth::Policy;
 use crate::config::{self, ConfigError};
 use crate::watch::{Unwatched, Watch};
@@ -33,13 +34,23 @@ pub enum News {
     },
     /// The store was changed, and cannot be read.
     NotReloaded(NotReloaded),
+    /// The store went back. What was in force stays in force, and is saved again.
+    Setback {
+        /// The store's name; safe to show.
+        store: String,
+        /// How it went back.
+        setback: Setback,
+    },
+    /// Changes that could not be saved are saved now.
+    Saved,
     /// Changes of the policy file will not be noticed.
     PolicyUnwatched(Unwatched),
     /// Changes of the store will not be noticed.
     StoreUnwatched(Unwatched),
 }
 
-/// A thread that follows the policy file and the store for as long as the program runs.
+/// A thread that follows the policy file and the store for as long as the program runs, and saves again what could not be
+/// saved.
 ///
 /// Revocations go from the store into the shared state right here, however busy everybody else is. A policy is only
 /// reported, because the console must first see whether it has edits of its own.
@@ -53,9 +64,11 @@ impl Follower {
     pub fn start(replica: Arc<Replica>, policy: String, tell: impl FnMut(News) + Send + 'static) -> io::Result<Self> {
         let (sender, receiver) = watch::channel(policy);
         let runtime = Builder::new_current_thread().enable_time().build()?;
-        thread::Builder::new()
-            .name("follower".to_owned())
-            .spawn(move || runtime.block_on(follow(&replica, receiver, tell)))?;
+        thread::Builder::new().name("follower".to_owned()).spawn(move || {
+            runtime.block_on(follow(replica, receiver, tell));
+            // A save may still wait for a lock.
+            runtime.shutdown_background();
+        })?;
         Ok(Self { policy: sender })
     }
 
@@ -76,9 +89,10 @@ pub fn read_policy(path: &str) -> News {
     News::Policy { path: path.to_owned(), read: config::policy(Path::new(path)) }
 }
 
-async fn follow(replica: &Replica, mut path: watch::Receiver<String>, mut tell: impl FnMut(News)) {
+async fn follow(replica: Arc<Replica>, mut path: watch::Receiver<String>, mut tell: impl FnMut(News)) {
     let mut policy = watch_of(&path.borrow_and_update());
-    let (mut policy_retry, mut store_retry) = (Retry::default(), Retry::default());
+    let (mut policy_retry, mut store_retry, mut save_retry) = (Retry::default(), Retry::default(), Retry::default());
+    let mut saving: Option<JoinHandle<bool>> = None;
     loop {
         tokio::select! {
             changed = path.changed() => match changed {
@@ -90,16 +104,40 @@ async fn follow(replica: &Replica, mut path: watch::Receiver<String>, mut tell: 
                 Err(_) => return,
             },
             touched = policy.touched() => match touched {
-                Ok(()) => policy_retry.read_policy(&path.borrow(), &mut tell),
+                Ok(()) => policy_retry.read_policy(&replica, &path.borrow(), &mut tell),
                 Err(unwatched) => tell(News::PolicyUnwatched(unwatched)),
             },
-            () = policy_retry.due() => policy_retry.read_policy(&path.borrow(), &mut tell),
+            () = policy_retry.due() => policy_retry.read_policy(&replica, &path.borrow(), &mut tell),
             changed = replica.store().changed() => match changed {
-                Ok(()) => store_retry.reload(replica, &mut tell),
+                Ok(()) => store_retry.reload(&replica, &mut tell),
                 Err(unwatched) => tell(News::StoreUnwatched(unwatched)),
             },
-            () = store_retry.due() => store_retry.reload(replica, &mut tell),
+            () = store_retry.due() => store_retry.reload(&replica, &mut tell),
+            () = replica.has_to_save() => drop(save_retry.failed()),
+            () = save_retry.due(), if saving.is_none() => {
+                // It may wait for a lock, and revocations by others must be noticed meanwhile.
+                let replica = Arc::clone(&replica);
+                saving = Some(spawn_blocking(move || replica.save().is_ok()));
+            }
+            saved = ended(&mut saving) => {
+                saving = None;
+                if saved && save_retry.wait.is_some() {
+                    save_retry.succeeded();
+                    tell(News::Saved);
+                }
+            }
         }
+        if let Some(setback) = replica.take_setback() {
+            tell(News::Setback { store: replica.store().name(), setback });
+        }
+    }
+}
+
+/// Resolves when a save has ended, with whether it succeeded; never while there is none.
+async fn ended(saving: &mut Option<JoinHandle<bool>>) -> bool {
+    match saving {
+        Some(saving) => saving.await.unwrap_or_default(),
+        None => pending().await,
     }
 }
 
@@ -141,19 +179,19 @@ impl Retry {
         }
     }
 
-    fn read_policy(&mut self, path: &str, tell: &mut impl FnMut(News)) {
-        let news = read_policy(path);
+    fn read_policy(&mut self, replica: &Replica, path: &str, tell: &mut impl FnMut(News)) {
+        let read = config::policy(Path::new(path));
         let may_pass = matches!(
-            &news,
-            News::Policy { read: Err(ConfigError::Unreadable { error, .. }), .. } if error.kind() != ErrorKind::NotFound
+            &read,
+            Err(ConfigError::Unreadable { error, .. }) if error.kind() != ErrorKind::NotFound
         );
-        if may_pass {
-            if self.failed() {
-                tell(news);
-            }
-        } else {
+        replica.note_policy(read.as_ref().err().map(|error| (error.to_string(), may_pass)));
+        let is_news = if may_pass { self.failed() } else { true };
+        if !may_pass {
             self.succeeded();
-            tell(news);
+        }
+        if is_news {
+            tell(News::Policy { path: path.to_owned(), read });
         }
     }
 }
@@ -165,54 +203,51 @@ fn watch_of(path: &str) -> Watch {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::auth::Revocations;
     use crate::auth::revocations::{Revoked, Since};
     use crate::auth::{KeySet, NumericDate, Rules};
-    use crate::gate::ports::Catalogue;
-    use crate::gate::{AuthState, Shared};
-    use crate::store::{Changed, FileStore, Store, StoreError};
+    use crate::clock::SystemClock;
+    use crate::gate::{AuthState, Gate, Shared};
+    use crate::store::{Change, Changed, Edition, FileStore, Memory, Store, StoreError, Stored};
     use std::fs;
-    use std::path::PathBuf;
     use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
     use std::sync::mpsc::{Receiver, channel};
-    use std::time::Duration;
+    use tempfile::TempDir;
 
     const NOW: NumericDate = NumericDate::from_seconds(1_795_380_000);
 
-    struct Place(PathBuf);
+    struct Place(TempDir);
 
     impl Place {
-        fn new(name: &str) -> Self {
-            let folder = std::env::temp_dir().join(format!("portcullis-follower-{name}-{}", std::process::id()));
-            let _ = fs::remove_dir_all(&folder);
-            fs::create_dir_all(&folder).expect("a folder");
-            Self(folder)
+        fn new() -> Self {
+            Self(TempDir::new().expect("a folder"))
         }
 
         fn write(&self, name: &str, text: &str) -> String {
-            let path = self.0.join(name);
+            let path = self.0.path().join(name);
             fs::write(&path, text).expect("it can be written");
             path.to_str().expect("UTF-8").to_owned()
         }
 
         fn store(&self) -> FileStore {
-            FileStore::new(self.0.join("state.json"))
+            FileStore::new(self.0.path().join("state.json"))
         }
     }
 
-    impl Drop for Place {
-        fn drop(&mut self) {
-            let _ = fs::remove_dir_all(&self.0);
-        }
+    fn gate() -> Gate {
+        Gate::with(Rules::new(KeySet::default()), None, Arc::new(SystemClock::new()))
+    }
+
+    fn revocation(jti: &str) -> (Revoked, Since) {
+        (Revoked::Jti(jti.into()), Since { at: NOW, until: None, user: None })
     }
 
     /// A follower with this policy file, the state it keeps up to date, and what it reports.
     fn follower(place: &Place, policy: String) -> (Follower, Shared, Receiver<News>) {
-        let shared = Shared::new(AuthState::new(Rules::new(KeySet::default()), None, Catalogue::default()));
-        let replica = Arc::new(Replica::new(&shared, Arc::new(place.store())));
+        let gate = gate();
+        let replica = Arc::new(Replica::new(&gate, Arc::new(place.store()), None));
         let (sender, news) = channel();
         let follower = Follower::start(replica, policy, move |news| drop(sender.send(news))).expect("a thread");
-        (follower, shared, news)
+        (follower, gate.shared().clone(), news)
     }
 
     /// The file of the next policy that is reported, and the number of its tools.
@@ -225,7 +260,7 @@ mod tests {
 
     #[test]
     fn a_policy_file_is_reported_when_it_changes_and_when_another_one_is_followed() {
-        let place = Place::new("policy");
+        let place = Place::new();
         let (one, two) = (place.write("one.toml", ""), place.write("two.toml", "[tools.a]\npermissions = []\n"));
         let (follower, _, news) = follower(&place, one.clone());
         assert_eq!(policy(&news), (one.clone(), 0), "at the beginning");
@@ -235,11 +270,23 @@ mod tests {
         assert_eq!(policy(&news), (two, 1));
     }
 
-    /// A store that cannot be read for the first few times.
+    /// A store that cannot be read and changed for the first few times.
     struct Flaky {
         failures: AtomicUsize,
-        content: Revocations,
+        content: Memory,
         noticed: AtomicBool,
+    }
+
+    impl Flaky {
+        fn new(failures: usize) -> Self {
+            Self { failures: failures.into(), content: Memory::default(), noticed: AtomicBool::new(false) }
+        }
+
+        fn fails(&self) -> Result<(), StoreError> {
+            let left = self.failures.load(Ordering::Relaxed);
+            self.failures.store(left.saturating_sub(1), Ordering::Relaxed);
+            if left == 0 { Ok(()) } else { Err(StoreError::Malformed { path: "state".into(), why: "flaky".into() }) }
+        }
     }
 
     impl Store for Flaky {
@@ -247,19 +294,16 @@ mod tests {
             true
         }
 
-        fn load(&self, _: bool) -> Result<Revocations, StoreError> {
-            let left = self.failures.load(Ordering::Relaxed);
-            self.failures.store(left.saturating_sub(1), Ordering::Relaxed);
-            if left == 0 { Ok(self.content.clone()) } else { Err(StoreError::Gone { path: "state".into() }) }
+        fn name(&self) -> String {
+            "flaky".to_owned()
         }
 
-        fn change_revocations(
-            &self,
-            _: bool,
-            _: NumericDate,
-            _: &mut dyn FnMut(&mut Revocations),
-        ) -> Result<(), StoreError> {
-            Err(StoreError::Gone { path: "state".into() })
+        fn load(&self) -> Result<Stored, StoreError> {
+            self.fails().and_then(|()| self.content.load())
+        }
+
+        fn change(&self, now: NumericDate, change: &mut dyn FnMut(&mut Stored)) -> Result<Option<Edition>, StoreError> {
+            self.fails().and_then(|()| self.content.change(now, change))
         }
 
         fn changed(&self) -> Changed<'_> {
@@ -268,40 +312,70 @@ mod tests {
         }
     }
 
+    /// Waits for the shared state to be so.
+    async fn until(shared: &Shared, is_so: impl Fn(&AuthState) -> bool) {
+        let mut revisions = shared.changes();
+        while !shared.read(&is_so) {
+            let noticed = tokio::time::timeout(Duration::from_secs(30), revisions.changed()).await;
+            noticed.expect("it comes to be so").expect("the state is there");
+        }
+    }
+
     #[tokio::test]
     async fn a_reading_that_failed_is_tried_again_without_another_change_and_reported_once() {
-        let jti = Revoked::Jti("7".into());
-        let mut content = Revocations::default();
-        content.revoke(jti.clone(), Since { at: NOW, until: None, user: None });
-        let store = Flaky { failures: AtomicUsize::new(3), content, noticed: AtomicBool::new(false) };
-        let shared = Shared::new(AuthState::new(Rules::new(KeySet::default()), None, Catalogue::default()));
-        let mut changes = shared.changes();
+        let store = Flaky::new(3);
+        let (jti, since) = revocation("7");
+        store.content.change(NOW, &mut |stored| stored.revoked.revoke(jti.clone(), since.clone())).expect("memory");
+        let gate = gate();
         let (sender, news) = channel();
-        let replica = Arc::new(Replica::new(&shared, Arc::new(store)));
+        let replica = Arc::new(Replica::new(&gate, Arc::new(store), None));
         let _follower = Follower::start(replica, String::new(), move |news| drop(sender.send(news))).expect("a thread");
-        let noticed = tokio::time::timeout(Duration::from_secs(30), changes.changed()).await;
-        noticed.expect("it is read in the end").expect("the state is there");
-        assert!(shared.rules().revoked.get(&jti).is_some());
+        until(gate.shared(), |state| state.health().store.as_ref().is_some_and(|unread| unread.goes_stale)).await;
+        until(gate.shared(), |state| state.rules().revoked.get(&jti).is_some() && state.health().store.is_none()).await;
         assert!(matches!(news.try_recv(), Ok(News::NotReloaded(_))) && news.try_recv().is_err());
     }
 
     #[tokio::test]
+    async fn what_could_not_be_saved_is_saved_again_without_another_change_and_that_is_reported() {
+        let gate = gate();
+        let store = Arc::new(Flaky::new(0));
+        let (sender, news) = channel();
+        let replica = Arc::new(Replica::new(&gate, Arc::clone(&store) as Arc<dyn Store>, None));
+        let _follower = Follower::start(Arc::clone(&replica), String::new(), move |news| drop(sender.send(news)));
+        let (what, since) = revocation("7");
+        store.failures.store(3, Ordering::Relaxed);
+        replica.change(Change { what: what.clone(), since: Some(since) });
+        replica.save().expect_err("it fails");
+        until(gate.shared(), |state| state.health().unsaved == 0).await;
+        assert!(store.content.load().expect("memory").revoked.get(&what).is_some());
+        assert!(matches!(news.recv_timeout(Duration::from_secs(30)), Ok(News::Saved | News::NotReloaded(_))));
+    }
+
+    #[tokio::test]
     async fn a_revocation_by_another_process_is_in_force_without_anybody_else_doing_anything() {
-        let place = Place::new("store");
+        let place = Place::new();
         let (_follower, shared, news) = follower(&place, String::new());
-        let mut changes = shared.changes();
-        let jti = Revoked::Jti("7".into());
-        let since = Since { at: NOW, until: None, user: None };
-        place
-            .store()
-            .change_revocations(false, NOW, &mut |all| all.revoke(jti.clone(), since.clone()))
-            .expect("written");
-        let noticed = tokio::time::timeout(Duration::from_secs(30), changes.changed()).await;
-        noticed.expect("the change is noticed").expect("the state is there");
-        assert!(shared.rules().revoked.get(&jti).is_some());
-        fs::write(place.0.join("state.json"), "{").expect("written");
+        let (jti, since) = revocation("7");
+        place.store().change(NOW, &mut |stored| stored.revoked.revoke(jti.clone(), since.clone())).expect("written");
+        until(&shared, |state| state.rules().revoked.get(&jti).is_some()).await;
+        fs::write(place.0.path().join("state.json"), "{").expect("written");
         let Ok(News::NotReloaded(error)) = news.recv_timeout(Duration::from_secs(30)) else { panic!("no error") };
         assert!(error.to_string().starts_with("what was revoked stays revoked: state file"), "{error}");
+        assert!(shared.rules().revoked.get(&jti).is_some());
+    }
+
+    #[tokio::test]
+    async fn a_state_file_that_is_gone_is_reported_and_written_anew_with_all_that_is_in_force() {
+        let place = Place::new();
+        let (_follower, shared, news) = follower(&place, String::new());
+        let (jti, since) = revocation("7");
+        place.store().change(NOW, &mut |stored| stored.revoked.revoke(jti.clone(), since.clone())).expect("written");
+        until(&shared, |state| state.rules().revoked.get(&jti).is_some()).await;
+        fs::remove_file(place.0.path().join("state.json")).expect("it is there");
+        let noticed = news.recv_timeout(Duration::from_secs(30));
+        assert!(matches!(noticed, Ok(News::Setback { setback: Setback::Gone, .. })));
+        assert!(matches!(news.recv_timeout(Duration::from_secs(30)), Ok(News::Saved)));
+        assert!(place.store().load().expect("read").revoked.get(&jti).is_some());
         assert!(shared.rules().revoked.get(&jti).is_some());
     }
 }

@@ -50,34 +50,71 @@ pub enum StoreError {
         /// How long the lock was waited for.
         waited: Duration,
     },
-    /// Nothing is stored any more, although something was before.
-    #[error("state file {}: it is gone", text::name(&.path.to_string_lossy(), 200))]
-    Gone {
-        /// The state file.
-        path: PathBuf,
-    },
 }
 
 /// Resolves when something in a store has changed, or with the reason why that will not be noticed.
 pub type Changed<'a> = Pin<Box<dyn Future<Output = Result<(), Unwatched>> + Send + 'a>>;
+
+/// The content of a store.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Stored {
+    /// Everything that is revoked.
+    pub revoked: Revocations,
+    /// Which of the store's contents it is; `None` where nothing is stored, or where nobody else can change it.
+    pub edition: Option<Edition>,
+}
+
+/// One of the contents that a store has in the course of time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Edition {
+    /// A random name that the store got with its first content; empty for one written by version 0.1.
+    pub store: Box<str>,
+    /// Counts the changes since.
+    pub generation: u64,
+}
+
+/// A store holds less than it did: a token that was revoked must not be restored by that.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Setback {
+    /// It holds nothing any more.
+    #[error("it is gone")]
+    Gone,
+    /// It holds an earlier content of its own.
+    #[error("an older version of it was put back")]
+    Older,
+    /// It is another store.
+    #[error("another file was put in its place")]
+    Replaced,
+}
+
+impl Setback {
+    /// Whether a store went back from the known edition to the one found.
+    pub fn between(known: Option<&Edition>, found: Option<&Edition>) -> Option<Self> {
+        match (known?, found) {
+            (_, None) => Some(Self::Gone),
+            // Version 0.1 wrote no names, so anything may follow.
+            (known, Some(_)) if known.store.is_empty() => None,
+            (known, Some(found)) if known.store != found.store => Some(Self::Replaced),
+            (known, Some(found)) if known.generation > found.generation => Some(Self::Older),
+            _ => None,
+        }
+    }
+}
 
 /// Keeps revocations.
 pub trait Store: Send + Sync {
     /// Whether a restart of the program finds again what is kept here.
     fn is_durable(&self) -> bool;
 
-    /// Everything that is revoked. `before` says whether something was stored when this was last read: a store that has
-    /// vanished since is an error, because it must not restore anybody.
-    fn load(&self, before: bool) -> Result<Revocations, StoreError>;
+    /// The store's name in messages; safe to show.
+    fn name(&self) -> String;
 
-    /// Changes what is revoked, with other processes kept out meanwhile, and drops what no longer matters at `now`. `before`
-    /// as for [`Store::load`]: to begin anew in place of a store that has vanished would restore what it held.
-    fn change_revocations(
-        &self,
-        before: bool,
-        now: NumericDate,
-        change: &mut dyn FnMut(&mut Revocations),
-    ) -> Result<(), StoreError>;
+    /// Everything that is revoked.
+    fn load(&self) -> Result<Stored, StoreError>;
+
+    /// Changes what is stored, with other processes kept out meanwhile, and drops what no longer matters at `now`. Returns
+    /// the edition that is stored then.
+    fn change(&self, now: NumericDate, change: &mut dyn FnMut(&mut Stored)) -> Result<Option<Edition>, StoreError>;
 
     /// Waits until a process, perhaps this one, has changed what is stored. The first call resolves at once: the store
     /// may have changed since it was loaded. An error is reported once; later calls then never resolve.
@@ -100,20 +137,22 @@ impl Store for Memory {
         false
     }
 
-    fn load(&self, _: bool) -> Result<Revocations, StoreError> {
-        Ok(self.0.lock().unwrap_or_else(PoisonError::into_inner).clone())
+    fn name(&self) -> String {
+        "memory".to_owned()
     }
 
-    fn change_revocations(
-        &self,
-        _: bool,
-        now: NumericDate,
-        change: &mut dyn FnMut(&mut Revocations),
-    ) -> Result<(), StoreError> {
+    fn load(&self) -> Result<Stored, StoreError> {
+        let revoked = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        Ok(Stored { revoked, edition: None })
+    }
+
+    fn change(&self, now: NumericDate, change: &mut dyn FnMut(&mut Stored)) -> Result<Option<Edition>, StoreError> {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        change(&mut all);
-        all.forget_dead(now);
-        Ok(())
+        let mut stored = Stored { revoked: std::mem::take(&mut *all), edition: None };
+        change(&mut stored);
+        stored.revoked.forget_dead(now);
+        *all = stored.revoked;
+        Ok(None)
     }
 
     fn changed(&self) -> Changed<'_> {

@@ -2,10 +2,12 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::{Store, StoreError};
+use tokio::sync::Notify;
+
+use super::{Edition, Setback, Store, StoreError};
+use crate::auth::Revocations;
 use crate::auth::revocations::{Revoked, Since};
-use crate::auth::{NumericDate, Revocations};
-use crate::gate::Shared;
+use crate::gate::{Gate, Unread};
 
 /// A revocation, or its end.
 #[derive(Clone, Debug)]
@@ -34,23 +36,36 @@ pub struct NotReloaded(StoreError);
 ///
 /// A change counts in memory at once and stays there until it is saved, however often the store is read meanwhile. Without
 /// that, a change by another process could restore a token that was revoked here a moment ago.
+///
+/// A store that went back (a [`Setback`]) restores nobody either: what was in force stays in force, and is saved again.
 pub struct Replica {
-    shared: Shared,
+    gate: Gate,
     store: Arc<dyn Store>,
-    /// Whether the store held something when it was read last. Locked from reading the store until what was read is in the
-    /// shared state, so that the newest reading is what stays.
-    reading: Mutex<bool>,
+    /// The edition that was read last. Locked from reading the store until what was read is in the shared state, so that the
+    /// newest reading is what stays.
+    known: Mutex<Option<Edition>>,
+    /// The setback that was noticed last and not reported yet.
+    setback: Mutex<Option<Setback>>,
     /// Held while changes are saved: they are taken off the list by their number.
     saving: Mutex<()>,
     /// Held for a moment only, never while the store is read or changed: `change` runs on the thread that draws.
     unsaved: Mutex<Vec<Change>>,
+    /// Wakes whoever saves again what could not be saved.
+    to_save: Notify,
 }
 
 impl Replica {
-    /// A copy whose content is already in the shared state.
-    pub fn new(shared: &Shared, store: Arc<dyn Store>) -> Self {
-        let reading = Mutex::new(!shared.rules().revoked.is_empty());
-        Self { shared: shared.clone(), store, reading, saving: Mutex::default(), unsaved: Mutex::default() }
+    /// A copy of a store of which this edition is already in the shared state.
+    pub fn new(gate: &Gate, store: Arc<dyn Store>, known: Option<Edition>) -> Self {
+        Self {
+            gate: gate.clone(),
+            store,
+            known: Mutex::new(known),
+            setback: Mutex::default(),
+            saving: Mutex::default(),
+            unsaved: Mutex::default(),
+            to_save: Notify::new(),
+        }
     }
 
     /// The store.
@@ -60,8 +75,8 @@ impl Replica {
 
     /// Revokes or restores something in memory. Returns at once; [`Replica::save`] is to follow.
     pub fn change(&self, change: Change) {
-        let mut unsaved = self.unsaved();
-        self.shared.update(|state| {
+        let mut unsaved = lock(&self.unsaved);
+        self.gate.shared().update(|state| {
             let mut all = (*state.rules().revoked).clone();
             change.apply(&mut all);
             state.set_revoked(all);
@@ -71,64 +86,126 @@ impl Replica {
 
     /// How many changes are in memory only.
     pub fn unsaved_changes(&self) -> usize {
-        self.unsaved().len()
+        lock(&self.unsaved).len()
+    }
+
+    /// Resolves when there are changes that a call of [`Replica::save`] could not save, or that nobody has tried to save.
+    pub async fn has_to_save(&self) {
+        self.to_save.notified().await;
+    }
+
+    /// The setback of the store that was noticed last; each is returned once.
+    pub fn take_setback(&self) -> Option<Setback> {
+        lock(&self.setback).take()
     }
 
     /// Saves every change that is in memory only, also those that an earlier call could not save. Blocks for as long as
     /// another process holds the store's lock, and while another call saves.
-    pub fn save(&self, now: NumericDate) -> Result<(), StoreError> {
-        let _saving = self.saving.lock().unwrap_or_else(PoisonError::into_inner);
-        let changes = self.unsaved().clone();
+    pub fn save(&self) -> Result<(), StoreError> {
+        let _saving = lock(&self.saving);
+        let changes = lock(&self.unsaved).clone();
         if changes.is_empty() {
             return Ok(());
         }
-        let before = *self.reading();
-        match self.store.change_revocations(before, now, &mut |all| changes.iter().for_each(|change| change.apply(all)))
-        {
-            // Everything that is in force here is stored anew; to begin with the changes alone would restore the rest.
-            Err(StoreError::Gone { .. }) => {
-                let present = Arc::clone(&self.shared.rules().revoked);
-                self.store.change_revocations(false, now, &mut |all| *all = (*present).clone())?;
+        let saved = self.put(&changes);
+        let mut known = lock(&self.known);
+        match saved {
+            Ok(edition) => {
+                *known = edition;
+                lock(&self.unsaved).drain(..changes.len());
+                self.note_unsaved();
+                // The changes are saved. If the store cannot be read now, its follower reports that.
+                let _ = self.read(&mut known);
+                Ok(())
             }
-            saved => saved?,
+            Err(error) => {
+                self.note_unsaved();
+                self.to_save.notify_one();
+                Err(error)
+            }
         }
-        let mut reading = self.reading();
-        self.unsaved().drain(..changes.len());
-        // The changes are saved. If the store cannot be read now, its follower reports that.
-        let _ = self.read(&mut reading);
-        Ok(())
+    }
+
+    fn put(&self, changes: &[Change]) -> Result<Option<Edition>, StoreError> {
+        let known = lock(&self.known).clone();
+        let present = Arc::clone(&self.gate.shared().rules().revoked);
+        let mut setback = None;
+        let edition = self.store.change(self.gate.clock().now(), &mut |stored| {
+            setback = Setback::between(known.as_ref(), stored.edition.as_ref());
+            if setback.is_some() {
+                present.iter().for_each(|(what, since)| stored.revoked.revoke(what.clone(), since.clone()));
+            }
+            for change in changes {
+                change.apply(&mut stored.revoked);
+            }
+        })?;
+        if setback.is_some() {
+            *lock(&self.setback) = setback;
+        }
+        Ok(edition)
     }
 
     /// Brings what others have changed in the store into the shared state. Blocks while it reads.
     pub fn reload(&self) -> Result<(), NotReloaded> {
-        self.read(&mut self.reading()).map_err(NotReloaded)
+        let read = self.read(&mut lock(&self.known));
+        let (at, why) = (self.gate.clock().monotonic(), read.as_ref().err().map(ToString::to_string));
+        self.gate.shared().update(|state| {
+            state.set_health(|health| {
+                let since = health.store.as_ref().map_or(at, |unread| unread.since);
+                health.store = why.map(|why| Unread { since, why: why.into(), goes_stale: true });
+            });
+        });
+        read.map_err(NotReloaded)
     }
 
-    fn read(&self, had_content: &mut bool) -> Result<(), StoreError> {
-        let mut all = self.store.load(*had_content)?;
-        *had_content = !all.is_empty();
-        let unsaved = self.unsaved();
-        unsaved.iter().for_each(|change| change.apply(&mut all));
-        self.shared.update(|state| state.set_revoked(all));
+    /// Says in the shared state why the policy file cannot be read, and whether that goes stale; `None` where it was read.
+    pub(super) fn note_policy(&self, why: Option<(String, bool)>) {
+        let at = self.gate.clock().monotonic();
+        self.gate.shared().update(|state| {
+            state.set_health(|health| {
+                let since = health.policy.as_ref().map_or(at, |unread| unread.since);
+                health.policy = why.map(|(why, goes_stale)| Unread { since, why: why.into(), goes_stale });
+            });
+        });
+    }
+
+    fn read(&self, known: &mut Option<Edition>) -> Result<(), StoreError> {
+        let mut stored = self.store.load()?;
+        let setback = Setback::between(known.as_ref(), stored.edition.as_ref());
+        *known = stored.edition;
+        let mut unsaved = lock(&self.unsaved);
+        if setback.is_some() {
+            *lock(&self.setback) = setback;
+            let present = Arc::clone(&self.gate.shared().rules().revoked);
+            let lost = present.iter().filter(|(what, _)| stored.revoked.get(what).is_none());
+            let again = lost.map(|(what, since)| Change { what: what.clone(), since: Some(since.clone()) });
+            // Before the changes that are not saved yet: one of them may restore something.
+            unsaved.splice(..0, again.collect::<Vec<_>>());
+            self.to_save.notify_one();
+        }
+        unsaved.iter().for_each(|change| change.apply(&mut stored.revoked));
+        // Before the list is let go of, or a change in between would be lost.
+        self.gate.shared().update(|state| state.set_revoked(stored.revoked));
         Ok(())
     }
 
-    fn reading(&self) -> MutexGuard<'_, bool> {
-        self.reading.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Says in the shared state how many changes are not saved. Before a save has failed, they are only on their way.
+    fn note_unsaved(&self) {
+        let unsaved = self.unsaved_changes();
+        self.gate.shared().update(|state| state.set_health(|health| health.unsaved = unsaved));
     }
+}
 
-    fn unsaved(&self) -> MutexGuard<'_, Vec<Change>> {
-        self.unsaved.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::auth::{KeySet, Rules};
-    use crate::gate::AuthState;
-    use crate::gate::ports::Catalogue;
-    use crate::store::{Changed, Memory};
+    use crate::auth::{KeySet, NumericDate, Rules};
+    use crate::clock::ManualClock;
+    use crate::store::{Changed, Memory, Stored};
 
     const NOW: NumericDate = NumericDate::from_seconds(1_795_380_000);
 
@@ -144,20 +221,32 @@ mod tests {
         Change { what: jti(name), since: None }
     }
 
-    /// A store that another process changes, and that can be made to refuse changes.
+    /// A store that another process changes, replaces or removes, and that can be made to refuse changes.
     #[derive(Default)]
     struct Other {
         memory: Memory,
+        edition: Mutex<Option<Edition>>,
         is_locked: Mutex<bool>,
     }
 
     impl Other {
         fn set_locked(&self, is_locked: bool) {
-            *self.is_locked.lock().expect("a test") = is_locked;
+            *lock(&self.is_locked) = is_locked;
         }
 
-        fn change(&self, change: &Change) {
-            self.memory.change_revocations(false, NOW, &mut |all| change.apply(all)).expect("memory");
+        fn changes(&self, change: &Change) {
+            Store::change(self, NOW, &mut |stored| change.apply(&mut stored.revoked)).expect("not locked");
+        }
+
+        /// Puts another content in the place of the present one.
+        fn becomes(&self, edition: Option<Edition>, names: &[&str]) {
+            let all = names.iter().map(|name| (jti(name), Since { at: NOW, until: None, user: None }));
+            self.memory.change(NOW, &mut |stored| stored.revoked = all.clone().collect()).expect("memory");
+            *lock(&self.edition) = edition;
+        }
+
+        fn holds(&self) -> Vec<Revoked> {
+            self.memory.load().expect("memory").revoked.iter().map(|(what, _)| what.clone()).collect()
         }
     }
 
@@ -166,20 +255,26 @@ mod tests {
             true
         }
 
-        fn load(&self, before: bool) -> Result<Revocations, StoreError> {
-            self.memory.load(before)
+        fn name(&self) -> String {
+            "a test".to_owned()
         }
 
-        fn change_revocations(
-            &self,
-            before: bool,
-            now: NumericDate,
-            change: &mut dyn FnMut(&mut Revocations),
-        ) -> Result<(), StoreError> {
-            match *self.is_locked.lock().expect("a test") {
-                true => Err(StoreError::Locked { path: "state.json".into(), waited: super::super::LOCK_WAIT }),
-                false => self.memory.change_revocations(before, now, change),
+        fn load(&self) -> Result<Stored, StoreError> {
+            Ok(Stored { edition: lock(&self.edition).clone(), ..self.memory.load()? })
+        }
+
+        fn change(&self, now: NumericDate, change: &mut dyn FnMut(&mut Stored)) -> Result<Option<Edition>, StoreError> {
+            if *lock(&self.is_locked) {
+                return Err(StoreError::Locked { path: "state.json".into(), waited: super::super::LOCK_WAIT });
             }
+            let mut edition = lock(&self.edition);
+            self.memory.change(now, &mut |stored| {
+                stored.edition.clone_from(&edition);
+                change(stored);
+            })?;
+            let new = || Edition { store: "one".into(), generation: 0 };
+            edition.get_or_insert_with(new).generation += 1;
+            Ok(edition.clone())
         }
 
         fn changed(&self) -> Changed<'_> {
@@ -187,46 +282,79 @@ mod tests {
         }
     }
 
-    fn replica() -> (Shared, Arc<Other>, Replica) {
-        let shared = Shared::new(AuthState::new(Rules::new(KeySet::default()), None, Catalogue::default()));
+    fn replica() -> (Gate, Arc<Other>, Replica) {
+        let gate = Gate::with(Rules::new(KeySet::default()), None, Arc::new(ManualClock::new(NOW)));
         let other = Arc::new(Other::default());
-        let replica = Replica::new(&shared, Arc::clone(&other) as Arc<dyn Store>);
-        (shared, other, replica)
+        let replica = Replica::new(&gate, Arc::clone(&other) as Arc<dyn Store>, None);
+        (gate, other, replica)
     }
 
-    fn revoked(shared: &Shared) -> Vec<Revoked> {
-        shared.rules().revoked.iter().map(|(what, _)| what.clone()).collect()
+    fn revoked(gate: &Gate) -> Vec<Revoked> {
+        gate.shared().rules().revoked.iter().map(|(what, _)| what.clone()).collect()
+    }
+
+    fn unsaved(gate: &Gate) -> usize {
+        gate.shared().read(|state| state.health().unsaved)
     }
 
     #[test]
     fn what_others_change_does_not_undo_what_is_not_saved_yet() {
-        let (shared, other, replica) = replica();
-        other.change(&revoke("theirs"));
+        let (gate, other, replica) = replica();
+        other.changes(&revoke("theirs"));
         replica.change(revoke("ours"));
-        assert_eq!(revoked(&shared), [jti("ours")], "at once");
+        assert_eq!(revoked(&gate), [jti("ours")], "at once");
         replica.reload().expect("read");
-        assert_eq!(revoked(&shared), [jti("ours"), jti("theirs")]);
-        replica.save(NOW).expect("saved");
-        assert_eq!((replica.unsaved_changes(), revoked(&shared).len()), (0, 2));
-        other.change(&restore("ours"));
+        assert_eq!(revoked(&gate), [jti("ours"), jti("theirs")]);
+        replica.save().expect("saved");
+        assert_eq!((replica.unsaved_changes(), revoked(&gate).len()), (0, 2));
+        other.changes(&restore("ours"));
         replica.reload().expect("read");
-        assert_eq!(revoked(&shared), [jti("theirs")], "saved, it can be restored elsewhere");
+        assert_eq!(revoked(&gate), [jti("theirs")], "saved, it can be restored elsewhere");
     }
 
     #[test]
-    fn a_change_that_could_not_be_saved_stays_and_is_saved_with_the_next_one() {
-        let (shared, other, replica) = replica();
+    fn a_change_that_could_not_be_saved_stays_is_counted_and_is_saved_with_the_next_one() {
+        let (gate, other, replica) = replica();
         other.set_locked(true);
         replica.change(revoke("first"));
-        assert!(replica.save(NOW).is_err());
+        assert_eq!(unsaved(&gate), 0, "it is on its way");
+        assert!(replica.save().is_err());
         replica.reload().expect("read");
-        assert_eq!((revoked(&shared), replica.unsaved_changes()), (vec![jti("first")], 1));
+        assert_eq!((revoked(&gate), replica.unsaved_changes(), unsaved(&gate)), (vec![jti("first")], 1, 1));
         other.set_locked(false);
         replica.change(revoke("second"));
         replica.change(restore("second"));
-        replica.save(NOW).expect("saved");
-        assert_eq!(replica.unsaved_changes(), 0);
-        let stored = other.load(true).expect("read");
-        assert_eq!(stored.iter().map(|(what, _)| what.clone()).collect::<Vec<_>>(), [jti("first")]);
+        replica.save().expect("saved");
+        assert_eq!((replica.unsaved_changes(), unsaved(&gate), other.holds()), (0, 0, vec![jti("first")]));
+    }
+
+    #[test]
+    fn a_store_that_went_back_restores_nobody_and_gets_back_what_it_lost() {
+        let old = || Some(Edition { store: "one".into(), generation: 1 });
+        let another = || Some(Edition { store: "two".into(), generation: 9 });
+        for (edition, setback) in [(None, Setback::Gone), (old(), Setback::Older), (another(), Setback::Replaced)] {
+            // Noticed by reading it, and by changing it.
+            for is_read in [true, false] {
+                let (gate, other, replica) = replica();
+                for name in ["a", "b", "c"] {
+                    replica.change(revoke(name));
+                    replica.save().expect("saved");
+                }
+                replica.change(restore("b"));
+                replica.save().expect("saved");
+                other.becomes(edition.clone(), &["theirs"]);
+                if is_read {
+                    replica.reload().expect("read");
+                    assert_eq!(replica.take_setback(), Some(setback));
+                } else {
+                    replica.change(revoke("d"));
+                }
+                replica.save().expect("saved");
+                let mut all = vec![jti("a"), jti("c"), jti("theirs")];
+                all.splice(2..2, (!is_read).then(|| jti("d")));
+                assert_eq!((other.holds(), revoked(&gate)), (all.clone(), all), "{setback:?}, read: {is_read}");
+                assert_eq!(replica.take_setback(), (!is_read).then_some(setback));
+            }
+        }
     }
 }

@@ -43,13 +43,13 @@ const SHORTEST: Duration = Duration::from_millis(1);
 
 /// Runs the console on the current runtime, until it ends.
 pub async fn run(start: Start) -> Result<(), TuiError> {
-    let Start { app, gate, clock, theme, server, store } = start;
+    let Start { app, gate, clock, theme, server, store, edition } = start;
     // Before anything is switched on: from the first moment no signal may leave it on.
     let sources = Sources { signals: Signals::listen()?, hang_up: HangUp::watch()?, changes: gate.shared().changes() };
     let modes = Modes::enter()?;
     let input = Batches::listen()?;
     let (columns, rows) = size();
-    let replica = Arc::new(Replica::new(gate.shared(), store));
+    let replica = Arc::new(Replica::new(&gate, store, edition));
     let outside = Outside::new(gate, replica, server);
     let mut executor = Executor::default();
     let console = Console {

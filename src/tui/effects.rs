@@ -73,6 +73,8 @@ pub fn message(app: &App, news: News) -> Option<Msg> {
         News::Policy { path, .. } if path != app.policy_file.path => None,
         News::Policy { read, .. } => Some(Msg::PolicyReread(read)),
         News::NotReloaded(error) => Some(Msg::Failed(Failure::NotReloaded(error))),
+        News::Setback { store, setback } => Some(Msg::Failed(Failure::Setback { store, setback })),
+        News::Saved => Some(Msg::Stored),
         News::PolicyUnwatched(unwatched) => Some(Msg::PolicyUnwatched(unwatched)),
         News::StoreUnwatched(unwatched) => Some(Msg::Failed(Failure::StoreUnwatched(unwatched))),
     }
@@ -167,7 +169,7 @@ fn begin(effect: Effect, outside: &Outside, base: &Rules, times: Times) -> Begun
             // Enforced now, whatever becomes of the store.
             outside.replica.change(Change { what, since });
             let replica = Arc::clone(&outside.replica);
-            Begun::Later(Job::new(Queue::Revocations, move || save_revocations(&replica, times)))
+            Begun::Later(Job::new(Queue::Revocations, move || save_revocations(&replica)))
         }
         Effect::WriteNew { path, text } => {
             Begun::Later(Job::new(Queue::Evidence, move || Some(write_new(path, &text))))
@@ -205,8 +207,8 @@ fn fresh_key(shared: &Shared) -> Option<Msg> {
     }
 }
 
-fn save_revocations(replica: &Replica, times: Times) -> Option<Msg> {
-    replica.save(times.real).err().map(|error| Msg::Failed(Failure::NotKept(error)))
+fn save_revocations(replica: &Replica) -> Option<Msg> {
+    replica.save().err().map(|error| Msg::Failed(Failure::NotKept(error)))
 }
 
 fn write_new(path: String, text: &str) -> Msg {

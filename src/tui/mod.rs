@@ -25,7 +25,7 @@ use crate::app::App;
 use crate::clock::Clock;
 use crate::gate::AuthenticatedMcpServer;
 use crate::server::Server;
-use crate::store::Store;
+use crate::store::{Edition, Store};
 use crate::text::words;
 use crate::view::Theme;
 
@@ -114,6 +114,8 @@ pub struct Start {
     pub server: Option<Server>,
     /// Where revocations are kept.
     pub store: Arc<dyn Store>,
+    /// Which content of it the rules begin with.
+    pub edition: Option<Edition>,
 }
 
 /// Runs the console until its user quits. The terminal is as it was before when this returns, and also if it panics.

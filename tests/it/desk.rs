@@ -52,7 +52,7 @@ impl Desk {
             keeps_revocations: store.is_durable(),
             ..Opening::new(gate.shared().read(Snapshot::of), times)
         });
-        let replica = Arc::new(Replica::new(gate.shared(), store));
+        let replica = Arc::new(Replica::new(&gate, store, None));
         let outside = Outside::new(gate.clone(), replica, None);
         let mut desk = Self { app, gate, clock, theme: Theme::Colours, outside, left: Vec::new(), keys_pressed: 0 };
         desk.tell(Msg::Resized { columns, rows });
@@ -76,9 +76,13 @@ impl Desk {
 
     /// Somebody has written to the store.
     pub fn store_touched(&mut self) -> &mut Self {
-        match self.outside.replica.reload() {
-            Ok(()) => self.tell(Msg::Woke),
-            Err(error) => self.hears(News::NotReloaded(error)),
+        let replica = &self.outside.replica;
+        let read = replica.reload();
+        let (store, setback) = (replica.store().name(), replica.take_setback());
+        match (read, setback) {
+            (Err(error), _) => self.hears(News::NotReloaded(error)),
+            (Ok(()), Some(setback)) => self.hears(News::Setback { store, setback }),
+            (Ok(()), None) => self.tell(Msg::Woke),
         }
     }
 

@@ -20,7 +20,7 @@ const MAY_IMPORT: [(&str, &[&str]); 16] = [
     ("view", &["app", "lab", "endpoint", "auth", "gate", "text"]),
     ("watch", &["text"]),
     ("signals", &[]),
-    ("store", &["auth", "config", "gate", "watch", "text"]),
+    ("store", &["auth", "config", "gate", "watch", "clock", "text"]),
     ("cli", &["lab", "backend", "gate", "server", "endpoint", "signals", "store", "config", "text", "clock", "auth"]),
     ("server", &["endpoint", "gate", "config", "text", "clock", "auth"]),
     (
@@ -122,7 +122,7 @@ fn every_layer_imports_only_what_lies_below_it() {
 #[test]
 fn of_files_stores_and_servers_the_app_names_only_the_errors() {
     const ERRORS: [&str; 4] =
-        ["config::ConfigError;", "server::ServeError;", "store::{NotReloaded, StoreError};", "watch::Unwatched;"];
+        ["config::ConfigError;", "server::ServeError;", "store::{NotReloaded, Setback, StoreError};", "watch::Unwatched;"];
     for source in sources().iter().filter(|source| source.module == "app") {
         let text: String = code(&source.text).collect::<Vec<_>>().join("\n");
         for (at, _) in text.match_indices("crate::") {

@@ -118,7 +118,7 @@ fn what_is_read_is_said_whatever_was_said_before_it_came() {
     let token = another_token();
     for effect in portcullis::app::update(&mut desk.app, Msg::Paste(token.clone())) {
         // A complaint comes in between.
-        let gone = StoreError::Gone { path: "state.json".into() };
+        let gone = StoreError::Malformed { path: "state.json".into(), why: "it holds nothing".into() };
         let _ = portcullis::app::update(&mut desk.app, Msg::Failed(Failure::NotKept(gone)));
         let Effect::Add(tokens) = effect else { panic!("a paste adds tokens") };
         let added = desk

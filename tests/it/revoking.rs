@@ -13,33 +13,29 @@ use portcullis::store::{FileStore, Store as _};
 use crate::cli::{Ran, portcullis};
 use crate::desk::{Desk, SECRET, START};
 use crate::forge::{NOW, claims, rules, token};
+use tempfile::TempDir;
 
-struct Place(PathBuf);
+struct Place(TempDir);
 
 impl Place {
-    fn new(name: &str) -> Self {
-        let folder = std::env::temp_dir().join(format!("portcullis-revoking-{name}-{}", std::process::id()));
-        let _ = fs::remove_dir_all(&folder);
-        fs::create_dir_all(&folder).expect("a folder");
-        Self(folder)
+    fn new() -> Self {
+        Self(TempDir::new().expect("a folder"))
     }
 
     fn file(&self) -> String {
-        self.0.join("state.json").to_str().expect("UTF-8").to_owned()
+        self.0.path().join("state.json").to_str().expect("UTF-8").to_owned()
     }
 
     /// A console with this state file, of which it has read this much.
     fn desk(&self, revoked: Revocations) -> Desk {
-        let key = Signer::hs256(SECRET, KeyOrigin::Program).expect("a key");
-        let rules = Rules { revoked: Arc::new(revoked), ..Rules::new(&key) };
-        Desk::with_store(rules, Arc::new(FileStore::new(self.file().into())), 120, 36)
+        desk(self.file().into(), revoked)
     }
 }
 
-impl Drop for Place {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
+fn desk(file: PathBuf, revoked: Revocations) -> Desk {
+    let key = Signer::hs256(SECRET, KeyOrigin::Program).expect("a key");
+    let rules = Rules { revoked: Arc::new(revoked), ..Rules::new(&key) };
+    Desk::with_store(rules, Arc::new(FileStore::new(file)), 120, 36)
 }
 
 fn revoking(what: Revoked) -> Rules {
@@ -83,13 +79,13 @@ fn space_in_tokens_revokes_and_restores_and_so_does_undo() {
 
 #[test]
 fn a_restart_forgets_nothing_and_another_process_is_heard() {
-    let place = Place::new("kept");
+    let place = Place::new();
     let mut desk = place.desk(Revocations::default());
     desk.types("user123").keys("Enter Esc 2 Space").must_show(&["user123 is revoked", "REVOKED"]);
     let text = desk.app.selected().expect("a token").text.to_string();
     assert!(!fs::read_to_string(place.file()).expect("written").contains(&text), "the token itself is not kept");
 
-    let mut again = place.desk(FileStore::new(place.file().into()).load(true).expect("read"));
+    let mut again = place.desk(FileStore::new(place.file().into()).load().expect("read").revoked);
     again.pastes(&text).must_show(&["REVOKED"]);
 
     let now = START.rfc3339();
@@ -103,12 +99,26 @@ fn a_restart_forgets_nothing_and_another_process_is_heard() {
     again.store_touched().must_show(&["what was revoked stays revoked: state file", "REVOKED"]);
     fs::remove_file(place.file()).expect("removed");
     again.waits(Duration::from_secs(6));
-    again.store_touched().must_show(&["what was revoked stays revoked: state file", "REVOKED"]);
+    again.store_touched().must_show(&["it is gone; what was revoked stays revoked", "REVOKED"]);
+}
+
+#[test]
+fn a_revocation_that_is_not_stored_stays_in_the_header_until_it_is() {
+    let place = Place::new();
+    let mut desk = place.desk(Revocations::default());
+    // A folder in its place cannot be written over.
+    fs::create_dir(place.file()).expect("a folder");
+    desk.types("user123").keys("Enter Esc 2 Space").must_show(&["not kept: state file", "not stored: 1 revocation"]);
+    desk.waits(Duration::from_secs(60));
+    desk.must_show(&["not stored: 1 revocation", "REVOKED"]);
+    fs::remove_dir(place.file()).expect("removed");
+    desk.keys("Space Space");
+    assert!(!desk.screen().contains("not stored"), "{}", desk.screen());
 }
 
 #[test]
 fn a_file_that_cannot_be_written_keeps_nobody_in() {
-    let mut desk = Place("/nonexistent".into()).desk(Revocations::default());
+    let mut desk = desk("/nonexistent/state.json".into(), Revocations::default());
     desk.types("user123")
         .keys("Enter Esc 2 Space")
         .must_show(&["not kept: state file /nonexistent/state.json", "REVOKED"]);
@@ -116,7 +126,7 @@ fn a_file_that_cannot_be_written_keeps_nobody_in() {
 
 #[test]
 fn settings_that_are_applied_restore_nobody_whom_another_process_has_just_revoked() {
-    let place = Place::new("settings");
+    let place = Place::new();
     let mut desk = place.desk(Revocations::default());
     desk.types("user123").keys("Enter Ctrl-S").must_show(&["settings"]);
     let token = desk.token().to_string();
@@ -128,8 +138,8 @@ fn settings_that_are_applied_restore_nobody_whom_another_process_has_just_revoke
 
 #[test]
 fn a_state_file_that_another_process_keeps_locked_is_given_up_with_a_sentence() {
-    let place = Place::new("locked");
-    let lock = fs::File::create(place.0.join("state.json.lock")).expect("a lock file");
+    let place = Place::new();
+    let lock = fs::File::create(place.0.path().join("state.json.lock")).expect("a lock file");
     lock.lock().expect("nobody holds it");
     let Ran { err, exit, .. } = portcullis(&["revoke", "--state", &place.file(), "--jti", "7"]).run();
     assert_eq!(exit, 1, "{err}");
@@ -142,7 +152,7 @@ fn a_state_file_that_another_process_keeps_locked_is_given_up_with_a_sentence() 
 
 #[test]
 fn the_command_revokes_restores_and_lists() {
-    let place = Place::new("command");
+    let place = Place::new();
     let state = ["--state", &place.file()];
     let token = portcullis(&["issue", "user123", "-p", "user"]).out().trim().to_owned();
     let check = || portcullis(&[&state[..], &["check", &token, "read_data"]].concat()).run();
@@ -165,7 +175,7 @@ fn the_command_revokes_restores_and_lists() {
 
 #[test]
 fn what_cannot_be_revoked_is_said() {
-    let place = Place::new("said");
+    let place = Place::new();
     let none = portcullis(&["revoke", "a.b.c"]).run();
     assert!(none.exit == 2 && none.err.contains("no state file to keep it in"), "{}", none.err);
     let state = ["--state", &place.file()];
@@ -178,7 +188,7 @@ fn what_cannot_be_revoked_is_said() {
 
 #[test]
 fn a_revocation_for_a_time_far_ahead_drops_no_other_one() {
-    let place = Place::new("ahead");
+    let place = Place::new();
     let file = place.file();
     let token = portcullis(&["issue", "user123", "-p", "user"]).out();
     assert_eq!(portcullis(&["revoke", "--state", &file, token.trim()]).run().exit, 0);

@@ -12,7 +12,7 @@ use portcullis::auth::revocations::{Revoked, Since};
 use portcullis::auth::{Call, IssueRequest, KeyOrigin, NumericDate, Policy, Rules, Signer};
 use portcullis::clock::{Clock, ManualClock};
 use portcullis::endpoint::{Denial, Listing, Settings};
-use portcullis::gate::Origin;
+use portcullis::gate::{Origin, Unread};
 use portcullis::server::{ServeError, Server};
 use portcullis::text::Span;
 use portcullis::{AuthenticatedMcpServer, Gate, config};
@@ -363,6 +363,38 @@ fn auto_denies_each_client_in_the_way_that_it_survives(
     let bearer = format!("Bearer {}", served.token("user123", &["user"]));
     let headers = [("Authorization", &*bearer), ("User-Agent", agent), ("MCP-Protocol-Version", version)];
     assert_eq!(served.send("POST", "/mcp", &headers, &call("write_data", &json!({}))).status, status);
+}
+
+/// A server that cannot read what decides goes on for a while by what it read last, says so, and then decides nothing.
+#[test]
+fn what_cannot_be_read_decides_for_a_while_and_then_nothing_is_decided() {
+    let served = Served::with(|settings| settings.max_stale = Duration::from_secs(30));
+    let user = served.token("user123", &["user"]);
+    let health = || {
+        let got = served.send("GET", "/healthz", &[], "");
+        (got.status, got.json())
+    };
+    let status = || served.call(Some(&user), "read_data", &json!({})).status;
+    let ok = json!({"status": "ok", "unreadable_for_seconds": {}, "unsaved": 0});
+    assert_eq!((health(), status()), ((200, ok.clone()), 200));
+    let unread = |goes_stale| Some(Unread { since: served.clock.monotonic(), why: "/a/path".into(), goes_stale });
+    let shared = served.gate.shared();
+    shared.update(|state| state.set_health(|health| health.store = unread(true)));
+    served.clock.advance(Duration::from_secs(29));
+    let degraded = json!({"status": "degraded", "unreadable_for_seconds": {"revocations": 29}, "unsaved": 0});
+    assert_eq!((health(), status()), ((200, degraded), 200));
+    served.clock.advance(Duration::from_secs(1));
+    assert_eq!(health().0, 503);
+    let got = served.call(Some(&user), "read_data", &json!({}));
+    assert_eq!((got.status, got.header("retry-after")), (503, Some("1")));
+    assert_eq!(got.json()["error"]["message"], "unavailable: revocations cannot be read");
+    assert_eq!(served.call(None, "read_data", &json!({})).status, 503, "no 401: the token may be good");
+    shared.update(|state| state.set_health(|health| health.store = None));
+    assert_eq!((health(), status()), ((200, ok), 200));
+    // A policy with a mistake in it does not end what the last good one allows.
+    shared.update(|state| state.set_health(|health| health.policy = unread(false)));
+    served.clock.advance(Duration::from_secs(3600 - 31));
+    assert_eq!((health().1["status"].clone(), status()), (json!("degraded"), 200));
 }
 
 /// Every refusal, also of requests that call no tool, has a row: what was asked for, the code, and what helps.

@@ -59,7 +59,15 @@ fn run(in_another_thread: bool) -> Result<(), TuiError> {
     let times = Times { real: clock.clock.now(), judged: clock.clock.now(), mono: Duration::ZERO };
     let app = App::new(Opening::new(gate.shared().read(Snapshot::of), times));
     let store = Arc::new(Memory::default());
-    tui::run(tui::Start { app, gate, clock: Arc::new(clock), theme: Theme::Colours, server: None, store })
+    tui::run(tui::Start {
+        app,
+        gate,
+        clock: Arc::new(clock),
+        theme: Theme::Colours,
+        server: None,
+        store,
+        edition: None,
+    })
 }
 
 #[test]

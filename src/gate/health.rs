@@ -1,0 +1,43 @@
+//! Whether decisions are made on what they should be made on: stored revocations and the policy file as they are now.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The state of what decides.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Health {
+    /// Revocations, and their ends, that are in force here and not stored yet.
+    pub unsaved: usize,
+    /// The store cannot be read.
+    pub store: Option<Unread>,
+    /// The policy file cannot be read, or is not a policy.
+    pub policy: Option<Unread>,
+}
+
+/// Something that decides cannot be read; what was read last decides instead.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unread {
+    /// Since when, on the monotonic clock.
+    pub since: Duration,
+    /// Why, in a sentence. Safe to show, but it may name files.
+    pub why: Arc<str>,
+    /// Whether what was read last must not decide for ever. It may where somebody has just saved a policy with a mistake in
+    /// it; it must not where changes by others cannot be seen.
+    pub goes_stale: bool,
+}
+
+impl Health {
+    /// The names of what cannot be read, with since when.
+    pub fn unread(&self) -> impl Iterator<Item = (&'static str, &Unread)> {
+        [("revocations", self.store.as_ref()), ("policy", self.policy.as_ref())]
+            .into_iter()
+            .filter_map(|(name, unread)| Some((name, unread?)))
+    }
+
+    /// The name of what has been unreadable for longer than `most` at an instant of the monotonic clock, so that nothing can
+    /// be decided any more.
+    pub fn stale(&self, now: Duration, most: Duration) -> Option<&'static str> {
+        let is_stale = |unread: &Unread| unread.goes_stale && now.saturating_sub(unread.since) >= most;
+        self.unread().find(|(_, unread)| is_stale(unread)).map(|(name, _)| name)
+    }
+}
