@@ -1,6 +1,5 @@
 //! Issuers: who may sign tokens, with which keys, and for which audiences.
 
-use std::borrow::Cow;
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -34,18 +33,18 @@ pub enum Audience {
 
 impl Issuer {
     /// Check 7: that the token comes from this issuer and is meant for an audience of it.
-    pub(super) fn binding(&self, claims: &Claims<Cow<'_, str>>, audience: Audience) -> Result<(), Reason> {
-        if let Some(wanted) = self.name.as_ref().filter(|wanted| claims.iss.as_deref() != Some(wanted)) {
-            let wanted = Arc::clone(wanted);
-            return Err(Reason::IssuerMismatch { found: claims.iss.as_deref().map(Into::into), wanted });
+    pub(super) fn binding<S: AsRef<str>>(&self, claims: &Claims<S>, audience: Audience) -> Result<(), Reason> {
+        let iss = claims.iss.as_ref().map(AsRef::as_ref);
+        if let Some(wanted) = self.name.as_ref().filter(|wanted| iss != Some(wanted)) {
+            return Err(Reason::IssuerMismatch { found: iss.map(Into::into), wanted: Arc::clone(wanted) });
         }
         let named = claims.aud.as_deref().unwrap_or_default();
-        let is_named = |wanted: &Arc<str>| named.iter().any(|aud| **aud == **wanted);
+        let is_named = |wanted: &Arc<str>| named.iter().any(|aud| *aud.as_ref() == **wanted);
         let may_pass = claims.aud.is_none() && audience == Audience::MayLack;
         if self.audiences.is_empty() || may_pass || self.audiences.iter().any(is_named) {
             return Ok(());
         }
-        let found = named.iter().map(|aud| aud.clone().into_owned()).collect();
+        let found = named.iter().map(|aud| aud.as_ref().to_owned()).collect();
         Err(Reason::AudienceMismatch { found, wanted: Arc::clone(&self.audiences) })
     }
 }
@@ -106,10 +105,18 @@ impl Issuers {
             return Ok(&self.own);
         }
         let iss = payload.iter().find(|member| member.name == "iss").and_then(|member| members::string(member.value));
-        let named = iss.as_deref().and_then(|iss| self.iter().find(|issuer| issuer.name.as_deref() == Some(iss)));
+        self.named(iss.as_deref())
+    }
+
+    /// The issuer that an `iss` selects.
+    pub(super) fn named(&self, iss: Option<&str>) -> Result<&Issuer, Reason> {
+        if self.others.is_empty() {
+            return Ok(&self.own);
+        }
+        let named = iss.and_then(|iss| self.iter().find(|issuer| issuer.name.as_deref() == Some(iss)));
         let any = Some(&self.own).filter(|own| own.name.is_none());
         named.or(any).ok_or_else(|| Reason::UnknownIssuer {
-            found: iss.as_deref().map(Into::into),
+            found: iss.map(Into::into),
             known: self.iter().filter_map(|issuer| issuer.name.clone()).collect(),
         })
     }

@@ -80,8 +80,13 @@ impl Revocations {
 
     #[cold]
     fn look_up(&self, token: &str, jti: Option<&str>) -> Result<(), Reason> {
+        self.check_id(TokenId::of(token), jti)
+    }
+
+    /// [`Revocations::check`] for a token of which only the hash is known.
+    pub fn check_id(&self, token: TokenId, jti: Option<&str>) -> Result<(), Reason> {
         let by_jti = jti.map(|jti| Revoked::Jti(jti.into()));
-        let found = self.0.get(&Revoked::Token(TokenId::of(token)));
+        let found = self.0.get(&Revoked::Token(token));
         match (found, by_jti.as_ref().and_then(|jti| self.0.get(jti)), jti) {
             (Some(since), ..) => Err(Reason::Revoked { jti: None, at: since.at }),
             (None, Some(since), jti) => Err(Reason::Revoked { jti: jti.map(Into::into), at: since.at }),

@@ -19,7 +19,7 @@ use super::policy::{Denied, Grant, Policy};
 use super::proof::{Permit, Principal};
 use super::reason::Reason;
 use super::revocations::Revocations;
-use super::token::{self, Split};
+use super::token::{self, Split, TokenId};
 use crate::text;
 
 /// What a decision is made on. It holds no secret that could sign.
@@ -137,6 +137,27 @@ impl Rules {
     /// [`Rules::verify`], where the caller may accept tokens that name no audience.
     pub fn verify_for(&self, token: &str, audience: Audience, now: NumericDate) -> Result<Principal, Reason> {
         self.passed(token, audience, now, |claims| Principal::new(claims.into_owned(), now))
+    }
+
+    /// Whether a principal that rules with the same keys have verified still passes checks 6 to 8. Its signature is not
+    /// checked again, so the hash of its token is enough.
+    pub fn check_again(
+        &self,
+        principal: &Principal,
+        token: TokenId,
+        audience: Audience,
+        now: NumericDate,
+    ) -> Result<(), Reason> {
+        principal.lifetime(self.leeway).check(now)?;
+        self.issuers.named(principal.iss.as_deref())?.binding(principal, audience)?;
+        self.revoked.check_id(token, principal.jti.as_deref())
+    }
+
+    /// Whether signatures are checked with the very same keys as by the other rules.
+    pub fn has_keys_of(&self, other: &Self) -> bool {
+        let (ours, theirs) = (&self.issuers, &other.issuers);
+        ours.iter().count() == theirs.iter().count()
+            && ours.iter().zip(theirs.iter()).all(|(ours, theirs)| ours.keys.is(&theirs.keys))
     }
 
     /// Checks 9 and 10: the permit of a principal for a tool, or the decision that refuses it. These rules, or ones that they

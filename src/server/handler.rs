@@ -6,18 +6,20 @@ use std::time::Duration;
 use axum::http::request::Parts;
 use rmcp::model::{
     CacheScope, CallToolRequestParams, CallToolResponse, CallToolResult, CompleteRequestParams, CompleteResult,
-    ContentBlock, CustomRequest, CustomResult, ErrorCode, ErrorData, GetPromptRequestParams, GetPromptResponse,
-    Implementation, JsonObject, ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult, ListToolsResult,
-    PaginatedRequestParams, ReadResourceRequestParams, ReadResourceResponse, ServerCapabilities, ServerConfig, Tool,
+    ContentBlock, CustomRequest, CustomResult, ErrorCode, ErrorData, Extensions, GetPromptRequestParams,
+    GetPromptResponse, Implementation, InitializeRequestParams, InitializeResult, JsonObject, ListPromptsResult,
+    ListResourceTemplatesResult, ListResourcesResult, ListToolsResult, PaginatedRequestParams,
+    ReadResourceRequestParams, ReadResourceResponse, ServerCapabilities, ServerConfig, SubscriptionFilter, Tool,
     ToolAnnotations,
 };
-use rmcp::service::RequestContext;
+use rmcp::service::{NotificationContext, RequestContext, SubscriptionContext};
 use rmcp::{RoleServer, ServerHandler};
 use serde_json::{Value, json};
 
 use super::challenge::brief;
 use super::judgement::Judgement;
 use super::layers::Judged;
+use super::subscription::{Subscriptions, Watched};
 use crate::auth::policy::ToolRule;
 use crate::auth::{Audience, Decision, Outcome, Permit, Policy, Reason, Verdict};
 use crate::endpoint::{Listing, Settings};
@@ -32,6 +34,7 @@ pub struct Handler {
     listing: Listing,
     max_stale: Duration,
     callers: Callers,
+    subscriptions: Subscriptions,
 }
 
 /// Whose requests are handled. It may hold a token, so it has no `Debug`.
@@ -50,24 +53,35 @@ impl Handler {
     /// For requests that the layers have judged.
     pub fn behind_layers(gate: Gate, settings: &Settings) -> Self {
         let Settings { listing, max_stale, .. } = *settings;
-        Self { gate, listing, max_stale, callers: Callers::Judged }
+        Self { gate, listing, max_stale, callers: Callers::Judged, subscriptions: Subscriptions::default() }
     }
 
     /// For requests that all come from one client.
     pub fn of_one(gate: Gate, settings: &Settings, token: Option<&str>, name: &str) -> Self {
         let Settings { listing, max_stale, .. } = *settings;
-        Self { gate, listing, max_stale, callers: Callers::One { token: token.map(Into::into), name: name.into() } }
+        let callers = Callers::One { token: token.map(Into::into), name: name.into() };
+        Self { gate, listing, max_stale, callers, subscriptions: Subscriptions::default() }
     }
 
     /// What the layers made of a request; `None` where no layer saw it, which is never to be trusted.
-    fn judged(&self, context: &RequestContext<RoleServer>) -> Option<Judged> {
+    fn judged(&self, extensions: &Extensions) -> Option<Judged> {
         match &self.callers {
-            Callers::Judged => context.extensions.get::<Parts>()?.extensions.get::<Judged>().cloned(),
+            Callers::Judged => extensions.get::<Parts>()?.extensions.get::<Judged>().cloned(),
             Callers::One { token, name } => {
                 let judgement = Judgement::new(&self.gate, token.as_deref(), Audience::Required, self.max_stale);
                 Some(Judged { judgement: Arc::new(judgement.by(name.to_string(), None)), decided: None })
             }
         }
+    }
+
+    /// The tools that the sender of a request sees.
+    fn seen(&self, judgement: &Judgement) -> Vec<Tool> {
+        let Ok(principal) = &judgement.principal else { return Vec::new() };
+        let policy = &judgement.rules.policy;
+        let sees = |rule: &&ToolRule| {
+            self.listing == Listing::All || policy.verdict(&principal.permissions, &rule.name) == Verdict::Allowed
+        };
+        policy.tools().iter().filter(sees).filter_map(|rule| tool(&rule.name, policy, &judgement.tools)).collect()
     }
 
     /// The decision about a call: the one that the layers made, if it is about this tool.
@@ -82,9 +96,64 @@ impl Handler {
 }
 
 impl ServerHandler for Handler {
+    /// Prompts and resources are served, although there are none: clients ask for them anyway.
     fn get_info(&self) -> ServerConfig {
-        ServerConfig::new(ServerCapabilities::builder().enable_tools().build())
+        let capabilities = ServerCapabilities::builder().enable_tools().enable_prompts().enable_resources();
+        ServerConfig::new(capabilities.enable_tool_list_changed().build())
             .with_server_info(Implementation::new("portcullis", env!("CARGO_PKG_VERSION")).with_title("Portcullis"))
+    }
+
+    async fn initialize(
+        &self,
+        request: InitializeRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<InitializeResult, ErrorData> {
+        context.peer.set_peer_info(request.clone());
+        let mut info = self.negotiate_initialize(&request)?;
+        // Over HTTP these revisions tell of changes on a stream that is not served.
+        if let (Callers::Judged, Some(tools)) = (&self.callers, &mut info.capabilities.tools) {
+            tools.list_changed = None;
+        }
+        Ok(info)
+    }
+
+    async fn on_initialized(&self, context: NotificationContext<RoleServer>) {
+        let Some(judged) = self.judged(&context.extensions) else { return };
+        let handler = self.clone();
+        let mut watched = Watched::new(&self.gate, judged.judgement, |judgement| handler.seen(judgement));
+        tokio::spawn(async move {
+            // Until the token counts no more, or the client is gone.
+            while watched.changed(|judgement| handler.seen(judgement)).await
+                && context.peer.notify_tool_list_changed().await.is_ok()
+            {}
+        });
+    }
+
+    fn accepted_subscription_filter(&self, _: &SubscriptionFilter) -> Option<SubscriptionFilter> {
+        let mut accepted = SubscriptionFilter::new();
+        accepted.tools_list_changed = Some(true);
+        Some(accepted)
+    }
+
+    async fn listen(&self, context: SubscriptionContext) -> Result<(), ErrorData> {
+        let Some(judged) = self.judged(&context.request_context().extensions) else {
+            return Err(ErrorData::internal_error("unauthorized", None));
+        };
+        let subscription = judged.judgement.token().and_then(|token| self.subscriptions.begin(token));
+        if subscription.is_none() {
+            return Err(ErrorData::internal_error("too many subscriptions with this token", None));
+        }
+        let mut watched = Watched::new(&self.gate, judged.judgement, |judgement| self.seen(judgement));
+        loop {
+            tokio::select! {
+                goes_on = watched.changed(|judgement| self.seen(judgement)) => {
+                    if !goes_on || context.sink().notify_tool_list_changed().await.is_err() {
+                        return Ok(());
+                    }
+                }
+                () = context.cancelled() => return Ok(()),
+            }
+        }
     }
 
     async fn list_tools(
@@ -92,21 +161,10 @@ impl ServerHandler for Handler {
         _: Option<PaginatedRequestParams>,
         context: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
-        let judged = self.judged(&context);
-        let judgement = judged.as_ref().map(|judged| &judged.judgement);
-        let verified = judgement.and_then(|judgement| Some((judgement, judgement.principal.as_ref().ok()?)));
-        let tools = verified.map_or_else(Vec::new, |(judgement, principal)| {
-            let policy = &judgement.rules.policy;
-            let sees = |rule: &&ToolRule| {
-                self.listing == Listing::All || policy.verdict(&principal.permissions, &rule.name) == Verdict::Allowed
-            };
-            policy.tools().iter().filter(sees).filter_map(|rule| tool(&rule.name, policy, &judgement.tools)).collect()
-        });
+        let tools = self.judged(&context.extensions).map_or_else(Vec::new, |judged| self.seen(&judged.judgement));
         // Another caller may see another list, and the next policy another one again.
         Ok(ListToolsResult::with_all_items(tools).with_ttl_ms(0).with_cache_scope(CacheScope::Private))
     }
-
-    // There are no prompts and no resources, and clients ask for them although no capability announces any.
 
     async fn list_prompts(
         &self,
@@ -169,7 +227,7 @@ impl ServerHandler for Handler {
         request: CallToolRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
-        let Some(judged) = self.judged(&context) else {
+        let Some(judged) = self.judged(&context.extensions) else {
             return Ok(CallToolResult::structured_error(Outcome::Refused(Verdict::Unauthorized).answer()).into());
         };
         // Over HTTP a layer has refused it.

@@ -67,6 +67,34 @@ impl Judgement {
         Self { client, peer, ..self }
     }
 
+    /// The same judgement at the present instant and by the present rules; `None` if the sender's token counts no more, or
+    /// may count no more: with other keys its signature would have to be checked again.
+    pub fn again(&self, gate: &Gate) -> Option<Self> {
+        let (at, started) = gate.clock().both();
+        let (rules, tools) = gate.shared().read(|state| (Arc::clone(state.rules()), state.tools().clone()));
+        let principal = self.principal.as_ref().ok()?;
+        // Whether the audience may be missing was decided before.
+        let stands = rules.check_again(principal, self.token?, Audience::MayLack, at).is_ok();
+        (stands && rules.has_keys_of(&self.rules)).then(|| Self {
+            at,
+            rules,
+            tools,
+            stale: self.stale,
+            principal: Ok(Arc::clone(principal)),
+            envelope: None,
+            client: self.client.clone(),
+            peer: self.peer,
+            token: self.token,
+            started,
+        })
+    }
+
+    /// For how long the token still counts, as far as its time goes.
+    pub fn left(&self) -> Option<Duration> {
+        let principal = self.principal.as_ref().ok()?;
+        Some(principal.exp.plus(self.rules.leeway.span()).since(self.at).as_duration())
+    }
+
     /// The token's name.
     pub fn token(&self) -> Option<TokenId> {
         self.token

@@ -14,6 +14,7 @@ mod limit;
 mod listen;
 mod origin;
 mod places;
+mod subscription;
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, UdpSocket};

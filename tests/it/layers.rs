@@ -121,8 +121,12 @@ fn every_layer_imports_only_what_lies_below_it() {
 
 #[test]
 fn of_files_stores_and_servers_the_app_names_only_the_errors() {
-    const ERRORS: [&str; 4] =
-        ["config::ConfigError;", "server::ServeError;", "store::{NotReloaded, Setback, StoreError};", "watch::Unwatched;"];
+    const ERRORS: [&str; 4] = [
+        "config::ConfigError;",
+        "server::ServeError;",
+        "store::{NotReloaded, Setback, StoreError};",
+        "watch::Unwatched;",
+    ];
     for source in sources().iter().filter(|source| source.module == "app") {
         let text: String = code(&source.text).collect::<Vec<_>>().join("\n");
         for (at, _) in text.match_indices("crate::") {

@@ -397,6 +397,70 @@ fn what_cannot_be_read_decides_for_a_while_and_then_nothing_is_decided() {
     assert_eq!((health().1["status"].clone(), status()), (json!("degraded"), 200));
 }
 
+/// A stream of events, read as far as a text; `None` if it ends before.
+fn event(stream: &mut BufReader<TcpStream>, text: &str) -> Option<String> {
+    let mut line = String::new();
+    while stream.read_line(&mut line).expect("it comes in time") > 0 {
+        if line.contains(text) {
+            return Some(line);
+        }
+        line.clear();
+    }
+    None
+}
+
+/// A client of revision 2026-07-28 listens, and is told when it may call other tools, until its token counts no more.
+#[test]
+fn a_client_that_listens_is_told_of_other_tools_until_its_token_ends() {
+    let served = Served::new();
+    let user = served.token("user123", &["user"]);
+    let bearer = format!("Bearer {user}");
+    let headers =
+        [("Authorization", &*bearer), ("MCP-Protocol-Version", "2026-07-28"), ("Mcp-Method", "server/discover")];
+    let discovered = served.send("POST", "/mcp", &headers, &modern("server/discover", None)).json();
+    assert_eq!(discovered["result"]["capabilities"]["tools"], json!({"listChanged": true}));
+    assert_eq!(discovered["result"]["_meta"]["io.modelcontextprotocol/serverInfo"]["name"], "portcullis");
+    // Clients of older revisions have no stream over which they could be told.
+    let params =
+        json!({ "protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": { "name": "old", "version": "1" } });
+    let hello = json!({ "jsonrpc": "2.0", "id": 7, "method": "initialize", "params": params }).to_string();
+    assert_eq!(served.post(Some(&user), &hello).json()["result"]["capabilities"]["tools"], json!({}));
+
+    let mut body: Value = serde_json::from_str(&modern("subscriptions/listen", None)).expect("JSON");
+    body["params"]["notifications"] = json!({ "toolsListChanged": true, "promptsListChanged": true });
+    let body = body.to_string();
+    let mut stream = served.connect();
+    let head = format!(
+        "POST /mcp HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer {user}\r\nContent-Type: application/json\r\n\
+         Accept: application/json, text/event-stream\r\nMCP-Protocol-Version: 2026-07-28\r\n\
+         Mcp-Method: subscriptions/listen\r\nContent-Length: {}\r\n\r\n{body}",
+        served.server.as_ref().expect("it runs").address,
+        body.len(),
+    );
+    stream.write_all(head.as_bytes()).expect("sent");
+    let mut stream = BufReader::new(stream);
+    let accepted = event(&mut stream, "notifications/subscriptions/acknowledged").expect("an acknowledgement");
+    assert!(accepted.contains("toolsListChanged") && !accepted.contains("promptsListChanged"), "{accepted}");
+
+    let policy = |text: &[u8]| Arc::new(Policy::read(text).expect("a policy"));
+    let shared = served.gate.shared();
+    // What this client may not call is no news to it.
+    let more = b"[tools.read_data]\npermissions = [\"user\"]\n[tools.write_data]\npermissions = [\"admin\"]\n";
+    shared.update(|state| state.set_policy(policy(more)));
+    let all = b"[tools.read_data]\npermissions = [\"user\"]\n[tools.write_data]\npermissions = [\"user\"]\n";
+    shared.update(|state| state.set_policy(policy(all)));
+    let told = event(&mut stream, "notifications/").expect("a notification");
+    assert!(told.contains("notifications/tools/list_changed") && told.contains("subscriptionId"), "{told}");
+    shared.update(|state| {
+        let mut revoked = (*state.rules().revoked).clone();
+        revoked.revoke(Revoked::Token(TokenId::of(&user)), Since { at: NOW, until: None, user: None });
+        state.set_revoked(revoked);
+    });
+    let ended = event(&mut stream, "\"result\"").expect("the last answer");
+    assert!(!ended.contains("list_changed"), "{ended}");
+    assert_eq!(event(&mut stream, "notifications/"), None, "the stream ends");
+}
+
 /// Every refusal, also of requests that call no tool, has a row: what was asked for, the code, and what helps.
 #[test]
 fn whatever_is_refused_has_a_row_that_says_what_helps() {

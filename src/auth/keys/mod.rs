@@ -19,6 +19,11 @@ pub use verifier::{STRONG_BITS, Verifier};
 pub struct KeySet(Arc<[Verifier]>);
 
 impl KeySet {
+    /// Whether this is the very same set, or a copy of it.
+    pub fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
     /// The verifiers, in their order.
     pub fn iter(&self) -> impl Iterator<Item = &Verifier> {
         self.0.iter()

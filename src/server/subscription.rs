@@ -1,0 +1,108 @@
+//! Tells clients when the tools that they see have changed: those of revision 2026-07-28 by `subscriptions/listen`, and the
+//! one on standard streams, whatever its revision. Older clients over HTTP have neither a session nor a stream.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use rmcp::model::Tool;
+use tokio::sync::watch;
+use tokio::time::sleep;
+
+use super::judgement::Judgement;
+use crate::auth::TokenId;
+use crate::gate::Gate;
+
+/// Subscriptions that one token may have at once. Each holds a connection.
+const MOST_OF_TOKEN: usize = 8;
+
+/// How long nothing is looked at when nothing changes: the end of a token is noticed by then at the latest, whatever the
+/// system's clock does meanwhile.
+const LOOK: Duration = Duration::from_mins(1);
+
+/// The subscriptions that there are. Clones share them.
+#[derive(Clone, Default)]
+pub struct Subscriptions(Arc<Mutex<HashMap<TokenId, usize>>>);
+
+/// A subscription, which is over when this is dropped.
+pub struct Subscription {
+    all: Subscriptions,
+    token: TokenId,
+}
+
+impl Subscriptions {
+    /// A subscription of a token, unless it has enough of them.
+    pub fn begin(&self, token: TokenId) -> Option<Subscription> {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = all.entry(token).or_default();
+        if *count >= MOST_OF_TOKEN {
+            return None;
+        }
+        *count += 1;
+        Some(Subscription { all: self.clone(), token })
+    }
+}
+
+impl Drop for Subscription {
+    fn drop(&mut self) {
+        let mut all = self.all.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = all.get_mut(&self.token) {
+            *count -= 1;
+            if *count == 0 {
+                all.remove(&self.token);
+            }
+        }
+    }
+}
+
+/// The tools that the sender of a judged request sees, watched for changes.
+pub struct Watched {
+    gate: Gate,
+    judgement: Arc<Judgement>,
+    seen: Vec<Tool>,
+    revisions: watch::Receiver<u64>,
+}
+
+impl Watched {
+    /// The tools as they are seen now by `see`.
+    pub fn new(gate: &Gate, judgement: Arc<Judgement>, see: impl Fn(&Judgement) -> Vec<Tool>) -> Self {
+        let revisions = gate.shared().changes();
+        let seen = see(&judgement);
+        Self { gate: gate.clone(), judgement, seen, revisions }
+    }
+
+    /// Waits until the tools have changed; `false` once the token counts no more.
+    pub async fn changed(&mut self, see: impl Fn(&Judgement) -> Vec<Tool>) -> bool {
+        loop {
+            let Some(now) = self.judgement.again(&self.gate) else { return false };
+            let tools = see(&now);
+            if tools != self.seen {
+                self.seen = tools;
+                return true;
+            }
+            let left = now.left().map_or(LOOK, |left| left.min(LOOK));
+            tokio::select! {
+                changed = self.revisions.changed() => if changed.is_err() { return false },
+                () = sleep(left) => {}
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_token_has_only_so_many_subscriptions_and_an_ended_one_makes_room() {
+        let all = Subscriptions::default();
+        let (one, other) = (TokenId::of("one"), TokenId::of("other"));
+        let mut begun: Vec<_> = (0..MOST_OF_TOKEN).filter_map(|_| all.begin(one)).collect();
+        assert_eq!(begun.len(), MOST_OF_TOKEN);
+        assert!(all.begin(one).is_none() && all.begin(other).is_some());
+        begun.pop();
+        assert!(all.begin(one).is_some());
+        begun.clear();
+        assert!(all.0.lock().expect("no panic").is_empty());
+    }
+}
