@@ -106,6 +106,7 @@ fn console(options: &Options) -> ExitCode {
     let times = Times { real: now, judged: now, mono: clock.monotonic() };
     let app = App::new(Opening {
         zone: clock::local_offset,
+        files: ground.files(),
         policy_path: ground.policy_path,
         keeps_revocations: ground.store.is_durable(),
         server: settings,

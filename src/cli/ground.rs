@@ -10,6 +10,7 @@ use super::options::Settings;
 use crate::auth::{IssueRequest, KeySet, Leeway, NumericDate, Policy, Revocations, Rules, Signer, issue::When};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{self, CONFIG_VARIABLE, ConfigError, ConfigFile, SecretSources};
+use crate::endpoint::Files;
 use crate::gate::{Gate, Provenance};
 use crate::store::{FileStore, Memory, Store};
 use crate::text::Span;
@@ -51,6 +52,10 @@ pub struct Ground {
     now: Option<NumericDate>,
     /// The policy file; empty for the one built in.
     pub policy_path: String,
+    /// The file that the secret was read from, if any.
+    secret_path: Option<PathBuf>,
+    /// The file that keeps revocations, if any.
+    state_path: Option<PathBuf>,
     /// Where revocations are kept.
     pub store: Arc<dyn Store>,
     /// How long issued tokens live, in words, where it is configured.
@@ -77,8 +82,9 @@ impl Ground {
             others_may_read: settings.insecure_secret_file,
         };
         let policy = settings.policy.clone().or(file.policy);
-        let store: Arc<dyn Store> = match settings.state.clone().or(file.state) {
-            Some(path) => Arc::new(FileStore::new(path)),
+        let state_path = settings.state.clone().or(file.state);
+        let store: Arc<dyn Store> = match &state_path {
+            Some(path) => Arc::new(FileStore::new(path.clone())),
             None => Arc::new(Memory::default()),
         };
         Ok(Self {
@@ -90,9 +96,25 @@ impl Ground {
             revoked: store.load(false)?.into(),
             now: settings.now,
             policy_path: policy.map_or_else(String::new, |path| path.to_string_lossy().into_owned()),
+            secret_path: secret.path().map(Into::into),
+            state_path,
             store,
             lifetime: file.lifetime,
         })
+    }
+
+    /// The files that it was read from, as another process finds them.
+    pub fn files(&self) -> Files {
+        let absolute = |path: &PathBuf| {
+            let path = std::path::absolute(path).unwrap_or_else(|_| path.clone());
+            path.to_string_lossy().into_owned()
+        };
+        let folder = std::env::current_dir().unwrap_or_default();
+        Files {
+            secret: self.secret_path.as_ref().map(absolute),
+            state: self.state_path.as_ref().map(absolute),
+            folder: folder.to_string_lossy().into_owned(),
+        }
     }
 
     /// Whether the instant to judge for was given.

@@ -8,7 +8,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 use std::time::Duration;
 
-pub use clients::ClientKind;
+pub use clients::{CLIENTS, Client, Connection, Files, TokenPlace};
 pub use reach::{BadHost, BadPage, HostName, Page};
 
 /// The path of the MCP endpoint.
