@@ -52,6 +52,7 @@ fn headless(options: &Options, command: &Command) -> ExitCode {
         out: &mut BufWriter::with_capacity(16 * 1024, stdout),
         err: &mut io::stderr(),
         shows_colour,
+        shows_hints: io::stderr().is_terminal(),
         environment: Environment::read(),
         known: Exit::Good,
     };

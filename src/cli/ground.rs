@@ -7,6 +7,7 @@ use zeroize::Zeroizing;
 
 use super::CliError;
 use super::options::Settings;
+use crate::auth::keys::STRONG_BITS;
 use crate::auth::{IssueRequest, KeySet, Leeway, NumericDate, Policy, Revocations, Rules, Signer, issue::When};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{self, CONFIG_VARIABLE, ConfigError, ConfigFile, SecretSources};
@@ -130,6 +131,16 @@ impl Ground {
     /// Whether there is a secret to verify with.
     pub const fn has_key(&self) -> bool {
         self.signer.is_some()
+    }
+
+    /// Why the secret is weak and how to make a strong one, as a sentence, unless it is strong.
+    pub fn weakness(&self) -> Option<String> {
+        let key = self.signer.as_ref().map(Signer::verifier).filter(|key| key.is_weak())?;
+        Some(format!(
+            "weak secret: {} bit, {} needs at least {STRONG_BITS} (RFC 7518 §3.2); make one with: openssl rand -hex 32",
+            key.bits(),
+            key.algorithm(),
+        ))
     }
 
     /// The rules; without a secret they verify no signature.

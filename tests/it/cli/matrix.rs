@@ -210,7 +210,7 @@ proptest! {
             let options = Options::parse_from(["portcullis", "--json", "--policy", &file, "--now", &now.rfc3339()].iter().chain(arguments));
             let environment = Environment { secret: Some(forge::SECRET.to_vec().into()), ..Environment::default() };
             let (mut out, lines) = (Vec::new(), tokens.join("\n"));
-            let mut headless = Headless { input: &mut lines.as_bytes(), out: &mut out, err: &mut std::io::sink(), shows_colour: false, environment, known: Exit::Good };
+            let mut headless = Headless { input: &mut lines.as_bytes(), out: &mut out, err: &mut std::io::sink(), shows_colour: false, shows_hints: false, environment, known: Exit::Good };
             headless.run(&options, options.command.as_ref().expect("a command")).expect("it runs");
             String::from_utf8(out).expect("UTF-8").lines().map(|l| serde_json::from_str(l).expect("JSON")).collect::<Vec<Value>>()
         };
