@@ -47,9 +47,9 @@ fn claims(given: &[String]) -> Result<Map<String, Value>, CliError> {
         if name.is_empty() {
             return Err(wrong("it has no name; write it as name=JSON"));
         }
-        let value = exact_value(value).map_err(|error| match error.is_data() {
-            true => wrong(&text::display_safe(&error.to_string(), 200)),
-            false => wrong("its value is no JSON; a text needs quotes, as in --claim 'team=\"blue\"'"),
+        let value = exact_value(value).map_err(|error| match error.what.is_json() {
+            true => wrong(&error.to_string()),
+            false => wrong("its value is not JSON; a text needs quotes, as in --claim 'team=\"blue\"'"),
         })?;
         if claims.insert(name.to_owned(), value).is_some() {
             return Err(wrong("given twice"));

@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde_json::{Map, Value};
 
-use crate::text::strict_json::exact_value_of;
+use crate::text::strict_json::{Inexact, exact_value_of};
 
 /// The most values of a message, those inside others counted. With 256 KiB of text, a message then takes a few MiB.
 const MOST_VALUES: usize = 8192;
@@ -24,10 +24,12 @@ pub struct Envelope {
 }
 
 /// Why a body is no message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// No JSON, or a member stands twice (RFC 8259 leaves open what that means).
-    NoJson,
+    /// Not UTF-8.
+    NotUtf8,
+    /// Not JSON, or a value that readers understand differently.
+    NotExact(Inexact),
     /// An array: batches are in no revision that is served.
     Batch,
     /// Some other JSON that is no message.
@@ -40,9 +42,9 @@ pub enum Fault {
 
 impl Fault {
     /// The code that JSON-RPC has for it.
-    pub const fn code(self) -> i32 {
+    pub const fn code(&self) -> i32 {
         match self {
-            Self::NoJson => -32700,
+            Self::NotUtf8 | Self::NotExact(_) => -32700,
             Self::Batch | Self::NoMessage => -32600,
             Self::NoTool | Self::NoMember(_) => -32602,
         }
@@ -53,9 +55,8 @@ impl Fault {
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NoJson => f.write_str(
-                "Parse error: not JSON, a duplicate member, a number too large to be kept, or more than 8192 values",
-            ),
+            Self::NotUtf8 => f.write_str("Parse error: not UTF-8"),
+            Self::NotExact(what) => write!(f, "Parse error: {what}"),
             Self::Batch => f.write_str("Invalid Request: batches are not served"),
             Self::NoMessage => f.write_str("Invalid Request: not a JSON-RPC 2.0 message"),
             Self::NoTool => f.write_str("Invalid params: expected the tool's name as a string in name"),
@@ -70,8 +71,8 @@ const INITIALIZE: [&str; 3] = ["protocolVersion", "capabilities", "clientInfo"];
 impl Envelope {
     /// Reads a body.
     pub fn read(body: &[u8]) -> Result<Self, Fault> {
-        let text = str::from_utf8(body).map_err(|_| Fault::NoJson)?;
-        let message = match exact_value_of(text, MOST_VALUES).map_err(|_| Fault::NoJson)? {
+        let text = str::from_utf8(body).map_err(|_| Fault::NotUtf8)?;
+        let message = match exact_value_of(text, MOST_VALUES).map_err(|error| Fault::NotExact(error.what))? {
             Value::Object(message) => message,
             Value::Array(_) => return Err(Fault::Batch),
             _ => return Err(Fault::NoMessage),
@@ -133,10 +134,15 @@ mod tests {
     }
 
     #[rstest]
-    #[case("", Fault::NoJson)]
-    #[case("{", Fault::NoJson)]
-    #[case(r#"{"jsonrpc":"2.0","method":"ping","method":"tools/call"}"#, Fault::NoJson)]
-    #[case(r#"{"jsonrpc":"2.0","params":{"arguments":{"id":1,"id":2}}}"#, Fault::NoJson)]
+    #[case("", Fault::NotExact(Inexact::EndsEarly))]
+    #[case("{", Fault::NotExact(Inexact::EndsEarly))]
+    #[case("{]", Fault::NotExact(Inexact::NotJson))]
+    #[case(
+        r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"a","arguments":{"id": 18446744073709551616}}}"#,
+        Fault::NotExact(Inexact::Number("18446744073709551616".to_owned()))
+    )]
+    #[case(r#"{"jsonrpc":"2.0","method":"ping","method":"tools/call"}"#, Fault::NotExact(Inexact::Duplicate("method".to_owned())))]
+    #[case(r#"{"jsonrpc":"2.0","params":{"arguments":{"id":1,"id":2}}}"#, Fault::NotExact(Inexact::Duplicate("id".to_owned())))]
     #[case("[]", Fault::Batch)]
     #[case("7", Fault::NoMessage)]
     #[case(r#"{"jsonrpc":"1.0","method":"ping"}"#, Fault::NoMessage)]
@@ -148,5 +154,17 @@ mod tests {
     )]
     fn what_is_no_message_is_named(#[case] body: &str, #[case] fault: Fault) {
         assert_eq!(Envelope::read(body.as_bytes()), Err(fault));
+    }
+
+    #[test]
+    fn a_fault_says_what_is_wrong() {
+        let said = |body: &[u8]| Envelope::read(body).map_err(|fault| fault.to_string());
+        let number = br#"{"params":{"arguments":{"id": 18446744073709551616}}}"#;
+        let wanted = "Parse error: the number 18446744073709551616 is too large to be kept exactly";
+        assert_eq!(said(number), Err(wanted.to_owned()));
+        assert_eq!(said(br#"{"id":1,"id":2}"#), Err("Parse error: duplicate member id".to_owned()));
+        assert_eq!(said(b"{\"\xff\"}"), Err("Parse error: not UTF-8".to_owned()));
+        let many = format!("[{}0]", "0,".repeat(MOST_VALUES));
+        assert_eq!(said(many.as_bytes()), Err("Parse error: more than 8192 values".to_owned()));
     }
 }

@@ -178,8 +178,8 @@ fn what_is_typed_wrong_is_named(#[case] arguments: &[&str], #[case] said: &str) 
 }
 
 #[rstest]
-#[case("n=12345678901234567890123", "a number too large to be kept as it is")]
-#[case(r#"d={"x":1,"x":2}"#, "x stands twice")]
+#[case("n=12345678901234567890123", "the number 12345678901234567890123 is too large to be kept exactly")]
+#[case(r#"d={"x":1,"x":2}"#, "duplicate member x")]
 #[case("=1", "it has no name")]
 fn a_claim_that_would_be_signed_as_something_else_is_refused(#[case] claim: &str, #[case] said: &str) {
     let Ran { exit, err, out } = portcullis(&["issue", "ann", "--claim", claim]).run();
@@ -214,8 +214,14 @@ fn what_is_odd_about_an_issued_token_is_said_at_once(#[case] options: &[&str], #
 }
 
 #[rstest]
-#[case(r#"{"id":1,"id":2}"#, "arguments: id stands twice")]
-#[case(r#"{"id":99999999999999999999999}"#, "arguments: a number too large to be kept as it is")]
+#[case(r#"{"id":1,"id":2}"#, "arguments: duplicate member id")]
+#[case(r#"{"id": 18446744073709551616}"#, "arguments: the number 18446744073709551616 is too large to be kept exactly")]
+#[case(r#"{"id": -9223372036854775809}"#, "arguments: the number -9223372036854775809 is too large to be kept exactly")]
+#[case(r#"{"id": 1e400}"#, "arguments: the number 1e400 is too large to be kept exactly")]
+#[case(
+    r#"{"id":99999999999999999999999}"#,
+    "arguments: the number 99999999999999999999999 is too large to be kept exactly"
+)]
 fn arguments_that_would_arrive_as_something_else_are_refused(#[case] arguments: &str, #[case] said: &str) {
     let Ran { exit, err, .. } = portcullis(&["call", &issue("ann", "user"), "read_data", arguments]).run();
     assert!(exit == 5 && err.contains(said), "{err}");
