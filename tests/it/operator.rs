@@ -45,7 +45,7 @@ fn a_workshop_from_the_start_to_a_revoked_token() {
     desk.keys("F5").must_show(&[
         "3 clients",
         "calls/s  3",
-        "user123         1 call   1 refused",
+        "user123           1 call       1 refused",
         "refused: 1 missing_token, 1 permission_missing",
         "write_data     FORBIDDEN",
         "client",
