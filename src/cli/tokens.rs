@@ -32,13 +32,13 @@ impl Headless<'_> {
     pub fn source(&mut self, argument: Option<&str>) -> Option<Source> {
         match argument {
             Some("-") => Some(Source::Stdin),
-            Some(text) => match text.strip_prefix('@') {
-                Some(path) => Some(Source::File(config::typed(path))),
-                None => {
-                    self.hint_at_arguments(text);
-                    Some(Source::Text(text.to_owned()))
+            Some(text) => {
+                if let Some(path) = text.strip_prefix('@') {
+                    return Some(Source::File(config::typed(path)));
                 }
-            },
+                self.hint_at_arguments(text);
+                Some(Source::Text(text.to_owned()))
+            }
             None => self.environment.token.clone().map(Source::Text),
         }
     }

@@ -24,7 +24,7 @@ pub struct Envelope {
 }
 
 /// Why a body is no message.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
     /// Not UTF-8.
     NotUtf8,
@@ -42,7 +42,7 @@ pub enum Fault {
 
 impl Fault {
     /// The code that JSON-RPC has for it.
-    pub const fn code(&self) -> i32 {
+    pub const fn code(self) -> i32 {
         match self {
             Self::NotUtf8 | Self::NotExact(_) => -32700,
             Self::Batch | Self::NoMessage => -32600,
@@ -117,6 +117,7 @@ impl Envelope {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::text::strict_json::Excerpt;
     use rstest::rstest;
     use serde_json::json;
 
@@ -139,10 +140,16 @@ mod tests {
     #[case("{]", Fault::NotExact(Inexact::NotJson))]
     #[case(
         r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"a","arguments":{"id": 18446744073709551616}}}"#,
-        Fault::NotExact(Inexact::Number("18446744073709551616".to_owned()))
+        Fault::NotExact(Inexact::Number(Excerpt::new("18446744073709551616")))
     )]
-    #[case(r#"{"jsonrpc":"2.0","method":"ping","method":"tools/call"}"#, Fault::NotExact(Inexact::Duplicate("method".to_owned())))]
-    #[case(r#"{"jsonrpc":"2.0","params":{"arguments":{"id":1,"id":2}}}"#, Fault::NotExact(Inexact::Duplicate("id".to_owned())))]
+    #[case(
+        r#"{"jsonrpc":"2.0","method":"ping","method":"tools/call"}"#,
+        Fault::NotExact(Inexact::Duplicate(Excerpt::new("method")))
+    )]
+    #[case(
+        r#"{"jsonrpc":"2.0","params":{"arguments":{"id":1,"id":2}}}"#,
+        Fault::NotExact(Inexact::Duplicate(Excerpt::new("id")))
+    )]
     #[case("[]", Fault::Batch)]
     #[case("7", Fault::NoMessage)]
     #[case(r#"{"jsonrpc":"1.0","method":"ping"}"#, Fault::NoMessage)]

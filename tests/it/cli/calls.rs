@@ -161,7 +161,7 @@ fn a_token_says_what_was_asked_for() {
 }
 
 #[rstest]
-#[case(&["issue", "a", "--claim", "team=blue"], "--claim team=blue: its value is no JSON")]
+#[case(&["issue", "a", "--claim", "team=blue"], "--claim team=blue: its value is not JSON")]
 #[case(&["issue", "a", "--claim", "team"], "write it as name=JSON")]
 #[case(&["issue", "a", "--claim", "n=1", "--claim", "n=2"], "given twice")]
 #[case(&["issue", "a", "--claim", "exp=1"], "exp has a field of its own")]
