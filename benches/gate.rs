@@ -173,7 +173,7 @@ fn stream() -> bool {
     let run = |mut out: &mut Vec<u8>| {
         let environment = Environment { secret: Some(SECRET.to_vec().into()), ..Environment::default() };
         let (input, err) = (&mut lines.as_bytes(), &mut std::io::sink());
-        Headless { input, out: &mut out, err, shows_colour: false, environment, known: Exit::Good }
+        Headless { input, out: &mut out, err, shows_colour: false, shows_hints: false, environment, known: Exit::Good }
             .run(&options, command)
     };
     let mut out = Vec::new();

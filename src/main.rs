@@ -52,6 +52,7 @@ fn headless(options: &Options, command: &Command) -> ExitCode {
         out: &mut BufWriter::with_capacity(16 * 1024, stdout),
         err: &mut io::stderr(),
         shows_colour,
+        shows_hints: io::stderr().is_terminal(),
         environment: Environment::read(),
         known: Exit::Good,
     };
@@ -106,6 +107,7 @@ fn console(options: &Options) -> ExitCode {
     let times = Times { real: now, judged: now, mono: clock.monotonic() };
     let app = App::new(Opening {
         zone: clock::local_offset,
+        files: ground.files(),
         policy_path: ground.policy_path,
         keeps_revocations: ground.store.is_durable(),
         server: settings,

@@ -46,7 +46,7 @@ pub use screen::Screen;
 pub use update::update;
 
 use crate::auth::{Call, Decision, Inspection, NumericDate, Verdict};
-use crate::endpoint::{Address, Settings};
+use crate::endpoint::{Address, Files, Settings};
 use crate::gate::ports::ToolError;
 use crate::gate::{Snapshot, TokenEntry};
 use crate::text::words;
@@ -182,6 +182,8 @@ pub struct Opening {
     pub start_at: Option<NumericDate>,
     /// How long issued tokens live, in words, where it is configured.
     pub lifetime: Option<String>,
+    /// The files that the program was started with.
+    pub files: Files,
 }
 
 impl Opening {
@@ -197,6 +199,7 @@ impl Opening {
             listening: None,
             start_at: None,
             lifetime: None,
+            files: Files::default(),
         }
     }
 }
@@ -204,7 +207,7 @@ impl Opening {
 impl App {
     /// A console that starts with this.
     pub fn new(opening: Opening) -> Self {
-        let Opening { auth, times, zone, policy_path, keeps_revocations, server, listening, start_at, lifetime } =
+        let Opening { auth, times, zone, policy_path, keeps_revocations, server, listening, start_at, lifetime, files } =
             opening;
         let rules = &auth.rules;
         let issue = IssueForm::new(
@@ -238,7 +241,7 @@ impl App {
             server: ServerPane::new(server),
             keeps_revocations,
             traffic: TrafficPane::default(),
-            connect: ConnectPane::default(),
+            connect: ConnectPane::new(files),
             clock: HeldClock::Real,
             stamps_held: false,
             leap: None,

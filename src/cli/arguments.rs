@@ -42,17 +42,17 @@ pub struct IssueArgs {
 /// Decode tokens and judge them
 #[derive(Debug, Args)]
 pub struct InspectArgs {
-    /// The token, or a text that holds it (a header, a curl line, JSON); - reads standard input, where several tokens
-    /// may stand, one a line
+    /// The token, or a text that holds it (a header, a curl line, JSON); - reads standard input and @FILE a file, either
+    /// of them with several tokens, one a line. Without it, `PORTCULLIS_TOKEN`
     pub token: Option<String>,
 }
 
 /// Say whether a token may call a tool, and why; call nothing
 #[derive(Debug, Args)]
-#[command(override_usage = "portcullis check [OPTIONS] [TOKEN|-] TOOL")]
+#[command(override_usage = "portcullis check [OPTIONS] [TOKEN|-|@FILE] TOOL")]
 pub struct CheckArgs {
     /// The token, or a text that holds it (a header, a curl line, JSON), and the tool. Without a token it is
-    /// `PORTCULLIS_TOKEN`; - reads standard input and takes the first one
+    /// `PORTCULLIS_TOKEN`; - reads standard input, @FILE a file, and the first one is taken
     #[arg(required = true, num_args = 1..=2, value_name = "[TOKEN] TOOL")]
     pub words: Vec<String>,
 
@@ -63,10 +63,10 @@ pub struct CheckArgs {
 
 /// Call a tool with a token; print the answer, and on standard error why
 #[derive(Debug, Args)]
-#[command(override_usage = "portcullis call [OPTIONS] [TOKEN|-] TOOL [ARGUMENTS]")]
+#[command(override_usage = "portcullis call [OPTIONS] [TOKEN|-|@FILE] TOOL [ARGUMENTS]")]
 pub struct CallArgs {
     /// The token, or a text that holds it (a header, a curl line, JSON), the tool, and its arguments as a JSON object,
-    /// {} unless given. Without a token it is `PORTCULLIS_TOKEN`; - reads standard input and takes the first one. Of
+    /// {} unless given. Without a token it is `PORTCULLIS_TOKEN`; - reads standard input, @FILE a file, and the first one is taken. Of
     /// two words the second one is the arguments if it begins with { or [
     #[arg(required = true, num_args = 1..=3, value_name = "[TOKEN] TOOL [ARGUMENTS]")]
     pub words: Vec<String>,
@@ -79,7 +79,7 @@ pub struct CallArgs {
 /// Show who may call what: a table of callers and tools
 #[derive(Debug, Args)]
 pub struct MatrixArgs {
-    /// Whose rows to show, one a token: a token, or a text that holds some; - reads standard input
+    /// Whose rows to show, one a token: a token, or a text that holds some; - reads standard input, @FILE a file
     pub tokens: Option<String>,
 
     /// A row for whoever holds these permissions, with commas between; may be given several times. Without tokens and
@@ -98,10 +98,10 @@ pub struct MatrixArgs {
 
 /// Call through the end of a token's life; tell where the gate really ends it
 #[derive(Debug, Args)]
-#[command(override_usage = "portcullis drill [OPTIONS] [TOKEN|-] TOOL")]
+#[command(override_usage = "portcullis drill [OPTIONS] [TOKEN|-|@FILE] TOOL")]
 pub struct DrillArgs {
     /// The token, or a text that holds it (a header, a curl line, JSON), and the tool. Without a token it is
-    /// `PORTCULLIS_TOKEN`; - reads standard input and takes the first one
+    /// `PORTCULLIS_TOKEN`; - reads standard input, @FILE a file, and the first one is taken
     #[arg(required = true, num_args = 1..=2, value_name = "[TOKEN] TOOL")]
     pub words: Vec<String>,
 
@@ -157,7 +157,8 @@ pub struct TestkitArgs {
 /// Refuse a token from now on although it lives on; take that back; list what is revoked
 #[derive(Debug, Args)]
 pub struct RevokeArgs {
-    /// The token, or a text that holds it (a header, a curl line, JSON); - reads standard input and takes the first one
+    /// The token, or a text that holds it (a header, a curl line, JSON); - reads standard input, @FILE a file, and the
+    /// first one is taken
     #[arg(conflicts_with_all = ["jti", "list"])]
     pub token: Option<String>,
 

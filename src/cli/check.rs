@@ -65,7 +65,7 @@ impl Headless<'_> {
         if let Some(source) = self.source(given) {
             return Ok(Some(self.one(source)?).filter(|token| !token.is_empty()));
         }
-        self.say("no token given, so none is used; give one, or - for standard input, or PORTCULLIS_TOKEN");
+        self.say("no token given, so none is used; give one, or - for standard input, or @FILE, or PORTCULLIS_TOKEN");
         Ok(None)
     }
 }

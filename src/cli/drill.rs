@@ -49,7 +49,9 @@ pub fn run(
         }
         (None, token) => {
             let source = on.source(token).ok_or_else(|| {
-                CliError::Usage("no token; give one, or - for standard input, or --ttl for a new one".to_owned())
+                CliError::Usage(
+                    "no token; give one, or - for standard input, or @FILE, or --ttl for a new one".to_owned(),
+                )
             })?;
             on.one(source)?
         }

@@ -7,9 +7,11 @@ use zeroize::Zeroizing;
 
 use super::CliError;
 use super::options::Settings;
+use crate::auth::keys::STRONG_BITS;
 use crate::auth::{IssueRequest, KeySet, Leeway, NumericDate, Policy, Revocations, Rules, Signer, issue::When};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{self, CONFIG_VARIABLE, ConfigError, ConfigFile, SecretSources};
+use crate::endpoint::Files;
 use crate::gate::{Gate, Provenance};
 use crate::store::{Edition, FileStore, Memory, Store};
 use crate::text::Span;
@@ -53,6 +55,10 @@ pub struct Ground {
     now: Option<NumericDate>,
     /// The policy file; empty for the one built in.
     pub policy_path: String,
+    /// The file that the secret was read from, if any.
+    secret_path: Option<PathBuf>,
+    /// The file that keeps revocations, if any.
+    state_path: Option<PathBuf>,
     /// Where revocations are kept.
     pub store: Arc<dyn Store>,
     /// How long issued tokens live, in words, where it is configured.
@@ -79,8 +85,9 @@ impl Ground {
             others_may_read: settings.insecure_secret_file,
         };
         let policy = settings.policy.clone().or(file.policy);
-        let store: Arc<dyn Store> = match settings.state.clone().or(file.state) {
-            Some(path) => Arc::new(FileStore::new(path)),
+        let state_path = settings.state.clone().or(file.state);
+        let store: Arc<dyn Store> = match &state_path {
+            Some(path) => Arc::new(FileStore::new(path.clone())),
             None => Arc::new(Memory::default()),
         };
         let stored = store.load()?;
@@ -94,9 +101,25 @@ impl Ground {
             edition: stored.edition,
             now: settings.now,
             policy_path: policy.map_or_else(String::new, |path| path.to_string_lossy().into_owned()),
+            secret_path: secret.path().map(Into::into),
+            state_path,
             store,
             lifetime: file.lifetime,
         })
+    }
+
+    /// The files that it was read from, as another process finds them.
+    pub fn files(&self) -> Files {
+        let absolute = |path: &PathBuf| {
+            let path = std::path::absolute(path).unwrap_or_else(|_| path.clone());
+            path.to_string_lossy().into_owned()
+        };
+        let folder = std::env::current_dir().unwrap_or_default();
+        Files {
+            secret: self.secret_path.as_ref().map(absolute),
+            state: self.state_path.as_ref().map(absolute),
+            folder: folder.to_string_lossy().into_owned(),
+        }
     }
 
     /// Whether the instant to judge for was given.
@@ -112,6 +135,16 @@ impl Ground {
     /// Whether there is a secret to verify with.
     pub const fn has_key(&self) -> bool {
         self.signer.is_some()
+    }
+
+    /// Why the secret is weak and how to make a strong one, as a sentence, unless it is strong.
+    pub fn weakness(&self) -> Option<String> {
+        let key = self.signer.as_ref().map(Signer::verifier).filter(|key| key.is_weak())?;
+        Some(format!(
+            "weak secret: {} bit, {} needs at least {STRONG_BITS} (RFC 7518 §3.2); make one with: openssl rand -hex 32",
+            key.bits(),
+            key.algorithm(),
+        ))
     }
 
     /// The rules; without a secret they verify no signature.

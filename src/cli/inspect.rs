@@ -22,7 +22,7 @@ pub fn run(
     paint: Paint,
 ) -> Result<Exit, CliError> {
     let source = on.source(args.token.as_deref()).ok_or_else(|| {
-        CliError::Usage("no token; give one, or - for standard input, or PORTCULLIS_TOKEN".to_owned())
+        CliError::Usage("no token; give one, or - for standard input, or @FILE, or PORTCULLIS_TOKEN".to_owned())
     })?;
     let rules = ground.rules();
     if !ground.has_key() {

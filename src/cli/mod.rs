@@ -130,6 +130,8 @@ pub struct Headless<'a> {
     pub err: &'a mut dyn Write,
     /// Whether standard output is a terminal that shows colour.
     pub shows_colour: bool,
+    /// Whether standard error is a terminal: hints are for people.
+    pub shows_hints: bool,
     /// The environment.
     pub environment: Environment,
     /// What the process exits with, as far as it is known: it holds where nobody reads on.
@@ -166,9 +168,10 @@ impl Headless<'_> {
 
     /// A word that is meant for a tool and is a token: somebody forgot the tool, or gave the two the other way round.
     fn tool<'w>(word: &'w str, wanted: &str) -> Result<&'w str, CliError> {
-        match text::read_token(word).tokens.is_empty() {
+        let is_source = word == "-" || word.strip_prefix('@').is_some_and(|path| config::typed(path).is_file());
+        match text::read_token(word).tokens.is_empty() && !is_source {
             true => Ok(word),
-            false => Err(CliError::Usage(format!("a token stands where the tool should; write {wanted}"))),
+            false => Err(CliError::Usage(format!("expected a tool, got a token; write {wanted}"))),
         }
     }
 
@@ -181,22 +184,31 @@ impl Headless<'_> {
             return Err(CliError::Usage(wanted.to_owned()));
         }
         let settings = &options.settings;
-        let environment = self.environment.clone();
-        let ground = || Ground::new(settings, &environment);
+        self.shows_hints &= !settings.json;
+        let json = settings.json;
         let paint = self.paint(settings.color.unwrap_or(ColorChoice::Auto));
         match command {
-            Command::Issue(args) => issue::run(self, args, &ground()?, settings.json),
-            Command::Inspect(args) => inspect::run(self, args, &ground()?, settings.json, paint),
-            Command::Check(args) => check::run(self, args, &ground()?, settings.json, paint),
-            Command::Call(args) => call::run(self, args, &ground()?, settings.json),
-            Command::Matrix(args) => matrix::run(self, args, &ground()?, settings.json, paint),
-            Command::Drill(args) => drill::run(self, args, &ground()?, settings.json, paint),
-            Command::Testkit(args) => testkit::run(self, args, &ground()?, settings.json, paint),
-            Command::Serve(args) => serve::run(self, args, &ground()?, settings.json, paint),
-            Command::Revoke(args) => revoke::run(self, args, &ground()?, settings.json),
-            Command::Policy(PolicyCommand::Check(args)) => policy::check(self, &args.file, settings.json, paint),
-            Command::Completions { shell } => manual::completions(self.out, *shell),
-            Command::Man { dir } => manual::man(self.out, dir.as_deref()),
+            Command::Policy(PolicyCommand::Check(args)) => return policy::check(self, &args.file, json, paint),
+            Command::Completions { shell } => return manual::completions(self.out, *shell),
+            Command::Man { dir } => return manual::man(self.out, dir.as_deref()),
+            _ => {}
+        }
+        let ground = Ground::new(settings, &self.environment)?;
+        // Once for every command that signs or verifies, before anything else; revoke does neither.
+        if let Some(weakness) = ground.weakness().filter(|_| !matches!(command, Command::Revoke(_))) {
+            self.say(weakness);
+        }
+        match command {
+            Command::Issue(args) => issue::run(self, args, &ground, json),
+            Command::Inspect(args) => inspect::run(self, args, &ground, json, paint),
+            Command::Check(args) => check::run(self, args, &ground, json, paint),
+            Command::Call(args) => call::run(self, args, &ground, json),
+            Command::Matrix(args) => matrix::run(self, args, &ground, json, paint),
+            Command::Drill(args) => drill::run(self, args, &ground, json, paint),
+            Command::Testkit(args) => testkit::run(self, args, &ground, json, paint),
+            Command::Serve(args) => serve::run(self, args, &ground, json, paint),
+            Command::Revoke(args) => revoke::run(self, args, &ground, json),
+            Command::Policy(_) | Command::Completions { .. } | Command::Man { .. } => Ok(self.known),
         }
     }
 

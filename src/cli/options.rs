@@ -126,15 +126,15 @@ pub enum Command {
     Issue(IssueArgs),
 
     /// Decode tokens and judge them
-    #[command(after_help = examples!("portcullis inspect \"$TOKEN\"\n  portcullis --json inspect - <tokens.txt"))]
+    #[command(after_help = examples!("portcullis inspect @token.txt\n  portcullis --json inspect - <tokens.txt"))]
     Inspect(InspectArgs),
 
     /// Say whether a token may call a tool, and why; call nothing
-    #[command(after_help = examples!("portcullis check \"$TOKEN\" write_data\n  portcullis check --no-token read_data"))]
+    #[command(after_help = examples!("PORTCULLIS_TOKEN=$token portcullis check write_data\n  portcullis check @token.txt write_data\n  portcullis check --no-token read_data"))]
     Check(CheckArgs),
 
     /// Call a tool with a token; print the answer, and on standard error why
-    #[command(after_help = examples!("portcullis call \"$TOKEN\" read_data '{\"id\": 1}'"))]
+    #[command(after_help = examples!("PORTCULLIS_TOKEN=$token portcullis call read_data '{\"id\": 1}'\n  portcullis call @token.txt read_data"))]
     Call(CallArgs),
 
     /// Show who may call what: a table of callers and tools
@@ -142,7 +142,7 @@ pub enum Command {
     Matrix(MatrixArgs),
 
     /// Call through the end of a token's life; tell where the gate really ends it
-    #[command(after_help = examples!("portcullis drill --ttl 3s read_data\n  portcullis drill --shifted \"$TOKEN\" read_data"))]
+    #[command(after_help = examples!("portcullis drill --ttl 3s read_data\n  portcullis drill --shifted @token.txt read_data"))]
     Drill(DrillArgs),
 
     /// Make the classic test tokens, or judge them: every way a token can be wrong
@@ -154,7 +154,7 @@ pub enum Command {
     Serve(ServeArgs),
 
     /// Refuse a token from now on although it lives on; take that back; list what is revoked
-    #[command(after_help = examples!("portcullis revoke --state state.json \"$TOKEN\"\n  portcullis revoke --state state.json --list"))]
+    #[command(after_help = examples!("portcullis revoke --state state.json @token.txt\n  portcullis revoke --state state.json --list"))]
     Revoke(RevokeArgs),
 
     /// Look after policy files

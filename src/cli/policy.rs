@@ -11,7 +11,9 @@ use super::paint::{Paint, bad, good, warning as warning_style};
 use super::{CliError, Exit, Headless, json};
 use crate::auth::policy::{MAX_BYTES, Who};
 use crate::auth::{KeySet, Policy, Rules};
+use crate::backend::BuiltIn;
 use crate::config::{self, ConfigError};
+use crate::gate::ports::{Backend as _, Catalogue};
 use crate::text::{self, words};
 
 #[derive(Serialize)]
@@ -56,7 +58,10 @@ pub fn check(on: &mut Headless<'_>, file: &Path, json: bool, paint: Paint) -> Re
             false => failed.push(deviation(line, &decision)),
         }
     }
-    let warnings = rules.policy.lints().iter().map(|l| Warning { code: l.code(), sentence: l.to_string() }).collect();
+    let tools = Catalogue::new(BuiltIn.tools());
+    let mut lints = rules.policy.lints();
+    lints.extend(rules.policy.not_implemented(|tool| tools.find(tool).is_some()));
+    let warnings = lints.iter().map(|l| Warning { code: l.code(), sentence: l.to_string() }).collect();
     let (tools, permissions) = (rules.policy.tools().len(), rules.policy.permissions().len());
     let checked = Checked { tools, permissions, warnings, held, failed, skipped };
     on.known = if checked.failed.is_empty() { Exit::Good } else { Exit::Forbidden };

@@ -37,7 +37,7 @@ pub fn run(on: &mut Headless<'_>, args: &RevokeArgs, ground: &Ground, json: bool
             (Revoked::Token(TokenId::of(&token)), since)
         }
         (None, None) => {
-            let wanted = "no token; give one, or - for standard input, or --jti, or --list";
+            let wanted = "no token; give one, or - for standard input, or @FILE, or --jti, or --list";
             return Err(CliError::Usage(wanted.to_owned()));
         }
     };

@@ -1,10 +1,13 @@
-//! Tokens as somebody hands them over: an argument, standard input, or the environment, read as leniently as a paste.
+//! Where commands get tokens from: an argument, a file, standard input, or the environment, read as leniently as a paste.
 
-use std::io::{self, BufRead, Read as _};
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read as _};
+use std::path::{Path, PathBuf};
 
 use serde::de::IgnoredAny;
 
 use super::{CliError, Headless};
+use crate::config;
 use crate::text::{self, Reading, words};
 
 /// A whole text is read for one token, or for several, up to this size; beyond, every line is one of its own. In bytes.
@@ -19,27 +22,59 @@ pub enum Source {
     Text(String),
     /// Standard input.
     Stdin,
+    /// A file.
+    File(PathBuf),
 }
 
 impl Headless<'_> {
-    /// What the argument names, else the environment.
-    pub fn source(&self, argument: Option<&str>) -> Option<Source> {
+    /// The source that the argument names, else the environment. No token and no text that holds one begins with `@`, which
+    /// marks a file as it does for curl.
+    pub fn source(&mut self, argument: Option<&str>) -> Option<Source> {
         match argument {
             Some("-") => Some(Source::Stdin),
-            Some(text) => Some(Source::Text(text.to_owned())),
+            Some(text) => {
+                if let Some(path) = text.strip_prefix('@') {
+                    return Some(Source::File(config::typed(path)));
+                }
+                self.hint_at_arguments(text);
+                Some(Source::Text(text.to_owned()))
+            }
             None => self.environment.token.clone().map(Source::Text),
+        }
+    }
+
+    /// Tells a person that a token was in the arguments. Scripts do not read hints, and need their standard error for
+    /// themselves.
+    fn hint_at_arguments(&mut self, text: &str) {
+        if self.shows_hints && !text::read_token(text).tokens.is_empty() {
+            self.say(
+                "other users of this machine can see a token in the arguments; PORTCULLIS_TOKEN, - (standard input) \
+                 and @FILE keep it out of them",
+            );
+        }
+    }
+
+    /// A reader of standard input, or of a file.
+    fn reader<'r>(input: &'r mut dyn BufRead, file: &'r mut Option<BufReader<File>>) -> &'r mut dyn BufRead {
+        match file {
+            Some(file) => file,
+            None => input,
         }
     }
 
     /// The one token of a command that needs one; what was left out goes to standard error.
     pub fn one(&mut self, source: Source) -> Result<String, CliError> {
+        let (mut file, name) = match &source {
+            Source::Text(_) | Source::Stdin => (None, "standard input".to_owned()),
+            Source::File(path) => (Some(open(path)?), shown(path)),
+        };
         let text = match source {
             Source::Text(text) => text,
-            Source::Stdin => {
+            Source::Stdin | Source::File(_) => {
                 let mut bytes = Vec::new();
-                self.input.take(MAX_LINE as u64 + 1).read_to_end(&mut bytes)?;
+                Self::reader(self.input, &mut file).take(MAX_LINE as u64 + 1).read_to_end(&mut bytes)?;
                 if bytes.len() > MAX_LINE {
-                    return Err(CliError::Usage(format!("standard input has more than {}", words::bytes(MAX_LINE))));
+                    return Err(CliError::Usage(format!("{name} has more than {}", words::bytes(MAX_LINE))));
                 }
                 String::from_utf8_lossy(&bytes).into_owned()
             }
@@ -60,15 +95,20 @@ impl Headless<'_> {
         mut take: impl FnMut(&mut Self, &str) -> Result<(), CliError>,
     ) -> Result<bool, CliError> {
         let mut head = Vec::new();
+        let mut file = match &source {
+            Source::Text(_) | Source::Stdin => None,
+            Source::File(path) => Some(open(path)?),
+        };
         // What was handed over as a text is all there is; standard input may be somebody else's.
         let has_more = match source {
             Source::Text(text) => {
                 head = text.into_bytes();
                 false
             }
-            Source::Stdin => {
-                self.input.take(WHOLE as u64).read_to_end(&mut head)?;
-                head.len() == WHOLE && !self.input.fill_buf()?.is_empty()
+            Source::Stdin | Source::File(_) => {
+                let input = Self::reader(self.input, &mut file);
+                (&mut *input).take(WHOLE as u64).read_to_end(&mut head)?;
+                head.len() == WHOLE && !input.fill_buf()?.is_empty()
             }
         };
         if !has_more {
@@ -86,7 +126,7 @@ impl Headless<'_> {
         let mut rest = head.as_slice();
         loop {
             line.clear();
-            let more: &mut dyn BufRead = if has_more { self.input } else { &mut io::empty() };
+            let more: &mut dyn BufRead = if has_more { Self::reader(self.input, &mut file) } else { &mut io::empty() };
             let is_whole = next_line(&mut rest, more, &mut line)?;
             if line.is_empty() && is_whole {
                 // Blank lines only: there is no token, which is something to tell as well.
@@ -124,6 +164,14 @@ impl Headless<'_> {
             self.say(format_args!("{place}left out: {}", reading.removed.join(", ")));
         }
     }
+}
+
+fn open(path: &Path) -> Result<BufReader<File>, CliError> {
+    File::open(path).map(BufReader::new).map_err(|error| config::unreadable("token file", path, error).into())
+}
+
+fn shown(path: &Path) -> String {
+    format!("token file {}", text::name(&path.to_string_lossy(), 200))
 }
 
 /// Whether a text is a list of tokens: two of its lines hold one, and it is no JSON, which is one text.

@@ -36,14 +36,22 @@ pub struct SecretSources {
 }
 
 impl SecretSources {
+    /// The file that the secret is read from, if it comes from one.
+    pub fn path(&self) -> Option<&Path> {
+        match (&self.file, &self.variable, &self.configured) {
+            (Some(file), ..) | (None, None, Some(file)) => Some(file),
+            (None, ..) => None,
+        }
+    }
+
     /// The key to sign and verify with; `None` where there is no secret at all.
     pub fn signer(&self) -> Result<Option<Signer>, ConfigError> {
-        match (&self.file, &self.variable, &self.configured) {
-            (Some(file), ..) | (None, None, Some(file)) => self.of_file(file).map(Some),
-            (None, Some(secret), _) => Signer::from_written(secret, KeyOrigin::Environment)
+        match (self.path(), &self.variable) {
+            (Some(file), _) => self.of_file(file).map(Some),
+            (None, Some(secret)) => Signer::from_written(secret, KeyOrigin::Environment)
                 .map(Some)
                 .map_err(|error| ConfigError::Secret { from: SECRET_VARIABLE.to_owned(), error }),
-            (None, None, None) => Ok(None),
+            (None, None) => Ok(None),
         }
     }
 

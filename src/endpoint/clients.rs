@@ -1,81 +1,277 @@
-//! What a client is told so that it can connect: a line for a shell, or a file of configuration. Each holds the token.
+//! The clients that the Connect pane gives instructions for, as rows of one table: a line for a shell, or a file of
+//! configuration.
+//!
+//! Every user of a machine can read the arguments of its processes, so a token is in one only where a client offers
+//! nothing else. Each format was tried with the real client; [`CLIENTS`] says which version.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
-/// A client, as it is configured.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum ClientKind {
-    /// A line that makes one call.
-    #[default]
-    Curl,
-    /// The configuration file that editors and agents read.
-    McpJson,
-    /// A line for the official inspector.
-    Inspector,
+/// What the instructions connect to, and with what. It holds a token, so it has no `Debug`.
+#[derive(Clone, Copy)]
+pub struct Connection<'a> {
+    /// The server's URL.
+    pub uri: &'a str,
+    /// The token; `None` to connect without one.
+    pub token: Option<&'a str>,
+    /// The tool that examples call.
+    pub tool: &'a str,
+    /// The arguments of that call, as JSON text.
+    pub arguments: &'a str,
+    /// The options with which `portcullis serve --stdio` judges as the server does.
+    pub options: &'a [String],
 }
 
-impl ClientKind {
-    /// Every kind, in the order in which they turn.
-    pub const ALL: [Self; 3] = [Self::Curl, Self::McpJson, Self::Inspector];
+/// The files of a program, as absolute paths, so that another process finds them.
+#[derive(Clone, Debug, Default)]
+pub struct Files {
+    /// The secret file, if the key was read from one.
+    pub secret: Option<String>,
+    /// The state file, if there is one.
+    pub state: Option<String>,
+    /// The working directory, which a relative path of the policy counts from.
+    pub folder: String,
+}
 
-    /// The word for it.
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Curl => "curl",
-            Self::McpJson => "mcp.json",
-            Self::Inspector => "inspector",
-        }
+/// Where the token is, once the text was used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TokenPlace {
+    /// The text contains it, and no process gets it as an argument.
+    Text,
+    /// The text contains it, and the client takes it in no other way than as an argument.
+    Argument,
+    /// The text does not contain it: the client asks for it, or reads `PORTCULLIS_TOKEN`.
+    Apart,
+}
+
+/// A client that can be connected.
+#[derive(Debug)]
+pub struct Client {
+    /// Its name in the pane.
+    pub word: &'static str,
+    /// What to do with the text.
+    pub usage: &'static str,
+    /// Where the token is.
+    pub token: TokenPlace,
+    /// Whether the client starts the server itself, so that none has to run.
+    pub starts_server: bool,
+    text: fn(&Connection<'_>) -> String,
+}
+
+/// Every client, in the order in which they turn.
+pub static CLIENTS: [Client; 10] = [
+    // curl 7.88; `-H @-` needs 7.55.
+    Client::new("curl", "paste it into a shell", TokenPlace::Text, curl),
+    Client::new("mcp.json", "a file that many editors and agents read", TokenPlace::Text, mcp_json),
+    // Tried with Claude Code 2.1.197: it expands ${…} in headers whenever it connects.
+    Client::new(
+        "claude",
+        "paste it into a shell; Claude Code reads the variable at its start",
+        TokenPlace::Text,
+        claude,
+    ),
+    // Tried with Codex 0.171.
+    Client::new("codex", "add it to ~/.codex/config.toml; set PORTCULLIS_TOKEN", TokenPlace::Apart, codex),
+    // Tried with Gemini CLI 0.61: it connects in trusted folders only.
+    Client::new("gemini", "paste it into a shell, in a folder that Gemini trusts", TokenPlace::Text, gemini),
+    // The format of VS Code's own reference; it has no command line that could be tried.
+    Client::new("VS Code", ".vscode/mcp.json; VS Code asks for the token", TokenPlace::Apart, vs_code),
+    // Tried with FastMCP 4.2.
+    Client::new("FastMCP", "run it with Python; set PORTCULLIS_TOKEN", TokenPlace::Apart, fastmcp),
+    // Tried with mcp-remote 0.15.
+    Client::new("mcp-remote", "for clients that can only start a program", TokenPlace::Text, mcp_remote),
+    Client {
+        starts_server: true,
+        ..Client::new("stdio", "the client starts its own server, with this token", TokenPlace::Text, stdio)
+    },
+    // Tried with the inspector 2.12; 0.15 does not take these options.
+    Client::new("inspector", "paste it into a shell", TokenPlace::Argument, inspector),
+];
+
+impl Client {
+    const fn new(
+        word: &'static str,
+        usage: &'static str,
+        token: TokenPlace,
+        text: fn(&Connection<'_>) -> String,
+    ) -> Self {
+        Self { word, usage, token, starts_server: false, text }
     }
 
-    /// What the client is told to call this tool at this server with this token, or without one. Arguments are JSON text.
-    pub fn told(self, uri: &str, token: Option<&str>, tool: &str, arguments: &str) -> String {
-        let bearer = token.map(|token| format!("Authorization: Bearer {token}"));
-        match self {
-            Self::Curl => {
-                let arguments = serde_json::from_str(arguments).unwrap_or_else(|_| json!({}));
-                let params = json!({ "name": tool, "arguments": arguments });
-                let body = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params });
-                let header = bearer.map_or_else(String::new, |bearer| format!(" -H {}", quoted(&bearer)));
-                format!(
-                    "curl -s {}{header} -H 'Content-Type: application/json' \
-                     -H 'Accept: application/json, text/event-stream' -d {}",
-                    quoted(uri),
-                    quoted(&body.to_string())
-                )
-            }
-            Self::McpJson => {
-                let mut server = json!({ "type": "http", "url": uri });
-                if let Some(token) = token {
-                    server["headers"] = json!({ "Authorization": format!("Bearer {token}") });
-                }
-                let file = json!({ "mcpServers": { "portcullis": server } });
-                serde_json::to_string_pretty(&file).unwrap_or_default()
-            }
-            Self::Inspector => {
-                let members = match serde_json::from_str(arguments) {
-                    Ok(Value::Object(members)) => members,
-                    _ => serde_json::Map::new(),
-                };
-                let argument = |(name, value): (&String, &Value)| {
-                    format!(" --tool-arg {}", quoted(&format!("{name}={}", bare(value))))
-                };
-                let arguments: Vec<String> = members.iter().map(argument).collect();
-                // The header takes every word behind it, so it stands between two other options.
-                let header = bearer.map_or_else(String::new, |bearer| format!(" --header {}", quoted(&bearer)));
-                format!(
-                    "npx @modelcontextprotocol/inspector --cli {} --transport http{header} --method tools/call --tool-name {}{}",
-                    quoted(uri),
-                    quoted(tool),
-                    arguments.concat()
-                )
-            }
-        }
+    /// The instructions for this client.
+    pub fn instructions(&self, connection: &Connection<'_>) -> String {
+        (self.text)(connection)
     }
 }
 
-/// A value as the inspector reads it: a text without quotes.
-fn bare(value: &Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+fn curl(to: &Connection<'_>) -> String {
+    let params = json!({ "name": to.tool, "arguments": members(to.arguments) });
+    let body = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params });
+    // printf is a part of every shell, so the token is in the arguments of no process.
+    let (pipe, header) = match to.token {
+        Some(_) => (r#"printf 'Authorization: Bearer %s\n' "$PORTCULLIS_TOKEN" | "#, " -H @-"),
+        None => ("", ""),
+    };
+    let line = format!(
+        "{pipe}curl -s {}{header} -H 'Content-Type: application/json' -H 'Accept: application/json, text/event-stream' \
+         -d {}",
+        quoted(to.uri),
+        quoted(&body.to_string())
+    );
+    with_variable(to.token, &line)
+}
+
+fn mcp_json(to: &Connection<'_>) -> String {
+    let mut server = json!({ "type": "http", "url": to.uri });
+    if let Some(token) = to.token {
+        server["headers"] = json!({ "Authorization": format!("Bearer {token}") });
+    }
+    mcp_servers(&server)
+}
+
+fn claude(to: &Connection<'_>) -> String {
+    let header = expanded_header(to.token);
+    with_variable(to.token, &format!("claude mcp add --transport http portcullis {}{header}", quoted(to.uri)))
+}
+
+fn codex(to: &Connection<'_>) -> String {
+    let token = to.token.map_or("", |_| "bearer_token_env_var = \"PORTCULLIS_TOKEN\"\n");
+    format!("[mcp_servers.portcullis]\nurl = {}\n{token}", literal(to.uri))
+}
+
+fn gemini(to: &Connection<'_>) -> String {
+    let header = expanded_header(to.token);
+    with_variable(to.token, &format!("gemini mcp add --transport http portcullis {}{header}", quoted(to.uri)))
+}
+
+fn vs_code(to: &Connection<'_>) -> String {
+    let mut server = json!({ "type": "http", "url": to.uri });
+    let mut file = Map::new();
+    if to.token.is_some() {
+        server["headers"] = json!({ "Authorization": "Bearer ${input:portcullis-token}" });
+        let input = json!({
+            "type": "promptString",
+            "id": "portcullis-token",
+            "description": "Token for Portcullis",
+            "password": true,
+        });
+        file.insert("inputs".to_owned(), json!([input]));
+    }
+    file.insert("servers".to_owned(), json!({ "portcullis": server }));
+    pretty(&file.into())
+}
+
+fn fastmcp(to: &Connection<'_>) -> String {
+    let (import, auth) = match to.token {
+        Some(_) => ("import os\n", ", auth=os.environ[\"PORTCULLIS_TOKEN\"]"),
+        None => ("", ""),
+    };
+    let (uri, tool, arguments) = (literal(to.uri), literal(to.tool), python(&members(to.arguments)));
+    format!(
+        "import asyncio\n{import}\nfrom fastmcp import Client\n\n\nasync def main():\n    \
+         async with Client({uri}{auth}) as client:\n        \
+         print(await client.call_tool({tool}, {arguments}))\n\n\nasyncio.run(main())\n"
+    )
+}
+
+fn mcp_remote(to: &Connection<'_>) -> String {
+    let mut args = vec!["-y", "mcp-remote", to.uri];
+    // It refuses plain HTTP to other machines unless told.
+    if to.uri.starts_with("http://") && !is_loopback(super::authority(to.uri)) {
+        args.push("--allow-http");
+    }
+    let mut server = json!({ "command": "npx" });
+    if let Some(token) = to.token {
+        // Some clients split arguments at spaces, so the space is in the variable.
+        args.extend(["--header", "Authorization:${AUTH}"]);
+        server["env"] = json!({ "AUTH": format!("Bearer {token}") });
+    }
+    server["args"] = args.into();
+    mcp_servers(&server)
+}
+
+fn stdio(to: &Connection<'_>) -> String {
+    let args: Vec<&str> = ["serve", "--stdio"].into_iter().chain(to.options.iter().map(String::as_str)).collect();
+    let mut server = json!({ "command": "portcullis", "args": args });
+    if let Some(token) = to.token {
+        server["env"] = json!({ "PORTCULLIS_TOKEN": token });
+    }
+    mcp_servers(&server)
+}
+
+fn inspector(to: &Connection<'_>) -> String {
+    let members = match members(to.arguments) {
+        Value::Object(members) => members,
+        _ => Map::new(),
+    };
+    let bare = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let argument =
+        |(name, value): (&String, &Value)| format!(" --tool-arg {}", quoted(&format!("{name}={}", bare(value))));
+    let arguments: String = members.iter().map(argument).collect();
+    // The header takes every word behind it, so it is between two other options.
+    let header = to.token.map_or("", |_| r#" --header "Authorization: Bearer $PORTCULLIS_TOKEN""#);
+    let line = format!(
+        "npx @modelcontextprotocol/inspector --cli {} --transport http{header} --method tools/call --tool-name {}{arguments}",
+        quoted(to.uri),
+        quoted(to.tool),
+    );
+    with_variable(to.token, &line)
+}
+
+/// The option of a client that expands `${…}` itself: in single quotes the shell leaves it alone, so neither the arguments
+/// nor the client's configuration contain the token.
+fn expanded_header(token: Option<&str>) -> &'static str {
+    token.map_or("", |_| " --header 'Authorization: Bearer ${PORTCULLIS_TOKEN}'")
+}
+
+/// A line for a shell, after one that sets the variable which it uses. Setting it starts no process.
+fn with_variable(token: Option<&str>, line: &str) -> String {
+    match token {
+        Some(token) => format!("export PORTCULLIS_TOKEN={}\n{line}\n", quoted(token)),
+        None => format!("{line}\n"),
+    }
+}
+
+/// The file that holds one server under `mcpServers`.
+fn mcp_servers(server: &Value) -> String {
+    pretty(&json!({ "mcpServers": { "portcullis": server } }))
+}
+
+fn pretty(value: &Value) -> String {
+    serde_json::to_string_pretty(value).unwrap_or_default()
+}
+
+/// A call's arguments; `{}` where the text is not JSON.
+fn members(arguments: &str) -> Value {
+    serde_json::from_str(arguments).unwrap_or_else(|_| json!({}))
+}
+
+/// Whether mcp-remote accepts plain HTTP to this `host:port`.
+fn is_loopback(authority: &str) -> bool {
+    let host = authority.rsplit_once(':').map_or(authority, |(host, _)| host);
+    matches!(host, "localhost" | "127.0.0.1" | "[::1]")
+}
+
+/// A text as a literal that JSON, TOML and Python read alike.
+fn literal(text: &str) -> String {
+    // TOML takes no raw DEL.
+    Value::from(text).to_string().replace('\x7f', "\\u007f")
+}
+
+/// A value as Python writes it.
+fn python(value: &Value) -> String {
+    let list = |parts: Vec<String>| parts.join(", ");
+    match value {
+        Value::Null => "None".to_owned(),
+        Value::Bool(true) => "True".to_owned(),
+        Value::Bool(false) => "False".to_owned(),
+        Value::Number(number) => number.to_string(),
+        Value::String(text) => literal(text),
+        Value::Array(values) => format!("[{}]", list(values.iter().map(python).collect())),
+        Value::Object(members) => {
+            let member = |(name, value): (&String, &Value)| format!("{}: {}", literal(name), python(value));
+            format!("{{{}}}", list(members.iter().map(member).collect()))
+        }
+    }
 }
 
 /// A word as a shell takes it.
@@ -89,30 +285,126 @@ fn quoted(word: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use rstest::rstest;
+
     use super::*;
 
     const URI: &str = "http://127.0.0.1:8640/mcp";
 
+    fn text(word: &str, to: &Connection<'_>) -> String {
+        let client = CLIENTS.iter().find(|client| client.word == word);
+        client.unwrap_or_else(|| panic!("no client {word}")).instructions(to)
+    }
+
+    const TO: Connection<'static> =
+        Connection { uri: URI, token: Some("a.b.c"), tool: "read_data", arguments: r#"{"id": 1}"#, options: &[] };
+
     #[test]
-    fn a_curl_line_is_one_command_whatever_is_in_it() {
-        let told = ClientKind::Curl.told(URI, Some("a.b.c"), "it's", r#"{"a": "$(x) 'y'"}"#);
+    fn a_curl_line_is_safe_in_a_shell_and_keeps_the_token_out_of_its_arguments() {
+        let to = Connection { tool: "it's", arguments: r#"{"a": "$(x) 'y'"}"#, ..TO };
         assert_eq!(
-            told,
-            r#"curl -s http://127.0.0.1:8640/mcp -H 'Authorization: Bearer a.b.c' -H 'Content-Type: application/json' -H 'Accept: application/json, text/event-stream' -d '{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"it'\''s","arguments":{"a":"$(x) '\''y'\''"}}}'"#
+            text("curl", &to),
+            r#"export PORTCULLIS_TOKEN=a.b.c
+printf 'Authorization: Bearer %s\n' "$PORTCULLIS_TOKEN" | curl -s http://127.0.0.1:8640/mcp -H @- -H 'Content-Type: application/json' -H 'Accept: application/json, text/event-stream' -d '{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"it'\''s","arguments":{"a":"$(x) '\''y'\''"}}}'
+"#
         );
-        assert!(!ClientKind::Curl.told(URI, None, "read_data", "{}").contains("Authorization"));
     }
 
     #[test]
-    fn the_file_and_the_inspectors_line_name_server_and_token() {
-        let told: Value = serde_json::from_str(&ClientKind::McpJson.told(URI, Some("a.b.c"), "", "")).expect("JSON");
-        let server = &told["mcpServers"]["portcullis"];
-        assert_eq!((&server["url"], &server["headers"]["Authorization"]), (&json!(URI), &json!("Bearer a.b.c")));
+    fn every_client_is_told_the_url_and_only_the_inspector_gets_the_token_as_an_argument() {
+        for client in &CLIENTS {
+            let told = client.instructions(&TO);
+            assert!(client.starts_server || told.contains(URI), "{}: {told}", client.word);
+            assert_eq!(told.contains("a.b.c"), client.token != TokenPlace::Apart, "{}: {told}", client.word);
+            // Beyond the variable's own line, a shell's double quotes put the token into a word.
+            let into_arguments = told.contains(r#""Authorization: Bearer $PORTCULLIS_TOKEN""#);
+            assert_eq!(into_arguments, client.token == TokenPlace::Argument, "{}: {told}", client.word);
+            let without = client.instructions(&Connection { token: None, ..TO });
+            for word in ["Authorization", "PORTCULLIS_TOKEN", "AUTH", "inputs"] {
+                assert!(!without.contains(word), "{}: {without}", client.word);
+            }
+        }
+    }
+
+    #[test]
+    fn files_in_json_name_server_and_token() {
+        let parsed = |word: &str, to: &Connection<'_>| -> Value {
+            serde_json::from_str(&text(word, to)).unwrap_or_else(|error| panic!("{word}: {error}"))
+        };
         assert_eq!(
-            ClientKind::Inspector.told(URI, Some("a.b.c"), "read_data", r#"{"id": 1, "who": "me too"}"#),
-            "npx @modelcontextprotocol/inspector --cli http://127.0.0.1:8640/mcp --transport http --header \
-             'Authorization: Bearer a.b.c' --method tools/call --tool-name read_data --tool-arg id=1 \
-             --tool-arg 'who=me too'"
+            parsed("mcp.json", &TO)["mcpServers"]["portcullis"],
+            json!({ "type": "http", "url": URI, "headers": { "Authorization": "Bearer a.b.c" } })
+        );
+        assert_eq!(
+            parsed("VS Code", &TO)["servers"]["portcullis"]["headers"],
+            json!({ "Authorization": "Bearer ${input:portcullis-token}" })
+        );
+        assert_eq!(
+            parsed("mcp-remote", &TO)["mcpServers"]["portcullis"],
+            json!({
+                "command": "npx",
+                "args": ["-y", "mcp-remote", URI, "--header", "Authorization:${AUTH}"],
+                "env": { "AUTH": "Bearer a.b.c" },
+            })
+        );
+        let options = ["--secret-file".to_owned(), "/my secrets/gate".to_owned()];
+        assert_eq!(
+            parsed("stdio", &Connection { options: &options, ..TO })["mcpServers"]["portcullis"],
+            json!({
+                "command": "portcullis",
+                "args": ["serve", "--stdio", "--secret-file", "/my secrets/gate"],
+                "env": { "PORTCULLIS_TOKEN": "a.b.c" },
+            })
+        );
+    }
+
+    #[rstest]
+    #[case("http://127.0.0.1:8640/mcp", false)]
+    #[case("http://[::1]:8640/mcp", false)]
+    #[case("https://gate.example/mcp", false)]
+    #[case("http://192.0.2.7:8640/mcp", true)]
+    #[case("http://127.0.0.1.example/mcp", true)]
+    fn mcp_remote_is_allowed_plain_http_only_where_it_would_refuse(#[case] uri: &str, #[case] allows: bool) {
+        assert_eq!(text("mcp-remote", &Connection { uri, ..TO }).contains("--allow-http"), allows);
+    }
+
+    #[test]
+    fn codex_reads_the_variable_and_any_url_is_one_toml_string() {
+        let uri = "http://a\"b\\c\u{7f}/mcp";
+        let told: toml::Table = text("codex", &Connection { uri, ..TO }).parse().expect("TOML");
+        let server = &told["mcp_servers"]["portcullis"];
+        assert_eq!(server["url"].as_str(), Some(uri));
+        assert_eq!(server["bearer_token_env_var"].as_str(), Some("PORTCULLIS_TOKEN"));
+    }
+
+    #[test]
+    fn a_python_script_has_pythons_words() {
+        let told = text("FastMCP", &Connection { arguments: r#"{"a": [null, true, false, 1.5, "x\"y"]}"#, ..TO });
+        assert!(told.contains(r#"call_tool("read_data", {"a": [None, True, False, 1.5, "x\"y"]})"#), "{told}");
+        assert!(told.contains(r#"Client("http://127.0.0.1:8640/mcp", auth=os.environ["PORTCULLIS_TOKEN"])"#), "{told}");
+    }
+
+    #[test]
+    fn clients_that_expand_variables_get_them_in_single_quotes() {
+        assert_eq!(
+            text("claude", &TO),
+            "export PORTCULLIS_TOKEN=a.b.c\nclaude mcp add --transport http portcullis http://127.0.0.1:8640/mcp --header \
+             'Authorization: Bearer ${PORTCULLIS_TOKEN}'\n"
+        );
+        assert_eq!(
+            text("gemini", &TO),
+            "export PORTCULLIS_TOKEN=a.b.c\ngemini mcp add --transport http portcullis http://127.0.0.1:8640/mcp --header \
+             'Authorization: Bearer ${PORTCULLIS_TOKEN}'\n"
+        );
+    }
+
+    #[test]
+    fn the_inspector_takes_each_argument_as_a_word() {
+        assert_eq!(
+            text("inspector", &Connection { arguments: r#"{"id": 1, "who": "me too"}"#, ..TO }),
+            "export PORTCULLIS_TOKEN=a.b.c\nnpx @modelcontextprotocol/inspector --cli http://127.0.0.1:8640/mcp \
+             --transport http --header \"Authorization: Bearer $PORTCULLIS_TOKEN\" --method tools/call --tool-name \
+             read_data --tool-arg id=1 --tool-arg 'who=me too'\n"
         );
     }
 }

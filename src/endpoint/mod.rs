@@ -9,7 +9,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 use std::time::Duration;
 
-pub use clients::ClientKind;
+pub use clients::{CLIENTS, Client, Connection, Files, TokenPlace};
 pub use denial::Denial;
 pub use reach::{BadHost, BadPage, HostName, Page};
 

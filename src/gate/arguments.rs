@@ -1,13 +1,11 @@
 //! The arguments of a call, from text or JSON to the object that a tool gets.
 
 use serde_json::Value;
-use serde_json::error::Category;
 
 use super::ports::Arguments;
 use crate::auth::members;
 use crate::auth::policy::{Misfit, ToolRule};
-use crate::text::display_safe;
-use crate::text::strict_json::exact_value;
+use crate::text::strict_json::{InexactJson, exact_value};
 
 /// The arguments of a call as the caller wrote them.
 #[derive(Clone, Copy, Debug)]
@@ -22,15 +20,8 @@ pub enum Given<'a> {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ArgumentsError {
     /// The text is not one JSON value that means the same to every reader.
-    #[error("arguments: {what} at line {line}, column {column}")]
-    NotJson {
-        /// What is wrong there.
-        what: String,
-        /// The line, counted from 1.
-        line: usize,
-        /// The column, counted from 1; 0 for an empty text.
-        column: usize,
-    },
+    #[error("arguments: {0} at line {line}, column {column}", line = .0.line, column = .0.column)]
+    NotExact(#[from] InexactJson),
     /// JSON of another kind than an object.
     #[error("arguments: {0}, not a JSON object")]
     NotAnObject(&'static str),
@@ -43,14 +34,7 @@ pub enum ArgumentsError {
 pub fn read(given: Given<'_>, rule: Option<&ToolRule>) -> Result<Arguments, ArgumentsError> {
     let value = match given {
         Given::Json(value) => value.clone(),
-        Given::Text(text) => exact_value(text).map_err(|error| {
-            let what = match error.classify() {
-                Category::Eof => "the JSON ends early".to_owned(),
-                Category::Data => words(&error),
-                Category::Syntax | Category::Io => "not JSON".to_owned(),
-            };
-            ArgumentsError::NotJson { what, line: error.line(), column: error.column() }
-        })?,
+        Given::Text(text) => exact_value(text)?,
     };
     if let Some(schema) = rule.and_then(|rule| rule.schema.as_ref()).filter(|_| value.is_object()) {
         schema.check(&value)?;
@@ -59,10 +43,4 @@ pub fn read(given: Given<'_>, rule: Option<&ToolRule>) -> Result<Arguments, Argu
         Value::Object(members) => Ok(members),
         other => Err(ArgumentsError::NotAnObject(members::kind_of(&other.to_string()))),
     }
-}
-
-/// A data error without the place that the parser appends. Safe to show.
-fn words(error: &serde_json::Error) -> String {
-    let said = error.to_string();
-    display_safe(said.split(" at line ").next().unwrap_or_default(), 100)
 }

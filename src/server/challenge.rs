@@ -7,7 +7,7 @@ use axum::response::{IntoResponse as _, Response};
 use rmcp::model::{CallToolResult, ContentBlock};
 use serde_json::{Value, json};
 
-use super::envelope::Fault;
+use super::envelope::Broken;
 use crate::auth::{Policy, Reason, Verdict};
 use crate::endpoint::authority;
 use crate::text;
@@ -141,8 +141,8 @@ pub fn brief(reason: &Reason) -> String {
 }
 
 /// The body is no message.
-pub fn broken(fault: Fault) -> Response {
-    let body = json!({ "jsonrpc": "2.0", "id": null, "error": { "code": fault.code(), "message": fault.to_string() } });
+pub fn broken(Broken { fault, id }: &Broken) -> Response {
+    let body = json!({ "jsonrpc": "2.0", "id": id, "error": { "code": fault.code(), "message": fault.to_string() } });
     (StatusCode::BAD_REQUEST, Json(body)).into_response()
 }
 

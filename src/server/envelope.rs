@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde_json::{Map, Value};
 
-use crate::text::strict_json::exact_value_of;
+use crate::text::strict_json::{Inexact, exact_value_of};
 
 /// The most values of a message, those inside others counted. With 256 KiB of text, a message then takes a few MiB.
 const MOST_VALUES: usize = 8192;
@@ -26,8 +26,10 @@ pub struct Envelope {
 /// Why a body is no message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// No JSON, or a member stands twice (RFC 8259 leaves open what that means).
-    NoJson,
+    /// Not UTF-8.
+    NotUtf8,
+    /// Not JSON, or a value that readers understand differently.
+    NotExact(Inexact),
     /// An array: batches are in no revision that is served.
     Batch,
     /// Some other JSON that is no message.
@@ -38,11 +40,27 @@ pub enum Fault {
     NoMember(&'static str),
 }
 
+/// A body that is no message.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Broken {
+    /// Why.
+    pub fault: Fault,
+    /// The number of the request, where it can be read.
+    pub id: Value,
+}
+
+/// Nothing of the body could be read.
+impl From<Fault> for Box<Broken> {
+    fn from(fault: Fault) -> Self {
+        Self::new(Broken { fault, id: Value::Null })
+    }
+}
+
 impl Fault {
     /// The code that JSON-RPC has for it.
     pub const fn code(self) -> i32 {
         match self {
-            Self::NoJson => -32700,
+            Self::NotUtf8 | Self::NotExact(_) => -32700,
             Self::Batch | Self::NoMessage => -32600,
             Self::NoTool | Self::NoMember(_) => -32602,
         }
@@ -53,9 +71,8 @@ impl Fault {
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NoJson => f.write_str(
-                "Parse error: not JSON, a duplicate member, a number too large to be kept, or more than 8192 values",
-            ),
+            Self::NotUtf8 => f.write_str("Parse error: not UTF-8"),
+            Self::NotExact(what) => write!(f, "Parse error: {what}"),
             Self::Batch => f.write_str("Invalid Request: batches are not served"),
             Self::NoMessage => f.write_str("Invalid Request: not a JSON-RPC 2.0 message"),
             Self::NoTool => f.write_str("Invalid params: expected the tool's name as a string in name"),
@@ -64,22 +81,27 @@ impl fmt::Display for Fault {
     }
 }
 
+/// The first revision of MCP without `initialize`; revisions are dates, so they compare as text.
+const WITHOUT_INITIALIZE: &str = "2026-07-28";
+
 /// The members of `initialize` without which a client cannot be served.
 const INITIALIZE: [&str; 3] = ["protocolVersion", "capabilities", "clientInfo"];
 
 impl Envelope {
     /// Reads a body.
-    pub fn read(body: &[u8]) -> Result<Self, Fault> {
-        let text = str::from_utf8(body).map_err(|_| Fault::NoJson)?;
-        let message = match exact_value_of(text, MOST_VALUES).map_err(|_| Fault::NoJson)? {
+    pub fn read(body: &[u8]) -> Result<Self, Box<Broken>> {
+        let text = str::from_utf8(body).map_err(|_| Fault::NotUtf8)?;
+        let message = match exact_value_of(text, MOST_VALUES).map_err(|error| Fault::NotExact(error.what))? {
             Value::Object(message) => message,
-            Value::Array(_) => return Err(Fault::Batch),
-            _ => return Err(Fault::NoMessage),
+            Value::Array(_) => return Err(Fault::Batch.into()),
+            _ => return Err(Fault::NoMessage.into()),
         };
-        if message.get("jsonrpc").and_then(Value::as_str) != Some("2.0") {
-            return Err(Fault::NoMessage);
-        }
         let mut message = message;
+        let id = message.remove("id").unwrap_or_default();
+        let broken = |fault| Box::new(Broken { fault, id: id.clone() });
+        if message.get("jsonrpc").and_then(Value::as_str) != Some("2.0") {
+            return Err(broken(Fault::NoMessage));
+        }
         let mut params = match message.remove("params") {
             Some(Value::Object(params)) => params,
             _ => Map::new(),
@@ -91,24 +113,27 @@ impl Envelope {
         let method = text(message.remove("method")).unwrap_or_default();
         let call = match method == "tools/call" {
             true => {
-                let tool = text(params.remove("name")).ok_or(Fault::NoTool)?;
+                let tool = text(params.remove("name")).ok_or_else(|| broken(Fault::NoTool))?;
                 let empty = || Value::Object(Map::new());
                 Some((tool, params.remove("arguments").unwrap_or_else(empty)))
             }
             false => None,
         };
+        let meta =
+            |name: &str| params.get("_meta").and_then(|meta| meta.get(format!("io.modelcontextprotocol/{name}")));
+        let version = meta("protocolVersion").and_then(Value::as_str);
         if method == "initialize"
+            // The protocol answers that its revision has no such method.
+            && version.is_none_or(|version| version < WITHOUT_INITIALIZE)
             && let Some(member) = INITIALIZE.into_iter().find(|member| !params.contains_key(*member))
         {
-            return Err(Fault::NoMember(member));
+            return Err(broken(Fault::NoMember(member)));
         }
-        let modern = params.get("_meta").and_then(|meta| meta.get("io.modelcontextprotocol/clientInfo"));
-        let client = modern.or_else(|| params.get("clientInfo")).and_then(|info| {
+        let client = meta("clientInfo").or_else(|| params.get("clientInfo")).and_then(|info| {
             let text = |name: &str| info.get(name).and_then(Value::as_str);
             let name = text("name")?;
             Some(text("version").map_or_else(|| name.to_owned(), |version| format!("{name} {version}")))
         });
-        let id = message.remove("id").unwrap_or_default();
         Ok(Self { id, method, call, client })
     }
 }
@@ -116,6 +141,7 @@ impl Envelope {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::text::strict_json::Excerpt;
     use rstest::rstest;
     use serde_json::json;
 
@@ -133,10 +159,21 @@ mod tests {
     }
 
     #[rstest]
-    #[case("", Fault::NoJson)]
-    #[case("{", Fault::NoJson)]
-    #[case(r#"{"jsonrpc":"2.0","method":"ping","method":"tools/call"}"#, Fault::NoJson)]
-    #[case(r#"{"jsonrpc":"2.0","params":{"arguments":{"id":1,"id":2}}}"#, Fault::NoJson)]
+    #[case("", Fault::NotExact(Inexact::EndsEarly))]
+    #[case("{", Fault::NotExact(Inexact::EndsEarly))]
+    #[case("{]", Fault::NotExact(Inexact::NotJson))]
+    #[case(
+        r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"a","arguments":{"id": 18446744073709551616}}}"#,
+        Fault::NotExact(Inexact::Number(Excerpt::new("18446744073709551616")))
+    )]
+    #[case(
+        r#"{"jsonrpc":"2.0","method":"ping","method":"tools/call"}"#,
+        Fault::NotExact(Inexact::Duplicate(Excerpt::new("method")))
+    )]
+    #[case(
+        r#"{"jsonrpc":"2.0","params":{"arguments":{"id":1,"id":2}}}"#,
+        Fault::NotExact(Inexact::Duplicate(Excerpt::new("id")))
+    )]
     #[case("[]", Fault::Batch)]
     #[case("7", Fault::NoMessage)]
     #[case(r#"{"jsonrpc":"1.0","method":"ping"}"#, Fault::NoMessage)]
@@ -147,6 +184,18 @@ mod tests {
         Fault::NoMember("clientInfo")
     )]
     fn what_is_no_message_is_named(#[case] body: &str, #[case] fault: Fault) {
-        assert_eq!(Envelope::read(body.as_bytes()), Err(fault));
+        assert_eq!(Envelope::read(body.as_bytes()).map_err(|broken| broken.fault), Err(fault));
+    }
+
+    #[test]
+    fn a_fault_says_what_is_wrong() {
+        let said = |body: &[u8]| Envelope::read(body).map_err(|broken| broken.fault.to_string());
+        let number = br#"{"params":{"arguments":{"id": 18446744073709551616}}}"#;
+        let wanted = "Parse error: the number 18446744073709551616 is too large to be kept exactly";
+        assert_eq!(said(number), Err(wanted.to_owned()));
+        assert_eq!(said(br#"{"id":1,"id":2}"#), Err("Parse error: duplicate member id".to_owned()));
+        assert_eq!(said(b"{\"\xff\"}"), Err("Parse error: not UTF-8".to_owned()));
+        let many = format!("[{}0]", "0,".repeat(MOST_VALUES));
+        assert_eq!(said(many.as_bytes()), Err("Parse error: more than 8192 values".to_owned()));
     }
 }

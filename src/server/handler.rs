@@ -1,6 +1,6 @@
 //! What a client gets once the protocol is settled: the list of tools, and calls with a permit.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use axum::http::request::Parts;
@@ -8,9 +8,9 @@ use rmcp::model::{
     CacheScope, CallToolRequestParams, CallToolResponse, CallToolResult, CompleteRequestParams, CompleteResult,
     ContentBlock, CustomRequest, CustomResult, ErrorCode, ErrorData, Extensions, GetPromptRequestParams,
     GetPromptResponse, Implementation, InitializeRequestParams, InitializeResult, JsonObject, ListPromptsResult,
-    ListResourceTemplatesResult, ListResourcesResult, ListToolsResult, PaginatedRequestParams,
-    ReadResourceRequestParams, ReadResourceResponse, ServerCapabilities, ServerConfig, SubscriptionFilter, Tool,
-    ToolAnnotations,
+    ListResourceTemplatesResult, ListResourcesResult, ListToolsResult, MetaObject, PaginatedRequestParams,
+    ProtocolVersion, ReadResourceRequestParams, ReadResourceResponse, ServerCapabilities, ServerConfig,
+    SubscriptionFilter, Tool, ToolAnnotations,
 };
 use rmcp::service::{NotificationContext, RequestContext, SubscriptionContext};
 use rmcp::{RoleServer, ServerHandler};
@@ -163,7 +163,9 @@ impl ServerHandler for Handler {
     ) -> Result<ListToolsResult, ErrorData> {
         let tools = self.judged(&context.extensions).map_or_else(Vec::new, |judged| self.seen(&judged.judgement));
         // Another caller may see another list, and the next policy another one again.
-        Ok(ListToolsResult::with_all_items(tools).with_ttl_ms(0).with_cache_scope(CacheScope::Private))
+        let mut listed = ListToolsResult::with_all_items(tools).with_ttl_ms(0).with_cache_scope(CacheScope::Private);
+        listed.meta = own_name(&context);
+        Ok(listed)
     }
 
     async fn list_prompts(
@@ -246,18 +248,31 @@ impl ServerHandler for Handler {
             },
             Err(decision) => self.gate.refuse(decision, &request.name, given, &source),
         };
-        match called.decision.reason() {
-            Some(Reason::UnknownTool { tool }) => {
-                let data = json!({ "error": "forbidden", "reason": "unknown_tool" });
-                Err(ErrorData::new(UNKNOWN_TOOL, format!("Unknown tool: {}", text::name(tool, 64)), Some(data)))
-            }
-            _ => Ok(result(&called).into()),
+        if let Some(Reason::UnknownTool { tool }) = called.decision.reason() {
+            let data = json!({ "error": "forbidden", "reason": "unknown_tool" });
+            return Err(ErrorData::new(UNKNOWN_TOOL, format!("Unknown tool: {}", text::name(tool, 64)), Some(data)));
         }
+        let mut result = result(&called);
+        result.meta = own_name(&context);
+        Ok(result.into())
     }
 
     fn get_tool(&self, name: &str) -> Option<Tool> {
         self.gate.shared().read(|state| tool(name, &state.rules().policy, state.tools()))
     }
+}
+
+/// The name and version of this server, as results of revision 2026-07-28 carry them: without `initialize`, nothing else says
+/// who answers.
+fn own_name(context: &RequestContext<RoleServer>) -> Option<MetaObject> {
+    static NAME: LazyLock<Value> =
+        LazyLock::new(|| json!({ "name": "portcullis", "title": "Portcullis", "version": env!("CARGO_PKG_VERSION") }));
+    let is_modern = context.protocol_version().is_some_and(|version| version >= ProtocolVersion::V_2026_07_28);
+    is_modern.then(|| {
+        let mut meta = MetaObject::default();
+        meta.insert("io.modelcontextprotocol/serverInfo".to_owned(), NAME.clone());
+        meta
+    })
 }
 
 /// A method that is not served, by its name.

@@ -20,7 +20,7 @@ use serde_json::Value;
 
 use super::body::{Incoming, Unread};
 use super::challenge::{Challenge, broken, scopes};
-use super::envelope::{Envelope, Fault};
+use super::envelope::{Broken, Envelope, Fault};
 use super::judgement::{Judgement, Sender};
 use super::limit::{Caller, Limiter};
 use super::origin;
@@ -242,8 +242,9 @@ pub async fn authenticate(endpoint: &Endpoint, request: Request) -> Result<Authe
         }
         return refuse(Decision::refused(reason.clone()).into(), closing(challenge().refused(reason)));
     }
-    if let Some(fault) = fault {
-        return refuse(Rejection::Body(fault.to_string().into()).into(), broken(fault));
+    if let Some(mut found) = fault {
+        found.id = echoed(&found.id);
+        return refuse(Rejection::Body(found.fault.to_string().into()).into(), broken(&found));
     }
     match body {
         Ok(body) => Ok(Authenticated { arrival, body }),
@@ -323,7 +324,7 @@ pub async fn account(
     let mut answer = next.run(Request::from_parts(parts, Body::from(body))).await;
     // The protocol's crate answers so to a message whose members have the wrong types.
     if answer.status() == StatusCode::UNSUPPORTED_MEDIA_TYPE && was_json {
-        answer = broken(Fault::NoMessage);
+        answer = broken(&Broken { fault: Fault::NoMessage, id: Value::Null });
     }
     // What was refused here has been counted already. Clients of older revisions ask for a stream of events (GET) and end
     // their session (DELETE) as a matter of course; that there is neither is no refusal.

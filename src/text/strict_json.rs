@@ -1,39 +1,167 @@
 //! JSON values that mean the same to every reader.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::fmt;
 
 use serde::Deserializer;
 use serde::de::{DeserializeSeed, Error, MapAccess, SeqAccess, Visitor};
+use serde_json::error::Category;
 use serde_json::{Map, Value};
 
+/// A name or a number in an error, shortened and safe to show. It is kept in place, so that errors can be copied and need no
+/// memory for what a stranger sends.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Excerpt {
+    bytes: [u8; MOST_OF_EXCERPT],
+    length: usize,
+}
+
+/// The longest excerpt, in bytes: 48 characters and the sign that something was left out fit, where nothing is escaped.
+const MOST_OF_EXCERPT: usize = 64;
+
+impl Excerpt {
+    /// The beginning of a foreign text.
+    pub fn new(foreign: &str) -> Self {
+        let shown = super::name(foreign, 48);
+        let kept = super::head(&shown, MOST_OF_EXCERPT);
+        let mut bytes = [0; MOST_OF_EXCERPT];
+        for (to, from) in bytes.iter_mut().zip(kept.bytes()) {
+            *to = from;
+        }
+        Self { bytes, length: kept.len() }
+    }
+}
+
+impl fmt::Display for Excerpt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let bytes = self.bytes.get(..self.length).unwrap_or_default();
+        f.write_str(str::from_utf8(bytes).unwrap_or_default())
+    }
+}
+
+impl fmt::Debug for Excerpt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
+}
+
+/// A text that is not JSON, or whose value would not be exactly what it says. The place counts from 1; its column is 0 for
+/// an empty text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{what}")]
+pub struct InexactJson {
+    /// What is wrong. Safe to show.
+    pub what: Inexact,
+    /// The line.
+    pub line: usize,
+    /// The column, in bytes.
+    pub column: usize,
+}
+
+/// Why a text is not an exact JSON value. Safe to show: names and numbers are made visible and shortened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Inexact {
+    /// Something is missing at the end.
+    #[error("the JSON ends early")]
+    EndsEarly,
+    /// Another syntax than JSON's.
+    #[error("not JSON")]
+    NotJson,
+    /// A member that occurs twice in one object: RFC 8259 §4 leaves open which one counts.
+    #[error("duplicate member {0}")]
+    Duplicate(Excerpt),
+    /// A number that neither 64 bits nor a double hold as it is written: RFC 8259 §6 lets a reader change it.
+    #[error("the number {0} is too large to be kept exactly")]
+    Number(Excerpt),
+    /// More values than are taken.
+    #[error("more than {0} values")]
+    TooMany(usize),
+    /// Arrays and objects inside each other, beyond what the parser follows.
+    #[error("nested more than 127 levels deep")]
+    TooDeep,
+}
+
+impl Inexact {
+    /// Whether the text is JSON nevertheless.
+    pub const fn is_json(&self) -> bool {
+        !matches!(self, Self::EndsEarly | Self::NotJson)
+    }
+}
+
 /// Parses a JSON value exactly as it is written: a duplicate member and a whole number that does not fit into 64 bits are
-/// data errors, because the value would be another one.
-pub fn exact_value(text: &str) -> Result<Value, serde_json::Error> {
+/// errors, because the value would be another one.
+pub fn exact_value(text: &str) -> Result<Value, InexactJson> {
     exact_value_of(text, usize::MAX)
 }
 
 /// [`exact_value`] of at most so many values, those inside others counted: a short text can stand for many, and each takes
-/// some hundred bytes of memory. One value more is a data error.
-pub fn exact_value_of(text: &str, most: usize) -> Result<Value, serde_json::Error> {
-    let left = Cell::new(most);
+/// some hundred bytes of memory.
+pub fn exact_value_of(text: &str, most: usize) -> Result<Value, InexactJson> {
+    let (left, found) = (Cell::new(most), RefCell::new(None));
     let mut json = serde_json::Deserializer::from_str(text);
-    let value = Exactly { left: &left }.deserialize(&mut json)?;
-    json.end()?;
-    Ok(value)
+    let parsed = Exactly { left: &left, found: &found }.deserialize(&mut json);
+    parsed.and_then(|value| json.end().map(|()| value)).map_err(|error| {
+        let (line, column) = (error.line(), error.column());
+        let number = || Inexact::Number(Excerpt::new(number_at(text, line, column)));
+        let what = match found.take() {
+            Some(Found::Duplicate(name)) => Inexact::Duplicate(Excerpt::new(&name)),
+            Some(Found::Number) => number(),
+            Some(Found::TooMany) => Inexact::TooMany(most),
+            None => match error.classify() {
+                Category::Eof => Inexact::EndsEarly,
+                // The parser has no type for these two; both are JSON.
+                _ if error.to_string().starts_with("number out of range") => number(),
+                _ if error.to_string().starts_with("recursion limit exceeded") => Inexact::TooDeep,
+                Category::Data | Category::Syntax | Category::Io => Inexact::NotJson,
+            },
+        };
+        InexactJson { what, line, column }
+    })
+}
+
+/// The number around a place: the parser reports its end, or the character behind that.
+fn number_at(text: &str, line: usize, column: usize) -> &str {
+    let Some(line) = text.split('\n').nth(line.saturating_sub(1)) else {
+        return "";
+    };
+    let is_part = |at: &usize| line.as_bytes().get(*at).is_some_and(|b| b.is_ascii_digit() || b"+-.eE".contains(b));
+    let at = column.saturating_sub(1);
+    let within = [at, at.saturating_sub(1)].into_iter().find(is_part);
+    let Some(within) = within else {
+        return "";
+    };
+    let first = (0..=within).rev().take_while(is_part).last().unwrap_or(within);
+    let behind = (within..line.len()).find(|at| !is_part(at)).unwrap_or(line.len());
+    line.get(first..behind).unwrap_or_default()
+}
+
+/// What made the value inexact, noted where it was found: the parser carries a text only.
+enum Found {
+    Duplicate(String),
+    Number,
+    TooMany,
 }
 
 #[derive(Clone, Copy)]
 struct Exactly<'c> {
     /// How many values may still come.
     left: &'c Cell<usize>,
+    found: &'c RefCell<Option<Found>>,
+}
+
+impl Exactly<'_> {
+    /// Ends the parsing because of this.
+    fn ends<E: Error>(self, found: Found) -> E {
+        self.found.replace(Some(found));
+        E::custom("not exact")
+    }
 }
 
 impl<'de> DeserializeSeed<'de> for Exactly<'_> {
     type Value = Value;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
-        let left = self.left.get().checked_sub(1).ok_or_else(|| D::Error::custom("too many values"))?;
+        let left = self.left.get().checked_sub(1).ok_or_else(|| self.ends(Found::TooMany))?;
         self.left.set(left);
         deserializer.deserialize_any(self)
     }
@@ -63,10 +191,10 @@ impl<'de> Visitor<'de> for Exactly<'_> {
     }
 
     fn visit_f64<E: Error>(self, value: f64) -> Result<Value, E> {
-        // Here whole numbers come that the others do not take.
-        match value.abs() < 18_446_744_073_709_551_615.0 {
+        // Whole numbers that the others do not take come here, rounded: beyond u64 above, beyond i64 below.
+        match value > -9_223_372_036_854_775_808.0 && value < 18_446_744_073_709_551_615.0 {
             true => Ok(value.into()),
-            false => Err(E::custom("a number too large to be kept as it is")),
+            false => Err(self.ends(Found::Number)),
         }
     }
 
@@ -87,7 +215,7 @@ impl<'de> Visitor<'de> for Exactly<'_> {
         while let Some(name) = map.next_key::<String>()? {
             let value = map.next_value_seed(self)?;
             if members.contains_key(&name) {
-                return Err(A::Error::custom(format!("{} stands twice", super::name(&name, 48))));
+                return Err(self.ends(Found::Duplicate(name)));
             }
             members.insert(name, value);
         }
@@ -106,12 +234,62 @@ mod tests {
     #[case(r#"{"a": {"b": [null]}}"#, 4)]
     fn values_are_counted_with_those_inside_them(#[case] text: &str, #[case] values: usize) {
         assert!(exact_value_of(text, values).is_ok());
-        assert!(exact_value_of(text, values - 1).is_err_and(|error| error.is_data()));
+        assert_eq!(exact_value_of(text, values - 1).map_err(|error| error.what), Err(Inexact::TooMany(values - 1)));
+    }
+
+    #[rstest]
+    #[case("{\"id\": 18446744073709551616}", "the number 18446744073709551616 is too large to be kept exactly", 1, 27)]
+    #[case(
+        "{\"a\": 1,\n \"id\":[-9223372036854775809 , 1]}",
+        "the number -9223372036854775809 is too large to be kept exactly",
+        2,
+        27
+    )]
+    #[case("18446744073709551616", "the number 18446744073709551616 is too large to be kept exactly", 1, 20)]
+    #[case("[1e400]", "the number 1e400 is too large to be kept exactly", 1, 6)]
+    #[case("-1E+400", "the number -1E+400 is too large to be kept exactly", 1, 7)]
+    #[case("[1e20]", "the number 1e20 is too large to be kept exactly", 1, 5)]
+    #[case(r#"{"id":1,"id":2}"#, "duplicate member id", 1, 15)]
+    #[case(r#"{"a":1,"\u0061":2}"#, "duplicate member a", 1, 18)]
+    #[case(r#"{"\u202e":1,"\u202e":2}"#, r"duplicate member \u{202e}", 1, 23)]
+    #[case(r#"{"id": 18446744073709551616"#, "the number 18446744073709551616 is too large to be kept exactly", 1, 27)]
+    #[case("", "the JSON ends early", 1, 0)]
+    #[case("[1", "the JSON ends early", 1, 2)]
+    #[case("{id: 1}", "not JSON", 1, 2)]
+    #[case("1 2", "not JSON", 1, 3)]
+    #[case("[01]", "not JSON", 1, 3)]
+    fn what_is_not_exact_is_named_with_its_place(
+        #[case] text: &str,
+        #[case] what: &str,
+        #[case] line: usize,
+        #[case] column: usize,
+    ) {
+        let error = exact_value(text).expect_err("it is not exact");
+        assert_eq!((&*error.to_string(), error.line, error.column), (what, line, column));
+    }
+
+    #[test]
+    fn a_long_number_is_shortened_and_a_deep_nesting_is_not_called_a_syntax_error() {
+        let error = exact_value(&"9".repeat(10_000)).expect_err("too large");
+        assert!(error.to_string().len() < 120 && error.what.is_json(), "{error}");
+        let deep = format!("{}{}", "[".repeat(128), "]".repeat(128));
+        assert_eq!(exact_value(&deep).map_err(|error| error.what), Err(Inexact::TooDeep));
+        let shallow = format!("{}{}", "[".repeat(127), "]".repeat(127));
+        assert!(exact_value(&shallow).is_ok(), "127 levels");
+    }
+
+    #[rstest]
+    #[case("18446744073709551615")]
+    #[case("-9223372036854775808")]
+    #[case("1.5")]
+    #[case("-0.25")]
+    fn numbers_that_can_be_kept_stay_as_they_are_written(#[case] text: &str) {
+        assert_eq!(exact_value(text).expect("a number").to_string(), text);
     }
 
     #[test]
     fn what_follows_a_value_is_an_error() {
-        assert!(exact_value("1 2").is_err() && exact_value(r#"{"a":1,"a":1}"#).is_err());
+        assert!(exact_value("1 2").is_err());
         assert_eq!(exact_value(" [1] ").expect("JSON"), serde_json::json!([1]));
     }
 }

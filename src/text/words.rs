@@ -111,6 +111,22 @@ fn words(span: Span) -> String {
     }
 }
 
+/// A count in at most six characters, for columns: `9999`, `12.3k`, `9.9M`. Rounded down, so it never claims more than
+/// there was.
+pub fn short(n: u64) -> String {
+    let in_unit = |unit: u64, letter: char| match n / unit {
+        whole @ 0..1000 => format!("{whole}.{}{letter}", n % unit / (unit / 10)),
+        whole => format!("{whole}{letter}"),
+    };
+    match n {
+        0..10_000 => n.to_string(),
+        10_000..1_000_000 => in_unit(1000, 'k'),
+        1_000_000..1_000_000_000 => in_unit(1_000_000, 'M'),
+        1_000_000_000..100_000_000_000_000 => in_unit(1_000_000_000, 'G'),
+        _ => ">99.9T".to_owned(),
+    }
+}
+
 /// How long a call took, in the unit that suits it.
 pub fn took(duration: Duration) -> String {
     let micros = duration.as_micros();
@@ -245,5 +261,22 @@ mod tests {
             prop_assert_eq!(&elapsed(passed + shown.holds - Span::MICRO).text, &shown.text);
             prop_assert_ne!(&elapsed(passed + shown.holds).text, &shown.text);
         }
+    }
+
+    #[rstest]
+    #[case(0, "0")]
+    #[case(9_999, "9999")]
+    #[case(10_000, "10.0k")]
+    #[case(12_399, "12.3k")]
+    #[case(999_999, "999.9k")]
+    #[case(1_000_000, "1.0M")]
+    #[case(9_999_999, "9.9M")]
+    #[case(999_999_999, "999.9M")]
+    #[case(1_000_000_000, "1.0G")]
+    #[case(99_999_999_999_999, "99999G")]
+    #[case(u64::MAX, ">99.9T")]
+    fn a_count_fits_into_six_characters(#[case] n: u64, #[case] shown: &str) {
+        assert_eq!(short(n), shown);
+        assert!(shown.len() <= 6);
     }
 }

@@ -3,13 +3,16 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use clap::Parser as _;
 use portcullis::app::drawn::Target;
 use portcullis::app::msg::Listening;
 use portcullis::app::pane::issue;
 use portcullis::app::{Effect, Msg, update};
+use portcullis::auth::{KeyOrigin, Leeway, Rules, Signer};
+use portcullis::endpoint::{CLIENTS, Files, TokenPlace};
 use portcullis::server::ServeError;
 
-use crate::desk::Desk;
+use crate::desk::{Desk, SECRET};
 use crate::serving::call_status;
 
 /// A console that serves on a port of its own.
@@ -42,7 +45,7 @@ fn a_workshop_from_the_start_to_a_revoked_token() {
     desk.keys("F5").must_show(&[
         "3 clients",
         "calls/s  3",
-        "user123         1 call   1 refused",
+        "user123           1 call       1 refused",
         "refused: 1 missing_token, 1 permission_missing",
         "write_data     FORBIDDEN",
         "client",
@@ -118,20 +121,90 @@ fn what_the_user_put_into_the_audience_stays() {
 fn a_client_is_told_everything_and_the_screen_hides_the_token() {
     let (mut desk, address) = serving(120, 36);
     let token = issue(&mut desk, "user123", 0);
-    for (turns, begins) in [
-        ("", "curl -s http://"),
-        ("Right", "{\n  \"mcpServers\""),
-        ("Right", "npx @modelcontextprotocol/inspector --cli"),
-    ] {
-        desk.keys(&format!("F5 Esc 4 {turns}"));
+    desk.keys("F5 Esc 4");
+    for client in &CLIENTS {
+        desk.must_show(&[client.word, client.usage.split(' ').next().expect("a word")]);
         assert!(!desk.shows(portcullis::text::head(&token, 40)), "others may look on");
         desk.keys("Enter");
         let Some(Effect::Copy { text, .. }) = desk.left.last() else { panic!("nothing was copied") };
-        assert!(
-            text.starts_with(begins) && text.contains(&token) && text.contains(&format!("http://{address}/mcp")),
-            "{text}"
-        );
+        assert_eq!(text.contains(&token), client.token != TokenPlace::Apart, "{text}");
+        assert!(client.starts_server || text.contains(&format!("http://{address}/mcp")), "{text}");
+        desk.keys("Right");
     }
+    assert_eq!(desk.app.connect.client().word, CLIENTS[0].word, "they turn around");
+}
+
+/// The first rows say what to do with the text, and the last one where it goes on.
+#[test]
+fn every_client_can_be_read_in_the_smallest_usual_terminal() {
+    let (mut desk, _) = serving(80, 24);
+    issue(&mut desk, "user123", 0);
+    desk.keys("F5 Esc 4");
+    for client in &CLIENTS {
+        desk.must_show(&[client.word, "Enter copies it"]);
+        let caution = desk.shows("every user of the machine can see the token");
+        assert_eq!(caution, client.token == TokenPlace::Argument, "{}", desk.screen());
+        let lines = desk.app.client_instructions(Some("x")).lines().count();
+        assert!(lines <= 11 || desk.shows("more"), "{}", desk.screen());
+        desk.keys("Right");
+    }
+}
+
+/// Turns Connect to the client with this word.
+fn connect_to(desk: &mut Desk, word: &str) {
+    desk.keys("F5 Esc 4");
+    while desk.app.connect.client().word != word {
+        desk.keys("Right");
+    }
+}
+
+#[test]
+fn a_server_of_its_own_gets_the_files_that_are_known_and_the_rest_is_said() {
+    let mut desk = Desk::new(120, 36);
+    connect_to(&mut desk, "stdio");
+    desk.must_show(&["the key is in no file"]);
+    assert!(desk.app.client_instructions(None).contains("/path/to/secret"));
+    assert!(!desk.shows("the server is not running yet"), "none has to run");
+
+    let signer = Signer::hs256(SECRET, KeyOrigin::File).expect("a key");
+    let rules = Rules { leeway: Leeway::seconds(90), ..Rules::new(&signer) };
+    let mut desk = Desk::with(rules.with_issuer(Some("https://idp.example".into())), 120, 36);
+    desk.gate.shared().update(|state| state.set_signer(signer));
+    desk.tell(Msg::Woke);
+    desk.app.connect.files = Files {
+        secret: Some("/etc/gate secret".to_owned()),
+        state: Some("/var/state.json".to_owned()),
+        folder: "/srv".to_owned(),
+    };
+    desk.app.policy_file.path = "policy.toml".to_owned();
+    connect_to(&mut desk, "stdio");
+    assert_eq!(desk.app.client_cautions(), [""; 0]);
+    let file: serde_json::Value = serde_json::from_str(&desk.app.client_instructions(None)).expect("JSON");
+    let args: Vec<&str> = file["mcpServers"]["portcullis"]["args"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .filter_map(serde_json::Value::as_str)
+        .collect();
+    assert_eq!(
+        args,
+        [
+            "serve",
+            "--stdio",
+            "--secret-file",
+            "/etc/gate secret",
+            "--policy",
+            "/srv/policy.toml",
+            "--state",
+            "/var/state.json",
+            "--issuer",
+            "https://idp.example",
+            "--leeway",
+            "1m30s",
+        ]
+    );
+    let options = portcullis::cli::Options::try_parse_from(["portcullis"].into_iter().chain(args));
+    assert!(options.is_ok(), "the program takes what it tells others to give it: {options:?}");
 }
 
 #[test]

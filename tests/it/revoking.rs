@@ -109,7 +109,7 @@ fn a_revocation_that_is_not_stored_stays_in_the_header_until_it_is() {
     // A folder in its place cannot be written over.
     fs::create_dir(place.file()).expect("a folder");
     desk.types("user123").keys("Enter Esc 2 Space").must_show(&["not kept: state file", "not stored: 1 revocation"]);
-    desk.waits(Duration::from_secs(60));
+    desk.waits(Duration::from_mins(1));
     desk.must_show(&["not stored: 1 revocation", "REVOKED"]);
     fs::remove_dir(place.file()).expect("removed");
     desk.keys("Space Space");

@@ -177,6 +177,40 @@ fn the_server_at_every_size(#[case] columns: u16, #[case] rows: u16) {
     taken(served(columns, rows), "server-screen", &[(1, "server"), (3, "traffic"), (4, "connect")]);
 }
 
+/// Four digits and more: each number stands apart from the next.
+#[rstest]
+#[case(120, 36)]
+#[case(80, 24)]
+#[case(40, 12)]
+fn traffic_with_large_numbers_can_be_read(#[case] columns: u16, #[case] rows: u16) {
+    let mut desk = Desk::new(columns, rows);
+    desk.keys("F5 Esc 3");
+    desk.gate.shared().update(|state| {
+        for (n, name) in [(12_345, "claude-code 2.1"), (1_234, "python-httpx 0.28")] {
+            for _ in 0..n {
+                state.note(&Request {
+                    at: START,
+                    peer: [127, 0, 0, 1].into(),
+                    agent: name,
+                    name: Some(name),
+                    token: None,
+                    subject: None,
+                    is_call: true,
+                    refused: Some("missing_token"),
+                });
+            }
+        }
+    });
+    desk.waits(Duration::from_secs(1));
+    desk.must_show(&["calls/s  13.5k ", "missing_token"]);
+    let lines = match columns {
+        40 => ["  1234   1234✘", " 12.3k  12.3k✘"],
+        _ => ["  1234 calls   1234 refused", " 12.3k calls  12.3k refused"],
+    };
+    desk.must_show(&lines);
+    insta::assert_snapshot!(format!("traffic-large-{columns}x{rows}"), desk.screen());
+}
+
 #[rstest]
 #[case("help", "F1")]
 #[case("palette", "Ctrl-P")]

@@ -3,8 +3,10 @@
 use super::{Act, Control, Field, Pane, Place};
 use crate::app::App;
 use crate::app::clipboard::{Clip, ClipSource};
-use crate::app::list::next_of;
-use crate::endpoint::ClientKind;
+use crate::app::list::turned;
+use crate::auth::{KeyOrigin, Leeway, Signer, Verifier};
+use crate::endpoint::{CLIENTS, Client, Connection, Files, Listing, TokenPlace};
+use crate::text::words;
 
 /// The client that instructions are shown for.
 pub const CLIENT: Field = Field::new(Pane::Connect, 0);
@@ -13,13 +15,12 @@ pub const TOOL: Field = Field::new(Pane::Connect, 1);
 
 pub(super) static PLACE: Place = Place {
     title: "Connect",
-    help: "What a client needs to connect with the selected token: a line for a shell, or its configuration. ← → \
-           choose the client; Enter copies it with the whole token, which the screen does not show.",
+    help: "What a client needs to connect with the selected token: lines for a shell, or its configuration. ← → \
+           choose the client; Enter copies it with the whole token, which the screen does not show. Where the client \
+           reads PORTCULLIS_TOKEN or asks for it, the token is not in the copy.",
     controls: &[
-        Control::new(CLIENT, "for").turn(
-            |_| Some("change"),
-            |app, by| app.connect.client = next_of(&ClientKind::ALL, &app.connect.client, by),
-        ),
+        Control::new(CLIENT, "for")
+            .turn(|_| Some("change"), |app, by| app.connect.client = turned(app.connect.client, by, CLIENTS.len())),
         Control::new(TOOL, "tool").turn(|_| Some("change"), App::turn_tool),
     ],
     act: Some(Act { hint: |_| Some("copy"), run: App::copy }),
@@ -28,22 +29,113 @@ pub(super) static PLACE: Place = Place {
 };
 
 /// What the Connect pane remembers.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct ConnectPane {
+    /// The place of the client in [`CLIENTS`].
+    client: usize,
+    /// The files that this program was started with.
+    pub files: Files,
+}
+
+/// Stands for a path that is not known here.
+const SECRET_FILE: &str = "/path/to/secret";
+
+impl ConnectPane {
+    /// A pane for the first client, in a program that was started with these files.
+    pub(in crate::app) const fn new(files: Files) -> Self {
+        Self { client: 0, files }
+    }
+
     /// The client that instructions are shown for.
-    pub client: ClientKind,
+    pub fn client(&self) -> &'static Client {
+        CLIENTS.get(self.client).unwrap_or(&CLIENTS[0])
+    }
 }
 
 impl App {
     /// The instructions for the chosen client, with this text for the selected token.
     pub fn client_instructions(&self, token: Option<&str>) -> String {
-        let tool = &self.call.tool;
-        self.connect.client.told(&self.endpoint(), token, tool, &self.arguments_for(tool))
+        let tool = &*self.call.tool;
+        self.connect.client().instructions(&Connection {
+            uri: &self.endpoint(),
+            token,
+            tool,
+            arguments: &self.arguments_for(tool),
+            options: &self.stdio_options(),
+        })
+    }
+
+    /// What the user must know of the instructions before using them, most important first.
+    pub fn client_cautions(&self) -> Vec<&'static str> {
+        let client = self.connect.client();
+        let mut cautions = Vec::new();
+        if client.starts_server {
+            match self.key_origin() {
+                Some(KeyOrigin::File) if self.connect.files.secret.is_some() => {}
+                Some(KeyOrigin::Environment) => {
+                    cautions.push("the key is from PORTCULLIS_SECRET: write it to a file, and that file's path here");
+                }
+                _ => cautions.push("the key is in no file: another server cannot check this token until it is"),
+            }
+            if !self.policy_is_saved() {
+                cautions.push("the policy has changes that are not saved: another server reads the file");
+            }
+        } else if self.server.serving.is_none() {
+            cautions.push("the server is not running yet");
+        }
+        if client.token == TokenPlace::Argument && self.selected().is_some() {
+            cautions.push("while it runs, every user of the machine can see the token in its arguments");
+        }
+        cautions
+    }
+
+    /// The options with which `portcullis serve --stdio` judges as this console does.
+    fn stdio_options(&self) -> Vec<String> {
+        let (rules, files) = (&self.auth.rules, &self.connect.files);
+        let secret = match self.key_origin() {
+            Some(KeyOrigin::File) => files.secret.clone(),
+            _ => None,
+        };
+        let mut options = vec!["--secret-file".to_owned(), secret.unwrap_or_else(|| SECRET_FILE.to_owned())];
+        let mut give = |option: &str, value: String| options.extend([option.to_owned(), value]);
+        let policy = &self.policy_file.path;
+        if policy.starts_with('/') || files.folder.is_empty() && !policy.is_empty() {
+            give("--policy", policy.clone());
+        } else if !policy.is_empty() {
+            give("--policy", format!("{}/{policy}", files.folder));
+        }
+        if let Some(state) = &files.state {
+            give("--state", state.clone());
+        }
+        if let Some(issuer) = rules.issuer() {
+            give("--issuer", issuer.to_string());
+        }
+        if let Some(audience) = rules.audience() {
+            give("--audience", audience.to_string());
+        }
+        if rules.leeway != Leeway::NONE {
+            give("--leeway", words::exact(rules.leeway.span()).replace(' ', ""));
+        }
+        if self.server.settings.listing == Listing::All {
+            give("--list", Listing::All.word().to_owned());
+        }
+        options
+    }
+
+    /// Where the signing key came from.
+    fn key_origin(&self) -> Option<KeyOrigin> {
+        self.auth.signer.as_ref().map(Signer::verifier).map(Verifier::origin)
     }
 
     /// The instructions for the chosen client, with the whole token.
     pub(in crate::app) fn client_clip(&self) -> Clip {
+        let client = self.connect.client();
         let instructions = self.client_instructions(self.selected().map(|entry| &*entry.text));
-        Clip::new(&instructions, format!("what {} needs, with the token,", self.connect.client.word()))
+        let token = match (client.token, self.selected()) {
+            (_, None) => "no token",
+            (TokenPlace::Apart, _) => "without the token",
+            (TokenPlace::Text | TokenPlace::Argument, _) => "with the token",
+        };
+        Clip::new(&instructions, format!("what {} needs, {token},", client.word))
     }
 }

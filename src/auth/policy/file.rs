@@ -120,8 +120,13 @@ impl Policy {
             return Err(PolicyError::TooLarge { bytes: source.len() });
         }
         let at = |place: usize, message: &str| fault(text::head(source, place), message);
-        let file: File =
-            toml::from_str(source).map_err(|error| at(error.span().map_or(0, |span| span.start), error.message()))?;
+        let file: File = toml::from_str(source).map_err(|error| {
+            let place = error.span().map_or(0, |span| span.start);
+            match unquoted(source, error.message()) {
+                Some(message) => located(text::head(source, place), message),
+                None => at(place, error.message()),
+            }
+        })?;
         let tool = |(name, Table(tool)): (Arc<str>, Table<Tool>)| {
             let schema = tool.schema.map(|schema| {
                 let place = schema.span().start;
@@ -173,6 +178,47 @@ impl Policy {
     }
 }
 
+/// The fields of a tool and of a permission.
+const FIELDS: [&str; 5] = ["description", "permissions", "schema", "stub", "implies"];
+
+/// What to say where a name has a dot and no quotes, as in `[tools.db.query]`: TOML reads a table `query` inside `db`, and
+/// the parser's own message is about a field that nobody meant. Safe to show.
+fn unquoted(source: &str, message: &str) -> Option<String> {
+    let file: toml::Table = toml::from_str(source).ok()?;
+    ["tools", "permissions"].into_iter().find_map(|section| {
+        let entries = file.get(section)?.as_table()?.iter();
+        entries.filter_map(|(name, entry)| Some((name, entry.as_table()?))).find_map(|(name, entry)| {
+            let (first, inner) = entry.iter().find_map(|(key, inner)| {
+                let inner = inner.as_table()?;
+                let is_meant = match FIELDS.contains(&&**key) {
+                    // A schema is a table as well, but no schema has permissions.
+                    true => inner.get("permissions").is_some_and(toml::Value::is_array) && is_about_shape(message),
+                    false => message.starts_with(&format!("unknown field `{key}`")),
+                };
+                is_meant.then_some((key, inner))
+            })?;
+            let mut path = vec![name.as_str(), first];
+            let mut inner = inner;
+            // As deep as tables of one table go: [tools.a.b.c].
+            while let [(key, toml::Value::Table(next))] = inner.iter().collect::<Vec<_>>().as_slice()
+                && !FIELDS.contains(&key.as_str())
+            {
+                path.push(key);
+                inner = next;
+            }
+            let shown: Vec<String> = path.iter().map(|part| text::name(part, 64)).collect();
+            let dotted = shown.join(".");
+            Some(format!("[{section}.{dotted}] needs quotes around a name with dots: [{section}.\"{dotted}\"]"))
+        })
+    })
+}
+
+/// Whether a message is what the parser says of a table where a field's value should be, or of the field that the outer
+/// table lacks.
+fn is_about_shape(message: &str) -> bool {
+    message.starts_with("missing field") || message.starts_with("invalid type: map") || message.contains("JSON Schema")
+}
+
 /// A fault behind this part of the text; the message may quote anything.
 fn fault(before: &str, message: &str) -> PolicyError {
     located(before, text::display_safe(message, 200))
@@ -213,6 +259,34 @@ mod tests {
     #[case(
         "[tools]\na = [[\"user\"]]",
         "line 2, column 5: invalid type: sequence, expected a table, as in `[tools.NAME]` with `permissions = [\"…\"]` below it"
+    )]
+    #[case(
+        "[tools.db.query]\npermissions = [\"user\"]",
+        "line 1, column 11: [tools.db.query] needs quotes around a name with dots: [tools.\"db.query\"]"
+    )]
+    #[case(
+        "[tools.a]\npermissions = []\n[tools.db]\npermissions = []\n[tools.db.query.all]\npermissions = []",
+        "line 5, column 11: [tools.db.query.all] needs quotes around a name with dots: [tools.\"db.query.all\"]"
+    )]
+    #[case(
+        "[tools]\ndb.query.permissions = [\"user\"]",
+        "line 2, column 4: [tools.db.query] needs quotes around a name with dots: [tools.\"db.query\"]"
+    )]
+    #[case(
+        "[tools.db.schema]\npermissions = [\"user\"]",
+        "line 1, column 8: [tools.db.schema] needs quotes around a name with dots: [tools.\"db.schema\"]"
+    )]
+    #[case(
+        "[tools.db.permissions]\npermissions = [\"user\"]",
+        "line 1, column 1: [tools.db.permissions] needs quotes around a name with dots: [tools.\"db.permissions\"]"
+    )]
+    #[case(
+        "[permissions.db.read]\nimplies = []",
+        "line 1, column 17: [permissions.db.read] needs quotes around a name with dots: [permissions.\"db.read\"]"
+    )]
+    #[case(
+        "[tools.a]\nperms = []\n[tools.db.query]\npermissions = []",
+        "line 2, column 1: unknown field `perms`, expected one of `description`, `permissions`, `schema`, `stub`"
     )]
     #[case(
         "[[expect]]\ntool = \"a\"\noutcome = \"allowed\"",

@@ -1,10 +1,10 @@
 //! What is odd about a policy that can be read: rules that can never match, and names that lead nowhere.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
 
-use super::Policy;
+use super::{Policy, ToolRule, Who};
 use crate::text;
 
 /// One odd thing about a policy.
@@ -19,6 +19,30 @@ pub enum Lint {
     OpensNothing { permission: Arc<str> },
     ExpectsUnknownTool { tool: Arc<str> },
     ExpectedTwice { who: String, tool: Arc<str> },
+    OuterSpace { kind: Kind, name: Arc<str> },
+    SameButForCase { kind: Kind, first: Arc<str>, second: Arc<str> },
+    NotAnMcpName { tool: Arc<str> },
+    RefusedBySomeClients { tool: Arc<str> },
+    NotImplemented { tool: Arc<str> },
+}
+
+/// What a name in a policy belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum Kind {
+    Tool,
+    Permission,
+    User,
+}
+
+impl Kind {
+    const fn noun(self) -> &'static str {
+        match self {
+            Self::Tool => "tool",
+            Self::Permission => "permission",
+            Self::User => "user",
+        }
+    }
 }
 
 impl Lint {
@@ -33,6 +57,11 @@ impl Lint {
             Self::OpensNothing { .. } => "opens_nothing",
             Self::ExpectsUnknownTool { .. } => "expects_unknown_tool",
             Self::ExpectedTwice { .. } => "expected_twice",
+            Self::OuterSpace { .. } => "outer_space",
+            Self::SameButForCase { .. } => "same_but_for_case",
+            Self::NotAnMcpName { .. } => "not_an_mcp_name",
+            Self::RefusedBySomeClients { .. } => "refused_by_some_clients",
+            Self::NotImplemented { .. } => "not_implemented",
         }
     }
 }
@@ -46,8 +75,13 @@ impl Lint {
             | Self::ExampleRefused { tool, .. }
             | Self::Repeated { tool, .. }
             | Self::ExpectsUnknownTool { tool }
-            | Self::ExpectedTwice { tool, .. } => Some(tool),
-            Self::NoTools | Self::OpensNothing { .. } => None,
+            | Self::ExpectedTwice { tool, .. }
+            | Self::OuterSpace { kind: Kind::Tool, name: tool }
+            | Self::SameButForCase { kind: Kind::Tool, second: tool, .. }
+            | Self::NotAnMcpName { tool }
+            | Self::RefusedBySomeClients { tool }
+            | Self::NotImplemented { tool } => Some(tool),
+            Self::NoTools | Self::OpensNothing { .. } | Self::OuterSpace { .. } | Self::SameButForCase { .. } => None,
         }
     }
 }
@@ -73,11 +107,108 @@ impl fmt::Display for Lint {
             Self::ExpectedTwice { who, tool } => {
                 write!(f, "two expectations speak of {who} and {}; the first one counts", name(tool))
             }
+            Self::OuterSpace { kind, name: found } => {
+                write!(f, "the {} \"{}\" begins or ends with a space", kind.noun(), name(found))
+            }
+            Self::SameButForCase { kind, first, second } => {
+                write!(f, "the {}s {} and {} differ by case only", kind.noun(), name(first), name(second))
+            }
+            Self::NotAnMcpName { tool } => {
+                write!(
+                    f,
+                    "clients may refuse the tool name {}: MCP allows 1 to {MOST_OF_MCP} of the characters A-Z a-z 0-9 _ - .",
+                    name(tool)
+                )
+            }
+            Self::RefusedBySomeClients { tool } => {
+                write!(
+                    f,
+                    "some clients refuse the tool name {}: they take 1 to {MOST_OF_CLIENTS} of the characters \
+                     A-Z a-z 0-9 _ -",
+                    name(tool)
+                )
+            }
+            Self::NotImplemented { tool } => {
+                write!(
+                    f,
+                    "nothing implements {}, so an allowed call of it fails; stub = true declares a stub",
+                    name(tool)
+                )
+            }
         }
     }
 }
 
+/// The longest tool name that MCP allows, in characters (revision 2025-11-25, server/tools, "Tool Names").
+const MOST_OF_MCP: usize = 128;
+
+/// The longest tool name that every client takes. Several pass names on to a model's API as `^[a-zA-Z0-9_-]{1,64}$`, which
+/// is less than MCP allows.
+const MOST_OF_CLIENTS: usize = 64;
+
+/// Whether a tool's name is one that clients accept, and if not, the warning.
+fn tool_name(tool: &Arc<str>) -> Option<Lint> {
+    let is = |most: usize, more: &[char]| {
+        let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-') || more.contains(&c);
+        (1..=most).contains(&tool.len()) && tool.chars().all(fits)
+    };
+    let tool = || Arc::clone(tool);
+    match (is(MOST_OF_MCP, &['.']), is(MOST_OF_CLIENTS, &[])) {
+        (_, true) => None,
+        (true, false) => Some(Lint::RefusedBySomeClients { tool: tool() }),
+        (false, false) => Some(Lint::NotAnMcpName { tool: tool() }),
+    }
+}
+
 impl Policy {
+    /// Every name in it, once for each kind, in the order of the file.
+    fn all_names(&self) -> Vec<(Kind, &Arc<str>)> {
+        let parts = self.parts();
+        let mut all: Vec<(Kind, &Arc<str>)> = Vec::new();
+        for tool in &parts.tools {
+            all.push((Kind::Tool, &tool.name));
+            all.extend(tool.permissions.iter().map(|permission| (Kind::Permission, permission)));
+        }
+        for rule in &parts.permissions {
+            all.extend([&rule.name].into_iter().chain(&rule.implies).map(|permission| (Kind::Permission, permission)));
+        }
+        for line in &parts.expectations {
+            match &line.who {
+                Who::User(user) => all.push((Kind::User, user)),
+                Who::Permissions(set) => all.extend(set.iter().map(|permission| (Kind::Permission, permission))),
+            }
+            all.push((Kind::Tool, &line.tool));
+        }
+        let mut seen = HashSet::new();
+        all.retain(|named| seen.insert(*named));
+        all
+    }
+
+    /// Names that look like others: callers and readers see the same word, and the gate two.
+    fn look_alikes(&self) -> Vec<Lint> {
+        let mut found = Vec::new();
+        let mut folded: HashMap<(Kind, String), &Arc<str>> = HashMap::new();
+        for (kind, name) in self.all_names() {
+            if name.trim() != &**name {
+                found.push(Lint::OuterSpace { kind, name: Arc::clone(name) });
+            }
+            if let Some(first) = folded.get(&(kind, name.to_lowercase())) {
+                found.push(Lint::SameButForCase { kind, first: Arc::clone(first), second: Arc::clone(name) });
+            } else {
+                folded.insert((kind, name.to_lowercase()), name);
+            }
+        }
+        found
+    }
+
+    /// The tools that nothing implements, by a function that knows those which are implemented: a policy alone does not
+    /// know. A stub is answered by the gate.
+    pub fn not_implemented(&self, is_implemented: impl Fn(&str) -> bool) -> Vec<Lint> {
+        let lacks = |tool: &&ToolRule| !tool.stub && !is_implemented(&tool.name);
+        let lacking = self.tools().iter().filter(lacks);
+        lacking.map(|tool| Lint::NotImplemented { tool: Arc::clone(&tool.name) }).collect()
+    }
+
     /// What is odd about it, in the order of the file.
     pub fn lints(&self) -> Vec<Lint> {
         let mut found = Vec::new();
@@ -115,6 +246,10 @@ impl Policy {
                 found.push(Lint::ExpectedTwice { who: line.who.to_string(), tool: Arc::clone(&line.tool) });
             }
         }
+        found.extend(self.look_alikes());
+        // Of a name with outer spaces that is said already.
+        let names = self.tools().iter().map(|tool| &tool.name).filter(|name| name.trim() == &***name);
+        found.extend(names.filter_map(tool_name));
         found
     }
 }
@@ -170,5 +305,73 @@ mod tests {
                 "two expectations speak of x and b; the first one counts",
             ]
         );
+    }
+
+    fn said(source: &str) -> Vec<String> {
+        Policy::parse(source).expect("a policy").lints().iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn names_with_outer_spaces_are_warned_of_wherever_they_occur() {
+        let policy = "[tools.read]\npermissions = [\"user \"]\n[tools.\"write \"]\npermissions = [\"\\tadmin\"]\n\
+                      [permissions.\" editor\"]\nimplies = [\"user\\u00a0\", \"user \"]\n\
+                      [[expect]]\nuser = \"ann \"\ntool = \"read\"\noutcome = \"allowed\"\n";
+        let said: Vec<String> = said(policy).into_iter().filter(|lint| lint.contains("space")).collect();
+        assert_eq!(
+            said,
+            [
+                r#"the permission "user\u{20}" begins or ends with a space"#,
+                r#"the tool "write\u{20}" begins or ends with a space"#,
+                r#"the permission "\u{9}admin" begins or ends with a space"#,
+                r#"the permission "\u{20}editor" begins or ends with a space"#,
+                r#"the permission "user\u{a0}" begins or ends with a space"#,
+                r#"the user "ann\u{20}" begins or ends with a space"#,
+            ]
+        );
+    }
+
+    #[test]
+    fn names_that_differ_by_case_only_are_warned_of_within_their_kind() {
+        let policy = "[tools.read]\npermissions = [\"user\", \"READ\"]\n[tools.Read]\npermissions = [\"User\"]\n\
+                      [permissions.\"Élan\"]\nimplies = [\"user\"]\n[permissions.\"élan\"]\nimplies = [\"user\"]\n";
+        assert_eq!(
+            said(policy),
+            [
+                "the tools read and Read differ by case only",
+                "the permissions user and User differ by case only",
+                "the permissions Élan and élan differ by case only",
+            ]
+        );
+    }
+
+    #[test]
+    fn tool_names_that_clients_refuse_are_warned_of() {
+        let long = |n: usize| "a".repeat(n);
+        let warned = |name: &str| tool_name(&name.into()).map(|lint| lint.code());
+        for name in ["a", "mcp__srv__tool", "get-User_2", &long(64)] {
+            assert_eq!(warned(name), None, "{name}");
+        }
+        for name in ["db.query", "admin.tools.list", &long(65), &long(128)] {
+            assert_eq!(warned(name), Some("refused_by_some_clients"), "{name}");
+        }
+        for name in ["", "github/create_issue", "a:b", "a b", "a,b", "читать", &long(129)] {
+            assert_eq!(warned(name), Some("not_an_mcp_name"), "{name}");
+        }
+        assert_eq!(
+            said("[tools.\"db.query\"]\npermissions = [\"user\"]\n[tools.\"a/b\"]\npermissions = [\"user\"]\n"),
+            [
+                "some clients refuse the tool name db.query: they take 1 to 64 of the characters A-Z a-z 0-9 _ -",
+                "clients may refuse the tool name a/b: MCP allows 1 to 128 of the characters A-Z a-z 0-9 _ - .",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_tool_that_nothing_implements_is_warned_of_unless_it_is_a_stub() {
+        let policy = "[tools.here]\npermissions = [\"x\"]\n[tools.gone]\npermissions = [\"x\"]\n\
+                      [tools.echo]\npermissions = [\"x\"]\nstub = true\n";
+        let policy = Policy::parse(policy).expect("a policy");
+        let said: Vec<String> = policy.not_implemented(|name| name == "here").iter().map(ToString::to_string).collect();
+        assert_eq!(said, ["nothing implements gone, so an allowed call of it fails; stub = true declares a stub"]);
     }
 }

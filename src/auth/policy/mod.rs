@@ -16,7 +16,7 @@ use crate::text;
 pub use expect::{Expectation, Expected, Who};
 pub use file::MAX_BYTES;
 pub use implies::ImpliesError;
-pub use lint::Lint;
+pub use lint::{Kind, Lint};
 pub use schema::{Misfit, NotASchema, Schema};
 
 /// The built-in policy, parsed from the same file that the documentation shows.

@@ -5,10 +5,14 @@ use ratatui::text::Line;
 
 use crate::app::Target;
 use crate::app::pane::connect::{CLIENT, TOOL};
+use crate::endpoint::TokenPlace;
 use crate::text::{self, display_safe};
 use crate::view::canvas::{Canvas, below};
 use crate::view::theme::Meaning;
 use crate::view::widget::{choice, labelled};
+
+/// With more rows than this a blank one separates the notes from the text.
+const ROOMY: u16 = 8;
 
 pub fn render(canvas: &mut Canvas, area: Rect) {
     canvas.target(area, Target::Field(CLIENT));
@@ -16,12 +20,31 @@ pub fn render(canvas: &mut Canvas, area: Rect) {
     let who = app.selected().map_or_else(|| text::NO_TOKEN.to_owned(), |entry| app.token_name(entry));
     let who = format!("as {}", text::fit(&who, 24));
     let tool = text::name(&app.call.tool, 32);
+    let client = app.connect.client();
     let mut rest = area;
-    for (field, words, told) in [(CLIENT, app.connect.client.word(), &*who), (TOOL, &*tool, "")] {
+    for (field, words, told) in [(CLIENT, client.word, &*who), (TOOL, &*tool, "")] {
         let place = labelled(canvas, rest, field);
         let mut line = choice(canvas, words, canvas.focused(field));
         line.push(canvas.span(format!("  {told}"), Meaning::Hint));
         canvas.line(place, Line::from(line));
+        rest = below(rest, 1);
+    }
+    // Above the text, so that a long text does not push it out.
+    let token = match (client.token, app.selected()) {
+        (_, None) => "Enter copies it; no token is selected",
+        (TokenPlace::Apart, _) => "Enter copies it without the token; Ctrl-Y in Tokens copies that",
+        (TokenPlace::Text | TokenPlace::Argument, _) => "Enter copies it with the whole token",
+    };
+    let line = format!("{}. {token}", client.usage);
+    let fits = text::width(&line) <= usize::from(area.width);
+    let lines = if fits { vec![&*line] } else { vec![client.usage, token] };
+    let mut notes: Vec<Line<'static>> =
+        lines.into_iter().flat_map(|line| canvas.wrapped(line, area.width, Meaning::Hint)).collect();
+    for caution in app.client_cautions() {
+        notes.extend(canvas.wrapped(caution, area.width, Meaning::Expired));
+    }
+    rest = canvas.lines(rest, notes);
+    if rest.height > ROOMY {
         rest = below(rest, 1);
     }
     // On the screen the token is only hinted at: others may look on.
@@ -29,11 +52,5 @@ pub fn render(canvas: &mut Canvas, area: Rect) {
     let told = app.client_instructions(hinted.as_deref());
     let lines: Vec<Line<'static>> =
         told.lines().flat_map(|line| canvas.wrapped(&display_safe(line, 2000), area.width, Meaning::Plain)).collect();
-    let rest = below(canvas.lines(below(rest, 1), lines), 1);
-    let told = match app.server.serving {
-        Some(_) => ("Enter copies it, with the whole token", Meaning::Hint),
-        None => ("the server is not running yet", Meaning::Expired),
-    };
-    let told = canvas.wrapped(told.0, area.width, told.1);
-    canvas.lines(rest, told);
+    canvas.scrolled(rest, lines.len(), 0, |_, n| lines[n].clone());
 }

@@ -10,8 +10,8 @@ use crate::text::{self, padded, words};
 use crate::view::canvas::{Canvas, below, split_bottom, top};
 use crate::view::theme::Meaning;
 
-/// From this width on a client's address and last call are shown too.
-const WIDE: u16 = 66;
+/// A client's address and last call are shown where this many columns are left for its name.
+const NAME: usize = 15;
 /// Below this width only numbers are.
 const NARROW: u16 = 52;
 
@@ -47,7 +47,7 @@ fn rate(canvas: &mut Canvas, columns: u16) -> Line<'static> {
         let left = text::Span::SECOND - app.times.real.past(text::Span::SECOND);
         canvas.drawn.really_changes_at(app.times.mono + left.as_duration());
     }
-    let room = usize::from(columns).saturating_sub(24).min(SECONDS);
+    let room = usize::from(columns).saturating_sub(25).min(SECONDS);
     let most = rate.iter().copied().max().unwrap_or(0).max(1);
     let blocks = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
     let block = |calls: &u32| match calls {
@@ -57,7 +57,7 @@ fn rate(canvas: &mut Canvas, columns: u16) -> Line<'static> {
     let bars: String = rate[SECONDS - room..].iter().map(block).collect();
     Line::from(vec![
         canvas.span("calls/s  ", Meaning::Label),
-        canvas.span(format!("{:<6}", rate[SECONDS - 1]), Meaning::Title),
+        canvas.span(format!("{:<6} ", words::short(rate[SECONDS - 1].into())), Meaning::Title),
         canvas.span(bars, Meaning::Ok),
     ])
 }
@@ -69,20 +69,14 @@ fn row(canvas: &Canvas, client: &Client, n: usize, columns: u16) -> Line<'static
     let subject =
         subject.or_else(|| client.token.map(|id| id.to_string())).unwrap_or_else(|| text::NO_TOKEN.to_owned());
     let is_narrow = columns < NARROW;
-    let calls = if is_narrow {
-        format!("{:>6}", client.calls)
-    } else {
-        format!("{:>9}", words::count(usize::try_from(client.calls).unwrap_or(usize::MAX), "call"))
-    };
-    let refused = match (client.refused, is_narrow) {
-        (0, true) => String::new(),
-        (0, false) => " ".repeat(12),
-        (times, true) => format!("{times:>5}✘"),
-        (times, false) => format!("{times:>4} refused"),
-    };
-    let tail = if columns >= WIDE { format!("{} {}", app.time(client.last), client.peer) } else { String::new() };
-    let fixed = text::width(&calls) + text::width(&refused) + text::width(&tail) + 15;
-    let name = padded(&client.called(), usize::from(columns).saturating_sub(fixed).clamp(8, 32));
+    let (calls, refused) = counts(client, is_narrow);
+    let (time, peer) = (app.time(client.last), client.peer.to_string());
+    let numbers = text::width(&calls) + text::width(&refused) + 15;
+    let room = usize::from(columns).saturating_sub(numbers);
+    // The name first: without it the rest tells little.
+    let tails = [format!("{time} {peer}"), peer, time];
+    let tail = tails.into_iter().find(|tail| !is_narrow && text::width(tail) + NAME <= room).unwrap_or_default();
+    let name = padded(&client.called(), room.saturating_sub(text::width(&tail)).clamp(8, 32));
     let spans: Vec<Span<'static>> = vec![
         canvas.span(name, if here { Meaning::Selected } else { Meaning::Plain }),
         canvas.span(format!(" {} ", padded(&subject, 12)), Meaning::Title),
@@ -93,6 +87,20 @@ fn row(canvas: &Canvas, client: &Client, n: usize, columns: u16) -> Line<'static
     Line::from(spans)
 }
 
+/// The columns of calls and refusals. Each has a blank on its left and room for any number, so that neighbours never touch.
+fn counts(client: &Client, is_narrow: bool) -> (String, String) {
+    let (calls, refused) = (words::short(client.calls), words::short(client.refused));
+    match (is_narrow, client.refused) {
+        (true, 0) => (format!("{calls:>6}"), String::new()),
+        (true, _) => (format!("{calls:>6}"), format!(" {refused:>6}✘")),
+        (false, times) => {
+            let noun = if client.calls == 1 { "call " } else { "calls" };
+            let refused = if times == 0 { " ".repeat(15) } else { format!(" {refused:>6} refused") };
+            (format!("{calls:>6} {noun}"), refused)
+        }
+    }
+}
+
 /// Refusals by reason, the most frequent first.
 fn refusals(canvas: &Canvas, columns: u16) -> Vec<Line<'static>> {
     let all = canvas.app.auth.traffic.refusals();
@@ -101,4 +109,39 @@ fn refusals(canvas: &Canvas, columns: u16) -> Vec<Line<'static>> {
     }
     let told: Vec<String> = all.iter().map(|(code, times)| format!("{times} {code}")).collect();
     canvas.clipped(&format!("refused: {}", told.join(", ")), columns, 3, Meaning::Denied)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::auth::NumericDate;
+
+    #[test]
+    fn columns_keep_their_width_and_their_distance_for_any_number() {
+        let columns = |calls, refused, is_narrow| {
+            let client = Client {
+                peer: [127, 0, 0, 1].into(),
+                agent: "a".into(),
+                name: None,
+                token: None,
+                subject: None,
+                last: NumericDate::from_seconds(0),
+                requests: calls,
+                calls,
+                refused,
+            };
+            let (calls, refused) = counts(&client, is_narrow);
+            format!("{calls}{refused}")
+        };
+        assert_eq!(columns(1, 9_999, false), "     1 call    9999 refused");
+        assert_eq!(columns(9_999_999, 9_999_999, false), "  9.9M calls   9.9M refused");
+        assert_eq!(columns(123_456, 0, false), "123.4k calls               ");
+        assert_eq!(columns(123_456, 123_456, true), "123.4k 123.4k✘");
+        for n in [1, 999, 1000, 9_999, 10_000, 99_999, 999_999, 9_999_999, u64::MAX] {
+            for is_narrow in [true, false] {
+                let shown = columns(n, n, is_narrow);
+                assert_eq!(text::width(&shown), if is_narrow { 14 } else { 27 }, "{shown:?}");
+            }
+        }
+    }
 }

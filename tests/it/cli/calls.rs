@@ -2,10 +2,12 @@
 
 use std::process::Command;
 
+use clap::Parser as _;
+use portcullis::cli::{Environment, Exit, Headless, Options};
 use rstest::rstest;
 use serde_json::Value;
 
-use super::{PORTCULLIS, Ran, bare, issue, portcullis};
+use super::{Folder, PORTCULLIS, Ran, bare, issue, portcullis};
 
 #[test]
 fn the_labs_example_in_the_readme_prints_what_it_says() {
@@ -159,7 +161,7 @@ fn a_token_says_what_was_asked_for() {
 }
 
 #[rstest]
-#[case(&["issue", "a", "--claim", "team=blue"], "--claim team=blue: its value is no JSON")]
+#[case(&["issue", "a", "--claim", "team=blue"], "--claim team=blue: its value is not JSON")]
 #[case(&["issue", "a", "--claim", "team"], "write it as name=JSON")]
 #[case(&["issue", "a", "--claim", "n=1", "--claim", "n=2"], "given twice")]
 #[case(&["issue", "a", "--claim", "exp=1"], "exp has a field of its own")]
@@ -176,8 +178,8 @@ fn what_is_typed_wrong_is_named(#[case] arguments: &[&str], #[case] said: &str) 
 }
 
 #[rstest]
-#[case("n=12345678901234567890123", "a number too large to be kept as it is")]
-#[case(r#"d={"x":1,"x":2}"#, "x stands twice")]
+#[case("n=12345678901234567890123", "the number 12345678901234567890123 is too large to be kept exactly")]
+#[case(r#"d={"x":1,"x":2}"#, "duplicate member x")]
 #[case("=1", "it has no name")]
 fn a_claim_that_would_be_signed_as_something_else_is_refused(#[case] claim: &str, #[case] said: &str) {
     let Ran { exit, err, out } = portcullis(&["issue", "ann", "--claim", claim]).run();
@@ -198,7 +200,7 @@ fn a_token_in_the_tools_place_is_noticed_and_not_repeated() {
     let token = issue("user123", "user");
     for words in [&["check", &token][..], &["check", "read_data", &token], &["call", &token]] {
         let Ran { exit, err, out } = portcullis(words).run();
-        assert!(exit == 2 && out.is_empty() && err.contains("a token stands where the tool should"), "{err}");
+        assert!(exit == 2 && out.is_empty() && err.contains("expected a tool, got a token"), "{err}");
         assert!(!err.contains(&token), "{err}");
     }
 }
@@ -212,8 +214,14 @@ fn what_is_odd_about_an_issued_token_is_said_at_once(#[case] options: &[&str], #
 }
 
 #[rstest]
-#[case(r#"{"id":1,"id":2}"#, "arguments: id stands twice")]
-#[case(r#"{"id":99999999999999999999999}"#, "arguments: a number too large to be kept as it is")]
+#[case(r#"{"id":1,"id":2}"#, "arguments: duplicate member id")]
+#[case(r#"{"id": 18446744073709551616}"#, "arguments: the number 18446744073709551616 is too large to be kept exactly")]
+#[case(r#"{"id": -9223372036854775809}"#, "arguments: the number -9223372036854775809 is too large to be kept exactly")]
+#[case(r#"{"id": 1e400}"#, "arguments: the number 1e400 is too large to be kept exactly")]
+#[case(
+    r#"{"id":99999999999999999999999}"#,
+    "arguments: the number 99999999999999999999999 is too large to be kept exactly"
+)]
 fn arguments_that_would_arrive_as_something_else_are_refused(#[case] arguments: &str, #[case] said: &str) {
     let Ran { exit, err, .. } = portcullis(&["call", &issue("ann", "user"), "read_data", arguments]).run();
     assert!(exit == 5 && err.contains(said), "{err}");
@@ -226,4 +234,127 @@ fn who_has_no_token_needs_no_secret_to_be_told_so() {
         assert!(exit == 3 && out.to_lowercase().contains("unauthorized"), "{out}");
     }
     assert_eq!(bare(&["check", "x", "read_data"]).run().exit, 1);
+}
+
+/// Every command that takes a token, with the words behind it.
+const TAKERS: [(&str, &[&str]); 6] = [
+    ("inspect", &[]),
+    ("check", &["read_data"]),
+    ("call", &["read_data", "{}"]),
+    ("matrix", &[]),
+    ("drill", &["read_data", "--shifted"]),
+    ("revoke", &["--state"]),
+];
+
+#[test]
+fn every_command_takes_a_token_from_standard_input_or_a_file() {
+    let token = issue("user123", "user");
+    let folder = Folder::new();
+    let file = format!("@{}", folder.write("token.txt", format!("Authorization: Bearer {token}\n")));
+    for (command, words) in TAKERS {
+        let run = |source: &str, n: usize| {
+            let state = folder.path(&format!("{command}-{n}.json"));
+            let state = state.to_str().filter(|_| command == "revoke");
+            let arguments: Vec<&str> = [command, source].iter().chain(words).copied().chain(state).collect();
+            portcullis(&arguments).input(token.as_str()).run()
+        };
+        for (n, source) in [&*token, "-", &*file].into_iter().enumerate() {
+            let Ran { out, err, exit } = run(source, n);
+            assert!(exit == 0 && out.lines().count() > 0, "{command} {source}: {out}{err}");
+        }
+        let Ran { out, err, exit } = run("@/no/such/file", 9);
+        let wanted = "portcullis: token file /no/such/file: no such file or directory";
+        assert!(exit == 1 && err.lines().any(|line| line == wanted), "{command}: {out}{err}");
+    }
+    let two = folder.write("two.txt", format!("{token}\n{token}\n"));
+    let out = portcullis(&["--json", "inspect", &format!("@{two}")]).out();
+    assert_eq!(out.lines().count(), 2, "a file holds several tokens, as standard input does");
+    for source in ["-", &*file] {
+        let Ran { err, exit, .. } = portcullis(&["check", source]).input(token.as_str()).run();
+        assert!(exit == 2 && err.contains("expected a tool, got a token"), "{err}");
+    }
+}
+
+/// What a command says on standard error, where that is a terminal or not.
+fn said(arguments: &[&str], token: &str, shows_hints: bool) -> String {
+    let options = Options::parse_from(["portcullis"].iter().chain(arguments));
+    let environment = Environment {
+        secret: Some(super::SECRET.as_bytes().to_vec().into()),
+        token: Some(token.to_owned()),
+        ..Environment::default()
+    };
+    let mut err = Vec::new();
+    let mut headless = Headless {
+        input: &mut token.as_bytes(),
+        out: &mut std::io::sink(),
+        err: &mut err,
+        shows_colour: false,
+        shows_hints,
+        environment,
+        known: Exit::Good,
+    };
+    headless.run(&options, options.command.as_ref().expect("a command")).expect("it runs");
+    String::from_utf8(err).expect("UTF-8")
+}
+
+#[test]
+fn a_token_in_the_arguments_is_pointed_out_to_people_once() {
+    const HINT: &str = "other users of this machine can see a token in the arguments";
+    let token = issue("user123", "user");
+    let folder = Folder::new();
+    let file = format!("@{}", folder.write("token.txt", &token));
+    let state = folder.path("state.json").to_str().expect("UTF-8").to_owned();
+    for (command, words) in TAKERS {
+        let with = |before: &[&str], source: Option<&str>, is_seen: bool| {
+            let state = (command == "revoke").then_some(state.as_str());
+            let source = source.into_iter();
+            let arguments: Vec<&str> = before
+                .iter()
+                .copied()
+                .chain([command])
+                .chain(source)
+                .chain(words.iter().copied())
+                .chain(state)
+                .collect();
+            said(&arguments, &token, is_seen).matches(HINT).count()
+        };
+        assert_eq!(with(&[], Some(&token), true), 1, "{command}");
+        assert_eq!(with(&[], Some(&format!("Authorization: Bearer {token}")), true), 1, "{command}");
+        assert_eq!(with(&[], Some(&token), false), 0, "{command}: nobody reads it");
+        assert_eq!(with(&["--json"], Some(&token), true), 0, "{command}: a script reads it");
+        for source in [Some("-"), Some(&*file), None] {
+            assert_eq!(with(&[], source, true), 0, "{command} {source:?}");
+        }
+    }
+}
+
+#[test]
+fn every_command_that_uses_a_weak_secret_says_so_once_on_standard_error() {
+    const WEAK: &str = "portcullis: weak secret: 72 bit, HS256 needs at least 256 (RFC 7518 §3.2); \
+                        make one with: openssl rand -hex 32";
+    let token = portcullis(&["issue", "user123", "-p", "user"]).env("PORTCULLIS_SECRET", "my-secret").out();
+    let folder = Folder::new();
+    let state = folder.path("state.json").to_str().expect("UTF-8").to_owned();
+    let commands: [(&[&str], usize); 11] = [
+        (&["issue", "user123", "-p", "user"], 1),
+        (&["inspect"], 1),
+        (&["check", "read_data"], 1),
+        (&["--json", "check", "read_data"], 1),
+        (&["call", "read_data"], 1),
+        (&["matrix", "--as", "user"], 1),
+        (&["drill", "--shifted", "--ttl", "3s", "read_data"], 1),
+        (&["testkit", "--run"], 1),
+        (&["serve", "--stdio"], 1),
+        (&["revoke", "--state", &state], 0),
+        (&["policy", "check", "-"], 0),
+    ];
+    for (arguments, times) in commands {
+        let run = |secret: &str| {
+            portcullis(arguments).env("PORTCULLIS_SECRET", secret).env("PORTCULLIS_TOKEN", token.trim_end()).run()
+        };
+        let Ran { out, err, .. } = run("my-secret");
+        assert_eq!(err.lines().filter(|line| *line == WEAK).count(), times, "{arguments:?}: {err}");
+        assert!(!out.contains("weak secret") && err.matches("weak").count() == times, "{arguments:?}: {out}{err}");
+        assert!(!run(super::SECRET).err.contains("weak secret"), "{arguments:?}");
+    }
 }

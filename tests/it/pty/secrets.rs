@@ -52,3 +52,14 @@ fn a_panic_report_with_its_full_backtrace_holds_no_secret_and_no_token() {
     // A whole token is a run of 240 letters; what Inspect shows of it are pieces.
     assert!(console.longest_run() < 160, "a run of {}", console.longest_run());
 }
+
+#[test]
+fn a_command_in_a_terminal_points_out_a_token_in_its_arguments() {
+    let token = crate::cli::issue("user123", "user");
+    let mut started = command(PORTCULLIS, &["check", &token, "read_data"]);
+    started.env("PORTCULLIS_SECRET", crate::cli::SECRET);
+    let console = Console::spawn(started, 200, 36);
+    console
+        .wait_for("other users of this machine can see a token in the arguments; PORTCULLIS_TOKEN, - (standard input)");
+    assert_eq!(console.wait_exit(), 0);
+}

@@ -217,8 +217,7 @@ impl IssueForm {
         match exact_value(text) {
             Ok(Value::Object(claims)) => Ok(claims),
             Ok(_) => Err(FormError::Extra("no JSON object".to_owned())),
-            Err(error) if error.is_data() => Err(FormError::Extra(crate::text::display_safe(&error.to_string(), 100))),
-            Err(_) => Err(FormError::Extra("a number or a nesting too large to be signed".to_owned())),
+            Err(error) => Err(FormError::Extra(error.to_string())),
         }
     }
 }
