@@ -20,7 +20,13 @@ use super::process::until;
 const CONNECT: Duration = Duration::from_secs(2);
 
 /// How long an attacker whose connection has ended waits before the next one, unless it floods.
-const AGAIN: Duration = Duration::from_millis(100);
+const AGAIN: Duration = Duration::from_millis(500);
+
+/// Attackers begin one after the other at this distance, so that they are not a burst.
+const DISTANCE: Duration = Duration::from_micros(200);
+
+/// How long the connections of a burst last, and how long until the next one.
+const BURST: Duration = Duration::from_millis(100);
 
 /// How often a slow attacker sends another byte.
 const DRIP: Duration = Duration::from_millis(500);
@@ -58,6 +64,8 @@ pub enum Deed {
     Pipeline(Vec<u8>),
     /// Sends this, reads the answer, and does it again.
     Flood(Vec<u8>),
+    /// Connects together with all others, and closes the connection soon after.
+    Burst,
 }
 
 /// What the attackers have done.
@@ -67,6 +75,8 @@ pub struct Counts {
     tried: AtomicU64,
     /// Open connections.
     pub open: AtomicU64,
+    /// Connections on which everything that the attack begins with has been sent.
+    pub sent: AtomicU64,
     /// Connections that were made.
     pub made: AtomicU64,
     /// Answers that were read.
@@ -83,11 +93,6 @@ pub struct Crowd {
 impl Crowd {
     /// Starts so many attackers, and waits until each has tried to connect.
     pub fn start(to: SocketAddr, size: usize, origin: Origin, deed: Deed) -> io::Result<Self> {
-        Self::start_with_budget(to, size, origin, deed, u64::MAX)
-    }
-
-    /// Attackers that stop after so many answers.
-    pub fn start_with_budget(to: SocketAddr, size: usize, origin: Origin, deed: Deed, budget: u64) -> io::Result<Self> {
         let (counts, stop) = (Arc::new(Counts::default()), CancellationToken::new());
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let (counted, stopped, deed) = (Arc::clone(&counts), stop.clone(), Arc::new(deed));
@@ -95,7 +100,7 @@ impl Crowd {
             runtime.block_on(async {
                 for n in 0..size {
                     let (counts, deed) = (Arc::clone(&counted), Arc::clone(&deed));
-                    tokio::spawn(async move { attack(origin.address(n), to, &deed, &counts, budget).await });
+                    tokio::spawn(async move { attack(n, origin.address(n), to, &deed, &counts).await });
                 }
                 stopped.cancelled().await;
             });
@@ -113,9 +118,12 @@ impl Drop for Crowd {
     }
 }
 
-async fn attack(from: Ipv4Addr, to: SocketAddr, deed: &Deed, counts: &Counts, budget: u64) {
+async fn attack(number: usize, from: Ipv4Addr, to: SocketAddr, deed: &Deed, counts: &Counts) {
     let mut is_first = true;
-    while counts.answers.load(Relaxed) < budget {
+    if !matches!(deed, Deed::Burst) {
+        sleep(DISTANCE * u32::try_from(number).unwrap_or(0)).await;
+    }
+    loop {
         let connected = timeout(CONNECT, connect(from, to, deed)).await;
         if std::mem::take(&mut is_first) {
             counts.tried.fetch_add(1, Relaxed);
@@ -123,11 +131,13 @@ async fn attack(from: Ipv4Addr, to: SocketAddr, deed: &Deed, counts: &Counts, bu
         if let Ok(Ok(mut stream)) = connected {
             counts.made.fetch_add(1, Relaxed);
             counts.open.fetch_add(1, Relaxed);
-            let _ = act(&mut stream, deed, counts, budget).await;
+            let _ = act(&mut stream, deed, counts).await;
             counts.open.fetch_sub(1, Relaxed);
         }
-        if !matches!(deed, Deed::Flood(_)) {
-            sleep(AGAIN).await;
+        match deed {
+            Deed::Flood(_) => {}
+            Deed::Burst => sleep(BURST).await,
+            _ => sleep(AGAIN).await,
         }
     }
 }
@@ -147,14 +157,16 @@ async fn connect(from: Ipv4Addr, to: SocketAddr, deed: &Deed) -> io::Result<TcpS
 }
 
 /// Returns when the connection has ended.
-async fn act(stream: &mut TcpStream, deed: &Deed, counts: &Counts, budget: u64) -> io::Result<()> {
+async fn act(stream: &mut TcpStream, deed: &Deed, counts: &Counts) -> io::Result<()> {
     match deed {
         Deed::Hold(bytes) => {
             stream.write_all(bytes).await?;
+            counts.sent.fetch_add(1, Relaxed);
             drain(stream).await
         }
         Deed::Drip(first, then) => {
             stream.write_all(first).await?;
+            counts.sent.fetch_add(1, Relaxed);
             loop {
                 match timeout(DRIP, drain(stream)).await {
                     Ok(ended) => return ended,
@@ -166,15 +178,16 @@ async fn act(stream: &mut TcpStream, deed: &Deed, counts: &Counts, budget: u64) 
             stream.write_all(bytes).await?;
             tokio::task::yield_now().await;
         },
-        Deed::Flood(bytes) => {
-            while counts.answers.load(Relaxed) < budget {
-                stream.write_all(bytes).await?;
-                let is_last = answer(stream).await?;
-                counts.answers.fetch_add(1, Relaxed);
-                if is_last {
-                    break;
-                }
+        Deed::Flood(bytes) => loop {
+            stream.write_all(bytes).await?;
+            let is_last = answer(stream).await?;
+            counts.answers.fetch_add(1, Relaxed);
+            if is_last {
+                return Ok(());
             }
+        },
+        Deed::Burst => {
+            sleep(BURST).await;
             Ok(())
         }
     }

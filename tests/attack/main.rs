@@ -199,11 +199,12 @@ fn main() -> ExitCode {
     }
     let arena = Arena::new(arguments.binary.clone());
     println!("binary: {} ({})", arguments.binary.display(), arena.version());
-    print_row(&["row", "attack", "figure", "limit", "verdict", "details"]);
+    print_row(&["row", "attack", "figure", "limit", "verdict", "took", "details"]);
     let started = Instant::now();
     let (mut ran, mut broken) = (0, 0);
     for attack in all().filter(|attack| arguments.wants(attack)) {
         ran += 1;
+        let begun = Instant::now();
         let (figure, verdict, note) = match (attack.run)(&arena) {
             Ok(figure) => {
                 let verdict = match attack.limit {
@@ -216,13 +217,14 @@ fn main() -> ExitCode {
             // Without a figure nothing is known to be kept.
             Err(error) => ("no figure".to_owned(), "BROKEN", error.to_string()),
         };
+        let took = format!("{:.1} s", begun.elapsed().as_secs_f64());
         broken += usize::from(verdict == "BROKEN");
-        print_row(&[attack.row, attack.name, &figure, &attack.limit.to_string(), verdict, &note]);
+        print_row(&[attack.row, attack.name, &figure, &attack.limit.to_string(), verdict, &took, &note]);
     }
     println!("{ran} attacks, {broken} broken, in {:.0} s", started.elapsed().as_secs_f64());
     ExitCode::from(u8::from(broken > 0))
 }
 
-fn print_row([row, name, figure, limit, verdict, note]: &[&str; 6]) {
-    println!("{row:<5} {name:<66} {figure:<16} {limit:<13} {verdict:<7} {note}");
+fn print_row([row, name, figure, limit, verdict, took, note]: &[&str; 7]) {
+    println!("{row:<6} {name:<75} {figure:<15} {limit:<13} {verdict:<7} {took:>6} {note}");
 }

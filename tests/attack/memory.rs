@@ -136,7 +136,8 @@ fn unread(arena: &Arena, callers: usize, for_each_peer: usize) -> io::Result<Fig
     }
     // The last answer has been made when the server has logged every call.
     let all = time_until(PATIENCE, || server.lines().len() > callers);
-    let note = all.map_or("not all calls were logged", |_| "all calls were logged");
+    let note =
+        all.map_or_else(|| format!("{} lines printed", server.lines().len()), |_| "all calls printed".to_owned());
     let peak = peak_memory(server.pid())?;
     drop(streams);
     Ok(Value::Memory(peak).with(note))

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use super::arena::{Arena, Server};
 use super::client::{self, PATIENCE};
 use super::crowd::{Crowd, Deed, Origin};
-use super::process::processor_time;
+use super::process::{processor_time, until};
 use super::{Attack, Figure, Limit, Value};
 
 /// What a good client may notice of an attack.
@@ -70,6 +70,12 @@ pub const ATTACKS: &[Attack] = &[
         name: "1,024 idle connections, the good client's address",
         limit: LIMIT,
         run: |arena| crowd(arena, CROWD, Origin::OWN, |_, _| Deed::Hold(Vec::new())),
+    },
+    Attack {
+        row: "B3",
+        name: "1,024 connect at the same moment, again and again, 32 addresses",
+        limit: LIMIT,
+        run: |arena| crowd(arena, CROWD, Origin::SPREAD, |_, _| Deed::Burst),
     },
     Attack {
         row: "B3",
@@ -161,49 +167,77 @@ fn forged(token: &str) -> String {
 }
 
 fn calm(arena: &Arena) -> io::Result<Figure> {
-    let server = arena.serve(&[])?;
-    let token = server.token("user123", "user")?;
-    Ok(Value::timed(client::slowest_answer(&server, &token, SLOWEST), PATIENCE).with(""))
+    let victims = Victims::start(arena)?;
+    Ok(victims.figure(String::new))
+}
+
+/// The server under attack and one beside it, with a good client of each.
+struct Victims<'a> {
+    attacked: (Server<'a>, String),
+    control: (Server<'a>, String),
+}
+
+impl<'a> Victims<'a> {
+    fn start(arena: &'a Arena) -> io::Result<Self> {
+        let start = || {
+            let server = arena.serve(&[])?;
+            let token = server.token("user123", "user")?;
+            io::Result::Ok((server, token))
+        };
+        Ok(Self { attacked: start()?, control: start()? })
+    }
+
+    fn address(&self) -> SocketAddr {
+        self.attacked.0.address
+    }
+
+    /// Measures the good clients.
+    fn figure(&self, note: impl FnOnce() -> String) -> Figure {
+        let [attacked, control] = [&self.attacked, &self.control].map(|(server, token)| (server, &**token));
+        let slowest = client::slowest_answer(attacked, control, SLOWEST);
+        let beside = slowest.map(|slowest| format!("beside it {:.1} ms, ", slowest.control.as_secs_f64() * 1000.0));
+        let time = slowest.map(|slowest| slowest.attacked);
+        Value::timed(time, PATIENCE).with(beside.unwrap_or_default() + &note())
+    }
 }
 
 /// Measures the good client while so many attackers do this.
 fn crowd(arena: &Arena, size: usize, origin: Origin, deed: fn(SocketAddr, &str) -> Deed) -> io::Result<Figure> {
-    let server = arena.serve(&[])?;
-    let token = server.token("user123", "user")?;
-    attacked(&server, &token, size, origin, deed(server.address, &token))
+    let victims = Victims::start(arena)?;
+    let crowd = Crowd::start(victims.address(), size, origin, deed(victims.address(), &victims.attacked.1))?;
+    Ok(victims.figure(|| described(&crowd)))
+}
+
+fn described(crowd: &Crowd) -> String {
+    let counts = &crowd.counts;
+    format!("{} open, {} made", counts.open.load(Relaxed), counts.made.load(Relaxed))
 }
 
 /// Measures the good client while attackers send slow bodies with a valid token. Callers with a valid token never give way,
 /// so one user may take every place; how long that lasts is the time that a request may take.
 fn one_user(arena: &Arena) -> io::Result<Figure> {
-    let server = arena.serve(&[])?;
-    let (token, other) = (server.token("user123", "user")?, server.token("other", "user")?);
+    let victims = Victims::start(arena)?;
+    let other = victims.attacked.0.token("other", "user")?;
     // More than what is read before the token is verified, so that the server knows that it is.
-    let sent = [client::head(server.address, Some(&other), 128 << 10), vec![b' '; (64 << 10) + 1]].concat();
-    attacked(&server, &token, CROWD, Origin::SPREAD, Deed::Drip(sent, b" "))
-}
-
-fn attacked(server: &Server<'_>, token: &str, size: usize, origin: Origin, deed: Deed) -> io::Result<Figure> {
-    let crowd = Crowd::start(server.address, size, origin, deed)?;
-    let slowest = client::slowest_answer(server, token, SLOWEST);
-    let counts = &crowd.counts;
-    let note = format!("{} open, {} made", counts.open.load(Relaxed), counts.made.load(Relaxed));
-    Ok(Value::timed(slowest, PATIENCE).with(note))
+    let sent = [client::head(victims.address(), Some(&other), 128 << 10), vec![b' '; (64 << 10) + 1]].concat();
+    let crowd = Crowd::start(victims.address(), CROWD + 100, Origin::SPREAD, Deed::Drip(sent, b" "))?;
+    until(Duration::from_secs(3), || (crowd.counts.sent.load(Relaxed) >= CROWD as u64).then_some(()));
+    Ok(victims.figure(|| described(&crowd)))
 }
 
 /// A flood of bodies that the server reads for nothing, with what each of them costs it.
 fn bodies(arena: &Arena) -> io::Result<Figure> {
-    let server = arena.serve(&[])?;
-    let token = server.token("user123", "user")?;
+    let victims = Victims::start(arena)?;
+    let (address, pid) = (victims.address(), victims.attacked.0.pid());
     let body = client::call_with("read_data", &format!(r#"{{"id":"{}"}}"#, "x".repeat(BODY - 100)));
-    let before = processor_time(server.pid())?;
-    let crowd =
-        Crowd::start(server.address, FLOOD, Origin::ONE, Deed::Flood(client::post(server.address, None, &body)))?;
-    let slowest = client::slowest_answer(&server, &token, SLOWEST);
+    let before = processor_time(pid)?;
+    let crowd = Crowd::start(address, FLOOD, Origin::ONE, Deed::Flood(client::post(address, None, &body)))?;
+    let figure = victims.figure(String::new);
     let answers = crowd.counts.answers.load(Relaxed);
-    let used = processor_time(server.pid())?.saturating_sub(before);
+    let used = processor_time(pid)?.saturating_sub(before);
     let each = used.as_micros() / u128::from(answers.max(1));
-    Ok(Value::timed(slowest, PATIENCE).with(format!("{answers} bodies, {each} µs of processor time each")))
+    let note = format!("{}{answers} bodies, {each} µs of processor time each", figure.note);
+    Ok(Figure { note, ..figure })
 }
 
 /// Many tokens of one user, used in turn as fast as possible.
