@@ -103,6 +103,8 @@ const NASTY: &[&str] = &[
 const BODIES: &[&str] = &[
     r#"{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"read_data","arguments":{"id":1}}}"#,
     r#"{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"NASTY","arguments":{"NASTY":"NASTY"}}}"#,
+    r#"{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"read_data","arguments":{"NASTY":"NASTY"}}}"#,
+    r#"{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"write_data","arguments":"NASTY"}}"#,
     r#"{"jsonrpc":"2.0","id":"NASTY","method":"NASTY","params":{}}"#,
     r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"NASTY","capabilities":{},"clientInfo":{"name":"NASTY","version":"NASTY"}}}"#,
     r#"{"jsonrpc":"2.0","id":99999999999999999999999999999999999999999,"method":"ping"}"#,
@@ -217,6 +219,10 @@ fn request(number: u64, address: SocketAddr, tokens: &[&str]) -> Vec<u8> {
     let mut body = dice.pick(BODIES).to_owned();
     while body.contains("NASTY") {
         body = body.replacen("NASTY", dice.pick(NASTY), 1);
+    }
+    // Half of them are well framed, so that what is in them reaches the log.
+    if dice.roll(2) == 0 {
+        return client::post(address, Some(dice.pick(tokens)), &body);
     }
     let mut body = body.into_bytes();
     let mut head =

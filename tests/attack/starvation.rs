@@ -197,7 +197,8 @@ impl<'a> Victims<'a> {
         let slowest = client::slowest_answer(attacked, control, SLOWEST);
         let beside = slowest.map(|slowest| format!("beside it {:.1} ms, ", slowest.control.as_secs_f64() * 1000.0));
         let time = slowest.map(|slowest| slowest.attacked);
-        Value::timed(time, PATIENCE).with(beside.unwrap_or_default() + &note())
+        let is_disturbed = slowest.is_some_and(|slowest| slowest.control >= SLOWEST / 2);
+        Figure { is_disturbed, ..Value::timed(time, PATIENCE).with(beside.unwrap_or_default() + &note()) }
     }
 }
 

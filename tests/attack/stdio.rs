@@ -82,7 +82,7 @@ fn ends(arena: &Arena, input: &[&[u8]]) -> io::Result<Figure> {
     let Ran { out, err, code, is_killed, took } = run(&mut command, input.concat(), DEADLINE)?;
     let has_panicked = err.contains("panicked");
     let is_listed = out.lines().any(|line| line.contains("\"tools\":["));
-    let has_control = [&out, &err].iter().any(|text| text.chars().any(|c| c.is_control() && c != '\n'));
+    let has_control = [&out, &err].iter().any(|text| text.bytes().any(|b| b.is_ascii_control() && b != b'\n'));
     let word = match (is_killed, has_panicked, has_control) {
         (_, true, _) => "panics",
         (true, ..) => "hangs",
