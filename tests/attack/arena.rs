@@ -11,6 +11,9 @@ use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread;
 use std::time::Duration;
 
+use portcullis::Gate;
+use portcullis::auth::{IssueRequest, KeyOrigin, Rules, Signer};
+use portcullis::clock::{Clock as _, SystemClock};
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::client::{self, Answer};
@@ -167,18 +170,29 @@ impl Server<'_> {
 
     /// A token for this server.
     pub fn token(&self, user: &str, permission: &str) -> io::Result<String> {
-        self.token_with(user, permission, &[])
-    }
-
-    /// A token for this server, with more options of `issue`.
-    pub fn token_with(&self, user: &str, permission: &str, options: &[&str]) -> io::Result<String> {
         let (secret, audience) = (self.folder.secret(), format!("http://{}/mcp", self.address));
         let words = ["issue", user, "-p", permission, "--secret-file", &secret, "--audience", &audience];
-        let ran = self.arena.run(&[&words, options].concat())?;
+        let ran = self.arena.run(&words)?;
         match ran.code {
             Some(0) => Ok(ran.out.trim().to_owned()),
             _ => Err(io::Error::other(format!("issue: {}", ran.err.trim()))),
         }
+    }
+
+    /// Many tokens of one user. They are signed here: as many runs of `issue` would take longer than the attack.
+    pub fn tokens(&self, user: &str, permission: &str, count: usize) -> io::Result<Vec<String>> {
+        let signer = Signer::hs256(SECRET.as_bytes(), KeyOrigin::Program).map_err(io::Error::other)?;
+        let clock = SystemClock::new();
+        let now = clock.now();
+        let gate = Gate::with(Rules::new(&signer), signer, Arc::new(clock));
+        let request = IssueRequest {
+            user_id: user.to_owned(),
+            permissions: vec![permission.to_owned()],
+            audience: Some(format!("http://{}/mcp", self.address)),
+            ..IssueRequest::default()
+        };
+        let issue = |_| gate.issue(&request, now).map(|token| token.to_string()).map_err(io::Error::other);
+        (0..count).map(issue).collect()
     }
 
     /// Runs `revoke` with these words on the server's state file.
