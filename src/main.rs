@@ -19,7 +19,7 @@ fn main() -> ExitCode {
     let descriptors = getrlimit(Resource::Nofile).maximum;
     let _ = setrlimit(Resource::Nofile, Rlimit { current: descriptors, maximum: descriptors });
     // A core file would contain the secret, and SIGQUIT asks for one until the program listens to signals.
-    let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: getrlimit(Resource::Core).maximum });
+    let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) });
     let options = match Options::try_parse() {
         Ok(options) => options,
         Err(error) => return misused(&error),

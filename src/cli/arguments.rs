@@ -182,9 +182,13 @@ pub struct ServeArgs {
     #[arg(long, value_name = "ADDRESS")]
     pub listen: Option<Address>,
 
-    /// Serve one client on standard input and output, with the token of `PORTCULLIS_TOKEN`
-    #[arg(long, conflicts_with_all = ["listen", "quiet", "denial", "allow_no_audience", "public_url", "hosts", "origins", "authorization_servers", "rate", "per_peer", "max_body", "expose"])]
+    /// Serve one client on standard input and output, with the token of `PORTCULLIS_TOKEN` or --token-file
+    #[arg(long, conflicts_with_all = ["listen", "quiet", "denial", "allow_no_audience", "public_url", "hosts", "origins", "authorization_servers", "rate", "per_peer", "expose"])]
     pub stdio: bool,
+
+    /// The file with the token of the client on standard input
+    #[arg(long, value_name = "FILE", requires = "stdio")]
+    pub token_file: Option<PathBuf>,
 
     /// Do not print the calls
     #[arg(long)]

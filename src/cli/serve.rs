@@ -15,7 +15,9 @@ use tokio::task::{JoinHandle, spawn_blocking};
 
 use super::arguments::ServeArgs;
 use super::paint::{Paint, of_answer};
+use super::tokens::Source;
 use super::{CliError, Exit, Ground, Headless};
+use crate::auth::Reason;
 use crate::config;
 use crate::endpoint::Address;
 use crate::gate::AuthenticatedMcpServer;
@@ -64,15 +66,28 @@ pub fn run(
 
 /// Serves one client on standard input and output.
 async fn serve_streams(
-    on: &Headless<'_>,
+    on: &mut Headless<'_>,
     args: &ServeArgs,
     gate: &AuthenticatedMcpServer,
     notices: &Notices,
     endings: &mut Endings,
 ) -> Result<Exit, CliError> {
-    let token = on.environment.token.clone();
-    if token.is_none() {
-        notices.say("no PORTCULLIS_TOKEN, so the client calls without a token");
+    let source = match &args.token_file {
+        Some(path) => Some(Source::File(path.clone())),
+        None => on.source(None),
+    };
+    let token = source.map(|source| on.one(source)).transpose()?;
+    // Said where somebody looks when a client shows no tools.
+    let rules = gate.shared().rules();
+    match rules.verify(token.as_deref().unwrap_or_default(), gate.clock().now()) {
+        Ok(_) => {}
+        Err(Reason::MissingToken) => {
+            notices.say("no token, so every call is unauthorized; set PORTCULLIS_TOKEN or --token-file");
+        }
+        Err(reason) => {
+            let remedy = reason.row().remedy.replace('`', "");
+            notices.say(format!("the token is refused, so every call is unauthorized: {reason}; {remedy}"));
+        }
     }
     let (gate, settings) = (gate.clone(), args.server.settings(Address::default()));
     let mut serving = spawn_blocking(move || server::stdio(&gate, token.as_deref(), &settings));

@@ -4,6 +4,7 @@ use axum::Json;
 use axum::http::header::{CACHE_CONTROL, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderName, StatusCode};
 use axum::response::{IntoResponse as _, Response};
+use hyper::ext::ReasonPhrase;
 use rmcp::model::{CallToolResult, ContentBlock};
 use serde_json::{Value, json};
 
@@ -14,6 +15,13 @@ use crate::text;
 
 /// Where the protected-resource metadata stands (RFC 9728 §3.1), without the path of the resource.
 pub const METADATA: &str = "/.well-known/oauth-protected-resource";
+
+/// The code of a JSON-RPC error is its status and this: outside the range that JSON-RPC and MCP keep for themselves, and no
+/// number in which a client could find the status again. Some end their session when they find 401 or 403 in an error's text.
+pub const CODES: u16 = 1000;
+
+/// A longer message is cut in the reason phrase, in bytes.
+const LONGEST_PHRASE: usize = 100;
 
 /// What a refusal names.
 pub struct Challenge<'a> {
@@ -39,7 +47,8 @@ impl Challenge<'_> {
         let word = if status == StatusCode::FORBIDDEN { "forbidden" } else { "unauthorized" };
         // Without a token the client has to be asked for one, which only the status does.
         if self.is_result && *reason != Reason::MissingToken {
-            return self.result(json!({ "error": word }), format!("{word}: {}", brief(reason)));
+            let answer = json!({ "error": word, "message": brief(reason) });
+            return self.result(answer, format!("{word}: {}", brief(reason)));
         }
         let data = json!({ "error": word, "reason": reason.code() });
         let header = self.header(error, error.map(|_| reason.code()));
@@ -93,7 +102,8 @@ impl Challenge<'_> {
         self.answer(status, status.canonical_reason().unwrap_or("no body"), None, [])
     }
 
-    /// A JSON-RPC error whose code is the status: outside the range that JSON-RPC and MCP keep for themselves.
+    /// A JSON-RPC error and its status. The message is in the reason phrase too (RFC 9112 §4), because some clients show
+    /// nothing else.
     fn answer<const N: usize>(
         &self,
         status: StatusCode,
@@ -101,12 +111,17 @@ impl Challenge<'_> {
         data: Option<Value>,
         headers: [(HeaderName, String); N],
     ) -> Response {
-        let mut error = json!({ "code": status.as_u16(), "message": message });
+        let mut error = json!({ "code": CODES + status.as_u16(), "message": message });
         if let Some(data) = data {
             error["data"] = data;
         }
         let body = json!({ "jsonrpc": "2.0", "id": self.id, "error": error });
         let mut response = (status, Json(body)).into_response();
+        let short: String = message.chars().filter(|c| matches!(c, ' '..='~')).take(LONGEST_PHRASE).collect();
+        let phrase = format!("{} ({short})", status.canonical_reason().unwrap_or_default());
+        if let Ok(phrase) = ReasonPhrase::try_from(phrase.into_bytes()) {
+            response.extensions_mut().insert(phrase);
+        }
         response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         for (name, value) in headers {
             if let Ok(value) = HeaderValue::try_from(value) {

@@ -88,6 +88,11 @@ const WITHOUT_INITIALIZE: &str = "2026-07-28";
 const INITIALIZE: [&str; 3] = ["protocolVersion", "capabilities", "clientInfo"];
 
 impl Envelope {
+    /// Whether it expects no answer.
+    pub fn is_notification(&self) -> bool {
+        self.id.is_null() && !self.method.is_empty()
+    }
+
     /// Reads a body.
     pub fn read(body: &[u8]) -> Result<Self, Box<Broken>> {
         let text = str::from_utf8(body).map_err(|_| Fault::NotUtf8)?;

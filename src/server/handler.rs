@@ -16,7 +16,7 @@ use rmcp::service::{NotificationContext, RequestContext, SubscriptionContext};
 use rmcp::{RoleServer, ServerHandler};
 use serde_json::{Value, json};
 
-use super::challenge::brief;
+use super::challenge::{CODES, brief};
 use super::judgement::Judgement;
 use super::layers::Judged;
 use super::subscription::{Subscriptions, Watched};
@@ -46,7 +46,10 @@ enum Callers {
     One { token: Option<Arc<str>>, name: Arc<str> },
 }
 
-/// The names under which a refused call of an unknown tool is answered; the code is the specification's.
+/// The code of an error that HTTP has a status for.
+const UNAUTHORIZED: ErrorCode = ErrorCode(CODES as i32 + 401);
+
+/// The code for an unknown tool is the specification's.
 const UNKNOWN_TOOL: ErrorCode = ErrorCode::INVALID_PARAMS;
 
 impl Handler {
@@ -161,7 +164,18 @@ impl ServerHandler for Handler {
         _: Option<PaginatedRequestParams>,
         context: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
-        let tools = self.judged(&context.extensions).map_or_else(Vec::new, |judged| self.seen(&judged.judgement));
+        let tools = match self.judged(&context.extensions) {
+            Some(judged) => {
+                // Over HTTP a layer has refused it; on standard streams an empty list would not say why it is empty.
+                if let Err(reason) = &judged.judgement.principal {
+                    let data = json!({ "error": "unauthorized", "reason": reason.code() });
+                    let message = format!("unauthorized: {}", brief(reason));
+                    return Err(ErrorData::new(UNAUTHORIZED, message, Some(data)));
+                }
+                self.seen(&judged.judgement)
+            }
+            None => Vec::new(),
+        };
         // Another caller may see another list, and the next policy another one again.
         let mut listed = ListToolsResult::with_all_items(tools).with_ttl_ms(0).with_cache_scope(CacheScope::Private);
         listed.meta = own_name(&context);
@@ -292,6 +306,7 @@ fn result(called: &Called) -> CallToolResult {
         (_, None) => CallToolResult::structured_error(answer),
         (_, Some(reason)) => {
             let word = called.decision.verdict().word().to_lowercase();
+            answer["message"] = json!(brief(reason));
             let mut refused = CallToolResult::structured_error(answer);
             refused.content = vec![ContentBlock::text(format!("{word}: {}", brief(reason)))];
             refused

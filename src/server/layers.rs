@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
-use axum::http::header::{ACCEPT, AUTHORIZATION, CONNECTION, CONTENT_TYPE, HeaderValue, USER_AGENT};
+use axum::http::header::{ACCEPT, AUTHORIZATION, CONNECTION, CONTENT_TYPE, HeaderValue, RETRY_AFTER, USER_AGENT};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, StatusCode};
 use axum::middleware::Next;
@@ -32,6 +32,9 @@ use crate::text;
 
 /// A longer message of a caller who is not verified is not read: it would only be logged.
 const WORTH_LOGGING: usize = 4 << 10;
+
+/// A message counts as one request more for each so many bytes: a large one takes milliseconds.
+const BYTES_A_REQUEST: usize = 16 << 10;
 
 /// A longer `id` is not echoed in a refusal, in bytes of JSON.
 const LONGEST_ID: usize = 128;
@@ -96,12 +99,12 @@ pub async fn guard(State(endpoint): State<Arc<Endpoint>>, request: Request, next
         Err(rejection) => {
             let answer = (StatusCode::FORBIDDEN, format!("Forbidden: {rejection}"));
             endpoint.turn_away(&parts, rejection);
-            return answer.into_response();
+            return closing(answer.into_response());
         }
     };
     if let Some(mut answer) = page.as_ref().and_then(|_| origin::preflight(&parts)) {
         origin::let_read(&mut answer, page);
-        return answer;
+        return closing(answer);
     }
     let request = Request::from_parts(parts, body);
     let passed = async {
@@ -159,8 +162,7 @@ impl Endpoint {
             uri: &self.uri,
             id: judgement.envelope.as_ref().map_or(Value::Null, |envelope| echoed(&envelope.id)),
             scope: scope(judgement),
-            is_result: judgement.call().is_some()
-                && self.settings.denial.is_result_for(sender.version.as_deref(), &sender.agent),
+            is_result: judgement.call().is_some() && self.settings.denial.is_result_for(sender.version.as_deref()),
         }
     }
 }
@@ -204,13 +206,14 @@ pub async fn authenticate(endpoint: &Endpoint, request: Request) -> Result<Authe
     let incoming = if has_body { Incoming::begin(body, within).await } else { Ok(Incoming::none()) };
     let mut judgement = Judgement::new(&endpoint.gate, token, endpoint.audience(), endpoint.settings.max_stale);
     let is_verified = judgement.principal.is_ok();
-    if let Some(peer) = parts.extensions.get::<Peer>().filter(|_| is_verified) {
-        peer.connection.works(true);
-    }
     let body = match incoming {
         Ok(incoming) => incoming.finish(is_verified.then_some(endpoint.settings.max_body), within).await,
         Err(unread) => Err(unread),
     };
+    // Only now: while a body comes slowly, even that of a verified user, its connection gives way.
+    if let Some(peer) = parts.extensions.get::<Peer>().filter(|_| is_verified) {
+        peer.connection.works(true);
+    }
     let mut fault = None;
     if let Ok(body) = &body
         && has_body
@@ -236,7 +239,7 @@ pub async fn authenticate(endpoint: &Endpoint, request: Request) -> Result<Authe
         return refuse(Rejection::Authorization.into(), challenge().misused());
     }
     if let Err(reason) = &arrival.judgement.principal {
-        if let Err(wait) = endpoint.limiter.take(|| Caller::Peer(arrival.sender.peer), arrival.judgement.started()) {
+        if let Err(wait) = endpoint.limiter.take(|| Caller::Peer(arrival.sender.peer), 1, arrival.judgement.started()) {
             let seconds = whole_seconds(wait);
             return refuse(Rejection::TooMany { seconds }.into(), closing(challenge().too_many(seconds)));
         }
@@ -259,9 +262,15 @@ pub async fn authenticate(endpoint: &Endpoint, request: Request) -> Result<Authe
 pub fn throttle(endpoint: &Endpoint, request: &Authenticated) -> Result<(), Refusal> {
     let arrival = &request.arrival;
     let Ok(principal) = &arrival.judgement.principal else { return Ok(()) };
+    let cost = 1 + request.body.len() / BYTES_A_REQUEST;
     let caller =
         || Caller::User { issuer: principal.iss.as_deref().map(Into::into), user: principal.user_id.as_str().into() };
-    endpoint.limiter.take(caller, arrival.judgement.started()).map_err(|wait| {
+    endpoint.limiter.take(caller, cost, arrival.judgement.started()).map_err(|wait| {
+        // A notification has no answer that could carry a refusal, and some clients end their session on a status. It is
+        // dropped, which changes nothing: without sessions no notification has an effect.
+        if arrival.judgement.envelope.as_ref().is_some_and(Envelope::is_notification) {
+            return Refusal(Box::new(StatusCode::ACCEPTED.into_response()));
+        }
         let seconds = whole_seconds(wait);
         endpoint.refuse(arrival, Rejection::TooMany { seconds }, endpoint.challenge(arrival).too_many(seconds))
     })
@@ -335,6 +344,21 @@ pub async fn account(
         gate.turn_away(Rejection::Body(sentence.into()), asked, &judgement.source());
     }
     answer
+}
+
+/// Serves what needs no token: rarely, and one request a connection, so that callers without a token neither keep the server
+/// busy nor hold a place.
+pub async fn public(State(endpoint): State<Arc<Endpoint>>, request: Request, next: Next) -> Response {
+    let peer = request.extensions().get::<Peer>().map_or(IpAddr::from([0, 0, 0, 0]), |peer| peer.address.ip());
+    let taken = endpoint.limiter.take(|| Caller::Peer(peer), 1, endpoint.gate.clock().monotonic());
+    closing(match taken {
+        Ok(()) => next.run(request).await,
+        Err(wait) => {
+            let seconds = whole_seconds(wait);
+            endpoint.turn_away(&request.into_parts().0, Rejection::TooMany { seconds });
+            (StatusCode::TOO_MANY_REQUESTS, [(RETRY_AFTER, seconds.to_string())]).into_response()
+        }
+    })
 }
 
 /// An answer after which the connection ends: a caller without a valid token must not hold a place.

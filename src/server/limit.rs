@@ -9,6 +9,9 @@ use std::time::Duration;
 /// Callers that have a bucket of their own; all others share one.
 const MOST: usize = 10_000;
 
+/// Requests that may be made at once, however low the rate is: some clients send a dozen before their first call.
+const BURST: u32 = 20;
+
 /// How often full buckets, which say nothing, are dropped once there are [`MOST`].
 const CLEAN_EVERY: Duration = Duration::from_secs(1);
 
@@ -48,31 +51,34 @@ struct Bucket {
 }
 
 impl Limiter {
-    /// At most so many requests a second, and as many at once; `None` for any number.
+    /// At most so many requests a second, and as many at once, or [`BURST`]; `None` for any number.
     pub fn new(rate: Option<u32>) -> Self {
         // Of none at all a caller could not even be said how long to wait.
         Self { rate: rate.map(|rate| rate.max(1)), buckets: Mutex::default() }
     }
 
-    /// Takes one request from a caller's bucket at an instant of the monotonic clock, or returns how long to wait for one.
-    pub fn take(&self, caller: impl FnOnce() -> Caller, now: Duration) -> Result<(), Duration> {
+    /// Takes so many requests from a caller's bucket at an instant of the monotonic clock, or returns how long to wait for
+    /// them. A full bucket is enough for any number.
+    pub fn take(&self, caller: impl FnOnce() -> Caller, requests: usize, now: Duration) -> Result<(), Duration> {
         let Some(rate) = self.rate.map(f64::from) else { return Ok(()) };
+        let full = rate.max(f64::from(BURST));
+        let wanted = u32::try_from(requests).map_or(full, f64::from).min(full);
         let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
-        let filled = |bucket: &Bucket| (bucket.requests + now.saturating_sub(bucket.at).as_secs_f64() * rate).min(rate);
+        let filled = |bucket: &Bucket| (bucket.requests + now.saturating_sub(bucket.at).as_secs_f64() * rate).min(full);
         if buckets.of.len() >= MOST && now.saturating_sub(buckets.cleaned) >= CLEAN_EVERY {
             buckets.cleaned = now;
-            buckets.of.retain(|_, bucket| filled(bucket) < rate);
+            buckets.of.retain(|_, bucket| filled(bucket) < full);
         }
         let mut caller = caller();
         if buckets.of.len() >= MOST && !buckets.of.contains_key(&caller) {
             caller = Caller::Others;
         }
-        let bucket = buckets.of.entry(caller).or_insert(Bucket { requests: rate, at: now });
+        let bucket = buckets.of.entry(caller).or_insert(Bucket { requests: full, at: now });
         *bucket = Bucket { requests: filled(bucket), at: now.max(bucket.at) };
-        if bucket.requests < 1.0 {
-            return Err(Duration::from_secs_f64((1.0 - bucket.requests) / rate));
+        if bucket.requests < wanted {
+            return Err(Duration::from_secs_f64((wanted - bucket.requests) / rate));
         }
-        bucket.requests -= 1.0;
+        bucket.requests -= wanted;
         Ok(())
     }
 }
@@ -85,31 +91,50 @@ mod tests {
         Caller::User { issuer: None, user: name.into() }
     }
 
+    const AT: fn(u64) -> Duration = Duration::from_millis;
+
     #[test]
     fn a_caller_that_asks_too_often_waits_and_others_do_not() {
-        let limiter = Limiter::new(Some(10));
+        let limiter = Limiter::new(Some(40));
         let (one, other) = (|| user("one"), || user("other"));
-        let at = Duration::from_millis;
-        assert!((0..10).all(|_| limiter.take(one, at(1000)).is_ok()));
-        let wait = limiter.take(one, at(1000)).expect_err("the bucket is empty");
-        assert!(wait <= at(100) && wait > at(99), "{wait:?}");
-        assert!(limiter.take(other, at(1000)).is_ok());
-        assert!(limiter.take(one, at(1101)).is_ok() && limiter.take(one, at(1101)).is_err());
-        assert!((0..10).all(|_| limiter.take(one, at(60_000)).is_ok()) && limiter.take(one, at(60_000)).is_err());
-        assert!((0..1000).all(|_| Limiter::new(None).take(one, at(0)).is_ok()));
+        assert!((0..40).all(|_| limiter.take(one, 1, AT(1000)).is_ok()));
+        let wait = limiter.take(one, 1, AT(1000)).expect_err("the bucket is empty");
+        assert!(wait <= AT(25) && wait > AT(24), "{wait:?}");
+        assert!(limiter.take(other, 1, AT(1000)).is_ok());
+        assert!(limiter.take(one, 1, AT(1026)).is_ok() && limiter.take(one, 1, AT(1026)).is_err());
+        assert!((0..40).all(|_| limiter.take(one, 1, AT(60_000)).is_ok()) && limiter.take(one, 1, AT(60_000)).is_err());
+        assert!((0..1000).all(|_| Limiter::new(None).take(one, 1, AT(0)).is_ok()));
+    }
+
+    #[test]
+    fn a_client_gets_through_its_beginning_however_low_the_rate_is() {
+        let limiter = Limiter::new(Some(1));
+        let one = || user("one");
+        assert!((0..BURST).all(|_| limiter.take(one, 1, AT(0)).is_ok()) && limiter.take(one, 1, AT(999)).is_err());
+        assert!(limiter.take(one, 1, AT(1000)).is_ok() && limiter.take(one, 1, AT(1000)).is_err());
+    }
+
+    #[test]
+    fn a_large_message_counts_for_several_and_none_is_too_large_for_a_full_bucket() {
+        let limiter = Limiter::new(Some(20));
+        let one = || user("one");
+        assert!(limiter.take(one, 17, AT(0)).is_ok() && limiter.take(one, 17, AT(0)).is_err());
+        assert!(limiter.take(one, 3, AT(0)).is_ok());
+        assert!(limiter.take(one, 1000, AT(999)).is_err() && limiter.take(one, 1000, AT(2000)).is_ok());
     }
 
     #[test]
     fn however_many_callers_come_the_memory_is_bounded_and_known_ones_keep_their_bucket() {
         let limiter = Limiter::new(Some(2));
         let at = Duration::from_secs(5);
-        assert!(limiter.take(|| user("known"), at).is_ok());
-        let passed = (0..2 * MOST).filter(|n| limiter.take(|| user(&n.to_string()), at).is_ok()).count();
-        assert_eq!(passed, MOST - 1 + 2, "those without a bucket share one");
+        let take = |name: &str, at| limiter.take(|| user(name), 1, at);
+        assert!((0..BURST - 1).all(|_| take("known", at).is_ok()));
+        let passed = (0..2 * MOST).filter(|n| take(&n.to_string(), at).is_ok()).count();
+        assert_eq!(passed, MOST - 1 + BURST as usize, "those without a bucket share one");
         assert_eq!(limiter.buckets.lock().expect("no panic").of.len(), MOST + 1);
-        assert!(limiter.take(|| user("known"), at).is_ok() && limiter.take(|| user("known"), at).is_err());
-        // A second later all buckets are full again, and go.
-        assert!(limiter.take(|| user("new"), at + CLEAN_EVERY).is_ok());
+        assert!(take("known", at).is_ok() && take("known", at).is_err());
+        // Ten seconds later all buckets are full again, and go.
+        assert!(take("new", at + Duration::from_secs(10)).is_ok());
         assert_eq!(limiter.buckets.lock().expect("no panic").of.len(), 1);
     }
 }

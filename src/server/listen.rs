@@ -28,9 +28,10 @@ use tower_http::timeout::TimeoutLayer;
 
 use super::challenge::{METADATA, metadata};
 use super::handler::Handler;
-use super::layers::{Endpoint, Peer, guard};
+use super::layers::{self, Endpoint, Peer, guard};
 use super::limit::Limiter;
 use super::places::{Place, Places};
+use super::streams::Writable;
 use crate::endpoint::{PATH, Settings};
 use crate::gate::{Gate, Rejection};
 
@@ -45,6 +46,9 @@ const HEAD: Duration = Duration::from_secs(10);
 
 /// The head of a request, in bytes: a token of 8 KiB and as much again.
 const MOST_HEAD: usize = 16 << 10;
+
+/// An answer of which nothing could be written for so long is given up.
+const WRITE: Duration = Duration::from_secs(10);
 
 /// How long nobody is taken when the system gives no more connections.
 const NO_MORE: Duration = Duration::from_millis(100);
@@ -76,6 +80,15 @@ impl Service {
         let places = Places::new(most_connections(), settings.for_each_peer);
         let hosts = settings.allowed_hosts(bound, &uri);
         let state = Arc::new(Endpoint { gate: gate.clone(), settings, hosts, uri, limiter });
+        let public = Router::new()
+            .merge(no_sign_in())
+            .route("/", get(about))
+            .route("/healthz", get(health))
+            .route(METADATA, get(describe).options(anybody))
+            .route(&format!("{METADATA}{{*path}}"), get(describe).options(anybody))
+            .fallback(elsewhere)
+            .method_not_allowed_fallback(not_so)
+            .layer(from_fn_with_state(Arc::clone(&state), layers::public));
         let layers = ServiceBuilder::new()
             .layer(from_fn_with_state(Arc::clone(&state), guard))
             .layer(TimeoutLayer::with_status_code(StatusCode::GATEWAY_TIMEOUT, within));
@@ -84,13 +97,7 @@ impl Service {
             // Some clients add a slash to what they are given.
             .route_service(&format!("{PATH}/"), mcp)
             .route_layer(layers)
-            .merge(no_sign_in())
-            .route("/", get(about))
-            .route("/healthz", get(health))
-            .fallback(elsewhere)
-            .method_not_allowed_fallback(not_so)
-            .route(METADATA, get(describe).options(anybody))
-            .route(&format!("{METADATA}{{*path}}"), get(describe).options(anybody))
+            .merge(public)
             .with_state(state);
         Self { router, places, gate }
     }
@@ -120,12 +127,13 @@ fn no_sign_in() -> Router<Arc<Endpoint>> {
         "/authorize",
         "/token",
     ];
-    paths.into_iter().fold(Router::new(), |router, path| router.route(path, any(issued_elsewhere)))
+    paths.into_iter().fold(Router::new(), |router, path| router.route(path, any(issued_elsewhere).options(anybody)))
 }
 
 async fn issued_elsewhere(State(endpoint): State<Arc<Endpoint>>, request: Request) -> impl IntoResponse {
     endpoint.turn_away(&request.into_parts().0, Rejection::SignIn);
-    let sentence = "tokens for this server are issued elsewhere: get one, and send it as Authorization: Bearer TOKEN";
+    let sentence = "no tokens are issued here: get one elsewhere, and send it as Authorization: Bearer TOKEN. A token that was sent has \
+                    been refused: it may be expired, revoked, for another server, or without the permission that is needed";
     let body = serde_json::json!({ "error": "access_denied", "error_description": sentence });
     let readable = [(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"))];
     (StatusCode::NOT_FOUND, readable, Json(body))
@@ -219,6 +227,7 @@ async fn connection(stream: TcpStream, peer: SocketAddr, service: Service, place
             Ok::<_, Infallible>(answer)
         }
     });
+    let stream = Writable::new(stream, WRITE);
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(HEAD).max_buf_size(MOST_HEAD);
     let mut connection = std::pin::pin!(builder.serve_connection(TokioIo::new(stream), answer));

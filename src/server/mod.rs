@@ -14,6 +14,7 @@ mod limit;
 mod listen;
 mod origin;
 mod places;
+mod streams;
 mod subscription;
 
 use std::io;
@@ -33,6 +34,9 @@ use crate::gate::{Gate, Shared};
 use crate::text;
 
 use handler::Handler;
+
+/// Connections that may wait to be accepted.
+const BACKLOG: i32 = 4096;
 
 /// What is still under way when the server is stopped may go on for so long.
 const GRACE: Duration = Duration::from_millis(500);
@@ -180,6 +184,9 @@ fn interface(bound: SocketAddr) -> Option<IpAddr> {
 fn listener(address: &Address) -> io::Result<TcpListener> {
     let listener = TcpListener::bind((address.host(), address.port()))?;
     listener.set_nonblocking(true)?;
+    // The standard library lets 128 wait. With more at once, the system drops the next client's first packet, which it sends
+    // again only after a second.
+    rustix::net::listen(&listener, BACKLOG)?;
     Ok(listener)
 }
 
@@ -192,9 +199,12 @@ fn runtime() -> io::Result<Runtime> {
 pub fn stdio(gate: &Gate, token: Option<&str>, settings: &Settings) -> Result<(), ServeError> {
     let runtime = runtime().map_err(ServeError::Start)?;
     let handler = Handler::of_one(gate.clone(), settings, token, "standard input");
+    let most = settings.max_body;
     let served = runtime.block_on(async {
+        let (input, output) = rmcp::transport::stdio();
+        let input = streams::Lines::new(input, most);
         let client = |error: &dyn std::fmt::Display| ServeError::Client(text::display_safe(&error.to_string(), 200));
-        let running = match handler.serve(rmcp::transport::stdio()).await {
+        let running = match handler.serve((input, output)).await {
             Err(rmcp::service::ServerInitializeError::ConnectionClosed(_)) => return Ok(()),
             running => running.map_err(|error| client(&error))?,
         };
