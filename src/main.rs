@@ -7,6 +7,7 @@ use clap::{ColorChoice, Parser as _};
 use portcullis::app::{App, Opening, Times};
 use portcullis::cli::{Beginning, CliError, Command, Environment, Exit, Ground, Headless, Options};
 use portcullis::clock;
+use portcullis::config::Writable;
 use portcullis::gate::Snapshot;
 use portcullis::server::Server;
 use portcullis::text::display_safe;
@@ -108,6 +109,7 @@ fn console(options: &Options) -> ExitCode {
     let app = App::new(Opening {
         zone: clock::local_offset,
         files: ground.files(),
+        writable: ground.writable().iter().map(Writable::what).collect(),
         policy_path: ground.policy_path,
         keeps_revocations: ground.store.is_durable(),
         server: settings,

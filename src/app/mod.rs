@@ -129,6 +129,8 @@ pub struct App {
     pub connect: ConnectPane,
     /// Whether a restart finds again what is revoked here.
     pub keeps_revocations: bool,
+    /// What the files that decide and that somebody else can change are called.
+    pub writable: Vec<&'static str>,
     /// The clock everything is judged by.
     pub clock: HeldClock,
     /// Whether tokens are stamped by that clock too, instead of by the real one.
@@ -174,6 +176,8 @@ pub struct Opening {
     pub policy_path: String,
     /// Whether a restart finds again what is revoked here.
     pub keeps_revocations: bool,
+    /// What the files that decide and that somebody else can change are called.
+    pub writable: Vec<&'static str>,
     /// The settings that the Server pane offers.
     pub server: Settings,
     /// The server that runs already.
@@ -195,6 +199,7 @@ impl Opening {
             zone: |_| 0,
             policy_path: String::new(),
             keeps_revocations: false,
+            writable: Vec::new(),
             server: Settings::at(Address::default()),
             listening: None,
             start_at: None,
@@ -207,8 +212,19 @@ impl Opening {
 impl App {
     /// A console that starts with this.
     pub fn new(opening: Opening) -> Self {
-        let Opening { auth, times, zone, policy_path, keeps_revocations, server, listening, start_at, lifetime, files } =
-            opening;
+        let Opening {
+            auth,
+            times,
+            zone,
+            policy_path,
+            keeps_revocations,
+            writable,
+            server,
+            listening,
+            start_at,
+            lifetime,
+            files,
+        } = opening;
         let rules = &auth.rules;
         let issue = IssueForm::new(
             &rules.policy,
@@ -240,6 +256,7 @@ impl App {
             policy_file: PolicyFile::new(policy_path, Arc::clone(&auth.rules.policy)),
             server: ServerPane::new(server),
             keeps_revocations,
+            writable,
             traffic: TrafficPane::default(),
             connect: ConnectPane::new(files),
             clock: HeldClock::Real,
@@ -323,6 +340,7 @@ impl App {
         if self.policy_file.fault.is_some() {
             alarms.push("policy broken".to_owned());
         }
+        alarms.extend(self.writable.iter().map(|what| format!("{what} open to others")));
         let health = &self.auth.health;
         if health.unsaved > 0 {
             alarms.push(format!("not stored: {}", words::count(health.unsaved, "revocation")));

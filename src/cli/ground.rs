@@ -10,7 +10,7 @@ use super::options::Settings;
 use crate::auth::keys::STRONG_BITS;
 use crate::auth::{IssueRequest, KeySet, Leeway, NumericDate, Policy, Revocations, Rules, Signer, issue::When};
 use crate::clock::{Clock, SystemClock};
-use crate::config::{self, CONFIG_VARIABLE, ConfigError, ConfigFile, SecretSources};
+use crate::config::{self, CONFIG_VARIABLE, ConfigError, ConfigFile, SecretSources, Writable};
 use crate::endpoint::Files;
 use crate::gate::{Gate, Provenance};
 use crate::store::{Edition, FileStore, Memory, Store};
@@ -57,6 +57,8 @@ pub struct Ground {
     pub policy_path: String,
     /// The file that the secret was read from, if any.
     secret_path: Option<PathBuf>,
+    /// The configuration file, if any.
+    config_path: Option<PathBuf>,
     /// The file that keeps revocations, if any.
     state_path: Option<PathBuf>,
     /// Where revocations are kept.
@@ -102,6 +104,7 @@ impl Ground {
             now: settings.now,
             policy_path: policy.map_or_else(String::new, |path| path.to_string_lossy().into_owned()),
             secret_path: secret.path().map(Into::into),
+            config_path: file.path,
             state_path,
             store,
             lifetime: file.lifetime,
@@ -135,6 +138,18 @@ impl Ground {
     /// Whether there is a secret to verify with.
     pub const fn has_key(&self) -> bool {
         self.signer.is_some()
+    }
+
+    /// The files that decide and that somebody else can change.
+    pub fn writable(&self) -> Vec<Writable> {
+        let policy = Some(PathBuf::from(&self.policy_path)).filter(|path| !path.as_os_str().is_empty());
+        let files = [
+            ("configuration file", &self.config_path),
+            ("secret file", &self.secret_path),
+            ("policy file", &policy),
+            ("state file", &self.state_path),
+        ];
+        files.into_iter().filter_map(|(what, path)| config::writable(what, path.as_ref()?)).collect()
     }
 
     /// Why the secret is weak and how to make a strong one, as a sentence, unless it is strong.

@@ -198,6 +198,9 @@ impl Headless<'_> {
         if let Some(weakness) = ground.weakness().filter(|_| !matches!(command, Command::Revoke(_))) {
             self.say(weakness);
         }
+        for writable in ground.writable() {
+            self.say(writable);
+        }
         match command {
             Command::Issue(args) => issue::run(self, args, &ground, json),
             Command::Inspect(args) => inspect::run(self, args, &ground, json, paint),

@@ -19,6 +19,8 @@ const MAX_BYTES: usize = 64 * 1024;
 /// What a configuration file says. Options and the environment go before it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ConfigFile {
+    /// Where it was read.
+    pub path: Option<PathBuf>,
     /// The file that holds the signing secret.
     pub secret_file: Option<PathBuf>,
     /// The policy file; the policy built in without one.
@@ -80,7 +82,8 @@ impl ConfigFile {
             let good = String::from_utf8_lossy(error.as_bytes().get(..error.utf8_error().valid_up_to()).unwrap_or(&[]));
             file(Fault::new(&good, good.len(), "not UTF-8"))
         })?;
-        Self::parse(&source, path.parent().unwrap_or(Path::new(""))).map_err(file)
+        let read = Self::parse(&source, path.parent().unwrap_or(Path::new(""))).map_err(file)?;
+        Ok(Self { path: Some(path.to_owned()), ..read })
     }
 
     /// Reads a configuration file's text; relative paths in it count from `folder`.

@@ -3,6 +3,7 @@
 mod file;
 mod policy;
 mod secret;
+mod writable;
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Read as _, Write as _};
@@ -15,6 +16,7 @@ use crate::text;
 pub use file::{CONFIG_VARIABLE, ConfigFile, Fault, default_path};
 pub use policy::{policy, rewritten, save_policy};
 pub use secret::{SECRET_VARIABLE, SecretSources, secret_variable};
+pub use writable::{Writable, writable};
 
 /// What was read from outside cannot be used.
 #[derive(Debug, thiserror::Error)]

@@ -128,3 +128,25 @@ fn a_configuration_that_leads_nowhere_is_not_taken_for_none() {
     let Ran { exit, err, .. } = portcullis(&["inspect", "x"]).env("XDG_CONFIG_HOME", home).run();
     assert!(exit == 1 && err.contains("portcullis.toml: no such file"), "{err}");
 }
+
+/// Whoever can change the policy or the revocations decides in the user's place.
+#[test]
+fn a_file_that_others_can_change_is_said_once_by_every_command() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).expect("written");
+        path.to_str().expect("UTF-8").to_owned()
+    };
+    let policy = path("policy.toml", "[tools.read_data]\npermissions = [\"user\"]\n");
+    let state = path("state.json", "{\"version\":1,\"revoked\":[]}");
+    let run = || portcullis(&["--policy", &policy, "--state", &state, "check", "--no-token", "read_data"]).run().err;
+    assert!(!run().contains("other users"), "{}", run());
+    for file in [&policy, &state] {
+        std::fs::set_permissions(file, std::fs::Permissions::from_mode(0o666)).expect("it is ours");
+    }
+    for said in ["policy file: other users can write ", "state file: other users can write "] {
+        assert_eq!(run().matches(said).count(), 1, "{}", run());
+    }
+}

@@ -1,0 +1,110 @@
+//! Files that decide, and that somebody else than the user could change.
+
+use std::fs::Metadata;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+
+use rustix::process::geteuid;
+
+use super::quoted;
+use crate::text;
+
+/// Write permission of the group and of everybody.
+const GROUP: u32 = 0o020;
+const ALL: u32 = 0o002;
+
+/// In a folder with this bit, only their owners may replace files.
+const STICKY: u32 = 0o1000;
+
+/// The superuser may change everything anyway.
+const ROOT: u32 = 0;
+
+/// Somebody else can change a file: itself, or by replacing it in its folder. The sentence is safe to show.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Writable {
+    /// Its mode lets them.
+    #[error("{what}: other users can write {}; mend that with: chmod go-w {}", text::name(&.path.to_string_lossy(), 200), quoted(.path))]
+    ByMode {
+        /// What the file is, as messages call it.
+        what: &'static str,
+        /// The file or folder that they can write.
+        path: PathBuf,
+    },
+    /// It belongs to another user.
+    #[error("{what}: {} belongs to another user, who can change it", text::name(&.path.to_string_lossy(), 200))]
+    ByOwner {
+        /// What the file is, as messages call it.
+        what: &'static str,
+        /// The file or folder that belongs to another user.
+        path: PathBuf,
+    },
+}
+
+impl Writable {
+    /// What the file is, as messages call it.
+    pub const fn what(&self) -> &'static str {
+        match self {
+            Self::ByMode { what, .. } | Self::ByOwner { what, .. } => what,
+        }
+    }
+}
+
+/// Whether somebody else can change a file that decides. A file that is not there yet is judged by its folder.
+pub fn writable(what: &'static str, path: &Path) -> Option<Writable> {
+    // The file itself, and the folders of its name and, where that is a link, of the file it leads to.
+    let real = path.canonicalize().ok();
+    let folder = |path: &Path| {
+        path.parent().map(|folder| if folder.as_os_str().is_empty() { Path::new(".") } else { folder }.to_owned())
+    };
+    let all = [real.clone(), folder(path), real.as_deref().and_then(folder)];
+    all.into_iter().flatten().find_map(|path| {
+        let found = path.metadata().ok()?;
+        let is_foreign = ![ROOT, geteuid().as_raw()].contains(&found.uid());
+        match (is_foreign, lets_others_write(&found)) {
+            (true, _) => Some(Writable::ByOwner { what, path }),
+            (false, true) => Some(Writable::ByMode { what, path }),
+            (false, false) => None,
+        }
+    })
+}
+
+/// Whether a mode lets others write. A group with the number of its user is usually theirs alone.
+fn lets_others_write(found: &Metadata) -> bool {
+    let mode = found.mode();
+    let by_group = mode & GROUP != 0 && found.gid() != found.uid();
+    let is_sticky = found.is_dir() && mode & STICKY != 0;
+    !is_sticky && (by_group || mode & ALL != 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs::{self, Permissions};
+    use std::os::unix::fs::{PermissionsExt as _, symlink};
+
+    #[test]
+    fn a_file_is_as_safe_as_itself_its_folder_and_the_folder_of_a_link_to_it() {
+        let place = tempfile::tempdir().expect("a folder");
+        let (folder, links) = (place.path().join("folder"), place.path().join("links"));
+        fs::create_dir(&folder).and_then(|()| fs::create_dir(&links)).expect("folders");
+        let (file, link) = (folder.join("it's.toml"), links.join("link.toml"));
+        fs::write(&file, "").and_then(|()| symlink(&file, &link)).expect("a file and a link");
+        let set = |path: &Path, mode| fs::set_permissions(path, Permissions::from_mode(mode)).expect("it is ours");
+        let said = |path: &Path| writable("policy file", path).map(|writable| writable.to_string());
+        for path in [&file, &folder, &links] {
+            set(path, if path.is_dir() { 0o755 } else { 0o644 });
+        }
+        assert_eq!((said(&file), said(&link), said(&folder.join("new"))), (None, None, None));
+        set(&links, 0o777);
+        assert_eq!(said(&file), None);
+        assert!(said(&link).is_some_and(|said| said.starts_with("policy file: other users can write ")));
+        set(&links, 0o1777);
+        assert_eq!(said(&link), None, "nobody else may replace the link");
+        set(&folder, 0o757);
+        assert!(said(&file).is_some() && said(&link).is_some() && said(&folder.join("new")).is_some());
+        set(&folder, 0o755);
+        set(&file, 0o646);
+        let mend = format!("mend that with: chmod go-w '{}'", file.display().to_string().replace('\'', r"'\''"));
+        assert!(said(&link).is_some_and(|said| said.ends_with(&mend)), "{mend}");
+    }
+}
