@@ -230,7 +230,7 @@ fn console(tokens: usize, calls: usize) -> App {
         let token = gate.issue(&request, now).expect("a token");
         gate.shared().update(|state| state.add(token, Provenance::Issued, now));
     }
-    let token = gate.shared().read(|state| Arc::clone(&state.tokens()[0].text));
+    let token = gate.shared().read(|state| state.tokens()[0].text().cloned()).expect("an issued token");
     for _ in 0..calls {
         gate.call_tool(&*token, "write_data", &serde_json::json!({"data": "new"}));
     }

@@ -201,7 +201,7 @@ impl App {
         if entry.label == label {
             return Vec::new();
         }
-        self.history.push(Step::Labelled(Arc::clone(&entry.text), entry.label.clone()));
+        self.history.push(Step::Labelled(entry.id, entry.label.clone()));
         vec![Effect::Label(number, label)]
     }
 

@@ -35,8 +35,8 @@ impl ClipSource {
 
     /// The selected token.
     pub(super) const TOKEN: Self = Self {
-        hint: |app| app.selected().map(|_| "copy token"),
-        clip: |app| app.selected().map(|entry| Clip::new(&entry.text, format!("token {}", entry.id))),
+        hint: |app| app.selected().and_then(|entry| entry.text()).map(|_| "copy token"),
+        clip: |app| app.selected().and_then(|entry| Some(Clip::new(entry.text()?, format!("token {}", entry.id)))),
     };
 
     /// Why the selected token is judged as it is.

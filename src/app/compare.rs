@@ -2,6 +2,7 @@
 
 use super::list::turned;
 use super::overlay::Overlay;
+use super::pane::call::HASH_ONLY;
 use super::{App, Effect};
 use crate::auth::diff::diff;
 use crate::gate::TokenEntry;
@@ -18,7 +19,14 @@ impl App {
         match selected {
             None => self.complain("select a token to compare"),
             Some(_) if self.auth.tokens.len() < 2 => self.complain("there is no other token to compare it with"),
-            Some(place) => self.compare_with(turned(place, 1, self.auth.tokens.len())),
+            Some(place) => {
+                let all = self.auth.tokens.len();
+                let is_held = |place: &usize| self.auth.tokens.get(*place).is_some_and(|entry| entry.text().is_some());
+                match (1..all).map(|steps| (place + steps) % all).find(is_held).filter(|_| is_held(&place)) {
+                    Some(other) => self.compare_with(other),
+                    None => self.complain(HASH_ONLY),
+                }
+            }
         }
         Vec::new()
     }
@@ -26,7 +34,8 @@ impl App {
     fn compare_with(&mut self, place: usize) {
         if let Some((left, right)) = self.selected().zip(self.auth.tokens.get(place)) {
             let rules = &self.auth.rules;
-            let rows = diff(&rules.inspect(&*left.text), &rules.inspect(&*right.text));
+            let (Some(one), Some(other)) = (left.text(), right.text()) else { return };
+            let rows = diff(&rules.inspect(&**one), &rules.inspect(&**other));
             self.overlays.push(Overlay::Diff { with: right.number, scroll: 0, rows });
         }
     }
@@ -36,8 +45,8 @@ impl App {
         let Some(Overlay::Diff { with, .. }) = self.overlays.pop() else {
             return;
         };
-        let others: Vec<&TokenEntry> =
-            self.auth.tokens.iter().filter(|entry| Some(entry.number) != self.selected).collect();
+        let is_other = |entry: &&TokenEntry| Some(entry.number) != self.selected && entry.text().is_some();
+        let others: Vec<&TokenEntry> = self.auth.tokens.iter().filter(is_other).collect();
         let at = others.iter().position(|entry| entry.number == with).unwrap_or(0);
         let next = others.get(turned(at, by, others.len())).and_then(|entry| self.auth.place(entry.number));
         if let Some(place) = next {

@@ -9,6 +9,7 @@ use super::pane::call::CallForm;
 use super::pane::issue::IssueForm;
 use super::{App, Effect};
 use crate::auth::Policy;
+use crate::auth::TokenId;
 use crate::auth::revocations::{Revoked, Since};
 use crate::gate::TokenEntry;
 
@@ -21,7 +22,7 @@ pub enum Step {
     /// A call was loaded from the log; this is the field to go to, how the form was, and which token was selected.
     Loaded(Field, Box<CallForm>, Option<u64>),
     /// The token of this text was given another label; this is the one it had.
-    Labelled(Arc<str>, Option<Arc<str>>),
+    Labelled(TokenId, Option<Arc<str>>),
     /// The policy was changed in this field; this is how it was.
     Policy(Field, Arc<Policy>),
     /// Something was revoked, or restored; this is how it was.
@@ -30,7 +31,7 @@ pub enum Step {
     Removed(TokenEntry),
     /// A removal was undone: the token that is to be removed again. By its text, because a paste that was undone and
     /// redone since has given it another number.
-    PutBack(Arc<str>),
+    PutBack(TokenId),
     /// Test tokens were put into the list: each with its label, and the numbers they have there.
     Tests(Vec<(Arc<str>, Arc<str>)>, Vec<u64>),
     /// A paste was taken for tokens.
@@ -203,11 +204,11 @@ impl App {
                 self.go(Focus::at(field));
                 (Some(Step::Loaded(field, Box::new(present), chosen)), Vec::new())
             }
-            Step::Labelled(text, label) => {
-                let entry = self.auth.tokens.iter().find(|entry| entry.text == text);
+            Step::Labelled(id, label) => {
+                let entry = self.auth.tokens.iter().find(|entry| entry.id == id);
                 let effects = entry.map(|entry| Effect::Label(entry.number, label)).into_iter().collect();
                 let present = entry.and_then(|entry| entry.label.clone());
-                (Some(Step::Labelled(text, present)), effects)
+                (Some(Step::Labelled(id, present)), effects)
             }
             Step::Policy(field, policy) => {
                 let present = Arc::clone(&self.auth.rules.policy);
@@ -219,13 +220,13 @@ impl App {
                 (Some(Step::Revoked(what.clone(), present)), vec![Effect::SetRevoked { what, since: before }])
             }
             Step::Removed(entry) => {
-                let text = Arc::clone(&entry.text);
+                let id = entry.id;
                 self.selected = Some(entry.number);
-                (Some(Step::PutBack(text)), vec![Effect::Restore(entry)])
+                (Some(Step::PutBack(id)), vec![Effect::Restore(entry)])
             }
             // What comes back from the removal becomes the step.
-            Step::PutBack(text) => {
-                let number = self.auth.tokens.iter().find(|entry| entry.text == text).map(|entry| entry.number);
+            Step::PutBack(id) => {
+                let number = self.auth.tokens.iter().find(|entry| entry.id == id).map(|entry| entry.number);
                 (None, number.map(|number| Effect::Remove(number, Why::Redone)).into_iter().collect())
             }
             Step::Tests(tokens, added) => {

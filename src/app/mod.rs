@@ -312,8 +312,15 @@ impl App {
 
     /// What the gate would say now to the call in the form. It calls nothing, and is not logged.
     pub fn preview(&self) -> Decision {
-        let token = self.selected().map(|entry| &*entry.text);
-        self.auth.rules.decide(&Call { token, tool: &self.call.tool }, self.times.judged)
+        let (rules, now) = (&self.auth.rules, self.times.judged);
+        match self.selected().map(|entry| (entry.text(), &entry.judged)) {
+            // Of a client's token nothing but its hash and its claims is known.
+            Some((None, judged)) => rules.decide_judged(Some(judged), &self.call.tool, now),
+            held => {
+                let token = held.and_then(|(text, _)| text).map(|text| &**text);
+                rules.decide(&Call { token, tool: &self.call.tool }, now)
+            }
+        }
     }
 
     /// Whether the policy has this tool but nothing answers an allowed call of it.
@@ -397,11 +404,10 @@ impl App {
 
     /// Inspects the selected token anew where it, or what it is judged by, has changed.
     fn refresh(&mut self) {
-        let Some(entry) = self.selected() else {
+        let Some(text) = self.selected().and_then(TokenEntry::text).cloned() else {
             self.inspection = None;
             return;
         };
-        let text = Arc::clone(&entry.text);
         if self.inspection.as_ref().is_none_or(|shown| shown.token != text) {
             self.inspect.scroll = 0;
         }

@@ -111,7 +111,7 @@ impl App {
         let added: Vec<u64> = tokens.iter().filter(|(_, is_new)| *is_new).map(|(number, _)| *number).collect();
         let known = all - added.len();
         let texts = tokens.iter().filter_map(|(number, _)| self.auth.token(*number));
-        let texts = texts.map(|entry: &TokenEntry| Arc::clone(&entry.text)).collect();
+        let texts = texts.filter_map(|entry: &TokenEntry| entry.text().cloned()).collect();
         let mut summary = String::new();
         if let Some(paste) = self.history.latest_paste() {
             summary.clone_from(&paste.summary);

@@ -14,11 +14,36 @@ impl App {
 
     /// What has to be taken back for a token to count again: it was revoked itself, or its `jti` was.
     fn revocation(&self, entry: &TokenEntry) -> Option<Revoked> {
-        match self.auth.rules.revoked.check(&entry.text, entry.judged.jti.as_deref()) {
+        match self.auth.rules.revoked.check_id(entry.id, entry.judged.jti.as_deref()) {
             Err(Reason::Revoked { jti: Some(jti), .. }) => Some(Revoked::Jti(jti)),
-            Err(_) => Some(Revoked::Token(TokenId::of(&entry.text))),
+            Err(_) => Some(Revoked::Token(entry.id)),
             Ok(()) => None,
         }
+    }
+
+    /// Selects the token of a client or of a row of the log, and says if that is not possible.
+    pub(super) fn select_by_id(&mut self, id: Option<TokenId>) -> bool {
+        let known = id.and_then(|id| self.auth.tokens.iter().find(|entry| entry.id == id)).map(|entry| entry.number);
+        match (known, id) {
+            (Some(number), _) => {
+                self.selected = Some(number);
+                self.refresh();
+            }
+            (None, Some(id)) => self.complain(format!("its token {id} is not in the list")),
+            (None, None) => self.complain("it came without a token"),
+        }
+        known.is_some()
+    }
+
+    /// Revokes the token of a client or of a row of the log, or takes that back; it is selected then.
+    pub(super) fn revoke_by_id(&mut self, id: Option<TokenId>) -> Vec<Effect> {
+        if self.select_by_id(id) { self.revoke_or_restore() } else { Vec::new() }
+    }
+
+    /// The footer's word for that.
+    pub(super) fn revoke_hint(&self, id: Option<TokenId>) -> Option<&'static str> {
+        let entry = self.auth.tokens.iter().find(|entry| Some(entry.id) == id)?;
+        Some(if self.revocation(entry).is_some() { "restore" } else { "revoke" })
     }
 
     /// Revokes the selected token, or takes that back.
@@ -30,10 +55,10 @@ impl App {
         let name = self.token_name(entry);
         let user = entry.judged.name.as_deref().map(Into::into);
         let since = Since { at: self.times.real, until: entry.judged.lifetime.exp, user };
-        let token = || Revoked::Token(TokenId::of(&entry.text));
+        let token = || Revoked::Token(entry.id);
         let (what, since) = self.revocation(entry).map_or_else(|| (token(), Some(since)), |what| (what, None));
         self.say(match (&since, self.keeps_revocations) {
-            (None, _) => format!("{name} counts again"),
+            (None, _) => format!("{name} restored"),
             (Some(_), false) => format!("{name} is revoked until the console ends; --state FILE would keep it"),
             (Some(_), true) => format!("{name} is revoked"),
         });

@@ -107,7 +107,7 @@ impl App {
             }
             (Ok(key), Purpose::Try) => {
                 let rules = (*self.auth.rules).clone().with_keys(&key);
-                let token = self.selected().map(|entry| Arc::clone(&entry.text)).unwrap_or_default();
+                let token = self.selected().and_then(|entry| entry.text()).cloned().unwrap_or_default();
                 let fits = |(check, step): &(Check, Option<_>)| *check == Check::Signature && *step == Some(Ok(()));
                 if rules.inspect(token).judged.steps(self.times.judged).iter().any(fits) {
                     self.overlays.push(Overlay::Confirm(Question::AdoptKey(Box::new(key))));

@@ -12,10 +12,12 @@ use super::check::Check;
 use super::claims::{self, Claims};
 use super::date::NumericDate;
 use super::findings::{self, Finding, Readable};
+use super::issuers::Audience;
 use super::judged::{Examined, Judged, Steps};
 use super::keys::Verifier;
 use super::lifetime::Lifetime;
 use super::members::{self, Member};
+use super::proof::Principal;
 use super::reason::Reason;
 use super::rules::{Rules, present, signature, verifier};
 use super::token::{Fault, Split, TokenId};
@@ -130,6 +132,27 @@ impl Rules {
             segments,
             judged,
             findings,
+        }
+    }
+
+    /// What lists show of a principal that rules with the same keys have verified, of whose token only the hash is known.
+    pub fn judge_again(&self, principal: &Principal, token: TokenId) -> Judged {
+        let lifetime = principal.lifetime(self.leeway);
+        let issuer = self.issuers.named(principal.iss.as_deref());
+        let binding = issuer.and_then(|issuer| issuer.binding(principal, Audience::Required));
+        let revocation = self.revoked.check_id(token, principal.jti.as_deref());
+        let before = [Check::Present, Check::Structure, Check::Header, Check::Signature, Check::Claims, Check::Time];
+        let [present, structure, header, signature, claims, time] = before.map(|check| (check, Some(Ok(()))));
+        let binding_step = (Check::Binding, Some(binding.clone()));
+        let revocation_step = (Check::Revocation, Some(revocation.clone()));
+        Judged {
+            name: Some(text::head(&principal.user_id, 1024).to_owned()),
+            permissions: principal.permissions.clone(),
+            jti: principal.jti.as_deref().map(|jti| text::head(jti, 256).to_owned()),
+            alg: None,
+            lifetime,
+            examined: Ok(Examined { claims: principal.clone().into_claims(), lifetime, binding, revocation }),
+            steps: [present, structure, header, signature, claims, time, binding_step, revocation_step],
         }
     }
 

@@ -36,11 +36,12 @@ impl TokenId {
     /// Reads a whole hash as [`TokenId::hex`] writes it.
     pub fn from_hex(text: &str) -> Option<Self> {
         let mut bytes = [0; 32];
-        let is_whole = text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
-        for (byte, pair) in bytes.iter_mut().zip(text.as_bytes().chunks(2)) {
-            *byte = u8::from_str_radix(str::from_utf8(pair).ok()?, 16).ok()?;
+        let (pairs, rest) = text.as_bytes().as_chunks::<2>();
+        let digit = |byte: u8| u8::try_from(char::from(byte).to_digit(16)?).ok();
+        for (byte, [high, low]) in bytes.iter_mut().zip(pairs) {
+            *byte = digit(*high)? << 4 | digit(*low)?;
         }
-        is_whole.then_some(Self(bytes))
+        (pairs.len() == bytes.len() && rest.is_empty()).then_some(Self(bytes))
     }
 }
 

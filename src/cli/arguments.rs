@@ -166,6 +166,10 @@ pub struct RevokeArgs {
     #[arg(long, conflicts_with = "list", value_parser = NonEmptyStringValueParser::new())]
     pub jti: Option<String>,
 
+    /// When every token with this `jti` has expired, so that it can be forgotten: a time or a duration [default: 366d]
+    #[arg(long, value_name = "WHEN", requires = "jti", conflicts_with = "restore", value_parser = when)]
+    pub until: Option<When>,
+
     /// Let it pass again
     #[arg(long, conflicts_with = "list")]
     pub restore: bool,
@@ -240,8 +244,8 @@ pub struct ServerOptions {
     #[arg(long, value_name = "CONNECTIONS", value_parser = clap::value_parser!(u16).range(1..))]
     pub per_peer: Option<u16>,
 
-    /// The largest message of a caller with a valid token, in KiB, 64 at least [default: 256]
-    #[arg(long, value_name = "KIB", value_parser = clap::value_parser!(u16).range(64..=16_384))]
+    /// The largest message of a caller with a valid token, in KiB [default: 256]
+    #[arg(long, value_name = "KIB", value_parser = clap::value_parser!(u16).range(4..=16_384))]
     pub max_body: Option<u16>,
 
     /// For how long what was read last decides while revocations or policy cannot be read; then calls get 503 [default: 30s]

@@ -8,7 +8,11 @@ use super::{CliError, Exit, Ground, Headless, json};
 use crate::auth::revocations::{Revoked, Since};
 use crate::auth::{NumericDate, TokenId};
 use crate::clock::{Clock as _, SystemClock};
-use crate::text;
+use crate::text::{self, Span};
+
+/// How long a `jti` stays revoked unless that is said: when its tokens expire is not known, and the list must not grow for
+/// ever.
+const REMEMBERED: Span = Span::seconds(366 * 24 * 60 * 60);
 
 /// Revokes a token or a `jti`, or takes it back, or lists what is revoked.
 pub fn run(on: &mut Headless<'_>, args: &RevokeArgs, ground: &Ground, json: bool) -> Result<Exit, CliError> {
@@ -24,7 +28,10 @@ pub fn run(on: &mut Headless<'_>, args: &RevokeArgs, ground: &Ground, json: bool
     }
     let now = ground.now();
     let (what, since) = match (&args.jti, on.source(args.token.as_deref())) {
-        (Some(jti), _) => (Revoked::Jti(jti.as_str().into()), Since { at: now, until: None, user: None }),
+        (Some(jti), _) => {
+            let until = args.until.map_or_else(|| now.plus(REMEMBERED), |when| when.from(now));
+            (Revoked::Jti(jti.as_str().into()), Since { at: now, until: Some(until), user: None })
+        }
         (None, Some(source)) => {
             let token = on.one(source)?;
             let judged = ground.rules().inspect(&*token).judged;
@@ -80,7 +87,11 @@ fn show(on: &mut Headless<'_>, what: &Revoked, since: &Since, word: &str, json: 
         Revoked::Jti(jti) => format!("every token with the jti {}", text::name(jti, 64)),
     };
     let user = since.user.as_deref().map_or_else(String::new, |user| format!(" ({})", text::name(user, 64)));
-    let until = until.map_or_else(String::new, |until| format!("; dead anyway from {until}"));
+    let until = match (until, what) {
+        (None, _) => String::new(),
+        (Some(until), Revoked::Token(_)) => format!("; it expires at {until}"),
+        (Some(until), Revoked::Jti(_)) => format!("; forgotten after {until}"),
+    };
     writeln!(on.out, "{word}: {named}{user}{until}")?;
     Ok(())
 }

@@ -33,7 +33,7 @@ pub use arguments::Given;
 pub use health::{Health, Unread};
 pub use rejection::{Answered, Rejection};
 pub use shared::Shared;
-pub use state::{AuthState, Provenance, Snapshot, TokenEntry};
+pub use state::{AuthState, Known, Provenance, Snapshot, TokenEntry};
 
 /// The lab's name for the gate.
 pub type AuthenticatedMcpServer = Gate;

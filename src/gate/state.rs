@@ -9,7 +9,7 @@ use super::activity::{Activity, Record};
 use super::health::Health;
 use super::ports::Catalogue;
 use super::traffic::{self, Traffic};
-use crate::auth::{Judged, NumericDate, Policy, Revocations, Rules, Signer, TokenId};
+use crate::auth::{Judged, NumericDate, Policy, Principal, Revocations, Rules, Signer, TokenId};
 
 /// Where a token came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +20,8 @@ pub enum Provenance {
     Pasted,
     /// Made to see what the gate says to it.
     Test,
+    /// A client of the server uses it.
+    Used,
 }
 
 impl Provenance {
@@ -29,17 +31,27 @@ impl Provenance {
             Self::Issued => "issued here",
             Self::Pasted => "pasted",
             Self::Test => "test token",
+            Self::Used => "used by a client",
         }
     }
 }
 
-/// A token that is held.
+/// What is known of a token.
+#[derive(Clone)]
+pub enum Known {
+    /// Its text. Shown only where the user looks at one; never logged.
+    Text(Arc<str>),
+    /// Its hash, and whom it was verified for: it belongs to a client, and could be misused by whoever reads it here.
+    Principal(Arc<Principal>),
+}
+
+/// A token of the list.
 #[derive(Clone)]
 pub struct TokenEntry {
     /// Its number, counted from 1; never used twice.
     pub number: u64,
-    /// The token itself. Shown only where the user looks at one; never logged.
-    pub text: Arc<str>,
+    /// What is known of it.
+    pub known: Known,
     /// The name it goes by.
     pub id: TokenId,
     /// Where it came from.
@@ -62,6 +74,28 @@ impl fmt::Debug for AuthState {
     }
 }
 
+impl TokenEntry {
+    /// The token itself, where it is known.
+    pub fn text(&self) -> Option<&Arc<str>> {
+        match &self.known {
+            Known::Text(text) => Some(text),
+            Known::Principal(_) => None,
+        }
+    }
+}
+
+impl Known {
+    fn judged(&self, rules: &Rules, id: TokenId) -> Arc<Judged> {
+        Arc::new(match self {
+            Self::Text(text) => rules.inspect(Arc::clone(text)).judged,
+            Self::Principal(principal) => rules.judge_again(principal, id),
+        })
+    }
+}
+
+/// Tokens of clients that are in the list at once; the one that came first goes first.
+const MOST_USED: usize = 64;
+
 impl fmt::Debug for TokenEntry {
     /// By its name; the token itself must not reach a report.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -76,7 +110,7 @@ pub struct AuthState {
     tools: Catalogue,
     tokens: Arc<Vec<TokenEntry>>,
     /// The number of each token held; a paste may bring a thousand, and each is looked up.
-    numbers: HashMap<Arc<str>, u64>,
+    numbers: HashMap<TokenId, u64>,
     activity: Activity,
     traffic: Arc<Traffic>,
     health: Health,
@@ -146,7 +180,10 @@ impl AuthState {
     /// Counts a request to the server.
     pub fn note(&mut self, request: &traffic::Request<'_>) {
         self.revision += 1;
-        Arc::make_mut(&mut self.traffic).note(request);
+        let is_new = Arc::make_mut(&mut self.traffic).note(request);
+        if is_new && let (Some(principal), Some(token)) = (request.principal, request.token) {
+            self.see(principal, token, request.at);
+        }
     }
 
     /// Counts a refusal by the protocol, of a request that was counted before.
@@ -163,8 +200,12 @@ impl AuthState {
     /// New rules; every token is judged again.
     pub fn set_rules(&mut self, rules: Rules) {
         self.revision += 1;
+        if !rules.has_keys_of(&self.rules) {
+            // Their signatures would have to be checked again. A client that goes on brings its token back.
+            self.forget(|entry| entry.text().is_none());
+        }
         for entry in Arc::make_mut(&mut self.tokens) {
-            entry.judged = Arc::new(rules.inspect(Arc::clone(&entry.text)).judged);
+            entry.judged = entry.known.judged(&rules, entry.id);
         }
         self.rules = Arc::new(rules);
     }
@@ -198,23 +239,65 @@ impl AuthState {
     /// Adds a token, unless it is there already; answers with its number and whether it is new.
     pub fn add(&mut self, text: impl Into<Arc<str>>, provenance: Provenance, now: NumericDate) -> (u64, bool) {
         let text = text.into();
-        if let Some(known) = self.numbers.get(&text) {
-            return (*known, false);
+        let id = TokenId::of(&text);
+        let known = Known::Text(text);
+        let Some(number) = self.numbers.get(&id).copied() else {
+            return (self.push(known, id, provenance, now), true);
+        };
+        // Of a client's token the text is known now.
+        let place = place(&self.tokens, number).ok();
+        if let Some(entry) = place.and_then(|place| Arc::make_mut(&mut self.tokens).get_mut(place))
+            && entry.text().is_none()
+        {
+            (entry.judged, entry.known, entry.provenance) = (known.judged(&self.rules, id), known, provenance);
+            self.revision += 1;
         }
+        (number, false)
+    }
+
+    /// Adds the token of a client, by its hash.
+    fn see(&mut self, principal: &Arc<Principal>, id: TokenId, now: NumericDate) {
+        if self.numbers.contains_key(&id) {
+            return;
+        }
+        let used = |entry: &TokenEntry| entry.text().is_none();
+        if self.tokens.iter().filter(|entry| used(entry)).count() >= MOST_USED
+            && let Some(oldest) = self.tokens.iter().find(|entry| used(entry)).map(|entry| entry.id)
+        {
+            self.forget(|entry| entry.id == oldest);
+        }
+        self.push(Known::Principal(Arc::clone(principal)), id, Provenance::Used, now);
+    }
+
+    fn push(&mut self, known: Known, id: TokenId, provenance: Provenance, now: NumericDate) -> u64 {
         self.revision += 1;
         self.last_number += 1;
-        self.numbers.insert(Arc::clone(&text), self.last_number);
-        let inspection = self.rules.inspect(Arc::clone(&text));
+        self.numbers.insert(id, self.last_number);
+        let judged = known.judged(&self.rules, id);
+        let number = self.last_number;
         Arc::make_mut(&mut self.tokens).push(TokenEntry {
-            number: self.last_number,
-            text,
-            id: inspection.id,
+            number,
+            known,
+            id,
             provenance,
             label: None,
             added: now,
-            judged: Arc::new(inspection.judged),
+            judged,
         });
-        (self.last_number, true)
+        number
+    }
+
+    fn forget(&mut self, is_it: impl Fn(&TokenEntry) -> bool) {
+        if self.tokens.iter().any(&is_it) {
+            let numbers = &mut self.numbers;
+            Arc::make_mut(&mut self.tokens).retain(|entry| {
+                let goes = is_it(entry);
+                if goes {
+                    numbers.remove(&entry.id);
+                }
+                !goes
+            });
+        }
     }
 
     /// Removes a token; answers with it, for [`AuthState::restore`].
@@ -222,18 +305,18 @@ impl AuthState {
         let place = place(&self.tokens, number).ok()?;
         self.revision += 1;
         let entry = Arc::make_mut(&mut self.tokens).remove(place);
-        self.numbers.remove(&entry.text);
+        self.numbers.remove(&entry.id);
         Some(entry)
     }
 
     /// Puts a removed token back where it was, judged by the present rules.
     pub fn restore(&mut self, mut entry: TokenEntry) {
-        if self.numbers.contains_key(&entry.text) {
+        if self.numbers.contains_key(&entry.id) {
             return;
         }
         self.revision += 1;
-        self.numbers.insert(Arc::clone(&entry.text), entry.number);
-        entry.judged = Arc::new(self.rules.inspect(Arc::clone(&entry.text)).judged);
+        self.numbers.insert(entry.id, entry.number);
+        entry.judged = entry.known.judged(&self.rules, entry.id);
         let (Ok(place) | Err(place)) = place(&self.tokens, entry.number);
         Arc::make_mut(&mut self.tokens).insert(place, entry);
     }

@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::IpAddr;
+use std::sync::Arc;
 
+use crate::auth::Principal;
 use crate::auth::date::NumericDate;
 use crate::auth::token::TokenId;
 use crate::text;
@@ -29,6 +31,8 @@ pub struct Request<'a> {
     pub token: Option<TokenId>,
     /// Whom a verified token speaks for.
     pub subject: Option<&'a str>,
+    /// The principal that a verified token proves, so that the token of a new client is known by its hash.
+    pub principal: Option<&'a Arc<Principal>>,
     /// Whether it called a tool.
     pub is_call: bool,
     /// Why it was refused, as a code.
@@ -91,8 +95,8 @@ impl Traffic {
         *self.refusals.entry(code).or_default() += 1;
     }
 
-    /// Counts a request.
-    pub(super) fn note(&mut self, request: &Request<'_>) {
+    /// Counts a request; returns whether its client was not known.
+    pub(super) fn note(&mut self, request: &Request<'_>) -> bool {
         self.requests += 1;
         if let Some(code) = request.refused {
             self.refused(code);
@@ -129,6 +133,7 @@ impl Traffic {
         client.refused += u64::from(request.refused.is_some());
         self.clients.insert(0, client);
         self.clients.truncate(MOST_CLIENTS);
+        known.is_none()
     }
 
     fn count(&mut self, second: i64) {
@@ -199,6 +204,7 @@ mod tests {
             name: None,
             token: Some(TokenId::of(token)),
             subject: Some("user123"),
+            principal: None,
             is_call: true,
             refused: None,
         }

@@ -1,58 +1,38 @@
-//! The body of a request: read as far as its sender may send. Until the sender is verified that is little.
+//! The body of a request. One of a caller who is not verified is only read where it is short: it would only be logged.
 
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
-use axum::http::StatusCode;
-use http_body_util::BodyExt as _;
+use axum::http::header::CONTENT_LENGTH;
+use axum::http::request::Parts;
+use axum::http::{Method, StatusCode};
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use tokio::time::timeout;
 
-/// What may be sent before the sender is verified, in bytes: enough to log what was asked for.
-pub const UNVERIFIED: usize = 64 << 10;
-
-/// A body on its way.
-pub struct Incoming {
-    rest: Body,
-    read: Vec<u8>,
-    is_whole: bool,
-}
+/// A body of at most so many bytes is read before its sender is verified.
+pub const SHORT: usize = 4 << 10;
 
 /// Why a body could not be read: the status of the answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Unread(pub StatusCode);
 
-impl Incoming {
-    /// No body.
-    pub fn none() -> Self {
-        Self { rest: Body::empty(), read: Vec::new(), is_whole: true }
-    }
+/// Whether a request has a body that is read at all.
+pub fn is_expected(parts: &Parts) -> bool {
+    parts.method == Method::POST
+}
 
-    /// Reads a body to its end, or to the first [`UNVERIFIED`] bytes.
-    pub async fn begin(body: Body, within: Duration) -> Result<Self, Unread> {
-        let mut incoming = Self { rest: body, read: Vec::new(), is_whole: false };
-        incoming.read_to(UNVERIFIED, within).await?;
-        Ok(incoming)
-    }
+/// Whether a request says that its body is short.
+pub fn is_short(parts: &Parts) -> bool {
+    let length = parts.headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
+    length.is_some_and(|length| length <= SHORT)
+}
 
-    /// The whole body. It is read on only for a verified sender, who may send `most` bytes; of any other it has to be here.
-    pub async fn finish(mut self, most: Option<usize>, within: Duration) -> Result<Bytes, Unread> {
-        if let Some(most) = most {
-            self.read_to(most, within).await?;
-        }
-        if self.is_whole { Ok(self.read.into()) } else { Err(Unread(StatusCode::PAYLOAD_TOO_LARGE)) }
-    }
-
-    async fn read_to(&mut self, most: usize, within: Duration) -> Result<(), Unread> {
-        let read = async {
-            while !self.is_whole && self.read.len() <= most {
-                match self.rest.frame().await {
-                    Some(Ok(frame)) => self.read.extend_from_slice(frame.data_ref().map_or(&[], |data| data)),
-                    Some(Err(_)) => return Err(Unread(StatusCode::BAD_REQUEST)),
-                    None => self.is_whole = true,
-                }
-            }
-            Ok(())
-        };
-        timeout(within, read).await.unwrap_or(Err(Unread(StatusCode::REQUEST_TIMEOUT)))
+/// Reads a body of at most `most` bytes to its end.
+pub async fn read(body: Body, most: usize, within: Duration) -> Result<Bytes, Unread> {
+    let read = timeout(within, Limited::new(body, most).collect()).await;
+    match read.map_err(|_| Unread(StatusCode::REQUEST_TIMEOUT))? {
+        Ok(read) => Ok(read.to_bytes()),
+        Err(error) if error.is::<LengthLimitError>() => Err(Unread(StatusCode::PAYLOAD_TOO_LARGE)),
+        Err(_) => Err(Unread(StatusCode::BAD_REQUEST)),
     }
 }

@@ -26,7 +26,17 @@ impl Sender {
     /// A request of this sender as the traffic counts it, before anything is known of its token and its message.
     pub fn counted(&self, at: NumericDate, refused: Option<&'static str>) -> traffic::Request<'_> {
         let Self { peer, ref agent, .. } = *self;
-        traffic::Request { at, peer, agent, name: None, token: None, subject: None, is_call: false, refused }
+        traffic::Request {
+            at,
+            peer,
+            agent,
+            name: None,
+            token: None,
+            subject: None,
+            principal: None,
+            is_call: false,
+            refused,
+        }
     }
 }
 
@@ -135,6 +145,7 @@ impl Judgement {
             name: self.envelope.as_ref().and_then(|envelope| envelope.client.as_deref()),
             token: self.token,
             subject: self.principal.as_ref().ok().map(|principal| principal.user_id.as_str()),
+            principal: self.principal.as_ref().ok(),
             is_call: self.envelope.as_ref().is_some_and(|envelope| envelope.call.is_some()),
             ..sender.counted(self.at, refused)
         }

@@ -18,7 +18,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use serde_json::Value;
 
-use super::body::{Incoming, Unread};
+use super::body::{self, Unread};
 use super::challenge::{Challenge, broken, scopes};
 use super::envelope::{Broken, Envelope, Fault};
 use super::judgement::{Judgement, Sender};
@@ -29,9 +29,6 @@ use crate::auth::{Audience, Decision, Permit, Reason};
 use crate::endpoint::{HostName, Settings};
 use crate::gate::{Answered, Gate, Given, Origin, Rejection, Source};
 use crate::text;
-
-/// A longer message of a caller who is not verified is not read: it would only be logged.
-const WORTH_LOGGING: usize = 4 << 10;
 
 /// A message counts as one request more for each so many bytes: a large one takes milliseconds.
 const BYTES_A_REQUEST: usize = 16 << 10;
@@ -195,29 +192,36 @@ fn line(parts: &Parts) -> String {
     format!("{} {}", parts.method, parts.uri.path())
 }
 
-/// Layer 1: makes the judgement. A request is judged for the instant at which all of it was there, or the first 64 KiB of a
-/// longer one; the rest may only be sent once its sender is verified.
+/// Layer 1: makes the judgement. A request is judged for the instant at which all of it is there. One with a body that is not
+/// short is judged when its head is there: the rest may only be sent once its sender is verified.
 pub async fn authenticate(endpoint: &Endpoint, request: Request) -> Result<Authenticated, Refusal> {
     let (mut parts, body) = request.into_parts();
     let header = bearer(&parts.headers);
     parts.headers.remove(AUTHORIZATION);
     let token = header.as_ref().ok().and_then(Option::as_deref);
-    let (within, has_body) = (endpoint.settings.timeout, parts.method == Method::POST);
-    let incoming = if has_body { Incoming::begin(body, within).await } else { Ok(Incoming::none()) };
-    let mut judgement = Judgement::new(&endpoint.gate, token, endpoint.audience(), endpoint.settings.max_stale);
-    let is_verified = judgement.principal.is_ok();
-    let body = match incoming {
-        Ok(incoming) => incoming.finish(is_verified.then_some(endpoint.settings.max_body), within).await,
-        Err(unread) => Err(unread),
+    let within = endpoint.settings.timeout;
+    let judge = || Judgement::new(&endpoint.gate, token, endpoint.audience(), endpoint.settings.max_stale);
+    let (mut judgement, body) = match (body::is_expected(&parts), body::is_short(&parts)) {
+        (false, _) => (judge(), Some(Ok(Bytes::new()))),
+        (true, true) => {
+            let body = body::read(body, body::SHORT, within).await;
+            (judge(), Some(body))
+        }
+        (true, false) => {
+            let judgement = judge();
+            let is_verified = judgement.principal.is_ok();
+            let body =
+                if is_verified { Some(body::read(body, endpoint.settings.max_body, within).await) } else { None };
+            (judgement, body)
+        }
     };
     // Only now: while a body comes slowly, even that of a verified user, its connection gives way.
-    if let Some(peer) = parts.extensions.get::<Peer>().filter(|_| is_verified) {
+    if let Some(peer) = parts.extensions.get::<Peer>().filter(|_| judgement.principal.is_ok()) {
         peer.connection.works(true);
     }
     let mut fault = None;
-    if let Ok(body) = &body
-        && has_body
-        && (is_verified || body.len() <= WORTH_LOGGING)
+    if let Some(Ok(body)) = &body
+        && body::is_expected(&parts)
     {
         match Envelope::read(body) {
             Ok(envelope) => judgement.envelope = Some(envelope),
@@ -249,7 +253,7 @@ pub async fn authenticate(endpoint: &Endpoint, request: Request) -> Result<Authe
         found.id = echoed(&found.id);
         return refuse(Rejection::Body(found.fault.to_string().into()).into(), broken(&found));
     }
-    match body {
+    match body.unwrap_or(Err(Unread(StatusCode::BAD_REQUEST))) {
         Ok(body) => Ok(Authenticated { arrival, body }),
         Err(Unread(status)) => {
             let sentence = status.canonical_reason().unwrap_or("the body cannot be read");

@@ -92,14 +92,19 @@ impl<S: AsyncRead + Unpin> AsyncRead for Lines<S> {
         let before = into.filled().len();
         std::task::ready!(pin!(&mut self.stream).poll_read(cx, into))?;
         let new = into.filled().get(before..).unwrap_or_default();
+        let (mut length, mut longest) = (self.length, 0);
         for part in new.split_inclusive(|byte| *byte == b'\n') {
-            self.length += part.len();
-            if self.length > self.most {
-                return Poll::Ready(Err(io::Error::other(format!("a message has more than {} bytes", self.most))));
-            }
+            length += part.len();
+            longest = longest.max(length);
             if part.ends_with(b"\n") {
-                self.length = 0;
+                length = 0;
             }
+        }
+        self.length = length;
+        if longest > self.most {
+            // With an error nothing may have been read.
+            into.set_filled(before);
+            return Poll::Ready(Err(io::Error::other(format!("a message has more than {} bytes", self.most))));
         }
         Poll::Ready(Ok(()))
     }

@@ -345,8 +345,9 @@ mod tests {
         wait_until_busy(&writer);
         writer.order(b"copy".to_vec());
         writer.show(frame("second"));
-        (0..2).for_each(|_| take.send(()).expect("the thread runs"));
-        writer.drain().await;
+        // Only once the frame that waits is dropped: a thread that is quick would begin it.
+        let goes_on = async { (0..2).for_each(|_| take.send(()).expect("the thread runs")) };
+        tokio::join!(biased; writer.drain(), goes_on);
         assert!(writer.is_done() && output.try_iter().count() == 2, "all but the frame that waited");
     }
 

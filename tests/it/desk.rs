@@ -189,7 +189,7 @@ impl Desk {
 
     /// The text of the selected token.
     pub fn token(&self) -> Arc<str> {
-        Arc::clone(&self.app.selected().expect("a token is selected").text)
+        self.app.selected().and_then(|entry| entry.text()).cloned().expect("a token is selected")
     }
 
     pub fn tokens(&self) -> usize {

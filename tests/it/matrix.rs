@@ -202,7 +202,7 @@ proptest! {
         shared.update(|state| tokens.iter().for_each(|token| _ = state.add(token.as_str(), Provenance::Pasted, START)));
         let times = Times { real: START, judged: START, mono: Duration::ZERO };
         let app = App::new(Opening::new(shared.read(Snapshot::of), times));
-        for (row, text) in [None].into_iter().chain(app.auth.tokens.iter().map(|entry| Some(&*entry.text))).enumerate() {
+        for (row, text) in [None].into_iter().chain(app.auth.tokens.iter().map(|entry| entry.text().map(|text| &**text))).enumerate() {
             for tool in rules.policy.tools() {
                 let decision = rules.decide(&Call { token: text, tool: &tool.name }, START);
                 prop_assert_eq!(app.cell(row, tool).verdict, decision.verdict());

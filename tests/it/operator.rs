@@ -8,11 +8,11 @@ use portcullis::app::drawn::Target;
 use portcullis::app::msg::Listening;
 use portcullis::app::pane::issue;
 use portcullis::app::{Effect, Msg, update};
-use portcullis::auth::{KeyOrigin, Leeway, Rules, Signer};
+use portcullis::auth::{IssueRequest, KeyOrigin, Leeway, Rules, Signer};
 use portcullis::endpoint::{CLIENTS, Files, TokenPlace};
 use portcullis::server::ServeError;
 
-use crate::desk::{Desk, SECRET};
+use crate::desk::{Desk, SECRET, START};
 use crate::serving::call_status;
 
 /// A console that serves on a port of its own.
@@ -27,7 +27,7 @@ fn issue(desk: &mut Desk, user: &str, preset: usize) -> String {
     desk.keys("F2 Esc 1");
     desk.app.issue.apply_preset(preset);
     desk.types(user).keys("Enter");
-    desk.app.selected().expect("it was issued").text.to_string()
+    desk.app.selected().expect("it was issued").text().expect("it is held").to_string()
 }
 
 #[test]
@@ -59,6 +59,44 @@ fn a_workshop_from_the_start_to_a_revoked_token() {
     desk.must_show(&["the token was revoked at"]);
     desk.keys("Space");
     assert_eq!(call_status(address, Some(&user), "read_data"), 200);
+}
+
+/// A token that somebody else has issued with the same key: known by its hash, so that it has a row and can be revoked, and
+/// nothing here can misuse it.
+#[test]
+fn the_token_of_a_client_is_known_by_its_hash_and_can_be_revoked() {
+    let (mut desk, address) = serving(120, 36);
+    let request = IssueRequest {
+        user_id: "visitor".to_owned(),
+        permissions: vec!["user".to_owned()],
+        audience: Some(format!("http://{address}/mcp")),
+        ..IssueRequest::default()
+    };
+    let signer = desk.app.auth.signer.clone().expect("a key");
+    let token = signer.issue(&request, "1", START).expect("a token").to_string();
+    assert_eq!(call_status(address, Some(&token), "read_data"), 200);
+    desk.waits(Duration::ZERO);
+    desk.keys("Esc 3 Space").must_show(&["visitor is revoked"]);
+    assert_eq!(call_status(address, Some(&token), "read_data"), 401);
+    desk.waits(Duration::ZERO);
+    // The refused call is the newest row of Activity.
+    desk.keys("Esc 5 Space").must_show(&["visitor restored"]);
+    assert_eq!(call_status(address, Some(&token), "read_data"), 200);
+    desk.waits(Duration::ZERO);
+    desk.keys("F3").must_show(&["visitor", "✔"]);
+    desk.keys("F2 Esc 3").must_show(&["used by a client", "permissions: user", "a client uses this token"]);
+    assert!(!desk.screen().contains(token.get(..20).expect("ASCII")) && desk.tokens() == 1);
+    let before = desk.calls();
+    desk.keys("Esc 4 Enter").must_show(&["ALLOWED", "known by its hash", "and only its hash is known"]);
+    assert_eq!(desk.calls(), before, "nobody here can call with it");
+    // With another key its signature would have to be checked again.
+    desk.gate.shared().update(|state| state.set_signer(Signer::fresh().expect("a key")));
+    assert_eq!(desk.gate.shared().read(|state| state.tokens().len()), 0);
+    // Pasted, it is a token like any other.
+    desk.gate.shared().update(|state| state.set_signer(signer));
+    assert_eq!(call_status(address, Some(&token), "read_data"), 200);
+    desk.pastes(&token).must_show(&["VALID"]);
+    assert_eq!(desk.tokens(), 1);
 }
 
 #[test]

@@ -114,7 +114,7 @@ fn served(columns: u16, rows: u16) -> Desk {
     let mut desk = scene(columns, rows);
     desk.keys("F5");
     desk.tell(Msg::Served(Ok(Listening { uri: "http://127.0.0.1:8640/mcp".into(), is_exposed: false })));
-    let tokens: Vec<_> = desk.app.auth.tokens.iter().map(|entry| entry.text.clone()).collect();
+    let tokens: Vec<_> = desk.app.auth.tokens.iter().map(|entry| entry.text().cloned().expect("it is held")).collect();
     let clients = [
         ("claude-code 2.1", 0, "user123", 23, None),
         ("inspector 0.17", 1, "admin456", 4, None),
@@ -132,6 +132,7 @@ fn served(columns: u16, rows: u16) -> Desk {
                     name: Some(name),
                     token: Some(TokenId::of(&tokens[token])),
                     subject: Some(subject).filter(|subject| !subject.is_empty()),
+                    principal: None,
                     is_call: true,
                     refused,
                 });
@@ -195,6 +196,7 @@ fn traffic_with_large_numbers_can_be_read(#[case] columns: u16, #[case] rows: u1
                     name: Some(name),
                     token: None,
                     subject: None,
+                    principal: None,
                     is_call: true,
                     refused: Some("missing_token"),
                 });

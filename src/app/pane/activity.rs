@@ -20,8 +20,14 @@ pub const LIST: Field = Field::new(Pane::Activity, 0);
 pub(super) static PLACE: Place = Place {
     title: "Activity",
     help: "The calls that were really made, and requests that the server refused, newest first. Enter opens one and can \
-           load a call back.",
-    controls: &[Control::new(LIST, "calls").row(|_| Some("rows"), step).click(click)],
+           load a call back; Space revokes its token.",
+    controls: &[Control::new(LIST, "calls")
+        .tick(
+            |app| app.revoke_hint(app.activity_row()?.token_id),
+            |app| app.revoke_by_id(app.activity_row().and_then(|row| row.token_id)),
+        )
+        .row(|_| Some("rows"), step)
+        .click(click)],
     note: |app, _| app.auth.activity.len().to_string(),
     act: Some(Act { hint: |app| app.activity_row().map(|_| "open"), run: open }),
     page: Some(Move { hint: |_| None, by: |app, by| step(app, app.drawn.page(LIST, by)) }),

@@ -130,7 +130,7 @@ impl App {
     /// The instructions for the chosen client, with the whole token.
     pub(in crate::app) fn client_clip(&self) -> Clip {
         let client = self.connect.client();
-        let instructions = self.client_instructions(self.selected().map(|entry| &*entry.text));
+        let instructions = self.client_instructions(self.selected().and_then(|entry| entry.text()).map(|text| &**text));
         let token = match (client.token, self.selected()) {
             (_, None) => "no token",
             (TokenPlace::Apart, _) => "without the token",

@@ -8,6 +8,7 @@ use crate::app::action::Action;
 use crate::app::clipboard::{Clip, ClipSource};
 use crate::app::list::{next_of, turned};
 use crate::app::msg::Order;
+use crate::app::pane::call::HASH_ONLY;
 use crate::app::{App, Effect, clock};
 use crate::auth::{IssueRequest, NumericDate};
 use crate::gate::{Called, Origin, TokenEntry};
@@ -213,6 +214,10 @@ impl App {
     }
 
     fn drill_token(&mut self, entry: &TokenEntry) -> Vec<Effect> {
+        let Some(text) = entry.text().cloned() else {
+            self.complain(HASH_ONLY);
+            return Vec::new();
+        };
         let plan = self.drill.plan();
         let drill = match Drill::new(&entry.judged.lifetime, plan, self.times.real) {
             Ok(drill) => drill,
@@ -227,14 +232,8 @@ impl App {
         let arguments = self.arguments_for(&tool);
         let subject = Subject { id: entry.id, jti: entry.judged.jti.clone(), name: self.token_name(entry), tool };
         self.drill.found = None;
-        self.drill.running = Some(Running {
-            drill,
-            subject,
-            judged_by: self.judged_by(),
-            token: Arc::clone(&entry.text),
-            arguments,
-            awaited: None,
-        });
+        self.drill.running =
+            Some(Running { drill, subject, judged_by: self.judged_by(), token: text, arguments, awaited: None });
         self.drill_on()
     }
 

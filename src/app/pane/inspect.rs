@@ -24,7 +24,7 @@ pub(super) static PLACE: Place = Place {
     controls: &[Control::new(VIEW, "show").turn(|_| Some("change view"), turn_view).row(|_| Some("scroll"), scroll)],
     note,
     act: Some(Act {
-        hint: |app| app.selected().map(|_| "whole token"),
+        hint: |app| app.inspection.as_ref().map(|_| "whole token"),
         run: |app| {
             if app.inspection.is_some() {
                 app.overlays.push(Overlay::Token { scroll: 0 });

@@ -13,13 +13,19 @@ pub const LIST: Field = Field::new(Pane::Traffic, 0);
 
 pub(super) static PLACE: Place = Place {
     title: "Traffic",
-    help: "Who connects, with whose token, and what was refused. ↑ ↓ choose a client, Enter selects its token, so \
-           that it can be inspected or, with Space in Tokens, revoked: the next call is refused.",
-    controls: &[Control::new(LIST, "clients").row(|_| Some("rows"), step).click(|app, spot| {
-        app.go(Focus::at(LIST));
-        app.traffic.row = spot.row;
-        Vec::new()
-    })],
+    help: "Who connects, with whose token, and what was refused. ↑ ↓ choose a client, Enter selects its token, and \
+           Space revokes it: the next call is refused.",
+    controls: &[Control::new(LIST, "clients")
+        .tick(
+            |app| app.revoke_hint(app.client()?.token),
+            |app| app.revoke_by_id(app.client().and_then(|client| client.token)),
+        )
+        .row(|_| Some("rows"), step)
+        .click(|app, spot| {
+            app.go(Focus::at(LIST));
+            app.traffic.row = spot.row;
+            Vec::new()
+        })],
     note: |app, _| words::count(app.auth.traffic.clients().len(), "client"),
     act: Some(Act { hint: |app| app.client().map(|_| "select its token"), run: select_token }),
     page: Some(Move { hint: |_| None, by: |app, by| step(app, app.drawn.page(LIST, by)) }),
@@ -48,18 +54,13 @@ fn step(app: &mut App, by: isize) {
 
 /// Selects the token that the client under the cursor comes with.
 fn select_token(app: &mut App) -> Vec<Effect> {
-    let id = app.client().and_then(|client| client.token);
-    let known = id.and_then(|id| app.auth.tokens.iter().find(|entry| entry.id == id)).map(|entry| entry.number);
-    match (known, id) {
-        (Some(number), _) => {
-            app.selected = Some(number);
-            app.refresh();
-            let name = app.selected().map(|entry| app.token_name(entry)).unwrap_or_default();
-            app.say(format!("{name} is selected; Space in Tokens revokes it"));
-        }
-        (None, Some(id)) => app.complain(format!("its token {id} is not in the list")),
-        (None, None) if app.client().is_some() => app.complain("it came without a token"),
-        (None, None) => app.complain("nobody has connected yet"),
+    let Some(id) = app.client().map(|client| client.token) else {
+        app.complain("nobody has connected yet");
+        return Vec::new();
+    };
+    if app.select_by_id(id) {
+        let name = app.selected().map(|entry| app.token_name(entry)).unwrap_or_default();
+        app.say(format!("{name} is selected"));
     }
     Vec::new()
 }

@@ -92,8 +92,10 @@ impl App {
         let mut callers = vec![text::NO_TOKEN.to_owned()];
         let mut tokens = vec![None];
         for entry in self.auth.tokens.iter() {
+            // With a client's token, of which only the hash is known, nobody else can call.
+            let Some(text) = entry.text() else { continue };
             callers.push(self.token_name(entry));
-            tokens.push(Some(Arc::clone(&entry.text)));
+            tokens.push(Some(Arc::clone(text)));
         }
         let (tool, arguments) = (Arc::clone(&self.call.tool), self.call.arguments.text().to_owned());
         let id = self.next_id();

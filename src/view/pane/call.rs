@@ -96,7 +96,10 @@ fn trace(canvas: &mut Canvas, area: Rect, decision: &Decision) {
             let meaning = Meaning::of_check(passed);
             let told = if passed == Passed::NotReached { Meaning::Hint } else { Meaning::Plain };
             let note = match (check, &decision.result, canvas.app.selected()) {
-                (Check::Present, _, Some(entry)) => format!(", {}", text::words::bytes(entry.text.len())),
+                (Check::Present, _, Some(entry)) => match entry.text() {
+                    Some(text) => format!(", {}", text::words::bytes(text.len())),
+                    None => ", known by its hash".to_owned(),
+                },
                 (Check::Permission, Ok(grant), _) => format!(": {}", text::name(&grant.permission, 32)),
                 (Check::Binding, ..) if !canvas.app.auth.rules.expects_binding() => ": any".to_owned(),
                 _ => String::new(),

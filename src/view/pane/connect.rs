@@ -32,6 +32,9 @@ pub fn render(canvas: &mut Canvas, area: Rect) {
     // Above the text, so that a long text does not push it out.
     let token = match (client.token, app.selected()) {
         (_, None) => "Enter copies it; no token is selected",
+        (_, Some(entry)) if entry.text().is_none() => {
+            "Enter copies it without a token: only the hash of this one is known"
+        }
         (TokenPlace::Apart, _) => "Enter copies it without the token; Ctrl-Y in Tokens copies that",
         (TokenPlace::Text | TokenPlace::Argument, _) => "Enter copies it with the whole token",
     };
@@ -48,7 +51,7 @@ pub fn render(canvas: &mut Canvas, area: Rect) {
         rest = below(rest, 1);
     }
     // On the screen the token is only hinted at: others may look on.
-    let hinted = app.selected().map(|entry| format!("{}…", text::head(&entry.text, 8)));
+    let hinted = app.selected().and_then(|entry| entry.text()).map(|text| format!("{}…", text::head(text, 8)));
     let told = app.client_instructions(hinted.as_deref());
     let lines: Vec<Line<'static>> =
         told.lines().flat_map(|line| canvas.wrapped(&display_safe(line, 2000), area.width, Meaning::Plain)).collect();

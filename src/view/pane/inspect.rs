@@ -4,6 +4,7 @@ use ratatui::layout::Rect;
 use ratatui::text::Line;
 
 use crate::app::Target;
+use crate::app::pane::call;
 use crate::app::pane::inspect::{InspectView, VIEW};
 use crate::auth::Inspection;
 use crate::text::{self, display_safe};
@@ -19,6 +20,17 @@ const RAW: usize = 16 * 1024;
 pub fn render(canvas: &mut Canvas, area: Rect) {
     canvas.target(area, Target::Field(VIEW));
     let Some(inspection) = canvas.app.inspection.clone() else {
+        if let Some(entry) = canvas.app.selected().cloned() {
+            let held = text::names(entry.judged.permissions.iter(), 32, 8, ", ");
+            let standing = entry.judged.standing(canvas.app.times.judged);
+            let exp =
+                entry.judged.lifetime.exp.map_or_else(String::new, |exp| format!("; exp {}", canvas.app.date(exp)));
+            let who = format!("{} · permissions: {held}{exp}", standing.word());
+            let mut lines = canvas.wrapped(&who, area.width, Meaning::Plain);
+            lines.extend(canvas.wrapped(call::HASH_ONLY, area.width, Meaning::Hint));
+            canvas.lines(area, lines);
+            return;
+        }
         let lines = canvas.wrapped("no token selected: paste one here, or issue one", area.width, Meaning::Hint);
         canvas.lines(area, lines);
         return;

@@ -53,10 +53,17 @@ pub(super) static PLACE: Place = Place {
     ..Place::DEFAULT
 };
 
+/// Said where a token is needed of which only the hash is known.
+pub const HASH_ONLY: &str = "a client uses this token, and only its hash is known here: it can be revoked, and no more";
+
 /// Makes the call of the form.
 fn call(app: &mut App) -> Vec<Effect> {
+    if app.selected().is_some_and(|entry| entry.text().is_none()) {
+        app.complain(HASH_ONLY);
+        return Vec::new();
+    }
     app.make_call(LastCall {
-        token: app.selected().map(|entry| Arc::clone(&entry.text)),
+        token: app.selected().and_then(|entry| entry.text()).cloned(),
         tool: Arc::clone(&app.call.tool),
         arguments: app.call.arguments.text().to_owned(),
         called: None,

@@ -106,7 +106,8 @@ impl App {
                 self.selected = Some(number);
                 self.refresh();
                 self.issue.user_id.replaced_by_typing = true;
-                let named = self.selected().map(|entry| (self.token_name(entry), entry.text.len()));
+                let named =
+                    self.selected().map(|entry| (self.token_name(entry), entry.text().map_or(0, |text| text.len())));
                 if let Some((name, bytes)) = named {
                     self.say(format!("issued a token for {name}, {}; it is selected", words::bytes(bytes)));
                 }
