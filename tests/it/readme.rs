@@ -89,3 +89,22 @@ fn every_exit_code_is_told() {
         assert!(readme().contains(&row), "README.md has no row {row}");
     }
 }
+
+/// Each promise of SECURITY.md names the test that holds it: a file, and functions in it.
+#[test]
+fn every_promise_names_a_test_that_exists() {
+    let mut named = 0;
+    for line in include_str!("../../SECURITY.md").lines().filter(|line| line.starts_with("| ")) {
+        let mut source = String::new();
+        for name in line.split('`').skip(1).step_by(2) {
+            if std::path::Path::new(name).extension().is_some_and(|extension| extension == "rs") {
+                let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
+                source = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{name}: {error}"));
+            } else if name.contains('_') {
+                assert!(source.contains(&format!("fn {name}(")), "SECURITY.md: {name} is not in the file named before it");
+                named += 1;
+            }
+        }
+    }
+    assert!(named > 25, "{named} tests are named");
+}
