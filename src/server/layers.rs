@@ -95,6 +95,8 @@ pub async fn guard(State(endpoint): State<Arc<Endpoint>>, request: Request, next
         Ok(page) => page,
         Err(rejection) => {
             let answer = (StatusCode::FORBIDDEN, format!("Forbidden: {rejection}"));
+            let peer = Sender::of(&parts).peer;
+            let _ = endpoint.limiter.take_of_peer(peer, endpoint.gate.clock().monotonic());
             endpoint.turn_away(&parts, rejection);
             return closing(answer.into_response());
         }
@@ -243,7 +245,7 @@ pub async fn authenticate(endpoint: &Endpoint, request: Request) -> Result<Authe
         return refuse(Rejection::Authorization.into(), challenge().misused());
     }
     if let Err(reason) = &arrival.judgement.principal {
-        if let Err(wait) = endpoint.limiter.take(|| Caller::Peer(arrival.sender.peer), 1, arrival.judgement.started()) {
+        if let Err(wait) = endpoint.limiter.take_of_peer(arrival.sender.peer, arrival.judgement.started()) {
             let seconds = whole_seconds(wait);
             return refuse(Rejection::TooMany { seconds }.into(), closing(challenge().too_many(seconds)));
         }
@@ -354,7 +356,7 @@ pub async fn account(
 /// busy nor hold a place.
 pub async fn public(State(endpoint): State<Arc<Endpoint>>, request: Request, next: Next) -> Response {
     let peer = request.extensions().get::<Peer>().map_or(IpAddr::from([0, 0, 0, 0]), |peer| peer.address.ip());
-    let taken = endpoint.limiter.take(|| Caller::Peer(peer), 1, endpoint.gate.clock().monotonic());
+    let taken = endpoint.limiter.take_of_peer(peer, endpoint.gate.clock().monotonic());
     closing(match taken {
         Ok(()) => next.run(request).await,
         Err(wait) => {

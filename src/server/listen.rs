@@ -58,7 +58,7 @@ const NO_MORE: Duration = Duration::from_millis(100);
 pub struct Service {
     router: Router,
     places: Places,
-    gate: Gate,
+    endpoint: Arc<Endpoint>,
 }
 
 impl Service {
@@ -79,7 +79,7 @@ impl Service {
         let within = settings.timeout;
         let places = Places::new(most_connections(), settings.for_each_peer);
         let hosts = settings.allowed_hosts(bound, &uri);
-        let state = Arc::new(Endpoint { gate: gate.clone(), settings, hosts, uri, limiter });
+        let state = Arc::new(Endpoint { gate, settings, hosts, uri, limiter });
         let public = Router::new()
             .merge(no_sign_in())
             .route("/", get(about))
@@ -98,13 +98,14 @@ impl Service {
             .route_service(&format!("{PATH}/"), mcp)
             .route_layer(layers)
             .merge(public)
-            .with_state(state);
-        Self { router, places, gate }
+            .with_state(Arc::clone(&state));
+        let endpoint = state;
+        Self { router, places, endpoint }
     }
 
     /// The monotonic clock.
     fn now(&self) -> Duration {
-        self.gate.clock().monotonic()
+        self.endpoint.gate.clock().monotonic()
     }
 }
 
@@ -213,6 +214,13 @@ pub async fn run(listener: TcpListener, service: Service, stop: CancellationToke
 async fn connection(stream: TcpStream, peer: SocketAddr, service: Service, place: Place, stop: CancellationToken) {
     // An answer in two parts would wait for the client's acknowledgement of the first one.
     let _ = stream.set_nodelay(true);
+    if let Some(delay) = service.endpoint.limiter.delay(peer.ip(), service.now()) {
+        tokio::select! {
+            () = sleep(delay) => {}
+            () = place.given_up() => return,
+            () = stop.cancelled() => return,
+        }
+    }
     let local = stream.local_addr().ok().map(|address| address.ip());
     let held = Arc::clone(place.connection());
     let answer = service_fn(move |request: hyper::Request<Incoming>| {

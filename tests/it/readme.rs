@@ -101,7 +101,10 @@ fn every_promise_names_a_test_that_exists() {
                 let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
                 source = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{name}: {error}"));
             } else if name.contains('_') {
-                assert!(source.contains(&format!("fn {name}(")), "SECURITY.md: {name} is not in the file named before it");
+                assert!(
+                    source.contains(&format!("fn {name}(")),
+                    "SECURITY.md: {name} is not in the file named before it"
+                );
                 named += 1;
             }
         }
