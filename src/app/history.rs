@@ -21,7 +21,7 @@ pub enum Step {
     Arguments(Field, String, bool),
     /// A call was loaded from the log; this is the field to go to, how the form was, and which token was selected.
     Loaded(Field, Box<CallForm>, Option<u64>),
-    /// The token of this text was given another label; this is the one it had.
+    /// The token of this ID was given another label; this is the one it had.
     Labelled(TokenId, Option<Arc<str>>),
     /// The policy was changed in this field; this is how it was.
     Policy(Field, Arc<Policy>),
@@ -29,7 +29,7 @@ pub enum Step {
     Revoked(Revoked, Option<Since>),
     /// A token was removed.
     Removed(TokenEntry),
-    /// A removal was undone: the token that is to be removed again. By its text, because a paste that was undone and
+    /// A removal was undone: the token that is to be removed again. By its ID, because a paste that was undone and
     /// redone since has given it another number.
     PutBack(TokenId),
     /// Test tokens were put into the list: each with its label, and the numbers they have there.

@@ -347,7 +347,7 @@ impl App {
         if self.policy_file.fault.is_some() {
             alarms.push("policy broken".to_owned());
         }
-        alarms.extend(self.writable.iter().map(|what| format!("{what} open to others")));
+        alarms.extend(self.writable.iter().map(|what| format!("{what} writable by others")));
         let health = &self.auth.health;
         if health.unsaved > 0 {
             alarms.push(format!("not stored: {}", words::count(health.unsaved, "revocation")));

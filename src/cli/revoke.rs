@@ -36,7 +36,7 @@ pub fn run(on: &mut Headless<'_>, args: &RevokeArgs, ground: &Ground, json: bool
             let token = on.one(source)?;
             let judged = ground.rules().inspect(&*token).judged;
             if judged.lifetime.exp.is_none() {
-                let wanted = "this is no token with a readable exp, so no gate takes it anyway; nothing is revoked";
+                let wanted = "not revoked: expected a token with a readable exp; the gate refuses this one anyway";
                 return Err(CliError::Usage(wanted.to_owned()));
             }
             let user = judged.name.as_deref().map(Into::into);

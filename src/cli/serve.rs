@@ -255,7 +255,7 @@ impl Log<'_> {
         let before = std::mem::replace(&mut self.printed, now);
         let lost = now.calls - before.calls - (new.len() as u64 - refused);
         if lost > 0 {
-            self.notices.say(format!("calls that came too fast to be printed: {lost}"));
+            self.notices.say(format!("{lost} calls were not printed: they arrived too fast"));
         }
         // Each row says how many were skipped before it.
         new.iter().rev().fold(String::new(), |mut out, record| {
@@ -278,7 +278,7 @@ impl Log<'_> {
         let (tool, why) = (text::name(&record.tool, 64), record.why());
         let skipped = match record.skipped {
             0 => String::new(),
-            skipped => format!(" (refused before it and not printed: {skipped})"),
+            skipped => format!(" ({skipped} earlier refusals not printed)"),
         };
         format!("{at} {client}{peer} {id} {subject} {tool} {word} {why}{skipped}\n")
     }

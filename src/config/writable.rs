@@ -23,7 +23,7 @@ const ROOT: u32 = 0;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Writable {
     /// Its mode lets them.
-    #[error("{what}: other users can write {}; mend that with: chmod go-w {}", text::name(&.path.to_string_lossy(), 200), quoted(.path))]
+    #[error("{what}: other users can write {}; fix: chmod go-w {}", text::name(&.path.to_string_lossy(), 200), quoted(.path))]
     ByMode {
         /// What the file is, as messages call it.
         what: &'static str,
@@ -104,7 +104,7 @@ mod tests {
         assert!(said(&file).is_some() && said(&link).is_some() && said(&folder.join("new")).is_some());
         set(&folder, 0o755);
         set(&file, 0o646);
-        let mend = format!("mend that with: chmod go-w '{}'", file.display().to_string().replace('\'', r"'\''"));
+        let mend = format!("fix: chmod go-w '{}'", file.display().to_string().replace('\'', r"'\''"));
         assert!(said(&link).is_some_and(|said| said.ends_with(&mend)), "{mend}");
     }
 }

@@ -156,9 +156,8 @@ pub fn explain_record(record: &Record) -> Explanation {
     if let Some(remedy) = record.answered.remedy() {
         out.note(format!("what helps: {}", remedy.replace('`', "")));
     }
-    if record.origin == Origin::Client && record.answered.verdict() != Some(Verdict::Allowed) {
-        let advice = "a client that ends its session on such an answer gets a tool result instead with --denial auto";
-        out.note(advice.to_owned());
+    if record.is_call && record.origin == Origin::Client && record.answered.reason().is_some() {
+        out.note("if this client ends its session here, start the server with --denial auto".to_owned());
     }
     if record.skipped > 0 {
         out.note(format!("requests refused before this one that were only counted: {}", record.skipped));

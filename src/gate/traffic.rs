@@ -95,8 +95,8 @@ impl Traffic {
         *self.refusals.entry(code).or_default() += 1;
     }
 
-    /// Counts a request; returns whether its client was not known.
-    pub(super) fn note(&mut self, request: &Request<'_>) -> bool {
+    /// Counts a request.
+    pub(super) fn note(&mut self, request: &Request<'_>) {
         self.requests += 1;
         if let Some(code) = request.refused {
             self.refused(code);
@@ -133,7 +133,6 @@ impl Traffic {
         client.refused += u64::from(request.refused.is_some());
         self.clients.insert(0, client);
         self.clients.truncate(MOST_CLIENTS);
-        known.is_none()
     }
 
     fn count(&mut self, second: i64) {

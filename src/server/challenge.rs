@@ -60,7 +60,7 @@ impl Challenge<'_> {
         let header = self.header(Some("invalid_request"), None);
         self.answer(
             StatusCode::BAD_REQUEST,
-            "one Authorization header with a Bearer token is taken",
+            "expected one Authorization header with a Bearer token",
             None,
             [(WWW_AUTHENTICATE, header)],
         )
@@ -146,7 +146,7 @@ impl Challenge<'_> {
 pub fn brief(reason: &Reason) -> String {
     match reason {
         Reason::PermissionMissing { needs, tool, .. } if needs.is_empty() => {
-            format!("{} is open to nobody", text::name(tool, 64))
+            format!("no permission opens {}", text::name(tool, 64))
         }
         Reason::PermissionMissing { needs, tool, .. } => {
             format!("{} needs {}", text::name(tool, 64), text::names(needs.iter(), 64, 8, " or "))

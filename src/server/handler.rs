@@ -142,6 +142,9 @@ impl ServerHandler for Handler {
         let Some(judged) = self.judged(&context.request_context().extensions) else {
             return Err(ErrorData::internal_error("unauthorized", None));
         };
+        if let Err(reason) = &judged.judgement.principal {
+            return Err(unauthorized(reason));
+        }
         let subscription = judged.judgement.token().and_then(|token| self.subscriptions.begin(token));
         if subscription.is_none() {
             return Err(ErrorData::internal_error("too many subscriptions with this token", None));
@@ -168,9 +171,7 @@ impl ServerHandler for Handler {
             Some(judged) => {
                 // Over HTTP a layer has refused it; on standard streams an empty list would not say why it is empty.
                 if let Err(reason) = &judged.judgement.principal {
-                    let data = json!({ "error": "unauthorized", "reason": reason.code() });
-                    let message = format!("unauthorized: {}", brief(reason));
-                    return Err(ErrorData::new(UNAUTHORIZED, message, Some(data)));
+                    return Err(unauthorized(reason));
                 }
                 self.seen(&judged.judgement)
             }
@@ -287,6 +288,12 @@ fn own_name(context: &RequestContext<RoleServer>) -> Option<MetaObject> {
         meta.insert("io.modelcontextprotocol/serverInfo".to_owned(), NAME.clone());
         meta
     })
+}
+
+/// The error of a client whose token does not count.
+fn unauthorized(reason: &Reason) -> ErrorData {
+    let data = json!({ "error": "unauthorized", "reason": reason.code() });
+    ErrorData::new(UNAUTHORIZED, format!("unauthorized: {}", brief(reason)), Some(data))
 }
 
 /// A method that is not served, by its name.

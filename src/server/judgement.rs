@@ -85,6 +85,7 @@ impl Judgement {
         let principal = self.principal.as_ref().ok()?;
         // Whether the audience may be missing was decided before.
         let stands = rules.check_again(principal, self.token?, Audience::MayLack, at).is_ok();
+        // What has become unreadable meanwhile is noticed by the next request.
         (stands && rules.has_keys_of(&self.rules)).then(|| Self {
             at,
             rules,

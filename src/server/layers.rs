@@ -22,7 +22,7 @@ use super::body::{self, Unread};
 use super::challenge::{Challenge, broken, scopes};
 use super::envelope::{Broken, Envelope, Fault};
 use super::judgement::{Judgement, Sender};
-use super::limit::{Caller, Limiter};
+use super::limit::{Limiter, User};
 use super::origin;
 use super::places::Connection;
 use crate::auth::{Audience, Decision, Permit, Reason};
@@ -194,8 +194,8 @@ fn line(parts: &Parts) -> String {
     format!("{} {}", parts.method, parts.uri.path())
 }
 
-/// Layer 1: makes the judgement. A request is judged for the instant at which all of it is there. One with a body that is not
-/// short is judged when its head is there: the rest may only be sent once its sender is verified.
+/// Layer 1: makes the judgement, for the instant at which all of the request is there. A body that is not short is only read
+/// for a sender whose head passes.
 pub async fn authenticate(endpoint: &Endpoint, request: Request) -> Result<Authenticated, Refusal> {
     let (mut parts, body) = request.into_parts();
     let header = bearer(&parts.headers);
@@ -209,13 +209,14 @@ pub async fn authenticate(endpoint: &Endpoint, request: Request) -> Result<Authe
             let body = body::read(body, body::SHORT, within).await;
             (judge(), Some(body))
         }
-        (true, false) => {
-            let judgement = judge();
-            let is_verified = judgement.principal.is_ok();
-            let body =
-                if is_verified { Some(body::read(body, endpoint.settings.max_body, within).await) } else { None };
-            (judgement, body)
-        }
+        // The head decides only whether the rest may be sent: that may take long, and a token may be revoked meanwhile.
+        (true, false) => match judge() {
+            verified if verified.principal.is_ok() => {
+                let body = body::read(body, endpoint.settings.max_body, within).await;
+                (judge(), Some(body))
+            }
+            refused => (refused, None),
+        },
     };
     // Only now: while a body comes slowly, even that of a verified user, its connection gives way.
     if let Some(peer) = parts.extensions.get::<Peer>().filter(|_| judgement.principal.is_ok()) {
@@ -238,16 +239,18 @@ pub async fn authenticate(endpoint: &Endpoint, request: Request) -> Result<Authe
     let arrival = Arrival { parts, judgement: Arc::new(judgement.by(client, Some(sender.peer))), sender };
     let refuse = |answered: Answered, answer| Err(endpoint.refuse(&arrival, answered, answer));
     let challenge = || endpoint.challenge(&arrival);
-    if let Some(what) = arrival.judgement.stale {
-        return refuse(Rejection::Stale { what }.into(), challenge().unavailable(what));
+    let is_known = arrival.judgement.principal.is_ok();
+    let take = || endpoint.limiter.take_of_peer(arrival.sender.peer, arrival.judgement.started());
+    if let Err(wait) = if is_known { Ok(()) } else { take() } {
+        let seconds = whole_seconds(wait);
+        return refuse(Rejection::TooMany { seconds }.into(), closing(challenge().too_many(seconds)));
     }
-    if header.is_err() {
-        return refuse(Rejection::Authorization.into(), challenge().misused());
+    if let Some(what) = arrival.judgement.stale {
+        return refuse(Rejection::Stale { what }.into(), closing(challenge().unavailable(what)));
     }
     if let Err(reason) = &arrival.judgement.principal {
-        if let Err(wait) = endpoint.limiter.take_of_peer(arrival.sender.peer, arrival.judgement.started()) {
-            let seconds = whole_seconds(wait);
-            return refuse(Rejection::TooMany { seconds }.into(), closing(challenge().too_many(seconds)));
+        if header.is_err() {
+            return refuse(Rejection::Authorization.into(), closing(challenge().misused()));
         }
         return refuse(Decision::refused(reason.clone()).into(), closing(challenge().refused(reason)));
     }
@@ -269,16 +272,16 @@ pub fn throttle(endpoint: &Endpoint, request: &Authenticated) -> Result<(), Refu
     let arrival = &request.arrival;
     let Ok(principal) = &arrival.judgement.principal else { return Ok(()) };
     let cost = 1 + request.body.len() / BYTES_A_REQUEST;
-    let caller =
-        || Caller::User { issuer: principal.iss.as_deref().map(Into::into), user: principal.user_id.as_str().into() };
-    endpoint.limiter.take(caller, cost, arrival.judgement.started()).map_err(|wait| {
+    let user = || User { issuer: principal.iss.as_deref().map(Into::into), name: principal.user_id.as_str().into() };
+    endpoint.limiter.take(user, cost, arrival.judgement.started()).map_err(|wait| {
         // A notification has no answer that could carry a refusal, and some clients end their session on a status. It is
         // dropped, which changes nothing: without sessions no notification has an effect.
-        if arrival.judgement.envelope.as_ref().is_some_and(Envelope::is_notification) {
-            return Refusal(Box::new(StatusCode::ACCEPTED.into_response()));
-        }
         let seconds = whole_seconds(wait);
-        endpoint.refuse(arrival, Rejection::TooMany { seconds }, endpoint.challenge(arrival).too_many(seconds))
+        let answer = match arrival.judgement.envelope.as_ref().is_some_and(Envelope::is_notification) {
+            true => StatusCode::ACCEPTED.into_response(),
+            false => endpoint.challenge(arrival).too_many(seconds),
+        };
+        endpoint.refuse(arrival, Rejection::TooMany { seconds }, answer)
     })
 }
 
@@ -339,7 +342,10 @@ pub async fn account(
     let mut answer = next.run(Request::from_parts(parts, Body::from(body))).await;
     // The protocol's crate answers so to a message whose members have the wrong types.
     if answer.status() == StatusCode::UNSUPPORTED_MEDIA_TYPE && was_json {
-        answer = broken(&Broken { fault: Fault::NoMessage, id: Value::Null });
+        answer = broken(&Broken {
+            fault: Fault::NoMessage,
+            id: judgement.envelope.as_ref().map_or(Value::Null, |envelope| echoed(&envelope.id)),
+        });
     }
     // What was refused here has been counted already. Clients of older revisions ask for a stream of events (GET) and end
     // their session (DELETE) as a matter of course; that there is neither is no refusal.

@@ -2,8 +2,10 @@
 //! tokens, or else a peer address.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::hash::Hash;
 use std::net::IpAddr;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// Callers that have a bucket of their own; all others share one.
@@ -26,33 +28,30 @@ const DELAY: Duration = Duration::from_secs(2);
 /// How often full buckets, which say nothing, are dropped once there are [`MOST`].
 const CLEAN_EVERY: Duration = Duration::from_secs(1);
 
-/// Whose requests are counted together.
+/// Whose requests are counted together: a verified user of an issuer.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Caller {
-    /// A verified user of an issuer.
-    User {
-        /// The `iss` of the token.
-        issuer: Option<Box<str>>,
-        /// Its `user_id`.
-        user: Box<str>,
-    },
-    /// Somebody without a valid token at this address.
-    Peer(IpAddr),
-    /// Everybody without a valid token.
-    Strangers,
-    /// Everybody who comes when there are too many others.
-    Others,
+pub struct User {
+    /// The `iss` of the token.
+    pub issuer: Option<Box<str>>,
+    /// Its `user_id`.
+    pub name: Box<str>,
 }
 
-/// The buckets.
+/// The buckets. Users have theirs apart from peers, so that no crowd without tokens takes them away.
 pub struct Limiter {
     rate: Option<u32>,
-    buckets: Mutex<Buckets>,
+    users: Mutex<Buckets<User>>,
+    peers: Mutex<Buckets<IpAddr>>,
+    /// The refused requests of all peers together.
+    strangers: Mutex<Bucket>,
 }
 
-#[derive(Default)]
-struct Buckets {
-    of: HashMap<Caller, Bucket>,
+/// A bucket for each caller, all filled at one rate.
+struct Buckets<C> {
+    rate: f64,
+    of: HashMap<C, Bucket>,
+    /// The bucket of all who come when there are too many others.
+    others: Bucket,
     cleaned: Duration,
 }
 
@@ -64,9 +63,24 @@ struct Bucket {
 }
 
 impl Bucket {
+    const fn new(requests: f64) -> Self {
+        Self { requests, at: Duration::ZERO }
+    }
+
     /// The requests in it at an instant, if it is filled at this rate.
     fn filled(&self, rate: f64, now: Duration) -> f64 {
         (self.requests + now.saturating_sub(self.at).as_secs_f64() * rate).min(full(rate))
+    }
+
+    /// Takes requests, or returns how long to wait for them. A full bucket is enough for any number.
+    fn take(&mut self, rate: f64, requests: usize, now: Duration) -> Result<(), Duration> {
+        let wanted = u32::try_from(requests).map_or(full(rate), f64::from).min(full(rate));
+        *self = Self { requests: self.filled(rate, now), at: now.max(self.at) };
+        if self.requests < wanted {
+            return Err(Duration::from_secs_f64((wanted - self.requests) / rate));
+        }
+        self.requests -= wanted;
+        Ok(())
     }
 }
 
@@ -75,72 +89,83 @@ fn full(rate: f64) -> f64 {
     rate.max(f64::from(BURST))
 }
 
+impl<C: Eq + Hash> Buckets<C> {
+    fn new(rate: u32) -> Self {
+        let rate = f64::from(rate);
+        Self { rate, of: HashMap::new(), others: Bucket::new(full(rate)), cleaned: Duration::ZERO }
+    }
+
+    fn take(&mut self, caller: C, requests: usize, now: Duration) -> Result<(), Duration> {
+        let rate = self.rate;
+        if self.of.len() >= MOST && now.saturating_sub(self.cleaned) >= CLEAN_EVERY {
+            self.cleaned = now;
+            self.of.retain(|_, bucket| bucket.filled(rate, now) < full(rate));
+        }
+        let is_full = self.of.len() >= MOST;
+        let bucket = match self.of.entry(caller) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(_) if is_full => &mut self.others,
+            Entry::Vacant(new) => new.insert(Bucket::new(full(rate))),
+        };
+        bucket.take(rate, requests, now)
+    }
+}
+
 impl Limiter {
     /// At most so many requests a second, and as many at once, or [`BURST`]; `None` for any number.
     pub fn new(rate: Option<u32>) -> Self {
         // Of none at all a caller could not even be said how long to wait.
-        Self { rate: rate.map(|rate| rate.max(1)), buckets: Mutex::default() }
+        let rate = rate.map(|rate| rate.max(1));
+        Self {
+            rate,
+            users: Mutex::new(Buckets::new(rate.unwrap_or(STRANGERS))),
+            // Where no request is refused for its rate, refused peers wait even so.
+            peers: Mutex::new(Buckets::new(rate.unwrap_or(STRANGERS))),
+            strangers: Mutex::new(Bucket::new(STRANGERS.into())),
+        }
+    }
+
+    /// Takes so many requests from a user's bucket at an instant of the monotonic clock, or returns how long to wait for them.
+    pub fn take(&self, user: impl FnOnce() -> User, requests: usize, now: Duration) -> Result<(), Duration> {
+        if self.rate.is_some() { lock(&self.users).take(user(), requests, now) } else { Ok(()) }
     }
 
     /// Takes a request of somebody without a valid token at this address.
     pub fn take_of_peer(&self, peer: IpAddr, now: Duration) -> Result<(), Duration> {
         // That they are too many does not refuse this one, but slows down the next connection.
-        let _ = self.take_at(self.rate.map(|_| STRANGERS), || Caller::Strangers, 1, now);
-        self.take(|| Caller::Peer(peer), 1, now)
+        let _ = lock(&self.strangers).take(STRANGERS.into(), 1, now);
+        let taken = lock(&self.peers).take(network(peer), 1, now);
+        if self.rate.is_some() { taken } else { Ok(()) }
     }
 
     /// How long a new connection of a peer waits before it is served.
     pub fn delay(&self, peer: IpAddr, now: Duration) -> Option<Duration> {
-        let rate = f64::from(self.rate?);
-        let buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
-        let left = |caller: &Caller, rate: f64| buckets.of.get(caller).map(|bucket| bucket.filled(rate, now));
-        let of_peer = left(&Caller::Peer(peer), rate)?;
-        let is_crowded = left(&Caller::Strangers, STRANGERS.into()).is_some_and(|left| left < 1.0);
-        let is_refused = of_peer < full(rate) - FEW;
+        let peers = lock(&self.peers);
+        let of_peer = peers.of.get(&network(peer))?.filled(peers.rate, now);
+        let is_crowded = lock(&self.strangers).filled(STRANGERS.into(), now) < 1.0;
+        let is_refused = of_peer < full(peers.rate) - FEW;
         (of_peer < 1.0 || is_crowded && is_refused).then_some(DELAY)
     }
+}
 
-    /// Takes so many requests from a caller's bucket at an instant of the monotonic clock, or returns how long to wait for
-    /// them. A full bucket is enough for any number.
-    pub fn take(&self, caller: impl FnOnce() -> Caller, requests: usize, now: Duration) -> Result<(), Duration> {
-        self.take_at(self.rate, caller, requests, now)
+/// The address that stands for all that one machine has: of version 6 its network, of which it may use any number.
+fn network(peer: IpAddr) -> IpAddr {
+    match peer {
+        IpAddr::V6(address) => IpAddr::V6((u128::from(address) >> 64 << 64).into()),
+        v4 @ IpAddr::V4(_) => v4,
     }
+}
 
-    fn take_at(
-        &self,
-        rate: Option<u32>,
-        caller: impl FnOnce() -> Caller,
-        requests: usize,
-        now: Duration,
-    ) -> Result<(), Duration> {
-        let Some(rate) = rate.map(f64::from) else { return Ok(()) };
-        let full = full(rate);
-        let wanted = u32::try_from(requests).map_or(full, f64::from).min(full);
-        let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
-        if buckets.of.len() >= MOST && now.saturating_sub(buckets.cleaned) >= CLEAN_EVERY {
-            buckets.cleaned = now;
-            buckets.of.retain(|_, bucket| bucket.filled(rate, now) < full);
-        }
-        let mut caller = caller();
-        if buckets.of.len() >= MOST && !buckets.of.contains_key(&caller) {
-            caller = Caller::Others;
-        }
-        let bucket = buckets.of.entry(caller).or_insert(Bucket { requests: full, at: now });
-        *bucket = Bucket { requests: bucket.filled(rate, now), at: now.max(bucket.at) };
-        if bucket.requests < wanted {
-            return Err(Duration::from_secs_f64((wanted - bucket.requests) / rate));
-        }
-        bucket.requests -= wanted;
-        Ok(())
-    }
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn user(name: &str) -> Caller {
-        Caller::User { issuer: None, user: name.into() }
+    fn user(name: &str) -> User {
+        User { issuer: None, name: name.into() }
     }
 
     const AT: fn(u64) -> Duration = Duration::from_millis;
@@ -180,7 +205,17 @@ mod tests {
         assert_eq!(limiter.delay(peer(2), AT(1000)), None);
         refused(2, 100, AT(1000));
         assert_eq!(limiter.delay(peer(2), AT(1000)), Some(DELAY), "it has used up its own");
-        assert_eq!(Limiter::new(None).delay(peer(2), AT(0)), None);
+        // A machine has any number of addresses of version 6, and none of them takes a user's bucket.
+        let v6 = |n: u128| IpAddr::V6(((0x2001_0db8_u128 << 96) + n).into());
+        assert_eq!((0..20_000).filter(|n| limiter.take_of_peer(v6(*n), AT(1000)).is_ok()).count(), 100);
+        assert_eq!(
+            (limiter.delay(v6(77_777), AT(1000)), limiter.take(|| user("new"), 1, AT(1000))),
+            (Some(DELAY), Ok(()))
+        );
+        // Also where no request is refused for its rate.
+        let limiter = Limiter::new(None);
+        (0..1000).for_each(|_| assert_eq!(limiter.take_of_peer(peer(2), AT(0)), Ok(())));
+        assert_eq!([2, 99].map(|last| limiter.delay(peer(last), AT(0))), [Some(DELAY), None]);
     }
 
     #[test]
@@ -200,10 +235,10 @@ mod tests {
         assert!((0..BURST - 1).all(|_| take("known", at).is_ok()));
         let passed = (0..2 * MOST).filter(|n| take(&n.to_string(), at).is_ok()).count();
         assert_eq!(passed, MOST - 1 + BURST as usize, "those without a bucket share one");
-        assert_eq!(limiter.buckets.lock().expect("no panic").of.len(), MOST + 1);
+        assert_eq!(lock(&limiter.users).of.len(), MOST);
         assert!(take("known", at).is_ok() && take("known", at).is_err());
         // Ten seconds later all buckets are full again, and go.
         assert!(take("new", at + Duration::from_secs(10)).is_ok());
-        assert_eq!(limiter.buckets.lock().expect("no panic").of.len(), 1);
+        assert_eq!(lock(&limiter.users).of.len(), 1);
     }
 }

@@ -24,6 +24,7 @@ use std::thread;
 use std::time::Duration;
 
 use rmcp::ServiceExt as _;
+use rmcp::transport::async_rw::AsyncRwTransport;
 use tokio::runtime::{Builder, Runtime};
 use tokio_util::sync::CancellationToken;
 
@@ -202,9 +203,10 @@ pub fn stdio(gate: &Gate, token: Option<&str>, settings: &Settings) -> Result<()
     let most = settings.max_body;
     let served = runtime.block_on(async {
         let (input, output) = rmcp::transport::stdio();
-        let input = streams::Lines::new(input, most);
+        // A longer line is dropped, and the next one is answered.
+        let transport = AsyncRwTransport::new_server(input, output).with_max_line_length(most);
         let client = |error: &dyn std::fmt::Display| ServeError::Client(text::display_safe(&error.to_string(), 200));
-        let running = match handler.serve((input, output)).await {
+        let running = match handler.serve(transport).await {
             Err(rmcp::service::ServerInitializeError::ConnectionClosed(_)) => return Ok(()),
             running => running.map_err(|error| client(&error))?,
         };

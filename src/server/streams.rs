@@ -1,4 +1,4 @@
-//! Limits on byte streams that neither the HTTP nor the MCP crate has: how long a write may wait, and how long a line may be.
+//! A limit on byte streams that the HTTP crate does not have: how long a write may wait.
 
 use std::future::Future as _;
 use std::io;
@@ -72,44 +72,6 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Writable<S> {
     }
 }
 
-/// A stream of messages, a line each, in which a line that is too long is an error.
-pub struct Lines<S> {
-    stream: S,
-    most: usize,
-    /// Bytes since the last line break.
-    length: usize,
-}
-
-impl<S> Lines<S> {
-    /// Lines of at most so many bytes.
-    pub const fn new(stream: S, most: usize) -> Self {
-        Self { stream, most, length: 0 }
-    }
-}
-
-impl<S: AsyncRead + Unpin> AsyncRead for Lines<S> {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let before = into.filled().len();
-        std::task::ready!(pin!(&mut self.stream).poll_read(cx, into))?;
-        let new = into.filled().get(before..).unwrap_or_default();
-        let (mut length, mut longest) = (self.length, 0);
-        for part in new.split_inclusive(|byte| *byte == b'\n') {
-            length += part.len();
-            longest = longest.max(length);
-            if part.ends_with(b"\n") {
-                length = 0;
-            }
-        }
-        self.length = length;
-        if longest > self.most {
-            // With an error nothing may have been read.
-            into.set_filled(before);
-            return Poll::Ready(Err(io::Error::other(format!("a message has more than {} bytes", self.most))));
-        }
-        Poll::Ready(Ok(()))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -130,14 +92,5 @@ mod tests {
         written.expect("it gets on all the time");
         let refused = stream.write_all(&[0; 4000]).await.expect_err("nobody reads");
         assert_eq!(refused.kind(), io::ErrorKind::TimedOut);
-    }
-
-    #[tokio::test]
-    async fn a_line_that_is_too_long_is_an_error_and_many_short_ones_are_not() {
-        let read =
-            |text: &'static str| async move { Lines::new(text.as_bytes(), 5).read_to_end(&mut Vec::new()).await };
-        assert_eq!(read("1234\n1234\n12345").await.expect("short lines"), 15);
-        let refused = read("1234\n123456").await.expect_err("a long line");
-        assert_eq!(refused.to_string(), "a message has more than 5 bytes");
     }
 }

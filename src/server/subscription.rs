@@ -75,12 +75,15 @@ impl Watched {
     pub async fn changed(&mut self, see: impl Fn(&Judgement) -> Vec<Tool>) -> bool {
         loop {
             let Some(now) = self.judgement.again(&self.gate) else { return false };
-            let tools = see(&now);
-            if tools != self.seen {
+            let left = now.left().map_or(LOOK, |left| left.min(LOOK));
+            // Every request that is counted wakes this; only other rules or tools can change what is seen.
+            let is_same = Arc::ptr_eq(&now.rules, &self.judgement.rules) && now.tools == self.judgement.tools;
+            self.judgement = Arc::new(now);
+            let tools = if is_same { None } else { Some(see(&self.judgement)) };
+            if let Some(tools) = tools.filter(|tools| *tools != self.seen) {
                 self.seen = tools;
                 return true;
             }
-            let left = now.left().map_or(LOOK, |left| left.min(LOOK));
             tokio::select! {
                 changed = self.revisions.changed() => if changed.is_err() { return false },
                 () = sleep(left) => {}

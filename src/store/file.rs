@@ -70,11 +70,11 @@ struct Row<'a> {
 /// Why a row names no revocation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 enum RowError {
-    #[error("a time that is not RFC 3339 at line 1 column 48")]
+    #[error("invalid time: expected RFC 3339")]
     Time,
-    #[error("a token that is no SHA-256")]
+    #[error("invalid token: expected a SHA-256 in hex")]
     Token,
-    #[error("a row must have either token or jti at line 1 column 55")]
+    #[error("a row needs either token or jti")]
     What,
 }
 
@@ -241,7 +241,7 @@ fn stored(path: &Path) -> Result<Option<Stored>, StoreError> {
     let state: State<'_> =
         serde_json::from_slice(&source).map_err(|error| broken(text::display_safe(&error.to_string(), 200)))?;
     if state.version != VERSION {
-        return Err(broken(format!("version {}; version {VERSION} is read here", state.version)));
+        return Err(broken(format!("unsupported version {}, expected {VERSION}", state.version)));
     }
     // It is a part of the text that is written.
     if !state.store.chars().all(|c| c.is_ascii_alphanumeric()) {
@@ -313,13 +313,19 @@ mod tests {
     #[rstest]
     #[case("", "EOF while parsing a value at line 1 column 0")]
     #[case("{}", "missing field `version` at line 1 column 2")]
-    #[case(r#"{"version":2,"revoked":[]}"#, "version 2; version 1 is read here")]
+    #[case(r#"{"version":2,"revoked":[]}"#, "unsupported version 2, expected 1")]
     #[case(
         r#"{"version":1,"revoked":[{"at":"2026-11-22T20:40:00Z"}]}"#,
-        "a row must have either token or jti at line 1 column 55"
+        "a row needs either token or jti at line 1 column 54"
     )]
-    #[case(r#"{"version":1,"revoked":[{"jti":"7","at":"soon"}]}"#, "a time that is not RFC 3339 at line 1 column 48")]
-    #[case(r#"{"version":1,"revoked":[{"token":"7","at":"soon"}]}"#, "a token that is no SHA-256 at line 1 column 50")]
+    #[case(
+        r#"{"version":1,"revoked":[{"jti":"7","at":"soon"}]}"#,
+        "invalid time: expected RFC 3339 at line 1 column 48"
+    )]
+    #[case(
+        r#"{"version":1,"revoked":[{"token":"7","at":"soon"}]}"#,
+        "invalid token: expected a SHA-256 in hex at line 1 column 50"
+    )]
     fn a_file_that_is_not_understood_lets_nobody_in(#[case] source: &str, #[case] why: &str) {
         let place = Place::new();
         fs::write(place.file(), source).expect("written");

@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::runtime::Builder;
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, spawn_blocking};
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep, sleep_until};
 
 use super::{NotReloaded, Replica, Setback};
 use crate::auth::Policy;
@@ -146,25 +146,29 @@ async fn ended(saving: &mut Option<JoinHandle<bool>>) -> bool {
 #[derive(Default)]
 struct Retry {
     wait: Option<Duration>,
+    /// When the next try is due. Not counted anew each time that something else happens, or a busy store would put it off for
+    /// ever.
+    at: Option<Instant>,
 }
 
 impl Retry {
     /// Resolves when the next try is due; never while none is needed.
     async fn due(&self) {
-        match self.wait {
-            Some(wait) => sleep(wait).await,
+        match self.at {
+            Some(at) => sleep_until(at).await,
             None => pending().await,
         }
     }
 
     fn succeeded(&mut self) {
-        self.wait = None;
+        *self = Self::default();
     }
 
     /// Notes a failure; returns whether it is the first one.
     fn failed(&mut self) -> bool {
         let is_first = self.wait.is_none();
-        self.wait = Some(self.wait.map_or(FIRST_RETRY, |wait| (wait * 2).min(LAST_RETRY)));
+        let wait = self.wait.map_or(FIRST_RETRY, |wait| (wait * 2).min(LAST_RETRY));
+        (self.wait, self.at) = (Some(wait), Some(sleep(wait).deadline()));
         is_first
     }
 
@@ -181,11 +185,13 @@ impl Retry {
 
     fn read_policy(&mut self, replica: &Replica, path: &str, tell: &mut impl FnMut(News)) {
         let read = config::policy(Path::new(path));
+        let is_unreadable = matches!(&read, Err(ConfigError::Unreadable { .. }));
+        replica.note_policy(read.as_ref().err().map(|error| (error.to_string(), is_unreadable)));
+        // A file that is gone is noticed when it is there again.
         let may_pass = matches!(
             &read,
             Err(ConfigError::Unreadable { error, .. }) if error.kind() != ErrorKind::NotFound
         );
-        replica.note_policy(read.as_ref().err().map(|error| (error.to_string(), may_pass)));
         let is_news = if may_pass { self.failed() } else { true };
         if !may_pass {
             self.succeeded();
@@ -360,7 +366,10 @@ mod tests {
         until(&shared, |state| state.rules().revoked.get(&jti).is_some()).await;
         fs::write(place.0.path().join("state.json"), "{").expect("written");
         let Ok(News::NotReloaded(error)) = news.recv_timeout(Duration::from_secs(30)) else { panic!("no error") };
-        assert!(error.to_string().starts_with("what was revoked stays revoked: state file"), "{error}");
+        assert!(
+            error.to_string().starts_with("cannot read revocations; the last known ones stay in force: state file"),
+            "{error}"
+        );
         assert!(shared.rules().revoked.get(&jti).is_some());
     }
 

@@ -29,8 +29,44 @@ impl Change {
 
 /// The store could not be read again; the revocations that were known stay in force.
 #[derive(Debug, thiserror::Error)]
-#[error("what was revoked stays revoked: {0}")]
+#[error("cannot read revocations; the last known ones stay in force: {0}")]
 pub struct NotReloaded(StoreError);
+
+/// Changes that are in memory only, in the order in which they count. Each has a number, because some are put before others
+/// while a save is under way.
+#[derive(Default)]
+struct Unsaved {
+    changes: Vec<(u64, Change)>,
+    last: u64,
+}
+
+impl Unsaved {
+    fn number(&mut self) -> u64 {
+        self.last += 1;
+        self.last
+    }
+
+    fn push(&mut self, change: Change) {
+        let number = self.number();
+        self.changes.push((number, change));
+    }
+
+    /// Puts changes before all others.
+    fn put_first(&mut self, changes: impl Iterator<Item = Change>) {
+        let first: Vec<_> = changes.map(|change| (self.number(), change)).collect();
+        self.changes.splice(..0, first);
+    }
+
+    /// Removes changes that are saved now.
+    fn remove(&mut self, saved: &[(u64, Change)]) {
+        let is_saved = |number: u64| saved.iter().any(|(saved, _)| *saved == number);
+        self.changes.retain(|(number, _)| !is_saved(*number));
+    }
+
+    fn apply(&self, all: &mut Revocations) {
+        self.changes.iter().for_each(|(_, change)| change.apply(all));
+    }
+}
 
 /// The copy of a store that decisions are made on: its content, and the changes made here that are not saved yet.
 ///
@@ -46,10 +82,10 @@ pub struct Replica {
     known: Mutex<Option<Edition>>,
     /// The setback that was noticed last and not reported yet.
     setback: Mutex<Option<Setback>>,
-    /// Held while changes are saved: they are taken off the list by their number.
+    /// Held while changes are saved.
     saving: Mutex<()>,
     /// Held for a moment only, never while the store is read or changed: `change` runs on the thread that draws.
-    unsaved: Mutex<Vec<Change>>,
+    unsaved: Mutex<Unsaved>,
     /// Wakes whoever saves again what could not be saved.
     to_save: Notify,
 }
@@ -86,7 +122,7 @@ impl Replica {
 
     /// How many changes are in memory only.
     pub fn unsaved_changes(&self) -> usize {
-        lock(&self.unsaved).len()
+        lock(&self.unsaved).changes.len()
     }
 
     /// Resolves when there are changes that a call of [`Replica::save`] could not save, or that nobody has tried to save.
@@ -103,7 +139,7 @@ impl Replica {
     /// another process holds the store's lock, and while another call saves.
     pub fn save(&self) -> Result<(), StoreError> {
         let _saving = lock(&self.saving);
-        let changes = lock(&self.unsaved).clone();
+        let changes = lock(&self.unsaved).changes.clone();
         if changes.is_empty() {
             return Ok(());
         }
@@ -112,7 +148,7 @@ impl Replica {
         match saved {
             Ok(edition) => {
                 *known = edition;
-                lock(&self.unsaved).drain(..changes.len());
+                lock(&self.unsaved).remove(&changes);
                 self.note_unsaved();
                 // The changes are saved. If the store cannot be read now, its follower reports that.
                 let _ = self.read(&mut known);
@@ -126,7 +162,7 @@ impl Replica {
         }
     }
 
-    fn put(&self, changes: &[Change]) -> Result<Option<Edition>, StoreError> {
+    fn put(&self, changes: &[(u64, Change)]) -> Result<Option<Edition>, StoreError> {
         let known = lock(&self.known).clone();
         let present = Arc::clone(&self.gate.shared().rules().revoked);
         let mut setback = None;
@@ -135,7 +171,7 @@ impl Replica {
             if setback.is_some() {
                 present.iter().for_each(|(what, since)| stored.revoked.revoke(what.clone(), since.clone()));
             }
-            for change in changes {
+            for (_, change) in changes {
                 change.apply(&mut stored.revoked);
             }
         })?;
@@ -180,10 +216,10 @@ impl Replica {
             let lost = present.iter().filter(|(what, _)| stored.revoked.get(what).is_none());
             let again = lost.map(|(what, since)| Change { what: what.clone(), since: Some(since.clone()) });
             // Before the changes that are not saved yet: one of them may restore something.
-            unsaved.splice(..0, again.collect::<Vec<_>>());
+            unsaved.put_first(again);
             self.to_save.notify_one();
         }
-        unsaved.iter().for_each(|change| change.apply(&mut stored.revoked));
+        unsaved.apply(&mut stored.revoked);
         // Before the list is let go of, or a change in between would be lost.
         self.gate.shared().update(|state| state.set_revoked(stored.revoked));
         Ok(())
@@ -326,6 +362,25 @@ mod tests {
         replica.change(restore("second"));
         replica.save().expect("saved");
         assert_eq!((replica.unsaved_changes(), unsaved(&gate), other.holds()), (0, 0, vec![jti("first")]));
+    }
+
+    /// The store is found gone by one thread while another has begun to save a revocation.
+    #[test]
+    fn what_a_setback_adds_while_a_save_is_under_way_is_not_taken_for_saved() {
+        let (gate, other, replica) = replica();
+        for name in ["a", "b"] {
+            replica.change(revoke(name));
+            replica.save().expect("saved");
+        }
+        replica.change(revoke("c"));
+        let begun = lock(&replica.unsaved).changes.clone();
+        other.becomes(None, &[]);
+        replica.reload().expect("read");
+        lock(&replica.unsaved).remove(&begun);
+        assert_eq!(replica.unsaved_changes(), 3, "all that is in force is still to be saved");
+        replica.save().expect("saved");
+        let all = [jti("a"), jti("b"), jti("c")];
+        assert_eq!((other.holds(), revoked(&gate)), (all.to_vec(), all.to_vec()));
     }
 
     #[test]

@@ -1270,7 +1270,10 @@ fn over_standard_streams_a_refused_token_is_said_and_a_message_may_be_only_so_lo
     let long =
         format!("{hello}\n{}\n{}\n", call("read_data", &json!({ "id": "x".repeat(70 << 10) })), request("tools/list"));
     let (_, out, _) = run(&good, &long);
-    assert!(!out.contains("xxx") && !out.contains(r#""name":"read_data""#), "nothing after it is answered");
+    assert!(
+        !out.contains("xxx") && out.contains(r#""name":"read_data""#),
+        "it is dropped, and the next one is answered"
+    );
 }
 
 #[test]

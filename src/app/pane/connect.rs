@@ -132,9 +132,9 @@ impl App {
         let client = self.connect.client();
         let instructions = self.client_instructions(self.selected().and_then(|entry| entry.text()).map(|text| &**text));
         let token = match (client.token, self.selected()) {
+            (TokenPlace::Text | TokenPlace::Argument, Some(entry)) if entry.text().is_some() => "with the token",
+            (_, Some(_)) => "without the token",
             (_, None) => "no token",
-            (TokenPlace::Apart, _) => "without the token",
-            (TokenPlace::Text | TokenPlace::Argument, _) => "with the token",
         };
         Clip::new(&instructions, format!("what {} needs, {token},", client.word))
     }

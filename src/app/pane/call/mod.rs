@@ -54,7 +54,7 @@ pub(super) static PLACE: Place = Place {
 };
 
 /// Said where a token is needed of which only the hash is known.
-pub const HASH_ONLY: &str = "a client uses this token, and only its hash is known here: it can be revoked, and no more";
+pub const HASH_ONLY: &str = "Used by a client; only its hash is known. It can be revoked, nothing else.";
 
 /// Makes the call of the form.
 fn call(app: &mut App) -> Vec<Effect> {
