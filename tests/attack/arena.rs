@@ -103,9 +103,8 @@ impl Arena {
             let err = Arc::clone(&err);
             thread::spawn(move || {
                 let mut part = [0; 4096];
-                while let Ok(1..) =
-                    pipe.read(&mut part).map(|length| lock(&err).extend_from_slice(&part[..length])).map(|()| 1)
-                {
+                while let Ok(length @ 1..) = pipe.read(&mut part) {
+                    lock(&err).extend_from_slice(&part[..length]);
                 }
             });
         }
