@@ -6,7 +6,8 @@ pub enum Denial {
     /// HTTP 401, 403 or 429, as the MCP specification asks.
     #[default]
     Http,
-    /// HTTP 200 with a tool result that is an error, for clients that end their session on these statuses.
+    /// HTTP 200 with a tool result that is an error, or with a JSON-RPC error for a request that is no call: for clients that
+    /// end their session on these statuses.
     Tool,
     /// HTTP statuses for clients of revision 2026-07-28, which has no sessions to end, and tool results for all others: of
     /// fifteen of them, six end their session on a 403, hang, or try to sign in instead of showing it.

@@ -31,8 +31,19 @@ pub struct Challenge<'a> {
     pub id: Value,
     /// What a token would need.
     pub scope: String,
-    /// Whether a refused call is answered as a tool's result.
-    pub is_result: bool,
+    /// How the client is told.
+    pub shape: Shape,
+}
+
+/// How a client is told of a refusal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shape {
+    /// By a status, with a JSON-RPC error.
+    Status,
+    /// By a tool's result, to a call.
+    Result,
+    /// By a JSON-RPC error alone, to any other request.
+    Error,
 }
 
 impl Challenge<'_> {
@@ -46,13 +57,18 @@ impl Challenge<'_> {
         };
         let word = if status == StatusCode::FORBIDDEN { "forbidden" } else { "unauthorized" };
         // Without a token the client has to be asked for one, which only the status does.
-        if self.is_result && *reason != Reason::MissingToken {
-            let answer = json!({ "error": word, "message": brief(reason) });
-            return self.result(answer, format!("{word}: {}", brief(reason)));
+        let (data, message) = (json!({ "error": word, "reason": reason.code() }), format!("{word}: {}", brief(reason)));
+        match self.shape {
+            Shape::Result if *reason != Reason::MissingToken => {
+                return self.result(json!({ "error": word, "message": brief(reason) }), message);
+            }
+            Shape::Error if *reason != Reason::MissingToken => {
+                return Json(self.error(status, &message, Some(data))).into_response();
+            }
+            _ => {}
         }
-        let data = json!({ "error": word, "reason": reason.code() });
         let header = self.header(error, error.map(|_| reason.code()));
-        self.answer(status, &format!("{word}: {}", brief(reason)), Some(data), [(WWW_AUTHENTICATE, header)])
+        self.answer(status, &message, Some(data), [(WWW_AUTHENTICATE, header)])
     }
 
     /// The header is there twice, or asks for another scheme than Bearer: whose token would count?
@@ -70,10 +86,12 @@ impl Challenge<'_> {
     pub fn too_many(&self, seconds: u64) -> Response {
         let data = json!({ "error": "too_many_calls", "retry_after": seconds });
         let message = format!("too many calls: try again in {seconds} s");
-        if self.is_result {
-            return self.result(data, message);
-        }
         let status = StatusCode::TOO_MANY_REQUESTS;
+        match self.shape {
+            Shape::Result => return self.result(data, message),
+            Shape::Error => return Json(self.error(status, &message, Some(data))).into_response(),
+            Shape::Status => {}
+        }
         self.answer(status, &message, Some(data), [(RETRY_AFTER, seconds.to_string())])
     }
 
@@ -111,12 +129,7 @@ impl Challenge<'_> {
         data: Option<Value>,
         headers: [(HeaderName, String); N],
     ) -> Response {
-        let mut error = json!({ "code": CODES + status.as_u16(), "message": message });
-        if let Some(data) = data {
-            error["data"] = data;
-        }
-        let body = json!({ "jsonrpc": "2.0", "id": self.id, "error": error });
-        let mut response = (status, Json(body)).into_response();
+        let mut response = (status, Json(self.error(status, message, data))).into_response();
         let short: String = message.chars().filter(|c| matches!(c, ' '..='~')).take(LONGEST_PHRASE).collect();
         let phrase = format!("{} ({short})", status.canonical_reason().unwrap_or_default());
         if let Ok(phrase) = ReasonPhrase::try_from(phrase.into_bytes()) {
@@ -129,6 +142,15 @@ impl Challenge<'_> {
             }
         }
         response
+    }
+
+    /// A JSON-RPC error.
+    fn error(&self, status: StatusCode, message: &str, data: Option<Value>) -> Value {
+        let mut error = json!({ "code": CODES + status.as_u16(), "message": message });
+        if let Some(data) = data {
+            error["data"] = data;
+        }
+        json!({ "jsonrpc": "2.0", "id": self.id, "error": error })
     }
 
     fn header(&self, error: Option<&str>, description: Option<&str>) -> String {

@@ -19,7 +19,7 @@ use axum::response::{IntoResponse as _, Response};
 use serde_json::Value;
 
 use super::body::{self, Unread};
-use super::challenge::{Challenge, broken, scopes};
+use super::challenge::{Challenge, Shape, broken, scopes};
 use super::envelope::{Broken, Envelope, Fault};
 use super::judgement::{Judgement, Sender};
 use super::limit::{Limiter, User};
@@ -157,12 +157,14 @@ impl Endpoint {
     /// What a refusal of this request names.
     fn challenge(&self, arrival: &Arrival) -> Challenge<'_> {
         let Arrival { judgement, sender, .. } = arrival;
-        Challenge {
-            uri: &self.uri,
-            id: judgement.envelope.as_ref().map_or(Value::Null, |envelope| echoed(&envelope.id)),
-            scope: scope(judgement),
-            is_result: judgement.call().is_some() && self.settings.denial.is_result_for(sender.version.as_deref()),
-        }
+        let id = judgement.envelope.as_ref().map_or(Value::Null, |envelope| echoed(&envelope.id));
+        let is_status = id.is_null() || !self.settings.denial.is_result_for(sender.version.as_deref());
+        let shape = match (is_status, judgement.call()) {
+            (true, _) => Shape::Status,
+            (false, Some(_)) => Shape::Result,
+            (false, None) => Shape::Error,
+        };
+        Challenge { uri: &self.uri, id, scope: scope(judgement), shape }
     }
 }
 
