@@ -13,7 +13,7 @@ use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
 use axum::http::header::{ACCEPT, AUTHORIZATION, CONNECTION, CONTENT_TYPE, HeaderValue, RETRY_AFTER, USER_AGENT};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, Method, StatusCode};
+use axum::http::{Extensions, HeaderMap, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use serde_json::Value;
@@ -95,8 +95,7 @@ pub async fn guard(State(endpoint): State<Arc<Endpoint>>, request: Request, next
         Ok(page) => page,
         Err(rejection) => {
             let answer = (StatusCode::FORBIDDEN, format!("Forbidden: {rejection}"));
-            let peer = Sender::of(&parts).peer;
-            let _ = endpoint.limiter.take_of_peer(peer, endpoint.gate.clock().monotonic());
+            let _ = endpoint.limiter.take_of_peer(address(&parts.extensions), endpoint.gate.clock().monotonic());
             endpoint.turn_away(&parts, rejection);
             return closing(answer.into_response());
         }
@@ -182,13 +181,17 @@ impl Arrival {
 impl Sender {
     fn of(parts: &Parts) -> Self {
         let text = |name: &str| Some(parts.headers.get(name)?.to_str().ok()?.to_owned());
-        let peer = parts.extensions.get::<Peer>();
         Self {
-            peer: peer.map_or(IpAddr::from([0, 0, 0, 0]), |peer| peer.address.ip()),
+            peer: address(&parts.extensions),
             agent: text(USER_AGENT.as_str()).unwrap_or_default(),
             version: text(VERSION),
         }
     }
+}
+
+/// The address of the other end.
+fn address(extensions: &Extensions) -> IpAddr {
+    extensions.get::<Peer>().map_or(IpAddr::from([0, 0, 0, 0]), |peer| peer.address.ip())
 }
 
 /// The method and the path of a request.
@@ -363,8 +366,7 @@ pub async fn account(
 /// Serves what needs no token: rarely, and one request a connection, so that callers without a token neither keep the server
 /// busy nor hold a place.
 pub async fn public(State(endpoint): State<Arc<Endpoint>>, request: Request, next: Next) -> Response {
-    let peer = request.extensions().get::<Peer>().map_or(IpAddr::from([0, 0, 0, 0]), |peer| peer.address.ip());
-    let taken = endpoint.limiter.take_of_peer(peer, endpoint.gate.clock().monotonic());
+    let taken = endpoint.limiter.take_of_peer(address(request.extensions()), endpoint.gate.clock().monotonic());
     closing(match taken {
         Ok(()) => next.run(request).await,
         Err(wait) => {
