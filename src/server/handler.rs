@@ -102,8 +102,7 @@ impl ServerHandler for Handler {
     /// Prompts and resources are served, although there are none: clients ask for them anyway.
     fn get_info(&self) -> ServerConfig {
         let capabilities = ServerCapabilities::builder().enable_tools().enable_prompts().enable_resources();
-        ServerConfig::new(capabilities.enable_tool_list_changed().build())
-            .with_server_info(Implementation::new("portcullis", env!("CARGO_PKG_VERSION")).with_title("Portcullis"))
+        ServerConfig::new(capabilities.enable_tool_list_changed().build()).with_server_info(implementation())
     }
 
     async fn initialize(
@@ -277,11 +276,15 @@ impl ServerHandler for Handler {
     }
 }
 
+/// The name and version of this server.
+fn implementation() -> Implementation {
+    Implementation::new("portcullis", env!("CARGO_PKG_VERSION")).with_title("Portcullis")
+}
+
 /// The name and version of this server, as results of revision 2026-07-28 carry them: without `initialize`, nothing else says
 /// who answers.
 fn own_name(context: &RequestContext<RoleServer>) -> Option<MetaObject> {
-    static NAME: LazyLock<Value> =
-        LazyLock::new(|| json!({ "name": "portcullis", "title": "Portcullis", "version": env!("CARGO_PKG_VERSION") }));
+    static NAME: LazyLock<Value> = LazyLock::new(|| json!(implementation()));
     let is_modern = context.protocol_version().is_some_and(|version| version >= ProtocolVersion::V_2026_07_28);
     is_modern.then(|| {
         let mut meta = MetaObject::default();
