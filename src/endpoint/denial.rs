@@ -6,16 +6,18 @@ pub enum Denial {
     /// HTTP 401, 403 or 429, as the MCP specification asks.
     #[default]
     Http,
-    /// HTTP 200 with a tool result that is an error, or with a JSON-RPC error for a request that is no call: for clients that
-    /// end their session on these statuses.
+    /// HTTP 200 with a tool result that is an error, or with a JSON-RPC error for a request that is not a call: for clients
+    /// that end their session on these statuses. `initialize` succeeds, for clients that never return from a failed one, and
+    /// says in its instructions why all else is refused.
     Tool,
     /// HTTP statuses for clients of revision 2026-07-28, which has no sessions to end, and tool results for all others: of
     /// fifteen of them, six end their session on a 403, hang, or try to sign in instead of showing it.
     Auto,
 }
 
-/// The first revision of MCP without sessions: a client that speaks it has none that a status could end.
-const WITHOUT_SESSIONS: &str = "2026-07-28";
+/// The first revision of MCP without `initialize` and sessions: a client that speaks it has none that a status could end.
+/// Revisions are dates, so they compare as text.
+pub const WITHOUT_SESSIONS: &str = "2026-07-28";
 
 impl Denial {
     /// Every way, in the order in which they turn.
@@ -35,7 +37,6 @@ impl Denial {
         match self {
             Self::Http => false,
             Self::Tool => true,
-            // Revisions are dates, so they compare as text.
             Self::Auto => version.is_none_or(|version| version < WITHOUT_SESSIONS),
         }
     }

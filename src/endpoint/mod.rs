@@ -1,7 +1,7 @@
 //! The MCP endpoint as everybody knows it: what a server is told at its start, and what its clients are told. Pure.
 
 mod clients;
-mod denial;
+pub mod denial;
 mod reach;
 
 use std::fmt;

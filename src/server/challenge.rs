@@ -5,10 +5,11 @@ use axum::http::header::{CACHE_CONTROL, HeaderValue, RETRY_AFTER, WWW_AUTHENTICA
 use axum::http::{HeaderName, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use hyper::ext::ReasonPhrase;
-use rmcp::model::{CallToolResult, ContentBlock};
+use rmcp::model::{CallToolResult, ContentBlock, InitializeResult, ProtocolVersion, ServerCapabilities};
 use serde_json::{Value, json};
 
 use super::envelope::Broken;
+use super::identity::implementation;
 use crate::auth::{Policy, Reason, Verdict};
 use crate::endpoint::authority;
 use crate::text;
@@ -31,19 +32,35 @@ pub struct Challenge<'a> {
     pub id: Value,
     /// What a token would need.
     pub scope: String,
-    /// How the client is told.
+    /// The form of the refusal.
     pub shape: Shape,
 }
 
-/// How a client is told of a refusal.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The form in which a client is told of a refusal.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Shape {
-    /// By a status, with a JSON-RPC error.
+    /// A status, with a JSON-RPC error.
     Status,
-    /// By a tool's result, to a call.
+    /// The result of a tool, for a call.
     Result,
-    /// By a JSON-RPC error alone, to any other request.
+    /// A JSON-RPC error with status 200, for any other request.
     Error,
+    /// A session that begins with the reason in its instructions, for an `initialize` that asks for this revision.
+    Session(String),
+    /// Status 202, for a notification: it has no answer that could carry a refusal.
+    Accepted,
+}
+
+/// A refusal, in the parts that the shapes are made of.
+struct Refusal {
+    status: StatusCode,
+    message: String,
+    /// The structured content of a tool's result.
+    result: Value,
+    /// The `data` of a JSON-RPC error.
+    data: Value,
+    /// What goes with the status.
+    header: (HeaderName, String),
 }
 
 impl Challenge<'_> {
@@ -56,19 +73,17 @@ impl Challenge<'_> {
             _ => (StatusCode::UNAUTHORIZED, Some("invalid_token")),
         };
         let word = if status == StatusCode::FORBIDDEN { "forbidden" } else { "unauthorized" };
-        // Without a token the client has to be asked for one, which only the status does.
-        let (data, message) = (json!({ "error": word, "reason": reason.code() }), format!("{word}: {}", brief(reason)));
-        match self.shape {
-            Shape::Result if *reason != Reason::MissingToken => {
-                return self.result(json!({ "error": word, "message": brief(reason) }), message);
-            }
-            Shape::Error if *reason != Reason::MissingToken => {
-                return Json(self.error(status, &message, Some(data))).into_response();
-            }
-            _ => {}
-        }
+        let message = format!("{word}: {}", brief(reason));
         let header = self.header(error, error.map(|_| reason.code()));
-        self.answer(status, &message, Some(data), [(WWW_AUTHENTICATE, header)])
+        let refusal = Refusal {
+            status,
+            result: json!({ "error": word, "message": brief(reason) }),
+            data: json!({ "error": word, "reason": reason.code() }),
+            header: (WWW_AUTHENTICATE, header),
+            message,
+        };
+        // Without a token the client has to be asked for one, which only the status does.
+        self.shaped(if *reason == Reason::MissingToken { &Shape::Status } else { &self.shape }, refusal)
     }
 
     /// The header is there twice, or asks for another scheme than Bearer: whose token would count?
@@ -85,14 +100,36 @@ impl Challenge<'_> {
     /// The sender makes too many requests, and may make one again after so many seconds.
     pub fn too_many(&self, seconds: u64) -> Response {
         let data = json!({ "error": "too_many_calls", "retry_after": seconds });
-        let message = format!("too many calls: try again in {seconds} s");
-        let status = StatusCode::TOO_MANY_REQUESTS;
-        match self.shape {
-            Shape::Result => return self.result(data, message),
-            Shape::Error => return Json(self.error(status, &message, Some(data))).into_response(),
-            Shape::Status => {}
+        let refusal = Refusal {
+            status: StatusCode::TOO_MANY_REQUESTS,
+            message: format!("too many calls: try again in {seconds} s"),
+            result: data.clone(),
+            data,
+            header: (RETRY_AFTER, seconds.to_string()),
+        };
+        self.shaped(&self.shape, refusal)
+    }
+
+    fn shaped(&self, shape: &Shape, refusal: Refusal) -> Response {
+        let Refusal { status, message, result, data, header } = refusal;
+        match shape {
+            Shape::Status => self.answer(status, &message, Some(data), [header]),
+            Shape::Result => self.result(result, message),
+            Shape::Error => Json(self.error(status, &message, Some(data))).into_response(),
+            Shape::Session(version) => self.session(version, message),
+            Shape::Accepted => StatusCode::ACCEPTED.into_response(),
         }
-        self.answer(status, &message, Some(data), [(RETRY_AFTER, seconds.to_string())])
+    }
+
+    /// A session in which every request is refused, for as long as nothing changes.
+    fn session(&self, version: &str, message: String) -> Response {
+        let known = ProtocolVersion::KNOWN_VERSIONS.iter().filter(|known| known.has_initialize());
+        let version = known.into_iter().find(|known| version == known.as_str());
+        let result = InitializeResult::new(ServerCapabilities::builder().enable_tools().build())
+            .with_protocol_version(version.unwrap_or(&ProtocolVersion::LATEST_WITH_INITIALIZE).clone())
+            .with_server_info(implementation())
+            .with_instructions(message);
+        Json(json!({ "jsonrpc": "2.0", "id": self.id, "result": result })).into_response()
     }
 
     /// A refusal as a tool's result: the answer as structured content, and the message as text.

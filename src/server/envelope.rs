@@ -5,6 +5,7 @@ use std::fmt;
 
 use serde_json::{Map, Value};
 
+use crate::endpoint::denial::WITHOUT_SESSIONS;
 use crate::text::strict_json::{Inexact, exact_value_of};
 
 /// The most values of a message, those inside others counted. With 256 KiB of text, a message then takes a few MiB.
@@ -21,6 +22,8 @@ pub struct Envelope {
     pub call: Option<(String, Value)>,
     /// Name and version of the client, where it says so.
     pub client: Option<String>,
+    /// The revision of MCP that an `initialize` asks for.
+    pub version: Option<String>,
 }
 
 /// Why a body is no message.
@@ -81,9 +84,6 @@ impl fmt::Display for Fault {
     }
 }
 
-/// The first revision of MCP without `initialize`; revisions are dates, so they compare as text.
-const WITHOUT_INITIALIZE: &str = "2026-07-28";
-
 /// The members of `initialize` without which a client cannot be served.
 const INITIALIZE: [&str; 3] = ["protocolVersion", "capabilities", "clientInfo"];
 
@@ -127,11 +127,9 @@ impl Envelope {
         let meta =
             |name: &str| params.get("_meta").and_then(|meta| meta.get(format!("io.modelcontextprotocol/{name}")));
         let version = meta("protocolVersion").and_then(Value::as_str);
-        if method == "initialize"
-            // The protocol answers that its revision has no such method.
-            && version.is_none_or(|version| version < WITHOUT_INITIALIZE)
-            && let Some(member) = INITIALIZE.into_iter().find(|member| !params.contains_key(*member))
-        {
+        // The protocol answers that its revision has no such method.
+        let begins = method == "initialize" && version.is_none_or(|version| version < WITHOUT_SESSIONS);
+        if begins && let Some(member) = INITIALIZE.into_iter().find(|member| !params.contains_key(*member)) {
             return Err(broken(Fault::NoMember(member)));
         }
         let client = meta("clientInfo").or_else(|| params.get("clientInfo")).and_then(|info| {
@@ -139,7 +137,8 @@ impl Envelope {
             let name = text("name")?;
             Some(text("version").map_or_else(|| name.to_owned(), |version| format!("{name} {version}")))
         });
-        Ok(Self { id, method, call, client })
+        let version = if begins { text(params.remove("protocolVersion")) } else { None };
+        Ok(Self { id, method, call, client, version })
     }
 }
 
@@ -160,7 +159,10 @@ mod tests {
         let body = r#"{"jsonrpc":"2.0","id":"a","method":"initialize",
             "params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"old"}}}"#;
         let read = Envelope::read(body.as_bytes()).expect("a message");
-        assert_eq!((read.call, read.client.as_deref()), (None, Some("old")));
+        assert_eq!(
+            (read.call, read.client.as_deref(), read.version.as_deref()),
+            (None, Some("old"), Some("2025-11-25"))
+        );
     }
 
     #[rstest]

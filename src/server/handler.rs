@@ -7,7 +7,7 @@ use axum::http::request::Parts;
 use rmcp::model::{
     CacheScope, CallToolRequestParams, CallToolResponse, CallToolResult, CompleteRequestParams, CompleteResult,
     ContentBlock, CustomRequest, CustomResult, ErrorCode, ErrorData, Extensions, GetPromptRequestParams,
-    GetPromptResponse, Implementation, InitializeRequestParams, InitializeResult, JsonObject, ListPromptsResult,
+    GetPromptResponse, InitializeRequestParams, InitializeResult, JsonObject, ListPromptsResult,
     ListResourceTemplatesResult, ListResourcesResult, ListToolsResult, MetaObject, PaginatedRequestParams,
     ProtocolVersion, ReadResourceRequestParams, ReadResourceResponse, ServerCapabilities, ServerConfig,
     SubscriptionFilter, Tool, ToolAnnotations,
@@ -17,6 +17,7 @@ use rmcp::{RoleServer, ServerHandler};
 use serde_json::{Value, json};
 
 use super::challenge::{CODES, brief};
+use super::identity::implementation;
 use super::judgement::Judgement;
 use super::layers::Judged;
 use super::subscription::{Subscriptions, Watched};
@@ -274,11 +275,6 @@ impl ServerHandler for Handler {
     fn get_tool(&self, name: &str) -> Option<Tool> {
         self.gate.shared().read(|state| tool(name, &state.rules().policy, state.tools()))
     }
-}
-
-/// The name and version of this server.
-fn implementation() -> Implementation {
-    Implementation::new("portcullis", env!("CARGO_PKG_VERSION")).with_title("Portcullis")
 }
 
 /// The name and version of this server, as results of revision 2026-07-28 carry them: without `initialize`, nothing else says

@@ -26,7 +26,7 @@ use super::limit::{Limiter, User};
 use super::origin;
 use super::places::Connection;
 use crate::auth::{Audience, Decision, Permit, Reason};
-use crate::endpoint::{HostName, Settings};
+use crate::endpoint::{Denial, HostName, Settings};
 use crate::gate::{Answered, Gate, Given, Origin, Rejection, Source};
 use crate::text;
 
@@ -157,11 +157,15 @@ impl Endpoint {
     fn challenge(&self, arrival: &Arrival) -> Challenge<'_> {
         let Arrival { judgement, sender, .. } = arrival;
         let id = judgement.envelope.as_ref().map_or(Value::Null, |envelope| echoed(&envelope.id));
-        let is_status = id.is_null() || !self.settings.denial.is_result_for(sender.version.as_deref());
-        let shape = match (is_status, judgement.call()) {
-            (true, _) => Shape::Status,
-            (false, Some(_)) => Shape::Result,
-            (false, None) => Shape::Error,
+        let envelope = judgement.envelope.as_ref();
+        let is_notification = envelope.is_some_and(Envelope::is_notification);
+        let version = envelope.and_then(|envelope| envelope.version.as_ref());
+        let shape = match (self.settings.denial.is_result_for(sender.version.as_deref()), version) {
+            (true, _) if is_notification => Shape::Accepted,
+            (true, Some(version)) if self.settings.denial == Denial::Tool => Shape::Session(version.clone()),
+            (true, _) if judgement.call().is_some() && !id.is_null() => Shape::Result,
+            (true, _) if !id.is_null() => Shape::Error,
+            _ => Shape::Status,
         };
         Challenge { uri: &self.uri, id, scope: scope(judgement), shape }
     }

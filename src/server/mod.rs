@@ -8,6 +8,7 @@ mod body;
 mod challenge;
 mod envelope;
 mod handler;
+mod identity;
 mod judgement;
 mod layers;
 mod limit;

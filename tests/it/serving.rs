@@ -339,6 +339,44 @@ fn a_denial_can_be_a_tool_result() {
     assert_eq!((got.status, &got.json()["error"]["code"]), (200, &json!(1401)));
     assert_eq!(got.json()["error"]["message"], "unauthorized: expired");
     assert_eq!(served.post(None, &request("tools/list")).status, 401);
+    // A notification has no answer that could say it.
+    assert_eq!(served.post(Some(&user), r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#).status, 202);
+}
+
+/// Semantic Kernel never returns from a failed `initialize`.
+#[rstest]
+#[case(Denial::Tool, "2025-06-18", Some("2025-06-18"))]
+#[case(Denial::Tool, "2020-01-01", Some("2025-11-25"))]
+#[case(Denial::Tool, "2026-07-28", Some("2025-11-25"))]
+#[case(Denial::Auto, "2025-06-18", None)]
+fn a_session_begins_although_the_token_has_expired(
+    #[case] denial: Denial,
+    #[case] asked: &str,
+    #[case] version: Option<&str>,
+) {
+    let served = Served::with(|settings| settings.denial = denial);
+    let user = served.token("user123", &["user"]);
+    served.clock.set(NOW.plus(Span::HOUR));
+    let params =
+        json!({"protocolVersion": asked, "capabilities": {}, "clientInfo": {"name": "kernel", "version": "1"}});
+    let ask = json!({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": params}).to_string();
+    let got = served.post(Some(&user), &ask);
+    let answer = got.json();
+    assert_eq!(got.status, 200);
+    match version {
+        Some(version) => {
+            let result = &answer["result"];
+            assert_eq!(result["protocolVersion"], version);
+            assert_eq!(
+                (&result["instructions"], &result["serverInfo"]["name"]),
+                (&json!("unauthorized: expired"), &json!("portcullis"))
+            );
+            let logged =
+                served.gate.shared().read(|state| state.activity().newest().next().map(|row| row.tool.to_string()));
+            assert_eq!(logged.as_deref(), Some("initialize"));
+        }
+        None => assert_eq!(answer["error"]["message"], "unauthorized: expired"),
+    }
 }
 
 #[test]
