@@ -99,11 +99,14 @@ impl Challenge<'_> {
 
     /// The sender makes too many requests, and may make one again after so many seconds.
     pub fn too_many(&self, seconds: u64) -> Response {
+        let wait = format!("try again in {seconds} s");
         let data = json!({ "error": "too_many_calls", "retry_after": seconds });
+        let mut result = data.clone();
+        result["message"] = json!(wait);
         let refusal = Refusal {
             status: StatusCode::TOO_MANY_REQUESTS,
-            message: format!("too many calls: try again in {seconds} s"),
-            result: data.clone(),
+            message: format!("too many calls: {wait}"),
+            result,
             data,
             header: (RETRY_AFTER, seconds.to_string()),
         };

@@ -100,7 +100,7 @@ impl Handler {
 }
 
 impl ServerHandler for Handler {
-    /// Prompts and resources are served, although there are none: clients ask for them anyway.
+    /// Prompts and resources are served, although there are none, so revision 2026-07-28 wants them declared.
     fn get_info(&self) -> ServerConfig {
         let capabilities = ServerCapabilities::builder().enable_tools().enable_prompts().enable_resources();
         ServerConfig::new(capabilities.enable_tool_list_changed().build()).with_server_info(implementation())
@@ -113,6 +113,9 @@ impl ServerHandler for Handler {
     ) -> Result<InitializeResult, ErrorData> {
         context.peer.set_peer_info(request.clone());
         let mut info = self.negotiate_initialize(&request)?;
+        // Older clients ask for the empty lists anyway, or not at all. Declared, they cost three requests at each start, and
+        // the Inspector opens its page of resources first.
+        (info.capabilities.prompts, info.capabilities.resources) = (None, None);
         // Over HTTP these revisions tell of changes on a stream that is not served.
         if let (Callers::Judged, Some(tools)) = (&self.callers, &mut info.capabilities.tools) {
             tools.list_changed = None;

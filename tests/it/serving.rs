@@ -392,8 +392,9 @@ fn a_caller_that_calls_too_often_is_told_by_status_or_result_when_to_try_again()
         let notification = r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#;
         assert_eq!(served.post(Some(&user), notification).status, 202);
         let got = served.call(Some(&user), "read_data", &json!({}));
-        let answer = json!({"error": "too_many_calls", "retry_after": 1});
+        let mut answer = json!({"error": "too_many_calls", "retry_after": 1});
         if is_result {
+            answer["message"] = json!("try again in 1 s");
             let result = &got.json()["result"];
             assert_eq!((got.status, &result["isError"], &result["structuredContent"]), (200, &json!(true), &answer));
             assert_eq!(result["content"][0]["text"], "too many calls: try again in 1 s");
@@ -477,13 +478,14 @@ fn a_client_that_listens_is_told_of_other_tools_until_its_token_ends() {
     let headers =
         [("Authorization", &*bearer), ("MCP-Protocol-Version", "2026-07-28"), ("Mcp-Method", "server/discover")];
     let discovered = served.send("POST", "/mcp", &headers, &modern("server/discover", None)).json();
-    assert_eq!(discovered["result"]["capabilities"]["tools"], json!({"listChanged": true}));
+    let declared = json!({"tools": {"listChanged": true}, "prompts": {}, "resources": {}});
+    assert_eq!(discovered["result"]["capabilities"], declared);
     assert_eq!(discovered["result"]["_meta"]["io.modelcontextprotocol/serverInfo"]["name"], "portcullis");
     // Clients of older revisions have no stream over which they could be told.
     let params =
         json!({ "protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": { "name": "old", "version": "1" } });
     let hello = json!({ "jsonrpc": "2.0", "id": 7, "method": "initialize", "params": params }).to_string();
-    assert_eq!(served.post(Some(&user), &hello).json()["result"]["capabilities"]["tools"], json!({}));
+    assert_eq!(served.post(Some(&user), &hello).json()["result"]["capabilities"], json!({ "tools": {} }));
 
     let mut body: Value = serde_json::from_str(&modern("subscriptions/listen", None)).expect("JSON");
     body["params"]["notifications"] = json!({ "toolsListChanged": true, "promptsListChanged": true });
