@@ -20,7 +20,7 @@ use portcullis::cli::{Environment, Exit, Headless, Options};
 use portcullis::clock::ManualClock;
 use portcullis::gate::{Provenance, Snapshot};
 use portcullis::text::{Span, read_token};
-use portcullis::view::{self, Theme};
+use portcullis::view;
 use portcullis::{AuthenticatedMcpServer, Rules};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -241,7 +241,7 @@ fn console(tokens: usize, calls: usize) -> App {
 /// The whole picture, drawn into memory.
 fn draw(app: &App) -> Buffer {
     let mut buffer = Buffer::empty(Rect::new(0, 0, 160, 50));
-    black_box(view::draw(app, &Theme::Colours, &mut buffer));
+    black_box(view::draw(app, &mut buffer));
     buffer
 }
 

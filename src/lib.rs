@@ -12,6 +12,7 @@ pub mod config;
 pub mod endpoint;
 pub mod gate;
 pub mod lab;
+pub mod look;
 pub mod server;
 pub mod signals;
 pub mod store;

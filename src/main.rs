@@ -9,10 +9,10 @@ use portcullis::cli::{Beginning, CliError, Command, Environment, Exit, Ground, H
 use portcullis::clock;
 use portcullis::config::Writable;
 use portcullis::gate::Snapshot;
+use portcullis::look::{Look, ThemeChoice};
 use portcullis::server::Server;
 use portcullis::text::display_safe;
 use portcullis::tui::{self, Start, effects};
-use portcullis::view::Theme;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 fn main() -> ExitCode {
@@ -98,12 +98,13 @@ fn console(options: &Options) -> ExitCode {
     if options.demo {
         ground.add_demo(&gate);
     }
-    let theme = match options.settings.color {
-        Some(ColorChoice::Always) => Theme::Colours,
-        Some(ColorChoice::Never) => Theme::Plain,
-        _ if environment.no_colour => Theme::Plain,
-        _ => Theme::Colours,
+    let has_colours = match options.settings.color {
+        Some(ColorChoice::Always) => true,
+        Some(ColorChoice::Never) => false,
+        _ => !environment.no_colour,
     };
+    let choice = options.theme.or(ground.theme).unwrap_or_default();
+    let look = Look { choice: if has_colours { choice } else { ThemeChoice::Plain }, ..environment.look };
     let now = clock.now();
     let times = Times { real: now, judged: now, mono: clock.monotonic() };
     let app = App::new(Opening {
@@ -116,9 +117,10 @@ fn console(options: &Options) -> ExitCode {
         listening: server.as_ref().map(effects::listening),
         start_at: options.settings.now,
         lifetime: ground.lifetime,
+        look,
         ..Opening::new(gate.shared().read(Snapshot::of), times)
     });
-    match tui::run(Start { app, gate, clock, theme, server, store: ground.store, edition: ground.edition }) {
+    match tui::run(Start { app, gate, clock, server, store: ground.store, edition: ground.edition }) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if error.is_worth_telling() => complain(&error, error.exit_code()),
         Err(error) => ExitCode::from(error.exit_code()),

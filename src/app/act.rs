@@ -85,8 +85,15 @@ impl App {
                 self.time_style = self.time_style.turned(1);
                 self.say(format!("times are shown as {}", self.time_style.word()));
             }
+            Action::Theme => return self.turn_theme(),
         }
         Vec::new()
+    }
+
+    fn turn_theme(&mut self) -> Vec<Effect> {
+        self.look.choice = self.look.choice.next();
+        self.say(format!("theme: {}", self.look.choice.word()));
+        if self.look.asks() { vec![Effect::AskBackground] } else { Vec::new() }
     }
 
     fn act_on_overlay(&mut self, action: Action) -> Vec<Effect> {

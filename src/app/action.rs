@@ -38,6 +38,7 @@ pub enum Action {
     DropPermission,
     SavePolicy,
     TimeStyle,
+    Theme,
     Freeze,
     Hurry,
     RealTime,

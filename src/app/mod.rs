@@ -49,6 +49,7 @@ use crate::auth::{Call, Decision, Inspection, NumericDate, Verdict};
 use crate::endpoint::{Address, Files, Settings};
 use crate::gate::ports::ToolError;
 use crate::gate::{Snapshot, TokenEntry};
+use crate::look::Look;
 use crate::text::words;
 use clock::{HeldClock, Leap};
 use field::{Lines, TextField};
@@ -115,6 +116,8 @@ pub struct App {
     pub history: History,
     /// A message that goes by itself.
     pub toast: Option<Toast>,
+    /// The theme, and what the terminal can show of it.
+    pub look: Look,
     /// How instants are shown.
     pub time_style: TimeStyle,
     /// The user's time zone.
@@ -186,6 +189,8 @@ pub struct Opening {
     pub start_at: Option<NumericDate>,
     /// How long issued tokens live, in words, where it is configured.
     pub lifetime: Option<String>,
+    /// The theme, and what the terminal can show of it.
+    pub look: Look,
     /// The files that the program was started with.
     pub files: Files,
 }
@@ -204,6 +209,7 @@ impl Opening {
             listening: None,
             start_at: None,
             lifetime: None,
+            look: Look::default(),
             files: Files::default(),
         }
     }
@@ -223,6 +229,7 @@ impl App {
             listening,
             start_at,
             lifetime,
+            look,
             files,
         } = opening;
         let rules = &auth.rules;
@@ -251,6 +258,7 @@ impl App {
             overlays: Vec::new(),
             history: History::default(),
             toast: None,
+            look,
             time_style: TimeStyle::default(),
             zone,
             policy_file: PolicyFile::new(policy_path, Arc::clone(&auth.rules.policy)),

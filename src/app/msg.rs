@@ -10,6 +10,7 @@ use crate::config::ConfigError;
 use crate::endpoint::Settings;
 use crate::gate::{Called, Origin, TokenEntry};
 use crate::lab::kit::{Identity, TestToken};
+use crate::look::Background;
 use crate::server::ServeError;
 use crate::store::{NotReloaded, Setback, StoreError};
 use crate::watch::Unwatched;
@@ -34,6 +35,8 @@ pub enum Msg {
         /// Rows.
         rows: u16,
     },
+    /// The terminal said what its background is like.
+    Background(Background),
     /// A moment came at which the picture changes by itself.
     Woke,
     /// The copy of the shared state was brought up to date.
@@ -185,6 +188,8 @@ pub enum Effect {
     Quit,
     /// Stop the program until the shell continues it.
     Suspend,
+    /// Ask the terminal for the colour of its background.
+    AskBackground,
     /// Put a text on the terminal's clipboard.
     Copy {
         /// The text.

@@ -28,6 +28,10 @@ pub fn update(app: &mut App, msg: Msg) -> Vec<Effect> {
         Msg::Paste(text) => app.paste(&Zeroizing::new(text)),
         Msg::PasteTooLarge { bytes } => app.paste_too_large(bytes),
         Msg::Resized { columns, rows } => app.resized(columns, rows),
+        Msg::Background(background) => {
+            app.look.background = Some(background);
+            Vec::new()
+        }
         Msg::Woke => app.drill_on(),
         Msg::Synced => app.synced(),
         Msg::Issued(result) => app.issued(result),

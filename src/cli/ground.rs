@@ -13,6 +13,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::config::{self, CONFIG_VARIABLE, ConfigError, ConfigFile, SecretSources, Writable};
 use crate::endpoint::Files;
 use crate::gate::{Gate, Provenance};
+use crate::look::{Background, Depth, Look, ThemeChoice};
 use crate::store::{Edition, FileStore, Memory, Store};
 use crate::text::Span;
 
@@ -27,17 +28,26 @@ pub struct Environment {
     pub config: Option<PathBuf>,
     /// `NO_COLOR` is there and not empty.
     pub no_colour: bool,
+    /// What `COLORTERM` and `COLORFGBG` say of the terminal.
+    pub look: Look,
 }
 
 impl Environment {
     /// Reads it.
     pub fn read() -> Self {
         let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
+        let text = |name: &str| variable(name).map(|value| value.to_string_lossy().into_owned());
         Self {
             secret: config::secret_variable(),
-            token: variable("PORTCULLIS_TOKEN").map(|token| token.to_string_lossy().into_owned()),
+            token: text("PORTCULLIS_TOKEN"),
             config: variable(CONFIG_VARIABLE).map(Into::into),
             no_colour: variable("NO_COLOR").is_some(),
+            look: Look {
+                background: text("COLORFGBG").as_deref().and_then(Background::from_colorfgbg),
+                depth: text("COLORTERM").as_deref().map(Depth::from_colorterm).unwrap_or_default(),
+                is_mute: text("TERM").as_deref() == Some("linux"),
+                ..Look::default()
+            },
         }
     }
 }
@@ -65,6 +75,8 @@ pub struct Ground {
     pub store: Arc<dyn Store>,
     /// How long issued tokens live, in words, where it is configured.
     pub lifetime: Option<String>,
+    /// The theme of the console, where it is configured.
+    pub theme: Option<ThemeChoice>,
 }
 
 /// What a console starts with.
@@ -108,6 +120,7 @@ impl Ground {
             state_path,
             store,
             lifetime: file.lifetime,
+            theme: file.theme,
         })
     }
 

@@ -11,9 +11,10 @@ use super::arguments::{
     CallArgs, CheckArgs, DrillArgs, InspectArgs, IssueArgs, MatrixArgs, PolicyCommand, RevokeArgs, ServeArgs,
     ServerOptions, TestkitArgs,
 };
-use super::values::instant;
+use super::values::{instant, theme};
 use crate::auth::{Leeway, NumericDate};
 use crate::endpoint::Address;
+use crate::look::ThemeChoice;
 
 /// Who may call what, with this token, now, and why: a console and commands for an authenticated MCP server.
 ///
@@ -28,6 +29,10 @@ pub struct Options {
     /// Serve MCP beside the console, at 127.0.0.1:8640 or another address
     #[arg(long, value_name = "ADDRESS", num_args = 0..=1, default_missing_value = "127.0.0.1:8640")]
     pub serve: Option<Address>,
+
+    /// Colours of the console: auto (by the terminal's background), dark, light, contrast or plain [default: auto]
+    #[arg(long, value_name = "THEME", value_parser = theme)]
+    pub theme: Option<ThemeChoice>,
 
     /// How that is served.
     #[command(flatten)]
@@ -56,7 +61,7 @@ Environment:
   NO_COLOR           no colour, unless --color always
 
 Configuration: portcullis/portcullis.toml in the configuration directory ($XDG_CONFIG_HOME, ~/.config);
-keys are secret-file, policy, lifetime, leeway, issuer, audience, state; paths in it count from its
+keys are secret-file, policy, lifetime, leeway, issuer, audience, state, theme; paths in it count from its
 directory.
 
 Policy: TOML, for each tool [tools.NAME] with permissions = [\"…\"] of which any one suffices, and if wanted

@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::auth::NumericDate;
 use crate::auth::issue::{NotATime, When};
 use crate::endpoint::{Denial, Listing};
+use crate::look::ThemeChoice;
 use crate::text::words;
 
 /// Why a value is not accepted.
@@ -20,6 +21,8 @@ pub enum BadValue {
     Time,
     #[error("expected http, tool or auto")]
     Denial,
+    #[error("expected auto, dark, light, contrast or plain")]
+    Theme,
     #[error("expected permitted or all")]
     Listing,
     #[error("not a URL; write it as https://host/path")]
@@ -57,6 +60,10 @@ pub fn span(text: &str) -> Result<When, BadValue> {
 pub fn denial(text: &str) -> Result<Denial, BadValue> {
     let found = Denial::ALL.into_iter().find(|denial| denial.word() == text);
     found.ok_or(BadValue::Denial)
+}
+
+pub fn theme(text: &str) -> Result<ThemeChoice, BadValue> {
+    ThemeChoice::named(text).ok_or(BadValue::Theme)
 }
 
 pub fn listing(text: &str) -> Result<Listing, BadValue> {

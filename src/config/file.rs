@@ -8,6 +8,7 @@ use toml::{Spanned, Value};
 
 use super::{ConfigError, read};
 use crate::auth::Leeway;
+use crate::look::ThemeChoice;
 use crate::text::{self, words};
 
 /// The environment variable that may name the configuration file.
@@ -35,10 +36,12 @@ pub struct ConfigFile {
     pub audience: Option<String>,
     /// The file that keeps revocations.
     pub state: Option<PathBuf>,
+    /// The theme of the console.
+    pub theme: Option<ThemeChoice>,
 }
 
 /// Every key there is.
-const KEYS: [&str; 7] = ["secret-file", "policy", "lifetime", "leeway", "issuer", "audience", "state"];
+const KEYS: [&str; 8] = ["secret-file", "policy", "lifetime", "leeway", "issuer", "audience", "state", "theme"];
 
 /// A text is no configuration; line and column count from 1.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -116,6 +119,11 @@ impl ConfigFile {
                 "leeway" => found.leeway = said()?.parse().map_err(|error| wrong(format!("{error}")))?,
                 "issuer" => found.issuer = text()?,
                 "audience" => found.audience = text()?,
+                "theme" => {
+                    let choice = ThemeChoice::named(said()?);
+                    let wrong = || wrong("expected auto, dark, light, contrast or plain".to_owned());
+                    found.theme = Some(choice.ok_or_else(wrong)?);
+                }
                 name => return Err(Fault::new(source, key.span().start, unknown(name))),
             }
         }

@@ -88,6 +88,7 @@ impl Burst {
         for input in batch {
             match input {
                 Input::Mouse(mouse) => told.push(Msg::Mouse(mouse)),
+                Input::Background(background) => told.push(Msg::Background(background)),
                 Input::Key(key) if self.ends.is_none() => told.push(Msg::Key(key)),
                 Input::Key(key) => {
                     self.keep(key);

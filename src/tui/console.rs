@@ -17,14 +17,14 @@ use super::effects::Outside;
 use super::executor::{Executor, Queue};
 use super::input::{Batch, Batches, Input};
 use super::limiter::Limiter;
-use super::screen::{Frame, clipboard};
+use super::screen::{ASK_BACKGROUND, Frame, clipboard};
 use super::signals::{Asked, HANG_UP, HangUp, Signals};
 use super::terminal::{Modes, Stopped, can_be_continued, forget_input, has_hung_up, size, stop};
 use super::{Start, TuiError, effects};
 use crate::app::{App, Effect, Msg};
 use crate::clock::Clock;
 use crate::store::{Follower, News, Replica};
-use crate::view::{self, Theme};
+use crate::view;
 
 /// How long the beginning of what may be a burst waits for the rest. The key of somebody typing waits as long.
 const TRICKLE: Duration = Duration::from_millis(1);
@@ -43,7 +43,7 @@ const SHORTEST: Duration = Duration::from_millis(1);
 
 /// Runs the console on the current runtime, until it ends.
 pub async fn run(start: Start) -> Result<(), TuiError> {
-    let Start { app, gate, clock, theme, server, store, edition } = start;
+    let Start { app, gate, clock, server, store, edition } = start;
     // Before anything is switched on: from the first moment no signal may leave it on.
     let sources = Sources { signals: Signals::listen()?, hang_up: HangUp::watch()?, changes: gate.shared().changes() };
     let modes = Modes::enter()?;
@@ -64,7 +64,6 @@ pub async fn run(start: Start) -> Result<(), TuiError> {
         outside: &outside,
         executor: &mut executor,
         clock,
-        theme,
     };
     let ended = Box::pin(console.run(sources, input, Msg::Resized { columns, rows })).await;
     if ended.is_err() {
@@ -115,7 +114,6 @@ struct Console<'a> {
     outside: &'a Outside,
     executor: &'a mut Executor,
     clock: Arc<dyn Clock>,
-    theme: Theme,
     modes: &'a Modes,
     burst: Burst,
     limiter: Limiter,
@@ -131,6 +129,10 @@ struct Console<'a> {
 impl Console<'_> {
     async fn run(mut self, mut sources: Sources, mut input: Batches, first: Msg) -> Result<(), TuiError> {
         sources.changes.mark_changed();
+        if self.app.look.asks() {
+            // The first frame does not wait for the answer.
+            self.modes.writer().order(ASK_BACKGROUND.to_vec());
+        }
         self.turn(vec![first], &mut sources.changes)?;
         self.draw();
         // Only now: the first frame does not wait for a thread that nothing on it comes from.
@@ -254,6 +256,7 @@ impl Console<'_> {
                 match effect {
                     Effect::Quit => self.has_quit = true,
                     Effect::Suspend if can_be_continued() => waiting.push_back(self.suspend(Stopped::Group)?),
+                    Effect::AskBackground => self.modes.writer().order(ASK_BACKGROUND.to_vec()),
                     Effect::Copy { text, .. } => self.modes.writer().order(clipboard(&text)?),
                     _ => {}
                 }
@@ -268,7 +271,7 @@ impl Console<'_> {
         if self.is_stale && self.modes.are_on() && self.limiter.wait(now).is_zero() {
             let (columns, rows) = self.app.size;
             let mut buffer = self.modes.writer().buffer(Rect::new(0, 0, columns, rows));
-            self.app.drawn = view::draw(&self.app, &self.theme, &mut buffer);
+            self.app.drawn = view::draw(&self.app, &mut buffer);
             self.modes.writer().show(Frame { buffer, cursor: self.app.drawn.cursor });
             self.limiter.drew(now);
             self.is_stale = false;

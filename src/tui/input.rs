@@ -17,9 +17,11 @@ use crossterm::event::{
 };
 use tokio::sync::mpsc;
 
+use super::answer::{Answer, Taken};
 use super::terminal::has_input;
 use crate::app::key::{Code, Key};
 use crate::app::{Mouse, MouseKind};
+use crate::look::Background;
 
 /// One thing the terminal sent.
 #[derive(Clone, PartialEq, Eq)]
@@ -30,6 +32,8 @@ pub enum Input {
     Mouse(Mouse),
     /// A paste the terminal marked as one.
     Paste(String),
+    /// The terminal's answer about its background.
+    Background(Background),
 }
 
 impl fmt::Debug for Input {
@@ -38,6 +42,7 @@ impl fmt::Debug for Input {
         match self {
             Self::Key(key) => f.debug_tuple("Key").field(key).finish(),
             Self::Mouse(mouse) => f.debug_tuple("Mouse").field(mouse).finish(),
+            Self::Background(background) => background.fmt(f),
             Self::Paste(text) => write!(f, "Paste({} bytes)", text.len()),
         }
     }
@@ -56,6 +61,9 @@ const WAITING: usize = 4;
 /// at what it has parsed. Not longer: below a millisecond it does not sleep.
 const TOGETHER: Duration = Duration::from_micros(50);
 
+/// How long an answer of the terminal may pause. A key that looks like the beginning of one waits so long.
+const ANSWER: Duration = Duration::from_millis(30);
+
 /// The batches of the thread.
 pub struct Batches {
     receiver: mpsc::Receiver<Batch>,
@@ -67,7 +75,7 @@ impl Batches {
     pub fn listen() -> io::Result<Self> {
         let (sender, receiver) = mpsc::channel(WAITING);
         let is_reading = Arc::new(AtomicBool::new(false));
-        let mut reader = Reader { is_reading: Arc::clone(&is_reading), is_drained: true };
+        let mut reader = Reader { answer: Answer::default(), is_reading: Arc::clone(&is_reading), is_drained: true };
         thread::Builder::new().name("terminal-input".to_owned()).spawn(move || {
             loop {
                 let batch = reader.read();
@@ -98,6 +106,7 @@ impl Batches {
 }
 
 struct Reader {
+    answer: Answer,
     is_reading: Arc<AtomicBool>,
     /// Whether nothing more was there behind the last event.
     is_drained: bool,
@@ -111,9 +120,14 @@ impl Reader {
                 // Only now, with the batch before sent, is there nothing in hand.
                 self.is_reading.store(false, Ordering::SeqCst);
             }
-            batch.extend(input(event::read()?));
+            let Taken { events, background } = self.answer.take(event::read()?);
+            batch.extend(background.map(Input::Background));
+            batch.extend(events.into_iter().filter_map(input));
             self.is_reading.store(true, Ordering::SeqCst);
             self.is_drained = !event::poll(TOGETHER)?;
+            if self.is_drained && self.answer.is_open() && !event::poll(ANSWER)? {
+                batch.extend(self.answer.give_up().into_iter().filter_map(input));
+            }
             if batch.len() >= BATCH || (self.is_drained && !batch.is_empty()) {
                 return Ok(batch);
             }

@@ -6,6 +6,7 @@
 //! The loop waits for events and for nothing else: no file, lock, name, server or terminal can stall it. There is no tick:
 //! with nothing to count, nothing runs.
 
+mod answer;
 mod burst;
 mod console;
 pub mod effects;
@@ -27,7 +28,6 @@ use crate::gate::AuthenticatedMcpServer;
 use crate::server::Server;
 use crate::store::{Edition, Store};
 use crate::text::words;
-use crate::view::Theme;
 
 /// The console cannot run here; the message says why, and what does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -108,8 +108,6 @@ pub struct Start {
     pub gate: AuthenticatedMcpServer,
     /// What time it is.
     pub clock: Arc<dyn Clock>,
-    /// How it looks.
-    pub theme: Theme,
     /// What is served from the start on.
     pub server: Option<Server>,
     /// Where revocations are kept.

@@ -79,6 +79,9 @@ impl Screen {
     }
 }
 
+/// Asks for the colour of the background (OSC 11). Terminals that know it answer among the keys.
+pub const ASK_BACKGROUND: &[u8] = b"\x1b]11;?\x1b\\";
+
 /// The sequence that puts a text into the clipboard of the terminal (OSC 52). Whether the terminal allows it, it does not say.
 pub fn clipboard(text: &str) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();

@@ -2,7 +2,7 @@
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
-use ratatui::style::Style;
+use ratatui::style::{Color, Modifier, Style};
 use ratatui::symbols::border;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Clear, Widget as _};
@@ -10,6 +10,7 @@ use ratatui::widgets::{Block, Clear, Widget as _};
 use super::theme::{Meaning, Theme};
 use crate::app::drawn::Window;
 use crate::app::{App, Area, Drawn, Field, Pane, Target};
+use crate::look::ThemeChoice;
 use crate::text;
 
 /// From this size on a pane has a box, and around it the row of panes and the last calls.
@@ -23,7 +24,7 @@ pub struct Canvas<'a> {
     /// What is drawn.
     pub app: &'a App,
     /// How meanings look.
-    pub theme: &'a Theme,
+    pub theme: Theme,
     /// Where it is drawn.
     pub buf: &'a mut Buffer,
     /// What is handed back.
@@ -32,7 +33,7 @@ pub struct Canvas<'a> {
 
 impl Canvas<'_> {
     /// The style of a meaning.
-    pub const fn style(&self, meaning: Meaning) -> Style {
+    pub fn style(&self, meaning: Meaning) -> Style {
         self.theme.of(meaning)
     }
 
@@ -149,7 +150,7 @@ impl Canvas<'_> {
 
     /// A line with a title; returns the area below it.
     pub fn headed(&mut self, area: Rect, title: Line<'static>, focused: bool) -> Rect {
-        let (sign, meaning) = if focused { ("━", Meaning::Focused) } else { ("─", Meaning::Hint) };
+        let (sign, meaning) = if focused { ("━", Meaning::Focused) } else { ("─", Meaning::Frame) };
         let rule = Line::styled(sign.repeat(usize::from(area.width)), self.style(meaning));
         self.line(area, rule);
         let title = cut(title, usize::from(area.width.saturating_sub(2)));
@@ -160,14 +161,19 @@ impl Canvas<'_> {
 
     /// A box with a title; returns the area inside it.
     pub fn frame(&mut self, area: Rect, title: Line<'static>, focused: bool) -> Rect {
-        let style = if focused { self.style(Meaning::Focused) } else { self.style(Meaning::Hint) };
-        let set = if focused { border::THICK } else { border::PLAIN };
+        let style = if focused { self.style(Meaning::Focused) } else { self.style(Meaning::Frame) };
+        // Without colour, only the weight of the lines says where the keys go.
+        let set =
+            if focused && self.app.look.decided() == ThemeChoice::Plain { border::THICK } else { border::ROUNDED };
         let title = cut(title, usize::from(area.width.saturating_sub(2)));
-        // The border's dimness must not reach the title.
-        let bright = Style::new().remove_modifier(ratatui::style::Modifier::DIM);
-        let block = Block::bordered().border_set(set).border_style(style).title(title).title_style(bright);
+        let block = Block::bordered().border_set(set).border_style(style);
         let inner = block.inner(area);
         block.render(area, self.buf);
+        // Over the border, whose style must not reach it.
+        let place = Rect { x: area.x + 1, width: area.width.saturating_sub(2), ..area };
+        let width = u16::try_from(title.width()).unwrap_or(place.width).min(place.width);
+        self.clear(Rect { height: place.height.min(1), width, ..place });
+        self.line(place, title);
         inner
     }
 
@@ -182,10 +188,32 @@ impl Canvas<'_> {
         );
         self.target(screen, Target::Backdrop);
         self.target(area, Target::Overlay);
-        Clear.render(area, self.buf);
+        // Only the first one dims what lies behind it.
+        self.buf.set_style(
+            above,
+            Style {
+                add_modifier: Modifier::empty(),
+                sub_modifier: Modifier::all(),
+                bg: Some(Color::Reset),
+                ..Style::new()
+            },
+        );
+        if let Some(ground) = self.theme.ground() {
+            self.buf.set_style(above, ground);
+        }
+        self.buf.set_style(above, self.style(Meaning::Faint));
+        self.clear(area);
         self.drawn.cursor = None;
         let title = self.span(format!(" {title} "), Meaning::Title);
         self.frame(area, title.into(), true)
+    }
+
+    /// Takes away what was drawn here.
+    pub fn clear(&mut self, area: Rect) {
+        Clear.render(area, self.buf);
+        if let Some(ground) = self.theme.ground() {
+            self.buf.set_style(area, ground);
+        }
     }
 
     /// The mouse hits `target` here.

@@ -22,7 +22,7 @@ pub fn render(canvas: &mut Canvas, area: Rect, inspection: &Inspection, scroll: 
     let expected = expectations(canvas, inspection);
     let fixed: Vec<Line<'static>> = findings
         .into_iter()
-        .map(|line| canvas.span(line, if found.is_empty() { Meaning::Hint } else { Meaning::Expired }).into())
+        .map(|line| canvas.span(line, if found.is_empty() { Meaning::Hint } else { Meaning::Warning }).into())
         .chain(expected)
         .collect();
     // A document without members has one line that says why.

@@ -2,7 +2,6 @@
 
 use ratatui::layout::Rect;
 use ratatui::text::Line;
-use ratatui::widgets::{Clear, Widget as _};
 
 use super::canvas::{Canvas, bottom};
 use super::theme::Meaning;
@@ -11,7 +10,7 @@ use crate::text;
 
 pub fn render(canvas: &mut Canvas, screen: Rect) {
     let area = bottom(screen, 1);
-    Clear.render(area, canvas.buf);
+    canvas.clear(area);
     let mut spans = Vec::new();
     let mut left = usize::from(area.width).saturating_sub(1);
     for (action, key, does) in hints::footer(canvas.app) {

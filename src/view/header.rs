@@ -20,11 +20,11 @@ pub fn render(canvas: &mut Canvas, area: Rect) {
         if area.width < 60 {
             left.spans.clear();
         }
-        left.spans.push(canvas.span(format!(" {badge} "), Meaning::Badge));
+        left.spans.push(canvas.span(format!(" {badge} "), Meaning::WarningChip));
         left.spans.push(canvas.span(" ", Meaning::Plain));
     }
     screens(canvas, area, &mut left);
-    let weak = if is_weak { Meaning::Expired } else { Meaning::Plain };
+    let weak = if is_weak { Meaning::Warning } else { Meaning::Plain };
     let long = format!("key: {}", key.map_or_else(|| "none".to_owned(), Verifier::describe));
     let short = format!("key: {origin}{}", if is_weak { ", weak" } else { "" });
     let help = "F1 help ";
@@ -43,7 +43,7 @@ pub fn render(canvas: &mut Canvas, area: Rect) {
     let told = told.join(" · ");
     let room = usize::from(area.width).saturating_sub(left.width() + 3 + usize::from(width));
     if !told.is_empty() && room > 0 {
-        left.spans.push(canvas.span(format!("  {}", text::fit(&told, room)), Meaning::Expired));
+        left.spans.push(canvas.span(format!("  {}", text::fit(&told, room)), Meaning::Warning));
     }
     canvas.line(area, left);
     let place = Rect { x: area.x + area.width - width, width, ..area };

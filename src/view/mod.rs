@@ -26,14 +26,18 @@ pub use theme::{Meaning, Theme};
 pub const SMALLEST: (u16, u16) = (40, 12);
 
 /// Draws a frame.
-pub fn render(app: &App, theme: &Theme, frame: &mut Frame) -> Drawn {
-    draw(app, theme, frame.buffer_mut())
+pub fn render(app: &App, frame: &mut Frame) -> Drawn {
+    draw(app, frame.buffer_mut())
 }
 
 /// Draws into a buffer, over its whole area.
-pub fn draw(app: &App, theme: &Theme, buf: &mut Buffer) -> Drawn {
+pub fn draw(app: &App, buf: &mut Buffer) -> Drawn {
     let drawn = app.drawn.kept(app.times.judged);
     let area = buf.area;
+    let theme = Theme::from(app.look);
+    if let Some(ground) = theme.ground() {
+        buf.set_style(area, ground);
+    }
     let mut canvas = Canvas { app, theme, buf, drawn };
     if area.width < SMALLEST.0 || area.height < SMALLEST.1 {
         let said = format!("portcullis needs {}×{}", SMALLEST.0, SMALLEST.1);

@@ -2,7 +2,6 @@
 
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
-use ratatui::widgets::{Clear, Widget as _};
 
 use super::canvas::{Canvas, below, bottom, right_of, shows_all, split_bottom, top};
 use super::pane::{self, issue, server};
@@ -170,6 +169,6 @@ pub fn message(canvas: &mut Canvas, screen: Rect) {
     let rows = u16::try_from(lines.len()).unwrap_or(1).min(4);
     let spare = u16::from(canvas.is_surrounded());
     let area = bottom(Rect { height: screen.height - spare, ..screen }, rows);
-    Clear.render(area, canvas.buf);
+    canvas.clear(area);
     canvas.lines(right_of(area, 1), lines);
 }

@@ -1,29 +1,58 @@
-//! Colours have meanings. Sixteen colours, so that the user's own palette decides; nothing is shown by colour alone.
+//! One table of meanings and how they look: a meaning has one colour, and a colour one meaning. Nothing is shown by colour
+//! alone.
 
 use ratatui::style::{Color, Modifier, Style};
 
 use crate::auth::Verdict;
 use crate::auth::check::Passed;
 use crate::gate::Answered;
+use crate::look::{Depth, Look, ThemeChoice};
 
 /// What a piece of text is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the names are the meanings")]
 pub enum Meaning {
+    /// Text without a meaning of its own.
     Plain,
+    /// The name of a field or a column.
     Label,
+    /// A title, or what a row is about.
     Title,
+    /// Where the keys go.
     Focused,
+    /// The row or the choice under the cursor.
     Selected,
-    Badge,
+    /// Allowed, valid, passed.
     Ok,
+    /// Forbidden, invalid, failed.
     Denied,
-    Expired,
+    /// Unauthorized: whoever calls is not known.
+    Unauthenticated,
+    /// Worth attention, whatever the verdict is.
+    Warning,
+    /// Helps to read, and can be left out.
     Hint,
+    /// A key to press.
     Key,
+    /// The frame of a pane that the keys do not go to.
+    Frame,
+    /// Text behind an overlay.
+    Faint,
+    /// The first segment of a token.
     Header,
+    /// The second segment of a token.
     Payload,
+    /// The third segment of a token.
     Signature,
+    /// [`Meaning::Ok`], filled.
+    OkChip,
+    /// [`Meaning::Denied`], filled.
+    DeniedChip,
+    /// [`Meaning::Unauthenticated`], filled.
+    UnauthenticatedChip,
+    /// [`Meaning::Warning`], filled.
+    WarningChip,
+    /// A screen's name in the header, where it is shown.
+    ScreenChip,
 }
 
 impl Meaning {
@@ -32,14 +61,14 @@ impl Meaning {
         match verdict {
             Verdict::Allowed => Self::Ok,
             Verdict::Forbidden => Self::Denied,
-            Verdict::Unauthorized => Self::Expired,
+            Verdict::Unauthorized => Self::Unauthenticated,
         }
     }
 
     /// What a verdict means where an allowed call fails, or would fail.
     pub const fn of_call(verdict: Verdict, fails: bool) -> Self {
         match (verdict, fails) {
-            (Verdict::Allowed, true) => Self::Expired,
+            (Verdict::Allowed, true) => Self::Warning,
             (verdict, _) => Self::of_verdict(verdict),
         }
     }
@@ -57,41 +86,336 @@ impl Meaning {
             Passed::NotReached => Self::Hint,
         }
     }
+
+    /// The same, filled; itself where it has no filled form.
+    #[must_use]
+    pub const fn chip(self) -> Self {
+        match self {
+            Self::Ok => Self::OkChip,
+            Self::Denied => Self::DeniedChip,
+            Self::Unauthenticated | Self::Hint => Self::UnauthenticatedChip,
+            Self::Warning => Self::WarningChip,
+            other => other,
+        }
+    }
 }
+
+/// A colour: as red, green and blue, and as the nearest of sixteen that can be read. `None` is the terminal's own.
+#[derive(Clone, Copy)]
+struct Ink {
+    rgb: Option<u32>,
+    sixteen: Option<Color>,
+}
+
+/// The terminal's own colour.
+const OWN: Ink = Ink { rgb: None, sixteen: None };
+
+const fn ink(rgb: u32, sixteen: Color) -> Ink {
+    Ink { rgb: Some(rgb), sixteen: Some(sixteen) }
+}
+
+/// A colour for terminals that have it; the terminal's own where there are only sixteen.
+const fn rgb(rgb: u32) -> Ink {
+    Ink { rgb: Some(rgb), sixteen: None }
+}
+
+/// Text and background in one theme.
+type Pair = (Ink, Ink);
+
+const fn text(ink: Ink) -> Pair {
+    (ink, OWN)
+}
+
+/// How one meaning looks.
+struct Row {
+    meaning: Meaning,
+    dark: Pair,
+    light: Pair,
+    contrast: Pair,
+    /// In every theme with colours.
+    modifier: Modifier,
+    /// In the theme without.
+    plain: Modifier,
+}
+
+const NONE: Modifier = Modifier::empty();
+const BOLD: Modifier = Modifier::BOLD;
+const DIM: Modifier = Modifier::DIM;
+const REVERSED: Modifier = Modifier::REVERSED;
+const FILLED: Modifier = REVERSED.union(BOLD);
+
+/// The background that the contrast theme brings along, and the text on it.
+const CONTRAST: Pair = (ink(0x00ff_ffff, Color::White), ink(0, Color::Black));
+
+const BLACK: Ink = ink(0, Color::Black);
+const WHITE: Ink = ink(0x00ff_ffff, Color::White);
+/// Text on a filled chip of the dark theme.
+const NIGHT: Ink = ink(0x0016_161e, Color::Black);
+
+/// The table, in the order of [`Meaning`].
+const TABLE: [Row; 21] = {
+    use Meaning as M;
+    const fn row(meaning: M, dark: Pair, light: Pair, contrast: Pair, modifier: Modifier, plain: Modifier) -> Row {
+        Row { meaning, dark, light, contrast, modifier, plain }
+    }
+    const DARK_ACCENT: Ink = ink(0x007d_abff, Color::Cyan);
+    const LIGHT_ACCENT: Ink = ink(0x000b_57d0, Color::Blue);
+    const CONTRAST_ACCENT: Ink = ink(0x005c_d6ff, Color::LightCyan);
+    const DARK_OK: Ink = ink(0x009e_ce6a, Color::Green);
+    const DARK_DENIED: Ink = ink(0x00ff_8497, Color::LightRed);
+    const LIGHT_DENIED: Ink = ink(0x00b3_261e, Color::Red);
+    const DARK_WARNING: Ink = ink(0x00e5_b567, Color::Yellow);
+    const CONTRAST_OK: Ink = ink(0x004d_ff88, Color::LightGreen);
+    const CONTRAST_DENIED: Ink = ink(0x00ff_8080, Color::LightRed);
+    const CONTRAST_WARNING: Ink = ink(0x00ff_d83d, Color::LightYellow);
+    [
+        row(M::Plain, text(OWN), text(OWN), text(WHITE), NONE, NONE),
+        row(M::Label, text(rgb(0x009a_a5ce)), text(rgb(0x004a_5568)), text(WHITE), NONE, NONE),
+        row(M::Title, text(OWN), text(OWN), text(WHITE), BOLD, BOLD),
+        row(M::Focused, text(DARK_ACCENT), text(LIGHT_ACCENT), text(CONTRAST_ACCENT), BOLD, BOLD),
+        row(
+            M::Selected,
+            (ink(0x00ff_ffff, Color::Black), ink(0x002f_4a7d, Color::Gray)),
+            (ink(0x000b_2a5b, Color::White), ink(0x00cf_e0ff, Color::Blue)),
+            (BLACK, WHITE),
+            NONE,
+            REVERSED,
+        ),
+        row(M::Ok, text(DARK_OK), text(rgb(0x000b_6b35)), text(CONTRAST_OK), BOLD, BOLD),
+        row(M::Denied, text(DARK_DENIED), text(LIGHT_DENIED), text(CONTRAST_DENIED), BOLD, BOLD),
+        row(
+            M::Unauthenticated,
+            text(ink(0x00b4_bac8, Color::Gray)),
+            text(rgb(0x0055_595f)),
+            text(ink(0x00d8_d8d8, Color::Gray)),
+            BOLD,
+            BOLD,
+        ),
+        row(M::Warning, text(DARK_WARNING), text(ink(0x007a_4a00, Color::Magenta)), text(CONTRAST_WARNING), BOLD, BOLD),
+        row(
+            M::Hint,
+            text(ink(0x009a_a2b1, Color::DarkGray)),
+            text(rgb(0x005b_6370)),
+            text(ink(0x00d0_d0d0, Color::Gray)),
+            NONE,
+            DIM,
+        ),
+        row(M::Key, text(DARK_ACCENT), text(LIGHT_ACCENT), text(CONTRAST_ACCENT), NONE, BOLD),
+        row(
+            M::Frame,
+            text(ink(0x004f_5669, Color::DarkGray)),
+            text(ink(0x00b4_bac4, Color::Gray)),
+            text(ink(0x009a_9a9a, Color::Gray)),
+            NONE,
+            DIM,
+        ),
+        row(
+            M::Faint,
+            text(ink(0x0067_6e7d, Color::DarkGray)),
+            text(ink(0x0095_9ba6, Color::DarkGray)),
+            text(ink(0x0090_9090, Color::DarkGray)),
+            NONE,
+            DIM,
+        ),
+        row(
+            M::Header,
+            text(ink(0x00ff_9e64, Color::LightMagenta)),
+            text(rgb(0x00a0_3c00)),
+            text(ink(0x00ff_b366, Color::LightMagenta)),
+            NONE,
+            BOLD,
+        ),
+        row(
+            M::Payload,
+            text(rgb(0x00c8_a8ff)),
+            text(ink(0x006f_2dbd, Color::LightBlue)),
+            text(ink(0x00d9_b3ff, Color::White)),
+            NONE,
+            NONE,
+        ),
+        row(
+            M::Signature,
+            text(ink(0x007d_cfff, Color::LightCyan)),
+            text(rgb(0x0000_607a)),
+            text(ink(0x0080_e5ff, Color::LightCyan)),
+            NONE,
+            DIM,
+        ),
+        row(
+            M::OkChip,
+            (NIGHT, DARK_OK),
+            (ink(0x00ff_ffff, Color::Black), ink(0x000f_7b3f, Color::Green)),
+            (BLACK, CONTRAST_OK),
+            BOLD,
+            FILLED,
+        ),
+        row(M::DeniedChip, (NIGHT, DARK_DENIED), (WHITE, LIGHT_DENIED), (BLACK, CONTRAST_DENIED), BOLD, FILLED),
+        row(
+            M::UnauthenticatedChip,
+            (WHITE, ink(0x005a_6070, Color::Black)),
+            (WHITE, ink(0x005f_6368, Color::Black)),
+            (BLACK, ink(0x00d8_d8d8, Color::Gray)),
+            BOLD,
+            REVERSED,
+        ),
+        row(
+            M::WarningChip,
+            (NIGHT, DARK_WARNING),
+            (BLACK, ink(0x00ff_d24d, Color::Yellow)),
+            (BLACK, CONTRAST_WARNING),
+            BOLD,
+            FILLED,
+        ),
+        row(M::ScreenChip, (NIGHT, DARK_ACCENT), (WHITE, LIGHT_ACCENT), (BLACK, CONTRAST_ACCENT), BOLD, FILLED),
+    ]
+};
+
+// Looking a meaning up is an index.
+const _: () = {
+    let mut n = 0;
+    while n < TABLE.len() {
+        assert!(TABLE[n].meaning as usize == n, "the table is not in the order of the meanings");
+        n += 1;
+    }
+};
 
 /// How meanings look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Theme {
-    /// With the terminal's sixteen colours.
-    Colours,
-    /// With bold and reverse only (`NO_COLOR`): a style that names a colour would wipe them.
-    Plain,
+pub struct Theme {
+    choice: ThemeChoice,
+    depth: Depth,
+}
+
+impl From<Look> for Theme {
+    fn from(look: Look) -> Self {
+        Self { choice: look.decided(), depth: look.depth }
+    }
 }
 
 impl Theme {
     /// The style of a meaning.
-    pub const fn of(self, meaning: Meaning) -> Style {
-        let style = Style::new();
-        let (colour, modifier) = match meaning {
-            Meaning::Plain => (None, Modifier::empty()),
-            Meaning::Label => (Some(Color::Cyan), Modifier::empty()),
-            Meaning::Title => (None, Modifier::BOLD),
-            Meaning::Focused => (Some(Color::Yellow), Modifier::BOLD),
-            Meaning::Selected => (None, Modifier::REVERSED),
-            Meaning::Badge => (Some(Color::Yellow), Modifier::REVERSED.union(Modifier::BOLD)),
-            Meaning::Ok => (Some(Color::Green), Modifier::BOLD),
-            Meaning::Denied => (Some(Color::Red), Modifier::BOLD),
-            Meaning::Expired => (Some(Color::Yellow), Modifier::BOLD),
-            Meaning::Hint => (None, Modifier::DIM),
-            Meaning::Key => (Some(Color::Yellow), Modifier::empty()),
-            Meaning::Header => (Some(Color::Red), Modifier::empty()),
-            Meaning::Payload => (Some(Color::Magenta), Modifier::empty()),
-            Meaning::Signature => (Some(Color::Blue), Modifier::empty()),
+    pub fn of(self, meaning: Meaning) -> Style {
+        let row = &TABLE[meaning as usize];
+        let (fg, bg) = match self.choice {
+            // A style that names a colour would wipe bold (crossterm under `NO_COLOR`).
+            ThemeChoice::Plain => return Style::new().add_modifier(row.plain),
+            ThemeChoice::Light => row.light,
+            ThemeChoice::Contrast => row.contrast,
+            ThemeChoice::Dark | ThemeChoice::Auto => row.dark,
         };
-        match (self, colour) {
-            (Self::Colours, Some(colour)) => style.fg(colour).add_modifier(modifier),
-            (Self::Plain, _) if matches!(meaning, Meaning::Key) => style.add_modifier(Modifier::BOLD),
-            _ => style.add_modifier(modifier),
+        let mut style = Style::new().add_modifier(row.modifier);
+        style.fg = self.colour(fg);
+        style.bg = self.colour(bg);
+        style
+    }
+
+    /// What lies under everything; `None` leaves the terminal's own background.
+    pub fn ground(self) -> Option<Style> {
+        let (fg, bg) = (self.choice == ThemeChoice::Contrast).then_some(CONTRAST)?;
+        Some(Style { fg: self.colour(fg), bg: self.colour(bg), ..Style::new() })
+    }
+
+    const fn colour(self, ink: Ink) -> Option<Color> {
+        match (self.depth, ink.rgb) {
+            (Depth::True, Some(rgb)) => Some(Color::from_u32(rgb)),
+            (Depth::True, None) => None,
+            (Depth::Sixteen, _) => ink.sixteen,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::look::luminance;
+
+    /// The sixteen colours as xterm has them.
+    const XTERM: [(Color, u32); 16] = [
+        (Color::Black, 0),
+        (Color::Red, 0x00cd_0000),
+        (Color::Green, 0x0000_cd00),
+        (Color::Yellow, 0x00cd_cd00),
+        (Color::Blue, 0x0000_00ee),
+        (Color::Magenta, 0x00cd_00cd),
+        (Color::Cyan, 0x0000_cdcd),
+        (Color::Gray, 0x00e5_e5e5),
+        (Color::DarkGray, 0x007f_7f7f),
+        (Color::LightRed, 0x00ff_0000),
+        (Color::LightGreen, 0x0000_ff00),
+        (Color::LightYellow, 0x00ff_ff00),
+        (Color::LightBlue, 0x005c_5cff),
+        (Color::LightMagenta, 0x00ff_00ff),
+        (Color::LightCyan, 0x0000_ffff),
+        (Color::White, 0x00ff_ffff),
+    ];
+
+    /// Meanings that are not text to be read: lines, and what lies behind an overlay.
+    const NOT_READ: [Meaning; 2] = [Meaning::Frame, Meaning::Faint];
+
+    fn value(colour: Color) -> u32 {
+        match colour {
+            Color::Rgb(r, g, b) => u32::from_be_bytes([0, r, g, b]),
+            named => XTERM.iter().find(|(known, _)| *known == named).expect("one of sixteen").1,
+        }
+    }
+
+    /// WCAG 2: from 1 to 21.
+    fn ratio(a: u32, b: u32) -> f64 {
+        let part = |colour: u32, shift: u32| f64::from(colour >> shift & 0xff) / 255.0;
+        let of = |colour| luminance(part(colour, 16), part(colour, 8), part(colour, 0)) + 0.05;
+        f64::max(of(a) / of(b), of(b) / of(a))
+    }
+
+    /// Each theme on the backgrounds that it is made for.
+    const GROUNDS: [(ThemeChoice, &[u32]); 3] = [
+        (ThemeChoice::Dark, &[0, 0x0016_161e, 0x0028_2c34]),
+        (ThemeChoice::Light, &[0x00ff_ffff, 0x00f5_f5f5, 0x00fd_f6e3]),
+        (ThemeChoice::Contrast, &[0]),
+    ];
+
+    #[test]
+    fn every_meaning_can_be_read_on_its_background() {
+        for (choice, grounds) in GROUNDS {
+            for depth in [Depth::True, Depth::Sixteen] {
+                let theme = Theme { choice, depth };
+                // Sixteen colours are made for plain black and white.
+                let grounds = if depth == Depth::True { grounds } else { &grounds[..1] };
+                for (row, ground) in TABLE.iter().flat_map(|row| grounds.iter().map(move |ground| (row, *ground))) {
+                    let style = theme.of(row.meaning);
+                    // The terminal's own colours are its owner's choice.
+                    let (Some(fg), false) = (style.fg, NOT_READ.contains(&row.meaning)) else { continue };
+                    let found = ratio(value(fg), style.bg.map_or(ground, value));
+                    assert!(found >= 4.5, "{choice:?} {depth:?} {:?} on {ground:06x}: {found:.2}", row.meaning);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_colour_has_one_meaning() {
+        let accent = [Meaning::Focused, Meaning::Key];
+        for (choice, _) in GROUNDS {
+            let theme = Theme { choice, depth: Depth::True };
+            let colours: Vec<_> = TABLE
+                .iter()
+                .filter(|row| !NOT_READ.contains(&row.meaning) && row.meaning != accent[1])
+                .map(|row| (theme.of(row.meaning), row.meaning))
+                .filter(|(style, _)| style.bg.is_none() && style.fg.is_some_and(|fg| value(fg) != 0x00ff_ffff))
+                .collect();
+            for (n, (style, meaning)) in colours.iter().enumerate() {
+                let other = colours[..n].iter().find(|(other, _)| other.fg == style.fg);
+                assert!(other.is_none(), "{choice:?}: {meaning:?} looks like {:?}", other.map(|(_, other)| other));
+            }
+        }
+    }
+
+    #[test]
+    fn plain_names_no_colour() {
+        let plain = Theme { choice: ThemeChoice::Plain, depth: Depth::True };
+        for row in &TABLE {
+            let style = plain.of(row.meaning);
+            assert_eq!((style.fg, style.bg), (None, None), "{:?}", row.meaning);
+        }
+        assert_eq!(plain.ground(), None);
     }
 }

@@ -41,7 +41,7 @@ pub fn verdict(canvas: &mut Canvas, area: Rect, inspection: &Inspection) -> Rect
     let standing = judged.standing(now);
     let meaning = match &standing {
         Standing::Valid(Phase::Live { .. }) => Meaning::Ok,
-        Standing::Valid(_) | Standing::OutOfTime(..) => Meaning::Expired,
+        Standing::Valid(_) | Standing::OutOfTime(..) => Meaning::Warning,
         Standing::Invalid(_) => Meaning::Denied,
         Standing::NotVerified(_) | Standing::Absent => Meaning::Title,
     };

@@ -146,7 +146,7 @@ pub fn state(canvas: &mut Canvas, judged: &Judged) -> (String, Meaning) {
     }
     match judged.standing(now) {
         Standing::Valid(p @ Phase::Live { .. }) => (phase(canvas, p), Meaning::Ok),
-        Standing::Valid(p) | Standing::OutOfTime(p, _) => (phase(canvas, p), Meaning::Expired),
+        Standing::Valid(p) | Standing::OutOfTime(p, _) => (phase(canvas, p), Meaning::Warning),
         Standing::Invalid(reason) => (reason.code().to_owned(), Meaning::Denied),
         Standing::NotVerified(_) => {
             let alg = judged
@@ -165,9 +165,9 @@ pub fn words_at(judged: &Judged, at: NumericDate) -> (String, text::Span, Meanin
         Standing::Valid(phase) => {
             let (left, how, meaning) = match phase {
                 Phase::Live { left } => (left, "left", Meaning::Ok),
-                Phase::Grace { left } => (left, "of leeway", Meaning::Expired),
-                Phase::Early { left } => (left, "to nbf", Meaning::Expired),
-                Phase::NotYet { left } => (left, "to go", Meaning::Expired),
+                Phase::Grace { left } => (left, "of leeway", Meaning::Warning),
+                Phase::Early { left } => (left, "to nbf", Meaning::Warning),
+                Phase::NotYet { left } => (left, "to go", Meaning::Warning),
                 Phase::Expired { .. } | Phase::Endless => (text::Span::ZERO, "", Meaning::Ok),
             };
             let shown = remaining(left);
@@ -175,11 +175,11 @@ pub fn words_at(judged: &Judged, at: NumericDate) -> (String, text::Span, Meanin
         }
         Standing::OutOfTime(Phase::NotYet { left }, _) => {
             let shown = remaining(left);
-            (format!("not yet valid, in {}", shown.text), shown.holds, Meaning::Expired)
+            (format!("not yet valid, in {}", shown.text), shown.holds, Meaning::Warning)
         }
         Standing::OutOfTime(Phase::Expired { ago }, _) => {
             let shown = elapsed(ago);
-            (format!("expired, {} ago", shown.text), shown.holds, Meaning::Expired)
+            (format!("expired, {} ago", shown.text), shown.holds, Meaning::Warning)
         }
         Standing::OutOfTime(_, reason) | Standing::Invalid(reason) => {
             (format!("invalid: {}", reason.code()), text::Span::MAX, Meaning::Denied)

@@ -13,7 +13,7 @@ use portcullis::clock::{Clock, ManualClock};
 use portcullis::gate::Snapshot;
 use portcullis::store::{Memory, News, Replica, Store, read_policy};
 use portcullis::tui::effects::{self, Job, Outside};
-use portcullis::view::{self, Theme};
+use portcullis::view;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
@@ -25,7 +25,6 @@ pub struct Desk {
     pub app: App,
     pub gate: AuthenticatedMcpServer,
     pub clock: Arc<ManualClock>,
-    pub theme: Theme,
     pub outside: Outside,
     /// What was left to the terminal: copies, quitting, suspending.
     pub left: Vec<Effect>,
@@ -54,7 +53,7 @@ impl Desk {
         });
         let replica = Arc::new(Replica::new(&gate, store, None));
         let outside = Outside::new(gate.clone(), replica, None);
-        let mut desk = Self { app, gate, clock, theme: Theme::Colours, outside, left: Vec::new(), keys_pressed: 0 };
+        let mut desk = Self { app, gate, clock, outside, left: Vec::new(), keys_pressed: 0 };
         desk.tell(Msg::Resized { columns, rows });
         desk
     }
@@ -145,7 +144,7 @@ impl Desk {
     pub fn draw(&self) -> (Buffer, portcullis::app::Drawn) {
         let (columns, rows) = self.app.size;
         let mut buffer = Buffer::empty(Rect::new(0, 0, columns, rows));
-        let drawn = view::draw(&self.app, &self.theme, &mut buffer);
+        let drawn = view::draw(&self.app, &mut buffer);
         (buffer, drawn)
     }
 

@@ -71,9 +71,9 @@ fn a_drill_that_waits_for_an_hour_shows_how_far_it_is() {
     let mut desk = lab(0);
     desk.keys("Esc 3 Tab Tab Tab → Enter");
     let done = |desk: &Desk| {
-        desk.screen().lines().find_map(|line| {
-            line.split("│┃ █").nth(1).or(line.split("┃ █").nth(1)).map(|bar| bar.chars().filter(|c| *c == '█').count())
-        })
+        desk.screen()
+            .lines()
+            .find_map(|line| line.split("│ █").nth(1).map(|bar| bar.chars().filter(|c| *c == '█').count()))
     };
     assert_eq!(done(&desk), None, "{}", desk.screen());
     desk.waits(Duration::from_mins(30));

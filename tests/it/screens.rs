@@ -13,8 +13,8 @@ use portcullis::auth::{Call, TokenId};
 use portcullis::clock::Clock as _;
 use portcullis::gate::traffic::Request;
 use portcullis::gate::{Given, Origin, Provenance, Source};
+use portcullis::look::{Depth, ThemeChoice};
 use portcullis::text::Span;
-use portcullis::view::Theme;
 use ratatui::buffer::Buffer;
 use ratatui::style::{Color, Modifier, Style};
 use rstest::rstest;
@@ -268,6 +268,7 @@ fn the_pictures_are_those_of_the_program(#[case] name: &str, #[case] size: (u16,
         _ => scene(size.0, size.1),
     };
     desk.keys(keys);
+    desk.app.look.depth = Depth::True;
     let picture = svg(&desk.draw().0);
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("assets/screens/{name}.svg"));
     if std::env::var_os("UPDATE_SCREENS").is_some() {
@@ -282,23 +283,18 @@ fn the_pictures_are_those_of_the_program(#[case] name: &str, #[case] size: (u16,
 fn without_colour_nothing_is_lost() {
     let mut desk = scene(120, 36);
     let coloured = desk.screen();
-    desk.theme = Theme::Plain;
+    desk.app.look.choice = ThemeChoice::Plain;
     let (buffer, _) = desk.draw();
     assert_eq!(text_of(&buffer), coloured);
     assert!(buffer.content.iter().all(|cell| cell.fg == Color::Reset && cell.bg == Color::Reset));
     assert!(buffer.content.iter().any(|cell| cell.modifier.contains(Modifier::BOLD)));
 }
 
-/// The sixteen colours, as the pictures have them.
-fn hex(colour: Color) -> &'static str {
+/// A colour as the pictures have it; the terminal's own text is nearly white there.
+fn hex(colour: Option<Color>) -> String {
     match colour {
-        Color::Red => "#e06c75",
-        Color::Green => "#98c379",
-        Color::Yellow => "#e5c07b",
-        Color::Blue => "#61afef",
-        Color::Magenta => "#c678dd",
-        Color::Cyan => "#56b6c2",
-        _ => "#d7dae0",
+        Some(Color::Rgb(r, g, b)) => format!("#{r:02x}{g:02x}{b:02x}"),
+        _ => "#d7dae0".to_owned(),
     }
 }
 
@@ -317,7 +313,7 @@ fn svg(buffer: &Buffer) -> String {
         for run in row.chunk_by(|a, b| a.style() == b.style()) {
             let text: String = run.iter().map(ratatui::buffer::Cell::symbol).collect();
             let cells = u32::try_from(run.len()).unwrap_or(0);
-            if !text.trim().is_empty() {
+            if !text.trim().is_empty() || matches!(run[0].bg, Color::Rgb(..)) {
                 draw_run(&mut out, &text, run[0].style(), (x * CELL.0 + 10, y * CELL.1 + 10), cells * CELL.0);
             }
             x += cells;
@@ -329,10 +325,10 @@ fn svg(buffer: &Buffer) -> String {
 
 fn draw_run(out: &mut String, text: &str, style: Style, (x, y): (u32, u32), width: u32) {
     let has = |modifier| style.add_modifier.contains(modifier);
-    let mut colour = hex(style.fg.unwrap_or(Color::Reset));
-    if has(Modifier::REVERSED) {
-        let _ = writeln!(out, "<rect x=\"{x}\" y=\"{y}\" width=\"{width}\" height=\"19\" fill=\"{colour}\"/>");
-        colour = "#1e2127";
+    let colour = hex(style.fg);
+    if let Some(Color::Rgb(..)) = style.bg {
+        let fill = hex(style.bg);
+        let _ = writeln!(out, "<rect x=\"{x}\" y=\"{y}\" width=\"{width}\" height=\"19\" fill=\"{fill}\"/>");
     }
     let weight = if has(Modifier::BOLD) { " font-weight=\"bold\"" } else { "" };
     let dim = if has(Modifier::DIM) { " opacity=\"0.55\"" } else { "" };

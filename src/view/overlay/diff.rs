@@ -58,7 +58,7 @@ pub fn render(canvas: &mut Canvas, with: u64, rows: &[Row], scroll: usize) {
 const fn of_change(change: Change) -> Meaning {
     match change {
         Change::Same => Meaning::Plain,
-        Change::Changed => Meaning::Expired,
+        Change::Changed => Meaning::Warning,
         Change::Added => Meaning::Ok,
         Change::Missing => Meaning::Denied,
     }

@@ -34,7 +34,7 @@ pub fn render(canvas: &mut Canvas, scroll: usize) {
     for (title, document) in [("header", &inspection.header), ("payload", &inspection.payload)] {
         lines.push(Line::default());
         lines.push(canvas.span(title, Meaning::Label).into());
-        lines.extend(document.fault.clone().map(|fault| canvas.span(fault, Meaning::Expired).into()));
+        lines.extend(document.fault.clone().map(|fault| canvas.span(fault, Meaning::Warning).into()));
         for (name, value) in document.members.iter().take(MEMBERS) {
             let (told, note) = claims::value_in_words(canvas, name, value, true);
             let meant = meaning(name).map_or_else(String::new, |words| format!("  ({words})"));
@@ -53,7 +53,7 @@ pub fn render(canvas: &mut Canvas, scroll: usize) {
     lines.push(canvas.span("findings", Meaning::Label).into());
     let found = inspection.findings_at(canvas.app.times.judged);
     for finding in &found {
-        lines.extend(canvas.wrapped(&finding.to_string(), rest.width, Meaning::Expired));
+        lines.extend(canvas.wrapped(&finding.to_string(), rest.width, Meaning::Warning));
     }
     if found.is_empty() {
         lines.push(canvas.span("none", Meaning::Hint).into());

@@ -84,7 +84,7 @@ fn fields(canvas: &mut Canvas, area: Rect, rows: u16) -> Rect {
     let area = below(area, rows);
     let fault =
         arguments::read(Given::Text(app.call.arguments.text()), app.auth.rules.policy.tool(&app.call.tool)).err();
-    let lines = fault.map(|fault| canvas.wrapped(&fault.to_string(), area.width, Meaning::Expired)).unwrap_or_default();
+    let lines = fault.map(|fault| canvas.wrapped(&fault.to_string(), area.width, Meaning::Warning)).unwrap_or_default();
     canvas.lines(area, lines)
 }
 

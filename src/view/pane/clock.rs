@@ -28,9 +28,9 @@ pub fn render(canvas: &mut Canvas, area: Rect) {
     rest = below(rest, 1);
     let away = match app.clock {
         HeldClock::Real => ("the real time".to_owned(), Meaning::Hint),
-        HeldClock::Shifted(by) => (format!("the real time {}", signed(by)), Meaning::Expired),
-        HeldClock::Frozen(_) => ("it stands".to_owned(), Meaning::Expired),
-        HeldClock::Fast { .. } => ("it hurries".to_owned(), Meaning::Expired),
+        HeldClock::Shifted(by) => (format!("the real time {}", signed(by)), Meaning::Warning),
+        HeldClock::Frozen(_) => ("it stands".to_owned(), Meaning::Warning),
+        HeldClock::Fast { .. } => ("it hurries".to_owned(), Meaning::Warning),
     };
     let away = canvas.span(away.0, away.1);
     canvas.line(Rect { width: place.width, x: place.x, ..rest }, away);

@@ -44,7 +44,7 @@ pub fn render(canvas: &mut Canvas, area: Rect) {
     let mut notes: Vec<Line<'static>> =
         lines.into_iter().flat_map(|line| canvas.wrapped(line, area.width, Meaning::Hint)).collect();
     for caution in app.client_cautions() {
-        notes.extend(canvas.wrapped(caution, area.width, Meaning::Expired));
+        notes.extend(canvas.wrapped(caution, area.width, Meaning::Warning));
     }
     rest = canvas.lines(rest, notes);
     if rest.height > ROOMY {

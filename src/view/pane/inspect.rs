@@ -88,7 +88,7 @@ fn raw(canvas: &Canvas, inspection: &Inspection, columns: u16) -> Vec<Line<'stat
         let size = text::words::bytes(document.text.len());
         lines.push(canvas.span(format!("{title}, {size}"), Meaning::Hint).into());
         if let Some(fault) = &document.fault {
-            lines.push(canvas.span(fault.clone(), Meaning::Expired).into());
+            lines.push(canvas.span(fault.clone(), Meaning::Warning).into());
         }
         lines.extend(canvas.wrapped(&display_safe(&document.text, RAW), columns, meaning));
     }

@@ -32,7 +32,7 @@ pub fn render(canvas: &mut Canvas, area: Rect) {
     let hidden = fields.len().saturating_sub(rows);
     let line = match canvas.app.issue.request(canvas.app.stamp()) {
         Err(error) if rest.height > 1 && !canvas.app.issue.user_id.is_empty() => {
-            let lines = canvas.wrapped(&error.to_string(), rest.width, Meaning::Expired);
+            let lines = canvas.wrapped(&error.to_string(), rest.width, Meaning::Warning);
             canvas.lines(rest, lines);
             return;
         }

@@ -16,7 +16,7 @@ pub fn render(canvas: &mut Canvas, area: Rect) {
     let app = canvas.app;
     let next = format!("{} as {}", text::name(&app.call.tool, 32), app.identity().words());
     let (told, meaning) = match app.kit_is_of() {
-        Some((of, true)) => (format!("old: {of}; Enter runs {next}"), Meaning::Expired),
+        Some((of, true)) => (format!("old: {of}; Enter runs {next}"), Meaning::Warning),
         _ => (next, Meaning::Label),
     };
     let told = canvas.span(told, meaning);

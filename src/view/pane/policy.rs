@@ -134,18 +134,18 @@ fn notes(canvas: &Canvas) -> Vec<Line<'static>> {
     let mut notes = Vec::new();
     let mut note = |text: String, meaning| notes.push(Line::from(canvas.span(text, meaning)));
     if let Some(fault) = &app.policy_file.fault {
-        note(format!("! {fault}"), Meaning::Expired);
+        note(format!("! {fault}"), Meaning::Warning);
     }
     if let Some((first, more)) = pane.failed.split_first() {
         note(with_more(format!("{first}, and is not"), more.len()), Meaning::Denied);
     }
     if app.lacks_tool(&app.call.tool) {
-        note(format!("! {}", ToolError::missing(&app.call.tool)), Meaning::Expired);
+        note(format!("! {}", ToolError::missing(&app.call.tool)), Meaning::Warning);
     }
     // What is odd about the tool under the cursor comes first.
     let about_this = |lint: &&Lint| lint.tool().is_some_and(|tool| *tool == app.call.tool);
     if let Some(first) = pane.lints.iter().find(about_this).or(pane.lints.first()) {
-        note(with_more(first.to_string(), pane.lints.len() - 1), Meaning::Expired);
+        note(with_more(first.to_string(), pane.lints.len() - 1), Meaning::Warning);
     }
     let what = app.auth.tools.description(policy, &app.call.tool).map(|words| text::display_safe(words, 200));
     note(format!("{}: {}", text::name(&app.call.tool, 32), what.as_deref().unwrap_or("no description")), Meaning::Hint);

@@ -130,7 +130,7 @@ fn piece(judged: &Judged, axis: &Axis, column: usize) -> (char, Meaning) {
         (-1, Standing::Valid(_)) => ('╌', Meaning::Hint),
         (-1 | 0, _) => (' ', Meaning::Plain),
         (1, _) => ('·', Meaning::Hint),
-        (2, Standing::Valid(_)) => ('▒', Meaning::Expired),
+        (2, Standing::Valid(_)) => ('▒', Meaning::Warning),
         (_, Standing::Valid(_)) => ('█', Meaning::Ok),
         _ => ('-', Meaning::Hint),
     }

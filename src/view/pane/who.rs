@@ -17,7 +17,7 @@ use crate::view::widget::{choice, sentence_holds, state};
 
 pub fn render(canvas: &mut Canvas, area: Rect) {
     canvas.target(area, Target::Field(VIEW));
-    let (app, theme) = (canvas.app, *canvas.theme);
+    let (app, theme) = (canvas.app, canvas.theme);
     let view = choice(canvas, app.who.view.word(), canvas.focused(VIEW));
     canvas.line(top(area, 1), Line::from(view));
     let area = below(area, 1);
@@ -50,7 +50,7 @@ fn about_tool(theme: Theme, app: &App) -> Vec<Line<'static>> {
     };
     let mut lines = vec![span(theme, format!("{name} needs {}", rule.needs()), Meaning::Plain).into()];
     if app.lacks_tool(&app.call.tool) {
-        lines.push(span(theme, format!("! {}", ToolError::missing(&app.call.tool)), Meaning::Expired).into());
+        lines.push(span(theme, format!("! {}", ToolError::missing(&app.call.tool)), Meaning::Warning).into());
     }
     for permission in policy.permissions() {
         if !rule.permissions.contains(permission)
@@ -130,7 +130,7 @@ fn span(theme: Theme, text: impl Into<String>, meaning: Meaning) -> Span<'static
 
 /// A column of answers.
 fn answers(canvas: &mut Canvas, area: Rect, scroll: usize, names: usize) -> usize {
-    let (app, theme) = (canvas.app, *canvas.theme);
+    let (app, theme) = (canvas.app, canvas.theme);
     let Some(everyone) = &app.who.everyone else {
         let lines = canvas.wrapped("Ctrl-F calls the tool with every token and with none", area.width, Meaning::Hint);
         canvas.lines(area, lines);
@@ -146,7 +146,7 @@ fn answers(canvas: &mut Canvas, area: Rect, scroll: usize, names: usize) -> usiz
         Line::from(vec![
             span(theme, format!("{} ", verdict.sign()), meaning),
             span(theme, format!("{} ", text::padded(name, names)), Meaning::Plain),
-            span(theme, held(&called.record), Meaning::Expired),
+            span(theme, held(&called.record), Meaning::Warning),
             span(theme, text::display_safe(&called.record.answer, 400), meaning),
         ])
     })

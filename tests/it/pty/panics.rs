@@ -16,7 +16,6 @@ use portcullis::clock::{Clock, SystemClock};
 use portcullis::gate::Snapshot;
 use portcullis::store::Memory;
 use portcullis::tui::{self, TuiError};
-use portcullis::view::Theme;
 use rstest::rstest;
 
 use super::console::{Console, HEADER, command};
@@ -59,15 +58,7 @@ fn run(in_another_thread: bool) -> Result<(), TuiError> {
     let times = Times { real: clock.clock.now(), judged: clock.clock.now(), mono: Duration::ZERO };
     let app = App::new(Opening::new(gate.shared().read(Snapshot::of), times));
     let store = Arc::new(Memory::default());
-    tui::run(tui::Start {
-        app,
-        gate,
-        clock: Arc::new(clock),
-        theme: Theme::Colours,
-        server: None,
-        store,
-        edition: None,
-    })
+    tui::run(tui::Start { app, gate, clock: Arc::new(clock), server: None, store, edition: None })
 }
 
 #[test]

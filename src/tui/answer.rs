@@ -1,0 +1,177 @@
+//! Takes the terminal's answer about its background (OSC 11) out of the keys, however late it comes.
+//!
+//! crossterm does not know such answers: `ESC ] 11;rgb:RRRR/GGGG/BBBB ESC \` arrives as `Alt-]`, characters, and `Alt-\` or
+//! `Ctrl-G`. Typed into a field, they would be text. What only looks like an answer is given back as keys.
+
+use crossterm::event::{Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
+
+use crate::look::Background;
+
+/// No answer is longer: `11;rgba:` and four parts of four digits.
+const LONGEST: usize = 32;
+
+/// What an answer begins with, but for the character after `rgb`.
+const BEGIN: &str = "11;rgb";
+
+/// What events come to.
+#[derive(Debug, Default, PartialEq)]
+pub struct Taken {
+    /// Those that are not an answer.
+    pub events: Vec<Event>,
+    /// The answer.
+    pub background: Option<Background>,
+}
+
+/// The answer that is arriving, if one is.
+#[derive(Default)]
+pub struct Answer {
+    /// The events of it so far, to be given back.
+    held: Vec<Event>,
+    text: String,
+}
+
+impl Answer {
+    /// Takes one event; returns what it comes to.
+    pub fn take(&mut self, event: Event) -> Taken {
+        let part = part(&event);
+        let is_begun = !self.held.is_empty();
+        match part {
+            Some(Part::Begin) if !is_begun => {
+                self.held.push(event);
+                return Taken::default();
+            }
+            Some(Part::Character(c)) if is_begun => {
+                self.text.push(c);
+                self.held.push(event);
+                if self.text.len() <= LONGEST && (BEGIN.starts_with(&self.text) || self.text.starts_with(BEGIN)) {
+                    return Taken::default();
+                }
+                return Taken { events: self.give_up(), background: None };
+            }
+            Some(Part::End) if is_begun => {
+                let background = background(&self.text);
+                if background.is_some() {
+                    self.held.clear();
+                    self.text.clear();
+                    return Taken { events: Vec::new(), background };
+                }
+            }
+            _ => {}
+        }
+        let mut events = self.give_up();
+        events.push(event);
+        Taken { events, background: None }
+    }
+
+    /// Whether more of an answer is expected.
+    pub fn is_open(&self) -> bool {
+        !self.held.is_empty()
+    }
+
+    /// It was not an answer: the keys are keys.
+    pub fn give_up(&mut self) -> Vec<Event> {
+        self.text.clear();
+        std::mem::take(&mut self.held)
+    }
+}
+
+/// What a key can be in an answer.
+enum Part {
+    Begin,
+    Character(char),
+    End,
+}
+
+fn part(event: &Event) -> Option<Part> {
+    let Event::Key(KeyEvent { code: KeyCode::Char(c), modifiers, kind: KeyEventKind::Press, .. }) = event else {
+        return None;
+    };
+    match (c, modifiers.difference(KeyModifiers::SHIFT)) {
+        (']', KeyModifiers::ALT) => Some(Part::Begin),
+        ('\\', KeyModifiers::ALT) | ('g', KeyModifiers::CONTROL) => Some(Part::End),
+        (c, KeyModifiers::NONE) => Some(Part::Character(*c)),
+        _ => None,
+    }
+}
+
+/// Reads `11;rgb:RRRR/GGGG/BBBB`: one to four hexadecimal digits a part, whose largest value is full brightness.
+fn background(text: &str) -> Option<Background> {
+    let (kind, parts) = text.strip_prefix(BEGIN)?.split_once(':')?;
+    if !matches!(kind, "" | "a") {
+        return None;
+    }
+    let part = |digits: &str| {
+        let most = match digits.len() {
+            1 => 0xf_u16,
+            2 => 0xff,
+            3 => 0xfff,
+            4 => 0xffff,
+            _ => return None,
+        };
+        Some(f64::from(u16::from_str_radix(digits, 16).ok()?) / f64::from(most))
+    };
+    let mut parts = parts.split('/').map(part);
+    Some(Background::of(parts.next()??, parts.next()??, parts.next()??))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    fn key(c: char, modifiers: KeyModifiers) -> Event {
+        Event::Key(KeyEvent::new(KeyCode::Char(c), modifiers))
+    }
+
+    /// As crossterm makes events of bytes.
+    fn events(bytes: &str) -> Vec<Event> {
+        let mut all = Vec::new();
+        let mut chars = bytes.chars();
+        while let Some(c) = chars.next() {
+            all.extend(match c {
+                '\x1b' => chars.next().map(|c| key(c, KeyModifiers::ALT)),
+                '\x07' => Some(key('g', KeyModifiers::CONTROL)),
+                c if c.is_ascii_uppercase() => Some(key(c, KeyModifiers::SHIFT)),
+                c => Some(key(c, KeyModifiers::NONE)),
+            });
+        }
+        all
+    }
+
+    fn read(bytes: &str) -> Taken {
+        let mut answer = Answer::default();
+        let mut all = Taken::default();
+        for event in events(bytes) {
+            let taken = answer.take(event);
+            all.events.extend(taken.events);
+            all.background = all.background.or(taken.background);
+        }
+        all.events.extend(answer.give_up());
+        all
+    }
+
+    #[rstest]
+    #[case("\x1b]11;rgb:1e1e/1E1E/2e2e\x1b\\", Background::Dark)]
+    #[case("\x1b]11;rgb:ffff/ffff/ffff\x07", Background::Light)]
+    #[case("\x1b]11;rgb:fd/f6/e3\x1b\\", Background::Light)]
+    #[case("\x1b]11;rgba:0000/0000/0000/ffff\x1b\\", Background::Dark)]
+    fn an_answer_is_taken_out_of_the_keys(#[case] bytes: &str, #[case] is: Background) {
+        assert_eq!(read(bytes), Taken { events: Vec::new(), background: Some(is) });
+        assert_eq!(read(&format!("ab{bytes}c")), Taken { events: events("abc"), background: Some(is) });
+    }
+
+    #[rstest]
+    #[case("\x1b]")]
+    #[case("\x1b]1")]
+    #[case("\x1b]11;rgb")]
+    #[case("\x1b]11;rgb:zz/zz/zz\x1b\\")]
+    #[case("\x1b]11;rgb:12345/0/0\x07")]
+    #[case("\x1b]11;rgb:1/2\x07")]
+    #[case("\x1b]2;a title\x07")]
+    #[case("\x1b]11;rgb:000000000000000000000000000000000000000000000000")]
+    #[case("\x1b]\x1b]")]
+    #[case("11;rgb:0/0/0\x07")]
+    fn whatever_else_comes_stays_keys(#[case] bytes: &str) {
+        assert_eq!(read(bytes), Taken { events: events(bytes), background: None });
+    }
+}
