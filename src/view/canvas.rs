@@ -10,7 +10,6 @@ use ratatui::widgets::{Block, Clear, Widget as _};
 use super::theme::{Meaning, Theme};
 use crate::app::drawn::Window;
 use crate::app::{App, Area, Drawn, Field, Pane, Target};
-use crate::look::ThemeChoice;
 use crate::text;
 
 /// From this size on a pane has a box, and around it the row of panes and the last calls.
@@ -162,11 +161,8 @@ impl Canvas<'_> {
     /// A box with a title; returns the area inside it.
     pub fn frame(&mut self, area: Rect, title: Line<'static>, focused: bool) -> Rect {
         let style = if focused { self.style(Meaning::Focused) } else { self.style(Meaning::Frame) };
-        // Without colour, only the weight of the lines says where the keys go.
-        let set =
-            if focused && self.app.look.decided() == ThemeChoice::Plain { border::THICK } else { border::ROUNDED };
         let title = cut(title, usize::from(area.width.saturating_sub(2)));
-        let block = Block::bordered().border_set(set).border_style(style);
+        let block = Block::bordered().border_set(border::ROUNDED).border_style(style);
         let inner = block.inner(area);
         block.render(area, self.buf);
         // Over the border, whose style must not reach it.
@@ -204,7 +200,7 @@ impl Canvas<'_> {
         self.buf.set_style(above, self.style(Meaning::Faint));
         self.clear(area);
         self.drawn.cursor = None;
-        let title = self.span(format!(" {title} "), Meaning::Title);
+        let title = self.span(format!(" {title} "), Meaning::ScreenChip);
         self.frame(area, title.into(), true)
     }
 

@@ -112,11 +112,12 @@ fn serving(area: Rect) -> [Rect; 5] {
 fn framed(canvas: &mut Canvas, digit: usize, pane: Pane, area: Rect) {
     canvas.target(area, Target::Pane(pane));
     let focused = canvas.focused_pane(pane);
-    let meaning = if focused { Meaning::Focused } else { Meaning::Title };
+    // Filled, so that it is seen without colour too.
+    let meaning = if focused { Meaning::ScreenChip } else { Meaning::Title };
     let mut title = vec![canvas.span(format!(" {digit} {} ", pane.title()), meaning)];
     let note = (pane.place().note)(canvas.app, usize::from(area.width));
     if !note.is_empty() {
-        title.push(Span::raw(format!("{note} ")));
+        title.push(Span::raw(format!(" {note} ")));
     }
     let inner = if canvas.is_surrounded() {
         right_of(canvas.frame(area, Line::from(title), focused), 1)

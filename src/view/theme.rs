@@ -51,7 +51,7 @@ pub enum Meaning {
     UnauthenticatedChip,
     /// [`Meaning::Warning`], filled.
     WarningChip,
-    /// A screen's name in the header, where it is shown.
+    /// The screen that is shown, and the title of the pane that the keys go to.
     ScreenChip,
 }
 
