@@ -85,6 +85,7 @@ impl App {
                 self.time_style = self.time_style.turned(1);
                 self.say(format!("times are shown as {}", self.time_style.word()));
             }
+            Action::Trace => self.call.opens_trace = !self.call.opens_trace,
             Action::Theme => return self.turn_theme(),
         }
         Vec::new()

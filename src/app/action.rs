@@ -39,6 +39,7 @@ pub enum Action {
     SavePolicy,
     TimeStyle,
     Theme,
+    Trace,
     Freeze,
     Hurry,
     RealTime,

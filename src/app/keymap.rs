@@ -89,6 +89,7 @@ pub const BINDINGS: &[Binding] = &[
     on(Action::Everyone, &[ctrl('f')], "call as everyone: with every token and with none"),
     on(Action::Group, &[ctrl('g')], "group the matrix by token, permissions or user, in turn"),
     on(Action::TimeStyle, &[ctrl('l')], "show times as UTC, local or epoch, in turn"),
+    on(Action::Trace, &[], "show every check of the preview, or one sign for each"),
     on(Action::Theme, &[], "switch the theme: auto, dark, light, contrast, plain, in turn"),
     on(Action::Diff, &[ctrl('d')], "compare the token with another, side by side"),
     on(Action::Evidence, &[ctrl('b')], "copy the evidence as Markdown: calls, drill, scorecard; it holds no token"),

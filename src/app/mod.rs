@@ -247,7 +247,12 @@ impl App {
             matrix: Matrix::default(),
             policy: PolicyPane::default(),
             issue,
-            call: CallForm { tool: "".into(), arguments: TextField::new("", Lines::Many), touched: false },
+            call: CallForm {
+                tool: "".into(),
+                arguments: TextField::new("", Lines::Many),
+                touched: false,
+                opens_trace: false,
+            },
             selected: auth.tokens.first().map(|entry| entry.number),
             inspection: None,
             who: WhoPane::default(),
@@ -346,7 +351,9 @@ impl App {
     pub fn judged_by(&self) -> Vec<String> {
         let file = &self.policy_file;
         let policy = (!file.path.is_empty()).then(|| format!("policy {}", file.name()));
-        self.auth.rules.described().into_iter().chain(policy).collect()
+        let (leeway, binding): (Vec<_>, Vec<_>) =
+            self.auth.rules.described().into_iter().partition(|fact| fact.starts_with("leeway"));
+        leeway.into_iter().chain(policy).chain(binding).collect()
     }
 
     /// What the user must not overlook, in few words.

@@ -28,6 +28,8 @@ pub struct Canvas<'a> {
     pub buf: &'a mut Buffer,
     /// What is handed back.
     pub drawn: Drawn,
+    /// The panes of this frame.
+    pub panes: Vec<Pane>,
 }
 
 impl Canvas<'_> {

@@ -38,7 +38,7 @@ pub fn draw(app: &App, buf: &mut Buffer) -> Drawn {
     if let Some(ground) = theme.ground() {
         buf.set_style(area, ground);
     }
-    let mut canvas = Canvas { app, theme, buf, drawn };
+    let mut canvas = Canvas { app, theme, buf, drawn, panes: Vec::new() };
     if area.width < SMALLEST.0 || area.height < SMALLEST.1 {
         let said = format!("portcullis needs {}×{}", SMALLEST.0, SMALLEST.1);
         let lines = canvas.wrapped(&said, area.width, Meaning::Plain);

@@ -14,7 +14,8 @@ use crate::text;
 pub fn render(canvas: &mut Canvas, area: Rect) {
     header::render(canvas, top(area, 1));
     let rest = below(area, 1);
-    if shows_all(area) {
+    let panes = canvas.app.screen.panes();
+    let places: Vec<(Pane, Rect)> = if shows_all(area) {
         let (app, stage) = (canvas.app, Rect { height: rest.height - 2, ..rest });
         let areas = match app.screen {
             Screen::Gate => gate(stage),
@@ -22,27 +23,60 @@ pub fn render(canvas: &mut Canvas, area: Rect) {
             Screen::Time => lab(app, stage),
             Screen::Server => serving(stage),
         };
-        for (number, (pane, area)) in app.screen.panes().into_iter().zip(areas).enumerate() {
-            framed(canvas, number + 1, pane, area);
-        }
+        panes.into_iter().zip(areas).collect()
+    } else if has_two_columns(area) {
+        let rest = panes_row(canvas, rest);
+        two_columns(canvas.app, Rect { height: rest.height - 2, ..rest })
     } else if canvas.is_surrounded() {
         let rest = panes_row(canvas, rest);
         let made = u16::try_from(canvas.app.auth.activity.len()).unwrap_or(u16::MAX);
         let calls = if canvas.app.focus.pane == Pane::Activity { 0 } else { made.min(3) };
         let stage = Rect { height: rest.height - 2 - calls, ..rest };
-        alone(canvas, stage);
         record::last_calls(canvas, top(below(rest, stage.height), calls));
+        vec![(canvas.app.focus.pane, stage)]
     } else {
-        alone(canvas, Rect { height: rest.height - 1, ..rest });
+        vec![(canvas.app.focus.pane, Rect { height: rest.height - 1, ..rest })]
+    };
+    canvas.panes = places.iter().map(|(pane, _)| *pane).collect();
+    for (pane, area) in places {
+        if let Some(at) = panes.iter().position(|known| *known == pane) {
+            framed(canvas, at + 1, pane, area);
+        }
     }
 }
 
-/// The pane the keys go to, with the whole stage for itself.
-fn alone(canvas: &mut Canvas, area: Rect) {
-    let panes = canvas.app.screen.panes();
-    if let Some(at) = panes.iter().position(|pane| *pane == canvas.app.focus.pane) {
-        framed(canvas, at + 1, panes[at], area);
+/// From this size on there are two columns.
+const TWO_COLUMNS: (u16, u16) = (92, 26);
+
+const fn has_two_columns(area: Rect) -> bool {
+    area.width >= TWO_COLUMNS.0 && area.height >= TWO_COLUMNS.1
+}
+
+/// Cause on the left, effect on the right, and below both what happened. The third and the fourth pane of a screen share a
+/// place: of the two, the one that the keys went to shows, or the one that shows an effect.
+fn two_columns(app: &App, area: Rect) -> Vec<(Pane, Rect)> {
+    let [first, second, third, fourth, log] = app.screen.panes();
+    let effect = match app.screen {
+        Screen::Gate | Screen::Time | Screen::Server => third,
+        Screen::Matrix => fourth,
+    };
+    let right = if [third, fourth].contains(&app.focus.pane) { app.focus.pane } else { effect };
+    let (upper, activity) = split_bottom(area, 5);
+    if app.screen == Screen::Time {
+        let bars = upper.height / 2;
+        let half = Rect { width: upper.width * 2 / 5, ..below(upper, bars) };
+        let other = right_of(below(upper, bars), half.width);
+        return vec![(first, top(upper, bars)), (second, half), (right, other), (log, activity)];
     }
+    let left = if app.screen == Screen::Matrix { upper.width * 3 / 5 } else { upper.width * 2 / 5 };
+    let column = Rect { width: left, ..upper };
+    let wanted = match app.screen {
+        Screen::Gate => issue::rows() + FRAME,
+        Screen::Server => server::rows() + FRAME,
+        Screen::Matrix | Screen::Time => upper.height * 3 / 5,
+    };
+    let head = wanted.min(upper.height.saturating_sub(5));
+    vec![(first, top(column, head)), (second, below(column, head)), (right, right_of(upper, left)), (log, activity)]
 }
 
 /// The rows of a pane's frame.

@@ -6,7 +6,7 @@ use ratatui::text::{Line, Span};
 
 use super::canvas::{Canvas, below, top, wrap};
 use super::theme::Meaning;
-use super::widget::{bar, phase};
+use super::widget::{bar, phase, urgency};
 use crate::auth::check::Passed;
 use crate::auth::judged::LightState;
 use crate::auth::{Check, Inspection, Light, Phase, Standing};
@@ -41,22 +41,28 @@ pub fn verdict(canvas: &mut Canvas, area: Rect, inspection: &Inspection) -> Rect
     let standing = judged.standing(now);
     let meaning = match &standing {
         Standing::Valid(Phase::Live { .. }) => Meaning::Ok,
-        Standing::Valid(_) | Standing::OutOfTime(..) => Meaning::Warning,
-        Standing::Invalid(_) => Meaning::Denied,
-        Standing::NotVerified(_) | Standing::Absent => Meaning::Title,
+        Standing::Valid(_) => Meaning::Warning,
+        Standing::OutOfTime(..) | Standing::Invalid(_) => Meaning::Denied,
+        Standing::NotVerified(_) | Standing::Absent => Meaning::Unauthenticated,
     };
-    let mut spans = vec![canvas.span(standing.word(), meaning)];
+    let mut spans = vec![canvas.span(format!(" {} ", standing.word()), meaning.chip())];
     // For a reason of time the word says it all.
     let reason = standing.reason().filter(|reason| reason.check() != Check::Time);
     if let Some(code) = reason.map(crate::auth::Reason::code) {
-        spans.push(canvas.span(format!("  {code}"), Meaning::Plain));
+        spans.push(canvas.span(format!(" {code}"), Meaning::Title));
     }
     let holds = canvas.drawn.holds;
-    let (told, left) = countdown(canvas, judged.lifetime.phase(now), &standing);
+    let at = judged.lifetime.phase(now);
+    let (told, left) = countdown(canvas, at, &standing);
+    let pace = match (at, &standing) {
+        (Phase::Live { left }, Standing::Valid(_)) => urgency(left, judged.lifetime.length()),
+        _ => meaning,
+    };
     // Beside a refusal the times are a note, which is left out rather than cut; then nothing ticks either.
     let used: usize = spans.iter().map(|span| text::width(&span.content)).sum();
-    if reason.is_none() || used + 2 + text::width(&told) <= usize::from(area.width) {
-        spans.push(canvas.span(format!("  {told}"), Meaning::Plain));
+    if reason.is_none() || used + 1 + text::width(&told) <= usize::from(area.width) {
+        let counts = matches!(standing, Standing::Valid(_));
+        spans.push(canvas.span(format!(" {told}"), if counts { pace } else { Meaning::Plain }));
     } else {
         canvas.drawn.holds = holds;
     }
@@ -69,8 +75,8 @@ pub fn verdict(canvas: &mut Canvas, area: Rect, inspection: &Inspection) -> Rect
         let (full, empty) = bar(left.as_micros(), length.as_micros(), room);
         let mut line = line;
         line.spans.push(Span::raw("  "));
-        line.spans.push(canvas.span(full, meaning));
-        line.spans.push(canvas.span(empty, Meaning::Hint));
+        line.spans.push(canvas.span(full, pace));
+        line.spans.push(canvas.span(empty, Meaning::Frame));
         canvas.line(top(area, 1), line);
     } else {
         canvas.line(top(area, 1), line);

@@ -138,6 +138,17 @@ pub fn phase(canvas: &mut Canvas, phase: Phase) -> String {
     }
 }
 
+/// How urgent it is that so much of a life is left: below a fifth of it or a minute, and again below ten seconds. It goes by
+/// the duration that the words beside it name, so it changes with them.
+pub fn urgency(left: text::Span, life: Option<text::Span>) -> Meaning {
+    let soon = life.map_or(text::Span::MINUTE, |life| (life / 5).max(text::Span::MINUTE));
+    match remaining(left).named {
+        left if left < text::Span::seconds(10) => Meaning::Denied,
+        left if left < soon => Meaning::Warning,
+        _ => Meaning::Ok,
+    }
+}
+
 /// The state of a token in a few words, as a list shows it.
 pub fn state(canvas: &mut Canvas, judged: &Judged) -> (String, Meaning) {
     let now = canvas.app.times.judged;
@@ -145,8 +156,9 @@ pub fn state(canvas: &mut Canvas, judged: &Judged) -> (String, Meaning) {
         canvas.drawn.changes_in(left);
     }
     match judged.standing(now) {
-        Standing::Valid(p @ Phase::Live { .. }) => (phase(canvas, p), Meaning::Ok),
-        Standing::Valid(p) | Standing::OutOfTime(p, _) => (phase(canvas, p), Meaning::Warning),
+        Standing::Valid(p @ Phase::Live { left }) => (phase(canvas, p), urgency(left, judged.lifetime.length())),
+        Standing::Valid(p) => (phase(canvas, p), Meaning::Warning),
+        Standing::OutOfTime(p, _) => (phase(canvas, p), Meaning::Denied),
         Standing::Invalid(reason) => (reason.code().to_owned(), Meaning::Denied),
         Standing::NotVerified(_) => {
             let alg = judged
@@ -167,7 +179,7 @@ pub fn words_at(judged: &Judged, at: NumericDate) -> (String, text::Span, Meanin
                 Phase::Live { left } => (left, "left", Meaning::Ok),
                 Phase::Grace { left } => (left, "of leeway", Meaning::Warning),
                 Phase::Early { left } => (left, "to nbf", Meaning::Warning),
-                Phase::NotYet { left } => (left, "to go", Meaning::Warning),
+                Phase::NotYet { left } => (left, "to go", Meaning::Denied),
                 Phase::Expired { .. } | Phase::Endless => (text::Span::ZERO, "", Meaning::Ok),
             };
             let shown = remaining(left);
@@ -175,11 +187,11 @@ pub fn words_at(judged: &Judged, at: NumericDate) -> (String, text::Span, Meanin
         }
         Standing::OutOfTime(Phase::NotYet { left }, _) => {
             let shown = remaining(left);
-            (format!("not yet valid, in {}", shown.text), shown.holds, Meaning::Warning)
+            (format!("not yet valid, in {}", shown.text), shown.holds, Meaning::Denied)
         }
         Standing::OutOfTime(Phase::Expired { ago }, _) => {
             let shown = elapsed(ago);
-            (format!("expired, {} ago", shown.text), shown.holds, Meaning::Warning)
+            (format!("expired, {} ago", shown.text), shown.holds, Meaning::Denied)
         }
         Standing::OutOfTime(_, reason) | Standing::Invalid(reason) => {
             (format!("invalid: {}", reason.code()), text::Span::MAX, Meaning::Denied)

@@ -158,14 +158,14 @@ impl Desk {
         self.screen().contains(text)
     }
 
-    /// The colour in which the first place that shows a text is drawn.
-    pub fn colour_of(&self, text: &str) -> ratatui::style::Color {
+    /// The background of the first place that shows a text.
+    pub fn fill_of(&self, text: &str) -> ratatui::style::Color {
         let buffer = self.draw().0;
         let screen = text_of(&buffer);
         let found = screen.lines().enumerate().find_map(|(row, line)| Some((row, line.find(text)?, line)));
         let (row, at, line) = found.unwrap_or_else(|| panic!("{text:?} is not on the screen:\n{screen}"));
         let column = portcullis::text::width(line.get(..at).unwrap_or_default());
-        buffer.content[row * usize::from(buffer.area.width) + column].fg
+        buffer.content[row * usize::from(buffer.area.width) + column].bg
     }
 
     /// Fails with the screen unless every text stands on it.

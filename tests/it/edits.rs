@@ -128,7 +128,7 @@ fn another_key_is_tried_and_taken_over() {
     desk.keys("Enter").must_show(&["does not fit"]);
     desk.keys("Ctrl-U").types("my-secret").keys("Enter").must_show(&["The signature fits this key"]);
     assert!(!desk.shows("my-secret"));
-    desk.keys("Enter").must_show(&["VALID  1h 00m left", "key: typed, HS256, 72 bit, weak", "! weak key: 72 bit"]);
+    desk.keys("Enter").must_show(&["VALID  1h 00m left", "weak key", "! weak key: 72 bit"]);
 }
 
 #[test]
@@ -149,10 +149,7 @@ fn settings_that_ask_for_another_key_wait_for_it() {
     assert_eq!(desk.app.auth.rules.leeway, Leeway::NONE, "half of the settings were applied");
     desk.keys("Enter").must_show(&["type the secret first"]);
     desk.keys("Esc").must_show(&["settings", "‹ type another ›"]);
-    desk.keys("Enter")
-        .types("my-secret")
-        .keys("Enter")
-        .must_show(&["key: typed, HS256, 72 bit, weak", "settings applied"]);
+    desk.keys("Enter").types("my-secret").keys("Enter").must_show(&["weak key", "settings applied"]);
     assert_eq!(desk.app.auth.rules.leeway, Leeway::seconds(5));
 }
 
@@ -161,7 +158,7 @@ fn what_everything_is_judged_by_stands_above() {
     let mut desk = Desk::new(120, 36);
     assert!(!desk.shows("leeway"));
     desk.keys("Ctrl-S Ctrl-U").types("5s").keys("Tab").types("me").keys("Enter");
-    desk.must_show(&["leeway 5s · iss me"]);
+    desk.must_show(&["leeway 5s   iss me"]);
 }
 
 #[test]

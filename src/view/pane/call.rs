@@ -6,7 +6,8 @@ use ratatui::text::{Line, Span};
 use crate::app::Target;
 use crate::app::pane::call::{ARGUMENTS, LastCall, TOKEN, TOOL};
 use crate::auth::check::Passed;
-use crate::auth::{Check, Decision};
+use crate::auth::{Check, Decision, Reason};
+use crate::gate::TokenEntry;
 use crate::gate::arguments::{self, Given};
 use crate::text::{self, display_safe};
 use crate::view::canvas::{Canvas, below, bottom, right_of, top, wrap};
@@ -19,37 +20,25 @@ pub fn render(canvas: &mut Canvas, area: Rect) {
     if let Some(left) = canvas.app.selected().and_then(|e| e.judged.lifetime.next_border(canvas.app.times.judged)) {
         canvas.drawn.changes_in(left);
     }
-    // Beside each other where it is wide and low, below each other otherwise.
-    let trace_rows = u16::try_from(Check::ALL.len()).unwrap_or(9);
-    let beside = area.width >= 70 && area.height < 22;
-    let (form, side) = if beside {
-        (Rect { width: area.width - 30, ..area }, Some(Rect { width: 28, ..right_of(area, area.width - 28) }))
-    } else {
-        (area, None)
-    };
-    if let Some(side) = side {
-        trace(canvas, side, &decision);
-    }
-    let tall = form.height >= 20;
+    let gap = |rest: Rect, least: u16| if rest.height > least { below(rest, 1) } else { rest };
     let written = u16::try_from(canvas.app.call.arguments.lines().count()).unwrap_or(u16::MAX);
-    let rows = written.clamp(1, if tall { 5 } else { form.height.saturating_sub(7).clamp(1, 2) });
-    let mut rest = fields(canvas, form, rows);
-    if tall {
-        rest = below(rest, 1);
-    }
-    if side.is_none() && rest.height >= trace_rows + 6 {
-        trace(canvas, top(rest, trace_rows), &decision);
-        rest = below(rest, trace_rows + u16::from(tall));
-    } else if side.is_none() && rest.height > 4 {
+    let rows = written.clamp(1, if area.height >= 20 { 5 } else { area.height.saturating_sub(7).clamp(1, 2) });
+    let mut rest = gap(fields(canvas, area, rows), 8);
+    rest = banner(canvas, rest, &decision);
+    let trace_rows = u16::try_from(Check::ALL.len()).unwrap_or(10);
+    if canvas.app.call.opens_trace && rest.height > 3 {
+        rest = gap(rest, trace_rows + 3);
+        trace(canvas, top(rest, trace_rows.min(rest.height - 3)), &decision);
+        rest = below(rest, trace_rows.min(rest.height - 3));
+    } else if rest.height > 3 {
         let signs = short_trace(canvas, &decision);
         rest = canvas.lines(rest, [signs]);
     }
-    rest = outcome(canvas, rest, &decision);
-    let rest = if rest.height > 4 { below(rest, 1) } else { rest };
+    let rest = gap(rest, 3);
     if let Some(last) = &canvas.app.last_call {
         last_answer(canvas, rest, last);
     } else {
-        let lines = canvas.wrapped("Enter calls the tool; the answer shows here", rest.width, Meaning::Hint);
+        let lines = canvas.wrapped("Press Enter to call the tool. Its answer appears here.", rest.width, Meaning::Hint);
         canvas.lines(rest, lines);
     }
 }
@@ -122,13 +111,27 @@ fn short_trace(canvas: &Canvas, decision: &Decision) -> Line<'static> {
     Line::from(spans)
 }
 
-/// What the gate would say now.
-fn outcome(canvas: &mut Canvas, area: Rect, decision: &Decision) -> Rect {
+/// What the gate would say now: the verdict, and what the token has and what it needs, or the reason in a sentence.
+fn banner(canvas: &mut Canvas, area: Rect, decision: &Decision) -> Rect {
     let trouble = canvas.app.preview_trouble(decision);
     let meaning = Meaning::of_call(decision.verdict(), trouble.is_some());
-    let code = if decision.reason().is_some() { format!("  {}", decision.code()) } else { String::new() };
-    let line = vec![canvas.span(decision.verdict().word(), meaning), canvas.span(code, Meaning::Plain)];
-    let rest = canvas.lines(area, [Line::from(line)]);
+    let code = if decision.reason().is_some() { format!(" {}", decision.code()) } else { String::new() };
+    let verdict = canvas.span(format!(" {} ", decision.verdict().word()), meaning.chip());
+    let rest = canvas.lines(area, [Line::from(vec![verdict, canvas.span(code, Meaning::Title)])]);
+    if let (Some(Reason::PermissionMissing { held, needs, .. }), true) = (decision.reason(), rest.height > 2) {
+        let tags = |names: Vec<&str>, between: &str| match names.as_slice() {
+            [] => "no permission".to_owned(),
+            names => text::names(names.iter(), 32, 8, between),
+        };
+        let has = tags(held.iter().map(String::as_str).collect(), ", ");
+        let needed = tags(needs.iter().map(|needed| &**needed).collect(), " or ");
+        let needed = if needs.is_empty() { "a permission, but none is enough".to_owned() } else { needed };
+        let line = |label, told: String, meaning| {
+            Line::from(vec![canvas.span(label, Meaning::Label), canvas.span(told, meaning)])
+        };
+        let lines = [line("it has    ", has, Meaning::Title), line("it needs  ", needed, Meaning::Denied)];
+        return canvas.lines(rest, lines);
+    }
     let most = if rest.height > 8 { 4 } else { 2 };
     let why = trouble.map_or_else(|| decision.sentence(), |trouble| trouble.to_string());
     let told = canvas.clipped(&why, rest.width, most, Meaning::Plain);
@@ -145,6 +148,9 @@ fn last_answer(canvas: &mut Canvas, area: Rect, last: &LastCall) {
     let who = record.answered.subject().map_or_else(|| "nobody".to_owned(), |name| text::name(name, 24));
     let title =
         format!("last: {}{} {} as {who}", held(record), canvas.app.time(record.at), text::name(&record.tool, 32));
+    // It stays while another token or tool is chosen, but does not look like the answer of that one.
+    let is_same =
+        *last.tool == *canvas.app.call.tool && last.token.as_ref() == canvas.app.selected().and_then(TokenEntry::text);
     let title = canvas.span(title, Meaning::Hint);
     let answer = wrap(&display_safe(&called.outcome.answer().to_string(), 2000), area.width);
     let rows = usize::from(area.height);
@@ -158,6 +164,7 @@ fn last_answer(canvas: &mut Canvas, area: Rect, last: &LastCall) {
     }
     let answer = if untitled { wrap(&answer.concat(), rest.width) } else { answer };
     let meaning = Meaning::of_call(called.decision.verdict(), called.outcome.trouble().is_some());
+    let meaning = if is_same { meaning } else { Meaning::Hint };
     let rows = usize::from(rest.height);
     let cut = answer.len().saturating_sub(rows);
     let lines: Vec<Line<'static>> =

@@ -1,40 +1,76 @@
-//! The matrix: callers down the side, tools across, and in every cell what would happen now. Only what shows is decided.
+//! The matrix: callers down the side, tools across, and in every cell what would happen now, filled with the colour of the
+//! verdict. Only what shows is decided.
 
 use ratatui::layout::Rect;
-use ratatui::style::Stylize as _;
 use ratatui::text::{Line, Span};
 
-use crate::app::Target;
+use super::policy::ticks;
 use crate::app::pane::matrix::{CELLS, Cell, Rows};
+use crate::app::{Pane, Target};
 use crate::auth::Verdict;
 use crate::auth::policy::ToolRule;
 use crate::text;
-use crate::view::canvas::{Canvas, below, right_of, shows_all, split_bottom, top};
+use crate::view::canvas::{Canvas, below, right_of, split_bottom, top};
 use crate::view::theme::Meaning;
 use crate::view::widget::{more, sentence_holds, state};
 
-/// How wide a column is, and whether its cells are whole words.
+/// How wide the columns are, and what a cell says.
 struct Shape {
     name: usize,
     /// For the state of a row's token, where there is room.
     state: usize,
     column: usize,
-    words: bool,
+    words: Words,
+    /// The rows of the tools' names.
+    heads: u16,
 }
 
-/// The sign, the widest word, a blank, and room for two marks.
-const WORDS: usize = 2 + 12 + 2;
+/// How a cell names its verdict.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Words {
+    Whole,
+    Short,
+    /// The sign alone.
+    None,
+}
+
+impl Words {
+    /// The columns of a cell: a bracket, the sign, the widest word, two marks, a bracket.
+    const fn columns(self) -> usize {
+        match self {
+            Self::Whole => 1 + 2 + 12 + 2,
+            Self::Short => 1 + 2 + 9 + 2,
+            Self::None => 4,
+        }
+    }
+
+    const fn of(self, verdict: Verdict) -> &'static str {
+        match (self, verdict) {
+            (Self::None, _) => "",
+            (_, Verdict::Allowed) => "allowed",
+            (_, Verdict::Forbidden) => "forbidden",
+            (Self::Whole, Verdict::Unauthorized) => "unauthorized",
+            (Self::Short, Verdict::Unauthorized) => "unauth.",
+        }
+    }
+}
+
 /// Room for the state of a token.
 const STATE: std::ops::Range<usize> = 9..18;
-/// The sign, a letter, and room for two marks.
-const LETTERS: usize = 2 + 1 + 2;
+
+/// A name that is wider than its column is broken over at most so many rows.
+const HEADS: u16 = 3;
+
+/// Cells that changed just now: their tools, with the row and the verdict of each.
+type Flips = Vec<(String, String, Verdict)>;
 
 pub fn render(canvas: &mut Canvas, area: Rect) {
     canvas.target(area, Target::Field(CELLS));
     let policy = canvas.app.auth.rules.policy.clone();
     let tools = policy.tools();
     if tools.is_empty() {
-        let told = canvas.span("the policy has no tools: everything is forbidden to all", Meaning::Hint);
+        let told =
+            canvas.span("The policy has no tools, so everything is forbidden. Ctrl-P `add` adds one.", Meaning::Hint);
         canvas.line(area, told);
         return;
     }
@@ -45,55 +81,79 @@ pub fn render(canvas: &mut Canvas, area: Rect) {
         1
     } else {
         let room = usize::from(area.width).saturating_sub(shape.name + shape.state + 2);
-        (room / (shape.column + 1)).clamp(1, tools.len())
+        ((room + 1) / (shape.column + 1)).clamp(1, tools.len())
     };
     let column = canvas.app.column();
     let across = canvas.drawn.columns.get(CELLS).around(column.unwrap_or(0), columns, tools.len());
     canvas.drawn.columns.set(CELLS, across);
     let shown: Vec<&ToolRule> = tools.iter().skip(across.first).take(columns).collect();
-    heads(canvas, area, &shape, &shown, tools.len());
-    let foot = foot(canvas, area, shape.words);
-    let feet = u16::try_from(foot.len()).unwrap_or(0);
+    heads(canvas, area, &shape, &shown, tools);
+    let foot = foot(canvas, area);
+    let legend = u16::from(usize::from(area.height) > foot.len() + 8);
+    let feet = u16::try_from(foot.len()).unwrap_or(0) + legend;
     let (table, under) = split_bottom(area, feet);
     let (here, total) = (canvas.app.matrix_row(), canvas.app.matrix_rows());
-    canvas.list(below(table, 1), CELLS, here, total, |canvas, row, place| {
-        let line = draw_row(canvas, place, &shape, &shown, row, row == here);
+    let mut flips = Flips::new();
+    canvas.list(below(table, shape.heads), CELLS, here, total, |canvas, row, place| {
+        let line = draw_row(canvas, place, &shape, &shown, row, row == here, &mut flips);
         canvas.line(place, line);
     });
-    canvas.lines(under, foot);
+    let rest = canvas.lines(under, foot);
+    let last = match flips.as_slice() {
+        [] => canvas.span(signs(canvas, shape.words), Meaning::Hint),
+        flips => canvas.span(flipped(flips), Meaning::Warning),
+    };
+    canvas.line(rest, last);
 }
 
-/// What the marks mean, and where the Call pane is not beside it, what is said of the cell under the cursor.
-fn foot(canvas: &mut Canvas, area: Rect, words: bool) -> Vec<Line<'static>> {
-    let mut foot = Vec::new();
-    if !shows_all(canvas.buf.area) {
-        let decision = canvas.app.preview();
-        if let Some(span) = sentence_holds(&decision) {
-            canvas.drawn.changes_in(span);
+/// What has just changed, in a sentence.
+fn flipped(flips: &[(String, String, Verdict)]) -> String {
+    let (tool, who, verdict) = &flips[0];
+    let more = match flips.len() - 1 {
+        0 => String::new(),
+        more => format!("; {more} more changed"),
+    };
+    let word = Words::Whole.of(*verdict);
+    format!("▸ {tool}: {who} is {word} now{more}")
+}
+
+/// What the signs mean.
+fn signs(canvas: &Canvas, words: Words) -> String {
+    let lacks = canvas.app.auth.rules.policy.tools().iter().any(|tool| canvas.app.lacks_tool(&tool.name));
+    let verdicts = if words == Words::None { "✔ allowed  ✘ forbidden  – unauthorized  " } else { "" };
+    let missing = if lacks { "! allowed, no such tool  " } else { "" };
+    format!("{verdicts}{missing}=≠ expected or not")
+}
+
+/// Where the panes for it are not beside the matrix: what is said of the cell under the cursor, who may call its tool, and
+/// the last answer.
+fn foot(canvas: &mut Canvas, area: Rect) -> Vec<Line<'static>> {
+    if canvas.panes.contains(&Pane::Call) {
+        return Vec::new();
+    }
+    let decision = canvas.app.preview();
+    if let Some(span) = sentence_holds(&decision) {
+        canvas.drawn.changes_in(span);
+    }
+    let trouble = canvas.app.preview_trouble(&decision);
+    let meaning = Meaning::of_call(decision.verdict(), trouble.is_some());
+    let why = trouble.map_or_else(|| decision.sentence(), |trouble| trouble.to_string());
+    let mut foot = canvas.clipped(&format!("{}: {why}", decision.verdict().word()), area.width, 2, meaning);
+    if let Some(rule) = canvas.app.auth.rules.policy.tool(&canvas.app.call.tool) {
+        let mut line =
+            vec![canvas.span("policy  ", Meaning::Label), canvas.span(text::name(&rule.name, 32), Meaning::Title)];
+        for (permission, tick) in ticks(canvas, rule) {
+            let meaning = if tick == "[ ]" { Meaning::Hint } else { Meaning::Plain };
+            line.push(canvas.span(format!("  {tick} {}", text::name(&permission, 24)), meaning));
         }
-        let trouble = canvas.app.preview_trouble(&decision);
-        let meaning = Meaning::of_call(decision.verdict(), trouble.is_some());
-        let why = trouble.map_or_else(|| decision.sentence(), |trouble| trouble.to_string());
-        foot = canvas.clipped(&format!("{}: {why}", decision.verdict().word()), area.width, 2, meaning);
-        let last = canvas.app.last_call.as_ref().and_then(|last| last.called.as_ref());
-        foot.extend(last.map(|called| {
-            let answer = text::display_safe(&called.outcome.answer().to_string(), 400);
-            canvas.span(format!("last {}: {answer}", text::name(&called.record.tool, 32)), Meaning::Plain).into()
-        }));
+        foot.push(Line::from(line));
     }
-    if usize::from(area.height) > foot.len() + 8 || foot.is_empty() {
-        let lacks = canvas.app.auth.rules.policy.tools().iter().any(|tool| canvas.app.lacks_tool(&tool.name));
-        let told = if words && lacks {
-            "! allowed, but no such tool here  =≠ as expected, not  ◂ just changed"
-        } else if words {
-            "= as expected  ≠ not as expected  ◂ just changed"
-        } else if lacks {
-            "✔A allowed !A but no such tool here ✘F forbidden –U unauthorized  =≠ as expected, not  ◂ new"
-        } else {
-            "✔A allowed ✘F forbidden –U unauthorized  =≠ as expected, not  ◂ new"
-        };
-        foot.push(canvas.span(told, Meaning::Hint).into());
-    }
+    let last = canvas.app.last_call.as_ref().and_then(|last| last.called.as_ref());
+    foot.extend(last.map(|called| {
+        let answer = text::display_safe(&called.outcome.answer().to_string(), 400);
+        let line = format!("last    {}: {answer}", text::name(&called.record.tool, 32));
+        canvas.span(line, Meaning::Hint).into()
+    }));
     foot.truncate(usize::from(area.height / 2));
     foot
 }
@@ -101,30 +161,91 @@ fn foot(canvas: &mut Canvas, area: Rect, words: bool) -> Vec<Line<'static>> {
 fn shape(canvas: &Canvas, area: Rect, tools: &[ToolRule], alone: bool) -> Shape {
     let width = usize::from(area.width);
     if alone {
-        return Shape { name: width.saturating_sub(WORDS + 3), state: 0, column: WORDS, words: true };
+        let column = Words::Whole.columns();
+        return Shape { name: width.saturating_sub(column + 3), state: 0, column, words: Words::Whole, heads: 1 };
     }
     // Names of the rows in sight would make the columns dance while scrolling.
     let name = if canvas.app.auth.tokens.is_empty() { 13 } else { (width / 5).clamp(13, 26) };
-    let widest = tools.iter().map(|tool| text::width(&tool.name)).max().unwrap_or(0);
-    let whole = widest.clamp(WORDS, 22);
-    let words = name + 2 + tools.len() * (whole + 1) <= width;
-    let column = if words { whole } else { widest.clamp(LETTERS, 12) };
-    let spare = width.saturating_sub(name + 2 + tools.len() * (column + 1));
-    let is_told = canvas.app.matrix.rows == Rows::Tokens && spare >= STATE.start;
-    Shape { name, state: if is_told { spare.min(STATE.end) } else { 0 }, column, words }
+    let room = width.saturating_sub(name + 2);
+    let fits = |column: usize| tools.len() * (column + 1) <= room + 1;
+    let words = [Words::Whole, Words::Short].into_iter().find(|words| fits(words.columns())).unwrap_or(Words::None);
+    let widest = heads_of(tools).iter().map(|name| text::width(name)).max().unwrap_or(0);
+    // As wide as the names, where all tools fit then; else as wide as lets all of them fit, or most.
+    let least = words.columns();
+    let share = ((room + 1) / tools.len()).saturating_sub(1);
+    let column = widest.clamp(least, 22).min(share.max(least));
+    // One more than the letters need, so that names can be broken behind separators.
+    let rows = if widest <= column { 1 } else { widest / column + 1 };
+    let heads = u16::try_from(rows).unwrap_or(HEADS).clamp(1, if area.height >= 12 { HEADS } else { 1 });
+    let unused = room.saturating_sub(tools.len() * (column + 1));
+    let is_told = canvas.app.matrix.rows == Rows::Tokens && unused >= STATE.start;
+    Shape { name, state: if is_told { unused.min(STATE.end) } else { 0 }, column, words, heads }
+}
+
+/// The names of tools without what all of them begin with, up to a separator: their ends tell them apart.
+fn heads_of(tools: &[ToolRule]) -> Vec<String> {
+    let names: Vec<String> = tools.iter().map(|tool| text::name(&tool.name, 64)).collect();
+    let common = match names.split_first() {
+        Some((first, rest)) if !rest.is_empty() => {
+            let shared = |name: &String| first.bytes().zip(name.bytes()).take_while(|(a, b)| a == b).count();
+            let least = rest.iter().map(shared).min().unwrap_or(0);
+            first.get(..least).and_then(|shared| shared.rfind(['_', '-', '.', '/', ':'])).map_or(0, |at| at + 1)
+        }
+        _ => 0,
+    };
+    // A short beginning is no longer than the sign that something is left out.
+    let common = if common < 3 { 0 } else { common };
+    let short = |name: &String| match common {
+        0 => name.clone(),
+        common => format!("…{}", name.get(common..).unwrap_or_default()),
+    };
+    names.iter().map(short).collect()
 }
 
 /// The names of the tools, and on both sides how many more there are.
-fn heads(canvas: &mut Canvas, area: Rect, shape: &Shape, shown: &[&ToolRule], all: usize) {
+fn heads(canvas: &mut Canvas, area: Rect, shape: &Shape, shown: &[&ToolRule], all: &[ToolRule]) {
     let first = canvas.drawn.columns.get(CELLS).first;
-    let told = more(first, all - first - shown.len());
-    let mut line = vec![canvas.span(spaced(&told, shape.name + shape.state + 2), Meaning::Hint)];
-    for tool in shown {
-        let here = tool.name == canvas.app.call.tool;
-        let name = spaced(&text::name(&tool.name, 64), shape.column + 1);
-        line.push(canvas.span(name, if here { Meaning::Title } else { Meaning::Label }));
+    let told = more(first, all.len() - first - shown.len());
+    let names = heads_of(all);
+    let before = shape.name + shape.state + 2;
+    for row in 0..shape.heads {
+        let is_last = row + 1 == shape.heads;
+        let told = if is_last { spaced(&told, before) } else { " ".repeat(before) };
+        let mut line = vec![canvas.span(told, Meaning::Hint)];
+        for (tool, name) in shown.iter().zip(names.iter().skip(first)) {
+            let here = tool.name == canvas.app.call.tool;
+            let part = broken(name, shape.column, usize::from(shape.heads)).into_iter().nth(usize::from(row));
+            let part = text::padded(&part.unwrap_or_default(), shape.column) + " ";
+            line.push(canvas.span(part, if here { Meaning::Title } else { Meaning::Label }));
+        }
+        canvas.line(below(top(area, row + 1), row), Line::from(line));
     }
-    canvas.line(top(area, 1), Line::from(line));
+}
+
+/// A name over so many rows, at their bottom: broken behind separators where that fits, else anywhere. What does not fit is
+/// left out in the middle, as the ends tell names apart.
+fn broken(name: &str, columns: usize, rows: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in name.split_inclusive(['_', '-', '.', '/', ':']) {
+        match lines.last_mut() {
+            Some(line) if text::width(line) + text::width(word) <= columns => line.push_str(word),
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    if lines.len() > rows || lines.iter().any(|line| text::width(line) > columns) {
+        let chars: Vec<char> = name.chars().collect();
+        let room = (columns * rows).max(1);
+        let kept: Vec<char> = if chars.len() <= room {
+            chars
+        } else {
+            let tail = (room - 1) / 2;
+            let head = room - 1 - tail;
+            chars[..head].iter().copied().chain(['…']).chain(chars[chars.len() - tail..].iter().copied()).collect()
+        };
+        lines = kept.chunks(columns.max(1)).map(|part| part.iter().collect()).collect();
+    }
+    let above = rows.saturating_sub(lines.len());
+    std::iter::repeat_n(String::new(), above).chain(lines).collect()
 }
 
 fn draw_row(
@@ -134,10 +255,12 @@ fn draw_row(
     shown: &[&ToolRule],
     row: usize,
     here: bool,
+    flips: &mut Flips,
 ) -> Line<'static> {
     let (focused, first) = (canvas.focused(CELLS), canvas.drawn.columns.get(CELLS).first);
     let marker = canvas.span(if here { "▸ " } else { "  " }, Meaning::Focused);
-    let name = spaced(&canvas.app.matrix_name(row), shape.name);
+    let caller = canvas.app.matrix_name(row);
+    let name = spaced(&caller, shape.name);
     let mut line = vec![marker, canvas.span(name, if here { Meaning::Title } else { Meaning::Plain })];
     if shape.state > 0 {
         let entry = row.checked_sub(1).and_then(|place| canvas.app.auth.tokens.get(place));
@@ -152,7 +275,12 @@ fn draw_row(
     for (n, tool) in shown.iter().enumerate() {
         let selected = here && tool.name == canvas.app.call.tool;
         let lacks = canvas.app.lacks_tool(&tool.name);
-        line.extend(cell(canvas, &cells.cell(tool), lacks, shape, selected, focused));
+        let found = cells.cell(tool);
+        if found.flipped {
+            flips.push((text::name(&tool.name, 48), caller.clone(), found.verdict));
+        }
+        line.push(cell(canvas, &found, lacks, shape, selected.then_some(focused)));
+        line.push(Span::raw(" "));
         let width = u16::try_from(shape.column + 1).unwrap_or(0);
         let area = Rect { width, ..right_of(place, x) };
         canvas.target(area, Target::Cell(CELLS, row, first + n));
@@ -161,40 +289,58 @@ fn draw_row(
     Line::from(line)
 }
 
-/// Sign, word or letter, how many of a row's tokens where they differ, and the marks. `lacks` says that nothing answers an
-/// allowed call of the tool.
-fn cell(canvas: &Canvas, cell: &Cell, lacks: bool, shape: &Shape, selected: bool, focused: bool) -> Vec<Span<'static>> {
+/// Sign and word, how many of a row's tokens where they differ, and whether that is expected, filled with the colour of the
+/// verdict. A cell that has just changed is marked as a whole; the one under the cursor has brackets, bold ones where the
+/// keys go to it. `lacks` says that nothing answers an allowed call of the tool.
+fn cell(canvas: &Canvas, cell: &Cell, lacks: bool, shape: &Shape, cursor: Option<bool>) -> Span<'static> {
     let fails = lacks && cell.verdict == Verdict::Allowed;
     let sign = if fails { "!" } else { cell.verdict.sign() };
-    let letter = match cell.verdict {
-        Verdict::Allowed => "A",
-        Verdict::Forbidden => "F",
-        Verdict::Unauthorized => "U",
-    };
-    let mixed = cell.with < cell.of;
-    let said = match (shape.words, mixed) {
-        (true, false) => format!("{sign} {}", cell.verdict.word()),
-        (true, true) => format!("{sign} {} of {}", cell.with, cell.of),
-        (false, false) => format!("{sign}{letter}"),
-        (false, true) => format!("{sign}{}/{}", cell.with, cell.of),
-    };
     let expected = match cell.expected {
         Some((_, true)) => "=",
         Some((_, false)) => "≠",
         None => "",
     };
-    let flipped = if cell.flipped { "◂" } else { "" };
-    let meaning = Meaning::of_call(cell.verdict, fails);
-    let plain = if selected && focused { Meaning::Selected } else { meaning };
-    let marks = if matches!(cell.expected, Some((_, false))) { Meaning::Denied } else { Meaning::Focused };
-    let used = text::width(&said) + text::width(expected) + text::width(flipped);
-    let pad = " ".repeat((shape.column + 1).saturating_sub(used));
-    let said = text::fit(&said, shape.column);
-    let said = if selected && !focused { canvas.span(said, meaning).underlined() } else { canvas.span(said, plain) };
-    vec![said, canvas.span(format!("{expected}{flipped}{pad}"), marks)]
+    let said = match (cell.with < cell.of, shape.words) {
+        (true, Words::None) => format!("{sign}{}/{}", cell.with, cell.of),
+        (true, _) => format!("{sign} {} of {}", cell.with, cell.of),
+        (false, Words::None) => sign.to_owned(),
+        (false, words) => format!("{sign} {}", words.of(cell.verdict)),
+    };
+    let (left, right) = match (cursor, cell.flipped) {
+        (Some(true), _) => ("[", "]"),
+        (Some(false), _) => ("(", ")"),
+        (None, true) => ("▸", "◂"),
+        (None, false) => (" ", " "),
+    };
+    let inner = text::padded(&format!("{said}{expected}"), shape.column.saturating_sub(2));
+    let meaning = if cell.flipped { Meaning::Warning } else { Meaning::of_call(cell.verdict, fails) };
+    canvas.span(format!("{left}{inner}{right}"), meaning.chip())
 }
 
 /// A text and at least one blank, in so many columns.
 fn spaced(text: &str, columns: usize) -> String {
     text::padded(text, columns.saturating_sub(1)) + " "
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_begin_alike_are_told_apart_by_their_ends() {
+        let policy = "[tools.mcp__github__create_issue]\npermissions = []\n[tools.mcp__github__list_issues]\npermissions = []\n\
+                      [tools.mcp__github__create_pull_request_review_comment]\npermissions = []\n";
+        let policy = crate::auth::Policy::parse(policy).expect("a policy");
+        let names = heads_of(policy.tools());
+        assert_eq!(names, ["…create_issue", "…list_issues", "…create_pull_request_review_comment"]);
+        assert_eq!(broken(&names[2], 8, 3), ["…create_", "pull…iew", "_comment"]);
+        assert_eq!(broken("read_data", 4, 3), ["read", "_dat", "a"]);
+        assert_eq!(broken("list_orders", 6, 3), ["", "list_", "orders"]);
+        assert_eq!(broken("ping", 4, 3), ["", "", "ping"]);
+    }
+
+    #[test]
+    fn names_without_a_common_beginning_stay_whole() {
+        assert_eq!(heads_of(crate::auth::Policy::default().tools()), ["read_data", "write_data", "delete_data"]);
+    }
 }

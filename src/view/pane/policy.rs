@@ -1,11 +1,13 @@
 //! The policy as a table to tick: tools down the side, permissions across.
 
+use std::sync::Arc;
+
 use ratatui::layout::Rect;
 use ratatui::text::Line;
 
-use crate::app::Target;
 use crate::app::drawn::Window;
 use crate::app::pane::policy::RULES;
+use crate::app::{App, Target};
 use crate::auth::policy::{Lint, ToolRule};
 use crate::gate::ports::ToolError;
 use crate::text;
@@ -87,9 +89,28 @@ fn heads(canvas: &mut Canvas, area: Rect, across: &Across) {
     canvas.line(top(area, 1), Line::from(line));
 }
 
+/// A permission that does not open the tool.
+const UNTICKED: &str = "[ ]";
+
+/// Whether a permission opens a tool: itself, or because it implies one that does.
+fn tick(app: &App, tool: &ToolRule, permission: &Arc<str>) -> &'static str {
+    if tool.permissions.contains(permission) {
+        "[x]"
+    } else if app.auth.rules.policy.grant(&[permission], tool).is_some() {
+        "[~]"
+    } else {
+        UNTICKED
+    }
+}
+
+/// Every permission, ticked where it opens the tool.
+pub fn ticks(canvas: &Canvas, tool: &ToolRule) -> Vec<(Arc<str>, &'static str)> {
+    let app = canvas.app;
+    app.policy.permissions().iter().map(|permission| (Arc::clone(permission), tick(app, tool, permission))).collect()
+}
+
 fn draw_row(canvas: &mut Canvas, place: Rect, tool: &ToolRule, row: usize, across: &Across) {
     let app = canvas.app;
-    let policy = &app.auth.rules.policy;
     let focused = canvas.focused(RULES);
     let here = Some(row) == app.column();
     let said = text::fit(&text::name(&tool.name, 64), across.name - 3);
@@ -100,16 +121,9 @@ fn draw_row(canvas: &mut Canvas, place: Rect, tool: &ToolRule, row: usize, acros
     let mut x = u16::try_from(across.name).unwrap_or(0);
     for n in &across.shown {
         let permission = &app.policy.permissions()[*n];
-        let asked = tool.permissions.contains(permission);
-        // Opened by a permission that this one implies.
-        let implied = !asked && policy.grant(&[permission], tool).is_some();
-        let tick = match (asked, implied) {
-            (true, _) => "[x]",
-            (false, true) => "[~]",
-            (false, false) => "[ ]",
-        };
+        let tick = tick(app, tool, permission);
         let cursor = here && focused && *n == app.policy.permission_at();
-        let meaning = match (cursor, asked || implied) {
+        let meaning = match (cursor, tick != UNTICKED) {
             (true, _) => Meaning::Selected,
             (_, true) => Meaning::Ok,
             _ => Meaning::Hint,

@@ -10,7 +10,7 @@ fn the_example_works_and_the_secret_is_nowhere() {
     let mut started = command(PORTCULLIS, &["--leeway", "0s"]);
     started.env("PORTCULLIS_SECRET", SECRET);
     let mut console = Console::spawn(started, 120, 36);
-    console.wait_for("key: from environment, HS256, 288 bit");
+    console.wait_for("1 Issue");
     console.keys("user123\r");
     console.wait_for("VALID  1h 00m left");
     console.keys("\x1b4");
@@ -41,7 +41,7 @@ fn the_example_works_and_the_secret_is_nowhere() {
 #[test]
 fn a_panic_report_with_its_full_backtrace_holds_no_secret_and_no_token() {
     let mut console = Console::spawn(panicking("in_the_loop", "full"), 120, 36);
-    console.wait_for("key: given");
+    console.wait_for("1 Issue");
     console.keys("user123\r");
     console.wait_for("VALID");
     console.resize(100, ROWS);

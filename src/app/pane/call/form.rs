@@ -14,6 +14,8 @@ pub struct CallForm {
     pub arguments: TextField,
     /// Whether the user changed the arguments; until then they follow the tool's example.
     pub touched: bool,
+    /// Whether every check of the preview has a row, instead of a sign.
+    pub opens_trace: bool,
 }
 
 /// The call made last from here. It may hold a token, so it has no `Debug`.
