@@ -1,7 +1,8 @@
 //! What a token says, member by member: findings first, then what was expected, the payload and the header.
 
 use ratatui::layout::Rect;
-use ratatui::text::Line;
+use ratatui::text::{Line, Span as TextSpan};
+use serde_json::Value;
 
 use super::canvas::{Canvas, wrap};
 use super::theme::Meaning;
@@ -12,31 +13,127 @@ use crate::auth::{Inspection, NumericDate, members};
 use crate::text::words::{elapsed, remaining};
 use crate::text::{self, Span, display_safe};
 
-/// Findings first, then the claims of the payload, then the members of the header.
+/// What the claims of a payload are about, in the order in which they are shown; all others follow.
+const GROUPS: [(&str, &[&str]); 6] = [
+    ("who", &["user_id", "sub", "name", "preferred_username", "email", "upn", "unique_name", "oid"]),
+    ("client", &["azp", "client_id", "appid", "cid"]),
+    ("may", &["permissions", "scope", "scp", "roles", "groups", "realm_access", "resource_access", "cognito:groups"]),
+    ("where", &["iss", "aud", "resource", "tid", "org_id"]),
+    ("when", &["iat", "nbf", "exp", "auth_time"]),
+    ("ID", &["jti", "sid", "nonce"]),
+];
+
+/// The claims in the last group.
+const OTHER: &str = "other";
+
+/// From this width on the groups have a column of their own.
+const GROUPED: u16 = 60;
+
+/// Findings first, then the claims of the payload by what they are about, then the members of the header.
 pub fn render(canvas: &mut Canvas, area: Rect, inspection: &Inspection, scroll: usize) -> usize {
     let found = inspection.findings_at(canvas.app.times.judged);
-    let findings: Vec<String> = match found.as_slice() {
-        [] => vec!["no findings".to_owned()],
-        list => list.iter().flat_map(|f| wrap(&format!("! {f}"), area.width)).collect(),
+    let mut lines: Vec<Line<'static>> = Vec::new();
+    for finding in &found {
+        lines.extend(canvas.wrapped(&format!("! {finding}"), area.width, Meaning::Warning));
+    }
+    if found.is_empty() {
+        lines.push(canvas.span("no findings", Meaning::Hint).into());
+    }
+    lines.extend(expectations(canvas, inspection));
+    document(canvas, &inspection.payload, area.width, &mut lines);
+    lines.push(canvas.span("header", Meaning::Hint).into());
+    document(canvas, &inspection.header, area.width, &mut lines);
+    canvas.scrolled(area, lines.len(), scroll, |_, n| lines[n].clone())
+}
+
+/// The members of a document, grouped; one line that says why where there are none.
+fn document(canvas: &mut Canvas, document: &Document, columns: u16, lines: &mut Vec<Line<'static>>) {
+    if document.members.is_empty() {
+        let fault = document.fault.clone().unwrap_or_else(|| "no members".to_owned());
+        lines.push(canvas.span(fault, Meaning::Hint).into());
+        return;
+    }
+    let group_of = |name: &str| GROUPS.iter().position(|(_, names)| names.contains(&name)).unwrap_or(GROUPS.len());
+    // Their order within a group is the token's.
+    let mut members: Vec<_> = document.members.iter().map(|(name, value)| (group_of(name), name, value)).collect();
+    members.sort_by_key(|(group, ..)| *group);
+    let widest = members.iter().map(|(_, name, _)| text::width(&text::name(name, 64))).max().unwrap_or(0);
+    let is_grouped = columns >= GROUPED && members.iter().any(|(group, ..)| *group < GROUPS.len());
+    let mut last = None;
+    for (group, name, value) in members {
+        let label = GROUPS.get(group).map_or(OTHER, |(label, _)| label);
+        let label = if last == Some(group) { "" } else { label };
+        last = Some(group);
+        let mut before = Vec::new();
+        if is_grouped {
+            before.push(canvas.span(format!("{label:<8}"), Meaning::Hint));
+        }
+        let name_width = widest.clamp(11, 24);
+        let shown = text::padded(&text::name(name, 64), name_width);
+        before.push(canvas.span(format!("{shown} "), Meaning::Label));
+        member(canvas, before, (name, value), columns, lines);
+    }
+}
+
+/// The strings of a claim that is a list of them, or of one that OAuth writes as words between blanks (RFC 6749 §3.3).
+fn tags(name: &str, value: &str) -> Option<Vec<String>> {
+    let list = match serde_json::from_str::<Value>(text::head(value, MOST_TAGGED)).ok()? {
+        Value::Array(list) if !list.is_empty() => list,
+        Value::String(words) if ["scope", "scp"].contains(&name) => {
+            words.split_ascii_whitespace().map(|word| Value::String(word.to_owned())).collect()
+        }
+        _ => return None,
     };
-    let expected = expectations(canvas, inspection);
-    let fixed: Vec<Line<'static>> = findings
-        .into_iter()
-        .map(|line| canvas.span(line, if found.is_empty() { Meaning::Hint } else { Meaning::Warning }).into())
-        .chain(expected)
-        .collect();
-    // A document without members has one line that says why.
-    let payload = inspection.payload.members.len().max(1);
-    let header = inspection.header.members.len().max(1);
-    let heading = fixed.len() + payload;
-    let total = heading + 1 + header;
-    // Only what shows is made into lines; the times among it tick.
-    canvas.scrolled(area, total, scroll, |canvas, n| match n {
-        n if n < fixed.len() => fixed[n].clone(),
-        n if n < heading => member(canvas, &inspection.payload, n - fixed.len(), area.width),
-        n if n == heading => canvas.span("header", Meaning::Hint).into(),
-        n => member(canvas, &inspection.header, n - heading - 1, area.width),
-    })
+    let strings = list.iter().map(|value| value.as_str().map(|text| text::name(text, 64)));
+    strings.collect::<Option<Vec<_>>>().filter(|tags| !tags.is_empty())
+}
+
+/// A longer list is shown as it stands, in bytes.
+const MOST_TAGGED: usize = 4096;
+
+/// One member: its value in words where it is a time, as tags where it is a list, and what it is for. What is wider than
+/// its line goes on below.
+fn member(
+    canvas: &mut Canvas,
+    before: Vec<TextSpan<'static>>,
+    (name, value): (&str, &str),
+    columns: u16,
+    lines: &mut Vec<Line<'static>>,
+) {
+    let indent: usize = before.iter().map(TextSpan::width).sum();
+    let room = usize::from(columns).saturating_sub(indent).max(8);
+    let mut line = Line::from(before);
+    let blank = || Line::from(" ".repeat(indent));
+    if let Some(tags) = tags(name, value) {
+        let mut used = 0;
+        for tag in tags {
+            let tag = format!(" {} ", text::fit(&tag, room.saturating_sub(2)));
+            let width = text::width(&tag) + 1;
+            if used > 0 && used + width > room + 1 {
+                lines.push(std::mem::replace(&mut line, blank()));
+                used = 0;
+            }
+            used += width;
+            line.spans.push(canvas.span(tag, Meaning::Tag));
+            line.spans.push(TextSpan::raw(" "));
+        }
+        lines.push(line);
+        return;
+    }
+    let (told, note) = value_in_words(canvas, name, value, columns >= 48);
+    let mut parts = wrap(&told, u16::try_from(room).unwrap_or(columns)).into_iter();
+    line.spans.push(canvas.span(parts.next().unwrap_or_default(), Meaning::Plain));
+    for part in parts {
+        lines.push(std::mem::replace(&mut line, blank()));
+        line.spans.push(canvas.span(part, Meaning::Plain));
+    }
+    let meant = meaning(name).unwrap_or_default();
+    for words in [note.as_str(), meant].into_iter().filter(|words| !words.is_empty()) {
+        if line.width() + 2 + text::width(words) <= usize::from(columns) {
+            line.spans.push(canvas.span(format!("  {words}"), Meaning::Hint));
+        }
+    }
+    lines.push(line);
 }
 
 /// What the rules expect of issuer and audience, against what the token says.
@@ -53,25 +150,6 @@ fn expectations(canvas: &Canvas, inspection: &Inspection) -> Vec<Line<'static>> 
     let issuer = rules.issuer().map(|wanted| told("iss", wanted));
     let audience = rules.audience().map(|wanted| told("aud", wanted));
     issuer.into_iter().chain(audience).collect()
-}
-
-/// One member: its name, its value in words where it is a time, and what it is for.
-fn member(canvas: &mut Canvas, document: &Document, n: usize, columns: u16) -> Line<'static> {
-    let Some((name, value)) = document.members.get(n) else {
-        let fault = document.fault.clone().unwrap_or_else(|| "no members".to_owned());
-        return canvas.span(fault, Meaning::Hint).into();
-    };
-    let mut spans = vec![canvas.span(format!("{:<11} ", text::fit(&text::name(name, 64), 24)), Meaning::Label)];
-    let (told, note) = value_in_words(canvas, name, value, columns >= 48);
-    spans.push(canvas.span(told, Meaning::Plain));
-    if !note.is_empty() {
-        spans.push(canvas.span(format!("  {note}"), Meaning::Hint));
-    }
-    let mut line = Line::from(spans);
-    if let Some(words) = meaning(name).filter(|words| line.width() + 2 + words.len() <= usize::from(columns)) {
-        line.spans.push(canvas.span(format!("  {words}"), Meaning::Hint));
-    }
-    line
 }
 
 /// A member's value as it is shown, and what the clock makes of it. Where there is little room an instant of today

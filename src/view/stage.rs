@@ -199,7 +199,7 @@ pub fn message(canvas: &mut Canvas, screen: Rect) {
     let Some(toast) = &canvas.app.toast else {
         return;
     };
-    let (sign, meaning) = if toast.trouble { ("!", Meaning::Denied) } else { ("·", Meaning::Ok) };
+    let (sign, meaning) = if toast.trouble { ("!", Meaning::Denied) } else { ("·", Meaning::Title) };
     let lines = canvas.wrapped(&format!("{sign} {}", toast.text), screen.width.saturating_sub(2), meaning);
     let rows = u16::try_from(lines.len()).unwrap_or(1).min(4);
     let spare = u16::from(canvas.is_surrounded());

@@ -51,6 +51,8 @@ pub enum Meaning {
     UnauthenticatedChip,
     /// [`Meaning::Warning`], filled.
     WarningChip,
+    /// One of several strings that a token lists.
+    Tag,
     /// The screen that is shown, and the title of the pane that the keys go to.
     ScreenChip,
 }
@@ -153,7 +155,7 @@ const WHITE: Ink = ink(0x00ff_ffff, Color::White);
 const NIGHT: Ink = ink(0x0016_161e, Color::Black);
 
 /// The table, in the order of [`Meaning`].
-const TABLE: [Row; 21] = {
+const TABLE: [Row; 22] = {
     use Meaning as M;
     const fn row(meaning: M, dark: Pair, light: Pair, contrast: Pair, modifier: Modifier, plain: Modifier) -> Row {
         Row { meaning, dark, light, contrast, modifier, plain }
@@ -265,6 +267,14 @@ const TABLE: [Row; 21] = {
             (BLACK, CONTRAST_WARNING),
             BOLD,
             FILLED,
+        ),
+        row(
+            M::Tag,
+            (ink(0x00e6_e9f0, Color::White), ink(0x003a_4258, Color::Blue)),
+            (ink(0x001f_2937, Color::White), ink(0x00dd_e3ec, Color::Black)),
+            (WHITE, ink(0x0044_4444, Color::Black)),
+            NONE,
+            REVERSED,
         ),
         row(M::ScreenChip, (NIGHT, DARK_ACCENT), (WHITE, LIGHT_ACCENT), (BLACK, CONTRAST_ACCENT), BOLD, FILLED),
     ]

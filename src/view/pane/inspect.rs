@@ -31,7 +31,11 @@ pub fn render(canvas: &mut Canvas, area: Rect) {
             canvas.lines(area, lines);
             return;
         }
-        let lines = canvas.wrapped("no token selected: paste one here, or issue one", area.width, Meaning::Hint);
+        let lines = canvas.wrapped(
+            "Paste a token, a curl line, a 401 response or a JWKS anywhere; or press i to issue a token.",
+            area.width,
+            Meaning::Hint,
+        );
         canvas.lines(area, lines);
         return;
     };

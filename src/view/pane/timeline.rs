@@ -81,7 +81,7 @@ fn draw_row(canvas: &mut Canvas, place: Rect, shape: &Shape, axis: &Axis, row: u
     }
 }
 
-/// A token's life: `·` before it may be used, `█` alive, `▒` only by the leeway, `╌` alive before it was issued, `-` where
+/// A token's life: `·` before it may be used, `▆` valid, `▒` only by the leeway, `╌` valid before it was issued, `-` where
 /// its times are not to be believed.
 fn bar(canvas: &Canvas, entry: Option<&TokenEntry>, axis: &Axis, here: bool) -> Line<'static> {
     let now = axis.column(canvas.app.times.judged);
@@ -131,7 +131,7 @@ fn piece(judged: &Judged, axis: &Axis, column: usize) -> (char, Meaning) {
         (-1 | 0, _) => (' ', Meaning::Plain),
         (1, _) => ('·', Meaning::Hint),
         (2, Standing::Valid(_)) => ('▒', Meaning::Warning),
-        (_, Standing::Valid(_)) => ('█', Meaning::Ok),
+        (_, Standing::Valid(_)) => ('▆', Meaning::Ok),
         _ => ('-', Meaning::Hint),
     }
 }
@@ -155,10 +155,10 @@ fn feet(canvas: &mut Canvas, area: Rect, axis: &Axis) {
     let zoom = choice(canvas, &canvas.app.scale_words(axis), canvas.focused(SCALE));
     canvas.line(place, Line::from(zoom));
     let signs = match area.width {
-        ..48 => "┃ clock █ alive ▒ leeway · not yet",
-        48..76 => "┃ clock  ┊ cursor  █ alive  ▒ leeway  · not yet",
-        76..100 => "┃ clock  ┊ cursor  █ alive  ▒ by the leeway  · not yet  - not to be believed",
-        _ => "┃ clock  ┊ cursor  █ alive  ▒ by the leeway  · not yet  ╌ alive before iat  - not to be believed",
+        ..48 => "┃ clock ▆ valid ▒ leeway · not yet",
+        48..76 => "┃ clock  ┊ cursor  ▆ valid  ▒ leeway  · not yet",
+        76..100 => "┃ clock  ┊ cursor  ▆ valid  ▒ by the leeway  · not yet  - unverified",
+        _ => "┃ clock  ┊ cursor  ▆ valid  ▒ by the leeway  · not yet  ╌ before iat  - unverified",
     };
     let signs = canvas.span(signs, Meaning::Hint);
     canvas.line(below(rest, 1), signs);

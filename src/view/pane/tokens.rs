@@ -21,7 +21,7 @@ pub fn render(canvas: &mut Canvas, area: Rect) {
         canvas.target(place, Target::Row(LIST, row));
     });
     if tokens.is_empty() && area.height > 2 {
-        let hint = canvas.span("issue one, or paste one anywhere", Meaning::Hint);
+        let hint = canvas.span("Press i to issue a token, or paste one.", Meaning::Hint);
         canvas.line(bottom(top(area, 3), 1), hint);
     }
 }
