@@ -7,6 +7,7 @@ use super::field::TextField;
 use super::focus::Focus;
 use super::hints::hint;
 use super::history::Step;
+use super::keymap::binding;
 use super::list::moved;
 use super::overlay::{Asks, LineForm, MAX_LABEL, Overlay, Palette, Purpose, Question};
 use super::pane::Pane;
@@ -22,6 +23,8 @@ impl App {
             Action::Suspend => return vec![Effect::Suspend],
             Action::Out => self.out(),
             _ if !self.overlays.is_empty() => return self.act_on_overlay(action),
+            // Enter begins to edit, before it does anything.
+            Action::Act if self.focus.field.is_none() => self.enter(Focus::entering(self.focus.pane)),
             Action::Act => return self.focus.act().map(|act| (act.run)(self)).unwrap_or_default(),
             Action::Turn(by) => self.turn(by),
             Action::Step(by) => self.enter(self.focus.stepped(self.screen, by)),
@@ -61,7 +64,16 @@ impl App {
             Action::FreshKey => self.overlays.push(Overlay::Confirm(Question::FreshKey)),
             Action::Undo => return self.undo(),
             Action::Redo => return self.redo(),
-            Action::Pane(digit) => self.go(Focus::entering(self.screen.panes()[digit.clamp(1, 5) - 1])),
+            Action::Pane(digit) => self.go(Focus::landing(self.screen.panes()[digit.clamp(1, 5) - 1])),
+            Action::Jump(letter) => {
+                if let Some(pane) = Pane::by_letter(letter) {
+                    self.go(Focus::landing(pane));
+                }
+            }
+            Action::Go => self.chord = binding(Action::Go).and_then(|binding| binding.keys.first()).copied(),
+            Action::Side(by) => self.side(by),
+            Action::Find => self.ask_what_to_find(),
+            Action::Mouse => return self.turn_mouse(),
             Action::Everyone => return self.call_as_everyone(),
             Action::Freeze => self.freeze(),
             Action::Hurry => self.hurry(),
@@ -78,7 +90,7 @@ impl App {
             Action::SaveEvidence => self.ask_where_to_put_evidence(),
             Action::Group => self.group_rows(),
             Action::Help => self.overlays.push(Overlay::Help { scroll: 0 }),
-            Action::Palette => self.overlays.push(Overlay::Palette(Box::new(Palette::new()))),
+            Action::Palette => self.overlays.push(Overlay::Palette(Box::new(self.palette()))),
             Action::Settings => self.settings(),
             Action::Screen(screen) => self.show(screen),
             Action::TimeStyle => {
@@ -89,6 +101,19 @@ impl App {
             Action::Theme => return self.turn_theme(),
         }
         Vec::new()
+    }
+
+    fn palette(&self) -> Palette {
+        Palette::new(|action| hint(self, action).is_some())
+    }
+
+    fn turn_mouse(&mut self) -> Vec<Effect> {
+        self.has_mouse = !self.has_mouse;
+        self.say(match self.has_mouse {
+            true => "The mouse works in the console again.",
+            false => "The mouse selects text in the terminal now. The same command takes it back.",
+        });
+        vec![Effect::Mouse(self.has_mouse)]
     }
 
     fn turn_theme(&mut self) -> Vec<Effect> {
@@ -196,6 +221,10 @@ impl App {
         match form.asks {
             Asks::Label(number) => self.name_token(number, &line),
             Asks::EvidenceTo => self.save_evidence(&line),
+            Asks::Find => {
+                self.find(&line);
+                Vec::new()
+            }
             _ => self.take_policy_line(form, &line),
         }
     }

@@ -25,6 +25,14 @@ pub enum Action {
     Undo,
     Redo,
     Pane(usize),
+    /// To the pane of this letter.
+    Jump(char),
+    /// The next key is the letter of a screen.
+    Go,
+    /// Along the row under the cursor, or to the pane beside.
+    Side(isize),
+    Find,
+    Mouse,
     Out,
     Help,
     Palette,

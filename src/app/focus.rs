@@ -24,6 +24,13 @@ impl Focus {
         pane.place().start.map_or_else(|| Self::first(pane), Self::at)
     }
 
+    /// Where a change of pane or screen lands: as [`Focus::entering`], but never in a text, where the next keys would be typed.
+    pub fn landing(pane: Pane) -> Self {
+        let to = Self::entering(pane);
+        let is_text = to.control().is_some_and(|control| control.text.is_some());
+        Self { field: to.field.filter(|_| !is_text), ..to }
+    }
+
     /// At a field.
     pub const fn at(field: Field) -> Self {
         Self { pane: field.pane, field: Some(field) }

@@ -45,6 +45,7 @@ fn pane_hint(app: &App, action: Action) -> Option<&'static str> {
         return hint(app);
     }
     let hint = match action {
+        Action::Act if app.focus.field.is_none() => return Some("edit"),
         Action::Act => app.focus.act()?.hint,
         Action::Tick => control?.tick?.hint,
         Action::Turn(1) => match control {
@@ -77,6 +78,7 @@ fn shared_hint(app: &App, action: Action) -> Option<&'static str> {
         Action::Out => app.focus.field.map(|_| "panes"),
         Action::Pane(1) if !app.in_text() => Some("pane"),
         Action::Help => Some("help"),
+        Action::Find if app.focus.pane == super::pane::Pane::Inspect => Some("find"),
         Action::Palette => Some("commands"),
         Action::Settings => Some("settings"),
         Action::Quit => Some("quit"),
@@ -85,7 +87,7 @@ fn shared_hint(app: &App, action: Action) -> Option<&'static str> {
 }
 
 /// The actions of the footer, the most useful first.
-const FOOTER: [Action; 30] = [
+const FOOTER: [Action; 31] = [
     Action::Act,
     Action::Turn(1),
     Action::Row(1),
@@ -95,6 +97,7 @@ const FOOTER: [Action; 30] = [
     Action::Remove,
     Action::Label,
     Action::TryKey,
+    Action::Find,
     Action::Everyone,
     Action::Group,
     Action::Palette,

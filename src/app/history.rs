@@ -56,6 +56,22 @@ pub struct Paste {
 }
 
 impl Step {
+    /// What was done, as undo names it.
+    fn words(&self) -> String {
+        match self {
+            Self::Issue(field, _) => format!("a change of {} in Issue", field.label()),
+            Self::Arguments(..) => "a change of the arguments".to_owned(),
+            Self::Loaded(..) => "loading a call".to_owned(),
+            Self::Labelled(..) => "a label".to_owned(),
+            Self::Policy(..) => "a change of the policy".to_owned(),
+            Self::Revoked(_, None) => "a revocation".to_owned(),
+            Self::Revoked(_, Some(_)) => "the end of a revocation".to_owned(),
+            Self::Removed(_) | Self::PutBack(_) => "the removal of a token".to_owned(),
+            Self::Tests(..) => "adding test tokens".to_owned(),
+            Self::Pasted(_) => "a paste".to_owned(),
+        }
+    }
+
     /// Whether both are changes of one field, which are one step while nothing else happens in between.
     fn is_typing_of(&self, next: &Self) -> bool {
         match (self, next) {
@@ -148,7 +164,9 @@ impl App {
             self.complain("there is nothing to undo");
             return Vec::new();
         };
+        let words = step.words();
         let (undone, effects) = self.swap(step);
+        self.say(format!("Undone: {words}"));
         if let Some(undone) = undone {
             self.history.was_undone(undone);
         }
@@ -161,6 +179,7 @@ impl App {
             self.complain("there is nothing to redo");
             return Vec::new();
         };
+        let words = step.words();
         let (redone, effects) = match step {
             Step::Pasted(paste) => {
                 if let (Some(field), Some(before)) = (paste.field, &paste.before)
@@ -177,6 +196,7 @@ impl App {
         if let Some(redone) = redone {
             self.history.was_redone(redone);
         }
+        self.say(format!("Done again: {words}"));
         effects
     }
 
@@ -187,21 +207,18 @@ impl App {
                 let present = std::mem::replace(&mut self.issue, *form);
                 let policy = Arc::clone(&self.auth.rules.policy);
                 self.issue.follow(&policy);
-                self.go(Focus::at(field));
                 (Some(Step::Issue(field, Box::new(present))), Vec::new())
             }
             Step::Arguments(field, text, touched) => {
                 let present = Step::Arguments(field, self.call.arguments.text().to_owned(), self.call.touched);
                 self.call.arguments.set(&text);
                 self.call.touched = touched;
-                self.go(Focus::at(field));
                 (Some(present), Vec::new())
             }
             Step::Loaded(field, form, selected) => {
                 let present = std::mem::replace(&mut self.call, *form);
                 let chosen = std::mem::replace(&mut self.selected, selected);
                 self.refresh();
-                self.go(Focus::at(field));
                 (Some(Step::Loaded(field, Box::new(present), chosen)), Vec::new())
             }
             Step::Labelled(id, label) => {
@@ -212,7 +229,6 @@ impl App {
             }
             Step::Policy(field, policy) => {
                 let present = Arc::clone(&self.auth.rules.policy);
-                self.go(Focus::at(field));
                 (Some(Step::Policy(field, present)), vec![Effect::SetPolicy(policy)])
             }
             Step::Revoked(what, before) => {

@@ -48,8 +48,8 @@ pub const BINDINGS: &[Binding] = &[
     on(Action::Act, &[plain(Code::Enter)], "do what the pane is for: issue, open, call, save, drill, run, serve"),
     outside(Action::Turn(-1), &[plain(Code::Left)], "turn a choice back; previous pane"),
     outside(Action::Turn(1), &[plain(Code::Right)], "turn a choice on; next pane"),
-    on(Action::Row(-1), &[plain(Code::Up)], "row or field above"),
-    on(Action::Row(1), &[plain(Code::Down)], "row or field below"),
+    on(Action::Row(-1), &[plain(Code::Up), typed('k')], "row or field above"),
+    on(Action::Row(1), &[plain(Code::Down), typed('j')], "row or field below"),
     on(Action::Page(-1), &[plain(Code::PgUp)], "page up"),
     on(Action::Page(1), &[plain(Code::PgDn)], "page down"),
     outside(Action::Edge(-1), &[plain(Code::Home)], "first row; in Timeline, border before; in Clock, real time"),
@@ -65,8 +65,8 @@ pub const BINDINGS: &[Binding] = &[
     on(Action::Label, &[ctrl('n')], "name the token: give it a label"),
     on(Action::Revoke, &[], "revoke the token, or take that back"),
     on(Action::Break, &[ctrl('j')], "break a line in the arguments"),
-    on(Action::Token(-1), &[Key::ctrl(Code::Up)], "previous token, from any pane"),
-    on(Action::Token(1), &[Key::ctrl(Code::Down)], "next token, from any pane"),
+    on(Action::Token(-1), &[Key::ctrl(Code::Up), typed('[')], "previous token, from any pane"),
+    on(Action::Token(1), &[Key::ctrl(Code::Down), typed(']')], "next token, from any pane"),
     on(Action::Repeat, &[ctrl('o')], "repeat the last call"),
     on(Action::Copy, &[ctrl('y')], "copy what the pane is about: token or answer"),
     on(Action::CopyWhy, &[ctrl('x')], "copy the explanation, for a ticket; it holds no token"),
@@ -78,6 +78,25 @@ pub const BINDINGS: &[Binding] = &[
     outside(Action::Pane(3), &[typed('3'), alt('3')], "go to Inspect, Who may, Drill, Traffic"),
     outside(Action::Pane(4), &[typed('4'), alt('4')], "go to Call, Test kit, Connect"),
     outside(Action::Pane(5), &[typed('5'), alt('5')], "go to Activity"),
+    on(Action::Go, &[typed('g')], "then g, m, t or s: the Gate, Matrix, Time or Server screen"),
+    on(Action::Jump('i'), &[typed('i')], "go to Issue"),
+    on(Action::Jump('t'), &[typed('t')], "go to Tokens"),
+    on(Action::Jump('s'), &[typed('s')], "go to Inspect"),
+    on(Action::Jump('c'), &[typed('c')], "go to Call"),
+    on(Action::Jump('a'), &[typed('a')], "go to Activity"),
+    on(Action::Jump('m'), &[typed('m')], "go to Matrix"),
+    on(Action::Jump('p'), &[typed('p')], "go to Policy"),
+    on(Action::Jump('w'), &[typed('w')], "go to Who may"),
+    on(Action::Jump('e'), &[typed('e')], "go to Timeline"),
+    on(Action::Jump('o'), &[typed('o')], "go to Clock"),
+    on(Action::Jump('d'), &[typed('d')], "go to Drill"),
+    on(Action::Jump('x'), &[typed('x')], "go to Test kit"),
+    on(Action::Jump('v'), &[typed('v')], "go to Server"),
+    on(Action::Jump('f'), &[typed('f')], "go to Traffic"),
+    on(Action::Jump('n'), &[typed('n')], "go to Connect"),
+    on(Action::Side(-1), &[typed('h')], "column before, in tables; previous pane"),
+    on(Action::Side(1), &[typed('l')], "next column, in tables; next pane"),
+    on(Action::Find, &[typed('/')], "find in the claims or the list"),
     on(Action::Out, &[plain(Code::Esc)], "one step out: overlay, field, panes; never quits"),
     outside(Action::Help, &[plain(Code::F(1)), typed('?')], "help on where you are"),
     outside(Action::Palette, &[ctrl('p'), typed(':')], "every command by words"),
@@ -91,6 +110,7 @@ pub const BINDINGS: &[Binding] = &[
     on(Action::TimeStyle, &[ctrl('l')], "show times as UTC, local or epoch, in turn"),
     on(Action::Trace, &[], "show every check of the preview, or one sign for each"),
     on(Action::Theme, &[], "switch the theme: auto, dark, light, contrast, plain, in turn"),
+    on(Action::Mouse, &[], "give the mouse back to the terminal, to select text; take it again"),
     on(Action::Diff, &[ctrl('d')], "compare the token with another, side by side"),
     on(Action::Evidence, &[ctrl('b')], "copy the evidence as Markdown: calls, drill, scorecard; it holds no token"),
     on(Action::EvidenceLines, &[], "copy the evidence as JSON Lines"),
@@ -117,10 +137,31 @@ impl Binding {
     pub const fn is_command(&self) -> bool {
         let moving = matches!(
             self.action,
-            Action::Turn(_) | Action::Step(_) | Action::Row(_) | Action::Page(_) | Action::Edge(_) | Action::Out
+            Action::Turn(_)
+                | Action::Step(_)
+                | Action::Row(_)
+                | Action::Page(_)
+                | Action::Edge(_)
+                | Action::Out
+                | Action::Side(_)
+                | Action::Pane(_)
+                | Action::Go
         );
         let local = matches!(self.action, Action::Act | Action::Tick | Action::Break | Action::Palette);
         !moving && !local
+    }
+
+    /// Whether it takes something away that is not easily brought back: never the first choice.
+    pub const fn is_destructive(&self) -> bool {
+        matches!(
+            self.action,
+            Action::Remove
+                | Action::Revoke
+                | Action::DropPermission
+                | Action::FreshKey
+                | Action::TypeKey
+                | Action::Quit
+        )
     }
 
     /// The names of its keys as they are shown.
@@ -138,7 +179,8 @@ pub fn binding(action: Action) -> Option<&'static Binding> {
 pub fn action(key: Key, in_text: bool) -> Option<Action> {
     // In a text, keys without a modifier belong to it where it could use them; F-keys never do.
     let is_for_text = in_text && !key.ctrl && !key.alt && !matches!(key.code, Code::F(_));
-    let means = |binding: &&Binding| binding.keys.contains(&key) && !(is_for_text && binding.outside_text);
+    let types = is_for_text && key.typed().is_some();
+    let means = |binding: &&Binding| binding.keys.contains(&key) && !types && !(is_for_text && binding.outside_text);
     BINDINGS.iter().find(means).map(|binding| binding.action)
 }
 
@@ -179,11 +221,29 @@ mod tests {
     }
 
     #[test]
-    fn no_letter_is_ever_bound_and_text_keeps_its_characters() {
+    fn letters_only_navigate_and_text_keeps_its_characters() {
+        use Action::{Find, Go, Jump, Row, Side};
         for c in ' '..='~' {
             let key = Key::plain(Code::Char(c));
-            assert!(!c.is_ascii_alphabetic() || action(key, false).is_none(), "{c} is bound");
+            let means = action(key, false);
+            let navigates = matches!(means, None | Some(Row(_) | Side(_) | Jump(_) | Go | Find));
+            assert!(!c.is_ascii_alphabetic() || navigates, "{c} means {means:?}");
             assert_eq!(action(key, true), None, "{c} is taken from a text");
+        }
+    }
+
+    #[test]
+    fn every_pane_and_every_screen_has_a_letter_of_its_own() {
+        use crate::app::pane::Pane;
+        let letters: std::collections::HashSet<char> = Pane::ALL.map(|pane| pane.place().letter).into();
+        assert_eq!(letters.len(), Pane::ALL.len());
+        for pane in Pane::ALL {
+            let letter = pane.place().letter;
+            let binding = binding(Action::Jump(letter)).expect("it is bound");
+            assert_eq!((binding.keys, binding.words), (&[typed(letter)][..], &*format!("go to {}", pane.title())));
+        }
+        for screen in Screen::ALL {
+            assert_eq!(Screen::by_letter(screen.letter()), Some(screen));
         }
     }
 }

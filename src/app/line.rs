@@ -28,6 +28,8 @@ pub enum Asks {
     SaveTo,
     /// The file to write the evidence to.
     EvidenceTo,
+    /// A text to find in the pane.
+    Find,
 }
 
 impl Asks {
@@ -40,6 +42,7 @@ impl Asks {
             Self::Description(_) => "say what the tool does",
             Self::SaveTo => "save the policy",
             Self::EvidenceTo => "save the evidence",
+            Self::Find => "find",
         }
     }
 
@@ -52,6 +55,7 @@ impl Asks {
             Self::Description(_) => "a phrase; empty for none",
             Self::SaveTo => "a file, as in policy.toml",
             Self::EvidenceTo => "a file, as in ticket.md or ticket.jsonl",
+            Self::Find => "text; empty shows everything again",
         }
     }
 
@@ -64,6 +68,7 @@ impl Asks {
             Self::Description(_) => "it stands below the policy, and in its file",
             Self::SaveTo => "comments and order of a file that is there stay",
             Self::EvidenceTo => "a new file; .jsonl for JSON Lines, else Markdown",
+            Self::Find => "upper and lower case are the same",
         }
     }
 
@@ -74,6 +79,7 @@ impl Asks {
             Self::Tool | Self::Permission => "add it",
             Self::Description(_) => "say it",
             Self::SaveTo | Self::EvidenceTo => "save it",
+            Self::Find => "find it",
         }
     }
 }

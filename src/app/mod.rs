@@ -15,6 +15,7 @@ pub mod drawn;
 mod editor;
 mod evidence;
 pub mod field;
+mod find;
 pub mod focus;
 pub mod hints;
 pub mod history;
@@ -54,6 +55,7 @@ use crate::text::words;
 use clock::{HeldClock, Leap};
 use field::{Lines, TextField};
 use history::History;
+use key::Key;
 use msg::Listening;
 use names::Namesakes;
 use overlay::Overlay;
@@ -63,7 +65,7 @@ use pane::clock::Dial;
 use pane::connect::ConnectPane;
 use pane::drill::DrillPane;
 use pane::inspect::InspectPane;
-use pane::issue::{IssueForm, USER_ID};
+use pane::issue::IssueForm;
 use pane::kit::KitPane;
 use pane::matrix::Matrix;
 use pane::policy::PolicyPane;
@@ -88,6 +90,10 @@ pub struct App {
     pub screen: Screen,
     /// Where the keys go.
     pub focus: Focus,
+    /// A key that waits for another: behind `g`, a letter chooses a screen.
+    pub chord: Option<Key>,
+    /// Whether clicks and the wheel come here, instead of selecting text in the terminal.
+    pub has_mouse: bool,
     /// The Issue pane's form.
     pub issue: IssueForm,
     /// The Call pane's form.
@@ -243,7 +249,9 @@ impl App {
             drawn: Drawn::default(),
             size: (80, 24),
             screen: Screen::default(),
-            focus: Focus::at(USER_ID),
+            focus: Focus::landing(Pane::Issue),
+            chord: None,
+            has_mouse: true,
             matrix: Matrix::default(),
             policy: PolicyPane::default(),
             issue,

@@ -26,7 +26,9 @@ impl App {
     pub(super) fn show(&mut self, screen: Screen) {
         self.screen = screen;
         if !screen.panes().contains(&self.focus.pane) {
-            self.enter(Focus::first(screen.panes()[0]));
+            self.go(Focus::landing(screen.panes()[0]));
+        } else if self.text_field().is_some() {
+            self.go(Focus::landing(self.focus.pane));
         }
     }
 
@@ -46,6 +48,14 @@ impl App {
                 }
             }
             None => self.go_pane(by),
+        }
+    }
+
+    /// Along the row of a table, or to the pane beside. It only moves: choices, which mean something, turn by the arrows.
+    pub(super) fn side(&mut self, by: isize) {
+        match self.focus.control() {
+            Some(control) if control.row.is_some() && control.turn.is_some() => self.turn(by),
+            _ => self.go_pane(by),
         }
     }
 

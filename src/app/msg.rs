@@ -188,6 +188,8 @@ pub enum Effect {
     Quit,
     /// Stop the program until the shell continues it.
     Suspend,
+    /// Have the terminal report the mouse, or leave it to select text.
+    Mouse(bool),
     /// Ask the terminal for the colour of its background.
     AskBackground,
     /// Put a text on the terminal's clipboard.

@@ -4,6 +4,7 @@ use std::str::FromStr;
 
 use zeroize::Zeroizing;
 
+use super::action::Action;
 use super::field::{Lines, TextField};
 use super::key::{Code, Key};
 use super::keymap::{BINDINGS, Binding};
@@ -108,14 +109,20 @@ pub struct Palette {
     pub filter: TextField,
     /// The row under the cursor.
     pub row: usize,
+    /// Every command, in the order of the list.
+    commands: Vec<&'static Binding>,
 }
 
 impl Palette {
-    pub(super) fn new() -> Self {
-        Self { filter: TextField::new("", Lines::One), row: 0 }
+    /// `offered` says what the footer offers where the palette was opened.
+    pub(super) fn new(offered: impl Fn(Action) -> bool) -> Self {
+        let mut commands: Vec<_> = BINDINGS.iter().filter(|binding| binding.is_command()).collect();
+        // What works here and now comes first, and what takes something away last.
+        commands.sort_by_key(|binding| (binding.is_destructive(), !offered(binding.action)));
+        Self { filter: TextField::new("", Lines::One), row: 0, commands }
     }
 
-    /// The commands that hold every word of the filter.
+    /// The commands that contain every word of the filter.
     pub fn matches(&self) -> Vec<&'static Binding> {
         let filter = self.filter.text().to_lowercase();
         let words: Vec<&str> = filter.split_whitespace().collect();
@@ -123,7 +130,7 @@ impl Palette {
             let text = format!("{} {}", b.words, b.shown_keys().join(" ")).to_lowercase();
             words.iter().all(|word| text.contains(word))
         };
-        BINDINGS.iter().filter(|b| b.is_command()).filter(fits).collect()
+        self.commands.iter().copied().filter(fits).collect()
     }
 }
 

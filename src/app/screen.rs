@@ -25,6 +25,21 @@ impl Screen {
         }
     }
 
+    /// The screen that a letter shows, behind `g`.
+    pub fn by_letter(letter: char) -> Option<Self> {
+        Self::ALL.into_iter().find(|screen| screen.letter() == letter)
+    }
+
+    /// The letter that shows it, behind `g`.
+    pub const fn letter(self) -> char {
+        match self {
+            Self::Gate => 'g',
+            Self::Matrix => 'm',
+            Self::Time => 't',
+            Self::Server => 's',
+        }
+    }
+
     /// The name of the key that shows it.
     pub const fn key(self) -> &'static str {
         match self {

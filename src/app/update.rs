@@ -12,6 +12,7 @@ use super::keymap;
 use super::msg::{Failure, Why};
 use super::overlay::Overlay;
 use super::pane::{Field, Spot};
+use super::screen::Screen;
 use super::{App, Effect, Mouse, MouseKind, Msg, Target};
 use crate::gate::TokenEntry;
 
@@ -59,6 +60,14 @@ pub fn update(app: &mut App, msg: Msg) -> Vec<Effect> {
 impl App {
     fn key(&mut self, key: Key) -> Vec<Effect> {
         let in_text = self.in_text();
+        if self.chord.take().is_some()
+            && let Some(letter) = key.typed()
+        {
+            if let Some(screen) = Screen::by_letter(letter) {
+                self.show(screen);
+            }
+            return Vec::new();
+        }
         match keymap::action(key, in_text) {
             Some(Action::Row(_)) if self.moves_in_text(key) => self.type_key(key),
             Some(action) => return self.act(action),

@@ -19,7 +19,7 @@ use super::input::{Batch, Batches, Input};
 use super::limiter::Limiter;
 use super::screen::{ASK_BACKGROUND, Frame, clipboard};
 use super::signals::{Asked, HANG_UP, HangUp, Signals};
-use super::terminal::{Modes, Stopped, can_be_continued, forget_input, has_hung_up, size, stop};
+use super::terminal::{Modes, Stopped, can_be_continued, forget_input, has_hung_up, mouse, size, stop};
 use super::{Start, TuiError, effects};
 use crate::app::{App, Effect, Msg};
 use crate::clock::Clock;
@@ -256,6 +256,7 @@ impl Console<'_> {
                 match effect {
                     Effect::Quit => self.has_quit = true,
                     Effect::Suspend if can_be_continued() => waiting.push_back(self.suspend(Stopped::Group)?),
+                    Effect::Mouse(on) => self.modes.writer().order(mouse(on)),
                     Effect::AskBackground => self.modes.writer().order(ASK_BACKGROUND.to_vec()),
                     Effect::Copy { text, .. } => self.modes.writer().order(clipboard(&text)?),
                     _ => {}
@@ -302,6 +303,9 @@ impl Console<'_> {
     /// After a stop, whether ours or SIGSTOP, nothing about the terminal is known: a shell has used it.
     fn resume(&mut self) -> Result<Msg, TuiError> {
         self.modes.on()?;
+        if !self.app.has_mouse {
+            self.modes.writer().order(mouse(false));
+        }
         let (now, mono) = self.clock.both();
         self.app.at(now, mono);
         let (columns, rows) = size();

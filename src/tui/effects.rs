@@ -100,7 +100,9 @@ fn begin(effect: Effect, outside: &Outside, base: &Rules, times: Times) -> Begun
     let gate = &outside.gate;
     let shared = gate.shared();
     match effect {
-        Effect::Quit | Effect::Suspend | Effect::Copy { .. } | Effect::AskBackground => Begun::Terminal(effect),
+        Effect::Quit | Effect::Suspend | Effect::Copy { .. } | Effect::AskBackground | Effect::Mouse(_) => {
+            Begun::Terminal(effect)
+        }
 
         Effect::Issue(request, at) => Begun::Done(Some(Msg::Issued(
             gate.issue(&request, at)

@@ -152,6 +152,8 @@ fn key(KeyEvent { code, modifiers, kind, .. }: KeyEvent) -> Option<Key> {
         return None;
     }
     let code = match code {
+        // Some terminals send the byte of Ctrl-H for Backspace.
+        KeyCode::Char('h') if modifiers == KeyModifiers::CONTROL => return Some(Key::plain(Code::Backspace)),
         KeyCode::Char(c) => return Some(character(c, modifiers)),
         KeyCode::F(n) => Code::F(n),
         KeyCode::Enter => Code::Enter,
@@ -224,6 +226,7 @@ mod tests {
     #[case(KeyCode::Char('y'), CTRL, "Ctrl-Y")]
     #[case(KeyCode::Char('Y'), CTRL.union(SHIFT), "Ctrl-Y")]
     #[case(KeyCode::Char('j'), CTRL, "Ctrl-J")]
+    #[case(KeyCode::Char('h'), CTRL, "Backspace")]
     #[case(KeyCode::Char('7'), CTRL, "Ctrl-7")]
     #[case(KeyCode::Char('/'), CTRL, "Ctrl-7")]
     #[case(KeyCode::Char('_'), CTRL.union(SHIFT), "Ctrl-7")]

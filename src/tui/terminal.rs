@@ -31,6 +31,12 @@ const MODES: [(&str, &str); 6] = [
     ("\x1b[0m", "\x1b[?2026l\x1b[0m"),
 ];
 
+/// The sequences that have the terminal report clicks and the wheel, or leave them to select text.
+pub fn mouse(on: bool) -> Vec<u8> {
+    let modes = MODES.iter().filter(|(begin, _)| ["\x1b[?1000h", "\x1b[?1006h"].contains(begin));
+    modes.map(|(begin, end)| if on { *begin } else { *end }).collect::<String>().into_bytes()
+}
+
 /// A size no terminal has, yet a PTY can claim: 65535×65535 cells would be 300 GB of buffer.
 const LARGEST: (u16, u16) = (1000, 500);
 

@@ -40,9 +40,20 @@ pub fn render(canvas: &mut Canvas, area: Rect, inspection: &Inspection, scroll: 
         lines.push(canvas.span("no findings", Meaning::Hint).into());
     }
     lines.extend(expectations(canvas, inspection));
+    let fixed = lines.len();
     document(canvas, &inspection.payload, area.width, &mut lines);
     lines.push(canvas.span("header", Meaning::Hint).into());
     document(canvas, &inspection.header, area.width, &mut lines);
+    let find = &canvas.app.inspect.find;
+    if !find.is_empty() {
+        let contains = |line: &Line<'_>| line.to_string().to_lowercase().contains(find);
+        let rest = lines.split_off(fixed);
+        let before = rest.len();
+        let found: Vec<_> = rest.into_iter().filter(contains).collect();
+        let told = format!("find: {} ({} of {before} lines; / changes it)", text::name(find, 40), found.len());
+        lines.push(canvas.span(told, Meaning::Focused).into());
+        lines.extend(found);
+    }
     canvas.scrolled(area, lines.len(), scroll, |_, n| lines[n].clone())
 }
 

@@ -41,7 +41,16 @@ impl Desk {
         Self::with_store(rules, Arc::new(memory), columns, rows)
     }
 
+    /// As [`Desk::untouched`], with the cursor in the name of the next token: most stories begin there.
     pub fn with_store(rules: Rules, store: Arc<dyn Store>, columns: u16, rows: u16) -> Self {
+        let mut desk = Self::untouched(rules, store, columns, rows);
+        desk.keys("Enter");
+        desk.keys_pressed = 0;
+        desk
+    }
+
+    /// A console as it starts.
+    pub fn untouched(rules: Rules, store: Arc<dyn Store>, columns: u16, rows: u16) -> Self {
         let clock = Arc::new(ManualClock::new(START));
         let signer = Signer::hs256(SECRET, KeyOrigin::Program).expect("a key");
         let gate = AuthenticatedMcpServer::with(rules, signer, Arc::clone(&clock) as Arc<dyn Clock>);

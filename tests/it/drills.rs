@@ -198,7 +198,7 @@ fn one_test_token_or_all_go_into_the_list() {
 #[test]
 fn two_tokens_stand_side_by_side() {
     let mut desk = lab(0);
-    desk.keys("F2 Esc 1 Tab Space Tab Tab Ctrl-U").types("15m").keys("Shift-Tab Shift-Tab Shift-Tab Enter");
+    desk.keys("F2 Esc 1 Enter Tab Space Tab Tab Ctrl-U").types("15m").keys("Shift-Tab Shift-Tab Shift-Tab Enter");
     desk.keys("Ctrl-↑ Ctrl-D").must_show(&["two tokens", "= user_id", "≠ permissions", "45m earlier", "≠ lives"]);
     desk.keys("→").must_show(&["≠ permissions"]);
     desk.keys("Esc Ctrl-↑ Ctrl-D").must_show(&["select a token to compare"]);

@@ -117,10 +117,10 @@ fn it_moves_decisions_and_nothing_else() {
     // Whoever asks the gate from outside is judged for the real time.
     assert!(desk.gate.verify_token(&token).is_ok());
     // Tokens are stamped with the real time, unless it is asked otherwise.
-    desk.keys("F2 Esc 1 Enter");
+    desk.keys("F2 Esc 1 Enter Enter");
     assert_eq!(desk.app.selected().expect("issued").judged.lifetime.iat, Some(START));
     desk.keys("F4 Esc 2 Shift-Tab").must_show(&["issue at"]);
-    desk.keys("Esc 2 Tab Tab Tab Tab → F2 Esc 1 Enter");
+    desk.keys("Esc 2 Tab Tab Tab Tab → F2 Esc 1 Enter Enter");
     assert_eq!(desk.app.selected().expect("issued").judged.lifetime.iat, Some(START.plus(Span::hours(2))));
     // Messages go by real seconds.
     assert!(desk.app.toast.is_some());

@@ -15,6 +15,7 @@ mod kit;
 mod lab;
 mod layers;
 mod matrix;
+mod navigating;
 mod operator;
 mod pastes;
 mod properties;

@@ -473,7 +473,7 @@ fn a_tool_that_nobody_implements_is_amber_wherever_it_would_be_green() {
     let text = "[tools.gone]\npermissions = [\"user\"]\n[tools.later]\npermissions = [\"user\"]\nstub = true\n";
     let folder = Folder::new();
     let (mut desk, _) = with_policy(&folder, text);
-    desk.keys("F2 Esc 1").types("user123").keys("Enter F3 Esc 1");
+    desk.keys("F2 Esc 1 Enter").types("user123").keys("Enter F3 Esc 1");
     desk.must_show(&["! allowed", "✔ allowed", "! allowed, no such tool", "! no such tool here"]);
     desk.keys("Esc 4").must_show(&["ALLOWED", "no such tool here: the policy allows gone"]);
     assert_eq!((desk.fill_of("! allowed"), desk.fill_of("✔ allowed")), (Color::Yellow, Color::Green));

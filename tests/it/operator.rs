@@ -18,13 +18,13 @@ use crate::serving::call_status;
 /// A console that serves on a port of its own.
 fn serving(columns: u16, rows: u16) -> (Desk, SocketAddr) {
     let mut desk = Desk::new(columns, rows);
-    desk.keys("F5").types("127.0.0.1:0").keys("Enter");
+    desk.keys("F5 Shift-Tab").types("127.0.0.1:0").keys("Enter");
     let address = desk.serves_at().expect("it runs");
     (desk, address)
 }
 
 fn issue(desk: &mut Desk, user: &str, preset: usize) -> String {
-    desk.keys("F2 Esc 1");
+    desk.keys("F2 Esc 1 Enter");
     desk.app.issue.apply_preset(preset);
     desk.types(user).keys("Enter");
     desk.app.selected().expect("it was issued").text().expect("it is held").to_string()
@@ -119,7 +119,7 @@ fn the_form_starts_stops_and_restarts() {
 #[test]
 fn while_the_server_starts_or_stops_the_pane_says_so_and_enter_waits() {
     let mut desk = Desk::new(120, 36);
-    desk.keys("F5").types("127.0.0.1:0");
+    desk.keys("F5 Shift-Tab").types("127.0.0.1:0");
     let enter = || Msg::Key("Enter".parse().expect("a key"));
     // What the console asks for is left undone.
     let asked = update(&mut desk.app, enter());
@@ -141,7 +141,7 @@ fn while_the_server_starts_or_stops_the_pane_says_so_and_enter_waits() {
 fn what_cannot_be_started_is_said_and_nothing_is_lost() {
     let (first, address) = serving(120, 36);
     let mut desk = Desk::new(120, 36);
-    desk.keys("F5").types(&address.to_string()).keys("Enter");
+    desk.keys("F5 Shift-Tab").types(&address.to_string()).keys("Enter");
     desk.must_show(&[&format!("cannot listen on {address}: address already in use"), "[ Enter: start the server ]"]);
     desk.keys("Ctrl-U").types("nowhere").keys("Enter");
     desk.must_show(&["address: not an address; write it as 127.0.0.1:8640", "nowhere"]);
@@ -152,7 +152,7 @@ fn what_cannot_be_started_is_said_and_nothing_is_lost() {
 fn what_the_user_put_into_the_audience_stays() {
     let mut desk = Desk::new(120, 36);
     desk.clicks(Target::Field(issue::AUDIENCE)).types("mine");
-    desk.keys("F5").types("127.0.0.1:0").keys("Enter F2").must_show(&["audience     mine"]);
+    desk.keys("F5 Shift-Tab").types("127.0.0.1:0").keys("Enter F2").must_show(&["audience     mine"]);
 }
 
 #[test]
@@ -263,11 +263,15 @@ fn inspect_says_where_a_token_lacks_the_audience() {
     issue(&mut desk, "user123", 0);
     desk.keys("F5 Esc 1 Enter F2").must_show(&["VALID"]);
     let bare = issue(&mut desk, "bare", 0);
-    desk.keys("F5").types(&address.to_string()).keys("Enter F2");
+    desk.keys("F5 Shift-Tab").types(&address.to_string()).keys("Enter F2");
     desk.must_show(&["the token names no audience (aud)"]);
     assert_eq!(call_status(address, Some(&bare), "read_data"), 401);
     // What the server accepts of its clients changes nothing about the rules that everything here is judged by.
-    desk.keys("F5 Tab Right Enter F2").must_show(&["no aud: it passes at any server", "INVALID", "audience_mismatch"]);
+    desk.keys("F5 Esc 1 Right Enter F2").must_show(&[
+        "no aud: it passes at any server",
+        "INVALID",
+        "audience_mismatch",
+    ]);
     assert_eq!(call_status(address, Some(&bare), "read_data"), 200);
 }
 
@@ -284,7 +288,7 @@ fn clients_are_judged_by_the_real_time_whatever_the_clock_shows() {
 #[test]
 fn a_weak_key_where_others_reach_it_is_refused_and_later_told() {
     let mut desk = Desk::new(120, 36);
-    desk.keys("F5").types("0.0.0.0:0").keys("Enter").must_show(&["SERVING"]);
+    desk.keys("F5 Shift-Tab").types("0.0.0.0:0").keys("Enter").must_show(&["SERVING"]);
     assert!(!desk.shows("weak key"));
     desk.keys("Ctrl-P").types("type another").keys("Enter").types("my-secret").keys("Enter");
     desk.must_show(&["weak key, open to others"]);

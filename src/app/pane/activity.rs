@@ -19,6 +19,7 @@ pub const LIST: Field = Field::new(Pane::Activity, 0);
 
 pub(super) static PLACE: Place = Place {
     title: "Activity",
+    letter: 'a',
     help: "The calls that were really made, and requests that the server refused, newest first. Enter opens one and can \
            load a call back; Space revokes its token.",
     controls: &[Control::new(LIST, "calls")

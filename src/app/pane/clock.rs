@@ -24,6 +24,7 @@ pub const STAMPS: Field = Field::new(Pane::Clock, 4);
 
 pub(super) static PLACE: Place = Place {
     title: "Clock",
+    letter: 'o',
     help: "The clock that everything on screen is judged for: previews, inspection, the matrix and calls made here. \
            ← → a second, ↑ ↓ a minute, PgUp PgDn an hour, Space freezes it, Home goes back to the real time. Tokens \
            are stamped with the real time unless issue at says otherwise. Nothing outside follows this clock.",

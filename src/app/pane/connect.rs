@@ -15,6 +15,7 @@ pub const TOOL: Field = Field::new(Pane::Connect, 1);
 
 pub(super) static PLACE: Place = Place {
     title: "Connect",
+    letter: 'n',
     help: "What a client needs to connect with the selected token: lines for a shell, or its configuration. ← → \
            choose the client; Enter copies it with the whole token, which the screen does not show. Where the client \
            reads PORTCULLIS_TOKEN or asks for it, the token is not in the copy.",

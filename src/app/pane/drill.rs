@@ -28,6 +28,7 @@ pub const WAY: Field = Field::new(Pane::Drill, 3);
 
 pub(super) static PLACE: Place = Place {
     title: "Drill",
+    letter: 'd',
     help: "An expiry drill calls the tool through the end of the token's life, finds where the gate really ends it, \
            and holds that against exp and leeway. In shifted time it is done at once and exact; in real time it runs \
            in the background. Its calls stand in Activity.",

@@ -19,6 +19,7 @@ const PAGE: isize = 10;
 
 pub(super) static PLACE: Place = Place {
     title: "Inspect",
+    letter: 's',
     help: "What the selected token says and what the gate says of it. Lights: ✔ checked and good, ✘ checked and \
            bad, – not checked. Paste a token anywhere to see it here.",
     controls: &[Control::new(VIEW, "show").turn(|_| Some("change view"), turn_view).row(|_| Some("scroll"), scroll)],
@@ -41,12 +42,14 @@ pub(super) static PLACE: Place = Place {
 };
 
 /// What the Inspect pane remembers.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct InspectPane {
     /// What it shows.
     pub view: InspectView,
     /// Rows scrolled past.
     pub scroll: usize,
+    /// Only claims that contain this are shown; in lower case.
+    pub find: String,
 }
 
 /// What the Inspect pane shows.
@@ -83,7 +86,7 @@ fn note(app: &App, columns: usize) -> String {
 }
 
 fn turn_view(app: &mut App, by: isize) {
-    app.inspect = InspectPane { view: next_of(&InspectView::ALL, &app.inspect.view, by), scroll: 0 };
+    (app.inspect.view, app.inspect.scroll) = (next_of(&InspectView::ALL, &app.inspect.view, by), 0);
 }
 
 fn scroll(app: &mut App, by: isize) {

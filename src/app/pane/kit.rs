@@ -22,6 +22,7 @@ pub const LIST: Field = Field::new(Pane::Kit, 0);
 
 pub(super) static PLACE: Place = Place {
     title: "Test kit",
+    letter: 'x',
     help: "The classic test tokens, made for whom the selected token speaks. Enter calls the tool with each and \
            compares what came with what must come; Space puts the one under the cursor into the token list.",
     controls: &[Control::new(LIST, "tokens")

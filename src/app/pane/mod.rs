@@ -48,6 +48,30 @@ pub enum Pane {
 }
 
 impl Pane {
+    /// Every pane.
+    pub const ALL: [Self; 15] = [
+        Self::Issue,
+        Self::Tokens,
+        Self::Inspect,
+        Self::Call,
+        Self::Activity,
+        Self::Matrix,
+        Self::Policy,
+        Self::Who,
+        Self::Timeline,
+        Self::Clock,
+        Self::Drill,
+        Self::Kit,
+        Self::Server,
+        Self::Traffic,
+        Self::Connect,
+    ];
+
+    /// The pane that a letter leads to.
+    pub fn by_letter(letter: char) -> Option<Self> {
+        Self::ALL.into_iter().find(|pane| pane.place().letter == letter)
+    }
+
     /// What its file provides.
     pub const fn place(self) -> &'static Place {
         match self {
@@ -120,6 +144,8 @@ impl Field {
 pub struct Place {
     /// The title on the screen.
     pub title: &'static str,
+    /// The letter that leads to it, wherever no text is typed.
+    pub letter: char,
     /// What the pane is for: the paragraph that help shows.
     pub help: &'static str,
     /// Its fields, in the order of Tab; at least one.
@@ -149,6 +175,7 @@ impl Place {
     /// A pane that does nothing; its file sets at least title, help and controls.
     const DEFAULT: Self = Self {
         title: "",
+        letter: ' ',
         help: "",
         controls: &[],
         start: None,

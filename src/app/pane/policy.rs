@@ -20,6 +20,7 @@ pub const RULES: Field = Field::new(Pane::Policy, 0);
 
 pub(super) static PLACE: Place = Place {
     title: "Policy",
+    letter: 'p',
     help: "The policy, ticked live: Space gives the tool under the cursor to a permission, or takes it away. What \
            changes here decides from then on; undo brings it back; Enter saves it. [x] the tool asks for it, [~] it \
            implies one that the tool asks for.",
@@ -190,7 +191,7 @@ impl App {
                 parts.permissions.push(PermissionRule { name: line.into(), description: None, implies: Vec::new() });
                 None
             }
-            Asks::Label(_) | Asks::EvidenceTo => None,
+            Asks::Label(_) | Asks::EvidenceTo | Asks::Find => None,
         };
         if let Some(sentence) = refused {
             self.complain(sentence);

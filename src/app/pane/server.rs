@@ -24,6 +24,7 @@ pub const LISTING: Field = Field::new(Pane::Server, 3);
 
 pub(super) static PLACE: Place = Place {
     title: "Server",
+    letter: 'v',
     help: "The same gate as a real MCP server. Enter starts it, stops it, or starts it anew with what stands here. \
            While it runs a token must name it in aud; Issue fills that in. Clients are judged by the real time.",
     controls: &[
@@ -48,6 +49,8 @@ pub(super) static PLACE: Place = Place {
             },
         ),
     ],
+    // Not the address, so that Enter starts the server at once.
+    start: Some(AUDIENCE),
     act: Some(Act { hint: |app| Some(app.server.next().word()), run: App::serve }),
     copy: ClipSource::ADDRESS,
     ..Place::DEFAULT

@@ -17,6 +17,7 @@ pub const SCALE: Field = Field::new(Pane::Timeline, 1);
 
 pub(super) static PLACE: Place = Place {
     title: "Timeline",
+    letter: 'e',
     help: "Each token as a bar from its beginning to its end on one axis of time; ┃ is the clock. ← → move the cursor, \
            Home and End to the borders of the token's life, Space zooms; below stands what the token is there. Enter \
            sets the clock to the cursor.",

@@ -13,6 +13,7 @@ pub const LIST: Field = Field::new(Pane::Traffic, 0);
 
 pub(super) static PLACE: Place = Place {
     title: "Traffic",
+    letter: 'f',
     help: "Who connects, with whose token, and what was refused. ↑ ↓ choose a client, Enter selects its token, and \
            Space revokes it: the next call is refused.",
     controls: &[Control::new(LIST, "clients")

@@ -19,6 +19,7 @@ const PAGE: isize = 10;
 
 pub(super) static PLACE: Place = Place {
     title: "Who may",
+    letter: 'w',
     help: "Who may call the tool under the cursor and why, what the selected token may call, or the answers.",
     controls: &[Control::new(VIEW, "show")
         .turn(|_| Some("change view"), |app, by| app.who.show(next_of(&WhoView::ALL, &app.who.view, by)))

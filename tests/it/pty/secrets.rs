@@ -11,6 +11,7 @@ fn the_example_works_and_the_secret_is_nowhere() {
     started.env("PORTCULLIS_SECRET", SECRET);
     let mut console = Console::spawn(started, 120, 36);
     console.wait_for("1 Issue");
+    console.keys("\r");
     console.keys("user123\r");
     console.wait_for("VALID  1h 00m left");
     console.keys("\x1b4");
@@ -42,6 +43,7 @@ fn the_example_works_and_the_secret_is_nowhere() {
 fn a_panic_report_with_its_full_backtrace_holds_no_secret_and_no_token() {
     let mut console = Console::spawn(panicking("in_the_loop", "full"), 120, 36);
     console.wait_for("1 Issue");
+    console.keys("\r");
     console.keys("user123\r");
     console.wait_for("VALID");
     console.resize(100, ROWS);

@@ -27,7 +27,7 @@ fn a_lock_that_another_holds_keeps_no_key_and_no_signal_waiting() {
     let lock = File::create(folder.path("state.json.lock")).expect("a lock file");
     lock.lock().expect("nobody holds it");
     let mut console = serving(state.to_str().expect("UTF-8"));
-    console.keys("\x1bOQ\x1b1user123\r");
+    console.keys("\x1bOQ\x1b1\ruser123\r");
     console.wait_for("VALID");
     console.keys("\x1b2 ");
     console.wait_for("REVOKED");
@@ -50,7 +50,7 @@ fn a_revocation_that_is_quit_upon_is_saved_first() {
     let folder = Folder::new();
     let state = folder.path("state.json");
     let mut console = serving(state.to_str().expect("UTF-8"));
-    console.keys("\x1bOQ\x1b1user123\r");
+    console.keys("\x1bOQ\x1b1\ruser123\r");
     console.wait_for("VALID");
     console.keys("\x1b2 ");
     console.wait_for("REVOKED");

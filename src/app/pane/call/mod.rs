@@ -29,6 +29,7 @@ pub(super) const CALL: Act = Act { hint: |_| Some("call"), run: call };
 
 pub(super) static PLACE: Place = Place {
     title: "Call",
+    letter: 'c',
     help: "Call a tool with the selected token. What the gate would say now follows every key and the clock; \
            Enter really calls, and the answer is the caller's, to the letter.",
     controls: &[

@@ -45,6 +45,7 @@ const fn text_field(
 
 pub(super) static PLACE: Place = Place {
     title: "Issue",
+    letter: 'i',
     help: "Sign a token with the console's key: say who it is for and what it may do, and press Enter. A preset \
            fills the form; times are durations (15m, 1h, 7d, -1m) or instants (2026-11-22T20:41:05Z).",
     controls: &[

@@ -26,6 +26,7 @@ pub const CELLS: Field = Field::new(Pane::Matrix, 0);
 
 pub(super) static PLACE: Place = Place {
     title: "Matrix",
+    letter: 'm',
     help: "Who may call what, now: callers down the side, tools across. ✔ allowed, ✘ forbidden, – unauthorized; = is \
            what the policy expects, ≠ is not; ◂ has just changed. Of a row of several tokens a cell tells how many.",
     controls: &[Control::new(CELLS, "cells")

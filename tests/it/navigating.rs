@@ -1,0 +1,113 @@
+//! Moving about without function keys, and what a slip of the hand must not do.
+
+use portcullis::app::overlay::Overlay;
+use portcullis::app::{Effect, Pane, Screen};
+use rstest::rstest;
+
+use crate::desk::{Desk, SECRET};
+use crate::forge::{HS256, sign_with};
+
+#[test]
+fn a_screen_and_a_digit_land_on_a_pane_and_not_in_a_text() {
+    let mut desk = Desk::new(120, 36);
+    desk.keys("F2 1 Enter");
+    assert_eq!(desk.tokens(), 0, "nobody was called 1");
+    desk.keys("F3 F2 Esc 1 Enter").types("user123").keys("Enter");
+    assert_eq!(desk.tokens(), 1);
+}
+
+#[rstest]
+#[case("g m", Screen::Matrix, Pane::Matrix)]
+#[case("g t", Screen::Time, Pane::Timeline)]
+#[case("g s", Screen::Server, Pane::Server)]
+#[case("g s g g", Screen::Gate, Pane::Issue)]
+#[case("c", Screen::Gate, Pane::Call)]
+#[case("p", Screen::Matrix, Pane::Policy)]
+#[case("g m c", Screen::Matrix, Pane::Call)]
+#[case("x", Screen::Time, Pane::Kit)]
+#[case("f h", Screen::Server, Pane::Tokens)]
+#[case("f l", Screen::Server, Pane::Connect)]
+#[case("g q c", Screen::Gate, Pane::Call)]
+fn letters_lead_to_screens_and_panes(#[case] keys: &str, #[case] screen: Screen, #[case] pane: Pane) {
+    let mut desk = Desk::new(120, 36);
+    desk.keys("Esc").keys(keys);
+    assert_eq!((desk.app.screen, desk.app.focus.pane), (screen, pane));
+}
+
+#[test]
+fn brackets_choose_a_token_and_letters_move_in_the_matrix() {
+    let mut desk = Desk::new(120, 36);
+    desk.types("user123").keys("Enter").types("admin456").keys("Enter Esc [");
+    desk.must_show(&["▸ user123"]);
+    desk.keys("] g m l l").must_show(&["▸ admin456"]);
+    assert_eq!(&*desk.app.call.tool, "delete_data");
+    desk.keys("h k");
+    assert_eq!((&*desk.app.call.tool, desk.app.selected_row()), ("write_data", 1));
+    desk.keys("j");
+    assert_eq!(desk.app.selected_row(), 2);
+}
+
+/// Whatever was meant for another window: letters alone make nothing, call nothing, remove nothing and copy nothing.
+#[test]
+fn letters_typed_into_the_wrong_window_change_nothing() {
+    let mut desk = Desk::new(120, 36);
+    desk.types("user123").keys("Enter Esc");
+    let settings = (desk.app.server.settings.clone(), desk.app.times.judged);
+    for c in ('a'..='z').chain('A'..='Z').chain('a'..='z').rev() {
+        desk.keys(&c.to_string());
+    }
+    assert_eq!((desk.tokens(), desk.calls(), desk.left.len()), (1, 0, 0));
+    assert!((desk.app.server.settings.clone(), desk.app.times.judged) == settings && desk.app.overlays.is_empty());
+}
+
+#[test]
+fn the_palette_begins_with_what_fits_and_never_with_what_destroys() {
+    for keys in ["Esc 1", "Esc 2", "Esc 3", "Esc 4", "Esc 5", "F3", "F4", "F5"] {
+        let mut desk = Desk::new(120, 36);
+        desk.types("user123").keys("Enter").keys(keys).keys("Ctrl-P");
+        let Some(Overlay::Palette(palette)) = desk.app.overlays.last() else { panic!("{}", desk.screen()) };
+        let found = palette.matches();
+        assert!(!found[0].is_destructive(), "{keys}: {}", found[0].words);
+        let last = found.iter().rposition(|binding| !binding.is_destructive()).expect("harmless ones");
+        assert!(found[last + 1..].iter().all(|binding| binding.is_destructive()), "{keys}");
+        desk.keys("Enter");
+        assert_eq!((desk.tokens(), desk.calls()), (1, 0), "{keys}");
+    }
+}
+
+#[test]
+fn undo_says_what_it_undid_and_stays_where_it_was_pressed() {
+    let mut desk = Desk::new(120, 36);
+    desk.types("user123").keys("Enter Esc p Space").keys("g t Ctrl-7");
+    desk.must_show(&["Undone: a change of the policy"]);
+    assert_eq!(desk.app.screen, Screen::Time);
+    desk.keys("Ctrl-R").must_show(&["Done again: a change of the policy"]);
+    assert_eq!(desk.app.screen, Screen::Time);
+}
+
+#[test]
+fn the_mouse_can_be_given_back_and_taken_again() {
+    let mut desk = Desk::new(120, 36);
+    desk.keys("Ctrl-P").types("mouse").keys("Enter").must_show(&["selects text in the terminal"]);
+    desk.keys("Ctrl-P").types("mouse").keys("Enter").must_show(&["works in the console again"]);
+    let told: Vec<bool> =
+        desk.left.iter().filter_map(|effect| if let Effect::Mouse(on) = effect { Some(*on) } else { None }).collect();
+    assert_eq!(told, [false, true]);
+}
+
+#[test]
+fn a_claim_is_found_and_everything_shows_again() {
+    let mut desk = Desk::new(120, 36);
+    desk.pastes(&sign_with(HS256, r#"{"sub":"a","tenant":"north","region":"east","exp":4102444800}"#, SECRET));
+    desk.keys("/").types("NORTH").keys("Enter").must_show(&["tenant", "find: north"]);
+    assert!(!desk.shows("region"), "{}", desk.screen());
+    desk.keys("/ Ctrl-U Enter").must_show(&["tenant", "region"]);
+}
+
+#[test]
+fn a_token_is_found_by_what_it_holds() {
+    let mut desk = Desk::new(120, 36);
+    desk.types("user123").keys("Enter").types("admin456").keys("Enter Esc t /").types("user1").keys("Enter");
+    desk.must_show(&["▸ user123"]);
+    desk.keys("/").types("nothing like it").keys("Enter").must_show(&["not found: nothing like it", "▸ user123"]);
+}
