@@ -65,11 +65,14 @@ fn headless(options: &Options, command: &Command) -> ExitCode {
 
 fn console(options: &Options) -> ExitCode {
     if options.settings.json {
-        return complain("--json is for commands; the console has no use for it", Exit::Usage as u8);
+        return complain("--json needs a command; it cannot be used with the console", Exit::Usage as u8);
     }
     let environment = Environment::read();
     if options.serve.is_some() && options.settings.now.is_some() {
-        return complain("--now with --serve; clients are judged by what time it is", Exit::Usage as u8);
+        return complain(
+            "--now cannot be used with --serve: clients are always checked in real time",
+            Exit::Usage as u8,
+        );
     }
     let ground = match Ground::new(&options.settings, &environment) {
         Ok(ground) => ground,
@@ -79,9 +82,7 @@ fn console(options: &Options) -> ExitCode {
         return complain(error, Exit::Usage as u8);
     }
     if let Err(error) = color_eyre::config::HookBuilder::default()
-        .panic_section(
-            "This is a defect of portcullis. Its report above holds no secret and no token; please pass it on.",
-        )
+        .panic_section("This is a bug in portcullis. The report above contains no secrets or tokens; please report it.")
         .install()
     {
         return complain(error, Exit::Trouble as u8);

@@ -1,7 +1,7 @@
 //! A watch on one file: reports when its content has changed, or when the file has gone.
 //!
-//! Folders are watched, because an editor that saves by renaming leaves a watch on the file itself behind: the file's own
-//! and, where the file is a link, the one the link leads to. Of a folder that is gone the nearest one above it is
+//! Folders are watched, because an editor that saves by renaming leaves a watch on the file itself behind: the file's
+//! own and, where the file is a link, the one the link leads to. Of a folder that is gone the nearest one above it is
 //! watched. Whatever happens in them, only a change of the file's content is reported.
 
 use std::ffi::OsString;
@@ -21,8 +21,8 @@ use tokio::time::sleep;
 
 use crate::text;
 
-/// How long the content has to stay the same before it is reported. Writing is several events, and in between the file may
-/// hold half of what it will hold.
+/// How long the content has to stay the same before it is reported. Writing is several events, and in between the file
+/// may hold half of what it will hold.
 const SETTLES: Duration = Duration::from_millis(50);
 
 /// A file that still changes after this time is reported even so.
@@ -31,11 +31,11 @@ const AT_LAST: Duration = Duration::from_millis(500);
 /// How often a file is read that the system cannot watch.
 const POLL: Duration = Duration::from_secs(1);
 
-/// The system cannot watch a file, as when no inotify instance is left. It is read every second instead, until it can be
-/// watched.
+/// The system cannot watch a file, as when no inotify instance is left. It is read every second instead, until it can
+/// be watched.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "{} is read every second, because the system cannot watch it: {}",
+    "{} is polled every second because it cannot be watched: {}",
     text::name(&.path.to_string_lossy(), 100),
     text::display_safe(&.error.to_string(), 200)
 )]
@@ -54,8 +54,8 @@ pub struct Watch {
     is_due: bool,
     /// Whether the file is read again and again, because it cannot be watched.
     polls: bool,
-    /// Whether the file is only ever replaced in one step. Then it is whole when it is there: nothing is waited for, and it
-    /// is told from its predecessor without being read.
+    /// Whether the file is only ever replaced in one step. Then it is whole when it is there: nothing is waited for,
+    /// and it is told from its predecessor without being read.
     is_replaced_whole: bool,
     /// Begins to watch; tests replace it.
     arm: fn(&mut Self) -> notify::Result<()>,
@@ -93,8 +93,8 @@ impl Watch {
         Self { is_replaced_whole: true, ..Self::new(path) }
     }
 
-    /// Waits until the file has changed. A call that is cancelled loses nothing. If the system cannot watch the file, one
-    /// call says so, and from then on the file is read every second.
+    /// Waits until the file has changed. A call that is cancelled loses nothing. If the system cannot watch the file,
+    /// one call says so, and from then on the file is read every second.
     pub async fn touched(&mut self) -> Result<(), Unwatched> {
         loop {
             if self.polls && !self.is_due {
@@ -179,8 +179,8 @@ impl Watch {
 }
 
 /// Whether an event may have changed the content of the file. Reading changes nothing, and the reading of this program
-/// would wake it for ever. Another file that is written, such as a log, changes nothing either; but one that comes, goes or
-/// is renamed may be a link on the way to the file.
+/// would wake it for ever. Another file that is written, such as a log, changes nothing either; but one that comes,
+/// goes or is renamed may be a link on the way to the file.
 fn is_relevant(event: &notify::Event, names: &[OsString]) -> bool {
     match event.kind {
         EventKind::Access(AccessKind::Open(_) | AccessKind::Read) => false,
@@ -379,7 +379,7 @@ mod tests {
         let arm = |_: &mut Watch| Err(notify::Error::generic("no instance is left"));
         let mut watch = Watch { arm, ..Watch::new(file.clone()) };
         let unwatched = watch.touched().await.expect_err("it cannot be watched");
-        assert!(unwatched.to_string().contains("is read every second"), "{unwatched}");
+        assert!(unwatched.to_string().contains("is polled every second"), "{unwatched}");
         watch.touched().await.expect("its content is new");
         fs::write(&file, "two").expect("written");
         let soon = POLL + Duration::from_millis(10);

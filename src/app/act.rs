@@ -52,7 +52,7 @@ impl App {
             Action::Token(by) => self.turn_token(by),
             Action::Repeat => match self.last_call.clone() {
                 Some(last) => return self.make_call(last),
-                None => self.complain("no call was made from here yet"),
+                None => self.complain("no call to repeat yet"),
             },
             Action::Copy => return self.copy(),
             Action::CopyWhy => return self.copy_why(),
@@ -83,7 +83,7 @@ impl App {
             Action::Screen(screen) => self.show(screen),
             Action::TimeStyle => {
                 self.time_style = self.time_style.turned(1);
-                self.say(format!("times are shown as {}", self.time_style.word()));
+                self.say(format!("times shown as {}", self.time_style.word()));
             }
         }
         Vec::new()
@@ -143,7 +143,7 @@ impl App {
             Some(Overlay::Confirm(Question::SaveOver(path))) => vec![Effect::SavePolicy { path, known: None }],
             Some(Overlay::Confirm(Question::FreshKey)) => self.fresh_key(),
             Some(Overlay::Confirm(Question::AdoptKey(key))) => {
-                self.say("this key signs and verifies from now on");
+                self.say("this key now signs and verifies");
                 vec![Effect::SetSigner(key)]
             }
             Some(Overlay::Detail { seq, .. }) => {
@@ -167,7 +167,7 @@ impl App {
             // What it takes away is under a cursor, which must be in sight.
             Action::DropPermission if self.focus.pane != Pane::Policy => {
                 self.go(Focus::first(Pane::Policy));
-                self.say("choose the permission, and then the same command again");
+                self.say("move to the permission, then run this command again");
                 Vec::new()
             }
             action => self.act(action),
@@ -179,7 +179,7 @@ impl App {
             self.selected().map(|e| LineForm::new(Asks::Label(e.number), e.label.as_deref().unwrap_or_default()));
         match form {
             Some(form) => self.overlays.push(Overlay::Line(Box::new(form))),
-            None => self.complain("select a token to name"),
+            None => self.complain("select a token to label"),
         }
     }
 

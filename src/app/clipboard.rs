@@ -89,10 +89,10 @@ impl App {
 
     pub(super) fn put(&mut self, clip: Option<Clip>) -> Vec<Effect> {
         let Some(Clip { text, what }) = clip else {
-            self.complain("there is nothing to copy here yet");
+            self.complain("nothing to copy here yet");
             return Vec::new();
         };
-        self.say(format!("{what} sent to the terminal's clipboard (OSC 52)"));
+        self.say(format!("copied {what} to the terminal's clipboard (OSC 52)"));
         vec![Effect::Copy { text }]
     }
 }

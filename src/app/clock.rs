@@ -96,7 +96,7 @@ impl Leap {
         let way = if self.by < Span::ZERO { "back" } else { "ahead" };
         // A moment passed between the two readings.
         let by = ROUNDED * (self.by.abs() + ROUNDED / 2).div_euclid(ROUNDED);
-        format!("system clock leapt {way} by {}", exact(by))
+        format!("system clock jumped {way} by {}", exact(by))
     }
 }
 

@@ -145,7 +145,7 @@ impl App {
         // What is said of the last change does not hold any more.
         self.toast = None;
         let Some(step) = self.history.last_done() else {
-            self.complain("there is nothing to undo");
+            self.complain("nothing to undo");
             return Vec::new();
         };
         let (undone, effects) = self.swap(step);
@@ -158,7 +158,7 @@ impl App {
     pub(super) fn redo(&mut self) -> Vec<Effect> {
         self.toast = None;
         let Some(step) = self.history.last_undone() else {
-            self.complain("there is nothing to redo");
+            self.complain("nothing to redo");
             return Vec::new();
         };
         let (redone, effects) = match step {

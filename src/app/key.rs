@@ -104,7 +104,7 @@ impl fmt::Display for Key {
 
 /// The text is not the name of a key.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} names no key")]
+#[error("unknown key {0:?}")]
 pub struct UnknownKey(pub String);
 
 impl FromStr for Key {

@@ -357,7 +357,7 @@ impl App {
             alarms.push("policy changed".to_owned());
         }
         if self.is_forgeable() {
-            alarms.push("weak key, open to others".to_owned());
+            alarms.push("weak key exposed".to_owned());
         }
         if !self.policy.failed.is_empty() {
             alarms.push(format!("{} broken", words::count(self.policy.failed.len(), "expectation")));

@@ -107,7 +107,7 @@ pub enum Failure {
     #[error(transparent)]
     StoreUnwatched(Unwatched),
     /// The store went back; what was in force stays so.
-    #[error("{store}: {setback}; what was revoked stays revoked, and is stored again")]
+    #[error("{store}: {setback}; revocations stay in force and are stored again")]
     Setback {
         /// The store's name; safe to show.
         store: String,
@@ -115,7 +115,7 @@ pub enum Failure {
         setback: Setback,
     },
     /// A revocation is enforced here, but is not in the store.
-    #[error("not kept: {0}")]
+    #[error("not stored: {0}")]
     NotKept(StoreError),
 }
 
@@ -177,8 +177,8 @@ pub enum MouseKind {
 
 /// Something to be done outside. It may hold a token, so it has no `Debug`.
 ///
-/// The shell carries out effects on the terminal and in memory at once, in the order in which they were asked for. Files,
-/// names of hosts, servers and tools may take long: what they lead to comes back in a later turn. Effects on the
+/// The shell carries out effects on the terminal and in memory at once, in the order in which they were asked for.
+/// Files, names of hosts, servers and tools may take long: what they lead to comes back in a later turn. Effects on the
 /// revocations, on the policy's file and on the server each keep their order among themselves.
 pub enum Effect {
     /// End the program.

@@ -76,15 +76,19 @@ impl Question {
     /// The question. Safe to show.
     pub fn words(&self) -> String {
         let words = match self {
-            Self::Quit { is_saved: true } => "Quit? The token list and the activity are kept nowhere.",
+            Self::Quit { is_saved: true } => "Quit? Tokens and activity are not saved.",
             Self::Quit { is_saved: false } => {
-                "Quit? The policy is changed and not saved; the token list and the activity are kept nowhere."
+                "Quit? The policy has unsaved changes; tokens and activity are not saved."
             }
-            Self::FreshKey => "Make a fresh key? The present one is forgotten; what it signed will not verify here.",
-            Self::AdoptKey(_) => "The signature fits this key. Use it as the console's key from now on?",
+            Self::FreshKey => {
+                "Generate a fresh key? The current key is discarded, and tokens it signed will no longer verify here."
+            }
+            Self::AdoptKey(_) => "The signature matches this key. Use it as the console's key from now on?",
             Self::SaveOver(path) => {
                 let file = text::name(path, 100);
-                return format!("{file} holds another policy than was read here. Make it say what decides now?");
+                return format!(
+                    "Overwrite {file}? It has changed since it was read; the policy in force here replaces it."
+                );
             }
         };
         words.to_owned()
@@ -94,9 +98,9 @@ impl Question {
     pub const fn yes(&self) -> &'static str {
         match self {
             Self::Quit { .. } => "quit",
-            Self::FreshKey => "make it",
+            Self::FreshKey => "generate",
             Self::AdoptKey(_) => "use this key",
-            Self::SaveOver(_) => "write over it",
+            Self::SaveOver(_) => "overwrite",
         }
     }
 }
@@ -143,16 +147,16 @@ impl Purpose {
     pub const fn words(self) -> &'static str {
         match self {
             Self::Try => "Try another key on this token",
-            Self::Replace | Self::Settings => "Type the signing key",
+            Self::Replace | Self::Settings => "Enter the signing key",
         }
     }
 
     /// What Enter does.
     pub const fn act(self) -> &'static str {
         match self {
-            Self::Try => "try it",
-            Self::Replace => "use it",
-            Self::Settings => "apply the settings",
+            Self::Try => "try",
+            Self::Replace => "use",
+            Self::Settings => "apply settings",
         }
     }
 }
@@ -192,7 +196,7 @@ impl KeyPrompt {
     pub(super) fn insert(&mut self, text: &str) {
         let text = text.trim_end_matches(['\r', '\n']);
         if self.secret.len() + text.len() > SECRET_CAPACITY {
-            self.fault = Some("a typed secret has at most 4096 bytes; put a longer one in a file".to_owned());
+            self.fault = Some("the secret is longer than 4096 bytes; put it in a file".to_owned());
         } else {
             self.fault = None;
             self.secret.push_str(text);
@@ -255,9 +259,9 @@ impl KeyChoice {
     /// The words for it.
     pub const fn words(self) -> &'static str {
         match self {
-            Self::Keep => "keep the present key",
-            Self::Type => "type another",
-            Self::Fresh => "make a fresh one",
+            Self::Keep => "keep the current key",
+            Self::Type => "enter another",
+            Self::Fresh => "generate a fresh one",
         }
     }
 }

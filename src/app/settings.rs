@@ -43,7 +43,7 @@ impl App {
 
     fn apply_rules(&mut self, form: &SettingsForm, rules: Rules) -> Vec<Effect> {
         self.time_style = form.times;
-        self.say("settings applied; everything on screen is judged by them");
+        self.say("settings applied to everything on screen");
         let mut effects = vec![Effect::SetRules(Box::new(rules))];
         effects.extend(form.signer().map(|signer| Effect::SetSigner(Box::new(signer.clone()))));
         if form.key == KeyChoice::Fresh {
@@ -92,10 +92,10 @@ impl App {
 
     pub(super) fn use_key(&mut self, prompt: &KeyPrompt) -> Vec<Effect> {
         let fault = match (Signer::from_written(prompt.secret(), KeyOrigin::Typed), prompt.purpose) {
-            (Err(KeyError::Empty), _) => "type the secret first".to_owned(),
+            (Err(KeyError::Empty), _) => "enter the secret first".to_owned(),
             (Err(error), _) => error.to_string(),
             (Ok(key), Purpose::Replace) => {
-                self.say("this key signs and verifies from now on");
+                self.say("this key now signs and verifies");
                 return vec![Effect::SetSigner(Box::new(key))];
             }
             (Ok(key), Purpose::Settings) => {
@@ -113,7 +113,7 @@ impl App {
                     self.overlays.push(Overlay::Confirm(Question::AdoptKey(Box::new(key))));
                     return Vec::new();
                 }
-                "this key does not fit the token's signature either".to_owned()
+                "this key does not match the token's signature either".to_owned()
             }
         };
         // Empty again: masked letters that stayed would be taken for a part of the next try.
@@ -124,7 +124,7 @@ impl App {
     }
 
     pub(super) fn fresh_key(&mut self) -> Vec<Effect> {
-        self.say("a fresh key signs and verifies from now on");
+        self.say("a fresh key now signs and verifies");
         vec![Effect::FreshKey]
     }
 

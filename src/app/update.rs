@@ -41,7 +41,7 @@ pub fn update(app: &mut App, msg: Msg) -> Vec<Effect> {
         Msg::PolicyReread(result) => app.policy_reread(result),
         Msg::PolicySaved(result) => app.policy_written(result),
         Msg::Stored => {
-            app.say("the revocations that could not be stored are stored now");
+            app.say("all revocations are stored again");
             Vec::new()
         }
         Msg::PolicyUnwatched(unwatched) => app.policy_unwatched(&unwatched),
@@ -186,7 +186,7 @@ impl App {
         match why {
             Why::Asked => {
                 self.history.push(Step::Removed(entry));
-                self.say(format!("{name} removed; Ctrl-7 brings it back"));
+                self.say(format!("{name} removed; Ctrl-7 restores it"));
             }
             Why::Redone => self.history.was_redone(Step::Removed(entry)),
             Why::Undone => {}

@@ -31,7 +31,7 @@ pub struct Claims<S = String> {
 }
 
 /// What `exp`, `nbf` and `iat` must be.
-const A_TIME: &str = "a number of seconds within the years 0001 to 9999";
+const A_TIME: &str = "seconds since the epoch between the years 0001 and 9999";
 
 impl<'t> Claims<Cow<'t, str>> {
     /// Reads the claims from a payload's members, none of which stands twice.
@@ -93,7 +93,7 @@ impl<S> Claims<S> {
 fn user(value: &str) -> Result<Cow<'_, str>, Reason> {
     match members::string(value) {
         Some(user) if !user.is_empty() => Ok(user),
-        Some(_) => Err(invalid("user_id", "empty", "a string with something in it")),
+        Some(_) => Err(invalid("user_id", "empty", "a non-empty string")),
         None => Err(invalid("user_id", members::kind_or_broken(value), "a string")),
     }
 }
@@ -101,7 +101,7 @@ fn user(value: &str) -> Result<Cow<'_, str>, Reason> {
 fn permissions(value: &str) -> Result<Vec<Cow<'_, str>>, Reason> {
     strings(value).ok_or_else(|| {
         let found = match members::kind_or_broken(value) {
-            "an array" => "an array with something else in it",
+            "an array" => "an array with a non-string element",
             kind => kind,
         };
         invalid("permissions", found, "an array of strings")
@@ -120,9 +120,9 @@ pub(super) fn strings(value: &str) -> Option<Vec<Cow<'_, str>>> {
     plain_strings(value).or_else(|| serde_json::from_str(value).ok())
 }
 
-/// [`strings`] of what nearly every token has: an array without an escape or a blank between its strings, in a text that
-/// is JSON already. Needs no second parser, which is a twentieth of a decision; the budget is 0.45 × `jsonwebtoken::decode`
-/// for a whole one (`cargo bench`).
+/// [`strings`] of what nearly every token has: an array without an escape or a blank between its strings, in a text
+/// that is JSON already. Needs no second parser, which is a twentieth of a decision; the budget is 0.45 ×
+/// `jsonwebtoken::decode` for a whole one (`cargo bench`).
 fn plain_strings(value: &str) -> Option<Vec<Cow<'_, str>>> {
     let inner = value.strip_prefix("[\"")?.strip_suffix("\"]")?;
     let mut strings = Vec::new();

@@ -51,7 +51,7 @@ impl Issuer {
 
 /// Two issuers have this name, so it would not say whose keys check a token.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("two issuers are named {}", text::name(.0, 64))]
+#[error("duplicate issuer {}", text::name(.0, 64))]
 pub struct SameName(Arc<str>);
 
 /// The issuers whose tokens are accepted. The first one is our own: what is issued here is signed for it.
@@ -67,8 +67,8 @@ impl Issuers {
         Self { own, others: Arc::default() }
     }
 
-    /// These, and further ones; each has a name of its own, because the name selects it. Where our own issuer accepts any
-    /// `iss`, tokens of unknown issuers are checked with our keys.
+    /// These, and further ones; each has a name of its own, because the name selects it. Where our own issuer accepts
+    /// any `iss`, tokens of unknown issuers are checked with our keys.
     pub fn with_others(self, others: impl IntoIterator<Item = (Arc<str>, Issuer)>) -> Result<Self, SameName> {
         let named = |(name, issuer)| Issuer { name: Some(name), ..issuer };
         let issuers = Self { others: others.into_iter().map(named).collect(), ..self };

@@ -17,7 +17,7 @@ pub enum BadLeeway {
     #[error(transparent)]
     Duration(#[from] NotADuration),
     /// Too long, or with a fraction of a second.
-    #[error("whole seconds, at most {MAX_SECONDS}s")]
+    #[error("expected whole seconds, at most {MAX_SECONDS}s")]
     OutOfBounds,
 }
 

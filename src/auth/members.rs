@@ -38,10 +38,10 @@ pub enum Fault {
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NotUtf8(at) => write!(f, "not UTF-8 at byte {at}"),
-            Self::NotAnObject(what) => write!(f, "{what}, not a JSON object"),
-            Self::NotJson(at) => write!(f, "not JSON at byte {at}"),
-            Self::EndsEarly(at) => write!(f, "JSON that ends early, after byte {at}"),
+            Self::NotUtf8(at) => write!(f, "invalid UTF-8 at byte {at}"),
+            Self::NotAnObject(what) => write!(f, "expected a JSON object, got {what}"),
+            Self::NotJson(at) => write!(f, "invalid JSON at byte {at}"),
+            Self::EndsEarly(at) => write!(f, "incomplete JSON, ends after byte {at}"),
         }
     }
 }
@@ -116,7 +116,7 @@ pub fn kind_of(value: &str) -> &'static str {
 /// [`kind_of`], where a string with half of a surrogate pair in it is told as broken.
 pub fn kind_or_broken(value: &str) -> &'static str {
     match kind_of(value) {
-        "a string" if string(value).is_none() => "a broken string",
+        "a string" if string(value).is_none() => "an invalid string",
         kind => kind,
     }
 }

@@ -13,8 +13,8 @@ use super::members::{self, Member};
 /// A longer token is refused before it is looked at, in bytes.
 pub const MAX_BYTES: usize = 8 * 1024;
 
-/// A token's name in logs, lists and evidence: the SHA-256 of its text. Two tokens are the same where the whole hash is;
-/// what is shown are its first 8 hex digits.
+/// A token's name in logs, lists and evidence: the SHA-256 of its text. Two tokens are the same where the whole hash
+/// is; what is shown are its first 8 hex digits.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TokenId([u8; 32]);
 
@@ -98,11 +98,11 @@ pub enum Fault {
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Segments(1) => f.write_str("no dots in it: a signed token has three segments"),
-            Self::Segments(5) => f.write_str("5 segments: an encrypted token (JWE), which this gate does not read"),
-            Self::Segments(n) => write!(f, "{n} segments: a signed token has three"),
+            Self::Segments(1) => f.write_str("no dots, expected three segments"),
+            Self::Segments(5) => f.write_str("5 segments: encrypted tokens (JWE) are not supported"),
+            Self::Segments(n) => write!(f, "{n} segments, expected three"),
             Self::Base64 { segment, byte, found: b'=' } => {
-                write!(f, "segment {segment}, byte {byte}: base64 padding, which a token must not have")
+                write!(f, "segment {segment}, byte {byte}: base64 padding is not allowed in a token")
             }
             Self::Base64 { segment, byte, found } if found.is_ascii_graphic() => {
                 write!(f, "segment {segment}, byte {byte}: '{}' is not base64url", char::from(*found))
@@ -111,11 +111,11 @@ impl fmt::Display for Fault {
                 write!(f, "segment {segment}, byte {byte}: 0x{found:02x} is not base64url")
             }
             Self::Base64End { segment, byte } => {
-                write!(f, "segment {segment}, byte {byte}: base64url that ends in the middle of a byte")
+                write!(f, "segment {segment}, byte {byte}: base64url ends in the middle of a byte")
             }
             Self::Json { segment, fault } => write!(f, "segment {segment}: {fault}"),
             Self::Duplicate { segment, name } => {
-                write!(f, "segment {segment}: the member {} stands twice", crate::text::name(name, 64))
+                write!(f, "segment {segment}: duplicate member {}", crate::text::name(name, 64))
             }
         }
     }
@@ -237,12 +237,12 @@ mod tests {
     #[rstest]
     #[case("QUJD", None)]
     #[case("QUI", None)]
-    #[case("QUI=", Some("segment 1, byte 4: base64 padding, which a token must not have"))]
-    #[case("QUJDR", Some("segment 1, byte 5: base64url that ends in the middle of a byte"))]
-    #[case("QUJ", Some("segment 1, byte 3: base64url that ends in the middle of a byte"))]
+    #[case("QUI=", Some("segment 1, byte 4: base64 padding is not allowed in a token"))]
+    #[case("QUJDR", Some("segment 1, byte 5: base64url ends in the middle of a byte"))]
+    #[case("QUJ", Some("segment 1, byte 3: base64url ends in the middle of a byte"))]
     #[case("QU JD", Some("segment 1, byte 3: 0x20 is not base64url"))]
     #[case("Q+JD", Some("segment 1, byte 2: '+' is not base64url"))]
-    #[case("Q=JDR", Some("segment 1, byte 2: base64 padding, which a token must not have"))]
+    #[case("Q=JDR", Some("segment 1, byte 2: base64 padding is not allowed in a token"))]
     fn a_fault_names_its_place(#[case] segment: &str, #[case] fault: Option<&str>) {
         assert_eq!(decode(1, segment, &mut Vec::new()).err().map(|fault| fault.to_string()).as_deref(), fault);
     }

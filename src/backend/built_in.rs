@@ -38,7 +38,7 @@ const TOOLS: [Tool; 3] = [
     Tool {
         name: "read_data",
         title: "Read data",
-        description: "returns what it is given",
+        description: "returns its arguments",
         argument: ID,
         example: r#"{"id": 1}"#,
         reads_only: true,
@@ -49,7 +49,7 @@ const TOOLS: [Tool; 3] = [
     Tool {
         name: "write_data",
         title: "Write data",
-        description: "writes, and says so",
+        description: "confirms a write",
         argument: DATA,
         example: r#"{"data": "new"}"#,
         reads_only: false,
@@ -60,7 +60,7 @@ const TOOLS: [Tool; 3] = [
     Tool {
         name: "delete_data",
         title: "Delete data",
-        description: "deletes, and says so",
+        description: "confirms a deletion",
         argument: ID,
         example: r#"{"id": 1}"#,
         reads_only: false,

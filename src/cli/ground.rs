@@ -156,7 +156,7 @@ impl Ground {
     pub fn weakness(&self) -> Option<String> {
         let key = self.signer.as_ref().map(Signer::verifier).filter(|key| key.is_weak())?;
         Some(format!(
-            "weak secret: {} bit, {} needs at least {STRONG_BITS} (RFC 7518 §3.2); make one with: openssl rand -hex 32",
+            "weak secret: {} bits, {} needs at least {STRONG_BITS} (RFC 7518 §3.2); generate one with: openssl rand -hex 32",
             key.bits(),
             key.algorithm(),
         ))

@@ -43,13 +43,13 @@ fn claims(given: &[String]) -> Result<Map<String, Value>, CliError> {
     let mut claims = Map::new();
     for claim in given {
         let wrong = |what: &str| CliError::Usage(format!("--claim {}: {what}", text::name(claim, 64)));
-        let (name, value) = claim.split_once('=').ok_or_else(|| wrong("write it as name=JSON"))?;
+        let (name, value) = claim.split_once('=').ok_or_else(|| wrong("expected NAME=JSON"))?;
         if name.is_empty() {
-            return Err(wrong("it has no name; write it as name=JSON"));
+            return Err(wrong("missing name, expected NAME=JSON"));
         }
         let value = exact_value(value).map_err(|error| match error.what.is_json() {
             true => wrong(&error.to_string()),
-            false => wrong("its value is not JSON; a text needs quotes, as in --claim 'team=\"blue\"'"),
+            false => wrong("invalid JSON value; a string needs quotes, as in --claim 'team=\"blue\"'"),
         })?;
         if claims.insert(name.to_owned(), value).is_some() {
             return Err(wrong("given twice"));

@@ -101,7 +101,8 @@ impl Cell<'_> {
         self.expected.is_some_and(|line| !line.outcome.is(self.decision.verdict()))
     }
 
-    /// The verdict as one word, with a mark where nothing implements the tool, and one where something else is expected.
+    /// The verdict as one word, with a mark where nothing implements the tool, and one where something else is
+    /// expected.
     fn word(&self) -> String {
         let mut word = self.decision.verdict().word().to_lowercase();
         word.push_str(if self.lacks_tool { "*" } else { "" });
@@ -127,7 +128,7 @@ pub fn run(
         (false, true, _) => Shape::Markdown,
         (false, _, true) => Shape::Csv,
         (false, ..) => Shape::Text,
-        (true, ..) => return Err(CliError::Usage("--json with --markdown or --csv; name one of them".to_owned())),
+        (true, ..) => return Err(CliError::Usage("--json cannot be used with --markdown or --csv".to_owned())),
     };
     let rules = ground.rules();
     if args.tokens.is_some() && !ground.has_key() {
@@ -150,7 +151,7 @@ pub fn run(
     let mut has_all = true;
     if let Some(source) = args.tokens.as_deref().and_then(|given| on.source(Some(given))) {
         has_all = on.each(source, |on, token| match token {
-            "" => Err(CliError::Usage("no token was handed over".to_owned())),
+            "" => Err(CliError::Usage("no token found in the input".to_owned())),
             token => row(on, Caller::of(&rules, token)),
         })?;
     }
@@ -168,7 +169,7 @@ pub fn run(
         policy.tools().iter().map(|tool| &*tool.name).filter(|name| table.tools.lacks(policy, name)).collect();
     if !missing.is_empty() {
         on.say(format_args!(
-            "* no such tool here: {}; stub = true declares a stub",
+            "* not implemented here: {}; add stub = true to the policy to declare a stub",
             text::names(missing.iter(), 64, 8, ", ")
         ));
     }
@@ -279,7 +280,7 @@ fn csv(out: &mut dyn Write, values: impl Iterator<Item = String>) -> io::Result<
 
 /// A sentence that says what was expected and what is decided. Safe to show.
 pub fn deviation(line: &Expectation, decision: &Decision) -> String {
-    format!("{line}, and is {}: {}", decision.verdict().word().to_lowercase(), decision.sentence())
+    format!("{line}, but is {}: {}", decision.verdict().word().to_lowercase(), decision.sentence())
 }
 
 #[derive(Serialize)]

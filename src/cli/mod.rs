@@ -1,7 +1,7 @@
 //! The command line: options in, and for every pane of the console a command that does the same without it.
 //!
-//! [`Headless`] runs a command; `main` turns what comes of it into an exit code. Each command has a file of its own, with
-//! one `run` in it.
+//! [`Headless`] runs a command; `main` turns what comes of it into an exit code. Each command has a file of its own,
+//! with one `run` in it.
 
 /// What stands below a command's options.
 macro_rules! examples {
@@ -65,11 +65,11 @@ pub enum Exit {
 
 /// What each exit code means: help and README say it from here.
 pub const EXITS: [(Exit, &str); 6] = [
-    (Exit::Good, "allowed, or valid"),
-    (Exit::Trouble, "trouble: a file, the secret, the configuration"),
-    (Exit::Usage, "wrong usage"),
-    (Exit::Unauthorized, "unauthorized, or not valid"),
-    (Exit::Forbidden, "forbidden, or an expectation, a drill or a test token failed"),
+    (Exit::Good, "allowed or valid"),
+    (Exit::Trouble, "error in a file, the secret, the configuration or a connection"),
+    (Exit::Usage, "usage error"),
+    (Exit::Unauthorized, "unauthorized or invalid"),
+    (Exit::Forbidden, "forbidden, or an expectation, drill or test token failed"),
     (Exit::Failed, "allowed, but the arguments or the tool failed"),
 ];
 
@@ -161,7 +161,7 @@ impl Headless<'_> {
     /// JSON and Markdown at once are neither.
     fn one_form(json: bool, markdown: bool) -> Result<(), CliError> {
         match json && markdown {
-            true => Err(CliError::Usage("--json with --markdown; name one of them".to_owned())),
+            true => Err(CliError::Usage("--json cannot be used with --markdown".to_owned())),
             false => Ok(()),
         }
     }
@@ -177,10 +177,11 @@ impl Headless<'_> {
 
     fn dispatch(&mut self, options: &Options, command: &Command) -> Result<Exit, CliError> {
         if options.demo {
-            return Err(CliError::Usage("--demo is for the console; a command has no use for it".to_owned()));
+            return Err(CliError::Usage("--demo cannot be used with a command".to_owned()));
         }
         if options.serve.is_some() || options.server != ServerOptions::default() {
-            let wanted = "options of a server stand before the command; write `portcullis serve` and then them";
+            let wanted =
+                "--serve and server options cannot be used before a command; write `portcullis serve [OPTIONS]`";
             return Err(CliError::Usage(wanted.to_owned()));
         }
         let settings = &options.settings;

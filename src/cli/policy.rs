@@ -48,7 +48,7 @@ pub fn check(on: &mut Headless<'_>, file: &Path, json: bool, paint: Paint) -> Re
             continue;
         }
         if rules.policy.tool(&line.tool).is_none() {
-            failed.push(format!("{line}, and is no tool of this policy"));
+            failed.push(format!("{line}, but the policy has no such tool"));
             continue;
         }
         let set: Vec<String> = set.iter().map(ToString::to_string).collect();
@@ -98,7 +98,7 @@ impl Checked {
         }
         if self.skipped > 0 {
             let count = words::count(self.skipped, "expectation");
-            writeln!(out, "· {count} about users left out: what a user holds stands in tokens")?;
+            writeln!(out, "· {count} about users skipped: test them against tokens with `portcullis matrix -`")?;
         }
         Ok(())
     }

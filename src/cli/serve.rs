@@ -40,7 +40,7 @@ pub fn run(
     paint: Paint,
 ) -> Result<Exit, CliError> {
     if ground.is_set() {
-        let wanted = "--now sets the time of one decision, and a server decides for what time it is; leave it out";
+        let wanted = "--now cannot be used with serve: clients are always checked in real time";
         return Err(CliError::Usage(wanted.to_owned()));
     }
     let gate = ground.gate(true)?;
@@ -148,14 +148,14 @@ fn follow(
         News::Policy { read: Ok(policy), .. } if policy.is_equivalent(&shared.rules().policy) => {}
         News::Policy { read: Ok(policy), .. } => {
             shared.update(|state| state.set_policy(policy));
-            notices.say("the policy's file has changed");
+            notices.say("policy file reloaded");
         }
-        News::Policy { read: Err(error), .. } => notices.say(format!("the last good policy decides: {error}")),
+        News::Policy { read: Err(error), .. } => notices.say(format!("the last valid policy stays in force: {error}")),
         News::NotReloaded(error) => notices.say(error.to_string()),
         News::Setback { store, setback } => {
-            notices.say(format!("{store}: {setback}; what was revoked stays revoked, and is stored again"));
+            notices.say(format!("{store}: {setback}; revocations stay in force and are stored again"));
         }
-        News::Saved => notices.say("the revocations that could not be stored are stored now"),
+        News::Saved => notices.say("all revocations are stored again"),
         News::PolicyUnwatched(unwatched) | News::StoreUnwatched(unwatched) => notices.say(unwatched.to_string()),
     })
 }
@@ -217,7 +217,7 @@ impl Log<'_> {
         .await
         .unwrap_or(Ok(()))?;
         let judged_by = self.gate.shared().rules().described().join(", ");
-        self.notices.say(format!("judged by {judged_by}; Ctrl-C ends it"));
+        self.notices.say(format!("judged by {judged_by}; press Ctrl-C to stop"));
         let mut changes = self.gate.shared().changes();
         // A call may have come before.
         changes.mark_changed();
@@ -232,7 +232,7 @@ impl Log<'_> {
                 && let Err(error) = self.write(text).await.unwrap_or(Ok(()))
             {
                 is_printing = false;
-                self.notices.say(format!("calls are not printed any more: {}", config::plain(&error)));
+                self.notices.say(format!("calls are no longer printed: {}", config::plain(&error)));
             }
         }
     }

@@ -1,4 +1,5 @@
-//! Where commands get tokens from: an argument, a file, standard input, or the environment, read as leniently as a paste.
+//! Where commands get tokens from: an argument, a file, standard input, or the environment, read as leniently as a
+//! paste.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read as _};
@@ -27,8 +28,8 @@ pub enum Source {
 }
 
 impl Headless<'_> {
-    /// The source that the argument names, else the environment. No token and no text that holds one begins with `@`, which
-    /// marks a file as it does for curl.
+    /// The source that the argument names, else the environment. No token and no text that holds one begins with `@`,
+    /// which marks a file as it does for curl.
     pub fn source(&mut self, argument: Option<&str>) -> Option<Source> {
         match argument {
             Some("-") => Some(Source::Stdin),
@@ -48,8 +49,7 @@ impl Headless<'_> {
     fn hint_at_arguments(&mut self, text: &str) {
         if self.shows_hints && !text::read_token(text).tokens.is_empty() {
             self.say(
-                "other users of this machine can see a token in the arguments; PORTCULLIS_TOKEN, - (standard input) \
-                 and @FILE keep it out of them",
+                "other users of this machine can see a token in the arguments; use PORTCULLIS_TOKEN, - (standard input) or @FILE instead",
             );
         }
     }
@@ -74,7 +74,7 @@ impl Headless<'_> {
                 let mut bytes = Vec::new();
                 Self::reader(self.input, &mut file).take(MAX_LINE as u64 + 1).read_to_end(&mut bytes)?;
                 if bytes.len() > MAX_LINE {
-                    return Err(CliError::Usage(format!("{name} has more than {}", words::bytes(MAX_LINE))));
+                    return Err(CliError::Usage(format!("{name} is larger than {}", words::bytes(MAX_LINE))));
                 }
                 String::from_utf8_lossy(&bytes).into_owned()
             }
@@ -83,7 +83,7 @@ impl Headless<'_> {
         self.tell(&reading, None);
         if reading.tokens.len() > 1 {
             let read = words::count(reading.tokens.len(), "token");
-            self.say(format_args!("{read} read; the first one is taken"));
+            self.say(format_args!("{read} found; using the first one"));
         }
         Ok(reading.tokens.swap_remove(0))
     }
@@ -138,7 +138,7 @@ impl Headless<'_> {
             number += 1;
             if !is_whole {
                 has_all = false;
-                self.say(format_args!("line {number} has more than {}; left out", words::bytes(MAX_LINE)));
+                self.say(format_args!("line {number} is longer than {}; skipped", words::bytes(MAX_LINE)));
                 continue;
             }
             has_any |= !line.trim_ascii().is_empty();
@@ -161,7 +161,7 @@ impl Headless<'_> {
     fn tell(&mut self, reading: &Reading, line: Option<usize>) {
         if !reading.removed.is_empty() {
             let place = line.map_or_else(String::new, |line| format!("line {line}: "));
-            self.say(format_args!("{place}left out: {}", reading.removed.join(", ")));
+            self.say(format_args!("{place}ignored: {}", reading.removed.join(", ")));
         }
     }
 }
@@ -191,7 +191,8 @@ fn read(text: &str) -> Reading {
     reading
 }
 
-/// Reads a line, first from what is in hand; answers whether it was not too long to be kept. Nothing is left at the end.
+/// Reads a line, first from what is in hand; answers whether it was not too long to be kept. Nothing is left at the
+/// end.
 fn next_line(head: &mut &[u8], input: &mut dyn BufRead, line: &mut Vec<u8>) -> io::Result<bool> {
     if head.read_until(b'\n', line)? > 0 && line.ends_with(b"\n") {
         return Ok(true);

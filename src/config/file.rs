@@ -80,7 +80,7 @@ impl ConfigFile {
         let file = |fault| ConfigError::File { path: path.to_owned(), fault };
         let source = String::from_utf8(bytes).map_err(|error| {
             let good = String::from_utf8_lossy(error.as_bytes().get(..error.utf8_error().valid_up_to()).unwrap_or(&[]));
-            file(Fault::new(&good, good.len(), "not UTF-8"))
+            file(Fault::new(&good, good.len(), "invalid UTF-8"))
         })?;
         let read = Self::parse(&source, path.parent().unwrap_or(Path::new(""))).map_err(file)?;
         Ok(Self { path: Some(path.to_owned()), ..read })
@@ -98,7 +98,7 @@ impl ConfigFile {
             let wrong = |message: String| Fault::new(source, value.span().start, format!("{name}: {message}"));
             let said = || match value.get_ref() {
                 Value::String(said) => Ok(said.as_str()),
-                _ => Err(wrong("write it as a text in quotes".to_owned())),
+                _ => Err(wrong("expected a quoted string".to_owned())),
             };
             let path = || match said()? {
                 "" => Err(wrong("empty".to_owned())),
@@ -127,7 +127,7 @@ impl ConfigFile {
 fn unknown(name: &str) -> String {
     let nearest = KEYS.iter().max_by(|a, b| strsim::jaro(name, a).total_cmp(&strsim::jaro(name, b)));
     let nearest = nearest.copied().unwrap_or_default();
-    format!("unknown key {}; the nearest one is {nearest}", text::name(name, 64))
+    format!("unknown key {}; did you mean {nearest}?", text::name(name, 64))
 }
 
 /// Where the configuration file is looked for when none is named.
@@ -172,11 +172,11 @@ mod tests {
     }
 
     #[rstest]
-    #[case("\nleewy = \"5s\"", "line 2, column 1: unknown key leewy; the nearest one is leeway")]
-    #[case("secret_file = \"x\"", "line 1, column 1: unknown key secret_file; the nearest one is secret-file")]
-    #[case("leeway = \"1h\"", "line 1, column 10: leeway: whole seconds, at most 300s")]
-    #[case("leeway = 5", "line 1, column 10: leeway: write it as a text in quotes")]
-    #[case("lifetime = \"soon\"", "line 1, column 12: lifetime: not a duration; write it as 90s, 15m, 1h, 7d or 1h30m")]
+    #[case("\nleewy = \"5s\"", "line 2, column 1: unknown key leewy; did you mean leeway?")]
+    #[case("secret_file = \"x\"", "line 1, column 1: unknown key secret_file; did you mean secret-file?")]
+    #[case("leeway = \"1h\"", "line 1, column 10: leeway: expected whole seconds, at most 300s")]
+    #[case("leeway = 5", "line 1, column 10: leeway: expected a quoted string")]
+    #[case("lifetime = \"soon\"", "line 1, column 12: lifetime: expected a duration such as 90s, 15m, 1h, 7d or 1h30m")]
     #[case("policy = \"\"", "line 1, column 10: policy: empty")]
     #[case("policy = ", "line 1, column 10: string values must be quoted, expected literal string")]
     fn what_is_wrong_is_named_with_its_place(#[case] source: &str, #[case] said: &str) {

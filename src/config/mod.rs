@@ -33,7 +33,7 @@ pub enum ConfigError {
     },
     /// A secret file that others can read.
     #[error(
-        "secret file {}: others can read it; mend that with `chmod 600 {}`, or allow it with --insecure-secret-file",
+        "secret file {}: other users can read it; fix with `chmod 600 {}`, or allow it with --insecure-secret-file",
         text::name(&.path.to_string_lossy(), 200),
         quoted(.path)
     )]
@@ -50,9 +50,7 @@ pub enum ConfigError {
         error: KeyError,
     },
     /// There is no secret, and what is asked for needs one.
-    #[error(
-        "no signing secret; give one with --secret-file FILE, in {SECRET_VARIABLE}, or as secret-file in portcullis.toml"
-    )]
+    #[error("no signing secret; pass --secret-file FILE, or set {SECRET_VARIABLE}, or secret-file in portcullis.toml")]
     NoSecret,
     /// The policy file is no policy.
     #[error("policy file {}: {error}", text::name(&.path.to_string_lossy(), 200))]
@@ -63,7 +61,7 @@ pub enum ConfigError {
         error: PolicyError,
     },
     /// A policy file says something else than was thought, and is not written over.
-    #[error("policy file {}: it holds another policy", text::name(&.path.to_string_lossy(), 200))]
+    #[error("policy file {}: changed since it was read; not overwritten", text::name(&.path.to_string_lossy(), 200))]
     Other {
         /// The file.
         path: PathBuf,
@@ -121,7 +119,7 @@ pub fn write_new(path: &Path, text: &str) -> Result<(), ConfigError> {
 /// process takes away; one that was there before keeps its own.
 pub(crate) fn replace(path: &Path, text: &str, mode: u32) -> io::Result<()> {
     let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else {
-        return Err(io::Error::other("not a name for a file"));
+        return Err(io::Error::other("invalid file name"));
     };
     let mut number = [0; 8];
     getrandom::fill(&mut number).map_err(|error| io::Error::other(error.to_string()))?;
@@ -144,8 +142,8 @@ pub fn fresh_key() -> Result<Signer, ConfigError> {
     Signer::fresh().map_err(|error| ConfigError::Secret { from: "fresh key".to_owned(), error })
 }
 
-/// A regular file's bytes; one of more than `most` is refused: a huge file by mistake must not fill the memory, and opening a pipe
-/// would wait for its writer.
+/// A regular file's bytes; one of more than `most` is refused: a huge file by mistake must not fill the memory, and
+/// opening a pipe would wait for its writer.
 pub(crate) fn read(what: &'static str, path: &Path, most: usize) -> Result<Vec<u8>, ConfigError> {
     let failed = |error| unreadable(what, path, error);
     if fs::metadata(path).is_ok_and(|found| !found.is_file()) {
@@ -154,7 +152,7 @@ pub(crate) fn read(what: &'static str, path: &Path, most: usize) -> Result<Vec<u
     let mut bytes = Vec::new();
     fs::File::open(path).map_err(failed)?.take(most as u64 + 1).read_to_end(&mut bytes).map_err(failed)?;
     match bytes.len() > most {
-        true => Err(failed(std::io::Error::other(format!("it has more than {most} bytes")))),
+        true => Err(failed(std::io::Error::other(format!("larger than {most} bytes")))),
         false => Ok(bytes),
     }
 }

@@ -66,8 +66,8 @@ pub struct Settings {
     pub for_each_peer: usize,
     /// The largest message of a verified caller, in bytes.
     pub max_body: usize,
-    /// For how long what was read last decides where revocations or policy cannot be read any more; after that, nothing is
-    /// decided (503).
+    /// For how long what was read last decides where revocations or policy cannot be read any more; after that, nothing
+    /// is decided (503).
     pub max_stale: Duration,
     /// A request that takes longer is given up.
     pub timeout: Duration,
@@ -94,8 +94,8 @@ impl Settings {
         }
     }
 
-    /// The canonical URI of the server that listens here (RFC 8707), which tokens name as their audience. `interface` is the
-    /// address of this machine that stands for "every address". A public URL without a path gets the endpoint's.
+    /// The canonical URI of the server that listens here (RFC 8707), which tokens name as their audience. `interface`
+    /// is the address of this machine that stands for "every address". A public URL without a path gets the endpoint's.
     pub fn uri(&self, bound: SocketAddr, interface: Option<IpAddr>) -> String {
         match self.public_url.as_deref().map(|url| url.trim_end_matches('/')) {
             Some(url) if url.ends_with(authority(url)) => format!("{url}{PATH}"),
@@ -141,7 +141,7 @@ pub struct Address {
 
 /// A text is no address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("not an address; write it as 127.0.0.1:8640, or as a port alone")]
+#[error("expected HOST:PORT such as 127.0.0.1:8640, or a port")]
 pub struct AddressError;
 
 impl Default for Address {

@@ -1,8 +1,8 @@
-//! The log of real calls, and of requests that the server refused. It holds no token, only token IDs, and it is bounded in
-//! rows and in bytes.
+//! The log of real calls, and of requests that the server refused. It holds no token, only token IDs, and it is bounded
+//! in rows and in bytes.
 //!
-//! Anybody who reaches the server can be refused as often as they like. So what clients without a valid token get is sampled,
-//! kept short, and evicts only its own kind: no flood of it pushes a call out that a user made.
+//! Anybody who reaches the server can be refused as often as they like. So what clients without a valid token get is
+//! sampled, kept short, and evicts only its own kind: no flood of it pushes a call out that a user made.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -136,7 +136,7 @@ impl Record {
 pub fn explain_record(record: &Record) -> Explanation {
     let when = match record.judged_at == record.at {
         true => String::new(),
-        false => format!(", judged for {}, which was not the real time", record.judged_at.rfc3339()),
+        false => format!(", judged for {} (not the real time)", record.judged_at.rfc3339()),
     };
     let (at, origin) = (record.at.rfc3339(), record.from());
     let when = format!("called at {at} from the {origin}{when}, took {}", text::words::took(record.took));
@@ -154,13 +154,13 @@ pub fn explain_record(record: &Record) -> Explanation {
         out.finding(trouble);
     }
     if let Some(remedy) = record.answered.remedy() {
-        out.note(format!("what helps: {}", remedy.replace('`', "")));
+        out.note(format!("next step: {}", remedy.replace('`', "")));
     }
     if record.is_call && record.origin == Origin::Client && record.answered.reason().is_some() {
         out.note("if this client ends its session here, start the server with --denial auto".to_owned());
     }
     if record.skipped > 0 {
-        out.note(format!("requests refused before this one that were only counted: {}", record.skipped));
+        out.note(format!("earlier refused requests that were counted but not logged: {}", record.skipped));
     }
     if record.is_call {
         out.note(format!("answer: {}", text::display_safe(&record.answer.to_string(), 8192)));
@@ -300,8 +300,8 @@ impl Default for Activity {
 }
 
 impl Activity {
-    /// Logs a row; the oldest rows of its kind make room. Rows of refused clients beyond [`REFUSED_A_SECOND`] are counted
-    /// only.
+    /// Logs a row; the oldest rows of its kind make room. Rows of refused clients beyond [`REFUSED_A_SECOND`] are
+    /// counted only.
     pub fn push(&mut self, mut record: Record) -> Arc<Record> {
         let is_refused = record.is_refused_client();
         if is_refused {

@@ -1,7 +1,8 @@
-//! The library's front door: the [`Gate`] over the shared auth state. The only place that makes real calls and logs them.
+//! The library's front door: the [`Gate`] over the shared auth state. The only place that makes real calls and logs
+//! them.
 //!
-//! A call is decided, run and recorded: `Gate::decide` makes a [`Permit`] or refuses, `Gate::run` takes the permit to the
-//! [`Backend`], and every call ends as a [`Record`].
+//! A call is decided, run and recorded: `Gate::decide` makes a [`Permit`] or refuses, `Gate::run` takes the permit to
+//! the [`Backend`], and every call ends as a [`Record`].
 
 pub mod activity;
 pub mod arguments;
@@ -125,7 +126,8 @@ impl Gate {
         &self.shared
     }
 
-    /// Issues a token for `user_id` with these permissions that expires in one hour: HS256, with `iat`, `exp` and `jti`.
+    /// Issues a token for `user_id` with these permissions that expires in one hour: HS256, with `iat`, `exp` and
+    /// `jti`.
     pub fn generate_token(&self, user_id: &str, permissions: &[impl AsRef<str>]) -> Result<Arc<str>, IssueError> {
         let permissions = permissions.iter().map(|p| p.as_ref().to_owned()).collect();
         let request = IssueRequest { user_id: user_id.to_owned(), permissions, ..IssueRequest::default() };
@@ -183,7 +185,7 @@ impl Gate {
         match self.decide(request) {
             Ok(permit) => {
                 let outcome = at_once(self.outcome(&permit, request.arguments)).unwrap_or_else(|| {
-                    Outcome::ToolFailed("the tool does not answer at once; call it asynchronously".to_owned())
+                    Outcome::ToolFailed("the tool does not answer synchronously; use the asynchronous call".to_owned())
                 });
                 self.record(permit.decision(), outcome, request.tool, request.arguments, &source)
             }
@@ -224,7 +226,8 @@ impl Gate {
     /// logged too: the tool may have acted.
     pub async fn run(&self, permit: Permit, arguments: Given<'_>, source: &Source<'_>) -> Called {
         let mut unfinished = Unfinished(Some(|| {
-            let outcome = Outcome::ToolFailed("cancelled before the tool answered; it may have acted".to_owned());
+            let outcome =
+                Outcome::ToolFailed("cancelled before the tool answered; it may have taken effect".to_owned());
             self.record(permit.decision(), outcome, permit.tool(), arguments, source);
         }));
         let outcome = self.outcome(&permit, arguments).await;

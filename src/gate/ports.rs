@@ -21,8 +21,8 @@ pub trait Backend: Send + Sync {
     /// The tools that it can call, in the order in which they are listed.
     fn tools(&self) -> Arc<[ToolInfo]>;
 
-    /// Calls a tool. The arguments already fit the policy's schema for it. Dropping the future cancels the call. Neither the
-    /// function nor the future may block or compute for long: both run on threads that draw and serve.
+    /// Calls a tool. The arguments already fit the policy's schema for it. Dropping the future cancels the call.
+    /// Neither the function nor the future may block or compute for long: both run on threads that draw and serve.
     fn call<'a>(&'a self, permit: &'a Permit, arguments: Arguments) -> BoxFuture<'a, Result<Value, ToolError>>;
 
     /// Completes when [`Backend::tools`] has changed since the last time. The tools of most backends never do.
@@ -118,11 +118,12 @@ impl Catalogue {
     pub fn description<'a>(&'a self, policy: &'a Policy, name: &str) -> Option<&'a str> {
         let rule = policy.tool(name);
         let own = rule.and_then(|rule| rule.description.as_deref());
-        let stub = rule.filter(|rule| rule.stub).map(|_| "a stub: echoes tool and arguments");
+        let stub = rule.filter(|rule| rule.stub).map(|_| "stub: echoes the tool name and arguments");
         own.or(stub).or_else(|| self.find(name).map(|tool| &*tool.description))
     }
 
-    /// Arguments that a tool takes, as JSON text: the first example of the policy's schema for it, or else the backend's.
+    /// Arguments that a tool takes, as JSON text: the first example of the policy's schema for it, or else the
+    /// backend's.
     pub fn example(&self, policy: &Policy, name: &str) -> String {
         let own = policy.tool(name).and_then(|rule| rule.schema.as_ref()?.example());
         own.unwrap_or_else(|| self.find(name).map_or("{}", |tool| &*tool.example).to_owned())

@@ -4,8 +4,8 @@ use crate::auth::token::Fault;
 use crate::auth::{Decision, Reason, Verdict};
 use crate::text;
 
-/// Why the server refused a request before anything was decided about a call. Its sentence is safe to show, and names what
-/// helps.
+/// Why the server refused a request before anything was decided about a call. Its sentence is safe to show, and names
+/// what helps.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Rejection {
     /// It is for a host that is not served here.
@@ -18,25 +18,25 @@ pub enum Rejection {
     #[error("expected one Authorization header with a Bearer token")]
     Authorization,
     /// Its sender makes too many.
-    #[error("more requests a second than --rate allows; try again in {seconds} s")]
+    #[error("more requests per second than --rate allows; try again in {seconds} s")]
     TooMany {
         /// How long to wait, in whole seconds.
         seconds: u64,
     },
     /// Nothing can be decided.
-    #[error("{what} cannot be read for longer than --max-stale; see standard error or the header of the console")]
+    #[error("{what} could not be read for longer than --max-stale; see standard error or the console's header")]
     Stale {
         /// What cannot be read.
         what: &'static str,
     },
     /// Nothing is served at its path.
-    #[error("nothing is served there; the MCP endpoint is /mcp")]
+    #[error("not found; the MCP endpoint is /mcp")]
     NotFound,
     /// It looks for sign-in by OAuth.
-    #[error("the client looks for sign-in by OAuth, which is not served here; give it a token")]
+    #[error("the client is trying to sign in with OAuth, which is not supported; configure a token in the client")]
     SignIn,
     /// Its path does not take its method.
-    #[error("the method is not allowed there; the MCP endpoint is POST /mcp")]
+    #[error("method not allowed; the MCP endpoint is POST /mcp")]
     Method,
     /// Its body is not one message that can be served, with the reason.
     #[error("{0}")]

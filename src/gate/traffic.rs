@@ -75,7 +75,7 @@ impl Client {
 
 fn named(name: Option<&str>, agent: &str) -> String {
     let name = name.unwrap_or(agent);
-    if name.is_empty() { "a client without a name".to_owned() } else { text::name(name, 64) }
+    if name.is_empty() { "unnamed client".to_owned() } else { text::name(name, 64) }
 }
 
 /// Everything that came.

@@ -48,17 +48,17 @@ const fn kind(name: &'static str, expected: &'static str, what: &'static str, ma
 /// Every test token, in the order in which they are made and called.
 pub const KIT: [Kind; 17] = [
     kind("good", "allowed", "as it is issued", |m| m.signed(HS256, &m.claims())),
-    kind("expired 1 s ago", "expired", "exp lies a second back, and the leeway too", |m| {
+    kind("expired 1 s ago", "expired", "exp is 1 second plus the leeway in the past", |m| {
         m.signed(HS256, &m.with("exp", m.at(-Span::SECOND - m.leeway)))
     }),
-    kind("expires in 10 s", "allowed", "exp is 10 seconds ahead", |m| {
+    kind("expires in 10 s", "allowed", "exp is 10 seconds in the future", |m| {
         m.signed(HS256, &m.with("exp", m.at(Span::seconds(10))))
     }),
-    kind("not yet valid", "not_yet_valid", "nbf is 30 seconds ahead, and the leeway too", |m| {
+    kind("not yet valid", "not_yet_valid", "nbf is 30 seconds plus the leeway in the future", |m| {
         m.signed(HS256, &m.with("nbf", m.at(Span::seconds(30) + m.leeway)))
     }),
-    kind("no exp", "claim_missing", "it would live for ever", |m| m.signed(HS256, &m.without("exp"))),
-    kind("exp in ms", "claim_invalid", "exp is in milliseconds, 1000 times as large", |m| {
+    kind("no exp", "claim_missing", "the token would never expire", |m| m.signed(HS256, &m.without("exp"))),
+    kind("exp in ms", "claim_invalid", "exp is in milliseconds instead of seconds", |m| {
         m.signed(HS256, &m.with("exp", json!(m.now.plus(Span::HOUR).seconds() * 1000)))
     }),
     kind("wrong key", "bad_signature", "signed with another secret", signed_by_another),
@@ -73,14 +73,14 @@ pub const KIT: [Kind; 17] = [
     kind("elevated rights", "bad_signature", "every permission under the old signature", |m| {
         m.resigned(&m.with("permissions", json!(m.everything())))
     }),
-    kind("duplicate claim", "malformed", "user_id stands twice", |m| {
+    kind("duplicate claim", "malformed", "user_id occurs twice", |m| {
         m.signed(HS256, &m.claims().replacen('{', r#"{"user_id":"somebody else","#, 1))
     }),
-    kind("missing user_id", "claim_missing", "it speaks for nobody", |m| m.signed(HS256, &m.without("user_id"))),
+    kind("missing user_id", "claim_missing", "no user is named", |m| m.signed(HS256, &m.without("user_id"))),
     kind("wrong type", "claim_invalid", "permissions is a string", |m| {
         m.signed(HS256, &m.with("permissions", json!(m.everything().join(" "))))
     }),
-    kind("crit", "header_refused", "the header asks for an extension (RFC 7515 §4.1.11)", |m| {
+    kind("crit", "header_refused", "the header requires an unknown extension (RFC 7515 §4.1.11)", |m| {
         m.signed(r#"{"alg":"HS256","typ":"JWT","crit":["exp"]}"#, &m.claims())
     }),
     kind("cut signature", "bad_signature", "only half of the signature", truncated),

@@ -56,7 +56,7 @@ pub enum ServeError {
     },
     /// Others than this machine could reach it, and its key is one that can be guessed or that nobody else has.
     #[error(
-        "{address} can be reached from other machines, and the key is {key}; give a strong one with --secret-file, or allow it with --expose"
+        "{address} is reachable from other machines, but the key is {key}; pass a strong key with --secret-file, or allow it with --expose"
     )]
     Exposed {
         /// Where.
@@ -68,7 +68,7 @@ pub enum ServeError {
     #[error("cannot start: {}", plain(.0))]
     Start(io::Error),
     /// The client on standard input said something that is no MCP.
-    #[error("the client on standard input: {0}")]
+    #[error("standard input: {0}")]
     Client(String),
 }
 
@@ -170,8 +170,8 @@ impl Drop for ExpectedAudience {
     }
 }
 
-/// The address of this machine by which others reach it, where it listens on every address: the one that the system would
-/// send from. Nothing is sent for that.
+/// The address of this machine by which others reach it, where it listens on every address: the one that the system
+/// would send from. Nothing is sent for that.
 fn interface(bound: SocketAddr) -> Option<IpAddr> {
     // Addresses for documentation (RFC 5737, RFC 3849), which nobody has.
     let elsewhere: IpAddr = match bound {
@@ -186,8 +186,8 @@ fn interface(bound: SocketAddr) -> Option<IpAddr> {
 fn listener(address: &Address) -> io::Result<TcpListener> {
     let listener = TcpListener::bind((address.host(), address.port()))?;
     listener.set_nonblocking(true)?;
-    // The standard library lets 128 wait. With more at once, the system drops the next client's first packet, which it sends
-    // again only after a second.
+    // The standard library lets 128 wait. With more at once, the system drops the next client's first packet, which it
+    // sends again only after a second.
     rustix::net::listen(&listener, BACKLOG)?;
     Ok(listener)
 }

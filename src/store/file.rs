@@ -67,8 +67,8 @@ struct Row<'a> {
     until: Option<Text<'a>>,
 }
 
-/// A string that is only copied where it has escapes. Serde copies every `Option<Cow<str>>`, which doubles the time that a
-/// large file takes.
+/// A string that is only copied where it has escapes. Serde copies every `Option<Cow<str>>`, which doubles the time
+/// that a large file takes.
 #[derive(Serialize, Deserialize)]
 #[serde(transparent)]
 struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
@@ -240,8 +240,8 @@ fn written(edition: &Edition, revoked: &Revocations) -> serde_json::Result<Strin
     Ok(text)
 }
 
-/// The content of a state file; `None` for a file that does not exist. A file that cannot be understood is an error: it must
-/// restore no token.
+/// The content of a state file; `None` for a file that does not exist. A file that cannot be understood is an error: it
+/// must restore no token.
 fn stored(path: &Path) -> Result<Option<Stored>, StoreError> {
     let source = match read(WHAT, path, MAX_BYTES) {
         Err(ConfigError::Unreadable { error, .. }) if error.kind() == ErrorKind::NotFound && !path.is_symlink() => {
@@ -259,7 +259,7 @@ fn stored(path: &Path) -> Result<Option<Stored>, StoreError> {
     }
     // It is a part of the text that is written.
     if !state.store.chars().all(|c| c.is_ascii_alphanumeric()) {
-        return Err(broken("a store's name has letters and digits only".to_owned()));
+        return Err(broken("invalid store name: expected letters and digits".to_owned()));
     }
     let edition = Edition { store: state.store.into(), generation: state.generation };
     Ok(Some(Stored { revoked: state.revoked.0, edition: Some(edition) }))

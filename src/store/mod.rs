@@ -1,9 +1,9 @@
 //! Where what must survive a restart is kept, and how it gets into the shared state.
 //!
-//! A [`Store`] keeps the revocations: [`Memory`] until the process ends, [`FileStore`] in the state file. The [`Replica`]
-//! applies them to the shared state, together with changes that are not saved yet. The [`Follower`] brings in what other
-//! processes change, for the console and for `portcullis serve` alike. The functions that read and write block, so none of
-//! them may be called on the thread that draws.
+//! A [`Store`] keeps the revocations: [`Memory`] until the process ends, [`FileStore`] in the state file. The
+//! [`Replica`] applies them to the shared state, together with changes that are not saved yet. The [`Follower`] brings
+//! in what other processes change, for the console and for `portcullis serve` alike. The functions that read and write
+//! block, so none of them may be called on the thread that draws.
 
 mod file;
 mod follower;
@@ -77,13 +77,13 @@ pub struct Edition {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Setback {
     /// It holds nothing any more.
-    #[error("it is gone")]
+    #[error("deleted")]
     Gone,
     /// It holds an earlier content of its own.
-    #[error("an older version of it was put back")]
+    #[error("replaced by an older version")]
     Older,
     /// It is another store.
-    #[error("another file was put in its place")]
+    #[error("replaced by another file")]
     Replaced,
 }
 
@@ -112,8 +112,8 @@ pub trait Store: Send + Sync {
     /// Everything that is revoked.
     fn load(&self) -> Result<Stored, StoreError>;
 
-    /// Changes what is stored, with other processes kept out meanwhile, and drops what no longer matters at `now`. Returns
-    /// the edition that is stored then.
+    /// Changes what is stored, with other processes kept out meanwhile, and drops what no longer matters at `now`.
+    /// Returns the edition that is stored then.
     fn change(&self, now: NumericDate, change: &mut dyn FnMut(&mut Stored)) -> Result<Option<Edition>, StoreError>;
 
     /// Waits until a process, perhaps this one, has changed what is stored. The first call resolves at once: the store

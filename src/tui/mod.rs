@@ -1,10 +1,10 @@
 //! The shell of the console: the terminal, where events come from, and what effects do outside.
 //!
-//! `main` calls `check_terminal` and `run`. What the console is and shows lies in `app` and `view`; here is only what cannot
-//! be pure: one event loop (`console`), the guard of the terminal's modes (`terminal`), frames (`screen`, `writer`,
-//! `limiter`), input (`input`, `burst`), signals, and the effects that are not about the terminal (`effects`, `executor`).
-//! The loop waits for events and for nothing else: no file, lock, name, server or terminal can stall it. There is no tick:
-//! with nothing to count, nothing runs.
+//! `main` calls `check_terminal` and `run`. What the console is and shows lies in `app` and `view`; here is only what
+//! cannot be pure: one event loop (`console`), the guard of the terminal's modes (`terminal`), frames (`screen`,
+//! `writer`, `limiter`), input (`input`, `burst`), signals, and the effects that are not about the terminal (`effects`,
+//! `executor`). The loop waits for events and for nothing else: no file, lock, name, server or terminal can stall it.
+//! There is no tick: with nothing to count, nothing runs.
 
 mod burst;
 mod console;
@@ -31,24 +31,25 @@ use crate::view::Theme;
 
 /// The console cannot run here; the message says why, and what does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0}; without one there are the commands that `portcullis --help` lists, as `portcullis inspect`")]
+#[error("{0}; commands such as `portcullis inspect` work without one (see `portcullis --help`)")]
 pub struct NotATerminal(pub Lacking);
 
 /// What is not as the console needs it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Lacking {
     /// Standard input is a file, a pipe, or closed.
-    #[error("the console needs a terminal, and standard input is none")]
+    #[error("the console needs a terminal, but standard input is not one")]
     Input,
     /// Standard output is a file, a pipe, or closed.
-    #[error("the console needs a terminal, and standard output is none")]
+    #[error("the console needs a terminal, but standard output is not one")]
     Output,
     /// `TERM` is unset, empty, or `dumb`.
-    #[error("the console needs a terminal it can draw on, and TERM is unset or \"dumb\"")]
+    #[error("the console needs a terminal that it can draw on, but TERM is unset or \"dumb\"")]
     Term,
 }
 
-/// Whether the console can run: standard input and output are terminals, and `TERM` says that they can do more than print.
+/// Whether the console can run: standard input and output are terminals, and `TERM` says that they can do more than
+/// print.
 pub fn check_terminal() -> Result<(), NotATerminal> {
     let lacking = if !io::stdin().is_terminal() {
         Lacking::Input

@@ -24,9 +24,7 @@ pub const STAMPS: Field = Field::new(Pane::Clock, 4);
 
 pub(super) static PLACE: Place = Place {
     title: "Clock",
-    help: "The clock that everything on screen is judged for: previews, inspection, the matrix and calls made here. \
-           ← → a second, ↑ ↓ a minute, PgUp PgDn an hour, Space freezes it, Home goes back to the real time. Tokens \
-           are stamped with the real time unless issue at says otherwise. Nothing outside follows this clock.",
+    help: "The clock for everything on screen: previews, inspection, the matrix and calls made here. ← → move it by a second, ↑ ↓ by a minute, PgUp PgDn by an hour; Space freezes it, Home returns to real time. Tokens are issued in real time unless \"issue at\" says otherwise. Clients of the server are always checked in real time.",
     controls: &[
         Control::new(DIAL, "shows")
             .act(
@@ -86,7 +84,7 @@ impl Default for Dial {
 const JUMPS: [&str; 7] = ["nbf", "exp - 1s", "exp", "exp + 1s", "exp + leeway - 1s", "exp + leeway", "iat"];
 
 /// How the clock runs.
-const PACES: [&str; 3] = ["as time does", "frozen", "60 times as fast"];
+const PACES: [&str; 3] = ["real speed", "frozen", "60× speed"];
 
 impl Dial {
     /// The place in a token's life that is chosen.
@@ -132,7 +130,7 @@ impl App {
     pub(in crate::app) fn real_time(&mut self) {
         self.hold(HeldClock::Real);
         self.stamps_held = false;
-        self.say("the clock shows the real time");
+        self.say("clock set to real time");
     }
 
     /// Sets the clock to an instant that was named.
@@ -141,7 +139,7 @@ impl App {
             Ok(at) => {
                 self.set_clock(at);
                 self.dial.go_to.replaced_by_typing = true;
-                self.say(format!("the clock shows {}", self.date(at)));
+                self.say(format!("clock set to {}", self.date(at)));
             }
             Err(error) => self.complain(error.to_string()),
         }
@@ -153,13 +151,13 @@ impl App {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InstantError {
     /// It is not written as any of them.
-    #[error("write +55m, -1d, exp, exp - 1s, nbf, exp + leeway, or a time as in 2026-11-22T20:41:05Z")]
+    #[error("expected +55m, -1d, exp, exp - 1s, nbf, exp + leeway, or a time such as 2026-11-22T20:41:05Z")]
     Unreadable,
     /// It names a claim, and no token is selected.
-    #[error("select a token: its times are named")]
+    #[error("select a token first: exp, nbf and iat are its times")]
     NoToken,
     /// The selected token does not have this claim, or not as a time.
-    #[error("the token has no {0} that can be read")]
+    #[error("the token has no readable {0}")]
     NoClaim(&'static str),
 }
 
@@ -230,14 +228,14 @@ mod tests {
     }
 
     #[rstest]
-    #[case("", "write")]
-    #[case("soon", "write")]
-    #[case("55m", "write")]
-    #[case("exp 1s", "write")]
-    #[case("exp -", "write")]
-    #[case("exp + soon", "write")]
-    #[case("expired", "write")]
-    #[case("nbf", "the token has no nbf")]
+    #[case("", "expected")]
+    #[case("soon", "expected")]
+    #[case("55m", "expected")]
+    #[case("exp 1s", "expected")]
+    #[case("exp -", "expected")]
+    #[case("exp + soon", "expected")]
+    #[case("expired", "expected")]
+    #[case("nbf", "the token has no readable nbf")]
     fn what_names_no_instant_is_told(#[case] text: &str, #[case] words: &str) {
         let told = named_instant(text, SHOWN, Some(&life())).expect_err("no instant").to_string();
         assert!(told.starts_with(words), "{told}");

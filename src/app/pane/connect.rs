@@ -15,9 +15,7 @@ pub const TOOL: Field = Field::new(Pane::Connect, 1);
 
 pub(super) static PLACE: Place = Place {
     title: "Connect",
-    help: "What a client needs to connect with the selected token: lines for a shell, or its configuration. ← → \
-           choose the client; Enter copies it with the whole token, which the screen does not show. Where the client \
-           reads PORTCULLIS_TOKEN or asks for it, the token is not in the copy.",
+    help: "How to connect a client with the selected token: shell commands or a configuration. ← → choose the client. Enter copies the text with the whole token, which the screen does not show; for clients that read PORTCULLIS_TOKEN or ask for the token, the copy does not contain it.",
     controls: &[
         Control::new(CLIENT, "for")
             .turn(|_| Some("change"), |app, by| app.connect.client = turned(app.connect.client, by, CLIENTS.len())),
@@ -73,18 +71,18 @@ impl App {
             match self.key_origin() {
                 Some(KeyOrigin::File) if self.connect.files.secret.is_some() => {}
                 Some(KeyOrigin::Environment) => {
-                    cautions.push("the key is from PORTCULLIS_SECRET: write it to a file, and that file's path here");
+                    cautions.push("the key comes from PORTCULLIS_SECRET: save it to a file and insert the file's path");
                 }
-                _ => cautions.push("the key is in no file: another server cannot check this token until it is"),
+                _ => cautions.push("the key is not in a file: another server cannot verify this token until it is"),
             }
             if !self.policy_is_saved() {
-                cautions.push("the policy has changes that are not saved: another server reads the file");
+                cautions.push("the policy has unsaved changes: another server reads the file");
             }
         } else if self.server.serving.is_none() {
             cautions.push("the server is not running yet");
         }
         if client.token == TokenPlace::Argument && self.selected().is_some() {
-            cautions.push("while it runs, every user of the machine can see the token in its arguments");
+            cautions.push("while it runs, other users of this machine can see the token in its arguments");
         }
         cautions
     }
@@ -136,6 +134,6 @@ impl App {
             (_, Some(_)) => "without the token",
             (_, None) => "no token",
         };
-        Clip::new(&instructions, format!("what {} needs, {token},", client.word))
+        Clip::new(&instructions, format!("instructions for {} {token}", client.word))
     }
 }

@@ -28,9 +28,7 @@ pub const WAY: Field = Field::new(Pane::Drill, 3);
 
 pub(super) static PLACE: Place = Place {
     title: "Drill",
-    help: "An expiry drill calls the tool through the end of the token's life, finds where the gate really ends it, \
-           and holds that against exp and leeway. In shifted time it is done at once and exact; in real time it runs \
-           in the background. Its calls stand in Activity.",
+    help: "An expiry drill calls the tool before and after the token expires, finds when the gate starts to refuse it, and compares that with exp and leeway. In shifted time it is immediate and exact; in real time it runs in the background. Its calls are logged in Activity.",
     controls: &[
         Control::new(TOKEN, "token")
             .turn(|_| Some("change"), |app, by| app.drill.with = next_of(&With::ALL, &app.drill.with, by)),
@@ -89,7 +87,7 @@ impl With {
     fn words(self) -> String {
         match self {
             Self::Selected => "the selected token".to_owned(),
-            Self::Fresh(n) => format!("a new one that lives {}", exact(FRESH[n])),
+            Self::Fresh(n) => format!("a new one, valid for {}", exact(FRESH[n])),
         }
     }
 }
@@ -112,9 +110,9 @@ impl Way {
 
     const fn words(self) -> &'static str {
         match self {
-            Self::Shifted => "shifted time, at once",
+            Self::Shifted => "shifted time, immediate",
             Self::Real => "real time",
-            Self::RealFine => "real time, finer at the border",
+            Self::RealFine => "real time, finer near exp",
         }
     }
 }

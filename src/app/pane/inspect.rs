@@ -19,8 +19,7 @@ const PAGE: isize = 10;
 
 pub(super) static PLACE: Place = Place {
     title: "Inspect",
-    help: "What the selected token says and what the gate says of it. Lights: ✔ checked and good, ✘ checked and \
-           bad, – not checked. Paste a token anywhere to see it here.",
+    help: "The selected token's header and claims, and the result of each check: ✔ passed, ✘ failed, – not checked. Paste a token anywhere to inspect it here.",
     controls: &[Control::new(VIEW, "show").turn(|_| Some("change view"), turn_view).row(|_| Some("scroll"), scroll)],
     note,
     act: Some(Act {

@@ -22,10 +22,9 @@ pub const LIST: Field = Field::new(Pane::Kit, 0);
 
 pub(super) static PLACE: Place = Place {
     title: "Test kit",
-    help: "The classic test tokens, made for whom the selected token speaks. Enter calls the tool with each and \
-           compares what came with what must come; Space puts the one under the cursor into the token list.",
+    help: "Test tokens with classic faults, for the user and permissions of the selected token. Enter calls the tool with each and compares the result with the expected one; Space adds the token under the cursor to the list.",
     controls: &[Control::new(LIST, "tokens")
-        .tick(|_| Some("put into the list"), App::make_test_token)
+        .tick(|_| Some("add to the list"), App::make_test_token)
         .row(|_| Some("rows"), step)
         .click(|app, spot| {
             app.go(Focus::at(LIST));
@@ -70,8 +69,8 @@ struct Run {
 }
 
 impl App {
-    /// For whom test tokens are made: for whom the selected token speaks, or else the form of Issue, or else somebody who
-    /// may call the tool.
+    /// For whom test tokens are made: for whom the selected token speaks, or else the form of Issue, or else somebody
+    /// who may call the tool.
     pub fn identity(&self) -> Identity {
         let selected = self.selected().map(|entry| &entry.judged);
         if let Some((name, judged)) =
@@ -154,7 +153,7 @@ impl App {
             self.refresh();
             let tokens = text::words::count(numbers.len(), "test token");
             let name = self.selected().map(|entry| self.token_name(entry)).unwrap_or_default();
-            self.say(format!("{tokens} put into the list; {name} is selected; Ctrl-7 takes them out again"));
+            self.say(format!("{tokens} added to the list; {name} is selected; Ctrl-7 removes them"));
         }
         if let Some(added) = self.history.latest_tests() {
             *added = numbers;

@@ -24,8 +24,7 @@ pub const LISTING: Field = Field::new(Pane::Server, 3);
 
 pub(super) static PLACE: Place = Place {
     title: "Server",
-    help: "The same gate as a real MCP server. Enter starts it, stops it, or starts it anew with what stands here. \
-           While it runs a token must name it in aud; Issue fills that in. Clients are judged by the real time.",
+    help: "Runs the gate as an MCP server. Enter starts it, stops it, or restarts it with the settings shown. While it runs, tokens must name it in aud; Issue fills that in. Clients are always checked in real time.",
     controls: &[
         // The address has no effect until the server is started.
         Control::new(ADDRESS, "address").text(|app| &app.server.listen, |app| &mut app.server.listen, |_, _| {}),
@@ -160,7 +159,7 @@ impl App {
     /// Starts the server, stops it, or starts it anew with what the form says.
     pub(in crate::app) fn serve(&mut self) -> Vec<Effect> {
         if let Some(changing) = self.server.changing {
-            self.complain(format!("the server is {}; wait for that", changing.word()));
+            self.complain(format!("the server is {}; try again in a moment", changing.word()));
             return Vec::new();
         }
         if self.server.next() == ServerAct::Stop {
@@ -201,7 +200,7 @@ impl App {
         self.server.serving = None;
         let starts = self.server.changing.take() == Some(Changing::Restarting);
         self.server.changing = starts.then_some(Changing::Starting);
-        self.say("the server is stopped; nobody can connect");
+        self.say("the server is stopped; clients cannot connect");
         Vec::new()
     }
 

@@ -17,9 +17,7 @@ pub const SCALE: Field = Field::new(Pane::Timeline, 1);
 
 pub(super) static PLACE: Place = Place {
     title: "Timeline",
-    help: "Each token as a bar from its beginning to its end on one axis of time; ┃ is the clock. ← → move the cursor, \
-           Home and End to the borders of the token's life, Space zooms; below stands what the token is there. Enter \
-           sets the clock to the cursor.",
+    help: "Each token is a bar from the start to the end of its validity; ┃ is the clock. ← → move the cursor, Home and End jump to the token's boundaries, Space zooms. The token's status at the cursor is shown below. Enter sets the clock to the cursor.",
     controls: &[
         Control::new(BARS, "bars")
             .tick(
@@ -164,7 +162,7 @@ impl App {
 
     /// The scale in words.
     pub fn scale_words(&self, axis: &Axis) -> String {
-        let column = format!("{} a column", exact(axis.scale));
+        let column = format!("{} per column", exact(axis.scale));
         if self.timeline.scale.is_none() { format!("fit: {column}") } else { column }
     }
 
@@ -236,7 +234,7 @@ impl App {
         match self.timeline.cursor.take() {
             Some(at) => {
                 self.set_clock(at);
-                self.say(format!("the clock shows {}", self.date(at)));
+                self.say(format!("clock set to {}", self.date(at)));
             }
             None => self.complain("move the cursor first, with ← → or Home End"),
         }

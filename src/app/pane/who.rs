@@ -1,4 +1,4 @@
-//! The Who may pane: who may call the tool, what the token may call, and what everyone was answered.
+//! The Who may pane: who may call the tool, what the token may call, and how everyone was answered.
 
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ const PAGE: isize = 10;
 
 pub(super) static PLACE: Place = Place {
     title: "Who may",
-    help: "Who may call the tool under the cursor and why, what the selected token may call, or the answers.",
+    help: "Who may call the tool under the cursor and why, what the selected token may call, or how each caller was answered.",
     controls: &[Control::new(VIEW, "show")
         .turn(|_| Some("change view"), |app, by| app.who.show(next_of(&WhoView::ALL, &app.who.view, by)))
         .row(|_| Some("scroll"), scroll)],
@@ -59,7 +59,7 @@ impl WhoView {
         match self {
             Self::Who => "who may call this tool",
             Self::What => "what this token may call",
-            Self::Answers => "what everyone was answered",
+            Self::Answers => "how everyone was answered",
         }
     }
 }

@@ -42,7 +42,7 @@ pub enum KeyError {
     #[error("the secret is empty")]
     Empty,
     /// Longer than [`MAX_SECRET_BYTES`].
-    #[error("the secret has more than {MAX_SECRET_BYTES} bytes")]
+    #[error("the secret is longer than {MAX_SECRET_BYTES} bytes")]
     TooLong,
     /// The text after `hex:` is not hexadecimal.
     #[error("invalid hex secret: expected pairs of hex digits after hex:")]
@@ -51,7 +51,7 @@ pub enum KeyError {
     #[error("invalid base64 secret: expected base64 after b64:")]
     NotBase64,
     /// The system gave no random bytes.
-    #[error("the system gave no random bytes for a fresh key")]
+    #[error("cannot generate a key: the system's random number generator failed")]
     NoRandomness,
 }
 

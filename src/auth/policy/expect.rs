@@ -78,7 +78,7 @@ impl fmt::Display for Who {
 /// What is expected of whom, as a phrase. Safe to show.
 impl fmt::Display for Expectation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} is expected {} for {}", text::name(&self.tool, 64), self.outcome.word(), self.who)
+        write!(f, "{} should be {} for {}", text::name(&self.tool, 64), self.outcome.word(), self.who)
     }
 }
 
@@ -170,6 +170,6 @@ mod tests {
             "#,
         );
         let said: Vec<String> = policy.expect("a policy").failed().map(ToString::to_string).collect();
-        assert_eq!(said, ["look is expected forbidden for viewer", "gone is expected forbidden for viewer"]);
+        assert_eq!(said, ["look should be forbidden for viewer", "gone should be forbidden for viewer"]);
     }
 }

@@ -13,10 +13,10 @@ const MAX_IMPLIED: usize = 100_000;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ImpliesError {
     /// A permission that implies itself in the end: the way round, beginning and ending with it.
-    #[error("implies itself: {}", text::names(.0.iter(), 48, 8, " → "))]
+    #[error("circular implies: {}", text::names(.0.iter(), 48, 8, " → "))]
     Cycle(Vec<Arc<str>>),
     /// Far more than any file written by hand.
-    #[error("the permissions imply more than {MAX_IMPLIED} others, all in all")]
+    #[error("too many implied permissions: expected at most {MAX_IMPLIED} in total")]
     TooMany,
 }
 
@@ -77,13 +77,13 @@ mod tests {
     #[test]
     fn permissions_must_not_imply_themselves() {
         let circle = closure(&[permission("a", &["x", "b"]), permission("b", &["c"]), permission("c", &["a"])]);
-        assert_eq!(circle.map_err(|e| e.to_string()), Err("implies itself: a → b → c → a".to_owned()));
+        assert_eq!(circle.map_err(|e| e.to_string()), Err("circular implies: a → b → c → a".to_owned()));
         let narrow = closure(&[permission("a", &["a"])]);
-        assert_eq!(narrow.map_err(|e| e.to_string()), Err("implies itself: a → a".to_owned()));
+        assert_eq!(narrow.map_err(|e| e.to_string()), Err("circular implies: a → a".to_owned()));
         let outside = closure(&[permission("z", &["a"]), permission("a", &["b"]), permission("b", &["a"])]);
         assert!(matches!(outside, Err(ImpliesError::Cycle(_))), "also where nothing leads back to the beginning");
         let both = closure(&[permission("x", &["a"]), permission("a", &["b"]), permission("b", &["a", "x"])]);
-        assert_eq!(both.map_err(|e| e.to_string()), Err("implies itself: x → a → b → x".to_owned()));
+        assert_eq!(both.map_err(|e| e.to_string()), Err("circular implies: x → a → b → x".to_owned()));
     }
 
     #[test]

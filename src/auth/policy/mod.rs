@@ -106,10 +106,10 @@ impl ToolRule {
         Self { name: name.into(), description: None, permissions, schema: None, stub: false }
     }
 
-    /// The permissions in words: `user or admin`, `a permission, but the policy names none` for none.
+    /// The permissions in words: `user or admin`, `a permission, but the policy lists none` for none.
     pub fn needs(&self) -> String {
         if self.permissions.is_empty() {
-            return "a permission, but the policy names none".to_owned();
+            return "a permission, but the policy lists none".to_owned();
         }
         text::names(self.permissions.iter(), 64, 8, " or ")
     }
@@ -129,7 +129,7 @@ pub enum PolicyError {
         message: String,
     },
     /// Larger than [`MAX_BYTES`].
-    #[error("{bytes} bytes, more than a policy may have ({MAX_BYTES})")]
+    #[error("the policy is {bytes} bytes long, expected at most {MAX_BYTES}")]
     TooLarge {
         /// The size found.
         bytes: usize,

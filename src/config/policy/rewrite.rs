@@ -24,7 +24,7 @@ pub fn rewritten(source: &str, policy: &Policy) -> Result<String, PolicyError> {
     // What was written is read again: a file that says something else must not take the place of a good one.
     match Policy::parse(&text) {
         Ok(read) if read.is_equivalent(policy) => Ok(text),
-        _ => Err(refused("the changes do not fit into this file; save the policy under another name".to_owned())),
+        _ => Err(refused("the changes cannot be merged into this file; save the policy under another name".to_owned())),
     }
 }
 
@@ -78,7 +78,8 @@ fn remove(document: &mut DocumentMut, list: &str, name: &str) {
     }
 }
 
-/// What stands above the own comment of a table that is gone, a heading or the licence of the file, goes to what follows.
+/// What stands above the own comment of a table that is gone, a heading or the licence of the file, goes to what
+/// follows.
 fn hand_over(document: &mut DocumentMut, gone: &Table) {
     let Some(place) = gone.position() else { return };
     let above = gone.decor().prefix().and_then(RawString::as_str).unwrap_or_default();

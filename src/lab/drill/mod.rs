@@ -1,7 +1,7 @@
 //! The expiry drill: calls through the end of a token's life, and where the gate really ends it.
 //!
-//! A drill says for which instant it wants the next call ([`Drill::next`]) and is told what came ([`Drill::saw`]). In real
-//! time the caller waits for that instant; for a gate that is told the time it calls at once.
+//! A drill says for which instant it wants the next call ([`Drill::next`]) and is told what came ([`Drill::saw`]). In
+//! real time the caller waits for that instant; for a gate that is told the time it calls at once.
 
 mod plan;
 mod report;
@@ -24,13 +24,13 @@ const LATEST: Span = Leeway::MAX.span();
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CannotDrill {
     /// There is no `exp` that can be read.
-    #[error("the token has no exp that can be read; there is no end to drill for")]
+    #[error("the token has no readable exp, so there is no expiry to drill")]
     Endless,
     /// Nothing comes after its `exp`.
-    #[error("exp lies at the end of all dates; there is nothing after it to call at")]
+    #[error("exp is the latest possible date, so no call can follow it")]
     TooLate,
     /// Calls closer than [`FINEST`].
-    #[error("an interval is at least {}", exact(FINEST))]
+    #[error("the interval is too short: expected at least {}", exact(FINEST))]
     TooOften,
 }
 
@@ -130,13 +130,13 @@ impl Drill {
         i64::try_from(i128::from(done) * 1000 / i128::from(all.max(1))).unwrap_or(0).clamp(0, 999)
     }
 
-    /// A call was judged for `at`, decided so, and led to this. An allowed call that failed ends the drill: it does not show
-    /// that the token was accepted by a working tool.
+    /// A call was judged for `at`, decided so, and led to this. An allowed call that failed ends the drill: it does not
+    /// show that the token was accepted by a working tool.
     pub fn saw(&mut self, at: NumericDate, decision: &Decision, outcome: &Outcome) {
         self.found.calls += 1;
         if let Some(trouble) = outcome.trouble() {
             let when = from_exp(at, self.found.exp);
-            self.end(Some(format!("the call at {when} was allowed and failed: {trouble}")));
+            self.end(Some(format!("the call at {when} was allowed but failed: {trouble}")));
             return;
         }
         let seen = Seen { at, code: decision.code() };
@@ -144,7 +144,7 @@ impl Drill {
         match (is_allowed, seen.code) {
             (true, _) => {
                 if self.found.first_refused.as_ref().is_some_and(|refused| refused.at <= at) {
-                    self.end(Some("it was refused, and later allowed again".to_owned()));
+                    self.end(Some("the token was refused, then allowed again".to_owned()));
                     return;
                 }
                 self.found.last_allowed = Some(seen);
@@ -179,7 +179,7 @@ impl Drill {
     /// In real time: the next instant, or the end.
     fn wait_on(&mut self, at: NumericDate) {
         match (&self.found.last_allowed, &self.found.first_refused) {
-            (None, Some(_)) => self.end(Some("the token was dead before the drill began".to_owned())),
+            (None, Some(_)) => self.end(Some("the token had expired before the drill began".to_owned())),
             (_, Some(refused)) if at.since(refused.at) >= self.confirmed() => self.end(None),
             (_, None) if at.since(self.found.exp) > LATEST => self.end(None),
             (_, Some(_)) => self.next = Some(self.after(at).min(at.plus(self.confirmed() / 4))),
@@ -192,8 +192,8 @@ impl Drill {
         self.found.plan.every.min(Span::SECOND)
     }
 
-    /// Calls come the closer the nearer the border is, and one exactly at it: a machine that is late must not miss it by
-    /// more than an interval.
+    /// Calls come the closer the nearer the border is, and one exactly at it: a machine that is late must not miss it
+    /// by more than an interval.
     fn after(&self, at: NumericDate) -> NumericDate {
         let Plan { every, fine, .. } = self.found.plan;
         let border = self.expected();
@@ -345,14 +345,14 @@ mod tests {
             Span::ZERO,
             late,
         );
-        assert!(report.verdict().contains("the machine was late"), "{}", report.verdict());
+        assert!(report.verdict().contains("the machine was too slow"), "{}", report.verdict());
     }
 
     #[test]
     fn a_token_that_is_dead_or_endless_is_told_so() {
         let report =
             drilled(&life(Span::SECOND, 0), real(Span::SECOND, false), EXP.plus(Span::SECOND), Span::ZERO, |_| 0);
-        assert!(report.verdict().contains("dead before"), "{}", report.verdict());
+        assert!(report.verdict().contains("expired before the drill"), "{}", report.verdict());
         let endless = Lifetime { exp: None, ..life(Span::SECOND, 0) };
         assert_eq!(Drill::new(&endless, SHIFTED, EXP).map(|_| ()), Err(CannotDrill::Endless));
         assert_eq!(
@@ -394,6 +394,6 @@ mod tests {
         drill.saw(EXP.plus(-Span::SECOND), &decide(EXP.plus(-Span::SECOND), Span::ZERO), &failed);
         let report = drill.report();
         assert!(!report.passed() && drill.next().is_none());
-        assert_eq!(report.fault.as_deref(), Some("the call at exp - 1s was allowed and failed: no such tool here"));
+        assert_eq!(report.fault.as_deref(), Some("the call at exp - 1s was allowed but failed: no such tool here"));
     }
 }

@@ -47,7 +47,7 @@ impl fmt::Display for Plan {
             (Pace::Shifted, _) => f.write_str("in shifted time, bisected"),
             (Pace::Real, false) => write!(f, "in real time, every {}", exact(self.every)),
             (Pace::Real, true) => {
-                write!(f, "in real time, every {} and finer at the border", exact(self.every))
+                write!(f, "in real time, every {}, finer near the boundary", exact(self.every))
             }
         }
     }

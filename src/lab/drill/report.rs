@@ -68,7 +68,7 @@ impl Report {
         (apart > wanted).then(|| {
             let (apart, wanted) = (exact(apart), exact(wanted));
             format!(
-                "the calls around the border came {apart} apart instead of {wanted}: the machine was late; drill again"
+                "the calls around the boundary were {apart} apart instead of {wanted}: the machine was too slow; repeat the drill"
             )
         })
     }
@@ -91,7 +91,7 @@ impl Report {
         };
         let border = match (self.found_to(), &self.first_refused) {
             (Some(Span::MICRO), Some(refused)) => format!("exactly {}", from_exp(refused.at, self.exp)),
-            (Some(apart), _) => format!("between the two, {} apart", exact(apart)),
+            (Some(apart), _) => format!("between these, {} apart", exact(apart)),
             _ => "not found".to_owned(),
         };
         let leeway = match self.leeway_seen() {
@@ -104,7 +104,7 @@ impl Report {
             ("expected", format!("{}, {}", time(expected), from_exp(expected, self.exp))),
             ("last allowed", seen(&self.last_allowed)),
             ("first refused", seen(&self.first_refused)),
-            ("border", border),
+            ("boundary", border),
             ("leeway seen", leeway),
         ]
     }
@@ -113,8 +113,8 @@ impl Report {
     pub fn so_far(&self, time: impl Fn(NumericDate) -> String) -> String {
         match (&self.last_allowed, &self.first_refused) {
             (_, Some(seen)) => format!("refused at {}", time(seen.at)),
-            (Some(seen), None) => format!("allowed at {}; the end is due at {}", time(seen.at), time(self.expected())),
-            (None, None) => format!("waiting; the end is due at {}", time(self.expected())),
+            (Some(seen), None) => format!("allowed at {}; refusal is due at {}", time(seen.at), time(self.expected())),
+            (None, None) => format!("waiting; refusal is due at {}", time(self.expected())),
         }
     }
 
@@ -125,9 +125,9 @@ impl Report {
             (Some(fault), _) => format!("FAILED: {fault}"),
             (None, Some(apart)) => {
                 let end = from_exp(self.expected(), self.exp);
-                format!("PASSED: its life ends at {end}, found to {}", exact(apart))
+                format!("PASSED: refused from {end} (±{})", exact(apart))
             }
-            (None, None) => "FAILED: no border was found".to_owned(),
+            (None, None) => "FAILED: no boundary found".to_owned(),
         }
     }
 }

@@ -142,7 +142,7 @@ fn last_answer(canvas: &mut Canvas, area: Rect, last: &LastCall) {
         return;
     };
     let record = &called.record;
-    let who = record.answered.subject().map_or_else(|| "nobody".to_owned(), |name| text::name(name, 24));
+    let who = record.answered.subject().map_or_else(|| "(no name)".to_owned(), |name| text::name(name, 24));
     let title =
         format!("last: {}{} {} as {who}", held(record), canvas.app.time(record.at), text::name(&record.tool, 32));
     let title = canvas.span(title, Meaning::Hint);

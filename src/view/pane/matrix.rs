@@ -34,7 +34,7 @@ pub fn render(canvas: &mut Canvas, area: Rect) {
     let policy = canvas.app.auth.rules.policy.clone();
     let tools = policy.tools();
     if tools.is_empty() {
-        let told = canvas.span("the policy has no tools: everything is forbidden to all", Meaning::Hint);
+        let told = canvas.span("the policy has no tools: every call is forbidden", Meaning::Hint);
         canvas.line(area, told);
         return;
     }

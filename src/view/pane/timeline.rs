@@ -155,10 +155,10 @@ fn feet(canvas: &mut Canvas, area: Rect, axis: &Axis) {
     let zoom = choice(canvas, &canvas.app.scale_words(axis), canvas.focused(SCALE));
     canvas.line(place, Line::from(zoom));
     let signs = match area.width {
-        ..48 => "┃ clock █ alive ▒ leeway · not yet",
+        ..48 => "┃ clock █ valid ▒ leeway · not yet",
         48..76 => "┃ clock  ┊ cursor  █ alive  ▒ leeway  · not yet",
-        76..100 => "┃ clock  ┊ cursor  █ alive  ▒ by the leeway  · not yet  - not to be believed",
-        _ => "┃ clock  ┊ cursor  █ alive  ▒ by the leeway  · not yet  ╌ alive before iat  - not to be believed",
+        76..100 => "┃ clock  ┊ cursor  █ valid  ▒ by leeway  · not yet  - unverified",
+        _ => "┃ clock  ┊ cursor  █ valid  ▒ by leeway  · not yet  ╌ before iat  - unverified",
     };
     let signs = canvas.span(signs, Meaning::Hint);
     canvas.line(below(rest, 1), signs);

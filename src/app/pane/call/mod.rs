@@ -29,8 +29,7 @@ pub(super) const CALL: Act = Act { hint: |_| Some("call"), run: call };
 
 pub(super) static PLACE: Place = Place {
     title: "Call",
-    help: "Call a tool with the selected token. What the gate would say now follows every key and the clock; \
-           Enter really calls, and the answer is the caller's, to the letter.",
+    help: "Call a tool with the selected token. The preview follows every key press and the clock; Enter makes the call and shows the answer exactly as a caller gets it.",
     controls: &[
         Control::new(TOKEN, "token")
             .turn(|app| if app.auth.tokens.is_empty() { None } else { Some("change token") }, App::turn_token),
@@ -54,7 +53,7 @@ pub(super) static PLACE: Place = Place {
 };
 
 /// Said where a token is needed of which only the hash is known.
-pub const HASH_ONLY: &str = "Used by a client; only its hash is known. It can be revoked, nothing else.";
+pub const HASH_ONLY: &str = "Used by a client; only its hash is known, so it can be revoked but not used here.";
 
 /// Makes the call of the form.
 fn call(app: &mut App) -> Vec<Effect> {

@@ -60,7 +60,7 @@ pub const PRESETS: [Preset; 5] = [
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FormError {
     /// Nobody is named.
-    #[error("user_id: type who the token is for")]
+    #[error("user_id: expected a user name")]
     NoUser,
     /// The end is neither a duration nor an instant.
     #[error("expires in: {0}")]
@@ -212,11 +212,11 @@ impl IssueForm {
         }
         let members = members::parse(text.as_bytes()).map_err(|fault| FormError::Extra(fault.to_string()))?;
         if let Some(name) = members::duplicate(&members) {
-            return Err(FormError::Extra(format!("{} stands twice", crate::text::name(name, 48))));
+            return Err(FormError::Extra(format!("duplicate member {}", crate::text::name(name, 48))));
         }
         match exact_value(text) {
             Ok(Value::Object(claims)) => Ok(claims),
-            Ok(_) => Err(FormError::Extra("no JSON object".to_owned())),
+            Ok(_) => Err(FormError::Extra("expected a JSON object".to_owned())),
             Err(error) => Err(FormError::Extra(error.to_string())),
         }
     }
@@ -249,8 +249,8 @@ mod tests {
             ((|f: &mut IssueForm| f.user_id.set("")) as fn(&mut IssueForm), "user_id:"),
             (|f| f.expires.set("soon"), "expires in:"),
             (|f| f.not_before.set("soon"), "not before:"),
-            (|f| f.extra.set("[1]"), "extra claims: an array"),
-            (|f| f.extra.set("{\"a\":1,\"a\":2}"), "extra claims: a stands twice"),
+            (|f| f.extra.set("[1]"), "extra claims: expected a JSON object, got an array"),
+            (|f| f.extra.set("{\"a\":1,\"a\":2}"), "extra claims: duplicate member a"),
             (|f| f.extra.set("{\"a\":1e999}"), "extra claims:"),
         ] {
             let mut form = form();

@@ -26,8 +26,7 @@ pub const CELLS: Field = Field::new(Pane::Matrix, 0);
 
 pub(super) static PLACE: Place = Place {
     title: "Matrix",
-    help: "Who may call what, now: callers down the side, tools across. ✔ allowed, ✘ forbidden, – unauthorized; = is \
-           what the policy expects, ≠ is not; ◂ has just changed. Of a row of several tokens a cell tells how many.",
+    help: "Who may call what right now: callers down the side, tools across the top. ✔ allowed, ✘ forbidden, – unauthorized; = as the policy expects, ≠ not as it expects; ◂ just changed. In a row of several tokens, a cell shows how many.",
     controls: &[Control::new(CELLS, "cells")
         .tick(|_| Some("expect"), App::expect_cell)
         .turn(|_| Some("tool"), App::choose_column)
@@ -235,18 +234,18 @@ impl App {
     pub(in crate::app) fn group_rows(&mut self) {
         self.matrix.rows = next_of(&Rows::ALL, &self.matrix.rows, 1);
         self.matrix.group(&self.auth.tokens);
-        self.say(format!("the matrix is {}", self.matrix.rows.word()));
+        self.say(format!("matrix grouped {}", self.matrix.rows.word()));
     }
 
     /// Turns what is expected of the cell under the cursor: nothing, allowed, forbidden.
     fn expect_cell(&mut self) -> Vec<Effect> {
         let Some((entry, column)) = self.selected().zip(self.column()) else {
-            self.complain("nothing can be expected of a caller without a token: it is unauthorized");
+            self.complain("cannot set an expectation for a caller without a token: it is always unauthorized");
             return Vec::new();
         };
         let Some(held) = entry.judged.held(self.times.judged) else {
             let word = entry.judged.standing(self.times.judged).word();
-            self.complain(format!("nothing can be expected of a token that does not pass: this one is {word}"));
+            self.complain(format!("cannot set an expectation for a token that fails the checks: this one is {word}"));
             return Vec::new();
         };
         let policy = &self.auth.rules.policy;
@@ -274,7 +273,7 @@ impl App {
             }
             Some((place, Expected::Forbidden)) => {
                 let line = parts.expectations.remove(place);
-                said = format!("nothing is expected of {} and {} any more", line.who, text::name(&line.tool, 48));
+                said = format!("expectation for {} and {} removed", line.who, text::name(&line.tool, 48));
             }
         }
         self.say(said);
