@@ -118,7 +118,7 @@ impl Rules {
 
     /// [`Rules::decide`] for any caller whose valid token has these permissions, whatever it says besides.
     pub fn decide_holding(&self, permissions: &[String], tool: &str) -> Decision {
-        Decision { result: self.granted(permissions, tool), subject: Some("somebody".into()) }
+        Decision { result: self.granted(permissions, tool), subject: Some("any user".into()) }
     }
 
     /// The verdict of [`Rules::decide_judged`], without the words for it; `None` is a caller without a token.

@@ -28,4 +28,5 @@ mod screens;
 mod serving;
 mod shown;
 mod times;
+mod words;
 mod wycheproof;

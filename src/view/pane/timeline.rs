@@ -156,7 +156,7 @@ fn feet(canvas: &mut Canvas, area: Rect, axis: &Axis) {
     canvas.line(place, Line::from(zoom));
     let signs = match area.width {
         ..48 => "┃ clock █ valid ▒ leeway · not yet",
-        48..76 => "┃ clock  ┊ cursor  █ alive  ▒ leeway  · not yet",
+        48..76 => "┃ clock  ┊ cursor  █ valid  ▒ leeway  · not yet",
         76..100 => "┃ clock  ┊ cursor  █ valid  ▒ by leeway  · not yet  - unverified",
         _ => "┃ clock  ┊ cursor  █ valid  ▒ by leeway  · not yet  ╌ before iat  - unverified",
     };

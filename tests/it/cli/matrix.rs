@@ -251,7 +251,7 @@ proptest! {
 #[test]
 fn nobody_in_particular_is_no_user() {
     let folder = Folder::new();
-    let line = "[[expect]]\nuser = \"somebody\"\ntool = \"look\"\noutcome = \"forbidden\"\n";
+    let line = "[[expect]]\nuser = \"any user\"\ntool = \"look\"\noutcome = \"forbidden\"\n";
     let policy = folder.write("policy.toml", format!("{TRUTHS}{line}"));
     let Ran { exit, err, .. } = bare(&["matrix", "--as", "editor", "--policy", &policy]).run();
     assert_eq!(
