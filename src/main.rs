@@ -1,4 +1,4 @@
-//! The program: reads options, runs a command or the console, and turns what comes of it into words and exit codes.
+//! The program: parses options, runs a command or the console, and turns the result into messages and exit codes.
 
 use std::io::{self, BufReader, BufWriter, IsTerminal as _, Write as _};
 use std::process::ExitCode;
@@ -31,8 +31,8 @@ fn main() -> ExitCode {
     }
 }
 
-/// What clap has to say: help to standard output, errors to standard error. An error quotes what was typed, which may
-/// hold anything.
+/// Prints clap's output: help to standard output, errors to standard error. An error quotes the arguments, which may
+/// contain anything.
 fn misused(error: &clap::Error) -> ExitCode {
     if !error.use_stderr() {
         let _ = error.print();
@@ -134,7 +134,7 @@ fn fail(error: &CliError) -> ExitCode {
     }
 }
 
-/// One line for the user; a standard error that is gone is no further trouble.
+/// One line for the user; a failed write to standard error is ignored.
 fn complain(error: impl std::fmt::Display, code: u8) -> ExitCode {
     let _ = writeln!(io::stderr(), "portcullis: {error}");
     ExitCode::from(code)

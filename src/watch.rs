@@ -21,8 +21,8 @@ use tokio::time::sleep;
 
 use crate::text;
 
-/// How long the content has to stay the same before it is reported. Writing is several events, and in between the file
-/// may hold half of what it will hold.
+/// How long the content has to stay the same before it is reported. Writing causes several events, and in between the
+/// file may be incomplete.
 const SETTLES: Duration = Duration::from_millis(50);
 
 /// A file that still changes after this time is reported even so.
@@ -54,8 +54,8 @@ pub struct Watch {
     is_due: bool,
     /// Whether the file is read again and again, because it cannot be watched.
     polls: bool,
-    /// Whether the file is only ever replaced in one step. Then it is whole when it is there: nothing is waited for,
-    /// and it is told from its predecessor without being read.
+    /// Whether the file is only replaced atomically. Then it is always complete: changes are reported without delay,
+    /// and detected without reading it.
     is_replaced_whole: bool,
     /// Begins to watch; tests replace it.
     arm: fn(&mut Self) -> notify::Result<()>,
@@ -107,17 +107,17 @@ impl Watch {
                 self.settle().await;
             }
             while self.events.try_recv().is_ok() {}
-            // Each time anew: a folder may have come, gone, or been replaced. First, so that nothing happens unseen
-            // between the look at the content and the watch.
+            // Every time: a directory may have been created, removed or replaced. First, so that no change is missed
+            // between reading the content and watching.
             let armed = (self.arm)(self);
             self.is_due = false;
             let content = if self.is_replaced_whole { stamp(&self.path) } else { content(&self.path) };
             let is_new = self.known.replace(content) != Some(content);
             match armed {
-                // Without the first watch there is none at all; later the one before goes on.
+                // If the first watch fails, there is none; later, the previous one continues.
                 Err(error) if self.watcher.is_none() && !self.polls => {
                     self.polls = true;
-                    // What was read just now has not been reported yet.
+                    // The content read just now has not been reported yet.
                     self.is_due = is_new;
                     self.known = None;
                     return Err(Unwatched { path: self.path.clone(), error });

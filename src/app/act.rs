@@ -1,4 +1,4 @@
-//! What each action does. The actions of a pane and its fields are looked up in the pane's file.
+//! Runs actions. The actions of a pane and its fields are defined in the pane's file.
 
 use std::sync::Arc;
 
@@ -164,7 +164,7 @@ impl App {
                 Some(remove) => (remove.run)(self),
                 None => self.remove_token(),
             },
-            // What it takes away is under a cursor, which must be in sight.
+            // It removes the permission under the Policy pane's cursor, which must be visible.
             Action::DropPermission if self.focus.pane != Pane::Policy => {
                 self.go(Focus::first(Pane::Policy));
                 self.say("move to the permission, then run this command again");

@@ -23,7 +23,7 @@ const SEEN: Duration = Duration::from_secs(1);
 /// While anything counts, the clocks are compared at least this often.
 pub(super) const COMPARED: Duration = Duration::from_mins(1);
 
-/// What the clock of decisions shows, beside the real time.
+/// The clock that decisions use, relative to the real time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum HeldClock {
     /// The real time.
@@ -35,7 +35,7 @@ pub enum HeldClock {
     Frozen(NumericDate),
     /// [`FAST`] times as fast.
     Fast {
-        /// What it showed when it was started.
+        /// The time it showed when it was started.
         at: NumericDate,
         /// When that was, on the monotonic clock.
         since: Duration,
@@ -43,7 +43,7 @@ pub enum HeldClock {
 }
 
 impl HeldClock {
-    /// What it shows.
+    /// The time it shows.
     pub fn shows(self, real: NumericDate, mono: Duration) -> NumericDate {
         match self {
             Self::Real => real,
@@ -84,7 +84,7 @@ impl HeldClock {
 pub struct Leap {
     /// By how much; negative if it leapt back.
     pub by: Span,
-    /// What the clock showed after it.
+    /// The time after the jump.
     pub to: NumericDate,
     /// When it was noticed, on the monotonic clock.
     noticed: Duration,
@@ -134,7 +134,7 @@ impl App {
         counted.into_iter().chain(toast).chain(marks).chain(really).min()
     }
 
-    /// What must not be overlooked while things are judged for another time than the real one.
+    /// The header's badge while the clock differs from the real time.
     pub fn clock_badge(&self) -> Option<String> {
         match self.clock {
             HeldClock::Real => None,

@@ -41,11 +41,11 @@ pub enum Step {
 /// A paste that was taken for tokens. It shares them with the list, so that a hundred pastes are not kept twice.
 #[derive(Default)]
 pub struct Paste {
-    /// Where the keys went.
+    /// The field that had the focus.
     pub(super) field: Option<Field>,
     /// The whole paste, where undo has to put it into the field.
     pub(super) text: Option<Arc<str>>,
-    /// What was read from it, as it is said to the user.
+    /// The summary that was shown for it.
     pub(super) summary: String,
     /// The tokens, for redo. They are known once they are in the list.
     pub(super) tokens: Vec<Arc<str>>,
@@ -69,7 +69,7 @@ impl Step {
 /// The most steps that are kept.
 const DEPTH: usize = 100;
 
-/// What was done, and what was undone.
+/// The stacks of undo and redo steps.
 #[derive(Default)]
 pub struct History {
     done: Vec<Step>,
@@ -142,7 +142,7 @@ impl History {
 
 impl App {
     pub(super) fn undo(&mut self) -> Vec<Effect> {
-        // What is said of the last change does not hold any more.
+        // The message about the last change no longer applies.
         self.toast = None;
         let Some(step) = self.history.last_done() else {
             self.complain("nothing to undo");
@@ -224,7 +224,7 @@ impl App {
                 self.selected = Some(entry.number);
                 (Some(Step::PutBack(id)), vec![Effect::Restore(entry)])
             }
-            // What comes back from the removal becomes the step.
+            // The removal returns the step that undoes it.
             Step::PutBack(id) => {
                 let number = self.auth.tokens.iter().find(|entry| entry.id == id).map(|entry| entry.number);
                 (None, number.map(|number| Effect::Remove(number, Why::Redone)).into_iter().collect())

@@ -7,13 +7,13 @@ use super::field::{Lines, TextField};
 /// A line being typed, and what it is for.
 #[derive(Debug)]
 pub struct LineForm {
-    /// What it is for.
+    /// The purpose of the line.
     pub asks: Asks,
     /// The line.
     pub text: TextField,
 }
 
-/// What a line is typed for.
+/// The purpose of a prompt for one line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Asks {
     /// The label of the token of this number; empty for none.
@@ -22,7 +22,7 @@ pub enum Asks {
     Tool,
     /// The name of a permission to add to the policy.
     Permission,
-    /// What this tool of the policy does; empty for nothing said.
+    /// A description of this tool of the policy; empty for none.
     Description(Arc<str>),
     /// The file to write the policy to.
     SaveTo,
@@ -55,7 +55,7 @@ impl Asks {
         }
     }
 
-    /// What comes of it.
+    /// The note below the line about its effect.
     pub const fn note(&self) -> &'static str {
         match self {
             Self::Label(_) => "the label is shown before the token's own name",
@@ -67,7 +67,7 @@ impl Asks {
         }
     }
 
-    /// What Enter does.
+    /// The label of Enter.
     pub const fn act(&self) -> &'static str {
         match self {
             Self::Label(_) => "set label",

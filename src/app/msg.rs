@@ -1,4 +1,4 @@
-//! What comes into the console, and what it asks for in return.
+//! The console's inputs (messages) and outputs (effects).
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,7 +24,7 @@ pub enum Msg {
     Paste(String),
     /// A paste was too large to take.
     PasteTooLarge {
-        /// How many bytes it had.
+        /// Its size in bytes.
         bytes: usize,
     },
     /// The terminal has this size; also said once at the start.
@@ -48,14 +48,14 @@ pub enum Msg {
     Called {
         /// The number it was asked under.
         id: u64,
-        /// What came back.
+        /// The result.
         call: Box<Called>,
     },
     /// The calls of everyone came back, in the order in which they were asked for.
     CalledEach {
         /// The number they were asked under.
         id: u64,
-        /// What came back.
+        /// The result.
         calls: Vec<Called>,
     },
     /// Test tokens were made for an instant.
@@ -64,7 +64,7 @@ pub enum Msg {
         made: Result<Vec<TestToken>, IssueError>,
         /// The instant they are to be judged for.
         at: NumericDate,
-        /// What they are for.
+        /// Their purpose.
         purpose: KitFor,
     },
     /// Tokens with labels were added, under these numbers.
@@ -78,7 +78,7 @@ pub enum Msg {
         /// The file and its policy, or why it cannot be used.
         read: Result<(String, Arc<Policy>), ConfigError>,
     },
-    /// What the policy's file says now, or why it is no policy.
+    /// The policy file was read again: its policy, or why it is invalid.
     PolicyReread(Result<Arc<Policy>, ConfigError>),
     /// The file that the policy was written to, and that policy; or why it was not.
     PolicySaved(Result<(String, Arc<Policy>), NotSaved>),
@@ -94,7 +94,7 @@ pub enum Msg {
     Failed(Failure),
 }
 
-/// What went wrong outside. Safe to show.
+/// A failed effect. Safe to show.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
     /// No key was made.
@@ -121,7 +121,7 @@ pub enum Failure {
 
 /// A server that listens.
 pub struct Listening {
-    /// What tokens must name as their audience, and clients as the server's address.
+    /// The server's URI: the audience of tokens and the address for clients.
     pub uri: Arc<str>,
     /// Whether other machines can reach it.
     pub is_exposed: bool,
@@ -135,7 +135,7 @@ pub enum NotSaved {
     Failed(String, ConfigError),
 }
 
-/// What test tokens are for.
+/// The purpose of test tokens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KitFor {
     /// To be called with at once.
@@ -158,7 +158,7 @@ pub enum Why {
 /// A use of the mouse.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Mouse {
-    /// What was done.
+    /// The kind of mouse event.
     pub kind: MouseKind,
     /// Column, from 0.
     pub column: u16,
@@ -166,7 +166,7 @@ pub struct Mouse {
     pub row: u16,
 }
 
-/// What was done with the mouse.
+/// A kind of mouse event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the names say it")]
 pub enum MouseKind {
@@ -192,17 +192,17 @@ pub enum Effect {
     },
     /// Issue a token at an instant and add it to the list.
     Issue(Box<IssueRequest>, NumericDate),
-    /// Add tokens that were handed over.
+    /// Add pasted tokens to the list.
     Add(Vec<String>),
     /// Make the test tokens of an identity for a tool, to be judged for an instant.
     MakeKit {
-        /// For whom they are made.
+        /// The user and permissions in the tokens.
         identity: Identity,
         /// The tool they are made for.
         tool: Arc<str>,
         /// The instant.
         at: NumericDate,
-        /// What they are for.
+        /// Their purpose.
         purpose: KitFor,
     },
     /// Add test tokens, each with a label.
@@ -211,7 +211,7 @@ pub enum Effect {
     WriteNew {
         /// The file.
         path: String,
-        /// What it will hold.
+        /// Its content.
         text: String,
     },
     /// Remove the token of this number.
@@ -226,7 +226,7 @@ pub enum Effect {
         id: u64,
         /// The token, or none.
         token: Option<Arc<str>>,
-        /// What is called.
+        /// The call to make.
         order: Order,
     },
     /// Call a tool once with each of these tokens.
@@ -235,7 +235,7 @@ pub enum Effect {
         id: u64,
         /// The tokens, or none.
         tokens: Vec<Option<Arc<str>>>,
-        /// What is called.
+        /// The call to make.
         order: Order,
     },
     /// Revoke something, or take that back where nothing is given since when: in memory at once, then in the store.
@@ -261,14 +261,14 @@ pub enum Effect {
     SavePolicy {
         /// The file.
         path: String,
-        /// What the file may hold now; anything without one.
+        /// The policy that the file is expected to contain; `None` accepts any content.
         known: Option<Arc<Policy>>,
     },
     /// Read a policy file and decide on it from now on.
     LoadPolicy(String),
 }
 
-/// What is called.
+/// The call to make.
 #[derive(Clone, Debug)]
 pub struct Order {
     /// The tool.
@@ -284,9 +284,9 @@ pub struct Order {
 /// The instants of one turn of the loop, read together once.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Times {
-    /// What time it is: stamps and issues.
+    /// The real time, for stamps and issuing.
     pub real: NumericDate,
-    /// What time it is for the gate: decides.
+    /// The time that decisions use.
     pub judged: NumericDate,
     /// Time since the start: runs messages and spinners.
     pub mono: Duration,

@@ -1,4 +1,4 @@
-//! What tokens go by on the screen.
+//! Display names of tokens.
 
 use std::collections::HashSet;
 use std::sync::Arc;

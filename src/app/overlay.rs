@@ -1,4 +1,4 @@
-//! What lies over the panes and gets keys first: help, palette, settings, prompts, a row or a token in full.
+//! Overlays, which cover the panes and receive keys first: help, palette, settings, prompts, a row or a token in full.
 
 use std::str::FromStr;
 
@@ -45,7 +45,7 @@ pub enum Overlay {
         with: u64,
         /// Rows scrolled past.
         scroll: usize,
-        /// What they say.
+        /// The rows of the comparison.
         rows: Vec<Row>,
     },
     /// A secret is being typed.
@@ -94,7 +94,7 @@ impl Question {
         words.to_owned()
     }
 
-    /// What Enter does.
+    /// The label of Enter.
     pub const fn yes(&self) -> &'static str {
         match self {
             Self::Quit { .. } => "quit",
@@ -131,7 +131,7 @@ impl Palette {
     }
 }
 
-/// What a typed secret is for.
+/// The purpose of a typed secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
     /// To see whether the selected token's signature fits it.
@@ -151,7 +151,7 @@ impl Purpose {
         }
     }
 
-    /// What Enter does.
+    /// The label of Enter.
     pub const fn act(self) -> &'static str {
         match self {
             Self::Try => "try",
@@ -166,9 +166,9 @@ const SECRET_CAPACITY: usize = 4096;
 
 /// A masked prompt. The secret is in one buffer that is wiped when the prompt goes.
 pub struct KeyPrompt {
-    /// What the secret is for.
+    /// The purpose of the secret.
     pub purpose: Purpose,
-    /// What was wrong with the last one.
+    /// The error of the last attempt.
     pub fault: Option<String>,
     secret: Zeroizing<String>,
 }
@@ -243,7 +243,7 @@ impl SettingsField {
     }
 }
 
-/// What to do with the key when the settings are applied.
+/// The change of the key when the settings are applied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the words below say it")]
 pub enum KeyChoice {
@@ -292,7 +292,7 @@ impl SettingsError {
 pub struct SettingsForm {
     /// The field the cursor is in.
     pub field: SettingsField,
-    /// What to do with the key.
+    /// The change of the key.
     pub key: KeyChoice,
     /// The key that was typed for it.
     pub(super) typed: Option<Signer>,
@@ -306,7 +306,7 @@ pub struct SettingsForm {
     pub policy: TextField,
     /// How times are shown.
     pub times: TimeStyle,
-    /// What was wrong when it was applied last.
+    /// The error of the last attempt to apply the form.
     pub fault: Option<String>,
 }
 

@@ -16,7 +16,7 @@ use crate::watch::Unwatched;
 pub struct PolicyFile {
     /// Its path; empty for the policy that is built in.
     pub path: String,
-    /// What it said when it was read or written last.
+    /// Its policy when it was last read or written.
     pub said: Arc<Policy>,
     /// Why it can not be read now; safe to show.
     pub fault: Option<String>,
@@ -100,7 +100,7 @@ impl App {
         Vec::new()
     }
 
-    /// Nobody will tell when the policy's file changes.
+    /// Handles the end of notifications about the policy file.
     pub(super) fn policy_unwatched(&mut self, unwatched: &Unwatched) -> Vec<Effect> {
         self.complain(unwatched.to_string());
         Vec::new()

@@ -12,7 +12,7 @@ impl App {
         self.selected().map(|entry| self.revocation(entry).is_some())
     }
 
-    /// What has to be taken back for a token to count again: it was revoked itself, or its `jti` was.
+    /// The revocation to undo to restore a token: of the token itself, or of its `jti`.
     fn revocation(&self, entry: &TokenEntry) -> Option<Revoked> {
         match self.auth.rules.revoked.check_id(entry.id, entry.judged.jti.as_deref()) {
             Err(Reason::Revoked { jti: Some(jti), .. }) => Some(Revoked::Jti(jti)),

@@ -1,4 +1,4 @@
-//! What everything on screen is judged by: the settings being applied, and keys being typed, tried and made.
+//! The settings that everything on screen is judged by: applying them, and typing, trying and generating keys.
 
 use std::sync::Arc;
 

@@ -14,9 +14,9 @@ use super::reason::Reason;
 pub struct Claims<S = String> {
     /// Who the token speaks for; never empty.
     pub user_id: S,
-    /// What it may do, as it stands in the token.
+    /// The permissions, as written in the token.
     pub permissions: Vec<S>,
-    /// Dead from this instant on.
+    /// The token expires at this instant.
     pub exp: NumericDate,
     /// Not valid before.
     pub nbf: Option<NumericDate>,
@@ -24,17 +24,17 @@ pub struct Claims<S = String> {
     pub iat: Option<NumericDate>,
     /// The token's own number.
     pub jti: Option<S>,
-    /// Who issued it; `None` also where `iss` is no string.
+    /// The issuer; `None` also if `iss` is not a string.
     pub iss: Option<S>,
-    /// For whom, where it says so at all; empty where `aud` is neither a string nor an array of strings.
+    /// The audiences, if there is an `aud`; empty if it is neither a string nor an array of strings.
     pub aud: Option<Vec<S>>,
 }
 
-/// What `exp`, `nbf` and `iat` must be.
+/// The expected value of `exp`, `nbf` and `iat`, for messages.
 const A_TIME: &str = "seconds since the epoch between the years 0001 and 9999";
 
 impl<'t> Claims<Cow<'t, str>> {
-    /// Reads the claims from a payload's members, none of which stands twice.
+    /// Reads the claims from a payload's members, which contain no duplicates.
     pub(super) fn read(payload: &[Member<'t>]) -> Result<Self, Reason> {
         let (mut user_id, mut permissions, mut exp, mut nbf, mut iat) = (None, None, None, None, None);
         let (mut jti, mut iss, mut aud) = (None, None, None);

@@ -63,12 +63,12 @@ impl NumericDate {
         Span::micros(self.0 - earlier.0)
     }
 
-    /// How far this instant is past the last multiple of `step` since the epoch.
+    /// The time since the last multiple of `step` after the epoch.
     pub const fn past(self, step: Span) -> Span {
         Span::micros(self.0).rem_euclid(step)
     }
 
-    /// Reads the text of a JSON number; `None` when it is none, or not a time within the years 0001–9999.
+    /// Parses a JSON number; `None` if it is not a number or is outside the years 0001–9999.
     pub fn from_json_number(text: &str) -> Option<Self> {
         if let Some(micros) = text.parse::<i64>().ok().and_then(|seconds| seconds.checked_mul(SECOND)) {
             return (Self::MIN.0..=Self::MAX.0).contains(&micros).then_some(Self(micros));

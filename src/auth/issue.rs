@@ -16,12 +16,12 @@ use crate::text::{self, Span};
 /// The lifetime of a token that names no other.
 pub const LIFETIME: Span = Span::HOUR;
 
-/// What a token shall say.
+/// The claims of a token to issue.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct IssueRequest {
     /// Who it speaks for.
     pub user_id: String,
-    /// What it may do.
+    /// The permissions.
     pub permissions: Vec<String>,
     /// `exp`; one hour after issuing when it is not given.
     pub expires: Option<NumericDate>,
@@ -38,10 +38,10 @@ pub struct IssueRequest {
 /// Why no token was issued.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum IssueError {
-    /// A token for nobody would never verify.
+    /// `user_id` is empty; such a token would never verify.
     #[error("user_id is empty: expected a user name")]
     NoUser,
-    /// A further claim would stand beside one of the token's own.
+    /// An additional claim has the name of one of the token's own.
     #[error("extra claims: {} must be set in its own field or option", text::name(.0, 48))]
     Reserved(String),
     /// The token would be refused as too large.
@@ -87,7 +87,7 @@ struct Payload<'a> {
 
 const RESERVED: [&str; 8] = ["user_id", "permissions", "iat", "nbf", "exp", "jti", "iss", "aud"];
 
-/// A time as somebody writes it.
+/// A time as a user writes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum When {
     /// This long after issuing; before it if negative.

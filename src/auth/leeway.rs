@@ -10,10 +10,10 @@ use crate::text::words::{self, NotADuration};
 /// The longest leeway that may be configured, in seconds.
 const MAX_SECONDS: u64 = 300;
 
-/// The text is no leeway.
+/// A text is not a valid leeway.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadLeeway {
-    /// It is no duration.
+    /// It is not a duration.
     #[error(transparent)]
     Duration(#[from] NotADuration),
     /// Too long, or with a fraction of a second.
@@ -61,13 +61,14 @@ impl fmt::Display for Leeway {
     }
 }
 
-/// How long until a token is dead: `exp + leeway - now`. Alive while this is above zero; at the instant `exp`
-/// (with no leeway) it is zero, and the token is dead (RFC 7519 §4.1.4: "on or after").
+/// Returns the time until a token expires: `exp + leeway - now`. The token is valid while this is above zero. At the
+/// instant `exp` (without leeway) it is zero, and the token has expired (RFC 7519 §4.1.4: "on or after").
 pub fn remaining(now: NumericDate, exp: NumericDate, leeway: Leeway) -> Span {
     exp.since(now) + leeway.span()
 }
 
-/// How long until a token lives: `nbf - leeway - now`. Alive once this is zero or below (RFC 7519 §4.1.5).
+/// Returns the time until a token becomes valid: `nbf - leeway - now`. The token is valid once this is zero or below
+/// (RFC 7519 §4.1.5).
 pub fn until_valid(now: NumericDate, nbf: NumericDate, leeway: Leeway) -> Span {
     nbf.since(now) - leeway.span()
 }

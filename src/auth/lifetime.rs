@@ -12,13 +12,13 @@ pub struct Lifetime {
     pub iat: Option<NumericDate>,
     /// Not valid before.
     pub nbf: Option<NumericDate>,
-    /// Dead from this instant on.
+    /// The token expires at this instant.
     pub exp: Option<NumericDate>,
     /// Allowance for clocks that differ.
     pub leeway: Leeway,
 }
 
-/// Where in its life a token is.
+/// The phase of a token's life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
     /// Before `nbf - leeway`.
@@ -38,10 +38,10 @@ pub enum Phase {
     },
     /// Between `exp` and `exp + leeway`: valid only by leeway.
     Grace {
-        /// Until it is dead.
+        /// The time until it expires.
         left: Span,
     },
-    /// Dead.
+    /// Expired.
     Expired {
         /// Since it died.
         ago: Span,
@@ -51,7 +51,7 @@ pub enum Phase {
 }
 
 impl Lifetime {
-    /// Where in its life the token is at `now`.
+    /// Returns the phase of the token's life at `now`.
     pub fn phase(&self, now: NumericDate) -> Phase {
         if let Some(left) = self.nbf.map(|nbf| until_valid(now, nbf, self.leeway)).filter(|left| *left > Span::ZERO) {
             return Phase::NotYet { left };

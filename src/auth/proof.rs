@@ -73,7 +73,7 @@ impl Permit {
         Decision { result: Ok(self.grant.clone()), subject: Some(self.principal.user_id.as_str().into()) }
     }
 
-    /// What the deciding policy says about the tool.
+    /// Returns the tool's rule in the deciding policy.
     pub fn rule(&self) -> Option<&ToolRule> {
         self.policy.tool(&self.tool)
     }

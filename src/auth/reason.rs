@@ -73,7 +73,7 @@ impl Reason {
         self.row().check
     }
 
-    /// What it makes of a call.
+    /// Returns the verdict for a call with this reason.
     pub fn verdict(&self) -> Verdict {
         self.row().verdict()
     }

@@ -11,7 +11,7 @@ pub struct ReasonRow {
     pub check: Check,
     /// When it is given, as documentation; a full phrase without a full stop.
     pub meaning: &'static str,
-    /// What helps, as a phrase in the imperative without a full stop.
+    /// The next step for the user: an imperative phrase without a full stop.
     pub remedy: &'static str,
 }
 

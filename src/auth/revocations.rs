@@ -8,7 +8,7 @@ use super::reason::Reason;
 use super::token::TokenId;
 use crate::text::Span;
 
-/// What is revoked.
+/// The target of a revocation.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Revoked {
     /// One token, by the SHA-256 of its text: the token itself is not kept.
@@ -22,9 +22,9 @@ pub enum Revoked {
 pub struct Since {
     /// When it was revoked.
     pub at: NumericDate,
-    /// The token's `exp`: afterwards it is dead anyway. `None` is for ever.
+    /// The token's `exp`, after which it has expired anyway. `None` means forever.
     pub until: Option<NumericDate>,
-    /// Whom the token speaks for, to know it again in a list; as it stands in the token.
+    /// The token's user as written in it, for display in a list.
     pub user: Option<Box<str>>,
 }
 
@@ -32,7 +32,7 @@ pub struct Since {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Revocations(BTreeMap<Revoked, Since>);
 
-/// Of rows about the same thing the last one counts.
+/// If several rows have the same target, the last one is used.
 impl FromIterator<(Revoked, Since)> for Revocations {
     fn from_iter<I: IntoIterator<Item = (Revoked, Since)>>(rows: I) -> Self {
         Self(rows.into_iter().collect())

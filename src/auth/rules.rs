@@ -22,16 +22,16 @@ use super::revocations::Revocations;
 use super::token::{self, Split, TokenId};
 use crate::text;
 
-/// What a decision is made on. It holds no secret that could sign.
+/// The immutable snapshot that a decision is based on. It contains no secret that could sign.
 #[derive(Clone, Debug)]
 pub struct Rules {
-    /// Whose tokens are accepted, and with which keys.
+    /// The accepted issuers and their keys.
     pub issuers: Issuers,
     /// Which permission opens which tool.
     pub policy: Arc<Policy>,
     /// Allowance for clocks that differ.
     pub leeway: Leeway,
-    /// What is refused although it has not expired.
+    /// The revoked tokens.
     pub revoked: Arc<Revocations>,
 }
 
@@ -188,7 +188,7 @@ impl Rules {
         Decision { result: self.granted(&claims.permissions, tool), subject: Some(claims.user_id.as_ref().into()) }
     }
 
-    /// What the later checks will say of these claims at any time.
+    /// Evaluates the checks after the time check, whose results do not depend on the time.
     pub(super) fn examined(&self, token: &str, issuer: &Issuer, claims: Claims<Cow<'_, str>>) -> Examined {
         let lifetime = claims.lifetime(self.leeway);
         let revocation = self.revoked.check(token, claims.jti.as_deref());

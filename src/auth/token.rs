@@ -58,7 +58,7 @@ impl fmt::Debug for TokenId {
     }
 }
 
-/// What is wrong with a token's structure, and where. Segments and bytes count from 1.
+/// A fault in a token's structure, and its position. Segments and bytes count from 1.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fault {
     /// Not three segments.
@@ -83,10 +83,10 @@ pub enum Fault {
     Json {
         /// Which segment.
         segment: usize,
-        /// What it is instead.
+        /// The fault in its JSON.
         fault: members::Fault,
     },
-    /// A member stands twice.
+    /// A duplicate member.
     Duplicate {
         /// Which segment.
         segment: usize,
@@ -149,7 +149,7 @@ const fn member(name: &'static str, value: &'static str) -> Member<'static> {
 
 /// A token whose three segments decoded.
 pub(super) struct Split<'t> {
-    /// What was signed: header and payload as they stand, with the dot between.
+    /// The signed text: header and payload as written, with the dot between them.
     pub signed: &'t str,
     /// The segments' bytes, one behind the other: one allocation instead of three. A plain header is left out.
     bytes: Vec<u8>,
@@ -165,7 +165,7 @@ impl<'t> Split<'t> {
         let (header, payload) = signed.split_once('.').ok_or_else(segments)?;
         let plain = PLAIN.iter().find(|(text, _)| *text == header).map(|(_, members)| &members[..]);
         let mut split = Self { signed, bytes: Vec::with_capacity(token.len()), plain, header: 0, payload: 0 };
-        // A dot inside the payload is no base64url, so more than three segments are noticed here as well.
+        // A dot is not base64url, so more than three segments are detected here as well.
         split.decode(header, payload, signature).map_err(|fault| match segments() {
             Fault::Segments(3) => fault,
             other => other,
@@ -183,7 +183,7 @@ impl<'t> Split<'t> {
         decode(3, signature, &mut self.bytes)
     }
 
-    /// The header's members, none of which stands twice.
+    /// Returns the header's members, or a fault if there are duplicates.
     pub fn header(&self) -> Result<Cow<'_, [Member<'_>]>, Fault> {
         match self.plain {
             Some(members) => Ok(Cow::Borrowed(members)),
@@ -191,7 +191,7 @@ impl<'t> Split<'t> {
         }
     }
 
-    /// The payload's members, none of which stands twice.
+    /// Returns the payload's members, or a fault if there are duplicates.
     pub fn payload(&self) -> Result<Vec<Member<'_>>, Fault> {
         object(2, &self.bytes[self.header..self.payload])
     }

@@ -1,4 +1,4 @@
-//! Where allowed calls go: implementations of the gate's [`Backend`](crate::gate::ports::Backend) port.
+//! Backends, which run allowed calls: implementations of the gate's [`Backend`](crate::gate::ports::Backend) port.
 
 mod built_in;
 

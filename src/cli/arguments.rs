@@ -1,4 +1,4 @@
-//! What each command takes beside the general options.
+//! The arguments of each command, besides the general options.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -199,12 +199,12 @@ pub struct ServeArgs {
     #[arg(long)]
     pub quiet: bool,
 
-    /// How it is served.
+    /// The options of the server.
     #[command(flatten)]
     pub server: ServerOptions,
 }
 
-/// How it is served.
+/// The options of the server.
 #[derive(Clone, Debug, Default, PartialEq, Args)]
 #[command(next_help_heading = "Server options")]
 pub struct ServerOptions {
@@ -260,7 +260,7 @@ pub struct ServerOptions {
 }
 
 impl ServerOptions {
-    /// What a server at this address is told.
+    /// Returns the settings of a server at this address.
     pub fn settings(&self, address: Address) -> endpoint::Settings {
         let usual = endpoint::Settings::at(address);
         endpoint::Settings {
@@ -281,7 +281,7 @@ impl ServerOptions {
     }
 }
 
-/// What can be done with a policy file.
+/// The commands for policy files.
 #[derive(Debug, Subcommand)]
 pub enum PolicyCommand {
     /// Read a policy file, report problems, and test its expectations
@@ -289,7 +289,7 @@ pub enum PolicyCommand {
     Check(PolicyCheckArgs),
 }
 
-/// Which policy file to check.
+/// The arguments of `policy check`.
 #[derive(Debug, Args)]
 pub struct PolicyCheckArgs {
     /// The policy file; - reads standard input

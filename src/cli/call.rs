@@ -37,7 +37,7 @@ pub fn run(on: &mut Headless<'_>, args: &CallArgs, ground: &Ground, json: bool) 
     };
     // The tool has been called: its answer must not be lost with the explanation.
     let answered = json::line(on.out, &called.outcome.answer()).and_then(|()| on.out.flush());
-    // A standard error that is gone is no further trouble.
+    // A failed write to standard error is ignored.
     let _ = match json {
         true => {
             let mut decided = Decided::new(&called.decision, called.record.token_id, tool, now);

@@ -1,4 +1,4 @@
-//! `portcullis drill`: calls through the end of a token's life, and tells where the gate really ends it.
+//! `portcullis drill`: calls a tool before and after a token expires, and finds when the gate starts to refuse it.
 
 use std::io::{self, Write};
 use std::time::Duration;
@@ -13,7 +13,7 @@ use crate::lab::drill::{Drill, Found, Pace, Plan, Subject, end_of_new};
 use crate::lab::evidence::drill_markdown;
 use crate::text;
 
-/// Drills one token; good if the gate ends its life where it must.
+/// Drills one token; `Exit::Good` if the gate refuses it from the expected time.
 pub fn run(
     on: &mut Headless<'_>,
     args: &DrillArgs,
@@ -83,7 +83,7 @@ fn through(drill: &mut Drill, clock: &dyn Clock, gate: &Gate, token: &str, tool:
     while let Some(next) = drill.next() {
         let now = clock.now();
         let Some(judged_at) = drill.call_at(now) else {
-            // Not all at once: a clock that is set meanwhile is noticed.
+            // In steps of at most a second, so that a change of the clock is noticed.
             let left = next.since(now).as_duration();
             clock.sleep(left.min(Duration::from_secs(1)));
             continue;

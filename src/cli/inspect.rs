@@ -13,7 +13,7 @@ use crate::auth::{Inspection, NumericDate, Rules, Standing, members};
 use crate::text::words::{elapsed, remaining};
 use crate::text::{self, Span};
 
-/// Inspects every token that is handed over; good if each of them is valid.
+/// Inspects every token from the source; `Exit::Good` if all are valid.
 pub fn run(
     on: &mut Headless<'_>,
     args: &InspectArgs,

@@ -25,7 +25,7 @@ pub fn run(on: &mut Headless<'_>, args: &IssueArgs, ground: &Ground, json: bool)
     let token = gate.issue(&request, now)?;
     // It is signed as asked for; what is odd about it is better known now than at its first refusal.
     for finding in gate.shared().rules().inspect(Arc::clone(&token)).findings_at(now) {
-        // Of a weak secret every command speaks alike.
+        // Every command reports a weak secret in the same way.
         if finding.code() != "weak_key" {
             on.say(finding);
         }

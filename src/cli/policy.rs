@@ -24,7 +24,7 @@ struct Checked {
     /// Expectations that hold.
     held: usize,
     failed: Vec<String>,
-    /// Expectations about users: what a user holds stands in tokens, not in a policy.
+    /// Expectations about users, which cannot be tested without tokens.
     skipped: usize,
 }
 
@@ -34,7 +34,7 @@ struct Warning {
     sentence: String,
 }
 
-/// Reads a policy file, tells what is odd, and runs its expectations; one that fails is exit 4.
+/// Reads a policy file, reports lints and tests its expectations; a failed one is exit code 4.
 pub fn check(on: &mut Headless<'_>, file: &Path, json: bool, paint: Paint) -> Result<Exit, CliError> {
     let policy = if file == Path::new("-") { on.policy()? } else { config::policy(file)? };
     let rules = Rules { policy, ..Rules::new(KeySet::default()) };

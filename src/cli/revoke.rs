@@ -10,11 +10,10 @@ use crate::auth::{NumericDate, TokenId};
 use crate::clock::{Clock as _, SystemClock};
 use crate::text::{self, Span};
 
-/// How long a `jti` stays revoked unless that is said: when its tokens expire is not known, and the list must not grow
-/// for ever.
+/// How long a `jti` stays revoked by default. The expiry of its tokens is unknown, and the list must not grow forever.
 const REMEMBERED: Span = Span::seconds(366 * 24 * 60 * 60);
 
-/// Revokes a token or a `jti`, or takes it back, or lists what is revoked.
+/// Revokes or restores a token or a `jti`, or lists revocations.
 pub fn run(on: &mut Headless<'_>, args: &RevokeArgs, ground: &Ground, json: bool) -> Result<Exit, CliError> {
     if !ground.store.is_durable() {
         let wanted = "no state file; pass --state FILE, or set state in portcullis.toml";
@@ -49,8 +48,8 @@ pub fn run(on: &mut Headless<'_>, args: &RevokeArgs, ground: &Ground, json: bool
         }
     };
     let mut was_revoked = false;
-    // What no longer matters is forgotten by the earlier of the two clocks: an instant to judge for that lies ahead
-    // must not drop other revocations.
+    // Expired revocations are dropped by the earlier of the two clocks: a `--now` in the future must not drop other
+    // revocations.
     ground.store.change(now.min(SystemClock::new().now()), &mut |stored| {
         let all = &mut stored.revoked;
         was_revoked = all.get(&what).is_some();

@@ -1,5 +1,4 @@
-//! Where commands get tokens from: an argument, a file, standard input, or the environment, read as leniently as a
-//! paste.
+//! Sources of tokens for commands: an argument, a file, standard input or the environment, read as leniently as a paste.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read as _};
@@ -17,7 +16,7 @@ const WHOLE: usize = 64 * 1024;
 /// A longer line is refused, in bytes.
 const MAX_LINE: usize = 4 << 20;
 
-/// What a token is read from.
+/// A source of tokens.
 pub enum Source {
     /// A text.
     Text(String),
@@ -44,8 +43,7 @@ impl Headless<'_> {
         }
     }
 
-    /// Tells a person that a token was in the arguments. Scripts do not read hints, and need their standard error for
-    /// themselves.
+    /// Warns about a token in the arguments, if standard error is a terminal: scripts do not read hints.
     fn hint_at_arguments(&mut self, text: &str) {
         if self.shows_hints && !text::read_token(text).tokens.is_empty() {
             self.say(
@@ -62,7 +60,7 @@ impl Headless<'_> {
         }
     }
 
-    /// The one token of a command that needs one; what was left out goes to standard error.
+    /// Returns the token of a command that needs exactly one; ignored text is reported on standard error.
     pub fn one(&mut self, source: Source) -> Result<String, CliError> {
         let (mut file, name) = match &source {
             Source::Text(_) | Source::Stdin => (None, "standard input".to_owned()),
@@ -88,7 +86,7 @@ impl Headless<'_> {
         Ok(reading.tokens.swap_remove(0))
     }
 
-    /// Hands over one token after the other; answers whether all that came was handed over.
+    /// Passes each token to `take`; returns whether none was skipped.
     pub fn each(
         &mut self,
         source: Source,
@@ -99,7 +97,7 @@ impl Headless<'_> {
             Source::Text(_) | Source::Stdin => None,
             Source::File(path) => Some(open(path)?),
         };
-        // What was handed over as a text is all there is; standard input may be somebody else's.
+        // A text argument is complete; standard input must not be read as well.
         let has_more = match source {
             Source::Text(text) => {
                 head = text.into_bytes();
@@ -129,7 +127,7 @@ impl Headless<'_> {
             let more: &mut dyn BufRead = if has_more { Self::reader(self.input, &mut file) } else { &mut io::empty() };
             let is_whole = next_line(&mut rest, more, &mut line)?;
             if line.is_empty() && is_whole {
-                // Blank lines only: there is no token, which is something to tell as well.
+                // Blank lines only: report the missing token.
                 if has_all && !has_any {
                     take(self, "")?;
                 }
@@ -157,7 +155,7 @@ impl Headless<'_> {
         }
     }
 
-    /// Says what was left out around a token.
+    /// Reports ignored text around a token.
     fn tell(&mut self, reading: &Reading, line: Option<usize>) {
         if !reading.removed.is_empty() {
             let place = line.map_or_else(String::new, |line| format!("line {line}: "));
@@ -174,7 +172,7 @@ fn shown(path: &Path) -> String {
     format!("token file {}", text::name(&path.to_string_lossy(), 200))
 }
 
-/// Whether a text is a list of tokens: two of its lines hold one, and it is no JSON, which is one text.
+/// Whether a text is a list of tokens: at least two of its lines contain one, and it is not one JSON document.
 fn is_list(text: &str) -> bool {
     let lines = || text.lines().filter(|line| !line.trim().is_empty());
     let holds = |line: &&str| !text::read_token(line).tokens.is_empty();
@@ -191,8 +189,7 @@ fn read(text: &str) -> Reading {
     reading
 }
 
-/// Reads a line, first from what is in hand; answers whether it was not too long to be kept. Nothing is left at the
-/// end.
+/// Reads a line, first from `head`; returns false if it was too long to be kept. The line is empty at the end of input.
 fn next_line(head: &mut &[u8], input: &mut dyn BufRead, line: &mut Vec<u8>) -> io::Result<bool> {
     if head.read_until(b'\n', line)? > 0 && line.ends_with(b"\n") {
         return Ok(true);

@@ -1,4 +1,4 @@
-//! What an option's value must be, or a sentence that says so.
+//! Parsers of option values, with their errors.
 
 use std::time::Duration;
 

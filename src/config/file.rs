@@ -1,4 +1,4 @@
-//! The configuration file: `portcullis.toml`. Every key is named like the option it stands in for.
+//! The configuration file: `portcullis.toml`. Every key is named like the corresponding option.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -16,10 +16,10 @@ pub const CONFIG_VARIABLE: &str = "PORTCULLIS_CONFIG";
 /// A configuration file larger than this is refused, in bytes.
 const MAX_BYTES: usize = 64 * 1024;
 
-/// What a configuration file says. Options and the environment go before it.
+/// The contents of a configuration file. Options and the environment override them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ConfigFile {
-    /// Where it was read.
+    /// The path that it was read from.
     pub path: Option<PathBuf>,
     /// The file that holds the signing secret.
     pub secret_file: Option<PathBuf>,
@@ -40,7 +40,7 @@ pub struct ConfigFile {
 /// Every key there is.
 const KEYS: [&str; 7] = ["secret-file", "policy", "lifetime", "leeway", "issuer", "audience", "state"];
 
-/// A text is no configuration; line and column count from 1.
+/// A text is not a valid configuration; line and column count from 1.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("line {line}, column {column}: {message}")]
 pub struct Fault {
@@ -48,7 +48,7 @@ pub struct Fault {
     pub line: usize,
     /// Column of the fault, in characters.
     pub column: usize,
-    /// What is wrong there; safe to show.
+    /// The error; safe to show.
     pub message: String,
 }
 
@@ -67,7 +67,7 @@ impl ConfigFile {
         match (named, default_path()) {
             (Some(path), _) => Self::load(path),
             (None, None) => Ok(Self::default()),
-            // A link that leads nowhere and a directory that is closed are no files that are not there.
+            // A dangling link or an inaccessible directory does not count as a missing file.
             (None, Some(path)) => match path.symlink_metadata() {
                 Err(error) if [NotFound, NotADirectory].contains(&error.kind()) => Ok(Self::default()),
                 _ => Self::load(&path),
@@ -130,7 +130,7 @@ fn unknown(name: &str) -> String {
     format!("unknown key {}; did you mean {nearest}?", text::name(name, 64))
 }
 
-/// Where the configuration file is looked for when none is named.
+/// Returns the default path of the configuration file.
 pub fn default_path() -> Option<PathBuf> {
     let base = etcetera::choose_base_strategy().ok()?;
     Some(base.config_dir().join("portcullis").join("portcullis.toml"))

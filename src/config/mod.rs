@@ -1,4 +1,4 @@
-//! What is read from outside before anything starts: the configuration file, the secret and the policy file.
+//! Files read before anything starts: the configuration file, the secret and the policy file.
 
 mod file;
 mod policy;
@@ -18,13 +18,13 @@ pub use policy::{policy, rewritten, save_policy};
 pub use secret::{SECRET_VARIABLE, SecretSources, secret_variable};
 pub use writable::{Writable, writable};
 
-/// What was read from outside cannot be used.
+/// A configuration, secret or policy cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// A file could not be read.
     #[error("{what} {}: {}", text::name(&.path.to_string_lossy(), 200), plain(.error))]
     Unreadable {
-        /// What the file is, as the option names it.
+        /// The kind of file, as messages name it.
         what: &'static str,
         /// The file.
         path: PathBuf,
@@ -41,37 +41,37 @@ pub enum ConfigError {
         /// The file.
         path: PathBuf,
     },
-    /// The secret is no key; `from` names the option or the variable.
+    /// The secret is not a valid key; `from` names the option or the variable.
     #[error("{from}: {error}")]
     Secret {
-        /// Where it came from.
+        /// Its source.
         from: String,
         /// Why.
         error: KeyError,
     },
-    /// There is no secret, and what is asked for needs one.
+    /// There is no secret, but the command needs one.
     #[error("no signing secret; pass --secret-file FILE, or set {SECRET_VARIABLE}, or secret-file in portcullis.toml")]
     NoSecret,
-    /// The policy file is no policy.
+    /// The policy file is not a valid policy.
     #[error("policy file {}: {error}", text::name(&.path.to_string_lossy(), 200))]
     Policy {
         /// The file.
         path: PathBuf,
-        /// What is wrong, and where.
+        /// The error and its position.
         error: PolicyError,
     },
-    /// A policy file says something else than was thought, and is not written over.
+    /// A policy file has changed since it was read, so it is not overwritten.
     #[error("policy file {}: changed since it was read; not overwritten", text::name(&.path.to_string_lossy(), 200))]
     Other {
         /// The file.
         path: PathBuf,
     },
-    /// The configuration file is no configuration.
+    /// The configuration file is invalid.
     #[error("configuration file {}: {fault}", text::name(&.path.to_string_lossy(), 200))]
     File {
         /// The file.
         path: PathBuf,
-        /// What is wrong, and where.
+        /// The error and its position.
         fault: Fault,
     },
 }
@@ -98,7 +98,7 @@ pub fn unreadable(what: &'static str, path: &Path, error: std::io::Error) -> Con
     ConfigError::Unreadable { what, path: path.to_owned(), error }
 }
 
-/// A path as somebody types it: `~/` is the home directory.
+/// Parses a typed path: `~/` is the home directory.
 pub fn typed(path: &str) -> PathBuf {
     let home = path.strip_prefix("~/").and_then(|rest| Some(etcetera::home_dir().ok()?.join(rest)));
     home.unwrap_or_else(|| path.into())
@@ -109,7 +109,7 @@ pub fn write_new(path: &Path, text: &str) -> Result<(), ConfigError> {
     let failed = |error| unreadable("file", path, error);
     let mut file = fs::File::create_new(path).map_err(failed)?;
     file.write_all(text.as_bytes()).map_err(|error| {
-        // Half of it would stand in the way of the next try.
+        // A partial file would block the next attempt.
         let _ = fs::remove_file(path);
         failed(error)
     })
@@ -124,7 +124,7 @@ pub(crate) fn replace(path: &Path, text: &str, mode: u32) -> io::Result<()> {
     let mut number = [0; 8];
     getrandom::fill(&mut number).map_err(|error| io::Error::other(error.to_string()))?;
     let beside = folder.join(format!(".{}.{:016x}", name.to_string_lossy(), u64::from_ne_bytes(number)));
-    // Only a file that nobody has put there: it may be a link to somewhere else.
+    // Only a new file: an existing one may be a link to another place.
     let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(&beside)?;
     let mut write = || {
         file.write_all(text.as_bytes())?;

@@ -6,7 +6,7 @@
 
 use serde_json::{Map, Value, json};
 
-/// What the instructions connect to, and with what. It holds a token, so it has no `Debug`.
+/// The server and token that the instructions use. It holds a token, so it has no `Debug`.
 #[derive(Clone, Copy)]
 pub struct Connection<'a> {
     /// The server's URL.
@@ -32,7 +32,7 @@ pub struct Files {
     pub folder: String,
 }
 
-/// Where the token is, once the text was used.
+/// The place of the token after the text has been used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TokenPlace {
     /// The text contains it, and no process gets it as an argument.
@@ -48,9 +48,9 @@ pub enum TokenPlace {
 pub struct Client {
     /// Its name in the pane.
     pub word: &'static str,
-    /// What to do with the text.
+    /// How to use the text.
     pub usage: &'static str,
-    /// Where the token is.
+    /// The place of the token.
     pub token: TokenPlace,
     /// Whether the client starts the server itself, so that none has to run.
     pub starts_server: bool,
@@ -170,7 +170,7 @@ fn fastmcp(to: &Connection<'_>) -> String {
 
 fn mcp_remote(to: &Connection<'_>) -> String {
     let mut args = vec!["-y", "mcp-remote", to.uri];
-    // It refuses plain HTTP to other machines unless told.
+    // It refuses plain HTTP to other machines by default.
     if to.uri.starts_with("http://") && !is_loopback(super::authority(to.uri)) {
         args.push("--allow-http");
     }

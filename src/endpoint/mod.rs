@@ -1,4 +1,4 @@
-//! The MCP endpoint as everybody knows it: what a server is told at its start, and what its clients are told. Pure.
+//! The configuration of the MCP endpoint: a server's settings, and the instructions for its clients. Pure.
 
 mod clients;
 pub mod denial;
@@ -39,14 +39,14 @@ impl Listing {
     }
 }
 
-/// What a server is told at its start.
+/// The settings of a server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
-    /// Where to listen.
+    /// The address to listen on.
     pub address: Address,
     /// The URL by which clients know it, where that is another one than the address: behind a proxy.
     pub public_url: Option<String>,
-    /// How a client is told that its call is refused.
+    /// The form of refusals.
     pub denial: Denial,
     /// Which tools a client sees.
     pub listing: Listing,
@@ -74,7 +74,7 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// What holds without options, at this address.
+    /// The default settings at this address.
     pub fn at(address: Address) -> Self {
         Self {
             address,
@@ -95,7 +95,7 @@ impl Settings {
     }
 
     /// The canonical URI of the server that listens here (RFC 8707), which tokens name as their audience. `interface`
-    /// is the address of this machine that stands for "every address". A public URL without a path gets the endpoint's.
+    /// is the address of this machine that replaces "every address". A public URL without a path gets the endpoint's.
     pub fn uri(&self, bound: SocketAddr, interface: Option<IpAddr>) -> String {
         match self.public_url.as_deref().map(|url| url.trim_end_matches('/')) {
             Some(url) if url.ends_with(authority(url)) => format!("{url}{PATH}"),
@@ -119,7 +119,7 @@ pub fn authority(url: &str) -> &str {
     rest.split('/').next().unwrap_or(rest)
 }
 
-/// An address that clients can use: nobody connects to "every address".
+/// Returns an address that clients can use instead of "every address".
 fn reachable(bound: SocketAddr, interface: Option<IpAddr>) -> SocketAddr {
     let ip = match bound {
         bound if bound.ip().is_unspecified() && interface.is_some_and(|ip| ip.is_ipv4() == bound.is_ipv4()) => {
@@ -132,14 +132,14 @@ fn reachable(bound: SocketAddr, interface: Option<IpAddr>) -> SocketAddr {
     SocketAddr::new(ip, bound.port())
 }
 
-/// Where to listen: `HOST:PORT`, or a port alone, which is on loopback.
+/// An address to listen on: `HOST:PORT`, or a port on loopback.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Address {
     host: String,
     port: u16,
 }
 
-/// A text is no address.
+/// A text is not an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("expected HOST:PORT such as 127.0.0.1:8640, or a port")]
 pub struct AddressError;

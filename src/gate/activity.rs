@@ -76,7 +76,7 @@ pub struct Record {
     pub judged_at: NumericDate,
     /// Who made it.
     pub origin: Origin,
-    /// What the client of the server is called; safe to show.
+    /// The name of the server's client; safe to show.
     pub client: Option<Box<str>>,
     /// The address of the client of the server.
     pub peer: Option<IpAddr>,
@@ -90,9 +90,9 @@ pub struct Record {
     pub arguments: Excerpt,
     /// The answer as JSON text.
     pub answer: Excerpt,
-    /// What went wrong after the gate said yes.
+    /// The error of an allowed call that failed.
     pub trouble: Option<Box<str>>,
-    /// What the gate or the server said.
+    /// The answer of the gate or the server.
     pub answered: Answered,
     /// From question to answer.
     pub took: Duration,
@@ -264,7 +264,7 @@ impl Ring {
         self.rows.len().checked_sub(n + 1).and_then(|i| self.rows.get(i))
     }
 
-    /// How many rows are newer than a number.
+    /// The number of rows newer than a number.
     fn newer_than(&self, seq: u64) -> usize {
         self.rows.len() - self.rows.partition_point(|record| record.seq <= seq)
     }
@@ -343,12 +343,12 @@ impl Activity {
         (self.skipped, self.refused_total) = (original.skipped, original.refused_total);
     }
 
-    /// How many rows there are.
+    /// The number of rows.
     pub fn len(&self) -> usize {
         self.calls.rows.len() + self.refused.rows.len()
     }
 
-    /// Whether there is no row yet.
+    /// Whether the log is empty.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }

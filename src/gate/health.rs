@@ -21,8 +21,8 @@ pub struct Unread {
     pub since: Duration,
     /// Why, in a sentence. Safe to show, but it may name files.
     pub why: Arc<str>,
-    /// Whether what was read last must not decide for ever. It may where somebody has just saved a policy with a mistake in
-    /// it; it must not where changes by others cannot be seen.
+    /// Whether the last good contents become stale. They do not if a policy was saved with a mistake in it; they do if
+    /// changes by others cannot be seen.
     pub goes_stale: bool,
 }
 

@@ -71,7 +71,7 @@ pub struct CallRequest<'a> {
     pub tool: &'a str,
     /// The arguments.
     pub arguments: Given<'a>,
-    /// What made the call.
+    /// The origin of the call.
     pub origin: Origin,
     /// The instant of the call, for the log.
     pub at: NumericDate,
@@ -79,12 +79,12 @@ pub struct CallRequest<'a> {
     pub judged_at: NumericDate,
 }
 
-/// Where a call comes from and when, for the log; the token itself stays behind.
+/// A call's origin and time, for the log; it does not contain the token.
 #[derive(Clone, Copy, Debug)]
 pub struct Source<'a> {
     /// The token's name.
     pub token: Option<TokenId>,
-    /// What made the call.
+    /// The origin of the call.
     pub origin: Origin,
     /// The name of the client that made it, where there is one; safe to show.
     pub client: Option<&'a str>,
@@ -98,12 +98,12 @@ pub struct Source<'a> {
     pub started: Duration,
 }
 
-/// What a real call led to.
+/// The result of a real call.
 #[derive(Clone, Debug)]
 pub struct Called {
-    /// What the gate decided.
+    /// The gate's decision.
     pub decision: Decision,
-    /// What the call led to.
+    /// The outcome of the call.
     pub outcome: Outcome,
     /// The line in the log.
     pub record: Arc<Record>,

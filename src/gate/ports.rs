@@ -1,4 +1,4 @@
-//! What the gate needs of the world behind it: a [`Backend`] that knows tools and calls them.
+//! The gate's ports to the outside: a [`Backend`] that knows tools and calls them.
 
 use std::fmt;
 use std::future::{self, Future};
@@ -13,10 +13,10 @@ use crate::text;
 /// The arguments of a tool: a JSON object.
 pub type Arguments = Map<String, Value>;
 
-/// A future on the heap. Dropping it cancels what it stands for.
+/// A boxed future. Dropping it cancels its operation.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
-/// Where allowed calls go. Every call needs a [`Permit`], and only a decision makes one.
+/// Runs allowed calls. Every call needs a [`Permit`], and only a decision creates one.
 pub trait Backend: Send + Sync {
     /// The tools that it can call, in the order in which they are listed.
     fn tools(&self) -> Arc<[ToolInfo]>;
@@ -31,14 +31,14 @@ pub trait Backend: Send + Sync {
     }
 }
 
-/// What a backend says about one of its tools.
+/// A backend's description of one of its tools.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ToolInfo {
     /// The name, as callers spell it.
     pub name: Arc<str>,
     /// The name for people, where the backend has one.
     pub title: Option<Arc<str>>,
-    /// What it does, as a phrase that follows the name.
+    /// A description, as a phrase that follows the name.
     pub description: Arc<str>,
     /// The JSON Schema of its arguments.
     pub schema: Value,
@@ -114,7 +114,7 @@ impl Catalogue {
         policy.tool(name).is_some() && self.answers(policy, name) == Answers::Missing
     }
 
-    /// What a tool does: the policy's words for it, or else the backend's.
+    /// Returns a tool's description: the policy's, or else the backend's.
     pub fn description<'a>(&'a self, policy: &'a Policy, name: &str) -> Option<&'a str> {
         let rule = policy.tool(name);
         let own = rule.and_then(|rule| rule.description.as_deref());

@@ -26,7 +26,7 @@ pub enum Rejection {
     /// Nothing can be decided.
     #[error("{what} could not be read for longer than --max-stale; see standard error or the console's header")]
     Stale {
-        /// What cannot be read.
+        /// The unreadable source.
         what: &'static str,
     },
     /// Nothing is served at its path.
@@ -71,7 +71,7 @@ impl Rejection {
     }
 }
 
-/// How a request was answered, for the log.
+/// The answer to a request, for the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answered {
     /// The gate decided.
@@ -120,17 +120,17 @@ impl Answered {
         }
     }
 
-    /// What helps a refused caller, where the sentence does not say it already.
+    /// The next step for a refused caller, unless the sentence contains it already.
     pub fn remedy(&self) -> Option<&'static str> {
         self.reason().map(|reason| reason.row().remedy)
     }
 
-    /// The verified user, where there is one; as it stands in the token.
+    /// The verified user, if any, as written in the token.
     pub fn subject(&self) -> Option<&str> {
         self.decision().and_then(|decision| decision.subject.as_deref())
     }
 
-    /// How much memory its texts take, in bytes, roughly.
+    /// The approximate memory of its texts, in bytes.
     pub(super) fn weight(&self) -> usize {
         match self {
             Self::Decided(decision) => {
@@ -142,7 +142,7 @@ impl Answered {
     }
 }
 
-/// What a reason took from a token or from a caller, who may have sent megabytes for a tool's name.
+/// The size of the texts that a reason took from a token or a caller, who may have sent megabytes for a tool's name.
 fn weight_of(reason: &Reason) -> usize {
     let list = |items: &[String]| items.iter().map(|item| size_of::<String>() + item.capacity()).sum();
     match reason {

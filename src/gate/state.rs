@@ -11,12 +11,12 @@ use super::ports::Catalogue;
 use super::traffic::{self, Traffic};
 use crate::auth::{Judged, NumericDate, Policy, Principal, Revocations, Rules, Signer, TokenId};
 
-/// Where a token came from.
+/// The provenance of a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Provenance {
     /// Signed by this process.
     Issued,
-    /// Handed over by somebody.
+    /// Pasted by the user.
     Pasted,
     /// Made to see what the gate says to it.
     Test,
@@ -36,12 +36,12 @@ impl Provenance {
     }
 }
 
-/// What is known of a token.
+/// The known parts of a token.
 #[derive(Clone)]
 pub enum Known {
     /// Its text. Shown only where the user looks at one; never logged.
     Text(Arc<str>),
-    /// Its hash, and whom it was verified for: it belongs to a client, and could be misused by whoever reads it here.
+    /// Its hash and its principal: it belongs to a client, and must not be readable here.
     Principal(Arc<Principal>),
 }
 
@@ -50,17 +50,17 @@ pub enum Known {
 pub struct TokenEntry {
     /// Its number, counted from 1; never used twice.
     pub number: u64,
-    /// What is known of it.
+    /// Its known parts.
     pub known: Known,
     /// The name it goes by.
     pub id: TokenId,
-    /// Where it came from.
+    /// Its provenance.
     pub provenance: Provenance,
-    /// What its keeper calls it.
+    /// The user's label for it.
     pub label: Option<Arc<str>>,
     /// When it came.
     pub added: NumericDate,
-    /// What the present rules say of it.
+    /// Its evaluation under the current rules.
     pub judged: Arc<Judged>,
 }
 
@@ -103,7 +103,7 @@ impl fmt::Debug for TokenEntry {
     }
 }
 
-/// What everything is decided on, shared by the screen and whatever serves.
+/// The state that decisions are based on, shared by the console and the server.
 pub struct AuthState {
     rules: Arc<Rules>,
     signer: Option<Signer>,
@@ -160,7 +160,7 @@ impl AuthState {
         &self.activity
     }
 
-    /// What came to the server.
+    /// The server's traffic.
     pub fn traffic(&self) -> &Traffic {
         &self.traffic
     }
@@ -244,7 +244,7 @@ impl AuthState {
         let Some(number) = self.numbers.get(&id).copied() else {
             return (self.push(known, id, provenance, now), true);
         };
-        // Of a client's token the text is known now.
+        // The text of a client's token is now known.
         let place = place(&self.tokens, number).ok();
         if let Some(entry) = place.and_then(|place| Arc::make_mut(&mut self.tokens).get_mut(place))
             && entry.text().is_none()
@@ -330,7 +330,7 @@ impl AuthState {
         std::mem::replace(&mut entry.label, label)
     }
 
-    /// Keeps at most so many calls in the log from now on, where nobody looks back further.
+    /// Limits the number of calls in the log, if older ones are never read.
     pub fn keep_calls(&mut self, most: usize) {
         self.activity.keep(most);
     }
@@ -342,7 +342,7 @@ impl AuthState {
     }
 }
 
-/// Where the token of a number stands, or would stand: they are in the order of their numbers.
+/// Returns the index of the token with this number, or where it would be: tokens are sorted by number.
 fn place(tokens: &[TokenEntry], number: u64) -> Result<usize, usize> {
     tokens.binary_search_by_key(&number, |entry| entry.number)
 }
@@ -360,13 +360,13 @@ pub struct Snapshot {
     pub tokens: Arc<Vec<TokenEntry>>,
     /// The log of calls.
     pub activity: Activity,
-    /// What came to the server.
+    /// The server's traffic.
     pub traffic: Arc<Traffic>,
     /// Whether decisions are made on what they should be made on.
     pub health: Health,
     /// The revision copied.
     pub revision: u64,
-    /// The rules and tokens as they were before the rules changed last; whoever looks at them takes them.
+    /// The rules and tokens before the last change of the rules; the reader takes them.
     pub before: Option<(Arc<Rules>, Arc<Vec<TokenEntry>>)>,
 }
 

@@ -1,4 +1,4 @@
-//! What came to the server from outside: clients seen lately, calls a second, and refusals by reason. No token is kept.
+//! Statistics about the server's requests: recent clients, calls per second, and refusals by reason. Tokens are not kept.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::IpAddr;
@@ -29,7 +29,7 @@ pub struct Request<'a> {
     pub name: Option<&'a str>,
     /// The token it came with.
     pub token: Option<TokenId>,
-    /// Whom a verified token speaks for.
+    /// The user of a verified token.
     pub subject: Option<&'a str>,
     /// The principal that a verified token proves, so that the token of a new client is known by its hash.
     pub principal: Option<&'a Arc<Principal>>,
@@ -39,7 +39,7 @@ pub struct Request<'a> {
     pub refused: Option<&'static str>,
 }
 
-/// Somebody who sends requests: the same program on the same machine with the same token.
+/// A client: one program on one machine with one token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Client {
     /// From where.
@@ -50,7 +50,7 @@ pub struct Client {
     pub name: Option<Box<str>>,
     /// The token it comes with.
     pub token: Option<TokenId>,
-    /// Whom the token speaks for.
+    /// The user of the token.
     pub subject: Option<Box<str>>,
     /// When it was heard last.
     pub last: NumericDate,
@@ -107,7 +107,7 @@ impl Traffic {
         let agent = text::head(request.agent, MAX_NAME);
         let cut = |name: &str| -> Box<str> { text::head(name, MAX_NAME).into() };
         let name = request.name.map(cut);
-        // Where nothing but the name tells two apart, the one heard last is meant until one says its name again.
+        // If two clients differ only in name, a request without a name counts for the most recent one.
         let fits = |client: &Client| name.is_none() || client.name.is_none() || client.name == name;
         let is_it = |client: &Client| client.is(request.peer, agent, request.token) && fits(client);
         let known = self.clients.iter().position(is_it);
@@ -146,7 +146,7 @@ impl Traffic {
         }
     }
 
-    /// What a client is called.
+    /// Returns the name of a client.
     pub fn called(&self, peer: IpAddr, agent: &str, token: Option<TokenId>) -> String {
         let known = self.clients.iter().find(|client| client.is(peer, agent, token));
         known.map_or_else(|| named(None, agent), Client::called)
@@ -157,14 +157,14 @@ impl Traffic {
         &self.clients
     }
 
-    /// How often each code refused, the most frequent first.
+    /// Returns the number of refusals per code, the most frequent first.
     pub fn refusals(&self) -> Vec<(&'static str, u64)> {
         let mut all: Vec<_> = self.refusals.iter().map(|(code, times)| (*code, *times)).collect();
         all.sort_by_key(|(_, times)| std::cmp::Reverse(*times));
         all
     }
 
-    /// How many requests came in all.
+    /// The total number of requests.
     pub const fn requests(&self) -> u64 {
         self.requests
     }

@@ -12,12 +12,12 @@ use crate::auth::{IssueError, KeyOrigin, NumericDate, Rules, Signer, token};
 use crate::text;
 use crate::text::Span;
 
-/// For whom the tokens are made.
+/// The user and permissions in the tokens.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
     /// Who they speak for.
     pub user_id: String,
-    /// What they hold.
+    /// The permissions.
     pub permissions: Vec<String>,
 }
 
@@ -32,11 +32,11 @@ impl Identity {
 
 /// A kind of test token.
 pub struct Kind {
-    /// What it is called.
+    /// Its name.
     pub name: &'static str,
-    /// What was done to it, as a phrase.
+    /// The fault in it, as a phrase.
     pub what: &'static str,
-    /// What a sound gate must say: a reason's code, or `allowed` as far as the policy allows.
+    /// The expected answer: a reason's code, or `allowed` as far as the policy allows.
     pub expected: &'static str,
     make: fn(&Maker<'_>) -> String,
 }
@@ -94,25 +94,25 @@ pub const KIT: [Kind; 17] = [
 
 const HS256: &str = r#"{"alg":"HS256","typ":"JWT"}"#;
 
-/// Before this, milliseconds are seconds of a date; after the other, what is later is no date.
+/// Before this, a time in milliseconds would be a date in seconds; after the other, later times are not dates.
 const EARLIEST: NumericDate = NumericDate::from_seconds(10 * 365 * 86_400);
 const LATEST: NumericDate = NumericDate::MAX.plus(Span::days(-1));
 
-/// A secret that is nobody's.
+/// A secret that no issuer uses.
 const ANOTHER: &[u8] = b"another secret, which signs nothing but test tokens";
 
-/// A test token. It holds a token, so its `Debug` tells only the name.
+/// A test token. It holds a token, so its `Debug` shows only the name.
 #[derive(Clone)]
 pub struct TestToken {
-    /// What it is called.
+    /// Its name.
     pub name: &'static str,
-    /// What was done to it, as a phrase.
+    /// The fault in it, as a phrase.
     pub what: &'static str,
     /// The token.
     pub token: Arc<str>,
     /// Its `jti`.
     pub jti: String,
-    /// What a sound gate must say: a reason's code, or `allowed`.
+    /// The expected answer: a reason's code, or `allowed`.
     pub expected: &'static str,
 }
 
@@ -122,7 +122,7 @@ impl fmt::Debug for TestToken {
     }
 }
 
-/// What every token is made from.
+/// The inputs of every token.
 struct Maker<'a> {
     rules: &'a Rules,
     signer: &'a Signer,
@@ -167,7 +167,7 @@ impl Maker<'_> {
         all.into_iter().filter(|(name, value)| keep(name) && !value.is_null()).map(|(n, v)| (n.to_owned(), v)).collect()
     }
 
-    /// Every permission of the policy, the identity's, and one that nobody holds: more than the good token in any case.
+    /// Every permission of the policy, the identity's, and one that does not exist: always more than the good token has.
     fn everything(&self) -> Vec<String> {
         let mut all: Vec<String> = self.rules.policy.permissions().iter().map(ToString::to_string).collect();
         all.extend(self.identity.permissions.iter().filter(|held| !all.contains(held)).cloned().collect::<Vec<_>>());
@@ -220,7 +220,7 @@ pub fn make(
     if identity.user_id.is_empty() {
         return Err(IssueError::NoUser);
     }
-    // What the policy says to a token that passes.
+    // The policy's decision about a valid token.
     let passing = match rules.policy.authorize(&identity.permissions, tool) {
         Err(Denied::UnknownTool) => "unknown_tool",
         Err(Denied::PermissionMissing(_)) => "permission_missing",

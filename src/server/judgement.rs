@@ -13,7 +13,7 @@ use crate::gate::ports::Catalogue;
 use crate::gate::traffic;
 use crate::gate::{Gate, Origin, Source};
 
-/// Where a request comes from.
+/// The sender of a request.
 pub struct Sender {
     pub peer: IpAddr,
     /// The `User-Agent`.
@@ -47,7 +47,7 @@ pub struct Judgement {
     pub rules: Arc<Rules>,
     /// The tools that calls could reach at that instant.
     pub tools: Catalogue,
-    /// What has not been readable for so long that nothing can be decided.
+    /// The source that has been unreadable for so long that no decision is possible.
     pub stale: Option<&'static str>,
     /// Checks 1 to 8.
     pub principal: Result<Arc<Principal>, Reason>,
@@ -85,7 +85,7 @@ impl Judgement {
         let principal = self.principal.as_ref().ok()?;
         // Whether the audience may be missing was decided before.
         let stands = rules.check_again(principal, self.token?, Audience::MayLack, at).is_ok();
-        // What has become unreadable meanwhile is noticed by the next request.
+        // A source that has become unreadable meanwhile is noticed by the next request.
         (stands && rules.has_keys_of(&self.rules)).then(|| Self {
             at,
             rules,
@@ -127,7 +127,7 @@ impl Judgement {
         self.rules.authorize(principal, tool)
     }
 
-    /// Where a call of this request comes from, for the log.
+    /// The source of a call of this request, for the log.
     pub fn source(&self) -> Source<'_> {
         Source {
             token: self.token,

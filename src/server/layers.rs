@@ -50,7 +50,7 @@ pub struct Peer {
     pub connection: Arc<Connection>,
 }
 
-/// What the layers share.
+/// The shared state of the layers.
 pub struct Endpoint {
     pub gate: Gate,
     pub settings: Settings,
@@ -61,7 +61,7 @@ pub struct Endpoint {
     pub limiter: Limiter,
 }
 
-/// What the handler gets: the judgement of the request, and the decision about the call that it makes.
+/// The handler's input: the judgement of the request, and the decision about its call.
 #[derive(Clone)]
 pub struct Judged {
     pub judgement: Arc<Judgement>,
@@ -154,7 +154,7 @@ impl Endpoint {
         Refusal(Box::new(answer))
     }
 
-    /// What a refusal of this request names.
+    /// The parts of a refusal of this request.
     fn challenge(&self, arrival: &Arrival) -> Challenge<'_> {
         let Arrival { judgement, sender, .. } = arrival;
         let id = judgement.envelope.as_ref().map_or(Value::Null, |envelope| echoed(&envelope.id));
@@ -173,8 +173,8 @@ impl Endpoint {
 }
 
 impl Arrival {
-    /// What the request asks for: its method, with the tool of a call; its HTTP method and path where there is no
-    /// message.
+    /// The requested operation, for the log: the JSON-RPC method, with the tool of a call; the HTTP method and path if
+    /// there is no message.
     fn asked(&self) -> String {
         match &self.judgement.envelope {
             Some(Envelope { call: Some((tool, _)), method, .. }) => format!("{method} {tool}"),
@@ -358,8 +358,8 @@ pub async fn account(
             id: judgement.envelope.as_ref().map_or(Value::Null, |envelope| echoed(&envelope.id)),
         });
     }
-    // What was refused here has been counted already. Clients of older revisions ask for a stream of events (GET) and
-    // end their session (DELETE) as a matter of course; that there is neither is no refusal.
+    // Refusals by the layers have been counted already. Clients of older revisions routinely ask for an event stream
+    // (GET) and end their session (DELETE); the lack of both is not a refusal.
     if answer.status().is_client_error() && !is_refused && is_post {
         gate.shared().update(|state| state.note_refusal("bad_request"));
         let sentence = format!("the protocol layer answered {}", answer.status());

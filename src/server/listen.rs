@@ -50,10 +50,10 @@ const MOST_HEAD: usize = 16 << 10;
 /// An answer of which nothing could be written for so long is given up.
 const WRITE: Duration = Duration::from_secs(10);
 
-/// How long nobody is taken when the system gives no more connections.
+/// How long accepting pauses when the system has no more connections.
 const NO_MORE: Duration = Duration::from_millis(100);
 
-/// What answers a request.
+/// The service that answers a request.
 #[derive(Clone)]
 pub struct Service {
     router: Router,
@@ -64,7 +64,7 @@ pub struct Service {
 impl Service {
     /// The endpoint behind its layers, and the metadata beside it, which is public.
     pub fn new(gate: Gate, settings: Settings, bound: SocketAddr, uri: Arc<str>, stop: CancellationToken) -> Self {
-        // Sessions are bound to nobody, so there are none: every request brings its own token.
+        // Sessions are not bound to a caller, so there are none: every request carries its own token.
         let config = StreamableHttpServerConfig::default()
             .with_legacy_session_mode(false)
             .with_json_response(true)
@@ -116,8 +116,8 @@ async fn anybody() -> impl IntoResponse {
     (StatusCode::NO_CONTENT, headers)
 }
 
-/// Where clients look for sign-in by OAuth (RFC 8414, RFC 7591, RFC 6749). There is none here, and clients show the sentence
-/// of an OAuth error where they would show "404" otherwise.
+/// The paths where clients look for OAuth sign-in (RFC 8414, RFC 7591, RFC 6749). It is not supported; clients show the
+/// description of an OAuth error instead of "404".
 fn no_sign_in() -> Router<Arc<Endpoint>> {
     let paths = [
         "/.well-known/oauth-authorization-server",
@@ -140,13 +140,12 @@ async fn issued_elsewhere(State(endpoint): State<Arc<Endpoint>>, request: Reques
     (StatusCode::NOT_FOUND, readable, Json(body))
 }
 
-/// What this is, for a person who opens the address in a browser.
+/// A page for people who open the address in a browser.
 async fn about() -> &'static str {
     "Portcullis, the gate of an MCP server. Its endpoint is /mcp: POST messages there, with Authorization: Bearer TOKEN.\n"
 }
 
-/// Whether calls can be decided, for whoever watches the server: 200, or 503 where they cannot. It names no files, because
-/// anybody may read it.
+/// Health for monitoring: 200 if calls can be decided, else 503. It names no files, because it is public.
 async fn health(State(endpoint): State<Arc<Endpoint>>) -> impl IntoResponse {
     let health = endpoint.gate.shared().read(|state| state.health().clone());
     let now = endpoint.gate.clock().monotonic();
@@ -240,7 +239,7 @@ async fn connection(stream: TcpStream, peer: SocketAddr, service: Service, place
     builder.timer(TokioTimer::new()).header_read_timeout(HEAD).max_buf_size(MOST_HEAD);
     let mut connection = std::pin::pin!(builder.serve_connection(TokioIo::new(stream), answer));
     tokio::select! {
-        // A client that breaks off is no trouble of ours.
+        // A client that disconnects is not an error.
         _ = connection.as_mut() => return,
         () = place.given_up() => return,
         () = stop.cancelled() => connection.as_mut().graceful_shutdown(),

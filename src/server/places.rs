@@ -50,8 +50,8 @@ impl Places {
         Self(Arc::new(Inner { most, for_each_peer, taken: Mutex::default() }))
     }
 
-    /// Takes a place at `now`. If there is none, the connection that was idle longest gives way: one of the same peer if that
-    /// has all of its places, else any. `None` if all of them are at work for verified callers.
+    /// Takes a place at `now`. If none is free, the connection that was idle longest is closed: one of the same peer if
+    /// it uses all of its places, else any. Returns `None` if all connections are busy for verified callers.
     pub fn take(&self, peer: IpAddr, now: Duration) -> Option<Place> {
         let mut taken = self.taken();
         let of_peer = taken.connections.values().filter(|connection| connection.peer == peer).count();

@@ -1,5 +1,5 @@
-//! Tells clients when the tools that they see have changed: those of revision 2026-07-28 by `subscriptions/listen`, and the
-//! one on standard streams, whatever its revision. Older clients over HTTP have neither a session nor a stream.
+//! Notifies clients when the tools that they see have changed: those of revision 2026-07-28 by `subscriptions/listen`,
+//! and the one on standard streams, whatever its revision. Older clients over HTTP have neither a session nor a stream.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,8 +16,7 @@ use crate::gate::Gate;
 /// Subscriptions that one token may have at once. Each holds a connection.
 const MOST_OF_TOKEN: usize = 8;
 
-/// How long nothing is looked at when nothing changes: the end of a token is noticed by then at the latest, whatever the
-/// system's clock does meanwhile.
+/// The longest time between two checks: the expiry of a token is noticed by then, whatever the system clock does meanwhile.
 const LOOK: Duration = Duration::from_mins(1);
 
 /// The subscriptions that there are. Clones share them.

@@ -19,19 +19,19 @@ use crate::config::{ConfigError, read, replace, unreadable};
 use crate::text;
 use crate::watch::Watch;
 
-/// What a state file is called in messages.
+/// The name of a state file in messages.
 const WHAT: &str = "state file";
 
 /// A state file larger than this is refused, in bytes: some 200,000 revocations.
 const MAX_BYTES: usize = 32 << 20;
 
-/// How long a change waits for the lock before it is given up.
+/// How long a change waits for the lock before it fails.
 pub const LOCK_WAIT: Duration = Duration::from_secs(2);
 
 /// How long a change waits before it tries to take the lock again.
 const LOCK_RETRY: Duration = Duration::from_millis(10);
 
-/// Only the owner reads and writes new files: they say who was revoked, and a row less would let somebody in.
+/// The mode of new files, owner only: they list revoked users, and removing a row would restore a token.
 const OWNER: u32 = 0o600;
 
 /// The shape written here; another number is another shape.

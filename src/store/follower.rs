@@ -17,13 +17,13 @@ use crate::auth::Policy;
 use crate::config::{self, ConfigError};
 use crate::watch::{Unwatched, Watch};
 
-/// How soon a reading that failed is tried again; each further time it takes twice as long.
+/// The delay before the first retry of a failed read; it doubles with every further failure.
 const FIRST_RETRY: Duration = Duration::from_millis(50);
 
 /// The longest time between two tries.
 const LAST_RETRY: Duration = Duration::from_secs(2);
 
-/// What the follower has noticed.
+/// An event reported by the follower.
 pub enum News {
     /// A policy file was changed.
     Policy {
@@ -59,8 +59,8 @@ pub struct Follower {
 }
 
 impl Follower {
-    /// Starts the thread. `tell` runs on it; while it waits, nothing is noticed. An empty path is the built-in policy,
-    /// which cannot change.
+    /// Starts the thread. `tell` runs on it; while it blocks, no changes are noticed. An empty path is the built-in
+    /// policy, which cannot change.
     pub fn start(replica: Arc<Replica>, policy: String, tell: impl FnMut(News) + Send + 'static) -> io::Result<Self> {
         let (sender, receiver) = watch::channel(policy);
         let runtime = Builder::new_current_thread().enable_time().build()?;
@@ -146,8 +146,7 @@ async fn ended(saving: &mut Option<JoinHandle<bool>>) -> bool {
 #[derive(Default)]
 struct Retry {
     wait: Option<Duration>,
-    /// When the next try is due. Not counted anew each time that something else happens, or a busy store would put it off for
-    /// ever.
+    /// When the next attempt is due. It is not reset by other events, or a busy store would postpone it forever.
     at: Option<Instant>,
 }
 

@@ -1,4 +1,4 @@
-//! Where what must survive a restart is kept, and how it gets into the shared state.
+//! Storage of revocations across restarts, and their way into the shared state.
 //!
 //! A [`Store`] keeps the revocations: [`Memory`] until the process ends, [`FileStore`] in the state file. The
 //! [`Replica`] applies them to the shared state, together with changes that are not saved yet. The [`Follower`] brings
@@ -35,7 +35,7 @@ pub enum StoreError {
     Malformed {
         /// The state file.
         path: PathBuf,
-        /// What is wrong; safe to show.
+        /// The error; safe to show.
         why: String,
     },
     /// Another process holds the lock of the state file.
@@ -47,7 +47,7 @@ pub enum StoreError {
     Locked {
         /// The state file.
         path: PathBuf,
-        /// How long the lock was waited for.
+        /// How long it waited for the lock.
         waited: Duration,
     },
 }
@@ -60,7 +60,7 @@ pub type Changed<'a> = Pin<Box<dyn Future<Output = Result<(), Unwatched>> + Send
 pub struct Stored {
     /// Everything that is revoked.
     pub revoked: Revocations,
-    /// Which of the store's contents it is; `None` where nothing is stored, or where nobody else can change it.
+    /// The edition of the contents; `None` if nothing is stored, or if no other process can change it.
     pub edition: Option<Edition>,
 }
 

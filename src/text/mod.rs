@@ -14,5 +14,5 @@ pub use reading::{Reading, read_token};
 pub use safe::{display_safe, fit, head, name, names, padded, place, width};
 pub use span::Span;
 
-/// What a caller without a token is called.
+/// The name of a caller without a token.
 pub const NO_TOKEN: &str = "(no token)";

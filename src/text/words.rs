@@ -137,13 +137,13 @@ pub fn took(duration: Duration) -> String {
     }
 }
 
-/// The text is no duration in words.
+/// A text is not a duration.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NotADuration {
     /// It cannot be read as one.
     #[error("expected a duration such as 90s, 15m, 1h, 7d or 1h30m")]
     Unreadable,
-    /// Longer than any token time: beyond it there are no dates.
+    /// It is longer than any date range.
     #[error("duration is longer than ten thousand years")]
     TooLong,
 }

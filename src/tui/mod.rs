@@ -1,10 +1,10 @@
-//! The shell of the console: the terminal, where events come from, and what effects do outside.
+//! The console's shell: the terminal, the event sources, and the execution of effects.
 //!
-//! `main` calls `check_terminal` and `run`. What the console is and shows lies in `app` and `view`; here is only what
-//! cannot be pure: one event loop (`console`), the guard of the terminal's modes (`terminal`), frames (`screen`,
-//! `writer`, `limiter`), input (`input`, `burst`), signals, and the effects that are not about the terminal (`effects`,
-//! `executor`). The loop waits for events and for nothing else: no file, lock, name, server or terminal can stall it.
-//! There is no tick: with nothing to count, nothing runs.
+//! `main` calls `check_terminal` and `run`. The console's state and pictures are in `app` and `view`; this module
+//! contains only impure parts: one event loop (`console`), the guard of the terminal's modes (`terminal`), frames
+//! (`screen`, `writer`, `limiter`), input (`input`, `burst`), signals, and the effects that are not about the terminal
+//! (`effects`, `executor`). The loop waits for events and for nothing else: no file, lock, name, server or terminal can
+//! stall it. There is no tick: with nothing to count, nothing runs.
 
 mod burst;
 mod console;
@@ -34,7 +34,7 @@ use crate::view::Theme;
 #[error("{0}; commands such as `portcullis inspect` work without one (see `portcullis --help`)")]
 pub struct NotATerminal(pub Lacking);
 
-/// What is not as the console needs it.
+/// The terminal does not meet the console's requirements.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Lacking {
     /// Standard input is a file, a pipe, or closed.
@@ -75,7 +75,7 @@ pub enum TuiError {
     /// Revocations counted until the end of the console, and are not in the state file.
     #[error("{} not saved to the state file", words::count(*.changes, "revocation change"))]
     Unsaved {
-        /// How many changes were lost.
+        /// The number of lost changes.
         changes: usize,
         /// The signal that ended the console, if one did.
         signal: Option<i32>,
@@ -86,7 +86,7 @@ pub enum TuiError {
 }
 
 impl TuiError {
-    /// What the process exits with: 128 + n for the signal n, as shells do, and 1 for trouble.
+    /// Returns the exit code of the process: 128 + n for signal n, as in shells, and 1 for errors.
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Signalled(number) | Self::Unsaved { signal: Some(number), .. } => crate::signals::exit_code(*number),
@@ -94,26 +94,25 @@ impl TuiError {
         }
     }
 
-    /// Whether the user should read about it: not that somebody ended the program by a signal, perhaps by closing the
-    /// terminal that it would be written to.
+    /// Whether to print the error: not for a signal, which may come from closing the terminal.
     pub const fn is_worth_telling(&self) -> bool {
         !matches!(self, Self::Signalled(_))
     }
 }
 
-/// What a console starts with.
+/// The inputs of a console.
 pub struct Start {
     /// Its state.
     pub app: App,
     /// The gate.
     pub gate: AuthenticatedMcpServer,
-    /// What time it is.
+    /// The clock.
     pub clock: Arc<dyn Clock>,
-    /// How it looks.
+    /// The theme.
     pub theme: Theme,
-    /// What is served from the start on.
+    /// The server to run from the start, if any.
     pub server: Option<Server>,
-    /// Where revocations are kept.
+    /// The store of revocations.
     pub store: Arc<dyn Store>,
     /// Which content of it the rules begin with.
     pub edition: Option<Edition>,

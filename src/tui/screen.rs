@@ -30,7 +30,7 @@ pub struct Frame {
     pub cursor: Option<(u16, u16)>,
 }
 
-/// What the terminal shows.
+/// A copy of the terminal's contents.
 pub struct Screen {
     shown: Buffer,
     cursor: Option<(u16, u16)>,
@@ -79,7 +79,8 @@ impl Screen {
     }
 }
 
-/// The sequence that puts a text into the clipboard of the terminal (OSC 52). Whether the terminal allows it, it does not say.
+/// The sequence that puts a text into the clipboard of the terminal (OSC 52). Whether the terminal allows it, it does
+/// not say.
 pub fn clipboard(text: &str) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     queue!(bytes, CopyToClipboard::to_clipboard_from(text))?;

@@ -20,7 +20,7 @@ use tokio::sync::Notify;
 
 use super::screen::{Frame, Screen};
 
-/// How long a caller waits for the terminal to be restored. The terminal may take nothing, and the program has to end even so.
+/// How long a caller waits for the terminal to be restored. The terminal may be blocked, and the program has to end anyway.
 const RESTORE: Duration = Duration::from_millis(400);
 
 /// The owner of the terminal.
@@ -53,7 +53,7 @@ struct Outbox {
 #[derive(Default)]
 struct State {
     phase: Phase,
-    /// What is written before the frame.
+    /// Sequences to write before the frame.
     orders: VecDeque<Vec<u8>>,
     frame: Option<Frame>,
     /// Whether something else may have written to the terminal since the last frame.
@@ -209,7 +209,7 @@ impl Outbox {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What is to be written next; waits for it.
+    /// Waits for the next output and returns it.
     fn next(&self) -> Option<Work> {
         let mut state = self.state();
         loop {

@@ -43,7 +43,7 @@ pub(super) static PLACE: Place = Place {
     ..Place::DEFAULT
 };
 
-/// What the Activity pane remembers.
+/// The state of the Activity pane.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ActivityPane {
     /// The number of the selected call; `None` follows the newest.

@@ -11,13 +11,13 @@ use crate::auth::issue::When;
 use crate::auth::{Lifetime, NumericDate};
 use crate::text::{Span, words};
 
-/// What the clock shows.
+/// The time on the clock.
 pub const DIAL: Field = Field::new(Pane::Clock, 0);
 /// A place in the selected token's life to jump to.
 pub const JUMP: Field = Field::new(Pane::Clock, 1);
 /// An instant to set the clock to, as it is typed.
 pub const GO_TO: Field = Field::new(Pane::Clock, 2);
-/// How the clock runs.
+/// The speed of the clock.
 pub const PACE: Field = Field::new(Pane::Clock, 3);
 /// Which clock stamps tokens.
 pub const STAMPS: Field = Field::new(Pane::Clock, 4);
@@ -66,10 +66,10 @@ pub(super) static PLACE: Place = Place {
     ..Place::DEFAULT
 };
 
-/// What the Clock pane remembers.
+/// The state of the Clock pane.
 #[derive(Clone, Debug)]
 pub struct Dial {
-    /// Where to set the clock, as it is typed.
+    /// The typed time to set the clock to.
     pub go_to: TextField,
     jump: usize,
 }
@@ -80,10 +80,10 @@ impl Default for Dial {
     }
 }
 
-/// Where one may want to be in a token's life, as it could be typed.
+/// Times in a token's life to jump to, as they can be typed.
 const JUMPS: [&str; 7] = ["nbf", "exp - 1s", "exp", "exp + 1s", "exp + leeway - 1s", "exp + leeway", "iat"];
 
-/// How the clock runs.
+/// The speed of the clock.
 const PACES: [&str; 3] = ["real speed", "frozen", "60× speed"];
 
 impl Dial {
@@ -94,7 +94,7 @@ impl Dial {
 }
 
 impl App {
-    /// How the clock runs, in words.
+    /// The speed of the clock in words.
     pub const fn pace(&self) -> &'static str {
         PACES[self.pace_at()]
     }

@@ -26,7 +26,7 @@ pub(super) static PLACE: Place = Place {
     ..Place::DEFAULT
 };
 
-/// What the Connect pane remembers.
+/// The state of the Connect pane.
 #[derive(Clone, Debug)]
 pub struct ConnectPane {
     /// The place of the client in [`CLIENTS`].
@@ -35,7 +35,7 @@ pub struct ConnectPane {
     pub files: Files,
 }
 
-/// Stands for a path that is not known here.
+/// A placeholder for an unknown path.
 const SECRET_FILE: &str = "/path/to/secret";
 
 impl ConnectPane {
@@ -63,7 +63,7 @@ impl App {
         })
     }
 
-    /// What the user must know of the instructions before using them, most important first.
+    /// Warnings about the instructions, most important first.
     pub fn client_cautions(&self) -> Vec<&'static str> {
         let client = self.connect.client();
         let mut cautions = Vec::new();
@@ -120,7 +120,7 @@ impl App {
         options
     }
 
-    /// Where the signing key came from.
+    /// The origin of the signing key.
     fn key_origin(&self) -> Option<KeyOrigin> {
         self.auth.signer.as_ref().map(Signer::verifier).map(Verifier::origin)
     }

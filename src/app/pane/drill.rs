@@ -50,14 +50,14 @@ pub(super) static PLACE: Place = Place {
     ..Place::DEFAULT
 };
 
-/// What the Drill pane remembers.
+/// The state of the Drill pane.
 pub struct DrillPane {
     with: With,
     every: usize,
     way: Way,
     /// The drill under way.
     pub running: Option<Running>,
-    /// What the last one found.
+    /// The result of the last drill.
     pub found: Option<Found>,
     /// A token is being issued to be drilled.
     pub(in crate::app) waits: bool,
@@ -96,7 +96,7 @@ impl With {
 const INTERVALS: [Span; 7] =
     [FINEST, Span::millis(100), Span::millis(250), Span::millis(500), Span::SECOND, Span::seconds(10), Span::MINUTE];
 
-/// How the time is got through.
+/// How the drill passes the time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Way {
     #[default]
@@ -119,9 +119,9 @@ impl Way {
 
 /// A drill under way.
 pub struct Running {
-    /// Where it is.
+    /// The state of the drill.
     pub drill: Drill,
-    /// Of which token.
+    /// The token and the tool.
     pub subject: Subject,
     judged_by: Vec<String>,
     token: Arc<str>,
@@ -151,7 +151,7 @@ impl DrillPane {
         exact(INTERVALS[self.every])
     }
 
-    /// How the time is got through, in words.
+    /// How the drill passes the time, in words.
     pub const fn way_words(&self) -> &'static str {
         self.way.words()
     }
@@ -163,7 +163,7 @@ impl DrillPane {
 }
 
 impl App {
-    /// How long from now until something has to be done, whatever the picture shows.
+    /// The time until the drill needs its next call, independent of the picture.
     pub fn next_deed(&self) -> Option<Duration> {
         let left = self.drill.due()?.since(self.times.real);
         // The clocks are compared now and then: one that is set meanwhile is noticed.
@@ -220,7 +220,7 @@ impl App {
         let drill = match Drill::new(&entry.judged.lifetime, plan, self.times.real) {
             Ok(drill) => drill,
             Err(error) => {
-                // What was found of another token would seem to be of this one.
+                // The result for another token would seem to be this token's.
                 self.drill.found = None;
                 self.complain(error.to_string());
                 return Vec::new();

@@ -8,7 +8,7 @@ use crate::app::list::{moved, next_of};
 use crate::app::overlay::Overlay;
 use crate::text;
 
-/// What the pane shows of the token.
+/// The choice of the token's view.
 pub const VIEW: Field = Field::new(Pane::Inspect, 0);
 
 /// Columns of the title beside the note.
@@ -39,16 +39,16 @@ pub(super) static PLACE: Place = Place {
     ..Place::DEFAULT
 };
 
-/// What the Inspect pane remembers.
+/// The state of the Inspect pane.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct InspectPane {
-    /// What it shows.
+    /// The current view.
     pub view: InspectView,
     /// Rows scrolled past.
     pub scroll: usize,
 }
 
-/// What the Inspect pane shows.
+/// A view of the Inspect pane.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the words below say it")]
 pub enum InspectView {

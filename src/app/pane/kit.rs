@@ -47,12 +47,12 @@ fn step(app: &mut App, by: isize) {
     app.kit.row = moved(app.kit.row, by, KIT.len());
 }
 
-/// What the Test kit pane remembers.
+/// The state of the Test kit pane.
 #[derive(Default)]
 pub struct KitPane {
     /// The row under the cursor.
     pub row: usize,
-    /// What the last run found.
+    /// The result of the last run.
     pub card: Option<Scorecard>,
     /// The rules it was made under.
     rules: Option<Arc<Rules>>,
@@ -69,7 +69,7 @@ struct Run {
 }
 
 impl App {
-    /// For whom test tokens are made: for whom the selected token speaks, or else the form of Issue, or else somebody
+    /// The user and permissions of test tokens: those of the selected token, or of the Issue form, or else of a user
     /// who may call the tool.
     pub fn identity(&self) -> Identity {
         let selected = self.selected().map(|entry| &entry.judged);
@@ -85,7 +85,8 @@ impl App {
         Identity { user_id: "tester".to_owned(), permissions }
     }
 
-    /// What the last run was of, and whether another run would be of something else, or under other rules.
+    /// What the last run tested, and whether its result is out of date: another run would test something else or use
+    /// other rules.
     pub fn kit_is_of(&self) -> Option<(String, bool)> {
         let card = self.kit.card.as_ref()?;
         let same_rules = self.kit.rules.as_ref().is_some_and(|rules| Arc::ptr_eq(rules, &self.auth.rules));
@@ -93,7 +94,7 @@ impl App {
         Some((format!("{} as {}", text::name(&card.tool, 32), card.made_for), !(same_rules && same_call)))
     }
 
-    /// Calls the tool with every test token, made anew for what the clock shows.
+    /// Calls the tool with every test token, freshly made for the time on the clock.
     fn run_kit(&mut self) -> Vec<Effect> {
         self.ask_for_kit(KitFor::Run)
     }

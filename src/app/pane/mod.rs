@@ -48,7 +48,7 @@ pub enum Pane {
 }
 
 impl Pane {
-    /// What its file provides.
+    /// Returns the definition in the pane's file.
     pub const fn place(self) -> &'static Place {
         match self {
             Self::Issue => &issue::PLACE,
@@ -116,11 +116,11 @@ impl Field {
     }
 }
 
-/// What a pane's file provides. `..Place::DEFAULT` fills in what the pane does not have.
+/// The definition of a pane. `..Place::DEFAULT` fills in what the pane does not have.
 pub struct Place {
     /// The title on the screen.
     pub title: &'static str,
-    /// What the pane is for: the paragraph that help shows.
+    /// The help paragraph about the pane's purpose.
     pub help: &'static str,
     /// Its fields, in the order of Tab; at least one.
     pub controls: &'static [Control],
@@ -232,7 +232,7 @@ pub type Hint = fn(&App) -> Option<&'static str>;
 pub struct Act {
     /// The word in the footer.
     pub hint: Hint,
-    /// What it does.
+    /// The function to run.
     pub run: fn(&mut App) -> Vec<Effect>,
 }
 
@@ -241,7 +241,7 @@ pub struct Act {
 pub struct Move {
     /// The word in the footer.
     pub hint: Hint,
-    /// What they do.
+    /// The function to run, with the direction.
     pub by: fn(&mut App, isize),
 }
 
@@ -256,7 +256,7 @@ pub struct Text {
     pub changes: fn(&mut App, Field),
 }
 
-/// Where a list or a table was clicked.
+/// The clicked position in a list or a table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Spot {
     /// The row, counted from the top of the whole list.

@@ -56,15 +56,15 @@ pub(super) static PLACE: Place = Place {
     ..Place::DEFAULT
 };
 
-/// What the Policy pane remembers.
+/// The state of the Policy pane.
 #[derive(Default)]
 pub struct PolicyPane {
     /// The permission under the cursor.
     permission: Option<Arc<str>>,
     permissions: Vec<Arc<str>>,
-    /// What is odd about the policy.
+    /// The policy's lints.
     pub lints: Vec<Lint>,
-    /// What the policy expects and does not do, as far as that is known without a token.
+    /// The failed expectations, as far as they can be tested without a token.
     pub failed: Vec<Expectation>,
     known: Option<Arc<Policy>>,
 }

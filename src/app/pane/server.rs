@@ -13,7 +13,7 @@ use crate::endpoint::{AddressError, Denial, Listing, Settings};
 use crate::server::ServeError;
 use crate::text;
 
-/// Where to listen.
+/// The address to listen on.
 pub const ADDRESS: Field = Field::new(Pane::Server, 0);
 /// Whether tokens must name the server as their audience.
 pub const AUDIENCE: Field = Field::new(Pane::Server, 1);
@@ -52,15 +52,15 @@ pub(super) static PLACE: Place = Place {
     ..Place::DEFAULT
 };
 
-/// What the Server pane remembers.
+/// The state of the Server pane.
 pub struct ServerPane {
-    /// Where to listen.
+    /// The address to listen on.
     pub listen: TextField,
     /// The settings of the next start; the address is in the form.
     pub settings: Settings,
-    /// What runs, if something does.
+    /// The running server, if any.
     pub serving: Option<Serving>,
-    /// What it is asked to become, until that has happened.
+    /// The pending start or stop, if any.
     pub changing: Option<Changing>,
     /// Why nothing runs although it was asked for; safe to show.
     pub fault: Option<String>,
@@ -90,7 +90,7 @@ impl Changing {
 /// A server that runs.
 #[derive(Clone, Debug)]
 pub struct Serving {
-    /// What tokens must name as their audience, and clients as the server's address.
+    /// The server's URI: the audience of tokens and the address for clients.
     pub uri: Arc<str>,
     /// Since when.
     pub since: NumericDate,
@@ -113,7 +113,7 @@ impl ServerPane {
         Ok(Settings { address, ..self.settings.clone() })
     }
 
-    /// What Enter does.
+    /// The action of Enter.
     pub fn next(&self) -> ServerAct {
         match &self.serving {
             None => ServerAct::Start,
@@ -123,7 +123,7 @@ impl ServerPane {
     }
 }
 
-/// What Enter does in the Server pane.
+/// The action of Enter in the Server pane.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the words below say it")]
 pub enum ServerAct {
@@ -156,7 +156,7 @@ impl App {
         weak && self.server.serving.as_ref().is_some_and(|serving| serving.is_exposed)
     }
 
-    /// Starts the server, stops it, or starts it anew with what the form says.
+    /// Starts the server, stops it, or restarts it with the form's settings.
     pub(in crate::app) fn serve(&mut self) -> Vec<Effect> {
         if let Some(changing) = self.server.changing {
             self.complain(format!("the server is {}; try again in a moment", changing.word()));
@@ -204,7 +204,7 @@ impl App {
         Vec::new()
     }
 
-    /// Where clients connect: the server that runs, or the address at which it would.
+    /// The address for clients: that of the running server, or the one that it would use.
     pub fn endpoint(&self) -> String {
         match &self.server.serving {
             Some(serving) => serving.uri.to_string(),

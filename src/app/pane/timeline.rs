@@ -12,7 +12,7 @@ use crate::text::words::exact;
 
 /// The bars: a row is a token, a column a piece of time.
 pub const BARS: Field = Field::new(Pane::Timeline, 0);
-/// How long a column is.
+/// The duration of a column.
 pub const SCALE: Field = Field::new(Pane::Timeline, 1);
 
 pub(super) static PLACE: Place = Place {
@@ -48,7 +48,7 @@ pub(super) static PLACE: Place = Place {
     ..Place::DEFAULT
 };
 
-/// How long a column can be.
+/// The possible durations of a column.
 const SCALES: [Span; 19] = [
     Span::millis(100),
     Span::SECOND,
@@ -71,12 +71,12 @@ const SCALES: [Span; 19] = [
     Span::days(100 * 365),
 ];
 
-/// What the Timeline pane remembers.
+/// The state of the Timeline pane.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Timeline {
-    /// How long a column is; `None` fits the selected token.
+    /// The duration of a column; `None` fits the selected token.
     scale: Option<usize>,
-    /// Where the cursor is; `None` is with the clock.
+    /// The time at the cursor; `None` follows the clock.
     pub cursor: Option<NumericDate>,
 }
 
@@ -85,7 +85,7 @@ pub struct Timeline {
 pub struct Axis {
     /// The beginning of the first column.
     pub from: NumericDate,
-    /// How long a column is.
+    /// The duration of a column.
     pub scale: Span,
     /// How many columns there are.
     pub columns: usize,
@@ -225,7 +225,7 @@ impl App {
         } else {
             borders.into_iter().rev().find(|at| *at < here)
         };
-        // Where the clock is, the cursor stays with it.
+        // A cursor on the clock follows it.
         self.timeline.cursor = next.or(self.timeline.cursor).filter(|at| *at != self.times.judged);
     }
 

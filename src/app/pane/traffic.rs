@@ -33,7 +33,7 @@ pub(super) static PLACE: Place = Place {
     ..Place::DEFAULT
 };
 
-/// What the Traffic pane remembers.
+/// The state of the Traffic pane.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct TrafficPane {
     /// The client under the cursor, counted from the one heard last.

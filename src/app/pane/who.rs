@@ -11,7 +11,7 @@ use crate::auth::Verdict;
 use crate::gate::{Called, Origin};
 use crate::text;
 
-/// What the pane shows.
+/// The choice of the view.
 pub const VIEW: Field = Field::new(Pane::Who, 0);
 
 /// Rows that page up and page down scroll.
@@ -30,18 +30,18 @@ pub(super) static PLACE: Place = Place {
     ..Place::DEFAULT
 };
 
-/// What the Who may pane remembers.
+/// The state of the Who may pane.
 #[derive(Default)]
 pub struct WhoPane {
-    /// What it shows.
+    /// The current view.
     pub view: WhoView,
     /// Rows scrolled past.
     pub scroll: usize,
-    /// What everyone was answered last.
+    /// The answers to the last call as everyone.
     pub everyone: Option<Everyone>,
 }
 
-/// What the Who may pane shows.
+/// A view of the Who may pane.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the words below say it")]
 pub enum WhoView {
@@ -92,7 +92,7 @@ impl App {
         let mut callers = vec![text::NO_TOKEN.to_owned()];
         let mut tokens = vec![None];
         for entry in self.auth.tokens.iter() {
-            // With a client's token, of which only the hash is known, nobody else can call.
+            // Only the hash of a client's token is known, so it cannot be used for a call.
             let Some(text) = entry.text() else { continue };
             callers.push(self.token_name(entry));
             tokens.push(Some(Arc::clone(text)));

@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 /// The longest secret, in bytes; a longer one is surely another file.
 pub const MAX_SECRET_BYTES: usize = 64 * 1024;
 
-/// Where a key came from.
+/// The origin of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeyOrigin {
     /// Made at start, gone at the end.

@@ -1,4 +1,4 @@
-//! What is expected of a policy: its truth table.
+//! A policy's expectations: its truth table.
 
 use std::collections::{BTreeSet, HashSet};
 use std::fmt;
@@ -11,24 +11,24 @@ use crate::text;
 /// One line of a policy's truth table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Expectation {
-    /// Whose call it is about.
+    /// The callers that it applies to.
     pub who: Who,
     /// The tool.
     pub tool: Arc<str>,
-    /// What is expected of it.
+    /// The expected outcome.
     pub outcome: Expected,
 }
 
-/// Whose call an expectation is about.
+/// The callers that an expectation applies to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Who {
-    /// Whoever has a valid token of this `user_id`.
+    /// Callers with a valid token of this `user_id`.
     User(Arc<str>),
-    /// Whoever has a valid token with exactly these permissions, in any order.
+    /// Callers with a valid token with exactly these permissions, in any order.
     Permissions(Vec<Arc<str>>),
 }
 
-/// What is expected of a call; spelt in small letters in a file.
+/// The expected outcome of a call; lower case in a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[expect(missing_docs, reason = "the names say it")]
@@ -75,7 +75,7 @@ impl fmt::Display for Who {
     }
 }
 
-/// What is expected of whom, as a phrase. Safe to show.
+/// The expectation as a phrase. Safe to show.
 impl fmt::Display for Expectation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} should be {} for {}", text::name(&self.tool, 64), self.outcome.word(), self.who)
@@ -94,7 +94,7 @@ impl Policy {
         self.parts().expectations.iter().map(move |line| (line, seen.insert((line.who.meant(), &*line.tool))))
     }
 
-    /// What a caller with these permissions and a valid token gets: the verdict of checks 9 and 10.
+    /// Returns the verdict of checks 9 and 10 for a caller with a valid token and these permissions.
     pub fn verdict(&self, held: &[impl AsRef<str>], tool: &str) -> Verdict {
         self.authorize(held, tool).map_or(Verdict::Forbidden, |_| Verdict::Allowed)
     }

@@ -181,8 +181,8 @@ impl Policy {
 /// The fields of a tool and of a permission.
 const FIELDS: [&str; 5] = ["description", "permissions", "schema", "stub", "implies"];
 
-/// What to say where a name has a dot and no quotes, as in `[tools.db.query]`: TOML reads a table `query` inside `db`,
-/// and the parser's own message is about a field that nobody meant. Safe to show.
+/// Returns a message for a name with a dot and no quotes, such as `[tools.db.query]`: TOML reads a table `query` inside
+/// `db`, and the parser's own message is about a field that the author never wrote. Safe to show.
 fn unquoted(source: &str, message: &str) -> Option<String> {
     let file: toml::Table = toml::from_str(source).ok()?;
     ["tools", "permissions"].into_iter().find_map(|section| {

@@ -1,4 +1,4 @@
-//! What permissions imply: never themselves, and not without end.
+//! Implied permissions: acyclic and limited in number.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
@@ -20,7 +20,7 @@ pub enum ImpliesError {
     TooMany,
 }
 
-/// What each permission implies, at once or through others.
+/// Returns the permissions that each permission implies, directly or through others.
 pub(super) fn closure(rules: &[PermissionRule]) -> Result<BTreeMap<Arc<str>, Vec<Arc<str>>>, ImpliesError> {
     let direct: HashMap<&str, &PermissionRule> = rules.iter().map(|rule| (&*rule.name, rule)).collect();
     let (mut all, mut total) = (BTreeMap::new(), 0);

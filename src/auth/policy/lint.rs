@@ -1,4 +1,4 @@
-//! What is odd about a policy that can be read: rules that can never match, and names that lead nowhere.
+//! Lints for valid policies: rules that can never match, and names that refer to nothing.
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
@@ -26,7 +26,7 @@ pub enum Lint {
     NotImplemented { tool: Arc<str> },
 }
 
-/// What a name in a policy belongs to.
+/// The kind of a name in a policy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[expect(missing_docs, reason = "the names say it")]
 pub enum Kind {
@@ -206,7 +206,7 @@ impl Policy {
         lacking.map(|tool| Lint::NotImplemented { tool: Arc::clone(&tool.name) }).collect()
     }
 
-    /// What is odd about it, in the order of the file.
+    /// Returns the lints, in the order of the file.
     pub fn lints(&self) -> Vec<Lint> {
         let mut found = Vec::new();
         if self.tools().is_empty() {
@@ -244,7 +244,7 @@ impl Policy {
             }
         }
         found.extend(self.look_alikes());
-        // Of a name with outer spaces that is said already.
+        // A name with outer spaces has been reported already.
         let names = self.tools().iter().map(|tool| &tool.name).filter(|name| name.trim() == &***name);
         found.extend(names.filter_map(tool_name));
         found

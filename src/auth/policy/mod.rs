@@ -29,18 +29,18 @@ pub struct Policy {
     parts: Parts,
     places: BTreeMap<Arc<str>, usize>,
     permissions: Vec<Arc<str>>,
-    /// What a permission implies, at once or through others; only those that imply something.
+    /// The permissions that each permission implies, directly or through others; only those that imply any.
     implied: BTreeMap<Arc<str>, Vec<Arc<str>>>,
 }
 
-/// What a policy is made of, in the order of its file. A name that stands twice counts as it stands last.
+/// The parts of a policy, in the order of its file. For a duplicate name, the last entry is used.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Parts {
     /// The tools.
     pub tools: Vec<ToolRule>,
     /// The permissions that the file says something about; tools may ask for others.
     pub permissions: Vec<PermissionRule>,
-    /// What is expected of the policy: its truth table.
+    /// The expectations: the policy's truth table.
     pub expectations: Vec<Expectation>,
 }
 
@@ -49,22 +49,22 @@ pub struct Parts {
 pub struct ToolRule {
     /// The tool's name, as a caller spells it.
     pub name: Arc<str>,
-    /// What it does.
+    /// A description of the tool.
     pub description: Option<Arc<str>>,
     /// Any one of these opens it; with none it is closed to all.
     pub permissions: Arc<[Arc<str>]>,
-    /// What its arguments must look like; any object without one.
+    /// The schema of its arguments; without one, any object is accepted.
     pub schema: Option<Schema>,
     /// Whether the gate itself answers allowed calls, by echoing tool and arguments, instead of a backend.
     pub stub: bool,
 }
 
-/// What a policy says about a permission.
+/// A permission's entry in a policy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PermissionRule {
     /// Its name.
     pub name: Arc<str>,
-    /// What it is for.
+    /// A description of the permission.
     pub description: Option<Arc<str>>,
     /// Who holds it holds these too.
     pub implies: Vec<Arc<str>>,
@@ -115,7 +115,7 @@ impl ToolRule {
     }
 }
 
-/// Something is no policy.
+/// A text or file is not a valid policy.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PolicyError {
     /// Not TOML, or not of the policy's shape; line and column count from 1.
@@ -125,7 +125,7 @@ pub enum PolicyError {
         line: usize,
         /// Column of the fault, in characters.
         column: usize,
-        /// What is wrong there; safe to show.
+        /// The error; safe to show.
         message: String,
     },
     /// Larger than [`MAX_BYTES`].
@@ -170,7 +170,7 @@ impl Policy {
         Self::assemble(Parts { tools, ..Parts::default() }, BTreeMap::new())
     }
 
-    /// What it is made of.
+    /// Returns its parts.
     pub fn parts(&self) -> &Parts {
         &self.parts
     }
@@ -200,7 +200,7 @@ impl Policy {
         self.tools().iter().any(|tool| tool.permissions.iter().any(|asked| **asked == *permission))
     }
 
-    /// What somebody may hold to call a tool: the first permission it asks for, or nothing.
+    /// Permissions that suffice to call a tool: the first one that it lists, or none.
     pub fn opening(&self, tool: &str) -> Vec<String> {
         self.tool(tool).and_then(|rule| rule.permissions.first()).map(ToString::to_string).into_iter().collect()
     }
@@ -225,7 +225,7 @@ impl Policy {
         held.iter().find(|held| self.implied_by(held.as_ref()).iter().any(|implied| **implied == *permission))
     }
 
-    /// What a permission implies, at once or through others.
+    /// Returns the permissions that a permission implies, directly or through others.
     pub fn implied_by(&self, permission: &str) -> &[Arc<str>] {
         self.implied.get(permission).map_or(&[], Vec::as_slice)
     }
@@ -251,8 +251,8 @@ impl Policy {
         parts.tools.is_empty() && parts.permissions.is_empty() && parts.expectations.is_empty()
     }
 
-    /// What is expected of a principal with this name and these permissions who calls this tool; the first line counts.
-    /// `None` is no user in particular.
+    /// Returns the expectation for a principal with this name and these permissions who calls this tool; the first
+    /// match is used. `None` stands for any user.
     pub fn expected(&self, user: Option<&str>, permissions: &[impl AsRef<str>], tool: &str) -> Option<&Expectation> {
         self.parts.expectations.iter().find(|line| *line.tool == *tool && line.who.is(user, permissions))
     }

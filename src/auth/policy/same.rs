@@ -39,7 +39,7 @@ impl PermissionRule {
     }
 }
 
-/// What is said of permissions. That there is one is said as well by a tool that asks for it.
+/// The permission entries. A tool that lists a permission also implies that it exists.
 fn rules(parts: &Parts) -> BTreeSet<(&str, Option<&str>, BTreeSet<&str>)> {
     let asked: BTreeSet<&str> = parts.tools.iter().flat_map(|tool| set(&tool.permissions)).collect();
     let telling = parts.permissions.iter().filter(|rule| !rule.is_bare() || !asked.contains(&*rule.name));

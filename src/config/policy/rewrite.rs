@@ -21,7 +21,7 @@ pub fn rewritten(source: &str, policy: &Policy) -> Result<String, PolicyError> {
         expectations(&mut document, &before.parts().expectations, &policy.parts().expectations);
     }
     let text = document.to_string();
-    // What was written is read again: a file that says something else must not take the place of a good one.
+    // The result is parsed again: a file with a different meaning must not replace a good one.
     match Policy::parse(&text) {
         Ok(read) if read.is_equivalent(policy) => Ok(text),
         _ => Err(refused("the changes cannot be merged into this file; save the policy under another name".to_owned())),
@@ -78,8 +78,7 @@ fn remove(document: &mut DocumentMut, list: &str, name: &str) {
     }
 }
 
-/// What stands above the own comment of a table that is gone, a heading or the licence of the file, goes to what
-/// follows.
+/// Moves comments above a removed table that are not its own, such as a heading or the file's licence, to the next table.
 fn hand_over(document: &mut DocumentMut, gone: &Table) {
     let Some(place) = gone.position() else { return };
     let above = gone.decor().prefix().and_then(RawString::as_str).unwrap_or_default();
@@ -89,7 +88,7 @@ fn hand_over(document: &mut DocumentMut, gone: &Table) {
         Some(other) => next = next.min(other),
         None => {}
     });
-    // Without a blank line between them, what stands at the top of the file may be about all of it.
+    // Without a blank line in between, comments at the top may be about the whole file.
     let own = above.rfind("\n\n").map_or(if is_first { above.len() } else { 0 }, |blank| blank + 2);
     let Some(above) = above.get(..own).filter(|above| above.contains('#')) else { return };
     if next == isize::MAX {
@@ -122,7 +121,7 @@ fn each_table(table: &mut Table, see: &mut impl FnMut(&mut Table)) {
     }
 }
 
-/// The table of a tool or a permission; made where there is none.
+/// Returns the table of a tool or a permission, creating it if it is missing.
 fn entry<'d>(document: &'d mut DocumentMut, list: &str, name: &str) -> &'d mut dyn TableLike {
     let mut above = Table::new();
     // `[tools]` alone is not written.

@@ -1,7 +1,7 @@
-//! The expiry drill: calls through the end of a token's life, and where the gate really ends it.
+//! The expiry drill: calls before and after a token expires, which find when the gate starts to refuse it.
 //!
-//! A drill says for which instant it wants the next call ([`Drill::next`]) and is told what came ([`Drill::saw`]). In
-//! real time the caller waits for that instant; for a gate that is told the time it calls at once.
+//! A drill returns the time of the next call ([`Drill::next`]) and receives its result ([`Drill::saw`]). In real time
+//! the caller waits for that time; in shifted time it calls at once.
 
 mod plan;
 mod report;
@@ -14,7 +14,7 @@ pub use plan::{FINEST, Pace, Plan, end_of_new};
 use report::from_exp;
 pub use report::{Found, Report, Subject};
 
-/// What real calls begin before the border and go on behind it, in intervals.
+/// How many intervals before the boundary real calls start, and how many after it they end.
 const AROUND: i64 = 10;
 
 /// The latest instant at which a gate may still allow, counted from `exp`.
@@ -23,7 +23,7 @@ const LATEST: Span = Leeway::MAX.span();
 /// A token that has no end to drill for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CannotDrill {
-    /// There is no `exp` that can be read.
+    /// `exp` is missing or unreadable.
     #[error("the token has no readable exp, so there is no expiry to drill")]
     Endless,
     /// Nothing comes after its `exp`.
@@ -34,7 +34,7 @@ pub enum CannotDrill {
     TooOften,
 }
 
-/// What a call was answered.
+/// The answer to a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Seen {
     /// The instant it was judged for.
@@ -51,7 +51,7 @@ pub struct Drill {
     /// The instant wanted next; `None` at the end.
     next: Option<NumericDate>,
     first: NumericDate,
-    /// What was found until now.
+    /// The results so far.
     found: Report,
 }
 
@@ -69,7 +69,7 @@ impl Drill {
         let border = exp.plus(life.leeway.span());
         let first = match plan.pace {
             Pace::Real => now.max(begin),
-            // A token that lives shorter than an interval is alive where it begins.
+            // A token with a lifetime shorter than an interval is valid at its start.
             Pace::Shifted => border.plus(-plan.every).max(life.nbf.or(life.iat).unwrap_or(NumericDate::MIN)),
         };
         let found = Report {
@@ -85,7 +85,7 @@ impl Drill {
         Ok(Self { begin, next: Some(first), first, found })
     }
 
-    /// Where the gate must end the token's life.
+    /// The time from which the gate must refuse the token.
     pub fn expected(&self) -> NumericDate {
         self.found.expected()
     }
@@ -103,12 +103,12 @@ impl Drill {
         }
     }
 
-    /// How it gets through the time.
+    /// How it passes the time.
     pub const fn pace(&self) -> Pace {
         self.found.plan.pace
     }
 
-    /// How many calls were made.
+    /// The number of calls made.
     pub const fn calls(&self) -> usize {
         self.found.calls
     }
@@ -118,7 +118,7 @@ impl Drill {
         self.expected().plus(self.found.plan.every).since(self.first).max(Span::SECOND)
     }
 
-    /// How far it is at `now`, from 0 to 1000: in real time of the time, otherwise of the bisection.
+    /// The progress at `now`, from 0 to 1000: of the time in real time, otherwise of the bisection.
     pub fn progress(&self, now: NumericDate) -> i64 {
         let (done, all) = match self.found.plan.pace {
             Pace::Real => {
@@ -130,8 +130,8 @@ impl Drill {
         i64::try_from(i128::from(done) * 1000 / i128::from(all.max(1))).unwrap_or(0).clamp(0, 999)
     }
 
-    /// A call was judged for `at`, decided so, and led to this. An allowed call that failed ends the drill: it does not
-    /// show that the token was accepted by a working tool.
+    /// Records the result of a call judged for `at`. An allowed call that failed ends the drill: it does not show that
+    /// a working tool accepted the token.
     pub fn saw(&mut self, at: NumericDate, decision: &Decision, outcome: &Outcome) {
         self.found.calls += 1;
         if let Some(trouble) = outcome.trouble() {
@@ -187,7 +187,7 @@ impl Drill {
         }
     }
 
-    /// How long a refusal must last: an interval, and not longer than anybody waits.
+    /// How long a refusal must last to be final: an interval, up to a limit.
     fn confirmed(&self) -> Span {
         self.found.plan.every.min(Span::SECOND)
     }
@@ -233,7 +233,7 @@ impl Drill {
         }
     }
 
-    /// What was found; while the drill goes on, what was found until now.
+    /// The results; during the drill, the results so far.
     pub fn report(&self) -> Report {
         let fault = self.found.fault.clone().or_else(|| self.found.misfit());
         Report { fault, ..self.found.clone() }

@@ -1,4 +1,4 @@
-//! What a drill found, in words and as JSON.
+//! The results of a drill, in words and as JSON.
 
 use std::sync::Arc;
 
@@ -19,16 +19,16 @@ pub(super) fn from_exp(at: NumericDate, exp: NumericDate) -> String {
     }
 }
 
-/// What a drill found.
+/// The results of a drill.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Report {
-    /// How it was made.
+    /// The plan that was followed.
     pub plan: Plan,
     /// The token's `exp`.
     pub exp: NumericDate,
     /// The leeway the gate is set to.
     pub leeway: Leeway,
-    /// How many calls were made.
+    /// The number of calls made.
     pub calls: usize,
     /// The last call that was allowed.
     pub last_allowed: Option<Seen>,
@@ -41,17 +41,17 @@ pub struct Report {
 }
 
 impl Report {
-    /// Whether the gate ended the token's life where it must.
+    /// Whether the gate refused the token from the expected time.
     pub const fn passed(&self) -> bool {
         !self.is_cancelled && self.fault.is_none() && self.last_allowed.is_some() && self.first_refused.is_some()
     }
 
-    /// Where the gate must end the token's life.
+    /// The time from which the gate must refuse the token.
     pub fn expected(&self) -> NumericDate {
         self.exp.plus(self.leeway.span())
     }
 
-    /// How what was seen misses what was expected.
+    /// Describes how the results differ from the expectation.
     pub(super) fn misfit(&self) -> Option<String> {
         let expected = self.expected();
         let (Some(allowed), Some(refused)) = (&self.last_allowed, &self.first_refused) else {
@@ -73,7 +73,7 @@ impl Report {
         })
     }
 
-    /// How far apart the last allowed and the first refused call were.
+    /// The time between the last allowed and the first refused call.
     pub fn found_to(&self) -> Option<Span> {
         Some(self.first_refused.as_ref()?.at.since(self.last_allowed.as_ref()?.at))
     }
@@ -83,7 +83,7 @@ impl Report {
         Some((self.last_allowed.as_ref()?.at.since(self.exp), self.first_refused.as_ref()?.at.since(self.exp)))
     }
 
-    /// It in labelled lines, the same on the screen, in a terminal and in evidence. `time` tells an instant.
+    /// Returns labelled lines, the same on the screen, in a terminal and in evidence. `time` formats an instant.
     pub fn lines(&self, time: impl Fn(NumericDate) -> String) -> Vec<(&'static str, String)> {
         let seen = |seen: &Option<Seen>| match seen {
             Some(seen) => format!("{}, {}", time(seen.at), from_exp(seen.at, self.exp)),
@@ -109,7 +109,7 @@ impl Report {
         ]
     }
 
-    /// Where a drill under way stands, in words.
+    /// The state of a running drill in words.
     pub fn so_far(&self, time: impl Fn(NumericDate) -> String) -> String {
         match (&self.last_allowed, &self.first_refused) {
             (_, Some(seen)) => format!("refused at {}", time(seen.at)),
@@ -132,29 +132,29 @@ impl Report {
     }
 }
 
-/// What is drilled.
+/// The token and tool of a drill.
 #[derive(Clone, Debug)]
 pub struct Subject {
     /// The token.
     pub id: TokenId,
-    /// Its `jti`, as it stands in the token.
+    /// Its `jti` as written in the token.
     pub jti: Option<String>,
-    /// What it goes by; safe to show.
+    /// Its display name; safe to show.
     pub name: String,
     /// The tool that is called.
     pub tool: Arc<str>,
 }
 
-/// What a drill found, and of what.
+/// The results of a drill with its token and tool.
 #[derive(Clone, Debug)]
 pub struct Found {
-    /// What was drilled.
+    /// The token and tool.
     pub subject: Subject,
-    /// What was found.
+    /// The results.
     pub report: Report,
     /// When it ended.
     pub at: NumericDate,
-    /// What everything was judged by, where that is not what holds without options; safe to show.
+    /// The non-default settings of the gate; safe to show.
     pub judged_by: Vec<String>,
 }
 

@@ -1,4 +1,4 @@
-//! What the Issue pane's form says, and the request that comes of it.
+//! The Issue pane's form, and the request that it makes.
 
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ pub struct IssueForm {
     pub ticks: Vec<(Arc<str>, bool)>,
     /// Which tick the cursor is on.
     pub tick: usize,
-    /// Further permissions, separated by commas, or by spaces where there is no comma.
+    /// Further permissions, separated by commas, or by spaces if there is no comma.
     pub others: TextField,
     /// When it ends: a duration, or an instant.
     pub expires: TextField,
@@ -59,7 +59,7 @@ pub const PRESETS: [Preset; 5] = [
 /// Why the form is not a request: the field, and what to write in it. Safe to show.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FormError {
-    /// Nobody is named.
+    /// The user is empty.
     #[error("user_id: expected a user name")]
     NoUser,
     /// The end is neither a duration nor an instant.
@@ -165,7 +165,7 @@ impl IssueForm {
         let Some(wanted) = preset.permissions else {
             return;
         };
-        // Of a policy that does not know them nothing is asked: such a token would open nothing.
+        // Permissions that the policy does not know are not ticked: they would grant nothing.
         self.ticks.iter_mut().for_each(|(name, on)| *on = wanted.contains(&&**name));
         self.others.set("");
     }
@@ -182,7 +182,7 @@ impl IssueForm {
             })
     }
 
-    /// What the token says when it is issued at `now`.
+    /// Returns the request for a token issued at `now`.
     pub fn request(&self, now: NumericDate) -> Result<IssueRequest, FormError> {
         let expires = When::parse(self.expires.text()).map_err(|wanted| FormError::Expires(wanted.to_string()))?;
         let not_before = match self.not_before.text().trim() {

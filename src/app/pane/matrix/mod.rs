@@ -59,13 +59,13 @@ fn click(app: &mut App, spot: Spot) -> Vec<Effect> {
     if again { app.act(Action::Act) } else { Vec::new() }
 }
 
-/// How long a cell that flipped stays marked.
+/// How long a flipped cell stays highlighted.
 pub const MARKED: Span = Span::seconds(3);
 
-/// What the Matrix pane remembers.
+/// The state of the Matrix pane.
 #[derive(Default)]
 pub struct Matrix {
-    /// What a row is.
+    /// How rows are grouped.
     pub rows: Rows,
     groups: Vec<Group>,
     /// The group of each token.
@@ -73,7 +73,7 @@ pub struct Matrix {
     before: Option<Before>,
 }
 
-/// What a row is.
+/// How rows are grouped.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the words below say it")]
 pub enum Rows {
@@ -103,7 +103,7 @@ struct Group {
     tokens: Vec<usize>,
 }
 
-/// What the tokens of a row share.
+/// The property that the tokens of a row share.
 #[derive(PartialEq, Eq, Hash)]
 enum Shared<'t> {
     User(Option<&'t str>),
@@ -139,7 +139,7 @@ impl Matrix {
         self.before.take_if(|before| before.until <= mono);
     }
 
-    /// Follows the shared state: rows are grouped anew, and what was before a change of rules is kept for a while.
+    /// Follows the shared state: groups the rows again, and keeps the state before a change of rules for a while.
     pub(in crate::app) fn follow(&mut self, auth: &mut Snapshot, mono: Duration) {
         if let Some((rules, tokens)) = auth.before.take() {
             let until = mono + MARKED.as_duration();

@@ -10,7 +10,7 @@ use crate::auth::{Judged, Verdict};
 use crate::gate::TokenEntry;
 use crate::text::Span;
 
-/// What a cell says: how many of its row's tokens get which verdict. A row without tokens is a caller without one.
+/// A cell: how many of its row's tokens get which verdict. A row without tokens is a caller without a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cell {
     /// The verdict, or the one of those allowed where the tokens differ.
@@ -19,7 +19,7 @@ pub struct Cell {
     pub with: usize,
     /// How many tokens the row has.
     pub of: usize,
-    /// What the policy expects of the row's tokens that pass, and whether that is so for all of them.
+    /// The policy's expectation for the row's tokens that pass, and whether all of them meet it.
     pub expected: Option<(Expected, bool)>,
     /// Whether it has changed just now.
     pub flipped: bool,
@@ -86,12 +86,12 @@ impl App {
         line
     }
 
-    /// What a cell says now.
+    /// Returns a cell as of now.
     pub fn cell(&self, row: usize, tool: &ToolRule) -> Cell {
         self.matrix_line(row).cell(tool)
     }
 
-    /// How long until a mark goes that a border of the token's life has set just now.
+    /// The remaining time of a highlight set by a recent boundary of the token's validity.
     fn mark(&self, entry: &TokenEntry) -> Option<Span> {
         let then = self.times.judged.plus(-MARKED);
         let crossed = entry.judged.lifetime.next_border(then).filter(|left| *left <= MARKED);
@@ -101,7 +101,7 @@ impl App {
 }
 
 impl Row<'_> {
-    /// What its cell in a tool's column says.
+    /// Returns its cell in a tool's column.
     pub fn cell(&self, tool: &ToolRule) -> Cell {
         let (rules, now) = (&self.app.auth.rules, self.app.times.judged);
         let (mut allowed, mut forbidden, mut expected) = (0, 0, None);
@@ -112,7 +112,7 @@ impl Row<'_> {
                 Verdict::Forbidden => forbidden += alike.tokens,
                 Verdict::Unauthorized => {}
             }
-            // Of several tokens the one that deviates is shown.
+            // Among several tokens, the one that deviates is shown.
             if expected.is_none_or(|(_, is_so)| is_so) {
                 let line = rules.policy.expected(alike.entry.judged.name.as_deref(), alike.held, &tool.name);
                 let line = line.map(|line| (line.outcome, line.outcome.is(verdict)));
@@ -157,7 +157,7 @@ impl Row<'_> {
 }
 
 impl Before {
-    /// How a token was judged.
+    /// Returns the judged token.
     fn judged(&self, entry: &TokenEntry) -> Option<&Arc<Judged>> {
         let place = self.tokens.binary_search_by_key(&entry.number, |known| known.number).ok()?;
         self.tokens.get(place).map(|known| &known.judged)
