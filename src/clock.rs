@@ -1,4 +1,4 @@
-//! The only place that asks the system what time it is.
+//! The only module that reads the system's clocks.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -8,7 +8,7 @@ use chrono::{Local, Offset as _, TimeZone as _, Utc};
 use crate::auth::NumericDate;
 use crate::text::Span;
 
-/// Two readings of the clocks so far apart are as good as one.
+/// Two clock readings this close together count as simultaneous.
 const CLOSE: Duration = Duration::from_millis(20);
 
 /// How often they are read in the hope of that.

@@ -47,7 +47,7 @@ fn misused(error: &clap::Error) -> ExitCode {
 fn headless(options: &Options, command: &Command) -> ExitCode {
     let stdout = io::stdout();
     let shows_colour = stdout.is_terminal() && std::env::var_os("TERM").is_some_and(|term| term != "dumb");
-    // None of them is locked: a server on standard streams has threads of its own for them.
+    // They are not locked: a server on standard streams uses its own threads for them.
     let mut headless = Headless {
         input: &mut BufReader::new(io::stdin()),
         out: &mut BufWriter::with_capacity(16 * 1024, stdout),

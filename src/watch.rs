@@ -1,8 +1,8 @@
-//! A watch on one file: reports when its content has changed, or when the file has gone.
+//! Watches one file: reports when its content has changed, or when it has been deleted.
 //!
-//! Folders are watched, because an editor that saves by renaming leaves a watch on the file itself behind: the file's
-//! own and, where the file is a link, the one the link leads to. Of a folder that is gone the nearest one above it is
-//! watched. Whatever happens in them, only a change of the file's content is reported.
+//! It watches directories, because an editor that saves by renaming would leave a watch on the file itself behind: the
+//! file's own and, if the file is a link, that of the link's target. For a missing directory, the nearest existing
+//! parent is watched. Only changes of the file's content are reported.
 
 use std::ffi::OsString;
 use std::fs::File;

@@ -32,7 +32,7 @@ impl App {
                 let tick = self.focus.control().and_then(|control| control.tick);
                 return tick.map(|tick| (tick.run)(self)).unwrap_or_default();
             }
-            // Only where the cursor is in sight: elsewhere it is a command of the palette.
+            // Only if the cursor is visible: elsewhere the palette has the command.
             Action::Remove if self.focus.field.is_some() => {
                 return self.focus.pane.place().remove.map(|remove| (remove.run)(self)).unwrap_or_default();
             }
@@ -96,7 +96,7 @@ impl App {
             Action::Page(by) => by * page.cast_signed(),
             Action::Edge(by) => by * (1 << 20),
             Action::Act => return self.act_in_overlay(),
-            // Only where the footer offers it: a prompt must not copy what lies under it.
+            // Only if the footer offers it: a prompt must not copy what it covers.
             Action::Copy if hint(self, action).is_some() => return self.copy(),
             Action::CopyWhy if hint(self, action).is_some() => return self.copy_why(),
             Action::Screen(screen) => {
@@ -133,7 +133,7 @@ impl App {
         Vec::new()
     }
 
-    /// Enter on what lies over the panes.
+    /// Handles Enter in the topmost overlay.
     fn act_in_overlay(&mut self) -> Vec<Effect> {
         match self.overlays.pop() {
             Some(Overlay::Palette(palette)) => {
@@ -157,7 +157,7 @@ impl App {
         }
     }
 
-    /// A command chosen by its words: it is meant wherever the focus is.
+    /// Runs a command from the palette, independent of the focus.
     fn command(&mut self, action: Action) -> Vec<Effect> {
         match action {
             Action::Remove => match self.focus.pane.place().remove {

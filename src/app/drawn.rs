@@ -18,9 +18,9 @@ pub struct Drawn {
     pub targets: Vec<(Area, Target)>,
     /// The instant drawn for.
     pub at: NumericDate,
-    /// How long after that instant a shown time changes; `None` if none does.
+    /// The time from that instant to the next change of a shown time, if any.
     pub holds: Option<Span>,
-    /// When something changes that goes by the real clock, on the monotonic one; `None` when nothing does.
+    /// When something that follows the real clock changes next, on the monotonic clock; `None` if nothing does.
     pub real_until: Option<Duration>,
     /// The rows that each list shows.
     pub rows: PerField<Window>,
@@ -104,9 +104,9 @@ pub enum Target {
     Do(Action),
     /// A button that does what the pane is for, wherever the focus is.
     Button(Pane),
-    /// An overlay's own area: it keeps clicks from what lies below.
+    /// An overlay's own area, which blocks clicks on the panes below.
     Overlay,
-    /// Beside an overlay: a click there closes it.
+    /// The area outside an overlay; a click there closes it.
     Backdrop,
 }
 
@@ -132,7 +132,7 @@ impl Drawn {
         self.targets.iter().rev().find(|(area, _)| area.holds(column, row)).map(|(_, target)| *target)
     }
 
-    /// The pane under the mouse, whatever lies on it.
+    /// Returns the pane at this position, ignoring other targets.
     pub fn pane_at(&self, column: u16, row: u16) -> Option<Pane> {
         self.targets.iter().rev().find_map(|(area, target)| match target {
             Target::Pane(pane) if area.holds(column, row) => Some(*pane),
@@ -145,7 +145,7 @@ impl Drawn {
         self.holds = Some(self.holds.map_or(span, |known| known.min(span)));
     }
 
-    /// Something that goes by the real clock changes at this instant of the monotonic one.
+    /// Records that something that follows the real clock changes at this instant of the monotonic clock.
     pub fn really_changes_at(&mut self, until: Duration) {
         self.real_until = Some(self.real_until.map_or(until, |known| known.min(until)));
     }

@@ -69,7 +69,7 @@ impl Editor {
         self.cursor = self.find(to);
     }
 
-    /// Deletes the text between the cursor and a place. Where a line has nothing left on that side, that is its break.
+    /// Deletes the text between the cursor and a place. If the line has no text on that side, its line break is deleted.
     pub fn delete(&mut self, to: Place) {
         let place = match (self.find(to), to) {
             (place, Place::LineStart) if place == self.cursor => self.find(Place::Back),

@@ -43,7 +43,7 @@ pub enum Step {
 pub struct Paste {
     /// The field that had the focus.
     pub(super) field: Option<Field>,
-    /// The whole paste, where undo has to put it into the field.
+    /// The whole paste, if undo has to put it into the field.
     pub(super) text: Option<Arc<str>>,
     /// The summary that was shown for it.
     pub(super) summary: String,
@@ -56,7 +56,7 @@ pub struct Paste {
 }
 
 impl Step {
-    /// Whether both are changes of one field, which are one step while nothing else happens in between.
+    /// Whether both change the same field; consecutive changes of a field are one step.
     fn is_typing_of(&self, next: &Self) -> bool {
         match (self, next) {
             (Self::Issue(last, _), Self::Issue(field, _)) => last == field,
@@ -107,7 +107,7 @@ impl History {
         self.typing = false;
     }
 
-    /// The paste done last, to be completed by what came of it.
+    /// Returns the last paste, to add its result.
     pub(super) fn latest_paste(&mut self) -> Option<&mut Paste> {
         self.done.iter_mut().rev().find_map(|step| match step {
             Step::Pasted(paste) => Some(paste),
@@ -241,7 +241,7 @@ impl App {
         }
     }
 
-    /// Goes to the field of a paste that is undone, and puts its text there; returns the field's text before.
+    /// Focuses the field of an undone paste and inserts its text; returns the field's previous text.
     fn put_back(&mut self, field: Field, pasted: Option<&str>) -> Option<String> {
         self.go(Focus::at(field));
         let edited = self.text_mut(field)?;

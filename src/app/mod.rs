@@ -1,7 +1,7 @@
 //! The console's state and its one [`update`]: no I/O, no clock, no drawing.
 //!
-//! A [`Msg`] comes in, [`Effect`]s go out; what they lead to comes back as another message. The view draws from
-//! `&App` and returns a [`Drawn`]: what only drawing can know.
+//! A [`Msg`] comes in, [`Effect`]s go out; their results return as messages. The view draws from `&App` and returns a
+//! [`Drawn`] with facts that only drawing knows.
 //!
 //! Each pane has a file under [`pane`] with its state, fields, keys and texts. `App` and the files beside that folder
 //! hold what several panes share: the selected token, the tool, the clock, the history, the overlays.
@@ -113,7 +113,7 @@ pub struct App {
     pub overlays: Vec<Overlay>,
     /// Undo and redo.
     pub history: History,
-    /// A message that goes by itself.
+    /// A message that disappears after a while.
     pub toast: Option<Toast>,
     /// How instants are shown.
     pub time_style: TimeStyle,
@@ -150,14 +150,14 @@ pub struct App {
     last_id: u64,
 }
 
-/// A message that goes by itself.
+/// A message that disappears after a while.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Toast {
     /// The sentence; safe to show.
     pub text: String,
     /// Whether it reports a problem.
     pub trouble: bool,
-    /// When it goes, on the monotonic clock.
+    /// When it disappears, on the monotonic clock.
     pub until: Duration,
 }
 
@@ -184,7 +184,7 @@ pub struct Opening {
     pub listening: Option<Listening>,
     /// The start of the console's clock, if it is not the real time.
     pub start_at: Option<NumericDate>,
-    /// How long issued tokens live, in words, where it is configured.
+    /// The lifetime of issued tokens in words, if it is configured.
     pub lifetime: Option<String>,
     /// The files that the program was started with.
     pub files: Files,
@@ -298,8 +298,8 @@ impl App {
         self.selected.and_then(|number| self.auth.place(number)).map_or(0, |place| place + 1)
     }
 
-    /// The tools to choose from: the policy's, those built in that the policy does not know, and the one in the form,
-    /// which may come from the log.
+    /// The tools to choose from: the policy's, built-in ones missing from the policy, and the form's, which may come
+    /// from the log.
     pub fn tools(&self) -> Vec<Arc<str>> {
         let mut all: Vec<Arc<str>> = self.auth.rules.policy.tools().iter().map(|t| Arc::clone(&t.name)).collect();
         for tool in self.auth.tools.tools().iter().map(|tool| &*tool.name).chain([&*self.call.tool]) {
@@ -323,7 +323,7 @@ impl App {
         }
     }
 
-    /// Whether the policy has this tool but nothing answers an allowed call of it.
+    /// Whether the policy has this tool but no backend implements it.
     pub fn lacks_tool(&self, tool: &str) -> bool {
         self.auth.tools.lacks(&self.auth.rules.policy, tool)
     }
@@ -385,7 +385,7 @@ impl App {
         self.time_style.date(at, self.zone)
     }
 
-    /// An instant with its fraction, and with its date where that is not the clock's.
+    /// Formats an instant with its fraction, and with its date if it differs from the clock's.
     pub fn exact_time(&self, at: NumericDate) -> String {
         let day = |at| self.date(at).chars().take("2026-11-22".len()).collect::<String>();
         if day(at) == day(self.times.judged) { self.time_style.time(at, self.zone) } else { self.date(at) }

@@ -34,7 +34,7 @@ pub enum Msg {
         /// Rows.
         rows: u16,
     },
-    /// A moment came at which the picture changes by itself.
+    /// The moment of the next change of the picture has arrived.
     Woke,
     /// The copy of the shared state was brought up to date.
     Synced,
@@ -44,14 +44,14 @@ pub enum Msg {
     Added(Vec<(u64, bool)>),
     /// A token was removed.
     Removed(TokenEntry, Why),
-    /// A call came back.
+    /// A call has finished.
     Called {
         /// The number it was asked under.
         id: u64,
         /// The result.
         call: Box<Called>,
     },
-    /// The calls of everyone came back, in the order in which they were asked for.
+    /// The calls as everyone have finished, in the requested order.
     CalledEach {
         /// The number they were asked under.
         id: u64,
@@ -100,13 +100,13 @@ pub enum Failure {
     /// No key was made.
     #[error(transparent)]
     Key(KeyError),
-    /// Revocations were changed elsewhere, and could not be read.
+    /// Revocations changed by another process could not be read.
     #[error(transparent)]
     NotReloaded(NotReloaded),
-    /// Revocations that are changed elsewhere are noticed late.
+    /// Revocations by other processes are noticed late.
     #[error(transparent)]
     StoreUnwatched(Unwatched),
-    /// The store went back; what was in force stays so.
+    /// The store went back; revocations stay in force.
     #[error("{store}: {setback}; revocations stay in force and are stored again")]
     Setback {
         /// The store's name; safe to show.
@@ -138,7 +138,7 @@ pub enum NotSaved {
 /// The purpose of test tokens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KitFor {
-    /// To be called with at once.
+    /// For calling a tool with each of them.
     Run,
     /// For the list: all of them, or the one of this row.
     List(Option<usize>),
@@ -175,7 +175,7 @@ pub enum MouseKind {
     WheelDown,
 }
 
-/// Something to be done outside. It may hold a token, so it has no `Debug`.
+/// A side effect to carry out. It may hold a token, so it has no `Debug`.
 ///
 /// The shell carries out effects on the terminal and in memory at once, in the order in which they were asked for.
 /// Files, names of hosts, servers and tools may take long: what they lead to comes back in a later turn. Effects on the
@@ -238,7 +238,7 @@ pub enum Effect {
         /// The call to make.
         order: Order,
     },
-    /// Revoke something, or take that back where nothing is given since when: in memory at once, then in the store.
+    /// Revoke something, or restore it if `since` is `None`: in memory at once, then in the store.
     SetRevoked {
         /// What.
         what: Revoked,

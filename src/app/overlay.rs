@@ -18,7 +18,7 @@ use crate::text;
 /// Something over the panes. They form a stack; the top one gets keys first.
 #[derive(Debug)]
 pub enum Overlay {
-    /// Help on where the user is.
+    /// Help for the focused pane.
     Help {
         /// Rows scrolled past.
         scroll: usize,
@@ -164,7 +164,7 @@ impl Purpose {
 /// The longest secret that can be typed, in bytes: the buffer never grows, so no copy of it is left behind.
 const SECRET_CAPACITY: usize = 4096;
 
-/// A masked prompt. The secret is in one buffer that is wiped when the prompt goes.
+/// A masked prompt. The secret is in one buffer that is wiped when the prompt closes.
 pub struct KeyPrompt {
     /// The purpose of the secret.
     pub purpose: Purpose,
@@ -352,7 +352,7 @@ impl SettingsForm {
         self.key == other.key && self.times == other.times && texts(self) == texts(other)
     }
 
-    /// Says what is wrong, and goes to the field.
+    /// Shows the error and focuses its field.
     pub(super) fn refuse(&mut self, error: &SettingsError) {
         self.field = error.field();
         self.fault = Some(error.to_string());
@@ -381,7 +381,7 @@ impl SettingsForm {
         Ok(rules.with_issuer(text(&self.issuer)).with_audiences(text(&self.audience)))
     }
 
-    /// The key that was typed, where it is to sign from now on.
+    /// Returns the typed key, if it shall replace the current one.
     pub(super) fn signer(&self) -> Option<&Signer> {
         self.typed.as_ref().filter(|_| self.key == KeyChoice::Type)
     }

@@ -1,4 +1,4 @@
-//! The policy's file: what it says, what becomes of edits made elsewhere, and saving.
+//! The policy file: its contents, edits made by other programs, and saving.
 
 use std::sync::Arc;
 
@@ -59,7 +59,7 @@ impl App {
         let was_saved = self.policy_is_saved();
         let is_new = !policy.is_equivalent(&self.policy_file.said);
         self.policy_file.said = Arc::clone(&policy);
-        // A touch that changes nothing must not undo what was changed here.
+        // An edit without effect must not undo changes made here.
         if !is_new || policy.is_equivalent(&self.auth.rules.policy) {
             if was_broken {
                 self.say(format!("{} is readable again", self.policy_file.name()));

@@ -1,4 +1,4 @@
-//! Revoking tokens, and taking it back.
+//! Revoking and restoring tokens.
 
 use super::history::Step;
 use super::{App, Effect};

@@ -20,7 +20,8 @@ impl App {
         SettingsForm::new(&self.auth.rules, &self.policy_file.path, self.time_style)
     }
 
-    /// All of the settings or none: the form stays open until another key is typed and another policy is read.
+    /// Applies all of the settings or none: the form stays open until a new key has been typed and a new policy has
+    /// been read.
     pub(super) fn apply(&mut self, mut form: Box<SettingsForm>) -> Vec<Effect> {
         let policy = form.policy.text();
         let mut effects = Vec::new();

@@ -1,4 +1,4 @@
-//! The one way in: a message changes the state and may ask for effects.
+//! The single entry point: a message changes the state and may return effects.
 
 use std::sync::Arc;
 
@@ -24,7 +24,7 @@ pub fn update(app: &mut App, msg: Msg) -> Vec<Effect> {
     match msg {
         Msg::Key(key) => app.key(key),
         Msg::Mouse(mouse) => app.mouse(mouse),
-        // It may be a secret on its way into a prompt.
+        // It may be a secret for a prompt.
         Msg::Paste(text) => app.paste(&Zeroizing::new(text)),
         Msg::PasteTooLarge { bytes } => app.paste_too_large(bytes),
         Msg::Resized { columns, rows } => app.resized(columns, rows),

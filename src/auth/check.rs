@@ -7,7 +7,7 @@ pub enum Check {
     Present,
     /// Three segments, strict base64url, JSON objects without duplicate members.
     Structure,
-    /// The header asks for an algorithm and a key that we hold, and for nothing we do not do.
+    /// The header names an algorithm and a key that we have, and no unsupported extension.
     Header,
     /// The signature fits.
     Signature,

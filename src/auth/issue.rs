@@ -19,7 +19,7 @@ pub const LIFETIME: Span = Span::HOUR;
 /// The claims of a token to issue.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct IssueRequest {
-    /// Who it speaks for.
+    /// The user.
     pub user_id: String,
     /// The permissions.
     pub permissions: Vec<String>,
@@ -31,7 +31,7 @@ pub struct IssueRequest {
     pub issuer: Option<String>,
     /// `aud`.
     pub audience: Option<String>,
-    /// Further claims, none of which is one of the above.
+    /// Additional claims, none of which has the name of one above.
     pub extra: Map<String, Value>,
 }
 
@@ -50,7 +50,7 @@ pub enum IssueError {
     /// Some of the tokens would have times that no token can have.
     #[error("invalid time for test tokens: expected a year from 1980 to 9999")]
     NoSuchTime,
-    /// There is nothing to sign with.
+    /// There is no key to sign with.
     #[error("no key to sign with")]
     NoKey,
     /// The system gave no random bytes for a `jti`.

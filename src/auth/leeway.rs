@@ -1,4 +1,4 @@
-//! The allowance for clocks that differ.
+//! The tolerance for clock differences.
 
 use std::fmt;
 use std::str::FromStr;
@@ -21,12 +21,12 @@ pub enum BadLeeway {
     OutOfBounds,
 }
 
-/// Allowance for clocks that differ: whole seconds, at most 300.
+/// Tolerance for clock differences: whole seconds, at most 300.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Leeway(Span);
 
 impl Leeway {
-    /// None at all.
+    /// No leeway.
     pub const NONE: Self = Self(Span::ZERO);
 
     /// The longest that may be configured.

@@ -1,4 +1,4 @@
-//! When a token lives: the one comparison that decides, and the one countdown that shows it.
+//! A token's lifetime: the single comparison for decisions and the single countdown for display.
 
 use super::date::NumericDate;
 use super::leeway::{Leeway, remaining, until_valid};
@@ -43,10 +43,10 @@ pub enum Phase {
     },
     /// Expired.
     Expired {
-        /// Since it died.
+        /// The time since it expired.
         ago: Span,
     },
-    /// It has no `exp` that can be read.
+    /// It has no readable `exp`.
     Endless,
 }
 
@@ -89,12 +89,12 @@ impl Lifetime {
         begins.chain(self.exp.into_iter().flat_map(|exp| [exp, exp.plus(self.leeway.span())]))
     }
 
-    /// From `now` to the next instant at which the phase changes; `None` after the last one.
+    /// Returns the time from `now` to the next change of the phase; `None` after the last one.
     pub fn next_border(&self, now: NumericDate) -> Option<Span> {
         self.borders().map(|border| border.since(now)).filter(|left| *left > Span::ZERO).min()
     }
 
-    /// From the first instant of its life to the last; `None` without an `exp` and a beginning.
+    /// Returns the time between its first and its last valid instant; `None` without both.
     pub fn length(&self) -> Option<Span> {
         let from = self.nbf.or(self.iat)?;
         self.exp.map(|exp| exp.since(from)).filter(|length| *length > Span::ZERO)

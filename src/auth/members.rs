@@ -144,7 +144,7 @@ pub fn duplicate<'m>(members: &'m [Member<'_>]) -> Option<&'m str> {
     members.iter().find(|m| !names.insert(&*m.name)).map(|m| &*m.name)
 }
 
-/// The string that a JSON value is, or `None` for anything else; a lone surrogate makes it no string.
+/// The string that a JSON value is, or `None` for anything else, including a string with an unpaired surrogate.
 pub fn string(value: &str) -> Option<Cow<'_, str>> {
     let inner = value.strip_prefix('"')?.strip_suffix('"')?;
     if inner.as_bytes().contains(&b'\\') {
@@ -154,7 +154,7 @@ pub fn string(value: &str) -> Option<Cow<'_, str>> {
     }
 }
 
-/// A value as it is shown: a string without its quotes, unless it would then read as another value. Safe to show.
+/// Formats a value for display: a string without quotes, unless it would then look like another value. Safe to show.
 pub fn shown(value: &str) -> String {
     match string(text::head(value, 4096)) {
         Some(string) if !is_json(&string) => text::name(&string, 1024),

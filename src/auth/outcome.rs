@@ -7,7 +7,7 @@ use super::check::Verdict;
 /// The outcome of a call.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Outcome {
-    /// The gate said no; the decision beside it says why.
+    /// Refused by the gate; the decision has the reason.
     Refused(Verdict),
     /// Allowed, but the tool does not accept the arguments; the sentence is safe to show.
     BadArguments(String),

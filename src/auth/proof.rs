@@ -1,5 +1,5 @@
 //! Proofs: the [`Principal`], which only verification creates, and the [`Permit`], which only a decision creates. Code
-//! that holds one need not judge again; a tool is called with nothing less than a permit.
+//! that has one need not verify again; a tool can be called only with a permit.
 
 use std::ops::Deref;
 use std::sync::Arc;

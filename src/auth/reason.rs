@@ -11,8 +11,8 @@ use super::reason_table::{self, ReasonRow};
 use super::token::{self, Fault};
 use crate::text::{self, words};
 
-/// Why a check failed: what was found, and what was wanted. A screen clones it with every frame, so what came from a
-/// token, which may be a megabyte, is shared.
+/// Why a check failed: the found and the expected value. The console clones it for every frame, so text from a token,
+/// which may be a megabyte long, is shared.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(
     missing_docs,
@@ -85,7 +85,7 @@ fn names(list: &[impl AsRef<str>], join: &str) -> String {
     text::names(list.iter(), NAME, 8, join)
 }
 
-/// One sentence without a full stop: what was found and what was wanted. Safe to show.
+/// One sentence without a full stop: the found and the expected value. Safe to show.
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -1,4 +1,4 @@
-//! Revocations: tokens that are refused although their time has not come. Check 8 asks here.
+//! Revocations: tokens that are refused before they expire. Check 8 uses them.
 
 use std::collections::BTreeMap;
 
@@ -17,7 +17,7 @@ pub enum Revoked {
     Jti(Box<str>),
 }
 
-/// When something was revoked, and how long that counts.
+/// When something was revoked, and until when the revocation is needed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Since {
     /// When it was revoked.
@@ -40,7 +40,7 @@ impl FromIterator<(Revoked, Since)> for Revocations {
 }
 
 impl Revocations {
-    /// Whether nothing is revoked.
+    /// Whether there are no revocations.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -60,7 +60,7 @@ impl Revocations {
         self.0.entry(what).or_insert(since);
     }
 
-    /// Takes a revocation back; answers whether there was one.
+    /// Removes a revocation; returns whether there was one.
     pub fn restore(&mut self, what: &Revoked) -> bool {
         self.0.remove(what).is_some()
     }
@@ -74,7 +74,7 @@ impl Revocations {
 
     /// Check 8: that neither this token nor its `jti` is revoked.
     pub fn check(&self, token: &str, jti: Option<&str>) -> Result<(), Reason> {
-        // Nearly always nothing is; then nothing is hashed for it.
+        // Nearly always empty; then the token is not hashed.
         if self.is_empty() { Ok(()) } else { self.look_up(token, jti) }
     }
 

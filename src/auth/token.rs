@@ -1,4 +1,4 @@
-//! A token's text: its segments and their strict decoding (RFC 7515 §5.2), and the name a token goes by.
+//! A token's text: its segments and their strict decoding (RFC 7515 §5.2), and the token ID.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -13,8 +13,8 @@ use super::members::{self, Member};
 /// A longer token is refused before it is looked at, in bytes.
 pub const MAX_BYTES: usize = 8 * 1024;
 
-/// A token's name in logs, lists and evidence: the SHA-256 of its text. Two tokens are the same where the whole hash
-/// is; what is shown are its first 8 hex digits.
+/// A token's name in logs, lists and evidence: the SHA-256 of its text. Two tokens are equal if their whole hashes are
+/// equal; the first 8 hex digits are shown.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TokenId([u8; 32]);
 

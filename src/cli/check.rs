@@ -54,7 +54,7 @@ pub fn run(
 }
 
 impl Headless<'_> {
-    /// The token a call is asked with: the one given, else the environment's, else none, which is said.
+    /// Returns the token of a call: the argument, else the environment's, else none, which is reported.
     pub fn asked(&mut self, given: Option<&str>, no_token: bool) -> Result<Option<String>, CliError> {
         if no_token {
             return match given {

@@ -59,7 +59,7 @@ fn show(out: &mut dyn Write, inspection: &Inspection, rules: &Rules, now: Numeri
     Ok(())
 }
 
-/// Members beyond these are counted: `--json` has them all.
+/// The most members shown; the rest is counted, and `--json` shows all.
 const MOST: usize = 200;
 
 fn show_members(out: &mut dyn Write, document: &Document, now: NumericDate, paint: Paint) -> io::Result<()> {

@@ -41,7 +41,7 @@ pub struct Inspected<'a> {
 #[derive(Serialize)]
 struct Checked {
     check: &'static str,
-    /// `null` where it could not be made, or was not reached.
+    /// `null` if it could not be made or was not reached.
     passed: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<&'static str>,
@@ -138,7 +138,7 @@ pub struct Decided<'a> {
     sentence: String,
     /// The permission that opened the tool.
     by: Option<&'a str>,
-    /// The permission held that implies it, where it is not that one itself.
+    /// The held permission that implies it, if it is a different one.
     #[serde(skip_serializing_if = "Option::is_none")]
     through: Option<&'a str>,
     subject: Option<&'a str>,

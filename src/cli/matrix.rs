@@ -101,8 +101,8 @@ impl Cell<'_> {
         self.expected.is_some_and(|line| !line.outcome.is(self.decision.verdict()))
     }
 
-    /// The verdict as one word, with a mark where nothing implements the tool, and one where something else is
-    /// expected.
+    /// Returns the verdict as one word, with a mark if the tool is not implemented, and one if the policy expects
+    /// another verdict.
     fn word(&self) -> String {
         let mut word = self.decision.verdict().word().to_lowercase();
         word.push_str(if self.lacks_tool { "*" } else { "" });
@@ -139,7 +139,7 @@ pub fn run(
     if shape != Shape::Text {
         table.head(on.out, 0)?;
     }
-    // Only a table in columns waits for its widest name; all others are written as their callers come.
+    // Only the text table waits for its widest name; other formats are written row by row.
     let mut row = |on: &mut Headless<'_>, caller: Caller| -> Result<(), CliError> {
         match shape {
             Shape::Text => waiting.push(caller),

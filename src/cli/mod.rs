@@ -1,7 +1,7 @@
-//! The command line: options in, and for every pane of the console a command that does the same without it.
+//! The command line: options, and for every pane of the console a command that does the same.
 //!
-//! [`Headless`] runs a command; `main` turns what comes of it into an exit code. Each command has a file of its own,
-//! with one `run` in it.
+//! [`Headless`] runs a command; `main` turns its result into an exit code. Each command has its own file with one `run`
+//! function.
 
 /// Formats the examples below a command's options.
 macro_rules! examples {

@@ -45,7 +45,7 @@ impl Paint {
         self.styled(text, AnsiColor::Cyan.on_default()) + &pad
     }
 
-    /// A note beside what matters.
+    /// Styles a secondary note.
     pub fn note(self, text: &str) -> String {
         self.styled(text, Style::new().dimmed())
     }

@@ -1,4 +1,4 @@
-//! `portcullis policy check`: a policy held against itself, for a CI job.
+//! `portcullis policy check`: tests a policy against its own expectations, for CI.
 
 use std::io::{Read as _, Write};
 use std::path::Path;

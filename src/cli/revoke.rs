@@ -1,4 +1,4 @@
-//! `portcullis revoke`: changes what is revoked in the state file. Every console and server that uses the file notices
+//! `portcullis revoke`: changes the revocations in the state file. Every console and server that uses the file notices
 //! at once.
 
 use serde_json::{Value, json};

@@ -1,7 +1,7 @@
 //! `portcullis serve`: the gate as an MCP server, without the console. Calls are printed as they arrive.
 //!
-//! Printing keeps neither the server nor a signal waiting: threads that nothing waits for write to standard output and
-//! standard error, because a stopped terminal, or a pipe that is not read, may block a write for ever.
+//! Printing never blocks the server or a signal: detached threads write to standard output and standard error, because
+//! a stopped terminal, or a pipe that is not read, may block a write forever.
 
 use std::fs::File;
 use std::io::{self, Write as _};
@@ -219,7 +219,7 @@ impl Log<'_> {
         let judged_by = self.gate.shared().rules().described().join(", ");
         self.notices.say(format!("judged by {judged_by}; press Ctrl-C to stop"));
         let mut changes = self.gate.shared().changes();
-        // A call may have come before.
+        // A call may have arrived before.
         changes.mark_changed();
         let mut is_printing = !quiet;
         loop {

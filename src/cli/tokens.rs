@@ -10,7 +10,7 @@ use super::{CliError, Headless};
 use crate::config;
 use crate::text::{self, Reading, words};
 
-/// A whole text is read for one token, or for several, up to this size; beyond, every line is one of its own. In bytes.
+/// Up to this size, in bytes, a text is searched as a whole for one or several tokens; in a longer one, each line is a token.
 const WHOLE: usize = 64 * 1024;
 
 /// A longer line is refused, in bytes.
@@ -180,7 +180,7 @@ fn is_list(text: &str) -> bool {
     lines().nth(1).is_some() && lines().filter(holds).nth(1).is_some() && !is_json()
 }
 
-/// The tokens of a text; a text without one is taken as it is.
+/// Returns the tokens in a text, or the text itself if it contains none.
 fn read(text: &str) -> Reading {
     let mut reading = text::read_token(text);
     if reading.tokens.is_empty() {

@@ -60,8 +60,7 @@ impl Fault {
 }
 
 impl ConfigFile {
-    /// The configuration that holds: of `named`, which must exist, else of the platform's place for it, where there may
-    /// be none.
+    /// Reads the configuration from `named`, which must exist, or else from the platform's default path, if it exists.
     pub fn find(named: Option<&Path>) -> Result<Self, ConfigError> {
         use std::io::ErrorKind::{NotADirectory, NotFound};
         match (named, default_path()) {

@@ -115,8 +115,8 @@ pub fn write_new(path: &Path, text: &str) -> Result<(), ConfigError> {
     })
 }
 
-/// Puts a text in a file's place in one step: it is written beside it first. A new file gets this mode, less what the
-/// process takes away; one that was there before keeps its own.
+/// Replaces a file's contents atomically, through a temporary file beside it. A new file gets this mode, less the
+/// umask; an existing one keeps its own.
 pub(crate) fn replace(path: &Path, text: &str, mode: u32) -> io::Result<()> {
     let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else {
         return Err(io::Error::other("invalid file name"));

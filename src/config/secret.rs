@@ -1,4 +1,4 @@
-//! The signing secret: of a file that only its owner can read, or of the environment.
+//! The signing secret, from a file that only its owner can read, or from the environment.
 
 use std::fs::File;
 use std::io::Read as _;
@@ -17,7 +17,7 @@ pub const SECRET_VARIABLE: &str = "PORTCULLIS_SECRET";
 /// The longest way to write the longest secret: `hex:`, two digits a byte, and a line break.
 const LONGEST: usize = 4 + MAX_SECRET_BYTES * 2 + 2;
 
-/// The environment's secret, where there is one; of any bytes, as those of a file.
+/// Returns the environment's secret, if any; like a file's, it may contain any bytes.
 pub fn secret_variable() -> Option<Zeroizing<Vec<u8>>> {
     std::env::var_os(SECRET_VARIABLE).map(|secret| Zeroizing::new(secret.into_encoded_bytes()))
 }

@@ -1,8 +1,8 @@
 //! The clients that the Connect pane gives instructions for, as rows of one table: a line for a shell, or a file of
 //! configuration.
 //!
-//! Every user of a machine can read the arguments of its processes, so a token is in one only where a client offers
-//! nothing else. Each format was tried with the real client; [`CLIENTS`] says which version.
+//! Every user of a machine can read the arguments of its processes, so a token is passed in one only if a client offers
+//! no other way. Each format was tried with the real client; [`CLIENTS`] says which version.
 
 use serde_json::{Map, Value, json};
 

@@ -44,7 +44,7 @@ impl Listing {
 pub struct Settings {
     /// The address to listen on.
     pub address: Address,
-    /// The URL by which clients know it, where that is another one than the address: behind a proxy.
+    /// The public URL, if it differs from the address, as behind a proxy.
     pub public_url: Option<String>,
     /// The form of refusals.
     pub denial: Denial,
@@ -52,22 +52,22 @@ pub struct Settings {
     pub listing: Listing,
     /// Whether a token without any `aud` passes.
     pub allow_no_audience: bool,
-    /// `Host` names that are taken beside those of loopback and of the address.
+    /// `Host` names accepted in addition to loopback's and the address's.
     pub hosts: Vec<HostName>,
     /// Values of `Origin` that are taken; without one a browser is always refused.
     pub origins: Vec<Page>,
     /// Who issues tokens, for the protected-resource metadata; without one the server names itself.
     pub authorization_servers: Vec<String>,
-    /// Requests a second that one user may make, and one peer address without a valid token; `None` for any number.
+    /// Requests per second for one user, and for one peer address without a valid token; `None` for no limit.
     pub rate: Option<u32>,
-    /// Whether a weak or fresh key may be used where other machines reach it.
+    /// Whether a weak or fresh key may be used on an address that other machines can reach.
     pub expose: bool,
     /// Connections that one peer address may have open at once.
     pub for_each_peer: usize,
     /// The largest message of a verified caller, in bytes.
     pub max_body: usize,
-    /// For how long what was read last decides where revocations or policy cannot be read any more; after that, nothing
-    /// is decided (503).
+    /// How long to keep using the last revocations and policy if they cannot be read; after that, no decisions are made
+    /// (503).
     pub max_stale: Duration,
     /// A request that takes longer is given up.
     pub timeout: Duration,

@@ -1,5 +1,4 @@
-//! From where a server may be reached: the `Host` names that requests may be for, and the pages that may send them from
-//! a browser.
+//! Access to a server: the `Host` names that it accepts, and the origins allowed to send requests from a browser.
 
 use std::fmt;
 use std::str::FromStr;

@@ -65,7 +65,7 @@ pub struct Gate {
 /// A real call, to be judged for one instant and logged under another. It holds a token, so it has no `Debug`.
 #[derive(Clone, Copy)]
 pub struct CallRequest<'a> {
-    /// The token, exactly as it came.
+    /// The token exactly as received.
     pub token: Option<&'a str>,
     /// The tool's name.
     pub tool: &'a str,
@@ -86,7 +86,7 @@ pub struct Source<'a> {
     pub token: Option<TokenId>,
     /// The origin of the call.
     pub origin: Origin,
-    /// The name of the client that made it, where there is one; safe to show.
+    /// The name of the client that made it, if any; safe to show.
     pub client: Option<&'a str>,
     /// The address of that client.
     pub peer: Option<IpAddr>,
@@ -110,7 +110,7 @@ pub struct Called {
 }
 
 impl Gate {
-    /// A gate with these rules and this clock, in front of this backend; without a signer it issues nothing.
+    /// Creates a gate with these rules and this clock in front of this backend; without a signer it cannot issue tokens.
     pub fn in_front_of(
         backend: Arc<dyn Backend>,
         rules: Rules,
@@ -158,7 +158,7 @@ impl Gate {
         principal.is_ok_and(|principal| rules.policy.holds(&principal.permissions, permission).is_some())
     }
 
-    /// Calls a tool if the token may, and answers as the contract says:
+    /// Calls a tool if the token may, and returns the contract's JSON:
     /// `{"success":true,"result":…}`, `{"error":"unauthorized"}`, `{"error":"forbidden"}`,
     /// `{"error":"invalid_arguments"}` or `{"error":"tool_failed"}`.
     ///
@@ -236,7 +236,7 @@ impl Gate {
         self.record(permit.decision(), outcome, permit.tool(), arguments, source)
     }
 
-    /// Logs a call that was refused; nothing is run.
+    /// Logs a refused call.
     pub fn refuse(&self, decision: Decision, tool: &str, arguments: Given<'_>, source: &Source<'_>) -> Called {
         let outcome = Outcome::Refused(decision.verdict());
         self.record(decision, outcome, tool, arguments, source)

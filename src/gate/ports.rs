@@ -36,7 +36,7 @@ pub trait Backend: Send + Sync {
 pub struct ToolInfo {
     /// The name, as callers spell it.
     pub name: Arc<str>,
-    /// The name for people, where the backend has one.
+    /// The display name, if the backend has one.
     pub title: Option<Arc<str>>,
     /// A description, as a phrase that follows the name.
     pub description: Arc<str>,
@@ -44,11 +44,11 @@ pub struct ToolInfo {
     pub schema: Value,
     /// Arguments that it takes, as JSON text.
     pub example: Arc<str>,
-    /// Whether it changes nothing (`readOnlyHint`).
+    /// Whether it is read-only (`readOnlyHint`).
     pub reads_only: bool,
     /// Whether it may destroy something (`destructiveHint`).
     pub destroys: bool,
-    /// Whether a second call with the same arguments changes nothing more (`idempotentHint`).
+    /// Whether repeated calls with the same arguments have no further effect (`idempotentHint`).
     pub is_idempotent: bool,
 }
 
@@ -73,7 +73,7 @@ impl ToolError {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Catalogue(Arc<[ToolInfo]>);
 
-/// Who answers an allowed call of a tool.
+/// The responder to allowed calls of a tool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Answers {
     /// The backend.
@@ -109,7 +109,7 @@ impl Catalogue {
         }
     }
 
-    /// Whether the policy has this tool but nothing answers an allowed call of it.
+    /// Whether the policy has this tool but no backend implements it.
     pub fn lacks(&self, policy: &Policy, name: &str) -> bool {
         policy.tool(name).is_some() && self.answers(policy, name) == Answers::Missing
     }

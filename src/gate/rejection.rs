@@ -1,4 +1,4 @@
-//! Requests that a server refuses without deciding about a call, and what a log says of any answer.
+//! Requests that a server refuses without deciding about a call, and the answers in the log.
 
 use crate::auth::token::Fault;
 use crate::auth::{Decision, Reason, Verdict};
@@ -23,13 +23,13 @@ pub enum Rejection {
         /// How long to wait, in whole seconds.
         seconds: u64,
     },
-    /// Nothing can be decided.
+    /// No decision is possible.
     #[error("{what} could not be read for longer than --max-stale; see standard error or the console's header")]
     Stale {
         /// The unreadable source.
         what: &'static str,
     },
-    /// Nothing is served at its path.
+    /// Its path does not exist.
     #[error("not found; the MCP endpoint is /mcp")]
     NotFound,
     /// It looks for sign-in by OAuth.
@@ -81,7 +81,7 @@ pub enum Answered {
 }
 
 impl Answered {
-    /// The decision, where there was one.
+    /// The decision, if there was one.
     pub const fn decision(&self) -> Option<&Decision> {
         match self {
             Self::Decided(decision) => Some(decision),
@@ -89,12 +89,12 @@ impl Answered {
         }
     }
 
-    /// The verdict of the decision, where there was one.
+    /// The verdict of the decision, if there was one.
     pub fn verdict(&self) -> Option<Verdict> {
         self.decision().map(Decision::verdict)
     }
 
-    /// The reason of the decision, where there was one that refused.
+    /// The reason of a refusing decision.
     pub fn reason(&self) -> Option<&Reason> {
         self.decision().and_then(Decision::reason)
     }

@@ -1,5 +1,5 @@
-//! The shared state: rules, tokens and activity, with a revision that grows with every change; and the copy of it that
-//! a screen draws from.
+//! The shared state: rules, tokens and activity, with a revision that grows with every change; and the copy that the
+//! console draws from.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -39,7 +39,7 @@ impl Provenance {
 /// The known parts of a token.
 #[derive(Clone)]
 pub enum Known {
-    /// Its text. Shown only where the user looks at one; never logged.
+    /// Its text. Shown only on request; never logged.
     Text(Arc<str>),
     /// Its hash and its principal: it belongs to a client, and must not be readable here.
     Principal(Arc<Principal>),
@@ -52,13 +52,13 @@ pub struct TokenEntry {
     pub number: u64,
     /// Its known parts.
     pub known: Known,
-    /// The name it goes by.
+    /// Its ID.
     pub id: TokenId,
     /// Its provenance.
     pub provenance: Provenance,
     /// The user's label for it.
     pub label: Option<Arc<str>>,
-    /// When it came.
+    /// When it was added.
     pub added: NumericDate,
     /// Its evaluation under the current rules.
     pub judged: Arc<Judged>,
@@ -93,7 +93,7 @@ impl Known {
     }
 }
 
-/// Tokens of clients that are in the list at once; the one that came first goes first.
+/// The most tokens of clients in the list; the oldest one is removed first.
 const MOST_USED: usize = 64;
 
 impl fmt::Debug for TokenEntry {
@@ -140,7 +140,7 @@ impl AuthState {
         &self.rules
     }
 
-    /// The key that signs what is issued; without one nothing is.
+    /// The key that signs issued tokens; without one, none can be issued.
     pub fn signer(&self) -> Option<&Signer> {
         self.signer.as_ref()
     }
@@ -201,7 +201,7 @@ impl AuthState {
     pub fn set_rules(&mut self, rules: Rules) {
         self.revision += 1;
         if !rules.has_keys_of(&self.rules) {
-            // Their signatures would have to be checked again. A client that goes on brings its token back.
+            // Their signatures would have to be checked again. A client that continues sends its token again.
             self.forget(|entry| entry.text().is_none());
         }
         for entry in Arc::make_mut(&mut self.tokens) {
@@ -223,7 +223,7 @@ impl AuthState {
         self.tools = tools;
     }
 
-    /// A new policy. It says nothing about tokens, so none is judged again.
+    /// Sets the policy. It does not affect tokens, so none is judged again.
     pub fn set_policy(&mut self, policy: Arc<Policy>) {
         self.revision += 1;
         self.rules = Arc::new(Rules { policy, ..(*self.rules).clone() });
@@ -309,9 +309,9 @@ impl AuthState {
         Some(entry)
     }
 
-    /// Puts a removed token back where it was, judged by the present rules.
+    /// Restores a removed token to its place, judged by the current rules.
     pub fn restore(&mut self, mut entry: TokenEntry) {
-        // The keys may be others than those by which a client's token was verified; its client brings it back.
+        // The keys may have changed since a client's token was verified; its client sends it again.
         if self.numbers.contains_key(&entry.id) || entry.text().is_none() {
             return;
         }
@@ -396,7 +396,7 @@ impl Snapshot {
         self.tokens.get(self.place(number)?)
     }
 
-    /// Brings the copy up to date; answers whether anything was new.
+    /// Updates the copy; returns whether anything was new.
     pub fn follow(&mut self, state: &AuthState) -> bool {
         if self.revision == state.revision {
             return false;

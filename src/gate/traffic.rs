@@ -9,17 +9,17 @@ use crate::auth::date::NumericDate;
 use crate::auth::token::TokenId;
 use crate::text;
 
-/// Clients that are remembered; the one that was silent longest goes first.
+/// The most clients remembered; the one that was silent longest is removed first.
 pub const MOST_CLIENTS: usize = 64;
 /// Seconds for which calls are counted.
 pub const SECONDS: usize = 60;
 /// Names are cut to this length, in bytes.
 const MAX_NAME: usize = 256;
 
-/// One request, as it was answered. Names come from outside.
+/// One answered request. Names are untrusted.
 #[derive(Clone, Copy, Debug)]
 pub struct Request<'a> {
-    /// When it came.
+    /// When it arrived.
     pub at: NumericDate,
     /// From where.
     pub peer: IpAddr,
@@ -27,7 +27,7 @@ pub struct Request<'a> {
     pub agent: &'a str,
     /// Name and version that the client gives itself, where it does in this request.
     pub name: Option<&'a str>,
-    /// The token it came with.
+    /// Its token.
     pub token: Option<TokenId>,
     /// The user of a verified token.
     pub subject: Option<&'a str>,
@@ -48,11 +48,11 @@ pub struct Client {
     pub agent: Box<str>,
     /// Name and version that it gives itself, once it has.
     pub name: Option<Box<str>>,
-    /// The token it comes with.
+    /// Its token.
     pub token: Option<TokenId>,
     /// The user of the token.
     pub subject: Option<Box<str>>,
-    /// When it was heard last.
+    /// When its last request arrived.
     pub last: NumericDate,
     /// Requests that it sent.
     pub requests: u64,
@@ -78,10 +78,10 @@ fn named(name: Option<&str>, agent: &str) -> String {
     if name.is_empty() { "unnamed client".to_owned() } else { text::name(name, 64) }
 }
 
-/// Everything that came.
+/// All requests.
 #[derive(Clone, Debug, Default)]
 pub struct Traffic {
-    /// The clients, the one heard last first.
+    /// The clients, the most recent first.
     clients: Vec<Client>,
     refusals: BTreeMap<&'static str, u64>,
     /// Seconds in which tools were called, and how often, oldest first.
@@ -137,7 +137,7 @@ impl Traffic {
 
     fn count(&mut self, second: i64) {
         match self.seconds.back_mut() {
-            // A clock that was set back goes on counting where it was.
+            // After the clock is set back, calls count for the last second.
             Some((last, calls)) if *last >= second => *calls += 1,
             _ => self.seconds.push_back((second, 1)),
         }
@@ -152,7 +152,7 @@ impl Traffic {
         known.map_or_else(|| named(None, agent), Client::called)
     }
 
-    /// The clients, the one heard last first.
+    /// The clients, the most recent first.
     pub fn clients(&self) -> &[Client] {
         &self.clients
     }
@@ -169,7 +169,7 @@ impl Traffic {
         self.requests
     }
 
-    /// Whether what [`Traffic::rate`] says will change by itself.
+    /// Whether the result of [`Traffic::rate`] will change over time.
     pub fn is_lively(&self, now: NumericDate) -> bool {
         let seconds = i64::try_from(SECONDS).unwrap_or(i64::MAX);
         self.seconds.back().is_some_and(|(last, _)| now.seconds() - last <= seconds)

@@ -1,4 +1,4 @@
-//! The classic test tokens: each made from the same identity, each with what a sound gate must say to it.
+//! The classic test tokens, all made from one identity, each with the answer expected from a correct gate.
 
 use std::fmt;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use crate::text::Span;
 /// The user and permissions in the tokens.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
-    /// Who they speak for.
+    /// The user.
     pub user_id: String,
     /// The permissions.
     pub permissions: Vec<String>,
@@ -235,7 +235,7 @@ pub fn make(
         TestToken { name: kind.name, what: kind.what, token, jti: maker.jti, expected }
     });
     let tokens: Vec<TestToken> = made.collect();
-    // An identity may be so large that its tokens are refused for that alone.
+    // An identity may be so large that all its tokens exceed the size limit.
     let large = tokens.iter().filter(|token| token.expected != "too_large").map(|token| token.token.len()).max();
     match large {
         Some(bytes) if bytes > token::MAX_BYTES => Err(IssueError::TooLarge(bytes)),

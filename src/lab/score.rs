@@ -1,4 +1,4 @@
-//! The scorecard: what the gate said to each test token, held against what it must say.
+//! The scorecard: the gate's answer to each test token, compared with the expected one.
 
 use serde_json::{Value, json};
 
@@ -39,7 +39,7 @@ pub struct Line {
     pub token_id: TokenId,
     /// Its `jti`.
     pub jti: String,
-    /// The code that had to come.
+    /// The expected code.
     pub expected: &'static str,
     /// The result, with a shortened answer that contains no token.
     pub came: Came,
@@ -47,7 +47,7 @@ pub struct Line {
 }
 
 impl Line {
-    /// A token and what came of it.
+    /// Creates a line from a token and its result.
     pub fn new(token: &TestToken, came: Came) -> Self {
         let TestToken { name, expected, .. } = *token;
         let passed = came.code == expected && answers(verdict_of(expected), &came.answer);
@@ -84,8 +84,7 @@ fn verdict_of(code: &str) -> Verdict {
     REASONS.iter().find(|row| row.code == code).map_or(Verdict::Allowed, ReasonRow::verdict)
 }
 
-/// Whether an answer is one that such a verdict leads to. A call that was allowed and failed proves nothing about the gate,
-/// so it does not count as passed.
+/// Whether an answer matches a verdict. An allowed call that failed proves nothing about the gate, so it does not pass.
 fn answers(verdict: Verdict, answer: &str) -> bool {
     let answer = serde_json::from_str::<Value>(answer).unwrap_or_default();
     match verdict {

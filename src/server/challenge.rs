@@ -1,4 +1,4 @@
-//! Refusals as a client gets them: status, challenge (RFC 6750, RFC 9728) and a JSON-RPC error.
+//! Refusals in the form sent to clients: status, challenge (RFC 6750, RFC 9728) and a JSON-RPC error.
 
 use axum::Json;
 use axum::http::header::{CACHE_CONTROL, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
@@ -28,7 +28,7 @@ const LONGEST_PHRASE: usize = 100;
 pub struct Challenge<'a> {
     /// The server's canonical URI.
     pub uri: &'a str,
-    /// The number of the request; null where it has none.
+    /// The ID of the request, or null.
     pub id: Value,
     /// The scope that a token needs.
     pub scope: String,
@@ -155,7 +155,7 @@ impl Challenge<'_> {
         Json(json!({ "jsonrpc": "2.0", "id": self.id, "error": error })).into_response()
     }
 
-    /// The body did not come, or has not come yet.
+    /// The body could not be read, or not in time.
     pub fn unread(&self, status: StatusCode) -> Response {
         self.answer(status, status.canonical_reason().unwrap_or("no body"), None, [])
     }
@@ -204,7 +204,7 @@ impl Challenge<'_> {
     }
 }
 
-/// A refusal in few words, for clients that show nothing else: `expired`, `write_data needs admin`. Safe to show.
+/// A short refusal, for clients that show only the message: `expired`, `write_data needs admin`. Safe to show.
 pub fn brief(reason: &Reason) -> String {
     match reason {
         Reason::PermissionMissing { needs, tool, .. } if needs.is_empty() => {

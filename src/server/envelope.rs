@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use crate::endpoint::denial::WITHOUT_SESSIONS;
 use crate::text::strict_json::{Inexact, exact_value_of};
 
-/// The most values of a message, those inside others counted. With 256 KiB of text, a message then takes a few MiB.
+/// The most values in a message, including nested ones. With 256 KiB of text, a message then takes a few MiB.
 const MOST_VALUES: usize = 8192;
 
 /// The parsed parts of a message.
@@ -20,7 +20,7 @@ pub struct Envelope {
     pub method: String,
     /// The tool that a `tools/call` names, and its arguments.
     pub call: Option<(String, Value)>,
-    /// Name and version of the client, where it says so.
+    /// Name and version of the client, if the message contains them.
     pub client: Option<String>,
     /// The revision of MCP that an `initialize` asks for.
     pub version: Option<String>,
@@ -48,11 +48,11 @@ pub enum Fault {
 pub struct Broken {
     /// Why.
     pub fault: Fault,
-    /// The number of the request, where it can be read.
+    /// The ID of the request, if it can be read.
     pub id: Value,
 }
 
-/// Nothing of the body could be read.
+/// The body cannot be parsed at all.
 impl From<Fault> for Box<Broken> {
     fn from(fault: Fault) -> Self {
         Self::new(Broken { fault, id: Value::Null })

@@ -60,7 +60,7 @@ impl Handler {
         Self { gate, listing, max_stale, callers: Callers::Judged, subscriptions: Subscriptions::default() }
     }
 
-    /// For requests that all come from one client.
+    /// Creates a handler for requests from a single client.
     pub fn of_one(gate: Gate, settings: &Settings, token: Option<&str>, name: &str) -> Self {
         let Settings { listing, max_stale, .. } = *settings;
         let callers = Callers::One { token: token.map(Into::into), name: name.into() };
@@ -128,7 +128,7 @@ impl ServerHandler for Handler {
         let handler = self.clone();
         let mut watched = Watched::new(&self.gate, judged.judgement, |judgement| handler.seen(judgement));
         tokio::spawn(async move {
-            // Until the token counts no more, or the client is gone.
+            // Until the token is no longer valid, or the client has disconnected.
             while watched.changed(|judgement| handler.seen(judgement)).await
                 && context.peer.notify_tool_list_changed().await.is_ok()
             {}

@@ -1,5 +1,5 @@
-//! The one judgement of a request: its instant, the rules of that instant, and what they say of the token. The layers make
-//! it once and hand it on; the raw token goes no further.
+//! The judgement of a request: its instant, the rules at that instant, and the verified token. The layers make it once
+//! and pass it on; the raw token goes no further.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ pub struct Sender {
     pub peer: IpAddr,
     /// The `User-Agent`.
     pub agent: String,
-    /// The revision of MCP that it speaks, where it says so (`MCP-Protocol-Version`).
+    /// The client's MCP revision, if given (`MCP-Protocol-Version`).
     pub version: Option<String>,
 }
 
@@ -51,7 +51,7 @@ pub struct Judgement {
     pub stale: Option<&'static str>,
     /// Checks 1 to 8.
     pub principal: Result<Arc<Principal>, Reason>,
-    /// The message, where the request brings one that can be read.
+    /// The message, if the request contains a readable one.
     pub envelope: Option<Envelope>,
     /// The client's name; safe to show.
     client: String,
@@ -77,8 +77,8 @@ impl Judgement {
         Self { client, peer, ..self }
     }
 
-    /// The same judgement at the present instant and by the present rules; `None` if the sender's token counts no more, or
-    /// may count no more: with other keys its signature would have to be checked again.
+    /// Repeats the judgement now with the current rules; `None` if the sender's token is no longer valid, or if the
+    /// keys have changed, so that its signature would have to be verified again.
     pub fn again(&self, gate: &Gate) -> Option<Self> {
         let (at, started) = gate.clock().both();
         let (rules, tools) = gate.shared().read(|state| (Arc::clone(state.rules()), state.tools().clone()));
@@ -100,7 +100,7 @@ impl Judgement {
         })
     }
 
-    /// For how long the token still counts, as far as its time goes.
+    /// Returns the time until the token expires.
     pub fn left(&self) -> Option<Duration> {
         let principal = self.principal.as_ref().ok()?;
         Some(principal.exp.plus(self.rules.leeway.span()).since(self.at).as_duration())

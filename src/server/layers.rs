@@ -31,7 +31,7 @@ use crate::endpoint::{Denial, HostName, Settings};
 use crate::gate::{Answered, Gate, Given, Origin, Rejection, Source};
 use crate::text;
 
-/// A message counts as one request more for each so many bytes: a large one takes milliseconds.
+/// A message counts as one more request per this number of bytes: a large one takes milliseconds.
 const BYTES_A_REQUEST: usize = 16 << 10;
 
 /// A longer `id` is not echoed in a refusal, in bytes of JSON.
@@ -88,7 +88,7 @@ pub struct Refusal(Box<Response>);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Misused;
 
-/// A request on its way through the layers. `Host` and `Origin` come before anything else.
+/// Passes a request through the layers. `Host` and `Origin` are checked first.
 pub async fn guard(State(endpoint): State<Arc<Endpoint>>, request: Request, next: Next) -> Response {
     let (parts, body) = request.into_parts();
     let local = parts.extensions.get::<Peer>().and_then(|peer| peer.local);
@@ -122,7 +122,7 @@ impl Endpoint {
         if self.settings.allow_no_audience { Audience::MayLack } else { Audience::Required }
     }
 
-    /// Counts and logs a request that is refused before its token is looked at.
+    /// Counts and logs a request that is refused before its token is read.
     pub fn turn_away(&self, parts: &Parts, rejection: Rejection) {
         let sender = Sender::of(parts);
         let (at, started) = self.gate.clock().both();
@@ -229,7 +229,7 @@ pub async fn authenticate(endpoint: &Endpoint, request: Request) -> Result<Authe
             refused => (refused, None),
         },
     };
-    // Only now: while a body comes slowly, even that of a verified user, its connection gives way.
+    // Only now: while a body arrives slowly, even from a verified user, its connection may be closed for another.
     if let Some(peer) = parts.extensions.get::<Peer>().filter(|_| judgement.principal.is_ok()) {
         peer.connection.works(true);
     }

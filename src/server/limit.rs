@@ -112,7 +112,8 @@ impl<C: Eq + Hash> Buckets<C> {
 }
 
 impl Limiter {
-    /// At most so many requests a second, and as many at once, or [`BURST`]; `None` for any number.
+    /// Creates a limiter with this rate per second and a burst of the same number, or [`BURST`] if larger; `None` for
+    /// no limit.
     pub fn new(rate: Option<u32>) -> Self {
         // With a rate of zero there would be no time after which to retry.
         let rate = rate.map(|rate| rate.max(1));

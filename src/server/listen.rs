@@ -1,4 +1,4 @@
-//! Connections: taken, answered by the layers, and ended.
+//! Accepts connections, serves them through the layers, and ends them.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -35,19 +35,19 @@ use super::streams::Writable;
 use crate::endpoint::{PATH, Settings};
 use crate::gate::{Gate, Rejection};
 
-/// Connections that are open at once.
+/// The most open connections.
 const MOST_CONNECTIONS: usize = 1024;
 
 /// File descriptors that connections leave to everything else: without one, no file that decides could be read.
 const SPARE_DESCRIPTORS: u64 = 64;
 
-/// The head of a request must have come after this time.
+/// The time limit for the head of a request.
 const HEAD: Duration = Duration::from_secs(10);
 
 /// The head of a request, in bytes: a token of 8 KiB and as much again.
 const MOST_HEAD: usize = 16 << 10;
 
-/// An answer of which nothing could be written for so long is given up.
+/// A write of an answer is abandoned after making no progress for this long.
 const WRITE: Duration = Duration::from_secs(10);
 
 /// How long accepting pauses when the system has no more connections.
@@ -196,7 +196,7 @@ pub async fn run(listener: TcpListener, service: Service, stop: CancellationToke
             taken = listener.accept() => taken,
         };
         let Ok((stream, peer)) = taken else {
-            // As when the process has no more files: at once again would spin.
+            // For example when the process has no file descriptors left: retrying at once would spin.
             sleep(NO_MORE).await;
             continue;
         };

@@ -43,7 +43,7 @@ const BACKLOG: i32 = 4096;
 /// How long requests in progress may continue after the server is stopped.
 const GRACE: Duration = Duration::from_millis(500);
 
-/// Nothing is served; the sentence is safe to show.
+/// The server cannot run; the sentence is safe to show.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
     /// The address cannot be listened on.
@@ -85,7 +85,7 @@ pub struct Server {
 }
 
 impl Server {
-    /// Listens from now on. Where no audience is expected yet, tokens must name this server from now on.
+    /// Starts listening. If no audience is required yet, tokens must name this server from now on.
     pub fn start(settings: Settings, gate: &Gate) -> Result<Self, ServeError> {
         let failed = |error| ServeError::Listen { address: text::name(&settings.address.to_string(), 64), error };
         let listener = listener(&settings.address).map_err(failed)?;
@@ -124,7 +124,7 @@ impl Server {
         !self.address.ip().is_loopback()
     }
 
-    /// Stops listening, lets what is under way end, for half a second at most, and waits for that.
+    /// Stops listening and waits up to half a second for requests in progress.
     pub fn stop(mut self) {
         self.stop.cancel();
         // A panic in the thread has been reported by the panic hook.
@@ -197,7 +197,7 @@ fn runtime() -> io::Result<Runtime> {
     Builder::new_current_thread().enable_all().build()
 }
 
-/// Serves one client on standard input and output with this token, until it closes them or goes.
+/// Serves one client on standard input and output with this token, until it closes them.
 pub fn stdio(gate: &Gate, token: Option<&str>, settings: &Settings) -> Result<(), ServeError> {
     let runtime = runtime().map_err(ServeError::Start)?;
     let handler = Handler::of_one(gate.clone(), settings, token, "standard input");

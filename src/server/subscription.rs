@@ -13,7 +13,7 @@ use super::judgement::Judgement;
 use crate::auth::TokenId;
 use crate::gate::Gate;
 
-/// Subscriptions that one token may have at once. Each holds a connection.
+/// The most open subscriptions of one token. Each uses a connection.
 const MOST_OF_TOKEN: usize = 8;
 
 /// The longest time between two checks: the expiry of a token is noticed by then, whatever the system clock does meanwhile.
@@ -70,7 +70,7 @@ impl Watched {
         Self { gate: gate.clone(), judgement, seen, revisions }
     }
 
-    /// Waits until the tools have changed; `false` once the token counts no more.
+    /// Waits until the tools have changed; `false` once the token is no longer valid.
     pub async fn changed(&mut self, see: impl Fn(&Judgement) -> Vec<Tool>) -> bool {
         loop {
             let Some(now) = self.judgement.again(&self.gate) else { return false };

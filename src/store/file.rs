@@ -149,8 +149,8 @@ impl FileStore {
         Self { watch: Mutex::new(Watch::of_whole(path.clone())), path }
     }
 
-    /// The file itself, where the path is a link to it: a change replaces the file, and every process that uses it, by
-    /// whatever name, must take the same lock.
+    /// Resolves a symbolic link: a change replaces the file itself, and every process that uses it, by whatever name,
+    /// must take the same lock.
     fn real(&self) -> PathBuf {
         self.path.canonicalize().unwrap_or_else(|_| self.path.clone())
     }
@@ -240,8 +240,8 @@ fn written(edition: &Edition, revoked: &Revocations) -> serde_json::Result<Strin
     Ok(text)
 }
 
-/// The content of a state file; `None` for a file that does not exist. A file that cannot be understood is an error: it
-/// must restore no token.
+/// The content of a state file; `None` for a file that does not exist. An invalid file is an error: it must not restore
+/// a token.
 fn stored(path: &Path) -> Result<Option<Stored>, StoreError> {
     let source = match read(WHAT, path, MAX_BYTES) {
         Err(ConfigError::Unreadable { error, .. }) if error.kind() == ErrorKind::NotFound && !path.is_symlink() => {

@@ -1,4 +1,4 @@
-//! The one place that notices what other processes change: the policy file, and the store.
+//! The single place that notices changes by other processes: of the policy file and the store.
 
 use std::future::pending;
 use std::io::{self, ErrorKind};
@@ -34,7 +34,7 @@ pub enum News {
     },
     /// The store was changed, and cannot be read.
     NotReloaded(NotReloaded),
-    /// The store went back. What was in force stays in force, and is saved again.
+    /// The store went back. Revocations stay in force and are saved again.
     Setback {
         /// The store's name; safe to show.
         store: String,
@@ -49,11 +49,10 @@ pub enum News {
     StoreUnwatched(Unwatched),
 }
 
-/// A thread that follows the policy file and the store for as long as the program runs, and saves again what could not be
-/// saved.
+/// A thread that follows the policy file and the store while the program runs, and retries failed saves.
 ///
-/// Revocations go from the store into the shared state right here, however busy everybody else is. A policy is only
-/// reported, because the console must first see whether it has edits of its own.
+/// It applies revocations to the shared state itself, independent of other threads. A policy is only reported, because
+/// the console must first check for its own edits.
 pub struct Follower {
     policy: watch::Sender<String>,
 }
@@ -141,8 +140,8 @@ async fn ended(saving: &mut Option<JoinHandle<bool>>) -> bool {
     }
 }
 
-/// Readings that failed for a reason that can pass by itself, as when the process has no file descriptor left, and are tried
-/// again. A failure is reported once, not with every try.
+/// The retry of a read that failed for a temporary reason, for example because the process has no file descriptor left.
+/// A failure is reported once, not on every attempt.
 #[derive(Default)]
 struct Retry {
     wait: Option<Duration>,
@@ -186,7 +185,7 @@ impl Retry {
         let read = config::policy(Path::new(path));
         let is_unreadable = matches!(&read, Err(ConfigError::Unreadable { .. }));
         replica.note_policy(read.as_ref().err().map(|error| (error.to_string(), is_unreadable)));
-        // A file that is gone is noticed when it is there again.
+        // A deleted file is noticed when it exists again.
         let may_pass = matches!(
             &read,
             Err(ConfigError::Unreadable { error, .. }) if error.kind() != ErrorKind::NotFound

@@ -52,7 +52,7 @@ pub enum StoreError {
     },
 }
 
-/// Resolves when something in a store has changed, or with the reason why that will not be noticed.
+/// Resolves when a store has changed, or with the reason why changes will not be noticed.
 pub type Changed<'a> = Pin<Box<dyn Future<Output = Result<(), Unwatched>> + Send + 'a>>;
 
 /// The content of a store.
@@ -73,13 +73,13 @@ pub struct Edition {
     pub generation: u64,
 }
 
-/// A store holds less than it did: a token that was revoked must not be restored by that.
+/// A store went back to older contents, which must not restore a revoked token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Setback {
-    /// It holds nothing any more.
+    /// Its contents were deleted.
     #[error("deleted")]
     Gone,
-    /// It holds an earlier content of its own.
+    /// It has an earlier version of its own contents.
     #[error("replaced by an older version")]
     Older,
     /// It is another store.
@@ -112,8 +112,7 @@ pub trait Store: Send + Sync {
     /// Everything that is revoked.
     fn load(&self) -> Result<Stored, StoreError>;
 
-    /// Changes what is stored, with other processes kept out meanwhile, and drops what no longer matters at `now`.
-    /// Returns the edition that is stored then.
+    /// Changes the stored contents under a lock, and drops revocations no longer needed at `now`. Returns the new edition.
     fn change(&self, now: NumericDate, change: &mut dyn FnMut(&mut Stored)) -> Result<Option<Edition>, StoreError>;
 
     /// Waits until a process, perhaps this one, has changed what is stored. The first call resolves at once: the store

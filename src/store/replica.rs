@@ -27,13 +27,13 @@ impl Change {
     }
 }
 
-/// The store could not be read again; the revocations that were known stay in force.
+/// The store could not be read again; the known revocations stay in force.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot read revocations; the last known ones stay in force: {0}")]
 pub struct NotReloaded(StoreError);
 
-/// Changes that are in memory only, in the order in which they count. Each has a number, because some are put before others
-/// while a save is under way.
+/// Changes that are in memory only, in the order of application. They are numbered, because some are inserted before
+/// others during a save.
 #[derive(Default)]
 struct Unsaved {
     changes: Vec<(u64, Change)>,
@@ -109,7 +109,7 @@ impl Replica {
         &*self.store
     }
 
-    /// Revokes or restores something in memory. Returns at once; [`Replica::save`] is to follow.
+    /// Revokes or restores something in memory. Returns at once; the caller must call [`Replica::save`] afterwards.
     pub fn change(&self, change: Change) {
         let mut unsaved = lock(&self.unsaved);
         self.gate.shared().update(|state| {
@@ -181,7 +181,7 @@ impl Replica {
         Ok(edition)
     }
 
-    /// Brings what others have changed in the store into the shared state. Blocks while it reads.
+    /// Applies changes by other processes in the store to the shared state. Blocks while it reads.
     pub fn reload(&self) -> Result<(), NotReloaded> {
         let read = self.read(&mut lock(&self.known));
         let (at, why) = (self.gate.clock().monotonic(), read.as_ref().err().map(ToString::to_string));

@@ -1,4 +1,4 @@
-//! Text put into other formats, where it must stay nothing but text.
+//! Escaping of text for other formats.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 /// Escapes a text for a cell of a Markdown table, so that it contains no link, picture, mention or end of the cell. The
 /// text has passed `display_safe`.
 pub fn markdown(text: &str) -> String {
-    // Addresses become links by themselves, escaped or not; in code nothing does.
+    // Addresses become links automatically, even if escaped, but not in code spans.
     if text.contains(['.', ':', '/', '@', '#']) {
         let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or(0);
         let (fence, blank) = ("`".repeat(longest + 1), if longest > 0 { " " } else { "" });

@@ -1,4 +1,4 @@
-//! Words and letters: foreign text made harmless, times and durations in words, tokens found in what people paste.
+//! Text utilities: escaping of foreign text, times and durations in words, tokens found in pastes.
 //!
 //! Used by every layer; knows none of them.
 

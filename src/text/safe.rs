@@ -1,4 +1,4 @@
-//! Foreign text, made safe to show: nothing in it can move the cursor, hide, reorder or pretend.
+//! Makes foreign text safe to show, so that it cannot move the cursor, or hide, reorder or fake text.
 //!
 //! Every string that came from outside (claims, names, arguments, answers) passes [`display_safe`] before it is drawn
 //! or printed. What a terminal would act on or hide becomes visible as `\u{202e}`, so two texts that differ look
@@ -105,7 +105,7 @@ impl Escaper {
     }
 }
 
-/// `text` as it may be shown, at most about `cap` bytes of it; a cut is marked as `… (+12 bytes)`.
+/// Escapes `text` for display and cuts it to about `cap` bytes; a cut is marked as `… (+12 bytes)`.
 pub fn display_safe(text: &str, cap: usize) -> String {
     escaped(text, cap, 0..text.len())
 }
@@ -129,7 +129,7 @@ fn escaped(text: &str, cap: usize, inner: Range<usize>) -> String {
 /// The text that [`name`] shows for an empty name.
 const EMPTY: &str = "(empty)";
 
-/// A name (user, permission, tool, issuer) as it may be shown: [`display_safe`], with leading and trailing spaces made
+/// Escapes a name (user, permission, tool, issuer) for display: [`display_safe`], with leading and trailing spaces made
 /// visible, and a placeholder for an empty name.
 pub fn name(text: &str, cap: usize) -> String {
     match text {

@@ -1,4 +1,4 @@
-//! JSON values that mean the same to every reader.
+//! JSON values that every parser reads in the same way.
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
@@ -45,8 +45,8 @@ impl fmt::Debug for Excerpt {
     }
 }
 
-/// A text that is not JSON, or whose value would not be exactly what it says. The place counts from 1; its column is 0 for
-/// an empty text.
+/// A text is not JSON, or its value cannot be represented exactly. The position counts from 1; its column is 0 for an
+/// empty text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{what}")]
 pub struct InexactJson {
@@ -89,7 +89,7 @@ impl Inexact {
 }
 
 /// Parses a JSON value exactly as it is written: a duplicate member and a whole number that does not fit into 64 bits are
-/// errors, because the value would be another one.
+/// errors, because they would change the value.
 pub fn exact_value(text: &str) -> Result<Value, InexactJson> {
     exact_value_of(text, usize::MAX)
 }

@@ -1,7 +1,7 @@
-//! Effects that are not about the terminal: what the console asks for, and the answer as a message.
+//! Effects other than those on the terminal, and their answers as messages.
 //!
-//! What is quick is done here and now; what may take long becomes a `Job`. The event loop is the caller, which hands jobs to
-//! its executor, and tests that need no terminal, which do them at once.
+//! Quick effects are carried out immediately; slow ones become a `Job`. The callers are the event loop, which passes
+//! jobs to its executor, and tests without a terminal, which run them at once.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -95,7 +95,8 @@ enum Begun {
     Later(Job),
 }
 
-/// Carries out an effect, or says who has to. `base` are the rules that the console knew when it asked for it.
+/// Carries out an effect, or returns how it has to be carried out. `base` are the rules that the console knew when it
+/// requested it.
 fn begin(effect: Effect, outside: &Outside, base: &Rules, times: Times) -> Begun {
     let gate = &outside.gate;
     let shared = gate.shared();

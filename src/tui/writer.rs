@@ -1,8 +1,8 @@
-//! The thread that writes to the terminal, and what it has still to write.
+//! The thread that writes to the terminal, and its queue.
 //!
-//! A terminal may take nothing for a long time: a stopped one, or one at the other end of a connection that hangs. Only this
-//! thread waits for it. It holds at most the newest frame, so that a slow terminal shows the present and not the past.
-//! Mode switches and clipboard sequences are never dropped and keep their order. `terminal` decides what is written.
+//! A terminal may block for a long time if it is stopped or at the other end of a hanging connection. Only this thread
+//! waits for it. It queues at most the newest frame, so that a slow terminal shows the current state. Mode switches and
+//! clipboard sequences are never dropped and keep their order. `terminal` decides what is written.
 
 use std::collections::VecDeque;
 use std::io;

@@ -1,4 +1,4 @@
-//! The Activity pane: the calls that were really made, and requests that the server refused.
+//! The Activity pane: calls that were made, and requests that the server refused.
 
 use std::sync::Arc;
 
@@ -67,7 +67,7 @@ impl App {
         self.activity.selected.map_or(0, |seq| self.auth.activity.place(seq).unwrap_or(oldest))
     }
 
-    /// Puts a call of the log back into the form, with its token where that is still in the list.
+    /// Loads a call from the log into the form, with its token if that is still in the list.
     pub(in crate::app) fn load(&mut self, seq: u64) {
         let Some(record) = self.record(seq).cloned() else { return };
         if !record.is_call {

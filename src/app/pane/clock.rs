@@ -1,4 +1,4 @@
-//! The Clock pane: nudging, jumping and stopping the clock that everything on screen is judged for.
+//! The Clock pane: moves, sets and freezes the clock that everything on screen uses.
 
 use super::{Control, Field, Move, Pane, Place};
 use crate::app::action::Action;
@@ -126,7 +126,7 @@ impl App {
         self.set_clock(self.times.judged.plus(step * by));
     }
 
-    /// Goes back to the real time, with everything that depends on it.
+    /// Returns to the real time, with everything that depends on it.
     pub(in crate::app) fn real_time(&mut self) {
         self.hold(HeldClock::Real);
         self.stamps_held = false;
@@ -161,7 +161,7 @@ pub enum InstantError {
     NoClaim(&'static str),
 }
 
-/// The instant that a text names: by a shift of what the clock shows, by a token's claim, or by itself.
+/// Parses an instant: relative to the clock, relative to a token's claim, or absolute.
 fn named_instant(text: &str, shown: NumericDate, life: Option<&Lifetime>) -> Result<NumericDate, InstantError> {
     let text = text.trim();
     let begins = |name: &'static str| text.strip_prefix(name).map(|rest| (name, rest));

@@ -1,4 +1,4 @@
-//! The Connect pane: what a client needs to connect with the selected token.
+//! The Connect pane: instructions for connecting a client with the selected token.
 
 use super::{Act, Control, Field, Pane, Place};
 use crate::app::App;

@@ -1,4 +1,4 @@
-//! The Drill pane: an expiry drill under way, and what the last one found.
+//! The Drill pane: the running expiry drill, and the result of the last one.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -55,7 +55,7 @@ pub struct DrillPane {
     with: With,
     every: usize,
     way: Way,
-    /// The drill under way.
+    /// The running drill.
     pub running: Option<Running>,
     /// The result of the last drill.
     pub found: Option<Found>,
@@ -117,7 +117,7 @@ impl Way {
     }
 }
 
-/// A drill under way.
+/// A running drill.
 pub struct Running {
     /// The state of the drill.
     pub drill: Drill,
@@ -166,11 +166,11 @@ impl App {
     /// The time until the drill needs its next call, independent of the picture.
     pub fn next_deed(&self) -> Option<Duration> {
         let left = self.drill.due()?.since(self.times.real);
-        // The clocks are compared now and then: one that is set meanwhile is noticed.
+        // Limited, so that a change of the clock is noticed.
         Some(left.as_duration().min(clock::COMPARED))
     }
 
-    /// Starts a drill, or ends the one under way.
+    /// Starts a drill, or cancels the running one.
     fn start_drill(&mut self) -> Vec<Effect> {
         if let Some(running) = &mut self.drill.running {
             running.drill.cancel();
@@ -190,7 +190,7 @@ impl App {
         }
     }
 
-    /// A token that lives so long and may call the tool of the form.
+    /// A request for a token with this lifetime that may call the form's tool.
     fn fresh_request(&self, lives: Span) -> IssueRequest {
         let rules = &self.auth.rules;
         IssueRequest {
@@ -235,7 +235,7 @@ impl App {
         self.drill_on()
     }
 
-    /// Makes the next call of the drill, if its time has come.
+    /// Makes the next call of the drill, if it is due.
     pub(in crate::app) fn drill_on(&mut self) -> Vec<Effect> {
         let id = self.last_id + 1;
         let Some(running) = self.drill.running.as_mut().filter(|running| running.awaited.is_none()) else {
@@ -251,7 +251,7 @@ impl App {
         vec![Effect::Call { id, token: Some(Arc::clone(&running.token)), order }]
     }
 
-    /// A call came back: if it is the drill's, it is taken in, and the next one is made.
+    /// Handles a finished call: if it is the drill's, records it and makes the next one.
     pub(in crate::app) fn drill_called(&mut self, id: u64, called: &Called) -> Option<Vec<Effect>> {
         let running = self.drill.running.as_mut().filter(|running| running.awaited == Some(id))?;
         running.awaited = None;

@@ -1,4 +1,4 @@
-//! The Inspect pane: what the selected token says, and what the gate says of it.
+//! The Inspect pane: the selected token's contents, and the results of the checks.
 
 use super::{Act, Control, Field, Move, Pane, Place};
 use crate::app::App;

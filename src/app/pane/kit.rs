@@ -1,4 +1,4 @@
-//! The Test kit pane: the classic test tokens, made from an identity, and what the gate said to each.
+//! The Test kit pane: the classic test tokens for an identity, and the gate's answer to each.
 
 use std::sync::Arc;
 

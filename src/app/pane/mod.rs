@@ -1,4 +1,4 @@
-//! The panes. All that the console knows of one is in its file here; its picture is in the file of the same name under
+//! The panes. The state and behaviour of each is in its file here; its picture is in the file of the same name under
 //! `view/pane/`. This file lists the panes, says which screen shows which, and defines what a pane's file provides.
 //!
 //! A key that works in a pane is one constant: the word in the footer and the function beside it. What several panes
@@ -146,7 +146,7 @@ pub struct Place {
 }
 
 impl Place {
-    /// A pane that does nothing; its file sets at least title, help and controls.
+    /// The defaults of a definition; a pane's file sets at least title, help and controls.
     const DEFAULT: Self = Self {
         title: "",
         help: "",
@@ -163,7 +163,7 @@ impl Place {
     };
 }
 
-/// A field of a pane: its label and what the keys do in it. A key that is not given does nothing.
+/// A field of a pane: its label and its keys. A key that is not set has no effect.
 pub struct Control {
     /// The name of the field.
     pub field: Field,
@@ -171,7 +171,7 @@ pub struct Control {
     pub label: &'static str,
     /// The text it edits, if it is a text.
     pub text: Option<Text>,
-    /// Enter, where it is not the pane's.
+    /// The action of Enter, if it differs from the pane's.
     pub act: Option<Act>,
     /// Space.
     pub tick: Option<Act>,
@@ -224,10 +224,10 @@ impl Control {
     }
 }
 
-/// The word in the footer for a key; `None` while the key does nothing useful.
+/// Returns the footer's word for a key; `None` while the key has no effect.
 pub type Hint = fn(&App) -> Option<&'static str>;
 
-/// A key that does something.
+/// A key's hint and its function.
 #[derive(Clone, Copy)]
 pub struct Act {
     /// The word in the footer.

@@ -1,4 +1,4 @@
-//! The Policy pane: the policy, edited live. What changes decides from then on, can be undone, and is saved on request.
+//! The Policy pane: the policy, edited live. Changes take effect at once, can be undone, and are saved on request.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -157,7 +157,7 @@ impl App {
         }
     }
 
-    /// Takes a line that was typed for the policy; an impossible one stays open with what is wrong.
+    /// Applies a typed line to the policy; if it is invalid, the prompt stays open with the error.
     pub(in crate::app) fn take_policy_line(&mut self, form: Box<LineForm>, line: &str) -> Vec<Effect> {
         let mut parts = self.auth.rules.policy.parts().clone();
         let name = text::name(line, 48);
@@ -223,7 +223,7 @@ impl App {
         effects
     }
 
-    /// Takes the permission under the cursor out of the policy: no tool asks for it, and nothing implies it.
+    /// Removes the permission under the cursor from the policy, from all tools and from all permissions that imply it.
     pub(in crate::app) fn drop_permission(&mut self) -> Vec<Effect> {
         let Some(gone) = self.policy.permission.clone() else {
             self.complain("the policy has no permissions to remove");

@@ -1,4 +1,4 @@
-//! The Server pane: where clients connect, on which terms, and starting and stopping it.
+//! The Server pane: the server's address and settings, and starting and stopping it.
 
 use std::sync::Arc;
 
@@ -62,11 +62,11 @@ pub struct ServerPane {
     pub serving: Option<Serving>,
     /// The pending start or stop, if any.
     pub changing: Option<Changing>,
-    /// Why nothing runs although it was asked for; safe to show.
+    /// Why the server could not be started; safe to show.
     pub fault: Option<String>,
 }
 
-/// On its way from one state to another.
+/// A pending start or stop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Changing {
     /// It starts: a name is looked up, or an address taken.
@@ -87,7 +87,7 @@ impl Changing {
     }
 }
 
-/// A server that runs.
+/// A running server.
 #[derive(Clone, Debug)]
 pub struct Serving {
     /// The server's URI: the audience of tokens and the address for clients.

@@ -166,7 +166,7 @@ impl App {
         if self.timeline.scale.is_none() { format!("fit: {column}") } else { column }
     }
 
-    /// The instant under the cursor: where it was put, or else what the clock shows.
+    /// The instant under the cursor, by default the clock's.
     pub fn cursor_instant(&self) -> NumericDate {
         self.timeline.cursor.unwrap_or(self.times.judged)
     }

@@ -51,7 +51,7 @@ fn step(app: &mut App, by: isize) {
     app.traffic.row = moved(app.traffic.row, by, app.auth.traffic.clients().len());
 }
 
-/// Selects the token that the client under the cursor comes with.
+/// Selects the token of the client under the cursor.
 fn select_token(app: &mut App) -> Vec<Effect> {
     let Some(id) = app.client().map(|client| client.token) else {
         app.complain("no clients have connected yet");

@@ -70,7 +70,7 @@ pub struct Everyone {
     pub tool: Arc<str>,
     /// The arguments, as JSON text.
     pub arguments: String,
-    /// The name of each caller, and what came back.
+    /// The name of each caller, and the result.
     pub answers: Vec<(String, Called)>,
     id: u64,
     callers: Vec<String>,

@@ -38,7 +38,7 @@ pub enum Expected {
 }
 
 impl Who {
-    /// Whether this speaks of a principal with this name and these permissions.
+    /// Whether this applies to a principal with this name and these permissions.
     pub fn is(&self, user_id: Option<&str>, permissions: &[impl AsRef<str>]) -> bool {
         match self {
             Self::User(user) => Some(&**user) == user_id,
@@ -88,7 +88,7 @@ impl Policy {
         self.parts().expectations.iter().any(|line| matches!(line.who, Who::User(_)))
     }
 
-    /// Its expectations, each with whether it counts: of two that speak of the same calls only the first one does.
+    /// Returns its expectations, each with whether it is in effect: of two for the same calls, only the first one is.
     pub fn counted(&self) -> impl Iterator<Item = (&Expectation, bool)> {
         let mut seen = HashSet::new();
         self.parts().expectations.iter().map(move |line| (line, seen.insert((line.who.meant(), &*line.tool))))
@@ -99,8 +99,8 @@ impl Policy {
         self.authorize(held, tool).map_or(Verdict::Forbidden, |_| Verdict::Allowed)
     }
 
-    /// The expectations that it does not meet, of those about permissions: a user's permissions are in tokens. Nothing
-    /// can be expected of a tool that it does not know.
+    /// Returns the failed expectations about permissions; those about users need tokens. An expectation about an
+    /// unknown tool always fails.
     pub fn failed(&self) -> impl Iterator<Item = &Expectation> {
         self.counted().filter_map(|(line, counts)| counts.then_some(line)).filter(|line| match &line.who {
             Who::User(_) => false,

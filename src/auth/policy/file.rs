@@ -1,4 +1,4 @@
-//! The policy as a file: TOML in, [`Policy`] out, and every fault with its place.
+//! Parses a policy file: TOML in, [`Policy`] out, and every error with its position.
 
 use std::fmt;
 use std::marker::PhantomData;

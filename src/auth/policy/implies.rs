@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::PermissionRule;
 use crate::text;
 
-/// All permissions together may imply at most so many others, counted with those that come through others.
+/// The most implied permissions of all permissions together, including indirect ones.
 const MAX_IMPLIED: usize = 100_000;
 
 /// Permissions cannot imply each other like this.

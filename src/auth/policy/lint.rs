@@ -67,7 +67,7 @@ impl Lint {
 }
 
 impl Lint {
-    /// The tool it speaks of.
+    /// The tool that the lint is about.
     pub fn tool(&self) -> Option<&Arc<str>> {
         match self {
             Self::OpenToNobody { tool }
@@ -198,8 +198,7 @@ impl Policy {
         found
     }
 
-    /// The tools that nothing implements, by a function that knows those which are implemented: a policy alone does not
-    /// know. A stub is answered by the gate.
+    /// Returns lints for tools that are not implemented according to `is_implemented`. Stubs are answered by the gate.
     pub fn not_implemented(&self, is_implemented: impl Fn(&str) -> bool) -> Vec<Lint> {
         let lacks = |tool: &&ToolRule| !tool.stub && !is_implemented(&tool.name);
         let lacking = self.tools().iter().filter(lacks);

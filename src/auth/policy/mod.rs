@@ -1,4 +1,4 @@
-//! The policy: tool → the permissions of which any one suffices. Default deny.
+//! The policy: tool → permissions, any one of which allows a call. Default deny.
 
 mod expect;
 mod file;
@@ -23,7 +23,7 @@ pub use schema::{Misfit, NotASchema, Schema};
 static BUILT_IN: LazyLock<Policy> =
     LazyLock::new(|| Policy::parse(include_str!("../../../assets/policy.toml")).expect("the built-in policy is valid"));
 
-/// Which permissions open which tool. A tool that is not in it is forbidden to all.
+/// The permissions that allow each tool. A tool that is not listed is forbidden to everyone.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Policy {
     parts: Parts,
@@ -51,7 +51,7 @@ pub struct ToolRule {
     pub name: Arc<str>,
     /// A description of the tool.
     pub description: Option<Arc<str>>,
-    /// Any one of these opens it; with none it is closed to all.
+    /// Any one of these allows a call; if empty, every call is forbidden.
     pub permissions: Arc<[Arc<str>]>,
     /// The schema of its arguments; without one, any object is accepted.
     pub schema: Option<Schema>,
@@ -75,16 +75,16 @@ pub struct PermissionRule {
 pub struct Grant {
     /// The tool's permission that opened it.
     pub permission: Arc<str>,
-    /// The permission that is held and implies it, where it is not that one itself.
+    /// The held permission that implies it, if it is a different one.
     pub through: Option<Arc<str>>,
 }
 
-/// Why permissions do not open a tool.
+/// Why permissions do not allow a tool.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Denied<'p> {
     /// The policy does not know the tool.
     UnknownTool,
-    /// None of the permissions is one that the tool asks for.
+    /// None of the permissions is listed by the tool.
     PermissionMissing(&'p ToolRule),
 }
 
@@ -100,7 +100,7 @@ impl fmt::Display for Grant {
 }
 
 impl ToolRule {
-    /// A rule that says nothing but the permissions.
+    /// Creates a rule with only permissions.
     pub fn new(name: &str, permissions: impl IntoIterator<Item = impl AsRef<str>>) -> Self {
         let permissions = permissions.into_iter().map(|p| p.as_ref().into()).collect();
         Self { name: name.into(), description: None, permissions, schema: None, stub: false }
@@ -164,7 +164,7 @@ impl Policy {
         policy
     }
 
-    /// A policy of tools and the permissions of which any one suffices. Of a tool given twice the last rule counts.
+    /// Creates a policy from tools and their permissions. For a duplicate tool, the last rule is used.
     pub fn new<P: AsRef<str>>(rules: impl IntoIterator<Item = (impl AsRef<str>, impl IntoIterator<Item = P>)>) -> Self {
         let tools = rules.into_iter().map(|(name, permissions)| ToolRule::new(name.as_ref(), permissions)).collect();
         Self::assemble(Parts { tools, ..Parts::default() }, BTreeMap::new())
@@ -185,12 +185,12 @@ impl Policy {
         self.places.get(name).and_then(|place| self.tools().get(*place))
     }
 
-    /// Every permission it speaks of: those that tools ask for, in the order in which they first appear, then others.
+    /// Every permission in it: those listed by tools, in the order of their first appearance, then others.
     pub fn permissions(&self) -> &[Arc<str>] {
         &self.permissions
     }
 
-    /// Whether it speaks of this permission.
+    /// Whether it contains this permission.
     pub fn names(&self, permission: &str) -> bool {
         self.permissions.iter().any(|known| **known == *permission)
     }
@@ -205,7 +205,8 @@ impl Policy {
         self.tool(tool).and_then(|rule| rule.permissions.first()).map(ToString::to_string).into_iter().collect()
     }
 
-    /// The least permission that opens a tool, or any tool: the one that opens the fewest, and of these the first.
+    /// Returns the least permission that allows a tool, or any tool: the one that allows the fewest tools; among
+    /// equals, the first.
     pub fn least(&self, tool: Option<&str>) -> Option<&Arc<str>> {
         let opened = |permission: &&Arc<str>| {
             self.tools().iter().filter(|rule| self.grant(&[&***permission], rule).is_some()).count()
@@ -230,7 +231,7 @@ impl Policy {
         self.implied.get(permission).map_or(&[], Vec::as_slice)
     }
 
-    /// Why these permissions open a tool, if they do.
+    /// Returns how these permissions allow a tool, if they do.
     pub fn grant(&self, held: &[impl AsRef<str>], tool: &ToolRule) -> Option<Grant> {
         tool.permissions.iter().find_map(|permission| {
             let held = self.holds(held, permission)?.as_ref();
@@ -239,7 +240,7 @@ impl Policy {
         })
     }
 
-    /// **The** answer to checks 9 and 10: the permission that opens a tool to these permissions, or why none does.
+    /// Makes checks 9 and 10, for every caller: returns the permission that allows the tool, or why there is none.
     pub fn authorize(&self, held: &[impl AsRef<str>], tool: &str) -> Result<Grant, Denied<'_>> {
         let rule = self.tool(tool).ok_or(Denied::UnknownTool)?;
         self.grant(held, rule).ok_or(Denied::PermissionMissing(rule))

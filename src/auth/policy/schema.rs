@@ -1,4 +1,4 @@
-//! A tool's input schema (JSON Schema): what its arguments must look like, checked once the gate has said yes.
+//! A tool's input schema (JSON Schema): what its arguments must look like, checked after the gate has allowed the call.
 
 use std::fmt;
 use std::sync::Arc;
@@ -65,7 +65,7 @@ impl Schema {
         Err(Misfit { at, fault: text::display_safe(&fault.to_string(), 200) })
     }
 
-    /// Why no arguments at all can fit, where that can be seen; arguments are always an object.
+    /// Returns why the schema rejects all arguments, if that is evident; arguments are always an object.
     pub fn refuses_all(&self) -> Option<&'static str> {
         let members = match &*self.source {
             Value::Bool(false) => return Some("it is false"),

@@ -1,4 +1,4 @@
-//! A policy file's text, made to say what a policy says: only what differs is changed; comments and order stay.
+//! Rewrites a policy file's text to match a policy: only differences are changed; comments and order are kept.
 
 use std::collections::HashMap;
 
@@ -138,7 +138,7 @@ fn table<'t>(parent: &'t mut dyn TableLike, name: &str, new: Table) -> &'t mut d
     item.as_table_like_mut().expect("just made one")
 }
 
-/// Expectations are compared line by line, because the first one that speaks of a call counts.
+/// Expectations are compared one by one in order, because the first match is used.
 fn expectations(document: &mut DocumentMut, old: &[Expectation], new: &[Expectation]) {
     let item = document.as_table_mut().entry("expect").or_insert(Item::None);
     if item.as_array_of_tables().is_none() {

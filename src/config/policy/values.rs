@@ -1,4 +1,4 @@
-//! The values in a policy file's tables: each changed in its place, with the comments around it.
+//! Edits values in a policy file's tables in place, keeping the comments around them.
 
 use std::sync::Arc;
 

@@ -26,7 +26,7 @@ pub enum CannotDrill {
     /// `exp` is missing or unreadable.
     #[error("the token has no readable exp, so there is no expiry to drill")]
     Endless,
-    /// Nothing comes after its `exp`.
+    /// Its `exp` is the last possible instant.
     #[error("exp is the latest possible date, so no call can follow it")]
     TooLate,
     /// Calls closer than [`FINEST`].
@@ -43,12 +43,12 @@ pub struct Seen {
     pub code: &'static str,
 }
 
-/// A drill under way.
+/// A running drill.
 #[derive(Clone, Debug)]
 pub struct Drill {
     /// When the token begins to live, as its claims and the leeway say.
     begin: NumericDate,
-    /// The instant wanted next; `None` at the end.
+    /// The time of the next call; `None` at the end.
     next: Option<NumericDate>,
     first: NumericDate,
     /// The results so far.
@@ -90,12 +90,12 @@ impl Drill {
         self.found.expected()
     }
 
-    /// The instant for which the next call is wanted; `None` once nothing is left to find.
+    /// Returns the time of the next call; `None` once the boundary has been found.
     pub const fn next(&self) -> Option<NumericDate> {
         self.next
     }
 
-    /// For which instant a call made at `now` is judged; `None` while its time has not come, and at the end.
+    /// Returns the time that a call made at `now` is judged for; `None` if none is due.
     pub fn call_at(&self, now: NumericDate) -> Option<NumericDate> {
         match self.found.plan.pace {
             Pace::Shifted => self.next,
@@ -192,8 +192,8 @@ impl Drill {
         self.found.plan.every.min(Span::SECOND)
     }
 
-    /// Calls come the closer the nearer the border is, and one exactly at it: a machine that is late must not miss it
-    /// by more than an interval.
+    /// Calls get closer together near the boundary, with one exactly at it: a slow machine must not miss it by more
+    /// than an interval.
     fn after(&self, at: NumericDate) -> NumericDate {
         let Plan { every, fine, .. } = self.found.plan;
         let border = self.expected();
@@ -206,7 +206,7 @@ impl Drill {
         step.into_iter().chain(entries).min().unwrap_or_else(|| at.plus(every))
     }
 
-    /// With the time in hand: the next instant between the last allowed and the first refused.
+    /// In shifted time: the next instant between the last allowed and the first refused call.
     fn bisect(&mut self) {
         let (every, border) = (self.found.plan.every, self.expected());
         let next = match (&self.found.last_allowed, &self.found.first_refused) {

@@ -1,4 +1,4 @@
-//! The Call pane: the token, the tool and the arguments of the next call, and what the last one was answered.
+//! The Call pane: the token, the tool and the arguments of the next call, and the answer to the last one.
 
 mod form;
 
@@ -52,7 +52,7 @@ pub(super) static PLACE: Place = Place {
     ..Place::DEFAULT
 };
 
-/// Said where a token is needed of which only the hash is known.
+/// The message for an action that needs a token of which only the hash is known.
 pub const HASH_ONLY: &str = "Used by a client; only its hash is known, so it can be revoked but not used here.";
 
 /// Makes the call of the form.
@@ -119,7 +119,7 @@ impl App {
         }
     }
 
-    /// A call came back: the drill's, the one awaited here, or one that is not awaited any more.
+    /// Handles a finished call: the drill's, the awaited one, or one that is no longer awaited.
     pub(in crate::app) fn called(&mut self, id: u64, called: Called) -> Vec<Effect> {
         if let Some(effects) = self.drill_called(id, &called) {
             return effects;

@@ -13,7 +13,7 @@ use crate::text::strict_json::exact_value;
 /// The Issue pane's form.
 #[derive(Clone, Debug)]
 pub struct IssueForm {
-    /// Who the token speaks for.
+    /// The token's user.
     pub user_id: TextField,
     /// The policy's permissions, ticked or not.
     pub ticks: Vec<(Arc<str>, bool)>,
@@ -106,7 +106,7 @@ impl IssueForm {
         }
     }
 
-    /// Takes over another policy's permissions; what was ticked and still exists stays ticked.
+    /// Adopts another policy's permissions; ticks of permissions that still exist are kept.
     pub fn follow(&mut self, policy: &Policy) {
         if self.ticks.iter().map(|(name, _)| name).eq(policy.permissions()) {
             return;

@@ -1,5 +1,5 @@
 //! The Matrix pane: callers × tools. Its cursor is the selected token and the tool of the Call pane, so a cell, the
-//! preview and the next call cannot speak of different things.
+//! preview and the next call always refer to the same call.
 
 mod row;
 
@@ -122,7 +122,7 @@ impl Shared<'_> {
     }
 }
 
-/// The rules and tokens before the last change of the rules, and until when cells that differ from it are marked.
+/// The rules and tokens before the last change of the rules, and when the highlight of changed cells ends.
 struct Before {
     rules: Arc<Rules>,
     tokens: Arc<Vec<TokenEntry>>,
@@ -130,7 +130,7 @@ struct Before {
 }
 
 impl Matrix {
-    /// Until when cells that a change of rules flipped are marked, on the monotonic clock.
+    /// When the highlight of cells flipped by a change of rules ends, on the monotonic clock.
     pub fn marked_until(&self) -> Option<Duration> {
         self.before.as_ref().map(|before| before.until)
     }
@@ -151,7 +151,7 @@ impl Matrix {
     fn group(&mut self, tokens: &[TokenEntry]) {
         self.groups.clear();
         self.group_of.clear();
-        // By what they hold, not by how it is shown: names that differ may look alike.
+        // By value, not by display text: different names may look alike.
         let mut known: HashMap<Shared<'_>, usize> = HashMap::new();
         for (place, entry) in tokens.iter().enumerate() {
             let shared = match self.rows {
@@ -237,7 +237,7 @@ impl App {
         self.say(format!("matrix grouped {}", self.matrix.rows.word()));
     }
 
-    /// Turns what is expected of the cell under the cursor: nothing, allowed, forbidden.
+    /// Cycles the expectation of the cell under the cursor: none, allowed, forbidden.
     fn expect_cell(&mut self) -> Vec<Effect> {
         let Some((entry, column)) = self.selected().zip(self.column()) else {
             self.complain("cannot set an expectation for a caller without a token: it is always unauthorized");

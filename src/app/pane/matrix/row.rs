@@ -1,4 +1,4 @@
-//! One row of the matrix as it is now: what is the same for all of its cells is found once.
+//! One row of the matrix as of now: values shared by all of its cells are computed once.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use crate::text::Span;
 /// A cell: how many of its row's tokens get which verdict. A row without tokens is a caller without a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cell {
-    /// The verdict, or the one of those allowed where the tokens differ.
+    /// The verdict; if the tokens differ, that of the allowed ones.
     pub verdict: Verdict,
     /// How many of the row's tokens get it.
     pub with: usize,
@@ -33,7 +33,7 @@ pub struct Row<'a> {
     /// Microseconds until a cell or a mark changes by the clock.
     pub holds: Option<Span>,
     alike: Vec<Alike<'a>>,
-    /// Tokens that came to life or died within the last few seconds.
+    /// Tokens that became valid or expired within the last few seconds.
     crossed: Vec<&'a TokenEntry>,
     /// Tokens that were judged otherwise before the last change of the rules, and how.
     rejudged: Vec<(&'a TokenEntry, &'a Judged)>,
@@ -47,11 +47,11 @@ struct Alike<'a> {
 }
 
 impl App {
-    /// A row as it is now.
+    /// Returns a row as of now.
     pub fn matrix_line(&self, row: usize) -> Row<'_> {
         let now = self.times.judged;
         let before = self.matrix.before.as_ref();
-        // Something may be expected of a user; else only what is held matters.
+        // Expectations may apply to a user; otherwise only the permissions matter.
         let by_user = self.auth.rules.policy.expects_of_users();
         let mut line = Row {
             app: self,
@@ -95,7 +95,7 @@ impl App {
     fn mark(&self, entry: &TokenEntry) -> Option<Span> {
         let then = self.times.judged.plus(-MARKED);
         let crossed = entry.judged.lifetime.next_border(then).filter(|left| *left <= MARKED);
-        // A border crossed before the token came marks nothing.
+        // A boundary crossed before the token was added is not highlighted.
         crossed.filter(|left| entry.added < then.plus(*left))
     }
 }
