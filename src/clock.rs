@@ -1,4 +1,4 @@
-//! The only place that asks the system what time it is.
+//! The only module that reads the system's clocks.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -8,13 +8,13 @@ use chrono::{Local, Offset as _, TimeZone as _, Utc};
 use crate::auth::NumericDate;
 use crate::text::Span;
 
-/// Two readings of the clocks so far apart are as good as one.
+/// Two clock readings this close together count as simultaneous.
 const CLOSE: Duration = Duration::from_millis(20);
 
 /// How often they are read in the hope of that.
 const TRIES: usize = 10;
 
-/// Where the time comes from.
+/// A source of time.
 pub trait Clock: Send + Sync {
     /// The instant it is.
     fn now(&self) -> NumericDate;
@@ -70,12 +70,12 @@ impl Clock for SystemClock {
     }
 }
 
-/// A clock that moves only when told to: for tests and for callers that replay the past.
+/// A clock that moves only on request, for tests and for replaying the past.
 #[derive(Debug)]
 pub struct ManualClock(Mutex<(NumericDate, Duration)>);
 
 impl ManualClock {
-    /// A clock that stands at `now`.
+    /// Creates a clock at `now`.
     pub fn new(now: NumericDate) -> Self {
         Self(Mutex::new((now, Duration::ZERO)))
     }

@@ -1,4 +1,4 @@
-//! The program: reads options, runs a command or the console, and turns what comes of it into words and exit codes.
+//! The program: parses options, runs a command or the console, and turns the result into messages and exit codes.
 
 use std::io::{self, BufReader, BufWriter, IsTerminal as _, Write as _};
 use std::process::ExitCode;
@@ -31,8 +31,8 @@ fn main() -> ExitCode {
     }
 }
 
-/// What clap has to say: help to standard output, errors to standard error. An error quotes what was typed, which may
-/// hold anything.
+/// Prints clap's output: help to standard output, errors to standard error. An error quotes the arguments, which may
+/// contain anything.
 fn misused(error: &clap::Error) -> ExitCode {
     if !error.use_stderr() {
         let _ = error.print();
@@ -47,7 +47,7 @@ fn misused(error: &clap::Error) -> ExitCode {
 fn headless(options: &Options, command: &Command) -> ExitCode {
     let stdout = io::stdout();
     let shows_colour = stdout.is_terminal() && std::env::var_os("TERM").is_some_and(|term| term != "dumb");
-    // None of them is locked: a server on standard streams has threads of its own for them.
+    // They are not locked: a server on standard streams uses its own threads for them.
     let mut headless = Headless {
         input: &mut BufReader::new(io::stdin()),
         out: &mut BufWriter::with_capacity(16 * 1024, stdout),
@@ -65,11 +65,14 @@ fn headless(options: &Options, command: &Command) -> ExitCode {
 
 fn console(options: &Options) -> ExitCode {
     if options.settings.json {
-        return complain("--json is for commands; the console has no use for it", Exit::Usage as u8);
+        return complain("--json needs a command; it cannot be used with the console", Exit::Usage as u8);
     }
     let environment = Environment::read();
     if options.serve.is_some() && options.settings.now.is_some() {
-        return complain("--now with --serve; clients are judged by what time it is", Exit::Usage as u8);
+        return complain(
+            "--now cannot be used with --serve: clients are always checked in real time",
+            Exit::Usage as u8,
+        );
     }
     let ground = match Ground::new(&options.settings, &environment) {
         Ok(ground) => ground,
@@ -79,9 +82,7 @@ fn console(options: &Options) -> ExitCode {
         return complain(error, Exit::Usage as u8);
     }
     if let Err(error) = color_eyre::config::HookBuilder::default()
-        .panic_section(
-            "This is a defect of portcullis. Its report above holds no secret and no token; please pass it on.",
-        )
+        .panic_section("This is a bug in portcullis. The report above contains no secrets or tokens; please report it.")
         .install()
     {
         return complain(error, Exit::Trouble as u8);
@@ -135,7 +136,7 @@ fn fail(error: &CliError) -> ExitCode {
     }
 }
 
-/// One line for the user; a standard error that is gone is no further trouble.
+/// One line for the user; a failed write to standard error is ignored.
 fn complain(error: impl std::fmt::Display, code: u8) -> ExitCode {
     let _ = writeln!(io::stderr(), "portcullis: {error}");
     ExitCode::from(code)

@@ -1,8 +1,8 @@
-//! A watch on one file: reports when its content has changed, or when the file has gone.
+//! Watches one file: reports when its content has changed, or when it has been deleted.
 //!
-//! Folders are watched, because an editor that saves by renaming leaves a watch on the file itself behind: the file's own
-//! and, where the file is a link, the one the link leads to. Of a folder that is gone the nearest one above it is
-//! watched. Whatever happens in them, only a change of the file's content is reported.
+//! It watches directories, because an editor that saves by renaming would leave a watch on the file itself behind: the
+//! file's own and, if the file is a link, that of the link's target. For a missing directory, the nearest existing
+//! parent is watched. Only changes of the file's content are reported.
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -21,8 +21,8 @@ use tokio::time::sleep;
 
 use crate::text;
 
-/// How long the content has to stay the same before it is reported. Writing is several events, and in between the file may
-/// hold half of what it will hold.
+/// How long the content has to stay the same before it is reported. Writing causes several events, and in between the
+/// file may be incomplete.
 const SETTLES: Duration = Duration::from_millis(50);
 
 /// A file that still changes after this time is reported even so.
@@ -31,11 +31,11 @@ const AT_LAST: Duration = Duration::from_millis(500);
 /// How often a file is read that the system cannot watch.
 const POLL: Duration = Duration::from_secs(1);
 
-/// The system cannot watch a file, as when no inotify instance is left. It is read every second instead, until it can be
-/// watched.
+/// The system cannot watch a file, as when no inotify instance is left. It is read every second instead, until it can
+/// be watched.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "{} is read every second, because the system cannot watch it: {}",
+    "{} is polled every second because it cannot be watched: {}",
     text::name(&.path.to_string_lossy(), 100),
     text::display_safe(&.error.to_string(), 200)
 )]
@@ -54,8 +54,8 @@ pub struct Watch {
     is_due: bool,
     /// Whether the file is read again and again, because it cannot be watched.
     polls: bool,
-    /// Whether the file is only ever replaced in one step. Then it is whole when it is there: nothing is waited for, and it
-    /// is told from its predecessor without being read.
+    /// Whether the file is only replaced atomically. Then it is always complete: changes are reported without delay,
+    /// and detected without reading it.
     is_replaced_whole: bool,
     /// Begins to watch; tests replace it.
     arm: fn(&mut Self) -> notify::Result<()>,
@@ -93,8 +93,8 @@ impl Watch {
         Self { is_replaced_whole: true, ..Self::new(path) }
     }
 
-    /// Waits until the file has changed. A call that is cancelled loses nothing. If the system cannot watch the file, one
-    /// call says so, and from then on the file is read every second.
+    /// Waits until the file has changed. A call that is cancelled loses nothing. If the system cannot watch the file,
+    /// one call says so, and from then on the file is read every second.
     pub async fn touched(&mut self) -> Result<(), Unwatched> {
         loop {
             if self.polls && !self.is_due {
@@ -107,17 +107,17 @@ impl Watch {
                 self.settle().await;
             }
             while self.events.try_recv().is_ok() {}
-            // Each time anew: a folder may have come, gone, or been replaced. First, so that nothing happens unseen
-            // between the look at the content and the watch.
+            // Every time: a directory may have been created, removed or replaced. First, so that no change is missed
+            // between reading the content and watching.
             let armed = (self.arm)(self);
             self.is_due = false;
             let content = if self.is_replaced_whole { stamp(&self.path) } else { content(&self.path) };
             let is_new = self.known.replace(content) != Some(content);
             match armed {
-                // Without the first watch there is none at all; later the one before goes on.
+                // If the first watch fails, there is none; later, the previous one continues.
                 Err(error) if self.watcher.is_none() && !self.polls => {
                     self.polls = true;
-                    // What was read just now has not been reported yet.
+                    // The content read just now has not been reported yet.
                     self.is_due = is_new;
                     self.known = None;
                     return Err(Unwatched { path: self.path.clone(), error });
@@ -179,8 +179,8 @@ impl Watch {
 }
 
 /// Whether an event may have changed the content of the file. Reading changes nothing, and the reading of this program
-/// would wake it for ever. Another file that is written, such as a log, changes nothing either; but one that comes, goes or
-/// is renamed may be a link on the way to the file.
+/// would wake it for ever. Another file that is written, such as a log, changes nothing either; but one that comes,
+/// goes or is renamed may be a link on the way to the file.
 fn is_relevant(event: &notify::Event, names: &[OsString]) -> bool {
     match event.kind {
         EventKind::Access(AccessKind::Open(_) | AccessKind::Read) => false,
@@ -379,7 +379,7 @@ mod tests {
         let arm = |_: &mut Watch| Err(notify::Error::generic("no instance is left"));
         let mut watch = Watch { arm, ..Watch::new(file.clone()) };
         let unwatched = watch.touched().await.expect_err("it cannot be watched");
-        assert!(unwatched.to_string().contains("is read every second"), "{unwatched}");
+        assert!(unwatched.to_string().contains("is polled every second"), "{unwatched}");
         watch.touched().await.expect("its content is new");
         fs::write(&file, "two").expect("written");
         let soon = POLL + Duration::from_millis(10);

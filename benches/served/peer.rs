@@ -83,7 +83,7 @@ impl ServerHandler for Tools {
     ) -> Result<ListToolsResult, ErrorData> {
         Ok(ListToolsResult::with_all_items(vec![Tool::new(
             "read_data",
-            "returns what it is given",
+            "returns its arguments",
             serde_json::Map::new(),
         )]))
     }

@@ -1,4 +1,4 @@
-//! What each action does. The actions of a pane and its fields are looked up in the pane's file.
+//! Runs actions. The actions of a pane and its fields are defined in the pane's file.
 
 use std::sync::Arc;
 
@@ -35,7 +35,7 @@ impl App {
                 let tick = self.focus.control().and_then(|control| control.tick);
                 return tick.map(|tick| (tick.run)(self)).unwrap_or_default();
             }
-            // Only where the cursor is in sight: elsewhere it is a command of the palette.
+            // Only if the cursor is visible: elsewhere the palette has the command.
             Action::Remove if self.focus.field.is_some() => {
                 return self.focus.pane.place().remove.map(|remove| (remove.run)(self)).unwrap_or_default();
             }
@@ -55,7 +55,7 @@ impl App {
             Action::Token(by) => self.turn_token(by),
             Action::Repeat => match self.last_call.clone() {
                 Some(last) => return self.make_call(last),
-                None => self.complain("no call was made from here yet"),
+                None => self.complain("no call to repeat yet"),
             },
             Action::Copy => return self.copy(),
             Action::CopyWhy => return self.copy_why(),
@@ -95,7 +95,7 @@ impl App {
             Action::Screen(screen) => self.show(screen),
             Action::TimeStyle => {
                 self.time_style = self.time_style.turned(1);
-                self.say(format!("times are shown as {}", self.time_style.word()));
+                self.say(format!("times shown as {}", self.time_style.word()));
             }
             Action::Trace => self.call.opens_trace = !self.call.opens_trace,
             Action::Theme => return self.turn_theme(),
@@ -129,7 +129,7 @@ impl App {
             Action::Page(by) => by * page.cast_signed(),
             Action::Edge(by) => by * (1 << 20),
             Action::Act => return self.act_in_overlay(),
-            // Only where the footer offers it: a prompt must not copy what lies under it.
+            // Only if the footer offers it: a prompt must not copy what it covers.
             Action::Copy if hint(self, action).is_some() => return self.copy(),
             Action::CopyWhy if hint(self, action).is_some() => return self.copy_why(),
             Action::Screen(screen) => {
@@ -166,7 +166,7 @@ impl App {
         Vec::new()
     }
 
-    /// Enter on what lies over the panes.
+    /// Handles Enter in the topmost overlay.
     fn act_in_overlay(&mut self) -> Vec<Effect> {
         match self.overlays.pop() {
             Some(Overlay::Palette(palette)) => {
@@ -176,7 +176,7 @@ impl App {
             Some(Overlay::Confirm(Question::SaveOver(path))) => vec![Effect::SavePolicy { path, known: None }],
             Some(Overlay::Confirm(Question::FreshKey)) => self.fresh_key(),
             Some(Overlay::Confirm(Question::AdoptKey(key))) => {
-                self.say("this key signs and verifies from now on");
+                self.say("this key now signs and verifies");
                 vec![Effect::SetSigner(key)]
             }
             Some(Overlay::Detail { seq, .. }) => {
@@ -190,17 +190,17 @@ impl App {
         }
     }
 
-    /// A command chosen by its words: it is meant wherever the focus is.
+    /// Runs a command from the palette, independent of the focus.
     fn command(&mut self, action: Action) -> Vec<Effect> {
         match action {
             Action::Remove => match self.focus.pane.place().remove {
                 Some(remove) => (remove.run)(self),
                 None => self.remove_token(),
             },
-            // What it takes away is under a cursor, which must be in sight.
+            // It removes the permission under the Policy pane's cursor, which must be visible.
             Action::DropPermission if self.focus.pane != Pane::Policy => {
                 self.go(Focus::first(Pane::Policy));
-                self.say("choose the permission, and then the same command again");
+                self.say("move to the permission, then run this command again");
                 Vec::new()
             }
             action => self.act(action),
@@ -212,7 +212,7 @@ impl App {
             self.selected().map(|e| LineForm::new(Asks::Label(e.number), e.label.as_deref().unwrap_or_default()));
         match form {
             Some(form) => self.overlays.push(Overlay::Line(Box::new(form))),
-            None => self.complain("select a token to name"),
+            None => self.complain("select a token to label"),
         }
     }
 

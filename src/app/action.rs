@@ -1,8 +1,8 @@
-//! What a key or a command means. `keymap` lists the keys, `hints` the words in the footer, `act` what each does.
+//! Actions that keys and commands trigger. `keymap` lists the keys, `hints` the footer's words; `act` runs the actions.
 
 use super::screen::Screen;
 
-/// What a key or a command means.
+/// An action that a key or a command triggers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[expect(missing_docs, reason = "the table says what each does")]
 pub enum Action {

@@ -1,4 +1,4 @@
-//! What Ctrl-Y and Ctrl-X copy. Each pane names its sources; those of several panes are here.
+//! The texts that Ctrl-Y and Ctrl-X copy. Each pane names its sources; sources shared by several panes are here.
 
 use std::fmt;
 
@@ -10,7 +10,7 @@ use crate::text;
 pub struct Clip {
     /// The text.
     pub text: String,
-    /// What it is, as a noun.
+    /// A noun for the text, used in the message.
     pub what: String,
 }
 
@@ -39,7 +39,7 @@ impl ClipSource {
         clip: |app| app.selected().and_then(|entry| Some(Clip::new(entry.text()?, format!("token {}", entry.id)))),
     };
 
-    /// Why the selected token is judged as it is.
+    /// The explanation of the selected token's status.
     pub(super) const TOKENS_WHY: Self = Self {
         hint: |app| app.inspection.as_ref().map(|_| "copy why"),
         clip: |app| {
@@ -48,7 +48,7 @@ impl ClipSource {
         },
     };
 
-    /// What the last call from here was answered.
+    /// The answer to the last call made from the console.
     pub(super) const LAST_ANSWER: Self = Self {
         hint: |app| app.last_call.as_ref()?.called.as_ref().map(|_| "copy last answer"),
         clip: |app| {
@@ -57,7 +57,7 @@ impl ClipSource {
         },
     };
 
-    /// Why the call in the form would be answered as it would.
+    /// The explanation of the preview of the call in the form.
     pub(super) const PREVIEWS_WHY: Self = Self {
         hint: |_| Some("copy why"),
         clip: |app| {
@@ -73,7 +73,7 @@ impl ClipSource {
         Self { hint: |_| Some("copy address"), clip: |app| Some(Clip::new(&app.endpoint(), "address")) };
 }
 
-/// What an explanation is, as a noun.
+/// The noun for a copied explanation.
 pub(super) const EXPLANATION: &str = "explanation";
 
 impl App {
@@ -89,10 +89,10 @@ impl App {
 
     pub(super) fn put(&mut self, clip: Option<Clip>) -> Vec<Effect> {
         let Some(Clip { text, what }) = clip else {
-            self.complain("there is nothing to copy here yet");
+            self.complain("nothing to copy here yet");
             return Vec::new();
         };
-        self.say(format!("{what} sent to the terminal's clipboard (OSC 52)"));
+        self.say(format!("copied {what} to the terminal's clipboard (OSC 52)"));
         vec![Effect::Copy { text }]
     }
 }

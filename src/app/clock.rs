@@ -1,4 +1,4 @@
-//! The clock the user holds: it moves what everything is judged for, and nothing else.
+//! The clock that the user controls. It sets the time that decisions use, and nothing else.
 
 use std::time::Duration;
 
@@ -17,13 +17,13 @@ const LEAP: Span = Span::millis(500);
 /// A leap is shown in multiples of this.
 const ROUNDED: Span = Span::millis(200);
 
-/// A key pressed so long after something was shown means that the user has seen it.
+/// A message counts as seen by a key pressed this long after it was shown.
 const SEEN: Duration = Duration::from_secs(1);
 
-/// While anything counts, the clocks are compared at least this often.
+/// While a countdown runs, the clocks are compared at least this often.
 pub(super) const COMPARED: Duration = Duration::from_mins(1);
 
-/// What the clock of decisions shows, beside the real time.
+/// The clock that decisions use, relative to the real time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum HeldClock {
     /// The real time.
@@ -35,7 +35,7 @@ pub enum HeldClock {
     Frozen(NumericDate),
     /// [`FAST`] times as fast.
     Fast {
-        /// What it showed when it was started.
+        /// The time it showed when it was started.
         at: NumericDate,
         /// When that was, on the monotonic clock.
         since: Duration,
@@ -43,7 +43,7 @@ pub enum HeldClock {
 }
 
 impl HeldClock {
-    /// What it shows.
+    /// The time it shows.
     pub fn shows(self, real: NumericDate, mono: Duration) -> NumericDate {
         match self {
             Self::Real => real,
@@ -68,23 +68,23 @@ impl HeldClock {
         if by == Span::ZERO { Self::Real } else { Self::Shifted(by) }
     }
 
-    /// How long until it has moved on by a span; `None` while it is frozen.
+    /// Returns how long it takes to advance by a span; `None` while it is frozen.
     fn lasts(self, span: Span) -> Option<Duration> {
         match self {
             Self::Real | Self::Shifted(_) => Some(span.as_duration()),
             Self::Frozen(_) => None,
-            // Rounded up: when the time is over, the clock has moved on by the whole span.
+            // Rounded up, so that the clock has advanced by at least the span.
             Self::Fast { .. } => Some(((span + Span::micros(FAST - 1)) / FAST).as_duration()),
         }
     }
 }
 
-/// A leap of the system's clock: it was set, or the machine slept.
+/// A jump of the system clock: it was set, or the machine slept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Leap {
     /// By how much; negative if it leapt back.
     pub by: Span,
-    /// What the clock showed after it.
+    /// The time after the jump.
     pub to: NumericDate,
     /// When it was noticed, on the monotonic clock.
     noticed: Duration,
@@ -96,7 +96,7 @@ impl Leap {
         let way = if self.by < Span::ZERO { "back" } else { "ahead" };
         // A moment passed between the two readings.
         let by = ROUNDED * (self.by.abs() + ROUNDED / 2).div_euclid(ROUNDED);
-        format!("system clock leapt {way} by {}", exact(by))
+        format!("system clock jumped {way} by {}", exact(by))
     }
 }
 
@@ -119,7 +119,7 @@ impl App {
         self.leap.take_if(|leap| leap.noticed + SEEN <= now);
     }
 
-    /// How long from now until the picture changes by itself; `None` when nothing counts.
+    /// Returns the time until the picture changes without input; `None` if no countdown runs.
     pub fn next_change(&self) -> Option<Duration> {
         // A clock stops at the last instant there is.
         let runs = self.times.judged < NumericDate::MAX;
@@ -134,7 +134,7 @@ impl App {
         counted.into_iter().chain(toast).chain(marks).chain(really).min()
     }
 
-    /// What must not be overlooked while things are judged for another time than the real one.
+    /// The header's badge while the clock differs from the real time.
     pub fn clock_badge(&self) -> Option<String> {
         match self.clock {
             HeldClock::Real => None,
@@ -144,7 +144,7 @@ impl App {
         }
     }
 
-    /// To the second, and with its date where that is not today's.
+    /// Formats to the second, with the date if it is not today's.
     fn frozen_at(&self, at: NumericDate) -> String {
         let at = at.whole_second();
         let day = |at: NumericDate| at.seconds().div_euclid(86_400);
@@ -187,7 +187,7 @@ impl App {
     }
 }
 
-/// A span with its sign, to the second where it has one: `+55m`, `-1d`, `+250ms`.
+/// Formats a span with its sign, to the second if it is at least one: `+55m`, `-1d`, `+250ms`.
 pub fn signed(by: Span) -> String {
     with_sign(by, if by.abs() < Span::SECOND { exact } else { span })
 }

@@ -18,7 +18,7 @@ impl App {
         let selected = self.selected.and_then(|number| self.auth.place(number));
         match selected {
             None => self.complain("select a token to compare"),
-            Some(_) if self.auth.tokens.len() < 2 => self.complain("there is no other token to compare it with"),
+            Some(_) if self.auth.tokens.len() < 2 => self.complain("no other token to compare it with"),
             Some(place) => {
                 let all = self.auth.tokens.len();
                 let is_held = |place: &usize| self.auth.tokens.get(*place).is_some_and(|entry| entry.text().is_some());

@@ -1,4 +1,4 @@
-//! What only drawing can know: where things are on the screen, and when the picture changes by itself.
+//! Facts that only drawing knows: where things are on the screen, and when the picture changes next.
 
 use std::time::Duration;
 
@@ -9,18 +9,18 @@ use super::pane::{Field, Pane};
 use crate::auth::NumericDate;
 use crate::text::Span;
 
-/// What a frame drew.
+/// Facts about a drawn frame.
 #[derive(Clone, Debug, Default)]
 pub struct Drawn {
-    /// Where the terminal's cursor goes: column and row.
+    /// The position of the terminal's cursor: column and row.
     pub cursor: Option<(u16, u16)>,
-    /// What the mouse hits; later ones lie on top.
+    /// Areas that react to the mouse; later ones are on top.
     pub targets: Vec<(Area, Target)>,
     /// The instant drawn for.
     pub at: NumericDate,
-    /// How long after that instant a shown time changes; `None` if none does.
+    /// The time from that instant to the next change of a shown time, if any.
     pub holds: Option<Span>,
-    /// When something changes that goes by the real clock, on the monotonic one; `None` when nothing does.
+    /// When something that follows the real clock changes next, on the monotonic clock; `None` if nothing does.
     pub real_until: Option<Duration>,
     /// The rows that each list shows.
     pub rows: PerField<Window>,
@@ -41,7 +41,7 @@ pub struct Drawn {
 pub struct PerField<T>(Vec<(Field, T)>);
 
 impl<T: Copy + Default> PerField<T> {
-    /// What is known of a field.
+    /// Returns the value stored for a field.
     pub fn get(&self, field: Field) -> T {
         self.0.iter().find(|(known, _)| *known == field).map_or_else(T::default, |(_, value)| *value)
     }
@@ -89,7 +89,7 @@ impl Area {
     }
 }
 
-/// What the mouse can hit.
+/// A target for the mouse.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the names say it; rows count from the top of the whole list")]
 pub enum Target {
@@ -104,9 +104,9 @@ pub enum Target {
     Do(Action),
     /// A button that does what the pane is for, wherever the focus is.
     Button(Pane),
-    /// An overlay's own area: it keeps clicks from what lies below.
+    /// An overlay's own area, which blocks clicks on the panes below.
     Overlay,
-    /// Beside an overlay: a click there closes it.
+    /// The area outside an overlay; a click there closes it.
     Backdrop,
 }
 
@@ -116,7 +116,7 @@ impl Drawn {
         self.targets.iter().any(|(_, target)| *target == Target::Field(field))
     }
 
-    /// What the next frame goes on from: where its lists were scrolled to.
+    /// The scroll positions that the next frame starts from.
     #[must_use]
     pub fn kept(&self, at: NumericDate) -> Self {
         Self { at, rows: self.rows.clone(), columns: self.columns.clone(), ..Self::default() }
@@ -127,12 +127,12 @@ impl Drawn {
         by.saturating_mul(self.rows.get(field).rows.max(2).cast_signed() - 1)
     }
 
-    /// What lies under the mouse: the target on top.
+    /// Returns the topmost target at this position.
     pub fn hit(&self, column: u16, row: u16) -> Option<Target> {
         self.targets.iter().rev().find(|(area, _)| area.holds(column, row)).map(|(_, target)| *target)
     }
 
-    /// The pane under the mouse, whatever lies on it.
+    /// Returns the pane at this position, ignoring other targets.
     pub fn pane_at(&self, column: u16, row: u16) -> Option<Pane> {
         self.targets.iter().rev().find_map(|(area, target)| match target {
             Target::Pane(pane) if area.holds(column, row) => Some(*pane),
@@ -145,7 +145,7 @@ impl Drawn {
         self.holds = Some(self.holds.map_or(span, |known| known.min(span)));
     }
 
-    /// Something that goes by the real clock changes at this instant of the monotonic one.
+    /// Records that something that follows the real clock changes at this instant of the monotonic clock.
     pub fn really_changes_at(&mut self, until: Duration) {
         self.real_until = Some(self.real_until.map_or(until, |known| known.min(until)));
     }

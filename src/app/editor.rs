@@ -1,5 +1,5 @@
 //! A text and the cursor in it. It steps by characters, because the view shows each of them, hidden ones too: an editor
-//! that stepped by what is one sign on paper could not stand beside a zero-width space.
+//! that stepped by grapheme clusters could not place its cursor next to a zero-width space.
 
 /// A text being edited, of one line or of several.
 #[derive(Clone, Default)]
@@ -30,7 +30,7 @@ pub enum Place {
     Down,
 }
 
-/// What words are made of: a run of characters of one kind is a word, unless it is blank.
+/// Character classes: a run of one class is a word, unless it is blank.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Blank,
@@ -69,7 +69,7 @@ impl Editor {
         self.cursor = self.find(to);
     }
 
-    /// Deletes the text between the cursor and a place. Where a line has nothing left on that side, that is its break.
+    /// Deletes the text between the cursor and a place. If the line has no text on that side, its line break is deleted.
     pub fn delete(&mut self, to: Place) {
         let place = match (self.find(to), to) {
             (place, Place::LineStart) if place == self.cursor => self.find(Place::Back),
@@ -81,7 +81,7 @@ impl Editor {
         self.cursor = from;
     }
 
-    /// Where a place is, in bytes; where there is none in that direction, where the cursor is.
+    /// The byte offset of a place, or the cursor's if there is none in that direction.
     fn find(&self, place: Place) -> usize {
         let (before, after) = self.parts();
         let (line, rest) = (last_line(before), first_line(after));
@@ -120,17 +120,17 @@ impl Editor {
     }
 }
 
-/// What a text has behind its last line break.
+/// Returns the text after the last line break.
 fn last_line(text: &str) -> &str {
     text.rsplit('\n').next().unwrap_or_default()
 }
 
-/// What a text has before its first line break.
+/// Returns the text before the first line break.
 fn first_line(text: &str) -> &str {
     text.split('\n').next().unwrap_or_default()
 }
 
-/// Where a line has as many characters before it as another line has in all, in bytes; its end, if it is shorter.
+/// The byte offset in `line` after as many characters as `other` has; the end of `line` if it is shorter.
 fn column(line: &str, other: &str) -> usize {
     line.char_indices().nth(other.chars().count()).map_or(line.len(), |(at, _)| at)
 }

@@ -47,7 +47,7 @@ impl App {
     /// Writes the evidence to a file: as JSON Lines where its name says so, otherwise as Markdown.
     pub(super) fn save_evidence(&mut self, path: &str) -> Vec<Effect> {
         if path.is_empty() {
-            self.complain("name a file");
+            self.complain("enter a file name");
             self.ask_where_to_put_evidence();
             return Vec::new();
         }
@@ -58,7 +58,7 @@ impl App {
 
     pub(super) fn written(&mut self, result: Result<String, (String, ConfigError)>) -> Vec<Effect> {
         match result {
-            Ok(path) => self.say(format!("written to {}", crate::text::name(&path, 100))),
+            Ok(path) => self.say(format!("evidence saved to {}", crate::text::name(&path, 100))),
             Err((path, error)) => {
                 self.complain(error.to_string());
                 self.ask(Asks::EvidenceTo, &path);

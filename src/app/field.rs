@@ -1,4 +1,4 @@
-//! The state of fields: text being edited, one of several, ticks. Drawing them is the view's matter.
+//! The state of fields: text being edited, one of several, ticks. The view draws them.
 
 use std::fmt;
 
@@ -10,7 +10,7 @@ use super::key::{Code, Key};
 pub struct TextField {
     editor: Editor,
     lines: Lines,
-    /// The next character typed takes the place of the whole text, as in a form that was just sent.
+    /// Whether the next typed character replaces the whole text, as in a form that was just sent.
     pub replaced_by_typing: bool,
 }
 
@@ -52,7 +52,7 @@ impl TextField {
         self.editor.cursor()
     }
 
-    /// Whether there is nothing in it.
+    /// Whether the text is empty.
     pub fn is_empty(&self) -> bool {
         self.text().is_empty()
     }

@@ -1,10 +1,10 @@
-//! Where the keys go: a pane, and a field in it.
+//! Keyboard focus: a pane, and a field in it.
 
 use super::list::turned;
 use super::pane::{Act, Control, Field, Pane};
 use super::screen::Screen;
 
-/// Where the keys go.
+/// The pane, and perhaps the field, that receives keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Focus {
     /// The pane.
@@ -19,7 +19,7 @@ impl Focus {
         Self { pane, field: pane.fields().next() }
     }
 
-    /// Where a pane's work begins.
+    /// The focus after entering a pane.
     pub fn entering(pane: Pane) -> Self {
         pane.place().start.map_or_else(|| Self::first(pane), Self::at)
     }
@@ -41,7 +41,7 @@ impl Focus {
         self.field.map(Field::control)
     }
 
-    /// What Enter does here.
+    /// The action of Enter here.
     pub fn act(self) -> Option<Act> {
         self.control().and_then(|control| control.act).or(self.pane.place().act)
     }

@@ -41,11 +41,11 @@ pub enum Step {
 /// A paste that was taken for tokens. It shares them with the list, so that a hundred pastes are not kept twice.
 #[derive(Default)]
 pub struct Paste {
-    /// Where the keys went.
+    /// The field that had the focus.
     pub(super) field: Option<Field>,
-    /// The whole paste, where undo has to put it into the field.
+    /// The whole paste, if undo has to put it into the field.
     pub(super) text: Option<Arc<str>>,
-    /// What was read from it, as it is said to the user.
+    /// The summary that was shown for it.
     pub(super) summary: String,
     /// The tokens, for redo. They are known once they are in the list.
     pub(super) tokens: Vec<Arc<str>>,
@@ -72,7 +72,7 @@ impl Step {
         }
     }
 
-    /// Whether both are changes of one field, which are one step while nothing else happens in between.
+    /// Whether both change the same field; consecutive changes of a field are one step.
     fn is_typing_of(&self, next: &Self) -> bool {
         match (self, next) {
             (Self::Issue(last, _), Self::Issue(field, _)) => last == field,
@@ -85,7 +85,7 @@ impl Step {
 /// The most steps that are kept.
 const DEPTH: usize = 100;
 
-/// What was done, and what was undone.
+/// The stacks of undo and redo steps.
 #[derive(Default)]
 pub struct History {
     done: Vec<Step>,
@@ -123,7 +123,7 @@ impl History {
         self.typing = false;
     }
 
-    /// The paste done last, to be completed by what came of it.
+    /// Returns the last paste, to add its result.
     pub(super) fn latest_paste(&mut self) -> Option<&mut Paste> {
         self.done.iter_mut().rev().find_map(|step| match step {
             Step::Pasted(paste) => Some(paste),
@@ -158,10 +158,10 @@ impl History {
 
 impl App {
     pub(super) fn undo(&mut self) -> Vec<Effect> {
-        // What is said of the last change does not hold any more.
+        // The message about the last change no longer applies.
         self.toast = None;
         let Some(step) = self.history.last_done() else {
-            self.complain("there is nothing to undo");
+            self.complain("nothing to undo");
             return Vec::new();
         };
         let words = step.words();
@@ -176,7 +176,7 @@ impl App {
     pub(super) fn redo(&mut self) -> Vec<Effect> {
         self.toast = None;
         let Some(step) = self.history.last_undone() else {
-            self.complain("there is nothing to redo");
+            self.complain("nothing to redo");
             return Vec::new();
         };
         let words = step.words();
@@ -240,7 +240,7 @@ impl App {
                 self.selected = Some(entry.number);
                 (Some(Step::PutBack(id)), vec![Effect::Restore(entry)])
             }
-            // What comes back from the removal becomes the step.
+            // The removal returns the step that undoes it.
             Step::PutBack(id) => {
                 let number = self.auth.tokens.iter().find(|entry| entry.id == id).map(|entry| entry.number);
                 (None, number.map(|number| Effect::Remove(number, Why::Redone)).into_iter().collect())
@@ -257,7 +257,7 @@ impl App {
         }
     }
 
-    /// Goes to the field of a paste that is undone, and puts its text there; returns the field's text before.
+    /// Focuses the field of an undone paste and inserts its text; returns the field's previous text.
     fn put_back(&mut self, field: Field, pasted: Option<&str>) -> Option<String> {
         self.go(Focus::at(field));
         let edited = self.text_mut(field)?;

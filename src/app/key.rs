@@ -1,11 +1,11 @@
-//! Keys as the console thinks of them: plain data, with the names the key table, the footer and the tests use.
+//! Keys as plain data, with the names that the key table, the footer and the tests use.
 //!
-//! The terminal's own key events are turned into these in `tui::input`; nothing else here knows crossterm.
+//! The terminal's own key events are turned into these in `tui::input`; no other module depends on crossterm's keys.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// A key that was pressed, with its modifiers. Shift is only kept where it changes the meaning (`Shift-Tab`).
+/// A key that was pressed, with its modifiers. Shift is kept only if it changes the meaning (`Shift-Tab`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Key {
     /// Which key.
@@ -18,7 +18,7 @@ pub struct Key {
     pub shift: bool,
 }
 
-/// The keys the console knows; others are dropped where they are read.
+/// The keys that the console uses; others are dropped on input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[expect(missing_docs, reason = "the names are those printed on the keys")]
 pub enum Code {
@@ -104,7 +104,7 @@ impl fmt::Display for Key {
 
 /// The text is not the name of a key.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} names no key")]
+#[error("unknown key {0:?}")]
 pub struct UnknownKey(pub String);
 
 impl FromStr for Key {

@@ -7,13 +7,13 @@ use super::field::{Lines, TextField};
 /// A line being typed, and what it is for.
 #[derive(Debug)]
 pub struct LineForm {
-    /// What it is for.
+    /// The purpose of the line.
     pub asks: Asks,
     /// The line.
     pub text: TextField,
 }
 
-/// What a line is typed for.
+/// The purpose of a prompt for one line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Asks {
     /// The label of the token of this number; empty for none.
@@ -22,7 +22,7 @@ pub enum Asks {
     Tool,
     /// The name of a permission to add to the policy.
     Permission,
-    /// What this tool of the policy does; empty for nothing said.
+    /// A description of this tool of the policy; empty for none.
     Description(Arc<str>),
     /// The file to write the policy to.
     SaveTo,
@@ -36,10 +36,10 @@ impl Asks {
     /// The prompt.
     pub const fn words(&self) -> &'static str {
         match self {
-            Self::Label(_) => "name the token",
+            Self::Label(_) => "label the token",
             Self::Tool => "add a tool to the policy",
             Self::Permission => "add a permission to the policy",
-            Self::Description(_) => "say what the tool does",
+            Self::Description(_) => "describe the tool",
             Self::SaveTo => "save the policy",
             Self::EvidenceTo => "save the evidence",
             Self::Find => "find",
@@ -49,36 +49,36 @@ impl Asks {
     /// The hint in the empty line.
     pub const fn hint(&self) -> &'static str {
         match self {
-            Self::Label(_) => "what you call it; empty for no label",
-            Self::Tool => "its name, as callers spell it",
-            Self::Permission => "its name, as tokens spell it",
-            Self::Description(_) => "a phrase; empty for none",
-            Self::SaveTo => "a file, as in policy.toml",
-            Self::EvidenceTo => "a file, as in ticket.md or ticket.jsonl",
+            Self::Label(_) => "a label; empty to remove it",
+            Self::Tool => "tool name, exactly as callers send it",
+            Self::Permission => "permission name, exactly as tokens carry it",
+            Self::Description(_) => "a short description; empty to remove it",
+            Self::SaveTo => "a file name, such as policy.toml",
+            Self::EvidenceTo => "a file name, such as ticket.md or ticket.jsonl",
             Self::Find => "text; empty shows everything again",
         }
     }
 
-    /// What comes of it.
+    /// The note below the line about its effect.
     pub const fn note(&self) -> &'static str {
         match self {
-            Self::Label(_) => "the label stands before the token's own name",
-            Self::Tool => "nobody may call it until a permission is ticked",
-            Self::Permission => "it opens nothing until it is ticked for a tool",
-            Self::Description(_) => "it stands below the policy, and in its file",
-            Self::SaveTo => "comments and order of a file that is there stay",
-            Self::EvidenceTo => "a new file; .jsonl for JSON Lines, else Markdown",
+            Self::Label(_) => "the label is shown before the token's own name",
+            Self::Tool => "all calls are forbidden until a permission is ticked",
+            Self::Permission => "it grants nothing until it is ticked for a tool",
+            Self::Description(_) => "shown below the policy and saved in its file",
+            Self::SaveTo => "an existing file keeps its comments and order",
+            Self::EvidenceTo => "a new file; .jsonl for JSON Lines, otherwise Markdown",
             Self::Find => "upper and lower case are the same",
         }
     }
 
-    /// What Enter does.
+    /// The label of Enter.
     pub const fn act(&self) -> &'static str {
         match self {
-            Self::Label(_) => "name it",
-            Self::Tool | Self::Permission => "add it",
-            Self::Description(_) => "say it",
-            Self::SaveTo | Self::EvidenceTo => "save it",
+            Self::Label(_) => "set label",
+            Self::Tool | Self::Permission => "add",
+            Self::Description(_) => "save",
+            Self::SaveTo | Self::EvidenceTo => "save",
             Self::Find => "find it",
         }
     }

@@ -1,4 +1,4 @@
-//! Steps in a row of things: around its ends, or up to them.
+//! Steps in a list, wrapping around or stopping at its ends.
 
 /// The next place in a row of `len`, wrapping around; 0 in an empty row.
 pub const fn turned(at: usize, by: isize, len: usize) -> usize {
@@ -14,7 +14,7 @@ pub const fn moved(at: usize, by: isize, len: usize) -> usize {
     if to >= len { len.saturating_sub(1) } else { to }
 }
 
-/// The next or the previous one of all choices, wrapping around. A choice that is not among them counts as the first.
+/// The next or the previous one of all choices, wrapping around. An unknown choice is treated as the first.
 pub fn next_of<T: Clone + PartialEq>(all: &[T], now: &T, by: isize) -> T {
     let at = all.iter().position(|one| one == now).unwrap_or(0);
     all.get(turned(at, by, all.len())).unwrap_or(now).clone()

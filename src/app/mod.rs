@@ -1,7 +1,7 @@
 //! The console's state and its one [`update`]: no I/O, no clock, no drawing.
 //!
-//! A [`Msg`] comes in, [`Effect`]s go out; what they lead to comes back as another message. The view draws from
-//! `&App` and returns a [`Drawn`]: what only drawing can know.
+//! A [`Msg`] comes in, [`Effect`]s go out; their results return as messages. The view draws from `&App` and returns a
+//! [`Drawn`] with facts that only drawing knows.
 //!
 //! Each pane has a file under [`pane`] with its state, fields, keys and texts. `App` and the files beside that folder
 //! hold what several panes share: the selected token, the tool, the clock, the history, the overlays.
@@ -82,13 +82,13 @@ pub struct App {
     pub times: Times,
     /// The copy of the shared auth state.
     pub auth: Snapshot,
-    /// What the last frame drew.
+    /// Facts about the last frame.
     pub drawn: Drawn,
     /// Columns and rows of the terminal.
     pub size: (u16, u16),
     /// The screen shown.
     pub screen: Screen,
-    /// Where the keys go.
+    /// The keyboard focus.
     pub focus: Focus,
     /// A key that waits for another: behind `g`, a letter chooses a screen.
     pub chord: Option<Key>,
@@ -102,25 +102,25 @@ pub struct App {
     pub selected: Option<u64>,
     /// The selected token, inspected under the present rules.
     pub inspection: Option<Arc<Inspection>>,
-    /// What the Matrix pane remembers.
+    /// The state of the Matrix pane.
     pub matrix: Matrix,
-    /// What the Policy pane remembers.
+    /// The state of the Policy pane.
     pub policy: PolicyPane,
-    /// What the Who may pane remembers.
+    /// The state of the Who may pane.
     pub who: WhoPane,
-    /// What the Inspect pane remembers.
+    /// The state of the Inspect pane.
     pub inspect: InspectPane,
-    /// What the Activity pane remembers.
+    /// The state of the Activity pane.
     pub activity: ActivityPane,
     /// The call made last from here.
     pub last_call: Option<LastCall>,
     /// The call whose answer is awaited.
     pub in_flight: Option<u64>,
-    /// What lies over the panes; the last one is on top.
+    /// The open overlays; the last one is on top.
     pub overlays: Vec<Overlay>,
     /// Undo and redo.
     pub history: History,
-    /// A message that goes by itself.
+    /// A message that disappears after a while.
     pub toast: Option<Toast>,
     /// The theme, and what the terminal can show of it.
     pub look: Look,
@@ -130,27 +130,27 @@ pub struct App {
     pub zone: Zone,
     /// The policy's file.
     pub policy_file: PolicyFile,
-    /// What the Server pane remembers.
+    /// The state of the Server pane.
     pub server: ServerPane,
-    /// What the Traffic pane remembers.
+    /// The state of the Traffic pane.
     pub traffic: TrafficPane,
-    /// What the Connect pane remembers.
+    /// The state of the Connect pane.
     pub connect: ConnectPane,
     /// Whether a restart finds again what is revoked here.
     pub keeps_revocations: bool,
-    /// What the files that decide and that somebody else can change are called.
+    /// The names of security-relevant files that other users can write.
     pub writable: Vec<&'static str>,
     /// The clock everything is judged by.
     pub clock: HeldClock,
     /// Whether tokens are stamped by that clock too, instead of by the real one.
     pub stamps_held: bool,
-    /// What the Clock pane remembers.
+    /// The state of the Clock pane.
     pub dial: Dial,
-    /// What the Timeline pane remembers.
+    /// The state of the Timeline pane.
     pub timeline: Timeline,
-    /// What the Drill pane remembers.
+    /// The state of the Drill pane.
     pub drill: DrillPane,
-    /// What the Test kit pane remembers.
+    /// The state of the Test kit pane.
     pub kit: KitPane,
     /// Which tokens have a namesake.
     namesakes: Namesakes,
@@ -159,21 +159,21 @@ pub struct App {
     last_id: u64,
 }
 
-/// A message that goes by itself.
+/// A message that disappears after a while.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Toast {
     /// The sentence; safe to show.
     pub text: String,
     /// Whether it reports a problem.
     pub trouble: bool,
-    /// When it goes, on the monotonic clock.
+    /// When it disappears, on the monotonic clock.
     pub until: Duration,
 }
 
 /// How long a message stays.
 const TOAST: Duration = Duration::from_secs(5);
 
-/// What a console starts with. It holds tokens, so it has no `Debug`.
+/// The initial state of a console. It holds tokens, so it has no `Debug`.
 pub struct Opening {
     /// A copy of the shared state.
     pub auth: Snapshot,
@@ -185,15 +185,15 @@ pub struct Opening {
     pub policy_path: String,
     /// Whether a restart finds again what is revoked here.
     pub keeps_revocations: bool,
-    /// What the files that decide and that somebody else can change are called.
+    /// The names of security-relevant files that other users can write.
     pub writable: Vec<&'static str>,
     /// The settings that the Server pane offers.
     pub server: Settings,
     /// The server that runs already.
     pub listening: Option<Listening>,
-    /// Where the console's clock starts, if not at the real time.
+    /// The start of the console's clock, if it is not the real time.
     pub start_at: Option<NumericDate>,
-    /// How long issued tokens live, in words, where it is configured.
+    /// The lifetime of issued tokens in words, if it is configured.
     pub lifetime: Option<String>,
     /// The theme, and what the terminal can show of it.
     pub look: Look,
@@ -319,8 +319,8 @@ impl App {
         self.selected.and_then(|number| self.auth.place(number)).map_or(0, |place| place + 1)
     }
 
-    /// The tools to choose from: the policy's, those built in that the policy does not know, and the one in the form,
-    /// which may come from the log.
+    /// The tools to choose from: the policy's, built-in ones missing from the policy, and the form's, which may come
+    /// from the log.
     pub fn tools(&self) -> Vec<Arc<str>> {
         let mut all: Vec<Arc<str>> = self.auth.rules.policy.tools().iter().map(|t| Arc::clone(&t.name)).collect();
         for tool in self.auth.tools.tools().iter().map(|tool| &*tool.name).chain([&*self.call.tool]) {
@@ -331,11 +331,11 @@ impl App {
         all
     }
 
-    /// What the gate would say now to the call in the form. It calls nothing, and is not logged.
+    /// The gate's decision now about the call in the form. It calls nothing and is not logged.
     pub fn preview(&self) -> Decision {
         let (rules, now) = (&self.auth.rules, self.times.judged);
         match self.selected().map(|entry| (entry.text(), &entry.judged)) {
-            // Of a client's token nothing but its hash and its claims is known.
+            // For a client's token, only its hash and its claims are known.
             Some((None, judged)) => rules.decide_judged(Some(judged), &self.call.tool, now),
             held => {
                 let token = held.and_then(|(text, _)| text).map(|text| &**text);
@@ -344,7 +344,7 @@ impl App {
         }
     }
 
-    /// Whether the policy has this tool but nothing answers an allowed call of it.
+    /// Whether the policy has this tool but no backend implements it.
     pub fn lacks_tool(&self, tool: &str) -> bool {
         self.auth.tools.lacks(&self.auth.rules.policy, tool)
     }
@@ -355,7 +355,7 @@ impl App {
         fails.then(|| ToolError::missing(&self.call.tool))
     }
 
-    /// What tokens and calls are judged by, where it is not what it is without options; safe to show.
+    /// The non-default settings that tokens and calls are judged by; safe to show.
     pub fn judged_by(&self) -> Vec<String> {
         let file = &self.policy_file;
         let policy = (!file.path.is_empty()).then(|| format!("policy {}", file.name()));
@@ -364,7 +364,7 @@ impl App {
         leeway.into_iter().chain(policy).chain(binding).collect()
     }
 
-    /// What the user must not overlook, in few words.
+    /// Short warnings for the header.
     pub fn alarms(&self) -> Vec<String> {
         let mut alarms: Vec<String> = self.leap.map(Leap::words).into_iter().collect();
         if self.policy_file.fault.is_some() {
@@ -380,7 +380,7 @@ impl App {
             alarms.push("policy changed".to_owned());
         }
         if self.is_forgeable() {
-            alarms.push("weak key, open to others".to_owned());
+            alarms.push("weak key exposed".to_owned());
         }
         if !self.policy.failed.is_empty() {
             alarms.push(format!("{} broken", words::count(self.policy.failed.len(), "expectation")));
@@ -388,7 +388,7 @@ impl App {
         alarms
     }
 
-    /// What issued tokens are stamped with.
+    /// The time that issued tokens are stamped with.
     pub fn stamp(&self) -> NumericDate {
         if self.stamps_held { self.times.judged } else { self.times.real }
     }
@@ -408,7 +408,7 @@ impl App {
         self.time_style.date(at, self.zone)
     }
 
-    /// An instant with its fraction, and with its date where that is not the clock's.
+    /// Formats an instant with its fraction, and with its date if it differs from the clock's.
     pub fn exact_time(&self, at: NumericDate) -> String {
         let day = |at| self.date(at).chars().take("2026-11-22".len()).collect::<String>();
         if day(at) == day(self.times.judged) { self.time_style.time(at, self.zone) } else { self.date(at) }
@@ -425,7 +425,7 @@ impl App {
         self.refresh();
     }
 
-    /// Inspects the selected token anew where it, or what it is judged by, has changed.
+    /// Inspects the selected token again if it or the rules have changed.
     fn refresh(&mut self) {
         let Some(text) = self.selected().and_then(TokenEntry::text).cloned() else {
             self.inspection = None;

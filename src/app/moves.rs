@@ -1,4 +1,4 @@
-//! Moving about: panes, fields, rows, choices. What a move does in a field is in the pane's file.
+//! Moves between panes, fields, rows and choices. The pane's file defines the effect of a move in a field.
 
 use super::App;
 use super::field::TextField;
@@ -11,7 +11,7 @@ use super::screen::Screen;
 const TO_THE_END: isize = 1 << 20;
 
 impl App {
-    /// Goes to a pane or a field, and to its screen if it is not on the present one: undo may lead there.
+    /// Focuses a pane or a field, switching to its screen if necessary, for example after undo.
     pub(super) fn go(&mut self, to: Focus) {
         let shows = |screen: &Screen| screen.panes().contains(&to.pane);
         if !shows(&self.screen)
@@ -32,7 +32,7 @@ impl App {
         }
     }
 
-    /// Goes to a field as a form does: what is typed first replaces a text of one line that is there.
+    /// Focuses a field as in a form: the first typed character replaces its one-line text.
     pub(super) fn enter(&mut self, to: Focus) {
         if let Some(text) = to.field.and_then(|field| self.text_mut(field)) {
             text.replaced_by_typing = !text.is_empty() && !text.has_lines();

@@ -1,4 +1,4 @@
-//! What comes into the console, and what it asks for in return.
+//! The console's inputs (messages) and outputs (effects).
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,7 +25,7 @@ pub enum Msg {
     Paste(String),
     /// A paste was too large to take.
     PasteTooLarge {
-        /// How many bytes it had.
+        /// Its size in bytes.
         bytes: usize,
     },
     /// The terminal has this size; also said once at the start.
@@ -37,7 +37,7 @@ pub enum Msg {
     },
     /// The terminal said what its background is like.
     Background(Background),
-    /// A moment came at which the picture changes by itself.
+    /// The moment of the next change of the picture has arrived.
     Woke,
     /// The copy of the shared state was brought up to date.
     Synced,
@@ -47,18 +47,18 @@ pub enum Msg {
     Added(Vec<(u64, bool)>),
     /// A token was removed.
     Removed(TokenEntry, Why),
-    /// A call came back.
+    /// A call has finished.
     Called {
         /// The number it was asked under.
         id: u64,
-        /// What came back.
+        /// The result.
         call: Box<Called>,
     },
-    /// The calls of everyone came back, in the order in which they were asked for.
+    /// The calls as everyone have finished, in the requested order.
     CalledEach {
         /// The number they were asked under.
         id: u64,
-        /// What came back.
+        /// The result.
         calls: Vec<Called>,
     },
     /// Test tokens were made for an instant.
@@ -67,7 +67,7 @@ pub enum Msg {
         made: Result<Vec<TestToken>, IssueError>,
         /// The instant they are to be judged for.
         at: NumericDate,
-        /// What they are for.
+        /// Their purpose.
         purpose: KitFor,
     },
     /// Tokens with labels were added, under these numbers.
@@ -81,7 +81,7 @@ pub enum Msg {
         /// The file and its policy, or why it cannot be used.
         read: Result<(String, Arc<Policy>), ConfigError>,
     },
-    /// What the policy's file says now, or why it is no policy.
+    /// The policy file was read again: its policy, or why it is invalid.
     PolicyReread(Result<Arc<Policy>, ConfigError>),
     /// The file that the policy was written to, and that policy; or why it was not.
     PolicySaved(Result<(String, Arc<Policy>), NotSaved>),
@@ -97,20 +97,20 @@ pub enum Msg {
     Failed(Failure),
 }
 
-/// What went wrong outside. Safe to show.
+/// A failed effect. Safe to show.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
     /// No key was made.
     #[error(transparent)]
     Key(KeyError),
-    /// Revocations were changed elsewhere, and could not be read.
+    /// Revocations changed by another process could not be read.
     #[error(transparent)]
     NotReloaded(NotReloaded),
-    /// Revocations that are changed elsewhere are noticed late.
+    /// Revocations by other processes are noticed late.
     #[error(transparent)]
     StoreUnwatched(Unwatched),
-    /// The store went back; what was in force stays so.
-    #[error("{store}: {setback}; what was revoked stays revoked, and is stored again")]
+    /// The store went back; revocations stay in force.
+    #[error("{store}: {setback}; revocations stay in force and are stored again")]
     Setback {
         /// The store's name; safe to show.
         store: String,
@@ -118,13 +118,13 @@ pub enum Failure {
         setback: Setback,
     },
     /// A revocation is enforced here, but is not in the store.
-    #[error("not kept: {0}")]
+    #[error("not stored: {0}")]
     NotKept(StoreError),
 }
 
 /// A server that listens.
 pub struct Listening {
-    /// What tokens must name as their audience, and clients as the server's address.
+    /// The server's URI: the audience of tokens and the address for clients.
     pub uri: Arc<str>,
     /// Whether other machines can reach it.
     pub is_exposed: bool,
@@ -138,10 +138,10 @@ pub enum NotSaved {
     Failed(String, ConfigError),
 }
 
-/// What test tokens are for.
+/// The purpose of test tokens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KitFor {
-    /// To be called with at once.
+    /// For calling a tool with each of them.
     Run,
     /// For the list: all of them, or the one of this row.
     List(Option<usize>),
@@ -161,7 +161,7 @@ pub enum Why {
 /// A use of the mouse.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Mouse {
-    /// What was done.
+    /// The kind of mouse event.
     pub kind: MouseKind,
     /// Column, from 0.
     pub column: u16,
@@ -169,7 +169,7 @@ pub struct Mouse {
     pub row: u16,
 }
 
-/// What was done with the mouse.
+/// A kind of mouse event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the names say it")]
 pub enum MouseKind {
@@ -178,10 +178,10 @@ pub enum MouseKind {
     WheelDown,
 }
 
-/// Something to be done outside. It may hold a token, so it has no `Debug`.
+/// A side effect to carry out. It may hold a token, so it has no `Debug`.
 ///
-/// The shell carries out effects on the terminal and in memory at once, in the order in which they were asked for. Files,
-/// names of hosts, servers and tools may take long: what they lead to comes back in a later turn. Effects on the
+/// The shell carries out effects on the terminal and in memory at once, in the order in which they were asked for.
+/// Files, names of hosts, servers and tools may take long: what they lead to comes back in a later turn. Effects on the
 /// revocations, on the policy's file and on the server each keep their order among themselves.
 pub enum Effect {
     /// End the program.
@@ -199,17 +199,17 @@ pub enum Effect {
     },
     /// Issue a token at an instant and add it to the list.
     Issue(Box<IssueRequest>, NumericDate),
-    /// Add tokens that were handed over.
+    /// Add pasted tokens to the list.
     Add(Vec<String>),
     /// Make the test tokens of an identity for a tool, to be judged for an instant.
     MakeKit {
-        /// For whom they are made.
+        /// The user and permissions in the tokens.
         identity: Identity,
         /// The tool they are made for.
         tool: Arc<str>,
         /// The instant.
         at: NumericDate,
-        /// What they are for.
+        /// Their purpose.
         purpose: KitFor,
     },
     /// Add test tokens, each with a label.
@@ -218,7 +218,7 @@ pub enum Effect {
     WriteNew {
         /// The file.
         path: String,
-        /// What it will hold.
+        /// Its content.
         text: String,
     },
     /// Remove the token of this number.
@@ -233,7 +233,7 @@ pub enum Effect {
         id: u64,
         /// The token, or none.
         token: Option<Arc<str>>,
-        /// What is called.
+        /// The call to make.
         order: Order,
     },
     /// Call a tool once with each of these tokens.
@@ -242,10 +242,10 @@ pub enum Effect {
         id: u64,
         /// The tokens, or none.
         tokens: Vec<Option<Arc<str>>>,
-        /// What is called.
+        /// The call to make.
         order: Order,
     },
-    /// Revoke something, or take that back where nothing is given since when: in memory at once, then in the store.
+    /// Revoke something, or restore it if `since` is `None`: in memory at once, then in the store.
     SetRevoked {
         /// What.
         what: Revoked,
@@ -268,14 +268,14 @@ pub enum Effect {
     SavePolicy {
         /// The file.
         path: String,
-        /// What the file may hold now; anything without one.
+        /// The policy that the file is expected to contain; `None` accepts any content.
         known: Option<Arc<Policy>>,
     },
     /// Read a policy file and decide on it from now on.
     LoadPolicy(String),
 }
 
-/// What is called.
+/// The call to make.
 #[derive(Clone, Debug)]
 pub struct Order {
     /// The tool.
@@ -291,9 +291,9 @@ pub struct Order {
 /// The instants of one turn of the loop, read together once.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Times {
-    /// What time it is: stamps and issues.
+    /// The real time, for stamps and issuing.
     pub real: NumericDate,
-    /// What time it is for the gate: decides.
+    /// The time that decisions use.
     pub judged: NumericDate,
     /// Time since the start: runs messages and spinners.
     pub mono: Duration,

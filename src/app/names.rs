@@ -1,4 +1,4 @@
-//! What tokens go by on the screen.
+//! Display names of tokens.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use super::App;
 use crate::gate::TokenEntry;
 use crate::text;
 
-/// Names that more than one token of the list goes by.
+/// Names shared by several tokens of the list.
 #[derive(Default)]
 pub struct Namesakes {
     of: Arc<Vec<TokenEntry>>,
@@ -33,7 +33,7 @@ fn unlabelled(entry: &TokenEntry) -> Option<&str> {
 }
 
 impl App {
-    /// The name a token goes by on the screen, behind the label it was given; namesakes are numbered. Safe to show.
+    /// Returns the display name of a token, after its label; duplicate names are numbered. Safe to show.
     pub fn token_name(&self, entry: &TokenEntry) -> String {
         let name = match &entry.judged.name {
             Some(name) => text::name(name, 64),

@@ -1,4 +1,4 @@
-//! What lies over the panes and gets keys first: help, palette, settings, prompts, a row or a token in full.
+//! Overlays, which cover the panes and receive keys first: help, palette, settings, prompts, a row or a token in full.
 
 use std::str::FromStr;
 
@@ -19,7 +19,7 @@ use crate::text;
 /// Something over the panes. They form a stack; the top one gets keys first.
 #[derive(Debug)]
 pub enum Overlay {
-    /// Help on where the user is.
+    /// Help for the focused pane.
     Help {
         /// Rows scrolled past.
         scroll: usize,
@@ -46,7 +46,7 @@ pub enum Overlay {
         with: u64,
         /// Rows scrolled past.
         scroll: usize,
-        /// What they say.
+        /// The rows of the comparison.
         rows: Vec<Row>,
     },
     /// A secret is being typed.
@@ -77,27 +77,31 @@ impl Question {
     /// The question. Safe to show.
     pub fn words(&self) -> String {
         let words = match self {
-            Self::Quit { is_saved: true } => "Quit? The token list and the activity are kept nowhere.",
+            Self::Quit { is_saved: true } => "Quit? Tokens and activity are not saved.",
             Self::Quit { is_saved: false } => {
-                "Quit? The policy is changed and not saved; the token list and the activity are kept nowhere."
+                "Quit? The policy has unsaved changes; tokens and activity are not saved."
             }
-            Self::FreshKey => "Make a fresh key? The present one is forgotten; what it signed will not verify here.",
-            Self::AdoptKey(_) => "The signature fits this key. Use it as the console's key from now on?",
+            Self::FreshKey => {
+                "Generate a fresh key? The current key is discarded, and tokens it signed will no longer verify here."
+            }
+            Self::AdoptKey(_) => "The signature matches this key. Use it as the console's key from now on?",
             Self::SaveOver(path) => {
                 let file = text::name(path, 100);
-                return format!("{file} holds another policy than was read here. Make it say what decides now?");
+                return format!(
+                    "Overwrite {file}? It has changed since it was read; the policy in force here replaces it."
+                );
             }
         };
         words.to_owned()
     }
 
-    /// What Enter does.
+    /// The label of Enter.
     pub const fn yes(&self) -> &'static str {
         match self {
             Self::Quit { .. } => "quit",
-            Self::FreshKey => "make it",
+            Self::FreshKey => "generate",
             Self::AdoptKey(_) => "use this key",
-            Self::SaveOver(_) => "write over it",
+            Self::SaveOver(_) => "overwrite",
         }
     }
 }
@@ -134,7 +138,7 @@ impl Palette {
     }
 }
 
-/// What a typed secret is for.
+/// The purpose of a typed secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
     /// To see whether the selected token's signature fits it.
@@ -150,16 +154,16 @@ impl Purpose {
     pub const fn words(self) -> &'static str {
         match self {
             Self::Try => "Try another key on this token",
-            Self::Replace | Self::Settings => "Type the signing key",
+            Self::Replace | Self::Settings => "Enter the signing key",
         }
     }
 
-    /// What Enter does.
+    /// The label of Enter.
     pub const fn act(self) -> &'static str {
         match self {
-            Self::Try => "try it",
-            Self::Replace => "use it",
-            Self::Settings => "apply the settings",
+            Self::Try => "try",
+            Self::Replace => "use",
+            Self::Settings => "apply settings",
         }
     }
 }
@@ -167,11 +171,11 @@ impl Purpose {
 /// The longest secret that can be typed, in bytes: the buffer never grows, so no copy of it is left behind.
 const SECRET_CAPACITY: usize = 4096;
 
-/// A masked prompt. The secret is in one buffer that is wiped when the prompt goes.
+/// A masked prompt. The secret is in one buffer that is wiped when the prompt closes.
 pub struct KeyPrompt {
-    /// What the secret is for.
+    /// The purpose of the secret.
     pub purpose: Purpose,
-    /// What was wrong with the last one.
+    /// The error of the last attempt.
     pub fault: Option<String>,
     secret: Zeroizing<String>,
 }
@@ -199,7 +203,7 @@ impl KeyPrompt {
     pub(super) fn insert(&mut self, text: &str) {
         let text = text.trim_end_matches(['\r', '\n']);
         if self.secret.len() + text.len() > SECRET_CAPACITY {
-            self.fault = Some("a typed secret has at most 4096 bytes; put a longer one in a file".to_owned());
+            self.fault = Some("the secret is longer than 4096 bytes; put it in a file".to_owned());
         } else {
             self.fault = None;
             self.secret.push_str(text);
@@ -246,7 +250,7 @@ impl SettingsField {
     }
 }
 
-/// What to do with the key when the settings are applied.
+/// The change of the key when the settings are applied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the words below say it")]
 pub enum KeyChoice {
@@ -262,9 +266,9 @@ impl KeyChoice {
     /// The words for it.
     pub const fn words(self) -> &'static str {
         match self {
-            Self::Keep => "keep the present key",
-            Self::Type => "type another",
-            Self::Fresh => "make a fresh one",
+            Self::Keep => "keep the current key",
+            Self::Type => "enter another",
+            Self::Fresh => "generate a fresh one",
         }
     }
 }
@@ -295,7 +299,7 @@ impl SettingsError {
 pub struct SettingsForm {
     /// The field the cursor is in.
     pub field: SettingsField,
-    /// What to do with the key.
+    /// The change of the key.
     pub key: KeyChoice,
     /// The key that was typed for it.
     pub(super) typed: Option<Signer>,
@@ -309,7 +313,7 @@ pub struct SettingsForm {
     pub policy: TextField,
     /// How times are shown.
     pub times: TimeStyle,
-    /// What was wrong when it was applied last.
+    /// The error of the last attempt to apply the form.
     pub fault: Option<String>,
 }
 
@@ -355,7 +359,7 @@ impl SettingsForm {
         self.key == other.key && self.times == other.times && texts(self) == texts(other)
     }
 
-    /// Says what is wrong, and goes to the field.
+    /// Shows the error and focuses its field.
     pub(super) fn refuse(&mut self, error: &SettingsError) {
         self.field = error.field();
         self.fault = Some(error.to_string());
@@ -384,7 +388,7 @@ impl SettingsForm {
         Ok(rules.with_issuer(text(&self.issuer)).with_audiences(text(&self.audience)))
     }
 
-    /// The key that was typed, where it is to sign from now on.
+    /// Returns the typed key, if it shall replace the current one.
     pub(super) fn signer(&self) -> Option<&Signer> {
         self.typed.as_ref().filter(|_| self.key == KeyChoice::Type)
     }

@@ -1,4 +1,4 @@
-//! The policy's file: what it says, what becomes of edits made elsewhere, and saving.
+//! The policy file: its contents, edits made by other programs, and saving.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use crate::watch::Unwatched;
 pub struct PolicyFile {
     /// Its path; empty for the policy that is built in.
     pub path: String,
-    /// What it said when it was read or written last.
+    /// Its policy when it was last read or written.
     pub said: Arc<Policy>,
     /// Why it can not be read now; safe to show.
     pub fault: Option<String>,
@@ -50,7 +50,7 @@ impl App {
             Ok(policy) => policy,
             Err(error) => {
                 let sentence = error.to_string();
-                self.complain(format!("{sentence}; the last good policy decides"));
+                self.complain(format!("{sentence}; the last valid policy stays in force"));
                 self.policy_file.fault = Some(sentence);
                 return Vec::new();
             }
@@ -59,16 +59,16 @@ impl App {
         let was_saved = self.policy_is_saved();
         let is_new = !policy.is_equivalent(&self.policy_file.said);
         self.policy_file.said = Arc::clone(&policy);
-        // A touch that changes nothing must not undo what was changed here.
+        // An edit without effect must not undo changes made here.
         if !is_new || policy.is_equivalent(&self.auth.rules.policy) {
             if was_broken {
-                self.say(format!("{} can be read again", self.policy_file.name()));
+                self.say(format!("{} is readable again", self.policy_file.name()));
             }
             return Vec::new();
         }
         let tools = words::count(policy.tools().len(), "tool");
-        let unsaved = if was_saved { "" } else { "; Ctrl-7 brings back what was not saved" };
-        self.say(format!("the policy's file has changed: {tools}{unsaved}"));
+        let unsaved = if was_saved { "" } else { "; Ctrl-7 restores your unsaved changes" };
+        self.say(format!("policy file reloaded: {tools}{unsaved}"));
         self.history.push(Step::Policy(RULES, Arc::clone(&self.auth.rules.policy)));
         vec![Effect::SetPolicy(policy)]
     }
@@ -87,20 +87,20 @@ impl App {
         match result {
             Ok((path, saved)) => {
                 let is_other = !self.policy_file.path.is_empty() && path != self.policy_file.path;
-                let now = if is_other { "; it is the policy's file from now on" } else { "" };
+                let now = if is_other { "; it is now the policy file" } else { "" };
                 self.say(format!("policy saved to {}{now}", text::name(&path, 200)));
                 self.policy_file = PolicyFile::new(path, saved);
             }
             Err(NotSaved::Other(path)) => self.overlays.push(Overlay::Confirm(Question::SaveOver(path))),
             Err(NotSaved::Failed(path, error)) => {
-                self.complain(format!("not saved: {error}"));
+                self.complain(format!("policy not saved: {error}"));
                 self.ask(Asks::SaveTo, &path);
             }
         }
         Vec::new()
     }
 
-    /// Nobody will tell when the policy's file changes.
+    /// Handles the end of notifications about the policy file.
     pub(super) fn policy_unwatched(&mut self, unwatched: &Unwatched) -> Vec<Effect> {
         self.complain(unwatched.to_string());
         Vec::new()

@@ -1,4 +1,4 @@
-//! Revoking tokens, and taking it back.
+//! Revoking and restoring tokens.
 
 use super::history::Step;
 use super::{App, Effect};
@@ -12,7 +12,7 @@ impl App {
         self.selected().map(|entry| self.revocation(entry).is_some())
     }
 
-    /// What has to be taken back for a token to count again: it was revoked itself, or its `jti` was.
+    /// The revocation to undo to restore a token: of the token itself, or of its `jti`.
     fn revocation(&self, entry: &TokenEntry) -> Option<Revoked> {
         match self.auth.rules.revoked.check_id(entry.id, entry.judged.jti.as_deref()) {
             Err(Reason::Revoked { jti: Some(jti), .. }) => Some(Revoked::Jti(jti)),
@@ -30,7 +30,7 @@ impl App {
                 self.refresh();
             }
             (None, Some(id)) => self.complain(format!("its token {id} is not in the list")),
-            (None, None) => self.complain("it came without a token"),
+            (None, None) => self.complain("this request had no token"),
         }
         known.is_some()
     }
@@ -59,8 +59,8 @@ impl App {
         let (what, since) = self.revocation(entry).map_or_else(|| (token(), Some(since)), |what| (what, None));
         self.say(match (&since, self.keeps_revocations) {
             (None, _) => format!("{name} restored"),
-            (Some(_), false) => format!("{name} is revoked until the console ends; --state FILE would keep it"),
-            (Some(_), true) => format!("{name} is revoked"),
+            (Some(_), false) => format!("{name} revoked until the console exits; --state FILE stores revocations"),
+            (Some(_), true) => format!("{name} revoked"),
         });
         self.history.push(Step::Revoked(what.clone(), self.auth.rules.revoked.get(&what).cloned()));
         vec![Effect::SetRevoked { what, since }]

@@ -1,4 +1,4 @@
-//! What everything on screen is judged by: the settings being applied, and keys being typed, tried and made.
+//! The settings that everything on screen is judged by: applying them, and typing, trying and generating keys.
 
 use std::sync::Arc;
 
@@ -20,7 +20,8 @@ impl App {
         SettingsForm::new(&self.auth.rules, &self.policy_file.path, self.time_style)
     }
 
-    /// All of the settings or none: the form stays open until another key is typed and another policy is read.
+    /// Applies all of the settings or none: the form stays open until a new key has been typed and a new policy has
+    /// been read.
     pub(super) fn apply(&mut self, mut form: Box<SettingsForm>) -> Vec<Effect> {
         let policy = form.policy.text();
         let mut effects = Vec::new();
@@ -43,7 +44,7 @@ impl App {
 
     fn apply_rules(&mut self, form: &SettingsForm, rules: Rules) -> Vec<Effect> {
         self.time_style = form.times;
-        self.say("settings applied; everything on screen is judged by them");
+        self.say("settings applied to everything on screen");
         let mut effects = vec![Effect::SetRules(Box::new(rules))];
         effects.extend(form.signer().map(|signer| Effect::SetSigner(Box::new(signer.clone()))));
         if form.key == KeyChoice::Fresh {
@@ -92,10 +93,10 @@ impl App {
 
     pub(super) fn use_key(&mut self, prompt: &KeyPrompt) -> Vec<Effect> {
         let fault = match (Signer::from_written(prompt.secret(), KeyOrigin::Typed), prompt.purpose) {
-            (Err(KeyError::Empty), _) => "type the secret first".to_owned(),
+            (Err(KeyError::Empty), _) => "enter the secret first".to_owned(),
             (Err(error), _) => error.to_string(),
             (Ok(key), Purpose::Replace) => {
-                self.say("this key signs and verifies from now on");
+                self.say("this key now signs and verifies");
                 return vec![Effect::SetSigner(Box::new(key))];
             }
             (Ok(key), Purpose::Settings) => {
@@ -113,7 +114,7 @@ impl App {
                     self.overlays.push(Overlay::Confirm(Question::AdoptKey(Box::new(key))));
                     return Vec::new();
                 }
-                "this key does not fit the token's signature either".to_owned()
+                "this key does not match the token's signature either".to_owned()
             }
         };
         // Empty again: masked letters that stayed would be taken for a part of the next try.
@@ -124,7 +125,7 @@ impl App {
     }
 
     pub(super) fn fresh_key(&mut self) -> Vec<Effect> {
-        self.say("a fresh key signs and verifies from now on");
+        self.say("a fresh key now signs and verifies");
         vec![Effect::FreshKey]
     }
 

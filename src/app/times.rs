@@ -1,10 +1,10 @@
-//! How instants are shown.
+//! Formats for points in time.
 
 use super::list::next_of;
 use crate::auth::NumericDate;
 use crate::text::Span;
 
-/// How instants are shown.
+/// Formats for points in time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the words below say it")]
 pub enum TimeStyle {

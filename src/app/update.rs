@@ -1,4 +1,4 @@
-//! The one way in: a message changes the state and may ask for effects.
+//! The single entry point: a message changes the state and may return effects.
 
 use std::sync::Arc;
 
@@ -25,7 +25,7 @@ pub fn update(app: &mut App, msg: Msg) -> Vec<Effect> {
     match msg {
         Msg::Key(key) => app.key(key),
         Msg::Mouse(mouse) => app.mouse(mouse),
-        // It may be a secret on its way into a prompt.
+        // It may be a secret for a prompt.
         Msg::Paste(text) => app.paste(&Zeroizing::new(text)),
         Msg::PasteTooLarge { bytes } => app.paste_too_large(bytes),
         Msg::Resized { columns, rows } => app.resized(columns, rows),
@@ -46,7 +46,7 @@ pub fn update(app: &mut App, msg: Msg) -> Vec<Effect> {
         Msg::PolicyReread(result) => app.policy_reread(result),
         Msg::PolicySaved(result) => app.policy_written(result),
         Msg::Stored => {
-            app.say("the revocations that could not be stored are stored now");
+            app.say("all revocations are stored again");
             Vec::new()
         }
         Msg::PolicyUnwatched(unwatched) => app.policy_unwatched(&unwatched),
@@ -199,7 +199,7 @@ impl App {
         match why {
             Why::Asked => {
                 self.history.push(Step::Removed(entry));
-                self.say(format!("{name} removed; Ctrl-7 brings it back"));
+                self.say(format!("{name} removed; Ctrl-7 restores it"));
             }
             Why::Redone => self.history.was_redone(Step::Removed(entry)),
             Why::Undone => {}

@@ -7,7 +7,7 @@ pub enum Check {
     Present,
     /// Three segments, strict base64url, JSON objects without duplicate members.
     Structure,
-    /// The header asks for an algorithm and a key that we hold, and for nothing we do not do.
+    /// The header names an algorithm and a key that we have, and no unsupported extension.
     Header,
     /// The signature fits.
     Signature,
@@ -40,7 +40,7 @@ impl Check {
         Self::Permission,
     ];
 
-    /// What it says in a trace when it passed; a noun phrase.
+    /// The label in a trace: a noun phrase that is true if the check passed.
     pub const fn label(self) -> &'static str {
         match self {
             Self::Present => "token present",
@@ -118,7 +118,7 @@ impl Light {
     }
 }
 
-/// What the gate says.
+/// The gate's verdict.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[expect(missing_docs, reason = "the names are the words on the screen")]
 pub enum Verdict {
@@ -147,7 +147,7 @@ impl Verdict {
     }
 }
 
-/// What became of one check.
+/// The result of one check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the names say it")]
 pub enum Passed {

@@ -1,4 +1,4 @@
-//! Claims, typed: what a well-formed payload says, before anything of it is verified.
+//! Typed claims of a well-formed payload, before verification.
 
 use std::borrow::Cow;
 
@@ -12,11 +12,11 @@ use super::reason::Reason;
 /// While a token is only judged they are borrowed from its text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Claims<S = String> {
-    /// Who the token speaks for; never empty.
+    /// The user; never empty.
     pub user_id: S,
-    /// What it may do, as it stands in the token.
+    /// The permissions, as written in the token.
     pub permissions: Vec<S>,
-    /// Dead from this instant on.
+    /// The token expires at this instant.
     pub exp: NumericDate,
     /// Not valid before.
     pub nbf: Option<NumericDate>,
@@ -24,17 +24,17 @@ pub struct Claims<S = String> {
     pub iat: Option<NumericDate>,
     /// The token's own number.
     pub jti: Option<S>,
-    /// Who issued it; `None` also where `iss` is no string.
+    /// The issuer; `None` also if `iss` is not a string.
     pub iss: Option<S>,
-    /// For whom, where it says so at all; empty where `aud` is neither a string nor an array of strings.
+    /// The audiences, if there is an `aud`; empty if it is neither a string nor an array of strings.
     pub aud: Option<Vec<S>>,
 }
 
-/// What `exp`, `nbf` and `iat` must be.
-const A_TIME: &str = "a number of seconds within the years 0001 to 9999";
+/// The expected value of `exp`, `nbf` and `iat`, for messages.
+const A_TIME: &str = "seconds since the epoch between the years 0001 and 9999";
 
 impl<'t> Claims<Cow<'t, str>> {
-    /// Reads the claims from a payload's members, none of which stands twice.
+    /// Reads the claims from a payload's members, which contain no duplicates.
     pub(super) fn read(payload: &[Member<'t>]) -> Result<Self, Reason> {
         let (mut user_id, mut permissions, mut exp, mut nbf, mut iat) = (None, None, None, None, None);
         let (mut jti, mut iss, mut aud) = (None, None, None);
@@ -93,7 +93,7 @@ impl<S> Claims<S> {
 fn user(value: &str) -> Result<Cow<'_, str>, Reason> {
     match members::string(value) {
         Some(user) if !user.is_empty() => Ok(user),
-        Some(_) => Err(invalid("user_id", "empty", "a string with something in it")),
+        Some(_) => Err(invalid("user_id", "empty", "a non-empty string")),
         None => Err(invalid("user_id", members::kind_or_broken(value), "a string")),
     }
 }
@@ -101,7 +101,7 @@ fn user(value: &str) -> Result<Cow<'_, str>, Reason> {
 fn permissions(value: &str) -> Result<Vec<Cow<'_, str>>, Reason> {
     strings(value).ok_or_else(|| {
         let found = match members::kind_or_broken(value) {
-            "an array" => "an array with something else in it",
+            "an array" => "an array with a non-string element",
             kind => kind,
         };
         invalid("permissions", found, "an array of strings")
@@ -120,9 +120,9 @@ pub(super) fn strings(value: &str) -> Option<Vec<Cow<'_, str>>> {
     plain_strings(value).or_else(|| serde_json::from_str(value).ok())
 }
 
-/// [`strings`] of what nearly every token has: an array without an escape or a blank between its strings, in a text that
-/// is JSON already. Needs no second parser, which is a twentieth of a decision; the budget is 0.45 × `jsonwebtoken::decode`
-/// for a whole one (`cargo bench`).
+/// A fast path of [`strings`] for nearly every token: an array without an escape or a blank between its strings, in a text
+/// that is JSON already. Needs no second parser, which is a twentieth of a decision; the budget is 0.45 ×
+/// `jsonwebtoken::decode` for a whole one (`cargo bench`).
 fn plain_strings(value: &str) -> Option<Vec<Cow<'_, str>>> {
     let inner = value.strip_prefix("[\"")?.strip_suffix("\"]")?;
     let mut strings = Vec::new();

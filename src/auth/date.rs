@@ -22,7 +22,7 @@ impl NumericDate {
     /// The last time that is a whole second, as times of issued tokens are.
     pub const LAST_SECOND: Self = Self(253_402_300_799 * SECOND);
 
-    /// From whole seconds since the epoch; outside the years 0001–9999 the nearest time inside.
+    /// Creates it from whole seconds since the epoch, clamped to the years 0001–9999.
     pub const fn from_seconds(seconds: i64) -> Self {
         Self::from_micros(seconds.saturating_mul(SECOND))
     }
@@ -46,7 +46,7 @@ impl NumericDate {
         self.0.div_euclid(SECOND)
     }
 
-    /// The beginning of the second that this instant lies in.
+    /// Rounds down to a whole second.
     #[must_use]
     pub const fn whole_second(self) -> Self {
         Self::from_seconds(self.seconds())
@@ -63,12 +63,12 @@ impl NumericDate {
         Span::micros(self.0 - earlier.0)
     }
 
-    /// How far this instant is past the last multiple of `step` since the epoch.
+    /// The time since the last multiple of `step` after the epoch.
     pub const fn past(self, step: Span) -> Span {
         Span::micros(self.0).rem_euclid(step)
     }
 
-    /// Reads the text of a JSON number; `None` when it is none, or not a time within the years 0001–9999.
+    /// Parses a JSON number; `None` if it is not a number or is outside the years 0001–9999.
     pub fn from_json_number(text: &str) -> Option<Self> {
         if let Some(micros) = text.parse::<i64>().ok().and_then(|seconds| seconds.checked_mul(SECOND)) {
             return (Self::MIN.0..=Self::MAX.0).contains(&micros).then_some(Self(micros));
@@ -85,7 +85,7 @@ impl NumericDate {
         (Self::MIN.0..=Self::MAX.0).contains(&micros).then_some(Self(micros))
     }
 
-    /// As the number of a claim: whole seconds where it is that, because some readers know no others.
+    /// Converts to the number of a claim: an integer if it is whole seconds, because some readers accept only integers.
     pub fn json_number(self) -> serde_json::Value {
         #[expect(clippy::cast_precision_loss, reason = "microseconds of a date fit 53 bits until 2255")]
         if self.0 % SECOND == 0 { self.seconds().into() } else { (self.0 as f64 / 1e6).into() }
@@ -97,7 +97,7 @@ impl NumericDate {
         Some(Self::from(time.with_timezone(&Utc)))
     }
 
-    /// As RFC 3339 in UTC, with a fraction only where there is one.
+    /// Formats as RFC 3339 in UTC, with a fraction only if there is one.
     pub fn rfc3339(self) -> String {
         self.utc().to_rfc3339_opts(SecondsFormat::AutoSi, true)
     }

@@ -14,7 +14,7 @@ pub struct Decision {
 }
 
 impl Decision {
-    /// A call that was refused before anybody was known to speak.
+    /// A refusal before the caller was verified.
     pub(crate) const fn refused(reason: Reason) -> Self {
         Self { result: Err(reason), subject: None }
     }
@@ -42,8 +42,8 @@ impl Decision {
         }
     }
 
-    /// Every check with what became of it: passed, failed (the last one taken), or not reached. Rendered from the
-    /// table and the check where it stopped; nothing was collected on the way.
+    /// Returns every check with its result: passed, failed (the last one made), or not reached. It is derived from the
+    /// table and the check that failed.
     pub fn trace(&self) -> impl Iterator<Item = (Check, Passed)> {
         let stop = self.reason().map(Reason::check);
         Check::ALL.into_iter().map(move |check| {

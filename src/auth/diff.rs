@@ -7,7 +7,7 @@ use super::inspection::{Document, Inspection};
 use super::members;
 use crate::text::{self, Span, words};
 
-/// What became of a member from the left token to the right one.
+/// How a member differs between the left and the right token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the names say it")]
 pub enum Change {
@@ -40,11 +40,11 @@ pub struct Row {
     pub left: Option<String>,
     /// Its value on the right.
     pub right: Option<String>,
-    /// What became of it.
+    /// How it differs.
     pub change: Change,
     /// Whether it is a time on both sides, where it is there.
     pub is_time: bool,
-    /// Of a time: how much later it is on the right, in words.
+    /// For a time: how much later it is on the right, in words.
     pub later: Option<String>,
 }
 
@@ -69,7 +69,7 @@ fn members(part: &'static str, left: &Document, right: &Document) -> Vec<Row> {
         .collect()
 }
 
-/// A member by its name and how many of that name stand before it.
+/// A member's name, and the number of members of that name before it.
 type Place<'d> = (&'d str, usize);
 
 fn numbered(document: &Document) -> Vec<(Place<'_>, &str)> {

@@ -136,21 +136,21 @@ pub fn explain_decision(decision: &Decision, token: Option<TokenId>, asked: &str
 /// What a member of a header or a payload is for (RFC 7519 §4.1, RFC 7515 §4.1), and our own two.
 pub fn meaning(member: &str) -> Option<&'static str> {
     Some(match member {
-        "user_id" => "who it speaks for",
-        "permissions" => "what it may do",
+        "user_id" => "user",
+        "permissions" => "granted permissions",
         "iat" => "issued at",
         "nbf" => "not valid before",
-        "exp" => "dead from then on",
-        "jti" => "the token's own number",
-        "iss" => "who issued it",
-        "aud" => "for whom it is",
+        "exp" => "expires",
+        "jti" => "unique ID",
+        "iss" => "issuer",
+        "aud" => "audience",
         "sub" => "subject",
-        "alg" => "how it is signed",
+        "alg" => "signature algorithm",
         "typ" => "media type",
         "cty" => "content type",
-        "kid" => "names the key",
-        "crit" => "extensions that must be understood",
-        "jku" | "jwk" | "x5u" | "x5c" => "brings a key; never used",
+        "kid" => "key ID",
+        "crit" => "required extensions",
+        "jku" | "jwk" | "x5u" | "x5c" => "key source, never used",
         _ => return None,
     })
 }

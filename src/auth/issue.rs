@@ -16,12 +16,12 @@ use crate::text::{self, Span};
 /// The lifetime of a token that names no other.
 pub const LIFETIME: Span = Span::HOUR;
 
-/// What a token shall say.
+/// The claims of a token to issue.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct IssueRequest {
-    /// Who it speaks for.
+    /// The user.
     pub user_id: String,
-    /// What it may do.
+    /// The permissions.
     pub permissions: Vec<String>,
     /// `exp`; one hour after issuing when it is not given.
     pub expires: Option<NumericDate>,
@@ -31,33 +31,33 @@ pub struct IssueRequest {
     pub issuer: Option<String>,
     /// `aud`.
     pub audience: Option<String>,
-    /// Further claims, none of which is one of the above.
+    /// Additional claims, none of which has the name of one above.
     pub extra: Map<String, Value>,
 }
 
 /// Why no token was issued.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum IssueError {
-    /// A token for nobody would never verify.
-    #[error("user_id is empty; a token must name somebody")]
+    /// `user_id` is empty; such a token would never verify.
+    #[error("user_id is empty: expected a user name")]
     NoUser,
-    /// A further claim would stand beside one of the token's own.
-    #[error("extra claims: {} has a field of its own", text::name(.0, 48))]
+    /// An additional claim has the name of one of the token's own.
+    #[error("extra claims: {} must be set in its own field or option", text::name(.0, 48))]
     Reserved(String),
     /// The token would be refused as too large.
-    #[error("the token would have {}; a token may have {}", text::words::bytes(*.0), text::words::bytes(token::MAX_BYTES))]
+    #[error("the token would be {} long, expected at most {}", text::words::bytes(*.0), text::words::bytes(token::MAX_BYTES))]
     TooLarge(usize),
     /// Some of the tokens would have times that no token can have.
-    #[error("test tokens are made for a time between the years 1980 and 9999")]
+    #[error("invalid time for test tokens: expected a year from 1980 to 9999")]
     NoSuchTime,
-    /// There is nothing to sign with.
-    #[error("there is no key to sign with")]
+    /// There is no key to sign with.
+    #[error("no key to sign with")]
     NoKey,
     /// The system gave no random bytes for a `jti`.
-    #[error("the system gave no random bytes")]
+    #[error("the system's random number generator failed")]
     NoRandomness,
     /// A claim cannot be written as JSON.
-    #[error("the token could not be written as JSON")]
+    #[error("the claims cannot be written as JSON")]
     Unwritable,
 }
 
@@ -87,7 +87,7 @@ struct Payload<'a> {
 
 const RESERVED: [&str; 8] = ["user_id", "permissions", "iat", "nbf", "exp", "jti", "iss", "aud"];
 
-/// A time as somebody writes it.
+/// A time as a user writes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum When {
     /// This long after issuing; before it if negative.
@@ -98,7 +98,7 @@ pub enum When {
 
 /// A text that is neither a duration nor a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("write a duration as in 90s, 15m, 1h, 7d, -1m, or a time as in 2026-11-22T20:41:05Z")]
+#[error("expected a duration such as 90s, 15m, 1h, 7d or -1m, or a time such as 2026-11-22T20:41:05Z")]
 pub struct NotATime;
 
 impl When {

@@ -32,7 +32,7 @@ pub enum Audience {
 }
 
 impl Issuer {
-    /// Check 7: that the token comes from this issuer and is meant for an audience of it.
+    /// Makes check 7: the token is from this issuer and for one of its audiences.
     pub(super) fn binding<S: AsRef<str>>(&self, claims: &Claims<S>, audience: Audience) -> Result<(), Reason> {
         let iss = claims.iss.as_ref().map(AsRef::as_ref);
         if let Some(wanted) = self.name.as_ref().filter(|wanted| iss != Some(wanted)) {
@@ -51,7 +51,7 @@ impl Issuer {
 
 /// Two issuers have this name, so it would not say whose keys check a token.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("two issuers are named {}", text::name(.0, 64))]
+#[error("duplicate issuer {}", text::name(.0, 64))]
 pub struct SameName(Arc<str>);
 
 /// The issuers whose tokens are accepted. The first one is our own: what is issued here is signed for it.
@@ -67,7 +67,7 @@ impl Issuers {
         Self { own, others: Arc::default() }
     }
 
-    /// These, and further ones; each has a name of its own, because the name selects it. Where our own issuer accepts any
+    /// Adds further issuers; each needs a unique name, because the name selects it. If our own issuer accepts any
     /// `iss`, tokens of unknown issuers are checked with our keys.
     pub fn with_others(self, others: impl IntoIterator<Item = (Arc<str>, Issuer)>) -> Result<Self, SameName> {
         let named = |(name, issuer)| Issuer { name: Some(name), ..issuer };
@@ -97,7 +97,7 @@ impl Issuers {
         Self { own, others: Arc::clone(&self.others) }
     }
 
-    /// Check 3, its beginning: the issuer that a payload claims to come from. The claim is not verified yet, so it only
+    /// Makes the first part of check 3: selects the issuer named by the payload. The claim is not verified yet, so it only
     /// selects: check 4 uses the keys of this issuer alone, and check 7 compares the claim with its name. With a single
     /// issuer nothing is selected, so that a wrong `iss` is reported by check 7 after the signature was checked.
     pub(super) fn select(&self, payload: &[Member<'_>]) -> Result<&Issuer, Reason> {

@@ -1,4 +1,4 @@
-//! The allowance for clocks that differ.
+//! The tolerance for clock differences.
 
 use std::fmt;
 use std::str::FromStr;
@@ -10,23 +10,23 @@ use crate::text::words::{self, NotADuration};
 /// The longest leeway that may be configured, in seconds.
 const MAX_SECONDS: u64 = 300;
 
-/// The text is no leeway.
+/// A text is not a valid leeway.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadLeeway {
-    /// It is no duration.
+    /// It is not a duration.
     #[error(transparent)]
     Duration(#[from] NotADuration),
     /// Too long, or with a fraction of a second.
-    #[error("whole seconds, at most {MAX_SECONDS}s")]
+    #[error("expected whole seconds, at most {MAX_SECONDS}s")]
     OutOfBounds,
 }
 
-/// Allowance for clocks that differ: whole seconds, at most 300.
+/// Tolerance for clock differences: whole seconds, at most 300.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Leeway(Span);
 
 impl Leeway {
-    /// None at all.
+    /// No leeway.
     pub const NONE: Self = Self(Span::ZERO);
 
     /// The longest that may be configured.
@@ -61,13 +61,14 @@ impl fmt::Display for Leeway {
     }
 }
 
-/// How long until a token is dead: `exp + leeway - now`. Alive while this is above zero; at the instant `exp`
-/// (with no leeway) it is zero, and the token is dead (RFC 7519 §4.1.4: "on or after").
+/// Returns the time until a token expires: `exp + leeway - now`. The token is valid while this is above zero. At the
+/// instant `exp` (without leeway) it is zero, and the token has expired (RFC 7519 §4.1.4: "on or after").
 pub fn remaining(now: NumericDate, exp: NumericDate, leeway: Leeway) -> Span {
     exp.since(now) + leeway.span()
 }
 
-/// How long until a token lives: `nbf - leeway - now`. Alive once this is zero or below (RFC 7519 §4.1.5).
+/// Returns the time until a token becomes valid: `nbf - leeway - now`. The token is valid once this is zero or below
+/// (RFC 7519 §4.1.5).
 pub fn until_valid(now: NumericDate, nbf: NumericDate, leeway: Leeway) -> Span {
     nbf.since(now) - leeway.span()
 }

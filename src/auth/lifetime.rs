@@ -1,4 +1,4 @@
-//! When a token lives: the one comparison that decides, and the one countdown that shows it.
+//! A token's lifetime: the single comparison for decisions and the single countdown for display.
 
 use super::date::NumericDate;
 use super::leeway::{Leeway, remaining, until_valid};
@@ -12,13 +12,13 @@ pub struct Lifetime {
     pub iat: Option<NumericDate>,
     /// Not valid before.
     pub nbf: Option<NumericDate>,
-    /// Dead from this instant on.
+    /// The token expires at this instant.
     pub exp: Option<NumericDate>,
     /// Allowance for clocks that differ.
     pub leeway: Leeway,
 }
 
-/// Where in its life a token is.
+/// The phase of a token's life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
     /// Before `nbf - leeway`.
@@ -38,20 +38,20 @@ pub enum Phase {
     },
     /// Between `exp` and `exp + leeway`: valid only by leeway.
     Grace {
-        /// Until it is dead.
+        /// The time until it expires.
         left: Span,
     },
-    /// Dead.
+    /// Expired.
     Expired {
-        /// Since it died.
+        /// The time since it expired.
         ago: Span,
     },
-    /// It has no `exp` that can be read.
+    /// It has no readable `exp`.
     Endless,
 }
 
 impl Lifetime {
-    /// Where in its life the token is at `now`.
+    /// Returns the phase of the token's life at `now`.
     pub fn phase(&self, now: NumericDate) -> Phase {
         if let Some(left) = self.nbf.map(|nbf| until_valid(now, nbf, self.leeway)).filter(|left| *left > Span::ZERO) {
             return Phase::NotYet { left };
@@ -89,12 +89,12 @@ impl Lifetime {
         begins.chain(self.exp.into_iter().flat_map(|exp| [exp, exp.plus(self.leeway.span())]))
     }
 
-    /// From `now` to the next instant at which the phase changes; `None` after the last one.
+    /// Returns the time from `now` to the next change of the phase; `None` after the last one.
     pub fn next_border(&self, now: NumericDate) -> Option<Span> {
         self.borders().map(|border| border.since(now)).filter(|left| *left > Span::ZERO).min()
     }
 
-    /// From the first instant of its life to the last; `None` without an `exp` and a beginning.
+    /// Returns the time between its first and its last valid instant; `None` without both.
     pub fn length(&self) -> Option<Span> {
         let from = self.nbf.or(self.iat)?;
         self.exp.map(|exp| exp.since(from)).filter(|length| *length > Span::ZERO)

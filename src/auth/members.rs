@@ -1,4 +1,4 @@
-//! The members of a JSON object as they stand in its text: in order, duplicates and all, values unparsed.
+//! The members of a JSON object as written: in order, including duplicates, with unparsed values.
 //!
 //! A JSON value type refuses a whole document for one number of 400 digits or for deep nesting, and silently keeps
 //! the last of two equal names. A gate must see what is there, so names are read and values are kept as raw text.
@@ -18,7 +18,7 @@ use crate::text;
 pub struct Member<'a> {
     /// The name, unescaped.
     pub name: Cow<'a, str>,
-    /// The value's JSON text, as it stands.
+    /// The value's JSON text as written.
     pub value: &'a str,
 }
 
@@ -38,10 +38,10 @@ pub enum Fault {
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NotUtf8(at) => write!(f, "not UTF-8 at byte {at}"),
-            Self::NotAnObject(what) => write!(f, "{what}, not a JSON object"),
-            Self::NotJson(at) => write!(f, "not JSON at byte {at}"),
-            Self::EndsEarly(at) => write!(f, "JSON that ends early, after byte {at}"),
+            Self::NotUtf8(at) => write!(f, "invalid UTF-8 at byte {at}"),
+            Self::NotAnObject(what) => write!(f, "expected a JSON object, got {what}"),
+            Self::NotJson(at) => write!(f, "invalid JSON at byte {at}"),
+            Self::EndsEarly(at) => write!(f, "incomplete JSON, ends after byte {at}"),
         }
     }
 }
@@ -108,15 +108,15 @@ fn fault(text: &str, error: &serde_json::Error) -> Fault {
     }
 }
 
-/// What kind of value a JSON text is, as a noun with its article.
+/// The type of a JSON value, as a noun with its article.
 pub fn kind_of(value: &str) -> &'static str {
     value.bytes().next().map_or("nothing", kind)
 }
 
-/// [`kind_of`], where a string with half of a surrogate pair in it is told as broken.
+/// Like [`kind_of`], but reports a string with an unpaired surrogate as invalid.
 pub fn kind_or_broken(value: &str) -> &'static str {
     match kind_of(value) {
-        "a string" if string(value).is_none() => "a broken string",
+        "a string" if string(value).is_none() => "an invalid string",
         kind => kind,
     }
 }
@@ -132,7 +132,7 @@ const fn kind(first: u8) -> &'static str {
     }
 }
 
-/// The first name that stands twice, with escapes resolved; RFC 7519 §4 lets a reader refuse such a token, and we do.
+/// Returns the first duplicate name, with escapes resolved. RFC 7519 §4 allows a reader to reject such a token, and we do.
 pub fn duplicate<'m>(members: &'m [Member<'_>]) -> Option<&'m str> {
     if members.len() <= 16 {
         let seen = |(i, m): (usize, &'m Member<'_>)| {
@@ -144,7 +144,7 @@ pub fn duplicate<'m>(members: &'m [Member<'_>]) -> Option<&'m str> {
     members.iter().find(|m| !names.insert(&*m.name)).map(|m| &*m.name)
 }
 
-/// The string that a JSON value is, or `None` for anything else; a lone surrogate makes it no string.
+/// The string that a JSON value is, or `None` for anything else, including a string with an unpaired surrogate.
 pub fn string(value: &str) -> Option<Cow<'_, str>> {
     let inner = value.strip_prefix('"')?.strip_suffix('"')?;
     if inner.as_bytes().contains(&b'\\') {
@@ -154,7 +154,7 @@ pub fn string(value: &str) -> Option<Cow<'_, str>> {
     }
 }
 
-/// A value as it is shown: a string without its quotes, unless it would then read as another value. Safe to show.
+/// Formats a value for display: a string without quotes, unless it would then look like another value. Safe to show.
 pub fn shown(value: &str) -> String {
     match string(text::head(value, 4096)) {
         Some(string) if !is_json(&string) => text::name(&string, 1024),

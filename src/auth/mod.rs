@@ -1,6 +1,6 @@
 //! The core: tokens, rules and the one decision. Pure; no clock and no I/O, `now` is a parameter.
 //!
-//! A token string travels [`token`] (segments) → [`members`] (JSON members) → [`claims`] (typed) → [`rules`]
+//! A token string passes through [`token`] (segments) → [`members`] (JSON members) → [`claims`] (typed) → [`rules`]
 //! (checks 1–8 make a [`Principal`], 9–10 a [`Permit`] or a [`Decision`]). [`inspection`] shows what [`rules`] judged.
 
 pub mod algorithm;

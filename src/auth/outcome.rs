@@ -1,15 +1,15 @@
-//! What a call led to, and the answer in the lab's JSON.
+//! The outcome of a call, and the answer in the lab's JSON.
 
 use serde_json::{Value, json};
 
 use super::check::Verdict;
 
-/// What a call led to.
+/// The outcome of a call.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Outcome {
-    /// The gate said no; the decision beside it says why.
+    /// Refused by the gate; the decision has the reason.
     Refused(Verdict),
-    /// Allowed, but the arguments are no JSON object that the tool takes; the sentence is safe to show.
+    /// Allowed, but the tool does not accept the arguments; the sentence is safe to show.
     BadArguments(String),
     /// Allowed, but the tool could not do it; the sentence is safe to show.
     ToolFailed(String),
@@ -30,7 +30,7 @@ impl Outcome {
         json!({ "error": error })
     }
 
-    /// What went wrong after the gate said yes. Safe to show.
+    /// The error of an allowed call that failed. Safe to show.
     pub fn trouble(&self) -> Option<&str> {
         match self {
             Self::BadArguments(what) | Self::ToolFailed(what) => Some(what),

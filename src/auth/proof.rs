@@ -1,5 +1,5 @@
 //! Proofs: the [`Principal`], which only verification creates, and the [`Permit`], which only a decision creates. Code
-//! that holds one need not judge again; a tool is called with nothing less than a permit.
+//! that has one need not verify again; a tool can be called only with a permit.
 
 use std::ops::Deref;
 use std::sync::Arc;
@@ -73,7 +73,7 @@ impl Permit {
         Decision { result: Ok(self.grant.clone()), subject: Some(self.principal.user_id.as_str().into()) }
     }
 
-    /// What the deciding policy says about the tool.
+    /// Returns the tool's rule in the deciding policy.
     pub fn rule(&self) -> Option<&ToolRule> {
         self.policy.tool(&self.tool)
     }

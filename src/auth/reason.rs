@@ -11,8 +11,8 @@ use super::reason_table::{self, ReasonRow};
 use super::token::{self, Fault};
 use crate::text::{self, words};
 
-/// Why a check failed: what was found, and what was wanted. A screen clones it with every frame, so what came from a
-/// token, which may be a megabyte, is shared.
+/// Why a check failed: the found and the expected value. The console clones it for every frame, so text from a token,
+/// which may be a megabyte long, is shared.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(
     missing_docs,
@@ -73,7 +73,7 @@ impl Reason {
         self.row().check
     }
 
-    /// What it makes of a call.
+    /// Returns the verdict for a call with this reason.
     pub fn verdict(&self) -> Verdict {
         self.row().verdict()
     }
@@ -85,16 +85,16 @@ fn names(list: &[impl AsRef<str>], join: &str) -> String {
     text::names(list.iter(), NAME, 8, join)
 }
 
-/// One sentence without a full stop: what was found and what was wanted. Safe to show.
+/// One sentence without a full stop: the found and the expected value. Safe to show.
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::MissingToken => f.write_str("no token came with the call; a tool needs one"),
+            Self::MissingToken => f.write_str("no token was sent; calling a tool requires one"),
             Self::TooLarge { bytes } => {
                 let (has, most) = (words::bytes(*bytes), words::bytes(token::MAX_BYTES));
                 // Just above the limit both would read the same.
                 let has = if has == most { format!("{bytes} bytes") } else { has };
-                write!(f, "the token has {has}; at most {most} are read")
+                write!(f, "the token is {has} long, expected at most {most}")
             }
             Self::Malformed(fault) => fault.fmt(f),
             Self::UnknownIssuer { found, known } => {
@@ -103,7 +103,7 @@ impl fmt::Display for Reason {
                     Some(found) => {
                         write!(f, "iss is {}, expected {known}", text::name(found, NAME))
                     }
-                    None => write!(f, "the token names no issuer (iss), expected {known}"),
+                    None => write!(f, "the token has no issuer (iss), expected {known}"),
                 }
             }
             Self::AlgorithmRefused { found: None, accepted } => {
@@ -114,24 +114,24 @@ impl fmt::Display for Reason {
             }
             Self::AlgorithmRefused { found: Some(found), accepted } => {
                 let found = text::name(found, NAME);
-                write!(f, "not verified: no key for {found} here{}", only(accepted).replace(" here", ""))
+                write!(f, "not verified: no key for {found} here{}", only(accepted))
             }
             Self::HeaderRefused { member } => {
-                write!(f, "the header asks for {member}, which this gate does not do")
+                write!(f, "the header requires {member}, which this gate does not support")
             }
-            Self::HeaderInvalid { member, found } => write!(f, "{member} is {found}; it must be a string"),
+            Self::HeaderInvalid { member, found } => write!(f, "{member} is {found}, expected a string"),
             Self::UnknownKey { kid } => {
-                write!(f, "kid names the key {}, which is not held here", text::name(kid, NAME))
+                write!(f, "kid is {}, which is not a known key", text::name(kid, NAME))
             }
-            Self::BadSignature => f.write_str("the signature does not fit: signed with another key, or changed since"),
+            Self::BadSignature => f.write_str("invalid signature: signed with another key, or changed since"),
             Self::ClaimMissing { claim } => write!(f, "the claim {claim} is missing"),
             Self::ClaimInvalid { claim, found, wanted } => {
-                write!(f, "the claim {claim} is {found}; it must be {wanted}")
+                write!(f, "the claim {claim} is {found}, expected {wanted}")
             }
             Self::NotYetValid { from, leeway, now } => {
                 write!(
                     f,
-                    "valid only from {}{}, in {}",
+                    "not valid until {}{}, in {}",
                     from.rfc3339(),
                     with_leeway(*leeway),
                     words::remaining(leeway::until_valid(*now, *from, *leeway)).text
@@ -144,16 +144,16 @@ impl fmt::Display for Reason {
             Self::IssuerMismatch { found, wanted } => {
                 let wanted = text::name(wanted, NAME);
                 match found {
-                    Some(found) => write!(f, "iss is {}; expected is {wanted}", text::name(found, NAME)),
-                    None => write!(f, "the token names no issuer (iss); expected is {wanted}"),
+                    Some(found) => write!(f, "iss is {}, expected {wanted}", text::name(found, NAME)),
+                    None => write!(f, "the token has no issuer (iss), expected {wanted}"),
                 }
             }
             Self::AudienceMismatch { found, wanted } => {
                 let wanted = names(wanted, " or ");
                 if found.is_empty() {
-                    return write!(f, "the token names no audience (aud); expected is {wanted}");
+                    return write!(f, "the token has no audience (aud), expected {wanted}");
                 }
-                write!(f, "aud is {}; expected is {wanted}", names(found, ", "))
+                write!(f, "aud is {}, expected {wanted}", names(found, ", "))
             }
             Self::Revoked { jti: None, at } => write!(f, "the token was revoked at {}", at.rfc3339()),
             Self::Revoked { jti: Some(jti), at } => {
@@ -164,7 +164,7 @@ impl fmt::Display for Reason {
                 let tool = text::name(tool, NAME);
                 let held = if held.is_empty() { "no permission".to_owned() } else { names(held, ", ") };
                 if needs.is_empty() {
-                    return write!(f, "the token holds {held}; {tool} is open to nobody");
+                    return write!(f, "the token holds {held}; the policy lists no permission for {tool}");
                 }
                 write!(f, "the token holds {held}; {tool} needs {}", names(needs, " or "))
             }
@@ -174,7 +174,7 @@ impl fmt::Display for Reason {
 
 fn only(accepted: &[Algorithm]) -> String {
     let names: Vec<&str> = accepted.iter().map(|algorithm| algorithm.name()).collect();
-    if names.is_empty() { String::new() } else { format!("; only {} is accepted here", names.join(" or ")) }
+    if names.is_empty() { String::new() } else { format!(", expected {}", names.join(" or ")) }
 }
 
 fn with_leeway(leeway: Leeway) -> String {

@@ -11,7 +11,7 @@ pub struct ReasonRow {
     pub check: Check,
     /// When it is given, as documentation; a full phrase without a full stop.
     pub meaning: &'static str,
-    /// What helps, as a phrase in the imperative without a full stop.
+    /// The next step for the user: an imperative phrase without a full stop.
     pub remedy: &'static str,
 }
 
@@ -19,67 +19,67 @@ const fn row(code: &'static str, check: Check, meaning: &'static str, remedy: &'
     ReasonRow { code, check, meaning, remedy }
 }
 
-pub(super) const MISSING_TOKEN: ReasonRow = row(
-    "missing_token",
-    Check::Present,
-    "no token came with the call",
-    "send the token as `Authorization: Bearer TOKEN`",
-);
+pub(super) const MISSING_TOKEN: ReasonRow =
+    row("missing_token", Check::Present, "the call has no token", "send the token as `Authorization: Bearer TOKEN`");
 pub(super) const TOO_LARGE: ReasonRow =
-    row("too_large", Check::Present, "the token has more than 8 KiB", "get a token with fewer claims");
+    row("too_large", Check::Present, "the token is larger than 8 KiB", "get a token with fewer claims");
 pub(super) const MALFORMED: ReasonRow = row(
     "malformed",
     Check::Structure,
-    "not three base64url segments of JSON objects with every member once",
+    "not three base64url segments of JSON objects without duplicate members",
     "send the whole token, and nothing else",
 );
 pub(super) const UNKNOWN_ISSUER: ReasonRow = row(
     "unknown_issuer",
     Check::Header,
-    "`iss` names an issuer that is not known here",
-    "get a token of an issuer that is configured here, or configure this one",
+    "`iss` is not a known issuer",
+    "get a token from a configured issuer, or configure this one",
 );
 pub(super) const ALGORITHM_REFUSED: ReasonRow = row(
     "algorithm_refused",
     Check::Header,
-    "`alg` is not exactly the algorithm of a key held here",
-    "get a token that is signed with an algorithm of our keys",
+    "`alg` is not exactly the algorithm of a known key",
+    "get a token signed with an accepted algorithm",
 );
 pub(super) const HEADER_REFUSED: ReasonRow = row(
     "header_refused",
     Check::Header,
-    "the header asks for something the gate does not do (`crit`, `b64`, `zip`, `enc`), or its `alg` or `kid` is no string",
+    "the header requires an unsupported extension (`crit`, `b64`, `zip`, `enc`), or its `alg` or `kid` is not a string",
     "get a token without these header members",
 );
 pub(super) const UNKNOWN_KEY: ReasonRow = row(
     "unknown_key",
     Check::Header,
-    "`kid` names a key that is not held here",
-    "get a token that is signed with a key held here, or add its key",
+    "`kid` is not a known key",
+    "get a token signed with a known key, or add its key",
 );
 pub(super) const BAD_SIGNATURE: ReasonRow = row(
     "bad_signature",
     Check::Signature,
-    "the signature was not made with our key over this header and payload",
-    "get a token of this issuer; if it is one, compare the keys of issuer and gate",
+    "the signature does not match this header and payload under the known key",
+    "get a token from this issuer; if it is one, compare the issuer's key with the gate's",
 );
 pub(super) const CLAIM_MISSING: ReasonRow =
-    row("claim_missing", Check::Claims, "a claim that is needed is not there", "get a token with that claim");
+    row("claim_missing", Check::Claims, "a required claim is missing", "get a token with that claim");
 pub(super) const CLAIM_INVALID: ReasonRow = row(
     "claim_invalid",
     Check::Claims,
     "a claim has the wrong type or is out of range",
-    "get a token in which that claim has the right type",
+    "get a token with a valid value for that claim",
 );
-pub(super) const NOT_YET_VALID: ReasonRow =
-    row("not_yet_valid", Check::Time, "`nbf` lies ahead", "wait for `nbf`, or compare the clocks of issuer and gate");
-pub(super) const EXPIRED: ReasonRow = row("expired", Check::Time, "`exp` has come", "get a new token");
+pub(super) const NOT_YET_VALID: ReasonRow = row(
+    "not_yet_valid",
+    Check::Time,
+    "`nbf` is in the future",
+    "wait until `nbf`, or compare the clocks of issuer and gate",
+);
+pub(super) const EXPIRED: ReasonRow = row("expired", Check::Time, "`exp` has passed", "get a new token");
 pub(super) const ISSUER_MISMATCH: ReasonRow =
-    row("issuer_mismatch", Check::Binding, "`iss` is not the issuer expected", "get a token of the expected issuer");
+    row("issuer_mismatch", Check::Binding, "`iss` is not the expected issuer", "get a token from the expected issuer");
 pub(super) const AUDIENCE_MISMATCH: ReasonRow = row(
     "audience_mismatch",
     Check::Binding,
-    "`aud` does not name the audience expected",
+    "`aud` does not name the expected audience",
     "get a token whose `aud` names this server",
 );
 pub(super) const REVOKED: ReasonRow = row(
@@ -92,13 +92,13 @@ pub(super) const UNKNOWN_TOOL: ReasonRow = row(
     "unknown_tool",
     Check::Tool,
     "the policy has no such tool",
-    "call a tool that `tools/list` names, or add this one to the policy",
+    "call a tool from `tools/list`, or add this one to the policy",
 );
 pub(super) const PERMISSION_MISSING: ReasonRow = row(
     "permission_missing",
     Check::Permission,
-    "the principal holds none of the tool's permissions",
-    "get a token with one of the permissions that the tool needs",
+    "the token holds none of the tool's permissions",
+    "get a token with one of the tool's permissions",
 );
 
 /// Every reason, in the order of the checks.
@@ -131,7 +131,7 @@ impl ReasonRow {
 
 /// [`REASONS`] as a Markdown table: what the README shows.
 pub fn reasons_markdown() -> String {
-    let mut table = String::from("| code | verdict | check | when | what helps |\n|---|---|---|---|---|\n");
+    let mut table = String::from("| code | verdict | check | when | next step |\n|---|---|---|---|---|\n");
     for row in &REASONS {
         let (verdict, check) = (row.verdict().word(), row.check.label());
         let line = format!("| `{}` | {verdict} | {check} | {} | {} |\n", row.code, row.meaning, row.remedy);

@@ -1,4 +1,4 @@
-//! Revocations: tokens that are refused although their time has not come. Check 8 asks here.
+//! Revocations: tokens that are refused before they expire. Check 8 uses them.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use super::reason::Reason;
 use super::token::TokenId;
 use crate::text::Span;
 
-/// What is revoked.
+/// The target of a revocation.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Revoked {
     /// One token, by the SHA-256 of its text: the token itself is not kept.
@@ -17,14 +17,14 @@ pub enum Revoked {
     Jti(Box<str>),
 }
 
-/// When something was revoked, and how long that counts.
+/// When something was revoked, and until when the revocation is needed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Since {
     /// When it was revoked.
     pub at: NumericDate,
-    /// The token's `exp`: afterwards it is dead anyway. `None` is for ever.
+    /// The token's `exp`, after which it has expired anyway. `None` means forever.
     pub until: Option<NumericDate>,
-    /// Whom the token speaks for, to know it again in a list; as it stands in the token.
+    /// The token's user as written in it, for display in a list.
     pub user: Option<Box<str>>,
 }
 
@@ -32,7 +32,7 @@ pub struct Since {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Revocations(BTreeMap<Revoked, Since>);
 
-/// Of rows about the same thing the last one counts.
+/// If several rows have the same target, the last one is used.
 impl FromIterator<(Revoked, Since)> for Revocations {
     fn from_iter<I: IntoIterator<Item = (Revoked, Since)>>(rows: I) -> Self {
         Self(rows.into_iter().collect())
@@ -40,7 +40,7 @@ impl FromIterator<(Revoked, Since)> for Revocations {
 }
 
 impl Revocations {
-    /// Whether nothing is revoked.
+    /// Whether there are no revocations.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -60,7 +60,7 @@ impl Revocations {
         self.0.entry(what).or_insert(since);
     }
 
-    /// Takes a revocation back; answers whether there was one.
+    /// Removes a revocation; returns whether there was one.
     pub fn restore(&mut self, what: &Revoked) -> bool {
         self.0.remove(what).is_some()
     }
@@ -74,7 +74,7 @@ impl Revocations {
 
     /// Check 8: that neither this token nor its `jti` is revoked.
     pub fn check(&self, token: &str, jti: Option<&str>) -> Result<(), Reason> {
-        // Nearly always nothing is; then nothing is hashed for it.
+        // Nearly always empty; then the token is not hashed.
         if self.is_empty() { Ok(()) } else { self.look_up(token, jti) }
     }
 

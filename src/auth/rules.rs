@@ -1,5 +1,5 @@
-//! The rules: the immutable snapshot a decision is made on, and the functions that decide. All of them share two: the
-//! private `passed` for the checks of the token, and `Policy::authorize` for those of the tool.
+//! The rules: the immutable snapshot that a decision is based on, and the functions that decide. They all share two
+//! functions: the private `passed` for the checks of the token, and `Policy::authorize` for those of the tool.
 //!
 //! A change of keys, policy or expectation makes new [`Rules`]; a decision is made on an `Arc` of these, without a lock.
 
@@ -22,23 +22,23 @@ use super::revocations::Revocations;
 use super::token::{self, Split, TokenId};
 use crate::text;
 
-/// What a decision is made on. It holds no secret that could sign.
+/// The immutable snapshot that a decision is based on. It contains no secret that could sign.
 #[derive(Clone, Debug)]
 pub struct Rules {
-    /// Whose tokens are accepted, and with which keys.
+    /// The accepted issuers and their keys.
     pub issuers: Issuers,
-    /// Which permission opens which tool.
+    /// The policy.
     pub policy: Arc<Policy>,
     /// Allowance for clocks that differ.
     pub leeway: Leeway,
-    /// What is refused although it has not expired.
+    /// The revoked tokens.
     pub revoked: Arc<Revocations>,
 }
 
 /// A question to the gate. It holds a token, so it has no `Debug`.
 #[derive(Clone, Copy)]
 pub struct Call<'a> {
-    /// The token, exactly as it came; an empty one counts as none.
+    /// The token exactly as received; an empty one is treated as missing.
     pub token: Option<&'a str>,
     /// The tool's name.
     pub tool: &'a str,
@@ -69,7 +69,7 @@ impl Rules {
         Self { issuers: self.issuers.with_own(own), ..self }
     }
 
-    /// The same rules, expecting one of these audiences of our own tokens, or any where there are none.
+    /// Returns the same rules with these audiences required of our own tokens, or with any audience if the list is empty.
     #[must_use]
     pub fn with_audiences(self, audiences: impl IntoIterator<Item = Arc<str>>) -> Self {
         let own = Issuer { audiences: audiences.into_iter().collect(), ..self.issuers.own().clone() };
@@ -107,7 +107,7 @@ impl Rules {
         decided.unwrap_or_else(Decision::refused)
     }
 
-    /// [`Rules::decide`] for a token that these very rules have judged: nothing is verified a second time. `None` is a
+    /// Like [`Rules::decide`], for a token that these rules have judged already; it is not verified again. `None` is a
     /// caller without a token.
     pub fn decide_judged(&self, judged: Option<&Judged>, tool: &str, now: NumericDate) -> Decision {
         match judged.map_or(Err(Reason::MissingToken), |judged| judged.claims(now)) {
@@ -116,9 +116,9 @@ impl Rules {
         }
     }
 
-    /// [`Rules::decide`] for any caller whose valid token has these permissions, whatever it says besides.
+    /// Like [`Rules::decide`], for any caller with a valid token with these permissions.
     pub fn decide_holding(&self, permissions: &[String], tool: &str) -> Decision {
-        Decision { result: self.granted(permissions, tool), subject: Some("somebody".into()) }
+        Decision { result: self.granted(permissions, tool), subject: Some("any user".into()) }
     }
 
     /// The verdict of [`Rules::decide_judged`], without the words for it; `None` is a caller without a token.
@@ -134,7 +134,7 @@ impl Rules {
         self.verify_for(token, Audience::Required, now)
     }
 
-    /// [`Rules::verify`], where the caller may accept tokens that name no audience.
+    /// Like [`Rules::verify`], but can accept tokens without an audience.
     pub fn verify_for(&self, token: &str, audience: Audience, now: NumericDate) -> Result<Principal, Reason> {
         self.passed(token, audience, now, |claims| Principal::new(claims.into_owned(), now))
     }
@@ -188,7 +188,7 @@ impl Rules {
         Decision { result: self.granted(&claims.permissions, tool), subject: Some(claims.user_id.as_ref().into()) }
     }
 
-    /// What the later checks will say of these claims at any time.
+    /// Evaluates the checks after the time check, whose results do not depend on the time.
     pub(super) fn examined(&self, token: &str, issuer: &Issuer, claims: Claims<Cow<'_, str>>) -> Examined {
         let lifetime = claims.lifetime(self.leeway);
         let revocation = self.revoked.check(token, claims.jti.as_deref());

@@ -1,4 +1,4 @@
-//! A token's text: its segments and their strict decoding (RFC 7515 §5.2), and the name a token goes by.
+//! A token's text: its segments and their strict decoding (RFC 7515 §5.2), and the token ID.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -13,8 +13,8 @@ use super::members::{self, Member};
 /// A longer token is refused before it is looked at, in bytes.
 pub const MAX_BYTES: usize = 8 * 1024;
 
-/// A token's name in logs, lists and evidence: the SHA-256 of its text. Two tokens are the same where the whole hash is;
-/// what is shown are its first 8 hex digits.
+/// A token's name in logs, lists and evidence: the SHA-256 of its text. Two tokens are equal if their whole hashes are
+/// equal; the first 8 hex digits are shown.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TokenId([u8; 32]);
 
@@ -58,7 +58,7 @@ impl fmt::Debug for TokenId {
     }
 }
 
-/// What is wrong with a token's structure, and where. Segments and bytes count from 1.
+/// A fault in a token's structure, and its position. Segments and bytes count from 1.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fault {
     /// Not three segments.
@@ -83,10 +83,10 @@ pub enum Fault {
     Json {
         /// Which segment.
         segment: usize,
-        /// What it is instead.
+        /// The fault in its JSON.
         fault: members::Fault,
     },
-    /// A member stands twice.
+    /// A duplicate member.
     Duplicate {
         /// Which segment.
         segment: usize,
@@ -98,11 +98,11 @@ pub enum Fault {
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Segments(1) => f.write_str("no dots in it: a signed token has three segments"),
-            Self::Segments(5) => f.write_str("5 segments: an encrypted token (JWE), which this gate does not read"),
-            Self::Segments(n) => write!(f, "{n} segments: a signed token has three"),
+            Self::Segments(1) => f.write_str("no dots, expected three segments"),
+            Self::Segments(5) => f.write_str("5 segments: encrypted tokens (JWE) are not supported"),
+            Self::Segments(n) => write!(f, "{n} segments, expected three"),
             Self::Base64 { segment, byte, found: b'=' } => {
-                write!(f, "segment {segment}, byte {byte}: base64 padding, which a token must not have")
+                write!(f, "segment {segment}, byte {byte}: base64 padding is not allowed in a token")
             }
             Self::Base64 { segment, byte, found } if found.is_ascii_graphic() => {
                 write!(f, "segment {segment}, byte {byte}: '{}' is not base64url", char::from(*found))
@@ -111,11 +111,11 @@ impl fmt::Display for Fault {
                 write!(f, "segment {segment}, byte {byte}: 0x{found:02x} is not base64url")
             }
             Self::Base64End { segment, byte } => {
-                write!(f, "segment {segment}, byte {byte}: base64url that ends in the middle of a byte")
+                write!(f, "segment {segment}, byte {byte}: base64url ends in the middle of a byte")
             }
             Self::Json { segment, fault } => write!(f, "segment {segment}: {fault}"),
             Self::Duplicate { segment, name } => {
-                write!(f, "segment {segment}: the member {} stands twice", crate::text::name(name, 64))
+                write!(f, "segment {segment}: duplicate member {}", crate::text::name(name, 64))
             }
         }
     }
@@ -149,7 +149,7 @@ const fn member(name: &'static str, value: &'static str) -> Member<'static> {
 
 /// A token whose three segments decoded.
 pub(super) struct Split<'t> {
-    /// What was signed: header and payload as they stand, with the dot between.
+    /// The signed text: header and payload as written, with the dot between them.
     pub signed: &'t str,
     /// The segments' bytes, one behind the other: one allocation instead of three. A plain header is left out.
     bytes: Vec<u8>,
@@ -165,7 +165,7 @@ impl<'t> Split<'t> {
         let (header, payload) = signed.split_once('.').ok_or_else(segments)?;
         let plain = PLAIN.iter().find(|(text, _)| *text == header).map(|(_, members)| &members[..]);
         let mut split = Self { signed, bytes: Vec::with_capacity(token.len()), plain, header: 0, payload: 0 };
-        // A dot inside the payload is no base64url, so more than three segments are noticed here as well.
+        // A dot is not base64url, so more than three segments are detected here as well.
         split.decode(header, payload, signature).map_err(|fault| match segments() {
             Fault::Segments(3) => fault,
             other => other,
@@ -183,7 +183,7 @@ impl<'t> Split<'t> {
         decode(3, signature, &mut self.bytes)
     }
 
-    /// The header's members, none of which stands twice.
+    /// Returns the header's members, or a fault if there are duplicates.
     pub fn header(&self) -> Result<Cow<'_, [Member<'_>]>, Fault> {
         match self.plain {
             Some(members) => Ok(Cow::Borrowed(members)),
@@ -191,7 +191,7 @@ impl<'t> Split<'t> {
         }
     }
 
-    /// The payload's members, none of which stands twice.
+    /// Returns the payload's members, or a fault if there are duplicates.
     pub fn payload(&self) -> Result<Vec<Member<'_>>, Fault> {
         object(2, &self.bytes[self.header..self.payload])
     }
@@ -237,12 +237,12 @@ mod tests {
     #[rstest]
     #[case("QUJD", None)]
     #[case("QUI", None)]
-    #[case("QUI=", Some("segment 1, byte 4: base64 padding, which a token must not have"))]
-    #[case("QUJDR", Some("segment 1, byte 5: base64url that ends in the middle of a byte"))]
-    #[case("QUJ", Some("segment 1, byte 3: base64url that ends in the middle of a byte"))]
+    #[case("QUI=", Some("segment 1, byte 4: base64 padding is not allowed in a token"))]
+    #[case("QUJDR", Some("segment 1, byte 5: base64url ends in the middle of a byte"))]
+    #[case("QUJ", Some("segment 1, byte 3: base64url ends in the middle of a byte"))]
     #[case("QU JD", Some("segment 1, byte 3: 0x20 is not base64url"))]
     #[case("Q+JD", Some("segment 1, byte 2: '+' is not base64url"))]
-    #[case("Q=JDR", Some("segment 1, byte 2: base64 padding, which a token must not have"))]
+    #[case("Q=JDR", Some("segment 1, byte 2: base64 padding is not allowed in a token"))]
     fn a_fault_names_its_place(#[case] segment: &str, #[case] fault: Option<&str>) {
         assert_eq!(decode(1, segment, &mut Vec::new()).err().map(|fault| fault.to_string()).as_deref(), fault);
     }

@@ -1,4 +1,4 @@
-//! The built-in tools of the lab: they answer at once and touch nothing.
+//! The built-in tools of the lab, which answer at once and have no side effects.
 
 use std::future;
 use std::sync::{Arc, LazyLock};
@@ -16,8 +16,7 @@ struct Tool {
     name: &'static str,
     title: &'static str,
     description: &'static str,
-    /// The argument that forms and command lines ask for: its name and its schema, as JSON text. None is required and
-    /// others are accepted, because the tool takes any object.
+    /// The suggested argument: its name and its schema as JSON text. It is not required, and others are accepted.
     argument: (&'static str, &'static str),
     /// Arguments that it takes, as JSON text: the `examples` of its schema.
     example: &'static str,
@@ -38,7 +37,7 @@ const TOOLS: [Tool; 3] = [
     Tool {
         name: "read_data",
         title: "Read data",
-        description: "returns what it is given",
+        description: "returns its arguments",
         argument: ID,
         example: r#"{"id": 1}"#,
         reads_only: true,
@@ -49,7 +48,7 @@ const TOOLS: [Tool; 3] = [
     Tool {
         name: "write_data",
         title: "Write data",
-        description: "writes, and says so",
+        description: "confirms a write",
         argument: DATA,
         example: r#"{"data": "new"}"#,
         reads_only: false,
@@ -60,7 +59,7 @@ const TOOLS: [Tool; 3] = [
     Tool {
         name: "delete_data",
         title: "Delete data",
-        description: "deletes, and says so",
+        description: "confirms a deletion",
         argument: ID,
         example: r#"{"id": 1}"#,
         reads_only: false,

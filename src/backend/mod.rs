@@ -1,4 +1,4 @@
-//! Where allowed calls go: implementations of the gate's [`Backend`](crate::gate::ports::Backend) port.
+//! Backends, which run allowed calls: implementations of the gate's [`Backend`](crate::gate::ports::Backend) port.
 
 mod built_in;
 
@@ -18,7 +18,7 @@ impl Gate {
         Ok(Self::with(Rules::new(&signer), signer, Arc::new(SystemClock::new())))
     }
 
-    /// A gate with these rules and this clock; without a signer it issues nothing.
+    /// Creates a gate with these rules and this clock; without a signer it cannot issue tokens.
     pub fn with(rules: Rules, signer: impl Into<Option<Signer>>, clock: Arc<dyn Clock>) -> Self {
         Self::in_front_of(Arc::new(BuiltIn), rules, signer, clock)
     }

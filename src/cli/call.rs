@@ -16,7 +16,7 @@ pub fn run(on: &mut Headless<'_>, args: &CallArgs, ground: &Ground, json: bool) 
         [tool, arguments] if args.no_token || is_json(arguments) => (None, tool, arguments.as_str()),
         [token, tool] => (Some(token.as_str()), tool, "{}"),
         [token, tool, arguments, ..] => (Some(token.as_str()), tool, arguments.as_str()),
-        [] => return Err(CliError::Usage("no tool; name the one to call".to_owned())),
+        [] => return Err(CliError::Usage("missing tool: expected the tool to call".to_owned())),
     };
     let tool = Headless::tool(tool, "TOKEN TOOL ARGUMENTS")?;
     let token = on.asked(token, args.no_token)?;
@@ -37,7 +37,7 @@ pub fn run(on: &mut Headless<'_>, args: &CallArgs, ground: &Ground, json: bool) 
     };
     // The tool has been called: its answer must not be lost with the explanation.
     let answered = json::line(on.out, &called.outcome.answer()).and_then(|()| on.out.flush());
-    // A standard error that is gone is no further trouble.
+    // A failed write to standard error is ignored.
     let _ = match json {
         true => {
             let mut decided = Decided::new(&called.decision, called.record.token_id, tool, now);

@@ -26,7 +26,7 @@ pub fn run(
     let (token, tool) = match args.words.as_slice() {
         [tool] => (None, tool),
         [token, tool, ..] => (Some(token.as_str()), tool),
-        [] => return Err(CliError::Usage("no tool; name the one to decide on".to_owned())),
+        [] => return Err(CliError::Usage("missing tool: expected the tool to check".to_owned())),
     };
     let tool = Headless::tool(tool, "TOKEN TOOL")?;
     let token = on.asked(token, args.no_token)?;
@@ -54,18 +54,20 @@ pub fn run(
 }
 
 impl Headless<'_> {
-    /// The token a call is asked with: the one given, else the environment's, else none, which is said.
+    /// Returns the token of a call: the argument, else the environment's, else none, which is reported.
     pub fn asked(&mut self, given: Option<&str>, no_token: bool) -> Result<Option<String>, CliError> {
         if no_token {
             return match given {
-                Some(_) => Err(CliError::Usage("a token and --no-token; give one of them".to_owned())),
+                Some(_) => Err(CliError::Usage("--no-token cannot be used with a token".to_owned())),
                 None => Ok(None),
             };
         }
         if let Some(source) = self.source(given) {
             return Ok(Some(self.one(source)?).filter(|token| !token.is_empty()));
         }
-        self.say("no token given, so none is used; give one, or - for standard input, or @FILE, or PORTCULLIS_TOKEN");
+        self.say(
+            "no token given, continuing without one; pass TOKEN, - (standard input) or @FILE, or set PORTCULLIS_TOKEN",
+        );
         Ok(None)
     }
 }

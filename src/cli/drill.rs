@@ -1,4 +1,4 @@
-//! `portcullis drill`: calls through the end of a token's life, and tells where the gate really ends it.
+//! `portcullis drill`: calls a tool before and after a token expires, and finds when the gate starts to refuse it.
 
 use std::io::{self, Write};
 use std::time::Duration;
@@ -13,7 +13,7 @@ use crate::lab::drill::{Drill, Found, Pace, Plan, Subject, end_of_new};
 use crate::lab::evidence::drill_markdown;
 use crate::text;
 
-/// Drills one token; good if the gate ends its life where it must.
+/// Drills one token; `Exit::Good` if the gate refuses it from the expected time.
 pub fn run(
     on: &mut Headless<'_>,
     args: &DrillArgs,
@@ -27,16 +27,16 @@ pub fn run(
     let (token, tool) = match args.words.as_slice() {
         [tool] => (None, tool),
         [token, tool, ..] => (Some(token.as_str()), tool),
-        [] => return Err(CliError::Usage("no tool; name the one to call".to_owned())),
+        [] => return Err(CliError::Usage("missing tool: expected the tool to call".to_owned())),
     };
     let tool = Headless::tool(tool, "TOKEN TOOL")?;
     let pace = if args.shifted { Pace::Shifted } else { Pace::Real };
     if pace == Pace::Real && ground.is_set() {
-        let wanted = "--now sets the time of one decision, and a drill lets time pass; add --shifted, or leave it out";
+        let wanted = "--now cannot be used with a drill in real time; add --shifted, or omit --now";
         return Err(CliError::Usage(wanted.to_owned()));
     }
     let token = match (args.ttl, token) {
-        (Some(_), Some(_)) => return Err(CliError::Usage("a token and --ttl; give one of them".to_owned())),
+        (Some(_), Some(_)) => return Err(CliError::Usage("--ttl cannot be used with a token".to_owned())),
         (Some(ttl), None) => {
             let now = ground.now();
             let usual = ground.request("drill", now);
@@ -50,7 +50,7 @@ pub fn run(
         (None, token) => {
             let source = on.source(token).ok_or_else(|| {
                 CliError::Usage(
-                    "no token; give one, or - for standard input, or @FILE, or --ttl for a new one".to_owned(),
+                    "no token; pass TOKEN, - (standard input) or @FILE, set PORTCULLIS_TOKEN, or use --ttl to drill a new one".to_owned(),
                 )
             })?;
             on.one(source)?
@@ -62,10 +62,10 @@ pub fn run(
         Drill::new(&judged.lifetime, plan, ground.now()).map_err(|error| CliError::Usage(error.to_string()))?;
     if pace == Pace::Real {
         let end = drill.expected().rfc3339();
-        on.say(format_args!("calling {} until past {end}; Ctrl-C ends it", text::name(tool, 64)));
+        on.say(format_args!("calling {} until after {end}; press Ctrl-C to stop", text::name(tool, 64)));
     }
     through(&mut drill, &SystemClock::new(), &gate, &token, tool);
-    let name = judged.name.as_deref().map_or_else(|| "nobody".to_owned(), |name| text::name(name, 64));
+    let name = judged.name.as_deref().map_or_else(|| "(no name)".to_owned(), |name| text::name(name, 64));
     let subject = Subject { id: TokenId::of(&token), jti: judged.jti, name, tool: tool.into() };
     let found = Found { subject, report: drill.report(), at: ground.now(), judged_by: rules.described() };
     on.known = if found.report.passed() { Exit::Good } else { Exit::Forbidden };
@@ -83,7 +83,7 @@ fn through(drill: &mut Drill, clock: &dyn Clock, gate: &Gate, token: &str, tool:
     while let Some(next) = drill.next() {
         let now = clock.now();
         let Some(judged_at) = drill.call_at(now) else {
-            // Not all at once: a clock that is set meanwhile is noticed.
+            // In steps of at most a second, so that a change of the clock is noticed.
             let left = next.since(now).as_duration();
             clock.sleep(left.min(Duration::from_secs(1)));
             continue;

@@ -1,4 +1,4 @@
-//! What a command stands on: options, environment and configuration file brought together, each going before the next.
+//! The context of a command: options, environment and configuration file merged, in this order of precedence.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -17,16 +17,16 @@ use crate::look::{Background, Depth, Look, ThemeChoice};
 use crate::store::{Edition, FileStore, Memory, Store};
 use crate::text::Span;
 
-/// What the environment says, read once at the start. It holds a secret, so it has no `Debug`.
+/// The environment variables, read once at the start. It holds a secret, so it has no `Debug`.
 #[derive(Clone, Default)]
 pub struct Environment {
     /// `PORTCULLIS_SECRET`.
     pub secret: Option<Zeroizing<Vec<u8>>>,
-    /// `PORTCULLIS_TOKEN`; an empty one is none.
+    /// `PORTCULLIS_TOKEN`, if it is set and not empty.
     pub token: Option<String>,
     /// `PORTCULLIS_CONFIG`.
     pub config: Option<PathBuf>,
-    /// `NO_COLOR` is there and not empty.
+    /// Whether `NO_COLOR` is set and not empty.
     pub no_colour: bool,
     /// What `COLORTERM` and `COLORFGBG` say of the terminal.
     pub look: Look,
@@ -52,7 +52,7 @@ impl Environment {
     }
 }
 
-/// Everything that is judged by, and the clock.
+/// The key, the rules, the store and the clock of a command.
 pub struct Ground {
     signer: Option<Signer>,
     policy: Arc<Policy>,
@@ -60,7 +60,7 @@ pub struct Ground {
     audience: Option<String>,
     leeway: Leeway,
     revoked: Arc<Revocations>,
-    /// Which content of the store these are.
+    /// The store's edition that the revocations were read from.
     pub edition: Option<Edition>,
     now: Option<NumericDate>,
     /// The policy file; empty for the one built in.
@@ -71,15 +71,15 @@ pub struct Ground {
     config_path: Option<PathBuf>,
     /// The file that keeps revocations, if any.
     state_path: Option<PathBuf>,
-    /// Where revocations are kept.
+    /// The store of revocations.
     pub store: Arc<dyn Store>,
-    /// How long issued tokens live, in words, where it is configured.
+    /// The lifetime of issued tokens in words, if it is configured.
     pub lifetime: Option<String>,
     /// The theme of the console, where it is configured.
     pub theme: Option<ThemeChoice>,
 }
 
-/// What a console starts with.
+/// The gate and clock that a console starts with.
 pub struct Beginning {
     /// The gate.
     pub gate: Gate,
@@ -124,7 +124,7 @@ impl Ground {
         })
     }
 
-    /// The files that it was read from, as another process finds them.
+    /// Returns the absolute paths of the files that it was read from.
     pub fn files(&self) -> Files {
         let absolute = |path: &PathBuf| {
             let path = std::path::absolute(path).unwrap_or_else(|_| path.clone());
@@ -138,12 +138,12 @@ impl Ground {
         }
     }
 
-    /// Whether the instant to judge for was given.
+    /// Whether `--now` was given.
     pub const fn is_set(&self) -> bool {
         self.now.is_some()
     }
 
-    /// The instant to judge for.
+    /// The time that decisions use: `--now` or the system clock.
     pub fn now(&self) -> NumericDate {
         self.now.unwrap_or_else(|| SystemClock::new().now())
     }
@@ -153,7 +153,7 @@ impl Ground {
         self.signer.is_some()
     }
 
-    /// The files that decide and that somebody else can change.
+    /// Returns the security-relevant files that other users can change.
     pub fn writable(&self) -> Vec<Writable> {
         let policy = Some(PathBuf::from(&self.policy_path)).filter(|path| !path.as_os_str().is_empty());
         let files = [
@@ -169,7 +169,7 @@ impl Ground {
     pub fn weakness(&self) -> Option<String> {
         let key = self.signer.as_ref().map(Signer::verifier).filter(|key| key.is_weak())?;
         Some(format!(
-            "weak secret: {} bit, {} needs at least {STRONG_BITS} (RFC 7518 §3.2); make one with: openssl rand -hex 32",
+            "weak secret: {} bits, {} needs at least {STRONG_BITS} (RFC 7518 §3.2); generate one with: openssl rand -hex 32",
             key.bits(),
             key.algorithm(),
         ))
@@ -197,7 +197,7 @@ impl Ground {
         rules.with_issuer(self.issuer.as_ref().map(name)).with_audiences(self.audience.as_ref().map(name))
     }
 
-    /// A gate. It is told the time with every question. Without a secret there is one only for callers without a token.
+    /// Creates a gate; callers pass the time with every call. Without a secret, it fails if the caller has a token.
     pub fn gate(&self, has_token: bool) -> Result<Gate, ConfigError> {
         match self.signer {
             None if has_token => Err(ConfigError::NoSecret),
@@ -205,7 +205,7 @@ impl Ground {
         }
     }
 
-    /// What a token shall say unless its command says otherwise.
+    /// The default claims of an issued token.
     pub fn request(&self, user: &str, now: NumericDate) -> IssueRequest {
         let lifetime = self.lifetime.as_deref().and_then(|words| When::parse(words).ok());
         IssueRequest {
@@ -217,7 +217,7 @@ impl Ground {
         }
     }
 
-    /// A console's gate and clock: without a secret the key is a fresh one.
+    /// Creates a console's gate and clock; without a secret it generates a key.
     pub fn begin(&self) -> Result<Beginning, ConfigError> {
         let signer = self.signer_or_fresh()?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
@@ -225,10 +225,10 @@ impl Ground {
         Ok(Beginning { gate, clock })
     }
 
-    /// Three identities and a token that dies in a minute.
+    /// Issues tokens for three identities, and one that expires in a minute.
     pub fn add_demo(&self, gate: &Gate) {
         let now = self.now();
-        // A server that runs may have set it.
+        // A running server may have set it.
         let audience = gate.shared().rules().audience().map(ToString::to_string);
         let identities: [(&str, &[&str], Option<Span>); 4] = [
             ("user123", &["user"], None),

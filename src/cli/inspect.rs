@@ -13,7 +13,7 @@ use crate::auth::{Inspection, NumericDate, Rules, Standing, members};
 use crate::text::words::{elapsed, remaining};
 use crate::text::{self, Span};
 
-/// Inspects every token that is handed over; good if each of them is valid.
+/// Inspects every token from the source; `Exit::Good` if all are valid.
 pub fn run(
     on: &mut Headless<'_>,
     args: &InspectArgs,
@@ -22,7 +22,7 @@ pub fn run(
     paint: Paint,
 ) -> Result<Exit, CliError> {
     let source = on.source(args.token.as_deref()).ok_or_else(|| {
-        CliError::Usage("no token; give one, or - for standard input, or @FILE, or PORTCULLIS_TOKEN".to_owned())
+        CliError::Usage("no token; pass TOKEN, - (standard input) or @FILE, or set PORTCULLIS_TOKEN".to_owned())
     })?;
     let rules = ground.rules();
     if !ground.has_key() {
@@ -59,7 +59,7 @@ fn show(out: &mut dyn Write, inspection: &Inspection, rules: &Rules, now: Numeri
     Ok(())
 }
 
-/// Members beyond these are counted: `--json` has them all.
+/// The most members shown; the rest is counted, and `--json` shows all.
 const MOST: usize = 200;
 
 fn show_members(out: &mut dyn Write, document: &Document, now: NumericDate, paint: Paint) -> io::Result<()> {
@@ -70,7 +70,7 @@ fn show_members(out: &mut dyn Write, document: &Document, now: NumericDate, pain
         let mut note = String::new();
         let time = NumericDate::from_json_number(value).filter(|_| ["iat", "nbf", "exp"].contains(&name.as_str()));
         if ["iat", "nbf", "exp"].contains(&name.as_str()) && time.is_none() {
-            note.push_str("  not a time that can be read");
+            note.push_str("  invalid time");
         }
         if let Some(at) = time {
             let relative = match at.since(now) {

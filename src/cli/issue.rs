@@ -25,7 +25,7 @@ pub fn run(on: &mut Headless<'_>, args: &IssueArgs, ground: &Ground, json: bool)
     let token = gate.issue(&request, now)?;
     // It is signed as asked for; what is odd about it is better known now than at its first refusal.
     for finding in gate.shared().rules().inspect(Arc::clone(&token)).findings_at(now) {
-        // Of a weak secret every command speaks alike.
+        // Every command reports a weak secret in the same way.
         if finding.code() != "weak_key" {
             on.say(finding);
         }
@@ -43,13 +43,13 @@ fn claims(given: &[String]) -> Result<Map<String, Value>, CliError> {
     let mut claims = Map::new();
     for claim in given {
         let wrong = |what: &str| CliError::Usage(format!("--claim {}: {what}", text::name(claim, 64)));
-        let (name, value) = claim.split_once('=').ok_or_else(|| wrong("write it as name=JSON"))?;
+        let (name, value) = claim.split_once('=').ok_or_else(|| wrong("expected NAME=JSON"))?;
         if name.is_empty() {
-            return Err(wrong("it has no name; write it as name=JSON"));
+            return Err(wrong("missing name, expected NAME=JSON"));
         }
         let value = exact_value(value).map_err(|error| match error.what.is_json() {
             true => wrong(&error.to_string()),
-            false => wrong("its value is not JSON; a text needs quotes, as in --claim 'team=\"blue\"'"),
+            false => wrong("invalid JSON value; a string needs quotes, as in --claim 'team=\"blue\"'"),
         })?;
         if claims.insert(name.to_owned(), value).is_some() {
             return Err(wrong("given twice"));

@@ -1,5 +1,5 @@
-//! JSON for scripts. The shapes are an interface, told in the README; what is printed is ASCII, so that nothing in it can
-//! reach a terminal as anything but text.
+//! JSON for scripts. The shapes are an interface, documented in the README. The output is ASCII, so that it cannot
+//! contain terminal control sequences.
 
 use std::io::{self, Write};
 
@@ -28,7 +28,7 @@ pub struct Inspected<'a> {
     sentence: Option<String>,
     checks: Vec<Checked>,
     times: Times,
-    /// As it stands, duplicates and all: numbers and nesting that no value type takes stay what they are.
+    /// As written, including duplicates, and numbers and nesting that no JSON value type accepts.
     header: Option<&'a RawValue>,
     #[serde(skip_serializing_if = "Option::is_none")]
     header_fault: Option<&'a str>,
@@ -41,7 +41,7 @@ pub struct Inspected<'a> {
 #[derive(Serialize)]
 struct Checked {
     check: &'static str,
-    /// `null` where it could not be made, or was not reached.
+    /// `null` if it could not be made or was not reached.
     passed: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<&'static str>,
@@ -56,7 +56,7 @@ struct Times {
     nbf: Option<Time>,
     exp: Option<Time>,
     leeway: f64,
-    /// Until it is dead, leeway included; below zero since then.
+    /// Seconds until it expires, leeway included; negative afterwards.
     seconds_left: Option<f64>,
 }
 
@@ -80,7 +80,7 @@ struct Found {
 }
 
 impl<'a> Inspected<'a> {
-    /// What is told of a token at `now`.
+    /// Describes a token as of `now`.
     pub fn new(inspection: &'a Inspection, rules: &Rules, now: NumericDate) -> Self {
         let judged = &inspection.judged;
         let standing = judged.standing(now);
@@ -138,7 +138,7 @@ pub struct Decided<'a> {
     sentence: String,
     /// The permission that opened the tool.
     by: Option<&'a str>,
-    /// The permission held that implies it, where it is not that one itself.
+    /// The held permission that implies it, if it is a different one.
     #[serde(skip_serializing_if = "Option::is_none")]
     through: Option<&'a str>,
     subject: Option<&'a str>,
@@ -152,7 +152,7 @@ pub struct Decided<'a> {
 }
 
 impl<'a> Decided<'a> {
-    /// What is told of a decision that was made for `now`.
+    /// Describes a decision made for `now`.
     pub fn new(decision: &'a Decision, token: Option<TokenId>, tool: &'a str, now: NumericDate) -> Self {
         let checked = |(check, passed): (Check, Passed)| Checked {
             check: check.code(),

@@ -12,7 +12,7 @@ use crate::config;
 
 /// Prints completions.
 pub fn completions(out: &mut dyn Write, shell: Shell) -> Result<Exit, CliError> {
-    // Into memory first: the generator panics where it cannot write, and a closed pipe is no defect.
+    // Into memory first: the generator panics if it cannot write, and a closed pipe is not a bug.
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Options::command(), "portcullis", &mut script);
     out.write_all(&script)?;

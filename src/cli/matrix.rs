@@ -19,15 +19,15 @@ use crate::text::{self, escape::markdown};
 
 /// Who calls: one row.
 pub struct Caller {
-    /// What the row is called; safe to show.
+    /// The row's name; safe to show.
     pub name: String,
-    /// Its `user_id`; whoever holds some permissions is no user in particular.
+    /// Its `user_id`; `None` for a row of permissions.
     user: Option<String>,
     id: Option<TokenId>,
     holds: Holds,
 }
 
-/// What a caller shows.
+/// A caller's credentials.
 enum Holds {
     Nothing,
     Token(Box<Judged>),
@@ -36,7 +36,7 @@ enum Holds {
 }
 
 impl Caller {
-    /// Nobody: a call without a token.
+    /// Returns the caller without a token.
     pub fn nobody() -> Self {
         Self { name: text::NO_TOKEN.to_owned(), user: None, id: None, holds: Holds::Nothing }
     }
@@ -77,7 +77,7 @@ impl Caller {
         }
     }
 
-    /// What the policy expects of this caller and a tool. Of a caller without a valid token it expects nothing.
+    /// Returns the policy's expectation for this caller and a tool; `None` for a caller without a valid token.
     fn expected<'p>(&self, policy: &'p Policy, tool: &str, now: NumericDate) -> Option<&'p Expectation> {
         let held = match &self.holds {
             Holds::Nothing => return None,
@@ -101,7 +101,8 @@ impl Cell<'_> {
         self.expected.is_some_and(|line| !line.outcome.is(self.decision.verdict()))
     }
 
-    /// The verdict as one word, with a mark where nothing implements the tool, and one where something else is expected.
+    /// Returns the verdict as one word, with a mark if the tool is not implemented, and one if the policy expects
+    /// another verdict.
     fn word(&self) -> String {
         let mut word = self.decision.verdict().word().to_lowercase();
         word.push_str(if self.lacks_tool { "*" } else { "" });
@@ -127,7 +128,7 @@ pub fn run(
         (false, true, _) => Shape::Markdown,
         (false, _, true) => Shape::Csv,
         (false, ..) => Shape::Text,
-        (true, ..) => return Err(CliError::Usage("--json with --markdown or --csv; name one of them".to_owned())),
+        (true, ..) => return Err(CliError::Usage("--json cannot be used with --markdown or --csv".to_owned())),
     };
     let rules = ground.rules();
     if args.tokens.is_some() && !ground.has_key() {
@@ -138,7 +139,7 @@ pub fn run(
     if shape != Shape::Text {
         table.head(on.out, 0)?;
     }
-    // Only a table in columns waits for its widest name; all others are written as their callers come.
+    // Only the text table waits for its widest name; other formats are written row by row.
     let mut row = |on: &mut Headless<'_>, caller: Caller| -> Result<(), CliError> {
         match shape {
             Shape::Text => waiting.push(caller),
@@ -150,7 +151,7 @@ pub fn run(
     let mut has_all = true;
     if let Some(source) = args.tokens.as_deref().and_then(|given| on.source(Some(given))) {
         has_all = on.each(source, |on, token| match token {
-            "" => Err(CliError::Usage("no token was handed over".to_owned())),
+            "" => Err(CliError::Usage("no token found in the input".to_owned())),
             token => row(on, Caller::of(&rules, token)),
         })?;
     }
@@ -168,14 +169,14 @@ pub fn run(
         policy.tools().iter().map(|tool| &*tool.name).filter(|name| table.tools.lacks(policy, name)).collect();
     if !missing.is_empty() {
         on.say(format_args!(
-            "* no such tool here: {}; stub = true declares a stub",
+            "* not implemented here: {}; add stub = true to the policy to declare a stub",
             text::names(missing.iter(), 64, 8, ", ")
         ));
     }
     Ok(if has_all { on.known } else { Exit::Trouble })
 }
 
-/// The permissions of each row that is no token.
+/// Returns the permissions of each row that is not a token.
 fn holders(args: &MatrixArgs, policy: &Policy) -> Vec<Vec<String>> {
     let list = |text: &String| text.split(',').map(str::trim).filter(|p| !p.is_empty()).map(Into::into).collect();
     if args.tokens.is_some() || !args.holders.is_empty() {
@@ -191,7 +192,7 @@ fn holders(args: &MatrixArgs, policy: &Policy) -> Vec<Vec<String>> {
     expected.chain(alone).filter(is_new).collect()
 }
 
-/// How the table is written.
+/// The format of the table.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Shape {
     Text,
@@ -234,7 +235,7 @@ impl Table<'_> {
         }
     }
 
-    /// A caller's line, and on standard error where the policy does not do what it expects of itself.
+    /// Writes a caller's line, and failed expectations to standard error.
     fn row(&self, on: &mut Headless<'_>, caller: &Caller, now: NumericDate, width: usize) -> io::Result<()> {
         let policy = &self.rules.policy;
         let cell = |tool: &ToolRule| {
@@ -277,9 +278,9 @@ fn csv(out: &mut dyn Write, values: impl Iterator<Item = String>) -> io::Result<
     write!(out, "{}\r\n", values.map(quoted).collect::<Vec<_>>().join(","))
 }
 
-/// A sentence that says what was expected and what is decided. Safe to show.
+/// Returns a sentence with the expected and the actual decision. Safe to show.
 pub fn deviation(line: &Expectation, decision: &Decision) -> String {
-    format!("{line}, and is {}: {}", decision.verdict().word().to_lowercase(), decision.sentence())
+    format!("{line}, but is {}: {}", decision.verdict().word().to_lowercase(), decision.sentence())
 }
 
 #[derive(Serialize)]
@@ -299,7 +300,7 @@ struct CellShape<'a> {
     sentence: String,
     /// Whether something answers an allowed call of the tool.
     implemented: bool,
-    /// What the policy expects, where it does.
+    /// The policy's expectation, if any.
     #[serde(skip_serializing_if = "Option::is_none")]
     expected: Option<&'static str>,
 }

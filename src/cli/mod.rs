@@ -1,9 +1,9 @@
-//! The command line: options in, and for every pane of the console a command that does the same without it.
+//! The command line: options, and for every pane of the console a command that does the same.
 //!
-//! [`Headless`] runs a command; `main` turns what comes of it into an exit code. Each command has a file of its own, with
-//! one `run` in it.
+//! [`Headless`] runs a command; `main` turns its result into an exit code. Each command has its own file with one `run`
+//! function.
 
-/// What stands below a command's options.
+/// Formats the examples below a command's options.
 macro_rules! examples {
     ($lines:literal) => {
         concat!("Example:\n  ", $lines)
@@ -45,7 +45,7 @@ pub use ground::{Beginning, Environment, Ground};
 pub use options::{Command, Options};
 use paint::Paint;
 
-/// What the process exits with. The numbers are an interface.
+/// The exit code of the process. The numbers are an interface.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Exit {
@@ -63,13 +63,13 @@ pub enum Exit {
     Failed = 5,
 }
 
-/// What each exit code means: help and README say it from here.
+/// The meaning of each exit code, as shown in help and README.
 pub const EXITS: [(Exit, &str); 6] = [
-    (Exit::Good, "allowed, or valid"),
-    (Exit::Trouble, "trouble: a file, the secret, the configuration"),
-    (Exit::Usage, "wrong usage"),
-    (Exit::Unauthorized, "unauthorized, or not valid"),
-    (Exit::Forbidden, "forbidden, or an expectation, a drill or a test token failed"),
+    (Exit::Good, "allowed or valid"),
+    (Exit::Trouble, "error in a file, the secret, the configuration or a connection"),
+    (Exit::Usage, "usage error"),
+    (Exit::Unauthorized, "unauthorized or invalid"),
+    (Exit::Forbidden, "forbidden, or an expectation, drill or test token failed"),
     (Exit::Failed, "allowed, but the arguments or the tool failed"),
 ];
 
@@ -83,22 +83,22 @@ impl From<Verdict> for Exit {
     }
 }
 
-/// Why a command could not do what it was asked for.
+/// The error of a command.
 #[derive(Debug, thiserror::Error)]
 pub enum CliError {
-    /// Configuration, secret or policy.
+    /// The configuration, secret or policy file.
     #[error(transparent)]
     Config(#[from] ConfigError),
     /// Reading or writing.
     #[error("{}", config::plain(.0))]
     Io(#[from] io::Error),
-    /// Something is missing or wrong in what was typed.
+    /// Missing or invalid arguments.
     #[error("{0}")]
     Usage(String),
     /// The store of revocations.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// Nothing is served.
+    /// The server.
     #[error(transparent)]
     Serve(#[from] ServeError),
     /// A signal ended the command; its number.
@@ -110,7 +110,7 @@ pub enum CliError {
 }
 
 impl CliError {
-    /// What the process exits with.
+    /// Returns the exit code of the process.
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Config(_) | Self::Io(_) | Self::Store(_) | Self::Serve(_) => Exit::Trouble as u8,
@@ -120,7 +120,7 @@ impl CliError {
     }
 }
 
-/// Where a command reads and writes, and what it knows of its surroundings.
+/// The streams, environment and state of a command.
 pub struct Headless<'a> {
     /// Standard input.
     pub input: &'a mut dyn BufRead,
@@ -134,12 +134,12 @@ pub struct Headless<'a> {
     pub shows_hints: bool,
     /// The environment.
     pub environment: Environment,
-    /// What the process exits with, as far as it is known: it holds where nobody reads on.
+    /// The exit code so far; used if the reader of standard output closes the pipe early.
     pub known: Exit,
 }
 
 impl Headless<'_> {
-    /// Runs a command. Whoever closed the pipe has read enough; what was decided until then still counts.
+    /// Runs a command. If the reader closes the pipe early, the exit code covers the output so far.
     pub fn run(&mut self, options: &Options, command: &Command) -> Result<Exit, CliError> {
         let run = self.dispatch(options, command).and_then(|exit| {
             self.known = exit;
@@ -152,21 +152,21 @@ impl Headless<'_> {
         }
     }
 
-    /// Says something beside what was asked for. A standard error that is gone is no further trouble.
+    /// Writes a message to standard error. A failed write to standard error is ignored.
     fn say(&mut self, text: impl std::fmt::Display) {
-        // At once: standard error keeps nothing back, and pieces could stand between somebody else's.
+        // In one write: standard error is unbuffered, and pieces could interleave with other output.
         let _ = self.err.write_all(format!("portcullis: {text}\n").as_bytes());
     }
 
-    /// JSON and Markdown at once are neither.
+    /// Rejects `--json` together with `--markdown`.
     fn one_form(json: bool, markdown: bool) -> Result<(), CliError> {
         match json && markdown {
-            true => Err(CliError::Usage("--json with --markdown; name one of them".to_owned())),
+            true => Err(CliError::Usage("--json cannot be used with --markdown".to_owned())),
             false => Ok(()),
         }
     }
 
-    /// A word that is meant for a tool and is a token: somebody forgot the tool, or gave the two the other way round.
+    /// Rejects a token in the tool's place: the tool is missing, or the two are swapped.
     fn tool<'w>(word: &'w str, wanted: &str) -> Result<&'w str, CliError> {
         let is_source = word == "-" || word.strip_prefix('@').is_some_and(|path| config::typed(path).is_file());
         match text::read_token(word).tokens.is_empty() && !is_source {
@@ -177,10 +177,11 @@ impl Headless<'_> {
 
     fn dispatch(&mut self, options: &Options, command: &Command) -> Result<Exit, CliError> {
         if options.demo {
-            return Err(CliError::Usage("--demo is for the console; a command has no use for it".to_owned()));
+            return Err(CliError::Usage("--demo cannot be used with a command".to_owned()));
         }
         if options.serve.is_some() || options.server != ServerOptions::default() {
-            let wanted = "options of a server stand before the command; write `portcullis serve` and then them";
+            let wanted =
+                "--serve and server options cannot be used before a command; write `portcullis serve [OPTIONS]`";
             return Err(CliError::Usage(wanted.to_owned()));
         }
         let settings = &options.settings;

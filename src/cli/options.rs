@@ -16,17 +16,17 @@ use crate::auth::{Leeway, NumericDate};
 use crate::endpoint::Address;
 use crate::look::ThemeChoice;
 
-/// Who may call what, with this token, now, and why: a console and commands for an authenticated MCP server.
+/// Shows who may call what with a token, and why: a console and commands for authenticated MCP servers.
 ///
-/// Without a command the console starts. Without any secret it makes a fresh key, which is forgotten at the end.
+/// Without a command, the console starts. Without a secret, it generates a key that is discarded on exit.
 #[derive(Debug, Default, Parser)]
 #[command(version, about, long_about, after_help = after_help(), max_term_width = 100)]
 pub struct Options {
-    /// Begin the console with three identities and a token that dies in 60 seconds
+    /// Start the console with three identities and a token that expires in 60 seconds
     #[arg(long)]
     pub demo: bool,
 
-    /// Serve MCP beside the console, at 127.0.0.1:8640 or another address
+    /// Also serve MCP, at 127.0.0.1:8640 or the given address
     #[arg(long, value_name = "ADDRESS", num_args = 0..=1, default_missing_value = "127.0.0.1:8640")]
     pub serve: Option<Address>,
 
@@ -34,20 +34,20 @@ pub struct Options {
     #[arg(long, value_name = "THEME", value_parser = theme)]
     pub theme: Option<ThemeChoice>,
 
-    /// How that is served.
+    /// The options of the server.
     #[command(flatten)]
     pub server: ServerOptions,
 
-    /// What everything is judged by, and how it is told.
+    /// The general options.
     #[command(flatten)]
     pub settings: Settings,
 
-    /// What to do instead of starting the console.
+    /// The command to run instead of the console.
     #[command(subcommand)]
     pub command: Option<Command>,
 }
 
-/// What stands below every option.
+/// The text below the list of options.
 fn after_help() -> String {
     let exits = EXITS.map(|(exit, meaning)| format!("\n  {}  {meaning}", exit as u8));
     format!("{ENVIRONMENT}{}", exits.concat())
@@ -55,22 +55,24 @@ fn after_help() -> String {
 
 const ENVIRONMENT: &str = "\
 Environment:
-  PORTCULLIS_SECRET  the signing secret, where --secret-file names none
-  PORTCULLIS_TOKEN   the token, where none is given
-  PORTCULLIS_CONFIG  the configuration file, where --config names none
-  NO_COLOR           no colour, unless --color always
+  PORTCULLIS_SECRET  the signing secret, if --secret-file is not given
+  PORTCULLIS_TOKEN   the token, if none is given as an argument
+  PORTCULLIS_CONFIG  the configuration file, if --config is not given
+  NO_COLOR           disables colour, unless --color always
 
-Configuration: portcullis/portcullis.toml in the configuration directory ($XDG_CONFIG_HOME, ~/.config);
-keys are secret-file, policy, lifetime, leeway, issuer, audience, state, theme; paths in it count from its
-directory.
+Configuration: portcullis/portcullis.toml in the configuration directory ($XDG_CONFIG_HOME or
+~/.config). Keys: secret-file, policy, lifetime, leeway, issuer, audience, state, theme. Relative
+paths start at the file's directory.
 
-Policy: TOML, for each tool [tools.NAME] with permissions = [\"…\"] of which any one suffices, and if wanted
-description, schema (JSON Schema) and stub = true (the gate answers by echoing). [permissions.NAME] may have description and implies = [\"…\"];
-[[expect]] has user or permissions, tool, and outcome = \"allowed\" or \"forbidden\". Built in are
-read_data (user or admin), write_data (admin) and delete_data (admin).
+Policy: a TOML file with a table [tools.NAME] for each tool. permissions = [\"…\"] lists the
+permissions, any one of which allows a call. Optional: description, schema (JSON Schema) and
+stub = true (the gate itself answers by echoing). [permissions.NAME] may set description and
+implies = [\"…\"]. [[expect]] sets user or permissions, tool, and outcome = \"allowed\" or
+\"forbidden\". The built-in policy: read_data (user or admin), write_data (admin),
+delete_data (admin).
 
-A secret may be written as it is, as hex: and hexadecimal, or as b64: and base64.
-Durations are words: 90s, 15m, 1h, 7d, 1h30m.
+A secret is plain text, hex: and hex digits, or b64: and base64.
+Durations are written as 90s, 15m, 1h, 7d or 1h30m.
 
 Exit codes:";
 
@@ -78,43 +80,43 @@ Exit codes:";
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "General options")]
 pub struct Settings {
-    /// File that holds the signing secret; a line break at its end is not part of it
+    /// File with the signing secret; a trailing line break is ignored
     #[arg(long, global = true, value_name = "FILE")]
     pub secret_file: Option<PathBuf>,
 
-    /// Take the secret file although others can read it
+    /// Accept the secret file even if other users can read it
     #[arg(long, global = true)]
     pub insecure_secret_file: bool,
 
-    /// File that says who may call what, instead of the policy built in
+    /// Policy file, instead of the built-in policy
     #[arg(long, global = true, value_name = "FILE")]
     pub policy: Option<PathBuf>,
 
-    /// Configuration file, instead of the platform's
+    /// Configuration file, instead of the default one
     #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
 
-    /// Allowance for clocks that differ, at most 300s [default: 0s]
+    /// Tolerance for clock differences, at most 300s [default: 0s]
     #[arg(long, global = true, value_name = "DURATION", allow_hyphen_values = true)]
     pub leeway: Option<Leeway>,
 
-    /// Issuer (iss) that every token must carry, and that issued ones do
+    /// Issuer (iss) required of every token, and set in issued ones
     #[arg(long, global = true, value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
     pub issuer: Option<String>,
 
-    /// Audience (aud) that every token must name, and that issued ones do
+    /// Audience (aud) required of every token, and set in issued ones
     #[arg(long, global = true, value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
     pub audience: Option<String>,
 
-    /// File that keeps what is revoked; it is made with the first revocation
+    /// File that stores revocations; created by the first revocation
     #[arg(long, global = true, value_name = "FILE")]
     pub state: Option<PathBuf>,
 
-    /// Judge for this time, as in 2026-11-22T20:41:05Z; the console's clock starts there
+    /// Time to check tokens at, such as 2026-11-22T20:41:05Z; the console's clock starts there
     #[arg(long, global = true, value_name = "RFC3339", value_parser = instant)]
     pub now: Option<NumericDate>,
 
-    /// Print JSON, one object a line
+    /// Print JSON, one object per line
     #[arg(long, global = true)]
     pub json: bool,
 
@@ -130,15 +132,15 @@ pub enum Command {
     #[command(after_help = examples!("portcullis issue user123 -p user --ttl 15m"))]
     Issue(IssueArgs),
 
-    /// Decode tokens and judge them
+    /// Decode tokens and check them
     #[command(after_help = examples!("portcullis inspect @token.txt\n  portcullis --json inspect - <tokens.txt"))]
     Inspect(InspectArgs),
 
-    /// Say whether a token may call a tool, and why; call nothing
+    /// Show whether a token may call a tool, and why, without calling it
     #[command(after_help = examples!("PORTCULLIS_TOKEN=$token portcullis check write_data\n  portcullis check @token.txt write_data\n  portcullis check --no-token read_data"))]
     Check(CheckArgs),
 
-    /// Call a tool with a token; print the answer, and on standard error why
+    /// Call a tool with a token; print the answer, and the reason on standard error
     #[command(after_help = examples!("PORTCULLIS_TOKEN=$token portcullis call read_data '{\"id\": 1}'\n  portcullis call @token.txt read_data"))]
     Call(CallArgs),
 
@@ -146,23 +148,23 @@ pub enum Command {
     #[command(after_help = examples!("portcullis matrix --as user --as admin\n  portcullis matrix - <tokens.txt\n  portcullis matrix --policy policy.toml --markdown"))]
     Matrix(MatrixArgs),
 
-    /// Call through the end of a token's life; tell where the gate really ends it
+    /// Call a tool before and after a token expires; find when the gate starts to refuse it
     #[command(after_help = examples!("portcullis drill --ttl 3s read_data\n  portcullis drill --shifted @token.txt read_data"))]
     Drill(DrillArgs),
 
-    /// Make the classic test tokens, or judge them: every way a token can be wrong
+    /// Make test tokens with every classic fault, or check how the gate answers them
     #[command(after_help = examples!("portcullis testkit --run\n  portcullis testkit user123 -p user"))]
     Testkit(TestkitArgs),
 
-    /// Serve MCP: the tools behind the gate, for clients that bring tokens
+    /// Serve the tools behind the gate over MCP, for clients with tokens
     #[command(after_help = examples!("portcullis serve --secret-file secret\n  portcullis serve --stdio"))]
     Serve(ServeArgs),
 
-    /// Refuse a token from now on although it lives on; take that back; list what is revoked
+    /// Revoke a token before it expires, restore it, or list revocations
     #[command(after_help = examples!("portcullis revoke --state state.json @token.txt\n  portcullis revoke --state state.json --list"))]
     Revoke(RevokeArgs),
 
-    /// Look after policy files
+    /// Check policy files
     #[command(subcommand, after_help = examples!("portcullis policy check policy.toml"))]
     Policy(PolicyCommand),
 
@@ -173,10 +175,10 @@ pub enum Command {
         shell: Shell,
     },
 
-    /// Print the man page, or write all of them into a directory
+    /// Print the man page, or write all man pages to a directory
     #[command(after_help = examples!("portcullis man\n  portcullis man --dir man1"))]
     Man {
-        /// Directory for one page a command
+        /// Directory to write to, one page per command
         #[arg(long, value_name = "DIR")]
         dir: Option<PathBuf>,
     },

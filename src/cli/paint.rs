@@ -45,7 +45,7 @@ impl Paint {
         self.styled(text, AnsiColor::Cyan.on_default()) + &pad
     }
 
-    /// A note beside what matters.
+    /// Styles a secondary note.
     pub fn note(self, text: &str) -> String {
         self.styled(text, Style::new().dimmed())
     }
@@ -66,7 +66,7 @@ pub const fn warning() -> Style {
     AnsiColor::Yellow.on_default().bold()
 }
 
-/// How a verdict looks.
+/// The style of a verdict.
 pub const fn of_verdict(verdict: Verdict) -> Style {
     match verdict {
         Verdict::Allowed => good(),
@@ -75,12 +75,12 @@ pub const fn of_verdict(verdict: Verdict) -> Style {
     }
 }
 
-/// How a call or another request was answered.
+/// The style of an answer to a request.
 pub fn of_answer(answered: &Answered) -> Style {
     answered.verdict().map_or_else(bad, of_verdict)
 }
 
-/// How a token's state looks.
+/// The style of a token's status.
 pub const fn of_standing(standing: &Standing) -> Style {
     match standing {
         Standing::Valid(Phase::Live { .. }) => good(),

@@ -1,4 +1,4 @@
-//! `portcullis policy check`: a policy held against itself, for a CI job.
+//! `portcullis policy check`: tests a policy against its own expectations, for CI.
 
 use std::io::{Read as _, Write};
 use std::path::Path;
@@ -24,7 +24,7 @@ struct Checked {
     /// Expectations that hold.
     held: usize,
     failed: Vec<String>,
-    /// Expectations about users: what a user holds stands in tokens, not in a policy.
+    /// Expectations about users, which cannot be tested without tokens.
     skipped: usize,
 }
 
@@ -34,7 +34,7 @@ struct Warning {
     sentence: String,
 }
 
-/// Reads a policy file, tells what is odd, and runs its expectations; one that fails is exit 4.
+/// Reads a policy file, reports lints and tests its expectations; a failed one is exit code 4.
 pub fn check(on: &mut Headless<'_>, file: &Path, json: bool, paint: Paint) -> Result<Exit, CliError> {
     let policy = if file == Path::new("-") { on.policy()? } else { config::policy(file)? };
     let rules = Rules { policy, ..Rules::new(KeySet::default()) };
@@ -48,7 +48,7 @@ pub fn check(on: &mut Headless<'_>, file: &Path, json: bool, paint: Paint) -> Re
             continue;
         }
         if rules.policy.tool(&line.tool).is_none() {
-            failed.push(format!("{line}, and is no tool of this policy"));
+            failed.push(format!("{line}, but the policy has no such tool"));
             continue;
         }
         let set: Vec<String> = set.iter().map(ToString::to_string).collect();
@@ -98,7 +98,7 @@ impl Checked {
         }
         if self.skipped > 0 {
             let count = words::count(self.skipped, "expectation");
-            writeln!(out, "· {count} about users left out: what a user holds stands in tokens")?;
+            writeln!(out, "· {count} about users skipped: test them against tokens with `portcullis matrix -`")?;
         }
         Ok(())
     }

@@ -1,5 +1,5 @@
-//! `portcullis revoke`: changes what is revoked in the state file. Every console and server that uses the file notices at
-//! once.
+//! `portcullis revoke`: changes the revocations in the state file. Every console and server that uses the file notices
+//! at once.
 
 use serde_json::{Value, json};
 
@@ -10,14 +10,13 @@ use crate::auth::{NumericDate, TokenId};
 use crate::clock::{Clock as _, SystemClock};
 use crate::text::{self, Span};
 
-/// How long a `jti` stays revoked unless that is said: when its tokens expire is not known, and the list must not grow for
-/// ever.
+/// How long a `jti` stays revoked by default. The expiry of its tokens is unknown, and the list must not grow forever.
 const REMEMBERED: Span = Span::seconds(366 * 24 * 60 * 60);
 
-/// Revokes a token or a `jti`, or takes it back, or lists what is revoked.
+/// Revokes or restores a token or a `jti`, or lists revocations.
 pub fn run(on: &mut Headless<'_>, args: &RevokeArgs, ground: &Ground, json: bool) -> Result<Exit, CliError> {
     if !ground.store.is_durable() {
-        let wanted = "no state file to keep it in; give one with --state FILE, or as state in portcullis.toml";
+        let wanted = "no state file; pass --state FILE, or set state in portcullis.toml";
         return Err(CliError::Usage(wanted.to_owned()));
     }
     if args.list {
@@ -44,13 +43,13 @@ pub fn run(on: &mut Headless<'_>, args: &RevokeArgs, ground: &Ground, json: bool
             (Revoked::Token(TokenId::of(&token)), since)
         }
         (None, None) => {
-            let wanted = "no token; give one, or - for standard input, or @FILE, or --jti, or --list";
+            let wanted = "no token; pass TOKEN, - (standard input), @FILE, --jti or --list";
             return Err(CliError::Usage(wanted.to_owned()));
         }
     };
     let mut was_revoked = false;
-    // What no longer matters is forgotten by the earlier of the two clocks: an instant to judge for that lies ahead must not
-    // drop other revocations.
+    // Expired revocations are dropped by the earlier of the two clocks: a `--now` in the future must not drop other
+    // revocations.
     ground.store.change(now.min(SystemClock::new().now()), &mut |stored| {
         let all = &mut stored.revoked;
         was_revoked = all.get(&what).is_some();
@@ -89,7 +88,7 @@ fn show(on: &mut Headless<'_>, what: &Revoked, since: &Since, word: &str, json: 
     let user = since.user.as_deref().map_or_else(String::new, |user| format!(" ({})", text::name(user, 64)));
     let until = match (until, what) {
         (None, _) => String::new(),
-        (Some(until), Revoked::Token(_)) => format!("; it expires at {until}"),
+        (Some(until), Revoked::Token(_)) => format!("; expires at {until}"),
         (Some(until), Revoked::Jti(_)) => format!("; forgotten after {until}"),
     };
     writeln!(on.out, "{word}: {named}{user}{until}")?;

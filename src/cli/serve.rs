@@ -1,7 +1,7 @@
-//! `portcullis serve`: the gate as an MCP server, without the console. Calls are printed as they come.
+//! `portcullis serve`: the gate as an MCP server, without the console. Calls are printed as they arrive.
 //!
-//! Printing keeps neither the server nor a signal waiting: threads that nothing waits for write to standard output and
-//! standard error, because a stopped terminal, or a pipe that is not read, may block a write for ever.
+//! Printing never blocks the server or a signal: detached threads write to standard output and standard error, because
+//! a stopped terminal, or a pipe that is not read, may block a write forever.
 
 use std::fs::File;
 use std::io::{self, Write as _};
@@ -28,7 +28,7 @@ use crate::signals::Endings;
 use crate::store::{Follower, News, Replica};
 use crate::text;
 
-/// Calls that wait to be printed; nobody looks back further.
+/// The number of calls kept until they are printed.
 const KEPT: usize = 10_000;
 
 /// Serves until a signal ends it.
@@ -40,7 +40,7 @@ pub fn run(
     paint: Paint,
 ) -> Result<Exit, CliError> {
     if ground.is_set() {
-        let wanted = "--now sets the time of one decision, and a server decides for what time it is; leave it out";
+        let wanted = "--now cannot be used with serve: clients are always checked in real time";
         return Err(CliError::Usage(wanted.to_owned()));
     }
     let gate = ground.gate(true)?;
@@ -59,7 +59,7 @@ pub fn run(
         drop(follower);
         ended
     });
-    // A thread may still be writing to something that takes nothing.
+    // A thread may still be blocked in a write.
     runtime.shutdown_background();
     ended
 }
@@ -77,7 +77,7 @@ async fn serve_streams(
         None => on.source(None),
     };
     let token = source.map(|source| on.one(source)).transpose()?;
-    // Said where somebody looks when a client shows no tools.
+    // On standard error, where users look if a client shows no tools.
     let rules = gate.shared().rules();
     match rules.verify(token.as_deref().unwrap_or_default(), gate.clock().now()) {
         Ok(_) => {}
@@ -136,7 +136,7 @@ async fn serve_clients(
     ended
 }
 
-/// Follows the files that decide. A changed policy decides at once.
+/// Follows the policy and revocation files. A changed policy takes effect at once.
 fn follow(
     gate: &AuthenticatedMcpServer,
     replica: Arc<Replica>,
@@ -148,14 +148,14 @@ fn follow(
         News::Policy { read: Ok(policy), .. } if policy.is_equivalent(&shared.rules().policy) => {}
         News::Policy { read: Ok(policy), .. } => {
             shared.update(|state| state.set_policy(policy));
-            notices.say("the policy's file has changed");
+            notices.say("policy file reloaded");
         }
-        News::Policy { read: Err(error), .. } => notices.say(format!("the last good policy decides: {error}")),
+        News::Policy { read: Err(error), .. } => notices.say(format!("the last valid policy stays in force: {error}")),
         News::NotReloaded(error) => notices.say(error.to_string()),
         News::Setback { store, setback } => {
-            notices.say(format!("{store}: {setback}; what was revoked stays revoked, and is stored again"));
+            notices.say(format!("{store}: {setback}; revocations stay in force and are stored again"));
         }
-        News::Saved => notices.say("the revocations that could not be stored are stored now"),
+        News::Saved => notices.say("all revocations are stored again"),
         News::PolicyUnwatched(unwatched) | News::StoreUnwatched(unwatched) => notices.say(unwatched.to_string()),
     })
 }
@@ -182,22 +182,22 @@ impl Notices {
     }
 }
 
-/// How calls are printed.
+/// The format of printed calls.
 struct Output {
     json: bool,
     paint: Paint,
 }
 
-/// How far the log was printed.
+/// The position up to which the log has been printed.
 #[derive(Clone, Copy, Default)]
 struct Printed {
     /// The number of the newest row.
     seq: u64,
-    /// Calls that had been made.
+    /// The number of calls made so far.
     calls: u64,
 }
 
-/// The calls, and what else was refused, printed as they come.
+/// Prints calls and refused requests as they arrive.
 struct Log<'a> {
     gate: &'a AuthenticatedMcpServer,
     notices: &'a Notices,
@@ -208,7 +208,7 @@ struct Log<'a> {
 }
 
 impl Log<'_> {
-    /// Prints where clients connect, then every call unless `quiet`.
+    /// Prints the server's URI, then every call unless `quiet`.
     async fn print(mut self, uri: &str, quiet: bool) -> Result<(), CliError> {
         self.write(match self.output.json {
             true => json_line("serving", serde_json::json!({ "uri": uri })),
@@ -217,9 +217,9 @@ impl Log<'_> {
         .await
         .unwrap_or(Ok(()))?;
         let judged_by = self.gate.shared().rules().described().join(", ");
-        self.notices.say(format!("judged by {judged_by}; Ctrl-C ends it"));
+        self.notices.say(format!("judged by {judged_by}; press Ctrl-C to stop"));
         let mut changes = self.gate.shared().changes();
-        // A call may have come before.
+        // A call may have arrived before.
         changes.mark_changed();
         let mut is_printing = !quiet;
         loop {
@@ -232,12 +232,12 @@ impl Log<'_> {
                 && let Err(error) = self.write(text).await.unwrap_or(Ok(()))
             {
                 is_printing = false;
-                self.notices.say(format!("calls are not printed any more: {}", config::plain(&error)));
+                self.notices.say(format!("calls are no longer printed: {}", config::plain(&error)));
             }
         }
     }
 
-    /// Calls that come meanwhile are printed together afterwards.
+    /// Writes in the background; calls that arrive meanwhile are printed together afterwards.
     fn write(&self, text: String) -> JoinHandle<io::Result<()>> {
         let out = Arc::clone(&self.out);
         spawn_blocking(move || (&*out).write_all(text.as_bytes()))

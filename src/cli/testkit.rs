@@ -1,4 +1,4 @@
-//! `portcullis testkit`: the classic test tokens as JSON lines, or what the gate says to each.
+//! `portcullis testkit`: prints the classic test tokens as JSON lines, or the gate's answer to each.
 
 use std::io::{self, Write};
 
@@ -14,7 +14,7 @@ use crate::lab::kit::{Identity, TestToken, make};
 use crate::lab::score::{Came, Line, Scorecard};
 use crate::text::{self, padded};
 
-/// Makes the tokens, and calls a tool with each if that is asked for; good if the gate said what it must.
+/// Makes the tokens, and with `--run` calls a tool with each; `Exit::Good` if all answers are as expected.
 pub fn run(
     on: &mut Headless<'_>,
     args: &TestkitArgs,

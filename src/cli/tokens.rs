@@ -1,4 +1,4 @@
-//! Where commands get tokens from: an argument, a file, standard input, or the environment, read as leniently as a paste.
+//! Sources of tokens for commands: an argument, a file, standard input or the environment, read as leniently as a paste.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read as _};
@@ -10,13 +10,13 @@ use super::{CliError, Headless};
 use crate::config;
 use crate::text::{self, Reading, words};
 
-/// A whole text is read for one token, or for several, up to this size; beyond, every line is one of its own. In bytes.
+/// Up to this size, in bytes, a text is searched as a whole for one or several tokens; in a longer one, each line is a token.
 const WHOLE: usize = 64 * 1024;
 
 /// A longer line is refused, in bytes.
 const MAX_LINE: usize = 4 << 20;
 
-/// What a token is read from.
+/// A source of tokens.
 pub enum Source {
     /// A text.
     Text(String),
@@ -27,8 +27,8 @@ pub enum Source {
 }
 
 impl Headless<'_> {
-    /// The source that the argument names, else the environment. No token and no text that holds one begins with `@`, which
-    /// marks a file as it does for curl.
+    /// The source that the argument names, else the environment. No token and no text that holds one begins with `@`,
+    /// which marks a file as it does for curl.
     pub fn source(&mut self, argument: Option<&str>) -> Option<Source> {
         match argument {
             Some("-") => Some(Source::Stdin),
@@ -43,13 +43,11 @@ impl Headless<'_> {
         }
     }
 
-    /// Tells a person that a token was in the arguments. Scripts do not read hints, and need their standard error for
-    /// themselves.
+    /// Warns about a token in the arguments, if standard error is a terminal: scripts do not read hints.
     fn hint_at_arguments(&mut self, text: &str) {
         if self.shows_hints && !text::read_token(text).tokens.is_empty() {
             self.say(
-                "other users of this machine can see a token in the arguments; PORTCULLIS_TOKEN, - (standard input) \
-                 and @FILE keep it out of them",
+                "other users of this machine can see a token in the arguments; use PORTCULLIS_TOKEN, - (standard input) or @FILE instead",
             );
         }
     }
@@ -62,7 +60,7 @@ impl Headless<'_> {
         }
     }
 
-    /// The one token of a command that needs one; what was left out goes to standard error.
+    /// Returns the token of a command that needs exactly one; ignored text is reported on standard error.
     pub fn one(&mut self, source: Source) -> Result<String, CliError> {
         let (mut file, name) = match &source {
             Source::Text(_) | Source::Stdin => (None, "standard input".to_owned()),
@@ -74,7 +72,7 @@ impl Headless<'_> {
                 let mut bytes = Vec::new();
                 Self::reader(self.input, &mut file).take(MAX_LINE as u64 + 1).read_to_end(&mut bytes)?;
                 if bytes.len() > MAX_LINE {
-                    return Err(CliError::Usage(format!("{name} has more than {}", words::bytes(MAX_LINE))));
+                    return Err(CliError::Usage(format!("{name} is larger than {}", words::bytes(MAX_LINE))));
                 }
                 String::from_utf8_lossy(&bytes).into_owned()
             }
@@ -83,12 +81,12 @@ impl Headless<'_> {
         self.tell(&reading, None);
         if reading.tokens.len() > 1 {
             let read = words::count(reading.tokens.len(), "token");
-            self.say(format_args!("{read} read; the first one is taken"));
+            self.say(format_args!("{read} found; using the first one"));
         }
         Ok(reading.tokens.swap_remove(0))
     }
 
-    /// Hands over one token after the other; answers whether all that came was handed over.
+    /// Passes each token to `take`; returns whether none was skipped.
     pub fn each(
         &mut self,
         source: Source,
@@ -99,7 +97,7 @@ impl Headless<'_> {
             Source::Text(_) | Source::Stdin => None,
             Source::File(path) => Some(open(path)?),
         };
-        // What was handed over as a text is all there is; standard input may be somebody else's.
+        // A text argument is complete; standard input must not be read as well.
         let has_more = match source {
             Source::Text(text) => {
                 head = text.into_bytes();
@@ -129,7 +127,7 @@ impl Headless<'_> {
             let more: &mut dyn BufRead = if has_more { Self::reader(self.input, &mut file) } else { &mut io::empty() };
             let is_whole = next_line(&mut rest, more, &mut line)?;
             if line.is_empty() && is_whole {
-                // Blank lines only: there is no token, which is something to tell as well.
+                // Blank lines only: report the missing token.
                 if has_all && !has_any {
                     take(self, "")?;
                 }
@@ -138,7 +136,7 @@ impl Headless<'_> {
             number += 1;
             if !is_whole {
                 has_all = false;
-                self.say(format_args!("line {number} has more than {}; left out", words::bytes(MAX_LINE)));
+                self.say(format_args!("line {number} is longer than {}; skipped", words::bytes(MAX_LINE)));
                 continue;
             }
             has_any |= !line.trim_ascii().is_empty();
@@ -157,11 +155,11 @@ impl Headless<'_> {
         }
     }
 
-    /// Says what was left out around a token.
+    /// Reports ignored text around a token.
     fn tell(&mut self, reading: &Reading, line: Option<usize>) {
         if !reading.removed.is_empty() {
             let place = line.map_or_else(String::new, |line| format!("line {line}: "));
-            self.say(format_args!("{place}left out: {}", reading.removed.join(", ")));
+            self.say(format_args!("{place}ignored: {}", reading.removed.join(", ")));
         }
     }
 }
@@ -174,7 +172,7 @@ fn shown(path: &Path) -> String {
     format!("token file {}", text::name(&path.to_string_lossy(), 200))
 }
 
-/// Whether a text is a list of tokens: two of its lines hold one, and it is no JSON, which is one text.
+/// Whether a text is a list of tokens: at least two of its lines contain one, and it is not one JSON document.
 fn is_list(text: &str) -> bool {
     let lines = || text.lines().filter(|line| !line.trim().is_empty());
     let holds = |line: &&str| !text::read_token(line).tokens.is_empty();
@@ -182,7 +180,7 @@ fn is_list(text: &str) -> bool {
     lines().nth(1).is_some() && lines().filter(holds).nth(1).is_some() && !is_json()
 }
 
-/// The tokens of a text; a text without one is taken as it is.
+/// Returns the tokens in a text, or the text itself if it contains none.
 fn read(text: &str) -> Reading {
     let mut reading = text::read_token(text);
     if reading.tokens.is_empty() {
@@ -191,7 +189,7 @@ fn read(text: &str) -> Reading {
     reading
 }
 
-/// Reads a line, first from what is in hand; answers whether it was not too long to be kept. Nothing is left at the end.
+/// Reads a line, first from `head`; returns false if it was too long to be kept. The line is empty at the end of input.
 fn next_line(head: &mut &[u8], input: &mut dyn BufRead, line: &mut Vec<u8>) -> io::Result<bool> {
     if head.read_until(b'\n', line)? > 0 && line.ends_with(b"\n") {
         return Ok(true);

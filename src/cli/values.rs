@@ -1,4 +1,4 @@
-//! What an option's value must be, or a sentence that says so.
+//! Parsers of option values, with their errors.
 
 use std::time::Duration;
 
@@ -13,11 +13,11 @@ use crate::text::words;
 pub enum BadValue {
     #[error(transparent)]
     When(#[from] NotATime),
-    #[error("not an RFC 3339 time; write it as 2026-11-22T20:41:05Z")]
+    #[error("expected an RFC 3339 time such as 2026-11-22T20:41:05Z")]
     NotRfc3339,
-    #[error("a duration; name it with --ttl")]
+    #[error("expected a time, got a duration; use --ttl")]
     Duration,
-    #[error("a time; name it with --expires")]
+    #[error("expected a duration, got a time; use --expires")]
     Time,
     #[error("expected http, tool or auto")]
     Denial,
@@ -25,9 +25,9 @@ pub enum BadValue {
     Theme,
     #[error("expected permitted or all")]
     Listing,
-    #[error("not a URL; write it as https://host/path")]
+    #[error("expected a URL such as https://host/path")]
     Url,
-    #[error("not a whole number of calls, and not off")]
+    #[error("expected a whole number of calls, or off")]
     Rate,
 }
 

@@ -1,4 +1,4 @@
-//! The configuration file: `portcullis.toml`. Every key is named like the option it stands in for.
+//! The configuration file: `portcullis.toml`. Every key is named like the corresponding option.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -17,10 +17,10 @@ pub const CONFIG_VARIABLE: &str = "PORTCULLIS_CONFIG";
 /// A configuration file larger than this is refused, in bytes.
 const MAX_BYTES: usize = 64 * 1024;
 
-/// What a configuration file says. Options and the environment go before it.
+/// The contents of a configuration file. Options and the environment override them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ConfigFile {
-    /// Where it was read.
+    /// The path that it was read from.
     pub path: Option<PathBuf>,
     /// The file that holds the signing secret.
     pub secret_file: Option<PathBuf>,
@@ -43,7 +43,7 @@ pub struct ConfigFile {
 /// Every key there is.
 const KEYS: [&str; 8] = ["secret-file", "policy", "lifetime", "leeway", "issuer", "audience", "state", "theme"];
 
-/// A text is no configuration; line and column count from 1.
+/// A text is not a valid configuration; line and column count from 1.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("line {line}, column {column}: {message}")]
 pub struct Fault {
@@ -51,7 +51,7 @@ pub struct Fault {
     pub line: usize,
     /// Column of the fault, in characters.
     pub column: usize,
-    /// What is wrong there; safe to show.
+    /// The error; safe to show.
     pub message: String,
 }
 
@@ -63,14 +63,13 @@ impl Fault {
 }
 
 impl ConfigFile {
-    /// The configuration that holds: of `named`, which must exist, else of the platform's place for it, where there may
-    /// be none.
+    /// Reads the configuration from `named`, which must exist, or else from the platform's default path, if it exists.
     pub fn find(named: Option<&Path>) -> Result<Self, ConfigError> {
         use std::io::ErrorKind::{NotADirectory, NotFound};
         match (named, default_path()) {
             (Some(path), _) => Self::load(path),
             (None, None) => Ok(Self::default()),
-            // A link that leads nowhere and a directory that is closed are no files that are not there.
+            // A dangling link or an inaccessible directory does not count as a missing file.
             (None, Some(path)) => match path.symlink_metadata() {
                 Err(error) if [NotFound, NotADirectory].contains(&error.kind()) => Ok(Self::default()),
                 _ => Self::load(&path),
@@ -83,7 +82,7 @@ impl ConfigFile {
         let file = |fault| ConfigError::File { path: path.to_owned(), fault };
         let source = String::from_utf8(bytes).map_err(|error| {
             let good = String::from_utf8_lossy(error.as_bytes().get(..error.utf8_error().valid_up_to()).unwrap_or(&[]));
-            file(Fault::new(&good, good.len(), "not UTF-8"))
+            file(Fault::new(&good, good.len(), "invalid UTF-8"))
         })?;
         let read = Self::parse(&source, path.parent().unwrap_or(Path::new(""))).map_err(file)?;
         Ok(Self { path: Some(path.to_owned()), ..read })
@@ -101,7 +100,7 @@ impl ConfigFile {
             let wrong = |message: String| Fault::new(source, value.span().start, format!("{name}: {message}"));
             let said = || match value.get_ref() {
                 Value::String(said) => Ok(said.as_str()),
-                _ => Err(wrong("write it as a text in quotes".to_owned())),
+                _ => Err(wrong("expected a quoted string".to_owned())),
             };
             let path = || match said()? {
                 "" => Err(wrong("empty".to_owned())),
@@ -135,10 +134,10 @@ impl ConfigFile {
 fn unknown(name: &str) -> String {
     let nearest = KEYS.iter().max_by(|a, b| strsim::jaro(name, a).total_cmp(&strsim::jaro(name, b)));
     let nearest = nearest.copied().unwrap_or_default();
-    format!("unknown key {}; the nearest one is {nearest}", text::name(name, 64))
+    format!("unknown key {}; did you mean {nearest}?", text::name(name, 64))
 }
 
-/// Where the configuration file is looked for when none is named.
+/// Returns the default path of the configuration file.
 pub fn default_path() -> Option<PathBuf> {
     let base = etcetera::choose_base_strategy().ok()?;
     Some(base.config_dir().join("portcullis").join("portcullis.toml"))
@@ -180,11 +179,11 @@ mod tests {
     }
 
     #[rstest]
-    #[case("\nleewy = \"5s\"", "line 2, column 1: unknown key leewy; the nearest one is leeway")]
-    #[case("secret_file = \"x\"", "line 1, column 1: unknown key secret_file; the nearest one is secret-file")]
-    #[case("leeway = \"1h\"", "line 1, column 10: leeway: whole seconds, at most 300s")]
-    #[case("leeway = 5", "line 1, column 10: leeway: write it as a text in quotes")]
-    #[case("lifetime = \"soon\"", "line 1, column 12: lifetime: not a duration; write it as 90s, 15m, 1h, 7d or 1h30m")]
+    #[case("\nleewy = \"5s\"", "line 2, column 1: unknown key leewy; did you mean leeway?")]
+    #[case("secret_file = \"x\"", "line 1, column 1: unknown key secret_file; did you mean secret-file?")]
+    #[case("leeway = \"1h\"", "line 1, column 10: leeway: expected whole seconds, at most 300s")]
+    #[case("leeway = 5", "line 1, column 10: leeway: expected a quoted string")]
+    #[case("lifetime = \"soon\"", "line 1, column 12: lifetime: expected a duration such as 90s, 15m, 1h, 7d or 1h30m")]
     #[case("policy = \"\"", "line 1, column 10: policy: empty")]
     #[case("policy = ", "line 1, column 10: string values must be quoted, expected literal string")]
     fn what_is_wrong_is_named_with_its_place(#[case] source: &str, #[case] said: &str) {

@@ -1,4 +1,4 @@
-//! What is read from outside before anything starts: the configuration file, the secret and the policy file.
+//! Files read before anything starts: the configuration file, the secret and the policy file.
 
 mod file;
 mod policy;
@@ -18,13 +18,13 @@ pub use policy::{policy, rewritten, save_policy};
 pub use secret::{SECRET_VARIABLE, SecretSources, secret_variable};
 pub use writable::{Writable, writable};
 
-/// What was read from outside cannot be used.
+/// A configuration, secret or policy cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// A file could not be read.
     #[error("{what} {}: {}", text::name(&.path.to_string_lossy(), 200), plain(.error))]
     Unreadable {
-        /// What the file is, as the option names it.
+        /// The kind of file, as messages name it.
         what: &'static str,
         /// The file.
         path: PathBuf,
@@ -33,7 +33,7 @@ pub enum ConfigError {
     },
     /// A secret file that others can read.
     #[error(
-        "secret file {}: others can read it; mend that with `chmod 600 {}`, or allow it with --insecure-secret-file",
+        "secret file {}: other users can read it; fix with `chmod 600 {}`, or allow it with --insecure-secret-file",
         text::name(&.path.to_string_lossy(), 200),
         quoted(.path)
     )]
@@ -41,39 +41,37 @@ pub enum ConfigError {
         /// The file.
         path: PathBuf,
     },
-    /// The secret is no key; `from` names the option or the variable.
+    /// The secret is not a valid key; `from` names the option or the variable.
     #[error("{from}: {error}")]
     Secret {
-        /// Where it came from.
+        /// Its source.
         from: String,
         /// Why.
         error: KeyError,
     },
-    /// There is no secret, and what is asked for needs one.
-    #[error(
-        "no signing secret; give one with --secret-file FILE, in {SECRET_VARIABLE}, or as secret-file in portcullis.toml"
-    )]
+    /// There is no secret, but the command needs one.
+    #[error("no signing secret; pass --secret-file FILE, or set {SECRET_VARIABLE}, or secret-file in portcullis.toml")]
     NoSecret,
-    /// The policy file is no policy.
+    /// The policy file is not a valid policy.
     #[error("policy file {}: {error}", text::name(&.path.to_string_lossy(), 200))]
     Policy {
         /// The file.
         path: PathBuf,
-        /// What is wrong, and where.
+        /// The error and its position.
         error: PolicyError,
     },
-    /// A policy file says something else than was thought, and is not written over.
-    #[error("policy file {}: it holds another policy", text::name(&.path.to_string_lossy(), 200))]
+    /// A policy file has changed since it was read, so it is not overwritten.
+    #[error("policy file {}: changed since it was read; not overwritten", text::name(&.path.to_string_lossy(), 200))]
     Other {
         /// The file.
         path: PathBuf,
     },
-    /// The configuration file is no configuration.
+    /// The configuration file is invalid.
     #[error("configuration file {}: {fault}", text::name(&.path.to_string_lossy(), 200))]
     File {
         /// The file.
         path: PathBuf,
-        /// What is wrong, and where.
+        /// The error and its position.
         fault: Fault,
     },
 }
@@ -100,7 +98,7 @@ pub fn unreadable(what: &'static str, path: &Path, error: std::io::Error) -> Con
     ConfigError::Unreadable { what, path: path.to_owned(), error }
 }
 
-/// A path as somebody types it: `~/` is the home directory.
+/// Parses a typed path: `~/` is the home directory.
 pub fn typed(path: &str) -> PathBuf {
     let home = path.strip_prefix("~/").and_then(|rest| Some(etcetera::home_dir().ok()?.join(rest)));
     home.unwrap_or_else(|| path.into())
@@ -111,22 +109,22 @@ pub fn write_new(path: &Path, text: &str) -> Result<(), ConfigError> {
     let failed = |error| unreadable("file", path, error);
     let mut file = fs::File::create_new(path).map_err(failed)?;
     file.write_all(text.as_bytes()).map_err(|error| {
-        // Half of it would stand in the way of the next try.
+        // A partial file would block the next attempt.
         let _ = fs::remove_file(path);
         failed(error)
     })
 }
 
-/// Puts a text in a file's place in one step: it is written beside it first. A new file gets this mode, less what the
-/// process takes away; one that was there before keeps its own.
+/// Replaces a file's contents atomically, through a temporary file beside it. A new file gets this mode, less the
+/// umask; an existing one keeps its own.
 pub(crate) fn replace(path: &Path, text: &str, mode: u32) -> io::Result<()> {
     let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else {
-        return Err(io::Error::other("not a name for a file"));
+        return Err(io::Error::other("invalid file name"));
     };
     let mut number = [0; 8];
     getrandom::fill(&mut number).map_err(|error| io::Error::other(error.to_string()))?;
     let beside = folder.join(format!(".{}.{:016x}", name.to_string_lossy(), u64::from_ne_bytes(number)));
-    // Only a file that nobody has put there: it may be a link to somewhere else.
+    // Only a new file: an existing one may be a link to another place.
     let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(&beside)?;
     let mut write = || {
         file.write_all(text.as_bytes())?;
@@ -144,8 +142,8 @@ pub fn fresh_key() -> Result<Signer, ConfigError> {
     Signer::fresh().map_err(|error| ConfigError::Secret { from: "fresh key".to_owned(), error })
 }
 
-/// A regular file's bytes; one of more than `most` is refused: a huge file by mistake must not fill the memory, and opening a pipe
-/// would wait for its writer.
+/// A regular file's bytes; one of more than `most` is refused: a huge file by mistake must not fill the memory, and
+/// opening a pipe would wait for its writer.
 pub(crate) fn read(what: &'static str, path: &Path, most: usize) -> Result<Vec<u8>, ConfigError> {
     let failed = |error| unreadable(what, path, error);
     if fs::metadata(path).is_ok_and(|found| !found.is_file()) {
@@ -154,7 +152,7 @@ pub(crate) fn read(what: &'static str, path: &Path, most: usize) -> Result<Vec<u
     let mut bytes = Vec::new();
     fs::File::open(path).map_err(failed)?.take(most as u64 + 1).read_to_end(&mut bytes).map_err(failed)?;
     match bytes.len() > most {
-        true => Err(failed(std::io::Error::other(format!("it has more than {most} bytes")))),
+        true => Err(failed(std::io::Error::other(format!("larger than {most} bytes")))),
         false => Ok(bytes),
     }
 }

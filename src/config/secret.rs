@@ -1,4 +1,4 @@
-//! The signing secret: of a file that only its owner can read, or of the environment.
+//! The signing secret, from a file that only its owner can read, or from the environment.
 
 use std::fs::File;
 use std::io::Read as _;
@@ -17,12 +17,12 @@ pub const SECRET_VARIABLE: &str = "PORTCULLIS_SECRET";
 /// The longest way to write the longest secret: `hex:`, two digits a byte, and a line break.
 const LONGEST: usize = 4 + MAX_SECRET_BYTES * 2 + 2;
 
-/// The environment's secret, where there is one; of any bytes, as those of a file.
+/// Returns the environment's secret, if any; like a file's, it may contain any bytes.
 pub fn secret_variable() -> Option<Zeroizing<Vec<u8>>> {
     std::env::var_os(SECRET_VARIABLE).map(|secret| Zeroizing::new(secret.into_encoded_bytes()))
 }
 
-/// Where a secret may come from, the first one going before the others.
+/// The possible sources of a secret, in order of precedence.
 #[derive(Clone, Debug, Default)]
 pub struct SecretSources {
     /// The file that an option names.
@@ -44,7 +44,7 @@ impl SecretSources {
         }
     }
 
-    /// The key to sign and verify with; `None` where there is no secret at all.
+    /// Returns the key to sign and verify with; `None` if there is no secret.
     pub fn signer(&self) -> Result<Option<Signer>, ConfigError> {
         match (self.path(), &self.variable) {
             (Some(file), _) => self.of_file(file).map(Some),
@@ -58,7 +58,7 @@ impl SecretSources {
     fn of_file(&self, path: &Path) -> Result<Signer, ConfigError> {
         let failed = |error| unreadable("secret file", path, error);
         let file = File::open(path).map_err(failed)?;
-        // Of the opened file, so that it cannot be exchanged in between.
+        // Checked on the open file, so that it cannot be replaced in between.
         if !self.others_may_read && others_can_read(&file).map_err(failed)? {
             return Err(ConfigError::OthersCanRead { path: path.to_owned() });
         }
@@ -74,7 +74,7 @@ impl SecretSources {
     }
 }
 
-/// Whether somebody else than its owner may read a file. Pipes, as of a shell's `<(…)`, have no readers but ours.
+/// Whether users other than the owner may read a file. Pipes, such as a shell's `<(…)`, have no other readers.
 fn others_can_read(file: &File) -> std::io::Result<bool> {
     use std::os::unix::fs::PermissionsExt as _;
     let found = file.metadata()?;

@@ -1,4 +1,4 @@
-//! Files that decide, and that somebody else than the user could change.
+//! Detection of security-relevant files that other users can change.
 
 use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt as _;
@@ -19,13 +19,13 @@ const STICKY: u32 = 0o1000;
 /// The superuser may change everything anyway.
 const ROOT: u32 = 0;
 
-/// Somebody else can change a file: itself, or by replacing it in its folder. The sentence is safe to show.
+/// Another user can change a file, directly or by replacing it in its directory. The sentence is safe to show.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Writable {
     /// Its mode lets them.
     #[error("{what}: other users can write {}; fix: chmod go-w {}", text::name(&.path.to_string_lossy(), 200), quoted(.path))]
     ByMode {
-        /// What the file is, as messages call it.
+        /// The kind of file, as messages name it.
         what: &'static str,
         /// The file or folder that they can write.
         path: PathBuf,
@@ -33,7 +33,7 @@ pub enum Writable {
     /// It belongs to another user.
     #[error("{what}: {} belongs to another user, who can change it", text::name(&.path.to_string_lossy(), 200))]
     ByOwner {
-        /// What the file is, as messages call it.
+        /// The kind of file, as messages name it.
         what: &'static str,
         /// The file or folder that belongs to another user.
         path: PathBuf,
@@ -41,7 +41,7 @@ pub enum Writable {
 }
 
 impl Writable {
-    /// What the file is, as messages call it.
+    /// The kind of file, as messages name it.
     pub const fn what(&self) -> &'static str {
         match self {
             Self::ByMode { what, .. } | Self::ByOwner { what, .. } => what,
@@ -49,7 +49,8 @@ impl Writable {
     }
 }
 
-/// Whether somebody else can change a file that decides. A file that is not there yet is judged by its folder.
+/// Returns whether another user can change a security-relevant file. For a file that does not exist yet, its directory
+/// is checked.
 pub fn writable(what: &'static str, path: &Path) -> Option<Writable> {
     // The file itself, and the folders of its name and, where that is a link, of the file it leads to.
     let real = path.canonicalize().ok();

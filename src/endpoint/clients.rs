@@ -1,12 +1,12 @@
 //! The clients that the Connect pane gives instructions for, as rows of one table: a line for a shell, or a file of
 //! configuration.
 //!
-//! Every user of a machine can read the arguments of its processes, so a token is in one only where a client offers
-//! nothing else. Each format was tried with the real client; [`CLIENTS`] says which version.
+//! Every user of a machine can read the arguments of its processes, so a token is passed in one only if a client offers
+//! no other way. Each format was tried with the real client; [`CLIENTS`] says which version.
 
 use serde_json::{Map, Value, json};
 
-/// What the instructions connect to, and with what. It holds a token, so it has no `Debug`.
+/// The server and token that the instructions use. It holds a token, so it has no `Debug`.
 #[derive(Clone, Copy)]
 pub struct Connection<'a> {
     /// The server's URL.
@@ -32,7 +32,7 @@ pub struct Files {
     pub folder: String,
 }
 
-/// Where the token is, once the text was used.
+/// The place of the token after the text has been used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TokenPlace {
     /// The text contains it, and no process gets it as an argument.
@@ -48,9 +48,9 @@ pub enum TokenPlace {
 pub struct Client {
     /// Its name in the pane.
     pub word: &'static str,
-    /// What to do with the text.
+    /// How to use the text.
     pub usage: &'static str,
-    /// Where the token is.
+    /// The place of the token.
     pub token: TokenPlace,
     /// Whether the client starts the server itself, so that none has to run.
     pub starts_server: bool,
@@ -60,31 +60,26 @@ pub struct Client {
 /// Every client, in the order in which they turn.
 pub static CLIENTS: [Client; 10] = [
     // curl 7.88; `-H @-` needs 7.55.
-    Client::new("curl", "paste it into a shell", TokenPlace::Text, curl),
-    Client::new("mcp.json", "a file that many editors and agents read", TokenPlace::Text, mcp_json),
+    Client::new("curl", "paste into a shell", TokenPlace::Text, curl),
+    Client::new("mcp.json", "configuration file for many editors and agents", TokenPlace::Text, mcp_json),
     // Tried with Claude Code 2.1.197: it expands ${…} in headers whenever it connects.
-    Client::new(
-        "claude",
-        "paste it into a shell; Claude Code reads the variable at its start",
-        TokenPlace::Text,
-        claude,
-    ),
+    Client::new("claude", "paste into a shell; Claude Code reads the variable at startup", TokenPlace::Text, claude),
     // Tried with Codex 0.171.
-    Client::new("codex", "add it to ~/.codex/config.toml; set PORTCULLIS_TOKEN", TokenPlace::Apart, codex),
+    Client::new("codex", "add to ~/.codex/config.toml; set PORTCULLIS_TOKEN", TokenPlace::Apart, codex),
     // Tried with Gemini CLI 0.61: it connects in trusted folders only.
-    Client::new("gemini", "paste it into a shell, in a folder that Gemini trusts", TokenPlace::Text, gemini),
+    Client::new("gemini", "paste into a shell, in a folder that Gemini trusts", TokenPlace::Text, gemini),
     // The format of VS Code's own reference; it has no command line that could be tried.
     Client::new("VS Code", ".vscode/mcp.json; VS Code asks for the token", TokenPlace::Apart, vs_code),
     // Tried with FastMCP 4.2.
-    Client::new("FastMCP", "run it with Python; set PORTCULLIS_TOKEN", TokenPlace::Apart, fastmcp),
+    Client::new("FastMCP", "run with Python; set PORTCULLIS_TOKEN", TokenPlace::Apart, fastmcp),
     // Tried with mcp-remote 0.15.
-    Client::new("mcp-remote", "for clients that can only start a program", TokenPlace::Text, mcp_remote),
+    Client::new("mcp-remote", "for clients that can only start local programs", TokenPlace::Text, mcp_remote),
     Client {
         starts_server: true,
-        ..Client::new("stdio", "the client starts its own server, with this token", TokenPlace::Text, stdio)
+        ..Client::new("stdio", "the client starts its own server with this token", TokenPlace::Text, stdio)
     },
     // Tried with the inspector 2.12; 0.15 does not take these options.
-    Client::new("inspector", "paste it into a shell", TokenPlace::Argument, inspector),
+    Client::new("inspector", "paste into a shell", TokenPlace::Argument, inspector),
 ];
 
 impl Client {
@@ -175,7 +170,7 @@ fn fastmcp(to: &Connection<'_>) -> String {
 
 fn mcp_remote(to: &Connection<'_>) -> String {
     let mut args = vec!["-y", "mcp-remote", to.uri];
-    // It refuses plain HTTP to other machines unless told.
+    // It refuses plain HTTP to other machines by default.
     if to.uri.starts_with("http://") && !is_loopback(super::authority(to.uri)) {
         args.push("--allow-http");
     }
@@ -217,8 +212,8 @@ fn inspector(to: &Connection<'_>) -> String {
     with_variable(to.token, &line)
 }
 
-/// The option of a client that expands `${…}` itself: in single quotes the shell leaves it alone, so neither the arguments
-/// nor the client's configuration contain the token.
+/// The option of a client that expands `${…}` itself: in single quotes the shell leaves it alone, so neither the
+/// arguments nor the client's configuration contain the token.
 fn expanded_header(token: Option<&str>) -> &'static str {
     token.map_or("", |_| " --header 'Authorization: Bearer ${PORTCULLIS_TOKEN}'")
 }

@@ -1,6 +1,6 @@
-//! How a client is told that its call is refused.
+//! The form in which a client learns that its call is refused.
 
-/// How a client is told that its call is refused.
+/// The form in which a client learns that its call is refused.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Denial {
     /// HTTP 401, 403 or 429, as the MCP specification asks.

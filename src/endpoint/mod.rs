@@ -1,4 +1,4 @@
-//! The MCP endpoint as everybody knows it: what a server is told at its start, and what its clients are told. Pure.
+//! The configuration of the MCP endpoint: a server's settings, and the instructions for its clients. Pure.
 
 mod clients;
 pub mod denial;
@@ -39,42 +39,42 @@ impl Listing {
     }
 }
 
-/// What a server is told at its start.
+/// The settings of a server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
-    /// Where to listen.
+    /// The address to listen on.
     pub address: Address,
-    /// The URL by which clients know it, where that is another one than the address: behind a proxy.
+    /// The public URL, if it differs from the address, as behind a proxy.
     pub public_url: Option<String>,
-    /// How a client is told that its call is refused.
+    /// The form of refusals.
     pub denial: Denial,
     /// Which tools a client sees.
     pub listing: Listing,
     /// Whether a token without any `aud` passes.
     pub allow_no_audience: bool,
-    /// `Host` names that are taken beside those of loopback and of the address.
+    /// `Host` names accepted in addition to loopback's and the address's.
     pub hosts: Vec<HostName>,
     /// Values of `Origin` that are taken; without one a browser is always refused.
     pub origins: Vec<Page>,
     /// Who issues tokens, for the protected-resource metadata; without one the server names itself.
     pub authorization_servers: Vec<String>,
-    /// Requests a second that one user may make, and one peer address without a valid token; `None` for any number.
+    /// Requests per second for one user, and for one peer address without a valid token; `None` for no limit.
     pub rate: Option<u32>,
-    /// Whether a weak or fresh key may be used where other machines reach it.
+    /// Whether a weak or fresh key may be used on an address that other machines can reach.
     pub expose: bool,
     /// Connections that one peer address may have open at once.
     pub for_each_peer: usize,
     /// The largest message of a verified caller, in bytes.
     pub max_body: usize,
-    /// For how long what was read last decides where revocations or policy cannot be read any more; after that, nothing is
-    /// decided (503).
+    /// How long to keep using the last revocations and policy if they cannot be read; after that, no decisions are made
+    /// (503).
     pub max_stale: Duration,
     /// A request that takes longer is given up.
     pub timeout: Duration,
 }
 
 impl Settings {
-    /// What holds without options, at this address.
+    /// The default settings at this address.
     pub fn at(address: Address) -> Self {
         Self {
             address,
@@ -94,8 +94,8 @@ impl Settings {
         }
     }
 
-    /// The canonical URI of the server that listens here (RFC 8707), which tokens name as their audience. `interface` is the
-    /// address of this machine that stands for "every address". A public URL without a path gets the endpoint's.
+    /// The canonical URI of the server that listens here (RFC 8707), which tokens name as their audience. `interface`
+    /// is the address of this machine that replaces "every address". A public URL without a path gets the endpoint's.
     pub fn uri(&self, bound: SocketAddr, interface: Option<IpAddr>) -> String {
         match self.public_url.as_deref().map(|url| url.trim_end_matches('/')) {
             Some(url) if url.ends_with(authority(url)) => format!("{url}{PATH}"),
@@ -119,7 +119,7 @@ pub fn authority(url: &str) -> &str {
     rest.split('/').next().unwrap_or(rest)
 }
 
-/// An address that clients can use: nobody connects to "every address".
+/// Returns an address that clients can use instead of "every address".
 fn reachable(bound: SocketAddr, interface: Option<IpAddr>) -> SocketAddr {
     let ip = match bound {
         bound if bound.ip().is_unspecified() && interface.is_some_and(|ip| ip.is_ipv4() == bound.is_ipv4()) => {
@@ -132,16 +132,16 @@ fn reachable(bound: SocketAddr, interface: Option<IpAddr>) -> SocketAddr {
     SocketAddr::new(ip, bound.port())
 }
 
-/// Where to listen: `HOST:PORT`, or a port alone, which is on loopback.
+/// An address to listen on: `HOST:PORT`, or a port on loopback.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Address {
     host: String,
     port: u16,
 }
 
-/// A text is no address.
+/// A text is not an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("not an address; write it as 127.0.0.1:8640, or as a port alone")]
+#[error("expected HOST:PORT such as 127.0.0.1:8640, or a port")]
 pub struct AddressError;
 
 impl Default for Address {

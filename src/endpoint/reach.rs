@@ -1,5 +1,4 @@
-//! From where a server may be reached: the `Host` names that requests may be for, and the pages that may send them from a
-//! browser.
+//! Access to a server: the `Host` names that it accepts, and the origins allowed to send requests from a browser.
 
 use std::fmt;
 use std::str::FromStr;
@@ -28,20 +27,20 @@ enum Scheme {
 
 /// A text that is not a host name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("expected a host name as in gate.example or gate.example:8640, without https:// and without a path")]
+#[error("expected a host name such as gate.example or gate.example:8640, without https:// or a path")]
 pub struct BadHost;
 
 /// A text that is not a page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadPage {
     /// Every page.
-    #[error("any page could then call tools with its visitor's token; name the pages, as in https://app.example")]
+    #[error("* would let any page call tools with a visitor's token; name the origins, such as https://app.example")]
     Any,
     /// The origin of files and of frames without one.
-    #[error("null is the origin of every local file; serve the page, and name it as in http://localhost:*")]
+    #[error("null is the origin of every local file; serve the page and name its origin, such as http://localhost:*")]
     Null,
     /// Something else.
-    #[error("expected an origin as in https://app.example, https://app.example:8443 or http://localhost:*")]
+    #[error("expected an origin such as https://app.example, https://app.example:8443 or http://localhost:*")]
     Malformed,
 }
 

@@ -1,8 +1,8 @@
-//! The log of real calls, and of requests that the server refused. It holds no token, only token IDs, and it is bounded in
-//! rows and in bytes.
+//! The log of real calls, and of requests that the server refused. It contains token IDs but no tokens, and it is
+//! bounded in rows and in bytes.
 //!
-//! Anybody who reaches the server can be refused as often as they like. So what clients without a valid token get is sampled,
-//! kept short, and evicts only its own kind: no flood of it pushes a call out that a user made.
+//! Anyone who can reach the server can cause any number of refusals. Refusals of clients without a valid token are
+//! therefore sampled, shortened, and evict only each other, so that a flood cannot push a user's calls out of the log.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -29,7 +29,7 @@ pub const MAX_TEXT: usize = 4096;
 pub const MAX_REFUSED: usize = 1000;
 /// The most memory that these may take together, in bytes, roughly.
 const MAX_REFUSED_BYTES: usize = 4 << 20;
-/// Rows of refused clients that are taken in one second. Those beyond are counted only.
+/// Rows of refused clients logged per second. The rest is only counted.
 pub const REFUSED_A_SECOND: u32 = 20;
 /// The texts of such a row are cut to this length, in bytes.
 pub const MAX_REFUSED_TEXT: usize = 256;
@@ -76,23 +76,23 @@ pub struct Record {
     pub judged_at: NumericDate,
     /// Who made it.
     pub origin: Origin,
-    /// What the client of the server is called; safe to show.
+    /// The name of the server's client; safe to show.
     pub client: Option<Box<str>>,
     /// The address of the client of the server.
     pub peer: Option<IpAddr>,
-    /// The token it came with.
+    /// The request's token.
     pub token_id: Option<TokenId>,
     /// Whether it calls a tool.
     pub is_call: bool,
-    /// The tool asked for, as spelled by the caller; of a request that calls none, its method.
+    /// The requested tool, as spelled by the caller, or the method of a request that calls no tool.
     pub tool: Excerpt,
     /// The arguments as JSON text.
     pub arguments: Excerpt,
     /// The answer as JSON text.
     pub answer: Excerpt,
-    /// What went wrong after the gate said yes.
+    /// The error of an allowed call that failed.
     pub trouble: Option<Box<str>>,
-    /// What the gate or the server said.
+    /// The answer of the gate or the server.
     pub answered: Answered,
     /// From question to answer.
     pub took: Duration,
@@ -110,7 +110,7 @@ impl Record {
         }
     }
 
-    /// Why it was answered so, with what helps where that is not obvious. Safe to show.
+    /// Returns the reason for the answer, with the next step if that is not obvious. Safe to show.
     pub fn why(&self) -> String {
         if let Some(trouble) = &self.trouble {
             return trouble.to_string();
@@ -136,7 +136,7 @@ impl Record {
 pub fn explain_record(record: &Record) -> Explanation {
     let when = match record.judged_at == record.at {
         true => String::new(),
-        false => format!(", judged for {}, which was not the real time", record.judged_at.rfc3339()),
+        false => format!(", judged for {} (not the real time)", record.judged_at.rfc3339()),
     };
     let (at, origin) = (record.at.rfc3339(), record.from());
     let when = format!("called at {at} from the {origin}{when}, took {}", text::words::took(record.took));
@@ -154,13 +154,13 @@ pub fn explain_record(record: &Record) -> Explanation {
         out.finding(trouble);
     }
     if let Some(remedy) = record.answered.remedy() {
-        out.note(format!("what helps: {}", remedy.replace('`', "")));
+        out.note(format!("next step: {}", remedy.replace('`', "")));
     }
     if record.is_call && record.origin == Origin::Client && record.answered.reason().is_some() {
         out.note("if this client ends its session here, start the server with --denial auto".to_owned());
     }
     if record.skipped > 0 {
-        out.note(format!("requests refused before this one that were only counted: {}", record.skipped));
+        out.note(format!("earlier refused requests that were counted but not logged: {}", record.skipped));
     }
     if record.is_call {
         out.note(format!("answer: {}", text::display_safe(&record.answer.to_string(), 8192)));
@@ -247,7 +247,7 @@ impl Ring {
         }
     }
 
-    /// Brings a copy up to date, at the cost of the new rows.
+    /// Updates a copy; the cost is proportional to the number of new rows.
     fn follow(&mut self, original: &Self) {
         let new = usize::try_from(original.total - self.total).unwrap_or(usize::MAX).min(original.rows.len());
         for record in original.rows.range(original.rows.len() - new..) {
@@ -264,7 +264,7 @@ impl Ring {
         self.rows.len().checked_sub(n + 1).and_then(|i| self.rows.get(i))
     }
 
-    /// How many rows are newer than a number.
+    /// The number of rows newer than a number.
     fn newer_than(&self, seq: u64) -> usize {
         self.rows.len() - self.rows.partition_point(|record| record.seq <= seq)
     }
@@ -300,8 +300,8 @@ impl Default for Activity {
 }
 
 impl Activity {
-    /// Logs a row; the oldest rows of its kind make room. Rows of refused clients beyond [`REFUSED_A_SECOND`] are counted
-    /// only.
+    /// Logs a row; the oldest rows of its kind make room. Rows of refused clients beyond [`REFUSED_A_SECOND`] are
+    /// counted only.
     pub fn push(&mut self, mut record: Record) -> Arc<Record> {
         let is_refused = record.is_refused_client();
         if is_refused {
@@ -335,7 +335,7 @@ impl Activity {
         self.calls.most = most.min(MAX_ROWS);
     }
 
-    /// Brings a copy up to date, at the cost of what is new.
+    /// Updates a copy; the cost is proportional to the number of new rows.
     pub(super) fn follow(&mut self, original: &Self) {
         self.calls.follow(&original.calls);
         self.refused.follow(&original.refused);
@@ -343,12 +343,12 @@ impl Activity {
         (self.skipped, self.refused_total) = (original.skipped, original.refused_total);
     }
 
-    /// How many rows there are.
+    /// The number of rows.
     pub fn len(&self) -> usize {
         self.calls.rows.len() + self.refused.rows.len()
     }
 
-    /// Whether there is no row yet.
+    /// Whether the log is empty.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -358,7 +358,7 @@ impl Activity {
         self.calls.total
     }
 
-    /// Requests of refused clients that ever came, those that were only counted among them.
+    /// All requests of refused clients so far, including those that were only counted.
     pub const fn refused(&self) -> u64 {
         self.refused_total
     }
@@ -388,7 +388,7 @@ impl Activity {
         call.into_iter().chain(refusal).max_by_key(|record| record.seq)
     }
 
-    /// The place of a row, counted from the newest. A row that is gone has none.
+    /// Returns the index of a row, counted from the newest; `None` if it has been evicted.
     pub fn place(&self, seq: u64) -> Option<usize> {
         let place = self.calls.newer_than(seq) + self.refused.newer_than(seq);
         (self.nth_newest(place)?.seq == seq).then_some(place)

@@ -1,4 +1,4 @@
-//! Whether decisions are made on what they should be made on: stored revocations and the policy file as they are now.
+//! Whether decisions use current data: the stored revocations and the policy file.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,15 +14,15 @@ pub struct Health {
     pub policy: Option<Unread>,
 }
 
-/// Something that decides cannot be read; what was read last decides instead.
+/// A source that cannot be read; its last contents are used instead.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unread {
     /// Since when, on the monotonic clock.
     pub since: Duration,
     /// Why, in a sentence. Safe to show, but it may name files.
     pub why: Arc<str>,
-    /// Whether what was read last must not decide for ever. It may where somebody has just saved a policy with a mistake in
-    /// it; it must not where changes by others cannot be seen.
+    /// Whether the last good contents become stale. They do not if a policy was saved with a mistake in it; they do if
+    /// changes by others cannot be seen.
     pub goes_stale: bool,
 }
 
@@ -34,8 +34,8 @@ impl Health {
             .filter_map(|(name, unread)| Some((name, unread?)))
     }
 
-    /// The name of what has been unreadable for longer than `most` at an instant of the monotonic clock, so that nothing can
-    /// be decided any more.
+    /// Returns the name of a source that has been unreadable for longer than `most`, so that no decision is possible.
+    /// `now` is on the monotonic clock.
     pub fn stale(&self, now: Duration, most: Duration) -> Option<&'static str> {
         let is_stale = |unread: &Unread| unread.goes_stale && now.saturating_sub(unread.since) >= most;
         self.unread().find(|(_, unread)| is_stale(unread)).map(|(name, _)| name)

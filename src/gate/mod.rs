@@ -1,7 +1,8 @@
-//! The library's front door: the [`Gate`] over the shared auth state. The only place that makes real calls and logs them.
+//! The library's front door: the [`Gate`] over the shared auth state. The only place that makes real calls and logs
+//! them.
 //!
-//! A call is decided, run and recorded: `Gate::decide` makes a [`Permit`] or refuses, `Gate::run` takes the permit to the
-//! [`Backend`], and every call ends as a [`Record`].
+//! A call is decided, run and recorded: `Gate::decide` makes a [`Permit`] or refuses, `Gate::run` takes the permit to
+//! the [`Backend`], and every call ends as a [`Record`].
 
 pub mod activity;
 pub mod arguments;
@@ -64,13 +65,13 @@ pub struct Gate {
 /// A real call, to be judged for one instant and logged under another. It holds a token, so it has no `Debug`.
 #[derive(Clone, Copy)]
 pub struct CallRequest<'a> {
-    /// The token, exactly as it came.
+    /// The token exactly as received.
     pub token: Option<&'a str>,
     /// The tool's name.
     pub tool: &'a str,
     /// The arguments.
     pub arguments: Given<'a>,
-    /// What made the call.
+    /// The origin of the call.
     pub origin: Origin,
     /// The instant of the call, for the log.
     pub at: NumericDate,
@@ -78,14 +79,14 @@ pub struct CallRequest<'a> {
     pub judged_at: NumericDate,
 }
 
-/// Where a call comes from and when, for the log; the token itself stays behind.
+/// A call's origin and time, for the log; it does not contain the token.
 #[derive(Clone, Copy, Debug)]
 pub struct Source<'a> {
     /// The token's name.
     pub token: Option<TokenId>,
-    /// What made the call.
+    /// The origin of the call.
     pub origin: Origin,
-    /// The name of the client that made it, where there is one; safe to show.
+    /// The name of the client that made it, if any; safe to show.
     pub client: Option<&'a str>,
     /// The address of that client.
     pub peer: Option<IpAddr>,
@@ -97,19 +98,19 @@ pub struct Source<'a> {
     pub started: Duration,
 }
 
-/// What a real call led to.
+/// The result of a real call.
 #[derive(Clone, Debug)]
 pub struct Called {
-    /// What the gate decided.
+    /// The gate's decision.
     pub decision: Decision,
-    /// What the call led to.
+    /// The outcome of the call.
     pub outcome: Outcome,
     /// The line in the log.
     pub record: Arc<Record>,
 }
 
 impl Gate {
-    /// A gate with these rules and this clock, in front of this backend; without a signer it issues nothing.
+    /// Creates a gate with these rules and this clock in front of this backend; without a signer it cannot issue tokens.
     pub fn in_front_of(
         backend: Arc<dyn Backend>,
         rules: Rules,
@@ -125,7 +126,8 @@ impl Gate {
         &self.shared
     }
 
-    /// Issues a token for `user_id` with these permissions that expires in one hour: HS256, with `iat`, `exp` and `jti`.
+    /// Issues a token for `user_id` with these permissions that expires in one hour: HS256, with `iat`, `exp` and
+    /// `jti`.
     pub fn generate_token(&self, user_id: &str, permissions: &[impl AsRef<str>]) -> Result<Arc<str>, IssueError> {
         let permissions = permissions.iter().map(|p| p.as_ref().to_owned()).collect();
         let request = IssueRequest { user_id: user_id.to_owned(), permissions, ..IssueRequest::default() };
@@ -156,7 +158,7 @@ impl Gate {
         principal.is_ok_and(|principal| rules.policy.holds(&principal.permissions, permission).is_some())
     }
 
-    /// Calls a tool if the token may, and answers as the contract says:
+    /// Calls a tool if the token may, and returns the contract's JSON:
     /// `{"success":true,"result":…}`, `{"error":"unauthorized"}`, `{"error":"forbidden"}`,
     /// `{"error":"invalid_arguments"}` or `{"error":"tool_failed"}`.
     ///
@@ -183,7 +185,7 @@ impl Gate {
         match self.decide(request) {
             Ok(permit) => {
                 let outcome = at_once(self.outcome(&permit, request.arguments)).unwrap_or_else(|| {
-                    Outcome::ToolFailed("the tool does not answer at once; call it asynchronously".to_owned())
+                    Outcome::ToolFailed("the tool does not answer synchronously; use the asynchronous call".to_owned())
                 });
                 self.record(permit.decision(), outcome, request.tool, request.arguments, &source)
             }
@@ -224,7 +226,8 @@ impl Gate {
     /// logged too: the tool may have acted.
     pub async fn run(&self, permit: Permit, arguments: Given<'_>, source: &Source<'_>) -> Called {
         let mut unfinished = Unfinished(Some(|| {
-            let outcome = Outcome::ToolFailed("cancelled before the tool answered; it may have acted".to_owned());
+            let outcome =
+                Outcome::ToolFailed("cancelled before the tool answered; it may have taken effect".to_owned());
             self.record(permit.decision(), outcome, permit.tool(), arguments, source);
         }));
         let outcome = self.outcome(&permit, arguments).await;
@@ -233,7 +236,7 @@ impl Gate {
         self.record(permit.decision(), outcome, permit.tool(), arguments, source)
     }
 
-    /// Logs a call that was refused; nothing is run.
+    /// Logs a refused call.
     pub fn refuse(&self, decision: Decision, tool: &str, arguments: Given<'_>, source: &Source<'_>) -> Called {
         let outcome = Outcome::Refused(decision.verdict());
         self.record(decision, outcome, tool, arguments, source)

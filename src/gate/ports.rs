@@ -1,4 +1,4 @@
-//! What the gate needs of the world behind it: a [`Backend`] that knows tools and calls them.
+//! The gate's ports to the outside: a [`Backend`] that knows tools and calls them.
 
 use std::fmt;
 use std::future::{self, Future};
@@ -13,16 +13,16 @@ use crate::text;
 /// The arguments of a tool: a JSON object.
 pub type Arguments = Map<String, Value>;
 
-/// A future on the heap. Dropping it cancels what it stands for.
+/// A boxed future. Dropping it cancels its operation.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
-/// Where allowed calls go. Every call needs a [`Permit`], and only a decision makes one.
+/// Runs allowed calls. Every call needs a [`Permit`], and only a decision creates one.
 pub trait Backend: Send + Sync {
     /// The tools that it can call, in the order in which they are listed.
     fn tools(&self) -> Arc<[ToolInfo]>;
 
-    /// Calls a tool. The arguments already fit the policy's schema for it. Dropping the future cancels the call. Neither the
-    /// function nor the future may block or compute for long: both run on threads that draw and serve.
+    /// Calls a tool. The arguments already fit the policy's schema for it. Dropping the future cancels the call.
+    /// Neither the function nor the future may block or compute for long: both run on threads that draw and serve.
     fn call<'a>(&'a self, permit: &'a Permit, arguments: Arguments) -> BoxFuture<'a, Result<Value, ToolError>>;
 
     /// Completes when [`Backend::tools`] has changed since the last time. The tools of most backends never do.
@@ -31,24 +31,24 @@ pub trait Backend: Send + Sync {
     }
 }
 
-/// What a backend says about one of its tools.
+/// A backend's description of one of its tools.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ToolInfo {
     /// The name, as callers spell it.
     pub name: Arc<str>,
-    /// The name for people, where the backend has one.
+    /// The display name, if the backend has one.
     pub title: Option<Arc<str>>,
-    /// What it does, as a phrase that follows the name.
+    /// A description, as a phrase that follows the name.
     pub description: Arc<str>,
     /// The JSON Schema of its arguments.
     pub schema: Value,
     /// Arguments that it takes, as JSON text.
     pub example: Arc<str>,
-    /// Whether it changes nothing (`readOnlyHint`).
+    /// Whether it is read-only (`readOnlyHint`).
     pub reads_only: bool,
     /// Whether it may destroy something (`destructiveHint`).
     pub destroys: bool,
-    /// Whether a second call with the same arguments changes nothing more (`idempotentHint`).
+    /// Whether repeated calls with the same arguments have no further effect (`idempotentHint`).
     pub is_idempotent: bool,
 }
 
@@ -73,7 +73,7 @@ impl ToolError {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Catalogue(Arc<[ToolInfo]>);
 
-/// Who answers an allowed call of a tool.
+/// The responder to allowed calls of a tool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Answers {
     /// The backend.
@@ -109,20 +109,21 @@ impl Catalogue {
         }
     }
 
-    /// Whether the policy has this tool but nothing answers an allowed call of it.
+    /// Whether the policy has this tool but no backend implements it.
     pub fn lacks(&self, policy: &Policy, name: &str) -> bool {
         policy.tool(name).is_some() && self.answers(policy, name) == Answers::Missing
     }
 
-    /// What a tool does: the policy's words for it, or else the backend's.
+    /// Returns a tool's description: the policy's, or else the backend's.
     pub fn description<'a>(&'a self, policy: &'a Policy, name: &str) -> Option<&'a str> {
         let rule = policy.tool(name);
         let own = rule.and_then(|rule| rule.description.as_deref());
-        let stub = rule.filter(|rule| rule.stub).map(|_| "a stub: echoes tool and arguments");
+        let stub = rule.filter(|rule| rule.stub).map(|_| "stub: echoes the tool name and arguments");
         own.or(stub).or_else(|| self.find(name).map(|tool| &*tool.description))
     }
 
-    /// Arguments that a tool takes, as JSON text: the first example of the policy's schema for it, or else the backend's.
+    /// Arguments that a tool takes, as JSON text: the first example of the policy's schema for it, or else the
+    /// backend's.
     pub fn example(&self, policy: &Policy, name: &str) -> String {
         let own = policy.tool(name).and_then(|rule| rule.schema.as_ref()?.example());
         own.unwrap_or_else(|| self.find(name).map_or("{}", |tool| &*tool.example).to_owned())

@@ -1,11 +1,11 @@
-//! Requests that a server refuses without deciding about a call, and what a log says of any answer.
+//! Requests that a server refuses without deciding about a call, and the answers in the log.
 
 use crate::auth::token::Fault;
 use crate::auth::{Decision, Reason, Verdict};
 use crate::text;
 
-/// Why the server refused a request before anything was decided about a call. Its sentence is safe to show, and names what
-/// helps.
+/// Why the server refused a request before anything was decided about a call. Its sentence is safe to show, and names
+/// what helps.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Rejection {
     /// It is for a host that is not served here.
@@ -18,25 +18,25 @@ pub enum Rejection {
     #[error("expected one Authorization header with a Bearer token")]
     Authorization,
     /// Its sender makes too many.
-    #[error("more requests a second than --rate allows; try again in {seconds} s")]
+    #[error("more requests per second than --rate allows; try again in {seconds} s")]
     TooMany {
         /// How long to wait, in whole seconds.
         seconds: u64,
     },
-    /// Nothing can be decided.
-    #[error("{what} cannot be read for longer than --max-stale; see standard error or the header of the console")]
+    /// No decision is possible.
+    #[error("{what} could not be read for longer than --max-stale; see standard error or the console's header")]
     Stale {
-        /// What cannot be read.
+        /// The unreadable source.
         what: &'static str,
     },
-    /// Nothing is served at its path.
-    #[error("nothing is served there; the MCP endpoint is /mcp")]
+    /// Its path does not exist.
+    #[error("not found; the MCP endpoint is /mcp")]
     NotFound,
     /// It looks for sign-in by OAuth.
-    #[error("the client looks for sign-in by OAuth, which is not served here; give it a token")]
+    #[error("the client is trying to sign in with OAuth, which is not supported; configure a token in the client")]
     SignIn,
     /// Its path does not take its method.
-    #[error("the method is not allowed there; the MCP endpoint is POST /mcp")]
+    #[error("method not allowed; the MCP endpoint is POST /mcp")]
     Method,
     /// Its body is not one message that can be served, with the reason.
     #[error("{0}")]
@@ -71,7 +71,7 @@ impl Rejection {
     }
 }
 
-/// How a request was answered, for the log.
+/// The answer to a request, for the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answered {
     /// The gate decided.
@@ -81,7 +81,7 @@ pub enum Answered {
 }
 
 impl Answered {
-    /// The decision, where there was one.
+    /// The decision, if there was one.
     pub const fn decision(&self) -> Option<&Decision> {
         match self {
             Self::Decided(decision) => Some(decision),
@@ -89,12 +89,12 @@ impl Answered {
         }
     }
 
-    /// The verdict of the decision, where there was one.
+    /// The verdict of the decision, if there was one.
     pub fn verdict(&self) -> Option<Verdict> {
         self.decision().map(Decision::verdict)
     }
 
-    /// The reason of the decision, where there was one that refused.
+    /// The reason of a refusing decision.
     pub fn reason(&self) -> Option<&Reason> {
         self.decision().and_then(Decision::reason)
     }
@@ -120,17 +120,17 @@ impl Answered {
         }
     }
 
-    /// What helps a refused caller, where the sentence does not say it already.
+    /// The next step for a refused caller, unless the sentence contains it already.
     pub fn remedy(&self) -> Option<&'static str> {
         self.reason().map(|reason| reason.row().remedy)
     }
 
-    /// The verified user, where there is one; as it stands in the token.
+    /// The verified user, if any, as written in the token.
     pub fn subject(&self) -> Option<&str> {
         self.decision().and_then(|decision| decision.subject.as_deref())
     }
 
-    /// How much memory its texts take, in bytes, roughly.
+    /// The approximate memory of its texts, in bytes.
     pub(super) fn weight(&self) -> usize {
         match self {
             Self::Decided(decision) => {
@@ -142,7 +142,7 @@ impl Answered {
     }
 }
 
-/// What a reason took from a token or from a caller, who may have sent megabytes for a tool's name.
+/// The size of the texts that a reason took from a token or a caller, who may have sent megabytes for a tool's name.
 fn weight_of(reason: &Reason) -> usize {
     let list = |items: &[String]| items.iter().map(|item| size_of::<String>() + item.capacity()).sum();
     match reason {

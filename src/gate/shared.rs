@@ -1,4 +1,4 @@
-//! The shared auth state: one lock, held only inside a closure, and a revision that wakes whoever watches.
+//! The shared auth state: one lock, held only inside a closure, and a revision that wakes watchers.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -34,7 +34,7 @@ impl Shared {
             let mut state = self.0.state.lock().unwrap_or_else(PoisonError::into_inner);
             (change(&mut state), state.revision())
         };
-        // Two changes may get here in the other order; the one that is told last must not turn the number back.
+        // Two changes may arrive here in reverse order; the later one must not lower the number.
         self.0.revision.send_if_modified(|seen| {
             let newer = *seen < revision;
             *seen = revision.max(*seen);
@@ -48,7 +48,7 @@ impl Shared {
         self.read(|state| Arc::clone(state.rules()))
     }
 
-    /// Tells of every change from now on by the state's revision.
+    /// Returns a receiver of the state's revision, which is notified of every change from now on.
     pub fn changes(&self) -> watch::Receiver<u64> {
         self.0.revision.subscribe()
     }

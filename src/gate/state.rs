@@ -1,5 +1,5 @@
-//! The shared state: rules, tokens and activity, with a revision that grows with every change; and the copy of it that
-//! a screen draws from.
+//! The shared state: rules, tokens and activity, with a revision that grows with every change; and the copy that the
+//! console draws from.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -11,12 +11,12 @@ use super::ports::Catalogue;
 use super::traffic::{self, Traffic};
 use crate::auth::{Judged, NumericDate, Policy, Principal, Revocations, Rules, Signer, TokenId};
 
-/// Where a token came from.
+/// The provenance of a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Provenance {
     /// Signed by this process.
     Issued,
-    /// Handed over by somebody.
+    /// Pasted by the user.
     Pasted,
     /// Made to see what the gate says to it.
     Test,
@@ -36,12 +36,12 @@ impl Provenance {
     }
 }
 
-/// What is known of a token.
+/// The known parts of a token.
 #[derive(Clone)]
 pub enum Known {
-    /// Its text. Shown only where the user looks at one; never logged.
+    /// Its text. Shown only on request; never logged.
     Text(Arc<str>),
-    /// Its hash, and whom it was verified for: it belongs to a client, and could be misused by whoever reads it here.
+    /// Its hash and its principal: it belongs to a client, and must not be readable here.
     Principal(Arc<Principal>),
 }
 
@@ -50,17 +50,17 @@ pub enum Known {
 pub struct TokenEntry {
     /// Its number, counted from 1; never used twice.
     pub number: u64,
-    /// What is known of it.
+    /// Its known parts.
     pub known: Known,
-    /// The name it goes by.
+    /// Its ID.
     pub id: TokenId,
-    /// Where it came from.
+    /// Its provenance.
     pub provenance: Provenance,
-    /// What its keeper calls it.
+    /// The user's label for it.
     pub label: Option<Arc<str>>,
-    /// When it came.
+    /// When it was added.
     pub added: NumericDate,
-    /// What the present rules say of it.
+    /// Its evaluation under the current rules.
     pub judged: Arc<Judged>,
 }
 
@@ -93,7 +93,7 @@ impl Known {
     }
 }
 
-/// Tokens of clients that are in the list at once; the one that came first goes first.
+/// The most tokens of clients in the list; the oldest one is removed first.
 const MOST_USED: usize = 64;
 
 impl fmt::Debug for TokenEntry {
@@ -103,7 +103,7 @@ impl fmt::Debug for TokenEntry {
     }
 }
 
-/// What everything is decided on, shared by the screen and whatever serves.
+/// The state that decisions are based on, shared by the console and the server.
 pub struct AuthState {
     rules: Arc<Rules>,
     signer: Option<Signer>,
@@ -140,7 +140,7 @@ impl AuthState {
         &self.rules
     }
 
-    /// The key that signs what is issued; without one nothing is.
+    /// The key that signs issued tokens; without one, none can be issued.
     pub fn signer(&self) -> Option<&Signer> {
         self.signer.as_ref()
     }
@@ -160,7 +160,7 @@ impl AuthState {
         &self.activity
     }
 
-    /// What came to the server.
+    /// The server's traffic.
     pub fn traffic(&self) -> &Traffic {
         &self.traffic
     }
@@ -201,7 +201,7 @@ impl AuthState {
     pub fn set_rules(&mut self, rules: Rules) {
         self.revision += 1;
         if !rules.has_keys_of(&self.rules) {
-            // Their signatures would have to be checked again. A client that goes on brings its token back.
+            // Their signatures would have to be checked again. A client that continues sends its token again.
             self.forget(|entry| entry.text().is_none());
         }
         for entry in Arc::make_mut(&mut self.tokens) {
@@ -223,7 +223,7 @@ impl AuthState {
         self.tools = tools;
     }
 
-    /// A new policy. It says nothing about tokens, so none is judged again.
+    /// Sets the policy. It does not affect tokens, so none is judged again.
     pub fn set_policy(&mut self, policy: Arc<Policy>) {
         self.revision += 1;
         self.rules = Arc::new(Rules { policy, ..(*self.rules).clone() });
@@ -244,7 +244,7 @@ impl AuthState {
         let Some(number) = self.numbers.get(&id).copied() else {
             return (self.push(known, id, provenance, now), true);
         };
-        // Of a client's token the text is known now.
+        // The text of a client's token is now known.
         let place = place(&self.tokens, number).ok();
         if let Some(entry) = place.and_then(|place| Arc::make_mut(&mut self.tokens).get_mut(place))
             && entry.text().is_none()
@@ -309,9 +309,9 @@ impl AuthState {
         Some(entry)
     }
 
-    /// Puts a removed token back where it was, judged by the present rules.
+    /// Restores a removed token to its place, judged by the current rules.
     pub fn restore(&mut self, mut entry: TokenEntry) {
-        // The keys may be others than those by which a client's token was verified; its client brings it back.
+        // The keys may have changed since a client's token was verified; its client sends it again.
         if self.numbers.contains_key(&entry.id) || entry.text().is_none() {
             return;
         }
@@ -330,7 +330,7 @@ impl AuthState {
         std::mem::replace(&mut entry.label, label)
     }
 
-    /// Keeps at most so many calls in the log from now on, where nobody looks back further.
+    /// Limits the number of calls in the log, if older ones are never read.
     pub fn keep_calls(&mut self, most: usize) {
         self.activity.keep(most);
     }
@@ -342,7 +342,7 @@ impl AuthState {
     }
 }
 
-/// Where the token of a number stands, or would stand: they are in the order of their numbers.
+/// Returns the index of the token with this number, or where it would be: tokens are sorted by number.
 fn place(tokens: &[TokenEntry], number: u64) -> Result<usize, usize> {
     tokens.binary_search_by_key(&number, |entry| entry.number)
 }
@@ -360,13 +360,13 @@ pub struct Snapshot {
     pub tokens: Arc<Vec<TokenEntry>>,
     /// The log of calls.
     pub activity: Activity,
-    /// What came to the server.
+    /// The server's traffic.
     pub traffic: Arc<Traffic>,
     /// Whether decisions are made on what they should be made on.
     pub health: Health,
     /// The revision copied.
     pub revision: u64,
-    /// The rules and tokens as they were before the rules changed last; whoever looks at them takes them.
+    /// The rules and tokens before the last change of the rules; the reader takes them.
     pub before: Option<(Arc<Rules>, Arc<Vec<TokenEntry>>)>,
 }
 
@@ -396,7 +396,7 @@ impl Snapshot {
         self.tokens.get(self.place(number)?)
     }
 
-    /// Brings the copy up to date; answers whether anything was new.
+    /// Updates the copy; returns whether anything was new.
     pub fn follow(&mut self, state: &AuthState) -> bool {
         if self.revision == state.revision {
             return false;

@@ -1,4 +1,4 @@
-//! What came to the server from outside: clients seen lately, calls a second, and refusals by reason. No token is kept.
+//! Statistics about the server's requests: recent clients, calls per second, and refusals by reason. Tokens are not kept.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::IpAddr;
@@ -9,17 +9,17 @@ use crate::auth::date::NumericDate;
 use crate::auth::token::TokenId;
 use crate::text;
 
-/// Clients that are remembered; the one that was silent longest goes first.
+/// The most clients remembered; the one that was silent longest is removed first.
 pub const MOST_CLIENTS: usize = 64;
 /// Seconds for which calls are counted.
 pub const SECONDS: usize = 60;
 /// Names are cut to this length, in bytes.
 const MAX_NAME: usize = 256;
 
-/// One request, as it was answered. Names come from outside.
+/// One answered request. Names are untrusted.
 #[derive(Clone, Copy, Debug)]
 pub struct Request<'a> {
-    /// When it came.
+    /// When it arrived.
     pub at: NumericDate,
     /// From where.
     pub peer: IpAddr,
@@ -27,9 +27,9 @@ pub struct Request<'a> {
     pub agent: &'a str,
     /// Name and version that the client gives itself, where it does in this request.
     pub name: Option<&'a str>,
-    /// The token it came with.
+    /// Its token.
     pub token: Option<TokenId>,
-    /// Whom a verified token speaks for.
+    /// The user of a verified token.
     pub subject: Option<&'a str>,
     /// The principal that a verified token proves, so that the token of a new client is known by its hash.
     pub principal: Option<&'a Arc<Principal>>,
@@ -39,7 +39,7 @@ pub struct Request<'a> {
     pub refused: Option<&'static str>,
 }
 
-/// Somebody who sends requests: the same program on the same machine with the same token.
+/// A client: one program on one machine with one token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Client {
     /// From where.
@@ -48,11 +48,11 @@ pub struct Client {
     pub agent: Box<str>,
     /// Name and version that it gives itself, once it has.
     pub name: Option<Box<str>>,
-    /// The token it comes with.
+    /// Its token.
     pub token: Option<TokenId>,
-    /// Whom the token speaks for.
+    /// The user of the token.
     pub subject: Option<Box<str>>,
-    /// When it was heard last.
+    /// When its last request arrived.
     pub last: NumericDate,
     /// Requests that it sent.
     pub requests: u64,
@@ -75,13 +75,13 @@ impl Client {
 
 fn named(name: Option<&str>, agent: &str) -> String {
     let name = name.unwrap_or(agent);
-    if name.is_empty() { "a client without a name".to_owned() } else { text::name(name, 64) }
+    if name.is_empty() { "unnamed client".to_owned() } else { text::name(name, 64) }
 }
 
-/// Everything that came.
+/// All requests.
 #[derive(Clone, Debug, Default)]
 pub struct Traffic {
-    /// The clients, the one heard last first.
+    /// The clients, the most recent first.
     clients: Vec<Client>,
     refusals: BTreeMap<&'static str, u64>,
     /// Seconds in which tools were called, and how often, oldest first.
@@ -107,7 +107,7 @@ impl Traffic {
         let agent = text::head(request.agent, MAX_NAME);
         let cut = |name: &str| -> Box<str> { text::head(name, MAX_NAME).into() };
         let name = request.name.map(cut);
-        // Where nothing but the name tells two apart, the one heard last is meant until one says its name again.
+        // If two clients differ only in name, a request without a name counts for the most recent one.
         let fits = |client: &Client| name.is_none() || client.name.is_none() || client.name == name;
         let is_it = |client: &Client| client.is(request.peer, agent, request.token) && fits(client);
         let known = self.clients.iter().position(is_it);
@@ -137,7 +137,7 @@ impl Traffic {
 
     fn count(&mut self, second: i64) {
         match self.seconds.back_mut() {
-            // A clock that was set back goes on counting where it was.
+            // After the clock is set back, calls count for the last second.
             Some((last, calls)) if *last >= second => *calls += 1,
             _ => self.seconds.push_back((second, 1)),
         }
@@ -146,30 +146,30 @@ impl Traffic {
         }
     }
 
-    /// What a client is called.
+    /// Returns the name of a client.
     pub fn called(&self, peer: IpAddr, agent: &str, token: Option<TokenId>) -> String {
         let known = self.clients.iter().find(|client| client.is(peer, agent, token));
         known.map_or_else(|| named(None, agent), Client::called)
     }
 
-    /// The clients, the one heard last first.
+    /// The clients, the most recent first.
     pub fn clients(&self) -> &[Client] {
         &self.clients
     }
 
-    /// How often each code refused, the most frequent first.
+    /// Returns the number of refusals per code, the most frequent first.
     pub fn refusals(&self) -> Vec<(&'static str, u64)> {
         let mut all: Vec<_> = self.refusals.iter().map(|(code, times)| (*code, *times)).collect();
         all.sort_by_key(|(_, times)| std::cmp::Reverse(*times));
         all
     }
 
-    /// How many requests came in all.
+    /// The total number of requests.
     pub const fn requests(&self) -> u64 {
         self.requests
     }
 
-    /// Whether what [`Traffic::rate`] says will change by itself.
+    /// Whether the result of [`Traffic::rate`] will change over time.
     pub fn is_lively(&self, now: NumericDate) -> bool {
         let seconds = i64::try_from(SECONDS).unwrap_or(i64::MAX);
         self.seconds.back().is_some_and(|(last, _)| now.seconds() - last <= seconds)

@@ -1,4 +1,4 @@
-//! The classic test tokens: each made from the same identity, each with what a sound gate must say to it.
+//! The classic test tokens, all made from one identity, each with the answer expected from a correct gate.
 
 use std::fmt;
 use std::sync::Arc;
@@ -12,12 +12,12 @@ use crate::auth::{IssueError, KeyOrigin, NumericDate, Rules, Signer, token};
 use crate::text;
 use crate::text::Span;
 
-/// For whom the tokens are made.
+/// The user and permissions in the tokens.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
-    /// Who they speak for.
+    /// The user.
     pub user_id: String,
-    /// What they hold.
+    /// The permissions.
     pub permissions: Vec<String>,
 }
 
@@ -32,11 +32,11 @@ impl Identity {
 
 /// A kind of test token.
 pub struct Kind {
-    /// What it is called.
+    /// Its name.
     pub name: &'static str,
-    /// What was done to it, as a phrase.
+    /// The fault in it, as a phrase.
     pub what: &'static str,
-    /// What a sound gate must say: a reason's code, or `allowed` as far as the policy allows.
+    /// The expected answer: a reason's code, or `allowed` as far as the policy allows.
     pub expected: &'static str,
     make: fn(&Maker<'_>) -> String,
 }
@@ -48,17 +48,17 @@ const fn kind(name: &'static str, expected: &'static str, what: &'static str, ma
 /// Every test token, in the order in which they are made and called.
 pub const KIT: [Kind; 17] = [
     kind("good", "allowed", "as it is issued", |m| m.signed(HS256, &m.claims())),
-    kind("expired 1 s ago", "expired", "exp lies a second back, and the leeway too", |m| {
+    kind("expired 1 s ago", "expired", "exp is 1 second plus the leeway in the past", |m| {
         m.signed(HS256, &m.with("exp", m.at(-Span::SECOND - m.leeway)))
     }),
-    kind("expires in 10 s", "allowed", "exp is 10 seconds ahead", |m| {
+    kind("expires in 10 s", "allowed", "exp is 10 seconds in the future", |m| {
         m.signed(HS256, &m.with("exp", m.at(Span::seconds(10))))
     }),
-    kind("not yet valid", "not_yet_valid", "nbf is 30 seconds ahead, and the leeway too", |m| {
+    kind("not yet valid", "not_yet_valid", "nbf is 30 seconds plus the leeway in the future", |m| {
         m.signed(HS256, &m.with("nbf", m.at(Span::seconds(30) + m.leeway)))
     }),
-    kind("no exp", "claim_missing", "it would live for ever", |m| m.signed(HS256, &m.without("exp"))),
-    kind("exp in ms", "claim_invalid", "exp is in milliseconds, 1000 times as large", |m| {
+    kind("no exp", "claim_missing", "the token would never expire", |m| m.signed(HS256, &m.without("exp"))),
+    kind("exp in ms", "claim_invalid", "exp is in milliseconds instead of seconds", |m| {
         m.signed(HS256, &m.with("exp", json!(m.now.plus(Span::HOUR).seconds() * 1000)))
     }),
     kind("wrong key", "bad_signature", "signed with another secret", signed_by_another),
@@ -73,14 +73,14 @@ pub const KIT: [Kind; 17] = [
     kind("elevated rights", "bad_signature", "every permission under the old signature", |m| {
         m.resigned(&m.with("permissions", json!(m.everything())))
     }),
-    kind("duplicate claim", "malformed", "user_id stands twice", |m| {
+    kind("duplicate claim", "malformed", "user_id occurs twice", |m| {
         m.signed(HS256, &m.claims().replacen('{', r#"{"user_id":"somebody else","#, 1))
     }),
-    kind("missing user_id", "claim_missing", "it speaks for nobody", |m| m.signed(HS256, &m.without("user_id"))),
+    kind("missing user_id", "claim_missing", "no user is named", |m| m.signed(HS256, &m.without("user_id"))),
     kind("wrong type", "claim_invalid", "permissions is a string", |m| {
         m.signed(HS256, &m.with("permissions", json!(m.everything().join(" "))))
     }),
-    kind("crit", "header_refused", "the header asks for an extension (RFC 7515 §4.1.11)", |m| {
+    kind("crit", "header_refused", "the header requires an unknown extension (RFC 7515 §4.1.11)", |m| {
         m.signed(r#"{"alg":"HS256","typ":"JWT","crit":["exp"]}"#, &m.claims())
     }),
     kind("cut signature", "bad_signature", "only half of the signature", truncated),
@@ -94,25 +94,25 @@ pub const KIT: [Kind; 17] = [
 
 const HS256: &str = r#"{"alg":"HS256","typ":"JWT"}"#;
 
-/// Before this, milliseconds are seconds of a date; after the other, what is later is no date.
+/// Before this, a time in milliseconds would be a date in seconds; after the other, later times are not dates.
 const EARLIEST: NumericDate = NumericDate::from_seconds(10 * 365 * 86_400);
 const LATEST: NumericDate = NumericDate::MAX.plus(Span::days(-1));
 
-/// A secret that is nobody's.
+/// A secret that no issuer uses.
 const ANOTHER: &[u8] = b"another secret, which signs nothing but test tokens";
 
-/// A test token. It holds a token, so its `Debug` tells only the name.
+/// A test token. It holds a token, so its `Debug` shows only the name.
 #[derive(Clone)]
 pub struct TestToken {
-    /// What it is called.
+    /// Its name.
     pub name: &'static str,
-    /// What was done to it, as a phrase.
+    /// The fault in it, as a phrase.
     pub what: &'static str,
     /// The token.
     pub token: Arc<str>,
     /// Its `jti`.
     pub jti: String,
-    /// What a sound gate must say: a reason's code, or `allowed`.
+    /// The expected answer: a reason's code, or `allowed`.
     pub expected: &'static str,
 }
 
@@ -122,7 +122,7 @@ impl fmt::Debug for TestToken {
     }
 }
 
-/// What every token is made from.
+/// The inputs of every token.
 struct Maker<'a> {
     rules: &'a Rules,
     signer: &'a Signer,
@@ -167,7 +167,7 @@ impl Maker<'_> {
         all.into_iter().filter(|(name, value)| keep(name) && !value.is_null()).map(|(n, v)| (n.to_owned(), v)).collect()
     }
 
-    /// Every permission of the policy, the identity's, and one that nobody holds: more than the good token in any case.
+    /// Every permission of the policy, the identity's, and one that does not exist: always more than the good token has.
     fn everything(&self) -> Vec<String> {
         let mut all: Vec<String> = self.rules.policy.permissions().iter().map(ToString::to_string).collect();
         all.extend(self.identity.permissions.iter().filter(|held| !all.contains(held)).cloned().collect::<Vec<_>>());
@@ -220,7 +220,7 @@ pub fn make(
     if identity.user_id.is_empty() {
         return Err(IssueError::NoUser);
     }
-    // What the policy says to a token that passes.
+    // The policy's decision about a valid token.
     let passing = match rules.policy.authorize(&identity.permissions, tool) {
         Err(Denied::UnknownTool) => "unknown_tool",
         Err(Denied::PermissionMissing(_)) => "permission_missing",
@@ -235,7 +235,7 @@ pub fn make(
         TestToken { name: kind.name, what: kind.what, token, jti: maker.jti, expected }
     });
     let tokens: Vec<TestToken> = made.collect();
-    // An identity may be so large that its tokens are refused for that alone.
+    // An identity may be so large that all its tokens exceed the size limit.
     let large = tokens.iter().filter(|token| token.expected != "too_large").map(|token| token.token.len()).max();
     match large {
         Some(bytes) if bytes > token::MAX_BYTES => Err(IssueError::TooLarge(bytes)),

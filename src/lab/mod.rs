@@ -1,5 +1,5 @@
-//! The instruments of the time lab: pure state machines and tables. Whoever uses one makes the calls it asks for and
-//! tells it what came.
+//! The instruments of the time lab: pure state machines and tables. The caller makes the calls that an instrument asks
+//! for and reports the results.
 
 pub mod drill;
 pub mod evidence;

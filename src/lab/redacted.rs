@@ -1,10 +1,10 @@
-//! Texts that leave the house without the tokens in them.
+//! Removal of tokens from texts for export.
 
 use std::fmt::Write as _;
 
 use crate::auth::TokenId;
 
-/// A text in which tokens, whole or cut, are replaced by their token id: evidence leaves the house.
+/// A text in which tokens, whole or cut, are replaced by their token ID, because evidence is shared with others.
 pub fn redacted(text: &str) -> String {
     let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     let mut out = String::with_capacity(text.len());

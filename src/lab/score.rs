@@ -1,4 +1,4 @@
-//! The scorecard: what the gate said to each test token, held against what it must say.
+//! The scorecard: the gate's answer to each test token, compared with the expected one.
 
 use serde_json::{Value, json};
 
@@ -10,7 +10,7 @@ use crate::auth::{Decision, NumericDate, Outcome, TokenId, Verdict};
 use crate::gate::activity::MAX_TEXT;
 use crate::text;
 
-/// What came of a call.
+/// The result of a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Came {
     /// The code of the decision.
@@ -22,7 +22,7 @@ pub struct Came {
 }
 
 impl Came {
-    /// What the gate said to a call, and what it answered.
+    /// Creates it from the gate's decision and its answer.
     pub fn new(decision: &Decision, outcome: &Outcome) -> Self {
         let sentence =
             outcome.trouble().map_or_else(|| decision.sentence(), |trouble| format!("the call failed: {trouble}"));
@@ -33,21 +33,21 @@ impl Came {
 /// One test token on the card.
 #[derive(Clone, Debug)]
 pub struct Line {
-    /// What it is called.
+    /// Its name.
     pub name: &'static str,
     /// The token.
     pub token_id: TokenId,
     /// Its `jti`.
     pub jti: String,
-    /// The code that had to come.
+    /// The expected code.
     pub expected: &'static str,
-    /// What came; of the answer the beginning, with no token in it.
+    /// The result, with a shortened answer that contains no token.
     pub came: Came,
     passed: bool,
 }
 
 impl Line {
-    /// A token and what came of it.
+    /// Creates a line from a token and its result.
     pub fn new(token: &TestToken, came: Came) -> Self {
         let TestToken { name, expected, .. } = *token;
         let passed = came.code == expected && answers(verdict_of(expected), &came.answer);
@@ -79,13 +79,12 @@ impl Line {
     }
 }
 
-/// What a decision with this code makes of a call.
+/// The verdict of a decision with this code.
 fn verdict_of(code: &str) -> Verdict {
     REASONS.iter().find(|row| row.code == code).map_or(Verdict::Allowed, ReasonRow::verdict)
 }
 
-/// Whether an answer is one that such a verdict leads to. A call that was allowed and failed proves nothing about the gate,
-/// so it does not count as passed.
+/// Whether an answer matches a verdict. An allowed call that failed proves nothing about the gate, so it does not pass.
 fn answers(verdict: Verdict, answer: &str) -> bool {
     let answer = serde_json::from_str::<Value>(answer).unwrap_or_default();
     match verdict {
@@ -95,14 +94,14 @@ fn answers(verdict: Verdict, answer: &str) -> bool {
     }
 }
 
-/// What came of all of them.
+/// The results of all test tokens.
 #[derive(Clone, Debug)]
 pub struct Scorecard {
     /// The tool that was called.
     pub tool: String,
-    /// For whom the tokens were made, and what they hold; safe to show.
+    /// The user and permissions in the tokens; safe to show.
     pub made_for: String,
-    /// What everything was judged by, where that is not what holds without options; safe to show.
+    /// The non-default settings of the gate; safe to show.
     pub judged_by: Vec<String>,
     /// The instant it was judged for.
     pub at: NumericDate,

@@ -1,4 +1,4 @@
-//! The body of a request. One of a caller who is not verified is only read where it is short: it would only be logged.
+//! The body of a request. From an unverified caller, only a short body is read, for the log.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use axum::http::{Method, StatusCode};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use tokio::time::timeout;
 
-/// A body of at most so many bytes is read before its sender is verified.
+/// The most bytes of a body that are read before its sender is verified.
 pub const SHORT: usize = 4 << 10;
 
 /// Why a body could not be read: the status of the answer.

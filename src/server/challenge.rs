@@ -1,4 +1,4 @@
-//! Refusals as a client gets them: status, challenge (RFC 6750, RFC 9728) and a JSON-RPC error.
+//! Refusals in the form sent to clients: status, challenge (RFC 6750, RFC 9728) and a JSON-RPC error.
 
 use axum::Json;
 use axum::http::header::{CACHE_CONTROL, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
@@ -14,7 +14,7 @@ use crate::auth::{Policy, Reason, Verdict};
 use crate::endpoint::authority;
 use crate::text;
 
-/// Where the protected-resource metadata stands (RFC 9728 §3.1), without the path of the resource.
+/// The path of the protected-resource metadata (RFC 9728 §3.1), without the path of the resource.
 pub const METADATA: &str = "/.well-known/oauth-protected-resource";
 
 /// The code of a JSON-RPC error is its status and this: outside the range that JSON-RPC and MCP keep for themselves, and no
@@ -24,19 +24,19 @@ pub const CODES: u16 = 1000;
 /// A longer message is cut in the reason phrase, in bytes.
 const LONGEST_PHRASE: usize = 100;
 
-/// What a refusal names.
+/// The parts of a refusal.
 pub struct Challenge<'a> {
     /// The server's canonical URI.
     pub uri: &'a str,
-    /// The number of the request; null where it has none.
+    /// The ID of the request, or null.
     pub id: Value,
-    /// What a token would need.
+    /// The scope that a token needs.
     pub scope: String,
     /// The form of the refusal.
     pub shape: Shape,
 }
 
-/// The form in which a client is told of a refusal.
+/// The form of a refusal for a client.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Shape {
     /// A status, with a JSON-RPC error.
@@ -59,7 +59,7 @@ struct Refusal {
     result: Value,
     /// The `data` of a JSON-RPC error.
     data: Value,
-    /// What goes with the status.
+    /// The header sent with the status.
     header: (HeaderName, String),
 }
 
@@ -142,20 +142,20 @@ impl Challenge<'_> {
         Json(json!({ "jsonrpc": "2.0", "id": self.id, "result": result })).into_response()
     }
 
-    /// Nothing can be decided, because this cannot be read. The token may be good, so it is no 401.
+    /// No decision is possible, because `what` cannot be read. The token may be valid, so this is not a 401.
     pub fn unavailable(&self, what: &str) -> Response {
         let data = json!({ "error": "unavailable" });
         let message = format!("unavailable: {what} cannot be read");
         self.answer(StatusCode::SERVICE_UNAVAILABLE, &message, Some(data), [(RETRY_AFTER, "1".to_owned())])
     }
 
-    /// Arguments that are no object: the specification's error for them, with the contract's answer beside it.
+    /// Arguments are not an object: the specification's error, together with the contract's answer.
     pub fn bad_arguments(&self, sentence: &str, answer: &Value) -> Response {
         let error = json!({ "code": -32602, "message": sentence, "data": answer });
         Json(json!({ "jsonrpc": "2.0", "id": self.id, "error": error })).into_response()
     }
 
-    /// The body did not come, or has not come yet.
+    /// The body could not be read, or not in time.
     pub fn unread(&self, status: StatusCode) -> Response {
         self.answer(status, status.canonical_reason().unwrap_or("no body"), None, [])
     }
@@ -204,7 +204,7 @@ impl Challenge<'_> {
     }
 }
 
-/// A refusal in few words, for clients that show nothing else: `expired`, `write_data needs admin`. Safe to show.
+/// A short refusal, for clients that show only the message: `expired`, `write_data needs admin`. Safe to show.
 pub fn brief(reason: &Reason) -> String {
     match reason {
         Reason::PermissionMissing { needs, tool, .. } if needs.is_empty() => {
@@ -217,13 +217,13 @@ pub fn brief(reason: &Reason) -> String {
     }
 }
 
-/// The body is no message.
+/// The body is not a message.
 pub fn broken(Broken { fault, id }: &Broken) -> Response {
     let body = json!({ "jsonrpc": "2.0", "id": id, "error": { "code": fault.code(), "message": fault.to_string() } });
     (StatusCode::BAD_REQUEST, Json(body)).into_response()
 }
 
-/// Where the metadata of a resource stands: its path comes behind the well-known one (RFC 9728 §3.1).
+/// Returns the URL of a resource's metadata: its path follows the well-known one (RFC 9728 §3.1).
 pub fn metadata_url(uri: &str) -> String {
     let host = authority(uri);
     let (before, path) = uri.split_once(host).unwrap_or((uri, ""));

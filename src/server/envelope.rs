@@ -1,5 +1,5 @@
-//! What of a JSON-RPC message decides how it is answered before anybody handles it. Read strictly: where a member stands
-//! twice, two readers may see two messages.
+//! The parts of a JSON-RPC message that determine its answer before it is handled. Parsed strictly: with a duplicate
+//! member, two readers could see two different messages.
 
 use std::fmt;
 
@@ -8,10 +8,10 @@ use serde_json::{Map, Value};
 use crate::endpoint::denial::WITHOUT_SESSIONS;
 use crate::text::strict_json::{Inexact, exact_value_of};
 
-/// The most values of a message, those inside others counted. With 256 KiB of text, a message then takes a few MiB.
+/// The most values in a message, including nested ones. With 256 KiB of text, a message then takes a few MiB.
 const MOST_VALUES: usize = 8192;
 
-/// What of a message is looked at here.
+/// The parsed parts of a message.
 #[derive(Debug, PartialEq)]
 pub struct Envelope {
     /// Its number; null for a notification.
@@ -20,13 +20,13 @@ pub struct Envelope {
     pub method: String,
     /// The tool that a `tools/call` names, and its arguments.
     pub call: Option<(String, Value)>,
-    /// Name and version of the client, where it says so.
+    /// Name and version of the client, if the message contains them.
     pub client: Option<String>,
     /// The revision of MCP that an `initialize` asks for.
     pub version: Option<String>,
 }
 
-/// Why a body is no message.
+/// Why a body is not a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
     /// Not UTF-8.
@@ -35,7 +35,7 @@ pub enum Fault {
     NotExact(Inexact),
     /// An array: batches are in no revision that is served.
     Batch,
-    /// Some other JSON that is no message.
+    /// Other JSON that is not a message.
     NoMessage,
     /// A call that names no tool.
     NoTool,
@@ -43,16 +43,16 @@ pub enum Fault {
     NoMember(&'static str),
 }
 
-/// A body that is no message.
+/// A body that is not a message.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Broken {
     /// Why.
     pub fault: Fault,
-    /// The number of the request, where it can be read.
+    /// The ID of the request, if it can be read.
     pub id: Value,
 }
 
-/// Nothing of the body could be read.
+/// The body cannot be parsed at all.
 impl From<Fault> for Box<Broken> {
     fn from(fault: Fault) -> Self {
         Self::new(Broken { fault, id: Value::Null })

@@ -1,4 +1,4 @@
-//! What a client gets once the protocol is settled: the list of tools, and calls with a permit.
+//! The MCP handler: lists tools, and runs calls with a permit.
 
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
@@ -38,7 +38,7 @@ pub struct Handler {
     subscriptions: Subscriptions,
 }
 
-/// Whose requests are handled. It may hold a token, so it has no `Debug`.
+/// The source of judgements for handled requests. It may hold a token, so it has no `Debug`.
 #[derive(Clone)]
 enum Callers {
     /// Each request carries the judgement that the layers made.
@@ -60,14 +60,14 @@ impl Handler {
         Self { gate, listing, max_stale, callers: Callers::Judged, subscriptions: Subscriptions::default() }
     }
 
-    /// For requests that all come from one client.
+    /// Creates a handler for requests from a single client.
     pub fn of_one(gate: Gate, settings: &Settings, token: Option<&str>, name: &str) -> Self {
         let Settings { listing, max_stale, .. } = *settings;
         let callers = Callers::One { token: token.map(Into::into), name: name.into() };
         Self { gate, listing, max_stale, callers, subscriptions: Subscriptions::default() }
     }
 
-    /// What the layers made of a request; `None` where no layer saw it, which is never to be trusted.
+    /// Returns the layers' judgement of a request; `None` if no layer saw it, in which case it must not be trusted.
     fn judged(&self, extensions: &Extensions) -> Option<Judged> {
         match &self.callers {
             Callers::Judged => extensions.get::<Parts>()?.extensions.get::<Judged>().cloned(),
@@ -116,7 +116,7 @@ impl ServerHandler for Handler {
         // Older clients ask for the empty lists anyway, or not at all. Declared, they cost three requests at each start, and
         // the Inspector opens its page of resources first.
         (info.capabilities.prompts, info.capabilities.resources) = (None, None);
-        // Over HTTP these revisions tell of changes on a stream that is not served.
+        // Over HTTP these revisions report changes on a stream that is not served.
         if let (Callers::Judged, Some(tools)) = (&self.callers, &mut info.capabilities.tools) {
             tools.list_changed = None;
         }
@@ -128,7 +128,7 @@ impl ServerHandler for Handler {
         let handler = self.clone();
         let mut watched = Watched::new(&self.gate, judged.judgement, |judgement| handler.seen(judgement));
         tokio::spawn(async move {
-            // Until the token counts no more, or the client is gone.
+            // Until the token is no longer valid, or the client has disconnected.
             while watched.changed(|judgement| handler.seen(judgement)).await
                 && context.peer.notify_tool_list_changed().await.is_ok()
             {}

@@ -1,5 +1,5 @@
-//! The one judgement of a request: its instant, the rules of that instant, and what they say of the token. The layers make
-//! it once and hand it on; the raw token goes no further.
+//! The judgement of a request: its instant, the rules at that instant, and the verified token. The layers make it once
+//! and pass it on; the raw token goes no further.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -13,12 +13,12 @@ use crate::gate::ports::Catalogue;
 use crate::gate::traffic;
 use crate::gate::{Gate, Origin, Source};
 
-/// Where a request comes from.
+/// The sender of a request.
 pub struct Sender {
     pub peer: IpAddr,
     /// The `User-Agent`.
     pub agent: String,
-    /// The revision of MCP that it speaks, where it says so (`MCP-Protocol-Version`).
+    /// The client's MCP revision, if given (`MCP-Protocol-Version`).
     pub version: Option<String>,
 }
 
@@ -47,11 +47,11 @@ pub struct Judgement {
     pub rules: Arc<Rules>,
     /// The tools that calls could reach at that instant.
     pub tools: Catalogue,
-    /// What has not been readable for so long that nothing can be decided.
+    /// The source that has been unreadable for so long that no decision is possible.
     pub stale: Option<&'static str>,
     /// Checks 1 to 8.
     pub principal: Result<Arc<Principal>, Reason>,
-    /// The message, where the request brings one that can be read.
+    /// The message, if the request contains a readable one.
     pub envelope: Option<Envelope>,
     /// The client's name; safe to show.
     client: String,
@@ -77,15 +77,15 @@ impl Judgement {
         Self { client, peer, ..self }
     }
 
-    /// The same judgement at the present instant and by the present rules; `None` if the sender's token counts no more, or
-    /// may count no more: with other keys its signature would have to be checked again.
+    /// Repeats the judgement now with the current rules; `None` if the sender's token is no longer valid, or if the
+    /// keys have changed, so that its signature would have to be verified again.
     pub fn again(&self, gate: &Gate) -> Option<Self> {
         let (at, started) = gate.clock().both();
         let (rules, tools) = gate.shared().read(|state| (Arc::clone(state.rules()), state.tools().clone()));
         let principal = self.principal.as_ref().ok()?;
         // Whether the audience may be missing was decided before.
         let stands = rules.check_again(principal, self.token?, Audience::MayLack, at).is_ok();
-        // What has become unreadable meanwhile is noticed by the next request.
+        // A source that has become unreadable meanwhile is noticed by the next request.
         (stands && rules.has_keys_of(&self.rules)).then(|| Self {
             at,
             rules,
@@ -100,7 +100,7 @@ impl Judgement {
         })
     }
 
-    /// For how long the token still counts, as far as its time goes.
+    /// Returns the time until the token expires.
     pub fn left(&self) -> Option<Duration> {
         let principal = self.principal.as_ref().ok()?;
         Some(principal.exp.plus(self.rules.leeway.span()).since(self.at).as_duration())
@@ -127,7 +127,7 @@ impl Judgement {
         self.rules.authorize(principal, tool)
     }
 
-    /// Where a call of this request comes from, for the log.
+    /// The source of a call of this request, for the log.
     pub fn source(&self) -> Source<'_> {
         Source {
             token: self.token,

@@ -1,6 +1,7 @@
 //! The layers of the endpoint, in the order in which a request passes them: `origin` checks `Host` and `Origin`,
-//! [`authenticate`] makes the one judgement, [`throttle`] limits the rate, [`authorise`] decides a call, [`account`] counts
-//! the request and passes it to the protocol. A layer that refuses has already counted the request, and returns the answer.
+//! [`authenticate`] makes the one judgement, [`throttle`] limits the rate, [`authorise`] decides a call, [`account`]
+//! counts the request and passes it to the protocol. A layer that refuses has already counted the request, and returns
+//! the answer.
 //!
 //! They are functions, called in turn by [`guard`], and what each has found out is the argument of the next. As four
 //! `axum` middlewares they cost 8 µs a call more: each of those boxes a clone of everything behind it.
@@ -30,7 +31,7 @@ use crate::endpoint::{Denial, HostName, Settings};
 use crate::gate::{Answered, Gate, Given, Origin, Rejection, Source};
 use crate::text;
 
-/// A message counts as one request more for each so many bytes: a large one takes milliseconds.
+/// A message counts as one more request per this number of bytes: a large one takes milliseconds.
 const BYTES_A_REQUEST: usize = 16 << 10;
 
 /// A longer `id` is not echoed in a refusal, in bytes of JSON.
@@ -49,7 +50,7 @@ pub struct Peer {
     pub connection: Arc<Connection>,
 }
 
-/// What the layers share.
+/// The shared state of the layers.
 pub struct Endpoint {
     pub gate: Gate,
     pub settings: Settings,
@@ -60,7 +61,7 @@ pub struct Endpoint {
     pub limiter: Limiter,
 }
 
-/// What the handler gets: the judgement of the request, and the decision about the call that it makes.
+/// The handler's input: the judgement of the request, and the decision about its call.
 #[derive(Clone)]
 pub struct Judged {
     pub judgement: Arc<Judgement>,
@@ -87,7 +88,7 @@ pub struct Refusal(Box<Response>);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Misused;
 
-/// A request on its way through the layers. `Host` and `Origin` come before anything else.
+/// Passes a request through the layers. `Host` and `Origin` are checked first.
 pub async fn guard(State(endpoint): State<Arc<Endpoint>>, request: Request, next: Next) -> Response {
     let (parts, body) = request.into_parts();
     let local = parts.extensions.get::<Peer>().and_then(|peer| peer.local);
@@ -121,7 +122,7 @@ impl Endpoint {
         if self.settings.allow_no_audience { Audience::MayLack } else { Audience::Required }
     }
 
-    /// Counts and logs a request that is refused before its token is looked at.
+    /// Counts and logs a request that is refused before its token is read.
     pub fn turn_away(&self, parts: &Parts, rejection: Rejection) {
         let sender = Sender::of(parts);
         let (at, started) = self.gate.clock().both();
@@ -153,7 +154,7 @@ impl Endpoint {
         Refusal(Box::new(answer))
     }
 
-    /// What a refusal of this request names.
+    /// The parts of a refusal of this request.
     fn challenge(&self, arrival: &Arrival) -> Challenge<'_> {
         let Arrival { judgement, sender, .. } = arrival;
         let id = judgement.envelope.as_ref().map_or(Value::Null, |envelope| echoed(&envelope.id));
@@ -172,7 +173,8 @@ impl Endpoint {
 }
 
 impl Arrival {
-    /// What the request asks for: its method, with the tool of a call; its HTTP method and path where there is no message.
+    /// The requested operation, for the log: the JSON-RPC method, with the tool of a call; the HTTP method and path if
+    /// there is no message.
     fn asked(&self) -> String {
         match &self.judgement.envelope {
             Some(Envelope { call: Some((tool, _)), method, .. }) => format!("{method} {tool}"),
@@ -203,8 +205,8 @@ fn line(parts: &Parts) -> String {
     format!("{} {}", parts.method, parts.uri.path())
 }
 
-/// Layer 1: makes the judgement, for the instant at which all of the request is there. A body that is not short is only read
-/// for a sender whose head passes.
+/// Layer 1: makes the judgement, for the instant at which all of the request is there. A body that is not short is only
+/// read for a sender whose head passes.
 pub async fn authenticate(endpoint: &Endpoint, request: Request) -> Result<Authenticated, Refusal> {
     let (mut parts, body) = request.into_parts();
     let header = bearer(&parts.headers);
@@ -227,7 +229,7 @@ pub async fn authenticate(endpoint: &Endpoint, request: Request) -> Result<Authe
             refused => (refused, None),
         },
     };
-    // Only now: while a body comes slowly, even that of a verified user, its connection gives way.
+    // Only now: while a body arrives slowly, even from a verified user, its connection may be closed for another.
     if let Some(peer) = parts.extensions.get::<Peer>().filter(|_| judgement.principal.is_ok()) {
         peer.connection.works(true);
     }
@@ -283,8 +285,8 @@ pub fn throttle(endpoint: &Endpoint, request: &Authenticated) -> Result<(), Refu
     let cost = 1 + request.body.len() / BYTES_A_REQUEST;
     let user = || User { issuer: principal.iss.as_deref().map(Into::into), name: principal.user_id.as_str().into() };
     endpoint.limiter.take(user, cost, arrival.judgement.started()).map_err(|wait| {
-        // A notification has no answer that could carry a refusal, and some clients end their session on a status. It is
-        // dropped, which changes nothing: without sessions no notification has an effect.
+        // A notification has no answer that could carry a refusal, and some clients end their session on a status. It
+        // is dropped, which changes nothing: without sessions no notification has an effect.
         let seconds = whole_seconds(wait);
         let answer = match arrival.judgement.envelope.as_ref().is_some_and(Envelope::is_notification) {
             true => StatusCode::ACCEPTED.into_response(),
@@ -299,8 +301,8 @@ fn whole_seconds(wait: Duration) -> u64 {
     wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
 }
 
-/// Layer 3: decides a call; `None` for other requests. The refusal of an unknown tool goes on: the protocol has an error of
-/// its own for that, and the handler writes it.
+/// Layer 3: decides a call; `None` for other requests. The refusal of an unknown tool goes on: the protocol has an
+/// error of its own for that, and the handler writes it.
 pub async fn authorise(
     endpoint: &Endpoint,
     request: &Authenticated,
@@ -356,19 +358,19 @@ pub async fn account(
             id: judgement.envelope.as_ref().map_or(Value::Null, |envelope| echoed(&envelope.id)),
         });
     }
-    // What was refused here has been counted already. Clients of older revisions ask for a stream of events (GET) and end
-    // their session (DELETE) as a matter of course; that there is neither is no refusal.
+    // Refusals by the layers have been counted already. Clients of older revisions routinely ask for an event stream
+    // (GET) and end their session (DELETE); the lack of both is not a refusal.
     if answer.status().is_client_error() && !is_refused && is_post {
         gate.shared().update(|state| state.note_refusal("bad_request"));
-        let sentence = format!("the protocol answers {}", answer.status());
+        let sentence = format!("the protocol layer answered {}", answer.status());
         let asked = judgement.envelope.as_ref().map_or("POST", |envelope| &envelope.method);
         gate.turn_away(Rejection::Body(sentence.into()), asked, &judgement.source());
     }
     answer
 }
 
-/// Serves what needs no token: rarely, and one request a connection, so that callers without a token neither keep the server
-/// busy nor hold a place.
+/// Serves what needs no token: rarely, and one request a connection, so that callers without a token neither keep the
+/// server busy nor hold a place.
 pub async fn public(State(endpoint): State<Arc<Endpoint>>, request: Request, next: Next) -> Response {
     let taken = endpoint.limiter.take_of_peer(address(request.extensions()), endpoint.gate.clock().monotonic());
     closing(match taken {
@@ -424,8 +426,8 @@ fn echoed(id: &Value) -> Value {
     }
 }
 
-/// The least scope that a challenge can ask for. Several scopes in a challenge are all needed (RFC 6750 §3), while any one
-/// permission opens a tool. Before the caller is known it does not depend on the tool.
+/// The least scope that a challenge can ask for. Several scopes in a challenge are all needed (RFC 6750 §3), while any
+/// one permission opens a tool. Before the caller is known it does not depend on the tool.
 fn scope(judgement: &Judgement) -> String {
     let tool = judgement.call().filter(|_| judgement.principal.is_ok()).map(|(tool, _)| tool);
     let policy = &judgement.rules.policy;

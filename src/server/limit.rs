@@ -1,5 +1,5 @@
-//! How many requests one caller may make: a bucket for each, filled steadily. A caller is a verified user, with however many
-//! tokens, or else a peer address.
+//! Rate limits: a token bucket per caller, refilled at a constant rate. A caller is a verified user, with all tokens
+//! together, or else a peer address.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -8,27 +8,27 @@ use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// Callers that have a bucket of their own; all others share one.
+/// The most callers with a bucket of their own; all others share one.
 const MOST: usize = 10_000;
 
-/// Requests that may be made at once, however low the rate is: some clients send a dozen before their first call.
+/// The smallest burst, however low the rate is: some clients send a dozen requests before their first call.
 const BURST: u32 = 20;
 
-/// Requests without a valid token that are answered at once in a second, of all peers together. Beyond, those who have just
-/// been refused wait before they are served again.
+/// Requests without a valid token that are answered immediately per second, from all peers together. Beyond this,
+/// recently refused peers wait before they are served again.
 const STRANGERS: u32 = 200;
 
 /// Refusals after which a peer counts as one of them.
 const FEW: f64 = 5.0;
 
-/// How long a connection of such a peer waits. A refused caller who connects again at once would keep the server as busy as
-/// one who stays.
+/// How long a connection of such a peer waits. A refused caller that reconnects at once would keep the server as busy
+/// as one that stays connected.
 const DELAY: Duration = Duration::from_secs(2);
 
-/// How often full buckets, which say nothing, are dropped once there are [`MOST`].
+/// How often full buckets, which carry no information, are dropped once there are [`MOST`].
 const CLEAN_EVERY: Duration = Duration::from_secs(1);
 
-/// Whose requests are counted together: a verified user of an issuer.
+/// A verified user of an issuer, whose requests are counted together.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct User {
     /// The `iss` of the token.
@@ -37,7 +37,7 @@ pub struct User {
     pub name: Box<str>,
 }
 
-/// The buckets. Users have theirs apart from peers, so that no crowd without tokens takes them away.
+/// The buckets. Users and peers have separate ones, so that callers without tokens cannot use up those of users.
 pub struct Limiter {
     rate: Option<u32>,
     users: Mutex<Buckets<User>>,
@@ -50,12 +50,12 @@ pub struct Limiter {
 struct Buckets<C> {
     rate: f64,
     of: HashMap<C, Bucket>,
-    /// The bucket of all who come when there are too many others.
+    /// The shared bucket of callers beyond [`MOST`].
     others: Bucket,
     cleaned: Duration,
 }
 
-/// Requests that may be made at once, as it was at an instant.
+/// The number of requests available at an instant.
 #[derive(Clone, Copy)]
 struct Bucket {
     requests: f64,
@@ -112,25 +112,27 @@ impl<C: Eq + Hash> Buckets<C> {
 }
 
 impl Limiter {
-    /// At most so many requests a second, and as many at once, or [`BURST`]; `None` for any number.
+    /// Creates a limiter with this rate per second and a burst of the same number, or [`BURST`] if larger; `None` for
+    /// no limit.
     pub fn new(rate: Option<u32>) -> Self {
-        // Of none at all a caller could not even be said how long to wait.
+        // With a rate of zero there would be no time after which to retry.
         let rate = rate.map(|rate| rate.max(1));
         Self {
             rate,
             users: Mutex::new(Buckets::new(rate.unwrap_or(STRANGERS))),
-            // Where no request is refused for its rate, refused peers wait even so.
+            // Even without a rate limit, refused peers have to wait.
             peers: Mutex::new(Buckets::new(rate.unwrap_or(STRANGERS))),
             strangers: Mutex::new(Bucket::new(STRANGERS.into())),
         }
     }
 
-    /// Takes so many requests from a user's bucket at an instant of the monotonic clock, or returns how long to wait for them.
+    /// Takes so many requests from a user's bucket at an instant of the monotonic clock, or returns how long to wait
+    /// for them.
     pub fn take(&self, user: impl FnOnce() -> User, requests: usize, now: Duration) -> Result<(), Duration> {
         if self.rate.is_some() { lock(&self.users).take(user(), requests, now) } else { Ok(()) }
     }
 
-    /// Takes a request of somebody without a valid token at this address.
+    /// Takes a request from this address without a valid token.
     pub fn take_of_peer(&self, peer: IpAddr, now: Duration) -> Result<(), Duration> {
         // That they are too many does not refuse this one, but slows down the next connection.
         let _ = lock(&self.strangers).take(STRANGERS.into(), 1, now);
@@ -148,7 +150,7 @@ impl Limiter {
     }
 }
 
-/// The address that stands for all that one machine has: of version 6 its network, of which it may use any number.
+/// Returns the address that represents a machine: for IPv6 its network, since a machine may use any address in it.
 fn network(peer: IpAddr) -> IpAddr {
     match peer {
         IpAddr::V6(address) => IpAddr::V6((u128::from(address) >> 64 << 64).into()),

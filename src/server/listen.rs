@@ -1,4 +1,4 @@
-//! Connections: taken, answered by the layers, and ended.
+//! Accepts connections, serves them through the layers, and ends them.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -35,25 +35,25 @@ use super::streams::Writable;
 use crate::endpoint::{PATH, Settings};
 use crate::gate::{Gate, Rejection};
 
-/// Connections that are open at once.
+/// The most open connections.
 const MOST_CONNECTIONS: usize = 1024;
 
 /// File descriptors that connections leave to everything else: without one, no file that decides could be read.
 const SPARE_DESCRIPTORS: u64 = 64;
 
-/// The head of a request must have come after this time.
+/// The time limit for the head of a request.
 const HEAD: Duration = Duration::from_secs(10);
 
 /// The head of a request, in bytes: a token of 8 KiB and as much again.
 const MOST_HEAD: usize = 16 << 10;
 
-/// An answer of which nothing could be written for so long is given up.
+/// A write of an answer is abandoned after making no progress for this long.
 const WRITE: Duration = Duration::from_secs(10);
 
-/// How long nobody is taken when the system gives no more connections.
+/// How long accepting pauses when the system has no more connections.
 const NO_MORE: Duration = Duration::from_millis(100);
 
-/// What answers a request.
+/// The service that answers a request.
 #[derive(Clone)]
 pub struct Service {
     router: Router,
@@ -64,7 +64,7 @@ pub struct Service {
 impl Service {
     /// The endpoint behind its layers, and the metadata beside it, which is public.
     pub fn new(gate: Gate, settings: Settings, bound: SocketAddr, uri: Arc<str>, stop: CancellationToken) -> Self {
-        // Sessions are bound to nobody, so there are none: every request brings its own token.
+        // Sessions are not bound to a caller, so there are none: every request carries its own token.
         let config = StreamableHttpServerConfig::default()
             .with_legacy_session_mode(false)
             .with_json_response(true)
@@ -116,8 +116,8 @@ async fn anybody() -> impl IntoResponse {
     (StatusCode::NO_CONTENT, headers)
 }
 
-/// Where clients look for sign-in by OAuth (RFC 8414, RFC 7591, RFC 6749). There is none here, and clients show the sentence
-/// of an OAuth error where they would show "404" otherwise.
+/// The paths where clients look for OAuth sign-in (RFC 8414, RFC 7591, RFC 6749). It is not supported; clients show the
+/// description of an OAuth error instead of "404".
 fn no_sign_in() -> Router<Arc<Endpoint>> {
     let paths = [
         "/.well-known/oauth-authorization-server",
@@ -140,13 +140,12 @@ async fn issued_elsewhere(State(endpoint): State<Arc<Endpoint>>, request: Reques
     (StatusCode::NOT_FOUND, readable, Json(body))
 }
 
-/// What this is, for a person who opens the address in a browser.
+/// A page for people who open the address in a browser.
 async fn about() -> &'static str {
     "Portcullis, the gate of an MCP server. Its endpoint is /mcp: POST messages there, with Authorization: Bearer TOKEN.\n"
 }
 
-/// Whether calls can be decided, for whoever watches the server: 200, or 503 where they cannot. It names no files, because
-/// anybody may read it.
+/// Health for monitoring: 200 if calls can be decided, else 503. It names no files, because it is public.
 async fn health(State(endpoint): State<Arc<Endpoint>>) -> impl IntoResponse {
     let health = endpoint.gate.shared().read(|state| state.health().clone());
     let now = endpoint.gate.clock().monotonic();
@@ -197,7 +196,7 @@ pub async fn run(listener: TcpListener, service: Service, stop: CancellationToke
             taken = listener.accept() => taken,
         };
         let Ok((stream, peer)) = taken else {
-            // As when the process has no more files: at once again would spin.
+            // For example when the process has no file descriptors left: retrying at once would spin.
             sleep(NO_MORE).await;
             continue;
         };
@@ -240,7 +239,7 @@ async fn connection(stream: TcpStream, peer: SocketAddr, service: Service, place
     builder.timer(TokioTimer::new()).header_read_timeout(HEAD).max_buf_size(MOST_HEAD);
     let mut connection = std::pin::pin!(builder.serve_connection(TokioIo::new(stream), answer));
     tokio::select! {
-        // A client that breaks off is no trouble of ours.
+        // A client that disconnects is not an error.
         _ = connection.as_mut() => return,
         () = place.given_up() => return,
         () = stop.cancelled() => connection.as_mut().graceful_shutdown(),

@@ -40,13 +40,13 @@ use handler::Handler;
 /// Connections that may wait to be accepted.
 const BACKLOG: i32 = 4096;
 
-/// What is still under way when the server is stopped may go on for so long.
+/// How long requests in progress may continue after the server is stopped.
 const GRACE: Duration = Duration::from_millis(500);
 
-/// Nothing is served; the sentence is safe to show.
+/// The server cannot run; the sentence is safe to show.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
-    /// Nobody can listen there.
+    /// The address cannot be listened on.
     #[error("cannot listen on {address}: {}", plain(.error))]
     Listen {
         /// Where.
@@ -54,29 +54,29 @@ pub enum ServeError {
         /// Why.
         error: io::Error,
     },
-    /// Others than this machine could reach it, and its key is one that can be guessed or that nobody else has.
+    /// Other machines could reach it, but its key is weak, or fresh and therefore unknown to others.
     #[error(
-        "{address} can be reached from other machines, and the key is {key}; give a strong one with --secret-file, or allow it with --expose"
+        "{address} is reachable from other machines, but the key is {key}; pass a strong key with --secret-file, or allow it with --expose"
     )]
     Exposed {
         /// Where.
         address: SocketAddr,
-        /// What the key is.
+        /// A description of the key.
         key: String,
     },
     /// The system gives no thread.
     #[error("cannot start: {}", plain(.0))]
     Start(io::Error),
-    /// The client on standard input said something that is no MCP.
-    #[error("the client on standard input: {0}")]
+    /// The client on standard input did not speak MCP.
+    #[error("standard input: {0}")]
     Client(String),
 }
 
 /// A server that listens. Dropped, it stops without waiting for anything.
 pub struct Server {
-    /// What tokens must name as their audience, and clients as the server's address.
+    /// The server's URI: the audience of tokens and the address for clients.
     pub uri: Arc<str>,
-    /// Where it listens.
+    /// The address that it listens on.
     pub address: SocketAddr,
     /// Taken back when the server ends, however it ends.
     _audience: ExpectedAudience,
@@ -85,7 +85,7 @@ pub struct Server {
 }
 
 impl Server {
-    /// Listens from now on. Where no audience is expected yet, tokens must name this server from now on.
+    /// Starts listening. If no audience is required yet, tokens must name this server from now on.
     pub fn start(settings: Settings, gate: &Gate) -> Result<Self, ServeError> {
         let failed = |error| ServeError::Listen { address: text::name(&settings.address.to_string(), 64), error };
         let listener = listener(&settings.address).map_err(failed)?;
@@ -112,7 +112,7 @@ impl Server {
                     }
                 }
             });
-            // Whoever is not done by now never will be.
+            // Requests that have not ended by now are dropped.
             runtime.shutdown_background();
         });
         let thread = Some(thread.map_err(ServeError::Start)?);
@@ -124,10 +124,10 @@ impl Server {
         !self.address.ip().is_loopback()
     }
 
-    /// Stops listening, lets what is under way end, for half a second at most, and waits for that.
+    /// Stops listening and waits up to half a second for requests in progress.
     pub fn stop(mut self) {
         self.stop.cancel();
-        // A panic in there was told by its hook.
+        // A panic in the thread has been reported by the panic hook.
         let _ = self.thread.take().map(thread::JoinHandle::join);
     }
 }
@@ -138,8 +138,8 @@ impl Drop for Server {
     }
 }
 
-/// The audience that a server expects of tokens where none was expected before. Dropping it takes that back, unless
-/// somebody has set another one since.
+/// The audience that a server requires if none was required before. Dropping it removes the requirement, unless the
+/// audience has been changed since.
 struct ExpectedAudience {
     shared: Shared,
     /// The audience that was set; `None` where one was expected already.
@@ -170,10 +170,10 @@ impl Drop for ExpectedAudience {
     }
 }
 
-/// The address of this machine by which others reach it, where it listens on every address: the one that the system would
-/// send from. Nothing is sent for that.
+/// The address of this machine by which others reach it, where it listens on every address: the one that the system
+/// would send from. Nothing is sent for that.
 fn interface(bound: SocketAddr) -> Option<IpAddr> {
-    // Addresses for documentation (RFC 5737, RFC 3849), which nobody has.
+    // Addresses for documentation (RFC 5737, RFC 3849), which are never assigned.
     let elsewhere: IpAddr = match bound {
         SocketAddr::V4(_) => Ipv4Addr::new(192, 0, 2, 1).into(),
         SocketAddr::V6(_) => Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1).into(),
@@ -186,8 +186,8 @@ fn interface(bound: SocketAddr) -> Option<IpAddr> {
 fn listener(address: &Address) -> io::Result<TcpListener> {
     let listener = TcpListener::bind((address.host(), address.port()))?;
     listener.set_nonblocking(true)?;
-    // The standard library lets 128 wait. With more at once, the system drops the next client's first packet, which it sends
-    // again only after a second.
+    // The standard library lets 128 wait. With more at once, the system drops the next client's first packet, which it
+    // sends again only after a second.
     rustix::net::listen(&listener, BACKLOG)?;
     Ok(listener)
 }
@@ -197,7 +197,7 @@ fn runtime() -> io::Result<Runtime> {
     Builder::new_current_thread().enable_all().build()
 }
 
-/// Serves one client on standard input and output with this token, until it closes them or goes.
+/// Serves one client on standard input and output with this token, until it closes them.
 pub fn stdio(gate: &Gate, token: Option<&str>, settings: &Settings) -> Result<(), ServeError> {
     let runtime = runtime().map_err(ServeError::Start)?;
     let handler = Handler::of_one(gate.clone(), settings, token, "standard input");

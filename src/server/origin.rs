@@ -1,6 +1,5 @@
-//! The first thing that is looked at: whom a request is for (`Host`), and the page that sends it (`Origin`), so that no page
-//! of another site can use a browser's way to the server (DNS rebinding). Pages that are allowed get the headers of CORS
-//! (Fetch standard §3.2).
+//! The first check of a request: its host (`Host`) and the page that sends it (`Origin`), so that pages of other sites
+//! cannot reach the server through a browser (DNS rebinding). Allowed pages get CORS headers (Fetch standard §3.2).
 
 use std::net::IpAddr;
 

@@ -1,4 +1,4 @@
-//! Places for connections: how many there are in all and for each peer, and which one gives way when none is free.
+//! Limits the number of connections, in total and per peer, and chooses which one to close when none is free.
 //!
 //! Without that, callers that have no token and never finish a request, or never read an answer, would hold every place.
 
@@ -31,9 +31,9 @@ pub struct Connection {
     peer: IpAddr,
     /// When it was last heard of, on the monotonic clock, in microseconds.
     heard: AtomicU64,
-    /// Whether it is at the request of a verified caller; it then never gives way.
+    /// Whether it serves a request of a verified caller; it is then never closed for another.
     works: AtomicBool,
-    /// Cancelled when it has to give way.
+    /// Cancelled when it has to be closed.
     gives_way: CancellationToken,
 }
 
@@ -50,8 +50,8 @@ impl Places {
         Self(Arc::new(Inner { most, for_each_peer, taken: Mutex::default() }))
     }
 
-    /// Takes a place at `now`. If there is none, the connection that was idle longest gives way: one of the same peer if that
-    /// has all of its places, else any. `None` if all of them are at work for verified callers.
+    /// Takes a place at `now`. If none is free, the connection that was idle longest is closed: one of the same peer if
+    /// it uses all of its places, else any. Returns `None` if all connections are busy for verified callers.
     pub fn take(&self, peer: IpAddr, now: Duration) -> Option<Place> {
         let mut taken = self.taken();
         let of_peer = taken.connections.values().filter(|connection| connection.peer == peer).count();
@@ -90,12 +90,12 @@ impl Taken {
 }
 
 impl Connection {
-    /// Something came or went on it at `now`.
+    /// Records activity on it at `now`.
     pub fn is_heard(&self, now: Duration) {
         self.heard.store(u64::try_from(now.as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 
-    /// Marks it as being at a verified caller's request, or not any more.
+    /// Marks whether it serves a verified caller's request.
     pub fn works(&self, works: bool) {
         self.works.store(works, Ordering::Relaxed);
     }

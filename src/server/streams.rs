@@ -10,7 +10,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 
 /// A stream on which a write that does not get on for a while is an error. Without that, a client that never reads its
-/// answers would hold its connection, and the answers, for ever.
+/// answers would hold its connection and the answers forever.
 pub struct Writable<S> {
     stream: S,
     within: Duration,

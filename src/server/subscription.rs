@@ -1,5 +1,5 @@
-//! Tells clients when the tools that they see have changed: those of revision 2026-07-28 by `subscriptions/listen`, and the
-//! one on standard streams, whatever its revision. Older clients over HTTP have neither a session nor a stream.
+//! Notifies clients when the tools that they see have changed: those of revision 2026-07-28 by `subscriptions/listen`,
+//! and the one on standard streams, whatever its revision. Older clients over HTTP have neither a session nor a stream.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,11 +13,10 @@ use super::judgement::Judgement;
 use crate::auth::TokenId;
 use crate::gate::Gate;
 
-/// Subscriptions that one token may have at once. Each holds a connection.
+/// The most open subscriptions of one token. Each uses a connection.
 const MOST_OF_TOKEN: usize = 8;
 
-/// How long nothing is looked at when nothing changes: the end of a token is noticed by then at the latest, whatever the
-/// system's clock does meanwhile.
+/// The longest time between two checks: the expiry of a token is noticed by then, whatever the system clock does meanwhile.
 const LOOK: Duration = Duration::from_mins(1);
 
 /// The subscriptions that there are. Clones share them.
@@ -71,7 +70,7 @@ impl Watched {
         Self { gate: gate.clone(), judgement, seen, revisions }
     }
 
-    /// Waits until the tools have changed; `false` once the token counts no more.
+    /// Waits until the tools have changed; `false` once the token is no longer valid.
     pub async fn changed(&mut self, see: impl Fn(&Judgement) -> Vec<Tool>) -> bool {
         loop {
             let Some(now) = self.judgement.again(&self.gate) else { return false };

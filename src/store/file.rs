@@ -19,19 +19,19 @@ use crate::config::{ConfigError, read, replace, unreadable};
 use crate::text;
 use crate::watch::Watch;
 
-/// What a state file is called in messages.
+/// The name of a state file in messages.
 const WHAT: &str = "state file";
 
 /// A state file larger than this is refused, in bytes: some 200,000 revocations.
 const MAX_BYTES: usize = 32 << 20;
 
-/// How long a change waits for the lock before it is given up.
+/// How long a change waits for the lock before it fails.
 pub const LOCK_WAIT: Duration = Duration::from_secs(2);
 
 /// How long a change waits before it tries to take the lock again.
 const LOCK_RETRY: Duration = Duration::from_millis(10);
 
-/// Only the owner reads and writes new files: they say who was revoked, and a row less would let somebody in.
+/// The mode of new files, owner only: they list revoked users, and removing a row would restore a token.
 const OWNER: u32 = 0o600;
 
 /// The shape written here; another number is another shape.
@@ -67,8 +67,8 @@ struct Row<'a> {
     until: Option<Text<'a>>,
 }
 
-/// A string that is only copied where it has escapes. Serde copies every `Option<Cow<str>>`, which doubles the time that a
-/// large file takes.
+/// A string that is only copied where it has escapes. Serde copies every `Option<Cow<str>>`, which doubles the time
+/// that a large file takes.
 #[derive(Serialize, Deserialize)]
 #[serde(transparent)]
 struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
@@ -149,8 +149,8 @@ impl FileStore {
         Self { watch: Mutex::new(Watch::of_whole(path.clone())), path }
     }
 
-    /// The file itself, where the path is a link to it: a change replaces the file, and every process that uses it, by
-    /// whatever name, must take the same lock.
+    /// Resolves a symbolic link: a change replaces the file itself, and every process that uses it, by whatever name,
+    /// must take the same lock.
     fn real(&self) -> PathBuf {
         self.path.canonicalize().unwrap_or_else(|_| self.path.clone())
     }
@@ -240,8 +240,8 @@ fn written(edition: &Edition, revoked: &Revocations) -> serde_json::Result<Strin
     Ok(text)
 }
 
-/// The content of a state file; `None` for a file that does not exist. A file that cannot be understood is an error: it must
-/// restore no token.
+/// The content of a state file; `None` for a file that does not exist. An invalid file is an error: it must not restore
+/// a token.
 fn stored(path: &Path) -> Result<Option<Stored>, StoreError> {
     let source = match read(WHAT, path, MAX_BYTES) {
         Err(ConfigError::Unreadable { error, .. }) if error.kind() == ErrorKind::NotFound && !path.is_symlink() => {
@@ -259,7 +259,7 @@ fn stored(path: &Path) -> Result<Option<Stored>, StoreError> {
     }
     // It is a part of the text that is written.
     if !state.store.chars().all(|c| c.is_ascii_alphanumeric()) {
-        return Err(broken("a store's name has letters and digits only".to_owned()));
+        return Err(broken("invalid store name: expected letters and digits".to_owned()));
     }
     let edition = Edition { store: state.store.into(), generation: state.generation };
     Ok(Some(Stored { revoked: state.revoked.0, edition: Some(edition) }))

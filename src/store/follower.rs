@@ -1,4 +1,4 @@
-//! The one place that notices what other processes change: the policy file, and the store.
+//! The single place that notices changes by other processes: of the policy file and the store.
 
 use std::future::pending;
 use std::io::{self, ErrorKind};
@@ -17,13 +17,13 @@ use crate::auth::Policy;
 use crate::config::{self, ConfigError};
 use crate::watch::{Unwatched, Watch};
 
-/// How soon a reading that failed is tried again; each further time it takes twice as long.
+/// The delay before the first retry of a failed read; it doubles with every further failure.
 const FIRST_RETRY: Duration = Duration::from_millis(50);
 
 /// The longest time between two tries.
 const LAST_RETRY: Duration = Duration::from_secs(2);
 
-/// What the follower has noticed.
+/// An event reported by the follower.
 pub enum News {
     /// A policy file was changed.
     Policy {
@@ -34,7 +34,7 @@ pub enum News {
     },
     /// The store was changed, and cannot be read.
     NotReloaded(NotReloaded),
-    /// The store went back. What was in force stays in force, and is saved again.
+    /// The store went back. Revocations stay in force and are saved again.
     Setback {
         /// The store's name; safe to show.
         store: String,
@@ -49,18 +49,17 @@ pub enum News {
     StoreUnwatched(Unwatched),
 }
 
-/// A thread that follows the policy file and the store for as long as the program runs, and saves again what could not be
-/// saved.
+/// A thread that follows the policy file and the store while the program runs, and retries failed saves.
 ///
-/// Revocations go from the store into the shared state right here, however busy everybody else is. A policy is only
-/// reported, because the console must first see whether it has edits of its own.
+/// It applies revocations to the shared state itself, independent of other threads. A policy is only reported, because
+/// the console must first check for its own edits.
 pub struct Follower {
     policy: watch::Sender<String>,
 }
 
 impl Follower {
-    /// Starts the thread. `tell` runs on it; while it waits, nothing is noticed. An empty path is the built-in policy,
-    /// which cannot change.
+    /// Starts the thread. `tell` runs on it; while it blocks, no changes are noticed. An empty path is the built-in
+    /// policy, which cannot change.
     pub fn start(replica: Arc<Replica>, policy: String, tell: impl FnMut(News) + Send + 'static) -> io::Result<Self> {
         let (sender, receiver) = watch::channel(policy);
         let runtime = Builder::new_current_thread().enable_time().build()?;
@@ -141,13 +140,12 @@ async fn ended(saving: &mut Option<JoinHandle<bool>>) -> bool {
     }
 }
 
-/// Readings that failed for a reason that can pass by itself, as when the process has no file descriptor left, and are tried
-/// again. A failure is reported once, not with every try.
+/// The retry of a read that failed for a temporary reason, for example because the process has no file descriptor left.
+/// A failure is reported once, not on every attempt.
 #[derive(Default)]
 struct Retry {
     wait: Option<Duration>,
-    /// When the next try is due. Not counted anew each time that something else happens, or a busy store would put it off for
-    /// ever.
+    /// When the next attempt is due. It is not reset by other events, or a busy store would postpone it forever.
     at: Option<Instant>,
 }
 
@@ -187,7 +185,7 @@ impl Retry {
         let read = config::policy(Path::new(path));
         let is_unreadable = matches!(&read, Err(ConfigError::Unreadable { .. }));
         replica.note_policy(read.as_ref().err().map(|error| (error.to_string(), is_unreadable)));
-        // A file that is gone is noticed when it is there again.
+        // A deleted file is noticed when it exists again.
         let may_pass = matches!(
             &read,
             Err(ConfigError::Unreadable { error, .. }) if error.kind() != ErrorKind::NotFound

@@ -1,9 +1,9 @@
-//! Where what must survive a restart is kept, and how it gets into the shared state.
+//! Storage of revocations across restarts, and their way into the shared state.
 //!
-//! A [`Store`] keeps the revocations: [`Memory`] until the process ends, [`FileStore`] in the state file. The [`Replica`]
-//! applies them to the shared state, together with changes that are not saved yet. The [`Follower`] brings in what other
-//! processes change, for the console and for `portcullis serve` alike. The functions that read and write block, so none of
-//! them may be called on the thread that draws.
+//! A [`Store`] keeps the revocations: [`Memory`] until the process ends, [`FileStore`] in the state file. The
+//! [`Replica`] applies them to the shared state, together with changes that are not saved yet. The [`Follower`] brings
+//! in what other processes change, for the console and for `portcullis serve` alike. The functions that read and write
+//! block, so none of them may be called on the thread that draws.
 
 mod file;
 mod follower;
@@ -35,7 +35,7 @@ pub enum StoreError {
     Malformed {
         /// The state file.
         path: PathBuf,
-        /// What is wrong; safe to show.
+        /// The error; safe to show.
         why: String,
     },
     /// Another process holds the lock of the state file.
@@ -47,12 +47,12 @@ pub enum StoreError {
     Locked {
         /// The state file.
         path: PathBuf,
-        /// How long the lock was waited for.
+        /// How long it waited for the lock.
         waited: Duration,
     },
 }
 
-/// Resolves when something in a store has changed, or with the reason why that will not be noticed.
+/// Resolves when a store has changed, or with the reason why changes will not be noticed.
 pub type Changed<'a> = Pin<Box<dyn Future<Output = Result<(), Unwatched>> + Send + 'a>>;
 
 /// The content of a store.
@@ -60,7 +60,7 @@ pub type Changed<'a> = Pin<Box<dyn Future<Output = Result<(), Unwatched>> + Send
 pub struct Stored {
     /// Everything that is revoked.
     pub revoked: Revocations,
-    /// Which of the store's contents it is; `None` where nothing is stored, or where nobody else can change it.
+    /// The edition of the contents; `None` if nothing is stored, or if no other process can change it.
     pub edition: Option<Edition>,
 }
 
@@ -73,17 +73,17 @@ pub struct Edition {
     pub generation: u64,
 }
 
-/// A store holds less than it did: a token that was revoked must not be restored by that.
+/// A store went back to older contents, which must not restore a revoked token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Setback {
-    /// It holds nothing any more.
-    #[error("it is gone")]
+    /// Its contents were deleted.
+    #[error("deleted")]
     Gone,
-    /// It holds an earlier content of its own.
-    #[error("an older version of it was put back")]
+    /// It has an earlier version of its own contents.
+    #[error("replaced by an older version")]
     Older,
     /// It is another store.
-    #[error("another file was put in its place")]
+    #[error("replaced by another file")]
     Replaced,
 }
 
@@ -112,8 +112,7 @@ pub trait Store: Send + Sync {
     /// Everything that is revoked.
     fn load(&self) -> Result<Stored, StoreError>;
 
-    /// Changes what is stored, with other processes kept out meanwhile, and drops what no longer matters at `now`. Returns
-    /// the edition that is stored then.
+    /// Changes the stored contents under a lock, and drops revocations no longer needed at `now`. Returns the new edition.
     fn change(&self, now: NumericDate, change: &mut dyn FnMut(&mut Stored)) -> Result<Option<Edition>, StoreError>;
 
     /// Waits until a process, perhaps this one, has changed what is stored. The first call resolves at once: the store

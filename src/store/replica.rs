@@ -12,7 +12,7 @@ use crate::gate::{Gate, Unread};
 /// A revocation, or its end.
 #[derive(Clone, Debug)]
 pub struct Change {
-    /// What is revoked or restored.
+    /// The target to revoke or restore.
     pub what: Revoked,
     /// Since when it is revoked; `None` restores it.
     pub since: Option<Since>,
@@ -27,13 +27,13 @@ impl Change {
     }
 }
 
-/// The store could not be read again; the revocations that were known stay in force.
+/// The store could not be read again; the known revocations stay in force.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot read revocations; the last known ones stay in force: {0}")]
 pub struct NotReloaded(StoreError);
 
-/// Changes that are in memory only, in the order in which they count. Each has a number, because some are put before others
-/// while a save is under way.
+/// Changes that are in memory only, in the order of application. They are numbered, because some are inserted before
+/// others during a save.
 #[derive(Default)]
 struct Unsaved {
     changes: Vec<(u64, Change)>,
@@ -70,10 +70,10 @@ impl Unsaved {
 
 /// The copy of a store that decisions are made on: its content, and the changes made here that are not saved yet.
 ///
-/// A change counts in memory at once and stays there until it is saved, however often the store is read meanwhile. Without
-/// that, a change by another process could restore a token that was revoked here a moment ago.
+/// A change takes effect in memory at once and stays there until it is saved, however often the store is read
+/// meanwhile. Without that, a change by another process could restore a token that was revoked here a moment ago.
 ///
-/// A store that went back (a [`Setback`]) restores nobody either: what was in force stays in force, and is saved again.
+/// A store that went back (a [`Setback`]) restores no token either: revocations stay in force and are saved again.
 pub struct Replica {
     gate: Gate,
     store: Arc<dyn Store>,
@@ -86,7 +86,7 @@ pub struct Replica {
     saving: Mutex<()>,
     /// Held for a moment only, never while the store is read or changed: `change` runs on the thread that draws.
     unsaved: Mutex<Unsaved>,
-    /// Wakes whoever saves again what could not be saved.
+    /// Wakes the task that retries failed saves.
     to_save: Notify,
 }
 
@@ -109,7 +109,7 @@ impl Replica {
         &*self.store
     }
 
-    /// Revokes or restores something in memory. Returns at once; [`Replica::save`] is to follow.
+    /// Revokes or restores something in memory. Returns at once; the caller must call [`Replica::save`] afterwards.
     pub fn change(&self, change: Change) {
         let mut unsaved = lock(&self.unsaved);
         self.gate.shared().update(|state| {
@@ -120,12 +120,12 @@ impl Replica {
         unsaved.push(change);
     }
 
-    /// How many changes are in memory only.
+    /// The number of changes that are in memory only.
     pub fn unsaved_changes(&self) -> usize {
         lock(&self.unsaved).changes.len()
     }
 
-    /// Resolves when there are changes that a call of [`Replica::save`] could not save, or that nobody has tried to save.
+    /// Resolves when there are changes that [`Replica::save`] failed to save or has not tried to save.
     pub async fn has_to_save(&self) {
         self.to_save.notified().await;
     }
@@ -181,7 +181,7 @@ impl Replica {
         Ok(edition)
     }
 
-    /// Brings what others have changed in the store into the shared state. Blocks while it reads.
+    /// Applies changes by other processes in the store to the shared state. Blocks while it reads.
     pub fn reload(&self) -> Result<(), NotReloaded> {
         let read = self.read(&mut lock(&self.known));
         let (at, why) = (self.gate.clock().monotonic(), read.as_ref().err().map(ToString::to_string));

@@ -1,12 +1,12 @@
-//! Text put into other formats, where it must stay nothing but text.
+//! Escaping of text for other formats.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-/// A text as a cell of a Markdown table shows it: nothing in it is a link, a picture, somebody's name, or the end of the
-/// cell. It has passed `display_safe`.
+/// Escapes a text for a cell of a Markdown table, so that it contains no link, picture, mention or end of the cell. The
+/// text has passed `display_safe`.
 pub fn markdown(text: &str) -> String {
-    // Addresses become links by themselves, escaped or not; in code nothing does.
+    // Addresses become links automatically, even if escaped, but not in code spans.
     if text.contains(['.', ':', '/', '@', '#']) {
         let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or(0);
         let (fence, blank) = ("`".repeat(longest + 1), if longest > 0 { " " } else { "" });
@@ -16,8 +16,8 @@ pub fn markdown(text: &str) -> String {
     text.chars().flat_map(|c| special(c).then_some('\\').into_iter().chain([c])).collect()
 }
 
-/// A JSON text in printable ASCII: what is beyond it stands in strings, where an escape says the same; only line breaks
-/// and tabs stand between the parts, where a space does.
+/// Rewrites a JSON text in printable ASCII: other characters occur only in strings, where they are escaped; line breaks
+/// and tabs between the parts become spaces.
 pub fn ascii_json(json: &str) -> Cow<'_, str> {
     // No early end: so the compiler looks at many bytes at once.
     if json.bytes().fold(true, |so_far, b| so_far & (0x20..0x7f).contains(&b)) {

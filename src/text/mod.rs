@@ -1,4 +1,4 @@
-//! Words and letters: foreign text made harmless, times and durations in words, tokens found in what people paste.
+//! Text utilities: escaping of foreign text, times and durations in words, tokens found in pastes.
 //!
 //! Used by every layer; knows none of them.
 
@@ -14,5 +14,5 @@ pub use reading::{Reading, read_token};
 pub use safe::{display_safe, fit, head, name, names, padded, place, width};
 pub use span::Span;
 
-/// What a caller without a token is called.
+/// The name of a caller without a token.
 pub const NO_TOKEN: &str = "(no token)";

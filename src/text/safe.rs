@@ -1,4 +1,4 @@
-//! Foreign text, made safe to show: nothing in it can move the cursor, hide, reorder or pretend.
+//! Makes foreign text safe to show, so that it cannot move the cursor, or hide, reorder or fake text.
 //!
 //! Every string that came from outside (claims, names, arguments, answers) passes [`display_safe`] before it is drawn
 //! or printed. What a terminal would act on or hide becomes visible as `\u{202e}`, so two texts that differ look
@@ -27,7 +27,7 @@ pub enum Hidden {
 }
 
 impl Hidden {
-    /// What a finding calls the class, with its article, as in "holds an invisible character".
+    /// The name of the class in a finding, with its article, as in "holds an invisible character".
     pub const fn noun(self) -> &'static str {
         match self {
             Self::Control => "a control character",
@@ -86,7 +86,7 @@ struct Escaper {
 }
 
 impl Escaper {
-    /// Appends `c` as it may be shown. `opens` tells that here the text reads `u{`; `force` makes any letter visible.
+    /// Appends `c` as it may be shown. `opens` says that the text continues with `u{`; `force` escapes any letter.
     fn push(&mut self, out: &mut String, c: char, opens: bool, force: bool) {
         let mark = unicode_width::UnicodeWidthChar::width(c) == Some(0);
         self.marks = if mark { self.marks + 1 } else { 0 };
@@ -105,7 +105,7 @@ impl Escaper {
     }
 }
 
-/// `text` as it may be shown, at most about `cap` bytes of it; what is cut off is told as `… (+12 bytes)`.
+/// Escapes `text` for display and cuts it to about `cap` bytes; a cut is marked as `… (+12 bytes)`.
 pub fn display_safe(text: &str, cap: usize) -> String {
     escaped(text, cap, 0..text.len())
 }
@@ -126,15 +126,15 @@ fn escaped(text: &str, cap: usize, inner: Range<usize>) -> String {
     out
 }
 
-/// What [`name`] shows for a name with nothing in it.
+/// The text that [`name`] shows for an empty name.
 const EMPTY: &str = "(empty)";
 
-/// A name (user, permission, tool, issuer) as it may be shown: [`display_safe`], with spaces at its edges made visible
-/// and an empty name told as such.
+/// Escapes a name (user, permission, tool, issuer) for display: [`display_safe`], with leading and trailing spaces made
+/// visible, and a placeholder for an empty name.
 pub fn name(text: &str, cap: usize) -> String {
     match text {
         "" => EMPTY.to_owned(),
-        // Somebody's name may be just that; it must not pass for none.
+        // A user may have exactly this name; it must not look like an empty one.
         EMPTY => "\\u{28}empty)".to_owned(),
         _ => {
             let lead = text.len() - text.trim_start_matches(' ').len();
@@ -167,7 +167,7 @@ pub fn names(list: impl Iterator<Item = impl AsRef<str>>, cap: usize, most: usiz
     out
 }
 
-/// Line and column, counted from 1, of what stands behind this part of a text; the column in characters.
+/// Returns the line and column, counted from 1, after this part of a text; the column in characters.
 pub fn place(before: &str) -> (usize, usize) {
     let column = before.chars().rev().take_while(|c| *c != '\n').count() + 1;
     (before.matches('\n').count() + 1, column)
@@ -185,7 +185,7 @@ pub fn padded(text: &str, columns: usize) -> String {
     format!("{text}{}", " ".repeat(pad))
 }
 
-/// `text` cut to `columns`, the cut told by `…`. The text has passed [`display_safe`].
+/// Cuts `text` to `columns` and marks a cut with `…`. The text has passed [`display_safe`].
 pub fn fit(text: &str, columns: usize) -> String {
     if width(text) <= columns {
         return text.to_owned();

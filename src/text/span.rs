@@ -78,7 +78,7 @@ impl Span {
         self.0 as f64 / 1e6
     }
 
-    /// As a duration to wait; a negative span is no wait.
+    /// Converts to a duration to wait; a negative span becomes zero.
     pub fn as_duration(self) -> Duration {
         Duration::from_micros(u64::try_from(self.0).unwrap_or(0))
     }
@@ -94,7 +94,7 @@ impl Span {
         self.0.div_euclid(step.0)
     }
 
-    /// What is left beyond the last multiple of a positive `step`; never negative.
+    /// Returns the remainder after the last multiple of a positive `step`; never negative.
     #[must_use]
     pub const fn rem_euclid(self, step: Self) -> Self {
         Self(self.0.rem_euclid(step.0))

@@ -1,4 +1,4 @@
-//! JSON values that mean the same to every reader.
+//! JSON values that every parser reads in the same way.
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
@@ -45,12 +45,12 @@ impl fmt::Debug for Excerpt {
     }
 }
 
-/// A text that is not JSON, or whose value would not be exactly what it says. The place counts from 1; its column is 0 for
-/// an empty text.
+/// A text is not JSON, or its value cannot be represented exactly. The position counts from 1; its column is 0 for an
+/// empty text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{what}")]
 pub struct InexactJson {
-    /// What is wrong. Safe to show.
+    /// The error. Safe to show.
     pub what: Inexact,
     /// The line.
     pub line: usize,
@@ -89,13 +89,13 @@ impl Inexact {
 }
 
 /// Parses a JSON value exactly as it is written: a duplicate member and a whole number that does not fit into 64 bits are
-/// errors, because the value would be another one.
+/// errors, because they would change the value.
 pub fn exact_value(text: &str) -> Result<Value, InexactJson> {
     exact_value_of(text, usize::MAX)
 }
 
-/// [`exact_value`] of at most so many values, those inside others counted: a short text can stand for many, and each takes
-/// some hundred bytes of memory.
+/// Like [`exact_value`], with a limit on the number of values, including nested ones: a short text can contain many,
+/// and each takes some hundred bytes of memory.
 pub fn exact_value_of(text: &str, most: usize) -> Result<Value, InexactJson> {
     let (left, found) = (Cell::new(most), RefCell::new(None));
     let mut json = serde_json::Deserializer::from_str(text);
@@ -135,7 +135,7 @@ fn number_at(text: &str, line: usize, column: usize) -> &str {
     line.get(first..behind).unwrap_or_default()
 }
 
-/// What made the value inexact, noted where it was found: the parser carries a text only.
+/// The reason why the value is inexact, recorded where it was found: the parser's error carries only a text.
 enum Found {
     Duplicate(String),
     Number,

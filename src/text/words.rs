@@ -137,18 +137,19 @@ pub fn took(duration: Duration) -> String {
     }
 }
 
-/// The text is no duration in words.
+/// A text is not a duration.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NotADuration {
     /// It cannot be read as one.
-    #[error("not a duration; write it as 90s, 15m, 1h, 7d or 1h30m")]
+    #[error("expected a duration such as 90s, 15m, 1h, 7d or 1h30m")]
     Unreadable,
-    /// Longer than any token time: beyond it there are no dates.
-    #[error("longer than ten thousand years")]
+    /// It is longer than any date range.
+    #[error("duration is longer than ten thousand years")]
     TooLong,
 }
 
-/// Reads a duration in words: `90s`, `15m`, `1h`, `7d`, `1h30m`, `0s`. A bare number has no unit and is refused, but for 0.
+/// Reads a duration in words: `90s`, `15m`, `1h`, `7d`, `1h30m`, `0s`. A bare number has no unit and is refused, but
+/// for 0.
 pub fn parse_duration(text: &str) -> Result<Duration, NotADuration> {
     let text = text.trim();
     if text.bytes().all(|b| b == b'0') && !text.is_empty() {

@@ -1,7 +1,7 @@
 //! The event loop: one `select!` over the terminal, the signals, the shared auth state and the next moment at which the
 //! picture changes.
 //!
-//! A turn reads the clock once, tells `update` everything that happened and runs the effects it asks for; then comes the frame.
+//! A turn reads the clock once, passes all messages to `update` and runs the returned effects; then the frame is drawn.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -26,7 +26,7 @@ use crate::clock::Clock;
 use crate::store::{Follower, News, Replica};
 use crate::view;
 
-/// How long the beginning of what may be a burst waits for the rest. The key of somebody typing waits as long.
+/// How long the start of a possible burst waits for the rest. A typed key waits just as long.
 const TRICKLE: Duration = Duration::from_millis(1);
 
 /// Events taken in one turn. More would keep signals waiting.
@@ -92,14 +92,14 @@ pub async fn run(start: Start) -> Result<(), TuiError> {
     }
 }
 
-/// Where events come from, apart from the terminal.
+/// The event sources other than the terminal.
 struct Sources {
     signals: Signals,
     hang_up: HangUp,
     changes: watch::Receiver<u64>,
 }
 
-/// What woke the loop.
+/// The event that woke the loop.
 enum Woken {
     Asked(Asked),
     Input(Option<Batch>),
@@ -220,12 +220,12 @@ impl Console<'_> {
         }
     }
 
-    /// Reads the clock, brings the app up to date and tells it what happened. Does nothing if nothing did.
+    /// Reads the clock, synchronizes the app and passes it the messages. Does nothing if nothing happened.
     fn turn(&mut self, told: Vec<Msg>, changes: &mut watch::Receiver<u64>) -> Result<(), TuiError> {
         let (now, mono) = self.clock.both();
         let has_come = [self.next_change, self.next_deed].into_iter().flatten().any(|moment| moment <= mono);
         if has_come {
-            // The frame that follows sets it anew; until then it must not wake the loop again.
+            // The next frame sets it again; until then it must not wake the loop.
             self.next_change = None;
         }
         let is_behind = take(changes);
@@ -238,7 +238,7 @@ impl Console<'_> {
         }
         let woke = has_come.then_some(Msg::Woke);
         self.tell(woke.into_iter().chain(told).collect())?;
-        // What an effect has just done to the shared state is no news any more.
+        // Changes that an effect has just made to the shared state have been processed.
         if take(changes) {
             effects::sync(&mut self.app, &self.outside.gate);
         }
@@ -296,7 +296,7 @@ impl Console<'_> {
     fn suspend(&mut self, whom: Stopped) -> Result<Msg, TuiError> {
         self.modes.off();
         stop(whom)?;
-        // Here, and again when SIGCONT is told: a process that leads a container cannot be stopped and is never continued.
+        // Here, and again on SIGCONT: a process that leads a container cannot be stopped and never receives SIGCONT.
         self.resume()
     }
 

@@ -1,7 +1,7 @@
-//! Effects that are not about the terminal: what the console asks for, and the answer as a message.
+//! Effects other than those on the terminal, and their answers as messages.
 //!
-//! What is quick is done here and now; what may take long becomes a `Job`. The event loop is the caller, which hands jobs to
-//! its executor, and tests that need no terminal, which do them at once.
+//! Quick effects are carried out immediately; slow ones become a `Job`. The callers are the event loop, which passes
+//! jobs to its executor, and tests without a terminal, which run them at once.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -16,7 +16,7 @@ use crate::lab::kit;
 use crate::server::Server;
 use crate::store::{Change, News, Replica};
 
-/// What effects act on, apart from the terminal. Clones share it.
+/// The objects that effects act on, other than the terminal. Clones share them.
 #[derive(Clone)]
 pub struct Outside {
     /// The gate.
@@ -44,8 +44,8 @@ impl Outside {
     }
 }
 
-/// Tells the console something, and carries out what it asks for and what that leads to. `later` begins a job, and returns
-/// its answer if that is there at once. Returns what is left to do: effects on the terminal, in their order.
+/// Passes a message to the console, and carries out the returned effects and their answers. `later` starts a job, and
+/// returns its answer if it is ready at once. Returns the remaining effects, which act on the terminal, in order.
 pub fn tell(app: &mut App, outside: &Outside, msg: Msg, mut later: impl FnMut(Job) -> Option<Msg>) -> Vec<Effect> {
     let mut left = Vec::new();
     let mut waiting = VecDeque::from([msg]);
@@ -80,12 +80,12 @@ pub fn message(app: &App, news: News) -> Option<Msg> {
     }
 }
 
-/// What the console knows of a server.
+/// Describes a server for the console.
 pub fn listening(server: &Server) -> Listening {
     Listening { uri: Arc::clone(&server.uri), is_exposed: server.is_exposed() }
 }
 
-/// What became of an effect.
+/// The state of an effect.
 enum Begun {
     /// It is for the terminal.
     Terminal(Effect),
@@ -95,7 +95,8 @@ enum Begun {
     Later(Job),
 }
 
-/// Carries out an effect, or says who has to. `base` are the rules that the console knew when it asked for it.
+/// Carries out an effect, or returns how it has to be carried out. `base` are the rules that the console knew when it
+/// requested it.
 fn begin(effect: Effect, outside: &Outside, base: &Rules, times: Times) -> Begun {
     let gate = &outside.gate;
     let shared = gate.shared();

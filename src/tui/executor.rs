@@ -1,4 +1,4 @@
-//! Carries out what takes long, off the thread that draws. Answers come back as messages in a later turn of the event loop.
+//! Runs slow effects off the thread that draws. Answers return as messages in a later turn of the event loop.
 
 use std::collections::VecDeque;
 use std::pin::Pin;

@@ -1,9 +1,9 @@
-//! What comes from the terminal, as the console's own words: keys, clicks, pastes.
+//! Terminal input as the console's own types: keys, clicks, pastes.
 //!
-//! A thread of its own blocks in crossterm's `read` and sends batches; the event loop judges them (`burst`). crossterm's
-//! `EventStream` is no use with `use-dev-tty`: it asks `poll(ZERO)`, which is false even with events already parsed, and so
-//! hands over one key per switch of threads. While the thread runs nobody may query the terminal (`cursor::position()`):
-//! it holds crossterm's lock.
+//! A dedicated thread blocks in crossterm's `read` and sends batches; the event loop classifies them (`burst`).
+//! crossterm's `EventStream` does not work well with `use-dev-tty`: it calls `poll(ZERO)`, which is false even with
+//! parsed events, and so delivers one key per thread switch. While the thread runs, the terminal must not be queried
+//! (`cursor::position()`): it holds crossterm's lock.
 
 use std::fmt;
 use std::io;
@@ -37,7 +37,7 @@ pub enum Input {
 }
 
 impl fmt::Debug for Input {
-    /// Of a paste only its length: it may hold a token, or be a secret.
+    /// Shows only the length of a paste: it may contain a token or a secret.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Key(key) => f.debug_tuple("Key").field(key).finish(),
@@ -48,7 +48,7 @@ impl fmt::Debug for Input {
     }
 }
 
-/// What arrived together, or why nothing arrives any more.
+/// Events that arrived together, or the error that ended the input.
 pub type Batch = io::Result<Vec<Input>>;
 
 /// Events in a batch. crossterm reads 1,024 bytes at a time, so a few reads fill one.
@@ -135,7 +135,7 @@ impl Reader {
     }
 }
 
-/// The console's word for an event, if it has one. A resize has none: `signals` tells it.
+/// Converts an event, if the console uses it. A resize is reported by `signals` instead.
 pub fn input(event: Event) -> Option<Input> {
     match event {
         Event::Key(event) => key(event).map(Input::Key),
@@ -181,14 +181,14 @@ fn key(KeyEvent { code, modifiers, kind, .. }: KeyEvent) -> Option<Key> {
 
 fn character(c: char, modifiers: KeyModifiers) -> Key {
     let (ctrl, alt) = (modifiers.contains(KeyModifiers::CONTROL), modifiers.contains(KeyModifiers::ALT));
-    // AltGr is reported as both by some terminals; the character it makes is what was meant, unless it is one that a
-    // combination of both could stand for.
+    // AltGr is reported as both by some terminals; the character it makes is what was meant, unless both modifiers with
+    // that key could be meant.
     if ctrl && alt && !c.is_ascii_alphanumeric() && c != ' ' {
         return Key::plain(Code::Char(c));
     }
     let c = match c {
-        // Most terminals send the byte 0x1F for Ctrl-/ and Ctrl-_, which arrives as Ctrl-7; those that tell the keys apart
-        // must not make three of one.
+        // Most terminals send the byte 0x1F for Ctrl-/ and Ctrl-_, which arrives as Ctrl-7; terminals that distinguish
+        // these keys must not produce three different ones.
         '/' | '_' if ctrl => '7',
         c if ctrl => c.to_ascii_lowercase(),
         c => c,

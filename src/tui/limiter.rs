@@ -1,4 +1,4 @@
-//! How often the picture may be drawn: at once after a pause, then at most once an interval.
+//! Frame rate limit: draws at once after a pause, then at most once per interval.
 //!
 //! Pure, so that the tests need no time to pass. The event loop asks it before each draw.
 
@@ -15,7 +15,7 @@ pub struct Limiter {
 }
 
 impl Limiter {
-    /// How long a draw that is wanted at `now` has to wait; zero: draw at once.
+    /// Returns how long a draw requested at `now` has to wait; zero means at once.
     pub fn wait(&self, now: Duration) -> Duration {
         self.last.map_or(Duration::ZERO, |last| (last + INTERVAL).saturating_sub(now))
     }

@@ -1,10 +1,10 @@
-//! The shell of the console: the terminal, where events come from, and what effects do outside.
+//! The console's shell: the terminal, the event sources, and the execution of effects.
 //!
-//! `main` calls `check_terminal` and `run`. What the console is and shows lies in `app` and `view`; here is only what cannot
-//! be pure: one event loop (`console`), the guard of the terminal's modes (`terminal`), frames (`screen`, `writer`,
-//! `limiter`), input (`input`, `burst`), signals, and the effects that are not about the terminal (`effects`, `executor`).
-//! The loop waits for events and for nothing else: no file, lock, name, server or terminal can stall it. There is no tick:
-//! with nothing to count, nothing runs.
+//! `main` calls `check_terminal` and `run`. The console's state and pictures are in `app` and `view`; this module
+//! contains only impure parts: one event loop (`console`), the guard of the terminal's modes (`terminal`), frames
+//! (`screen`, `writer`, `limiter`), input (`input`, `burst`), signals, and the effects that are not about the terminal
+//! (`effects`, `executor`). The loop waits for events and for nothing else: no file, lock, name, server or terminal can
+//! stall it. There is no tick: with nothing to count, nothing runs.
 
 mod answer;
 mod burst;
@@ -31,24 +31,25 @@ use crate::text::words;
 
 /// The console cannot run here; the message says why, and what does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0}; without one there are the commands that `portcullis --help` lists, as `portcullis inspect`")]
+#[error("{0}; commands such as `portcullis inspect` work without one (see `portcullis --help`)")]
 pub struct NotATerminal(pub Lacking);
 
-/// What is not as the console needs it.
+/// The terminal does not meet the console's requirements.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Lacking {
     /// Standard input is a file, a pipe, or closed.
-    #[error("the console needs a terminal, and standard input is none")]
+    #[error("the console needs a terminal, but standard input is not one")]
     Input,
     /// Standard output is a file, a pipe, or closed.
-    #[error("the console needs a terminal, and standard output is none")]
+    #[error("the console needs a terminal, but standard output is not one")]
     Output,
     /// `TERM` is unset, empty, or `dumb`.
-    #[error("the console needs a terminal it can draw on, and TERM is unset or \"dumb\"")]
+    #[error("the console needs a terminal that it can draw on, but TERM is unset or \"dumb\"")]
     Term,
 }
 
-/// Whether the console can run: standard input and output are terminals, and `TERM` says that they can do more than print.
+/// Whether the console can run: standard input and output are terminals, and `TERM` says that they can do more than
+/// print.
 pub fn check_terminal() -> Result<(), NotATerminal> {
     let lacking = if !io::stdin().is_terminal() {
         Lacking::Input
@@ -74,7 +75,7 @@ pub enum TuiError {
     /// Revocations counted until the end of the console, and are not in the state file.
     #[error("{} not saved to the state file", words::count(*.changes, "revocation change"))]
     Unsaved {
-        /// How many changes were lost.
+        /// The number of lost changes.
         changes: usize,
         /// The signal that ended the console, if one did.
         signal: Option<i32>,
@@ -85,7 +86,7 @@ pub enum TuiError {
 }
 
 impl TuiError {
-    /// What the process exits with: 128 + n for the signal n, as shells do, and 1 for trouble.
+    /// Returns the exit code of the process: 128 + n for signal n, as in shells, and 1 for errors.
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Signalled(number) | Self::Unsaved { signal: Some(number), .. } => crate::signals::exit_code(*number),
@@ -93,24 +94,23 @@ impl TuiError {
         }
     }
 
-    /// Whether the user should read about it: not that somebody ended the program by a signal, perhaps by closing the
-    /// terminal that it would be written to.
+    /// Whether to print the error: not for a signal, which may come from closing the terminal.
     pub const fn is_worth_telling(&self) -> bool {
         !matches!(self, Self::Signalled(_))
     }
 }
 
-/// What a console starts with.
+/// The inputs of a console.
 pub struct Start {
     /// Its state.
     pub app: App,
     /// The gate.
     pub gate: AuthenticatedMcpServer,
-    /// What time it is.
+    /// The clock.
     pub clock: Arc<dyn Clock>,
-    /// What is served from the start on.
+    /// The server to run from the start, if any.
     pub server: Option<Server>,
-    /// Where revocations are kept.
+    /// The store of revocations.
     pub store: Arc<dyn Store>,
     /// Which content of it the rules begin with.
     pub edition: Option<Edition>,

@@ -30,7 +30,7 @@ pub struct Frame {
     pub cursor: Option<(u16, u16)>,
 }
 
-/// What the terminal shows.
+/// A copy of the terminal's contents.
 pub struct Screen {
     shown: Buffer,
     cursor: Option<(u16, u16)>,
@@ -82,7 +82,8 @@ impl Screen {
 /// Asks for the colour of the background (OSC 11). Terminals that know it answer among the keys.
 pub const ASK_BACKGROUND: &[u8] = b"\x1b]11;?\x1b\\";
 
-/// The sequence that puts a text into the clipboard of the terminal (OSC 52). Whether the terminal allows it, it does not say.
+/// The sequence that puts a text into the clipboard of the terminal (OSC 52). Whether the terminal allows it, it does
+/// not say.
 pub fn clipboard(text: &str) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     queue!(bytes, CopyToClipboard::to_clipboard_from(text))?;

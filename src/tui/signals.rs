@@ -1,6 +1,6 @@
-//! What the system tells the program: to end, to stop, to go on, that the window has another size, that the terminal is gone.
+//! Signals from the system: end, stop, continue, a new window size, and the loss of the terminal.
 //!
-//! The event loop awaits `Signals::next` and `HangUp`. Nothing is done inside a signal handler.
+//! The event loop awaits `Signals::next` and `HangUp`. Signal handlers themselves do nothing.
 
 use std::io;
 use std::thread;
@@ -16,7 +16,7 @@ use crate::signals::Endings;
 /// The number of SIGHUP, as which the end of the terminal counts too.
 pub const HANG_UP: i32 = rustix::process::Signal::HUP.as_raw();
 
-/// What a signal asks for.
+/// The request of a signal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Asked {
     /// To end; the number of the signal.
@@ -68,7 +68,7 @@ impl Signals {
     }
 }
 
-/// Tells when the terminal is gone.
+/// Resolves when the terminal has closed.
 pub struct HangUp(Option<oneshot::Receiver<()>>);
 
 impl HangUp {

@@ -1,9 +1,9 @@
-//! What the console switches on in the terminal, and the one place that switches it off again.
+//! The terminal modes that the console switches on, and the single place that switches them off again.
 //!
 //! `Modes` is the guard: it undoes everything when it is dropped, and its panic hook does the same before anything is
-//! printed, from whichever thread. Around a stop (Ctrl-Z) the event loop calls `off` and `on`. Nothing else in the program
-//! may write such a sequence; a list that exists once cannot be undone by half. The bytes themselves are written by the
-//! thread of `writer`. The settings of the terminal (raw mode) are changed by the caller, which never waits for output.
+//! printed, from whichever thread. Around a stop (Ctrl-Z) the event loop calls `off` and `on`. No other code may write
+//! such a sequence: with a single list, nothing can be left switched on. The bytes themselves are written by the thread
+//! of `writer`. The settings of the terminal (raw mode) are changed by the caller, which never waits for output.
 
 use std::io;
 use std::panic;
@@ -54,7 +54,7 @@ impl Modes {
         panic::set_hook(Box::new(move |info| {
             off(&writer, Phase::Over);
             previous(info);
-            // The panic may be in a thread whose end nobody awaits.
+            // The panic may be in a thread that is never joined.
             writer.panicked();
         }));
         modes.on()?;
@@ -69,7 +69,7 @@ impl Modes {
         }
         // crossterm takes raw mode for on if it was switched on once, whatever a shell has made of the terminal since.
         disable_raw_mode()?;
-        // crossterm's and not our own: its parser asks whether raw mode is on to tell Ctrl-J from Enter.
+        // crossterm's and not our own: its parser checks raw mode to distinguish Ctrl-J from Enter.
         enable_raw_mode()?;
         self.writer.order(MODES.map(|(on, _)| on).concat().into_bytes());
         self.writer.doubt();
@@ -121,9 +121,8 @@ pub fn forget_input() {
     let _ = tcflush(stdin(), QueueSelector::IFlush);
 }
 
-/// Whether somebody could continue the program if Ctrl-Z stopped it: not where it leads its session, as in a window or a
-/// container of its own. There the system ignores the stop of an orphaned process group (POSIX, SIGTSTP); SIGSTOP would
-/// stop it for good.
+/// Whether the program could be continued after Ctrl-Z: not if it leads its session, as in its own window or container.
+/// There the system ignores the stop of an orphaned process group (POSIX, SIGTSTP); SIGSTOP would stop it permanently.
 pub fn can_be_continued() -> bool {
     getsid(None).is_ok_and(|leader| leader != getpgrp())
 }

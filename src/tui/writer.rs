@@ -1,8 +1,8 @@
-//! The thread that writes to the terminal, and what it has still to write.
+//! The thread that writes to the terminal, and its queue.
 //!
-//! A terminal may take nothing for a long time: a stopped one, or one at the other end of a connection that hangs. Only this
-//! thread waits for it. It holds at most the newest frame, so that a slow terminal shows the present and not the past.
-//! Mode switches and clipboard sequences are never dropped and keep their order. `terminal` decides what is written.
+//! A terminal may block for a long time if it is stopped or at the other end of a hanging connection. Only this thread
+//! waits for it. It queues at most the newest frame, so that a slow terminal shows the current state. Mode switches and
+//! clipboard sequences are never dropped and keep their order. `terminal` decides what is written.
 
 use std::collections::VecDeque;
 use std::io;
@@ -20,7 +20,7 @@ use tokio::sync::Notify;
 
 use super::screen::{Frame, Screen};
 
-/// How long a caller waits for the terminal to be restored. The terminal may take nothing, and the program has to end even so.
+/// How long a caller waits for the terminal to be restored. The terminal may be blocked, and the program has to end anyway.
 const RESTORE: Duration = Duration::from_millis(400);
 
 /// The owner of the terminal.
@@ -53,7 +53,7 @@ struct Outbox {
 #[derive(Default)]
 struct State {
     phase: Phase,
-    /// What is written before the frame.
+    /// Sequences to write before the frame.
     orders: VecDeque<Vec<u8>>,
     frame: Option<Frame>,
     /// Whether something else may have written to the terminal since the last frame.
@@ -209,7 +209,7 @@ impl Outbox {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What is to be written next; waits for it.
+    /// Waits for the next output and returns it.
     fn next(&self) -> Option<Work> {
         let mut state = self.state();
         loop {

@@ -155,7 +155,7 @@ fn expectations(canvas: &Canvas, inspection: &Inspection) -> Vec<Line<'static>> 
         member.map_or_else(|| "none".to_owned(), |(_, value)| display_safe(value, 60))
     };
     let told = |claim: &str, wanted: &str| -> Line<'static> {
-        let text = format!("{claim} expected {}, found {}", text::name(wanted, 60), found(claim));
+        let text = format!("{claim}: expected {}, got {}", text::name(wanted, 60), found(claim));
         canvas.span(text, Meaning::Plain).into()
     };
     let issuer = rules.issuer().map(|wanted| told("iss", wanted));
@@ -175,7 +175,7 @@ pub fn value_in_words(canvas: &mut Canvas, name: &str, value: &str, roomy: bool)
             let note = if today || roomy { relative(canvas, at.since(now)) } else { String::new() };
             return (told, note);
         }
-        return (display_safe(value, 40), "not a time that can be read".to_owned());
+        return (display_safe(value, 40), "invalid time".to_owned());
     }
     (members::shown(value), String::new())
 }

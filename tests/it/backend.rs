@@ -77,7 +77,7 @@ fn a_slow_tool_answers_the_call_that_waits_and_fails_the_one_that_does_not() {
     assert_eq!(answer, json!({"success": true, "result": {"user": "user123", "arguments": {"id": 1}}}));
     assert_eq!(gate.call_tool(&*token, "read_data", &json!({})), json!({"error": "tool_failed"}));
     let trouble = gate.shared().read(|state| state.activity().newest().next().and_then(|row| row.trouble.clone()));
-    assert_eq!(trouble.as_deref(), Some("the tool does not answer at once; call it asynchronously"));
+    assert_eq!(trouble.as_deref(), Some("the tool does not answer synchronously; use the asynchronous call"));
 }
 
 #[test]
@@ -158,6 +158,6 @@ fn a_call_that_is_cancelled_is_logged_because_its_tool_may_have_acted() {
     gate.shared().read(|state| {
         let row = state.activity().newest().next().expect("a row");
         assert_eq!((row.answered.code(), &*row.answer), ("allowed", r#"{"error":"tool_failed"}"#));
-        assert_eq!(row.trouble.as_deref(), Some("cancelled before the tool answered; it may have acted"));
+        assert_eq!(row.trouble.as_deref(), Some("cancelled before the tool answered; it may have taken effect"));
     });
 }

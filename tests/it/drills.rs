@@ -90,10 +90,10 @@ fn a_leap_of_the_system_clock_during_a_drill_ends_it_by_what_was_seen(#[case] by
     desk.waits(Duration::from_secs(1));
     desk.clock.set(START.plus(Span::seconds(by)));
     desk.waits(Duration::from_secs(61));
-    desk.must_show(&["leapt"]);
+    desk.must_show(&["jumped"]);
     // Ahead, the end was leapt over; back, it is a day away.
     match by > 0 {
-        true => desk.must_show(&["FAILED: the calls around the border"]),
+        true => desk.must_show(&["FAILED: the calls around the boundary"]),
         false => desk.must_show(&["Enter cancels it"]),
     };
 }
@@ -113,7 +113,7 @@ fn a_drill_whose_token_cannot_be_issued_does_not_begin_with_the_next_one() {
     let long = "x".repeat(9000);
     desk.gate.shared().update(|state| state.set_rules(rules.clone().with_issuer(Some(long.into()))));
     portcullis::tui::effects::sync(&mut desk.app, &desk.gate);
-    desk.keys("Esc 3 → Enter").must_show(&["the token would have"]);
+    desk.keys("Esc 3 → Enter").must_show(&["the token would be"]);
     desk.gate.shared().update(|state| state.set_rules(rules));
     portcullis::tui::effects::sync(&mut desk.app, &desk.gate);
     desk.keys("F2 Esc 1 Enter");
@@ -148,7 +148,7 @@ fn what_cannot_be_drilled_is_told() {
     let mut desk = lab(0);
     desk.keys("Ctrl-↑ Esc 3 Enter").must_show(&["select a token to drill"]);
     desk.pastes("eyJhbGciOiJIUzI1NiJ9.eyJ1c2VyX2lkIjoiYSJ9.AAAA").keys("F4 Esc 3 Enter");
-    desk.must_show(&["no exp that can be read"]);
+    desk.must_show(&["no readable exp"]);
 }
 
 #[test]
@@ -181,7 +181,7 @@ fn a_forbidden_tool_is_forbidden_to_the_good_token_too() {
 #[test]
 fn one_test_token_or_all_go_into_the_list() {
     let mut desk = lab(0);
-    desk.keys("Esc 4 ↓ Space").must_show(&["1 test token put into the list"]);
+    desk.keys("Esc 4 ↓ Space").must_show(&["1 test token added to the list"]);
     desk.must_show(&["▸ expired 1 s ago"]);
     assert_eq!(desk.tokens(), 2);
     desk.keys("Ctrl-P").types("every test token").keys("Enter");
@@ -191,7 +191,7 @@ fn one_test_token_or_all_go_into_the_list() {
     assert_eq!(desk.tokens(), 2);
     desk.keys("Ctrl-7 Ctrl-R Ctrl-R");
     assert_eq!(desk.tokens(), 2 + KIT.len());
-    desk.must_show(&["17 test tokens put into the list"]);
+    desk.must_show(&["17 test tokens added to the list"]);
     desk.keys("F2 Esc 2 End").must_show(&["▸ huge"]);
 }
 
@@ -264,7 +264,7 @@ fn evidence_is_written_to_a_file_that_is_not_there_yet() {
             desk.pastes(&path.to_string_lossy()).keys("Enter");
         };
         save(&mut desk);
-        desk.must_show(&["written to"]);
+        desk.must_show(&["evidence saved to"]);
         assert!(std::fs::read_to_string(&path).expect("it is there").starts_with(begins));
         // A second time it asks for another name, and keeps what was typed.
         save(&mut desk);

@@ -21,7 +21,7 @@ fn a_removed_token_comes_back_where_it_was() {
     }
     desk.keys("Esc 2 ↑ Del");
     assert_eq!(desk.tokens(), 2);
-    desk.must_show(&["b removed; Ctrl-7 brings it back"]);
+    desk.must_show(&["b removed; Ctrl-7 restores it"]);
     desk.keys("Ctrl-7");
     let names: Vec<_> = desk.app.auth.tokens.iter().map(|t| t.judged.name.clone().unwrap_or_default()).collect();
     assert_eq!(names, ["a", "b", "c"]);
@@ -99,7 +99,8 @@ fn every_command_is_found_by_its_words_and_done_from_the_palette() {
         let (before, left) = (desk.screen(), desk.left.len());
         desk.keys("Enter");
         assert!(!matches!(desk.app.overlays.last(), Some(Overlay::Palette(_))), "{}", binding.words);
-        // Every command is seen: by what it changes below the palette, by what it says, or by what it asks of the shell.
+        // Every command is seen: by what it changes below the palette, by what it says, or by what it asks of the
+        // shell.
         assert!(desk.screen() != before || desk.left.len() > left, "{} did nothing", binding.words);
     }
 }
@@ -111,7 +112,7 @@ fn times_are_turned_from_the_palette() {
         .keys("Enter Ctrl-P")
         .types("epoch")
         .keys("Enter")
-        .must_show(&["times are shown as local time", "21:40:00+01:00"]);
+        .must_show(&["times shown as local time", "21:40:00+01:00"]);
     desk.keys("Ctrl-P").types("epoch").keys("Enter").must_show(&["1795380000"]);
 }
 
@@ -125,8 +126,8 @@ fn another_key_is_tried_and_taken_over() {
     let mut desk = Desk::new(120, 36);
     desk.pastes(&token).must_show(&["INVALID  bad_signature", "Ctrl-T try another key"]);
     desk.keys("Ctrl-T").types("wrong").must_show(&["•••••", "5 characters; never shown"]);
-    desk.keys("Enter").must_show(&["does not fit"]);
-    desk.keys("Ctrl-U").types("my-secret").keys("Enter").must_show(&["The signature fits this key"]);
+    desk.keys("Enter").must_show(&["invalid signature"]);
+    desk.keys("Ctrl-U").types("my-secret").keys("Enter").must_show(&["The signature matches this key"]);
     assert!(!desk.shows("my-secret"));
     desk.keys("Enter").must_show(&["VALID  1h 00m left", "weak key", "! weak key: 72 bit"]);
 }
@@ -134,7 +135,7 @@ fn another_key_is_tried_and_taken_over() {
 #[test]
 fn settings_name_what_is_wrong_and_lose_nothing() {
     let mut desk = Desk::new(120, 36);
-    desk.keys("Ctrl-S Ctrl-U").types("1h").keys("Enter").must_show(&["leeway: whole seconds, at most 300s"]);
+    desk.keys("Ctrl-S Ctrl-U").types("1h").keys("Enter").must_show(&["leeway: expected whole seconds, at most 300s"]);
     desk.keys("Ctrl-U").types("5s").keys("Tab").types("me").keys("Tab Tab").types("/no/such/policy").keys("Enter");
     desk.must_show(&["policy file /no/such/policy: no such file or directory"]);
     desk.keys("Ctrl-U Enter").must_show(&["settings applied"]);
@@ -145,10 +146,10 @@ fn settings_name_what_is_wrong_and_lose_nothing() {
 #[test]
 fn settings_that_ask_for_another_key_wait_for_it() {
     let mut desk = Desk::new(120, 36);
-    desk.keys("Ctrl-S Ctrl-U").types("5s").keys("Up Right Enter").must_show(&["Type the signing key"]);
+    desk.keys("Ctrl-S Ctrl-U").types("5s").keys("Up Right Enter").must_show(&["Enter the signing key"]);
     assert_eq!(desk.app.auth.rules.leeway, Leeway::NONE, "half of the settings were applied");
-    desk.keys("Enter").must_show(&["type the secret first"]);
-    desk.keys("Esc").must_show(&["settings", "‹ type another ›"]);
+    desk.keys("Enter").must_show(&["enter the secret first"]);
+    desk.keys("Esc").must_show(&["settings", "‹ enter another ›"]);
     desk.keys("Enter").types("my-secret").keys("Enter").must_show(&["weak key", "settings applied"]);
     assert_eq!(desk.app.auth.rules.leeway, Leeway::seconds(5));
 }
@@ -188,7 +189,7 @@ fn a_long_call_of_the_log_says_what_it_did_not_keep() {
     let long = format!("{{\"data\": \"{}\"}}", "x".repeat(5000));
     desk.types("user123").keys("Enter Alt-4 Tab Ctrl-U").pastes(&long).keys("Enter");
     desk.keys("Alt-5 Enter End").must_show(&["… (+", " bytes)"]);
-    desk.keys("Enter").must_show(&["the log kept only the beginning of the arguments; 916 B are missing"]);
+    desk.keys("Enter").must_show(&["the log truncated the arguments; the last 916 B are missing"]);
 }
 
 #[test]
@@ -200,9 +201,9 @@ fn the_palette_does_what_can_be_done_from_anywhere_and_says_what_cannot() {
     run(&mut desk, "remove the token");
     desk.must_show(&["select a token to remove"]);
     run(&mut desk, "repeat the last call");
-    desk.must_show(&["no call was made from here yet"]);
+    desk.must_show(&["no call to repeat yet"]);
     run(&mut desk, "undo");
-    desk.must_show(&["there is nothing to undo"]);
+    desk.must_show(&["nothing to undo"]);
     desk.types("user123").keys("Enter");
     run(&mut desk, "remove the token");
     assert_eq!(desk.tokens(), 0);
@@ -211,7 +212,7 @@ fn the_palette_does_what_can_be_done_from_anywhere_and_says_what_cannot() {
 #[test]
 fn a_token_is_given_a_label_that_can_be_undone() {
     let mut desk = Desk::new(120, 36);
-    desk.types("user123").keys("Enter Ctrl-N").must_show(&["name the token", "Enter name it"]);
+    desk.types("user123").keys("Enter Ctrl-N").must_show(&["label the token", "Enter set label"]);
     desk.types("laptop").keys("Enter").must_show(&["▸ laptop · user", "‹ laptop · user123 ·"]);
     desk.keys("Alt-2 Del Ctrl-7").must_show(&["▸ laptop · user"]);
     desk.keys("Ctrl-N Ctrl-U").pastes("two\nlines\n").keys("Enter").must_show(&["‹ two lines · user123 ·"]);
@@ -221,7 +222,7 @@ fn a_token_is_given_a_label_that_can_be_undone() {
     desk.keys("Ctrl-R").must_show(&["‹ laptop · user123 ·"]);
     desk.keys("Ctrl-N Ctrl-U Enter");
     assert!(!desk.shows("laptop"), "{}", desk.screen());
-    desk.keys("Alt-2 Up Ctrl-N").must_show(&["select a token to name"]);
+    desk.keys("Alt-2 Up Ctrl-N").must_show(&["select a token to label"]);
 }
 
 #[test]
@@ -247,8 +248,8 @@ fn an_expected_issuer_is_held_against_the_token() {
     desk.types("a").keys("Enter Ctrl-S Tab").types("me").keys("Enter");
     desk.must_show(&[
         "INVALID  issuer_mismatch",
-        "expected is me",
-        "iss expected me, found none",
+        "expected me",
+        "iss: expected me, got none",
         "UNAUTHORIZED  issuer_mismatch",
     ]);
 }

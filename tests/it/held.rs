@@ -79,7 +79,7 @@ fn each_key_of_the_dial_moves_the_clock_by_its_step() {
     desk.keys("→ Enter").must_show(&["expired, 0s ago", "UNAUTHORIZED expired"]);
     desk.keys("Home");
     set(&mut desk, "soon");
-    desk.must_show(&["write +55m, -1d, exp, exp - 1s"]);
+    desk.must_show(&["expected +55m, -1d, exp, exp - 1s"]);
 }
 
 #[test]
@@ -134,7 +134,7 @@ fn calls_for_another_time_say_so_wherever_they_are_told() {
     desk.keys("F2 Alt-4 Enter F4");
     set(&mut desk, "+55m");
     desk.keys("F2 Alt-4 Enter").must_show(&["[clock +55m] by user"]);
-    desk.keys("Esc 5 Enter").must_show(&["for 2026-11-22T21:35:00Z, which was not the real time"]);
+    desk.keys("Esc 5 Enter").must_show(&["for 2026-11-22T21:35:00Z (not the real time)"]);
     desk.keys("Esc Ctrl-B");
     let evidence = desk.copied().to_owned();
     assert!(evidence.contains("| `2026-11-22T21:35:00Z` |"), "{evidence}");
@@ -162,8 +162,8 @@ fn sixty_times_as_fast_an_hour_takes_a_minute() {
 }
 
 #[rstest]
-#[case(-Span::DAY, "system clock leapt back by 1d")]
-#[case(Span::HOUR, "system clock leapt ahead by 1h")]
+#[case(-Span::DAY, "system clock jumped back by 1d")]
+#[case(Span::HOUR, "system clock jumped ahead by 1h")]
 fn a_leap_of_the_system_clock_is_shown_and_does_no_harm(#[case] by: Span, #[case] words: &str) {
     let mut desk = lab(120, 36);
     desk.keys("F2 Alt-4 Enter");
@@ -174,7 +174,7 @@ fn a_leap_of_the_system_clock_is_shown_and_does_no_harm(#[case] by: Span, #[case
     desk.keys("F4").must_show(&[words]);
     desk.keys("Esc");
     desk.waits(Duration::from_secs(1));
-    assert!(!desk.shows("leapt"), "{}", desk.screen());
+    assert!(!desk.shows("jumped"), "{}", desk.screen());
     // Everything goes on: time, calls, the log.
     assert_eq!(desk.app.times.judged, desk.app.times.real);
     desk.keys("F2 Alt-4 Enter");
@@ -191,7 +191,7 @@ fn while_anything_counts_a_leap_is_noticed_within_a_minute() {
     assert!(nap <= Duration::from_mins(1), "{nap:?}");
     desk.clock.set(START.plus(Span::DAY));
     desk.waits(Duration::from_mins(1));
-    desk.must_show(&["leapt ahead by 23h 59m 54s"]);
+    desk.must_show(&["jumped ahead by 23h 59m 54s"]);
 }
 
 #[test]
@@ -206,17 +206,17 @@ fn a_session_that_begins_at_another_time_is_held_there() {
 #[test]
 fn the_timeline_tells_in_words_what_a_token_is_at_the_cursor() {
     let mut desk = lab(120, 36);
-    desk.must_show(&["now 2026-11-22 20:40:00Z: valid, 1h 00m left", "fit: 1m a column"]);
+    desk.must_show(&["now 2026-11-22 20:40:00Z: valid, 1h 00m left", "fit: 1m per column"]);
     desk.keys("End").must_show(&["at 2026-11-22 21:40:00Z: expired, 0s ago", "┊"]);
     desk.keys("←").must_show(&["at 2026-11-22 21:39:00Z: valid, 1m 00s left"]);
     // The cursor moved nothing else.
     assert_eq!(desk.app.times.judged, START);
     desk.keys("Enter").must_show(&["CLOCK +59m", "now 2026-11-22 21:39:00Z: valid, 1m 00s left"]);
     desk.keys("Home").must_show(&["at 2026-11-22 20:40:00Z: valid, 1h 00m left"]);
-    desk.keys("Space").must_show(&["zoom ‹ 30s a column"]);
-    desk.keys("Tab ←").must_show(&["zoom ‹ 15s a column"]);
-    desk.keys("→ → → →").must_show(&["zoom ‹ 5m a column"]);
-    desk.keys("Shift-Tab Space").must_show(&["fit: 1m a column"]);
+    desk.keys("Space").must_show(&["zoom ‹ 30s per column"]);
+    desk.keys("Tab ←").must_show(&["zoom ‹ 15s per column"]);
+    desk.keys("→ → → →").must_show(&["zoom ‹ 5m per column"]);
+    desk.keys("Shift-Tab Space").must_show(&["fit: 1m per column"]);
 }
 
 #[test]
@@ -238,7 +238,7 @@ fn every_key_of_the_time_screen_is_in_the_footer_where_it_works() {
         ("Esc 1", &["cursor", "token", "zoom in", "borders"][..]),
         ("Esc 2", &["1 s", "1 min", "1 h", "freeze", "real, ×60"]),
         ("Esc 3", &["drill", "change"]),
-        ("Esc 4", &["run all", "put into the list"]),
+        ("Esc 4", &["run all", "add to the list"]),
     ] {
         desk.keys(keys);
         let footer = hints::footer(&desk.app);

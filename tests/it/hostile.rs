@@ -100,10 +100,10 @@ fn algorithms(set: &mut Set) {
     }
     for (name, header, words) in [
         ("alg missing", r#"{"typ":"JWT"}"#, "the header has no alg"),
-        ("alg null", r#"{"alg":null}"#, "alg is null; it must be a string"),
-        ("alg a number", r#"{"alg":256}"#, "alg is a number; it must be a string"),
-        ("alg an array", r#"{"alg":["HS256"]}"#, "alg is an array; it must be a string"),
-        ("alg a lone surrogate", r#"{"alg":"\ud800"}"#, "alg is a broken string; it must be a string"),
+        ("alg null", r#"{"alg":null}"#, "alg is null, expected a string"),
+        ("alg a number", r#"{"alg":256}"#, "alg is a number, expected a string"),
+        ("alg an array", r#"{"alg":["HS256"]}"#, "alg is an array, expected a string"),
+        ("alg a lone surrogate", r#"{"alg":"\ud800"}"#, "alg is an invalid string, expected a string"),
     ] {
         let code = if words.ends_with("a string") { "header_refused" } else { "algorithm_refused" };
         set.push(name, sign(header, claims("")), code, "INVALID", words);
@@ -113,7 +113,7 @@ fn algorithms(set: &mut Set) {
 }
 
 fn signatures(set: &mut Set) {
-    let mut bad = |name: &str, token: String| set.push(name, token, "bad_signature", "INVALID", "does not fit");
+    let mut bad = |name: &str, token: String| set.push(name, token, "bad_signature", "INVALID", "invalid signature");
     bad("wrong key", sign_with(HS256, claims(""), b"another secret"));
     bad("empty key", sign_with(HS256, claims(""), b""));
     let good = token(claims(""));
@@ -139,17 +139,17 @@ fn shapes(set: &mut Set) {
     let good = token(claims(""));
     let (signed, signature) = good.rsplit_once('.').expect("three segments");
     let (header, payload) = signed.split_once('.').expect("three segments");
-    set.push("nothing", String::new(), "missing_token", "NO TOKEN", "no token came");
+    set.push("nothing", String::new(), "missing_token", "NO TOKEN", "no token was sent");
     set.unreadable();
-    set.malformed("one segment", header.to_owned(), "no dots in it");
+    set.malformed("one segment", header.to_owned(), "no dots");
     set.unreadable();
     set.malformed("2 segments", signed.to_owned(), "2 segments");
     set.malformed("4 segments", format!("{good}.x"), "4 segments");
     set.malformed("a dot too many", format!("{good}."), "4 segments");
     set.malformed("5 segments", format!("{header}.{}.{}.{}.{signature}", b64("k"), b64("iv"), b64("c")), "JWE");
     set.unreadable();
-    set.malformed("no header", format!(".{payload}.{signature}"), "segment 1: JSON that ends early");
-    set.malformed("no payload", format!("{header}..{signature}"), "segment 2: JSON that ends early");
+    set.malformed("no header", format!(".{payload}.{signature}"), "segment 1: incomplete JSON");
+    set.malformed("no payload", format!("{header}..{signature}"), "segment 2: incomplete JSON");
     set.unreadable();
     set.malformed("dots only", "..".to_owned(), "segment 1");
     set.unreadable();
@@ -162,7 +162,7 @@ fn shapes(set: &mut Set) {
     set.malformed("a letter beyond ASCII", format!("{good}é"), "0xc3 is not base64url");
     set.malformed("an invisible letter", good.replacen('.', "\u{200b}.", 1), "segment 1, byte 37: 0xe2");
     set.malformed("unused bits set", format!("{}.{}.AB", b64(HS256), b64(claims(""))), "the middle of a byte");
-    set.malformed("the JSON serialization", format!(r#"{{"payload":"{payload}"}}"#), "no dots in it");
+    set.malformed("the JSON serialization", format!(r#"{{"payload":"{payload}"}}"#), "no dots");
     set.unreadable();
     set.malformed("Bearer in front", format!("Bearer {good}"), "segment 1, byte 7: 0x20 is not base64url");
 }
@@ -171,56 +171,52 @@ fn headers(set: &mut Set) {
     for (member, value) in [("crit", r#"["exp"]"#), ("b64", "false"), ("b64", "true"), ("zip", "\"DEF\""), ("enc", "1")]
     {
         let token = sign(format!(r#"{{"alg":"HS256","{member}":{value}}}"#), claims(""));
-        set.push(&format!("{member}: {value}"), token, "header_refused", "INVALID", "which this gate does not do");
+        set.push(&format!("{member}: {value}"), token, "header_refused", "INVALID", "which this gate does not support");
     }
     for member in ["jku", "jwk", "x5u", "x5c"] {
         let header = format!(r#"{{"alg":"HS256","{member}":"https://evil.example/keys"}}"#);
         let theirs = sign_with(&header, claims(""), b"the attacker's own key");
-        set.push(&format!("{member} brings a key"), theirs, "bad_signature", "INVALID", "does not fit");
+        set.push(&format!("{member} brings a key"), theirs, "bad_signature", "INVALID", "invalid signature");
         set.valid(&format!("{member} over a good MAC"), sign(&header, claims("")));
     }
     for (kid, kind) in [("7", "a number"), ("null", "null"), ("{}", "an object"), (r#""\udead""#, "a broken string")] {
         let token = sign(format!(r#"{{"alg":"HS256","kid":{kid}}}"#), claims(""));
-        set.push(&format!("kid is {kind}"), token, "header_refused", "INVALID", "it must be a string");
+        set.push(&format!("kid is {kind}"), token, "header_refused", "INVALID", "expected a string");
     }
     for kid in ["../../dev/null", "' OR 1=1 --", "a\u{0}b", "\u{202e}"] {
         set.valid(&format!("kid {kid:?}"), sign(format!(r#"{{"alg":"HS256","kid":{}}}"#, json(kid)), claims("")));
     }
-    set.malformed("alg twice", sign(r#"{"alg":"HS256","alg":"none"}"#, claims("")), "the member alg stands twice");
+    set.malformed("alg twice", sign(r#"{"alg":"HS256","alg":"none"}"#, claims("")), "duplicate member alg");
     set.malformed(
         "alg twice, one escaped",
         sign(r#"{"alg":"none","\u0061lg":"HS256"}"#, claims("")),
-        "alg stands twice",
+        "duplicate member alg",
     );
-    set.malformed("header an array", sign("[]", claims("")), "segment 1: an array, not a JSON object");
-    set.malformed("header not UTF-8", sign(b"{\"alg\":\"\xff\"}", claims("")), "segment 1: not UTF-8 at byte 9");
+    set.malformed("header an array", sign("[]", claims("")), "segment 1: expected a JSON object, got an array");
+    set.malformed("header not UTF-8", sign(b"{\"alg\":\"\xff\"}", claims("")), "segment 1: invalid UTF-8 at byte 9");
     set.malformed(
         "header with a comment",
         sign(r#"{"alg":"HS256"/**/}"#, claims("")),
-        "segment 1: not JSON at byte 15",
+        "segment 1: invalid JSON at byte 15",
     );
 }
 
 fn payloads(set: &mut Set) {
-    set.malformed(
-        "permissions twice",
-        token(claims(r#""permissions":["admin"],"#)),
-        "the member permissions stands twice",
-    );
+    set.malformed("permissions twice", token(claims(r#""permissions":["admin"],"#)), "duplicate member permissions");
     let escaped = claims(r#""\u0070ermissions":["admin"],"#);
-    set.malformed("permissions twice, one escaped", token(escaped), "the member permissions stands twice");
-    set.malformed("a twin of no meaning", token(claims(r#""x":1,"x":1,"#)), "the member x stands twice");
-    set.malformed("a twin named in ESC", token(claims(r#""\u001b":1,"\u001B":2,"#)), r"\u{1b} stands twice");
+    set.malformed("permissions twice, one escaped", token(escaped), "duplicate member permissions");
+    set.malformed("a twin of no meaning", token(claims(r#""x":1,"x":1,"#)), "duplicate member x");
+    set.malformed("a twin named in ESC", token(claims(r#""\u001b":1,"\u001B":2,"#)), r"duplicate member \u{1b}");
     for (name, payload, words) in [
-        ("payload an array", r#"["user123",["user"],4102444800]"#, "segment 2: an array, not a JSON object"),
-        ("payload a string", r#""user123""#, "segment 2: a string, not a JSON object"),
-        ("payload a number", "1e400", "segment 2: a number, not a JSON object"),
-        ("payload null", "null", "segment 2: null, not a JSON object"),
-        ("payload cut off", r#"{"user_id":"user123""#, "segment 2: JSON that ends early"),
-        ("payload with a tail", r#"{"exp":1} {"exp":2}"#, "segment 2: not JSON at byte 11"),
-        ("a byte order mark", "\u{feff}{}", "segment 2: not JSON at byte 1"),
-        ("a NUL in the JSON", "{\"user_id\":\"a\0b\"}", "segment 2: not JSON"),
-        ("a lone surrogate in a name", r#"{"\ud800":1}"#, "segment 2: not JSON"),
+        ("payload an array", r#"["user123",["user"],4102444800]"#, "segment 2: expected a JSON object, got an array"),
+        ("payload a string", r#""user123""#, "segment 2: expected a JSON object, got a string"),
+        ("payload a number", "1e400", "segment 2: expected a JSON object, got a number"),
+        ("payload null", "null", "segment 2: expected a JSON object, got null"),
+        ("payload cut off", r#"{"user_id":"user123""#, "segment 2: incomplete JSON"),
+        ("payload with a tail", r#"{"exp":1} {"exp":2}"#, "segment 2: invalid JSON at byte 11"),
+        ("a byte order mark", "\u{feff}{}", "segment 2: invalid JSON at byte 1"),
+        ("a NUL in the JSON", "{\"user_id\":\"a\0b\"}", "segment 2: invalid JSON"),
+        ("a lone surrogate in a name", r#"{"\ud800":1}"#, "segment 2: invalid JSON"),
     ] {
         set.malformed(name, token(payload), words);
         set.unreadable();
@@ -228,14 +224,14 @@ fn payloads(set: &mut Set) {
     let with =
         |user: &str, permissions: &str| format!(r#"{{"user_id":{user},"permissions":{permissions},"exp":{EXP}}}"#);
     for (name, payload, words) in [
-        ("user_id a number", with("7", "[]"), "the claim user_id is a number; it must be a string"),
-        ("user_id null", with("null", "[]"), "the claim user_id is null; it must be a string"),
+        ("user_id a number", with("7", "[]"), "the claim user_id is a number, expected a string"),
+        ("user_id null", with("null", "[]"), "the claim user_id is null, expected a string"),
         ("user_id empty", with("\"\"", "[]"), "the claim user_id is empty"),
-        ("user_id a lone surrogate", with(r#""\udc00""#, "[]"), "the claim user_id is a broken string"),
+        ("user_id a lone surrogate", with(r#""\udc00""#, "[]"), "the claim user_id is an invalid string"),
         ("permissions a string", with("\"u\"", "\"admin\""), "the claim permissions is a string"),
         ("permissions an object", with("\"u\"", "{\"0\":\"admin\"}"), "the claim permissions is an object"),
-        ("permissions with a number", with("\"u\"", "[\"user\",1]"), "an array with something else in it"),
-        ("permissions nested", with("\"u\"", "[[\"user\"]]"), "an array with something else in it"),
+        ("permissions with a number", with("\"u\"", "[\"user\",1]"), "an array with a non-string element"),
+        ("permissions nested", with("\"u\"", "[[\"user\"]]"), "an array with a non-string element"),
         ("permissions null", with("\"u\"", "null"), "the claim permissions is null"),
     ] {
         set.push(name, token(payload), "claim_invalid", "INVALID", words);
@@ -271,16 +267,16 @@ fn times(set: &mut Set) {
     );
     for (value, found) in [
         ("\"4102444800\"", "exp is a string"),
-        ("4102444800000", "exp is 4102444800000; it must be a number of seconds"),
-        ("253402300800", "exp is 253402300800;"),
-        ("253402300800.0", "exp is 253402300800.0;"),
-        ("2.534023008e11", "exp is 2.534023008e11;"),
-        ("-62135596801", "exp is -62135596801;"),
-        ("9223372036854775807", "exp is 9223372036854775807;"),
-        ("-9223372036854775808", "exp is -9223372036854775808;"),
-        ("18446744073709551615", "exp is 18446744073709551615;"),
-        ("1e400", "exp is 1e400;"),
-        ("-1e400", "exp is -1e400;"),
+        ("4102444800000", "exp is 4102444800000, expected seconds since the epoch"),
+        ("253402300800", "exp is 253402300800,"),
+        ("253402300800.0", "exp is 253402300800.0,"),
+        ("2.534023008e11", "exp is 2.534023008e11,"),
+        ("-62135596801", "exp is -62135596801,"),
+        ("9223372036854775807", "exp is 9223372036854775807,"),
+        ("-9223372036854775808", "exp is -9223372036854775808,"),
+        ("18446744073709551615", "exp is 18446744073709551615,"),
+        ("1e400", "exp is 1e400,"),
+        ("-1e400", "exp is -1e400,"),
         ("null", "exp is null"),
         ("true", "exp is a boolean"),
         ("[4102444800]", "exp is an array"),
@@ -329,7 +325,7 @@ fn letters(set: &mut Set) {
                 token(payload),
                 "claim_invalid",
                 "INVALID",
-                "is a string; it must be",
+                "is a string, expected",
             );
         }
         let alg = sign(format!(r#"{{"alg":{odd}}}"#), claims(""));
@@ -344,7 +340,7 @@ fn letters(set: &mut Set) {
 
 fn sizes(set: &mut Set) {
     let mut large =
-        |name: &str, token: String| set.push(name, token, "too_large", "INVALID", "at most 8.0 KiB are read");
+        |name: &str, token: String| set.push(name, token, "too_large", "INVALID", "expected at most 8.0 KiB");
     large("a 1 MB claim", token(claims(&format!(r#""note":"{}","#, "x".repeat(1 << 20)))));
     large(
         "a 1 MB user_id",
@@ -361,7 +357,7 @@ fn sizes(set: &mut Set) {
     large("a huge signature", format!("{}.{}.{}", b64(HS256), b64(claims("")), "A".repeat(1 << 20)));
     large("1 MB of dots", ".".repeat(1 << 20));
     set.unreadable();
-    set.push("1 MB of nothing", " ".repeat(1 << 20), "too_large", "INVALID", "at most 8.0 KiB are read");
+    set.push("1 MB of nothing", " ".repeat(1 << 20), "too_large", "INVALID", "expected at most 8.0 KiB");
     set.unreadable();
 }
 

@@ -29,4 +29,5 @@ mod screens;
 mod serving;
 mod shown;
 mod times;
+mod words;
 mod wycheproof;

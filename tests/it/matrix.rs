@@ -108,7 +108,7 @@ fn a_tick_flips_the_cell_the_preview_and_the_next_call_and_undo_flips_them_back(
 fn one_key_calls_as_everyone_and_each_call_is_logged() {
     let mut desk = desk(120, 36);
     desk.keys("Home → Ctrl-F");
-    desk.must_show(&["what everyone was answered", "write_data: allowed for 1 of 5"]);
+    desk.must_show(&["how everyone was answered", "write_data: allowed for 1 of 5"]);
     let answers: Vec<String> = desk
         .app
         .who
@@ -141,7 +141,7 @@ fn an_expectation_is_marked_lights_up_where_it_fails_and_is_undone() {
     assert_eq!(desk.app.auth.rules.policy.parts().expectations, []);
     desk.keys("Ctrl-7").must_show(&["allowed≠"]);
     // Who has no token has nothing to expect.
-    desk.keys("Home Space").must_show(&["nothing can be expected of a caller without a token"]);
+    desk.keys("Home Space").must_show(&["cannot set an expectation for a caller without a token"]);
 }
 
 #[test]
@@ -230,7 +230,7 @@ fn tools_and_permissions_are_added_described_ticked_saved_and_removed() {
     let folder = Folder::new();
     let (mut desk, file) = with_policy(&folder, FILE);
     desk.keys("Ctrl-P").types("add a tool").keys("Enter").types("write_data").keys("Enter");
-    desk.must_show(&["write_data names no permission: nobody may call it", "changed, not saved"]);
+    desk.must_show(&["write_data lists no permissions: every call of it is forbidden", "unsaved changes"]);
     desk.keys("Ctrl-P").types("add a permission").keys("Enter").types("admin").keys("Enter Space");
     desk.keys("Ctrl-P").types("say what").keys("Enter").types("writes it").keys("Enter").must_show(&["writes it"]);
     desk.keys("Enter Enter").must_show(&["policy saved to "]);
@@ -238,13 +238,13 @@ fn tools_and_permissions_are_added_described_ticked_saved_and_removed() {
     assert!(text.starts_with(FILE), "{text}");
     let saved = Policy::parse(&text).expect("a policy");
     assert_eq!(saved.tool("write_data").map(ToolRule::needs).as_deref(), Some("admin"));
-    assert!(!desk.shows("changed, not saved"), "{}", desk.screen());
-    desk.keys("Del").must_show(&["write_data is out of the policy", "changed, not saved"]);
+    assert!(!desk.shows("unsaved changes"), "{}", desk.screen());
+    desk.keys("Del").must_show(&["write_data removed from the policy", "unsaved changes"]);
     desk.keys("Ctrl-7").must_show(&["write_data"]);
     assert!(desk.app.auth.rules.policy.is_equivalent(&saved));
     // A name that is taken keeps what was typed.
     desk.keys("Ctrl-P").types("add a tool").keys("Enter").types("read_data").keys("Enter");
-    desk.must_show(&["the policy has a tool read_data already", "add a tool to the policy"]);
+    desk.must_show(&["tool read_data is already in the policy", "add a tool to the policy"]);
 }
 
 #[test]
@@ -252,12 +252,12 @@ fn an_edit_made_elsewhere_counts_at_once_and_a_broken_one_keeps_the_last_good_po
     let folder = Folder::new();
     let (mut desk, file) = with_policy(&folder, FILE);
     folder.write("policy.toml", FILE.replace("user", "admin"));
-    desk.policy_touched().must_show(&["the policy's file has changed: 1 tool", "needs admin"]);
+    desk.policy_touched().must_show(&["policy file reloaded: 1 tool", "needs admin"]);
     let good = Arc::clone(&desk.app.auth.rules.policy);
     for (broken, said) in [
         ("[tools.a", "line 1, column 9"),
         ("[tools.a]\npermissions = 1", "line 2, column 15"),
-        ("[permissions.a]\nimplies = [\"a\"]", "implies itself: a → a"),
+        ("[permissions.a]\nimplies = [\"a\"]", "circular implies: a → a"),
         ("\u{0}", "line 1, column "),
     ] {
         folder.write("policy.toml", broken);
@@ -271,7 +271,7 @@ fn an_edit_made_elsewhere_counts_at_once_and_a_broken_one_keeps_the_last_good_po
     std::fs::remove_dir(&file).expect("it can be removed");
     assert_eq!(desk.app.auth.rules.policy, good);
     folder.write("policy.toml", "");
-    desk.policy_touched().must_show(&["The policy has no tools, so everything is forbidden"]);
+    desk.policy_touched().must_show(&["The policy has no tools: every call is forbidden"]);
     desk.keys("Ctrl-7");
     assert_eq!(desk.app.auth.rules.policy, good, "undo brings the policy back");
 }
@@ -282,7 +282,7 @@ fn a_policy_that_cannot_be_saved_says_why_and_stays() {
     let (mut desk, file) = with_policy(&folder, FILE);
     desk.keys("Space Enter Ctrl-U").types(&format!("{file}/not")).keys("Enter");
     // What was typed is still there to be mended.
-    desk.must_show(&["policy file ", "changed, not saved", "save the policy"]);
+    desk.must_show(&["policy file ", "unsaved changes", "save the policy"]);
     assert_eq!(std::fs::read_to_string(&file).expect("it is there"), FILE);
 }
 
@@ -338,14 +338,14 @@ fn an_edit_made_elsewhere_wins_over_what_is_not_saved_and_undo_brings_that_back(
     let edited = Arc::clone(&desk.app.auth.rules.policy);
     let theirs = format!("{FILE}[tools.theirs]\npermissions = [\"user\"]\n");
     folder.write("policy.toml", &theirs);
-    desk.policy_touched().must_show(&["Ctrl-7 brings back what was not saved"]);
+    desk.policy_touched().must_show(&["Ctrl-7 restores your unsaved changes"]);
     assert!(desk.app.auth.rules.policy.tool("theirs").is_some());
     desk.keys("Ctrl-7");
     assert_eq!(desk.app.auth.rules.policy, edited);
     // A change that nobody here has seen is asked about.
     let newer = theirs.replace("theirs", "newer");
     folder.write("policy.toml", &newer);
-    desk.keys("Enter Enter").must_show(&["holds another policy"]);
+    desk.keys("Enter Enter").must_show(&["Overwrite"]);
     desk.keys("Esc");
     assert_eq!(std::fs::read_to_string(&file).ok(), Some(newer));
     desk.keys("Enter Enter Enter").must_show(&["policy saved to"]);
@@ -361,7 +361,7 @@ fn a_policy_that_is_read_too_late_changes_nothing() {
     let policy = portcullis::config::policy(other.as_ref()).expect("a policy");
     let late = || Msg::Policy { asked: other.clone(), read: Ok((other.clone(), Arc::clone(&policy))) };
     desk.keys("Ctrl-S Esc").tell(late());
-    desk.keys("Ctrl-P").tell(late()).must_show(&["type words of a command"]).keys("Esc");
+    desk.keys("Ctrl-P").tell(late()).must_show(&["search commands"]).keys("Esc");
     desk.keys("Ctrl-S").tell(late()).must_show(&["settings"]).keys("Esc");
     assert_eq!(desk.app.policy_file.path, file);
     assert!(desk.app.auth.rules.policy.tool("other").is_none());
@@ -372,7 +372,7 @@ fn another_policy_is_not_written_over_without_a_question() {
     let folder = Folder::new();
     let (mut desk, _) = with_policy(&folder, FILE);
     let other = folder.write("other.toml", "[tools.kept]\npermissions = []\n");
-    desk.keys("Enter Ctrl-U").types(&other).keys("Enter").must_show(&["holds another policy"]);
+    desk.keys("Enter Ctrl-U").types(&other).keys("Enter").must_show(&["Overwrite"]);
     assert!(std::fs::read_to_string(&other).expect("it is there").contains("kept"));
 }
 
@@ -380,8 +380,8 @@ fn another_policy_is_not_written_over_without_a_question() {
 fn quitting_says_that_the_policy_is_not_saved() {
     let folder = Folder::new();
     let (mut desk, _) = with_policy(&folder, FILE);
-    desk.keys("Ctrl-C").must_show(&["Quit? The token list"]);
-    desk.keys("Esc Space Ctrl-C").must_show(&["The policy is changed and not saved"]);
+    desk.keys("Ctrl-C").must_show(&["Quit? Tokens and activity"]);
+    desk.keys("Esc Space Ctrl-C").must_show(&["The policy has unsaved changes"]);
 }
 
 #[test]
@@ -389,25 +389,25 @@ fn a_key_that_is_adopted_leaves_the_policy_that_decides_by_then() {
     let folder = Folder::new();
     let (mut desk, _) = with_policy(&folder, FILE);
     desk.pastes(&signed(b"another-secret-of-thirty-two-b-ok", HEADER, r#"{"user_id":"u","permissions":["user"]}"#));
-    desk.keys("Ctrl-T").pastes("another-secret-of-thirty-two-b-ok").keys("Enter").must_show(&["fits this key"]);
+    desk.keys("Ctrl-T").pastes("another-secret-of-thirty-two-b-ok").keys("Enter").must_show(&["matches this key"]);
     folder.write("policy.toml", FILE.replace("[\"user\"]", "[]"));
-    desk.policy_touched().keys("Enter").must_show(&["this key signs and verifies"]);
+    desk.policy_touched().keys("Enter").must_show(&["this key now signs and verifies"]);
     assert_eq!(desk.app.auth.rules.policy.tool("read_data").map(|tool| tool.permissions.len()), Some(0));
 }
 
 #[test]
 fn what_the_palette_removes_is_what_is_in_sight() {
     let mut desk = desk(120, 36);
-    desk.keys("Esc 2 Home Ctrl-P").types("remove").keys("Enter").must_show(&["read_data is out of the policy"]);
+    desk.keys("Esc 2 Home Ctrl-P").types("remove").keys("Enter").must_show(&["read_data removed from the policy"]);
     assert_eq!(desk.app.auth.tokens.len(), 4);
-    desk.keys("Ctrl-7 F2 Ctrl-P").types("take the permission").keys("Enter").must_show(&["choose the permission"]);
+    desk.keys("Ctrl-7 F2 Ctrl-P").types("take the permission").keys("Enter").must_show(&["move to the permission"]);
     assert!(desk.app.policy_is_saved());
 }
 
 #[test]
 fn a_token_that_does_not_pass_has_nothing_to_expect() {
     let mut desk = desk(120, 36);
-    desk.keys("End Space").must_show(&["nothing can be expected of a token that does not pass", "NOT YET VALID"]);
+    desk.keys("End Space").must_show(&["cannot set an expectation for a token that fails the checks", "NOT YET VALID"]);
     desk.pastes(&signed(b"forged-by-somebody-else-entirely", HEADER, r#"{"user_id":"u","permissions":["admin"]}"#));
     desk.keys("F3 1 End Space").must_show(&["this one is"]);
     assert_eq!(desk.app.auth.rules.policy.parts().expectations, []);
@@ -431,7 +431,7 @@ fn expectations_that_the_policy_breaks_are_told_of_wherever_the_cursor_is() {
     let line = "[[expect]]\npermissions = [\"user\"]\ntool = \"read_data\"\noutcome = \"allowed\"\n";
     let (mut desk, _) = with_policy(&folder, &format!("{FILE}{line}"));
     assert!(!desk.shows("broken"), "{}", desk.screen());
-    desk.keys("Space").must_show(&["1 expectation broken", "read_data is expected allowed for user, and is not"]);
+    desk.keys("Space").must_show(&["1 expectation broken", "read_data should be allowed for user, but is not"]);
 }
 
 #[test]

@@ -34,7 +34,7 @@ fn issue(desk: &mut Desk, user: &str, preset: usize) -> String {
 fn a_workshop_from_the_start_to_a_revoked_token() {
     let (mut desk, address) = serving(120, 36);
     let uri = format!("http://{address}/mcp");
-    desk.must_show(&[&format!("SERVING  {uri}"), "nobody has connected yet", "[ Enter: stop the server ]"]);
+    desk.must_show(&[&format!("SERVING  {uri}"), "no clients have connected yet", "[ Enter: stop the server ]"]);
     desk.keys("F2").must_show(&[&uri]);
     let user = issue(&mut desk, "user123", 0);
     let admin = issue(&mut desk, "admin456", 1);
@@ -52,7 +52,7 @@ fn a_workshop_from_the_start_to_a_revoked_token() {
     ]);
     // Who called last stands above: no token, the administrator, the user.
     desk.keys("Esc 3 Down Down Enter").must_show(&["user123 is selected"]);
-    desk.keys("Esc 2 Space").must_show(&["user123 is revoked"]);
+    desk.keys("Esc 2 Space").must_show(&["user123 revoked"]);
     assert_eq!(call_status(address, Some(&user), "read_data"), 401);
     assert_eq!(call_status(address, Some(&admin), "read_data"), 200);
     desk.waits(Duration::ZERO);
@@ -61,8 +61,8 @@ fn a_workshop_from_the_start_to_a_revoked_token() {
     assert_eq!(call_status(address, Some(&user), "read_data"), 200);
 }
 
-/// A token that somebody else has issued with the same key: known by its hash, so that it has a row and can be revoked, and
-/// nothing here can misuse it.
+/// A token that somebody else has issued with the same key: known by its hash, so that it has a row and can be revoked,
+/// and nothing here can misuse it.
 #[test]
 fn the_token_of_a_client_is_known_by_its_hash_and_can_be_revoked() {
     let (mut desk, address) = serving(120, 36);
@@ -76,7 +76,7 @@ fn the_token_of_a_client_is_known_by_its_hash_and_can_be_revoked() {
     let token = signer.issue(&request, "1", START).expect("a token").to_string();
     assert_eq!(call_status(address, Some(&token), "read_data"), 200);
     desk.waits(Duration::ZERO);
-    desk.keys("Esc 3 Space").must_show(&["visitor is revoked"]);
+    desk.keys("Esc 3 Space").must_show(&["visitor revoked"]);
     assert_eq!(call_status(address, Some(&token), "read_data"), 401);
     desk.waits(Duration::ZERO);
     // The refused call is the newest row of Activity.
@@ -109,7 +109,7 @@ fn the_form_starts_stops_and_restarts() {
     let user = issue(&mut desk, "user123", 0);
     assert_eq!(call_status(address, Some(&user), "write_data"), 200, "the denial is a tool's result now");
     desk.keys("F5 Esc 1").must_show(&["[ Enter: stop the server ]"]);
-    desk.keys("Enter").must_show(&["stopped: nobody can connect", "[ Enter: start the server ]"]);
+    desk.keys("Enter").must_show(&["stopped: clients cannot connect", "[ Enter: start the server ]"]);
     assert!(desk.serves_at().is_none() && std::net::TcpStream::connect(address).is_err());
     // The audience goes with the server, and what Issue fills in with it.
     desk.keys("F2").must_show(&["audience     none"]);
@@ -126,7 +126,7 @@ fn while_the_server_starts_or_stops_the_pane_says_so_and_enter_waits() {
     assert!(matches!(asked.as_slice(), [Effect::Serve(_)]));
     desk.must_show(&["starting"]);
     assert!(update(&mut desk.app, enter()).is_empty());
-    desk.must_show(&["the server is starting; wait for that"]);
+    desk.must_show(&["the server is starting; try again"]);
     let listening = Listening { uri: "http://127.0.0.1:1/mcp".into(), is_exposed: false };
     desk.tell(Msg::Served(Ok(listening))).must_show(&["SERVING  http://127.0.0.1:1/mcp"]);
     desk.keys("Tab Tab Right");
@@ -144,7 +144,7 @@ fn what_cannot_be_started_is_said_and_nothing_is_lost() {
     desk.keys("F5 Shift-Tab").types(&address.to_string()).keys("Enter");
     desk.must_show(&[&format!("cannot listen on {address}: address already in use"), "[ Enter: start the server ]"]);
     desk.keys("Ctrl-U").types("nowhere").keys("Enter");
-    desk.must_show(&["address: not an address; write it as 127.0.0.1:8640", "nowhere"]);
+    desk.must_show(&["address: expected HOST:PORT such as 127.0.0.1:8640", "nowhere"]);
     drop(first);
 }
 
@@ -180,7 +180,7 @@ fn every_client_can_be_read_in_the_smallest_usual_terminal() {
     desk.keys("F5 Esc 4");
     for client in &CLIENTS {
         desk.must_show(&[client.word, "Enter copies it"]);
-        let caution = desk.shows("every user of the machine can see the token");
+        let caution = desk.shows("other users of this machine can see the token");
         assert_eq!(caution, client.token == TokenPlace::Argument, "{}", desk.screen());
         let lines = desk.app.client_instructions(Some("x")).lines().count();
         assert!(lines <= 11 || desk.shows("more"), "{}", desk.screen());
@@ -200,7 +200,7 @@ fn connect_to(desk: &mut Desk, word: &str) {
 fn a_server_of_its_own_gets_the_files_that_are_known_and_the_rest_is_said() {
     let mut desk = Desk::new(120, 36);
     connect_to(&mut desk, "stdio");
-    desk.must_show(&["the key is in no file"]);
+    desk.must_show(&["the key is not in a file"]);
     assert!(desk.app.client_instructions(None).contains("/path/to/secret"));
     assert!(!desk.shows("the server is not running yet"), "none has to run");
 
@@ -264,7 +264,7 @@ fn inspect_says_where_a_token_lacks_the_audience() {
     desk.keys("F5 Esc 1 Enter F2").must_show(&["VALID"]);
     let bare = issue(&mut desk, "bare", 0);
     desk.keys("F5 Shift-Tab").types(&address.to_string()).keys("Enter F2");
-    desk.must_show(&["the token names no audience (aud)"]);
+    desk.must_show(&["the token has no audience (aud)"]);
     assert_eq!(call_status(address, Some(&bare), "read_data"), 401);
     // What the server accepts of its clients changes nothing about the rules that everything here is judged by.
     desk.keys("F5 Esc 1 Right Enter F2").must_show(&[
@@ -291,8 +291,8 @@ fn a_weak_key_where_others_reach_it_is_refused_and_later_told() {
     desk.keys("F5 Shift-Tab").types("0.0.0.0:0").keys("Enter").must_show(&["SERVING"]);
     assert!(!desk.shows("weak key"));
     desk.keys("Ctrl-P").types("type another").keys("Enter").types("my-secret").keys("Enter");
-    desk.must_show(&["weak key, open to others"]);
+    desk.must_show(&["weak key exposed"]);
     desk.keys("Esc 1 Enter").must_show(&["stopped"]);
-    assert!(!desk.shows("weak key, open to others"));
-    desk.keys("Enter").must_show(&["can be reached from other machines, and the key is typed"]);
+    assert!(!desk.shows("weak key exposed"));
+    desk.keys("Enter").must_show(&["is reachable from other"]);
 }

@@ -238,7 +238,7 @@ fn a_drill_in_real_time_goes_on_by_itself() {
     console.wait_for("Timeline");
     // A new token that lives 3 s, in real time.
     console.keys("3\x1b[C\t\t\t\x1b[C\r");
-    console.wait_for("PASSED: its life ends at exp");
+    console.wait_for("PASSED: refused from exp");
     console.keys(QUIT);
     assert_eq!(console.wait_exit(), 0);
 }
@@ -252,7 +252,7 @@ fn a_clients_call_stands_on_the_screen_and_quitting_stops_the_server() {
     console.wait_for("SERVING");
     let address = console.serves_at();
     assert_eq!(call_status(address, None, "read_data"), 401);
-    console.wait_for("no token came with the call");
+    console.wait_for("no token was sent");
     console.keys(QUIT);
     assert_eq!(console.wait_exit(), 0);
     assert!(std::net::TcpStream::connect(address).is_err());

@@ -35,46 +35,42 @@ fn rows() -> Vec<Row> {
         Rules { revoked: std::sync::Arc::new(all), ..rules() }
     };
     vec![
-        row("missing_token", "", "no token came with the call; a tool needs one"),
-        row("too_large", "x".repeat(8193), "the token has 8193 bytes; at most 8.0 KiB are read"),
-        row("malformed", "junk", "no dots in it: a signed token has three segments"),
-        row("malformed", format!("{plain}="), "segment 3, byte 44: base64 padding, which a token must not have"),
+        row("missing_token", "", "no token was sent; calling a tool requires one"),
+        row("too_large", "x".repeat(8193), "the token is 8193 bytes long, expected at most 8.0 KiB"),
+        row("malformed", "junk", "no dots, expected three segments"),
+        row("malformed", format!("{plain}="), "segment 3, byte 44: base64 padding is not allowed in a token"),
         row(
             "algorithm_refused",
             sign(r#"{"alg":"RS256"}"#, claims("")),
-            "not verified: no key for RS256 here; only HS256 is accepted",
+            "not verified: no key for RS256 here, expected HS256",
         ),
-        row(
-            "algorithm_refused",
-            sign(r#"{"typ":"JWT"}"#, claims("")),
-            "the header has no alg; only HS256 is accepted here",
-        ),
+        row("algorithm_refused", sign(r#"{"typ":"JWT"}"#, claims("")), "the header has no alg, expected HS256"),
         row(
             "header_refused",
             sign(r#"{"alg":"HS256","crit":["b64"]}"#, claims("")),
-            "the header asks for crit, which this gate does not do",
+            "the header requires crit, which this gate does not support",
         ),
-        row("header_refused", sign(r#"{"alg":"HS256","kid":7}"#, claims("")), "kid is a number; it must be a string"),
+        row("header_refused", sign(r#"{"alg":"HS256","kid":7}"#, claims("")), "kid is a number, expected a string"),
         Row {
             rules: named,
             ..row(
                 "unknown_key",
                 sign(r#"{"alg":"HS256","kid":"second"}"#, claims("")),
-                "kid names the key second, which is not held here",
+                "kid is second, which is not a known key",
             )
         },
         row(
             "bad_signature",
             sign_with(HS256, claims(""), b"another"),
-            "the signature does not fit: signed with another key, or changed since",
+            "invalid signature: signed with another key, or changed since",
         ),
         row("claim_missing", token(r#"{"user_id":"u","permissions":[]}"#), "the claim exp is missing"),
         row(
             "claim_invalid",
             token(r#"{"user_id":"u","permissions":"admin","exp":1}"#),
-            "the claim permissions is a string; it must be an array of strings",
+            "the claim permissions is a string, expected an array of strings",
         ),
-        row("not_yet_valid", token(claims(r#""nbf":1795380125,"#)), "valid only from 2026-11-22T20:42:05Z, in 1m 00s"),
+        row("not_yet_valid", token(claims(r#""nbf":1795380125,"#)), "not valid until 2026-11-22T20:42:05Z, in 1m 00s"),
         row(
             "expired",
             token(r#"{"user_id":"u","permissions":[],"exp":1795380065}"#),
@@ -119,36 +115,32 @@ fn rows_of_issuers() -> Vec<Row> {
             ..row(
                 "unknown_issuer",
                 plain.clone(),
-                "the token names no issuer (iss), expected https://id.example or https://other.example",
+                "the token has no issuer (iss), expected https://id.example or https://other.example",
             )
         },
         Row {
             rules: issuer.clone(),
-            ..row("issuer_mismatch", plain.clone(), "the token names no issuer (iss); expected is https://id.example")
+            ..row("issuer_mismatch", plain.clone(), "the token has no issuer (iss), expected https://id.example")
         },
         Row {
             rules: issuer,
             ..row(
                 "issuer_mismatch",
                 token(claims(r#""iss":"https://id.example/","#)),
-                "iss is https://id.example/; expected is https://id.example",
+                "iss is https://id.example/, expected https://id.example",
             )
         },
         Row {
             rules: audience.clone(),
-            ..row("audience_mismatch", token(claims(r#""aud":["a","b"],"#)), "aud is a, b; expected is gate")
+            ..row("audience_mismatch", token(claims(r#""aud":["a","b"],"#)), "aud is a, b, expected gate")
         },
         Row {
             rules: audience.clone(),
-            ..row("audience_mismatch", token(claims(r#""aud":"a","#)), "aud is a; expected is gate")
+            ..row("audience_mismatch", token(claims(r#""aud":"a","#)), "aud is a, expected gate")
         },
         Row {
             rules: audience,
-            ..row(
-                "audience_mismatch",
-                token(claims(r#""aud":7,"#)),
-                "the token names no audience (aud); expected is gate",
-            )
+            ..row("audience_mismatch", token(claims(r#""aud":7,"#)), "the token has no audience (aud), expected gate")
         },
     ]
 }

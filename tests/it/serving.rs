@@ -577,7 +577,7 @@ fn whatever_is_refused_has_a_row_that_says_what_helps() {
             "",
             "GET /.well-known/openid-configuration",
             "not_found",
-            "sign-in",
+            "sign in with OAuth",
         ),
         ("POST", "/", vec![good], "", "POST /", "method_not_allowed", "POST /mcp"),
     ] {
@@ -1326,13 +1326,13 @@ fn what_cannot_be_served_is_said() {
     let (exit, err) = said(bare(&["serve"]).run());
     assert!(exit == 1 && err.contains("no signing secret"), "{err}");
     let (exit, err) = said(portcullis(&["serve", "--now", "2026-11-22T20:41:05Z"]).run());
-    assert!(exit == 2 && err.contains("--now sets the time of one decision"), "{err}");
+    assert!(exit == 2 && err.contains("--now cannot be used with serve"), "{err}");
     let (exit, err) = said(portcullis(&["serve", "--listen", "nowhere"]).run());
-    assert!(exit == 2 && err.contains("not an address; write it as 127.0.0.1:8640"), "{err}");
+    assert!(exit == 2 && err.contains("expected HOST:PORT such as 127.0.0.1:8640"), "{err}");
     let (exit, err) = said(portcullis(&["--denial", "tool", "serve"]).run());
-    assert!(exit == 2 && err.contains("write `portcullis serve` and then them"), "{err}");
+    assert!(exit == 2 && err.contains("write `portcullis serve [OPTIONS]`"), "{err}");
     let (exit, err) = said(bare(&["serve", "--listen", "0.0.0.0:0"]).env("PORTCULLIS_SECRET", "my-secret").run());
-    assert!(exit == 1 && err.contains("can be reached from other machines") && err.contains("--expose"), "{err}");
+    assert!(exit == 1 && err.contains("is reachable from other machines") && err.contains("--expose"), "{err}");
 }
 
 /// `portcullis serve` on a port of its own, with what it has printed.

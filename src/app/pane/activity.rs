@@ -1,4 +1,4 @@
-//! The Activity pane: the calls that were really made, and requests that the server refused.
+//! The Activity pane: calls that were made, and requests that the server refused.
 
 use std::sync::Arc;
 
@@ -20,8 +20,7 @@ pub const LIST: Field = Field::new(Pane::Activity, 0);
 pub(super) static PLACE: Place = Place {
     title: "Activity",
     letter: 'a',
-    help: "The calls that were really made, and requests that the server refused, newest first. Enter opens one and can \
-           load a call back; Space revokes its token.",
+    help: "Calls that were made and requests that the server refused, newest first. Enter opens one; Enter again loads a call back into Call. Space revokes its token.",
     controls: &[Control::new(LIST, "calls")
         .tick(
             |app| app.revoke_hint(app.activity_row()?.token_id),
@@ -45,7 +44,7 @@ pub(super) static PLACE: Place = Place {
     ..Place::DEFAULT
 };
 
-/// What the Activity pane remembers.
+/// The state of the Activity pane.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ActivityPane {
     /// The number of the selected call; `None` follows the newest.
@@ -69,11 +68,11 @@ impl App {
         self.activity.selected.map_or(0, |seq| self.auth.activity.place(seq).unwrap_or(oldest))
     }
 
-    /// Puts a call of the log back into the form, with its token where that is still in the list.
+    /// Loads a call from the log into the form, with its token if that is still in the list.
     pub(in crate::app) fn load(&mut self, seq: u64) {
         let Some(record) = self.record(seq).cloned() else { return };
         if !record.is_call {
-            return self.complain("it calls no tool, so there is nothing to load");
+            return self.complain("this request called no tool, so it cannot be loaded");
         }
         self.history.push(Step::Loaded(call::TOOL, Box::new(self.call.clone()), self.selected));
         self.choose_tool(&Arc::from(&*record.tool));
@@ -82,11 +81,13 @@ impl App {
         let known = self.auth.tokens.iter().find(|entry| Some(entry.id) == record.token_id).map(|entry| entry.number);
         match (known, record.token_id) {
             (Some(_), _) | (None, None) => self.selected = known,
-            (None, Some(id)) => self.complain(format!("its token {id} is no longer in the list; another is selected")),
+            (None, Some(id)) => {
+                self.complain(format!("its token {id} is no longer in the list; a different token is selected"));
+            }
         }
         if record.arguments.cut() > 0 {
             self.complain(format!(
-                "the log kept only the beginning of the arguments; {} are missing at their end",
+                "the log truncated the arguments; the last {} are missing",
                 words::bytes(record.arguments.cut())
             ));
         }

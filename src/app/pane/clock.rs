@@ -1,4 +1,4 @@
-//! The Clock pane: nudging, jumping and stopping the clock that everything on screen is judged for.
+//! The Clock pane: moves, sets and freezes the clock that everything on screen uses.
 
 use super::{Control, Field, Move, Pane, Place};
 use crate::app::action::Action;
@@ -11,13 +11,13 @@ use crate::auth::issue::When;
 use crate::auth::{Lifetime, NumericDate};
 use crate::text::{Span, words};
 
-/// What the clock shows.
+/// The time on the clock.
 pub const DIAL: Field = Field::new(Pane::Clock, 0);
 /// A place in the selected token's life to jump to.
 pub const JUMP: Field = Field::new(Pane::Clock, 1);
 /// An instant to set the clock to, as it is typed.
 pub const GO_TO: Field = Field::new(Pane::Clock, 2);
-/// How the clock runs.
+/// The speed of the clock.
 pub const PACE: Field = Field::new(Pane::Clock, 3);
 /// Which clock stamps tokens.
 pub const STAMPS: Field = Field::new(Pane::Clock, 4);
@@ -25,9 +25,7 @@ pub const STAMPS: Field = Field::new(Pane::Clock, 4);
 pub(super) static PLACE: Place = Place {
     title: "Clock",
     letter: 'o',
-    help: "The clock that everything on screen is judged for: previews, inspection, the matrix and calls made here. \
-           ← → a second, ↑ ↓ a minute, PgUp PgDn an hour, Space freezes it, Home goes back to the real time. Tokens \
-           are stamped with the real time unless issue at says otherwise. Nothing outside follows this clock.",
+    help: "The clock for everything on screen: previews, inspection, the matrix and calls made here. ← → move it by a second, ↑ ↓ by a minute, PgUp PgDn by an hour; Space freezes it, Home returns to real time. Tokens are issued in real time unless \"issue at\" says otherwise. Clients of the server are always checked in real time.",
     controls: &[
         Control::new(DIAL, "shows")
             .act(
@@ -69,10 +67,10 @@ pub(super) static PLACE: Place = Place {
     ..Place::DEFAULT
 };
 
-/// What the Clock pane remembers.
+/// The state of the Clock pane.
 #[derive(Clone, Debug)]
 pub struct Dial {
-    /// Where to set the clock, as it is typed.
+    /// The typed time to set the clock to.
     pub go_to: TextField,
     jump: usize,
 }
@@ -83,11 +81,11 @@ impl Default for Dial {
     }
 }
 
-/// Where one may want to be in a token's life, as it could be typed.
+/// Times in a token's life to jump to, as they can be typed.
 const JUMPS: [&str; 7] = ["nbf", "exp - 1s", "exp", "exp + 1s", "exp + leeway - 1s", "exp + leeway", "iat"];
 
-/// How the clock runs.
-const PACES: [&str; 3] = ["as time does", "frozen", "60 times as fast"];
+/// The speed of the clock.
+const PACES: [&str; 3] = ["real speed", "frozen", "60× speed"];
 
 impl Dial {
     /// The place in a token's life that is chosen.
@@ -97,7 +95,7 @@ impl Dial {
 }
 
 impl App {
-    /// How the clock runs, in words.
+    /// The speed of the clock in words.
     pub const fn pace(&self) -> &'static str {
         PACES[self.pace_at()]
     }
@@ -129,11 +127,11 @@ impl App {
         self.set_clock(self.times.judged.plus(step * by));
     }
 
-    /// Goes back to the real time, with everything that depends on it.
+    /// Returns to the real time, with everything that depends on it.
     pub(in crate::app) fn real_time(&mut self) {
         self.hold(HeldClock::Real);
         self.stamps_held = false;
-        self.say("the clock shows the real time");
+        self.say("clock set to real time");
     }
 
     /// Sets the clock to an instant that was named.
@@ -142,7 +140,7 @@ impl App {
             Ok(at) => {
                 self.set_clock(at);
                 self.dial.go_to.replaced_by_typing = true;
-                self.say(format!("the clock shows {}", self.date(at)));
+                self.say(format!("clock set to {}", self.date(at)));
             }
             Err(error) => self.complain(error.to_string()),
         }
@@ -154,17 +152,17 @@ impl App {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InstantError {
     /// It is not written as any of them.
-    #[error("write +55m, -1d, exp, exp - 1s, nbf, exp + leeway, or a time as in 2026-11-22T20:41:05Z")]
+    #[error("expected +55m, -1d, exp, exp - 1s, nbf, exp + leeway, or a time such as 2026-11-22T20:41:05Z")]
     Unreadable,
     /// It names a claim, and no token is selected.
-    #[error("select a token: its times are named")]
+    #[error("select a token first: exp, nbf and iat are its times")]
     NoToken,
     /// The selected token does not have this claim, or not as a time.
-    #[error("the token has no {0} that can be read")]
+    #[error("the token has no readable {0}")]
     NoClaim(&'static str),
 }
 
-/// The instant that a text names: by a shift of what the clock shows, by a token's claim, or by itself.
+/// Parses an instant: relative to the clock, relative to a token's claim, or absolute.
 fn named_instant(text: &str, shown: NumericDate, life: Option<&Lifetime>) -> Result<NumericDate, InstantError> {
     let text = text.trim();
     let begins = |name: &'static str| text.strip_prefix(name).map(|rest| (name, rest));
@@ -231,14 +229,14 @@ mod tests {
     }
 
     #[rstest]
-    #[case("", "write")]
-    #[case("soon", "write")]
-    #[case("55m", "write")]
-    #[case("exp 1s", "write")]
-    #[case("exp -", "write")]
-    #[case("exp + soon", "write")]
-    #[case("expired", "write")]
-    #[case("nbf", "the token has no nbf")]
+    #[case("", "expected")]
+    #[case("soon", "expected")]
+    #[case("55m", "expected")]
+    #[case("exp 1s", "expected")]
+    #[case("exp -", "expected")]
+    #[case("exp + soon", "expected")]
+    #[case("expired", "expected")]
+    #[case("nbf", "the token has no readable nbf")]
     fn what_names_no_instant_is_told(#[case] text: &str, #[case] words: &str) {
         let told = named_instant(text, SHOWN, Some(&life())).expect_err("no instant").to_string();
         assert!(told.starts_with(words), "{told}");

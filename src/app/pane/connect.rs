@@ -1,4 +1,4 @@
-//! The Connect pane: what a client needs to connect with the selected token.
+//! The Connect pane: instructions for connecting a client with the selected token.
 
 use super::{Act, Control, Field, Pane, Place};
 use crate::app::App;
@@ -16,9 +16,7 @@ pub const TOOL: Field = Field::new(Pane::Connect, 1);
 pub(super) static PLACE: Place = Place {
     title: "Connect",
     letter: 'n',
-    help: "What a client needs to connect with the selected token: lines for a shell, or its configuration. ← → \
-           choose the client; Enter copies it with the whole token, which the screen does not show. Where the client \
-           reads PORTCULLIS_TOKEN or asks for it, the token is not in the copy.",
+    help: "How to connect a client with the selected token: shell commands or a configuration. ← → choose the client. Enter copies the text with the whole token, which the screen does not show; for clients that read PORTCULLIS_TOKEN or ask for the token, the copy does not contain it.",
     controls: &[
         Control::new(CLIENT, "for")
             .turn(|_| Some("change"), |app, by| app.connect.client = turned(app.connect.client, by, CLIENTS.len())),
@@ -29,7 +27,7 @@ pub(super) static PLACE: Place = Place {
     ..Place::DEFAULT
 };
 
-/// What the Connect pane remembers.
+/// The state of the Connect pane.
 #[derive(Clone, Debug)]
 pub struct ConnectPane {
     /// The place of the client in [`CLIENTS`].
@@ -38,7 +36,7 @@ pub struct ConnectPane {
     pub files: Files,
 }
 
-/// Stands for a path that is not known here.
+/// A placeholder for an unknown path.
 const SECRET_FILE: &str = "/path/to/secret";
 
 impl ConnectPane {
@@ -66,7 +64,7 @@ impl App {
         })
     }
 
-    /// What the user must know of the instructions before using them, most important first.
+    /// Warnings about the instructions, most important first.
     pub fn client_cautions(&self) -> Vec<&'static str> {
         let client = self.connect.client();
         let mut cautions = Vec::new();
@@ -74,18 +72,18 @@ impl App {
             match self.key_origin() {
                 Some(KeyOrigin::File) if self.connect.files.secret.is_some() => {}
                 Some(KeyOrigin::Environment) => {
-                    cautions.push("the key is from PORTCULLIS_SECRET: write it to a file, and that file's path here");
+                    cautions.push("the key comes from PORTCULLIS_SECRET: save it to a file and insert the file's path");
                 }
-                _ => cautions.push("the key is in no file: another server cannot check this token until it is"),
+                _ => cautions.push("the key is not in a file: another server cannot verify this token until it is"),
             }
             if !self.policy_is_saved() {
-                cautions.push("the policy has changes that are not saved: another server reads the file");
+                cautions.push("the policy has unsaved changes: another server reads the file");
             }
         } else if self.server.serving.is_none() {
             cautions.push("the server is not running yet");
         }
         if client.token == TokenPlace::Argument && self.selected().is_some() {
-            cautions.push("while it runs, every user of the machine can see the token in its arguments");
+            cautions.push("while it runs, other users of this machine can see the token in its arguments");
         }
         cautions
     }
@@ -123,7 +121,7 @@ impl App {
         options
     }
 
-    /// Where the signing key came from.
+    /// The origin of the signing key.
     fn key_origin(&self) -> Option<KeyOrigin> {
         self.auth.signer.as_ref().map(Signer::verifier).map(Verifier::origin)
     }
@@ -137,6 +135,6 @@ impl App {
             (_, Some(_)) => "without the token",
             (_, None) => "no token",
         };
-        Clip::new(&instructions, format!("what {} needs, {token},", client.word))
+        Clip::new(&instructions, format!("instructions for {} {token}", client.word))
     }
 }

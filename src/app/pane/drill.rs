@@ -1,4 +1,4 @@
-//! The Drill pane: an expiry drill under way, and what the last one found.
+//! The Drill pane: the running expiry drill, and the result of the last one.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,9 +29,7 @@ pub const WAY: Field = Field::new(Pane::Drill, 3);
 pub(super) static PLACE: Place = Place {
     title: "Drill",
     letter: 'd',
-    help: "An expiry drill calls the tool through the end of the token's life, finds where the gate really ends it, \
-           and holds that against exp and leeway. In shifted time it is done at once and exact; in real time it runs \
-           in the background. Its calls stand in Activity.",
+    help: "An expiry drill calls the tool before and after the token expires, finds when the gate starts to refuse it, and compares that with exp and leeway. In shifted time it is immediate and exact; in real time it runs in the background. Its calls are logged in Activity.",
     controls: &[
         Control::new(TOKEN, "token")
             .turn(|_| Some("change"), |app, by| app.drill.with = next_of(&With::ALL, &app.drill.with, by)),
@@ -53,14 +51,14 @@ pub(super) static PLACE: Place = Place {
     ..Place::DEFAULT
 };
 
-/// What the Drill pane remembers.
+/// The state of the Drill pane.
 pub struct DrillPane {
     with: With,
     every: usize,
     way: Way,
-    /// The drill under way.
+    /// The running drill.
     pub running: Option<Running>,
-    /// What the last one found.
+    /// The result of the last drill.
     pub found: Option<Found>,
     /// A token is being issued to be drilled.
     pub(in crate::app) waits: bool,
@@ -90,7 +88,7 @@ impl With {
     fn words(self) -> String {
         match self {
             Self::Selected => "the selected token".to_owned(),
-            Self::Fresh(n) => format!("a new one that lives {}", exact(FRESH[n])),
+            Self::Fresh(n) => format!("a new one, valid for {}", exact(FRESH[n])),
         }
     }
 }
@@ -99,7 +97,7 @@ impl With {
 const INTERVALS: [Span; 7] =
     [FINEST, Span::millis(100), Span::millis(250), Span::millis(500), Span::SECOND, Span::seconds(10), Span::MINUTE];
 
-/// How the time is got through.
+/// How the drill passes the time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Way {
     #[default]
@@ -113,18 +111,18 @@ impl Way {
 
     const fn words(self) -> &'static str {
         match self {
-            Self::Shifted => "shifted time, at once",
+            Self::Shifted => "shifted time, immediate",
             Self::Real => "real time",
-            Self::RealFine => "real time, finer at the border",
+            Self::RealFine => "real time, finer near exp",
         }
     }
 }
 
-/// A drill under way.
+/// A running drill.
 pub struct Running {
-    /// Where it is.
+    /// The state of the drill.
     pub drill: Drill,
-    /// Of which token.
+    /// The token and the tool.
     pub subject: Subject,
     judged_by: Vec<String>,
     token: Arc<str>,
@@ -154,7 +152,7 @@ impl DrillPane {
         exact(INTERVALS[self.every])
     }
 
-    /// How the time is got through, in words.
+    /// How the drill passes the time, in words.
     pub const fn way_words(&self) -> &'static str {
         self.way.words()
     }
@@ -166,14 +164,14 @@ impl DrillPane {
 }
 
 impl App {
-    /// How long from now until something has to be done, whatever the picture shows.
+    /// The time until the drill needs its next call, independent of the picture.
     pub fn next_deed(&self) -> Option<Duration> {
         let left = self.drill.due()?.since(self.times.real);
-        // The clocks are compared now and then: one that is set meanwhile is noticed.
+        // Limited, so that a change of the clock is noticed.
         Some(left.as_duration().min(clock::COMPARED))
     }
 
-    /// Starts a drill, or ends the one under way.
+    /// Starts a drill, or cancels the running one.
     fn start_drill(&mut self) -> Vec<Effect> {
         if let Some(running) = &mut self.drill.running {
             running.drill.cancel();
@@ -193,7 +191,7 @@ impl App {
         }
     }
 
-    /// A token that lives so long and may call the tool of the form.
+    /// A request for a token with this lifetime that may call the form's tool.
     fn fresh_request(&self, lives: Span) -> IssueRequest {
         let rules = &self.auth.rules;
         IssueRequest {
@@ -223,7 +221,7 @@ impl App {
         let drill = match Drill::new(&entry.judged.lifetime, plan, self.times.real) {
             Ok(drill) => drill,
             Err(error) => {
-                // What was found of another token would seem to be of this one.
+                // The result for another token would seem to be this token's.
                 self.drill.found = None;
                 self.complain(error.to_string());
                 return Vec::new();
@@ -238,7 +236,7 @@ impl App {
         self.drill_on()
     }
 
-    /// Makes the next call of the drill, if its time has come.
+    /// Makes the next call of the drill, if it is due.
     pub(in crate::app) fn drill_on(&mut self) -> Vec<Effect> {
         let id = self.last_id + 1;
         let Some(running) = self.drill.running.as_mut().filter(|running| running.awaited.is_none()) else {
@@ -254,7 +252,7 @@ impl App {
         vec![Effect::Call { id, token: Some(Arc::clone(&running.token)), order }]
     }
 
-    /// A call came back: if it is the drill's, it is taken in, and the next one is made.
+    /// Handles a finished call: if it is the drill's, records it and makes the next one.
     pub(in crate::app) fn drill_called(&mut self, id: u64, called: &Called) -> Option<Vec<Effect>> {
         let running = self.drill.running.as_mut().filter(|running| running.awaited == Some(id))?;
         running.awaited = None;

@@ -1,4 +1,4 @@
-//! The Inspect pane: what the selected token says, and what the gate says of it.
+//! The Inspect pane: the selected token's contents, and the results of the checks.
 
 use super::{Act, Control, Field, Move, Pane, Place};
 use crate::app::App;
@@ -8,7 +8,7 @@ use crate::app::list::{moved, next_of};
 use crate::app::overlay::Overlay;
 use crate::text;
 
-/// What the pane shows of the token.
+/// The choice of the token's view.
 pub const VIEW: Field = Field::new(Pane::Inspect, 0);
 
 /// Columns of the title beside the note.
@@ -20,8 +20,7 @@ const PAGE: isize = 10;
 pub(super) static PLACE: Place = Place {
     title: "Inspect",
     letter: 's',
-    help: "What the selected token says and what the gate says of it. Lights: ✔ checked and good, ✘ checked and \
-           bad, – not checked. Paste a token anywhere to see it here.",
+    help: "The selected token's header and claims, and the result of each check: ✔ passed, ✘ failed, – not checked. Paste a token anywhere to inspect it here.",
     controls: &[Control::new(VIEW, "show").turn(|_| Some("change view"), turn_view).row(|_| Some("scroll"), scroll)],
     note,
     act: Some(Act {
@@ -41,10 +40,10 @@ pub(super) static PLACE: Place = Place {
     ..Place::DEFAULT
 };
 
-/// What the Inspect pane remembers.
+/// The state of the Inspect pane.
 #[derive(Clone, Debug, Default)]
 pub struct InspectPane {
-    /// What it shows.
+    /// The current view.
     pub view: InspectView,
     /// Rows scrolled past.
     pub scroll: usize,
@@ -52,7 +51,7 @@ pub struct InspectPane {
     pub find: String,
 }
 
-/// What the Inspect pane shows.
+/// A view of the Inspect pane.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the words below say it")]
 pub enum InspectView {

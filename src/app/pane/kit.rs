@@ -1,4 +1,4 @@
-//! The Test kit pane: the classic test tokens, made from an identity, and what the gate said to each.
+//! The Test kit pane: the classic test tokens for an identity, and the gate's answer to each.
 
 use std::sync::Arc;
 
@@ -23,10 +23,9 @@ pub const LIST: Field = Field::new(Pane::Kit, 0);
 pub(super) static PLACE: Place = Place {
     title: "Test kit",
     letter: 'x',
-    help: "The classic test tokens, made for whom the selected token speaks. Enter calls the tool with each and \
-           compares what came with what must come; Space puts the one under the cursor into the token list.",
+    help: "Test tokens with classic faults, for the user and permissions of the selected token. Enter calls the tool with each and compares the result with the expected one; Space adds the token under the cursor to the list.",
     controls: &[Control::new(LIST, "tokens")
-        .tick(|_| Some("put into the list"), App::make_test_token)
+        .tick(|_| Some("add to the list"), App::make_test_token)
         .row(|_| Some("rows"), step)
         .click(|app, spot| {
             app.go(Focus::at(LIST));
@@ -49,12 +48,12 @@ fn step(app: &mut App, by: isize) {
     app.kit.row = moved(app.kit.row, by, KIT.len());
 }
 
-/// What the Test kit pane remembers.
+/// The state of the Test kit pane.
 #[derive(Default)]
 pub struct KitPane {
     /// The row under the cursor.
     pub row: usize,
-    /// What the last run found.
+    /// The result of the last run.
     pub card: Option<Scorecard>,
     /// The rules it was made under.
     rules: Option<Arc<Rules>>,
@@ -71,8 +70,8 @@ struct Run {
 }
 
 impl App {
-    /// For whom test tokens are made: for whom the selected token speaks, or else the form of Issue, or else somebody who
-    /// may call the tool.
+    /// The user and permissions of test tokens: those of the selected token, or of the Issue form, or else of a user
+    /// who may call the tool.
     pub fn identity(&self) -> Identity {
         let selected = self.selected().map(|entry| &entry.judged);
         if let Some((name, judged)) =
@@ -87,7 +86,8 @@ impl App {
         Identity { user_id: "tester".to_owned(), permissions }
     }
 
-    /// What the last run was of, and whether another run would be of something else, or under other rules.
+    /// What the last run tested, and whether its result is out of date: another run would test something else or use
+    /// other rules.
     pub fn kit_is_of(&self) -> Option<(String, bool)> {
         let card = self.kit.card.as_ref()?;
         let same_rules = self.kit.rules.as_ref().is_some_and(|rules| Arc::ptr_eq(rules, &self.auth.rules));
@@ -95,7 +95,7 @@ impl App {
         Some((format!("{} as {}", text::name(&card.tool, 32), card.made_for), !(same_rules && same_call)))
     }
 
-    /// Calls the tool with every test token, made anew for what the clock shows.
+    /// Calls the tool with every test token, freshly made for the time on the clock.
     fn run_kit(&mut self) -> Vec<Effect> {
         self.ask_for_kit(KitFor::Run)
     }
@@ -155,7 +155,7 @@ impl App {
             self.refresh();
             let tokens = text::words::count(numbers.len(), "test token");
             let name = self.selected().map(|entry| self.token_name(entry)).unwrap_or_default();
-            self.say(format!("{tokens} put into the list; {name} is selected; Ctrl-7 takes them out again"));
+            self.say(format!("{tokens} added to the list; {name} is selected; Ctrl-7 removes them"));
         }
         if let Some(added) = self.history.latest_tests() {
             *added = numbers;

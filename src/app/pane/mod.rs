@@ -1,4 +1,4 @@
-//! The panes. All that the console knows of one is in its file here; its picture is in the file of the same name under
+//! The panes. The state and behaviour of each is in its file here; its picture is in the file of the same name under
 //! `view/pane/`. This file lists the panes, says which screen shows which, and defines what a pane's file provides.
 //!
 //! A key that works in a pane is one constant: the word in the footer and the function beside it. What several panes
@@ -72,7 +72,7 @@ impl Pane {
         Self::ALL.into_iter().find(|pane| pane.place().letter == letter)
     }
 
-    /// What its file provides.
+    /// Returns the definition in the pane's file.
     pub const fn place(self) -> &'static Place {
         match self {
             Self::Issue => &issue::PLACE,
@@ -140,13 +140,13 @@ impl Field {
     }
 }
 
-/// What a pane's file provides. `..Place::DEFAULT` fills in what the pane does not have.
+/// The definition of a pane. `..Place::DEFAULT` fills in what the pane does not have.
 pub struct Place {
     /// The title on the screen.
     pub title: &'static str,
     /// The letter that leads to it, wherever no text is typed.
     pub letter: char,
-    /// What the pane is for: the paragraph that help shows.
+    /// The help paragraph about the pane's purpose.
     pub help: &'static str,
     /// Its fields, in the order of Tab; at least one.
     pub controls: &'static [Control],
@@ -172,7 +172,7 @@ pub struct Place {
 }
 
 impl Place {
-    /// A pane that does nothing; its file sets at least title, help and controls.
+    /// The defaults of a definition; a pane's file sets at least title, help and controls.
     const DEFAULT: Self = Self {
         title: "",
         letter: ' ',
@@ -190,7 +190,7 @@ impl Place {
     };
 }
 
-/// A field of a pane: its label and what the keys do in it. A key that is not given does nothing.
+/// A field of a pane: its label and its keys. A key that is not set has no effect.
 pub struct Control {
     /// The name of the field.
     pub field: Field,
@@ -198,7 +198,7 @@ pub struct Control {
     pub label: &'static str,
     /// The text it edits, if it is a text.
     pub text: Option<Text>,
-    /// Enter, where it is not the pane's.
+    /// The action of Enter, if it differs from the pane's.
     pub act: Option<Act>,
     /// Space.
     pub tick: Option<Act>,
@@ -251,15 +251,15 @@ impl Control {
     }
 }
 
-/// The word in the footer for a key; `None` while the key does nothing useful.
+/// Returns the footer's word for a key; `None` while the key has no effect.
 pub type Hint = fn(&App) -> Option<&'static str>;
 
-/// A key that does something.
+/// A key's hint and its function.
 #[derive(Clone, Copy)]
 pub struct Act {
     /// The word in the footer.
     pub hint: Hint,
-    /// What it does.
+    /// The function to run.
     pub run: fn(&mut App) -> Vec<Effect>,
 }
 
@@ -268,7 +268,7 @@ pub struct Act {
 pub struct Move {
     /// The word in the footer.
     pub hint: Hint,
-    /// What they do.
+    /// The function to run, with the direction.
     pub by: fn(&mut App, isize),
 }
 
@@ -283,7 +283,7 @@ pub struct Text {
     pub changes: fn(&mut App, Field),
 }
 
-/// Where a list or a table was clicked.
+/// The clicked position in a list or a table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Spot {
     /// The row, counted from the top of the whole list.

@@ -1,4 +1,4 @@
-//! The Policy pane: the policy, edited live. What changes decides from then on, can be undone, and is saved on request.
+//! The Policy pane: the policy, edited live. Changes take effect at once, can be undone, and are saved on request.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -21,9 +21,7 @@ pub const RULES: Field = Field::new(Pane::Policy, 0);
 pub(super) static PLACE: Place = Place {
     title: "Policy",
     letter: 'p',
-    help: "The policy, ticked live: Space gives the tool under the cursor to a permission, or takes it away. What \
-           changes here decides from then on; undo brings it back; Enter saves it. [x] the tool asks for it, [~] it \
-           implies one that the tool asks for.",
+    help: "The policy as a table: Space ticks or clears a permission for the tool under the cursor. Changes apply at once; undo reverts them; Enter saves the policy. [x] the tool accepts this permission, [~] it implies one that the tool accepts.",
     controls: &[Control::new(RULES, "rules")
         .tick(|_| Some("tick"), App::tick_rule)
         .turn(
@@ -42,7 +40,7 @@ pub(super) static PLACE: Place = Place {
         })],
     note: |app, _| {
         let file = app.policy_file.name();
-        if app.policy_is_saved() { file } else { format!("{file} · changed, not saved") }
+        if app.policy_is_saved() { file } else { format!("{file} · unsaved changes") }
     },
     act: Some(Act {
         hint: |_| Some("save"),
@@ -59,15 +57,15 @@ pub(super) static PLACE: Place = Place {
     ..Place::DEFAULT
 };
 
-/// What the Policy pane remembers.
+/// The state of the Policy pane.
 #[derive(Default)]
 pub struct PolicyPane {
     /// The permission under the cursor.
     permission: Option<Arc<str>>,
     permissions: Vec<Arc<str>>,
-    /// What is odd about the policy.
+    /// The policy's lints.
     pub lints: Vec<Lint>,
-    /// What the policy expects and does not do, as far as that is known without a token.
+    /// The failed expectations, as far as they can be tested without a token.
     pub failed: Vec<Expectation>,
     known: Option<Arc<Policy>>,
 }
@@ -113,7 +111,7 @@ impl App {
     pub(in crate::app) fn tick_rule(&mut self) -> Vec<Effect> {
         let policy = &self.auth.rules.policy;
         let Some((column, permission)) = self.column().zip(self.policy.permission.clone()) else {
-            self.complain("the policy has no tool or no permission to tick");
+            self.complain("the policy has no tools or no permissions to tick");
             return Vec::new();
         };
         let mut parts = policy.parts().clone();
@@ -160,12 +158,12 @@ impl App {
         }
     }
 
-    /// Takes a line that was typed for the policy; an impossible one stays open with what is wrong.
+    /// Applies a typed line to the policy; if it is invalid, the prompt stays open with the error.
     pub(in crate::app) fn take_policy_line(&mut self, form: Box<LineForm>, line: &str) -> Vec<Effect> {
         let mut parts = self.auth.rules.policy.parts().clone();
         let name = text::name(line, 48);
         let refused = match &form.asks {
-            Asks::SaveTo if line.is_empty() => Some("name a file".to_owned()),
+            Asks::SaveTo if line.is_empty() => Some("enter a file name".to_owned()),
             Asks::SaveTo => return self.save_policy(line),
             Asks::Description(tool) => {
                 let said = Some(line).filter(|line| !line.is_empty()).map(Into::into);
@@ -176,16 +174,16 @@ impl App {
                     .for_each(|rule| rule.description.clone_from(&said));
                 None
             }
-            _ if line.is_empty() => Some("a name has something in it".to_owned()),
+            _ if line.is_empty() => Some("the name is empty: expected at least one character".to_owned()),
             Asks::Tool if parts.tools.iter().any(|tool| *tool.name == *line) => {
-                Some(format!("the policy has a tool {name} already"))
+                Some(format!("tool {name} is already in the policy"))
             }
             Asks::Tool => {
                 parts.tools.push(ToolRule::new(line, [""; 0]));
                 None
             }
             Asks::Permission if self.auth.rules.policy.names(line) => {
-                Some(format!("the policy has a permission {name} already"))
+                Some(format!("permission {name} is already in the policy"))
             }
             Asks::Permission => {
                 parts.permissions.push(PermissionRule { name: line.into(), description: None, implies: Vec::new() });
@@ -222,14 +220,14 @@ impl App {
         if let Some(next) = next {
             self.choose_tool(&next);
         }
-        self.say(format!("{} is out of the policy; Ctrl-7 brings it back", text::name(&gone.name, 48)));
+        self.say(format!("{} removed from the policy; Ctrl-7 restores it", text::name(&gone.name, 48)));
         effects
     }
 
-    /// Takes the permission under the cursor out of the policy: no tool asks for it, and nothing implies it.
+    /// Removes the permission under the cursor from the policy, from all tools and from all permissions that imply it.
     pub(in crate::app) fn drop_permission(&mut self) -> Vec<Effect> {
         let Some(gone) = self.policy.permission.clone() else {
-            self.complain("the policy has no permission to remove");
+            self.complain("the policy has no permissions to remove");
             return Vec::new();
         };
         let mut parts = self.auth.rules.policy.parts().clone();
@@ -240,7 +238,7 @@ impl App {
         for rule in &mut parts.permissions {
             rule.implies.retain(|name| *name != gone);
         }
-        self.say(format!("{} is out of the policy; Ctrl-7 brings it back", text::name(&gone, 48)));
+        self.say(format!("{} removed from the policy; Ctrl-7 restores it", text::name(&gone, 48)));
         self.change_policy(RULES, parts)
     }
 }

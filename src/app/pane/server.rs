@@ -1,4 +1,4 @@
-//! The Server pane: where clients connect, on which terms, and starting and stopping it.
+//! The Server pane: the server's address and settings, and starting and stopping it.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use crate::endpoint::{AddressError, Denial, Listing, Settings};
 use crate::server::ServeError;
 use crate::text;
 
-/// Where to listen.
+/// The address to listen on.
 pub const ADDRESS: Field = Field::new(Pane::Server, 0);
 /// Whether tokens must name the server as their audience.
 pub const AUDIENCE: Field = Field::new(Pane::Server, 1);
@@ -25,8 +25,7 @@ pub const LISTING: Field = Field::new(Pane::Server, 3);
 pub(super) static PLACE: Place = Place {
     title: "Server",
     letter: 'v',
-    help: "The same gate as a real MCP server. Enter starts it, stops it, or starts it anew with what stands here. \
-           While it runs a token must name it in aud; Issue fills that in. Clients are judged by the real time.",
+    help: "Runs the gate as an MCP server. Enter starts it, stops it, or restarts it with the settings shown. While it runs, tokens must name it in aud; Issue fills that in. Clients are always checked in real time.",
     controls: &[
         // The address has no effect until the server is started.
         Control::new(ADDRESS, "address").text(|app| &app.server.listen, |app| &mut app.server.listen, |_, _| {}),
@@ -56,21 +55,21 @@ pub(super) static PLACE: Place = Place {
     ..Place::DEFAULT
 };
 
-/// What the Server pane remembers.
+/// The state of the Server pane.
 pub struct ServerPane {
-    /// Where to listen.
+    /// The address to listen on.
     pub listen: TextField,
     /// The settings of the next start; the address is in the form.
     pub settings: Settings,
-    /// What runs, if something does.
+    /// The running server, if any.
     pub serving: Option<Serving>,
-    /// What it is asked to become, until that has happened.
+    /// The pending start or stop, if any.
     pub changing: Option<Changing>,
-    /// Why nothing runs although it was asked for; safe to show.
+    /// Why the server could not be started; safe to show.
     pub fault: Option<String>,
 }
 
-/// On its way from one state to another.
+/// A pending start or stop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Changing {
     /// It starts: a name is looked up, or an address taken.
@@ -91,10 +90,10 @@ impl Changing {
     }
 }
 
-/// A server that runs.
+/// A running server.
 #[derive(Clone, Debug)]
 pub struct Serving {
-    /// What tokens must name as their audience, and clients as the server's address.
+    /// The server's URI: the audience of tokens and the address for clients.
     pub uri: Arc<str>,
     /// Since when.
     pub since: NumericDate,
@@ -117,7 +116,7 @@ impl ServerPane {
         Ok(Settings { address, ..self.settings.clone() })
     }
 
-    /// What Enter does.
+    /// The action of Enter.
     pub fn next(&self) -> ServerAct {
         match &self.serving {
             None => ServerAct::Start,
@@ -127,7 +126,7 @@ impl ServerPane {
     }
 }
 
-/// What Enter does in the Server pane.
+/// The action of Enter in the Server pane.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the words below say it")]
 pub enum ServerAct {
@@ -160,10 +159,10 @@ impl App {
         weak && self.server.serving.as_ref().is_some_and(|serving| serving.is_exposed)
     }
 
-    /// Starts the server, stops it, or starts it anew with what the form says.
+    /// Starts the server, stops it, or restarts it with the form's settings.
     pub(in crate::app) fn serve(&mut self) -> Vec<Effect> {
         if let Some(changing) = self.server.changing {
-            self.complain(format!("the server is {}; wait for that", changing.word()));
+            self.complain(format!("the server is {}; try again in a moment", changing.word()));
             return Vec::new();
         }
         if self.server.next() == ServerAct::Stop {
@@ -204,11 +203,11 @@ impl App {
         self.server.serving = None;
         let starts = self.server.changing.take() == Some(Changing::Restarting);
         self.server.changing = starts.then_some(Changing::Starting);
-        self.say("the server is stopped; nobody can connect");
+        self.say("the server is stopped; clients cannot connect");
         Vec::new()
     }
 
-    /// Where clients connect: the server that runs, or the address at which it would.
+    /// The address for clients: that of the running server, or the one that it would use.
     pub fn endpoint(&self) -> String {
         match &self.server.serving {
             Some(serving) => serving.uri.to_string(),

@@ -12,15 +12,13 @@ use crate::text::words::exact;
 
 /// The bars: a row is a token, a column a piece of time.
 pub const BARS: Field = Field::new(Pane::Timeline, 0);
-/// How long a column is.
+/// The duration of a column.
 pub const SCALE: Field = Field::new(Pane::Timeline, 1);
 
 pub(super) static PLACE: Place = Place {
     title: "Timeline",
     letter: 'e',
-    help: "Each token as a bar from its beginning to its end on one axis of time; ┃ is the clock. ← → move the cursor, \
-           Home and End to the borders of the token's life, Space zooms; below stands what the token is there. Enter \
-           sets the clock to the cursor.",
+    help: "Each token is a bar from the start to the end of its validity; ┃ is the clock. ← → move the cursor, Home and End jump to the token's boundaries, Space zooms. The token's status at the cursor is shown below. Enter sets the clock to the cursor.",
     controls: &[
         Control::new(BARS, "bars")
             .tick(
@@ -51,7 +49,7 @@ pub(super) static PLACE: Place = Place {
     ..Place::DEFAULT
 };
 
-/// How long a column can be.
+/// The possible durations of a column.
 const SCALES: [Span; 19] = [
     Span::millis(100),
     Span::SECOND,
@@ -74,12 +72,12 @@ const SCALES: [Span; 19] = [
     Span::days(100 * 365),
 ];
 
-/// What the Timeline pane remembers.
+/// The state of the Timeline pane.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Timeline {
-    /// How long a column is; `None` fits the selected token.
+    /// The duration of a column; `None` fits the selected token.
     scale: Option<usize>,
-    /// Where the cursor is; `None` is with the clock.
+    /// The time at the cursor; `None` follows the clock.
     pub cursor: Option<NumericDate>,
 }
 
@@ -88,7 +86,7 @@ pub struct Timeline {
 pub struct Axis {
     /// The beginning of the first column.
     pub from: NumericDate,
-    /// How long a column is.
+    /// The duration of a column.
     pub scale: Span,
     /// How many columns there are.
     pub columns: usize,
@@ -165,11 +163,11 @@ impl App {
 
     /// The scale in words.
     pub fn scale_words(&self, axis: &Axis) -> String {
-        let column = format!("{} a column", exact(axis.scale));
+        let column = format!("{} per column", exact(axis.scale));
         if self.timeline.scale.is_none() { format!("fit: {column}") } else { column }
     }
 
-    /// The instant under the cursor: where it was put, or else what the clock shows.
+    /// The instant under the cursor, by default the clock's.
     pub fn cursor_instant(&self) -> NumericDate {
         self.timeline.cursor.unwrap_or(self.times.judged)
     }
@@ -228,7 +226,7 @@ impl App {
         } else {
             borders.into_iter().rev().find(|at| *at < here)
         };
-        // Where the clock is, the cursor stays with it.
+        // A cursor on the clock follows it.
         self.timeline.cursor = next.or(self.timeline.cursor).filter(|at| *at != self.times.judged);
     }
 
@@ -237,7 +235,7 @@ impl App {
         match self.timeline.cursor.take() {
             Some(at) => {
                 self.set_clock(at);
-                self.say(format!("the clock shows {}", self.date(at)));
+                self.say(format!("clock set to {}", self.date(at)));
             }
             None => self.complain("move the cursor first, with ← → or Home End"),
         }

@@ -14,8 +14,7 @@ pub const LIST: Field = Field::new(Pane::Tokens, 0);
 pub(super) static PLACE: Place = Place {
     title: "Tokens",
     letter: 't',
-    help: "Every token issued or pasted (*), with what the gate makes of it now. The selected one is shown in \
-           Inspect and used in Call. The first row is a caller without a token.",
+    help: "Every token issued or pasted (*), with its current status. The selected token is shown in Inspect and used in Call. The first row is a caller without a token.",
     controls: &[Control::new(LIST, "tokens")
         .tick(|app| app.is_revoked().map(|is| if is { "restore" } else { "revoke" }), App::revoke_or_restore)
         .row(|_| Some("rows"), App::step_token)

@@ -14,8 +14,7 @@ pub const LIST: Field = Field::new(Pane::Traffic, 0);
 pub(super) static PLACE: Place = Place {
     title: "Traffic",
     letter: 'f',
-    help: "Who connects, with whose token, and what was refused. ↑ ↓ choose a client, Enter selects its token, and \
-           Space revokes it: the next call is refused.",
+    help: "Clients that connected, their tokens, and refused requests. ↑ ↓ choose a client, Enter selects its token, Space revokes it: its next call is refused.",
     controls: &[Control::new(LIST, "clients")
         .tick(
             |app| app.revoke_hint(app.client()?.token),
@@ -35,7 +34,7 @@ pub(super) static PLACE: Place = Place {
     ..Place::DEFAULT
 };
 
-/// What the Traffic pane remembers.
+/// The state of the Traffic pane.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct TrafficPane {
     /// The client under the cursor, counted from the one heard last.
@@ -53,10 +52,10 @@ fn step(app: &mut App, by: isize) {
     app.traffic.row = moved(app.traffic.row, by, app.auth.traffic.clients().len());
 }
 
-/// Selects the token that the client under the cursor comes with.
+/// Selects the token of the client under the cursor.
 fn select_token(app: &mut App) -> Vec<Effect> {
     let Some(id) = app.client().map(|client| client.token) else {
-        app.complain("nobody has connected yet");
+        app.complain("no clients have connected yet");
         return Vec::new();
     };
     if app.select_by_id(id) {

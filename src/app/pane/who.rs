@@ -1,4 +1,4 @@
-//! The Who may pane: who may call the tool, what the token may call, and what everyone was answered.
+//! The Who may pane: who may call the tool, what the token may call, and how everyone was answered.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use crate::auth::Verdict;
 use crate::gate::{Called, Origin};
 use crate::text;
 
-/// What the pane shows.
+/// The choice of the view.
 pub const VIEW: Field = Field::new(Pane::Who, 0);
 
 /// Rows that page up and page down scroll.
@@ -20,7 +20,7 @@ const PAGE: isize = 10;
 pub(super) static PLACE: Place = Place {
     title: "Who may",
     letter: 'w',
-    help: "Who may call the tool under the cursor and why, what the selected token may call, or the answers.",
+    help: "Who may call the tool under the cursor and why, what the selected token may call, or how each caller was answered.",
     controls: &[Control::new(VIEW, "show")
         .turn(|_| Some("change view"), |app, by| app.who.show(next_of(&WhoView::ALL, &app.who.view, by)))
         .row(|_| Some("scroll"), scroll)],
@@ -31,18 +31,18 @@ pub(super) static PLACE: Place = Place {
     ..Place::DEFAULT
 };
 
-/// What the Who may pane remembers.
+/// The state of the Who may pane.
 #[derive(Default)]
 pub struct WhoPane {
-    /// What it shows.
+    /// The current view.
     pub view: WhoView,
     /// Rows scrolled past.
     pub scroll: usize,
-    /// What everyone was answered last.
+    /// The answers to the last call as everyone.
     pub everyone: Option<Everyone>,
 }
 
-/// What the Who may pane shows.
+/// A view of the Who may pane.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the words below say it")]
 pub enum WhoView {
@@ -60,7 +60,7 @@ impl WhoView {
         match self {
             Self::Who => "who may call this tool",
             Self::What => "what this token may call",
-            Self::Answers => "what everyone was answered",
+            Self::Answers => "how everyone was answered",
         }
     }
 }
@@ -71,7 +71,7 @@ pub struct Everyone {
     pub tool: Arc<str>,
     /// The arguments, as JSON text.
     pub arguments: String,
-    /// The name of each caller, and what came back.
+    /// The name of each caller, and the result.
     pub answers: Vec<(String, Called)>,
     id: u64,
     callers: Vec<String>,
@@ -93,7 +93,7 @@ impl App {
         let mut callers = vec![text::NO_TOKEN.to_owned()];
         let mut tokens = vec![None];
         for entry in self.auth.tokens.iter() {
-            // With a client's token, of which only the hash is known, nobody else can call.
+            // Only the hash of a client's token is known, so it cannot be used for a call.
             let Some(text) = entry.text() else { continue };
             callers.push(self.token_name(entry));
             tokens.push(Some(Arc::clone(text)));

@@ -7,10 +7,10 @@ use zeroize::Zeroizing;
 /// The longest secret, in bytes; a longer one is surely another file.
 pub const MAX_SECRET_BYTES: usize = 64 * 1024;
 
-/// Where a key came from.
+/// The origin of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeyOrigin {
-    /// Made at start, gone at the end.
+    /// Generated at the start, discarded at the end.
     Fresh,
     /// Read from a file.
     File,
@@ -42,7 +42,7 @@ pub enum KeyError {
     #[error("the secret is empty")]
     Empty,
     /// Longer than [`MAX_SECRET_BYTES`].
-    #[error("the secret has more than {MAX_SECRET_BYTES} bytes")]
+    #[error("the secret is longer than {MAX_SECRET_BYTES} bytes")]
     TooLong,
     /// The text after `hex:` is not hexadecimal.
     #[error("invalid hex secret: expected pairs of hex digits after hex:")]
@@ -51,7 +51,7 @@ pub enum KeyError {
     #[error("invalid base64 secret: expected base64 after b64:")]
     NotBase64,
     /// The system gave no random bytes.
-    #[error("the system gave no random bytes for a fresh key")]
+    #[error("cannot generate a key: the system's random number generator failed")]
     NoRandomness,
 }
 
@@ -82,7 +82,7 @@ pub fn decode(written: &[u8]) -> Result<Zeroizing<Vec<u8>>, KeyError> {
 fn unhex(digits: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
     let value = |digit: &u8| char::from(*digit).to_digit(16).and_then(|value| u8::try_from(value).ok());
     let (pairs, rest) = digits.trim_ascii_end().as_chunks::<2>();
-    // Reserved whole, so that a growing buffer leaves no copies behind.
+    // Reserved in full, so that a growing buffer leaves no copies behind.
     let mut bytes = Zeroizing::new(Vec::with_capacity(pairs.len()));
     for [high, low] in pairs {
         bytes.push(value(high)? << 4 | value(low)?);

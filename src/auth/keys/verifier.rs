@@ -45,7 +45,7 @@ impl Verifier {
         self.0.kid.as_deref()
     }
 
-    /// Where its secret or key came from.
+    /// The origin of its secret or key.
     pub fn origin(&self) -> KeyOrigin {
         self.0.origin
     }

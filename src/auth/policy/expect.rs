@@ -1,4 +1,4 @@
-//! What is expected of a policy: its truth table.
+//! A policy's expectations: its truth table.
 
 use std::collections::{BTreeSet, HashSet};
 use std::fmt;
@@ -11,24 +11,24 @@ use crate::text;
 /// One line of a policy's truth table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Expectation {
-    /// Whose call it is about.
+    /// The callers that it applies to.
     pub who: Who,
     /// The tool.
     pub tool: Arc<str>,
-    /// What is expected of it.
+    /// The expected outcome.
     pub outcome: Expected,
 }
 
-/// Whose call an expectation is about.
+/// The callers that an expectation applies to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Who {
-    /// Whoever has a valid token of this `user_id`.
+    /// Callers with a valid token of this `user_id`.
     User(Arc<str>),
-    /// Whoever has a valid token with exactly these permissions, in any order.
+    /// Callers with a valid token with exactly these permissions, in any order.
     Permissions(Vec<Arc<str>>),
 }
 
-/// What is expected of a call; spelt in small letters in a file.
+/// The expected outcome of a call; lower case in a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[expect(missing_docs, reason = "the names say it")]
@@ -38,7 +38,7 @@ pub enum Expected {
 }
 
 impl Who {
-    /// Whether this speaks of a principal with this name and these permissions.
+    /// Whether this applies to a principal with this name and these permissions.
     pub fn is(&self, user_id: Option<&str>, permissions: &[impl AsRef<str>]) -> bool {
         match self {
             Self::User(user) => Some(&**user) == user_id,
@@ -75,10 +75,10 @@ impl fmt::Display for Who {
     }
 }
 
-/// What is expected of whom, as a phrase. Safe to show.
+/// The expectation as a phrase. Safe to show.
 impl fmt::Display for Expectation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} is expected {} for {}", text::name(&self.tool, 64), self.outcome.word(), self.who)
+        write!(f, "{} should be {} for {}", text::name(&self.tool, 64), self.outcome.word(), self.who)
     }
 }
 
@@ -88,19 +88,19 @@ impl Policy {
         self.parts().expectations.iter().any(|line| matches!(line.who, Who::User(_)))
     }
 
-    /// Its expectations, each with whether it counts: of two that speak of the same calls only the first one does.
+    /// Returns its expectations, each with whether it is in effect: of two for the same calls, only the first one is.
     pub fn counted(&self) -> impl Iterator<Item = (&Expectation, bool)> {
         let mut seen = HashSet::new();
         self.parts().expectations.iter().map(move |line| (line, seen.insert((line.who.meant(), &*line.tool))))
     }
 
-    /// What a caller with these permissions and a valid token gets: the verdict of checks 9 and 10.
+    /// Returns the verdict of checks 9 and 10 for a caller with a valid token and these permissions.
     pub fn verdict(&self, held: &[impl AsRef<str>], tool: &str) -> Verdict {
         self.authorize(held, tool).map_or(Verdict::Forbidden, |_| Verdict::Allowed)
     }
 
-    /// The expectations that it does not meet, of those about permissions: a user's permissions are in tokens. Nothing
-    /// can be expected of a tool that it does not know.
+    /// Returns the failed expectations about permissions; those about users need tokens. An expectation about an
+    /// unknown tool always fails.
     pub fn failed(&self) -> impl Iterator<Item = &Expectation> {
         self.counted().filter_map(|(line, counts)| counts.then_some(line)).filter(|line| match &line.who {
             Who::User(_) => false,
@@ -170,6 +170,6 @@ mod tests {
             "#,
         );
         let said: Vec<String> = policy.expect("a policy").failed().map(ToString::to_string).collect();
-        assert_eq!(said, ["look is expected forbidden for viewer", "gone is expected forbidden for viewer"]);
+        assert_eq!(said, ["look should be forbidden for viewer", "gone should be forbidden for viewer"]);
     }
 }

@@ -1,4 +1,4 @@
-//! The policy as a file: TOML in, [`Policy`] out, and every fault with its place.
+//! Parses a policy file: TOML in, [`Policy`] out, and every error with its position.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -109,7 +109,7 @@ impl Policy {
             Ok(text) => Self::parse(text),
             Err(error) => {
                 let good = source.get(..error.valid_up_to()).unwrap_or_default();
-                Err(fault(&String::from_utf8_lossy(good), "not UTF-8"))
+                Err(fault(&String::from_utf8_lossy(good), "invalid UTF-8"))
             }
         }
     }
@@ -141,7 +141,7 @@ impl Policy {
             let who = match (user, permissions) {
                 (Some(user), None) => Who::User(user),
                 (None, Some(permissions)) => Who::Permissions(permissions),
-                _ => return Err(at(place, "an expectation is about a user or about permissions, one of both")),
+                _ => return Err(at(place, "expected either user or permissions, not both")),
             };
             Ok(Expectation { who, tool, outcome })
         };
@@ -181,8 +181,8 @@ impl Policy {
 /// The fields of a tool and of a permission.
 const FIELDS: [&str; 5] = ["description", "permissions", "schema", "stub", "implies"];
 
-/// What to say where a name has a dot and no quotes, as in `[tools.db.query]`: TOML reads a table `query` inside `db`, and
-/// the parser's own message is about a field that nobody meant. Safe to show.
+/// Returns a message for a name with a dot and no quotes, such as `[tools.db.query]`: TOML reads a table `query` inside
+/// `db`, and the parser's own message is about a field that the author never wrote. Safe to show.
 fn unquoted(source: &str, message: &str) -> Option<String> {
     let file: toml::Table = toml::from_str(source).ok()?;
     ["tools", "permissions"].into_iter().find_map(|section| {
@@ -249,11 +249,11 @@ mod tests {
     #[case("tools = 1", "line 1, column 9: invalid type: integer `1`, expected a table of tables")]
     #[case(
         "[tools.a]\npermissions = []\nschema = {type = \"thing\"}",
-        "line 3, column 10: no JSON Schema at /type: \"thing\" is not valid under any of the schemas listed in the 'anyOf' keyword"
+        "line 3, column 10: invalid JSON Schema at /type: \"thing\" is not valid under any of the schemas listed in the 'anyOf' keyword"
     )]
     #[case(
         "[permissions.a]\nimplies = [\"b\"]\n[permissions.b]\nimplies = [\"x\", \"a\"]",
-        "line 4, column 17: implies itself: a → b → a"
+        "line 4, column 17: circular implies: a → b → a"
     )]
     #[case("[permissions.a]\nimplies = \"b\"", "line 2, column 11: invalid type: string \"b\", expected a sequence")]
     #[case(
@@ -290,7 +290,7 @@ mod tests {
     )]
     #[case(
         "[[expect]]\ntool = \"a\"\noutcome = \"allowed\"",
-        "line 1, column 1: an expectation is about a user or about permissions, one of both"
+        "line 1, column 1: expected either user or permissions, not both"
     )]
     #[case(
         "[[expect]]\nuser = \"u\"\ntool = \"a\"\noutcome = \"maybe\"",
@@ -303,7 +303,7 @@ mod tests {
     #[test]
     fn a_policy_that_is_not_utf_8_names_the_place() {
         let error = Policy::read(b"[tools.a]\npermissions = [\"us\xe9r\"]").expect_err("a Latin-1 letter");
-        assert_eq!(error.to_string(), "line 2, column 19: not UTF-8");
+        assert_eq!(error.to_string(), "line 2, column 19: invalid UTF-8");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! What permissions imply: never themselves, and not without end.
+//! Implied permissions: acyclic and limited in number.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
@@ -6,21 +6,21 @@ use std::sync::Arc;
 use super::PermissionRule;
 use crate::text;
 
-/// All permissions together may imply at most so many others, counted with those that come through others.
+/// The most implied permissions of all permissions together, including indirect ones.
 const MAX_IMPLIED: usize = 100_000;
 
 /// Permissions cannot imply each other like this.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ImpliesError {
     /// A permission that implies itself in the end: the way round, beginning and ending with it.
-    #[error("implies itself: {}", text::names(.0.iter(), 48, 8, " → "))]
+    #[error("circular implies: {}", text::names(.0.iter(), 48, 8, " → "))]
     Cycle(Vec<Arc<str>>),
     /// Far more than any file written by hand.
-    #[error("the permissions imply more than {MAX_IMPLIED} others, all in all")]
+    #[error("too many implied permissions: expected at most {MAX_IMPLIED} in total")]
     TooMany,
 }
 
-/// What each permission implies, at once or through others.
+/// Returns the permissions that each permission implies, directly or through others.
 pub(super) fn closure(rules: &[PermissionRule]) -> Result<BTreeMap<Arc<str>, Vec<Arc<str>>>, ImpliesError> {
     let direct: HashMap<&str, &PermissionRule> = rules.iter().map(|rule| (&*rule.name, rule)).collect();
     let (mut all, mut total) = (BTreeMap::new(), 0);
@@ -77,13 +77,13 @@ mod tests {
     #[test]
     fn permissions_must_not_imply_themselves() {
         let circle = closure(&[permission("a", &["x", "b"]), permission("b", &["c"]), permission("c", &["a"])]);
-        assert_eq!(circle.map_err(|e| e.to_string()), Err("implies itself: a → b → c → a".to_owned()));
+        assert_eq!(circle.map_err(|e| e.to_string()), Err("circular implies: a → b → c → a".to_owned()));
         let narrow = closure(&[permission("a", &["a"])]);
-        assert_eq!(narrow.map_err(|e| e.to_string()), Err("implies itself: a → a".to_owned()));
+        assert_eq!(narrow.map_err(|e| e.to_string()), Err("circular implies: a → a".to_owned()));
         let outside = closure(&[permission("z", &["a"]), permission("a", &["b"]), permission("b", &["a"])]);
         assert!(matches!(outside, Err(ImpliesError::Cycle(_))), "also where nothing leads back to the beginning");
         let both = closure(&[permission("x", &["a"]), permission("a", &["b"]), permission("b", &["a", "x"])]);
-        assert_eq!(both.map_err(|e| e.to_string()), Err("implies itself: x → a → b → x".to_owned()));
+        assert_eq!(both.map_err(|e| e.to_string()), Err("circular implies: x → a → b → x".to_owned()));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! What is odd about a policy that can be read: rules that can never match, and names that lead nowhere.
+//! Lints for valid policies: rules that can never match, and names that refer to nothing.
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
@@ -26,7 +26,7 @@ pub enum Lint {
     NotImplemented { tool: Arc<str> },
 }
 
-/// What a name in a policy belongs to.
+/// The kind of a name in a policy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[expect(missing_docs, reason = "the names say it")]
 pub enum Kind {
@@ -67,7 +67,7 @@ impl Lint {
 }
 
 impl Lint {
-    /// The tool it speaks of.
+    /// The tool that the lint is about.
     pub fn tool(&self) -> Option<&Arc<str>> {
         match self {
             Self::OpenToNobody { tool }
@@ -91,49 +91,46 @@ impl fmt::Display for Lint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = |text: &str| text::name(text, 64);
         match self {
-            Self::NoTools => write!(f, "it names no tool: everything is forbidden to all"),
-            Self::OpenToNobody { tool } => write!(f, "{} names no permission: nobody may call it", name(tool)),
+            Self::NoTools => write!(f, "the policy has no tools: every call is forbidden"),
+            Self::OpenToNobody { tool } => {
+                write!(f, "{} lists no permissions: every call of it is forbidden", name(tool))
+            }
             Self::SchemaRefusesAll { tool, why } => {
-                write!(f, "the schema of {} refuses all arguments: {why}", name(tool))
+                write!(f, "the schema of {} rejects all arguments: {why}", name(tool))
             }
             Self::ExampleRefused { tool, why } => {
-                write!(f, "the schema of {} refuses its own example: {why}", name(tool))
+                write!(f, "the schema of {} rejects its own example: {why}", name(tool))
             }
-            Self::Repeated { tool, permission } => write!(f, "{} names {} twice", name(tool), name(permission)),
-            Self::OpensNothing { permission } => write!(f, "the permission {} opens no tool", name(permission)),
+            Self::Repeated { tool, permission } => write!(f, "{} lists {} twice", name(tool), name(permission)),
+            Self::OpensNothing { permission } => write!(f, "no tool lists the permission {}", name(permission)),
             Self::ExpectsUnknownTool { tool } => {
-                write!(f, "something is expected of {}, which is no tool of this policy", name(tool))
+                write!(f, "an expectation names {}, which is not a tool of this policy", name(tool))
             }
             Self::ExpectedTwice { who, tool } => {
-                write!(f, "two expectations speak of {who} and {}; the first one counts", name(tool))
+                write!(f, "two expectations for {who} and {}; only the first one applies", name(tool))
             }
             Self::OuterSpace { kind, name: found } => {
                 write!(f, "the {} \"{}\" begins or ends with a space", kind.noun(), name(found))
             }
             Self::SameButForCase { kind, first, second } => {
-                write!(f, "the {}s {} and {} differ by case only", kind.noun(), name(first), name(second))
+                write!(f, "the {}s {} and {} differ only in case", kind.noun(), name(first), name(second))
             }
             Self::NotAnMcpName { tool } => {
                 write!(
                     f,
-                    "clients may refuse the tool name {}: MCP allows 1 to {MOST_OF_MCP} of the characters A-Z a-z 0-9 _ - .",
+                    "clients may reject the tool name {}: MCP allows 1 to {MOST_OF_MCP} characters from A-Z a-z 0-9 _ - .",
                     name(tool)
                 )
             }
             Self::RefusedBySomeClients { tool } => {
                 write!(
                     f,
-                    "some clients refuse the tool name {}: they take 1 to {MOST_OF_CLIENTS} of the characters \
-                     A-Z a-z 0-9 _ -",
+                    "some clients reject the tool name {}: they allow 1 to {MOST_OF_CLIENTS} characters from A-Z a-z 0-9 _ -",
                     name(tool)
                 )
             }
             Self::NotImplemented { tool } => {
-                write!(
-                    f,
-                    "nothing implements {}, so an allowed call of it fails; stub = true declares a stub",
-                    name(tool)
-                )
+                write!(f, "{} is not implemented, so allowed calls of it fail; stub = true declares a stub", name(tool))
             }
         }
     }
@@ -142,8 +139,8 @@ impl fmt::Display for Lint {
 /// The longest tool name that MCP allows, in characters (revision 2025-11-25, server/tools, "Tool Names").
 const MOST_OF_MCP: usize = 128;
 
-/// The longest tool name that every client takes. Several pass names on to a model's API as `^[a-zA-Z0-9_-]{1,64}$`, which
-/// is less than MCP allows.
+/// The longest tool name that every client takes. Several pass names on to a model's API as `^[a-zA-Z0-9_-]{1,64}$`,
+/// which is less than MCP allows.
 const MOST_OF_CLIENTS: usize = 64;
 
 /// Whether a tool's name is one that clients accept, and if not, the warning.
@@ -201,15 +198,14 @@ impl Policy {
         found
     }
 
-    /// The tools that nothing implements, by a function that knows those which are implemented: a policy alone does not
-    /// know. A stub is answered by the gate.
+    /// Returns lints for tools that are not implemented according to `is_implemented`. Stubs are answered by the gate.
     pub fn not_implemented(&self, is_implemented: impl Fn(&str) -> bool) -> Vec<Lint> {
         let lacks = |tool: &&ToolRule| !tool.stub && !is_implemented(&tool.name);
         let lacking = self.tools().iter().filter(lacks);
         lacking.map(|tool| Lint::NotImplemented { tool: Arc::clone(&tool.name) }).collect()
     }
 
-    /// What is odd about it, in the order of the file.
+    /// Returns the lints, in the order of the file.
     pub fn lints(&self) -> Vec<Lint> {
         let mut found = Vec::new();
         if self.tools().is_empty() {
@@ -247,7 +243,7 @@ impl Policy {
             }
         }
         found.extend(self.look_alikes());
-        // Of a name with outer spaces that is said already.
+        // A name with outer spaces has been reported already.
         let names = self.tools().iter().map(|tool| &tool.name).filter(|name| name.trim() == &***name);
         found.extend(names.filter_map(tool_name));
         found
@@ -296,13 +292,13 @@ mod tests {
         assert_eq!(
             said,
             [
-                "a names no permission: nobody may call it",
-                "b names x twice",
-                "the schema of b refuses all arguments: it is false",
-                "the schema of c refuses its own example: arguments: \"id\" is a required property",
-                "the permission y opens no tool",
-                "something is expected of gone, which is no tool of this policy",
-                "two expectations speak of x and b; the first one counts",
+                "a lists no permissions: every call of it is forbidden",
+                "b lists x twice",
+                "the schema of b rejects all arguments: it is false",
+                "the schema of c rejects its own example: arguments: \"id\" is a required property",
+                "no tool lists the permission y",
+                "an expectation names gone, which is not a tool of this policy",
+                "two expectations for x and b; only the first one applies",
             ]
         );
     }
@@ -337,9 +333,9 @@ mod tests {
         assert_eq!(
             said(policy),
             [
-                "the tools read and Read differ by case only",
-                "the permissions user and User differ by case only",
-                "the permissions Élan and élan differ by case only",
+                "the tools read and Read differ only in case",
+                "the permissions user and User differ only in case",
+                "the permissions Élan and élan differ only in case",
             ]
         );
     }
@@ -360,8 +356,8 @@ mod tests {
         assert_eq!(
             said("[tools.\"db.query\"]\npermissions = [\"user\"]\n[tools.\"a/b\"]\npermissions = [\"user\"]\n"),
             [
-                "some clients refuse the tool name db.query: they take 1 to 64 of the characters A-Z a-z 0-9 _ -",
-                "clients may refuse the tool name a/b: MCP allows 1 to 128 of the characters A-Z a-z 0-9 _ - .",
+                "some clients reject the tool name db.query: they allow 1 to 64 characters from A-Z a-z 0-9 _ -",
+                "clients may reject the tool name a/b: MCP allows 1 to 128 characters from A-Z a-z 0-9 _ - .",
             ]
         );
     }
@@ -372,6 +368,6 @@ mod tests {
                       [tools.echo]\npermissions = [\"x\"]\nstub = true\n";
         let policy = Policy::parse(policy).expect("a policy");
         let said: Vec<String> = policy.not_implemented(|name| name == "here").iter().map(ToString::to_string).collect();
-        assert_eq!(said, ["nothing implements gone, so an allowed call of it fails; stub = true declares a stub"]);
+        assert_eq!(said, ["gone is not implemented, so allowed calls of it fail; stub = true declares a stub"]);
     }
 }

@@ -1,4 +1,4 @@
-//! The policy: tool → the permissions of which any one suffices. Default deny.
+//! The policy: tool → permissions, any one of which allows a call. Default deny.
 
 mod expect;
 mod file;
@@ -23,24 +23,24 @@ pub use schema::{Misfit, NotASchema, Schema};
 static BUILT_IN: LazyLock<Policy> =
     LazyLock::new(|| Policy::parse(include_str!("../../../assets/policy.toml")).expect("the built-in policy is valid"));
 
-/// Which permissions open which tool. A tool that is not in it is forbidden to all.
+/// The permissions that allow each tool. A tool that is not listed is forbidden to everyone.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Policy {
     parts: Parts,
     places: BTreeMap<Arc<str>, usize>,
     permissions: Vec<Arc<str>>,
-    /// What a permission implies, at once or through others; only those that imply something.
+    /// The permissions that each permission implies, directly or through others; only those that imply any.
     implied: BTreeMap<Arc<str>, Vec<Arc<str>>>,
 }
 
-/// What a policy is made of, in the order of its file. A name that stands twice counts as it stands last.
+/// The parts of a policy, in the order of its file. For a duplicate name, the last entry is used.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Parts {
     /// The tools.
     pub tools: Vec<ToolRule>,
     /// The permissions that the file says something about; tools may ask for others.
     pub permissions: Vec<PermissionRule>,
-    /// What is expected of the policy: its truth table.
+    /// The expectations: the policy's truth table.
     pub expectations: Vec<Expectation>,
 }
 
@@ -49,22 +49,22 @@ pub struct Parts {
 pub struct ToolRule {
     /// The tool's name, as a caller spells it.
     pub name: Arc<str>,
-    /// What it does.
+    /// A description of the tool.
     pub description: Option<Arc<str>>,
-    /// Any one of these opens it; with none it is closed to all.
+    /// Any one of these allows a call; if empty, every call is forbidden.
     pub permissions: Arc<[Arc<str>]>,
-    /// What its arguments must look like; any object without one.
+    /// The schema of its arguments; without one, any object is accepted.
     pub schema: Option<Schema>,
     /// Whether the gate itself answers allowed calls, by echoing tool and arguments, instead of a backend.
     pub stub: bool,
 }
 
-/// What a policy says about a permission.
+/// A permission's entry in a policy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PermissionRule {
     /// Its name.
     pub name: Arc<str>,
-    /// What it is for.
+    /// A description of the permission.
     pub description: Option<Arc<str>>,
     /// Who holds it holds these too.
     pub implies: Vec<Arc<str>>,
@@ -75,16 +75,16 @@ pub struct PermissionRule {
 pub struct Grant {
     /// The tool's permission that opened it.
     pub permission: Arc<str>,
-    /// The permission that is held and implies it, where it is not that one itself.
+    /// The held permission that implies it, if it is a different one.
     pub through: Option<Arc<str>>,
 }
 
-/// Why permissions do not open a tool.
+/// Why permissions do not allow a tool.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Denied<'p> {
     /// The policy does not know the tool.
     UnknownTool,
-    /// None of the permissions is one that the tool asks for.
+    /// None of the permissions is listed by the tool.
     PermissionMissing(&'p ToolRule),
 }
 
@@ -100,22 +100,22 @@ impl fmt::Display for Grant {
 }
 
 impl ToolRule {
-    /// A rule that says nothing but the permissions.
+    /// Creates a rule with only permissions.
     pub fn new(name: &str, permissions: impl IntoIterator<Item = impl AsRef<str>>) -> Self {
         let permissions = permissions.into_iter().map(|p| p.as_ref().into()).collect();
         Self { name: name.into(), description: None, permissions, schema: None, stub: false }
     }
 
-    /// The permissions in words: `user or admin`, `a permission, but the policy names none` for none.
+    /// The permissions in words: `user or admin`, `a permission, but the policy lists none` for none.
     pub fn needs(&self) -> String {
         if self.permissions.is_empty() {
-            return "a permission, but the policy names none".to_owned();
+            return "a permission, but the policy lists none".to_owned();
         }
         text::names(self.permissions.iter(), 64, 8, " or ")
     }
 }
 
-/// Something is no policy.
+/// A text or file is not a valid policy.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PolicyError {
     /// Not TOML, or not of the policy's shape; line and column count from 1.
@@ -125,11 +125,11 @@ pub enum PolicyError {
         line: usize,
         /// Column of the fault, in characters.
         column: usize,
-        /// What is wrong there; safe to show.
+        /// The error; safe to show.
         message: String,
     },
     /// Larger than [`MAX_BYTES`].
-    #[error("{bytes} bytes, more than a policy may have ({MAX_BYTES})")]
+    #[error("the policy is {bytes} bytes long, expected at most {MAX_BYTES}")]
     TooLarge {
         /// The size found.
         bytes: usize,
@@ -164,13 +164,13 @@ impl Policy {
         policy
     }
 
-    /// A policy of tools and the permissions of which any one suffices. Of a tool given twice the last rule counts.
+    /// Creates a policy from tools and their permissions. For a duplicate tool, the last rule is used.
     pub fn new<P: AsRef<str>>(rules: impl IntoIterator<Item = (impl AsRef<str>, impl IntoIterator<Item = P>)>) -> Self {
         let tools = rules.into_iter().map(|(name, permissions)| ToolRule::new(name.as_ref(), permissions)).collect();
         Self::assemble(Parts { tools, ..Parts::default() }, BTreeMap::new())
     }
 
-    /// What it is made of.
+    /// Returns its parts.
     pub fn parts(&self) -> &Parts {
         &self.parts
     }
@@ -185,12 +185,12 @@ impl Policy {
         self.places.get(name).and_then(|place| self.tools().get(*place))
     }
 
-    /// Every permission it speaks of: those that tools ask for, in the order in which they first appear, then others.
+    /// Every permission in it: those listed by tools, in the order of their first appearance, then others.
     pub fn permissions(&self) -> &[Arc<str>] {
         &self.permissions
     }
 
-    /// Whether it speaks of this permission.
+    /// Whether it contains this permission.
     pub fn names(&self, permission: &str) -> bool {
         self.permissions.iter().any(|known| **known == *permission)
     }
@@ -200,12 +200,13 @@ impl Policy {
         self.tools().iter().any(|tool| tool.permissions.iter().any(|asked| **asked == *permission))
     }
 
-    /// What somebody may hold to call a tool: the first permission it asks for, or nothing.
+    /// Permissions that suffice to call a tool: the first one that it lists, or none.
     pub fn opening(&self, tool: &str) -> Vec<String> {
         self.tool(tool).and_then(|rule| rule.permissions.first()).map(ToString::to_string).into_iter().collect()
     }
 
-    /// The least permission that opens a tool, or any tool: the one that opens the fewest, and of these the first.
+    /// Returns the least permission that allows a tool, or any tool: the one that allows the fewest tools; among
+    /// equals, the first.
     pub fn least(&self, tool: Option<&str>) -> Option<&Arc<str>> {
         let opened = |permission: &&Arc<str>| {
             self.tools().iter().filter(|rule| self.grant(&[&***permission], rule).is_some()).count()
@@ -225,12 +226,12 @@ impl Policy {
         held.iter().find(|held| self.implied_by(held.as_ref()).iter().any(|implied| **implied == *permission))
     }
 
-    /// What a permission implies, at once or through others.
+    /// Returns the permissions that a permission implies, directly or through others.
     pub fn implied_by(&self, permission: &str) -> &[Arc<str>] {
         self.implied.get(permission).map_or(&[], Vec::as_slice)
     }
 
-    /// Why these permissions open a tool, if they do.
+    /// Returns how these permissions allow a tool, if they do.
     pub fn grant(&self, held: &[impl AsRef<str>], tool: &ToolRule) -> Option<Grant> {
         tool.permissions.iter().find_map(|permission| {
             let held = self.holds(held, permission)?.as_ref();
@@ -239,7 +240,7 @@ impl Policy {
         })
     }
 
-    /// **The** answer to checks 9 and 10: the permission that opens a tool to these permissions, or why none does.
+    /// Makes checks 9 and 10, for every caller: returns the permission that allows the tool, or why there is none.
     pub fn authorize(&self, held: &[impl AsRef<str>], tool: &str) -> Result<Grant, Denied<'_>> {
         let rule = self.tool(tool).ok_or(Denied::UnknownTool)?;
         self.grant(held, rule).ok_or(Denied::PermissionMissing(rule))
@@ -251,8 +252,8 @@ impl Policy {
         parts.tools.is_empty() && parts.permissions.is_empty() && parts.expectations.is_empty()
     }
 
-    /// What is expected of a principal with this name and these permissions who calls this tool; the first line counts.
-    /// `None` is no user in particular.
+    /// Returns the expectation for a principal with this name and these permissions who calls this tool; the first
+    /// match is used. `None` stands for any user.
     pub fn expected(&self, user: Option<&str>, permissions: &[impl AsRef<str>], tool: &str) -> Option<&Expectation> {
         self.parts.expectations.iter().find(|line| *line.tool == *tool && line.who.is(user, permissions))
     }

@@ -1,4 +1,4 @@
-//! Whether two policies say the same: what order says nothing is not compared.
+//! Equivalence of policies: order is compared only where it matters.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -6,8 +6,8 @@ use std::sync::Arc;
 use super::{Parts, PermissionRule, Policy, ToolRule};
 
 impl Policy {
-    /// Whether the other one decides, describes and expects the same. The order of tools and names says nothing; that of
-    /// expectations does, because the first one counts.
+    /// Whether both decide, describe and expect the same. The order of tools and names is ignored; that of expectations
+    /// matters, because the first match is used.
     pub fn is_equivalent(&self, other: &Self) -> bool {
         let (a, b) = (&self.parts, &other.parts);
         a.tools.len() == b.tools.len()
@@ -33,13 +33,13 @@ impl PermissionRule {
         self.description == other.description && set(&self.implies) == set(&other.implies)
     }
 
-    /// Whether it says nothing but that there is such a permission.
+    /// Whether it only declares the permission.
     pub fn is_bare(&self) -> bool {
         self.description.is_none() && self.implies.is_empty()
     }
 }
 
-/// What is said of permissions. That there is one is said as well by a tool that asks for it.
+/// The permission entries. A tool that lists a permission also implies that it exists.
 fn rules(parts: &Parts) -> BTreeSet<(&str, Option<&str>, BTreeSet<&str>)> {
     let asked: BTreeSet<&str> = parts.tools.iter().flat_map(|tool| set(&tool.permissions)).collect();
     let telling = parts.permissions.iter().filter(|rule| !rule.is_bare() || !asked.contains(&*rule.name));

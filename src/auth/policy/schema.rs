@@ -1,4 +1,4 @@
-//! A tool's input schema (JSON Schema): what its arguments must look like, checked once the gate has said yes.
+//! A tool's input schema (JSON Schema): what its arguments must look like, checked after the gate has allowed the call.
 
 use std::fmt;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ pub struct Schema {
 
 /// JSON that is not a JSON Schema. The sentence quotes the source, so it is not safe to show.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("no JSON Schema{at}: {fault}")]
+#[error("invalid JSON Schema{at}: {fault}")]
 pub struct NotASchema {
     /// The place, as a phrase; empty for the whole.
     at: String,
@@ -65,7 +65,7 @@ impl Schema {
         Err(Misfit { at, fault: text::display_safe(&fault.to_string(), 200) })
     }
 
-    /// Why no arguments at all can fit, where that can be seen; arguments are always an object.
+    /// Returns why the schema rejects all arguments, if that is evident; arguments are always an object.
     pub fn refuses_all(&self) -> Option<&'static str> {
         let members = match &*self.source {
             Value::Bool(false) => return Some("it is false"),
@@ -77,19 +77,19 @@ impl Schema {
             Value::Array(kinds) => kinds.iter().all(|kind| kind != "object"),
             kind => kind != "object",
         }) {
-            return Some("its type is no object, which arguments always are");
+            return Some("its type is not object, but arguments are always an object");
         }
         if members.get("const").is_some_and(|value| !value.is_object())
             || says("enum", |list| list.as_array().is_some_and(|list| !list.iter().any(Value::is_object)))
         {
-            return Some("it wants a value that is no object, which arguments always are");
+            return Some("it requires a value that is not an object, but arguments are always an object");
         }
         if says("not", |not| *not == Value::Bool(true) || *not == Value::Object(Map::new())) {
             return Some("it excludes everything");
         }
         let number = |name: &str| members.get(name).and_then(Value::as_u64);
         if number("minProperties").zip(number("maxProperties")).is_some_and(|(least, most)| least > most) {
-            return Some("it wants more members than it allows");
+            return Some("it requires more members than it allows");
         }
         let needs = members.get("required").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
         let property = |name: &Value| members.get("properties")?.get(name.as_str()?);
@@ -166,7 +166,7 @@ mod tests {
     #[test]
     fn what_is_no_schema_says_where() {
         let fault = Schema::new(json!({"properties": {"a": {"type": "number or so"}}})).expect_err("no type");
-        assert!(fault.to_string().starts_with("no JSON Schema at /properties/a/type: "), "{fault}");
+        assert!(fault.to_string().starts_with("invalid JSON Schema at /properties/a/type: "), "{fault}");
         assert!(Schema::new(json!({"$ref": "https://example.org/other"})).is_err(), "nothing is fetched");
     }
 

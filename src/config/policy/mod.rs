@@ -13,7 +13,7 @@ use crate::auth::policy::MAX_BYTES;
 
 pub use rewrite::rewritten;
 
-/// What a policy file is called in messages.
+/// The name of a policy file in messages.
 const WHAT: &str = "policy file";
 
 /// The policy of a file.
@@ -23,15 +23,15 @@ pub fn policy(path: &Path) -> Result<Arc<Policy>, ConfigError> {
     Ok(Arc::new(policy))
 }
 
-/// Writes a policy to a file, whole or not at all. Of a file that is there only what differs is changed. One that is no
-/// policy is left as it is; so is one that says something else than the policy that is `known` to be in it, where one is
-/// given: [`ConfigError::Other`].
+/// Writes a policy to a file atomically. In an existing file only the differences are changed. A file that is not a
+/// valid policy is left unchanged, and so is one that differs from the `known` policy, if one is given:
+/// [`ConfigError::Other`].
 pub fn save_policy(path: &Path, policy: &Policy, known: Option<&Policy>) -> Result<(), ConfigError> {
     let failed = |error| unreadable(WHAT, path, error);
     // The file that a link leads to is the one meant.
     let file: PathBuf = match path.canonicalize() {
         Err(error) if error.kind() == ErrorKind::NotFound => match path.is_symlink() {
-            true => return Err(failed(io::Error::other("a link that leads to no file"))),
+            true => return Err(failed(io::Error::other("dangling symbolic link"))),
             false => path.to_owned(),
         },
         found => found.map_err(failed)?,

@@ -1,4 +1,4 @@
-//! A policy file's text, made to say what a policy says: only what differs is changed; comments and order stay.
+//! Rewrites a policy file's text to match a policy: only differences are changed; comments and order are kept.
 
 use std::collections::HashMap;
 
@@ -21,10 +21,10 @@ pub fn rewritten(source: &str, policy: &Policy) -> Result<String, PolicyError> {
         expectations(&mut document, &before.parts().expectations, &policy.parts().expectations);
     }
     let text = document.to_string();
-    // What was written is read again: a file that says something else must not take the place of a good one.
+    // The result is parsed again: a file with a different meaning must not replace a good one.
     match Policy::parse(&text) {
         Ok(read) if read.is_equivalent(policy) => Ok(text),
-        _ => Err(refused("the changes do not fit into this file; save the policy under another name".to_owned())),
+        _ => Err(refused("the changes cannot be merged into this file; save the policy under another name".to_owned())),
     }
 }
 
@@ -78,7 +78,7 @@ fn remove(document: &mut DocumentMut, list: &str, name: &str) {
     }
 }
 
-/// What stands above the own comment of a table that is gone, a heading or the licence of the file, goes to what follows.
+/// Moves comments above a removed table that are not its own, such as a heading or the file's licence, to the next table.
 fn hand_over(document: &mut DocumentMut, gone: &Table) {
     let Some(place) = gone.position() else { return };
     let above = gone.decor().prefix().and_then(RawString::as_str).unwrap_or_default();
@@ -88,7 +88,7 @@ fn hand_over(document: &mut DocumentMut, gone: &Table) {
         Some(other) => next = next.min(other),
         None => {}
     });
-    // Without a blank line between them, what stands at the top of the file may be about all of it.
+    // Without a blank line in between, comments at the top may be about the whole file.
     let own = above.rfind("\n\n").map_or(if is_first { above.len() } else { 0 }, |blank| blank + 2);
     let Some(above) = above.get(..own).filter(|above| above.contains('#')) else { return };
     if next == isize::MAX {
@@ -121,7 +121,7 @@ fn each_table(table: &mut Table, see: &mut impl FnMut(&mut Table)) {
     }
 }
 
-/// The table of a tool or a permission; made where there is none.
+/// Returns the table of a tool or a permission, creating it if it is missing.
 fn entry<'d>(document: &'d mut DocumentMut, list: &str, name: &str) -> &'d mut dyn TableLike {
     let mut above = Table::new();
     // `[tools]` alone is not written.
@@ -138,7 +138,7 @@ fn table<'t>(parent: &'t mut dyn TableLike, name: &str, new: Table) -> &'t mut d
     item.as_table_like_mut().expect("just made one")
 }
 
-/// Expectations are compared line by line, because the first one that speaks of a call counts.
+/// Expectations are compared one by one in order, because the first match is used.
 fn expectations(document: &mut DocumentMut, old: &[Expectation], new: &[Expectation]) {
     let item = document.as_table_mut().entry("expect").or_insert(Item::None);
     if item.as_array_of_tables().is_none() {

@@ -1,4 +1,4 @@
-//! The values in a policy file's tables: each changed in its place, with the comments around it.
+//! Edits values in a policy file's tables in place, keeping the comments around them.
 
 use std::sync::Arc;
 
@@ -42,10 +42,10 @@ pub fn names(entry: &mut dyn TableLike, key: &str, wanted: &[Arc<str>]) {
         if list.get(place).and_then(toml_edit::Value::as_str).is_some_and(|name| wanted.iter().any(|w| **w == *name)) {
             continue;
         }
-        // What stands before a name is the comment behind the one above it.
+        // The text before a name is the comment after the previous one.
         let before = list.remove(place).decor().prefix().and_then(RawString::as_str).unwrap_or_default().to_owned();
         if !before.contains('#') {
-            // The new first one stands where the old one stood.
+            // The new first element takes the old one's place.
             if let Some(next) = list.get_mut(0).filter(|_| place == 0) {
                 next.decor_mut().set_prefix(before);
             }

@@ -1,7 +1,7 @@
-//! The expiry drill: calls through the end of a token's life, and where the gate really ends it.
+//! The expiry drill: calls before and after a token expires, which find when the gate starts to refuse it.
 //!
-//! A drill says for which instant it wants the next call ([`Drill::next`]) and is told what came ([`Drill::saw`]). In real
-//! time the caller waits for that instant; for a gate that is told the time it calls at once.
+//! A drill returns the time of the next call ([`Drill::next`]) and receives its result ([`Drill::saw`]). In real time
+//! the caller waits for that time; in shifted time it calls at once.
 
 mod plan;
 mod report;
@@ -14,7 +14,7 @@ pub use plan::{FINEST, Pace, Plan, end_of_new};
 use report::from_exp;
 pub use report::{Found, Report, Subject};
 
-/// What real calls begin before the border and go on behind it, in intervals.
+/// How many intervals before the boundary real calls start, and how many after it they end.
 const AROUND: i64 = 10;
 
 /// The latest instant at which a gate may still allow, counted from `exp`.
@@ -23,18 +23,18 @@ const LATEST: Span = Leeway::MAX.span();
 /// A token that has no end to drill for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CannotDrill {
-    /// There is no `exp` that can be read.
-    #[error("the token has no exp that can be read; there is no end to drill for")]
+    /// `exp` is missing or unreadable.
+    #[error("the token has no readable exp, so there is no expiry to drill")]
     Endless,
-    /// Nothing comes after its `exp`.
-    #[error("exp lies at the end of all dates; there is nothing after it to call at")]
+    /// Its `exp` is the last possible instant.
+    #[error("exp is the latest possible date, so no call can follow it")]
     TooLate,
     /// Calls closer than [`FINEST`].
-    #[error("an interval is at least {}", exact(FINEST))]
+    #[error("the interval is too short: expected at least {}", exact(FINEST))]
     TooOften,
 }
 
-/// What a call was answered.
+/// The answer to a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Seen {
     /// The instant it was judged for.
@@ -43,15 +43,15 @@ pub struct Seen {
     pub code: &'static str,
 }
 
-/// A drill under way.
+/// A running drill.
 #[derive(Clone, Debug)]
 pub struct Drill {
     /// When the token begins to live, as its claims and the leeway say.
     begin: NumericDate,
-    /// The instant wanted next; `None` at the end.
+    /// The time of the next call; `None` at the end.
     next: Option<NumericDate>,
     first: NumericDate,
-    /// What was found until now.
+    /// The results so far.
     found: Report,
 }
 
@@ -69,7 +69,7 @@ impl Drill {
         let border = exp.plus(life.leeway.span());
         let first = match plan.pace {
             Pace::Real => now.max(begin),
-            // A token that lives shorter than an interval is alive where it begins.
+            // A token with a lifetime shorter than an interval is valid at its start.
             Pace::Shifted => border.plus(-plan.every).max(life.nbf.or(life.iat).unwrap_or(NumericDate::MIN)),
         };
         let found = Report {
@@ -85,17 +85,17 @@ impl Drill {
         Ok(Self { begin, next: Some(first), first, found })
     }
 
-    /// Where the gate must end the token's life.
+    /// The time from which the gate must refuse the token.
     pub fn expected(&self) -> NumericDate {
         self.found.expected()
     }
 
-    /// The instant for which the next call is wanted; `None` once nothing is left to find.
+    /// Returns the time of the next call; `None` once the boundary has been found.
     pub const fn next(&self) -> Option<NumericDate> {
         self.next
     }
 
-    /// For which instant a call made at `now` is judged; `None` while its time has not come, and at the end.
+    /// Returns the time that a call made at `now` is judged for; `None` if none is due.
     pub fn call_at(&self, now: NumericDate) -> Option<NumericDate> {
         match self.found.plan.pace {
             Pace::Shifted => self.next,
@@ -103,12 +103,12 @@ impl Drill {
         }
     }
 
-    /// How it gets through the time.
+    /// How it passes the time.
     pub const fn pace(&self) -> Pace {
         self.found.plan.pace
     }
 
-    /// How many calls were made.
+    /// The number of calls made.
     pub const fn calls(&self) -> usize {
         self.found.calls
     }
@@ -118,7 +118,7 @@ impl Drill {
         self.expected().plus(self.found.plan.every).since(self.first).max(Span::SECOND)
     }
 
-    /// How far it is at `now`, from 0 to 1000: in real time of the time, otherwise of the bisection.
+    /// The progress at `now`, from 0 to 1000: of the time in real time, otherwise of the bisection.
     pub fn progress(&self, now: NumericDate) -> i64 {
         let (done, all) = match self.found.plan.pace {
             Pace::Real => {
@@ -130,13 +130,13 @@ impl Drill {
         i64::try_from(i128::from(done) * 1000 / i128::from(all.max(1))).unwrap_or(0).clamp(0, 999)
     }
 
-    /// A call was judged for `at`, decided so, and led to this. An allowed call that failed ends the drill: it does not show
-    /// that the token was accepted by a working tool.
+    /// Records the result of a call judged for `at`. An allowed call that failed ends the drill: it does not show that
+    /// a working tool accepted the token.
     pub fn saw(&mut self, at: NumericDate, decision: &Decision, outcome: &Outcome) {
         self.found.calls += 1;
         if let Some(trouble) = outcome.trouble() {
             let when = from_exp(at, self.found.exp);
-            self.end(Some(format!("the call at {when} was allowed and failed: {trouble}")));
+            self.end(Some(format!("the call at {when} was allowed but failed: {trouble}")));
             return;
         }
         let seen = Seen { at, code: decision.code() };
@@ -144,7 +144,7 @@ impl Drill {
         match (is_allowed, seen.code) {
             (true, _) => {
                 if self.found.first_refused.as_ref().is_some_and(|refused| refused.at <= at) {
-                    self.end(Some("it was refused, and later allowed again".to_owned()));
+                    self.end(Some("the token was refused, then allowed again".to_owned()));
                     return;
                 }
                 self.found.last_allowed = Some(seen);
@@ -179,7 +179,7 @@ impl Drill {
     /// In real time: the next instant, or the end.
     fn wait_on(&mut self, at: NumericDate) {
         match (&self.found.last_allowed, &self.found.first_refused) {
-            (None, Some(_)) => self.end(Some("the token was dead before the drill began".to_owned())),
+            (None, Some(_)) => self.end(Some("the token had expired before the drill began".to_owned())),
             (_, Some(refused)) if at.since(refused.at) >= self.confirmed() => self.end(None),
             (_, None) if at.since(self.found.exp) > LATEST => self.end(None),
             (_, Some(_)) => self.next = Some(self.after(at).min(at.plus(self.confirmed() / 4))),
@@ -187,13 +187,13 @@ impl Drill {
         }
     }
 
-    /// How long a refusal must last: an interval, and not longer than anybody waits.
+    /// How long a refusal must last to be final: an interval, up to a limit.
     fn confirmed(&self) -> Span {
         self.found.plan.every.min(Span::SECOND)
     }
 
-    /// Calls come the closer the nearer the border is, and one exactly at it: a machine that is late must not miss it by
-    /// more than an interval.
+    /// Calls get closer together near the boundary, with one exactly at it: a slow machine must not miss it by more
+    /// than an interval.
     fn after(&self, at: NumericDate) -> NumericDate {
         let Plan { every, fine, .. } = self.found.plan;
         let border = self.expected();
@@ -206,7 +206,7 @@ impl Drill {
         step.into_iter().chain(entries).min().unwrap_or_else(|| at.plus(every))
     }
 
-    /// With the time in hand: the next instant between the last allowed and the first refused.
+    /// In shifted time: the next instant between the last allowed and the first refused call.
     fn bisect(&mut self) {
         let (every, border) = (self.found.plan.every, self.expected());
         let next = match (&self.found.last_allowed, &self.found.first_refused) {
@@ -233,7 +233,7 @@ impl Drill {
         }
     }
 
-    /// What was found; while the drill goes on, what was found until now.
+    /// The results; during the drill, the results so far.
     pub fn report(&self) -> Report {
         let fault = self.found.fault.clone().or_else(|| self.found.misfit());
         Report { fault, ..self.found.clone() }
@@ -345,14 +345,14 @@ mod tests {
             Span::ZERO,
             late,
         );
-        assert!(report.verdict().contains("the machine was late"), "{}", report.verdict());
+        assert!(report.verdict().contains("the machine was too slow"), "{}", report.verdict());
     }
 
     #[test]
     fn a_token_that_is_dead_or_endless_is_told_so() {
         let report =
             drilled(&life(Span::SECOND, 0), real(Span::SECOND, false), EXP.plus(Span::SECOND), Span::ZERO, |_| 0);
-        assert!(report.verdict().contains("dead before"), "{}", report.verdict());
+        assert!(report.verdict().contains("expired before the drill"), "{}", report.verdict());
         let endless = Lifetime { exp: None, ..life(Span::SECOND, 0) };
         assert_eq!(Drill::new(&endless, SHIFTED, EXP).map(|_| ()), Err(CannotDrill::Endless));
         assert_eq!(
@@ -394,6 +394,6 @@ mod tests {
         drill.saw(EXP.plus(-Span::SECOND), &decide(EXP.plus(-Span::SECOND), Span::ZERO), &failed);
         let report = drill.report();
         assert!(!report.passed() && drill.next().is_none());
-        assert_eq!(report.fault.as_deref(), Some("the call at exp - 1s was allowed and failed: no such tool here"));
+        assert_eq!(report.fault.as_deref(), Some("the call at exp - 1s was allowed but failed: no such tool here"));
     }
 }

@@ -1,4 +1,4 @@
-//! How a drill is made.
+//! The plan of a drill.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use crate::auth::NumericDate;
 use crate::text::Span;
 use crate::text::words::exact;
 
-/// How a drill gets through the time.
+/// How a drill passes the time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pace {
     /// It waits: time passes as it does.
@@ -15,10 +15,10 @@ pub enum Pace {
     Shifted,
 }
 
-/// How a drill is made.
+/// The plan of a drill.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Plan {
-    /// How it gets through the time.
+    /// How it passes the time.
     pub pace: Pace,
     /// From one call to the next; at least [`FINEST`].
     pub every: Span,
@@ -30,7 +30,7 @@ pub struct Plan {
 pub const FINEST: Span = Span::millis(10);
 
 impl Plan {
-    /// How exactly the border is to be found.
+    /// The required precision of the boundary.
     pub const fn resolution(&self) -> Span {
         match (self.pace, self.fine) {
             (Pace::Shifted, _) => Span::MICRO,
@@ -47,7 +47,7 @@ impl fmt::Display for Plan {
             (Pace::Shifted, _) => f.write_str("in shifted time, bisected"),
             (Pace::Real, false) => write!(f, "in real time, every {}", exact(self.every)),
             (Pace::Real, true) => {
-                write!(f, "in real time, every {} and finer at the border", exact(self.every))
+                write!(f, "in real time, every {}, finer near the boundary", exact(self.every))
             }
         }
     }

@@ -1,4 +1,4 @@
-//! What a drill found, in words and as JSON.
+//! The results of a drill, in words and as JSON.
 
 use std::sync::Arc;
 
@@ -19,16 +19,16 @@ pub(super) fn from_exp(at: NumericDate, exp: NumericDate) -> String {
     }
 }
 
-/// What a drill found.
+/// The results of a drill.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Report {
-    /// How it was made.
+    /// The plan that was followed.
     pub plan: Plan,
     /// The token's `exp`.
     pub exp: NumericDate,
     /// The leeway the gate is set to.
     pub leeway: Leeway,
-    /// How many calls were made.
+    /// The number of calls made.
     pub calls: usize,
     /// The last call that was allowed.
     pub last_allowed: Option<Seen>,
@@ -41,17 +41,17 @@ pub struct Report {
 }
 
 impl Report {
-    /// Whether the gate ended the token's life where it must.
+    /// Whether the gate refused the token from the expected time.
     pub const fn passed(&self) -> bool {
         !self.is_cancelled && self.fault.is_none() && self.last_allowed.is_some() && self.first_refused.is_some()
     }
 
-    /// Where the gate must end the token's life.
+    /// The time from which the gate must refuse the token.
     pub fn expected(&self) -> NumericDate {
         self.exp.plus(self.leeway.span())
     }
 
-    /// How what was seen misses what was expected.
+    /// Describes how the results differ from the expectation.
     pub(super) fn misfit(&self) -> Option<String> {
         let expected = self.expected();
         let (Some(allowed), Some(refused)) = (&self.last_allowed, &self.first_refused) else {
@@ -68,12 +68,12 @@ impl Report {
         (apart > wanted).then(|| {
             let (apart, wanted) = (exact(apart), exact(wanted));
             format!(
-                "the calls around the border came {apart} apart instead of {wanted}: the machine was late; drill again"
+                "the calls around the boundary were {apart} apart instead of {wanted}: the machine was too slow; repeat the drill"
             )
         })
     }
 
-    /// How far apart the last allowed and the first refused call were.
+    /// The time between the last allowed and the first refused call.
     pub fn found_to(&self) -> Option<Span> {
         Some(self.first_refused.as_ref()?.at.since(self.last_allowed.as_ref()?.at))
     }
@@ -83,7 +83,7 @@ impl Report {
         Some((self.last_allowed.as_ref()?.at.since(self.exp), self.first_refused.as_ref()?.at.since(self.exp)))
     }
 
-    /// It in labelled lines, the same on the screen, in a terminal and in evidence. `time` tells an instant.
+    /// Returns labelled lines, the same on the screen, in a terminal and in evidence. `time` formats an instant.
     pub fn lines(&self, time: impl Fn(NumericDate) -> String) -> Vec<(&'static str, String)> {
         let seen = |seen: &Option<Seen>| match seen {
             Some(seen) => format!("{}, {}", time(seen.at), from_exp(seen.at, self.exp)),
@@ -91,7 +91,7 @@ impl Report {
         };
         let border = match (self.found_to(), &self.first_refused) {
             (Some(Span::MICRO), Some(refused)) => format!("exactly {}", from_exp(refused.at, self.exp)),
-            (Some(apart), _) => format!("between the two, {} apart", exact(apart)),
+            (Some(apart), _) => format!("between these, {} apart", exact(apart)),
             _ => "not found".to_owned(),
         };
         let leeway = match self.leeway_seen() {
@@ -104,17 +104,17 @@ impl Report {
             ("expected", format!("{}, {}", time(expected), from_exp(expected, self.exp))),
             ("last allowed", seen(&self.last_allowed)),
             ("first refused", seen(&self.first_refused)),
-            ("border", border),
+            ("boundary", border),
             ("leeway seen", leeway),
         ]
     }
 
-    /// Where a drill under way stands, in words.
+    /// The state of a running drill in words.
     pub fn so_far(&self, time: impl Fn(NumericDate) -> String) -> String {
         match (&self.last_allowed, &self.first_refused) {
             (_, Some(seen)) => format!("refused at {}", time(seen.at)),
-            (Some(seen), None) => format!("allowed at {}; the end is due at {}", time(seen.at), time(self.expected())),
-            (None, None) => format!("waiting; the end is due at {}", time(self.expected())),
+            (Some(seen), None) => format!("allowed at {}; refusal is due at {}", time(seen.at), time(self.expected())),
+            (None, None) => format!("waiting; refusal is due at {}", time(self.expected())),
         }
     }
 
@@ -125,36 +125,36 @@ impl Report {
             (Some(fault), _) => format!("FAILED: {fault}"),
             (None, Some(apart)) => {
                 let end = from_exp(self.expected(), self.exp);
-                format!("PASSED: its life ends at {end}, found to {}", exact(apart))
+                format!("PASSED: refused from {end} (±{})", exact(apart))
             }
-            (None, None) => "FAILED: no border was found".to_owned(),
+            (None, None) => "FAILED: no boundary found".to_owned(),
         }
     }
 }
 
-/// What is drilled.
+/// The token and tool of a drill.
 #[derive(Clone, Debug)]
 pub struct Subject {
     /// The token.
     pub id: TokenId,
-    /// Its `jti`, as it stands in the token.
+    /// Its `jti` as written in the token.
     pub jti: Option<String>,
-    /// What it goes by; safe to show.
+    /// Its display name; safe to show.
     pub name: String,
     /// The tool that is called.
     pub tool: Arc<str>,
 }
 
-/// What a drill found, and of what.
+/// The results of a drill with its token and tool.
 #[derive(Clone, Debug)]
 pub struct Found {
-    /// What was drilled.
+    /// The token and tool.
     pub subject: Subject,
-    /// What was found.
+    /// The results.
     pub report: Report,
     /// When it ended.
     pub at: NumericDate,
-    /// What everything was judged by, where that is not what holds without options; safe to show.
+    /// The non-default settings of the gate; safe to show.
     pub judged_by: Vec<String>,
 }
 

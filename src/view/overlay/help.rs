@@ -24,9 +24,8 @@ pub fn render(canvas: &mut Canvas, scroll: usize) {
         lines.extend(rows(canvas, binding, inner.width));
     }
     lines.push(Line::default());
-    let rest = "Commands without a key are in the palette (Ctrl-P). In a text, Ctrl-U Ctrl-W Ctrl-A Ctrl-E and \
-                Ctrl-K edit as in a shell. A paste that holds a token goes to Inspect from everywhere but a prompt \
-                and the arguments; undo puts it into the field instead.";
+    let rest = "Commands without a key are in the palette (Ctrl-P). In a text field, Ctrl-U Ctrl-W Ctrl-A Ctrl-E and \
+                Ctrl-K edit as in a shell. A pasted token goes to Inspect from anywhere except a prompt or the arguments; undo puts it into the field instead.";
     lines.extend(canvas.wrapped(rest, inner.width, Meaning::Hint));
     canvas.drawn.overlay_rows = usize::from(inner.height);
     canvas.drawn.overlay_end = canvas.scrolled(inner, lines.len(), scroll, |_, n| lines[n].clone());

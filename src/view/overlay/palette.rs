@@ -14,11 +14,11 @@ pub fn render(canvas: &mut Canvas, palette: &Palette) {
     let prompt = canvas.span("> ", Meaning::Focused);
     canvas.line(inner, prompt);
     let field = Rect { x: inner.x + 2, width: inner.width.saturating_sub(2), ..top(inner, 1) };
-    text_line(canvas, field, &palette.filter, true, "type words of a command");
+    text_line(canvas, field, &palette.filter, true, "search commands");
     let list = below(inner, 1);
     let found = palette.matches();
     if found.is_empty() {
-        let told = canvas.span("no command holds these words", Meaning::Hint);
+        let told = canvas.span("no matching command", Meaning::Hint);
         canvas.line(list, told);
     }
     let window = canvas.list_from(Window::default(), list, palette.row, found.len(), |canvas, n, place| {

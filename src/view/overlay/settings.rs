@@ -28,7 +28,7 @@ pub fn render(canvas: &mut Canvas, form: &SettingsForm) {
     rest = below(rest, u16::from(rest.height > 3));
     let lines = match &form.fault {
         Some(fault) => canvas.wrapped(fault, rest.width, Meaning::Denied),
-        None => canvas.wrapped("Enter applies everything here; Esc changes nothing", rest.width, Meaning::Hint),
+        None => canvas.wrapped("Enter applies these settings; Esc discards them", rest.width, Meaning::Hint),
     };
     canvas.lines(rest, lines);
 }

@@ -145,7 +145,7 @@ fn last_answer(canvas: &mut Canvas, area: Rect, last: &LastCall) {
         return;
     };
     let record = &called.record;
-    let who = record.answered.subject().map_or_else(|| "nobody".to_owned(), |name| text::name(name, 24));
+    let who = record.answered.subject().map_or_else(|| "(no name)".to_owned(), |name| text::name(name, 24));
     let title =
         format!("last: {}{} {} as {who}", held(record), canvas.app.time(record.at), text::name(&record.tool, 32));
     // It stays while another token or tool is chosen, but does not look like the answer of that one.

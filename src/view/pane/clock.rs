@@ -27,10 +27,10 @@ pub fn render(canvas: &mut Canvas, area: Rect) {
     canvas.line(place, Line::from(dial));
     rest = below(rest, 1);
     let away = match app.clock {
-        HeldClock::Real => ("the real time".to_owned(), Meaning::Hint),
-        HeldClock::Shifted(by) => (format!("the real time {}", signed(by)), Meaning::Warning),
-        HeldClock::Frozen(_) => ("it stands".to_owned(), Meaning::Warning),
-        HeldClock::Fast { .. } => ("it hurries".to_owned(), Meaning::Warning),
+        HeldClock::Real => ("real time".to_owned(), Meaning::Hint),
+        HeldClock::Shifted(by) => (format!("real time {}", signed(by)), Meaning::Warning),
+        HeldClock::Frozen(_) => ("frozen".to_owned(), Meaning::Warning),
+        HeldClock::Fast { .. } => ("running 60×".to_owned(), Meaning::Warning),
     };
     let away = canvas.span(away.0, away.1);
     canvas.line(Rect { width: place.width, x: place.x, ..rest }, away);
@@ -49,8 +49,8 @@ fn row(canvas: &mut Canvas, place: Rect, field: Field) {
         GO_TO => return text_line(canvas, place, &app.dial.go_to, focused, "+55m, exp - 1s, a time"),
         JUMP => app.dial.jump(),
         PACE => app.pace(),
-        _ if app.stamps_held => "what this clock shows",
-        _ => "the real time",
+        _ if app.stamps_held => "this clock",
+        _ => "real time",
     };
     let mut line = choice(canvas, words, focused);
     if field == JUMP {

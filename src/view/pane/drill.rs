@@ -47,8 +47,7 @@ pub fn render(canvas: &mut Canvas, area: Rect) {
         }
         (None, Some(found)) => report(canvas, rest, found),
         (None, None) => {
-            let told = "Enter calls the tool through the end of the token's life, and tells where the gate really \
-                        ends it";
+            let told = "Enter calls the tool before and after expiry and finds when the gate starts to refuse it";
             let lines = canvas.wrapped(told, rest.width, Meaning::Hint);
             canvas.lines(rest, lines);
         }

@@ -69,8 +69,7 @@ pub fn render(canvas: &mut Canvas, area: Rect) {
     let policy = canvas.app.auth.rules.policy.clone();
     let tools = policy.tools();
     if tools.is_empty() {
-        let told =
-            canvas.span("The policy has no tools, so everything is forbidden. Ctrl-P `add` adds one.", Meaning::Hint);
+        let told = canvas.span("The policy has no tools: every call is forbidden", Meaning::Hint);
         canvas.line(area, told);
         return;
     }

@@ -26,7 +26,7 @@ pub fn render(canvas: &mut Canvas, area: Rect) {
     let policy = canvas.app.auth.rules.policy.clone();
     let tools = policy.tools();
     if tools.is_empty() || canvas.app.policy.permissions().is_empty() {
-        let told = "the policy names no tool, or no permission; Ctrl-P and `add` make some";
+        let told = "the policy has no tools or no permissions; press Ctrl-P and type `add`";
         let lines = canvas.wrapped(told, area.width, Meaning::Hint);
         canvas.lines(area, lines);
         return;
@@ -151,7 +151,7 @@ fn notes(canvas: &Canvas) -> Vec<Line<'static>> {
         note(format!("! {fault}"), Meaning::Warning);
     }
     if let Some((first, more)) = pane.failed.split_first() {
-        note(with_more(format!("{first}, and is not"), more.len()), Meaning::Denied);
+        note(with_more(format!("{first}, but is not"), more.len()), Meaning::Denied);
     }
     if app.lacks_tool(&app.call.tool) {
         note(format!("! {}", ToolError::missing(&app.call.tool)), Meaning::Warning);

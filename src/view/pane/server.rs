@@ -29,7 +29,7 @@ pub fn render(canvas: &mut Canvas, area: Rect) {
         (Some(changing), ..) => (changing.word().to_owned(), Meaning::Hint),
         (None, Some(serving), _) => (format!("SERVING  {}", text::display_safe(&serving.uri, 200)), Meaning::Ok),
         (None, None, Some(fault)) => (fault.clone(), Meaning::Denied),
-        (None, None, None) => ("stopped: nobody can connect".to_owned(), Meaning::Hint),
+        (None, None, None) => ("stopped: clients cannot connect".to_owned(), Meaning::Hint),
     };
     let lines = canvas.clipped(&told, area.width, 2, meaning);
     rest = canvas.lines(rest, lines);
@@ -55,7 +55,7 @@ fn row(canvas: &mut Canvas, place: Rect, field: Field) {
         DENIAL => match settings.denial {
             Denial::Http => ("http", "401, 403, 429"),
             Denial::Tool => ("tool", "results that are errors"),
-            Denial::Auto => ("auto", "by what the client survives"),
+            Denial::Auto => ("auto", "whichever the client handles"),
         },
         _ => match settings.listing {
             Listing::Permitted => ("permitted", "what it may call"),

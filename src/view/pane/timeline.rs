@@ -157,8 +157,8 @@ fn feet(canvas: &mut Canvas, area: Rect, axis: &Axis) {
     let signs = match area.width {
         ..48 => "┃ clock ▆ valid ▒ leeway · not yet",
         48..76 => "┃ clock  ┊ cursor  ▆ valid  ▒ leeway  · not yet",
-        76..100 => "┃ clock  ┊ cursor  ▆ valid  ▒ by the leeway  · not yet  - unverified",
-        _ => "┃ clock  ┊ cursor  ▆ valid  ▒ by the leeway  · not yet  ╌ before iat  - unverified",
+        76..100 => "┃ clock  ┊ cursor  ▆ valid  ▒ by leeway  · not yet  - unverified",
+        _ => "┃ clock  ┊ cursor  ▆ valid  ▒ by leeway  · not yet  ╌ before iat  - unverified",
     };
     let signs = canvas.span(signs, Meaning::Hint);
     canvas.line(below(rest, 1), signs);

@@ -26,7 +26,7 @@ pub fn render(canvas: &mut Canvas, area: Rect) {
     canvas.lines(under, refusals);
     let clients = canvas.app.auth.traffic.clients();
     if clients.is_empty() {
-        let told = canvas.span("nobody has connected yet", Meaning::Hint);
+        let told = canvas.span("no clients have connected yet", Meaning::Hint);
         canvas.line(list, told);
         return;
     }

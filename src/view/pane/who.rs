@@ -1,4 +1,4 @@
-//! Who may call a tool and through which permission, what a token may call, and what everyone was answered.
+//! Who may call a tool and through which permission, what a token may call, and how everyone was answered.
 
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
@@ -46,7 +46,9 @@ fn about_tool(theme: Theme, app: &App) -> Vec<Line<'static>> {
     let policy = &app.auth.rules.policy;
     let name = text::name(&app.call.tool, 32);
     let Some(rule) = policy.tool(&app.call.tool) else {
-        return vec![span(theme, format!("{name} is not in the policy: forbidden to all"), Meaning::Plain).into()];
+        return vec![
+            span(theme, format!("{name} is not in the policy: every call is forbidden"), Meaning::Plain).into(),
+        ];
     };
     let mut lines = vec![span(theme, format!("{name} needs {}", rule.needs()), Meaning::Plain).into()];
     if app.lacks_tool(&app.call.tool) {
@@ -57,7 +59,7 @@ fn about_tool(theme: Theme, app: &App) -> Vec<Line<'static>> {
             && let Some(through) = policy.grant(&[permission], rule)
         {
             let said = format!(
-                "{} opens it too: it implies {}",
+                "{} is enough too: it implies {}",
                 text::name(permission, 32),
                 text::name(&through.permission, 32)
             );
@@ -97,7 +99,7 @@ fn caller(canvas: &mut Canvas, row: usize) -> Row {
             format!("holds {}", text::names(entry.judged.permissions.iter(), 32, 8, ", "))
         }
         (Some(entry), Verdict::Unauthorized) => state(canvas, &entry.judged).0,
-        (None, Verdict::Unauthorized) => "brings no token".to_owned(),
+        (None, Verdict::Unauthorized) => "no token".to_owned(),
         _ => decision.sentence(),
     };
     let name = entry.map_or_else(|| text::NO_TOKEN.to_owned(), |entry| app.token_name(entry));

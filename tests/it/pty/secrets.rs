@@ -1,4 +1,5 @@
-//! The lab's example in a real terminal, and where the secret must not be: on the screen, in the arguments, in a report.
+//! The lab's example in a real terminal, and where the secret must not be: on the screen, in the arguments, in a
+//! report.
 
 use super::console::{Console, PORTCULLIS, QUIT, command};
 use super::panics::{self, REPORT, ROWS, panicking};
@@ -23,7 +24,7 @@ fn the_example_works_and_the_secret_is_nowhere() {
     console.keys("\x13");
     console.wait_for("settings");
     console.keys("\x1b[A\x1b[C\r");
-    console.wait_for("Type the signing key");
+    console.wait_for("Enter the signing key");
     // Shorter than a burst, so typed key by key.
     console.keys(SECRET.split_at(20).0);
     console.wait_for("20 characters; never shown");
@@ -61,7 +62,8 @@ fn a_command_in_a_terminal_points_out_a_token_in_its_arguments() {
     let mut started = command(PORTCULLIS, &["check", &token, "read_data"]);
     started.env("PORTCULLIS_SECRET", crate::cli::SECRET);
     let console = Console::spawn(started, 200, 36);
-    console
-        .wait_for("other users of this machine can see a token in the arguments; PORTCULLIS_TOKEN, - (standard input)");
+    console.wait_for(
+        "other users of this machine can see a token in the arguments; use PORTCULLIS_TOKEN, - (standard input)",
+    );
     assert_eq!(console.wait_exit(), 0);
 }

@@ -1,4 +1,4 @@
-//! What is in the Call pane's form, and what came of the last call.
+//! The Call pane's form, and the result of the last call.
 
 use std::sync::Arc;
 
@@ -27,6 +27,6 @@ pub struct LastCall {
     pub tool: Arc<str>,
     /// The arguments, as JSON text.
     pub arguments: String,
-    /// What came back, once it did.
+    /// The result, once it has arrived.
     pub called: Option<Called>,
 }

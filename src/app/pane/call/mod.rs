@@ -1,4 +1,4 @@
-//! The Call pane: the token, the tool and the arguments of the next call, and what the last one was answered.
+//! The Call pane: the token, the tool and the arguments of the next call, and the answer to the last one.
 
 mod form;
 
@@ -30,8 +30,7 @@ pub(super) const CALL: Act = Act { hint: |_| Some("call"), run: call };
 pub(super) static PLACE: Place = Place {
     title: "Call",
     letter: 'c',
-    help: "Call a tool with the selected token. What the gate would say now follows every key and the clock; \
-           Enter really calls, and the answer is the caller's, to the letter.",
+    help: "Call a tool with the selected token. The preview follows every key press and the clock; Enter makes the call and shows the answer exactly as a caller gets it.",
     controls: &[
         Control::new(TOKEN, "token")
             .turn(|app| if app.auth.tokens.is_empty() { None } else { Some("change token") }, App::turn_token),
@@ -54,8 +53,8 @@ pub(super) static PLACE: Place = Place {
     ..Place::DEFAULT
 };
 
-/// Said where a token is needed of which only the hash is known.
-pub const HASH_ONLY: &str = "Used by a client; only its hash is known. It can be revoked, nothing else.";
+/// The message for an action that needs a token of which only the hash is known.
+pub const HASH_ONLY: &str = "Used by a client; only its hash is known, so it can be revoked but not used here.";
 
 /// Makes the call of the form.
 fn call(app: &mut App) -> Vec<Effect> {
@@ -121,7 +120,7 @@ impl App {
         }
     }
 
-    /// A call came back: the drill's, the one awaited here, or one that is not awaited any more.
+    /// Handles a finished call: the drill's, the awaited one, or one that is no longer awaited.
     pub(in crate::app) fn called(&mut self, id: u64, called: Called) -> Vec<Effect> {
         if let Some(effects) = self.drill_called(id, &called) {
             return effects;

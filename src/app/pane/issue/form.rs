@@ -1,4 +1,4 @@
-//! What the Issue pane's form says, and the request that comes of it.
+//! The Issue pane's form, and the request that it makes.
 
 use std::sync::Arc;
 
@@ -13,13 +13,13 @@ use crate::text::strict_json::exact_value;
 /// The Issue pane's form.
 #[derive(Clone, Debug)]
 pub struct IssueForm {
-    /// Who the token speaks for.
+    /// The token's user.
     pub user_id: TextField,
     /// The policy's permissions, ticked or not.
     pub ticks: Vec<(Arc<str>, bool)>,
     /// Which tick the cursor is on.
     pub tick: usize,
-    /// Further permissions, separated by commas, or by spaces where there is no comma.
+    /// Further permissions, separated by commas, or by spaces if there is no comma.
     pub others: TextField,
     /// When it ends: a duration, or an instant.
     pub expires: TextField,
@@ -59,8 +59,8 @@ pub const PRESETS: [Preset; 5] = [
 /// Why the form is not a request: the field, and what to write in it. Safe to show.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FormError {
-    /// Nobody is named.
-    #[error("user_id: type who the token is for")]
+    /// The user is empty.
+    #[error("user_id: expected a user name")]
     NoUser,
     /// The end is neither a duration nor an instant.
     #[error("expires in: {0}")]
@@ -106,7 +106,7 @@ impl IssueForm {
         }
     }
 
-    /// Takes over another policy's permissions; what was ticked and still exists stays ticked.
+    /// Adopts another policy's permissions; ticks of permissions that still exist are kept.
     pub fn follow(&mut self, policy: &Policy) {
         if self.ticks.iter().map(|(name, _)| name).eq(policy.permissions()) {
             return;
@@ -165,7 +165,7 @@ impl IssueForm {
         let Some(wanted) = preset.permissions else {
             return;
         };
-        // Of a policy that does not know them nothing is asked: such a token would open nothing.
+        // Permissions that the policy does not know are not ticked: they would grant nothing.
         self.ticks.iter_mut().for_each(|(name, on)| *on = wanted.contains(&&**name));
         self.others.set("");
     }
@@ -182,7 +182,7 @@ impl IssueForm {
             })
     }
 
-    /// What the token says when it is issued at `now`.
+    /// Returns the request for a token issued at `now`.
     pub fn request(&self, now: NumericDate) -> Result<IssueRequest, FormError> {
         let expires = When::parse(self.expires.text()).map_err(|wanted| FormError::Expires(wanted.to_string()))?;
         let not_before = match self.not_before.text().trim() {
@@ -212,11 +212,11 @@ impl IssueForm {
         }
         let members = members::parse(text.as_bytes()).map_err(|fault| FormError::Extra(fault.to_string()))?;
         if let Some(name) = members::duplicate(&members) {
-            return Err(FormError::Extra(format!("{} stands twice", crate::text::name(name, 48))));
+            return Err(FormError::Extra(format!("duplicate member {}", crate::text::name(name, 48))));
         }
         match exact_value(text) {
             Ok(Value::Object(claims)) => Ok(claims),
-            Ok(_) => Err(FormError::Extra("no JSON object".to_owned())),
+            Ok(_) => Err(FormError::Extra("expected a JSON object".to_owned())),
             Err(error) => Err(FormError::Extra(error.to_string())),
         }
     }
@@ -249,8 +249,8 @@ mod tests {
             ((|f: &mut IssueForm| f.user_id.set("")) as fn(&mut IssueForm), "user_id:"),
             (|f| f.expires.set("soon"), "expires in:"),
             (|f| f.not_before.set("soon"), "not before:"),
-            (|f| f.extra.set("[1]"), "extra claims: an array"),
-            (|f| f.extra.set("{\"a\":1,\"a\":2}"), "extra claims: a stands twice"),
+            (|f| f.extra.set("[1]"), "extra claims: expected a JSON object, got an array"),
+            (|f| f.extra.set("{\"a\":1,\"a\":2}"), "extra claims: duplicate member a"),
             (|f| f.extra.set("{\"a\":1e999}"), "extra claims:"),
         ] {
             let mut form = form();

@@ -46,8 +46,7 @@ const fn text_field(
 pub(super) static PLACE: Place = Place {
     title: "Issue",
     letter: 'i',
-    help: "Sign a token with the console's key: say who it is for and what it may do, and press Enter. A preset \
-           fills the form; times are durations (15m, 1h, 7d, -1m) or instants (2026-11-22T20:41:05Z).",
+    help: "Sign a token with the console's key: enter the user and the permissions, then press Enter. A preset fills in the form. Times are durations (15m, 1h, 7d, -1m) or timestamps (2026-11-22T20:41:05Z).",
     controls: &[
         text_field(USER_ID, "user_id", |app| &app.issue.user_id, |app| &mut app.issue.user_id),
         Control::new(PERMISSIONS, "permissions")
@@ -110,7 +109,7 @@ impl App {
                 let named =
                     self.selected().map(|entry| (self.token_name(entry), entry.text().map_or(0, |text| text.len())));
                 if let Some((name, bytes)) = named {
-                    self.say(format!("issued a token for {name}, {}; it is selected", words::bytes(bytes)));
+                    self.say(format!("issued and selected a token for {name}, {}", words::bytes(bytes)));
                 }
                 self.drill_issued()
             }

@@ -1,5 +1,5 @@
 //! The Matrix pane: callers × tools. Its cursor is the selected token and the tool of the Call pane, so a cell, the
-//! preview and the next call cannot speak of different things.
+//! preview and the next call always refer to the same call.
 
 mod row;
 
@@ -27,8 +27,7 @@ pub const CELLS: Field = Field::new(Pane::Matrix, 0);
 pub(super) static PLACE: Place = Place {
     title: "Matrix",
     letter: 'm',
-    help: "Who may call what, now: callers down the side, tools across. ✔ allowed, ✘ forbidden, – unauthorized; = is \
-           what the policy expects, ≠ is not; ◂ has just changed. Of a row of several tokens a cell tells how many.",
+    help: "Who may call what right now: callers down the side, tools across the top. ✔ allowed, ✘ forbidden, – unauthorized; = as the policy expects, ≠ not as it expects; ◂ just changed. In a row of several tokens, a cell shows how many.",
     controls: &[Control::new(CELLS, "cells")
         .tick(|_| Some("expect"), App::expect_cell)
         .turn(|_| Some("tool"), App::choose_column)
@@ -61,13 +60,13 @@ fn click(app: &mut App, spot: Spot) -> Vec<Effect> {
     if again { app.act(Action::Act) } else { Vec::new() }
 }
 
-/// How long a cell that flipped stays marked.
+/// How long a flipped cell stays highlighted.
 pub const MARKED: Span = Span::seconds(3);
 
-/// What the Matrix pane remembers.
+/// The state of the Matrix pane.
 #[derive(Default)]
 pub struct Matrix {
-    /// What a row is.
+    /// How rows are grouped.
     pub rows: Rows,
     groups: Vec<Group>,
     /// The group of each token.
@@ -75,7 +74,7 @@ pub struct Matrix {
     before: Option<Before>,
 }
 
-/// What a row is.
+/// How rows are grouped.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the words below say it")]
 pub enum Rows {
@@ -105,7 +104,7 @@ struct Group {
     tokens: Vec<usize>,
 }
 
-/// What the tokens of a row share.
+/// The property that the tokens of a row share.
 #[derive(PartialEq, Eq, Hash)]
 enum Shared<'t> {
     User(Option<&'t str>),
@@ -124,7 +123,7 @@ impl Shared<'_> {
     }
 }
 
-/// The rules and tokens before the last change of the rules, and until when cells that differ from it are marked.
+/// The rules and tokens before the last change of the rules, and when the highlight of changed cells ends.
 struct Before {
     rules: Arc<Rules>,
     tokens: Arc<Vec<TokenEntry>>,
@@ -132,7 +131,7 @@ struct Before {
 }
 
 impl Matrix {
-    /// Until when cells that a change of rules flipped are marked, on the monotonic clock.
+    /// When the highlight of cells flipped by a change of rules ends, on the monotonic clock.
     pub fn marked_until(&self) -> Option<Duration> {
         self.before.as_ref().map(|before| before.until)
     }
@@ -141,7 +140,7 @@ impl Matrix {
         self.before.take_if(|before| before.until <= mono);
     }
 
-    /// Follows the shared state: rows are grouped anew, and what was before a change of rules is kept for a while.
+    /// Follows the shared state: groups the rows again, and keeps the state before a change of rules for a while.
     pub(in crate::app) fn follow(&mut self, auth: &mut Snapshot, mono: Duration) {
         if let Some((rules, tokens)) = auth.before.take() {
             let until = mono + MARKED.as_duration();
@@ -153,7 +152,7 @@ impl Matrix {
     fn group(&mut self, tokens: &[TokenEntry]) {
         self.groups.clear();
         self.group_of.clear();
-        // By what they hold, not by how it is shown: names that differ may look alike.
+        // By value, not by display text: different names may look alike.
         let mut known: HashMap<Shared<'_>, usize> = HashMap::new();
         for (place, entry) in tokens.iter().enumerate() {
             let shared = match self.rows {
@@ -236,18 +235,18 @@ impl App {
     pub(in crate::app) fn group_rows(&mut self) {
         self.matrix.rows = next_of(&Rows::ALL, &self.matrix.rows, 1);
         self.matrix.group(&self.auth.tokens);
-        self.say(format!("the matrix is {}", self.matrix.rows.word()));
+        self.say(format!("matrix grouped {}", self.matrix.rows.word()));
     }
 
-    /// Turns what is expected of the cell under the cursor: nothing, allowed, forbidden.
+    /// Cycles the expectation of the cell under the cursor: none, allowed, forbidden.
     fn expect_cell(&mut self) -> Vec<Effect> {
         let Some((entry, column)) = self.selected().zip(self.column()) else {
-            self.complain("nothing can be expected of a caller without a token: it is unauthorized");
+            self.complain("cannot set an expectation for a caller without a token: it is always unauthorized");
             return Vec::new();
         };
         let Some(held) = entry.judged.held(self.times.judged) else {
             let word = entry.judged.standing(self.times.judged).word();
-            self.complain(format!("nothing can be expected of a token that does not pass: this one is {word}"));
+            self.complain(format!("cannot set an expectation for a token that fails the checks: this one is {word}"));
             return Vec::new();
         };
         let policy = &self.auth.rules.policy;
@@ -275,7 +274,7 @@ impl App {
             }
             Some((place, Expected::Forbidden)) => {
                 let line = parts.expectations.remove(place);
-                said = format!("nothing is expected of {} and {} any more", line.who, text::name(&line.tool, 48));
+                said = format!("expectation for {} and {} removed", line.who, text::name(&line.tool, 48));
             }
         }
         self.say(said);

@@ -1,4 +1,4 @@
-//! One row of the matrix as it is now: what is the same for all of its cells is found once.
+//! One row of the matrix as of now: values shared by all of its cells are computed once.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -10,16 +10,16 @@ use crate::auth::{Judged, Verdict};
 use crate::gate::TokenEntry;
 use crate::text::Span;
 
-/// What a cell says: how many of its row's tokens get which verdict. A row without tokens is a caller without one.
+/// A cell: how many of its row's tokens get which verdict. A row without tokens is a caller without a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cell {
-    /// The verdict, or the one of those allowed where the tokens differ.
+    /// The verdict; if the tokens differ, that of the allowed ones.
     pub verdict: Verdict,
     /// How many of the row's tokens get it.
     pub with: usize,
     /// How many tokens the row has.
     pub of: usize,
-    /// What the policy expects of the row's tokens that pass, and whether that is so for all of them.
+    /// The policy's expectation for the row's tokens that pass, and whether all of them meet it.
     pub expected: Option<(Expected, bool)>,
     /// Whether it has changed just now.
     pub flipped: bool,
@@ -33,7 +33,7 @@ pub struct Row<'a> {
     /// Microseconds until a cell or a mark changes by the clock.
     pub holds: Option<Span>,
     alike: Vec<Alike<'a>>,
-    /// Tokens that came to life or died within the last few seconds.
+    /// Tokens that became valid or expired within the last few seconds.
     crossed: Vec<&'a TokenEntry>,
     /// Tokens that were judged otherwise before the last change of the rules, and how.
     rejudged: Vec<(&'a TokenEntry, &'a Judged)>,
@@ -47,11 +47,11 @@ struct Alike<'a> {
 }
 
 impl App {
-    /// A row as it is now.
+    /// Returns a row as of now.
     pub fn matrix_line(&self, row: usize) -> Row<'_> {
         let now = self.times.judged;
         let before = self.matrix.before.as_ref();
-        // Something may be expected of a user; else only what is held matters.
+        // Expectations may apply to a user; otherwise only the permissions matter.
         let by_user = self.auth.rules.policy.expects_of_users();
         let mut line = Row {
             app: self,
@@ -86,22 +86,22 @@ impl App {
         line
     }
 
-    /// What a cell says now.
+    /// Returns a cell as of now.
     pub fn cell(&self, row: usize, tool: &ToolRule) -> Cell {
         self.matrix_line(row).cell(tool)
     }
 
-    /// How long until a mark goes that a border of the token's life has set just now.
+    /// The remaining time of a highlight set by a recent boundary of the token's validity.
     fn mark(&self, entry: &TokenEntry) -> Option<Span> {
         let then = self.times.judged.plus(-MARKED);
         let crossed = entry.judged.lifetime.next_border(then).filter(|left| *left <= MARKED);
-        // A border crossed before the token came marks nothing.
+        // A boundary crossed before the token was added is not highlighted.
         crossed.filter(|left| entry.added < then.plus(*left))
     }
 }
 
 impl Row<'_> {
-    /// What its cell in a tool's column says.
+    /// Returns its cell in a tool's column.
     pub fn cell(&self, tool: &ToolRule) -> Cell {
         let (rules, now) = (&self.app.auth.rules, self.app.times.judged);
         let (mut allowed, mut forbidden, mut expected) = (0, 0, None);
@@ -112,7 +112,7 @@ impl Row<'_> {
                 Verdict::Forbidden => forbidden += alike.tokens,
                 Verdict::Unauthorized => {}
             }
-            // Of several tokens the one that deviates is shown.
+            // Among several tokens, the one that deviates is shown.
             if expected.is_none_or(|(_, is_so)| is_so) {
                 let line = rules.policy.expected(alike.entry.judged.name.as_deref(), alike.held, &tool.name);
                 let line = line.map(|line| (line.outcome, line.outcome.is(verdict)));
@@ -157,7 +157,7 @@ impl Row<'_> {
 }
 
 impl Before {
-    /// How a token was judged.
+    /// Returns the judged token.
     fn judged(&self, entry: &TokenEntry) -> Option<&Arc<Judged>> {
         let place = self.tokens.binary_search_by_key(&entry.number, |known| known.number).ok()?;
         self.tokens.get(place).map(|known| &known.judged)
