@@ -15,11 +15,17 @@ use crate::text::{self, Span, display_safe};
 /// Findings first, then the claims of the payload, then the members of the header.
 pub fn render(canvas: &mut Canvas, area: Rect, inspection: &Inspection, scroll: usize) -> usize {
     let found = inspection.findings_at(canvas.app.times.judged);
+    let has_failed = !inspection.judged.failures(canvas.app.times.judged).is_empty();
+    // The finding that `iat` is in the future goes when its time has come.
+    let life = &inspection.judged.lifetime;
+    let ahead = life.iat.map(|iat| iat.since(canvas.app.times.judged) - life.leeway.span());
+    ahead.filter(|ahead| *ahead > Span::ZERO).into_iter().for_each(|ahead| canvas.drawn.changes_in(ahead));
     let findings: Vec<String> = match found.as_slice() {
+        [] if has_failed => Vec::new(),
         [] => vec!["no findings".to_owned()],
         list => list.iter().flat_map(|f| wrap(&format!("! {f}"), area.width)).collect(),
     };
-    let expected = expectations(canvas, inspection);
+    let expected = expectations(canvas, inspection, area.width);
     let fixed: Vec<Line<'static>> = findings
         .into_iter()
         .map(|line| canvas.span(line, if found.is_empty() { Meaning::Hint } else { Meaning::Expired }).into())
@@ -40,19 +46,19 @@ pub fn render(canvas: &mut Canvas, area: Rect, inspection: &Inspection, scroll: 
 }
 
 /// What the rules expect of issuer and audience, against what the token says.
-fn expectations(canvas: &Canvas, inspection: &Inspection) -> Vec<Line<'static>> {
+fn expectations(canvas: &Canvas, inspection: &Inspection, columns: u16) -> Vec<Line<'static>> {
     let rules = &canvas.app.auth.rules;
     let found = |claim: &str| {
         let member = inspection.payload.members.iter().find(|(name, _)| name == claim);
-        member.map_or_else(|| "none".to_owned(), |(_, value)| display_safe(value, 60))
+        member.map_or_else(|| "none".to_owned(), |(_, value)| display_safe(value, 256))
     };
-    let told = |claim: &str, wanted: &str| -> Line<'static> {
-        let text = format!("{claim} expected {}, found {}", text::name(wanted, 60), found(claim));
-        canvas.span(text, Meaning::Plain).into()
+    let told = |claim: &str, wanted: &str| {
+        let text = format!("{claim} expected {}, found {}", text::name(wanted, 256), found(claim));
+        canvas.wrapped(&text, columns, Meaning::Plain)
     };
     let issuer = rules.issuer().map(|wanted| told("iss", wanted));
     let audience = rules.audience().map(|wanted| told("aud", wanted));
-    issuer.into_iter().chain(audience).collect()
+    issuer.into_iter().chain(audience).flatten().collect()
 }
 
 /// One member: its name, its value in words where it is a time, and what it is for.

@@ -148,6 +148,10 @@ pub fn state(canvas: &mut Canvas, judged: &Judged) -> (String, Meaning) {
         Standing::Valid(p @ Phase::Live { .. }) => (phase(canvas, p), Meaning::Ok),
         Standing::Valid(p) | Standing::OutOfTime(p, _) => (phase(canvas, p), Meaning::Expired),
         Standing::Invalid(reason) => (reason.code().to_owned(), Meaning::Denied),
+        Standing::NotVerified(_) if judged.lifetime.exp.or(judged.lifetime.nbf).is_some() => {
+            let told = phase(canvas, judged.lifetime.phase(now));
+            (format!("{told} unverified"), Meaning::Hint)
+        }
         Standing::NotVerified(_) => {
             let alg = judged
                 .alg
@@ -184,7 +188,13 @@ pub fn words_at(judged: &Judged, at: NumericDate) -> (String, text::Span, Meanin
         Standing::OutOfTime(_, reason) | Standing::Invalid(reason) => {
             (format!("invalid: {}", reason.code()), text::Span::MAX, Meaning::Denied)
         }
-        Standing::NotVerified(reason) => (format!("not verified: {}", reason.code()), text::Span::MAX, Meaning::Hint),
+        Standing::NotVerified(reason) => match judged.lifetime.phase(at) {
+            Phase::Live { left } => {
+                let shown = remaining(left);
+                (format!("not verified, {} left: {}", shown.text, reason.code()), shown.holds, Meaning::Hint)
+            }
+            _ => (format!("not verified: {}", reason.code()), text::Span::MAX, Meaning::Hint),
+        },
         Standing::Absent => ("no token".to_owned(), text::Span::MAX, Meaning::Hint),
     }
 }

@@ -250,7 +250,7 @@ fn an_expected_issuer_is_held_against_the_token() {
     desk.types("a").keys("Enter Ctrl-S Tab").types("me").keys("Enter");
     desk.must_show(&[
         "INVALID  issuer_mismatch",
-        "expected is me",
+        "expected me",
         "iss expected me, found none",
         "UNAUTHORIZED  issuer_mismatch",
     ]);

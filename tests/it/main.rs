@@ -11,6 +11,7 @@ mod forge;
 mod held;
 mod host;
 mod hostile;
+mod independent;
 mod kit;
 mod lab;
 mod layers;

@@ -124,31 +124,27 @@ fn rows_of_issuers() -> Vec<Row> {
         },
         Row {
             rules: issuer.clone(),
-            ..row("issuer_mismatch", plain.clone(), "the token names no issuer (iss); expected is https://id.example")
+            ..row("issuer_mismatch", plain.clone(), "the token names no issuer (iss), expected https://id.example")
         },
         Row {
             rules: issuer,
             ..row(
                 "issuer_mismatch",
                 token(claims(r#""iss":"https://id.example/","#)),
-                "iss is https://id.example/; expected is https://id.example",
+                "iss is https://id.example/, expected https://id.example; only the slash at the end differs",
             )
         },
         Row {
             rules: audience.clone(),
-            ..row("audience_mismatch", token(claims(r#""aud":["a","b"],"#)), "aud is a, b; expected is gate")
+            ..row("audience_mismatch", token(claims(r#""aud":["a","b"],"#)), "aud is a, b, expected gate")
         },
         Row {
             rules: audience.clone(),
-            ..row("audience_mismatch", token(claims(r#""aud":"a","#)), "aud is a; expected is gate")
+            ..row("audience_mismatch", token(claims(r#""aud":"a","#)), "aud is a, expected gate")
         },
         Row {
             rules: audience,
-            ..row(
-                "audience_mismatch",
-                token(claims(r#""aud":7,"#)),
-                "the token names no audience (aud); expected is gate",
-            )
+            ..row("audience_mismatch", token(claims(r#""aud":7,"#)), "the token names no audience (aud), expected gate")
         },
     ]
 }

@@ -157,8 +157,8 @@ fn feet(canvas: &mut Canvas, area: Rect, axis: &Axis) {
     let signs = match area.width {
         ..48 => "┃ clock █ alive ▒ leeway · not yet",
         48..76 => "┃ clock  ┊ cursor  █ alive  ▒ leeway  · not yet",
-        76..100 => "┃ clock  ┊ cursor  █ alive  ▒ by the leeway  · not yet  - not to be believed",
-        _ => "┃ clock  ┊ cursor  █ alive  ▒ by the leeway  · not yet  ╌ alive before iat  - not to be believed",
+        76..100 => "┃ clock  ┊ cursor  █ alive  ▒ by the leeway  · not yet  - unverified",
+        _ => "┃ clock  ┊ cursor  █ alive  ▒ by the leeway  · not yet  ╌ alive before iat  - unverified",
     };
     let signs = canvas.span(signs, Meaning::Hint);
     canvas.line(below(rest, 1), signs);
