@@ -42,8 +42,8 @@ pub struct IssueArgs {
 /// Decode tokens and judge them
 #[derive(Debug, Args)]
 pub struct InspectArgs {
-    /// The token, or a text that holds it (a header, a curl line, JSON); - reads standard input and @FILE a file, either
-    /// of them with several tokens, one a line. Without it, `PORTCULLIS_TOKEN`
+    /// The token, or a text that holds it (a header, a curl line, JSON); - reads standard input and @FILE or FILE
+    /// a file, with several tokens, one a line. Without it, `PORTCULLIS_TOKEN` or a redirected standard input
     pub token: Option<String>,
 }
 

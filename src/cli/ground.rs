@@ -1,5 +1,6 @@
 //! What a command stands on: options, environment and configuration file brought together, each going before the next.
 
+use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -27,6 +28,8 @@ pub struct Environment {
     pub config: Option<PathBuf>,
     /// `NO_COLOR` is there and not empty.
     pub no_colour: bool,
+    /// Standard input is a terminal, so that nothing waits in it.
+    pub at_terminal: bool,
 }
 
 impl Environment {
@@ -38,6 +41,7 @@ impl Environment {
             token: variable("PORTCULLIS_TOKEN").map(|token| token.to_string_lossy().into_owned()),
             config: variable(CONFIG_VARIABLE).map(Into::into),
             no_colour: variable("NO_COLOR").is_some(),
+            at_terminal: std::io::stdin().is_terminal(),
         }
     }
 }

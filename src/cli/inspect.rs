@@ -6,6 +6,7 @@ use std::io::{self, Write};
 use super::arguments::InspectArgs;
 use super::json::{self, Inspected};
 use super::paint::{Paint, of_standing};
+use super::tokens::Source;
 use super::{CliError, Exit, Ground, Headless};
 use crate::auth::explain::{explain_inspection, meaning};
 use crate::auth::inspection::Document;
@@ -21,7 +22,12 @@ pub fn run(
     json: bool,
     paint: Paint,
 ) -> Result<Exit, CliError> {
-    let source = on.source(args.token.as_deref()).ok_or_else(|| {
+    // Without an argument, what is redirected is read; at a terminal a command must not wait in silence.
+    let mut source = on.source(args.token.as_deref());
+    if source.is_none() && !on.environment.at_terminal && !on.input.fill_buf()?.is_empty() {
+        source = Some(Source::Stdin);
+    }
+    let source = source.ok_or_else(|| {
         CliError::Usage("no token; give one, or - for standard input, or @FILE, or PORTCULLIS_TOKEN".to_owned())
     })?;
     let rules = ground.rules();

@@ -28,13 +28,17 @@ pub enum Source {
 
 impl Headless<'_> {
     /// The source that the argument names, else the environment. No token and no text that holds one begins with `@`, which
-    /// marks a file as it does for curl.
+    /// marks a file as it does for curl; a name of a file is enough where it is not a token.
     pub fn source(&mut self, argument: Option<&str>) -> Option<Source> {
         match argument {
             Some("-") => Some(Source::Stdin),
             Some(text) => {
                 if let Some(path) = text.strip_prefix('@') {
                     return Some(Source::File(config::typed(path)));
+                }
+                // A token always wins: a file may have any name.
+                if text::read_token(text).tokens.is_empty() && config::typed(text).is_file() {
+                    return Some(Source::File(config::typed(text)));
                 }
                 self.hint_at_arguments(text);
                 Some(Source::Text(text.to_owned()))
@@ -114,8 +118,8 @@ impl Headless<'_> {
         if !has_more {
             let text = String::from_utf8_lossy(&head);
             // A token a line, or one with lines around it, or wrapped over lines.
-            if !is_list(&text) {
-                let reading = read(&text);
+            let reading = read(&text);
+            if reading.is_rejoined || !is_list(&text) {
                 self.tell(&reading, None);
                 reading.tokens.iter().try_for_each(|token| take(self, token))?;
                 return Ok(true);

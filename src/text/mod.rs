@@ -7,6 +7,7 @@ pub mod reading;
 pub mod safe;
 pub mod span;
 pub mod strict_json;
+mod views;
 mod word;
 pub mod words;
 

@@ -292,6 +292,6 @@ fn what_is_odd_about_times_groups_and_keys_is_a_finding(#[case] member: &str, #[
 fn what_is_not_odd_is_no_finding(#[case] member: &str) {
     let inspection = rules().inspect(token(format!(r#"{{"user_id":"u","permissions":["user"],{member}}}"#)));
     let new = ["quoted_time", "duration", "issued_ahead", "groups_left_out", "bound_to_key"];
-    let found: Vec<&str> = inspection.findings_at(NOW).iter().map(|finding| finding.code()).collect();
+    let found: Vec<&str> = inspection.findings_at(NOW).iter().map(portcullis::auth::Finding::code).collect();
     assert!(found.iter().all(|code| !new.contains(code)), "{found:?}");
 }

@@ -168,3 +168,17 @@ fn a_list_is_one_whatever_its_first_line_and_its_size() {
     let json = format!("{{\n  \"access_token\": \"{token}\",\n  \"id_token\": \"{}\"\n}}", issue("bob", "user"));
     assert_eq!(verdicts(json), ["valid", "valid"], "JSON is one text, however it is laid out");
 }
+
+#[test]
+fn a_file_and_a_redirected_input_are_read_without_a_sign() {
+    let good = issue("user123", "user");
+    let folder = super::Folder::new();
+    let file = folder.write("token.txt", format!("{good}\n"));
+    for run in [portcullis(&["--json", "inspect", &file]), portcullis(&["--json", "inspect"]).input(good.clone())] {
+        assert_eq!(verdicts(&run.run().out), ["valid"]);
+    }
+    assert_eq!(portcullis(&["check", &file, "read_data"]).run().exit, 0);
+    // Breaks at the dots are one token, not a list of three.
+    let broken = good.replace('.', ".\n");
+    assert_eq!(verdicts(&portcullis(&["--json", "inspect", "-"]).input(broken).run().out), ["valid"]);
+}
