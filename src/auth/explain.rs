@@ -89,7 +89,8 @@ pub fn explain_inspection(inspection: &Inspection, rules: &Rules, now: NumericDa
     };
     let mut out = Explanation::new(standing.word(), why);
     let name = judged.name.as_deref().map_or_else(String::new, |name| format!(" ({})", text::name(name, 64)));
-    out.note(format!("token {}{name}, judged for {}", inspection.id, now.rfc3339()));
+    let kind = judged.kind.map_or_else(String::new, |kind| format!(", {}", kind.words()));
+    out.note(format!("token {}{name}{kind}, judged for {}", inspection.id, now.rfc3339()));
     for row in inspection.report(rules, now) {
         out.check(row.passed, &format!("{}{}", row.label, note(&row)));
     }

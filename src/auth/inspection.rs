@@ -16,6 +16,7 @@ use super::findings::{self, Finding, Readable};
 use super::issuers::{Audience, Issuer};
 use super::judged::{self, Examined, Judged, Step, Steps};
 use super::keys::Verifier;
+use super::kind::TokenKind;
 use super::leeway::Leeway;
 use super::lifetime::Lifetime;
 use super::members::{self, Member};
@@ -90,9 +91,9 @@ pub struct Named {
 impl Inspection {
     /// Issuer, audience and number of the token.
     pub fn named(&self) -> Named {
-        let value = |name: &str| self.payload.members.iter().find(|(member, _)| member == name).map(|(_, value)| value);
-        let string = |name| value(name).and_then(|value| members::string(value)).map(Cow::into_owned);
-        let aud = value("aud").map(|value| claims::audiences(value)).unwrap_or_default();
+        let value = |name| value_of(&self.payload, name);
+        let string = |name| value(name).and_then(members::string).map(Cow::into_owned);
+        let aud = value("aud").map(claims::audiences).unwrap_or_default();
         Named { iss: string("iss"), aud: aud.into_iter().map(Cow::into_owned).collect(), jti: string("jti") }
     }
 
@@ -163,6 +164,11 @@ impl Inspection {
         }
         found
     }
+}
+
+/// The JSON text of a member.
+pub(super) fn value_of<'d>(document: &'d Document, name: &str) -> Option<&'d str> {
+    document.members.iter().find(|(member, _)| member == name).map(|(_, value)| &**value)
 }
 
 /// For showing only: padded or not, trailing bits or not.
@@ -280,6 +286,7 @@ impl Rules {
             permissions: principal.permissions.clone(),
             jti: principal.jti.as_deref().map(|jti| text::head(jti, 256).to_owned()),
             alg: None,
+            kind: None,
             lifetime,
             examined: Ok(Examined { claims: principal.clone().into_claims(), lifetime, binding, revocation }),
             steps: [present, structure, header, signature, claims, time, binding_step, revocation_step],
@@ -294,8 +301,9 @@ impl Rules {
         let string = |part, name| value(part, name).and_then(members::string);
         let time = |name| value(payload, name).and_then(NumericDate::from_json_number);
         let judged = Judged {
-            name: string(payload, "user_id")
-                .or_else(|| string(payload, "sub"))
+            name: judged::NAMES
+                .iter()
+                .find_map(|name| string(payload, name))
                 .map(|name| text::head(&name, 1024).to_owned()),
             permissions: value(payload, "permissions")
                 .and_then(claims::strings)
@@ -303,6 +311,7 @@ impl Rules {
                 .unwrap_or_default(),
             jti: string(payload, "jti").map(|jti| text::head(&jti, 256).to_owned()),
             alg: string(header, "alg").map(Cow::into_owned),
+            kind: TokenKind::of(header, payload),
             lifetime: Lifetime { iat: time("iat"), nbf: time("nbf"), exp: time("exp"), leeway: self.leeway },
             examined,
             steps,

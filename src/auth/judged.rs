@@ -5,8 +5,13 @@ use std::borrow::Cow;
 use super::check::{Check, Light, Passed};
 use super::claims::Claims;
 use super::date::NumericDate;
+use super::kind::TokenKind;
 use super::lifetime::{Lifetime, Phase};
 use super::reason::Reason;
+
+/// Claims that name whom a token speaks for, the plainest first; a client's token names only the client.
+pub(super) const NAMES: [&str; 9] =
+    ["user_id", "preferred_username", "upn", "username", "email", "sub", "azp", "client_id", "appid"];
 
 /// What one check says.
 pub(super) type Step = Result<(), Reason>;
@@ -17,7 +22,7 @@ pub(super) type Steps = [(Check, Option<Step>); 8];
 /// What there is to show of a token at any time, without its documents: the row of a list.
 #[derive(Clone, Debug)]
 pub struct Judged {
-    /// `user_id`, or else `sub`, as it stands in the token and whether or not it is to be believed.
+    /// The first of the claims in `NAMES` that is there, verified or not. For display: a decision reads `user_id`.
     pub name: Option<String>,
     /// `permissions` as they stand in the token.
     pub permissions: Vec<String>,
@@ -25,6 +30,8 @@ pub struct Judged {
     pub jti: Option<String>,
     /// `alg` as it stands in the token.
     pub alg: Option<String>,
+    /// What the token is for, as far as it says so.
+    pub kind: Option<TokenKind>,
     /// The token's times, as far as they can be read.
     pub lifetime: Lifetime,
     pub(super) examined: Result<Examined, Reason>,

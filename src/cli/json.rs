@@ -24,6 +24,8 @@ pub fn line(out: &mut dyn Write, value: &impl Serialize) -> io::Result<()> {
 pub struct Inspected<'a> {
     token_id: String,
     bytes: usize,
+    /// `access`, `id` or `refresh`, where the token says so.
+    kind: Option<&'static str>,
     valid: bool,
     verdict: &'static str,
     reason: Option<&'static str>,
@@ -135,6 +137,7 @@ impl<'a> Inspected<'a> {
         Self {
             token_id: inspection.id.to_string(),
             bytes: inspection.token.len(),
+            kind: judged.kind.map(crate::auth::TokenKind::code),
             valid: matches!(standing, crate::auth::Standing::Valid(_)),
             verdict: standing.code(),
             reason: standing.reason().map(Reason::code),

@@ -8,6 +8,7 @@ use serde::de::IgnoredAny;
 
 use super::{CliError, Headless};
 use crate::config;
+use crate::text::material::{self, Material};
 use crate::text::{self, Reading, words};
 
 /// A whole text is read for one token, or for several, up to this size; beyond, every line is one of its own. In bytes.
@@ -24,6 +25,14 @@ pub enum Source {
     Stdin,
     /// A file.
     File(PathBuf),
+}
+
+/// What became of a source.
+pub struct Passed {
+    /// Whether each token was passed on.
+    pub has_all: bool,
+    /// What the whole text is besides: a response, keys, metadata.
+    pub material: Option<Material>,
 }
 
 impl Headless<'_> {
@@ -92,13 +101,14 @@ impl Headless<'_> {
         Ok(reading.tokens.swap_remove(0))
     }
 
-    /// Hands over one token after the other; answers whether all that came was handed over.
+    /// Passes on one token after the other, and returns whether each that came was passed on, and what else the text is.
     pub fn each(
         &mut self,
         source: Source,
         mut take: impl FnMut(&mut Self, &str) -> Result<(), CliError>,
-    ) -> Result<bool, CliError> {
+    ) -> Result<Passed, CliError> {
         let mut head = Vec::new();
+        let mut passed = Passed { has_all: true, material: None };
         let mut file = match &source {
             Source::Text(_) | Source::Stdin => None,
             Source::File(path) => Some(open(path)?),
@@ -118,14 +128,15 @@ impl Headless<'_> {
         if !has_more {
             let text = String::from_utf8_lossy(&head);
             // A token a line, or one with lines around it, or wrapped over lines.
+            passed.material = material::recognise(&text);
             let reading = read(&text);
             if reading.is_rejoined || !is_list(&text) {
                 self.tell(&reading, None);
                 reading.tokens.iter().try_for_each(|token| take(self, token))?;
-                return Ok(true);
+                return Ok(passed);
             }
         }
-        let (mut number, mut has_all, mut has_any) = (0, true, false);
+        let (mut number, mut has_any) = (0, false);
         let mut line = Vec::new();
         let mut rest = head.as_slice();
         loop {
@@ -134,14 +145,14 @@ impl Headless<'_> {
             let is_whole = next_line(&mut rest, more, &mut line)?;
             if line.is_empty() && is_whole {
                 // Blank lines only: there is no token, which is something to tell as well.
-                if has_all && !has_any {
+                if passed.has_all && !has_any {
                     take(self, "")?;
                 }
-                return Ok(has_all);
+                return Ok(passed);
             }
             number += 1;
             if !is_whole {
-                has_all = false;
+                passed.has_all = false;
                 self.say(format_args!("line {number} has more than {}; left out", words::bytes(MAX_LINE)));
                 continue;
             }

@@ -3,6 +3,7 @@
 //! Used by every layer; knows none of them.
 
 pub mod escape;
+pub mod material;
 pub mod reading;
 pub mod safe;
 pub mod span;

@@ -15,6 +15,7 @@ mod independent;
 mod kit;
 mod lab;
 mod layers;
+mod materials;
 mod matrix;
 mod operator;
 mod pastes;
