@@ -154,6 +154,7 @@ impl App {
             Some(
                 Overlay::Help { scroll }
                 | Overlay::Token { scroll }
+                | Overlay::Material { scroll, .. }
                 | Overlay::Detail { scroll, .. }
                 | Overlay::Diff { scroll, .. },
             ) => {
@@ -186,7 +187,8 @@ impl App {
             Some(Overlay::KeyPrompt(prompt)) => self.use_key(&prompt),
             Some(Overlay::Line(form)) => self.take_line(form),
             Some(Overlay::Settings(form)) => self.apply(form),
-            Some(Overlay::Help { .. } | Overlay::Token { .. } | Overlay::Diff { .. }) | None => Vec::new(),
+            Some(Overlay::Help { .. } | Overlay::Token { .. } | Overlay::Diff { .. } | Overlay::Material { .. })
+            | None => Vec::new(),
         }
     }
 

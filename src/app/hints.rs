@@ -22,7 +22,10 @@ fn overlay_hint(overlay: &Overlay, action: Action) -> Option<&'static str> {
         (_, Action::Out) => Some("close"),
         (Overlay::Palette(_), Action::Act) => Some("do it"),
         (Overlay::Palette(_) | Overlay::Detail { .. }, Action::Row(1)) => Some("rows"),
-        (Overlay::Help { .. } | Overlay::Token { .. } | Overlay::Diff { .. }, Action::Row(1)) => Some("scroll"),
+        (
+            Overlay::Help { .. } | Overlay::Token { .. } | Overlay::Diff { .. } | Overlay::Material { .. },
+            Action::Row(1),
+        ) => Some("scroll"),
         (Overlay::Diff { .. }, Action::Turn(1)) => Some("other token"),
         (Overlay::Token { .. }, Action::Copy) => Some("copy token"),
         (Overlay::Token { .. }, Action::CopyWhy) => Some("copy why"),

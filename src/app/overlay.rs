@@ -15,6 +15,7 @@ use crate::auth::diff::Row;
 use crate::auth::{Leeway, Rules, Signer};
 use crate::config::ConfigError;
 use crate::text;
+use crate::text::material::Material;
 
 /// Something over the panes. They form a stack; the top one gets keys first.
 #[derive(Debug)]
@@ -48,6 +49,13 @@ pub enum Overlay {
         scroll: usize,
         /// The rows of the comparison.
         rows: Vec<Row>,
+    },
+    /// A pasted response, key set or discovery document, explained against the selected token.
+    Material {
+        /// What was pasted.
+        material: Box<Material>,
+        /// Rows scrolled past.
+        scroll: usize,
     },
     /// A secret is being typed.
     KeyPrompt(KeyPrompt),

@@ -8,7 +8,9 @@ use super::history::{Paste, Step};
 use super::overlay::{MAX_LINE, Overlay};
 use super::pane::Pane;
 use super::{App, Effect};
+use crate::auth::TokenKind;
 use crate::gate::TokenEntry;
+use crate::text::material::{self, Material};
 use crate::text::{self, words};
 
 /// The largest paste that is taken, in bytes.
@@ -19,6 +21,11 @@ const MAX_TOKENS: usize = 1000;
 
 /// The longest paste that undo can still put into a text field, in bytes: the history keeps up to a hundred of them.
 const MAX_UNDONE: usize = 64 * 1024;
+
+/// The overlay that explains what was pasted.
+fn explained(material: Material) -> Overlay {
+    Overlay::Material { material: Box::new(material), scroll: 0 }
+}
 
 impl App {
     pub(super) fn paste(&mut self, text: &str) -> Vec<Effect> {
@@ -36,8 +43,17 @@ impl App {
             return Vec::new();
         }
         let reading = text::read_token(text);
+        let material = material::recognise(text);
         if !reading.tokens.is_empty() {
-            return self.paste_tokens(text, reading);
+            let effects = self.paste_tokens(text, reading);
+            // A request with its response: the answer is explained against the token that was sent.
+            self.overlays.extend(material.map(explained));
+            return effects;
+        }
+        if let Some(material) = material.filter(|_| self.overlays.is_empty()) {
+            self.say(format!("{material} was pasted; it changes nothing"));
+            self.overlays.push(explained(material));
+            return Vec::new();
         }
         match self.overlays.last_mut() {
             Some(Overlay::Palette(palette)) => {
@@ -110,6 +126,7 @@ impl App {
         let all = tokens.len();
         let added: Vec<u64> = tokens.iter().filter(|(_, is_new)| *is_new).map(|(number, _)| *number).collect();
         let known = all - added.len();
+        let kinds = self.kinds(tokens);
         let texts = tokens.iter().filter_map(|(number, _)| self.auth.token(*number));
         let texts = texts.filter_map(|entry: &TokenEntry| entry.text().cloned()).collect();
         let mut summary = String::new();
@@ -130,7 +147,16 @@ impl App {
         };
         let standing = self.inspection.as_ref().map(|shown| shown.judged.standing(self.times.judged));
         let word = standing.map_or("", |standing| standing.word());
-        self.say(format!("{word}: {summary}{already}"));
+        self.say(format!("{word}: {summary}{kinds}{already}"));
         Vec::new()
+    }
+
+    /// The kinds of the tokens of a paste with several, as the end of a sentence: ID and refresh tokens are no use in calls.
+    fn kinds(&self, tokens: &[(u64, bool)]) -> String {
+        let kind = |number: u64| self.auth.token(number)?.judged.kind;
+        let kinds: Vec<&str> =
+            tokens.iter().take(4).filter_map(|(number, _)| kind(*number)).map(TokenKind::words).collect();
+        let is_plain = tokens.len() > 4 || kinds.iter().all(|kind| *kind == TokenKind::Access.words());
+        if is_plain { String::new() } else { format!("; {}", kinds.join(", ")) }
     }
 }

@@ -7,8 +7,20 @@ use super::overlay::{KeyChoice, KeyPrompt, Overlay, Purpose, Question, SettingsE
 use super::pane::policy::RULES;
 use super::policy_file::PolicyFile;
 use super::{App, Effect};
-use crate::auth::{Check, KeyError, KeyOrigin, Policy, Rules, Signer};
+use crate::auth::{KeyError, KeyOrigin, Policy, Rules, Signer};
 use crate::config::ConfigError;
+use crate::text;
+use crate::text::material::{self, Material};
+
+/// What the prompt answers to keys of another form.
+const NOT_A_SECRET: &str =
+    "this is PEM or a JWK, not tested: only secrets of HS256 can be used here (as text, hex: or b64:)";
+
+/// Whether what was typed is a key in a form that is not a secret.
+fn is_key_file(secret: &[u8]) -> bool {
+    let text = std::str::from_utf8(secret).unwrap_or_default();
+    matches!(material::recognise(text), Some(Material::Keys(_))) || text.contains("-----BEGIN ")
+}
 
 impl App {
     pub(super) fn settings(&mut self) {
@@ -95,6 +107,8 @@ impl App {
         let fault = match (Signer::from_written(prompt.secret(), KeyOrigin::Typed), prompt.purpose) {
             (Err(KeyError::Empty), _) => "enter the secret first".to_owned(),
             (Err(error), _) => error.to_string(),
+            // The text of a key file would be taken for a secret, which never fits, and that would prove nothing.
+            (Ok(_), _) if is_key_file(prompt.secret()) => NOT_A_SECRET.to_owned(),
             (Ok(key), Purpose::Replace) => {
                 self.say("this key now signs and verifies");
                 return vec![Effect::SetSigner(Box::new(key))];
@@ -109,19 +123,32 @@ impl App {
             (Ok(key), Purpose::Try) => {
                 let rules = (*self.auth.rules).clone().with_keys(&key);
                 let token = self.selected().and_then(|entry| entry.text()).cloned().unwrap_or_default();
-                let fits = |(check, step): &(Check, Option<_>)| *check == Check::Signature && *step == Some(Ok(()));
-                if rules.inspect(token).judged.steps(self.times.judged).iter().any(fits) {
+                let judged = rules.inspect(token).judged;
+                if judged.is_verified() {
                     self.overlays.push(Overlay::Confirm(Question::AdoptKey(Box::new(key))));
                     return Vec::new();
                 }
-                "this key does not match the token's signature either".to_owned()
+                if !judged.bad_signature() {
+                    let alg =
+                        judged.alg.as_deref().map_or_else(|| "no algorithm".to_owned(), |alg| text::name(alg, 16));
+                    let fault =
+                        format!("not tested: the token names {alg}, and only secrets of HS256 can be used here");
+                    self.ask_again(prompt.purpose, fault);
+                    return Vec::new();
+                }
+                "not signed with this secret; tested as HS256, written as it is or as hex: or b64:".to_owned()
             }
         };
-        // Empty again: masked letters that stayed would be taken for a part of the next try.
-        let mut prompt = KeyPrompt::new(prompt.purpose);
+        self.ask_again(prompt.purpose, fault);
+        Vec::new()
+    }
+
+    /// Asks for another secret and says what was wrong with this one. The prompt is empty again: masked letters that stayed
+    /// would be taken for a part of the next try.
+    fn ask_again(&mut self, purpose: Purpose, fault: String) {
+        let mut prompt = KeyPrompt::new(purpose);
         prompt.fault = Some(fault);
         self.overlays.push(Overlay::KeyPrompt(prompt));
-        Vec::new()
     }
 
     pub(super) fn fresh_key(&mut self) -> Vec<Effect> {

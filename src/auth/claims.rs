@@ -47,10 +47,7 @@ impl<'t> Claims<Cow<'t, str>> {
                 "iat" => iat = Some(time("iat", value)?),
                 "jti" => jti = members::string(value),
                 "iss" => iss = members::string(value),
-                "aud" => {
-                    let one = members::string(value).map(|one| vec![one]);
-                    aud = Some(one.or_else(|| strings(value)).unwrap_or_default());
-                }
+                "aud" => aud = Some(audiences(value)),
                 _ => {}
             }
         }
@@ -88,6 +85,12 @@ impl<S> Claims<S> {
     pub fn lifetime(&self, leeway: Leeway) -> Lifetime {
         Lifetime { iat: self.iat, nbf: self.nbf, exp: Some(self.exp), leeway }
     }
+}
+
+/// The audiences that a value of `aud` names; none where it is neither a string nor an array of strings.
+pub(super) fn audiences(value: &str) -> Vec<Cow<'_, str>> {
+    let one = members::string(value).map(|one| vec![one]);
+    one.or_else(|| strings(value)).unwrap_or_default()
 }
 
 fn user(value: &str) -> Result<Cow<'_, str>, Reason> {

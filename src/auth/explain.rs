@@ -7,10 +7,9 @@ use std::fmt;
 use super::check::{Check, Passed};
 use super::date::NumericDate;
 use super::decision::Decision;
-use super::inspection::Inspection;
+use super::inspection::{Inspection, ReportRow};
 use super::judged::Standing;
 use super::lifetime::Phase;
-use super::reason::Reason;
 use super::rules::Rules;
 use super::token::TokenId;
 use crate::text;
@@ -90,9 +89,10 @@ pub fn explain_inspection(inspection: &Inspection, rules: &Rules, now: NumericDa
     };
     let mut out = Explanation::new(standing.word(), why);
     let name = judged.name.as_deref().map_or_else(String::new, |name| format!(" ({})", text::name(name, 64)));
-    out.note(format!("token {}{name}, judged for {}", inspection.id, now.rfc3339()));
-    for (check, passed, reason) in judged.trace(now) {
-        out.check(passed, &format!("{}{}", check.label(), note(check, rules, reason.as_ref())));
+    let kind = judged.kind.map_or_else(String::new, |kind| format!(", {}", kind.words()));
+    out.note(format!("token {}{name}{kind}, judged for {}", inspection.id, now.rfc3339()));
+    for row in inspection.report(rules, now) {
+        out.check(row.passed, &format!("{}{}", row.label, note(&row)));
     }
     for finding in inspection.findings_at(now) {
         out.finding(finding);
@@ -111,12 +111,15 @@ fn left(phase: Phase) -> String {
     }
 }
 
-/// What stands behind a check: why it failed, or that nothing was asked of it.
-fn note(check: Check, rules: &Rules, reason: Option<&Reason>) -> String {
-    match reason {
-        Some(reason) => format!(": {reason}"),
-        None if check == Check::Binding && !rules.expects_binding() => ": any".to_owned(),
-        None => String::new(),
+/// The end of a report's line: why the check failed, or the value that passed, or that any would.
+fn note(row: &ReportRow) -> String {
+    match (&row.reason, &row.found, &row.wanted) {
+        (Some(reason), ..) => format!(": {reason}"),
+        (None, None, None) if row.check == Check::Binding => ": any".to_owned(),
+        (None, Some(found), None) if row.check == Check::Binding => format!(": {found} (any is accepted)"),
+        (None, Some(found), _) => format!(": {found}"),
+        (None, None, Some(wanted)) => format!(": expected {wanted}"),
+        (None, None, None) => String::new(),
     }
 }
 

@@ -32,6 +32,11 @@ pub enum Finding {
     NotAscii { place: String, found: char },
     UnknownPermission { permission: String },
     NoAudience { wanted: String },
+    QuotedTime { claim: String, meant: NumericDate, millis: bool },
+    Duration { claim: String, seconds: i64 },
+    IssuedAhead { iat: NumericDate },
+    GroupsLeftOut { member: &'static str },
+    BoundToKey { method: String },
 }
 
 impl Finding {
@@ -53,6 +58,11 @@ impl Finding {
             Self::NotAscii { .. } => "not_ascii",
             Self::UnknownPermission { .. } => "unknown_permission",
             Self::NoAudience { .. } => "no_audience",
+            Self::QuotedTime { .. } => "quoted_time",
+            Self::Duration { .. } => "duration",
+            Self::IssuedAhead { .. } => "issued_ahead",
+            Self::GroupsLeftOut { .. } => "groups_left_out",
+            Self::BoundToKey { .. } => "bound_to_key",
         }
     }
 }
@@ -108,6 +118,40 @@ impl fmt::Display for Finding {
                     text::name(wanted, 100)
                 )
             }
+            Self::QuotedTime { claim, meant, millis } => {
+                let unit = if *millis { " in milliseconds" } else { "" };
+                let (claim, meant) = (name(claim), meant.rfc3339());
+                write!(
+                    f,
+                    "{claim} is digits in quotes, which is not a time; without the quotes it would be {meant}{unit}"
+                )
+            }
+            Self::Duration { claim, seconds } => {
+                let span = words::span(Span::seconds(*seconds));
+                write!(
+                    f,
+                    "{} is {seconds}, which looks like a duration ({span}); a time counts the seconds since 1970",
+                    name(claim)
+                )
+            }
+            Self::IssuedAhead { iat } => {
+                write!(f, "iat is {}, which is in the future: the issuer's clock may be ahead", iat.rfc3339())
+            }
+            Self::GroupsLeftOut { member } => {
+                write!(
+                    f,
+                    "the groups are left out because there are too many ({member}); permissions that come from groups \
+                     are missing"
+                )
+            }
+            Self::BoundToKey { method } => {
+                let how = match &**method {
+                    "jkt" => ", DPoP",
+                    "x5t#S256" => ", mutual TLS",
+                    _ => "",
+                };
+                write!(f, "bound to a key of the sender (cnf {}{how}), which is not checked here", name(method))
+            }
         }
     }
 }
@@ -144,6 +188,7 @@ pub(super) fn find(token: &Readable<'_>) -> Vec<Finding> {
         found.push(Finding::WeakKey { bits: key.bits() });
     }
     times(token, &mut found);
+    provider(token, &mut found);
     letters(token, &mut found);
     permissions(token, &mut found);
     if let Some(wanted) = token.audience.filter(|_| token.is_object && token.payload.iter().all(|m| m.name != "aud")) {
@@ -191,12 +236,51 @@ fn times(token: &Readable<'_>, found: &mut Vec<Finding>) {
             found.push(Finding::Milliseconds { claim: head(&member.name), meant });
         }
     }
+    for member in token.payload.iter().filter(|m| ["exp", "nbf", "iat"].contains(&&*m.name)) {
+        found.extend(quoted_time(member));
+    }
+    // Between a minute and ten years: seconds since 1970 of that size are long past.
+    let seconds = life.exp.filter(|exp| exp.past(Span::SECOND) == Span::ZERO).map(NumericDate::seconds);
+    if let Some(seconds) = seconds.filter(|seconds| (60..=315_360_000).contains(seconds)) {
+        found.push(Finding::Duration { claim: "exp".to_owned(), seconds });
+    }
     if life.exp.is_some_and(|exp| life.nbf.max(life.iat).is_some_and(|start| start >= exp)) {
         found.push(Finding::EndsBeforeStart);
     }
     if let Some(length) = life.length().filter(|length| *length > LONG) {
         found.push(Finding::LongLife { length });
     }
+}
+
+/// A time whose digits are in quotes.
+fn quoted_time(member: &Member<'_>) -> Option<Finding> {
+    let digits = members::string(member.value)?;
+    let digits = digits.trim();
+    let is_number =
+        digits.starts_with(|c: char| c.is_ascii_digit()) && digits.bytes().all(|b| b.is_ascii_digit() || b == b'.');
+    let seconds = is_number.then(|| NumericDate::from_json_number(digits))?;
+    let millis = || {
+        let millis: i64 =
+            digits.parse().ok().filter(|millis| (1_000_000_000_000..10_000_000_000_000).contains(millis))?;
+        Some((NumericDate::from_micros(millis.checked_mul(1000)?), true))
+    };
+    let (meant, millis) = seconds.map(|at| (at, false)).or_else(millis)?;
+    Some(Finding::QuotedTime { claim: head(&member.name), meant, millis })
+}
+
+/// What identity providers leave out of a token, and ask of its sender.
+fn provider(token: &Readable<'_>, found: &mut Vec<Finding>) {
+    let value = |name: &str| token.payload.iter().find(|m| m.name == name).map(|m| m.value);
+    let has_groups = |names: &[Member<'_>]| names.iter().any(|m| m.name == "groups");
+    // Entra ID names the groups' source instead of more than 200 groups, and sets `hasgroups` in implicit flows.
+    if value("_claim_names").and_then(|names| members::parse(names.as_bytes()).ok()).is_some_and(|n| has_groups(&n)) {
+        found.push(Finding::GroupsLeftOut { member: "_claim_names" });
+    } else if value("hasgroups").is_some_and(|value| ["true", "\"true\""].contains(&value)) {
+        found.push(Finding::GroupsLeftOut { member: "hasgroups" });
+    }
+    // RFC 7800; `jkt` is RFC 9449, `x5t#S256` RFC 8705.
+    let confirmation = value("cnf").and_then(|cnf| members::parse(cnf.as_bytes()).ok()).unwrap_or_default();
+    found.extend(confirmation.first().map(|m| Finding::BoundToKey { method: head(&m.name) }));
 }
 
 /// Claims that name somebody or something, where a letter that looks like another one deceives.

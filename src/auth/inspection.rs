@@ -8,13 +8,16 @@ use std::sync::Arc;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use base64::{Engine as _, alphabet};
 
-use super::check::Check;
+use super::check::{Check, Passed};
 use super::claims::{self, Claims};
 use super::date::NumericDate;
+use super::decision::Decision;
 use super::findings::{self, Finding, Readable};
-use super::issuers::Audience;
-use super::judged::{Examined, Judged, Steps};
+use super::issuers::{Audience, Issuer};
+use super::judged::{self, Examined, Judged, Step, Steps};
 use super::keys::Verifier;
+use super::kind::TokenKind;
+use super::leeway::Leeway;
 use super::lifetime::Lifetime;
 use super::members::{self, Member};
 use super::proof::Principal;
@@ -33,6 +36,10 @@ pub struct Document {
     /// Why there are no members, in words that are safe to show.
     pub fault: Option<String>,
 }
+
+/// The longest value of a report, in characters, and the most values of a list.
+const VALUE: usize = 1024;
+const VALUES: usize = 64;
 
 /// Everything there is to show of one string. It holds a token, so it has no `Debug`.
 #[derive(Clone)]
@@ -53,18 +60,115 @@ pub struct Inspection {
     pub findings: Vec<Finding>,
 }
 
+/// One line of a report: a check, or a half of one, with the values it compared. Everything is safe to show.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReportRow {
+    /// The check.
+    pub check: Check,
+    /// What it is called; issuer and audience, which are one check, have a row each.
+    pub label: &'static str,
+    /// Its result.
+    pub passed: Passed,
+    /// Why it failed.
+    pub reason: Option<Reason>,
+    /// The value in the token, in full, where the check compares one.
+    pub found: Option<String>,
+    /// The value that passes; `None` where any does, and where nothing is compared.
+    pub wanted: Option<String>,
+}
+
+/// What `iss`, `aud` and `jti` of a token are, read leniently.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Named {
+    /// `iss`, if it is a string.
+    pub iss: Option<String>,
+    /// `aud`, one or several.
+    pub aud: Vec<String>,
+    /// `jti`, if it is a string.
+    pub jti: Option<String>,
+}
+
 impl Inspection {
+    /// Issuer, audience and number of the token.
+    pub fn named(&self) -> Named {
+        let value = |name| value_of(&self.payload, name);
+        let string = |name| value(name).and_then(members::string).map(Cow::into_owned);
+        let aud = value("aud").map(claims::audiences).unwrap_or_default();
+        Named { iss: string("iss"), aud: aud.into_iter().map(Cow::into_owned).collect(), jti: string("jti") }
+    }
+
+    /// Every check with its result at `now`, and the values found and wanted.
+    pub fn report(&self, rules: &Rules, now: NumericDate) -> Vec<ReportRow> {
+        let mut rows = Vec::new();
+        for (check, step) in self.judged.steps(now) {
+            if check == Check::Binding {
+                rows.extend(self.binding_rows(rules));
+                continue;
+            }
+            let (passed, reason) = judged::outcome(step);
+            let (found, wanted) = match check {
+                Check::Time => self.times(now),
+                Check::Revocation => {
+                    let jti = self.named().jti.map(|jti| format!("jti {}", text::name(&jti, VALUE)));
+                    (jti, None)
+                }
+                _ => (None, None),
+            };
+            rows.push(ReportRow { check, label: check.label(), passed, reason, found, wanted });
+        }
+        rows
+    }
+
+    fn binding_rows(&self, rules: &Rules) -> [ReportRow; 2] {
+        let Named { iss, aud, .. } = self.named();
+        let (issuers, audiences) = rules.expected(iss.as_deref());
+        let list = |names: &[&str], join| (!names.is_empty()).then(|| text::names(names.iter(), VALUE, VALUES, join));
+        let texts = |names: &[Arc<str>]| list(&names.iter().map(|name| &**name).collect::<Vec<_>>(), " or ");
+        let aud: Vec<&str> = aud.iter().map(String::as_str).collect();
+        let values = [(iss.map(|iss| text::name(&iss, VALUE)), texts(&issuers)), (list(&aud, ", "), texts(&audiences))];
+        let [issuer, audience] = self.judged.binding.clone();
+        let row = |label, step: Option<_>, (found, wanted)| {
+            let (passed, reason) = judged::outcome(step);
+            ReportRow { check: Check::Binding, label, passed, reason, found, wanted }
+        };
+        let [of_issuer, of_audience] = values;
+        [row("issuer", issuer, of_issuer), row("audience", audience, of_audience)]
+    }
+
+    /// The times that decide at `now`, and what they must be.
+    fn times(&self, now: NumericDate) -> (Option<String>, Option<String>) {
+        let life = &self.judged.lifetime;
+        let times = [("nbf", life.nbf), ("exp", life.exp)];
+        let told: Vec<String> =
+            times.iter().filter_map(|(name, at)| Some(format!("{name} {}", (*at)?.rfc3339()))).collect();
+        let leeway = if life.leeway == Leeway::NONE { String::new() } else { format!(" (leeway {})", life.leeway) };
+        let wanted = match (life.nbf, life.exp) {
+            (None, None) => None,
+            (None, Some(_)) => Some(format!("later than {}{leeway}", now.rfc3339())),
+            (Some(_), _) => Some(format!("around {}{leeway}", now.rfc3339())),
+        };
+        ((!told.is_empty()).then(|| told.join(", ")), wanted)
+    }
+
     /// What is odd about it at `now`. A token that does not say when its life began can only be told to be long-lived
     /// by what is left of it.
     pub fn findings_at(&self, now: NumericDate) -> Vec<Finding> {
         let mut found = self.findings.clone();
         let life = &self.judged.lifetime;
+        if let Some(iat) = life.iat.filter(|iat| *iat > now.plus(life.leeway.span())) {
+            found.push(Finding::IssuedAhead { iat });
+        }
         if let Some(exp) = life.exp.filter(|_| life.nbf.or(life.iat).is_none()) {
             let length = exp.since(now);
             found.extend((length > findings::LONG).then_some(Finding::LongLife { length }));
         }
         found
     }
+}
+
+/// The JSON text of a member.
+pub(super) fn value_of<'d>(document: &'d Document, name: &str) -> Option<&'d str> {
+    document.members.iter().find(|(member, _)| member == name).map(|(_, value)| &**value)
 }
 
 /// For showing only: padded or not, trailing bits or not.
@@ -97,6 +201,36 @@ fn document(bytes: &[u8], read: &Result<Vec<Member<'_>>, members::Fault>) -> Doc
 }
 
 impl Rules {
+    /// The issuers and the audiences that a token with this `iss` is compared with; an empty list accepts any.
+    pub fn expected(&self, iss: Option<&str>) -> (Vec<Arc<str>>, Arc<[Arc<str>]>) {
+        if let Ok(issuer) = self.issuers.named(iss) {
+            return (issuer.name.iter().cloned().collect(), Arc::clone(&issuer.audiences));
+        }
+        let names = self.issuers.iter().filter_map(|issuer| issuer.name.clone()).collect();
+        (names, self.issuers.all_audiences().unwrap_or_default())
+    }
+
+    /// Why a previewed call would be refused besides the reason that the decision names: the checks that it did not reach
+    /// and that fail by themselves, permissions as they are in the token whether or not it is verified.
+    pub fn also_refuses(
+        &self,
+        decision: &Decision,
+        judged: Option<&Judged>,
+        tool: &str,
+        now: NumericDate,
+    ) -> Vec<Reason> {
+        let (Some(reason), Some(judged)) = (decision.reason(), judged) else {
+            return Vec::new();
+        };
+        let mut also = judged.failures(now);
+        also.retain(|other| other != reason);
+        // A token without permissions that can be read is missing a claim, which is said already.
+        if reason.check() < Check::Tool && !judged.permissions.is_empty() {
+            also.extend(self.decide_holding(&judged.permissions, tool).result.err());
+        }
+        also
+    }
+
     /// Reads and judges any string whatever.
     pub fn inspect(&self, token: impl Into<Arc<str>>) -> Inspection {
         let token: Arc<str> = token.into();
@@ -106,8 +240,7 @@ impl Rules {
         let signature_bytes = readable(parts.next().unwrap_or_default()).len();
         let header = members::parse(&first);
         let payload = members::parse(&second);
-        let (judged, key) =
-            self.judge(&token, header.as_deref().unwrap_or_default(), payload.as_deref().unwrap_or_default());
+        let (judged, key) = self.judge(&token, header.as_deref().unwrap_or_default(), payload.as_deref().ok());
         let segments: Vec<usize> = token.split('.').map(str::len).take(64).collect();
         let verified = judged.steps.iter().any(|(check, step)| *check == Check::Signature && *step == Some(Ok(())));
         let findings = findings::find(&Readable {
@@ -139,7 +272,10 @@ impl Rules {
     pub fn judge_again(&self, principal: &Principal, token: TokenId) -> Judged {
         let lifetime = principal.lifetime(self.leeway);
         let issuer = self.issuers.named(principal.iss.as_deref());
-        let binding = issuer.and_then(|issuer| issuer.binding(principal, Audience::Required));
+        let binding = issuer.clone().and_then(|issuer| issuer.binding(principal, Audience::Required));
+        let (iss, aud) = (principal.iss.as_deref(), principal.aud.as_deref());
+        let by_issuer = issuer.clone().and_then(|issuer| issuer.names_issuer(iss));
+        let by_audience = issuer.ok().map(|issuer| issuer.names_audience(aud, Audience::Required));
         let revocation = self.revoked.check_id(token, principal.jti.as_deref());
         let before = [Check::Present, Check::Structure, Check::Header, Check::Signature, Check::Claims, Check::Time];
         let [present, structure, header, signature, claims, time] = before.map(|check| (check, Some(Ok(()))));
@@ -150,20 +286,24 @@ impl Rules {
             permissions: principal.permissions.clone(),
             jti: principal.jti.as_deref().map(|jti| text::head(jti, 256).to_owned()),
             alg: None,
+            kind: None,
             lifetime,
             examined: Ok(Examined { claims: principal.clone().into_claims(), lifetime, binding, revocation }),
             steps: [present, structure, header, signature, claims, time, binding_step, revocation_step],
+            binding: [Some(by_issuer), by_audience],
         }
     }
 
     /// What the checks say, and the key that the header asks for.
-    fn judge(&self, token: &str, header: &[Member<'_>], payload: &[Member<'_>]) -> (Judged, Option<&Verifier>) {
-        let (examined, steps, key) = self.steps(token);
+    fn judge(&self, token: &str, header: &[Member<'_>], payload: Option<&[Member<'_>]>) -> (Judged, Option<&Verifier>) {
+        let Made { examined, steps, binding, key } = self.steps(token, payload);
+        let payload = payload.unwrap_or_default();
         let string = |part, name| value(part, name).and_then(members::string);
         let time = |name| value(payload, name).and_then(NumericDate::from_json_number);
         let judged = Judged {
-            name: string(payload, "user_id")
-                .or_else(|| string(payload, "sub"))
+            name: judged::NAMES
+                .iter()
+                .find_map(|name| string(payload, name))
                 .map(|name| text::head(&name, 1024).to_owned()),
             permissions: value(payload, "permissions")
                 .and_then(claims::strings)
@@ -171,15 +311,19 @@ impl Rules {
                 .unwrap_or_default(),
             jti: string(payload, "jti").map(|jti| text::head(&jti, 256).to_owned()),
             alg: string(header, "alg").map(Cow::into_owned),
+            kind: TokenKind::of(header, payload),
             lifetime: Lifetime { iat: time("iat"), nbf: time("nbf"), exp: time("exp"), leeway: self.leeway },
             examined,
             steps,
+            binding,
         };
         (judged, key)
     }
 
-    /// Every check that can be made, each by the function that the gate uses, and what comes of those in their order.
-    fn steps(&self, token: &str) -> (Result<Examined, Reason>, Steps, Option<&Verifier>) {
+    /// Every check that can be made, each by the function that the gate uses, and the result of those in their order.
+    /// Time, issuer, audience and revocation need only the claims they read: they are checked for a token whose structure,
+    /// key, signature or other claims fail, from its payload read leniently.
+    fn steps(&self, token: &str, lenient: Option<&[Member<'_>]>) -> Made<'_> {
         let present = present(token);
         let absent = matches!(present, Err(Reason::MissingToken));
         let split = Split::new(token);
@@ -200,20 +344,61 @@ impl Rules {
             (Some(Ok(claims)), Ok(issuer)) => Some(self.examined(token, issuer, claims.clone())),
             _ => None,
         };
+        // A duplicate leaves open which of the two counts.
+        let lenient = lenient.filter(|payload| members::duplicate(payload).is_none());
+        let readable = payload.as_deref().or(lenient);
+        let binding = readable.map(|payload| self.bound(&chosen, payload));
+        let revocation = readable.map(|payload| {
+            let jti = value(payload, "jti").and_then(members::string);
+            self.revoked.check(token, jti.as_deref())
+        });
         let steps = [
             (Check::Present, Some(present)),
             (Check::Structure, (!absent).then_some(structure)),
             (Check::Header, key.as_ref().map(|key| key.as_ref().map(|_| ()).map_err(Clone::clone))),
             (Check::Signature, signature.map(|(key, split)| self::signature(key, split))),
             (Check::Claims, claims.map(|claims| claims.map(|_| ()))),
-            (Check::Time, payload.filter(|payload| times_are_readable(payload)).map(|_| Ok(()))),
-            (Check::Binding, examined.as_ref().map(|examined| examined.binding.clone())),
-            (Check::Revocation, examined.as_ref().map(|examined| examined.revocation.clone())),
+            (Check::Time, readable.filter(|payload| times_are_readable(payload)).map(|_| Ok(()))),
+            (Check::Binding, binding.clone().and_then(both)),
+            (Check::Revocation, revocation),
         ];
         // Where none of these failed, the claims were read.
         let mut failed = steps.iter().take(5).filter_map(|(_, step)| step.clone()?.err());
         let examined = failed.next().map_or_else(|| examined.ok_or(Reason::MissingToken), Err);
-        (examined, steps, held)
+        Made { examined, steps, binding: binding.unwrap_or_default(), key: held }
+    }
+
+    /// What issuer and audience of a payload are worth to the issuer that it selects.
+    fn bound(&self, chosen: &Result<&Issuer, Reason>, payload: &[Member<'_>]) -> [Option<Step>; 2] {
+        let iss = value(payload, "iss").and_then(members::string);
+        let aud = value(payload, "aud").map(claims::audiences);
+        let audience = |issuer: &Issuer| issuer.names_audience(aud.as_deref(), Audience::Required);
+        if let Ok(issuer) = chosen {
+            return [Some(issuer.names_issuer(iss.as_deref())), Some(audience(issuer))];
+        }
+        // The header's reason names the issuers. An audience that none of them accepts is wrong for each of them.
+        let any = self.issuers.all_audiences().map(|audiences| Issuer { audiences, ..Issuer::default() });
+        [None, any.map(|any| audience(&any)).filter(Result::is_err)]
+    }
+}
+
+/// The checks of a token, as far as they can be made.
+struct Made<'r> {
+    /// The result of checks 1 to 5 in their order, as the gate takes them.
+    examined: Result<Examined, Reason>,
+    steps: Steps,
+    /// Issuer and audience.
+    binding: [Option<Step>; 2],
+    /// The key that the header asks for.
+    key: Option<&'r Verifier>,
+}
+
+/// Two halves of a check as one: the first failure, or success where both were made.
+fn both([first, second]: [Option<Step>; 2]) -> Option<Step> {
+    match (first, second) {
+        (Some(Err(reason)), _) | (_, Some(Err(reason))) => Some(Err(reason)),
+        (Some(Ok(())), Some(Ok(()))) => Some(Ok(())),
+        _ => None,
     }
 }
 

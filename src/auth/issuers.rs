@@ -34,13 +34,23 @@ pub enum Audience {
 impl Issuer {
     /// Makes check 7: the token is from this issuer and for one of its audiences.
     pub(super) fn binding<S: AsRef<str>>(&self, claims: &Claims<S>, audience: Audience) -> Result<(), Reason> {
-        let iss = claims.iss.as_ref().map(AsRef::as_ref);
+        self.names_issuer(claims.iss.as_ref().map(AsRef::as_ref))?;
+        self.names_audience(claims.aud.as_deref(), audience)
+    }
+
+    /// The first half of check 7: that an `iss` is the one expected.
+    pub(super) fn names_issuer(&self, iss: Option<&str>) -> Result<(), Reason> {
         if let Some(wanted) = self.name.as_ref().filter(|wanted| iss != Some(wanted)) {
             return Err(Reason::IssuerMismatch { found: iss.map(Into::into), wanted: Arc::clone(wanted) });
         }
-        let named = claims.aud.as_deref().unwrap_or_default();
+        Ok(())
+    }
+
+    /// The second half of check 7: that one of the audiences named is an expected one.
+    pub(super) fn names_audience<S: AsRef<str>>(&self, aud: Option<&[S]>, audience: Audience) -> Result<(), Reason> {
+        let named = aud.unwrap_or_default();
         let is_named = |wanted: &Arc<str>| named.iter().any(|aud| *aud.as_ref() == **wanted);
-        let may_pass = claims.aud.is_none() && audience == Audience::MayLack;
+        let may_pass = aud.is_none() && audience == Audience::MayLack;
         if self.audiences.is_empty() || may_pass || self.audiences.iter().any(is_named) {
             return Ok(());
         }
@@ -106,6 +116,12 @@ impl Issuers {
         }
         let iss = payload.iter().find(|member| member.name == "iss").and_then(|member| members::string(member.value));
         self.named(iss.as_deref())
+    }
+
+    /// The audiences of all issuers, where each of them expects one: what a token of an unknown issuer is compared with.
+    pub(super) fn all_audiences(&self) -> Option<Arc<[Arc<str>]>> {
+        let expects = |issuer: &Issuer| !issuer.audiences.is_empty();
+        self.iter().all(expects).then(|| self.iter().flat_map(|issuer| issuer.audiences.iter().cloned()).collect())
     }
 
     /// The issuer that an `iss` selects.

@@ -5,8 +5,13 @@ use std::borrow::Cow;
 use super::check::{Check, Light, Passed};
 use super::claims::Claims;
 use super::date::NumericDate;
+use super::kind::TokenKind;
 use super::lifetime::{Lifetime, Phase};
 use super::reason::Reason;
+
+/// Claims that name whom a token speaks for, the plainest first; a client's token names only the client.
+pub(super) const NAMES: [&str; 9] =
+    ["user_id", "preferred_username", "upn", "username", "email", "sub", "azp", "client_id", "appid"];
 
 /// What one check says.
 pub(super) type Step = Result<(), Reason>;
@@ -17,7 +22,7 @@ pub(super) type Steps = [(Check, Option<Step>); 8];
 /// What there is to show of a token at any time, without its documents: the row of a list.
 #[derive(Clone, Debug)]
 pub struct Judged {
-    /// `user_id`, or else `sub`, as it stands in the token and whether or not it is to be believed.
+    /// The first of the claims in `NAMES` that is there, verified or not. For display: a decision reads `user_id`.
     pub name: Option<String>,
     /// `permissions` as they stand in the token.
     pub permissions: Vec<String>,
@@ -25,12 +30,16 @@ pub struct Judged {
     pub jti: Option<String>,
     /// `alg` as it stands in the token.
     pub alg: Option<String>,
+    /// What the token is for, as far as it says so.
+    pub kind: Option<TokenKind>,
     /// The token's times, as far as they can be read.
     pub lifetime: Lifetime,
     pub(super) examined: Result<Examined, Reason>,
     /// What each check says that does not depend on the clock; `None` where it could not be made. For the time it is
     /// only told whether it can be made.
     pub(super) steps: Steps,
+    /// What the two halves of check 7 say, issuer and audience; `None` where one could not be made.
+    pub(super) binding: [Option<Step>; 2],
 }
 
 /// The token's state in one word.
@@ -38,7 +47,7 @@ pub struct Judged {
 pub enum Standing {
     /// It would pass; the phase is `Live`, `Early` or `Grace`.
     Valid(Phase),
-    /// Everything fits but the time; the phase is `NotYet` or `Expired`.
+    /// Everything fits but the time, and the phase is `NotYet`; or it is `Expired`, whatever else fails.
     OutOfTime(Phase, Reason),
     /// A check says no.
     Invalid(Reason),
@@ -110,8 +119,11 @@ impl Judged {
         Some(&self.examined.as_ref().ok()?.claims(now).ok()?.permissions)
     }
 
-    /// The token's state at `now`.
+    /// The token's state at `now`. An expired token is expired first, whatever else fails or is unknown.
     pub fn standing(&self, now: NumericDate) -> Standing {
+        if let Some(Err(reason @ Reason::Expired { .. })) = self.at(Check::Time, now) {
+            return Standing::OutOfTime(self.lifetime.phase(now), reason);
+        }
         match &self.examined {
             Ok(examined) => match examined.at(now) {
                 Ok(()) => Standing::Valid(self.lifetime.phase(now)),
@@ -148,19 +160,56 @@ impl Judged {
         step.map(|step| if check == Check::Time { Cow::Owned(self.lifetime.check(now)) } else { Cow::Borrowed(step) })
     }
 
-    /// The steps as a trace: check, sign, and the sentence of what failed.
+    /// The result of one check at `now`, or `None` where it could not be made.
+    pub(super) fn at(&self, check: Check, now: NumericDate) -> Option<Step> {
+        let (_, step) = self.steps.iter().find(|(made, _)| *made == check)?;
+        self.step(check, step.as_ref(), now).map(Cow::into_owned)
+    }
+
+    /// The steps as a trace: check, sign, and the reason of what failed.
     pub fn trace(&self, now: NumericDate) -> Vec<(Check, Passed, Option<Reason>)> {
-        let told = |(check, step)| match step {
-            Some(Ok(())) => (check, Passed::Yes, None),
-            Some(Err(reason)) => (check, Passed::No, Some(reason)),
-            None => (check, Passed::NotReached, None),
+        let row = |(check, step)| {
+            let (passed, reason) = outcome(step);
+            (check, passed, reason)
         };
-        self.steps(now).into_iter().map(told).collect()
+        self.steps(now).into_iter().map(row).collect()
+    }
+
+    /// Why each check fails that fails at `now`, in the order of the checks; issuer and audience each have their own.
+    pub fn failures(&self, now: NumericDate) -> Vec<Reason> {
+        let of = |(check, step): &(Check, Option<Step>)| match check {
+            Check::Binding => self.binding.iter().filter_map(|half| half.clone()?.err()).collect(),
+            _ => Vec::from_iter(self.step(*check, step.as_ref(), now).and_then(|step| step.into_owned().err())),
+        };
+        self.steps.iter().flat_map(of).collect()
+    }
+
+    /// [`Judged::failures`] without the one that [`Judged::standing`] names.
+    pub fn also(&self, now: NumericDate) -> Vec<Reason> {
+        let standing = self.standing(now);
+        let mut failures = self.failures(now);
+        let named = failures.iter().position(|reason| Some(reason) == standing.reason());
+        named.map(|at| failures.remove(at));
+        failures
+    }
+
+    /// Whether the signature was checked and fits.
+    pub fn is_verified(&self) -> bool {
+        self.steps.iter().any(|(check, step)| *check == Check::Signature && *step == Some(Ok(())))
     }
 
     /// Whether the signature was checked and does not fit.
     pub fn bad_signature(&self) -> bool {
         matches!(self.examined, Err(Reason::BadSignature))
+    }
+}
+
+/// The sign of a step and the reason of its failure.
+pub(super) fn outcome(step: Option<Step>) -> (Passed, Option<Reason>) {
+    match step {
+        Some(Ok(())) => (Passed::Yes, None),
+        Some(Err(reason)) => (Passed::No, Some(reason)),
+        None => (Passed::NotReached, None),
     }
 }
 

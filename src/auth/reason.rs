@@ -81,6 +81,30 @@ impl Reason {
 
 const NAME: usize = 64;
 
+/// Issuers and audiences are addresses, which are longer than names and worthless when cut.
+const ADDRESS: usize = 256;
+
+/// [`names`] of issuers or audiences.
+fn addresses(list: &[impl AsRef<str>], join: &str) -> String {
+    text::names(list.iter(), ADDRESS, 8, join)
+}
+
+/// The small difference between two addresses that a reader overlooks, as the end of a sentence.
+fn difference<'a>(found: impl Iterator<Item = &'a str>, wanted: &[Arc<str>]) -> &'static str {
+    type Same = fn(&str, &str) -> bool;
+    let scheme = |text: &str| text.strip_prefix("https://").or(text.strip_prefix("http://")).map(str::to_owned);
+    let is_http = move |a: &str, b: &str| scheme(a).is_some() && scheme(a) == scheme(b);
+    let small: [(Same, &str); 3] = [
+        (|a, b| a.trim_end_matches('/') == b.trim_end_matches('/'), "; only the slash at the end differs"),
+        (str::eq_ignore_ascii_case, "; only upper and lower case differ"),
+        (|a, b| a.trim() == b.trim(), "; only blanks around it differ"),
+    ];
+    let pairs: Vec<(&str, &str)> = found.take(64).flat_map(|a| wanted.iter().map(move |b| (a, &**b))).collect();
+    let by = |same: &dyn Fn(&str, &str) -> bool| pairs.iter().any(|(a, b)| same(a, b));
+    let named = small.iter().find(|(same, _)| by(same)).map(|(_, words)| *words);
+    named.or_else(|| by(&is_http).then_some("; only http and https differ")).unwrap_or_default()
+}
+
 fn names(list: &[impl AsRef<str>], join: &str) -> String {
     text::names(list.iter(), NAME, 8, join)
 }
@@ -98,10 +122,11 @@ impl fmt::Display for Reason {
             }
             Self::Malformed(fault) => fault.fmt(f),
             Self::UnknownIssuer { found, known } => {
-                let known = names(known, " or ");
+                let differs = difference(found.as_deref().into_iter(), known);
+                let known = addresses(known, " or ");
                 match found {
                     Some(found) => {
-                        write!(f, "iss is {}, expected {known}", text::name(found, NAME))
+                        write!(f, "iss is {}, expected {known}{differs}", text::name(found, ADDRESS))
                     }
                     None => write!(f, "the token has no issuer (iss), expected {known}"),
                 }
@@ -142,18 +167,20 @@ impl fmt::Display for Reason {
                 write!(f, "expired at {}{}, {ago} ago", exp.rfc3339(), with_leeway(*leeway))
             }
             Self::IssuerMismatch { found, wanted } => {
-                let wanted = text::name(wanted, NAME);
+                let differs = difference(found.as_deref().into_iter(), std::slice::from_ref(wanted));
+                let wanted = text::name(wanted, ADDRESS);
                 match found {
-                    Some(found) => write!(f, "iss is {}, expected {wanted}", text::name(found, NAME)),
+                    Some(found) => write!(f, "iss is {}, expected {wanted}{differs}", text::name(found, ADDRESS)),
                     None => write!(f, "the token has no issuer (iss), expected {wanted}"),
                 }
             }
             Self::AudienceMismatch { found, wanted } => {
-                let wanted = names(wanted, " or ");
+                let differs = difference(found.iter().map(String::as_str), wanted);
+                let wanted = addresses(wanted, " or ");
                 if found.is_empty() {
                     return write!(f, "the token has no audience (aud), expected {wanted}");
                 }
-                write!(f, "aud is {}, expected {wanted}", names(found, ", "))
+                write!(f, "aud is {}, expected {wanted}{differs}", addresses(found, ", "))
             }
             Self::Revoked { jti: None, at } => write!(f, "the token was revoked at {}", at.rfc3339()),
             Self::Revoked { jti: Some(jti), at } => {

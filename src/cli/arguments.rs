@@ -42,8 +42,8 @@ pub struct IssueArgs {
 /// Decode tokens and check them
 #[derive(Debug, Args)]
 pub struct InspectArgs {
-    /// The token, or text that contains it (a header, a curl command, JSON). - reads standard input and @FILE a file;
-    /// both may hold several tokens, one per line [default: `PORTCULLIS_TOKEN`]
+    /// The token, or text that contains it (a header, a curl command, JSON). - reads standard input, and @FILE or FILE a
+    /// file; both may hold several tokens, one per line [default: `PORTCULLIS_TOKEN`, else redirected standard input]
     pub token: Option<String>,
 }
 

@@ -40,7 +40,7 @@ pub fn run(on: &mut Headless<'_>, args: &CallArgs, ground: &Ground, json: bool) 
     // A failed write to standard error is ignored.
     let _ = match json {
         true => {
-            let mut decided = Decided::new(&called.decision, called.record.token_id, tool, now);
+            let mut decided = Decided::new(&called.decision, &[], called.record.token_id, tool, now);
             decided.trouble = called.outcome.trouble();
             json::line(on.err, &decided)
         }

@@ -34,16 +34,22 @@ pub fn run(
     let now = ground.now();
     let decision = rules.decide(&Call { token: token.as_deref(), tool }, now);
     let id = token.as_deref().map(TokenId::of);
+    // The decision stops at the first failure; whoever asks for a preview learns of the others at once.
+    let judged = token.as_deref().filter(|_| decision.reason().is_some()).map(|token| rules.inspect(token).judged);
+    let also = rules.also_refuses(&decision, judged.as_ref(), tool, now);
     on.known = decision.verdict().into();
     let lacks = Catalogue::new(BuiltIn.tools()).lacks(&rules.policy, tool);
     let trouble = (lacks && decision.verdict() == Verdict::Allowed).then(|| ToolError::missing(tool).to_string());
     if json {
-        let mut decided = Decided::new(&decision, id, tool, now);
+        let mut decided = Decided::new(&decision, &also, id, tool, now);
         decided.trouble = trouble.as_deref();
         json::line(on.out, &decided)?;
     } else {
         let asked = format!("tool {}", text::name(tool, 64));
         let mut text = explain_decision(&decision, id, &asked, &format!("judged for {}", now.rfc3339()));
+        for reason in &also {
+            text.finding(format_args!("also: {reason}"));
+        }
         let style = if trouble.is_some() { warning() } else { of_verdict(decision.verdict()) };
         if let Some(trouble) = trouble {
             text.finding(trouble);

@@ -1,5 +1,6 @@
 //! The context of a command: options, environment and configuration file merged, in this order of precedence.
 
+use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -30,6 +31,8 @@ pub struct Environment {
     pub no_colour: bool,
     /// What `COLORTERM` and `COLORFGBG` say of the terminal.
     pub look: Look,
+    /// Standard input is a terminal, so that nothing waits in it.
+    pub at_terminal: bool,
 }
 
 impl Environment {
@@ -48,6 +51,7 @@ impl Environment {
                 is_mute: text("TERM").as_deref() == Some("linux"),
                 ..Look::default()
             },
+            at_terminal: std::io::stdin().is_terminal(),
         }
     }
 }

@@ -5,11 +5,14 @@ use std::io::{self, Write};
 
 use super::arguments::InspectArgs;
 use super::json::{self, Inspected};
-use super::paint::{Paint, of_standing};
+use super::paint::{Paint, of_standing, warning};
+use super::tokens::Source;
 use super::{CliError, Exit, Ground, Headless};
 use crate::auth::explain::{explain_inspection, meaning};
 use crate::auth::inspection::Document;
+use crate::auth::why::explain_material;
 use crate::auth::{Inspection, NumericDate, Rules, Standing, members};
+use crate::text::material;
 use crate::text::words::{elapsed, remaining};
 use crate::text::{self, Span};
 
@@ -21,7 +24,12 @@ pub fn run(
     json: bool,
     paint: Paint,
 ) -> Result<Exit, CliError> {
-    let source = on.source(args.token.as_deref()).ok_or_else(|| {
+    // Without an argument, what is redirected is read; at a terminal a command must not wait in silence.
+    let mut source = on.source(args.token.as_deref());
+    if source.is_none() && !on.environment.at_terminal && !on.input.fill_buf()?.is_empty() {
+        source = Some(Source::Stdin);
+    }
+    let source = source.ok_or_else(|| {
         CliError::Usage("no token; pass TOKEN, - (standard input) or @FILE, or set PORTCULLIS_TOKEN".to_owned())
     })?;
     let rules = ground.rules();
@@ -29,9 +37,16 @@ pub fn run(
         on.say(format_args!("signature not checked: {}", crate::config::ConfigError::NoSecret));
     }
     let mut has_shown = false;
-    let has_all = on.each(source, |on, token| {
+    let sent = on.environment.token.as_ref().map(|token| rules.inspect(token.as_str()));
+    let mut last = None;
+    let passed = on.each(source, |on, token| {
         // Each for its own instant: a stream may last.
         let (inspection, now) = (rules.inspect(token), ground.now());
+        // A text without a token comes as it is; it is explained below.
+        if material::recognise(token).is_some() {
+            on.known = Exit::Unauthorized;
+            return Ok(());
+        }
         if !matches!(inspection.judged.standing(now), Standing::Valid(_)) {
             on.known = Exit::Unauthorized;
         }
@@ -44,9 +59,23 @@ pub fn run(
             show(on.out, &inspection, &rules, now, paint)?;
         }
         has_shown = true;
+        last = Some(inspection);
         Ok(())
     })?;
-    Ok(if has_all { on.known } else { Exit::Unauthorized })
+    if let Some(material) = &passed.material {
+        // An answer belongs to the token that was sent with it, or else to the one in the environment.
+        let explanation = explain_material(material, last.as_ref().or(sent.as_ref()), &rules, ground.now());
+        if json {
+            let lines: Vec<String> = explanation.to_string().lines().map(str::to_owned).collect();
+            json::line(on.out, &serde_json::json!({ "is": material.to_string(), "lines": lines }))?;
+        } else {
+            if has_shown {
+                writeln!(on.out)?;
+            }
+            paint.explanation(on.out, &explanation, warning())?;
+        }
+    }
+    Ok(if passed.has_all { on.known } else { Exit::Unauthorized })
 }
 
 fn show(out: &mut dyn Write, inspection: &Inspection, rules: &Rules, now: NumericDate, paint: Paint) -> io::Result<()> {

@@ -2,13 +2,15 @@
 //! contain terminal control sequences.
 
 use std::io::{self, Write};
+use std::sync::Arc;
 
 use serde::Serialize;
+use serde_json::json;
 use serde_json::value::RawValue;
 
 use crate::auth::check::Passed;
-use crate::auth::inspection::Document;
-use crate::auth::{Check, Decision, Inspection, NumericDate, Rules, TokenId, leeway};
+use crate::auth::inspection::{Document, ReportRow};
+use crate::auth::{Check, Decision, Inspection, NumericDate, Reason, Rules, TokenId, leeway};
 use crate::text::escape::ascii_json;
 
 /// Prints a value on one line.
@@ -22,11 +24,17 @@ pub fn line(out: &mut dyn Write, value: &impl Serialize) -> io::Result<()> {
 pub struct Inspected<'a> {
     token_id: String,
     bytes: usize,
+    /// `access`, `id` or `refresh`, where the token says so.
+    kind: Option<&'static str>,
     valid: bool,
     verdict: &'static str,
     reason: Option<&'static str>,
     sentence: Option<String>,
     checks: Vec<Checked>,
+    /// Every failed check but the one that `reason` names.
+    also: Vec<Checked>,
+    /// The values that were found and wanted, whatever else failed.
+    compared: Vec<Compared>,
     times: Times,
     /// As written, including duplicates, and numbers and nesting that no JSON value type accepts.
     header: Option<&'a RawValue>,
@@ -47,6 +55,40 @@ struct Checked {
     reason: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     sentence: Option<String>,
+}
+
+impl Checked {
+    fn failed(reason: &Reason) -> Self {
+        let (code, sentence) = (Some(reason.code()), Some(reason.to_string()));
+        Self { check: reason.check().code(), passed: Some(false), reason: code, sentence }
+    }
+}
+
+/// A value of the token beside the one that passes.
+#[derive(Serialize)]
+struct Compared {
+    what: &'static str,
+    /// `null` where it could not be compared.
+    passed: Option<bool>,
+    found: serde_json::Value,
+    /// Empty where any value passes.
+    wanted: Vec<Arc<str>>,
+}
+
+fn compared(inspection: &Inspection, rules: &Rules, now: NumericDate) -> Vec<Compared> {
+    let named = inspection.named();
+    let (issuers, audiences) = rules.expected(named.iss.as_deref());
+    let row = |row: ReportRow| {
+        let (what, found, wanted) = match (row.check, row.label) {
+            (Check::Binding, "issuer") => ("issuer", json!(named.iss), issuers.clone()),
+            (Check::Binding, _) => ("audience", json!(named.aud), audiences.to_vec()),
+            (Check::Revocation, _) => ("revocation", json!(named.jti), Vec::new()),
+            (Check::Time, _) => ("time", json!(row.found), row.wanted.map(Into::into).into_iter().collect()),
+            _ => return None,
+        };
+        Some(Compared { what, passed: told(row.passed), found, wanted })
+    };
+    inspection.report(rules, now).into_iter().filter_map(row).collect()
 }
 
 #[derive(Serialize)]
@@ -88,18 +130,21 @@ impl<'a> Inspected<'a> {
         let checks = judged.trace(now).into_iter().map(|(check, passed, reason)| Checked {
             check: check.code(),
             passed: told(passed),
-            reason: reason.as_ref().map(crate::auth::Reason::code),
+            reason: reason.as_ref().map(Reason::code),
             sentence: reason.map(|reason| reason.to_string()),
         });
         let found = inspection.findings_at(now).into_iter();
         Self {
             token_id: inspection.id.to_string(),
             bytes: inspection.token.len(),
+            kind: judged.kind.map(crate::auth::TokenKind::code),
             valid: matches!(standing, crate::auth::Standing::Valid(_)),
             verdict: standing.code(),
-            reason: standing.reason().map(crate::auth::Reason::code),
+            reason: standing.reason().map(Reason::code),
             sentence: standing.reason().map(ToString::to_string),
             checks: checks.collect(),
+            also: judged.also(now).iter().map(Checked::failed).collect(),
+            compared: compared(inspection, rules, now),
             times: Times {
                 now: now.into(),
                 iat: life.iat.map(Into::into),
@@ -146,6 +191,8 @@ pub struct Decided<'a> {
     tool: &'a str,
     judged_for: Time,
     checks: Vec<Checked>,
+    /// Why it would be refused besides.
+    also: Vec<Checked>,
     /// Why an allowed call has no result, or will have none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trouble: Option<&'a str>,
@@ -153,7 +200,13 @@ pub struct Decided<'a> {
 
 impl<'a> Decided<'a> {
     /// Describes a decision made for `now`.
-    pub fn new(decision: &'a Decision, token: Option<TokenId>, tool: &'a str, now: NumericDate) -> Self {
+    pub fn new(
+        decision: &'a Decision,
+        also: &[Reason],
+        token: Option<TokenId>,
+        tool: &'a str,
+        now: NumericDate,
+    ) -> Self {
         let checked = |(check, passed): (Check, Passed)| Checked {
             check: check.code(),
             passed: told(passed),
@@ -162,7 +215,7 @@ impl<'a> Decided<'a> {
         };
         Self {
             decision: decision.verdict().word().to_lowercase(),
-            reason: decision.reason().map(crate::auth::Reason::code),
+            reason: decision.reason().map(Reason::code),
             sentence: decision.sentence(),
             by: decision.result.as_ref().ok().map(|grant| &*grant.permission),
             through: decision.result.as_ref().ok().and_then(|grant| grant.through.as_deref()),
@@ -171,6 +224,7 @@ impl<'a> Decided<'a> {
             tool,
             judged_for: now.into(),
             checks: decision.trace().map(checked).collect(),
+            also: also.iter().map(Checked::failed).collect(),
             trouble: None,
         }
     }

@@ -150,10 +150,11 @@ pub fn run(
     row(on, Caller::nobody())?;
     let mut has_all = true;
     if let Some(source) = args.tokens.as_deref().and_then(|given| on.source(Some(given))) {
-        has_all = on.each(source, |on, token| match token {
+        let passed = on.each(source, |on, token| match token {
             "" => Err(CliError::Usage("no token found in the input".to_owned())),
             token => row(on, Caller::of(&rules, token)),
         })?;
+        has_all = passed.has_all;
     }
     for permissions in holders(args, &rules.policy) {
         row(on, Caller::holding(&permissions))?;

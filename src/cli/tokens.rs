@@ -8,6 +8,7 @@ use serde::de::IgnoredAny;
 
 use super::{CliError, Headless};
 use crate::config;
+use crate::text::material::{self, Material};
 use crate::text::{self, Reading, words};
 
 /// Up to this size, in bytes, a text is searched as a whole for one or several tokens; in a longer one, each line is a token.
@@ -26,15 +27,27 @@ pub enum Source {
     File(PathBuf),
 }
 
+/// What became of a source.
+pub struct Passed {
+    /// Whether each token was passed on.
+    pub has_all: bool,
+    /// What the whole text is besides: a response, keys, metadata.
+    pub material: Option<Material>,
+}
+
 impl Headless<'_> {
-    /// The source that the argument names, else the environment. No token and no text that holds one begins with `@`,
-    /// which marks a file as it does for curl.
+    /// The source that the argument names, else the environment. No token and no text that holds one begins with `@`, which
+    /// marks a file as it does for curl; a file name is enough if it is not a token.
     pub fn source(&mut self, argument: Option<&str>) -> Option<Source> {
         match argument {
             Some("-") => Some(Source::Stdin),
             Some(text) => {
                 if let Some(path) = text.strip_prefix('@') {
                     return Some(Source::File(config::typed(path)));
+                }
+                // A token always wins: a file may have any name.
+                if text::read_token(text).tokens.is_empty() && config::typed(text).is_file() {
+                    return Some(Source::File(config::typed(text)));
                 }
                 self.hint_at_arguments(text);
                 Some(Source::Text(text.to_owned()))
@@ -86,13 +99,14 @@ impl Headless<'_> {
         Ok(reading.tokens.swap_remove(0))
     }
 
-    /// Passes each token to `take`; returns whether none was skipped.
+    /// Passes on one token after the other, and returns whether each that came was passed on, and what else the text is.
     pub fn each(
         &mut self,
         source: Source,
         mut take: impl FnMut(&mut Self, &str) -> Result<(), CliError>,
-    ) -> Result<bool, CliError> {
+    ) -> Result<Passed, CliError> {
         let mut head = Vec::new();
+        let mut passed = Passed { has_all: true, material: None };
         let mut file = match &source {
             Source::Text(_) | Source::Stdin => None,
             Source::File(path) => Some(open(path)?),
@@ -112,14 +126,15 @@ impl Headless<'_> {
         if !has_more {
             let text = String::from_utf8_lossy(&head);
             // A token a line, or one with lines around it, or wrapped over lines.
-            if !is_list(&text) {
-                let reading = read(&text);
+            passed.material = material::recognise(&text);
+            let reading = read(&text);
+            if reading.is_rejoined || !is_list(&text) {
                 self.tell(&reading, None);
                 reading.tokens.iter().try_for_each(|token| take(self, token))?;
-                return Ok(true);
+                return Ok(passed);
             }
         }
-        let (mut number, mut has_all, mut has_any) = (0, true, false);
+        let (mut number, mut has_any) = (0, false);
         let mut line = Vec::new();
         let mut rest = head.as_slice();
         loop {
@@ -128,14 +143,14 @@ impl Headless<'_> {
             let is_whole = next_line(&mut rest, more, &mut line)?;
             if line.is_empty() && is_whole {
                 // Blank lines only: report the missing token.
-                if has_all && !has_any {
+                if passed.has_all && !has_any {
                     take(self, "")?;
                 }
-                return Ok(has_all);
+                return Ok(passed);
             }
             number += 1;
             if !is_whole {
-                has_all = false;
+                passed.has_all = false;
                 self.say(format_args!("line {number} is longer than {}; skipped", words::bytes(MAX_LINE)));
                 continue;
             }

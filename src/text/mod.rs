@@ -3,10 +3,12 @@
 //! Used by every layer; knows none of them.
 
 pub mod escape;
+pub mod material;
 pub mod reading;
 pub mod safe;
 pub mod span;
 pub mod strict_json;
+mod views;
 mod word;
 pub mod words;
 

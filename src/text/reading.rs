@@ -1,13 +1,18 @@
 //! Finding the token in what a human hands over: a bare token, `Bearer …`, a header line, a `curl` command, JSON with
-//! `access_token`, quotes, line wraps.
+//! `access_token`, quotes, line wraps, percent-encoding, frames, base64.
 //!
-//! Nothing is repaired: what is left out is only what stood *around* the token or broke it over lines, and it is said.
+//! Nothing is repaired: what is left out is only what was *around* the token or broke it over lines, and it is said.
 //! A token that is damaged stays damaged. The library and a server take the exact string and never call this.
+//!
+//! The text is read as it is first. Only where that finds no whole token, or one that is not whole, the views of
+//! [`super::views`] are read too, and a view counts only if it brings a whole token: header and payload are JSON objects,
+//! and the signature is as long as its algorithm makes it.
 
 use std::collections::BTreeSet;
 use std::fmt;
 
-use super::word::{NextLine, Word, begins, columns, damaged_run, in_token, is_wrapping, prefix, run};
+use super::views;
+use super::word::{Behind, NextLine, Word, begins, columns, damaged_run, in_token, is_whole, is_wrapping, prefix, run};
 
 /// The tokens found in a text, in their order, and what had to be left out to find them.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -16,28 +21,54 @@ pub struct Reading {
     pub tokens: Vec<String>,
     /// What was left out, as nouns: `"Bearer"`, `the text around it`, `2 line breaks`.
     pub removed: Vec<String>,
+    /// Whether the text had to be decoded or joined first: then its lines are not tokens of their own.
+    pub is_rejoined: bool,
 }
 
 impl fmt::Debug for Reading {
     /// Without the tokens, which must not reach a report.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Reading").field("tokens", &self.tokens.len()).field("removed", &self.removed).finish()
+        f.debug_struct("Reading")
+            .field("tokens", &self.tokens.len())
+            .field("removed", &self.removed)
+            .finish_non_exhaustive()
     }
 }
 
 /// Members of a JSON answer that hold a token, by the names OAuth gives them (RFC 6749 §5.1, `OpenID` Connect Core §3.1.3.3).
-const MEMBERS: [&str; 3] = ["access_token", "id_token", "token"];
+const MEMBERS: [&str; 4] = ["access_token", "id_token", "token", "refresh_token"];
 
 /// Looks for tokens in `text`. No token found: both lists are empty.
 pub fn read_token(text: &str) -> Reading {
     let trimmed = text.trim_start_matches('\u{feff}').trim();
-    if trimmed.starts_with('{') {
-        let reading = from_json(trimmed);
+    let mut plain = read_plain(trimmed);
+    let good = plain.tokens.iter().filter(|token| is_whole(token)).count();
+    if good > 0 && good == plain.tokens.len() {
+        plain.is_rejoined = plain.removed.last().is_some_and(|what| what.contains("line break"));
+        return plain;
+    }
+    views::of(trimmed)
+        .find_map(|(view, what)| {
+            let mut reading = read_plain(view.trim());
+            let is_better = reading.tokens.iter().filter(|token| is_whole(token)).count() > good
+                && reading.tokens.iter().all(|token| is_whole(token) || plain.tokens.contains(token))
+                && plain.tokens.iter().all(|token| !is_whole(token) || reading.tokens.contains(token));
+            reading.removed.push(what.to_owned());
+            reading.is_rejoined = true;
+            is_better.then_some(reading)
+        })
+        .unwrap_or(plain)
+}
+
+/// Reads one view of a text.
+fn read_plain(text: &str) -> Reading {
+    if text.starts_with('{') {
+        let reading = from_json(text);
         if !reading.tokens.is_empty() {
             return reading;
         }
     }
-    from_text(trimmed)
+    from_text(text)
 }
 
 fn from_json(text: &str) -> Reading {
@@ -52,6 +83,13 @@ fn from_json(text: &str) -> Reading {
     for wanted in MEMBERS {
         if let Some(serde_json::Value::String(value)) = members.get(wanted) {
             let inner = from_text(value.trim());
+            if wanted == "refresh_token" && inner.tokens.is_empty() {
+                // It has nothing that could be inspected, and it is a secret.
+                if !reading.tokens.is_empty() {
+                    reading.removed.push("an opaque refresh_token".to_owned());
+                }
+                continue;
+            }
             if inner.tokens.is_empty() && !value.trim().is_empty() {
                 reading.tokens.push(value.trim().to_owned());
             }
@@ -107,7 +145,7 @@ impl<'a> Search<'a> {
 fn from_text(text: &str) -> Reading {
     let mut reading = Reading::default();
     let mut seen = BTreeSet::new();
-    let (mut bearer, mut around, mut quotes, mut breaks) = (false, false, false, 0);
+    let (mut bearer, mut around, mut quotes, mut cookie, mut breaks) = (false, false, false, false, 0);
     let begin = text.len() - text.trim_start_matches(is_wrapping).len();
     let end = text.trim_end_matches(is_wrapping).len();
     let mut search = Search { text, at: 0, line_start: 0, barren: 0 };
@@ -119,7 +157,12 @@ fn from_text(text: &str) -> Reading {
         around |= skip > 0 || between.contains(|c| !is_wrapping(c));
         quotes |= between.contains(['"', '\'', '`']);
         let after_bearer = previous.eq_ignore_ascii_case("bearer") && between.chars().all(is_wrapping);
-        let word = search.word(after_bearer || search.at == begin);
+        let mut word = search.word(after_bearer || search.at == begin);
+        let behind = word.cut_behind_whole(is_cookie(between));
+        if let Some(behind) = behind {
+            around |= behind == Behind::FullStop;
+            cookie |= behind == Behind::Signature;
+        }
         let alone = search.at == begin && search.at + word.used >= end;
         if word.is_token(alone, after_bearer) {
             bearer |= after_bearer;
@@ -152,10 +195,18 @@ fn from_text(text: &str) -> Reading {
     } else if quotes {
         reading.removed.push("quotes".to_owned());
     }
+    if cookie {
+        reading.removed.push("the cookie's signature".to_owned());
+    }
     if breaks > 0 {
         reading.removed.push(super::words::count(breaks, "line break"));
     }
     reading
+}
+
+/// Whether a cookie signed by `cookie-signature` begins behind this text (`s:VALUE.SIGNATURE`).
+fn is_cookie(before: &str) -> bool {
+    before.ends_with(':')
 }
 
 #[cfg(test)]

@@ -154,7 +154,7 @@ impl<'a> Word<'a> {
             Some((full, last)) => last == full && line.width() <= full,
         };
         if self.dots < 2 {
-            return fits && (cut_at_dot || !whole);
+            return fits && !(whole && (!cut_at_dot || is_whole(line.text)));
         }
         let signature = self.text.len() - self.text.rfind('.').map_or(0, |at| at + 1);
         let wanted = *self.wanted.get_or_init(|| signature_length(&self.text));
@@ -174,18 +174,86 @@ impl<'a> Word<'a> {
     }
 }
 
-/// Characters of an RSA signature, by the usual keys: 2048, 3072 and 4096 bit.
-const RSA: [usize; 3] = [342, 512, 683];
+/// What follows a whole token in one word with it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Behind {
+    /// The end of a sentence.
+    FullStop,
+    /// The signature of a cookie.
+    Signature,
+}
 
-/// Characters of the signature that the header's algorithm makes (RFC 7518 §3.1, RFC 8037), where it is always as long.
-fn signature_length(word: &str) -> Option<usize> {
+impl Word<'_> {
+    /// Takes off what follows a whole token: full stops, and in a signed cookie its signature. Anything else is damage.
+    pub fn cut_behind_whole(&mut self, is_cookie: bool) -> Option<Behind> {
+        let third = self.text.match_indices('.').nth(2).map(|(at, _)| at)?;
+        // An unsigned token ends with its second dot.
+        let ends = [self.text.trim_end_matches('.').len(), third];
+        let end = ends.into_iter().chain(is_unsigned(&self.text)).find(|end| {
+            let rest = self.text.get(*end..).unwrap_or_default();
+            let fits = rest.bytes().all(|b| b == b'.') || (is_cookie && *end == third);
+            !rest.is_empty() && fits && self.text.get(..*end).is_some_and(is_whole)
+        })?;
+        let cut = self.text.len() - end;
+        let behind = if self.text.ends_with('.') { Behind::FullStop } else { Behind::Signature };
+        self.text.to_mut().truncate(end);
+        self.dots = 2;
+        // A full stop is passed over as text; a signature must not be read as a word of its own.
+        self.used -= if behind == Behind::FullStop { cut } else { 0 };
+        Some(behind)
+    }
+}
+
+/// Behind the second dot, where the header says that there is no signature.
+fn is_unsigned(word: &str) -> Option<usize> {
+    let second = word.match_indices('.').nth(1)?.0;
+    (signature_length(word) == Some(0)).then_some(second + 1)
+}
+
+/// Whether a text has the form of a whole token: two JSON objects, and a signature as long as the algorithm makes it, or
+/// for an algorithm with signatures of several lengths or an unknown one, at least base64url without a broken end.
+pub(super) fn is_whole(text: &str) -> bool {
+    let mut parts = text.split('.');
+    let (Some(header), Some(payload), Some(signature), None) = (parts.next(), parts.next(), parts.next(), parts.next())
+    else {
+        return false;
+    };
+    let is_object = |part: &str| {
+        let decoded = STRICT.decode(part).unwrap_or_default();
+        decoded.starts_with(b"{") && serde_json::from_slice::<serde::de::IgnoredAny>(&decoded).is_ok()
+    };
+    let is_signature = match signature_length(text) {
+        Some(wanted) => signature.len() == wanted,
+        None if is_rsa(header) => RSA.contains(&signature.len()),
+        None => signature.len() >= 32,
+    };
+    is_signature && STRICT.decode(signature).is_ok() && is_object(header) && is_object(payload)
+}
+
+/// Base64url as a token has it.
+const STRICT: GeneralPurpose = base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+/// Characters of an RSA signature, by the usual keys: 2048, 3072, 4096, 8192 and 1024 bit.
+const RSA: [usize; 5] = [342, 512, 683, 1366, 171];
+
+/// Whether a header asks for an RSA signature.
+fn is_rsa(header: &str) -> bool {
+    algorithm(header).is_some_and(|alg| alg.starts_with("RS") || alg.starts_with("PS"))
+}
+
+/// The algorithm that a header names.
+fn algorithm(header: &str) -> Option<String> {
     #[derive(serde::Deserialize)]
     struct Header {
         alg: String,
     }
-    let header = BEGINNING.decode(word.split('.').next()?).ok()?;
-    let header: Header = serde_json::from_slice(&header).ok()?;
-    Some(match &*header.alg {
+    let header: Header = serde_json::from_slice(&BEGINNING.decode(header).ok()?).ok()?;
+    Some(header.alg)
+}
+
+/// Characters of the signature that the header's algorithm makes (RFC 7518 §3.1, RFC 8037), where it is always as long.
+fn signature_length(word: &str) -> Option<usize> {
+    Some(match &*algorithm(word.split('.').next()?)? {
         "HS256" => 43,
         "HS384" => 64,
         "HS512" | "ES256" | "ES256K" | "EdDSA" | "Ed25519" => 86,

@@ -1,7 +1,7 @@
 //! Tells typing from pasting, when the terminal does not.
 //!
 //! Characters that arrive faster than anyone types are one paste, whatever they are: an Enter among them issues nothing, a
-//! Ctrl-C quits nothing. Pure: the event loop gives it what arrived and when.
+//! Ctrl-C quits nothing. Lines that arrive at once are one at any length. Pure: the event loop gives it what arrived and when.
 //!
 //! A paste the terminal marks as one (bracketed) passes through, and opens the same window behind it: text with the end mark
 //! `ESC[201~` inside ends the paste early, and what follows comes as keys. A lost end mark is another matter: crossterm waits
@@ -18,6 +18,17 @@ use crate::app::key::{Code, Key};
 
 /// This many characters at once are no typing.
 pub const BURST: usize = 32;
+
+/// Whether a batch holds a line and the beginning of the next one. Nobody types that at once, however short it is; a text
+/// with an Enter behind it may be typed by a script.
+fn holds_lines(batch: &[Input]) -> bool {
+    let mut letters = batch.iter().filter_map(|input| match input {
+        Input::Key(key) => text(*key),
+        _ => None,
+    });
+    let is_letter = |c: char| !c.is_control() && c != ' ';
+    letters.any(is_letter) && letters.any(|c| matches!(c, '\r' | '\n')) && letters.any(is_letter)
+}
 
 /// So long after its last character a burst has ended.
 pub const SILENCE: Duration = Duration::from_millis(50);
@@ -82,7 +93,7 @@ impl Burst {
     /// An open burst goes on here even when it is late: had nothing waited, the loop would have ended it by `end`.
     pub fn take(&mut self, batch: impl IntoIterator<Item = Input>, now: Duration, told: &mut Vec<Msg>) {
         let batch: Vec<Input> = batch.into_iter().collect();
-        if characters(&batch) >= BURST {
+        if characters(&batch) >= BURST || holds_lines(&batch) {
             self.ends = Some(now + SILENCE);
         }
         for input in batch {
@@ -154,7 +165,7 @@ fn paste(text: &str, bytes: usize) -> Msg {
 
 #[cfg(test)]
 mod tests {
-    use super::{AT_ONCE, BURST, Burst, Input, LARGEST, LONG_SILENCE, SILENCE, is_undecided};
+    use super::{AT_ONCE, BURST, Burst, Input, LARGEST, LONG_SILENCE, SILENCE, holds_lines, is_undecided};
     use crate::app::key::{Code, Key};
     use crate::app::{Mouse, MouseKind, Msg};
     use proptest::prelude::*;
@@ -236,6 +247,17 @@ mod tests {
     fn a_burst_is_one_paste_with_its_enter_tab_and_ctrl_c() {
         let text = format!("{}\t\u{3}\r\n", "x".repeat(40));
         assert_eq!(told(&[raw(&text)]), pasted(&format!("{}\t\u{3}\n", "x".repeat(40))));
+    }
+
+    #[test]
+    fn lines_that_come_at_once_are_a_paste_at_any_length() {
+        for text in ["a\rb", "{\r\"id\":1\r}\r", "1\n2\n", "a\r\r\rb\r"] {
+            let whole = text.replace('\r', "\n");
+            assert_eq!(told(&[raw(text)]), pasted(&whole), "{text:?}");
+        }
+        for typed in ["a\r", "\ra", "user123\t\r", "\r\r", "\u{3}\r", "\r \r"] {
+            assert_eq!(told(&[raw(typed)]).len(), typed.chars().count(), "{typed:?}");
+        }
     }
 
     #[test]
@@ -343,6 +365,7 @@ mod tests {
         fn fewer_are_keys_and_the_loop_waits_for_more(text in "[a-z\r\t]{1,31}") {
             let batch = raw(&text);
             prop_assert!(is_undecided(&batch));
+            prop_assume!(!holds_lines(&batch));
             prop_assert_eq!(told(&[batch]).len(), text.chars().count());
         }
     }

@@ -36,10 +36,14 @@ pub fn render(canvas: &mut Canvas, area: Rect, inspection: &Inspection, scroll: 
     for finding in &found {
         lines.extend(canvas.wrapped(&format!("! {finding}"), area.width, Meaning::Warning));
     }
-    if found.is_empty() {
+    if found.is_empty() && inspection.judged.failures(canvas.app.times.judged).is_empty() {
         lines.push(canvas.span("no findings", Meaning::Hint).into());
     }
-    lines.extend(expectations(canvas, inspection));
+    // The finding that `iat` is in the future goes when its time has come.
+    let life = &inspection.judged.lifetime;
+    let ahead = life.iat.map(|iat| iat.since(canvas.app.times.judged) - life.leeway.span());
+    ahead.filter(|ahead| *ahead > Span::ZERO).into_iter().for_each(|ahead| canvas.drawn.changes_in(ahead));
+    lines.extend(expectations(canvas, inspection, area.width));
     let fixed = lines.len();
     document(canvas, &inspection.payload, area.width, &mut lines);
     lines.push(canvas.span("header", Meaning::Hint).into());
@@ -148,19 +152,19 @@ fn member(
 }
 
 /// What the rules expect of issuer and audience, against what the token says.
-fn expectations(canvas: &Canvas, inspection: &Inspection) -> Vec<Line<'static>> {
+fn expectations(canvas: &Canvas, inspection: &Inspection, columns: u16) -> Vec<Line<'static>> {
     let rules = &canvas.app.auth.rules;
     let found = |claim: &str| {
         let member = inspection.payload.members.iter().find(|(name, _)| name == claim);
-        member.map_or_else(|| "none".to_owned(), |(_, value)| display_safe(value, 60))
+        member.map_or_else(|| "none".to_owned(), |(_, value)| display_safe(value, 256))
     };
-    let told = |claim: &str, wanted: &str| -> Line<'static> {
-        let text = format!("{claim}: expected {}, got {}", text::name(wanted, 60), found(claim));
-        canvas.span(text, Meaning::Plain).into()
+    let told = |claim: &str, wanted: &str| {
+        let text = format!("{claim}: expected {}, got {}", text::name(wanted, 256), found(claim));
+        canvas.wrapped(&text, columns, Meaning::Plain)
     };
     let issuer = rules.issuer().map(|wanted| told("iss", wanted));
     let audience = rules.audience().map(|wanted| told("aud", wanted));
-    issuer.into_iter().chain(audience).collect()
+    issuer.into_iter().chain(audience).flatten().collect()
 }
 
 /// A member's value as it is shown, and what the clock makes of it. Where there is little room an instant of today

@@ -53,16 +53,23 @@ pub fn verdict(canvas: &mut Canvas, area: Rect, inspection: &Inspection) -> Rect
     }
     let holds = canvas.drawn.holds;
     let at = judged.lifetime.phase(now);
-    let (told, left) = countdown(canvas, at, &standing);
+    let (mut told, left) = countdown(canvas, at, &standing);
     let pace = match (at, &standing) {
         (Phase::Live { left }, Standing::Valid(_)) => urgency(left, judged.lifetime.length()),
         _ => meaning,
     };
-    // Beside a refusal the times are a note, which is left out rather than cut; then nothing ticks either.
+    if !judged.is_verified() && !told.is_empty() {
+        told.push_str(", unverified");
+    }
+    // Beside a refusal the times are a note, which is left out rather than cut; then nothing ticks either. Of a token that
+    // is not verified they may be all that is known, so they get a line of their own.
     let used: usize = spans.iter().map(|span| text::width(&span.content)).sum();
+    let mut below_it = None;
     if reason.is_none() || used + 1 + text::width(&told) <= usize::from(area.width) {
         let counts = matches!(standing, Standing::Valid(_));
         spans.push(canvas.span(format!(" {told}"), if counts { pace } else { Meaning::Plain }));
+    } else if !judged.is_verified() && area.height > 8 {
+        below_it = Some(told);
     } else {
         canvas.drawn.holds = holds;
     }
@@ -81,12 +88,23 @@ pub fn verdict(canvas: &mut Canvas, area: Rect, inspection: &Inspection) -> Rect
     } else {
         canvas.line(top(area, 1), line);
     }
-    let rest = below(area, 1);
-    let Some(reason) = reason else {
-        return rest;
-    };
-    let lines = canvas.clipped(&reason.to_string(), rest.width, 3, Meaning::Plain);
-    canvas.lines(rest, lines)
+    let mut rest = below(area, 1);
+    if let Some(told) = below_it {
+        let told = canvas.span(told, Meaning::Plain);
+        rest = canvas.lines(rest, [Line::from(told)]);
+    }
+    if let Some(reason) = reason {
+        let lines = canvas.clipped(&reason.to_string(), rest.width, 3, Meaning::Plain);
+        rest = canvas.lines(rest, lines);
+    }
+    // The other checks that fail by themselves: they may be what has to be repaired.
+    let also = judged.also(now);
+    let most = if rest.height > 8 { 3 } else { 1 };
+    for reason in also.iter().take(most) {
+        let lines = canvas.clipped(&format!("also: {reason}"), rest.width, 2, Meaning::Plain);
+        rest = canvas.lines(rest, lines);
+    }
+    rest
 }
 
 /// The time in words, and what is left of the life for the bar.
@@ -108,17 +126,19 @@ fn countdown(canvas: &mut Canvas, at: Phase, standing: &Standing) -> (String, Op
 /// Every check, and why the failed ones failed.
 pub fn checks(canvas: &Canvas, inspection: &Inspection, columns: u16) -> Vec<Line<'static>> {
     let mut lines = Vec::new();
-    for (check, passed, reason) in inspection.judged.trace(canvas.app.times.judged) {
-        let meaning = Meaning::of_check(passed);
-        let note = match check {
-            _ if passed == Passed::NotReached => " (not checked)",
-            Check::Binding if !canvas.app.auth.rules.expects_binding() => ": any",
+    for row in inspection.report(&canvas.app.auth.rules, canvas.app.times.judged) {
+        let meaning = Meaning::of_check(row.passed);
+        let note = match row.check {
+            _ if row.passed == Passed::NotReached => " (not checked)",
+            Check::Binding if row.wanted.is_none() => ": any",
             _ => "",
         };
-        let line = vec![canvas.span(passed.sign(), meaning), Span::raw(format!(" {}{note}", check.label()))];
+        let line = vec![canvas.span(row.passed.sign(), meaning), Span::raw(format!(" {}{note}", row.label))];
         lines.push(Line::from(line));
-        if let Some(reason) = reason {
-            let told = wrap(&reason.to_string(), columns.saturating_sub(2));
+        // A reason names what was found.
+        let value = row.found.filter(|_| row.check == Check::Binding);
+        if let Some(told) = row.reason.map(|reason| reason.to_string()).or(value) {
+            let told = wrap(&told, columns.saturating_sub(2));
             lines.extend(told.into_iter().map(|line| Line::from(format!("  {line}"))));
         }
     }

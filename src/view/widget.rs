@@ -160,6 +160,10 @@ pub fn state(canvas: &mut Canvas, judged: &Judged) -> (String, Meaning) {
         Standing::Valid(p) => (phase(canvas, p), Meaning::Warning),
         Standing::OutOfTime(p, _) => (phase(canvas, p), Meaning::Denied),
         Standing::Invalid(reason) => (reason.code().to_owned(), Meaning::Denied),
+        Standing::NotVerified(_) if judged.lifetime.exp.or(judged.lifetime.nbf).is_some() => {
+            let told = phase(canvas, judged.lifetime.phase(now));
+            (format!("{told} unverified"), Meaning::Hint)
+        }
         Standing::NotVerified(_) => {
             let alg = judged
                 .alg
@@ -196,7 +200,13 @@ pub fn words_at(judged: &Judged, at: NumericDate) -> (String, text::Span, Meanin
         Standing::OutOfTime(_, reason) | Standing::Invalid(reason) => {
             (format!("invalid: {}", reason.code()), text::Span::MAX, Meaning::Denied)
         }
-        Standing::NotVerified(reason) => (format!("not verified: {}", reason.code()), text::Span::MAX, Meaning::Hint),
+        Standing::NotVerified(reason) => match judged.lifetime.phase(at) {
+            Phase::Live { left } => {
+                let shown = remaining(left);
+                (format!("not verified, {} left: {}", shown.text, reason.code()), shown.holds, Meaning::Hint)
+            }
+            _ => (format!("not verified: {}", reason.code()), text::Span::MAX, Meaning::Hint),
+        },
         Standing::Absent => ("no token".to_owned(), text::Span::MAX, Meaning::Hint),
     }
 }

@@ -25,8 +25,17 @@ fn agree(rules: &Rules, token: &str, now: NumericDate) -> Result<(), TestCaseErr
             );
         }
         Standing::Absent => prop_assert!(token.is_empty() && verified.is_err()),
+        // An expired token is expired first, whatever the gate stops at.
+        Standing::OutOfTime(Phase::Expired { .. }, reason) => {
+            prop_assert_eq!(reason.code(), "expired");
+            prop_assert!(verified.is_err());
+        }
         standing => prop_assert_eq!(standing.reason(), verified.as_ref().err()),
     }
+    let first = verified.as_ref().err();
+    let failures = judged.failures(now);
+    prop_assert!(first.is_none() == failures.is_empty(), "{:?} {:?}", first, failures);
+    prop_assert!(first.is_none_or(|first| failures.contains(first)), "{:?} {:?}", first, failures);
     for tool in ["read_data", "write_data", "gone"] {
         let decision = rules.decide(&Call { token: Some(token), tool }, now);
         prop_assert_eq!(rules.verdict(Some(&judged), tool, now), decision.verdict());

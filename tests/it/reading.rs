@@ -72,6 +72,174 @@ fn a_token_is_found_in_everything_that_people_paste() {
     }
 }
 
+/// Text as a terminal of so many columns copies it, in one line each.
+fn copied(text: &str, columns: usize) -> String {
+    text.lines().map(|line| wrapped(line, columns)).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn a_token_is_found_in_every_width_of_a_terminal() {
+    for token in tokens() {
+        let ways = [
+            format!("curl -sS -H 'Authorization: Bearer {token}' http://localhost:8000/mcp -d '{{\"id\": 1}}'"),
+            format!("$ curl -H \"Authorization: Bearer {token}\" http://localhost/mcp\nHTTP/1.1 401 Unauthorized\n"),
+            format!("{{\"access_token\":\"{token}\",\"token_type\":\"Bearer\",\"expires_in\":3600}}"),
+            format!("{{\n  \"access_token\": \"{token}\",\n  \"token_type\": \"Bearer\"\n}}"),
+            format!("Authorization: Bearer {token}\nHost: example.org"),
+            format!("export PORTCULLIS_TOKEN={token} && portcullis inspect"),
+            format!("http://localhost/callback?access_token={token}&state=x"),
+            token.clone(),
+        ];
+        for columns in 60..=132 {
+            for way in &ways {
+                let text = copied(way, columns);
+                assert_eq!(read_token(&text).tokens, [token.as_str()], "{columns}:\n{text}");
+                let crlf = text.replace('\n', "\r\n");
+                assert_eq!(read_token(&crlf).tokens, [token.as_str()], "{columns}:\n{crlf}");
+            }
+        }
+    }
+}
+
+/// A text in a frame of so many columns.
+fn boxed(text: &str, columns: usize, sides: [&str; 2]) -> String {
+    let lines: Vec<String> = wrapped(text, columns)
+        .lines()
+        .map(|line| format!("{} {line:<columns$} {}", sides[0], sides[1]).trim_end().to_owned())
+        .collect();
+    format!("┌{0}┐\n{1}\n└{0}┘", "─".repeat(columns + 2), lines.join("\n"))
+}
+
+fn base64(text: &str) -> String {
+    use base64::Engine as _;
+    base64::engine::general_purpose::STANDARD.encode(text)
+}
+
+#[test]
+fn a_token_is_found_in_whatever_encodes_frames_or_breaks_it() {
+    for token in tokens() {
+        let (signed, signature) = token.rsplit_once('.').expect("three segments");
+        let (header, payload) = signed.split_once('.').expect("three segments");
+        let percent_all = token.bytes().fold(String::new(), |all, b| all + &format!("%{b:02X}"));
+        for text in [
+            // Breaks and blanks at the dots.
+            format!("{header}.\n{payload}.\n{signature}"),
+            format!("{header}\n.{payload}\n.{signature}"),
+            format!("{header}\n.\n{payload}\n.\n{signature}"),
+            format!("{header} . {payload} . {signature}"),
+            format!("{header}. {payload}. {signature}"),
+            format!("{header} .{payload} .{signature}"),
+            format!("token: {header}.\r\n  {payload}.\r\n  {signature}\r\nthen"),
+            // Sentences.
+            format!("The token is {token}."),
+            format!("It was {token}. Then it expired."),
+            format!("Is it {token}...?"),
+            format!("{token}."),
+            // Percent-encoding, also twice.
+            token.replace('.', "%2E"),
+            token.replace('.', "%2e"),
+            token.replace('.', "%252E"),
+            format!("https://example.org/cb?next=%2Fmcp%3Faccess_token%3D{}%26state%3D1", token.replace('.', "%2E")),
+            format!("Authorization%3A%20Bearer%20{token}"),
+            percent_all,
+            // Cookies.
+            format!("Cookie: sid=s%3A{token}.Zm9vYmFy%2Bbaz; theme=dark"),
+            format!("sid=s:{token}.Zm9vYmFyYmF6"),
+            format!("{{\"sid\": \"s:{token}.Zm9vYmFyYmF6\"}}"),
+            // Base64 of it.
+            format!("apiVersion: v1\nkind: Secret\ndata:\n  token: {}\n", base64(&token)),
+            format!("data:\n  token: {}\n", base64(&format!("{token}\n"))),
+            format!("data:\n  auth: {}\n", base64(&format!("Bearer {token}"))),
+            format!("  token: |\n    {}\n", wrapped(&base64(&token), 76).replace('\n', "\n    ")),
+            wrapped(&base64(&token), 76),
+            format!("Authorization: Basic {}", base64(&format!("oauth2:{token}"))),
+            base64(&format!("{{\"access_token\":\"{token}\"}}")),
+            format!("\"{}\"", base64(&token).trim_end_matches('=')),
+            base64(&base64(&token)),
+            // Frames, quotations, comments.
+            boxed(&token, 60, ["│", "│"]),
+            boxed(&format!("Authorization: Bearer {token}"), 76, ["│", "│"]),
+            boxed(&token, 40, ["┃", "┃"]),
+            boxed(&token, 50, ["|", "|"]).replace(['┌', '┐', '└', '┘'], "+").replace('─', "-"),
+            format!("> {}", wrapped(&token, 70).replace('\n', "\n> ")),
+            format!("On Monday she wrote:\n> Bearer\n> {}\n> thanks", wrapped(&token, 70).replace('\n', "\n> ")),
+            format!(">> {}", wrapped(&token, 66).replace('\n', "\n>> ")),
+            format!("# {}", wrapped(&token, 70).replace('\n', "\n# ")),
+            format!("// {}", wrapped(&token, 70).replace('\n', "\n// ")),
+            // Folded YAML, quoted-printable, shell continuations.
+            format!("token: >-\n  {}\nnext: 1\n", wrapped(&token, 70).replace('\n', "\n  ")),
+            format!("token: |\n    {}\n", wrapped(&token, 64).replace('\n', "\n    ")),
+            format!("{}=\n{}", &format!("see {token}")[..75], &format!("see {token}")[75..]),
+            wrapped(&format!("Authorization: Bearer {token}"), 75).replace('\n', "=\r\n"),
+            wrapped(&format!("curl -H 'Authorization: Bearer {token}' http://localhost"), 72).replace('\n', "\\\n"),
+            // What other programs write for a dot or a quote.
+            token.replace('.', "\\u002e"),
+            token.replace('.', "&#46;"),
+            token.replace('.', "&#x2E;"),
+            token.replace('.', "=2E"),
+            format!("{{\\\"access_token\\\":\\\"{token}\\\"}}"),
+            // Line breaks that a field of one line has turned into blanks.
+            wrapped(&token, 64).replace('\n', " "),
+            format!("Bearer {}", wrapped(&token, 48).replace('\n', " ")),
+        ] {
+            assert_eq!(read_token(&text).tokens, [token.as_str()], "{text}");
+        }
+    }
+}
+
+#[test]
+fn what_was_undone_is_said() {
+    let token = token(claims(""));
+    for (text, removed) in [
+        (format!("data:\n  token: {}\n", base64(&token)), "the base64 around it"),
+        (token.replace('.', "%2E"), "percent-encoding"),
+        (format!("sid=s:{token}.Zm9vYmFy"), "the cookie's signature"),
+        (boxed(&token, 40, ["│", "│"]), "the marks around its lines"),
+        (copied(&format!("curl -H 'Authorization: Bearer {token}' http://localhost"), 80), "line breaks"),
+    ] {
+        let reading = read_token(&text);
+        assert!(reading.removed.iter().any(|what| what == removed), "{:?}: {text}", reading.removed);
+    }
+    // A refresh token that is not a JWT cannot be inspected, and is not shown either.
+    let reading = read_token(&format!("{{\"access_token\": \"{token}\", \"refresh_token\": \"v1.opaque\"}}"));
+    assert_eq!(
+        (reading.tokens, reading.removed),
+        (vec![token.clone()], vec!["the JSON around access_token".to_owned(), "an opaque refresh_token".to_owned(),])
+    );
+    let reading = read_token(&format!("{{\"access_token\": \"{token}\", \"refresh_token\": \"{token}x\"}}"));
+    assert_eq!(reading.tokens, [token.clone(), format!("{token}x")]);
+}
+
+#[test]
+fn nothing_is_made_whole_that_is_not() {
+    let [a, b, _] = tokens();
+    let (signed, signature) = a.rsplit_once('.').expect("three segments");
+    let (header, payload) = signed.split_once('.').expect("three segments");
+    for text in [
+        // A signature that is too short stays so, whatever word is behind it.
+        format!("{signed}.{} is it", &signature[..41]),
+        format!("{signed}.{}. It is.", &signature[..41]),
+        format!("{signed}.{}\n{b}", &signature[..40]),
+        // The middle is missing.
+        format!("{header}.{}\n{signature}", &payload[..20]),
+        format!("{header}.{}…{}.{signature}", &payload[..20], &payload[40..]),
+        // Halves of two tokens.
+        format!("{header}.\n{b}"),
+        format!("{signed}\n{b}"),
+        format!("{a}.x"),
+        format!("sid={a}.Zm9vYmFy"),
+        a.replacen('.', "%2", 1),
+        a.replace('.', "%00"),
+    ] {
+        let reading = read_token(&text);
+        assert!(reading.tokens.iter().all(|token| *token != a), "{text}");
+        assert!(reading.tokens.iter().all(|token| *token == b || !token.contains(&b)), "{text}");
+    }
+    for text in [format!("{a} {b}"), format!("{a}\n{b}"), copied(&format!("curl -H {a}\ncurl -H {b}"), 80)] {
+        assert_eq!(read_token(&text).tokens, [a.as_str(), &b], "{text}");
+    }
+}
+
 #[test]
 fn several_tokens_are_all_found_each_as_it_stands() {
     let [a, b, c] = tokens();

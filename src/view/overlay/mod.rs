@@ -3,6 +3,7 @@
 mod detail;
 mod diff;
 mod help;
+mod material;
 mod palette;
 mod prompt;
 mod settings;
@@ -20,6 +21,7 @@ pub fn render(canvas: &mut Canvas, overlay: &Overlay) {
         Overlay::Detail { seq, scroll } => detail::render(canvas, *seq, *scroll),
         Overlay::Token { scroll } => token::render(canvas, *scroll),
         Overlay::Diff { with, scroll, rows } => diff::render(canvas, *with, rows, *scroll),
+        Overlay::Material { material, scroll } => material::render(canvas, material, *scroll),
         Overlay::KeyPrompt(prompt) => prompt::render_key(canvas, prompt),
         Overlay::Line(form) => prompt::render_line(canvas, form),
         Overlay::Confirm(question) => prompt::render_question(canvas, question),

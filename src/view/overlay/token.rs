@@ -49,13 +49,16 @@ pub fn render(canvas: &mut Canvas, scroll: usize) {
     lines.push(Line::default());
     lines.push(canvas.span("checks", Meaning::Label).into());
     lines.extend(verdict::checks(canvas, &inspection, rest.width));
-    lines.push(Line::default());
-    lines.push(canvas.span("findings", Meaning::Label).into());
     let found = inspection.findings_at(canvas.app.times.judged);
+    let has_failed = !inspection.judged.failures(canvas.app.times.judged).is_empty();
+    if !found.is_empty() || !has_failed {
+        lines.push(Line::default());
+        lines.push(canvas.span("findings", Meaning::Label).into());
+    }
     for finding in &found {
         lines.extend(canvas.wrapped(&finding.to_string(), rest.width, Meaning::Warning));
     }
-    if found.is_empty() {
+    if found.is_empty() && !has_failed {
         lines.push(canvas.span("none", Meaning::Hint).into());
     }
     canvas.drawn.overlay_rows = usize::from(rest.height);

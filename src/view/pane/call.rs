@@ -135,7 +135,15 @@ fn banner(canvas: &mut Canvas, area: Rect, decision: &Decision) -> Rect {
     let most = if rest.height > 8 { 4 } else { 2 };
     let why = trouble.map_or_else(|| decision.sentence(), |trouble| trouble.to_string());
     let told = canvas.clipped(&why, rest.width, most, Meaning::Plain);
-    canvas.lines(rest, told)
+    let rest = canvas.lines(rest, told);
+    let (app, now) = (canvas.app, canvas.app.times.judged);
+    let judged = app.selected().map(|entry| &*entry.judged);
+    let also = app.auth.rules.also_refuses(decision, judged, &app.call.tool, now);
+    // The last answer keeps its rows.
+    let room = usize::from(rest.height.saturating_sub(6));
+    let lines = also.iter().flat_map(|reason| canvas.clipped(&format!("also: {reason}"), rest.width, 2, Meaning::Hint));
+    let lines: Vec<Line<'static>> = lines.take(room).collect();
+    canvas.lines(rest, lines)
 }
 
 /// What came back last, to the letter.

@@ -20,6 +20,16 @@ fn serving(state: &str) -> Console {
     console
 }
 
+/// Key by key, as a hand does it: several lines at once would be a paste.
+fn issue(console: &mut Console) {
+    console.keys("\x1bOQ");
+    console.wait_for("Enter edit");
+    console.keys("\r");
+    console.wait_for("Esc panes");
+    console.keys("user123\r");
+    console.wait_for("VALID");
+}
+
 #[test]
 fn a_lock_that_another_holds_keeps_no_key_and_no_signal_waiting() {
     let folder = Folder::new();
@@ -27,8 +37,7 @@ fn a_lock_that_another_holds_keeps_no_key_and_no_signal_waiting() {
     let lock = File::create(folder.path("state.json.lock")).expect("a lock file");
     lock.lock().expect("nobody holds it");
     let mut console = serving(state.to_str().expect("UTF-8"));
-    console.keys("\x1bOQ\x1b1\ruser123\r");
-    console.wait_for("VALID");
+    issue(&mut console);
     console.keys("\x1b2 ");
     console.wait_for("REVOKED");
     // Refused at once, and each key changes the frame.
@@ -50,8 +59,7 @@ fn a_revocation_that_is_quit_upon_is_saved_first() {
     let folder = Folder::new();
     let state = folder.path("state.json");
     let mut console = serving(state.to_str().expect("UTF-8"));
-    console.keys("\x1bOQ\x1b1\ruser123\r");
-    console.wait_for("VALID");
+    issue(&mut console);
     console.keys("\x1b2 ");
     console.wait_for("REVOKED");
     console.signal(Signal::TERM);

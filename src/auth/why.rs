@@ -1,0 +1,211 @@
+//! What a pasted response, key set or discovery document means for a token: one sentence, then what the token has, what
+//! the other side needs, and what to ask for. Pure; foreign text is made safe here.
+
+use chrono::DateTime;
+
+use super::date::NumericDate;
+use super::explain::Explanation;
+use super::inspection::{Inspection, value_of};
+use super::judged::Standing;
+use super::members;
+use super::rules::Rules;
+use crate::text::material::{Keys, Material, Metadata, MetadataKind, Response};
+use crate::text::{self, words};
+
+/// The longest foreign text of a line.
+const TEXT: usize = 256;
+
+/// Explains a material against the token, if there is one, at `now`.
+pub fn explain_material(
+    material: &Material,
+    token: Option<&Inspection>,
+    rules: &Rules,
+    now: NumericDate,
+) -> Explanation {
+    match material {
+        Material::Response(response) => explain_response(material, response, token, now),
+        Material::Keys(keys) => explain_keys(material, keys, token),
+        Material::Metadata(metadata) => explain_metadata(material, metadata, token, rules),
+    }
+}
+
+/// The scopes, roles and permissions that a token names, whatever claim they are in, each once.
+pub fn granted(token: &Inspection) -> Vec<String> {
+    let mut all: Vec<String> = Vec::new();
+    for claim in ["permissions", "scope", "scp", "roles", "groups"] {
+        let Some(value) = value_of(&token.payload, claim) else { continue };
+        let list = super::claims::strings(value).unwrap_or_default();
+        let spaced = members::string(value);
+        let spaced = spaced.iter().flat_map(|text| text.split_ascii_whitespace().map(str::to_owned));
+        all.extend(list.into_iter().map(std::borrow::Cow::into_owned).chain(spaced));
+    }
+    let mut seen = std::collections::HashSet::new();
+    all.retain(|name| seen.insert(name.clone()));
+    all
+}
+
+fn named(list: &[impl AsRef<str>]) -> String {
+    if list.is_empty() { "none".to_owned() } else { text::names(list.iter(), 128, 32, ", ") }
+}
+
+fn explain_response(
+    material: &Material,
+    response: &Response,
+    token: Option<&Inspection>,
+    now: NumericDate,
+) -> Explanation {
+    let error = response.param("error");
+    let description = response.param("error_description").or(response.param("message"));
+    let status = response.status;
+    let sentence = match (error, status) {
+        (Some("insufficient_scope"), _) => "the server knows the token and wants scopes that it lacks".to_owned(),
+        (Some("invalid_token"), _) => "the server refuses the token itself".to_owned(),
+        (Some("invalid_request"), _) => "the server could not read the request or its Authorization header".to_owned(),
+        (None, Some(401)) if response.challenge.is_some() => {
+            "the server saw no token: a challenge without an error means that none came".to_owned()
+        }
+        (None, Some(401)) => {
+            "the server refuses the request and says nothing of the reason: WWW-Authenticate is missing".to_owned()
+        }
+        (None, Some(403)) => "the server refuses the request, and names no scope that would help".to_owned(),
+        (None, Some(404)) => "not found: a wrong path, or a tool that is hidden from this token".to_owned(),
+        (None, Some(429)) => "too many requests; wait, and send the same token again".to_owned(),
+        (_, Some(status @ 500..)) => format!("the server failed ({status}); that says nothing about the token"),
+        (_, Some(status @ 200..300)) => format!("the server accepted the request ({status})"),
+        (Some(error), _) => format!("the server answers {}", text::name(error, TEXT)),
+        (None, Some(status)) => format!("the server answers {status}"),
+        (None, None) => "the server asks for a token".to_owned(),
+    };
+    let mark = match error {
+        Some("insufficient_scope") => "FORBIDDEN",
+        Some(_) => "REFUSED",
+        None if status.is_some_and(|status| status < 400) => "ANSWERED",
+        None => "REFUSED",
+    };
+    let mut out = Explanation::new(mark, format!(": {sentence}"));
+    out.note(format!("read: {material}"));
+    if let Some(description) = description {
+        out.note(format!("the server says: {}", text::display_safe(description, TEXT)));
+    }
+    scopes(&mut out, response, token);
+    if let Some(token) = token {
+        ours(&mut out, response, token, now);
+    } else {
+        out.note("no token is selected; with one, it is compared with this answer".to_owned());
+    }
+    if let Some(address) = response.param("resource_metadata") {
+        out.note(format!("the server describes itself at {}", text::name(address, TEXT)));
+    }
+    out
+}
+
+/// Has, needs, ask for.
+fn scopes(out: &mut Explanation, response: &Response, token: Option<&Inspection>) {
+    let Some(needs) = response.param("scope") else { return };
+    let needs: Vec<&str> = needs.split_ascii_whitespace().collect();
+    let has = token.map(granted);
+    if let Some(has) = &has {
+        out.note(format!("has: {}", named(has)));
+    }
+    out.note(format!("needs: {}", named(&needs)));
+    let missing: Vec<&str> =
+        needs.iter().copied().filter(|need| has.iter().flatten().all(|held| held != need)).collect();
+    match (has, missing.as_slice()) {
+        (Some(_), []) => out.finding(
+            "the token has every scope that is named: the server may have judged another token, or looks at another claim",
+        ),
+        _ => out.note(format!("ask for: {}", named(&missing))),
+    }
+}
+
+/// What our own inspection says beside the server's answer.
+fn ours(out: &mut Explanation, response: &Response, token: &Inspection, now: NumericDate) {
+    let standing = token.judged.standing(now);
+    let why = standing.reason().map_or_else(String::new, |reason| format!(": {reason}"));
+    out.note(format!("token {} here: {}{why}", token.id, standing.word()));
+    for reason in token.judged.also(now) {
+        out.finding(format_args!("also: {reason}"));
+    }
+    let date = response.date.as_deref().and_then(|date| DateTime::parse_from_rfc2822(date).ok());
+    if let Some(date) = date.map(|date| NumericDate::from(date.to_utc())) {
+        let then = token.judged.standing(date);
+        let is_expired = |standing: &Standing| matches!(standing, Standing::OutOfTime(..));
+        if is_expired(&then) || is_expired(&standing) {
+            out.note(format!("by the server's clock, {}: {}", date.rfc3339(), then.word()));
+        }
+    }
+    let passes = matches!(standing, Standing::Valid(_));
+    if response.param("error") == Some("invalid_token") && passes {
+        out.finding(
+            "it is valid by the rules here: compare issuer, audience, keys and clock of the server with the claims",
+        );
+    }
+}
+
+fn explain_keys(material: &Material, keys: &Keys, token: Option<&Inspection>) -> Explanation {
+    let mut out = Explanation::new("KEYS", format!(": {material}; not used as keys yet"));
+    for key in &keys.keys {
+        let parts = [
+            key.kid.as_deref().map(|kid| format!("kid {}", text::name(kid, 64))),
+            Some(text::name(&key.kind, 64)),
+            key.alg.as_deref().map(|alg| text::name(alg, 32)),
+            key.purpose.as_deref().map(|purpose| format!("use {}", text::name(purpose, 32))),
+        ];
+        out.note(parts.into_iter().flatten().collect::<Vec<_>>().join(", "));
+    }
+    let secret = keys.keys.iter().filter(|key| key.is_secret).count();
+    if secret > 0 {
+        let count = words::count(secret, "key");
+        out.finding(format_args!("{count} can sign (private or shared): keep this text to yourself"));
+    }
+    if let Some(token) = token {
+        let kid = value_of(&token.header, "kid").and_then(members::string);
+        let is_there = kid.as_ref().map(|kid| keys.keys.iter().any(|key| key.kid.as_deref() == Some(kid)));
+        match (kid, is_there) {
+            (Some(kid), Some(true)) => out.note(format!("the token's kid {} is among them", text::name(&kid, 64))),
+            (Some(kid), _) => out.finding(format_args!("the token's kid {} is not among them", text::name(&kid, 64))),
+            (None, _) => out.note("the token names no kid".to_owned()),
+        }
+    }
+    out.note("signatures are still checked with the key that the header shows".to_owned());
+    out
+}
+
+fn explain_metadata(
+    material: &Material,
+    metadata: &Metadata,
+    token: Option<&Inspection>,
+    rules: &Rules,
+) -> Explanation {
+    let mut out = Explanation::new("METADATA", format!(": {material}; not used as an issuer yet"));
+    let of_resource = metadata.kind == MetadataKind::ProtectedResource;
+    let label = if of_resource { "authorization servers" } else { "issuer" };
+    out.note(format!("{label}: {}", named(&metadata.issuers)));
+    let addresses = [("resource", metadata.resource.as_deref()), ("jwks_uri", metadata.jwks_uri.as_deref())];
+    for (name, value) in addresses.iter().filter_map(|(name, value)| Some((name, (*value)?))) {
+        out.note(format!("{name}: {}", text::name(value, TEXT)));
+    }
+    if !metadata.scopes.is_empty() {
+        out.note(format!("scopes: {}", named(&metadata.scopes)));
+    }
+    let Some(token) = token else { return out };
+    let claims = token.named();
+    let known = |iss: &String| metadata.issuers.contains(iss);
+    match &claims.iss {
+        Some(iss) if known(iss) => out.note("the token's iss is this issuer".to_owned()),
+        Some(iss) => out.finding(format_args!("the token's iss is {}, another issuer", text::name(iss, TEXT))),
+        None => out.finding("the token names no issuer (iss)"),
+    }
+    if let Some(resource) = &metadata.resource {
+        if claims.aud.contains(resource) {
+            out.note("the token's aud names this resource".to_owned());
+        } else {
+            out.finding(format_args!("the token's aud is {}, not this resource", named(&claims.aud)));
+        }
+        let (_, audiences) = rules.expected(claims.iss.as_deref());
+        if !audiences.is_empty() && audiences.iter().all(|wanted| **wanted != **resource) {
+            out.note(format!("here the audience expected is {}", named(&audiences)));
+        }
+    }
+    out
+}

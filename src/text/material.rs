@@ -1,0 +1,425 @@
+//! What a pasted text is when it is not a token: an HTTP response with its challenge, a key or a key set, a discovery
+//! document. Pure: it parses and names; what it means for a token is said by `auth::why`.
+
+use std::fmt;
+
+use serde_json::{Map, Value};
+
+/// Something other than a token that a paste or a file holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Material {
+    /// An HTTP response, or a part of one.
+    Response(Box<Response>),
+    /// Keys: a JWKS, a JWK or PEM.
+    Keys(Keys),
+    /// A discovery document.
+    Metadata(Box<Metadata>),
+}
+
+/// An HTTP response, as much of it as was there.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Response {
+    /// The status code.
+    pub status: Option<u16>,
+    /// The challenge of `WWW-Authenticate`.
+    pub challenge: Option<Challenge>,
+    /// The `Date` header: when the server answered, by its clock.
+    pub date: Option<String>,
+    /// `error`, `message` and the like of a JSON body.
+    pub body: Vec<(String, String)>,
+}
+
+impl Response {
+    /// A parameter of the challenge, or else the body's member of that name.
+    pub fn param(&self, name: &str) -> Option<&str> {
+        let of_challenge = self.challenge.as_ref().and_then(|challenge| challenge.param(name));
+        of_challenge.or_else(|| self.body.iter().find(|(n, _)| n == name).map(|(_, value)| &**value))
+    }
+}
+
+/// A challenge (RFC 9110 §11.6.1): its scheme and parameters.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Challenge {
+    /// `Bearer`, `DPoP`, …
+    pub scheme: String,
+    /// Names in lower case, and values without their quotes.
+    pub params: Vec<(String, String)>,
+}
+
+impl Challenge {
+    /// The value of a parameter.
+    pub fn param(&self, name: &str) -> Option<&str> {
+        self.params.iter().find(|(n, _)| n == name).map(|(_, value)| &**value)
+    }
+}
+
+/// What form keys have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyForm {
+    /// A JWK Set (RFC 7517 §5).
+    Jwks,
+    /// A JWK (RFC 7517 §4).
+    Jwk,
+    /// PEM (RFC 7468).
+    Pem,
+}
+
+/// One key of a text, described without its material.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct KeyInfo {
+    /// `kid`.
+    pub kid: Option<String>,
+    /// `kty`, or the label of a PEM block.
+    pub kind: String,
+    /// `alg`.
+    pub alg: Option<String>,
+    /// `use`.
+    pub purpose: Option<String>,
+    /// Whether it can sign: a private key or a shared secret.
+    pub is_secret: bool,
+}
+
+/// Keys as they were pasted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Keys {
+    /// Their form.
+    pub form: KeyForm,
+    /// The keys.
+    pub keys: Vec<KeyInfo>,
+}
+
+/// Which specification a discovery document follows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MetadataKind {
+    /// `OpenID` Connect Discovery.
+    OpenId,
+    /// RFC 8414.
+    AuthorizationServer,
+    /// RFC 9728.
+    ProtectedResource,
+}
+
+/// A discovery document: the members that matter for a token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Metadata {
+    /// Its specification.
+    pub kind: MetadataKind,
+    /// `issuer`, or of a protected resource its `authorization_servers`.
+    pub issuers: Vec<String>,
+    /// `resource`.
+    pub resource: Option<String>,
+    /// `jwks_uri`.
+    pub jwks_uri: Option<String>,
+    /// `scopes_supported`.
+    pub scopes: Vec<String>,
+}
+
+/// A text longer than this is none of these, in bytes.
+const LARGEST: usize = 256 * 1024;
+
+/// The most keys or values that are kept of a list.
+const MOST: usize = 64;
+
+/// Recognises what a text is; `None` for a token and for anything else.
+pub fn recognise(text: &str) -> Option<Material> {
+    let text = text.trim_start_matches('\u{feff}').trim();
+    if text.is_empty() || text.len() > LARGEST {
+        return None;
+    }
+    if let Some(Value::Object(members)) = json(text) {
+        return of_json(&members);
+    }
+    pem(text).map(Material::Keys).or_else(|| response(text).map(|response| Material::Response(Box::new(response))))
+}
+
+fn json(text: &str) -> Option<Value> {
+    if text.starts_with('{') { serde_json::from_str(text).ok() } else { None }
+}
+
+fn string(members: &Map<String, Value>, name: &str) -> Option<String> {
+    members.get(name).and_then(Value::as_str).map(str::to_owned)
+}
+
+fn strings(members: &Map<String, Value>, name: &str) -> Vec<String> {
+    let list = members.get(name).and_then(Value::as_array);
+    list.into_iter().flatten().filter_map(Value::as_str).take(MOST).map(str::to_owned).collect()
+}
+
+fn of_json(members: &Map<String, Value>) -> Option<Material> {
+    if let Some(keys) = members.get("keys").and_then(Value::as_array) {
+        let keys: Vec<KeyInfo> = keys.iter().filter_map(Value::as_object).filter_map(jwk).take(MOST).collect();
+        return (!keys.is_empty()).then_some(Material::Keys(Keys { form: KeyForm::Jwks, keys }));
+    }
+    if let Some(key) = jwk(members) {
+        return Some(Material::Keys(Keys { form: KeyForm::Jwk, keys: vec![key] }));
+    }
+    if let Some(metadata) = metadata(members) {
+        return Some(Material::Metadata(Box::new(metadata)));
+    }
+    let body = body(members);
+    let is_refusal = body.iter().any(|(name, _)| name == "error");
+    is_refusal.then(|| Material::Response(Box::new(Response { body, ..Response::default() })))
+}
+
+fn jwk(members: &Map<String, Value>) -> Option<KeyInfo> {
+    let kind = string(members, "kty")?;
+    // `d` is the private part of RSA, EC and OKP keys, `k` the whole of a secret, `priv` of an AKP key.
+    let is_secret = ["d", "k", "priv"].iter().any(|name| members.contains_key(*name));
+    let of = |name| string(members, name);
+    Some(KeyInfo { kid: of("kid"), kind, alg: of("alg"), purpose: of("use"), is_secret })
+}
+
+fn metadata(members: &Map<String, Value>) -> Option<Metadata> {
+    let has = |name: &str| members.contains_key(name);
+    let kind = if has("resource") && (has("authorization_servers") || has("bearer_methods_supported")) {
+        MetadataKind::ProtectedResource
+    } else if has("issuer") && has("jwks_uri") && (has("subject_types_supported") || has("userinfo_endpoint")) {
+        MetadataKind::OpenId
+    } else if has("issuer") && (has("jwks_uri") || has("token_endpoint") || has("authorization_endpoint")) {
+        MetadataKind::AuthorizationServer
+    } else {
+        return None;
+    };
+    let issuers = match kind {
+        MetadataKind::ProtectedResource => strings(members, "authorization_servers"),
+        _ => string(members, "issuer").into_iter().collect(),
+    };
+    let (resource, jwks_uri) = (string(members, "resource"), string(members, "jwks_uri"));
+    Some(Metadata { kind, issuers, resource, jwks_uri, scopes: strings(members, "scopes_supported") })
+}
+
+/// The members of an error body: flat as OAuth writes them, or those of a JSON-RPC error.
+fn body(members: &Map<String, Value>) -> Vec<(String, String)> {
+    let names = ["error", "error_description", "scope", "message"];
+    let mut body: Vec<(String, String)> =
+        names.iter().filter_map(|name| Some(((*name).to_owned(), string(members, name)?))).collect();
+    if let Some(Value::Object(error)) = members.get("error") {
+        body.push(("error".to_owned(), error.get("code").map(ToString::to_string).unwrap_or_default()));
+        body.extend(string(error, "message").map(|message| ("message".to_owned(), message)));
+    }
+    body
+}
+
+/// The labels of the PEM blocks in a text.
+fn pem(text: &str) -> Option<Keys> {
+    let labels = text.split("-----BEGIN ").skip(1).filter_map(|rest| Some(rest.split_once("-----")?.0)).take(MOST);
+    let is_label = |label: &&str| label.len() <= 64 && label.bytes().all(|b| b.is_ascii_uppercase() || b == b' ');
+    let keys: Vec<KeyInfo> = labels
+        .filter(is_label)
+        .map(|label| KeyInfo { kind: label.to_owned(), is_secret: label.contains("PRIVATE KEY"), ..KeyInfo::default() })
+        .collect();
+    (!keys.is_empty()).then_some(Keys { form: KeyForm::Pem, keys })
+}
+
+/// A response: a status line with headers and perhaps a JSON body, a single header, or the value of one.
+fn response(text: &str) -> Option<Response> {
+    // `curl -v` marks what came with `< `, and what was sent with `> `.
+    let lines: Vec<&str> = text.lines().filter(|line| !line.starts_with("> ") && !line.starts_with("* ")).collect();
+    let lines: Vec<&str> = lines.iter().map(|line| line.strip_prefix("< ").unwrap_or(line).trim_end()).collect();
+    let mut response = Response::default();
+    for (n, line) in lines.iter().enumerate().take(2000) {
+        let line = line.trim_start();
+        if let Some(status) = status(line) {
+            // Behind a redirect or an interim answer only the last one counts.
+            response = Response { status: Some(status), ..Response::default() };
+        } else if let Some(value) = header(line, "www-authenticate") {
+            let challenge = parse_challenge(&whole_value(value, lines.get(n + 1..).unwrap_or_default()));
+            // Several challenges: the one for a bearer token is of interest.
+            let is_bearer = challenge.as_ref().is_some_and(|c| c.scheme.eq_ignore_ascii_case("bearer"));
+            if response.challenge.is_none() || is_bearer {
+                response.challenge = challenge.or(response.challenge);
+            }
+        } else if let Some(date) = header(line, "date") {
+            response.date = Some(date.to_owned());
+        } else if response.body.is_empty() && line.starts_with('{') {
+            let rest = lines.get(n..).unwrap_or_default().join("\n");
+            if let Some(Value::Object(members)) = json(rest.trim()) {
+                response.body = body(&members);
+            }
+        }
+    }
+    if response.status.is_none() && response.challenge.is_none() {
+        let first = parse_challenge(&lines.join(" "))?;
+        let known = ["error", "scope", "realm", "resource_metadata", "error_description"];
+        let is_known = known.iter().any(|name| first.param(name).is_some());
+        response.challenge = Some(first).filter(|_| is_known);
+    }
+    (response.status.is_some() || response.challenge.is_some()).then_some(response)
+}
+
+/// The code of a status line.
+fn status(line: &str) -> Option<u16> {
+    let (version, rest) = line.strip_prefix("HTTP/")?.split_once(' ')?;
+    let is_version = !version.is_empty() && version.bytes().all(|b| b.is_ascii_digit() || b == b'.');
+    let code = rest.split(' ').next()?.parse().ok()?;
+    (is_version && (100..600).contains(&code)).then_some(code)
+}
+
+/// The value of a header of this name.
+fn header<'l>(line: &'l str, name: &str) -> Option<&'l str> {
+    let (found, value) = line.split_once(':')?;
+    found.trim().eq_ignore_ascii_case(name).then(|| value.trim())
+}
+
+/// A header's value, with the lines on which a terminal or a header folding broke it.
+fn whole_value(value: &str, below: &[&str]) -> String {
+    let mut whole = value.to_owned();
+    for line in below {
+        let is_open = whole.matches('"').count() % 2 == 1;
+        if !is_open && !whole.ends_with(',') && !line.starts_with([' ', '\t']) {
+            break;
+        }
+        if !is_open {
+            whole.push(' ');
+        }
+        whole.push_str(if is_open { line } else { line.trim_start() });
+    }
+    whole
+}
+
+/// Reads a challenge: a scheme and `name="value"` or `name=value`, separated by commas.
+fn parse_challenge(value: &str) -> Option<Challenge> {
+    let value = value.trim();
+    let (scheme, mut rest) = value.split_once([' ', ',']).unwrap_or((value, ""));
+    let known = ["Bearer", "DPoP", "Basic", "Digest", "Negotiate"];
+    let scheme = known.iter().find(|known| known.eq_ignore_ascii_case(scheme))?;
+    let mut params = Vec::new();
+    while let Some((name, value)) = rest.split_once('=') {
+        let name = name.trim_matches([' ', ',', '\t']).to_ascii_lowercase();
+        if name.is_empty() || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-') {
+            break;
+        }
+        let value = value.trim_start();
+        let (value, more) = if let Some(quoted) = value.strip_prefix('"') {
+            unquoted(quoted)
+        } else {
+            let (value, more) = value.split_once([',', ' ']).unwrap_or((value, ""));
+            (value.to_owned(), more)
+        };
+        params.push((name, value));
+        rest = more;
+        if params.len() >= MOST {
+            break;
+        }
+    }
+    Some(Challenge { scheme: (*scheme).to_owned(), params })
+}
+
+/// A quoted string up to its closing quote, and what follows (RFC 9110 §5.6.4).
+fn unquoted(text: &str) -> (String, &str) {
+    let mut value = String::new();
+    let mut chars = text.char_indices();
+    while let Some((at, c)) = chars.next() {
+        match c {
+            '"' => return (value, text.get(at + 1..).unwrap_or_default()),
+            '\\' => value.extend(chars.next().map(|(_, c)| c)),
+            c => value.push(c),
+        }
+    }
+    (value, "")
+}
+
+/// What it is, as a noun with its article. Safe to show.
+impl fmt::Display for Material {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Response(response) => match (response.status, &response.challenge) {
+                (Some(status), _) => write!(f, "an HTTP response, {status}"),
+                (None, Some(_)) => f.write_str("a WWW-Authenticate header"),
+                (None, None) => f.write_str("an error answer"),
+            },
+            Self::Keys(Keys { form, keys }) => match form {
+                KeyForm::Jwks => write!(f, "a JWKS with {}", super::words::count(keys.len(), "key")),
+                KeyForm::Jwk => f.write_str("a JWK"),
+                KeyForm::Pem if keys.len() > 1 => {
+                    write!(f, "PEM with {}", super::words::count(keys.len(), "block"))
+                }
+                KeyForm::Pem => {
+                    let label = keys.first().map_or("", |key| &*key.kind);
+                    write!(f, "PEM ({})", super::name(label, 64))
+                }
+            },
+            Self::Metadata(metadata) => f.write_str(match metadata.kind {
+                MetadataKind::OpenId => "an OpenID Connect discovery document",
+                MetadataKind::AuthorizationServer => "the metadata of an authorization server (RFC 8414)",
+                MetadataKind::ProtectedResource => "the metadata of a protected resource (RFC 9728)",
+            }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    const SCOPES: &str = "Bearer error=\"insufficient_scope\", scope=\"mcp:read mcp:write\", \
+                          resource_metadata=\"https://gate.example/.well-known/oauth-protected-resource/mcp\"";
+
+    #[rstest]
+    #[case(SCOPES.to_owned(), "a WWW-Authenticate header")]
+    #[case(format!("WWW-Authenticate: {SCOPES}"), "a WWW-Authenticate header")]
+    #[case(format!("www-authenticate: {SCOPES}\r\n"), "a WWW-Authenticate header")]
+    #[case(format!("HTTP/1.1 403 Forbidden\r\nContent-Type: application/json\r\nWWW-Authenticate: {SCOPES}\r\n\r\n{{}}"), "an HTTP response, 403")]
+    #[case(format!("> POST /mcp HTTP/1.1\n> Authorization: Bearer x\n>\n< HTTP/2 403\n< www-authenticate: {SCOPES}\n<"), "an HTTP response, 403")]
+    #[case(format!("HTTP/1.1 100 Continue\n\nHTTP/1.1 403 Forbidden\nWWW-Authenticate: {}", SCOPES.replacen("mcp:write", "mcp:\nwrite", 1)), "an HTTP response, 403")]
+    #[case(format!("HTTP/1.1 403 Forbidden\nWWW-Authenticate: Basic realm=\"x\"\nWWW-Authenticate: {SCOPES}"), "an HTTP response, 403")]
+    fn a_response_is_recognised_however_much_of_it_was_copied(#[case] text: String, #[case] named: &str) {
+        let Some(material) = recognise(&text) else { panic!("not recognised: {text}") };
+        assert_eq!(material.to_string(), named);
+        let Material::Response(response) = material else { panic!("not a response: {text}") };
+        assert_eq!(response.param("error"), Some("insufficient_scope"));
+        assert_eq!(response.param("scope"), Some("mcp:read mcp:write"));
+    }
+
+    #[rstest]
+    #[case(
+        r#"{"keys":[{"kty":"RSA","kid":"a","alg":"RS256","use":"sig","n":"x","e":"AQAB"},{"kty":"EC"}]}"#,
+        "a JWKS with 2 keys"
+    )]
+    #[case(r#"{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS"}"#, "a JWK")]
+    #[case("-----BEGIN PUBLIC KEY-----\nMIIB\n-----END PUBLIC KEY-----", "PEM (PUBLIC KEY)")]
+    #[case(
+        "-----BEGIN CERTIFICATE-----\nM\n-----END CERTIFICATE-----\n-----BEGIN PRIVATE KEY-----\nM",
+        "PEM with 2 blocks"
+    )]
+    #[case(
+        r#"{"issuer":"https://id","jwks_uri":"https://id/k","subject_types_supported":["public"]}"#,
+        "an OpenID Connect discovery document"
+    )]
+    #[case(
+        r#"{"issuer":"https://id","token_endpoint":"https://id/t"}"#,
+        "the metadata of an authorization server (RFC 8414)"
+    )]
+    #[case(
+        r#"{"resource":"https://g/mcp","authorization_servers":["https://id"]}"#,
+        "the metadata of a protected resource (RFC 9728)"
+    )]
+    #[case(r#"{"error":"invalid_token","error_description":"expired"}"#, "an error answer")]
+    #[case(r#"{"jsonrpc":"2.0","id":1,"error":{"code":-32001,"message":"denied"}}"#, "an error answer")]
+    #[case("HTTP/1.1 200 OK\r\n\r\n", "an HTTP response, 200")]
+    fn what_a_text_is_has_a_name(#[case] text: &str, #[case] named: &str) {
+        assert_eq!(recognise(text).map(|material| material.to_string()).as_deref(), Some(named));
+    }
+
+    #[rstest]
+    #[case("")]
+    #[case("hello")]
+    #[case("Bearer eyJhbGciOiJub25lIn0.e30.")]
+    #[case("Bearer token")]
+    #[case(r#"{"id": 1}"#)]
+    #[case(r#"{"keys": ["a"]}"#)]
+    #[case("error: the build failed")]
+    #[case("date: today")]
+    fn other_text_is_none_of_these(#[case] text: &str) {
+        assert_eq!(recognise(text), None);
+    }
+
+    #[test]
+    fn a_private_key_is_marked_and_its_material_is_not_kept() {
+        let text = r#"{"keys":[{"kty":"EC","kid":"a","d":"SECRETSECRET"},{"kty":"oct","k":"SECRETSECRET"}]}"#;
+        let Some(Material::Keys(keys)) = recognise(text) else { panic!("a key set") };
+        assert!(keys.keys.iter().all(|key| key.is_secret));
+        assert!(!format!("{keys:?}").contains("SECRETSECRET"));
+    }
+}

@@ -1,0 +1,233 @@
+//! Other ways to look at a pasted text in which no whole token was found: unwrapped, without frames and quotation marks,
+//! decoded. Serves [`super::reading`] alone, which takes a view only if a whole token is in it.
+//!
+//! Each view is made in one pass, and only of a text in which a token may be: a megabyte of anything stays cheap.
+
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use base64::{Engine as _, alphabet};
+
+use super::word::begins;
+
+/// Larger texts are not looked at again: no token is that long, and what they hold is a list or a log.
+const LARGEST: usize = 256 * 1024;
+
+/// A view of a text.
+type View = fn(&str) -> Option<String>;
+
+/// Views, and what each leaves out, as a noun. Simple ones come first: a text is read with as few changes as possible.
+const VIEWS: [(View, &str); 6] = [
+    (percent, "percent-encoding"),
+    (unwrapped, "line breaks"),
+    (dots, "blanks and line breaks at the dots"),
+    (blanks, "blanks"),
+    (escapes, "escapes"),
+    (base64, "the base64 around it"),
+];
+
+/// The views of a text: of the text itself and of what is inside a frame or a quotation, each view alone and the decoding
+/// ones with an unwrapping one.
+pub(super) fn of(text: &str) -> impl Iterator<Item = (String, &'static str)> {
+    let text = if text.len() <= LARGEST && may_hold_one(text) { text } else { "" };
+    let framed = unframed(text);
+    let bases = std::iter::once(text.to_owned()).chain(framed.clone());
+    let inside = framed.map(|text| (text, "the marks around its lines"));
+    let single =
+        bases.clone().flat_map(|base| VIEWS.iter().filter_map(move |(view, what)| Some((view(&base)?, *what))));
+    let double = bases
+        .flat_map(|base| PAIRS.iter().filter_map(move |(first, second, what)| Some((second(&first(&base)?)?, *what))));
+    inside.into_iter().chain(single).chain(double)
+}
+
+/// Views of views.
+const PAIRS: [(View, View, &str); 7] = [
+    (percent, percent, "percent-encoding"),
+    (unwrapped, percent, "percent-encoding and line breaks"),
+    (unwrapped, base64, "the base64 around it, and line breaks"),
+    (unwrapped, escapes, "escapes and line breaks"),
+    (percent, base64, "the base64 around it, and percent-encoding"),
+    (unwrapped, dots, "line breaks"),
+    (base64, base64, "the base64 around it"),
+];
+
+/// Whether a text has the beginning of a token anywhere, also encoded (`eyJ` is `{"`, `ZXlK` its base64, and the other two
+/// are the base64 of a text with `eyJ` at another place), or cut by a line break.
+fn may_hold_one(text: &str) -> bool {
+    ["ey", "ZX", "V5S", "leU", "e\n", "e\r", "e=", "%65", "e%79", "WlhsS"]
+        .iter()
+        .any(|beginning| text.contains(beginning))
+}
+
+/// Columns of a line, a wide character counting as one: only lines of ASCII are ever joined.
+fn columns(line: &str) -> usize {
+    line.chars().count()
+}
+
+/// The narrowest terminal whose line breaks are looked for.
+const NARROWEST: usize = 20;
+
+/// The text with every line joined to the next one that is as long as the longest: what a terminal copies of a long line.
+/// An indentation that all lines below share is part of the wrapping program's work, and falls away.
+fn unwrapped(text: &str) -> Option<String> {
+    let lines: Vec<&str> = text.lines().map(|line| line.trim_end_matches(['\r', ' '])).collect();
+    let width = lines.iter().map(|line| columns(line)).max().filter(|width| *width >= NARROWEST)?;
+    let mut out = String::with_capacity(text.len());
+    let mut joined = false;
+    let mut fresh = true;
+    for (n, line) in lines.iter().enumerate() {
+        out.push_str(if fresh { line } else { line.trim_start() });
+        // Quoted-printable marks its own breaks; a shell's backslash is one too.
+        let is_soft = line.len() > NARROWEST && line.ends_with(['=', '\\']) && n + 1 < lines.len();
+        let is_full = columns(line) == width && n + 1 < lines.len();
+        fresh = !(is_full || is_soft);
+        if is_soft {
+            out.pop();
+        }
+        joined |= !fresh;
+        if fresh {
+            out.push('\n');
+        }
+    }
+    joined.then_some(out)
+}
+
+/// The text without blanks and line breaks before and behind a dot between two letters of a token.
+fn dots(text: &str) -> Option<String> {
+    let letter = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find('.') {
+        let (before, more) = rest.split_at(at);
+        let kept = before.trim_end_matches([' ', '\t', '\r', '\n']);
+        let after = more.get(1..).unwrap_or_default();
+        let next = after.trim_start_matches([' ', '\t', '\r', '\n']);
+        // In a sentence a word before the full stop is short, and the next sentence begins with another word.
+        let long = kept.rsplit(|c| !letter(c)).next().is_some_and(|word| word.len() >= 10);
+        if long && next.starts_with(letter) {
+            out.push_str(kept);
+            out.push('.');
+            rest = next;
+        } else {
+            out.push_str(before);
+            out.push('.');
+            rest = after;
+        }
+    }
+    out.push_str(rest);
+    (out != text).then_some(out)
+}
+
+/// The text with the blanks between equally long pieces taken out: line breaks that a field of one line has turned into
+/// blanks. Two full pieces are needed, so that no word behind a token is taken for its end.
+fn blanks(text: &str) -> Option<String> {
+    let pieces: Vec<&str> = text.split_ascii_whitespace().collect();
+    let start = pieces.iter().position(|piece| begins(piece.trim_matches(['"', '\''])))?;
+    let width = pieces.get(start + 1)?.len();
+    let first = pieces.get(start)?.len();
+    let full = pieces.get(start + 1..)?.iter().take_while(|piece| piece.len() == width).count();
+    if full < 2 && first != width || width < NARROWEST || first > width {
+        return None;
+    }
+    let end = (start + full + 2).min(pieces.len());
+    let (before, middle, after) = (pieces.get(..start)?, pieces.get(start..end)?, pieces.get(end..)?);
+    Some(format!("{} {} {}", before.join(" "), middle.concat(), after.join(" ")))
+}
+
+/// The text with percent-encoded bytes decoded (RFC 3986 §2.1), where they are ASCII.
+fn percent(text: &str) -> Option<String> {
+    decoded(text, "%", |rest| {
+        let byte = u8::from_str_radix(rest.get(..2)?, 16).ok()?;
+        (byte.is_ascii_graphic() || byte == b' ').then(|| (char::from(byte), 2))
+    })
+}
+
+/// The text with the escapes of JSON, of HTML and of quoted-printable for a dot, a hyphen or an underscore decoded.
+fn escapes(text: &str) -> Option<String> {
+    let hex = |rest: &str, radix, from: usize, to: usize| {
+        let code = u32::from_str_radix(rest.get(from..to)?, radix).ok()?;
+        char::from_u32(code).filter(char::is_ascii_graphic)
+    };
+    let unicode = decoded(text, "\\u", |rest| Some((hex(rest, 16, 0, 4)?, 4)));
+    let base = unicode.as_deref().unwrap_or(text);
+    let html = decoded(base, "&#", |rest| {
+        let end = rest.find(';').filter(|end| (2..=4).contains(end))?;
+        let (radix, from) = if rest.starts_with(['x', 'X']) { (16, 1) } else { (10, 0) };
+        Some((hex(rest, radix, from, end)?, end + 1))
+    });
+    let base = html.as_deref().unwrap_or(base);
+    let quoted = decoded(base, "=", |rest| {
+        let c = hex(rest, 16, 0, 2).filter(|c| matches!(c, '.' | '-' | '_' | '=' | ':'))?;
+        Some((c, 2))
+    });
+    quoted.or(html).or(unicode)
+}
+
+/// The text with each mark decoded by a function that returns the character and the bytes that it takes behind the mark.
+fn decoded(text: &str, mark: &str, decode: impl Fn(&str) -> Option<(char, usize)>) -> Option<String> {
+    let mut out = String::new();
+    let mut rest = text;
+    let mut found = false;
+    while let Some(at) = rest.find(mark) {
+        let (before, more) = rest.split_at(at);
+        let behind = more.get(mark.len()..).unwrap_or_default();
+        out.push_str(before);
+        if let Some((c, used)) = decode(behind) {
+            out.push(c);
+            rest = behind.get(used..).unwrap_or_default();
+            found = true;
+        } else {
+            out.push_str(mark);
+            rest = behind;
+        }
+    }
+    out.push_str(rest);
+    found.then_some(out)
+}
+
+/// Marks at the beginning of a line that quote it, comment it out or frame it.
+const MARKS: [char; 18] = ['>', '|', '│', '┃', '║', '▌', '▏', '#', '*', '<', '┆', '┊', '╎', ';', '/', '▎', '¦', '❯'];
+
+/// The text without marks at the ends of its lines: frames (`│ … │`), quoted mail (`> …`), comments.
+fn unframed(text: &str) -> Option<String> {
+    let is_frame = |c: char| MARKS.contains(&c) || ('\u{2500}'..='\u{259f}').contains(&c) || c == ' ' || c == '\t';
+    let is_closing = |c: char| is_frame(c) && !matches!(c, '/' | ';' | '<' | '*' | '#');
+    let marked = |line: &&str| line.trim_start().starts_with(|c| is_frame(c) && c != ' ');
+    if !text.lines().any(|line| marked(&line)) {
+        return None;
+    }
+    // Padding inside a frame must not make lines differ that are equally full.
+    let lines = text.lines().map(|line| line.trim_start_matches(is_frame).trim_end_matches(is_closing));
+    Some(lines.collect::<Vec<_>>().join("\n"))
+}
+
+/// Base64 in either alphabet, padded or not.
+const EITHER: [GeneralPurpose; 2] =
+    [GeneralPurpose::new(&alphabet::STANDARD, LENIENT), GeneralPurpose::new(&alphabet::URL_SAFE, LENIENT)];
+
+const LENIENT: GeneralPurposeConfig =
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
+
+/// The shortest base64 that can hold a token, in characters.
+const SHORTEST: usize = 80;
+
+/// What is in the base64 of a text, each piece on a line: Kubernetes Secrets, basic authentication, encoded JSON. A piece
+/// goes on below where it is the only one of its line, as `base64` and YAML break it.
+fn base64(text: &str) -> Option<String> {
+    let in_base64 = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '-' | '_' | '=');
+    let mut pieces: Vec<String> = Vec::new();
+    let mut goes_on = false;
+    for line in text.lines() {
+        let alone = line.trim();
+        let is_alone = alone.len() >= 4 && alone.chars().all(in_base64);
+        match pieces.last_mut() {
+            Some(piece) if is_alone && goes_on && !piece.ends_with('=') => piece.push_str(alone),
+            _ => pieces.extend(line.split(|c| !in_base64(c)).filter(|piece| piece.len() >= 16).map(str::to_owned)),
+        }
+        goes_on = alone.chars().next_back().is_some_and(in_base64) && !alone.ends_with(':');
+    }
+    let read = |piece: &String| {
+        let bytes = EITHER.iter().find_map(|engine| engine.decode(piece).ok())?;
+        String::from_utf8(bytes).ok().filter(|text| text.contains("ey") || text.contains("ZX"))
+    };
+    let found: Vec<String> = pieces.iter().filter(|piece| piece.len() >= SHORTEST).filter_map(read).collect();
+    (!found.is_empty()).then(|| found.join("\n"))
+}

@@ -1,0 +1,29 @@
+//! A pasted response, key set or discovery document, explained against the selected token.
+
+use ratatui::text::Line;
+
+use crate::auth::explain::LineKind;
+use crate::auth::why::explain_material;
+use crate::text::material::Material;
+use crate::view::canvas::Canvas;
+use crate::view::theme::Meaning;
+
+pub fn render(canvas: &mut Canvas, material: &Material, scroll: usize) {
+    let inner = canvas.popup(100, 22, "what was pasted");
+    let (app, now) = (canvas.app, canvas.app.times.judged);
+    if let Some(left) = app.selected().and_then(|entry| entry.judged.lifetime.next_border(now)) {
+        canvas.drawn.changes_in(left);
+    }
+    let explanation = explain_material(material, app.inspection.as_deref(), &app.auth.rules, now);
+    let mut lines: Vec<Line<'static>> = Vec::new();
+    for line in explanation.lines() {
+        let meaning = match line.kind {
+            LineKind::Verdict => Meaning::Title,
+            LineKind::Finding => Meaning::Warning,
+            LineKind::Check(_) | LineKind::Note => Meaning::Plain,
+        };
+        lines.extend(canvas.wrapped(&format!("{}{}", line.mark, line.text), inner.width, meaning));
+    }
+    canvas.drawn.overlay_rows = usize::from(inner.height);
+    canvas.drawn.overlay_end = canvas.scrolled(inner, lines.len(), scroll, |_, n| lines[n].clone());
+}

@@ -1,0 +1,137 @@
+//! What people paste besides tokens: a 403, a 401, a key set, a discovery document. It is named and explained against the
+//! selected token, and it changes nothing.
+
+use rstest::rstest;
+
+use crate::cli::{SECRET, portcullis};
+use crate::desk::Desk;
+use crate::forge::{HS256, sign_with};
+
+const FORBIDDEN: &str = "HTTP/1.1 403 Forbidden\r\nDate: Sun, 22 Nov 2026 20:40:00 GMT\r\nWWW-Authenticate: Bearer \
+    error=\"insufficient_scope\", scope=\"mcp:read mcp:write\", \
+    resource_metadata=\"https://gate.example/.well-known/oauth-protected-resource/mcp\"\r\n\r\n";
+
+fn token(claims: &str) -> String {
+    let payload = format!(r#"{{"user_id":"me","permissions":["user"],"exp":4102444800{claims}}}"#);
+    sign_with(HS256, payload, crate::desk::SECRET)
+}
+
+/// A console with a token, and a text pasted into it.
+fn pasted(claims: &str, text: &str) -> Desk {
+    let mut desk = Desk::new(120, 36);
+    desk.pastes(&token(claims)).pastes(text);
+    assert_eq!((desk.tokens(), desk.calls()), (1, 0));
+    desk
+}
+
+#[test]
+fn a_403_says_what_the_token_has_what_is_needed_and_what_to_ask_for() {
+    pasted(r#","scope":"mcp:read openid""#, FORBIDDEN).must_show(&[
+        "FORBIDDEN: the server knows the token and wants scopes that it lacks",
+        "read: an HTTP response, 403",
+        "has: user, mcp:read, openid",
+        "needs: mcp:read, mcp:write",
+        "ask for: mcp:write",
+        "VALID",
+        "https://gate.example/.well-known/oauth-protected-resource/mcp",
+    ]);
+    pasted(r#","scp":["mcp:read","mcp:write"]"#, FORBIDDEN).must_show(&["the token has every scope that is named"]);
+}
+
+#[test]
+fn a_401_is_put_beside_what_the_inspection_says() {
+    let header = "WWW-Authenticate: Bearer error=\"invalid_token\", error_description=\"The access token expired\"";
+    pasted("", header).must_show(&[
+        "REFUSED: the server refuses the token itself",
+        "the server says: The access token expired",
+        "here: VALID",
+        "it is valid by the rules here",
+    ]);
+    let expired = "HTTP/1.1 401 Unauthorized\r\nDate: Fri, 01 Jan 2100 00:00:05 GMT\r\nWWW-Authenticate: Bearer \
+                   error=\"invalid_token\"\r\n\r\n";
+    pasted("", expired).must_show(&["by the server's clock, 2100-01-01T00:00:05Z: EXPIRED"]);
+    pasted("", "HTTP/1.1 401 Unauthorized\nWWW-Authenticate: Bearer scope=\"user\"").must_show(&["saw no token"]);
+    pasted("", "HTTP/1.1 401 Unauthorized\n\nno").must_show(&["says nothing of the reason"]);
+}
+
+#[test]
+fn a_request_with_its_answer_is_explained_against_the_token_that_was_sent() {
+    let answer = FORBIDDEN.replace("\r\n", "\n< ");
+    let mut desk = Desk::new(120, 36);
+    let sent = token(r#","scope":"mcp:write""#);
+    desk.pastes(&format!("> POST /mcp HTTP/1.1\n> Authorization: Bearer {sent}\n> \n< {answer}"));
+    assert_eq!(&*desk.token(), sent);
+    desk.must_show(&["has: user, mcp:write", "ask for: mcp:read"]);
+}
+
+#[rstest]
+#[case(r#"{"keys":[{"kty":"RSA","kid":"a","alg":"RS256","use":"sig","n":"x","e":"AQAB"}]}"#, &["a JWKS with 1 key; not used as keys yet", "kid a, RSA, RS256, use sig", "the token names no kid"])]
+#[case("-----BEGIN PUBLIC KEY-----\nMIIB\n-----END PUBLIC KEY-----\n", &["PEM (PUBLIC KEY); not used as keys yet"])]
+#[case("-----BEGIN EC PRIVATE KEY-----\nMIIB\n-----END EC PRIVATE KEY-----\n", &["1 key can sign", "keep this text to yourself"])]
+#[case(r#"{"issuer":"https://id.example","jwks_uri":"https://id.example/k","userinfo_endpoint":"u"}"#, &["an OpenID Connect discovery document; not used as an issuer yet", "the token names no issuer"])]
+#[case(r#"{"resource":"https://gate.example/mcp","authorization_servers":["https://id.example"]}"#, &["protected resource (RFC 9728)", "the token's aud is none, not this resource"])]
+fn keys_and_metadata_are_named_and_not_used(#[case] text: &str, #[case] shown: &[&str]) {
+    let mut desk = pasted("", text);
+    desk.must_show(shown).must_show(&["it changes nothing"]);
+    desk.keys("Esc").must_show(&["VALID"]);
+    assert_eq!(desk.tokens(), 1);
+}
+
+#[test]
+fn inspect_explains_what_is_not_a_token() {
+    let ran = portcullis(&["inspect", "-"]).env("PORTCULLIS_TOKEN", "").input(FORBIDDEN).run();
+    assert!(ran.out.starts_with("FORBIDDEN: the server knows the token"), "{}", ran.out);
+    assert_eq!(ran.exit, 3);
+    let payload = r#"{"user_id":"me","permissions":["mcp:read"],"exp":4102444800}"#;
+    let sent = sign_with(HS256, payload, SECRET.as_bytes());
+    let ran = portcullis(&["inspect", "-"]).env("PORTCULLIS_TOKEN", &sent).input(FORBIDDEN).run();
+    assert!(ran.out.contains("has: mcp:read\nneeds: mcp:read, mcp:write\nask for: mcp:write\n"), "{}", ran.out);
+    let both = format!("> Authorization: Bearer {sent}\n< {}", FORBIDDEN.replace("\r\n", "\n< "));
+    let ran = portcullis(&["inspect", "-"]).input(both.clone()).run();
+    assert!(ran.out.starts_with("VALID: ") && ran.out.contains("\nask for: mcp:write\n"), "{}", ran.out);
+    let json = portcullis(&["--json", "inspect", "-"]).input(both).run().out;
+    let last: serde_json::Value = serde_json::from_str(json.lines().last().expect("a line")).expect("JSON");
+    assert_eq!(last["is"], "an HTTP response, 403");
+}
+
+#[rstest]
+#[case("-----BEGIN PUBLIC KEY-----\nMIIB\n-----END PUBLIC KEY-----", "this is PEM or a JWK, not tested")]
+#[case(r#"{"kty":"RSA","n":"x","e":"AQAB"}"#, "this is PEM or a JWK, not tested")]
+#[case("wrong", "not signed with this secret; tested as HS256")]
+fn trying_a_key_says_what_was_tested(#[case] key: &str, #[case] says: &str) {
+    let mut desk = Desk::new(120, 36);
+    desk.pastes(&sign_with(HS256, crate::forge::claims(""), b"another"));
+    desk.keys("Ctrl-T").pastes(key).keys("Enter").must_show(&[says]);
+    assert!(!desk.shows("fit the token"));
+}
+
+#[test]
+fn a_secret_is_not_tested_on_a_token_of_another_algorithm() {
+    let mut desk = Desk::new(120, 36);
+    desk.pastes(&sign_with(r#"{"alg":"RS256"}"#, crate::forge::claims(""), b"another"));
+    desk.keys("Ctrl-T").pastes("secret").keys("Enter");
+    desk.must_show(&["not tested: the token names RS256"]);
+}
+
+#[rstest]
+#[case(r#"{"sub":"s","email":"e@x"}"#, "e@x")]
+#[case(r#"{"sub":"s","email":"e@x","preferred_username":"mina"}"#, "mina")]
+#[case(r#"{"sub":"s","user_id":"u","preferred_username":"mina"}"#, "u")]
+#[case(r#"{"azp":"client"}"#, "client")]
+#[case(r#"{"client_id":"client"}"#, "client")]
+#[case(r#"{"sub":"s","azp":"client"}"#, "s")]
+fn a_token_is_named_by_the_plainest_claim(#[case] payload: &str, #[case] name: &str) {
+    let judged = crate::forge::rules().inspect(crate::forge::token(payload)).judged;
+    assert_eq!(judged.name.as_deref(), Some(name));
+}
+
+#[test]
+fn the_kinds_of_several_tokens_are_said() {
+    let of = |claims: &str| crate::forge::token(format!("{{{claims},\"exp\":4102444800}}"));
+    let (access, id) = (of(r#""scope":"read""#), of(r#""nonce":"x","sub":"me""#));
+    let mut desk = Desk::new(120, 36);
+    desk.pastes(&format!(r#"{{"access_token":"{access}","id_token":"{id}","refresh_token":"opaque"}}"#));
+    desk.must_show(&["2 tokens read", "access token, ID token"]);
+    let ran = portcullis(&["inspect", &id]).run();
+    assert!(ran.out.contains("(me), ID token, judged for"), "{}", ran.out);
+}
