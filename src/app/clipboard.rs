@@ -1,7 +1,10 @@
 //! The texts that Ctrl-Y and Ctrl-X copy. Each pane names its sources; sources shared by several panes are here.
 
-use std::fmt;
+use std::{fmt, io};
 
+use zeroize::Zeroizing;
+
+use super::msg::Clipping;
 use super::{App, Effect};
 use crate::auth::explain::{explain_decision, explain_inspection};
 use crate::text;
@@ -92,7 +95,35 @@ impl App {
             self.complain("nothing to copy here yet");
             return Vec::new();
         };
-        self.say(format!("copied {what} to the terminal's clipboard (OSC 52)"));
-        vec![Effect::Copy { text }]
+        vec![Effect::Copy { text: text.into(), what }]
+    }
+
+    /// A copy came to something: says where the text is, and sends it to the terminal where that takes it.
+    pub(super) fn copied(
+        &mut self,
+        what: &str,
+        result: io::Result<Clipping>,
+        rest: Option<Zeroizing<String>>,
+    ) -> Vec<Effect> {
+        match result {
+            Ok(Clipping::Terminal { is_known: true }) => {
+                self.say(format!("Copied {what} to the terminal's clipboard."));
+            }
+            Ok(Clipping::Terminal { is_known: false }) => {
+                self.say(format!("Sent {what} to the terminal (OSC 52). Not every terminal accepts it."));
+            }
+            Ok(Clipping::Tmux { reaches_terminal: true }) => {
+                self.say(format!("Copied {what} to the tmux buffer and, through tmux, to the terminal's clipboard."));
+            }
+            Ok(Clipping::Tmux { reaches_terminal: false }) => {
+                self.say(format!("Copied {what} to the tmux buffer only; paste it with prefix ]"));
+            }
+            Ok(Clipping::Program(name)) => self.say(format!("Copied {what} to the clipboard with {name}.")),
+            Ok(Clipping::File(path)) => {
+                self.say(format!("No clipboard here. Saved {what} to {}", text::name(&path, 200)));
+            }
+            Err(error) => self.complain(format!("cannot copy {what}: {}", text::display_safe(&error.to_string(), 200))),
+        }
+        rest.map(Effect::ToTerminal).into_iter().collect()
     }
 }

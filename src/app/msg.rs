@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use zeroize::Zeroizing;
+
 use super::key::Key;
 use crate::auth::revocations::{Revoked, Since};
 use crate::auth::{IssueError, IssueRequest, KeyError, NumericDate, Policy, Rules, Signer};
@@ -37,6 +39,15 @@ pub enum Msg {
     },
     /// The terminal said what its background is like.
     Background(Background),
+    /// A text was copied, or could not be.
+    Copied {
+        /// What was copied, as a noun.
+        what: String,
+        /// Where it went.
+        result: Result<Clipping, std::io::Error>,
+        /// The text, where the terminal takes it.
+        rest: Option<Zeroizing<String>>,
+    },
     /// The moment of the next change of the picture has arrived.
     Woke,
     /// The copy of the shared state was brought up to date.
@@ -158,6 +169,25 @@ pub enum Why {
     Undone,
 }
 
+/// Where a copied text went.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Clipping {
+    /// Into the buffer of tmux, and perhaps on to the terminal's clipboard.
+    Tmux {
+        /// Whether tmux passes it on.
+        reaches_terminal: bool,
+    },
+    /// To a program, which put it on the clipboard.
+    Program(&'static str),
+    /// To the terminal, which does not confirm it.
+    Terminal {
+        /// Whether the terminal is known to accept it.
+        is_known: bool,
+    },
+    /// Into a new file, because there is no clipboard.
+    File(String),
+}
+
 /// A use of the mouse.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Mouse {
@@ -192,11 +222,15 @@ pub enum Effect {
     Mouse(bool),
     /// Ask the terminal for the colour of its background.
     AskBackground,
-    /// Put a text on the terminal's clipboard.
+    /// Copy a text.
     Copy {
         /// The text.
-        text: String,
+        text: Zeroizing<String>,
+        /// What it is, as a noun.
+        what: String,
     },
+    /// Send a text to the terminal's clipboard (OSC 52).
+    ToTerminal(Zeroizing<String>),
     /// Issue a token at an instant and add it to the list.
     Issue(Box<IssueRequest>, NumericDate),
     /// Add pasted tokens to the list.

@@ -33,6 +33,7 @@ pub fn update(app: &mut App, msg: Msg) -> Vec<Effect> {
             app.look.background = Some(background);
             Vec::new()
         }
+        Msg::Copied { what, result, rest } => app.copied(&what, result, rest),
         Msg::Woke => app.drill_on(),
         Msg::Synced => app.synced(),
         Msg::Issued(result) => app.issued(result),

@@ -13,11 +13,12 @@ use tokio::sync::watch;
 use tokio::time::sleep;
 
 use super::burst::{Burst, is_undecided};
+use super::clipboard::Clipboard;
 use super::effects::Outside;
 use super::executor::{Executor, Queue};
 use super::input::{Batch, Batches, Input};
 use super::limiter::Limiter;
-use super::screen::{ASK_BACKGROUND, Frame, clipboard};
+use super::screen::{ASK_BACKGROUND, Frame, osc_52};
 use super::signals::{Asked, HANG_UP, HangUp, Signals};
 use super::terminal::{Modes, Stopped, can_be_continued, forget_input, has_hung_up, mouse, size, stop};
 use super::{Start, TuiError, effects};
@@ -50,7 +51,7 @@ pub async fn run(start: Start) -> Result<(), TuiError> {
     let input = Batches::listen()?;
     let (columns, rows) = size();
     let replica = Arc::new(Replica::new(&gate, store, edition));
-    let outside = Outside::new(gate, replica, server);
+    let outside = Outside::new(gate, replica, server).with_clipboard(Clipboard::of_environment());
     let mut executor = Executor::default();
     let console = Console {
         modes: &modes,
@@ -258,7 +259,7 @@ impl Console<'_> {
                     Effect::Suspend if can_be_continued() => waiting.push_back(self.suspend(Stopped::Group)?),
                     Effect::Mouse(on) => self.modes.writer().order(mouse(on)),
                     Effect::AskBackground => self.modes.writer().order(ASK_BACKGROUND.to_vec()),
-                    Effect::Copy { text, .. } => self.modes.writer().order(clipboard(&text)?),
+                    Effect::ToTerminal(text) => self.modes.writer().order(osc_52(&text)?),
                     _ => {}
                 }
             }

@@ -6,8 +6,11 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use zeroize::Zeroizing;
+
+use super::clipboard::Clipboard;
 pub use super::executor::{Job, Queue};
-use crate::app::msg::{Failure, Listening, NotSaved, Order};
+use crate::app::msg::{Clipping, Failure, Listening, NotSaved, Order};
 use crate::app::{App, Effect, Msg, Times, update};
 use crate::auth::{Policy, Rules, Signer};
 use crate::config::{self, ConfigError};
@@ -23,13 +26,21 @@ pub struct Outside {
     pub gate: Gate,
     /// The revocations.
     pub replica: Arc<Replica>,
+    /// Where copies go.
+    clipboard: Clipboard,
     server: Arc<Mutex<Option<Server>>>,
 }
 
 impl Outside {
     /// With a server, if one runs already.
     pub fn new(gate: Gate, replica: Arc<Replica>, server: Option<Server>) -> Self {
-        Self { gate, replica, server: Arc::new(Mutex::new(server)) }
+        Self { gate, replica, clipboard: Clipboard::default(), server: Arc::new(Mutex::new(server)) }
+    }
+
+    /// With these ways to copy, instead of the terminal's.
+    #[must_use]
+    pub fn with_clipboard(self, clipboard: Clipboard) -> Self {
+        Self { clipboard, ..self }
     }
 
     /// The server. It is locked for a moment only, never while a server starts or stops.
@@ -101,7 +112,7 @@ fn begin(effect: Effect, outside: &Outside, base: &Rules, times: Times) -> Begun
     let gate = &outside.gate;
     let shared = gate.shared();
     match effect {
-        Effect::Quit | Effect::Suspend | Effect::Copy { .. } | Effect::AskBackground | Effect::Mouse(_) => {
+        Effect::Quit | Effect::Suspend | Effect::ToTerminal(_) | Effect::AskBackground | Effect::Mouse(_) => {
             Begun::Terminal(effect)
         }
 
@@ -174,6 +185,10 @@ fn begin(effect: Effect, outside: &Outside, base: &Rules, times: Times) -> Begun
             let replica = Arc::clone(&outside.replica);
             Begun::Later(Job::new(Queue::Revocations, move || save_revocations(&replica)))
         }
+        Effect::Copy { text, what } => {
+            let clipboard = outside.clipboard.clone();
+            Begun::Later(Job::new(Queue::Clipboard, move || Some(copy(&clipboard, text, what))))
+        }
         Effect::WriteNew { path, text } => {
             Begun::Later(Job::new(Queue::Evidence, move || Some(write_new(path, &text))))
         }
@@ -212,6 +227,12 @@ fn fresh_key(shared: &Shared) -> Option<Msg> {
 
 fn save_revocations(replica: &Replica) -> Option<Msg> {
     replica.save().err().map(|error| Msg::Failed(Failure::NotKept(error)))
+}
+
+fn copy(clipboard: &Clipboard, text: Zeroizing<String>, what: String) -> Msg {
+    let result = clipboard.copy(&text);
+    let rest = matches!(result, Ok(Clipping::Terminal { .. })).then_some(text);
+    Msg::Copied { what, result, rest }
 }
 
 fn write_new(path: String, text: &str) -> Msg {

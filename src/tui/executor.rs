@@ -21,10 +21,12 @@ pub enum Queue {
     Evidence,
     /// The server, started and stopped.
     Server,
+    /// Copies.
+    Clipboard,
 }
 
 /// How many queues there are.
-const QUEUES: usize = 4;
+const QUEUES: usize = 5;
 
 /// Something that may take long, and leads to a message.
 pub enum Job {

@@ -8,6 +8,7 @@
 
 mod answer;
 mod burst;
+pub mod clipboard;
 mod console;
 pub mod effects;
 mod executor;

@@ -84,7 +84,7 @@ pub const ASK_BACKGROUND: &[u8] = b"\x1b]11;?\x1b\\";
 
 /// The sequence that puts a text into the clipboard of the terminal (OSC 52). Whether the terminal allows it, it does
 /// not say.
-pub fn clipboard(text: &str) -> io::Result<Vec<u8>> {
+pub fn osc_52(text: &str) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     queue!(bytes, CopyToClipboard::to_clipboard_from(text))?;
     Ok(bytes)

@@ -189,7 +189,7 @@ impl Desk {
     /// What was copied last.
     pub fn copied(&self) -> &str {
         let copied = self.left.iter().rev().find_map(|effect| match effect {
-            Effect::Copy { text, .. } => Some(text.as_str()),
+            Effect::ToTerminal(text) => Some(text.as_str()),
             _ => None,
         });
         copied.expect("something was copied")

@@ -164,7 +164,8 @@ fn a_client_is_told_everything_and_the_screen_hides_the_token() {
         desk.must_show(&[client.word, client.usage.split(' ').next().expect("a word")]);
         assert!(!desk.shows(portcullis::text::head(&token, 40)), "others may look on");
         desk.keys("Enter");
-        let Some(Effect::Copy { text, .. }) = desk.left.last() else { panic!("nothing was copied") };
+        let Some(Effect::ToTerminal(text)) = desk.left.last() else { panic!("nothing was copied") };
+        let text = text.as_str();
         assert_eq!(text.contains(&token), client.token != TokenPlace::Apart, "{text}");
         assert!(client.starts_server || text.contains(&format!("http://{address}/mcp")), "{text}");
         desk.keys("Right");
