@@ -153,7 +153,7 @@ impl App {
         match self.overlays.last_mut() {
             Some(
                 Overlay::Help { scroll }
-                | Overlay::Token { scroll }
+                | Overlay::Token { scroll, .. }
                 | Overlay::Material { scroll, .. }
                 | Overlay::Detail { scroll, .. }
                 | Overlay::Diff { scroll, .. },
@@ -187,6 +187,17 @@ impl App {
             Some(Overlay::KeyPrompt(prompt)) => self.use_key(&prompt),
             Some(Overlay::Line(form)) => self.take_line(form),
             Some(Overlay::Settings(form)) => self.apply(form),
+            Some(overlay @ Overlay::Token { is_whole: false, .. }) => {
+                let is_served = self.server.serving.is_some();
+                self.overlays.extend([overlay, Overlay::Confirm(Question::ShowToken { is_served })]);
+                Vec::new()
+            }
+            Some(Overlay::Confirm(Question::ShowToken { .. })) => {
+                if let Some(Overlay::Token { is_whole, .. }) = self.overlays.last_mut() {
+                    *is_whole = true;
+                }
+                Vec::new()
+            }
             Some(Overlay::Help { .. } | Overlay::Token { .. } | Overlay::Diff { .. } | Overlay::Material { .. })
             | None => Vec::new(),
         }

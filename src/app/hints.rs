@@ -27,6 +27,7 @@ fn overlay_hint(overlay: &Overlay, action: Action) -> Option<&'static str> {
             Action::Row(1),
         ) => Some("scroll"),
         (Overlay::Diff { .. }, Action::Turn(1)) => Some("other token"),
+        (Overlay::Token { is_whole: false, .. }, Action::Act) => Some("show all of the token"),
         (Overlay::Token { .. }, Action::Copy) => Some("copy token"),
         (Overlay::Token { .. }, Action::CopyWhy) => Some("copy why"),
         (Overlay::Detail { .. }, Action::Act) => Some("load into Call"),

@@ -40,6 +40,8 @@ pub enum Overlay {
     Token {
         /// Rows scrolled past.
         scroll: usize,
+        /// Whether every character of the token is shown, and not only the beginning of each segment.
+        is_whole: bool,
     },
     /// The selected token beside another.
     Diff {
@@ -79,6 +81,11 @@ pub enum Question {
     AdoptKey(Box<Signer>),
     /// This file holds another policy: write over it?
     SaveOver(String),
+    /// Show every character of the token, to whoever looks at the screen?
+    ShowToken {
+        /// Whether a server runs whose clients could be impersonated with it.
+        is_served: bool,
+    },
 }
 
 impl Question {
@@ -91,6 +98,10 @@ impl Question {
             }
             Self::FreshKey => {
                 "Generate a fresh key? The current key is discarded, and tokens it signed will no longer verify here."
+            }
+            Self::ShowToken { is_served: false } => "Show the whole token? Anyone who sees it can use it.",
+            Self::ShowToken { is_served: true } => {
+                "Show the whole token? Anyone who sees it can call the server that is running."
             }
             Self::AdoptKey(_) => "The signature matches this key. Use it as the console's key from now on?",
             Self::SaveOver(path) => {
@@ -110,6 +121,7 @@ impl Question {
             Self::FreshKey => "generate",
             Self::AdoptKey(_) => "use this key",
             Self::SaveOver(_) => "overwrite",
+            Self::ShowToken { .. } => "show it",
         }
     }
 }

@@ -73,7 +73,7 @@ fn what_is_copied_is_said_and_an_explanation_holds_no_token() {
     let mut desk = Desk::new(120, 36);
     desk.types("user123").keys("Enter Ctrl-Y");
     assert_eq!(desk.copied(), &*desk.token());
-    desk.must_show(&["to the terminal's clipboard (OSC 52)"]);
+    desk.must_show(&["to the terminal's clipboard"]);
     desk.keys("Alt-4 → Enter Ctrl-Y");
     assert_eq!(desk.copied(), r#"{"error":"forbidden"}"#);
     desk.keys("Ctrl-X");

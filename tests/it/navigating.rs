@@ -111,3 +111,19 @@ fn a_token_is_found_by_what_it_holds() {
     desk.must_show(&["▸ user123"]);
     desk.keys("/").types("nothing like it").keys("Enter").must_show(&["not found: nothing like it", "▸ user123"]);
 }
+
+/// On a projector, a slip of the hand must not show what anyone in the room could use.
+#[test]
+fn the_whole_token_shows_only_after_a_question() {
+    let mut desk = Desk::new(120, 36);
+    desk.types("user123").keys("Enter Esc s");
+    let token = desk.token();
+    let middle = token.get(60..100).expect("ASCII");
+    let shows_it = |desk: &Desk| desk.screen().replace(['\n', '│', ' '], "").contains(middle);
+    desk.keys("Enter");
+    assert!(!shows_it(&desk), "{}", desk.screen());
+    desk.keys("Enter").must_show(&["Show the whole token?"]).keys("Esc");
+    assert!(!shows_it(&desk), "{}", desk.screen());
+    desk.keys("Enter Enter");
+    assert!(desk.screen().contains(middle), "{}", desk.screen());
+}

@@ -24,10 +24,10 @@ pub(super) static PLACE: Place = Place {
     controls: &[Control::new(VIEW, "show").turn(|_| Some("change view"), turn_view).row(|_| Some("scroll"), scroll)],
     note,
     act: Some(Act {
-        hint: |app| app.inspection.as_ref().map(|_| "whole token"),
+        hint: |app| app.inspection.as_ref().map(|_| "details"),
         run: |app| {
             if app.inspection.is_some() {
-                app.overlays.push(Overlay::Token { scroll: 0 });
+                app.overlays.push(Overlay::Token { scroll: 0, is_whole: false });
             }
             Vec::new()
         },

@@ -19,7 +19,7 @@ pub fn render(canvas: &mut Canvas, overlay: &Overlay) {
         Overlay::Palette(palette) => palette::render(canvas, palette),
         Overlay::Settings(form) => settings::render(canvas, form),
         Overlay::Detail { seq, scroll } => detail::render(canvas, *seq, *scroll),
-        Overlay::Token { scroll } => token::render(canvas, *scroll),
+        Overlay::Token { scroll, is_whole } => token::render(canvas, *scroll, *is_whole),
         Overlay::Diff { with, scroll, rows } => diff::render(canvas, *with, rows, *scroll),
         Overlay::Material { material, scroll } => material::render(canvas, material, *scroll),
         Overlay::KeyPrompt(prompt) => prompt::render_key(canvas, prompt),

@@ -10,10 +10,12 @@ use crate::view::{claims, verdict};
 
 /// How much of the token is written out, in bytes; the rest is counted.
 const SHOWN: usize = 16 * 1024;
+/// How much of each segment is shown before the whole token is asked for, in bytes: nobody can use that.
+const BEGINNING: usize = 12;
 /// The most members that are written out; Inspect scrolls through all of them.
 const MEMBERS: usize = 400;
 
-pub fn render(canvas: &mut Canvas, scroll: usize) {
+pub fn render(canvas: &mut Canvas, scroll: usize, is_whole: bool) {
     let Some(inspection) = canvas.app.inspection.clone() else {
         return;
     };
@@ -24,10 +26,12 @@ pub fn render(canvas: &mut Canvas, scroll: usize) {
     let mut lines: Vec<Line<'static>> = Vec::new();
     lines.push(canvas.span(format!("token, {}", text::words::bytes(inspection.token.len())), Meaning::Label).into());
     let meanings = [Meaning::Header, Meaning::Payload, Meaning::Signature];
-    let mut left = SHOWN;
+    let mut left = if is_whole { SHOWN } else { BEGINNING };
     for (n, part) in inspection.token.split('.').enumerate().take(64) {
         let shown = display_safe(part, left);
-        left = left.saturating_sub(part.len());
+        if is_whole {
+            left = left.saturating_sub(part.len());
+        }
         let dot = if n > 0 { "." } else { "" };
         lines.extend(canvas.wrapped(&format!("{dot}{shown}"), rest.width, *meanings.get(n).unwrap_or(&Meaning::Hint)));
     }

@@ -58,12 +58,9 @@ const MANY: usize = 100_000;
 #[test]
 fn a_stream_of_any_length_takes_no_more_memory_than_a_short_one() {
     let [short, long] = [MANY / 50, MANY].map(peak_of_a_stream);
-    let Some((short, long)) = short.zip(long) else {
-        assert!(cfg!(not(target_os = "linux")), "no figure");
-        return;
-    };
+    let is_known = short.zip(long).map(|(short, long)| long < short + 2 * 1024);
     // 24 MB of tokens went through.
-    assert!(long < short + 2 * 1024, "{short} kB, {long} kB");
+    assert!(is_known.unwrap_or(cfg!(not(target_os = "linux"))), "{short:?} kB, {long:?} kB");
 }
 
 /// The most memory that so many tokens take, in kB, where the system says so.
