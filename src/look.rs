@@ -93,7 +93,7 @@ impl Depth {
     }
 }
 
-/// What decides about the theme.
+/// The inputs for choosing a theme.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Look {
     /// The theme that the user chose.

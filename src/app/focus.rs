@@ -24,7 +24,8 @@ impl Focus {
         pane.place().start.map_or_else(|| Self::first(pane), Self::at)
     }
 
-    /// Where a change of pane or screen lands: as [`Focus::entering`], but never in a text, where the next keys would be typed.
+    /// The focus after a change of pane or screen: like [`Focus::entering`], but never in a text field, which would
+    /// receive the next keys.
     pub fn landing(pane: Pane) -> Self {
         let to = Self::entering(pane);
         let is_text = to.control().is_some_and(|control| control.text.is_some());

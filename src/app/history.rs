@@ -56,7 +56,7 @@ pub struct Paste {
 }
 
 impl Step {
-    /// What was done, as undo names it.
+    /// Names the step for the undo message.
     fn words(&self) -> String {
         match self {
             Self::Issue(field, _) => format!("a change of {} in Issue", field.label()),

@@ -41,9 +41,9 @@ pub enum Msg {
     Background(Background),
     /// A text was copied, or could not be.
     Copied {
-        /// What was copied, as a noun.
+        /// A noun for the copied text.
         what: String,
-        /// Where it went.
+        /// The destination, or the error.
         result: Result<Clipping, std::io::Error>,
         /// The text, where the terminal takes it.
         rest: Option<Zeroizing<String>>,
@@ -169,7 +169,7 @@ pub enum Why {
     Undone,
 }
 
-/// Where a copied text went.
+/// The destination of a copied text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Clipping {
     /// Into the buffer of tmux, and perhaps on to the terminal's clipboard.
@@ -226,7 +226,7 @@ pub enum Effect {
     Copy {
         /// The text.
         text: Zeroizing<String>,
-        /// What it is, as a noun.
+        /// A noun for the text.
         what: String,
     },
     /// Send a text to the terminal's clipboard (OSC 52).

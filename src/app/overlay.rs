@@ -54,7 +54,7 @@ pub enum Overlay {
     },
     /// A pasted response, key set or discovery document, explained against the selected token.
     Material {
-        /// What was pasted.
+        /// The pasted material.
         material: Box<Material>,
         /// Rows scrolled past.
         scroll: usize,
@@ -141,7 +141,7 @@ impl Palette {
     /// `offered` says what the footer offers where the palette was opened.
     pub(super) fn new(offered: impl Fn(Action) -> bool) -> Self {
         let mut commands: Vec<_> = BINDINGS.iter().filter(|binding| binding.is_command()).collect();
-        // What works here and now comes first, and what takes something away last.
+        // Commands that work here come first, destructive ones last.
         commands.sort_by_key(|binding| (binding.is_destructive(), !offered(binding.action)));
         Self { filter: TextField::new("", Lines::One), row: 0, commands }
     }

@@ -12,7 +12,7 @@ use crate::config::ConfigError;
 use crate::text;
 use crate::text::material::{self, Material};
 
-/// What the prompt answers to keys of another form.
+/// The prompt's error for keys in another format.
 const NOT_A_SECRET: &str =
     "this is PEM or a JWK, not tested: only secrets of HS256 can be used here (as text, hex: or b64:)";
 

@@ -1,8 +1,8 @@
-//! What a token is for, as far as it says so: access, identity or refresh. For display only; nothing is decided by it.
+//! The kind of a token, if it can be recognized: access, identity or refresh. For display only; no decision depends on it.
 
 use super::members::{self, Member};
 
-/// What a token is for.
+/// The kind of a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TokenKind {
     /// For calling a server (RFC 9068).
@@ -32,7 +32,7 @@ impl TokenKind {
         }
     }
 
-    /// The kind that header and payload tell, the plainest statement first; `None` where nothing tells it.
+    /// Returns the kind that header and payload indicate, the most explicit indication first; `None` if there is none.
     pub(super) fn of(header: &[Member<'_>], payload: &[Member<'_>]) -> Option<Self> {
         let value = |part: &[Member<'_>], name: &str| {
             let member = part.iter().find(|member| member.name == name)?;

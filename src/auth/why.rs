@@ -118,7 +118,7 @@ fn scopes(out: &mut Explanation, response: &Response, token: Option<&Inspection>
     }
 }
 
-/// What our own inspection says beside the server's answer.
+/// Adds the result of our own inspection to the server's answer.
 fn ours(out: &mut Explanation, response: &Response, token: &Inspection, now: NumericDate) {
     let standing = token.judged.standing(now);
     let why = standing.reason().map_or_else(String::new, |reason| format!(": {reason}"));

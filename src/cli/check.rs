@@ -34,7 +34,7 @@ pub fn run(
     let now = ground.now();
     let decision = rules.decide(&Call { token: token.as_deref(), tool }, now);
     let id = token.as_deref().map(TokenId::of);
-    // The decision stops at the first failure; whoever asks for a preview learns of the others at once.
+    // The decision stops at the first failure; a preview reports the others as well.
     let judged = token.as_deref().filter(|_| decision.reason().is_some()).map(|token| rules.inspect(token).judged);
     let also = rules.also_refuses(&decision, judged.as_ref(), tool, now);
     on.known = decision.verdict().into();

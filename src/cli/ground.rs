@@ -29,7 +29,7 @@ pub struct Environment {
     pub config: Option<PathBuf>,
     /// Whether `NO_COLOR` is set and not empty.
     pub no_colour: bool,
-    /// What `COLORTERM` and `COLORFGBG` say of the terminal.
+    /// The terminal's properties from `COLORTERM` and `COLORFGBG`.
     pub look: Look,
     /// Standard input is a terminal, so that nothing waits in it.
     pub at_terminal: bool,

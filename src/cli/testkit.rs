@@ -30,10 +30,11 @@ pub fn run(
         .tool
         .clone()
         .or_else(first)
-        .ok_or_else(|| CliError::Usage("the policy has no tool; name one with --tool".to_owned()))?;
+        .ok_or_else(|| CliError::Usage("the policy has no tools; add one to the policy file".to_owned()))?;
     if rules.policy.tool(&tool).is_none() {
         // A name that is misspelled must not pass as a gate that refuses it rightly.
-        return Err(CliError::Usage(format!("the policy has no tool {}; name one it has", text::name(&tool, 64))));
+        let known = text::names(rules.policy.tools().iter().map(|rule| &rule.name), 64, 8, ", ");
+        return Err(CliError::Usage(format!("unknown tool {}, expected one of {known}", text::name(&tool, 64))));
     }
     let permissions = match args.permissions.is_empty() {
         true => rules.policy.opening(&tool),

@@ -27,11 +27,11 @@ pub enum Source {
     File(PathBuf),
 }
 
-/// What became of a source.
+/// The result of reading a source.
 pub struct Passed {
     /// Whether each token was passed on.
     pub has_all: bool,
-    /// What the whole text is besides: a response, keys, metadata.
+    /// The other material in the text: a response, keys or metadata.
     pub material: Option<Material>,
 }
 

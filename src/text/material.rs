@@ -1,5 +1,5 @@
-//! What a pasted text is when it is not a token: an HTTP response with its challenge, a key or a key set, a discovery
-//! document. Pure: it parses and names; what it means for a token is said by `auth::why`.
+//! Recognizes pasted text that is not a token: an HTTP response with its challenge, a key or a key set, a discovery
+//! document. Pure: it parses and names; `auth::why` explains what it means for a token.
 
 use std::fmt;
 
@@ -53,7 +53,7 @@ impl Challenge {
     }
 }
 
-/// What form keys have.
+/// The format of keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeyForm {
     /// A JWK Set (RFC 7517 §5).
@@ -114,7 +114,7 @@ pub struct Metadata {
     pub scopes: Vec<String>,
 }
 
-/// A text longer than this is none of these, in bytes.
+/// The longest text that is examined, in bytes.
 const LARGEST: usize = 256 * 1024;
 
 /// The most keys or values that are kept of a list.
@@ -319,7 +319,7 @@ fn unquoted(text: &str) -> (String, &str) {
     (value, "")
 }
 
-/// What it is, as a noun with its article. Safe to show.
+/// The kind of material, as a noun with its article. Safe to show.
 impl fmt::Display for Material {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

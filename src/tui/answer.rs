@@ -10,10 +10,10 @@ use crate::look::Background;
 /// No answer is longer: `11;rgba:` and four parts of four digits.
 const LONGEST: usize = 32;
 
-/// What an answer begins with, but for the character after `rgb`.
+/// The start of an answer, without the character after `rgb`.
 const BEGIN: &str = "11;rgb";
 
-/// What events come to.
+/// The result of processing events.
 #[derive(Debug, Default, PartialEq)]
 pub struct Taken {
     /// Those that are not an answer.
@@ -75,7 +75,7 @@ impl Answer {
     }
 }
 
-/// What a key can be in an answer.
+/// The role of a key in an answer.
 enum Part {
     Begin,
     Character(char),

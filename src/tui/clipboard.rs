@@ -1,6 +1,6 @@
-//! Where a copy goes. The terminal's clipboard takes OSC 52 and never says whether it did; tmux drops it as it comes, and
-//! some terminals do not know it. So the ways are tried in an order that the environment decides, and the one that worked is
-//! reported.
+//! Destinations of copies. The terminal's clipboard takes OSC 52 and never says whether it did; tmux drops it as it
+//! comes, and some terminals do not know it. So the ways are tried in an order that the environment decides, and the
+//! one that worked is reported.
 //!
 //! Called from jobs only: programs are started and waited for.
 

@@ -26,7 +26,7 @@ pub struct Outside {
     pub gate: Gate,
     /// The revocations.
     pub replica: Arc<Replica>,
-    /// Where copies go.
+    /// The destination of copies.
     clipboard: Clipboard,
     server: Arc<Mutex<Option<Server>>>,
 }

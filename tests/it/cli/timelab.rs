@@ -124,7 +124,7 @@ fn both_are_told_for_a_ticket_without_a_token() {
 #[test]
 fn a_tool_that_is_misspelled_is_no_gate_that_refuses_rightly() {
     let Ran { err, exit, .. } = portcullis(&["testkit", "--tool", "raed_data", "--run"]).run();
-    assert!(exit == 2 && err.contains("the policy has no tool raed_data"), "{exit}: {err}");
+    assert!(exit == 2 && err.contains("unknown tool raed_data, expected one of read_data"), "{exit}: {err}");
 }
 
 #[test]
