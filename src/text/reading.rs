@@ -50,9 +50,14 @@ pub fn read_token(text: &str) -> Reading {
     views::of(trimmed)
         .find_map(|(view, what)| {
             let mut reading = read_plain(view.trim());
-            let is_better = reading.tokens.iter().filter(|token| is_whole(token)).count() > good
-                && reading.tokens.iter().all(|token| is_whole(token) || plain.tokens.contains(token))
-                && plain.tokens.iter().all(|token| !is_whole(token) || reading.tokens.contains(token));
+            let (whole, other): (Vec<&String>, Vec<&String>) = reading.tokens.iter().partition(|token| is_whole(token));
+            // No whole token may get lost, and none that is not whole may be new.
+            let is_better = whole.len() > good && {
+                let (whole, known): (BTreeSet<_>, BTreeSet<_>) =
+                    (whole.into_iter().collect(), plain.tokens.iter().collect());
+                other.iter().all(|token| known.contains(token))
+                    && plain.tokens.iter().all(|token| !is_whole(token) || whole.contains(token))
+            };
             reading.removed.push(what.to_owned());
             reading.is_rejoined = true;
             is_better.then_some(reading)
