@@ -77,7 +77,7 @@ fn read_plain(text: &str) -> Reading {
 }
 
 fn from_json(text: &str) -> Reading {
-    let Ok(serde_json::Value::Object(members)) = serde_json::from_str(text) else {
+    let Some(members) = serde_json::from_str(text).ok().and_then(|value| answer(value, 3)) else {
         return Reading::default();
     };
     // A JSON value would silently keep the last of two equal names; read as a text, both are found.
@@ -103,6 +103,16 @@ fn from_json(text: &str) -> Reading {
         }
     }
     reading
+}
+
+/// The object that holds the tokens: the whole answer, or one inside it, as deep as wrappers put it.
+fn answer(value: serde_json::Value, depth: usize) -> Option<serde_json::Map<String, serde_json::Value>> {
+    let serde_json::Value::Object(members) = value else { return None };
+    if MEMBERS.iter().any(|name| members.contains_key(*name)) {
+        return Some(members);
+    }
+    let depth = depth.checked_sub(1)?;
+    members.into_iter().find_map(|(_, value)| answer(value, depth))
 }
 
 /// Where in a text the search is. Every step moves on, and nothing behind it is looked at twice: a megabyte of anything

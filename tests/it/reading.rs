@@ -221,6 +221,8 @@ fn what_was_undone_is_said() {
         (reading.tokens, reading.removed),
         (vec![token.clone()], vec!["the JSON around access_token".to_owned(), "an opaque refresh_token".to_owned(),])
     );
+    let nested = format!("{{\"data\": {{\"access_token\": \"{token}\", \"refresh_token\": \"v1.opaque\"}}}}");
+    assert!(read_token(&nested).removed.contains(&"an opaque refresh_token".to_owned()));
     let reading = read_token(&format!("{{\"access_token\": \"{token}\", \"refresh_token\": \"{token}x\"}}"));
     assert_eq!(reading.tokens, [token.clone(), format!("{token}x")]);
 }
