@@ -67,7 +67,12 @@ impl ClipSource {
             let id = app.selected().map(|entry| entry.id);
             let when = format!("judged for {}", app.times.judged.rfc3339());
             let asked = format!("tool {}", text::name(&app.call.tool, 64));
-            Some(Clip::new(&explain_decision(&app.preview(), id, &asked, &when), EXPLANATION))
+            let decision = app.preview();
+            let mut text = explain_decision(&decision, id, &asked, &when);
+            for reason in app.preview_also(&decision) {
+                text.finding(format_args!("also: {reason}"));
+            }
+            Some(Clip::new(&text, EXPLANATION))
         },
     };
 

@@ -7,13 +7,17 @@ use super::overlay::Asks;
 use super::{App, Effect};
 use crate::auth::TokenId;
 use crate::config::ConfigError;
-use crate::lab::evidence::{Evidence, Form};
+use crate::lab::evidence::{Evidence, Form, options};
 
 /// The most calls that go to the clipboard; a file takes all of them.
 const COPIED: usize = 100;
 
+/// What is said where there is no evidence.
+const NOTHING: &str = "nothing to copy: no call, drill or run of the test kit yet";
+
 impl App {
-    fn evidence(&self, most: usize, form: Form) -> String {
+    /// The evidence in a form; `None` while there is none.
+    fn evidence(&self, most: usize, form: Form) -> Option<String> {
         let listed = self.auth.tokens.iter().filter_map(|entry| Some((entry.id, entry.judged.jti.clone()?)));
         let tested =
             self.kit.card.iter().flat_map(|card| card.lines.iter().map(|line| (line.token_id, line.jti.clone())));
@@ -22,21 +26,27 @@ impl App {
         let all = || self.auth.activity.newest().filter(|record| record.is_call);
         let mut calls: Vec<_> = all().take(most).cloned().collect();
         calls.reverse();
-        Evidence {
+        let rules = &self.auth.rules;
+        let evidence = Evidence {
             at: self.times.real,
             clock: Some(self.times.judged).filter(|judged| *judged != self.times.real),
             judged_by: self.judged_by(),
+            policy: rules.policy.digest(),
+            options: options(rules, &self.policy_file.path),
             left_out: all().count() - calls.len(),
             calls,
             drill: self.drill.found.as_ref().filter(|found| !found.report.is_cancelled),
             card: self.kit.card.as_ref(),
             jti: &jti,
-        }
-        .written(form)
+        };
+        (!evidence.is_empty()).then(|| evidence.written(form))
     }
 
     pub(super) fn copy_evidence(&mut self, form: Form) -> Vec<Effect> {
-        let text = self.evidence(COPIED, form);
+        let Some(text) = self.evidence(COPIED, form) else {
+            self.complain(NOTHING);
+            return Vec::new();
+        };
         self.put(Some(Clip::new(&text, "evidence")))
     }
 
@@ -53,7 +63,11 @@ impl App {
         }
         let lines = [".jsonl", ".ndjson", ".json"].iter().any(|end| path.to_lowercase().ends_with(end));
         let form = if lines { Form::JsonLines } else { Form::Markdown };
-        vec![Effect::WriteNew { path: path.to_owned(), text: self.evidence(usize::MAX, form) }]
+        let Some(text) = self.evidence(usize::MAX, form) else {
+            self.complain(NOTHING);
+            return Vec::new();
+        };
+        vec![Effect::WriteNew { path: path.to_owned(), text }]
     }
 
     pub(super) fn written(&mut self, result: Result<String, (String, ConfigError)>) -> Vec<Effect> {

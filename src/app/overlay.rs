@@ -173,7 +173,7 @@ impl Purpose {
     /// The prompt.
     pub const fn words(self) -> &'static str {
         match self {
-            Self::Try => "Try another key on this token",
+            Self::Try => "Try another HS256 secret on this token",
             Self::Replace | Self::Settings => "Enter the signing key",
         }
     }

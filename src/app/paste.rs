@@ -6,7 +6,7 @@ use super::field::TextField;
 use super::focus::Focus;
 use super::history::{Paste, Step};
 use super::overlay::{MAX_LINE, Overlay};
-use super::pane::Pane;
+use super::pane::{Pane, issue};
 use super::{App, Effect};
 use crate::auth::TokenKind;
 use crate::gate::TokenEntry;
@@ -50,7 +50,9 @@ impl App {
             self.overlays.extend(material.map(explained));
             return effects;
         }
-        if let Some(material) = material.filter(|_| self.overlays.is_empty()) {
+        // Claims are JSON, and their field is where it was meant to go.
+        let takes_json = self.text_field() == Some(issue::EXTRA);
+        if let Some(material) = material.filter(|_| self.overlays.is_empty() && !takes_json) {
             self.say(format!("{material} was pasted; it changes nothing"));
             self.overlays.push(explained(material));
             return Vec::new();

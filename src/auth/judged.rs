@@ -184,12 +184,16 @@ impl Judged {
         self.steps.iter().flat_map(of).collect()
     }
 
-    /// [`Judged::failures`] without the one that [`Judged::standing`] names.
+    /// [`Judged::failures`] without the one that [`Judged::standing`] names. What another key would not change comes first:
+    /// time, issuer, audience and revocation.
     pub fn also(&self, now: NumericDate) -> Vec<Reason> {
         let standing = self.standing(now);
         let mut failures = self.failures(now);
         let named = failures.iter().position(|reason| Some(reason) == standing.reason());
         named.map(|at| failures.remove(at));
+        let is_independent =
+            |reason: &Reason| matches!(reason.check(), Check::Time | Check::Binding | Check::Revocation);
+        failures.sort_by_key(|reason| !is_independent(reason));
         failures
     }
 

@@ -1,18 +1,18 @@
-//! Evidence for a ticket: calls, a drill and a scorecard, as Markdown or as JSON Lines. Tokens are named by token id and
-//! `jti`, never shown.
+//! Evidence for a ticket: a summary with the commands that repeat it, then calls, a drill and a scorecard, as Markdown or as
+//! JSON Lines. Tokens are named by token id and `jti`, never shown.
 
 use std::fmt::Write as _;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::drill::Found;
+use super::drill::{Found, Pace};
 use super::redacted::redacted;
 use super::score::Scorecard;
 use crate::auth::date::twice;
-use crate::auth::{NumericDate, TokenId, Verdict};
+use crate::auth::{Leeway, NumericDate, Rules, TokenId, Verdict};
 use crate::gate::Record;
-use crate::gate::activity::Excerpt;
+use crate::gate::activity::{Excerpt, Origin};
 use crate::text::escape::{ascii_json, markdown};
 use crate::text::words::{exact, took, with_sign};
 use crate::text::{self, Span, display_safe};
@@ -25,6 +25,10 @@ pub struct Evidence<'a> {
     pub clock: Option<NumericDate>,
     /// What everything is judged by, in words; safe to show.
     pub judged_by: Vec<String>,
+    /// [`Policy::digest`](crate::auth::Policy::digest) of the policy that decides now.
+    pub policy: String,
+    /// Options of the command line that judge alike, as [`options`] writes them.
+    pub options: Vec<String>,
     /// How many older calls are left out.
     pub left_out: usize,
     /// The calls, oldest first.
@@ -37,6 +41,14 @@ pub struct Evidence<'a> {
     pub jti: &'a dyn Fn(TokenId) -> Option<String>,
 }
 
+/// Whether a call is one of many that a drill or the test kit makes.
+fn is_series(record: &Record) -> bool {
+    matches!(record.origin, Origin::Drill | Origin::Kit)
+}
+
+/// The most calls for which a command is written.
+const AGAIN: usize = 5;
+
 /// How evidence is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the names say it")]
@@ -45,7 +57,113 @@ pub enum Form {
     JsonLines,
 }
 
+/// The version that all of it was made with.
+const VERSION: &str = concat!("portcullis ", env!("CARGO_PKG_VERSION"));
+
+/// A row of the summary.
+struct Summed {
+    what: &'static str,
+    expected: String,
+    actual: String,
+    /// `None` where nothing was expected.
+    passed: Option<bool>,
+}
+
+/// The options of the command line that judge as these rules do; the policy file is empty for the one built in.
+pub fn options(rules: &Rules, policy_file: &str) -> Vec<String> {
+    let mut options = Vec::new();
+    if rules.leeway != Leeway::NONE {
+        options.push(format!("--leeway {}s", rules.leeway.span().as_seconds_f64()));
+    }
+    options.extend(rules.issuer().map(|issuer| format!("--issuer {}", shell(issuer))));
+    options.extend(rules.audience().map(|audience| format!("--audience {}", shell(audience))));
+    if !policy_file.is_empty() {
+        options.push(format!("--policy {}", shell(policy_file)));
+    }
+    options
+}
+
+/// A word as a shell reads it; foreign text is made safe first.
+fn shell(word: &str) -> String {
+    let word = display_safe(&redacted(word), 512);
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '/' | ':' | '@' | '=');
+    if !word.is_empty() && !word.starts_with('-') && word.chars().all(is_plain) {
+        return word;
+    }
+    format!("'{}'", word.replace('\'', r"'\''"))
+}
+
 impl Evidence<'_> {
+    /// Whether there is something to show at all.
+    pub fn is_empty(&self) -> bool {
+        self.calls.is_empty() && self.drill.is_none() && self.card.is_none()
+    }
+
+    /// What was expected and what came, a row for each part.
+    fn summary(&self) -> Vec<Summed> {
+        let drill = self.drill.map(|Found { report, .. }| Summed {
+            what: "expiry drill",
+            expected: format!("refused from {}", report.expected().rfc3339()),
+            actual: report.verdict(),
+            passed: Some(report.passed()),
+        });
+        let card = self.card.map(|card| Summed {
+            what: "test tokens",
+            expected: format!("{0} of {0} as expected", card.lines.len()),
+            actual: card.summary(),
+            passed: Some(card.passed()),
+        });
+        let plain = self.calls.iter().filter(|record| !is_series(record));
+        let mut words: Vec<(String, usize)> = Vec::new();
+        for record in plain {
+            let word = record.answered.word().to_lowercase();
+            match words.iter_mut().find(|(known, _)| *known == word) {
+                Some((_, count)) => *count += 1,
+                None => words.push((word, 1)),
+            }
+        }
+        let told: Vec<String> = words.iter().map(|(word, count)| format!("{count} {word}")).collect();
+        let calls = (!told.is_empty()).then(|| Summed {
+            what: "calls",
+            expected: "nothing in particular".to_owned(),
+            actual: told.join(", "),
+            passed: None,
+        });
+        drill.into_iter().chain(card).chain(calls).collect()
+    }
+
+    /// The commands that do the same again. A token is not in them: it is in `PORTCULLIS_TOKEN`.
+    fn commands(&self) -> Vec<String> {
+        let options = self.options.iter().fold(String::new(), |all, option| all + " " + option);
+        let mut commands = Vec::new();
+        if let Some(Found { subject, report, .. }) = self.drill {
+            let pace = match (report.plan.pace, report.plan.fine) {
+                (Pace::Shifted, _) => " --shifted",
+                (Pace::Real, true) => " --fine",
+                (Pace::Real, false) => "",
+            };
+            let every = exact(report.plan.every).replace(' ', "");
+            let tool = shell(&subject.tool);
+            commands.push(format!("portcullis{options} drill{pace} --every {every} {tool}  # token {}", subject.id));
+        }
+        if let Some(card) = self.card {
+            commands.push(format!("portcullis{options} testkit --run --tool {}", shell(&card.tool)));
+        }
+        let mut calls: Vec<String> = Vec::new();
+        for record in self.calls.iter().rev().filter(|record| record.is_call && !is_series(record)) {
+            let token = match record.token_id {
+                Some(id) => format!("{}  # token {id}", shell(&record.tool.to_string())),
+                None => format!("--no-token {}", shell(&record.tool.to_string())),
+            };
+            let command = format!("portcullis{options} --now {} check {token}", record.judged_at.rfc3339());
+            if calls.len() < AGAIN && !calls.contains(&command) {
+                calls.push(command);
+            }
+        }
+        commands.extend(calls.into_iter().rev());
+        commands
+    }
+
     /// It in a form, with a line break at its end.
     pub fn written(&self, form: Form) -> String {
         match form {
@@ -57,6 +175,12 @@ impl Evidence<'_> {
     /// For people: a heading, and a table for each kind.
     fn markdown(&self) -> String {
         let mut out = format!("## Evidence of {}\n", self.at.rfc3339());
+        let _ = writeln!(out, "\n{VERSION}, policy sha256 `{}`\n", self.policy);
+        out.push_str("| | expected | actual | passed |\n|---|---|---|---|\n");
+        for Summed { what, expected, actual, passed } in self.summary() {
+            let passed = passed.map_or("–", |passed| if passed { "✔ yes" } else { "✘ no" });
+            row(&mut out, &[what.to_owned(), expected, actual, passed.to_owned()]);
+        }
         if let Some(clock) = self.clock {
             let by = with_sign(clock.since(self.at), exact);
             let _ = writeln!(out, "\n**The clock was not the real one**: it showed {} ({by}).", clock.rfc3339());
@@ -64,24 +188,44 @@ impl Evidence<'_> {
         if !self.judged_by.is_empty() {
             let _ = writeln!(out, "\nNow judged by: {}", markdown(&self.judged_by.join(", ")));
         }
+        let commands = self.commands();
+        if !commands.is_empty() {
+            let _ = writeln!(
+                out,
+                "\nTo run it again, with the secret in `PORTCULLIS_SECRET` and the token in `PORTCULLIS_TOKEN`:\n\n\
+                 ```sh\n{}\n```",
+                commands.join("\n")
+            );
+        }
         if let Some(found) = self.drill {
             out = out + "\n" + &drill_markdown(found);
         }
         if let Some(card) = self.card {
             out = out + "\n" + &card_markdown(card);
         }
-        if !self.calls.is_empty() {
-            self.calls_markdown(&mut out);
+        let (drilled, calls): (Vec<&Record>, Vec<&Record>) =
+            self.calls.iter().map(|record| &**record).partition(|record| is_series(record));
+        if !calls.is_empty() {
+            out.push_str("\n### Calls\n\n");
+            self.calls_markdown(&mut out, &calls);
+        }
+        if self.left_out > 0 {
+            let _ = writeln!(out, "\n{} older calls are left out.", self.left_out);
+        }
+        // A drill and the test tokens make dozens of calls, which would bury the others.
+        if !drilled.is_empty() {
+            let count = text::words::count(drilled.len(), "call");
+            let _ = writeln!(out, "\n<details><summary>{count} of drills and test tokens</summary>\n");
+            self.calls_markdown(&mut out, &drilled);
+            out.push_str("\n</details>\n");
         }
         out
     }
 
-    fn calls_markdown(&self, out: &mut String) {
-        out.push_str(
-            "\n### Calls\n\n| time | judged for | by | token | jti | user | tool | decision | reason | why | took |\n",
-        );
+    fn calls_markdown(&self, out: &mut String, records: &[&Record]) {
+        out.push_str("| time | judged for | by | token | jti | user | tool | decision | reason | why | took |\n");
         out.push_str("|---|---|---|---|---|---|---|---|---|---|---|\n");
-        for record in &self.calls {
+        for record in records {
             let judged = match record.judged_at == record.at {
                 true => "real time".to_owned(),
                 false => record.judged_at.rfc3339(),
@@ -104,9 +248,6 @@ impl Evidence<'_> {
             ];
             row(out, &cells);
         }
-        if self.left_out > 0 {
-            let _ = writeln!(out, "\n{} older ones are left out.", self.left_out);
-        }
     }
 
     /// For scripts: one object a line, each with its `kind`.
@@ -116,6 +257,10 @@ impl Evidence<'_> {
             "clock": self.clock.map(twice),
             "judged_by": self.judged_by,
             "left_out": self.left_out,
+            "version": VERSION,
+            "policy_sha256": self.policy,
+            "summary": self.summary().iter().map(Summed::json).collect::<Vec<_>>(),
+            "commands": self.commands(),
         });
         let calls =
             self.calls.iter().map(|record| ("call", call_json(record, record.token_id.and_then(self.jti).as_deref())));
@@ -126,6 +271,12 @@ impl Evidence<'_> {
             out.push_str(&json_line(kind, value));
             out
         })
+    }
+}
+
+impl Summed {
+    fn json(&self) -> Value {
+        json!({ "what": self.what, "expected": self.expected, "actual": self.actual, "passed": self.passed })
     }
 }
 

@@ -50,9 +50,14 @@ pub fn read_token(text: &str) -> Reading {
     views::of(trimmed)
         .find_map(|(view, what)| {
             let mut reading = read_plain(view.trim());
-            let is_better = reading.tokens.iter().filter(|token| is_whole(token)).count() > good
-                && reading.tokens.iter().all(|token| is_whole(token) || plain.tokens.contains(token))
-                && plain.tokens.iter().all(|token| !is_whole(token) || reading.tokens.contains(token));
+            let (whole, other): (Vec<&String>, Vec<&String>) = reading.tokens.iter().partition(|token| is_whole(token));
+            // No whole token may get lost, and none that is not whole may be new.
+            let is_better = whole.len() > good && {
+                let (whole, known): (BTreeSet<_>, BTreeSet<_>) =
+                    (whole.into_iter().collect(), plain.tokens.iter().collect());
+                other.iter().all(|token| known.contains(token))
+                    && plain.tokens.iter().all(|token| !is_whole(token) || whole.contains(token))
+            };
             reading.removed.push(what.to_owned());
             reading.is_rejoined = true;
             is_better.then_some(reading)
@@ -72,7 +77,7 @@ fn read_plain(text: &str) -> Reading {
 }
 
 fn from_json(text: &str) -> Reading {
-    let Ok(serde_json::Value::Object(members)) = serde_json::from_str(text) else {
+    let Some(members) = serde_json::from_str(text).ok().and_then(|value| answer(value, 3)) else {
         return Reading::default();
     };
     // A JSON value would silently keep the last of two equal names; read as a text, both are found.
@@ -98,6 +103,16 @@ fn from_json(text: &str) -> Reading {
         }
     }
     reading
+}
+
+/// The object that holds the tokens: the whole answer, or one inside it, as deep as wrappers put it.
+fn answer(value: serde_json::Value, depth: usize) -> Option<serde_json::Map<String, serde_json::Value>> {
+    let serde_json::Value::Object(members) = value else { return None };
+    if MEMBERS.iter().any(|name| members.contains_key(*name)) {
+        return Some(members);
+    }
+    let depth = depth.checked_sub(1)?;
+    members.into_iter().find_map(|(_, value)| answer(value, depth))
 }
 
 /// Where in a text the search is. Every step moves on, and nothing behind it is looked at twice: a megabyte of anything

@@ -9,17 +9,20 @@ use base64::{Engine as _, alphabet};
 use super::word::begins;
 
 /// Larger texts are not looked at again: no token is that long, and what they hold is a list or a log.
-const LARGEST: usize = 256 * 1024;
+const LARGEST: usize = 128 * 1024;
 
 /// A view of a text.
 type View = fn(&str) -> Option<String>;
 
 /// Views, and what each leaves out, as a noun. Simple ones come first: a text is read with as few changes as possible.
-const VIEWS: [(View, &str); 6] = [
+const VIEWS: [(View, &str); 9] = [
+    (uncoloured, "colours"),
     (percent, "percent-encoding"),
     (unwrapped, "line breaks"),
+    (unwrapped_here, "line breaks"),
     (dots, "blanks and line breaks at the dots"),
     (blanks, "blanks"),
+    (concatenated, "quotes between its lines"),
     (escapes, "escapes"),
     (base64, "the base64 around it"),
 ];
@@ -57,7 +60,7 @@ fn may_hold_one(text: &str) -> bool {
         .any(|beginning| text.contains(beginning))
 }
 
-/// Columns of a line, a wide character counting as one: only lines of ASCII are ever joined.
+/// Columns of a line, each character counting as one: what is joined is ASCII.
 fn columns(line: &str) -> usize {
     line.chars().count()
 }
@@ -68,8 +71,28 @@ const NARROWEST: usize = 20;
 /// The text with every line joined to the next one that is as long as the longest: what a terminal copies of a long line.
 /// An indentation that all lines below share is part of the wrapping program's work, and falls away.
 fn unwrapped(text: &str) -> Option<String> {
-    let lines: Vec<&str> = text.lines().map(|line| line.trim_end_matches(['\r', ' '])).collect();
-    let width = lines.iter().map(|line| columns(line)).max().filter(|width| *width >= NARROWEST)?;
+    let width = lines(text).map(columns).max().filter(|width| *width >= NARROWEST)?;
+    joined_at(text, width)
+}
+
+/// The same for the width of the line in which a token begins that goes on to the line's end: other lines may be longer.
+fn unwrapped_here(text: &str) -> Option<String> {
+    let letter = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    let goes_on = |line: &&str| {
+        let word = line.rsplit(|c| !letter(c)).next().unwrap_or_default();
+        begins(word) && word.len() >= 4
+    };
+    let width = lines(text).find(goes_on).map(columns).filter(|width| *width >= NARROWEST)?;
+    joined_at(text, width)
+}
+
+fn lines(text: &str) -> impl Iterator<Item = &str> {
+    text.lines().map(|line| line.trim_end_matches(['\r', ' ']))
+}
+
+/// The text with each line of this width joined to the next one.
+fn joined_at(text: &str, width: usize) -> Option<String> {
+    let lines: Vec<&str> = lines(text).collect();
     let mut out = String::with_capacity(text.len());
     let mut joined = false;
     let mut fresh = true;
@@ -77,7 +100,8 @@ fn unwrapped(text: &str) -> Option<String> {
         out.push_str(if fresh { line } else { line.trim_start() });
         // Quoted-printable marks its own breaks; a shell's backslash is one too.
         let is_soft = line.len() > NARROWEST && line.ends_with(['=', '\\']) && n + 1 < lines.len();
-        let is_full = columns(line) == width && n + 1 < lines.len();
+        // Lines that were indented after they were wrapped are as long without their indentation.
+        let is_full = [columns(line), columns(line.trim_start())].contains(&width) && n + 1 < lines.len();
         fresh = !(is_full || is_soft);
         if is_soft {
             out.pop();
@@ -184,19 +208,79 @@ fn decoded(text: &str, mark: &str, decode: impl Fn(&str) -> Option<(char, usize)
 }
 
 /// Marks at the beginning of a line that quote it, comment it out or frame it.
-const MARKS: [char; 18] = ['>', '|', '│', '┃', '║', '▌', '▏', '#', '*', '<', '┆', '┊', '╎', ';', '/', '▎', '¦', '❯'];
+const MARKS: [char; 19] =
+    ['+', '>', '|', '│', '┃', '║', '▌', '▏', '#', '*', '<', '┆', '┊', '╎', ';', '/', '▎', '¦', '❯'];
 
 /// The text without marks at the ends of its lines: frames (`│ … │`), quoted mail (`> …`), comments.
 fn unframed(text: &str) -> Option<String> {
     let is_frame = |c: char| MARKS.contains(&c) || ('\u{2500}'..='\u{259f}').contains(&c) || c == ' ' || c == '\t';
     let is_closing = |c: char| is_frame(c) && !matches!(c, '/' | ';' | '<' | '*' | '#');
     let marked = |line: &&str| line.trim_start().starts_with(|c| is_frame(c) && c != ' ');
+    // Line numbers go with a frame or without one.
+    let numbered = lines(text).filter(|line| !line.is_empty()).all(|line| unnumbered(line).is_some());
+    if numbered {
+        let lines = text.lines().map(|line| unnumbered(line).unwrap_or_default().trim_start_matches(is_frame));
+        return Some(lines.collect::<Vec<_>>().join("\n"));
+    }
     if !text.lines().any(|line| marked(&line)) {
         return None;
     }
     // Padding inside a frame must not make lines differ that are equally full.
     let lines = text.lines().map(|line| line.trim_start_matches(is_frame).trim_end_matches(is_closing));
     Some(lines.collect::<Vec<_>>().join("\n"))
+}
+
+/// A line without the number before it.
+fn unnumbered(line: &str) -> Option<&str> {
+    let line = line.trim_start();
+    let rest = line.trim_start_matches(|c: char| c.is_ascii_digit());
+    let has_number = (1..=6).contains(&(line.len() - rest.len()));
+    has_number.then(|| rest.strip_prefix([' ', '\t', ':', '|', '│']).map(str::trim_start)).flatten()
+}
+
+/// The text without the escape sequences that colour it (ECMA-48 SGR).
+fn uncoloured(text: &str) -> Option<String> {
+    let mut out = String::new();
+    let mut rest = text;
+    let mut found = false;
+    while let Some((before, more)) = rest.split_once("\u{1b}[") {
+        out.push_str(before);
+        let end = more.trim_start_matches(|c: char| c.is_ascii_digit() || matches!(c, ';' | ':'));
+        if let Some(behind) = end.strip_prefix(['m', 'K']) {
+            rest = behind;
+            found = true;
+        } else {
+            out.push_str("\u{1b}[");
+            rest = more;
+        }
+    }
+    out.push_str(rest);
+    found.then_some(out)
+}
+
+/// The text with each string that source code continues on the next line joined: a quote at the end of the line, perhaps
+/// with an operator, and the same quote at the beginning of the next one.
+fn concatenated(text: &str) -> Option<String> {
+    let mut out = String::with_capacity(text.len());
+    let mut above = "";
+    let mut joined = false;
+    for line in text.lines() {
+        let end = above.trim_end_matches(['+', '\\', '&', '.', ' ', '\t', '_']);
+        let begin = line.trim_start_matches(['+', '&', '.', ' ', '\t']);
+        let quote = end.chars().next_back().filter(|c| matches!(c, '"' | '\'' | '`'));
+        if let Some(behind) = quote.and_then(|quote| begin.strip_prefix(quote)) {
+            // The quote, what is behind it, and the line break.
+            out.truncate(out.len() - (above.len() - end.len()) - 2);
+            out.push_str(behind);
+            above = behind;
+            joined = true;
+        } else {
+            out.push_str(line);
+            above = line;
+        }
+        out.push('\n');
+    }
+    joined.then_some(out)
 }
 
 /// Base64 in either alphabet, padded or not.
@@ -230,4 +314,29 @@ fn base64(text: &str) -> Option<String> {
     };
     let found: Vec<String> = pieces.iter().filter(|piece| piece.len() >= SHORTEST).filter_map(read).collect();
     (!found.is_empty()).then(|| found.join("\n"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn any_text_has_views(text in "([\"' +\\\\\n\r.%=│>e0-9a-z]|é|ey|eyJ\\.|ZXlK|\u{1b}\\[0m|&#46;|\\\\u002e){0,60}") {
+            for (view, _) in VIEWS {
+                let _ = view(&text);
+            }
+            let _ = unframed(&text);
+            let _ = crate::text::read_token(&text);
+            let _ = crate::text::material::recognise(&text);
+        }
+    }
+
+    #[test]
+    fn strings_of_source_code_are_joined() {
+        assert_eq!(concatenated("\"a\" +\n\" +\n\"b\"").as_deref(), Some("\"a +\n\"b\"\n"));
+        assert_eq!(concatenated("x = 'a' \\\n  'b'\n").as_deref(), Some("x = 'ab'\n"));
+        assert_eq!(concatenated("\"a\"\n'b'"), None);
+    }
 }

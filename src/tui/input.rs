@@ -186,6 +186,10 @@ fn character(c: char, modifiers: KeyModifiers) -> Key {
     if ctrl && alt && !c.is_ascii_alphanumeric() && c != ' ' {
         return Key::plain(Code::Char(c));
     }
+    // Some terminals send the byte 0x08 for Backspace, which arrives as Ctrl-H.
+    if ctrl && c.eq_ignore_ascii_case(&'h') {
+        return Key { code: Code::Backspace, ctrl: false, alt, shift: false };
+    }
     let c = match c {
         // Most terminals send the byte 0x1F for Ctrl-/ and Ctrl-_, which arrives as Ctrl-7; terminals that distinguish
         // these keys must not produce three different ones.
@@ -228,6 +232,8 @@ mod tests {
     #[case(KeyCode::Char('j'), CTRL, "Ctrl-J")]
     #[case(KeyCode::Char('h'), CTRL, "Backspace")]
     #[case(KeyCode::Char('7'), CTRL, "Ctrl-7")]
+    #[case(KeyCode::Char('h'), CTRL, "Backspace")]
+    #[case(KeyCode::Char('h'), CTRL.union(ALT), "Alt-Backspace")]
     #[case(KeyCode::Char('/'), CTRL, "Ctrl-7")]
     #[case(KeyCode::Char('_'), CTRL.union(SHIFT), "Ctrl-7")]
     #[case(KeyCode::Char('3'), ALT, "Alt-3")]

@@ -251,6 +251,53 @@ fn evidence_names_tokens_and_never_shows_one() {
 }
 
 #[test]
+fn evidence_begins_with_a_summary_and_the_commands_that_repeat_it() {
+    let mut desk = lab(0);
+    let id = desk.app.selected().expect("a token").id;
+    desk.keys("F2 Alt-4 Enter F4 Esc 3 Enter Esc 4 Enter Ctrl-B");
+    let copied = desk.copied().to_owned();
+    let digest = desk.app.auth.rules.policy.digest();
+    let places: Vec<usize> = [
+        "## Evidence of".to_owned(),
+        format!("portcullis {}, policy sha256 `{digest}`", env!("CARGO_PKG_VERSION")),
+        "| | expected | actual | passed |".to_owned(),
+        "✔ yes".to_owned(),
+        "```sh\nportcullis drill --shifted".to_owned(),
+        "portcullis testkit --run --tool read_data".to_owned(),
+        format!("check read_data  # token {id}"),
+        "### Expiry drill: PASSED".to_owned(),
+        "### Calls".to_owned(),
+        "<details><summary>".to_owned(),
+    ]
+    .iter()
+    .map(|text| copied.find(text.as_str()).unwrap_or_else(|| panic!("{text} is not in {copied}")))
+    .collect();
+    assert!(places.is_sorted(), "{places:?}\n{copied}");
+    // The calls of the drill are at the end, folded.
+    let (open, folded) = copied.split_once("<details>").expect("a fold");
+    assert!(folded.contains("| drill |") && !open.contains("| drill |"), "{copied}");
+    assert!(folded.ends_with("</details>\n"), "{copied}");
+}
+
+#[test]
+fn a_policy_has_a_digest_that_its_order_does_not_change() {
+    use portcullis::auth::Policy;
+    let of = |tools: &[(&str, &[&str])]| {
+        Policy::new(tools.iter().map(|(tool, held)| (tool.to_string(), held.iter().map(ToString::to_string)))).digest()
+    };
+    assert_eq!(of(&[("a", &["x", "y"]), ("b", &[])]), of(&[("b", &[]), ("a", &["y", "x"])]));
+    assert_ne!(of(&[("a", &["x"])]), of(&[("a", &["y"])]));
+    assert_ne!(of(&[("a", &["x, y"])]), of(&[("a", &["x", "y"])]));
+}
+
+#[test]
+fn without_calls_there_is_nothing_to_copy() {
+    let mut desk = Desk::new(120, 36);
+    desk.keys("Ctrl-B").must_show(&["nothing to copy"]);
+    assert!(desk.left.is_empty());
+}
+
+#[test]
 fn evidence_is_written_to_a_file_that_is_not_there_yet() {
     let mut desk = lab(0);
     desk.keys("F2 Alt-4 Enter");

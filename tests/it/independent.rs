@@ -134,7 +134,7 @@ fn inspect_prints_what_was_found_and_wanted_and_so_does_its_json() {
     let json: Value = serde_json::from_str(&json.out).expect("JSON");
     assert_eq!((&json["verdict"], &json["reason"]), (&"expired".into(), &"expired".into()));
     let also: Vec<&Value> = json["also"].as_array().expect("a list").iter().map(|row| &row["reason"]).collect();
-    assert_eq!(also, ["algorithm_refused", "claim_missing", "issuer_mismatch", "audience_mismatch"]);
+    assert_eq!(also, ["issuer_mismatch", "audience_mismatch", "algorithm_refused", "claim_missing"]);
     let compared = json["compared"].as_array().expect("a list").clone();
     assert_eq!(
         compared.iter().find(|row| row["what"] == "audience"),
@@ -294,4 +294,15 @@ fn what_is_not_odd_is_no_finding(#[case] member: &str) {
     let new = ["quoted_time", "duration", "issued_ahead", "groups_left_out", "bound_to_key"];
     let found: Vec<&str> = inspection.findings_at(NOW).iter().map(portcullis::auth::Finding::code).collect();
     assert!(found.iter().all(|code| !new.contains(code)), "{found:?}");
+}
+
+#[rstest]
+#[case(120, 36)]
+#[case(80, 24)]
+#[case(60, 20)]
+#[case(40, 12)]
+fn a_wrong_audience_shows_at_every_size_although_the_key_is_unknown(#[case] columns: u16, #[case] rows: u16) {
+    let mut desk = Desk::with(crate::forge::rules().with_audiences(["gate".into()]), columns, rows);
+    desk.pastes(&sign(RS256, format!(r#"{{"sub":"me","aud":"orders","exp":{FUTURE}}}"#)));
+    desk.must_show(&["NOT VERIFIED", "aud is orders, expected gate"]);
 }

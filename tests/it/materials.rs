@@ -135,3 +135,11 @@ fn the_kinds_of_several_tokens_are_said() {
     let ran = portcullis(&["inspect", &id]).run();
     assert!(ran.out.contains("(me), ID token, judged for"), "{}", ran.out);
 }
+
+#[test]
+fn json_goes_into_the_field_for_claims() {
+    let mut desk = Desk::new(120, 36);
+    desk.app.focus = portcullis::app::Focus::at(portcullis::app::pane::issue::EXTRA);
+    desk.pastes(r#"{"error":"x"}"#);
+    assert_eq!(desk.app.issue.extra.text(), r#"{"error":"x"}"#);
+}

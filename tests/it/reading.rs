@@ -110,6 +110,12 @@ fn boxed(text: &str, columns: usize, sides: [&str; 2]) -> String {
     format!("┌{0}┐\n{1}\n└{0}┘", "─".repeat(columns + 2), lines.join("\n"))
 }
 
+/// A text with a number before each line.
+fn numbered(text: &str, between: &str) -> String {
+    let lines: Vec<String> = text.lines().zip(1..).map(|(line, n)| format!("{n:4}{between}{line}")).collect();
+    lines.join("\n")
+}
+
 fn base64(text: &str) -> String {
     use base64::Engine as _;
     base64::engine::general_purpose::STANDARD.encode(text)
@@ -178,6 +184,15 @@ fn a_token_is_found_in_whatever_encodes_frames_or_breaks_it() {
             token.replace('.', "&#x2E;"),
             token.replace('.', "=2E"),
             format!("{{\\\"access_token\\\":\\\"{token}\\\"}}"),
+            // Indented after it was wrapped, numbered, coloured, in source code, below a longer line.
+            wrapped(&format!("curl -H 'Authorization: Bearer {token}' http://localhost"), 76).replace('\n', "\n    "),
+            numbered(&wrapped(&token, 70), " "),
+            numbered(&wrapped(&token, 70), " │ "),
+            format!("+{}", wrapped(&format!("TOKEN={token}"), 70).replace('\n', "\n+")),
+            format!("\u{1b}[1;32m{token}\u{1b}[0m"),
+            format!("token = \"{}\"", wrapped(&token, 64).replace('\n', "\" +\n    \"")),
+            format!("token = '{}'", wrapped(&token, 64).replace('\n', "' \\\n    '")),
+            format!("{}\n{}", "x".repeat(300), wrapped(&format!("curl -H 'X: {token}' http://localhost"), 80)),
             // Line breaks that a field of one line has turned into blanks.
             wrapped(&token, 64).replace('\n', " "),
             format!("Bearer {}", wrapped(&token, 48).replace('\n', " ")),
@@ -206,6 +221,8 @@ fn what_was_undone_is_said() {
         (reading.tokens, reading.removed),
         (vec![token.clone()], vec!["the JSON around access_token".to_owned(), "an opaque refresh_token".to_owned(),])
     );
+    let nested = format!("{{\"data\": {{\"access_token\": \"{token}\", \"refresh_token\": \"v1.opaque\"}}}}");
+    assert!(read_token(&nested).removed.contains(&"an opaque refresh_token".to_owned()));
     let reading = read_token(&format!("{{\"access_token\": \"{token}\", \"refresh_token\": \"{token}x\"}}"));
     assert_eq!(reading.tokens, [token.clone(), format!("{token}x")]);
 }
@@ -368,8 +385,16 @@ fn a_megabyte_of_anything_is_read_promptly() {
         ("foreign signs", fill("!a")),
         ("one long foreign run", format!("eyJ.a{}", fill("!"))),
         ("foreign runs", fill("eyJ.a!!!!!!!!!!!!!! ")),
+        ("percent signs", fill("eyJ%2E")),
+        ("frames", fill("│ eyJhbGciOiJIUzI1NiJ9.\n")),
+        ("base64 of beginnings", fill("ZXlKaGJHY2lPaUpJVXpJMU5pSjk=\n")),
+        ("quotes on lines", fill("\"eyJ.\" +\n")),
+        ("escapes", fill("\\u002eey&#46;=2E")),
+        ("colours", fill("\u{1b}[0mey")),
+        ("a whole token and damaged ones", format!("{token} {}", fill("eyJhbGciOiJub25lIn0.x%2Ey "))),
     ] {
-        promptly(name, move || read_token(&text));
+        // A text that is small enough is also looked at unwrapped, without frames and decoded.
+        promptly(name, move || (read_token(portcullis::text::head(&text, 120 * 1024)), read_token(&text)));
     }
 }
 

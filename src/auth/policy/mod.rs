@@ -11,6 +11,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::{Arc, LazyLock};
 
+use sha2::{Digest as _, Sha256};
+
 use crate::text;
 
 pub use expect::{Expectation, Expected, Who};
@@ -188,6 +190,23 @@ impl Policy {
     /// Every permission in it: those listed by tools, in the order of their first appearance, then others.
     pub fn permissions(&self) -> &[Arc<str>] {
         &self.permissions
+    }
+
+    /// The SHA-256 of what it decides, as hex digits: tools with their permissions, and what permissions imply, in any
+    /// order. Two policies with the same digest decide alike.
+    pub fn digest(&self) -> String {
+        let mut lines: Vec<String> = Vec::new();
+        let sorted = |names: &[Arc<str>]| {
+            let mut names: Vec<&str> = names.iter().map(|name| &**name).collect();
+            names.sort_unstable();
+            names.dedup();
+            // A name may hold any character; its quoted form does not run into the next one.
+            format!("{names:?}")
+        };
+        lines.extend(self.tools().iter().map(|rule| format!("tool {:?} {}", rule.name, sorted(&rule.permissions))));
+        lines.extend(self.implied.iter().map(|(name, implied)| format!("permission {name:?} {}", sorted(implied))));
+        lines.sort_unstable();
+        Sha256::digest(lines.join("\n")).iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"))
     }
 
     /// Whether it contains this permission.

@@ -136,9 +136,7 @@ fn banner(canvas: &mut Canvas, area: Rect, decision: &Decision) -> Rect {
     let why = trouble.map_or_else(|| decision.sentence(), |trouble| trouble.to_string());
     let told = canvas.clipped(&why, rest.width, most, Meaning::Plain);
     let rest = canvas.lines(rest, told);
-    let (app, now) = (canvas.app, canvas.app.times.judged);
-    let judged = app.selected().map(|entry| &*entry.judged);
-    let also = app.auth.rules.also_refuses(decision, judged, &app.call.tool, now);
+    let also = canvas.app.preview_also(decision);
     // The last answer keeps its rows.
     let room = usize::from(rest.height.saturating_sub(6));
     let lines = also.iter().flat_map(|reason| canvas.clipped(&format!("also: {reason}"), rest.width, 2, Meaning::Hint));

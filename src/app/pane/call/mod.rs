@@ -14,6 +14,7 @@ use crate::app::list::{next_of, turned};
 use crate::app::msg::Order;
 use crate::app::screen::Screen;
 use crate::app::{App, Effect};
+use crate::auth::{Decision, Reason};
 use crate::gate::{Called, Origin};
 use crate::text;
 
@@ -99,6 +100,12 @@ impl App {
     /// A call that is decided for what the clock shows.
     pub(in crate::app) fn order(&self, tool: Arc<str>, arguments: String, origin: Origin) -> Order {
         Order { tool, arguments, origin, judged_at: self.times.judged }
+    }
+
+    /// Why the call in the form would be refused besides the reason that its preview names.
+    pub fn preview_also(&self, decision: &Decision) -> Vec<Reason> {
+        let judged = self.selected().map(|entry| &*entry.judged);
+        self.auth.rules.also_refuses(decision, judged, &self.call.tool, self.times.judged)
     }
 
     /// Makes a call with what is in the form, or repeats one.
