@@ -5,7 +5,7 @@
 //! A token that is damaged stays damaged. The library and a server take the exact string and never call this.
 //!
 //! The text is read as it is first. Only where that finds no whole token, or one that is not whole, the views of
-//! [`super::views`] are read too, and a view counts only if it brings a whole token: header and payload are JSON objects,
+//! `views` are read too, and a view counts only if it brings a whole token: header and payload are JSON objects,
 //! and the signature is as long as its algorithm makes it.
 
 use std::collections::BTreeSet;
@@ -173,7 +173,7 @@ fn from_text(text: &str) -> Reading {
         quotes |= between.contains(['"', '\'', '`']);
         let after_bearer = previous.eq_ignore_ascii_case("bearer") && between.chars().all(is_wrapping);
         let mut word = search.word(after_bearer || search.at == begin);
-        let behind = word.cut_behind_whole(is_cookie(between));
+        let behind = word.cut_behind_whole(is_cookie(previous, between));
         if let Some(behind) = behind {
             around |= behind == Behind::FullStop;
             cookie |= behind == Behind::Signature;
@@ -219,9 +219,9 @@ fn from_text(text: &str) -> Reading {
     reading
 }
 
-/// Whether a cookie signed by `cookie-signature` begins behind this text (`s:VALUE.SIGNATURE`).
-fn is_cookie(before: &str) -> bool {
-    before.ends_with(':')
+/// Whether a cookie signed by `cookie-signature` begins behind this word and what follows it (`s:VALUE.SIGNATURE`).
+fn is_cookie(previous: &str, between: &str) -> bool {
+    between == ":" && (previous == "s" || previous.ends_with("=s"))
 }
 
 #[cfg(test)]

@@ -245,6 +245,7 @@ fn nothing_is_made_whole_that_is_not() {
         format!("{signed}\n{b}"),
         format!("{a}.x"),
         format!("sid={a}.Zm9vYmFy"),
+        format!("token:{a}.Zm9vYmFy"),
         a.replacen('.', "%2", 1),
         a.replace('.', "%00"),
     ] {
