@@ -229,22 +229,20 @@ impl Ground {
         Ok(Beginning { gate, clock })
     }
 
-    /// Issues tokens for three identities, and one that expires in a minute.
+    /// Issues a token for each permission of the policy, one without, and one that expires in a minute.
     pub fn add_demo(&self, gate: &Gate) {
         let now = self.now();
         // A running server may have set it.
         let audience = gate.shared().rules().audience().map(ToString::to_string);
-        let identities: [(&str, &[&str], Option<Span>); 4] = [
-            ("user123", &["user"], None),
-            ("admin456", &["admin"], None),
-            ("guest789", &[], None),
-            ("shortlived", &["user"], Some(Span::MINUTE)),
-        ];
-        for (user, permissions, lives) in identities {
+        let permissions = self.policy.permissions();
+        let holders =
+            permissions.iter().take(MOST_DEMO).map(|permission| (demo_name(permission), Some(permission), None));
+        let others = [("guest789", None, None), ("shortlived", permissions.first(), Some(Span::MINUTE))];
+        for (user, permission, lives) in holders.chain(others) {
             let expires = lives.map(|span| now.whole_second().plus(span));
             let request = self.request(user, now);
             let request = IssueRequest {
-                permissions: permissions.iter().map(|p| (*p).to_owned()).collect(),
+                permissions: permission.iter().map(ToString::to_string).collect(),
                 expires: expires.or(request.expires),
                 audience: audience.clone(),
                 ..request
@@ -253,5 +251,17 @@ impl Ground {
                 gate.shared().update(|state| state.add(token, Provenance::Issued, now));
             }
         }
+    }
+}
+
+/// The most permissions that the demonstration has a token for.
+const MOST_DEMO: usize = 8;
+
+/// The user with this permission in the demonstration: those of the lab by their names, all others by the permission's.
+fn demo_name(permission: &str) -> &str {
+    match permission {
+        "user" => "user123",
+        "admin" => "admin456",
+        other => other,
     }
 }

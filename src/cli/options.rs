@@ -22,7 +22,7 @@ use crate::look::ThemeChoice;
 #[derive(Debug, Default, Parser)]
 #[command(version, about, long_about, after_help = after_help(), max_term_width = 100)]
 pub struct Options {
-    /// Start the console with three identities and a token that expires in 60 seconds
+    /// Start the console with a token for each permission of the policy, one without, and one that expires in 60 seconds
     #[arg(long)]
     pub demo: bool,
 

@@ -232,7 +232,7 @@ fn tools_and_permissions_are_added_described_ticked_saved_and_removed() {
     desk.keys("Ctrl-P").types("add a tool").keys("Enter").types("write_data").keys("Enter");
     desk.must_show(&["write_data lists no permissions: every call of it is forbidden", "unsaved changes"]);
     desk.keys("Ctrl-P").types("add a permission").keys("Enter").types("admin").keys("Enter Space");
-    desk.keys("Ctrl-P").types("say what").keys("Enter").types("writes it").keys("Enter").must_show(&["writes it"]);
+    desk.keys("Ctrl-P").types("describe").keys("Enter").types("writes it").keys("Enter").must_show(&["writes it"]);
     desk.keys("Enter Enter").must_show(&["policy saved to "]);
     let text = std::fs::read_to_string(&file).expect("it is there");
     assert!(text.starts_with(FILE), "{text}");
@@ -400,7 +400,7 @@ fn what_the_palette_removes_is_what_is_in_sight() {
     let mut desk = desk(120, 36);
     desk.keys("Esc 2 Home Ctrl-P").types("remove").keys("Enter").must_show(&["read_data removed from the policy"]);
     assert_eq!(desk.app.auth.tokens.len(), 4);
-    desk.keys("Ctrl-7 F2 Ctrl-P").types("take the permission").keys("Enter").must_show(&["move to the permission"]);
+    desk.keys("Ctrl-7 F2 Ctrl-P").types("remove the permission").keys("Enter").must_show(&["move to the permission"]);
     assert!(desk.app.policy_is_saved());
 }
 

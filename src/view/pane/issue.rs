@@ -3,7 +3,7 @@
 use ratatui::layout::Rect;
 use ratatui::text::Line;
 
-use crate::app::pane::issue::{AUDIENCE, EXTRA, ISSUER, OTHERS, PERMISSIONS, PRESET, PRESETS, USER_ID};
+use crate::app::pane::issue::{AUDIENCE, EXTRA, ISSUER, OTHERS, PERMISSIONS, PRESET, USER_ID};
 use crate::app::{Field, Pane, Target};
 use crate::text;
 use crate::view::canvas::{Canvas, below, top};
@@ -53,7 +53,7 @@ fn row(canvas: &mut Canvas, area: Rect, field: Field) {
     match field {
         PERMISSIONS => ticks(canvas, place),
         PRESET => {
-            let mut line = choice(canvas, PRESETS[form.preset].name, focused);
+            let mut line = choice(canvas, &form.preset_name(), focused);
             if !form.is_as_preset() {
                 line.push(canvas.span(" changed", Meaning::Hint));
             }

@@ -8,6 +8,7 @@ use crate::app::field::{Lines, TextField};
 use crate::app::list::turned;
 use crate::auth::issue::When;
 use crate::auth::{IssueRequest, NumericDate, Policy, members};
+use crate::text;
 use crate::text::strict_json::exact_value;
 
 /// The Issue pane's form.
@@ -37,23 +38,30 @@ pub struct IssueForm {
     pub preset: usize,
 }
 
-/// A way to fill the form at once.
-#[derive(Clone, Copy, Debug)]
-pub struct Preset {
-    /// Its name.
-    pub name: &'static str,
-    permissions: Option<&'static [&'static str]>,
+/// A way to fill the form at once: for each permission of the policy one, and after those the lifetimes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Preset {
+    /// The permission of this tick alone, for an hour from now.
+    Permission(usize),
+    /// A lifetime, whatever the permissions are.
+    Lifetime(&'static Lifetime),
+}
+
+#[derive(Debug, PartialEq, Eq)]
+struct Lifetime {
+    name: &'static str,
     expires: &'static str,
     not_before: &'static str,
 }
 
-/// The presets, in the order in which they turn.
-pub const PRESETS: [Preset; 5] = [
-    Preset { name: "user", permissions: Some(&["user"]), expires: "1h", not_before: "now" },
-    Preset { name: "admin", permissions: Some(&["admin"]), expires: "1h", not_before: "now" },
-    Preset { name: "expires in 15 s", permissions: None, expires: "15s", not_before: "now" },
-    Preset { name: "not yet valid", permissions: None, expires: "1h", not_before: "15s" },
-    Preset { name: "already expired", permissions: None, expires: "-1m", not_before: "now" },
+/// The lifetime of presets that are about permissions.
+const USUAL: Lifetime = Lifetime { name: "", expires: "1h", not_before: "now" };
+
+/// The presets that are about time.
+const LIFETIMES: [Lifetime; 3] = [
+    Lifetime { name: "expires in 15 s", expires: "15s", not_before: "now" },
+    Lifetime { name: "not yet valid", expires: "1h", not_before: "15s" },
+    Lifetime { name: "already expired", expires: "-1m", not_before: "now" },
 ];
 
 /// Why the form is not a request: the field, and what to write in it. Safe to show.
@@ -112,11 +120,14 @@ impl IssueForm {
             return;
         }
         let ticked = self.permissions();
+        let lifetime = self.preset.checked_sub(self.ticks.len());
         let here = self.ticks.get(self.tick).map(|(name, _)| Arc::clone(name));
         self.ticks = policy.permissions().iter().map(|p| (Arc::clone(p), ticked.iter().any(|t| **t == **p))).collect();
         let unknown: Vec<String> =
             ticked.into_iter().filter(|t| self.ticks.iter().all(|(known, _)| **known != **t)).collect();
         self.set_others(&unknown);
+        self.preset =
+            lifetime.map_or_else(|| self.preset.min(self.ticks.len()), |lifetime| self.ticks.len() + lifetime);
         let place = self.ticks.iter().position(|(name, _)| Some(name) == here.as_ref());
         self.tick = place.unwrap_or_else(|| self.tick.min(self.ticks.len().saturating_sub(1)));
     }
@@ -149,37 +160,53 @@ impl IssueForm {
         }
     }
 
+    fn preset_at(&self, number: usize) -> Option<Preset> {
+        match number.checked_sub(self.ticks.len()) {
+            None => Some(Preset::Permission(number)),
+            Some(lifetime) => LIFETIMES.get(lifetime).map(Preset::Lifetime),
+        }
+    }
+
+    /// The name of the preset chosen last; safe to show.
+    pub fn preset_name(&self) -> String {
+        match self.preset_at(self.preset) {
+            Some(Preset::Permission(tick)) => text::name(&self.ticks[tick].0, 24),
+            Some(Preset::Lifetime(lifetime)) => lifetime.name.to_owned(),
+            None => String::new(),
+        }
+    }
+
     /// Fills the form by the next or the previous preset.
     pub fn turn_preset(&mut self, by: isize) {
-        self.apply_preset(turned(self.preset, by, PRESETS.len()));
+        self.apply_preset(turned(self.preset, by, self.ticks.len() + LIFETIMES.len()));
     }
 
     /// Fills the form by a preset; the name stays as it is.
     pub fn apply_preset(&mut self, number: usize) {
-        let Some(preset) = PRESETS.get(number) else {
-            return;
-        };
+        let Some(preset) = self.preset_at(number) else { return };
         self.preset = number;
-        self.expires.set(preset.expires);
-        self.not_before.set(preset.not_before);
-        let Some(wanted) = preset.permissions else {
-            return;
+        let lifetime = match preset {
+            Preset::Permission(wanted) => {
+                self.ticks.iter_mut().enumerate().for_each(|(tick, (_, on))| *on = tick == wanted);
+                self.others.set("");
+                &USUAL
+            }
+            Preset::Lifetime(lifetime) => lifetime,
         };
-        // Permissions that the policy does not know are not ticked: they would grant nothing.
-        self.ticks.iter_mut().for_each(|(name, on)| *on = wanted.contains(&&**name));
-        self.others.set("");
+        self.expires.set(lifetime.expires);
+        self.not_before.set(lifetime.not_before);
     }
 
     /// Whether the form still says what the preset chosen last put into it.
     pub fn is_as_preset(&self) -> bool {
-        let preset = &PRESETS[self.preset];
-        let permissions = self.permissions();
-        self.expires.text() == preset.expires
-            && self.not_before.text() == preset.not_before
-            && preset.permissions.is_none_or(|wanted| {
-                let known = wanted.iter().filter(|wanted| self.ticks.iter().any(|(name, _)| **name == ***wanted));
-                permissions.iter().map(String::as_str).eq(known.copied())
-            })
+        let is = |lifetime: &Lifetime| {
+            self.expires.text() == lifetime.expires && self.not_before.text() == lifetime.not_before
+        };
+        match self.preset_at(self.preset) {
+            Some(Preset::Permission(tick)) => is(&USUAL) && self.permissions() == [&*self.ticks[tick].0],
+            Some(Preset::Lifetime(lifetime)) => is(lifetime),
+            None => true,
+        }
     }
 
     /// Returns the request for a token issued at `now`.
@@ -282,6 +309,25 @@ mod tests {
         assert!(!form.is_as_preset());
         form.turn_preset(1);
         assert!(form.is_as_preset());
+    }
+
+    #[test]
+    fn presets_are_the_permissions_of_the_policy_and_then_lifetimes() {
+        let mut form = IssueForm::new(&Policy::new([("a", ["viewer", "owner"])]), None, None);
+        assert_eq!((form.preset_name(), form.permissions()), ("viewer".to_owned(), vec!["viewer".to_owned()]));
+        form.turn_preset(1);
+        assert_eq!((form.preset_name(), form.permissions()), ("owner".to_owned(), vec!["owner".to_owned()]));
+        form.turn_preset(1);
+        assert_eq!((form.preset_name(), form.expires.text()), ("expires in 15 s".to_owned(), "15s"));
+        form.follow(&Policy::new([("a", ["owner"])]));
+        assert_eq!((form.preset_name(), form.permissions()), ("expires in 15 s".to_owned(), vec!["owner".to_owned()]));
+        form.turn_preset(1);
+        form.turn_preset(1);
+        form.turn_preset(1);
+        assert_eq!(form.preset_name(), "owner");
+        // A policy without permissions has lifetimes only.
+        let form = IssueForm::new(&Policy::new::<&str>([("a", [])]), None, None);
+        assert_eq!(form.preset_name(), "expires in 15 s");
     }
 
     #[test]

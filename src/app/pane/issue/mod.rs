@@ -2,7 +2,7 @@
 
 mod form;
 
-pub use form::{FormError, IssueForm, PRESETS, Preset};
+pub use form::{FormError, IssueForm};
 
 use super::{Act, Control, Field, Pane, Place};
 use crate::app::action::Action;
