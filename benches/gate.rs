@@ -14,9 +14,9 @@ use clap::Parser as _;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use portcullis::app::key::Code;
 use portcullis::app::overlay::Overlay;
-use portcullis::app::{self, App, Msg, Opening, Times, update};
+use portcullis::app::{self, App, InitialState, Msg, Times, update};
 use portcullis::auth::{Call, IssueRequest, KeyOrigin, NumericDate, Policy, Signer};
-use portcullis::cli::{Environment, Exit, Headless, Options};
+use portcullis::cli::{Environment, Exit, Options, Runner};
 use portcullis::clock::ManualClock;
 use portcullis::gate::{Provenance, Snapshot};
 use portcullis::text::{Span, read_token};
@@ -173,7 +173,7 @@ fn stream() -> bool {
     let run = |mut out: &mut Vec<u8>| {
         let environment = Environment { secret: Some(SECRET.to_vec().into()), ..Environment::default() };
         let (input, err) = (&mut lines.as_bytes(), &mut std::io::sink());
-        Headless { input, out: &mut out, err, shows_colour: false, shows_hints: false, environment, known: Exit::Good }
+        Runner { input, out: &mut out, err, shows_colour: false, shows_hints: false, environment, known: Exit::Good }
             .run(&options, command)
     };
     let mut out = Vec::new();
@@ -235,7 +235,7 @@ fn console(tokens: usize, calls: usize) -> App {
         gate.call_tool(&*token, "write_data", &serde_json::json!({"data": "new"}));
     }
     let times = Times { real: now, judged: now, mono: Duration::ZERO };
-    App::new(Opening::new(gate.shared().read(Snapshot::of), times))
+    App::new(InitialState::new(gate.shared().read(Snapshot::of), times))
 }
 
 /// The whole picture, drawn into memory.

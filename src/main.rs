@@ -4,10 +4,10 @@ use std::io::{self, BufReader, BufWriter, IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
 use clap::{ColorChoice, Parser as _};
-use portcullis::app::{App, Opening, Times};
-use portcullis::cli::{Beginning, CliError, Command, Environment, Exit, Ground, Headless, Options};
+use portcullis::app::{App, InitialState, Times};
+use portcullis::cli::{CliError, Command, Context, Environment, Exit, GateWithClock, Options, Runner};
 use portcullis::clock;
-use portcullis::config::Writable;
+use portcullis::config::WritableFile;
 use portcullis::gate::Snapshot;
 use portcullis::look::{Look, ThemeChoice};
 use portcullis::server::Server;
@@ -26,7 +26,7 @@ fn main() -> ExitCode {
         Err(error) => return misused(&error),
     };
     match &options.command {
-        Some(command) => headless(&options, command),
+        Some(command) => runner(&options, command),
         None => console(&options),
     }
 }
@@ -44,11 +44,11 @@ fn misused(error: &clap::Error) -> ExitCode {
     ExitCode::from(Exit::Usage as u8)
 }
 
-fn headless(options: &Options, command: &Command) -> ExitCode {
+fn runner(options: &Options, command: &Command) -> ExitCode {
     let stdout = io::stdout();
     let shows_colour = stdout.is_terminal() && std::env::var_os("TERM").is_some_and(|term| term != "dumb");
     // They are not locked: a server on standard streams uses its own threads for them.
-    let mut headless = Headless {
+    let mut runner = Runner {
         input: &mut BufReader::new(io::stdin()),
         out: &mut BufWriter::with_capacity(16 * 1024, stdout),
         err: &mut io::stderr(),
@@ -57,7 +57,7 @@ fn headless(options: &Options, command: &Command) -> ExitCode {
         environment: Environment::read(),
         known: Exit::Good,
     };
-    match headless.run(options, command) {
+    match runner.run(options, command) {
         Ok(exit) => ExitCode::from(exit as u8),
         Err(error) => fail(&error),
     }
@@ -74,8 +74,8 @@ fn console(options: &Options) -> ExitCode {
             Exit::Usage as u8,
         );
     }
-    let ground = match Ground::new(&options.settings, &environment) {
-        Ok(ground) => ground,
+    let context = match Context::new(&options.settings, &environment) {
+        Ok(context) => context,
         Err(error) => return fail(&error),
     };
     if let Err(error) = tui::check_terminal() {
@@ -87,7 +87,7 @@ fn console(options: &Options) -> ExitCode {
     {
         return complain(error, Exit::Trouble as u8);
     }
-    let Beginning { gate, clock } = match ground.begin() {
+    let GateWithClock { gate, clock } = match context.begin() {
         Ok(beginning) => beginning,
         Err(error) => return fail(&error.into()),
     };
@@ -97,33 +97,33 @@ fn console(options: &Options) -> ExitCode {
         Err(error) => return fail(&error.into()),
     };
     if options.demo {
-        ground.add_demo(&gate);
+        context.add_demo(&gate);
     }
     let has_colours = match options.settings.color {
         Some(ColorChoice::Always) => true,
         Some(ColorChoice::Never) => false,
         _ => !environment.no_colour,
     };
-    let choice = options.theme.or(ground.theme).unwrap_or_default();
+    let choice = options.theme.or(context.theme).unwrap_or_default();
     let look = Look { choice: if has_colours { choice } else { ThemeChoice::Plain }, ..environment.look };
     let now = clock.now();
     let times = Times { real: now, judged: now, mono: clock.monotonic() };
-    let app = App::new(Opening {
+    let app = App::new(InitialState {
         zone: clock::local_offset,
-        files: ground.files(),
-        writable: ground.writable().iter().map(Writable::what).collect(),
-        policy_path: ground.policy_path,
-        keeps_revocations: ground.store.is_durable(),
+        files: context.files(),
+        writable: context.writable().iter().map(WritableFile::what).collect(),
+        policy_path: context.policy_path,
+        keeps_revocations: context.store.is_durable(),
         server: settings,
         listening: server.as_ref().map(effects::listening),
         start_at: options.settings.now,
-        lifetime: ground.lifetime,
+        lifetime: context.lifetime,
         look,
-        ..Opening::new(gate.shared().read(Snapshot::of), times)
+        ..InitialState::new(gate.shared().read(Snapshot::of), times)
     });
-    match tui::run(Start { app, gate, clock, server, store: ground.store, edition: ground.edition }) {
+    match tui::run(Start { app, gate, clock, server, store: context.store, edition: context.edition }) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) if error.is_worth_telling() => complain(&error, error.exit_code()),
+        Err(error) if error.should_print() => complain(&error, error.exit_code()),
         Err(error) => ExitCode::from(error.exit_code()),
     }
 }

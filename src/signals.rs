@@ -10,14 +10,14 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 /// Listening replaces an inherited "ignore", which matters for SIGHUP: under `nohup` or a shell's `trap '' HUP` the program
 /// would outlive its terminal. It also replaces the default of SIGQUIT, which is to write the memory, with its secret, to a
 /// core file.
-pub struct Endings {
+pub struct TerminationSignals {
     terminate: Signal,
     hang_up: Signal,
     interrupt: Signal,
     quit: Signal,
 }
 
-impl Endings {
+impl TerminationSignals {
     /// Listens from now on. Needs a runtime.
     pub fn listen() -> io::Result<Self> {
         Ok(Self {

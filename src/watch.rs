@@ -39,7 +39,7 @@ const POLL: Duration = Duration::from_secs(1);
     text::name(&.path.to_string_lossy(), 100),
     text::display_safe(&.error.to_string(), 200)
 )]
-pub struct Unwatched {
+pub struct WatchError {
     path: PathBuf,
     error: notify::Error,
 }
@@ -95,7 +95,7 @@ impl Watch {
 
     /// Waits until the file has changed. A call that is cancelled loses nothing. If the system cannot watch the file,
     /// one call says so, and from then on the file is read every second.
-    pub async fn touched(&mut self) -> Result<(), Unwatched> {
+    pub async fn touched(&mut self) -> Result<(), WatchError> {
         loop {
             if self.polls && !self.is_due {
                 sleep(POLL).await;
@@ -120,7 +120,7 @@ impl Watch {
                     // The content read just now has not been reported yet.
                     self.is_due = is_new;
                     self.known = None;
-                    return Err(Unwatched { path: self.path.clone(), error });
+                    return Err(WatchError { path: self.path.clone(), error });
                 }
                 Err(_) => {}
                 Ok(()) => self.polls = false,

@@ -9,7 +9,7 @@ use super::hints::hint;
 use super::history::Step;
 use super::keymap::binding;
 use super::list::moved;
-use super::overlay::{Asks, LineForm, MAX_LABEL, Overlay, Palette, Purpose, Question};
+use super::overlay::{LineForm, LinePurpose, MAX_LABEL, Overlay, Palette, Purpose, Question};
 use super::pane::Pane;
 use super::{App, Effect};
 use crate::lab::evidence::Form;
@@ -40,8 +40,8 @@ impl App {
                 return self.focus.pane.place().remove.map(|remove| (remove.run)(self)).unwrap_or_default();
             }
             Action::Remove => {}
-            Action::AddTool => self.ask(Asks::Tool, ""),
-            Action::AddPermission => self.ask(Asks::Permission, ""),
+            Action::AddTool => self.ask(LinePurpose::Tool, ""),
+            Action::AddPermission => self.ask(LinePurpose::Permission, ""),
             Action::Describe => self.ask_description(),
             Action::DropPermission => return self.drop_permission(),
             Action::SavePolicy => self.ask_where_to_save(),
@@ -221,8 +221,9 @@ impl App {
     }
 
     fn start_label(&mut self) {
-        let form =
-            self.selected().map(|e| LineForm::new(Asks::Label(e.number), e.label.as_deref().unwrap_or_default()));
+        let form = self
+            .selected()
+            .map(|e| LineForm::new(LinePurpose::Label(e.number), e.label.as_deref().unwrap_or_default()));
         match form {
             Some(form) => self.overlays.push(Overlay::Line(Box::new(form))),
             None => self.complain("select a token to label"),
@@ -232,9 +233,9 @@ impl App {
     fn take_line(&mut self, form: Box<LineForm>) -> Vec<Effect> {
         let line = form.text.text().trim().to_owned();
         match form.asks {
-            Asks::Label(number) => self.name_token(number, &line),
-            Asks::EvidenceTo => self.save_evidence(&line),
-            Asks::Find => {
+            LinePurpose::Label(number) => self.name_token(number, &line),
+            LinePurpose::EvidenceTo => self.save_evidence(&line),
+            LinePurpose::Find => {
                 self.find(&line);
                 Vec::new()
             }

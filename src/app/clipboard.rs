@@ -4,7 +4,7 @@ use std::{fmt, io};
 
 use zeroize::Zeroizing;
 
-use super::msg::Clipping;
+use super::msg::CopyDestination;
 use super::{App, Effect};
 use crate::auth::explain::{explain_decision, explain_inspection};
 use crate::text;
@@ -107,24 +107,24 @@ impl App {
     pub(super) fn copied(
         &mut self,
         what: &str,
-        result: io::Result<Clipping>,
+        result: io::Result<CopyDestination>,
         rest: Option<Zeroizing<String>>,
     ) -> Vec<Effect> {
         match result {
-            Ok(Clipping::Terminal { is_known: true }) => {
+            Ok(CopyDestination::Terminal { is_known: true }) => {
                 self.say(format!("Copied {what} to the terminal's clipboard."));
             }
-            Ok(Clipping::Terminal { is_known: false }) => {
+            Ok(CopyDestination::Terminal { is_known: false }) => {
                 self.say(format!("Sent {what} to the terminal (OSC 52). Not every terminal accepts it."));
             }
-            Ok(Clipping::Tmux { reaches_terminal: true }) => {
+            Ok(CopyDestination::Tmux { reaches_terminal: true }) => {
                 self.say(format!("Copied {what} to the tmux buffer and, through tmux, to the terminal's clipboard."));
             }
-            Ok(Clipping::Tmux { reaches_terminal: false }) => {
+            Ok(CopyDestination::Tmux { reaches_terminal: false }) => {
                 self.say(format!("Copied {what} to the tmux buffer only; paste it with prefix ]"));
             }
-            Ok(Clipping::Program(name)) => self.say(format!("Copied {what} to the clipboard with {name}.")),
-            Ok(Clipping::File(path)) => {
+            Ok(CopyDestination::Program(name)) => self.say(format!("Copied {what} to the clipboard with {name}.")),
+            Ok(CopyDestination::File(path)) => {
                 self.say(format!("No clipboard here. Saved {what} to {}", text::name(&path, 200)));
             }
             Err(error) => self.complain(format!("cannot copy {what}: {}", text::display_safe(&error.to_string(), 200))),

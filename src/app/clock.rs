@@ -25,7 +25,7 @@ pub(super) const COMPARED: Duration = Duration::from_mins(1);
 
 /// The clock that decisions use, relative to the real time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum HeldClock {
+pub enum ConsoleClock {
     /// The real time.
     #[default]
     Real,
@@ -42,7 +42,7 @@ pub enum HeldClock {
     },
 }
 
-impl HeldClock {
+impl ConsoleClock {
     /// The time it shows.
     pub fn shows(self, real: NumericDate, mono: Duration) -> NumericDate {
         match self {
@@ -81,7 +81,7 @@ impl HeldClock {
 
 /// A jump of the system clock: it was set, or the machine slept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Leap {
+pub struct ClockJump {
     /// By how much; negative if it leapt back.
     pub by: Span,
     /// The time after the jump.
@@ -90,7 +90,7 @@ pub struct Leap {
     noticed: Duration,
 }
 
-impl Leap {
+impl ClockJump {
     /// It in words: `system clock leapt back by 1d`.
     pub fn words(self) -> String {
         let way = if self.by < Span::ZERO { "back" } else { "ahead" };
@@ -107,7 +107,7 @@ impl App {
         let by = real.since(self.times.real) - passed;
         self.times = Times { real, judged: self.clock.shows(real, mono), mono };
         if by.abs() >= LEAP {
-            let leap = Leap { by, to: real, noticed: mono };
+            let leap = ClockJump { by, to: real, noticed: mono };
             self.leap = Some(leap);
             self.complain(leap.words());
         }
@@ -137,10 +137,10 @@ impl App {
     /// The header's badge while the clock differs from the real time.
     pub fn clock_badge(&self) -> Option<String> {
         match self.clock {
-            HeldClock::Real => None,
-            HeldClock::Shifted(by) => Some(format!("CLOCK {}", signed(by))),
-            HeldClock::Frozen(at) => Some(format!("CLOCK FROZEN {}", self.frozen_at(at))),
-            HeldClock::Fast { .. } => Some(format!("CLOCK ×{FAST}")),
+            ConsoleClock::Real => None,
+            ConsoleClock::Shifted(by) => Some(format!("CLOCK {}", signed(by))),
+            ConsoleClock::Frozen(at) => Some(format!("CLOCK FROZEN {}", self.frozen_at(at))),
+            ConsoleClock::Fast { .. } => Some(format!("CLOCK ×{FAST}")),
         }
     }
 
@@ -163,7 +163,7 @@ impl App {
     }
 
     /// Holds another clock from now on.
-    pub(super) fn hold(&mut self, clock: HeldClock) {
+    pub(super) fn hold(&mut self, clock: ConsoleClock) {
         self.clock = clock;
         self.times.judged = clock.shows(self.times.real, self.times.mono);
     }
@@ -172,8 +172,8 @@ impl App {
     pub(super) fn freeze(&mut self) {
         let at = self.times.judged;
         self.hold(match self.clock {
-            HeldClock::Frozen(at) => HeldClock::shifted(at.since(self.times.real)),
-            _ => HeldClock::Frozen(at),
+            ConsoleClock::Frozen(at) => ConsoleClock::shifted(at.since(self.times.real)),
+            _ => ConsoleClock::Frozen(at),
         });
     }
 
@@ -181,8 +181,8 @@ impl App {
     pub(super) fn hurry(&mut self) {
         let at = self.times.judged;
         self.hold(match self.clock {
-            HeldClock::Fast { .. } => HeldClock::shifted(at.since(self.times.real)),
-            _ => HeldClock::Fast { at, since: self.times.mono },
+            ConsoleClock::Fast { .. } => ConsoleClock::shifted(at.since(self.times.real)),
+            _ => ConsoleClock::Fast { at, since: self.times.mono },
         });
     }
 }
@@ -203,18 +203,18 @@ mod tests {
         Times { real, judged: real, mono: Duration::from_secs(seconds) }
     }
 
-    fn shown(clock: HeldClock, seconds: u64) -> i64 {
+    fn shown(clock: ConsoleClock, seconds: u64) -> i64 {
         let now = times(seconds);
         clock.shows(now.real, now.mono).since(REAL).as_seconds()
     }
 
     #[test]
     fn each_clock_runs_in_its_own_way() {
-        let fast = HeldClock::Fast { at: REAL, since: Duration::from_secs(2) };
+        let fast = ConsoleClock::Fast { at: REAL, since: Duration::from_secs(2) };
         for (clock, after_5) in [
-            (HeldClock::Real, 5),
-            (HeldClock::Shifted(Span::seconds(-7)), -2),
-            (HeldClock::Frozen(REAL), 0),
+            (ConsoleClock::Real, 5),
+            (ConsoleClock::Shifted(Span::seconds(-7)), -2),
+            (ConsoleClock::Frozen(REAL), 0),
             (fast, 180),
         ] {
             assert_eq!(shown(clock, 5), after_5, "{clock:?}");
@@ -224,27 +224,27 @@ mod tests {
     #[test]
     fn a_clock_that_is_set_runs_on_as_it_did() {
         let to = REAL.plus(Span::seconds(100));
-        let fast = HeldClock::Fast { at: REAL, since: Duration::ZERO };
+        let fast = ConsoleClock::Fast { at: REAL, since: Duration::ZERO };
         for (clock, after_1) in [
-            (HeldClock::Real, 101),
-            (HeldClock::Shifted(Span::micros(5)), 101),
-            (HeldClock::Frozen(REAL), 100),
+            (ConsoleClock::Real, 101),
+            (ConsoleClock::Shifted(Span::micros(5)), 101),
+            (ConsoleClock::Frozen(REAL), 100),
             (fast, 160),
         ] {
             let set = clock.set(to, times(3));
             assert_eq!((shown(set, 3), shown(set, 4)), (100, after_1), "{clock:?}");
         }
-        assert_eq!(HeldClock::Shifted(Span::micros(5)).set(times(3).real, times(3)), HeldClock::Real);
+        assert_eq!(ConsoleClock::Shifted(Span::micros(5)).set(times(3).real, times(3)), ConsoleClock::Real);
     }
 
     #[test]
     fn a_clock_lasts_as_long_as_it_takes_to_get_there() {
-        let fast = HeldClock::Fast { at: REAL, since: Duration::ZERO };
+        let fast = ConsoleClock::Fast { at: REAL, since: Duration::ZERO };
         for span in [1, 59, 60, 61, 1_000_000].map(Span::micros) {
             let lasts = fast.lasts(span).expect("it runs");
             assert!(fast.shows(REAL, lasts).since(REAL) >= span);
             assert!(fast.shows(REAL, lasts.saturating_sub(Duration::from_micros(1))).since(REAL) < span);
         }
-        assert_eq!(HeldClock::Frozen(REAL).lasts(Span::MICRO), None);
+        assert_eq!(ConsoleClock::Frozen(REAL).lasts(Span::MICRO), None);
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::clipboard::Clip;
-use super::overlay::Asks;
+use super::overlay::LinePurpose;
 use super::{App, Effect};
 use crate::auth::TokenId;
 use crate::config::ConfigError;
@@ -51,7 +51,7 @@ impl App {
     }
 
     pub(super) fn ask_where_to_put_evidence(&mut self) {
-        self.ask(Asks::EvidenceTo, "");
+        self.ask(LinePurpose::EvidenceTo, "");
     }
 
     /// Writes the evidence to a file: as JSON Lines where its name says so, otherwise as Markdown.
@@ -75,7 +75,7 @@ impl App {
             Ok(path) => self.say(format!("evidence saved to {}", crate::text::name(&path, 100))),
             Err((path, error)) => {
                 self.complain(error.to_string());
-                self.ask(Asks::EvidenceTo, &path);
+                self.ask(LinePurpose::EvidenceTo, &path);
             }
         }
         Vec::new()

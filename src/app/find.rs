@@ -2,7 +2,7 @@
 //! that do not contain it are left out, until an empty text is asked for.
 
 use super::App;
-use super::overlay::{Asks, LineForm, Overlay};
+use super::overlay::{LineForm, LinePurpose, Overlay};
 use super::pane::Pane;
 use crate::text;
 
@@ -16,7 +16,7 @@ impl App {
                 return self.complain(format!("{} lists nothing to find; press {tokens} for Tokens", pane.title()));
             }
         };
-        self.overlays.push(Overlay::Line(Box::new(LineForm::new(Asks::Find, &last))));
+        self.overlays.push(Overlay::Line(Box::new(LineForm::new(LinePurpose::Find, &last))));
     }
 
     pub(super) fn find(&mut self, line: &str) {

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use super::focus::Focus;
-use super::msg::Why;
+use super::msg::RemovalReason;
 use super::pane::Field;
 use super::pane::call::CallForm;
 use super::pane::issue::IssueForm;
 use super::{App, Effect};
 use crate::auth::Policy;
 use crate::auth::TokenId;
-use crate::auth::revocations::{Revoked, Since};
+use crate::auth::revocations::{Revocation, RevocationTarget};
 use crate::gate::TokenEntry;
 
 /// Something that can be undone. It may hold a token, so it has no `Debug`.
@@ -26,7 +26,7 @@ pub enum Step {
     /// The policy was changed in this field; this is how it was.
     Policy(Field, Arc<Policy>),
     /// Something was revoked, or restored; this is how it was.
-    Revoked(Revoked, Option<Since>),
+    Revoked(RevocationTarget, Option<Revocation>),
     /// A token was removed.
     Removed(TokenEntry),
     /// A removal was undone: the token that is to be removed again. By its ID, because a paste that was undone and
@@ -243,14 +243,14 @@ impl App {
             // The removal returns the step that undoes it.
             Step::PutBack(id) => {
                 let number = self.auth.tokens.iter().find(|entry| entry.id == id).map(|entry| entry.number);
-                (None, number.map(|number| Effect::Remove(number, Why::Redone)).into_iter().collect())
+                (None, number.map(|number| Effect::Remove(number, RemovalReason::Redone)).into_iter().collect())
             }
             Step::Tests(tokens, added) => {
-                let effects = added.iter().map(|number| Effect::Remove(*number, Why::Undone)).collect();
+                let effects = added.iter().map(|number| Effect::Remove(*number, RemovalReason::Undone)).collect();
                 (Some(Step::Tests(tokens, Vec::new())), effects)
             }
             Step::Pasted(paste) => {
-                let effects = paste.added.iter().map(|number| Effect::Remove(*number, Why::Undone)).collect();
+                let effects = paste.added.iter().map(|number| Effect::Remove(*number, RemovalReason::Undone)).collect();
                 let before = paste.field.and_then(|field| self.put_back(field, paste.text.as_deref()));
                 (Some(Step::Pasted(Paste { added: Vec::new(), before, ..paste })), effects)
             }

@@ -8,14 +8,14 @@ use super::field::{Lines, TextField};
 #[derive(Debug)]
 pub struct LineForm {
     /// The purpose of the line.
-    pub asks: Asks,
+    pub asks: LinePurpose,
     /// The line.
     pub text: TextField,
 }
 
 /// The purpose of a prompt for one line.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Asks {
+pub enum LinePurpose {
     /// The label of the token of this number; empty for none.
     Label(u64),
     /// The name of a tool to add to the policy.
@@ -32,7 +32,7 @@ pub enum Asks {
     Find,
 }
 
-impl Asks {
+impl LinePurpose {
     /// The prompt.
     pub const fn words(&self) -> &'static str {
         match self {
@@ -85,7 +85,7 @@ impl Asks {
 }
 
 impl LineForm {
-    pub(super) fn new(asks: Asks, text: &str) -> Self {
+    pub(super) fn new(asks: LinePurpose, text: &str) -> Self {
         Self { asks, text: TextField::new(text, Lines::One) }
     }
 }

@@ -1,7 +1,7 @@
 //! The console's state and its one [`update`]: no I/O, no clock, no drawing.
 //!
 //! A [`Msg`] comes in, [`Effect`]s go out; their results return as messages. The view draws from `&App` and returns a
-//! [`Drawn`] with facts that only drawing knows.
+//! [`FrameInfo`] with facts that only drawing knows.
 //!
 //! Each pane has a file under [`pane`] with its state, fields, keys and texts. `App` and the files beside that folder
 //! hold what several panes share: the selected token, the tool, the clock, the history, the overlays.
@@ -11,12 +11,12 @@ pub mod action;
 mod clipboard;
 pub mod clock;
 mod compare;
-pub mod drawn;
 mod editor;
 mod evidence;
 pub mod field;
 mod find;
 pub mod focus;
+pub mod frame_info;
 pub mod hints;
 pub mod history;
 pub mod key;
@@ -39,8 +39,8 @@ mod update;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use drawn::{Area, Drawn, Target};
 pub use focus::Focus;
+pub use frame_info::{Area, FrameInfo, Target};
 pub use msg::{Effect, Mouse, MouseKind, Msg, Times};
 pub use pane::{Field, Pane};
 pub use screen::Screen;
@@ -52,16 +52,16 @@ use crate::gate::ports::ToolError;
 use crate::gate::{Snapshot, TokenEntry};
 use crate::look::Look;
 use crate::text::words;
-use clock::{HeldClock, Leap};
+use clock::{ClockJump, ConsoleClock};
 use field::{Lines, TextField};
 use history::History;
 use key::Key;
-use msg::Listening;
+use msg::ServerInfo;
 use names::Namesakes;
 use overlay::Overlay;
 use pane::activity::ActivityPane;
 use pane::call::{CallForm, LastCall};
-use pane::clock::Dial;
+use pane::clock::ClockPane;
 use pane::connect::ConnectPane;
 use pane::drill::DrillPane;
 use pane::inspect::InspectPane;
@@ -83,7 +83,7 @@ pub struct App {
     /// The copy of the shared auth state.
     pub auth: Snapshot,
     /// Facts about the last frame.
-    pub drawn: Drawn,
+    pub drawn: FrameInfo,
     /// Columns and rows of the terminal.
     pub size: (u16, u16),
     /// The screen shown.
@@ -141,11 +141,11 @@ pub struct App {
     /// The names of security-relevant files that other users can write.
     pub writable: Vec<&'static str>,
     /// The clock everything is judged by.
-    pub clock: HeldClock,
+    pub clock: ConsoleClock,
     /// Whether tokens are stamped by that clock too, instead of by the real one.
     pub stamps_held: bool,
     /// The state of the Clock pane.
-    pub dial: Dial,
+    pub dial: ClockPane,
     /// The state of the Timeline pane.
     pub timeline: Timeline,
     /// The state of the Drill pane.
@@ -155,7 +155,7 @@ pub struct App {
     /// Which tokens have a namesake.
     namesakes: Namesakes,
     /// The last leap of the system's clock, until the user has seen it.
-    pub leap: Option<Leap>,
+    pub leap: Option<ClockJump>,
     last_id: u64,
 }
 
@@ -174,7 +174,7 @@ pub struct Toast {
 const TOAST: Duration = Duration::from_secs(5);
 
 /// The initial state of a console. It holds tokens, so it has no `Debug`.
-pub struct Opening {
+pub struct InitialState {
     /// A copy of the shared state.
     pub auth: Snapshot,
     /// The instants of the start.
@@ -190,7 +190,7 @@ pub struct Opening {
     /// The settings that the Server pane offers.
     pub server: Settings,
     /// The server that runs already.
-    pub listening: Option<Listening>,
+    pub listening: Option<ServerInfo>,
     /// The start of the console's clock, if it is not the real time.
     pub start_at: Option<NumericDate>,
     /// The lifetime of issued tokens in words, if it is configured.
@@ -201,7 +201,7 @@ pub struct Opening {
     pub files: Files,
 }
 
-impl Opening {
+impl InitialState {
     /// Without files, without a server, at the real time, shown in UTC.
     pub fn new(auth: Snapshot, times: Times) -> Self {
         Self {
@@ -223,8 +223,8 @@ impl Opening {
 
 impl App {
     /// A console that starts with this.
-    pub fn new(opening: Opening) -> Self {
-        let Opening {
+    pub fn new(opening: InitialState) -> Self {
+        let InitialState {
             auth,
             times,
             zone,
@@ -246,7 +246,7 @@ impl App {
         );
         let mut app = Self {
             times,
-            drawn: Drawn::default(),
+            drawn: FrameInfo::default(),
             size: (80, 24),
             screen: Screen::default(),
             focus: Focus::landing(Pane::Issue),
@@ -280,11 +280,11 @@ impl App {
             writable,
             traffic: TrafficPane::default(),
             connect: ConnectPane::new(files),
-            clock: HeldClock::Real,
+            clock: ConsoleClock::Real,
             stamps_held: false,
             leap: None,
             last_id: 0,
-            dial: Dial::default(),
+            dial: ClockPane::default(),
             timeline: Timeline::default(),
             drill: DrillPane::default(),
             kit: KitPane::default(),
@@ -366,7 +366,7 @@ impl App {
 
     /// Short warnings for the header.
     pub fn alarms(&self) -> Vec<String> {
-        let mut alarms: Vec<String> = self.leap.map(Leap::words).into_iter().collect();
+        let mut alarms: Vec<String> = self.leap.map(ClockJump::words).into_iter().collect();
         if self.policy_file.fault.is_some() {
             alarms.push("policy broken".to_owned());
         }

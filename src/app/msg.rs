@@ -6,16 +6,16 @@ use std::time::Duration;
 use zeroize::Zeroizing;
 
 use super::key::Key;
-use crate::auth::revocations::{Revoked, Since};
+use crate::auth::revocations::{Revocation, RevocationTarget};
 use crate::auth::{IssueError, IssueRequest, KeyError, NumericDate, Policy, Rules, Signer};
 use crate::config::ConfigError;
 use crate::endpoint::Settings;
-use crate::gate::{Called, Origin, TokenEntry};
+use crate::gate::{CallResult, Origin, TokenEntry};
 use crate::lab::kit::{Identity, TestToken};
 use crate::look::Background;
 use crate::server::ServeError;
-use crate::store::{NotReloaded, Setback, StoreError};
-use crate::watch::Unwatched;
+use crate::store::{ReloadError, Setback, StoreError};
+use crate::watch::WatchError;
 
 /// Something that happened. It may hold a token, so it has no `Debug`.
 pub enum Msg {
@@ -44,7 +44,7 @@ pub enum Msg {
         /// A noun for the copied text.
         what: String,
         /// The destination, or the error.
-        result: Result<Clipping, std::io::Error>,
+        result: Result<CopyDestination, std::io::Error>,
         /// The text, where the terminal takes it.
         rest: Option<Zeroizing<String>>,
     },
@@ -57,20 +57,20 @@ pub enum Msg {
     /// Tokens were added: number of each, and whether it is new.
     Added(Vec<(u64, bool)>),
     /// A token was removed.
-    Removed(TokenEntry, Why),
+    Removed(TokenEntry, RemovalReason),
     /// A call has finished.
     Called {
         /// The number it was asked under.
         id: u64,
         /// The result.
-        call: Box<Called>,
+        call: Box<CallResult>,
     },
     /// The calls as everyone have finished, in the requested order.
     CalledEach {
         /// The number they were asked under.
         id: u64,
         /// The result.
-        calls: Vec<Called>,
+        calls: Vec<CallResult>,
     },
     /// Test tokens were made for an instant.
     KitMade {
@@ -95,13 +95,13 @@ pub enum Msg {
     /// The policy file was read again: its policy, or why it is invalid.
     PolicyReread(Result<Arc<Policy>, ConfigError>),
     /// The file that the policy was written to, and that policy; or why it was not.
-    PolicySaved(Result<(String, Arc<Policy>), NotSaved>),
+    PolicySaved(Result<(String, Arc<Policy>), SaveError>),
     /// The policy's file is not watched.
-    PolicyUnwatched(Unwatched),
+    PolicyUnwatched(WatchError),
     /// Revocations that could not be stored are stored now.
     Stored,
     /// The server listens, or why it does not.
-    Served(Result<Listening, ServeError>),
+    Served(Result<ServerInfo, ServeError>),
     /// The server has stopped.
     ServingStopped,
     /// Something outside went wrong.
@@ -116,10 +116,10 @@ pub enum Failure {
     Key(KeyError),
     /// Revocations changed by another process could not be read.
     #[error(transparent)]
-    NotReloaded(NotReloaded),
+    NotReloaded(ReloadError),
     /// Revocations by other processes are noticed late.
     #[error(transparent)]
-    StoreUnwatched(Unwatched),
+    StoreUnwatched(WatchError),
     /// The store went back; revocations stay in force.
     #[error("{store}: {setback}; revocations stay in force and are stored again")]
     Setback {
@@ -134,7 +134,7 @@ pub enum Failure {
 }
 
 /// A server that listens.
-pub struct Listening {
+pub struct ServerInfo {
     /// The server's URI: the audience of tokens and the address for clients.
     pub uri: Arc<str>,
     /// Whether other machines can reach it.
@@ -142,7 +142,7 @@ pub struct Listening {
 }
 
 /// Why a policy was not written.
-pub enum NotSaved {
+pub enum SaveError {
     /// This file holds another policy than was thought.
     Other(String),
     /// Something went wrong with this file.
@@ -160,7 +160,7 @@ pub enum KitFor {
 
 /// Why a token is removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Why {
+pub enum RemovalReason {
     /// The user asked for it: it can be undone.
     Asked,
     /// A removal is redone.
@@ -171,7 +171,7 @@ pub enum Why {
 
 /// The destination of a copied text.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Clipping {
+pub enum CopyDestination {
     /// Into the buffer of tmux, and perhaps on to the terminal's clipboard.
     Tmux {
         /// Whether tmux passes it on.
@@ -256,7 +256,7 @@ pub enum Effect {
         text: String,
     },
     /// Remove the token of this number.
-    Remove(u64, Why),
+    Remove(u64, RemovalReason),
     /// Put a removed token back.
     Restore(TokenEntry),
     /// Give the token of this number a label, or take it away.
@@ -282,9 +282,9 @@ pub enum Effect {
     /// Revoke something, or restore it if `since` is `None`: in memory at once, then in the store.
     SetRevoked {
         /// What.
-        what: Revoked,
+        what: RevocationTarget,
         /// Since when, and until when.
-        since: Option<Since>,
+        since: Option<Revocation>,
     },
     /// Start the server.
     Serve(Box<Settings>),

@@ -8,7 +8,7 @@ use super::action::Action;
 use super::field::{Lines, TextField};
 use super::key::{Code, Key};
 use super::keymap::{BINDINGS, Binding};
-pub use super::line::{Asks, LineForm, MAX_LABEL, MAX_LINE};
+pub use super::line::{LineForm, LinePurpose, MAX_LABEL, MAX_LINE};
 use super::list::next_of;
 use super::times::TimeStyle;
 use crate::auth::diff::Row;

@@ -147,8 +147,8 @@ impl App {
             _ if known == all => "; all of them were in the list already".to_owned(),
             _ => format!("; {known} of them were in the list already"),
         };
-        let standing = self.inspection.as_ref().map(|shown| shown.judged.standing(self.times.judged));
-        let word = standing.map_or("", |standing| standing.word());
+        let status = self.inspection.as_ref().map(|shown| shown.judged.status(self.times.judged));
+        let word = status.map_or("", |status| status.word());
         self.say(format!("{word}: {summary}{kinds}{already}"));
         Vec::new()
     }

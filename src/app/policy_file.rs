@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use super::history::Step;
-use super::msg::NotSaved;
-use super::overlay::{Asks, Overlay, Question};
+use super::msg::SaveError;
+use super::overlay::{LinePurpose, Overlay, Question};
 use super::pane::policy::RULES;
 use super::{App, Effect};
 use crate::auth::Policy;
 use crate::config::ConfigError;
 use crate::text::{self, words};
-use crate::watch::Unwatched;
+use crate::watch::WatchError;
 
 /// The file the policy came from.
 pub struct PolicyFile {
@@ -75,7 +75,7 @@ impl App {
 
     pub(super) fn ask_where_to_save(&mut self) {
         let file = self.policy_file.path.clone();
-        self.ask(Asks::SaveTo, &file);
+        self.ask(LinePurpose::SaveTo, &file);
     }
 
     /// Saves the policy, unless the file holds something that was never seen here.
@@ -83,7 +83,7 @@ impl App {
         vec![Effect::SavePolicy { path: path.to_owned(), known: Some(Arc::clone(&self.policy_file.said)) }]
     }
 
-    pub(super) fn policy_written(&mut self, result: Result<(String, Arc<Policy>), NotSaved>) -> Vec<Effect> {
+    pub(super) fn policy_written(&mut self, result: Result<(String, Arc<Policy>), SaveError>) -> Vec<Effect> {
         match result {
             Ok((path, saved)) => {
                 let is_other = !self.policy_file.path.is_empty() && path != self.policy_file.path;
@@ -91,17 +91,17 @@ impl App {
                 self.say(format!("policy saved to {}{now}", text::name(&path, 200)));
                 self.policy_file = PolicyFile::new(path, saved);
             }
-            Err(NotSaved::Other(path)) => self.overlays.push(Overlay::Confirm(Question::SaveOver(path))),
-            Err(NotSaved::Failed(path, error)) => {
+            Err(SaveError::Other(path)) => self.overlays.push(Overlay::Confirm(Question::SaveOver(path))),
+            Err(SaveError::Failed(path, error)) => {
                 self.complain(format!("policy not saved: {error}"));
-                self.ask(Asks::SaveTo, &path);
+                self.ask(LinePurpose::SaveTo, &path);
             }
         }
         Vec::new()
     }
 
     /// Handles the end of notifications about the policy file.
-    pub(super) fn policy_unwatched(&mut self, unwatched: &Unwatched) -> Vec<Effect> {
+    pub(super) fn policy_unwatched(&mut self, unwatched: &WatchError) -> Vec<Effect> {
         self.complain(unwatched.to_string());
         Vec::new()
     }

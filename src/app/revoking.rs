@@ -2,7 +2,7 @@
 
 use super::history::Step;
 use super::{App, Effect};
-use crate::auth::revocations::{Revoked, Since};
+use crate::auth::revocations::{Revocation, RevocationTarget};
 use crate::auth::{Reason, TokenId};
 use crate::gate::TokenEntry;
 
@@ -13,10 +13,10 @@ impl App {
     }
 
     /// The revocation to undo to restore a token: of the token itself, or of its `jti`.
-    fn revocation(&self, entry: &TokenEntry) -> Option<Revoked> {
+    fn revocation(&self, entry: &TokenEntry) -> Option<RevocationTarget> {
         match self.auth.rules.revoked.check_id(entry.id, entry.judged.jti.as_deref()) {
-            Err(Reason::Revoked { jti: Some(jti), .. }) => Some(Revoked::Jti(jti)),
-            Err(_) => Some(Revoked::Token(entry.id)),
+            Err(Reason::Revoked { jti: Some(jti), .. }) => Some(RevocationTarget::Jti(jti)),
+            Err(_) => Some(RevocationTarget::Token(entry.id)),
             Ok(()) => None,
         }
     }
@@ -54,8 +54,8 @@ impl App {
         };
         let name = self.token_name(entry);
         let user = entry.judged.name.as_deref().map(Into::into);
-        let since = Since { at: self.times.real, until: entry.judged.lifetime.exp, user };
-        let token = || Revoked::Token(entry.id);
+        let since = Revocation { at: self.times.real, until: entry.judged.lifetime.exp, user };
+        let token = || RevocationTarget::Token(entry.id);
         let (what, since) = self.revocation(entry).map_or_else(|| (token(), Some(since)), |what| (what, None));
         self.say(match (&since, self.keeps_revocations) {
             (None, _) => format!("{name} restored"),

@@ -9,7 +9,7 @@ use super::focus::Focus;
 use super::history::Step;
 use super::key::{Code, Key};
 use super::keymap;
-use super::msg::{Failure, Why};
+use super::msg::{Failure, RemovalReason};
 use super::overlay::Overlay;
 use super::pane::{Field, Spot};
 use super::screen::Screen;
@@ -190,7 +190,7 @@ impl App {
         Vec::new()
     }
 
-    fn removed(&mut self, entry: TokenEntry, why: Why) -> Vec<Effect> {
+    fn removed(&mut self, entry: TokenEntry, why: RemovalReason) -> Vec<Effect> {
         if self.selected == Some(entry.number) {
             // The row that moved up, or else the one above.
             let above = self.auth.tokens.partition_point(|known| known.number < entry.number);
@@ -198,12 +198,12 @@ impl App {
         }
         let name = self.token_name(&entry);
         match why {
-            Why::Asked => {
+            RemovalReason::Asked => {
                 self.history.push(Step::Removed(entry));
                 self.say(format!("{name} removed; Ctrl-7 restores it"));
             }
-            Why::Redone => self.history.was_redone(Step::Removed(entry)),
-            Why::Undone => {}
+            RemovalReason::Redone => self.history.was_redone(Step::Removed(entry)),
+            RemovalReason::Undone => {}
         }
         Vec::new()
     }

@@ -150,13 +150,13 @@ impl Verdict {
 /// The result of one check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the names say it")]
-pub enum Passed {
+pub enum CheckResult {
     Yes,
     No,
     NotReached,
 }
 
-impl Passed {
+impl CheckResult {
     /// The sign shown before the check.
     pub const fn sign(self) -> &'static str {
         match self {

@@ -1,6 +1,6 @@
 //! The gate's answer to one call.
 
-use super::check::{Check, Passed, Verdict};
+use super::check::{Check, CheckResult, Verdict};
 use super::policy::Grant;
 use super::reason::Reason;
 
@@ -44,13 +44,13 @@ impl Decision {
 
     /// Returns every check with its result: passed, failed (the last one made), or not reached. It is derived from the
     /// table and the check that failed.
-    pub fn trace(&self) -> impl Iterator<Item = (Check, Passed)> {
+    pub fn trace(&self) -> impl Iterator<Item = (Check, CheckResult)> {
         let stop = self.reason().map(Reason::check);
         Check::ALL.into_iter().map(move |check| {
             let passed = match stop {
-                Some(stop) if check == stop => Passed::No,
-                Some(stop) if check > stop => Passed::NotReached,
-                _ => Passed::Yes,
+                Some(stop) if check == stop => CheckResult::No,
+                Some(stop) if check > stop => CheckResult::NotReached,
+                _ => CheckResult::Yes,
             };
             (check, passed)
         })

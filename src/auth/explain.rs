@@ -4,11 +4,11 @@
 
 use std::fmt;
 
-use super::check::{Check, Passed};
+use super::check::{Check, CheckResult};
 use super::date::NumericDate;
 use super::decision::Decision;
+use super::evaluation::TokenStatus;
 use super::inspection::{Inspection, ReportRow};
-use super::judged::Standing;
 use super::lifetime::Phase;
 use super::rules::Rules;
 use super::token::TokenId;
@@ -35,7 +35,7 @@ pub enum LineKind {
     /// The verdict or the token's state.
     Verdict,
     /// A check, and whether it passed.
-    Check(Passed),
+    Check(CheckResult),
     /// Something worth pointing out.
     Finding,
     /// Anything else.
@@ -47,7 +47,7 @@ impl Explanation {
         Self(vec![Line { mark, text, kind: LineKind::Verdict }])
     }
 
-    fn check(&mut self, passed: Passed, text: &str) {
+    fn check(&mut self, passed: CheckResult, text: &str) {
         self.0.push(Line { mark: passed.sign(), text: format!(" {text}"), kind: LineKind::Check(passed) });
     }
 
@@ -81,13 +81,13 @@ impl fmt::Display for Explanation {
 /// Explains a token's state at `now`, under the rules it was inspected by.
 pub fn explain_inspection(inspection: &Inspection, rules: &Rules, now: NumericDate) -> Explanation {
     let judged = &inspection.judged;
-    let standing = judged.standing(now);
-    let why = match (&standing, standing.reason()) {
+    let status = judged.status(now);
+    let why = match (&status, status.reason()) {
         (_, Some(reason)) => format!(" {}: {reason}", reason.code()),
-        (Standing::Valid(phase), None) => format!(": {}", left(*phase)),
+        (TokenStatus::Valid(phase), None) => format!(": {}", left(*phase)),
         _ => String::new(),
     };
-    let mut out = Explanation::new(standing.word(), why);
+    let mut out = Explanation::new(status.word(), why);
     let name = judged.name.as_deref().map_or_else(String::new, |name| format!(" ({})", text::name(name, 64)));
     let kind = judged.kind.map_or_else(String::new, |kind| format!(", {}", kind.words()));
     out.note(format!("token {}{name}{kind}, judged for {}", inspection.id, now.rfc3339()));

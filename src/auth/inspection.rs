@@ -8,13 +8,13 @@ use std::sync::Arc;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use base64::{Engine as _, alphabet};
 
-use super::check::{Check, Passed};
+use super::check::{Check, CheckResult};
 use super::claims::{self, Claims};
 use super::date::NumericDate;
 use super::decision::Decision;
+use super::evaluation::{self, Evaluation, Examined, Step, Steps};
 use super::findings::{self, Finding, Readable};
 use super::issuers::{Audience, Issuer};
-use super::judged::{self, Examined, Judged, Step, Steps};
 use super::keys::Verifier;
 use super::kind::TokenKind;
 use super::leeway::Leeway;
@@ -55,7 +55,7 @@ pub struct Inspection {
     /// The second segment.
     pub payload: Document,
     /// What the gate says of it.
-    pub judged: Judged,
+    pub judged: Evaluation,
     /// What is odd about it, whatever time it is.
     pub findings: Vec<Finding>,
 }
@@ -68,7 +68,7 @@ pub struct ReportRow {
     /// What it is called; issuer and audience, which are one check, have a row each.
     pub label: &'static str,
     /// Its result.
-    pub passed: Passed,
+    pub passed: CheckResult,
     /// Why it failed.
     pub reason: Option<Reason>,
     /// The value in the token, in full, where the check compares one.
@@ -79,7 +79,7 @@ pub struct ReportRow {
 
 /// What `iss`, `aud` and `jti` of a token are, read leniently.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Named {
+pub struct NamedClaims {
     /// `iss`, if it is a string.
     pub iss: Option<String>,
     /// `aud`, one or several.
@@ -90,11 +90,11 @@ pub struct Named {
 
 impl Inspection {
     /// Issuer, audience and number of the token.
-    pub fn named(&self) -> Named {
+    pub fn named(&self) -> NamedClaims {
         let value = |name| value_of(&self.payload, name);
         let string = |name| value(name).and_then(members::string).map(Cow::into_owned);
         let aud = value("aud").map(claims::audiences).unwrap_or_default();
-        Named { iss: string("iss"), aud: aud.into_iter().map(Cow::into_owned).collect(), jti: string("jti") }
+        NamedClaims { iss: string("iss"), aud: aud.into_iter().map(Cow::into_owned).collect(), jti: string("jti") }
     }
 
     /// Every check with its result at `now`, and the values found and wanted.
@@ -105,7 +105,7 @@ impl Inspection {
                 rows.extend(self.binding_rows(rules));
                 continue;
             }
-            let (passed, reason) = judged::outcome(step);
+            let (passed, reason) = evaluation::outcome(step);
             let (found, wanted) = match check {
                 Check::Time => self.times(now),
                 Check::Revocation => {
@@ -120,7 +120,7 @@ impl Inspection {
     }
 
     fn binding_rows(&self, rules: &Rules) -> [ReportRow; 2] {
-        let Named { iss, aud, .. } = self.named();
+        let NamedClaims { iss, aud, .. } = self.named();
         let (issuers, audiences) = rules.expected(iss.as_deref());
         let list = |names: &[&str], join| (!names.is_empty()).then(|| text::names(names.iter(), VALUE, VALUES, join));
         let texts = |names: &[Arc<str>]| list(&names.iter().map(|name| &**name).collect::<Vec<_>>(), " or ");
@@ -128,7 +128,7 @@ impl Inspection {
         let values = [(iss.map(|iss| text::name(&iss, VALUE)), texts(&issuers)), (list(&aud, ", "), texts(&audiences))];
         let [issuer, audience] = self.judged.binding.clone();
         let row = |label, step: Option<_>, (found, wanted)| {
-            let (passed, reason) = judged::outcome(step);
+            let (passed, reason) = evaluation::outcome(step);
             ReportRow { check: Check::Binding, label, passed, reason, found, wanted }
         };
         let [of_issuer, of_audience] = values;
@@ -215,7 +215,7 @@ impl Rules {
     pub fn also_refuses(
         &self,
         decision: &Decision,
-        judged: Option<&Judged>,
+        judged: Option<&Evaluation>,
         tool: &str,
         now: NumericDate,
     ) -> Vec<Reason> {
@@ -269,7 +269,7 @@ impl Rules {
     }
 
     /// What lists show of a principal that rules with the same keys have verified, of whose token only the hash is known.
-    pub fn judge_again(&self, principal: &Principal, token: TokenId) -> Judged {
+    pub fn judge_again(&self, principal: &Principal, token: TokenId) -> Evaluation {
         let lifetime = principal.lifetime(self.leeway);
         let issuer = self.issuers.named(principal.iss.as_deref());
         let binding = issuer.clone().and_then(|issuer| issuer.binding(principal, Audience::Required));
@@ -281,7 +281,7 @@ impl Rules {
         let [present, structure, header, signature, claims, time] = before.map(|check| (check, Some(Ok(()))));
         let binding_step = (Check::Binding, Some(binding.clone()));
         let revocation_step = (Check::Revocation, Some(revocation.clone()));
-        Judged {
+        Evaluation {
             name: Some(text::head(&principal.user_id, 1024).to_owned()),
             permissions: principal.permissions.clone(),
             jti: principal.jti.as_deref().map(|jti| text::head(jti, 256).to_owned()),
@@ -295,13 +295,18 @@ impl Rules {
     }
 
     /// What the checks say, and the key that the header asks for.
-    fn judge(&self, token: &str, header: &[Member<'_>], payload: Option<&[Member<'_>]>) -> (Judged, Option<&Verifier>) {
-        let Made { examined, steps, binding, key } = self.steps(token, payload);
+    fn judge(
+        &self,
+        token: &str,
+        header: &[Member<'_>],
+        payload: Option<&[Member<'_>]>,
+    ) -> (Evaluation, Option<&Verifier>) {
+        let CheckRun { examined, steps, binding, key } = self.steps(token, payload);
         let payload = payload.unwrap_or_default();
         let string = |part, name| value(part, name).and_then(members::string);
         let time = |name| value(payload, name).and_then(NumericDate::from_json_number);
-        let judged = Judged {
-            name: judged::NAMES
+        let judged = Evaluation {
+            name: evaluation::NAMES
                 .iter()
                 .find_map(|name| string(payload, name))
                 .map(|name| text::head(&name, 1024).to_owned()),
@@ -323,7 +328,7 @@ impl Rules {
     /// Every check that can be made, each by the function that the gate uses, and the result of those in their order.
     /// Time, issuer, audience and revocation need only the claims they read: they are checked for a token whose structure,
     /// key, signature or other claims fail, from its payload read leniently.
-    fn steps(&self, token: &str, lenient: Option<&[Member<'_>]>) -> Made<'_> {
+    fn steps(&self, token: &str, lenient: Option<&[Member<'_>]>) -> CheckRun<'_> {
         let present = present(token);
         let absent = matches!(present, Err(Reason::MissingToken));
         let split = Split::new(token);
@@ -365,7 +370,7 @@ impl Rules {
         // Where none of these failed, the claims were read.
         let mut failed = steps.iter().take(5).filter_map(|(_, step)| step.clone()?.err());
         let examined = failed.next().map_or_else(|| examined.ok_or(Reason::MissingToken), Err);
-        Made { examined, steps, binding: binding.unwrap_or_default(), key: held }
+        CheckRun { examined, steps, binding: binding.unwrap_or_default(), key: held }
     }
 
     /// What issuer and audience of a payload are worth to the issuer that it selects.
@@ -383,7 +388,7 @@ impl Rules {
 }
 
 /// The checks of a token, as far as they can be made.
-struct Made<'r> {
+struct CheckRun<'r> {
     /// The result of checks 1 to 5 in their order, as the gate takes them.
     examined: Result<Examined, Reason>,
     steps: Steps,

@@ -89,7 +89,7 @@ const RESERVED: [&str; 8] = ["user_id", "permissions", "iat", "nbf", "exp", "jti
 
 /// A time as a user writes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum When {
+pub enum TimeInput {
     /// This long after issuing; before it if negative.
     In(Span),
     /// At this instant.
@@ -99,12 +99,12 @@ pub enum When {
 /// A text that is neither a duration nor a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("expected a duration such as 90s, 15m, 1h, 7d or -1m, or a time such as 2026-11-22T20:41:05Z")]
-pub struct NotATime;
+pub struct InvalidTime;
 
-impl When {
+impl TimeInput {
     /// Reads a duration (`1h`, `-1m`, `+15m`) or an instant (`2026-11-22T20:41:05Z`, `2026-11-22` for its first
     /// second in UTC, `1795380065` seconds since the epoch).
-    pub fn parse(text: &str) -> Result<Self, NotATime> {
+    pub fn parse(text: &str) -> Result<Self, InvalidTime> {
         let text = text.trim();
         let midnight = || NumericDate::from_rfc3339(&format!("{text}T00:00:00Z"));
         // Fewer digits would be a duration that lacks its unit.
@@ -112,7 +112,7 @@ impl When {
         if let Some(at) = NumericDate::from_rfc3339(text).or_else(midnight).or_else(epoch) {
             return Ok(Self::At(at));
         }
-        let read = |text| text::words::parse_duration(text).map(Span::from).map_err(|_| NotATime);
+        let read = |text| text::words::parse_duration(text).map(Span::from).map_err(|_| InvalidTime);
         Ok(Self::In(match text.strip_prefix('-') {
             Some(text) => -read(text)?,
             None => read(text.strip_prefix('+').unwrap_or(text))?,
@@ -172,12 +172,12 @@ mod tests {
     use rstest::rstest;
 
     #[rstest]
-    #[case("15s", Ok(When::In(Span::seconds(15))))]
-    #[case("-1m", Ok(When::In(-Span::MINUTE)))]
-    #[case("1970-01-01T00:00:05Z", Ok(When::At(NumericDate::from_seconds(5))))]
-    #[case("1970-01-02", Ok(When::At(NumericDate::from_seconds(86_400))))]
-    #[case("1795380065", Ok(When::At(NumericDate::from_seconds(1_795_380_065))))]
-    fn times_are_read_in_words(#[case] text: &str, #[case] when: Result<When, NotATime>) {
-        assert_eq!(When::parse(text), when);
+    #[case("15s", Ok(TimeInput::In(Span::seconds(15))))]
+    #[case("-1m", Ok(TimeInput::In(-Span::MINUTE)))]
+    #[case("1970-01-01T00:00:05Z", Ok(TimeInput::At(NumericDate::from_seconds(5))))]
+    #[case("1970-01-02", Ok(TimeInput::At(NumericDate::from_seconds(86_400))))]
+    #[case("1795380065", Ok(TimeInput::At(NumericDate::from_seconds(1_795_380_065))))]
+    fn times_are_read_in_words(#[case] text: &str, #[case] when: Result<TimeInput, InvalidTime>) {
+        assert_eq!(TimeInput::parse(text), when);
     }
 }

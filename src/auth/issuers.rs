@@ -62,7 +62,7 @@ impl Issuer {
 /// Two issuers have this name, so it would not say whose keys check a token.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("duplicate issuer {}", text::name(.0, 64))]
-pub struct SameName(Arc<str>);
+pub struct DuplicateIssuer(Arc<str>);
 
 /// The issuers whose tokens are accepted. The first one is our own: what is issued here is signed for it.
 #[derive(Clone, Debug)]
@@ -79,13 +79,13 @@ impl Issuers {
 
     /// Adds further issuers; each needs a unique name, because the name selects it. If our own issuer accepts any
     /// `iss`, tokens of unknown issuers are checked with our keys.
-    pub fn with_others(self, others: impl IntoIterator<Item = (Arc<str>, Issuer)>) -> Result<Self, SameName> {
+    pub fn with_others(self, others: impl IntoIterator<Item = (Arc<str>, Issuer)>) -> Result<Self, DuplicateIssuer> {
         let named = |(name, issuer)| Issuer { name: Some(name), ..issuer };
         let issuers = Self { others: others.into_iter().map(named).collect(), ..self };
         let mut known = HashSet::new();
         let mut all = issuers.iter().filter_map(|issuer| issuer.name.clone());
         if let Some(name) = all.find(|name| !known.insert(Arc::clone(name))) {
-            return Err(SameName(name));
+            return Err(DuplicateIssuer(name));
         }
         drop(all);
         Ok(issuers)

@@ -5,17 +5,17 @@ use std::str::FromStr;
 
 use super::date::NumericDate;
 use crate::text::Span;
-use crate::text::words::{self, NotADuration};
+use crate::text::words::{self, InvalidDuration};
 
 /// The longest leeway that may be configured, in seconds.
 const MAX_SECONDS: u64 = 300;
 
 /// A text is not a valid leeway.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum BadLeeway {
+pub enum LeewayError {
     /// It is not a duration.
     #[error(transparent)]
-    Duration(#[from] NotADuration),
+    Duration(#[from] InvalidDuration),
     /// Too long, or with a fraction of a second.
     #[error("expected whole seconds, at most {MAX_SECONDS}s")]
     OutOfBounds,
@@ -45,13 +45,13 @@ impl Leeway {
 }
 
 impl FromStr for Leeway {
-    type Err = BadLeeway;
+    type Err = LeewayError;
 
     /// Reads a duration in words.
-    fn from_str(text: &str) -> Result<Self, BadLeeway> {
+    fn from_str(text: &str) -> Result<Self, LeewayError> {
         let leeway = words::parse_duration(text)?;
         let fits = leeway.as_secs() <= MAX_SECONDS && leeway.subsec_nanos() == 0;
-        if fits { Ok(Self::seconds(leeway.as_secs())) } else { Err(BadLeeway::OutOfBounds) }
+        if fits { Ok(Self::seconds(leeway.as_secs())) } else { Err(LeewayError::OutOfBounds) }
     }
 }
 

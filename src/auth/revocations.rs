@@ -10,7 +10,7 @@ use crate::text::Span;
 
 /// The target of a revocation.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Revoked {
+pub enum RevocationTarget {
     /// One token, by the SHA-256 of its text: the token itself is not kept.
     Token(TokenId),
     /// Every token with this `jti`.
@@ -19,7 +19,7 @@ pub enum Revoked {
 
 /// When something was revoked, and until when the revocation is needed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Since {
+pub struct Revocation {
     /// When it was revoked.
     pub at: NumericDate,
     /// The token's `exp`, after which it has expired anyway. `None` means forever.
@@ -30,11 +30,11 @@ pub struct Since {
 
 /// Everything that is revoked.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Revocations(BTreeMap<Revoked, Since>);
+pub struct Revocations(BTreeMap<RevocationTarget, Revocation>);
 
 /// If several rows have the same target, the last one is used.
-impl FromIterator<(Revoked, Since)> for Revocations {
-    fn from_iter<I: IntoIterator<Item = (Revoked, Since)>>(rows: I) -> Self {
+impl FromIterator<(RevocationTarget, Revocation)> for Revocations {
+    fn from_iter<I: IntoIterator<Item = (RevocationTarget, Revocation)>>(rows: I) -> Self {
         Self(rows.into_iter().collect())
     }
 }
@@ -46,22 +46,22 @@ impl Revocations {
     }
 
     /// Everything that is revoked, in a fixed order.
-    pub fn iter(&self) -> impl Iterator<Item = (&Revoked, &Since)> {
+    pub fn iter(&self) -> impl Iterator<Item = (&RevocationTarget, &Revocation)> {
         self.0.iter()
     }
 
     /// When something was revoked, if it is.
-    pub fn get(&self, what: &Revoked) -> Option<&Since> {
+    pub fn get(&self, what: &RevocationTarget) -> Option<&Revocation> {
         self.0.get(what)
     }
 
     /// Revokes; what was revoked before keeps its time.
-    pub fn revoke(&mut self, what: Revoked, since: Since) {
+    pub fn revoke(&mut self, what: RevocationTarget, since: Revocation) {
         self.0.entry(what).or_insert(since);
     }
 
     /// Removes a revocation; returns whether there was one.
-    pub fn restore(&mut self, what: &Revoked) -> bool {
+    pub fn restore(&mut self, what: &RevocationTarget) -> bool {
         self.0.remove(what).is_some()
     }
 
@@ -85,8 +85,8 @@ impl Revocations {
 
     /// [`Revocations::check`] for a token of which only the hash is known.
     pub fn check_id(&self, token: TokenId, jti: Option<&str>) -> Result<(), Reason> {
-        let by_jti = jti.map(|jti| Revoked::Jti(jti.into()));
-        let found = self.0.get(&Revoked::Token(token));
+        let by_jti = jti.map(|jti| RevocationTarget::Jti(jti.into()));
+        let found = self.0.get(&RevocationTarget::Token(token));
         match (found, by_jti.as_ref().and_then(|jti| self.0.get(jti)), jti) {
             (Some(since), ..) => Err(Reason::Revoked { jti: None, at: since.at }),
             (None, Some(since), jti) => Err(Reason::Revoked { jti: jti.map(Into::into), at: since.at }),
@@ -102,31 +102,34 @@ mod tests {
 
     const AT: NumericDate = NumericDate::from_seconds(1_795_380_000);
 
-    fn since(until: Option<i64>) -> Since {
-        Since { at: AT, until: until.map(|seconds| AT.plus(Span::seconds(seconds))), user: None }
+    fn since(until: Option<i64>) -> Revocation {
+        Revocation { at: AT, until: until.map(|seconds| AT.plus(Span::seconds(seconds))), user: None }
     }
 
     #[test]
     fn a_revocation_counts_until_its_token_is_dead_under_any_leeway() {
         let mut all = Revocations::default();
-        all.revoke(Revoked::Token(TokenId::of("a.b.c")), since(Some(60)));
-        all.revoke(Revoked::Jti("for ever".into()), since(None));
+        all.revoke(RevocationTarget::Token(TokenId::of("a.b.c")), since(Some(60)));
+        all.revoke(RevocationTarget::Jti("for ever".into()), since(None));
         all.forget_dead(AT.plus(Span::seconds(60 + 300) + Span::DAY - Span::MICRO));
         assert_eq!(all.iter().count(), 2);
         all.forget_dead(AT.plus(Span::seconds(60 + 300) + Span::DAY));
-        assert_eq!(all.iter().map(|(what, _)| what.clone()).collect::<Vec<_>>(), [Revoked::Jti("for ever".into())]);
+        assert_eq!(
+            all.iter().map(|(what, _)| what.clone()).collect::<Vec<_>>(),
+            [RevocationTarget::Jti("for ever".into())]
+        );
     }
 
     #[test]
     fn one_token_or_every_token_with_a_jti_is_meant() {
         let mut all = Revocations::default();
         assert_eq!(all.check("a.b.c", Some("7")), Ok(()));
-        all.revoke(Revoked::Token(TokenId::of("a.b.c")), since(None));
+        all.revoke(RevocationTarget::Token(TokenId::of("a.b.c")), since(None));
         assert!(all.check("a.b.c", None).is_err());
         assert_eq!(all.check("a.b.d", Some("7")), Ok(()));
-        all.revoke(Revoked::Jti("7".into()), since(None));
+        all.revoke(RevocationTarget::Jti("7".into()), since(None));
         assert_eq!(all.check("a.b.d", Some("7")), Err(Reason::Revoked { jti: Some("7".into()), at: AT }));
-        assert!(all.restore(&Revoked::Jti("7".into())) && !all.restore(&Revoked::Jti("7".into())));
+        assert!(all.restore(&RevocationTarget::Jti("7".into())) && !all.restore(&RevocationTarget::Jti("7".into())));
         assert_eq!(all.check("a.b.d", Some("7")), Ok(()));
     }
 }

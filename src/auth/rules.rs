@@ -10,12 +10,12 @@ use super::check::Verdict;
 use super::claims::Claims;
 use super::date::NumericDate;
 use super::decision::Decision;
+use super::evaluation::{Evaluation, Examined};
 use super::issuers::{Audience, Issuer, Issuers};
-use super::judged::{Examined, Judged};
 use super::keys::{KeySet, Verifier};
 use super::leeway::Leeway;
 use super::members::{self, Member};
-use super::policy::{Denied, Grant, Policy};
+use super::policy::{DenialReason, Grant, Policy};
 use super::proof::{Permit, Principal};
 use super::reason::Reason;
 use super::revocations::Revocations;
@@ -109,7 +109,7 @@ impl Rules {
 
     /// Like [`Rules::decide`], for a token that these rules have judged already; it is not verified again. `None` is a
     /// caller without a token.
-    pub fn decide_judged(&self, judged: Option<&Judged>, tool: &str, now: NumericDate) -> Decision {
+    pub fn decide_judged(&self, judged: Option<&Evaluation>, tool: &str, now: NumericDate) -> Decision {
         match judged.map_or(Err(Reason::MissingToken), |judged| judged.claims(now)) {
             Ok(claims) => self.decision(claims, tool),
             Err(reason) => Decision::refused(reason),
@@ -122,7 +122,7 @@ impl Rules {
     }
 
     /// The verdict of [`Rules::decide_judged`], without the words for it; `None` is a caller without a token.
-    pub fn verdict(&self, judged: Option<&Judged>, tool: &str, now: NumericDate) -> Verdict {
+    pub fn verdict(&self, judged: Option<&Evaluation>, tool: &str, now: NumericDate) -> Verdict {
         let Some(held) = judged.and_then(|judged| judged.held(now)) else {
             return Verdict::Unauthorized;
         };
@@ -175,8 +175,8 @@ impl Rules {
     /// Checks 9 and 10, with their words.
     fn granted(&self, held: &[impl AsRef<str>], tool: &str) -> Result<Grant, Reason> {
         self.policy.authorize(held, tool).map_err(|denied| match denied {
-            Denied::UnknownTool => Reason::UnknownTool { tool: tool.into() },
-            Denied::PermissionMissing(rule) => Reason::PermissionMissing {
+            DenialReason::UnknownTool => Reason::UnknownTool { tool: tool.into() },
+            DenialReason::PermissionMissing(rule) => Reason::PermissionMissing {
                 held: held.iter().map(|held| held.as_ref().to_owned()).collect(),
                 needs: Arc::clone(&rule.permissions),
                 tool: Arc::clone(&rule.name),

@@ -4,9 +4,9 @@
 use chrono::DateTime;
 
 use super::date::NumericDate;
+use super::evaluation::TokenStatus;
 use super::explain::Explanation;
 use super::inspection::{Inspection, value_of};
-use super::judged::Standing;
 use super::members;
 use super::rules::Rules;
 use crate::text::material::{Keys, Material, Metadata, MetadataKind, Response};
@@ -120,21 +120,21 @@ fn scopes(out: &mut Explanation, response: &Response, token: Option<&Inspection>
 
 /// Adds the result of our own inspection to the server's answer.
 fn ours(out: &mut Explanation, response: &Response, token: &Inspection, now: NumericDate) {
-    let standing = token.judged.standing(now);
-    let why = standing.reason().map_or_else(String::new, |reason| format!(": {reason}"));
-    out.note(format!("token {} here: {}{why}", token.id, standing.word()));
+    let status = token.judged.status(now);
+    let why = status.reason().map_or_else(String::new, |reason| format!(": {reason}"));
+    out.note(format!("token {} here: {}{why}", token.id, status.word()));
     for reason in token.judged.also(now) {
         out.finding(format_args!("also: {reason}"));
     }
     let date = response.date.as_deref().and_then(|date| DateTime::parse_from_rfc2822(date).ok());
     if let Some(date) = date.map(|date| NumericDate::from(date.to_utc())) {
-        let then = token.judged.standing(date);
-        let is_expired = |standing: &Standing| matches!(standing, Standing::OutOfTime(..));
-        if is_expired(&then) || is_expired(&standing) {
+        let then = token.judged.status(date);
+        let is_expired = |status: &TokenStatus| matches!(status, TokenStatus::OutOfTime(..));
+        if is_expired(&then) || is_expired(&status) {
             out.note(format!("by the server's clock, {}: {}", date.rfc3339(), then.word()));
         }
     }
-    let passes = matches!(standing, Standing::Valid(_));
+    let passes = matches!(status, TokenStatus::Valid(_));
     if response.param("error") == Some("invalid_token") && passes {
         out.finding(
             "it is valid by the rules here: compare issuer, audience, keys and clock of the server with the claims",

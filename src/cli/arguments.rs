@@ -8,7 +8,7 @@ use clap::{Args, Subcommand};
 
 use super::values::{Rate, denial, duration, listing, rate, span, time, url, when};
 use crate::auth::NumericDate;
-use crate::auth::issue::When;
+use crate::auth::issue::TimeInput;
 use crate::endpoint::{self, Address, Denial, HostName, Listing, Page};
 use crate::text::Span;
 
@@ -24,7 +24,7 @@ pub struct IssueArgs {
 
     /// Lifetime; negative for a token that has already expired [default: 1h]
     #[arg(long, value_name = "DURATION", value_parser = span, allow_hyphen_values = true)]
-    pub ttl: Option<When>,
+    pub ttl: Option<TimeInput>,
 
     /// Expiry time, instead of a lifetime
     #[arg(long, value_name = "TIME", value_parser = time, conflicts_with = "ttl")]
@@ -32,7 +32,7 @@ pub struct IssueArgs {
 
     /// Not valid before: a duration from now, or a time
     #[arg(long, value_name = "WHEN", value_parser = when, allow_hyphen_values = true)]
-    pub not_before: Option<When>,
+    pub not_before: Option<TimeInput>,
 
     /// An additional claim with a JSON value, as in --claim 'team="blue"'
     #[arg(long = "claim", value_name = "NAME=JSON")]
@@ -169,7 +169,7 @@ pub struct RevokeArgs {
 
     /// When every token with this `jti` has expired and the entry can be dropped: a time or a duration [default: 366d]
     #[arg(long, value_name = "WHEN", requires = "jti", conflicts_with = "restore", value_parser = when)]
-    pub until: Option<When>,
+    pub until: Option<TimeInput>,
 
     /// Undo a revocation
     #[arg(long, conflicts_with = "list")]

@@ -1,15 +1,15 @@
 //! `portcullis call`: the Call pane without the console. The answer goes to standard output, why to standard error.
 
 use super::arguments::CallArgs;
-use super::json::Decided;
-use super::{CliError, Exit, Ground, Headless, json};
+use super::json::DecisionJson;
+use super::{CliError, Context, Exit, Runner, json};
 use crate::auth::Outcome;
 use crate::gate::activity::explain_record;
-use crate::gate::{CallRequest, Given, Origin};
+use crate::gate::{CallRequest, Origin, RawArguments};
 
 /// Calls a tool.
-pub fn run(on: &mut Headless<'_>, args: &CallArgs, ground: &Ground, json: bool) -> Result<Exit, CliError> {
-    let gate = ground.gate(!args.no_token)?;
+pub fn run(on: &mut Runner<'_>, args: &CallArgs, context: &Context, json: bool) -> Result<Exit, CliError> {
+    let gate = context.gate(!args.no_token)?;
     let is_json = |word: &str| word.trim_start().starts_with(['{', '[']);
     let (token, tool, arguments) = match args.words.as_slice() {
         [tool] => (None, tool, "{}"),
@@ -18,14 +18,14 @@ pub fn run(on: &mut Headless<'_>, args: &CallArgs, ground: &Ground, json: bool) 
         [token, tool, arguments, ..] => (Some(token.as_str()), tool, arguments.as_str()),
         [] => return Err(CliError::Usage("missing tool: expected the tool to call".to_owned())),
     };
-    let tool = Headless::tool(tool, "TOKEN TOOL ARGUMENTS")?;
+    let tool = Runner::tool(tool, "TOKEN TOOL ARGUMENTS")?;
     let token = on.asked(token, args.no_token)?;
     // The token may have been waited for.
-    let now = ground.now();
+    let now = context.now();
     let called = gate.call(&CallRequest {
         token: token.as_deref(),
         tool,
-        arguments: Given::Text(arguments),
+        arguments: RawArguments::Text(arguments),
         origin: Origin::Command,
         at: now,
         judged_at: now,
@@ -40,7 +40,7 @@ pub fn run(on: &mut Headless<'_>, args: &CallArgs, ground: &Ground, json: bool) 
     // A failed write to standard error is ignored.
     let _ = match json {
         true => {
-            let mut decided = Decided::new(&called.decision, &[], called.record.token_id, tool, now);
+            let mut decided = DecisionJson::new(&called.decision, &[], called.record.token_id, tool, now);
             decided.trouble = called.outcome.trouble();
             json::line(on.err, &decided)
         }

@@ -1,9 +1,9 @@
 //! `portcullis check`: the preview of the Call pane. It calls nothing.
 
 use super::arguments::CheckArgs;
-use super::json::{self, Decided};
+use super::json::{self, DecisionJson};
 use super::paint::{Paint, of_verdict, warning};
-use super::{CliError, Exit, Ground, Headless};
+use super::{CliError, Context, Exit, Runner};
 use crate::auth::explain::explain_decision;
 use crate::auth::{Call, TokenId, Verdict};
 use crate::backend::BuiltIn;
@@ -13,25 +13,25 @@ use crate::text;
 
 /// Decides one call.
 pub fn run(
-    on: &mut Headless<'_>,
+    on: &mut Runner<'_>,
     args: &CheckArgs,
-    ground: &Ground,
+    context: &Context,
     json: bool,
     paint: Paint,
 ) -> Result<Exit, CliError> {
-    if !args.no_token && !ground.has_key() {
+    if !args.no_token && !context.has_key() {
         return Err(ConfigError::NoSecret.into());
     }
-    let rules = ground.rules();
+    let rules = context.rules();
     let (token, tool) = match args.words.as_slice() {
         [tool] => (None, tool),
         [token, tool, ..] => (Some(token.as_str()), tool),
         [] => return Err(CliError::Usage("missing tool: expected the tool to check".to_owned())),
     };
-    let tool = Headless::tool(tool, "TOKEN TOOL")?;
+    let tool = Runner::tool(tool, "TOKEN TOOL")?;
     let token = on.asked(token, args.no_token)?;
     // The token may have been waited for.
-    let now = ground.now();
+    let now = context.now();
     let decision = rules.decide(&Call { token: token.as_deref(), tool }, now);
     let id = token.as_deref().map(TokenId::of);
     // The decision stops at the first failure; a preview reports the others as well.
@@ -41,7 +41,7 @@ pub fn run(
     let lacks = Catalogue::new(BuiltIn.tools()).lacks(&rules.policy, tool);
     let trouble = (lacks && decision.verdict() == Verdict::Allowed).then(|| ToolError::missing(tool).to_string());
     if json {
-        let mut decided = Decided::new(&decision, &also, id, tool, now);
+        let mut decided = DecisionJson::new(&decision, &also, id, tool, now);
         decided.trouble = trouble.as_deref();
         json::line(on.out, &decided)?;
     } else {
@@ -59,7 +59,7 @@ pub fn run(
     Ok(on.known)
 }
 
-impl Headless<'_> {
+impl Runner<'_> {
     /// Returns the token of a call: the argument, else the environment's, else none, which is reported.
     pub fn asked(&mut self, given: Option<&str>, no_token: bool) -> Result<Option<String>, CliError> {
         if no_token {

@@ -5,41 +5,41 @@ use std::time::Duration;
 
 use super::arguments::DrillArgs;
 use super::paint::{Paint, bad, good};
-use super::{CliError, Exit, Ground, Headless, json};
+use super::{CliError, Context, Exit, Runner, json};
 use crate::auth::{IssueRequest, NumericDate, TokenId};
 use crate::clock::{Clock, SystemClock};
-use crate::gate::{CallRequest, Gate, Given, Origin};
-use crate::lab::drill::{Drill, Found, Pace, Plan, Subject, end_of_new};
+use crate::gate::{CallRequest, Gate, Origin, RawArguments};
+use crate::lab::drill::{Drill, DrillResult, Pace, Plan, Subject, end_of_new};
 use crate::lab::evidence::drill_markdown;
 use crate::text;
 
 /// Drills one token; `Exit::Good` if the gate refuses it from the expected time.
 pub fn run(
-    on: &mut Headless<'_>,
+    on: &mut Runner<'_>,
     args: &DrillArgs,
-    ground: &Ground,
+    context: &Context,
     json: bool,
     paint: Paint,
 ) -> Result<Exit, CliError> {
-    Headless::one_form(json, args.markdown)?;
-    let gate = ground.gate(true)?;
+    Runner::one_form(json, args.markdown)?;
+    let gate = context.gate(true)?;
     let rules = gate.shared().rules();
     let (token, tool) = match args.words.as_slice() {
         [tool] => (None, tool),
         [token, tool, ..] => (Some(token.as_str()), tool),
         [] => return Err(CliError::Usage("missing tool: expected the tool to call".to_owned())),
     };
-    let tool = Headless::tool(tool, "TOKEN TOOL")?;
+    let tool = Runner::tool(tool, "TOKEN TOOL")?;
     let pace = if args.shifted { Pace::Shifted } else { Pace::Real };
-    if pace == Pace::Real && ground.is_set() {
+    if pace == Pace::Real && context.is_set() {
         let wanted = "--now cannot be used with a drill in real time; add --shifted, or omit --now";
         return Err(CliError::Usage(wanted.to_owned()));
     }
     let token = match (args.ttl, token) {
         (Some(_), Some(_)) => return Err(CliError::Usage("--ttl cannot be used with a token".to_owned())),
         (Some(ttl), None) => {
-            let now = ground.now();
-            let usual = ground.request("drill", now);
+            let now = context.now();
+            let usual = context.request("drill", now);
             let permissions = match args.permissions.is_empty() {
                 true => rules.policy.opening(tool),
                 false => args.permissions.clone(),
@@ -59,7 +59,7 @@ pub fn run(
     let plan = Plan { pace, every: args.every.into(), fine: args.fine };
     let judged = rules.inspect(&*token).judged;
     let mut drill =
-        Drill::new(&judged.lifetime, plan, ground.now()).map_err(|error| CliError::Usage(error.to_string()))?;
+        Drill::new(&judged.lifetime, plan, context.now()).map_err(|error| CliError::Usage(error.to_string()))?;
     if pace == Pace::Real {
         let end = drill.expected().rfc3339();
         on.say(format_args!("calling {} until after {end}; press Ctrl-C to stop", text::name(tool, 64)));
@@ -67,7 +67,7 @@ pub fn run(
     through(&mut drill, &SystemClock::new(), &gate, &token, tool);
     let name = judged.name.as_deref().map_or_else(|| "(no name)".to_owned(), |name| text::name(name, 64));
     let subject = Subject { id: TokenId::of(&token), jti: judged.jti, name, tool: tool.into() };
-    let found = Found { subject, report: drill.report(), at: ground.now(), judged_by: rules.described() };
+    let found = DrillResult { subject, report: drill.report(), at: context.now(), judged_by: rules.described() };
     on.known = if found.report.passed() { Exit::Good } else { Exit::Forbidden };
     match (json, args.markdown) {
         (true, _) => json::line(on.out, &found.json())?,
@@ -88,15 +88,15 @@ fn through(drill: &mut Drill, clock: &dyn Clock, gate: &Gate, token: &str, tool:
             clock.sleep(left.min(Duration::from_secs(1)));
             continue;
         };
-        let arguments = Given::Text(&arguments);
+        let arguments = RawArguments::Text(&arguments);
         let request = CallRequest { token: Some(token), tool, arguments, origin: Origin::Drill, at: now, judged_at };
         let called = gate.call(&request);
-        drill.saw(judged_at, &called.decision, &called.outcome);
+        drill.record(judged_at, &called.decision, &called.outcome);
     }
 }
 
-fn show(out: &mut dyn Write, found: &Found, paint: Paint) -> io::Result<()> {
-    let Found { subject, report, .. } = found;
+fn show(out: &mut dyn Write, found: &DrillResult, paint: Paint) -> io::Result<()> {
+    let DrillResult { subject, report, .. } = found;
     let verdict = report.verdict();
     let (word, rest) = verdict.split_at_checked("PASSED".len()).unwrap_or((&verdict, ""));
     writeln!(out, "{}{rest}", paint.styled(word, if report.passed() { good() } else { bad() }))?;

@@ -4,23 +4,23 @@ use std::fmt::Write as _;
 use std::io::{self, Write};
 
 use super::arguments::InspectArgs;
-use super::json::{self, Inspected};
-use super::paint::{Paint, of_standing, warning};
+use super::json::{self, InspectionJson};
+use super::paint::{Paint, of_status, warning};
 use super::tokens::Source;
-use super::{CliError, Exit, Ground, Headless};
+use super::{CliError, Context, Exit, Runner};
 use crate::auth::explain::{explain_inspection, meaning};
 use crate::auth::inspection::Document;
 use crate::auth::why::explain_material;
-use crate::auth::{Inspection, NumericDate, Rules, Standing, members};
+use crate::auth::{Inspection, NumericDate, Rules, TokenStatus, members};
 use crate::text::material;
 use crate::text::words::{elapsed, remaining};
 use crate::text::{self, Span};
 
 /// Inspects every token from the source; `Exit::Good` if all are valid.
 pub fn run(
-    on: &mut Headless<'_>,
+    on: &mut Runner<'_>,
     args: &InspectArgs,
-    ground: &Ground,
+    context: &Context,
     json: bool,
     paint: Paint,
 ) -> Result<Exit, CliError> {
@@ -32,8 +32,8 @@ pub fn run(
     let source = source.ok_or_else(|| {
         CliError::Usage("no token; pass TOKEN, - (standard input) or @FILE, or set PORTCULLIS_TOKEN".to_owned())
     })?;
-    let rules = ground.rules();
-    if !ground.has_key() {
+    let rules = context.rules();
+    if !context.has_key() {
         on.say(format_args!("signature not checked: {}", crate::config::ConfigError::NoSecret));
     }
     let mut has_shown = false;
@@ -41,17 +41,17 @@ pub fn run(
     let mut last = None;
     let passed = on.each(source, |on, token| {
         // Each for its own instant: a stream may last.
-        let (inspection, now) = (rules.inspect(token), ground.now());
+        let (inspection, now) = (rules.inspect(token), context.now());
         // A text without a token comes as it is; it is explained below.
         if material::recognise(token).is_some() {
             on.known = Exit::Unauthorized;
             return Ok(());
         }
-        if !matches!(inspection.judged.standing(now), Standing::Valid(_)) {
+        if !matches!(inspection.judged.status(now), TokenStatus::Valid(_)) {
             on.known = Exit::Unauthorized;
         }
         if json {
-            json::line(on.out, &Inspected::new(&inspection, &rules, now))?;
+            json::line(on.out, &InspectionJson::new(&inspection, &rules, now))?;
         } else {
             if has_shown {
                 writeln!(on.out)?;
@@ -64,7 +64,7 @@ pub fn run(
     })?;
     if let Some(material) = &passed.material {
         // An answer belongs to the token that was sent with it, or else to the one in the environment.
-        let explanation = explain_material(material, last.as_ref().or(sent.as_ref()), &rules, ground.now());
+        let explanation = explain_material(material, last.as_ref().or(sent.as_ref()), &rules, context.now());
         if json {
             let lines: Vec<String> = explanation.to_string().lines().map(str::to_owned).collect();
             json::line(on.out, &serde_json::json!({ "is": material.to_string(), "lines": lines }))?;
@@ -79,8 +79,8 @@ pub fn run(
 }
 
 fn show(out: &mut dyn Write, inspection: &Inspection, rules: &Rules, now: NumericDate, paint: Paint) -> io::Result<()> {
-    let standing = inspection.judged.standing(now);
-    paint.explanation(out, &explain_inspection(inspection, rules, now), of_standing(&standing))?;
+    let status = inspection.judged.status(now);
+    paint.explanation(out, &explain_inspection(inspection, rules, now), of_status(&status))?;
     for (title, document) in [("header", &inspection.header), ("claims", &inspection.payload)] {
         writeln!(out, "{}", paint.title(title))?;
         show_members(out, document, now, paint)?;

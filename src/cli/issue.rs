@@ -5,16 +5,16 @@ use std::sync::Arc;
 use serde_json::{Map, Value, json};
 
 use super::arguments::IssueArgs;
-use super::{CliError, Exit, Ground, Headless, json};
+use super::{CliError, Context, Exit, Runner, json};
 use crate::auth::{IssueRequest, TokenId};
 use crate::text;
 use crate::text::strict_json::exact_value;
 
 /// Signs a token and prints it.
-pub fn run(on: &mut Headless<'_>, args: &IssueArgs, ground: &Ground, json: bool) -> Result<Exit, CliError> {
-    let now = ground.now();
-    let gate = ground.gate(true)?;
-    let usual = ground.request(&args.user, now);
+pub fn run(on: &mut Runner<'_>, args: &IssueArgs, context: &Context, json: bool) -> Result<Exit, CliError> {
+    let now = context.now();
+    let gate = context.gate(true)?;
+    let usual = context.request(&args.user, now);
     let request = IssueRequest {
         permissions: args.permissions.clone(),
         expires: args.expires.or_else(|| args.ttl.map(|ttl| ttl.from(now))).or(usual.expires),

@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde_json::json;
 use serde_json::value::RawValue;
 
-use crate::auth::check::Passed;
+use crate::auth::check::CheckResult;
 use crate::auth::inspection::{Document, ReportRow};
 use crate::auth::{Check, Decision, Inspection, NumericDate, Reason, Rules, TokenId, leeway};
 use crate::text::escape::ascii_json;
@@ -21,7 +21,7 @@ pub fn line(out: &mut dyn Write, value: &impl Serialize) -> io::Result<()> {
 
 /// A token, inspected.
 #[derive(Serialize)]
-pub struct Inspected<'a> {
+pub struct InspectionJson<'a> {
     token_id: String,
     bytes: usize,
     /// `access`, `id` or `refresh`, where the token says so.
@@ -30,11 +30,11 @@ pub struct Inspected<'a> {
     verdict: &'static str,
     reason: Option<&'static str>,
     sentence: Option<String>,
-    checks: Vec<Checked>,
+    checks: Vec<CheckJson>,
     /// Every failed check but the one that `reason` names.
-    also: Vec<Checked>,
+    also: Vec<CheckJson>,
     /// The values that were found and wanted, whatever else failed.
-    compared: Vec<Compared>,
+    compared: Vec<ComparisonJson>,
     times: Times,
     /// As written, including duplicates, and numbers and nesting that no JSON value type accepts.
     header: Option<&'a RawValue>,
@@ -43,11 +43,11 @@ pub struct Inspected<'a> {
     claims: Option<&'a RawValue>,
     #[serde(skip_serializing_if = "Option::is_none")]
     claims_fault: Option<&'a str>,
-    findings: Vec<Found>,
+    findings: Vec<FindingJson>,
 }
 
 #[derive(Serialize)]
-struct Checked {
+struct CheckJson {
     check: &'static str,
     /// `null` if it could not be made or was not reached.
     passed: Option<bool>,
@@ -57,7 +57,7 @@ struct Checked {
     sentence: Option<String>,
 }
 
-impl Checked {
+impl CheckJson {
     fn failed(reason: &Reason) -> Self {
         let (code, sentence) = (Some(reason.code()), Some(reason.to_string()));
         Self { check: reason.check().code(), passed: Some(false), reason: code, sentence }
@@ -66,7 +66,7 @@ impl Checked {
 
 /// A value of the token beside the one that passes.
 #[derive(Serialize)]
-struct Compared {
+struct ComparisonJson {
     what: &'static str,
     /// `null` where it could not be compared.
     passed: Option<bool>,
@@ -75,7 +75,7 @@ struct Compared {
     wanted: Vec<Arc<str>>,
 }
 
-fn compared(inspection: &Inspection, rules: &Rules, now: NumericDate) -> Vec<Compared> {
+fn compared(inspection: &Inspection, rules: &Rules, now: NumericDate) -> Vec<ComparisonJson> {
     let named = inspection.named();
     let (issuers, audiences) = rules.expected(named.iss.as_deref());
     let row = |row: ReportRow| {
@@ -86,7 +86,7 @@ fn compared(inspection: &Inspection, rules: &Rules, now: NumericDate) -> Vec<Com
             (Check::Time, _) => ("time", json!(row.found), row.wanted.map(Into::into).into_iter().collect()),
             _ => return None,
         };
-        Some(Compared { what, passed: told(row.passed), found, wanted })
+        Some(ComparisonJson { what, passed: told(row.passed), found, wanted })
     };
     inspection.report(rules, now).into_iter().filter_map(row).collect()
 }
@@ -116,18 +116,18 @@ impl From<NumericDate> for Time {
 }
 
 #[derive(Serialize)]
-struct Found {
+struct FindingJson {
     code: &'static str,
     sentence: String,
 }
 
-impl<'a> Inspected<'a> {
+impl<'a> InspectionJson<'a> {
     /// Describes a token as of `now`.
     pub fn new(inspection: &'a Inspection, rules: &Rules, now: NumericDate) -> Self {
         let judged = &inspection.judged;
-        let standing = judged.standing(now);
+        let status = judged.status(now);
         let life = &judged.lifetime;
-        let checks = judged.trace(now).into_iter().map(|(check, passed, reason)| Checked {
+        let checks = judged.trace(now).into_iter().map(|(check, passed, reason)| CheckJson {
             check: check.code(),
             passed: told(passed),
             reason: reason.as_ref().map(Reason::code),
@@ -138,12 +138,12 @@ impl<'a> Inspected<'a> {
             token_id: inspection.id.to_string(),
             bytes: inspection.token.len(),
             kind: judged.kind.map(crate::auth::TokenKind::code),
-            valid: matches!(standing, crate::auth::Standing::Valid(_)),
-            verdict: standing.code(),
-            reason: standing.reason().map(Reason::code),
-            sentence: standing.reason().map(ToString::to_string),
+            valid: matches!(status, crate::auth::TokenStatus::Valid(_)),
+            verdict: status.code(),
+            reason: status.reason().map(Reason::code),
+            sentence: status.reason().map(ToString::to_string),
             checks: checks.collect(),
-            also: judged.also(now).iter().map(Checked::failed).collect(),
+            also: judged.also(now).iter().map(CheckJson::failed).collect(),
             compared: compared(inspection, rules, now),
             times: Times {
                 now: now.into(),
@@ -157,16 +157,16 @@ impl<'a> Inspected<'a> {
             header_fault: inspection.header.fault.as_deref(),
             claims: object(&inspection.payload),
             claims_fault: inspection.payload.fault.as_deref(),
-            findings: found.map(|f| Found { code: f.code(), sentence: f.to_string() }).collect(),
+            findings: found.map(|f| FindingJson { code: f.code(), sentence: f.to_string() }).collect(),
         }
     }
 }
 
-const fn told(passed: Passed) -> Option<bool> {
+const fn told(passed: CheckResult) -> Option<bool> {
     match passed {
-        Passed::Yes => Some(true),
-        Passed::No => Some(false),
-        Passed::NotReached => None,
+        CheckResult::Yes => Some(true),
+        CheckResult::No => Some(false),
+        CheckResult::NotReached => None,
     }
 }
 
@@ -177,7 +177,7 @@ fn object(document: &Document) -> Option<&RawValue> {
 
 /// A decision.
 #[derive(Serialize)]
-pub struct Decided<'a> {
+pub struct DecisionJson<'a> {
     decision: String,
     reason: Option<&'static str>,
     sentence: String,
@@ -190,15 +190,15 @@ pub struct Decided<'a> {
     token_id: Option<String>,
     tool: &'a str,
     judged_for: Time,
-    checks: Vec<Checked>,
+    checks: Vec<CheckJson>,
     /// Why it would be refused besides.
-    also: Vec<Checked>,
+    also: Vec<CheckJson>,
     /// Why an allowed call has no result, or will have none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trouble: Option<&'a str>,
 }
 
-impl<'a> Decided<'a> {
+impl<'a> DecisionJson<'a> {
     /// Describes a decision made for `now`.
     pub fn new(
         decision: &'a Decision,
@@ -207,7 +207,7 @@ impl<'a> Decided<'a> {
         tool: &'a str,
         now: NumericDate,
     ) -> Self {
-        let checked = |(check, passed): (Check, Passed)| Checked {
+        let checked = |(check, passed): (Check, CheckResult)| CheckJson {
             check: check.code(),
             passed: told(passed),
             reason: None,
@@ -224,7 +224,7 @@ impl<'a> Decided<'a> {
             tool,
             judged_for: now.into(),
             checks: decision.trace().map(checked).collect(),
-            also: also.iter().map(Checked::failed).collect(),
+            also: also.iter().map(CheckJson::failed).collect(),
             trouble: None,
         }
     }

@@ -9,9 +9,9 @@ use serde::Serialize;
 use super::arguments::MatrixArgs;
 use super::json::{self, Time};
 use super::paint::{Paint, of_verdict, warning};
-use super::{CliError, Exit, Ground, Headless};
-use crate::auth::policy::{Expectation, ToolRule, Who};
-use crate::auth::{Decision, Judged, NumericDate, Policy, Rules, TokenId, Verdict};
+use super::{CliError, Context, Exit, Runner};
+use crate::auth::policy::{CallerSelector, Expectation, ToolRule};
+use crate::auth::{Decision, Evaluation, NumericDate, Policy, Rules, TokenId, Verdict};
 use crate::backend::BuiltIn;
 use crate::config::ConfigError;
 use crate::gate::ports::{Backend as _, Catalogue};
@@ -24,13 +24,13 @@ pub struct Caller {
     /// Its `user_id`; `None` for a row of permissions.
     user: Option<String>,
     id: Option<TokenId>,
-    holds: Holds,
+    holds: Credentials,
 }
 
 /// A caller's credentials.
-enum Holds {
+enum Credentials {
     Nothing,
-    Token(Box<Judged>),
+    Token(Box<Evaluation>),
     /// A valid token with these permissions, whatever it says besides.
     Permissions(Vec<String>),
 }
@@ -38,7 +38,7 @@ enum Holds {
 impl Caller {
     /// Returns the caller without a token.
     pub fn nobody() -> Self {
-        Self { name: text::NO_TOKEN.to_owned(), user: None, id: None, holds: Holds::Nothing }
+        Self { name: text::NO_TOKEN.to_owned(), user: None, id: None, holds: Credentials::Nothing }
     }
 
     fn of(rules: &Rules, token: &str) -> Self {
@@ -48,7 +48,7 @@ impl Caller {
             None => format!("token {}", inspection.id),
         };
         let user = inspection.judged.name.clone();
-        Self { name, user, id: Some(inspection.id), holds: Holds::Token(Box::new(inspection.judged)) }
+        Self { name, user, id: Some(inspection.id), holds: Credentials::Token(Box::new(inspection.judged)) }
     }
 
     /// Any caller whose valid token has these permissions.
@@ -57,32 +57,32 @@ impl Caller {
             [] => "no permission".to_owned(),
             all => text::names(all.iter(), 64, 8, ", "),
         };
-        Self { name, user: None, id: None, holds: Holds::Permissions(permissions.to_vec()) }
+        Self { name, user: None, id: None, holds: Credentials::Permissions(permissions.to_vec()) }
     }
 
     /// The gate's decision about this caller and a tool.
     pub fn decide(&self, rules: &Rules, tool: &str, now: NumericDate) -> Decision {
         match &self.holds {
-            Holds::Nothing => rules.decide_judged(None, tool, now),
-            Holds::Token(judged) => rules.decide_judged(Some(judged), tool, now),
-            Holds::Permissions(held) => rules.decide_holding(held, tool),
+            Credentials::Nothing => rules.decide_judged(None, tool, now),
+            Credentials::Token(judged) => rules.decide_judged(Some(judged), tool, now),
+            Credentials::Permissions(held) => rules.decide_holding(held, tool),
         }
     }
 
     fn permissions(&self) -> &[String] {
         match &self.holds {
-            Holds::Nothing => &[],
-            Holds::Token(judged) => &judged.permissions,
-            Holds::Permissions(held) => held,
+            Credentials::Nothing => &[],
+            Credentials::Token(judged) => &judged.permissions,
+            Credentials::Permissions(held) => held,
         }
     }
 
     /// Returns the policy's expectation for this caller and a tool; `None` for a caller without a valid token.
     fn expected<'p>(&self, policy: &'p Policy, tool: &str, now: NumericDate) -> Option<&'p Expectation> {
         let held = match &self.holds {
-            Holds::Nothing => return None,
-            Holds::Token(judged) => judged.held(now)?,
-            Holds::Permissions(held) => held,
+            Credentials::Nothing => return None,
+            Credentials::Token(judged) => judged.held(now)?,
+            Credentials::Permissions(held) => held,
         };
         policy.expected(self.user.as_deref(), held, tool)
     }
@@ -117,9 +117,9 @@ impl Cell<'_> {
 
 /// Shows the table; an expectation that fails is exit 4.
 pub fn run(
-    on: &mut Headless<'_>,
+    on: &mut Runner<'_>,
     args: &MatrixArgs,
-    ground: &Ground,
+    context: &Context,
     json: bool,
     paint: Paint,
 ) -> Result<Exit, CliError> {
@@ -130,8 +130,8 @@ pub fn run(
         (false, ..) => Shape::Text,
         (true, ..) => return Err(CliError::Usage("--json cannot be used with --markdown or --csv".to_owned())),
     };
-    let rules = ground.rules();
-    if args.tokens.is_some() && !ground.has_key() {
+    let rules = context.rules();
+    if args.tokens.is_some() && !context.has_key() {
         return Err(ConfigError::NoSecret.into());
     }
     let table = Table { rules: &rules, tools: Catalogue::new(BuiltIn.tools()), shape, paint };
@@ -140,10 +140,10 @@ pub fn run(
         table.head(on.out, 0)?;
     }
     // Only the text table waits for its widest name; other formats are written row by row.
-    let mut row = |on: &mut Headless<'_>, caller: Caller| -> Result<(), CliError> {
+    let mut row = |on: &mut Runner<'_>, caller: Caller| -> Result<(), CliError> {
         match shape {
             Shape::Text => waiting.push(caller),
-            _ => table.row(on, &caller, ground.now(), 0)?,
+            _ => table.row(on, &caller, context.now(), 0)?,
         }
         Ok(())
     };
@@ -162,7 +162,7 @@ pub fn run(
     if shape == Shape::Text {
         let width = waiting.iter().map(|caller| text::width(&caller.name)).max().unwrap_or(0).min(40);
         table.head(on.out, width)?;
-        let now = ground.now();
+        let now = context.now();
         waiting.iter().try_for_each(|caller| table.row(on, caller, now, width))?;
     }
     let policy = &table.rules.policy;
@@ -184,8 +184,8 @@ fn holders(args: &MatrixArgs, policy: &Policy) -> Vec<Vec<String>> {
         return args.holders.iter().map(list).collect();
     }
     let expected = policy.parts().expectations.iter().filter_map(|line| match &line.who {
-        Who::Permissions(set) => Some(set.iter().map(ToString::to_string).collect()),
-        Who::User(_) => None,
+        CallerSelector::Permissions(set) => Some(set.iter().map(ToString::to_string).collect()),
+        CallerSelector::User(_) => None,
     });
     let alone = policy.permissions().iter().map(|permission| vec![permission.to_string()]);
     let mut known = HashSet::new();
@@ -237,7 +237,7 @@ impl Table<'_> {
     }
 
     /// Writes a caller's line, and failed expectations to standard error.
-    fn row(&self, on: &mut Headless<'_>, caller: &Caller, now: NumericDate, width: usize) -> io::Result<()> {
+    fn row(&self, on: &mut Runner<'_>, caller: &Caller, now: NumericDate, width: usize) -> io::Result<()> {
         let policy = &self.rules.policy;
         let cell = |tool: &ToolRule| {
             let decision = caller.decide(self.rules, &tool.name, now);

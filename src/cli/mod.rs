@@ -1,6 +1,6 @@
 //! The command line: options, and for every pane of the console a command that does the same.
 //!
-//! [`Headless`] runs a command; `main` turns its result into an exit code. Each command has its own file with one `run`
+//! [`Runner`] runs a command; `main` turns its result into an exit code. Each command has its own file with one `run`
 //! function.
 
 /// Formats the examples below a command's options.
@@ -13,8 +13,8 @@ macro_rules! examples {
 mod arguments;
 mod call;
 mod check;
+mod context;
 mod drill;
-mod ground;
 mod inspect;
 mod issue;
 mod json;
@@ -41,7 +41,7 @@ use crate::store::StoreError;
 use crate::text;
 
 use arguments::{PolicyCommand, ServerOptions};
-pub use ground::{Beginning, Environment, Ground};
+pub use context::{Context, Environment, GateWithClock};
 pub use options::{Command, Options};
 use paint::Paint;
 
@@ -121,7 +121,7 @@ impl CliError {
 }
 
 /// The streams, environment and state of a command.
-pub struct Headless<'a> {
+pub struct Runner<'a> {
     /// Standard input.
     pub input: &'a mut dyn BufRead,
     /// Standard output.
@@ -138,7 +138,7 @@ pub struct Headless<'a> {
     pub known: Exit,
 }
 
-impl Headless<'_> {
+impl Runner<'_> {
     /// Runs a command. If the reader closes the pipe early, the exit code covers the output so far.
     pub fn run(&mut self, options: &Options, command: &Command) -> Result<Exit, CliError> {
         let run = self.dispatch(options, command).and_then(|exit| {
@@ -194,24 +194,24 @@ impl Headless<'_> {
             Command::Man { dir } => return manual::man(self.out, dir.as_deref()),
             _ => {}
         }
-        let ground = Ground::new(settings, &self.environment)?;
+        let context = Context::new(settings, &self.environment)?;
         // Once for every command that signs or verifies, before anything else; revoke does neither.
-        if let Some(weakness) = ground.weakness().filter(|_| !matches!(command, Command::Revoke(_))) {
+        if let Some(weakness) = context.weakness().filter(|_| !matches!(command, Command::Revoke(_))) {
             self.say(weakness);
         }
-        for writable in ground.writable() {
+        for writable in context.writable() {
             self.say(writable);
         }
         match command {
-            Command::Issue(args) => issue::run(self, args, &ground, json),
-            Command::Inspect(args) => inspect::run(self, args, &ground, json, paint),
-            Command::Check(args) => check::run(self, args, &ground, json, paint),
-            Command::Call(args) => call::run(self, args, &ground, json),
-            Command::Matrix(args) => matrix::run(self, args, &ground, json, paint),
-            Command::Drill(args) => drill::run(self, args, &ground, json, paint),
-            Command::Testkit(args) => testkit::run(self, args, &ground, json, paint),
-            Command::Serve(args) => serve::run(self, args, &ground, json, paint),
-            Command::Revoke(args) => revoke::run(self, args, &ground, json),
+            Command::Issue(args) => issue::run(self, args, &context, json),
+            Command::Inspect(args) => inspect::run(self, args, &context, json, paint),
+            Command::Check(args) => check::run(self, args, &context, json, paint),
+            Command::Call(args) => call::run(self, args, &context, json),
+            Command::Matrix(args) => matrix::run(self, args, &context, json, paint),
+            Command::Drill(args) => drill::run(self, args, &context, json, paint),
+            Command::Testkit(args) => testkit::run(self, args, &context, json, paint),
+            Command::Serve(args) => serve::run(self, args, &context, json, paint),
+            Command::Revoke(args) => revoke::run(self, args, &context, json),
             Command::Policy(_) | Command::Completions { .. } | Command::Man { .. } => Ok(self.known),
         }
     }

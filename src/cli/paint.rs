@@ -4,10 +4,10 @@ use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Style};
 
-use crate::auth::check::Passed;
+use crate::auth::check::CheckResult;
 use crate::auth::explain::{Explanation, Line, LineKind};
-use crate::auth::{Phase, Standing, Verdict};
-use crate::gate::Answered;
+use crate::auth::{Phase, TokenStatus, Verdict};
+use crate::gate::RequestOutcome;
 
 /// Whether to use colour.
 #[derive(Clone, Copy, Debug)]
@@ -19,9 +19,9 @@ impl Paint {
         for Line { mark, text, kind } in explanation.lines() {
             match kind {
                 LineKind::Verdict => writeln!(out, "{}{text}", self.styled(mark, verdict))?,
-                LineKind::Check(Passed::Yes) => writeln!(out, "{}{text}", self.styled(mark, good()))?,
-                LineKind::Check(Passed::No) => writeln!(out, "{}{text}", self.styled(mark, bad()))?,
-                LineKind::Check(Passed::NotReached) => writeln!(out, "{}", self.note(&format!("{mark}{text}")))?,
+                LineKind::Check(CheckResult::Yes) => writeln!(out, "{}{text}", self.styled(mark, good()))?,
+                LineKind::Check(CheckResult::No) => writeln!(out, "{}{text}", self.styled(mark, bad()))?,
+                LineKind::Check(CheckResult::NotReached) => writeln!(out, "{}", self.note(&format!("{mark}{text}")))?,
                 LineKind::Finding => writeln!(out, "{}{text}", self.styled(mark, warning()))?,
                 LineKind::Note => writeln!(out, "{mark}{text}")?,
             }
@@ -76,16 +76,16 @@ pub const fn of_verdict(verdict: Verdict) -> Style {
 }
 
 /// The style of an answer to a request.
-pub fn of_answer(answered: &Answered) -> Style {
+pub fn of_answer(answered: &RequestOutcome) -> Style {
     answered.verdict().map_or_else(bad, of_verdict)
 }
 
 /// The style of a token's status.
-pub const fn of_standing(standing: &Standing) -> Style {
-    match standing {
-        Standing::Valid(Phase::Live { .. }) => good(),
-        Standing::Valid(_) | Standing::OutOfTime(..) => warning(),
-        Standing::Invalid(_) => bad(),
-        Standing::NotVerified(_) | Standing::Absent => Style::new().bold(),
+pub const fn of_status(status: &TokenStatus) -> Style {
+    match status {
+        TokenStatus::Valid(Phase::Live { .. }) => good(),
+        TokenStatus::Valid(_) | TokenStatus::OutOfTime(..) => warning(),
+        TokenStatus::Invalid(_) => bad(),
+        TokenStatus::NotVerified(_) | TokenStatus::Absent => Style::new().bold(),
     }
 }

@@ -8,8 +8,8 @@ use serde::Serialize;
 
 use super::matrix::deviation;
 use super::paint::{Paint, bad, good, warning as warning_style};
-use super::{CliError, Exit, Headless, json};
-use crate::auth::policy::{MAX_BYTES, Who};
+use super::{CliError, Exit, Runner, json};
+use crate::auth::policy::{CallerSelector, MAX_BYTES};
 use crate::auth::{KeySet, Policy, Rules};
 use crate::backend::BuiltIn;
 use crate::config::{self, ConfigError};
@@ -17,7 +17,7 @@ use crate::gate::ports::{Backend as _, Catalogue};
 use crate::text::{self, words};
 
 #[derive(Serialize)]
-struct Checked {
+struct PolicyReport {
     tools: usize,
     permissions: usize,
     warnings: Vec<Warning>,
@@ -35,12 +35,12 @@ struct Warning {
 }
 
 /// Reads a policy file, reports lints and tests its expectations; a failed one is exit code 4.
-pub fn check(on: &mut Headless<'_>, file: &Path, json: bool, paint: Paint) -> Result<Exit, CliError> {
+pub fn check(on: &mut Runner<'_>, file: &Path, json: bool, paint: Paint) -> Result<Exit, CliError> {
     let policy = if file == Path::new("-") { on.policy()? } else { config::policy(file)? };
     let rules = Rules { policy, ..Rules::new(KeySet::default()) };
     let (mut held, mut failed, mut skipped) = (0, Vec::new(), 0);
     for (line, counts) in rules.policy.counted() {
-        let Who::Permissions(set) = &line.who else {
+        let CallerSelector::Permissions(set) = &line.who else {
             skipped += 1;
             continue;
         };
@@ -63,7 +63,7 @@ pub fn check(on: &mut Headless<'_>, file: &Path, json: bool, paint: Paint) -> Re
     lints.extend(rules.policy.not_implemented(|tool| tools.find(tool).is_some()));
     let warnings = lints.iter().map(|l| Warning { code: l.code(), sentence: l.to_string() }).collect();
     let (tools, permissions) = (rules.policy.tools().len(), rules.policy.permissions().len());
-    let checked = Checked { tools, permissions, warnings, held, failed, skipped };
+    let checked = PolicyReport { tools, permissions, warnings, held, failed, skipped };
     on.known = if checked.failed.is_empty() { Exit::Good } else { Exit::Forbidden };
     match json {
         true => json::line(on.out, &checked)?,
@@ -72,7 +72,7 @@ pub fn check(on: &mut Headless<'_>, file: &Path, json: bool, paint: Paint) -> Re
     Ok(on.known)
 }
 
-impl Headless<'_> {
+impl Runner<'_> {
     /// The policy on standard input.
     fn policy(&mut self) -> Result<Arc<Policy>, CliError> {
         let mut source = Vec::new();
@@ -82,7 +82,7 @@ impl Headless<'_> {
     }
 }
 
-impl Checked {
+impl PolicyReport {
     fn show(&self, out: &mut dyn Write, file: &Path, paint: Paint) -> std::io::Result<()> {
         let name = text::name(&file.to_string_lossy(), 200);
         let (tools, permissions) = (words::count(self.tools, "tool"), words::count(self.permissions, "permission"));

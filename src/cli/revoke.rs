@@ -4,8 +4,8 @@
 use serde_json::{Value, json};
 
 use super::arguments::RevokeArgs;
-use super::{CliError, Exit, Ground, Headless, json};
-use crate::auth::revocations::{Revoked, Since};
+use super::{CliError, Context, Exit, Runner, json};
+use crate::auth::revocations::{Revocation, RevocationTarget};
 use crate::auth::{NumericDate, TokenId};
 use crate::clock::{Clock as _, SystemClock};
 use crate::text::{self, Span};
@@ -14,33 +14,33 @@ use crate::text::{self, Span};
 const REMEMBERED: Span = Span::seconds(366 * 24 * 60 * 60);
 
 /// Revokes or restores a token or a `jti`, or lists revocations.
-pub fn run(on: &mut Headless<'_>, args: &RevokeArgs, ground: &Ground, json: bool) -> Result<Exit, CliError> {
-    if !ground.store.is_durable() {
+pub fn run(on: &mut Runner<'_>, args: &RevokeArgs, context: &Context, json: bool) -> Result<Exit, CliError> {
+    if !context.store.is_durable() {
         let wanted = "no state file; pass --state FILE, or set state in portcullis.toml";
         return Err(CliError::Usage(wanted.to_owned()));
     }
     if args.list {
-        for (what, since) in ground.store.load()?.revoked.iter() {
+        for (what, since) in context.store.load()?.revoked.iter() {
             show(on, what, since, "revoked", json)?;
         }
         return Ok(Exit::Good);
     }
-    let now = ground.now();
+    let now = context.now();
     let (what, since) = match (&args.jti, on.source(args.token.as_deref())) {
         (Some(jti), _) => {
             let until = args.until.map_or_else(|| now.plus(REMEMBERED), |when| when.from(now));
-            (Revoked::Jti(jti.as_str().into()), Since { at: now, until: Some(until), user: None })
+            (RevocationTarget::Jti(jti.as_str().into()), Revocation { at: now, until: Some(until), user: None })
         }
         (None, Some(source)) => {
             let token = on.one(source)?;
-            let judged = ground.rules().inspect(&*token).judged;
+            let judged = context.rules().inspect(&*token).judged;
             if judged.lifetime.exp.is_none() {
                 let wanted = "not revoked: expected a token with a readable exp; the gate refuses this one anyway";
                 return Err(CliError::Usage(wanted.to_owned()));
             }
             let user = judged.name.as_deref().map(Into::into);
-            let since = Since { at: now, until: judged.lifetime.exp, user };
-            (Revoked::Token(TokenId::of(&token)), since)
+            let since = Revocation { at: now, until: judged.lifetime.exp, user };
+            (RevocationTarget::Token(TokenId::of(&token)), since)
         }
         (None, None) => {
             let wanted = "no token; pass TOKEN, - (standard input), @FILE, --jti or --list";
@@ -50,7 +50,7 @@ pub fn run(on: &mut Headless<'_>, args: &RevokeArgs, ground: &Ground, json: bool
     let mut was_revoked = false;
     // Expired revocations are dropped by the earlier of the two clocks: a `--now` in the future must not drop other
     // revocations.
-    ground.store.change(now.min(SystemClock::new().now()), &mut |stored| {
+    context.store.change(now.min(SystemClock::new().now()), &mut |stored| {
         let all = &mut stored.revoked;
         was_revoked = all.get(&what).is_some();
         match args.restore {
@@ -68,12 +68,18 @@ pub fn run(on: &mut Headless<'_>, args: &RevokeArgs, ground: &Ground, json: bool
     Ok(Exit::Good)
 }
 
-fn show(on: &mut Headless<'_>, what: &Revoked, since: &Since, word: &str, json: bool) -> Result<(), CliError> {
+fn show(
+    on: &mut Runner<'_>,
+    what: &RevocationTarget,
+    since: &Revocation,
+    word: &str,
+    json: bool,
+) -> Result<(), CliError> {
     let until = since.until.map(NumericDate::rfc3339);
     if json {
         let (token, jti) = match what {
-            Revoked::Token(id) => (Value::from(id.hex()), Value::Null),
-            Revoked::Jti(jti) => (Value::Null, Value::from(&**jti)),
+            RevocationTarget::Token(id) => (Value::from(id.hex()), Value::Null),
+            RevocationTarget::Jti(jti) => (Value::Null, Value::from(&**jti)),
         };
         let user = since.user.as_deref();
         let at = since.at.rfc3339();
@@ -82,14 +88,14 @@ fn show(on: &mut Headless<'_>, what: &Revoked, since: &Since, word: &str, json: 
         return Ok(json::line(on.out, &line)?);
     }
     let named = match what {
-        Revoked::Token(id) => format!("token {id}"),
-        Revoked::Jti(jti) => format!("every token with the jti {}", text::name(jti, 64)),
+        RevocationTarget::Token(id) => format!("token {id}"),
+        RevocationTarget::Jti(jti) => format!("every token with the jti {}", text::name(jti, 64)),
     };
     let user = since.user.as_deref().map_or_else(String::new, |user| format!(" ({})", text::name(user, 64)));
     let until = match (until, what) {
         (None, _) => String::new(),
-        (Some(until), Revoked::Token(_)) => format!("; expires at {until}"),
-        (Some(until), Revoked::Jti(_)) => format!("; forgotten after {until}"),
+        (Some(until), RevocationTarget::Token(_)) => format!("; expires at {until}"),
+        (Some(until), RevocationTarget::Jti(_)) => format!("; forgotten after {until}"),
     };
     writeln!(on.out, "{word}: {named}{user}{until}")?;
     Ok(())

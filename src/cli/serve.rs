@@ -16,7 +16,7 @@ use tokio::task::{JoinHandle, spawn_blocking};
 use super::arguments::ServeArgs;
 use super::paint::{Paint, of_answer};
 use super::tokens::Source;
-use super::{CliError, Exit, Ground, Headless};
+use super::{CliError, Context, Exit, Runner};
 use crate::auth::Reason;
 use crate::config;
 use crate::endpoint::Address;
@@ -24,7 +24,7 @@ use crate::gate::AuthenticatedMcpServer;
 use crate::gate::Record;
 use crate::lab::evidence::{call_json, json_line};
 use crate::server::{self, Server};
-use crate::signals::Endings;
+use crate::signals::TerminationSignals;
 use crate::store::{Follower, News, Replica};
 use crate::text;
 
@@ -33,25 +33,25 @@ const KEPT: usize = 10_000;
 
 /// Serves until a signal ends it.
 pub fn run(
-    on: &mut Headless<'_>,
+    on: &mut Runner<'_>,
     args: &ServeArgs,
-    ground: &Ground,
+    context: &Context,
     json: bool,
     paint: Paint,
 ) -> Result<Exit, CliError> {
-    if ground.is_set() {
+    if context.is_set() {
         let wanted = "--now cannot be used with serve: clients are always checked in real time";
         return Err(CliError::Usage(wanted.to_owned()));
     }
-    let gate = ground.gate(true)?;
+    let gate = context.gate(true)?;
     gate.shared().update(|state| state.keep_calls(KEPT));
     let runtime = Builder::new_current_thread().enable_all().build()?;
     let ended = runtime.block_on(async {
         // First, so that no signal can end the program in any other way.
-        let mut endings = Endings::listen()?;
+        let mut endings = TerminationSignals::listen()?;
         let notices = Notices::start()?;
-        let replica = Arc::new(Replica::new(&gate, Arc::clone(&ground.store), ground.edition.clone()));
-        let follower = follow(&gate, replica, ground.policy_path.clone(), notices.clone())?;
+        let replica = Arc::new(Replica::new(&gate, Arc::clone(&context.store), context.edition.clone()));
+        let follower = follow(&gate, replica, context.policy_path.clone(), notices.clone())?;
         let ended = match args.stdio {
             true => serve_streams(on, args, &gate, &notices, &mut endings).await,
             false => serve_clients(args, &gate, &notices, &mut endings, Output { json, paint }).await,
@@ -66,11 +66,11 @@ pub fn run(
 
 /// Serves one client on standard input and output.
 async fn serve_streams(
-    on: &mut Headless<'_>,
+    on: &mut Runner<'_>,
     args: &ServeArgs,
     gate: &AuthenticatedMcpServer,
     notices: &Notices,
-    endings: &mut Endings,
+    endings: &mut TerminationSignals,
 ) -> Result<Exit, CliError> {
     let source = match &args.token_file {
         Some(path) => Some(Source::File(path.clone())),
@@ -106,7 +106,7 @@ async fn serve_clients(
     args: &ServeArgs,
     gate: &AuthenticatedMcpServer,
     notices: &Notices,
-    endings: &mut Endings,
+    endings: &mut TerminationSignals,
     output: Output,
 ) -> Result<Exit, CliError> {
     let settings = args.server.settings(args.listen.clone().unwrap_or_default());
@@ -125,7 +125,7 @@ async fn serve_clients(
         notices,
         output,
         out: Arc::new(File::from(io::stdout().as_fd().try_clone_to_owned()?)),
-        printed: Printed::default(),
+        printed: PrintPosition::default(),
     };
     let ended = tokio::select! {
         biased;
@@ -190,7 +190,7 @@ struct Output {
 
 /// The position up to which the log has been printed.
 #[derive(Clone, Copy, Default)]
-struct Printed {
+struct PrintPosition {
     /// The number of the newest row.
     seq: u64,
     /// The number of calls made so far.
@@ -204,7 +204,7 @@ struct Log<'a> {
     output: Output,
     /// Standard output, without a buffer.
     out: Arc<File>,
-    printed: Printed,
+    printed: PrintPosition,
 }
 
 impl Log<'_> {
@@ -245,11 +245,11 @@ impl Log<'_> {
 
     /// The rows that were not printed yet, a line each.
     fn new_lines(&mut self) -> String {
-        let (new, now): (Vec<Arc<Record>>, Printed) = self.gate.shared().read(|state| {
+        let (new, now): (Vec<Arc<Record>>, PrintPosition) = self.gate.shared().read(|state| {
             let log = state.activity();
             let fresh = log.newest().take_while(|record| record.seq > self.printed.seq).cloned().collect::<Vec<_>>();
             let seq = fresh.first().map_or(self.printed.seq, |record| record.seq);
-            (fresh, Printed { seq, calls: log.calls() })
+            (fresh, PrintPosition { seq, calls: log.calls() })
         });
         let refused = new.iter().filter(|record| record.is_refused_client()).count() as u64;
         let before = std::mem::replace(&mut self.printed, now);

@@ -6,24 +6,24 @@ use serde_json::json;
 
 use super::arguments::TestkitArgs;
 use super::paint::{Paint, bad, good};
-use super::{CliError, Exit, Ground, Headless, json};
+use super::{CliError, Context, Exit, Runner, json};
 use crate::auth::{NumericDate, TokenId};
-use crate::gate::{CallRequest, Gate, Given, Origin, random_number};
+use crate::gate::{CallRequest, Gate, Origin, RawArguments, random_number};
 use crate::lab::evidence::card_markdown;
 use crate::lab::kit::{Identity, TestToken, make};
-use crate::lab::score::{Came, Line, Scorecard};
+use crate::lab::score::{Line, Observation, Scorecard};
 use crate::text::{self, padded};
 
 /// Makes the tokens, and with `--run` calls a tool with each; `Exit::Good` if all answers are as expected.
 pub fn run(
-    on: &mut Headless<'_>,
+    on: &mut Runner<'_>,
     args: &TestkitArgs,
-    ground: &Ground,
+    context: &Context,
     json: bool,
     paint: Paint,
 ) -> Result<Exit, CliError> {
-    Headless::one_form(json, args.markdown)?;
-    let gate = ground.gate(true)?;
+    Runner::one_form(json, args.markdown)?;
+    let gate = context.gate(true)?;
     let rules = gate.shared().rules();
     let first = || rules.policy.tools().first().map(|rule| rule.name.to_string());
     let tool = args
@@ -41,7 +41,7 @@ pub fn run(
         false => args.permissions.clone(),
     };
     let identity = Identity { user_id: args.user.clone(), permissions };
-    let now = ground.now();
+    let now = context.now();
     let tokens = make(&rules, &gate.signer()?, &identity, &tool, random_number()?, now)?;
     if !args.run {
         tokens.iter().try_for_each(|token| print(on.out, token))?;
@@ -73,12 +73,12 @@ fn judged(gate: &Gate, identity: &Identity, tokens: &[TestToken], tool: &str, no
         let called = gate.call(&CallRequest {
             token: Some(&token.token),
             tool,
-            arguments: Given::Text(&arguments),
+            arguments: RawArguments::Text(&arguments),
             origin: Origin::Kit,
             at: now,
             judged_at: now,
         });
-        Line::new(token, Came::new(&called.decision, &called.outcome))
+        Line::new(token, Observation::new(&called.decision, &called.outcome))
     });
     let (tool, judged_by) = (tool.to_owned(), gate.shared().rules().described());
     Scorecard { tool, made_for: identity.words(), judged_by, at: now, lines: lines.collect() }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde::de::IgnoredAny;
 
-use super::{CliError, Headless};
+use super::{CliError, Runner};
 use crate::config;
 use crate::text::material::{self, Material};
 use crate::text::{self, Reading, words};
@@ -28,14 +28,14 @@ pub enum Source {
 }
 
 /// The result of reading a source.
-pub struct Passed {
+pub struct SourceResult {
     /// Whether each token was passed on.
     pub has_all: bool,
     /// The other material in the text: a response, keys or metadata.
     pub material: Option<Material>,
 }
 
-impl Headless<'_> {
+impl Runner<'_> {
     /// The source that the argument names, else the environment. No token and no text that holds one begins with `@`, which
     /// marks a file as it does for curl; a file name is enough if it is not a token.
     pub fn source(&mut self, argument: Option<&str>) -> Option<Source> {
@@ -104,9 +104,9 @@ impl Headless<'_> {
         &mut self,
         source: Source,
         mut take: impl FnMut(&mut Self, &str) -> Result<(), CliError>,
-    ) -> Result<Passed, CliError> {
+    ) -> Result<SourceResult, CliError> {
         let mut head = Vec::new();
-        let mut passed = Passed { has_all: true, material: None };
+        let mut passed = SourceResult { has_all: true, material: None };
         let mut file = match &source {
             Source::Text(_) | Source::Stdin => None,
             Source::File(path) => Some(open(path)?),

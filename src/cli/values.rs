@@ -3,16 +3,16 @@
 use std::time::Duration;
 
 use crate::auth::NumericDate;
-use crate::auth::issue::{NotATime, When};
+use crate::auth::issue::{InvalidTime, TimeInput};
 use crate::endpoint::{Denial, Listing};
 use crate::look::ThemeChoice;
 use crate::text::words;
 
 /// Why a value is not accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum BadValue {
+pub enum ValueError {
     #[error(transparent)]
-    When(#[from] NotATime),
+    TimeInput(#[from] InvalidTime),
     #[error("expected an RFC 3339 time such as 2026-11-22T20:41:05Z")]
     NotRfc3339,
     #[error("expected a time, got a duration; use --ttl")]
@@ -31,64 +31,64 @@ pub enum BadValue {
     Rate,
 }
 
-pub fn duration(text: &str) -> Result<Duration, words::NotADuration> {
+pub fn duration(text: &str) -> Result<Duration, words::InvalidDuration> {
     words::parse_duration(text)
 }
 
-pub fn instant(text: &str) -> Result<NumericDate, BadValue> {
-    NumericDate::from_rfc3339(text).ok_or(BadValue::NotRfc3339)
+pub fn instant(text: &str) -> Result<NumericDate, ValueError> {
+    NumericDate::from_rfc3339(text).ok_or(ValueError::NotRfc3339)
 }
 
-pub fn time(text: &str) -> Result<NumericDate, BadValue> {
+pub fn time(text: &str) -> Result<NumericDate, ValueError> {
     match when(text)? {
-        When::At(at) => Ok(at),
-        When::In(_) => Err(BadValue::Duration),
+        TimeInput::At(at) => Ok(at),
+        TimeInput::In(_) => Err(ValueError::Duration),
     }
 }
 
-pub fn when(text: &str) -> Result<When, BadValue> {
-    Ok(When::parse(text)?)
+pub fn when(text: &str) -> Result<TimeInput, ValueError> {
+    Ok(TimeInput::parse(text)?)
 }
 
-pub fn span(text: &str) -> Result<When, BadValue> {
+pub fn span(text: &str) -> Result<TimeInput, ValueError> {
     match when(text)? {
-        When::At(_) => Err(BadValue::Time),
-        span @ When::In(_) => Ok(span),
+        TimeInput::At(_) => Err(ValueError::Time),
+        span @ TimeInput::In(_) => Ok(span),
     }
 }
 
-pub fn denial(text: &str) -> Result<Denial, BadValue> {
+pub fn denial(text: &str) -> Result<Denial, ValueError> {
     let found = Denial::ALL.into_iter().find(|denial| denial.word() == text);
-    found.ok_or(BadValue::Denial)
+    found.ok_or(ValueError::Denial)
 }
 
-pub fn theme(text: &str) -> Result<ThemeChoice, BadValue> {
-    ThemeChoice::named(text).ok_or(BadValue::Theme)
+pub fn theme(text: &str) -> Result<ThemeChoice, ValueError> {
+    ThemeChoice::named(text).ok_or(ValueError::Theme)
 }
 
-pub fn listing(text: &str) -> Result<Listing, BadValue> {
+pub fn listing(text: &str) -> Result<Listing, ValueError> {
     let found = Listing::ALL.into_iter().find(|listing| listing.word() == text);
-    found.ok_or(BadValue::Listing)
+    found.ok_or(ValueError::Listing)
 }
 
-pub fn url(text: &str) -> Result<String, BadValue> {
+pub fn url(text: &str) -> Result<String, ValueError> {
     let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
     let fits = rest.is_some_and(|rest| {
         !rest.is_empty()
             && !rest.starts_with('/')
             && rest.chars().all(|c| c.is_ascii_graphic() && !"\"\\<>#?".contains(c))
     });
-    if fits { Ok(text.to_owned()) } else { Err(BadValue::Url) }
+    if fits { Ok(text.to_owned()) } else { Err(ValueError::Url) }
 }
 
 /// Calls a second; `None` for any number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rate(pub Option<u32>);
 
-pub fn rate(text: &str) -> Result<Rate, BadValue> {
+pub fn rate(text: &str) -> Result<Rate, ValueError> {
     match (text, text.parse()) {
         ("off", _) => Ok(Rate(None)),
         (_, Ok(rate @ 1..)) => Ok(Rate(Some(rate))),
-        _ => Err(BadValue::Rate),
+        _ => Err(ValueError::Rate),
     }
 }

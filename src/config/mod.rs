@@ -16,7 +16,7 @@ use crate::text;
 pub use file::{CONFIG_VARIABLE, ConfigFile, Fault, default_path};
 pub use policy::{policy, rewritten, save_policy};
 pub use secret::{SECRET_VARIABLE, SecretSources, secret_variable};
-pub use writable::{Writable, writable};
+pub use writable::{WritableFile, writable};
 
 /// A configuration, secret or policy cannot be used.
 #[derive(Debug, thiserror::Error)]

@@ -21,7 +21,7 @@ const ROOT: u32 = 0;
 
 /// Another user can change a file, directly or by replacing it in its directory. The sentence is safe to show.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Writable {
+pub enum WritableFile {
     /// Its mode lets them.
     #[error("{what}: other users can write {}; fix: chmod go-w {}", text::name(&.path.to_string_lossy(), 200), quoted(.path))]
     ByMode {
@@ -40,7 +40,7 @@ pub enum Writable {
     },
 }
 
-impl Writable {
+impl WritableFile {
     /// The kind of file, as messages name it.
     pub const fn what(&self) -> &'static str {
         match self {
@@ -51,7 +51,7 @@ impl Writable {
 
 /// Returns whether another user can change a security-relevant file. For a file that does not exist yet, its directory
 /// is checked.
-pub fn writable(what: &'static str, path: &Path) -> Option<Writable> {
+pub fn writable(what: &'static str, path: &Path) -> Option<WritableFile> {
     // The file itself, and the folders of its name and, where that is a link, of the file it leads to.
     let real = path.canonicalize().ok();
     let folder = |path: &Path| {
@@ -62,8 +62,8 @@ pub fn writable(what: &'static str, path: &Path) -> Option<Writable> {
         let found = path.metadata().ok()?;
         let is_foreign = ![ROOT, geteuid().as_raw()].contains(&found.uid());
         match (is_foreign, lets_others_write(&found)) {
-            (true, _) => Some(Writable::ByOwner { what, path }),
-            (false, true) => Some(Writable::ByMode { what, path }),
+            (true, _) => Some(WritableFile::ByOwner { what, path }),
+            (false, true) => Some(WritableFile::ByMode { what, path }),
             (false, false) => None,
         }
     })

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 pub use clients::{CLIENTS, Client, Connection, Files, TokenPlace};
 pub use denial::Denial;
-pub use reach::{BadHost, BadPage, HostName, Page};
+pub use reach::{HostError, HostName, OriginError, Page};
 
 /// The path of the MCP endpoint.
 pub const PATH: &str = "/mcp";

@@ -28,11 +28,11 @@ enum Scheme {
 /// A text that is not a host name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("expected a host name such as gate.example or gate.example:8640, without https:// or a path")]
-pub struct BadHost;
+pub struct HostError;
 
 /// A text that is not a page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum BadPage {
+pub enum OriginError {
     /// Every page.
     #[error("* would let any page call tools with a visitor's token; name the origins, such as https://app.example")]
     Any,
@@ -63,11 +63,11 @@ fn split(authority: &str) -> Option<(String, Option<&str>)> {
 }
 
 impl FromStr for HostName {
-    type Err = BadHost;
+    type Err = HostError;
 
-    fn from_str(text: &str) -> Result<Self, BadHost> {
-        let (name, port) = split(text).ok_or(BadHost)?;
-        Ok(Self { name, port: port.map(|port| port.parse().map_err(|_| BadHost)).transpose()? })
+    fn from_str(text: &str) -> Result<Self, HostError> {
+        let (name, port) = split(text).ok_or(HostError)?;
+        Ok(Self { name, port: port.map(|port| port.parse().map_err(|_| HostError)).transpose()? })
     }
 }
 
@@ -80,20 +80,20 @@ impl HostName {
 }
 
 impl FromStr for Page {
-    type Err = BadPage;
+    type Err = OriginError;
 
-    fn from_str(text: &str) -> Result<Self, BadPage> {
+    fn from_str(text: &str) -> Result<Self, OriginError> {
         match text {
-            "*" => return Err(BadPage::Any),
-            "null" => return Err(BadPage::Null),
+            "*" => return Err(OriginError::Any),
+            "null" => return Err(OriginError::Null),
             _ => {}
         }
-        let (scheme, authority) = text.split_once("://").ok_or(BadPage::Malformed)?;
-        let scheme = Scheme::of(scheme).ok_or(BadPage::Malformed)?;
-        let (name, port) = split(authority).ok_or(BadPage::Malformed)?;
+        let (scheme, authority) = text.split_once("://").ok_or(OriginError::Malformed)?;
+        let scheme = Scheme::of(scheme).ok_or(OriginError::Malformed)?;
+        let (name, port) = split(authority).ok_or(OriginError::Malformed)?;
         let port = match port {
             Some("*") => None,
-            Some(port) => Some(port.parse().map_err(|_| BadPage::Malformed)?),
+            Some(port) => Some(port.parse().map_err(|_| OriginError::Malformed)?),
             None => Some(scheme.port()),
         };
         Ok(Self { scheme, name, port })
@@ -173,7 +173,7 @@ mod tests {
     #[case("gate.example:many")]
     #[case("*")]
     fn what_is_no_host_is_refused(#[case] text: &str) {
-        assert_eq!(text.parse::<HostName>(), Err(BadHost));
+        assert_eq!(text.parse::<HostName>(), Err(HostError));
     }
 
     #[rstest]
@@ -193,13 +193,13 @@ mod tests {
     }
 
     #[rstest]
-    #[case("*", BadPage::Any)]
-    #[case("null", BadPage::Null)]
-    #[case("", BadPage::Malformed)]
-    #[case("app.example", BadPage::Malformed)]
-    #[case("ftp://app.example", BadPage::Malformed)]
-    #[case("https://app.example/path", BadPage::Malformed)]
-    fn what_is_no_page_is_refused(#[case] text: &str, #[case] error: BadPage) {
+    #[case("*", OriginError::Any)]
+    #[case("null", OriginError::Null)]
+    #[case("", OriginError::Malformed)]
+    #[case("app.example", OriginError::Malformed)]
+    #[case("ftp://app.example", OriginError::Malformed)]
+    #[case("https://app.example/path", OriginError::Malformed)]
+    fn what_is_no_page_is_refused(#[case] text: &str, #[case] error: OriginError) {
         assert_eq!(text.parse::<Page>(), Err(error));
     }
 }

@@ -11,7 +11,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::rejection::Answered;
+use super::rejection::RequestOutcome;
 use crate::auth::Verdict;
 use crate::auth::date::NumericDate;
 use crate::auth::explain::{Explanation, explain_decision};
@@ -93,7 +93,7 @@ pub struct Record {
     /// The error of an allowed call that failed.
     pub trouble: Option<Box<str>>,
     /// The answer of the gate or the server.
-    pub answered: Answered,
+    pub answered: RequestOutcome,
     /// From question to answer.
     pub took: Duration,
     /// Rows of refused clients before this one that were only counted.
@@ -143,8 +143,8 @@ pub fn explain_record(record: &Record) -> Explanation {
     let asked = text::name(&record.tool, 64);
     let asked = if record.is_call { format!("tool {asked}") } else { format!("request {asked}") };
     let mut out = match &record.answered {
-        Answered::Decided(decision) => explain_decision(decision, record.token_id, &asked, &when),
-        Answered::Rejected(rejection) => {
+        RequestOutcome::Decided(decision) => explain_decision(decision, record.token_id, &asked, &when),
+        RequestOutcome::Rejected(rejection) => {
             let mut out = Explanation::new(record.answered.word(), format!(" {}: {rejection}", rejection.code()));
             out.note(format!("{asked}, {when}"));
             out
@@ -417,7 +417,7 @@ mod tests {
             arguments: Excerpt::new("{}"),
             answer: Excerpt::new("{}"),
             trouble: None,
-            answered: Answered::Decided(Decision {
+            answered: RequestOutcome::Decided(Decision {
                 result: reason.map_or(Ok(Grant { permission: "user".into(), through: None }), Err),
                 subject: None,
             }),

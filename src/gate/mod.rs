@@ -30,11 +30,11 @@ use crate::auth::{
 use crate::clock::Clock;
 
 pub use activity::{Activity, Origin, Record};
-pub use arguments::Given;
-pub use health::{Health, Unread};
-pub use rejection::{Answered, Rejection};
+pub use arguments::RawArguments;
+pub use health::{Health, ReadFailure};
+pub use rejection::{Rejection, RequestOutcome};
 pub use shared::Shared;
-pub use state::{AuthState, Known, Provenance, Snapshot, TokenEntry};
+pub use state::{AuthState, KnownToken, Provenance, Snapshot, TokenEntry};
 
 /// The lab's name for the gate.
 pub type AuthenticatedMcpServer = Gate;
@@ -70,7 +70,7 @@ pub struct CallRequest<'a> {
     /// The tool's name.
     pub tool: &'a str,
     /// The arguments.
-    pub arguments: Given<'a>,
+    pub arguments: RawArguments<'a>,
     /// The origin of the call.
     pub origin: Origin,
     /// The instant of the call, for the log.
@@ -100,7 +100,7 @@ pub struct Source<'a> {
 
 /// The result of a real call.
 #[derive(Clone, Debug)]
-pub struct Called {
+pub struct CallResult {
     /// The gate's decision.
     pub decision: Decision,
     /// The outcome of the call.
@@ -175,12 +175,12 @@ impl Gate {
 
     fn library_call<'a>(&self, token: Option<&'a str>, tool: &'a str, arguments: &'a Value) -> CallRequest<'a> {
         let now = self.clock.now();
-        let arguments = Given::Json(arguments);
+        let arguments = RawArguments::Json(arguments);
         CallRequest { token, tool, arguments, origin: Origin::Library, at: now, judged_at: now }
     }
 
     /// Decides, runs the tool if allowed, and logs the call, without waiting for a tool that does not answer at once.
-    pub fn call(&self, request: &CallRequest<'_>) -> Called {
+    pub fn call(&self, request: &CallRequest<'_>) -> CallResult {
         let source = self.source(request);
         match self.decide(request) {
             Ok(permit) => {
@@ -194,7 +194,7 @@ impl Gate {
     }
 
     /// Decides, runs the tool if allowed, and logs the call. Dropping the future cancels the call.
-    pub async fn call_async(&self, request: &CallRequest<'_>) -> Called {
+    pub async fn call_async(&self, request: &CallRequest<'_>) -> CallResult {
         let source = self.source(request);
         match self.decide(request) {
             Ok(permit) => self.run(permit, request.arguments, &source).await,
@@ -224,8 +224,8 @@ impl Gate {
 
     /// Runs a permitted call and logs it; a permit is good for one call. Dropping the future cancels the call, which is
     /// logged too: the tool may have acted.
-    pub async fn run(&self, permit: Permit, arguments: Given<'_>, source: &Source<'_>) -> Called {
-        let mut unfinished = Unfinished(Some(|| {
+    pub async fn run(&self, permit: Permit, arguments: RawArguments<'_>, source: &Source<'_>) -> CallResult {
+        let mut unfinished = DropGuard(Some(|| {
             let outcome =
                 Outcome::ToolFailed("cancelled before the tool answered; it may have taken effect".to_owned());
             self.record(permit.decision(), outcome, permit.tool(), arguments, source);
@@ -237,12 +237,18 @@ impl Gate {
     }
 
     /// Logs a refused call.
-    pub fn refuse(&self, decision: Decision, tool: &str, arguments: Given<'_>, source: &Source<'_>) -> Called {
+    pub fn refuse(
+        &self,
+        decision: Decision,
+        tool: &str,
+        arguments: RawArguments<'_>,
+        source: &Source<'_>,
+    ) -> CallResult {
         let outcome = Outcome::Refused(decision.verdict());
         self.record(decision, outcome, tool, arguments, source)
     }
 
-    async fn outcome(&self, permit: &Permit, arguments: Given<'_>) -> Outcome {
+    async fn outcome(&self, permit: &Permit, arguments: RawArguments<'_>) -> Outcome {
         let rule = permit.rule();
         let arguments = match arguments::read(arguments, rule) {
             Ok(arguments) => arguments,
@@ -258,7 +264,7 @@ impl Gate {
     }
 
     /// Logs a request that calls no tool, or whose call was never read, and that was refused.
-    pub fn turn_away(&self, answered: impl Into<Answered>, asked: &str, source: &Source<'_>) {
+    pub fn turn_away(&self, answered: impl Into<RequestOutcome>, asked: &str, source: &Source<'_>) {
         let record = Record { tool: Excerpt::of(asked, MAX_REFUSED_TEXT), ..self.row(answered.into(), source) };
         self.shared.update(|state| state.record(record));
     }
@@ -268,24 +274,24 @@ impl Gate {
         decision: Decision,
         outcome: Outcome,
         tool: &str,
-        arguments: Given<'_>,
+        arguments: RawArguments<'_>,
         source: &Source<'_>,
-    ) -> Called {
+    ) -> CallResult {
         let mut record = Record { is_call: true, ..self.row(decision.clone().into(), source) };
         let most = if record.is_refused_client() { MAX_REFUSED_TEXT } else { activity::MAX_TEXT };
         record.tool = Excerpt::of(tool, most);
         record.arguments = match arguments {
-            Given::Json(value) => Excerpt::of(&value.to_string(), most),
-            Given::Text(text) => Excerpt::of(text, most),
+            RawArguments::Json(value) => Excerpt::of(&value.to_string(), most),
+            RawArguments::Text(text) => Excerpt::of(text, most),
         };
         record.answer = Excerpt::of(&outcome.answer().to_string(), most);
         record.trouble = outcome.trouble().map(Into::into);
         let record = self.shared.update(|state| state.record(record));
-        Called { decision, outcome, record }
+        CallResult { decision, outcome, record }
     }
 
     /// A row for the log without its texts.
-    fn row(&self, answered: Answered, source: &Source<'_>) -> Record {
+    fn row(&self, answered: RequestOutcome, source: &Source<'_>) -> Record {
         Record {
             seq: 0,
             at: source.at,
@@ -321,9 +327,9 @@ impl Gate {
 }
 
 /// Does something when it is dropped, unless it was taken out before.
-struct Unfinished<F: FnMut()>(Option<F>);
+struct DropGuard<F: FnMut()>(Option<F>);
 
-impl<F: FnMut()> Drop for Unfinished<F> {
+impl<F: FnMut()> Drop for DropGuard<F> {
     fn drop(&mut self) {
         if let Some(mut cancelled) = self.0.take() {
             cancelled();

@@ -75,7 +75,7 @@ pub struct Catalogue(Arc<[ToolInfo]>);
 
 /// The responder to allowed calls of a tool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Answers {
+pub enum Responder {
     /// The backend.
     Backend,
     /// The stub that the policy declares (`stub = true`).
@@ -101,17 +101,17 @@ impl Catalogue {
     }
 
     /// Who answers an allowed call of this tool under this policy.
-    pub fn answers(&self, policy: &Policy, name: &str) -> Answers {
+    pub fn answers(&self, policy: &Policy, name: &str) -> Responder {
         match policy.tool(name) {
-            Some(rule) if rule.stub => Answers::Stub,
-            _ if self.find(name).is_some() => Answers::Backend,
-            _ => Answers::Missing,
+            Some(rule) if rule.stub => Responder::Stub,
+            _ if self.find(name).is_some() => Responder::Backend,
+            _ => Responder::Missing,
         }
     }
 
     /// Whether the policy has this tool but no backend implements it.
     pub fn lacks(&self, policy: &Policy, name: &str) -> bool {
-        policy.tool(name).is_some() && self.answers(policy, name) == Answers::Missing
+        policy.tool(name).is_some() && self.answers(policy, name) == Responder::Missing
     }
 
     /// Returns a tool's description: the policy's, or else the backend's.

@@ -73,14 +73,14 @@ impl Rejection {
 
 /// The answer to a request, for the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Answered {
+pub enum RequestOutcome {
     /// The gate decided.
     Decided(Decision),
     /// The server refused it without a decision.
     Rejected(Rejection),
 }
 
-impl Answered {
+impl RequestOutcome {
     /// The decision, if there was one.
     pub const fn decision(&self) -> Option<&Decision> {
         match self {
@@ -171,13 +171,13 @@ fn weight_of(reason: &Reason) -> usize {
     }
 }
 
-impl From<Decision> for Answered {
+impl From<Decision> for RequestOutcome {
     fn from(decision: Decision) -> Self {
         Self::Decided(decision)
     }
 }
 
-impl From<Rejection> for Answered {
+impl From<Rejection> for RequestOutcome {
     fn from(rejection: Rejection) -> Self {
         Self::Rejected(rejection)
     }

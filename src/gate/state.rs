@@ -9,7 +9,7 @@ use super::activity::{Activity, Record};
 use super::health::Health;
 use super::ports::Catalogue;
 use super::traffic::{self, Traffic};
-use crate::auth::{Judged, NumericDate, Policy, Principal, Revocations, Rules, Signer, TokenId};
+use crate::auth::{Evaluation, NumericDate, Policy, Principal, Revocations, Rules, Signer, TokenId};
 
 /// The provenance of a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,7 +38,7 @@ impl Provenance {
 
 /// The known parts of a token.
 #[derive(Clone)]
-pub enum Known {
+pub enum KnownToken {
     /// Its text. Shown only on request; never logged.
     Text(Arc<str>),
     /// Its hash and its principal: it belongs to a client, and must not be readable here.
@@ -51,7 +51,7 @@ pub struct TokenEntry {
     /// Its number, counted from 1; never used twice.
     pub number: u64,
     /// Its known parts.
-    pub known: Known,
+    pub known: KnownToken,
     /// Its ID.
     pub id: TokenId,
     /// Its provenance.
@@ -61,7 +61,7 @@ pub struct TokenEntry {
     /// When it was added.
     pub added: NumericDate,
     /// Its evaluation under the current rules.
-    pub judged: Arc<Judged>,
+    pub judged: Arc<Evaluation>,
 }
 
 impl fmt::Debug for AuthState {
@@ -78,14 +78,14 @@ impl TokenEntry {
     /// The token itself, where it is known.
     pub fn text(&self) -> Option<&Arc<str>> {
         match &self.known {
-            Known::Text(text) => Some(text),
-            Known::Principal(_) => None,
+            KnownToken::Text(text) => Some(text),
+            KnownToken::Principal(_) => None,
         }
     }
 }
 
-impl Known {
-    fn judged(&self, rules: &Rules, id: TokenId) -> Arc<Judged> {
+impl KnownToken {
+    fn judged(&self, rules: &Rules, id: TokenId) -> Arc<Evaluation> {
         Arc::new(match self {
             Self::Text(text) => rules.inspect(Arc::clone(text)).judged,
             Self::Principal(principal) => rules.judge_again(principal, id),
@@ -240,7 +240,7 @@ impl AuthState {
     pub fn add(&mut self, text: impl Into<Arc<str>>, provenance: Provenance, now: NumericDate) -> (u64, bool) {
         let text = text.into();
         let id = TokenId::of(&text);
-        let known = Known::Text(text);
+        let known = KnownToken::Text(text);
         let Some(number) = self.numbers.get(&id).copied() else {
             return (self.push(known, id, provenance, now), true);
         };
@@ -266,10 +266,10 @@ impl AuthState {
         {
             self.forget(|entry| entry.id == oldest);
         }
-        self.push(Known::Principal(Arc::clone(principal)), id, Provenance::Used, now);
+        self.push(KnownToken::Principal(Arc::clone(principal)), id, Provenance::Used, now);
     }
 
-    fn push(&mut self, known: Known, id: TokenId, provenance: Provenance, now: NumericDate) -> u64 {
+    fn push(&mut self, known: KnownToken, id: TokenId, provenance: Provenance, now: NumericDate) -> u64 {
         self.revision += 1;
         self.last_number += 1;
         self.numbers.insert(id, self.last_number);

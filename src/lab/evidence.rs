@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::drill::{Found, Pace};
+use super::drill::{DrillResult, Pace};
 use super::redacted::redacted;
 use super::score::Scorecard;
 use crate::auth::date::twice;
@@ -34,7 +34,7 @@ pub struct Evidence<'a> {
     /// The calls, oldest first.
     pub calls: Vec<Arc<Record>>,
     /// What the last drill found.
-    pub drill: Option<&'a Found>,
+    pub drill: Option<&'a DrillResult>,
     /// What the last run of the test tokens found.
     pub card: Option<&'a Scorecard>,
     /// The `jti` of a token, where it is known.
@@ -101,7 +101,7 @@ impl Evidence<'_> {
 
     /// What was expected and what came, a row for each part.
     fn summary(&self) -> Vec<Summed> {
-        let drill = self.drill.map(|Found { report, .. }| Summed {
+        let drill = self.drill.map(|DrillResult { report, .. }| Summed {
             what: "expiry drill",
             expected: format!("refused from {}", report.expected().rfc3339()),
             actual: report.verdict(),
@@ -136,7 +136,7 @@ impl Evidence<'_> {
     fn commands(&self) -> Vec<String> {
         let options = self.options.iter().fold(String::new(), |all, option| all + " " + option);
         let mut commands = Vec::new();
-        if let Some(Found { subject, report, .. }) = self.drill {
+        if let Some(DrillResult { subject, report, .. }) = self.drill {
             let pace = match (report.plan.pace, report.plan.fine) {
                 (Pace::Shifted, _) => " --shifted",
                 (Pace::Real, true) => " --fine",
@@ -323,8 +323,8 @@ fn judged_words(judged_by: &[String]) -> String {
 }
 
 /// A drill as Markdown.
-pub fn drill_markdown(found: &Found) -> String {
-    let Found { subject, report, at, judged_by } = found;
+pub fn drill_markdown(found: &DrillResult) -> String {
+    let DrillResult { subject, report, at, judged_by } = found;
     let word = if report.passed() { "PASSED" } else { "FAILED" };
     let mut out = format!("### Expiry drill: {word}\n\n| | |\n|---|---|\n");
     let jti = subject.jti.as_deref().map_or_else(|| "none".to_owned(), |jti| text::name(jti, 64));

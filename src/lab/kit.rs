@@ -7,7 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
-use crate::auth::policy::Denied;
+use crate::auth::policy::DenialReason;
 use crate::auth::{IssueError, KeyOrigin, NumericDate, Rules, Signer, token};
 use crate::text;
 use crate::text::Span;
@@ -222,8 +222,8 @@ pub fn make(
     }
     // The policy's decision about a valid token.
     let passing = match rules.policy.authorize(&identity.permissions, tool) {
-        Err(Denied::UnknownTool) => "unknown_tool",
-        Err(Denied::PermissionMissing(_)) => "permission_missing",
+        Err(DenialReason::UnknownTool) => "unknown_tool",
+        Err(DenialReason::PermissionMissing(_)) => "permission_missing",
         Ok(_) => "allowed",
     };
     let made = (0u128..).zip(&KIT).map(|(n, kind)| {

@@ -12,7 +12,7 @@ use crate::text;
 
 /// The result of a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Came {
+pub struct Observation {
     /// The code of the decision.
     pub code: String,
     /// Its sentence, or why the call failed although it was allowed; safe to show.
@@ -21,7 +21,7 @@ pub struct Came {
     pub answer: String,
 }
 
-impl Came {
+impl Observation {
     /// Creates it from the gate's decision and its answer.
     pub fn new(decision: &Decision, outcome: &Outcome) -> Self {
         let sentence =
@@ -42,16 +42,16 @@ pub struct Line {
     /// The expected code.
     pub expected: &'static str,
     /// The result, with a shortened answer that contains no token.
-    pub came: Came,
+    pub came: Observation,
     passed: bool,
 }
 
 impl Line {
     /// Creates a line from a token and its result.
-    pub fn new(token: &TestToken, came: Came) -> Self {
+    pub fn new(token: &TestToken, came: Observation) -> Self {
         let TestToken { name, expected, .. } = *token;
         let passed = came.code == expected && answers(verdict_of(expected), &came.answer);
-        let came = Came { answer: text::head(&redacted(&came.answer), MAX_TEXT).to_owned(), ..came };
+        let came = Observation { answer: text::head(&redacted(&came.answer), MAX_TEXT).to_owned(), ..came };
         Self { name, token_id: TokenId::of(&token.token), jti: token.jti.clone(), expected, came, passed }
     }
 

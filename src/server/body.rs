@@ -14,7 +14,7 @@ pub const SHORT: usize = 4 << 10;
 
 /// Why a body could not be read: the status of the answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Unread(pub StatusCode);
+pub struct BodyError(pub StatusCode);
 
 /// Whether a request has a body that is read at all.
 pub fn is_expected(parts: &Parts) -> bool {
@@ -28,11 +28,11 @@ pub fn is_short(parts: &Parts) -> bool {
 }
 
 /// Reads a body of at most `most` bytes to its end.
-pub async fn read(body: Body, most: usize, within: Duration) -> Result<Bytes, Unread> {
+pub async fn read(body: Body, most: usize, within: Duration) -> Result<Bytes, BodyError> {
     let read = timeout(within, Limited::new(body, most).collect()).await;
-    match read.map_err(|_| Unread(StatusCode::REQUEST_TIMEOUT))? {
+    match read.map_err(|_| BodyError(StatusCode::REQUEST_TIMEOUT))? {
         Ok(read) => Ok(read.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => Err(Unread(StatusCode::PAYLOAD_TOO_LARGE)),
-        Err(_) => Err(Unread(StatusCode::BAD_REQUEST)),
+        Err(error) if error.is::<LengthLimitError>() => Err(BodyError(StatusCode::PAYLOAD_TOO_LARGE)),
+        Err(_) => Err(BodyError(StatusCode::BAD_REQUEST)),
     }
 }

@@ -8,7 +8,7 @@ use hyper::ext::ReasonPhrase;
 use rmcp::model::{CallToolResult, ContentBlock, InitializeResult, ProtocolVersion, ServerCapabilities};
 use serde_json::{Value, json};
 
-use super::envelope::Broken;
+use super::envelope::InvalidMessage;
 use super::identity::implementation;
 use crate::auth::{Policy, Reason, Verdict};
 use crate::endpoint::authority;
@@ -218,7 +218,7 @@ pub fn brief(reason: &Reason) -> String {
 }
 
 /// The body is not a message.
-pub fn broken(Broken { fault, id }: &Broken) -> Response {
+pub fn broken(InvalidMessage { fault, id }: &InvalidMessage) -> Response {
     let body = json!({ "jsonrpc": "2.0", "id": id, "error": { "code": fault.code(), "message": fault.to_string() } });
     (StatusCode::BAD_REQUEST, Json(body)).into_response()
 }

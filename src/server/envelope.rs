@@ -6,7 +6,7 @@ use std::fmt;
 use serde_json::{Map, Value};
 
 use crate::endpoint::denial::WITHOUT_SESSIONS;
-use crate::text::strict_json::{Inexact, exact_value_of};
+use crate::text::strict_json::{JsonFault, exact_value_of};
 
 /// The most values in a message, including nested ones. With 256 KiB of text, a message then takes a few MiB.
 const MOST_VALUES: usize = 8192;
@@ -32,7 +32,7 @@ pub enum Fault {
     /// Not UTF-8.
     NotUtf8,
     /// Not JSON, or a value that readers understand differently.
-    NotExact(Inexact),
+    NotExact(JsonFault),
     /// An array: batches are in no revision that is served.
     Batch,
     /// Other JSON that is not a message.
@@ -45,7 +45,7 @@ pub enum Fault {
 
 /// A body that is not a message.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Broken {
+pub struct InvalidMessage {
     /// Why.
     pub fault: Fault,
     /// The ID of the request, if it can be read.
@@ -53,9 +53,9 @@ pub struct Broken {
 }
 
 /// The body cannot be parsed at all.
-impl From<Fault> for Box<Broken> {
+impl From<Fault> for Box<InvalidMessage> {
     fn from(fault: Fault) -> Self {
-        Self::new(Broken { fault, id: Value::Null })
+        Self::new(InvalidMessage { fault, id: Value::Null })
     }
 }
 
@@ -94,7 +94,7 @@ impl Envelope {
     }
 
     /// Reads a body.
-    pub fn read(body: &[u8]) -> Result<Self, Box<Broken>> {
+    pub fn read(body: &[u8]) -> Result<Self, Box<InvalidMessage>> {
         let text = str::from_utf8(body).map_err(|_| Fault::NotUtf8)?;
         let message = match exact_value_of(text, MOST_VALUES).map_err(|error| Fault::NotExact(error.what))? {
             Value::Object(message) => message,
@@ -103,7 +103,7 @@ impl Envelope {
         };
         let mut message = message;
         let id = message.remove("id").unwrap_or_default();
-        let broken = |fault| Box::new(Broken { fault, id: id.clone() });
+        let broken = |fault| Box::new(InvalidMessage { fault, id: id.clone() });
         if message.get("jsonrpc").and_then(Value::as_str) != Some("2.0") {
             return Err(broken(Fault::NoMessage));
         }
@@ -166,20 +166,20 @@ mod tests {
     }
 
     #[rstest]
-    #[case("", Fault::NotExact(Inexact::EndsEarly))]
-    #[case("{", Fault::NotExact(Inexact::EndsEarly))]
-    #[case("{]", Fault::NotExact(Inexact::NotJson))]
+    #[case("", Fault::NotExact(JsonFault::EndsEarly))]
+    #[case("{", Fault::NotExact(JsonFault::EndsEarly))]
+    #[case("{]", Fault::NotExact(JsonFault::NotJson))]
     #[case(
         r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"a","arguments":{"id": 18446744073709551616}}}"#,
-        Fault::NotExact(Inexact::Number(Excerpt::new("18446744073709551616")))
+        Fault::NotExact(JsonFault::Number(Excerpt::new("18446744073709551616")))
     )]
     #[case(
         r#"{"jsonrpc":"2.0","method":"ping","method":"tools/call"}"#,
-        Fault::NotExact(Inexact::Duplicate(Excerpt::new("method")))
+        Fault::NotExact(JsonFault::Duplicate(Excerpt::new("method")))
     )]
     #[case(
         r#"{"jsonrpc":"2.0","params":{"arguments":{"id":1,"id":2}}}"#,
-        Fault::NotExact(Inexact::Duplicate(Excerpt::new("id")))
+        Fault::NotExact(JsonFault::Duplicate(Excerpt::new("id")))
     )]
     #[case("[]", Fault::Batch)]
     #[case("7", Fault::NoMessage)]

@@ -19,13 +19,13 @@ use serde_json::{Value, json};
 use super::challenge::{CODES, brief};
 use super::identity::implementation;
 use super::judgement::Judgement;
-use super::layers::Judged;
-use super::subscription::{Subscriptions, Watched};
+use super::layers::JudgedCall;
+use super::subscription::{Subscriptions, ToolWatch};
 use crate::auth::policy::ToolRule;
 use crate::auth::{Audience, Decision, Outcome, Permit, Policy, Reason, Verdict};
 use crate::endpoint::{Listing, Settings};
-use crate::gate::ports::{Answers, Catalogue, ToolInfo};
-use crate::gate::{Called, Gate, Given};
+use crate::gate::ports::{Catalogue, Responder, ToolInfo};
+use crate::gate::{CallResult, Gate, RawArguments};
 use crate::text;
 
 /// The tools, behind the gate.
@@ -68,12 +68,12 @@ impl Handler {
     }
 
     /// Returns the layers' judgement of a request; `None` if no layer saw it, in which case it must not be trusted.
-    fn judged(&self, extensions: &Extensions) -> Option<Judged> {
+    fn judged(&self, extensions: &Extensions) -> Option<JudgedCall> {
         match &self.callers {
-            Callers::Judged => extensions.get::<Parts>()?.extensions.get::<Judged>().cloned(),
+            Callers::Judged => extensions.get::<Parts>()?.extensions.get::<JudgedCall>().cloned(),
             Callers::One { token, name } => {
                 let judgement = Judgement::new(&self.gate, token.as_deref(), Audience::Required, self.max_stale);
-                Some(Judged { judgement: Arc::new(judgement.by(name.to_string(), None)), decided: None })
+                Some(JudgedCall { judgement: Arc::new(judgement.by(name.to_string(), None)), decided: None })
             }
         }
     }
@@ -89,7 +89,7 @@ impl Handler {
     }
 
     /// The decision about a call: the one that the layers made, if it is about this tool.
-    fn decided(&self, judged: &Judged, tool: &str) -> Result<Permit, Decision> {
+    fn decided(&self, judged: &JudgedCall, tool: &str) -> Result<Permit, Decision> {
         let is_same = judged.judgement.call().is_some_and(|(decided, _)| decided == tool);
         match (&self.callers, judged.decided.as_deref()) {
             (Callers::One { .. }, _) => judged.judgement.decide(tool),
@@ -126,7 +126,7 @@ impl ServerHandler for Handler {
     async fn on_initialized(&self, context: NotificationContext<RoleServer>) {
         let Some(judged) = self.judged(&context.extensions) else { return };
         let handler = self.clone();
-        let mut watched = Watched::new(&self.gate, judged.judgement, |judgement| handler.seen(judgement));
+        let mut watched = ToolWatch::new(&self.gate, judged.judgement, |judgement| handler.seen(judgement));
         tokio::spawn(async move {
             // Until the token is no longer valid, or the client has disconnected.
             while watched.changed(|judgement| handler.seen(judgement)).await
@@ -152,7 +152,7 @@ impl ServerHandler for Handler {
         if subscription.is_none() {
             return Err(ErrorData::internal_error("too many subscriptions with this token", None));
         }
-        let mut watched = Watched::new(&self.gate, judged.judgement, |judgement| self.seen(judgement));
+        let mut watched = ToolWatch::new(&self.gate, judged.judgement, |judgement| self.seen(judgement));
         loop {
             tokio::select! {
                 goes_on = watched.changed(|judgement| self.seen(judgement)) => {
@@ -255,7 +255,7 @@ impl ServerHandler for Handler {
             return Err(ErrorData::internal_error(format!("unavailable: {what} cannot be read"), None));
         }
         let arguments = Value::Object(request.arguments.unwrap_or_default());
-        let given = Given::Json(&arguments);
+        let given = RawArguments::Json(&arguments);
         let decided = self.decided(&judged, &request.name);
         let source = judged.judgement.source();
         let called = match decided {
@@ -305,7 +305,7 @@ fn no_method(name: &str) -> ErrorData {
 
 /// The contract's answer, structured and as text. What went wrong behind the gate is in both, as `message`; of a refusal the
 /// text says what is needed, because many clients show nothing else.
-fn result(called: &Called) -> CallToolResult {
+fn result(called: &CallResult) -> CallToolResult {
     let mut answer = called.outcome.answer();
     if let Some(trouble) = called.outcome.trouble() {
         answer["message"] = json!(trouble);
@@ -325,7 +325,7 @@ fn result(called: &Called) -> CallToolResult {
 
 /// A tool as a client sees it, if an allowed call of it is answered.
 fn tool(name: &str, policy: &Policy, catalogue: &Catalogue) -> Option<Tool> {
-    if catalogue.answers(policy, name) == Answers::Missing {
+    if catalogue.answers(policy, name) == Responder::Missing {
         return None;
     }
     let info = catalogue.find(name);

@@ -19,16 +19,16 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use serde_json::Value;
 
-use super::body::{self, Unread};
+use super::body::{self, BodyError};
 use super::challenge::{Challenge, Shape, broken, scopes};
-use super::envelope::{Broken, Envelope, Fault};
+use super::envelope::{Envelope, Fault, InvalidMessage};
 use super::judgement::{Judgement, Sender};
 use super::limit::{Limiter, User};
 use super::origin;
 use super::places::Connection;
 use crate::auth::{Audience, Decision, Permit, Reason};
 use crate::endpoint::{Denial, HostName, Settings};
-use crate::gate::{Answered, Gate, Given, Origin, Rejection, Source};
+use crate::gate::{Gate, Origin, RawArguments, Rejection, RequestOutcome, Source};
 use crate::text;
 
 /// A message counts as one more request per this number of bytes: a large one takes milliseconds.
@@ -63,7 +63,7 @@ pub struct Endpoint {
 
 /// The handler's input: the judgement of the request, and the decision about its call.
 #[derive(Clone)]
-pub struct Judged {
+pub struct JudgedCall {
     pub judgement: Arc<Judgement>,
     pub decided: Option<Arc<Result<Permit, Decision>>>,
 }
@@ -86,7 +86,7 @@ pub struct Refusal(Box<Response>);
 
 /// The header is not one Bearer token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Misused;
+struct HeaderError;
 
 /// Passes a request through the layers. `Host` and `Origin` are checked first.
 pub async fn guard(State(endpoint): State<Arc<Endpoint>>, request: Request, next: Next) -> Response {
@@ -141,13 +141,13 @@ impl Endpoint {
     }
 
     /// Counts and logs a refused request, and passes on its answer.
-    fn refuse(&self, arrival: &Arrival, answered: impl Into<Answered>, answer: Response) -> Refusal {
+    fn refuse(&self, arrival: &Arrival, answered: impl Into<RequestOutcome>, answer: Response) -> Refusal {
         let (judgement, answered) = (&arrival.judgement, answered.into());
         let source = judgement.source();
         self.gate.shared().update(|state| state.note(&judgement.counted(&arrival.sender, Some(answered.code()))));
         match (judgement.call(), answered) {
-            (Some((tool, arguments)), Answered::Decided(decision)) => {
-                self.gate.refuse(decision, tool, Given::Json(arguments), &source);
+            (Some((tool, arguments)), RequestOutcome::Decided(decision)) => {
+                self.gate.refuse(decision, tool, RawArguments::Json(arguments), &source);
             }
             (_, answered) => self.gate.turn_away(answered, &arrival.asked(), &source),
         }
@@ -248,7 +248,7 @@ pub async fn authenticate(endpoint: &Endpoint, request: Request) -> Result<Authe
     let known = || shared.read(|state| state.traffic().called(sender.peer, &sender.agent, judgement.token()));
     let client = named.map_or_else(known, |name| text::name(name, 64));
     let arrival = Arrival { parts, judgement: Arc::new(judgement.by(client, Some(sender.peer))), sender };
-    let refuse = |answered: Answered, answer| Err(endpoint.refuse(&arrival, answered, answer));
+    let refuse = |answered: RequestOutcome, answer| Err(endpoint.refuse(&arrival, answered, answer));
     let challenge = || endpoint.challenge(&arrival);
     let is_known = arrival.judgement.principal.is_ok();
     let take = || endpoint.limiter.take_of_peer(arrival.sender.peer, arrival.judgement.started());
@@ -269,9 +269,9 @@ pub async fn authenticate(endpoint: &Endpoint, request: Request) -> Result<Authe
         found.id = echoed(&found.id);
         return refuse(Rejection::Body(found.fault.to_string().into()).into(), broken(&found));
     }
-    match body.unwrap_or(Err(Unread(StatusCode::BAD_REQUEST))) {
+    match body.unwrap_or(Err(BodyError(StatusCode::BAD_REQUEST))) {
         Ok(body) => Ok(Authenticated { arrival, body }),
-        Err(Unread(status)) => {
+        Err(BodyError(status)) => {
             let sentence = status.canonical_reason().unwrap_or("the body cannot be read");
             refuse(Rejection::Body(sentence.into()).into(), challenge().unread(status))
         }
@@ -312,7 +312,7 @@ pub async fn authorise(
     let decided = match judgement.decide(tool) {
         // The protocol's types know no other arguments, and would say only that they are something else.
         Ok(permit) if !arguments.is_object() => {
-            let called = endpoint.gate.run(permit, Given::Json(arguments), &judgement.source()).await;
+            let called = endpoint.gate.run(permit, RawArguments::Json(arguments), &judgement.source()).await;
             endpoint.gate.shared().update(|state| state.note(&judgement.counted(sender, None)));
             let sentence = called.outcome.trouble().unwrap_or_default();
             let answer = endpoint.challenge(arrival).bad_arguments(sentence, &called.outcome.answer());
@@ -349,11 +349,11 @@ pub async fn account(
     }
     let is_post = parts.method == Method::POST;
     let decided = decided.map(Arc::new);
-    parts.extensions.insert(Judged { judgement: Arc::clone(&judgement), decided });
+    parts.extensions.insert(JudgedCall { judgement: Arc::clone(&judgement), decided });
     let mut answer = next.run(Request::from_parts(parts, Body::from(body))).await;
     // The protocol's crate answers so to a message whose members have the wrong types.
     if answer.status() == StatusCode::UNSUPPORTED_MEDIA_TYPE && was_json {
-        answer = broken(&Broken {
+        answer = broken(&InvalidMessage {
             fault: Fault::NoMessage,
             id: judgement.envelope.as_ref().map_or(Value::Null, |envelope| echoed(&envelope.id)),
         });
@@ -404,16 +404,16 @@ fn accepts_json(headers: &HeaderMap) -> bool {
 }
 
 /// The token of the one `Authorization` header, if there is one; a query string is never looked at.
-fn bearer(headers: &HeaderMap) -> Result<Option<String>, Misused> {
+fn bearer(headers: &HeaderMap) -> Result<Option<String>, HeaderError> {
     let mut all = headers.get_all(AUTHORIZATION).iter();
     let (Some(header), None) = (all.next(), all.next()) else {
-        return if headers.contains_key(AUTHORIZATION) { Err(Misused) } else { Ok(None) };
+        return if headers.contains_key(AUTHORIZATION) { Err(HeaderError) } else { Ok(None) };
     };
-    let (scheme, token) = header.to_str().ok().and_then(|header| header.split_once(' ')).ok_or(Misused)?;
+    let (scheme, token) = header.to_str().ok().and_then(|header| header.split_once(' ')).ok_or(HeaderError)?;
     let token = token.trim();
     match scheme.eq_ignore_ascii_case("bearer") && !token.is_empty() {
         true => Ok(Some(token.to_owned())),
-        false => Err(Misused),
+        false => Err(HeaderError),
     }
 }
 
@@ -452,13 +452,16 @@ mod tests {
     #[case(&[], Ok(None))]
     #[case(&["Bearer a.b.c"], Ok(Some("a.b.c")))]
     #[case(&["bearer   a.b.c "], Ok(Some("a.b.c")))]
-    #[case(&["Basic YTpi"], Err(Misused))]
-    #[case(&["Bearer"], Err(Misused))]
-    #[case(&["Bearer "], Err(Misused))]
-    #[case(&["a.b.c"], Err(Misused))]
-    #[case(&["Bearer a.b.c", "Bearer a.b.c"], Err(Misused))]
-    #[case(&["Bearer \u{e9}"], Err(Misused))]
-    fn one_header_with_a_bearer_token_is_taken(#[case] values: &[&str], #[case] found: Result<Option<&str>, Misused>) {
+    #[case(&["Basic YTpi"], Err(HeaderError))]
+    #[case(&["Bearer"], Err(HeaderError))]
+    #[case(&["Bearer "], Err(HeaderError))]
+    #[case(&["a.b.c"], Err(HeaderError))]
+    #[case(&["Bearer a.b.c", "Bearer a.b.c"], Err(HeaderError))]
+    #[case(&["Bearer \u{e9}"], Err(HeaderError))]
+    fn one_header_with_a_bearer_token_is_taken(
+        #[case] values: &[&str],
+        #[case] found: Result<Option<&str>, HeaderError>,
+    ) {
         assert_eq!(bearer(&headers(values)), found.map(|token| token.map(str::to_owned)));
     }
 }

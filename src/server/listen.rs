@@ -31,7 +31,7 @@ use super::handler::Handler;
 use super::layers::{self, Endpoint, Peer, guard};
 use super::limit::Limiter;
 use super::places::{Place, Places};
-use super::streams::Writable;
+use super::streams::TimedStream;
 use crate::endpoint::{PATH, Settings};
 use crate::gate::{Gate, Rejection};
 
@@ -234,7 +234,7 @@ async fn connection(stream: TcpStream, peer: SocketAddr, service: Service, place
             Ok::<_, Infallible>(answer)
         }
     });
-    let stream = Writable::new(stream, WRITE);
+    let stream = TimedStream::new(stream, WRITE);
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(HEAD).max_buf_size(MOST_HEAD);
     let mut connection = std::pin::pin!(builder.serve_connection(TokioIo::new(stream), answer));

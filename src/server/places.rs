@@ -17,11 +17,11 @@ pub struct Places(Arc<Inner>);
 struct Inner {
     most: usize,
     for_each_peer: usize,
-    taken: Mutex<Taken>,
+    taken: Mutex<TakenPlaces>,
 }
 
 #[derive(Default)]
-struct Taken {
+struct TakenPlaces {
     last_number: u64,
     connections: BTreeMap<u64, Arc<Connection>>,
 }
@@ -73,12 +73,12 @@ impl Places {
         Some(Place { places: self.clone(), number, connection })
     }
 
-    fn taken(&self) -> MutexGuard<'_, Taken> {
+    fn taken(&self) -> MutexGuard<'_, TakenPlaces> {
         self.0.taken.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Taken {
+impl TakenPlaces {
     fn make_room(&mut self, may: impl Fn(&Connection) -> bool) -> Option<()> {
         let idle = self.connections.iter().filter(|(_, connection)| may(connection) && !connection.is_at_work());
         let (number, _) = idle.min_by_key(|(_, connection)| connection.heard.load(Ordering::Relaxed))?;

@@ -11,14 +11,14 @@ use tokio::time::{Sleep, sleep};
 
 /// A stream on which a write that does not get on for a while is an error. Without that, a client that never reads its
 /// answers would hold its connection and the answers forever.
-pub struct Writable<S> {
+pub struct TimedStream<S> {
     stream: S,
     within: Duration,
     /// Ends when the write that waits has waited too long.
     waits: Option<Pin<Box<Sleep>>>,
 }
 
-impl<S: Unpin> Writable<S> {
+impl<S: Unpin> TimedStream<S> {
     /// A stream on which a write may wait for so long.
     pub fn new(stream: S, within: Duration) -> Self {
         Self { stream, within, waits: None }
@@ -36,13 +36,13 @@ impl<S: Unpin> Writable<S> {
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Writable<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for TimedStream<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         pin!(&mut self.stream).poll_read(cx, into)
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Writable<S> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for TimedStream<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let written = pin!(&mut self.stream).poll_write(cx, bytes);
         self.timed(cx, written)
@@ -80,7 +80,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_write_that_nobody_reads_fails_and_one_that_is_read_slowly_does_not() {
         let (mut reader, stream) = duplex(1000);
-        let mut stream = Writable::new(stream, Duration::from_secs(10));
+        let mut stream = TimedStream::new(stream, Duration::from_secs(10));
         let slow = async {
             let mut read = [0; 100];
             for _ in 0..30 {

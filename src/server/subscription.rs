@@ -55,14 +55,14 @@ impl Drop for Subscription {
 }
 
 /// The tools that the sender of a judged request sees, watched for changes.
-pub struct Watched {
+pub struct ToolWatch {
     gate: Gate,
     judgement: Arc<Judgement>,
     seen: Vec<Tool>,
     revisions: watch::Receiver<u64>,
 }
 
-impl Watched {
+impl ToolWatch {
     /// The tools as they are seen now by `see`.
     pub fn new(gate: &Gate, judgement: Arc<Judgement>, see: impl Fn(&Judgement) -> Vec<Tool>) -> Self {
         let revisions = gate.shared().changes();

@@ -12,8 +12,8 @@ use serde::de::{Error as _, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use tokio::sync::Mutex;
 
-use super::{Changed, Edition, Store, StoreError, Stored};
-use crate::auth::revocations::{Revoked, Since};
+use super::{ChangeFuture, Edition, Store, StoreContents, StoreError};
+use crate::auth::revocations::{Revocation, RevocationTarget};
 use crate::auth::{NumericDate, Revocations, TokenId};
 use crate::config::{ConfigError, read, replace, unreadable};
 use crate::text;
@@ -91,24 +91,24 @@ enum RowError {
 }
 
 impl<'a> Row<'a> {
-    fn new(what: &'a Revoked, since: &'a Since) -> Self {
+    fn new(what: &'a RevocationTarget, since: &'a Revocation) -> Self {
         let (token, jti) = match what {
-            Revoked::Token(id) => (Some(id.hex().into()), None),
-            Revoked::Jti(jti) => (None, Some((&**jti).into())),
+            RevocationTarget::Token(id) => (Some(id.hex().into()), None),
+            RevocationTarget::Jti(jti) => (None, Some((&**jti).into())),
         };
         let until = since.until.map(|until| until.rfc3339().into());
         Self { token, jti, user: since.user.as_deref().map(Into::into), at: since.at.rfc3339().into(), until }
     }
 
-    fn read(self) -> Result<(Revoked, Since), RowError> {
+    fn read(self) -> Result<(RevocationTarget, Revocation), RowError> {
         let time = |Text(text): &Text<'_>| NumericDate::from_rfc3339(text).ok_or(RowError::Time);
         let what = match (self.token, self.jti) {
-            (Some(Text(token)), None) => Revoked::Token(TokenId::from_hex(&token).ok_or(RowError::Token)?),
-            (None, Some(Text(jti))) => Revoked::Jti(jti.into()),
+            (Some(Text(token)), None) => RevocationTarget::Token(TokenId::from_hex(&token).ok_or(RowError::Token)?),
+            (None, Some(Text(jti))) => RevocationTarget::Jti(jti.into()),
             _ => return Err(RowError::What),
         };
         let until = self.until.as_ref().map(time).transpose()?;
-        Ok((what, Since { at: time(&self.at)?, until, user: self.user.map(|user| user.0.into()) }))
+        Ok((what, Revocation { at: time(&self.at)?, until, user: self.user.map(|user| user.0.into()) }))
     }
 }
 
@@ -193,11 +193,15 @@ impl Store for FileStore {
         format!("{WHAT} {}", text::name(&self.path.to_string_lossy(), 200))
     }
 
-    fn load(&self) -> Result<Stored, StoreError> {
+    fn load(&self) -> Result<StoreContents, StoreError> {
         Ok(stored(&self.path)?.unwrap_or_default())
     }
 
-    fn change(&self, now: NumericDate, change: &mut dyn FnMut(&mut Stored)) -> Result<Option<Edition>, StoreError> {
+    fn change(
+        &self,
+        now: NumericDate,
+        change: &mut dyn FnMut(&mut StoreContents),
+    ) -> Result<Option<Edition>, StoreError> {
         let failed = |error| unreadable(WHAT, &self.path, error);
         let real = self.real();
         let _lock = self.lock(&real)?;
@@ -216,7 +220,7 @@ impl Store for FileStore {
         Ok(Some(edition))
     }
 
-    fn changed(&self) -> Changed<'_> {
+    fn changed(&self) -> ChangeFuture<'_> {
         Box::pin(async { self.watch.lock().await.touched().await })
     }
 }
@@ -242,7 +246,7 @@ fn written(edition: &Edition, revoked: &Revocations) -> serde_json::Result<Strin
 
 /// The content of a state file; `None` for a file that does not exist. An invalid file is an error: it must not restore
 /// a token.
-fn stored(path: &Path) -> Result<Option<Stored>, StoreError> {
+fn stored(path: &Path) -> Result<Option<StoreContents>, StoreError> {
     let source = match read(WHAT, path, MAX_BYTES) {
         Err(ConfigError::Unreadable { error, .. }) if error.kind() == ErrorKind::NotFound && !path.is_symlink() => {
             return Ok(None);
@@ -262,7 +266,7 @@ fn stored(path: &Path) -> Result<Option<Stored>, StoreError> {
         return Err(broken("invalid store name: expected letters and digits".to_owned()));
     }
     let edition = Edition { store: state.store.into(), generation: state.generation };
-    Ok(Some(Stored { revoked: state.revoked.0, edition: Some(edition) }))
+    Ok(Some(StoreContents { revoked: state.revoked.0, edition: Some(edition) }))
 }
 
 #[cfg(test)]
@@ -297,16 +301,20 @@ mod tests {
         }
     }
 
-    fn until(seconds: i64) -> Since {
-        Since { at: NOW, until: Some(NOW.plus(Span::seconds(seconds) + Span::micros(7))), user: Some("user123".into()) }
+    fn until(seconds: i64) -> Revocation {
+        Revocation {
+            at: NOW,
+            until: Some(NOW.plus(Span::seconds(seconds) + Span::micros(7))),
+            user: Some("user123".into()),
+        }
     }
 
     #[test]
     fn what_is_written_is_read_again_and_the_dead_are_forgotten() {
         let place = Place::new();
-        assert_eq!(place.store().load().expect("nothing yet"), Stored::default());
-        let token = Revoked::Token(TokenId::of("a.b.c"));
-        let jti = Revoked::Jti("7\u{202e}".into());
+        assert_eq!(place.store().load().expect("nothing yet"), StoreContents::default());
+        let token = RevocationTarget::Token(TokenId::of("a.b.c"));
+        let jti = RevocationTarget::Jti("7\u{202e}".into());
         place.change(NOW, |all| all.revoke(token.clone(), until(60)));
         let mut written = Revocations::default();
         let both = place.change(NOW, |all| {
@@ -373,7 +381,7 @@ mod tests {
     #[test]
     fn a_lock_that_another_holds_is_given_up_and_nothing_is_changed() {
         let place = Place::new();
-        let token = Revoked::Token(TokenId::of("a.b.c"));
+        let token = RevocationTarget::Token(TokenId::of("a.b.c"));
         let held = place.store().lock(&place.file()).expect("free");
         let refused = place.store().change(NOW, &mut |stored| stored.revoked.revoke(token.clone(), until(60)));
         let said = refused.expect_err("locked").to_string();
@@ -387,8 +395,8 @@ mod tests {
     fn a_change_through_a_link_reaches_the_file_that_others_use_and_both_take_one_lock() {
         let place = Place::new();
         let real = place.store();
-        let jti = Revoked::Jti("7".into());
-        let since = Since { at: NOW, until: None, user: None };
+        let jti = RevocationTarget::Jti("7".into());
+        let since = Revocation { at: NOW, until: None, user: None };
         real.change(NOW, &mut |_| {}).expect("written");
         let link = place.0.path().join("link.json");
         std::os::unix::fs::symlink(place.file(), &link).expect("a link");

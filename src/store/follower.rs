@@ -12,10 +12,10 @@ use tokio::sync::watch;
 use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::{NotReloaded, Replica, Setback};
+use super::{ReloadError, Replica, Setback};
 use crate::auth::Policy;
 use crate::config::{self, ConfigError};
-use crate::watch::{Unwatched, Watch};
+use crate::watch::{Watch, WatchError};
 
 /// The delay before the first retry of a failed read; it doubles with every further failure.
 const FIRST_RETRY: Duration = Duration::from_millis(50);
@@ -33,7 +33,7 @@ pub enum News {
         read: Result<Arc<Policy>, ConfigError>,
     },
     /// The store was changed, and cannot be read.
-    NotReloaded(NotReloaded),
+    NotReloaded(ReloadError),
     /// The store went back. Revocations stay in force and are saved again.
     Setback {
         /// The store's name; safe to show.
@@ -44,9 +44,9 @@ pub enum News {
     /// Changes that could not be saved are saved now.
     Saved,
     /// Changes of the policy file will not be noticed.
-    PolicyUnwatched(Unwatched),
+    PolicyUnwatched(WatchError),
     /// Changes of the store will not be noticed.
-    StoreUnwatched(Unwatched),
+    StoreUnwatched(WatchError),
 }
 
 /// A thread that follows the policy file and the store while the program runs, and retries failed saves.
@@ -207,11 +207,11 @@ fn watch_of(path: &str) -> Watch {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::auth::revocations::{Revoked, Since};
+    use crate::auth::revocations::{Revocation, RevocationTarget};
     use crate::auth::{KeySet, NumericDate, Rules};
     use crate::clock::SystemClock;
     use crate::gate::{AuthState, Gate, Shared};
-    use crate::store::{Change, Changed, Edition, FileStore, Memory, Store, StoreError, Stored};
+    use crate::store::{Change, ChangeFuture, Edition, FileStore, Memory, Store, StoreContents, StoreError};
     use std::fs;
     use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
     use std::sync::mpsc::{Receiver, channel};
@@ -241,8 +241,8 @@ mod tests {
         Gate::with(Rules::new(KeySet::default()), None, Arc::new(SystemClock::new()))
     }
 
-    fn revocation(jti: &str) -> (Revoked, Since) {
-        (Revoked::Jti(jti.into()), Since { at: NOW, until: None, user: None })
+    fn revocation(jti: &str) -> (RevocationTarget, Revocation) {
+        (RevocationTarget::Jti(jti.into()), Revocation { at: NOW, until: None, user: None })
     }
 
     /// A follower with this policy file, the state it keeps up to date, and what it reports.
@@ -302,15 +302,19 @@ mod tests {
             "flaky".to_owned()
         }
 
-        fn load(&self) -> Result<Stored, StoreError> {
+        fn load(&self) -> Result<StoreContents, StoreError> {
             self.fails().and_then(|()| self.content.load())
         }
 
-        fn change(&self, now: NumericDate, change: &mut dyn FnMut(&mut Stored)) -> Result<Option<Edition>, StoreError> {
+        fn change(
+            &self,
+            now: NumericDate,
+            change: &mut dyn FnMut(&mut StoreContents),
+        ) -> Result<Option<Edition>, StoreError> {
             self.fails().and_then(|()| self.content.change(now, change))
         }
 
-        fn changed(&self) -> Changed<'_> {
+        fn changed(&self) -> ChangeFuture<'_> {
             let is_first = !self.noticed.swap(true, Ordering::Relaxed);
             Box::pin(async move { if is_first { Ok(()) } else { pending().await } })
         }

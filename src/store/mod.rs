@@ -18,11 +18,11 @@ use std::time::Duration;
 use crate::auth::{NumericDate, Revocations};
 use crate::config::ConfigError;
 use crate::text;
-use crate::watch::Unwatched;
+use crate::watch::WatchError;
 
 pub use file::{FileStore, LOCK_WAIT};
 pub use follower::{Follower, News, read_policy};
-pub use replica::{Change, NotReloaded, Replica};
+pub use replica::{Change, ReloadError, Replica};
 
 /// The store could not be read or changed.
 #[derive(Debug, thiserror::Error)]
@@ -53,11 +53,11 @@ pub enum StoreError {
 }
 
 /// Resolves when a store has changed, or with the reason why changes will not be noticed.
-pub type Changed<'a> = Pin<Box<dyn Future<Output = Result<(), Unwatched>> + Send + 'a>>;
+pub type ChangeFuture<'a> = Pin<Box<dyn Future<Output = Result<(), WatchError>> + Send + 'a>>;
 
 /// The content of a store.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Stored {
+pub struct StoreContents {
     /// Everything that is revoked.
     pub revoked: Revocations,
     /// The edition of the contents; `None` if nothing is stored, or if no other process can change it.
@@ -110,14 +110,18 @@ pub trait Store: Send + Sync {
     fn name(&self) -> String;
 
     /// Everything that is revoked.
-    fn load(&self) -> Result<Stored, StoreError>;
+    fn load(&self) -> Result<StoreContents, StoreError>;
 
     /// Changes the stored contents under a lock, and drops revocations no longer needed at `now`. Returns the new edition.
-    fn change(&self, now: NumericDate, change: &mut dyn FnMut(&mut Stored)) -> Result<Option<Edition>, StoreError>;
+    fn change(
+        &self,
+        now: NumericDate,
+        change: &mut dyn FnMut(&mut StoreContents),
+    ) -> Result<Option<Edition>, StoreError>;
 
     /// Waits until a process, perhaps this one, has changed what is stored. The first call resolves at once: the store
     /// may have changed since it was loaded. An error is reported once; later calls then never resolve.
-    fn changed(&self) -> Changed<'_>;
+    fn changed(&self) -> ChangeFuture<'_>;
 }
 
 /// Keeps revocations until the process ends.
@@ -140,21 +144,25 @@ impl Store for Memory {
         "memory".to_owned()
     }
 
-    fn load(&self) -> Result<Stored, StoreError> {
+    fn load(&self) -> Result<StoreContents, StoreError> {
         let revoked = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        Ok(Stored { revoked, edition: None })
+        Ok(StoreContents { revoked, edition: None })
     }
 
-    fn change(&self, now: NumericDate, change: &mut dyn FnMut(&mut Stored)) -> Result<Option<Edition>, StoreError> {
+    fn change(
+        &self,
+        now: NumericDate,
+        change: &mut dyn FnMut(&mut StoreContents),
+    ) -> Result<Option<Edition>, StoreError> {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut stored = Stored { revoked: std::mem::take(&mut *all), edition: None };
+        let mut stored = StoreContents { revoked: std::mem::take(&mut *all), edition: None };
         change(&mut stored);
         stored.revoked.forget_dead(now);
         *all = stored.revoked;
         Ok(None)
     }
 
-    fn changed(&self) -> Changed<'_> {
+    fn changed(&self) -> ChangeFuture<'_> {
         Box::pin(pending())
     }
 }

@@ -6,16 +6,16 @@ use tokio::sync::Notify;
 
 use super::{Edition, Setback, Store, StoreError};
 use crate::auth::Revocations;
-use crate::auth::revocations::{Revoked, Since};
-use crate::gate::{Gate, Unread};
+use crate::auth::revocations::{Revocation, RevocationTarget};
+use crate::gate::{Gate, ReadFailure};
 
 /// A revocation, or its end.
 #[derive(Clone, Debug)]
 pub struct Change {
     /// The target to revoke or restore.
-    pub what: Revoked,
+    pub what: RevocationTarget,
     /// Since when it is revoked; `None` restores it.
-    pub since: Option<Since>,
+    pub since: Option<Revocation>,
 }
 
 impl Change {
@@ -30,17 +30,17 @@ impl Change {
 /// The store could not be read again; the known revocations stay in force.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot read revocations; the last known ones stay in force: {0}")]
-pub struct NotReloaded(StoreError);
+pub struct ReloadError(StoreError);
 
 /// Changes that are in memory only, in the order of application. They are numbered, because some are inserted before
 /// others during a save.
 #[derive(Default)]
-struct Unsaved {
+struct PendingChanges {
     changes: Vec<(u64, Change)>,
     last: u64,
 }
 
-impl Unsaved {
+impl PendingChanges {
     fn number(&mut self) -> u64 {
         self.last += 1;
         self.last
@@ -85,7 +85,7 @@ pub struct Replica {
     /// Held while changes are saved.
     saving: Mutex<()>,
     /// Held for a moment only, never while the store is read or changed: `change` runs on the thread that draws.
-    unsaved: Mutex<Unsaved>,
+    unsaved: Mutex<PendingChanges>,
     /// Wakes the task that retries failed saves.
     to_save: Notify,
 }
@@ -182,16 +182,16 @@ impl Replica {
     }
 
     /// Applies changes by other processes in the store to the shared state. Blocks while it reads.
-    pub fn reload(&self) -> Result<(), NotReloaded> {
+    pub fn reload(&self) -> Result<(), ReloadError> {
         let read = self.read(&mut lock(&self.known));
         let (at, why) = (self.gate.clock().monotonic(), read.as_ref().err().map(ToString::to_string));
         self.gate.shared().update(|state| {
             state.set_health(|health| {
                 let since = health.store.as_ref().map_or(at, |unread| unread.since);
-                health.store = why.map(|why| Unread { since, why: why.into(), goes_stale: true });
+                health.store = why.map(|why| ReadFailure { since, why: why.into(), goes_stale: true });
             });
         });
-        read.map_err(NotReloaded)
+        read.map_err(ReloadError)
     }
 
     /// Says in the shared state why the policy file cannot be read, and whether that goes stale; `None` where it was read.
@@ -200,7 +200,7 @@ impl Replica {
         self.gate.shared().update(|state| {
             state.set_health(|health| {
                 let since = health.policy.as_ref().map_or(at, |unread| unread.since);
-                health.policy = why.map(|(why, goes_stale)| Unread { since, why: why.into(), goes_stale });
+                health.policy = why.map(|(why, goes_stale)| ReadFailure { since, why: why.into(), goes_stale });
             });
         });
     }
@@ -241,16 +241,16 @@ mod tests {
     use super::*;
     use crate::auth::{KeySet, NumericDate, Rules};
     use crate::clock::ManualClock;
-    use crate::store::{Changed, Memory, Stored};
+    use crate::store::{ChangeFuture, Memory, StoreContents};
 
     const NOW: NumericDate = NumericDate::from_seconds(1_795_380_000);
 
-    fn jti(name: &str) -> Revoked {
-        Revoked::Jti(name.into())
+    fn jti(name: &str) -> RevocationTarget {
+        RevocationTarget::Jti(name.into())
     }
 
     fn revoke(name: &str) -> Change {
-        Change { what: jti(name), since: Some(Since { at: NOW, until: None, user: None }) }
+        Change { what: jti(name), since: Some(Revocation { at: NOW, until: None, user: None }) }
     }
 
     fn restore(name: &str) -> Change {
@@ -276,12 +276,12 @@ mod tests {
 
         /// Puts another content in the place of the present one.
         fn becomes(&self, edition: Option<Edition>, names: &[&str]) {
-            let all = names.iter().map(|name| (jti(name), Since { at: NOW, until: None, user: None }));
+            let all = names.iter().map(|name| (jti(name), Revocation { at: NOW, until: None, user: None }));
             self.memory.change(NOW, &mut |stored| stored.revoked = all.clone().collect()).expect("memory");
             *lock(&self.edition) = edition;
         }
 
-        fn holds(&self) -> Vec<Revoked> {
+        fn holds(&self) -> Vec<RevocationTarget> {
             self.memory.load().expect("memory").revoked.iter().map(|(what, _)| what.clone()).collect()
         }
     }
@@ -295,11 +295,15 @@ mod tests {
             "a test".to_owned()
         }
 
-        fn load(&self) -> Result<Stored, StoreError> {
-            Ok(Stored { edition: lock(&self.edition).clone(), ..self.memory.load()? })
+        fn load(&self) -> Result<StoreContents, StoreError> {
+            Ok(StoreContents { edition: lock(&self.edition).clone(), ..self.memory.load()? })
         }
 
-        fn change(&self, now: NumericDate, change: &mut dyn FnMut(&mut Stored)) -> Result<Option<Edition>, StoreError> {
+        fn change(
+            &self,
+            now: NumericDate,
+            change: &mut dyn FnMut(&mut StoreContents),
+        ) -> Result<Option<Edition>, StoreError> {
             if *lock(&self.is_locked) {
                 return Err(StoreError::Locked { path: "state.json".into(), waited: super::super::LOCK_WAIT });
             }
@@ -313,7 +317,7 @@ mod tests {
             Ok(edition.clone())
         }
 
-        fn changed(&self) -> Changed<'_> {
+        fn changed(&self) -> ChangeFuture<'_> {
             self.memory.changed()
         }
     }
@@ -325,7 +329,7 @@ mod tests {
         (gate, other, replica)
     }
 
-    fn revoked(gate: &Gate) -> Vec<Revoked> {
+    fn revoked(gate: &Gate) -> Vec<RevocationTarget> {
         gate.shared().rules().revoked.iter().map(|(what, _)| what.clone()).collect()
     }
 

@@ -49,9 +49,9 @@ impl fmt::Debug for Excerpt {
 /// empty text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{what}")]
-pub struct InexactJson {
+pub struct JsonError {
     /// The error. Safe to show.
-    pub what: Inexact,
+    pub what: JsonFault,
     /// The line.
     pub line: usize,
     /// The column, in bytes.
@@ -60,7 +60,7 @@ pub struct InexactJson {
 
 /// Why a text is not an exact JSON value. Safe to show: names and numbers are made visible and shortened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Inexact {
+pub enum JsonFault {
     /// Something is missing at the end.
     #[error("the JSON ends early")]
     EndsEarly,
@@ -81,7 +81,7 @@ pub enum Inexact {
     TooDeep,
 }
 
-impl Inexact {
+impl JsonFault {
     /// Whether the text is JSON nevertheless.
     pub const fn is_json(&self) -> bool {
         !matches!(self, Self::EndsEarly | Self::NotJson)
@@ -90,32 +90,32 @@ impl Inexact {
 
 /// Parses a JSON value exactly as it is written: a duplicate member and a whole number that does not fit into 64 bits are
 /// errors, because they would change the value.
-pub fn exact_value(text: &str) -> Result<Value, InexactJson> {
+pub fn exact_value(text: &str) -> Result<Value, JsonError> {
     exact_value_of(text, usize::MAX)
 }
 
 /// Like [`exact_value`], with a limit on the number of values, including nested ones: a short text can contain many,
 /// and each takes some hundred bytes of memory.
-pub fn exact_value_of(text: &str, most: usize) -> Result<Value, InexactJson> {
+pub fn exact_value_of(text: &str, most: usize) -> Result<Value, JsonError> {
     let (left, found) = (Cell::new(most), RefCell::new(None));
     let mut json = serde_json::Deserializer::from_str(text);
-    let parsed = Exactly { left: &left, found: &found }.deserialize(&mut json);
+    let parsed = ExactVisitor { left: &left, found: &found }.deserialize(&mut json);
     parsed.and_then(|value| json.end().map(|()| value)).map_err(|error| {
         let (line, column) = (error.line(), error.column());
-        let number = || Inexact::Number(Excerpt::new(number_at(text, line, column)));
+        let number = || JsonFault::Number(Excerpt::new(number_at(text, line, column)));
         let what = match found.take() {
-            Some(Found::Duplicate(name)) => Inexact::Duplicate(Excerpt::new(&name)),
-            Some(Found::Number) => number(),
-            Some(Found::TooMany) => Inexact::TooMany(most),
+            Some(InexactCause::Duplicate(name)) => JsonFault::Duplicate(Excerpt::new(&name)),
+            Some(InexactCause::Number) => number(),
+            Some(InexactCause::TooMany) => JsonFault::TooMany(most),
             None => match error.classify() {
-                Category::Eof => Inexact::EndsEarly,
+                Category::Eof => JsonFault::EndsEarly,
                 // The parser has no type for these two; both are JSON.
                 _ if error.to_string().starts_with("number out of range") => number(),
-                _ if error.to_string().starts_with("recursion limit exceeded") => Inexact::TooDeep,
-                Category::Data | Category::Syntax | Category::Io => Inexact::NotJson,
+                _ if error.to_string().starts_with("recursion limit exceeded") => JsonFault::TooDeep,
+                Category::Data | Category::Syntax | Category::Io => JsonFault::NotJson,
             },
         };
-        InexactJson { what, line, column }
+        JsonError { what, line, column }
     })
 }
 
@@ -136,38 +136,38 @@ fn number_at(text: &str, line: usize, column: usize) -> &str {
 }
 
 /// The reason why the value is inexact, recorded where it was found: the parser's error carries only a text.
-enum Found {
+enum InexactCause {
     Duplicate(String),
     Number,
     TooMany,
 }
 
 #[derive(Clone, Copy)]
-struct Exactly<'c> {
+struct ExactVisitor<'c> {
     /// How many values may still come.
     left: &'c Cell<usize>,
-    found: &'c RefCell<Option<Found>>,
+    found: &'c RefCell<Option<InexactCause>>,
 }
 
-impl Exactly<'_> {
+impl ExactVisitor<'_> {
     /// Ends the parsing because of this.
-    fn ends<E: Error>(self, found: Found) -> E {
+    fn ends<E: Error>(self, found: InexactCause) -> E {
         self.found.replace(Some(found));
         E::custom("not exact")
     }
 }
 
-impl<'de> DeserializeSeed<'de> for Exactly<'_> {
+impl<'de> DeserializeSeed<'de> for ExactVisitor<'_> {
     type Value = Value;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
-        let left = self.left.get().checked_sub(1).ok_or_else(|| self.ends(Found::TooMany))?;
+        let left = self.left.get().checked_sub(1).ok_or_else(|| self.ends(InexactCause::TooMany))?;
         self.left.set(left);
         deserializer.deserialize_any(self)
     }
 }
 
-impl<'de> Visitor<'de> for Exactly<'_> {
+impl<'de> Visitor<'de> for ExactVisitor<'_> {
     type Value = Value;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -194,7 +194,7 @@ impl<'de> Visitor<'de> for Exactly<'_> {
         // Whole numbers that the others do not take come here, rounded: beyond u64 above, beyond i64 below.
         match value > -9_223_372_036_854_775_808.0 && value < 18_446_744_073_709_551_615.0 {
             true => Ok(value.into()),
-            false => Err(self.ends(Found::Number)),
+            false => Err(self.ends(InexactCause::Number)),
         }
     }
 
@@ -215,7 +215,7 @@ impl<'de> Visitor<'de> for Exactly<'_> {
         while let Some(name) = map.next_key::<String>()? {
             let value = map.next_value_seed(self)?;
             if members.contains_key(&name) {
-                return Err(self.ends(Found::Duplicate(name)));
+                return Err(self.ends(InexactCause::Duplicate(name)));
             }
             members.insert(name, value);
         }
@@ -234,7 +234,7 @@ mod tests {
     #[case(r#"{"a": {"b": [null]}}"#, 4)]
     fn values_are_counted_with_those_inside_them(#[case] text: &str, #[case] values: usize) {
         assert!(exact_value_of(text, values).is_ok());
-        assert_eq!(exact_value_of(text, values - 1).map_err(|error| error.what), Err(Inexact::TooMany(values - 1)));
+        assert_eq!(exact_value_of(text, values - 1).map_err(|error| error.what), Err(JsonFault::TooMany(values - 1)));
     }
 
     #[rstest]
@@ -273,7 +273,7 @@ mod tests {
         let error = exact_value(&"9".repeat(10_000)).expect_err("too large");
         assert!(error.to_string().len() < 120 && error.what.is_json(), "{error}");
         let deep = format!("{}{}", "[".repeat(128), "]".repeat(128));
-        assert_eq!(exact_value(&deep).map_err(|error| error.what), Err(Inexact::TooDeep));
+        assert_eq!(exact_value(&deep).map_err(|error| error.what), Err(JsonFault::TooDeep));
         let shallow = format!("{}{}", "[".repeat(127), "]".repeat(127));
         assert!(exact_value(&shallow).is_ok(), "127 levels");
     }

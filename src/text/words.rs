@@ -12,7 +12,7 @@ const YEAR: Span = Span::days(365);
 
 /// A duration in words, and how long these words stay true.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Shown {
+pub struct DurationWords {
     /// The words, as in `58m 54s`.
     pub text: String,
     /// The duration that the words name: a bar beside them is drawn from it, so that both move at once.
@@ -33,18 +33,18 @@ const fn step_of_remaining(left: Span) -> Span {
 
 /// A time that runs out, rounded **up**: it says `1s` until the very end, and at zero it is over. At or below zero the
 /// words are `0s`.
-pub fn remaining(left: Span) -> Shown {
+pub fn remaining(left: Span) -> DurationWords {
     if left <= Span::ZERO {
-        return Shown { text: "0s".to_owned(), named: Span::ZERO, holds: Span::MAX };
+        return DurationWords { text: "0s".to_owned(), named: Span::ZERO, holds: Span::MAX };
     }
     let step = step_of_remaining(left);
     let below = step * (left - Span::MICRO).div_euclid(step);
     // The words change at the next lower multiple of the step, and are then shown in the step of that multiple.
-    Shown { text: words(below + step), named: below + step, holds: left - below }
+    DurationWords { text: words(below + step), named: below + step, holds: left - below }
 }
 
 /// A time since something, rounded **down**: seconds in the first minute, then minutes, hours, days.
-pub fn elapsed(passed: Span) -> Shown {
+pub fn elapsed(passed: Span) -> DurationWords {
     let passed = passed.max(Span::ZERO);
     let (step, unit) = match passed {
         p if p < Span::MINUTE => (Span::SECOND, 's'),
@@ -54,7 +54,7 @@ pub fn elapsed(passed: Span) -> Shown {
     };
     let n = passed.div_euclid(step);
     let named = step * n;
-    Shown { text: format!("{n}{unit}"), named, holds: named + step - passed }
+    DurationWords { text: format!("{n}{unit}"), named, holds: named + step - passed }
 }
 
 /// A fixed span, such as a whole lifetime, exact to the second.
@@ -139,7 +139,7 @@ pub fn took(duration: Duration) -> String {
 
 /// A text is not a duration.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum NotADuration {
+pub enum InvalidDuration {
     /// It cannot be read as one.
     #[error("expected a duration such as 90s, 15m, 1h, 7d or 1h30m")]
     Unreadable,
@@ -150,20 +150,20 @@ pub enum NotADuration {
 
 /// Reads a duration in words: `90s`, `15m`, `1h`, `7d`, `1h30m`, `0s`. A bare number has no unit and is refused, but
 /// for 0.
-pub fn parse_duration(text: &str) -> Result<Duration, NotADuration> {
+pub fn parse_duration(text: &str) -> Result<Duration, InvalidDuration> {
     let text = text.trim();
     if text.bytes().all(|b| b == b'0') && !text.is_empty() {
         return Ok(Duration::ZERO);
     }
     // Its capital letter is a month, one key away from a minute.
     if text.contains('M') {
-        return Err(NotADuration::Unreadable);
+        return Err(InvalidDuration::Unreadable);
     }
     let duration = humantime::parse_duration(text).map_err(|error| match error {
-        humantime::DurationError::NumberOverflow => NotADuration::TooLong,
-        _ => NotADuration::Unreadable,
+        humantime::DurationError::NumberOverflow => InvalidDuration::TooLong,
+        _ => InvalidDuration::Unreadable,
     })?;
-    if duration.as_secs() > 315_576_000_000 { Err(NotADuration::TooLong) } else { Ok(duration) }
+    if duration.as_secs() > 315_576_000_000 { Err(InvalidDuration::TooLong) } else { Ok(duration) }
 }
 
 /// Bytes in words: `243 B`, `1.0 KiB`, `1.0 MiB`.
@@ -234,13 +234,13 @@ mod tests {
     }
 
     #[rstest]
-    #[case("90", NotADuration::Unreadable)]
-    #[case("", NotADuration::Unreadable)]
-    #[case("soon", NotADuration::Unreadable)]
-    #[case("-5s", NotADuration::Unreadable)]
-    #[case("99999999d", NotADuration::TooLong)]
-    #[case("99999999999999y", NotADuration::TooLong)]
-    fn what_is_no_duration_is_refused(#[case] text: &str, #[case] error: NotADuration) {
+    #[case("90", InvalidDuration::Unreadable)]
+    #[case("", InvalidDuration::Unreadable)]
+    #[case("soon", InvalidDuration::Unreadable)]
+    #[case("-5s", InvalidDuration::Unreadable)]
+    #[case("99999999d", InvalidDuration::TooLong)]
+    #[case("99999999999999y", InvalidDuration::TooLong)]
+    fn what_is_no_duration_is_refused(#[case] text: &str, #[case] error: InvalidDuration) {
         assert_eq!(parse_duration(text), Err(error));
     }
 

@@ -15,7 +15,7 @@ const BEGIN: &str = "11;rgb";
 
 /// The result of processing events.
 #[derive(Debug, Default, PartialEq)]
-pub struct Taken {
+pub struct AnswerResult {
     /// Those that are not an answer.
     pub events: Vec<Event>,
     /// The answer.
@@ -32,35 +32,35 @@ pub struct Answer {
 
 impl Answer {
     /// Takes one event; returns what it comes to.
-    pub fn take(&mut self, event: Event) -> Taken {
+    pub fn take(&mut self, event: Event) -> AnswerResult {
         let part = part(&event);
         let is_begun = !self.held.is_empty();
         match part {
             Some(Part::Begin) if !is_begun => {
                 self.held.push(event);
-                return Taken::default();
+                return AnswerResult::default();
             }
             Some(Part::Character(c)) if is_begun => {
                 self.text.push(c);
                 self.held.push(event);
                 if self.text.len() <= LONGEST && (BEGIN.starts_with(&self.text) || self.text.starts_with(BEGIN)) {
-                    return Taken::default();
+                    return AnswerResult::default();
                 }
-                return Taken { events: self.give_up(), background: None };
+                return AnswerResult { events: self.give_up(), background: None };
             }
             Some(Part::End) if is_begun => {
                 let background = background(&self.text);
                 if background.is_some() {
                     self.held.clear();
                     self.text.clear();
-                    return Taken { events: Vec::new(), background };
+                    return AnswerResult { events: Vec::new(), background };
                 }
             }
             _ => {}
         }
         let mut events = self.give_up();
         events.push(event);
-        Taken { events, background: None }
+        AnswerResult { events, background: None }
     }
 
     /// Whether more of an answer is expected.
@@ -138,9 +138,9 @@ mod tests {
         all
     }
 
-    fn read(bytes: &str) -> Taken {
+    fn read(bytes: &str) -> AnswerResult {
         let mut answer = Answer::default();
-        let mut all = Taken::default();
+        let mut all = AnswerResult::default();
         for event in events(bytes) {
             let taken = answer.take(event);
             all.events.extend(taken.events);
@@ -156,8 +156,8 @@ mod tests {
     #[case("\x1b]11;rgb:fd/f6/e3\x1b\\", Background::Light)]
     #[case("\x1b]11;rgba:0000/0000/0000/ffff\x1b\\", Background::Dark)]
     fn an_answer_is_taken_out_of_the_keys(#[case] bytes: &str, #[case] is: Background) {
-        assert_eq!(read(bytes), Taken { events: Vec::new(), background: Some(is) });
-        assert_eq!(read(&format!("ab{bytes}c")), Taken { events: events("abc"), background: Some(is) });
+        assert_eq!(read(bytes), AnswerResult { events: Vec::new(), background: Some(is) });
+        assert_eq!(read(&format!("ab{bytes}c")), AnswerResult { events: events("abc"), background: Some(is) });
     }
 
     #[rstest]
@@ -172,6 +172,6 @@ mod tests {
     #[case("\x1b]\x1b]")]
     #[case("11;rgb:0/0/0\x07")]
     fn whatever_else_comes_stays_keys(#[case] bytes: &str) {
-        assert_eq!(read(bytes), Taken { events: events(bytes), background: None });
+        assert_eq!(read(bytes), AnswerResult { events: events(bytes), background: None });
     }
 }

@@ -13,7 +13,7 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
-use crate::app::msg::Clipping;
+use crate::app::msg::CopyDestination;
 
 /// How long a program may take that puts a text on a clipboard.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -88,17 +88,17 @@ impl Clipboard {
     }
 
     /// Copies a text by the first way that works. For the terminal nothing is done yet: the event loop writes to it.
-    pub fn copy(&self, text: &str) -> io::Result<Clipping> {
+    pub fn copy(&self, text: &str) -> io::Result<CopyDestination> {
         let mut last = io::Error::from(io::ErrorKind::NotFound);
         for way in &self.0 {
             let tried = match way {
                 Way::Tmux => tmux(text),
                 Way::Program(command) => {
                     let name = command.first().copied().unwrap_or_default();
-                    run(command, text.as_bytes()).map(|_| Clipping::Program(name))
+                    run(command, text.as_bytes()).map(|_| CopyDestination::Program(name))
                 }
-                Way::Terminal { is_known } => Ok(Clipping::Terminal { is_known: *is_known }),
-                Way::File(folder) => file(folder, text).map(Clipping::File),
+                Way::Terminal { is_known } => Ok(CopyDestination::Terminal { is_known: *is_known }),
+                Way::File(folder) => file(folder, text).map(CopyDestination::File),
             };
             match tried {
                 Ok(clipping) => return Ok(clipping),
@@ -110,7 +110,7 @@ impl Clipboard {
 }
 
 /// Into the buffer of tmux, and where its option and its terminal allow it, to the clipboard.
-fn tmux(text: &str) -> io::Result<Clipping> {
+fn tmux(text: &str) -> io::Result<CopyDestination> {
     let state = run(&["tmux", "display-message", "-p", "#{set-clipboard} #{client_termfeatures}"], b"")?;
     let (option, features) = state.split_once(' ').unwrap_or((&state, ""));
     let may = matches!(option, "on" | "external") && features.contains("clipboard");
@@ -118,7 +118,7 @@ fn tmux(text: &str) -> io::Result<Clipping> {
     if !passed {
         run(&["tmux", "load-buffer", "-"], text.as_bytes())?;
     }
-    Ok(Clipping::Tmux { reaches_terminal: passed })
+    Ok(CopyDestination::Tmux { reaches_terminal: passed })
 }
 
 /// Runs a program with this standard input; returns what it printed.
@@ -204,7 +204,7 @@ mod tests {
             Way::Program(&["false"]),
             Way::File(folder.path().to_owned()),
         ];
-        let Ok(Clipping::File(path)) = Clipboard(ways).copy("a text") else { panic!("no file") };
+        let Ok(CopyDestination::File(path)) = Clipboard(ways).copy("a text") else { panic!("no file") };
         assert_eq!(std::fs::read_to_string(&path).expect("it is there"), "a text");
         let mode = std::fs::metadata(&path).expect("it is there").permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
@@ -213,7 +213,7 @@ mod tests {
     #[test]
     fn a_program_gets_the_text_on_its_standard_input() {
         let ways = vec![Way::Program(&["grep", "-q", "^a text$"])];
-        assert_eq!(Clipboard(ways.clone()).copy("a text\n").expect("it ends well"), Clipping::Program("grep"));
+        assert_eq!(Clipboard(ways.clone()).copy("a text\n").expect("it ends well"), CopyDestination::Program("grep"));
         assert!(Clipboard(ways).copy("another\n").is_err());
     }
 }

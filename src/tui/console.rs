@@ -14,13 +14,13 @@ use tokio::time::sleep;
 
 use super::burst::{Burst, is_undecided};
 use super::clipboard::Clipboard;
-use super::effects::Outside;
+use super::effects::EffectTargets;
 use super::executor::{Executor, Queue};
 use super::input::{Batch, Batches, Input};
 use super::limiter::Limiter;
 use super::screen::{ASK_BACKGROUND, Frame, osc_52};
-use super::signals::{Asked, HANG_UP, HangUp, Signals};
-use super::terminal::{Modes, Stopped, can_be_continued, forget_input, has_hung_up, mouse, size, stop};
+use super::signals::{HANG_UP, HangUp, SignalRequest, Signals};
+use super::terminal::{Modes, StopTarget, can_be_continued, forget_input, has_hung_up, mouse, size, stop};
 use super::{Start, TuiError, effects};
 use crate::app::{App, Effect, Msg};
 use crate::clock::Clock;
@@ -51,7 +51,7 @@ pub async fn run(start: Start) -> Result<(), TuiError> {
     let input = Batches::listen()?;
     let (columns, rows) = size();
     let replica = Arc::new(Replica::new(&gate, store, edition));
-    let outside = Outside::new(gate, replica, server).with_clipboard(Clipboard::of_environment());
+    let outside = EffectTargets::new(gate, replica, server).with_clipboard(Clipboard::of_environment());
     let mut executor = Executor::default();
     let console = Console {
         modes: &modes,
@@ -101,8 +101,8 @@ struct Sources {
 }
 
 /// The event that woke the loop.
-enum Woken {
-    Asked(Asked),
+enum WakeEvent {
+    Asked(SignalRequest),
     Input(Option<Batch>),
     Shared,
     Answer(Option<Msg>),
@@ -112,7 +112,7 @@ enum Woken {
 
 struct Console<'a> {
     app: App,
-    outside: &'a Outside,
+    outside: &'a EffectTargets,
     executor: &'a mut Executor,
     clock: Arc<dyn Clock>,
     modes: &'a Modes,
@@ -146,38 +146,38 @@ impl Console<'_> {
             let nap = self.nap();
             let woken = tokio::select! {
                 biased;
-                asked = sources.signals.next() => Woken::Asked(asked),
+                asked = sources.signals.next() => WakeEvent::Asked(asked),
                 failure = self.modes.writer().failed() => {
                     return Err(failure.map_or(TuiError::Panicked, TuiError::Terminal));
                 }
                 () = sources.hang_up.happened() => return Err(TuiError::Signalled(HANG_UP)),
-                answer = self.executor.next() => Woken::Answer(answer),
-                batch = input.next() => Woken::Input(batch),
-                () = changed(&mut sources.changes) => Woken::Shared,
+                answer = self.executor.next() => WakeEvent::Answer(answer),
+                batch = input.next() => WakeEvent::Input(batch),
+                () = changed(&mut sources.changes) => WakeEvent::Shared,
                 // It puts the tools into the shared state, which wakes the loop.
-                () = backend.as_mut() => Woken::Shared,
-                Some(news) = news.recv() => Woken::News(news),
-                () = pause(nap) => Woken::Time,
+                () = backend.as_mut() => WakeEvent::Shared,
+                Some(news) = news.recv() => WakeEvent::News(news),
+                () = pause(nap) => WakeEvent::Time,
             };
             let mut told = Vec::new();
             match woken {
-                Woken::Asked(Asked::End(signal)) => return Err(TuiError::Signalled(signal)),
-                Woken::Asked(Asked::Stop) => told.push(self.suspend(Stopped::Program)?),
-                Woken::Asked(Asked::Continue) => told.push(self.resume()?),
-                Woken::Asked(Asked::Resize) => told.push(self.resize()),
+                WakeEvent::Asked(SignalRequest::End(signal)) => return Err(TuiError::Signalled(signal)),
+                WakeEvent::Asked(SignalRequest::Stop) => told.push(self.suspend(StopTarget::Program)?),
+                WakeEvent::Asked(SignalRequest::Continue) => told.push(self.resume()?),
+                WakeEvent::Asked(SignalRequest::Resize) => told.push(self.resize()),
                 // The input thread reports errors; without a word it only ends in a panic.
-                Woken::Input(None) => return Err(TuiError::Panicked),
-                Woken::Input(Some(batch)) => {
+                WakeEvent::Input(None) => return Err(TuiError::Panicked),
+                WakeEvent::Input(Some(batch)) => {
                     let batch = self.gather(batch?, &mut input).await?;
                     self.burst.take(batch, self.clock.monotonic(), &mut told);
                 }
-                Woken::Shared => {}
-                Woken::Answer(answer) => told.extend(answer),
-                Woken::News(news) => told.extend(effects::message(&self.app, news)),
-                Woken::Time if self.burst.ends().is_some() && input.has_more() => {
+                WakeEvent::Shared => {}
+                WakeEvent::Answer(answer) => told.extend(answer),
+                WakeEvent::News(news) => told.extend(effects::message(&self.app, news)),
+                WakeEvent::Time if self.burst.ends().is_some() && input.has_more() => {
                     self.burst.go_on(self.clock.monotonic());
                 }
-                Woken::Time => told.extend(self.burst.end(self.clock.monotonic())),
+                WakeEvent::Time => told.extend(self.burst.end(self.clock.monotonic())),
             }
             self.turn(told, &mut sources.changes)?;
         }
@@ -256,7 +256,7 @@ impl Console<'_> {
             for effect in effects::tell(&mut self.app, self.outside, msg, |job| executor.begin(job)) {
                 match effect {
                     Effect::Quit => self.has_quit = true,
-                    Effect::Suspend if can_be_continued() => waiting.push_back(self.suspend(Stopped::Group)?),
+                    Effect::Suspend if can_be_continued() => waiting.push_back(self.suspend(StopTarget::Group)?),
                     Effect::Mouse(on) => self.modes.writer().order(mouse(on)),
                     Effect::AskBackground => self.modes.writer().order(ASK_BACKGROUND.to_vec()),
                     Effect::ToTerminal(text) => self.modes.writer().order(osc_52(&text)?),
@@ -294,7 +294,7 @@ impl Console<'_> {
     }
 
     /// Leaves the terminal to the shell, stops, and comes back when the program is continued.
-    fn suspend(&mut self, whom: Stopped) -> Result<Msg, TuiError> {
+    fn suspend(&mut self, whom: StopTarget) -> Result<Msg, TuiError> {
         self.modes.off();
         stop(whom)?;
         // Here, and again on SIGCONT: a process that leads a container cannot be stopped and never receives SIGCONT.

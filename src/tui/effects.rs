@@ -10,18 +10,18 @@ use zeroize::Zeroizing;
 
 use super::clipboard::Clipboard;
 pub use super::executor::{Job, Queue};
-use crate::app::msg::{Clipping, Failure, Listening, NotSaved, Order};
+use crate::app::msg::{CopyDestination, Failure, Order, SaveError, ServerInfo};
 use crate::app::{App, Effect, Msg, Times, update};
 use crate::auth::{Policy, Rules, Signer};
 use crate::config::{self, ConfigError};
-use crate::gate::{CallRequest, Called, Gate, Given, Provenance, Shared, random_number};
+use crate::gate::{CallRequest, CallResult, Gate, Provenance, RawArguments, Shared, random_number};
 use crate::lab::kit;
 use crate::server::Server;
 use crate::store::{Change, News, Replica};
 
 /// The objects that effects act on, other than the terminal. Clones share them.
 #[derive(Clone)]
-pub struct Outside {
+pub struct EffectTargets {
     /// The gate.
     pub gate: Gate,
     /// The revocations.
@@ -31,7 +31,7 @@ pub struct Outside {
     server: Arc<Mutex<Option<Server>>>,
 }
 
-impl Outside {
+impl EffectTargets {
     /// With a server, if one runs already.
     pub fn new(gate: Gate, replica: Arc<Replica>, server: Option<Server>) -> Self {
         Self { gate, replica, clipboard: Clipboard::default(), server: Arc::new(Mutex::new(server)) }
@@ -57,18 +57,23 @@ impl Outside {
 
 /// Passes a message to the console, and carries out the returned effects and their answers. `later` starts a job, and
 /// returns its answer if it is ready at once. Returns the remaining effects, which act on the terminal, in order.
-pub fn tell(app: &mut App, outside: &Outside, msg: Msg, mut later: impl FnMut(Job) -> Option<Msg>) -> Vec<Effect> {
+pub fn tell(
+    app: &mut App,
+    outside: &EffectTargets,
+    msg: Msg,
+    mut later: impl FnMut(Job) -> Option<Msg>,
+) -> Vec<Effect> {
     let mut left = Vec::new();
     let mut waiting = VecDeque::from([msg]);
     while let Some(msg) = waiting.pop_front() {
         for effect in update(app, msg) {
             let answer = match begin(effect, outside, &app.auth.rules, app.times) {
-                Begun::Terminal(effect) => {
+                Dispatch::Terminal(effect) => {
                     left.push(effect);
                     continue;
                 }
-                Begun::Done(answer) => answer,
-                Begun::Later(job) => later(job),
+                Dispatch::Done(answer) => answer,
+                Dispatch::Later(job) => later(job),
             };
             // The answer may speak of a token or a call that the console must know by then.
             sync(app, &outside.gate);
@@ -92,12 +97,12 @@ pub fn message(app: &App, news: News) -> Option<Msg> {
 }
 
 /// Describes a server for the console.
-pub fn listening(server: &Server) -> Listening {
-    Listening { uri: Arc::clone(&server.uri), is_exposed: server.is_exposed() }
+pub fn listening(server: &Server) -> ServerInfo {
+    ServerInfo { uri: Arc::clone(&server.uri), is_exposed: server.is_exposed() }
 }
 
 /// The state of an effect.
-enum Begun {
+enum Dispatch {
     /// It is for the terminal.
     Terminal(Effect),
     /// It is done; the answer, if there is one.
@@ -108,28 +113,28 @@ enum Begun {
 
 /// Carries out an effect, or returns how it has to be carried out. `base` are the rules that the console knew when it
 /// requested it.
-fn begin(effect: Effect, outside: &Outside, base: &Rules, times: Times) -> Begun {
+fn begin(effect: Effect, outside: &EffectTargets, base: &Rules, times: Times) -> Dispatch {
     let gate = &outside.gate;
     let shared = gate.shared();
     match effect {
         Effect::Quit | Effect::Suspend | Effect::ToTerminal(_) | Effect::AskBackground | Effect::Mouse(_) => {
-            Begun::Terminal(effect)
+            Dispatch::Terminal(effect)
         }
 
-        Effect::Issue(request, at) => Begun::Done(Some(Msg::Issued(
+        Effect::Issue(request, at) => Dispatch::Done(Some(Msg::Issued(
             gate.issue(&request, at)
                 .map(|token| shared.update(|state| state.add(token, Provenance::Issued, times.real)).0),
         ))),
-        Effect::Add(tokens) => Begun::Done(Some(Msg::Added(shared.update(|state| {
+        Effect::Add(tokens) => Dispatch::Done(Some(Msg::Added(shared.update(|state| {
             tokens.into_iter().map(|token| state.add(token, Provenance::Pasted, times.real)).collect()
         })))),
         Effect::MakeKit { identity, tool, at, purpose } => {
             let made = gate
                 .signer()
                 .and_then(|signer| kit::make(&shared.rules(), &signer, &identity, &tool, random_number()?, at));
-            Begun::Done(Some(Msg::KitMade { made, at, purpose }))
+            Dispatch::Done(Some(Msg::KitMade { made, at, purpose }))
         }
-        Effect::AddNamed(tokens) => Begun::Done(Some(Msg::NamedAdded(shared.update(|state| {
+        Effect::AddNamed(tokens) => Dispatch::Done(Some(Msg::NamedAdded(shared.update(|state| {
             let add = |(token, label)| {
                 let (number, _) = state.add(token, Provenance::Test, times.real);
                 state.label(number, Some(label));
@@ -138,38 +143,38 @@ fn begin(effect: Effect, outside: &Outside, base: &Rules, times: Times) -> Begun
             tokens.into_iter().map(add).collect()
         })))),
         Effect::Remove(number, why) => {
-            Begun::Done(shared.update(|state| state.remove(number)).map(|entry| Msg::Removed(entry, why)))
+            Dispatch::Done(shared.update(|state| state.remove(number)).map(|entry| Msg::Removed(entry, why)))
         }
         Effect::Restore(entry) => {
             shared.update(|state| state.restore(entry));
-            Begun::Done(None)
+            Dispatch::Done(None)
         }
         Effect::Label(number, label) => {
             shared.update(|state| state.label(number, label));
-            Begun::Done(None)
+            Dispatch::Done(None)
         }
         Effect::SetPolicy(policy) => {
             shared.update(|state| state.set_policy(policy));
-            Begun::Done(None)
+            Dispatch::Done(None)
         }
         Effect::SetRules(rules) => {
             shared.update(|state| state.set_rules(merged(*rules, base, state.rules())));
-            Begun::Done(None)
+            Dispatch::Done(None)
         }
         Effect::SetSigner(key) => {
             shared.update(|state| state.set_signer(*key));
-            Begun::Done(None)
+            Dispatch::Done(None)
         }
-        Effect::FreshKey => Begun::Done(fresh_key(shared)),
+        Effect::FreshKey => Dispatch::Done(fresh_key(shared)),
 
-        Effect::Call { id, token, order } => Begun::Later(Job::Call(Box::pin({
+        Effect::Call { id, token, order } => Dispatch::Later(Job::Call(Box::pin({
             let gate = gate.clone();
             async move {
                 let called = call(&gate, token.as_deref(), &order, times).await;
                 Msg::Called { id, call: Box::new(called) }
             }
         }))),
-        Effect::CallEach { id, tokens, order } => Begun::Later(Job::Call(Box::pin({
+        Effect::CallEach { id, tokens, order } => Dispatch::Later(Job::Call(Box::pin({
             let gate = gate.clone();
             async move {
                 let mut calls = Vec::with_capacity(tokens.len());
@@ -183,31 +188,31 @@ fn begin(effect: Effect, outside: &Outside, base: &Rules, times: Times) -> Begun
             // Enforced now, whatever becomes of the store.
             outside.replica.change(Change { what, since });
             let replica = Arc::clone(&outside.replica);
-            Begun::Later(Job::new(Queue::Revocations, move || save_revocations(&replica)))
+            Dispatch::Later(Job::new(Queue::Revocations, move || save_revocations(&replica)))
         }
         Effect::Copy { text, what } => {
             let clipboard = outside.clipboard.clone();
-            Begun::Later(Job::new(Queue::Clipboard, move || Some(copy(&clipboard, text, what))))
+            Dispatch::Later(Job::new(Queue::Clipboard, move || Some(copy(&clipboard, text, what))))
         }
         Effect::WriteNew { path, text } => {
-            Begun::Later(Job::new(Queue::Evidence, move || Some(write_new(path, &text))))
+            Dispatch::Later(Job::new(Queue::Evidence, move || Some(write_new(path, &text))))
         }
         Effect::SavePolicy { path, known } => {
             // The policy of this moment: it may be another one by the time it is written.
             let policy = Arc::clone(&shared.rules().policy);
-            Begun::Later(Job::new(Queue::Policy, move || Some(save_policy(path, policy, known.as_deref()))))
+            Dispatch::Later(Job::new(Queue::Policy, move || Some(save_policy(path, policy, known.as_deref()))))
         }
-        Effect::LoadPolicy(path) => Begun::Later(Job::new(Queue::Policy, move || Some(load_policy(path)))),
+        Effect::LoadPolicy(path) => Dispatch::Later(Job::new(Queue::Policy, move || Some(load_policy(path)))),
         Effect::Serve(settings) => {
             let outside = outside.clone();
-            Begun::Later(Job::new(Queue::Server, move || {
+            Dispatch::Later(Job::new(Queue::Server, move || {
                 let started = Server::start(*settings, &outside.gate);
                 Some(Msg::Served(started.map(|server| listening(outside.server().insert(server)))))
             }))
         }
         Effect::StopServing => {
             let outside = outside.clone();
-            Begun::Later(Job::new(Queue::Server, move || {
+            Dispatch::Later(Job::new(Queue::Server, move || {
                 outside.stop_server();
                 Some(Msg::ServingStopped)
             }))
@@ -231,7 +236,7 @@ fn save_revocations(replica: &Replica) -> Option<Msg> {
 
 fn copy(clipboard: &Clipboard, text: Zeroizing<String>, what: String) -> Msg {
     let result = clipboard.copy(&text);
-    let rest = matches!(result, Ok(Clipping::Terminal { .. })).then_some(text);
+    let rest = matches!(result, Ok(CopyDestination::Terminal { .. })).then_some(text);
     Msg::Copied { what, result, rest }
 }
 
@@ -246,8 +251,8 @@ fn save_policy(path: String, policy: Arc<Policy>, known: Option<&Policy>) -> Msg
     let file = config::typed(&path);
     Msg::PolicySaved(match config::save_policy(&file, &policy, known) {
         Ok(()) => Ok((file.to_string_lossy().into_owned(), policy)),
-        Err(ConfigError::Other { .. }) => Err(NotSaved::Other(path)),
-        Err(error) => Err(NotSaved::Failed(path, error)),
+        Err(ConfigError::Other { .. }) => Err(SaveError::Other(path)),
+        Err(error) => Err(SaveError::Failed(path, error)),
     })
 }
 
@@ -274,11 +279,11 @@ fn merged(wanted: Rules, base: &Rules, present: &Rules) -> Rules {
 }
 
 /// Calls a tool, and waits for its answer.
-async fn call(gate: &Gate, token: Option<&str>, order: &Order, times: Times) -> Called {
+async fn call(gate: &Gate, token: Option<&str>, order: &Order, times: Times) -> CallResult {
     let request = CallRequest {
         token,
         tool: &order.tool,
-        arguments: Given::Text(&order.arguments),
+        arguments: RawArguments::Text(&order.arguments),
         origin: order.origin,
         at: times.real,
         judged_at: order.judged_at,

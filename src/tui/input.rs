@@ -17,7 +17,7 @@ use crossterm::event::{
 };
 use tokio::sync::mpsc;
 
-use super::answer::{Answer, Taken};
+use super::answer::{Answer, AnswerResult};
 use super::terminal::has_input;
 use crate::app::key::{Code, Key};
 use crate::app::{Mouse, MouseKind};
@@ -120,7 +120,7 @@ impl Reader {
                 // Only now, with the batch before sent, is there nothing in hand.
                 self.is_reading.store(false, Ordering::SeqCst);
             }
-            let Taken { events, background } = self.answer.take(event::read()?);
+            let AnswerResult { events, background } = self.answer.take(event::read()?);
             batch.extend(background.map(Input::Background));
             batch.extend(events.into_iter().filter_map(input));
             self.is_reading.store(true, Ordering::SeqCst);

@@ -33,11 +33,11 @@ use crate::text::words;
 /// The console cannot run here; the message says why, and what does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}; commands such as `portcullis inspect` work without one (see `portcullis --help`)")]
-pub struct NotATerminal(pub Lacking);
+pub struct NotATerminal(pub TerminalError);
 
 /// The terminal does not meet the console's requirements.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Lacking {
+pub enum TerminalError {
     /// Standard input is a file, a pipe, or closed.
     #[error("the console needs a terminal, but standard input is not one")]
     Input,
@@ -53,11 +53,11 @@ pub enum Lacking {
 /// print.
 pub fn check_terminal() -> Result<(), NotATerminal> {
     let lacking = if !io::stdin().is_terminal() {
-        Lacking::Input
+        TerminalError::Input
     } else if !io::stdout().is_terminal() {
-        Lacking::Output
+        TerminalError::Output
     } else if env::var_os("TERM").is_none_or(|term| term.is_empty() || term == "dumb") {
-        Lacking::Term
+        TerminalError::Term
     } else {
         return Ok(());
     };
@@ -96,7 +96,7 @@ impl TuiError {
     }
 
     /// Whether to print the error: not for a signal, which may come from closing the terminal.
-    pub const fn is_worth_telling(&self) -> bool {
+    pub const fn should_print(&self) -> bool {
         !matches!(self, Self::Signalled(_))
     }
 }
@@ -129,11 +129,11 @@ pub fn run(start: Start) -> Result<(), TuiError> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Lacking, NotATerminal, TuiError};
+    use super::{NotATerminal, TerminalError, TuiError};
 
     #[test]
     fn the_refusal_is_one_line_that_names_the_commands() {
-        for lacking in [Lacking::Input, Lacking::Output, Lacking::Term] {
+        for lacking in [TerminalError::Input, TerminalError::Output, TerminalError::Term] {
             let line = NotATerminal(lacking).to_string();
             assert!(line.contains("`portcullis --help`") && !line.contains('\n'), "{line}");
         }

@@ -11,14 +11,14 @@ use rustix::stdio::stdin;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 
-use crate::signals::Endings;
+use crate::signals::TerminationSignals;
 
 /// The number of SIGHUP, as which the end of the terminal counts too.
 pub const HANG_UP: i32 = rustix::process::Signal::HUP.as_raw();
 
 /// The request of a signal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Asked {
+pub enum SignalRequest {
     /// To end; the number of the signal.
     End(i32),
     /// To stop, as a shell's job control does.
@@ -31,7 +31,7 @@ pub enum Asked {
 
 /// The signals the console listens to.
 pub struct Signals {
-    endings: Endings,
+    endings: TerminationSignals,
     stop: Signal,
     go_on: Signal,
     resize: Signal,
@@ -42,7 +42,7 @@ impl Signals {
     pub fn listen() -> io::Result<Self> {
         use rustix::process::Signal as Number;
         Ok(Self {
-            endings: Endings::listen()?,
+            endings: TerminationSignals::listen()?,
             stop: signal(SignalKind::from_raw(Number::TSTP.as_raw()))?,
             go_on: signal(SignalKind::from_raw(Number::CONT.as_raw()))?,
             // Not left to crossterm's reader: in the middle of a paste or of half an escape sequence it waits for the rest of
@@ -57,13 +57,13 @@ impl Signals {
     }
 
     /// Waits for the next one. Those that end the program come first.
-    pub async fn next(&mut self) -> Asked {
+    pub async fn next(&mut self) -> SignalRequest {
         tokio::select! {
             biased;
-            number = self.endings.next() => Asked::End(number),
-            _ = self.go_on.recv() => Asked::Continue,
-            _ = self.stop.recv() => Asked::Stop,
-            _ = self.resize.recv() => Asked::Resize,
+            number = self.endings.next() => SignalRequest::End(number),
+            _ = self.go_on.recv() => SignalRequest::Continue,
+            _ = self.stop.recv() => SignalRequest::Stop,
+            _ = self.resize.recv() => SignalRequest::Resize,
         }
     }
 }

@@ -145,7 +145,7 @@ fn is_so(condition: PollFlags) -> bool {
 
 /// Who is stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stopped {
+pub enum StopTarget {
     /// As Ctrl-Z does: a wrapper such as `cargo run` in the same process group as well, or the shell would go on waiting.
     Group,
     /// As a signal does that was sent to this program; others in the group have got their own.
@@ -153,10 +153,10 @@ pub enum Stopped {
 }
 
 /// Stops with SIGSTOP, and returns when SIGCONT came. SIGTSTP would only come back to our own handler of it.
-pub fn stop(whom: Stopped) -> io::Result<()> {
+pub fn stop(whom: StopTarget) -> io::Result<()> {
     match whom {
-        Stopped::Group => kill_current_process_group(Signal::STOP)?,
-        Stopped::Program => kill_process(getpid(), Signal::STOP)?,
+        StopTarget::Group => kill_current_process_group(Signal::STOP)?,
+        StopTarget::Program => kill_process(getpid(), Signal::STOP)?,
     }
     Ok(())
 }

@@ -8,8 +8,8 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Clear, Widget as _};
 
 use super::theme::{Meaning, Theme};
-use crate::app::drawn::Window;
-use crate::app::{App, Area, Drawn, Field, Pane, Target};
+use crate::app::frame_info::Window;
+use crate::app::{App, Area, Field, FrameInfo, Pane, Target};
 use crate::text;
 
 /// From this size on a pane has a box, and around it the row of panes and the last calls.
@@ -27,7 +27,7 @@ pub struct Canvas<'a> {
     /// Where it is drawn.
     pub buf: &'a mut Buffer,
     /// What is handed back.
-    pub drawn: Drawn,
+    pub drawn: FrameInfo,
     /// The panes of this frame.
     pub panes: Vec<Pane>,
 }

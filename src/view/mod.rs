@@ -18,7 +18,7 @@ mod widget;
 use ratatui::Frame;
 use ratatui::buffer::Buffer;
 
-use crate::app::{App, Drawn};
+use crate::app::{App, FrameInfo};
 use canvas::Canvas;
 pub use theme::{Meaning, Theme};
 
@@ -26,12 +26,12 @@ pub use theme::{Meaning, Theme};
 pub const SMALLEST: (u16, u16) = (40, 12);
 
 /// Draws a frame.
-pub fn render(app: &App, frame: &mut Frame) -> Drawn {
+pub fn render(app: &App, frame: &mut Frame) -> FrameInfo {
     draw(app, frame.buffer_mut())
 }
 
 /// Draws into a buffer, over its whole area.
-pub fn draw(app: &App, buf: &mut Buffer) -> Drawn {
+pub fn draw(app: &App, buf: &mut Buffer) -> FrameInfo {
     let drawn = app.drawn.kept(app.times.judged);
     let area = buf.area;
     let theme = Theme::from(app.look);

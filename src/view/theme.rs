@@ -4,8 +4,8 @@
 use ratatui::style::{Color, Modifier, Style};
 
 use crate::auth::Verdict;
-use crate::auth::check::Passed;
-use crate::gate::Answered;
+use crate::auth::check::CheckResult;
+use crate::gate::RequestOutcome;
 use crate::look::{Depth, Look, ThemeChoice};
 
 /// What a piece of text is.
@@ -76,16 +76,16 @@ impl Meaning {
     }
 
     /// How a call or another request was answered; `fails` says that it came to nothing although it was allowed.
-    pub fn of_answer(answered: &Answered, fails: bool) -> Self {
+    pub fn of_answer(answered: &RequestOutcome, fails: bool) -> Self {
         answered.verdict().map_or(Self::Denied, |verdict| Self::of_call(verdict, fails))
     }
 
     /// What became of a check.
-    pub const fn of_check(passed: Passed) -> Self {
+    pub const fn of_check(passed: CheckResult) -> Self {
         match passed {
-            Passed::Yes => Self::Ok,
-            Passed::No => Self::Denied,
-            Passed::NotReached => Self::Hint,
+            CheckResult::Yes => Self::Ok,
+            CheckResult::No => Self::Denied,
+            CheckResult::NotReached => Self::Hint,
         }
     }
 

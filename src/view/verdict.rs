@@ -7,9 +7,9 @@ use ratatui::text::{Line, Span};
 use super::canvas::{Canvas, below, top, wrap};
 use super::theme::Meaning;
 use super::widget::{bar, phase, urgency};
-use crate::auth::check::Passed;
-use crate::auth::judged::LightState;
-use crate::auth::{Check, Inspection, Light, Phase, Standing};
+use crate::auth::check::CheckResult;
+use crate::auth::evaluation::LightState;
+use crate::auth::{Check, Inspection, Light, Phase, TokenStatus};
 use crate::text;
 use crate::text::words::{elapsed, remaining};
 
@@ -38,24 +38,24 @@ pub fn verdict(canvas: &mut Canvas, area: Rect, inspection: &Inspection) -> Rect
     if let Some(left) = judged.lifetime.next_border(now) {
         canvas.drawn.changes_in(left);
     }
-    let standing = judged.standing(now);
-    let meaning = match &standing {
-        Standing::Valid(Phase::Live { .. }) => Meaning::Ok,
-        Standing::Valid(_) => Meaning::Warning,
-        Standing::OutOfTime(..) | Standing::Invalid(_) => Meaning::Denied,
-        Standing::NotVerified(_) | Standing::Absent => Meaning::Unauthenticated,
+    let status = judged.status(now);
+    let meaning = match &status {
+        TokenStatus::Valid(Phase::Live { .. }) => Meaning::Ok,
+        TokenStatus::Valid(_) => Meaning::Warning,
+        TokenStatus::OutOfTime(..) | TokenStatus::Invalid(_) => Meaning::Denied,
+        TokenStatus::NotVerified(_) | TokenStatus::Absent => Meaning::Unauthenticated,
     };
-    let mut spans = vec![canvas.span(format!(" {} ", standing.word()), meaning.chip())];
+    let mut spans = vec![canvas.span(format!(" {} ", status.word()), meaning.chip())];
     // For a reason of time the word says it all.
-    let reason = standing.reason().filter(|reason| reason.check() != Check::Time);
+    let reason = status.reason().filter(|reason| reason.check() != Check::Time);
     if let Some(code) = reason.map(crate::auth::Reason::code) {
         spans.push(canvas.span(format!(" {code}"), Meaning::Title));
     }
     let holds = canvas.drawn.holds;
     let at = judged.lifetime.phase(now);
-    let (mut told, left) = countdown(canvas, at, &standing);
-    let pace = match (at, &standing) {
-        (Phase::Live { left }, Standing::Valid(_)) => urgency(left, judged.lifetime.length()),
+    let (mut told, left) = countdown(canvas, at, &status);
+    let pace = match (at, &status) {
+        (Phase::Live { left }, TokenStatus::Valid(_)) => urgency(left, judged.lifetime.length()),
         _ => meaning,
     };
     if !judged.is_verified() && !told.is_empty() {
@@ -66,7 +66,7 @@ pub fn verdict(canvas: &mut Canvas, area: Rect, inspection: &Inspection) -> Rect
     let used: usize = spans.iter().map(|span| text::width(&span.content)).sum();
     let mut below_it = None;
     if reason.is_none() || used + 1 + text::width(&told) <= usize::from(area.width) {
-        let counts = matches!(standing, Standing::Valid(_));
+        let counts = matches!(status, TokenStatus::Valid(_));
         spans.push(canvas.span(format!(" {told}"), if counts { pace } else { Meaning::Plain }));
     } else if !judged.is_verified() && area.height > 8 {
         below_it = Some(told);
@@ -108,13 +108,13 @@ pub fn verdict(canvas: &mut Canvas, area: Rect, inspection: &Inspection) -> Rect
 }
 
 /// The time in words, and what is left of the life for the bar.
-fn countdown(canvas: &mut Canvas, at: Phase, standing: &Standing) -> (String, Option<text::Span>) {
+fn countdown(canvas: &mut Canvas, at: Phase, status: &TokenStatus) -> (String, Option<text::Span>) {
     let told = phase(canvas, at);
-    match (at, standing) {
-        (Phase::Live { left }, Standing::Valid(_)) => (format!("{told} left"), Some(remaining(left).named)),
-        (Phase::Grace { .. }, Standing::Valid(_)) => (format!("{told} left of the leeway"), Some(text::Span::ZERO)),
-        (Phase::NotYet { .. }, Standing::OutOfTime(..)) => (format!("valid {told}"), None),
-        (Phase::Expired { ago }, Standing::OutOfTime(..)) => {
+    match (at, status) {
+        (Phase::Live { left }, TokenStatus::Valid(_)) => (format!("{told} left"), Some(remaining(left).named)),
+        (Phase::Grace { .. }, TokenStatus::Valid(_)) => (format!("{told} left of the leeway"), Some(text::Span::ZERO)),
+        (Phase::NotYet { .. }, TokenStatus::OutOfTime(..)) => (format!("valid {told}"), None),
+        (Phase::Expired { ago }, TokenStatus::OutOfTime(..)) => {
             (format!("{} ago", elapsed(ago).text), Some(text::Span::ZERO))
         }
         (Phase::Live { .. }, _) => (format!("{told} left"), None),
@@ -129,7 +129,7 @@ pub fn checks(canvas: &Canvas, inspection: &Inspection, columns: u16) -> Vec<Lin
     for row in inspection.report(&canvas.app.auth.rules, canvas.app.times.judged) {
         let meaning = Meaning::of_check(row.passed);
         let note = match row.check {
-            _ if row.passed == Passed::NotReached => " (not checked)",
+            _ if row.passed == CheckResult::NotReached => " (not checked)",
             Check::Binding if row.wanted.is_none() => ": any",
             _ => "",
         };

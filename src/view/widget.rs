@@ -9,9 +9,9 @@ use crate::app::field::TextField;
 use crate::app::hints;
 use crate::app::keymap::Binding;
 use crate::app::{Field, Target};
-use crate::auth::{Decision, Judged, NumericDate, Phase, Reason, Standing, leeway};
+use crate::auth::{Decision, Evaluation, NumericDate, Phase, Reason, TokenStatus, leeway};
 use crate::text::safe::hidden;
-use crate::text::words::{Shown, elapsed, remaining};
+use crate::text::words::{DurationWords, elapsed, remaining};
 use crate::text::{self, display_safe};
 
 /// A label and, right of it, what it labels; the mouse focuses the field. Returns the place right of the label.
@@ -112,7 +112,7 @@ fn edited(canvas: &mut Canvas, area: Rect, line: &str, cursor: Option<usize>, se
 }
 
 /// Notes when the words change, and returns the words.
-pub fn ticking(canvas: &mut Canvas, shown: Shown) -> String {
+pub fn ticking(canvas: &mut Canvas, shown: DurationWords) -> String {
     canvas.drawn.changes_in(shown.holds);
     shown.text
 }
@@ -150,35 +150,35 @@ pub fn urgency(left: text::Span, life: Option<text::Span>) -> Meaning {
 }
 
 /// The state of a token in a few words, as a list shows it.
-pub fn state(canvas: &mut Canvas, judged: &Judged) -> (String, Meaning) {
+pub fn state(canvas: &mut Canvas, judged: &Evaluation) -> (String, Meaning) {
     let now = canvas.app.times.judged;
     if let Some(left) = judged.lifetime.next_border(now) {
         canvas.drawn.changes_in(left);
     }
-    match judged.standing(now) {
-        Standing::Valid(p @ Phase::Live { left }) => (phase(canvas, p), urgency(left, judged.lifetime.length())),
-        Standing::Valid(p) => (phase(canvas, p), Meaning::Warning),
-        Standing::OutOfTime(p, _) => (phase(canvas, p), Meaning::Denied),
-        Standing::Invalid(reason) => (reason.code().to_owned(), Meaning::Denied),
-        Standing::NotVerified(_) if judged.lifetime.exp.or(judged.lifetime.nbf).is_some() => {
+    match judged.status(now) {
+        TokenStatus::Valid(p @ Phase::Live { left }) => (phase(canvas, p), urgency(left, judged.lifetime.length())),
+        TokenStatus::Valid(p) => (phase(canvas, p), Meaning::Warning),
+        TokenStatus::OutOfTime(p, _) => (phase(canvas, p), Meaning::Denied),
+        TokenStatus::Invalid(reason) => (reason.code().to_owned(), Meaning::Denied),
+        TokenStatus::NotVerified(_) if judged.lifetime.exp.or(judged.lifetime.nbf).is_some() => {
             let told = phase(canvas, judged.lifetime.phase(now));
             (format!("{told} unverified"), Meaning::Hint)
         }
-        Standing::NotVerified(_) => {
+        TokenStatus::NotVerified(_) => {
             let alg = judged
                 .alg
                 .as_deref()
                 .map_or_else(String::new, |alg| format!("{} ", text::fit(&text::name(alg, 16), 8)));
             (format!("{alg}unverified"), Meaning::Hint)
         }
-        Standing::Absent => ("no token".to_owned(), Meaning::Hint),
+        TokenStatus::Absent => ("no token".to_owned(), Meaning::Hint),
     }
 }
 
 /// What a token is at an instant, how long the words hold, and what they mean.
-pub fn words_at(judged: &Judged, at: NumericDate) -> (String, text::Span, Meaning) {
-    match judged.standing(at) {
-        Standing::Valid(phase) => {
+pub fn words_at(judged: &Evaluation, at: NumericDate) -> (String, text::Span, Meaning) {
+    match judged.status(at) {
+        TokenStatus::Valid(phase) => {
             let (left, how, meaning) = match phase {
                 Phase::Live { left } => (left, "left", Meaning::Ok),
                 Phase::Grace { left } => (left, "of leeway", Meaning::Warning),
@@ -189,25 +189,25 @@ pub fn words_at(judged: &Judged, at: NumericDate) -> (String, text::Span, Meanin
             let shown = remaining(left);
             (format!("valid, {} {how}", shown.text), shown.holds, meaning)
         }
-        Standing::OutOfTime(Phase::NotYet { left }, _) => {
+        TokenStatus::OutOfTime(Phase::NotYet { left }, _) => {
             let shown = remaining(left);
             (format!("not yet valid, in {}", shown.text), shown.holds, Meaning::Denied)
         }
-        Standing::OutOfTime(Phase::Expired { ago }, _) => {
+        TokenStatus::OutOfTime(Phase::Expired { ago }, _) => {
             let shown = elapsed(ago);
             (format!("expired, {} ago", shown.text), shown.holds, Meaning::Denied)
         }
-        Standing::OutOfTime(_, reason) | Standing::Invalid(reason) => {
+        TokenStatus::OutOfTime(_, reason) | TokenStatus::Invalid(reason) => {
             (format!("invalid: {}", reason.code()), text::Span::MAX, Meaning::Denied)
         }
-        Standing::NotVerified(reason) => match judged.lifetime.phase(at) {
+        TokenStatus::NotVerified(reason) => match judged.lifetime.phase(at) {
             Phase::Live { left } => {
                 let shown = remaining(left);
                 (format!("not verified, {} left: {}", shown.text, reason.code()), shown.holds, Meaning::Hint)
             }
             _ => (format!("not verified: {}", reason.code()), text::Span::MAX, Meaning::Hint),
         },
-        Standing::Absent => ("no token".to_owned(), text::Span::MAX, Meaning::Hint),
+        TokenStatus::Absent => ("no token".to_owned(), text::Span::MAX, Meaning::Hint),
     }
 }
 

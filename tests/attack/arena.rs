@@ -17,7 +17,7 @@ use portcullis::clock::{Clock as _, SystemClock};
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::client::{self, Answer};
-use super::process::{self, Ran, until};
+use super::process::{self, CommandOutput, until};
 
 /// A strong secret, so that no finding mentions it.
 const SECRET: &str = "a-secret-of-thirty-two-bytes-ok!";
@@ -57,12 +57,12 @@ impl Arena {
     }
 
     /// Runs a command to its end, or to a deadline.
-    pub fn run(&self, words: &[&str]) -> io::Result<Ran> {
+    pub fn run(&self, words: &[&str]) -> io::Result<CommandOutput> {
         process::run(&mut self.command(words), Vec::new(), COMMAND)
     }
 
     /// Like [`Arena::run`], after these commands of a shell.
-    pub fn run_after(&self, shell: &str, words: &[&str]) -> io::Result<Ran> {
+    pub fn run_after(&self, shell: &str, words: &[&str]) -> io::Result<CommandOutput> {
         process::run(&mut self.command_after(shell, words), Vec::new(), COMMAND)
     }
 
@@ -195,12 +195,12 @@ impl Server<'_> {
     }
 
     /// Runs `revoke` with these words on the server's state file.
-    pub fn revoke(&self, words: &[&str]) -> io::Result<Ran> {
+    pub fn revoke(&self, words: &[&str]) -> io::Result<CommandOutput> {
         self.revoke_in(&self.folder.state(), words)
     }
 
     /// Runs `revoke` with these words on a state file.
-    pub fn revoke_in(&self, state: &str, words: &[&str]) -> io::Result<Ran> {
+    pub fn revoke_in(&self, state: &str, words: &[&str]) -> io::Result<CommandOutput> {
         let secret = self.folder.secret();
         let ran = self.arena.run(&[&["revoke", "--secret-file", &secret, "--state", state], words].concat())?;
         match ran.code {

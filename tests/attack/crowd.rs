@@ -55,7 +55,7 @@ impl Origin {
 }
 
 /// What an attacker does on a connection.
-pub enum Deed {
+pub enum Action {
     /// Sends this, and keeps the connection open.
     Hold(Vec<u8>),
     /// Sends this, and then the same few bytes again from time to time.
@@ -92,7 +92,7 @@ pub struct Crowd {
 
 impl Crowd {
     /// Starts so many attackers, and waits until each has tried to connect.
-    pub fn start(to: SocketAddr, size: usize, origin: Origin, deed: Deed) -> io::Result<Self> {
+    pub fn start(to: SocketAddr, size: usize, origin: Origin, deed: Action) -> io::Result<Self> {
         let (counts, stop) = (Arc::new(Counts::default()), CancellationToken::new());
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let (counted, stopped, deed) = (Arc::clone(&counts), stop.clone(), Arc::new(deed));
@@ -118,9 +118,9 @@ impl Drop for Crowd {
     }
 }
 
-async fn attack(number: usize, from: Ipv4Addr, to: SocketAddr, deed: &Deed, counts: &Counts) {
+async fn attack(number: usize, from: Ipv4Addr, to: SocketAddr, deed: &Action, counts: &Counts) {
     let mut is_first = true;
-    if !matches!(deed, Deed::Burst) {
+    if !matches!(deed, Action::Burst) {
         sleep(DISTANCE * u32::try_from(number).unwrap_or(0)).await;
     }
     loop {
@@ -135,16 +135,16 @@ async fn attack(number: usize, from: Ipv4Addr, to: SocketAddr, deed: &Deed, coun
             counts.open.fetch_sub(1, Relaxed);
         }
         match deed {
-            Deed::Flood(_) => {}
-            Deed::Burst => sleep(BURST).await,
+            Action::Flood(_) => {}
+            Action::Burst => sleep(BURST).await,
             _ => sleep(AGAIN).await,
         }
     }
 }
 
-async fn connect(from: Ipv4Addr, to: SocketAddr, deed: &Deed) -> io::Result<TcpStream> {
+async fn connect(from: Ipv4Addr, to: SocketAddr, deed: &Action) -> io::Result<TcpStream> {
     let socket = TcpSocket::new_v4()?;
-    if let Deed::Pipeline(_) = deed {
+    if let Action::Pipeline(_) = deed {
         // Answers that are not read fill the server's buffers all the sooner.
         socket.set_recv_buffer_size(4 << 10)?;
     }
@@ -157,14 +157,14 @@ async fn connect(from: Ipv4Addr, to: SocketAddr, deed: &Deed) -> io::Result<TcpS
 }
 
 /// Returns when the connection has ended.
-async fn act(stream: &mut TcpStream, deed: &Deed, counts: &Counts) -> io::Result<()> {
+async fn act(stream: &mut TcpStream, deed: &Action, counts: &Counts) -> io::Result<()> {
     match deed {
-        Deed::Hold(bytes) => {
+        Action::Hold(bytes) => {
             stream.write_all(bytes).await?;
             counts.sent.fetch_add(1, Relaxed);
             drain(stream).await
         }
-        Deed::Drip(first, then) => {
+        Action::Drip(first, then) => {
             stream.write_all(first).await?;
             counts.sent.fetch_add(1, Relaxed);
             loop {
@@ -174,11 +174,11 @@ async fn act(stream: &mut TcpStream, deed: &Deed, counts: &Counts) -> io::Result
                 }
             }
         }
-        Deed::Pipeline(bytes) => loop {
+        Action::Pipeline(bytes) => loop {
             stream.write_all(bytes).await?;
             tokio::task::yield_now().await;
         },
-        Deed::Flood(bytes) => loop {
+        Action::Flood(bytes) => loop {
             stream.write_all(bytes).await?;
             let is_last = answer(stream).await?;
             counts.answers.fetch_add(1, Relaxed);
@@ -186,7 +186,7 @@ async fn act(stream: &mut TcpStream, deed: &Deed, counts: &Counts) -> io::Result
                 return Ok(());
             }
         },
-        Deed::Burst => {
+        Action::Burst => {
             sleep(BURST).await;
             Ok(())
         }

@@ -12,7 +12,7 @@ use portcullis::auth::TokenId;
 use rustix::process::Signal;
 
 use super::arena::{Arena, Folder, Server, Start};
-use super::crowd::{Crowd, Deed, Origin};
+use super::crowd::{Action, Crowd, Origin};
 use super::process::{core_limits, memory, peak_memory, time_until, until};
 use super::{Attack, Figure, Limit, Value};
 
@@ -152,7 +152,7 @@ fn few_descriptors(arena: &Arena, origin: Origin) -> io::Result<Figure> {
     if !server.answers(200, &token) {
         return Err(io::Error::other("a good token does not pass"));
     }
-    let crowd = Crowd::start(server.address, 250, origin, Deed::Hold(Vec::new()))?;
+    let crowd = Crowd::start(server.address, 250, origin, Action::Hold(Vec::new()))?;
     server.revoke(&[&token])?;
     let held = server.time_until_refused(&token, 2 * SOON);
     drop(crowd);

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::arena::{Arena, Folder, Start};
 use super::client;
-use super::crowd::{Crowd, Deed, Origin};
+use super::crowd::{Action, Crowd, Origin};
 use super::process::until;
 use super::{Attack, Figure, Limit, Value};
 
@@ -40,7 +40,7 @@ pub const ATTACKS: &[Attack] = &[
 fn flood(arena: &Arena, is_paused: bool) -> io::Result<Figure> {
     let server = arena.start(Folder::new()?, &Start { is_paused, ..Start::default() })?;
     let token = server.token("admin456", "admin")?;
-    let deed = Deed::Flood(client::call(server.address, None, "read_data"));
+    let deed = Action::Flood(client::call(server.address, None, "read_data"));
     let crowd = Crowd::start(server.address, CONNECTIONS, Origin::WIDE, deed)?;
     let answers = || crowd.counts.answers.load(Relaxed);
     until(WITHIN, || (answers() >= BEFORE).then_some(()));

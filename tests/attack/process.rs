@@ -66,7 +66,7 @@ pub fn core_limits(pid: u32) -> io::Result<(String, String)> {
 }
 
 /// The result of a command.
-pub struct Ran {
+pub struct CommandOutput {
     pub out: String,
     pub err: String,
     /// `None` if it had to be killed, or a signal ended it.
@@ -76,7 +76,7 @@ pub struct Ran {
 }
 
 /// Runs a command with this input and kills it at the deadline.
-pub fn run(command: &mut Command, input: Vec<u8>, within: Duration) -> io::Result<Ran> {
+pub fn run(command: &mut Command, input: Vec<u8>, within: Duration) -> io::Result<CommandOutput> {
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
     let started = Instant::now();
     let mut stdin = child.stdin.take();
@@ -97,7 +97,7 @@ pub fn run(command: &mut Command, input: Vec<u8>, within: Duration) -> io::Resul
     let text =
         |reader: thread::JoinHandle<Vec<u8>>| String::from_utf8_lossy(&reader.join().unwrap_or_default()).into_owned();
     let _ = writer.join();
-    Ok(Ran { out: text(out), err: text(err), code, is_killed, took })
+    Ok(CommandOutput { out: text(out), err: text(err), code, is_killed, took })
 }
 
 fn reader(pipe: Option<impl Read + Send + 'static>) -> thread::JoinHandle<Vec<u8>> {

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::arena::{Arena, Server};
 use super::client::{self, PATIENCE};
-use super::crowd::{Crowd, Deed, Origin};
+use super::crowd::{Action, Crowd, Origin};
 use super::process::{processor_time, until};
 use super::{Attack, Figure, Limit, Value};
 
@@ -42,92 +42,92 @@ pub const ATTACKS: &[Attack] = &[
         row: "B2",
         name: "1,024 pipeline calls without a token and read nothing, 1 address",
         limit: LIMIT,
-        run: |arena| crowd(arena, CROWD, Origin::ONE, |at, _| Deed::Pipeline(client::call(at, None, "read_data"))),
+        run: |arena| crowd(arena, CROWD, Origin::ONE, |at, _| Action::Pipeline(client::call(at, None, "read_data"))),
     },
     Attack {
         row: "B2",
         name: "1,024 pipeline calls without a token and read nothing, 32 addresses",
         limit: LIMIT,
-        run: |arena| crowd(arena, CROWD, Origin::SPREAD, |at, _| Deed::Pipeline(client::call(at, None, "read_data"))),
+        run: |arena| crowd(arena, CROWD, Origin::SPREAD, |at, _| Action::Pipeline(client::call(at, None, "read_data"))),
     },
     Attack {
         row: "B2",
         name: "1,024 pipeline GET of the metadata and read nothing, 32 addresses",
         limit: LIMIT,
-        run: |arena| crowd(arena, CROWD, Origin::SPREAD, |at, _| Deed::Pipeline(client::get(at, METADATA))),
+        run: |arena| crowd(arena, CROWD, Origin::SPREAD, |at, _| Action::Pipeline(client::get(at, METADATA))),
     },
     Attack {
         row: "B3",
         name: "1,024 idle connections, 1 address",
         limit: LIMIT,
-        run: |arena| crowd(arena, CROWD, Origin::ONE, |_, _| Deed::Hold(Vec::new())),
+        run: |arena| crowd(arena, CROWD, Origin::ONE, |_, _| Action::Hold(Vec::new())),
     },
     Attack {
         row: "B3",
         name: "1,024 idle connections, 32 addresses",
         limit: LIMIT,
-        run: |arena| crowd(arena, CROWD, Origin::SPREAD, |_, _| Deed::Hold(Vec::new())),
+        run: |arena| crowd(arena, CROWD, Origin::SPREAD, |_, _| Action::Hold(Vec::new())),
     },
     Attack {
         row: "B3",
         name: "1,024 idle connections, the good client's address",
         limit: LIMIT,
-        run: |arena| crowd(arena, CROWD, Origin::OWN, |_, _| Deed::Hold(Vec::new())),
+        run: |arena| crowd(arena, CROWD, Origin::OWN, |_, _| Action::Hold(Vec::new())),
     },
     Attack {
         row: "B3",
         name: "1,024 connect at the same moment, again and again, 32 addresses",
         limit: LIMIT,
-        run: |arena| crowd(arena, CROWD, Origin::SPREAD, |_, _| Deed::Burst),
+        run: |arena| crowd(arena, CROWD, Origin::SPREAD, |_, _| Action::Burst),
     },
     Attack {
         row: "B3",
         name: "1,024 half heads, 32 addresses",
         limit: LIMIT,
-        run: |arena| crowd(arena, CROWD, Origin::SPREAD, |at, _| Deed::Hold(half_head(at))),
+        run: |arena| crowd(arena, CROWD, Origin::SPREAD, |at, _| Action::Hold(half_head(at))),
     },
     Attack {
         row: "B3",
         name: "1,024 heads that drip, 1 address",
         limit: LIMIT,
-        run: |arena| crowd(arena, CROWD, Origin::ONE, |at, _| Deed::Drip(half_head(at), b"X-A: b\r\n")),
+        run: |arena| crowd(arena, CROWD, Origin::ONE, |at, _| Action::Drip(half_head(at), b"X-A: b\r\n")),
     },
     Attack {
         row: "B3",
         name: "1,024 heads that drip, 32 addresses",
         limit: LIMIT,
-        run: |arena| crowd(arena, CROWD, Origin::SPREAD, |at, _| Deed::Drip(half_head(at), b"X-A: b\r\n")),
+        run: |arena| crowd(arena, CROWD, Origin::SPREAD, |at, _| Action::Drip(half_head(at), b"X-A: b\r\n")),
     },
     Attack {
         row: "B3",
         name: "1,024 idle after one GET, 32 addresses",
         limit: LIMIT,
-        run: |arena| crowd(arena, CROWD, Origin::SPREAD, |at, _| Deed::Hold(client::get(at, METADATA))),
+        run: |arena| crowd(arena, CROWD, Origin::SPREAD, |at, _| Action::Hold(client::get(at, METADATA))),
     },
     Attack {
         row: "B3",
         name: "1,024 idle after one call without a token, 32 addresses",
         limit: LIMIT,
-        run: |arena| crowd(arena, CROWD, Origin::SPREAD, |at, _| Deed::Hold(client::call(at, None, "read_data"))),
+        run: |arena| crowd(arena, CROWD, Origin::SPREAD, |at, _| Action::Hold(client::call(at, None, "read_data"))),
     },
     Attack {
         row: "B3",
         name: "1,024 bodies that drip, no token, 1 address",
         limit: LIMIT,
-        run: |arena| crowd(arena, CROWD, Origin::ONE, |at, _| Deed::Drip(client::head(at, None, BODY), b" ")),
+        run: |arena| crowd(arena, CROWD, Origin::ONE, |at, _| Action::Drip(client::head(at, None, BODY), b" ")),
     },
     Attack {
         row: "B3",
         name: "1,024 bodies that drip, no token, 32 addresses",
         limit: LIMIT,
-        run: |arena| crowd(arena, CROWD, Origin::SPREAD, |at, _| Deed::Drip(client::head(at, None, BODY), b" ")),
+        run: |arena| crowd(arena, CROWD, Origin::SPREAD, |at, _| Action::Drip(client::head(at, None, BODY), b" ")),
     },
     Attack {
         row: "B3",
         name: "1,024 bodies that drip, invalid token, 32 addresses",
         limit: LIMIT,
         run: |arena| {
-            let deed = |at, token: &str| Deed::Drip(client::head(at, Some(&forged(token)), BODY), b" ");
+            let deed = |at, token: &str| Action::Drip(client::head(at, Some(&forged(token)), BODY), b" ");
             crowd(arena, CROWD, Origin::SPREAD, deed)
         },
     },
@@ -143,7 +143,7 @@ pub const ATTACKS: &[Attack] = &[
         name: "8 connections flood calls with a forged token",
         limit: LIMIT,
         run: |arena| {
-            let deed = |at, token: &str| Deed::Flood(client::call(at, Some(&forged(token)), "read_data"));
+            let deed = |at, token: &str| Action::Flood(client::call(at, Some(&forged(token)), "read_data"));
             crowd(arena, FLOOD, Origin::ONE, deed)
         },
     },
@@ -207,7 +207,7 @@ impl<'a> Victims<'a> {
 }
 
 /// Measures the good client while so many attackers do this.
-fn crowd(arena: &Arena, size: usize, origin: Origin, deed: fn(SocketAddr, &str) -> Deed) -> io::Result<Figure> {
+fn crowd(arena: &Arena, size: usize, origin: Origin, deed: fn(SocketAddr, &str) -> Action) -> io::Result<Figure> {
     let victims = Victims::start(arena)?;
     let crowd = Crowd::start(victims.address(), size, origin, deed(victims.address(), &victims.attacked.1))?;
     Ok(victims.figure(|| described(&crowd)))
@@ -225,7 +225,7 @@ fn one_user(arena: &Arena) -> io::Result<Figure> {
     let other = victims.attacked.0.token("other", "user")?;
     // More than what is read before the token is verified, so that the server knows that it is.
     let sent = [client::head(victims.address(), Some(&other), 128 << 10), vec![b' '; (64 << 10) + 1]].concat();
-    let crowd = Crowd::start(victims.address(), CROWD + 100, Origin::SPREAD, Deed::Drip(sent, b" "))?;
+    let crowd = Crowd::start(victims.address(), CROWD + 100, Origin::SPREAD, Action::Drip(sent, b" "))?;
     until(Duration::from_secs(3), || (crowd.counts.sent.load(Relaxed) >= CROWD as u64).then_some(()));
     Ok(victims.figure(|| described(&crowd)))
 }
@@ -236,7 +236,7 @@ fn bodies(arena: &Arena) -> io::Result<Figure> {
     let (address, pid) = (victims.address(), victims.attacked.0.pid());
     let body = client::call_with("read_data", &format!(r#"{{"id":"{}"}}"#, "x".repeat(BODY - 100)));
     let before = processor_time(pid)?;
-    let crowd = Crowd::start(address, FLOOD, Origin::ONE, Deed::Flood(client::post(address, None, &body)))?;
+    let crowd = Crowd::start(address, FLOOD, Origin::ONE, Action::Flood(client::post(address, None, &body)))?;
     let figure = victims.figure(String::new);
     let answers = crowd.counts.answers.load(Relaxed);
     let used = processor_time(pid)?.saturating_sub(before);

@@ -4,7 +4,7 @@ use std::io;
 use std::time::Duration;
 
 use super::arena::{Arena, Folder};
-use super::process::{Ran, run};
+use super::process::{CommandOutput, run};
 use super::{Attack, Figure, Limit, Value};
 
 /// The server must have ended so soon after the end of its input.
@@ -79,7 +79,7 @@ fn ends(arena: &Arena, input: &[&[u8]]) -> io::Result<Figure> {
     let token = arena.run(&["issue", "user123", "-p", "user", "--secret-file", &secret])?.out;
     let mut command = arena.command(&["serve", "--stdio", "--secret-file", &secret]);
     command.env("PORTCULLIS_TOKEN", token.trim()).current_dir(folder.path());
-    let Ran { out, err, code, is_killed, took } = run(&mut command, input.concat(), DEADLINE)?;
+    let CommandOutput { out, err, code, is_killed, took } = run(&mut command, input.concat(), DEADLINE)?;
     let has_panicked = err.contains("panicked");
     let is_listed = out.lines().any(|line| line.contains("\"tools\":["));
     let has_control = [&out, &err].iter().any(|text| text.bytes().any(|b| b.is_ascii_control() && b != b'\n'));

@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use portcullis::Gate;
 use portcullis::auth::{Permit, Policy, Rules};
 use portcullis::clock::ManualClock;
-use portcullis::gate::ports::{Answers, Arguments, Backend, BoxFuture, ToolError, ToolInfo};
-use portcullis::gate::{Given, Origin, Source};
+use portcullis::gate::ports::{Arguments, Backend, BoxFuture, Responder, ToolError, ToolInfo};
+use portcullis::gate::{Origin, RawArguments, Source};
 use serde_json::{Value, json};
 
 use crate::forge::{NOW, rules, signer};
@@ -110,7 +110,7 @@ fn a_declared_stub_echoes_tool_and_arguments_and_a_tool_of_the_policy_alone_fail
     gate.shared().read(|state| {
         let policy = &state.rules().policy;
         let answers = ["later", "gone", "read_data"].map(|tool| state.tools().answers(policy, tool));
-        assert_eq!(answers, [Answers::Stub, Answers::Missing, Answers::Backend]);
+        assert_eq!(answers, [Responder::Stub, Responder::Missing, Responder::Backend]);
         let lacks = ["later", "gone", "read_data"].map(|tool| state.tools().lacks(policy, tool));
         assert_eq!(lacks, [false, true, false], "read_data is not in this policy");
     });
@@ -125,8 +125,11 @@ fn a_permit_holds_for_its_call_although_its_token_is_revoked_meanwhile() {
     let permit = rules.authorize(&principal, "read_data").expect("allowed");
     gate.shared().update(|state| {
         let mut all = (*state.rules().revoked).clone();
-        let since = portcullis::auth::revocations::Since { at: NOW, until: None, user: None };
-        all.revoke(portcullis::auth::revocations::Revoked::Token(portcullis::auth::TokenId::of(&token)), since);
+        let since = portcullis::auth::revocations::Revocation { at: NOW, until: None, user: None };
+        all.revoke(
+            portcullis::auth::revocations::RevocationTarget::Token(portcullis::auth::TokenId::of(&token)),
+            since,
+        );
         state.set_revoked(all);
     });
     let source = Source {
@@ -138,7 +141,7 @@ fn a_permit_holds_for_its_call_although_its_token_is_revoked_meanwhile() {
         judged_at: NOW,
         started: std::time::Duration::ZERO,
     };
-    let called = waits(gate.run(permit, Given::Text("{}"), &source));
+    let called = waits(gate.run(permit, RawArguments::Text("{}"), &source));
     assert_eq!(called.outcome.answer()["success"], true);
     assert_eq!(gate.call_tool(&*token, "read_data", &json!({})), json!({"error": "unauthorized"}));
 }

@@ -25,7 +25,7 @@ pub struct Run {
 }
 
 /// What came of it.
-pub struct Ran {
+pub struct CommandOutput {
     pub out: String,
     pub err: String,
     pub exit: i32,
@@ -66,15 +66,15 @@ impl Run {
         output
     }
 
-    pub fn run(self) -> Ran {
+    pub fn run(self) -> CommandOutput {
         let Output { status, stdout, stderr } = self.output();
         let text = |bytes| String::from_utf8(bytes).expect("the program prints UTF-8");
-        Ran { out: text(stdout), err: text(stderr), exit: status.code().expect("it ends by itself") }
+        CommandOutput { out: text(stdout), err: text(stderr), exit: status.code().expect("it ends by itself") }
     }
 
     /// What it prints, where it must succeed.
     pub fn out(self) -> String {
-        let Ran { out, err, exit } = self.run();
+        let CommandOutput { out, err, exit } = self.run();
         assert_eq!(exit, 0, "{out}{err}");
         out
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use portcullis::auth::{KeyOrigin, Rules, Signer};
 use portcullis::clock::ManualClock;
 use portcullis::gate::CallRequest;
-use portcullis::gate::Given;
+use portcullis::gate::RawArguments;
 use portcullis::text::Span;
 use portcullis::{AuthenticatedMcpServer, Reason};
 use rstest::rstest;
@@ -126,7 +126,7 @@ fn arguments_that_are_no_object_are_named(#[case] text: &str, #[case] sentence: 
     let called = lab.server.call(&CallRequest {
         token: Some(&token),
         tool: "read_data",
-        arguments: Given::Text(text),
+        arguments: RawArguments::Text(text),
         origin: portcullis::gate::Origin::Console,
         at: NOW,
         judged_at: NOW,

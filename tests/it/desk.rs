@@ -7,12 +7,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use portcullis::AuthenticatedMcpServer;
-use portcullis::app::{App, Effect, Mouse, MouseKind, Msg, Opening, Times, drawn::Target};
+use portcullis::app::{App, Effect, InitialState, Mouse, MouseKind, Msg, Times, frame_info::Target};
 use portcullis::auth::{KeyOrigin, NumericDate, Rules, Signer};
 use portcullis::clock::{Clock, ManualClock};
 use portcullis::gate::Snapshot;
 use portcullis::store::{Memory, News, Replica, Store, read_policy};
-use portcullis::tui::effects::{self, Job, Outside};
+use portcullis::tui::effects::{self, EffectTargets, Job};
 use portcullis::view;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -25,7 +25,7 @@ pub struct Desk {
     pub app: App,
     pub gate: AuthenticatedMcpServer,
     pub clock: Arc<ManualClock>,
-    pub outside: Outside,
+    pub outside: EffectTargets,
     /// What was left to the terminal: copies, quitting, suspending.
     pub left: Vec<Effect>,
     pub keys_pressed: usize,
@@ -55,13 +55,13 @@ impl Desk {
         let signer = Signer::hs256(SECRET, KeyOrigin::Program).expect("a key");
         let gate = AuthenticatedMcpServer::with(rules, signer, Arc::clone(&clock) as Arc<dyn Clock>);
         let times = Times { real: START, judged: START, mono: Duration::ZERO };
-        let app = App::new(Opening {
+        let app = App::new(InitialState {
             zone: |_| 3600,
             keeps_revocations: store.is_durable(),
-            ..Opening::new(gate.shared().read(Snapshot::of), times)
+            ..InitialState::new(gate.shared().read(Snapshot::of), times)
         });
         let replica = Arc::new(Replica::new(&gate, store, None));
-        let outside = Outside::new(gate.clone(), replica, None);
+        let outside = EffectTargets::new(gate.clone(), replica, None);
         let mut desk = Self { app, gate, clock, outside, left: Vec::new(), keys_pressed: 0 };
         desk.tell(Msg::Resized { columns, rows });
         desk
@@ -150,7 +150,7 @@ impl Desk {
         drawn
     }
 
-    pub fn draw(&self) -> (Buffer, portcullis::app::Drawn) {
+    pub fn draw(&self) -> (Buffer, portcullis::app::FrameInfo) {
         let (columns, rows) = self.app.size;
         let mut buffer = Buffer::empty(Rect::new(0, 0, columns, rows));
         let drawn = view::draw(&self.app, &mut buffer);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use portcullis::app::action::Action;
-use portcullis::app::drawn::Target;
+use portcullis::app::frame_info::Target;
 use portcullis::app::keymap;
 use portcullis::app::overlay::Overlay;
 use portcullis::app::pane::{activity, call, issue, tokens};

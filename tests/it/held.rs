@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use portcullis::app::hints;
-use portcullis::auth::{Call, KeyOrigin, Leeway, NumericDate, Rules, Signer, Standing, Verdict};
+use portcullis::auth::{Call, KeyOrigin, Leeway, NumericDate, Rules, Signer, TokenStatus, Verdict};
 use portcullis::text::Span;
 use rstest::rstest;
 
@@ -41,7 +41,7 @@ fn at_the_border_everybody_agrees(#[values(0, 5)] leeway: u64, #[values("exp - 1
         let wanted = if lives { Verdict::Allowed } else { Verdict::Unauthorized };
         // Inspection.
         let inspection = desk.app.inspection.clone().expect("it is inspected");
-        assert_eq!(matches!(inspection.judged.standing(now), Standing::Valid(_)), lives, "{text}");
+        assert_eq!(matches!(inspection.judged.status(now), TokenStatus::Valid(_)), lives, "{text}");
         // Preview, matrix, and the rules themselves.
         assert_eq!(desk.app.preview().verdict(), wanted, "{text}");
         let policy = desk.app.auth.rules.policy.clone();

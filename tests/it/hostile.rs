@@ -1,7 +1,7 @@
 //! The hostile set: tokens made to confuse, to hide, to overflow or to kill, each with what must be said of it.
 
-use portcullis::auth::judged::LightState;
-use portcullis::auth::{Call, Check, Light, NumericDate, Phase, Standing, Verdict};
+use portcullis::auth::evaluation::LightState;
+use portcullis::auth::{Call, Check, Light, NumericDate, Phase, TokenStatus, Verdict};
 use portcullis::text::safe::hidden;
 
 use crate::forge::{EXP, HS256, NOW, b64, claims, mac, rules, sign, sign_with, token};
@@ -20,7 +20,7 @@ pub struct Hostile {
     /// The code of the decision about `read_data` under the built-in policy: a reason's, or `allowed`.
     pub code: &'static str,
     /// The word of its standing.
-    pub standing: &'static str,
+    pub status: &'static str,
     /// What the sentence about `read_data` holds.
     pub words: &'static str,
     /// Whether there are claims that can be shown.
@@ -32,8 +32,8 @@ pub struct Hostile {
 struct Set(Vec<Hostile>);
 
 impl Set {
-    fn push(&mut self, name: &str, token: String, code: &'static str, standing: &'static str, words: &'static str) {
-        self.0.push(Hostile { name: name.to_owned(), token, code, standing, words, claims: true });
+    fn push(&mut self, name: &str, token: String, code: &'static str, status: &'static str, words: &'static str) {
+        self.0.push(Hostile { name: name.to_owned(), token, code, status, words, claims: true });
     }
 
     fn valid(&mut self, name: &str, token: String) {
@@ -392,23 +392,23 @@ fn the_gate_says_of_every_hostile_token_what_is_wrong() {
 #[test]
 fn an_inspection_shows_the_claims_and_agrees_with_the_gate_at_every_instant() {
     let rules = rules();
-    for Hostile { name, token, standing, claims, .. } in hostile() {
+    for Hostile { name, token, status, claims, .. } in hostile() {
         let inspection = rules.inspect(token.as_str());
         let judged = &inspection.judged;
-        assert_eq!(judged.standing(NOW).word(), standing, "{name}");
+        assert_eq!(judged.status(NOW).word(), status, "{name}");
         assert_eq!(!inspection.payload.members.is_empty(), claims, "{name}: {:?}", inspection.payload.fault);
         for now in instants() {
             let verified = rules.verify(&token, now);
-            let standing = judged.standing(now);
-            match (&verified, &standing) {
-                (Ok(_), Standing::Valid(_)) => {}
-                (Err(reason), Standing::Absent) => assert_eq!(reason.code(), "missing_token", "{name}"),
+            let status = judged.status(now);
+            match (&verified, &status) {
+                (Ok(_), TokenStatus::Valid(_)) => {}
+                (Err(reason), TokenStatus::Absent) => assert_eq!(reason.code(), "missing_token", "{name}"),
                 // Expired comes first, whatever the gate stops at.
-                (Err(_), Standing::OutOfTime(Phase::Expired { .. }, reason)) => {
+                (Err(_), TokenStatus::OutOfTime(Phase::Expired { .. }, reason)) => {
                     assert_eq!(reason.code(), "expired", "{name}");
                 }
-                (Err(reason), standing) => assert_eq!(standing.reason(), Some(reason), "{name} at {}", now.rfc3339()),
-                (Ok(_), standing) => panic!("{name} passes the gate, but stands as {standing:?}"),
+                (Err(reason), status) => assert_eq!(status.reason(), Some(reason), "{name} at {}", now.rfc3339()),
+                (Ok(_), status) => panic!("{name} passes the gate, but stands as {status:?}"),
             }
             let calls = rules.decide(&Call { token: Some(&token), tool: "read_data" }, now);
             assert_eq!(calls.verdict() == Verdict::Unauthorized, verified.is_err(), "{name}");
@@ -454,7 +454,7 @@ fn nothing_hidden_is_in_any_sentence_of_an_inspection() {
         shown.extend(inspection.header.fault.clone());
         shown.extend(inspection.payload.fault.clone());
         for now in instants() {
-            shown.extend(inspection.judged.standing(now).reason().map(ToString::to_string));
+            shown.extend(inspection.judged.status(now).reason().map(ToString::to_string));
             shown.extend(inspection.judged.trace(now).into_iter().filter_map(|(_, _, why)| Some(why?.to_string())));
         }
         for sentence in shown {

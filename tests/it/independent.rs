@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use portcullis::Rules;
-use portcullis::auth::revocations::{Revoked, Since};
-use portcullis::auth::{Call, Issuer, Revocations, Standing, TokenId};
+use portcullis::auth::revocations::{Revocation, RevocationTarget};
+use portcullis::auth::{Call, Issuer, Revocations, TokenId, TokenStatus};
 use rstest::rstest;
 use serde_json::Value;
 
@@ -24,7 +24,7 @@ const FUTURE: i64 = 4_102_444_800;
 
 fn strict() -> Rules {
     let mut revoked = Revocations::default();
-    revoked.revoke(Revoked::Jti("7".into()), Since { at: NOW, until: None, user: None });
+    revoked.revoke(RevocationTarget::Jti("7".into()), Revocation { at: NOW, until: None, user: None });
     let rules = rules().with_issuer(Some("https://id.example".into())).with_audiences(["gate".into()]);
     Rules { revoked: Arc::new(revoked), ..rules }
 }
@@ -65,18 +65,18 @@ fn time_issuer_audience_and_revocation_are_judged_whatever_else_fails(#[case] to
 #[case::other_key(HS256)]
 fn an_expired_token_reads_expired_first(#[case] header: &str) {
     let token = sign_with(header, foreign(PAST), b"another");
-    let standing = strict().inspect(token).judged.standing(NOW);
-    assert_eq!((standing.word(), standing.reason().map(portcullis::auth::Reason::code)), ("EXPIRED", Some("expired")));
+    let status = strict().inspect(token).judged.status(NOW);
+    assert_eq!((status.word(), status.reason().map(portcullis::auth::Reason::code)), ("EXPIRED", Some("expired")));
 }
 
 #[test]
 fn a_token_that_has_not_expired_reads_as_its_first_failure() {
-    let of = |header: &str| strict().inspect(sign_with(header, foreign(FUTURE), b"x")).judged.standing(NOW);
-    assert!(matches!(of(RS256), Standing::NotVerified(_)));
-    assert!(matches!(of(HS256), Standing::Invalid(_)));
+    let of = |header: &str| strict().inspect(sign_with(header, foreign(FUTURE), b"x")).judged.status(NOW);
+    assert!(matches!(of(RS256), TokenStatus::NotVerified(_)));
+    assert!(matches!(of(HS256), TokenStatus::Invalid(_)));
     // Two values of exp: neither counts.
     let twice = token(format!(r#"{{"exp":1,"exp":{PAST},"user_id":"u","permissions":[]}}"#));
-    assert_eq!(strict().inspect(twice).judged.standing(NOW).word(), "INVALID");
+    assert_eq!(strict().inspect(twice).judged.status(NOW).word(), "INVALID");
 }
 
 #[test]
@@ -111,7 +111,7 @@ fn with_several_issuers_an_unknown_one_still_gets_its_audience_judged() {
 fn the_hash_of_a_token_is_enough_to_find_it_revoked() {
     let token = sign_with(RS256, claims(""), b"x");
     let mut revoked = Revocations::default();
-    revoked.revoke(Revoked::Token(TokenId::of(&token)), Since { at: NOW, until: None, user: None });
+    revoked.revoke(RevocationTarget::Token(TokenId::of(&token)), Revocation { at: NOW, until: None, user: None });
     let rules = Rules { revoked: Arc::new(revoked), ..rules() };
     assert_eq!(failures(&rules, &token), ["algorithm_refused", "revoked"]);
 }

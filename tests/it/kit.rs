@@ -6,10 +6,10 @@ use portcullis::AuthenticatedMcpServer;
 use portcullis::auth::{Call, KeyOrigin, Leeway, NumericDate, Rules, Signer, TokenId};
 use portcullis::clock::{Clock, ManualClock};
 use portcullis::gate::CallRequest;
-use portcullis::gate::Given;
 use portcullis::gate::Origin;
+use portcullis::gate::RawArguments;
 use portcullis::lab::kit::{Identity, KIT, TestToken, make};
-use portcullis::lab::score::{Came, Line, Scorecard};
+use portcullis::lab::score::{Line, Observation, Scorecard};
 use portcullis::text::Span;
 use proptest::prelude::*;
 use rstest::rstest;
@@ -26,7 +26,7 @@ fn kit(rules: &Rules, tool: &str, now: NumericDate) -> Vec<TestToken> {
 }
 
 /// The names of the lines that failed, with a gate that says so of a token.
-fn failed(tokens: &[TestToken], gate: impl Fn(&str) -> Came) -> Vec<&'static str> {
+fn failed(tokens: &[TestToken], gate: impl Fn(&str) -> Observation) -> Vec<&'static str> {
     let lines = tokens.iter().map(|token| Line::new(token, gate(&token.token))).collect();
     let lines: Vec<Line> = lines;
     let (tool, made_for) = ("read_data".to_owned(), String::new());
@@ -51,10 +51,10 @@ fn a_sound_gate_passes_every_line(
     let tokens = make(&rules, &signer(), &identity("user123", &[permission]), tool, 7, now).expect("there is a key");
     assert_eq!(tokens.len(), KIT.len());
     let said = failed(&tokens, |token| {
-        let (arguments, origin) = (Given::Text("{}"), Origin::Kit);
+        let (arguments, origin) = (RawArguments::Text("{}"), Origin::Kit);
         let called = gate.call(&CallRequest { token: Some(token), tool, arguments, origin, at: now, judged_at: now });
         let (code, sentence) = (called.decision.code().to_owned(), called.decision.sentence());
-        Came { code, sentence, answer: called.outcome.answer().to_string() }
+        Observation { code, sentence, answer: called.outcome.answer().to_string() }
     });
     assert_eq!(said, [""; 0]);
 }
@@ -123,9 +123,9 @@ fn verifier(token: &str, defects: Defects) -> &'static str {
     }
 }
 
-fn came(code: &'static str) -> Came {
+fn came(code: &'static str) -> Observation {
     let answer = if code == "allowed" { r#"{"success":true,"result":{}}"# } else { r#"{"error":"unauthorized"}"# };
-    Came { code: code.to_owned(), sentence: String::new(), answer: answer.to_owned() }
+    Observation { code: code.to_owned(), sentence: String::new(), answer: answer.to_owned() }
 }
 
 const TIME: &[&str] = &["expired 1 s ago", "not yet valid"];
@@ -148,7 +148,7 @@ fn a_broken_gate_fails_exactly_the_lines_it_must(#[case] defects: Defects, #[cas
 #[test]
 fn the_right_reason_with_the_wrong_answer_fails() {
     let tokens = kit(&rules(), "read_data", NOW);
-    let forbidden = |token: &str| Came {
+    let forbidden = |token: &str| Observation {
         answer: r#"{"error":"forbidden"}"#.to_owned(),
         ..came(verifier(token, Defects::default()))
     };

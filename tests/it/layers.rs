@@ -134,8 +134,8 @@ fn of_files_stores_and_servers_the_app_names_only_the_errors() {
     const ERRORS: [&str; 4] = [
         "config::ConfigError;",
         "server::ServeError;",
-        "store::{NotReloaded, Setback, StoreError};",
-        "watch::Unwatched;",
+        "store::{ReloadError, Setback, StoreError};",
+        "watch::WatchError;",
     ];
     for source in sources().iter().filter(|source| source.module == "app") {
         let text: String = code(&source.text).collect::<Vec<_>>().join("\n");

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use portcullis::app::drawn::Target;
+use portcullis::app::frame_info::Target;
 use portcullis::app::pane::matrix::{CELLS, Cell};
 use portcullis::app::pane::policy::RULES;
-use portcullis::app::{App, Msg, Opening, Times};
-use portcullis::auth::policy::{Expected, ToolRule};
+use portcullis::app::{App, InitialState, Msg, Times};
+use portcullis::auth::policy::{ExpectedOutcome, ToolRule};
 use portcullis::auth::{Call, KeyOrigin, Policy, Rules, Signer, Verdict};
 use portcullis::gate::ports::Catalogue;
 use portcullis::gate::{AuthState, Provenance, Shared, Snapshot};
@@ -202,7 +202,7 @@ proptest! {
         }).collect();
         shared.update(|state| tokens.iter().for_each(|token| _ = state.add(token.as_str(), Provenance::Pasted, START)));
         let times = Times { real: START, judged: START, mono: Duration::ZERO };
-        let app = App::new(Opening::new(shared.read(Snapshot::of), times));
+        let app = App::new(InitialState::new(shared.read(Snapshot::of), times));
         for (row, text) in [None].into_iter().chain(app.auth.tokens.iter().map(|entry| entry.text().map(|text| &**text))).enumerate() {
             for tool in rules.policy.tools() {
                 let decision = rules.decide(&Call { token: text, tool: &tool.name }, START);
@@ -418,11 +418,11 @@ fn one_broken_expectation_in_a_row_is_seen() {
     let mut desk = desk(120, 36);
     // `dying` holds what user123 holds: the first of the row is as expected, and dies last.
     desk.keys("Home Down Ctrl-G Ctrl-G Space");
-    assert_eq!(cell(&desk.app, 1, "read_data").expected, Some((Expected::Allowed, true)));
+    assert_eq!(cell(&desk.app, 1, "read_data").expected, Some((ExpectedOutcome::Allowed, true)));
     desk.keys("Ctrl-G Ctrl-G Home Down").must_show(&["by permissions"]);
-    assert_eq!(cell(&desk.app, 1, "read_data").expected, Some((Expected::Allowed, true)));
+    assert_eq!(cell(&desk.app, 1, "read_data").expected, Some((ExpectedOutcome::Allowed, true)));
     desk.keys("Ctrl-G Ctrl-G Home Down Down Down Space Space");
-    assert_eq!(cell(&desk.app, 3, "read_data").expected, Some((Expected::Forbidden, false)));
+    assert_eq!(cell(&desk.app, 3, "read_data").expected, Some((ExpectedOutcome::Forbidden, false)));
 }
 
 #[test]

@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use clap::Parser as _;
-use portcullis::app::drawn::Target;
-use portcullis::app::msg::Listening;
+use portcullis::app::frame_info::Target;
+use portcullis::app::msg::ServerInfo;
 use portcullis::app::pane::issue;
 use portcullis::app::{Effect, Msg, update};
 use portcullis::auth::{IssueRequest, KeyOrigin, Leeway, Rules, Signer};
@@ -127,7 +127,7 @@ fn while_the_server_starts_or_stops_the_pane_says_so_and_enter_waits() {
     desk.must_show(&["starting"]);
     assert!(update(&mut desk.app, enter()).is_empty());
     desk.must_show(&["the server is starting; try again"]);
-    let listening = Listening { uri: "http://127.0.0.1:1/mcp".into(), is_exposed: false };
+    let listening = ServerInfo { uri: "http://127.0.0.1:1/mcp".into(), is_exposed: false };
     desk.tell(Msg::Served(Ok(listening))).must_show(&["SERVING  http://127.0.0.1:1/mcp"]);
     desk.keys("Tab Tab Right");
     let asked = update(&mut desk.app, enter());

@@ -3,7 +3,7 @@
 use portcullis::app::msg::Failure;
 use portcullis::app::pane::{call, issue};
 use portcullis::app::{Effect, Msg, Pane};
-use portcullis::auth::Standing;
+use portcullis::auth::TokenStatus;
 use portcullis::gate::Provenance;
 use portcullis::store::StoreError;
 use rstest::rstest;
@@ -196,6 +196,6 @@ fn a_mebibyte_of_dots_is_shown() {
     let mut desk = Desk::new(120, 36);
     desk.pastes(&".".repeat(1 << 20));
     desk.must_show(&["1.0 MiB", "INVALID"]);
-    let standing = desk.app.inspection.as_ref().map(|i| i.judged.standing(desk.app.times.judged));
-    assert!(matches!(standing, Some(Standing::Invalid(reason)) if reason.code() == "too_large"));
+    let status = desk.app.inspection.as_ref().map(|i| i.judged.status(desk.app.times.judged));
+    assert!(matches!(status, Some(TokenStatus::Invalid(reason)) if reason.code() == "too_large"));
 }

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use portcullis::auth::judged::LightState;
+use portcullis::auth::evaluation::LightState;
 use portcullis::auth::{
-    Call, IssueRequest, Leeway, Lifetime, Light, NumericDate, Phase, Policy, Rules, Standing, Verdict, leeway,
+    Call, IssueRequest, Leeway, Lifetime, Light, NumericDate, Phase, Policy, Rules, TokenStatus, Verdict, leeway,
 };
 use portcullis::text::{Span, words};
 use proptest::prelude::*;
@@ -15,8 +15,8 @@ use crate::forge::{HS256, NOW, claims, rules, sign, signer, token};
 fn agree(rules: &Rules, token: &str, now: NumericDate) -> Result<(), TestCaseError> {
     let judged = rules.inspect(token).judged;
     let verified = rules.verify(token, now);
-    match judged.standing(now) {
-        Standing::Valid(phase) => {
+    match judged.status(now) {
+        TokenStatus::Valid(phase) => {
             prop_assert!(verified.is_ok());
             prop_assert!(
                 matches!(phase, Phase::Live { .. } | Phase::Early { .. } | Phase::Grace { .. }),
@@ -24,13 +24,13 @@ fn agree(rules: &Rules, token: &str, now: NumericDate) -> Result<(), TestCaseErr
                 phase
             );
         }
-        Standing::Absent => prop_assert!(token.is_empty() && verified.is_err()),
+        TokenStatus::Absent => prop_assert!(token.is_empty() && verified.is_err()),
         // An expired token is expired first, whatever the gate stops at.
-        Standing::OutOfTime(Phase::Expired { .. }, reason) => {
+        TokenStatus::OutOfTime(Phase::Expired { .. }, reason) => {
             prop_assert_eq!(reason.code(), "expired");
             prop_assert!(verified.is_err());
         }
-        standing => prop_assert_eq!(standing.reason(), verified.as_ref().err()),
+        status => prop_assert_eq!(status.reason(), verified.as_ref().err()),
     }
     let first = verified.as_ref().err();
     let failures = judged.failures(now);

@@ -422,7 +422,7 @@ fn a_megabyte_of_anything_is_inspected_promptly() {
             // A screen asks for all of this at every frame.
             for _ in 0..60 {
                 let judged = &inspection.judged;
-                judged.standing(crate::forge::NOW);
+                judged.status(crate::forge::NOW);
                 for light in portcullis::auth::Light::ALL {
                     judged.light(light, crate::forge::NOW);
                 }

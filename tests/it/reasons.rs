@@ -9,7 +9,7 @@ use portcullis::text::safe::hidden;
 
 use portcullis::auth::Revocations;
 use portcullis::auth::TokenId;
-use portcullis::auth::revocations::{Revoked, Since};
+use portcullis::auth::revocations::{Revocation, RevocationTarget};
 
 use crate::forge::{HS256, NOW, SECRET, claims, rules, sign, sign_with, signer, signer_of, token};
 
@@ -31,7 +31,7 @@ fn rows() -> Vec<Row> {
     let named = rules().with_keys(&named);
     let revoking = |what| {
         let mut all = Revocations::default();
-        all.revoke(what, Since { at: NOW, until: None, user: None });
+        all.revoke(what, Revocation { at: NOW, until: None, user: None });
         Rules { revoked: std::sync::Arc::new(all), ..rules() }
     };
     vec![
@@ -77,11 +77,11 @@ fn rows() -> Vec<Row> {
             "expired at 2026-11-22T20:41:05Z, 0s ago",
         ),
         Row {
-            rules: revoking(Revoked::Token(TokenId::of(&plain))),
+            rules: revoking(RevocationTarget::Token(TokenId::of(&plain))),
             ..row("revoked", plain.clone(), "the token was revoked at 2026-11-22T20:41:05Z")
         },
         Row {
-            rules: revoking(Revoked::Jti("7".into())),
+            rules: revoking(RevocationTarget::Jti("7".into())),
             ..row(
                 "revoked",
                 token(claims(r#""jti":"7","#)),

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use portcullis::Rules;
-use portcullis::auth::revocations::{Revoked, Since};
-use portcullis::auth::{Call, KeyOrigin, Revocations, Signer, Standing, TokenId};
+use portcullis::auth::revocations::{Revocation, RevocationTarget};
+use portcullis::auth::{Call, KeyOrigin, Revocations, Signer, TokenId, TokenStatus};
 use portcullis::store::{FileStore, Store as _};
 
-use crate::cli::{Ran, portcullis};
+use crate::cli::{CommandOutput, portcullis};
 use crate::desk::{Desk, SECRET, START};
 use crate::forge::{NOW, claims, rules, token};
 use tempfile::TempDir;
@@ -38,16 +38,16 @@ fn desk(file: PathBuf, revoked: Revocations) -> Desk {
     Desk::with_store(rules, Arc::new(FileStore::new(file)), 120, 36)
 }
 
-fn revoking(what: Revoked) -> Rules {
+fn revoking(what: RevocationTarget) -> Rules {
     let mut all = Revocations::default();
-    all.revoke(what, Since { at: NOW, until: None, user: None });
+    all.revoke(what, Revocation { at: NOW, until: None, user: None });
     Rules { revoked: Arc::new(all), ..rules() }
 }
 
 #[test]
 fn whoever_is_asked_refuses_a_revoked_token() {
     let good = token(claims(r#""jti":"7","#));
-    for what in [Revoked::Token(TokenId::of(&good)), Revoked::Jti("7".into())] {
+    for what in [RevocationTarget::Token(TokenId::of(&good)), RevocationTarget::Jti("7".into())] {
         let rules = revoking(what);
         let judged = rules.inspect(&*good).judged;
         let decision = rules.decide(&Call { token: Some(&good), tool: "read_data" }, NOW);
@@ -55,7 +55,7 @@ fn whoever_is_asked_refuses_a_revoked_token() {
         assert_eq!(rules.decide_judged(Some(&judged), "read_data", NOW), decision);
         assert_eq!(rules.verdict(Some(&judged), "read_data", NOW), decision.verdict());
         assert_eq!(rules.verify(&good, NOW).err().as_ref(), decision.reason());
-        assert_eq!(judged.standing(NOW), Standing::Invalid(decision.reason().expect("refused").clone()));
+        assert_eq!(judged.status(NOW), TokenStatus::Invalid(decision.reason().expect("refused").clone()));
         assert_eq!(judged.held(NOW), None);
         // Another token of the same person goes on.
         let other = token(claims(r#""jti":"8","#));
@@ -141,7 +141,7 @@ fn a_state_file_that_another_process_keeps_locked_is_given_up_with_a_sentence() 
     let place = Place::new();
     let lock = fs::File::create(place.0.path().join("state.json.lock")).expect("a lock file");
     lock.lock().expect("nobody holds it");
-    let Ran { err, exit, .. } = portcullis(&["revoke", "--state", &place.file(), "--jti", "7"]).run();
+    let CommandOutput { err, exit, .. } = portcullis(&["revoke", "--state", &place.file(), "--jti", "7"]).run();
     assert_eq!(exit, 1, "{err}");
     assert!(err.ends_with("state.json: locked by another process for more than 2s; try again\n"), "{err}");
     // Reading needs no lock.
@@ -161,7 +161,7 @@ fn the_command_revokes_restores_and_lists() {
     let said = portcullis(&[&state[..], &["revoke", &token]].concat()).out();
     assert!(said.starts_with("revoked: token ") && said.contains("(user123); expires at 2"), "{said}");
     assert!(!said.contains(&token) && !fs::read_to_string(place.file()).expect("written").contains(&token));
-    let Ran { out, exit, .. } = check();
+    let CommandOutput { out, exit, .. } = check();
     assert!(exit == 3 && out.contains("UNAUTHORIZED revoked: the token was revoked at "), "{exit}: {out}");
     assert!(portcullis(&[&state[..], &["revoke", &token]].concat()).out().starts_with("was revoked already"));
     portcullis(&[&state[..], &["revoke", "--jti", "7"]].concat()).out();

@@ -8,11 +8,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use portcullis::app::Msg;
-use portcullis::app::msg::Listening;
+use portcullis::app::msg::ServerInfo;
 use portcullis::auth::{Call, TokenId};
 use portcullis::clock::Clock as _;
 use portcullis::gate::traffic::Request;
-use portcullis::gate::{Given, Origin, Provenance, Source};
+use portcullis::gate::{Origin, Provenance, RawArguments, Source};
 use portcullis::look::{Depth, ThemeChoice};
 use portcullis::text::Span;
 use ratatui::buffer::Buffer;
@@ -113,7 +113,7 @@ fn the_time_lab_at_every_size(#[case] columns: u16, #[case] rows: u16) {
 fn served(columns: u16, rows: u16) -> Desk {
     let mut desk = scene(columns, rows);
     desk.keys("F5");
-    desk.tell(Msg::Served(Ok(Listening { uri: "http://127.0.0.1:8640/mcp".into(), is_exposed: false })));
+    desk.tell(Msg::Served(Ok(ServerInfo { uri: "http://127.0.0.1:8640/mcp".into(), is_exposed: false })));
     let tokens: Vec<_> = desk.app.auth.tokens.iter().map(|entry| entry.text().cloned().expect("it is held")).collect();
     let clients = [
         ("claude-code 2.1", 0, "user123", 23, None),
@@ -154,7 +154,7 @@ fn served(columns: u16, rows: u16) -> Desk {
             judged_at: at,
             started: desk.clock.monotonic(),
         };
-        let given = Given::Text("{}");
+        let given = RawArguments::Text("{}");
         match rules.verify(&tokens[token], at).map(Arc::new) {
             Ok(principal) if decision.reason().is_none() => {
                 let permit = rules.authorize(&principal, tool).expect("it was just decided");

@@ -8,25 +8,25 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
 use portcullis::auth::TokenId;
-use portcullis::auth::revocations::{Revoked, Since};
+use portcullis::auth::revocations::{Revocation, RevocationTarget};
 use portcullis::auth::{Call, IssueRequest, KeyOrigin, NumericDate, Policy, Rules, Signer};
 use portcullis::clock::{Clock, ManualClock};
 use portcullis::endpoint::{Denial, Listing, Settings};
-use portcullis::gate::{Origin, Unread};
+use portcullis::gate::{Origin, ReadFailure};
 use portcullis::server::{ServeError, Server};
 use portcullis::text::Span;
 use portcullis::{AuthenticatedMcpServer, Gate, config};
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use crate::cli::{PORTCULLIS, Ran, bare, portcullis};
+use crate::cli::{CommandOutput, PORTCULLIS, bare, portcullis};
 use crate::forge::{HS256, NOW, SECRET, sign, sign_with};
 
 /// Requests that anybody may make at once, however low the rate is.
 const BURST: u32 = 20;
 
 /// A server on a port of its own, and the gate behind it.
-struct Served {
+struct TestServer {
     server: Option<Server>,
     gate: AuthenticatedMcpServer,
     clock: Arc<ManualClock>,
@@ -52,7 +52,7 @@ impl Answer {
     }
 }
 
-impl Served {
+impl TestServer {
     fn new() -> Self {
         Self::with(|_| {})
     }
@@ -122,7 +122,7 @@ impl Served {
     }
 }
 
-impl Drop for Served {
+impl Drop for TestServer {
     fn drop(&mut self) {
         if let Some(server) = self.server.take() {
             server.stop();
@@ -176,7 +176,7 @@ fn request(method: &str) -> String {
 
 #[test]
 fn the_example_goes_over_http_to_the_letter() {
-    let served = Served::new();
+    let served = TestServer::new();
     let user = served.token("user123", &["user"]);
     let admin = served.token("admin456", &["admin"]);
     for (token, tool, arguments, answer) in [
@@ -199,12 +199,12 @@ fn the_example_goes_over_http_to_the_letter() {
 /// What the gate says of tokens, as a client sees it: nothing of it is more than the code.
 #[test]
 fn a_bad_token_is_told_by_its_code_and_logged_with_its_reason() {
-    let served = Served::new();
+    let served = TestServer::new();
     let good = served.token("user123", &["user"]);
     let revoked = served.token("user123", &["user"]);
     served.gate.shared().update(|state| {
         let mut all = (*state.rules().revoked).clone();
-        all.revoke(Revoked::Token(TokenId::of(&revoked)), Since { at: NOW, until: None, user: None });
+        all.revoke(RevocationTarget::Token(TokenId::of(&revoked)), Revocation { at: NOW, until: None, user: None });
         state.set_revoked(all);
     });
     let old = served.claims("").replace(&(NOW.seconds() + 3600).to_string(), &NOW.seconds().to_string());
@@ -251,7 +251,7 @@ fn a_bad_token_is_told_by_its_code_and_logged_with_its_reason() {
 
 #[test]
 fn without_a_token_the_challenge_names_no_error() {
-    let served = Served::new();
+    let served = TestServer::new();
     for body in [call("write_data", &json!({})), request("initialize"), "junk".to_owned()] {
         let got = served.post(None, &body);
         let header = got.header("WWW-Authenticate").expect("a challenge");
@@ -273,7 +273,7 @@ fn without_a_token_the_challenge_names_no_error() {
 #[case(&["Bearer TOKEN", "Bearer TOKEN"])]
 #[case(&["Basic dXNlcjpwYXNz", "Bearer TOKEN"])]
 fn a_header_that_is_not_one_bearer_token_is_a_bad_request(#[case] values: &[&str]) {
-    let served = Served::new();
+    let served = TestServer::new();
     let token = served.token("user123", &["user"]);
     let values: Vec<String> = values.iter().map(|value| value.replace("TOKEN", &token)).collect();
     let headers: Vec<_> = values.iter().map(|value| ("Authorization", value.as_str())).collect();
@@ -285,7 +285,7 @@ fn a_header_that_is_not_one_bearer_token_is_a_bad_request(#[case] values: &[&str
 
 #[test]
 fn a_forbidden_call_names_what_it_would_need() {
-    let served = Served::new();
+    let served = TestServer::new();
     let user = served.token("user123", &["user"]);
     let got = served.call(Some(&user), "write_data", &json!({"data": "new"}));
     let header = got.header("WWW-Authenticate").expect("a challenge");
@@ -315,7 +315,7 @@ fn a_forbidden_call_names_what_it_would_need() {
 
 #[test]
 fn a_denial_can_be_a_tool_result() {
-    let served = Served::with(|settings| settings.denial = Denial::Tool);
+    let served = TestServer::with(|settings| settings.denial = Denial::Tool);
     let user = served.token("user123", &["user"]);
     let got = served.call(Some(&user), "write_data", &json!({}));
     let result = &got.json()["result"];
@@ -354,7 +354,7 @@ fn a_session_begins_although_the_token_has_expired(
     #[case] asked: &str,
     #[case] version: Option<&str>,
 ) {
-    let served = Served::with(|settings| settings.denial = denial);
+    let served = TestServer::with(|settings| settings.denial = denial);
     let user = served.token("user123", &["user"]);
     served.clock.set(NOW.plus(Span::HOUR));
     let params =
@@ -381,7 +381,7 @@ fn a_session_begins_although_the_token_has_expired(
 
 #[test]
 fn a_caller_that_calls_too_often_is_told_by_status_or_result_when_to_try_again() {
-    let rare = |denial| Served::with(move |settings| (settings.denial, settings.rate) = (denial, Some(1)));
+    let rare = |denial| TestServer::with(move |settings| (settings.denial, settings.rate) = (denial, Some(1)));
     for (denial, is_result) in [(Denial::Http, false), (Denial::Tool, true), (Denial::Auto, true)] {
         let served = rare(denial);
         let user = served.token("user123", &["user"]);
@@ -419,7 +419,7 @@ fn auto_denies_each_client_in_the_way_that_it_survives(
     #[case] version: &str,
     #[case] status: u16,
 ) {
-    let served = Served::with(|settings| settings.denial = Denial::Auto);
+    let served = TestServer::with(|settings| settings.denial = Denial::Auto);
     let bearer = format!("Bearer {}", served.token("user123", &["user"]));
     let headers = [("Authorization", &*bearer), ("User-Agent", agent), ("MCP-Protocol-Version", version)];
     assert_eq!(served.send("POST", "/mcp", &headers, &call("write_data", &json!({}))).status, status);
@@ -428,7 +428,7 @@ fn auto_denies_each_client_in_the_way_that_it_survives(
 /// A server that cannot read what decides goes on for a while by what it read last, says so, and then decides nothing.
 #[test]
 fn what_cannot_be_read_decides_for_a_while_and_then_nothing_is_decided() {
-    let served = Served::with(|settings| settings.max_stale = Duration::from_secs(30));
+    let served = TestServer::with(|settings| settings.max_stale = Duration::from_secs(30));
     let user = served.token("user123", &["user"]);
     let health = || {
         let got = served.send("GET", "/healthz", &[], "");
@@ -437,7 +437,7 @@ fn what_cannot_be_read_decides_for_a_while_and_then_nothing_is_decided() {
     let status = || served.call(Some(&user), "read_data", &json!({})).status;
     let ok = json!({"status": "ok", "unreadable_for_seconds": {}, "unsaved": 0});
     assert_eq!((health(), status()), ((200, ok.clone()), 200));
-    let unread = |goes_stale| Some(Unread { since: served.clock.monotonic(), why: "/a/path".into(), goes_stale });
+    let unread = |goes_stale| Some(ReadFailure { since: served.clock.monotonic(), why: "/a/path".into(), goes_stale });
     let shared = served.gate.shared();
     shared.update(|state| state.set_health(|health| health.store = unread(true)));
     served.clock.advance(Duration::from_secs(29));
@@ -472,7 +472,7 @@ fn event(stream: &mut BufReader<TcpStream>, text: &str) -> Option<String> {
 /// A client of revision 2026-07-28 listens, and is told when it may call other tools, until its token counts no more.
 #[test]
 fn a_client_that_listens_is_told_of_other_tools_until_its_token_ends() {
-    let served = Served::new();
+    let served = TestServer::new();
     let user = served.token("user123", &["user"]);
     let bearer = format!("Bearer {user}");
     let headers =
@@ -514,7 +514,7 @@ fn a_client_that_listens_is_told_of_other_tools_until_its_token_ends() {
     assert!(told.contains("notifications/tools/list_changed") && told.contains("subscriptionId"), "{told}");
     shared.update(|state| {
         let mut revoked = (*state.rules().revoked).clone();
-        revoked.revoke(Revoked::Token(TokenId::of(&user)), Since { at: NOW, until: None, user: None });
+        revoked.revoke(RevocationTarget::Token(TokenId::of(&user)), Revocation { at: NOW, until: None, user: None });
         state.set_revoked(revoked);
     });
     let ended = event(&mut stream, "\"result\"").expect("the last answer");
@@ -525,7 +525,7 @@ fn a_client_that_listens_is_told_of_other_tools_until_its_token_ends() {
 /// Every refusal, also of requests that call no tool, has a row: what was asked for, the code, and what helps.
 #[test]
 fn whatever_is_refused_has_a_row_that_says_what_helps() {
-    let served = Served::with(|settings| settings.rate = Some(1000));
+    let served = TestServer::with(|settings| settings.rate = Some(1000));
     let user = served.token("user123", &["user"]);
     let bearer = format!("Bearer {user}");
     let good = ("Authorization", &*bearer);
@@ -603,7 +603,7 @@ fn arguments_that_do_not_fit_are_an_error_of_the_tool() {
         b"[tools.read_data]\npermissions = [\"user\"]\nschema = { type = \"object\", required = [\"id\"] }\n",
     );
     let rules = Rules { policy: Arc::new(policy.expect("a policy")), ..crate::forge::rules() };
-    let served = Served::on(rules, |_| {});
+    let served = TestServer::on(rules, |_| {});
     let user = served.token("user123", &["user"]);
     let got = served.call(Some(&user), "read_data", &json!({"nr": 1}));
     let result = &got.json()["result"];
@@ -631,7 +631,7 @@ fn arguments_that_do_not_fit_are_an_error_of_the_tool() {
 #[case(Listing::Permitted, &[], &[])]
 #[case(Listing::All, &[], &["read_data", "write_data", "delete_data"])]
 fn a_client_sees_what_it_may_call(#[case] listing: Listing, #[case] held: &[&str], #[case] tools: &[&str]) {
-    let served = Served::with(|settings| settings.listing = listing);
+    let served = TestServer::with(|settings| settings.listing = listing);
     let token = served.token("user123", held);
     let result = served.post(Some(&token), &request("tools/list")).json()["result"].clone();
     let names: Vec<_> = result["tools"].as_array().expect("a list").iter().map(|tool| tool["name"].clone()).collect();
@@ -655,7 +655,7 @@ fn a_client_sees_what_it_may_call(#[case] listing: Listing, #[case] held: &[&str
 #[case("Accept", "text/event-stream", 406)]
 #[case("Accept", "application/json;q=0", 406)]
 fn the_protocols_headers_are_held_to(#[case] name: &str, #[case] value: &str, #[case] status: u16) {
-    let served = Served::new();
+    let served = TestServer::new();
     let bearer = format!("Bearer {}", served.token("user123", &["user"]));
     let headers = [("Authorization", &*bearer), (name, value)];
     assert_eq!(served.send("POST", "/mcp", &headers, &request("tools/list")).status, status);
@@ -670,7 +670,7 @@ fn the_protocols_headers_are_held_to(#[case] name: &str, #[case] value: &str, #[
 
 #[test]
 fn a_page_may_be_allowed() {
-    let served = Served::with(|settings| settings.origins = vec!["http://localhost:*".parse().expect("a page")]);
+    let served = TestServer::with(|settings| settings.origins = vec!["http://localhost:*".parse().expect("a page")]);
     let bearer = format!("Bearer {}", served.token("user123", &["user"]));
     for (origin, status) in [("http://localhost:6274", 200), ("https://localhost:6274", 403)] {
         let headers = [("Authorization", &*bearer), ("Origin", origin)];
@@ -680,7 +680,7 @@ fn a_page_may_be_allowed() {
 
 #[test]
 fn an_allowed_page_is_let_in_by_its_browser() {
-    let served = Served::with(|settings| settings.origins = vec!["http://localhost:*".parse().expect("a page")]);
+    let served = TestServer::with(|settings| settings.origins = vec!["http://localhost:*".parse().expect("a page")]);
     let origin = ("Origin", "http://localhost:6274");
     let asks = [
         origin,
@@ -725,7 +725,7 @@ fn modern(method: &str, name: Option<&str>) -> String {
 
 #[test]
 fn both_families_of_revisions_are_served() {
-    let served = Served::new();
+    let served = TestServer::new();
     let bearer = format!("Bearer {}", served.token("user123", &["user"]));
     for version in ["2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25"] {
         let params =
@@ -767,7 +767,7 @@ fn both_families_of_revisions_are_served() {
 #[case(r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":7}}"#, -32602)]
 #[case(r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"x","capabilities":{}}}"#, -32602)]
 fn a_body_that_is_no_message_is_a_bad_request(#[case] body: &str, #[case] code: i32) {
-    let served = Served::new();
+    let served = TestServer::new();
     let token = served.token("user123", &["user"]);
     let got = served.post(Some(&token), body);
     assert_eq!((got.status, &got.json()["error"]["code"]), (400, &json!(code)));
@@ -778,7 +778,7 @@ fn a_body_that_is_no_message_is_a_bad_request(#[case] body: &str, #[case] code: 
 
 #[test]
 fn only_posts_are_answered_and_only_so_much_is_read() {
-    let served = Served::new();
+    let served = TestServer::new();
     let bearer = format!("Bearer {}", served.token("user123", &["user"]));
     for method in ["GET", "DELETE"] {
         let got = served.send(method, "/mcp", &[("Authorization", &bearer)], "");
@@ -791,7 +791,7 @@ fn only_posts_are_answered_and_only_so_much_is_read() {
 
 #[test]
 fn the_metadata_is_public_and_names_the_resource() {
-    let served = Served::with(|settings| settings.authorization_servers = vec!["https://id.example".to_owned()]);
+    let served = TestServer::with(|settings| settings.authorization_servers = vec!["https://id.example".to_owned()]);
     for path in ["/.well-known/oauth-protected-resource", "/.well-known/oauth-protected-resource/mcp"] {
         let got = served.send("GET", path, &[], "");
         let told = got.json();
@@ -804,7 +804,7 @@ fn the_metadata_is_public_and_names_the_resource() {
 
 #[test]
 fn the_schema_of_a_result_admits_every_answer() {
-    let served = Served::with(|settings| settings.denial = Denial::Tool);
+    let served = TestServer::with(|settings| settings.denial = Denial::Tool);
     let user = served.token("user123", &["user"]);
     let listed = served.post(Some(&user), &request("tools/list")).json();
     let schema = jsonschema::validator_for(&listed["result"]["tools"][0]["outputSchema"]).expect("a schema");
@@ -816,7 +816,7 @@ fn the_schema_of_a_result_admits_every_answer() {
 
 #[test]
 fn what_is_not_served_is_named_and_what_there_is_none_of_is_an_empty_list() {
-    let served = Served::new();
+    let served = TestServer::new();
     let user = served.token("user123", &["user"]);
     let ask = |method: &str| served.post(Some(&user), &request(method)).json();
     for (method, list) in [
@@ -833,7 +833,7 @@ fn what_is_not_served_is_named_and_what_there_is_none_of_is_an_empty_list() {
 
 #[test]
 fn other_paths_say_where_the_endpoint_is() {
-    let served = Served::new();
+    let served = TestServer::new();
     let root = served.send("GET", "/", &[], "");
     assert!(root.status == 200 && root.body.contains("/mcp"), "{root:?}");
     for path in ["/sse", "/mcp/x", "/favicon.ico"] {
@@ -844,7 +844,7 @@ fn other_paths_say_where_the_endpoint_is() {
 
 #[test]
 fn a_client_that_tries_to_sign_in_hears_where_tokens_come_from() {
-    let served = Served::new();
+    let served = TestServer::new();
     for (method, path) in [
         ("POST", "/register"),
         ("GET", "/authorize?response_type=code"),
@@ -862,7 +862,7 @@ fn a_client_that_tries_to_sign_in_hears_where_tokens_come_from() {
 
 #[test]
 fn a_server_for_a_room_is_known_by_the_address_of_its_interface() {
-    let served = Served::with(|settings| {
+    let served = TestServer::with(|settings| {
         *settings = Settings { expose: true, ..Settings::at("0.0.0.0:0".parse().expect("an address")) };
     });
     let host = served.uri.trim_start_matches("http://").trim_end_matches("/mcp").to_owned();
@@ -882,7 +882,7 @@ fn a_server_for_a_room_is_known_by_the_address_of_its_interface() {
 
 #[test]
 fn an_address_with_a_slash_behind_it_is_the_same_one() {
-    let served = Served::new();
+    let served = TestServer::new();
     let bearer = format!("Bearer {}", served.token("user123", &["user"]));
     let body = call("read_data", &json!({"id": 1}));
     assert_eq!(served.send("POST", "/mcp/", &[("Authorization", &bearer)], &body).status, 200);
@@ -891,7 +891,7 @@ fn an_address_with_a_slash_behind_it_is_the_same_one() {
 
 #[test]
 fn a_challenge_asks_for_the_least_and_before_the_caller_is_known_for_nothing_of_the_tool() {
-    let served = Served::new();
+    let served = TestServer::new();
     let user = served.token("user123", &["user"]);
     let scope = |token: Option<&str>, tool: &str| {
         let got = served.call(token, tool, &json!({}));
@@ -906,7 +906,7 @@ fn a_challenge_asks_for_the_least_and_before_the_caller_is_known_for_nothing_of_
 
 #[test]
 fn an_unauthorized_caller_hears_why_in_the_message_itself() {
-    let served = Served::new();
+    let served = TestServer::new();
     let message = |token: Option<&str>| {
         served.call(token, "read_data", &json!({})).json()["error"]["message"].as_str().expect("a text").to_owned()
     };
@@ -921,7 +921,7 @@ fn an_unauthorized_caller_hears_why_in_the_message_itself() {
 
 #[test]
 fn idle_connections_give_way_to_a_client_of_the_same_address() {
-    let served = Served::with(|settings| settings.for_each_peer = 8);
+    let served = TestServer::with(|settings| settings.for_each_peer = 8);
     let token = served.token("user123", &["user"]);
     let idle: Vec<TcpStream> = (0..20).map(|_| served.connect()).collect();
     assert_eq!(served.call(Some(&token), "read_data", &json!({})).status, 200);
@@ -932,7 +932,7 @@ fn idle_connections_give_way_to_a_client_of_the_same_address() {
 
 #[test]
 fn callers_that_never_read_their_refusals_keep_nobody_out() {
-    let served = Served::with(|settings| settings.for_each_peer = 8);
+    let served = TestServer::with(|settings| settings.for_each_peer = 8);
     let token = served.token("user123", &["user"]);
     let address = served.server.as_ref().expect("it runs").address;
     let body = request("tools/list");
@@ -949,7 +949,7 @@ fn callers_that_never_read_their_refusals_keep_nobody_out() {
 
 #[test]
 fn a_caller_without_a_valid_token_is_not_kept_connected_and_its_id_is_echoed_only_where_it_is_short() {
-    let served = Served::new();
+    let served = TestServer::new();
     let long = json!({ "jsonrpc": "2.0", "id": "x".repeat(200), "method": "tools/list" }).to_string();
     let got = served.post(Some("junk"), &long);
     assert_eq!((got.status, &got.json()["id"], got.header("Connection")), (401, &Value::Null, Some("close")));
@@ -962,14 +962,14 @@ fn a_caller_without_a_valid_token_is_not_kept_connected_and_its_id_is_echoed_onl
 
 #[test]
 fn a_head_of_more_than_16_kib_is_refused() {
-    let served = Served::new();
+    let served = TestServer::new();
     let long = "x".repeat(17 << 10);
     assert_eq!(served.send("POST", "/mcp", &[("X-Long", &long)], "{}").status, 431);
 }
 
 #[test]
 fn the_clock_of_the_gate_ends_a_token_between_two_calls() {
-    let served = Served::new();
+    let served = TestServer::new();
     let token = served.token("user123", &["user"]);
     served.clock.advance(Duration::from_secs(3599));
     assert_eq!(served.call(Some(&token), "read_data", &json!({})).status, 200);
@@ -978,11 +978,11 @@ fn the_clock_of_the_gate_ends_a_token_between_two_calls() {
 }
 
 /// A clock on which an hour passes with every reading.
-struct Hurried {
+struct FastClock {
     readings: AtomicI64,
 }
 
-impl Clock for Hurried {
+impl Clock for FastClock {
     fn now(&self) -> NumericDate {
         NOW.plus(Span::hours(self.readings.fetch_add(1, Ordering::Relaxed)))
     }
@@ -996,7 +996,7 @@ impl Clock for Hurried {
 
 #[test]
 fn a_request_is_judged_at_one_instant_from_its_first_layer_to_its_answer() {
-    let clock = Arc::new(Hurried { readings: AtomicI64::new(0) });
+    let clock = Arc::new(FastClock { readings: AtomicI64::new(0) });
     let gate = Gate::with(crate::forge::rules(), crate::forge::signer(), Arc::clone(&clock) as Arc<dyn Clock>);
     let settings = Settings { allow_no_audience: true, ..Settings::at("127.0.0.1:0".parse().expect("an address")) };
     let server = Server::start(settings, &gate).expect("a free port");
@@ -1017,7 +1017,7 @@ fn a_request_is_judged_at_one_instant_from_its_first_layer_to_its_answer() {
 
 #[test]
 fn a_long_body_is_taken_of_a_verified_sender_only() {
-    let served = Served::with(|settings| settings.max_body = 2 << 20);
+    let served = TestServer::with(|settings| settings.max_body = 2 << 20);
     let long = call("read_data", &json!({ "id": "x".repeat(1 << 20) }));
     let token = served.token("user123", &["user"]);
     assert_eq!(served.post(Some(&token), &long).status, 200);
@@ -1032,14 +1032,14 @@ fn what_accepts_tokens_without_an_audience_ends_with_the_server() {
     let lax = |settings: &mut Settings| settings.allow_no_audience = true;
     let code = |gate: &Gate| gate.shared().rules().decide(&Call { token: Some(&bare), tool: "read_data" }, NOW).code();
     // While it serves, at its end, when it is only dropped, and when it cannot even start.
-    let mut served = Served::on(rules(), lax);
+    let mut served = TestServer::on(rules(), lax);
     assert_eq!(served.call(Some(&bare), "read_data", &json!({})).status, 200);
     assert_eq!(code(&served.gate), "audience_mismatch");
     let taken = served.server.as_ref().expect("it runs").address;
     served.server.take().expect("it runs").stop();
     assert_eq!(code(&served.gate), "audience_mismatch");
 
-    let mut served = Served::on(crate::forge::rules(), lax);
+    let mut served = TestServer::on(crate::forge::rules(), lax);
     assert_eq!(code(&served.gate), "audience_mismatch");
     drop(served.server.take());
     assert_eq!(code(&served.gate), "allowed", "the audience that the server expected is taken back");
@@ -1054,7 +1054,7 @@ fn what_accepts_tokens_without_an_audience_ends_with_the_server() {
 
 #[test]
 fn tokens_without_an_audience_pass_only_where_that_is_allowed() {
-    let served = Served::with(|settings| settings.allow_no_audience = true);
+    let served = TestServer::with(|settings| settings.allow_no_audience = true);
     let bare = served.token_for("user123", &["user"], None);
     assert_eq!(served.call(Some(&bare), "read_data", &json!({})).status, 200);
     let other = served.token_for("user123", &["user"], Some("https://other.example/mcp"));
@@ -1063,7 +1063,7 @@ fn tokens_without_an_audience_pass_only_where_that_is_allowed() {
 
 #[test]
 fn whoever_calls_too_often_waits() {
-    let served = Served::with(|settings| settings.rate = Some(2));
+    let served = TestServer::with(|settings| settings.rate = Some(2));
     let (one, other) = (served.token("user123", &["user"]), served.token("user456", &["user"]));
     let status = |token: &str| served.call(Some(token), "read_data", &json!({})).status;
     (0..BURST).for_each(|_| assert_eq!(status(&one), 200));
@@ -1090,7 +1090,7 @@ fn whoever_calls_too_often_waits() {
 
 #[test]
 fn a_body_that_does_not_come_is_given_up() {
-    let served = Served::with(|settings| settings.timeout = Duration::from_millis(20));
+    let served = TestServer::with(|settings| settings.timeout = Duration::from_millis(20));
     let token = served.token("user123", &["user"]);
     let mut open = served.connect();
     let address = served.server.as_ref().expect("it runs").address;
@@ -1105,7 +1105,7 @@ fn a_body_that_does_not_come_is_given_up() {
 
 #[test]
 fn a_request_is_judged_for_when_all_of_it_is_there() {
-    let served = Served::new();
+    let served = TestServer::new();
     let token = served.token("user123", &["user"]);
     let address = served.server.as_ref().expect("it runs").address;
     let body = call("read_data", &json!({"id": 1}));
@@ -1127,7 +1127,7 @@ fn a_request_is_judged_for_when_all_of_it_is_there() {
 
 #[test]
 fn many_clients_at_once_are_all_answered_and_all_logged() {
-    let served = Served::with(|settings| settings.rate = None);
+    let served = TestServer::with(|settings| settings.rate = None);
     let address = served.server.as_ref().expect("it runs").address;
     let tokens: Vec<String> = (0..8).map(|n| served.token(&format!("user{n}"), &["user"])).collect();
     std::thread::scope(|scope| {
@@ -1152,14 +1152,14 @@ fn many_clients_at_once_are_all_answered_and_all_logged() {
 
 #[test]
 fn the_server_takes_back_the_audience_it_has_set_and_no_other() {
-    let mut served = Served::new();
-    let audience = |served: &Served| served.gate.shared().rules().audience().map(ToString::to_string);
+    let mut served = TestServer::new();
+    let audience = |served: &TestServer| served.gate.shared().rules().audience().map(ToString::to_string);
     assert_eq!(audience(&served), Some(served.uri.clone()));
     served.server.take().expect("it runs").stop();
     assert_eq!(audience(&served), None);
 
     let rules = crate::forge::rules().with_audiences(["gate".into()]);
-    let mut served = Served::on(rules, |_| {});
+    let mut served = TestServer::on(rules, |_| {});
     let token = served.token_for("user123", &["user"], Some("gate"));
     assert_eq!(served.call(Some(&token), "read_data", &json!({})).status, 200);
     served.server.take().expect("it runs").stop();
@@ -1168,7 +1168,7 @@ fn the_server_takes_back_the_audience_it_has_set_and_no_other() {
 
 #[test]
 fn it_stops_within_a_second_although_a_call_is_open() {
-    let mut served = Served::new();
+    let mut served = TestServer::new();
     let token = served.token("user123", &["user"]);
     let address = served.server.as_ref().expect("it runs").address;
     let mut open = served.connect();
@@ -1194,7 +1194,7 @@ fn watch() -> impl Fn() -> Duration {
 
 #[test]
 fn a_port_that_is_taken_and_a_key_that_is_weak_are_refused() {
-    let served = Served::new();
+    let served = TestServer::new();
     let address = served.server.as_ref().expect("it runs").address.to_string();
     let settings = Settings::at(address.parse().expect("an address"));
     let Err(error) = Server::start(settings, &served.gate) else { panic!("the port is taken") };
@@ -1217,7 +1217,7 @@ fn a_port_that_is_taken_and_a_key_that_is_weak_are_refused() {
 
 #[test]
 fn traffic_is_counted_by_client_and_by_reason() {
-    let served = Served::new();
+    let served = TestServer::new();
     let user = served.token("user123", &["user"]);
     served.call(Some(&user), "read_data", &json!({}));
     served.call(Some(&user), "write_data", &json!({}));
@@ -1322,7 +1322,7 @@ fn over_standard_streams_a_refused_token_is_said_and_a_message_may_be_only_so_lo
 
 #[test]
 fn what_cannot_be_served_is_said() {
-    let said = |ran: Ran| (ran.exit, ran.err);
+    let said = |ran: CommandOutput| (ran.exit, ran.err);
     let (exit, err) = said(bare(&["serve"]).run());
     assert!(exit == 1 && err.contains("no signing secret"), "{err}");
     let (exit, err) = said(portcullis(&["serve", "--now", "2026-11-22T20:41:05Z"]).run());

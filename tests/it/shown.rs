@@ -35,10 +35,10 @@ fn every_hostile_token_is_shown_harmlessly_and_judged_as_the_gate_does() {
                 Desk::with(Rules::new(&Signer::hs256(SECRET, KeyOrigin::Program).expect("a key")), columns, rows);
             desk.clock.set(NOW);
             desk.keys("Esc").pastes(&case.token);
-            let judged = desk.app.inspection.as_ref().map(|shown| shown.judged.standing(NOW).word());
-            assert_eq!(judged, Some(case.standing), "{}", case.name);
+            let judged = desk.app.inspection.as_ref().map(|shown| shown.judged.status(NOW).word());
+            assert_eq!(judged, Some(case.status), "{}", case.name);
             if (columns, rows) == (120, 36) {
-                desk.must_show(&[case.standing]);
+                desk.must_show(&[case.status]);
             }
             for keys in LOOKS {
                 desk.keys(keys);

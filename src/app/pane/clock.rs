@@ -3,11 +3,11 @@
 use super::{Control, Field, Move, Pane, Place};
 use crate::app::action::Action;
 use crate::app::clipboard::ClipSource;
-use crate::app::clock::HeldClock;
+use crate::app::clock::ConsoleClock;
 use crate::app::field::{Lines, TextField};
 use crate::app::list::turned;
 use crate::app::{App, Effect};
-use crate::auth::issue::When;
+use crate::auth::issue::TimeInput;
 use crate::auth::{Lifetime, NumericDate};
 use crate::text::{Span, words};
 
@@ -36,7 +36,7 @@ pub(super) static PLACE: Place = Place {
                 },
             )
             .tick(
-                |app| Some(if matches!(app.clock, HeldClock::Frozen(_)) { "run on" } else { "freeze" }),
+                |app| Some(if matches!(app.clock, ConsoleClock::Frozen(_)) { "run on" } else { "freeze" }),
                 |app| {
                     app.freeze();
                     Vec::new()
@@ -69,13 +69,13 @@ pub(super) static PLACE: Place = Place {
 
 /// The state of the Clock pane.
 #[derive(Clone, Debug)]
-pub struct Dial {
+pub struct ClockPane {
     /// The typed time to set the clock to.
     pub go_to: TextField,
     jump: usize,
 }
 
-impl Default for Dial {
+impl Default for ClockPane {
     fn default() -> Self {
         Self { go_to: TextField::new("", Lines::One), jump: 1 }
     }
@@ -87,7 +87,7 @@ const JUMPS: [&str; 7] = ["nbf", "exp - 1s", "exp", "exp + 1s", "exp + leeway - 
 /// The speed of the clock.
 const PACES: [&str; 3] = ["real speed", "frozen", "60× speed"];
 
-impl Dial {
+impl ClockPane {
     /// The place in a token's life that is chosen.
     pub const fn jump(&self) -> &'static str {
         JUMPS[self.jump]
@@ -102,9 +102,9 @@ impl App {
 
     const fn pace_at(&self) -> usize {
         match self.clock {
-            HeldClock::Real | HeldClock::Shifted(_) => 0,
-            HeldClock::Frozen(_) => 1,
-            HeldClock::Fast { .. } => 2,
+            ConsoleClock::Real | ConsoleClock::Shifted(_) => 0,
+            ConsoleClock::Frozen(_) => 1,
+            ConsoleClock::Fast { .. } => 2,
         }
     }
 
@@ -116,9 +116,9 @@ impl App {
     fn turn_pace(&mut self, by: isize) {
         let now = self.times;
         self.hold(match turned(self.pace_at(), by, PACES.len()) {
-            0 => HeldClock::shifted(now.judged.since(now.real)),
-            1 => HeldClock::Frozen(now.judged),
-            _ => HeldClock::Fast { at: now.judged, since: now.mono },
+            0 => ConsoleClock::shifted(now.judged.since(now.real)),
+            1 => ConsoleClock::Frozen(now.judged),
+            _ => ConsoleClock::Fast { at: now.judged, since: now.mono },
         });
     }
 
@@ -129,7 +129,7 @@ impl App {
 
     /// Returns to the real time, with everything that depends on it.
     pub(in crate::app) fn real_time(&mut self) {
-        self.hold(HeldClock::Real);
+        self.hold(ConsoleClock::Real);
         self.stamps_held = false;
         self.say("clock set to real time");
     }
@@ -167,9 +167,9 @@ fn named_instant(text: &str, shown: NumericDate, life: Option<&Lifetime>) -> Res
     let text = text.trim();
     let begins = |name: &'static str| text.strip_prefix(name).map(|rest| (name, rest));
     let Some((name, rest)) = ["iat", "nbf", "exp"].into_iter().find_map(begins) else {
-        return match When::parse(text) {
-            Ok(When::At(at)) => Ok(at),
-            Ok(When::In(by)) if text.starts_with(['+', '-']) => Ok(shown.plus(by)),
+        return match TimeInput::parse(text) {
+            Ok(TimeInput::At(at)) => Ok(at),
+            Ok(TimeInput::In(by)) if text.starts_with(['+', '-']) => Ok(shown.plus(by)),
             _ => Err(InstantError::Unreadable),
         };
     };

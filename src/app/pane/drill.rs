@@ -11,8 +11,8 @@ use crate::app::msg::Order;
 use crate::app::pane::call::HASH_ONLY;
 use crate::app::{App, Effect, clock};
 use crate::auth::{IssueRequest, NumericDate};
-use crate::gate::{Called, Origin, TokenEntry};
-use crate::lab::drill::{Drill, FINEST, Found, Pace, Plan, Subject, end_of_new};
+use crate::gate::{CallResult, Origin, TokenEntry};
+use crate::lab::drill::{Drill, DrillResult, FINEST, Pace, Plan, Subject, end_of_new};
 use crate::lab::evidence::drill_markdown;
 use crate::text::words::{count, exact};
 use crate::text::{self, Span};
@@ -32,12 +32,12 @@ pub(super) static PLACE: Place = Place {
     help: "An expiry drill calls the tool before and after the token expires, finds when the gate starts to refuse it, and compares that with exp and leeway. In shifted time it is immediate and exact; in real time it runs in the background. Its calls are logged in Activity.",
     controls: &[
         Control::new(TOKEN, "token")
-            .turn(|_| Some("change"), |app, by| app.drill.with = next_of(&With::ALL, &app.drill.with, by)),
+            .turn(|_| Some("change"), |app, by| app.drill.with = next_of(&DrillToken::ALL, &app.drill.with, by)),
         Control::new(TOOL, "tool").turn(|_| Some("change"), App::turn_tool),
         Control::new(EVERY, "every")
             .turn(|_| Some("change"), |app, by| app.drill.every = turned(app.drill.every, by, INTERVALS.len())),
         Control::new(WAY, "in")
-            .turn(|_| Some("change"), |app, by| app.drill.way = next_of(&Way::ALL, &app.drill.way, by)),
+            .turn(|_| Some("change"), |app, by| app.drill.way = next_of(&DrillMode::ALL, &app.drill.way, by)),
     ],
     act: Some(Act {
         hint: |app| Some(if app.drill.running.is_some() { "cancel" } else { "drill" }),
@@ -53,27 +53,27 @@ pub(super) static PLACE: Place = Place {
 
 /// The state of the Drill pane.
 pub struct DrillPane {
-    with: With,
+    with: DrillToken,
     every: usize,
-    way: Way,
+    way: DrillMode,
     /// The running drill.
     pub running: Option<Running>,
     /// The result of the last drill.
-    pub found: Option<Found>,
+    pub found: Option<DrillResult>,
     /// A token is being issued to be drilled.
     pub(in crate::app) waits: bool,
 }
 
 impl Default for DrillPane {
     fn default() -> Self {
-        let (with, way) = (With::default(), Way::default());
+        let (with, way) = (DrillToken::default(), DrillMode::default());
         Self { with, every: 1, way, running: None, found: None, waits: false }
     }
 }
 
 /// Which token is drilled.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum With {
+enum DrillToken {
     #[default]
     Selected,
     Fresh(usize),
@@ -82,7 +82,7 @@ enum With {
 /// How long a token lives that is issued for a drill.
 const FRESH: [Span; 3] = [Span::seconds(3), Span::seconds(10), Span::MINUTE];
 
-impl With {
+impl DrillToken {
     const ALL: [Self; 1 + FRESH.len()] = [Self::Selected, Self::Fresh(0), Self::Fresh(1), Self::Fresh(2)];
 
     fn words(self) -> String {
@@ -99,14 +99,14 @@ const INTERVALS: [Span; 7] =
 
 /// How the drill passes the time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Way {
+enum DrillMode {
     #[default]
     Shifted,
     Real,
     RealFine,
 }
 
-impl Way {
+impl DrillMode {
     const ALL: [Self; 3] = [Self::Shifted, Self::Real, Self::RealFine];
 
     const fn words(self) -> &'static str {
@@ -132,8 +132,8 @@ pub struct Running {
 
 impl DrillPane {
     fn plan(&self) -> Plan {
-        let pace = if self.way == Way::Shifted { Pace::Shifted } else { Pace::Real };
-        Plan { pace, every: INTERVALS[self.every], fine: self.way == Way::RealFine }
+        let pace = if self.way == DrillMode::Shifted { Pace::Shifted } else { Pace::Real };
+        Plan { pace, every: INTERVALS[self.every], fine: self.way == DrillMode::RealFine }
     }
 
     /// The instant of the next call, while a drill waits for one.
@@ -159,7 +159,7 @@ impl DrillPane {
 
     /// Whether the selected token is the one that is drilled.
     pub fn is_of_selected(&self) -> bool {
-        self.with == With::Selected
+        self.with == DrillToken::Selected
     }
 }
 
@@ -179,12 +179,12 @@ impl App {
             return Vec::new();
         }
         match (self.drill.with, self.selected().cloned()) {
-            (With::Selected, Some(entry)) => self.drill_token(&entry),
-            (With::Selected, None) => {
+            (DrillToken::Selected, Some(entry)) => self.drill_token(&entry),
+            (DrillToken::Selected, None) => {
                 self.complain("select a token to drill, or choose a new one");
                 Vec::new()
             }
-            (With::Fresh(n), _) => {
+            (DrillToken::Fresh(n), _) => {
                 self.drill.waits = true;
                 vec![Effect::Issue(Box::new(self.fresh_request(FRESH[n])), self.times.real)]
             }
@@ -253,10 +253,10 @@ impl App {
     }
 
     /// Handles a finished call: if it is the drill's, records it and makes the next one.
-    pub(in crate::app) fn drill_called(&mut self, id: u64, called: &Called) -> Option<Vec<Effect>> {
+    pub(in crate::app) fn drill_called(&mut self, id: u64, called: &CallResult) -> Option<Vec<Effect>> {
         let running = self.drill.running.as_mut().filter(|running| running.awaited == Some(id))?;
         running.awaited = None;
-        running.drill.saw(called.record.judged_at, &called.decision, &called.outcome);
+        running.drill.record(called.record.judged_at, &called.decision, &called.outcome);
         if running.drill.next().is_none() {
             self.end_drill();
             return Some(Vec::new());
@@ -276,6 +276,6 @@ impl App {
         } else {
             self.complain(said);
         }
-        self.drill.found = Some(Found { subject, report, at: self.times.real, judged_by });
+        self.drill.found = Some(DrillResult { subject, report, at: self.times.real, judged_by });
     }
 }

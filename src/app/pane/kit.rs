@@ -11,10 +11,10 @@ use crate::app::list::moved;
 use crate::app::msg::{KitFor, Order};
 use crate::app::{App, Effect};
 use crate::auth::{IssueError, NumericDate, Rules};
-use crate::gate::{Called, Origin};
+use crate::gate::{CallResult, Origin};
 use crate::lab::evidence::card_markdown;
 use crate::lab::kit::{Identity, KIT, TestToken};
-use crate::lab::score::{Came, Line, Scorecard};
+use crate::lab::score::{Line, Observation, Scorecard};
 use crate::text;
 
 /// The list of test tokens.
@@ -163,12 +163,13 @@ impl App {
         Vec::new()
     }
 
-    pub(in crate::app) fn called_each(&mut self, id: u64, calls: Vec<Called>) -> Vec<Effect> {
+    pub(in crate::app) fn called_each(&mut self, id: u64, calls: Vec<CallResult>) -> Vec<Effect> {
         let Some(Run { tool, made_for, at, tokens, .. }) = self.kit.awaited.take_if(|run| run.id == id) else {
             return self.everyone_called(id, calls);
         };
-        let line =
-            |(token, called): (&TestToken, Called)| Line::new(token, Came::new(&called.decision, &called.outcome));
+        let line = |(token, called): (&TestToken, CallResult)| {
+            Line::new(token, Observation::new(&called.decision, &called.outcome))
+        };
         let lines: Vec<Line> = tokens.iter().zip(calls).map(line).collect();
         let card = Scorecard { tool: tool.to_string(), made_for, judged_by: self.judged_by(), at, lines };
         self.kit.rules = Some(Arc::clone(&self.auth.rules));

@@ -9,7 +9,7 @@ use crate::app::clipboard::ClipSource;
 use crate::app::focus::Focus;
 use crate::app::history::Step;
 use crate::app::list::moved;
-use crate::app::overlay::{Asks, LineForm, Overlay};
+use crate::app::overlay::{LineForm, LinePurpose, Overlay};
 use crate::app::{App, Effect};
 use crate::auth::Policy;
 use crate::auth::policy::{Expectation, Lint, Parts, PermissionRule, ToolRule};
@@ -144,7 +144,7 @@ impl App {
         }
     }
 
-    pub(in crate::app) fn ask(&mut self, asks: Asks, text: &str) {
+    pub(in crate::app) fn ask(&mut self, asks: LinePurpose, text: &str) {
         self.overlays.push(Overlay::Line(Box::new(LineForm::new(asks, text))));
     }
 
@@ -152,7 +152,7 @@ impl App {
         match self.auth.rules.policy.tool(&self.call.tool) {
             Some(rule) => {
                 let said = rule.description.as_deref().unwrap_or_default().to_owned();
-                self.ask(Asks::Description(Arc::clone(&self.call.tool)), &said);
+                self.ask(LinePurpose::Description(Arc::clone(&self.call.tool)), &said);
             }
             None => self.complain("select a tool of the policy to describe"),
         }
@@ -163,9 +163,9 @@ impl App {
         let mut parts = self.auth.rules.policy.parts().clone();
         let name = text::name(line, 48);
         let refused = match &form.asks {
-            Asks::SaveTo if line.is_empty() => Some("enter a file name".to_owned()),
-            Asks::SaveTo => return self.save_policy(line),
-            Asks::Description(tool) => {
+            LinePurpose::SaveTo if line.is_empty() => Some("enter a file name".to_owned()),
+            LinePurpose::SaveTo => return self.save_policy(line),
+            LinePurpose::Description(tool) => {
                 let said = Some(line).filter(|line| !line.is_empty()).map(Into::into);
                 parts
                     .tools
@@ -175,30 +175,30 @@ impl App {
                 None
             }
             _ if line.is_empty() => Some("the name is empty: expected at least one character".to_owned()),
-            Asks::Tool if parts.tools.iter().any(|tool| *tool.name == *line) => {
+            LinePurpose::Tool if parts.tools.iter().any(|tool| *tool.name == *line) => {
                 Some(format!("tool {name} is already in the policy"))
             }
-            Asks::Tool => {
+            LinePurpose::Tool => {
                 parts.tools.push(ToolRule::new(line, [""; 0]));
                 None
             }
-            Asks::Permission if self.auth.rules.policy.names(line) => {
+            LinePurpose::Permission if self.auth.rules.policy.names(line) => {
                 Some(format!("permission {name} is already in the policy"))
             }
-            Asks::Permission => {
+            LinePurpose::Permission => {
                 parts.permissions.push(PermissionRule { name: line.into(), description: None, implies: Vec::new() });
                 None
             }
-            Asks::Label(_) | Asks::EvidenceTo | Asks::Find => None,
+            LinePurpose::Label(_) | LinePurpose::EvidenceTo | LinePurpose::Find => None,
         };
         if let Some(sentence) = refused {
             self.complain(sentence);
             self.overlays.push(Overlay::Line(form));
             return Vec::new();
         }
-        let added = (form.asks == Asks::Tool).then(|| Arc::from(line));
+        let added = (form.asks == LinePurpose::Tool).then(|| Arc::from(line));
         let effects = self.change_policy(RULES, parts);
-        if form.asks == Asks::Permission {
+        if form.asks == LinePurpose::Permission {
             self.policy.permission = Some(line.into());
         }
         if let Some(tool) = added {

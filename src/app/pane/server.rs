@@ -6,7 +6,7 @@ use super::{Act, Control, Field, Pane, Place};
 use crate::app::clipboard::ClipSource;
 use crate::app::field::{Lines, TextField};
 use crate::app::list::next_of;
-use crate::app::msg::Listening;
+use crate::app::msg::ServerInfo;
 use crate::app::{App, Effect};
 use crate::auth::{NumericDate, Verifier};
 use crate::endpoint::{AddressError, Denial, Listing, Settings};
@@ -62,16 +62,16 @@ pub struct ServerPane {
     /// The settings of the next start; the address is in the form.
     pub settings: Settings,
     /// The running server, if any.
-    pub serving: Option<Serving>,
+    pub serving: Option<RunningServer>,
     /// The pending start or stop, if any.
-    pub changing: Option<Changing>,
+    pub changing: Option<Transition>,
     /// Why the server could not be started; safe to show.
     pub fault: Option<String>,
 }
 
 /// A pending start or stop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Changing {
+pub enum Transition {
     /// It starts: a name is looked up, or an address taken.
     Starting,
     /// It lets calls end.
@@ -80,7 +80,7 @@ pub enum Changing {
     Restarting,
 }
 
-impl Changing {
+impl Transition {
     /// The word for it.
     pub const fn word(self) -> &'static str {
         match self {
@@ -92,7 +92,7 @@ impl Changing {
 
 /// A running server.
 #[derive(Clone, Debug)]
-pub struct Serving {
+pub struct RunningServer {
     /// The server's URI: the audience of tokens and the address for clients.
     pub uri: Arc<str>,
     /// Since when.
@@ -148,9 +148,9 @@ impl ServerAct {
 
 impl App {
     /// Something runs, from the start of the console on.
-    pub fn is_served(&mut self, Listening { uri, is_exposed }: Listening) {
+    pub fn is_served(&mut self, ServerInfo { uri, is_exposed }: ServerInfo) {
         let settings = self.server.settings.clone();
-        self.server.serving = Some(Serving { uri, is_exposed, since: self.times.real, settings });
+        self.server.serving = Some(RunningServer { uri, is_exposed, since: self.times.real, settings });
     }
 
     /// Whether other machines can reach a server whose tokens can be forged by guessing.
@@ -166,7 +166,7 @@ impl App {
             return Vec::new();
         }
         if self.server.next() == ServerAct::Stop {
-            self.server.changing = Some(Changing::Stopping);
+            self.server.changing = Some(Transition::Stopping);
             return vec![Effect::StopServing];
         }
         let settings = match self.server.requested() {
@@ -178,11 +178,11 @@ impl App {
         };
         self.server.settings = settings.clone();
         let stop = self.server.serving.as_ref().map(|_| Effect::StopServing);
-        self.server.changing = Some(if stop.is_some() { Changing::Restarting } else { Changing::Starting });
+        self.server.changing = Some(if stop.is_some() { Transition::Restarting } else { Transition::Starting });
         stop.into_iter().chain([Effect::Serve(Box::new(settings))]).collect()
     }
 
-    pub(in crate::app) fn served(&mut self, result: Result<Listening, ServeError>) -> Vec<Effect> {
+    pub(in crate::app) fn served(&mut self, result: Result<ServerInfo, ServeError>) -> Vec<Effect> {
         self.server.changing = None;
         match result {
             Ok(listening) => {
@@ -201,8 +201,8 @@ impl App {
 
     pub(in crate::app) fn serving_stopped(&mut self) -> Vec<Effect> {
         self.server.serving = None;
-        let starts = self.server.changing.take() == Some(Changing::Restarting);
-        self.server.changing = starts.then_some(Changing::Starting);
+        let starts = self.server.changing.take() == Some(Transition::Restarting);
+        self.server.changing = starts.then_some(Transition::Starting);
         self.say("the server is stopped; clients cannot connect");
         Vec::new()
     }

@@ -5,7 +5,7 @@ use crate::app::action::Action;
 use crate::app::clipboard::ClipSource;
 use crate::app::focus::Focus;
 use crate::app::list::moved;
-use crate::app::msg::Why;
+use crate::app::msg::RemovalReason;
 use crate::app::{App, Effect};
 
 /// The list of tokens.
@@ -50,6 +50,6 @@ impl App {
         if self.selected.is_none() {
             self.complain("select a token to remove");
         }
-        self.selected.map(|number| Effect::Remove(number, Why::Asked)).into_iter().collect()
+        self.selected.map(|number| Effect::Remove(number, RemovalReason::Asked)).into_iter().collect()
     }
 }

@@ -8,7 +8,7 @@ use crate::app::focus::Focus;
 use crate::app::list::{moved, next_of};
 use crate::app::{App, Effect};
 use crate::auth::Verdict;
-use crate::gate::{Called, Origin};
+use crate::gate::{CallResult, Origin};
 use crate::text;
 
 /// The choice of the view.
@@ -39,7 +39,7 @@ pub struct WhoPane {
     /// Rows scrolled past.
     pub scroll: usize,
     /// The answers to the last call as everyone.
-    pub everyone: Option<Everyone>,
+    pub everyone: Option<CallRound>,
 }
 
 /// A view of the Who may pane.
@@ -66,13 +66,13 @@ impl WhoView {
 }
 
 /// One tool called with every token and without one.
-pub struct Everyone {
+pub struct CallRound {
     /// The tool.
     pub tool: Arc<str>,
     /// The arguments, as JSON text.
     pub arguments: String,
     /// The name of each caller, and the result.
-    pub answers: Vec<(String, Called)>,
+    pub answers: Vec<(String, CallResult)>,
     id: u64,
     callers: Vec<String>,
 }
@@ -101,11 +101,11 @@ impl App {
         let (tool, arguments) = (Arc::clone(&self.call.tool), self.call.arguments.text().to_owned());
         let id = self.next_id();
         let order = self.order(Arc::clone(&tool), arguments.clone(), Origin::Console);
-        self.who.everyone = Some(Everyone { tool, arguments, answers: Vec::new(), id, callers });
+        self.who.everyone = Some(CallRound { tool, arguments, answers: Vec::new(), id, callers });
         vec![Effect::CallEach { id, tokens, order }]
     }
 
-    pub(in crate::app) fn everyone_called(&mut self, id: u64, answers: Vec<Called>) -> Vec<Effect> {
+    pub(in crate::app) fn everyone_called(&mut self, id: u64, answers: Vec<CallResult>) -> Vec<Effect> {
         let Some(everyone) = self.who.everyone.as_mut().filter(|everyone| everyone.id == id) else {
             return Vec::new();
         };

@@ -14,12 +14,12 @@ use crate::auth::algorithm::Algorithm;
 /// `CryptoProvider` is installed.
 #[derive(Clone)]
 pub struct Signer {
-    private: Private,
+    private: SigningKey,
     verifier: Verifier,
 }
 
 #[derive(Clone)]
-enum Private {
+enum SigningKey {
     Hmac(Hs256),
 }
 
@@ -51,9 +51,10 @@ impl Signer {
         match secret.len() {
             0 => Err(KeyError::Empty),
             n if n > MAX_SECRET_BYTES => Err(KeyError::TooLong),
-            _ => {
-                Ok(Self { private: Private::Hmac(Hs256::new(secret)), verifier: Verifier::hs256(secret, origin, kid) })
-            }
+            _ => Ok(Self {
+                private: SigningKey::Hmac(Hs256::new(secret)),
+                verifier: Verifier::hs256(secret, origin, kid),
+            }),
         }
     }
 
@@ -75,7 +76,7 @@ impl Signer {
     /// Signs a text: `header.payload`, or what a test token puts there instead.
     pub(crate) fn sign(&self, text: &str) -> Vec<u8> {
         match &self.private {
-            Private::Hmac(key) => key.mac(text.as_bytes()).to_vec(),
+            SigningKey::Hmac(key) => key.mac(text.as_bytes()).to_vec(),
         }
     }
 }

@@ -12,16 +12,16 @@ use crate::text;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Expectation {
     /// The callers that it applies to.
-    pub who: Who,
+    pub who: CallerSelector,
     /// The tool.
     pub tool: Arc<str>,
     /// The expected outcome.
-    pub outcome: Expected,
+    pub outcome: ExpectedOutcome,
 }
 
 /// The callers that an expectation applies to.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Who {
+pub enum CallerSelector {
     /// Callers with a valid token of this `user_id`.
     User(Arc<str>),
     /// Callers with a valid token with exactly these permissions, in any order.
@@ -32,12 +32,12 @@ pub enum Who {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[expect(missing_docs, reason = "the names say it")]
-pub enum Expected {
+pub enum ExpectedOutcome {
     Allowed,
     Forbidden,
 }
 
-impl Who {
+impl CallerSelector {
     /// Whether this applies to a principal with this name and these permissions.
     pub fn is(&self, user_id: Option<&str>, permissions: &[impl AsRef<str>]) -> bool {
         match self {
@@ -65,7 +65,7 @@ impl Who {
 }
 
 /// Safe to show.
-impl fmt::Display for Who {
+impl fmt::Display for CallerSelector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::User(user) => write!(f, "user {}", text::name(user, 64)),
@@ -85,7 +85,7 @@ impl fmt::Display for Expectation {
 impl Policy {
     /// Whether something is expected of a user rather than of permissions.
     pub fn expects_of_users(&self) -> bool {
-        self.parts().expectations.iter().any(|line| matches!(line.who, Who::User(_)))
+        self.parts().expectations.iter().any(|line| matches!(line.who, CallerSelector::User(_)))
     }
 
     /// Returns its expectations, each with whether it is in effect: of two for the same calls, only the first one is.
@@ -103,13 +103,15 @@ impl Policy {
     /// unknown tool always fails.
     pub fn failed(&self) -> impl Iterator<Item = &Expectation> {
         self.counted().filter_map(|(line, counts)| counts.then_some(line)).filter(|line| match &line.who {
-            Who::User(_) => false,
-            Who::Permissions(set) => self.tool(&line.tool).is_none() || !line.outcome.is(self.verdict(set, &line.tool)),
+            CallerSelector::User(_) => false,
+            CallerSelector::Permissions(set) => {
+                self.tool(&line.tool).is_none() || !line.outcome.is(self.verdict(set, &line.tool))
+            }
         })
     }
 }
 
-impl Expected {
+impl ExpectedOutcome {
     /// The word, as the file spells it.
     pub const fn word(self) -> &'static str {
         match self {
@@ -133,10 +135,13 @@ mod tests {
 
     #[test]
     fn an_expectation_speaks_of_a_user_or_of_exactly_these_permissions() {
-        let who = Who::Permissions(vec!["b".into(), "a".into()]);
+        let who = CallerSelector::Permissions(vec!["b".into(), "a".into()]);
         assert!(who.is(Some("x"), &["a", "b", "a"]) && who.is(None, &["a", "b"]));
         assert!(!who.is(Some("x"), &["a"]) && !who.is(Some("x"), &["a", "b", "c"]));
-        assert!(Who::User("x".into()).is(Some("x"), &["a"]) && !Who::User("x".into()).is(Some("y"), &["a"]));
+        assert!(
+            CallerSelector::User("x".into()).is(Some("x"), &["a"])
+                && !CallerSelector::User("x".into()).is(Some("y"), &["a"])
+        );
     }
 
     #[test]

@@ -10,7 +10,10 @@ use serde::de::{MapAccess, Visitor};
 use serde_json::Value;
 use toml::Spanned;
 
-use super::{Expectation, Expected, ImpliesError, Parts, PermissionRule, Policy, PolicyError, Schema, ToolRule, Who};
+use super::{
+    CallerSelector, Expectation, ExpectedOutcome, ImpliesError, Parts, PermissionRule, Policy, PolicyError, Schema,
+    ToolRule,
+};
 use crate::text;
 
 /// A policy file larger than this is refused, in bytes.
@@ -51,7 +54,7 @@ struct Expect {
     user: Option<Arc<str>>,
     permissions: Option<Vec<Arc<str>>>,
     tool: Arc<str>,
-    outcome: Expected,
+    outcome: ExpectedOutcome,
 }
 
 /// A table; serde would take an array for a structure as well, member by member.
@@ -139,8 +142,8 @@ impl Policy {
             let place = line.span().start;
             let Table(Expect { user, permissions, tool, outcome }) = line.into_inner();
             let who = match (user, permissions) {
-                (Some(user), None) => Who::User(user),
-                (None, Some(permissions)) => Who::Permissions(permissions),
+                (Some(user), None) => CallerSelector::User(user),
+                (None, Some(permissions)) => CallerSelector::Permissions(permissions),
                 _ => return Err(at(place, "expected either user or permissions, not both")),
             };
             Ok(Expectation { who, tool, outcome })
@@ -344,10 +347,13 @@ mod tests {
         let zebra = policy.tool("zebra").expect("in it");
         assert_eq!(zebra.description.as_deref(), Some("looks"));
         assert_eq!(zebra.schema.as_ref().and_then(Schema::example).as_deref(), Some("{\"id\":1}"));
-        assert_eq!(policy.expected(None, &["editor"], "zebra").map(|line| line.outcome), Some(Expected::Allowed));
+        assert_eq!(
+            policy.expected(None, &["editor"], "zebra").map(|line| line.outcome),
+            Some(ExpectedOutcome::Allowed)
+        );
         assert_eq!(
             policy.expected(Some("ann"), &["editor"], "apple").map(|line| line.outcome),
-            Some(Expected::Forbidden)
+            Some(ExpectedOutcome::Forbidden)
         );
         assert_eq!(policy.expected(Some("bob"), &["editor"], "apple"), None);
         assert!(policy.grant(&["editor"], zebra).is_some());

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
 
-use super::{Policy, ToolRule, Who};
+use super::{CallerSelector, Policy, ToolRule};
 use crate::text;
 
 /// One odd thing about a policy.
@@ -171,8 +171,10 @@ impl Policy {
         }
         for line in &parts.expectations {
             match &line.who {
-                Who::User(user) => all.push((Kind::User, user)),
-                Who::Permissions(set) => all.extend(set.iter().map(|permission| (Kind::Permission, permission))),
+                CallerSelector::User(user) => all.push((Kind::User, user)),
+                CallerSelector::Permissions(set) => {
+                    all.extend(set.iter().map(|permission| (Kind::Permission, permission)));
+                }
             }
             all.push((Kind::Tool, &line.tool));
         }

@@ -15,11 +15,11 @@ use sha2::{Digest as _, Sha256};
 
 use crate::text;
 
-pub use expect::{Expectation, Expected, Who};
+pub use expect::{CallerSelector, Expectation, ExpectedOutcome};
 pub use file::MAX_BYTES;
 pub use implies::ImpliesError;
 pub use lint::{Kind, Lint};
-pub use schema::{Misfit, NotASchema, Schema};
+pub use schema::{InvalidSchema, Schema, SchemaMismatch};
 
 /// The built-in policy, parsed from the same file that the documentation shows.
 static BUILT_IN: LazyLock<Policy> =
@@ -83,7 +83,7 @@ pub struct Grant {
 
 /// Why permissions do not allow a tool.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Denied<'p> {
+pub enum DenialReason<'p> {
     /// The policy does not know the tool.
     UnknownTool,
     /// None of the permissions is listed by the tool.
@@ -260,9 +260,9 @@ impl Policy {
     }
 
     /// Makes checks 9 and 10, for every caller: returns the permission that allows the tool, or why there is none.
-    pub fn authorize(&self, held: &[impl AsRef<str>], tool: &str) -> Result<Grant, Denied<'_>> {
-        let rule = self.tool(tool).ok_or(Denied::UnknownTool)?;
-        self.grant(held, rule).ok_or(Denied::PermissionMissing(rule))
+    pub fn authorize(&self, held: &[impl AsRef<str>], tool: &str) -> Result<Grant, DenialReason<'_>> {
+        let rule = self.tool(tool).ok_or(DenialReason::UnknownTool)?;
+        self.grant(held, rule).ok_or(DenialReason::PermissionMissing(rule))
     }
 
     /// Whether anything is said in it.

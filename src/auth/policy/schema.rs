@@ -18,7 +18,7 @@ pub struct Schema {
 /// JSON that is not a JSON Schema. The sentence quotes the source, so it is not safe to show.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("invalid JSON Schema{at}: {fault}")]
-pub struct NotASchema {
+pub struct InvalidSchema {
     /// The place, as a phrase; empty for the whole.
     at: String,
     fault: String,
@@ -27,7 +27,7 @@ pub struct NotASchema {
 /// Arguments that do not fit a schema, with the path of what does not. Safe to show.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("arguments{at}: {fault}")]
-pub struct Misfit {
+pub struct SchemaMismatch {
     /// The place, as a phrase; empty for the whole.
     at: String,
     fault: String,
@@ -35,11 +35,11 @@ pub struct Misfit {
 
 impl Schema {
     /// Compiles a schema.
-    pub fn new(source: Value) -> Result<Self, NotASchema> {
+    pub fn new(source: Value) -> Result<Self, InvalidSchema> {
         let compiled = jsonschema::validator_for(&source).map_err(|fault| {
             let path = fault.instance_path().to_string();
             let at = if path.is_empty() { String::new() } else { format!(" at {path}") };
-            NotASchema { at, fault: fault.to_string() }
+            InvalidSchema { at, fault: fault.to_string() }
         })?;
         Ok(Self { source: Arc::new(source), compiled: Arc::new(compiled) })
     }
@@ -55,14 +55,14 @@ impl Schema {
     }
 
     /// Checks arguments against the schema.
-    pub fn check(&self, arguments: &Value) -> Result<(), Misfit> {
+    pub fn check(&self, arguments: &Value) -> Result<(), SchemaMismatch> {
         let Some(fault) = self.compiled.iter_errors(arguments).next() else {
             return Ok(());
         };
         // A JSON Pointer (RFC 6901); nothing for the whole of it.
         let path = fault.instance_path().to_string();
         let at = if path.is_empty() { String::new() } else { format!(" at {}", text::name(&path, 100)) };
-        Err(Misfit { at, fault: text::display_safe(&fault.to_string(), 200) })
+        Err(SchemaMismatch { at, fault: text::display_safe(&fault.to_string(), 200) })
     }
 
     /// Returns why the schema rejects all arguments, if that is evident; arguments are always an object.
@@ -107,7 +107,7 @@ impl Schema {
     }
 
     /// The examples that it refuses itself, each with why.
-    pub fn refused_examples(&self) -> Vec<Misfit> {
+    pub fn refused_examples(&self) -> Vec<SchemaMismatch> {
         self.examples().filter_map(|example| self.check(example).err()).collect()
     }
 

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use toml_edit::{Array, ArrayOfTables, DocumentMut, Item, RawString, Table, TableLike, value};
 
 use super::values::{describe, names, say, schema, stub};
-use crate::auth::policy::{Expectation, PermissionRule, Who};
+use crate::auth::policy::{CallerSelector, Expectation, PermissionRule};
 use crate::auth::{Policy, PolicyError};
 
 /// A policy's text with what another policy says differently.
@@ -178,8 +178,10 @@ fn expectations(document: &mut DocumentMut, old: &[Expectation], new: &[Expectat
 fn expectation(line: &Expectation) -> Table {
     let mut table = Table::new();
     match &line.who {
-        Who::User(user) => table.insert("user", value(&**user)),
-        Who::Permissions(set) => table.insert("permissions", value(set.iter().map(|p| &**p).collect::<Array>())),
+        CallerSelector::User(user) => table.insert("user", value(&**user)),
+        CallerSelector::Permissions(set) => {
+            table.insert("permissions", value(set.iter().map(|p| &**p).collect::<Array>()))
+        }
     };
     table.insert("tool", value(&*line.tool));
     table.insert("outcome", value(line.outcome.word()));
@@ -191,7 +193,7 @@ mod tests {
     use rstest::rstest;
 
     use super::*;
-    use crate::auth::policy::{Expected, Parts, PermissionRule, ToolRule};
+    use crate::auth::policy::{ExpectedOutcome, Parts, PermissionRule, ToolRule};
 
     const SOURCE: &str = r#"# who may call what
 
@@ -247,9 +249,9 @@ outcome = "allowed" # of course
                 description: None,
                 implies: vec!["editor".into()],
             });
-            parts.expectations[0].outcome = Expected::Forbidden;
-            let who = Who::User("ann".into());
-            parts.expectations.push(Expectation { who, tool: "apple".into(), outcome: Expected::Allowed });
+            parts.expectations[0].outcome = ExpectedOutcome::Forbidden;
+            let who = CallerSelector::User("ann".into());
+            parts.expectations.push(Expectation { who, tool: "apple".into(), outcome: ExpectedOutcome::Allowed });
         });
         let text = rewritten(SOURCE, &policy).expect("it is written");
         assert_eq!(Policy::parse(&text), Ok(policy), "{text}");

@@ -1,6 +1,6 @@
 //! The expiry drill: calls before and after a token expires, which find when the gate starts to refuse it.
 //!
-//! A drill returns the time of the next call ([`Drill::next`]) and receives its result ([`Drill::saw`]). In real time
+//! A drill returns the time of the next call ([`Drill::next`]) and receives its result ([`Drill::record`]). In real time
 //! the caller waits for that time; in shifted time it calls at once.
 
 mod plan;
@@ -12,7 +12,7 @@ use crate::text::words::exact;
 
 pub use plan::{FINEST, Pace, Plan, end_of_new};
 use report::from_exp;
-pub use report::{Found, Report, Subject};
+pub use report::{DrillResult, Report, Subject};
 
 /// How many intervals before the boundary real calls start, and how many after it they end.
 const AROUND: i64 = 10;
@@ -22,7 +22,7 @@ const LATEST: Span = Leeway::MAX.span();
 
 /// A token that has no end to drill for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum CannotDrill {
+pub enum DrillError {
     /// `exp` is missing or unreadable.
     #[error("the token has no readable exp, so there is no expiry to drill")]
     Endless,
@@ -36,7 +36,7 @@ pub enum CannotDrill {
 
 /// The answer to a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Seen {
+pub struct Sample {
     /// The instant it was judged for.
     pub at: NumericDate,
     /// The code of the decision.
@@ -57,13 +57,13 @@ pub struct Drill {
 
 impl Drill {
     /// A drill through the end of this life, beginning at `now`.
-    pub fn new(life: &Lifetime, plan: Plan, now: NumericDate) -> Result<Self, CannotDrill> {
-        let exp = life.exp.ok_or(CannotDrill::Endless)?;
+    pub fn new(life: &Lifetime, plan: Plan, now: NumericDate) -> Result<Self, DrillError> {
+        let exp = life.exp.ok_or(DrillError::Endless)?;
         if plan.every < FINEST {
-            return Err(CannotDrill::TooOften);
+            return Err(DrillError::TooOften);
         }
         if exp.plus(LATEST).plus(plan.every) == NumericDate::MAX {
-            return Err(CannotDrill::TooLate);
+            return Err(DrillError::TooLate);
         }
         let begin = life.nbf.map_or(NumericDate::MIN, |nbf| nbf.plus(-life.leeway.span()));
         let border = exp.plus(life.leeway.span());
@@ -132,14 +132,14 @@ impl Drill {
 
     /// Records the result of a call judged for `at`. An allowed call that failed ends the drill: it does not show that
     /// a working tool accepted the token.
-    pub fn saw(&mut self, at: NumericDate, decision: &Decision, outcome: &Outcome) {
+    pub fn record(&mut self, at: NumericDate, decision: &Decision, outcome: &Outcome) {
         self.found.calls += 1;
         if let Some(trouble) = outcome.trouble() {
             let when = from_exp(at, self.found.exp);
             self.end(Some(format!("the call at {when} was allowed but failed: {trouble}")));
             return;
         }
-        let seen = Seen { at, code: decision.code() };
+        let seen = Sample { at, code: decision.code() };
         let is_allowed = decision.verdict() == Verdict::Allowed;
         match (is_allowed, seen.code) {
             (true, _) => {
@@ -253,12 +253,12 @@ mod tests {
     }
 
     /// A call with what a sound tool makes of it.
-    fn saw(drill: &mut Drill, at: NumericDate, decision: &Decision) {
+    fn record(drill: &mut Drill, at: NumericDate, decision: &Decision) {
         let outcome = match decision.verdict() {
             Verdict::Allowed => Outcome::Done(serde_json::json!({})),
             refused => Outcome::Refused(refused),
         };
-        drill.saw(at, decision, &outcome);
+        drill.record(at, decision, &outcome);
     }
 
     /// What a gate with this leeway decides, which may be one that cannot be configured.
@@ -280,7 +280,7 @@ mod tests {
                 Pace::Shifted => next,
             };
             last = at;
-            saw(&mut drill, at, &decide(at, gate));
+            record(&mut drill, at, &decide(at, gate));
             assert!(drill.calls() < 100_000, "the drill never ends");
         }
         drill.report()
@@ -354,17 +354,17 @@ mod tests {
             drilled(&life(Span::SECOND, 0), real(Span::SECOND, false), EXP.plus(Span::SECOND), Span::ZERO, |_| 0);
         assert!(report.verdict().contains("expired before the drill"), "{}", report.verdict());
         let endless = Lifetime { exp: None, ..life(Span::SECOND, 0) };
-        assert_eq!(Drill::new(&endless, SHIFTED, EXP).map(|_| ()), Err(CannotDrill::Endless));
+        assert_eq!(Drill::new(&endless, SHIFTED, EXP).map(|_| ()), Err(DrillError::Endless));
         assert_eq!(
             Drill::new(&life(Span::SECOND, 0), real(Span::MICRO, false), EXP).map(|_| ()),
-            Err(CannotDrill::TooOften)
+            Err(DrillError::TooOften)
         );
     }
 
     #[test]
     fn a_refusal_for_another_reason_ends_the_drill() {
         let mut drill = Drill::new(&life(Span::SECOND, 0), SHIFTED, EXP).expect("a drill");
-        saw(&mut drill, EXP, &Decision { result: Err(Reason::BadSignature), subject: None });
+        record(&mut drill, EXP, &Decision { result: Err(Reason::BadSignature), subject: None });
         assert_eq!(drill.next(), None);
         assert!(drill.report().verdict().contains("bad_signature"));
     }
@@ -376,7 +376,7 @@ mod tests {
         let mut at = EXP.plus(-Span::SECOND);
         while let Some(next) = drill.next() {
             at = next.max(at);
-            saw(&mut drill, at, &decide(at, Span::ZERO));
+            record(&mut drill, at, &decide(at, Span::ZERO));
         }
         assert!(at.since(EXP) <= Span::seconds(2), "{}", exact(at.since(EXP)));
     }
@@ -391,7 +391,7 @@ mod tests {
     fn a_call_that_was_allowed_and_failed_fails_the_drill() {
         let mut drill = Drill::new(&life(Span::seconds(2), 0), SHIFTED, EXP.plus(-Span::SECOND)).expect("a drill");
         let failed = Outcome::ToolFailed("no such tool here".to_owned());
-        drill.saw(EXP.plus(-Span::SECOND), &decide(EXP.plus(-Span::SECOND), Span::ZERO), &failed);
+        drill.record(EXP.plus(-Span::SECOND), &decide(EXP.plus(-Span::SECOND), Span::ZERO), &failed);
         let report = drill.report();
         assert!(!report.passed() && drill.next().is_none());
         assert_eq!(report.fault.as_deref(), Some("the call at exp - 1s was allowed but failed: no such tool here"));

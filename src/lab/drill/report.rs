@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::{Pace, Plan, Seen};
+use super::{Pace, Plan, Sample};
 use crate::auth::date::twice;
 use crate::auth::{Leeway, NumericDate, TokenId};
 use crate::text::Span;
@@ -31,9 +31,9 @@ pub struct Report {
     /// The number of calls made.
     pub calls: usize,
     /// The last call that was allowed.
-    pub last_allowed: Option<Seen>,
+    pub last_allowed: Option<Sample>,
     /// The first call that was refused because the token had expired.
-    pub first_refused: Option<Seen>,
+    pub first_refused: Option<Sample>,
     /// Why it is not as expected. Safe to show.
     pub fault: Option<String>,
     /// Ended by the user before anything was found.
@@ -85,7 +85,7 @@ impl Report {
 
     /// Returns labelled lines, the same on the screen, in a terminal and in evidence. `time` formats an instant.
     pub fn lines(&self, time: impl Fn(NumericDate) -> String) -> Vec<(&'static str, String)> {
-        let seen = |seen: &Option<Seen>| match seen {
+        let seen = |seen: &Option<Sample>| match seen {
             Some(seen) => format!("{}, {}", time(seen.at), from_exp(seen.at, self.exp)),
             None => "none".to_owned(),
         };
@@ -147,7 +147,7 @@ pub struct Subject {
 
 /// The results of a drill with its token and tool.
 #[derive(Clone, Debug)]
-pub struct Found {
+pub struct DrillResult {
     /// The token and tool.
     pub subject: Subject,
     /// The results.
@@ -158,11 +158,11 @@ pub struct Found {
     pub judged_by: Vec<String>,
 }
 
-impl Found {
+impl DrillResult {
     /// It for scripts; spans are seconds.
     pub fn json(&self) -> Value {
         let Self { subject, report, .. } = self;
-        let at = |seen: &Option<Seen>| seen.as_ref().map(|seen| twice(seen.at));
+        let at = |seen: &Option<Sample>| seen.as_ref().map(|seen| twice(seen.at));
         let leeway = report.leeway_seen();
         json!({
             "at": twice(self.at),

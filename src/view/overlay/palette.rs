@@ -3,7 +3,7 @@
 use ratatui::layout::Rect;
 
 use crate::app::Target;
-use crate::app::drawn::Window;
+use crate::app::frame_info::Window;
 use crate::app::overlay::Palette;
 use crate::view::canvas::{Canvas, below, top};
 use crate::view::theme::Meaning;

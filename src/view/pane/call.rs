@@ -5,10 +5,10 @@ use ratatui::text::{Line, Span};
 
 use crate::app::Target;
 use crate::app::pane::call::{ARGUMENTS, LastCall, TOKEN, TOOL};
-use crate::auth::check::Passed;
+use crate::auth::check::CheckResult;
 use crate::auth::{Check, Decision, Reason};
 use crate::gate::TokenEntry;
-use crate::gate::arguments::{self, Given};
+use crate::gate::arguments::{self, RawArguments};
 use crate::text::{self, display_safe};
 use crate::view::canvas::{Canvas, below, bottom, right_of, top, wrap};
 use crate::view::record::held;
@@ -72,7 +72,8 @@ fn fields(canvas: &mut Canvas, area: Rect, rows: u16) -> Rect {
     text_lines(canvas, editor, &app.call.arguments, focused);
     let area = below(area, rows);
     let fault =
-        arguments::read(Given::Text(app.call.arguments.text()), app.auth.rules.policy.tool(&app.call.tool)).err();
+        arguments::read(RawArguments::Text(app.call.arguments.text()), app.auth.rules.policy.tool(&app.call.tool))
+            .err();
     let lines = fault.map(|fault| canvas.wrapped(&fault.to_string(), area.width, Meaning::Warning)).unwrap_or_default();
     canvas.lines(area, lines)
 }
@@ -83,7 +84,7 @@ fn trace(canvas: &mut Canvas, area: Rect, decision: &Decision) {
         .trace()
         .map(|(check, passed)| {
             let meaning = Meaning::of_check(passed);
-            let told = if passed == Passed::NotReached { Meaning::Hint } else { Meaning::Plain };
+            let told = if passed == CheckResult::NotReached { Meaning::Hint } else { Meaning::Plain };
             let note = match (check, &decision.result, canvas.app.selected()) {
                 (Check::Present, _, Some(entry)) => match entry.text() {
                     Some(text) => format!(", {}", text::words::bytes(text.len())),

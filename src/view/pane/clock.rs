@@ -3,7 +3,7 @@
 use ratatui::layout::Rect;
 use ratatui::text::Line;
 
-use crate::app::clock::{HeldClock, signed};
+use crate::app::clock::{ConsoleClock, signed};
 use crate::app::pane::clock::{DIAL, GO_TO, JUMP, PACE, STAMPS};
 use crate::app::{Field, Target};
 use crate::text::{self, Span};
@@ -16,7 +16,7 @@ pub fn render(canvas: &mut Canvas, area: Rect) {
     let app = canvas.app;
     let now = app.times.judged;
     // A running clock is shown to the second, a frozen one exactly.
-    let stands = matches!(app.clock, HeldClock::Frozen(_));
+    let stands = matches!(app.clock, ConsoleClock::Frozen(_));
     let shown = if stands { now } else { now.whole_second() };
     canvas.drawn.changes_in(Span::SECOND - now.past(Span::SECOND));
     let mut rest = area;
@@ -27,10 +27,10 @@ pub fn render(canvas: &mut Canvas, area: Rect) {
     canvas.line(place, Line::from(dial));
     rest = below(rest, 1);
     let away = match app.clock {
-        HeldClock::Real => ("real time".to_owned(), Meaning::Hint),
-        HeldClock::Shifted(by) => (format!("real time {}", signed(by)), Meaning::Warning),
-        HeldClock::Frozen(_) => ("frozen".to_owned(), Meaning::Warning),
-        HeldClock::Fast { .. } => ("running 60×".to_owned(), Meaning::Warning),
+        ConsoleClock::Real => ("real time".to_owned(), Meaning::Hint),
+        ConsoleClock::Shifted(by) => (format!("real time {}", signed(by)), Meaning::Warning),
+        ConsoleClock::Frozen(_) => ("frozen".to_owned(), Meaning::Warning),
+        ConsoleClock::Fast { .. } => ("running 60×".to_owned(), Meaning::Warning),
     };
     let away = canvas.span(away.0, away.1);
     canvas.line(Rect { width: place.width, x: place.x, ..rest }, away);

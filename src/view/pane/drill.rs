@@ -5,7 +5,7 @@ use ratatui::text::Line;
 
 use crate::app::pane::drill::{EVERY, TOKEN, TOOL};
 use crate::app::{Field, Pane, Target};
-use crate::lab::drill::Found;
+use crate::lab::drill::DrillResult;
 use crate::text::words::count;
 use crate::text::{self, Span};
 use crate::view::canvas::{Canvas, below, right_of};
@@ -68,8 +68,8 @@ fn words(canvas: &mut Canvas, field: Field) -> String {
     }
 }
 
-fn report(canvas: &mut Canvas, area: Rect, found: &Found) {
-    let Found { subject, report, .. } = found;
+fn report(canvas: &mut Canvas, area: Rect, found: &DrillResult) {
+    let DrillResult { subject, report, .. } = found;
     let meaning = if report.passed() { Meaning::Ok } else { Meaning::Denied };
     let verdict = canvas.wrapped(&report.verdict(), area.width, meaning);
     let mut rest = canvas.lines(area, verdict);

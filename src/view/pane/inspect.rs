@@ -22,10 +22,10 @@ pub fn render(canvas: &mut Canvas, area: Rect) {
     let Some(inspection) = canvas.app.inspection.clone() else {
         if let Some(entry) = canvas.app.selected().cloned() {
             let held = text::names(entry.judged.permissions.iter(), 32, 8, ", ");
-            let standing = entry.judged.standing(canvas.app.times.judged);
+            let status = entry.judged.status(canvas.app.times.judged);
             let exp =
                 entry.judged.lifetime.exp.map_or_else(String::new, |exp| format!("; exp {}", canvas.app.date(exp)));
-            let who = format!("{} · permissions: {held}{exp}", standing.word());
+            let who = format!("{} · permissions: {held}{exp}", status.word());
             let mut lines = canvas.wrapped(&who, area.width, Meaning::Plain);
             lines.extend(canvas.wrapped(call::HASH_ONLY, area.width, Meaning::Hint));
             canvas.lines(area, lines);

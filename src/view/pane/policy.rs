@@ -5,7 +5,7 @@ use std::sync::Arc;
 use ratatui::layout::Rect;
 use ratatui::text::Line;
 
-use crate::app::drawn::Window;
+use crate::app::frame_info::Window;
 use crate::app::pane::policy::RULES;
 use crate::app::{App, Target};
 use crate::auth::policy::{Lint, ToolRule};

@@ -6,7 +6,7 @@ use ratatui::text::{Line, Span};
 
 use crate::app::Target;
 use crate::app::pane::timeline::{Axis, BARS, SCALE};
-use crate::auth::{Judged, NumericDate, Phase, Standing};
+use crate::auth::{Evaluation, NumericDate, Phase, TokenStatus};
 use crate::gate::TokenEntry;
 use crate::text;
 use crate::view::canvas::{Canvas, below, right_of, split_bottom, top};
@@ -110,7 +110,7 @@ fn bar(canvas: &Canvas, entry: Option<&TokenEntry>, axis: &Axis, here: bool) -> 
 }
 
 /// What a token is in the time of a column. Alive for a part of it is alive: no life is too short to be seen.
-fn piece(judged: &Judged, axis: &Axis, column: usize) -> (char, Meaning) {
+fn piece(judged: &Evaluation, axis: &Axis, column: usize) -> (char, Meaning) {
     let (from, to) = (axis.instant(column), axis.instant(column + 1));
     let life = &judged.lifetime;
     // The gate does not look at `iat`; what it would allow before it has a sign of its own.
@@ -126,12 +126,12 @@ fn piece(judged: &Judged, axis: &Axis, column: usize) -> (char, Meaning) {
     };
     let inside = life.borders().chain(life.iat).filter(|at| *at > from && *at < to);
     let at = std::iter::once(from).chain(inside).max_by_key(rank).unwrap_or(from);
-    match (rank(&at), judged.standing(at)) {
-        (-1, Standing::Valid(_)) => ('╌', Meaning::Hint),
+    match (rank(&at), judged.status(at)) {
+        (-1, TokenStatus::Valid(_)) => ('╌', Meaning::Hint),
         (-1 | 0, _) => (' ', Meaning::Plain),
         (1, _) => ('·', Meaning::Hint),
-        (2, Standing::Valid(_)) => ('▒', Meaning::Warning),
-        (_, Standing::Valid(_)) => ('▆', Meaning::Ok),
+        (2, TokenStatus::Valid(_)) => ('▒', Meaning::Warning),
+        (_, TokenStatus::Valid(_)) => ('▆', Meaning::Ok),
         _ => ('-', Meaning::Hint),
     }
 }

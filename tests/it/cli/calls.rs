@@ -3,11 +3,11 @@
 use std::process::Command;
 
 use clap::Parser as _;
-use portcullis::cli::{Environment, Exit, Headless, Options};
+use portcullis::cli::{Environment, Exit, Options, Runner};
 use rstest::rstest;
 use serde_json::Value;
 
-use super::{Folder, PORTCULLIS, Ran, bare, issue, portcullis};
+use super::{CommandOutput, Folder, PORTCULLIS, bare, issue, portcullis};
 
 #[test]
 fn the_labs_example_in_the_readme_prints_what_it_says() {
@@ -74,11 +74,12 @@ fn a_call_prints_the_answer_and_says_why_beside_it(
 
 #[test]
 fn a_caller_without_a_token_is_told_that_there_is_none() {
-    let Ran { out, err, exit } = portcullis(&["check", "read_data"]).run();
+    let CommandOutput { out, err, exit } = portcullis(&["check", "read_data"]).run();
     assert_eq!(exit, 3);
     assert!(out.starts_with("UNAUTHORIZED missing_token: no token was sent"), "{out}");
     assert!(err.contains("no token given"), "{err}");
-    let Ran { out, err, exit } = portcullis(&["check", "--no-token", "read_data"]).env("PORTCULLIS_TOKEN", "x").run();
+    let CommandOutput { out, err, exit } =
+        portcullis(&["check", "--no-token", "read_data"]).env("PORTCULLIS_TOKEN", "x").run();
     assert_eq!((exit, err.as_str()), (3, ""));
     assert!(out.starts_with("UNAUTHORIZED missing_token"), "{out}");
 }
@@ -172,7 +173,7 @@ fn a_token_says_what_was_asked_for() {
 #[case(&["--demo", "inspect", "a"], "--demo cannot be used with a command")]
 #[case(&["check", "--no-token", "a", "read_data"], "--no-token cannot be used with a token")]
 fn what_is_typed_wrong_is_named(#[case] arguments: &[&str], #[case] said: &str) {
-    let Ran { out, err, exit } = portcullis(arguments).run();
+    let CommandOutput { out, err, exit } = portcullis(arguments).run();
     assert_eq!((exit, out.as_str()), (2, ""), "{err}");
     assert!(err.contains(said), "{err}");
 }
@@ -182,7 +183,7 @@ fn what_is_typed_wrong_is_named(#[case] arguments: &[&str], #[case] said: &str) 
 #[case(r#"d={"x":1,"x":2}"#, "duplicate member x")]
 #[case("=1", "missing name")]
 fn a_claim_that_would_be_signed_as_something_else_is_refused(#[case] claim: &str, #[case] said: &str) {
-    let Ran { exit, err, out } = portcullis(&["issue", "ann", "--claim", claim]).run();
+    let CommandOutput { exit, err, out } = portcullis(&["issue", "ann", "--claim", claim]).run();
     assert!(exit == 2 && out.is_empty() && err.contains(said), "{err}");
 }
 
@@ -191,7 +192,7 @@ fn a_date_is_a_time_to_expire_at_and_a_duration_is_told_where_it_belongs() {
     let token = portcullis(&["issue", "ann", "--expires", "2099-11-22"]).out();
     let told: Value = serde_json::from_str(&portcullis(&["--json", "inspect", token.trim()]).out()).expect("JSON");
     assert_eq!(told["times"]["exp"]["rfc3339"], "2099-11-22T00:00:00Z");
-    let Ran { exit, err, .. } = portcullis(&["issue", "ann", "--expires", "1h"]).run();
+    let CommandOutput { exit, err, .. } = portcullis(&["issue", "ann", "--expires", "1h"]).run();
     assert!(exit == 2 && err.contains("use --ttl"), "{err}");
 }
 
@@ -199,7 +200,7 @@ fn a_date_is_a_time_to_expire_at_and_a_duration_is_told_where_it_belongs() {
 fn a_token_in_the_tools_place_is_noticed_and_not_repeated() {
     let token = issue("user123", "user");
     for words in [&["check", &token][..], &["check", "read_data", &token], &["call", &token]] {
-        let Ran { exit, err, out } = portcullis(words).run();
+        let CommandOutput { exit, err, out } = portcullis(words).run();
         assert!(exit == 2 && out.is_empty() && err.contains("expected a tool, got a token"), "{err}");
         assert!(!err.contains(&token), "{err}");
     }
@@ -209,7 +210,7 @@ fn a_token_in_the_tools_place_is_noticed_and_not_repeated() {
 #[case(&["-p", "admn"], "permission admn opens no tool")]
 #[case(&["-p", "user", "--not-before", "2h"], "exp does not lie behind iat and nbf")]
 fn what_is_odd_about_an_issued_token_is_said_at_once(#[case] options: &[&str], #[case] said: &str) {
-    let Ran { exit, err, .. } = portcullis(&[&["issue", "ann"], options].concat()).run();
+    let CommandOutput { exit, err, .. } = portcullis(&[&["issue", "ann"], options].concat()).run();
     assert!(exit == 0 && err.contains(said), "{err}");
 }
 
@@ -223,14 +224,14 @@ fn what_is_odd_about_an_issued_token_is_said_at_once(#[case] options: &[&str], #
     "arguments: the number 99999999999999999999999 is too large to be kept exactly"
 )]
 fn arguments_that_would_arrive_as_something_else_are_refused(#[case] arguments: &str, #[case] said: &str) {
-    let Ran { exit, err, .. } = portcullis(&["call", &issue("ann", "user"), "read_data", arguments]).run();
+    let CommandOutput { exit, err, .. } = portcullis(&["call", &issue("ann", "user"), "read_data", arguments]).run();
     assert!(exit == 5 && err.contains(said), "{err}");
 }
 
 #[test]
 fn who_has_no_token_needs_no_secret_to_be_told_so() {
     for arguments in [&["check", "--no-token", "read_data"], &["call", "--no-token", "read_data"]] {
-        let Ran { out, exit, .. } = bare(arguments).run();
+        let CommandOutput { out, exit, .. } = bare(arguments).run();
         assert!(exit == 3 && out.to_lowercase().contains("unauthorized"), "{out}");
     }
     assert_eq!(bare(&["check", "x", "read_data"]).run().exit, 1);
@@ -259,10 +260,10 @@ fn every_command_takes_a_token_from_standard_input_or_a_file() {
             portcullis(&arguments).input(token.as_str()).run()
         };
         for (n, source) in [&*token, "-", &*file].into_iter().enumerate() {
-            let Ran { out, err, exit } = run(source, n);
+            let CommandOutput { out, err, exit } = run(source, n);
             assert!(exit == 0 && out.lines().count() > 0, "{command} {source}: {out}{err}");
         }
-        let Ran { out, err, exit } = run("@/no/such/file", 9);
+        let CommandOutput { out, err, exit } = run("@/no/such/file", 9);
         let wanted = "portcullis: token file /no/such/file: no such file or directory";
         assert!(exit == 1 && err.lines().any(|line| line == wanted), "{command}: {out}{err}");
     }
@@ -270,7 +271,7 @@ fn every_command_takes_a_token_from_standard_input_or_a_file() {
     let out = portcullis(&["--json", "inspect", &format!("@{two}")]).out();
     assert_eq!(out.lines().count(), 2, "a file holds several tokens, as standard input does");
     for source in ["-", &*file] {
-        let Ran { err, exit, .. } = portcullis(&["check", source]).input(token.as_str()).run();
+        let CommandOutput { err, exit, .. } = portcullis(&["check", source]).input(token.as_str()).run();
         assert!(exit == 2 && err.contains("expected a tool, got a token"), "{err}");
     }
 }
@@ -284,7 +285,7 @@ fn said(arguments: &[&str], token: &str, shows_hints: bool) -> String {
         ..Environment::default()
     };
     let mut err = Vec::new();
-    let mut headless = Headless {
+    let mut headless = Runner {
         input: &mut token.as_bytes(),
         out: &mut std::io::sink(),
         err: &mut err,
@@ -351,7 +352,7 @@ fn every_command_that_uses_a_weak_secret_says_so_once_on_standard_error() {
         let run = |secret: &str| {
             portcullis(arguments).env("PORTCULLIS_SECRET", secret).env("PORTCULLIS_TOKEN", token.trim_end()).run()
         };
-        let Ran { out, err, .. } = run("my-secret");
+        let CommandOutput { out, err, .. } = run("my-secret");
         assert_eq!(err.lines().filter(|line| *line == WEAK).count(), times, "{arguments:?}: {err}");
         assert!(!out.contains("weak secret") && err.matches("weak").count() == times, "{arguments:?}: {out}{err}");
         assert!(!run(super::SECRET).err.contains("weak secret"), "{arguments:?}");

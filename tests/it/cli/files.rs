@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use rstest::rstest;
 use serde_json::Value;
 
-use super::{Folder, Ran, SECRET, bare, issue, portcullis};
+use super::{CommandOutput, Folder, SECRET, bare, issue, portcullis};
 
 #[rstest]
 #[case(SECRET)]
@@ -94,10 +94,10 @@ fn flags_go_before_the_environment_and_that_before_the_file() {
 fn a_configuration_that_is_wrong_names_file_line_and_the_nearest_key() {
     let folder = Folder::new();
     let config = folder.write("portcullis.toml", "lifetime = \"1h\"\nleewy = \"5s\"\n");
-    let Ran { err, exit, .. } = portcullis(&["--config", &config, "inspect", "x"]).run();
+    let CommandOutput { err, exit, .. } = portcullis(&["--config", &config, "inspect", "x"]).run();
     assert_eq!(exit, 1);
     assert!(err.contains(&format!("{config}: line 2, column 1: unknown key leewy; did you mean leeway?")), "{err}");
-    let Ran { err, exit, .. } = portcullis(&["--config", "/no/such/file", "inspect", "x"]).run();
+    let CommandOutput { err, exit, .. } = portcullis(&["--config", "/no/such/file", "inspect", "x"]).run();
     assert_eq!(exit, 1);
     assert!(err.contains("configuration file /no/such/file: no such file or directory"), "{err}");
 }
@@ -107,11 +107,11 @@ fn what_is_too_long_is_refused_and_never_cut() {
     let folder = Folder::new();
     let token = issue("user123", "user");
     let config = folder.write("config.toml", format!("{}\nissuer = \"strict\"\n", "#".repeat(64 * 1024)));
-    let Ran { exit, err, .. } = portcullis(&["--config", &config, "inspect", &token]).run();
+    let CommandOutput { exit, err, .. } = portcullis(&["--config", &config, "inspect", &token]).run();
     assert!(exit == 1 && err.contains("larger than 65536 bytes"), "{err}");
     let secret = |pairs: usize| folder.write("secret", format!("hex:{}\r\n", "61".repeat(pairs)));
     assert_eq!(bare(&["--secret-file", &secret(65_536), "inspect", &token]).run().exit, 3);
-    let Ran { exit, err, .. } = bare(&["--secret-file", &secret(65_537), "inspect", &token]).run();
+    let CommandOutput { exit, err, .. } = bare(&["--secret-file", &secret(65_537), "inspect", &token]).run();
     assert!(exit == 1 && err.contains("the secret is longer than 65536 bytes"), "{err}");
 }
 
@@ -122,7 +122,7 @@ fn a_configuration_that_leads_nowhere_is_not_taken_for_none() {
     let link = std::path::Path::new(&place).with_file_name("portcullis.toml");
     std::os::unix::fs::symlink("gone.toml", link).expect("a link");
     let home = std::path::Path::new(&place).parent().and_then(std::path::Path::parent).expect("the folder");
-    let Ran { exit, err, .. } = portcullis(&["inspect", "x"]).env("XDG_CONFIG_HOME", home).run();
+    let CommandOutput { exit, err, .. } = portcullis(&["inspect", "x"]).env("XDG_CONFIG_HOME", home).run();
     assert!(exit == 1 && err.contains("portcullis.toml: no such file"), "{err}");
 }
 

@@ -6,12 +6,12 @@ use portcullis::text::safe::hidden;
 use rstest::rstest;
 use serde_json::Value;
 
-use super::{Ran, portcullis};
+use super::{CommandOutput, portcullis};
 use crate::forge::{NOW, SECRET, rules};
 use crate::hostile::hostile;
 
 /// No byte may do anything but print; line breaks are ours.
-fn harmless(what: &str, ran: &Ran) {
+fn harmless(what: &str, ran: &CommandOutput) {
     for text in [&ran.out, &ran.err] {
         let odd = text.chars().find(|c| *c != '\n' && hidden(*c).is_some());
         assert_eq!(odd, None, "{what}: {text:?}");
@@ -43,11 +43,11 @@ fn every_hostile_token_is_judged_as_the_console_does_and_nothing_raw_is_printed(
             continue;
         }
         compared += 1;
-        let standing = rules.inspect(&*case.token).judged.standing(NOW);
-        assert!(text.out.starts_with(standing.word()), "{name}: {}", text.out);
+        let status = rules.inspect(&*case.token).judged.status(NOW);
+        assert!(text.out.starts_with(status.word()), "{name}: {}", text.out);
         let told: Value = serde_json::from_str(&json.out).unwrap_or_else(|e| shallow(name, &json.out, &e));
-        assert_eq!(told["verdict"], standing.code(), "{name}");
-        let exit = if matches!(standing, portcullis::auth::Standing::Valid(_)) { 0 } else { 3 };
+        assert_eq!(told["verdict"], status.code(), "{name}");
+        let exit = if matches!(status, portcullis::auth::TokenStatus::Valid(_)) { 0 } else { 3 };
         assert_eq!((text.exit, json.exit), (exit, exit), "{name}");
         check(name, &case.token, &rules);
     }
@@ -104,7 +104,7 @@ fn a_token_dies_in_its_second_and_leeway_moves_that_by_exactly_itself(#[case] le
 #[test]
 fn without_a_secret_the_signature_is_not_checked_and_that_is_said() {
     let token = super::issue("user123", "user");
-    let Ran { out, err, exit } = super::bare(&["--json", "inspect", &token]).run();
+    let CommandOutput { out, err, exit } = super::bare(&["--json", "inspect", &token]).run();
     let told: Value = serde_json::from_str(&out).expect("JSON");
     assert_eq!((exit, &told["verdict"], &told["valid"]), (3, &"not_verified".into(), &false.into()));
     assert_eq!(told["checks"][3], serde_json::json!({"check": "signature", "passed": null}));

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::{Folder, Ran, bare};
+use super::{CommandOutput, Folder, bare};
 
 /// The codes of the warnings about a policy file.
 fn warnings(file: &str) -> Vec<String> {
@@ -31,7 +31,7 @@ fn names_that_mislead_are_warned_of_and_the_exit_code_stays() {
     );
     assert_eq!(warnings(&names), ["refused_by_some_clients", "not_an_mcp_name", "not_implemented"]);
     let dotted = policy("dotted.toml", "[tools.crm.find]\npermissions = [\"staff\"]\n");
-    let Ran { err, exit, .. } = bare(&["policy", "check", &dotted]).run();
+    let CommandOutput { err, exit, .. } = bare(&["policy", "check", &dotted]).run();
     assert!(
         exit == 1 && err.contains(r#"[tools.crm.find] needs quotes around a name with dots: [tools."crm.find"]"#),
         "{err}"
@@ -51,6 +51,6 @@ fn the_collected_policies_are_warned_of() {
     assert_eq!(count("space.toml", "outer_space"), 2);
     assert_eq!(count("names.toml", "not_implemented"), 6);
     assert_eq!((count("names.toml", "not_an_mcp_name"), count("names.toml", "refused_by_some_clients")), (4, 1));
-    let Ran { err, .. } = bare(&["policy", "check", &file("dotted.toml")]).run();
+    let CommandOutput { err, .. } = bare(&["policy", "check", &file("dotted.toml")]).run();
     assert!(err.contains(r#"[tools."db.query"]"#), "{err}");
 }

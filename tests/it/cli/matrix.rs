@@ -6,13 +6,13 @@ use clap::Parser as _;
 use portcullis::AuthenticatedMcpServer;
 use portcullis::auth::policy::{Parts, PermissionRule, ToolRule};
 use portcullis::auth::{Call, Policy, Rules};
-use portcullis::cli::{Environment, Exit, Headless, Options};
+use portcullis::cli::{Environment, Exit, Options, Runner};
 use portcullis::clock::ManualClock;
 use proptest::prelude::*;
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use super::{Folder, Ran, bare, issue, portcullis};
+use super::{CommandOutput, Folder, bare, issue, portcullis};
 use crate::forge;
 
 const TRUTHS: &str = r#"
@@ -58,7 +58,7 @@ fn tokens_on_standard_input_become_rows_that_follow_the_time() {
     let alive = portcullis(&["matrix", "-", "--markdown"]).input(tokens.clone()).out();
     assert!(alive.contains("| user123 | allowed | forbidden | forbidden |"), "{alive}");
     assert!(alive.contains("| admin456 | allowed | allowed | allowed |"), "{alive}");
-    let Ran { exit, err, .. } = bare(&["matrix", "-"]).input(tokens).run();
+    let CommandOutput { exit, err, .. } = bare(&["matrix", "-"]).input(tokens).run();
     assert!(exit == 1 && err.contains("no signing secret"), "{err}");
 }
 
@@ -79,17 +79,17 @@ fn without_callers_the_rows_are_those_of_the_expectations_or_the_permissions() {
 fn a_policy_that_keeps_its_word_is_exit_0_and_one_that_does_not_is_exit_4() {
     let folder = Folder::new();
     let good = folder.write("good.toml", TRUTHS);
-    let Ran { out, exit, .. } = bare(&["policy", "check", &good]).run();
+    let CommandOutput { out, exit, .. } = bare(&["policy", "check", &good]).run();
     assert_eq!(exit, 0, "{out}");
     assert!(out.contains("2 tools, 2 permissions") && out.contains("2 expectations held"), "{out}");
     assert!(out.contains("1 expectation about users skipped"), "{out}");
     let bad = folder.write("bad.toml", TRUTHS.replace("implies = [\"viewer\"]", ""));
-    let Ran { out, exit, .. } = bare(&["policy", "check", &bad]).run();
+    let CommandOutput { out, exit, .. } = bare(&["policy", "check", &bad]).run();
     assert_eq!(exit, 4, "{out}");
     assert!(out.contains("look should be allowed for editor, but is forbidden: "), "{out}");
     let odd: Vec<&str> = out.lines().filter(|line| line.starts_with('!')).collect();
     assert!(odd.iter().all(|line| line.contains("is not implemented")), "a broken expectation is not odd: {out}");
-    let Ran { err, exit, out } = bare(&["matrix", "--policy", &bad]).run();
+    let CommandOutput { err, exit, out } = bare(&["matrix", "--policy", &bad]).run();
     assert!(exit == 4 && err.contains("look should be allowed for editor") && out.contains("forbidden!"), "{err}");
     let told: Value = serde_json::from_str(&bare(&["policy", "check", "--json", &bad]).run().out).expect("JSON");
     assert_eq!((told["held"].as_u64(), told["failed"].as_array().map(Vec::len)), (Some(1), Some(1)));
@@ -118,7 +118,7 @@ fn a_policy_that_is_huge_gone_or_a_directory_is_told_of_in_a_sentence() {
     for (path, said) in
         [(&huge, "larger than 1048576 bytes"), (&gone, "no such file"), (&directory, "not a regular file")]
     {
-        let Ran { err, exit, .. } = bare(&["policy", "check", path]).run();
+        let CommandOutput { err, exit, .. } = bare(&["policy", "check", path]).run();
         assert!(exit == 1 && err.contains(said), "{err}");
     }
 }
@@ -130,7 +130,7 @@ fn arguments_that_do_not_fit_the_schema_are_named_by_path_after_the_permission_w
     let (editor, viewer) = (issue("ann", "editor"), issue("bob", "viewer"));
     let call =
         |token: &str, arguments: &str| portcullis(&["call", token, "write_data", arguments, "--policy", &policy]).run();
-    let Ran { out, err, exit } = call(&editor, "{}");
+    let CommandOutput { out, err, exit } = call(&editor, "{}");
     assert_eq!((out.trim(), exit), (r#"{"error":"invalid_arguments"}"#, 5));
     assert!(err.contains("arguments: \"data\" is a required property"), "{err}");
     assert_eq!(call(&editor, r#"{"data":1}"#).out.trim(), r#"{"success":true,"result":"written"}"#);
@@ -147,7 +147,7 @@ fn options_count_behind_the_words_as_well() {
     let policy = folder.write("policy.toml", TRUTHS);
     let token = issue("ann", "editor");
     assert_eq!(portcullis(&["check", &token, "look", "--policy", &policy]).run().exit, 0);
-    let Ran { exit, err, .. } = portcullis(&["inspect", "--jsn"]).run();
+    let CommandOutput { exit, err, .. } = portcullis(&["inspect", "--jsn"]).run();
     assert!(exit == 2 && err.contains("--json"), "a misspelt option is no token: {err}");
 }
 
@@ -211,7 +211,7 @@ proptest! {
             let options = Options::parse_from(["portcullis", "--json", "--policy", &file, "--now", &now.rfc3339()].iter().chain(arguments));
             let environment = Environment { secret: Some(forge::SECRET.to_vec().into()), ..Environment::default() };
             let (mut out, lines) = (Vec::new(), tokens.join("\n"));
-            let mut headless = Headless { input: &mut lines.as_bytes(), out: &mut out, err: &mut std::io::sink(), shows_colour: false, shows_hints: false, environment, known: Exit::Good };
+            let mut headless = Runner { input: &mut lines.as_bytes(), out: &mut out, err: &mut std::io::sink(), shows_colour: false, shows_hints: false, environment, known: Exit::Good };
             headless.run(&options, options.command.as_ref().expect("a command")).expect("it runs");
             String::from_utf8(out).expect("UTF-8").lines().map(|l| serde_json::from_str(l).expect("JSON")).collect::<Vec<Value>>()
         };
@@ -253,7 +253,7 @@ fn nobody_in_particular_is_no_user() {
     let folder = Folder::new();
     let line = "[[expect]]\nuser = \"any user\"\ntool = \"look\"\noutcome = \"forbidden\"\n";
     let policy = folder.write("policy.toml", format!("{TRUTHS}{line}"));
-    let Ran { exit, err, .. } = bare(&["matrix", "--as", "editor", "--policy", &policy]).run();
+    let CommandOutput { exit, err, .. } = bare(&["matrix", "--as", "editor", "--policy", &policy]).run();
     assert_eq!(
         (exit, &*err),
         (0, "portcullis: * not implemented here: look, change; add stub = true to the policy to declare a stub\n"),
@@ -306,29 +306,29 @@ fn an_expectation_is_decided_without_a_token_however_much_it_holds() {
 fn what_is_expected_of_a_tool_that_is_gone_fails_and_of_two_lines_the_first_counts() {
     let folder = Folder::new();
     let gone = folder.write("gone.toml", TRUTHS.replace("[tools.change]", "[tools.renamed]"));
-    let Ran { out, exit, .. } = bare(&["policy", "check", &gone]).run();
+    let CommandOutput { out, exit, .. } = bare(&["policy", "check", &gone]).run();
     assert!(
         exit == 4 && out.contains("change should be forbidden for viewer, but the policy has no such tool"),
         "{out}"
     );
     let again = "[[expect]]\npermissions = [\"editor\"]\ntool = \"look\"\noutcome = \"forbidden\"\n";
     let twice = folder.write("twice.toml", format!("{TRUTHS}{again}"));
-    let Ran { out, exit, .. } = bare(&["policy", "check", &twice]).run();
+    let CommandOutput { out, exit, .. } = bare(&["policy", "check", &twice]).run();
     assert!(exit == 0 && out.contains("two expectations for editor and look"), "{out}");
 }
 
 #[test]
 fn no_token_is_no_caller_and_no_secret_prints_nothing() {
-    let Ran { out, err, exit } = portcullis(&["matrix", "-"]).input("\n").run();
+    let CommandOutput { out, err, exit } = portcullis(&["matrix", "-"]).input("\n").run();
     assert!(exit == 2 && out.is_empty() && err.contains("no token found in the input"), "{out}{err}");
-    let Ran { out, exit, .. } = bare(&["matrix", "-", "--csv"]).input(issue("ann", "editor")).run();
+    let CommandOutput { out, exit, .. } = bare(&["matrix", "-", "--csv"]).input(issue("ann", "editor")).run();
     assert_eq!((exit, &*out), (1, ""));
 }
 
 #[test]
 fn a_policy_is_checked_from_standard_input_as_well() {
-    let Ran { out, exit, .. } = bare(&["policy", "check", "-"]).input(TRUTHS).run();
+    let CommandOutput { out, exit, .. } = bare(&["policy", "check", "-"]).input(TRUTHS).run();
     assert!(exit == 0 && out.contains("2 expectations held"), "{out}");
-    let Ran { err, exit, .. } = bare(&["policy", "check", "-"]).input("[tools").run();
+    let CommandOutput { err, exit, .. } = bare(&["policy", "check", "-"]).input("[tools").run();
     assert!(exit == 1 && err.contains("policy file -: line 1"), "{err}");
 }

@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
-use super::{PORTCULLIS, Ran, SECRET, issue, portcullis};
+use super::{CommandOutput, PORTCULLIS, SECRET, issue, portcullis};
 
 fn verdicts(out: &str) -> Vec<String> {
     let verdict = |line: &str| {
@@ -19,7 +19,7 @@ fn verdicts(out: &str) -> Vec<String> {
 fn tokens_are_inspected_one_by_one_in_their_order() {
     let good = issue("user123", "user");
     let input = format!("{good}\n\n{good}x\r\nBearer {good}\nno token\n{good}");
-    let Ran { out, err, exit } = portcullis(&["--json", "inspect", "-"]).input(input).run();
+    let CommandOutput { out, err, exit } = portcullis(&["--json", "inspect", "-"]).input(input).run();
     assert_eq!(verdicts(&out), ["valid", "invalid", "valid", "invalid", "valid"]);
     assert_eq!(exit, 3);
     assert!(err.contains("line 4: ignored: \"Bearer\""), "{err}");
@@ -30,7 +30,7 @@ fn one_token_over_several_lines_is_one() {
     let good = issue("user123", "user");
     for columns in [20, 40, 60, 64, 76, 80, 100, 120, 200] {
         let wrapped: Vec<&[u8]> = good.as_bytes().chunks(columns).collect();
-        let Ran { out, .. } = portcullis(&["--json", "inspect", "-"]).input(wrapped.join(&b'\n')).run();
+        let CommandOutput { out, .. } = portcullis(&["--json", "inspect", "-"]).input(wrapped.join(&b'\n')).run();
         assert_eq!(verdicts(&out), ["valid"], "{columns} columns");
     }
     let header = format!("POST /mcp HTTP/1.1\nAuthorization: Bearer {good}\nHost: example.org\n");
@@ -44,7 +44,7 @@ fn a_long_stream_goes_by_lines_whatever_they_hold() {
     input.extend_from_slice(b"no token\n\xff\xfe\n");
     input.extend_from_slice(&vec![b'x'; (4 << 20) + 1]);
     input.extend_from_slice(format!("\n{good}").as_bytes());
-    let Ran { out, err, exit } = portcullis(&["--json", "inspect", "-"]).input(input).run();
+    let CommandOutput { out, err, exit } = portcullis(&["--json", "inspect", "-"]).input(input).run();
     let verdicts = verdicts(&out);
     assert_eq!((verdicts.len(), exit), (2003, 3));
     assert!(verdicts[..2000].iter().all(|verdict| verdict == "valid"));

@@ -3,7 +3,7 @@
 use rstest::rstest;
 use serde_json::Value;
 
-use super::{Ran, bare, portcullis};
+use super::{CommandOutput, bare, portcullis};
 
 const NOW: &str = "2026-11-22T20:40:00Z";
 
@@ -28,9 +28,9 @@ fn a_token_of_thirty_days_is_drilled_at_once(#[case] leeway: &str, #[case] secon
 
 #[test]
 fn at_the_end_of_all_dates_it_is_told_that_nothing_follows() {
-    let Ran { err, exit, .. } = portcullis(&["drill", "--shifted", "--ttl", "9000y", "read_data"]).run();
+    let CommandOutput { err, exit, .. } = portcullis(&["drill", "--shifted", "--ttl", "9000y", "read_data"]).run();
     assert!(exit == 2 && err.contains("latest possible date"), "{exit}: {err}");
-    let Ran { err, exit, .. } = portcullis(&["testkit", "--now", "1975-01-01T00:00:00Z", "--run"]).run();
+    let CommandOutput { err, exit, .. } = portcullis(&["testkit", "--now", "1975-01-01T00:00:00Z", "--run"]).run();
     assert!(exit == 2 && err.contains("a year from 1980 to 9999"), "{exit}: {err}");
     // The latest token that can be issued is one that passes.
     let token = portcullis(&["issue", "user123", "-p", "user", "--ttl", "9000y"]).out();
@@ -54,7 +54,7 @@ fn a_token_that_is_given_is_drilled() {
         (&["-", "write_data"][..], super::SECRET, "permission_missing"),
         (&["-", "read_data"], "another secret", "bad_signature"),
     ] {
-        let Ran { out, exit, .. } = portcullis(&[&["drill", "--shifted", "--now", NOW], arguments].concat())
+        let CommandOutput { out, exit, .. } = portcullis(&[&["drill", "--shifted", "--now", NOW], arguments].concat())
             .env("PORTCULLIS_SECRET", secret)
             .input(token.as_str())
             .run();
@@ -69,7 +69,7 @@ fn a_token_that_is_given_is_drilled() {
 #[case(&["drill", "--ttl", "3s", "eyJhbGciOiJIUzI1NiJ9.e30.AAAA", "read_data"], "--ttl cannot be used with a token")]
 #[case(&["drill", "--shifted", "eyJhbGciOiJIUzI1NiJ9.e30.AAAA", "read_data"], "no exp")]
 fn a_drill_that_cannot_be_made_is_told(#[case] arguments: &[&str], #[case] words: &str) {
-    let Ran { err, exit, .. } = portcullis(arguments).run();
+    let CommandOutput { err, exit, .. } = portcullis(arguments).run();
     assert!(exit == 2 && err.contains(words), "{exit}: {err}");
 }
 
@@ -102,7 +102,7 @@ fn the_scorecard_passes_and_shows_no_token() {
 #[test]
 fn without_a_secret_neither_is_possible() {
     for arguments in [&["testkit"][..], &["drill", "--shifted", "--ttl", "3s", "read_data"]] {
-        let Ran { err, exit, .. } = bare(arguments).run();
+        let CommandOutput { err, exit, .. } = bare(arguments).run();
         assert!(exit == 1 && err.contains("no signing secret"), "{err}");
     }
 }
@@ -123,7 +123,7 @@ fn both_are_told_for_a_ticket_without_a_token() {
 
 #[test]
 fn a_tool_that_is_misspelled_is_no_gate_that_refuses_rightly() {
-    let Ran { err, exit, .. } = portcullis(&["testkit", "--tool", "raed_data", "--run"]).run();
+    let CommandOutput { err, exit, .. } = portcullis(&["testkit", "--tool", "raed_data", "--run"]).run();
     assert!(exit == 2 && err.contains("unknown tool raed_data, expected one of read_data"), "{exit}: {err}");
 }
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use portable_pty::CommandBuilder;
 use portcullis::AuthenticatedMcpServer;
-use portcullis::app::{App, Opening, Times};
+use portcullis::app::{App, InitialState, Times};
 use portcullis::auth::NumericDate;
 use portcullis::clock::{Clock, SystemClock};
 use portcullis::gate::Snapshot;
@@ -56,7 +56,7 @@ fn run(in_another_thread: bool) -> Result<(), TuiError> {
     let clock = BrokenClock { clock: SystemClock::new(), in_another_thread, has_stopped: AtomicBool::new(false) };
     let gate = AuthenticatedMcpServer::new(SECRET).expect("a key");
     let times = Times { real: clock.clock.now(), judged: clock.clock.now(), mono: Duration::ZERO };
-    let app = App::new(Opening::new(gate.shared().read(Snapshot::of), times));
+    let app = App::new(InitialState::new(gate.shared().read(Snapshot::of), times));
     let store = Arc::new(Memory::default());
     tui::run(tui::Start { app, gate, clock: Arc::new(clock), server: None, store, edition: None })
 }

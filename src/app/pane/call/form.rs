@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::app::field::TextField;
-use crate::gate::Called;
+use crate::gate::CallResult;
 
 /// The Call pane's form.
 #[derive(Clone, Debug)]
@@ -28,5 +28,5 @@ pub struct LastCall {
     /// The arguments, as JSON text.
     pub arguments: String,
     /// The result, once it has arrived.
-    pub called: Option<Called>,
+    pub called: Option<CallResult>,
 }

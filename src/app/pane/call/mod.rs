@@ -15,7 +15,7 @@ use crate::app::msg::Order;
 use crate::app::screen::Screen;
 use crate::app::{App, Effect};
 use crate::auth::{Decision, Reason};
-use crate::gate::{Called, Origin};
+use crate::gate::{CallResult, Origin};
 use crate::text;
 
 /// The token to call with: the selected one.
@@ -128,7 +128,7 @@ impl App {
     }
 
     /// Handles a finished call: the drill's, the awaited one, or one that is no longer awaited.
-    pub(in crate::app) fn called(&mut self, id: u64, called: Called) -> Vec<Effect> {
+    pub(in crate::app) fn called(&mut self, id: u64, called: CallResult) -> Vec<Effect> {
         if let Some(effects) = self.drill_called(id, &called) {
             return effects;
         }

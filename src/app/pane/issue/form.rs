@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use crate::app::field::{Lines, TextField};
 use crate::app::list::turned;
-use crate::auth::issue::When;
+use crate::auth::issue::TimeInput;
 use crate::auth::{IssueRequest, NumericDate, Policy, members};
 use crate::text;
 use crate::text::strict_json::exact_value;
@@ -211,10 +211,10 @@ impl IssueForm {
 
     /// Returns the request for a token issued at `now`.
     pub fn request(&self, now: NumericDate) -> Result<IssueRequest, FormError> {
-        let expires = When::parse(self.expires.text()).map_err(|wanted| FormError::Expires(wanted.to_string()))?;
+        let expires = TimeInput::parse(self.expires.text()).map_err(|wanted| FormError::Expires(wanted.to_string()))?;
         let not_before = match self.not_before.text().trim() {
             "" | "now" => None,
-            text => Some(When::parse(text).map_err(|wanted| FormError::NotBefore(wanted.to_string()))?),
+            text => Some(TimeInput::parse(text).map_err(|wanted| FormError::NotBefore(wanted.to_string()))?),
         };
         let text = |field: &TextField| Some(field.text()).filter(|text| !text.is_empty()).map(str::to_owned);
         let user_id = self.user_id.text();

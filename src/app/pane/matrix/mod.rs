@@ -16,7 +16,7 @@ use crate::app::focus::Focus;
 use crate::app::list::{moved, next_of};
 use crate::app::{App, Effect};
 use crate::auth::Rules;
-use crate::auth::policy::{Expectation, Expected, Who};
+use crate::auth::policy::{CallerSelector, Expectation, ExpectedOutcome};
 use crate::gate::{Snapshot, TokenEntry};
 use crate::text;
 use crate::text::Span;
@@ -245,7 +245,7 @@ impl App {
             return Vec::new();
         };
         let Some(held) = entry.judged.held(self.times.judged) else {
-            let word = entry.judged.standing(self.times.judged).word();
+            let word = entry.judged.status(self.times.judged).word();
             self.complain(format!("cannot set an expectation for a token that fails the checks: this one is {word}"));
             return Vec::new();
         };
@@ -261,18 +261,18 @@ impl App {
         match place.map(|place| (place, parts.expectations[place].outcome)) {
             None => {
                 let who = match self.matrix.rows {
-                    Rows::Users => Who::User(user.into()),
-                    _ => Who::Permissions(held.iter().map(|p| p.as_str().into()).collect()),
+                    Rows::Users => CallerSelector::User(user.into()),
+                    _ => CallerSelector::Permissions(held.iter().map(|p| p.as_str().into()).collect()),
                 };
-                let line = Expectation { who, tool: Arc::clone(&tool.name), outcome: Expected::Allowed };
+                let line = Expectation { who, tool: Arc::clone(&tool.name), outcome: ExpectedOutcome::Allowed };
                 said = line.to_string();
                 parts.expectations.push(line);
             }
-            Some((place, Expected::Allowed)) => {
-                parts.expectations[place].outcome = Expected::Forbidden;
+            Some((place, ExpectedOutcome::Allowed)) => {
+                parts.expectations[place].outcome = ExpectedOutcome::Forbidden;
                 said = parts.expectations[place].to_string();
             }
-            Some((place, Expected::Forbidden)) => {
+            Some((place, ExpectedOutcome::Forbidden)) => {
                 let line = parts.expectations.remove(place);
                 said = format!("expectation for {} and {} removed", line.who, text::name(&line.tool, 48));
             }

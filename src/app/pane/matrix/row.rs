@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use super::{Before, MARKED};
 use crate::app::App;
-use crate::auth::policy::{Expected, ToolRule};
-use crate::auth::{Judged, Verdict};
+use crate::auth::policy::{ExpectedOutcome, ToolRule};
+use crate::auth::{Evaluation, Verdict};
 use crate::gate::TokenEntry;
 use crate::text::Span;
 
@@ -20,7 +20,7 @@ pub struct Cell {
     /// How many tokens the row has.
     pub of: usize,
     /// The policy's expectation for the row's tokens that pass, and whether all of them meet it.
-    pub expected: Option<(Expected, bool)>,
+    pub expected: Option<(ExpectedOutcome, bool)>,
     /// Whether it has changed just now.
     pub flipped: bool,
 }
@@ -32,15 +32,15 @@ pub struct Row<'a> {
     of: usize,
     /// Microseconds until a cell or a mark changes by the clock.
     pub holds: Option<Span>,
-    alike: Vec<Alike<'a>>,
+    alike: Vec<TokenClass<'a>>,
     /// Tokens that became valid or expired within the last few seconds.
     crossed: Vec<&'a TokenEntry>,
     /// Tokens that were judged otherwise before the last change of the rules, and how.
-    rejudged: Vec<(&'a TokenEntry, &'a Judged)>,
+    rejudged: Vec<(&'a TokenEntry, &'a Evaluation)>,
 }
 
 /// Tokens that pass, and of which the gate says the same.
-struct Alike<'a> {
+struct TokenClass<'a> {
     entry: &'a TokenEntry,
     held: &'a [String],
     tokens: usize,
@@ -80,7 +80,7 @@ impl App {
             let place = *places.entry((name, held)).or_insert(line.alike.len());
             match line.alike.get_mut(place) {
                 Some(alike) => alike.tokens += 1,
-                None => line.alike.push(Alike { entry, held, tokens: 1 }),
+                None => line.alike.push(TokenClass { entry, held, tokens: 1 }),
             }
         }
         line
@@ -144,7 +144,7 @@ impl Row<'_> {
     fn flipped_by_rules(&self, tool: &ToolRule) -> bool {
         let Some(before) = &self.app.matrix.before else { return false };
         let (rules, now) = (&self.app.auth.rules, self.app.times.judged);
-        let differs = |then: Option<&Judged>, judged: Option<&Judged>| {
+        let differs = |then: Option<&Evaluation>, judged: Option<&Evaluation>| {
             before.rules.verdict(then, &tool.name, now) != rules.verdict(judged, &tool.name, now)
         };
         (self.is_nobody && differs(None, None))
@@ -158,7 +158,7 @@ impl Row<'_> {
 
 impl Before {
     /// Returns the judged token.
-    fn judged(&self, entry: &TokenEntry) -> Option<&Arc<Judged>> {
+    fn judged(&self, entry: &TokenEntry) -> Option<&Arc<Evaluation>> {
         let place = self.tokens.binary_search_by_key(&entry.number, |known| known.number).ok()?;
         self.tokens.get(place).map(|known| &known.judged)
     }

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::check::{Check, Light, Passed};
+use super::check::{Check, CheckResult, Light};
 use super::claims::Claims;
 use super::date::NumericDate;
 use super::kind::TokenKind;
@@ -21,7 +21,7 @@ pub(super) type Steps = [(Check, Option<Step>); 8];
 
 /// What there is to show of a token at any time, without its documents: the row of a list.
 #[derive(Clone, Debug)]
-pub struct Judged {
+pub struct Evaluation {
     /// The first of the claims in `NAMES` that is there, verified or not. For display: a decision reads `user_id`.
     pub name: Option<String>,
     /// `permissions` as they stand in the token.
@@ -44,7 +44,7 @@ pub struct Judged {
 
 /// The token's state in one word.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Standing {
+pub enum TokenStatus {
     /// It would pass; the phase is `Live`, `Early` or `Grace`.
     Valid(Phase),
     /// Everything fits but the time, and the phase is `NotYet`; or it is `Expired`, whatever else fails.
@@ -57,7 +57,7 @@ pub enum Standing {
     Absent,
 }
 
-impl Standing {
+impl TokenStatus {
     /// The word shown, in capitals.
     pub const fn word(&self) -> &'static str {
         match self {
@@ -108,7 +108,7 @@ pub enum LightState {
     Unchecked,
 }
 
-impl Judged {
+impl Evaluation {
     /// The claims at `now`, or why they count for nothing.
     pub(super) fn claims(&self, now: NumericDate) -> Result<&Claims, Reason> {
         self.examined.as_ref().map_err(Clone::clone)?.claims(now)
@@ -120,19 +120,21 @@ impl Judged {
     }
 
     /// The token's state at `now`. An expired token is expired first, whatever else fails or is unknown.
-    pub fn standing(&self, now: NumericDate) -> Standing {
+    pub fn status(&self, now: NumericDate) -> TokenStatus {
         if let Some(Err(reason @ Reason::Expired { .. })) = self.at(Check::Time, now) {
-            return Standing::OutOfTime(self.lifetime.phase(now), reason);
+            return TokenStatus::OutOfTime(self.lifetime.phase(now), reason);
         }
         match &self.examined {
             Ok(examined) => match examined.at(now) {
-                Ok(()) => Standing::Valid(self.lifetime.phase(now)),
-                Err(reason) if reason.check() == Check::Time => Standing::OutOfTime(self.lifetime.phase(now), reason),
-                Err(reason) => Standing::Invalid(reason),
+                Ok(()) => TokenStatus::Valid(self.lifetime.phase(now)),
+                Err(reason) if reason.check() == Check::Time => {
+                    TokenStatus::OutOfTime(self.lifetime.phase(now), reason)
+                }
+                Err(reason) => TokenStatus::Invalid(reason),
             },
-            Err(Reason::MissingToken) => Standing::Absent,
-            Err(reason) if foreign(reason) => Standing::NotVerified(reason.clone()),
-            Err(reason) => Standing::Invalid(reason.clone()),
+            Err(Reason::MissingToken) => TokenStatus::Absent,
+            Err(reason) if foreign(reason) => TokenStatus::NotVerified(reason.clone()),
+            Err(reason) => TokenStatus::Invalid(reason.clone()),
         }
     }
 
@@ -167,7 +169,7 @@ impl Judged {
     }
 
     /// The steps as a trace: check, sign, and the reason of what failed.
-    pub fn trace(&self, now: NumericDate) -> Vec<(Check, Passed, Option<Reason>)> {
+    pub fn trace(&self, now: NumericDate) -> Vec<(Check, CheckResult, Option<Reason>)> {
         let row = |(check, step)| {
             let (passed, reason) = outcome(step);
             (check, passed, reason)
@@ -184,12 +186,12 @@ impl Judged {
         self.steps.iter().flat_map(of).collect()
     }
 
-    /// [`Judged::failures`] without the one that [`Judged::standing`] names. What another key would not change comes first:
+    /// [`Evaluation::failures`] without the one that [`Evaluation::status`] names. What another key would not change comes first:
     /// time, issuer, audience and revocation.
     pub fn also(&self, now: NumericDate) -> Vec<Reason> {
-        let standing = self.standing(now);
+        let status = self.status(now);
         let mut failures = self.failures(now);
-        let named = failures.iter().position(|reason| Some(reason) == standing.reason());
+        let named = failures.iter().position(|reason| Some(reason) == status.reason());
         named.map(|at| failures.remove(at));
         let is_independent =
             |reason: &Reason| matches!(reason.check(), Check::Time | Check::Binding | Check::Revocation);
@@ -209,11 +211,11 @@ impl Judged {
 }
 
 /// The sign of a step and the reason of its failure.
-pub(super) fn outcome(step: Option<Step>) -> (Passed, Option<Reason>) {
+pub(super) fn outcome(step: Option<Step>) -> (CheckResult, Option<Reason>) {
     match step {
-        Some(Ok(())) => (Passed::Yes, None),
-        Some(Err(reason)) => (Passed::No, Some(reason)),
-        None => (Passed::NotReached, None),
+        Some(Ok(())) => (CheckResult::Yes, None),
+        Some(Err(reason)) => (CheckResult::No, Some(reason)),
+        None => (CheckResult::NotReached, None),
     }
 }
 

@@ -9,9 +9,9 @@ use zeroize::Zeroizing;
 use super::CliError;
 use super::options::Settings;
 use crate::auth::keys::STRONG_BITS;
-use crate::auth::{IssueRequest, KeySet, Leeway, NumericDate, Policy, Revocations, Rules, Signer, issue::When};
+use crate::auth::{IssueRequest, KeySet, Leeway, NumericDate, Policy, Revocations, Rules, Signer, issue::TimeInput};
 use crate::clock::{Clock, SystemClock};
-use crate::config::{self, CONFIG_VARIABLE, ConfigError, ConfigFile, SecretSources, Writable};
+use crate::config::{self, CONFIG_VARIABLE, ConfigError, ConfigFile, SecretSources, WritableFile};
 use crate::endpoint::Files;
 use crate::gate::{Gate, Provenance};
 use crate::look::{Background, Depth, Look, ThemeChoice};
@@ -57,7 +57,7 @@ impl Environment {
 }
 
 /// The key, the rules, the store and the clock of a command.
-pub struct Ground {
+pub struct Context {
     signer: Option<Signer>,
     policy: Arc<Policy>,
     issuer: Option<String>,
@@ -84,14 +84,14 @@ pub struct Ground {
 }
 
 /// The gate and clock that a console starts with.
-pub struct Beginning {
+pub struct GateWithClock {
     /// The gate.
     pub gate: Gate,
     /// The clock.
     pub clock: Arc<dyn Clock>,
 }
 
-impl Ground {
+impl Context {
     /// Reads configuration, secret and policy.
     pub fn new(settings: &Settings, environment: &Environment) -> Result<Self, CliError> {
         let named = settings.config.as_deref().or(environment.config.as_deref());
@@ -158,7 +158,7 @@ impl Ground {
     }
 
     /// Returns the security-relevant files that other users can change.
-    pub fn writable(&self) -> Vec<Writable> {
+    pub fn writable(&self) -> Vec<WritableFile> {
         let policy = Some(PathBuf::from(&self.policy_path)).filter(|path| !path.as_os_str().is_empty());
         let files = [
             ("configuration file", &self.config_path),
@@ -211,7 +211,7 @@ impl Ground {
 
     /// The default claims of an issued token.
     pub fn request(&self, user: &str, now: NumericDate) -> IssueRequest {
-        let lifetime = self.lifetime.as_deref().and_then(|words| When::parse(words).ok());
+        let lifetime = self.lifetime.as_deref().and_then(|words| TimeInput::parse(words).ok());
         IssueRequest {
             user_id: user.to_owned(),
             expires: lifetime.map(|when| when.from(now)),
@@ -222,11 +222,11 @@ impl Ground {
     }
 
     /// Creates a console's gate and clock; without a secret it generates a key.
-    pub fn begin(&self) -> Result<Beginning, ConfigError> {
+    pub fn begin(&self) -> Result<GateWithClock, ConfigError> {
         let signer = self.signer_or_fresh()?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
         let gate = Gate::with(self.rules_with(&signer), signer, Arc::clone(&clock));
-        Ok(Beginning { gate, clock })
+        Ok(GateWithClock { gate, clock })
     }
 
     /// Issues a token for each permission of the policy, one without, and one that expires in a minute.

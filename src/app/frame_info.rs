@@ -11,7 +11,7 @@ use crate::text::Span;
 
 /// Facts about a drawn frame.
 #[derive(Clone, Debug, Default)]
-pub struct Drawn {
+pub struct FrameInfo {
     /// The position of the terminal's cursor: column and row.
     pub cursor: Option<(u16, u16)>,
     /// Areas that react to the mouse; later ones are on top.
@@ -110,7 +110,7 @@ pub enum Target {
     Backdrop,
 }
 
-impl Drawn {
+impl FrameInfo {
     /// Whether a field is on the screen.
     pub fn shows(&self, field: Field) -> bool {
         self.targets.iter().any(|(_, target)| *target == Target::Field(field))
