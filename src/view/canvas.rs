@@ -7,7 +7,7 @@ use ratatui::symbols::border;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Clear, Widget as _};
 
-use super::theme::{Meaning, Theme};
+use super::theme::{Role, Theme};
 use crate::app::frame_info::Window;
 use crate::app::{App, Area, Field, FrameInfo, Pane, Target};
 use crate::text;
@@ -22,7 +22,7 @@ const ALL_PANES: (u16, u16) = (110, 28);
 pub struct Canvas<'a> {
     /// What is drawn.
     pub app: &'a App,
-    /// How meanings look.
+    /// How roles look.
     pub theme: Theme,
     /// Where it is drawn.
     pub buf: &'a mut Buffer,
@@ -33,9 +33,9 @@ pub struct Canvas<'a> {
 }
 
 impl Canvas<'_> {
-    /// The style of a meaning.
-    pub fn style(&self, meaning: Meaning) -> Style {
-        self.theme.of(meaning)
+    /// The style of a role.
+    pub fn style(&self, role: Role) -> Style {
+        self.theme.of(role)
     }
 
     /// Whether the keys go to a field: they do not while something lies over the panes.
@@ -48,9 +48,9 @@ impl Canvas<'_> {
         self.app.focus.pane == pane && self.app.overlays.is_empty()
     }
 
-    /// A piece of text with a meaning. The text is our own, or has passed `display_safe`.
-    pub fn span(&self, text: impl Into<String>, meaning: Meaning) -> Span<'static> {
-        Span::styled(text.into(), self.theme.of(meaning))
+    /// A piece of text with a role. The text is our own, or has passed `display_safe`.
+    pub fn span(&self, text: impl Into<String>, role: Role) -> Span<'static> {
+        Span::styled(text.into(), self.theme.of(role))
     }
 
     /// Draws one line at the top of `area`; what does not fit is replaced by `…`.
@@ -101,7 +101,7 @@ impl Canvas<'_> {
             (_, 0) => format!("↑ {first} above"),
             _ => format!("↑ {first} above  ↓ {below} more"),
         };
-        let told = self.span(told, Meaning::Hint);
+        let told = self.span(told, Role::Hint);
         self.line(last, told);
         end
     }
@@ -140,7 +140,7 @@ impl Canvas<'_> {
     /// In the last row, which part of a list shows.
     fn part(&mut self, area: Rect, window: Window, total: usize) {
         let told = format!("{}–{} of {total}", window.first + 1, (window.first + window.rows).min(total));
-        let told = self.span(told, Meaning::Hint);
+        let told = self.span(told, Role::Hint);
         self.line(bottom(area, 1), told);
     }
 
@@ -151,9 +151,9 @@ impl Canvas<'_> {
 
     /// A line with a title; returns the area below it.
     pub fn headed(&mut self, area: Rect, title: Line<'static>, focused: bool) -> Rect {
-        let (sign, meaning) = if focused { ("━", Meaning::Focused) } else { ("─", Meaning::Frame) };
-        let rule = Line::styled(sign.repeat(usize::from(area.width)), self.style(meaning));
-        self.line(area, rule);
+        let (sign, role) = if focused { ("━", Role::Focused) } else { ("─", Role::Frame) };
+        let line = Line::styled(sign.repeat(usize::from(area.width)), self.style(role));
+        self.line(area, line);
         let title = cut(title, usize::from(area.width.saturating_sub(2)));
         let width = u16::try_from(title.width()).unwrap_or(area.width);
         self.line(Rect { x: area.x + 1, width, ..area }, title);
@@ -162,7 +162,7 @@ impl Canvas<'_> {
 
     /// A box with a title; returns the area inside it.
     pub fn frame(&mut self, area: Rect, title: Line<'static>, focused: bool) -> Rect {
-        let style = if focused { self.style(Meaning::Focused) } else { self.style(Meaning::Frame) };
+        let style = if focused { self.style(Role::Focused) } else { self.style(Role::Frame) };
         let title = cut(title, usize::from(area.width.saturating_sub(2)));
         let block = Block::bordered().border_set(border::ROUNDED).border_style(style);
         let inner = block.inner(area);
@@ -199,10 +199,10 @@ impl Canvas<'_> {
         if let Some(ground) = self.theme.ground() {
             self.buf.set_style(above, ground);
         }
-        self.buf.set_style(above, self.style(Meaning::Faint));
+        self.buf.set_style(above, self.style(Role::Faint));
         self.clear(area);
         self.drawn.cursor = None;
-        let title = self.span(format!(" {title} "), Meaning::ScreenChip);
+        let title = self.span(format!(" {title} "), Role::ScreenChip);
         self.frame(area, title.into(), true)
     }
 
@@ -221,7 +221,7 @@ impl Canvas<'_> {
     }
 
     /// The first `most` lines of a text broken into lines; what is left out is replaced by `…`.
-    pub fn clipped(&self, text: &str, columns: u16, most: usize, meaning: Meaning) -> Vec<Line<'static>> {
+    pub fn clipped(&self, text: &str, columns: u16, most: usize, role: Role) -> Vec<Line<'static>> {
         let mut lines = wrap(text, columns);
         if lines.len() > most {
             lines.truncate(most);
@@ -229,12 +229,12 @@ impl Canvas<'_> {
                 *last = text::fit(&format!("{last}{}", " ".repeat(usize::from(columns))), usize::from(columns));
             }
         }
-        lines.into_iter().map(|line| self.span(line, meaning).into()).collect()
+        lines.into_iter().map(|line| self.span(line, role).into()).collect()
     }
 
-    /// A text broken into lines of a meaning. It has passed `display_safe`, or is our own.
-    pub fn wrapped(&self, text: &str, columns: u16, meaning: Meaning) -> Vec<Line<'static>> {
-        wrap(text, columns).into_iter().map(|line| self.span(line, meaning).into()).collect()
+    /// A text broken into lines of a role. It has passed `display_safe`, or is our own.
+    pub fn wrapped(&self, text: &str, columns: u16, role: Role) -> Vec<Line<'static>> {
+        wrap(text, columns).into_iter().map(|line| self.span(line, role).into()).collect()
     }
 }
 

@@ -5,7 +5,7 @@ use ratatui::text::{Line, Span as TextSpan};
 use serde_json::Value;
 
 use super::canvas::{Canvas, wrap};
-use super::theme::Meaning;
+use super::theme::Role;
 use super::widget::ticking;
 use crate::auth::explain::meaning;
 use crate::auth::inspection::Document;
@@ -34,10 +34,10 @@ pub fn render(canvas: &mut Canvas, area: Rect, inspection: &Inspection, scroll: 
     let found = inspection.findings_at(canvas.app.times.judged);
     let mut lines: Vec<Line<'static>> = Vec::new();
     for finding in &found {
-        lines.extend(canvas.wrapped(&format!("! {finding}"), area.width, Meaning::Warning));
+        lines.extend(canvas.wrapped(&format!("! {finding}"), area.width, Role::Warning));
     }
     if found.is_empty() && inspection.judged.failures(canvas.app.times.judged).is_empty() {
-        lines.push(canvas.span("no findings", Meaning::Hint).into());
+        lines.push(canvas.span("no findings", Role::Hint).into());
     }
     // The finding that `iat` is in the future goes when its time has come.
     let life = &inspection.judged.lifetime;
@@ -46,7 +46,7 @@ pub fn render(canvas: &mut Canvas, area: Rect, inspection: &Inspection, scroll: 
     lines.extend(expectations(canvas, inspection, area.width));
     let fixed = lines.len();
     document(canvas, &inspection.payload, area.width, &mut lines);
-    lines.push(canvas.span("header", Meaning::Hint).into());
+    lines.push(canvas.span("header", Role::Hint).into());
     document(canvas, &inspection.header, area.width, &mut lines);
     let find = &canvas.app.inspect.find;
     if !find.is_empty() {
@@ -55,7 +55,7 @@ pub fn render(canvas: &mut Canvas, area: Rect, inspection: &Inspection, scroll: 
         let before = rest.len();
         let found: Vec<_> = rest.into_iter().filter(contains).collect();
         let told = format!("find: {} ({} of {before} lines; / changes it)", text::name(find, 40), found.len());
-        lines.push(canvas.span(told, Meaning::Focused).into());
+        lines.push(canvas.span(told, Role::Focused).into());
         lines.extend(found);
     }
     canvas.scrolled(area, lines.len(), scroll, |_, n| lines[n].clone())
@@ -65,7 +65,7 @@ pub fn render(canvas: &mut Canvas, area: Rect, inspection: &Inspection, scroll: 
 fn document(canvas: &mut Canvas, document: &Document, columns: u16, lines: &mut Vec<Line<'static>>) {
     if document.members.is_empty() {
         let fault = document.fault.clone().unwrap_or_else(|| "no members".to_owned());
-        lines.push(canvas.span(fault, Meaning::Hint).into());
+        lines.push(canvas.span(fault, Role::Hint).into());
         return;
     }
     let group_of = |name: &str| GROUPS.iter().position(|(_, names)| names.contains(&name)).unwrap_or(GROUPS.len());
@@ -81,11 +81,11 @@ fn document(canvas: &mut Canvas, document: &Document, columns: u16, lines: &mut 
         last = Some(group);
         let mut before = Vec::new();
         if is_grouped {
-            before.push(canvas.span(format!("{label:<8}"), Meaning::Hint));
+            before.push(canvas.span(format!("{label:<8}"), Role::Hint));
         }
         let name_width = widest.clamp(11, 24);
         let shown = text::padded(&text::name(name, 64), name_width);
-        before.push(canvas.span(format!("{shown} "), Meaning::Label));
+        before.push(canvas.span(format!("{shown} "), Role::Label));
         member(canvas, before, (name, value), columns, lines);
     }
 }
@@ -129,7 +129,7 @@ fn member(
                 used = 0;
             }
             used += width;
-            line.spans.push(canvas.span(tag, Meaning::Tag));
+            line.spans.push(canvas.span(tag, Role::Tag));
             line.spans.push(TextSpan::raw(" "));
         }
         lines.push(line);
@@ -137,15 +137,15 @@ fn member(
     }
     let (told, note) = value_in_words(canvas, name, value, columns >= 48);
     let mut parts = wrap(&told, u16::try_from(room).unwrap_or(columns)).into_iter();
-    line.spans.push(canvas.span(parts.next().unwrap_or_default(), Meaning::Plain));
+    line.spans.push(canvas.span(parts.next().unwrap_or_default(), Role::Plain));
     for part in parts {
         lines.push(std::mem::replace(&mut line, blank()));
-        line.spans.push(canvas.span(part, Meaning::Plain));
+        line.spans.push(canvas.span(part, Role::Plain));
     }
     let meant = meaning(name).unwrap_or_default();
     for words in [note.as_str(), meant].into_iter().filter(|words| !words.is_empty()) {
         if line.width() + 2 + text::width(words) <= usize::from(columns) {
-            line.spans.push(canvas.span(format!("  {words}"), Meaning::Hint));
+            line.spans.push(canvas.span(format!("  {words}"), Role::Hint));
         }
     }
     lines.push(line);
@@ -160,7 +160,7 @@ fn expectations(canvas: &Canvas, inspection: &Inspection, columns: u16) -> Vec<L
     };
     let told = |claim: &str, wanted: &str| {
         let text = format!("{claim}: expected {}, got {}", text::name(wanted, 256), found(claim));
-        canvas.wrapped(&text, columns, Meaning::Plain)
+        canvas.wrapped(&text, columns, Role::Plain)
     };
     let issuer = rules.issuer().map(|wanted| told("iss", wanted));
     let audience = rules.audience().map(|wanted| told("aud", wanted));

@@ -4,7 +4,7 @@ use ratatui::layout::Rect;
 use ratatui::text::Line;
 
 use super::canvas::{Canvas, bottom};
-use super::theme::Meaning;
+use super::theme::Role;
 use crate::app::{Target, hints};
 use crate::text;
 
@@ -22,8 +22,8 @@ pub fn render(canvas: &mut Canvas, screen: Rect) {
         let cells = |n: usize| u16::try_from(n).unwrap_or(0);
         canvas.target(Rect { x: area.x + cells(x), width: cells(width), ..area }, Target::Do(action));
         left -= needed;
-        spans.push(canvas.span(format!(" {key}"), Meaning::Key));
-        spans.push(canvas.span(format!(" {does} "), Meaning::Plain));
+        spans.push(canvas.span(format!(" {key}"), Role::Key));
+        spans.push(canvas.span(format!(" {does} "), Role::Plain));
     }
     canvas.line(area, Line::from(spans));
 }

@@ -5,7 +5,7 @@ use ratatui::layout::Rect;
 use ratatui::text::Line;
 
 use super::canvas::Canvas;
-use super::theme::Meaning;
+use super::theme::Role;
 use crate::app::action::Action;
 use crate::app::{App, Screen, Target};
 use crate::auth::{KeyOrigin, Signer};
@@ -15,33 +15,33 @@ use crate::text;
 const HELP: &str = " F1 help ";
 
 pub fn render(canvas: &mut Canvas, area: Rect) {
-    let mut left = Line::from(vec![canvas.span(" portcullis ", Meaning::Title)]);
+    let mut left = Line::from(vec![canvas.span(" portcullis ", Role::Title)]);
     if let Some(badge) = canvas.app.clock_badge() {
         // It comes before everything else.
         if area.width < 60 {
             left.spans.clear();
         }
-        left.spans.push(canvas.span(format!(" {badge} "), Meaning::WarningChip));
-        left.spans.push(canvas.span(" ", Meaning::Plain));
+        left.spans.push(canvas.span(format!(" {badge} "), Role::WarningChip));
+        left.spans.push(canvas.span(" ", Role::Plain));
     }
     screens(canvas, area, &mut left);
     let mut room = usize::from(area.width).saturating_sub(left.width() + text::width(HELP) + 1);
     let mut spans = Vec::new();
-    for (words, meaning) in facts(canvas.app) {
+    for (words, role) in facts(canvas.app) {
         let width = text::width(&words) + 3;
         // An alarm is rather cut than left out; anything else would say something else when it is cut.
         let words = match width <= room {
             true => words,
-            false if meaning == Meaning::WarningChip && spans.is_empty() && room > 12 => text::fit(&words, room - 3),
+            false if role == Role::WarningChip && spans.is_empty() && room > 12 => text::fit(&words, room - 3),
             false => continue,
         };
         room -= (text::width(&words) + 3).min(room);
-        spans.push(canvas.span(format!(" {words} "), meaning));
-        spans.push(canvas.span(" ", Meaning::Plain));
+        spans.push(canvas.span(format!(" {words} "), role));
+        spans.push(canvas.span(" ", Role::Plain));
     }
     canvas.line(area, left);
-    spans.push(canvas.span(" F1", Meaning::Key));
-    spans.push(canvas.span(" help ", Meaning::Hint));
+    spans.push(canvas.span(" F1", Role::Key));
+    spans.push(canvas.span(" help ", Role::Hint));
     let right = Line::from(spans);
     let width = u16::try_from(right.width()).unwrap_or(area.width).min(area.width);
     let place = Rect { x: area.x + area.width - width, width, ..area };
@@ -50,11 +50,10 @@ pub fn render(canvas: &mut Canvas, area: Rect) {
 }
 
 /// What holds, the most important first.
-fn facts(app: &App) -> Vec<(String, Meaning)> {
-    let mut facts: Vec<(String, Meaning)> =
-        app.alarms().into_iter().map(|alarm| (alarm, Meaning::WarningChip)).collect();
+fn facts(app: &App) -> Vec<(String, Role)> {
+    let mut facts: Vec<(String, Role)> = app.alarms().into_iter().map(|alarm| (alarm, Role::WarningChip)).collect();
     let serving = app.server.serving.as_ref();
-    facts.extend(serving.map(|_| ("● serving".to_owned(), Meaning::OkChip)));
+    facts.extend(serving.map(|_| ("● serving".to_owned(), Role::OkChip)));
     let key = app.auth.signer.as_ref().map(Signer::verifier);
     let warning = match key {
         None => Some("no key"),
@@ -62,8 +61,8 @@ fn facts(app: &App) -> Vec<(String, Meaning)> {
         Some(key) if matches!(key.origin(), KeyOrigin::Fresh) => Some("fresh key"),
         Some(_) => None,
     };
-    facts.extend(app.judged_by().into_iter().map(|fact| (fact, Meaning::Label)));
-    facts.extend(warning.map(|key| (key.to_owned(), Meaning::Warning)));
+    facts.extend(app.judged_by().into_iter().map(|fact| (fact, Role::Label)));
+    facts.extend(warning.map(|key| (key.to_owned(), Role::Warning)));
     facts
 }
 
@@ -77,10 +76,10 @@ fn screens(canvas: &mut Canvas, area: Rect, left: &mut Line<'static>) {
         let here = screen == canvas.app.screen;
         let from = u16::try_from(left.width()).unwrap_or(0);
         if here {
-            left.spans.push(canvas.span(format!(" {} {} ", screen.key(), screen.title()), Meaning::ScreenChip));
+            left.spans.push(canvas.span(format!(" {} {} ", screen.key(), screen.title()), Role::ScreenChip));
         } else {
-            left.spans.push(canvas.span(format!(" {}", screen.key()), Meaning::Key));
-            left.spans.push(canvas.span(format!(" {} ", screen.title()), Meaning::Hint));
+            left.spans.push(canvas.span(format!(" {}", screen.key()), Role::Key));
+            left.spans.push(canvas.span(format!(" {} ", screen.title()), Role::Hint));
         }
         let width = u16::try_from(left.width()).unwrap_or(0) - from;
         canvas.target(Rect { x: area.x + from, width, ..area }, Target::Do(Action::Screen(screen)));

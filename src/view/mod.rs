@@ -20,7 +20,7 @@ use ratatui::buffer::Buffer;
 
 use crate::app::{App, FrameInfo};
 use canvas::Canvas;
-pub use theme::{Meaning, Theme};
+pub use theme::{Role, Theme};
 
 /// Below this many columns or rows nothing useful fits.
 pub const SMALLEST: (u16, u16) = (40, 12);
@@ -41,7 +41,7 @@ pub fn draw(app: &App, buf: &mut Buffer) -> FrameInfo {
     let mut canvas = Canvas { app, theme, buf, drawn, panes: Vec::new() };
     if area.width < SMALLEST.0 || area.height < SMALLEST.1 {
         let said = format!("portcullis needs {}×{}", SMALLEST.0, SMALLEST.1);
-        let lines = canvas.wrapped(&said, area.width, Meaning::Plain);
+        let lines = canvas.wrapped(&said, area.width, Role::Plain);
         canvas.lines(area, lines);
         return canvas.drawn;
     }

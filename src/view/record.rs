@@ -4,7 +4,7 @@ use ratatui::layout::Rect;
 use ratatui::text::Line;
 
 use super::canvas::Canvas;
-use super::theme::Meaning;
+use super::theme::Role;
 use crate::app::clock::signed;
 use crate::gate::Record;
 use crate::text::words::took;
@@ -41,31 +41,31 @@ pub fn last_calls(canvas: &mut Canvas, area: Rect) {
 
 /// A call as one row of so many columns.
 pub fn line(canvas: &Canvas, record: &Record, columns: u16, selected: bool) -> Line<'static> {
-    let plain = if selected { Meaning::Selected } else { Meaning::Plain };
+    let plain = if selected { Role::Selected } else { Role::Plain };
     let who = record.answered.subject().map(|name| text::name(name, 32));
     let who = who.or_else(|| record.token_id.map(|id| id.to_string())).unwrap_or_else(|| text::NO_TOKEN.to_owned());
     let wide = columns >= WIDE;
     let (name, tool) = if wide { (14, 14) } else { (10, 11) };
     let mut line = Vec::new();
     if columns >= TIMED {
-        line.push(canvas.span(format!("{} ", canvas.app.time(record.at)), Meaning::Hint));
+        line.push(canvas.span(format!("{} ", canvas.app.time(record.at)), Role::Hint));
     }
     if wide {
-        line.push(canvas.span(format!("{:<8} ", record.origin.word()), Meaning::Hint));
+        line.push(canvas.span(format!("{:<8} ", record.origin.word()), Role::Hint));
     }
     line.push(canvas.span(format!("{} ", padded(&who, name)), plain));
     line.push(canvas.span(format!("{} ", padded(&text::name(&record.tool, 32), tool)), plain));
     let held = if record.judged_at == record.at { "" } else { HELD };
-    let meaning = Meaning::of_answer(&record.answered, record.trouble.is_some());
-    line.push(canvas.span(format!("{:<13}", format!("{}{held}", record.answered.word())), meaning));
+    let role = Role::of_answer(&record.answered, record.trouble.is_some());
+    line.push(canvas.span(format!("{:<13}", format!("{}{held}", record.answered.word())), role));
     let told = sentence(record);
     let tail = took(record.took);
     let used: usize = line.iter().map(|span| text::width(&span.content)).sum();
     let room = usize::from(columns).saturating_sub(used + 1);
     let room = if wide { room.saturating_sub(10) } else { room };
-    line.push(canvas.span(format!(" {}", padded(&told, room)), Meaning::Plain));
+    line.push(canvas.span(format!(" {}", padded(&told, room)), Role::Plain));
     if wide {
-        line.push(canvas.span(format!(" {tail:>8}"), Meaning::Hint));
+        line.push(canvas.span(format!(" {tail:>8}"), Role::Hint));
     }
     Line::from(line)
 }

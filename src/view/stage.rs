@@ -5,7 +5,7 @@ use ratatui::text::{Line, Span};
 
 use super::canvas::{Canvas, below, bottom, right_of, shows_all, split_bottom, top};
 use super::pane::{self, issue, server};
-use super::theme::Meaning;
+use super::theme::Role;
 use super::widget::state;
 use super::{header, record};
 use crate::app::{App, Pane, Screen, Target};
@@ -147,8 +147,8 @@ fn framed(canvas: &mut Canvas, digit: usize, pane: Pane, area: Rect) {
     canvas.target(area, Target::Pane(pane));
     let focused = canvas.focused_pane(pane);
     // Filled, so that it is seen without colour too.
-    let meaning = if focused { Meaning::ScreenChip } else { Meaning::Title };
-    let mut title = vec![canvas.span(format!(" {digit} {} ", pane.title()), meaning)];
+    let role = if focused { Role::ScreenChip } else { Role::Title };
+    let mut title = vec![canvas.span(format!(" {digit} {} ", pane.title()), role)];
     let note = (pane.place().note)(canvas.app, usize::from(area.width));
     if !note.is_empty() {
         title.push(Span::raw(format!(" {note} ")));
@@ -169,7 +169,7 @@ fn panes_row(canvas: &mut Canvas, area: Rect) -> Rect {
         let label = format!(" {} {} ", n + 1, pane.title());
         let width = u16::try_from(text::width(&label)).unwrap_or(0);
         let here = canvas.app.focus.pane == pane;
-        let label = canvas.span(label, if here { Meaning::Selected } else { Meaning::Hint });
+        let label = canvas.span(label, if here { Role::Selected } else { Role::Hint });
         let place = Rect { x: area.x + x, width, height: 1, ..area };
         canvas.line(place, label);
         canvas.target(place, Target::Pane(pane));
@@ -184,13 +184,13 @@ fn panes_row(canvas: &mut Canvas, area: Rect) -> Rect {
 fn selected_line(canvas: &mut Canvas) -> Line<'static> {
     let all = canvas.app.auth.tokens.len() + 1;
     let row = canvas.app.selected_row() + 1;
-    let place = canvas.span(format!("token {row}/{all}  "), Meaning::Hint);
+    let place = canvas.span(format!("token {row}/{all}  "), Role::Hint);
     let Some(entry) = canvas.app.selected() else {
-        return Line::from(vec![place, canvas.span(text::NO_TOKEN, Meaning::Plain)]);
+        return Line::from(vec![place, canvas.span(text::NO_TOKEN, Role::Plain)]);
     };
-    let name = canvas.span(text::fit(&canvas.app.token_name(entry), 40), Meaning::Title);
-    let (words, meaning) = state(canvas, &entry.judged);
-    Line::from(vec![place, name, canvas.span(" · ", Meaning::Hint), canvas.span(words, meaning)])
+    let name = canvas.span(text::fit(&canvas.app.token_name(entry), 40), Role::Title);
+    let (words, role) = state(canvas, &entry.judged);
+    Line::from(vec![place, name, canvas.span(" · ", Role::Hint), canvas.span(words, role)])
 }
 
 /// The message that goes by itself: above the footer, or over it where there is no row to spare. A long one rises over
@@ -199,8 +199,8 @@ pub fn message(canvas: &mut Canvas, screen: Rect) {
     let Some(toast) = &canvas.app.toast else {
         return;
     };
-    let (sign, meaning) = if toast.trouble { ("!", Meaning::Denied) } else { ("·", Meaning::Title) };
-    let lines = canvas.wrapped(&format!("{sign} {}", toast.text), screen.width.saturating_sub(2), meaning);
+    let (sign, role) = if toast.trouble { ("!", Role::Denied) } else { ("·", Role::Title) };
+    let lines = canvas.wrapped(&format!("{sign} {}", toast.text), screen.width.saturating_sub(2), role);
     let rows = u16::try_from(lines.len()).unwrap_or(1).min(4);
     let spare = u16::from(canvas.is_surrounded());
     let area = bottom(Rect { height: screen.height - spare, ..screen }, rows);

@@ -1,4 +1,4 @@
-//! One table of meanings and how they look: a meaning has one colour, and a colour one meaning. Nothing is shown by colour
+//! One table of roles and how they look: a role is a meaning, which has one colour, and a colour has one meaning. Nothing is shown by colour
 //! alone.
 
 use ratatui::style::{Color, Modifier, Style};
@@ -10,8 +10,8 @@ use crate::look::{Depth, Look, ThemeChoice};
 
 /// What a piece of text is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Meaning {
-    /// Text without a meaning of its own.
+pub enum Role {
+    /// Text without a role of its own.
     Plain,
     /// The name of a field or a column.
     Label,
@@ -43,13 +43,13 @@ pub enum Meaning {
     Payload,
     /// The third segment of a token.
     Signature,
-    /// [`Meaning::Ok`], filled.
+    /// [`Role::Ok`], filled.
     OkChip,
-    /// [`Meaning::Denied`], filled.
+    /// [`Role::Denied`], filled.
     DeniedChip,
-    /// [`Meaning::Unauthenticated`], filled.
+    /// [`Role::Unauthenticated`], filled.
     UnauthenticatedChip,
-    /// [`Meaning::Warning`], filled.
+    /// [`Role::Warning`], filled.
     WarningChip,
     /// One of several strings that a token lists.
     Tag,
@@ -57,7 +57,7 @@ pub enum Meaning {
     ScreenChip,
 }
 
-impl Meaning {
+impl Role {
     /// What a verdict means.
     pub const fn of_verdict(verdict: Verdict) -> Self {
         match verdict {
@@ -128,9 +128,9 @@ const fn text(ink: Ink) -> Pair {
     (ink, OWN)
 }
 
-/// How one meaning looks.
+/// How one role looks.
 struct Row {
-    meaning: Meaning,
+    role: Role,
     dark: Pair,
     light: Pair,
     contrast: Pair,
@@ -154,11 +154,11 @@ const WHITE: Ink = ink(0x00ff_ffff, Color::White);
 /// Text on a filled chip of the dark theme.
 const NIGHT: Ink = ink(0x0016_161e, Color::Black);
 
-/// The table, in the order of [`Meaning`].
+/// The table, in the order of [`Role`].
 const TABLE: [Row; 22] = {
-    use Meaning as M;
-    const fn row(meaning: M, dark: Pair, light: Pair, contrast: Pair, modifier: Modifier, plain: Modifier) -> Row {
-        Row { meaning, dark, light, contrast, modifier, plain }
+    use Role as M;
+    const fn row(role: M, dark: Pair, light: Pair, contrast: Pair, modifier: Modifier, plain: Modifier) -> Row {
+        Row { role, dark, light, contrast, modifier, plain }
     }
     const DARK_ACCENT: Ink = ink(0x007d_abff, Color::Cyan);
     const LIGHT_ACCENT: Ink = ink(0x000b_57d0, Color::Blue);
@@ -280,16 +280,16 @@ const TABLE: [Row; 22] = {
     ]
 };
 
-// Looking a meaning up is an index.
+// Looking a role up is an index.
 const _: () = {
     let mut n = 0;
     while n < TABLE.len() {
-        assert!(TABLE[n].meaning as usize == n, "the table is not in the order of the meanings");
+        assert!(TABLE[n].role as usize == n, "the table is not in the order of the roles");
         n += 1;
     }
 };
 
-/// How meanings look.
+/// How roles look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Theme {
     choice: ThemeChoice,
@@ -303,9 +303,9 @@ impl From<Look> for Theme {
 }
 
 impl Theme {
-    /// The style of a meaning.
-    pub fn of(self, meaning: Meaning) -> Style {
-        let row = &TABLE[meaning as usize];
+    /// The style of a role.
+    pub fn of(self, role: Role) -> Style {
+        let row = &TABLE[role as usize];
         let (fg, bg) = match self.choice {
             // A style that names a colour would wipe bold (crossterm under `NO_COLOR`).
             ThemeChoice::Plain => return Style::new().add_modifier(row.plain),
@@ -359,8 +359,8 @@ mod tests {
         (Color::White, 0x00ff_ffff),
     ];
 
-    /// Meanings that are not text to be read: lines, and what lies behind an overlay.
-    const NOT_READ: [Meaning; 2] = [Meaning::Frame, Meaning::Faint];
+    /// Roles that are not text to be read: lines, and what lies behind an overlay.
+    const NOT_READ: [Role; 2] = [Role::Frame, Role::Faint];
 
     fn value(colour: Color) -> u32 {
         match colour {
@@ -384,37 +384,37 @@ mod tests {
     ];
 
     #[test]
-    fn every_meaning_can_be_read_on_its_background() {
+    fn every_role_can_be_read_on_its_background() {
         for (choice, grounds) in GROUNDS {
             for depth in [Depth::True, Depth::Sixteen] {
                 let theme = Theme { choice, depth };
                 // Sixteen colours are made for plain black and white.
                 let grounds = if depth == Depth::True { grounds } else { &grounds[..1] };
                 for (row, ground) in TABLE.iter().flat_map(|row| grounds.iter().map(move |ground| (row, *ground))) {
-                    let style = theme.of(row.meaning);
+                    let style = theme.of(row.role);
                     // The terminal's own colours are its owner's choice.
-                    let (Some(fg), false) = (style.fg, NOT_READ.contains(&row.meaning)) else { continue };
+                    let (Some(fg), false) = (style.fg, NOT_READ.contains(&row.role)) else { continue };
                     let found = ratio(value(fg), style.bg.map_or(ground, value));
-                    assert!(found >= 4.5, "{choice:?} {depth:?} {:?} on {ground:06x}: {found:.2}", row.meaning);
+                    assert!(found >= 4.5, "{choice:?} {depth:?} {:?} on {ground:06x}: {found:.2}", row.role);
                 }
             }
         }
     }
 
     #[test]
-    fn a_colour_has_one_meaning() {
-        let accent = [Meaning::Focused, Meaning::Key];
+    fn a_colour_has_one_role() {
+        let accent = [Role::Focused, Role::Key];
         for (choice, _) in GROUNDS {
             let theme = Theme { choice, depth: Depth::True };
             let colours: Vec<_> = TABLE
                 .iter()
-                .filter(|row| !NOT_READ.contains(&row.meaning) && row.meaning != accent[1])
-                .map(|row| (theme.of(row.meaning), row.meaning))
+                .filter(|row| !NOT_READ.contains(&row.role) && row.role != accent[1])
+                .map(|row| (theme.of(row.role), row.role))
                 .filter(|(style, _)| style.bg.is_none() && style.fg.is_some_and(|fg| value(fg) != 0x00ff_ffff))
                 .collect();
-            for (n, (style, meaning)) in colours.iter().enumerate() {
+            for (n, (style, role)) in colours.iter().enumerate() {
                 let other = colours[..n].iter().find(|(other, _)| other.fg == style.fg);
-                assert!(other.is_none(), "{choice:?}: {meaning:?} looks like {:?}", other.map(|(_, other)| other));
+                assert!(other.is_none(), "{choice:?}: {role:?} looks like {:?}", other.map(|(_, other)| other));
             }
         }
     }
@@ -423,8 +423,8 @@ mod tests {
     fn plain_names_no_colour() {
         let plain = Theme { choice: ThemeChoice::Plain, depth: Depth::True };
         for row in &TABLE {
-            let style = plain.of(row.meaning);
-            assert_eq!((style.fg, style.bg), (None, None), "{:?}", row.meaning);
+            let style = plain.of(row.role);
+            assert_eq!((style.fg, style.bg), (None, None), "{:?}", row.role);
         }
         assert_eq!(plain.ground(), None);
     }

@@ -5,7 +5,7 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
 use super::canvas::{Canvas, below, top, wrap};
-use super::theme::Meaning;
+use super::theme::Role;
 use super::widget::{bar, phase, urgency};
 use crate::auth::check::CheckResult;
 use crate::auth::evaluation::LightState;
@@ -18,13 +18,13 @@ pub fn lights(canvas: &Canvas, inspection: &Inspection, columns: u16) -> Line<'s
     let now = canvas.app.times.judged;
     let mut spans = Vec::new();
     for light in Light::ALL {
-        let (sign, meaning) = match inspection.judged.light(light, now) {
-            LightState::Good => ("✔", Meaning::Ok),
-            LightState::Bad(_) => ("✘", Meaning::Denied),
-            LightState::Unchecked => ("–", Meaning::Hint),
+        let (sign, role) = match inspection.judged.light(light, now) {
+            LightState::Good => ("✔", Role::Ok),
+            LightState::Bad(_) => ("✘", Role::Denied),
+            LightState::Unchecked => ("–", Role::Hint),
         };
         let word = if columns < 39 { light.short_word() } else { light.word() };
-        spans.push(canvas.span(format!("{sign} {word}"), meaning));
+        spans.push(canvas.span(format!("{sign} {word}"), role));
         spans.push(Span::raw(" "));
     }
     spans.pop();
@@ -39,24 +39,24 @@ pub fn verdict(canvas: &mut Canvas, area: Rect, inspection: &Inspection) -> Rect
         canvas.drawn.changes_in(left);
     }
     let status = judged.status(now);
-    let meaning = match &status {
-        TokenStatus::Valid(Phase::Live { .. }) => Meaning::Ok,
-        TokenStatus::Valid(_) => Meaning::Warning,
-        TokenStatus::OutOfTime(..) | TokenStatus::Invalid(_) => Meaning::Denied,
-        TokenStatus::NotVerified(_) | TokenStatus::Absent => Meaning::Unauthenticated,
+    let role = match &status {
+        TokenStatus::Valid(Phase::Live { .. }) => Role::Ok,
+        TokenStatus::Valid(_) => Role::Warning,
+        TokenStatus::OutOfTime(..) | TokenStatus::Invalid(_) => Role::Denied,
+        TokenStatus::NotVerified(_) | TokenStatus::Absent => Role::Unauthenticated,
     };
-    let mut spans = vec![canvas.span(format!(" {} ", status.word()), meaning.chip())];
+    let mut spans = vec![canvas.span(format!(" {} ", status.word()), role.chip())];
     // For a reason of time the word says it all.
     let reason = status.reason().filter(|reason| reason.check() != Check::Time);
     if let Some(code) = reason.map(crate::auth::Reason::code) {
-        spans.push(canvas.span(format!(" {code}"), Meaning::Title));
+        spans.push(canvas.span(format!(" {code}"), Role::Title));
     }
     let holds = canvas.drawn.holds;
     let at = judged.lifetime.phase(now);
     let (mut told, left) = countdown(canvas, at, &status);
     let pace = match (at, &status) {
         (Phase::Live { left }, TokenStatus::Valid(_)) => urgency(left, judged.lifetime.length()),
-        _ => meaning,
+        _ => role,
     };
     if !judged.is_verified() && !told.is_empty() {
         told.push_str(", unverified");
@@ -67,7 +67,7 @@ pub fn verdict(canvas: &mut Canvas, area: Rect, inspection: &Inspection) -> Rect
     let mut below_it = None;
     if reason.is_none() || used + 1 + text::width(&told) <= usize::from(area.width) {
         let counts = matches!(status, TokenStatus::Valid(_));
-        spans.push(canvas.span(format!(" {told}"), if counts { pace } else { Meaning::Plain }));
+        spans.push(canvas.span(format!(" {told}"), if counts { pace } else { Role::Plain }));
     } else if !judged.is_verified() && area.height > 8 {
         below_it = Some(told);
     } else {
@@ -83,25 +83,25 @@ pub fn verdict(canvas: &mut Canvas, area: Rect, inspection: &Inspection) -> Rect
         let mut line = line;
         line.spans.push(Span::raw("  "));
         line.spans.push(canvas.span(full, pace));
-        line.spans.push(canvas.span(empty, Meaning::Frame));
+        line.spans.push(canvas.span(empty, Role::Frame));
         canvas.line(top(area, 1), line);
     } else {
         canvas.line(top(area, 1), line);
     }
     let mut rest = below(area, 1);
     if let Some(told) = below_it {
-        let told = canvas.span(told, Meaning::Plain);
+        let told = canvas.span(told, Role::Plain);
         rest = canvas.lines(rest, [Line::from(told)]);
     }
     if let Some(reason) = reason {
-        let lines = canvas.clipped(&reason.to_string(), rest.width, 3, Meaning::Plain);
+        let lines = canvas.clipped(&reason.to_string(), rest.width, 3, Role::Plain);
         rest = canvas.lines(rest, lines);
     }
     // The other checks that fail by themselves: they may be what has to be repaired.
     let also = judged.also(now);
     let most = if rest.height > 8 { 3 } else { 1 };
     for reason in also.iter().take(most) {
-        let lines = canvas.clipped(&format!("also: {reason}"), rest.width, 2, Meaning::Plain);
+        let lines = canvas.clipped(&format!("also: {reason}"), rest.width, 2, Role::Plain);
         rest = canvas.lines(rest, lines);
     }
     rest
@@ -127,13 +127,13 @@ fn countdown(canvas: &mut Canvas, at: Phase, status: &TokenStatus) -> (String, O
 pub fn checks(canvas: &Canvas, inspection: &Inspection, columns: u16) -> Vec<Line<'static>> {
     let mut lines = Vec::new();
     for row in inspection.report(&canvas.app.auth.rules, canvas.app.times.judged) {
-        let meaning = Meaning::of_check(row.passed);
+        let role = Role::of_check(row.passed);
         let note = match row.check {
             _ if row.passed == CheckResult::NotReached => " (not checked)",
             Check::Binding if row.wanted.is_none() => ": any",
             _ => "",
         };
-        let line = vec![canvas.span(row.passed.sign(), meaning), Span::raw(format!(" {}{note}", row.label))];
+        let line = vec![canvas.span(row.passed.sign(), role), Span::raw(format!(" {}{note}", row.label))];
         lines.push(Line::from(line));
         // A reason names what was found.
         let value = row.found.filter(|_| row.check == Check::Binding);

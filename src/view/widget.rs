@@ -4,7 +4,7 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
 use super::canvas::{Canvas, right_of};
-use super::theme::Meaning;
+use super::theme::Role;
 use crate::app::field::TextField;
 use crate::app::hints;
 use crate::app::keymap::Binding;
@@ -18,7 +18,7 @@ use crate::text::{self, display_safe};
 pub fn labelled(canvas: &mut Canvas, area: Rect, field: Field) -> Rect {
     let area = Rect { height: area.height.min(1), ..area };
     canvas.target(area, Target::Field(field));
-    let label = canvas.span(field.label(), if canvas.focused(field) { Meaning::Focused } else { Meaning::Label });
+    let label = canvas.span(field.label(), if canvas.focused(field) { Role::Focused } else { Role::Label });
     let labels = field.pane.fields().map(|field| text::width(field.label())).max();
     let width = u16::try_from(labels.unwrap_or(0) + 1).unwrap_or(0);
     canvas.line(Rect { width: width.min(area.width), ..area }, label);
@@ -27,15 +27,15 @@ pub fn labelled(canvas: &mut Canvas, area: Rect, field: Field) -> Rect {
 
 /// One of several, turned by the arrows: `‹ user ›`.
 pub fn choice(canvas: &Canvas, words: &str, focused: bool) -> Vec<Span<'static>> {
-    let meaning = if focused { Meaning::Selected } else { Meaning::Plain };
-    let arrows = if focused { Meaning::Focused } else { Meaning::Hint };
-    vec![canvas.span("‹ ", arrows), canvas.span(words, meaning), canvas.span(" ›", arrows)]
+    let role = if focused { Role::Selected } else { Role::Plain };
+    let arrows = if focused { Role::Focused } else { Role::Hint };
+    vec![canvas.span("‹ ", arrows), canvas.span(words, role), canvas.span(" ›", arrows)]
 }
 
 /// A text of one line, with the terminal's cursor in it. `hint` is shown in an empty field.
 pub fn text_line(canvas: &mut Canvas, area: Rect, field: &TextField, focused: bool, hint: &str) {
     if field.is_empty() && !hint.is_empty() {
-        let hint = canvas.span(hint, Meaning::Hint);
+        let hint = canvas.span(hint, Role::Hint);
         canvas.line(area, hint);
     }
     let line = field.lines().next().unwrap_or_default();
@@ -56,7 +56,7 @@ pub fn text_lines(canvas: &mut Canvas, area: Rect, field: &TextField, focused: b
         if n + 1 == first + rows && more > 0 {
             let told = format!(" ↓ {}", text::words::count(more, "line"));
             let width = u16::try_from(text::width(&told)).unwrap_or(0).min(area.width);
-            let told = canvas.span(told, Meaning::Hint);
+            let told = canvas.span(told, Role::Hint);
             canvas.line(Rect { x: place.right() - width, width, ..place }, told);
         }
     }
@@ -95,13 +95,13 @@ fn edited(canvas: &mut Canvas, area: Rect, line: &str, cursor: Option<usize>, se
             break;
         }
     }
-    let plain = if selected { Meaning::Selected } else { Meaning::Plain };
+    let plain = if selected { Role::Selected } else { Role::Plain };
     let mut spans = Vec::new();
     if from + dropped > 0 {
-        spans.push(canvas.span("…", Meaning::Hint));
+        spans.push(canvas.span("…", Role::Hint));
     }
     for (cell, odd) in cells {
-        spans.push(canvas.span(cell, if odd { Meaning::Denied } else { plain }));
+        spans.push(canvas.span(cell, if odd { Role::Denied } else { plain }));
     }
     if !spans.is_empty() {
         canvas.line(area, Line::from(spans));
@@ -140,74 +140,74 @@ pub fn phase(canvas: &mut Canvas, phase: Phase) -> String {
 
 /// How urgent it is that so much of a life is left: below a fifth of it or a minute, and again below ten seconds. It goes by
 /// the duration that the words beside it name, so it changes with them.
-pub fn urgency(left: text::Span, life: Option<text::Span>) -> Meaning {
+pub fn urgency(left: text::Span, life: Option<text::Span>) -> Role {
     let soon = life.map_or(text::Span::MINUTE, |life| (life / 5).max(text::Span::MINUTE));
     match remaining(left).named {
-        left if left < text::Span::seconds(10) => Meaning::Denied,
-        left if left < soon => Meaning::Warning,
-        _ => Meaning::Ok,
+        left if left < text::Span::seconds(10) => Role::Denied,
+        left if left < soon => Role::Warning,
+        _ => Role::Ok,
     }
 }
 
 /// The state of a token in a few words, as a list shows it.
-pub fn state(canvas: &mut Canvas, judged: &Evaluation) -> (String, Meaning) {
+pub fn state(canvas: &mut Canvas, judged: &Evaluation) -> (String, Role) {
     let now = canvas.app.times.judged;
     if let Some(left) = judged.lifetime.next_border(now) {
         canvas.drawn.changes_in(left);
     }
     match judged.status(now) {
         TokenStatus::Valid(p @ Phase::Live { left }) => (phase(canvas, p), urgency(left, judged.lifetime.length())),
-        TokenStatus::Valid(p) => (phase(canvas, p), Meaning::Warning),
-        TokenStatus::OutOfTime(p, _) => (phase(canvas, p), Meaning::Denied),
-        TokenStatus::Invalid(reason) => (reason.code().to_owned(), Meaning::Denied),
+        TokenStatus::Valid(p) => (phase(canvas, p), Role::Warning),
+        TokenStatus::OutOfTime(p, _) => (phase(canvas, p), Role::Denied),
+        TokenStatus::Invalid(reason) => (reason.code().to_owned(), Role::Denied),
         TokenStatus::NotVerified(_) if judged.lifetime.exp.or(judged.lifetime.nbf).is_some() => {
             let told = phase(canvas, judged.lifetime.phase(now));
-            (format!("{told} unverified"), Meaning::Hint)
+            (format!("{told} unverified"), Role::Hint)
         }
         TokenStatus::NotVerified(_) => {
             let alg = judged
                 .alg
                 .as_deref()
                 .map_or_else(String::new, |alg| format!("{} ", text::fit(&text::name(alg, 16), 8)));
-            (format!("{alg}unverified"), Meaning::Hint)
+            (format!("{alg}unverified"), Role::Hint)
         }
-        TokenStatus::Absent => ("no token".to_owned(), Meaning::Hint),
+        TokenStatus::Absent => ("no token".to_owned(), Role::Hint),
     }
 }
 
 /// What a token is at an instant, how long the words hold, and what they mean.
-pub fn words_at(judged: &Evaluation, at: NumericDate) -> (String, text::Span, Meaning) {
+pub fn words_at(judged: &Evaluation, at: NumericDate) -> (String, text::Span, Role) {
     match judged.status(at) {
         TokenStatus::Valid(phase) => {
-            let (left, how, meaning) = match phase {
-                Phase::Live { left } => (left, "left", Meaning::Ok),
-                Phase::Grace { left } => (left, "of leeway", Meaning::Warning),
-                Phase::Early { left } => (left, "to nbf", Meaning::Warning),
-                Phase::NotYet { left } => (left, "to go", Meaning::Denied),
-                Phase::Expired { .. } | Phase::Endless => (text::Span::ZERO, "", Meaning::Ok),
+            let (left, how, role) = match phase {
+                Phase::Live { left } => (left, "left", Role::Ok),
+                Phase::Grace { left } => (left, "of leeway", Role::Warning),
+                Phase::Early { left } => (left, "to nbf", Role::Warning),
+                Phase::NotYet { left } => (left, "to go", Role::Denied),
+                Phase::Expired { .. } | Phase::Endless => (text::Span::ZERO, "", Role::Ok),
             };
             let shown = remaining(left);
-            (format!("valid, {} {how}", shown.text), shown.holds, meaning)
+            (format!("valid, {} {how}", shown.text), shown.holds, role)
         }
         TokenStatus::OutOfTime(Phase::NotYet { left }, _) => {
             let shown = remaining(left);
-            (format!("not yet valid, in {}", shown.text), shown.holds, Meaning::Denied)
+            (format!("not yet valid, in {}", shown.text), shown.holds, Role::Denied)
         }
         TokenStatus::OutOfTime(Phase::Expired { ago }, _) => {
             let shown = elapsed(ago);
-            (format!("expired, {} ago", shown.text), shown.holds, Meaning::Denied)
+            (format!("expired, {} ago", shown.text), shown.holds, Role::Denied)
         }
         TokenStatus::OutOfTime(_, reason) | TokenStatus::Invalid(reason) => {
-            (format!("invalid: {}", reason.code()), text::Span::MAX, Meaning::Denied)
+            (format!("invalid: {}", reason.code()), text::Span::MAX, Role::Denied)
         }
         TokenStatus::NotVerified(reason) => match judged.lifetime.phase(at) {
             Phase::Live { left } => {
                 let shown = remaining(left);
-                (format!("not verified, {} left: {}", shown.text, reason.code()), shown.holds, Meaning::Hint)
+                (format!("not verified, {} left: {}", shown.text, reason.code()), shown.holds, Role::Hint)
             }
-            _ => (format!("not verified: {}", reason.code()), text::Span::MAX, Meaning::Hint),
+            _ => (format!("not verified: {}", reason.code()), text::Span::MAX, Role::Hint),
         },
-        TokenStatus::Absent => ("no token".to_owned(), text::Span::MAX, Meaning::Hint),
+        TokenStatus::Absent => ("no token".to_owned(), text::Span::MAX, Role::Hint),
     }
 }
 
@@ -239,8 +239,8 @@ pub const KEYS: u16 = 11;
 pub fn key_row(canvas: &Canvas, binding: &Binding) -> Line<'static> {
     let keys = binding.shown_keys().join(" ");
     let pad = " ".repeat(usize::from(KEYS).saturating_sub(text::width(&keys)));
-    let now = if hints::hint(canvas.app, binding.action).is_some() { Meaning::Key } else { Meaning::Hint };
-    Line::from(vec![canvas.span(format!("{keys}{pad} "), now), canvas.span(binding.words, Meaning::Plain)])
+    let now = if hints::hint(canvas.app, binding.action).is_some() { Role::Key } else { Role::Hint };
+    Line::from(vec![canvas.span(format!("{keys}{pad} "), now), canvas.span(binding.words, Role::Plain)])
 }
 
 #[cfg(test)]

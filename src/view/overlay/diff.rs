@@ -8,7 +8,7 @@ use crate::gate::TokenEntry;
 use crate::text::words::exact;
 use crate::text::{self, padded};
 use crate::view::canvas::{Canvas, below, split_bottom};
-use crate::view::theme::Meaning;
+use crate::view::theme::Role;
 
 pub fn render(canvas: &mut Canvas, with: u64, rows: &[Row], scroll: usize) {
     let inner = canvas.popup(110, 30, "two tokens");
@@ -23,7 +23,7 @@ pub fn render(canvas: &mut Canvas, with: u64, rows: &[Row], scroll: usize) {
     let line = |sign: &str, name: &str, left: &str, right: &str| {
         format!("{sign} {} {} {right}", padded(name, names), padded(left, half))
     };
-    let heads = canvas.span(line(" ", "", &told(left), &told(right)), Meaning::Title);
+    let heads = canvas.span(line(" ", "", &told(left), &told(right)), Role::Title);
     canvas.line(inner, heads);
     let long = |entry: &TokenEntry| entry.judged.lifetime.length().map_or_else(|| "unknown".to_owned(), exact);
     let mut lines: Vec<Line<'static>> = Vec::new();
@@ -34,7 +34,7 @@ pub fn render(canvas: &mut Canvas, with: u64, rows: &[Row], scroll: usize) {
     for row in rows {
         if row.part != part {
             part = row.part;
-            lines.push(canvas.span(part, Meaning::Label).into());
+            lines.push(canvas.span(part, Role::Label).into());
         }
         let shown = |value: &Option<String>| {
             let Some(value) = value else { return String::new() };
@@ -47,7 +47,7 @@ pub fn render(canvas: &mut Canvas, with: u64, rows: &[Row], scroll: usize) {
         let told = line(row.change.sign(), &row.name, &shown(&row.left), &(later + &shown(&row.right)));
         lines.push(canvas.span(told, of_change(row.change)).into());
     }
-    let legend = canvas.span("= the same  ≠ changed  + only right  - only left; ← → another token", Meaning::Hint);
+    let legend = canvas.span("= the same  ≠ changed  + only right  - only left; ← → another token", Role::Hint);
     let list = below(inner, 1);
     let (list, under) = split_bottom(list, 1);
     canvas.line(under, legend);
@@ -55,11 +55,11 @@ pub fn render(canvas: &mut Canvas, with: u64, rows: &[Row], scroll: usize) {
     canvas.drawn.overlay_end = canvas.scrolled(list, lines.len(), scroll, |_, n| lines[n].clone());
 }
 
-const fn of_change(change: Change) -> Meaning {
+const fn of_change(change: Change) -> Role {
     match change {
-        Change::Same => Meaning::Plain,
-        Change::Changed => Meaning::Warning,
-        Change::Added => Meaning::Ok,
-        Change::Missing => Meaning::Denied,
+        Change::Same => Role::Plain,
+        Change::Changed => Role::Warning,
+        Change::Added => Role::Ok,
+        Change::Missing => Role::Denied,
     }
 }

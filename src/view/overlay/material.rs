@@ -6,7 +6,7 @@ use crate::auth::explain::LineKind;
 use crate::auth::why::explain_material;
 use crate::text::material::Material;
 use crate::view::canvas::Canvas;
-use crate::view::theme::Meaning;
+use crate::view::theme::Role;
 
 pub fn render(canvas: &mut Canvas, material: &Material, scroll: usize) {
     let inner = canvas.popup(100, 22, "what was pasted");
@@ -17,12 +17,12 @@ pub fn render(canvas: &mut Canvas, material: &Material, scroll: usize) {
     let explanation = explain_material(material, app.inspection.as_deref(), &app.auth.rules, now);
     let mut lines: Vec<Line<'static>> = Vec::new();
     for line in explanation.lines() {
-        let meaning = match line.kind {
-            LineKind::Verdict => Meaning::Title,
-            LineKind::Finding => Meaning::Warning,
-            LineKind::Check(_) | LineKind::Note => Meaning::Plain,
+        let role = match line.kind {
+            LineKind::Verdict => Role::Title,
+            LineKind::Finding => Role::Warning,
+            LineKind::Check(_) | LineKind::Note => Role::Plain,
         };
-        lines.extend(canvas.wrapped(&format!("{}{}", line.mark, line.text), inner.width, meaning));
+        lines.extend(canvas.wrapped(&format!("{}{}", line.mark, line.text), inner.width, role));
     }
     canvas.drawn.overlay_rows = usize::from(inner.height);
     canvas.drawn.overlay_end = canvas.scrolled(inner, lines.len(), scroll, |_, n| lines[n].clone());

@@ -7,7 +7,7 @@ use crate::app::Target;
 use crate::app::overlay::{SettingsField, SettingsForm};
 use crate::auth::Signer;
 use crate::view::canvas::{Canvas, below, right_of, top};
-use crate::view::theme::Meaning;
+use crate::view::theme::Role;
 use crate::view::widget::{choice, text_line};
 
 /// Columns of a label.
@@ -17,7 +17,7 @@ pub fn render(canvas: &mut Canvas, form: &SettingsForm) {
     let mut rest = canvas.popup(76, 13, "settings");
     let told = canvas.span(
         format!("key in use: {}", canvas.app.auth.signer.as_ref().map_or_else(|| "none".to_owned(), Signer::describe)),
-        Meaning::Hint,
+        Role::Hint,
     );
     canvas.line(rest, told);
     rest = below(rest, 1);
@@ -27,8 +27,8 @@ pub fn render(canvas: &mut Canvas, form: &SettingsForm) {
     }
     rest = below(rest, u16::from(rest.height > 3));
     let lines = match &form.fault {
-        Some(fault) => canvas.wrapped(fault, rest.width, Meaning::Denied),
-        None => canvas.wrapped("Enter applies these settings; Esc discards them", rest.width, Meaning::Hint),
+        Some(fault) => canvas.wrapped(fault, rest.width, Role::Denied),
+        None => canvas.wrapped("Enter applies these settings; Esc discards them", rest.width, Role::Hint),
     };
     canvas.lines(rest, lines);
 }
@@ -36,7 +36,7 @@ pub fn render(canvas: &mut Canvas, form: &SettingsForm) {
 fn row(canvas: &mut Canvas, area: Rect, form: &SettingsForm, field: SettingsField) {
     canvas.target(area, Target::Setting(field));
     let focused = form.field == field;
-    let label = canvas.span(field.label(), if focused { Meaning::Focused } else { Meaning::Label });
+    let label = canvas.span(field.label(), if focused { Role::Focused } else { Role::Label });
     canvas.line(area, label);
     let place = right_of(area, LABEL);
     let (text, hint) = match field {

@@ -8,13 +8,13 @@ use crate::app::pane::activity::LIST;
 use crate::text::words::took;
 use crate::view::canvas::{Canvas, split_bottom};
 use crate::view::record::{WIDE, line, sentence};
-use crate::view::theme::Meaning;
+use crate::view::theme::Role;
 
 pub fn render(canvas: &mut Canvas, area: Rect) {
     canvas.target(area, Target::Field(LIST));
     let log = &canvas.app.auth.activity;
     if log.is_empty() {
-        let hint = canvas.span("No calls yet. Previews are not logged.", Meaning::Hint);
+        let hint = canvas.span("No calls yet. Previews are not logged.", Role::Hint);
         canvas.line(area, hint);
         return;
     }
@@ -36,10 +36,10 @@ fn in_full(canvas: &mut Canvas, area: Rect, selected: usize) -> Rect {
         return area;
     };
     let told = format!("{} {} {}", canvas.app.time(record.at), record.answered.code(), took(record.took));
-    let told = canvas.span(told, Meaning::Hint);
+    let told = canvas.span(told, Role::Hint);
     let (list, place) = split_bottom(area, 3);
     let rest = canvas.lines(place, [Line::from(told)]);
-    let told = canvas.clipped(&sentence(&record), rest.width, 2, Meaning::Plain);
+    let told = canvas.clipped(&sentence(&record), rest.width, 2, Role::Plain);
     canvas.lines(rest, told);
     list
 }

@@ -12,7 +12,7 @@ use crate::gate::arguments::{self, RawArguments};
 use crate::text::{self, display_safe};
 use crate::view::canvas::{Canvas, below, bottom, right_of, top, wrap};
 use crate::view::record::held;
-use crate::view::theme::Meaning;
+use crate::view::theme::Role;
 use crate::view::widget::{choice, labelled, state, text_lines};
 
 pub fn render(canvas: &mut Canvas, area: Rect) {
@@ -38,7 +38,7 @@ pub fn render(canvas: &mut Canvas, area: Rect) {
     if let Some(last) = &canvas.app.last_call {
         last_answer(canvas, rest, last);
     } else {
-        let lines = canvas.wrapped("Press Enter to call the tool. Its answer appears here.", rest.width, Meaning::Hint);
+        let lines = canvas.wrapped("Press Enter to call the tool. Its answer appears here.", rest.width, Role::Hint);
         canvas.lines(rest, lines);
     }
 }
@@ -62,7 +62,7 @@ fn fields(canvas: &mut Canvas, area: Rect, rows: u16) -> Rect {
         Some(rule) => format!("  needs {}", rule.needs()),
         None => "  not in the policy".to_owned(),
     };
-    line.push(canvas.span(needs, Meaning::Hint));
+    line.push(canvas.span(needs, Role::Hint));
     canvas.line(place, Line::from(line));
     let area = below(area, 1);
     let place = labelled(canvas, area, ARGUMENTS);
@@ -74,7 +74,7 @@ fn fields(canvas: &mut Canvas, area: Rect, rows: u16) -> Rect {
     let fault =
         arguments::read(RawArguments::Text(app.call.arguments.text()), app.auth.rules.policy.tool(&app.call.tool))
             .err();
-    let lines = fault.map(|fault| canvas.wrapped(&fault.to_string(), area.width, Meaning::Warning)).unwrap_or_default();
+    let lines = fault.map(|fault| canvas.wrapped(&fault.to_string(), area.width, Role::Warning)).unwrap_or_default();
     canvas.lines(area, lines)
 }
 
@@ -83,8 +83,8 @@ fn trace(canvas: &mut Canvas, area: Rect, decision: &Decision) {
     let lines: Vec<Line<'static>> = decision
         .trace()
         .map(|(check, passed)| {
-            let meaning = Meaning::of_check(passed);
-            let told = if passed == CheckResult::NotReached { Meaning::Hint } else { Meaning::Plain };
+            let role = Role::of_check(passed);
+            let told = if passed == CheckResult::NotReached { Role::Hint } else { Role::Plain };
             let note = match (check, &decision.result, canvas.app.selected()) {
                 (Check::Present, _, Some(entry)) => match entry.text() {
                     Some(text) => format!(", {}", text::words::bytes(text.len())),
@@ -94,10 +94,7 @@ fn trace(canvas: &mut Canvas, area: Rect, decision: &Decision) {
                 (Check::Binding, ..) if !canvas.app.auth.rules.expects_binding() => ": any".to_owned(),
                 _ => String::new(),
             };
-            Line::from(vec![
-                canvas.span(passed.sign(), meaning),
-                canvas.span(format!(" {}{note}", check.label()), told),
-            ])
+            Line::from(vec![canvas.span(passed.sign(), role), canvas.span(format!(" {}{note}", check.label()), told)])
         })
         .collect();
     canvas.lines(area, lines);
@@ -106,19 +103,19 @@ fn trace(canvas: &mut Canvas, area: Rect, decision: &Decision) {
 /// The trace in one line: the signs, and the check where it stopped.
 fn short_trace(canvas: &Canvas, decision: &Decision) -> Line<'static> {
     let mut spans: Vec<Span<'static>> =
-        decision.trace().map(|(_, passed)| canvas.span(passed.sign(), Meaning::of_check(passed))).collect();
+        decision.trace().map(|(_, passed)| canvas.span(passed.sign(), Role::of_check(passed))).collect();
     let stop = decision.reason().map_or("all checks passed", |reason| reason.check().label());
-    spans.push(canvas.span(format!(" {stop}"), Meaning::Hint));
+    spans.push(canvas.span(format!(" {stop}"), Role::Hint));
     Line::from(spans)
 }
 
 /// What the gate would say now: the verdict, and what the token has and what it needs, or the reason in a sentence.
 fn banner(canvas: &mut Canvas, area: Rect, decision: &Decision) -> Rect {
     let trouble = canvas.app.preview_trouble(decision);
-    let meaning = Meaning::of_call(decision.verdict(), trouble.is_some());
+    let role = Role::of_call(decision.verdict(), trouble.is_some());
     let code = if decision.reason().is_some() { format!(" {}", decision.code()) } else { String::new() };
-    let verdict = canvas.span(format!(" {} ", decision.verdict().word()), meaning.chip());
-    let rest = canvas.lines(area, [Line::from(vec![verdict, canvas.span(code, Meaning::Title)])]);
+    let verdict = canvas.span(format!(" {} ", decision.verdict().word()), role.chip());
+    let rest = canvas.lines(area, [Line::from(vec![verdict, canvas.span(code, Role::Title)])]);
     if let (Some(Reason::PermissionMissing { held, needs, .. }), true) = (decision.reason(), rest.height > 2) {
         let tags = |names: Vec<&str>, between: &str| match names.as_slice() {
             [] => "no permission".to_owned(),
@@ -127,20 +124,19 @@ fn banner(canvas: &mut Canvas, area: Rect, decision: &Decision) -> Rect {
         let has = tags(held.iter().map(String::as_str).collect(), ", ");
         let needed = tags(needs.iter().map(|needed| &**needed).collect(), " or ");
         let needed = if needs.is_empty() { "a permission, but none is enough".to_owned() } else { needed };
-        let line = |label, told: String, meaning| {
-            Line::from(vec![canvas.span(label, Meaning::Label), canvas.span(told, meaning)])
-        };
-        let lines = [line("it has    ", has, Meaning::Title), line("it needs  ", needed, Meaning::Denied)];
+        let line =
+            |label, told: String, role| Line::from(vec![canvas.span(label, Role::Label), canvas.span(told, role)]);
+        let lines = [line("it has    ", has, Role::Title), line("it needs  ", needed, Role::Denied)];
         return canvas.lines(rest, lines);
     }
     let most = if rest.height > 8 { 4 } else { 2 };
     let why = trouble.map_or_else(|| decision.sentence(), |trouble| trouble.to_string());
-    let told = canvas.clipped(&why, rest.width, most, Meaning::Plain);
+    let told = canvas.clipped(&why, rest.width, most, Role::Plain);
     let rest = canvas.lines(rest, told);
     let also = canvas.app.preview_also(decision);
     // The last answer keeps its rows.
     let room = usize::from(rest.height.saturating_sub(6));
-    let lines = also.iter().flat_map(|reason| canvas.clipped(&format!("also: {reason}"), rest.width, 2, Meaning::Hint));
+    let lines = also.iter().flat_map(|reason| canvas.clipped(&format!("also: {reason}"), rest.width, 2, Role::Hint));
     let lines: Vec<Line<'static>> = lines.take(room).collect();
     canvas.lines(rest, lines)
 }
@@ -158,7 +154,7 @@ fn last_answer(canvas: &mut Canvas, area: Rect, last: &LastCall) {
     // It stays while another token or tool is chosen, but does not look like the answer of that one.
     let is_same =
         *last.tool == *canvas.app.call.tool && last.token.as_ref() == canvas.app.selected().and_then(TokenEntry::text);
-    let title = canvas.span(title, Meaning::Hint);
+    let title = canvas.span(title, Role::Hint);
     let answer = wrap(&display_safe(&called.outcome.answer().to_string(), 2000), area.width);
     let rows = usize::from(area.height);
     // The answer itself matters more than its title, of which one word is left where there is no row for it.
@@ -166,23 +162,22 @@ fn last_answer(canvas: &mut Canvas, area: Rect, last: &LastCall) {
     let untitled = rows <= answer.len() && rows <= 2;
     let rest = if untitled { right_of(area, 6) } else { canvas.lines(area, [Line::from(title)]) };
     if untitled {
-        let short = canvas.span(short, Meaning::Hint);
+        let short = canvas.span(short, Role::Hint);
         canvas.line(area, short);
     }
     let answer = if untitled { wrap(&answer.concat(), rest.width) } else { answer };
-    let meaning = Meaning::of_call(called.decision.verdict(), called.outcome.trouble().is_some());
-    let meaning = if is_same { meaning } else { Meaning::Hint };
+    let role = Role::of_call(called.decision.verdict(), called.outcome.trouble().is_some());
+    let role = if is_same { role } else { Role::Hint };
     let rows = usize::from(rest.height);
     let cut = answer.len().saturating_sub(rows);
-    let lines: Vec<Line<'static>> =
-        answer.into_iter().take(rows).map(|line| canvas.span(line, meaning).into()).collect();
+    let lines: Vec<Line<'static>> = answer.into_iter().take(rows).map(|line| canvas.span(line, role).into()).collect();
     let left = canvas.lines(rest, lines);
     if cut > 0 {
-        let told = canvas.span(format!("… {} more, in Activity", text::words::count(cut, "line")), Meaning::Hint);
+        let told = canvas.span(format!("… {} more, in Activity", text::words::count(cut, "line")), Role::Hint);
         canvas.line(bottom(rest, 1), told);
     }
     if let Some(trouble) = called.outcome.trouble() {
-        let lines = canvas.wrapped(trouble, left.width, Meaning::Plain);
+        let lines = canvas.wrapped(trouble, left.width, Role::Plain);
         canvas.lines(left, lines);
     }
 }

@@ -8,7 +8,7 @@ use crate::app::pane::clock::{DIAL, GO_TO, JUMP, PACE, STAMPS};
 use crate::app::{Field, Target};
 use crate::text::{self, Span};
 use crate::view::canvas::{Canvas, below};
-use crate::view::theme::Meaning;
+use crate::view::theme::Role;
 use crate::view::widget::{choice, labelled, text_line, words_at};
 
 pub fn render(canvas: &mut Canvas, area: Rect) {
@@ -27,10 +27,10 @@ pub fn render(canvas: &mut Canvas, area: Rect) {
     canvas.line(place, Line::from(dial));
     rest = below(rest, 1);
     let away = match app.clock {
-        ConsoleClock::Real => ("real time".to_owned(), Meaning::Hint),
-        ConsoleClock::Shifted(by) => (format!("real time {}", signed(by)), Meaning::Warning),
-        ConsoleClock::Frozen(_) => ("frozen".to_owned(), Meaning::Warning),
-        ConsoleClock::Fast { .. } => ("running 60×".to_owned(), Meaning::Warning),
+        ConsoleClock::Real => ("real time".to_owned(), Role::Hint),
+        ConsoleClock::Shifted(by) => (format!("real time {}", signed(by)), Role::Warning),
+        ConsoleClock::Frozen(_) => ("frozen".to_owned(), Role::Warning),
+        ConsoleClock::Fast { .. } => ("running 60×".to_owned(), Role::Warning),
     };
     let away = canvas.span(away.0, away.1);
     canvas.line(Rect { width: place.width, x: place.x, ..rest }, away);
@@ -56,7 +56,7 @@ fn row(canvas: &mut Canvas, place: Rect, field: Field) {
     if field == JUMP {
         let at = app.named_instant(words);
         let told = at.map_or_else(|error| format!("  {error}"), |at| format!("  {}", app.exact_time(at)));
-        line.push(canvas.span(told, Meaning::Hint));
+        line.push(canvas.span(told, Role::Hint));
     }
     canvas.line(place, Line::from(line));
 }
@@ -66,27 +66,27 @@ fn verdict(canvas: &mut Canvas, area: Rect) {
     let app = canvas.app;
     let decision = app.preview();
     if let Some(entry) = app.selected() {
-        let (words, holds, meaning) = words_at(&entry.judged, app.times.judged);
+        let (words, holds, role) = words_at(&entry.judged, app.times.judged);
         canvas.drawn.changes_in(holds);
         let border = entry.judged.lifetime.next_border(app.times.judged);
         if let Some(left) = border {
             canvas.drawn.changes_in(left);
         }
         let name = text::fit(&app.token_name(entry), 20);
-        let line = vec![canvas.span(format!("{name}: "), Meaning::Plain), canvas.span(words, meaning)];
+        let line = vec![canvas.span(format!("{name}: "), Role::Plain), canvas.span(words, role)];
         canvas.line(area, Line::from(line));
     }
     let verdict = decision.verdict();
     let tool = text::name(&app.call.tool, 32);
     let line = vec![
-        canvas.span(format!("{tool}: "), Meaning::Plain),
-        canvas.span(verdict.word(), Meaning::of_call(verdict, app.preview_trouble(&decision).is_some())),
-        canvas.span(decision.reason().map_or_else(String::new, |reason| format!(" {}", reason.code())), Meaning::Plain),
+        canvas.span(format!("{tool}: "), Role::Plain),
+        canvas.span(verdict.word(), Role::of_call(verdict, app.preview_trouble(&decision).is_some())),
+        canvas.span(decision.reason().map_or_else(String::new, |reason| format!(" {}", reason.code())), Role::Plain),
     ];
     canvas.line(below(area, 1), Line::from(line));
     if let Some(leap) = app.leap {
         let told = format!("{}, to {}", leap.words(), app.date(leap.to.whole_second()));
-        let lines = canvas.wrapped(&told, area.width, Meaning::Denied);
+        let lines = canvas.wrapped(&told, area.width, Role::Denied);
         canvas.lines(below(area, 2), lines);
     }
 }

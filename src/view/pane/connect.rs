@@ -8,7 +8,7 @@ use crate::app::pane::connect::{CLIENT, TOOL};
 use crate::endpoint::TokenPlace;
 use crate::text::{self, display_safe};
 use crate::view::canvas::{Canvas, below};
-use crate::view::theme::Meaning;
+use crate::view::theme::Role;
 use crate::view::widget::{choice, labelled};
 
 /// With more rows than this a blank one separates the notes from the text.
@@ -25,7 +25,7 @@ pub fn render(canvas: &mut Canvas, area: Rect) {
     for (field, words, told) in [(CLIENT, client.word, &*who), (TOOL, &*tool, "")] {
         let place = labelled(canvas, rest, field);
         let mut line = choice(canvas, words, canvas.focused(field));
-        line.push(canvas.span(format!("  {told}"), Meaning::Hint));
+        line.push(canvas.span(format!("  {told}"), Role::Hint));
         canvas.line(place, Line::from(line));
         rest = below(rest, 1);
     }
@@ -42,9 +42,9 @@ pub fn render(canvas: &mut Canvas, area: Rect) {
     let fits = text::width(&line) <= usize::from(area.width);
     let lines = if fits { vec![&*line] } else { vec![client.usage, token] };
     let mut notes: Vec<Line<'static>> =
-        lines.into_iter().flat_map(|line| canvas.wrapped(line, area.width, Meaning::Hint)).collect();
+        lines.into_iter().flat_map(|line| canvas.wrapped(line, area.width, Role::Hint)).collect();
     for caution in app.client_cautions() {
-        notes.extend(canvas.wrapped(caution, area.width, Meaning::Warning));
+        notes.extend(canvas.wrapped(caution, area.width, Role::Warning));
     }
     rest = canvas.lines(rest, notes);
     if rest.height > ROOMY {
@@ -54,6 +54,6 @@ pub fn render(canvas: &mut Canvas, area: Rect) {
     let hinted = app.selected().and_then(|entry| entry.text()).map(|text| format!("{}…", text::head(text, 8)));
     let told = app.client_instructions(hinted.as_deref());
     let lines: Vec<Line<'static>> =
-        told.lines().flat_map(|line| canvas.wrapped(&display_safe(line, 2000), area.width, Meaning::Plain)).collect();
+        told.lines().flat_map(|line| canvas.wrapped(&display_safe(line, 2000), area.width, Role::Plain)).collect();
     canvas.scrolled(rest, lines.len(), 0, |_, n| lines[n].clone());
 }

@@ -9,7 +9,7 @@ use crate::lab::drill::DrillResult;
 use crate::text::words::count;
 use crate::text::{self, Span};
 use crate::view::canvas::{Canvas, below, right_of};
-use crate::view::theme::Meaning;
+use crate::view::theme::Role;
 use crate::view::widget::{bar, choice, labelled, state};
 
 pub fn render(canvas: &mut Canvas, area: Rect) {
@@ -32,23 +32,23 @@ pub fn render(canvas: &mut Canvas, area: Rect) {
             // In real time it goes on by itself, a cell at a time.
             let cell = 1000 / i64::try_from(columns.max(1)).unwrap_or(40);
             canvas.drawn.changes_in(running.drill.whole() * cell / 1000 + Span::MICRO);
-            let line = vec![canvas.span(full, Meaning::Ok), canvas.span(empty, Meaning::Hint)];
+            let line = vec![canvas.span(full, Role::Ok), canvas.span(empty, Role::Hint)];
             let calls = count(running.drill.calls(), "call");
             let told = format!("{} as {}: {calls} made", text::name(&running.subject.tool, 32), running.subject.name);
             let mut lines = vec![Line::from(line)];
-            lines.extend(canvas.wrapped(&told, rest.width, Meaning::Plain));
+            lines.extend(canvas.wrapped(&told, rest.width, Role::Plain));
             lines.extend(canvas.wrapped(
                 &running.drill.report().so_far(|at| app.exact_time(at)),
                 rest.width,
-                Meaning::Plain,
+                Role::Plain,
             ));
-            lines.extend(canvas.wrapped("Enter cancels it", rest.width, Meaning::Hint));
+            lines.extend(canvas.wrapped("Enter cancels it", rest.width, Role::Hint));
             canvas.lines(rest, lines);
         }
         (None, Some(found)) => report(canvas, rest, found),
         (None, None) => {
             let told = "Enter calls the tool before and after expiry and finds when the gate starts to refuse it";
-            let lines = canvas.wrapped(told, rest.width, Meaning::Hint);
+            let lines = canvas.wrapped(told, rest.width, Role::Hint);
             canvas.lines(rest, lines);
         }
     }
@@ -70,18 +70,18 @@ fn words(canvas: &mut Canvas, field: Field) -> String {
 
 fn report(canvas: &mut Canvas, area: Rect, found: &DrillResult) {
     let DrillResult { subject, report, .. } = found;
-    let meaning = if report.passed() { Meaning::Ok } else { Meaning::Denied };
-    let verdict = canvas.wrapped(&report.verdict(), area.width, meaning);
+    let role = if report.passed() { Role::Ok } else { Role::Denied };
+    let verdict = canvas.wrapped(&report.verdict(), area.width, role);
     let mut rest = canvas.lines(area, verdict);
     let lines = report.lines(|at| canvas.app.exact_time(at));
     let told = format!("{} with {}, {}", text::name(&subject.tool, 32), subject.name, report.plan);
     let spare = usize::from(rest.height).saturating_sub(lines.len()).min(2);
-    let made = canvas.clipped(&format!("{told}, {}", count(report.calls, "call")), rest.width, spare, Meaning::Hint);
+    let made = canvas.clipped(&format!("{told}, {}", count(report.calls, "call")), rest.width, spare, Role::Hint);
     rest = canvas.lines(rest, made);
     for (label, said) in lines {
-        let label = canvas.span(label, Meaning::Label);
+        let label = canvas.span(label, Role::Label);
         canvas.line(rest, label);
-        let said = canvas.span(said, Meaning::Plain);
+        let said = canvas.span(said, Role::Plain);
         canvas.line(right_of(rest, 14), said);
         rest = below(rest, 1);
     }

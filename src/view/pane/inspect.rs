@@ -10,7 +10,7 @@ use crate::auth::Inspection;
 use crate::text::{self, display_safe};
 use crate::view::canvas::{Canvas, below, top};
 use crate::view::claims;
-use crate::view::theme::Meaning;
+use crate::view::theme::Role;
 use crate::view::verdict::{checks, lights, verdict};
 use crate::view::widget::{choice, labelled};
 
@@ -26,15 +26,15 @@ pub fn render(canvas: &mut Canvas, area: Rect) {
             let exp =
                 entry.judged.lifetime.exp.map_or_else(String::new, |exp| format!("; exp {}", canvas.app.date(exp)));
             let who = format!("{} · permissions: {held}{exp}", status.word());
-            let mut lines = canvas.wrapped(&who, area.width, Meaning::Plain);
-            lines.extend(canvas.wrapped(call::HASH_ONLY, area.width, Meaning::Hint));
+            let mut lines = canvas.wrapped(&who, area.width, Role::Plain);
+            lines.extend(canvas.wrapped(call::HASH_ONLY, area.width, Role::Hint));
             canvas.lines(area, lines);
             return;
         }
         let lines = canvas.wrapped(
             "Paste a token, a curl line, a 401 response or a JWKS anywhere; or press i to issue a token.",
             area.width,
-            Meaning::Hint,
+            Role::Hint,
         );
         canvas.lines(area, lines);
         return;
@@ -69,32 +69,32 @@ pub fn render(canvas: &mut Canvas, area: Rect) {
 
 /// The token's beginning, segment by segment in its colour.
 fn segments(canvas: &Canvas, inspection: &Inspection, columns: usize) -> Line<'static> {
-    let meanings = [Meaning::Header, Meaning::Payload, Meaning::Signature];
+    let roles = [Role::Header, Role::Payload, Role::Signature];
     let parts: Vec<&str> = inspection.token.split('.').take(6).collect();
     let share = (columns.saturating_sub(12) / parts.len().max(1)).max(4);
     let mut spans = Vec::new();
     for (n, part) in parts.iter().enumerate() {
         if n > 0 {
-            spans.push(canvas.span(".", Meaning::Hint));
+            spans.push(canvas.span(".", Role::Hint));
         }
         let shown = text::fit(&display_safe(text::head(part, share + 1), share + 1), share);
-        spans.push(canvas.span(shown, *meanings.get(n).unwrap_or(&Meaning::Hint)));
+        spans.push(canvas.span(shown, *roles.get(n).unwrap_or(&Role::Hint)));
     }
-    spans.push(canvas.span(format!("  {}", text::words::bytes(inspection.token.len())), Meaning::Hint));
+    spans.push(canvas.span(format!("  {}", text::words::bytes(inspection.token.len())), Role::Hint));
     Line::from(spans)
 }
 
 /// Header and payload as they stand.
 fn raw(canvas: &Canvas, inspection: &Inspection, columns: u16) -> Vec<Line<'static>> {
     let mut lines = Vec::new();
-    let parts = [("header", &inspection.header, Meaning::Header), ("payload", &inspection.payload, Meaning::Payload)];
-    for (title, document, meaning) in parts {
+    let parts = [("header", &inspection.header, Role::Header), ("payload", &inspection.payload, Role::Payload)];
+    for (title, document, role) in parts {
         let size = text::words::bytes(document.text.len());
-        lines.push(canvas.span(format!("{title}, {size}"), Meaning::Hint).into());
+        lines.push(canvas.span(format!("{title}, {size}"), Role::Hint).into());
         if let Some(fault) = &document.fault {
-            lines.push(canvas.span(fault.clone(), Meaning::Warning).into());
+            lines.push(canvas.span(fault.clone(), Role::Warning).into());
         }
-        lines.extend(canvas.wrapped(&display_safe(&document.text, RAW), columns, meaning));
+        lines.extend(canvas.wrapped(&display_safe(&document.text, RAW), columns, role));
     }
     lines
 }

@@ -7,7 +7,7 @@ use crate::app::pane::issue::{AUDIENCE, EXTRA, ISSUER, OTHERS, PERMISSIONS, PRES
 use crate::app::{Field, Pane, Target};
 use crate::text;
 use crate::view::canvas::{Canvas, below, top};
-use crate::view::theme::Meaning;
+use crate::view::theme::Role;
 use crate::view::widget::{choice, labelled, text_line};
 
 /// The rows that the whole form takes: its fields, and two for the button or for what is wrong.
@@ -32,14 +32,14 @@ pub fn render(canvas: &mut Canvas, area: Rect) {
     let hidden = fields.len().saturating_sub(rows);
     let line = match canvas.app.issue.request(canvas.app.stamp()) {
         Err(error) if rest.height > 1 && !canvas.app.issue.user_id.is_empty() => {
-            let lines = canvas.wrapped(&error.to_string(), rest.width, Meaning::Warning);
+            let lines = canvas.wrapped(&error.to_string(), rest.width, Role::Warning);
             canvas.lines(rest, lines);
             return;
         }
         _ => vec![
-            canvas.span("[ Enter ", Meaning::Key),
-            canvas.span("issues the token ]", Meaning::Plain),
-            canvas.span(if hidden > 0 { format!("  ↓↑ {hidden} more") } else { String::new() }, Meaning::Hint),
+            canvas.span("[ Enter ", Role::Key),
+            canvas.span("issues the token ]", Role::Plain),
+            canvas.span(if hidden > 0 { format!("  ↓↑ {hidden} more") } else { String::new() }, Role::Hint),
         ],
     };
     canvas.line(rest, Line::from(line));
@@ -55,7 +55,7 @@ fn row(canvas: &mut Canvas, area: Rect, field: Field) {
         PRESET => {
             let mut line = choice(canvas, &form.preset_name(), focused);
             if !form.is_as_preset() {
-                line.push(canvas.span(" changed", Meaning::Hint));
+                line.push(canvas.span(" changed", Role::Hint));
             }
             canvas.line(place, Line::from(line));
         }
@@ -93,13 +93,13 @@ fn ticks(canvas: &mut Canvas, area: Rect) {
     }
     let mut spans = Vec::new();
     if first > 0 {
-        spans.push(canvas.span("… ", Meaning::Hint));
+        spans.push(canvas.span("… ", Role::Hint));
     }
     let mut x = area.x + if first > 0 { 2u16 } else { 0 };
     for (n, label) in labels.iter().enumerate().skip(first) {
-        let meaning = if focused && n == form.tick { Meaning::Selected } else { Meaning::Plain };
-        spans.push(canvas.span(label, meaning));
-        spans.push(canvas.span("  ", Meaning::Plain));
+        let role = if focused && n == form.tick { Role::Selected } else { Role::Plain };
+        spans.push(canvas.span(label, role));
+        spans.push(canvas.span("  ", Role::Plain));
         let columns = u16::try_from(width(label)).unwrap_or(0);
         canvas.target(
             Rect { x, width: columns.min(area.right().saturating_sub(x)), ..area },

@@ -9,17 +9,17 @@ use crate::lab::kit::KIT;
 use crate::lab::score;
 use crate::text::{self, padded};
 use crate::view::canvas::{Canvas, below, split_bottom, top};
-use crate::view::theme::Meaning;
+use crate::view::theme::Role;
 
 pub fn render(canvas: &mut Canvas, area: Rect) {
     canvas.target(area, Target::Field(LIST));
     let app = canvas.app;
     let next = format!("{} as {}", text::name(&app.call.tool, 32), app.identity().words());
-    let (told, meaning) = match app.kit_is_of() {
-        Some((of, true)) => (format!("old: {of}; Enter runs {next}"), Meaning::Warning),
-        _ => (next, Meaning::Label),
+    let (told, role) = match app.kit_is_of() {
+        Some((of, true)) => (format!("old: {of}; Enter runs {next}"), Role::Warning),
+        _ => (next, Role::Label),
     };
-    let told = canvas.span(told, meaning);
+    let told = canvas.span(told, role);
     canvas.line(top(area, 1), told);
     let foot = u16::from(area.height > 4) + u16::from(area.height > 8);
     let (list, under) = split_bottom(area, foot);
@@ -33,7 +33,7 @@ pub fn render(canvas: &mut Canvas, area: Rect) {
         Some(line) => format!("{}; {}", line.came.answer, line.came.sentence),
         None => KIT[app.kit.row].what.to_owned(),
     };
-    let lines = canvas.clipped(&text::display_safe(&told, 500), area.width, usize::from(foot), Meaning::Hint);
+    let lines = canvas.clipped(&text::display_safe(&told, 500), area.width, usize::from(foot), Role::Hint);
     canvas.lines(under, lines);
 }
 
@@ -41,20 +41,20 @@ pub fn render(canvas: &mut Canvas, area: Rect) {
 fn row(canvas: &Canvas, n: usize, columns: usize) -> Line<'static> {
     let app = canvas.app;
     let line = app.kit.card.as_ref().and_then(|card| card.lines.get(n));
-    let (sign, meaning) = match line.map(score::Line::passed) {
-        Some(true) => ("✔", Meaning::Ok),
-        Some(false) => ("✘", Meaning::Denied),
-        None => ("·", Meaning::Hint),
+    let (sign, role) = match line.map(score::Line::passed) {
+        Some(true) => ("✔", Role::Ok),
+        Some(false) => ("✘", Role::Denied),
+        None => ("·", Role::Hint),
     };
     let here = canvas.focused(LIST) && app.kit.row == n;
     let name = padded(KIT[n].name, columns.saturating_sub(22).clamp(12, 38));
     let mut spans = vec![
-        canvas.span(format!("{sign} "), meaning),
-        canvas.span(format!("{name} "), if here { Meaning::Selected } else { Meaning::Plain }),
-        canvas.span(line.map_or(KIT[n].expected, |line| line.expected), Meaning::Hint),
+        canvas.span(format!("{sign} "), role),
+        canvas.span(format!("{name} "), if here { Role::Selected } else { Role::Plain }),
+        canvas.span(line.map_or(KIT[n].expected, |line| line.expected), Role::Hint),
     ];
     if let Some(line) = line.filter(|line| !line.passed()) {
-        spans.push(canvas.span(format!(" ≠ {}", text::name(&line.came.code, 32)), Meaning::Denied));
+        spans.push(canvas.span(format!(" ≠ {}", text::name(&line.came.code, 32)), Role::Denied));
     }
     Line::from(spans)
 }

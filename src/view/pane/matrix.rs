@@ -11,7 +11,7 @@ use crate::auth::Verdict;
 use crate::auth::policy::ToolRule;
 use crate::text;
 use crate::view::canvas::{Canvas, below, right_of, split_bottom, top};
-use crate::view::theme::Meaning;
+use crate::view::theme::Role;
 use crate::view::widget::{more, sentence_holds, state};
 
 /// How wide the columns are, and what a cell says.
@@ -69,7 +69,7 @@ pub fn render(canvas: &mut Canvas, area: Rect) {
     let policy = canvas.app.auth.rules.policy.clone();
     let tools = policy.tools();
     if tools.is_empty() {
-        let told = canvas.span("The policy has no tools: every call is forbidden", Meaning::Hint);
+        let told = canvas.span("The policy has no tools: every call is forbidden", Role::Hint);
         canvas.line(area, told);
         return;
     }
@@ -99,8 +99,8 @@ pub fn render(canvas: &mut Canvas, area: Rect) {
     });
     let rest = canvas.lines(under, foot);
     let last = match flips.as_slice() {
-        [] => canvas.span(signs(canvas, shape.words), Meaning::Hint),
-        flips => canvas.span(flipped(flips), Meaning::Warning),
+        [] => canvas.span(signs(canvas, shape.words), Role::Hint),
+        flips => canvas.span(flipped(flips), Role::Warning),
     };
     canvas.line(rest, last);
 }
@@ -135,15 +135,14 @@ fn foot(canvas: &mut Canvas, area: Rect) -> Vec<Line<'static>> {
         canvas.drawn.changes_in(span);
     }
     let trouble = canvas.app.preview_trouble(&decision);
-    let meaning = Meaning::of_call(decision.verdict(), trouble.is_some());
+    let role = Role::of_call(decision.verdict(), trouble.is_some());
     let why = trouble.map_or_else(|| decision.sentence(), |trouble| trouble.to_string());
-    let mut foot = canvas.clipped(&format!("{}: {why}", decision.verdict().word()), area.width, 2, meaning);
+    let mut foot = canvas.clipped(&format!("{}: {why}", decision.verdict().word()), area.width, 2, role);
     if let Some(rule) = canvas.app.auth.rules.policy.tool(&canvas.app.call.tool) {
-        let mut line =
-            vec![canvas.span("policy  ", Meaning::Label), canvas.span(text::name(&rule.name, 32), Meaning::Title)];
+        let mut line = vec![canvas.span("policy  ", Role::Label), canvas.span(text::name(&rule.name, 32), Role::Title)];
         for (permission, tick) in ticks(canvas, rule) {
-            let meaning = if tick == "[ ]" { Meaning::Hint } else { Meaning::Plain };
-            line.push(canvas.span(format!("  {tick} {}", text::name(&permission, 24)), meaning));
+            let role = if tick == "[ ]" { Role::Hint } else { Role::Plain };
+            line.push(canvas.span(format!("  {tick} {}", text::name(&permission, 24)), role));
         }
         foot.push(Line::from(line));
     }
@@ -151,7 +150,7 @@ fn foot(canvas: &mut Canvas, area: Rect) -> Vec<Line<'static>> {
     foot.extend(last.map(|called| {
         let answer = text::display_safe(&called.outcome.answer().to_string(), 400);
         let line = format!("last    {}: {answer}", text::name(&called.record.tool, 32));
-        canvas.span(line, Meaning::Hint).into()
+        canvas.span(line, Role::Hint).into()
     }));
     foot.truncate(usize::from(area.height / 2));
     foot
@@ -210,12 +209,12 @@ fn heads(canvas: &mut Canvas, area: Rect, shape: &Shape, shown: &[&ToolRule], al
     for row in 0..shape.heads {
         let is_last = row + 1 == shape.heads;
         let told = if is_last { spaced(&told, before) } else { " ".repeat(before) };
-        let mut line = vec![canvas.span(told, Meaning::Hint)];
+        let mut line = vec![canvas.span(told, Role::Hint)];
         for (tool, name) in shown.iter().zip(names.iter().skip(first)) {
             let here = tool.name == canvas.app.call.tool;
             let part = broken(name, shape.column, usize::from(shape.heads)).into_iter().nth(usize::from(row));
             let part = text::padded(&part.unwrap_or_default(), shape.column) + " ";
-            line.push(canvas.span(part, if here { Meaning::Title } else { Meaning::Label }));
+            line.push(canvas.span(part, if here { Role::Title } else { Role::Label }));
         }
         canvas.line(below(top(area, row + 1), row), Line::from(line));
     }
@@ -257,14 +256,14 @@ fn draw_row(
     flips: &mut Flips,
 ) -> Line<'static> {
     let (focused, first) = (canvas.focused(CELLS), canvas.drawn.columns.get(CELLS).first);
-    let marker = canvas.span(if here { "▸ " } else { "  " }, Meaning::Focused);
+    let marker = canvas.span(if here { "▸ " } else { "  " }, Role::Focused);
     let caller = canvas.app.matrix_name(row);
     let name = spaced(&caller, shape.name);
-    let mut line = vec![marker, canvas.span(name, if here { Meaning::Title } else { Meaning::Plain })];
+    let mut line = vec![marker, canvas.span(name, if here { Role::Title } else { Role::Plain })];
     if shape.state > 0 {
         let entry = row.checked_sub(1).and_then(|place| canvas.app.auth.tokens.get(place));
-        let (words, meaning) = entry.map_or((String::new(), Meaning::Plain), |entry| state(canvas, &entry.judged));
-        line.push(canvas.span(spaced(&words, shape.state), meaning));
+        let (words, role) = entry.map_or((String::new(), Role::Plain), |entry| state(canvas, &entry.judged));
+        line.push(canvas.span(spaced(&words, shape.state), role));
     }
     let mut x = u16::try_from(shape.name + shape.state + 2).unwrap_or(0);
     let cells = canvas.app.matrix_line(row);
@@ -312,8 +311,8 @@ fn cell(canvas: &Canvas, cell: &Cell, lacks: bool, shape: &Shape, cursor: Option
         (None, false) => (" ", " "),
     };
     let inner = text::padded(&format!("{said}{expected}"), shape.column.saturating_sub(2));
-    let meaning = if cell.flipped { Meaning::Warning } else { Meaning::of_call(cell.verdict, fails) };
-    canvas.span(format!("{left}{inner}{right}"), meaning.chip())
+    let role = if cell.flipped { Role::Warning } else { Role::of_call(cell.verdict, fails) };
+    canvas.span(format!("{left}{inner}{right}"), role.chip())
 }
 
 /// A text and at least one blank, in so many columns.

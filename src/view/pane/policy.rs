@@ -12,7 +12,7 @@ use crate::auth::policy::{Lint, ToolRule};
 use crate::gate::ports::ToolError;
 use crate::text;
 use crate::view::canvas::{Canvas, below, right_of, split_bottom, top};
-use crate::view::theme::Meaning;
+use crate::view::theme::Role;
 use crate::view::widget::more;
 
 /// What is laid out across: the column of names, and the permissions that fit beside it.
@@ -27,7 +27,7 @@ pub fn render(canvas: &mut Canvas, area: Rect) {
     let tools = policy.tools();
     if tools.is_empty() || canvas.app.policy.permissions().is_empty() {
         let told = "the policy has no tools or no permissions; press Ctrl-P and type `add`";
-        let lines = canvas.wrapped(told, area.width, Meaning::Hint);
+        let lines = canvas.wrapped(told, area.width, Role::Hint);
         canvas.lines(area, lines);
         return;
     }
@@ -79,12 +79,12 @@ fn heads(canvas: &mut Canvas, area: Rect, across: &Across) {
     let (app, first) = (canvas.app, canvas.drawn.columns.get(RULES).first);
     let permissions = app.policy.permissions();
     let told = more(first, permissions.len() - first - across.shown.len());
-    let mut line = vec![canvas.span(text::padded(&told, across.name), Meaning::Hint)];
+    let mut line = vec![canvas.span(text::padded(&told, across.name), Role::Hint)];
     for n in &across.shown {
         let (permission, here) = (&permissions[*n], *n == app.policy.permission_at());
         let said = text::fit(&text::name(permission, 32), width(permission) - 2);
-        let meaning = if here { Meaning::Title } else { Meaning::Label };
-        line.push(canvas.span(text::padded(&said, width(permission)), meaning));
+        let role = if here { Role::Title } else { Role::Label };
+        line.push(canvas.span(text::padded(&said, width(permission)), role));
     }
     canvas.line(top(area, 1), Line::from(line));
 }
@@ -115,21 +115,21 @@ fn draw_row(canvas: &mut Canvas, place: Rect, tool: &ToolRule, row: usize, acros
     let here = Some(row) == app.column();
     let said = text::fit(&text::name(&tool.name, 64), across.name - 3);
     let mut line = vec![
-        canvas.span(if here { "▸ " } else { "  " }, Meaning::Focused),
-        canvas.span(text::padded(&said, across.name - 2), if here { Meaning::Title } else { Meaning::Plain }),
+        canvas.span(if here { "▸ " } else { "  " }, Role::Focused),
+        canvas.span(text::padded(&said, across.name - 2), if here { Role::Title } else { Role::Plain }),
     ];
     let mut x = u16::try_from(across.name).unwrap_or(0);
     for n in &across.shown {
         let permission = &app.policy.permissions()[*n];
         let tick = tick(app, tool, permission);
         let cursor = here && focused && *n == app.policy.permission_at();
-        let meaning = match (cursor, tick != UNTICKED) {
-            (true, _) => Meaning::Selected,
-            (_, true) => Meaning::Ok,
-            _ => Meaning::Hint,
+        let role = match (cursor, tick != UNTICKED) {
+            (true, _) => Role::Selected,
+            (_, true) => Role::Ok,
+            _ => Role::Hint,
         };
-        line.push(canvas.span(tick, meaning));
-        line.push(canvas.span(" ".repeat(width(permission) - 3), Meaning::Plain));
+        line.push(canvas.span(tick, role));
+        line.push(canvas.span(" ".repeat(width(permission) - 3), Role::Plain));
         canvas.target(Rect { width: 3, ..right_of(place, x) }, Target::Cell(RULES, row, *n));
         x += u16::try_from(width(permission)).unwrap_or(0);
     }
@@ -146,31 +146,31 @@ fn notes(canvas: &Canvas) -> Vec<Line<'static>> {
         more => format!("! {first} (+{more} more)"),
     };
     let mut notes = Vec::new();
-    let mut note = |text: String, meaning| notes.push(Line::from(canvas.span(text, meaning)));
+    let mut note = |text: String, role| notes.push(Line::from(canvas.span(text, role)));
     if let Some(fault) = &app.policy_file.fault {
-        note(format!("! {fault}"), Meaning::Warning);
+        note(format!("! {fault}"), Role::Warning);
     }
     if let Some((first, more)) = pane.failed.split_first() {
-        note(with_more(format!("{first}, but is not"), more.len()), Meaning::Denied);
+        note(with_more(format!("{first}, but is not"), more.len()), Role::Denied);
     }
     if app.lacks_tool(&app.call.tool) {
-        note(format!("! {}", ToolError::missing(&app.call.tool)), Meaning::Warning);
+        note(format!("! {}", ToolError::missing(&app.call.tool)), Role::Warning);
     }
     // What is odd about the tool under the cursor comes first.
     let about_this = |lint: &&Lint| lint.tool().is_some_and(|tool| *tool == app.call.tool);
     if let Some(first) = pane.lints.iter().find(about_this).or(pane.lints.first()) {
-        note(with_more(first.to_string(), pane.lints.len() - 1), Meaning::Warning);
+        note(with_more(first.to_string(), pane.lints.len() - 1), Role::Warning);
     }
     let what = app.auth.tools.description(policy, &app.call.tool).map(|words| text::display_safe(words, 200));
-    note(format!("{}: {}", text::name(&app.call.tool, 32), what.as_deref().unwrap_or("no description")), Meaning::Hint);
+    note(format!("{}: {}", text::name(&app.call.tool, 32), what.as_deref().unwrap_or("no description")), Role::Hint);
     let here = pane.permissions().get(pane.permission_at());
     let rule = here.and_then(|here| policy.parts().permissions.iter().find(|rule| rule.name == *here));
     if let Some(rule) = rule.filter(|rule| !rule.is_bare()) {
         let what = rule.description.as_deref().map(|words| text::display_safe(words, 200));
         let implies = Some(text::names(rule.implies.iter(), 32, 8, ", ")).filter(|names| !names.is_empty());
         let told: Vec<String> = what.into_iter().chain(implies.map(|names| format!("implies {names}"))).collect();
-        note(format!("{}: {}", text::name(&rule.name, 32), told.join("; ")), Meaning::Hint);
+        note(format!("{}: {}", text::name(&rule.name, 32), told.join("; ")), Role::Hint);
     }
-    note("[~] by what it implies".to_owned(), Meaning::Hint);
+    note("[~] by what it implies".to_owned(), Role::Hint);
     notes
 }

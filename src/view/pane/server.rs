@@ -8,7 +8,7 @@ use crate::app::{Field, Pane, Target};
 use crate::endpoint::{Denial, Listing};
 use crate::text;
 use crate::view::canvas::{Canvas, below};
-use crate::view::theme::Meaning;
+use crate::view::theme::Role;
 use crate::view::widget::{choice, labelled, text_line};
 
 /// The rows that it needs: its fields, two for the address, one for the requests, and the button.
@@ -25,22 +25,22 @@ pub fn render(canvas: &mut Canvas, area: Rect) {
         rest = below(rest, 1);
     }
     let pane = &canvas.app.server;
-    let (told, meaning) = match (pane.changing, &pane.serving, &pane.fault) {
-        (Some(changing), ..) => (changing.word().to_owned(), Meaning::Hint),
-        (None, Some(serving), _) => (format!("SERVING  {}", text::display_safe(&serving.uri, 200)), Meaning::Ok),
-        (None, None, Some(fault)) => (fault.clone(), Meaning::Denied),
-        (None, None, None) => ("stopped: clients cannot connect".to_owned(), Meaning::Hint),
+    let (told, role) = match (pane.changing, &pane.serving, &pane.fault) {
+        (Some(changing), ..) => (changing.word().to_owned(), Role::Hint),
+        (None, Some(serving), _) => (format!("SERVING  {}", text::display_safe(&serving.uri, 200)), Role::Ok),
+        (None, None, Some(fault)) => (fault.clone(), Role::Denied),
+        (None, None, None) => ("stopped: clients cannot connect".to_owned(), Role::Hint),
     };
-    let lines = canvas.clipped(&told, area.width, 2, meaning);
+    let lines = canvas.clipped(&told, area.width, 2, role);
     rest = canvas.lines(rest, lines);
     if let Some(serving) = &pane.serving {
         let requests = canvas.app.auth.traffic.requests();
         let told = format!("since {}, requests: {requests}", canvas.app.time(serving.since));
-        let told = canvas.span(told, Meaning::Hint);
+        let told = canvas.span(told, Role::Hint);
         canvas.line(rest, told);
         rest = below(rest, 1);
     }
-    let button = canvas.span(format!("[ Enter: {} the server ]", pane.next().word()), Meaning::Key);
+    let button = canvas.span(format!("[ Enter: {} the server ]", pane.next().word()), Role::Key);
     canvas.line(rest, button);
 }
 
@@ -63,6 +63,6 @@ fn row(canvas: &mut Canvas, place: Rect, field: Field) {
         },
     };
     let mut line = choice(canvas, words, focused);
-    line.push(canvas.span(format!("  {means}"), Meaning::Hint));
+    line.push(canvas.span(format!("  {means}"), Role::Hint));
     canvas.line(place, Line::from(line));
 }

@@ -10,7 +10,7 @@ use crate::auth::{Evaluation, NumericDate, Phase, TokenStatus};
 use crate::gate::TokenEntry;
 use crate::text;
 use crate::view::canvas::{Canvas, below, right_of, split_bottom, top};
-use crate::view::theme::Meaning;
+use crate::view::theme::Role;
 use crate::view::widget::{choice, labelled, state, words_at};
 
 /// Columns of a row beside its bar.
@@ -52,7 +52,7 @@ fn heads(canvas: &mut Canvas, area: Rect, axis: &Axis) {
     let apart = axis.scale * i64::try_from(step).unwrap_or(60);
     let first = (0..step).find(|column| axis.instant(*column).past(apart) == text::Span::ZERO).unwrap_or(0);
     for column in (first..axis.columns).step_by(step).take_while(|column| column + width <= axis.columns) {
-        let label = canvas.span(format!("╷{}", told(axis.instant(column))), Meaning::Hint);
+        let label = canvas.span(format!("╷{}", told(axis.instant(column))), Role::Hint);
         canvas.line(right_of(area, u16::try_from(column).unwrap_or(0)), label);
     }
 }
@@ -60,14 +60,14 @@ fn heads(canvas: &mut Canvas, area: Rect, axis: &Axis) {
 fn draw_row(canvas: &mut Canvas, place: Rect, shape: &Shape, axis: &Axis, row: usize, here: bool) {
     let entry = row.checked_sub(1).and_then(|n| canvas.app.auth.tokens.get(n)).cloned();
     let name = entry.as_ref().map_or_else(|| text::NO_TOKEN.to_owned(), |entry| canvas.app.token_name(entry));
-    let meaning = match (here, canvas.focused(BARS)) {
-        (true, true) => Meaning::Selected,
-        (true, false) => Meaning::Title,
-        _ => Meaning::Plain,
+    let role = match (here, canvas.focused(BARS)) {
+        (true, true) => Role::Selected,
+        (true, false) => Role::Title,
+        _ => Role::Plain,
     };
-    let marker = canvas.span(if here { "▸ " } else { "  " }, Meaning::Focused);
+    let marker = canvas.span(if here { "▸ " } else { "  " }, Role::Focused);
     let name = text::fit(&name, usize::from(shape.name) - 1);
-    canvas.line(place, Line::from(vec![marker, canvas.span(name, meaning)]));
+    canvas.line(place, Line::from(vec![marker, canvas.span(name, role)]));
     let bars = Rect { width: u16::try_from(axis.columns).unwrap_or(0), ..right_of(place, 2 + shape.name) };
     let line = bar(canvas, entry.as_ref(), axis, here);
     canvas.line(bars, line);
@@ -75,8 +75,8 @@ fn draw_row(canvas: &mut Canvas, place: Rect, shape: &Shape, axis: &Axis, row: u
     if let Some(entry) = entry
         && shape.state > 0
     {
-        let (words, meaning) = state(canvas, &entry.judged);
-        let words = canvas.span(words, meaning);
+        let (words, role) = state(canvas, &entry.judged);
+        let words = canvas.span(words, role);
         canvas.line(right_of(place, place.width - shape.state), words);
     }
 }
@@ -87,30 +87,30 @@ fn bar(canvas: &Canvas, entry: Option<&TokenEntry>, axis: &Axis, here: bool) -> 
     let now = axis.column(canvas.app.times.judged);
     let cursor = if here { canvas.app.timeline.cursor.and_then(|at| axis.column(at)) } else { None };
     let cells = (0..axis.columns).map(|column| {
-        let (sign, meaning) = entry.map_or((' ', Meaning::Plain), |entry| piece(&entry.judged, axis, column));
+        let (sign, role) = entry.map_or((' ', Role::Plain), |entry| piece(&entry.judged, axis, column));
         if Some(column) == cursor {
-            ('┊', Meaning::Selected)
+            ('┊', Role::Selected)
         } else if Some(column) == now {
-            ('┃', Meaning::Focused)
+            ('┃', Role::Focused)
         } else {
-            (sign, meaning)
+            (sign, role)
         }
     });
     let mut spans: Vec<Span<'static>> = Vec::new();
-    let mut run = (String::new(), Meaning::Plain);
-    for (sign, meaning) in cells {
-        if meaning != run.1 && !run.0.is_empty() {
+    let mut run = (String::new(), Role::Plain);
+    for (sign, role) in cells {
+        if role != run.1 && !run.0.is_empty() {
             spans.push(canvas.span(std::mem::take(&mut run.0), run.1));
         }
         run.0.push(sign);
-        run.1 = meaning;
+        run.1 = role;
     }
     spans.push(canvas.span(run.0, run.1));
     Line::from(spans)
 }
 
 /// What a token is in the time of a column. Alive for a part of it is alive: no life is too short to be seen.
-fn piece(judged: &Evaluation, axis: &Axis, column: usize) -> (char, Meaning) {
+fn piece(judged: &Evaluation, axis: &Axis, column: usize) -> (char, Role) {
     let (from, to) = (axis.instant(column), axis.instant(column + 1));
     let life = &judged.lifetime;
     // The gate does not look at `iat`; what it would allow before it has a sign of its own.
@@ -127,12 +127,12 @@ fn piece(judged: &Evaluation, axis: &Axis, column: usize) -> (char, Meaning) {
     let inside = life.borders().chain(life.iat).filter(|at| *at > from && *at < to);
     let at = std::iter::once(from).chain(inside).max_by_key(rank).unwrap_or(from);
     match (rank(&at), judged.status(at)) {
-        (-1, TokenStatus::Valid(_)) => ('╌', Meaning::Hint),
-        (-1 | 0, _) => (' ', Meaning::Plain),
-        (1, _) => ('·', Meaning::Hint),
-        (2, TokenStatus::Valid(_)) => ('▒', Meaning::Warning),
-        (_, TokenStatus::Valid(_)) => ('▆', Meaning::Ok),
-        _ => ('-', Meaning::Hint),
+        (-1, TokenStatus::Valid(_)) => ('╌', Role::Hint),
+        (-1 | 0, _) => (' ', Role::Plain),
+        (1, _) => ('·', Role::Hint),
+        (2, TokenStatus::Valid(_)) => ('▒', Role::Warning),
+        (_, TokenStatus::Valid(_)) => ('▆', Role::Ok),
+        _ => ('-', Role::Hint),
     }
 }
 
@@ -141,14 +141,13 @@ fn feet(canvas: &mut Canvas, area: Rect, axis: &Axis) {
     let at = canvas.app.cursor_instant();
     let is_set = canvas.app.timeline.cursor.is_some();
     let told = canvas.app.selected().map(|entry| words_at(&entry.judged, at));
-    let (words, holds, meaning) = told.unwrap_or_else(|| ("no token".to_owned(), text::Span::MAX, Meaning::Hint));
+    let (words, holds, role) = told.unwrap_or_else(|| ("no token".to_owned(), text::Span::MAX, Role::Hint));
     if !is_set {
         canvas.drawn.changes_in(holds.min(text::Span::SECOND - at.past(text::Span::SECOND)));
     }
     let named = if is_set { "at" } else { "now" };
     let at = if is_set { at } else { at.whole_second() };
-    let line =
-        vec![canvas.span(format!("{named} {}: ", canvas.app.date(at)), Meaning::Plain), canvas.span(words, meaning)];
+    let line = vec![canvas.span(format!("{named} {}: ", canvas.app.date(at)), Role::Plain), canvas.span(words, role)];
     canvas.line(area, Line::from(line));
     let rest = below(area, 1);
     let place = labelled(canvas, rest, SCALE);
@@ -160,6 +159,6 @@ fn feet(canvas: &mut Canvas, area: Rect, axis: &Axis) {
         76..100 => "┃ clock  ┊ cursor  ▆ valid  ▒ by leeway  · not yet  - unverified",
         _ => "┃ clock  ┊ cursor  ▆ valid  ▒ by leeway  · not yet  ╌ before iat  - unverified",
     };
-    let signs = canvas.span(signs, Meaning::Hint);
+    let signs = canvas.span(signs, Role::Hint);
     canvas.line(below(rest, 1), signs);
 }

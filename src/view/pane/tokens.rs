@@ -8,7 +8,7 @@ use crate::app::pane::tokens::LIST;
 use crate::gate::{Provenance, TokenEntry};
 use crate::text;
 use crate::view::canvas::{Canvas, bottom, top};
-use crate::view::theme::Meaning;
+use crate::view::theme::Role;
 use crate::view::widget::state;
 
 pub fn render(canvas: &mut Canvas, area: Rect) {
@@ -21,7 +21,7 @@ pub fn render(canvas: &mut Canvas, area: Rect) {
         canvas.target(place, Target::Row(LIST, row));
     });
     if tokens.is_empty() && area.height > 2 {
-        let hint = canvas.span("Press i to issue a token, or paste one.", Meaning::Hint);
+        let hint = canvas.span("Press i to issue a token, or paste one.", Role::Hint);
         canvas.line(bottom(top(area, 3), 1), hint);
     }
 }
@@ -30,16 +30,16 @@ fn draw_row(canvas: &mut Canvas, area: Rect, entry: Option<&TokenEntry>, selecte
     let focused = canvas.focused(LIST);
     let marker = if selected { "▸ " } else { "  " };
     let plain = match (selected, focused) {
-        (true, true) => Meaning::Selected,
-        (true, false) => Meaning::Title,
-        _ => Meaning::Plain,
+        (true, true) => Role::Selected,
+        (true, false) => Role::Title,
+        _ => Role::Plain,
     };
     let Some(entry) = entry else {
-        let line = vec![canvas.span(marker, Meaning::Focused), canvas.span(text::NO_TOKEN, plain)];
+        let line = vec![canvas.span(marker, Role::Focused), canvas.span(text::NO_TOKEN, plain)];
         canvas.line(area, Line::from(line));
         return;
     };
-    let (words, meaning) = state(canvas, &entry.judged);
+    let (words, role) = state(canvas, &entry.judged);
     let room = usize::from(area.width).saturating_sub(2 + text::width(&words) + 1);
     let held = match entry.judged.permissions.as_slice() {
         [] => String::new(),
@@ -49,16 +49,16 @@ fn draw_row(canvas: &mut Canvas, area: Rect, entry: Option<&TokenEntry>, selecte
     let pasted = if entry.provenance == Provenance::Pasted { "*" } else { "" };
     let name = text::fit(&format!("{}{pasted}", canvas.app.token_name(entry)), name_room);
     let pad = |width: usize, room: usize| " ".repeat(room.saturating_sub(width));
-    let mut line = vec![canvas.span(marker, Meaning::Focused), canvas.span(name.clone(), plain)];
+    let mut line = vec![canvas.span(marker, Role::Focused), canvas.span(name.clone(), plain)];
     let mut used = text::width(&name);
     if room > 20 {
         let gap = pad(used, name_room + 1);
         let held = text::fit(&held, room.saturating_sub(name_room + 1));
         used = name_room + 1 + text::width(&held);
-        line.push(canvas.span(gap, Meaning::Plain));
-        line.push(canvas.span(held, Meaning::Hint));
+        line.push(canvas.span(gap, Role::Plain));
+        line.push(canvas.span(held, Role::Hint));
     }
-    line.push(canvas.span(pad(used, room + 1), Meaning::Plain));
-    line.push(canvas.span(words, meaning));
+    line.push(canvas.span(pad(used, room + 1), Role::Plain));
+    line.push(canvas.span(words, role));
     canvas.line(area, Line::from(line));
 }

@@ -8,7 +8,7 @@ use crate::app::pane::traffic::LIST;
 use crate::gate::traffic::{Client, SECONDS};
 use crate::text::{self, padded, words};
 use crate::view::canvas::{Canvas, below, split_bottom, top};
-use crate::view::theme::Meaning;
+use crate::view::theme::Role;
 
 /// A client's address and last call are shown where this many columns are left for its name.
 const NAME: usize = 15;
@@ -26,7 +26,7 @@ pub fn render(canvas: &mut Canvas, area: Rect) {
     canvas.lines(under, refusals);
     let clients = canvas.app.auth.traffic.clients();
     if clients.is_empty() {
-        let told = canvas.span("no clients have connected yet", Meaning::Hint);
+        let told = canvas.span("no clients have connected yet", Role::Hint);
         canvas.line(list, told);
         return;
     }
@@ -56,9 +56,9 @@ fn rate(canvas: &mut Canvas, columns: u16) -> Line<'static> {
     };
     let bars: String = rate[SECONDS - room..].iter().map(block).collect();
     Line::from(vec![
-        canvas.span("calls/s  ", Meaning::Label),
-        canvas.span(format!("{:<6} ", words::short(rate[SECONDS - 1].into())), Meaning::Title),
-        canvas.span(bars, Meaning::Ok),
+        canvas.span("calls/s  ", Role::Label),
+        canvas.span(format!("{:<6} ", words::short(rate[SECONDS - 1].into())), Role::Title),
+        canvas.span(bars, Role::Ok),
     ])
 }
 
@@ -78,11 +78,11 @@ fn row(canvas: &Canvas, client: &Client, n: usize, columns: u16) -> Line<'static
     let tail = tails.into_iter().find(|tail| !is_narrow && text::width(tail) + NAME <= room).unwrap_or_default();
     let name = padded(&client.called(), room.saturating_sub(text::width(&tail)).clamp(8, 32));
     let spans: Vec<Span<'static>> = vec![
-        canvas.span(name, if here { Meaning::Selected } else { Meaning::Plain }),
-        canvas.span(format!(" {} ", padded(&subject, 12)), Meaning::Title),
-        canvas.span(calls, Meaning::Plain),
-        canvas.span(refused, Meaning::Denied),
-        canvas.span(format!(" {tail}"), Meaning::Hint),
+        canvas.span(name, if here { Role::Selected } else { Role::Plain }),
+        canvas.span(format!(" {} ", padded(&subject, 12)), Role::Title),
+        canvas.span(calls, Role::Plain),
+        canvas.span(refused, Role::Denied),
+        canvas.span(format!(" {tail}"), Role::Hint),
     ];
     Line::from(spans)
 }
@@ -108,7 +108,7 @@ fn refusals(canvas: &Canvas, columns: u16) -> Vec<Line<'static>> {
         return Vec::new();
     }
     let told: Vec<String> = all.iter().map(|(code, times)| format!("{times} {code}")).collect();
-    canvas.clipped(&format!("refused: {}", told.join(", ")), columns, 3, Meaning::Denied)
+    canvas.clipped(&format!("refused: {}", told.join(", ")), columns, 3, Role::Denied)
 }
 
 #[cfg(test)]

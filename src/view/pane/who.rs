@@ -12,7 +12,7 @@ use crate::gate::ports::ToolError;
 use crate::text;
 use crate::view::canvas::{Canvas, below, top};
 use crate::view::record::held;
-use crate::view::theme::{Meaning, Theme};
+use crate::view::theme::{Role, Theme};
 use crate::view::widget::{choice, sentence_holds, state};
 
 pub fn render(canvas: &mut Canvas, area: Rect) {
@@ -46,13 +46,11 @@ fn about_tool(theme: Theme, app: &App) -> Vec<Line<'static>> {
     let policy = &app.auth.rules.policy;
     let name = text::name(&app.call.tool, 32);
     let Some(rule) = policy.tool(&app.call.tool) else {
-        return vec![
-            span(theme, format!("{name} is not in the policy: every call is forbidden"), Meaning::Plain).into(),
-        ];
+        return vec![span(theme, format!("{name} is not in the policy: every call is forbidden"), Role::Plain).into()];
     };
-    let mut lines = vec![span(theme, format!("{name} needs {}", rule.needs()), Meaning::Plain).into()];
+    let mut lines = vec![span(theme, format!("{name} needs {}", rule.needs()), Role::Plain).into()];
     if app.lacks_tool(&app.call.tool) {
-        lines.push(span(theme, format!("! {}", ToolError::missing(&app.call.tool)), Meaning::Warning).into());
+        lines.push(span(theme, format!("! {}", ToolError::missing(&app.call.tool)), Role::Warning).into());
     }
     for permission in policy.permissions() {
         if !rule.permissions.contains(permission)
@@ -63,7 +61,7 @@ fn about_tool(theme: Theme, app: &App) -> Vec<Line<'static>> {
                 text::name(permission, 32),
                 text::name(&through.permission, 32)
             );
-            lines.push(span(theme, said, Meaning::Hint).into());
+            lines.push(span(theme, said, Role::Hint).into());
         }
     }
     lines
@@ -81,9 +79,9 @@ struct Row {
 impl Row {
     fn line(&self, theme: Theme, names: usize) -> Line<'static> {
         Line::from(vec![
-            span(theme, format!("{} ", self.verdict.sign()), Meaning::of_call(self.verdict, self.lacks)),
-            span(theme, format!("{} ", text::padded(&self.name, names)), Meaning::Plain),
-            span(theme, self.why.clone(), Meaning::Hint),
+            span(theme, format!("{} ", self.verdict.sign()), Role::of_call(self.verdict, self.lacks)),
+            span(theme, format!("{} ", text::padded(&self.name, names)), Role::Plain),
+            span(theme, self.why.clone(), Role::Hint),
         ])
     }
 }
@@ -126,30 +124,30 @@ fn decide(canvas: &mut Canvas, entry: Option<&TokenEntry>, tool: &str) -> Decisi
     decision
 }
 
-fn span(theme: Theme, text: impl Into<String>, meaning: Meaning) -> Span<'static> {
-    Span::styled(text.into(), theme.of(meaning))
+fn span(theme: Theme, text: impl Into<String>, role: Role) -> Span<'static> {
+    Span::styled(text.into(), theme.of(role))
 }
 
 /// A column of answers.
 fn answers(canvas: &mut Canvas, area: Rect, scroll: usize, names: usize) -> usize {
     let (app, theme) = (canvas.app, canvas.theme);
     let Some(everyone) = &app.who.everyone else {
-        let lines = canvas.wrapped("Ctrl-F calls the tool with every token and with none", area.width, Meaning::Hint);
+        let lines = canvas.wrapped("Ctrl-F calls the tool with every token and with none", area.width, Role::Hint);
         canvas.lines(area, lines);
         return 0;
     };
     let called = format!("{} {}", text::name(&everyone.tool, 32), text::display_safe(&everyone.arguments, 200));
-    let called = span(theme, called, Meaning::Label);
+    let called = span(theme, called, Role::Label);
     canvas.line(top(area, 1), called);
     canvas.scrolled(below(area, 1), everyone.answers.len(), scroll, |_, n| {
         let (name, called) = &everyone.answers[n];
         let verdict = called.decision.verdict();
-        let meaning = Meaning::of_call(verdict, called.outcome.trouble().is_some());
+        let role = Role::of_call(verdict, called.outcome.trouble().is_some());
         Line::from(vec![
-            span(theme, format!("{} ", verdict.sign()), meaning),
-            span(theme, format!("{} ", text::padded(name, names)), Meaning::Plain),
-            span(theme, held(&called.record), Meaning::Warning),
-            span(theme, text::display_safe(&called.record.answer, 400), meaning),
+            span(theme, format!("{} ", verdict.sign()), role),
+            span(theme, format!("{} ", text::padded(name, names)), Role::Plain),
+            span(theme, held(&called.record), Role::Warning),
+            span(theme, text::display_safe(&called.record.answer, 400), role),
         ])
     })
 }
