@@ -72,6 +72,7 @@ impl App {
             }
             Action::Go => self.chord = binding(Action::Go).and_then(|binding| binding.keys.first()).copied(),
             Action::Side(by) => self.side(by),
+            Action::Line(by) => self.line(by),
             Action::Find => self.ask_what_to_find(),
             Action::Mouse => return self.turn_mouse(),
             Action::Everyone => return self.call_as_everyone(),
@@ -125,7 +126,7 @@ impl App {
     fn act_on_overlay(&mut self, action: Action) -> Vec<Effect> {
         let page = self.drawn.overlay_rows.max(2) - 1;
         let by = match action {
-            Action::Row(by) => by,
+            Action::Row(by) | Action::Line(by) => by,
             Action::Page(by) => by * page.cast_signed(),
             Action::Edge(by) => by * (1 << 20),
             Action::Act => return self.act_in_overlay(),

@@ -31,6 +31,8 @@ pub enum Action {
     Go,
     /// Along the row under the cursor, or to the pane beside.
     Side(isize),
+    /// To the row or field above or below.
+    Line(isize),
     Find,
     Mouse,
     Out,

@@ -3,6 +3,7 @@
 
 use super::App;
 use super::action::Action;
+use super::focus::Focus;
 use super::keymap::binding;
 use super::overlay::Overlay;
 use super::screen::Screen;
@@ -49,7 +50,10 @@ fn pane_hint(app: &App, action: Action) -> Option<&'static str> {
         return hint(app);
     }
     let hint = match action {
-        Action::Act if app.focus.field.is_none() => return Some("edit"),
+        Action::Act if app.focus.field.is_none() => {
+            let edits = Focus::landing(app.focus.pane).field.is_none();
+            return Some(if edits { "edit" } else { "use this pane" });
+        }
         Action::Act => app.focus.act()?.hint,
         Action::Tick => control?.tick?.hint,
         Action::Turn(1) => match control {

@@ -48,8 +48,8 @@ pub const BINDINGS: &[Binding] = &[
     on(Action::Act, &[plain(Code::Enter)], "do what the pane is for: issue, open, call, save, drill, run, serve"),
     outside(Action::Turn(-1), &[plain(Code::Left)], "turn a choice back; previous pane"),
     outside(Action::Turn(1), &[plain(Code::Right)], "turn a choice on; next pane"),
-    on(Action::Row(-1), &[plain(Code::Up), typed('k')], "row or field above"),
-    on(Action::Row(1), &[plain(Code::Down), typed('j')], "row or field below"),
+    on(Action::Row(-1), &[plain(Code::Up)], "row or field above"),
+    on(Action::Row(1), &[plain(Code::Down)], "row or field below"),
     on(Action::Page(-1), &[plain(Code::PgUp)], "page up"),
     on(Action::Page(1), &[plain(Code::PgDn)], "page down"),
     outside(Action::Edge(-1), &[plain(Code::Home)], "first row; in Timeline, previous border; in Clock, real time"),
@@ -94,6 +94,8 @@ pub const BINDINGS: &[Binding] = &[
     on(Action::Jump('v'), &[typed('v')], "go to Server"),
     on(Action::Jump('f'), &[typed('f')], "go to Traffic"),
     on(Action::Jump('n'), &[typed('n')], "go to Connect"),
+    on(Action::Line(-1), &[typed('k')], "row or field above"),
+    on(Action::Line(1), &[typed('j')], "row or field below"),
     on(Action::Side(-1), &[typed('h')], "column before, in tables; previous pane"),
     on(Action::Side(1), &[typed('l')], "next column, in tables; next pane"),
     on(Action::Find, &[typed('/')], "find in the claims or the list"),
@@ -144,6 +146,7 @@ impl Binding {
                 | Action::Edge(_)
                 | Action::Out
                 | Action::Side(_)
+                | Action::Line(_)
                 | Action::Pane(_)
                 | Action::Go
         );
@@ -222,11 +225,11 @@ mod tests {
 
     #[test]
     fn letters_only_navigate_and_text_keeps_its_characters() {
-        use Action::{Find, Go, Jump, Row, Side};
+        use Action::{Find, Go, Jump, Line, Side};
         for c in ' '..='~' {
             let key = Key::plain(Code::Char(c));
             let means = action(key, false);
-            let navigates = matches!(means, None | Some(Row(_) | Side(_) | Jump(_) | Go | Find));
+            let navigates = matches!(means, None | Some(Line(_) | Side(_) | Jump(_) | Go | Find));
             assert!(!c.is_ascii_alphabetic() || navigates, "{c} means {means:?}");
             assert_eq!(action(key, true), None, "{c} is taken from a text");
         }

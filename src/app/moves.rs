@@ -25,7 +25,8 @@ impl App {
     /// Shows a screen, at the pane where its work begins unless the present one is on it too.
     pub(super) fn show(&mut self, screen: Screen) {
         self.screen = screen;
-        if !screen.panes().contains(&self.focus.pane) {
+        // What happened is on every screen; who goes to another one wants to see that.
+        if self.focus.pane == Pane::Activity || !screen.panes().contains(&self.focus.pane) {
             self.go(Focus::landing(screen.panes()[0]));
         } else if self.text_field().is_some() {
             self.go(Focus::landing(self.focus.pane));
@@ -51,10 +52,24 @@ impl App {
         }
     }
 
+    /// As [`App::row`], but it only moves.
+    pub(super) fn line(&mut self, by: isize) {
+        match self.focus.field.filter(|field| field.control().is_dial) {
+            Some(field) => self.step_within(field, by),
+            None => self.row(by),
+        }
+    }
+
+    fn step_within(&mut self, field: Field, by: isize) {
+        let fields: Vec<Field> = field.pane.fields().collect();
+        let at = fields.iter().position(|one| *one == field).unwrap_or(0);
+        self.enter(Focus::at(fields[moved(at, by, fields.len())]));
+    }
+
     /// Along the row of a table, or to the pane beside. It only moves: choices, which mean something, turn by the arrows.
     pub(super) fn side(&mut self, by: isize) {
         match self.focus.control() {
-            Some(control) if control.row.is_some() && control.turn.is_some() => self.turn(by),
+            Some(control) if control.row.is_some() && control.turn.is_some() && !control.is_dial => self.turn(by),
             _ => self.go_pane(by),
         }
     }
@@ -69,11 +84,7 @@ impl App {
         match (self.focus.field, self.focus.control().and_then(|control| control.row)) {
             (None, _) => self.go_pane(by),
             (Some(_), Some(row)) => (row.by)(self, by),
-            (Some(field), None) => {
-                let fields: Vec<Field> = field.pane.fields().collect();
-                let at = fields.iter().position(|one| *one == field).unwrap_or(0);
-                self.enter(Focus::at(fields[moved(at, by, fields.len())]));
-            }
+            (Some(field), None) => self.step_within(field, by),
         }
     }
 

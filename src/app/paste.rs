@@ -53,7 +53,7 @@ impl App {
         // Claims are JSON, and their field is where it was meant to go.
         let takes_json = self.text_field() == Some(issue::EXTRA);
         if let Some(material) = material.filter(|_| self.overlays.is_empty() && !takes_json) {
-            self.say(format!("{material} was pasted; it changes nothing"));
+            self.say(format!("Read as {material}. Nothing was changed."));
             self.overlays.push(explained(material));
             return Vec::new();
         }
@@ -143,13 +143,13 @@ impl App {
         self.refresh();
         let already = match known {
             0 => String::new(),
-            _ if all == 1 => "; it was in the list already".to_owned(),
-            _ if known == all => "; all of them were in the list already".to_owned(),
-            _ => format!("; {known} of them were in the list already"),
+            _ if all == 1 => "; already in the list".to_owned(),
+            _ if known == all => "; all already in the list".to_owned(),
+            _ => format!("; {known} already in the list"),
         };
         let status = self.inspection.as_ref().map(|shown| shown.judged.status(self.times.judged));
-        let word = status.map_or("", |status| status.word());
-        self.say(format!("{word}: {summary}{kinds}{already}"));
+        let word = status.filter(|_| all == 1).map_or_else(String::new, |status| format!("{}: ", status.word()));
+        self.say(format!("{word}{summary}{kinds}{already}"));
         Vec::new()
     }
 

@@ -101,7 +101,7 @@ pub fn explain_inspection(inspection: &Inspection, rules: &Rules, now: NumericDa
 }
 
 /// How long a valid token still is.
-fn left(phase: Phase) -> String {
+pub(super) fn left(phase: Phase) -> String {
     let told = |left| text::words::remaining(left).text;
     match phase {
         Phase::Live { left } => format!("{} left", told(left)),

@@ -5,7 +5,7 @@ use chrono::DateTime;
 
 use super::date::NumericDate;
 use super::evaluation::TokenStatus;
-use super::explain::Explanation;
+use super::explain::{Explanation, left};
 use super::inspection::{Inspection, value_of};
 use super::members;
 use super::rules::Rules;
@@ -122,7 +122,12 @@ fn scopes(out: &mut Explanation, response: &Response, token: Option<&Inspection>
 fn ours(out: &mut Explanation, response: &Response, token: &Inspection, now: NumericDate) {
     let status = token.judged.status(now);
     let why = status.reason().map_or_else(String::new, |reason| format!(": {reason}"));
-    out.note(format!("token {} here: {}{why}", token.id, status.word()));
+    let who = token.judged.name.as_deref().map_or_else(String::new, |name| format!(" ({})", text::name(name, 64)));
+    let life = match (&status, token.judged.lifetime.exp) {
+        (TokenStatus::Valid(phase), Some(exp)) => format!(", {}, expires at {}", left(*phase), exp.rfc3339()),
+        _ => String::new(),
+    };
+    out.note(format!("token {}{who} here: {}{why}{life}", token.id, status.word()));
     for reason in token.judged.also(now) {
         out.finding(format_args!("also: {reason}"));
     }

@@ -6,6 +6,7 @@ use ratatui::style::{Color, Modifier, Style};
 use ratatui::symbols::border;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Clear, Widget as _};
+use textwrap::WordSplitter;
 
 use super::theme::{Role, Theme};
 use crate::app::frame_info::Window;
@@ -178,8 +179,9 @@ impl Canvas<'_> {
     /// A box in the middle of the screen, over everything; returns the area inside it.
     pub fn popup(&mut self, columns: u16, rows: u16, title: &str) -> Rect {
         let screen = self.buf.area;
-        // The first row keeps telling what must not be overlooked, the last one what the keys do.
-        let above = Rect { y: screen.y + 1, height: screen.height.saturating_sub(2), ..screen };
+        // The first row and the last ones stay: alarms, a message, and the keys.
+        let below = if self.app.toast.is_some() { 2 } else { 1 };
+        let above = Rect { y: screen.y + 1, height: screen.height.saturating_sub(1 + below), ..screen };
         let area = above.centered(
             ratatui::layout::Constraint::Length(columns.min(screen.width)),
             ratatui::layout::Constraint::Length(rows.min(above.height)),
@@ -203,7 +205,9 @@ impl Canvas<'_> {
         self.clear(area);
         self.drawn.cursor = None;
         let title = self.span(format!(" {title} "), Role::ScreenChip);
-        self.frame(area, title.into(), true)
+        let inner = self.frame(area, title.into(), true);
+        let padding = u16::from(inner.width > 40);
+        Rect { x: inner.x + padding, width: inner.width - 2 * padding, ..inner }
     }
 
     /// Takes away what was drawn here.
@@ -212,6 +216,13 @@ impl Canvas<'_> {
         if let Some(ground) = self.theme.ground() {
             self.buf.set_style(area, ground);
         }
+    }
+
+    /// A line that is selected as a whole: its parts lose their own colours, which might not be readable on this one.
+    pub fn selected(&self, mut line: Line<'static>) -> Line<'static> {
+        let style = self.style(Role::Selected);
+        line.spans.iter_mut().for_each(|span| span.style = span.style.patch(style));
+        line
     }
 
     /// The mouse hits `target` here.
@@ -245,7 +256,9 @@ pub const fn shows_all(area: Rect) -> bool {
 
 /// A text broken into lines at spaces; words too long for a line are broken anywhere.
 pub fn wrap(text: &str, columns: u16) -> Vec<String> {
-    textwrap::wrap(text, usize::from(columns.max(1))).into_iter().map(std::borrow::Cow::into_owned).collect()
+    // A key such as Ctrl-X stays whole.
+    let options = textwrap::Options::new(usize::from(columns.max(1))).word_splitter(WordSplitter::NoHyphenation);
+    textwrap::wrap(text, options).into_iter().map(std::borrow::Cow::into_owned).collect()
 }
 
 /// The part of an area below its first rows.

@@ -43,7 +43,6 @@ pub fn render(canvas: &mut Canvas, area: Rect, inspection: &Inspection, scroll: 
     let life = &inspection.judged.lifetime;
     let ahead = life.iat.map(|iat| iat.since(canvas.app.times.judged) - life.leeway.span());
     ahead.filter(|ahead| *ahead > Span::ZERO).into_iter().for_each(|ahead| canvas.drawn.changes_in(ahead));
-    lines.extend(expectations(canvas, inspection, area.width));
     let fixed = lines.len();
     document(canvas, &inspection.payload, area.width, &mut lines);
     lines.push(canvas.span("header", Role::Hint).into());
@@ -149,22 +148,6 @@ fn member(
         }
     }
     lines.push(line);
-}
-
-/// What the rules expect of issuer and audience, against what the token says.
-fn expectations(canvas: &Canvas, inspection: &Inspection, columns: u16) -> Vec<Line<'static>> {
-    let rules = &canvas.app.auth.rules;
-    let found = |claim: &str| {
-        let member = inspection.payload.members.iter().find(|(name, _)| name == claim);
-        member.map_or_else(|| "none".to_owned(), |(_, value)| display_safe(value, 256))
-    };
-    let told = |claim: &str, wanted: &str| {
-        let text = format!("{claim}: expected {}, got {}", text::name(wanted, 256), found(claim));
-        canvas.wrapped(&text, columns, Role::Plain)
-    };
-    let issuer = rules.issuer().map(|wanted| told("iss", wanted));
-    let audience = rules.audience().map(|wanted| told("aud", wanted));
-    issuer.into_iter().chain(audience).flatten().collect()
 }
 
 /// A member's value as it is shown, and what the clock makes of it. Where there is little room an instant of today

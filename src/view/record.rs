@@ -43,7 +43,11 @@ pub fn last_calls(canvas: &mut Canvas, area: Rect) {
 pub fn line(canvas: &Canvas, record: &Record, columns: u16, selected: bool) -> Line<'static> {
     let plain = if selected { Role::Selected } else { Role::Plain };
     let who = record.answered.subject().map(|name| text::name(name, 32));
-    let who = who.or_else(|| record.token_id.map(|id| id.to_string())).unwrap_or_else(|| text::NO_TOKEN.to_owned());
+    // A refused token's name is what it says itself.
+    let known =
+        |id| canvas.app.auth.tokens.iter().find(|entry| entry.id == id).map(|entry| canvas.app.token_name(entry));
+    let who = who.or_else(|| record.token_id.map(|id| known(id).unwrap_or_else(|| id.to_string())));
+    let who = who.unwrap_or_else(|| text::NO_TOKEN.to_owned());
     let wide = columns >= WIDE;
     let (name, tool) = if wide { (14, 14) } else { (10, 11) };
     let mut line = Vec::new();

@@ -127,3 +127,19 @@ fn the_whole_token_shows_only_after_a_question() {
     desk.keys("Enter Enter");
     assert!(desk.screen().contains(middle), "{}", desk.screen());
 }
+
+#[test]
+fn a_call_is_found_by_its_reason() {
+    let mut desk = Desk::new(120, 36);
+    desk.types("user123").keys("Enter Esc c Enter Right Enter Right Enter a /").types("write_data").keys("Enter");
+    assert_eq!(desk.app.activity_row().map(|row| row.tool.to_string()).as_deref(), Some("write_data"));
+}
+
+#[test]
+fn letters_leave_the_clock_alone_and_a_screen_shows_its_first_pane() {
+    let mut desk = Desk::new(120, 36);
+    desk.keys("Esc o l l j k h");
+    assert_eq!(desk.app.times.judged, crate::desk::START);
+    desk.keys("a g m");
+    assert_eq!(desk.app.focus.pane, Pane::Matrix);
+}

@@ -28,6 +28,7 @@ pub(super) static PLACE: Place = Place {
     help: "The clock for everything on screen: previews, inspection, the matrix and calls made here. ← → move it by a second, ↑ ↓ by a minute, PgUp PgDn by an hour; Space freezes it, Home returns to real time. Tokens are issued in real time unless \"issue at\" says otherwise. Clients of the server are always checked in real time.",
     controls: &[
         Control::new(DIAL, "shows")
+            .dial()
             .act(
                 |_| Some("real time"),
                 |app| {

@@ -208,13 +208,26 @@ pub struct Control {
     pub row: Option<Move>,
     /// Home and End. Without it they are the longest page up and down.
     pub edge: Option<Move>,
+    /// Whether the arrows change a value instead of moving a cursor: letters, which only move, leave it alone.
+    pub is_dial: bool,
     /// A click on one of its rows or cells.
     pub click: Option<fn(&mut App, Spot) -> Vec<Effect>>,
 }
 
 impl Control {
     const fn new(field: Field, label: &'static str) -> Self {
-        Self { field, label, text: None, act: None, tick: None, turn: None, row: None, edge: None, click: None }
+        Self {
+            field,
+            label,
+            text: None,
+            act: None,
+            tick: None,
+            turn: None,
+            row: None,
+            edge: None,
+            is_dial: false,
+            click: None,
+        }
     }
 
     const fn text(
@@ -244,6 +257,10 @@ impl Control {
 
     const fn edge(self, hint: Hint, by: fn(&mut App, isize)) -> Self {
         Self { edge: Some(Move { hint, by }), ..self }
+    }
+
+    const fn dial(self) -> Self {
+        Self { is_dial: true, ..self }
     }
 
     const fn click(self, click: fn(&mut App, Spot) -> Vec<Effect>) -> Self {

@@ -8,10 +8,11 @@ use crate::app::field::{Lines, TextField};
 use crate::app::list::next_of;
 use crate::app::msg::ServerInfo;
 use crate::app::{App, Effect};
-use crate::auth::{NumericDate, Verifier};
+use crate::auth::{NumericDate, Reason, Verifier};
 use crate::endpoint::{AddressError, Denial, Listing, Settings};
+use crate::gate::TokenEntry;
 use crate::server::ServeError;
-use crate::text;
+use crate::text::{self, words};
 
 /// The address to listen on.
 pub const ADDRESS: Field = Field::new(Pane::Server, 0);
@@ -186,7 +187,21 @@ impl App {
         self.server.changing = None;
         match result {
             Ok(listening) => {
-                self.say(format!("clients can connect to {}", text::display_safe(&listening.uri, 100)));
+                let uri = text::display_safe(&listening.uri, 100);
+                let now = self.times.real;
+                let excluded = |entry: &&TokenEntry| {
+                    let failures = entry.judged.failures(now);
+                    failures.iter().any(|reason| matches!(reason, Reason::AudienceMismatch { .. }))
+                };
+                match self.auth.tokens.iter().filter(excluded).count() {
+                    0 => self.say(format!("Clients can connect to {uri}")),
+                    count => {
+                        let tokens = words::count(count, "token");
+                        self.complain(format!(
+                            "Clients can connect to {uri}, but {tokens} here must name it in aud: issue new ones."
+                        ));
+                    }
+                }
                 self.server.fault = None;
                 self.is_served(listening);
             }

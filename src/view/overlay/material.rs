@@ -9,7 +9,7 @@ use crate::view::canvas::Canvas;
 use crate::view::theme::Role;
 
 pub fn render(canvas: &mut Canvas, material: &Material, scroll: usize) {
-    let inner = canvas.popup(100, 22, "what was pasted");
+    let inner = canvas.popup(100, 22, "pasted text");
     let (app, now) = (canvas.app, canvas.app.times.judged);
     if let Some(left) = app.selected().and_then(|entry| entry.judged.lifetime.next_border(now)) {
         canvas.drawn.changes_in(left);

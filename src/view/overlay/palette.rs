@@ -23,7 +23,7 @@ pub fn render(canvas: &mut Canvas, palette: &Palette) {
     }
     let window = canvas.list_from(Window::default(), list, palette.row, found.len(), |canvas, n, place| {
         let line = key_row(canvas, found[n]);
-        let line = if n == palette.row { line.style(canvas.style(Role::Selected)) } else { line };
+        let line = if n == palette.row { canvas.selected(line) } else { line };
         canvas.line(place, line);
         canvas.target(place, Target::PaletteRow(n));
     });

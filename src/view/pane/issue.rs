@@ -4,7 +4,7 @@ use ratatui::layout::Rect;
 use ratatui::text::Line;
 
 use crate::app::pane::issue::{AUDIENCE, EXTRA, ISSUER, OTHERS, PERMISSIONS, PRESET, USER_ID};
-use crate::app::{Field, Pane, Target};
+use crate::app::{Field, Focus, Pane, Target};
 use crate::text;
 use crate::view::canvas::{Canvas, below, top};
 use crate::view::theme::Role;
@@ -14,6 +14,10 @@ use crate::view::widget::{choice, labelled, text_line};
 pub fn rows() -> u16 {
     u16::try_from(Pane::Issue.fields().len() + 2).unwrap_or(u16::MAX)
 }
+
+/// Leads where nothing is there yet.
+const EMPTY: &str = "Paste a token, a curl line, a 401 response or a JWKS anywhere to have it explained; or press Enter and \
+                     type a name to issue a token. F1 lists the keys of each pane.";
 
 pub fn render(canvas: &mut Canvas, area: Rect) {
     let fields: Vec<Field> = Pane::Issue.fields().collect();
@@ -30,6 +34,7 @@ pub fn render(canvas: &mut Canvas, area: Rect) {
         return;
     }
     let hidden = fields.len().saturating_sub(rows);
+    let begins = canvas.app.focus == Focus { pane: Pane::Issue, field: None };
     let line = match canvas.app.issue.request(canvas.app.stamp()) {
         Err(error) if rest.height > 1 && !canvas.app.issue.user_id.is_empty() => {
             let lines = canvas.wrapped(&error.to_string(), rest.width, Role::Warning);
@@ -38,12 +43,17 @@ pub fn render(canvas: &mut Canvas, area: Rect) {
         }
         _ => vec![
             canvas.span("[ Enter ", Role::Key),
-            canvas.span("issues the token ]", Role::Plain),
+            canvas.span(if begins { "fills in the form ]" } else { "issues the token ]" }, Role::Plain),
             canvas.span(if hidden > 0 { format!("  ↓↑ {hidden} more") } else { String::new() }, Role::Hint),
         ],
     };
     canvas.line(rest, Line::from(line));
     canvas.target(Rect { width: rest.width.min(27), height: 1, ..rest }, Target::Button(Pane::Issue));
+    // Where Inspect, which leads too, is not beside it.
+    if begins && canvas.app.auth.tokens.is_empty() && !canvas.panes.contains(&Pane::Inspect) && rest.height > 3 {
+        let lines = canvas.wrapped(EMPTY, rest.width, Role::Hint);
+        canvas.lines(below(rest, 2), lines);
+    }
 }
 
 fn row(canvas: &mut Canvas, area: Rect, field: Field) {

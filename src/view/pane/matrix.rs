@@ -121,7 +121,7 @@ fn signs(canvas: &Canvas, words: Words) -> String {
     let lacks = canvas.app.auth.rules.policy.tools().iter().any(|tool| canvas.app.lacks_tool(&tool.name));
     let verdicts = if words == Words::None { "✔ allowed  ✘ forbidden  – unauthorized  " } else { "" };
     let missing = if lacks { "! allowed, no such tool  " } else { "" };
-    format!("{verdicts}{missing}=≠ expected or not")
+    format!("{verdicts}{missing}=≠ expected")
 }
 
 /// Where the panes for it are not beside the matrix: what is said of the cell under the cursor, who may call its tool, and

@@ -11,6 +11,9 @@ use crate::view::canvas::{Canvas, bottom, top};
 use crate::view::theme::Role;
 use crate::view::widget::state;
 
+/// The columns of a countdown.
+const STATE: usize = 8;
+
 pub fn render(canvas: &mut Canvas, area: Rect) {
     canvas.target(area, Target::Field(LIST));
     let tokens = &canvas.app.auth.tokens;
@@ -40,7 +43,9 @@ fn draw_row(canvas: &mut Canvas, area: Rect, entry: Option<&TokenEntry>, selecte
         return;
     };
     let (words, role) = state(canvas, &entry.judged);
-    let room = usize::from(area.width).saturating_sub(2 + text::width(&words) + 1);
+    // States of usual width leave the permissions in one column.
+    let room = usize::from(area.width).saturating_sub(2 + text::width(&words).max(STATE) + 1);
+    let words = format!("{words:>STATE$}");
     let held = match entry.judged.permissions.as_slice() {
         [] => String::new(),
         list => text::names(list.iter(), 32, 4, ","),
