@@ -1,7 +1,7 @@
 //! Which theme the user wants, and what the terminal can show.
 
 /// The theme that the user chose.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum ThemeChoice {
     /// Dark or light, by the background of the terminal.
     #[default]
@@ -34,13 +34,6 @@ impl ThemeChoice {
     /// Reads the word.
     pub fn named(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|choice| choice.word() == word)
-    }
-
-    /// The next choice.
-    #[must_use]
-    pub fn next(self) -> Self {
-        let at = Self::ALL.iter().position(|choice| *choice == self).unwrap_or(0);
-        Self::ALL[(at + 1) % Self::ALL.len()]
     }
 }
 
@@ -157,6 +150,5 @@ mod tests {
         assert_eq!(look(ThemeChoice::Plain, Some(Background::Light)), ThemeChoice::Plain);
         let all: Vec<_> = ThemeChoice::ALL.iter().map(|choice| ThemeChoice::named(choice.word())).collect();
         assert_eq!(all, ThemeChoice::ALL.map(Some));
-        assert_eq!(ThemeChoice::Plain.next(), ThemeChoice::Auto);
     }
 }

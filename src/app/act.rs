@@ -13,6 +13,7 @@ use super::overlay::{LineForm, LinePurpose, MAX_LABEL, Overlay, Palette, Purpose
 use super::pane::Pane;
 use super::{App, Effect};
 use crate::lab::evidence::Form;
+use crate::look::ThemeChoice;
 use crate::text;
 
 impl App {
@@ -99,7 +100,7 @@ impl App {
                 self.say(format!("times shown as {}", self.time_style.word()));
             }
             Action::Trace => self.call.opens_trace = !self.call.opens_trace,
-            Action::Theme => return self.turn_theme(),
+            Action::Theme(choice) => return self.choose_theme(choice),
         }
         Vec::new()
     }
@@ -117,8 +118,8 @@ impl App {
         vec![Effect::Mouse(self.has_mouse)]
     }
 
-    fn turn_theme(&mut self) -> Vec<Effect> {
-        self.look.choice = self.look.choice.next();
+    fn choose_theme(&mut self, choice: ThemeChoice) -> Vec<Effect> {
+        self.look.choice = choice;
         self.say(format!("theme: {}", self.look.choice.word()));
         if self.look.asks() { vec![Effect::AskBackground] } else { Vec::new() }
     }

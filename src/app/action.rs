@@ -1,6 +1,7 @@
 //! Actions that keys and commands trigger. `keymap` lists the keys, `hints` the footer's words; `act` runs the actions.
 
 use super::screen::Screen;
+use crate::look::ThemeChoice;
 
 /// An action that a key or a command triggers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -48,7 +49,7 @@ pub enum Action {
     DropPermission,
     SavePolicy,
     TimeStyle,
-    Theme,
+    Theme(ThemeChoice),
     Trace,
     Freeze,
     Hurry,

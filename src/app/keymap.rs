@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use super::action::Action;
 use super::key::{Code, Key};
 use super::screen::Screen;
+use crate::look::ThemeChoice;
 
 /// A row of the table.
 #[derive(Clone, Copy, Debug)]
@@ -111,7 +112,11 @@ pub const BINDINGS: &[Binding] = &[
     on(Action::Group, &[ctrl('g')], "group the matrix by token, permissions or user, in turn"),
     on(Action::TimeStyle, &[ctrl('l')], "show times as UTC, local or epoch, in turn"),
     on(Action::Trace, &[], "show every check of the preview, or one sign for each"),
-    on(Action::Theme, &[], "switch the theme: auto, dark, light, contrast, plain, in turn"),
+    on(Action::Theme(ThemeChoice::Auto), &[], "theme by the background of the terminal"),
+    on(Action::Theme(ThemeChoice::Dark), &[], "dark theme"),
+    on(Action::Theme(ThemeChoice::Light), &[], "light theme"),
+    on(Action::Theme(ThemeChoice::Contrast), &[], "high-contrast theme"),
+    on(Action::Theme(ThemeChoice::Plain), &[], "plain theme, without colours"),
     on(Action::Mouse, &[], "give the mouse back to the terminal, to select text; take it again"),
     on(Action::Diff, &[ctrl('d')], "compare the token with another, side by side"),
     on(Action::Evidence, &[ctrl('b')], "copy the evidence as Markdown: calls, drill, scorecard; without the token"),

@@ -246,11 +246,7 @@ fn a_click_on_the_newest_call_keeps_following_what_is_new() {
 fn an_expected_issuer_is_held_against_the_token() {
     let mut desk = Desk::new(120, 36);
     desk.types("a").keys("Enter Ctrl-S Tab").types("me").keys("Enter");
-    desk.must_show(&[
-        "INVALID  issuer_mismatch",
-        "the token has no issuer (iss)",
-        "UNAUTHORIZED  issuer_mismatch",
-    ]);
+    desk.must_show(&["INVALID  issuer_mismatch", "the token has no issuer (iss)", "UNAUTHORIZED  issuer_mismatch"]);
 }
 
 #[test]
