@@ -68,7 +68,7 @@ impl App {
             Action::Pane(digit) => self.go(Focus::landing(self.screen.panes()[digit.clamp(1, 5) - 1])),
             Action::Jump(letter) => {
                 if let Some(pane) = Pane::by_letter(letter) {
-                    self.go(Focus::landing(pane));
+                    self.go(Focus { pane, field: None });
                 }
             }
             Action::Go => self.chord = binding(Action::Go).and_then(|binding| binding.keys.first()).copied(),

@@ -4,7 +4,7 @@ use super::App;
 use super::field::TextField;
 use super::focus::Focus;
 use super::list::{moved, turned};
-use super::pane::{Field, Pane};
+use super::pane::{Control, Field, Pane};
 use super::screen::Screen;
 
 /// More pages than any list has.
@@ -54,9 +54,18 @@ impl App {
 
     /// As [`App::row`], but it only moves.
     pub(super) fn line(&mut self, by: isize) {
+        self.enter_cursor(|control| control.row.is_some());
         match self.focus.field.filter(|field| field.control().is_dial) {
             Some(field) => self.step_within(field, by),
             None => self.row(by),
+        }
+    }
+
+    /// From the pane to its list or table, where a letter moves a cursor.
+    fn enter_cursor(&mut self, moves: fn(&Control) -> bool) {
+        let landing = Focus::landing(self.focus.pane);
+        if self.focus.field.is_none() && landing.control().is_some_and(|control| moves(control) && !control.is_dial) {
+            self.go(landing);
         }
     }
 
@@ -68,6 +77,7 @@ impl App {
 
     /// Along the row of a table, or to the pane beside. It only moves: choices, which mean something, turn by the arrows.
     pub(super) fn side(&mut self, by: isize) {
+        self.enter_cursor(|control| control.row.is_some() && control.turn.is_some());
         match self.focus.control() {
             Some(control) if control.row.is_some() && control.turn.is_some() && !control.is_dial => self.turn(by),
             _ => self.go_pane(by),

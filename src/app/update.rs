@@ -66,6 +66,8 @@ impl App {
         {
             if let Some(screen) = Screen::by_letter(letter) {
                 self.show(screen);
+                // A letter may be part of a text that was meant for another window: the next Enter must not act.
+                self.focus.field = None;
             }
             return Vec::new();
         }

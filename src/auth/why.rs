@@ -78,8 +78,8 @@ fn explain_response(
     };
     let mark = match error {
         Some("insufficient_scope") => "FORBIDDEN",
+        _ if status.is_some_and(|status| status < 400) => "ANSWERED",
         Some(_) => "REFUSED",
-        None if status.is_some_and(|status| status < 400) => "ANSWERED",
         None => "REFUSED",
     };
     let mut out = Explanation::new(mark, format!(": {sentence}"));

@@ -261,11 +261,22 @@ fn header<'l>(line: &'l str, name: &str) -> Option<&'l str> {
     found.trim().eq_ignore_ascii_case(name).then(|| value.trim())
 }
 
+/// A header is folded over at most so many lines, and is no longer than so many bytes: a text of nothing but such lines
+/// must not take the square of its length.
+const MOST_FOLDS: usize = 32;
+const LONGEST_VALUE: usize = 8 << 10;
+
 /// A header's value, with the lines on which a terminal or a header folding broke it.
 fn whole_value(value: &str, below: &[&str]) -> String {
     let mut whole = value.to_owned();
-    for line in below {
-        let is_open = whole.matches('"').count() % 2 == 1;
+    let mut is_open = false;
+    let mut counted = 0;
+    for line in below.iter().take(MOST_FOLDS) {
+        is_open ^= whole.get(counted..).unwrap_or_default().matches('"').count() % 2 == 1;
+        counted = whole.len();
+        if whole.len() > LONGEST_VALUE {
+            break;
+        }
         if !is_open && !whole.ends_with(',') && !line.starts_with([' ', '\t']) {
             break;
         }

@@ -7,13 +7,15 @@ use crossterm::event::{Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 
 use crate::look::Background;
 
-/// No answer is longer: `11;rgba:` and four parts of four digits.
-const LONGEST: usize = 32;
+/// An answer that is longer is given up, in events.
+const LONGEST: usize = 64;
 
-/// The start of an answer, without the character after `rgb`.
+/// What answers begin with: about the background, and about the text, which nobody asked for here. Nobody types that.
+const BEGINNINGS: [&str; 2] = ["11;", "10;"];
+
+/// What the answer about the background begins with, but for what follows `rgb`.
 const BEGIN: &str = "11;rgb";
 
-/// The result of processing events.
 #[derive(Debug, Default, PartialEq)]
 pub struct AnswerResult {
     /// Those that are not an answer.
@@ -33,34 +35,51 @@ pub struct Answer {
 impl Answer {
     /// Takes one event; returns what it comes to.
     pub fn take(&mut self, event: Event) -> AnswerResult {
-        let part = part(&event);
-        let is_begun = !self.held.is_empty();
-        match part {
-            Some(Part::Begin) if !is_begun => {
-                self.held.push(event);
-                return AnswerResult::default();
-            }
-            Some(Part::Character(c)) if is_begun => {
+        if !self.is_open() {
+            return match part(&event) {
+                Some(Part::Begin) => {
+                    self.held.push(event);
+                    AnswerResult::default()
+                }
+                _ => AnswerResult { events: vec![event], background: None },
+            };
+        }
+        match part(&event) {
+            // Whatever the mouse does meanwhile is not part of it.
+            None if !matches!(event, Event::Key(_)) => AnswerResult { events: vec![event], background: None },
+            Some(Part::Character(c)) => {
                 self.text.push(c);
                 self.held.push(event);
-                if self.text.len() <= LONGEST && (BEGIN.starts_with(&self.text) || self.text.starts_with(BEGIN)) {
-                    return AnswerResult::default();
+                let may_be = BEGINNINGS.iter().any(|begin| begin.starts_with(&self.text)) || self.is_certain();
+                match may_be && self.held.len() <= LONGEST {
+                    true => AnswerResult::default(),
+                    false => AnswerResult { events: self.give_up(), background: None },
                 }
-                return AnswerResult { events: self.give_up(), background: None };
             }
-            Some(Part::End) if is_begun => {
+            Some(Part::End) if self.is_certain() => {
                 let background = background(&self.text);
-                if background.is_some() {
-                    self.held.clear();
-                    self.text.clear();
-                    return AnswerResult { events: Vec::new(), background };
-                }
+                self.held.clear();
+                self.text.clear();
+                AnswerResult { events: Vec::new(), background }
             }
-            _ => {}
+            Some(Part::Begin) => {
+                let events = self.give_up();
+                self.held.push(event);
+                AnswerResult { events, background: None }
+            }
+            // An Enter in the middle of an answer is not one.
+            _ if self.is_certain() => AnswerResult::default(),
+            _ => {
+                let mut events = self.give_up();
+                events.push(event);
+                AnswerResult { events, background: None }
+            }
         }
-        let mut events = self.give_up();
-        events.push(event);
-        AnswerResult { events, background: None }
+    }
+
+    /// Whether an answer is arriving, and not a key that looks like the beginning of one.
+    pub fn is_certain(&self) -> bool {
+        BEGINNINGS.iter().any(|begin| self.text.starts_with(begin))
     }
 
     /// Whether more of an answer is expected.
@@ -68,10 +87,12 @@ impl Answer {
         !self.held.is_empty()
     }
 
-    /// It was not an answer: the keys are keys.
+    /// No more comes: what was not an answer is keys again, and what plainly was one is dropped.
     pub fn give_up(&mut self) -> Vec<Event> {
+        let held = std::mem::take(&mut self.held);
+        let is_certain = self.is_certain();
         self.text.clear();
-        std::mem::take(&mut self.held)
+        if is_certain { Vec::new() } else { held }
     }
 }
 
@@ -161,14 +182,34 @@ mod tests {
     }
 
     #[rstest]
-    #[case("\x1b]")]
-    #[case("\x1b]1")]
     #[case("\x1b]11;rgb")]
+    #[case("\x1b]11;#1e1e2e\x07")]
+    #[case("\x1b]10;rgb:ff/ff/ff\x1b\\")]
     #[case("\x1b]11;rgb:zz/zz/zz\x1b\\")]
     #[case("\x1b]11;rgb:12345/0/0\x07")]
     #[case("\x1b]11;rgb:1/2\x07")]
+    fn an_answer_that_cannot_be_read_is_dropped(#[case] bytes: &str) {
+        assert_eq!(read(bytes), AnswerResult::default());
+        assert_eq!(read(&format!("{bytes}\x1b]11;rgb:0/0/0\x07")).background, Some(Background::Dark));
+    }
+
+    #[test]
+    fn an_enter_inside_an_answer_is_dropped_and_a_click_passes() {
+        let mut answer = Answer::default();
+        let enter = Event::Key(KeyEvent::new(KeyCode::Enter, KeyModifiers::NONE));
+        let mut all: Vec<Event> =
+            events("\x1b]11;rgb:").into_iter().flat_map(|event| answer.take(event).events).collect();
+        all.extend(answer.take(enter).events);
+        all.extend(answer.take(Event::FocusGained).events);
+        all.extend(events("0/0/0\x07").into_iter().flat_map(|event| answer.take(event).events));
+        assert_eq!(all, [Event::FocusGained]);
+    }
+
+    #[rstest]
+    #[case("\x1b]")]
+    #[case("\x1b]1")]
+    #[case("\x1b]12")]
     #[case("\x1b]2;a title\x07")]
-    #[case("\x1b]11;rgb:000000000000000000000000000000000000000000000000")]
     #[case("\x1b]\x1b]")]
     #[case("11;rgb:0/0/0\x07")]
     fn whatever_else_comes_stays_keys(#[case] bytes: &str) {

@@ -13,6 +13,8 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
+use zeroize::Zeroizing;
+
 use crate::app::msg::CopyDestination;
 
 /// How long a program may take that puts a text on a clipboard.
@@ -65,8 +67,8 @@ impl Clipboard {
         ];
         let programs = programs.into_iter().filter(|(is_there, _)| *is_there && !is_remote);
         let programs = programs.map(|(_, command)| Way::Program(command));
-        let folder = variable("XDG_RUNTIME_DIR").map_or_else(std::env::temp_dir, PathBuf::from);
-        let file = Way::File(folder);
+        let folder = variable("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|folder| folder.is_absolute());
+        let files = folder.into_iter().chain([std::env::temp_dir()]).map(Way::File);
         let term = text("TERM");
         let program = text("TERM_PROGRAM");
         let takes_it =
@@ -79,9 +81,9 @@ impl Clipboard {
                 || ["WezTerm", "iTerm.app", "ghostty", "vscode"].contains(&&*program);
         let drops_it = term == "linux" || program == "Apple_Terminal";
         Self(match () {
-            () if has("TMUX") => [Way::Tmux].into_iter().chain(programs).chain([file]).collect(),
+            () if has("TMUX") => [Way::Tmux].into_iter().chain(programs).chain(files).collect(),
             // It passes OSC 52 on in pieces, if at all.
-            () if has("STY") || term.starts_with("screen") || drops_it => programs.chain([file]).collect(),
+            () if has("STY") || term.starts_with("screen") || drops_it => programs.chain(files).collect(),
             () if takes_it => vec![Way::Terminal { is_known: true }],
             () => programs.chain([Way::Terminal { is_known: false }]).collect(),
         })
@@ -132,11 +134,12 @@ fn run(command: &[&str], input: &[u8]) -> io::Result<String> {
         .stdout(if reads { Stdio::piped() } else { Stdio::null() })
         .stderr(Stdio::null())
         .spawn()?;
-    // An error shows in how the program ends.
-    let written = child.stdin.take().map(|mut stdin| stdin.write_all(input));
+    // A program that does not read must not keep this one waiting for longer than its end.
+    let (stdin, input) = (child.stdin.take(), Zeroizing::new(input.to_vec()));
+    let writer = thread::spawn(move || stdin.map(|mut stdin| stdin.write_all(&input)));
     let ended = wait(&mut child)?;
-    match (ended, written) {
-        (true, Some(Ok(()))) => {}
+    match (ended, writer.join()) {
+        (true, Ok(Some(Ok(())))) => {}
         _ => return Err(io::Error::other(format!("{name} failed"))),
     }
     let printed = child.stdout.take().map(io::read_to_string).transpose()?;
@@ -174,6 +177,10 @@ mod tests {
     const XCLIP: Way = Way::Program(&["xclip", "-selection", "clipboard"]);
     const XSEL: Way = Way::Program(&["xsel", "--clipboard", "--input"]);
 
+    fn temp() -> Way {
+        Way::File(std::env::temp_dir())
+    }
+
     fn run_dir() -> Way {
         Way::File("/run/user/1000".into())
     }
@@ -184,9 +191,9 @@ mod tests {
     #[case(&[("TERM", "xterm-256color"), ("TERM_PROGRAM", "WezTerm")], vec![Way::Terminal { is_known: true }])]
     #[case(&[("TERM", "xterm-256color"), ("DISPLAY", ":0")], vec![XCLIP, XSEL, Way::Terminal { is_known: false }])]
     #[case(&[("TERM", "xterm-256color"), ("DISPLAY", ":0"), ("SSH_TTY", "/dev/pts/1")], vec![Way::Terminal { is_known: false }])]
-    #[case(&[("TERM", "linux")], vec![run_dir()])]
-    #[case(&[("TERM", "screen"), ("STY", "1.tty")], vec![run_dir()])]
-    #[case(&[("TERM", "tmux-256color"), ("TMUX", "/tmp/x,1,0"), ("KITTY_WINDOW_ID", "1")], vec![Way::Tmux, run_dir()])]
+    #[case(&[("TERM", "linux")], vec![run_dir(), temp()])]
+    #[case(&[("TERM", "screen"), ("STY", "1.tty")], vec![run_dir(), temp()])]
+    #[case(&[("TERM", "tmux-256color"), ("TMUX", "/tmp/x,1,0"), ("KITTY_WINDOW_ID", "1")], vec![Way::Tmux, run_dir(), temp()])]
     fn the_environment_decides_the_order(#[case] variables: &[(&str, &str)], #[case] ways: Vec<Way>) {
         let variable = |name: &str| {
             let all = variables.iter().chain(&[("XDG_RUNTIME_DIR", "/run/user/1000")]);

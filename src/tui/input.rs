@@ -61,8 +61,11 @@ const WAITING: usize = 4;
 /// at what it has parsed. Not longer: below a millisecond it does not sleep.
 const TOGETHER: Duration = Duration::from_micros(50);
 
-/// How long an answer of the terminal may pause. A key that looks like the beginning of one waits so long.
-const ANSWER: Duration = Duration::from_millis(30);
+/// How long a key that looks like the beginning of an answer of the terminal waits for the rest.
+const KEY: Duration = Duration::from_millis(30);
+
+/// How long an answer may pause: it comes over slow lines in pieces.
+const ANSWER: Duration = Duration::from_secs(1);
 
 /// The batches of the thread.
 pub struct Batches {
@@ -125,7 +128,8 @@ impl Reader {
             batch.extend(events.into_iter().filter_map(input));
             self.is_reading.store(true, Ordering::SeqCst);
             self.is_drained = !event::poll(TOGETHER)?;
-            if self.is_drained && self.answer.is_open() && !event::poll(ANSWER)? {
+            let patience = if self.answer.is_certain() { ANSWER } else { KEY };
+            if self.is_drained && self.answer.is_open() && !event::poll(patience)? {
                 batch.extend(self.answer.give_up().into_iter().filter_map(input));
             }
             if batch.len() >= BATCH || (self.is_drained && !batch.is_empty()) {

@@ -78,7 +78,7 @@ fn the_palette_begins_with_what_fits_and_never_with_what_destroys() {
 #[test]
 fn undo_says_what_it_undid_and_stays_where_it_was_pressed() {
     let mut desk = Desk::new(120, 36);
-    desk.types("user123").keys("Enter Esc p Space").keys("g t Ctrl-7");
+    desk.types("user123").keys("Enter Esc p Enter Space").keys("g t Ctrl-7");
     desk.must_show(&["Undone: a change of the policy"]);
     assert_eq!(desk.app.screen, Screen::Time);
     desk.keys("Ctrl-R").must_show(&["Done again: a change of the policy"]);
@@ -116,7 +116,7 @@ fn a_token_is_found_by_what_it_holds() {
 #[test]
 fn the_whole_token_shows_only_after_a_question() {
     let mut desk = Desk::new(120, 36);
-    desk.types("user123").keys("Enter Esc s");
+    desk.types("user123").keys("Enter Esc s Enter");
     let token = desk.token();
     let middle = token.get(60..100).expect("ASCII");
     let shows_it = |desk: &Desk| desk.screen().replace(['\n', '│', ' '], "").contains(middle);
@@ -131,7 +131,7 @@ fn the_whole_token_shows_only_after_a_question() {
 #[test]
 fn a_call_is_found_by_its_reason() {
     let mut desk = Desk::new(120, 36);
-    desk.types("user123").keys("Enter Esc c Enter Right Enter Right Enter a /").types("write_data").keys("Enter");
+    desk.types("user123").keys("Enter Esc c Enter Enter Right Enter Right Enter a /").types("write_data").keys("Enter");
     assert_eq!(desk.app.activity_row().map(|row| row.tool.to_string()).as_deref(), Some("write_data"));
 }
 
@@ -142,4 +142,25 @@ fn letters_leave_the_clock_alone_and_a_screen_shows_its_first_pane() {
     assert_eq!(desk.app.times.judged, crate::desk::START);
     desk.keys("a g m");
     assert_eq!(desk.app.focus.pane, Pane::Matrix);
+}
+
+/// A line that was meant for another window, delivered in one piece: one letter and an Enter.
+#[test]
+fn a_letter_and_an_enter_act_on_nothing() {
+    for letter in Pane::ALL.map(|pane| pane.place().letter) {
+        let mut desk = Desk::new(120, 36);
+        desk.types("user123").keys("Enter Esc").keys(&letter.to_string()).keys("Enter");
+        assert_eq!((desk.tokens(), desk.calls(), desk.left.len()), (1, 0, 0), "{letter}");
+        assert!(desk.serves_at().is_none() && desk.app.overlays.is_empty(), "{letter}");
+    }
+}
+
+#[test]
+fn a_short_token_is_never_whole_on_the_screen_however_wide_it_is() {
+    for columns in [80, 200, 340] {
+        let mut desk = Desk::new(columns, 40);
+        let token = "eyJhbGciOiJub25lIn0.eyJ1c2VyX2lkIjoieCJ9.";
+        desk.pastes(token);
+        assert!(!desk.shows("eyJ1c2VyX2lkIjoieCJ9"), "{columns}");
+    }
 }

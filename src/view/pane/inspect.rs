@@ -17,6 +17,9 @@ use crate::view::widget::{choice, labelled};
 /// How much of a raw document is shown, in bytes; the rest is counted.
 const RAW: usize = 16 * 1024;
 
+/// The most columns of a segment.
+const WIDEST: usize = 24;
+
 pub fn render(canvas: &mut Canvas, area: Rect) {
     canvas.target(area, Target::Field(VIEW));
     let Some(inspection) = canvas.app.inspection.clone() else {
@@ -77,6 +80,8 @@ fn segments(canvas: &Canvas, inspection: &Inspection, columns: usize) -> Line<'s
         if n > 0 {
             spans.push(canvas.span(".", Role::Hint));
         }
+        // Never all of a segment: of a short token, or on a wide screen, that would be the token.
+        let share = share.min(WIDEST).min((part.len() / 2).max(1));
         let shown = text::fit(&display_safe(text::head(part, share + 1), share + 1), share);
         spans.push(canvas.span(shown, *roles.get(n).unwrap_or(&Role::Hint)));
     }
