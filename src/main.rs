@@ -4,7 +4,7 @@ use std::io::{self, BufReader, BufWriter, IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
 use clap::{ColorChoice, Parser as _};
-use portcullis::app::{App, InitialState, Times};
+use portcullis::app::{App, InitialState, Times, keymap};
 use portcullis::cli::{CliError, Command, Context, Environment, Exit, GateWithClock, Options, Runner};
 use portcullis::clock;
 use portcullis::config::WritableFile;
@@ -104,6 +104,10 @@ fn console(options: &Options) -> ExitCode {
         Some(ColorChoice::Never) => false,
         _ => !environment.no_colour,
     };
+    let keys = match keymap::remapped(&context.keys) {
+        Ok(keys) => keys,
+        Err(error) => return complain(format!("configuration file: [keys]: {error}"), Exit::Trouble as u8),
+    };
     let choice = options.theme.or(context.theme).unwrap_or_default();
     let look = Look { choice: if has_colours { choice } else { ThemeChoice::Plain }, ..environment.look };
     let now = clock.now();
@@ -119,6 +123,7 @@ fn console(options: &Options) -> ExitCode {
         start_at: options.settings.now,
         lifetime: context.lifetime,
         look,
+        keys,
         ..InitialState::new(gate.shared().read(Snapshot::of), times)
     });
     match tui::run(Start { app, gate, clock, server, store: context.store, edition: context.edition }) {

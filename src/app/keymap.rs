@@ -1,9 +1,10 @@
 //! The one table of keys: dispatch, footer, help, palette and the README are made from it.
 
+use std::collections::HashMap;
 use std::fmt::Write as _;
 
 use super::action::Action;
-use super::key::{Code, Key};
+use super::key::{Code, Key, UnknownKey};
 use super::screen::Screen;
 use crate::look::ThemeChoice;
 
@@ -192,6 +193,40 @@ pub fn action(key: Key, in_text: bool) -> Option<Action> {
     BINDINGS.iter().find(means).map(|binding| binding.action)
 }
 
+/// A key cannot take the meaning of another one.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RemapError {
+    /// The text is not the name of a key.
+    #[error(transparent)]
+    Unknown(#[from] UnknownKey),
+    /// The other key means nothing.
+    #[error("{0} does nothing; expected a key of the table in the README")]
+    Unbound(Key),
+    /// A key that types a character would do more than move.
+    #[error("{0} types a character, so it cannot take the meaning of {1}, which does more than move")]
+    Types(Key, Key),
+}
+
+/// Reads pairs of key names: each first key takes the meaning of the second one.
+pub fn remapped(pairs: &[(String, String)]) -> Result<HashMap<Key, Key>, RemapError> {
+    let mut keys = HashMap::new();
+    for (name, like) in pairs {
+        let (key, like): (Key, Key) = (name.parse()?, like.parse()?);
+        let means = action(like, false).ok_or(RemapError::Unbound(like))?;
+        if key.typed().is_some() && !navigates(means) {
+            return Err(RemapError::Types(key, like));
+        }
+        keys.insert(key, like);
+    }
+    Ok(keys)
+}
+
+/// Whether an action only moves.
+const fn navigates(action: Action) -> bool {
+    use Action::{Find, Go, Help, Jump, Line, Palette, Pane, Row, Screen, Side, Token};
+    matches!(action, Line(_) | Side(_) | Jump(_) | Go | Find | Row(_) | Token(_) | Screen(_) | Pane(_) | Help | Palette)
+}
+
 /// The table as Markdown, for the README.
 pub fn markdown() -> String {
     let mut out = String::from("| key | does |\n|---|---|\n");
@@ -238,6 +273,18 @@ mod tests {
             assert!(!c.is_ascii_alphabetic() || navigates, "{c} means {means:?}");
             assert_eq!(action(key, true), None, "{c} is taken from a text");
         }
+    }
+
+    #[test]
+    fn a_key_takes_the_meaning_of_another_one_and_a_letter_only_of_one_that_moves() {
+        let remap =
+            |key: &str, like: &str| remapped(&[(key.to_owned(), like.to_owned())]).map_err(|error| error.to_string());
+        assert_eq!(remap("F6", "F2"), Ok(HashMap::from([(plain(Code::F(6)), plain(Code::F(2)))])));
+        assert!(remap("z", "F3").is_ok() && remap("Alt-z", "Ctrl-Y").is_ok());
+        let refused = "z types a character, so it cannot take the meaning of Ctrl-Y, which does more than move";
+        assert_eq!(remap("z", "Ctrl-Y"), Err(refused.to_owned()));
+        assert_eq!(remap("F6", "F12"), Err("F12 does nothing; expected a key of the table in the README".to_owned()));
+        assert!(remap("Hyper-Q", "F2").is_err());
     }
 
     #[test]

@@ -36,6 +36,7 @@ mod settings;
 pub mod times;
 mod update;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -124,6 +125,8 @@ pub struct App {
     pub toast: Option<Toast>,
     /// The theme, and what the terminal can show of it.
     pub look: Look,
+    /// Keys that take the meaning of others.
+    pub keys: HashMap<Key, Key>,
     /// How instants are shown.
     pub time_style: TimeStyle,
     /// The user's time zone.
@@ -197,6 +200,8 @@ pub struct InitialState {
     pub lifetime: Option<String>,
     /// The theme, and what the terminal can show of it.
     pub look: Look,
+    /// Keys that take the meaning of others.
+    pub keys: HashMap<Key, Key>,
     /// The files that the program was started with.
     pub files: Files,
 }
@@ -216,6 +221,7 @@ impl InitialState {
             start_at: None,
             lifetime: None,
             look: Look::default(),
+            keys: HashMap::new(),
             files: Files::default(),
         }
     }
@@ -236,6 +242,7 @@ impl App {
             start_at,
             lifetime,
             look,
+            keys,
             files,
         } = opening;
         let rules = &auth.rules;
@@ -272,6 +279,7 @@ impl App {
             history: History::default(),
             toast: None,
             look,
+            keys,
             time_style: TimeStyle::default(),
             zone,
             policy_file: PolicyFile::new(policy_path, Arc::clone(&auth.rules.policy)),

@@ -61,6 +61,8 @@ pub fn update(app: &mut App, msg: Msg) -> Vec<Effect> {
 impl App {
     fn key(&mut self, key: Key) -> Vec<Effect> {
         let in_text = self.in_text();
+        let types = in_text && key.typed().is_some();
+        let key = self.keys.get(&key).copied().filter(|_| !types).unwrap_or(key);
         if self.chord.take().is_some()
             && let Some(letter) = key.typed()
         {

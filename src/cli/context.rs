@@ -79,6 +79,8 @@ pub struct Context {
     pub store: Arc<dyn Store>,
     /// The lifetime of issued tokens in words, if it is configured.
     pub lifetime: Option<String>,
+    /// Keys of the console, each with the key whose meaning it takes.
+    pub keys: Vec<(String, String)>,
     /// The theme of the console, where it is configured.
     pub theme: Option<ThemeChoice>,
 }
@@ -125,6 +127,7 @@ impl Context {
             store,
             lifetime: file.lifetime,
             theme: file.theme,
+            keys: file.keys,
         })
     }
 

@@ -61,8 +61,8 @@ Environment:
   NO_COLOR           disables colour, unless --color always
 
 Configuration: portcullis/portcullis.toml in the configuration directory ($XDG_CONFIG_HOME or
-~/.config). Keys: secret-file, policy, lifetime, leeway, issuer, audience, state, theme. Relative
-paths start at the file's directory.
+~/.config). Keys: secret-file, policy, lifetime, leeway, issuer, audience, state, theme, keys.
+Relative paths start at the file's directory.
 
 Policy: a TOML file with a table [tools.NAME] for each tool. permissions = [\"…\"] lists the
 permissions, any one of which allows a call. Optional: description, schema (JSON Schema) and

@@ -38,10 +38,12 @@ pub struct ConfigFile {
     pub state: Option<PathBuf>,
     /// The theme of the console.
     pub theme: Option<ThemeChoice>,
+    /// Keys of the console, each with the key whose meaning it takes.
+    pub keys: Vec<(String, String)>,
 }
 
 /// Every key there is.
-const KEYS: [&str; 8] = ["secret-file", "policy", "lifetime", "leeway", "issuer", "audience", "state", "theme"];
+const KEYS: [&str; 9] = ["secret-file", "policy", "lifetime", "leeway", "issuer", "audience", "state", "theme", "keys"];
 
 /// A text is not a valid configuration; line and column count from 1.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -123,6 +125,16 @@ impl ConfigFile {
                     let wrong = || wrong("expected auto, dark, light, contrast or plain".to_owned());
                     found.theme = Some(choice.ok_or_else(wrong)?);
                 }
+                "keys" => {
+                    let Value::Table(pairs) = value.get_ref() else {
+                        return Err(wrong("expected a table of keys, as in \"F6\" = \"F2\"".to_owned()));
+                    };
+                    for (key, like) in pairs {
+                        let like =
+                            like.as_str().ok_or_else(|| wrong("expected the name of a key in quotes".to_owned()))?;
+                        found.keys.push((key.clone(), like.to_owned()));
+                    }
+                }
                 name => return Err(Fault::new(source, key.span().start, unknown(name))),
             }
         }
@@ -159,13 +171,16 @@ mod tests {
         assert_eq!(parse(EXAMPLE), Ok(ConfigFile { lifetime: Some("1h".to_owned()), ..ConfigFile::default() }));
         for key in KEYS {
             assert!(
-                EXAMPLE.lines().any(|line| line.trim_start_matches("# ").starts_with(&format!("{key} ="))),
+                EXAMPLE.lines().any(|line| {
+                    let line = line.trim_start_matches("# ");
+                    line.starts_with(&format!("{key} =")) || line == format!("[{key}]")
+                }),
                 "{key}"
             );
         }
         let all: String = EXAMPLE
             .lines()
-            .map(|line| line.strip_prefix("# ").filter(|l| l.contains(" = ")).unwrap_or(line))
+            .map(|line| line.strip_prefix("# ").filter(|l| l.contains(" = ") || l.starts_with('[')).unwrap_or(line))
             .collect::<Vec<_>>()
             .join("\n");
         assert!(parse(&all).is_ok(), "{all}");

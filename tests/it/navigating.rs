@@ -164,3 +164,14 @@ fn a_short_token_is_never_whole_on_the_screen_however_wide_it_is() {
         assert!(!desk.shows("eyJ1c2VyX2lkIjoieCJ9"), "{columns}");
     }
 }
+
+#[test]
+fn a_key_of_the_configuration_takes_the_meaning_of_another_one() {
+    let mut desk = Desk::new(120, 36);
+    let pairs = [("F6", "F3"), ("z", "F4")].map(|(key, like)| (key.to_owned(), like.to_owned()));
+    desk.app.keys = portcullis::app::keymap::remapped(&pairs).expect("keys");
+    desk.keys("F6");
+    assert_eq!(desk.app.screen, Screen::Matrix);
+    desk.keys("F2 Enter").types("z").keys("Esc z");
+    assert_eq!((desk.app.issue.user_id.text(), desk.app.screen), ("z", Screen::Time));
+}
