@@ -12,7 +12,7 @@ use portcullis::auth::{KeyOrigin, NumericDate, Rules, Signer};
 use portcullis::clock::{Clock, ManualClock};
 use portcullis::gate::Snapshot;
 use portcullis::store::{Memory, News, Replica, Store, read_policy};
-use portcullis::tui::effects::{self, EffectTargets, Job};
+use portcullis::tui::effects::{self, EffectTargets, Job, Queue};
 use portcullis::view;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -29,6 +29,8 @@ pub struct Desk {
     /// What was left to the terminal: copies, quitting, suspending.
     pub left: Vec<Effect>,
     pub keys_pressed: usize,
+    /// Whether policies and evidence are written: not where keys come at random, which could name any file.
+    pub writes_files: bool,
 }
 
 impl Desk {
@@ -62,7 +64,7 @@ impl Desk {
         });
         let replica = Arc::new(Replica::new(&gate, store, None));
         let outside = EffectTargets::new(gate.clone(), replica, None);
-        let mut desk = Self { app, gate, clock, outside, left: Vec::new(), keys_pressed: 0 };
+        let mut desk = Self { app, gate, clock, outside, left: Vec::new(), keys_pressed: 0, writes_files: true };
         desk.tell(Msg::Resized { columns, rows });
         desk
     }
@@ -70,7 +72,12 @@ impl Desk {
     pub fn tell(&mut self, msg: Msg) -> &mut Self {
         self.app.at(self.clock.now(), self.clock.monotonic());
         // A job is done at once, on this thread.
-        self.left.extend(effects::tell(&mut self.app, &self.outside, msg, Job::run));
+        let writes_files = self.writes_files;
+        let run = |job| match job {
+            Job::Blocking(Queue::Policy | Queue::Evidence, _) if !writes_files => None,
+            job => job.run(),
+        };
+        self.left.extend(effects::tell(&mut self.app, &self.outside, msg, run));
         effects::sync(&mut self.app, &self.gate);
         self.app.drawn = self.draw().1;
         self

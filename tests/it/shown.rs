@@ -82,6 +82,7 @@ proptest! {
         presses in proptest::collection::vec(0usize..60, 0..80),
     ) {
         let mut desk = Desk::new(columns, rows);
+        desk.writes_files = false;
         desk.types("user").keys("Enter");
         for n in presses {
             let bindings = portcullis::app::keymap::BINDINGS;
