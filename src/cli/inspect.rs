@@ -74,6 +74,12 @@ pub fn run(
             }
             paint.explanation(on.out, &explanation, warning())?;
         }
+        // What the server answered counts, also where the token is valid here.
+        match explanation.lines().first().map(|line| line.mark) {
+            Some("FORBIDDEN") => return Ok(Exit::Forbidden),
+            Some("REFUSED") => on.known = Exit::Unauthorized,
+            _ => {}
+        }
     }
     Ok(if passed.has_all { on.known } else { Exit::Unauthorized })
 }

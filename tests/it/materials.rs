@@ -81,7 +81,7 @@ fn keys_and_metadata_are_named_and_not_used(#[case] text: &str, #[case] shown: &
 fn inspect_explains_what_is_not_a_token() {
     let ran = portcullis(&["inspect", "-"]).env("PORTCULLIS_TOKEN", "").input(FORBIDDEN).run();
     assert!(ran.out.starts_with("FORBIDDEN: the server knows the token"), "{}", ran.out);
-    assert_eq!(ran.exit, 3);
+    assert_eq!(ran.exit, 4);
     let payload = r#"{"user_id":"me","permissions":["mcp:read"],"exp":4102444800}"#;
     let sent = sign_with(HS256, payload, SECRET.as_bytes());
     let ran = portcullis(&["inspect", "-"]).env("PORTCULLIS_TOKEN", &sent).input(FORBIDDEN).run();
@@ -142,4 +142,19 @@ fn json_goes_into_the_field_for_claims() {
     desk.app.focus = portcullis::app::Focus::at(portcullis::app::pane::issue::EXTRA);
     desk.pastes(r#"{"error":"x"}"#);
     assert_eq!(desk.app.issue.extra.text(), r#"{"error":"x"}"#);
+}
+
+#[test]
+fn the_exit_code_of_a_response_is_what_the_server_answered() {
+    let token = crate::cli::issue("user123", "user");
+    let answer = |status: &str, error: &str| {
+        format!("HTTP/1.1 {status}\r\nwww-authenticate: Bearer error=\"{error}\", scope=\"admin\"\r\n\r\n")
+    };
+    for (status, error, exit) in [("403 Forbidden", "insufficient_scope", 4), ("401 Unauthorized", "invalid_token", 3)]
+    {
+        let response = answer(status, error);
+        for input in [response.clone(), format!("{token}\n\n{response}")] {
+            assert_eq!(portcullis(&["inspect", "-"]).input(input.into_bytes()).run().exit, exit, "{status}");
+        }
+    }
 }
