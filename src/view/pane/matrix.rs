@@ -167,7 +167,9 @@ fn shape(canvas: &Canvas, area: Rect, tools: &[ToolRule], alone: bool) -> Shape 
     let room = width.saturating_sub(name + 2);
     let fits = |column: usize| tools.len() * (column + 1) <= room + 1;
     let words = [Words::Whole, Words::Short].into_iter().find(|words| fits(words.columns())).unwrap_or(Words::None);
-    let widest = heads_of(tools).iter().map(|name| text::width(name)).max().unwrap_or(0);
+    let common = common(tools);
+    let left_out = if common > 0 { common - 1 } else { 0 };
+    let widest = tools.iter().map(|tool| text::width(&tool.name)).max().unwrap_or(0).saturating_sub(left_out);
     // As wide as the names, where all tools fit then; else as wide as lets all of them fit, or most.
     let least = words.columns();
     let share = ((room + 1) / tools.len()).saturating_sub(1);
@@ -180,37 +182,37 @@ fn shape(canvas: &Canvas, area: Rect, tools: &[ToolRule], alone: bool) -> Shape 
     Shape { name, state: if is_told { unused.min(STATE.end) } else { 0 }, column, words, heads }
 }
 
-/// The names of tools without what all of them begin with, up to a separator: their ends tell them apart.
-fn heads_of(tools: &[ToolRule]) -> Vec<String> {
-    let names: Vec<String> = tools.iter().map(|tool| text::name(&tool.name, 64)).collect();
-    let common = match names.split_first() {
-        Some((first, rest)) if !rest.is_empty() => {
-            let shared = |name: &String| first.bytes().zip(name.bytes()).take_while(|(a, b)| a == b).count();
-            let least = rest.iter().map(shared).min().unwrap_or(0);
-            first.get(..least).and_then(|shared| shared.rfind(['_', '-', '.', '/', ':'])).map_or(0, |at| at + 1)
-        }
-        _ => 0,
-    };
+/// How much of the names of all tools is the same at their beginning, up to a separator, in bytes: their ends tell them
+/// apart.
+fn common(tools: &[ToolRule]) -> usize {
+    let Some((first, rest)) = tools.split_first().filter(|(_, rest)| !rest.is_empty()) else { return 0 };
+    let shared = |tool: &ToolRule| first.name.bytes().zip(tool.name.bytes()).take_while(|(a, b)| a == b).count();
+    let least = rest.iter().map(shared).min().unwrap_or(0);
+    let shared = first.name.get(..least).and_then(|shared| shared.rfind(['_', '-', '.', '/', ':']));
     // A short beginning is no longer than the sign that something is left out.
-    let common = if common < 3 { 0 } else { common };
-    let short = |name: &String| match common {
-        0 => name.clone(),
-        common => format!("…{}", name.get(common..).unwrap_or_default()),
-    };
-    names.iter().map(short).collect()
+    shared.map(|at| at + 1).filter(|common| *common >= 3).unwrap_or(0)
+}
+
+/// A tool's name without the beginning that all of them have; safe to show.
+fn head(tool: &ToolRule, common: usize) -> String {
+    match common {
+        0 => text::name(&tool.name, 64),
+        common => format!("…{}", text::name(tool.name.get(common..).unwrap_or_default(), 64)),
+    }
 }
 
 /// The names of the tools, and on both sides how many more there are.
 fn heads(canvas: &mut Canvas, area: Rect, shape: &Shape, shown: &[&ToolRule], all: &[ToolRule]) {
     let first = canvas.drawn.columns.get(CELLS).first;
     let told = more(first, all.len() - first - shown.len());
-    let names = heads_of(all);
+    let common = common(all);
+    let names: Vec<String> = shown.iter().map(|tool| head(tool, common)).collect();
     let before = shape.name + shape.state + 2;
     for row in 0..shape.heads {
         let is_last = row + 1 == shape.heads;
         let told = if is_last { spaced(&told, before) } else { " ".repeat(before) };
         let mut line = vec![canvas.span(told, Role::Hint)];
-        for (tool, name) in shown.iter().zip(names.iter().skip(first)) {
+        for (tool, name) in shown.iter().zip(&names) {
             let here = tool.name == canvas.app.call.tool;
             let part = broken(name, shape.column, usize::from(shape.heads)).into_iter().nth(usize::from(row));
             let part = text::padded(&part.unwrap_or_default(), shape.column) + " ";
@@ -329,7 +331,7 @@ mod tests {
         let policy = "[tools.mcp__github__create_issue]\npermissions = []\n[tools.mcp__github__list_issues]\npermissions = []\n\
                       [tools.mcp__github__create_pull_request_review_comment]\npermissions = []\n";
         let policy = crate::auth::Policy::parse(policy).expect("a policy");
-        let names = heads_of(policy.tools());
+        let names: Vec<String> = policy.tools().iter().map(|tool| head(tool, common(policy.tools()))).collect();
         assert_eq!(names, ["…create_issue", "…list_issues", "…create_pull_request_review_comment"]);
         assert_eq!(broken(&names[2], 8, 3), ["…create_", "pull…iew", "_comment"]);
         assert_eq!(broken("read_data", 4, 3), ["read", "_dat", "a"]);
@@ -339,6 +341,6 @@ mod tests {
 
     #[test]
     fn names_without_a_common_beginning_stay_whole() {
-        assert_eq!(heads_of(crate::auth::Policy::default().tools()), ["read_data", "write_data", "delete_data"]);
+        assert_eq!(common(crate::auth::Policy::default().tools()), 0);
     }
 }
