@@ -12,7 +12,7 @@ use crate::lab::evidence::{Evidence, Form, options};
 /// The most calls that go to the clipboard; a file takes all of them.
 const COPIED: usize = 100;
 
-/// What is said where there is no evidence.
+/// The message if there is no evidence.
 const NOTHING: &str = "nothing to copy: no call, drill or run of the test kit yet";
 
 impl App {

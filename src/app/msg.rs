@@ -184,7 +184,7 @@ pub enum CopyDestination {
         /// Whether the terminal is known to accept it.
         is_known: bool,
     },
-    /// Into a new file, because there is no clipboard.
+    /// A new file; no clipboard is available.
     File(String),
 }
 

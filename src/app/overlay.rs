@@ -81,7 +81,7 @@ pub enum Question {
     AdoptKey(Box<Signer>),
     /// This file holds another policy: write over it?
     SaveOver(String),
-    /// Show every character of the token, to whoever looks at the screen?
+    /// Show every character of the token on the screen?
     ShowToken {
         /// Whether a server runs whose clients could be impersonated with it.
         is_served: bool,

@@ -153,7 +153,7 @@ impl App {
         Vec::new()
     }
 
-    /// The kinds of the tokens of a paste with several, as the end of a sentence: ID and refresh tokens are no use in calls.
+    /// The kinds of several pasted tokens, as the end of a sentence. ID and refresh tokens cannot be used in calls.
     fn kinds(&self, tokens: &[(u64, bool)]) -> String {
         let kind = |number: u64| self.auth.token(number)?.judged.kind;
         let kinds: Vec<&str> =

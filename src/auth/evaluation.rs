@@ -9,7 +9,7 @@ use super::kind::TokenKind;
 use super::lifetime::{Lifetime, Phase};
 use super::reason::Reason;
 
-/// Claims that name whom a token speaks for, the plainest first; a client's token names only the client.
+/// Claims that name the user, the most readable first. A client's own token names only the client.
 pub(super) const NAMES: [&str; 9] =
     ["user_id", "preferred_username", "upn", "username", "email", "sub", "azp", "client_id", "appid"];
 
@@ -30,7 +30,7 @@ pub struct Evaluation {
     pub jti: Option<String>,
     /// `alg` as it stands in the token.
     pub alg: Option<String>,
-    /// What the token is for, as far as it says so.
+    /// The kind of the token, if the token states it.
     pub kind: Option<TokenKind>,
     /// The token's times, as far as they can be read.
     pub lifetime: Lifetime,
@@ -38,7 +38,7 @@ pub struct Evaluation {
     /// What each check says that does not depend on the clock; `None` where it could not be made. For the time it is
     /// only told whether it can be made.
     pub(super) steps: Steps,
-    /// What the two halves of check 7 say, issuer and audience; `None` where one could not be made.
+    /// The results of the two halves of check 7, issuer and audience; `None` for one that could not be checked.
     pub(super) binding: [Option<Step>; 2],
 }
 

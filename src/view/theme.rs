@@ -1,5 +1,4 @@
-//! One table of roles and how they look: a role is a meaning, which has one colour, and a colour has one meaning. Nothing is shown by colour
-//! alone.
+//! One table of roles and their styles. Each role has one colour and each colour one role. Nothing is shown by colour alone.
 
 use ratatui::style::{Color, Modifier, Style};
 

@@ -27,7 +27,7 @@ pub const CELLS: Field = Field::new(Pane::Matrix, 0);
 pub(super) static PLACE: Place = Place {
     title: "Matrix",
     letter: 'm',
-    help: "Who may call what right now: callers down the side, tools across the top. ✔ allowed, ✘ forbidden, – unauthorized; = as the policy expects, ≠ not as it expects; ◂ just changed. In a row of several tokens, a cell shows how many.",
+    help: "Who may call what right now: callers down the side, tools across the top. ✔ allowed, ✘ forbidden, – unauthorized; = as the policy expects, ≠ not as it expects; ▸ ◂ just changed, [ ] the cursor. In a row of several tokens, a cell shows how many.",
     controls: &[Control::new(CELLS, "cells")
         .tick(|_| Some("expect"), App::expect_cell)
         .turn(|_| Some("tool"), App::choose_column)
