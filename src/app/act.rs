@@ -119,12 +119,23 @@ impl App {
     }
 
     fn choose_theme(&mut self, choice: ThemeChoice) -> Vec<Effect> {
+        self.say(format!("theme: {}", choice.word()));
+        self.set_theme(choice)
+    }
+
+    /// Uses another theme from now on.
+    pub(super) fn set_theme(&mut self, choice: ThemeChoice) -> Vec<Effect> {
+        if self.look.choice == choice {
+            return Vec::new();
+        }
         self.look.choice = choice;
-        self.say(format!("theme: {}", self.look.choice.word()));
         if self.look.asks() { vec![Effect::AskBackground] } else { Vec::new() }
     }
 
     fn act_on_overlay(&mut self, action: Action) -> Vec<Effect> {
+        if matches!(self.overlays.last(), Some(Overlay::Confirm(question)) if action == question.agrees()) {
+            return self.agree();
+        }
         let page = self.drawn.overlay_rows.max(2) - 1;
         let by = match action {
             Action::Row(by) | Action::Line(by) => by,
@@ -175,13 +186,6 @@ impl App {
             Some(Overlay::Palette(palette)) => {
                 palette.matches().get(palette.row).map(|binding| self.command(binding.action)).unwrap_or_default()
             }
-            Some(Overlay::Confirm(Question::Quit { .. })) => vec![Effect::Quit],
-            Some(Overlay::Confirm(Question::SaveOver(path))) => vec![Effect::SavePolicy { path, known: None }],
-            Some(Overlay::Confirm(Question::FreshKey)) => self.fresh_key(),
-            Some(Overlay::Confirm(Question::AdoptKey(key))) => {
-                self.say("this key now signs and verifies");
-                vec![Effect::SetSigner(key)]
-            }
             Some(Overlay::Detail { seq, .. }) => {
                 self.load(seq);
                 Vec::new()
@@ -194,14 +198,36 @@ impl App {
                 self.overlays.extend([overlay, Overlay::Confirm(Question::ShowToken { is_served })]);
                 Vec::new()
             }
-            Some(Overlay::Confirm(Question::ShowToken { .. })) => {
+            Some(
+                Overlay::Help { .. }
+                | Overlay::Token { .. }
+                | Overlay::Diff { .. }
+                | Overlay::Material { .. }
+                | Overlay::Confirm(_),
+            )
+            | None => Vec::new(),
+        }
+    }
+
+    /// Does what the topmost question asks about.
+    fn agree(&mut self) -> Vec<Effect> {
+        let Some(Overlay::Confirm(question)) = self.overlays.pop() else {
+            return Vec::new();
+        };
+        match question {
+            Question::Quit { .. } => vec![Effect::Quit],
+            Question::SaveOver(path) => vec![Effect::SavePolicy { path, known: None }],
+            Question::FreshKey => self.fresh_key(),
+            Question::AdoptKey(key) => {
+                self.say("this key now signs and verifies");
+                vec![Effect::SetSigner(key)]
+            }
+            Question::ShowToken { .. } => {
                 if let Some(Overlay::Token { is_whole, .. }) = self.overlays.last_mut() {
                     *is_whole = true;
                 }
                 Vec::new()
             }
-            Some(Overlay::Help { .. } | Overlay::Token { .. } | Overlay::Diff { .. } | Overlay::Material { .. })
-            | None => Vec::new(),
         }
     }
 
@@ -261,7 +287,12 @@ impl App {
     fn out(&mut self) {
         self.toast = None;
         self.forget_leap();
-        if self.overlays.pop().is_none() {
+        if self.overlays.pop().is_some() {
+            return;
+        }
+        if self.is_filtered() {
+            self.find("");
+        } else {
             self.go(Focus { field: None, ..self.focus });
         }
     }

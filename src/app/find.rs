@@ -1,5 +1,5 @@
 //! Finding in what a pane lists: `/` asks for a text, and Enter goes to the next row that contains it. In Inspect the claims
-//! that do not contain it are left out, until an empty text is asked for.
+//! that do not contain it are left out, until Esc or an empty text.
 
 use super::App;
 use super::overlay::{LineForm, LinePurpose, Overlay};
@@ -17,6 +17,11 @@ impl App {
             }
         };
         self.overlays.push(Overlay::Line(Box::new(LineForm::new(LinePurpose::Find, &last))));
+    }
+
+    /// Whether the focused pane leaves claims out; Esc shows them again.
+    pub(super) fn is_filtered(&self) -> bool {
+        self.focus.pane == Pane::Inspect && !self.inspect.find.is_empty()
     }
 
     pub(super) fn find(&mut self, line: &str) {

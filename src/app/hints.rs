@@ -4,7 +4,7 @@
 use super::App;
 use super::action::Action;
 use super::focus::Focus;
-use super::keymap::binding;
+use super::keymap::{binding, keys_of};
 use super::overlay::Overlay;
 use super::screen::Screen;
 
@@ -18,7 +18,7 @@ pub fn hint(app: &App, action: Action) -> Option<&'static str> {
 
 fn overlay_hint(overlay: &Overlay, action: Action) -> Option<&'static str> {
     match (overlay, action) {
-        (Overlay::Confirm(question), Action::Act) => Some(question.yes()),
+        (Overlay::Confirm(question), action) if action == question.agrees() => Some(question.yes()),
         (Overlay::Confirm(_), Action::Out) => Some("no"),
         (_, Action::Out) => Some("close"),
         (Overlay::Palette(_), Action::Act) => Some("do it"),
@@ -83,6 +83,7 @@ fn shared_hint(app: &App, action: Action) -> Option<&'static str> {
         Action::Redo if app.history.can_redo() => Some("redo"),
         Action::Step(1) if app.focus.pane.fields().len() == 1 => Some("next pane"),
         Action::Step(1) => Some("next field"),
+        Action::Out if app.is_filtered() => Some("every claim"),
         Action::Out => app.focus.field.map(|_| "panes"),
         Action::Pane(1) if !app.in_text() => Some("pane"),
         Action::Help => Some("help"),
@@ -131,15 +132,23 @@ const FOOTER: [Action; 31] = [
 
 /// The footer: keys and what they do now, the most useful first.
 pub fn footer(app: &App) -> Vec<(Action, String, &'static str)> {
-    row(|action| hint(app, action))
+    if app.chord.is_some() {
+        return Screen::ALL.map(|to| (Action::Screen(to), to.letter().to_string(), to.title())).into();
+    }
+    row(app, |action| hint(app, action))
 }
 
 /// The keys of the pane below whatever lies over it, and what they do there now.
 pub fn here(app: &App) -> Vec<(Action, String, &'static str)> {
-    row(|action| pane_hint(app, action))
+    row(app, |action| pane_hint(app, action))
 }
 
-fn row(hint: impl Fn(Action) -> Option<&'static str>) -> Vec<(Action, String, &'static str)> {
+/// The name of the first key of an action, as `[keys]` has it.
+pub fn key_name(app: &App, action: Action) -> Option<String> {
+    keys_of(binding(action)?, &app.keys).into_iter().next()
+}
+
+fn row(app: &App, hint: impl Fn(Action) -> Option<&'static str>) -> Vec<(Action, String, &'static str)> {
     let keys = |action| match action {
         Action::Turn(_) => Some("←→".to_owned()),
         Action::Row(_) => Some("↑↓".to_owned()),
@@ -147,7 +156,7 @@ fn row(hint: impl Fn(Action) -> Option<&'static str>) -> Vec<(Action, String, &'
         Action::Pane(_) => Some("1-5".to_owned()),
         Action::Page(_) => Some("PgUp PgDn".to_owned()),
         Action::Edge(_) => Some("Home End".to_owned()),
-        _ => binding(action)?.shown_keys().into_iter().next(),
+        _ => key_name(app, action),
     };
     FOOTER.iter().filter_map(|action| Some((*action, keys(*action)?, hint(*action)?))).collect()
 }

@@ -179,6 +179,16 @@ impl Binding {
     }
 }
 
+/// The names of the keys that lead to a binding where `[keys]` gives some another meaning: those of `[keys]` first, then
+/// the built-in ones that keep theirs.
+pub fn keys_of(binding: &Binding, remapped: &Remapped) -> Vec<String> {
+    let leads = |(_, like): &(&Key, &Key)| binding.keys.contains(like);
+    let mut own: Vec<String> = remapped.iter().filter(leads).map(|(key, _)| key.to_string()).collect();
+    own.sort_unstable();
+    own.extend(binding.keys.iter().filter(|key| !remapped.contains_key(key)).map(Key::to_string));
+    own
+}
+
 /// The row of an action.
 pub fn binding(action: Action) -> Option<&'static Binding> {
     BINDINGS.iter().find(|binding| binding.action == action)
@@ -207,8 +217,11 @@ pub enum RemapError {
     Types(Key, Key),
 }
 
+/// Keys that take the meaning of another one.
+pub type Remapped = HashMap<Key, Key>;
+
 /// Reads pairs of key names: each first key takes the meaning of the second one.
-pub fn remapped(pairs: &[(String, String)]) -> Result<HashMap<Key, Key>, RemapError> {
+pub fn remapped(pairs: &[(String, String)]) -> Result<Remapped, RemapError> {
     let mut keys = HashMap::new();
     for (name, like) in pairs {
         let (key, like): (Key, Key) = (name.parse()?, like.parse()?);

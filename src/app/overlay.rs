@@ -14,6 +14,8 @@ use super::times::TimeStyle;
 use crate::auth::diff::Row;
 use crate::auth::{Leeway, Rules, Signer};
 use crate::config::ConfigError;
+use crate::endpoint::{self, HostError, HostName, RateError, UrlError, parse_rate, parse_url, rate_words};
+use crate::look::ThemeChoice;
 use crate::text;
 use crate::text::material::Material;
 
@@ -63,11 +65,11 @@ pub enum Overlay {
     KeyPrompt(KeyPrompt),
     /// A line is being typed.
     Line(Box<LineForm>),
-    /// A question to be answered by Enter or Esc.
+    /// A question, answered by a key of its own or declined by Esc.
     Confirm(Question),
 }
 
-/// A question to be answered by Enter or Esc.
+/// A question, answered by the key of [`Question::agrees`] or declined by Esc.
 #[derive(Debug)]
 pub enum Question {
     /// End the program?
@@ -114,7 +116,15 @@ impl Question {
         words.to_owned()
     }
 
-    /// The label of Enter.
+    /// The key that agrees. Enter would also agree by accident where it asked the question.
+    pub const fn agrees(&self) -> Action {
+        match self {
+            Self::ShowToken { .. } => Action::Turn(1),
+            _ => Action::Act,
+        }
+    }
+
+    /// The label of that key.
     pub const fn yes(&self) -> &'static str {
         match self {
             Self::Quit { .. } => "quit",
@@ -251,11 +261,28 @@ pub enum SettingsField {
     Audience,
     Policy,
     Times,
+    Theme,
+    PublicUrl,
+    Hosts,
+    Rate,
+    Expose,
 }
 
 impl SettingsField {
     /// Every field, in order.
-    pub const ALL: [Self; 6] = [Self::Key, Self::Leeway, Self::Issuer, Self::Audience, Self::Policy, Self::Times];
+    pub const ALL: [Self; 11] = [
+        Self::Key,
+        Self::Leeway,
+        Self::Issuer,
+        Self::Audience,
+        Self::Policy,
+        Self::Times,
+        Self::Theme,
+        Self::PublicUrl,
+        Self::Hosts,
+        Self::Rate,
+        Self::Expose,
+    ];
 
     /// The label beside it.
     pub const fn label(self) -> &'static str {
@@ -266,6 +293,11 @@ impl SettingsField {
             Self::Audience => "expected audience",
             Self::Policy => "policy file",
             Self::Times => "show times as",
+            Self::Theme => "theme",
+            Self::PublicUrl => "server: public URL",
+            Self::Hosts => "server: host names",
+            Self::Rate => "server: rate",
+            Self::Expose => "server: weak key",
         }
     }
 }
@@ -302,6 +334,15 @@ pub enum SettingsError {
     /// The policy file cannot be used.
     #[error(transparent)]
     Policy(ConfigError),
+    /// The public URL cannot be read.
+    #[error("public URL: {0}")]
+    PublicUrl(UrlError),
+    /// One of the host names cannot be read.
+    #[error("host names: {0}; separate several with spaces")]
+    Hosts(HostError),
+    /// The rate cannot be read.
+    #[error("rate: {0}")]
+    Rate(RateError),
 }
 
 impl SettingsError {
@@ -310,6 +351,9 @@ impl SettingsError {
         match self {
             Self::Leeway(_) => SettingsField::Leeway,
             Self::Policy(_) => SettingsField::Policy,
+            Self::PublicUrl(_) => SettingsField::PublicUrl,
+            Self::Hosts(_) => SettingsField::Hosts,
+            Self::Rate(_) => SettingsField::Rate,
         }
     }
 }
@@ -333,13 +377,30 @@ pub struct SettingsForm {
     pub policy: TextField,
     /// How times are shown.
     pub times: TimeStyle,
+    /// The theme.
+    pub theme: ThemeChoice,
+    /// The server's URL for clients; empty for that of its address.
+    pub public_url: TextField,
+    /// More names that clients may use for the server, separated by spaces or commas.
+    pub hosts: TextField,
+    /// Requests per second for one user, or `off`; empty for the default.
+    pub rate: TextField,
+    /// Whether a weak or fresh key may be used where other machines can reach the server.
+    pub expose: bool,
     /// The error of the last attempt to apply the form.
     pub fault: Option<String>,
 }
 
 impl SettingsForm {
-    pub(super) fn new(rules: &Rules, policy_source: &str, times: TimeStyle) -> Self {
+    pub(super) fn new(
+        rules: &Rules,
+        policy_source: &str,
+        times: TimeStyle,
+        theme: ThemeChoice,
+        server: &endpoint::Settings,
+    ) -> Self {
         let one = |text: &str| TextField::new(text, Lines::One);
+        let hosts: Vec<String> = server.hosts.iter().map(HostName::to_string).collect();
         let mut form = Self {
             field: SettingsField::Leeway,
             key: KeyChoice::Keep,
@@ -349,6 +410,11 @@ impl SettingsForm {
             audience: one(rules.audience().map_or("", |audience| audience)),
             policy: one(policy_source),
             times,
+            theme,
+            public_url: one(server.public_url.as_deref().unwrap_or_default()),
+            hosts: one(&hosts.join(" ")),
+            rate: one(&rate_words(server.rate)),
+            expose: server.expose,
             fault: None,
         };
         form.leeway.replaced_by_typing = true;
@@ -357,26 +423,56 @@ impl SettingsForm {
 
     /// Whether the cursor is on a choice rather than in a text.
     pub fn on_choice(&self) -> bool {
-        matches!(self.field, SettingsField::Key | SettingsField::Times)
+        self.text(self.field).is_none()
+    }
+
+    /// The text of a field; `None` for a choice.
+    pub const fn text(&self, field: SettingsField) -> Option<&TextField> {
+        match field {
+            SettingsField::Leeway => Some(&self.leeway),
+            SettingsField::Issuer => Some(&self.issuer),
+            SettingsField::Audience => Some(&self.audience),
+            SettingsField::Policy => Some(&self.policy),
+            SettingsField::PublicUrl => Some(&self.public_url),
+            SettingsField::Hosts => Some(&self.hosts),
+            SettingsField::Rate => Some(&self.rate),
+            SettingsField::Key | SettingsField::Times | SettingsField::Theme | SettingsField::Expose => None,
+        }
     }
 
     /// The text the cursor is in, if it is in one.
-    pub fn text_mut(&mut self) -> Option<&mut TextField> {
+    pub const fn text_mut(&mut self) -> Option<&mut TextField> {
         match self.field {
             SettingsField::Leeway => Some(&mut self.leeway),
             SettingsField::Issuer => Some(&mut self.issuer),
             SettingsField::Audience => Some(&mut self.audience),
             SettingsField::Policy => Some(&mut self.policy),
-            SettingsField::Key | SettingsField::Times => None,
+            SettingsField::PublicUrl => Some(&mut self.public_url),
+            SettingsField::Hosts => Some(&mut self.hosts),
+            SettingsField::Rate => Some(&mut self.rate),
+            SettingsField::Key | SettingsField::Times | SettingsField::Theme | SettingsField::Expose => None,
+        }
+    }
+
+    /// The choice that a field shows; `None` for a text.
+    pub const fn choice(&self, field: SettingsField) -> Option<&'static str> {
+        match field {
+            SettingsField::Key => Some(self.key.words()),
+            SettingsField::Times => Some(self.times.word()),
+            SettingsField::Theme => Some(self.theme.word()),
+            SettingsField::Expose if self.expose => Some("allowed on any address"),
+            SettingsField::Expose => Some("allowed on loopback only"),
+            _ => None,
         }
     }
 
     /// Whether both say the same.
     pub(super) fn is_equivalent(&self, other: &Self) -> bool {
-        fn texts(form: &SettingsForm) -> [&str; 4] {
-            [&form.leeway, &form.issuer, &form.audience, &form.policy].map(TextField::text)
-        }
-        self.key == other.key && self.times == other.times && texts(self) == texts(other)
+        let same = |field: &SettingsField| {
+            self.choice(*field) == other.choice(*field)
+                && self.text(*field).map(TextField::text) == other.text(*field).map(TextField::text)
+        };
+        SettingsField::ALL.iter().all(same)
     }
 
     /// Shows the error and focuses its field.
@@ -396,6 +492,8 @@ impl SettingsForm {
         match self.field {
             SettingsField::Key => self.key = next_of(&KeyChoice::ALL, &self.key, by),
             SettingsField::Times => self.times = self.times.turned(by),
+            SettingsField::Theme => self.theme = next_of(&ThemeChoice::ALL, &self.theme, by),
+            SettingsField::Expose => self.expose = !self.expose,
             _ => {}
         }
     }
@@ -406,6 +504,21 @@ impl SettingsForm {
         let leeway = self.leeway.text().parse().map_err(SettingsError::Leeway)?;
         let rules = Rules { leeway, ..present.clone() };
         Ok(rules.with_issuer(text(&self.issuer)).with_audiences(text(&self.audience)))
+    }
+
+    /// The server's settings as edited; those that the form does not show stay as they are.
+    pub(super) fn server(&self, present: &endpoint::Settings) -> Result<endpoint::Settings, SettingsError> {
+        let public_url = match self.public_url.text().trim() {
+            "" => None,
+            url => Some(parse_url(url).map_err(SettingsError::PublicUrl)?),
+        };
+        let hosts = self.hosts.text().split([' ', ',']).filter(|name| !name.is_empty());
+        let hosts = hosts.map(str::parse).collect::<Result<Vec<HostName>, _>>().map_err(SettingsError::Hosts)?;
+        let rate = match self.rate.text().trim() {
+            "" => endpoint::Settings::at(present.address.clone()).rate,
+            rate => parse_rate(rate).map_err(SettingsError::Rate)?,
+        };
+        Ok(endpoint::Settings { public_url, hosts, rate, expose: self.expose, ..present.clone() })
     }
 
     /// Returns the typed key, if it shall replace the current one.

@@ -39,14 +39,4 @@ impl Screen {
             Self::Server => 's',
         }
     }
-
-    /// The name of the key that shows it.
-    pub const fn key(self) -> &'static str {
-        match self {
-            Self::Gate => "F2",
-            Self::Matrix => "F3",
-            Self::Time => "F4",
-            Self::Server => "F5",
-        }
-    }
 }

@@ -29,7 +29,13 @@ impl App {
 
     /// The settings as they are.
     pub(super) fn settings_form(&self) -> SettingsForm {
-        SettingsForm::new(&self.auth.rules, &self.policy_file.path, self.time_style)
+        SettingsForm::new(
+            &self.auth.rules,
+            &self.policy_file.path,
+            self.time_style,
+            self.look.choice,
+            &self.server.settings,
+        )
     }
 
     /// Applies all of the settings or none: the form stays open until a new key has been typed and a new policy has
@@ -37,7 +43,7 @@ impl App {
     pub(super) fn apply(&mut self, mut form: Box<SettingsForm>) -> Vec<Effect> {
         let policy = form.policy.text();
         let mut effects = Vec::new();
-        match form.rules(&self.auth.rules) {
+        match form.server(&self.server.settings).and_then(|_| form.rules(&self.auth.rules)) {
             Err(error) => form.refuse(&error),
             Ok(_) if form.key == KeyChoice::Type && form.typed.is_none() => {
                 self.overlays.push(Overlay::Settings(form));
@@ -56,11 +62,16 @@ impl App {
 
     fn apply_rules(&mut self, form: &SettingsForm, rules: Rules) -> Vec<Effect> {
         self.time_style = form.times;
-        self.say("settings applied to everything on screen");
-        let mut effects = vec![Effect::SetRules(Box::new(rules))];
+        let mut effects = self.set_theme(form.theme);
+        self.say("settings applied");
+        effects.push(Effect::SetRules(Box::new(rules)));
         effects.extend(form.signer().map(|signer| Effect::SetSigner(Box::new(signer.clone()))));
         if form.key == KeyChoice::Fresh {
             effects.extend(self.fresh_key());
+        }
+        // Behind the key, by which a server that other machines can reach is allowed or not.
+        if let Ok(server) = form.server(&self.server.settings) {
+            effects.extend(self.set_server(server));
         }
         effects
     }

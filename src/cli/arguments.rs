@@ -6,10 +6,10 @@ use std::time::Duration;
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Subcommand};
 
-use super::values::{Rate, denial, duration, listing, rate, span, time, url, when};
+use super::values::{Rate, denial, duration, listing, rate, span, time, when};
 use crate::auth::NumericDate;
 use crate::auth::issue::TimeInput;
-use crate::endpoint::{self, Address, Denial, HostName, Listing, Page};
+use crate::endpoint::{self, Address, Denial, HostName, Listing, Page, parse_url};
 use crate::text::Span;
 
 /// Sign a token and print it
@@ -222,7 +222,7 @@ pub struct ServerOptions {
     pub allow_no_audience: bool,
 
     /// Public URL of the server behind a proxy
-    #[arg(long, value_name = "URL", value_parser = url)]
+    #[arg(long, value_name = "URL", value_parser = parse_url)]
     pub public_url: Option<String>,
 
     /// Additional host name accepted in the Host header; repeatable
@@ -234,7 +234,7 @@ pub struct ServerOptions {
     pub origins: Vec<Page>,
 
     /// Authorization server to name in the metadata for clients; repeatable
-    #[arg(long = "authorization-server", value_name = "URL", value_parser = url)]
+    #[arg(long = "authorization-server", value_name = "URL", value_parser = parse_url)]
     pub authorization_servers: Vec<String>,
 
     /// Requests per second for one user, or for one address without a valid token; or off [default: 100]

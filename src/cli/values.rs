@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::auth::NumericDate;
 use crate::auth::issue::{InvalidTime, TimeInput};
-use crate::endpoint::{Denial, Listing};
+use crate::endpoint::{Denial, Listing, RateError, parse_rate};
 use crate::look::ThemeChoice;
 use crate::text::words;
 
@@ -25,10 +25,6 @@ pub enum ValueError {
     Theme,
     #[error("expected permitted or all")]
     Listing,
-    #[error("expected a URL such as https://host/path")]
-    Url,
-    #[error("expected a whole number of calls, or off")]
-    Rate,
 }
 
 pub fn duration(text: &str) -> Result<Duration, words::InvalidDuration> {
@@ -71,24 +67,10 @@ pub fn listing(text: &str) -> Result<Listing, ValueError> {
     found.ok_or(ValueError::Listing)
 }
 
-pub fn url(text: &str) -> Result<String, ValueError> {
-    let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
-    let fits = rest.is_some_and(|rest| {
-        !rest.is_empty()
-            && !rest.starts_with('/')
-            && rest.chars().all(|c| c.is_ascii_graphic() && !"\"\\<>#?".contains(c))
-    });
-    if fits { Ok(text.to_owned()) } else { Err(ValueError::Url) }
-}
-
-/// Calls a second; `None` for any number.
+/// Requests per second; `None` for any number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rate(pub Option<u32>);
 
-pub fn rate(text: &str) -> Result<Rate, ValueError> {
-    match (text, text.parse()) {
-        ("off", _) => Ok(Rate(None)),
-        (_, Ok(rate @ 1..)) => Ok(Rate(Some(rate))),
-        _ => Err(ValueError::Rate),
-    }
+pub fn rate(text: &str) -> Result<Rate, RateError> {
+    parse_rate(text).map(Rate)
 }

@@ -188,10 +188,58 @@ impl Address {
     }
 }
 
+/// A text that is not a URL of a server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("expected a URL such as https://host/path")]
+pub struct UrlError;
+
+/// Reads the public URL of a server: `http` or `https`, a host, and neither a query nor a fragment.
+pub fn parse_url(text: &str) -> Result<String, UrlError> {
+    let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+    let fits = rest.is_some_and(|rest| {
+        !rest.is_empty()
+            && !rest.starts_with('/')
+            && rest.chars().all(|c| c.is_ascii_graphic() && !"\"\\<>#?".contains(c))
+    });
+    if fits { Ok(text.to_owned()) } else { Err(UrlError) }
+}
+
+/// A text that is not a rate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("expected a whole number of requests per second, or off")]
+pub struct RateError;
+
+/// Reads a rate: requests per second, at least 1, or `off` for no limit.
+pub fn parse_rate(text: &str) -> Result<Option<u32>, RateError> {
+    match (text, text.parse()) {
+        ("off", _) => Ok(None),
+        (_, Ok(rate @ 1..)) => Ok(Some(rate)),
+        _ => Err(RateError),
+    }
+}
+
+/// A rate as [`parse_rate`] reads it.
+pub fn rate_words(rate: Option<u32>) -> String {
+    rate.map_or_else(|| "off".to_owned(), |rate| rate.to_string())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use rstest::rstest;
+
+    #[rstest]
+    #[case("100", Ok(Some(100)))]
+    #[case("off", Ok(None))]
+    #[case("0", Err(RateError))]
+    #[case("-1", Err(RateError))]
+    #[case("", Err(RateError))]
+    fn a_rate_is_a_number_of_requests_or_off(#[case] text: &str, #[case] means: Result<Option<u32>, RateError>) {
+        assert_eq!(parse_rate(text), means);
+        if let Ok(rate) = means {
+            assert_eq!(rate_words(rate), text);
+        }
+    }
 
     #[rstest]
     #[case("127.0.0.1:8640", "127.0.0.1:8640")]

@@ -71,6 +71,16 @@ impl FromStr for HostName {
     }
 }
 
+impl fmt::Display for HostName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.name.contains(':'), self.port) {
+            (true, Some(port)) => write!(f, "[{}]:{port}", self.name),
+            (false, Some(port)) => write!(f, "{}:{port}", self.name),
+            (_, None) => f.write_str(&self.name),
+        }
+    }
+}
+
 impl HostName {
     /// Whether a request's `Host` header names it.
     pub fn is(&self, header: &str) -> bool {

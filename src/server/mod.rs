@@ -56,7 +56,7 @@ pub enum ServeError {
     },
     /// Other machines could reach it, but its key is weak, or fresh and therefore unknown to others.
     #[error(
-        "{address} is reachable from other machines, but the key is {key}; pass a strong key with --secret-file, or allow it with --expose"
+        "{address} is reachable from other machines, but the key is {key}; pass a strong key with --secret-file, or allow it with --expose (in the console: settings, Ctrl-S)"
     )]
     Exposed {
         /// Where.

@@ -53,7 +53,7 @@ pub fn render(canvas: &mut Canvas, area: Rect, inspection: &Inspection, scroll: 
         let rest = lines.split_off(fixed);
         let before = rest.len();
         let found: Vec<_> = rest.into_iter().filter(contains).collect();
-        let told = format!("find: {} ({} of {before} lines; / changes it)", text::name(find, 40), found.len());
+        let told = format!("find: {} ({} of {before}; Esc shows all)", text::name(find, 40), found.len());
         lines.push(canvas.span(told, Role::Focused).into());
         lines.extend(found);
     }

@@ -7,7 +7,7 @@ use ratatui::text::Line;
 use super::canvas::Canvas;
 use super::theme::Role;
 use crate::app::action::Action;
-use crate::app::{App, Screen, Target};
+use crate::app::{App, Screen, Target, hints};
 use crate::auth::{KeyOrigin, Signer};
 use crate::text;
 
@@ -68,17 +68,20 @@ fn facts(app: &App) -> Vec<(String, Role)> {
 
 /// The screens and their keys. Where room is short, the footer names the other screens instead.
 fn screens(canvas: &mut Canvas, area: Rect, left: &mut Line<'static>) {
-    let needed: usize = Screen::ALL.iter().map(|screen| text::width(screen.title()) + 6).sum();
+    let key = |screen| hints::key_name(canvas.app, Action::Screen(screen)).unwrap_or_default();
+    let keys = Screen::ALL.map(key);
+    let needed: usize =
+        Screen::ALL.iter().zip(&keys).map(|(screen, key)| text::width(screen.title()) + text::width(key) + 4).sum();
     if area.width < 60 || left.width() + needed + 10 > usize::from(area.width) {
         return;
     }
-    for screen in Screen::ALL {
+    for (screen, key) in Screen::ALL.into_iter().zip(keys) {
         let here = screen == canvas.app.screen;
         let from = u16::try_from(left.width()).unwrap_or(0);
         if here {
-            left.spans.push(canvas.span(format!(" {} {} ", screen.key(), screen.title()), Role::ScreenChip));
+            left.spans.push(canvas.span(format!(" {key} {} ", screen.title()), Role::ScreenChip));
         } else {
-            left.spans.push(canvas.span(format!(" {}", screen.key()), Role::Key));
+            left.spans.push(canvas.span(format!(" {key}"), Role::Key));
             left.spans.push(canvas.span(format!(" {} ", screen.title()), Role::Hint));
         }
         let width = u16::try_from(left.width()).unwrap_or(0) - from;

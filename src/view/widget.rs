@@ -7,7 +7,7 @@ use super::canvas::{Canvas, right_of};
 use super::theme::Role;
 use crate::app::field::TextField;
 use crate::app::hints;
-use crate::app::keymap::Binding;
+use crate::app::keymap::{Binding, keys_of};
 use crate::app::{Field, Target};
 use crate::auth::{Decision, Evaluation, NumericDate, Phase, Reason, TokenStatus, leeway};
 use crate::text::safe::hidden;
@@ -237,7 +237,7 @@ pub const KEYS: u16 = 11;
 
 /// A key and what it does, as in help and palette.
 pub fn key_row(canvas: &Canvas, binding: &Binding) -> Line<'static> {
-    let keys = binding.shown_keys().join(" ");
+    let keys = keys_of(binding, &canvas.app.keys).join(" ");
     let pad = " ".repeat(usize::from(KEYS).saturating_sub(text::width(&keys)));
     let now = if hints::hint(canvas.app, binding.action).is_some() { Role::Key } else { Role::Hint };
     Line::from(vec![canvas.span(format!("{keys}{pad} "), now), canvas.span(binding.words, Role::Plain)])

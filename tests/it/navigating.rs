@@ -102,6 +102,9 @@ fn a_claim_is_found_and_everything_shows_again() {
     desk.keys("/").types("NORTH").keys("Enter").must_show(&["tenant", "find: north"]);
     assert!(!desk.shows("region"), "{}", desk.screen());
     desk.keys("/ Ctrl-U Enter").must_show(&["tenant", "region"]);
+    // Esc shows every claim again before it leaves the field.
+    desk.keys("/").types("NORTH").keys("Enter").must_show(&["find: north (1 of 7; Esc shows all)"]);
+    desk.keys("Esc").must_show(&["tenant", "region"]);
 }
 
 #[test]
@@ -122,9 +125,12 @@ fn the_whole_token_shows_only_after_a_question() {
     let shows_it = |desk: &Desk| desk.screen().replace(['\n', '│', ' '], "").contains(middle);
     desk.keys("Enter");
     assert!(!shows_it(&desk), "{}", desk.screen());
-    desk.keys("Enter").must_show(&["Show the whole token?"]).keys("Esc");
+    desk.keys("Enter").must_show(&["Show the whole token?", "→ show it", "Esc no"]).keys("Esc");
     assert!(!shows_it(&desk), "{}", desk.screen());
-    desk.keys("Enter Enter");
+    // The key that asks never answers.
+    desk.keys("Enter Enter Enter Enter");
+    assert!(!shows_it(&desk), "{}", desk.screen());
+    desk.keys("Enter Right");
     assert!(desk.screen().contains(middle), "{}", desk.screen());
 }
 
@@ -170,7 +176,8 @@ fn a_key_of_the_configuration_takes_the_meaning_of_another_one() {
     let mut desk = Desk::new(120, 36);
     let pairs = [("F6", "F3"), ("z", "F4")].map(|(key, like)| (key.to_owned(), like.to_owned()));
     desk.app.keys = portcullis::app::keymap::remapped(&pairs).expect("keys");
-    desk.keys("F6");
+    desk.must_show(&["F6 Matrix", "z Time"]).keys("Ctrl-P").types("screen").must_show(&["F6 F3", "z F4"]);
+    desk.keys("Esc F6");
     assert_eq!(desk.app.screen, Screen::Matrix);
     desk.keys("F2 Enter").types("z").keys("Esc z");
     assert_eq!((desk.app.issue.user_id.text(), desk.app.screen), ("z", Screen::Time));

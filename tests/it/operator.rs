@@ -10,10 +10,11 @@ use portcullis::app::pane::issue;
 use portcullis::app::{Effect, Msg, update};
 use portcullis::auth::{IssueRequest, KeyOrigin, Leeway, Rules, Signer};
 use portcullis::endpoint::{CLIENTS, Files, TokenPlace};
+use portcullis::look::ThemeChoice;
 use portcullis::server::ServeError;
 
 use crate::desk::{Desk, SECRET, START};
-use crate::serving::call_status;
+use crate::serving::{call_status, call_status_as};
 
 /// A console that serves on a port of its own.
 fn serving(columns: u16, rows: u16) -> (Desk, SocketAddr) {
@@ -113,6 +114,34 @@ fn the_form_starts_stops_and_restarts() {
     assert!(desk.serves_at().is_none() && std::net::TcpStream::connect(address).is_err());
     // The audience goes with the server, and what Issue fills in with it.
     desk.keys("F2").must_show(&["audience     none"]);
+}
+
+#[test]
+fn settings_of_a_running_server_change_without_losing_tokens_or_key() {
+    let (mut desk, address) = serving(120, 36);
+    let token = issue(&mut desk, "user123", 0);
+    let as_stage = |host: &str| call_status_as(host, address, &token, "read_data");
+    assert_eq!(as_stage("stage.example"), 403, "an unknown host name");
+    desk.keys("F5 Shift-Tab Ctrl-U").types(&address.to_string());
+    // From the leeway to the theme, the public URL, the host names, the rate and the weak key.
+    desk.keys("Ctrl-S Tab Tab Tab Tab Tab Right Right Tab").types("stage.example").keys("Enter");
+    desk.must_show(&["public URL: expected a URL such as https://host/path"]);
+    desk.keys("Ctrl-U Tab").types("stage.example other.example/x").keys("Enter");
+    desk.must_show(&["host names: expected a host name such as", "separate several with"]);
+    desk.keys("Ctrl-U").types("stage.example, other.example:8640").keys("Tab").types("0");
+    desk.keys("Enter").must_show(&["rate: expected a whole number of requests per second, or off"]);
+    desk.keys("Ctrl-U").types("250").keys("Tab Right");
+    desk.must_show(&["‹ light ›", "stage.example, other.example:8640", "250", "‹ allowed on any address ›"]);
+    desk.keys("Enter").must_show(&["Ctrl-S for more: rate 250/s, weak key, 2 ho"]);
+    assert_eq!(desk.serves_at(), Some(address), "on the same address, with the other settings");
+    assert_eq!(desk.app.look.choice, ThemeChoice::Light);
+    assert_eq!(as_stage("stage.example"), 200, "the token and the key are the same");
+    assert_eq!(as_stage("elsewhere.example"), 403);
+    assert_eq!(desk.tokens(), 1);
+    // Settings that the server does not use leave it running.
+    let left = desk.left.len();
+    desk.keys("Ctrl-S Ctrl-U").types("5s").keys("Enter").must_show(&["settings applied"]);
+    assert_eq!((desk.serves_at(), desk.left.len()), (Some(address), left));
 }
 
 /// A name that is looked up can take long, and so can calls that end.

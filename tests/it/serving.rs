@@ -165,6 +165,13 @@ pub fn call_status(address: SocketAddr, token: Option<&str>, tool: &str) -> u16 
     send(address, "POST", "/mcp", &headers, &call(tool, &json!({"id": 1}))).status
 }
 
+/// The status of a call that names another host than the address.
+pub fn call_status_as(host: &str, address: SocketAddr, token: &str, tool: &str) -> u16 {
+    let bearer = format!("Bearer {token}");
+    let headers = [("Host", host), ("Authorization", bearer.as_str())];
+    send(address, "POST", "/mcp", &headers, &call(tool, &json!({"id": 1}))).status
+}
+
 fn call(tool: &str, arguments: &Value) -> String {
     let params = json!({ "name": tool, "arguments": arguments });
     json!({ "jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": params }).to_string()

@@ -183,6 +183,19 @@ impl App {
         stop.into_iter().chain([Effect::Serve(Box::new(settings))]).collect()
     }
 
+    /// Uses other settings from now on. A running server is restarted if they change; tokens and key stay.
+    pub(in crate::app) fn set_server(&mut self, settings: Settings) -> Vec<Effect> {
+        let changes = self.server.settings != settings;
+        self.server.settings = settings;
+        match self.server.next() {
+            ServerAct::Restart if changes => {
+                self.say("settings applied; the server restarts with them");
+                self.serve()
+            }
+            _ => Vec::new(),
+        }
+    }
+
     pub(in crate::app) fn served(&mut self, result: Result<ServerInfo, ServeError>) -> Vec<Effect> {
         self.server.changing = None;
         match result {

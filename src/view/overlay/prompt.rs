@@ -2,6 +2,7 @@
 
 use ratatui::text::Line;
 
+use crate::app::hints;
 use crate::app::overlay::{KeyPrompt, LineForm, Question};
 use crate::text::words;
 use crate::view::canvas::{Canvas, below, right_of, top};
@@ -38,8 +39,9 @@ pub fn render_question(canvas: &mut Canvas, question: &Question) {
     let inner = canvas.popup(60, 6, "portcullis");
     let lines = canvas.wrapped(&question.words(), inner.width, Role::Plain);
     let rest = canvas.lines(inner, lines);
+    let key = hints::key_name(canvas.app, question.agrees()).unwrap_or_default();
     let line = vec![
-        canvas.span("Enter", Role::Key),
+        canvas.span(key, Role::Key),
         canvas.span(format!(" {}   ", question.yes()), Role::Plain),
         canvas.span("Esc", Role::Key),
         canvas.span(" no", Role::Plain),
