@@ -34,7 +34,7 @@ fn a_drill_in_shifted_time_finishes_at_once_and_is_exact(
 }
 
 #[test]
-fn in_real_time_a_drill_runs_in_the_background() {
+fn a_drill_in_real_time_runs_in_the_background() {
     let mut desk = lab(0);
     desk.keys("Esc 3 → Tab Tab Tab → Enter").must_show(&["Enter cancels it", "1 call made"]);
     // The console stays usable while the drill runs.
@@ -294,7 +294,7 @@ fn the_digest_of_a_policy_does_not_depend_on_its_order() {
 }
 
 #[test]
-fn without_calls_there_is_nothing_to_copy() {
+fn copying_evidence_without_calls_copies_nothing() {
     let mut desk = Desk::new(120, 36);
     desk.keys("Ctrl-B").must_show(&["nothing to copy"]);
     assert!(desk.left.is_empty());

@@ -14,7 +14,7 @@ use rstest::rstest;
 use crate::desk::Desk;
 
 #[test]
-fn a_removed_token_comes_back_where_it_was() {
+fn undo_restores_a_removed_token_at_its_old_position() {
     let mut desk = Desk::new(120, 36);
     for user in ["a", "b", "c"] {
         desk.types(user).keys("Enter");
@@ -301,7 +301,7 @@ fn five_hundred_resizes_lose_no_input() {
 }
 
 #[test]
-fn a_small_terminal_says_what_it_needs() {
+fn a_small_terminal_shows_the_size_that_is_needed() {
     assert_eq!(Desk::new(20, 5).screen().trim(), "portcullis needs\n40×12");
     assert_eq!(Desk::new(39, 12).screen().trim(), "portcullis needs 40×12");
 }

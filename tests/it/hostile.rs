@@ -13,7 +13,7 @@ pub fn signed(secret: &[u8], header: &str, payload: &str) -> String {
 
 /// One token of the set.
 pub struct Hostile {
-    /// The manipulation.
+    /// How the token was manipulated.
     pub name: String,
     /// The token, signed with [`crate::forge::SECRET`] if it is signed.
     pub token: String,

@@ -15,7 +15,7 @@ use console::{Console, HEADER, PORTCULLIS, QUIT, command, shell, wait_for_end};
 use rstest::rstest;
 use rustix::process::Signal;
 
-/// Longer than a burst is awaited after its last character, so later input counts as typed.
+/// Longer than the pause that ends a burst, so later input counts as typed.
 const TYPED: Duration = Duration::from_millis(400);
 
 /// Silence after which a paste is complete.
@@ -90,7 +90,7 @@ fn ctrl_z_returns_to_the_shell_and_fg_restores_the_console() {
     assert_eq!(console.wait_exit(), 0);
 }
 
-/// As in a window or container without a shell that could resume it.
+/// As in a window or container without a shell that could resume the program.
 #[test]
 fn ctrl_z_does_nothing_without_a_shell() {
     let mut console = Console::start();

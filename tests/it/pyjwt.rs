@@ -1,4 +1,4 @@
-//! `PyJWT` verifies our tokens and we verify its tokens, because the lab's other half is written with it.
+//! `PyJWT` verifies our tokens and we verify its tokens, because the other half of the lab is written with it.
 
 use std::fmt::Write as _;
 use std::io::Write as _;

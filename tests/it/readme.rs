@@ -29,7 +29,7 @@ fn block(name: &str) -> String {
 #[test]
 fn the_key_table_matches_the_key_map() {
     let wanted = keymap::markdown();
-    assert_eq!(section("keys"), wanted.trim(), "the table of keys should read:\n\n{wanted}");
+    assert_eq!(section("keys"), wanted.trim(), "README.md: the table of keys must be:\n\n{wanted}");
 }
 
 #[test]
@@ -103,7 +103,7 @@ fn every_promise_names_a_test_that_exists() {
             } else if name.contains('_') {
                 assert!(
                     source.contains(&format!("fn {name}(")),
-                    "SECURITY.md: {name} is not in the file named before it"
+                    "SECURITY.md: {name} is missing in the file named before it"
                 );
                 named += 1;
             }

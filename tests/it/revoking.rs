@@ -199,7 +199,7 @@ fn a_revocation_with_a_far_future_time_does_not_drop_others() {
     assert_eq!(portcullis(&["check", "--state", &file, token.trim(), "read_data"]).run().exit, 3);
 }
 
-/// The list of revocations does not grow for ever: the expiry of a `jti`'s tokens is given or assumed.
+/// The list of revocations does not grow for ever: the expiry of the tokens with a `jti` is given or assumed.
 #[test]
 fn a_revoked_jti_is_removed_after_its_tokens_have_expired() {
     let place = Place::new();

@@ -178,7 +178,7 @@ fn the_server_at_every_size(#[case] columns: u16, #[case] rows: u16) {
     snapshot(served(columns, rows), "server-screen", &[(1, "server"), (3, "traffic"), (4, "connect")]);
 }
 
-/// With four digits and more, the numbers stay separated.
+/// Numbers of four digits and more stay separated.
 #[rstest]
 #[case(120, 36)]
 #[case(80, 24)]

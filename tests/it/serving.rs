@@ -422,7 +422,7 @@ fn automatic_denials_suit_the_client(#[case] agent: &str, #[case] version: &str,
     assert_eq!(served.send("POST", "/mcp", &headers, &call("write_data", &json!({}))).status, status);
 }
 
-/// A server that cannot read revocations uses the last ones for a limited time, reports it, and then makes no
+/// If revocations cannot be read, the server uses the last ones for a limited time and reports it, and then makes no
 /// decisions.
 #[test]
 fn unreadable_revocations_are_used_until_max_stale_and_then_no_decisions_are_made() {

@@ -93,9 +93,9 @@ fn cases() -> Option<Vec<Case>> {
 
 #[test]
 #[expect(clippy::print_stderr, reason = "a skipped test must say so")]
-fn every_wycheproof_case_of_an_hmac_key_is_judged_as_known() {
+fn every_wycheproof_case_for_hmac_keys_gets_its_expected_result() {
     let Some(cases) = cases() else {
-        eprintln!("SKIPPED: ../shared/vectors/wycheproof is not here");
+        eprintln!("SKIPPED: ../shared/vectors/wycheproof is missing");
         return;
     };
     assert_eq!(cases.len(), 75, "cases that concern HMAC keys");

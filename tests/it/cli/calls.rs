@@ -24,7 +24,7 @@ fn the_lab_example_in_the_readme_prints_the_documented_output() {
     let path = format!("{}:/usr/bin:/bin", folder.display());
     let output =
         Command::new("sh").args(["-c", &script]).env_clear().env("PATH", path).env("HOME", "/nonexistent").output();
-    let output = output.expect("there is a shell");
+    let output = output.expect("sh runs");
     assert_eq!(String::from_utf8_lossy(&output.stdout), printed, "{}", String::from_utf8_lossy(&output.stderr));
 }
 
@@ -269,7 +269,7 @@ fn every_command_reads_a_token_from_standard_input_or_a_file() {
     }
     let two = folder.write("two.txt", format!("{token}\n{token}\n"));
     let out = portcullis(&["--json", "inspect", &format!("@{two}")]).out();
-    assert_eq!(out.lines().count(), 2, "a file holds several tokens, as standard input does");
+    assert_eq!(out.lines().count(), 2, "a file may contain several tokens, like standard input");
     for source in ["-", &*file] {
         let CommandOutput { err, exit, .. } = portcullis(&["check", source]).input(token.as_str()).run();
         assert!(exit == 2 && err.contains("expected a tool, got a token"), "{err}");

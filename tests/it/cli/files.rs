@@ -34,7 +34,7 @@ fn a_secret_that_others_can_read_is_rejected_with_the_command_to_fix_it() {
     let (fix, _) = fix.split_once('`').expect("the end of the command");
     assert!(ran.err.contains("other users can read it") && fix.starts_with("chmod 600 "), "{}", ran.err);
     assert_eq!(bare(&["--secret-file", &file, "--insecure-secret-file", "inspect", &token]).run().exit, 0);
-    let status = std::process::Command::new("sh").args(["-c", fix]).status().expect("there is a shell");
+    let status = std::process::Command::new("sh").args(["-c", fix]).status().expect("sh runs");
     assert!(status.success(), "{fix}");
     assert_eq!(bare(&["--secret-file", &file, "inspect", &token]).run().exit, 0);
 }

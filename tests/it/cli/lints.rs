@@ -40,10 +40,10 @@ fn misleading_names_are_warnings_and_do_not_change_the_exit_code() {
 
 #[test]
 #[expect(clippy::print_stderr, reason = "a skipped test must say so")]
-fn the_collected_policies_are_warned_of() {
+fn the_collected_policies_produce_warnings() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/cases/in/policies");
     if !folder.is_dir() {
-        eprintln!("SKIPPED: ../shared/cases is not here");
+        eprintln!("SKIPPED: ../shared/cases is missing");
         return;
     }
     let file = |name: &str| folder.join(name).to_str().expect("UTF-8").to_owned();

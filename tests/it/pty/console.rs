@@ -124,8 +124,8 @@ impl Console {
     /// Sends the bytes that the keys send.
     pub fn keys(&mut self, keys: &str) {
         let writer = self.writer.as_mut().expect("a terminal");
-        writer.write_all(keys.as_bytes()).expect("keys to be taken");
-        writer.flush().expect("keys to be taken");
+        writer.write_all(keys.as_bytes()).expect("the keys are written");
+        writer.flush().expect("the keys are written");
     }
 
     /// Pastes text, with or without the marks of a bracketed paste.
