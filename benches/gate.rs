@@ -1,7 +1,7 @@
-//! What deciding costs beside `jsonwebtoken::decode`, and what inspecting and drawing cost.
+//! The cost of a decision compared with `jsonwebtoken::decode`, and the cost of inspecting and drawing.
 //!
-//! All contestants run in one process in alternating rounds, so that a slow minute of the machine slows them all: trust
-//! the ratios more than the times. `cargo bench` runs it; the exit code tells whether the budget is kept.
+//! All contestants run in one process in alternating rounds, so that a busy machine slows all of them: the ratios are
+//! more reliable than the times. `cargo bench` runs it, and the exit code shows whether the budget is met.
 
 #![expect(clippy::print_stdout, reason = "a benchmark's only purpose is what it prints")]
 
@@ -27,12 +27,12 @@ use ratatui::layout::Rect;
 
 const SECRET: &[u8] = b"a secret of thirty-two bytes, ok";
 const ROUNDS: usize = 1000;
-/// What deciding may cost, as a share of `jsonwebtoken::decode`.
+/// The budget for a decision, as a share of `jsonwebtoken::decode`.
 const BUDGET: f64 = 0.45;
-/// What inspecting a stream may cost a token, in the same unit.
+/// The budget per token for inspecting a stream, in the same unit.
 const STREAM: f64 = 6.0;
 
-/// One thing that is measured: its name, how often it runs in a round, and what it does.
+/// One measured function, with its name and how often it runs in a round.
 struct Contestant<'a> {
     name: &'static str,
     times: u32,
@@ -46,11 +46,11 @@ fn contestant<'a, R>(name: &'static str, times: u32, mut run: impl FnMut() -> R 
     Contestant { name, times, run }
 }
 
-/// What came of all rounds for one contestant.
+/// The results of one contestant over all rounds.
 struct Figures {
     median: Duration,
     least: Duration,
-    /// The median, over the rounds, of its time beside the first one's in the same round.
+    /// The median of the per-round ratios to the first contestant.
     ratio: f64,
 }
 
@@ -76,7 +76,7 @@ fn measure(contestants: &mut [Contestant<'_>], rounds: usize) -> Vec<Figures> {
     taken.iter().map(figures).collect()
 }
 
-/// Measures, prints each beside the first, and gives the ratios.
+/// Measures the contestants, prints each with its ratio to the first, and returns the ratios.
 fn race(title: &str, contestants: &mut [Contestant<'_>], rounds: usize) -> Vec<f64> {
     let figures = measure(contestants, rounds);
     println!("{title}");
@@ -87,9 +87,9 @@ fn race(title: &str, contestants: &mut [Contestant<'_>], rounds: usize) -> Vec<f
     figures.iter().map(|figures| figures.ratio).collect()
 }
 
-/// What jsonwebtoken reads a token into: typed, as a careful program would write it.
+/// The claims that jsonwebtoken deserializes: typed, as in a careful program.
 #[derive(serde::Deserialize)]
-#[expect(dead_code, reason = "read by jsonwebtoken, and by nobody here")]
+#[expect(dead_code, reason = "read only by jsonwebtoken")]
 struct Claims {
     user_id: String,
     permissions: Vec<String>,
@@ -112,7 +112,7 @@ fn token(now: NumericDate) -> std::sync::Arc<str> {
     signer().issue(&request, "0190b7c1d2e3f4a5b6c7d8e9f0a1b2c3", now).expect("a token")
 }
 
-/// A token of about so many bytes, signed by our key; beyond 8 KiB the console signs none itself.
+/// A token of about this many bytes, signed with our key, because the console does not sign tokens above 8 KiB.
 fn token_of(bytes: usize, member: impl Fn(usize) -> String) -> String {
     use base64::Engine as _;
     use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -131,7 +131,10 @@ fn token_of(bytes: usize, member: impl Fn(usize) -> String) -> String {
 }
 
 fn decide() -> bool {
-    #[expect(clippy::disallowed_methods, reason = "jsonwebtoken asks the system's clock, so the token must suit it")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "jsonwebtoken reads the system clock, so the token must be valid by it"
+    )]
     let now = NumericDate::from(chrono::Utc::now());
     let rules = rules();
     let token = token(now);
@@ -139,8 +142,8 @@ fn decide() -> bool {
     let validation = Validation::new(Algorithm::HS256);
     let expired = now.plus(Span::hours(2));
     let call = |tool| Call { token: Some(&token), tool };
-    assert!(rules.decide(&call("read_data"), now).result.is_ok(), "the token is good");
-    assert!(jsonwebtoken::decode::<Claims>(&*token, &key, &validation).is_ok(), "for both");
+    assert!(rules.decide(&call("read_data"), now).result.is_ok(), "the token must be allowed");
+    assert!(jsonwebtoken::decode::<Claims>(&*token, &key, &validation).is_ok(), "jsonwebtoken must accept the token");
     let ratios = race(
         "one decision",
         &mut [
@@ -159,9 +162,12 @@ fn decide() -> bool {
     kept
 }
 
-/// Every token of a stream through the command, as it reads them and as it prints them.
+/// Runs the command on a stream of tokens, including reading and printing.
 fn stream() -> bool {
-    #[expect(clippy::disallowed_methods, reason = "jsonwebtoken asks the system's clock, so the token must suit it")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "jsonwebtoken reads the system clock, so the token must be valid by it"
+    )]
     let now = NumericDate::from(chrono::Utc::now());
     let rules = rules();
     let tokens: Vec<_> = (0..1000).map(|n| token(now.plus(Span::micros(-n)))).collect();
@@ -169,7 +175,7 @@ fn stream() -> bool {
     let key = DecodingKey::from_secret(SECRET);
     let validation = Validation::new(Algorithm::HS256);
     let options = Options::parse_from(["portcullis", "--json", "inspect", "-"]);
-    let command = options.command.as_ref().expect("just named");
+    let command = options.command.as_ref().expect("a command");
     let run = |mut out: &mut Vec<u8>| {
         let environment = Environment { secret: Some(SECRET.to_vec().into()), ..Environment::default() };
         let (input, err) = (&mut lines.as_bytes(), &mut std::io::sink());
@@ -177,8 +183,8 @@ fn stream() -> bool {
             .run(&options, command)
     };
     let mut out = Vec::new();
-    assert_eq!(run(&mut out).ok(), Some(Exit::Good), "every token is good");
-    assert_eq!(out.split(|b| *b == b'\n').count(), tokens.len() + 1, "and told");
+    assert_eq!(run(&mut out).ok(), Some(Exit::Good), "every token must be valid");
+    assert_eq!(out.split(|b| *b == b'\n').count(), tokens.len() + 1, "every token must be printed");
     let ratios = race(
         "a stream of 1,000 tokens",
         &mut [
@@ -219,7 +225,7 @@ fn inspect() {
     );
 }
 
-/// A console at 160×50 with so many tokens and calls, user123 selected.
+/// A console at 160×50 with this many tokens and calls, and user123 selected.
 fn console(tokens: usize, calls: usize) -> App {
     let now = NumericDate::from_seconds(1_795_380_000);
     let clock = Arc::new(ManualClock::new(now));
@@ -238,7 +244,7 @@ fn console(tokens: usize, calls: usize) -> App {
     App::new(InitialState::new(gate.shared().read(Snapshot::of), times))
 }
 
-/// The whole picture, drawn into memory.
+/// Draws the whole screen into memory.
 fn draw(app: &App) -> Buffer {
     let mut buffer = Buffer::empty(Rect::new(0, 0, 160, 50));
     black_box(view::draw(app, &mut buffer));
@@ -290,12 +296,12 @@ fn frames() -> bool {
         ],
         ROUNDS,
     );
-    // Twice is far below any cost that grows with the lists, which are a thousand times as long. Grouped, every token of a
-    // row that shows is looked at: that is told, and has no budget.
+    // Costs that grow with the lists would exceed the double by far, because the lists are a thousand times as long. In
+    // the grouped matrix, every token of a visible row is examined: this is reported without a budget.
     ratios[1..7].iter().all(|ratio| *ratio <= 2.0)
 }
 
-/// The matrix at 160×50, with so many tokens and tools.
+/// The matrix at 160×50 with this many tokens and tools.
 fn matrix(tokens: usize, tools: usize) -> App {
     let mut app = console(tokens, 10);
     let rules = (0..tools).map(|n| (format!("tool{n}"), [format!("permission{}", n % 20), "user".to_owned()]));
@@ -306,13 +312,13 @@ fn matrix(tokens: usize, tools: usize) -> App {
     app
 }
 
-/// The time lab with so many tokens, its clock running 60 times as fast.
+/// The Time screen with this many tokens and a clock at 60 times the real speed.
 fn lab(tokens: usize) -> App {
     let mut app = console(tokens, 10);
     for code in [Code::F(4), Code::Esc, Code::Char('2'), Code::End] {
         let _ = update(&mut app, Msg::Key(app::key::Key::plain(code)));
     }
-    assert!(app.clock_badge().is_some(), "the clock hurries");
+    assert!(app.clock_badge().is_some(), "the clock must run faster");
     app
 }
 
@@ -326,9 +332,9 @@ const GROUP: app::key::Key = app::key::Key { ctrl: true, ..app::key::Key::plain(
 const KEY: app::key::Key = app::key::Key::plain(app::key::Code::Left);
 
 fn main() -> ExitCode {
-    // What is measured beside us is jsonwebtoken as it comes, not jsonwebtoken over our HS256.
+    // Compare with jsonwebtoken's own implementation, not with jsonwebtoken over our HS256.
     let installed = jsonwebtoken::crypto::aws_lc::DEFAULT_PROVIDER.install_default();
-    assert!(installed.is_ok(), "nobody was before us");
+    assert!(installed.is_ok(), "the provider must not be installed yet");
     let kept = decide();
     let kept = stream() && kept;
     inspect();

@@ -1,4 +1,4 @@
-//! The load: calls over kept-alive connections, each sent when the one before it was answered.
+//! The load: calls over kept-alive connections, each sent after the answer to the one before it.
 
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
@@ -17,7 +17,7 @@ fn request(address: SocketAddr, token: &str, body: &str) -> Vec<u8> {
     .into_bytes()
 }
 
-/// Reads one answer: its status and its body.
+/// Reads one answer and returns its status and body.
 fn answer(reader: &mut BufReader<TcpStream>) -> io::Result<(u16, Vec<u8>)> {
     let mut line = String::new();
     reader.read_line(&mut line)?;
@@ -46,7 +46,7 @@ fn connect(address: SocketAddr) -> io::Result<BufReader<TcpStream>> {
     Ok(BufReader::new(stream))
 }
 
-/// Makes so many calls over so many connections; each must be answered with 200.
+/// Makes this many calls over this many connections; each must be answered with 200.
 pub fn calls(address: SocketAddr, token: &str, connections: usize, calls: usize) -> io::Result<()> {
     let request = request(address, token, BODY);
     thread::scope(|scope| {
@@ -65,12 +65,12 @@ pub fn calls(address: SocketAddr, token: &str, connections: usize, calls: usize)
                 })
             })
             .collect();
-        workers.into_iter().try_for_each(|worker| worker.join().expect("no panic"))
+        workers.into_iter().try_for_each(|worker| worker.join().expect("the worker finishes"))
     })
 }
 
-/// Whether a server answers as both must: a call with the token, one without, one of a forbidden tool, and one with a
-/// changed signature.
+/// Whether a server passes the checks for both: a call with the token, one without, one of a forbidden tool, and one
+/// with a modified signature.
 pub fn check(address: SocketAddr, token: &str) -> io::Result<()> {
     let mut changed = token.to_owned();
     changed.truncate(changed.len() - 4);

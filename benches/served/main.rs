@@ -1,8 +1,8 @@
-//! What a served `tools/call` costs beside a bare rmcp server that makes the same checks.
+//! The cost of a served `tools/call` compared with a bare rmcp server that makes the same checks.
 //!
-//! Both run as children of this program, one at a time and in turn; a load of 8 kept-alive connections is sent to each, and
-//! the processor time of the child is read from the kernel. Trust the ratio more than the times. The exit code tells
-//! whether the budget is kept.
+//! Both run as children of this program, one at a time and in turn. Each gets a load over 8 kept-alive connections, and
+//! the processor time of the child is read from the kernel. The ratio is more reliable than the times. The exit code
+//! shows whether the budget is met.
 
 #![expect(clippy::print_stdout, reason = "a benchmark's only purpose is what it prints")]
 #![expect(clippy::print_stderr, reason = "a benchmark says why it cannot measure")]
@@ -24,15 +24,15 @@ use portcullis::server::Server;
 
 /// The secret of both servers.
 pub const SECRET: &[u8] = b"a secret of thirty-two bytes, ok";
-/// The audience of both.
+/// The audience of both servers.
 pub const AUDIENCE: &str = "http://127.0.0.1/mcp";
 
-/// Many and short: a neighbour on the machine that begins or ends between the two of a pair then spoils only that pair.
+/// Many and short, so that other load on the machine that begins or ends within a pair spoils only that pair.
 const ROUNDS: usize = 61;
 const CONNECTIONS: usize = 8;
 /// Calls in a round, over all connections.
 const CALLS: usize = 4_000;
-/// What a call may cost in processor time, as a share of the bare server's.
+/// The budget for the processor time of a call, as a share of the bare server's.
 const BUDGET: f64 = 1.15;
 
 fn main() -> ExitCode {
@@ -63,14 +63,14 @@ fn gate() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// Prints the address, and waits until the parent lets go.
+/// Prints the address and waits until the parent closes standard input.
 pub fn announce(address: SocketAddr) {
     println!("{address}");
     let _ = std::io::stdout().flush();
     let _ = std::io::stdin().lines().count();
 }
 
-/// A server in a process of its own.
+/// A server in its own process.
 struct Contestant {
     child: Child,
     address: SocketAddr,
@@ -89,7 +89,7 @@ impl Contestant {
         Ok(Self { child, address })
     }
 
-    /// The processor time of all of its threads, in nanoseconds.
+    /// The processor time of all its threads, in nanoseconds.
     fn used(&self) -> std::io::Result<u64> {
         let mut sum = 0;
         for task in std::fs::read_dir(format!("/proc/{}/task", self.child.id()))? {
@@ -117,7 +117,10 @@ impl Drop for Contestant {
 }
 
 fn measure() -> std::io::Result<bool> {
-    #[expect(clippy::disallowed_methods, reason = "the bare server asks the system's clock, so the token must suit it")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the bare server reads the system clock, so the token must be valid by it"
+    )]
     let now = NumericDate::from(Utc::now());
     let request = IssueRequest {
         user_id: "user123".to_owned(),
@@ -135,7 +138,7 @@ fn measure() -> std::io::Result<bool> {
     let mut rounds = Vec::new();
     let [bare, gate] = &contestants;
     for round in 0..ROUNDS {
-        // Each goes first in turn.
+        // Each contestant goes first in every second round.
         let pair = if round % 2 == 0 {
             let bare = bare.round(&token)?;
             (bare, gate.round(&token)?)

@@ -1,5 +1,5 @@
-//! A bare rmcp server with the same checks, written as somebody would who needs one: a bearer layer with jsonwebtoken that
-//! answers 401 and 403, and a handler with one tool. It logs nothing, limits nothing and shows nothing.
+//! A bare rmcp server with the same checks, as a typical program would contain it: a bearer layer with jsonwebtoken
+//! that answers 401 and 403, and a handler with one tool. It does not log, limit or show anything.
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -35,7 +35,7 @@ struct Keys {
     validation: Validation,
 }
 
-/// The permissions of which one opens a tool.
+/// The permissions that allow a tool; one is enough.
 fn needs(tool: &str) -> &'static [&'static str] {
     match tool {
         "read_data" => &["user", "admin"],
@@ -115,7 +115,7 @@ pub fn serve() -> ExitCode {
     let mcp = StreamableHttpService::new(|| Ok(Tools), Arc::new(NeverSessionManager::default()), config);
     let router = Router::new().route_service("/mcp", mcp).route_layer(from_fn_with_state(keys, guard));
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
-    listener.set_nonblocking(true).expect("it is ours");
+    listener.set_nonblocking(true).expect("a non-blocking listener");
     let address = listener.local_addr().expect("an address");
     std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");

@@ -1,4 +1,4 @@
-//! The place of an attack: a binary, folders of its own, and servers that end with the attack.
+//! The environment of an attack: a binary, its own folders, and servers that end with the attack.
 
 use std::fs;
 use std::io::{self, BufRead as _, BufReader, Read as _};
@@ -22,7 +22,7 @@ use super::process::{self, CommandOutput, until};
 /// A strong secret, so that no finding mentions it.
 const SECRET: &str = "a-secret-of-thirty-two-bytes-ok!";
 
-/// How long a command, or the start of a server, may take.
+/// The deadline for a command and for the start of a server.
 const COMMAND: Duration = Duration::from_secs(10);
 
 /// The binary under attack.
@@ -41,14 +41,14 @@ impl Arena {
         ran.map_or_else(|error| error.to_string(), |ran| ran.out.trim().to_owned())
     }
 
-    /// The binary with these words, which learns nothing about the machine but a missing home.
+    /// The binary with these arguments, a cleared environment and a home that does not exist.
     pub fn command(&self, words: &[&str]) -> Command {
         let mut command = Command::new(&self.binary);
         command.args(words).env_clear().env("HOME", "/nonexistent").env("PATH", "/usr/bin:/bin");
         command
     }
 
-    /// Like [`Arena::command`], after these commands of a shell, as `ulimit -n 256`.
+    /// Like [`Arena::command`], after these shell commands, for example `ulimit -n 256`.
     fn command_after(&self, shell: &str, words: &[&str]) -> Command {
         let mut command = Command::new("/bin/sh");
         command.arg("-c").arg(format!("{shell}; exec \"$0\" \"$@\"")).arg(&self.binary).args(words);
@@ -56,22 +56,22 @@ impl Arena {
         command
     }
 
-    /// Runs a command to its end, or to a deadline.
+    /// Runs a command until it exits or reaches the deadline.
     pub fn run(&self, words: &[&str]) -> io::Result<CommandOutput> {
         process::run(&mut self.command(words), Vec::new(), COMMAND)
     }
 
-    /// Like [`Arena::run`], after these commands of a shell.
+    /// Like [`Arena::run`], after these shell commands.
     pub fn run_after(&self, shell: &str, words: &[&str]) -> io::Result<CommandOutput> {
         process::run(&mut self.command_after(shell, words), Vec::new(), COMMAND)
     }
 
-    /// A server with these options.
+    /// Starts a server with these options.
     pub fn serve(&self, options: &[&str]) -> io::Result<Server<'_>> {
         self.start(Folder::new()?, &Start { options, ..Start::default() })
     }
 
-    /// A server in a folder that may hold files already.
+    /// Starts a server in a folder that may already contain files.
     pub fn start(&self, folder: Folder, start: &Start<'_>) -> io::Result<Server<'_>> {
         let (secret, state) = (folder.secret(), folder.state());
         let mut words = vec!["serve", "--listen", "127.0.0.1:0", "--secret-file", &secret, "--state", &state];
@@ -116,7 +116,8 @@ impl Arena {
         });
         match first {
             Some(Ok(line)) => {
-                server.address = address(&line).ok_or_else(|| io::Error::other(format!("no address in {line:?}")))?;
+                server.address =
+                    address(&line).ok_or_else(|| io::Error::other(format!("missing address in {line:?}")))?;
                 Ok(server)
             }
             Some(Err(status)) => Err(io::Error::other(format!("serve ends with {status}: {}", server.errors().trim()))),
@@ -129,7 +130,7 @@ impl Arena {
         self.run(&["serve", "--help"]).is_ok_and(|ran| ran.out.contains(option))
     }
 
-    /// Whether a server with these options refuses to start, and says why.
+    /// Whether a server with these options refuses to start and gives a reason.
     pub fn refuses(&self, options: &[&str]) -> io::Result<bool> {
         let folder = Folder::new()?;
         let secret = folder.secret();
@@ -139,11 +140,11 @@ impl Arena {
     }
 }
 
-/// How a server is started.
+/// The settings for starting a server.
 #[derive(Default)]
 pub struct Start<'a> {
     pub options: &'a [&'a str],
-    /// Commands of a shell that run first, as `ulimit -n 256`.
+    /// Shell commands that run first, for example `ulimit -n 256`.
     pub shell: Option<&'a str>,
     /// Whether its output is text instead of JSON.
     pub is_plain: bool,
@@ -151,7 +152,7 @@ pub struct Start<'a> {
     pub is_paused: bool,
 }
 
-/// A server under attack; dropped, it is killed.
+/// A server under attack, killed on drop.
 pub struct Server<'a> {
     arena: &'a Arena,
     child: Child,
@@ -167,7 +168,7 @@ impl Server<'_> {
         self.child.id()
     }
 
-    /// A token for this server.
+    /// Issues a token for this server.
     pub fn token(&self, user: &str, permission: &str) -> io::Result<String> {
         let (secret, audience) = (self.folder.secret(), format!("http://{}/mcp", self.address));
         let words = ["issue", user, "-p", permission, "--secret-file", &secret, "--audience", &audience];
@@ -178,7 +179,8 @@ impl Server<'_> {
         }
     }
 
-    /// Many tokens of one user. They are signed here: as many runs of `issue` would take longer than the attack.
+    /// Issues many tokens for one user. They are signed here, because running `issue` for each would take longer than
+    /// the attack.
     pub fn tokens(&self, user: &str, permission: &str, count: usize) -> io::Result<Vec<String>> {
         let signer = Signer::hs256(SECRET.as_bytes(), KeyOrigin::Program).map_err(io::Error::other)?;
         let clock = SystemClock::new();
@@ -194,12 +196,12 @@ impl Server<'_> {
         (0..count).map(issue).collect()
     }
 
-    /// Runs `revoke` with these words on the server's state file.
+    /// Runs `revoke` with these arguments on the server's state file.
     pub fn revoke(&self, words: &[&str]) -> io::Result<CommandOutput> {
         self.revoke_in(&self.folder.state(), words)
     }
 
-    /// Runs `revoke` with these words on a state file.
+    /// Runs `revoke` with these arguments on a state file.
     pub fn revoke_in(&self, state: &str, words: &[&str]) -> io::Result<CommandOutput> {
         let secret = self.folder.secret();
         let ran = self.arena.run(&[&["revoke", "--secret-file", &secret, "--state", state], words].concat())?;
@@ -214,37 +216,37 @@ impl Server<'_> {
         client::exchange(self.address, &client::call(self.address, token, tool), client::PATIENCE)
     }
 
-    /// Calls a tool once, and says whether the answer is this status.
+    /// Calls a tool once and returns whether the answer has this status.
     pub fn answers(&self, status: u16, token: &str) -> bool {
         self.call(Some(token), "read_data").is_ok_and(|answer| answer.status == status)
     }
 
-    /// How long until this token is refused.
+    /// Returns how long it takes until this token is refused.
     pub fn time_until_refused(&self, token: &str, within: Duration) -> Option<Duration> {
         process::time_until(within, || self.answers(401, token))
     }
 
-    /// The lines on standard output until now.
+    /// Returns the lines on standard output so far.
     pub fn lines(&self) -> Vec<String> {
         lock(&self.out).iter().map(|line| String::from_utf8_lossy(line).into_owned()).collect()
     }
 
-    /// Standard error until now.
+    /// Returns standard error so far.
     pub fn errors(&self) -> String {
         String::from_utf8_lossy(&lock(&self.err)).into_owned()
     }
 
-    /// Reads standard output from now on.
+    /// Starts reading standard output.
     pub fn resume(&self) {
         let _ = self.resume.send(());
     }
 
-    /// Whether it still runs, and has reported no panic.
+    /// Whether it is still running and has reported no panic.
     pub fn is_sound(&mut self) -> bool {
         self.child.try_wait().is_ok_and(|status| status.is_none()) && !self.errors().contains("panicked")
     }
 
-    /// Sends a signal, and waits for the end of the process.
+    /// Sends a signal and waits for the process to exit.
     pub fn end(&mut self, signal: Signal, within: Duration) -> io::Result<bool> {
         kill_process(Pid::from_child(&self.child), signal)?;
         Ok(until(within, || self.child.try_wait().ok().flatten()).is_some())
@@ -263,13 +265,13 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The address in the first line of `serve`.
+/// Returns the address in the first line of `serve`.
 fn address(line: &str) -> Option<SocketAddr> {
     let (_, rest) = line.split_once("http://")?;
     rest.split_once("/mcp")?.0.parse().ok()
 }
 
-/// A folder with a secret file; dropped, it is removed.
+/// A folder with a secret file, removed on drop.
 pub struct Folder(PathBuf);
 
 impl Folder {
@@ -288,7 +290,7 @@ impl Folder {
         &self.0
     }
 
-    /// The path of a file in it, as a word of a command.
+    /// Returns the path of a file in it, as a command-line argument.
     pub fn file(&self, name: &str) -> String {
         self.0.join(name).to_string_lossy().into_owned()
     }
@@ -301,7 +303,7 @@ impl Folder {
         self.file("state.json")
     }
 
-    /// Writes a file with a mode.
+    /// Writes a file with this mode.
     pub fn write(&self, name: &str, text: &str, mode: u32) -> io::Result<String> {
         let path = self.file(name);
         fs::write(&path, text)?;

@@ -1,4 +1,4 @@
-//! Requests as bytes, and the good client, which measures how long its answers take.
+//! Requests as bytes, and the well-behaved client, which measures its response times.
 
 use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
@@ -7,22 +7,22 @@ use std::time::{Duration, Instant};
 
 use super::arena::Server;
 
-/// An answer that takes longer is given up.
+/// The timeout for an answer.
 pub const PATIENCE: Duration = Duration::from_secs(10);
 
-/// How soon after one call the good client makes the next: half the default rate of a user.
+/// The interval between calls of the well-behaved client: half the default rate of a user.
 const PACE: Duration = Duration::from_millis(20);
 
-/// Calls in one round of the good client.
+/// Calls in one round of the well-behaved client.
 const CALLS: u32 = 40;
 
-/// Rounds at most. A neighbour on the machine that takes the processor spoils some of them; a server that starves fails all.
+/// The maximum number of rounds. Other load on the machine spoils some of them; a starved server fails all of them.
 const ROUNDS: u32 = 4;
 
-/// A round with a slower answer says nothing more.
+/// An answer this slow ends the round.
 const HOPELESS: Duration = Duration::from_secs(1);
 
-/// An answer.
+/// An HTTP response.
 pub struct Answer {
     pub status: u16,
     /// The status line and the headers.
@@ -30,14 +30,14 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// The value of a header.
+    /// Returns the value of a header.
     pub fn header(&self, name: &str) -> Option<&str> {
         let mut lines = self.head.lines().filter_map(|line| line.split_once(':'));
         lines.find(|(found, _)| found.eq_ignore_ascii_case(name)).map(|(_, value)| value.trim())
     }
 }
 
-/// The head of a `POST` with a body of this length, which ends with an empty line.
+/// The head of a `POST` with a body of this length, including the empty line.
 pub fn head(address: SocketAddr, token: Option<&str>, length: usize) -> Vec<u8> {
     let bearer = token.map_or_else(String::new, |token| format!("Authorization: Bearer {token}\r\n"));
     format!(
@@ -73,12 +73,12 @@ pub fn exchange(address: SocketAddr, request: &[u8], within: Duration) -> io::Re
     let mut stream = TcpStream::connect_timeout(&address, within)?;
     stream.set_nodelay(true)?;
     stream.set_write_timeout(Some(within))?;
-    // A server may refuse before it has read everything; its answer says why.
+    // A server may refuse before it has read everything, so the answer is read even if sending failed.
     let sent = stream.write_all(request);
     read_answer(&mut stream, within.saturating_sub(started.elapsed())).map_err(|error| sent.err().unwrap_or(error))
 }
 
-/// Reads one answer of a connection.
+/// Reads one answer from a connection.
 pub fn read_answer(stream: &mut TcpStream, within: Duration) -> io::Result<Answer> {
     let started = Instant::now();
     let mut bytes = Vec::new();
@@ -99,7 +99,7 @@ pub fn read_answer(stream: &mut TcpStream, within: Duration) -> io::Result<Answe
     }
 }
 
-/// The length of the first answer in these bytes, with its head; `None` if the head is not complete.
+/// Returns the lengths of the first answer's head and of the whole answer, or `None` if the head is not complete.
 pub fn length(bytes: &[u8]) -> Option<(usize, usize)> {
     let end = bytes.windows(4).position(|four| four == b"\r\n\r\n")? + 4;
     let head = String::from_utf8_lossy(&bytes[..end]).to_ascii_lowercase();
@@ -115,8 +115,8 @@ fn whole(bytes: &[u8]) -> Option<Answer> {
     Some(Answer { status, head })
 }
 
-/// How long the good client waits for one answer on a new connection. A connection that the server ends is made again, and
-/// the time goes on.
+/// How long the well-behaved client waits for one answer on a new connection. If the server ends the connection, the
+/// client connects again and the time continues.
 pub fn answer_time(server: &Server<'_>, token: &str) -> Option<Duration> {
     let request = call(server.address, Some(token), "read_data");
     let started = Instant::now();
@@ -135,14 +135,14 @@ pub fn answer_time(server: &Server<'_>, token: &str) -> Option<Duration> {
 /// The slowest answers of a round.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Slowest {
-    /// Of the server under attack.
+    /// The slowest answer of the server under attack.
     pub attacked: Duration,
-    /// Of a server beside it that nobody attacks: what the machine does, not the attack.
+    /// The slowest answer of another server that is not attacked: it shows the effect of the machine.
     pub control: Duration,
 }
 
-/// The slowest answer of the good client over a round of calls, in the best of a few rounds; `None` if one never comes. It
-/// stops early where `limit` is kept.
+/// Returns the slowest answer of the well-behaved client over a round of calls, in the best of a few rounds, or `None`
+/// if an answer never arrives. Stops early once `limit` is met.
 pub fn slowest_answer(attacked: (&Server<'_>, &str), control: (&Server<'_>, &str), limit: Duration) -> Option<Slowest> {
     let mut best = None::<Slowest>;
     for _ in 0..ROUNDS {

@@ -1,4 +1,4 @@
-//! Many attackers at once, from addresses of loopback, on a thread of their own.
+//! Many attackers at once, from loopback addresses, on their own thread.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -16,16 +16,16 @@ use tokio_util::sync::CancellationToken;
 use super::client;
 use super::process::until;
 
-/// A connection that takes longer is tried anew.
+/// The timeout for connecting, after which the attacker tries again.
 const CONNECT: Duration = Duration::from_secs(2);
 
-/// How long an attacker whose connection has ended waits before the next one, unless it floods.
+/// How long an attacker waits after its connection has ended before it connects again, unless it floods.
 const AGAIN: Duration = Duration::from_millis(500);
 
-/// Attackers begin one after the other at this distance, so that they are not a burst.
+/// The delay between the starts of two attackers, so that they are not a burst.
 const DISTANCE: Duration = Duration::from_micros(200);
 
-/// How long the connections of a burst last, and how long until the next one.
+/// How long the connections of a burst stay open, and the delay until the next burst.
 const BURST: Duration = Duration::from_millis(100);
 
 /// How often a slow attacker sends another byte.
@@ -39,13 +39,13 @@ pub struct Origin {
 }
 
 impl Origin {
-    /// The address of the good client.
+    /// The address of the well-behaved client.
     pub const OWN: Self = Self { first: 1, addresses: 1 };
     /// One other address.
     pub const ONE: Self = Self { first: 2, addresses: 1 };
     /// 32 other addresses.
     pub const SPREAD: Self = Self { first: 2, addresses: 32 };
-    /// So many that no limit of one address matters.
+    /// So many that the limit per address does not matter.
     pub const WIDE: Self = Self { first: 2, addresses: 200 };
 
     fn address(self, n: usize) -> Ipv4Addr {
@@ -56,34 +56,34 @@ impl Origin {
 
 /// What an attacker does on a connection.
 pub enum Action {
-    /// Sends this, and keeps the connection open.
+    /// Sends these bytes and keeps the connection open.
     Hold(Vec<u8>),
-    /// Sends this, and then the same few bytes again from time to time.
+    /// Sends the first bytes, and then the second ones again and again.
     Drip(Vec<u8>, &'static [u8]),
-    /// Sends this as often as possible, and never reads.
+    /// Sends these bytes as often as possible and never reads.
     Pipeline(Vec<u8>),
-    /// Sends this, reads the answer, and does it again.
+    /// Sends these bytes, reads the answer, and repeats.
     Flood(Vec<u8>),
-    /// Connects together with all others, and closes the connection soon after.
+    /// Connects at the same time as all others and closes the connection soon after.
     Burst,
 }
 
-/// What the attackers have done.
+/// Counters of the attackers' actions.
 #[derive(Default)]
 pub struct Counts {
     /// Attackers that have tried to connect.
     tried: AtomicU64,
     /// Open connections.
     pub open: AtomicU64,
-    /// Connections on which everything that the attack begins with has been sent.
+    /// Connections on which the attacker has sent its first bytes.
     pub sent: AtomicU64,
-    /// Connections that were made.
+    /// Connections made.
     pub made: AtomicU64,
-    /// Answers that were read.
+    /// Answers read.
     pub answers: AtomicU64,
 }
 
-/// The attackers; dropped, they stop.
+/// The attackers, stopped on drop.
 pub struct Crowd {
     pub counts: Arc<Counts>,
     stop: CancellationToken,
@@ -91,7 +91,7 @@ pub struct Crowd {
 }
 
 impl Crowd {
-    /// Starts so many attackers, and waits until each has tried to connect.
+    /// Starts this many attackers and waits until each has tried to connect.
     pub fn start(to: SocketAddr, size: usize, origin: Origin, deed: Action) -> io::Result<Self> {
         let (counts, stop) = (Arc::new(Counts::default()), CancellationToken::new());
         let runtime = Builder::new_current_thread().enable_all().build()?;
@@ -145,10 +145,10 @@ async fn attack(number: usize, from: Ipv4Addr, to: SocketAddr, deed: &Action, co
 async fn connect(from: Ipv4Addr, to: SocketAddr, deed: &Action) -> io::Result<TcpStream> {
     let socket = TcpSocket::new_v4()?;
     if let Action::Pipeline(_) = deed {
-        // Answers that are not read fill the server's buffers all the sooner.
+        // With a small receive buffer, unread answers fill the server's buffers sooner.
         socket.set_recv_buffer_size(4 << 10)?;
     }
-    // A connection that the attacker closes would otherwise keep its port for a minute.
+    // Otherwise a connection closed by the attacker would occupy its port for a minute.
     socket.set_zero_linger()?;
     socket.bind((from, 0).into())?;
     let stream = socket.connect(to).await?;
@@ -200,7 +200,7 @@ async fn drain(stream: &mut TcpStream) -> io::Result<()> {
     Ok(())
 }
 
-/// Reads an answer; returns whether the server ends the connection after it.
+/// Reads an answer and returns whether the server ends the connection after it.
 async fn answer(stream: &mut TcpStream) -> io::Result<bool> {
     let mut bytes = Vec::with_capacity(1024);
     loop {

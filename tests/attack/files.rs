@@ -1,4 +1,4 @@
-//! Attacks on the files that decide: the state file, its neighbours, and what the server keeps of them.
+//! Attacks on the files that affect decisions: the state file, the files beside it, and the server's copy of them.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -16,13 +16,13 @@ use super::crowd::{Action, Crowd, Origin};
 use super::process::{core_limits, memory, peak_memory, time_until, until};
 use super::{Attack, Figure, Limit, Value};
 
-/// How soon a revocation must be in force.
+/// The limit for a revocation to take effect.
 const SOON: Duration = Duration::from_secs(1);
 
-/// How long a revocation is waited for.
+/// The deadline for a revocation to take effect.
 const LONG: Duration = Duration::from_secs(10);
 
-/// Revocations in a large state file.
+/// The number of revocations in a large state file.
 const MANY: usize = 100_000;
 
 pub const ATTACKS: &[Attack] = &[
@@ -128,7 +128,7 @@ pub const ATTACKS: &[Attack] = &[
 /// A state file without revocations.
 const STATE: &str = "{\n  \"version\": 1,\n  \"revoked\": []\n}\n";
 
-/// A server, and two tokens that pass.
+/// Starts a server and issues two valid tokens.
 fn served(arena: &Arena) -> io::Result<(Server<'_>, String, String)> {
     let server = arena.serve(&["--rate", "off"])?;
     let (one, other) = (server.token("one", "user")?, server.token("other", "user")?);
@@ -138,7 +138,7 @@ fn served(arena: &Arena) -> io::Result<(Server<'_>, String, String)> {
     }
 }
 
-/// Revokes a token, and waits until it is refused.
+/// Revokes a token and waits until it is refused.
 fn revoked(server: &Server<'_>, token: &str) -> io::Result<()> {
     server.revoke(&[token])?;
     let time = server.time_until_refused(token, LONG);
@@ -162,7 +162,7 @@ fn few_descriptors(arena: &Arena, origin: Origin) -> io::Result<Figure> {
     })
 }
 
-/// How soon the server on the file hears of a revocation through a link, and whether the link is left.
+/// How soon the server applies a revocation through a link, and whether the link is kept.
 fn linked(arena: &Arena) -> io::Result<(Figure, Figure)> {
     let (server, one, other) = served(arena)?;
     revoked(&server, &one)?;
@@ -182,17 +182,17 @@ fn far_ahead(arena: &Arena) -> io::Result<Figure> {
     Ok(Value::outcome(lists(&server, &one)? && server.answers(401, &one), "kept", "dropped").with(""))
 }
 
-/// Whether the state file lists a token, to another process.
+/// Whether another process finds a token in the state file.
 fn lists(server: &Server<'_>, token: &str) -> io::Result<bool> {
     Ok(server.revoke(&["--list", "--json"])?.out.contains(&TokenId::of(token).hex()))
 }
 
-/// Whether a token passes at some time within a second.
+/// Whether a token passes at any time within a second.
 fn passes_soon(server: &Server<'_>, token: &str) -> Option<Duration> {
     time_until(SOON, || server.answers(200, token))
 }
 
-/// A server whose state file was removed after a token was revoked.
+/// A server whose state file was deleted after a token was revoked.
 fn without_file(arena: &Arena) -> io::Result<(Server<'_>, String, String)> {
     let (server, one, other) = served(arena)?;
     revoked(&server, &one)?;
@@ -231,8 +231,8 @@ fn put_back(arena: &Arena) -> io::Result<Figure> {
     revoked(&server, &one)?;
     fs::rename(&old, server.folder.state())?;
     let mut figure = refusal(passes_soon(&server, &one));
-    let said = server.errors().lines().rfind(|line| line.contains("state")).map(str::to_owned);
-    figure.note = [figure.note, said.map(|line| format!("says: {line}")).unwrap_or_default()].join(" ");
+    let line = server.errors().lines().rfind(|line| line.contains("state")).map(str::to_owned);
+    figure.note = [figure.note, line.map(|line| format!("says: {line}")).unwrap_or_default()].join(" ");
     Ok(figure)
 }
 
@@ -245,11 +245,11 @@ fn new_mode(arena: &Arena) -> io::Result<Figure> {
     Ok(Value::outcome(mode == 0o600, "0600", "wider").with(format!("{mode:04o}")))
 }
 
-/// Whether a server says anything about a file that others can write.
+/// Whether a server reports a file that other users can write.
 fn writable(arena: &Arena, name: &str, text: &str, option: &str) -> io::Result<Figure> {
     let folder = Folder::new()?;
     let path = folder.write(name, text, 0o602)?;
-    // A later option of the same name would be refused, so the server is started by hand where it is another secret.
+    // An option cannot be given twice, so the server for another secret is started by hand.
     let started = match option {
         "--secret-file" => {
             let words = ["serve", "--listen", "127.0.0.1:0", option, &path];
@@ -261,20 +261,20 @@ fn writable(arena: &Arena, name: &str, text: &str, option: &str) -> io::Result<F
     };
     Ok(match started {
         Err(error) => Value::outcome(true, "reported", "").with(format!("refused: {}", error.to_string().trim())),
-        Ok(said) => match said.lines().find(|line| line.contains(name)) {
+        Ok(errors) => match errors.lines().find(|line| line.contains(name)) {
             Some(line) => Value::outcome(true, "reported", "").with(line),
             None => Value::outcome(false, "", "silent").with(""),
         },
     })
 }
 
-/// Standard error of a server that has just started.
+/// Returns standard error of a server that has just started.
 fn first_words(server: &Server<'_>) -> String {
     until(SOON, || server.errors().contains("ends it").then_some(()));
     server.errors()
 }
 
-/// One more revocation in a large file: how soon it is in force, and how much memory it takes.
+/// Adds a revocation to a large file and measures when it takes effect and how much memory it needs.
 fn large(arena: &Arena) -> io::Result<(Figure, Figure)> {
     let mut rows = String::new();
     for n in 0..MANY {
@@ -304,7 +304,7 @@ fn large(arena: &Arena) -> io::Result<(Figure, Figure)> {
         let refused = until(LONG, || server.answers(401, &token).then(Instant::now));
         (watching.join().ok().flatten(), refused, revoking.join())
     });
-    let command = command.map_err(|_| io::Error::other("no revocation"))??;
+    let command = command.map_err(|_| io::Error::other("the revoke command panicked"))??;
     let time = refused.zip(changed).map(|(refused, changed)| refused.saturating_duration_since(changed));
     let note = format!("the command takes {} ms", command.as_millis());
     let growth = memory(server.pid())?.saturating_sub(before);
@@ -313,7 +313,7 @@ fn large(arena: &Arena) -> io::Result<(Figure, Figure)> {
     Ok((Value::timed(time, LONG).with(note), grown))
 }
 
-/// A server that may write core files as far as its parents are concerned.
+/// Starts a server whose parents allow core files.
 fn with_core(arena: &Arena) -> io::Result<Server<'_>> {
     arena.start(Folder::new()?, &Start { shell: Some("ulimit -c unlimited"), ..Start::default() })
 }

@@ -1,4 +1,4 @@
-//! Malformed requests, made from a fixed seed.
+//! Malformed requests, generated from a fixed seed.
 
 use std::fmt::Write as _;
 use std::io::{self, Read as _, Write as _};
@@ -12,16 +12,16 @@ use super::client;
 use super::process::peak_memory;
 use super::{Attack, Figure, Limit, Value};
 
-/// Requests of one run.
+/// Requests in one run.
 const REQUESTS: u64 = 3_000;
 
-/// Connections at once.
+/// Concurrent connections.
 const THREADS: u64 = 8;
 
-/// How long an answer to a request that may be incomplete is waited for, before the client ends its side.
+/// How long the client waits for an answer to a possibly incomplete request before it ends its side.
 const ANSWER: Duration = Duration::from_millis(40);
 
-/// How long the server may then keep the connection.
+/// How long the server may keep the connection after that.
 const END: Duration = Duration::from_secs(2);
 
 pub const ATTACKS: &[Attack] = &[
@@ -57,7 +57,7 @@ pub const ATTACKS: &[Attack] = &[
     },
 ];
 
-/// A generator of numbers (xorshift64*): the same seed gives the same attack everywhere.
+/// A random number generator (xorshift64*) with a fixed seed, so that the attack is the same everywhere.
 struct Dice(u64);
 
 impl Dice {
@@ -69,7 +69,7 @@ impl Dice {
         dice
     }
 
-    /// A number below this one.
+    /// Returns a number below this one.
     fn roll(&mut self, below: usize) -> usize {
         self.0 ^= self.0 >> 12;
         self.0 ^= self.0 << 25;
@@ -83,7 +83,7 @@ impl Dice {
     }
 }
 
-/// Names and texts as somebody would choose them who wants to draw on a terminal, in JSON.
+/// Names and texts that try to control a terminal, as JSON.
 const NASTY: &[&str] = &[
     r"\u001b[31mred\u001b[0m",
     r"\u001b]0;title\u0007",
@@ -99,7 +99,7 @@ const NASTY: &[&str] = &[
     r"",
 ];
 
-/// Bodies that are messages only by half.
+/// Bodies that are only partly valid messages.
 const BODIES: &[&str] = &[
     r#"{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"read_data","arguments":{"id":1}}}"#,
     r#"{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"NASTY","arguments":{"NASTY":"NASTY"}}}"#,
@@ -124,7 +124,7 @@ const BODIES: &[&str] = &[
     "",
 ];
 
-/// Headers that do not belong there, or contradict others.
+/// Headers that are not allowed or contradict others.
 const HEADERS: &[&[u8]] = &[
     b"Transfer-Encoding: chunked",
     b"Transfer-Encoding: identity",
@@ -198,7 +198,7 @@ const PATHS: &[&str] = &[
 const VERSIONS: &[&str] =
     &["HTTP/1.1", "HTTP/1.1", "HTTP/1.1", "HTTP/1.1", "HTTP/1.0", "HTTP/2.0", "HTTP/0.9", "HTTP/1.1\u{0}", ""];
 
-/// Chunked bodies, most of which end wrongly.
+/// Chunked bodies, most of which end incorrectly.
 const CHUNKS: &[&[u8]] = &[
     b"2\r\n{}\r\n0\r\n\r\n",
     b"ffffffffffffffff\r\n{}\r\n0\r\n\r\n",
@@ -213,14 +213,14 @@ const CHUNKS: &[&[u8]] = &[
     b"g\r\n",
 ];
 
-/// The request with this number.
+/// Generates the request with this number.
 fn request(number: u64, address: SocketAddr, tokens: &[&str]) -> Vec<u8> {
     let dice = &mut Dice::new(number);
     let mut body = dice.pick(BODIES).to_owned();
     while body.contains("NASTY") {
         body = body.replacen("NASTY", dice.pick(NASTY), 1);
     }
-    // Half of them are well framed, so that what is in them reaches the log.
+    // Half of them are framed correctly, so that their contents reach the log.
     if dice.roll(2) == 0 {
         return client::post(address, Some(dice.pick(tokens)), &body);
     }
@@ -250,43 +250,43 @@ fn request(number: u64, address: SocketAddr, tokens: &[&str]) -> Vec<u8> {
     head.extend_from_slice(b"\r\n");
     let mut whole = [head, body].concat();
     match dice.roll(8) {
-        // Cut off anywhere.
+        // Truncated anywhere.
         0 => whole.truncate(dice.roll(whole.len())),
-        // A few bytes are others.
+        // A few bytes changed.
         1 => {
             for _ in 0..=dice.roll(8) {
                 let place = dice.roll(whole.len());
                 whole[place] = u8::try_from(dice.roll(256)).unwrap_or(0);
             }
         }
-        // A part is there twice.
+        // A part repeated.
         2 => {
             let (start, end) = (dice.roll(whole.len()), dice.roll(whole.len()));
             let part = whole[start.min(end)..start.max(end)].to_vec();
             whole.splice(start..start, part);
         }
-        // Another one follows at once.
+        // Another request directly after it.
         3 => whole.extend_from_slice(&client::call(address, None, "read_data")),
         _ => {}
     }
     whole
 }
 
-/// What was seen of a run.
+/// The observations of a run.
 struct Seen {
-    /// Answers with 5xx that are not documented, by the number of the request.
+    /// Answers with an undocumented 5xx, with the number of the request.
     errors: Vec<(u64, u16)>,
-    /// Connections that the server keeps although the client has ended its side.
+    /// Connections that the server keeps open after the client has ended its side.
     open: Vec<u64>,
     answers: usize,
-    /// What the server has printed, and on standard error.
+    /// The server's standard output and standard error.
     printed: Vec<String>,
     is_sound: bool,
     peak: u64,
     took: Duration,
 }
 
-/// The run whose server prints text, or JSON. Every such run is the same, so each is made once.
+/// Runs against a server that prints text or JSON. The result is cached, because every such run is the same.
 fn seen(arena: &Arena, is_plain: bool) -> io::Result<&'static Seen> {
     static JSON: OnceLock<Seen> = OnceLock::new();
     static PLAIN: OnceLock<Seen> = OnceLock::new();
@@ -327,7 +327,7 @@ fn fuzz(arena: &Arena, is_plain: bool) -> io::Result<Seen> {
     Ok(Seen { errors, open, answers, printed, is_sound, peak: peak_memory(server.pid())?, took })
 }
 
-/// Sends a request, and returns the statuses of the answers and whether the connection is left open.
+/// Sends a request and returns the statuses of the answers and whether the connection stays open.
 fn send(address: SocketAddr, request: &[u8]) -> (Vec<u16>, bool) {
     let Ok(mut stream) = TcpStream::connect_timeout(&address, END) else { return (Vec::new(), false) };
     let _ = (stream.set_nodelay(true), stream.set_write_timeout(Some(END)));
@@ -341,7 +341,7 @@ fn send(address: SocketAddr, request: &[u8]) -> (Vec<u16>, bool) {
     (statuses(&bytes), is_open)
 }
 
-/// Reads until the connection ends or nothing comes for so long; returns whether it is still open.
+/// Reads until the connection ends or is quiet for this long, and returns whether it is still open.
 fn read(stream: &mut TcpStream, bytes: &mut Vec<u8>, quiet: Duration) -> bool {
     let _ = stream.set_read_timeout(Some(quiet));
     let mut part = [0; 4096];
@@ -354,7 +354,7 @@ fn read(stream: &mut TcpStream, bytes: &mut Vec<u8>, quiet: Duration) -> bool {
     }
 }
 
-/// The statuses of all answers.
+/// Returns the statuses of all answers.
 fn statuses(mut bytes: &[u8]) -> Vec<u16> {
     let mut found = Vec::new();
     while let Some(rest) = bytes.strip_prefix(b"HTTP/1.") {
@@ -382,7 +382,7 @@ impl Seen {
         Value::outcome(self.is_sound, "sound", "broken").with(format!("{} MB at most", self.peak.div_ceil(1 << 20)))
     }
 
-    /// Characters that a terminal would obey, or that turn the direction of text.
+    /// Control characters that a terminal would interpret, or that change the direction of text.
     fn controls(&self) -> Figure {
         let obeyed = |c: &char| {
             (c.is_control() && *c != '\n')
@@ -397,8 +397,8 @@ impl Seen {
     }
 }
 
-/// Requests that a proxy might read in another way than the server, with a second call inside that has no token. The
-/// server must never answer that one with 200.
+/// Requests that a proxy might parse differently than the server, with a second call inside that has no token. The
+/// server must never answer that call with 200.
 fn smuggled(arena: &Arena) -> io::Result<Figure> {
     let server = arena.serve(&["--rate", "off"])?;
     let token = server.token("user123", "user")?;

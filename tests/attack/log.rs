@@ -10,16 +10,16 @@ use super::crowd::{Action, Crowd, Origin};
 use super::process::until;
 use super::{Attack, Figure, Limit, Value};
 
-/// Calls of the flood after the one that matters.
+/// Calls of the flood after the call that matters.
 const FLOOD: u64 = 9_000;
 
-/// Calls before it, so that the flood is under way.
+/// Calls before it, so that the flood has started.
 const BEFORE: u64 = 500;
 
 /// Connections of the flood.
 const CONNECTIONS: usize = 200;
 
-/// How long the flood may take, and the output afterwards.
+/// The deadline for the flood, and for the output after it.
 const WITHIN: Duration = Duration::from_secs(10);
 
 pub const ATTACKS: &[Attack] = &[
@@ -52,7 +52,7 @@ fn flood(arena: &Arena, is_paused: bool) -> io::Result<Figure> {
     let note = format!("{} calls within {} ms after it", answers() - before, started.elapsed().as_millis());
     drop(crowd);
     server.resume();
-    // It is the last line, so what was printed before it is there too.
+    // It is printed last, so everything before it has been printed too.
     server.call(Some(&token), "write_data")?;
     let printed = |tool: &str| {
         let lines = server.lines();

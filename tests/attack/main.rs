@@ -1,12 +1,12 @@
-//! Attacks on `portcullis serve`, each with a figure and the limit that it must keep.
+//! Attacks on `portcullis serve`, each with a measurement and a limit.
 //!
-//! Every attack starts a server of its own on loopback, attacks it for a second or two, and measures what a good client, the
-//! memory or the files show. It needs loopback and Linux `/proc`, nothing else. The exit code is 1 unless every limit is kept.
+//! Every attack starts its own server on loopback, attacks it for a second or two, and measures a well-behaved client,
+//! the memory or the files. It needs only loopback and Linux `/proc`. The exit code is 1 unless every limit is met.
 //!
 //! `cargo test --release --test attack -- [--binary PATH] [--list] [ROW]...`
 //!
-//! An attack must never hang on a server that does not survive it: every wait has a deadline, and a missing answer is a
-//! figure too.
+//! An attack must never hang if the server does not survive it: every wait has a deadline, and a missing answer is a
+//! measurement too.
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "the table is the only purpose of this program")]
 #![expect(clippy::disallowed_methods, reason = "it measures how long another process takes")]
@@ -33,7 +33,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use arena::Arena;
 
-/// The attacks, in the order in which they run. A row of the table of promises may have several.
+/// The attacks in the order in which they run. A row of the table of promises may have several.
 const ATTACKS: [&[Attack]; 7] = [
     starvation::ATTACKS,
     memory::ATTACKS,
@@ -44,27 +44,27 @@ const ATTACKS: [&[Attack]; 7] = [
     stdio::ATTACKS,
 ];
 
-/// File descriptors that the largest crowd and the server's pipes need.
+/// The file descriptors needed for the largest crowd and the server's pipes.
 const DESCRIPTORS: u64 = 2_000;
 
 /// One attack and its limit.
 pub struct Attack {
-    /// The row of the table of promises, as `B3`.
+    /// The row of the table of promises, for example `B3`.
     row: &'static str,
-    /// Describes the attack.
+    /// The description of the attack.
     name: &'static str,
     limit: Limit,
     run: fn(&Arena) -> io::Result<Figure>,
 }
 
-/// The bound of a figure.
+/// The limit for a figure.
 #[derive(Clone, Copy)]
 pub enum Limit {
-    /// A time must be shorter.
+    /// A time must be shorter than this.
     Within(Duration),
-    /// Memory must be less, in bytes.
+    /// Memory must be less than this, in bytes.
     Below(u64),
-    /// A count must not be larger.
+    /// A count must not exceed this.
     AtMost(u64),
     /// An outcome must be good.
     Holds(&'static str),
@@ -77,7 +77,7 @@ pub struct Figure {
     value: Value,
     /// Details, for the reader only.
     note: String,
-    /// Whether the machine was so busy with other things that an exceeded limit says nothing about the server.
+    /// Whether the machine was so busy that an exceeded limit proves nothing about the server.
     is_disturbed: bool,
 }
 
@@ -87,11 +87,11 @@ pub enum Value {
     Time(Duration),
     /// Nothing happened until the deadline.
     Never(Duration),
-    /// In bytes.
+    /// An amount of memory in bytes.
     Memory(u64),
     /// How often something happened.
     Count(u64),
-    /// What happened.
+    /// A result in words.
     Outcome {
         /// Whether it is good.
         holds: bool,
@@ -105,7 +105,7 @@ impl Value {
         Figure { value: self, note: note.into(), is_disturbed: false }
     }
 
-    /// The time, or the deadline that has passed without an answer.
+    /// Returns the time, or the deadline if it passed without an answer.
     fn timed(time: Option<Duration>, deadline: Duration) -> Self {
         time.map_or(Self::Never(deadline), Self::Time)
     }
@@ -114,7 +114,7 @@ impl Value {
         Self::Outcome { holds, word: if holds { good } else { bad } }
     }
 
-    /// Whether the limit is kept. A figure of another kind than its limit never is.
+    /// Whether the limit is met. A figure of another kind than its limit never meets it.
     fn keeps(&self, limit: Limit) -> bool {
         match (self, limit) {
             (_, Limit::Reported) => true,
@@ -151,7 +151,7 @@ impl fmt::Display for Limit {
     }
 }
 
-/// The words of the command line.
+/// The command-line arguments.
 struct Arguments {
     binary: PathBuf,
     rows: Vec<String>,
@@ -217,7 +217,7 @@ fn main() -> ExitCode {
                 };
                 (figure.value.to_string(), verdict, figure.note)
             }
-            // Without a figure nothing is known to be kept.
+            // An attack without a figure counts as broken.
             Err(error) => ("no figure".to_owned(), "BROKEN", error.to_string()),
         };
         let took = format!("{:.1} s", begun.elapsed().as_secs_f64());
@@ -227,7 +227,7 @@ fn main() -> ExitCode {
     }
     let took = started.elapsed().as_secs_f64();
     println!("{ran} attacks, {broken} broken, {busy} without a figure because the machine is busy, in {took:.0} s");
-    // Of a limit that could not be measured nothing is known.
+    // A limit that could not be measured counts as a failure.
     ExitCode::from(u8::from(broken + busy > 0))
 }
 

@@ -1,4 +1,4 @@
-//! Attacks that fill the server's memory. The figure is the most that it ever had.
+//! Attacks that fill the server's memory. The figure is its peak memory.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -11,16 +11,16 @@ use super::client::{self, PATIENCE};
 use super::process::{peak_memory, processor_time, time_until};
 use super::{Attack, Figure, Limit, Value};
 
-/// Callers at once: as many as one address may have connections.
+/// Concurrent callers: the maximum number of connections of one address.
 const CALLERS: usize = 64;
 
 /// The largest message of a caller with a valid token.
 const LARGEST: usize = 256 << 10;
 
-/// Large calls after one another.
+/// Large calls, one after the other.
 const ONE_AFTER_ANOTHER: u32 = 500;
 
-/// The largest message that version 0.1 takes.
+/// The largest message that version 0.1 accepts.
 const OLD: usize = 4 << 20;
 
 const LIMIT: Limit = Limit::Below(256 << 20);
@@ -97,12 +97,12 @@ fn members(length: usize) -> String {
     format!("{{{text}\"x\":0}}")
 }
 
-/// A body of at most this length whose argument is such a value.
+/// A body of at most this length with such a value as its argument.
 fn body(length: usize, value: fn(usize) -> String) -> String {
     client::call_with("read_data", &format!(r#"{{"id":{}}}"#, value(length - 200)))
 }
 
-/// Sends all bodies but their last bytes, then those, and reads the answers.
+/// Sends all bodies except their last bytes, then the last bytes, and reads the answers.
 fn at_once(arena: &Arena, length: usize, value: fn(usize) -> String) -> io::Result<Figure> {
     let server = arena.serve(&[])?;
     let token = server.token("user123", "user")?;
@@ -110,7 +110,7 @@ fn at_once(arena: &Arena, length: usize, value: fn(usize) -> String) -> io::Resu
     let (last, most) = request.split_last().ok_or(io::ErrorKind::InvalidData)?;
     let (mut streams, started) = (connect(server.address, CALLERS)?, Instant::now());
     let time_left = || PATIENCE.saturating_sub(started.elapsed());
-    // A server that refuses a body before its end resets the connection.
+    // A server that refuses a body early resets the connection.
     for part in [most, &[*last]] {
         for stream in streams.iter_mut().take_while(|_| !time_left().is_zero()) {
             let _ = stream.write_all(part);
@@ -122,15 +122,15 @@ fn at_once(arena: &Arena, length: usize, value: fn(usize) -> String) -> io::Resu
         let status = answer.map_or_else(|_| "no answer".to_owned(), |answer| answer.status.to_string());
         *statuses.entry(status).or_insert(0) += 1;
     }
-    let said: Vec<_> = statuses.iter().map(|(status, count)| format!("{count} × {status}")).collect();
-    Ok(Value::Memory(peak_memory(server.pid())?).with(said.join(", ")))
+    let counts: Vec<_> = statuses.iter().map(|(status, count)| format!("{count} × {status}")).collect();
+    Ok(Value::Memory(peak_memory(server.pid())?).with(counts.join(", ")))
 }
 
-/// Calls whose answers repeat the argument, and are not read.
+/// Calls whose answers repeat the argument and are not read.
 fn unread(arena: &Arena, callers: usize, for_each_peer: usize) -> io::Result<Figure> {
     let many = for_each_peer.to_string();
     let options = ["--per-peer", &many, "--rate", "off"];
-    // Version 0.1 has no such limit.
+    // Version 0.1 does not have this limit.
     let server = arena.serve(if callers > CALLERS && arena.knows("--per-peer") { &options } else { &options[2..] })?;
     let token = server.token("user123", "user")?;
     let request = client::post(server.address, Some(&token), &body(LARGEST, string));
@@ -138,7 +138,7 @@ fn unread(arena: &Arena, callers: usize, for_each_peer: usize) -> io::Result<Fig
     for stream in &mut streams {
         let _ = stream.write_all(&request);
     }
-    // The last answer has been made when the server has logged every call.
+    // All answers are complete once the server has logged every call.
     let all = time_until(PATIENCE, || server.lines().len() > callers);
     let note =
         all.map_or_else(|| format!("{} lines printed", server.lines().len()), |_| "all calls printed".to_owned());
@@ -147,7 +147,7 @@ fn unread(arena: &Arena, callers: usize, for_each_peer: usize) -> io::Result<Fig
     Ok(Value::Memory(peak).with(note))
 }
 
-/// Calls that all leave something in the log.
+/// Calls that each leave a row in the log.
 fn after_one_another(arena: &Arena) -> io::Result<Figure> {
     let server = arena.serve(&["--rate", "off"])?;
     let token = server.token("user123", "user")?;

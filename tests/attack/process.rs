@@ -1,4 +1,4 @@
-//! Figures about another process, from Linux `/proc`, and commands that are ended at a deadline.
+//! Measurements of another process from Linux `/proc`, and commands that are killed at a deadline.
 
 use std::fs;
 use std::io::{self, Read, Write as _};
@@ -6,10 +6,10 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// How often something that is waited for is looked at.
+/// The polling interval.
 const POLL: Duration = Duration::from_millis(1);
 
-/// Asks again and again until there is an answer, or the deadline passes.
+/// Polls until there is an answer or the deadline passes.
 pub fn until<T>(within: Duration, mut ask: impl FnMut() -> Option<T>) -> Option<T> {
     let started = Instant::now();
     loop {
@@ -23,13 +23,13 @@ pub fn until<T>(within: Duration, mut ask: impl FnMut() -> Option<T>) -> Option<
     }
 }
 
-/// Like [`until`], for how long it took.
+/// Like [`until`], but returns how long it took.
 pub fn time_until(within: Duration, mut ask: impl FnMut() -> bool) -> Option<Duration> {
     let started = Instant::now();
     until(within, || ask().then(|| started.elapsed()))
 }
 
-/// The largest resident memory that the process has ever had, in bytes.
+/// The peak resident memory of the process, in bytes.
 pub fn peak_memory(pid: u32) -> io::Result<u64> {
     status(pid, "VmHWM:")
 }
@@ -50,14 +50,14 @@ fn status(pid: u32, field: &str) -> io::Result<u64> {
 pub fn processor_time(pid: u32) -> io::Result<Duration> {
     let mut sum = 0;
     for task in fs::read_dir(format!("/proc/{pid}/task"))? {
-        // A thread may end meanwhile.
+        // A thread may exit in the meantime.
         let text = fs::read_to_string(task?.path().join("schedstat")).unwrap_or_default();
         sum += text.split(' ').next().and_then(|ns| ns.parse::<u64>().ok()).unwrap_or(0);
     }
     Ok(Duration::from_nanos(sum))
 }
 
-/// The soft and the hard limit of core files.
+/// The soft and the hard limit for core files.
 pub fn core_limits(pid: u32) -> io::Result<(String, String)> {
     let text = fs::read_to_string(format!("/proc/{pid}/limits"))?;
     let line = text.lines().find_map(|line| line.strip_prefix("Max core file size"));
@@ -69,20 +69,20 @@ pub fn core_limits(pid: u32) -> io::Result<(String, String)> {
 pub struct CommandOutput {
     pub out: String,
     pub err: String,
-    /// `None` if it had to be killed, or a signal ended it.
+    /// `None` if it was killed or ended by a signal.
     pub code: Option<i32>,
     pub is_killed: bool,
     pub took: Duration,
 }
 
-/// Runs a command with this input and kills it at the deadline.
+/// Runs a command with this input, and kills it at the deadline.
 pub fn run(command: &mut Command, input: Vec<u8>, within: Duration) -> io::Result<CommandOutput> {
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
     let started = Instant::now();
     let mut stdin = child.stdin.take();
     let writer = thread::spawn(move || {
         if let Some(stdin) = stdin.as_mut() {
-            // A command may end before it has read everything.
+            // A command may exit before it has read everything.
             let _ = stdin.write_all(&input);
         }
     });

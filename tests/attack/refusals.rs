@@ -1,4 +1,4 @@
-//! Attacks that try to learn something from a refusal, or to get past one.
+//! Attacks that try to learn something from a refusal or to bypass one.
 
 use std::io::{self, Write as _};
 use std::net::TcpStream;
@@ -9,7 +9,7 @@ use super::client::{self, PATIENCE};
 use super::process::peak_memory;
 use super::{Attack, Figure, Limit, Value};
 
-/// Connections that send a large head at once.
+/// Concurrent connections that send a large head.
 const HEADS: usize = 32;
 
 pub const ATTACKS: &[Attack] = &[
@@ -76,7 +76,7 @@ fn other_host(arena: &Arena) -> io::Result<Figure> {
         client::post(server.address, Some("junk"), &list),
         client::post(server.address, None, &list),
         client::post(server.address, None, "junk"),
-        // The body never comes: it must not be waited for.
+        // The body never arrives, and the server must not wait for it.
         client::head(server.address, Some(&token), 100),
         client::get(server.address, "/mcp"),
     ];
@@ -103,7 +103,7 @@ fn careless_options(arena: &Arena) -> io::Result<Figure> {
     Ok(Value::Count(accepted.len() as u64).with(accepted.join(", ")))
 }
 
-/// The status for a head of this length, and how much memory many of them at once take.
+/// The status for a head of this length, and the memory that many of them need at once.
 fn large_heads(arena: &Arena, length: usize) -> io::Result<(Figure, Figure)> {
     let server = arena.serve(&[])?;
     let token = server.token("user123", "user")?;
@@ -118,7 +118,7 @@ fn large_heads(arena: &Arena, length: usize) -> io::Result<(Figure, Figure)> {
     for _ in 0..HEADS {
         let mut stream = TcpStream::connect_timeout(&server.address, PATIENCE)?;
         stream.set_write_timeout(Some(PATIENCE))?;
-        // All but the end, so that the server holds what it has read. It may have ended the connection by now.
+        // Everything except the end, so that the server keeps what it has read. The connection may already be closed.
         let _ = stream.write_all(&padded.as_bytes()[..length]);
         streams.push(stream);
     }

@@ -1,5 +1,5 @@
-//! Attacks that take places, processor time or calls away from a good client. The figure is the slowest answer that it gets
-//! on a new connection while the attack goes on.
+//! Attacks that take connections, processor time or calls away from a well-behaved client. The figure is its slowest
+//! answer on a new connection during the attack.
 
 use std::io;
 use std::net::SocketAddr;
@@ -13,25 +13,25 @@ use super::crowd::{Action, Crowd, Origin};
 use super::process::{processor_time, until};
 use super::{Attack, Figure, Limit, Value};
 
-/// What a good client may notice of an attack.
+/// The slowest answer that a well-behaved client may get during an attack.
 const SLOWEST: Duration = Duration::from_millis(50);
 
-/// An answer that takes so many times as long as one beside it is the attack's doing, however busy the machine is.
+/// An answer slower than the control's by this factor is caused by the attack, however busy the machine is.
 const CLEAR: u32 = 5;
 
-/// As many as the server has places.
+/// The number of connections that the server allows.
 const CROWD: usize = 1024;
 
 /// Connections of a flood.
 const FLOOD: usize = 8;
 
-/// The length of the bodies of a flood: a little less than what is read of a caller without a token.
+/// The length of the bodies of a flood: a little less than the server reads from a caller without a token.
 const BODY: usize = 63 << 10;
 
 /// Tokens of one user.
 const TOKENS: usize = 300;
 
-/// The default rate of one user: as many at once, and as many a second.
+/// The default rate of one user: the burst, and the calls per second.
 const RATE: u64 = 100;
 
 const LIMIT: Limit = Limit::Within(SLOWEST);
@@ -155,15 +155,15 @@ pub const ATTACKS: &[Attack] = &[
     },
 ];
 
-/// A page that everybody may read.
+/// A public page.
 const METADATA: &str = "/.well-known/oauth-protected-resource";
 
-/// A head that does not end.
+/// An incomplete head.
 fn half_head(address: SocketAddr) -> Vec<u8> {
     format!("POST /mcp HTTP/1.1\r\nHost: {address}\r\n").into_bytes()
 }
 
-/// A token whose signature is wrong.
+/// A token with an invalid signature.
 fn forged(token: &str) -> String {
     let kept = token.len().saturating_sub(4);
     format!("{}AAAA", token.get(..kept).unwrap_or_default())
@@ -174,7 +174,7 @@ fn calm(arena: &Arena) -> io::Result<Figure> {
     Ok(victims.figure(String::new))
 }
 
-/// The server under attack and one beside it, with a good client of each.
+/// The server under attack and another one, with a well-behaved client of each.
 struct Victims<'a> {
     attacked: (Server<'a>, String),
     control: (Server<'a>, String),
@@ -194,7 +194,7 @@ impl<'a> Victims<'a> {
         self.attacked.0.address
     }
 
-    /// Measures the good clients.
+    /// Measures the well-behaved clients.
     fn figure(&self, note: impl FnOnce() -> String) -> Figure {
         let [attacked, control] = [&self.attacked, &self.control].map(|(server, token)| (server, &**token));
         let slowest = client::slowest_answer(attacked, control, SLOWEST);
@@ -206,7 +206,7 @@ impl<'a> Victims<'a> {
     }
 }
 
-/// Measures the good client while so many attackers do this.
+/// Measures the well-behaved client during an attack by this many attackers.
 fn crowd(arena: &Arena, size: usize, origin: Origin, deed: fn(SocketAddr, &str) -> Action) -> io::Result<Figure> {
     let victims = Victims::start(arena)?;
     let crowd = Crowd::start(victims.address(), size, origin, deed(victims.address(), &victims.attacked.1))?;
@@ -218,19 +218,19 @@ fn described(crowd: &Crowd) -> String {
     format!("{} open, {} made", counts.open.load(Relaxed), counts.made.load(Relaxed))
 }
 
-/// Measures the good client while attackers send slow bodies with a valid token. Callers with a valid token never give way,
-/// so one user may take every place; how long that lasts is the time that a request may take.
+/// Measures the well-behaved client while attackers send slow bodies with a valid token. Connections with a valid token
+/// are never closed for others, so one user may take every place for as long as a request may take.
 fn one_user(arena: &Arena) -> io::Result<Figure> {
     let victims = Victims::start(arena)?;
     let other = victims.attacked.0.token("other", "user")?;
-    // More than what is read before the token is verified, so that the server knows that it is.
+    // More than the server reads before it verifies the token, so that it knows that the token is valid.
     let sent = [client::head(victims.address(), Some(&other), 128 << 10), vec![b' '; (64 << 10) + 1]].concat();
     let crowd = Crowd::start(victims.address(), CROWD + 100, Origin::SPREAD, Action::Drip(sent, b" "))?;
     until(Duration::from_secs(3), || (crowd.counts.sent.load(Relaxed) >= CROWD as u64).then_some(()));
     Ok(victims.figure(|| described(&crowd)))
 }
 
-/// A flood of bodies that the server reads for nothing, with what each of them costs it.
+/// A flood of bodies that the server reads in vain, with the cost of each.
 fn bodies(arena: &Arena) -> io::Result<Figure> {
     let victims = Victims::start(arena)?;
     let (address, pid) = (victims.address(), victims.attacked.0.pid());

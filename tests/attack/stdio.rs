@@ -1,4 +1,4 @@
-//! Attacks on `serve --stdio`: input that is not a message, too long, or cut off.
+//! Attacks on `serve --stdio`: input that is not a message, too long, or truncated.
 
 use std::io;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use super::arena::{Arena, Folder};
 use super::process::{CommandOutput, run};
 use super::{Attack, Figure, Limit, Value};
 
-/// The server must have ended so soon after the end of its input.
+/// The deadline for the server to exit after the end of its input.
 const DEADLINE: Duration = Duration::from_secs(5);
 
 const INITIALIZE: &str = r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"attack","version":"1"}}}"#;
@@ -68,7 +68,7 @@ pub const ATTACKS: &[Attack] = &[
 /// Lines that are not messages: text, other JSON, invalid UTF-8, control characters.
 const GARBAGE: &[u8] = b"hello\n{}\n[]\n7\n\n{\"jsonrpc\":\"2.0\"}\n\xff\xfe\x80\n\x1b[31mred\x00\n{\"jsonrpc\":\"2.0\",\"id\":9,\"method\":7}\n{\"id\":1,\"id\":2}\n";
 
-/// A session with these lines in it.
+/// A session that contains these lines.
 fn between(lines: &[u8]) -> [&[u8]; 7] {
     [INITIALIZE.as_bytes(), b"\n", INITIALIZED.as_bytes(), b"\n", lines, LIST.as_bytes(), b"\n"]
 }

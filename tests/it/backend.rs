@@ -1,4 +1,4 @@
-//! Where allowed calls go: another backend than the built-in tools, stubs, and tools that nobody implements.
+//! Where allowed calls go: a backend other than the built-in tools, stubs, and tools that are not implemented.
 
 use std::future;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use crate::forge::{NOW, rules, signer};
 
-/// Tools that answer after having been asked a second time, with what they were called by.
+/// A backend whose tools answer only when polled twice, with the caller and the arguments.
 #[derive(Default)]
 struct Slow {
     called: AtomicUsize,
@@ -69,7 +69,7 @@ fn waits<T>(future: impl Future<Output = T>) -> T {
 const OPEN: &str = "[tools.read_data]\npermissions = [\"user\"]\n[tools.broken]\npermissions = [\"user\"]\n[tools.admin_only]\npermissions = [\"admin\"]\n";
 
 #[test]
-fn a_slow_tool_answers_the_call_that_waits_and_fails_the_one_that_does_not() {
+fn a_slow_tool_answers_an_asynchronous_call_and_fails_a_synchronous_one() {
     let backend = Arc::new(Slow::default());
     let gate = before(Arc::clone(&backend), policy(OPEN));
     let token = gate.generate_token("user123", &["user"]).expect("a token");
@@ -81,7 +81,7 @@ fn a_slow_tool_answers_the_call_that_waits_and_fails_the_one_that_does_not() {
 }
 
 #[test]
-fn a_backend_is_reached_with_a_permit_only_and_its_words_are_made_harmless() {
+fn a_backend_is_called_only_with_a_permit_and_its_errors_are_escaped() {
     let backend = Arc::new(Slow::default());
     let gate = before(Arc::clone(&backend), policy(OPEN));
     let token = gate.generate_token("user123", &["user"]).expect("a token");
@@ -97,7 +97,7 @@ fn a_backend_is_reached_with_a_permit_only_and_its_words_are_made_harmless() {
 }
 
 #[test]
-fn a_declared_stub_echoes_tool_and_arguments_and_a_tool_of_the_policy_alone_fails_by_name() {
+fn a_stub_echoes_its_tool_and_arguments_and_an_unimplemented_tool_fails() {
     let text = "[tools.later]\npermissions = [\"user\"]\nstub = true\n[tools.gone]\npermissions = [\"user\"]\n";
     let gate = Gate::with(policy(text), signer(), Arc::new(ManualClock::new(NOW)));
     let token = gate.generate_token("user123", &["user"]).expect("a token");
@@ -117,7 +117,7 @@ fn a_declared_stub_echoes_tool_and_arguments_and_a_tool_of_the_policy_alone_fail
 }
 
 #[test]
-fn a_permit_holds_for_its_call_although_its_token_is_revoked_meanwhile() {
+fn a_permit_stays_valid_for_its_call_when_the_token_is_revoked_meanwhile() {
     let gate = before(Arc::new(Slow::default()), policy(OPEN));
     let token = gate.generate_token("user123", &["user"]).expect("a token");
     let rules = gate.shared().rules();
@@ -147,7 +147,7 @@ fn a_permit_holds_for_its_call_although_its_token_is_revoked_meanwhile() {
 }
 
 #[test]
-fn a_call_that_is_cancelled_is_logged_because_its_tool_may_have_acted() {
+fn a_cancelled_call_is_logged_because_its_tool_may_have_acted() {
     let backend = Arc::new(Slow::default());
     let gate = before(Arc::clone(&backend), policy(OPEN));
     let token = gate.generate_token("user123", &["user"]).expect("a token");

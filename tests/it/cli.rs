@@ -1,4 +1,4 @@
-//! The commands, as a script meets them: what they print, where, and what they exit with.
+//! The commands as a script uses them: their output, on which stream, and their exit codes.
 
 mod calls;
 mod files;
@@ -15,28 +15,28 @@ use std::process::{Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 pub const PORTCULLIS: &str = env!("CARGO_BIN_EXE_portcullis");
-/// 32 bytes, so that no finding speaks of it.
+/// 32 bytes, so that no finding mentions it.
 pub const SECRET: &str = "a-secret-of-thirty-two-bytes-ok!";
 
-/// A run of the program that knows nothing of the machine it runs on but a home of its own.
+/// A run of the program with a cleared environment and a home directory that does not exist.
 pub struct Run {
     command: Command,
     input: Vec<u8>,
 }
 
-/// What came of it.
+/// The output and the exit code of a run.
 pub struct CommandOutput {
     pub out: String,
     pub err: String,
     pub exit: i32,
 }
 
-/// With the secret in the environment.
+/// Runs the program with the secret in the environment.
 pub fn portcullis(arguments: &[&str]) -> Run {
     bare(arguments).env("PORTCULLIS_SECRET", SECRET)
 }
 
-/// Without any secret.
+/// Runs the program without a secret.
 pub fn bare(arguments: &[&str]) -> Run {
     let mut command = Command::new(PORTCULLIS);
     command.args(arguments).env_clear().env("HOME", "/nonexistent").env("TERM", "xterm");
@@ -59,7 +59,7 @@ impl Run {
         let mut child = self.command.spawn().expect("the program starts");
         let mut stdin = child.stdin.take().expect("a pipe");
         let input = self.input;
-        // It may end without having read everything.
+        // The program may exit without reading everything.
         let writer = std::thread::spawn(move || drop(stdin.write_all(&input)));
         let output = child.wait_with_output().expect("the program ends");
         writer.join().expect("the writer ends");
@@ -69,10 +69,10 @@ impl Run {
     pub fn run(self) -> CommandOutput {
         let Output { status, stdout, stderr } = self.output();
         let text = |bytes| String::from_utf8(bytes).expect("the program prints UTF-8");
-        CommandOutput { out: text(stdout), err: text(stderr), exit: status.code().expect("it ends by itself") }
+        CommandOutput { out: text(stdout), err: text(stderr), exit: status.code().expect("it exits without a signal") }
     }
 
-    /// What it prints, where it must succeed.
+    /// Returns the standard output of a run that must succeed.
     pub fn out(self) -> String {
         let CommandOutput { out, err, exit } = self.run();
         assert_eq!(exit, 0, "{out}{err}");
@@ -80,12 +80,12 @@ impl Run {
     }
 }
 
-/// A token for a user with a permission, as `issue` prints it.
+/// Returns a token for a user with one permission, as `issue` prints it.
 pub fn issue(user: &str, permission: &str) -> String {
     portcullis(&["issue", user, "-p", permission]).out().trim_end().to_owned()
 }
 
-/// A new directory, removed at the end.
+/// A new directory, removed on drop.
 pub struct Folder(PathBuf);
 
 impl Folder {
@@ -105,9 +105,9 @@ impl Folder {
     pub fn write(&self, name: &str, content: impl AsRef<[u8]>) -> String {
         use std::os::unix::fs::PermissionsExt as _;
         let path = self.path(name);
-        std::fs::create_dir_all(path.parent().expect("a folder")).expect("it can be made");
-        std::fs::write(&path, content).expect("it can be written");
-        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).expect("it is ours");
+        std::fs::create_dir_all(path.parent().expect("a folder")).expect("the directory is created");
+        std::fs::write(&path, content).expect("the file is written");
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).expect("the mode is set");
         path.to_str().expect("UTF-8").to_owned()
     }
 }

@@ -1,4 +1,4 @@
-//! The lab's contract, to the letter.
+//! The contract of the lab, checked literally.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,7 +21,7 @@ struct Lab {
 
 fn lab() -> Lab {
     let clock = Arc::new(ManualClock::new(NOW));
-    let key = Signer::hs256(b"my-secret", KeyOrigin::Program).expect("nine bytes are a secret");
+    let key = Signer::hs256(b"my-secret", KeyOrigin::Program).expect("nine bytes are long enough");
     Lab { server: AuthenticatedMcpServer::with(Rules::new(&key), key, clock.clone()), clock }
 }
 
@@ -36,7 +36,7 @@ impl Lab {
 }
 
 #[test]
-fn the_labs_example_answers_to_the_letter() {
+fn the_lab_example_returns_the_documented_answers() {
     let lab = lab();
     let user = lab.token("user123", &["user"]);
     let admin = lab.token("admin456", &["admin"]);
@@ -65,7 +65,7 @@ fn the_labs_example_answers_to_the_letter() {
 #[case(&["user", "admin"], [true, true, true])]
 #[case(&[], [false, false, false])]
 #[case(&["Admin", "admin ", "adm", "admin\u{200b}", "*", ""], [false, false, false])]
-fn the_policy_opens_exactly_what_its_table_says(#[case] permissions: &[&str], #[case] open: [bool; 3]) {
+fn the_policy_allows_exactly_the_tools_in_its_table(#[case] permissions: &[&str], #[case] open: [bool; 3]) {
     let lab = lab();
     let token = lab.token("somebody", permissions);
     let opens = ["read_data", "write_data", "delete_data"]
@@ -74,7 +74,7 @@ fn the_policy_opens_exactly_what_its_table_says(#[case] permissions: &[&str], #[
 }
 
 #[test]
-fn a_token_says_what_was_asked_and_lives_for_one_hour() {
+fn a_token_contains_the_requested_claims_and_expires_after_one_hour() {
     let lab = lab();
     let token = lab.token("user123", &["user", "admin"]);
     let claims = lab.server.verify_token(&token).expect("valid");
@@ -92,13 +92,13 @@ fn a_token_says_what_was_asked_and_lives_for_one_hour() {
 }
 
 #[test]
-fn two_tokens_of_one_second_differ() {
+fn two_tokens_issued_in_the_same_second_differ() {
     let lab = lab();
     assert_ne!(lab.token("user123", &["user"]), lab.token("user123", &["user"]));
 }
 
 #[test]
-fn a_permission_is_held_only_by_a_valid_token() {
+fn only_a_valid_token_has_a_permission() {
     let lab = lab();
     let token = lab.token("user123", &["user"]);
     let check = |token: &str, permission| lab.server.check_permission(token, permission);
@@ -107,7 +107,7 @@ fn a_permission_is_held_only_by_a_valid_token() {
     assert!(!check(&token, ""));
     assert!(!check("", "user"));
     assert!(!check("a.b.c", "user"));
-    assert!(!check(&format!("{token} "), "user"), "the library takes the exact string");
+    assert!(!check(&format!("{token} "), "user"), "the library does not trim the token");
     assert!(!check(&format!("Bearer {token}"), "user"));
     assert!(!check(&forge::sign_with(forge::HS256, forge::claims(""), b"another secret"), "user"));
     lab.clock.advance(Duration::from_hours(1));
@@ -120,7 +120,7 @@ fn a_permission_is_held_only_by_a_valid_token() {
 #[case("{id: 1}", "arguments: not JSON at line 1, column 2")]
 #[case("[1]", "arguments: an array, not a JSON object")]
 #[case("1", "arguments: a number, not a JSON object")]
-fn arguments_that_are_no_object_are_named(#[case] text: &str, #[case] sentence: &str) {
+fn arguments_that_are_not_an_object_are_rejected_by_name(#[case] text: &str, #[case] sentence: &str) {
     let lab = lab();
     let token = lab.token("user123", &["user"]);
     let called = lab.server.call(&CallRequest {
@@ -161,7 +161,7 @@ fn every_real_call_is_logged_without_its_token() {
 }
 
 #[test]
-fn the_secret_shows_in_no_debug_text() {
+fn debug_output_does_not_contain_the_secret() {
     let lab = lab();
     let shown = format!("{:?} {:?}", lab.server.shared(), lab.server.shared().rules());
     assert!(!shown.contains("my-secret") && !shown.contains("109, 121, 45"), "{shown}");

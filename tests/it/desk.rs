@@ -1,6 +1,6 @@
-//! A console without a terminal: the real state, gate and pictures, with a clock in the test's hand.
+//! A console without a terminal: the real state, gate and views, with a clock that the test controls.
 //!
-//! `Desk` is driven by key scripts (`"Tab Space x"`), typed words and pastes; `shows` looks at the drawn screen.
+//! `Desk` is driven by key scripts (`"Tab Space x"`), typed text and pastes; `shows` searches the drawn screen.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -26,10 +26,10 @@ pub struct Desk {
     pub gate: AuthenticatedMcpServer,
     pub clock: Arc<ManualClock>,
     pub outside: EffectTargets,
-    /// What was left to the terminal: copies, quitting, suspending.
+    /// Effects left to the terminal: copying, quitting, suspending.
     pub left: Vec<Effect>,
     pub keys_pressed: usize,
-    /// Whether policies and evidence are written: not where keys come at random, which could name any file.
+    /// Whether policies and evidence are written to files. Off for random keys, which could name any file.
     pub writes_files: bool,
 }
 
@@ -43,7 +43,7 @@ impl Desk {
         Self::with_store(rules, Arc::new(memory), columns, rows)
     }
 
-    /// As [`Desk::untouched`], with the cursor in the name of the next token: most stories begin there.
+    /// Like [`Desk::untouched`], with the focus in the user ID of the next token, where most tests begin.
     pub fn with_store(rules: Rules, store: Arc<dyn Store>, columns: u16, rows: u16) -> Self {
         let mut desk = Self::untouched(rules, store, columns, rows);
         desk.keys("Enter");
@@ -51,7 +51,7 @@ impl Desk {
         desk
     }
 
-    /// A console as it starts.
+    /// Returns a console in its initial state.
     pub fn untouched(rules: Rules, store: Arc<dyn Store>, columns: u16, rows: u16) -> Self {
         let clock = Arc::new(ManualClock::new(START));
         let signer = Signer::hs256(SECRET, KeyOrigin::Program).expect("a key");
@@ -71,7 +71,7 @@ impl Desk {
 
     pub fn tell(&mut self, msg: Msg) -> &mut Self {
         self.app.at(self.clock.now(), self.clock.monotonic());
-        // A job is done at once, on this thread.
+        // A job runs immediately, on this thread.
         let writes_files = self.writes_files;
         let run = |job| match job {
             Job::Blocking(Queue::Policy | Queue::Evidence, _) if !writes_files => None,
@@ -83,13 +83,13 @@ impl Desk {
         self
     }
 
-    /// Somebody has written to the policy's file.
+    /// Simulates a write to the policy file by another process.
     pub fn policy_touched(&mut self) -> &mut Self {
         let news = read_policy(&self.app.policy_file.path);
         self.hears(news)
     }
 
-    /// Somebody has written to the store.
+    /// Simulates a write to the store by another process.
     pub fn store_touched(&mut self) -> &mut Self {
         let replica = &self.outside.replica;
         let read = replica.reload();
@@ -101,18 +101,18 @@ impl Desk {
         }
     }
 
-    /// The follower has noticed something.
+    /// Delivers news from the follower.
     pub fn hears(&mut self, news: News) -> &mut Self {
         let msg = effects::message(&self.app, news);
         self.tell(msg.unwrap_or(Msg::Woke))
     }
 
-    /// Where the server listens, while one runs.
+    /// The address of the server, if one is running.
     pub fn serves_at(&self) -> Option<SocketAddr> {
         self.outside.server().as_ref().map(|server| server.address)
     }
 
-    /// Presses keys by name, separated by spaces.
+    /// Presses the keys named in a script, separated by spaces.
     pub fn keys(&mut self, script: &str) -> &mut Self {
         for name in script.split_whitespace() {
             self.keys_pressed += 1;
@@ -121,7 +121,7 @@ impl Desk {
         self
     }
 
-    /// Types a text, one key a character.
+    /// Types a text, one key per character.
     pub fn types(&mut self, text: &str) -> &mut Self {
         for c in text.chars() {
             let name = if c == ' ' { "Space".to_owned() } else { c.to_string() };
@@ -141,7 +141,7 @@ impl Desk {
         self.tell(Msg::Mouse(mouse))
     }
 
-    /// Lets time pass, waking the console whenever it asked to be woken; counts how often the picture was drawn.
+    /// Advances the clock, waking the console whenever it asked for it, and returns how often the screen was drawn.
     pub fn waits(&mut self, time: Duration) -> usize {
         let end = self.clock.monotonic() + time;
         let mut drawn = 0;
@@ -164,17 +164,17 @@ impl Desk {
         (buffer, drawn)
     }
 
-    /// The screen as text, one line a row.
+    /// Returns the screen as text, one line per row.
     pub fn screen(&self) -> String {
         text_of(&self.draw().0)
     }
 
-    /// Whether a text stands on the screen.
+    /// Whether the screen contains a text.
     pub fn shows(&self, text: &str) -> bool {
         self.screen().contains(text)
     }
 
-    /// The background of the first place that shows a text.
+    /// Returns the background of the first occurrence of a text.
     pub fn fill_of(&self, text: &str) -> ratatui::style::Color {
         let buffer = self.draw().0;
         let screen = text_of(&buffer);
@@ -184,7 +184,7 @@ impl Desk {
         buffer.content[row * usize::from(buffer.area.width) + column].bg
     }
 
-    /// Fails with the screen unless every text stands on it.
+    /// Fails and prints the screen unless it contains every text.
     pub fn must_show(&mut self, texts: &[&str]) -> &mut Self {
         let screen = self.screen();
         for text in texts {
@@ -193,7 +193,7 @@ impl Desk {
         self
     }
 
-    /// What was copied last.
+    /// Returns the text copied last.
     pub fn copied(&self) -> &str {
         let copied = self.left.iter().rev().find_map(|effect| match effect {
             Effect::ToTerminal(text) => Some(text.as_str()),
@@ -202,7 +202,7 @@ impl Desk {
         copied.expect("something was copied")
     }
 
-    /// The text of the selected token.
+    /// Returns the text of the selected token.
     pub fn token(&self) -> Arc<str> {
         self.app.selected().and_then(|entry| entry.text()).cloned().expect("a token is selected")
     }
@@ -216,7 +216,7 @@ impl Desk {
     }
 }
 
-/// The characters of a buffer, one line a row, without blanks at the ends.
+/// Returns the characters of a buffer, one line per row, without trailing blanks.
 pub fn text_of(buffer: &Buffer) -> String {
     let width = usize::from(buffer.area.width);
     let rows = buffer.content.chunks(width).map(|row| {

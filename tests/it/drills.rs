@@ -1,4 +1,4 @@
-//! Drills, test tokens, the comparison of two tokens, and evidence, as somebody at the console uses them.
+//! Drills, test tokens, the comparison of two tokens, and evidence, as a user of the console works with them.
 
 use std::time::Duration;
 
@@ -18,23 +18,26 @@ fn lab(leeway: u64) -> Desk {
 }
 
 #[rstest]
-fn in_shifted_time_a_drill_is_done_at_once_and_exact(#[values(0, 5)] leeway: u64, #[values("3s", "30d")] life: &str) {
+fn a_drill_in_shifted_time_finishes_at_once_and_is_exact(
+    #[values(0, 5)] leeway: u64,
+    #[values("3s", "30d")] life: &str,
+) {
     let mut desk = lab(leeway);
     desk.keys("F2 Esc 1 Tab Tab Tab Ctrl-U").types(life).keys("Enter F4 Esc 3 Enter");
-    let found = desk.app.drill.found.as_ref().expect("it is done");
+    let found = desk.app.drill.found.as_ref().expect("the drill is finished");
     assert!(found.report.passed() && found.report.found_to() == Some(Span::MICRO), "{}", found.report.verdict());
     desk.must_show(&["PASSED", if leeway == 0 { "exactly exp" } else { "exactly exp + 5s" }]);
-    // Every call is in the log, under its own name, and says that its time was not the real one.
+    // Every call is in the log, marked as a drill call and as judged for a time other than the real one.
     let calls: Vec<_> = desk.app.auth.activity.newest().cloned().collect();
     assert!(calls.len() > 10 && calls.iter().all(|call| call.origin == Origin::Drill && call.judged_at != call.at));
     desk.must_show(&["drill", "[clock +"]);
 }
 
 #[test]
-fn in_real_time_a_drill_runs_in_the_background() {
+fn a_drill_in_real_time_runs_in_the_background() {
     let mut desk = lab(0);
     desk.keys("Esc 3 → Tab Tab Tab → Enter").must_show(&["Enter cancels it", "1 call made"]);
-    // The console is free meanwhile.
+    // The console stays usable while the drill runs.
     desk.keys("F2 Alt-4 Enter").must_show(&[r#"{"success":true"#]);
     desk.waits(Duration::from_secs(5));
     assert_eq!(desk.app.next_deed(), None);
@@ -43,13 +46,13 @@ fn in_real_time_a_drill_runs_in_the_background() {
         "first refused 20:40:03Z, exp",
         "leeway seen   above -25ms, at most 0s",
     ]);
-    let found = desk.app.drill.found.as_ref().expect("it is done");
+    let found = desk.app.drill.found.as_ref().expect("the drill is finished");
     assert!(found.report.found_to().expect("found") <= Span::millis(100));
     assert!(desk.app.auth.activity.newest().all(|call| call.judged_at == call.at));
 }
 
 #[test]
-fn a_drill_in_real_time_is_not_moved_by_the_clock_that_is_held() {
+fn a_drill_in_real_time_ignores_the_shifted_clock() {
     let mut desk = lab(0);
     desk.keys("Esc 2 PgUp PgUp Esc 3 → Tab Tab Tab → Enter");
     desk.waits(Duration::from_secs(5));
@@ -67,7 +70,7 @@ fn a_drill_can_be_cancelled() {
 }
 
 #[test]
-fn a_drill_that_waits_for_an_hour_shows_how_far_it_is() {
+fn a_drill_that_waits_for_an_hour_shows_its_progress() {
     let mut desk = lab(0);
     desk.keys("Esc 3 Tab Tab Tab → Enter");
     let done = |desk: &Desk| {
@@ -84,14 +87,14 @@ fn a_drill_that_waits_for_an_hour_shows_how_far_it_is() {
 #[rstest]
 #[case(-86_400)]
 #[case(86_400)]
-fn a_leap_of_the_system_clock_during_a_drill_ends_it_by_what_was_seen(#[case] by: i64) {
+fn a_drill_handles_a_jump_of_the_system_clock(#[case] by: i64) {
     let mut desk = lab(0);
     desk.keys("Esc 3 → Tab Tab Tab → Enter");
     desk.waits(Duration::from_secs(1));
     desk.clock.set(START.plus(Span::seconds(by)));
     desk.waits(Duration::from_secs(61));
     desk.must_show(&["jumped"]);
-    // Ahead, the end was leapt over; back, it is a day away.
+    // A jump ahead skips the end; a jump back moves it a day away.
     match by > 0 {
         true => desk.must_show(&["FAILED: the calls around the boundary"]),
         false => desk.must_show(&["Enter cancels it"]),
@@ -99,7 +102,7 @@ fn a_leap_of_the_system_clock_during_a_drill_ends_it_by_what_was_seen(#[case] by
 }
 
 #[test]
-fn a_drilled_token_may_be_removed_meanwhile() {
+fn removing_a_token_does_not_stop_its_drill() {
     let mut desk = lab(0);
     desk.keys("Esc 3 → Tab Tab Tab → Enter F2 Esc 2 Del");
     desk.waits(Duration::from_secs(5));
@@ -107,7 +110,7 @@ fn a_drilled_token_may_be_removed_meanwhile() {
 }
 
 #[test]
-fn a_drill_whose_token_cannot_be_issued_does_not_begin_with_the_next_one() {
+fn a_drill_whose_token_cannot_be_issued_does_not_start_with_the_next_token() {
     let mut desk = lab(0);
     let rules = (*desk.gate.shared().rules()).clone();
     let long = "x".repeat(9000);
@@ -121,7 +124,7 @@ fn a_drill_whose_token_cannot_be_issued_does_not_begin_with_the_next_one() {
 }
 
 #[test]
-fn a_scorecard_says_what_it_is_of_when_something_else_is_chosen() {
+fn a_scorecard_is_marked_old_when_its_inputs_change() {
     let mut desk = lab(0);
     desk.keys("Esc 4 Enter").must_show(&["read_data as user123 (user)"]);
     assert!(!desk.shows("old:"), "{}", desk.screen());
@@ -134,7 +137,7 @@ fn a_scorecard_says_what_it_is_of_when_something_else_is_chosen() {
 }
 
 #[test]
-fn a_drill_finds_a_gate_that_was_given_another_leeway_meanwhile() {
+fn a_drill_fails_when_the_leeway_changes_while_it_runs() {
     let mut desk = lab(0);
     desk.keys("Esc 3 → Tab Tab Tab → Enter");
     let rules = (*desk.gate.shared().rules()).clone();
@@ -144,7 +147,7 @@ fn a_drill_finds_a_gate_that_was_given_another_leeway_meanwhile() {
 }
 
 #[test]
-fn what_cannot_be_drilled_is_told() {
+fn a_token_that_cannot_be_drilled_is_rejected_with_a_reason() {
     let mut desk = lab(0);
     desk.keys("Ctrl-↑ Esc 3 Enter").must_show(&["select a token to drill"]);
     desk.pastes("eyJhbGciOiJIUzI1NiJ9.eyJ1c2VyX2lkIjoiYSJ9.AAAA").keys("F4 Esc 3 Enter");
@@ -160,12 +163,12 @@ fn one_key_calls_with_every_test_token() {
         assert!(card.passed() && card.lines.len() == KIT.len());
         assert_eq!(desk.calls(), KIT.len());
         assert!(desk.app.auth.activity.newest().all(|call| call.origin == Origin::Kit));
-        assert_eq!(desk.tokens(), 1, "the list is left alone");
+        assert_eq!(desk.tokens(), 1, "the list does not change");
     }
 }
 
 #[test]
-fn test_tokens_are_made_for_what_the_clock_shows() {
+fn test_tokens_are_made_for_the_time_on_the_clock() {
     let mut desk = lab(0);
     desk.keys("Esc 2 PgUp PgUp Space Esc 4 Enter").must_show(&["17 of 17 as expected"]);
     let newest = desk.app.activity_row().expect("a call").clone();
@@ -173,20 +176,20 @@ fn test_tokens_are_made_for_what_the_clock_shows() {
 }
 
 #[test]
-fn a_forbidden_tool_is_forbidden_to_the_good_token_too() {
+fn the_good_test_token_cannot_call_a_forbidden_tool() {
     let mut desk = lab(0);
     desk.keys("Esc 3 Tab → Esc 4 Enter").must_show(&["17 of 17 as expected", "permission_missing"]);
 }
 
 #[test]
-fn one_test_token_or_all_go_into_the_list() {
+fn one_test_token_or_all_of_them_can_be_added_to_the_list() {
     let mut desk = lab(0);
     desk.keys("Esc 4 ↓ Space").must_show(&["1 test token added to the list"]);
     desk.must_show(&["▸ expired 1 s ago"]);
     assert_eq!(desk.tokens(), 2);
     desk.keys("Ctrl-P").types("every test token").keys("Enter");
     assert_eq!(desk.tokens(), 2 + KIT.len());
-    // Undone and redone like everything else in the list.
+    // Undo and redo work as for any other change to the list.
     desk.keys("Ctrl-7");
     assert_eq!(desk.tokens(), 2);
     desk.keys("Ctrl-7 Ctrl-R Ctrl-R");
@@ -196,7 +199,7 @@ fn one_test_token_or_all_go_into_the_list() {
 }
 
 #[test]
-fn two_tokens_stand_side_by_side() {
+fn two_tokens_are_compared_side_by_side() {
     let mut desk = lab(0);
     desk.keys("F2 Esc 1 Enter Tab Space Tab Tab Ctrl-U").types("15m").keys("Shift-Tab Shift-Tab Shift-Tab Enter");
     desk.keys("Ctrl-↑ Ctrl-D").must_show(&["two tokens", "= user_id", "≠ permissions", "45m earlier", "≠ lives"]);
@@ -209,7 +212,7 @@ fn evidence_names_tokens_and_never_shows_one() {
     let mut desk = lab(0);
     let (token, entry) = (desk.token(), desk.app.selected().expect("a token").clone());
     desk.keys("F2 Alt-4 Enter F4 Esc 3 Enter Esc 4 Enter");
-    let jti = entry.judged.jti.clone().expect("issued tokens have one");
+    let jti = entry.judged.jti.clone().expect("issued tokens have a jti");
     for (keys, wanted) in [
         ("Ctrl-B", ["## Evidence of", "### Expiry drill: PASSED", "### Test tokens: 17 of 17", "### Calls"]),
         ("Ctrl-P", [r#""kind":"evidence""#, r#""kind":"drill""#, r#""kind":"test""#, r#""kind":"call""#]),
@@ -232,7 +235,7 @@ fn evidence_names_tokens_and_never_shows_one() {
             assert!(kinds.count() > KIT.len());
         }
     }
-    // Not even one that somebody put into the arguments.
+    // Not even a token that the user typed into the arguments.
     desk.keys("F2 Alt-4 Tab Ctrl-U");
     desk.pastes(&format!(r#"{{"authorization":"Bearer {token}"}}"#)).keys("Enter F4 Esc 4 Enter");
     for keys in ["Ctrl-B", "Ctrl-P"] {
@@ -243,7 +246,7 @@ fn evidence_names_tokens_and_never_shows_one() {
         assert!(!desk.copied().contains("eyJ"), "a token is in {}", desk.copied());
         assert!(desk.copied().contains(&format!("(token {})", entry.id)) || keys == "Ctrl-B", "{}", desk.copied());
     }
-    // The panes copy their own part.
+    // Each pane copies its own part.
     desk.keys("Esc 4 Ctrl-Y");
     assert!(desk.copied().starts_with("### Test tokens"));
     desk.keys("Esc 3 Ctrl-Y");
@@ -251,7 +254,7 @@ fn evidence_names_tokens_and_never_shows_one() {
 }
 
 #[test]
-fn evidence_begins_with_a_summary_and_the_commands_that_repeat_it() {
+fn evidence_begins_with_a_summary_and_the_commands_to_reproduce_it() {
     let mut desk = lab(0);
     let id = desk.app.selected().expect("a token").id;
     desk.keys("F2 Alt-4 Enter F4 Esc 3 Enter Esc 4 Enter Ctrl-B");
@@ -273,14 +276,14 @@ fn evidence_begins_with_a_summary_and_the_commands_that_repeat_it() {
     .map(|text| copied.find(text.as_str()).unwrap_or_else(|| panic!("{text} is not in {copied}")))
     .collect();
     assert!(places.is_sorted(), "{places:?}\n{copied}");
-    // The calls of the drill are at the end, folded.
+    // The drill's calls are at the end, folded.
     let (open, folded) = copied.split_once("<details>").expect("a fold");
     assert!(folded.contains("| drill |") && !open.contains("| drill |"), "{copied}");
     assert!(folded.ends_with("</details>\n"), "{copied}");
 }
 
 #[test]
-fn a_policy_has_a_digest_that_its_order_does_not_change() {
+fn the_digest_of_a_policy_does_not_depend_on_its_order() {
     use portcullis::auth::Policy;
     let of = |tools: &[(&str, &[&str])]| {
         Policy::new(tools.iter().map(|(tool, held)| (tool.to_string(), held.iter().map(ToString::to_string)))).digest()
@@ -291,14 +294,14 @@ fn a_policy_has_a_digest_that_its_order_does_not_change() {
 }
 
 #[test]
-fn without_calls_there_is_nothing_to_copy() {
+fn copying_evidence_without_calls_copies_nothing() {
     let mut desk = Desk::new(120, 36);
     desk.keys("Ctrl-B").must_show(&["nothing to copy"]);
     assert!(desk.left.is_empty());
 }
 
 #[test]
-fn evidence_is_written_to_a_file_that_is_not_there_yet() {
+fn evidence_is_written_only_to_a_new_file() {
     let mut desk = lab(0);
     desk.keys("F2 Alt-4 Enter");
     let folder = std::env::temp_dir().join(format!("portcullis-evidence-{}", std::process::id()));
@@ -312,17 +315,17 @@ fn evidence_is_written_to_a_file_that_is_not_there_yet() {
         };
         save(&mut desk);
         desk.must_show(&["evidence saved to"]);
-        assert!(std::fs::read_to_string(&path).expect("it is there").starts_with(begins));
-        // A second time it asks for another name, and keeps what was typed.
+        assert!(std::fs::read_to_string(&path).expect("the file exists").starts_with(begins));
+        // Saving again asks for another name and keeps the typed text.
         save(&mut desk);
         desk.must_show(&["file exists", "save the evidence"]);
         desk.keys("Esc");
     }
-    std::fs::remove_dir_all(&folder).expect("it can be removed");
+    std::fs::remove_dir_all(&folder).expect("the folder is removed");
 }
 
 #[test]
-fn namesakes_are_numbered_until_one_has_a_label() {
+fn tokens_with_the_same_name_are_numbered_until_one_has_a_label() {
     let mut desk = lab(0);
     desk.must_show(&["▸ user123  "]);
     desk.keys("F2 Esc 1 Tab Tab Tab Ctrl-U").types("15m").keys("Enter F4");

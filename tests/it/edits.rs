@@ -1,4 +1,4 @@
-//! Moving about and changing things: every key does what the footer says, and what was done can be undone.
+//! Navigation and edits: every key does what the footer says, and edits can be undone.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use rstest::rstest;
 use crate::desk::Desk;
 
 #[test]
-fn a_removed_token_comes_back_where_it_was() {
+fn undo_restores_a_removed_token_at_its_old_position() {
     let mut desk = Desk::new(120, 36);
     for user in ["a", "b", "c"] {
         desk.types(user).keys("Enter");
@@ -39,7 +39,7 @@ fn the_no_token_row_cannot_be_removed() {
 }
 
 #[test]
-fn typing_into_one_field_is_undone_at_once() {
+fn text_typed_into_one_field_is_undone_in_one_step() {
     let mut desk = Desk::new(120, 36);
     desk.types("user").keys("Tab Space Ctrl-7");
     assert_eq!(desk.app.issue.permissions(), ["user"]);
@@ -68,7 +68,7 @@ fn quitting_asks_once() {
 }
 
 #[test]
-fn a_digit_is_text_in_a_text_and_a_pane_elsewhere() {
+fn a_digit_is_typed_into_a_text_field_and_selects_a_pane_elsewhere() {
     let mut desk = Desk::new(120, 36);
     desk.types("user1").keys("Esc 4 1");
     assert_eq!((desk.app.focus.pane, desk.app.issue.user_id.text()), (Pane::Issue, "user1"));
@@ -90,23 +90,22 @@ fn tab_arrows_and_enter_alone_reach_every_pane() {
 }
 
 #[test]
-fn every_command_is_found_by_its_words_and_done_from_the_palette() {
+fn every_command_is_found_and_run_from_the_palette() {
     for binding in keymap::BINDINGS.iter().filter(|binding| binding.is_command()) {
         let mut desk = Desk::new(120, 36);
         desk.types("a").keys("Enter Ctrl-P").pastes(binding.words);
-        let Some(Overlay::Palette(palette)) = desk.app.overlays.last() else { panic!("no palette") };
+        let Some(Overlay::Palette(palette)) = desk.app.overlays.last() else { panic!("the palette is not open") };
         assert!(palette.matches().iter().any(|found| found.action == binding.action), "{}", binding.words);
         let (before, left) = (desk.screen(), desk.left.len());
         desk.keys("Enter");
         assert!(!matches!(desk.app.overlays.last(), Some(Overlay::Palette(_))), "{}", binding.words);
-        // Every command is seen: by what it changes below the palette, by what it says, or by what it asks of the
-        // shell.
+        // Every command has a visible effect: a change below the palette, a message, or a request to the shell.
         assert!(desk.screen() != before || desk.left.len() > left, "{} did nothing", binding.words);
     }
 }
 
 #[test]
-fn times_are_turned_from_the_palette() {
+fn the_time_format_is_changed_from_the_palette() {
     let mut desk = Desk::new(120, 36);
     desk.types("a")
         .keys("Enter Ctrl-P")
@@ -117,7 +116,7 @@ fn times_are_turned_from_the_palette() {
 }
 
 #[test]
-fn another_key_is_tried_and_taken_over() {
+fn another_key_is_tried_and_adopted() {
     let token = crate::hostile::signed(
         b"my-secret",
         r#"{"alg":"HS256"}"#,
@@ -133,7 +132,7 @@ fn another_key_is_tried_and_taken_over() {
 }
 
 #[test]
-fn settings_name_what_is_wrong_and_lose_nothing() {
+fn invalid_settings_are_reported_and_the_input_is_kept() {
     let mut desk = Desk::new(120, 36);
     desk.keys("Ctrl-S Ctrl-U").types("1h").keys("Enter").must_show(&["leeway: expected whole seconds, at most 300s"]);
     desk.keys("Ctrl-U").types("5s").keys("Tab").types("me").keys("Tab Tab").types("/no/such/policy").keys("Enter");
@@ -144,7 +143,7 @@ fn settings_name_what_is_wrong_and_lose_nothing() {
 }
 
 #[test]
-fn settings_that_ask_for_another_key_wait_for_it() {
+fn settings_are_applied_only_after_the_new_key_is_entered() {
     let mut desk = Desk::new(120, 36);
     desk.keys("Ctrl-S Ctrl-U").types("5s").keys("Up Right Enter").must_show(&["Enter the signing key"]);
     assert_eq!(desk.app.auth.rules.leeway, Leeway::NONE, "half of the settings were applied");
@@ -155,7 +154,7 @@ fn settings_that_ask_for_another_key_wait_for_it() {
 }
 
 #[test]
-fn what_everything_is_judged_by_stands_above() {
+fn the_header_shows_the_settings_that_decisions_use() {
     let mut desk = Desk::new(120, 36);
     assert!(!desk.shows("leeway"));
     desk.keys("Ctrl-S Ctrl-U").types("5s").keys("Tab").types("me").keys("Enter");
@@ -163,7 +162,7 @@ fn what_everything_is_judged_by_stands_above() {
 }
 
 #[test]
-fn undoing_a_loaded_call_brings_back_the_whole_form() {
+fn undoing_a_loaded_call_restores_the_whole_form() {
     let mut desk = Desk::new(120, 36);
     desk.types("user123").keys("Enter Alt-4 Right Enter");
     desk.keys("Left").keys("Ctrl-Down").must_show(&["token ‹ (no token) ›", "tool  ‹ read_data ›", r#"{"id": 1}"#]);
@@ -173,7 +172,7 @@ fn undoing_a_loaded_call_brings_back_the_whole_form() {
 }
 
 #[test]
-fn a_removal_is_redone_after_its_paste_was_redone() {
+fn a_removal_is_redone_after_its_paste_is_redone() {
     let mut desk = Desk::new(120, 36);
     desk.pastes("Bearer eyJhbGciOiJIUzI1NiJ9.eyJ1c2VyX2lkIjoiYSJ9.AAAA").keys("Alt-2 Del");
     assert_eq!(desk.tokens(), 0);
@@ -184,7 +183,7 @@ fn a_removal_is_redone_after_its_paste_was_redone() {
 }
 
 #[test]
-fn a_long_call_of_the_log_says_what_it_did_not_keep() {
+fn a_long_call_in_the_log_shows_how_much_was_truncated() {
     let mut desk = Desk::new(120, 36);
     let long = format!("{{\"data\": \"{}\"}}", "x".repeat(5000));
     desk.types("user123").keys("Enter Alt-4 Tab Ctrl-U").pastes(&long).keys("Enter");
@@ -193,7 +192,7 @@ fn a_long_call_of_the_log_says_what_it_did_not_keep() {
 }
 
 #[test]
-fn the_palette_does_what_can_be_done_from_anywhere_and_says_what_cannot() {
+fn the_palette_runs_possible_commands_and_explains_the_others() {
     let mut desk = Desk::new(120, 36);
     let run = |desk: &mut Desk, words: &str| {
         desk.keys("Ctrl-P").types(words).keys("Enter");
@@ -210,7 +209,7 @@ fn the_palette_does_what_can_be_done_from_anywhere_and_says_what_cannot() {
 }
 
 #[test]
-fn a_token_is_given_a_label_that_can_be_undone() {
+fn labelling_a_token_can_be_undone() {
     let mut desk = Desk::new(120, 36);
     desk.types("user123").keys("Enter Ctrl-N").must_show(&["label the token", "Enter set label"]);
     desk.types("laptop").keys("Enter").must_show(&["▸ laptop · use", "‹ laptop · user123 ·"]);
@@ -235,7 +234,7 @@ fn a_pasted_token_goes_to_inspect_even_while_a_label_is_typed() {
 }
 
 #[test]
-fn a_click_on_the_newest_call_keeps_following_what_is_new() {
+fn a_click_on_the_newest_call_keeps_following_new_calls() {
     let mut desk = Desk::new(120, 36);
     desk.types("user123").keys("Enter Alt-4 Enter");
     desk.clicks(Target::Row(activity::LIST, 0));
@@ -243,14 +242,14 @@ fn a_click_on_the_newest_call_keeps_following_what_is_new() {
 }
 
 #[test]
-fn an_expected_issuer_is_held_against_the_token() {
+fn an_expected_issuer_is_compared_with_the_token() {
     let mut desk = Desk::new(120, 36);
     desk.types("a").keys("Enter Ctrl-S Tab").types("me").keys("Enter");
     desk.must_show(&["INVALID  issuer_mismatch", "the token has no issuer (iss)", "UNAUTHORIZED  issuer_mismatch"]);
 }
 
 #[test]
-fn clicks_focus_fields_tick_boxes_and_press_the_footer() {
+fn clicks_focus_fields_tick_boxes_and_press_footer_keys() {
     let mut desk = Desk::new(120, 36);
     desk.types("a").clicks(Target::Row(issue::PERMISSIONS, 1)).clicks(Target::Do(Action::Act));
     assert_eq!(desk.app.selected().expect("issued").judged.permissions, ["user", "admin"]);
@@ -264,7 +263,7 @@ fn clicks_focus_fields_tick_boxes_and_press_the_footer() {
 }
 
 #[test]
-fn the_wheel_scrolls_what_it_is_over() {
+fn the_wheel_scrolls_the_pane_under_the_pointer() {
     let mut desk = Desk::new(120, 36);
     desk.types("a").keys("Enter");
     let (area, _) = *desk.app.drawn.targets.iter().find(|(_, t)| *t == Target::Pane(Pane::Tokens)).expect("a pane");
@@ -279,7 +278,7 @@ fn the_wheel_scrolls_what_it_is_over() {
 #[case(80, 24)]
 #[case(60, 20)]
 #[case(40, 12)]
-fn the_footer_shows_whole_words_and_always_the_main_act(#[case] columns: u16, #[case] rows: u16) {
+fn the_footer_shows_whole_words_and_always_the_main_action(#[case] columns: u16, #[case] rows: u16) {
     let mut desk = Desk::new(columns, rows);
     desk.types("a").keys("Enter").waits(std::time::Duration::from_secs(5));
     for pane in ["Alt-1", "Alt-2", "Alt-3", "Alt-4"] {
@@ -302,20 +301,20 @@ fn five_hundred_resizes_lose_no_input() {
 }
 
 #[test]
-fn a_small_terminal_says_what_it_needs() {
+fn a_small_terminal_shows_the_size_that_is_needed() {
     assert_eq!(Desk::new(20, 5).screen().trim(), "portcullis needs\n40×12");
     assert_eq!(Desk::new(39, 12).screen().trim(), "portcullis needs 40×12");
 }
 
 #[test]
-fn the_button_of_issue_issues_wherever_the_keys_are() {
+fn the_issue_button_issues_a_token_wherever_the_focus_is() {
     let mut desk = Desk::new(120, 36);
     desk.types("a").keys("Alt-4 → →").clicks(Target::Button(Pane::Issue));
     assert_eq!((desk.tokens(), desk.calls(), desk.app.focus.pane), (1, 0, Pane::Issue));
 }
 
 #[test]
-fn the_word_help_above_can_be_clicked() {
+fn the_help_link_in_the_header_can_be_clicked() {
     for columns in [40, 80, 120] {
         let mut desk = Desk::new(columns, 36);
         desk.tell(Msg::Mouse(Mouse { kind: MouseKind::Click, column: columns - 3, row: 0 }));
@@ -337,35 +336,35 @@ fn a_scrolled_pane_shows_the_right_rows_in_a_larger_window() {
 }
 
 #[test]
-fn undoing_a_load_brings_typed_arguments_back() {
+fn undoing_a_loaded_call_restores_typed_arguments() {
     let mut desk = Desk::new(120, 36);
     desk.types("a").keys("Enter Alt-4 Enter Tab Home Ctrl-K").types(r#"{"mine":1}"#).keys("Esc 5 Enter Enter Ctrl-7");
     assert_eq!(desk.app.call.arguments.text(), r#"{"mine":1}"#);
 }
 
 #[test]
-fn undoing_a_name_typed_after_issuing_brings_the_first_one_back() {
+fn undoing_a_name_typed_after_issuing_restores_the_first_name() {
     let mut desk = Desk::new(120, 36);
     desk.types("user123").keys("Enter").types("admin456").keys("Ctrl-7");
     assert_eq!(desk.app.issue.user_id.text(), "user123");
 }
 
 #[test]
-fn undoing_a_paste_leaves_the_choice_of_no_token_alone() {
+fn undoing_a_paste_keeps_no_token_selected() {
     let mut desk = Desk::new(120, 36);
     desk.types("a").keys("Enter").pastes("eyJhbGciOiJub25lIn0.eyJ4IjoxfQ.").keys("Alt-2 Home Ctrl-7");
     assert_eq!((desk.tokens(), desk.app.selected), (1, None));
 }
 
 #[test]
-fn a_prompt_copies_nothing_from_under_it() {
+fn copying_under_a_prompt_copies_nothing() {
     let mut desk = Desk::new(120, 36);
     desk.types("a").keys("Enter Ctrl-C Ctrl-Y");
     assert!(desk.left.is_empty());
 }
 
 #[test]
-fn the_footer_offers_to_copy_exactly_where_there_is_something_to_copy() {
+fn the_footer_offers_to_copy_exactly_when_there_is_something_to_copy() {
     let mut desk = Desk::new(120, 36);
     for keys in ["", "u s e r Enter", "Alt-4 Enter", "F4 Alt-3 Enter Alt-4 Enter", "Ctrl-↑"] {
         desk.keys(keys);

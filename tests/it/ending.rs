@@ -1,4 +1,4 @@
-//! How `portcullis serve` ends: by a signal, with 128 and its number, from the first moment on.
+//! How `portcullis serve` ends on a signal: with exit code 128 plus its number, from the first moment on.
 
 use std::io::{BufRead as _, BufReader};
 use std::os::unix::process::ExitStatusExt as _;
@@ -16,12 +16,12 @@ fn serve(options: &[&str]) -> Command {
     command
 }
 
-/// Sends the program a signal. Fails unless the program then ends by itself, with the exit code for the signal.
+/// Sends the program a signal. Fails unless the program then exits by itself with the exit code for the signal.
 fn assert_ends_by(signal: Signal, mut child: Child) {
-    // Waiting would close it, and its end would end the program too.
+    // `wait` closes standard input, which would end the program too.
     let _stdin = child.stdin.take();
-    kill_process(Pid::from_child(&child), signal).expect("it runs");
-    let status = child.wait().expect("it ends");
+    kill_process(Pid::from_child(&child), signal).expect("the program is running");
+    let status = child.wait().expect("the program exits");
     assert_eq!((status.code(), status.core_dumped()), (Some(128 + signal.as_raw()), false), "{status}");
 }
 
@@ -30,7 +30,7 @@ fn assert_ends_by(signal: Signal, mut child: Child) {
 #[case(Signal::INT)]
 #[case(Signal::HUP)]
 #[case(Signal::QUIT)]
-fn a_signal_is_the_exit_code_even_right_behind_the_first_line(#[case] number: Signal) {
+fn a_signal_sets_the_exit_code_even_right_after_the_first_line(#[case] number: Signal) {
     for _ in 0..5 {
         let mut child = serve(&["--listen", "127.0.0.1:0"]).spawn().expect("the program starts");
         let mut line = String::new();
@@ -45,25 +45,25 @@ fn a_signal_is_the_exit_code_even_right_behind_the_first_line(#[case] number: Si
 #[case(Signal::INT)]
 #[case(Signal::HUP)]
 #[case(Signal::QUIT)]
-fn over_standard_streams_a_signal_is_the_exit_code_too(#[case] number: Signal) {
+fn a_signal_sets_the_exit_code_over_standard_streams_too(#[case] number: Signal) {
     let mut child = serve(&["--stdio"]).spawn().expect("the program starts");
-    // Its first sentence says that it runs: there is no token.
+    // Its first message shows that it is running: the token is missing.
     let mut line = String::new();
     BufReader::new(child.stderr.as_mut().expect("a pipe")).read_line(&mut line).expect("UTF-8");
     assert_ends_by(number, child);
     assert!(line.contains("no token, so every call is unauthorized"), "{line}");
 }
 
-/// A pipe that nobody reads is full at some time, and what is printed must not keep a signal waiting then.
+/// A pipe without a reader fills up, and pending output must not delay a signal.
 #[test]
-fn a_signal_ends_it_though_nobody_reads_what_it_prints() {
+fn a_signal_ends_the_server_even_if_its_output_is_not_read() {
     let (reader, writer) = std::io::pipe().expect("a pipe");
     rustix::io::ioctl_fionbio(&writer, true).expect("a pipe that does not block");
     while rustix::io::write(&writer, &[b'.'; 4096]).is_ok() {}
     rustix::io::ioctl_fionbio(&writer, false).expect("a pipe that blocks");
     let mut command = serve(&["--listen", "127.0.0.1:0"]);
     let child = command.stdout(writer).spawn().expect("the program starts");
-    // It has bound its port once a thread of it waits to write.
+    // The port is bound once one of its threads blocks on a write.
     let tasks = format!("/proc/{}/task", child.id());
     let mut looks = 0;
     while std::fs::read_dir(&tasks).map_or(0, Iterator::count) < 4 && looks < 100_000 {
@@ -73,14 +73,15 @@ fn a_signal_ends_it_though_nobody_reads_what_it_prints() {
     drop(reader);
 }
 
-/// Before it listens to signals, SIGQUIT still does what the system does; the secret must not reach a file even then.
+/// SIGQUIT has its default action until the signal handlers are installed. Even then the secret must not end up in a
+/// core file.
 #[test]
 #[cfg(target_os = "linux")]
 fn no_core_file_is_ever_written() {
     let mut child = serve(&["--stdio"]).spawn().expect("the program starts");
     let mut line = String::new();
     BufReader::new(child.stderr.as_mut().expect("a pipe")).read_line(&mut line).expect("UTF-8");
-    let limits = std::fs::read_to_string(format!("/proc/{}/limits", child.id())).expect("it runs");
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", child.id())).expect("the program is running");
     let core = limits.lines().find_map(|line| line.strip_prefix("Max core file size")).expect("a limit");
     assert_eq!(core.split_whitespace().next(), Some("0"), "{limits}");
     assert_ends_by(Signal::TERM, child);

@@ -1,23 +1,23 @@
-//! Tokens made by hand, because no library would sign what the tests need.
+//! Tokens made by hand, because no library signs what these tests need.
 
 use aws_lc_rs::hmac;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use portcullis::auth::{KeyOrigin, NumericDate, Rules, Signer};
 
-/// The secret of every test, long enough not to be weak.
+/// The secret used by the tests, long enough not to be weak.
 pub const SECRET: &[u8] = b"a secret of thirty-two bytes, ok";
 
-/// 2026-11-22T20:41:05Z: the instant at which tests take place.
+/// 2026-11-22T20:41:05Z, the instant at which the tests take place.
 pub const NOW: NumericDate = NumericDate::from_seconds(1_795_380_065);
 
-/// 2100-01-01: alive now, and alive for whoever runs the same tokens against the system's clock.
+/// 2100-01-01: in the future for the tests and for anyone who runs the same tokens against the system clock.
 pub const EXP: i64 = 4_102_444_800;
 
 /// The header of an ordinary token.
 pub const HS256: &str = r#"{"alg":"HS256","typ":"JWT"}"#;
 
-/// The rules of every test: this secret, the built-in policy, nothing else expected.
+/// The rules used by the tests: this secret, the built-in policy, and no expected issuer or audience.
 pub fn rules() -> Rules {
     rules_of(SECRET)
 }
@@ -27,7 +27,7 @@ pub fn rules_of(secret: &[u8]) -> Rules {
     Rules::new(&signer_of(secret))
 }
 
-/// The signer of every test.
+/// The signer used by the tests.
 pub fn signer() -> Signer {
     signer_of(SECRET)
 }
@@ -42,19 +42,19 @@ pub fn b64(bytes: impl AsRef<[u8]>) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
-/// The MAC of a text, as a signature's bytes.
+/// The MAC of a text, as the bytes of a signature.
 pub fn mac(text: &str, secret: &[u8]) -> Vec<u8> {
     hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, secret), text.as_bytes()).as_ref().to_vec()
 }
 
-/// A token of any header and payload, signed with any secret.
+/// A token with any header and payload, signed with any secret.
 pub fn sign_with(header: impl AsRef<[u8]>, payload: impl AsRef<[u8]>, secret: &[u8]) -> String {
     let signed = format!("{}.{}", b64(header), b64(payload));
     let signature = b64(mac(&signed, secret));
     format!("{signed}.{signature}")
 }
 
-/// A token of any header and payload, signed with [`SECRET`].
+/// A token with any header and payload, signed with [`SECRET`].
 pub fn sign(header: impl AsRef<[u8]>, payload: impl AsRef<[u8]>) -> String {
     sign_with(header, payload, SECRET)
 }
@@ -64,7 +64,7 @@ pub fn token(payload: impl AsRef<[u8]>) -> String {
     sign(HS256, payload)
 }
 
-/// The payload of an ordinary token of `user123`, with further members in front of its own.
+/// The payload of an ordinary token for `user123`, with more members before its own.
 pub fn claims(further: &str) -> String {
     format!(r#"{{{further}"user_id":"user123","permissions":["user"],"exp":{EXP}}}"#)
 }

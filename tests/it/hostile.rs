@@ -1,4 +1,4 @@
-//! The hostile set: tokens made to confuse, to hide, to overflow or to kill, each with what must be said of it.
+//! The hostile set: tokens made to confuse, hide, overflow or crash, each with its expected result.
 
 use portcullis::auth::evaluation::LightState;
 use portcullis::auth::{Call, Check, Light, NumericDate, Phase, TokenStatus, Verdict};
@@ -6,28 +6,28 @@ use portcullis::text::safe::hidden;
 
 use crate::forge::{EXP, HS256, NOW, b64, claims, mac, rules, sign, sign_with, token};
 
-/// A token of these JSON texts, signed by HS256 whatever the header says.
+/// A token of these JSON texts, signed with HS256 whatever the header says.
 pub fn signed(secret: &[u8], header: &str, payload: &str) -> String {
     sign_with(header, payload, secret)
 }
 
 /// One token of the set.
 pub struct Hostile {
-    /// What was done to it.
+    /// How the token was manipulated.
     pub name: String,
-    /// The token, signed with [`crate::forge::SECRET`] where it is signed at all.
+    /// The token, signed with [`crate::forge::SECRET`] if it is signed.
     pub token: String,
     /// The code of the decision about `read_data` under the built-in policy: a reason's, or `allowed`.
     pub code: &'static str,
-    /// The word of its standing.
+    /// The word of its token status.
     pub status: &'static str,
-    /// What the sentence about `read_data` holds.
+    /// A part of the sentence about `read_data`.
     pub words: &'static str,
-    /// Whether there are claims that can be shown.
+    /// Whether it has claims that can be shown.
     pub claims: bool,
 }
 
-/// The set, collected in the order in which it is written.
+/// The set in the order in which the functions below push it.
 #[derive(Default)]
 struct Set(Vec<Hostile>);
 
@@ -44,7 +44,7 @@ impl Set {
         self.push(name, token, "malformed", "INVALID", words);
     }
 
-    /// The last one has no claims that could be shown.
+    /// Marks the last token as one without claims that can be shown.
     fn unreadable(&mut self) {
         if let Some(last) = self.0.last_mut() {
             last.claims = false;
@@ -52,7 +52,7 @@ impl Set {
     }
 }
 
-/// One character of every class that a terminal acts on, hides or reorders.
+/// One sequence of each class that a terminal interprets, hides or reorders.
 pub const ODD: [(&str, &str); 8] = [
     ("ESC", "\u{1b}[31m"),
     ("OSC", "\u{1b}]0;owned\u{7}"),
@@ -64,7 +64,7 @@ pub const ODD: [(&str, &str); 8] = [
     ("line separator", "\u{2028}"),
 ];
 
-/// Every hostile token.
+/// Returns all hostile tokens.
 pub fn hostile() -> Vec<Hostile> {
     let mut set = Set::default();
     algorithms(&mut set);
@@ -127,7 +127,7 @@ fn signatures(set: &mut Set) {
     let mut flipped = whole.clone();
     flipped[7] ^= 1;
     bad("one bit of the signature", with(&flipped));
-    // The one bit that makes `JWT` from `JVT` and `user123` from `user122`: still JSON, no longer what was signed.
+    // One bit changed: `JWT` becomes `JVT` and `user123` becomes `user122`. Still JSON, but not what was signed.
     bad("one bit of the header", format!("{}.{}.{}", b64(HS256.replace("JWT", "JVT")), parts[1], parts[2]));
     bad(
         "one bit of the payload",
@@ -361,7 +361,7 @@ fn sizes(set: &mut Set) {
     set.unreadable();
 }
 
-/// Instants at which something could differ.
+/// Instants at which results could differ.
 fn instants() -> [NumericDate; 8] {
     let second = NumericDate::from_seconds;
     [
@@ -377,13 +377,13 @@ fn instants() -> [NumericDate; 8] {
 }
 
 #[test]
-fn the_gate_says_of_every_hostile_token_what_is_wrong() {
+fn every_hostile_token_gets_its_expected_decision() {
     let rules = rules();
     for Hostile { name, token, code, words, .. } in hostile() {
         let decision = rules.decide(&Call { token: Some(&token), tool: "read_data" }, NOW);
         let sentence = decision.sentence();
         assert_eq!(decision.code(), code, "{name}: {sentence}");
-        assert!(sentence.contains(words), "{name}: {sentence:?} does not hold {words:?}");
+        assert!(sentence.contains(words), "{name}: {sentence:?} does not contain {words:?}");
         assert!(sentence.len() < 1000, "{name}: a sentence of {} bytes", sentence.len());
         assert!(sentence.chars().all(|c| hidden(c).is_none()), "{name}: {sentence:?}");
     }
@@ -403,12 +403,12 @@ fn an_inspection_shows_the_claims_and_agrees_with_the_gate_at_every_instant() {
             match (&verified, &status) {
                 (Ok(_), TokenStatus::Valid(_)) => {}
                 (Err(reason), TokenStatus::Absent) => assert_eq!(reason.code(), "missing_token", "{name}"),
-                // Expired comes first, whatever the gate stops at.
+                // Expiry is reported first, even if the gate stops at an earlier check.
                 (Err(_), TokenStatus::OutOfTime(Phase::Expired { .. }, reason)) => {
                     assert_eq!(reason.code(), "expired", "{name}");
                 }
                 (Err(reason), status) => assert_eq!(status.reason(), Some(reason), "{name} at {}", now.rfc3339()),
-                (Ok(_), status) => panic!("{name} passes the gate, but stands as {status:?}"),
+                (Ok(_), status) => panic!("{name} passes the gate, but its status is {status:?}"),
             }
             let calls = rules.decide(&Call { token: Some(&token), tool: "read_data" }, now);
             assert_eq!(calls.verdict() == Verdict::Unauthorized, verified.is_err(), "{name}");
@@ -417,7 +417,7 @@ fn an_inspection_shows_the_claims_and_agrees_with_the_gate_at_every_instant() {
 }
 
 #[test]
-fn no_light_is_green_for_what_was_not_checked_or_failed() {
+fn a_light_is_green_only_if_all_its_checks_passed() {
     let rules = rules();
     for Hostile { name, token, .. } in hostile() {
         let judged = rules.inspect(token.as_str()).judged;
@@ -430,7 +430,7 @@ fn no_light_is_green_for_what_was_not_checked_or_failed() {
             }
             let verified = rules.verify(&token, now);
             let all = Light::ALL.iter().all(|light| judged.light(*light, now) == LightState::Good);
-            assert_eq!(all, verified.is_ok(), "{name}: four green lights mean that it passes");
+            assert_eq!(all, verified.is_ok(), "{name}: four green lights must mean that the token passes");
             if let Err(reason) = verified {
                 let light = reason.check().light().expect("a token's check has a light");
                 assert_ne!(judged.light(light, now), LightState::Good, "{name}: the light of {}", reason.code());
@@ -439,14 +439,14 @@ fn no_light_is_green_for_what_was_not_checked_or_failed() {
         let signature = judged.steps(NOW).into_iter().find(|(check, _)| *check == Check::Signature);
         let green = judged.light(Light::Signature, NOW) == LightState::Good;
         assert!(!green || signature.is_some_and(|(_, step)| step == Some(Ok(()))), "{name}");
-        // Computed anew from the bytes: a green light over another MAC would be the worst of lies.
+        // Computed again from the bytes, because a green light over a wrong MAC would be the worst defect.
         let fits = token.rsplit_once('.').is_some_and(|(signed, sig)| b64(mac(signed, crate::forge::SECRET)) == sig);
-        assert!(!green || fits, "{name}: green, but the MAC is another");
+        assert!(!green || fits, "{name}: green, but the MAC does not match");
     }
 }
 
 #[test]
-fn nothing_hidden_is_in_any_sentence_of_an_inspection() {
+fn inspection_texts_contain_no_hidden_characters() {
     let rules = rules();
     for Hostile { name, token, .. } in hostile() {
         let inspection = rules.inspect(token.as_str());
@@ -465,7 +465,7 @@ fn nothing_hidden_is_in_any_sentence_of_an_inspection() {
 }
 
 #[test]
-fn odd_letters_and_risky_headers_are_pointed_out() {
+fn unusual_characters_and_risky_headers_are_findings() {
     let rules = rules();
     for (name, token, words) in [
         (
@@ -520,25 +520,25 @@ fn odd_letters_and_risky_headers_are_pointed_out() {
 }
 
 #[test]
-fn a_weak_key_is_pointed_out_only_where_it_verified() {
+fn a_weak_key_is_a_finding_only_if_it_verified_the_token() {
     let weak = crate::forge::rules_of(b"my-secret");
-    let told =
+    let is_reported =
         |token: String| weak.inspect(token).findings.iter().any(|f| f.to_string().starts_with("weak key: 72 bit"));
-    assert!(told(sign_with(HS256, claims(""), b"my-secret")));
-    assert!(!told(token(claims(""))));
+    assert!(is_reported(sign_with(HS256, claims(""), b"my-secret")));
+    assert!(!is_reported(token(claims(""))));
 }
 
 #[test]
-fn a_light_is_lit_by_every_check_that_can_still_be_made() {
+fn a_light_shows_every_check_that_can_still_run() {
     let rules = rules();
     let state = |token: String, light| rules.inspect(token).judged.light(light, NOW);
-    // The payload is no object, but the signature over it is ours.
+    // The payload is not an object, but its signature is valid.
     assert_eq!(state(token("foo"), Light::Signature), LightState::Good);
-    // Another provider's token has no user_id, but it has a time.
+    // Another provider's token lacks user_id but has a time.
     let theirs = r#"{"sub":"u","exp":4102444800}"#;
     assert_eq!(state(sign(r#"{"alg":"RS256"}"#, theirs), Light::Time), LightState::Good);
     assert!(matches!(state(token(r#"{"sub":"u","exp":1}"#), Light::Time), LightState::Bad(_)));
-    // A time that cannot be read leaves the light dark, whatever the other one says.
+    // If one time cannot be read, the light stays dark whatever the other time says.
     for dark in
         [r#"{"exp":4102444800,"nbf":"1"}"#, r#"{"exp":"4102444800"}"#, r#"{"nbf":1}"#, r#"{"exp":4102444800,"exp":1}"#]
     {

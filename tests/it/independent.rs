@@ -1,4 +1,4 @@
-//! Inspection makes every check that does not depend on another one, and the gate's decision stays the first failure.
+//! An inspection runs every check that does not depend on a failed one; the gate's decision stays the first failure.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use crate::forge::{HS256, NOW, b64, claims, rules, sign, sign_with, signer_of, t
 
 const RS256: &str = r#"{"alg":"RS256","kid":"abc"}"#;
 
-/// A payload of another issuer and for another audience: expired a minute ago, and without the lab's own claims.
+/// A payload from another issuer and for another audience, expired a minute ago, without the claims of the lab.
 fn foreign(exp: i64) -> String {
     format!(r#"{{"iss":"https://other.example/","aud":["orders"],"sub":"me","jti":"7","exp":{exp}}}"#)
 }
@@ -29,12 +29,12 @@ fn strict() -> Rules {
     Rules { revoked: Arc::new(revoked), ..rules }
 }
 
-/// The codes of every check that fails.
+/// Returns the codes of all failed checks.
 fn failures(rules: &Rules, token: &str) -> Vec<&'static str> {
     rules.inspect(token).judged.failures(NOW).iter().map(portcullis::auth::Reason::code).collect()
 }
 
-/// Without its last two characters, which leaves an impossible length.
+/// Removes the last two characters, which leaves an impossible length.
 fn cut(token: &str) -> String {
     token.get(..token.len() - 2).unwrap_or_default().to_owned()
 }
@@ -47,7 +47,10 @@ fn cut(token: &str) -> String {
 #[case::none(format!("{}.{}.", b64(r#"{"alg":"none"}"#), b64(foreign(PAST))), "algorithm_refused")]
 #[case::padded(format!("{}==", sign(HS256, foreign(PAST))), "malformed")]
 #[case::cut(cut(&sign(HS256, foreign(PAST))), "malformed")]
-fn time_issuer_audience_and_revocation_are_judged_whatever_else_fails(#[case] token: String, #[case] first: &str) {
+fn time_issuer_audience_and_revocation_are_checked_even_if_other_checks_fail(
+    #[case] token: String,
+    #[case] first: &str,
+) {
     let failed = failures(&strict(), &token);
     let independent = ["expired", "issuer_mismatch", "audience_mismatch", "revoked"];
     assert!(failed.contains(&first), "{failed:?}");
@@ -63,24 +66,24 @@ fn time_issuer_audience_and_revocation_are_judged_whatever_else_fails(#[case] to
 #[case::other_header(r#"{"alg":"HS256","zip":"DEF"}"#)]
 #[case::unsigned(r#"{"alg":"none"}"#)]
 #[case::other_key(HS256)]
-fn an_expired_token_reads_expired_first(#[case] header: &str) {
+fn an_expired_token_is_reported_as_expired_first(#[case] header: &str) {
     let token = sign_with(header, foreign(PAST), b"another");
     let status = strict().inspect(token).judged.status(NOW);
     assert_eq!((status.word(), status.reason().map(portcullis::auth::Reason::code)), ("EXPIRED", Some("expired")));
 }
 
 #[test]
-fn a_token_that_has_not_expired_reads_as_its_first_failure() {
+fn a_token_that_has_not_expired_is_reported_by_its_first_failure() {
     let of = |header: &str| strict().inspect(sign_with(header, foreign(FUTURE), b"x")).judged.status(NOW);
     assert!(matches!(of(RS256), TokenStatus::NotVerified(_)));
     assert!(matches!(of(HS256), TokenStatus::Invalid(_)));
-    // Two values of exp: neither counts.
+    // With two values of exp, neither is used.
     let twice = token(format!(r#"{{"exp":1,"exp":{PAST},"user_id":"u","permissions":[]}}"#));
     assert_eq!(strict().inspect(twice).judged.status(NOW).word(), "INVALID");
 }
 
 #[test]
-fn issuer_and_audience_are_two_values_found_and_two_wanted() {
+fn issuer_and_audience_are_compared_with_their_expected_values() {
     let aud: Vec<String> = (0..12).map(|n| format!("https://a-rather-long-audience.example/service/{n}")).collect();
     let payload = format!(r#"{{"iss":"https://other.example","aud":{},"exp":{FUTURE}}}"#, serde_json::json!(aud));
     let (rules, inspection) = (strict(), strict().inspect(sign(RS256, payload)));
@@ -95,7 +98,7 @@ fn issuer_and_audience_are_two_values_found_and_two_wanted() {
 }
 
 #[test]
-fn with_several_issuers_an_unknown_one_still_gets_its_audience_judged() {
+fn the_audience_of_an_unknown_issuer_is_still_checked() {
     let other = Issuer { keys: (&signer_of(b"x")).into(), audiences: ["b".into()].into(), ..Issuer::default() };
     let ours = strict().issuers.with_others([("https://b.example".into(), other)]).expect("two names");
     let rules = Rules { issuers: ours, ..strict() };
@@ -108,7 +111,7 @@ fn with_several_issuers_an_unknown_one_still_gets_its_audience_judged() {
 }
 
 #[test]
-fn the_hash_of_a_token_is_enough_to_find_it_revoked() {
+fn a_revoked_token_is_recognized_by_its_hash() {
     let token = sign_with(RS256, claims(""), b"x");
     let mut revoked = Revocations::default();
     revoked.revoke(RevocationTarget::Token(TokenId::of(&token)), Revocation { at: NOW, until: None, user: None });
@@ -117,7 +120,7 @@ fn the_hash_of_a_token_is_enough_to_find_it_revoked() {
 }
 
 #[test]
-fn inspect_prints_what_was_found_and_wanted_and_so_does_its_json() {
+fn inspect_prints_found_and_expected_values_as_text_and_json() {
     let token = sign(RS256, foreign(PAST));
     let arguments = ["--now", "2026-11-22T20:41:05Z", "--issuer", "https://id.example", "--audience", "gate"];
     let text = bare(&[&arguments[..], &["inspect", &token]].concat()).run();
@@ -149,7 +152,7 @@ fn inspect_prints_what_was_found_and_wanted_and_so_does_its_json() {
 }
 
 #[test]
-fn a_preview_says_what_else_would_refuse_the_call() {
+fn check_lists_the_other_reasons_to_refuse_a_call() {
     let expired = crate::forge::sign_with(
         HS256,
         format!(r#"{{"user_id":"u","permissions":["user"],"aud":"a","exp":{PAST}}}"#),
@@ -168,7 +171,7 @@ fn a_preview_says_what_else_would_refuse_the_call() {
 }
 
 #[test]
-fn the_console_counts_down_for_a_token_it_cannot_verify_and_says_that_it_has_expired() {
+fn the_console_shows_countdown_and_expiry_of_an_unverified_token() {
     let mut desk = Desk::with(crate::forge::rules().with_audiences(["gate".into()]), 120, 36);
     let exp = crate::desk::START.seconds() + 600;
     desk.pastes(&sign(RS256, format!(r#"{{"sub":"me","aud":"orders","exp":{exp}}}"#)));
@@ -208,7 +211,7 @@ fn the_console_counts_down_for_a_token_it_cannot_verify_and_says_that_it_has_exp
         only blanks around it differ"
 )]
 #[case(r#""aud":"https://gate.example/","#, "aud is https://gate.example/, expected https://gate.example/mcp")]
-fn a_small_difference_is_named(#[case] aud: &str, #[case] sentence: &str) {
+fn a_small_difference_in_the_audience_is_explained(#[case] aud: &str, #[case] sentence: &str) {
     let rules = rules().with_audiences(["https://gate.example/mcp".into()]);
     let decision = rules.decide(&Call { token: Some(&token(claims(aud))), tool: "read_data" }, NOW);
     assert_eq!((decision.code(), &*decision.sentence()), ("audience_mismatch", sentence));
@@ -275,7 +278,7 @@ fn a_small_difference_is_named(#[case] aud: &str, #[case] sentence: &str) {
     "bound to a key of the sender (cnf x5t#S256, \
         mutual TLS), which is not checked here"
 )]
-fn what_is_odd_about_times_groups_and_keys_is_a_finding(#[case] member: &str, #[case] code: &str, #[case] says: &str) {
+fn unusual_times_groups_and_keys_are_findings(#[case] member: &str, #[case] code: &str, #[case] says: &str) {
     let inspection = rules().inspect(token(format!(r#"{{"user_id":"u","permissions":["user"],{member}}}"#)));
     let found = inspection.findings_at(NOW);
     let found: Vec<(&str, String)> = found.iter().map(|finding| (finding.code(), finding.to_string())).collect();
@@ -289,7 +292,7 @@ fn what_is_odd_about_times_groups_and_keys_is_a_finding(#[case] member: &str, #[
 #[case(r#""exp":4102444800,"hasgroups":false"#)]
 #[case(r#""exp":4102444800,"_claim_names":{"photo":"src1"}"#)]
 #[case(r#""exp":4102444800,"cnf":null"#)]
-fn what_is_not_odd_is_no_finding(#[case] member: &str) {
+fn usual_claims_are_not_findings(#[case] member: &str) {
     let inspection = rules().inspect(token(format!(r#"{{"user_id":"u","permissions":["user"],{member}}}"#)));
     let new = ["quoted_time", "duration", "issued_ahead", "groups_left_out", "bound_to_key"];
     let found: Vec<&str> = inspection.findings_at(NOW).iter().map(portcullis::auth::Finding::code).collect();
@@ -301,7 +304,7 @@ fn what_is_not_odd_is_no_finding(#[case] member: &str) {
 #[case(80, 24)]
 #[case(60, 20)]
 #[case(40, 12)]
-fn a_wrong_audience_shows_at_every_size_although_the_key_is_unknown(#[case] columns: u16, #[case] rows: u16) {
+fn a_wrong_audience_is_shown_at_every_size_even_if_the_key_is_unknown(#[case] columns: u16, #[case] rows: u16) {
     let mut desk = Desk::with(crate::forge::rules().with_audiences(["gate".into()]), columns, rows);
     desk.pastes(&sign(RS256, format!(r#"{{"sub":"me","aud":"orders","exp":{FUTURE}}}"#)));
     desk.must_show(&["NOT VERIFIED", "aud is orders, expected gate"]);

@@ -1,4 +1,4 @@
-//! The test tokens against sound gates and against broken ones: each defect fails exactly the lines it must.
+//! The test tokens against sound and defective gates: each defect fails exactly the lines that it should.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -22,10 +22,10 @@ fn identity(user: &str, permissions: &[&str]) -> Identity {
 }
 
 fn kit(rules: &Rules, tool: &str, now: NumericDate) -> Vec<TestToken> {
-    make(rules, &signer(), &identity("user123", &["user"]), tool, 7, now).expect("there is a key")
+    make(rules, &signer(), &identity("user123", &["user"]), tool, 7, now).expect("test tokens")
 }
 
-/// The names of the lines that failed, with a gate that says so of a token.
+/// Returns the names of the lines that fail against a gate with these observations.
 fn failed(tokens: &[TestToken], gate: impl Fn(&str) -> Observation) -> Vec<&'static str> {
     let lines = tokens.iter().map(|token| Line::new(token, gate(&token.token))).collect();
     let lines: Vec<Line> = lines;
@@ -44,34 +44,34 @@ fn a_sound_gate_passes_every_line(
     let expected = |name: &str| bound.then(|| name.into());
     let rules = Rules { leeway: Leeway::seconds(leeway), ..rules() };
     let rules = rules.with_issuer(expected("the issuer")).with_audiences(expected("the audience"));
-    // In the middle of a second: a token's times are whole ones.
+    // In the middle of a second, because the times in a token are whole seconds.
     let now = NOW.plus(Span::micros(999_999));
     let clock = std::sync::Arc::new(ManualClock::new(now)) as std::sync::Arc<dyn Clock>;
     let gate = AuthenticatedMcpServer::with(rules.clone(), signer(), clock);
-    let tokens = make(&rules, &signer(), &identity("user123", &[permission]), tool, 7, now).expect("there is a key");
+    let tokens = make(&rules, &signer(), &identity("user123", &[permission]), tool, 7, now).expect("test tokens");
     assert_eq!(tokens.len(), KIT.len());
-    let said = failed(&tokens, |token| {
+    let failed_lines = failed(&tokens, |token| {
         let (arguments, origin) = (RawArguments::Text("{}"), Origin::Kit);
         let called = gate.call(&CallRequest { token: Some(token), tool, arguments, origin, at: now, judged_at: now });
         let (code, sentence) = (called.decision.code().to_owned(), called.decision.sentence());
         Observation { code, sentence, answer: called.outcome.answer().to_string() }
     });
-    assert_eq!(said, [""; 0]);
+    assert_eq!(failed_lines, [""; 0]);
 }
 
 #[test]
-fn who_holds_everything_can_still_be_given_more() {
+fn a_user_with_every_permission_still_gets_an_elevated_test_token() {
     let all = identity("user123", &["user", "admin"]);
     let one = Rules { policy: std::sync::Arc::new(portcullis::auth::Policy::new([("only", ["one"])])), ..rules() };
     for (rules, identity, tool) in [(rules(), all, "read_data"), (one, identity("user123", &["one"]), "only")] {
-        for token in make(&rules, &signer(), &identity, tool, 0, NOW).expect("there is a key") {
+        for token in make(&rules, &signer(), &identity, tool, 0, NOW).expect("test tokens") {
             let decision = rules.decide(&Call { token: Some(&token.token), tool }, NOW);
             assert_eq!(decision.code(), token.expected, "{}", token.name);
         }
     }
 }
 
-/// What is wrong with a gate.
+/// The defects of a gate.
 #[derive(Clone, Copy, Default)]
 struct Defects {
     leeway_60: bool,
@@ -79,7 +79,7 @@ struct Defects {
     algorithm_of_the_header: bool,
 }
 
-/// A verifier that was written here, by the book but for its defects. The code of what it says.
+/// An independent verifier, correct except for its defects. Returns the code of its decision.
 fn verifier(token: &str, defects: Defects) -> &'static str {
     if token.len() > 8192 {
         return "too_large";
@@ -89,7 +89,7 @@ fn verifier(token: &str, defects: Defects) -> &'static str {
     let object = |part: &str| {
         let bytes = URL_SAFE_NO_PAD.decode(part).ok()?;
         let value: Map<String, Value> = serde_json::from_slice(&bytes).ok()?;
-        // The library keeps the last of two members.
+        // The library keeps the last of two members with the same name.
         let twice =
             value.keys().any(|name| String::from_utf8_lossy(&bytes).matches(&format!("\"{name}\":")).count() > 1);
         (!twice).then_some(value)
@@ -123,7 +123,7 @@ fn verifier(token: &str, defects: Defects) -> &'static str {
     }
 }
 
-fn came(code: &'static str) -> Observation {
+fn observation(code: &'static str) -> Observation {
     let answer = if code == "allowed" { r#"{"success":true,"result":{}}"# } else { r#"{"error":"unauthorized"}"# };
     Observation { code: code.to_owned(), sentence: String::new(), answer: answer.to_owned() }
 }
@@ -140,9 +140,9 @@ const ALGORITHM: &[&str] = &["alg none", "RS256 over HMAC"];
     Defects { leeway_60: true, no_crit_check: true, algorithm_of_the_header: true },
     &["expired 1 s ago", "not yet valid", "alg none", "crit", "RS256 over HMAC"]
 )]
-fn a_broken_gate_fails_exactly_the_lines_it_must(#[case] defects: Defects, #[case] lines: &[&str]) {
+fn a_defective_gate_fails_exactly_the_expected_lines(#[case] defects: Defects, #[case] lines: &[&str]) {
     let tokens = kit(&rules(), "read_data", NOW);
-    assert_eq!(failed(&tokens, |token| came(verifier(token, defects))), lines);
+    assert_eq!(failed(&tokens, |token| observation(verifier(token, defects))), lines);
 }
 
 #[test]
@@ -150,13 +150,13 @@ fn the_right_reason_with_the_wrong_answer_fails() {
     let tokens = kit(&rules(), "read_data", NOW);
     let forbidden = |token: &str| Observation {
         answer: r#"{"error":"forbidden"}"#.to_owned(),
-        ..came(verifier(token, Defects::default()))
+        ..observation(verifier(token, Defects::default()))
     };
     assert_eq!(failed(&tokens, forbidden).len(), KIT.len());
 }
 
 #[test]
-fn every_token_has_a_number_and_an_id_of_its_own() {
+fn every_test_token_has_its_own_number_and_jti() {
     let tokens = kit(&rules(), "read_data", NOW);
     let mut ids: Vec<TokenId> = tokens.iter().map(|token| TokenId::of(&token.token)).collect();
     ids.sort_unstable();
@@ -167,19 +167,19 @@ fn every_token_has_a_number_and_an_id_of_its_own() {
 }
 
 #[test]
-fn without_a_user_there_are_none() {
+fn test_tokens_are_not_made_without_a_user_or_for_a_user_id_that_is_too_long() {
     assert!(make(&rules(), &signer(), &identity("", &[]), "read_data", 0, NOW).is_err());
-    // Nor for one whose every token would be too large.
+    // The same for a user ID so long that every token would be too large.
     assert!(make(&rules(), &signer(), &identity(&"x".repeat(7000), &[]), "read_data", 0, NOW).is_err());
 }
 
 proptest! {
     #[test]
-    fn whoever_the_identity_is_the_lines_pass(user in "\\PC{1,20}", permissions in prop::collection::vec("\\PC{0,10}", 0..4), secret in prop::collection::vec(any::<u8>(), 1..80)) {
+    fn the_kit_passes_for_any_identity(user in "\\PC{1,20}", permissions in prop::collection::vec("\\PC{0,10}", 0..4), secret in prop::collection::vec(any::<u8>(), 1..80)) {
         let signer = Signer::hs256(&secret, KeyOrigin::Program).expect("a key");
         let rules = Rules::new(&signer);
         let identity = Identity { user_id: user, permissions };
-        for token in make(&rules, &signer, &identity, "read_data", 0, NOW).expect("there is a key") {
+        for token in make(&rules, &signer, &identity, "read_data", 0, NOW).expect("test tokens") {
             let decision = rules.decide(&Call { token: Some(&token.token), tool: "read_data" }, NOW);
             prop_assert_eq!(decision.code(), token.expected, "{}", token.name);
         }

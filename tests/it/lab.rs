@@ -1,4 +1,4 @@
-//! The lab's example, key by key, as somebody does it who has just started the console.
+//! The lab's example, key by key, as a new user of the console does it.
 
 use rstest::rstest;
 
@@ -30,7 +30,7 @@ fn the_whole_example_takes_at_most_32_keys(#[case] columns: u16, #[case] rows: u
 }
 
 #[test]
-fn a_tool_is_never_called_by_looking_at_it() {
+fn moving_around_never_calls_a_tool() {
     let mut desk = Desk::new(120, 36);
     desk.types("user123").keys("Enter Esc 4 → → → Ctrl-↑ Ctrl-↓ Tab").types(" ").keys("Esc 5 ↑ ↓ Esc F1 Esc");
     assert_eq!(desk.calls(), 0);
@@ -38,14 +38,14 @@ fn a_tool_is_never_called_by_looking_at_it() {
 }
 
 #[test]
-fn arguments_follow_the_tool_until_they_are_touched() {
+fn arguments_follow_the_tool_until_they_are_edited() {
     let mut desk = Desk::new(120, 36);
     desk.keys("Alt-4 →").must_show(&[r#"args  {"data": "new"}"#]);
     desk.keys("Tab Home Ctrl-K").types(r#"{"mine": 1}"#).keys("Shift-Tab ←").must_show(&[r#"args  {"mine": 1}"#]);
 }
 
 #[test]
-fn arguments_that_are_no_json_are_named_before_and_after_the_call() {
+fn arguments_that_are_not_json_are_reported_before_and_after_the_call() {
     let mut desk = Desk::new(120, 36);
     desk.types("user123").keys("Enter Alt-4 Tab Backspace");
     desk.must_show(&["arguments: the JSON ends early at line", "1, column 8"]);
@@ -61,7 +61,7 @@ fn the_last_call_is_repeated_with_its_own_token() {
 }
 
 #[test]
-fn a_call_of_the_log_is_opened_and_loaded_back() {
+fn a_call_in_the_log_can_be_opened_and_loaded_into_the_form() {
     let mut desk = Desk::new(120, 36);
     desk.types("user123").keys("Enter Alt-4 → Enter ← Ctrl-↑ Esc 5 Enter");
     desk.must_show(&["call 1", "why", "arguments", "answer", r#"{"error":"forbidden"}"#]);
@@ -69,7 +69,7 @@ fn a_call_of_the_log_is_opened_and_loaded_back() {
 }
 
 #[test]
-fn what_is_copied_is_said_and_an_explanation_holds_no_token() {
+fn copying_is_confirmed_and_an_explanation_contains_no_token() {
     let mut desk = Desk::new(120, 36);
     desk.types("user123").keys("Enter Ctrl-Y");
     assert_eq!(desk.copied(), &*desk.token());

@@ -1,11 +1,12 @@
-//! Who may import whom, read from the sources: a layer that reaches upwards fails here, not in a review.
+//! Which module may import which, checked in the sources, so that an import of an upper layer fails here and not in a
+//! review.
 
 #![expect(clippy::string_slice, reason = "the texts cut here are the test's own, or searched by the same bytes")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-/// The table of the design: a top-level module, and the modules it may name.
+/// The table of the design: each top-level module with the modules that it may import.
 const MAY_IMPORT: [(&str, &[&str]); 17] = [
     ("look", &[]),
     ("text", &[]),
@@ -16,7 +17,7 @@ const MAY_IMPORT: [(&str, &[&str]); 17] = [
     ("backend", &["auth", "gate", "clock", "text"]),
     ("lab", &["auth", "gate", "text"]),
     ("endpoint", &["text"]),
-    // Of what stands outside it knows the errors alone; the next test holds that.
+    // Of the modules that do I/O it uses only the error types; the next test checks that.
     ("app", &["lab", "look", "endpoint", "server", "store", "watch", "config", "auth", "gate", "text"]),
     ("view", &["app", "lab", "look", "endpoint", "auth", "gate", "text"]),
     ("watch", &["text"]),
@@ -40,7 +41,7 @@ const MAY_IMPORT: [(&str, &[&str]); 17] = [
 ];
 
 struct Source {
-    /// As `auth/token.rs`.
+    /// For example `auth/token.rs`.
     name: String,
     /// The top-level module it belongs to.
     module: String,
@@ -49,7 +50,7 @@ struct Source {
 
 fn sources() -> Vec<Source> {
     fn walk(folder: &Path, found: &mut Vec<PathBuf>) {
-        for entry in std::fs::read_dir(folder).expect("the sources are here") {
+        for entry in std::fs::read_dir(folder).expect("the sources") {
             let path = entry.expect("an entry").path();
             if path.is_dir() {
                 walk(&path, found);
@@ -72,12 +73,12 @@ fn sources() -> Vec<Source> {
     sources
 }
 
-/// The lines that are code.
+/// Returns the lines that are not comments.
 fn code(text: &str) -> impl Iterator<Item = &str> {
     text.lines().filter(|line| !line.trim_start().starts_with("//"))
 }
 
-/// The top-level modules that `crate::a` and `crate::{a, b::c}` name.
+/// Returns the top-level modules named by `crate::a` and `crate::{a, b::c}`.
 fn imports(text: &str) -> BTreeSet<String> {
     let text: String = code(text).collect::<Vec<_>>().join("\n");
     let word = |text: &str| text.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect::<String>();
@@ -107,30 +108,30 @@ fn imports(text: &str) -> BTreeSet<String> {
 }
 
 #[test]
-fn imports_are_read_in_every_shape() {
+fn imports_are_found_in_every_syntax() {
     let text = "use crate::auth::{Call, Signer};\nuse crate::{text, tools::{find, TOOLS}, Reason};\nlet x = crate::clock::now();\n// crate::tui";
     let wanted = ["Reason", "auth", "clock", "text", "tools"];
     assert_eq!(imports(text).iter().map(String::as_str).collect::<Vec<_>>(), wanted);
 }
 
 #[test]
-fn every_layer_imports_only_what_lies_below_it() {
+fn every_layer_imports_only_lower_layers() {
     for source in sources() {
         if ["main", "lib"].contains(&&*source.module) {
             continue;
         }
         let Some((_, allowed)) = MAY_IMPORT.iter().find(|(module, _)| *module == source.module) else {
-            panic!("{}: say in the table of this test what the module may import", source.name);
+            panic!("{}: the module is missing in the table of this test", source.name);
         };
         for import in imports(&source.text) {
             let fits = import == source.module || allowed.contains(&&*import);
-            assert!(fits, "{} names crate::{import}; {} may import {allowed:?}", source.name, source.module);
+            assert!(fits, "{} imports crate::{import}, but {} may import only {allowed:?}", source.name, source.module);
         }
     }
 }
 
 #[test]
-fn of_files_stores_and_servers_the_app_names_only_the_errors() {
+fn the_app_imports_only_error_types_from_modules_that_do_io() {
     const ERRORS: [&str; 4] = [
         "config::ConfigError;",
         "server::ServeError;",
@@ -149,27 +150,27 @@ fn of_files_stores_and_servers_the_app_names_only_the_errors() {
 }
 
 #[test]
-fn only_the_clock_asks_what_time_it_is() {
+fn only_the_clock_module_reads_the_time() {
     for source in sources().iter().filter(|source| source.module != "clock") {
         for asks in ["Utc::now", "Local::now", "SystemTime::now", "Instant::now"] {
-            assert!(!code(&source.text).any(|line| line.contains(asks)), "{} asks {asks}", source.name);
+            assert!(!code(&source.text).any(|line| line.contains(asks)), "{} uses {asks}", source.name);
         }
     }
 }
 
 #[test]
-fn drawing_and_waiting_stay_where_they_belong() {
+fn only_upper_layers_use_ratatui_and_tokio() {
     for source in sources() {
         let pure = ["text", "auth", "lab", "endpoint", "app", "config"].contains(&&*source.module);
         for (names, forbidden) in [("ratatui::", pure), ("tokio::", pure || source.module == "view")] {
             let named = code(&source.text).any(|line| line.contains(names));
-            assert!(!(forbidden && named), "{} names {names}", source.name);
+            assert!(!(forbidden && named), "{} uses {names}", source.name);
         }
     }
 }
 
 #[test]
-fn every_pane_has_one_picture_of_the_same_name() {
+fn every_pane_has_one_view_of_the_same_name() {
     let sources = sources();
     let panes = |folder: &str| -> BTreeSet<String> {
         let inside = sources.iter().filter_map(|source| source.name.strip_prefix(folder));
@@ -181,16 +182,16 @@ fn every_pane_has_one_picture_of_the_same_name() {
     }
 }
 
-/// A path of modules, as `["app", "pane"]`.
+/// A module path, for example `["app", "pane"]`.
 type Module = Vec<String>;
 
-/// The module a file is.
+/// Returns the module of a file.
 fn module_of(name: &str) -> Module {
     let name = name.trim_end_matches(".rs").trim_end_matches("/mod");
     name.split('/').filter(|part| *part != "lib").map(str::to_owned).collect()
 }
 
-/// The paths of a use tree: `a::{b, c::d as e}` is `a::b` and `a::c::d`.
+/// Returns the paths of a use tree: `a::{b, c::d as e}` is `a::b` and `a::c::d`.
 fn paths(tree: &str) -> Vec<Module> {
     let Some(open) = tree.find('{') else {
         let path = tree.split(" as ").next().unwrap_or_default();
@@ -207,9 +208,10 @@ fn paths(tree: &str) -> Vec<Module> {
     parts.map(|path| [prefix.clone(), path].concat()).collect()
 }
 
-/// Every path that the code of a file names from the root, its parents or itself on, and those of its use declarations.
+/// Returns every path in a file's code that begins with `crate`, `super` or `self`, and the paths of its use
+/// declarations.
 fn named(name: &str, text: &str) -> Vec<Module> {
-    // The tests of a file may look at anything.
+    // The unit tests of a file may import anything.
     let text = text.split("#[cfg(test)]").next().unwrap_or_default();
     let text: String = code(text).collect::<Vec<_>>().join("\n");
     let here = module_of(name);
@@ -225,7 +227,7 @@ fn named(name: &str, text: &str) -> Vec<Module> {
         for (at, _) in text.match_indices(root).filter(|(at, _)| !text[..*at].ends_with(':')) {
             let is_path = |c: char| c.is_alphanumeric() || ['_', ':'].contains(&c);
             let path = &text[at..][..text[at..].find(|c| !is_path(c)).unwrap_or(0)];
-            // A group was read above.
+            // A group has been parsed above.
             if !path.ends_with(':') {
                 found.extend(paths(path));
             }
@@ -243,21 +245,21 @@ fn named(name: &str, text: &str) -> Vec<Module> {
     found.into_iter().filter_map(absolute).collect()
 }
 
-/// The file that a path leads to, through the names that modules hand on.
+/// Returns the module that a path leads to, through re-exports.
 fn file_of(path: &[String], files: &BTreeMap<Module, (String, Vec<Module>)>, depth: usize) -> Option<Module> {
     let module = (0..=path.len()).rev().map(|n| &path[..n]).find(|module| files.contains_key(*module))?;
     let (_, named) = &files[module];
-    let handed_on = path.get(module.len()).and_then(|item| {
+    let re_export = path.get(module.len()).and_then(|item| {
         named.iter().find(|path| path.last() == Some(item) && path[..path.len() - 1] != *module && depth < 8)
     });
-    match handed_on {
+    match re_export {
         Some(path) => file_of(path, files, depth + 1),
         None => Some(module.to_vec()),
     }
 }
 
 #[test]
-fn paths_are_read_in_every_shape() {
+fn paths_are_found_in_every_syntax() {
     let text = "pub use form::{Form, a::B as C};\nuse super::{App, x::{Y, Z}};\nlet x = super::super::field::turned(1);\n#[cfg(test)]\nuse super::*;";
     let found: BTreeSet<String> = named("app/pane/issue/mod.rs", text).iter().map(|path| path.join("::")).collect();
     for wanted in [
@@ -283,7 +285,7 @@ fn no_two_files_import_each_other() {
     let mut edges = BTreeSet::new();
     for (module, (name, named)) in &files {
         for file in named.iter().filter_map(|path| file_of(path, &files, 0)) {
-            // A folder's `mod.rs` and what is in the folder are one thing.
+            // The `mod.rs` of a folder and the other files in it count as one.
             if !file.starts_with(module) && !module.starts_with(&file) {
                 edges.insert((name.as_str(), files[&file].0.as_str()));
             }

@@ -1,4 +1,4 @@
-//! Tests of the whole, from outside.
+//! Tests of the whole program and library from outside.
 
 mod backend;
 mod cli;

@@ -1,5 +1,5 @@
-//! What people paste besides tokens: a 403, a 401, a key set, a discovery document. It is named and explained against the
-//! selected token, and it changes nothing.
+//! Pasted text other than tokens: a 403, a 401, a key set, a discovery document. The console identifies it, explains it
+//! against the selected token, and does not use it.
 
 use rstest::rstest;
 
@@ -16,7 +16,7 @@ fn token(claims: &str) -> String {
     sign_with(HS256, payload, crate::desk::SECRET)
 }
 
-/// A console with a token, and a text pasted into it.
+/// Returns a console with a token into which a text has been pasted.
 fn pasted(claims: &str, text: &str) -> Desk {
     let mut desk = Desk::new(120, 36);
     desk.pastes(&token(claims)).pastes(text);
@@ -25,7 +25,7 @@ fn pasted(claims: &str, text: &str) -> Desk {
 }
 
 #[test]
-fn a_403_says_what_the_token_has_what_is_needed_and_what_to_ask_for() {
+fn a_403_shows_the_scopes_that_the_token_has_needs_and_should_request() {
     pasted(r#","scope":"mcp:read openid""#, FORBIDDEN).must_show(&[
         "FORBIDDEN: the server knows the token and wants scopes that it lacks",
         "read: an HTTP response, 403",
@@ -39,7 +39,7 @@ fn a_403_says_what_the_token_has_what_is_needed_and_what_to_ask_for() {
 }
 
 #[test]
-fn a_401_is_put_beside_what_the_inspection_says() {
+fn a_401_is_compared_with_the_inspection() {
     let header = "WWW-Authenticate: Bearer error=\"invalid_token\", error_description=\"The access token expired\"";
     pasted("", header).must_show(&[
         "REFUSED: the server refuses the token itself",
@@ -70,7 +70,7 @@ fn a_request_with_its_answer_is_explained_against_the_token_that_was_sent() {
 #[case("-----BEGIN EC PRIVATE KEY-----\nMIIB\n-----END EC PRIVATE KEY-----\n", &["1 key can sign", "keep this text to yourself"])]
 #[case(r#"{"issuer":"https://id.example","jwks_uri":"https://id.example/k","userinfo_endpoint":"u"}"#, &["an OpenID Connect discovery document; not used as an issuer yet", "the token names no issuer"])]
 #[case(r#"{"resource":"https://gate.example/mcp","authorization_servers":["https://id.example"]}"#, &["protected resource (RFC 9728)", "the token's aud is none, not this resource"])]
-fn keys_and_metadata_are_named_and_not_used(#[case] text: &str, #[case] shown: &[&str]) {
+fn keys_and_metadata_are_identified_but_not_used(#[case] text: &str, #[case] shown: &[&str]) {
     let mut desk = pasted("", text);
     desk.must_show(shown).must_show(&["Nothing was changed"]);
     desk.keys("Esc").must_show(&["VALID"]);
@@ -78,7 +78,7 @@ fn keys_and_metadata_are_named_and_not_used(#[case] text: &str, #[case] shown: &
 }
 
 #[test]
-fn inspect_explains_what_is_not_a_token() {
+fn inspect_explains_input_other_than_tokens() {
     let ran = portcullis(&["inspect", "-"]).env("PORTCULLIS_TOKEN", "").input(FORBIDDEN).run();
     assert!(ran.out.starts_with("FORBIDDEN: the server knows the token"), "{}", ran.out);
     assert_eq!(ran.exit, 4);
@@ -98,7 +98,7 @@ fn inspect_explains_what_is_not_a_token() {
 #[case("-----BEGIN PUBLIC KEY-----\nMIIB\n-----END PUBLIC KEY-----", "this is PEM or a JWK, not tested")]
 #[case(r#"{"kty":"RSA","n":"x","e":"AQAB"}"#, "this is PEM or a JWK, not tested")]
 #[case("wrong", "not signed with this secret; tested as HS256")]
-fn trying_a_key_says_what_was_tested(#[case] key: &str, #[case] says: &str) {
+fn trying_a_key_shows_what_was_tested(#[case] key: &str, #[case] says: &str) {
     let mut desk = Desk::new(120, 36);
     desk.pastes(&sign_with(HS256, crate::forge::claims(""), b"another"));
     desk.keys("Ctrl-T").pastes(key).keys("Enter").must_show(&[says]);
@@ -120,13 +120,13 @@ fn a_secret_is_not_tested_on_a_token_of_another_algorithm() {
 #[case(r#"{"azp":"client"}"#, "client")]
 #[case(r#"{"client_id":"client"}"#, "client")]
 #[case(r#"{"sub":"s","azp":"client"}"#, "s")]
-fn a_token_is_named_by_the_plainest_claim(#[case] payload: &str, #[case] name: &str) {
+fn a_token_is_named_after_its_most_readable_claim(#[case] payload: &str, #[case] name: &str) {
     let judged = crate::forge::rules().inspect(crate::forge::token(payload)).judged;
     assert_eq!(judged.name.as_deref(), Some(name));
 }
 
 #[test]
-fn the_kinds_of_several_tokens_are_said() {
+fn the_kinds_of_several_tokens_are_shown() {
     let of = |claims: &str| crate::forge::token(format!("{{{claims},\"exp\":4102444800}}"));
     let (access, id) = (of(r#""scope":"read""#), of(r#""nonce":"x","sub":"me""#));
     let mut desk = Desk::new(120, 36);
@@ -137,7 +137,7 @@ fn the_kinds_of_several_tokens_are_said() {
 }
 
 #[test]
-fn json_goes_into_the_field_for_claims() {
+fn json_is_pasted_into_the_claims_field() {
     let mut desk = Desk::new(120, 36);
     desk.app.focus = portcullis::app::Focus::at(portcullis::app::pane::issue::EXTRA);
     desk.pastes(r#"{"error":"x"}"#);
@@ -145,7 +145,7 @@ fn json_goes_into_the_field_for_claims() {
 }
 
 #[test]
-fn the_exit_code_of_a_response_is_what_the_server_answered() {
+fn the_exit_code_for_a_response_follows_its_status() {
     let token = crate::cli::issue("user123", "user");
     let answer = |status: &str, error: &str| {
         format!("HTTP/1.1 {status}\r\nwww-authenticate: Bearer error=\"{error}\", scope=\"admin\"\r\n\r\n")

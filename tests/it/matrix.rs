@@ -22,14 +22,14 @@ use crate::hostile::signed;
 
 const HEADER: &str = r#"{"alg":"HS256","typ":"JWT"}"#;
 
-/// A token that lives from `nbf` to `exp`, in seconds from the start.
+/// A token valid from `nbf` to `exp`, in seconds from the start.
 fn token(user: &str, permissions: &str, nbf: i64, exp: i64) -> String {
     let at = |seconds: i64| START.seconds() + seconds;
     let payload = format!(r#"{{"user_id":"{user}","permissions":{permissions},"nbf":{},"exp":{}}}"#, at(nbf), at(exp));
     signed(SECRET, HEADER, &payload)
 }
 
-/// The lab's identities, one that dies in ten seconds, and one that lives from five seconds on.
+/// The lab's identities, one that expires in ten seconds, and one that becomes valid in five seconds.
 fn desk(columns: u16, rows: u16) -> Desk {
     let mut desk = Desk::new(columns, rows);
     desk.gate.shared().update(|state| {
@@ -49,7 +49,7 @@ fn cell(app: &App, row: usize, tool: &str) -> Cell {
     app.cell(row, app.auth.rules.policy.tool(tool).expect("in the policy"))
 }
 
-/// The matrix as letters, a row a caller.
+/// Returns the matrix as letters, one row per caller.
 fn letters(app: &App) -> Vec<String> {
     let letter = |verdict| match verdict {
         Verdict::Allowed => 'A',
@@ -61,7 +61,7 @@ fn letters(app: &App) -> Vec<String> {
 }
 
 #[test]
-fn every_cell_is_right_and_stays_right_through_both_moments_without_a_key() {
+fn every_cell_follows_the_time_without_a_key_press() {
     let mut desk = desk(120, 36);
     assert_eq!(letters(&desk.app), ["UUU", "AFF", "AAA", "AFF", "UUU"]);
     desk.waits(Duration::from_micros(4_999_999));
@@ -71,23 +71,27 @@ fn every_cell_is_right_and_stays_right_through_both_moments_without_a_key() {
     assert!(line(&desk, "early").contains("▸✔ allowed"), "{}", desk.screen());
     desk.must_show(&["early is allowed now"]);
     desk.waits(Duration::from_secs(3));
-    assert!(!desk.shows("▸✔ allowed") && !desk.shows("is allowed now"), "the mark goes by itself:\n{}", desk.screen());
+    assert!(
+        !desk.shows("▸✔ allowed") && !desk.shows("is allowed now"),
+        "the mark disappears by itself:\n{}",
+        desk.screen()
+    );
     desk.waits(Duration::from_secs(2));
     assert_eq!(letters(&desk.app), ["UUU", "AFF", "AAA", "UUU", "AAA"]);
     assert!(line(&desk, "dying").contains("▸– unauthorized"), "{}", desk.screen());
 }
 
-/// The row of the matrix that begins with a name.
+/// Returns the row of the matrix that begins with a name.
 fn line(desk: &Desk, name: &str) -> String {
     let screen = desk.screen();
     let found = screen.lines().find(|line| line.trim_start_matches(['┃', '│', ' ', '▸']).starts_with(name));
-    found.unwrap_or_else(|| panic!("{name} has no row:\n{screen}")).to_owned()
+    found.unwrap_or_else(|| panic!("{name} is missing in the matrix:\n{screen}")).to_owned()
 }
 
 #[test]
-fn a_tick_flips_the_cell_the_preview_and_the_next_call_and_undo_flips_them_back() {
+fn ticking_a_permission_flips_cell_preview_and_call_and_undo_flips_them_back() {
     let mut desk = desk(120, 36);
-    // user123 and write_data; then the policy, where user is the first permission.
+    // Selects user123 and write_data, then moves to the policy, where user is the first permission.
     desk.keys("Home Down → Esc 2");
     assert_eq!(cell(&desk.app, 1, "write_data").verdict, Verdict::Forbidden);
     desk.keys("Space");
@@ -105,7 +109,7 @@ fn a_tick_flips_the_cell_the_preview_and_the_next_call_and_undo_flips_them_back(
 }
 
 #[test]
-fn one_key_calls_as_everyone_and_each_call_is_logged() {
+fn one_key_calls_as_every_caller_and_each_call_is_logged() {
     let mut desk = desk(120, 36);
     desk.keys("Home → Ctrl-F");
     desk.must_show(&["how everyone was answered", "write_data: allowed for 1 of 5"]);
@@ -131,7 +135,7 @@ fn one_key_calls_as_everyone_and_each_call_is_logged() {
 }
 
 #[test]
-fn an_expectation_is_marked_lights_up_where_it_fails_and_is_undone() {
+fn an_expectation_is_marked_and_its_failure_shown_and_both_can_be_undone() {
     let mut desk = desk(120, 36);
     desk.keys("Home Down");
     desk.keys("Space").must_show(&["allowed="]);
@@ -140,7 +144,7 @@ fn an_expectation_is_marked_lights_up_where_it_fails_and_is_undone() {
     desk.keys("Space");
     assert_eq!(desk.app.auth.rules.policy.parts().expectations, []);
     desk.keys("Ctrl-7").must_show(&["allowed≠"]);
-    // Who has no token has nothing to expect.
+    // An expectation needs a caller with a token.
     desk.keys("Home Space").must_show(&["cannot set an expectation for a caller without a token"]);
 }
 
@@ -151,10 +155,10 @@ fn rows_are_grouped_by_permissions_and_by_user() {
     assert_eq!(desk.app.matrix_rows(), 3);
     desk.waits(Duration::from_secs(5));
     assert_eq!(letters(&desk.app), ["UUU", "AFF", "AAA"]);
-    assert_eq!(cell(&desk.app, 2, "write_data").with, 2, "the early token has come to life");
+    assert_eq!(cell(&desk.app, 2, "write_data").with, 2, "the early token has become valid");
     desk.keys("Ctrl-G").must_show(&["by user", "admin456"]);
     assert_eq!(desk.app.matrix_rows(), 5);
-    // Choosing a group selects its first token.
+    // Selecting a group selects its first token.
     desk.keys("Ctrl-G Ctrl-G Home Down Down").must_show(&["admin456"]);
     assert_eq!(desk.app.selected().map(|entry| entry.number), Some(2));
 }
@@ -173,7 +177,7 @@ fn a_click_selects_a_cell_and_a_second_one_calls_it() {
 }
 
 #[test]
-fn where_nothing_counts_the_matrix_sleeps() {
+fn the_matrix_sleeps_without_a_countdown() {
     let mut desk = Desk::new(120, 36);
     desk.keys("F3");
     desk.waits(Duration::from_secs(10));
@@ -181,7 +185,7 @@ fn where_nothing_counts_the_matrix_sleeps() {
 }
 
 #[test]
-fn what_the_screens_share_stays_selected_between_them() {
+fn token_and_tool_stay_selected_between_screens() {
     let mut desk = desk(80, 24);
     desk.keys("Home Down Down → F2 Esc 4").must_show(&["admin456", "write_data"]);
     desk.keys("F3 1").must_show(&["▸ admin456"]);
@@ -191,7 +195,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(500))]
 
     #[test]
-    fn every_cell_says_what_the_gate_says(
+    fn every_cell_agrees_with_the_gate(
         policy in policy(),
         callers in proptest::collection::vec((names("[uvwx]"), -2i64..3, -2i64..3), 0..5),
     ) {
@@ -212,7 +216,7 @@ proptest! {
     }
 }
 
-/// A desk whose policy is this file's.
+/// Returns a desk whose policy is read from this file.
 fn with_policy(folder: &Folder, source: &str) -> (Desk, String) {
     let file = folder.write("policy.toml", source);
     let policy = portcullis::config::policy(file.as_ref()).expect("a policy");
@@ -234,7 +238,7 @@ fn tools_and_permissions_are_added_described_ticked_saved_and_removed() {
     desk.keys("Ctrl-P").types("add a permission").keys("Enter").types("admin").keys("Enter Space");
     desk.keys("Ctrl-P").types("describe").keys("Enter").types("writes it").keys("Enter").must_show(&["writes it"]);
     desk.keys("Enter Enter").must_show(&["policy saved to "]);
-    let text = std::fs::read_to_string(&file).expect("it is there");
+    let text = std::fs::read_to_string(&file).expect("the file exists");
     assert!(text.starts_with(FILE), "{text}");
     let saved = Policy::parse(&text).expect("a policy");
     assert_eq!(saved.tool("write_data").map(ToolRule::needs).as_deref(), Some("admin"));
@@ -242,52 +246,52 @@ fn tools_and_permissions_are_added_described_ticked_saved_and_removed() {
     desk.keys("Del").must_show(&["write_data removed from the policy", "unsaved changes"]);
     desk.keys("Ctrl-7").must_show(&["write_data"]);
     assert!(desk.app.auth.rules.policy.is_equivalent(&saved));
-    // A name that is taken keeps what was typed.
+    // A name that is already used keeps the typed text.
     desk.keys("Ctrl-P").types("add a tool").keys("Enter").types("read_data").keys("Enter");
     desk.must_show(&["tool read_data is already in the policy", "add a tool to the policy"]);
 }
 
 #[test]
-fn an_edit_made_elsewhere_counts_at_once_and_a_broken_one_keeps_the_last_good_policy() {
+fn an_edit_of_the_policy_file_applies_at_once_and_a_broken_one_is_ignored() {
     let folder = Folder::new();
     let (mut desk, file) = with_policy(&folder, FILE);
     folder.write("policy.toml", FILE.replace("user", "admin"));
     desk.policy_touched().must_show(&["policy file reloaded: 1 tool", "needs admin"]);
     let good = Arc::clone(&desk.app.auth.rules.policy);
-    for (broken, said) in [
+    for (broken, message) in [
         ("[tools.a", "line 1, column 9"),
         ("[tools.a]\npermissions = 1", "line 2, column 15"),
         ("[permissions.a]\nimplies = [\"a\"]", "circular implies: a → a"),
         ("\u{0}", "line 1, column "),
     ] {
         folder.write("policy.toml", broken);
-        desk.policy_touched().must_show(&[said, "policy broken"]);
+        desk.policy_touched().must_show(&[message, "policy broken"]);
         assert_eq!(desk.app.auth.rules.policy, good);
     }
-    std::fs::remove_file(&file).expect("it can be removed");
+    std::fs::remove_file(&file).expect("it is removed");
     desk.policy_touched().must_show(&["no such file or directory", "policy broken"]);
     std::fs::create_dir(&file).expect("a directory in its place");
     desk.policy_touched().must_show(&["not a regular file"]);
-    std::fs::remove_dir(&file).expect("it can be removed");
+    std::fs::remove_dir(&file).expect("it is removed");
     assert_eq!(desk.app.auth.rules.policy, good);
     folder.write("policy.toml", "");
     desk.policy_touched().must_show(&["The policy has no tools: every call is forbidden"]);
     desk.keys("Ctrl-7");
-    assert_eq!(desk.app.auth.rules.policy, good, "undo brings the policy back");
+    assert_eq!(desk.app.auth.rules.policy, good, "undo restores the policy");
 }
 
 #[test]
-fn a_policy_that_cannot_be_saved_says_why_and_stays() {
+fn a_failed_save_of_the_policy_is_explained_and_keeps_the_changes() {
     let folder = Folder::new();
     let (mut desk, file) = with_policy(&folder, FILE);
     desk.keys("Space Enter Ctrl-U").types(&format!("{file}/not")).keys("Enter");
-    // What was typed is still there to be mended.
+    // The typed text is kept for correction.
     desk.must_show(&["policy file ", "unsaved changes", "save the policy"]);
-    assert_eq!(std::fs::read_to_string(&file).expect("it is there"), FILE);
+    assert_eq!(std::fs::read_to_string(&file).expect("the file exists"), FILE);
 }
 
 #[test]
-fn the_list_of_who_may_follows_the_clock_as_well() {
+fn the_who_pane_follows_the_clock_as_well() {
     for (columns, rows) in [(80, 24), (40, 12)] {
         let mut desk = desk(columns, rows);
         desk.keys("3");
@@ -298,17 +302,17 @@ fn the_list_of_who_may_follows_the_clock_as_well() {
         assert!(desk.shows("– dying"), "{}", desk.screen());
         let before = desk.screen();
         desk.waits(Duration::from_secs(1));
-        // Where the sentence is whole it counts.
+        // The countdown is visible if the sentence fits.
         assert!(columns < 60 || desk.screen() != before, "{before}");
     }
 }
 
 #[test]
-fn unticking_twice_leaves_every_permission_where_it_was() {
+fn unticking_and_ticking_a_permission_restores_the_policy() {
     let mut desk = Desk::new(120, 36);
     desk.keys("F3 Esc 2 Home");
     let before = Arc::clone(&desk.app.auth.rules.policy);
-    // Nobody else asks for `user`: it is named all the same, and the cursor stays on it.
+    // No other tool uses `user`, but it is still listed and the cursor stays on it.
     desk.keys("Space").must_show(&["read_data", "[ ]", "user"]);
     assert_eq!(desk.app.auth.rules.policy.tool("read_data").map(ToolRule::needs).as_deref(), Some("admin"));
     desk.keys("Space");
@@ -317,21 +321,21 @@ fn unticking_twice_leaves_every_permission_where_it_was() {
 }
 
 #[test]
-fn a_touch_that_changes_nothing_leaves_what_is_not_saved() {
+fn an_unchanged_policy_file_keeps_unsaved_changes() {
     let folder = Folder::new();
     let (mut desk, _) = with_policy(&folder, FILE);
     desk.keys("Space");
     let edited = Arc::clone(&desk.app.auth.rules.policy);
     desk.policy_touched();
     assert_eq!(desk.app.auth.rules.policy, edited);
-    // The settings do not take it back either.
+    // Applying the settings does not revert it.
     desk.keys("Ctrl-S Tab Enter");
     assert_eq!(desk.app.auth.rules.policy, edited, "{}", desk.screen());
     desk.must_show(&["policy changed"]);
 }
 
 #[test]
-fn an_edit_made_elsewhere_wins_over_what_is_not_saved_and_undo_brings_that_back() {
+fn an_edit_of_the_policy_file_replaces_unsaved_changes_and_undo_restores_them() {
     let folder = Folder::new();
     let (mut desk, file) = with_policy(&folder, FILE);
     desk.keys("Space");
@@ -342,7 +346,7 @@ fn an_edit_made_elsewhere_wins_over_what_is_not_saved_and_undo_brings_that_back(
     assert!(desk.app.auth.rules.policy.tool("theirs").is_some());
     desk.keys("Ctrl-7");
     assert_eq!(desk.app.auth.rules.policy, edited);
-    // A change that nobody here has seen is asked about.
+    // Overwriting a change that the console has not loaded needs confirmation.
     let newer = theirs.replace("theirs", "newer");
     folder.write("policy.toml", &newer);
     desk.keys("Enter Enter").must_show(&["Overwrite"]);
@@ -352,9 +356,9 @@ fn an_edit_made_elsewhere_wins_over_what_is_not_saved_and_undo_brings_that_back(
     assert!(desk.app.policy_is_saved());
 }
 
-/// A file on a slow disk: the answer comes when the user has changed their mind.
+/// On a slow disk the answer may arrive after the user has changed their mind.
 #[test]
-fn a_policy_that_is_read_too_late_changes_nothing() {
+fn a_policy_that_is_read_too_late_is_ignored() {
     let folder = Folder::new();
     let (mut desk, file) = with_policy(&folder, FILE);
     let other = folder.write("other.toml", "[tools.other]\npermissions = []\n");
@@ -368,16 +372,16 @@ fn a_policy_that_is_read_too_late_changes_nothing() {
 }
 
 #[test]
-fn another_policy_is_not_written_over_without_a_question() {
+fn another_policy_file_is_overwritten_only_after_confirmation() {
     let folder = Folder::new();
     let (mut desk, _) = with_policy(&folder, FILE);
     let other = folder.write("other.toml", "[tools.kept]\npermissions = []\n");
     desk.keys("Enter Ctrl-U").types(&other).keys("Enter").must_show(&["Overwrite"]);
-    assert!(std::fs::read_to_string(&other).expect("it is there").contains("kept"));
+    assert!(std::fs::read_to_string(&other).expect("the file exists").contains("kept"));
 }
 
 #[test]
-fn quitting_says_that_the_policy_is_not_saved() {
+fn quitting_warns_about_an_unsaved_policy() {
     let folder = Folder::new();
     let (mut desk, _) = with_policy(&folder, FILE);
     desk.keys("Ctrl-C").must_show(&["Quit? Tokens and activity"]);
@@ -385,7 +389,7 @@ fn quitting_says_that_the_policy_is_not_saved() {
 }
 
 #[test]
-fn a_key_that_is_adopted_leaves_the_policy_that_decides_by_then() {
+fn adopting_a_key_keeps_the_current_policy() {
     let folder = Folder::new();
     let (mut desk, _) = with_policy(&folder, FILE);
     desk.pastes(&signed(b"another-secret-of-thirty-two-b-ok", HEADER, r#"{"user_id":"u","permissions":["user"]}"#));
@@ -396,7 +400,7 @@ fn a_key_that_is_adopted_leaves_the_policy_that_decides_by_then() {
 }
 
 #[test]
-fn what_the_palette_removes_is_what_is_in_sight() {
+fn the_palette_removes_only_what_the_screen_shows() {
     let mut desk = desk(120, 36);
     desk.keys("Esc 2 Home Ctrl-P").types("remove").keys("Enter").must_show(&["read_data removed from the policy"]);
     assert_eq!(desk.app.auth.tokens.len(), 4);
@@ -405,7 +409,7 @@ fn what_the_palette_removes_is_what_is_in_sight() {
 }
 
 #[test]
-fn a_token_that_does_not_pass_has_nothing_to_expect() {
+fn an_expectation_cannot_be_set_for_a_token_that_fails_the_checks() {
     let mut desk = desk(120, 36);
     desk.keys("End Space").must_show(&["cannot set an expectation for a token that fails the checks", "NOT YET VALID"]);
     desk.pastes(&signed(b"forged-by-somebody-else-entirely", HEADER, r#"{"user_id":"u","permissions":["admin"]}"#));
@@ -414,9 +418,9 @@ fn a_token_that_does_not_pass_has_nothing_to_expect() {
 }
 
 #[test]
-fn one_broken_expectation_in_a_row_is_seen() {
+fn one_broken_expectation_in_a_group_is_marked() {
     let mut desk = desk(120, 36);
-    // `dying` holds what user123 holds: the first of the row is as expected, and dies last.
+    // `dying` has the same permissions as user123: the first of the group is as expected and expires last.
     desk.keys("Home Down Ctrl-G Ctrl-G Space");
     assert_eq!(cell(&desk.app, 1, "read_data").expected, Some((ExpectedOutcome::Allowed, true)));
     desk.keys("Ctrl-G Ctrl-G Home Down").must_show(&["by permissions"]);
@@ -426,7 +430,7 @@ fn one_broken_expectation_in_a_row_is_seen() {
 }
 
 #[test]
-fn expectations_that_the_policy_breaks_are_told_of_wherever_the_cursor_is() {
+fn broken_expectations_are_shown_wherever_the_cursor_is() {
     let folder = Folder::new();
     let line = "[[expect]]\npermissions = [\"user\"]\ntool = \"read_data\"\noutcome = \"allowed\"\n";
     let (mut desk, _) = with_policy(&folder, &format!("{FILE}{line}"));
@@ -435,7 +439,7 @@ fn expectations_that_the_policy_breaks_are_told_of_wherever_the_cursor_is() {
 }
 
 #[test]
-fn the_column_under_the_cursor_shows_whatever_the_widths() {
+fn the_column_under_the_cursor_is_visible_at_any_width() {
     let names = ["aaa", "bbb", "ccc", "ddd", "eee", "fff", "ggg", "hhh", "a-permission-of-sixteen"];
     let mut desk = Desk::with(
         Rules {
@@ -459,7 +463,7 @@ fn the_column_under_the_cursor_shows_whatever_the_widths() {
 }
 
 #[test]
-fn arguments_that_nobody_touched_follow_the_policys_example() {
+fn unedited_arguments_follow_the_example_in_the_policy() {
     let folder = Folder::new();
     let (mut desk, _) = with_policy(&folder, FILE);
     let schema = "schema = { type = \"object\", required = [\"id\"], examples = [{ id = 7 }] }\n";
@@ -469,7 +473,7 @@ fn arguments_that_nobody_touched_follow_the_policys_example() {
 }
 
 #[test]
-fn a_tool_that_nobody_implements_is_amber_wherever_it_would_be_green() {
+fn an_unimplemented_tool_is_amber_where_it_would_be_green() {
     let text = "[tools.gone]\npermissions = [\"user\"]\n[tools.later]\npermissions = [\"user\"]\nstub = true\n";
     let folder = Folder::new();
     let (mut desk, _) = with_policy(&folder, text);
@@ -477,7 +481,7 @@ fn a_tool_that_nobody_implements_is_amber_wherever_it_would_be_green() {
     desk.must_show(&["! allowed", "✔ allowed", "! allowed, no such tool", "! no such tool here"]);
     desk.keys("Esc 4").must_show(&["ALLOWED", "no such tool here: the policy allows gone"]);
     assert_eq!((desk.fill_of("! allowed"), desk.fill_of("✔ allowed")), (Color::Yellow, Color::Green));
-    // What was called and failed is not green either.
+    // A call that failed is not green either.
     desk.keys("Enter").must_show(&["tool_failed"]);
     assert_eq!(desk.calls(), 1);
 }

@@ -1,4 +1,4 @@
-//! Moving about without function keys, and what a slip of the hand must not do.
+//! Navigation without function keys, and accidental input that must not change anything.
 
 use portcullis::app::overlay::Overlay;
 use portcullis::app::{Effect, Pane, Screen};
@@ -8,10 +8,10 @@ use crate::desk::{Desk, SECRET};
 use crate::forge::{HS256, sign_with};
 
 #[test]
-fn a_screen_and_a_digit_land_on_a_pane_and_not_in_a_text() {
+fn a_digit_after_a_screen_key_selects_a_pane_and_is_not_typed() {
     let mut desk = Desk::new(120, 36);
     desk.keys("F2 1 Enter");
-    assert_eq!(desk.tokens(), 0, "nobody was called 1");
+    assert_eq!(desk.tokens(), 0, "the digit was typed into the user ID");
     desk.keys("F3 F2 Esc 1 Enter").types("user123").keys("Enter");
     assert_eq!(desk.tokens(), 1);
 }
@@ -28,14 +28,14 @@ fn a_screen_and_a_digit_land_on_a_pane_and_not_in_a_text() {
 #[case("f h", Screen::Server, Pane::Tokens)]
 #[case("f l", Screen::Server, Pane::Connect)]
 #[case("g q c", Screen::Gate, Pane::Call)]
-fn letters_lead_to_screens_and_panes(#[case] keys: &str, #[case] screen: Screen, #[case] pane: Pane) {
+fn letters_select_screens_and_panes(#[case] keys: &str, #[case] screen: Screen, #[case] pane: Pane) {
     let mut desk = Desk::new(120, 36);
     desk.keys("Esc").keys(keys);
     assert_eq!((desk.app.screen, desk.app.focus.pane), (screen, pane));
 }
 
 #[test]
-fn brackets_choose_a_token_and_letters_move_in_the_matrix() {
+fn brackets_select_a_token_and_letters_move_in_the_matrix() {
     let mut desk = Desk::new(120, 36);
     desk.types("user123").keys("Enter").types("admin456").keys("Enter Esc [");
     desk.must_show(&["▸ user123"]);
@@ -47,7 +47,7 @@ fn brackets_choose_a_token_and_letters_move_in_the_matrix() {
     assert_eq!(desk.app.selected_row(), 2);
 }
 
-/// Whatever was meant for another window: letters alone make nothing, call nothing, remove nothing and copy nothing.
+/// Text meant for another window: letters alone never create, call, remove or copy anything.
 #[test]
 fn letters_typed_into_the_wrong_window_change_nothing() {
     let mut desk = Desk::new(120, 36);
@@ -61,14 +61,14 @@ fn letters_typed_into_the_wrong_window_change_nothing() {
 }
 
 #[test]
-fn the_palette_begins_with_what_fits_and_never_with_what_destroys() {
+fn the_palette_lists_destructive_commands_last() {
     for keys in ["Esc 1", "Esc 2", "Esc 3", "Esc 4", "Esc 5", "F3", "F4", "F5"] {
         let mut desk = Desk::new(120, 36);
         desk.types("user123").keys("Enter").keys(keys).keys("Ctrl-P");
         let Some(Overlay::Palette(palette)) = desk.app.overlays.last() else { panic!("{}", desk.screen()) };
         let found = palette.matches();
         assert!(!found[0].is_destructive(), "{keys}: {}", found[0].words);
-        let last = found.iter().rposition(|binding| !binding.is_destructive()).expect("harmless ones");
+        let last = found.iter().rposition(|binding| !binding.is_destructive()).expect("a harmless command");
         assert!(found[last + 1..].iter().all(|binding| binding.is_destructive()), "{keys}");
         desk.keys("Enter");
         assert_eq!((desk.tokens(), desk.calls()), (1, 0), "{keys}");
@@ -76,7 +76,7 @@ fn the_palette_begins_with_what_fits_and_never_with_what_destroys() {
 }
 
 #[test]
-fn undo_says_what_it_undid_and_stays_where_it_was_pressed() {
+fn undo_names_the_change_and_keeps_the_screen() {
     let mut desk = Desk::new(120, 36);
     desk.types("user123").keys("Enter Esc p Enter Space").keys("g t Ctrl-7");
     desk.must_show(&["Undone: a change of the policy"]);
@@ -86,17 +86,17 @@ fn undo_says_what_it_undid_and_stays_where_it_was_pressed() {
 }
 
 #[test]
-fn the_mouse_can_be_given_back_and_taken_again() {
+fn the_mouse_can_be_switched_between_terminal_and_console() {
     let mut desk = Desk::new(120, 36);
     desk.keys("Ctrl-P").types("mouse").keys("Enter").must_show(&["selects text in the terminal"]);
     desk.keys("Ctrl-P").types("mouse").keys("Enter").must_show(&["works in the console again"]);
-    let told: Vec<bool> =
+    let states: Vec<bool> =
         desk.left.iter().filter_map(|effect| if let Effect::Mouse(on) = effect { Some(*on) } else { None }).collect();
-    assert_eq!(told, [false, true]);
+    assert_eq!(states, [false, true]);
 }
 
 #[test]
-fn a_claim_is_found_and_everything_shows_again() {
+fn finding_a_claim_filters_the_claims_and_clearing_shows_all() {
     let mut desk = Desk::new(120, 36);
     desk.pastes(&sign_with(HS256, r#"{"sub":"a","tenant":"north","region":"east","exp":4102444800}"#, SECRET));
     desk.keys("/").types("NORTH").keys("Enter").must_show(&["tenant", "find: north"]);
@@ -108,16 +108,16 @@ fn a_claim_is_found_and_everything_shows_again() {
 }
 
 #[test]
-fn a_token_is_found_by_what_it_holds() {
+fn a_token_is_found_by_its_user() {
     let mut desk = Desk::new(120, 36);
     desk.types("user123").keys("Enter").types("admin456").keys("Enter Esc t /").types("user1").keys("Enter");
     desk.must_show(&["▸ user123"]);
     desk.keys("/").types("nothing like it").keys("Enter").must_show(&["not found: nothing like it", "▸ user123"]);
 }
 
-/// On a projector, a slip of the hand must not show what anyone in the room could use.
+/// On a projector, an accidental key press must not show a token that anyone in the room could use.
 #[test]
-fn the_whole_token_shows_only_after_a_question() {
+fn the_whole_token_is_shown_only_after_confirmation() {
     let mut desk = Desk::new(120, 36);
     desk.types("user123").keys("Enter Esc s Enter");
     let token = desk.token();
@@ -135,14 +135,14 @@ fn the_whole_token_shows_only_after_a_question() {
 }
 
 #[test]
-fn a_call_is_found_by_its_reason() {
+fn a_call_is_found_by_its_tool() {
     let mut desk = Desk::new(120, 36);
     desk.types("user123").keys("Enter Esc c Enter Enter Right Enter Right Enter a /").types("write_data").keys("Enter");
     assert_eq!(desk.app.activity_row().map(|row| row.tool.to_string()).as_deref(), Some("write_data"));
 }
 
 #[test]
-fn letters_leave_the_clock_alone_and_a_screen_shows_its_first_pane() {
+fn letters_do_not_move_the_clock_and_a_screen_key_focuses_the_first_pane() {
     let mut desk = Desk::new(120, 36);
     desk.keys("Esc o l l j k h");
     assert_eq!(desk.app.times.judged, crate::desk::START);
@@ -150,9 +150,9 @@ fn letters_leave_the_clock_alone_and_a_screen_shows_its_first_pane() {
     assert_eq!(desk.app.focus.pane, Pane::Matrix);
 }
 
-/// A line that was meant for another window, delivered in one piece: one letter and an Enter.
+/// A line meant for another window, delivered in one piece: one letter and Enter.
 #[test]
-fn a_letter_and_an_enter_act_on_nothing() {
+fn a_letter_with_enter_changes_nothing() {
     for letter in Pane::ALL.map(|pane| pane.place().letter) {
         let mut desk = Desk::new(120, 36);
         desk.types("user123").keys("Enter Esc").keys(&letter.to_string()).keys("Enter");
@@ -162,7 +162,7 @@ fn a_letter_and_an_enter_act_on_nothing() {
 }
 
 #[test]
-fn a_short_token_is_never_whole_on_the_screen_however_wide_it_is() {
+fn a_short_token_is_never_shown_whole_on_a_wide_screen() {
     for columns in [80, 200, 340] {
         let mut desk = Desk::new(columns, 40);
         let token = "eyJhbGciOiJub25lIn0.eyJ1c2VyX2lkIjoieCJ9.";
@@ -172,7 +172,7 @@ fn a_short_token_is_never_whole_on_the_screen_however_wide_it_is() {
 }
 
 #[test]
-fn a_key_of_the_configuration_takes_the_meaning_of_another_one() {
+fn a_configured_key_acts_like_the_key_it_is_mapped_to() {
     let mut desk = Desk::new(120, 36);
     let pairs = [("F6", "F3"), ("z", "F4")].map(|(key, like)| (key.to_owned(), like.to_owned()));
     desk.app.keys = portcullis::app::keymap::remapped(&pairs).expect("keys");

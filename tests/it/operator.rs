@@ -1,4 +1,4 @@
-//! The Server screen: a workshop, from the start of the server to a token that is revoked.
+//! The Server screen: a workshop, from starting the server to revoking a token.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -16,11 +16,11 @@ use portcullis::server::ServeError;
 use crate::desk::{Desk, SECRET, START};
 use crate::serving::{call_status, call_status_as};
 
-/// A console that serves on a port of its own.
+/// A console that serves on its own port.
 fn serving(columns: u16, rows: u16) -> (Desk, SocketAddr) {
     let mut desk = Desk::new(columns, rows);
     desk.keys("F5 Shift-Tab").types("127.0.0.1:0").keys("Enter");
-    let address = desk.serves_at().expect("it runs");
+    let address = desk.serves_at().expect("the server is running");
     (desk, address)
 }
 
@@ -28,7 +28,7 @@ fn issue(desk: &mut Desk, user: &str, preset: usize) -> String {
     desk.keys("F2 Esc 1 Enter");
     desk.app.issue.apply_preset(preset);
     desk.types(user).keys("Enter");
-    desk.app.selected().expect("it was issued").text().expect("it is held").to_string()
+    desk.app.selected().expect("an issued token").text().expect("its text").to_string()
 }
 
 #[test]
@@ -51,7 +51,7 @@ fn a_workshop_from_the_start_to_a_revoked_token() {
         "write_data     FORBIDDEN",
         "client",
     ]);
-    // Who called last stands above: no token, the administrator, the user.
+    // The latest callers are listed first: no token, the administrator, the user.
     desk.keys("Esc 3 Down Down Enter").must_show(&["user123 is selected"]);
     desk.keys("Esc 2 Space").must_show(&["user123 revoked"]);
     assert_eq!(call_status(address, Some(&user), "read_data"), 401);
@@ -62,8 +62,8 @@ fn a_workshop_from_the_start_to_a_revoked_token() {
     assert_eq!(call_status(address, Some(&user), "read_data"), 200);
 }
 
-/// A token that somebody else has issued with the same key: known by its hash, so that it has a row and can be revoked,
-/// and nothing here can misuse it.
+/// A token issued elsewhere with the same key is known only by its hash: it has a row and can be revoked, but the
+/// console cannot use it.
 #[test]
 fn the_token_of_a_client_is_known_by_its_hash_and_can_be_revoked() {
     let (mut desk, address) = serving(120, 36);
@@ -89,11 +89,11 @@ fn the_token_of_a_client_is_known_by_its_hash_and_can_be_revoked() {
     assert!(!desk.screen().contains(token.get(..20).expect("ASCII")) && desk.tokens() == 1);
     let before = desk.calls();
     desk.keys("Esc 4 Enter").must_show(&["ALLOWED", "only its hash is known"]);
-    assert_eq!(desk.calls(), before, "nobody here can call with it");
-    // With another key its signature would have to be checked again.
+    assert_eq!(desk.calls(), before, "the console cannot call with it");
+    // With another key its signature would have to be verified again.
     desk.gate.shared().update(|state| state.set_signer(Signer::fresh().expect("a key")));
     assert_eq!(desk.gate.shared().read(|state| state.tokens().len()), 0);
-    // Pasted, it is a token like any other.
+    // Once pasted, it is an ordinary token.
     desk.gate.shared().update(|state| state.set_signer(signer));
     assert_eq!(call_status(address, Some(&token), "read_data"), 200);
     desk.pastes(&token).must_show(&["VALID"]);
@@ -101,18 +101,18 @@ fn the_token_of_a_client_is_known_by_its_hash_and_can_be_revoked() {
 }
 
 #[test]
-fn the_form_starts_stops_and_restarts() {
+fn the_form_starts_stops_and_restarts_the_server() {
     let (mut desk, address) = serving(120, 36);
     desk.keys("Tab Tab Right").must_show(&["results that are errors", "restart the server"]);
-    // On the address that it has: it is free again at once.
+    // The same address can be used again immediately.
     desk.keys("Shift-Tab Shift-Tab Ctrl-U").types(&address.to_string()).keys("Enter");
     assert_eq!(desk.serves_at(), Some(address));
     let user = issue(&mut desk, "user123", 0);
-    assert_eq!(call_status(address, Some(&user), "write_data"), 200, "the denial is a tool's result now");
+    assert_eq!(call_status(address, Some(&user), "write_data"), 200, "the denial is now a tool result");
     desk.keys("F5 Esc 1").must_show(&["[ Enter: stop the server ]"]);
     desk.keys("Enter").must_show(&["stopped: clients cannot connect", "[ Enter: start the server ]"]);
     assert!(desk.serves_at().is_none() && std::net::TcpStream::connect(address).is_err());
-    // The audience goes with the server, and what Issue fills in with it.
+    // Stopping the server removes the audience and the default that Issue shows.
     desk.keys("F2").must_show(&["audience     none"]);
 }
 
@@ -146,28 +146,28 @@ fn settings_of_a_running_server_change_without_losing_tokens_or_key() {
 
 /// A name that is looked up can take long, and so can calls that end.
 #[test]
-fn while_the_server_starts_or_stops_the_pane_says_so_and_enter_waits() {
+fn the_pane_shows_starting_and_stopping_and_ignores_enter_meanwhile() {
     let mut desk = Desk::new(120, 36);
     desk.keys("F5 Shift-Tab").types("127.0.0.1:0");
     let enter = || Msg::Key("Enter".parse().expect("a key"));
-    // What the console asks for is left undone.
-    let asked = update(&mut desk.app, enter());
-    assert!(matches!(asked.as_slice(), [Effect::Serve(_)]));
+    // The effects are not carried out here.
+    let effects = update(&mut desk.app, enter());
+    assert!(matches!(effects.as_slice(), [Effect::Serve(_)]));
     desk.must_show(&["starting"]);
     assert!(update(&mut desk.app, enter()).is_empty());
     desk.must_show(&["the server is starting; try again"]);
     let listening = ServerInfo { uri: "http://127.0.0.1:1/mcp".into(), is_exposed: false };
     desk.tell(Msg::Served(Ok(listening))).must_show(&["SERVING  http://127.0.0.1:1/mcp"]);
     desk.keys("Tab Tab Right");
-    let asked = update(&mut desk.app, enter());
-    assert!(matches!(asked.as_slice(), [Effect::StopServing, Effect::Serve(_)]));
+    let effects = update(&mut desk.app, enter());
+    assert!(matches!(effects.as_slice(), [Effect::StopServing, Effect::Serve(_)]));
     desk.must_show(&["stopping"]).tell(Msg::ServingStopped).must_show(&["starting"]);
     desk.tell(Msg::Served(Err(ServeError::Client("no".to_owned())))).must_show(&["[ Enter: start the server ]"]);
     assert!(!desk.shows("starting"));
 }
 
 #[test]
-fn what_cannot_be_started_is_said_and_nothing_is_lost() {
+fn a_failed_start_is_reported_and_the_form_is_kept() {
     let (first, address) = serving(120, 36);
     let mut desk = Desk::new(120, 36);
     desk.keys("F5 Shift-Tab").types(&address.to_string()).keys("Enter");
@@ -178,20 +178,20 @@ fn what_cannot_be_started_is_said_and_nothing_is_lost() {
 }
 
 #[test]
-fn what_the_user_put_into_the_audience_stays() {
+fn an_audience_typed_by_the_user_is_kept() {
     let mut desk = Desk::new(120, 36);
     desk.clicks(Target::Field(issue::AUDIENCE)).types("mine");
     desk.keys("F5 Shift-Tab").types("127.0.0.1:0").keys("Enter F2").must_show(&["audience     mine"]);
 }
 
 #[test]
-fn a_client_is_told_everything_and_the_screen_hides_the_token() {
+fn client_instructions_are_complete_and_the_screen_hides_the_token() {
     let (mut desk, address) = serving(120, 36);
     let token = issue(&mut desk, "user123", 0);
     desk.keys("F5 Esc 4");
     for client in &CLIENTS {
         desk.must_show(&[client.word, client.usage.split(' ').next().expect("a word")]);
-        assert!(!desk.shows(portcullis::text::head(&token, 40)), "others may look on");
+        assert!(!desk.shows(portcullis::text::head(&token, 40)), "the token must not be shown");
         desk.keys("Enter");
         let Some(Effect::ToTerminal(text)) = desk.left.last() else { panic!("nothing was copied") };
         let text = text.as_str();
@@ -199,12 +199,12 @@ fn a_client_is_told_everything_and_the_screen_hides_the_token() {
         assert!(client.starts_server || text.contains(&format!("http://{address}/mcp")), "{text}");
         desk.keys("Right");
     }
-    assert_eq!(desk.app.connect.client().word, CLIENTS[0].word, "they turn around");
+    assert_eq!(desk.app.connect.client().word, CLIENTS[0].word, "the list wraps around");
 }
 
-/// The first rows say what to do with the text, and the last one where it goes on.
+/// The first rows explain where the text goes, and the last one that it continues.
 #[test]
-fn every_client_can_be_read_in_the_smallest_usual_terminal() {
+fn every_client_is_readable_in_the_smallest_usual_terminal() {
     let (mut desk, _) = serving(80, 24);
     issue(&mut desk, "user123", 0);
     desk.keys("F5 Esc 4");
@@ -218,7 +218,7 @@ fn every_client_can_be_read_in_the_smallest_usual_terminal() {
     }
 }
 
-/// Turns Connect to the client with this word.
+/// Selects a client in Connect by its word.
 fn connect_to(desk: &mut Desk, word: &str) {
     desk.keys("F5 Esc 4");
     while desk.app.connect.client().word != word {
@@ -227,12 +227,12 @@ fn connect_to(desk: &mut Desk, word: &str) {
 }
 
 #[test]
-fn a_server_of_its_own_gets_the_files_that_are_known_and_the_rest_is_said() {
+fn stdio_instructions_name_the_known_files_and_warn_about_missing_ones() {
     let mut desk = Desk::new(120, 36);
     connect_to(&mut desk, "stdio");
     desk.must_show(&["the key is not in a file"]);
     assert!(desk.app.client_instructions(None).contains("/path/to/secret"));
-    assert!(!desk.shows("the server is not running yet"), "none has to run");
+    assert!(!desk.shows("the server is not running yet"), "a stdio server does not need a running server");
 
     let signer = Signer::hs256(SECRET, KeyOrigin::File).expect("a key");
     let rules = Rules { leeway: Leeway::seconds(90), ..Rules::new(&signer) };
@@ -272,11 +272,11 @@ fn a_server_of_its_own_gets_the_files_that_are_known_and_the_rest_is_said() {
         ]
     );
     let options = portcullis::cli::Options::try_parse_from(["portcullis"].into_iter().chain(args));
-    assert!(options.is_ok(), "the program takes what it tells others to give it: {options:?}");
+    assert!(options.is_ok(), "the program must accept the options it prints: {options:?}");
 }
 
 #[test]
-fn the_rate_falls_back_by_itself_and_then_nothing_wakes() {
+fn the_rate_drops_to_zero_by_itself_and_then_the_console_sleeps() {
     let (mut desk, address) = serving(120, 36);
     assert_eq!(call_status(address, None, "read_data"), 401);
     desk.waits(Duration::from_secs(1));
@@ -288,7 +288,7 @@ fn the_rate_falls_back_by_itself_and_then_nothing_wakes() {
 }
 
 #[test]
-fn inspect_says_where_a_token_lacks_the_audience() {
+fn inspect_shows_that_a_token_lacks_the_audience() {
     let (mut desk, address) = serving(120, 36);
     issue(&mut desk, "user123", 0);
     desk.keys("F5 Esc 1 Enter F2").must_show(&["VALID"]);
@@ -296,7 +296,7 @@ fn inspect_says_where_a_token_lacks_the_audience() {
     desk.keys("F5 Shift-Tab").types(&address.to_string()).keys("Enter F2");
     desk.must_show(&["the token has no audience (aud)"]);
     assert_eq!(call_status(address, Some(&bare), "read_data"), 401);
-    // What the server accepts of its clients changes nothing about the rules that everything here is judged by.
+    // Accepting tokens without an audience from clients does not change the rules that the console uses.
     desk.keys("F5 Esc 1 Right Enter F2").must_show(&[
         "no aud: it passes at any server",
         "INVALID",
@@ -316,7 +316,7 @@ fn clients_are_judged_by_the_real_time_whatever_the_clock_shows() {
 }
 
 #[test]
-fn a_weak_key_where_others_reach_it_is_refused_and_later_told() {
+fn a_weak_key_on_an_exposed_address_is_refused_or_reported() {
     let mut desk = Desk::new(120, 36);
     desk.keys("F5 Shift-Tab").types("0.0.0.0:0").keys("Enter").must_show(&["SERVING"]);
     assert!(!desk.shows("weak key"));

@@ -1,4 +1,4 @@
-//! Pasting: a token goes to Inspect from anywhere, other text goes where the keys go, and nothing is ever done by a paste.
+//! Pasting: a token goes to Inspect from anywhere, other text goes into the focused field, and a paste never acts.
 
 use portcullis::app::msg::Failure;
 use portcullis::app::pane::{call, issue};
@@ -10,7 +10,7 @@ use rstest::rstest;
 
 use crate::desk::{Desk, START};
 
-/// Every place the keys can be, as the keys that lead there from the start.
+/// Every place that can have the focus, as the keys that lead there from the start.
 const PLACES: [&str; 16] = [
     "Esc",
     "F1",
@@ -42,7 +42,7 @@ fn wrapped(text: &str, columns: usize) -> String {
 }
 
 #[test]
-fn a_token_is_valid_in_whatever_it_comes_wherever_the_keys_are() {
+fn a_pasted_token_is_found_in_any_wrapping_at_any_focus() {
     let token = another_token();
     let ways = [
         token.clone(),
@@ -66,7 +66,7 @@ fn a_token_is_valid_in_whatever_it_comes_wherever_the_keys_are() {
 }
 
 #[test]
-fn what_was_left_out_is_said() {
+fn the_parts_left_out_of_a_paste_are_reported() {
     let mut desk = Desk::new(120, 36);
     desk.pastes(&format!("Authorization: Bearer {}", another_token()));
     desk.must_show(&["1 token read; left out: \"Bearer\", the text around it"]);
@@ -84,7 +84,7 @@ fn several_tokens_join_the_list_and_the_first_is_shown() {
 }
 
 #[test]
-fn the_arguments_and_a_prompt_keep_what_is_pasted_into_them() {
+fn a_token_pasted_into_the_arguments_stays_in_them() {
     let token = another_token();
     let mut desk = Desk::new(120, 36);
     desk.keys("Alt-4 Tab Home Ctrl-K").pastes(&format!("{{\"token\": \"{token}\"}}"));
@@ -93,7 +93,7 @@ fn the_arguments_and_a_prompt_keep_what_is_pasted_into_them() {
 }
 
 #[test]
-fn undo_puts_the_paste_into_the_field_and_redo_takes_it_out_again() {
+fn undo_of_a_pasted_token_puts_the_text_into_the_field_and_redo_reverts_it() {
     let token = another_token();
     let mut desk = Desk::new(120, 36);
     desk.types("me").pastes(&token).keys("Ctrl-7");
@@ -104,7 +104,7 @@ fn undo_puts_the_paste_into_the_field_and_redo_takes_it_out_again() {
 }
 
 #[test]
-fn a_paste_that_is_redone_says_again_what_was_read() {
+fn redoing_a_paste_shows_its_message_again() {
     let (a, b) = (another_token(), another_token());
     let mut desk = Desk::new(120, 36);
     desk.pastes(&format!("{a}\n{b}\n")).must_show(&["2 tokens read"]);
@@ -113,11 +113,11 @@ fn a_paste_that_is_redone_says_again_what_was_read() {
 }
 
 #[test]
-fn what_is_read_is_said_whatever_was_said_before_it_came() {
+fn the_result_of_a_paste_is_shown_after_an_error() {
     let mut desk = Desk::new(120, 36);
     let token = another_token();
     for effect in portcullis::app::update(&mut desk.app, Msg::Paste(token.clone())) {
-        // A complaint comes in between.
+        // An error is reported between the paste and its result.
         let gone = StoreError::Malformed { path: "state.json".into(), why: "it holds nothing".into() };
         let _ = portcullis::app::update(&mut desk.app, Msg::Failed(Failure::NotKept(gone)));
         let Effect::Add(tokens) = effect else { panic!("a paste adds tokens") };
@@ -132,7 +132,7 @@ fn what_is_read_is_said_whatever_was_said_before_it_came() {
 }
 
 #[test]
-fn undo_of_a_paste_too_long_for_a_field_only_takes_its_tokens_out() {
+fn undo_of_a_paste_too_long_for_the_field_only_removes_its_tokens() {
     let token = another_token();
     let mut desk = Desk::new(120, 36);
     desk.types("me").pastes(&format!("{token}\n{}", " ".repeat(100_000))).keys("Ctrl-7");
@@ -144,7 +144,7 @@ fn undo_of_a_paste_too_long_for_a_field_only_takes_its_tokens_out() {
 #[rstest]
 #[case("Esc", "no token at all")]
 #[case("Alt-2", "1234")]
-fn other_text_outside_a_field_is_shown_as_it_is(#[case] place: &str, #[case] text: &str) {
+fn other_text_pasted_outside_a_field_is_shown_in_inspect(#[case] place: &str, #[case] text: &str) {
     let mut desk = Desk::new(120, 36);
     desk.keys(place).pastes(text);
     assert_eq!(&*desk.token(), text);
@@ -152,14 +152,14 @@ fn other_text_outside_a_field_is_shown_as_it_is(#[case] place: &str, #[case] tex
 }
 
 #[test]
-fn other_text_goes_into_the_field_in_one_line() {
+fn other_text_is_pasted_into_the_field_as_one_line() {
     let mut desk = Desk::new(120, 36);
     desk.pastes("two\nlines\n");
     assert_eq!(desk.app.issue.user_id.text(), "two lines");
 }
 
 #[test]
-fn more_than_a_mebibyte_is_refused_and_said() {
+fn a_paste_above_one_mebibyte_is_rejected_with_a_message() {
     let mut desk = Desk::new(120, 36);
     desk.pastes(&"x".repeat((1 << 20) + 1));
     desk.must_show(&["the paste has 1048577 bytes; at most 1.0 MiB are taken"]);
@@ -167,7 +167,7 @@ fn more_than_a_mebibyte_is_refused_and_said() {
 }
 
 #[test]
-fn of_a_thousand_tokens_and_more_the_first_thousand_are_taken() {
+fn only_the_first_thousand_pasted_tokens_are_read() {
     let mut desk = Desk::new(120, 36);
     let tokens: Vec<String> = (0..1200).map(|n| format!("eyJhbGciOiJIUzI1NiJ9.eyJuIjoiMSJ9.{n:04}AAAA")).collect();
     let text = tokens.join("\n");
@@ -181,7 +181,7 @@ fn of_a_thousand_tokens_and_more_the_first_thousand_are_taken() {
 }
 
 #[test]
-fn a_token_that_lost_its_end_is_called_cut_off() {
+fn a_truncated_token_is_reported_as_cut_off() {
     let mut desk = Desk::new(120, 36);
     let whole = desk.types("user123").keys("Enter").token();
     for length in [whole.len() - 1, whole.len() - 50, 60] {

@@ -1,4 +1,4 @@
-//! What must hold for any token, any policy and any instant.
+//! Properties of any token, any policy and any instant.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use proptest::prelude::*;
 
 use crate::forge::{HS256, NOW, claims, rules, sign, signer, token};
 
-/// The two ways of saying whether a token passes.
+/// Checks that verification and inspection agree on whether a token passes.
 fn agree(rules: &Rules, token: &str, now: NumericDate) -> Result<(), TestCaseError> {
     let judged = rules.inspect(token).judged;
     let verified = rules.verify(token, now);
@@ -25,7 +25,7 @@ fn agree(rules: &Rules, token: &str, now: NumericDate) -> Result<(), TestCaseErr
             );
         }
         TokenStatus::Absent => prop_assert!(token.is_empty() && verified.is_err()),
-        // An expired token is expired first, whatever the gate stops at.
+        // Expiry is reported first, even if the gate stops at an earlier check.
         TokenStatus::OutOfTime(Phase::Expired { .. }, reason) => {
             prop_assert_eq!(reason.code(), "expired");
             prop_assert!(verified.is_err());
@@ -46,7 +46,7 @@ fn agree(rules: &Rules, token: &str, now: NumericDate) -> Result<(), TestCaseErr
     Ok(())
 }
 
-/// Pieces of which tokens, headers and payloads are made, so that chance comes near to something.
+/// Fragments of tokens, headers and payloads, so that random input comes close to valid input.
 fn piece() -> impl Strategy<Value = String> {
     prop_oneof![
         Just("{".to_owned()),
@@ -75,7 +75,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn any_changed_byte_refuses(place in any::<prop::sample::Index>(), byte in any::<u8>()) {
+    fn a_token_with_any_changed_byte_is_refused(place in any::<prop::sample::Index>(), byte in any::<u8>()) {
         let good = token(claims(""));
         let mut bytes = good.clone().into_bytes();
         let place = place.index(bytes.len());
@@ -83,7 +83,7 @@ proptest! {
         bytes[place] = byte;
         let rules = rules();
         prop_assert!(rules.verify(&good, NOW).is_ok());
-        // What is not UTF-8 cannot even be handed over.
+        // Bytes that are not UTF-8 cannot be passed at all.
         if let Ok(changed) = String::from_utf8(bytes) {
             prop_assert!(rules.verify(&changed, NOW).is_err(), "{}", changed);
             agree(&rules, &changed, NOW)?;
@@ -91,7 +91,7 @@ proptest! {
     }
 
     #[test]
-    fn any_byte_more_or_less_refuses(place in any::<prop::sample::Index>(), more in proptest::option::of(any::<char>())) {
+    fn a_token_with_a_character_more_or_less_is_refused(place in any::<prop::sample::Index>(), more in proptest::option::of(any::<char>())) {
         let mut changed = token(claims(""));
         let place = place.index(changed.len());
         match more {
@@ -105,7 +105,7 @@ proptest! {
     }
 
     #[test]
-    fn a_token_verifies_exactly_while_something_remains(
+    fn a_token_verifies_exactly_while_time_remains(
         exp in -3_000_000i64..3_000_000,
         nbf in proptest::option::of(-3_000_000i64..3_000_000),
         leeway in 0u64..3,
@@ -128,7 +128,7 @@ proptest! {
     }
 
     #[test]
-    fn the_border_is_exact_to_the_microsecond(exp in 1i64..4_000_000_000_000_000, leeway in 0u64..301) {
+    fn the_expiry_is_exact_to_the_microsecond(exp in 1i64..4_000_000_000_000_000, leeway in 0u64..301) {
         let rules = Rules { leeway: Leeway::seconds(leeway), ..rules() };
         let exp = NumericDate::from_micros(exp);
         let request = IssueRequest { user_id: "u".into(), expires: Some(exp), ..IssueRequest::default() };
@@ -139,7 +139,7 @@ proptest! {
     }
 
     #[test]
-    fn what_the_policy_does_not_open_stays_closed(
+    fn a_call_is_allowed_only_if_the_policy_allows_it(
         policy in proptest::collection::btree_map("[abc]", proptest::collection::vec("[uvw]", 0..3), 0..3),
         held in proptest::collection::vec("[uvw]", 0..3),
         tool in "[abcd]",
@@ -155,7 +155,7 @@ proptest! {
     }
 
     #[test]
-    fn any_text_whatever_can_be_inspected(text in any::<String>(), now in any::<i64>()) {
+    fn any_text_can_be_inspected(text in any::<String>(), now in any::<i64>()) {
         agree(&rules(), &text, NumericDate::from_micros(now))?;
         agree(&rules(), &format!("{text}.{text}.{text}"), NOW)?;
     }
@@ -173,7 +173,7 @@ proptest! {
     }
 
     #[test]
-    fn whatever_is_issued_verifies(
+    fn every_issued_token_verifies(
         user in "\\PC{1,20}",
         permissions in proptest::collection::vec(any::<String>(), 0..4),
         issuer in proptest::option::of("\\PC{1,9}"),
@@ -191,7 +191,7 @@ proptest! {
     }
 
     #[test]
-    fn a_countdown_stands_still_until_it_says_it_moves(exp in 1..Span::days(400).as_micros(), leeway in 0u64..3, nbf in proptest::option::of(0..Span::DAY.as_micros())) {
+    fn a_countdown_changes_exactly_when_announced(exp in 1..Span::days(400).as_micros(), leeway in 0u64..3, nbf in proptest::option::of(0..Span::DAY.as_micros())) {
         let at = |micros: i64| NumericDate::from_micros(NOW.micros() + micros);
         let life = Lifetime { iat: None, nbf: nbf.map(at), exp: Some(at(exp)), leeway: Leeway::seconds(leeway) };
         let (Phase::Live { left } | Phase::Early { left } | Phase::Grace { left } | Phase::NotYet { left }) = life.phase(NOW) else {
@@ -202,7 +202,7 @@ proptest! {
             over => format!("{over:?}"),
         };
         let holds = words::remaining(left).holds;
-        // The countdown of a phase says nothing about the next one, which begins when nothing is left of this.
+        // The countdown of a phase does not cover the next one, which begins when the countdown reaches zero.
         prop_assert!(holds <= left);
         prop_assert_eq!(text(NOW), text(NOW.plus(holds - Span::MICRO)));
         if holds < left {
@@ -213,7 +213,7 @@ proptest! {
     }
 
     #[test]
-    fn what_is_left_and_alive_never_disagree(micros in -3_000_000i64..3_000_000) {
+    fn a_remaining_time_of_0s_means_that_the_time_is_over(micros in -3_000_000i64..3_000_000) {
         let left = Span::micros(micros);
         prop_assert_eq!(words::remaining(left).text == "0s", left <= Span::ZERO);
     }

@@ -1,6 +1,6 @@
-//! The real program in a terminal of its own: what it leaves behind however it ends, and what reaches it.
+//! The real program in its own terminal: the state it leaves on every way of exiting, and the input that reaches it.
 //!
-//! Nearly all of these tests know one word of the screen, so that they hold whatever the console shows.
+//! Nearly all of these tests rely on a single word of the screen, so they pass whatever else the console shows.
 
 mod console;
 mod panics;
@@ -15,10 +15,10 @@ use console::{Console, HEADER, PORTCULLIS, QUIT, command, shell, wait_for_end};
 use rstest::rstest;
 use rustix::process::Signal;
 
-/// Longer than a burst lasts after its last character: what comes then is typed.
+/// Longer than the pause that ends a burst, so later input counts as typed.
 const TYPED: Duration = Duration::from_millis(400);
 
-/// After this nothing more comes of a paste.
+/// Silence after which a paste is complete.
 const SILENCE: Duration = Duration::from_secs(8);
 
 #[test]
@@ -35,7 +35,7 @@ fn quitting_restores_the_terminal() {
 #[case(Signal::HUP)]
 #[case(Signal::INT)]
 #[case(Signal::QUIT)]
-fn a_signal_restores_the_terminal_and_is_the_exit_code(#[case] signal: Signal) {
+fn a_signal_restores_the_terminal_and_sets_the_exit_code(#[case] signal: Signal) {
     let console = Console::start();
     console.signal(signal);
     assert_eq!(console.wait_exit(), 128 + signal.as_raw().cast_unsigned());
@@ -43,7 +43,7 @@ fn a_signal_restores_the_terminal_and_is_the_exit_code(#[case] signal: Signal) {
 }
 
 #[test]
-fn a_hang_up_ends_it_though_it_was_told_to_ignore_that() {
+fn a_hang_up_ends_the_console_even_if_sighup_was_ignored() {
     let console = Console::spawn(shell("trap '' HUP; exec \"$0\""), 120, 36);
     console.wait_for(HEADER);
     console.signal(Signal::HUP);
@@ -52,16 +52,16 @@ fn a_hang_up_ends_it_though_it_was_told_to_ignore_that() {
 }
 
 #[test]
-fn closing_the_terminal_ends_it() {
+fn closing_the_terminal_ends_the_console() {
     let mut console = Console::start();
     console.hang_up();
     assert_eq!(console.wait_exit(), 129);
 }
 
-/// In a session of its own no SIGHUP comes: only the terminal itself tells that it is gone.
+/// In its own session the program gets no SIGHUP, so only the terminal itself shows that it is gone.
 #[test]
 #[cfg(target_os = "linux")]
-fn closing_the_terminal_ends_it_where_no_signal_comes() {
+fn closing_the_terminal_ends_the_console_without_a_signal() {
     let line = r#"trap "" HUP; setsid sh -c 'echo "pid $$ "; read -r go; exec "$0"' "$0" & wait"#;
     let mut console = Console::spawn(shell(line), 120, 36);
     console.wait_for("pid ");
@@ -74,7 +74,7 @@ fn closing_the_terminal_ends_it_where_no_signal_comes() {
 }
 
 #[test]
-fn ctrl_z_gives_the_terminal_to_the_shell_and_fg_brings_the_console_back() {
+fn ctrl_z_returns_to_the_shell_and_fg_restores_the_console() {
     let mut console =
         Console::spawn(shell(r#"set -m; "$0"; echo "stopped $?"; read -r go; fg; echo "ended $?""#), 120, 36);
     console.wait_for(HEADER);
@@ -90,7 +90,7 @@ fn ctrl_z_gives_the_terminal_to_the_shell_and_fg_brings_the_console_back() {
     assert_eq!(console.wait_exit(), 0);
 }
 
-/// As in a window or a container of its own, where nobody could continue it.
+/// As in a window or container without a shell that could resume the program.
 #[test]
 fn ctrl_z_does_nothing_without_a_shell() {
     let mut console = Console::start();
@@ -101,7 +101,7 @@ fn ctrl_z_does_nothing_without_a_shell() {
 
 #[test]
 #[cfg(target_os = "linux")]
-fn a_stop_from_outside_restores_the_terminal_and_going_on_brings_the_frame_back() {
+fn sigtstp_restores_the_terminal_and_sigcont_redraws_the_frame() {
     let mut console = Console::start();
     for _ in 0..3 {
         console.signal(Signal::TSTP);
@@ -117,9 +117,9 @@ fn a_stop_from_outside_restores_the_terminal_and_going_on_brings_the_frame_back(
     assert!(console.is_restored());
 }
 
-/// SIGSTOP cannot be noticed; the shell then takes the terminal as it finds it.
+/// SIGSTOP cannot be caught, so the shell gets the terminal in the console's modes.
 #[test]
-fn after_a_stop_it_could_not_prepare_for_all_is_switched_on_again() {
+fn sigcont_after_sigstop_switches_all_terminal_modes_on_again() {
     let mut console = Console::start();
     console.signal(Signal::STOP);
     console.scribble("\x1b[?2004l\x1b[?1000l\x1b[?1049l\x1b[2J");
@@ -135,7 +135,7 @@ fn after_a_stop_it_could_not_prepare_for_all_is_switched_on_again() {
 #[case::output_into_a_pipe(r#"exit "$({ { "$0"; echo $? >&3; } | cat >&2; } 3>&1)""#)]
 #[case::a_dumb_terminal(r#"TERM=dumb "$0""#)]
 #[case::no_term(r#"unset TERM; "$0""#)]
-fn without_a_terminal_it_says_so_in_one_line(#[case] line: &str) {
+fn without_a_terminal_the_program_prints_one_line(#[case] line: &str) {
     let console = Console::spawn(shell(line), 250, 10);
     assert_eq!(console.wait_exit(), 2);
     let screen = console.screen();
@@ -145,7 +145,7 @@ fn without_a_terminal_it_says_so_in_one_line(#[case] line: &str) {
 }
 
 #[test]
-fn without_any_terminal_it_exits_with_2() {
+fn without_standard_streams_on_a_terminal_the_exit_code_is_2() {
     let output = Command::new(PORTCULLIS).stdin(Stdio::null()).output().expect("the program");
     assert_eq!(output.status.code(), Some(2));
     assert_eq!(String::from_utf8_lossy(&output.stderr).lines().count(), 1);
@@ -153,7 +153,7 @@ fn without_any_terminal_it_exits_with_2() {
 }
 
 #[test]
-fn five_hundred_resizes_leave_a_frame_of_the_last_size() {
+fn the_frame_has_the_last_size_after_five_hundred_resizes() {
     let mut console = Console::start();
     for step in 0..500 {
         console.resize(20 + step % 200, 5 + step % 60);
@@ -166,7 +166,7 @@ fn five_hundred_resizes_leave_a_frame_of_the_last_size() {
 }
 
 #[test]
-fn with_nothing_to_count_it_sleeps() {
+fn the_console_sleeps_without_a_countdown() {
     let console = Console::start();
     console.wait_for_silence(TYPED);
     let switches = console.context_switches();
@@ -175,7 +175,7 @@ fn with_nothing_to_count_it_sleeps() {
 }
 
 #[test]
-fn a_burst_with_the_keys_that_quit_does_not_quit() {
+fn a_burst_that_contains_the_quit_keys_does_not_quit() {
     let mut console = Console::start();
     console.paste(false, &format!("{}{QUIT}{QUIT}\x1a", "x".repeat(64)));
     console.wait_for_silence(TYPED);
@@ -185,8 +185,8 @@ fn a_burst_with_the_keys_that_quit_does_not_quit() {
     assert_eq!(console.wait_exit(), 0);
 }
 
-/// A raw paste has no end but silence. A machine so busy that it stalls this test in the middle of one makes two of it,
-/// rightly: hence three attempts.
+/// A raw paste ends only with silence. If a busy machine stalls this test in the middle of the paste, it rightly counts
+/// as two; hence three attempts.
 #[rstest]
 #[case::bracketed(true, 1)]
 #[case::raw(false, 3)]
@@ -207,9 +207,9 @@ fn a_paste_of_a_mebibyte_arrives_whole(#[case] bracketed: bool, #[case] attempts
     assert!((0..attempts).any(|_| arrives()));
 }
 
-/// The terminal waits for the end mark for ever; nothing typed gets through, and a signal must.
+/// The console waits for the end mark for ever, so typed keys do not get through, but a signal must.
 #[test]
-fn a_paste_that_never_ends_can_be_ended_from_outside() {
+fn a_signal_ends_the_console_during_an_unterminated_paste() {
     let mut console = Console::start();
     console.keys("\x1b[200~a paste without an end");
     console.keys(QUIT);
@@ -221,7 +221,7 @@ fn a_paste_that_never_ends_can_be_ended_from_outside() {
 }
 
 #[test]
-fn it_draws_without_colours_too() {
+fn the_console_starts_and_quits_without_colours() {
     let mut plain = command(PORTCULLIS, &[]);
     plain.env("NO_COLOR", "1");
     let mut console = Console::spawn(plain, 80, 24);
@@ -230,22 +230,22 @@ fn it_draws_without_colours_too() {
     assert_eq!(console.wait_exit(), 0);
 }
 
-/// The only one that knows a pane: nothing wakes the loop here but the drill itself.
+/// The only test that relies on a pane: nothing but the drill wakes the loop.
 #[test]
-fn a_drill_in_real_time_goes_on_by_itself() {
+fn a_drill_in_real_time_finishes_without_input() {
     let mut console = Console::start();
     console.keys("\x1bOS");
     console.wait_for("Timeline");
-    // A new token that lives 3 s, in real time.
+    // A new token valid for 3 s, in real time.
     console.keys("3\x1b[C\t\t\t\x1b[C\r");
     console.wait_for("PASSED: refused from exp");
     console.keys(QUIT);
     assert_eq!(console.wait_exit(), 0);
 }
 
-/// What comes from another thread wakes the loop, and quitting ends that too.
+/// An event from another thread wakes the loop, and quitting ends that thread too.
 #[test]
-fn a_clients_call_stands_on_the_screen_and_quitting_stops_the_server() {
+fn a_client_call_appears_on_the_screen_and_quitting_stops_the_server() {
     let mut console = Console::spawn(command(PORTCULLIS, &["--serve", "127.0.0.1:0"]), 120, 36);
     console.wait_for(HEADER);
     console.keys("\x1b[15~");

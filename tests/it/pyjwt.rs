@@ -1,4 +1,4 @@
-//! `PyJWT` reads our tokens, and we read its: the lab's other half is written with it.
+//! `PyJWT` verifies our tokens and we verify its tokens, because the other half of the lab is written with it.
 
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -9,12 +9,12 @@ use portcullis::auth::{IssueRequest, NumericDate};
 use portcullis::text::Span;
 use serde_json::{Value, json};
 
-/// What a Python program prints, or `None` (told) where there is no `PyJWT`.
+/// Returns the output of a Python program, or `None` with a message on standard error if `PyJWT` is not installed.
 fn python(program: &str, arguments: &[&str]) -> Option<String> {
     python_reading(program, arguments, b"")
 }
 
-/// [`python`] with something on its standard input.
+/// Like [`python`], with standard input.
 #[expect(clippy::print_stderr, reason = "a skipped test must say so")]
 fn python_reading(program: &str, arguments: &[&str], input: &[u8]) -> Option<String> {
     let probe = Command::new("python3").args(["-c", "import jwt"]).stderr(Stdio::null()).status();
@@ -22,7 +22,7 @@ fn python_reading(program: &str, arguments: &[&str], input: &[u8]) -> Option<Str
         eprintln!("SKIPPED: python3 has no PyJWT here (pip install pyjwt)");
         return None;
     }
-    // A secret of nine bytes makes PyJWT warn on stderr; that is not what is tested.
+    // A secret of nine bytes makes PyJWT print a warning, which is not under test.
     let mut child = Command::new("python3")
         .args(["-W", "ignore", "-c", program])
         .args(arguments)
@@ -39,7 +39,7 @@ fn python_reading(program: &str, arguments: &[&str], input: &[u8]) -> Option<Str
     Some(String::from_utf8(output.stdout).expect("python prints UTF-8").trim().to_owned())
 }
 
-/// A random JSON value, as deep as `depth`; the same ones in every run.
+/// A random JSON value of at most this depth, the same in every run.
 fn random(next: &mut impl FnMut(u64) -> u64, depth: u64) -> Value {
     const LETTERS: [&str; 12] = ["a", "Z", "0", " ", "\"", "\\", "\n", "\u{1b}", "é", "日", "\u{1f600}", "\u{202e}"];
     match next(if depth == 0 { 5 } else { 7 }) {
@@ -54,7 +54,7 @@ fn random(next: &mut impl FnMut(u64) -> u64, depth: u64) -> Value {
 }
 
 #[test]
-fn a_thousand_random_claim_sets_go_to_pyjwt_and_come_back() {
+fn a_thousand_random_claim_sets_survive_a_round_trip_through_pyjwt() {
     let program = r#"
 import json, jwt, sys
 sys.stdin.reconfigure(encoding="utf-8", newline="\n"); sys.stdout.reconfigure(encoding="utf-8")
@@ -73,7 +73,7 @@ for line in sys.stdin:
     let now = NumericDate::from_seconds(1_795_380_000);
     let mut state = 0x9e37_79b9_7f4a_7c15_u64;
     let mut next = move |below: u64| {
-        // Marsaglia's xorshift: no seed but this one, so that a failure comes again.
+        // Marsaglia's xorshift with a fixed seed, so that a failure is reproducible.
         state ^= state << 13;
         state ^= state >> 7;
         state ^= state << 17;

@@ -1,4 +1,5 @@
-//! What people paste: the token in it is found as it stands, nothing is repaired, and a megabyte of malice takes no time.
+//! Pasted text: the token in it is found unchanged, damaged tokens are not repaired, and a megabyte of hostile text is
+//! read quickly.
 
 #![expect(clippy::string_slice, reason = "the texts cut here are the test's own, or searched by the same bytes")]
 
@@ -10,13 +11,13 @@ use rstest::rstest;
 
 use crate::forge::{HS256, b64, claims, mac, sign, token};
 
-/// A text broken at a column, as a terminal or a mail program does it.
+/// Breaks a text at a column, as a terminal or a mail program does.
 fn wrapped(text: &str, columns: usize) -> String {
     let letters: Vec<char> = text.chars().collect();
     letters.chunks(columns).map(|line| line.iter().collect::<String>()).collect::<Vec<_>>().join("\n")
 }
 
-/// An ordinary token; one whose header alone is longer than a line; one with a signature of 342 characters.
+/// An ordinary token, one whose header is longer than a line, and one with a signature of 342 characters.
 fn tokens() -> [String; 3] {
     let long_header = format!(r#"{{"alg":"HS256","typ":"JWT","kid":"{}"}}"#, "k".repeat(90));
     let signed = format!("{}.{}", b64(r#"{"alg":"RS256","typ":"JWT","kid":"1"}"#), b64(claims("")));
@@ -25,7 +26,7 @@ fn tokens() -> [String; 3] {
 }
 
 #[test]
-fn a_token_is_found_in_everything_that_people_paste() {
+fn a_token_is_found_in_common_pastes() {
     for token in tokens() {
         for text in [
             token.clone(),
@@ -72,13 +73,13 @@ fn a_token_is_found_in_everything_that_people_paste() {
     }
 }
 
-/// Text as a terminal of so many columns copies it, in one line each.
+/// A text as copied from a terminal of this width, each row on its own line.
 fn copied(text: &str, columns: usize) -> String {
     text.lines().map(|line| wrapped(line, columns)).collect::<Vec<_>>().join("\n")
 }
 
 #[test]
-fn a_token_is_found_in_every_width_of_a_terminal() {
+fn a_token_wrapped_by_a_terminal_of_any_width_is_found() {
     for token in tokens() {
         let ways = [
             format!("curl -sS -H 'Authorization: Bearer {token}' http://localhost:8000/mcp -d '{{\"id\": 1}}'"),
@@ -101,7 +102,7 @@ fn a_token_is_found_in_every_width_of_a_terminal() {
     }
 }
 
-/// A text in a frame of so many columns.
+/// A text in a frame of this width.
 fn boxed(text: &str, columns: usize, sides: [&str; 2]) -> String {
     let lines: Vec<String> = wrapped(text, columns)
         .lines()
@@ -122,13 +123,13 @@ fn base64(text: &str) -> String {
 }
 
 #[test]
-fn a_token_is_found_in_whatever_encodes_frames_or_breaks_it() {
+fn an_encoded_framed_or_wrapped_token_is_found() {
     for token in tokens() {
         let (signed, signature) = token.rsplit_once('.').expect("three segments");
         let (header, payload) = signed.split_once('.').expect("three segments");
         let percent_all = token.bytes().fold(String::new(), |all, b| all + &format!("%{b:02X}"));
         for text in [
-            // Breaks and blanks at the dots.
+            // Line breaks and blanks at the dots.
             format!("{header}.\n{payload}.\n{signature}"),
             format!("{header}\n.{payload}\n.{signature}"),
             format!("{header}\n.\n{payload}\n.\n{signature}"),
@@ -141,7 +142,7 @@ fn a_token_is_found_in_whatever_encodes_frames_or_breaks_it() {
             format!("It was {token}. Then it expired."),
             format!("Is it {token}...?"),
             format!("{token}."),
-            // Percent-encoding, also twice.
+            // Percent-encoded, once or twice.
             token.replace('.', "%2E"),
             token.replace('.', "%2e"),
             token.replace('.', "%252E"),
@@ -152,7 +153,7 @@ fn a_token_is_found_in_whatever_encodes_frames_or_breaks_it() {
             format!("Cookie: sid=s%3A{token}.Zm9vYmFy%2Bbaz; theme=dark"),
             format!("sid=s:{token}.Zm9vYmFyYmF6"),
             format!("{{\"sid\": \"s:{token}.Zm9vYmFyYmF6\"}}"),
-            // Base64 of it.
+            // Encoded in base64.
             format!("apiVersion: v1\nkind: Secret\ndata:\n  token: {}\n", base64(&token)),
             format!("data:\n  token: {}\n", base64(&format!("{token}\n"))),
             format!("data:\n  auth: {}\n", base64(&format!("Bearer {token}"))),
@@ -162,7 +163,7 @@ fn a_token_is_found_in_whatever_encodes_frames_or_breaks_it() {
             base64(&format!("{{\"access_token\":\"{token}\"}}")),
             format!("\"{}\"", base64(&token).trim_end_matches('=')),
             base64(&base64(&token)),
-            // Frames, quotations, comments.
+            // Frames, quotations and comments.
             boxed(&token, 60, ["│", "│"]),
             boxed(&format!("Authorization: Bearer {token}"), 76, ["│", "│"]),
             boxed(&token, 40, ["┃", "┃"]),
@@ -172,19 +173,19 @@ fn a_token_is_found_in_whatever_encodes_frames_or_breaks_it() {
             format!(">> {}", wrapped(&token, 66).replace('\n', "\n>> ")),
             format!("# {}", wrapped(&token, 70).replace('\n', "\n# ")),
             format!("// {}", wrapped(&token, 70).replace('\n', "\n// ")),
-            // Folded YAML, quoted-printable, shell continuations.
+            // Folded YAML, quoted-printable and shell continuations.
             format!("token: >-\n  {}\nnext: 1\n", wrapped(&token, 70).replace('\n', "\n  ")),
             format!("token: |\n    {}\n", wrapped(&token, 64).replace('\n', "\n    ")),
             format!("{}=\n{}", &format!("see {token}")[..75], &format!("see {token}")[75..]),
             wrapped(&format!("Authorization: Bearer {token}"), 75).replace('\n', "=\r\n"),
             wrapped(&format!("curl -H 'Authorization: Bearer {token}' http://localhost"), 72).replace('\n', "\\\n"),
-            // What other programs write for a dot or a quote.
+            // Escapes for a dot or a quote.
             token.replace('.', "\\u002e"),
             token.replace('.', "&#46;"),
             token.replace('.', "&#x2E;"),
             token.replace('.', "=2E"),
             format!("{{\\\"access_token\\\":\\\"{token}\\\"}}"),
-            // Indented after it was wrapped, numbered, coloured, in source code, below a longer line.
+            // Indented after wrapping, numbered, coloured, in source code, below a longer line.
             wrapped(&format!("curl -H 'Authorization: Bearer {token}' http://localhost"), 76).replace('\n', "\n    "),
             numbered(&wrapped(&token, 70), " "),
             numbered(&wrapped(&token, 70), " │ "),
@@ -193,7 +194,7 @@ fn a_token_is_found_in_whatever_encodes_frames_or_breaks_it() {
             format!("token = \"{}\"", wrapped(&token, 64).replace('\n', "\" +\n    \"")),
             format!("token = '{}'", wrapped(&token, 64).replace('\n', "' \\\n    '")),
             format!("{}\n{}", "x".repeat(300), wrapped(&format!("curl -H 'X: {token}' http://localhost"), 80)),
-            // Line breaks that a field of one line has turned into blanks.
+            // Line breaks that a one-line field has turned into blanks.
             wrapped(&token, 64).replace('\n', " "),
             format!("Bearer {}", wrapped(&token, 48).replace('\n', " ")),
         ] {
@@ -203,7 +204,7 @@ fn a_token_is_found_in_whatever_encodes_frames_or_breaks_it() {
 }
 
 #[test]
-fn what_was_undone_is_said() {
+fn removed_encodings_and_frames_are_reported() {
     let token = token(claims(""));
     for (text, removed) in [
         (format!("data:\n  token: {}\n", base64(&token)), "the base64 around it"),
@@ -228,12 +229,12 @@ fn what_was_undone_is_said() {
 }
 
 #[test]
-fn nothing_is_made_whole_that_is_not() {
+fn an_incomplete_token_is_not_completed() {
     let [a, b, _] = tokens();
     let (signed, signature) = a.rsplit_once('.').expect("three segments");
     let (header, payload) = signed.split_once('.').expect("three segments");
     for text in [
-        // A signature that is too short stays so, whatever word is behind it.
+        // A signature that is too short stays too short, whatever word follows.
         format!("{signed}.{} is it", &signature[..41]),
         format!("{signed}.{}. It is.", &signature[..41]),
         format!("{signed}.{}\n{b}", &signature[..40]),
@@ -259,7 +260,7 @@ fn nothing_is_made_whole_that_is_not() {
 }
 
 #[test]
-fn several_tokens_are_all_found_each_as_it_stands() {
+fn several_tokens_are_all_found_unchanged() {
     let [a, b, c] = tokens();
     for text in [
         format!("{a}\n{b}\n{c}\n"),
@@ -273,7 +274,7 @@ fn several_tokens_are_all_found_each_as_it_stands() {
 }
 
 #[test]
-fn a_damaged_token_is_handed_on_with_its_damage() {
+fn a_damaged_token_is_returned_unrepaired() {
     let good = token(claims(""));
     let (signed, signature) = good.rsplit_once('.').expect("three segments");
     let (header, payload) = signed.split_once('.').expect("three segments");
@@ -296,7 +297,7 @@ fn a_damaged_token_is_handed_on_with_its_damage() {
         for text in [damaged.clone(), format!("{damaged}\n")] {
             assert_eq!(read_token(&text).tokens, [damaged.as_str()], "{text:?}");
         }
-        // In company only what begins like a token can be told from other words.
+        // Inside other text, a damaged token is recognized only by how it begins.
         if damaged.starts_with("eyJ") {
             for text in
                 [format!("Bearer {damaged}"), format!("{{\"access_token\":\"{damaged}\"}}"), format!("x {damaged} y")]
@@ -310,14 +311,14 @@ fn a_damaged_token_is_handed_on_with_its_damage() {
 }
 
 #[test]
-fn nothing_behind_a_whole_token_is_taken_for_its_rest() {
+fn text_after_a_whole_token_is_not_appended_to_it() {
     let good = token(claims(""));
     let (signed, signature) = good.rsplit_once('.').expect("three segments");
     for behind in ["admin", "x", "user123", "eyJhbGciOiJIUzI1NiJ9", "AAAA", "https"] {
         assert_eq!(read_token(&format!("{good}\n{behind}")).tokens, [good.as_str()], "{behind}");
         assert_eq!(read_token(&format!("{signed}.{}\n{behind}", &signature[..41])).tokens[0].len(), good.len() - 2);
     }
-    // A cut token above a whole one stays cut, and the whole one stays whole.
+    // A truncated token above a whole one stays truncated, and the whole one is unchanged.
     let cut = &good[..60];
     assert_eq!(read_token(&format!("{cut}\n{good}")).tokens, [cut, &good]);
 }
@@ -334,19 +335,19 @@ fn nothing_behind_a_whole_token_is_taken_for_its_rest() {
 #[case("Bearer token")]
 #[case("\u{feff}")]
 #[case("....")]
-fn text_without_a_token_holds_none(#[case] text: &str) {
+fn no_token_is_found_in_other_text(#[case] text: &str) {
     assert_eq!(read_token(text), Reading::default());
 }
 
-/// Runs something that must be quick; a minute would be a hang, and a hang must fail instead of hanging the suite.
-fn promptly<T: Send + 'static>(what: &str, run: impl FnOnce() -> T + Send + 'static) -> T {
+/// Runs something that must be quick. A hang fails after a minute instead of blocking the suite.
+fn within_a_minute<T: Send + 'static>(what: &str, run: impl FnOnce() -> T + Send + 'static) -> T {
     let (done, result) = mpsc::channel();
     std::thread::spawn(move || done.send(run()));
     result.recv_timeout(Duration::from_mins(1)).unwrap_or_else(|_| panic!("{what} takes longer than a minute"))
 }
 
 #[test]
-fn a_megabyte_of_anything_is_read_promptly() {
+fn a_megabyte_of_any_text_is_read_within_a_minute() {
     const MIB: usize = 1 << 20;
     let fill = |piece: &str| piece.repeat(MIB / piece.len());
     let numbered = |make: &dyn Fn(usize) -> String| (0..40_000).map(make).collect::<String>();
@@ -394,13 +395,13 @@ fn a_megabyte_of_anything_is_read_promptly() {
         ("colours", fill("\u{1b}[0mey")),
         ("a whole token and damaged ones", format!("{token} {}", fill("eyJhbGciOiJub25lIn0.x%2Ey "))),
     ] {
-        // A text that is small enough is also looked at unwrapped, without frames and decoded.
-        promptly(name, move || (read_token(portcullis::text::head(&text, 120 * 1024)), read_token(&text)));
+        // A text that is short enough is also read unwrapped, without frames and decoded.
+        within_a_minute(name, move || (read_token(portcullis::text::head(&text, 120 * 1024)), read_token(&text)));
     }
 }
 
 #[test]
-fn a_megabyte_of_anything_is_inspected_promptly() {
+fn a_token_of_a_megabyte_is_inspected_within_a_minute() {
     const MIB: usize = 1 << 20;
     let many = |make: &dyn Fn(usize) -> String| (0..40_000).map(make).collect::<Vec<_>>().join(",");
     let strings = many(&|n| format!("\"{n}\""));
@@ -416,10 +417,10 @@ fn a_megabyte_of_anything_is_inspected_promptly() {
         ("line breaks", token(format!("{{{}x", "\n".repeat(MIB)))),
         ("padding", "=".repeat(MIB)),
     ] {
-        promptly(name, move || {
+        within_a_minute(name, move || {
             let rules = crate::forge::rules().with_audiences(["gate".into()]);
             let inspection = rules.inspect(token);
-            // A screen asks for all of this at every frame.
+            // A screen uses all of this in every frame.
             for _ in 0..60 {
                 let judged = &inspection.judged;
                 judged.status(crate::forge::NOW);

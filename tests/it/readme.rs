@@ -1,4 +1,4 @@
-//! The README says what is: its tables are made from the code.
+//! The README is up to date: its tables match the code.
 
 use std::path::Path;
 
@@ -8,18 +8,18 @@ use portcullis::auth::Policy;
 use portcullis::cli::{EXITS, Options};
 
 fn readme() -> String {
-    std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).expect("there is a README")
+    std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).expect("a README")
 }
 
-/// What stands between `<!-- name -->` and the next heading.
+/// The text between `<!-- name -->` and the next heading.
 fn section(name: &str) -> String {
     let readme = readme();
     let marker = format!("<!-- {name} -->");
-    let (_, rest) = readme.split_once(&marker).unwrap_or_else(|| panic!("README.md has no marker {marker}"));
+    let (_, rest) = readme.split_once(&marker).unwrap_or_else(|| panic!("README.md: missing marker {marker}"));
     rest.split("\n## ").next().unwrap_or_default().trim().to_owned()
 }
 
-/// The TOML that stands first behind `<!-- name -->`.
+/// The first TOML block after `<!-- name -->`.
 fn block(name: &str) -> String {
     let section = section(name);
     let (_, rest) = section.split_once("```toml\n").expect("a code block");
@@ -27,19 +27,19 @@ fn block(name: &str) -> String {
 }
 
 #[test]
-fn the_key_table_is_the_programs() {
+fn the_key_table_matches_the_key_map() {
     let wanted = keymap::markdown();
-    assert_eq!(section("keys"), wanted.trim(), "the table of keys should read:\n\n{wanted}");
+    assert_eq!(section("keys"), wanted.trim(), "README.md: the table of keys must be:\n\n{wanted}");
 }
 
 #[test]
-fn the_policy_shown_is_the_one_built_in() {
+fn the_policy_shown_is_the_built_in_one() {
     let policy = include_str!("../../assets/policy.toml");
     assert_eq!(block("policy"), policy);
 }
 
 #[test]
-fn every_option_is_told_and_every_option_told_exists() {
+fn every_option_is_documented_and_every_documented_option_exists() {
     let readme = readme();
     let mut command = Options::command();
     command.build();
@@ -50,10 +50,10 @@ fn every_option_is_told_and_every_option_told_exists() {
         .filter_map(|a| a.get_long())
         .map(|long| format!("--{long}"))
         .collect();
-    // A permission goes by its short name.
-    let untold = ["--help", "--version", "--permission"];
-    for option in options.iter().filter(|option| !untold.contains(&option.as_str())) {
-        assert!(readme.contains(&format!("`{option}")), "README.md does not tell of {option}");
+    // A permission is listed by its short option.
+    let omitted = ["--help", "--version", "--permission"];
+    for option in options.iter().filter(|option| !omitted.contains(&option.as_str())) {
+        assert!(readme.contains(&format!("`{option}")), "README.md does not mention {option}");
     }
     for sub in &subcommands {
         assert!(readme.contains(&format!("| `portcullis {}", sub.get_name())), "{}", sub.get_name());
@@ -63,12 +63,12 @@ fn every_option_is_told_and_every_option_told_exists() {
         .filter(|word| word.starts_with("--") && !word.starts_with("---") && word.len() > 2)
     {
         let known = options.iter().any(|option| option == word) || word == "--release";
-        assert!(known, "README.md tells of {word}, which does not exist");
+        assert!(known, "README.md mentions {word}, which does not exist");
     }
 }
 
 #[test]
-fn every_place_named_exists() {
+fn every_path_mentioned_exists() {
     for place in readme().split('`').filter(|word| word.starts_with("src/")) {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(place);
         assert!(path.exists(), "{place}");
@@ -76,21 +76,21 @@ fn every_place_named_exists() {
 }
 
 #[test]
-fn the_policy_file_it_shows_is_one_and_keeps_its_word() {
+fn the_policy_file_shown_is_valid_and_meets_its_expectations() {
     let policy = Policy::parse(&block("policy file")).expect("a policy");
     assert_eq!(policy.lints(), []);
-    assert!(policy.grant(&["editor"], policy.tool("read_data").expect("in it")).is_some());
+    assert!(policy.grant(&["editor"], policy.tool("read_data").expect("a tool")).is_some());
 }
 
 #[test]
-fn every_exit_code_is_told() {
+fn every_exit_code_is_documented() {
     for (exit, meaning) in EXITS {
         let row = format!("| {} | {meaning} |", exit as u8);
-        assert!(readme().contains(&row), "README.md has no row {row}");
+        assert!(readme().contains(&row), "README.md: missing row {row}");
     }
 }
 
-/// Each promise of SECURITY.md names the test that holds it: a file, and functions in it.
+/// Each promise of SECURITY.md names the test that checks it: a file and functions in it.
 #[test]
 fn every_promise_names_a_test_that_exists() {
     let mut named = 0;
@@ -103,11 +103,11 @@ fn every_promise_names_a_test_that_exists() {
             } else if name.contains('_') {
                 assert!(
                     source.contains(&format!("fn {name}(")),
-                    "SECURITY.md: {name} is not in the file named before it"
+                    "SECURITY.md: {name} is missing in the file named before it"
                 );
                 named += 1;
             }
         }
     }
-    assert!(named > 25, "{named} tests are named");
+    assert!(named > 25, "only {named} tests are named");
 }

@@ -1,4 +1,4 @@
-//! Every row of the table of reasons is reached by a real decision, and the README shows the table as it is.
+//! Every row of the table of reasons is reached by a real decision, and the README shows the same table.
 
 use std::collections::BTreeSet;
 
@@ -93,7 +93,7 @@ fn rows() -> Vec<Row> {
     ]
 }
 
-/// What is expected of `iss` and `aud`, by one issuer and by several.
+/// The expected `iss` and `aud`, with one issuer and with several.
 fn rows_of_issuers() -> Vec<Row> {
     let plain = token(claims(""));
     let issuer = rules().with_issuer(Some("https://id.example".into()));
@@ -146,7 +146,7 @@ fn rows_of_issuers() -> Vec<Row> {
 }
 
 #[test]
-fn every_reason_is_reached_and_says_what_was_found() {
+fn every_reason_is_reached_and_names_the_found_value() {
     let mut reached = BTreeSet::new();
     for Row { code, rules, token, tool, sentence } in rows().into_iter().chain(rows_of_issuers()) {
         let decision = rules.decide(&Call { token: Some(&token), tool }, NOW);
@@ -158,11 +158,11 @@ fn every_reason_is_reached_and_says_what_was_found() {
         assert_eq!(decision.subject.is_some(), forbidden, "{code}");
         reached.insert(code);
     }
-    assert_eq!(reached, REASONS.iter().map(|row| row.code).collect(), "every row, and no other");
+    assert_eq!(reached, REASONS.iter().map(|row| row.code).collect(), "exactly the rows of the table");
 }
 
 #[test]
-fn only_a_request_that_may_lack_an_audience_passes_without_one_and_never_with_another() {
+fn a_token_without_an_audience_passes_only_if_allowed_and_never_with_another_audience() {
     let rules = rules().with_audiences(["gate".into(), "https://gate.example/mcp".into()]);
     let verify = |aud: &str, audience| rules.verify_for(&token(claims(aud)), audience, NOW).map(|_| ());
     for audience in [Audience::Required, Audience::MayLack] {
@@ -190,24 +190,24 @@ fn an_issuer_is_selected_by_its_name_and_checked_with_its_own_keys() {
         rules.decide(&Call { token: Some(&token), tool: "read_data" }, NOW).code()
     };
     assert_eq!((code("ours", SECRET), code("theirs", b"their secret")), ("allowed", "allowed"));
-    // A key of one issuer never signs for another one.
+    // A key of one issuer never verifies a token of another.
     assert_eq!((code("theirs", SECRET), code("ours", b"their secret")), ("bad_signature", "bad_signature"));
     assert_eq!(code("nobody", SECRET), "unknown_issuer");
 }
 
 #[test]
-fn the_table_follows_the_checks_in_order() {
+fn the_table_is_in_the_order_of_the_checks() {
     let checks: Vec<Check> = REASONS.iter().map(|row| row.check).collect();
     assert!(checks.is_sorted(), "{checks:?}");
     assert_eq!(checks.into_iter().collect::<BTreeSet<_>>(), BTreeSet::from(Check::ALL), "every check has a reason");
 }
 
 #[test]
-fn the_readme_shows_the_table_as_it_is() {
+fn the_readme_shows_the_same_table() {
     let readme = include_str!("../../README.md");
     let Some((_, rest)) = readme.split_once("<!-- reasons -->\n") else {
-        panic!("README.md has no line <!-- reasons -->; below it belongs:\n\n{}", reasons_markdown());
+        panic!("README.md: missing line <!-- reasons -->; below it add:\n\n{}", reasons_markdown());
     };
     let shown = rest.split("\n## ").next().unwrap_or_default();
-    assert_eq!(shown.trim(), reasons_markdown().trim(), "README.md: the table of reasons should be the code's");
+    assert_eq!(shown.trim(), reasons_markdown().trim(), "README.md: the table of reasons must match the code");
 }

@@ -1,4 +1,4 @@
-//! Revoked tokens: refused everywhere at once, and kept in a file.
+//! Revoked tokens: refused everywhere at once, and stored in a file.
 
 use std::fs;
 use std::path::PathBuf;
@@ -26,7 +26,7 @@ impl Place {
         self.0.path().join("state.json").to_str().expect("UTF-8").to_owned()
     }
 
-    /// A console with this state file, of which it has read this much.
+    /// A console with this state file, started with these revocations.
     fn desk(&self, revoked: Revocations) -> Desk {
         desk(self.file().into(), revoked)
     }
@@ -45,7 +45,7 @@ fn revoking(what: RevocationTarget) -> Rules {
 }
 
 #[test]
-fn whoever_is_asked_refuses_a_revoked_token() {
+fn every_function_refuses_a_revoked_token() {
     let good = token(claims(r#""jti":"7","#));
     for what in [RevocationTarget::Token(TokenId::of(&good)), RevocationTarget::Jti("7".into())] {
         let rules = revoking(what);
@@ -57,14 +57,14 @@ fn whoever_is_asked_refuses_a_revoked_token() {
         assert_eq!(rules.verify(&good, NOW).err().as_ref(), decision.reason());
         assert_eq!(judged.status(NOW), TokenStatus::Invalid(decision.reason().expect("refused").clone()));
         assert_eq!(judged.held(NOW), None);
-        // Another token of the same person goes on.
+        // Another token of the same user is still valid.
         let other = token(claims(r#""jti":"8","#));
         assert_eq!(rules.decide(&Call { token: Some(&other), tool: "read_data" }, NOW).code(), "allowed");
     }
 }
 
 #[test]
-fn space_in_tokens_revokes_and_restores_and_so_does_undo() {
+fn space_in_tokens_revokes_and_restores_and_both_can_be_undone() {
     let mut desk = Desk::new(120, 36);
     desk.types("user123").keys("Enter Alt-4").must_show(&["ALLOWED", "all checks passed"]);
     desk.keys("Esc 2 Space").must_show(&["revoked until the console exits", "REVOKED"]);
@@ -73,24 +73,24 @@ fn space_in_tokens_revokes_and_restores_and_so_does_undo() {
     desk.keys("Esc 2 Space").must_show(&["user123 restored", "VALID"]);
     desk.keys("Ctrl-7").must_show(&["REVOKED"]).keys("Ctrl-7").must_show(&["VALID"]);
     desk.keys("Ctrl-R").must_show(&["REVOKED"]);
-    // No token, no revocation.
+    // Revoking needs a selected token.
     desk.keys("Home Space").must_show(&["select a token to revoke"]);
 }
 
 #[test]
-fn a_restart_forgets_nothing_and_another_process_is_heard() {
+fn revocations_survive_a_restart_and_changes_by_other_processes_apply() {
     let place = Place::new();
     let mut desk = place.desk(Revocations::default());
     desk.types("user123").keys("Enter Esc 2 Space").must_show(&["user123 revoked", "REVOKED"]);
-    let text = desk.app.selected().expect("a token").text().expect("it is held").to_string();
-    assert!(!fs::read_to_string(place.file()).expect("written").contains(&text), "the token itself is not kept");
+    let text = desk.app.selected().expect("a token").text().expect("its text").to_string();
+    assert!(!fs::read_to_string(place.file()).expect("written").contains(&text), "the token itself must not be stored");
 
     let mut again = place.desk(FileStore::new(place.file().into()).load().expect("read").revoked);
     again.pastes(&text).must_show(&["REVOKED"]);
 
     let now = START.rfc3339();
     let run = |more: &[&str]| portcullis(&[&["revoke", "--state", &place.file(), "--now", &now], more].concat()).out();
-    assert!(run(&["--restore", &text]).starts_with("restored: token"), "by the command");
+    assert!(run(&["--restore", &text]).starts_with("restored: token"), "restored by the command");
     again.store_touched().must_show(&["VALID"]);
     run(&[&text]);
     again.store_touched().must_show(&["REVOKED"]);
@@ -103,10 +103,10 @@ fn a_restart_forgets_nothing_and_another_process_is_heard() {
 }
 
 #[test]
-fn a_revocation_that_is_not_stored_stays_in_the_header_until_it_is() {
+fn an_unsaved_revocation_is_shown_in_the_header_until_it_is_stored() {
     let place = Place::new();
     let mut desk = place.desk(Revocations::default());
-    // A folder in its place cannot be written over.
+    // A directory in place of the file makes writing fail.
     fs::create_dir(place.file()).expect("a folder");
     desk.types("user123").keys("Enter Esc 2 Space").must_show(&["not stored: state file", "not stored: 1 revocation"]);
     desk.waits(Duration::from_mins(1));
@@ -117,7 +117,7 @@ fn a_revocation_that_is_not_stored_stays_in_the_header_until_it_is() {
 }
 
 #[test]
-fn a_file_that_cannot_be_written_keeps_nobody_in() {
+fn a_failed_write_does_not_undo_the_revocation() {
     let mut desk = desk("/nonexistent/state.json".into(), Revocations::default());
     desk.types("user123")
         .keys("Enter Esc 2 Space")
@@ -125,26 +125,26 @@ fn a_file_that_cannot_be_written_keeps_nobody_in() {
 }
 
 #[test]
-fn settings_that_are_applied_restore_nobody_whom_another_process_has_just_revoked() {
+fn applying_settings_keeps_a_revocation_by_another_process() {
     let place = Place::new();
     let mut desk = place.desk(Revocations::default());
     desk.types("user123").keys("Enter Ctrl-S").must_show(&["settings"]);
     let token = desk.token().to_string();
     portcullis(&["revoke", "--state", &place.file(), "--now", &START.rfc3339(), &token]).out();
-    // The follower has read it; the console has not looked yet.
+    // The follower has read it, but the console has not been updated yet.
     desk.outside.replica.reload().expect("read");
     desk.keys("Enter").must_show(&["settings applied", "REVOKED"]);
 }
 
 #[test]
-fn a_state_file_that_another_process_keeps_locked_is_given_up_with_a_sentence() {
+fn revoke_fails_when_another_process_keeps_the_state_file_locked() {
     let place = Place::new();
     let lock = fs::File::create(place.0.path().join("state.json.lock")).expect("a lock file");
-    lock.lock().expect("nobody holds it");
+    lock.lock().expect("the lock is free");
     let CommandOutput { err, exit, .. } = portcullis(&["revoke", "--state", &place.file(), "--jti", "7"]).run();
     assert_eq!(exit, 1, "{err}");
     assert!(err.ends_with("state.json: locked by another process for more than 2s; try again\n"), "{err}");
-    // Reading needs no lock.
+    // Reading does not need the lock.
     portcullis(&["revoke", "--state", &place.file(), "--list"]).out();
     drop(lock);
     portcullis(&["revoke", "--state", &place.file(), "--jti", "7"]).out();
@@ -158,9 +158,9 @@ fn the_command_revokes_restores_and_lists() {
     let check = || portcullis(&[&state[..], &["check", &token, "read_data"]].concat()).run();
     assert_eq!(check().exit, 0);
 
-    let said = portcullis(&[&state[..], &["revoke", &token]].concat()).out();
-    assert!(said.starts_with("revoked: token ") && said.contains("(user123); expires at 2"), "{said}");
-    assert!(!said.contains(&token) && !fs::read_to_string(place.file()).expect("written").contains(&token));
+    let output = portcullis(&[&state[..], &["revoke", &token]].concat()).out();
+    assert!(output.starts_with("revoked: token ") && output.contains("(user123); expires at 2"), "{output}");
+    assert!(!output.contains(&token) && !fs::read_to_string(place.file()).expect("written").contains(&token));
     let CommandOutput { out, exit, .. } = check();
     assert!(exit == 3 && out.contains("UNAUTHORIZED revoked: the token was revoked at "), "{exit}: {out}");
     assert!(portcullis(&[&state[..], &["revoke", &token]].concat()).out().starts_with("was revoked already"));
@@ -174,7 +174,7 @@ fn the_command_revokes_restores_and_lists() {
 }
 
 #[test]
-fn what_cannot_be_revoked_is_said() {
+fn invalid_revocations_are_rejected_with_a_reason() {
     let place = Place::new();
     let none = portcullis(&["revoke", "a.b.c"]).run();
     assert!(none.exit == 2 && none.err.contains("no state file"), "{}", none.err);
@@ -187,7 +187,7 @@ fn what_cannot_be_revoked_is_said() {
 }
 
 #[test]
-fn a_revocation_for_a_time_far_ahead_drops_no_other_one() {
+fn a_revocation_with_a_far_future_time_does_not_drop_others() {
     let place = Place::new();
     let file = place.file();
     let token = portcullis(&["issue", "user123", "-p", "user"]).out();
@@ -199,15 +199,15 @@ fn a_revocation_for_a_time_far_ahead_drops_no_other_one() {
     assert_eq!(portcullis(&["check", "--state", &file, token.trim(), "read_data"]).run().exit, 3);
 }
 
-/// The list of what is revoked does not grow for ever: of a `jti` it has to be said, or assumed, when its tokens have expired.
+/// The list of revocations does not grow for ever: the expiry of the tokens with a `jti` is given or assumed.
 #[test]
-fn a_jti_is_forgotten_when_its_tokens_have_expired() {
+fn a_revoked_jti_is_removed_after_its_tokens_have_expired() {
     let place = Place::new();
     let run = |more: &[&str]| portcullis(&[&["revoke", "--state", &place.file()], more].concat()).out();
     let at = ["--now", "2026-11-22T20:40:00Z"];
-    let said = run(&[&["--jti", "7"], &at[..]].concat());
-    assert!(said.contains("every token with the jti 7; forgotten after 2027-11-23T20:40:00Z"), "{said}");
-    let said = run(&[&["--jti", "8", "--until", "1h"], &at[..]].concat());
-    assert!(said.contains("forgotten after 2026-11-22T21:40:00Z"), "{said}");
+    let output = run(&[&["--jti", "7"], &at[..]].concat());
+    assert!(output.contains("every token with the jti 7; forgotten after 2027-11-23T20:40:00Z"), "{output}");
+    let output = run(&[&["--jti", "8", "--until", "1h"], &at[..]].concat());
+    assert!(output.contains("forgotten after 2026-11-22T21:40:00Z"), "{output}");
     assert_eq!(run(&["--list"]).lines().count(), 2);
 }

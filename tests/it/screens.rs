@@ -1,6 +1,6 @@
-//! What the screens look like: as text at every size, and as the pictures that the README shows.
+//! The appearance of the screens: as text at every size, and as the pictures in the README.
 //!
-//! `UPDATE_SCREENS=1 cargo test` draws the pictures anew; `cargo insta review` does it for the texts.
+//! `UPDATE_SCREENS=1 cargo test` draws the pictures again; `cargo insta review` accepts the texts.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -22,7 +22,7 @@ use rstest::rstest;
 use crate::desk::{Desk, SECRET, START, text_of};
 use crate::hostile::signed;
 
-/// Three identities, one of them dead, and a token of another kind; user123 was allowed to read and not to write.
+/// Three identities, one of them expired, and a token of another issuer; user123 was allowed to read but not to write.
 fn scene(columns: u16, rows: u16) -> Desk {
     let mut desk = Desk::new(columns, rows);
     let token = |user: &str, permission: &str, exp: i64| {
@@ -53,11 +53,11 @@ fn scene(columns: u16, rows: u16) -> Desk {
 #[case(40, 12)]
 fn every_pane_at_every_size(#[case] columns: u16, #[case] rows: u16) {
     let panes = [(1, "issue"), (2, "tokens"), (3, "inspect"), (4, "call"), (5, "activity")];
-    taken(scene(columns, rows), "gate", &panes);
+    snapshot(scene(columns, rows), "gate", &panes);
 }
 
-/// A screen as text: whole where there is room, otherwise these panes of it, by their digits.
-fn taken(mut desk: Desk, whole: &str, panes: &[(usize, &str)]) {
+/// Takes a snapshot of the whole screen if there is room, otherwise of these panes, selected by their digits.
+fn snapshot(mut desk: Desk, whole: &str, panes: &[(usize, &str)]) {
     let (columns, rows) = desk.app.size;
     if columns >= 110 {
         insta::assert_snapshot!(format!("{whole}-{columns}x{rows}"), desk.screen());
@@ -78,10 +78,10 @@ fn taken(mut desk: Desk, whole: &str, panes: &[(usize, &str)]) {
 fn the_matrix_at_every_size(#[case] columns: u16, #[case] rows: u16) {
     let mut desk = scene(columns, rows);
     desk.keys("F3 Esc 1 Space");
-    taken(desk, "matrix-screen", &[(1, "matrix"), (2, "policy"), (3, "who")]);
+    snapshot(desk, "matrix-screen", &[(1, "matrix"), (2, "policy"), (3, "who")]);
 }
 
-/// The same with a drill that passed, a scorecard, and the clock 5 minutes before user123 dies.
+/// The same with a drill that passed, a scorecard, and the clock 5 minutes before user123 expires.
 fn lab(columns: u16, rows: u16) -> Desk {
     let mut desk = scene(columns, rows);
     desk.gate.shared().update(|state| {
@@ -94,7 +94,7 @@ fn lab(columns: u16, rows: u16) -> Desk {
         state.add(signed(SECRET, r#"{"typ":"JWT","alg":"HS256"}"#, &early), Provenance::Issued, START)
     });
     portcullis::tui::effects::sync(&mut desk.app, &desk.gate);
-    // The drill comes last: the ids of test tokens are random, and the log shows its newest rows.
+    // The drill runs last, because the IDs of test tokens are random and the log shows its newest rows.
     desk.keys("Esc 4 ← F4 Esc 4 Enter ↓ ↓ Esc 3 Enter Esc 2 Tab Tab").types("exp - 5m").keys("Enter Esc 1 End");
     desk
 }
@@ -106,15 +106,15 @@ fn lab(columns: u16, rows: u16) -> Desk {
 #[case(60, 20)]
 #[case(40, 12)]
 fn the_time_lab_at_every_size(#[case] columns: u16, #[case] rows: u16) {
-    taken(lab(columns, rows), "time-screen", &[(1, "timeline"), (2, "clock"), (3, "drill"), (4, "testkit")]);
+    snapshot(lab(columns, rows), "time-screen", &[(1, "timeline"), (2, "clock"), (3, "drill"), (4, "testkit")]);
 }
 
-/// A server with clients: what came is told to the state as the server would.
+/// A server with clients, whose requests are recorded in the state as the server records them.
 fn served(columns: u16, rows: u16) -> Desk {
     let mut desk = scene(columns, rows);
     desk.keys("F5");
     desk.tell(Msg::Served(Ok(ServerInfo { uri: "http://127.0.0.1:8640/mcp".into(), is_exposed: false })));
-    let tokens: Vec<_> = desk.app.auth.tokens.iter().map(|entry| entry.text().cloned().expect("it is held")).collect();
+    let tokens: Vec<_> = desk.app.auth.tokens.iter().map(|entry| entry.text().cloned().expect("its text")).collect();
     let clients = [
         ("claude-code 2.1", 0, "user123", 23, None),
         ("inspector 0.17", 1, "admin456", 4, None),
@@ -154,14 +154,14 @@ fn served(columns: u16, rows: u16) -> Desk {
             judged_at: at,
             started: desk.clock.monotonic(),
         };
-        let given = RawArguments::Text("{}");
+        let arguments = RawArguments::Text("{}");
         match rules.verify(&tokens[token], at).map(Arc::new) {
             Ok(principal) if decision.reason().is_none() => {
-                let permit = rules.authorize(&principal, tool).expect("it was just decided");
+                let permit = rules.authorize(&principal, tool).expect("the call is allowed");
                 let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
-                let _ = runtime.block_on(desk.gate.run(permit, given, &source));
+                let _ = runtime.block_on(desk.gate.run(permit, arguments, &source));
             }
-            _ => drop(desk.gate.refuse(decision, tool, given, &source)),
+            _ => drop(desk.gate.refuse(decision, tool, arguments, &source)),
         }
     }
     desk.waits(Duration::from_secs(5));
@@ -175,10 +175,10 @@ fn served(columns: u16, rows: u16) -> Desk {
 #[case(60, 20)]
 #[case(40, 12)]
 fn the_server_at_every_size(#[case] columns: u16, #[case] rows: u16) {
-    taken(served(columns, rows), "server-screen", &[(1, "server"), (3, "traffic"), (4, "connect")]);
+    snapshot(served(columns, rows), "server-screen", &[(1, "server"), (3, "traffic"), (4, "connect")]);
 }
 
-/// Four digits and more: each number stands apart from the next.
+/// Numbers of four digits and more stay separated.
 #[rstest]
 #[case(120, 36)]
 #[case(80, 24)]
@@ -223,7 +223,7 @@ fn traffic_with_large_numbers_can_be_read(#[case] columns: u16, #[case] rows: u1
 #[case("detail", "Esc 5 Enter")]
 #[case("quit", "Ctrl-C")]
 #[case("diff", "Ctrl-D")]
-fn what_lies_over_the_panes(#[case] name: &str, #[case] keys: &str) {
+fn every_overlay_at_every_size(#[case] name: &str, #[case] keys: &str) {
     for (columns, rows) in [(120, 36), (80, 24), (40, 12)] {
         let mut desk = scene(columns, rows);
         desk.keys(keys);
@@ -231,7 +231,7 @@ fn what_lies_over_the_panes(#[case] name: &str, #[case] keys: &str) {
     }
 }
 
-/// An overlay takes the keys: below it the picture is the same wherever the focus was.
+/// An overlay has the focus: the screen below is the same wherever the focus was.
 #[rstest]
 fn no_pane_looks_focused_under_an_overlay(#[values("F2", "F3", "F4", "F5")] screen: &str) {
     let mut desk = scene(160, 50);
@@ -240,7 +240,7 @@ fn no_pane_looks_focused_under_an_overlay(#[values("F2", "F3", "F4", "F5")] scre
     for _ in 0..20 {
         desk.keys("Esc Tab Ctrl-C");
         let focus = desk.app.focus;
-        assert!(desk.draw().0 == below, "{focus:?} shows below the question:\n{}", desk.screen());
+        assert!(desk.draw().0 == below, "{focus:?} is visible below the prompt:\n{}", desk.screen());
     }
 }
 
@@ -260,7 +260,7 @@ fn no_pane_looks_focused_under_an_overlay(#[values("F2", "F3", "F4", "F5")] scre
 #[case("testkit", (64, 23), "lab Esc 4")]
 #[case("diff", (64, 16), "Ctrl-D")]
 #[case("server", (120, 36), "served ")]
-fn the_pictures_are_those_of_the_program(#[case] name: &str, #[case] size: (u16, u16), #[case] keys: &str) {
+fn the_pictures_in_the_readme_are_up_to_date(#[case] name: &str, #[case] size: (u16, u16), #[case] keys: &str) {
     let (set, keys) = keys.split_once(' ').filter(|(set, _)| ["lab", "served"].contains(set)).unwrap_or(("", keys));
     let mut desk = match set {
         "lab" => lab(size.0, size.1),
@@ -276,11 +276,11 @@ fn the_pictures_are_those_of_the_program(#[case] name: &str, #[case] size: (u16,
         std::fs::write(&path, &picture).expect("the picture can be written");
     }
     let kept = std::fs::read_to_string(&path).unwrap_or_default();
-    assert!(kept == picture, "{name}.svg is not what the program draws; UPDATE_SCREENS=1 cargo test draws it anew");
+    assert!(kept == picture, "{name}.svg is out of date; update it with UPDATE_SCREENS=1 cargo test");
 }
 
 #[test]
-fn without_colour_nothing_is_lost() {
+fn the_screens_contain_the_same_text_without_colour() {
     let mut desk = scene(120, 36);
     let coloured = desk.screen();
     desk.app.look.choice = ThemeChoice::Plain;
@@ -290,7 +290,7 @@ fn without_colour_nothing_is_lost() {
     assert!(buffer.content.iter().any(|cell| cell.modifier.contains(Modifier::BOLD)));
 }
 
-/// A colour as the pictures have it; the terminal's own text is nearly white there.
+/// A colour as the pictures use it; the terminal's default text is nearly white there.
 fn hex(colour: Option<Color>) -> String {
     match colour {
         Some(Color::Rgb(r, g, b)) => format!("#{r:02x}{g:02x}{b:02x}"),
@@ -298,7 +298,7 @@ fn hex(colour: Option<Color>) -> String {
     }
 }
 
-/// A buffer as a picture: one run of text for every run of cells in the same style.
+/// A buffer as a picture: one text element for each run of cells in the same style.
 fn svg(buffer: &Buffer) -> String {
     const CELL: (u32, u32) = (9, 19);
     let (columns, rows) = (u32::from(buffer.area.width), u32::from(buffer.area.height));

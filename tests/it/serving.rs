@@ -1,4 +1,4 @@
-//! The server as clients meet it: over HTTP on loopback, with a clock in the test's hand, and over standard streams.
+//! The server as clients use it: over HTTP on loopback, with a clock that the test controls, and over standard streams.
 
 use std::io::{BufRead as _, BufReader, Lines, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
@@ -22,10 +22,10 @@ use serde_json::{Value, json};
 use crate::cli::{CommandOutput, PORTCULLIS, bare, portcullis};
 use crate::forge::{HS256, NOW, SECRET, sign, sign_with};
 
-/// Requests that anybody may make at once, however low the rate is.
+/// The burst that every caller may use, however low the rate is.
 const BURST: u32 = 20;
 
-/// A server on a port of its own, and the gate behind it.
+/// A server on its own port, and the gate behind it.
 struct TestServer {
     server: Option<Server>,
     gate: AuthenticatedMcpServer,
@@ -33,7 +33,7 @@ struct TestServer {
     uri: String,
 }
 
-/// An answer.
+/// An HTTP response.
 #[derive(Debug)]
 struct Answer {
     status: u16,
@@ -71,7 +71,7 @@ impl TestServer {
         Self { server: Some(server), gate, clock, uri }
     }
 
-    /// A token for this server.
+    /// Issues a token for this server.
     fn token(&self, user: &str, permissions: &[&str]) -> String {
         self.token_for(user, permissions, Some(&self.uri.clone()))
     }
@@ -86,19 +86,19 @@ impl TestServer {
         self.gate.issue(&request, NOW).expect("a token").to_string()
     }
 
-    /// The claims of a good token, as text, to be spoiled.
+    /// The claims of a good token as text, with more members to invalidate it.
     fn claims(&self, more: &str) -> String {
         let exp = NOW.seconds() + 3600;
         format!(r#"{{"user_id":"user123","permissions":["user"],"aud":"{}",{more}"exp":{exp}}}"#, self.uri)
     }
 
     fn connect(&self) -> TcpStream {
-        connect(self.server.as_ref().expect("it runs").address)
+        connect(self.server.as_ref().expect("a running server").address)
     }
 
-    /// A request with these headers beside the usual ones.
+    /// Sends a request with these headers in addition to the usual ones.
     fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
-        send(self.server.as_ref().expect("it runs").address, method, path, headers, body)
+        send(self.server.as_ref().expect("a running server").address, method, path, headers, body)
     }
 
     fn post(&self, token: Option<&str>, body: &str) -> Answer {
@@ -111,7 +111,7 @@ impl TestServer {
         self.post(token, &call(tool, arguments))
     }
 
-    /// The newest call in the log: tool, verdict and reason.
+    /// Returns the newest call in the log: its tool and code.
     fn logged(&self) -> Option<(String, String)> {
         self.gate.shared().read(|state| {
             let record = state.activity().newest().find(|record| record.is_call)?;
@@ -131,12 +131,12 @@ impl Drop for TestServer {
 }
 
 fn connect(address: SocketAddr) -> TcpStream {
-    let stream = TcpStream::connect(address).expect("it listens");
+    let stream = TcpStream::connect(address).expect("a connection");
     stream.set_read_timeout(Some(Duration::from_secs(30))).expect("a timeout");
     stream
 }
 
-/// Sends a request with these headers beside the usual ones, and reads the answer.
+/// Sends a request with these headers in addition to the usual ones, and reads the answer.
 fn send(address: SocketAddr, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
     let host = address.to_string();
     let usual = [
@@ -150,15 +150,15 @@ fn send(address: SocketAddr, method: &str, path: &str, headers: &[(&str, &str)],
     let (lines, length) = (lines.collect::<Vec<_>>().concat(), body.len());
     let mut stream = connect(address);
     let head = format!("{method} {path} HTTP/1.1\r\n{lines}Content-Length: {length}\r\nConnection: close\r\n\r\n");
-    stream.write_all((head + body).as_bytes()).expect("it reads");
+    stream.write_all((head + body).as_bytes()).expect("the request is sent");
     let mut all = String::new();
     stream.read_to_string(&mut all).expect("an answer");
-    let (head, body) = all.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no head: {all:?}"));
+    let (head, body) = all.split_once("\r\n\r\n").unwrap_or_else(|| panic!("the head is missing: {all:?}"));
     let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status");
     Answer { status, head: head.to_owned(), body: body.to_owned() }
 }
 
-/// Calls a tool; answers with the status.
+/// Calls a tool and returns the HTTP status.
 pub fn call_status(address: SocketAddr, token: Option<&str>, tool: &str) -> u16 {
     let header = token.map(|token| format!("Bearer {token}"));
     let headers: Vec<_> = header.iter().map(|header| ("Authorization", header.as_str())).collect();
@@ -182,7 +182,7 @@ fn request(method: &str) -> String {
 }
 
 #[test]
-fn the_example_goes_over_http_to_the_letter() {
+fn the_lab_example_returns_the_documented_answers_over_http() {
     let served = TestServer::new();
     let user = served.token("user123", &["user"]);
     let admin = served.token("admin456", &["admin"]);
@@ -203,9 +203,9 @@ fn the_example_goes_over_http_to_the_letter() {
     assert_eq!((got.status, &got.json()["error"]["data"]["error"]), (401, &json!("unauthorized")));
 }
 
-/// What the gate says of tokens, as a client sees it: nothing of it is more than the code.
+/// The client sees only the code of each decision about a token.
 #[test]
-fn a_bad_token_is_told_by_its_code_and_logged_with_its_reason() {
+fn a_bad_token_is_refused_with_its_code_and_logged_with_its_reason() {
     let served = TestServer::new();
     let good = served.token("user123", &["user"]);
     let revoked = served.token("user123", &["user"]);
@@ -243,28 +243,28 @@ fn a_bad_token_is_told_by_its_code_and_logged_with_its_reason() {
                 "{header}"
             );
             assert!(header.ends_with("/.well-known/oauth-protected-resource/mcp\""), "{header}");
-            let told = got.json();
-            assert_eq!((&told["id"], &told["error"]["data"]["reason"]), (&json!(7), &json!(code)));
+            let report = got.json();
+            assert_eq!((&report["id"], &report["error"]["data"]["reason"]), (&json!(7), &json!(code)));
             assert_eq!(got.header("Cache-Control"), Some("no-store"));
             assert!(!got.body.contains(&token) && !got.head.contains(&token));
         }
         assert_eq!(served.logged(), Some(("read_data".to_owned(), code.to_owned())));
-        // Only so many refusals a second are logged.
+        // Only a limited number of refusals per second is logged.
         served.clock.advance(Duration::from_secs(1));
     }
-    let told = served.gate.shared().read(|state| (state.activity().len(), state.traffic().requests()));
-    assert_eq!(told, (42, 42));
+    let counts = served.gate.shared().read(|state| (state.activity().len(), state.traffic().requests()));
+    assert_eq!(counts, (42, 42));
 }
 
 #[test]
-fn without_a_token_the_challenge_names_no_error() {
+fn the_challenge_without_a_token_contains_no_error() {
     let served = TestServer::new();
     for body in [call("write_data", &json!({})), request("initialize"), "junk".to_owned()] {
         let got = served.post(None, &body);
         let header = got.header("WWW-Authenticate").expect("a challenge");
         assert!(got.status == 401 && header.starts_with("Bearer scope=\"") && !header.contains("error"), "{header}");
     }
-    // A token in the address is none.
+    // A token in the query string is ignored.
     let token = served.token("user123", &["user"]);
     let path = format!("/mcp?access_token={token}");
     assert_eq!(served.send("POST", &path, &[], &request("tools/list")).status, 401);
@@ -279,7 +279,7 @@ fn without_a_token_the_challenge_names_no_error() {
 #[case(&["TOKEN"])]
 #[case(&["Bearer TOKEN", "Bearer TOKEN"])]
 #[case(&["Basic dXNlcjpwYXNz", "Bearer TOKEN"])]
-fn a_header_that_is_not_one_bearer_token_is_a_bad_request(#[case] values: &[&str]) {
+fn an_authorization_header_other_than_one_bearer_token_is_a_bad_request(#[case] values: &[&str]) {
     let served = TestServer::new();
     let token = served.token("user123", &["user"]);
     let values: Vec<String> = values.iter().map(|value| value.replace("TOKEN", &token)).collect();
@@ -287,11 +287,11 @@ fn a_header_that_is_not_one_bearer_token_is_a_bad_request(#[case] values: &[&str
     let got = served.send("POST", "/mcp", &headers, &call("read_data", &json!({})));
     let header = got.header("WWW-Authenticate").expect("a challenge");
     assert!(got.status == 400 && header.starts_with("Bearer error=\"invalid_request\""), "{header}");
-    assert_eq!(served.logged(), None, "nobody has called");
+    assert_eq!(served.logged(), None, "nothing was called");
 }
 
 #[test]
-fn a_forbidden_call_names_what_it_would_need() {
+fn a_forbidden_call_names_the_missing_permission() {
     let served = TestServer::new();
     let user = served.token("user123", &["user"]);
     let got = served.call(Some(&user), "write_data", &json!({"data": "new"}));
@@ -311,7 +311,8 @@ fn a_forbidden_call_names_what_it_would_need() {
     assert_eq!(error["message"], "forbidden: write_data needs admin");
     assert_eq!(served.logged(), Some(("write_data".to_owned(), "permission_missing".to_owned())));
 
-    // No permission would open a tool that is not there: the specification's error, and the contract's answer in it.
+    // No permission would allow an unknown tool: the answer is the specification's error, with the contract's answer in
+    // it.
     let got = served.call(Some(&user), "drop\u{202e}_tables", &json!({}));
     let error = &got.json()["error"];
     assert_eq!((got.status, &error["code"]), (200, &json!(-32602)));
@@ -331,7 +332,7 @@ fn a_denial_can_be_a_tool_result() {
     assert_eq!(result["structuredContent"], answer);
     assert_eq!(result["content"], json!([{"type": "text", "text": "forbidden: write_data needs admin"}]));
     assert_eq!(served.logged(), Some(("write_data".to_owned(), "permission_missing".to_owned())));
-    // A client without a token has to be asked for one, which only the status does.
+    // A client without a token must be asked for one, which only the status does.
     assert_eq!(served.call(None, "write_data", &json!({})).status, 401);
     served.clock.set(NOW.plus(Span::HOUR));
     let got = served.call(Some(&user), "read_data", &json!({}));
@@ -341,31 +342,31 @@ fn a_denial_can_be_a_tool_result() {
         (200, &json!({"error": "unauthorized", "message": "expired"}))
     );
     assert_eq!(result["content"], json!([{"type": "text", "text": "unauthorized: expired"}]));
-    // Some clients hang at a status for other requests, too; an error in its place says why.
+    // Some clients hang on an error status for other requests too, so the error is in the body and gives the reason.
     let got = served.post(Some(&user), &request("tools/list"));
     assert_eq!((got.status, &got.json()["error"]["code"]), (200, &json!(1401)));
     assert_eq!(got.json()["error"]["message"], "unauthorized: expired");
     assert_eq!(served.post(None, &request("tools/list")).status, 401);
-    // A notification has no answer that could say it.
+    // A notification has no response that could contain an error.
     assert_eq!(served.post(Some(&user), r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#).status, 202);
 }
 
-/// Semantic Kernel never returns from a failed `initialize`.
+/// Semantic Kernel hangs after a failed `initialize`.
 #[rstest]
 #[case(Denial::Tool, "2025-06-18", Some("2025-06-18"))]
 #[case(Denial::Tool, "2020-01-01", Some("2025-11-25"))]
 #[case(Denial::Tool, "2026-07-28", Some("2025-11-25"))]
 #[case(Denial::Auto, "2025-06-18", None)]
-fn a_session_begins_although_the_token_has_expired(
+fn initialize_with_an_expired_token_is_answered_with_200_if_denials_are_results(
     #[case] denial: Denial,
-    #[case] asked: &str,
+    #[case] requested: &str,
     #[case] version: Option<&str>,
 ) {
     let served = TestServer::with(|settings| settings.denial = denial);
     let user = served.token("user123", &["user"]);
     served.clock.set(NOW.plus(Span::HOUR));
     let params =
-        json!({"protocolVersion": asked, "capabilities": {}, "clientInfo": {"name": "kernel", "version": "1"}});
+        json!({"protocolVersion": requested, "capabilities": {}, "clientInfo": {"name": "kernel", "version": "1"}});
     let ask = json!({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": params}).to_string();
     let got = served.post(Some(&user), &ask);
     let answer = got.json();
@@ -387,7 +388,7 @@ fn a_session_begins_although_the_token_has_expired(
 }
 
 #[test]
-fn a_caller_that_calls_too_often_is_told_by_status_or_result_when_to_try_again() {
+fn a_throttled_caller_gets_retry_after_as_status_or_tool_result() {
     let rare = |denial| TestServer::with(move |settings| (settings.denial, settings.rate) = (denial, Some(1)));
     for (denial, is_result) in [(Denial::Http, false), (Denial::Tool, true), (Denial::Auto, true)] {
         let served = rare(denial);
@@ -395,7 +396,7 @@ fn a_caller_that_calls_too_often_is_told_by_status_or_result_when_to_try_again()
         for _ in 0..BURST {
             assert_eq!(served.call(Some(&user), "read_data", &json!({})).status, 200);
         }
-        // A notification is dropped without a word: some clients end their session otherwise.
+        // A notification is dropped silently, because some clients would end their session.
         let notification = r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#;
         assert_eq!(served.post(Some(&user), notification).status, 202);
         let got = served.call(Some(&user), "read_data", &json!({}));
@@ -407,7 +408,7 @@ fn a_caller_that_calls_too_often_is_told_by_status_or_result_when_to_try_again()
             assert_eq!(result["content"][0]["text"], "too many calls: try again in 1 s");
         } else {
             assert_eq!((got.status, got.header("retry-after")), (429, Some("1")));
-            // Some clients show nothing but the reason phrase.
+            // Some clients show only the reason phrase.
             assert!(
                 got.head.starts_with("HTTP/1.1 429 Too Many Requests (too many calls: try again in 1 s)"),
                 "{got:?}"
@@ -421,20 +422,17 @@ fn a_caller_that_calls_too_often_is_told_by_status_or_result_when_to_try_again()
 #[case("python-httpx/0.28.1", "2025-11-25", 200)]
 #[case("python-httpx/0.28.1", "2026-07-28", 403)]
 #[case("node", "2025-11-25", 200)]
-fn auto_denies_each_client_in_the_way_that_it_survives(
-    #[case] agent: &str,
-    #[case] version: &str,
-    #[case] status: u16,
-) {
+fn automatic_denials_suit_the_client(#[case] agent: &str, #[case] version: &str, #[case] status: u16) {
     let served = TestServer::with(|settings| settings.denial = Denial::Auto);
     let bearer = format!("Bearer {}", served.token("user123", &["user"]));
     let headers = [("Authorization", &*bearer), ("User-Agent", agent), ("MCP-Protocol-Version", version)];
     assert_eq!(served.send("POST", "/mcp", &headers, &call("write_data", &json!({}))).status, status);
 }
 
-/// A server that cannot read what decides goes on for a while by what it read last, says so, and then decides nothing.
+/// If revocations cannot be read, the server uses the last ones for a limited time and reports it, and then makes no
+/// decisions.
 #[test]
-fn what_cannot_be_read_decides_for_a_while_and_then_nothing_is_decided() {
+fn unreadable_revocations_are_used_until_max_stale_and_then_no_decisions_are_made() {
     let served = TestServer::with(|settings| settings.max_stale = Duration::from_secs(30));
     let user = served.token("user123", &["user"]);
     let health = || {
@@ -455,19 +453,19 @@ fn what_cannot_be_read_decides_for_a_while_and_then_nothing_is_decided() {
     let got = served.call(Some(&user), "read_data", &json!({}));
     assert_eq!((got.status, got.header("retry-after")), (503, Some("1")));
     assert_eq!(got.json()["error"]["message"], "unavailable: revocations cannot be read");
-    assert_eq!(served.call(None, "read_data", &json!({})).status, 503, "no 401: the token may be good");
+    assert_eq!(served.call(None, "read_data", &json!({})).status, 503, "not 401, because the token may be valid");
     shared.update(|state| state.set_health(|health| health.store = None));
     assert_eq!((health(), status()), ((200, ok), 200));
-    // A policy with a mistake in it does not end what the last good one allows.
+    // A faulty policy file does not end the last good policy.
     shared.update(|state| state.set_health(|health| health.policy = unread(false)));
     served.clock.advance(Duration::from_secs(3600 - 31));
     assert_eq!((health().1["status"].clone(), status()), (json!("degraded"), 200));
 }
 
-/// A stream of events, read as far as a text; `None` if it ends before.
+/// Reads a stream of events up to a text; `None` if the stream ends first.
 fn event(stream: &mut BufReader<TcpStream>, text: &str) -> Option<String> {
     let mut line = String::new();
-    while stream.read_line(&mut line).expect("it comes in time") > 0 {
+    while stream.read_line(&mut line).expect("an event in time") > 0 {
         if line.contains(text) {
             return Some(line);
         }
@@ -476,9 +474,9 @@ fn event(stream: &mut BufReader<TcpStream>, text: &str) -> Option<String> {
     None
 }
 
-/// A client of revision 2026-07-28 listens, and is told when it may call other tools, until its token counts no more.
+/// A client of revision 2026-07-28 subscribes and is notified of tool changes until its token becomes invalid.
 #[test]
-fn a_client_that_listens_is_told_of_other_tools_until_its_token_ends() {
+fn a_subscriber_is_notified_of_tool_changes_until_its_token_becomes_invalid() {
     let served = TestServer::new();
     let user = served.token("user123", &["user"]);
     let bearer = format!("Bearer {user}");
@@ -488,7 +486,7 @@ fn a_client_that_listens_is_told_of_other_tools_until_its_token_ends() {
     let declared = json!({"tools": {"listChanged": true}, "prompts": {}, "resources": {}});
     assert_eq!(discovered["result"]["capabilities"], declared);
     assert_eq!(discovered["result"]["_meta"]["io.modelcontextprotocol/serverInfo"]["name"], "portcullis");
-    // Clients of older revisions have no stream over which they could be told.
+    // Clients of older revisions do not have a stream for notifications.
     let params =
         json!({ "protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": { "name": "old", "version": "1" } });
     let hello = json!({ "jsonrpc": "2.0", "id": 7, "method": "initialize", "params": params }).to_string();
@@ -502,7 +500,7 @@ fn a_client_that_listens_is_told_of_other_tools_until_its_token_ends() {
         "POST /mcp HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer {user}\r\nContent-Type: application/json\r\n\
          Accept: application/json, text/event-stream\r\nMCP-Protocol-Version: 2026-07-28\r\n\
          Mcp-Method: subscriptions/listen\r\nContent-Length: {}\r\n\r\n{body}",
-        served.server.as_ref().expect("it runs").address,
+        served.server.as_ref().expect("a running server").address,
         body.len(),
     );
     stream.write_all(head.as_bytes()).expect("sent");
@@ -512,13 +510,16 @@ fn a_client_that_listens_is_told_of_other_tools_until_its_token_ends() {
 
     let policy = |text: &[u8]| Arc::new(Policy::read(text).expect("a policy"));
     let shared = served.gate.shared();
-    // What this client may not call is no news to it.
+    // A client is not notified of tools that it may not call.
     let more = b"[tools.read_data]\npermissions = [\"user\"]\n[tools.write_data]\npermissions = [\"admin\"]\n";
     shared.update(|state| state.set_policy(policy(more)));
     let all = b"[tools.read_data]\npermissions = [\"user\"]\n[tools.write_data]\npermissions = [\"user\"]\n";
     shared.update(|state| state.set_policy(policy(all)));
-    let told = event(&mut stream, "notifications/").expect("a notification");
-    assert!(told.contains("notifications/tools/list_changed") && told.contains("subscriptionId"), "{told}");
+    let notification = event(&mut stream, "notifications/").expect("a notification");
+    assert!(
+        notification.contains("notifications/tools/list_changed") && notification.contains("subscriptionId"),
+        "{notification}"
+    );
     shared.update(|state| {
         let mut revoked = (*state.rules().revoked).clone();
         revoked.revoke(RevocationTarget::Token(TokenId::of(&user)), Revocation { at: NOW, until: None, user: None });
@@ -529,15 +530,15 @@ fn a_client_that_listens_is_told_of_other_tools_until_its_token_ends() {
     assert_eq!(event(&mut stream, "notifications/"), None, "the stream ends");
 }
 
-/// Every refusal, also of requests that call no tool, has a row: what was asked for, the code, and what helps.
+/// Every refusal, even of requests that call no tool, has a row: the request, the code, and the next step.
 #[test]
-fn whatever_is_refused_has_a_row_that_says_what_helps() {
+fn every_refusal_has_a_row_with_the_reason_and_a_next_step() {
     let served = TestServer::with(|settings| settings.rate = Some(1000));
     let user = served.token("user123", &["user"]);
     let bearer = format!("Bearer {user}");
     let good = ("Authorization", &*bearer);
     let hello = request("initialize");
-    for (method, path, headers, body, asked, code, why) in [
+    for (method, path, headers, body, tool, code, why) in [
         (
             "POST",
             "/mcp",
@@ -590,13 +591,14 @@ fn whatever_is_refused_has_a_row_that_says_what_helps() {
     ] {
         served.send(method, path, &headers, body);
         let row = served.gate.shared().read(|state| state.activity().nth_newest(0).cloned()).expect("a row");
-        assert_eq!((&*row.tool, row.answered.code(), row.is_call), (asked, code, false));
+        assert_eq!((&*row.tool, row.answered.code(), row.is_call), (tool, code, false));
         assert!(row.why().contains(why), "{}", row.why());
         assert_eq!((row.client.as_deref(), row.peer), (Some("a-test/1"), Some([127, 0, 0, 1].into())));
         let counted = served.gate.shared().read(|state| state.traffic().refusals());
         assert!(counted.iter().any(|(counted, _)| *counted == code), "{code} in {counted:?}");
     }
-    // A client of an older revision asks for a stream and ends its session; that there is neither is no refusal.
+    // A client of an older revision asks for a stream and ends its session. Answering that neither exists is not a
+    // refusal.
     let before = served.gate.shared().read(|state| state.activity().len());
     for method in ["GET", "DELETE"] {
         assert_eq!(served.send(method, "/mcp", &[good, ("Accept", "text/event-stream")], "").status, 405);
@@ -605,7 +607,7 @@ fn whatever_is_refused_has_a_row_that_says_what_helps() {
 }
 
 #[test]
-fn arguments_that_do_not_fit_are_an_error_of_the_tool() {
+fn invalid_arguments_are_a_tool_error() {
     let policy = Policy::read(
         b"[tools.read_data]\npermissions = [\"user\"]\nschema = { type = \"object\", required = [\"id\"] }\n",
     );
@@ -618,7 +620,7 @@ fn arguments_that_do_not_fit_are_an_error_of_the_tool() {
         (&result["isError"], &result["structuredContent"]),
         (&json!(true), &json!({"error": "invalid_arguments", "message": "arguments: \"id\" is a required property"}))
     );
-    // Many clients show the first block only, and check what is structured against the schema.
+    // Many clients show only the first block, and validate the structured content against the schema.
     assert_eq!(result["content"].as_array().map(Vec::len), Some(1));
     let text: Value = serde_json::from_str(result["content"][0]["text"].as_str().expect("a text")).expect("JSON");
     assert_eq!(text, result["structuredContent"]);
@@ -637,13 +639,13 @@ fn arguments_that_do_not_fit_are_an_error_of_the_tool() {
 #[case(Listing::Permitted, &["admin"], &["read_data", "write_data", "delete_data"])]
 #[case(Listing::Permitted, &[], &[])]
 #[case(Listing::All, &[], &["read_data", "write_data", "delete_data"])]
-fn a_client_sees_what_it_may_call(#[case] listing: Listing, #[case] held: &[&str], #[case] tools: &[&str]) {
+fn a_client_lists_the_tools_that_it_may_call(#[case] listing: Listing, #[case] held: &[&str], #[case] tools: &[&str]) {
     let served = TestServer::with(|settings| settings.listing = listing);
     let token = served.token("user123", held);
     let result = served.post(Some(&token), &request("tools/list")).json()["result"].clone();
     let names: Vec<_> = result["tools"].as_array().expect("a list").iter().map(|tool| tool["name"].clone()).collect();
     assert_eq!(names, tools);
-    assert_eq!(result["cacheScope"], "private", "another caller sees another list");
+    assert_eq!(result["cacheScope"], "private", "the list depends on the caller");
 }
 
 #[rstest]
@@ -661,7 +663,7 @@ fn a_client_sees_what_it_may_call(#[case] listing: Listing, #[case] held: &[&str
 #[case("Accept", "text/html, application/*;q=0.5", 200)]
 #[case("Accept", "text/event-stream", 406)]
 #[case("Accept", "application/json;q=0", 406)]
-fn the_protocols_headers_are_held_to(#[case] name: &str, #[case] value: &str, #[case] status: u16) {
+fn invalid_protocol_headers_are_refused(#[case] name: &str, #[case] value: &str, #[case] status: u16) {
     let served = TestServer::new();
     let bearer = format!("Bearer {}", served.token("user123", &["user"]));
     let headers = [("Authorization", &*bearer), (name, value)];
@@ -676,7 +678,7 @@ fn the_protocols_headers_are_held_to(#[case] name: &str, #[case] value: &str, #[
 }
 
 #[test]
-fn a_page_may_be_allowed() {
+fn a_call_from_an_allowed_origin_passes() {
     let served = TestServer::with(|settings| settings.origins = vec!["http://localhost:*".parse().expect("a page")]);
     let bearer = format!("Bearer {}", served.token("user123", &["user"]));
     for (origin, status) in [("http://localhost:6274", 200), ("https://localhost:6274", 403)] {
@@ -686,7 +688,7 @@ fn a_page_may_be_allowed() {
 }
 
 #[test]
-fn an_allowed_page_is_let_in_by_its_browser() {
+fn an_allowed_origin_passes_the_cors_preflight_of_its_browser() {
     let served = TestServer::with(|settings| settings.origins = vec!["http://localhost:*".parse().expect("a page")]);
     let origin = ("Origin", "http://localhost:6274");
     let asks = [
@@ -700,11 +702,11 @@ fn an_allowed_page_is_let_in_by_its_browser() {
     for word in ["authorization", "mcp-protocol-version", "mcp-param-city", "post", "vary: origin"] {
         assert!(head.contains(word), "{word}: {head}");
     }
-    // Refusals are for the page to read, too.
+    // The page must be able to read refusals, too.
     let refused = served.send("POST", "/mcp", &[origin], &request("tools/list"));
     assert_eq!((refused.status, refused.header("Access-Control-Allow-Origin")), (401, Some("http://localhost:6274")));
     assert!(refused.header("Access-Control-Expose-Headers").is_some_and(|names| names.contains("WWW-Authenticate")));
-    // Another page gets nothing, whether it asks before or not, and its call is not even looked at.
+    // Another origin gets no permission, with or without a preflight, and its call is not parsed.
     let other = [("Origin", "http://evil.example"), ("Access-Control-Request-Method", "POST")];
     let got = served.send("OPTIONS", "/mcp", &other, "");
     assert_eq!((got.status, got.header("Access-Control-Allow-Origin")), (403, None));
@@ -731,7 +733,7 @@ fn modern(method: &str, name: Option<&str>) -> String {
 }
 
 #[test]
-fn both_families_of_revisions_are_served() {
+fn revisions_with_and_without_sessions_are_served() {
     let served = TestServer::new();
     let bearer = format!("Bearer {}", served.token("user123", &["user"]));
     for version in ["2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25"] {
@@ -740,7 +742,7 @@ fn both_families_of_revisions_are_served() {
         let body = json!({ "jsonrpc": "2.0", "id": 7, "method": "initialize", "params": params }).to_string();
         let got = served.send("POST", "/mcp", &[("Authorization", &bearer)], &body);
         assert_eq!((got.status, &got.json()["result"]["protocolVersion"]), (200, &json!(version)));
-        assert_eq!(got.header("Mcp-Session-Id"), None, "sessions are bound to nobody, so there are none");
+        assert_eq!(got.header("Mcp-Session-Id"), None, "sessions are not supported");
     }
     let send = |method: &str, header: &str, name: Option<&str>| {
         let mut headers =
@@ -773,18 +775,18 @@ fn both_families_of_revisions_are_served() {
 #[case(&format!("[{}0]", "0,".repeat(8192)), -32700)]
 #[case(r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":7}}"#, -32602)]
 #[case(r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"x","capabilities":{}}}"#, -32602)]
-fn a_body_that_is_no_message_is_a_bad_request(#[case] body: &str, #[case] code: i32) {
+fn a_body_that_is_not_a_message_is_a_bad_request(#[case] body: &str, #[case] code: i32) {
     let served = TestServer::new();
     let token = served.token("user123", &["user"]);
     let got = served.post(Some(&token), body);
     assert_eq!((got.status, &got.json()["error"]["code"]), (400, &json!(code)));
     let has_id = code == -32602 && body.contains("\"id\":1");
-    assert_eq!(got.json()["id"], if has_id { json!(1) } else { Value::Null }, "null only where it cannot be read");
+    assert_eq!(got.json()["id"], if has_id { json!(1) } else { Value::Null }, "null only if the id cannot be parsed");
     assert_eq!(served.logged(), None, "nothing was called");
 }
 
 #[test]
-fn only_posts_are_answered_and_only_so_much_is_read() {
+fn methods_other_than_post_and_oversized_bodies_are_refused() {
     let served = TestServer::new();
     let bearer = format!("Bearer {}", served.token("user123", &["user"]));
     for method in ["GET", "DELETE"] {
@@ -797,20 +799,20 @@ fn only_posts_are_answered_and_only_so_much_is_read() {
 }
 
 #[test]
-fn the_metadata_is_public_and_names_the_resource() {
+fn the_metadata_is_public_and_contains_the_resource() {
     let served = TestServer::with(|settings| settings.authorization_servers = vec!["https://id.example".to_owned()]);
     for path in ["/.well-known/oauth-protected-resource", "/.well-known/oauth-protected-resource/mcp"] {
         let got = served.send("GET", path, &[], "");
-        let told = got.json();
-        assert_eq!((got.status, told["resource"].as_str()), (200, Some(&*served.uri)));
-        assert_eq!(told["authorization_servers"], json!(["https://id.example"]));
-        assert_eq!(told["bearer_methods_supported"], json!(["header"]));
-        assert_eq!(told["scopes_supported"], json!(["user", "admin"]));
+        let metadata = got.json();
+        assert_eq!((got.status, metadata["resource"].as_str()), (200, Some(&*served.uri)));
+        assert_eq!(metadata["authorization_servers"], json!(["https://id.example"]));
+        assert_eq!(metadata["bearer_methods_supported"], json!(["header"]));
+        assert_eq!(metadata["scopes_supported"], json!(["user", "admin"]));
     }
 }
 
 #[test]
-fn the_schema_of_a_result_admits_every_answer() {
+fn every_result_matches_the_output_schema() {
     let served = TestServer::with(|settings| settings.denial = Denial::Tool);
     let user = served.token("user123", &["user"]);
     let listed = served.post(Some(&user), &request("tools/list")).json();
@@ -822,7 +824,7 @@ fn the_schema_of_a_result_admits_every_answer() {
 }
 
 #[test]
-fn what_is_not_served_is_named_and_what_there_is_none_of_is_an_empty_list() {
+fn an_unknown_method_is_named_and_empty_lists_are_served() {
     let served = TestServer::new();
     let user = served.token("user123", &["user"]);
     let ask = |method: &str| served.post(Some(&user), &request(method)).json();
@@ -839,7 +841,7 @@ fn what_is_not_served_is_named_and_what_there_is_none_of_is_an_empty_list() {
 }
 
 #[test]
-fn other_paths_say_where_the_endpoint_is() {
+fn other_paths_name_the_endpoint() {
     let served = TestServer::new();
     let root = served.send("GET", "/", &[], "");
     assert!(root.status == 200 && root.body.contains("/mcp"), "{root:?}");
@@ -850,7 +852,7 @@ fn other_paths_say_where_the_endpoint_is() {
 }
 
 #[test]
-fn a_client_that_tries_to_sign_in_hears_where_tokens_come_from() {
+fn a_client_that_tries_to_sign_in_learns_where_to_get_a_token() {
     let served = TestServer::new();
     for (method, path) in [
         ("POST", "/register"),
@@ -861,22 +863,22 @@ fn a_client_that_tries_to_sign_in_hears_where_tokens_come_from() {
         ("GET", "/.well-known/openid-configuration"),
     ] {
         let got = served.send(method, path, &[], "");
-        let said = got.json();
-        assert_eq!((got.status, said["error"].as_str()), (404, Some("access_denied")), "{path}");
-        assert!(said["error_description"].as_str().is_some_and(|text| text.contains("Authorization: Bearer")));
+        let body = got.json();
+        assert_eq!((got.status, body["error"].as_str()), (404, Some("access_denied")), "{path}");
+        assert!(body["error_description"].as_str().is_some_and(|text| text.contains("Authorization: Bearer")));
     }
 }
 
 #[test]
-fn a_server_for_a_room_is_known_by_the_address_of_its_interface() {
+fn an_exposed_server_is_reached_by_the_address_of_its_interface() {
     let served = TestServer::with(|settings| {
         *settings = Settings { expose: true, ..Settings::at("0.0.0.0:0".parse().expect("an address")) };
     });
     let host = served.uri.trim_start_matches("http://").trim_end_matches("/mcp").to_owned();
     let token = served.token("user123", &["user"]);
     let body = call("read_data", &json!({"id": 1}));
-    // By the name that another laptop uses, and as this machine does; both over loopback here.
-    let port = served.server.as_ref().expect("it runs").address.port();
+    // Under the name that another laptop uses and under localhost; both over loopback here.
+    let port = served.server.as_ref().expect("a running server").address.port();
     let address = SocketAddr::from(([127, 0, 0, 1], port));
     let bearer = format!("Bearer {token}");
     for host in [host.as_str(), &format!("localhost:{port}")] {
@@ -888,7 +890,7 @@ fn a_server_for_a_room_is_known_by_the_address_of_its_interface() {
 }
 
 #[test]
-fn an_address_with_a_slash_behind_it_is_the_same_one() {
+fn a_trailing_slash_in_the_path_is_accepted() {
     let served = TestServer::new();
     let bearer = format!("Bearer {}", served.token("user123", &["user"]));
     let body = call("read_data", &json!({"id": 1}));
@@ -897,7 +899,7 @@ fn an_address_with_a_slash_behind_it_is_the_same_one() {
 }
 
 #[test]
-fn a_challenge_asks_for_the_least_and_before_the_caller_is_known_for_nothing_of_the_tool() {
+fn a_challenge_to_an_unverified_caller_does_not_depend_on_the_tool() {
     let served = TestServer::new();
     let user = served.token("user123", &["user"]);
     let scope = |token: Option<&str>, tool: &str| {
@@ -912,7 +914,7 @@ fn a_challenge_asks_for_the_least_and_before_the_caller_is_known_for_nothing_of_
 }
 
 #[test]
-fn an_unauthorized_caller_hears_why_in_the_message_itself() {
+fn the_error_message_gives_the_reason_to_an_unauthorized_caller() {
     let served = TestServer::new();
     let message = |token: Option<&str>| {
         served.call(token, "read_data", &json!({})).json()["error"]["message"].as_str().expect("a text").to_owned()
@@ -932,16 +934,16 @@ fn idle_connections_give_way_to_a_client_of_the_same_address() {
     let token = served.token("user123", &["user"]);
     let idle: Vec<TcpStream> = (0..20).map(|_| served.connect()).collect();
     assert_eq!(served.call(Some(&token), "read_data", &json!({})).status, 200);
-    // The first ones were closed for the later ones; a read sees the end.
+    // The oldest connections were closed for the later ones, which a read shows.
     let mut first = &idle[0];
     assert_eq!(first.read(&mut [0; 1]).ok(), Some(0));
 }
 
 #[test]
-fn callers_that_never_read_their_refusals_keep_nobody_out() {
+fn callers_that_never_read_their_refusals_do_not_lock_out_others() {
     let served = TestServer::with(|settings| settings.for_each_peer = 8);
     let token = served.token("user123", &["user"]);
-    let address = served.server.as_ref().expect("it runs").address;
+    let address = served.server.as_ref().expect("a running server").address;
     let body = request("tools/list");
     let head = format!("POST /mcp HTTP/1.1\r\nHost: {address}\r\nContent-Length: {}\r\n\r\n{body}", body.len());
     let mut deaf: Vec<TcpStream> = (0..20).map(|_| served.connect()).collect();
@@ -955,13 +957,13 @@ fn callers_that_never_read_their_refusals_keep_nobody_out() {
 }
 
 #[test]
-fn a_caller_without_a_valid_token_is_not_kept_connected_and_its_id_is_echoed_only_where_it_is_short() {
+fn a_caller_without_a_valid_token_is_disconnected_and_only_a_short_id_is_echoed() {
     let served = TestServer::new();
     let long = json!({ "jsonrpc": "2.0", "id": "x".repeat(200), "method": "tools/list" }).to_string();
     let got = served.post(Some("junk"), &long);
     assert_eq!((got.status, &got.json()["id"], got.header("Connection")), (401, &Value::Null, Some("close")));
     assert_eq!(served.post(None, &request("tools/list")).json()["id"], 7);
-    // What is long is not even read.
+    // A long message is not even read.
     let padded = call("read_data", &json!({ "padding": "x".repeat(5 << 10) }));
     assert_eq!(served.post(Some("junk"), &padded).status, 401);
     assert_eq!(served.logged(), None);
@@ -975,7 +977,7 @@ fn a_head_of_more_than_16_kib_is_refused() {
 }
 
 #[test]
-fn the_clock_of_the_gate_ends_a_token_between_two_calls() {
+fn a_token_that_expires_between_two_calls_is_refused() {
     let served = TestServer::new();
     let token = served.token("user123", &["user"]);
     served.clock.advance(Duration::from_secs(3599));
@@ -984,7 +986,7 @@ fn the_clock_of_the_gate_ends_a_token_between_two_calls() {
     assert_eq!(served.call(Some(&token), "read_data", &json!({})).status, 401);
 }
 
-/// A clock on which an hour passes with every reading.
+/// A clock that advances by an hour with every reading.
 struct FastClock {
     readings: AtomicI64,
 }
@@ -1007,7 +1009,7 @@ fn a_request_is_judged_at_one_instant_from_its_first_layer_to_its_answer() {
     let gate = Gate::with(crate::forge::rules(), crate::forge::signer(), Arc::clone(&clock) as Arc<dyn Clock>);
     let settings = Settings { allow_no_audience: true, ..Settings::at("127.0.0.1:0".parse().expect("an address")) };
     let server = Server::start(settings, &gate).expect("a free port");
-    // Valid for the first two hours: two requests, if each of them reads the clock once.
+    // Valid for the first two hours, which is two requests if each reads the clock once.
     let exp = NOW.seconds() + 7200;
     let token = crate::forge::token(format!(r#"{{"user_id":"user123","permissions":["user"],"exp":{exp}}}"#));
     let bearer = format!("Bearer {token}");
@@ -1023,33 +1025,37 @@ fn a_request_is_judged_at_one_instant_from_its_first_layer_to_its_answer() {
 }
 
 #[test]
-fn a_long_body_is_taken_of_a_verified_sender_only() {
+fn a_long_body_is_read_only_from_a_verified_sender() {
     let served = TestServer::with(|settings| settings.max_body = 2 << 20);
     let long = call("read_data", &json!({ "id": "x".repeat(1 << 20) }));
     let token = served.token("user123", &["user"]);
     assert_eq!(served.post(Some(&token), &long).status, 200);
     assert_eq!(served.post(Some("junk"), &long).status, 401);
-    assert_eq!(served.logged().map(|(_, code)| code), Some("allowed".to_owned()), "what was not read is not logged");
+    assert_eq!(
+        served.logged().map(|(_, code)| code),
+        Some("allowed".to_owned()),
+        "a message that was not read is not logged"
+    );
 }
 
 #[test]
-fn what_accepts_tokens_without_an_audience_ends_with_the_server() {
+fn only_a_running_server_accepts_tokens_without_an_audience() {
     let rules = || crate::forge::rules().with_audiences(["gate".into()]);
     let bare = crate::forge::token(crate::forge::claims(""));
     let lax = |settings: &mut Settings| settings.allow_no_audience = true;
     let code = |gate: &Gate| gate.shared().rules().decide(&Call { token: Some(&bare), tool: "read_data" }, NOW).code();
-    // While it serves, at its end, when it is only dropped, and when it cannot even start.
+    // While the server runs, after it stops, after it is dropped, and after it failed to start.
     let mut served = TestServer::on(rules(), lax);
     assert_eq!(served.call(Some(&bare), "read_data", &json!({})).status, 200);
     assert_eq!(code(&served.gate), "audience_mismatch");
-    let taken = served.server.as_ref().expect("it runs").address;
-    served.server.take().expect("it runs").stop();
+    let taken = served.server.as_ref().expect("a running server").address;
+    served.server.take().expect("a running server").stop();
     assert_eq!(code(&served.gate), "audience_mismatch");
 
     let mut served = TestServer::on(crate::forge::rules(), lax);
     assert_eq!(code(&served.gate), "audience_mismatch");
     drop(served.server.take());
-    assert_eq!(code(&served.gate), "allowed", "the audience that the server expected is taken back");
+    assert_eq!(code(&served.gate), "allowed", "the server's audience is removed");
 
     let taken = std::net::TcpListener::bind(taken).expect("a free port");
     let gate = Gate::with(crate::forge::rules(), crate::forge::signer(), Arc::new(ManualClock::new(NOW)));
@@ -1060,7 +1066,7 @@ fn what_accepts_tokens_without_an_audience_ends_with_the_server() {
 }
 
 #[test]
-fn tokens_without_an_audience_pass_only_where_that_is_allowed() {
+fn tokens_without_an_audience_pass_only_if_allowed() {
     let served = TestServer::with(|settings| settings.allow_no_audience = true);
     let bare = served.token_for("user123", &["user"], None);
     assert_eq!(served.call(Some(&bare), "read_data", &json!({})).status, 200);
@@ -1069,14 +1075,14 @@ fn tokens_without_an_audience_pass_only_where_that_is_allowed() {
 }
 
 #[test]
-fn whoever_calls_too_often_waits() {
+fn a_caller_above_the_rate_is_refused_until_later() {
     let served = TestServer::with(|settings| settings.rate = Some(2));
     let (one, other) = (served.token("user123", &["user"]), served.token("user456", &["user"]));
     let status = |token: &str| served.call(Some(token), "read_data", &json!({})).status;
     (0..BURST).for_each(|_| assert_eq!(status(&one), 200));
     let got = served.call(Some(&one), "read_data", &json!({}));
     assert_eq!((got.status, got.header("Retry-After")), (429, Some("1")));
-    // Another token of the same user and another method make no difference; another user does.
+    // Another token of the same user or another method makes no difference, but another user does.
     let again = served.token("user123", &["user"]);
     assert_eq!((status(&again), served.post(Some(&one), &request("tools/list")).status), (429, 429));
     assert_eq!(status(&other), 200);
@@ -1084,10 +1090,10 @@ fn whoever_calls_too_often_waits() {
     let refused = || served.post(Some("junk"), &request("tools/list")).status;
     (0..BURST).for_each(|_| assert_eq!(refused(), 401));
     assert_eq!(refused(), 429);
-    // What needs no token is counted like that too, and no connection is kept for it.
+    // Requests that need no token are counted in the same way, and their connection is closed.
     let got = served.send("GET", "/healthz", &[], "");
     assert_eq!((got.status, got.header("Connection")), (429, Some("close")));
-    // A large message counts for several.
+    // A large message counts as several calls.
     let large = call("read_data", &json!({ "id": "x".repeat(200 << 10) }));
     let sent = |_: &u32| served.post(Some(&served.token("user789", &["user"])), &large).status == 200;
     assert_eq!((0..BURST).take_while(sent).count(), 1);
@@ -1096,25 +1102,25 @@ fn whoever_calls_too_often_waits() {
 }
 
 #[test]
-fn a_body_that_does_not_come_is_given_up() {
+fn a_body_that_never_arrives_times_out() {
     let served = TestServer::with(|settings| settings.timeout = Duration::from_millis(20));
     let token = served.token("user123", &["user"]);
     let mut open = served.connect();
-    let address = served.server.as_ref().expect("it runs").address;
+    let address = served.server.as_ref().expect("a running server").address;
     let head = format!(
         "POST /mcp HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {token}\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{{"
     );
-    open.write_all(head.as_bytes()).expect("it reads");
+    open.write_all(head.as_bytes()).expect("the request is sent");
     let mut answer = String::new();
     let _ = open.read_to_string(&mut answer);
     assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
 }
 
 #[test]
-fn a_request_is_judged_for_when_all_of_it_is_there() {
+fn a_request_is_judged_when_its_body_has_arrived() {
     let served = TestServer::new();
     let token = served.token("user123", &["user"]);
-    let address = served.server.as_ref().expect("it runs").address;
+    let address = served.server.as_ref().expect("a running server").address;
     let body = call("read_data", &json!({"id": 1}));
     let (first, rest) = body.split_at(20);
     let length = body.len();
@@ -1122,11 +1128,11 @@ fn a_request_is_judged_for_when_all_of_it_is_there() {
         "POST /mcp HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {token}\r\nContent-Type: application/json\r\nAccept: application/json, text/event-stream\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{first}"
     );
     let mut open = served.connect();
-    open.write_all(head.as_bytes()).expect("it reads");
-    // What is answered later was taken later: the head is there.
+    open.write_all(head.as_bytes()).expect("the request is sent");
+    // This answer shows that the server has read the head of the request before it.
     assert_eq!(served.call(Some(&token), "read_data", &json!({})).status, 200);
     served.clock.advance(Duration::from_hours(1));
-    open.write_all(rest.as_bytes()).expect("it reads");
+    open.write_all(rest.as_bytes()).expect("the request is sent");
     let mut answer = String::new();
     open.read_to_string(&mut answer).expect("an answer");
     assert!(answer.starts_with("HTTP/1.1 401 ") && answer.contains("\"expired\""), "{answer}");
@@ -1135,7 +1141,7 @@ fn a_request_is_judged_for_when_all_of_it_is_there() {
 #[test]
 fn many_clients_at_once_are_all_answered_and_all_logged() {
     let served = TestServer::with(|settings| settings.rate = None);
-    let address = served.server.as_ref().expect("it runs").address;
+    let address = served.server.as_ref().expect("a running server").address;
     let tokens: Vec<String> = (0..8).map(|n| served.token(&format!("user{n}"), &["user"])).collect();
     std::thread::scope(|scope| {
         for token in &tokens {
@@ -1149,60 +1155,60 @@ fn many_clients_at_once_are_all_answered_and_all_logged() {
     });
     served.gate.shared().read(|state| {
         assert_eq!((state.activity().len(), state.traffic().requests()), (320, 320));
-        let mut told: Vec<_> =
+        let mut counts: Vec<_> =
             state.traffic().clients().iter().map(|c| (c.subject.as_deref(), c.calls, c.refused)).collect();
-        told.sort_unstable();
+        counts.sort_unstable();
         let names: Vec<String> = (0..8).map(|n| format!("user{n}")).collect();
-        assert_eq!(told, names.iter().map(|name| (Some(name.as_str()), 40, 20)).collect::<Vec<_>>());
+        assert_eq!(counts, names.iter().map(|name| (Some(name.as_str()), 40, 20)).collect::<Vec<_>>());
     });
 }
 
 #[test]
-fn the_server_takes_back_the_audience_it_has_set_and_no_other() {
+fn a_stopped_server_removes_only_the_audience_that_it_set() {
     let mut served = TestServer::new();
     let audience = |served: &TestServer| served.gate.shared().rules().audience().map(ToString::to_string);
     assert_eq!(audience(&served), Some(served.uri.clone()));
-    served.server.take().expect("it runs").stop();
+    served.server.take().expect("a running server").stop();
     assert_eq!(audience(&served), None);
 
     let rules = crate::forge::rules().with_audiences(["gate".into()]);
     let mut served = TestServer::on(rules, |_| {});
     let token = served.token_for("user123", &["user"], Some("gate"));
     assert_eq!(served.call(Some(&token), "read_data", &json!({})).status, 200);
-    served.server.take().expect("it runs").stop();
+    served.server.take().expect("a running server").stop();
     assert_eq!(audience(&served).as_deref(), Some("gate"));
 }
 
 #[test]
-fn it_stops_within_a_second_although_a_call_is_open() {
+fn the_server_stops_within_a_second_during_an_open_call() {
     let mut served = TestServer::new();
     let token = served.token("user123", &["user"]);
-    let address = served.server.as_ref().expect("it runs").address;
+    let address = served.server.as_ref().expect("a running server").address;
     let mut open = served.connect();
     let head = format!(
         "POST /mcp HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {token}\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{{"
     );
-    open.write_all(head.as_bytes()).expect("it reads");
-    // It is known to be open once another request on a later connection was answered.
+    open.write_all(head.as_bytes()).expect("the request is sent");
+    // The answer on a later connection shows that the server has accepted this one.
     assert_eq!(served.call(Some(&token), "read_data", &json!({})).status, 200);
     let started = watch();
-    served.server.take().expect("it runs").stop();
+    served.server.take().expect("a running server").stop();
     assert!(started() < Duration::from_secs(1));
     let mut rest = Vec::new();
     let _ = open.read_to_end(&mut rest);
-    assert!(TcpStream::connect(address).is_err(), "nobody listens any more");
+    assert!(TcpStream::connect(address).is_err(), "the server no longer listens");
 }
 
-#[expect(clippy::disallowed_methods, reason = "how long a stop really takes is what is asked")]
+#[expect(clippy::disallowed_methods, reason = "the test measures how long a stop really takes")]
 fn watch() -> impl Fn() -> Duration {
     let started = Instant::now();
     move || started.elapsed()
 }
 
 #[test]
-fn a_port_that_is_taken_and_a_key_that_is_weak_are_refused() {
+fn a_used_port_and_a_weak_key_on_an_exposed_address_are_refused() {
     let served = TestServer::new();
-    let address = served.server.as_ref().expect("it runs").address.to_string();
+    let address = served.server.as_ref().expect("a running server").address.to_string();
     let settings = Settings::at(address.parse().expect("an address"));
     let Err(error) = Server::start(settings, &served.gate) else { panic!("the port is taken") };
     assert_eq!(error.to_string(), format!("cannot listen on {address}: address already in use"));
@@ -1231,8 +1237,8 @@ fn traffic_is_counted_by_client_and_by_reason() {
     served.call(None, "read_data", &json!({}));
     served.gate.shared().read(|state| {
         let traffic = state.traffic();
-        let told: Vec<_> = traffic.clients().iter().map(|c| (c.subject.as_deref(), c.calls, c.refused)).collect();
-        assert_eq!(told, [(None, 1, 1), (Some("user123"), 2, 1)]);
+        let counts: Vec<_> = traffic.clients().iter().map(|c| (c.subject.as_deref(), c.calls, c.refused)).collect();
+        assert_eq!(counts, [(None, 1, 1), (Some("user123"), 2, 1)]);
         let mut refusals = traffic.refusals();
         refusals.sort_unstable();
         assert_eq!(refusals, [("missing_token", 1), ("permission_missing", 1)]);
@@ -1242,7 +1248,7 @@ fn traffic_is_counted_by_client_and_by_reason() {
 }
 
 #[test]
-fn over_standard_streams_the_token_is_the_environments() {
+fn over_standard_streams_the_token_is_read_from_the_environment() {
     let initialize = json!({
         "jsonrpc": "2.0", "id": 1, "method": "initialize",
         "params": { "protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": { "name": "t", "version": "1" } },
@@ -1269,18 +1275,18 @@ fn over_standard_streams_the_token_is_the_environments() {
         let mut lines = BufReader::new(child.stdout.take().expect("a pipe")).lines();
         let mut answers = Vec::new();
         for message in &input {
-            writeln!(stdin, "{message}").expect("it reads");
-            // Whatever has a number is answered.
+            writeln!(stdin, "{message}").expect("the request is sent");
+            // Every message with an id is answered.
             if message.contains("\"id\"") {
                 let line = lines.next().expect("an answer").expect("UTF-8");
                 answers.push(serde_json::from_str::<Value>(&line).expect("JSON")["result"].clone());
             }
         }
         drop(stdin);
-        assert!(child.wait().expect("it ends").success(), "the end of the input is no trouble");
+        assert!(child.wait().expect("it exits").success(), "the end of the input is not an error");
         answers
     };
-    // As it is pasted: with a scheme and a line break.
+    // The token as pasted: with a scheme and a line break.
     let mut answers = talk(&format!("Bearer {token}"));
     assert_eq!(answers.remove(0)["serverInfo"]["name"], "portcullis");
     let structured: Vec<_> = answers.iter().map(|answer| answer["structuredContent"].clone()).collect();
@@ -1297,9 +1303,9 @@ fn over_standard_streams_the_token_is_the_environments() {
     );
 }
 
-/// A client that shows nothing but an empty list leaves its user alone; the errors and standard error say why.
+/// A client that shows only an empty list does not help its user, so the errors and standard error give the reason.
 #[test]
-fn over_standard_streams_a_refused_token_is_said_and_a_message_may_be_only_so_long() {
+fn over_standard_streams_a_refused_token_is_reported_and_long_messages_are_dropped() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("token");
     let run = |token: &str, input: &str| {
@@ -1323,26 +1329,26 @@ fn over_standard_streams_a_refused_token_is_said_and_a_message_may_be_only_so_lo
     let (_, out, _) = run(&good, &long);
     assert!(
         !out.contains("xxx") && out.contains(r#""name":"read_data""#),
-        "it is dropped, and the next one is answered"
+        "the long message is dropped and the next one answered"
     );
 }
 
 #[test]
-fn what_cannot_be_served_is_said() {
-    let said = |ran: CommandOutput| (ran.exit, ran.err);
-    let (exit, err) = said(bare(&["serve"]).run());
+fn serve_rejects_invalid_options() {
+    let failure = |ran: CommandOutput| (ran.exit, ran.err);
+    let (exit, err) = failure(bare(&["serve"]).run());
     assert!(exit == 1 && err.contains("no signing secret"), "{err}");
-    let (exit, err) = said(portcullis(&["serve", "--now", "2026-11-22T20:41:05Z"]).run());
+    let (exit, err) = failure(portcullis(&["serve", "--now", "2026-11-22T20:41:05Z"]).run());
     assert!(exit == 2 && err.contains("--now cannot be used with serve"), "{err}");
-    let (exit, err) = said(portcullis(&["serve", "--listen", "nowhere"]).run());
+    let (exit, err) = failure(portcullis(&["serve", "--listen", "nowhere"]).run());
     assert!(exit == 2 && err.contains("expected HOST:PORT such as 127.0.0.1:8640"), "{err}");
-    let (exit, err) = said(portcullis(&["--denial", "tool", "serve"]).run());
+    let (exit, err) = failure(portcullis(&["--denial", "tool", "serve"]).run());
     assert!(exit == 2 && err.contains("write `portcullis serve [OPTIONS]`"), "{err}");
-    let (exit, err) = said(bare(&["serve", "--listen", "0.0.0.0:0"]).env("PORTCULLIS_SECRET", "my-secret").run());
+    let (exit, err) = failure(bare(&["serve", "--listen", "0.0.0.0:0"]).env("PORTCULLIS_SECRET", "my-secret").run());
     assert!(exit == 1 && err.contains("is reachable from other machines") && err.contains("--expose"), "{err}");
 }
 
-/// `portcullis serve` on a port of its own, with what it has printed.
+/// `portcullis serve` on its own port, with its output.
 struct Process {
     child: Child,
     lines: Lines<BufReader<ChildStdout>>,
@@ -1362,8 +1368,8 @@ impl Process {
             .expect("the program starts");
         let mut lines = BufReader::new(child.stdout.take().expect("a pipe")).lines();
         let first = lines.next().expect("a line").expect("UTF-8");
-        let told: Value = serde_json::from_str(&first).expect("JSON");
-        let uri = told["uri"].as_str().expect("a URI").to_owned();
+        let report: Value = serde_json::from_str(&first).expect("JSON");
+        let uri = report["uri"].as_str().expect("a URI").to_owned();
         let address = uri.trim_start_matches("http://").trim_end_matches("/mcp").parse().expect("an address");
         Self { child, lines, address }
     }
@@ -1373,10 +1379,10 @@ impl Process {
         portcullis(&["issue", user, "-p", permission, "--audience", &audience]).out().trim().to_owned()
     }
 
-    /// Calls again and again, until the answer is this one: a file that has changed is noticed a moment later.
+    /// Repeats a call until it has this status, because a file change is noticed with a delay.
     fn wait_for(&self, status: u16, token: &str, tool: &str) {
-        let came = (0..20_000).any(|_| call_status(self.address, Some(token), tool) == status);
-        assert!(came, "{tool} is never answered with {status}");
+        let is_reached = (0..20_000).any(|_| call_status(self.address, Some(token), tool) == status);
+        assert!(is_reached, "{tool} is never answered with {status}");
     }
 }
 
@@ -1388,7 +1394,7 @@ impl Drop for Process {
 }
 
 #[test]
-fn the_command_prints_calls_and_follows_its_files() {
+fn serve_prints_calls_and_follows_its_files() {
     let folder = std::env::temp_dir().join(format!("portcullis-serve-{}", std::process::id()));
     std::fs::create_dir_all(&folder).expect("a folder");
     let (policy, state) = (folder.join("policy.toml"), folder.join("state.json"));
@@ -1398,8 +1404,8 @@ fn the_command_prints_calls_and_follows_its_files() {
     let token = served.issue("user123", "user");
     assert_eq!(call_status(served.address, Some(&token), "read_data"), 200);
     let line = served.lines.next().expect("a line").expect("UTF-8");
-    let told: Value = serde_json::from_str(&line).expect("JSON");
-    let parts = ["kind", "origin", "client", "subject", "tool", "decision"].map(|part| told[part].as_str());
+    let record: Value = serde_json::from_str(&line).expect("JSON");
+    let parts = ["kind", "origin", "client", "subject", "tool", "decision"].map(|part| record[part].as_str());
     assert_eq!(parts, ["call", "client", "a-test/1", "user123", "read_data", "allowed"].map(Some));
     assert!(!line.contains(&token));
 
@@ -1413,7 +1419,7 @@ fn the_command_prints_calls_and_follows_its_files() {
     served.wait_for(200, &token, "read_data");
 
     let pid = rustix::process::Pid::from_child(&served.child);
-    rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("it runs");
-    assert_eq!(served.child.wait().expect("it ends").code(), Some(143));
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("a running server");
+    assert_eq!(served.child.wait().expect("it exits").code(), Some(143));
     let _ = std::fs::remove_dir_all(&folder);
 }

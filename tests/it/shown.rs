@@ -1,4 +1,4 @@
-//! Whatever is pasted, issued or called: every frame can be drawn, and nothing on it acts, hides or pretends.
+//! Whatever is pasted, issued or called, every frame can be drawn and contains no active or hidden characters.
 
 use portcullis::auth::{KeyOrigin, Rules, Signer};
 use portcullis::text::read_token;
@@ -9,7 +9,7 @@ use crate::desk::Desk;
 use crate::forge::{NOW, SECRET};
 use crate::hostile::{Hostile, hostile, signed};
 
-/// What a user would look at, as the keys that lead there.
+/// The views that a user would open, as the keys that lead there.
 const LOOKS: [&str; 10] =
     ["Alt-1", "Alt-2", "Alt-3", "Alt-3 →", "Alt-3 →", "Alt-3 Enter", "Esc Alt-4 Enter", "Alt-5", "Enter", "Esc F1"];
 
@@ -25,9 +25,9 @@ fn nothing_hidden_shows(desk: &Desk, what: &str) {
 }
 
 #[test]
-fn every_hostile_token_is_shown_harmlessly_and_judged_as_the_gate_does() {
+fn every_hostile_token_is_shown_safely_and_judged_like_the_gate() {
     for (columns, rows) in [(120, 36), (80, 24), (40, 12)] {
-        // Of some a paste leaves out what stands around the token, and so what was wrong with it.
+        // For some tokens the paste leaves out the surrounding text, and with it the defect.
         let pasted =
             |case: &Hostile| case.token.len() <= 1 << 20 && read_token(&case.token).tokens == [case.token.as_str()];
         for case in hostile().into_iter().filter(pasted) {
@@ -74,7 +74,7 @@ proptest! {
         }
     }
 
-    /// Whatever keys come in whatever order: nothing panics, and the console can still be left.
+    /// Any keys in any order never cause a panic, and the console can still be quit.
     #[test]
     fn any_keys_in_any_order_leave_a_console_that_can_be_quit(
         columns in 40u16..130,

@@ -1,4 +1,4 @@
-//! Time: everything that shows a time turns in the same instant, and between two such instants nothing is drawn.
+//! Time: everything that shows a time changes at the same instant, and nothing is drawn in between.
 
 use std::time::Duration;
 
@@ -13,15 +13,15 @@ fn with_leeway(seconds: u64) -> Desk {
     Desk::with(Rules { leeway: Leeway::seconds(seconds), ..Rules::new(&key) }, 120, 36)
 }
 
-/// A token that lives this long, selected, with the Call pane in focus.
-fn dying_in(desk: &mut Desk, life: &str) {
+/// Issues and selects a token with this lifetime, and focuses the Call pane.
+fn issue_for(desk: &mut Desk, life: &str) {
     desk.types("user123").keys("Tab Tab Tab Ctrl-U").types(life).keys("Enter Alt-4");
 }
 
 #[test]
-fn a_token_dies_everywhere_in_the_same_instant() {
+fn a_token_expires_everywhere_at_the_same_instant() {
     let mut desk = Desk::new(120, 36);
-    dying_in(&mut desk, "3s");
+    issue_for(&mut desk, "3s");
     desk.must_show(&["VALID  3s left", "‹ user123 · 3s ›", "ALLOWED"]);
     desk.waits(2 * SECOND);
     desk.must_show(&["VALID  1s left", "‹ user123 · 1s ›", "ALLOWED"]);
@@ -36,13 +36,13 @@ fn a_token_dies_everywhere_in_the_same_instant() {
 #[test]
 fn a_call_in_the_last_second_is_allowed() {
     let mut desk = Desk::new(120, 36);
-    dying_in(&mut desk, "3s");
+    issue_for(&mut desk, "3s");
     desk.waits((3 * SECOND).checked_sub(Duration::from_millis(1)).unwrap());
     desk.keys("Enter").must_show(&[r#"{"success":true,"result":{"id":1}}"#]);
 }
 
 #[test]
-fn a_token_becomes_valid_by_itself() {
+fn a_token_becomes_valid_without_a_key_press() {
     let mut desk = Desk::new(120, 36);
     desk.types("user123").keys("Tab Tab Tab Tab Ctrl-U").types("5s").keys("Enter Alt-4");
     desk.must_show(&["NOT YET VALID  valid in 5s", "UNAUTHORIZED  not_yet_valid"]);
@@ -53,9 +53,9 @@ fn a_token_becomes_valid_by_itself() {
 }
 
 #[test]
-fn leeway_is_a_state_of_its_own() {
+fn a_token_within_the_leeway_is_in_its_grace_period() {
     let mut desk = with_leeway(5);
-    dying_in(&mut desk, "3s");
+    issue_for(&mut desk, "3s");
     desk.waits(3 * SECOND);
     desk.must_show(&["GRACE  grace 5s left of the leeway", "ALLOWED"]);
     desk.waits(5 * SECOND);
@@ -63,9 +63,9 @@ fn leeway_is_a_state_of_its_own() {
 }
 
 #[test]
-fn a_change_of_the_leeway_judges_everything_anew() {
+fn changing_the_leeway_updates_all_decisions() {
     let mut desk = Desk::new(120, 36);
-    dying_in(&mut desk, "3s");
+    issue_for(&mut desk, "3s");
     desk.waits(4 * SECOND);
     desk.must_show(&["EXPIRED", "UNAUTHORIZED"]);
     desk.keys("Ctrl-S Ctrl-U").types("5s").keys("Enter");
@@ -73,7 +73,7 @@ fn a_change_of_the_leeway_judges_everything_anew() {
 }
 
 #[test]
-fn nothing_wakes_the_console_when_nothing_counts() {
+fn nothing_wakes_the_console_without_a_countdown() {
     let mut desk = Desk::new(120, 36);
     assert_eq!(desk.app.next_change(), None);
     desk.types("user123").keys("Enter Del");
@@ -85,13 +85,13 @@ fn nothing_wakes_the_console_when_nothing_counts() {
 fn a_countdown_draws_once_a_second_however_many_places_show_it() {
     let mut desk = Desk::new(120, 36);
     desk.types("user123").keys("Enter").types("b").keys("Enter").types("c").keys("Enter");
-    // The age of a fresh token ticks by seconds in its first minute; then only the countdowns do.
+    // In its first minute the age of a token changes every second; after that only the countdowns do.
     desk.waits(70 * SECOND);
     assert_eq!(desk.waits(60 * SECOND), 60);
 }
 
 #[test]
-fn the_picture_is_constant_until_it_asks_to_be_drawn_and_differs_then() {
+fn the_screen_changes_exactly_when_it_asks_to_be_drawn() {
     for (columns, rows) in [(120, 36), (80, 24), (40, 12), (160, 50)] {
         for pane in ["Alt-1", "Alt-2", "Alt-3", "Alt-4", "Alt-5"] {
             let mut desk = with_leeway(3);
@@ -102,18 +102,18 @@ fn the_picture_is_constant_until_it_asks_to_be_drawn_and_differs_then() {
                 let before = desk.screen();
                 desk.clock.advance(nap.saturating_sub(Duration::from_micros(1)));
                 desk.tell(portcullis::app::Msg::Woke);
-                assert_eq!(desk.screen(), before, "{columns}x{rows} {pane}: changed before its time");
+                assert_eq!(desk.screen(), before, "{columns}x{rows} {pane}: changed too early");
                 desk.clock.advance(Duration::from_micros(1));
                 desk.tell(portcullis::app::Msg::Woke);
-                assert_ne!(desk.screen(), before, "{columns}x{rows} {pane}: woken for nothing");
+                assert_ne!(desk.screen(), before, "{columns}x{rows} {pane}: woken without a change");
             }
         }
     }
 }
 
 #[test]
-fn odd_times_are_shown_and_named() {
-    for (claim, said) in [
+fn odd_times_are_shown_and_explained() {
+    for (claim, message) in [
         (r#""exp":1795380000000"#, "exp looks like milliseconds"),
         (r#""exp":18446744073709551615"#, "the claim exp is 18446744073709551615"),
         (r#""exp":1e400"#, "the claim exp is 1e400"),
@@ -127,6 +127,6 @@ fn odd_times_are_shown_and_named() {
             r#"{"alg":"HS256"}"#,
             &format!(r#"{{"user_id":"u","permissions":[],{claim}}}"#),
         ));
-        desk.must_show(&[said]);
+        desk.must_show(&[message]);
     }
 }

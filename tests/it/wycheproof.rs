@@ -1,7 +1,7 @@
-//! The HS cases of C2SP/wycheproof, read where they lie beside the project.
+//! The HS cases of C2SP/wycheproof, read from a checkout beside the project.
 //!
-//! Their payloads are no claims (`foo`), so the gate as a whole refuses them all; what is held is the judgement over
-//! header and signature, as an inspection makes it with the gate's own functions.
+//! Their payloads are not claims (`foo`), so the gate refuses them all; the result checked here is the one for header
+//! and signature, from an inspection with the gate's own functions.
 
 use std::path::Path;
 
@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::forge::NOW;
 
-/// Faults of the vectors themselves: file, case, why its verdict cannot be met.
+/// Faulty vectors: file, case, and why the verdict cannot be met.
 const FAULTY: [(&str, u64, &str); 4] = [
     ("signature", 367, "named invalidBase64Padding, but byte-identical to the valid 357"),
     ("signature", 370, "named invalidBase64PaddingInPayload, but byte-identical to the valid 357"),
@@ -18,18 +18,18 @@ const FAULTY: [(&str, u64, &str); 4] = [
     ("signature", 373, "calls a `?` inside the payload's base64 valid"),
 ];
 
-/// Cases about key files (JWK), which are not read here: the token itself would be judged by a key that a file's policy
-/// must have refused before.
+/// Cases about key files (JWK), which the gate does not read: a policy for key files would have to reject the key
+/// before the token is judged.
 const KEY_FILES: [(&str, u64, &str); 6] = [
     ("crypto", 47, "a key set of mixed kinds"),
     ("key", 1, "a key set of mixed kinds"),
     ("key", 4, "two keys of one kid"),
-    ("key", 10, "a short key; this gate takes it and tells that it is weak"),
+    ("key", 10, "a short key, which this gate accepts and reports as weak"),
     ("key", 25, "a key for AES-GCM"),
     ("key", 26, "a key for AES key wrapping"),
 ];
 
-/// Valid tokens of algorithms that are not held here.
+/// Valid tokens of algorithms that are not supported here.
 const OTHER_ALGORITHMS: [(&str, u64, &str); 2] = [("key", 14, "HS384"), ("key", 15, "HS512")];
 
 struct Case {
@@ -55,7 +55,7 @@ impl Case {
     }
 }
 
-/// Rules with a key of a key file, or `None` where the gate refuses to take it.
+/// Returns rules with a key from a key file, or `None` if the gate rejects the key.
 fn rules(jwk: &Value) -> Option<Rules> {
     use base64::Engine as _;
     let secret = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(jwk["k"].as_str()?).ok()?;
@@ -81,7 +81,7 @@ fn cases() -> Option<Vec<Case>> {
                     file,
                     id: test["tcId"].as_u64().expect("a number"),
                     valid: test["result"] == "valid",
-                    // The JSON serialization stands in one file as text, in the other as an object.
+                    // The JSON serialization is text in one file and an object in the other.
                     token: test["jws"].as_str().map_or_else(|| test["jws"].to_string(), str::to_owned),
                     keys: keys.clone(),
                 });
@@ -93,9 +93,9 @@ fn cases() -> Option<Vec<Case>> {
 
 #[test]
 #[expect(clippy::print_stderr, reason = "a skipped test must say so")]
-fn every_wycheproof_case_of_an_hmac_key_is_judged_as_known() {
+fn every_wycheproof_case_for_hmac_keys_gets_its_expected_result() {
     let Some(cases) = cases() else {
-        eprintln!("SKIPPED: ../shared/vectors/wycheproof is not here");
+        eprintln!("SKIPPED: ../shared/vectors/wycheproof is missing");
         return;
     };
     assert_eq!(cases.len(), 75, "cases that concern HMAC keys");
@@ -104,7 +104,7 @@ fn every_wycheproof_case_of_an_hmac_key_is_judged_as_known() {
         let passes = case.passes();
         let place = format!("{} {}: {}", case.file, case.id, case.token);
         if case.among(&FAULTY) {
-            // Judged by what the bytes are, not by what the vectors say of them.
+            // Judged by the bytes, not by the verdict of the vectors.
             assert_eq!(passes, !case.valid, "{place}");
             faulty += 1;
         } else if case.among(&KEY_FILES) {
@@ -121,7 +121,7 @@ fn every_wycheproof_case_of_an_hmac_key_is_judged_as_known() {
 }
 
 #[test]
-fn no_wycheproof_case_is_ever_let_through() {
+fn the_gate_refuses_every_wycheproof_case() {
     for case in cases().unwrap_or_default() {
         if let Some(rules) = rules(&case.keys[0]) {
             assert!(rules.verify(&case.token, NOW).is_err(), "{} {}", case.file, case.id);

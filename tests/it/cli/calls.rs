@@ -1,4 +1,4 @@
-//! `issue`, `check` and `call`: the lab, and every exit code.
+//! `issue`, `check` and `call`: the lab's example, and every exit code.
 
 use std::process::Command;
 
@@ -10,12 +10,12 @@ use serde_json::Value;
 use super::{CommandOutput, Folder, PORTCULLIS, bare, issue, portcullis};
 
 #[test]
-fn the_labs_example_in_the_readme_prints_what_it_says() {
+fn the_lab_example_in_the_readme_prints_the_documented_output() {
     let readme = include_str!("../../../README.md");
     let (_, rest) = readme.split_once("<!-- lab -->").expect("the marker");
     let block = |rest: &str, kind: &str| {
         let (_, rest) = rest.split_once(&format!("```{kind}\n")).expect("a block");
-        let (block, rest) = rest.split_once("```").expect("its end");
+        let (block, rest) = rest.split_once("```").expect("the end of the block");
         (block.to_owned(), rest.to_owned())
     };
     let (script, rest) = block(rest, "sh");
@@ -24,7 +24,7 @@ fn the_labs_example_in_the_readme_prints_what_it_says() {
     let path = format!("{}:/usr/bin:/bin", folder.display());
     let output =
         Command::new("sh").args(["-c", &script]).env_clear().env("PATH", path).env("HOME", "/nonexistent").output();
-    let output = output.expect("there is a shell");
+    let output = output.expect("sh runs");
     assert_eq!(String::from_utf8_lossy(&output.stdout), printed, "{}", String::from_utf8_lossy(&output.stderr));
 }
 
@@ -55,7 +55,7 @@ fn every_exit_code_is_reached() {
 #[case(&["read_data"], r#"{"success":true,"result":{}}"#, "by user", 0)]
 #[case(&["write_data", r#"{"data": "new"}"#], r#"{"error":"forbidden"}"#, "the token holds user; write_data needs admin", 4)]
 #[case(&["read_data", "[1]"], r#"{"error":"invalid_arguments"}"#, "arguments: an array, not a JSON object", 5)]
-fn a_call_prints_the_answer_and_says_why_beside_it(
+fn a_call_prints_the_answer_on_stdout_and_the_reason_on_stderr(
     #[case] words: &[&str],
     #[case] answer: &str,
     #[case] why: &str,
@@ -66,14 +66,14 @@ fn a_call_prints_the_answer_and_says_why_beside_it(
         let ran = portcullis(&[json, &["call", &token], words].concat()).run();
         assert_eq!((ran.out.as_str(), ran.exit), (format!("{answer}\n").as_str(), exit), "{}", ran.err);
         assert!(ran.err.contains(why), "{}", ran.err);
-        // And with the token in the environment the same.
+        // The same with the token in the environment.
         let ran = portcullis(&[json, &["call"], words].concat()).env("PORTCULLIS_TOKEN", &token).run();
         assert_eq!((ran.out.as_str(), ran.exit), (format!("{answer}\n").as_str(), exit), "{}", ran.err);
     }
 }
 
 #[test]
-fn a_caller_without_a_token_is_told_that_there_is_none() {
+fn a_call_without_a_token_reports_that_it_is_missing() {
     let CommandOutput { out, err, exit } = portcullis(&["check", "read_data"]).run();
     assert_eq!(exit, 3);
     assert!(out.starts_with("UNAUTHORIZED missing_token: no token was sent"), "{out}");
@@ -85,7 +85,7 @@ fn a_caller_without_a_token_is_told_that_there_is_none() {
 }
 
 #[test]
-fn a_token_is_found_in_whatever_it_comes() {
+fn a_token_is_found_in_any_wrapping() {
     let token = issue("user123", "user");
     for text in [
         format!("Bearer {token}"),
@@ -102,16 +102,16 @@ fn a_token_is_found_in_whatever_it_comes() {
 }
 
 #[test]
-fn a_decision_as_json_says_what_the_words_say() {
+fn a_decision_as_json_matches_the_text() {
     let token = issue("user123", "user");
     let ran = portcullis(&["--json", "check", &token, "write_data"]).run();
-    let told: Value = serde_json::from_str(&ran.out).expect("JSON");
+    let report: Value = serde_json::from_str(&ran.out).expect("JSON");
     assert_eq!(
-        (&told["decision"], &told["reason"], &told["subject"]),
+        (&report["decision"], &report["reason"], &report["subject"]),
         (&"forbidden".into(), &"permission_missing".into(), &"user123".into())
     );
-    assert_eq!(told["sentence"], "the token holds user; write_data needs admin");
-    let checks: Vec<(&str, Option<bool>)> = told["checks"]
+    assert_eq!(report["sentence"], "the token holds user; write_data needs admin");
+    let checks: Vec<(&str, Option<bool>)> = report["checks"]
         .as_array()
         .expect("a list")
         .iter()
@@ -122,7 +122,7 @@ fn a_decision_as_json_says_what_the_words_say() {
 }
 
 #[test]
-fn a_token_says_what_was_asked_for() {
+fn an_issued_token_contains_the_requested_claims() {
     let arguments = [
         "--now",
         "2026-11-22T20:40:00Z",
@@ -146,19 +146,19 @@ fn a_token_says_what_was_asked_for() {
         "n=[1.5,null]",
     ];
     let token = portcullis(&arguments).out();
-    let told: Value =
+    let report: Value =
         serde_json::from_str(&portcullis(&["--now", "2026-11-22T20:41:00Z", "--json", "inspect", &token]).out())
             .expect("JSON");
-    let claims = &told["claims"];
+    let claims = &report["claims"];
     assert_eq!(claims["user_id"], "zoë");
     assert_eq!(claims["permissions"], serde_json::json!(["user", "read all"]));
     assert_eq!((&claims["iss"], &claims["aud"]), (&"me".into(), &"you".into()));
     assert_eq!((&claims["team"], &claims["n"]), (&"blue".into(), &serde_json::json!([1.5, null])));
     assert_eq!(
-        (&told["times"]["exp"]["rfc3339"], &told["times"]["nbf"]["epoch"]),
+        (&report["times"]["exp"]["rfc3339"], &report["times"]["nbf"]["epoch"]),
         (&"2026-11-22T20:55:00Z".into(), &1_795_380_010.into())
     );
-    assert_eq!(told["times"]["seconds_left"], 840.0);
+    assert_eq!(report["times"]["seconds_left"], 840.0);
 }
 
 #[rstest]
@@ -172,32 +172,32 @@ fn a_token_says_what_was_asked_for() {
 #[case(&["--leeway", "-5s", "inspect", "a"], "expected a duration such as 90s")]
 #[case(&["--demo", "inspect", "a"], "--demo cannot be used with a command")]
 #[case(&["check", "--no-token", "a", "read_data"], "--no-token cannot be used with a token")]
-fn what_is_typed_wrong_is_named(#[case] arguments: &[&str], #[case] said: &str) {
+fn invalid_arguments_are_named(#[case] arguments: &[&str], #[case] message: &str) {
     let CommandOutput { out, err, exit } = portcullis(arguments).run();
     assert_eq!((exit, out.as_str()), (2, ""), "{err}");
-    assert!(err.contains(said), "{err}");
+    assert!(err.contains(message), "{err}");
 }
 
 #[rstest]
 #[case("n=12345678901234567890123", "the number 12345678901234567890123 is too large to be kept exactly")]
 #[case(r#"d={"x":1,"x":2}"#, "duplicate member x")]
 #[case("=1", "missing name")]
-fn a_claim_that_would_be_signed_as_something_else_is_refused(#[case] claim: &str, #[case] said: &str) {
+fn a_claim_that_would_be_altered_by_signing_is_rejected(#[case] claim: &str, #[case] message: &str) {
     let CommandOutput { exit, err, out } = portcullis(&["issue", "ann", "--claim", claim]).run();
-    assert!(exit == 2 && out.is_empty() && err.contains(said), "{err}");
+    assert!(exit == 2 && out.is_empty() && err.contains(message), "{err}");
 }
 
 #[test]
-fn a_date_is_a_time_to_expire_at_and_a_duration_is_told_where_it_belongs() {
+fn expires_accepts_a_date_and_refers_to_ttl_for_a_duration() {
     let token = portcullis(&["issue", "ann", "--expires", "2099-11-22"]).out();
-    let told: Value = serde_json::from_str(&portcullis(&["--json", "inspect", token.trim()]).out()).expect("JSON");
-    assert_eq!(told["times"]["exp"]["rfc3339"], "2099-11-22T00:00:00Z");
+    let report: Value = serde_json::from_str(&portcullis(&["--json", "inspect", token.trim()]).out()).expect("JSON");
+    assert_eq!(report["times"]["exp"]["rfc3339"], "2099-11-22T00:00:00Z");
     let CommandOutput { exit, err, .. } = portcullis(&["issue", "ann", "--expires", "1h"]).run();
     assert!(exit == 2 && err.contains("use --ttl"), "{err}");
 }
 
 #[test]
-fn a_token_in_the_tools_place_is_noticed_and_not_repeated() {
+fn a_token_in_place_of_a_tool_is_rejected_and_not_printed() {
     let token = issue("user123", "user");
     for words in [&["check", &token][..], &["check", "read_data", &token], &["call", &token]] {
         let CommandOutput { exit, err, out } = portcullis(words).run();
@@ -209,9 +209,9 @@ fn a_token_in_the_tools_place_is_noticed_and_not_repeated() {
 #[rstest]
 #[case(&["-p", "admn"], "permission admn opens no tool")]
 #[case(&["-p", "user", "--not-before", "2h"], "exp does not lie behind iat and nbf")]
-fn what_is_odd_about_an_issued_token_is_said_at_once(#[case] options: &[&str], #[case] said: &str) {
+fn findings_about_an_issued_token_are_printed_at_once(#[case] options: &[&str], #[case] message: &str) {
     let CommandOutput { exit, err, .. } = portcullis(&[&["issue", "ann"], options].concat()).run();
-    assert!(exit == 0 && err.contains(said), "{err}");
+    assert!(exit == 0 && err.contains(message), "{err}");
 }
 
 #[rstest]
@@ -223,13 +223,13 @@ fn what_is_odd_about_an_issued_token_is_said_at_once(#[case] options: &[&str], #
     r#"{"id":99999999999999999999999}"#,
     "arguments: the number 99999999999999999999999 is too large to be kept exactly"
 )]
-fn arguments_that_would_arrive_as_something_else_are_refused(#[case] arguments: &str, #[case] said: &str) {
+fn arguments_that_would_be_altered_by_parsing_are_rejected(#[case] arguments: &str, #[case] message: &str) {
     let CommandOutput { exit, err, .. } = portcullis(&["call", &issue("ann", "user"), "read_data", arguments]).run();
-    assert!(exit == 5 && err.contains(said), "{err}");
+    assert!(exit == 5 && err.contains(message), "{err}");
 }
 
 #[test]
-fn who_has_no_token_needs_no_secret_to_be_told_so() {
+fn no_token_is_unauthorized_even_without_a_secret() {
     for arguments in [&["check", "--no-token", "read_data"], &["call", "--no-token", "read_data"]] {
         let CommandOutput { out, exit, .. } = bare(arguments).run();
         assert!(exit == 3 && out.to_lowercase().contains("unauthorized"), "{out}");
@@ -237,7 +237,7 @@ fn who_has_no_token_needs_no_secret_to_be_told_so() {
     assert_eq!(bare(&["check", "x", "read_data"]).run().exit, 1);
 }
 
-/// Every command that takes a token, with the words behind it.
+/// Every command that takes a token, with the arguments after it.
 const TAKERS: [(&str, &[&str]); 6] = [
     ("inspect", &[]),
     ("check", &["read_data"]),
@@ -248,7 +248,7 @@ const TAKERS: [(&str, &[&str]); 6] = [
 ];
 
 #[test]
-fn every_command_takes_a_token_from_standard_input_or_a_file() {
+fn every_command_reads_a_token_from_standard_input_or_a_file() {
     let token = issue("user123", "user");
     let folder = Folder::new();
     let file = format!("@{}", folder.write("token.txt", format!("Authorization: Bearer {token}\n")));
@@ -269,15 +269,15 @@ fn every_command_takes_a_token_from_standard_input_or_a_file() {
     }
     let two = folder.write("two.txt", format!("{token}\n{token}\n"));
     let out = portcullis(&["--json", "inspect", &format!("@{two}")]).out();
-    assert_eq!(out.lines().count(), 2, "a file holds several tokens, as standard input does");
+    assert_eq!(out.lines().count(), 2, "a file may contain several tokens, like standard input");
     for source in ["-", &*file] {
         let CommandOutput { err, exit, .. } = portcullis(&["check", source]).input(token.as_str()).run();
         assert!(exit == 2 && err.contains("expected a tool, got a token"), "{err}");
     }
 }
 
-/// What a command says on standard error, where that is a terminal or not.
-fn said(arguments: &[&str], token: &str, shows_hints: bool) -> String {
+/// Returns standard error of a command, as printed to a terminal or not.
+fn standard_error(arguments: &[&str], token: &str, shows_hints: bool) -> String {
     let options = Options::parse_from(["portcullis"].iter().chain(arguments));
     let environment = Environment {
         secret: Some(super::SECRET.as_bytes().to_vec().into()),
@@ -294,12 +294,12 @@ fn said(arguments: &[&str], token: &str, shows_hints: bool) -> String {
         environment,
         known: Exit::Good,
     };
-    headless.run(&options, options.command.as_ref().expect("a command")).expect("it runs");
+    headless.run(&options, options.command.as_ref().expect("a command")).expect("the command runs");
     String::from_utf8(err).expect("UTF-8")
 }
 
 #[test]
-fn a_token_in_the_arguments_is_pointed_out_to_people_once() {
+fn a_token_in_the_arguments_is_reported_once_on_a_terminal() {
     const HINT: &str = "other users of this machine can see a token in the arguments";
     let token = issue("user123", "user");
     let folder = Folder::new();
@@ -317,11 +317,11 @@ fn a_token_in_the_arguments_is_pointed_out_to_people_once() {
                 .chain(words.iter().copied())
                 .chain(state)
                 .collect();
-            said(&arguments, &token, is_seen).matches(HINT).count()
+            standard_error(&arguments, &token, is_seen).matches(HINT).count()
         };
         assert_eq!(with(&[], Some(&token), true), 1, "{command}");
         assert_eq!(with(&[], Some(&format!("Authorization: Bearer {token}")), true), 1, "{command}");
-        assert_eq!(with(&[], Some(&token), false), 0, "{command}: nobody reads it");
+        assert_eq!(with(&[], Some(&token), false), 0, "{command}: not on a terminal");
         assert_eq!(with(&["--json"], Some(&token), true), 0, "{command}: a script reads it");
         for source in [Some("-"), Some(&*file), None] {
             assert_eq!(with(&[], source, true), 0, "{command} {source:?}");
@@ -330,7 +330,7 @@ fn a_token_in_the_arguments_is_pointed_out_to_people_once() {
 }
 
 #[test]
-fn every_command_that_uses_a_weak_secret_says_so_once_on_standard_error() {
+fn every_command_that_uses_a_weak_secret_warns_once_on_standard_error() {
     const WEAK: &str = "portcullis: weak secret: 72 bits, HS256 needs at least 256 (RFC 7518 §3.2); generate one with: openssl rand -hex 32";
     let token = portcullis(&["issue", "user123", "-p", "user"]).env("PORTCULLIS_SECRET", "my-secret").out();
     let folder = Folder::new();

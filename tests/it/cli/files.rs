@@ -1,4 +1,4 @@
-//! The configuration file, the secret file, and what goes before what.
+//! The configuration file, the secret file, and the precedence of options, environment and file.
 
 use std::os::unix::fs::PermissionsExt as _;
 
@@ -14,7 +14,7 @@ use super::{CommandOutput, Folder, SECRET, bare, issue, portcullis};
 #[case("hex:612d7365637265742d6f662d7468697274792d74776f2d62797465732d6f6b21\n")]
 #[case("b64:YS1zZWNyZXQtb2YtdGhpcnR5LXR3by1ieXRlcy1vayE=\n")]
 #[case("b64:YS1zZWNyZXQtb2YtdGhpcnR5LXR3by1ieXRlcy1vayE")]
-fn a_secret_is_read_however_it_is_written(#[case] written: &str) {
+fn a_secret_is_read_in_any_notation(#[case] written: &str) {
     let folder = Folder::new();
     let (file, token) = (folder.write("secret", written), issue("user123", "user"));
     assert_eq!(bare(&["--secret-file", &file, "inspect", &token]).run().exit, 0);
@@ -24,18 +24,18 @@ fn a_secret_is_read_however_it_is_written(#[case] written: &str) {
 }
 
 #[test]
-fn a_secret_that_others_can_read_is_refused_with_what_mends_it() {
+fn a_secret_that_others_can_read_is_rejected_with_the_command_to_fix_it() {
     let folder = Folder::new();
     let (file, token) = (folder.write("my secret's", SECRET), issue("user123", "user"));
-    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o640)).expect("it is ours");
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o640)).expect("the mode is set");
     let ran = bare(&["--secret-file", &file, "inspect", &token]).run();
     assert_eq!((ran.exit, ran.out.as_str()), (1, ""));
-    let (_, mend) = ran.err.split_once('`').expect("a command in it");
-    let (mend, _) = mend.split_once('`').expect("its end");
-    assert!(ran.err.contains("other users can read it") && mend.starts_with("chmod 600 "), "{}", ran.err);
+    let (_, fix) = ran.err.split_once('`').expect("a command");
+    let (fix, _) = fix.split_once('`').expect("the end of the command");
+    assert!(ran.err.contains("other users can read it") && fix.starts_with("chmod 600 "), "{}", ran.err);
     assert_eq!(bare(&["--secret-file", &file, "--insecure-secret-file", "inspect", &token]).run().exit, 0);
-    let mended = std::process::Command::new("sh").args(["-c", mend]).status().expect("there is a shell");
-    assert!(mended.success(), "{mend}");
+    let status = std::process::Command::new("sh").args(["-c", fix]).status().expect("sh runs");
+    assert!(status.success(), "{fix}");
     assert_eq!(bare(&["--secret-file", &file, "inspect", &token]).run().exit, 0);
 }
 
@@ -43,15 +43,15 @@ fn a_secret_that_others_can_read_is_refused_with_what_mends_it() {
 #[case("hex:xyz", "expected pairs of hex digits after hex:")]
 #[case("b64:§", "expected base64 after b64:")]
 #[case("\n", "the secret is empty")]
-fn a_bad_secret_is_named_and_never_quoted(#[case] written: &str, #[case] said: &str) {
+fn a_bad_secret_is_named_and_never_quoted(#[case] written: &str, #[case] message: &str) {
     let folder = Folder::new();
     let ran = bare(&["--secret-file", &folder.write("secret", written), "inspect", "x"]).run();
     assert_eq!(ran.exit, 1);
-    assert!(ran.err.contains(said) && !ran.err.contains("xyz") && !ran.err.contains('§'), "{}", ran.err);
+    assert!(ran.err.contains(message) && !ran.err.contains("xyz") && !ran.err.contains('§'), "{}", ran.err);
 }
 
 #[test]
-fn flags_go_before_the_environment_and_that_before_the_file() {
+fn options_override_the_environment_which_overrides_the_file() {
     let folder = Folder::new();
     let other = folder.write("other", "another-secret-of-thirty-two-byt");
     folder.write("portcullis/secret", SECRET);
@@ -60,27 +60,31 @@ fn flags_go_before_the_environment_and_that_before_the_file() {
         "secret-file = \"secret\"\nissuer = \"file\"\naudience = \"file\"\nleeway = \"5s\"\nlifetime = \"10m\"\n",
     );
     let inspect = |run: super::Run| -> Value { serde_json::from_str(&run.run().out).expect("JSON") };
-    // Found where the platform keeps such files, and its relative path where the file is.
+    // The file is found in the platform's folder for configuration, and a relative path in it is relative to that
+    // folder.
     let found = bare(&["issue", "a"]).env("XDG_CONFIG_HOME", folder.path("")).out();
     let token = found.trim_end();
-    let told = inspect(bare(&["--config", &config, "--json", "inspect", token]));
+    let report = inspect(bare(&["--config", &config, "--json", "inspect", token]));
     assert_eq!(
-        (&told["verdict"], &told["claims"]["iss"], &told["times"]["leeway"]),
+        (&report["verdict"], &report["claims"]["iss"], &report["times"]["leeway"]),
         (&"valid".into(), &"file".into(), &5.0.into())
     );
-    let life = |told: &Value| {
-        told["times"]["exp"]["epoch"].as_i64().zip(told["times"]["iat"]["epoch"].as_i64()).map(|(exp, iat)| exp - iat)
+    let life = |report: &Value| {
+        report["times"]["exp"]["epoch"]
+            .as_i64()
+            .zip(report["times"]["iat"]["epoch"].as_i64())
+            .map(|(exp, iat)| exp - iat)
     };
-    assert_eq!(life(&told), Some(600));
-    // By the environment, too.
-    let told = inspect(bare(&["--json", "inspect", token]).env("PORTCULLIS_CONFIG", &config));
-    assert_eq!(told["verdict"], "valid");
-    // A flag before the file.
-    let told = inspect(bare(&["--config", &config, "--issuer", "flag", "--json", "inspect", token]));
-    assert_eq!((&told["verdict"], &told["reason"]), (&"invalid".into(), &"issuer_mismatch".into()));
+    assert_eq!(life(&report), Some(600));
+    // The environment can name the file, too.
+    let report = inspect(bare(&["--json", "inspect", token]).env("PORTCULLIS_CONFIG", &config));
+    assert_eq!(report["verdict"], "valid");
+    // An option overrides the file.
+    let report = inspect(bare(&["--config", &config, "--issuer", "flag", "--json", "inspect", token]));
+    assert_eq!((&report["verdict"], &report["reason"]), (&"invalid".into(), &"issuer_mismatch".into()));
     let longer = bare(&["--config", &config, "issue", "a", "--ttl", "2h"]).out();
     assert_eq!(life(&inspect(bare(&["--config", &config, "--json", "inspect", longer.trim_end()]))), Some(7200));
-    // The environment's secret before the file's, and a flag's before that.
+    // The environment's secret overrides the file's, and the option's secret overrides both.
     let of = |run: super::Run| inspect(run)["verdict"].clone();
     let secret = |run: super::Run| run.env("PORTCULLIS_SECRET", "another-secret-of-thirty-two-byt");
     assert_eq!(of(secret(bare(&["--config", &config, "--json", "inspect", token]))), "invalid");
@@ -91,7 +95,7 @@ fn flags_go_before_the_environment_and_that_before_the_file() {
 }
 
 #[test]
-fn a_configuration_that_is_wrong_names_file_line_and_the_nearest_key() {
+fn an_invalid_configuration_is_reported_with_file_line_and_nearest_key() {
     let folder = Folder::new();
     let config = folder.write("portcullis.toml", "lifetime = \"1h\"\nleewy = \"5s\"\n");
     let CommandOutput { err, exit, .. } = portcullis(&["--config", &config, "inspect", "x"]).run();
@@ -103,7 +107,7 @@ fn a_configuration_that_is_wrong_names_file_line_and_the_nearest_key() {
 }
 
 #[test]
-fn what_is_too_long_is_refused_and_never_cut() {
+fn files_that_are_too_long_are_rejected_and_not_truncated() {
     let folder = Folder::new();
     let token = issue("user123", "user");
     let config = folder.write("config.toml", format!("{}\nissuer = \"strict\"\n", "#".repeat(64 * 1024)));
@@ -116,7 +120,7 @@ fn what_is_too_long_is_refused_and_never_cut() {
 }
 
 #[test]
-fn a_configuration_that_leads_nowhere_is_not_taken_for_none() {
+fn a_broken_link_to_the_configuration_is_an_error() {
     let folder = Folder::new();
     let place = folder.write("portcullis/other", "");
     let link = std::path::Path::new(&place).with_file_name("portcullis.toml");
@@ -126,9 +130,9 @@ fn a_configuration_that_leads_nowhere_is_not_taken_for_none() {
     assert!(exit == 1 && err.contains("portcullis.toml: no such file"), "{err}");
 }
 
-/// Whoever can change the policy or the revocations decides in the user's place.
+/// A user who can change the policy or the revocations can change decisions.
 #[test]
-fn a_file_that_others_can_change_is_said_once_by_every_command() {
+fn a_file_that_others_can_change_is_reported_once() {
     use std::os::unix::fs::PermissionsExt as _;
     let folder = tempfile::tempdir().expect("a folder");
     let path = |name: &str, text: &str| {
@@ -141,9 +145,9 @@ fn a_file_that_others_can_change_is_said_once_by_every_command() {
     let run = || portcullis(&["--policy", &policy, "--state", &state, "check", "--no-token", "read_data"]).run().err;
     assert!(!run().contains("other users"), "{}", run());
     for file in [&policy, &state] {
-        std::fs::set_permissions(file, std::fs::Permissions::from_mode(0o666)).expect("it is ours");
+        std::fs::set_permissions(file, std::fs::Permissions::from_mode(0o666)).expect("the mode is set");
     }
-    for said in ["policy file: other users can write ", "state file: other users can write "] {
-        assert_eq!(run().matches(said).count(), 1, "{}", run());
+    for warning in ["policy file: other users can write ", "state file: other users can write "] {
+        assert_eq!(run().matches(warning).count(), 1, "{}", run());
     }
 }

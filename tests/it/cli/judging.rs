@@ -1,4 +1,4 @@
-//! `inspect` and `check` on hostile tokens and at the borders of time.
+//! `inspect` and `check` on hostile tokens and around the expiry.
 
 use portcullis::auth::{Call, NumericDate, Rules, Verdict};
 use portcullis::text::Span;
@@ -10,7 +10,7 @@ use super::{CommandOutput, portcullis};
 use crate::forge::{NOW, SECRET, rules};
 use crate::hostile::hostile;
 
-/// No byte may do anything but print; line breaks are ours.
+/// Checks that the output contains no control or hidden characters except line breaks.
 fn harmless(what: &str, ran: &CommandOutput) {
     for text in [&ran.out, &ran.err] {
         let odd = text.chars().find(|c| *c != '\n' && hidden(*c).is_some());
@@ -23,7 +23,7 @@ fn secret() -> &'static str {
 }
 
 #[test]
-fn every_hostile_token_is_judged_as_the_console_does_and_nothing_raw_is_printed() {
+fn every_hostile_token_is_judged_like_in_the_console_and_printed_escaped() {
     let (rules, now) = (rules(), NOW.rfc3339());
     let mut compared = 0;
     for case in hostile() {
@@ -36,7 +36,7 @@ fn every_hostile_token_is_judged_as_the_console_does_and_nothing_raw_is_printed(
         let (text, json) = (text().run(), json.run());
         harmless(name, &text);
         harmless(name, &json);
-        // What a person hands over is read as a paste is; the exact string is judged by the library.
+        // The command reads its input like a paste; only the library judges the exact string.
         let handed = portcullis::text::read_token(&case.token).tokens;
         let taken = handed.first().map_or(case.token.trim(), String::as_str);
         if handed.len() > 1 || *taken != *case.token {
@@ -45,8 +45,8 @@ fn every_hostile_token_is_judged_as_the_console_does_and_nothing_raw_is_printed(
         compared += 1;
         let status = rules.inspect(&*case.token).judged.status(NOW);
         assert!(text.out.starts_with(status.word()), "{name}: {}", text.out);
-        let told: Value = serde_json::from_str(&json.out).unwrap_or_else(|e| shallow(name, &json.out, &e));
-        assert_eq!(told["verdict"], status.code(), "{name}");
+        let report: Value = serde_json::from_str(&json.out).unwrap_or_else(|e| shallow(name, &json.out, &e));
+        assert_eq!(report["verdict"], status.code(), "{name}");
         let exit = if matches!(status, portcullis::auth::TokenStatus::Valid(_)) { 0 } else { 3 };
         assert_eq!((text.exit, json.exit), (exit, exit), "{name}");
         check(name, &case.token, &rules);
@@ -54,8 +54,8 @@ fn every_hostile_token_is_judged_as_the_console_does_and_nothing_raw_is_printed(
     assert!(compared > 20, "only {compared} of the cases were compared");
 }
 
-/// JSON too deep for the reader here, or with a number or half of a surrogate pair in it that it refuses, as they stand
-/// in the token: only its beginning is looked at.
+/// Reads only the beginning of JSON that the parser here rejects, because it is too deep or contains a number or half
+/// of a surrogate pair from the token.
 fn shallow(name: &str, out: &str, error: &serde_json::Error) -> Value {
     let error = error.to_string();
     assert!(
@@ -86,7 +86,7 @@ fn check(name: &str, token: &str, rules: &Rules) {
 #[rstest]
 #[case("0s", 0)]
 #[case("5s", 5)]
-fn a_token_dies_in_its_second_and_leeway_moves_that_by_exactly_itself(#[case] leeway: &str, #[case] seconds: i64) {
+fn a_token_expires_at_exactly_exp_plus_the_leeway(#[case] leeway: &str, #[case] seconds: i64) {
     let issued = portcullis(&["--now", "2026-11-22T20:40:00Z", "issue", "user123", "-p", "user", "--ttl", "1h"]).out();
     let token = issued.trim_end();
     let exp = NumericDate::from_rfc3339("2026-11-22T21:40:00Z").expect("a time");
@@ -102,18 +102,18 @@ fn a_token_dies_in_its_second_and_leeway_moves_that_by_exactly_itself(#[case] le
 }
 
 #[test]
-fn without_a_secret_the_signature_is_not_checked_and_that_is_said() {
+fn without_a_secret_the_signature_is_reported_as_not_checked() {
     let token = super::issue("user123", "user");
     let CommandOutput { out, err, exit } = super::bare(&["--json", "inspect", &token]).run();
-    let told: Value = serde_json::from_str(&out).expect("JSON");
-    assert_eq!((exit, &told["verdict"], &told["valid"]), (3, &"not_verified".into(), &false.into()));
-    assert_eq!(told["checks"][3], serde_json::json!({"check": "signature", "passed": null}));
-    assert_eq!((&told["checks"][5]["passed"], &told["claims"]["user_id"]), (&true.into(), &"user123".into()));
+    let report: Value = serde_json::from_str(&out).expect("JSON");
+    assert_eq!((exit, &report["verdict"], &report["valid"]), (3, &"not_verified".into(), &false.into()));
+    assert_eq!(report["checks"][3], serde_json::json!({"check": "signature", "passed": null}));
+    assert_eq!((&report["checks"][5]["passed"], &report["claims"]["user_id"]), (&true.into(), &"user123".into()));
     assert!(err.contains("signature not checked"), "{err}");
 }
 
 #[test]
-fn colour_is_for_terminals_and_for_those_who_ask() {
+fn colour_is_used_only_on_request_without_a_terminal() {
     let token = super::issue("user123", "user");
     let out = |arguments: &[&str]| portcullis(&[arguments, &["inspect", &token]].concat()).out();
     assert!(!out(&[]).contains('\u{1b}'));
@@ -122,7 +122,7 @@ fn colour_is_for_terminals_and_for_those_who_ask() {
 }
 
 #[test]
-fn what_is_typed_reaches_the_terminal_as_text_even_in_an_error() {
+fn arguments_are_printed_escaped_in_errors() {
     for arguments in [&["\u{1b}]0;owned\u{7}"][..], &["inspect", "a", "\u{9b}2J"], &["--leeway", "\u{202e}"]] {
         let ran = portcullis(arguments).run();
         assert_eq!(ran.exit, 2);

@@ -1,4 +1,4 @@
-//! `policy check` on policies with names that mislead, and on the collected cases where they are at hand.
+//! `policy check` on policies with misleading names, and on the collected cases if they are available.
 
 use std::path::Path;
 
@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::{CommandOutput, Folder, bare};
 
-/// The codes of the warnings about a policy file.
+/// Returns the codes of the warnings about a policy file.
 fn warnings(file: &str) -> Vec<String> {
     let out = bare(&["--json", "policy", "check", file]).out();
     let checked: Value = serde_json::from_str(&out).expect("JSON");
@@ -15,7 +15,7 @@ fn warnings(file: &str) -> Vec<String> {
 }
 
 #[test]
-fn names_that_mislead_are_warned_of_and_the_exit_code_stays() {
+fn misleading_names_are_warnings_and_do_not_change_the_exit_code() {
     let folder = Folder::new();
     let policy = |name: &str, text: &str| folder.write(name, text);
     let spaces = policy("space.toml", "[tools.read_data]\npermissions = [\"staff \"]\n");
@@ -40,10 +40,10 @@ fn names_that_mislead_are_warned_of_and_the_exit_code_stays() {
 
 #[test]
 #[expect(clippy::print_stderr, reason = "a skipped test must say so")]
-fn the_collected_policies_are_warned_of() {
+fn the_collected_policies_produce_warnings() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/cases/in/policies");
     if !folder.is_dir() {
-        eprintln!("SKIPPED: ../shared/cases is not here");
+        eprintln!("SKIPPED: ../shared/cases is missing");
         return;
     }
     let file = |name: &str| folder.join(name).to_str().expect("UTF-8").to_owned();

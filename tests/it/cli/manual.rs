@@ -1,4 +1,4 @@
-//! Help, completions and man pages are made from the options, and what they say works.
+//! Help, completions and man pages are generated from the options, and their examples work.
 
 use std::process::{Command, Stdio};
 
@@ -9,7 +9,7 @@ use rstest::rstest;
 use super::{Folder, bare, portcullis};
 
 #[test]
-fn every_command_has_an_example_that_is_understood() {
+fn every_command_has_a_valid_example() {
     let mut command = Options::command();
     command.build();
     let mut all: Vec<clap::Command> = command.get_subcommands().cloned().collect();
@@ -18,10 +18,10 @@ fn every_command_has_an_example_that_is_understood() {
     for sub in all.iter_mut().filter(|sub| sub.get_name() != "help") {
         let help = sub.render_long_help().to_string();
         let (_, examples) =
-            help.split_once("Example:\n").unwrap_or_else(|| panic!("{} has no example", sub.get_name()));
+            help.split_once("Example:\n").unwrap_or_else(|| panic!("{}: the example is missing", sub.get_name()));
         for line in examples.lines().map(str::trim).filter(|line| !line.is_empty()) {
             let mut words = words(line.split(" <").next().unwrap_or(line));
-            // A variable set for the command alone.
+            // A variable set only for this command.
             words.retain(|word| !word.starts_with("PORTCULLIS_TOKEN="));
             let parsed = Options::try_parse_from(&words);
             assert!(parsed.is_ok_and(|options| options.command.is_some()), "{line}");
@@ -29,7 +29,7 @@ fn every_command_has_an_example_that_is_understood() {
     }
 }
 
-/// The words of a line, as far as a shell's quotes go.
+/// Splits a line into words, with quotes as in a shell.
 fn words(line: &str) -> Vec<String> {
     let mut words = vec![String::new()];
     let mut quote = None;
@@ -38,7 +38,7 @@ fn words(line: &str) -> Vec<String> {
             (c, Some(open)) if c == open => quote = None,
             ('"' | '\'', None) => quote = Some(c),
             (' ', None) => words.push(String::new()),
-            (c, _) => words.last_mut().expect("one at least").push(c),
+            (c, _) => words.last_mut().expect("at least one word").push(c),
         }
     }
     words
@@ -56,9 +56,10 @@ fn there_are_completions_for_every_shell(#[case] shell: &str) {
         assert!(script.contains(command), "{shell}: {command}");
     }
     if shell == "bash" {
-        let mut child = Command::new("bash").arg("-n").stdin(Stdio::piped()).spawn().expect("there is a bash");
-        std::io::Write::write_all(&mut child.stdin.take().expect("a pipe"), script.as_bytes()).expect("it reads");
-        assert!(child.wait().expect("it ends").success());
+        let mut child = Command::new("bash").arg("-n").stdin(Stdio::piped()).spawn().expect("bash");
+        std::io::Write::write_all(&mut child.stdin.take().expect("a pipe"), script.as_bytes())
+            .expect("bash reads the script");
+        assert!(child.wait().expect("bash exits").success());
     }
 }
 
@@ -78,7 +79,7 @@ fn there_is_a_man_page_for_every_command() {
 }
 
 #[test]
-fn help_goes_to_standard_output_and_tells_the_exit_codes() {
+fn help_is_printed_to_standard_output_with_the_exit_codes() {
     let help = portcullis(&["--help"]).out();
     for text in ["issue", "inspect", "PORTCULLIS_TOKEN", "3  unauthorized", "hex:"] {
         assert!(help.contains(text), "{text}: {help}");

@@ -1,4 +1,4 @@
-//! `matrix` and `policy check`: who may call what, and policies that carry their own truth table.
+//! `matrix` and `policy check`: who may call what, and policies that contain their own expectations.
 
 use std::sync::Arc;
 
@@ -38,7 +38,7 @@ outcome = "allowed"
 "#;
 
 #[test]
-fn the_labs_matrix_is_right_in_every_cell() {
+fn every_cell_of_the_lab_matrix_is_correct() {
     let out = bare(&["matrix", "--as", "user", "--as", "admin", "--as", "", "--csv"]).out();
     assert_eq!(
         out,
@@ -51,7 +51,7 @@ fn the_labs_matrix_is_right_in_every_cell() {
 }
 
 #[test]
-fn tokens_on_standard_input_become_rows_that_follow_the_time() {
+fn tokens_on_standard_input_become_rows_judged_for_the_given_time() {
     let tokens = [issue("user123", "user"), issue("admin456", "admin")].join("\n");
     let later = portcullis(&["matrix", "-", "--markdown", "--now", "2100-01-01T00:00:00Z"]).input(tokens.clone()).out();
     assert!(later.contains("| user123 | unauthorized | unauthorized | unauthorized |"), "{later}");
@@ -63,7 +63,7 @@ fn tokens_on_standard_input_become_rows_that_follow_the_time() {
 }
 
 #[test]
-fn without_callers_the_rows_are_those_of_the_expectations_or_the_permissions() {
+fn without_callers_the_rows_are_the_expectations_or_the_permissions() {
     let folder = Folder::new();
     let policy = folder.write("policy.toml", TRUTHS);
     let callers = |arguments: &[&str]| -> Vec<String> {
@@ -76,7 +76,7 @@ fn without_callers_the_rows_are_those_of_the_expectations_or_the_permissions() {
 }
 
 #[test]
-fn a_policy_that_keeps_its_word_is_exit_0_and_one_that_does_not_is_exit_4() {
+fn a_policy_that_meets_its_expectations_exits_with_0_and_otherwise_with_4() {
     let folder = Folder::new();
     let good = folder.write("good.toml", TRUTHS);
     let CommandOutput { out, exit, .. } = bare(&["policy", "check", &good]).run();
@@ -88,11 +88,11 @@ fn a_policy_that_keeps_its_word_is_exit_0_and_one_that_does_not_is_exit_4() {
     assert_eq!(exit, 4, "{out}");
     assert!(out.contains("look should be allowed for editor, but is forbidden: "), "{out}");
     let odd: Vec<&str> = out.lines().filter(|line| line.starts_with('!')).collect();
-    assert!(odd.iter().all(|line| line.contains("is not implemented")), "a broken expectation is not odd: {out}");
+    assert!(odd.iter().all(|line| line.contains("is not implemented")), "a broken expectation is not a warning: {out}");
     let CommandOutput { err, exit, out } = bare(&["matrix", "--policy", &bad]).run();
     assert!(exit == 4 && err.contains("look should be allowed for editor") && out.contains("forbidden!"), "{err}");
-    let told: Value = serde_json::from_str(&bare(&["policy", "check", "--json", &bad]).run().out).expect("JSON");
-    assert_eq!((told["held"].as_u64(), told["failed"].as_array().map(Vec::len)), (Some(1), Some(1)));
+    let report: Value = serde_json::from_str(&bare(&["policy", "check", "--json", &bad]).run().out).expect("JSON");
+    assert_eq!((report["held"].as_u64(), report["failed"].as_array().map(Vec::len)), (Some(1), Some(1)));
 }
 
 #[rstest]
@@ -102,29 +102,29 @@ fn a_policy_that_keeps_its_word_is_exit_0_and_one_that_does_not_is_exit_4() {
 #[case("[permissions.a]\nimplies = [\"a\"]", 1, "line 2, column 12: circular implies: a → a")]
 #[case("[tools.a]\npermissions = []", 0, "a lists no permissions: every call of it is forbidden")]
 #[case("[tools.a]\npermissions = [\"p\"]\nschema = false", 0, "the schema of a rejects all arguments: it is false")]
-fn a_policy_file_is_told_of_in_a_sentence(#[case] source: &str, #[case] exit: i32, #[case] said: &str) {
+fn an_invalid_policy_file_is_reported_in_one_sentence(#[case] source: &str, #[case] exit: i32, #[case] message: &str) {
     let folder = Folder::new();
     let ran = bare(&["policy", "check", &folder.write("policy.toml", source)]).run();
     assert_eq!(ran.exit, exit, "{}{}", ran.out, ran.err);
-    assert!(ran.out.contains(said) || ran.err.contains(said), "{}{}", ran.out, ran.err);
+    assert!(ran.out.contains(message) || ran.err.contains(message), "{}{}", ran.out, ran.err);
 }
 
 #[test]
-fn a_policy_that_is_huge_gone_or_a_directory_is_told_of_in_a_sentence() {
+fn a_policy_file_that_is_huge_missing_or_a_directory_is_reported_in_one_sentence() {
     let folder = Folder::new();
     let huge = folder.write("huge.toml", "#".repeat((1 << 20) + 1));
     let gone = format!("{huge}.not");
     let directory = std::path::Path::new(&huge).parent().expect("its folder").to_string_lossy().into_owned();
-    for (path, said) in
+    for (path, message) in
         [(&huge, "larger than 1048576 bytes"), (&gone, "no such file"), (&directory, "not a regular file")]
     {
         let CommandOutput { err, exit, .. } = bare(&["policy", "check", path]).run();
-        assert!(exit == 1 && err.contains(said), "{err}");
+        assert!(exit == 1 && err.contains(message), "{err}");
     }
 }
 
 #[test]
-fn arguments_that_do_not_fit_the_schema_are_named_by_path_after_the_permission_was_checked() {
+fn arguments_are_checked_against_the_schema_after_the_permission() {
     let folder = Folder::new();
     let policy = folder.write("policy.toml", TRUTHS.replace("[tools.change]", "[tools.write_data]"));
     let (editor, viewer) = (issue("ann", "editor"), issue("bob", "viewer"));
@@ -137,22 +137,22 @@ fn arguments_that_do_not_fit_the_schema_are_named_by_path_after_the_permission_w
     assert_eq!(
         call(&viewer, "{}").out.trim(),
         r#"{"error":"forbidden"}"#,
-        "who may not call learns nothing of the schema"
+        "a forbidden caller learns nothing about the schema"
     );
 }
 
 #[test]
-fn options_count_behind_the_words_as_well() {
+fn options_are_accepted_after_the_arguments() {
     let folder = Folder::new();
     let policy = folder.write("policy.toml", TRUTHS);
     let token = issue("ann", "editor");
     assert_eq!(portcullis(&["check", &token, "look", "--policy", &policy]).run().exit, 0);
     let CommandOutput { exit, err, .. } = portcullis(&["inspect", "--jsn"]).run();
-    assert!(exit == 2 && err.contains("--json"), "a misspelt option is no token: {err}");
+    assert!(exit == 2 && err.contains("--json"), "a misspelt option is not a token: {err}");
 }
 
 #[test]
-fn a_name_is_no_link_and_no_formula() {
+fn user_names_are_escaped_in_markdown_and_csv() {
     let tokens = [issue("![x](http://evil/p.png)", "user"), issue("=HYPERLINK(1)", "user")].join("\n");
     let markdown = portcullis(&["matrix", "-", "--markdown"]).input(tokens.clone()).out();
     assert!(markdown.contains("| `![x](http://evil/p.png)` |"), "{markdown}");
@@ -164,7 +164,7 @@ pub fn names(of: &'static str) -> impl Strategy<Value = Vec<String>> {
     proptest::collection::vec(of.prop_map(|name: String| name), 0..3)
 }
 
-/// A policy of three tools that exist and one that does not, over four permissions of which some imply others.
+/// A policy of three existing tools and a missing one, with four permissions, some of which imply others.
 pub fn policy() -> impl Strategy<Value = Policy> {
     let tools = ["read_data", "write_data", "delete_data", "gone"];
     let rules = proptest::collection::vec(proptest::option::of(names("[uvwx]")), tools.len());
@@ -181,7 +181,7 @@ pub fn policy() -> impl Strategy<Value = Policy> {
     })
 }
 
-/// The policy as a file.
+/// Returns the policy as a file.
 fn written(policy: &Policy) -> String {
     let list =
         |names: &[Arc<str>]| serde_json::to_string(&names.iter().map(|n| &**n).collect::<Vec<_>>()).expect("JSON");
@@ -195,24 +195,24 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(500))]
 
     #[test]
-    fn matrix_check_and_call_say_the_same_in_every_cell(
+    fn matrix_check_and_call_agree_in_every_cell(
         policy in policy(),
         callers in proptest::collection::vec((names("[uvwx]"), prop_oneof![Just(3600), Just(-1), Just(1)], any::<bool>()), 1..4),
     ) {
         let folder = Folder::new();
         let file = folder.write("policy.toml", written(&policy));
         let now = forge::NOW;
-        let tokens: Vec<String> = callers.iter().enumerate().map(|(n, (held, lives, early))| {
+        let tokens: Vec<String> = callers.iter().enumerate().map(|(n, (held, lifetime, early))| {
             let nbf = if *early { format!(r#","nbf":{}"#, now.seconds() + 5) } else { String::new() };
             let held = serde_json::to_string(held).expect("JSON");
-            forge::token(format!(r#"{{"user_id":"u{n}","permissions":{held},"exp":{}{nbf}}}"#, now.seconds() + lives))
+            forge::token(format!(r#"{{"user_id":"u{n}","permissions":{held},"exp":{}{nbf}}}"#, now.seconds() + lifetime))
         }).collect();
         let run = |arguments: &[&str]| {
             let options = Options::parse_from(["portcullis", "--json", "--policy", &file, "--now", &now.rfc3339()].iter().chain(arguments));
             let environment = Environment { secret: Some(forge::SECRET.to_vec().into()), ..Environment::default() };
             let (mut out, lines) = (Vec::new(), tokens.join("\n"));
             let mut headless = Runner { input: &mut lines.as_bytes(), out: &mut out, err: &mut std::io::sink(), shows_colour: false, shows_hints: false, environment, known: Exit::Good };
-            headless.run(&options, options.command.as_ref().expect("a command")).expect("it runs");
+            headless.run(&options, options.command.as_ref().expect("a command")).expect("the command runs");
             String::from_utf8(out).expect("UTF-8").lines().map(|l| serde_json::from_str(l).expect("JSON")).collect::<Vec<Value>>()
         };
         let rows = run(&["matrix", "-"]);
@@ -249,7 +249,7 @@ proptest! {
 }
 
 #[test]
-fn nobody_in_particular_is_no_user() {
+fn an_expectation_for_a_user_does_not_apply_to_permissions_alone() {
     let folder = Folder::new();
     let line = "[[expect]]\nuser = \"any user\"\ntool = \"look\"\noutcome = \"forbidden\"\n";
     let policy = folder.write("policy.toml", format!("{TRUTHS}{line}"));
@@ -257,12 +257,12 @@ fn nobody_in_particular_is_no_user() {
     assert_eq!(
         (exit, &*err),
         (0, "portcullis: * not implemented here: look, change; add stub = true to the policy to declare a stub\n"),
-        "nothing deviates"
+        "no expectation is broken"
     );
 }
 
 #[test]
-fn a_tool_that_only_the_policy_names_is_marked_wherever_it_is_allowed() {
+fn an_unimplemented_tool_is_marked_wherever_it_is_allowed() {
     let folder = Folder::new();
     let text = "[tools.gone]\npermissions = [\"user\"]\n[tools.later]\npermissions = [\"user\"]\nstub = true\n";
     let policy = folder.write("policy.toml", text);
@@ -281,7 +281,7 @@ fn a_tool_that_only_the_policy_names_is_marked_wherever_it_is_allowed() {
     assert!(called.exit == 5 && called.err.contains("no such tool here"), "{}", called.err);
     let called = on(&["call", token.trim(), "later", r#"{"id": 1}"#]);
     assert_eq!((called.exit, called.out.contains(r#""stub":true"#)), (0, true), "{}", called.out);
-    // What proves nothing about the gate does not pass.
+    // A call that proves nothing about the gate does not pass.
     let kit = on(&["testkit", "--run", "--tool", "gone"]);
     assert!(kit.exit == 4 && kit.out.contains("the call failed: no such tool here"), "{}", kit.out);
     assert_eq!(on(&["testkit", "--run", "--tool", "later"]).exit, 0);
@@ -290,9 +290,9 @@ fn a_tool_that_only_the_policy_names_is_marked_wherever_it_is_allowed() {
 }
 
 #[test]
-fn an_expectation_is_decided_without_a_token_however_much_it_holds() {
+fn an_expectation_may_have_more_permissions_than_a_token() {
     let folder = Folder::new();
-    // No token may have so many permissions: it would have more than 8 KiB.
+    // A token with so many permissions would exceed 8 KiB.
     let many: Vec<String> = (0..2000).map(|n| format!("\"permission-{n}\"")).collect();
     let line = format!("[[expect]]\npermissions = [\"editor\", {}]\ntool = \"look\"\n", many.join(", "));
     for (outcome, exit) in [("allowed", 0), ("forbidden", 4)] {
@@ -303,7 +303,7 @@ fn an_expectation_is_decided_without_a_token_however_much_it_holds() {
 }
 
 #[test]
-fn what_is_expected_of_a_tool_that_is_gone_fails_and_of_two_lines_the_first_counts() {
+fn an_expectation_for_a_missing_tool_fails_and_the_first_of_two_lines_is_used() {
     let folder = Folder::new();
     let gone = folder.write("gone.toml", TRUTHS.replace("[tools.change]", "[tools.renamed]"));
     let CommandOutput { out, exit, .. } = bare(&["policy", "check", &gone]).run();
@@ -318,7 +318,7 @@ fn what_is_expected_of_a_tool_that_is_gone_fails_and_of_two_lines_the_first_coun
 }
 
 #[test]
-fn no_token_is_no_caller_and_no_secret_prints_nothing() {
+fn matrix_needs_a_token_in_the_input_and_a_secret() {
     let CommandOutput { out, err, exit } = portcullis(&["matrix", "-"]).input("\n").run();
     assert!(exit == 2 && out.is_empty() && err.contains("no token found in the input"), "{out}{err}");
     let CommandOutput { out, exit, .. } = bare(&["matrix", "-", "--csv"]).input(issue("ann", "editor")).run();
@@ -326,7 +326,7 @@ fn no_token_is_no_caller_and_no_secret_prints_nothing() {
 }
 
 #[test]
-fn a_policy_is_checked_from_standard_input_as_well() {
+fn policy_check_reads_standard_input() {
     let CommandOutput { out, exit, .. } = bare(&["policy", "check", "-"]).input(TRUTHS).run();
     assert!(exit == 0 && out.contains("2 expectations held"), "{out}");
     let CommandOutput { err, exit, .. } = bare(&["policy", "check", "-"]).input("[tools").run();

@@ -1,4 +1,4 @@
-//! Many tokens on standard input, and readers that have read enough.
+//! Many tokens on standard input, and readers that close the pipe early.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Command, Stdio};
@@ -9,14 +9,14 @@ use super::{CommandOutput, PORTCULLIS, SECRET, issue, portcullis};
 
 fn verdicts(out: &str) -> Vec<String> {
     let verdict = |line: &str| {
-        let told: Value = serde_json::from_str(line).expect("JSON on every line");
-        told["verdict"].as_str().expect("a verdict").to_owned()
+        let report: Value = serde_json::from_str(line).expect("JSON on every line");
+        report["verdict"].as_str().expect("a verdict").to_owned()
     };
     out.lines().map(verdict).collect()
 }
 
 #[test]
-fn tokens_are_inspected_one_by_one_in_their_order() {
+fn tokens_are_inspected_one_by_one_in_order() {
     let good = issue("user123", "user");
     let input = format!("{good}\n\n{good}x\r\nBearer {good}\nno token\n{good}");
     let CommandOutput { out, err, exit } = portcullis(&["--json", "inspect", "-"]).input(input).run();
@@ -26,7 +26,7 @@ fn tokens_are_inspected_one_by_one_in_their_order() {
 }
 
 #[test]
-fn one_token_over_several_lines_is_one() {
+fn a_token_wrapped_over_several_lines_is_one_token() {
     let good = issue("user123", "user");
     for columns in [20, 40, 60, 64, 76, 80, 100, 120, 200] {
         let wrapped: Vec<&[u8]> = good.as_bytes().chunks(columns).collect();
@@ -38,7 +38,7 @@ fn one_token_over_several_lines_is_one() {
 }
 
 #[test]
-fn a_long_stream_goes_by_lines_whatever_they_hold() {
+fn a_long_stream_is_read_line_by_line() {
     let good = issue("user123", "user");
     let mut input = format!("{good}\n").repeat(2000).into_bytes();
     input.extend_from_slice(b"no token\n\xff\xfe\n");
@@ -54,16 +54,16 @@ fn a_long_stream_goes_by_lines_whatever_they_hold() {
 
 const MANY: usize = 100_000;
 
-/// The program itself, which a debug build makes large, is in both figures.
+/// Both figures include the program itself, which is large in a debug build.
 #[test]
-fn a_stream_of_any_length_takes_no_more_memory_than_a_short_one() {
+fn a_long_stream_takes_no_more_memory_than_a_short_one() {
     let [short, long] = [MANY / 50, MANY].map(peak_of_a_stream);
     let is_known = short.zip(long).map(|(short, long)| long < short + 2 * 1024);
-    // 24 MB of tokens went through.
+    // 24 MB of tokens have been read.
     assert!(is_known.unwrap_or(cfg!(not(target_os = "linux"))), "{short:?} kB, {long:?} kB");
 }
 
-/// The most memory that so many tokens take, in kB, where the system says so.
+/// Returns the peak memory while reading so many tokens, in kB, if the system reports it.
 fn peak_of_a_stream(many: usize) -> Option<usize> {
     let good = format!("{}\n", issue("user123", "user"));
     let mut child = Command::new(PORTCULLIS)
@@ -84,20 +84,20 @@ fn peak_of_a_stream(many: usize) -> Option<usize> {
     };
     let writer = std::thread::spawn(move || {
         for _ in 0..many {
-            stdin.write_all(good.as_bytes()).expect("it reads");
+            stdin.write_all(good.as_bytes()).expect("the program reads its input");
         }
-        // All of it is read but for what pipes and buffers hold.
+        // Everything is read except the contents of pipes and buffers.
         peak()
     });
     let lines = BufReader::new(child.stdout.take().expect("a pipe")).lines().count();
-    let peak = writer.join().expect("the writer ends");
-    assert!(child.wait().expect("it ends").success());
+    let peak = writer.join().expect("the writer finishes");
+    assert!(child.wait().expect("the program exits").success());
     assert_eq!(lines, many);
     peak
 }
 
 #[test]
-fn a_reader_who_has_read_enough_is_no_trouble() {
+fn closing_the_pipe_early_is_not_an_error() {
     let good = format!("{}\n", issue("user123", "user"));
     let script = format!(
         "'{PORTCULLIS}' --json inspect - | head -1 | wc -l; '{PORTCULLIS}' completions zsh | true; '{PORTCULLIS}' --help | true"
@@ -110,18 +110,18 @@ fn a_reader_who_has_read_enough_is_no_trouble() {
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
-        .expect("there is a shell");
+        .expect("bash runs");
     let mut stdin = child.stdin.take().expect("a pipe");
     let writer = std::thread::spawn(move || drop((0..20_000).try_for_each(|_| stdin.write_all(good.as_bytes()))));
-    let output = child.wait_with_output().expect("it ends");
-    writer.join().expect("the writer ends");
+    let output = child.wait_with_output().expect("the program exits");
+    writer.join().expect("the writer finishes");
     assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), "1");
     assert_eq!(String::from_utf8_lossy(&output.stderr), "");
     assert!(output.status.success(), "{:?}", output.status);
 }
 
 #[test]
-fn what_was_decided_counts_although_nobody_reads_on() {
+fn the_exit_code_covers_the_decision_even_if_the_pipe_is_closed() {
     let token = issue("user123", "user");
     for (command, exit) in [("check", 4), ("call", 4)] {
         let script =
@@ -131,12 +131,12 @@ fn what_was_decided_counts_although_nobody_reads_on() {
             .env("PORTCULLIS_SECRET", SECRET)
             .env("HOME", "/nonexistent")
             .status();
-        assert_eq!(status.expect("there is a shell").code(), Some(exit), "{command}");
+        assert_eq!(status.expect("bash runs").code(), Some(exit), "{command}");
     }
 }
 
 #[test]
-fn an_answer_is_printed_although_the_explanation_cannot_be() {
+fn the_answer_is_printed_even_if_standard_error_cannot_be_written() {
     let token = issue("user123", "user");
     let script = format!("'{PORTCULLIS}' call '{token}' read_data 2>/dev/full");
     let output = Command::new("bash")
@@ -144,7 +144,7 @@ fn an_answer_is_printed_although_the_explanation_cannot_be() {
         .env("PORTCULLIS_SECRET", SECRET)
         .env("HOME", "/nonexistent")
         .output();
-    let output = output.expect("there is a shell");
+    let output = output.expect("bash runs");
     assert_eq!(
         (String::from_utf8_lossy(&output.stdout).trim(), output.status.code()),
         (r#"{"success":true,"result":{}}"#, Some(0))
@@ -152,7 +152,7 @@ fn an_answer_is_printed_although_the_explanation_cannot_be() {
 }
 
 #[test]
-fn tokens_of_an_argument_leave_standard_input_alone() {
+fn standard_input_is_not_read_if_an_argument_contains_tokens() {
     let (a, b) = (issue("ann", "user"), issue("bob", "user"));
     let out = portcullis(&["--json", "inspect", &format!("{a}\n{b}")]).input("EXTRA\nmore\n").out();
     let verdicts: Vec<Value> = out.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
@@ -160,7 +160,7 @@ fn tokens_of_an_argument_leave_standard_input_alone() {
 }
 
 #[test]
-fn a_list_is_one_whatever_its_first_line_and_its_size() {
+fn a_list_of_tokens_is_recognized_whatever_its_first_line_and_size() {
     let token = issue("ann", "user");
     let verdicts = |text: String| -> Vec<String> {
         let out = portcullis(&["--json", "inspect", "-"]).input(text).run().out;
@@ -173,11 +173,11 @@ fn a_list_is_one_whatever_its_first_line_and_its_size() {
     let long = verdicts(format!("# c\n{}", format!("{token}\n").repeat(400)));
     assert_eq!((long.len(), long[0].as_str(), long[1].as_str()), (401, "invalid", "valid"));
     let json = format!("{{\n  \"access_token\": \"{token}\",\n  \"id_token\": \"{}\"\n}}", issue("bob", "user"));
-    assert_eq!(verdicts(json), ["valid", "valid"], "JSON is one text, however it is laid out");
+    assert_eq!(verdicts(json), ["valid", "valid"], "JSON is one text in any layout");
 }
 
 #[test]
-fn a_file_and_a_redirected_input_are_read_without_a_sign() {
+fn a_file_and_redirected_input_are_read_without_a_dash() {
     let good = issue("user123", "user");
     let folder = super::Folder::new();
     let file = folder.write("token.txt", format!("{good}\n"));
@@ -185,7 +185,7 @@ fn a_file_and_a_redirected_input_are_read_without_a_sign() {
         assert_eq!(verdicts(&run.run().out), ["valid"]);
     }
     assert_eq!(portcullis(&["check", &file, "read_data"]).run().exit, 0);
-    // Breaks at the dots are one token, not a list of three.
+    // Line breaks at the dots are one token, not a list of three.
     let broken = good.replace('.', ".\n");
     assert_eq!(verdicts(&portcullis(&["--json", "inspect", "-"]).input(broken).run().out), ["valid"]);
 }

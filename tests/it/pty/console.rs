@@ -1,7 +1,8 @@
-//! A program in a terminal of its own, as the tests drive it: keys in, and the screen as a terminal would show it.
+//! Drives a program in its own terminal: the tests send keys and read the screen as a terminal would show it.
 //!
-//! The raw output is never searched, since a frame holds only the cells that changed; `vt100` keeps the screen. Nothing
-//! here sleeps: every wait ends with output, with the end of the program, or at a deadline that fails the test.
+//! The raw output is not searched for screen text, since a frame contains only the cells that changed; `vt100` keeps
+//! the screen. Nothing sleeps here: every wait ends with output, with the end of the program, or at a deadline that
+//! fails the test.
 
 use std::io::{Read, Write};
 use std::net::SocketAddr;
@@ -20,21 +21,21 @@ use vt100::{MouseProtocolEncoding, MouseProtocolMode};
 /// The program under test.
 pub const PORTCULLIS: &str = env!("CARGO_BIN_EXE_portcullis");
 
-/// What every screen of the console shows, whatever else it does.
+/// A text that every screen of the console shows.
 pub const HEADER: &str = "portcullis";
 
-/// The keys that quit: asked once, answered.
+/// The keys that quit: the request and its confirmation.
 pub const QUIT: &str = "\x03\r";
 
-/// Generous, for a machine with much else to do; a test that passes waits for none of it.
+/// Generous, for a busy machine. A test that passes never waits this long.
 const DEADLINE: Duration = Duration::from_secs(30);
 
-/// How often a state is looked at that no output announces.
+/// How often a state is polled that no output announces.
 const LOOK: Duration = Duration::from_millis(10);
 
 /// A program in a terminal.
 pub struct Console {
-    /// `None` once hung up.
+    /// `None` after [`Console::hang_up`].
     master: Option<Box<dyn MasterPty + Send>>,
     writer: Option<Box<dyn Write + Send>>,
     reader: Option<JoinHandle<()>>,
@@ -45,15 +46,15 @@ pub struct Console {
 
 struct Seen {
     parser: vt100::Parser,
-    /// All of it, for what must never have been there.
+    /// All output, for text that must never appear in it.
     raw: Vec<u8>,
     has_ended: bool,
     is_closing: bool,
-    /// The terminal takes nothing.
+    /// Whether the terminal has stopped reading.
     is_stalled: bool,
 }
 
-/// A command with nothing inherited that could change what it does.
+/// A command that inherits no environment variable that could change its behaviour.
 pub fn command(program: impl AsRef<Path>, arguments: &[&str]) -> CommandBuilder {
     let mut command = CommandBuilder::new(program.as_ref());
     command.args(arguments);
@@ -65,7 +66,7 @@ pub fn command(program: impl AsRef<Path>, arguments: &[&str]) -> CommandBuilder 
     command
 }
 
-/// A line for `sh` to run, in which `$0` is the console.
+/// A command line for `sh`, in which `$0` is the console.
 pub fn shell(line: &str) -> CommandBuilder {
     command("sh", &["-c", line, PORTCULLIS])
 }
@@ -76,19 +77,19 @@ fn size(columns: u16, rows: u16) -> (PtySize, NonZeroU16, NonZeroU16) {
 }
 
 impl Console {
-    /// The console at 120×36, with its first frame drawn.
+    /// Starts the console at 120×36 and waits for its first frame.
     pub fn start() -> Self {
         let console = Self::spawn(command(PORTCULLIS, &[]), 120, 36);
         console.wait_for(HEADER);
         console
     }
 
-    /// Any command, in a terminal of this size.
+    /// Starts any command in a terminal of this size.
     pub fn spawn(command: CommandBuilder, columns: u16, rows: u16) -> Self {
         let (pty_size, width, height) = size(columns, rows);
         let pair = native_pty_system().openpty(pty_size).expect("a pty");
         let mut child = pair.slave.spawn_command(command).expect("the program");
-        // Or the terminal would not end with the program.
+        // Otherwise the terminal would not close with the program.
         drop(pair.slave);
         let pid = child.process_id().and_then(|pid| Pid::from_raw(pid.cast_signed())).expect("a running child");
         let (ended, exit) = channel();
@@ -120,14 +121,14 @@ impl Console {
         Self { master: Some(pair.master), writer: Some(writer), reader: Some(reader), seen, exit, pid }
     }
 
-    /// Sends what the keys would send.
+    /// Sends the bytes that the keys send.
     pub fn keys(&mut self, keys: &str) {
         let writer = self.writer.as_mut().expect("a terminal");
-        writer.write_all(keys.as_bytes()).expect("keys to be taken");
-        writer.flush().expect("keys to be taken");
+        writer.write_all(keys.as_bytes()).expect("the keys are written");
+        writer.flush().expect("the keys are written");
     }
 
-    /// Pastes, with or without the marks by which a terminal says that it is a paste.
+    /// Pastes text, with or without the marks of a bracketed paste.
     pub fn paste(&mut self, bracketed: bool, text: &str) {
         if bracketed {
             self.keys(&format!("\x1b[200~{text}\x1b[201~"));
@@ -136,68 +137,68 @@ impl Console {
         }
     }
 
-    /// Gives the terminal another size.
+    /// Resizes the terminal.
     pub fn resize(&self, columns: u16, rows: u16) {
         let (pty_size, width, height) = size(columns, rows);
         self.lock().parser.screen_mut().set_size(height, width);
         self.master.as_ref().expect("a terminal").resize(pty_size).expect("a size");
     }
 
-    /// Sends a signal to the program alone.
+    /// Sends a signal to the program only.
     pub fn signal(&self, signal: Signal) {
         kill_process(self.pid, signal).expect("a running program");
     }
 
-    /// Closes the terminal, as a closed window does.
+    /// Closes the terminal like closing its window.
     pub fn hang_up(&mut self) {
         self.lock().is_closing = true;
-        // The reading thread holds the terminal open too; a frame makes it look up.
+        // The reading thread also holds the terminal open; a new frame wakes it.
         self.resize(81, 25);
         self.reader.take().expect("a terminal").join().expect("the reading thread");
         self.writer = None;
         self.master = None;
     }
 
-    /// Takes nothing of what the program writes from now on, as a terminal that is stopped.
+    /// Stops reading the program's output from now on, like a stopped terminal.
     pub fn stall(&self) {
         self.lock().is_stalled = true;
     }
 
-    /// The screen as text.
+    /// Returns the screen as text.
     pub fn screen(&self) -> String {
         self.lock().parser.screen().contents()
     }
 
-    /// Where it serves, as the Server pane on the screen says.
+    /// Returns the address in the Server pane on the screen.
     pub fn serves_at(&self) -> SocketAddr {
         let screen = self.screen();
         let address = screen.split("SERVING  http://").nth(1).and_then(|rest| rest.split("/mcp").next());
-        address.and_then(|address| address.parse().ok()).unwrap_or_else(|| panic!("no address:\n{screen}"))
+        address.and_then(|address| address.parse().ok()).unwrap_or_else(|| panic!("the address is missing:\n{screen}"))
     }
 
-    /// Writes onto the screen as another program on the same terminal would.
+    /// Writes to the screen as another program on the same terminal would.
     pub fn scribble(&self, output: &str) {
         self.lock().parser.process(output.as_bytes());
     }
 
-    /// Whether the program has ever written this, in one run of bytes.
+    /// Whether the program has ever written this text in one run of bytes.
     pub fn has_written(&self, text: &str) -> bool {
         self.lock().raw.windows(text.len()).any(|bytes| bytes == text.as_bytes())
     }
 
-    /// The longest run of letters that a token is made of, of all that the program has written.
+    /// The length of the longest run of token characters in the whole output.
     pub fn longest_run(&self) -> usize {
         let in_token = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
         self.lock().raw.split(|byte| !in_token(byte)).map(<[u8]>::len).max().unwrap_or(0)
     }
 
-    /// The command line, as `ps` shows it.
+    /// The command line as shown by `ps`.
     pub fn arguments(&self) -> String {
         let path = format!("/proc/{}/cmdline", self.pid.as_raw_nonzero());
         String::from_utf8_lossy(&std::fs::read(path).unwrap_or_default()).replace('\0', " ")
     }
 
-    /// How many bytes the program has written so far.
+    /// The number of bytes written so far.
     pub fn written(&self) -> usize {
         self.lock().raw.len()
     }
@@ -207,25 +208,28 @@ impl Console {
         self.wait_until(&format!("{text:?} on the screen"), |console| console.screen().contains(text));
     }
 
-    /// Waits until something is so. Fails at the deadline, and shows the screen.
+    /// Waits until a condition holds. Fails at the deadline and prints the screen.
     pub fn wait_until(&self, what: &str, is_so: impl Fn(&Self) -> bool) {
         let mut left = DEADLINE;
         while !is_so(self) {
-            left =
-                left.checked_sub(LOOK).unwrap_or_else(|| panic!("no {what} within {DEADLINE:?}:\n{}", self.screen()));
+            left = left
+                .checked_sub(LOOK)
+                .unwrap_or_else(|| panic!("timed out after {DEADLINE:?} waiting for {what}:\n{}", self.screen()));
             drop(self.seen.1.wait_timeout(self.lock(), LOOK).expect("the screen"));
         }
     }
 
-    /// Waits until nothing has been written for so long.
+    /// Waits until nothing has been written for this long.
     pub fn wait_for_silence(&self, silence: Duration) {
         let mut waits = DEADLINE.as_millis() / silence.as_millis();
         while self.written_within(silence) > 0 {
-            waits = waits.checked_sub(1).unwrap_or_else(|| panic!("no silence of {silence:?}:\n{}", self.screen()));
+            waits = waits
+                .checked_sub(1)
+                .unwrap_or_else(|| panic!("the output does not stop for {silence:?}:\n{}", self.screen()));
         }
     }
 
-    /// How many bytes the program writes within this time; returns early if there are any.
+    /// Returns how many bytes the program writes within this time, and returns early once there are any.
     pub fn written_within(&self, time: Duration) -> usize {
         let before = self.written();
         let unchanged = |seen: &mut Seen| seen.raw.len() == before && !seen.has_ended;
@@ -233,7 +237,7 @@ impl Console {
         seen.raw.len() - before
     }
 
-    /// Waits for the end of the program, and of all it wrote; its exit code.
+    /// Waits until the program has exited and its output has been read, and returns its exit code.
     pub fn wait_exit(&self) -> u32 {
         let status = self.exit.recv_timeout(DEADLINE);
         let status = status.unwrap_or_else(|_| panic!("still running after {DEADLINE:?}:\n{}", self.screen()));
@@ -245,7 +249,7 @@ impl Console {
         status.exit_code()
     }
 
-    /// Whether everything is switched on that the console needs.
+    /// Whether all terminal modes of the console are on.
     pub fn is_drawn(&self) -> bool {
         let modes = {
             let seen = self.lock();
@@ -259,7 +263,7 @@ impl Console {
         modes && !self.is_cooked()
     }
 
-    /// Whether the terminal is as a shell wants it.
+    /// Whether the terminal is in the state that a shell expects.
     pub fn is_restored(&self) -> bool {
         let modes = {
             let seen = self.lock();
@@ -272,22 +276,22 @@ impl Console {
         modes && self.is_cooked()
     }
 
-    /// Whether lines are edited and echoed and Ctrl-C is a signal: all, or nothing of it.
+    /// Whether line editing, echo and signals by Ctrl-C are on. Fails if only some of them are.
     fn is_cooked(&self) -> bool {
         let termios = self.master.as_ref().expect("a terminal").get_termios().expect("the state of the terminal");
         let flags = format!("{:?} {:?}", termios.local_flags, termios.output_flags);
         let on = ["ICANON", "ECHO", "ISIG", "OPOST"].map(|flag| flags.split([' ', '(', ')', '|']).any(|f| f == flag));
-        assert!(on.iter().all(|flag| *flag == on[0]), "half of raw mode: {flags}");
+        assert!(on.iter().all(|flag| *flag == on[0]), "only a part of raw mode is on: {flags}");
         on[0]
     }
 
-    /// Whether the program is stopped, where the system tells; elsewhere that it is not.
+    /// Whether the program is stopped; false on systems that do not report it.
     pub fn is_stopped(&self) -> bool {
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid.as_raw_nonzero())).unwrap_or_default();
         stat.rsplit_once(") ").is_some_and(|(_, state)| state.starts_with('T'))
     }
 
-    /// How often any thread of the program has run and stopped, where the system tells.
+    /// The number of context switches of all threads of the program, if the system reports it.
     pub fn context_switches(&self) -> Option<u64> {
         let mut sum = 0;
         for thread in std::fs::read_dir(format!("/proc/{}/task", self.pid.as_raw_nonzero())).ok()? {
@@ -305,19 +309,19 @@ impl Console {
 
 impl Drop for Console {
     fn drop(&mut self) {
-        // Not once its end has been told: the number may be another's by then.
+        // Not after it has been reaped, because its process ID may have been reused.
         if matches!(self.exit.try_recv(), Err(TryRecvError::Empty)) {
             let _ = kill_process(self.pid, Signal::KILL);
         }
     }
 }
 
-/// Waits for the end of a process that is not our child.
+/// Waits for a process that is not our child to exit.
 pub fn wait_for_end(pid: u32) {
     let pid = Pid::from_raw(pid.cast_signed()).expect("a process id");
-    // None: it has ended before it could be looked at.
+    // If it cannot be opened, the process has already exited.
     let Ok(process) = pidfd_open(pid, PidfdFlags::empty()) else { return };
     let deadline = Timespec::try_from(DEADLINE).expect("a short time");
     let ended = poll(&mut [PollFd::new(&process, PollFlags::IN)], Some(&deadline)).expect("poll");
-    assert_eq!(ended, 1, "process {pid:?} still runs after {DEADLINE:?}");
+    assert_eq!(ended, 1, "process {pid:?} is still running after {DEADLINE:?}");
 }

@@ -1,7 +1,7 @@
-//! What is left of the terminal after a panic.
+//! The state of the terminal after a panic.
 //!
-//! The console that panics is this test program itself, run a second time in a terminal: an ignored test runs the console
-//! with a clock that panics when the terminal has 30 rows. Nothing in the console knows of it.
+//! The console that panics is this test program, run a second time in a terminal: an ignored test runs the console with
+//! a clock that panics when the terminal has 30 rows. The console itself contains no code for this.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -73,7 +73,7 @@ fn in_another_thread() {
     assert!(matches!(run(true), Err(TuiError::Panicked)));
 }
 
-/// The console that panics when the terminal has [`ROWS`] rows, with so much of a backtrace.
+/// The command for a console that panics when the terminal has [`ROWS`] rows, with this setting of the backtrace.
 pub fn panicking(program: &str, backtrace: &str) -> CommandBuilder {
     let this = std::env::current_exe().expect("the path of this program");
     let arguments = [&format!("pty::panics::{program}"), "--exact", "--ignored", "--nocapture"];
@@ -85,7 +85,7 @@ pub fn panicking(program: &str, backtrace: &str) -> CommandBuilder {
 #[rstest]
 #[case("in_the_loop", 101)]
 #[case("in_another_thread", 0)]
-fn a_panic_restores_the_terminal_and_is_read_on_it(#[case] program: &str, #[case] code: u32) {
+fn a_panic_restores_the_terminal_and_its_report_is_shown(#[case] program: &str, #[case] code: u32) {
     let console = Console::spawn(panicking(program, "0"), 120, 36);
     console.wait_for(HEADER);
     console.wait_until("a drawn console", Console::is_drawn);

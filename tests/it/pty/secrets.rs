@@ -1,5 +1,5 @@
-//! The lab's example in a real terminal, and where the secret must not be: on the screen, in the arguments, in a
-//! report.
+//! The lab's example in a real terminal, and places that must not contain the secret: the screen, the arguments, a
+//! panic report.
 
 use super::console::{Console, PORTCULLIS, QUIT, command};
 use super::panics::{self, REPORT, ROWS, panicking};
@@ -7,7 +7,7 @@ use super::panics::{self, REPORT, ROWS, panicking};
 const SECRET: &str = "quite-a-secret-of-more-than-32-bytes";
 
 #[test]
-fn the_example_works_and_the_secret_is_nowhere() {
+fn the_lab_example_works_and_the_secret_is_never_shown() {
     let mut started = command(PORTCULLIS, &["--leeway", "0s"]);
     started.env("PORTCULLIS_SECRET", SECRET);
     let mut console = Console::spawn(started, 120, 36);
@@ -25,7 +25,7 @@ fn the_example_works_and_the_secret_is_nowhere() {
     console.wait_for("settings");
     console.keys("\x1b[A\x1b[C\r");
     console.wait_for("Enter the signing key");
-    // Shorter than a burst, so typed key by key.
+    // Shorter than a burst, so it counts as typed.
     console.keys(SECRET.split_at(20).0);
     console.wait_for("20 characters; never shown");
     let arguments = console.arguments();
@@ -41,7 +41,7 @@ fn the_example_works_and_the_secret_is_nowhere() {
 }
 
 #[test]
-fn a_panic_report_with_its_full_backtrace_holds_no_secret_and_no_token() {
+fn a_panic_report_with_a_full_backtrace_contains_no_secret_and_no_token() {
     let mut console = Console::spawn(panicking("in_the_loop", "full"), 120, 36);
     console.wait_for("1 Issue");
     console.keys("\r");
@@ -52,12 +52,12 @@ fn a_panic_report_with_its_full_backtrace_holds_no_secret_and_no_token() {
     assert!(console.is_restored());
     assert!(console.has_written(REPORT) && console.has_written("portcullis::tui"));
     assert!(!console.has_written(panics::SECRET));
-    // A whole token is a run of 240 letters; what Inspect shows of it are pieces.
+    // A whole token is a run of 240 characters; Inspect shows only parts of it.
     assert!(console.longest_run() < 160, "a run of {}", console.longest_run());
 }
 
 #[test]
-fn a_command_in_a_terminal_points_out_a_token_in_its_arguments() {
+fn a_command_in_a_terminal_warns_about_a_token_in_its_arguments() {
     let token = crate::cli::issue("user123", "user");
     let mut started = command(PORTCULLIS, &["check", &token, "read_data"]);
     started.env("PORTCULLIS_SECRET", crate::cli::SECRET);

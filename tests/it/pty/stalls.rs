@@ -1,5 +1,5 @@
-//! What must go on although something outside takes for ever: another process that keeps the state file locked, and a
-//! terminal that takes nothing.
+//! The console keeps working while something outside hangs: another process that keeps the state file locked, or a
+//! terminal that stops reading.
 
 use std::fs::File;
 
@@ -9,7 +9,7 @@ use super::console::{Console, HEADER, PORTCULLIS, command};
 use crate::cli::{Folder, SECRET, portcullis};
 use crate::serving::call_status;
 
-/// A console that serves, and keeps revocations in this file.
+/// A console that serves and stores revocations in this file.
 fn serving(state: &str) -> Console {
     let mut started = command(PORTCULLIS, &["--serve", "127.0.0.1:0", "--rate", "off", "--state", state]);
     started.env("PORTCULLIS_SECRET", SECRET);
@@ -20,7 +20,7 @@ fn serving(state: &str) -> Console {
     console
 }
 
-/// Key by key, as a hand does it: several lines at once would be a paste.
+/// One key at a time, because several lines at once would be a paste.
 fn issue(console: &mut Console) {
     console.keys("\x1bOQ");
     console.wait_for("Enter edit");
@@ -31,16 +31,16 @@ fn issue(console: &mut Console) {
 }
 
 #[test]
-fn a_lock_that_another_holds_keeps_no_key_and_no_signal_waiting() {
+fn a_lock_held_by_another_process_delays_neither_keys_nor_signals() {
     let folder = Folder::new();
     let state = folder.path("state.json");
     let lock = File::create(folder.path("state.json.lock")).expect("a lock file");
-    lock.lock().expect("nobody holds it");
+    lock.lock().expect("the lock is free");
     let mut console = serving(state.to_str().expect("UTF-8"));
     issue(&mut console);
     console.keys("\x1b2 ");
     console.wait_for("REVOKED");
-    // Refused at once, and each key changes the frame.
+    // The call is refused immediately, and each key changes the frame.
     console.keys("\x1b4\r");
     console.wait_for("UNAUTHORIZED");
     console.keys("\x1bOR");
@@ -55,7 +55,7 @@ fn a_lock_that_another_holds_keeps_no_key_and_no_signal_waiting() {
 }
 
 #[test]
-fn a_revocation_that_is_quit_upon_is_saved_first() {
+fn a_pending_revocation_is_saved_before_the_console_exits() {
     let folder = Folder::new();
     let state = folder.path("state.json");
     let mut console = serving(state.to_str().expect("UTF-8"));
@@ -70,7 +70,7 @@ fn a_revocation_that_is_quit_upon_is_saved_first() {
 }
 
 #[test]
-fn a_terminal_that_takes_nothing_keeps_no_client_no_revocation_and_no_signal_waiting() {
+fn a_stalled_terminal_delays_no_client_revocation_or_signal() {
     let folder = Folder::new();
     let state = folder.path("state.json").to_str().expect("UTF-8").to_owned();
     let mut console = serving(&state);
@@ -80,12 +80,12 @@ fn a_terminal_that_takes_nothing_keeps_no_client_no_revocation_and_no_signal_wai
     let call = || call_status(address, Some(&token), "read_data");
     assert_eq!(call(), 200);
     console.stall();
-    // Each of these asks for a whole frame, far more than the system keeps for a terminal.
+    // Each of these needs a whole frame, far more than the system buffers for a terminal.
     for turn in 0..300 {
         console.keys("\x1bOQ");
         console.resize(100 + turn % 2, 30);
         console.keys("\x1b[15~");
-        assert_eq!(call(), 200, "clients are served");
+        assert_eq!(call(), 200, "clients must be served");
     }
     portcullis(&["revoke", "--state", &state, &token]).out();
     assert!((0..20_000).any(|_| call() == 401), "the revocation is never enforced");
