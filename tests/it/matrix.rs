@@ -227,6 +227,21 @@ fn with_policy(folder: &Folder, source: &str) -> (Desk, String) {
     (desk, file)
 }
 
+#[test]
+fn no_column_of_a_large_matrix_is_cut_at_any_width() {
+    let tools: String = (0..60).map(|n| format!("[tools.t{n:02}]\npermissions = [\"user\"]\n")).collect();
+    let policy = Arc::new(Policy::parse(&tools).expect("a policy"));
+    let key = Signer::hs256(SECRET, KeyOrigin::Program).expect("a key");
+    for columns in 60..=160 {
+        let mut desk = Desk::with(Rules { policy: Arc::clone(&policy), ..Rules::new(&key) }, columns, 36);
+        desk.types("u").keys("Enter F3 Right Right");
+        let screen = desk.screen();
+        let rows: Vec<&str> =
+            screen.lines().filter(|line| line.contains("(no token)   ") && line.contains('–')).collect();
+        assert!(!rows.is_empty() && !rows[0].contains('…'), "{columns}\n{screen}");
+    }
+}
+
 const FILE: &str = "# ours\n[tools.read_data]\npermissions = [\"user\"] # everybody\n";
 
 #[test]

@@ -215,7 +215,11 @@ fn heads(canvas: &mut Canvas, area: Rect, shape: &Shape, shown: &[&ToolRule], al
         for (tool, name) in shown.iter().zip(&names) {
             let here = tool.name == canvas.app.call.tool;
             let part = broken(name, shape.column, usize::from(shape.heads)).into_iter().nth(usize::from(row));
-            let part = text::padded(&part.unwrap_or_default(), shape.column) + " ";
+            let part = text::padded(&part.unwrap_or_default(), shape.column);
+            // The last column has no gap behind it: its room may be taken.
+            if line.len() > 1 {
+                line.push(Span::raw(" "));
+            }
             line.push(canvas.span(part, if here { Role::Title } else { Role::Label }));
         }
         canvas.line(below(top(area, row + 1), row), Line::from(line));
@@ -279,8 +283,10 @@ fn draw_row(
         if found.flipped {
             flips.push((text::name(&tool.name, 48), caller.clone(), found.verdict));
         }
+        if n > 0 {
+            line.push(Span::raw(" "));
+        }
         line.push(cell(canvas, &found, lacks, shape, selected.then_some(focused)));
-        line.push(Span::raw(" "));
         let width = u16::try_from(shape.column + 1).unwrap_or(0);
         let area = Rect { width, ..right_of(place, x) };
         canvas.target(area, Target::Cell(CELLS, row, first + n));
