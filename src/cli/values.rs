@@ -81,7 +81,7 @@ pub fn url(text: &str) -> Result<String, ValueError> {
     if fits { Ok(text.to_owned()) } else { Err(ValueError::Url) }
 }
 
-/// Calls a second; `None` for any number.
+/// The number of calls per second; `None` for any number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rate(pub Option<u32>);
 
