@@ -7,7 +7,7 @@ pub enum Check {
     Present,
     /// The token has three segments of strict base64url: two JSON objects without duplicate members, and a signature.
     Structure,
-    /// The header names an algorithm and a key that we have, and no unsupported extension.
+    /// The header names a known algorithm and key, and no unsupported extension.
     Header,
     /// The signature matches.
     Signature,
@@ -15,11 +15,11 @@ pub enum Check {
     Claims,
     /// `nbf <= now + leeway`, and `now < exp + leeway`.
     Time,
-    /// Issuer and audience are those expected.
+    /// Issuer and audience are the expected ones.
     Binding,
     /// Neither the token nor its `jti` has been revoked.
     Revocation,
-    /// The policy knows the tool.
+    /// The policy contains the tool.
     Tool,
     /// The principal holds one of the tool's permissions.
     Permission,

@@ -118,7 +118,7 @@ fn time(claim: &'static str, value: &str) -> Result<NumericDate, Reason> {
     })
 }
 
-/// The strings of a JSON array of strings; `None` for anything else.
+/// Returns the strings of a JSON array of strings; `None` for anything else.
 pub(super) fn strings(value: &str) -> Option<Vec<Cow<'_, str>>> {
     plain_strings(value).or_else(|| serde_json::from_str(value).ok())
 }

@@ -30,7 +30,7 @@ pub struct Evaluation {
     pub jti: Option<String>,
     /// `alg` as written in the token.
     pub alg: Option<String>,
-    /// The kind of the token, if the token states it.
+    /// The kind of the token, if it can be recognized.
     pub kind: Option<TokenKind>,
     /// The token's times, as far as they are readable.
     pub lifetime: Lifetime,

@@ -391,16 +391,16 @@ impl Rules {
 
 /// The results of all checks of a token that could be made.
 struct CheckRun<'r> {
-    /// The result of checks 1 to 5 in their order, as the gate takes them.
+    /// The result of checks 1 to 5 in their order, as the gate makes them.
     examined: Result<Examined, Reason>,
     steps: Steps,
     /// Issuer and audience.
     binding: [Option<Step>; 2],
-    /// The key that the header asks for.
+    /// The key that the header selects, if it is known.
     key: Option<&'r Verifier>,
 }
 
-/// Two halves of a check as one: the first failure, or success where both were made.
+/// Joins the halves of a check: returns the first failure, or success if both were made.
 fn both([first, second]: [Option<Step>; 2]) -> Option<Step> {
     match (first, second) {
         (Some(Err(reason)), _) | (_, Some(Err(reason))) => Some(Err(reason)),
@@ -417,7 +417,7 @@ fn fault<T>(part: Option<&Result<T, Fault>>) -> Option<&Fault> {
     part.and_then(|part| part.as_ref().err())
 }
 
-/// Whether `exp` is there, and with `nbf` a time: a time that cannot be read must not count as one that fits.
+/// Whether `exp` is present, and every `exp` and `nbf` is readable: an unreadable time must not pass the check.
 fn times_are_readable(payload: &[Member<'_>]) -> bool {
     let mut times = payload.iter().filter(|m| m.name == "exp" || m.name == "nbf");
     payload.iter().any(|m| m.name == "exp") && times.all(|m| NumericDate::from_json_number(m.value).is_some())

@@ -7,7 +7,7 @@ use super::check::Verdict;
 /// The outcome of a call.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Outcome {
-    /// Refused by the gate; the decision has the reason.
+    /// Refused by the gate; the decision contains the reason.
     Refused(Verdict),
     /// Allowed, but the tool does not accept the arguments; the sentence says why and is safe to show.
     BadArguments(String),

@@ -70,14 +70,15 @@ impl Rules {
         Self { issuers: self.issuers.with_own(own), ..self }
     }
 
-    /// Returns the same rules with these audiences required of our own tokens, or with any audience if the list is empty.
+    /// Returns the same rules with these audiences required of our own tokens, or with any audience if the list is
+    /// empty.
     #[must_use]
     pub fn with_audiences(self, audiences: impl IntoIterator<Item = Arc<str>>) -> Self {
         let own = Issuer { audiences: audiences.into_iter().collect(), ..self.issuers.own().clone() };
         Self { issuers: self.issuers.with_own(own), ..self }
     }
 
-    /// The `iss` that our own tokens must carry.
+    /// The `iss` that our own tokens must have.
     pub fn issuer(&self) -> Option<&Arc<str>> {
         self.issuers.own().name.as_ref()
     }

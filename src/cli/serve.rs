@@ -136,7 +136,7 @@ async fn serve_clients(
     ended
 }
 
-/// Follows the policy and revocation files. A changed policy takes effect at once.
+/// Follows the policy and revocation files. A changed policy takes effect immediately.
 fn follow(
     gate: &AuthenticatedMcpServer,
     replica: Arc<Replica>,

@@ -32,7 +32,7 @@ pub struct ConfigFile {
     pub leeway: Leeway,
     /// The issuer that every token must have.
     pub issuer: Option<String>,
-    /// The audience every token must name.
+    /// The audience that every token must name.
     pub audience: Option<String>,
     /// The file that stores revocations.
     pub state: Option<PathBuf>,

@@ -28,7 +28,7 @@ pub enum ConfigError {
         what: &'static str,
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The system's error.
         error: std::io::Error,
     },
     /// Other users can read the secret file.
@@ -44,9 +44,9 @@ pub enum ConfigError {
     /// The secret is not a valid key; `from` names the option or the variable.
     #[error("{from}: {error}")]
     Secret {
-        /// Its source.
+        /// The option or variable that it comes from.
         from: String,
-        /// Why.
+        /// The error in it.
         error: KeyError,
     },
     /// There is no secret, but the command needs one.

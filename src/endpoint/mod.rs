@@ -19,10 +19,10 @@ pub const PATH: &str = "/mcp";
 /// Which tools a client sees.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Listing {
-    /// Those that it may call.
+    /// The tools that it may call.
     #[default]
     Permitted,
-    /// All of them.
+    /// All tools of the policy.
     All,
 }
 

@@ -36,7 +36,7 @@ impl Provenance {
     }
 }
 
-/// What is known of a token.
+/// The known part of a token: its text, or only its principal.
 #[derive(Clone)]
 pub enum KnownToken {
     /// The text. It is shown only on request, and never logged.
@@ -50,7 +50,7 @@ pub enum KnownToken {
 pub struct TokenEntry {
     /// The token's number, counted from 1 and never reused.
     pub number: u64,
-    /// What is known of the token.
+    /// Its text or its principal.
     pub known: KnownToken,
     /// Its ID.
     pub id: TokenId,

@@ -95,7 +95,7 @@ fn shell(word: &str) -> String {
 }
 
 impl Evidence<'_> {
-    /// Whether there is nothing to show.
+    /// Whether it contains neither calls nor results.
     pub fn is_empty(&self) -> bool {
         self.calls.is_empty() && self.drill.is_none() && self.card.is_none()
     }

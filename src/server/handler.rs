@@ -50,7 +50,7 @@ enum Callers {
 /// The JSON-RPC error code for HTTP status 401.
 const UNAUTHORIZED: ErrorCode = ErrorCode(CODES as i32 + 401);
 
-/// The code for an unknown tool is the specification's.
+/// The error code that the specification defines for an unknown tool.
 const UNKNOWN_TOOL: ErrorCode = ErrorCode::INVALID_PARAMS;
 
 impl Handler {

@@ -128,7 +128,7 @@ impl Judgement {
         self.rules.authorize(principal, tool)
     }
 
-    /// The source of a call of this request, for the log.
+    /// Returns the origin and time of this request, for the log.
     pub fn source(&self) -> Source<'_> {
         Source {
             token: self.token,

@@ -31,7 +31,7 @@ use crate::endpoint::{Denial, HostName, Settings};
 use crate::gate::{Gate, Origin, RawArguments, Rejection, RequestOutcome, Source};
 use crate::text;
 
-/// A message counts as one more request for every so many bytes, because a large one takes milliseconds.
+/// The size of a message, in bytes, for which it counts as one more request: a large one takes milliseconds.
 const BYTES_A_REQUEST: usize = 16 << 10;
 
 /// The longest `id` that a refusal repeats, in bytes.

@@ -65,7 +65,7 @@ pub struct Service {
 impl Service {
     /// Creates the endpoint behind its layers, and the public paths next to it.
     pub fn new(gate: Gate, settings: Settings, bound: SocketAddr, uri: Arc<str>, stop: CancellationToken) -> Self {
-        // There are no sessions, because they are not bound to a caller: every request contains its own token.
+        // Sessions are disabled, because they are not bound to a caller: every request contains its own token.
         let config = StreamableHttpServerConfig::default()
             .with_legacy_session_mode(false)
             .with_json_response(true)

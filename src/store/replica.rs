@@ -83,7 +83,7 @@ pub struct Replica {
     known: Mutex<Option<Edition>>,
     /// The latest setback, until it is reported.
     setback: Mutex<Option<Setback>>,
-    /// Held while changes are saved.
+    /// Locked while changes are saved.
     saving: Mutex<()>,
     /// Locked only briefly, never while the store is read or changed: `change` runs on the thread that draws.
     unsaved: Mutex<PendingChanges>,

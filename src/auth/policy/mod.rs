@@ -86,9 +86,9 @@ pub struct Grant {
 /// Why permissions do not allow a tool to be called.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum DenialReason<'p> {
-    /// The policy does not know the tool.
+    /// The policy does not contain the tool.
     UnknownTool,
-    /// The tool lists none of the permissions.
+    /// The tool does not list any of the permissions.
     PermissionMissing(&'p ToolRule),
 }
 

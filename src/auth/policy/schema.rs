@@ -107,7 +107,7 @@ impl Schema {
         None
     }
 
-    /// Returns the faults of its own examples that it rejects.
+    /// Returns the errors of those of its own examples that it rejects.
     pub fn refused_examples(&self) -> Vec<SchemaMismatch> {
         self.examples().filter_map(|example| self.check(example).err()).collect()
     }

@@ -1,4 +1,4 @@
-//! The plan of a drill.
+//! The plan of a drill: how it treats time, and how often it calls.
 
 use std::fmt;
 
