@@ -1,8 +1,8 @@
-//! The signature algorithms, by the names that headers spell (RFC 7518 §3.1).
+//! The signature algorithms, named as in token headers (RFC 7518 §3.1).
 
 use std::fmt;
 
-/// An algorithm that signatures here can have (RFC 7518 §3.1).
+/// A supported signature algorithm (RFC 7518 §3.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Algorithm {
     /// HMAC over SHA-256.
@@ -10,7 +10,7 @@ pub enum Algorithm {
 }
 
 impl Algorithm {
-    /// The name as headers spell it.
+    /// The name as headers spell it: `HS256`.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Hs256 => "HS256",

@@ -1,25 +1,25 @@
-//! The checks, in their order, and the three verdicts. Their codes are an interface: scripts and servers read them.
+//! The checks in their order, and the three verdicts. Their codes are an interface: scripts and servers read them.
 
-/// One step of the gate, in the order in which they are taken.
+/// One check of the gate. The order of the variants is the order in which checks are made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Check {
-    /// A token is present, and not too large.
+    /// A token is present and not too large.
     Present,
-    /// Three segments, strict base64url, JSON objects without duplicate members.
+    /// The token has three segments of strict base64url: two JSON objects without duplicate members, and a signature.
     Structure,
-    /// The header names an algorithm and a key that we have, and no unsupported extension.
+    /// The header names a known algorithm and key, and no unsupported extension.
     Header,
-    /// The signature fits.
+    /// The signature matches.
     Signature,
-    /// The claims that are needed are there and well typed.
+    /// The required claims are present and well typed.
     Claims,
     /// `nbf <= now + leeway`, and `now < exp + leeway`.
     Time,
-    /// Issuer and audience are those expected.
+    /// Issuer and audience are the expected ones.
     Binding,
-    /// Neither the token nor its `jti` is revoked.
+    /// Neither the token nor its `jti` has been revoked.
     Revocation,
-    /// The policy knows the tool.
+    /// The policy contains the tool.
     Tool,
     /// The principal holds one of the tool's permissions.
     Permission,
@@ -56,7 +56,7 @@ impl Check {
         }
     }
 
-    /// The check as scripts read it.
+    /// The check's code, for scripts.
     pub const fn code(self) -> &'static str {
         match self {
             Self::Present => "present",
@@ -72,7 +72,7 @@ impl Check {
         }
     }
 
-    /// The light it belongs to; the last two are about the tool and belong to none.
+    /// The light that shows this check; `None` for the last two, which are about the tool.
     pub const fn light(self) -> Option<Light> {
         match self {
             Self::Present | Self::Structure => Some(Light::Structure),
@@ -98,7 +98,7 @@ impl Light {
     /// Every light, in the order shown.
     pub const ALL: [Self; 4] = [Self::Structure, Self::Signature, Self::Time, Self::Claims];
 
-    /// The word beside it.
+    /// The word shown beside it.
     pub const fn word(self) -> &'static str {
         match self {
             Self::Structure => "structure",
@@ -108,7 +108,7 @@ impl Light {
         }
     }
 
-    /// The word where room is short.
+    /// A shorter word for narrow columns.
     pub const fn short_word(self) -> &'static str {
         match self {
             Self::Structure => "struct",

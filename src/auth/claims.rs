@@ -8,21 +8,21 @@ use super::lifetime::Lifetime;
 use super::members::{self, Member};
 use super::reason::Reason;
 
-/// The claims the gate knows; `user_id` and `permissions` are ours, the rest is RFC 7519 §4.1. Others are ignored.
-/// While a token is only judged they are borrowed from its text.
+/// The claims that the gate reads: `user_id` and `permissions` are our own, the others are from RFC 7519 §4.1. All
+/// other claims are ignored. While a token is only being judged, the claims borrow from its text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Claims<S = String> {
-    /// The user; never empty.
+    /// The user; not empty.
     pub user_id: S,
     /// The permissions, as written in the token.
     pub permissions: Vec<S>,
-    /// The token expires at this instant.
+    /// When the token expires.
     pub exp: NumericDate,
-    /// Not valid before.
+    /// The token is not valid before this instant.
     pub nbf: Option<NumericDate>,
-    /// When it was issued.
+    /// When the token was issued.
     pub iat: Option<NumericDate>,
-    /// The token's own number.
+    /// The token's unique ID.
     pub jti: Option<S>,
     /// The issuer; `None` also if `iss` is not a string.
     pub iss: Option<S>,
@@ -64,7 +64,7 @@ impl<'t> Claims<Cow<'t, str>> {
         })
     }
 
-    /// The claims by themselves.
+    /// Converts to claims that do not borrow from the token.
     pub(super) fn into_owned(self) -> Claims {
         let owned = |all: Vec<Cow<'_, str>>| all.into_iter().map(Cow::into_owned).collect();
         Claims {
@@ -81,13 +81,13 @@ impl<'t> Claims<Cow<'t, str>> {
 }
 
 impl<S> Claims<S> {
-    /// The token's times, to be judged with a leeway.
+    /// The token's times, with the leeway to judge them with.
     pub fn lifetime(&self, leeway: Leeway) -> Lifetime {
         Lifetime { iat: self.iat, nbf: self.nbf, exp: Some(self.exp), leeway }
     }
 }
 
-/// The audiences that a value of `aud` names; none where it is neither a string nor an array of strings.
+/// Returns the audiences named by a value of `aud`; empty if it is neither a string nor an array of strings.
 pub(super) fn audiences(value: &str) -> Vec<Cow<'_, str>> {
     let one = members::string(value).map(|one| vec![one]);
     one.or_else(|| strings(value)).unwrap_or_default()
@@ -118,14 +118,14 @@ fn time(claim: &'static str, value: &str) -> Result<NumericDate, Reason> {
     })
 }
 
-/// The strings of a JSON array of strings; `None` for anything else.
+/// Returns the strings of a JSON array of strings; `None` for anything else.
 pub(super) fn strings(value: &str) -> Option<Vec<Cow<'_, str>>> {
     plain_strings(value).or_else(|| serde_json::from_str(value).ok())
 }
 
-/// A fast path of [`strings`] for nearly every token: an array without an escape or a blank between its strings, in a text
-/// that is JSON already. Needs no second parser, which is a twentieth of a decision; the budget is 0.45 ×
-/// `jsonwebtoken::decode` for a whole one (`cargo bench`).
+/// A fast path of [`strings`] for nearly every token: an array without escapes, and without blanks between its strings,
+/// in text that is known to be valid JSON. It saves a second parser run, a twentieth of a decision; the budget for a
+/// whole decision is 0.45 × `jsonwebtoken::decode` (`cargo bench`).
 fn plain_strings(value: &str) -> Option<Vec<Cow<'_, str>>> {
     let inner = value.strip_prefix("[\"")?.strip_suffix("\"]")?;
     let mut strings = Vec::new();
@@ -151,7 +151,7 @@ mod tests {
         #[test]
         fn an_array_is_read_as_the_parser_reads_it(pieces in proptest::collection::vec("[\\[\\]\",a\\\\ 1]{0,3}|\",\"|\"a\"|, ?", 0..6)) {
             let value = format!("[{}]", pieces.concat());
-            // Values come from text that is JSON already.
+            // Values are taken from text that has already been parsed as JSON.
             if serde_json::from_str::<serde::de::IgnoredAny>(&value).is_ok() {
                 prop_assert_eq!(strings(&value), serde_json::from_str(&value).ok(), "{}", value);
             }

@@ -1,12 +1,12 @@
-//! Instants, as RFC 7519 §2 counts them.
+//! Instants as defined by RFC 7519 §2.
 
 use chrono::{DateTime, FixedOffset, SecondsFormat, TimeZone as _, Utc};
 
 use crate::text::Span;
 
-/// An instant: seconds since 1970-01-01T00:00:00Z with a fraction (RFC 7519 §2, `NumericDate`), kept in microseconds.
+/// An instant: seconds since 1970-01-01T00:00:00Z with a fraction (RFC 7519 §2, `NumericDate`), stored in microseconds.
 ///
-/// Made from a claim it always lies within the years 0001 to 9999; a finer fraction is rounded down.
+/// It is always within the years 0001 to 9999; finer fractions are rounded down.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NumericDate(i64);
 
@@ -14,12 +14,12 @@ pub struct NumericDate(i64);
 const SECOND: i64 = Span::SECOND.as_micros();
 
 impl NumericDate {
-    /// 0001-01-01T00:00:00Z, the earliest time a claim may name.
+    /// 0001-01-01T00:00:00Z, the earliest time that a claim may contain.
     pub const MIN: Self = Self(-62_135_596_800 * SECOND);
-    /// 9999-12-31T23:59:59.999999Z, the latest time a claim may name.
+    /// 9999-12-31T23:59:59.999999Z, the latest time that a claim may contain.
     pub const MAX: Self = Self(253_402_300_800 * SECOND - 1);
 
-    /// The last time that is a whole second, as times of issued tokens are.
+    /// The latest time in whole seconds, the precision of issued tokens.
     pub const LAST_SECOND: Self = Self(253_402_300_799 * SECOND);
 
     /// Creates it from whole seconds since the epoch, clamped to the years 0001–9999.
@@ -27,7 +27,7 @@ impl NumericDate {
         Self::from_micros(seconds.saturating_mul(SECOND))
     }
 
-    /// From microseconds since the epoch; outside the years 0001–9999 the nearest time inside.
+    /// Creates it from microseconds since the epoch, clamped to the years 0001–9999.
     pub const fn from_micros(micros: i64) -> Self {
         match micros {
             m if m < Self::MIN.0 => Self::MIN,
@@ -41,7 +41,7 @@ impl NumericDate {
         self.0
     }
 
-    /// Whole seconds since the epoch, rounded down: what an issued token carries.
+    /// Whole seconds since the epoch, rounded down, as in issued tokens.
     pub const fn seconds(self) -> i64 {
         self.0.div_euclid(SECOND)
     }
@@ -52,13 +52,13 @@ impl NumericDate {
         Self::from_seconds(self.seconds())
     }
 
-    /// This instant moved by a span, kept within the years 0001–9999.
+    /// Returns this instant moved by a span, clamped to the years 0001–9999.
     #[must_use]
     pub const fn plus(self, span: Span) -> Self {
         Self::from_micros(self.0.saturating_add(span.as_micros()))
     }
 
-    /// From `earlier` to this instant; negative if this instant is the earlier one. Cannot overflow.
+    /// Returns the time from `earlier` to this instant; negative if `earlier` is the later one. Cannot overflow.
     pub const fn since(self, earlier: Self) -> Span {
         Span::micros(self.0 - earlier.0)
     }
@@ -73,7 +73,7 @@ impl NumericDate {
         if let Some(micros) = text.parse::<i64>().ok().and_then(|seconds| seconds.checked_mul(SECOND)) {
             return (Self::MIN.0..=Self::MAX.0).contains(&micros).then_some(Self(micros));
         }
-        // Rust reads "inf" and "nan" as numbers, JSON does not.
+        // Rust parses "inf" and "nan" as numbers, but JSON does not allow them.
         if !text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'-' | b'+' | b'.' | b'e' | b'E')) {
             return None;
         }
@@ -91,7 +91,7 @@ impl NumericDate {
         if self.0 % SECOND == 0 { self.seconds().into() } else { (self.0 as f64 / 1e6).into() }
     }
 
-    /// Reads an RFC 3339 time.
+    /// Parses an RFC 3339 time.
     pub fn from_rfc3339(text: &str) -> Option<Self> {
         let time = DateTime::parse_from_rfc3339(text.trim()).ok()?;
         Some(Self::from(time.with_timezone(&Utc)))
@@ -102,20 +102,20 @@ impl NumericDate {
         self.utc().to_rfc3339_opts(SecondsFormat::AutoSi, true)
     }
 
-    /// As chrono knows it.
+    /// Converts to chrono's type.
     pub fn utc(self) -> DateTime<Utc> {
-        // Every value is within chrono's range, which reaches 262,000 years either way.
+        // Every value is within chrono's range, which extends 262,000 years in both directions.
         Utc.timestamp_micros(self.0).single().unwrap_or_default()
     }
 
-    /// At an offset, `seconds` east of Greenwich.
+    /// Converts to the time at an offset of `seconds` east of UTC.
     pub fn at_offset(self, seconds: i32) -> DateTime<FixedOffset> {
         let utc = self.utc();
         FixedOffset::east_opt(seconds).map_or_else(|| utc.fixed_offset(), |offset| utc.with_timezone(&offset))
     }
 }
 
-/// The microseconds that digits with a fraction and no exponent name, rounded down; a float would miss them by one.
+/// Parses digits with a fraction and without an exponent into microseconds, rounded down; a float would be off by one.
 fn exact(text: &str) -> Option<i64> {
     let (whole, fraction) = text.split_once('.')?;
     let digits = fraction.bytes().map(|b| b.is_ascii_digit().then(|| i64::from(b - b'0')));
@@ -128,7 +128,7 @@ fn exact(text: &str) -> Option<i64> {
     whole.parse::<i64>().ok()?.checked_mul(SECOND)?.checked_add(fraction)
 }
 
-/// An instant for scripts, twice: `epoch` in seconds, and `rfc3339`.
+/// Formats an instant for scripts in two forms: `epoch` in seconds, and `rfc3339`.
 pub fn twice(at: NumericDate) -> serde_json::Value {
     serde_json::json!({ "epoch": at.json_number(), "rfc3339": at.rfc3339() })
 }

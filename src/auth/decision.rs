@@ -7,9 +7,9 @@ use super::reason::Reason;
 /// The gate's answer to one call at one instant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Decision {
-    /// The permission that opened the tool, or why it stayed closed.
+    /// The permission that allows the call, or why it is refused.
     pub result: Result<Grant, Reason>,
-    /// The `user_id` of who asked, once the token was verified; of a forbidden call too.
+    /// The `user_id` of the caller if the token was verified, even if the call is forbidden.
     pub subject: Option<Box<str>>,
 }
 
@@ -19,12 +19,12 @@ impl Decision {
         Self { result: Err(reason), subject: None }
     }
 
-    /// Allowed, forbidden or unauthorized.
+    /// The verdict: allowed, forbidden or unauthorized.
     pub fn verdict(&self) -> Verdict {
         self.result.as_ref().map_or_else(Reason::verdict, |_| Verdict::Allowed)
     }
 
-    /// The reason, unless it is allowed.
+    /// The reason for the refusal; `None` if the call is allowed.
     pub fn reason(&self) -> Option<&Reason> {
         self.result.as_ref().err()
     }
@@ -34,7 +34,7 @@ impl Decision {
         self.reason().map_or("allowed", Reason::code)
     }
 
-    /// One sentence: the reason, or the permission it was allowed by. Safe to show.
+    /// One sentence: the reason, or the permission that allows the call. Safe to show.
     pub fn sentence(&self) -> String {
         match &self.result {
             Ok(grant) => grant.to_string(),
@@ -42,8 +42,8 @@ impl Decision {
         }
     }
 
-    /// Returns every check with its result: passed, failed (the last one made), or not reached. It is derived from the
-    /// table and the check that failed.
+    /// Returns every check with its result: passed, failed (the last one made), or not reached. The results are derived
+    /// from the order of the checks and the one that failed.
     pub fn trace(&self) -> impl Iterator<Item = (Check, CheckResult)> {
         let stop = self.reason().map(Reason::check);
         Check::ALL.into_iter().map(move |check| {

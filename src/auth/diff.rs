@@ -1,4 +1,4 @@
-//! Two tokens compared, member by member.
+//! Compares two tokens, member by member.
 
 use std::collections::HashMap;
 
@@ -36,26 +36,26 @@ pub struct Row {
     pub part: &'static str,
     /// The member's name.
     pub name: String,
-    /// Its value on the left.
+    /// Its value in the left token.
     pub left: Option<String>,
-    /// Its value on the right.
+    /// Its value in the right token.
     pub right: Option<String>,
     /// How it differs.
     pub change: Change,
-    /// Whether it is a time on both sides, where it is there.
+    /// Whether it is `iat`, `nbf` or `exp`, with a readable time in each token that has it.
     pub is_time: bool,
-    /// For a time: how much later it is on the right, in words.
+    /// For a time that differs: how much later or earlier the right one is, in words.
     pub later: Option<String>,
 }
 
-/// The members of two tokens, those of the left one first.
+/// Compares the members of two tokens; those of the left one come first.
 pub fn diff(left: &Inspection, right: &Inspection) -> Vec<Row> {
     let mut rows = members("header", &left.header, &right.header);
     rows.extend(members("claims", &left.payload, &right.payload));
     rows
 }
 
-/// The times whose distance is of interest (RFC 7519 §4.1).
+/// The claims whose distance in time is shown (RFC 7519 §4.1).
 const TIMES: [&str; 3] = ["iat", "nbf", "exp"];
 
 fn members(part: &'static str, left: &Document, right: &Document) -> Vec<Row> {
@@ -69,7 +69,7 @@ fn members(part: &'static str, left: &Document, right: &Document) -> Vec<Row> {
         .collect()
 }
 
-/// A member's name, and the number of members of that name before it.
+/// A member's name, and its position among the members of that name, counted from 1.
 type Place<'d> = (&'d str, usize);
 
 fn numbered(document: &Document) -> Vec<(Place<'_>, &str)> {

@@ -1,4 +1,4 @@
-//! A token as the rules judge it, without its documents: what a list shows at any time, and what a decision needs.
+//! The evaluation of a token by the rules, without its documents: what lists show at any time, and what decisions need.
 
 use std::borrow::Cow;
 
@@ -9,34 +9,34 @@ use super::kind::TokenKind;
 use super::lifetime::{Lifetime, Phase};
 use super::reason::Reason;
 
-/// Claims that name the user, the most readable first. A client's own token names only the client.
+/// Claims that name the user, the most readable first. The token of a client itself names only the client.
 pub(super) const NAMES: [&str; 9] =
     ["user_id", "preferred_username", "upn", "username", "email", "sub", "azp", "client_id", "appid"];
 
-/// What one check says.
+/// The result of one check.
 pub(super) type Step = Result<(), Reason>;
 
-/// What each check of a token says, in order; `None` where it could not be made.
+/// The results of the checks of a token, in order; `None` for a check that could not be made.
 pub(super) type Steps = [(Check, Option<Step>); 8];
 
-/// What there is to show of a token at any time, without its documents: the row of a list.
+/// What can be shown of a token at any time, without its documents: the data of a row in a list.
 #[derive(Clone, Debug)]
 pub struct Evaluation {
-    /// The first of the claims in `NAMES` that is there, verified or not. For display: a decision reads `user_id`.
+    /// The first claim of `NAMES` that is present, verified or not. For display: a decision reads `user_id`.
     pub name: Option<String>,
-    /// `permissions` as they stand in the token.
+    /// `permissions` as written in the token.
     pub permissions: Vec<String>,
-    /// `jti` as it stands in the token.
+    /// `jti` as written in the token.
     pub jti: Option<String>,
-    /// `alg` as it stands in the token.
+    /// `alg` as written in the token.
     pub alg: Option<String>,
-    /// The kind of the token, if the token states it.
+    /// The kind of the token, if it can be recognized.
     pub kind: Option<TokenKind>,
-    /// The token's times, as far as they can be read.
+    /// The token's times, as far as they are readable.
     pub lifetime: Lifetime,
     pub(super) examined: Result<Examined, Reason>,
-    /// What each check says that does not depend on the clock; `None` where it could not be made. For the time it is
-    /// only told whether it can be made.
+    /// The results of the checks; `None` for a check that could not be made. The entry of the time check only states
+    /// whether that check can be made, because its result depends on the clock.
     pub(super) steps: Steps,
     /// The results of the two halves of check 7, issuer and audience; `None` for one that could not be checked.
     pub(super) binding: [Option<Step>; 2],
@@ -45,13 +45,14 @@ pub struct Evaluation {
 /// The token's state in one word.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TokenStatus {
-    /// It would pass; the phase is `Live`, `Early` or `Grace`.
+    /// The token passes; the phase is `Live`, `Early` or `Grace`.
     Valid(Phase),
-    /// Everything fits but the time, and the phase is `NotYet`; or it is `Expired`, whatever else fails.
+    /// The token is not valid yet (checks 1 to 5 pass, and the phase is `NotYet`), or it has expired, whatever the
+    /// other checks say.
     OutOfTime(Phase, Reason),
-    /// A check says no.
+    /// A check fails.
     Invalid(Reason),
-    /// Signed in a way that cannot be checked here: neither valid nor invalid.
+    /// The signature cannot be checked here, so the token is neither valid nor invalid.
     NotVerified(Reason),
     /// There is no token.
     Absent,
@@ -73,7 +74,7 @@ impl TokenStatus {
         }
     }
 
-    /// The state as scripts read it.
+    /// The state's code, for scripts.
     pub const fn code(&self) -> &'static str {
         match self {
             Self::Valid(Phase::Grace { .. }) => "grace",
@@ -88,7 +89,7 @@ impl TokenStatus {
         }
     }
 
-    /// Why it would not pass.
+    /// Why the token would not pass.
     pub const fn reason(&self) -> Option<&Reason> {
         match self {
             Self::OutOfTime(_, reason) | Self::Invalid(reason) | Self::NotVerified(reason) => Some(reason),
@@ -97,29 +98,29 @@ impl TokenStatus {
     }
 }
 
-/// What one light says.
+/// The state of one light.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LightState {
-    /// Checked and good.
+    /// Every check passed.
     Good,
-    /// Checked and bad.
+    /// A check failed, for this reason.
     Bad(Reason),
-    /// Not checked.
+    /// A check could not be made, and no check failed.
     Unchecked,
 }
 
 impl Evaluation {
-    /// The claims at `now`, or why they count for nothing.
+    /// Returns the claims if the token passes checks 1 to 8 at `now`, or the reason why it does not.
     pub(super) fn claims(&self, now: NumericDate) -> Result<&Claims, Reason> {
         self.examined.as_ref().map_err(Clone::clone)?.claims(now)
     }
 
-    /// The permissions that count at `now`: those of a token that passes every check of its own.
+    /// The permissions in effect at `now`; `None` if the token fails one of checks 1 to 8.
     pub fn held(&self, now: NumericDate) -> Option<&[String]> {
         Some(&self.examined.as_ref().ok()?.claims(now).ok()?.permissions)
     }
 
-    /// The token's state at `now`. An expired token is expired first, whatever else fails or is unknown.
+    /// The token's state at `now`. Expiry takes precedence over everything else that fails or is unknown.
     pub fn status(&self, now: NumericDate) -> TokenStatus {
         if let Some(Err(reason @ Reason::Expired { .. })) = self.at(Check::Time, now) {
             return TokenStatus::OutOfTime(self.lifetime.phase(now), reason);
@@ -138,7 +139,7 @@ impl Evaluation {
         }
     }
 
-    /// The light's state at `now`: the first failure among its checks, else good if every one of them was made.
+    /// The light's state at `now`: bad with the first failure among its checks, good if all of them passed.
     pub fn light(&self, light: Light, now: NumericDate) -> LightState {
         let mut state = LightState::Good;
         for (check, step) in self.steps.iter().filter(|(check, _)| check.light() == Some(light)) {
@@ -151,7 +152,7 @@ impl Evaluation {
         state
     }
 
-    /// Every check of a token in order, with what it says at `now`, or `None` where it could not be made.
+    /// Every check of a token in order, with its result at `now`, or `None` if it could not be made.
     pub fn steps(&self, now: NumericDate) -> Vec<(Check, Option<Step>)> {
         let at =
             |(check, step): &(Check, Option<_>)| (*check, self.step(*check, step.as_ref(), now).map(Cow::into_owned));
@@ -162,13 +163,13 @@ impl Evaluation {
         step.map(|step| if check == Check::Time { Cow::Owned(self.lifetime.check(now)) } else { Cow::Borrowed(step) })
     }
 
-    /// The result of one check at `now`, or `None` where it could not be made.
+    /// The result of one check at `now`, or `None` if it could not be made.
     pub(super) fn at(&self, check: Check, now: NumericDate) -> Option<Step> {
         let (_, step) = self.steps.iter().find(|(made, _)| *made == check)?;
         self.step(check, step.as_ref(), now).map(Cow::into_owned)
     }
 
-    /// The steps as a trace: check, sign, and the reason of what failed.
+    /// The checks as a trace: each with its result, and the reason if it failed.
     pub fn trace(&self, now: NumericDate) -> Vec<(Check, CheckResult, Option<Reason>)> {
         let row = |(check, step)| {
             let (passed, reason) = outcome(step);
@@ -177,7 +178,8 @@ impl Evaluation {
         self.steps(now).into_iter().map(row).collect()
     }
 
-    /// Why each check fails that fails at `now`, in the order of the checks; issuer and audience each have their own.
+    /// The reasons of all checks that fail at `now`, in the order of the checks; issuer and audience each have their
+    /// own.
     pub fn failures(&self, now: NumericDate) -> Vec<Reason> {
         let of = |(check, step): &(Check, Option<Step>)| match check {
             Check::Binding => self.binding.iter().filter_map(|half| half.clone()?.err()).collect(),
@@ -186,8 +188,8 @@ impl Evaluation {
         self.steps.iter().flat_map(of).collect()
     }
 
-    /// [`Evaluation::failures`] without the one that [`Evaluation::status`] names. What another key would not change comes first:
-    /// time, issuer, audience and revocation.
+    /// [`Evaluation::failures`] without the one that [`Evaluation::status`] names. Failures that another key would not
+    /// change come first: time, issuer, audience and revocation.
     pub fn also(&self, now: NumericDate) -> Vec<Reason> {
         let status = self.status(now);
         let mut failures = self.failures(now);
@@ -199,18 +201,18 @@ impl Evaluation {
         failures
     }
 
-    /// Whether the signature was checked and fits.
+    /// Whether the signature was checked and matches.
     pub fn is_verified(&self) -> bool {
         self.steps.iter().any(|(check, step)| *check == Check::Signature && *step == Some(Ok(())))
     }
 
-    /// Whether the signature was checked and does not fit.
+    /// Whether the token is refused because its signature does not match.
     pub fn bad_signature(&self) -> bool {
         matches!(self.examined, Err(Reason::BadSignature))
     }
 }
 
-/// The sign of a step and the reason of its failure.
+/// Converts a step to the result of a check, and the reason if it failed.
 pub(super) fn outcome(step: Option<Step>) -> (CheckResult, Option<Reason>) {
     match step {
         Some(Ok(())) => (CheckResult::Yes, None),
@@ -219,7 +221,7 @@ pub(super) fn outcome(step: Option<Step>) -> (CheckResult, Option<Reason>) {
     }
 }
 
-/// Signed with an algorithm for which there is no key here, so nothing can be said about the signature.
+/// Whether the reason is an unknown algorithm or key, so that nothing can be said about the signature.
 fn foreign(reason: &Reason) -> bool {
     match reason {
         Reason::AlgorithmRefused { found: Some(alg), .. } => !alg.eq_ignore_ascii_case("none"),
@@ -228,8 +230,8 @@ fn foreign(reason: &Reason) -> bool {
     }
 }
 
-/// What is left of a token that passed checks 1 to 5: what the clock decides, and what checks 7 and 8 say, which are taken
-/// after the time.
+/// The remaining checks of a token that passed checks 1 to 5: its times, which the clock decides about, and the results
+/// of checks 7 and 8, which are made after the time check.
 #[derive(Clone, Debug)]
 pub(super) struct Examined {
     pub claims: Claims,
@@ -239,14 +241,14 @@ pub(super) struct Examined {
 }
 
 impl Examined {
-    /// Checks 6 to 8, in this order.
+    /// Makes checks 6 to 8, in this order.
     pub fn at(&self, now: NumericDate) -> Result<(), Reason> {
         self.lifetime.check(now)?;
         self.binding.clone()?;
         self.revocation.clone()
     }
 
-    /// The claims, as far as they count at `now`.
+    /// Returns the claims if checks 6 to 8 pass at `now`.
     pub fn claims(&self, now: NumericDate) -> Result<&Claims, Reason> {
         self.at(now)?;
         Ok(&self.claims)

@@ -1,6 +1,6 @@
-//! Explanations as a text for a ticket: verdict, reason, trace, token id; never a token.
+//! Explanations as text for a ticket: verdict, reason, trace and token ID, but never a token.
 //!
-//! The console copies them, the command line prints them.
+//! The console copies them, and the command line prints them.
 
 use std::fmt;
 
@@ -14,27 +14,27 @@ use super::rules::Rules;
 use super::token::TokenId;
 use crate::text;
 
-/// An explanation: lines that know what they are, so that a terminal can colour them.
+/// An explanation: lines with their kinds, so that a terminal can colour them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Explanation(Vec<Line>);
 
 /// One line of an explanation; safe to show.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Line {
-    /// The sign or word at its beginning; empty for none.
+    /// The sign or word at its beginning; may be empty.
     pub mark: &'static str,
-    /// What follows the mark.
+    /// The text after the mark.
     pub text: String,
-    /// What kind of line it is.
+    /// The kind of line.
     pub kind: LineKind,
 }
 
-/// What kind of line a [`Line`] is.
+/// The kind of a [`Line`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LineKind {
     /// The verdict or the token's state.
     Verdict,
-    /// A check, and whether it passed.
+    /// A check and its result.
     Check(CheckResult),
     /// Something worth pointing out.
     Finding,
@@ -56,18 +56,18 @@ impl Explanation {
         self.0.push(Line { mark: "!", text: format!(" {text}"), kind: LineKind::Finding });
     }
 
-    /// Adds a line of its own.
+    /// Adds a line without a mark.
     pub fn note(&mut self, text: String) {
         self.0.push(Line { mark: "", text, kind: LineKind::Note });
     }
 
-    /// The lines, the verdict first.
+    /// The lines; the first one is the verdict.
     pub fn lines(&self) -> &[Line] {
         &self.0
     }
 }
 
-/// The lines as a text for a ticket.
+/// Formats the lines as text for a ticket.
 impl fmt::Display for Explanation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (n, Line { mark, text, .. }) in self.0.iter().enumerate() {
@@ -78,7 +78,7 @@ impl fmt::Display for Explanation {
     }
 }
 
-/// Explains a token's state at `now`, under the rules it was inspected by.
+/// Explains a token's state at `now`. `rules` must be the ones that it was inspected with.
 pub fn explain_inspection(inspection: &Inspection, rules: &Rules, now: NumericDate) -> Explanation {
     let judged = &inspection.judged;
     let status = judged.status(now);
@@ -100,7 +100,7 @@ pub fn explain_inspection(inspection: &Inspection, rules: &Rules, now: NumericDa
     out
 }
 
-/// How long a valid token still is.
+/// The remaining validity of a valid token, as a phrase; empty in other phases.
 pub(super) fn left(phase: Phase) -> String {
     let told = |left| text::words::remaining(left).text;
     match phase {
@@ -111,7 +111,7 @@ pub(super) fn left(phase: Phase) -> String {
     }
 }
 
-/// The end of a report's line: why the check failed, or the value that passed, or that any would.
+/// The end of a report's line: why the check failed, the value that passed, or that any value would.
 fn note(row: &ReportRow) -> String {
     match (&row.reason, &row.found, &row.wanted) {
         (Some(reason), ..) => format!(": {reason}"),
@@ -123,7 +123,7 @@ fn note(row: &ReportRow) -> String {
     }
 }
 
-/// Explains the decision about a call; `when` says for which instant, as a phrase.
+/// Explains the decision about a call. `when` is a phrase for the instant.
 pub fn explain_decision(decision: &Decision, token: Option<TokenId>, asked: &str, when: &str) -> Explanation {
     let code = decision.reason().map_or_else(String::new, |reason| format!(" {}", reason.code()));
     let mut out = Explanation::new(decision.verdict().word(), format!("{code}: {}", decision.sentence()));
@@ -136,7 +136,7 @@ pub fn explain_decision(decision: &Decision, token: Option<TokenId>, asked: &str
     out
 }
 
-/// What a member of a header or a payload is for (RFC 7519 §4.1, RFC 7515 §4.1), and our own two.
+/// The meaning of a header or payload member (RFC 7519 §4.1, RFC 7515 §4.1, and our own two).
 pub fn meaning(member: &str) -> Option<&'static str> {
     Some(match member {
         "user_id" => "user",

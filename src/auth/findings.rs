@@ -1,5 +1,5 @@
-//! What an inspection points out beside its verdict: odd, risky or misleading things in a token that no check refuses,
-//! and the explanation of those that one does.
+//! Findings of an inspection besides its verdict: odd, risky or misleading things in a token that no check refuses, and
+//! explanations of some that a check refuses.
 
 use std::fmt;
 use std::str::Chars;
@@ -40,7 +40,7 @@ pub enum Finding {
 }
 
 impl Finding {
-    /// The code, as scripts read it.
+    /// The finding's code, for scripts.
     pub const fn code(&self) -> &'static str {
         match self {
             Self::AlgorithmNone => "algorithm_none",
@@ -156,10 +156,10 @@ impl fmt::Display for Finding {
     }
 }
 
-/// Longer than this is a very long life.
+/// A lifetime longer than this is reported as very long.
 pub(super) const LONG: Span = Span::days(30);
 
-/// What the findings are made from: a token read as leniently as possible.
+/// The input of the findings: a token read as leniently as possible.
 pub(super) struct Readable<'a> {
     pub header: &'a [Member<'a>],
     pub payload: &'a [Member<'a>],
@@ -170,14 +170,14 @@ pub(super) struct Readable<'a> {
     pub segments: usize,
     pub signature_bytes: usize,
     pub lifetime: Lifetime,
-    /// The key, where the token was verified with it.
+    /// The key, if the signature was verified with it.
     pub verified_by: Option<&'a Verifier>,
     pub policy: &'a Policy,
     /// The audience that a token should name.
     pub audience: Option<&'a str>,
 }
 
-/// Every finding, the graver ones first; at most a screenful.
+/// Returns the findings, roughly in order of gravity, at most 24.
 pub(super) fn find(token: &Readable<'_>) -> Vec<Finding> {
     let mut found = Vec::new();
     in_header(token, &mut found);
@@ -213,7 +213,7 @@ fn in_header(token: &Readable<'_>, found: &mut Vec<Finding>) {
     {
         found.push(Finding::HmacUnderAsymmetric { alg: head(&alg) });
     }
-    // An HS256 signature has 32 bytes; what is shorter cannot be one.
+    // An HS256 signature has 32 bytes; a shorter one is incomplete.
     let short = alg == Algorithm::Hs256.name() && token.segments == 3 && token.signature_bytes < 32;
     if token.segments < 4 && (token.ends_early || short || (token.segments == 2 && !alg.is_empty())) {
         found.push(Finding::CutOff);
@@ -229,7 +229,8 @@ fn times(token: &Readable<'_>, found: &mut Vec<Finding>) {
         found.push(Finding::NoExpiry);
     }
     for member in token.payload.iter().filter(|m| ["exp", "nbf", "iat"].contains(&&*m.name)) {
-        // Seconds of this magnitude lie beyond the year 5000; as milliseconds they lie between 2001 and 2286.
+        // In seconds, numbers of this magnitude are beyond the year 33,000; in milliseconds, they are between 2001 and
+        // 2286.
         if let Some(millis) = member.value.parse::<f64>().ok().filter(|n| (1e12..1e13).contains(n)) {
             #[expect(clippy::cast_possible_truncation, reason = "just checked to be below 1e13")]
             let meant = NumericDate::from_micros(millis as i64 * 1000);
@@ -239,7 +240,7 @@ fn times(token: &Readable<'_>, found: &mut Vec<Finding>) {
     for member in token.payload.iter().filter(|m| ["exp", "nbf", "iat"].contains(&&*m.name)) {
         found.extend(quoted_time(member));
     }
-    // Between a minute and ten years: seconds since 1970 of that size are long past.
+    // Between a minute and ten years: as seconds since 1970, such a value would be long past.
     let seconds = life.exp.filter(|exp| exp.past(Span::SECOND) == Span::ZERO).map(NumericDate::seconds);
     if let Some(seconds) = seconds.filter(|seconds| (60..=315_360_000).contains(seconds)) {
         found.push(Finding::Duration { claim: "exp".to_owned(), seconds });
@@ -252,7 +253,7 @@ fn times(token: &Readable<'_>, found: &mut Vec<Finding>) {
     }
 }
 
-/// A time whose digits are in quotes.
+/// Reports a time that is written as a string of digits.
 fn quoted_time(member: &Member<'_>) -> Option<Finding> {
     let digits = members::string(member.value)?;
     let digits = digits.trim();
@@ -268,11 +269,11 @@ fn quoted_time(member: &Member<'_>) -> Option<Finding> {
     Some(Finding::QuotedTime { claim: head(&member.name), meant, millis })
 }
 
-/// What identity providers leave out of a token, and ask of its sender.
+/// Reports what identity providers omit from a token, and what they require of its sender.
 fn provider(token: &Readable<'_>, found: &mut Vec<Finding>) {
     let value = |name: &str| token.payload.iter().find(|m| m.name == name).map(|m| m.value);
     let has_groups = |names: &[Member<'_>]| names.iter().any(|m| m.name == "groups");
-    // Entra ID names the groups' source instead of more than 200 groups, and sets `hasgroups` in implicit flows.
+    // Instead of more than 200 groups, Entra ID names their source; in implicit flows it sets `hasgroups`.
     if value("_claim_names").and_then(|names| members::parse(names.as_bytes()).ok()).is_some_and(|n| has_groups(&n)) {
         found.push(Finding::GroupsLeftOut { member: "_claim_names" });
     } else if value("hasgroups").is_some_and(|value| ["true", "\"true\""].contains(&value)) {
@@ -283,7 +284,7 @@ fn provider(token: &Readable<'_>, found: &mut Vec<Finding>) {
     found.extend(confirmation.first().map(|m| Finding::BoundToKey { method: head(&m.name) }));
 }
 
-/// Claims that name somebody or something, where a letter that looks like another one deceives.
+/// Claims that name a person or a thing, in which a look-alike letter deceives.
 const NAMES: [&str; 5] = ["user_id", "permissions", "iss", "aud", "sub"];
 
 fn letters(token: &Readable<'_>, found: &mut Vec<Finding>) {
@@ -305,12 +306,12 @@ fn letters(token: &Readable<'_>, found: &mut Vec<Finding>) {
     }
 }
 
-/// Whether a JSON text holds nothing but printable ASCII, and no escape for anything else.
+/// Whether a JSON text contains only printable ASCII and no escapes.
 fn plain(text: &str) -> bool {
     text.bytes().all(|b| (b' '..=b'~').contains(&b) && b != b'\\')
 }
 
-/// The letters of a JSON text with its escapes resolved, for values that no parser takes whole.
+/// The characters of a JSON text with escapes resolved, for values that no parser reads as a whole.
 struct Letters<'a>(Chars<'a>);
 
 impl Letters<'_> {
@@ -325,7 +326,7 @@ impl Iterator for Letters<'_> {
     fn next(&mut self) -> Option<char> {
         match self.0.next()? {
             '\\' => {}
-            // Only between values: JSON lets none of them stand raw in a string.
+            // These occur only between values: in a string, JSON requires them to be escaped.
             '\n' | '\r' | '\t' => return Some(' '),
             c => return Some(c),
         }

@@ -1,6 +1,6 @@
-//! Inspection of any string whatever: what can be read of it, what each check says, and what is odd about it.
+//! Inspection of any string: what can be read of it, the result of each check, and what is odd about it.
 //!
-//! It never fails: a bad token is something to show. The verdict comes from the same functions as the gate's.
+//! It never fails: a bad token is something to show. The verdict is computed by the functions that the gate uses.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -26,70 +26,70 @@ use super::rules::{Rules, present, signature, verifier};
 use super::token::{Fault, Split, TokenId};
 use crate::text;
 
-/// A part of the token, decoded as far as it goes.
+/// A part of the token, decoded as far as possible.
 #[derive(Clone, Debug, Default)]
 pub struct Document {
-    /// The decoded text; what is not UTF-8 is replaced.
+    /// The decoded text; bytes that are not UTF-8 are replaced.
     pub text: String,
-    /// Its members in order, duplicates included: name, and the value's JSON text. Empty where it is no JSON object.
+    /// Its members in order, duplicates included: name, and the value's JSON text. Empty if it is not a JSON object.
     pub members: Vec<(String, String)>,
-    /// Why there are no members, in words that are safe to show.
+    /// Why it has no members, in words that are safe to show.
     pub fault: Option<String>,
 }
 
-/// The longest value of a report, in characters, and the most values of a list.
+/// The longest value in a report, in characters, and the most values in a list.
 const VALUE: usize = 1024;
 const VALUES: usize = 64;
 
-/// Everything there is to show of one string. It holds a token, so it has no `Debug`.
+/// Everything that can be shown of one string. It contains a token, so it does not implement `Debug`.
 #[derive(Clone)]
 pub struct Inspection {
     /// The string.
     pub token: Arc<str>,
-    /// The name the token goes by.
+    /// The token's ID.
     pub id: TokenId,
-    /// The length of each segment, in bytes; dots not counted.
+    /// The length of each segment, in bytes, without the dots.
     pub segments: Vec<usize>,
     /// The first segment.
     pub header: Document,
     /// The second segment.
     pub payload: Document,
-    /// What the gate says of it.
+    /// The evaluation of the token by the rules.
     pub judged: Evaluation,
-    /// What is odd about it, whatever time it is.
+    /// Findings that do not depend on the time.
     pub findings: Vec<Finding>,
 }
 
-/// One line of a report: a check, or a half of one, with the values it compared. Everything is safe to show.
+/// One line of a report: a check, or half of one, with the values that it compared. Everything is safe to show.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReportRow {
     /// The check.
     pub check: Check,
-    /// What it is called; issuer and audience, which are one check, have a row each.
+    /// The check's label; issuer and audience, which are one check, have a row each.
     pub label: &'static str,
     /// Its result.
     pub passed: CheckResult,
-    /// Why it failed.
+    /// Why it failed; `None` if it did not.
     pub reason: Option<Reason>,
-    /// The value in the token, in full, where the check compares one.
+    /// The value in the token, in full, if the check compares one.
     pub found: Option<String>,
-    /// The value that passes; `None` where any does, and where nothing is compared.
+    /// The value that passes; `None` if any value passes or nothing is compared.
     pub wanted: Option<String>,
 }
 
-/// What `iss`, `aud` and `jti` of a token are, read leniently.
+/// A token's `iss`, `aud` and `jti`, read leniently.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NamedClaims {
     /// `iss`, if it is a string.
     pub iss: Option<String>,
-    /// `aud`, one or several.
+    /// The audiences of `aud`.
     pub aud: Vec<String>,
     /// `jti`, if it is a string.
     pub jti: Option<String>,
 }
 
 impl Inspection {
-    /// Issuer, audience and number of the token.
+    /// The token's `iss`, `aud` and `jti`.
     pub fn named(&self) -> NamedClaims {
         let value = |name| value_of(&self.payload, name);
         let string = |name| value(name).and_then(members::string).map(Cow::into_owned);
@@ -97,7 +97,7 @@ impl Inspection {
         NamedClaims { iss: string("iss"), aud: aud.into_iter().map(Cow::into_owned).collect(), jti: string("jti") }
     }
 
-    /// Every check with its result at `now`, and the values found and wanted.
+    /// Every check with its result at `now`, and the found and expected values.
     pub fn report(&self, rules: &Rules, now: NumericDate) -> Vec<ReportRow> {
         let mut rows = Vec::new();
         for (check, step) in self.judged.steps(now) {
@@ -135,7 +135,7 @@ impl Inspection {
         [row("issuer", issuer, of_issuer), row("audience", audience, of_audience)]
     }
 
-    /// The times that decide at `now`, and what they must be.
+    /// The times that the time check compares at `now`, and the time that they should include.
     fn times(&self, now: NumericDate) -> (Option<String>, Option<String>) {
         let life = &self.judged.lifetime;
         let times = [("nbf", life.nbf), ("exp", life.exp)];
@@ -150,8 +150,8 @@ impl Inspection {
         ((!told.is_empty()).then(|| told.join(", ")), wanted)
     }
 
-    /// What is odd about it at `now`. A token that does not say when its life began can only be told to be long-lived
-    /// by what is left of it.
+    /// The findings at `now`. If a token does not say when its lifetime began, only its remaining time can show that it
+    /// is very long.
     pub fn findings_at(&self, now: NumericDate) -> Vec<Finding> {
         let mut found = self.findings.clone();
         let life = &self.judged.lifetime;
@@ -166,12 +166,12 @@ impl Inspection {
     }
 }
 
-/// The JSON text of a member.
+/// Returns the JSON text of a member.
 pub(super) fn value_of<'d>(document: &'d Document, name: &str) -> Option<&'d str> {
     document.members.iter().find(|(member, _)| member == name).map(|(_, value)| &**value)
 }
 
-/// For showing only: padded or not, trailing bits or not.
+/// Lenient base64url, for display only: accepts padding, and bits in the last character that no byte uses.
 const LENIENT: GeneralPurpose = GeneralPurpose::new(
     &alphabet::URL_SAFE,
     GeneralPurposeConfig::new()
@@ -179,14 +179,14 @@ const LENIENT: GeneralPurpose = GeneralPurpose::new(
         .with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
-/// The bytes of a segment, as far as they can be read.
+/// Decodes a segment as far as it is readable.
 fn readable(segment: &str) -> Vec<u8> {
     if let Ok(bytes) = LENIENT.decode(segment) {
         return bytes;
     }
     let plain = segment.trim_end_matches('=').replace('+', "-").replace('/', "_");
     let good = plain.bytes().take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_')).count();
-    // One character alone holds less than a byte.
+    // A single remaining character encodes less than a byte.
     let good = if good % 4 == 1 { good - 1 } else { good };
     LENIENT.decode(&plain.as_bytes()[..good]).unwrap_or_default()
 }
@@ -201,7 +201,7 @@ fn document(bytes: &[u8], read: &Result<Vec<Member<'_>>, members::Fault>) -> Doc
 }
 
 impl Rules {
-    /// The issuers and the audiences that a token with this `iss` is compared with; an empty list accepts any.
+    /// The issuers and audiences that a token with this `iss` is compared with; an empty list accepts any.
     pub fn expected(&self, iss: Option<&str>) -> (Vec<Arc<str>>, Arc<[Arc<str>]>) {
         if let Ok(issuer) = self.issuers.named(iss) {
             return (issuer.name.iter().cloned().collect(), Arc::clone(&issuer.audiences));
@@ -210,8 +210,9 @@ impl Rules {
         (names, self.issuers.all_audiences().unwrap_or_default())
     }
 
-    /// Why a previewed call would be refused besides the reason that the decision names: the checks that it did not reach
-    /// and that fail by themselves, permissions as they are in the token whether or not it is verified.
+    /// Returns the reasons why a previewed call would be refused besides the one in the decision: those of checks that
+    /// were not reached and that would fail by themselves. The permissions are those written in the token, verified or
+    /// not.
     pub fn also_refuses(
         &self,
         decision: &Decision,
@@ -224,14 +225,14 @@ impl Rules {
         };
         let mut also = judged.failures(now);
         also.retain(|other| other != reason);
-        // A token without permissions that can be read is missing a claim, which is said already.
+        // A token without readable permissions lacks a claim, which has been reported already.
         if reason.check() < Check::Tool && !judged.permissions.is_empty() {
             also.extend(self.decide_holding(&judged.permissions, tool).result.err());
         }
         also
     }
 
-    /// Reads and judges any string whatever.
+    /// Reads and judges any string.
     pub fn inspect(&self, token: impl Into<Arc<str>>) -> Inspection {
         let token: Arc<str> = token.into();
         let mut parts = token.split('.');
@@ -268,7 +269,8 @@ impl Rules {
         }
     }
 
-    /// What lists show of a principal that rules with the same keys have verified, of whose token only the hash is known.
+    /// Evaluates a principal that rules with the same keys have verified, for lists. Only the hash of its token is
+    /// known, so the signature is not checked again.
     pub fn judge_again(&self, principal: &Principal, token: TokenId) -> Evaluation {
         let lifetime = principal.lifetime(self.leeway);
         let issuer = self.issuers.named(principal.iss.as_deref());
@@ -294,7 +296,7 @@ impl Rules {
         }
     }
 
-    /// What the checks say, and the key that the header asks for.
+    /// Evaluates the token, and returns the key that its header selects.
     fn judge(
         &self,
         token: &str,
@@ -325,9 +327,9 @@ impl Rules {
         (judged, key)
     }
 
-    /// Every check that can be made, each by the function that the gate uses, and the result of those in their order.
-    /// Time, issuer, audience and revocation need only the claims they read: they are checked for a token whose structure,
-    /// key, signature or other claims fail, from its payload read leniently.
+    /// Makes every check that can be made, with the functions that the gate uses, and derives the result of checks 1 to
+    /// 5 in their order. Time, issuer, audience and revocation need only the claims that they read: they are checked
+    /// even if the structure, key, signature or other claims fail, on the payload read leniently.
     fn steps(&self, token: &str, lenient: Option<&[Member<'_>]>) -> CheckRun<'_> {
         let present = present(token);
         let absent = matches!(present, Err(Reason::MissingToken));
@@ -339,7 +341,7 @@ impl Rules {
             faults.into_iter().flatten().next().map_or(Ok(()), |fault| Err(Reason::Malformed(fault.clone())));
         let (header, payload) = (header.and_then(Result::ok), payload.and_then(Result::ok));
         let issuer = payload.as_ref().map(|payload| self.issuers.select(payload));
-        // A payload that cannot be read names no issuer; what its header asks for is still worth reporting.
+        // A payload that cannot be read names no issuer; what its header selects is still worth reporting.
         let chosen = issuer.unwrap_or(Ok(self.issuers.own()));
         let key = header.as_ref().map(|header| chosen.clone().and_then(|issuer| verifier(issuer, header)));
         let held = key.as_ref().and_then(|key| key.as_ref().ok()).copied();
@@ -349,7 +351,7 @@ impl Rules {
             (Some(Ok(claims)), Ok(issuer)) => Some(self.examined(token, issuer, claims.clone())),
             _ => None,
         };
-        // A duplicate leaves open which of the two counts.
+        // With a duplicate member, it is ambiguous which value counts.
         let lenient = lenient.filter(|payload| members::duplicate(payload).is_none());
         let readable = payload.as_deref().or(lenient);
         let binding = readable.map(|payload| self.bound(&chosen, payload));
@@ -367,13 +369,13 @@ impl Rules {
             (Check::Binding, binding.clone().and_then(both)),
             (Check::Revocation, revocation),
         ];
-        // Where none of these failed, the claims were read.
+        // If none of these failed, the claims were read.
         let mut failed = steps.iter().take(5).filter_map(|(_, step)| step.clone()?.err());
         let examined = failed.next().map_or_else(|| examined.ok_or(Reason::MissingToken), Err);
         CheckRun { examined, steps, binding: binding.unwrap_or_default(), key: held }
     }
 
-    /// What issuer and audience of a payload are worth to the issuer that it selects.
+    /// Makes both halves of check 7: compares the payload's issuer and audience with the issuer that it selects.
     fn bound(&self, chosen: &Result<&Issuer, Reason>, payload: &[Member<'_>]) -> [Option<Step>; 2] {
         let iss = value(payload, "iss").and_then(members::string);
         let aud = value(payload, "aud").map(claims::audiences);
@@ -381,24 +383,24 @@ impl Rules {
         if let Ok(issuer) = chosen {
             return [Some(issuer.names_issuer(iss.as_deref())), Some(audience(issuer))];
         }
-        // The header's reason names the issuers. An audience that none of them accepts is wrong for each of them.
+        // The header check already reports an unknown issuer. An audience that no issuer accepts is wrong in any case.
         let any = self.issuers.all_audiences().map(|audiences| Issuer { audiences, ..Issuer::default() });
         [None, any.map(|any| audience(&any)).filter(Result::is_err)]
     }
 }
 
-/// The checks of a token, as far as they can be made.
+/// The results of all checks of a token that could be made.
 struct CheckRun<'r> {
-    /// The result of checks 1 to 5 in their order, as the gate takes them.
+    /// The result of checks 1 to 5 in their order, as the gate makes them.
     examined: Result<Examined, Reason>,
     steps: Steps,
     /// Issuer and audience.
     binding: [Option<Step>; 2],
-    /// The key that the header asks for.
+    /// The key that the header selects, if it is known.
     key: Option<&'r Verifier>,
 }
 
-/// Two halves of a check as one: the first failure, or success where both were made.
+/// Joins the halves of a check: returns the first failure, or success if both were made.
 fn both([first, second]: [Option<Step>; 2]) -> Option<Step> {
     match (first, second) {
         (Some(Err(reason)), _) | (_, Some(Err(reason))) => Some(Err(reason)),
@@ -415,7 +417,7 @@ fn fault<T>(part: Option<&Result<T, Fault>>) -> Option<&Fault> {
     part.and_then(|part| part.as_ref().err())
 }
 
-/// Whether `exp` is there, and with `nbf` a time: a time that cannot be read must not count as one that fits.
+/// Whether `exp` is present, and every `exp` and `nbf` is readable: an unreadable time must not pass the check.
 fn times_are_readable(payload: &[Member<'_>]) -> bool {
     let mut times = payload.iter().filter(|m| m.name == "exp" || m.name == "nbf");
     payload.iter().any(|m| m.name == "exp") && times.all(|m| NumericDate::from_json_number(m.value).is_some())

@@ -1,4 +1,4 @@
-//! Issuing: claims in, a signed token out.
+//! Issues tokens: claims in, a signed token out.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use super::keys::Signer;
 use super::token;
 use crate::text::{self, Span};
 
-/// The lifetime of a token that names no other.
+/// The lifetime of a token whose request has no `exp`.
 pub const LIFETIME: Span = Span::HOUR;
 
 /// The claims of a token to issue.
@@ -23,7 +23,7 @@ pub struct IssueRequest {
     pub user_id: String,
     /// The permissions.
     pub permissions: Vec<String>,
-    /// `exp`; one hour after issuing when it is not given.
+    /// `exp`; one hour after issuing if it is `None`.
     pub expires: Option<NumericDate>,
     /// `nbf`.
     pub not_before: Option<NumericDate>,
@@ -31,29 +31,29 @@ pub struct IssueRequest {
     pub issuer: Option<String>,
     /// `aud`.
     pub audience: Option<String>,
-    /// Additional claims, none of which has the name of one above.
+    /// Additional claims; none of them may have the name of one above.
     pub extra: Map<String, Value>,
 }
 
 /// Why no token was issued.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum IssueError {
-    /// `user_id` is empty; such a token would never verify.
+    /// `user_id` is empty; such a token would never be accepted.
     #[error("user_id is empty: expected a user name")]
     NoUser,
-    /// An additional claim has the name of one of the token's own.
+    /// An additional claim has a name that is reserved for the token's own claims.
     #[error("extra claims: {} must be set in its own field or option", text::name(.0, 48))]
     Reserved(String),
     /// The token would be refused as too large.
     #[error("the token would be {} long, expected at most {}", text::words::bytes(*.0), text::words::bytes(token::MAX_BYTES))]
     TooLarge(usize),
-    /// Some of the tokens would have times that no token can have.
+    /// Some of the test tokens would have times that a token cannot have.
     #[error("invalid time for test tokens: expected a year from 1980 to 9999")]
     NoSuchTime,
-    /// There is no key to sign with.
+    /// There is no signing key.
     #[error("no key to sign with")]
     NoKey,
-    /// The system gave no random bytes for a `jti`.
+    /// The system's random number generator failed, so there is no `jti`.
     #[error("the system's random number generator failed")]
     NoRandomness,
     /// A claim cannot be written as JSON.
@@ -61,7 +61,7 @@ pub enum IssueError {
     Unwritable,
 }
 
-/// A claim that JSON cannot express; the claims come from JSON, so this is not expected.
+/// Converts a failure to write a claim as JSON. The claims were parsed from JSON, so it is not expected.
 impl From<serde_json::Error> for IssueError {
     fn from(_: serde_json::Error) -> Self {
         Self::Unwritable
@@ -87,27 +87,27 @@ struct Payload<'a> {
 
 const RESERVED: [&str; 8] = ["user_id", "permissions", "iat", "nbf", "exp", "jti", "iss", "aud"];
 
-/// A time as a user writes it.
+/// A time as entered by a user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TimeInput {
-    /// This long after issuing; before it if negative.
+    /// This long after issuing, or before it if negative.
     In(Span),
     /// At this instant.
     At(NumericDate),
 }
 
-/// A text that is neither a duration nor a time.
+/// The text is neither a duration nor a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("expected a duration such as 90s, 15m, 1h, 7d or -1m, or a time such as 2026-11-22T20:41:05Z")]
 pub struct InvalidTime;
 
 impl TimeInput {
-    /// Reads a duration (`1h`, `-1m`, `+15m`) or an instant (`2026-11-22T20:41:05Z`, `2026-11-22` for its first
-    /// second in UTC, `1795380065` seconds since the epoch).
+    /// Parses a duration (`1h`, `-1m`, `+15m`) or an instant (`2026-11-22T20:41:05Z`, `2026-11-22` for its first second
+    /// in UTC, `1795380065` for seconds since the epoch).
     pub fn parse(text: &str) -> Result<Self, InvalidTime> {
         let text = text.trim();
         let midnight = || NumericDate::from_rfc3339(&format!("{text}T00:00:00Z"));
-        // Fewer digits would be a duration that lacks its unit.
+        // Fewer digits are more likely a duration without its unit.
         let epoch = || (text.len() >= 9).then(|| NumericDate::from_json_number(text)).flatten();
         if let Some(at) = NumericDate::from_rfc3339(text).or_else(midnight).or_else(epoch) {
             return Ok(Self::At(at));
@@ -119,7 +119,7 @@ impl TimeInput {
         }))
     }
 
-    /// The instant, counted from the whole second of issuing, as `iat` is.
+    /// Returns the instant. Durations count from the whole second of issuing, as `iat` does.
     pub fn from(self, now: NumericDate) -> NumericDate {
         match self {
             Self::In(span) => now.whole_second().plus(span).min(NumericDate::LAST_SECOND),
@@ -129,7 +129,7 @@ impl TimeInput {
 }
 
 impl Signer {
-    /// Issues a token. `iat` is `now` in whole seconds; `jti` is the caller's random number.
+    /// Issues a token. `iat` is `now` in whole seconds; `jti` is a random ID from the caller.
     pub fn issue(&self, request: &IssueRequest, jti: &str, now: NumericDate) -> Result<Arc<str>, IssueError> {
         if request.user_id.is_empty() {
             return Err(IssueError::NoUser);
@@ -156,7 +156,7 @@ impl Signer {
         if token.len() > token::MAX_BYTES { Err(IssueError::TooLarge(token.len())) } else { Ok(token.into()) }
     }
 
-    /// Signs a header and a payload as they are (RFC 7515 §7.1), whatever they say.
+    /// Signs a header and a payload as they are (RFC 7515 §7.1), even if they are invalid.
     pub(crate) fn seal(&self, header: &str, payload: &str) -> String {
         let mut token = format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(payload));
         let signature = self.sign(&token);

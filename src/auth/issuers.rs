@@ -9,10 +9,10 @@ use super::members::{self, Member};
 use super::reason::Reason;
 use crate::text;
 
-/// One issuer: an expected `iss`, the audiences that its tokens must name, and the keys that check its signatures.
+/// One issuer: its `iss`, the audiences that its tokens must name, and the keys that check its signatures.
 #[derive(Clone, Debug, Default)]
 pub struct Issuer {
-    /// The `iss` that its tokens carry; `None` accepts any, and tokens without one.
+    /// The `iss` that its tokens must have; `None` accepts any, and tokens without one.
     pub name: Option<Arc<str>>,
     /// A token must name at least one of these as its audience (`aud`); empty accepts any.
     pub audiences: Arc<[Arc<str>]>,
@@ -20,25 +20,25 @@ pub struct Issuer {
     pub keys: KeySet,
 }
 
-/// Whether a token that names no audience at all passes although one is expected. A server can be configured to accept
-/// such tokens from its clients; every other question is asked with [`Audience::Required`].
+/// Whether a token without an audience passes although one is expected. A server can be configured to accept such
+/// tokens from its clients; everything else uses [`Audience::Required`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Audience {
-    /// A token must name an expected audience.
+    /// A token must name one of the expected audiences.
     #[default]
     Required,
-    /// A token without `aud` passes too; one with other audiences does not.
+    /// A token without `aud` passes too, but one with only other audiences does not.
     MayLack,
 }
 
 impl Issuer {
-    /// Makes check 7: the token is from this issuer and for one of its audiences.
+    /// Makes check 7: the token is from this issuer, and for one of its audiences.
     pub(super) fn binding<S: AsRef<str>>(&self, claims: &Claims<S>, audience: Audience) -> Result<(), Reason> {
         self.names_issuer(claims.iss.as_ref().map(AsRef::as_ref))?;
         self.names_audience(claims.aud.as_deref(), audience)
     }
 
-    /// The first half of check 7: that an `iss` is the one expected.
+    /// Makes the first half of check 7: `iss` is the expected one.
     pub(super) fn names_issuer(&self, iss: Option<&str>) -> Result<(), Reason> {
         if let Some(wanted) = self.name.as_ref().filter(|wanted| iss != Some(wanted)) {
             return Err(Reason::IssuerMismatch { found: iss.map(Into::into), wanted: Arc::clone(wanted) });
@@ -46,7 +46,7 @@ impl Issuer {
         Ok(())
     }
 
-    /// The second half of check 7: that one of the audiences named is an expected one.
+    /// Makes the second half of check 7: `aud` names one of the expected audiences.
     pub(super) fn names_audience<S: AsRef<str>>(&self, aud: Option<&[S]>, audience: Audience) -> Result<(), Reason> {
         let named = aud.unwrap_or_default();
         let is_named = |wanted: &Arc<str>| named.iter().any(|aud| *aud.as_ref() == **wanted);
@@ -59,12 +59,12 @@ impl Issuer {
     }
 }
 
-/// Two issuers have this name, so it would not say whose keys check a token.
+/// Two issuers have this name, so it cannot select the keys that check a token.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("duplicate issuer {}", text::name(.0, 64))]
 pub struct DuplicateIssuer(Arc<str>);
 
-/// The issuers whose tokens are accepted. The first one is our own: what is issued here is signed for it.
+/// The issuers whose tokens are accepted. The first one is our own, for which tokens are signed here.
 #[derive(Clone, Debug)]
 pub struct Issuers {
     own: Issuer,
@@ -72,13 +72,13 @@ pub struct Issuers {
 }
 
 impl Issuers {
-    /// Our own issuer and no other.
+    /// Creates a list with only our own issuer.
     pub fn new(own: Issuer) -> Self {
         Self { own, others: Arc::default() }
     }
 
-    /// Adds further issuers; each needs a unique name, because the name selects it. If our own issuer accepts any
-    /// `iss`, tokens of unknown issuers are checked with our keys.
+    /// Adds further issuers. Each needs a unique name, because the name selects the issuer. If our own issuer accepts
+    /// any `iss`, tokens of unknown issuers are checked with our keys.
     pub fn with_others(self, others: impl IntoIterator<Item = (Arc<str>, Issuer)>) -> Result<Self, DuplicateIssuer> {
         let named = |(name, issuer)| Issuer { name: Some(name), ..issuer };
         let issuers = Self { others: others.into_iter().map(named).collect(), ..self };
@@ -101,15 +101,16 @@ impl Issuers {
         std::iter::once(&self.own).chain(self.others.iter())
     }
 
-    /// The same issuers with another one as our own.
+    /// Returns the same issuers with `own` in place of our own.
     #[must_use]
     pub fn with_own(&self, own: Issuer) -> Self {
         Self { own, others: Arc::clone(&self.others) }
     }
 
-    /// Makes the first part of check 3: selects the issuer named by the payload. The claim is not verified yet, so it only
-    /// selects: check 4 uses the keys of this issuer alone, and check 7 compares the claim with its name. With a single
-    /// issuer nothing is selected, so that a wrong `iss` is reported by check 7 after the signature was checked.
+    /// Makes the first part of check 3: selects the issuer that the payload names. The claim is not verified yet, so it
+    /// only selects: check 4 uses the keys of this issuer alone, and check 7 compares the claim with its name. With a
+    /// single issuer nothing is selected, so that a wrong `iss` is reported by check 7, after the signature was
+    /// checked.
     pub(super) fn select(&self, payload: &[Member<'_>]) -> Result<&Issuer, Reason> {
         if self.others.is_empty() {
             return Ok(&self.own);
@@ -118,13 +119,14 @@ impl Issuers {
         self.named(iss.as_deref())
     }
 
-    /// The audiences of all issuers, where each of them expects one: what a token of an unknown issuer is compared with.
+    /// The audiences of all issuers, if each of them requires one; a token whose issuer is unknown is compared with
+    /// these.
     pub(super) fn all_audiences(&self) -> Option<Arc<[Arc<str>]>> {
         let expects = |issuer: &Issuer| !issuer.audiences.is_empty();
         self.iter().all(expects).then(|| self.iter().flat_map(|issuer| issuer.audiences.iter().cloned()).collect())
     }
 
-    /// The issuer that an `iss` selects.
+    /// Returns the issuer that an `iss` selects.
     pub(super) fn named(&self, iss: Option<&str>) -> Result<&Issuer, Reason> {
         if self.others.is_empty() {
             return Ok(&self.own);

@@ -1,15 +1,15 @@
-//! The kind of a token, if it can be recognized: access, identity or refresh. For display only; no decision depends on it.
+//! The kind of a token, if it can be recognized: access, ID or refresh. For display only; no decision depends on it.
 
 use super::members::{self, Member};
 
 /// The kind of a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TokenKind {
-    /// For calling a server (RFC 9068).
+    /// An access token, for calling a server (RFC 9068).
     Access,
-    /// For the client, to know who signed in (`OpenID` Connect Core §2).
+    /// An ID token, which informs the client who signed in (`OpenID` Connect Core §2).
     Id,
-    /// For getting new tokens.
+    /// A refresh token, for getting new tokens.
     Refresh,
 }
 
@@ -23,7 +23,7 @@ impl TokenKind {
         }
     }
 
-    /// The kind as scripts read it.
+    /// The kind's code, for scripts.
     pub const fn code(self) -> &'static str {
         match self {
             Self::Access => "access",
@@ -32,14 +32,15 @@ impl TokenKind {
         }
     }
 
-    /// Returns the kind that header and payload indicate, the most explicit indication first; `None` if there is none.
+    /// Returns the kind that header and payload indicate; `None` if they indicate none. Explicit indications take
+    /// precedence.
     pub(super) fn of(header: &[Member<'_>], payload: &[Member<'_>]) -> Option<Self> {
         let value = |part: &[Member<'_>], name: &str| {
             let member = part.iter().find(|member| member.name == name)?;
             members::string(member.value).map(|value| value.to_ascii_lowercase())
         };
         let has = |names: &[&str]| payload.iter().any(|member| names.contains(&&*member.name));
-        // Cognito and Keycloak name the kind in a claim, RFC 9068 and Okta in the header.
+        // Cognito and Keycloak state the kind in a claim, RFC 9068 and Okta in the header.
         let claims = [value(payload, "token_use"), value(payload, "typ"), value(header, "typ")];
         for claim in claims.iter().flatten() {
             match &**claim {

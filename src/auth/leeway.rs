@@ -10,7 +10,7 @@ use crate::text::words::{self, InvalidDuration};
 /// The longest leeway that may be configured, in seconds.
 const MAX_SECONDS: u64 = 300;
 
-/// A text is not a valid leeway.
+/// Why a text is not a valid leeway.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LeewayError {
     /// It is not a duration.
@@ -29,16 +29,16 @@ impl Leeway {
     /// No leeway.
     pub const NONE: Self = Self(Span::ZERO);
 
-    /// The longest that may be configured.
+    /// The longest leeway that may be configured.
     pub const MAX: Self = Self::seconds(MAX_SECONDS);
 
-    /// A leeway of this many seconds, or the longest if that is shorter.
+    /// Creates a leeway of this many seconds, or the longest one if that is shorter.
     pub const fn seconds(seconds: u64) -> Self {
         let seconds = if seconds > MAX_SECONDS { MAX_SECONDS } else { seconds };
         Self(Span::seconds(seconds.cast_signed()))
     }
 
-    /// As a span to compute with.
+    /// The leeway as a span.
     pub const fn span(self) -> Span {
         self.0
     }
@@ -47,7 +47,7 @@ impl Leeway {
 impl FromStr for Leeway {
     type Err = LeewayError;
 
-    /// Reads a duration in words.
+    /// Parses a duration such as `30s`.
     fn from_str(text: &str) -> Result<Self, LeewayError> {
         let leeway = words::parse_duration(text)?;
         let fits = leeway.as_secs() <= MAX_SECONDS && leeway.subsec_nanos() == 0;

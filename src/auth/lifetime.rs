@@ -1,4 +1,4 @@
-//! A token's lifetime: the single comparison for decisions and the single countdown for display.
+//! The lifetime of a token, with the only comparison for decisions and the only countdown for display.
 
 use super::date::NumericDate;
 use super::leeway::{Leeway, remaining, until_valid};
@@ -8,50 +8,50 @@ use crate::text::Span;
 /// The times of one token, and the leeway they are judged with.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Lifetime {
-    /// When it was issued.
+    /// When the token was issued.
     pub iat: Option<NumericDate>,
-    /// Not valid before.
+    /// The token is not valid before this instant.
     pub nbf: Option<NumericDate>,
-    /// The token expires at this instant.
+    /// When the token expires.
     pub exp: Option<NumericDate>,
-    /// Allowance for clocks that differ.
+    /// The tolerance for clock differences.
     pub leeway: Leeway,
 }
 
-/// The phase of a token's life.
+/// The phase of a token's lifetime.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
     /// Before `nbf - leeway`.
     NotYet {
-        /// Until it becomes valid.
+        /// The time until it becomes valid.
         left: Span,
     },
-    /// Between `nbf - leeway` and `nbf`: valid only by leeway.
+    /// Between `nbf - leeway` and `nbf`: valid only because of the leeway.
     Early {
-        /// Until `nbf`.
+        /// The time until `nbf`.
         left: Span,
     },
     /// Valid.
     Live {
-        /// Until `exp`.
+        /// The time until `exp`.
         left: Span,
     },
-    /// Between `exp` and `exp + leeway`: valid only by leeway.
+    /// Between `exp` and `exp + leeway`: valid only because of the leeway.
     Grace {
-        /// The time until it expires.
+        /// The time until `exp + leeway`, when it expires.
         left: Span,
     },
     /// Expired.
     Expired {
-        /// The time since it expired.
+        /// The time since `exp + leeway`.
         ago: Span,
     },
-    /// It has no readable `exp`.
+    /// The token has no readable `exp`.
     Endless,
 }
 
 impl Lifetime {
-    /// Returns the phase of the token's life at `now`.
+    /// Returns the phase at `now`.
     pub fn phase(&self, now: NumericDate) -> Phase {
         if let Some(left) = self.nbf.map(|nbf| until_valid(now, nbf, self.leeway)).filter(|left| *left > Span::ZERO) {
             return Phase::NotYet { left };
@@ -70,7 +70,7 @@ impl Lifetime {
         }
     }
 
-    /// The time check of the gate: first `nbf`, then `exp`.
+    /// Makes the time check of the gate: first `nbf`, then `exp`.
     pub fn check(&self, now: NumericDate) -> Result<(), Reason> {
         let leeway = self.leeway;
         if let Some(from) = self.nbf.filter(|nbf| until_valid(now, *nbf, leeway) > Span::ZERO) {
@@ -83,7 +83,7 @@ impl Lifetime {
         }
     }
 
-    /// The instants at which the phase changes, in no order.
+    /// Returns the instants at which the phase changes, in no particular order.
     pub fn borders(&self) -> impl Iterator<Item = NumericDate> {
         let begins = self.nbf.into_iter().flat_map(|nbf| [nbf.plus(-self.leeway.span()), nbf]);
         begins.chain(self.exp.into_iter().flat_map(|exp| [exp, exp.plus(self.leeway.span())]))
@@ -94,7 +94,7 @@ impl Lifetime {
         self.borders().map(|border| border.since(now)).filter(|left| *left > Span::ZERO).min()
     }
 
-    /// Returns the time between its first and its last valid instant; `None` without both.
+    /// Returns the time from `nbf`, or from `iat` without one, to `exp`; `None` if that is unknown or not positive.
     pub fn length(&self) -> Option<Span> {
         let from = self.nbf.or(self.iat)?;
         self.exp.map(|exp| exp.since(from)).filter(|length| *length > Span::ZERO)

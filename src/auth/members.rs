@@ -1,7 +1,8 @@
 //! The members of a JSON object as written: in order, including duplicates, with unparsed values.
 //!
-//! A JSON value type refuses a whole document for one number of 400 digits or for deep nesting, and silently keeps
-//! the last of two equal names. A gate must see what is there, so names are read and values are kept as raw text.
+//! A JSON value type refuses a whole document because of one number with 400 digits or deep nesting, and silently keeps
+//! the last of two equal names. A gate must see what is actually there, so names are parsed and values are kept as raw
+//! text.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -13,7 +14,7 @@ use serde_json::value::RawValue;
 
 use crate::text;
 
-/// One member: its name with escapes resolved, and the text of its value.
+/// One member: its name with escapes resolved, and the JSON text of its value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Member<'a> {
     /// The name, unescaped.
@@ -25,13 +26,13 @@ pub struct Member<'a> {
 /// Why a text is not a JSON object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// Not UTF-8, from this byte on.
+    /// Invalid UTF-8, from this byte on.
     NotUtf8(usize),
-    /// JSON, but not an object.
+    /// Valid JSON, but not an object; the type found.
     NotAnObject(&'static str),
-    /// Not JSON; the byte at which reading stopped.
+    /// Invalid JSON, from this byte on.
     NotJson(usize),
-    /// It ends too early.
+    /// Incomplete JSON, which ends after this byte.
     EndsEarly(usize),
 }
 
@@ -65,7 +66,7 @@ impl<'de> Visitor<'de> for Members {
     }
 }
 
-/// A member's name, borrowed where it holds no escape; serde's own `Cow` always copies.
+/// Deserializes a member's name, borrowed unless it contains escapes; serde's own `Cow` always copies.
 struct Name;
 
 impl<'de> serde::de::DeserializeSeed<'de> for Name {
@@ -88,7 +89,7 @@ impl<'de> Visitor<'de> for Name {
     }
 }
 
-/// Reads the members of the JSON object that `bytes` are.
+/// Parses `bytes` as a JSON object and returns its members.
 pub fn parse(bytes: &[u8]) -> Result<Vec<Member<'_>>, Fault> {
     let text = std::str::from_utf8(bytes).map_err(|e| Fault::NotUtf8(e.valid_up_to() + 1))?;
     let mut json = serde_json::Deserializer::from_str(text);
@@ -96,7 +97,7 @@ pub fn parse(bytes: &[u8]) -> Result<Vec<Member<'_>>, Fault> {
     read.map_err(|error| fault(text, &error))
 }
 
-/// Our own words for what the parser found; its texts quote the input.
+/// Converts the parser's error to our own; the parser's messages quote the input.
 fn fault(text: &str, error: &serde_json::Error) -> Fault {
     let before: usize = text.split('\n').take(error.line().saturating_sub(1)).map(|line| line.len() + 1).sum();
     let at = (before + error.column()).min(text.len());
@@ -108,12 +109,12 @@ fn fault(text: &str, error: &serde_json::Error) -> Fault {
     }
 }
 
-/// The type of a JSON value, as a noun with its article.
+/// Returns the type of a JSON value, as a noun with its article.
 pub fn kind_of(value: &str) -> &'static str {
     value.bytes().next().map_or("nothing", kind)
 }
 
-/// Like [`kind_of`], but reports a string with an unpaired surrogate as invalid.
+/// Like [`kind_of`], but returns "an invalid string" for a string with an unpaired surrogate.
 pub fn kind_or_broken(value: &str) -> &'static str {
     match kind_of(value) {
         "a string" if string(value).is_none() => "an invalid string",
@@ -144,7 +145,7 @@ pub fn duplicate<'m>(members: &'m [Member<'_>]) -> Option<&'m str> {
     members.iter().find(|m| !names.insert(&*m.name)).map(|m| &*m.name)
 }
 
-/// The string that a JSON value is, or `None` for anything else, including a string with an unpaired surrogate.
+/// Returns the value if it is a string; `None` for anything else, including a string with an unpaired surrogate.
 pub fn string(value: &str) -> Option<Cow<'_, str>> {
     let inner = value.strip_prefix('"')?.strip_suffix('"')?;
     if inner.as_bytes().contains(&b'\\') {

@@ -1,7 +1,8 @@
-//! The core: tokens, rules and the one decision. Pure; no clock and no I/O, `now` is a parameter.
+//! The core: tokens, rules and the decision. It is pure: it has no clock and does no I/O, and `now` is a parameter.
 //!
 //! A token string passes through [`token`] (segments) → [`members`] (JSON members) → [`claims`] (typed) → [`rules`]
-//! (checks 1–8 make a [`Principal`], 9–10 a [`Permit`] or a [`Decision`]). [`inspection`] shows what [`rules`] judged.
+//! (checks 1–8 make a [`Principal`], 9–10 a [`Permit`] or a [`Decision`]). [`inspection`] shows the results of
+//! [`rules`].
 
 pub mod algorithm;
 pub mod check;

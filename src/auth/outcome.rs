@@ -1,4 +1,4 @@
-//! The outcome of a call, and the answer in the lab's JSON.
+//! The outcome of a call, and the answer in the JSON that the lab exercise defines.
 
 use serde_json::{Value, json};
 
@@ -7,18 +7,18 @@ use super::check::Verdict;
 /// The outcome of a call.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Outcome {
-    /// Refused by the gate; the decision has the reason.
+    /// Refused by the gate; the decision contains the reason.
     Refused(Verdict),
-    /// Allowed, but the tool does not accept the arguments; the sentence is safe to show.
+    /// Allowed, but the tool does not accept the arguments; the sentence says why and is safe to show.
     BadArguments(String),
-    /// Allowed, but the tool could not do it; the sentence is safe to show.
+    /// Allowed, but the tool failed; the sentence says why and is safe to show.
     ToolFailed(String),
-    /// Done, with what the tool returned.
+    /// Completed; contains the tool's result.
     Done(Value),
 }
 
 impl Outcome {
-    /// The answer a caller gets, to the letter of the contract.
+    /// The answer to the caller, exactly as the lab exercise specifies it.
     pub fn answer(&self) -> Value {
         let error = match self {
             Self::Done(result) => return json!({ "success": true, "result": result }),

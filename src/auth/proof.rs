@@ -1,5 +1,5 @@
 //! Proofs: the [`Principal`], which only verification creates, and the [`Permit`], which only a decision creates. Code
-//! that has one need not verify again; a tool can be called only with a permit.
+//! that has one does not need to verify again; a tool can be called only with a permit.
 
 use std::ops::Deref;
 use std::sync::Arc;
@@ -26,7 +26,7 @@ impl Principal {
         self.at
     }
 
-    /// The claims, which are true as far as the issuer is.
+    /// Returns the claims. They are verified, so they are as reliable as the issuer.
     pub fn into_claims(self) -> Claims {
         self.claims
     }
@@ -53,7 +53,7 @@ impl Permit {
         Self { principal, policy, tool, grant }
     }
 
-    /// Who may call.
+    /// The caller.
     pub fn principal(&self) -> &Arc<Principal> {
         &self.principal
     }
@@ -63,17 +63,17 @@ impl Permit {
         &self.tool
     }
 
-    /// The permission that opened it.
+    /// The permission that allows the call.
     pub fn grant(&self) -> &Grant {
         &self.grant
     }
 
-    /// The decision that it proves.
+    /// The decision that created the permit.
     pub fn decision(&self) -> Decision {
         Decision { result: Ok(self.grant.clone()), subject: Some(self.principal.user_id.as_str().into()) }
     }
 
-    /// Returns the tool's rule in the deciding policy.
+    /// The tool's rule in the policy that was decided by.
     pub fn rule(&self) -> Option<&ToolRule> {
         self.policy.tool(&self.tool)
     }

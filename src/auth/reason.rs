@@ -63,7 +63,7 @@ impl Reason {
         }
     }
 
-    /// The code, as scripts and servers read it.
+    /// The reason's code, for scripts and servers.
     pub const fn code(&self) -> &'static str {
         self.row().code
     }
@@ -73,7 +73,7 @@ impl Reason {
         self.row().check
     }
 
-    /// Returns the verdict for a call with this reason.
+    /// The verdict for a call that is refused for this reason.
     pub fn verdict(&self) -> Verdict {
         self.row().verdict()
     }
@@ -81,7 +81,8 @@ impl Reason {
 
 const NAME: usize = 64;
 
-/// Issuers and audiences are addresses, which are longer than names and worthless when cut.
+/// The longest issuer or audience shown, in characters: they are addresses, which are longer than names and useless
+/// when truncated.
 const ADDRESS: usize = 256;
 
 /// [`names`] of issuers or audiences.
@@ -89,7 +90,8 @@ fn addresses(list: &[impl AsRef<str>], join: &str) -> String {
     text::names(list.iter(), ADDRESS, 8, join)
 }
 
-/// The small difference between two addresses that a reader overlooks, as the end of a sentence.
+/// Returns a small difference between a found and an expected address that is easy to overlook, as the end of a
+/// sentence.
 fn difference<'a>(found: impl Iterator<Item = &'a str>, wanted: &[Arc<str>]) -> &'static str {
     type Same = fn(&str, &str) -> bool;
     let scheme = |text: &str| text.strip_prefix("https://").or(text.strip_prefix("http://")).map(str::to_owned);
@@ -109,14 +111,14 @@ fn names(list: &[impl AsRef<str>], join: &str) -> String {
     text::names(list.iter(), NAME, 8, join)
 }
 
-/// One sentence without a full stop: the found and the expected value. Safe to show.
+/// Formats one sentence without a full stop: the found and the expected value. Safe to show.
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::MissingToken => f.write_str("no token was sent; calling a tool requires one"),
             Self::TooLarge { bytes } => {
                 let (has, most) = (words::bytes(*bytes), words::bytes(token::MAX_BYTES));
-                // Just above the limit both would read the same.
+                // Just above the limit, both would be rounded to the same text.
                 let has = if has == most { format!("{bytes} bytes") } else { has };
                 write!(f, "the token is {has} long, expected at most {most}")
             }
@@ -208,5 +210,5 @@ fn with_leeway(leeway: Leeway) -> String {
     if leeway == Leeway::NONE { String::new() } else { format!(" (leeway {leeway})") }
 }
 
-/// A refusal is an error of the library, with the lab's meaning of one.
+/// Users of the library get a refusal as an error.
 impl std::error::Error for Reason {}

@@ -1,15 +1,15 @@
-//! The table of reason codes, written once: decisions, documentation and tests read it here.
+//! The table of reason codes. It is written only here; decisions, documentation and tests use it.
 
 use super::check::{Check, Verdict};
 
 /// A row of [`REASONS`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReasonRow {
-    /// The code, as scripts and servers read it.
+    /// The reason's code, for scripts and servers.
     pub code: &'static str,
-    /// The check that gives it.
+    /// The check that fails for this reason.
     pub check: Check,
-    /// When it is given, as documentation; a full phrase without a full stop.
+    /// When the reason occurs, for documentation: a phrase without a full stop.
     pub meaning: &'static str,
     /// The next step for the user: an imperative phrase without a full stop.
     pub remedy: &'static str,
@@ -129,7 +129,7 @@ impl ReasonRow {
     }
 }
 
-/// [`REASONS`] as a Markdown table: what the README shows.
+/// Formats [`REASONS`] as the Markdown table in the README.
 pub fn reasons_markdown() -> String {
     let mut table = String::from("| code | verdict | check | when | next step |\n|---|---|---|---|---|\n");
     for row in &REASONS {

@@ -1,4 +1,4 @@
-//! Revocations: tokens that are refused before they expire. Check 8 uses them.
+//! Revocations: tokens that are refused before they expire. Check 8 enforces them.
 
 use std::collections::BTreeMap;
 
@@ -11,24 +11,24 @@ use crate::text::Span;
 /// The target of a revocation.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum RevocationTarget {
-    /// One token, by the SHA-256 of its text: the token itself is not kept.
+    /// One token, by the SHA-256 of its text; the token itself is not stored.
     Token(TokenId),
     /// Every token with this `jti`.
     Jti(Box<str>),
 }
 
-/// When something was revoked, and until when the revocation is needed.
+/// When a target was revoked, and how long the revocation is needed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Revocation {
     /// When it was revoked.
     pub at: NumericDate,
     /// The token's `exp`, after which it has expired anyway. `None` means forever.
     pub until: Option<NumericDate>,
-    /// The token's user as written in it, for display in a list.
+    /// The token's user as written in it, for display.
     pub user: Option<Box<str>>,
 }
 
-/// Everything that is revoked.
+/// All revocations.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Revocations(BTreeMap<RevocationTarget, Revocation>);
 
@@ -45,36 +45,37 @@ impl Revocations {
         self.0.is_empty()
     }
 
-    /// Everything that is revoked, in a fixed order.
+    /// All revocations, in a fixed order.
     pub fn iter(&self) -> impl Iterator<Item = (&RevocationTarget, &Revocation)> {
         self.0.iter()
     }
 
-    /// When something was revoked, if it is.
+    /// The revocation of a target, if it is revoked.
     pub fn get(&self, what: &RevocationTarget) -> Option<&Revocation> {
         self.0.get(what)
     }
 
-    /// Revokes; what was revoked before keeps its time.
+    /// Adds a revocation. A target that is already revoked keeps its revocation.
     pub fn revoke(&mut self, what: RevocationTarget, since: Revocation) {
         self.0.entry(what).or_insert(since);
     }
 
-    /// Removes a revocation; returns whether there was one.
+    /// Removes a revocation, and returns whether there was one.
     pub fn restore(&mut self, what: &RevocationTarget) -> bool {
         self.0.remove(what).is_some()
     }
 
-    /// Forgets what no longer matters at `now`, whatever the leeway is, and a day later than that: a clock that was wrong
-    /// for a moment must not drop a revocation for good.
+    /// Removes revocations that are no longer needed at `now`, whatever the leeway is: those of tokens that expired
+    /// more than the longest leeway plus one day ago. The extra day ensures that a clock that is wrong for a moment
+    /// does not remove a revocation permanently.
     pub fn forget_dead(&mut self, now: NumericDate) {
         let grace = Leeway::MAX.span() + Span::DAY;
         self.0.retain(|_, since| since.until.is_none_or(|until| now < until.plus(grace)));
     }
 
-    /// Check 8: that neither this token nor its `jti` is revoked.
+    /// Makes check 8: neither this token nor its `jti` is revoked.
     pub fn check(&self, token: &str, jti: Option<&str>) -> Result<(), Reason> {
-        // Nearly always empty; then the token is not hashed.
+        // Usually there are no revocations; then the token is not hashed.
         if self.is_empty() { Ok(()) } else { self.look_up(token, jti) }
     }
 
@@ -83,7 +84,7 @@ impl Revocations {
         self.check_id(TokenId::of(token), jti)
     }
 
-    /// [`Revocations::check`] for a token of which only the hash is known.
+    /// Like [`Revocations::check`], for a token of which only the hash is known.
     pub fn check_id(&self, token: TokenId, jti: Option<&str>) -> Result<(), Reason> {
         let by_jti = jti.map(|jti| RevocationTarget::Jti(jti.into()));
         let found = self.0.get(&RevocationTarget::Token(token));

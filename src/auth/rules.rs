@@ -1,7 +1,7 @@
 //! The rules: the immutable snapshot that a decision is based on, and the functions that decide. They all share two
 //! functions: the private `passed` for the checks of the token, and `Policy::authorize` for those of the tool.
 //!
-//! A change of keys, policy or expectation makes new [`Rules`]; a decision is made on an `Arc` of these, without a lock.
+//! A change of keys, policy or expectations makes new [`Rules`]. A decision uses an `Arc` of them, without a lock.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -22,20 +22,20 @@ use super::revocations::Revocations;
 use super::token::{self, Split, TokenId};
 use crate::text;
 
-/// The immutable snapshot that a decision is based on. It contains no secret that could sign.
+/// The immutable snapshot that a decision is based on. It contains no secret that can sign.
 #[derive(Clone, Debug)]
 pub struct Rules {
     /// The accepted issuers and their keys.
     pub issuers: Issuers,
     /// The policy.
     pub policy: Arc<Policy>,
-    /// Allowance for clocks that differ.
+    /// The tolerance for clock differences.
     pub leeway: Leeway,
     /// The revoked tokens.
     pub revoked: Arc<Revocations>,
 }
 
-/// A question to the gate. It holds a token, so it has no `Debug`.
+/// A call to decide about. It contains a token, so it does not implement `Debug`.
 #[derive(Clone, Copy)]
 pub struct Call<'a> {
     /// The token exactly as received; an empty one is treated as missing.
@@ -45,7 +45,8 @@ pub struct Call<'a> {
 }
 
 impl Rules {
-    /// Rules of one issuer with these keys, any `iss` and any audience, the built-in policy, and no leeway.
+    /// Creates rules with one issuer that has these keys and accepts any `iss` and any audience, the built-in policy,
+    /// and no leeway.
     pub fn new(keys: impl Into<KeySet>) -> Self {
         Self {
             issuers: Issuers::new(Issuer { keys: keys.into(), ..Issuer::default() }),
@@ -55,28 +56,29 @@ impl Rules {
         }
     }
 
-    /// The same rules with other keys of our own.
+    /// Returns the same rules with `keys` as the keys of our own issuer.
     #[must_use]
     pub fn with_keys(self, keys: impl Into<KeySet>) -> Self {
         let own = Issuer { keys: keys.into(), ..self.issuers.own().clone() };
         Self { issuers: self.issuers.with_own(own), ..self }
     }
 
-    /// The same rules, expecting this `iss` of our own tokens, or any.
+    /// Returns the same rules with this `iss` required of our own tokens, or with any `iss` if it is `None`.
     #[must_use]
     pub fn with_issuer(self, name: Option<Arc<str>>) -> Self {
         let own = Issuer { name, ..self.issuers.own().clone() };
         Self { issuers: self.issuers.with_own(own), ..self }
     }
 
-    /// Returns the same rules with these audiences required of our own tokens, or with any audience if the list is empty.
+    /// Returns the same rules with these audiences required of our own tokens, or with any audience if the list is
+    /// empty.
     #[must_use]
     pub fn with_audiences(self, audiences: impl IntoIterator<Item = Arc<str>>) -> Self {
         let own = Issuer { audiences: audiences.into_iter().collect(), ..self.issuers.own().clone() };
         Self { issuers: self.issuers.with_own(own), ..self }
     }
 
-    /// The `iss` that our own tokens must carry.
+    /// The `iss` that our own tokens must have.
     pub fn issuer(&self) -> Option<&Arc<str>> {
         self.issuers.own().name.as_ref()
     }
@@ -100,15 +102,15 @@ impl Rules {
         self.issuers.iter().any(|issuer| issuer.name.is_some() || !issuer.audiences.is_empty())
     }
 
-    /// The decision about a call that is not made: a preview, or `portcullis check`.
+    /// Decides about a call that is not made: a preview, or `portcullis check`.
     pub fn decide(&self, call: &Call<'_>, now: NumericDate) -> Decision {
         let token = call.token.unwrap_or_default();
         let decided = self.passed(token, Audience::Required, now, |claims| self.decision(&claims, call.tool));
         decided.unwrap_or_else(Decision::refused)
     }
 
-    /// Like [`Rules::decide`], for a token that these rules have judged already; it is not verified again. `None` is a
-    /// caller without a token.
+    /// Like [`Rules::decide`], for a token that these rules have judged already; it is not verified again. `None` means
+    /// a caller without a token.
     pub fn decide_judged(&self, judged: Option<&Evaluation>, tool: &str, now: NumericDate) -> Decision {
         match judged.map_or(Err(Reason::MissingToken), |judged| judged.claims(now)) {
             Ok(claims) => self.decision(claims, tool),
@@ -116,12 +118,12 @@ impl Rules {
         }
     }
 
-    /// Like [`Rules::decide`], for any caller with a valid token with these permissions.
+    /// Like [`Rules::decide`], for any caller whose token is valid and has these permissions.
     pub fn decide_holding(&self, permissions: &[String], tool: &str) -> Decision {
         Decision { result: self.granted(permissions, tool), subject: Some("any user".into()) }
     }
 
-    /// The verdict of [`Rules::decide_judged`], without the words for it; `None` is a caller without a token.
+    /// The verdict of [`Rules::decide_judged`], without its reason. `None` means a caller without a token.
     pub fn verdict(&self, judged: Option<&Evaluation>, tool: &str, now: NumericDate) -> Verdict {
         let Some(held) = judged.and_then(|judged| judged.held(now)) else {
             return Verdict::Unauthorized;
@@ -129,18 +131,18 @@ impl Rules {
         self.policy.verdict(held, tool)
     }
 
-    /// Checks 1 to 8: the principal of this token at `now`.
+    /// Makes checks 1 to 8, and returns the principal of the token at `now`.
     pub fn verify(&self, token: &str, now: NumericDate) -> Result<Principal, Reason> {
         self.verify_for(token, Audience::Required, now)
     }
 
-    /// Like [`Rules::verify`], but can accept tokens without an audience.
+    /// Like [`Rules::verify`], but `audience` can allow tokens without an audience.
     pub fn verify_for(&self, token: &str, audience: Audience, now: NumericDate) -> Result<Principal, Reason> {
         self.passed(token, audience, now, |claims| Principal::new(claims.into_owned(), now))
     }
 
-    /// Whether a principal that rules with the same keys have verified still passes checks 6 to 8. Its signature is not
-    /// checked again, so the hash of its token is enough.
+    /// Makes checks 6 to 8 again for a principal that rules with the same keys have verified. The signature is not
+    /// checked again, so the hash of the token is sufficient.
     pub fn check_again(
         &self,
         principal: &Principal,
@@ -153,15 +155,15 @@ impl Rules {
         self.revoked.check_id(token, principal.jti.as_deref())
     }
 
-    /// Whether signatures are checked with the very same keys as by the other rules.
+    /// Whether both rules check signatures with the same key sets: clones, not merely equal ones.
     pub fn has_keys_of(&self, other: &Self) -> bool {
         let (ours, theirs) = (&self.issuers, &other.issuers);
         ours.iter().count() == theirs.iter().count()
             && ours.iter().zip(theirs.iter()).all(|(ours, theirs)| ours.keys.is(&theirs.keys))
     }
 
-    /// Checks 9 and 10: the permit of a principal for a tool, or the decision that refuses it. These rules, or ones that they
-    /// were made from, must have verified the principal.
+    /// Makes checks 9 and 10: returns a permit for the tool, or the decision that refuses the call. The principal must
+    /// have been verified by these rules, or by rules that were made from them.
     pub fn authorize(&self, principal: &Arc<Principal>, tool: &str) -> Result<Permit, Decision> {
         match self.granted(&principal.permissions, tool) {
             Ok(grant) => {
@@ -172,7 +174,7 @@ impl Rules {
         }
     }
 
-    /// Checks 9 and 10, with their words.
+    /// Makes checks 9 and 10, and returns the reason if they fail.
     fn granted(&self, held: &[impl AsRef<str>], tool: &str) -> Result<Grant, Reason> {
         self.policy.authorize(held, tool).map_err(|denied| match denied {
             DenialReason::UnknownTool => Reason::UnknownTool { tool: tool.into() },
@@ -188,7 +190,7 @@ impl Rules {
         Decision { result: self.granted(&claims.permissions, tool), subject: Some(claims.user_id.as_ref().into()) }
     }
 
-    /// Evaluates the checks after the time check, whose results do not depend on the time.
+    /// Evaluates checks 7 and 8, which do not depend on the time.
     pub(super) fn examined(&self, token: &str, issuer: &Issuer, claims: Claims<Cow<'_, str>>) -> Examined {
         let lifetime = claims.lifetime(self.leeway);
         let revocation = self.revoked.check(token, claims.jti.as_deref());
@@ -196,7 +198,7 @@ impl Rules {
         Examined { lifetime, binding, revocation, claims: claims.into_owned() }
     }
 
-    /// Checks 1 to 8: makes something of the claims of a token that passes them.
+    /// Makes checks 1 to 8, and returns what `make` creates from the claims if they pass.
     fn passed<R>(
         &self,
         token: &str,
@@ -218,10 +220,10 @@ impl Rules {
     }
 }
 
-/// Header members that change what a signature means (RFC 7515 §4.1.11, RFC 7797, RFC 7516): none of them is supported.
+/// Header members that change the meaning of a signature (RFC 7515 §4.1.11, RFC 7797, RFC 7516). None is supported.
 const REFUSED: [&str; 4] = ["crit", "b64", "zip", "enc"];
 
-/// Check 3: the key of the issuer that a header asks for.
+/// Makes the rest of check 3: returns the key of the issuer that a header selects.
 pub(super) fn verifier<'i>(issuer: &'i Issuer, header: &[Member<'_>]) -> Result<&'i Verifier, Reason> {
     let (mut alg, mut kid, mut refused) = (None, None, None);
     for Member { name, value } in header {
@@ -239,12 +241,12 @@ pub(super) fn verifier<'i>(issuer: &'i Issuer, header: &[Member<'_>]) -> Result<
     issuer.keys.find(alg.as_deref(), kid.transpose()?.as_deref())
 }
 
-/// The string that a header member must be.
+/// Returns a header member's value, which must be a string.
 fn string<'v>(member: &'static str, value: &'v str) -> Result<Cow<'v, str>, Reason> {
     members::string(value).ok_or_else(|| Reason::HeaderInvalid { member, found: members::kind_or_broken(value) })
 }
 
-/// Check 1.
+/// Makes check 1.
 pub(super) fn present(token: &str) -> Result<(), Reason> {
     match token.len() {
         0 => Err(Reason::MissingToken),
@@ -253,7 +255,7 @@ pub(super) fn present(token: &str) -> Result<(), Reason> {
     }
 }
 
-/// Check 4.
+/// Makes check 4.
 pub(super) fn signature(key: &Verifier, split: &Split<'_>) -> Result<(), Reason> {
     if key.verify(split.signed, split.signature()) { Ok(()) } else { Err(Reason::BadSignature) }
 }

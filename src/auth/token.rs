@@ -10,16 +10,16 @@ use sha2::{Digest as _, Sha256};
 
 use super::members::{self, Member};
 
-/// A longer token is refused before it is looked at, in bytes.
+/// The largest token, in bytes. A larger one is refused before it is parsed.
 pub const MAX_BYTES: usize = 8 * 1024;
 
-/// A token's name in logs, lists and evidence: the SHA-256 of its text. Two tokens are equal if their whole hashes are
+/// A token's ID in logs, lists and evidence: the SHA-256 of its text. Two tokens are equal if their whole hashes are
 /// equal; the first 8 hex digits are shown.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TokenId([u8; 32]);
 
 impl TokenId {
-    /// The name of a token.
+    /// Returns the ID of a token.
     pub fn of(token: &str) -> Self {
         Self(Sha256::digest(token).into())
     }
@@ -33,7 +33,7 @@ impl TokenId {
         })
     }
 
-    /// Reads a whole hash as [`TokenId::hex`] writes it.
+    /// Parses a whole hash as written by [`TokenId::hex`].
     pub fn from_hex(text: &str) -> Option<Self> {
         let mut bytes = [0; 32];
         let (pairs, rest) = text.as_bytes().as_chunks::<2>();
@@ -45,7 +45,7 @@ impl TokenId {
     }
 }
 
-/// The token ID: the first 8 hex digits.
+/// Formats the first 8 hex digits.
 impl fmt::Display for TokenId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.iter().take(4).try_for_each(|byte| write!(f, "{byte:02x}"))
@@ -61,34 +61,34 @@ impl fmt::Debug for TokenId {
 /// A fault in a token's structure, and its position. Segments and bytes count from 1.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// Not three segments.
+    /// The number of segments, which is not three.
     Segments(usize),
-    /// A byte that base64url does not know.
+    /// A byte that is not in the base64url alphabet.
     Base64 {
-        /// Which segment.
+        /// The number of the segment.
         segment: usize,
-        /// Which byte of it.
+        /// The byte's position in the segment.
         byte: usize,
         /// The byte found.
         found: u8,
     },
-    /// A segment's last character carries bits that no byte uses, or its length is impossible.
+    /// The last character of a segment contains bits that no byte uses, or the segment's length is impossible.
     Base64End {
-        /// Which segment.
+        /// The number of the segment.
         segment: usize,
-        /// Which byte of it.
+        /// The position in the segment.
         byte: usize,
     },
-    /// A segment decodes, but not to a JSON object; the byte counts in the decoded text.
+    /// A segment that decodes, but not to a JSON object. Positions refer to the decoded text.
     Json {
-        /// Which segment.
+        /// The number of the segment.
         segment: usize,
-        /// The fault in its JSON.
+        /// The fault in the JSON.
         fault: members::Fault,
     },
     /// A duplicate member.
     Duplicate {
-        /// Which segment.
+        /// The number of the segment.
         segment: usize,
         /// The member's name, unescaped.
         name: Arc<str>,
@@ -121,10 +121,10 @@ impl fmt::Display for Fault {
     }
 }
 
-/// Strict base64url without padding, appended to `bytes`; a fault names the segment it is in.
+/// Decodes strict base64url without padding, and appends it to `bytes`. A fault contains the number of the segment.
 fn decode(segment: usize, text: &str, bytes: &mut Vec<u8>) -> Result<(), Fault> {
     URL_SAFE_NO_PAD.decode_vec(text, bytes).map_err(|error| match (text.bytes().enumerate().find(foreign), error) {
-        // The decoder looks at the length first, then at the end; the first byte that has no place there says more.
+        // The decoder checks the length first, then the end; the first byte outside the alphabet is more informative.
         (Some((at, found)), _) => Fault::Base64 { segment, byte: at + 1, found },
         (None, DecodeError::InvalidLastSymbol(at, _)) => Fault::Base64End { segment, byte: at + 1 },
         (None, _) => Fault::Base64End { segment, byte: text.len() },
@@ -135,9 +135,9 @@ fn foreign((_, byte): &(usize, u8)) -> bool {
     !byte.is_ascii_alphanumeric() && !matches!(byte, b'-' | b'_')
 }
 
-/// The two headers that nearly every HS256 token has, as base64url and as members: what we and `PyJWT` write. Decoding
-/// and parsing one takes a fifth of a whole decision, and always with the same result; the budget is 0.45 ×
-/// `jsonwebtoken::decode` for a whole decision (`cargo bench`).
+/// The two headers of nearly every HS256 token, as base64url and as members: those that we and `PyJWT` write. Decoding
+/// and parsing one takes a fifth of a whole decision, and the result is always the same; the budget for a whole
+/// decision is 0.45 × `jsonwebtoken::decode` (`cargo bench`).
 static PLAIN: [(&str, [Member<'static>; 2]); 2] = [
     ("eyJ0eXAiOiJKV1QiLCJhbGciOiJIUzI1NiJ9", [member("typ", "\"JWT\""), member("alg", "\"HS256\"")]),
     ("eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9", [member("alg", "\"HS256\""), member("typ", "\"JWT\"")]),
@@ -147,11 +147,11 @@ const fn member(name: &'static str, value: &'static str) -> Member<'static> {
     Member { name: Cow::Borrowed(name), value }
 }
 
-/// A token whose three segments decoded.
+/// A token whose three segments have been decoded.
 pub(super) struct Split<'t> {
     /// The signed text: header and payload as written, with the dot between them.
     pub signed: &'t str,
-    /// The segments' bytes, one behind the other: one allocation instead of three. A plain header is left out.
+    /// The decoded segments, one after another: one allocation instead of three. A plain header is omitted.
     bytes: Vec<u8>,
     plain: Option<&'static [Member<'static>]>,
     header: usize,
@@ -165,7 +165,7 @@ impl<'t> Split<'t> {
         let (header, payload) = signed.split_once('.').ok_or_else(segments)?;
         let plain = PLAIN.iter().find(|(text, _)| *text == header).map(|(_, members)| &members[..]);
         let mut split = Self { signed, bytes: Vec::with_capacity(token.len()), plain, header: 0, payload: 0 };
-        // A dot is not base64url, so more than three segments are detected here as well.
+        // A dot is not base64url, so this also detects more than three segments.
         split.decode(header, payload, signature).map_err(|fault| match segments() {
             Fault::Segments(3) => fault,
             other => other,
@@ -183,7 +183,7 @@ impl<'t> Split<'t> {
         decode(3, signature, &mut self.bytes)
     }
 
-    /// Returns the header's members, or a fault if there are duplicates.
+    /// Returns the header's members, or a fault if it is invalid or has duplicates.
     pub fn header(&self) -> Result<Cow<'_, [Member<'_>]>, Fault> {
         match self.plain {
             Some(members) => Ok(Cow::Borrowed(members)),
@@ -191,7 +191,7 @@ impl<'t> Split<'t> {
         }
     }
 
-    /// Returns the payload's members, or a fault if there are duplicates.
+    /// Returns the payload's members, or a fault if it is invalid or has duplicates.
     pub fn payload(&self) -> Result<Vec<Member<'_>>, Fault> {
         object(2, &self.bytes[self.header..self.payload])
     }

@@ -1,5 +1,5 @@
-//! What a pasted response, key set or discovery document means for a token: one sentence, then what the token has, what
-//! the other side needs, and what to ask for. Pure; foreign text is made safe here.
+//! Explains a pasted response, key set or discovery document against a token: one sentence, then what the token has,
+//! what the other side needs, and what to ask for. The functions are pure and make foreign text safe to show.
 
 use chrono::DateTime;
 
@@ -12,10 +12,10 @@ use super::rules::Rules;
 use crate::text::material::{Keys, Material, Metadata, MetadataKind, Response};
 use crate::text::{self, words};
 
-/// The longest foreign text of a line.
+/// The longest foreign text in a line, in characters.
 const TEXT: usize = 256;
 
-/// Explains a material against the token, if there is one, at `now`.
+/// Explains the material, against the token if there is one, at `now`.
 pub fn explain_material(
     material: &Material,
     token: Option<&Inspection>,
@@ -29,7 +29,7 @@ pub fn explain_material(
     }
 }
 
-/// The scopes, roles and permissions that a token names, whatever claim they are in, each once.
+/// The scopes, roles and permissions in a token, from all claims that can contain them, each once.
 pub fn granted(token: &Inspection) -> Vec<String> {
     let mut all: Vec<String> = Vec::new();
     for claim in ["permissions", "scope", "scp", "roles", "groups"] {
@@ -99,7 +99,7 @@ fn explain_response(
     out
 }
 
-/// Has, needs, ask for.
+/// Adds the scopes that the token has, those that the response requires, and those to ask for.
 fn scopes(out: &mut Explanation, response: &Response, token: Option<&Inspection>) {
     let Some(needs) = response.param("scope") else { return };
     let needs: Vec<&str> = needs.split_ascii_whitespace().collect();

@@ -1,4 +1,4 @@
-//! The built-in tools of the lab, which answer at once and have no side effects.
+//! The built-in tools of the lab exercise. They answer immediately and have no side effects.
 
 use std::future;
 use std::sync::{Arc, LazyLock};
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::auth::Permit;
 use crate::gate::ports::{Arguments, Backend, BoxFuture, ToolError, ToolInfo};
 
-/// The three tools of the lab.
+/// The three built-in tools.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct BuiltIn;
 
@@ -16,9 +16,9 @@ struct Tool {
     name: &'static str,
     title: &'static str,
     description: &'static str,
-    /// The suggested argument: its name and its schema as JSON text. It is not required, and others are accepted.
+    /// The suggested argument: its name, and its schema as JSON text. It is not required, and others are accepted.
     argument: (&'static str, &'static str),
-    /// Arguments that it takes, as JSON text: the `examples` of its schema.
+    /// Example arguments as JSON text, for the `examples` of the tool's schema.
     example: &'static str,
     reads_only: bool,
     destroys: bool,
@@ -26,13 +26,13 @@ struct Tool {
     run: fn(Arguments) -> Value,
 }
 
-/// The argument of the tools that name a record.
+/// The argument of the tools that select a record.
 const ID: (&str, &str) = ("id", r#"{"type": "integer", "title": "ID", "description": "the number of the record"}"#);
 
-/// The argument of the tools that write one.
+/// The argument of the tool that writes a record.
 const DATA: (&str, &str) = ("data", r#"{"type": "string", "title": "Data", "description": "the text to write"}"#);
 
-/// Every built-in tool, in the order in which they are listed.
+/// The built-in tools, in the order of listings.
 const TOOLS: [Tool; 3] = [
     Tool {
         name: "read_data",

@@ -10,9 +10,9 @@ use crate::gate::Gate;
 
 pub use built_in::BuiltIn;
 
-/// Gates in front of the built-in tools.
+/// Constructors for a gate in front of the built-in tools.
 impl Gate {
-    /// A gate with this HS256 secret, the built-in policy and the system's clock.
+    /// Creates a gate with this HS256 secret, the built-in policy and the system clock.
     pub fn new(secret: impl AsRef<[u8]>) -> Result<Self, KeyError> {
         let signer = Signer::hs256(secret.as_ref(), KeyOrigin::Program)?;
         Ok(Self::with(Rules::new(&signer), signer, Arc::new(SystemClock::new())))

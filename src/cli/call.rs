@@ -1,4 +1,5 @@
-//! `portcullis call`: the Call pane without the console. The answer goes to standard output, why to standard error.
+//! `portcullis call`: the Call pane without the console. Writes the answer to standard output, and the reason to
+//! standard error.
 
 use super::arguments::CallArgs;
 use super::json::DecisionJson;
@@ -20,7 +21,7 @@ pub fn run(on: &mut Runner<'_>, args: &CallArgs, context: &Context, json: bool) 
     };
     let tool = Runner::tool(tool, "TOKEN TOOL ARGUMENTS")?;
     let token = on.asked(token, args.no_token)?;
-    // The token may have been waited for.
+    // Reading the token may have taken a while.
     let now = context.now();
     let called = gate.call(&CallRequest {
         token: token.as_deref(),
@@ -35,7 +36,7 @@ pub fn run(on: &mut Runner<'_>, args: &CallArgs, context: &Context, json: bool) 
         Outcome::Done(_) => Exit::Good,
         Outcome::BadArguments(_) | Outcome::ToolFailed(_) => Exit::Failed,
     };
-    // The tool has been called: its answer must not be lost with the explanation.
+    // The tool has been called: its answer must be flushed even if the explanation cannot be written.
     let answered = json::line(on.out, &called.outcome.answer()).and_then(|()| on.out.flush());
     // A failed write to standard error is ignored.
     let _ = match json {

@@ -1,4 +1,4 @@
-//! `portcullis check`: the preview of the Call pane. It calls nothing.
+//! `portcullis check`: the preview of the Call pane. It does not call the tool.
 
 use super::arguments::CheckArgs;
 use super::json::{self, DecisionJson};
@@ -11,7 +11,7 @@ use crate::config::ConfigError;
 use crate::gate::ports::{Backend as _, Catalogue, ToolError};
 use crate::text;
 
-/// Decides one call.
+/// Decides about one call.
 pub fn run(
     on: &mut Runner<'_>,
     args: &CheckArgs,
@@ -30,11 +30,11 @@ pub fn run(
     };
     let tool = Runner::tool(tool, "TOKEN TOOL")?;
     let token = on.asked(token, args.no_token)?;
-    // The token may have been waited for.
+    // Reading the token may have taken a while.
     let now = context.now();
     let decision = rules.decide(&Call { token: token.as_deref(), tool }, now);
     let id = token.as_deref().map(TokenId::of);
-    // The decision stops at the first failure; a preview reports the others as well.
+    // The decision stops at the first failure; `check` reports the others as well.
     let judged = token.as_deref().filter(|_| decision.reason().is_some()).map(|token| rules.inspect(token).judged);
     let also = rules.also_refuses(&decision, judged.as_ref(), tool, now);
     on.known = decision.verdict().into();
@@ -60,7 +60,7 @@ pub fn run(
 }
 
 impl Runner<'_> {
-    /// Returns the token of a call: the argument, else the environment's, else none, which is reported.
+    /// Returns the token of a call from the argument or the environment. If neither has one, this is reported.
     pub fn asked(&mut self, given: Option<&str>, no_token: bool) -> Result<Option<String>, CliError> {
         if no_token {
             return match given {

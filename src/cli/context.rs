@@ -18,7 +18,7 @@ use crate::look::{Background, Depth, Look, ThemeChoice};
 use crate::store::{Edition, FileStore, Memory, Store};
 use crate::text::Span;
 
-/// The environment variables, read once at the start. It holds a secret, so it has no `Debug`.
+/// The environment, read once at start-up. It contains a secret, so it does not implement `Debug`.
 #[derive(Clone, Default)]
 pub struct Environment {
     /// `PORTCULLIS_SECRET`.
@@ -31,12 +31,12 @@ pub struct Environment {
     pub no_colour: bool,
     /// The terminal's properties from `COLORTERM` and `COLORFGBG`.
     pub look: Look,
-    /// Standard input is a terminal, so that nothing waits in it.
+    /// Whether standard input is a terminal; if so, it is read only on request.
     pub at_terminal: bool,
 }
 
 impl Environment {
-    /// Reads it.
+    /// Reads the environment.
     pub fn read() -> Self {
         let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
         let text = |name: &str| variable(name).map(|value| value.to_string_lossy().into_owned());
@@ -64,24 +64,24 @@ pub struct Context {
     audience: Option<String>,
     leeway: Leeway,
     revoked: Arc<Revocations>,
-    /// The store's edition that the revocations were read from.
+    /// The store's edition that the revocations belong to.
     pub edition: Option<Edition>,
     now: Option<NumericDate>,
-    /// The policy file; empty for the one built in.
+    /// The policy file; empty for the built-in policy.
     pub policy_path: String,
     /// The file that the secret was read from, if any.
     secret_path: Option<PathBuf>,
     /// The configuration file, if any.
     config_path: Option<PathBuf>,
-    /// The file that keeps revocations, if any.
+    /// The file that stores revocations, if any.
     state_path: Option<PathBuf>,
     /// The store of revocations.
     pub store: Arc<dyn Store>,
     /// The lifetime of issued tokens in words, if it is configured.
     pub lifetime: Option<String>,
-    /// Keys of the console, each with the key whose meaning it takes.
+    /// Keys of the console, each with the key whose meaning it gets.
     pub keys: Vec<(String, String)>,
-    /// The theme of the console, where it is configured.
+    /// The theme of the console, if it is configured.
     pub theme: Option<ThemeChoice>,
 }
 
@@ -155,7 +155,7 @@ impl Context {
         self.now.unwrap_or_else(|| SystemClock::new().now())
     }
 
-    /// Whether there is a secret to verify with.
+    /// Whether there is a secret to verify signatures with.
     pub const fn has_key(&self) -> bool {
         self.signer.is_some()
     }
@@ -172,7 +172,7 @@ impl Context {
         files.into_iter().filter_map(|(what, path)| config::writable(what, path.as_ref()?)).collect()
     }
 
-    /// Why the secret is weak and how to make a strong one, as a sentence, unless it is strong.
+    /// Returns a sentence that the secret is weak and how to make a strong one; `None` if it is strong or missing.
     pub fn weakness(&self) -> Option<String> {
         let key = self.signer.as_ref().map(Signer::verifier).filter(|key| key.is_weak())?;
         Some(format!(
@@ -182,17 +182,17 @@ impl Context {
         ))
     }
 
-    /// The rules; without a secret they verify no signature.
+    /// The rules; without a secret, they cannot verify signatures.
     pub fn rules(&self) -> Rules {
         self.rules_with(self.signer.as_ref().map(KeySet::from).unwrap_or_default())
     }
 
-    /// The key that signs: without a secret a fresh one.
+    /// Returns the key to sign with; without a secret, a fresh one.
     pub fn signer_or_fresh(&self) -> Result<Signer, ConfigError> {
         self.signer.clone().map_or_else(config::fresh_key, Ok)
     }
 
-    /// The rules that verify what this key signs.
+    /// The rules with these keys.
     pub fn rules_with(&self, keys: impl Into<KeySet>) -> Rules {
         let rules = Rules {
             policy: Arc::clone(&self.policy),
@@ -212,7 +212,7 @@ impl Context {
         }
     }
 
-    /// The default claims of an issued token.
+    /// Returns the default claims of an issued token.
     pub fn request(&self, user: &str, now: NumericDate) -> IssueRequest {
         let lifetime = self.lifetime.as_deref().and_then(|words| TimeInput::parse(words).ok());
         IssueRequest {
@@ -232,10 +232,11 @@ impl Context {
         Ok(GateWithClock { gate, clock })
     }
 
-    /// Issues a token for each permission of the policy, one without, and one that expires in a minute.
+    /// Issues a token for each of the first permissions of the policy, one without permissions, and one that expires in
+    /// a minute.
     pub fn add_demo(&self, gate: &Gate) {
         let now = self.now();
-        // A running server may have set it.
+        // A running server may have changed the audience.
         let audience = gate.shared().rules().audience().map(ToString::to_string);
         let permissions = self.policy.permissions();
         let holders =
@@ -257,10 +258,11 @@ impl Context {
     }
 }
 
-/// The most permissions that the demonstration has a token for.
+/// The highest number of permissions for which the demonstration issues a token.
 const MOST_DEMO: usize = 8;
 
-/// The user with this permission in the demonstration: those of the lab by their names, all others by the permission's.
+/// The user with this permission in the demonstration: the names of the lab exercise for its permissions, else the
+/// permission's name.
 fn demo_name(permission: &str) -> &str {
     match permission {
         "user" => "user123",

@@ -13,7 +13,7 @@ use crate::lab::drill::{Drill, DrillResult, Pace, Plan, Subject, end_of_new};
 use crate::lab::evidence::drill_markdown;
 use crate::text;
 
-/// Drills one token; `Exit::Good` if the gate refuses it from the expected time.
+/// Drills one token. Returns `Exit::Good` if the gate starts to refuse it at the expected time.
 pub fn run(
     on: &mut Runner<'_>,
     args: &DrillArgs,
@@ -83,7 +83,7 @@ fn through(drill: &mut Drill, clock: &dyn Clock, gate: &Gate, token: &str, tool:
     while let Some(next) = drill.next() {
         let now = clock.now();
         let Some(judged_at) = drill.call_at(now) else {
-            // In steps of at most a second, so that a change of the clock is noticed.
+            // Sleeps for at most a second at a time, so that a change of the clock is noticed.
             let left = next.since(now).as_duration();
             clock.sleep(left.min(Duration::from_secs(1)));
             continue;

@@ -16,7 +16,7 @@ use crate::text::material;
 use crate::text::words::{elapsed, remaining};
 use crate::text::{self, Span};
 
-/// Inspects every token from the source; `Exit::Good` if all are valid.
+/// Inspects every token from the source. Returns `Exit::Good` if all are valid.
 pub fn run(
     on: &mut Runner<'_>,
     args: &InspectArgs,
@@ -24,7 +24,7 @@ pub fn run(
     json: bool,
     paint: Paint,
 ) -> Result<Exit, CliError> {
-    // Without an argument, what is redirected is read; at a terminal a command must not wait in silence.
+    // Without an argument, redirected input is read; at a terminal, a command must not wait silently for input.
     let mut source = on.source(args.token.as_deref());
     if source.is_none() && !on.environment.at_terminal && !on.input.fill_buf()?.is_empty() {
         source = Some(Source::Stdin);
@@ -40,9 +40,9 @@ pub fn run(
     let sent = on.environment.token.as_ref().map(|token| rules.inspect(token.as_str()));
     let mut last = None;
     let passed = on.each(source, |on, token| {
-        // Each for its own instant: a stream may last.
+        // Each token gets its own time, because a stream can last long.
         let (inspection, now) = (rules.inspect(token), context.now());
-        // A text without a token comes as it is; it is explained below.
+        // Text without a token is passed on unchanged; it is explained below.
         if material::recognise(token).is_some() {
             on.known = Exit::Unauthorized;
             return Ok(());
@@ -63,7 +63,7 @@ pub fn run(
         Ok(())
     })?;
     if let Some(material) = &passed.material {
-        // An answer belongs to the token that was sent with it, or else to the one in the environment.
+        // A response belongs to the token that was sent with it, or else to the one in the environment.
         let explanation = explain_material(material, last.as_ref().or(sent.as_ref()), &rules, context.now());
         if json {
             let lines: Vec<String> = explanation.to_string().lines().map(str::to_owned).collect();
@@ -74,7 +74,7 @@ pub fn run(
             }
             paint.explanation(on.out, &explanation, warning())?;
         }
-        // What the server answered counts, also where the token is valid here.
+        // The exit code reports the server's answer, even if the token is valid here.
         match explanation.lines().first().map(|line| line.mark) {
             Some("FORBIDDEN") => return Ok(Exit::Forbidden),
             Some("REFUSED") => on.known = Exit::Unauthorized,
@@ -94,7 +94,7 @@ fn show(out: &mut dyn Write, inspection: &Inspection, rules: &Rules, now: Numeri
     Ok(())
 }
 
-/// The most members shown; the rest is counted, and `--json` shows all.
+/// The most members shown. The others are only counted; `--json` shows all.
 const MOST: usize = 200;
 
 fn show_members(out: &mut dyn Write, document: &Document, now: NumericDate, paint: Paint) -> io::Result<()> {

@@ -23,9 +23,9 @@ pub fn run(on: &mut Runner<'_>, args: &IssueArgs, context: &Context, json: bool)
         ..usual
     };
     let token = gate.issue(&request, now)?;
-    // It is signed as asked for; what is odd about it is better known now than at its first refusal.
+    // The token is signed as requested; it is better to see what is odd about it now than when it is refused.
     for finding in gate.shared().rules().inspect(Arc::clone(&token)).findings_at(now) {
-        // Every command reports a weak secret in the same way.
+        // A weak secret is reported once for every command that signs or verifies.
         if finding.code() != "weak_key" {
             on.say(finding);
         }
@@ -38,7 +38,7 @@ pub fn run(on: &mut Runner<'_>, args: &IssueArgs, context: &Context, json: bool)
     Ok(Exit::Good)
 }
 
-/// Further claims, each as `name=JSON`.
+/// Parses additional claims, each `name=JSON`.
 fn claims(given: &[String]) -> Result<Map<String, Value>, CliError> {
     let mut claims = Map::new();
     for claim in given {

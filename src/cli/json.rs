@@ -1,4 +1,4 @@
-//! JSON for scripts. The shapes are an interface, documented in the README. The output is ASCII, so that it cannot
+//! JSON for scripts. Its structure is an interface, documented in the README. The output is ASCII, so that it cannot
 //! contain terminal control sequences.
 
 use std::io::{self, Write};
@@ -19,24 +19,24 @@ pub fn line(out: &mut dyn Write, value: &impl Serialize) -> io::Result<()> {
     out.write_all(b"\n")
 }
 
-/// A token, inspected.
+/// An inspected token.
 #[derive(Serialize)]
 pub struct InspectionJson<'a> {
     token_id: String,
     bytes: usize,
-    /// `access`, `id` or `refresh`, where the token says so.
+    /// `access`, `id` or `refresh`, if the token can be recognized.
     kind: Option<&'static str>,
     valid: bool,
     verdict: &'static str,
     reason: Option<&'static str>,
     sentence: Option<String>,
     checks: Vec<CheckJson>,
-    /// Every failed check but the one that `reason` names.
+    /// Every failed check except the one that `reason` names.
     also: Vec<CheckJson>,
-    /// The values that were found and wanted, whatever else failed.
+    /// The found and expected values, whatever else failed.
     compared: Vec<ComparisonJson>,
     times: Times,
-    /// As written, including duplicates, and numbers and nesting that no JSON value type accepts.
+    /// The header as written, including duplicates, and numbers and nesting that JSON value types reject.
     header: Option<&'a RawValue>,
     #[serde(skip_serializing_if = "Option::is_none")]
     header_fault: Option<&'a str>,
@@ -64,14 +64,14 @@ impl CheckJson {
     }
 }
 
-/// A value of the token beside the one that passes.
+/// A value of the token, and the values that pass.
 #[derive(Serialize)]
 struct ComparisonJson {
     what: &'static str,
-    /// `null` where it could not be compared.
+    /// `null` if it could not be compared.
     passed: Option<bool>,
     found: serde_json::Value,
-    /// Empty where any value passes.
+    /// Empty if any value passes.
     wanted: Vec<Arc<str>>,
 }
 
@@ -102,7 +102,7 @@ struct Times {
     seconds_left: Option<f64>,
 }
 
-/// An instant, twice.
+/// An instant, in two forms.
 #[derive(Serialize)]
 pub struct Time {
     epoch: serde_json::Value,
@@ -170,7 +170,7 @@ const fn told(passed: CheckResult) -> Option<bool> {
     }
 }
 
-/// The JSON object that a part of the token is.
+/// Returns the text of a token part, if it is a JSON object.
 fn object(document: &Document) -> Option<&RawValue> {
     document.fault.is_none().then(|| serde_json::from_str(&document.text).ok()).flatten()
 }
@@ -181,7 +181,7 @@ pub struct DecisionJson<'a> {
     decision: String,
     reason: Option<&'static str>,
     sentence: String,
-    /// The permission that opened the tool.
+    /// The permission that allows the call.
     by: Option<&'a str>,
     /// The held permission that implies it, if it is a different one.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -191,9 +191,9 @@ pub struct DecisionJson<'a> {
     tool: &'a str,
     judged_for: Time,
     checks: Vec<CheckJson>,
-    /// Why it would be refused besides.
+    /// The other reasons why the call would be refused.
     also: Vec<CheckJson>,
-    /// Why an allowed call has no result, or will have none.
+    /// Why an allowed call failed, or would fail.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trouble: Option<&'a str>,
 }

@@ -1,4 +1,4 @@
-//! `portcullis completions` and `portcullis man`: made from the options, so that they cannot lag behind.
+//! `portcullis completions` and `portcullis man`: generated from the options, so that they are never outdated.
 
 use std::io::Write;
 use std::path::Path;
@@ -10,16 +10,16 @@ use clap_mangen::Man;
 use super::{CliError, Exit, Options};
 use crate::config;
 
-/// Prints completions.
+/// Prints the completions for a shell.
 pub fn completions(out: &mut dyn Write, shell: Shell) -> Result<Exit, CliError> {
-    // Into memory first: the generator panics if it cannot write, and a closed pipe is not a bug.
+    // Generated in memory first: the generator panics if it cannot write, and a closed pipe is not a bug.
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Options::command(), "portcullis", &mut script);
     out.write_all(&script)?;
     Ok(Exit::Good)
 }
 
-/// Prints the main page, or writes a page for each command.
+/// Prints the main man page, or writes one page for each command to a directory.
 pub fn man(out: &mut dyn Write, dir: Option<&Path>) -> Result<Exit, CliError> {
     match dir {
         None => Man::new(Options::command()).render(out)?,

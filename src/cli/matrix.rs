@@ -17,11 +17,11 @@ use crate::config::ConfigError;
 use crate::gate::ports::{Backend as _, Catalogue};
 use crate::text::{self, escape::markdown};
 
-/// Who calls: one row.
+/// A caller: one row of the table.
 pub struct Caller {
     /// The row's name; safe to show.
     pub name: String,
-    /// Its `user_id`; `None` for a row of permissions.
+    /// The caller's `user_id`; `None` for a row of permissions.
     user: Option<String>,
     id: Option<TokenId>,
     holds: Credentials,
@@ -31,12 +31,12 @@ pub struct Caller {
 enum Credentials {
     Nothing,
     Token(Box<Evaluation>),
-    /// A valid token with these permissions, whatever it says besides.
+    /// A valid token with these permissions and any other claims.
     Permissions(Vec<String>),
 }
 
 impl Caller {
-    /// Returns the caller without a token.
+    /// Creates the caller without a token.
     pub fn nobody() -> Self {
         Self { name: text::NO_TOKEN.to_owned(), user: None, id: None, holds: Credentials::Nothing }
     }
@@ -51,7 +51,7 @@ impl Caller {
         Self { name, user, id: Some(inspection.id), holds: Credentials::Token(Box::new(inspection.judged)) }
     }
 
-    /// Any caller whose valid token has these permissions.
+    /// Creates a caller whose token is valid and has these permissions.
     pub fn holding(permissions: &[String]) -> Self {
         let name = match permissions {
             [] => "no permission".to_owned(),
@@ -88,10 +88,10 @@ impl Caller {
     }
 }
 
-/// One cell: what is decided, and whether that is what the policy expects.
+/// One cell: a decision, and the policy's expectation.
 struct Cell<'p> {
     decision: Decision,
-    /// Allowed, but nothing implements the tool.
+    /// Whether the call is allowed but the tool is not implemented.
     lacks_tool: bool,
     expected: Option<&'p Expectation>,
 }
@@ -115,7 +115,7 @@ impl Cell<'_> {
     }
 }
 
-/// Shows the table; an expectation that fails is exit 4.
+/// Prints the table. If an expectation fails, the exit code is 4.
 pub fn run(
     on: &mut Runner<'_>,
     args: &MatrixArgs,
@@ -139,7 +139,7 @@ pub fn run(
     if shape != Shape::Text {
         table.head(on.out, 0)?;
     }
-    // Only the text table waits for its widest name; other formats are written row by row.
+    // Only the text table waits for all rows, because it needs the widest name; other formats are written row by row.
     let mut row = |on: &mut Runner<'_>, caller: Caller| -> Result<(), CliError> {
         match shape {
             Shape::Text => waiting.push(caller),
@@ -177,7 +177,7 @@ pub fn run(
     Ok(if has_all { on.known } else { Exit::Trouble })
 }
 
-/// Returns the permissions of each row that is not a token.
+/// Returns the permissions of each row that does not come from a token.
 fn holders(args: &MatrixArgs, policy: &Policy) -> Vec<Vec<String>> {
     let list = |text: &String| text.split(',').map(str::trim).filter(|p| !p.is_empty()).map(Into::into).collect();
     if args.tokens.is_some() || !args.holders.is_empty() {
@@ -209,7 +209,8 @@ struct Table<'a> {
     paint: Paint,
 }
 
-/// The widest word of a cell: `unauthorized`; only what is not may deviate from what is expected.
+/// The width of the longest word of a cell, `unauthorized`. Such a cell has no marks, because expectations are about
+/// valid tokens.
 const WORD: usize = 12;
 
 impl Table<'_> {
@@ -217,7 +218,7 @@ impl Table<'_> {
         self.rules.policy.tools().iter().map(|tool| text::name(&tool.name, 64))
     }
 
-    /// The line of the tools; `width` is that of the callers' names in a table in columns.
+    /// Writes the line with the tools' names. `width` is that of the callers' names in a text table, in columns.
     fn head(&self, out: &mut dyn Write, width: usize) -> io::Result<()> {
         match self.shape {
             Shape::Json => Ok(()),
@@ -236,7 +237,7 @@ impl Table<'_> {
         }
     }
 
-    /// Writes a caller's line, and failed expectations to standard error.
+    /// Writes a caller's line, and its failed expectations to standard error.
     fn row(&self, on: &mut Runner<'_>, caller: &Caller, now: NumericDate, width: usize) -> io::Result<()> {
         let policy = &self.rules.policy;
         let cell = |tool: &ToolRule| {
@@ -270,7 +271,8 @@ impl Table<'_> {
     }
 }
 
-/// A line of comma-separated values (RFC 4180). What a spreadsheet would take for a formula becomes a text.
+/// Writes a line of comma-separated values (RFC 4180). A value that a spreadsheet would evaluate as a formula is marked
+/// as text.
 fn csv(out: &mut dyn Write, values: impl Iterator<Item = String>) -> io::Result<()> {
     let quoted = |text: String| {
         let formula = if text.starts_with(['=', '+', '-', '@']) { "'" } else { "" };
@@ -299,7 +301,7 @@ struct CellShape<'a> {
     decision: String,
     reason: Option<&'static str>,
     sentence: String,
-    /// Whether something answers an allowed call of the tool.
+    /// Whether an allowed call of the tool gets an answer.
     implemented: bool,
     /// The policy's expectation, if any.
     #[serde(skip_serializing_if = "Option::is_none")]

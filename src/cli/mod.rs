@@ -1,4 +1,4 @@
-//! The command line: options, and for every pane of the console a command that does the same.
+//! The command line: the options, and a command for every pane of the console.
 //!
 //! [`Runner`] runs a command; `main` turns its result into an exit code. Each command has its own file with one `run`
 //! function.
@@ -51,13 +51,13 @@ use paint::Paint;
 pub enum Exit {
     /// Allowed, or valid.
     Good = 0,
-    /// I/O, configuration.
+    /// An I/O or configuration error.
     Trouble = 1,
-    /// Wrong usage; also of clap.
+    /// Wrong usage; clap uses the same code.
     Usage = 2,
-    /// Unauthorized, or not valid.
+    /// Unauthorized, or invalid.
     Unauthorized = 3,
-    /// Forbidden, or an expectation failed.
+    /// Forbidden, or an expectation, drill or test token failed.
     Forbidden = 4,
     /// Allowed, but the arguments or the tool failed.
     Failed = 5,
@@ -86,25 +86,25 @@ impl From<Verdict> for Exit {
 /// The error of a command.
 #[derive(Debug, thiserror::Error)]
 pub enum CliError {
-    /// The configuration, secret or policy file.
+    /// The configuration, secret or policy file cannot be used.
     #[error(transparent)]
     Config(#[from] ConfigError),
-    /// Reading or writing.
+    /// Reading or writing failed.
     #[error("{}", config::plain(.0))]
     Io(#[from] io::Error),
     /// Missing or invalid arguments.
     #[error("{0}")]
     Usage(String),
-    /// The store of revocations.
+    /// The store of revocations failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The server.
+    /// The server could not be started.
     #[error(transparent)]
     Serve(#[from] ServeError),
-    /// A signal ended the command; its number.
+    /// A signal with this number ended the command.
     #[error("ended by signal {0}")]
     Signalled(i32),
-    /// A token that cannot be issued.
+    /// The token cannot be issued.
     #[error(transparent)]
     Issue(#[from] IssueError),
 }
@@ -128,9 +128,9 @@ pub struct Runner<'a> {
     pub out: &'a mut dyn Write,
     /// Standard error.
     pub err: &'a mut dyn Write,
-    /// Whether standard output is a terminal that shows colour.
+    /// Whether standard output is a terminal that supports colour.
     pub shows_colour: bool,
-    /// Whether standard error is a terminal: hints are for people.
+    /// Whether standard error is a terminal; if not, hints are omitted, because they are for people.
     pub shows_hints: bool,
     /// The environment.
     pub environment: Environment,
@@ -154,7 +154,7 @@ impl Runner<'_> {
 
     /// Writes a message to standard error. A failed write to standard error is ignored.
     fn say(&mut self, text: impl std::fmt::Display) {
-        // In one write: standard error is unbuffered, and pieces could interleave with other output.
+        // A single write: standard error is unbuffered, and other output could interleave with parts.
         let _ = self.err.write_all(format!("portcullis: {text}\n").as_bytes());
     }
 
@@ -195,7 +195,7 @@ impl Runner<'_> {
             _ => {}
         }
         let context = Context::new(settings, &self.environment)?;
-        // Once for every command that signs or verifies, before anything else; revoke does neither.
+        // Reported once, before anything else, for every command that signs or verifies; revoke does neither.
         if let Some(weakness) = context.weakness().filter(|_| !matches!(command, Command::Revoke(_))) {
             self.say(weakness);
         }

@@ -1,4 +1,4 @@
-//! Colour for people: the same meanings as in the console, on a terminal only.
+//! Colour for people: the same meanings as in the console, used only on terminals.
 
 use std::io::{self, Write};
 
@@ -14,7 +14,7 @@ use crate::gate::RequestOutcome;
 pub struct Paint(pub bool);
 
 impl Paint {
-    /// Writes an explanation, its verdict in this style.
+    /// Writes an explanation, with its verdict in this style.
     pub fn explanation(self, out: &mut dyn Write, explanation: &Explanation, verdict: Style) -> io::Result<()> {
         for Line { mark, text, kind } in explanation.lines() {
             match kind {
@@ -29,17 +29,17 @@ impl Paint {
         Ok(())
     }
 
-    /// A word that has a style.
+    /// Applies a style to a text.
     pub fn styled(self, text: &str, style: Style) -> String {
         if self.0 { format!("{style}{text}{style:#}") } else { text.to_owned() }
     }
 
-    /// A title.
+    /// Styles a title.
     pub fn title(self, text: &str) -> String {
         self.styled(text, Style::new().bold())
     }
 
-    /// A label, padded to a number of columns.
+    /// Styles a label, and pads it to a number of columns.
     pub fn label(self, text: &str, columns: usize) -> String {
         let pad = " ".repeat(columns.saturating_sub(crate::text::width(text)));
         self.styled(text, AnsiColor::Cyan.on_default()) + &pad
@@ -51,17 +51,17 @@ impl Paint {
     }
 }
 
-/// It is as it should be.
+/// The style of something that is as it should be.
 pub const fn good() -> Style {
     AnsiColor::Green.on_default().bold()
 }
 
-/// It is not as it should be.
+/// The style of something that is not as it should be.
 pub const fn bad() -> Style {
     AnsiColor::Red.on_default().bold()
 }
 
-/// Worth a look.
+/// The style of something that needs attention.
 pub const fn warning() -> Style {
     AnsiColor::Yellow.on_default().bold()
 }

@@ -21,10 +21,10 @@ struct PolicyReport {
     tools: usize,
     permissions: usize,
     warnings: Vec<Warning>,
-    /// Expectations that hold.
+    /// The number of expectations that are met.
     held: usize,
     failed: Vec<String>,
-    /// Expectations about users, which cannot be tested without tokens.
+    /// The number of expectations about users, which cannot be tested without tokens.
     skipped: usize,
 }
 
@@ -34,7 +34,7 @@ struct Warning {
     sentence: String,
 }
 
-/// Reads a policy file, reports lints and tests its expectations; a failed one is exit code 4.
+/// Reads a policy file, reports lints and tests its expectations. If one fails, the exit code is 4.
 pub fn check(on: &mut Runner<'_>, file: &Path, json: bool, paint: Paint) -> Result<Exit, CliError> {
     let policy = if file == Path::new("-") { on.policy()? } else { config::policy(file)? };
     let rules = Rules { policy, ..Rules::new(KeySet::default()) };
@@ -73,7 +73,7 @@ pub fn check(on: &mut Runner<'_>, file: &Path, json: bool, paint: Paint) -> Resu
 }
 
 impl Runner<'_> {
-    /// The policy on standard input.
+    /// Reads the policy from standard input.
     fn policy(&mut self) -> Result<Arc<Policy>, CliError> {
         let mut source = Vec::new();
         self.input.take(MAX_BYTES as u64 + 1).read_to_end(&mut source)?;

@@ -1,5 +1,5 @@
-//! `portcullis revoke`: changes the revocations in the state file. Every console and server that uses the file notices
-//! at once.
+//! `portcullis revoke`: changes the revocations in the state file. Every console and server that uses the file applies
+//! the change immediately.
 
 use serde_json::{Value, json};
 
@@ -10,7 +10,8 @@ use crate::auth::{NumericDate, TokenId};
 use crate::clock::{Clock as _, SystemClock};
 use crate::text::{self, Span};
 
-/// How long a `jti` stays revoked by default. The expiry of its tokens is unknown, and the list must not grow forever.
+/// How long a `jti` stays revoked by default. The expiry of its tokens is not known, and the list must not grow
+/// forever.
 const REMEMBERED: Span = Span::seconds(366 * 24 * 60 * 60);
 
 /// Revokes or restores a token or a `jti`, or lists revocations.
@@ -48,8 +49,8 @@ pub fn run(on: &mut Runner<'_>, args: &RevokeArgs, context: &Context, json: bool
         }
     };
     let mut was_revoked = false;
-    // Expired revocations are dropped by the earlier of the two clocks: a `--now` in the future must not drop other
-    // revocations.
+    // Expired revocations are removed according to the earlier of the two clocks: a `--now` in the future must not
+    // remove other revocations.
     context.store.change(now.min(SystemClock::new().now()), &mut |stored| {
         let all = &mut stored.revoked;
         was_revoked = all.get(&what).is_some();

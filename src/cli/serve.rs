@@ -1,7 +1,7 @@
-//! `portcullis serve`: the gate as an MCP server, without the console. Calls are printed as they arrive.
+//! `portcullis serve`: runs the gate as an MCP server, without the console, and prints calls as they arrive.
 //!
-//! Printing never blocks the server or a signal: detached threads write to standard output and standard error, because
-//! a stopped terminal, or a pipe that is not read, may block a write forever.
+//! Printing never delays the server or the handling of signals: detached threads write to standard output and standard
+//! error, because a write to a stopped terminal, or to a pipe that is not read, can block forever.
 
 use std::fs::File;
 use std::io::{self, Write as _};
@@ -28,10 +28,10 @@ use crate::signals::TerminationSignals;
 use crate::store::{Follower, News, Replica};
 use crate::text;
 
-/// The number of calls kept until they are printed.
+/// The number of calls that the log keeps, so that they can be printed.
 const KEPT: usize = 10_000;
 
-/// Serves until a signal ends it.
+/// Serves until a signal or the end of the client's input ends it.
 pub fn run(
     on: &mut Runner<'_>,
     args: &ServeArgs,
@@ -47,7 +47,7 @@ pub fn run(
     gate.shared().update(|state| state.keep_calls(KEPT));
     let runtime = Builder::new_current_thread().enable_all().build()?;
     let ended = runtime.block_on(async {
-        // First, so that no signal can end the program in any other way.
+        // Before anything else, so that a signal cannot end the program in any other way.
         let mut endings = TerminationSignals::listen()?;
         let notices = Notices::start()?;
         let replica = Arc::new(Replica::new(&gate, Arc::clone(&context.store), context.edition.clone()));
@@ -59,7 +59,7 @@ pub fn run(
         drop(follower);
         ended
     });
-    // A thread may still be blocked in a write.
+    // Does not wait: a thread may still be blocked in a write.
     runtime.shutdown_background();
     ended
 }
@@ -77,7 +77,7 @@ async fn serve_streams(
         None => on.source(None),
     };
     let token = source.map(|source| on.one(source)).transpose()?;
-    // On standard error, where users look if a client shows no tools.
+    // Reported on standard error, where users look if a client shows no tools.
     let rules = gate.shared().rules();
     match rules.verify(token.as_deref().unwrap_or_default(), gate.clock().now()) {
         Ok(_) => {}
@@ -111,7 +111,7 @@ async fn serve_clients(
 ) -> Result<Exit, CliError> {
     let settings = args.server.settings(args.listen.clone().unwrap_or_default());
     let starting = {
-        // The name of a host is looked up, which may take long.
+        // In the background, because resolving a host name may take long.
         let gate = gate.clone();
         spawn_blocking(move || Server::start(settings, &gate))
     };
@@ -136,7 +136,7 @@ async fn serve_clients(
     ended
 }
 
-/// Follows the policy and revocation files. A changed policy takes effect at once.
+/// Follows the policy and revocation files. A changed policy takes effect immediately.
 fn follow(
     gate: &AuthenticatedMcpServer,
     replica: Arc<Replica>,
@@ -160,7 +160,7 @@ fn follow(
     })
 }
 
-/// Sentences for standard error, written by a thread of their own.
+/// Messages for standard error, written by a separate thread.
 #[derive(Clone)]
 struct Notices(mpsc::Sender<String>);
 
@@ -169,7 +169,7 @@ impl Notices {
         let (sender, sentences) = mpsc::channel::<String>();
         thread::Builder::new().name("notices".to_owned()).spawn(move || {
             for sentence in sentences {
-                // In one write, so that other output cannot come in between. An error cannot be reported anywhere.
+                // A single write, so that other output cannot interleave. There is nowhere to report an error.
                 let _ = io::stderr().write_all(format!("portcullis: {sentence}\n").as_bytes());
             }
         })?;
@@ -177,7 +177,7 @@ impl Notices {
     }
 
     fn say(&self, sentence: impl Into<String>) {
-        // The thread ends with the program.
+        // This cannot fail: the thread runs until the program ends.
         let _ = self.0.send(sentence.into());
     }
 }
@@ -219,7 +219,7 @@ impl Log<'_> {
         let judged_by = self.gate.shared().rules().described().join(", ");
         self.notices.say(format!("judged by {judged_by}; press Ctrl-C to stop"));
         let mut changes = self.gate.shared().changes();
-        // A call may have arrived before.
+        // A call may have arrived already.
         changes.mark_changed();
         let mut is_printing = !quiet;
         loop {
@@ -237,13 +237,13 @@ impl Log<'_> {
         }
     }
 
-    /// Writes in the background; calls that arrive meanwhile are printed together afterwards.
+    /// Writes in the background. Calls that arrive in the meantime are printed together afterwards.
     fn write(&self, text: String) -> JoinHandle<io::Result<()>> {
         let out = Arc::clone(&self.out);
         spawn_blocking(move || (&*out).write_all(text.as_bytes()))
     }
 
-    /// The rows that were not printed yet, a line each.
+    /// Returns the rows that have not been printed yet, one per line.
     fn new_lines(&mut self) -> String {
         let (new, now): (Vec<Arc<Record>>, PrintPosition) = self.gate.shared().read(|state| {
             let log = state.activity();
@@ -257,7 +257,7 @@ impl Log<'_> {
         if lost > 0 {
             self.notices.say(format!("{lost} calls were not printed: they arrived too fast"));
         }
-        // Each row says how many were skipped before it.
+        // Each row contains the number of rows skipped before it.
         new.iter().rev().fold(String::new(), |mut out, record| {
             match (self.output.json, record.is_call) {
                 (true, true) => out.push_str(&json_line("call", call_json(record, None))),

@@ -1,4 +1,4 @@
-//! `portcullis testkit`: prints the classic test tokens as JSON lines, or the gate's answer to each.
+//! `portcullis testkit`: prints the classic test tokens as JSON lines, or the gate's answer to each of them.
 
 use std::io::{self, Write};
 
@@ -14,7 +14,7 @@ use crate::lab::kit::{Identity, TestToken, make};
 use crate::lab::score::{Line, Observation, Scorecard};
 use crate::text::{self, padded};
 
-/// Makes the tokens, and with `--run` calls a tool with each; `Exit::Good` if all answers are as expected.
+/// Makes the tokens, and with `--run` calls a tool with each. Returns `Exit::Good` if all answers are as expected.
 pub fn run(
     on: &mut Runner<'_>,
     args: &TestkitArgs,
@@ -32,7 +32,7 @@ pub fn run(
         .or_else(first)
         .ok_or_else(|| CliError::Usage("the policy has no tools; add one to the policy file".to_owned()))?;
     if rules.policy.tool(&tool).is_none() {
-        // A name that is misspelled must not pass as a gate that refuses it rightly.
+        // Otherwise, a misspelled name would look like a gate that refuses correctly.
         let known = text::names(rules.policy.tools().iter().map(|rule| &rule.name), 64, 8, ", ");
         return Err(CliError::Usage(format!("unknown tool {}, expected one of {known}", text::name(&tool, 64))));
     }
@@ -66,7 +66,7 @@ fn print(out: &mut dyn Write, token: &TestToken) -> io::Result<()> {
     json::line(out, &line)
 }
 
-/// Calls the tool with each token.
+/// Calls the tool with each token, and compares the answers.
 fn judged(gate: &Gate, identity: &Identity, tokens: &[TestToken], tool: &str, now: NumericDate) -> Scorecard {
     let arguments = gate.shared().read(|state| state.tools().example(&state.rules().policy, tool));
     let lines = tokens.iter().map(|token| {

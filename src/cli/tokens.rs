@@ -1,4 +1,5 @@
-//! Sources of tokens for commands: an argument, a file, standard input or the environment, read as leniently as a paste.
+//! Sources of tokens for commands: an argument, a file, standard input or the environment. They are read as leniently
+//! as a paste.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read as _};
@@ -11,10 +12,11 @@ use crate::config;
 use crate::text::material::{self, Material};
 use crate::text::{self, Reading, words};
 
-/// Up to this size, in bytes, a text is searched as a whole for one or several tokens; in a longer one, each line is a token.
+/// Up to this size, in bytes, text is searched as a whole for one or several tokens. In longer text, each line is a
+/// token.
 const WHOLE: usize = 64 * 1024;
 
-/// A longer line is refused, in bytes.
+/// The longest accepted line, in bytes.
 const MAX_LINE: usize = 4 << 20;
 
 /// A source of tokens.
@@ -29,15 +31,16 @@ pub enum Source {
 
 /// The result of reading a source.
 pub struct SourceResult {
-    /// Whether each token was passed on.
+    /// Whether every token was passed on.
     pub has_all: bool,
-    /// The other material in the text: a response, keys or metadata.
+    /// Other material in the text: a response, keys or metadata.
     pub material: Option<Material>,
 }
 
 impl Runner<'_> {
-    /// The source that the argument names, else the environment. No token and no text that holds one begins with `@`, which
-    /// marks a file as it does for curl; a file name is enough if it is not a token.
+    /// Returns the source that the argument names, or else the environment. `@` marks a file, as in curl; tokens and
+    /// text that contains one never begin with `@`. The name of a file is also accepted without `@`, unless it is a
+    /// token.
     pub fn source(&mut self, argument: Option<&str>) -> Option<Source> {
         match argument {
             Some("-") => Some(Source::Stdin),
@@ -45,7 +48,7 @@ impl Runner<'_> {
                 if let Some(path) = text.strip_prefix('@') {
                     return Some(Source::File(config::typed(path)));
                 }
-                // A token always wins: a file may have any name.
+                // A token takes precedence, because a file can have any name.
                 if text::read_token(text).tokens.is_empty() && config::typed(text).is_file() {
                     return Some(Source::File(config::typed(text)));
                 }
@@ -56,7 +59,7 @@ impl Runner<'_> {
         }
     }
 
-    /// Warns about a token in the arguments, if standard error is a terminal: scripts do not read hints.
+    /// Warns about a token in the arguments if standard error is a terminal; scripts do not read hints.
     fn hint_at_arguments(&mut self, text: &str) {
         if self.shows_hints && !text::read_token(text).tokens.is_empty() {
             self.say(
@@ -65,7 +68,7 @@ impl Runner<'_> {
         }
     }
 
-    /// A reader of standard input, or of a file.
+    /// Returns the reader of the file, or else of standard input.
     fn reader<'r>(input: &'r mut dyn BufRead, file: &'r mut Option<BufReader<File>>) -> &'r mut dyn BufRead {
         match file {
             Some(file) => file,
@@ -73,7 +76,7 @@ impl Runner<'_> {
         }
     }
 
-    /// Returns the token of a command that needs exactly one; ignored text is reported on standard error.
+    /// Returns the token for a command that needs exactly one. Ignored text is reported on standard error.
     pub fn one(&mut self, source: Source) -> Result<String, CliError> {
         let (mut file, name) = match &source {
             Source::Text(_) | Source::Stdin => (None, "standard input".to_owned()),
@@ -99,7 +102,8 @@ impl Runner<'_> {
         Ok(reading.tokens.swap_remove(0))
     }
 
-    /// Passes on one token after the other, and returns whether each that came was passed on, and what else the text is.
+    /// Passes on one token after another. Returns whether every token was passed on, and what other material the text
+    /// contains.
     pub fn each(
         &mut self,
         source: Source,
@@ -111,7 +115,7 @@ impl Runner<'_> {
             Source::Text(_) | Source::Stdin => None,
             Source::File(path) => Some(open(path)?),
         };
-        // A text argument is complete; standard input must not be read as well.
+        // A text argument is complete, so standard input is not read.
         let has_more = match source {
             Source::Text(text) => {
                 head = text.into_bytes();
@@ -125,7 +129,7 @@ impl Runner<'_> {
         };
         if !has_more {
             let text = String::from_utf8_lossy(&head);
-            // A token a line, or one with lines around it, or wrapped over lines.
+            // One token per line, one token with other lines around it, or one wrapped over several lines.
             passed.material = material::recognise(&text);
             let reading = read(&text);
             if reading.is_rejoined || !is_list(&text) {
@@ -142,7 +146,7 @@ impl Runner<'_> {
             let more: &mut dyn BufRead = if has_more { Self::reader(self.input, &mut file) } else { &mut io::empty() };
             let is_whole = next_line(&mut rest, more, &mut line)?;
             if line.is_empty() && is_whole {
-                // Blank lines only: report the missing token.
+                // There were only blank lines: report the missing token.
                 if passed.has_all && !has_any {
                     take(self, "")?;
                 }
@@ -155,7 +159,7 @@ impl Runner<'_> {
                 continue;
             }
             has_any |= !line.trim_ascii().is_empty();
-            // Nearly every line is a token and nothing else.
+            // Nearly every line consists of a token alone.
             match std::str::from_utf8(line.trim_ascii()) {
                 Ok("") => {}
                 Ok(token) if token.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_')) => {
@@ -187,7 +191,7 @@ fn shown(path: &Path) -> String {
     format!("token file {}", text::name(&path.to_string_lossy(), 200))
 }
 
-/// Whether a text is a list of tokens: at least two of its lines contain one, and it is not one JSON document.
+/// Whether a text is a list of tokens: at least two of its lines contain one, and it is not a single JSON document.
 fn is_list(text: &str) -> bool {
     let lines = || text.lines().filter(|line| !line.trim().is_empty());
     let holds = |line: &&str| !text::read_token(line).tokens.is_empty();
@@ -204,7 +208,8 @@ fn read(text: &str) -> Reading {
     reading
 }
 
-/// Reads a line, first from `head`; returns false if it was too long to be kept. The line is empty at the end of input.
+/// Reads a line, first from `head`. Returns false if it was too long and was dropped. The line is empty at the end of
+/// input.
 fn next_line(head: &mut &[u8], input: &mut dyn BufRead, line: &mut Vec<u8>) -> io::Result<bool> {
     if head.read_until(b'\n', line)? > 0 && line.ends_with(b"\n") {
         return Ok(true);
@@ -215,7 +220,7 @@ fn next_line(head: &mut &[u8], input: &mut dyn BufRead, line: &mut Vec<u8>) -> i
         return Ok(true);
     }
     line.clear();
-    // The rest of it, a piece at a time: nothing of it is kept.
+    // Skips the rest of the line in pieces, without keeping them.
     while (&mut *input).take(WHOLE as u64).read_until(b'\n', line)? > 0 && !line.ends_with(b"\n") {
         line.clear();
     }

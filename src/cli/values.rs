@@ -67,7 +67,7 @@ pub fn listing(text: &str) -> Result<Listing, ValueError> {
     found.ok_or(ValueError::Listing)
 }
 
-/// Requests per second; `None` for any number.
+/// A number of requests per second; `None` for no limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rate(pub Option<u32>);
 

@@ -1,4 +1,4 @@
-//! The configuration file: `portcullis.toml`. Every key is named like the corresponding option.
+//! The configuration file, `portcullis.toml`. Every key has the name of the corresponding option.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -11,10 +11,10 @@ use crate::auth::Leeway;
 use crate::look::ThemeChoice;
 use crate::text::{self, words};
 
-/// The environment variable that may name the configuration file.
+/// The environment variable with the path of the configuration file.
 pub const CONFIG_VARIABLE: &str = "PORTCULLIS_CONFIG";
 
-/// A configuration file larger than this is refused, in bytes.
+/// The largest accepted configuration file, in bytes.
 const MAX_BYTES: usize = 64 * 1024;
 
 /// The contents of a configuration file. Options and the environment override them.
@@ -22,36 +22,36 @@ const MAX_BYTES: usize = 64 * 1024;
 pub struct ConfigFile {
     /// The path that it was read from.
     pub path: Option<PathBuf>,
-    /// The file that holds the signing secret.
+    /// The file with the signing secret.
     pub secret_file: Option<PathBuf>,
-    /// The policy file; the policy built in without one.
+    /// The policy file; `None` for the built-in policy.
     pub policy: Option<PathBuf>,
-    /// The lifetime of issued tokens, as a duration in words; `1h` without one.
+    /// The lifetime of issued tokens, as a duration in words; `None` for `1h`.
     pub lifetime: Option<String>,
-    /// Allowance for clocks that differ.
+    /// The tolerance for clock differences.
     pub leeway: Leeway,
-    /// The issuer every token must carry.
+    /// The issuer that every token must have.
     pub issuer: Option<String>,
-    /// The audience every token must name.
+    /// The audience that every token must name.
     pub audience: Option<String>,
-    /// The file that keeps revocations.
+    /// The file that stores revocations.
     pub state: Option<PathBuf>,
     /// The theme of the console.
     pub theme: Option<ThemeChoice>,
-    /// Keys of the console, each with the key whose meaning it takes.
+    /// Keys of the console, each with the key whose meaning it gets.
     pub keys: Vec<(String, String)>,
 }
 
-/// Every key there is.
+/// All keys of the file.
 const KEYS: [&str; 9] = ["secret-file", "policy", "lifetime", "leeway", "issuer", "audience", "state", "theme", "keys"];
 
-/// A text is not a valid configuration; line and column count from 1.
+/// Why a text is not a valid configuration. Line and column count from 1.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("line {line}, column {column}: {message}")]
 pub struct Fault {
-    /// Line of the fault.
+    /// The line of the error.
     pub line: usize,
-    /// Column of the fault, in characters.
+    /// The column of the error, in characters.
     pub column: usize,
     /// The error; safe to show.
     pub message: String,
@@ -65,7 +65,7 @@ impl Fault {
 }
 
 impl ConfigFile {
-    /// Reads the configuration from `named`, which must exist, or else from the platform's default path, if it exists.
+    /// Reads the configuration from `named`, which must exist, or else from the platform's default path if it exists.
     pub fn find(named: Option<&Path>) -> Result<Self, ConfigError> {
         use std::io::ErrorKind::{NotADirectory, NotFound};
         match (named, default_path()) {
@@ -90,7 +90,7 @@ impl ConfigFile {
         Ok(Self { path: Some(path.to_owned()), ..read })
     }
 
-    /// Reads a configuration file's text; relative paths in it count from `folder`.
+    /// Parses the text of a configuration file. Relative paths in it start at `folder`.
     pub fn parse(source: &str, folder: &Path) -> Result<Self, Fault> {
         let members: BTreeMap<Spanned<String>, Spanned<Value>> = toml::from_str(source).map_err(|error| {
             let at = error.span().map_or(0, |span| span.start);
@@ -142,7 +142,7 @@ impl ConfigFile {
     }
 }
 
-/// An unknown key, with the one that was probably meant.
+/// Returns the message for an unknown key, with the most similar known one.
 fn unknown(name: &str) -> String {
     let nearest = KEYS.iter().max_by(|a, b| strsim::jaro(name, a).total_cmp(&strsim::jaro(name, b)));
     let nearest = nearest.copied().unwrap_or_default();

@@ -18,20 +18,20 @@ pub use policy::{policy, rewritten, save_policy};
 pub use secret::{SECRET_VARIABLE, SecretSources, secret_variable};
 pub use writable::{WritableFile, writable};
 
-/// A configuration, secret or policy cannot be used.
+/// Why a configuration, secret or policy cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
-    /// A file could not be read.
+    /// A file could not be read or written.
     #[error("{what} {}: {}", text::name(&.path.to_string_lossy(), 200), plain(.error))]
     Unreadable {
         /// The kind of file, as messages name it.
         what: &'static str,
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The system's error.
         error: std::io::Error,
     },
-    /// A secret file that others can read.
+    /// Other users can read the secret file.
     #[error(
         "secret file {}: other users can read it; fix with `chmod 600 {}`, or allow it with --insecure-secret-file",
         text::name(&.path.to_string_lossy(), 200),
@@ -44,9 +44,9 @@ pub enum ConfigError {
     /// The secret is not a valid key; `from` names the option or the variable.
     #[error("{from}: {error}")]
     Secret {
-        /// Its source.
+        /// The option or variable that it comes from.
         from: String,
-        /// Why.
+        /// The error in it.
         error: KeyError,
     },
     /// There is no secret, but the command needs one.
@@ -76,7 +76,7 @@ pub enum ConfigError {
     },
 }
 
-/// A path as a shell takes it.
+/// Quotes a path for a shell.
 fn quoted(path: &Path) -> String {
     let path = path.to_string_lossy();
     let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+,:@%".contains(c);
@@ -86,25 +86,25 @@ fn quoted(path: &Path) -> String {
     }
 }
 
-/// The system's words for an error, without its number.
+/// The error's message, in lower case and without the system's error number. Safe to show.
 pub fn plain(error: &std::io::Error) -> String {
     let said = error.to_string();
     let end = said.find(" (os error").unwrap_or(said.len());
     text::display_safe(text::head(&said, end), 200).to_lowercase()
 }
 
-/// A file or directory that cannot be read, or written.
+/// Creates the error for a file or directory that cannot be read or written.
 pub fn unreadable(what: &'static str, path: &Path, error: std::io::Error) -> ConfigError {
     ConfigError::Unreadable { what, path: path.to_owned(), error }
 }
 
-/// Parses a typed path: `~/` is the home directory.
+/// Parses a path as typed by a user: `~/` is the home directory.
 pub fn typed(path: &str) -> PathBuf {
     let home = path.strip_prefix("~/").and_then(|rest| Some(etcetera::home_dir().ok()?.join(rest)));
     home.unwrap_or_else(|| path.into())
 }
 
-/// Writes a file that is not there yet.
+/// Writes a new file. Fails if it exists.
 pub fn write_new(path: &Path, text: &str) -> Result<(), ConfigError> {
     let failed = |error| unreadable("file", path, error);
     let mut file = fs::File::create_new(path).map_err(failed)?;
@@ -115,8 +115,8 @@ pub fn write_new(path: &Path, text: &str) -> Result<(), ConfigError> {
     })
 }
 
-/// Replaces a file's contents atomically, through a temporary file beside it. A new file gets this mode, less the
-/// umask; an existing one keeps its own.
+/// Replaces a file's contents atomically, through a temporary file in the same directory. A new file gets this mode,
+/// less the umask; an existing one keeps its own.
 pub(crate) fn replace(path: &Path, text: &str, mode: u32) -> io::Result<()> {
     let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else {
         return Err(io::Error::other("invalid file name"));
@@ -124,7 +124,7 @@ pub(crate) fn replace(path: &Path, text: &str, mode: u32) -> io::Result<()> {
     let mut number = [0; 8];
     getrandom::fill(&mut number).map_err(|error| io::Error::other(error.to_string()))?;
     let beside = folder.join(format!(".{}.{:016x}", name.to_string_lossy(), u64::from_ne_bytes(number)));
-    // Only a new file: an existing one may be a link to another place.
+    // Fails if the file exists: it may be a link to another place.
     let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(&beside)?;
     let mut write = || {
         file.write_all(text.as_bytes())?;
@@ -137,13 +137,13 @@ pub(crate) fn replace(path: &Path, text: &str, mode: u32) -> io::Result<()> {
     write().inspect_err(|_| drop(fs::remove_file(&beside)))
 }
 
-/// A key of random bytes.
+/// Generates a random signing key.
 pub fn fresh_key() -> Result<Signer, ConfigError> {
     Signer::fresh().map_err(|error| ConfigError::Secret { from: "fresh key".to_owned(), error })
 }
 
-/// A regular file's bytes; one of more than `most` is refused: a huge file by mistake must not fill the memory, and
-/// opening a pipe would wait for its writer.
+/// Returns the bytes of a regular file, at most `most` of them; a larger file is refused. A huge file named by mistake
+/// must not fill the memory, and opening a pipe would wait for its writer.
 pub(crate) fn read(what: &'static str, path: &Path, most: usize) -> Result<Vec<u8>, ConfigError> {
     let failed = |error| unreadable(what, path, error);
     if fs::metadata(path).is_ok_and(|found| !found.is_file()) {

@@ -11,13 +11,13 @@ use crate::auth::keys::MAX_SECRET_BYTES;
 use crate::auth::{KeyError, KeyOrigin, Signer};
 use crate::text;
 
-/// The environment variable that may hold the secret.
+/// The environment variable with the secret.
 pub const SECRET_VARIABLE: &str = "PORTCULLIS_SECRET";
 
-/// The longest way to write the longest secret: `hex:`, two digits a byte, and a line break.
+/// The length of the longest secret as text, in bytes: `hex:`, two digits for each byte, and a line break.
 const LONGEST: usize = 4 + MAX_SECRET_BYTES * 2 + 2;
 
-/// Returns the environment's secret, if any; like a file's, it may contain any bytes.
+/// Returns the secret from the environment, if there is one. Like a secret file, it may contain any bytes.
 pub fn secret_variable() -> Option<Zeroizing<Vec<u8>>> {
     std::env::var_os(SECRET_VARIABLE).map(|secret| Zeroizing::new(secret.into_encoded_bytes()))
 }
@@ -25,18 +25,18 @@ pub fn secret_variable() -> Option<Zeroizing<Vec<u8>>> {
 /// The possible sources of a secret, in order of precedence.
 #[derive(Clone, Debug, Default)]
 pub struct SecretSources {
-    /// The file that an option names.
+    /// The file named by an option.
     pub file: Option<PathBuf>,
     /// The value of [`SECRET_VARIABLE`].
     pub variable: Option<Zeroizing<Vec<u8>>>,
-    /// The file that the configuration names.
+    /// The file named by the configuration.
     pub configured: Option<PathBuf>,
-    /// Whether others may be able to read the file.
+    /// Whether a file is accepted even if other users can read it.
     pub others_may_read: bool,
 }
 
 impl SecretSources {
-    /// The file that the secret is read from, if it comes from one.
+    /// The file that the secret is read from, if it is read from one.
     pub fn path(&self) -> Option<&Path> {
         match (&self.file, &self.variable, &self.configured) {
             (Some(file), ..) | (None, None, Some(file)) => Some(file),
@@ -58,11 +58,11 @@ impl SecretSources {
     fn of_file(&self, path: &Path) -> Result<Signer, ConfigError> {
         let failed = |error| unreadable("secret file", path, error);
         let file = File::open(path).map_err(failed)?;
-        // Checked on the open file, so that it cannot be replaced in between.
+        // Checked on the open file, so that it cannot be replaced after the check.
         if !self.others_may_read && others_can_read(&file).map_err(failed)? {
             return Err(ConfigError::OthersCanRead { path: path.to_owned() });
         }
-        // Reserved whole, so that a growing buffer leaves no copies of a secret behind.
+        // Allocated in full, so that a growing buffer leaves no copies of the secret behind.
         let mut secret = Zeroizing::new(Vec::with_capacity(LONGEST + 1));
         file.take(LONGEST as u64 + 1).read_to_end(&mut secret).map_err(failed)?;
         let from = || format!("secret file {}", text::name(&path.to_string_lossy(), 200));
@@ -74,7 +74,7 @@ impl SecretSources {
     }
 }
 
-/// Whether users other than the owner may read a file. Pipes, such as a shell's `<(…)`, have no other readers.
+/// Whether users other than the owner can read a file. Pipes, such as a shell's `<(…)`, are not readable by others.
 fn others_can_read(file: &File) -> std::io::Result<bool> {
     use std::os::unix::fs::PermissionsExt as _;
     let found = file.metadata()?;

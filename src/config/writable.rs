@@ -1,4 +1,4 @@
-//! Detection of security-relevant files that other users can change.
+//! Detects security-relevant files that other users can change.
 
 use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt as _;
@@ -9,39 +9,39 @@ use rustix::process::geteuid;
 use super::quoted;
 use crate::text;
 
-/// Write permission of the group and of everybody.
+/// Write permission for the group, and for everyone.
 const GROUP: u32 = 0o020;
 const ALL: u32 = 0o002;
 
-/// In a folder with this bit, only their owners may replace files.
+/// In a directory with this bit, only their owners can replace files.
 const STICKY: u32 = 0o1000;
 
-/// The superuser may change everything anyway.
+/// The superuser, who can change everything anyway.
 const ROOT: u32 = 0;
 
-/// Another user can change a file, directly or by replacing it in its directory. The sentence is safe to show.
+/// How another user can change a file, directly or by replacing it in its directory. The message is safe to show.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum WritableFile {
-    /// Its mode lets them.
+    /// Its mode allows it.
     #[error("{what}: other users can write {}; fix: chmod go-w {}", text::name(&.path.to_string_lossy(), 200), quoted(.path))]
     ByMode {
-        /// The kind of file, as messages name it.
+        /// The kind of file, for messages.
         what: &'static str,
-        /// The file or folder that they can write.
+        /// The file or directory that others can write.
         path: PathBuf,
     },
     /// It belongs to another user.
     #[error("{what}: {} belongs to another user, who can change it", text::name(&.path.to_string_lossy(), 200))]
     ByOwner {
-        /// The kind of file, as messages name it.
+        /// The kind of file, for messages.
         what: &'static str,
-        /// The file or folder that belongs to another user.
+        /// The file or directory that belongs to another user.
         path: PathBuf,
     },
 }
 
 impl WritableFile {
-    /// The kind of file, as messages name it.
+    /// The kind of file, for messages.
     pub const fn what(&self) -> &'static str {
         match self {
             Self::ByMode { what, .. } | Self::ByOwner { what, .. } => what,
@@ -49,10 +49,11 @@ impl WritableFile {
     }
 }
 
-/// Returns whether another user can change a security-relevant file. For a file that does not exist yet, its directory
-/// is checked.
+/// Returns how another user can change a security-relevant file, if that is possible. If the file does not exist yet,
+/// only its directory is checked.
 pub fn writable(what: &'static str, path: &Path) -> Option<WritableFile> {
-    // The file itself, and the folders of its name and, where that is a link, of the file it leads to.
+    // The file itself, the directory of its path, and, if the path is a link, the directory of the file that it refers
+    // to.
     let real = path.canonicalize().ok();
     let folder = |path: &Path| {
         path.parent().map(|folder| if folder.as_os_str().is_empty() { Path::new(".") } else { folder }.to_owned())
@@ -69,7 +70,7 @@ pub fn writable(what: &'static str, path: &Path) -> Option<WritableFile> {
     })
 }
 
-/// Whether a mode lets others write. A group with the number of its user is usually theirs alone.
+/// Whether the mode allows others to write. A group whose number is that of its user usually contains only that user.
 fn lets_others_write(found: &Metadata) -> bool {
     let mode = found.mode();
     let by_group = mode & GROUP != 0 && found.gid() != found.uid();

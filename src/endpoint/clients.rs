@@ -1,43 +1,44 @@
-//! The clients that the Connect pane gives instructions for, as rows of one table: a line for a shell, or a file of
-//! configuration.
+//! The clients that the Connect pane prints instructions for, as rows of one table: a line for a shell, or a
+//! configuration file.
 //!
-//! Every user of a machine can read the arguments of its processes, so a token is passed in one only if a client offers
-//! no other way. Each format was tried with the real client; [`CLIENTS`] says which version.
+//! Every user of a machine can read the arguments of its processes, so a token is passed in one only if a client
+//! accepts nothing else. The formats were tried with the real clients; the comments in [`CLIENTS`] give the versions
+//! and exceptions.
 
 use serde_json::{Map, Value, json};
 
-/// The server and token that the instructions use. It holds a token, so it has no `Debug`.
+/// The server and token for the instructions. It contains a token, so it does not implement `Debug`.
 #[derive(Clone, Copy)]
 pub struct Connection<'a> {
     /// The server's URL.
     pub uri: &'a str,
     /// The token; `None` to connect without one.
     pub token: Option<&'a str>,
-    /// The tool that examples call.
+    /// The tool that the examples call.
     pub tool: &'a str,
     /// The arguments of that call, as JSON text.
     pub arguments: &'a str,
-    /// The options with which `portcullis serve --stdio` judges as the server does.
+    /// The options that make `portcullis serve --stdio` judge like the server.
     pub options: &'a [String],
 }
 
-/// The files of a program, as absolute paths, so that another process finds them.
+/// The files of this process, as absolute paths, so that another process can find them.
 #[derive(Clone, Debug, Default)]
 pub struct Files {
     /// The secret file, if the key was read from one.
     pub secret: Option<String>,
     /// The state file, if there is one.
     pub state: Option<String>,
-    /// The working directory, which a relative path of the policy counts from.
+    /// The working directory, where relative paths of the policy start.
     pub folder: String,
 }
 
-/// The place of the token after the text has been used.
+/// Where the token is after the text has been used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TokenPlace {
-    /// The text contains it, and no process gets it as an argument.
+    /// The text contains it, and it is not in the arguments of any process.
     Text,
-    /// The text contains it, and the client takes it in no other way than as an argument.
+    /// The text contains it, and the client accepts it only as an argument.
     Argument,
     /// The text does not contain it: the client asks for it, or reads `PORTCULLIS_TOKEN`.
     Apart,
@@ -50,16 +51,16 @@ pub struct Client {
     pub word: &'static str,
     /// How to use the text.
     pub usage: &'static str,
-    /// The place of the token.
+    /// Where the token is.
     pub token: TokenPlace,
-    /// Whether the client starts the server itself, so that none has to run.
+    /// Whether the client starts the server itself, so that no running server is needed.
     pub starts_server: bool,
     text: fn(&Connection<'_>) -> String,
 }
 
-/// Every client, in the order in which they turn.
+/// Every client, in the order of the selection.
 pub static CLIENTS: [Client; 10] = [
-    // curl 7.88; `-H @-` needs 7.55.
+    // Tried with curl 7.88; `-H @-` needs 7.55.
     Client::new("curl", "paste into a shell", TokenPlace::Text, curl),
     Client::new("mcp.json", "configuration file for many editors and agents", TokenPlace::Text, mcp_json),
     // Tried with Claude Code 2.1.197: it expands ${…} in headers whenever it connects.
@@ -68,7 +69,7 @@ pub static CLIENTS: [Client; 10] = [
     Client::new("codex", "add to ~/.codex/config.toml; set PORTCULLIS_TOKEN", TokenPlace::Apart, codex),
     // Tried with Gemini CLI 0.61: it connects in trusted folders only.
     Client::new("gemini", "paste into a shell, in a folder that Gemini trusts", TokenPlace::Text, gemini),
-    // The format of VS Code's own reference; it has no command line that could be tried.
+    // The format of VS Code's reference; it has no command line to try it with.
     Client::new("VS Code", ".vscode/mcp.json; VS Code asks for the token", TokenPlace::Apart, vs_code),
     // Tried with FastMCP 4.2.
     Client::new("FastMCP", "run with Python; set PORTCULLIS_TOKEN", TokenPlace::Apart, fastmcp),
@@ -78,7 +79,7 @@ pub static CLIENTS: [Client; 10] = [
         starts_server: true,
         ..Client::new("stdio", "the client starts its own server with this token", TokenPlace::Text, stdio)
     },
-    // Tried with the inspector 2.12; 0.15 does not take these options.
+    // Tried with the inspector 2.12; 0.15 does not accept these options.
     Client::new("inspector", "paste into a shell", TokenPlace::Argument, inspector),
 ];
 
@@ -92,7 +93,7 @@ impl Client {
         Self { word, usage, token, starts_server: false, text }
     }
 
-    /// The instructions for this client.
+    /// Returns the instructions for this client.
     pub fn instructions(&self, connection: &Connection<'_>) -> String {
         (self.text)(connection)
     }
@@ -101,7 +102,7 @@ impl Client {
 fn curl(to: &Connection<'_>) -> String {
     let params = json!({ "name": to.tool, "arguments": members(to.arguments) });
     let body = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params });
-    // printf is a part of every shell, so the token is in the arguments of no process.
+    // printf is built into every shell, so the token is not in the arguments of any process.
     let (pipe, header) = match to.token {
         Some(_) => (r#"printf 'Authorization: Bearer %s\n' "$PORTCULLIS_TOKEN" | "#, " -H @-"),
         None => ("", ""),
@@ -170,13 +171,13 @@ fn fastmcp(to: &Connection<'_>) -> String {
 
 fn mcp_remote(to: &Connection<'_>) -> String {
     let mut args = vec!["-y", "mcp-remote", to.uri];
-    // It refuses plain HTTP to other machines by default.
+    // By default, it refuses plain HTTP to other machines.
     if to.uri.starts_with("http://") && !is_loopback(super::authority(to.uri)) {
         args.push("--allow-http");
     }
     let mut server = json!({ "command": "npx" });
     if let Some(token) = to.token {
-        // Some clients split arguments at spaces, so the space is in the variable.
+        // Some clients split arguments at spaces, so the one in the header is in the variable.
         args.extend(["--header", "Authorization:${AUTH}"]);
         server["env"] = json!({ "AUTH": format!("Bearer {token}") });
     }
@@ -202,7 +203,7 @@ fn inspector(to: &Connection<'_>) -> String {
     let argument =
         |(name, value): (&String, &Value)| format!(" --tool-arg {}", quoted(&format!("{name}={}", bare(value))));
     let arguments: String = members.iter().map(argument).collect();
-    // The header takes every word behind it, so it is between two other options.
+    // The header option consumes every word after it, so it is between two other options.
     let header = to.token.map_or("", |_| r#" --header "Authorization: Bearer $PORTCULLIS_TOKEN""#);
     let line = format!(
         "npx @modelcontextprotocol/inspector --cli {} --transport http{header} --method tools/call --tool-name {}{arguments}",
@@ -212,13 +213,13 @@ fn inspector(to: &Connection<'_>) -> String {
     with_variable(to.token, &line)
 }
 
-/// The option of a client that expands `${…}` itself: in single quotes the shell leaves it alone, so neither the
-/// arguments nor the client's configuration contain the token.
+/// The header option for a client that expands `${…}` itself. In single quotes the shell does not expand it, so neither
+/// the arguments nor the client's configuration contain the token.
 fn expanded_header(token: Option<&str>) -> &'static str {
     token.map_or("", |_| " --header 'Authorization: Bearer ${PORTCULLIS_TOKEN}'")
 }
 
-/// A line for a shell, after one that sets the variable which it uses. Setting it starts no process.
+/// Returns a shell line, after one that sets the variable that it uses. Setting a variable does not start a process.
 fn with_variable(token: Option<&str>, line: &str) -> String {
     match token {
         Some(token) => format!("export PORTCULLIS_TOKEN={}\n{line}\n", quoted(token)),
@@ -226,7 +227,7 @@ fn with_variable(token: Option<&str>, line: &str) -> String {
     }
 }
 
-/// The file that holds one server under `mcpServers`.
+/// Returns a configuration file with one server under `mcpServers`.
 fn mcp_servers(server: &Value) -> String {
     pretty(&json!({ "mcpServers": { "portcullis": server } }))
 }
@@ -235,7 +236,7 @@ fn pretty(value: &Value) -> String {
     serde_json::to_string_pretty(value).unwrap_or_default()
 }
 
-/// A call's arguments; `{}` where the text is not JSON.
+/// Returns a call's arguments; `{}` if the text is not JSON.
 fn members(arguments: &str) -> Value {
     serde_json::from_str(arguments).unwrap_or_else(|_| json!({}))
 }
@@ -246,13 +247,13 @@ fn is_loopback(authority: &str) -> bool {
     matches!(host, "localhost" | "127.0.0.1" | "[::1]")
 }
 
-/// A text as a literal that JSON, TOML and Python read alike.
+/// Formats a text as a literal that JSON, TOML and Python parse alike.
 fn literal(text: &str) -> String {
-    // TOML takes no raw DEL.
+    // TOML does not allow an unescaped DEL.
     Value::from(text).to_string().replace('\x7f', "\\u007f")
 }
 
-/// A value as Python writes it.
+/// Formats a value as Python source.
 fn python(value: &Value) -> String {
     let list = |parts: Vec<String>| parts.join(", ");
     match value {
@@ -269,7 +270,7 @@ fn python(value: &Value) -> String {
     }
 }
 
-/// A word as a shell takes it.
+/// Quotes a word for a shell.
 fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+,:@%=".contains(c);
     match !word.is_empty() && word.chars().all(plain) {
@@ -311,7 +312,7 @@ printf 'Authorization: Bearer %s\n' "$PORTCULLIS_TOKEN" | curl -s http://127.0.0
             let told = client.instructions(&TO);
             assert!(client.starts_server || told.contains(URI), "{}: {told}", client.word);
             assert_eq!(told.contains("a.b.c"), client.token != TokenPlace::Apart, "{}: {told}", client.word);
-            // Beyond the variable's own line, a shell's double quotes put the token into a word.
+            // Besides the variable's own line, only double quotes of the shell put the token into a word.
             let into_arguments = told.contains(r#""Authorization: Bearer $PORTCULLIS_TOKEN""#);
             assert_eq!(into_arguments, client.token == TokenPlace::Argument, "{}: {told}", client.word);
             let without = client.instructions(&Connection { token: None, ..TO });

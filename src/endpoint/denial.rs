@@ -1,29 +1,29 @@
-//! The form in which a client learns that its call is refused.
+//! How a client is informed that its call is refused.
 
-/// The form in which a client learns that its call is refused.
+/// How a client is informed that its call is refused.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Denial {
-    /// HTTP 401, 403 or 429, as the MCP specification asks.
+    /// HTTP 401, 403 or 429, as the MCP specification requires.
     #[default]
     Http,
-    /// HTTP 200 with a tool result that is an error, or with a JSON-RPC error for a request that is not a call: for clients
-    /// that end their session on these statuses. `initialize` succeeds, for clients that never return from a failed one, and
-    /// says in its instructions why all else is refused.
+    /// HTTP 200 with a tool result that is an error, or with a JSON-RPC error for a request that is not a call: for
+    /// clients that end their session on these statuses. `initialize` succeeds, because some clients never recover when
+    /// it fails; its instructions say why everything else is refused.
     Tool,
-    /// HTTP statuses for clients of revision 2026-07-28, which has no sessions to end, and tool results for all others: of
-    /// fifteen of them, six end their session on a 403, hang, or try to sign in instead of showing it.
+    /// HTTP statuses for clients of revision 2026-07-28, which has no sessions that could end, and tool results for all
+    /// others: of fifteen of those, six end their session on a 403, hang, or try to sign in instead of showing it.
     Auto,
 }
 
-/// The first revision of MCP without `initialize` and sessions: a client that speaks it has none that a status could end.
-/// Revisions are dates, so they compare as text.
+/// The first revision of MCP without `initialize` and sessions, so that a status cannot end a session. Revisions are
+/// dates, so they can be compared as text.
 pub const WITHOUT_SESSIONS: &str = "2026-07-28";
 
 impl Denial {
-    /// Every way, in the order in which they turn.
+    /// Every form, in the order of the selection.
     pub const ALL: [Self; 3] = [Self::Http, Self::Tool, Self::Auto];
 
-    /// The word for it.
+    /// The word for it, as in options.
     pub const fn word(self) -> &'static str {
         match self {
             Self::Http => "http",

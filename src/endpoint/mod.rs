@@ -1,4 +1,4 @@
-//! The configuration of the MCP endpoint: a server's settings, and the instructions for its clients. Pure.
+//! The configuration of the MCP endpoint: a server's settings, and the instructions for its clients. It does no I/O.
 
 mod clients;
 pub mod denial;
@@ -19,18 +19,18 @@ pub const PATH: &str = "/mcp";
 /// Which tools a client sees.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Listing {
-    /// Those that it may call.
+    /// The tools that it may call.
     #[default]
     Permitted,
-    /// All of them.
+    /// All tools of the policy.
     All,
 }
 
 impl Listing {
-    /// Every way, in the order in which they turn.
+    /// Every choice, in the order of the selection.
     pub const ALL: [Self; 2] = [Self::Permitted, Self::All];
 
-    /// The word for it.
+    /// The word for it, as in options.
     pub const fn word(self) -> &'static str {
         match self {
             Self::Permitted => "permitted",
@@ -44,37 +44,36 @@ impl Listing {
 pub struct Settings {
     /// The address to listen on.
     pub address: Address,
-    /// The public URL, if it differs from the address, as behind a proxy.
+    /// The public URL, if it differs from the address, for example behind a proxy.
     pub public_url: Option<String>,
-    /// The form of refusals.
+    /// How clients are informed of refusals.
     pub denial: Denial,
     /// Which tools a client sees.
     pub listing: Listing,
-    /// Whether a token without any `aud` passes.
+    /// Whether a token without `aud` passes.
     pub allow_no_audience: bool,
-    /// `Host` names accepted in addition to loopback's and the address's.
+    /// `Host` names accepted in addition to loopback names and the address.
     pub hosts: Vec<HostName>,
-    /// Values of `Origin` that are taken; without one a browser is always refused.
+    /// The accepted values of `Origin`; if empty, requests from browsers are always refused.
     pub origins: Vec<Page>,
-    /// Who issues tokens, for the protected-resource metadata; without one the server names itself.
+    /// The issuers of tokens, for the protected-resource metadata. If empty, the server names itself.
     pub authorization_servers: Vec<String>,
-    /// Requests per second for one user, and for one peer address without a valid token; `None` for no limit.
+    /// Requests per second for one user, or for one peer address without a valid token; `None` for no limit.
     pub rate: Option<u32>,
     /// Whether a weak or fresh key may be used on an address that other machines can reach.
     pub expose: bool,
-    /// Connections that one peer address may have open at once.
+    /// The most connections that one peer address may have open.
     pub for_each_peer: usize,
     /// The largest message of a verified caller, in bytes.
     pub max_body: usize,
-    /// How long to keep using the last revocations and policy if they cannot be read; after that, no decisions are made
-    /// (503).
+    /// How long to keep using the last revocations and policy if they cannot be read. After that, calls get 503.
     pub max_stale: Duration,
-    /// A request that takes longer is given up.
+    /// A request that takes longer than this is aborted.
     pub timeout: Duration,
 }
 
 impl Settings {
-    /// The default settings at this address.
+    /// Returns the default settings for this address.
     pub fn at(address: Address) -> Self {
         Self {
             address,
@@ -94,8 +93,8 @@ impl Settings {
         }
     }
 
-    /// The canonical URI of the server that listens here (RFC 8707), which tokens name as their audience. `interface`
-    /// is the address of this machine that replaces "every address". A public URL without a path gets the endpoint's.
+    /// Returns the canonical URI of the server (RFC 8707), which tokens name as their audience. `interface` is this
+    /// machine's address to use if it listens on every address. A public URL without a path gets the endpoint's path.
     pub fn uri(&self, bound: SocketAddr, interface: Option<IpAddr>) -> String {
         match self.public_url.as_deref().map(|url| url.trim_end_matches('/')) {
             Some(url) if url.ends_with(authority(url)) => format!("{url}{PATH}"),
@@ -104,7 +103,7 @@ impl Settings {
         }
     }
 
-    /// The `Host` names that requests may be for, of a server with this canonical URI.
+    /// Returns the accepted `Host` names of a server with this canonical URI.
     pub fn allowed_hosts(&self, bound: SocketAddr, uri: &str) -> Vec<HostName> {
         let own = [bound.ip().to_string(), authority(uri).to_owned()];
         let loopback = ["localhost", "127.0.0.1", "::1"].map(str::to_owned);
@@ -113,13 +112,13 @@ impl Settings {
     }
 }
 
-/// The `host:port` of a URL.
+/// Returns the `host:port` of a URL.
 pub fn authority(url: &str) -> &str {
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
     rest.split('/').next().unwrap_or(rest)
 }
 
-/// Returns an address that clients can use instead of "every address".
+/// Returns the address that clients use if the server listens on every address.
 fn reachable(bound: SocketAddr, interface: Option<IpAddr>) -> SocketAddr {
     let ip = match bound {
         bound if bound.ip().is_unspecified() && interface.is_some_and(|ip| ip.is_ipv4() == bound.is_ipv4()) => {
@@ -139,7 +138,7 @@ pub struct Address {
     port: u16,
 }
 
-/// A text is not an address.
+/// The text is not an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("expected HOST:PORT such as 127.0.0.1:8640, or a port")]
 pub struct AddressError;
@@ -177,12 +176,12 @@ impl fmt::Display for Address {
 }
 
 impl Address {
-    /// The name or number of the machine, without brackets.
+    /// The host name or IP address, without brackets.
     pub fn host(&self) -> &str {
         &self.host
     }
 
-    /// The port; 0 for any that is free.
+    /// The port; 0 for any free one.
     pub const fn port(&self) -> u16 {
         self.port
     }

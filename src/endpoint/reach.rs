@@ -1,21 +1,21 @@
-//! Access to a server: the `Host` names that it accepts, and the origins allowed to send requests from a browser.
+//! Access to a server: the accepted `Host` names, and the origins that may send requests from a browser.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// A name that a request's `Host` may have, with a port or with any.
+/// A name that a request's `Host` header may have, with a certain port or any.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HostName {
     name: String,
     port: Option<u16>,
 }
 
-/// A page that may send requests from a browser: the origin of RFC 6454.
+/// The origin of a web page that may send requests from a browser (RFC 6454).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Page {
     scheme: Scheme,
     name: String,
-    /// `None` is any port.
+    /// The port; `None` for any.
     port: Option<u16>,
 }
 
@@ -25,21 +25,21 @@ enum Scheme {
     Https,
 }
 
-/// A text that is not a host name.
+/// The text is not a host name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("expected a host name such as gate.example or gate.example:8640, without https:// or a path")]
 pub struct HostError;
 
-/// A text that is not a page.
+/// Why a text is not an origin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum OriginError {
-    /// Every page.
+    /// `*`, which would allow every page.
     #[error("* would let any page call tools with a visitor's token; name the origins, such as https://app.example")]
     Any,
-    /// The origin of files and of frames without one.
+    /// `null`, the origin of local files and sandboxed frames.
     #[error("null is the origin of every local file; serve the page and name its origin, such as http://localhost:*")]
     Null,
-    /// Something else.
+    /// Not an origin.
     #[error("expected an origin such as https://app.example, https://app.example:8443 or http://localhost:*")]
     Malformed,
 }
@@ -53,7 +53,7 @@ fn split(authority: &str) -> Option<(String, Option<&str>)> {
         }
         None => match authority.split_once(':') {
             Some((name, port)) if !port.contains(':') => (name, Some(port)),
-            // An address of version 6 without brackets.
+            // An IPv6 address without brackets.
             Some(_) => (authority, None),
             None => (authority, None),
         },
@@ -82,7 +82,7 @@ impl fmt::Display for HostName {
 }
 
 impl HostName {
-    /// Whether a request's `Host` header names it.
+    /// Whether a request's `Host` header matches it.
     pub fn is(&self, header: &str) -> bool {
         let Some((name, port)) = split(header.trim()) else { return false };
         name == self.name && self.port.is_none_or(|own| port.and_then(|port| port.parse().ok()) == Some(own))
@@ -111,7 +111,7 @@ impl FromStr for Page {
 }
 
 impl Page {
-    /// Whether a request's `Origin` header names it.
+    /// Whether a request's `Origin` header matches it.
     pub fn is(&self, header: &str) -> bool {
         let Some((scheme, authority)) = header.split_once("://") else { return false };
         let (Some(scheme), Some((name, port))) = (Scheme::of(scheme), split(authority)) else { return false };
@@ -132,7 +132,7 @@ impl Scheme {
         }
     }
 
-    /// The port where none is named.
+    /// The default port.
     const fn port(self) -> u16 {
         match self {
             Self::Http => 80,
@@ -141,7 +141,7 @@ impl Scheme {
     }
 }
 
-/// As an option spells it.
+/// Formats it as in options.
 impl fmt::Display for Page {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let scheme = match self.scheme {

@@ -1,8 +1,8 @@
-//! The log of real calls, and of requests that the server refused. It contains token IDs but no tokens, and it is
-//! bounded in rows and in bytes.
+//! The log of real calls, and of requests that the server refused. It contains token IDs but no tokens, and is limited
+//! in rows and in bytes.
 //!
 //! Anyone who can reach the server can cause any number of refusals. Refusals of clients without a valid token are
-//! therefore sampled, shortened, and evict only each other, so that a flood cannot push a user's calls out of the log.
+//! therefore sampled, truncated, and evict only each other, so that a flood cannot push a user's calls out of the log.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -18,41 +18,41 @@ use crate::auth::explain::{Explanation, explain_decision};
 use crate::auth::token::TokenId;
 use crate::text;
 
-/// The most rows kept; the oldest go first.
+/// The most rows of calls in the log; the oldest are evicted first.
 pub const MAX_ROWS: usize = 100_000;
-/// The most memory the rows may take together, in bytes, roughly.
+/// The most memory that these rows may use in total, in bytes, approximately.
 pub const MAX_BYTES: usize = 64 << 20;
-/// Arguments and answers are cut to this length, in bytes.
+/// Arguments and answers are truncated to this length, in bytes.
 pub const MAX_TEXT: usize = 4096;
 
-/// Rows of refused clients that are kept.
+/// The most rows of refused clients in the log.
 pub const MAX_REFUSED: usize = 1000;
-/// The most memory that these may take together, in bytes, roughly.
+/// The most memory that these rows may use in total, in bytes, approximately.
 const MAX_REFUSED_BYTES: usize = 4 << 20;
-/// Rows of refused clients logged per second. The rest is only counted.
+/// The most rows of refused clients logged per second. Further ones are only counted.
 pub const REFUSED_A_SECOND: u32 = 20;
-/// The texts of such a row are cut to this length, in bytes.
+/// The texts of such a row are truncated to this length, in bytes.
 pub const MAX_REFUSED_TEXT: usize = 256;
 
-/// Who made a call.
+/// The origin of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Origin {
     /// The console's Call pane.
     Console,
-    /// The library's front door.
+    /// A program that uses the library.
     Library,
     /// The command line.
     Command,
     /// A drill.
     Drill,
-    /// Test tokens.
+    /// A test token of the test kit.
     Kit,
     /// A client of the server.
     Client,
 }
 
 impl Origin {
-    /// The word in the log.
+    /// The word shown in the log.
     pub const fn word(self) -> &'static str {
         match self {
             Self::Console => "console",
@@ -68,23 +68,24 @@ impl Origin {
 /// One real call, or another request that the server refused.
 #[derive(Clone, Debug)]
 pub struct Record {
-    /// Its number, counted from 1 by [`Activity::push`]; never used twice. It is 0 for a row that was only counted.
+    /// The row's number, counted from 1 by [`Activity::push`] and never reused. It is 0 for a request that was only
+    /// counted.
     pub seq: u64,
-    /// When it was made.
+    /// When the call was made.
     pub at: NumericDate,
-    /// The instant it was judged for.
+    /// The instant that it was judged for.
     pub judged_at: NumericDate,
-    /// Who made it.
+    /// The origin of the call.
     pub origin: Origin,
-    /// The name of the server's client; safe to show.
+    /// The name of the server's client, if any; safe to show.
     pub client: Option<Box<str>>,
-    /// The address of the client of the server.
+    /// The address of the server's client, if any.
     pub peer: Option<IpAddr>,
-    /// The request's token.
+    /// The ID of the request's token.
     pub token_id: Option<TokenId>,
-    /// Whether it calls a tool.
+    /// Whether the request calls a tool.
     pub is_call: bool,
-    /// The requested tool, as spelled by the caller, or the method of a request that calls no tool.
+    /// The requested tool, as written by the caller, or the method of a request that does not call a tool.
     pub tool: Excerpt,
     /// The arguments as JSON text.
     pub arguments: Excerpt,
@@ -92,16 +93,16 @@ pub struct Record {
     pub answer: Excerpt,
     /// The error of an allowed call that failed.
     pub trouble: Option<Box<str>>,
-    /// The answer of the gate or the server.
+    /// The decision of the gate, or the rejection by the server.
     pub answered: RequestOutcome,
-    /// From question to answer.
+    /// The time from request to answer.
     pub took: Duration,
-    /// Rows of refused clients before this one that were only counted.
+    /// The number of requests of refused clients that were only counted since the previous row of one.
     pub skipped: u64,
 }
 
 impl Record {
-    /// Who made it, in words; safe to show.
+    /// The origin of the call and its client, in words; safe to show.
     pub fn from(&self) -> String {
         let peer = self.peer.map_or_else(String::new, |peer| format!(" at {peer}"));
         match &self.client {
@@ -121,7 +122,8 @@ impl Record {
         }
     }
 
-    /// Whether it is from a client of the server that has no valid token, or was refused before that was known.
+    /// Whether the request came from a client of the server and was refused because its token is missing or invalid, or
+    /// before the token was verified.
     pub fn is_refused_client(&self) -> bool {
         self.origin == Origin::Client && !matches!(self.answered.verdict(), Some(Verdict::Allowed | Verdict::Forbidden))
     }
@@ -168,33 +170,33 @@ pub fn explain_record(record: &Record) -> Explanation {
     out
 }
 
-/// The beginning of a text, with the length of the rest.
+/// The beginning of a text, and the length of the rest.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Excerpt {
     head: Box<str>,
-    /// Bytes that were cut off.
+    /// The number of bytes that were cut off.
     cut: usize,
 }
 
 impl Excerpt {
-    /// The first [`MAX_TEXT`] bytes of a text.
+    /// Truncates a text to [`MAX_TEXT`] bytes.
     pub fn new(text: &str) -> Self {
         Self::of(text, MAX_TEXT)
     }
 
-    /// At most so many bytes of a text.
+    /// Truncates a text to `most` bytes.
     pub fn of(text: &str, most: usize) -> Self {
         let head = text::head(text, most);
         Self { head: head.into(), cut: text.len() - head.len() }
     }
 
-    /// Bytes that were cut off; 0 where the text is whole.
+    /// The number of bytes that were cut off; 0 if the text is complete.
     pub fn cut(&self) -> usize {
         self.cut
     }
 }
 
-/// The beginning.
+/// Dereferences to the beginning of the text.
 impl Deref for Excerpt {
     type Target = str;
     fn deref(&self) -> &str {
@@ -202,7 +204,7 @@ impl Deref for Excerpt {
     }
 }
 
-/// The beginning, and how much more there was.
+/// Formats the beginning, and the number of bytes that were cut off.
 impl fmt::Display for Excerpt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.cut {
@@ -212,14 +214,14 @@ impl fmt::Display for Excerpt {
     }
 }
 
-/// Rows in the order of their numbers, bounded in number and in bytes.
+/// Rows in the order of their numbers, limited in number and in bytes.
 #[derive(Clone, Debug)]
 struct Ring {
     rows: VecDeque<Arc<Record>>,
     bytes: usize,
     most: usize,
     most_bytes: usize,
-    /// Rows that were ever appended.
+    /// The number of rows ever appended.
     total: u64,
 }
 
@@ -247,7 +249,7 @@ impl Ring {
         }
     }
 
-    /// Updates a copy; the cost is proportional to the number of new rows.
+    /// Updates this copy of `original`. The cost is proportional to the number of new rows.
     fn follow(&mut self, original: &Self) {
         let new = usize::try_from(original.total - self.total).unwrap_or(usize::MAX).min(original.rows.len());
         for record in original.rows.range(original.rows.len() - new..) {
@@ -259,30 +261,30 @@ impl Ring {
         }
     }
 
-    /// The row at a place counted from the newest.
+    /// The row with this index, counted from the newest, which is 0.
     fn nth_newest(&self, n: usize) -> Option<&Arc<Record>> {
         self.rows.len().checked_sub(n + 1).and_then(|i| self.rows.get(i))
     }
 
-    /// The number of rows newer than a number.
+    /// The number of rows with a number above `seq`.
     fn newer_than(&self, seq: u64) -> usize {
         self.rows.len() - self.rows.partition_point(|record| record.seq <= seq)
     }
 }
 
-/// The rows, oldest first.
+/// The rows of the log.
 #[derive(Clone, Debug)]
 pub struct Activity {
-    /// Calls, but for those of refused clients.
+    /// The calls and requests, except those of refused clients.
     calls: Ring,
     /// The requests of refused clients.
     refused: Ring,
     last: u64,
-    /// The second of the newest request of a refused client, and how many it brought.
+    /// The second of the latest request of a refused client, and the number of such requests in it.
     sampled: (i64, u32),
-    /// Requests of refused clients that were only counted since the last one that was taken.
+    /// The number of requests of refused clients that were only counted since the last logged one.
     skipped: u64,
-    /// All of them, taken or only counted.
+    /// The number of all requests of refused clients, logged or only counted.
     refused_total: u64,
 }
 
@@ -300,8 +302,8 @@ impl Default for Activity {
 }
 
 impl Activity {
-    /// Logs a row; the oldest rows of its kind make room. Rows of refused clients beyond [`REFUSED_A_SECOND`] are
-    /// counted only.
+    /// Logs a row, and evicts the oldest rows of its kind if necessary. Requests of refused clients beyond
+    /// [`REFUSED_A_SECOND`] are only counted.
     pub fn push(&mut self, mut record: Record) -> Arc<Record> {
         let is_refused = record.is_refused_client();
         if is_refused {
@@ -320,7 +322,7 @@ impl Activity {
         record
     }
 
-    /// Whether one more row of a refused client is taken at an instant.
+    /// Whether one more row of a refused client may be logged at `at`. Counts it.
     fn takes(&mut self, at: NumericDate) -> bool {
         let (second, count) = &mut self.sampled;
         if *second != at.seconds() {
@@ -330,12 +332,12 @@ impl Activity {
         *count <= REFUSED_A_SECOND
     }
 
-    /// Keeps at most so many calls from now on.
+    /// Limits the number of calls in the log from now on.
     pub(super) fn keep(&mut self, most: usize) {
         self.calls.most = most.min(MAX_ROWS);
     }
 
-    /// Updates a copy; the cost is proportional to the number of new rows.
+    /// Updates this copy of `original`. The cost is proportional to the number of new rows.
     pub(super) fn follow(&mut self, original: &Self) {
         self.calls.follow(&original.calls);
         self.refused.follow(&original.refused);
@@ -353,12 +355,12 @@ impl Activity {
         self.len() == 0
     }
 
-    /// Calls that were ever logged, without those of refused clients.
+    /// The number of rows ever logged, without those of refused clients.
     pub const fn calls(&self) -> u64 {
         self.calls.total
     }
 
-    /// All requests of refused clients so far, including those that were only counted.
+    /// The number of all requests of refused clients, including those that were only counted.
     pub const fn refused(&self) -> u64 {
         self.refused_total
     }
@@ -374,9 +376,9 @@ impl Activity {
         })
     }
 
-    /// The row at a place counted from the newest, which is 0.
+    /// The row with this index, counted from the newest, which is 0.
     pub fn nth_newest(&self, n: usize) -> Option<&Arc<Record>> {
-        // How many of the n rows before it are calls; a binary search, because a screen asks for many places.
+        // Finds how many of the n rows before it are calls, by binary search: a screen requests many rows.
         let mut low = n.saturating_sub(self.refused.rows.len());
         let mut high = n.min(self.calls.rows.len());
         while low < high {
@@ -463,7 +465,7 @@ mod tests {
         }
     }
 
-    /// A request of a client without a token, so many seconds after the first.
+    /// A request of a client without a token, this many seconds after the first one.
     fn refusal(second: i64) -> Record {
         let at = NumericDate::from_seconds(second);
         Record { origin: Origin::Client, at, ..record(Some(Reason::MissingToken)) }
@@ -483,7 +485,7 @@ mod tests {
         assert!([call, forbidden].into_iter().all(|seq| activity.place(seq).is_some()));
         let last = activity.push(refusal(100));
         assert_eq!(last.skipped, 1000 - u64::from(REFUSED_A_SECOND));
-        // A refusal without a decision is of the same kind.
+        // A rejection by the server counts as a refused client as well.
         let rejected = Record { answered: Rejection::NotFound.into(), ..refusal(101) };
         assert!(rejected.is_refused_client() && !record(Some(Reason::MissingToken)).is_refused_client());
     }

@@ -1,4 +1,4 @@
-//! The arguments of a call, from text or JSON to the object that a tool gets.
+//! Parses the arguments of a call, from text or JSON to the object that a tool receives.
 
 use serde_json::Value;
 
@@ -12,25 +12,25 @@ use crate::text::strict_json::{JsonError, exact_value};
 pub enum RawArguments<'a> {
     /// A JSON value; only an object is accepted.
     Json(&'a Value),
-    /// JSON text, as a person or a client wrote it.
+    /// JSON text, as written by a person or a client.
     Text(&'a str),
 }
 
-/// Why arguments are not accepted. Safe to show.
+/// Why arguments are rejected. Safe to show.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ArgumentsError {
-    /// The text is not one JSON value that means the same to every reader.
+    /// The text is not a single, unambiguous JSON value.
     #[error("arguments: {0} at line {line}, column {column}", line = .0.line, column = .0.column)]
     NotExact(#[from] JsonError),
-    /// JSON of another kind than an object.
+    /// The JSON value is not an object.
     #[error("arguments: {0}, not a JSON object")]
     NotAnObject(&'static str),
-    /// They do not fit the policy's schema.
+    /// The arguments do not match the policy's schema.
     #[error(transparent)]
     SchemaMismatch(#[from] SchemaMismatch),
 }
 
-/// Reads arguments and checks them against the schema that the policy has for the tool.
+/// Parses arguments, and checks them against the policy's schema for the tool.
 pub fn read(given: RawArguments<'_>, rule: Option<&ToolRule>) -> Result<Arguments, ArgumentsError> {
     let value = match given {
         RawArguments::Json(value) => value.clone(),

@@ -1,7 +1,7 @@
-//! The library's front door: the [`Gate`] over the shared auth state. The only place that makes real calls and logs
-//! them.
+//! The library's front door: the [`Gate`] with the shared auth state. It is the only place that makes and logs real
+//! calls.
 //!
-//! A call is decided, run and recorded: `Gate::decide` makes a [`Permit`] or refuses, `Gate::run` takes the permit to
+//! A call is decided, run and recorded: `Gate::decide` makes a [`Permit`] or refuses, `Gate::run` passes the permit to
 //! the [`Backend`], and every call ends as a [`Record`].
 
 pub mod activity;
@@ -36,7 +36,7 @@ pub use rejection::{Rejection, RequestOutcome};
 pub use shared::Shared;
 pub use state::{AuthState, KnownToken, Provenance, Snapshot, TokenEntry};
 
-/// The lab's name for the gate.
+/// The name of the gate in the lab exercise.
 pub type AuthenticatedMcpServer = Gate;
 
 /// An authenticated tool server: it issues tokens, verifies them, checks permissions, and calls tools.
@@ -62,7 +62,8 @@ pub struct Gate {
     backend: Arc<dyn Backend>,
 }
 
-/// A real call, to be judged for one instant and logged under another. It holds a token, so it has no `Debug`.
+/// A real call, with the instant to judge it for and the instant to log. It contains a token, so it does not implement
+/// `Debug`.
 #[derive(Clone, Copy)]
 pub struct CallRequest<'a> {
     /// The token exactly as received.
@@ -75,24 +76,24 @@ pub struct CallRequest<'a> {
     pub origin: Origin,
     /// The instant of the call, for the log.
     pub at: NumericDate,
-    /// The instant the gate decides for.
+    /// The instant that the gate decides for.
     pub judged_at: NumericDate,
 }
 
 /// A call's origin and time, for the log; it does not contain the token.
 #[derive(Clone, Copy, Debug)]
 pub struct Source<'a> {
-    /// The token's name.
+    /// The token's ID.
     pub token: Option<TokenId>,
     /// The origin of the call.
     pub origin: Origin,
-    /// The name of the client that made it, if any; safe to show.
+    /// The name of the client that made the call, if any; safe to show.
     pub client: Option<&'a str>,
     /// The address of that client.
     pub peer: Option<IpAddr>,
     /// The instant of the call.
     pub at: NumericDate,
-    /// The instant the gate decided for.
+    /// The instant that the gate decided for.
     pub judged_at: NumericDate,
     /// When the call began, on the monotonic clock.
     pub started: Duration,
@@ -105,12 +106,13 @@ pub struct CallResult {
     pub decision: Decision,
     /// The outcome of the call.
     pub outcome: Outcome,
-    /// The line in the log.
+    /// The row in the log.
     pub record: Arc<Record>,
 }
 
 impl Gate {
-    /// Creates a gate with these rules and this clock in front of this backend; without a signer it cannot issue tokens.
+    /// Creates a gate with these rules and this clock in front of this backend. Without a signer, it cannot issue
+    /// tokens.
     pub fn in_front_of(
         backend: Arc<dyn Backend>,
         rules: Rules,
@@ -126,15 +128,15 @@ impl Gate {
         &self.shared
     }
 
-    /// Issues a token for `user_id` with these permissions that expires in one hour: HS256, with `iat`, `exp` and
-    /// `jti`.
+    /// Issues an HS256 token for `user_id` with these permissions, and with `iat`, `exp` and `jti`. It expires in one
+    /// hour.
     pub fn generate_token(&self, user_id: &str, permissions: &[impl AsRef<str>]) -> Result<Arc<str>, IssueError> {
         let permissions = permissions.iter().map(|p| p.as_ref().to_owned()).collect();
         let request = IssueRequest { user_id: user_id.to_owned(), permissions, ..IssueRequest::default() };
         self.issue(&request, self.clock.now())
     }
 
-    /// The key that signs what is issued.
+    /// The key that signs issued tokens.
     pub fn signer(&self) -> Result<Signer, IssueError> {
         self.shared.read(|state| state.signer().cloned()).ok_or(IssueError::NoKey)
     }
@@ -144,31 +146,31 @@ impl Gate {
         self.signer()?.issue(request, &format!("{:032x}", random_number()?), now)
     }
 
-    /// Returns the claims of a valid token, or why it is not valid: the check that failed, with what was found and what
-    /// was expected.
+    /// Returns the claims of a valid token, or the reason why it is not valid: the check that failed, with the found
+    /// and the expected value.
     pub fn verify_token(&self, token: &str) -> Result<Claims, Reason> {
         Ok(self.shared.rules().verify(token, self.clock.now())?.into_claims())
     }
 
-    /// Whether the token is valid **and** grants the permission, itself or by one that implies it. An invalid token
-    /// grants nothing.
+    /// Whether the token is valid **and** grants the permission, directly or through one that implies it. An invalid
+    /// token grants nothing.
     pub fn check_permission(&self, token: &str, permission: &str) -> bool {
         let rules = self.shared.rules();
         let principal = rules.verify(token, self.clock.now());
         principal.is_ok_and(|principal| rules.policy.holds(&principal.permissions, permission).is_some())
     }
 
-    /// Calls a tool if the token may, and returns the contract's JSON:
+    /// Calls a tool if the token allows it, and returns the JSON that the lab exercise specifies:
     /// `{"success":true,"result":…}`, `{"error":"unauthorized"}`, `{"error":"forbidden"}`,
     /// `{"error":"invalid_arguments"}` or `{"error":"tool_failed"}`.
     ///
-    /// It does not wait: a tool that does not answer at once is reported as `tool_failed`. [`Gate::call_tool_async`]
-    /// waits.
+    /// It does not wait: a tool that does not answer immediately is reported as `tool_failed`.
+    /// [`Gate::call_tool_async`] waits.
     pub fn call_tool<'a>(&self, token: impl Into<Option<&'a str>>, tool: &str, arguments: &Value) -> Value {
         self.call(&self.library_call(token.into(), tool, arguments)).outcome.answer()
     }
 
-    /// [`Gate::call_tool`] for tools that take their time.
+    /// Like [`Gate::call_tool`], but waits for the tool.
     pub async fn call_tool_async(&self, token: Option<&str>, tool: &str, arguments: &Value) -> Value {
         self.call_async(&self.library_call(token, tool, arguments)).await.outcome.answer()
     }
@@ -179,7 +181,8 @@ impl Gate {
         CallRequest { token, tool, arguments, origin: Origin::Library, at: now, judged_at: now }
     }
 
-    /// Decides, runs the tool if allowed, and logs the call, without waiting for a tool that does not answer at once.
+    /// Decides, runs the tool if the call is allowed, and logs the call. Does not wait for a tool that does not answer
+    /// immediately.
     pub fn call(&self, request: &CallRequest<'_>) -> CallResult {
         let source = self.source(request);
         match self.decide(request) {
@@ -193,7 +196,7 @@ impl Gate {
         }
     }
 
-    /// Decides, runs the tool if allowed, and logs the call. Dropping the future cancels the call.
+    /// Decides, runs the tool if the call is allowed, and logs the call. Dropping the future cancels the call.
     pub async fn call_async(&self, request: &CallRequest<'_>) -> CallResult {
         let source = self.source(request);
         match self.decide(request) {
@@ -214,7 +217,7 @@ impl Gate {
         }
     }
 
-    /// Decides a call under the present rules: the permit, or the decision that refuses it.
+    /// Decides about a call under the current rules: returns the permit, or the decision that refuses it.
     fn decide(&self, request: &CallRequest<'_>) -> Result<Permit, Decision> {
         let rules = self.shared.rules();
         let principal = rules.verify(request.token.unwrap_or_default(), request.judged_at);
@@ -222,8 +225,8 @@ impl Gate {
         rules.authorize(&Arc::new(principal), request.tool)
     }
 
-    /// Runs a permitted call and logs it; a permit is good for one call. Dropping the future cancels the call, which is
-    /// logged too: the tool may have acted.
+    /// Runs a permitted call and logs it. A permit is valid for one call. Dropping the future cancels the call, which
+    /// is logged too, because the tool may have taken effect.
     pub async fn run(&self, permit: Permit, arguments: RawArguments<'_>, source: &Source<'_>) -> CallResult {
         let mut unfinished = DropGuard(Some(|| {
             let outcome =
@@ -263,7 +266,7 @@ impl Gate {
         }
     }
 
-    /// Logs a request that calls no tool, or whose call was never read, and that was refused.
+    /// Logs a refused request that does not call a tool, or whose call was not read.
     pub fn turn_away(&self, answered: impl Into<RequestOutcome>, asked: &str, source: &Source<'_>) {
         let record = Record { tool: Excerpt::of(asked, MAX_REFUSED_TEXT), ..self.row(answered.into(), source) };
         self.shared.update(|state| state.record(record));
@@ -290,7 +293,7 @@ impl Gate {
         CallResult { decision, outcome, record }
     }
 
-    /// A row for the log without its texts.
+    /// Returns a row for the log without its texts.
     fn row(&self, answered: RequestOutcome, source: &Source<'_>) -> Record {
         Record {
             seq: 0,
@@ -311,12 +314,12 @@ impl Gate {
         }
     }
 
-    /// The clock that calls are stamped by.
+    /// The clock that provides the time of calls.
     pub fn clock(&self) -> &dyn Clock {
         &*self.clock
     }
 
-    /// Takes the backend's tools into the shared state, each time that they change, until it is dropped.
+    /// Updates the tools in the shared state whenever those of the backend change. Runs until it is dropped.
     pub async fn follow_backend(&self) {
         loop {
             self.backend.changed().await;
@@ -326,7 +329,7 @@ impl Gate {
     }
 }
 
-/// Does something when it is dropped, unless it was taken out before.
+/// Calls a function when it is dropped, unless the function was taken out before.
 struct DropGuard<F: FnMut()>(Option<F>);
 
 impl<F: FnMut()> Drop for DropGuard<F> {
@@ -337,7 +340,7 @@ impl<F: FnMut()> Drop for DropGuard<F> {
     }
 }
 
-/// The result of a future that is ready at once.
+/// Polls a future once, and returns its result if it is ready.
 fn at_once<T>(future: impl Future<Output = T>) -> Option<T> {
     match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(result) => Some(result),
@@ -345,7 +348,7 @@ fn at_once<T>(future: impl Future<Output = T>) -> Option<T> {
     }
 }
 
-/// A random number, for a `jti`.
+/// Returns a random number, for a `jti`.
 pub fn random_number() -> Result<u128, IssueError> {
     let mut number = [0; 16];
     getrandom::fill(&mut number).map_err(|_| IssueError::NoRandomness)?;

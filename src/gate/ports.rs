@@ -1,4 +1,4 @@
-//! The gate's ports to the outside: a [`Backend`] that knows tools and calls them.
+//! The gate's port to the outside: a [`Backend`] that has tools and calls them.
 
 use std::fmt;
 use std::future::{self, Future};
@@ -13,19 +13,19 @@ use crate::text;
 /// The arguments of a tool: a JSON object.
 pub type Arguments = Map<String, Value>;
 
-/// A boxed future. Dropping it cancels its operation.
+/// A boxed future. Dropping it cancels the operation.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// Runs allowed calls. Every call needs a [`Permit`], and only a decision creates one.
 pub trait Backend: Send + Sync {
-    /// The tools that it can call, in the order in which they are listed.
+    /// The tools that it can call, in the order of listings.
     fn tools(&self) -> Arc<[ToolInfo]>;
 
-    /// Calls a tool. The arguments already fit the policy's schema for it. Dropping the future cancels the call.
+    /// Calls a tool. The arguments already match the policy's schema for it. Dropping the future cancels the call.
     /// Neither the function nor the future may block or compute for long: both run on threads that draw and serve.
     fn call<'a>(&'a self, permit: &'a Permit, arguments: Arguments) -> BoxFuture<'a, Result<Value, ToolError>>;
 
-    /// Completes when [`Backend::tools`] has changed since the last time. The tools of most backends never do.
+    /// Completes when [`Backend::tools`] has changed since the last time. The tools of most backends never change.
     fn changed(&self) -> BoxFuture<'_, ()> {
         Box::pin(future::pending())
     }
@@ -34,7 +34,7 @@ pub trait Backend: Send + Sync {
 /// A backend's description of one of its tools.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ToolInfo {
-    /// The name, as callers spell it.
+    /// The name, as written in calls.
     pub name: Arc<str>,
     /// The display name, if the backend has one.
     pub title: Option<Arc<str>>,
@@ -42,7 +42,7 @@ pub struct ToolInfo {
     pub description: Arc<str>,
     /// The JSON Schema of its arguments.
     pub schema: Value,
-    /// Arguments that it takes, as JSON text.
+    /// Example arguments, as JSON text.
     pub example: Arc<str>,
     /// Whether it is read-only (`readOnlyHint`).
     pub reads_only: bool,
@@ -52,55 +52,55 @@ pub struct ToolInfo {
     pub is_idempotent: bool,
 }
 
-/// Why a permitted call has no result. The sentence is safe to show.
+/// Why a permitted call failed. The message is safe to show.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct ToolError(String);
 
 impl ToolError {
-    /// An error with a sentence from anywhere.
+    /// Creates an error with any message, which is made safe to show.
     pub fn new(sentence: impl fmt::Display) -> Self {
         Self(text::display_safe(&sentence.to_string(), 500))
     }
 
-    /// No tool of this name exists where calls go.
+    /// Creates the error for a tool that the backend does not have.
     pub fn missing(tool: &str) -> Self {
         Self(format!("no such tool here: the policy allows {}, but nothing implements it", text::name(tool, 64)))
     }
 }
 
-/// The tools that calls can reach, and what is known about each. Clones share it.
+/// The tools that calls can reach, as the backend describes them. Clones share them.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Catalogue(Arc<[ToolInfo]>);
 
-/// The responder to allowed calls of a tool.
+/// Answers the allowed calls of a tool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Responder {
-    /// The backend.
+    /// The backend answers.
     Backend,
-    /// The stub that the policy declares (`stub = true`).
+    /// The gate answers with the stub that the policy declares (`stub = true`).
     Stub,
-    /// Only the policy names the tool: an allowed call fails.
+    /// Nothing answers, because only the policy contains the tool: allowed calls fail.
     Missing,
 }
 
 impl Catalogue {
-    /// The tools of a backend.
+    /// Creates a catalogue of a backend's tools.
     pub fn new(tools: Arc<[ToolInfo]>) -> Self {
         Self(tools)
     }
 
-    /// The tools, in the order in which the backend lists them.
+    /// The tools, in the backend's order.
     pub fn tools(&self) -> &[ToolInfo] {
         &self.0
     }
 
-    /// The tool of this name.
+    /// The tool with this name.
     pub fn find(&self, name: &str) -> Option<&ToolInfo> {
         self.0.iter().find(|tool| *tool.name == *name)
     }
 
-    /// Who answers an allowed call of this tool under this policy.
+    /// Returns what answers an allowed call of this tool under this policy.
     pub fn answers(&self, policy: &Policy, name: &str) -> Responder {
         match policy.tool(name) {
             Some(rule) if rule.stub => Responder::Stub,
@@ -109,7 +109,7 @@ impl Catalogue {
         }
     }
 
-    /// Whether the policy has this tool but no backend implements it.
+    /// Whether the policy contains this tool but nothing implements it.
     pub fn lacks(&self, policy: &Policy, name: &str) -> bool {
         policy.tool(name).is_some() && self.answers(policy, name) == Responder::Missing
     }
@@ -122,7 +122,7 @@ impl Catalogue {
         own.or(stub).or_else(|| self.find(name).map(|tool| &*tool.description))
     }
 
-    /// Arguments that a tool takes, as JSON text: the first example of the policy's schema for it, or else the
+    /// Returns example arguments of a tool, as JSON text: the first example of the policy's schema for it, or else the
     /// backend's.
     pub fn example(&self, policy: &Policy, name: &str) -> String {
         let own = policy.tool(name).and_then(|rule| rule.schema.as_ref()?.example());
@@ -131,7 +131,7 @@ impl Catalogue {
 }
 
 impl Default for Catalogue {
-    /// No tools.
+    /// Creates an empty catalogue.
     fn default() -> Self {
         Self(Arc::from([]))
     }

@@ -1,50 +1,50 @@
-//! Requests that a server refuses without deciding about a call, and the answers in the log.
+//! Rejections: requests that a server refuses without deciding about a call. Also the outcomes of requests in the log.
 
 use crate::auth::token::Fault;
 use crate::auth::{Decision, Reason, Verdict};
 use crate::text;
 
-/// Why the server refused a request before anything was decided about a call. Its sentence is safe to show, and names
-/// what helps.
+/// Why the server refused a request before it decided about a call. The message is safe to show, and contains the next
+/// step.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Rejection {
-    /// It is for a host that is not served here.
+    /// The `Host` header names a host that is not served here.
     #[error("Host {} is not served here; --allow-host allows it", text::name(.0, 100))]
     Host(Box<str>),
-    /// A page that is not allowed sends it.
+    /// The request was sent by a web page whose origin is not allowed.
     #[error("Origin {} is not allowed; --allow-origin allows it", text::name(.0, 100))]
     Origin(Box<str>),
-    /// Its `Authorization` is not one Bearer token.
+    /// The `Authorization` header is not a single Bearer token.
     #[error("expected one Authorization header with a Bearer token")]
     Authorization,
-    /// Its sender makes too many.
+    /// The caller sends too many requests.
     #[error("more requests per second than --rate allows; try again in {seconds} s")]
     TooMany {
         /// How long to wait, in whole seconds.
         seconds: u64,
     },
-    /// No decision is possible.
+    /// A decision is impossible, because its data is stale.
     #[error("{what} could not be read for longer than --max-stale; see standard error or the console's header")]
     Stale {
         /// The unreadable source.
         what: &'static str,
     },
-    /// Its path does not exist.
+    /// The path does not exist.
     #[error("not found; the MCP endpoint is /mcp")]
     NotFound,
-    /// It looks for sign-in by OAuth.
+    /// The client looks for sign-in with OAuth.
     #[error("the client is trying to sign in with OAuth, which is not supported; configure a token in the client")]
     SignIn,
-    /// Its path does not take its method.
+    /// The path does not support the method.
     #[error("method not allowed; the MCP endpoint is POST /mcp")]
     Method,
-    /// Its body is not one message that can be served, with the reason.
+    /// The body is not a single message that can be served; the reason.
     #[error("{0}")]
     Body(Box<str>),
 }
 
 impl Rejection {
-    /// The code, as scripts read it.
+    /// The rejection's code, for scripts.
     pub const fn code(&self) -> &'static str {
         match self {
             Self::Host(_) => "host_not_allowed",
@@ -74,9 +74,9 @@ impl Rejection {
 /// The answer to a request, for the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RequestOutcome {
-    /// The gate decided.
+    /// The gate decided about the call.
     Decided(Decision),
-    /// The server refused it without a decision.
+    /// The server refused the request without a decision.
     Rejected(Rejection),
 }
 
@@ -99,12 +99,12 @@ impl RequestOutcome {
         self.decision().and_then(Decision::reason)
     }
 
-    /// Allowed, forbidden, unauthorized, or refused without a decision; in capitals.
+    /// The verdict in capitals, or `REFUSED` without a decision.
     pub fn word(&self) -> &'static str {
         self.verdict().map_or("REFUSED", Verdict::word)
     }
 
-    /// The code of the reason, or `allowed`.
+    /// The code of the reason or the rejection, or `allowed`.
     pub fn code(&self) -> &'static str {
         match self {
             Self::Decided(decision) => decision.code(),
@@ -112,7 +112,7 @@ impl RequestOutcome {
         }
     }
 
-    /// Why, in one sentence. Safe to show.
+    /// The reason in one sentence. Safe to show.
     pub fn sentence(&self) -> String {
         match self {
             Self::Decided(decision) => decision.sentence(),
@@ -142,7 +142,7 @@ impl RequestOutcome {
     }
 }
 
-/// The size of the texts that a reason took from a token or a caller, who may have sent megabytes for a tool's name.
+/// The size of the texts in a reason that come from a token or a caller, who may have sent megabytes as a tool's name.
 fn weight_of(reason: &Reason) -> usize {
     let list = |items: &[String]| items.iter().map(|item| size_of::<String>() + item.capacity()).sum();
     match reason {

@@ -1,4 +1,4 @@
-//! The shared auth state: one lock, held only inside a closure, and a revision that wakes watchers.
+//! The shared auth state: a lock that is held only inside a closure, and a revision that wakes watchers.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -7,7 +7,7 @@ use tokio::sync::watch;
 use crate::auth::Rules;
 use crate::gate::AuthState;
 
-/// A handle on the shared state; clones share it.
+/// A handle to the shared state. Clones share it.
 #[derive(Clone, Debug)]
 pub struct Shared(Arc<Inner>);
 
@@ -18,12 +18,12 @@ struct Inner {
 }
 
 impl Shared {
-    /// A handle on this state.
+    /// Creates a handle to this state.
     pub fn new(state: AuthState) -> Self {
         Self(Arc::new(Inner { state: Mutex::new(state), revision: watch::Sender::new(0) }))
     }
 
-    /// Looks at the state. The closure must not wait for anything: others are kept out.
+    /// Reads the state. The closure must not block, because it holds the lock.
     pub fn read<R>(&self, look: impl FnOnce(&AuthState) -> R) -> R {
         look(&self.0.state.lock().unwrap_or_else(PoisonError::into_inner))
     }
@@ -34,7 +34,7 @@ impl Shared {
             let mut state = self.0.state.lock().unwrap_or_else(PoisonError::into_inner);
             (change(&mut state), state.revision())
         };
-        // Two changes may arrive here in reverse order; the later one must not lower the number.
+        // Two changes may arrive here in reverse order; the last to arrive must not lower the revision.
         self.0.revision.send_if_modified(|seen| {
             let newer = *seen < revision;
             *seen = revision.max(*seen);
@@ -43,7 +43,7 @@ impl Shared {
         result
     }
 
-    /// The present rules, to decide on without holding the lock.
+    /// The current rules, for a decision without holding the lock.
     pub fn rules(&self) -> Arc<Rules> {
         self.read(|state| Arc::clone(state.rules()))
     }

@@ -1,5 +1,5 @@
-//! The shared state: rules, tokens and activity, with a revision that grows with every change; and the copy that the
-//! console draws from.
+//! The shared state: rules, tokens and activity, with a revision that increases with every change. Also the copy that
+//! the console draws from.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -11,16 +11,16 @@ use super::ports::Catalogue;
 use super::traffic::{self, Traffic};
 use crate::auth::{Evaluation, NumericDate, Policy, Principal, Revocations, Rules, Signer, TokenId};
 
-/// The provenance of a token.
+/// How a token came into the list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Provenance {
     /// Signed by this process.
     Issued,
     /// Pasted by the user.
     Pasted,
-    /// Made to see what the gate says to it.
+    /// Made to test the gate.
     Test,
-    /// A client of the server uses it.
+    /// Used by a client of the server.
     Used,
 }
 
@@ -36,25 +36,25 @@ impl Provenance {
     }
 }
 
-/// The known parts of a token.
+/// The known part of a token: its text, or only its principal.
 #[derive(Clone)]
 pub enum KnownToken {
-    /// Its text. Shown only on request; never logged.
+    /// The text. It is shown only on request, and never logged.
     Text(Arc<str>),
-    /// Its hash and its principal: it belongs to a client, and must not be readable here.
+    /// The principal; of the token, only the hash is known. It belongs to a client, and must not be readable here.
     Principal(Arc<Principal>),
 }
 
-/// A token of the list.
+/// A token in the list.
 #[derive(Clone)]
 pub struct TokenEntry {
-    /// Its number, counted from 1; never used twice.
+    /// The token's number, counted from 1 and never reused.
     pub number: u64,
-    /// Its known parts.
+    /// Its text or its principal.
     pub known: KnownToken,
     /// Its ID.
     pub id: TokenId,
-    /// Its provenance.
+    /// How it came into the list.
     pub provenance: Provenance,
     /// The user's label for it.
     pub label: Option<Arc<str>>,
@@ -65,7 +65,7 @@ pub struct TokenEntry {
 }
 
 impl fmt::Debug for AuthState {
-    /// Without its tokens, which must not reach a report.
+    /// Omits the tokens, which must not appear in debug output.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AuthState")
             .field("rules", &self.rules)
@@ -75,7 +75,7 @@ impl fmt::Debug for AuthState {
 }
 
 impl TokenEntry {
-    /// The token itself, where it is known.
+    /// The text of the token, if it is known.
     pub fn text(&self) -> Option<&Arc<str>> {
         match &self.known {
             KnownToken::Text(text) => Some(text),
@@ -97,7 +97,7 @@ impl KnownToken {
 const MOST_USED: usize = 64;
 
 impl fmt::Debug for TokenEntry {
-    /// By its name; the token itself must not reach a report.
+    /// Shows number and ID; the token itself must not appear in debug output.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TokenEntry").field("number", &self.number).field("id", &self.id).finish_non_exhaustive()
     }
@@ -109,7 +109,7 @@ pub struct AuthState {
     signer: Option<Signer>,
     tools: Catalogue,
     tokens: Arc<Vec<TokenEntry>>,
-    /// The number of each token held; a paste may bring a thousand, and each is looked up.
+    /// The number of each token in the list. A paste may contain a thousand tokens, and each is looked up.
     numbers: HashMap<TokenId, u64>,
     activity: Activity,
     traffic: Arc<Traffic>,
@@ -119,7 +119,7 @@ pub struct AuthState {
 }
 
 impl AuthState {
-    /// A state with these rules, this signer and these tools, and without tokens and calls.
+    /// Creates a state with these rules, this signer and these tools, without tokens and calls.
     pub fn new(rules: Rules, signer: Option<Signer>, tools: Catalogue) -> Self {
         Self {
             rules: Arc::new(rules),
@@ -135,12 +135,12 @@ impl AuthState {
         }
     }
 
-    /// The rules to decide on.
+    /// The rules that decisions are based on.
     pub fn rules(&self) -> &Arc<Rules> {
         &self.rules
     }
 
-    /// The key that signs issued tokens; without one, none can be issued.
+    /// The key that signs issued tokens; without one, tokens cannot be issued.
     pub fn signer(&self) -> Option<&Signer> {
         self.signer.as_ref()
     }
@@ -150,7 +150,7 @@ impl AuthState {
         &self.tools
     }
 
-    /// The tokens held, in the order in which they came.
+    /// The tokens in the list, in the order in which they were added.
     pub fn tokens(&self) -> &[TokenEntry] {
         &self.tokens
     }
@@ -165,12 +165,12 @@ impl AuthState {
         &self.traffic
     }
 
-    /// Whether decisions are made on what they should be made on.
+    /// The state of the data that decisions are based on.
     pub fn health(&self) -> &Health {
         &self.health
     }
 
-    /// Changes the health.
+    /// Changes the health, and the revision if it differs.
     pub fn set_health(&mut self, change: impl FnOnce(&mut Health)) {
         let before = self.health.clone();
         change(&mut self.health);
@@ -186,22 +186,22 @@ impl AuthState {
         }
     }
 
-    /// Counts a refusal by the protocol, of a request that was counted before.
+    /// Counts a refusal by the protocol, for a request that was counted already.
     pub fn note_refusal(&mut self, code: &'static str) {
         self.revision += 1;
         Arc::make_mut(&mut self.traffic).refused(code);
     }
 
-    /// Grows with every change.
+    /// The revision, which increases with every change.
     pub fn revision(&self) -> u64 {
         self.revision
     }
 
-    /// New rules; every token is judged again.
+    /// Sets the rules. Every token is judged again.
     pub fn set_rules(&mut self, rules: Rules) {
         self.revision += 1;
         if !rules.has_keys_of(&self.rules) {
-            // Their signatures would have to be checked again. A client that continues sends its token again.
+            // Their signatures would have to be checked again, but their text is unknown. Active clients send it again.
             self.forget(|entry| entry.text().is_none());
         }
         for entry in Arc::make_mut(&mut self.tokens) {
@@ -210,33 +210,33 @@ impl AuthState {
         self.rules = Arc::new(rules);
     }
 
-    /// Signs with this key from now on, and verifies our own tokens with it; every token is judged again.
+    /// Sets the key that signs, and that verifies our own tokens. Every token is judged again.
     pub fn set_signer(&mut self, signer: Signer) {
         let rules = (*self.rules).clone().with_keys(&signer);
         self.signer = Some(signer);
         self.set_rules(rules);
     }
 
-    /// The backend has other tools.
+    /// Sets the tools, after those of the backend changed.
     pub fn set_tools(&mut self, tools: Catalogue) {
         self.revision += 1;
         self.tools = tools;
     }
 
-    /// Sets the policy. It does not affect tokens, so none is judged again.
+    /// Sets the policy. Tokens are not judged again, because their evaluation does not depend on it.
     pub fn set_policy(&mut self, policy: Arc<Policy>) {
         self.revision += 1;
         self.rules = Arc::new(Rules { policy, ..(*self.rules).clone() });
     }
 
-    /// Changes what is revoked; every token is judged again.
+    /// Sets the revocations. Every token is judged again.
     pub fn set_revoked(&mut self, revoked: Revocations) {
         if *self.rules.revoked != revoked {
             self.set_rules(Rules { revoked: Arc::new(revoked), ..(*self.rules).clone() });
         }
     }
 
-    /// Adds a token, unless it is there already; answers with its number and whether it is new.
+    /// Adds a token unless it is in the list already. Returns its number, and whether it is new.
     pub fn add(&mut self, text: impl Into<Arc<str>>, provenance: Provenance, now: NumericDate) -> (u64, bool) {
         let text = text.into();
         let id = TokenId::of(&text);
@@ -244,7 +244,7 @@ impl AuthState {
         let Some(number) = self.numbers.get(&id).copied() else {
             return (self.push(known, id, provenance, now), true);
         };
-        // The text of a client's token is now known.
+        // If it was known as the token of a client, its text is known from now on.
         let place = place(&self.tokens, number).ok();
         if let Some(entry) = place.and_then(|place| Arc::make_mut(&mut self.tokens).get_mut(place))
             && entry.text().is_none()
@@ -255,7 +255,7 @@ impl AuthState {
         (number, false)
     }
 
-    /// Adds the token of a client, by its hash.
+    /// Adds the token of a client by its hash.
     fn see(&mut self, principal: &Arc<Principal>, id: TokenId, now: NumericDate) {
         if self.numbers.contains_key(&id) {
             return;
@@ -300,7 +300,7 @@ impl AuthState {
         }
     }
 
-    /// Removes a token; answers with it, for [`AuthState::restore`].
+    /// Removes a token and returns it, for [`AuthState::restore`].
     pub fn remove(&mut self, number: u64) -> Option<TokenEntry> {
         let place = place(&self.tokens, number).ok()?;
         self.revision += 1;
@@ -309,9 +309,9 @@ impl AuthState {
         Some(entry)
     }
 
-    /// Restores a removed token to its place, judged by the current rules.
+    /// Restores a removed token to its place, and judges it by the current rules.
     pub fn restore(&mut self, mut entry: TokenEntry) {
-        // The keys may have changed since a client's token was verified; its client sends it again.
+        // Tokens of clients are not restored: the keys may have changed since, and active clients send theirs again.
         if self.numbers.contains_key(&entry.id) || entry.text().is_none() {
             return;
         }
@@ -322,7 +322,7 @@ impl AuthState {
         Arc::make_mut(&mut self.tokens).insert(place, entry);
     }
 
-    /// Gives a token a label, or takes it away; answers with the one it had.
+    /// Sets or removes a token's label, and returns the previous one.
     pub fn label(&mut self, number: u64, label: Option<Arc<str>>) -> Option<Arc<str>> {
         let place = place(&self.tokens, number).ok()?;
         self.revision += 1;
@@ -330,7 +330,7 @@ impl AuthState {
         std::mem::replace(&mut entry.label, label)
     }
 
-    /// Limits the number of calls in the log, if older ones are never read.
+    /// Limits the number of calls in the log, for programs that do not read older ones.
     pub fn keep_calls(&mut self, most: usize) {
         self.activity.keep(most);
     }
@@ -342,36 +342,37 @@ impl AuthState {
     }
 }
 
-/// Returns the index of the token with this number, or where it would be: tokens are sorted by number.
+/// Returns the index of the token with this number, or the index at which it would be inserted: tokens are sorted by
+/// number.
 fn place(tokens: &[TokenEntry], number: u64) -> Result<usize, usize> {
     tokens.binary_search_by_key(&number, |entry| entry.number)
 }
 
-/// A copy to draw from, brought up to date at the cost of what is new.
+/// A copy of the state to draw from. The cost of an update depends only on what is new.
 #[derive(Clone, Debug)]
 pub struct Snapshot {
     /// The rules.
     pub rules: Arc<Rules>,
-    /// The key that signs what is issued.
+    /// The key that signs issued tokens.
     pub signer: Option<Signer>,
     /// The tools that calls can reach.
     pub tools: Catalogue,
-    /// The tokens, in the order in which they came.
+    /// The tokens, in the order in which they were added.
     pub tokens: Arc<Vec<TokenEntry>>,
     /// The log of calls.
     pub activity: Activity,
     /// The server's traffic.
     pub traffic: Arc<Traffic>,
-    /// Whether decisions are made on what they should be made on.
+    /// The state of the data that decisions are based on.
     pub health: Health,
-    /// The revision copied.
+    /// The revision of the state that was copied.
     pub revision: u64,
-    /// The rules and tokens before the last change of the rules; the reader takes them.
+    /// The rules and tokens before the last change of the rules, until the reader takes them.
     pub before: Option<(Arc<Rules>, Arc<Vec<TokenEntry>>)>,
 }
 
 impl Snapshot {
-    /// A copy of a state.
+    /// Copies a state.
     pub fn of(state: &AuthState) -> Self {
         Self {
             rules: Arc::clone(&state.rules),
@@ -386,17 +387,17 @@ impl Snapshot {
         }
     }
 
-    /// The place of a token in the list.
+    /// The index of a token in the list.
     pub fn place(&self, number: u64) -> Option<usize> {
         place(&self.tokens, number).ok()
     }
 
-    /// The token of a number.
+    /// The token with this number.
     pub fn token(&self, number: u64) -> Option<&TokenEntry> {
         self.tokens.get(self.place(number)?)
     }
 
-    /// Updates the copy; returns whether anything was new.
+    /// Updates the copy, and returns whether anything was new.
     pub fn follow(&mut self, state: &AuthState) -> bool {
         if self.revision == state.revision {
             return false;

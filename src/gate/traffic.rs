@@ -1,4 +1,5 @@
-//! Statistics about the server's requests: recent clients, calls per second, and refusals by reason. Tokens are not kept.
+//! Statistics about the server's requests: recent clients, calls per second, and refusals by reason. Tokens are not
+//! stored.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::IpAddr;
@@ -9,61 +10,61 @@ use crate::auth::date::NumericDate;
 use crate::auth::token::TokenId;
 use crate::text;
 
-/// The most clients remembered; the one that was silent longest is removed first.
+/// The most clients in the list; the one with the oldest last request is removed first.
 pub const MOST_CLIENTS: usize = 64;
-/// Seconds for which calls are counted.
+/// The number of seconds for which calls are counted.
 pub const SECONDS: usize = 60;
-/// Names are cut to this length, in bytes.
+/// Names are truncated to this length, in bytes.
 const MAX_NAME: usize = 256;
 
-/// One answered request. Names are untrusted.
+/// One answered request. Its names are untrusted.
 #[derive(Clone, Copy, Debug)]
 pub struct Request<'a> {
     /// When it arrived.
     pub at: NumericDate,
-    /// From where.
+    /// The address of the client.
     pub peer: IpAddr,
     /// The `User-Agent`.
     pub agent: &'a str,
-    /// Name and version that the client gives itself, where it does in this request.
+    /// The client's own name and version, if this request contains them.
     pub name: Option<&'a str>,
-    /// Its token.
+    /// The ID of its token.
     pub token: Option<TokenId>,
     /// The user of a verified token.
     pub subject: Option<&'a str>,
-    /// The principal that a verified token proves, so that the token of a new client is known by its hash.
+    /// The principal, if the token was verified. With it, the token of a new client is added to the list by its hash.
     pub principal: Option<&'a Arc<Principal>>,
-    /// Whether it called a tool.
+    /// Whether it calls a tool.
     pub is_call: bool,
-    /// Why it was refused, as a code.
+    /// The code of the reason for its refusal.
     pub refused: Option<&'static str>,
 }
 
 /// A client: one program on one machine with one token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Client {
-    /// From where.
+    /// The address of the client.
     pub peer: IpAddr,
     /// The `User-Agent`.
     pub agent: Box<str>,
-    /// Name and version that it gives itself, once it has.
+    /// Its own name and version, once it has sent them.
     pub name: Option<Box<str>>,
-    /// Its token.
+    /// The ID of its token.
     pub token: Option<TokenId>,
     /// The user of the token.
     pub subject: Option<Box<str>>,
     /// When its last request arrived.
     pub last: NumericDate,
-    /// Requests that it sent.
+    /// The number of its requests.
     pub requests: u64,
-    /// Calls of tools among them.
+    /// The number of tool calls among them.
     pub calls: u64,
-    /// Refusals among them.
+    /// The number of refusals among them.
     pub refused: u64,
 }
 
 impl Client {
-    /// The name it gives itself, else its `User-Agent`; safe to show.
+    /// The client's own name, or else its `User-Agent`; safe to show.
     pub fn called(&self) -> String {
         named(self.name.as_deref(), &self.agent)
     }
@@ -78,13 +79,13 @@ fn named(name: Option<&str>, agent: &str) -> String {
     if name.is_empty() { "unnamed client".to_owned() } else { text::name(name, 64) }
 }
 
-/// All requests.
+/// Statistics about all requests.
 #[derive(Clone, Debug, Default)]
 pub struct Traffic {
     /// The clients, the most recent first.
     clients: Vec<Client>,
     refusals: BTreeMap<&'static str, u64>,
-    /// Seconds in which tools were called, and how often, oldest first.
+    /// The seconds in which tools were called, with the number of calls, oldest first.
     seconds: VecDeque<(i64, u32)>,
     requests: u64,
 }
@@ -107,7 +108,7 @@ impl Traffic {
         let agent = text::head(request.agent, MAX_NAME);
         let cut = |name: &str| -> Box<str> { text::head(name, MAX_NAME).into() };
         let name = request.name.map(cut);
-        // If two clients differ only in name, a request without a name counts for the most recent one.
+        // If two clients differ only in name, a request without a name is counted for the most recent one.
         let fits = |client: &Client| name.is_none() || client.name.is_none() || client.name == name;
         let is_it = |client: &Client| client.is(request.peer, agent, request.token) && fits(client);
         let known = self.clients.iter().position(is_it);
@@ -137,7 +138,7 @@ impl Traffic {
 
     fn count(&mut self, second: i64) {
         match self.seconds.back_mut() {
-            // After the clock is set back, calls count for the last second.
+            // After the clock is set back, calls are counted for the latest second.
             Some((last, calls)) if *last >= second => *calls += 1,
             _ => self.seconds.push_back((second, 1)),
         }
@@ -146,7 +147,7 @@ impl Traffic {
         }
     }
 
-    /// Returns the name of a client.
+    /// Returns the display name of a client.
     pub fn called(&self, peer: IpAddr, agent: &str, token: Option<TokenId>) -> String {
         let known = self.clients.iter().find(|client| client.is(peer, agent, token));
         known.map_or_else(|| named(None, agent), Client::called)
@@ -169,13 +170,13 @@ impl Traffic {
         self.requests
     }
 
-    /// Whether the result of [`Traffic::rate`] will change over time.
+    /// Whether the result of [`Traffic::rate`] changes with time alone.
     pub fn is_lively(&self, now: NumericDate) -> bool {
         let seconds = i64::try_from(SECONDS).unwrap_or(i64::MAX);
         self.seconds.back().is_some_and(|(last, _)| now.seconds() - last <= seconds)
     }
 
-    /// Calls in each of the last seconds before `now`, oldest first; the second that runs is not among them.
+    /// The number of calls in each of the last seconds before `now`, oldest first, without the current second.
     pub fn rate(&self, now: NumericDate) -> [u32; SECONDS] {
         let mut rate = [0; SECONDS];
         for (second, calls) in &self.seconds {

@@ -1,5 +1,5 @@
-//! Evidence for a ticket: a summary with the commands that repeat it, then calls, a drill and a scorecard, as Markdown or as
-//! JSON Lines. Tokens are named by token id and `jti`, never shown.
+//! Evidence for a ticket: a summary with commands to repeat it, then calls, a drill and a scorecard, as Markdown or
+//! JSON Lines. Tokens are identified by token ID and `jti`, and never shown.
 
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -17,39 +17,39 @@ use crate::text::escape::{ascii_json, markdown};
 use crate::text::words::{exact, took, with_sign};
 use crate::text::{self, Span, display_safe};
 
-/// What there is to tell. Whoever makes it says by which rules it was judged.
+/// The contents of evidence. Its creator states the rules that it was judged by.
 pub struct Evidence<'a> {
-    /// When it is told.
+    /// When it is written.
     pub at: NumericDate,
-    /// What the clock of decisions shows, where that is not the real time.
+    /// The time of the clock that decisions use, if it is not the real time.
     pub clock: Option<NumericDate>,
-    /// What everything is judged by, in words; safe to show.
+    /// The settings that everything is judged by, in words; safe to show.
     pub judged_by: Vec<String>,
-    /// [`Policy::digest`](crate::auth::Policy::digest) of the policy that decides now.
+    /// The [`Policy::digest`](crate::auth::Policy::digest) of the current policy.
     pub policy: String,
-    /// Options of the command line that judge alike, as [`options`] writes them.
+    /// Command-line options that make decisions the same, as returned by [`options`].
     pub options: Vec<String>,
-    /// How many older calls are left out.
+    /// The number of older calls that are left out.
     pub left_out: usize,
     /// The calls, oldest first.
     pub calls: Vec<Arc<Record>>,
-    /// What the last drill found.
+    /// The results of the last drill.
     pub drill: Option<&'a DrillResult>,
-    /// What the last run of the test tokens found.
+    /// The results of the last run of the test tokens.
     pub card: Option<&'a Scorecard>,
-    /// The `jti` of a token, where it is known.
+    /// Returns the `jti` of a token, if it is known.
     pub jti: &'a dyn Fn(TokenId) -> Option<String>,
 }
 
-/// Whether a call is one of many that a drill or the test kit makes.
+/// Whether a call is one of the many that a drill or the test kit makes.
 fn is_series(record: &Record) -> bool {
     matches!(record.origin, Origin::Drill | Origin::Kit)
 }
 
-/// The most calls for which a command is written.
+/// The most calls for which a command is included.
 const AGAIN: usize = 5;
 
-/// How evidence is written.
+/// The format of evidence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the names say it")]
 pub enum Form {
@@ -57,7 +57,7 @@ pub enum Form {
     JsonLines,
 }
 
-/// The version that all of it was made with.
+/// The version of the program that writes the evidence.
 const VERSION: &str = concat!("portcullis ", env!("CARGO_PKG_VERSION"));
 
 /// A row of the summary.
@@ -65,11 +65,12 @@ struct Summed {
     what: &'static str,
     expected: String,
     actual: String,
-    /// `None` where nothing was expected.
+    /// `None` if there was no expectation.
     passed: Option<bool>,
 }
 
-/// The options of the command line that judge as these rules do; the policy file is empty for the one built in.
+/// Returns the command-line options that make decisions like these rules. `policy_file` is empty for the built-in
+/// policy.
 pub fn options(rules: &Rules, policy_file: &str) -> Vec<String> {
     let mut options = Vec::new();
     if rules.leeway != Leeway::NONE {
@@ -83,7 +84,7 @@ pub fn options(rules: &Rules, policy_file: &str) -> Vec<String> {
     options
 }
 
-/// A word as a shell reads it; foreign text is made safe first.
+/// Quotes a word for a shell. Foreign text is made safe first.
 fn shell(word: &str) -> String {
     let word = display_safe(&redacted(word), 512);
     let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '/' | ':' | '@' | '=');
@@ -94,12 +95,12 @@ fn shell(word: &str) -> String {
 }
 
 impl Evidence<'_> {
-    /// Whether there is something to show at all.
+    /// Whether it contains neither calls nor results.
     pub fn is_empty(&self) -> bool {
         self.calls.is_empty() && self.drill.is_none() && self.card.is_none()
     }
 
-    /// What was expected and what came, a row for each part.
+    /// Returns the expected and the actual result, in a row for each part.
     fn summary(&self) -> Vec<Summed> {
         let drill = self.drill.map(|DrillResult { report, .. }| Summed {
             what: "expiry drill",
@@ -132,7 +133,7 @@ impl Evidence<'_> {
         drill.into_iter().chain(card).chain(calls).collect()
     }
 
-    /// The commands that do the same again. A token is not in them: it is in `PORTCULLIS_TOKEN`.
+    /// Returns the commands that repeat everything. They do not contain tokens, but read `PORTCULLIS_TOKEN`.
     fn commands(&self) -> Vec<String> {
         let options = self.options.iter().fold(String::new(), |all, option| all + " " + option);
         let mut commands = Vec::new();
@@ -164,7 +165,7 @@ impl Evidence<'_> {
         commands
     }
 
-    /// It in a form, with a line break at its end.
+    /// Formats the evidence, with a line break at the end.
     pub fn written(&self, form: Form) -> String {
         match form {
             Form::Markdown => self.markdown(),
@@ -172,7 +173,7 @@ impl Evidence<'_> {
         }
     }
 
-    /// For people: a heading, and a table for each kind.
+    /// Formats it for people: a heading, and a table for each part.
     fn markdown(&self) -> String {
         let mut out = format!("## Evidence of {}\n", self.at.rfc3339());
         let _ = writeln!(out, "\n{VERSION}, policy sha256 `{}`\n", self.policy);
@@ -212,7 +213,7 @@ impl Evidence<'_> {
         if self.left_out > 0 {
             let _ = writeln!(out, "\n{} older calls are left out.", self.left_out);
         }
-        // A drill and the test tokens make dozens of calls, which would bury the others.
+        // A drill and the test tokens make dozens of calls, which would hide the others.
         if !drilled.is_empty() {
             let count = text::words::count(drilled.len(), "call");
             let _ = writeln!(out, "\n<details><summary>{count} of drills and test tokens</summary>\n");
@@ -250,7 +251,7 @@ impl Evidence<'_> {
         }
     }
 
-    /// For scripts: one object a line, each with its `kind`.
+    /// Formats it for scripts: one object per line, each with its `kind`.
     fn json_lines(&self) -> String {
         let head = json!({
             "at": twice(self.at),
@@ -280,7 +281,7 @@ impl Summed {
     }
 }
 
-/// An object on a line of its own, after its kind.
+/// Formats an object on one line, with its kind first.
 pub fn json_line(kind: &str, value: Value) -> String {
     let mut line = json!({ "kind": kind });
     if let (Value::Object(line), Value::Object(members)) = (&mut line, value) {
@@ -289,7 +290,7 @@ pub fn json_line(kind: &str, value: Value) -> String {
     ascii_json(&line.to_string()).into_owned() + "\n"
 }
 
-/// A call or another request as JSON; `jti` is its token's, where that is known.
+/// Formats a call or another request as JSON. `jti` is that of its token, if it is known.
 pub fn call_json(record: &Record, jti: Option<&str>) -> Value {
     let answered = &record.answered;
     let (tool, method) = if record.is_call { (Some(&record.tool), None) } else { (None, Some(&record.tool)) };
@@ -317,12 +318,12 @@ pub fn call_json(record: &Record, jti: Option<&str>) -> Value {
     })
 }
 
-/// What something was judged by, in words.
+/// Returns the settings that something was judged by, in words.
 fn judged_words(judged_by: &[String]) -> String {
     if judged_by.is_empty() { "exp and nbf as they are".to_owned() } else { judged_by.join(", ") }
 }
 
-/// A drill as Markdown.
+/// Formats a drill as Markdown.
 pub fn drill_markdown(found: &DrillResult) -> String {
     let DrillResult { subject, report, at, judged_by } = found;
     let word = if report.passed() { "PASSED" } else { "FAILED" };
@@ -342,7 +343,7 @@ pub fn drill_markdown(found: &DrillResult) -> String {
     out
 }
 
-/// A scorecard as Markdown.
+/// Formats a scorecard as Markdown.
 pub fn card_markdown(card: &Scorecard) -> String {
     let (tool, at) = (markdown(&text::name(&card.tool, 64)), card.at.rfc3339());
     let mut out = format!(

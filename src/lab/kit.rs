@@ -1,4 +1,4 @@
-//! The classic test tokens, all made from one identity, each with the answer expected from a correct gate.
+//! The classic test tokens, all made for one identity, each with the answer that a correct gate gives.
 
 use std::fmt;
 use std::sync::Arc;
@@ -22,7 +22,7 @@ pub struct Identity {
 }
 
 impl Identity {
-    /// It in words: `user123 (user)`; safe to show.
+    /// The identity in words: `user123 (user)`; safe to show.
     pub fn words(&self) -> String {
         let held = text::names(self.permissions.iter(), 32, 4, ", ");
         let held = if held.is_empty() { "no permission" } else { &held };
@@ -36,7 +36,7 @@ pub struct Kind {
     pub name: &'static str,
     /// The fault in it, as a phrase.
     pub what: &'static str,
-    /// The expected answer: a reason's code, or `allowed` as far as the policy allows.
+    /// The expected answer: a reason's code, or `allowed` if the policy allows the call.
     pub expected: &'static str,
     make: fn(&Maker<'_>) -> String,
 }
@@ -45,7 +45,7 @@ const fn kind(name: &'static str, expected: &'static str, what: &'static str, ma
     Kind { name, what, expected, make }
 }
 
-/// Every test token, in the order in which they are made and called.
+/// Every test token, in the order of the calls.
 pub const KIT: [Kind; 17] = [
     kind("good", "allowed", "as it is issued", |m| m.signed(HS256, &m.claims())),
     kind("expired 1 s ago", "expired", "exp is 1 second plus the leeway in the past", |m| {
@@ -94,19 +94,20 @@ pub const KIT: [Kind; 17] = [
 
 const HS256: &str = r#"{"alg":"HS256","typ":"JWT"}"#;
 
-/// Before this, a time in milliseconds would be a date in seconds; after the other, later times are not dates.
+/// The earliest and the latest time for test tokens. Before the first, a time in milliseconds could be read as a date
+/// in seconds; after the second, later times would not be dates.
 const EARLIEST: NumericDate = NumericDate::from_seconds(10 * 365 * 86_400);
 const LATEST: NumericDate = NumericDate::MAX.plus(Span::days(-1));
 
 /// A secret that no issuer uses.
 const ANOTHER: &[u8] = b"another secret, which signs nothing but test tokens";
 
-/// A test token. It holds a token, so its `Debug` shows only the name.
+/// A test token. Its `Debug` shows only the name.
 #[derive(Clone)]
 pub struct TestToken {
     /// Its name.
     pub name: &'static str,
-    /// The fault in it, as a phrase.
+    /// Its fault, as a phrase.
     pub what: &'static str,
     /// The token.
     pub token: Arc<str>,
@@ -122,19 +123,19 @@ impl fmt::Debug for TestToken {
     }
 }
 
-/// The inputs of every token.
+/// The inputs for making a token.
 struct Maker<'a> {
     rules: &'a Rules,
     signer: &'a Signer,
     identity: &'a Identity,
     jti: String,
-    /// A whole second, as `iat` is.
+    /// A whole second, like `iat`.
     now: NumericDate,
     leeway: Span,
 }
 
 impl Maker<'_> {
-    /// The claims of a good token, as JSON.
+    /// Returns the claims of a good token, as JSON.
     fn claims(&self) -> String {
         self.members(|_| true).to_string()
     }
@@ -145,7 +146,7 @@ impl Maker<'_> {
         claims.to_string()
     }
 
-    /// A time claim that lies `span` after now.
+    /// Returns the value of a time claim `span` after now.
     fn at(&self, span: Span) -> Value {
         self.now.plus(span).json_number()
     }
@@ -167,7 +168,8 @@ impl Maker<'_> {
         all.into_iter().filter(|(name, value)| keep(name) && !value.is_null()).map(|(n, v)| (n.to_owned(), v)).collect()
     }
 
-    /// Every permission of the policy, the identity's, and one that does not exist: always more than the good token has.
+    /// Returns every permission of the policy, those of the identity, and one that does not exist: always more than the
+    /// good token has.
     fn everything(&self) -> Vec<String> {
         let mut all: Vec<String> = self.rules.policy.permissions().iter().map(ToString::to_string).collect();
         all.extend(self.identity.permissions.iter().filter(|held| !all.contains(held)).cloned().collect::<Vec<_>>());
@@ -183,7 +185,7 @@ impl Maker<'_> {
         self.signer.seal(header, payload)
     }
 
-    /// Another payload under the signature of the good token.
+    /// Returns another payload with the signature of the good token.
     fn resigned(&self, payload: &str) -> String {
         let good = self.signed(HS256, &self.claims());
         let signature = good.rsplit('.').next().unwrap_or_default();
@@ -199,13 +201,13 @@ fn truncated(maker: &Maker<'_>) -> String {
 }
 
 fn signed_by_another(maker: &Maker<'_>) -> String {
-    // A constant that is a good key.
+    // This cannot fail: the constant is a valid key.
     let another = Signer::hs256(ANOTHER, KeyOrigin::Program);
     another.map(|signer| signer.seal(HS256, &maker.claims())).unwrap_or_default()
 }
 
-/// The test tokens for an identity that calls a tool at `now`. The `jti` of each is a number of its own, counted from
-/// the caller's random one.
+/// Makes the test tokens for an identity that calls a tool at `now`. The `jti` of each is unique: they are counted from
+/// the caller's random number.
 pub fn make(
     rules: &Rules,
     signer: &Signer,

@@ -1,5 +1,5 @@
-//! The instruments of the time lab: pure state machines and tables. The caller makes the calls that an instrument asks
-//! for and reports the results.
+//! The instruments of the time lab: pure state machines and tables. The caller makes the calls that an instrument
+//! requires and reports the results.
 
 pub mod drill;
 pub mod evidence;

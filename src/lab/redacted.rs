@@ -1,10 +1,10 @@
-//! Removal of tokens from texts for export.
+//! Removes tokens from texts for export.
 
 use std::fmt::Write as _;
 
 use crate::auth::TokenId;
 
-/// A text in which tokens, whole or cut, are replaced by their token ID, because evidence is shared with others.
+/// Replaces tokens in a text, complete or truncated, by their token IDs, because evidence is shared with others.
 pub fn redacted(text: &str) -> String {
     let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     let mut out = String::with_capacity(text.len());
@@ -22,7 +22,7 @@ pub fn redacted(text: &str) -> String {
     out + rest
 }
 
-/// Whether a word begins as every JWS does: with the base64url of a JSON object, and a dot.
+/// Whether a word begins like every JWS: with the base64url of a JSON object, and a dot.
 fn is_token(word: &str) -> bool {
     let first = word.split('.').next().unwrap_or_default();
     let opens = matches!(first.as_bytes(), [b'e', b'w'..=b'z' | b'0'..=b'9' | b'-' | b'_', ..]);

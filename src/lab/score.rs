@@ -15,14 +15,14 @@ use crate::text;
 pub struct Observation {
     /// The code of the decision.
     pub code: String,
-    /// Its sentence, or why the call failed although it was allowed; safe to show.
+    /// The decision's sentence, or why the allowed call failed; safe to show.
     pub sentence: String,
     /// The answer, as JSON text.
     pub answer: String,
 }
 
 impl Observation {
-    /// Creates it from the gate's decision and its answer.
+    /// Creates it from the gate's decision and the call's outcome.
     pub fn new(decision: &Decision, outcome: &Outcome) -> Self {
         let sentence =
             outcome.trouble().map_or_else(|| decision.sentence(), |trouble| format!("the call failed: {trouble}"));
@@ -35,13 +35,13 @@ impl Observation {
 pub struct Line {
     /// Its name.
     pub name: &'static str,
-    /// The token.
+    /// The token's ID.
     pub token_id: TokenId,
     /// Its `jti`.
     pub jti: String,
     /// The expected code.
     pub expected: &'static str,
-    /// The result, with a shortened answer that contains no token.
+    /// The result. Its answer is shortened, and tokens in it are redacted.
     pub came: Observation,
     passed: bool,
 }
@@ -55,12 +55,12 @@ impl Line {
         Self { name, token_id: TokenId::of(&token.token), jti: token.jti.clone(), expected, came, passed }
     }
 
-    /// Whether the reason is the expected one, and the answer is the one that goes with it.
+    /// Whether both the code and the answer are the expected ones.
     pub const fn passed(&self) -> bool {
         self.passed
     }
 
-    /// It for scripts.
+    /// Formats the line as JSON for scripts.
     pub fn json(&self, card: &Scorecard) -> Value {
         json!({
             "name": self.name,
@@ -79,7 +79,7 @@ impl Line {
     }
 }
 
-/// The verdict of a decision with this code.
+/// Returns the verdict of a decision with this code.
 fn verdict_of(code: &str) -> Verdict {
     REASONS.iter().find(|row| row.code == code).map_or(Verdict::Allowed, ReasonRow::verdict)
 }
@@ -99,13 +99,13 @@ fn answers(verdict: Verdict, answer: &str) -> bool {
 pub struct Scorecard {
     /// The tool that was called.
     pub tool: String,
-    /// The user and permissions in the tokens; safe to show.
+    /// The user and the permissions in the tokens; safe to show.
     pub made_for: String,
     /// The non-default settings of the gate; safe to show.
     pub judged_by: Vec<String>,
-    /// The instant it was judged for.
+    /// The instant that the tokens were judged for.
     pub at: NumericDate,
-    /// One line a token, in the order of the kit.
+    /// One line for each token, in the order of the kit.
     pub lines: Vec<Line>,
 }
 
@@ -115,7 +115,7 @@ impl Scorecard {
         self.lines.iter().all(Line::passed)
     }
 
-    /// `17 of 17 as expected`.
+    /// The number of lines that passed: `17 of 17 as expected`.
     pub fn summary(&self) -> String {
         let passed = self.lines.iter().filter(|line| line.passed()).count();
         format!("{passed} of {} as expected", self.lines.len())

@@ -1,4 +1,4 @@
-//! Refusals in the form sent to clients: status, challenge (RFC 6750, RFC 9728) and a JSON-RPC error.
+//! Builds the refusals sent to clients: status, challenge (RFC 6750, RFC 9728) and JSON-RPC error.
 
 use axum::Json;
 use axum::http::header::{CACHE_CONTROL, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
@@ -17,55 +17,56 @@ use crate::text;
 /// The path of the protected-resource metadata (RFC 9728 §3.1), without the path of the resource.
 pub const METADATA: &str = "/.well-known/oauth-protected-resource";
 
-/// The code of a JSON-RPC error is its status and this: outside the range that JSON-RPC and MCP keep for themselves, and no
-/// number in which a client could find the status again. Some end their session when they find 401 or 403 in an error's text.
+/// Added to a status, this is the code of a JSON-RPC error. Codes are then outside the range that JSON-RPC and MCP
+/// reserve, and do not contain the status as a word: some clients end their session if an error's text contains 401 or
+/// 403.
 pub const CODES: u16 = 1000;
 
-/// A longer message is cut in the reason phrase, in bytes.
+/// The longest message in a reason phrase, in bytes; longer ones are truncated.
 const LONGEST_PHRASE: usize = 100;
 
-/// The parts of a refusal.
+/// The parts common to all refusals of a request.
 pub struct Challenge<'a> {
     /// The server's canonical URI.
     pub uri: &'a str,
-    /// The ID of the request, or null.
+    /// The ID of the request, or `null`.
     pub id: Value,
-    /// The scope that a token needs.
+    /// The scope that a token needs, for the challenge.
     pub scope: String,
     /// The form of the refusal.
     pub shape: Shape,
 }
 
-/// The form of a refusal for a client.
+/// The form of a refusal, which depends on the client and the request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Shape {
     /// A status, with a JSON-RPC error.
     Status,
-    /// The result of a tool, for a call.
+    /// A tool result, for a call.
     Result,
     /// A JSON-RPC error with status 200, for any other request.
     Error,
-    /// A session that begins with the reason in its instructions, for an `initialize` that asks for this revision.
+    /// A session whose instructions contain the reason, for an `initialize` with this revision.
     Session(String),
-    /// Status 202, for a notification: it has no answer that could carry a refusal.
+    /// Status 202, for a notification, whose answer cannot contain a refusal.
     Accepted,
 }
 
-/// A refusal, in the parts that the shapes are made of.
+/// The parts of a refusal, from which every shape is built.
 struct Refusal {
     status: StatusCode,
     message: String,
-    /// The structured content of a tool's result.
+    /// The structured content of a tool result.
     result: Value,
     /// The `data` of a JSON-RPC error.
     data: Value,
-    /// The header sent with the status.
+    /// A header to send with the status.
     header: (HeaderName, String),
 }
 
 impl Challenge<'_> {
-    /// The gate's refusal. Of an unauthorized caller's token only the reason's code is said; a caller who is known hears
-    /// which tool needs what, which the challenge's scope says too.
+    /// Refuses a call that the gate refused. The answer to an unauthorized caller contains only the reason's code; a
+    /// verified caller also learns which permission the tool needs, as in the challenge's scope.
     pub fn refused(&self, reason: &Reason) -> Response {
         let (status, error) = match (reason, reason.verdict()) {
             (Reason::MissingToken, _) => (StatusCode::UNAUTHORIZED, None),
@@ -82,11 +83,12 @@ impl Challenge<'_> {
             header: (WWW_AUTHENTICATE, header),
             message,
         };
-        // Without a token the client has to be asked for one, which only the status does.
+        // Without a token, the client must obtain one, and only the status makes it do so.
         self.shaped(if *reason == Reason::MissingToken { &Shape::Status } else { &self.shape }, refusal)
     }
 
-    /// The header is there twice, or asks for another scheme than Bearer: whose token would count?
+    /// Refuses a request whose `Authorization` header is duplicated or has a scheme other than Bearer, because it is
+    /// ambiguous which token counts.
     pub fn misused(&self) -> Response {
         let header = self.header(Some("invalid_request"), None);
         self.answer(
@@ -97,7 +99,7 @@ impl Challenge<'_> {
         )
     }
 
-    /// The sender makes too many requests, and may make one again after so many seconds.
+    /// Refuses a request of a caller that sends too many. It may send the next one after `seconds`.
     pub fn too_many(&self, seconds: u64) -> Response {
         let wait = format!("try again in {seconds} s");
         let data = json!({ "error": "too_many_calls", "retry_after": seconds });
@@ -124,7 +126,7 @@ impl Challenge<'_> {
         }
     }
 
-    /// A session in which every request is refused, for as long as nothing changes.
+    /// Returns a session in which every request is refused unless something changes.
     fn session(&self, version: &str, message: String) -> Response {
         let known = ProtocolVersion::KNOWN_VERSIONS.iter().filter(|known| known.has_initialize());
         let version = known.into_iter().find(|known| version == known.as_str());
@@ -135,33 +137,35 @@ impl Challenge<'_> {
         Json(json!({ "jsonrpc": "2.0", "id": self.id, "result": result })).into_response()
     }
 
-    /// A refusal as a tool's result: the answer as structured content, and the message as text.
+    /// Returns a refusal as a tool result, with the answer as structured content and the message as text.
     fn result(&self, answer: Value, message: String) -> Response {
         let mut result = CallToolResult::structured_error(answer);
         result.content = vec![ContentBlock::text(message)];
         Json(json!({ "jsonrpc": "2.0", "id": self.id, "result": result })).into_response()
     }
 
-    /// No decision is possible, because `what` cannot be read. The token may be valid, so this is not a 401.
+    /// Refuses a request because no decision is possible: `what` cannot be read. The token may be valid, so this is not
+    /// a 401.
     pub fn unavailable(&self, what: &str) -> Response {
         let data = json!({ "error": "unavailable" });
         let message = format!("unavailable: {what} cannot be read");
         self.answer(StatusCode::SERVICE_UNAVAILABLE, &message, Some(data), [(RETRY_AFTER, "1".to_owned())])
     }
 
-    /// Arguments are not an object: the specification's error, together with the contract's answer.
+    /// Rejects arguments that are not an object, with the specification's error and the answer that the lab exercise
+    /// specifies.
     pub fn bad_arguments(&self, sentence: &str, answer: &Value) -> Response {
         let error = json!({ "code": -32602, "message": sentence, "data": answer });
         Json(json!({ "jsonrpc": "2.0", "id": self.id, "error": error })).into_response()
     }
 
-    /// The body could not be read, or not in time.
+    /// Rejects a request whose body could not be read, or not in time.
     pub fn unread(&self, status: StatusCode) -> Response {
         self.answer(status, status.canonical_reason().unwrap_or("no body"), None, [])
     }
 
-    /// A JSON-RPC error and its status. The message is in the reason phrase too (RFC 9112 §4), because some clients show
-    /// nothing else.
+    /// Returns a JSON-RPC error and its status. The reason phrase contains the message as well (RFC 9112 §4), because
+    /// some clients show nothing else.
     fn answer<const N: usize>(
         &self,
         status: StatusCode,
@@ -184,7 +188,7 @@ impl Challenge<'_> {
         response
     }
 
-    /// A JSON-RPC error.
+    /// Returns a JSON-RPC error.
     fn error(&self, status: StatusCode, message: &str, data: Option<Value>) -> Value {
         let mut error = json!({ "code": CODES + status.as_u16(), "message": message });
         if let Some(data) = data {
@@ -204,7 +208,8 @@ impl Challenge<'_> {
     }
 }
 
-/// A short refusal, for clients that show only the message: `expired`, `write_data needs admin`. Safe to show.
+/// Describes a refusal briefly, for clients that show only the message: `expired`, `write_data needs admin`. Safe to
+/// show.
 pub fn brief(reason: &Reason) -> String {
     match reason {
         Reason::PermissionMissing { needs, tool, .. } if needs.is_empty() => {
@@ -217,7 +222,7 @@ pub fn brief(reason: &Reason) -> String {
     }
 }
 
-/// The body is not a message.
+/// Rejects a body that is not a message.
 pub fn broken(InvalidMessage { fault, id }: &InvalidMessage) -> Response {
     let body = json!({ "jsonrpc": "2.0", "id": id, "error": { "code": fault.code(), "message": fault.to_string() } });
     (StatusCode::BAD_REQUEST, Json(body)).into_response()
@@ -230,7 +235,7 @@ pub fn metadata_url(uri: &str) -> String {
     format!("{before}{host}{METADATA}{path}")
 }
 
-/// The protected-resource metadata (RFC 9728 §2).
+/// Returns the protected-resource metadata (RFC 9728 §2).
 pub fn metadata(uri: &str, authorization_servers: &[String], policy: &Policy) -> Value {
     let host = authority(uri);
     let own = [format!("{}{host}", uri.split_once(host).map_or("", |(before, _)| before))];
@@ -244,7 +249,7 @@ pub fn metadata(uri: &str, authorization_servers: &[String], policy: &Policy) ->
     })
 }
 
-/// Those that can be written into a challenge (RFC 6749 §3.3).
+/// Returns the permissions that can be written in a challenge (RFC 6749 §3.3).
 pub fn scopes<'p>(permissions: impl Iterator<Item = &'p str>) -> Vec<&'p str> {
     let fits = |c: char| c.is_ascii_graphic() && c != '"' && c != '\\';
     permissions.filter(|permission| !permission.is_empty() && permission.chars().all(fits)).collect()

@@ -1,5 +1,5 @@
-//! The parts of a JSON-RPC message that determine its answer before it is handled. Parsed strictly: with a duplicate
-//! member, two readers could see two different messages.
+//! Parses the parts of a JSON-RPC message that determine its answer before it is handled. Parsing is strict: two
+//! readers could understand a message with a duplicate member differently.
 
 use std::fmt;
 
@@ -8,51 +8,51 @@ use serde_json::{Map, Value};
 use crate::endpoint::denial::WITHOUT_SESSIONS;
 use crate::text::strict_json::{JsonFault, exact_value_of};
 
-/// The most values in a message, including nested ones. With 256 KiB of text, a message then takes a few MiB.
+/// The most values in a message, including nested ones. With 256 KiB of text, a message then uses a few MiB of memory.
 const MOST_VALUES: usize = 8192;
 
 /// The parsed parts of a message.
 #[derive(Debug, PartialEq)]
 pub struct Envelope {
-    /// Its number; null for a notification.
+    /// The message's ID; `null` for a notification.
     pub id: Value,
-    /// The method; empty for an answer.
+    /// The method; empty if the message is an answer.
     pub method: String,
-    /// The tool that a `tools/call` names, and its arguments.
+    /// The tool and the arguments of a `tools/call`.
     pub call: Option<(String, Value)>,
-    /// Name and version of the client, if the message contains them.
+    /// The client's name and version, if the message contains them.
     pub client: Option<String>,
-    /// The revision of MCP that an `initialize` asks for.
+    /// The revision of MCP that an `initialize` requests.
     pub version: Option<String>,
 }
 
 /// Why a body is not a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// Not UTF-8.
+    /// The body is not UTF-8.
     NotUtf8,
-    /// Not JSON, or a value that readers understand differently.
+    /// The body is not JSON, or readers could understand it differently.
     NotExact(JsonFault),
-    /// An array: batches are in no revision that is served.
+    /// The body is an array: no revision that is served has batches.
     Batch,
-    /// Other JSON that is not a message.
+    /// The body is JSON, but not a message.
     NoMessage,
-    /// A call that names no tool.
+    /// A call does not name a tool.
     NoTool,
-    /// An `initialize` that lacks this member, which every revision requires.
+    /// An `initialize` does not contain this member, which every revision requires.
     NoMember(&'static str),
 }
 
-/// A body that is not a message.
+/// The error for a body that is not a message.
 #[derive(Clone, Debug, PartialEq)]
 pub struct InvalidMessage {
-    /// Why.
+    /// Why the body is invalid.
     pub fault: Fault,
-    /// The ID of the request, if it can be read.
+    /// The ID of the request, if it is readable.
     pub id: Value,
 }
 
-/// The body cannot be parsed at all.
+/// Creates the error for a body that cannot be parsed, so that its ID is unknown.
 impl From<Fault> for Box<InvalidMessage> {
     fn from(fault: Fault) -> Self {
         Self::new(InvalidMessage { fault, id: Value::Null })
@@ -60,7 +60,7 @@ impl From<Fault> for Box<InvalidMessage> {
 }
 
 impl Fault {
-    /// The code that JSON-RPC has for it.
+    /// The JSON-RPC error code.
     pub const fn code(self) -> i32 {
         match self {
             Self::NotUtf8 | Self::NotExact(_) => -32700,
@@ -70,7 +70,7 @@ impl Fault {
     }
 }
 
-/// The message beside the code.
+/// Formats the message for the error.
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -84,16 +84,16 @@ impl fmt::Display for Fault {
     }
 }
 
-/// The members of `initialize` without which a client cannot be served.
+/// The members of `initialize` that every client must send.
 const INITIALIZE: [&str; 3] = ["protocolVersion", "capabilities", "clientInfo"];
 
 impl Envelope {
-    /// Whether it expects no answer.
+    /// Whether the message is a notification, which is not answered.
     pub fn is_notification(&self) -> bool {
         self.id.is_null() && !self.method.is_empty()
     }
 
-    /// Reads a body.
+    /// Parses the body of a request.
     pub fn read(body: &[u8]) -> Result<Self, Box<InvalidMessage>> {
         let text = str::from_utf8(body).map_err(|_| Fault::NotUtf8)?;
         let message = match exact_value_of(text, MOST_VALUES).map_err(|error| Fault::NotExact(error.what))? {
@@ -127,7 +127,7 @@ impl Envelope {
         let meta =
             |name: &str| params.get("_meta").and_then(|meta| meta.get(format!("io.modelcontextprotocol/{name}")));
         let version = meta("protocolVersion").and_then(Value::as_str);
-        // The protocol answers that its revision has no such method.
+        // In revisions without sessions, `initialize` does not exist, and the protocol says so.
         let begins = method == "initialize" && version.is_none_or(|version| version < WITHOUT_SESSIONS);
         if begins && let Some(member) = INITIALIZE.into_iter().find(|member| !params.contains_key(*member)) {
             return Err(broken(Fault::NoMember(member)));

@@ -28,7 +28,7 @@ use crate::gate::ports::{Catalogue, Responder, ToolInfo};
 use crate::gate::{CallResult, Gate, RawArguments};
 use crate::text;
 
-/// The tools, behind the gate.
+/// Handles the protocol's requests with the gate's tools.
 #[derive(Clone)]
 pub struct Handler {
     gate: Gate,
@@ -38,36 +38,36 @@ pub struct Handler {
     subscriptions: Subscriptions,
 }
 
-/// The source of judgements for handled requests. It may hold a token, so it has no `Debug`.
+/// The source of judgements for handled requests. It may contain a token, so it does not implement `Debug`.
 #[derive(Clone)]
 enum Callers {
-    /// Each request carries the judgement that the layers made.
+    /// Each request contains the judgement that the layers made.
     Judged,
     /// All requests come from one client with this token; each is judged when it is handled.
     One { token: Option<Arc<str>>, name: Arc<str> },
 }
 
-/// The code of an error that HTTP has a status for.
+/// The JSON-RPC error code for HTTP status 401.
 const UNAUTHORIZED: ErrorCode = ErrorCode(CODES as i32 + 401);
 
-/// The code for an unknown tool is the specification's.
+/// The error code that the specification defines for an unknown tool.
 const UNKNOWN_TOOL: ErrorCode = ErrorCode::INVALID_PARAMS;
 
 impl Handler {
-    /// For requests that the layers have judged.
+    /// Creates a handler for requests that the layers have judged.
     pub fn behind_layers(gate: Gate, settings: &Settings) -> Self {
         let Settings { listing, max_stale, .. } = *settings;
         Self { gate, listing, max_stale, callers: Callers::Judged, subscriptions: Subscriptions::default() }
     }
 
-    /// Creates a handler for requests from a single client.
+    /// Creates a handler for the requests of a single client.
     pub fn of_one(gate: Gate, settings: &Settings, token: Option<&str>, name: &str) -> Self {
         let Settings { listing, max_stale, .. } = *settings;
         let callers = Callers::One { token: token.map(Into::into), name: name.into() };
         Self { gate, listing, max_stale, callers, subscriptions: Subscriptions::default() }
     }
 
-    /// Returns the layers' judgement of a request; `None` if no layer saw it, in which case it must not be trusted.
+    /// Returns the judgement of a request. `None` means that no layer judged the request, so it must be refused.
     fn judged(&self, extensions: &Extensions) -> Option<JudgedCall> {
         match &self.callers {
             Callers::Judged => extensions.get::<Parts>()?.extensions.get::<JudgedCall>().cloned(),
@@ -78,7 +78,7 @@ impl Handler {
         }
     }
 
-    /// The tools that the sender of a request sees.
+    /// Returns the tools that the caller of a request sees.
     fn seen(&self, judgement: &Judgement) -> Vec<Tool> {
         let Ok(principal) = &judgement.principal else { return Vec::new() };
         let policy = &judgement.rules.policy;
@@ -88,7 +88,7 @@ impl Handler {
         policy.tools().iter().filter(sees).filter_map(|rule| tool(&rule.name, policy, &judgement.tools)).collect()
     }
 
-    /// The decision about a call: the one that the layers made, if it is about this tool.
+    /// Returns the decision about a call: the layers' decision, provided that it is about this tool.
     fn decided(&self, judged: &JudgedCall, tool: &str) -> Result<Permit, Decision> {
         let is_same = judged.judgement.call().is_some_and(|(decided, _)| decided == tool);
         match (&self.callers, judged.decided.as_deref()) {
@@ -100,7 +100,8 @@ impl Handler {
 }
 
 impl ServerHandler for Handler {
-    /// Prompts and resources are served, although there are none, so revision 2026-07-28 wants them declared.
+    /// Declares prompts and resources: there are none, but their empty lists are served, and revision 2026-07-28
+    /// requires that they are declared.
     fn get_info(&self) -> ServerConfig {
         let capabilities = ServerCapabilities::builder().enable_tools().enable_prompts().enable_resources();
         ServerConfig::new(capabilities.enable_tool_list_changed().build()).with_server_info(implementation())
@@ -113,10 +114,10 @@ impl ServerHandler for Handler {
     ) -> Result<InitializeResult, ErrorData> {
         context.peer.set_peer_info(request.clone());
         let mut info = self.negotiate_initialize(&request)?;
-        // Older clients ask for the empty lists anyway, or not at all. Declared, they cost three requests at each start, and
-        // the Inspector opens its page of resources first.
+        // Older clients request the empty lists anyway, or never. If they were declared, they would cost three requests
+        // at each start, and the Inspector would open its page of resources first.
         (info.capabilities.prompts, info.capabilities.resources) = (None, None);
-        // Over HTTP these revisions report changes on a stream that is not served.
+        // Over HTTP, these revisions report changes on a stream, which is not served.
         if let (Callers::Judged, Some(tools)) = (&self.callers, &mut info.capabilities.tools) {
             tools.list_changed = None;
         }
@@ -172,7 +173,8 @@ impl ServerHandler for Handler {
     ) -> Result<ListToolsResult, ErrorData> {
         let tools = match self.judged(&context.extensions) {
             Some(judged) => {
-                // Over HTTP a layer has refused it; on standard streams an empty list would not say why it is empty.
+                // Over HTTP, a layer has refused this already. On standard streams, an empty list would not explain
+                // itself.
                 if let Err(reason) = &judged.judgement.principal {
                     return Err(unauthorized(reason));
                 }
@@ -180,7 +182,7 @@ impl ServerHandler for Handler {
             }
             None => Vec::new(),
         };
-        // Another caller may see another list, and the next policy another one again.
+        // Other callers may see other lists, and so may this one when the policy changes.
         let mut listed = ListToolsResult::with_all_items(tools).with_ttl_ms(0).with_cache_scope(CacheScope::Private);
         listed.meta = own_name(&context);
         Ok(listed)
@@ -250,7 +252,7 @@ impl ServerHandler for Handler {
         let Some(judged) = self.judged(&context.extensions) else {
             return Ok(CallToolResult::structured_error(Outcome::Refused(Verdict::Unauthorized).answer()).into());
         };
-        // Over HTTP a layer has refused it.
+        // Over HTTP, a layer has refused this already.
         if let Some(what) = judged.judgement.stale {
             return Err(ErrorData::internal_error(format!("unavailable: {what} cannot be read"), None));
         }
@@ -280,8 +282,8 @@ impl ServerHandler for Handler {
     }
 }
 
-/// The name and version of this server, as results of revision 2026-07-28 carry them: without `initialize`, nothing else says
-/// who answers.
+/// Returns the name and version of this server for results of revision 2026-07-28, which has no `initialize` that would
+/// state them.
 fn own_name(context: &RequestContext<RoleServer>) -> Option<MetaObject> {
     static NAME: LazyLock<Value> = LazyLock::new(|| json!(implementation()));
     let is_modern = context.protocol_version().is_some_and(|version| version >= ProtocolVersion::V_2026_07_28);
@@ -292,19 +294,19 @@ fn own_name(context: &RequestContext<RoleServer>) -> Option<MetaObject> {
     })
 }
 
-/// The error of a client whose token does not count.
+/// Returns the error for a client whose token is refused.
 fn unauthorized(reason: &Reason) -> ErrorData {
     let data = json!({ "error": "unauthorized", "reason": reason.code() });
     ErrorData::new(UNAUTHORIZED, format!("unauthorized: {}", brief(reason)), Some(data))
 }
 
-/// A method that is not served, by its name.
+/// Returns the error for a method that is not served.
 fn no_method(name: &str) -> ErrorData {
     ErrorData::new(ErrorCode::METHOD_NOT_FOUND, format!("Method not found: {}", text::name(name, 64)), None)
 }
 
-/// The contract's answer, structured and as text. What went wrong behind the gate is in both, as `message`; of a refusal the
-/// text says what is needed, because many clients show nothing else.
+/// Returns the answer that the lab exercise specifies, as structured content and as text. Both contain the error of an
+/// allowed call as `message`. The text of a refusal says what is needed, because many clients show nothing else.
 fn result(called: &CallResult) -> CallToolResult {
     let mut answer = called.outcome.answer();
     if let Some(trouble) = called.outcome.trouble() {
@@ -323,7 +325,7 @@ fn result(called: &CallResult) -> CallToolResult {
     }
 }
 
-/// A tool as a client sees it, if an allowed call of it is answered.
+/// Describes a tool for clients; `None` if nothing answers an allowed call of it.
 fn tool(name: &str, policy: &Policy, catalogue: &Catalogue) -> Option<Tool> {
     if catalogue.answers(policy, name) == Responder::Missing {
         return None;
@@ -335,12 +337,12 @@ fn tool(name: &str, policy: &Policy, catalogue: &Catalogue) -> Option<Tool> {
     };
     let schema = policy.tool(name).and_then(|rule| rule.schema.as_ref()).map(|schema| schema.source().clone());
     let mut input = schema.or_else(|| info.map(|info| info.schema.clone())).unwrap_or_else(|| json!({}));
-    // The specification requires it, and arguments are an object anyway.
+    // The specification requires a type, and arguments are always an object.
     if let Value::Object(members) = &mut input {
         members.entry("type").or_insert_with(|| json!("object"));
     }
     let description = catalogue.description(policy, name).unwrap_or_default().to_owned();
-    // Both shapes of the contract's answer: clients check errors against it as well.
+    // Covers successes and errors, because clients check errors against it as well.
     let output = json!({
         "type": "object",
         "properties": {
@@ -357,7 +359,7 @@ fn tool(name: &str, policy: &Policy, catalogue: &Catalogue) -> Option<Tool> {
     Some(tool)
 }
 
-/// The hints about what a call does.
+/// Returns the hints about the effects of a call.
 fn hints(info: &ToolInfo) -> ToolAnnotations {
     let mut hints = ToolAnnotations::new().read_only(info.reads_only).destructive(info.destroys);
     hints.title = info.title.as_deref().map(str::to_owned);

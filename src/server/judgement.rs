@@ -13,17 +13,17 @@ use crate::gate::ports::Catalogue;
 use crate::gate::traffic;
 use crate::gate::{Gate, Origin, Source};
 
-/// The sender of a request.
+/// The sender of a request, as far as its head shows.
 pub struct Sender {
     pub peer: IpAddr,
     /// The `User-Agent`.
     pub agent: String,
-    /// The client's MCP revision, if given (`MCP-Protocol-Version`).
+    /// The client's MCP revision (`MCP-Protocol-Version`), if it is stated.
     pub version: Option<String>,
 }
 
 impl Sender {
-    /// A request of this sender as the traffic counts it, before anything is known of its token and its message.
+    /// Returns a request of this sender for the traffic statistics, before its token and message are known.
     pub fn counted(&self, at: NumericDate, refused: Option<&'static str>) -> traffic::Request<'_> {
         let Self { peer, ref agent, .. } = *self;
         traffic::Request {
@@ -40,8 +40,8 @@ impl Sender {
     }
 }
 
-/// A judged request. It is made for the instant at which the request was there; whatever is decided about the request
-/// later is decided for that instant and by these rules.
+/// A judged request. It is judged for the instant at which it had arrived; later decisions about it use that instant
+/// and these rules.
 pub struct Judgement {
     pub at: NumericDate,
     pub rules: Arc<Rules>,
@@ -49,7 +49,7 @@ pub struct Judgement {
     pub tools: Catalogue,
     /// The source that has been unreadable for so long that no decision is possible.
     pub stale: Option<&'static str>,
-    /// Checks 1 to 8.
+    /// The result of checks 1 to 8.
     pub principal: Result<Arc<Principal>, Reason>,
     /// The message, if the request contains a readable one.
     pub envelope: Option<Envelope>,
@@ -61,7 +61,8 @@ pub struct Judgement {
 }
 
 impl Judgement {
-    /// Reads the clock and the rules, and verifies the token. What could not be read again decides for `max_stale`.
+    /// Reads the clock and the rules, and verifies the token. Data that has become unreadable is used for at most
+    /// `max_stale`.
     pub fn new(gate: &Gate, token: Option<&str>, audience: Audience, max_stale: Duration) -> Self {
         let (at, started) = gate.clock().both();
         let (rules, tools, stale) = gate
@@ -72,20 +73,20 @@ impl Judgement {
         Self { at, rules, tools, stale, principal, envelope: None, client: String::new(), peer: None, token, started }
     }
 
-    /// The same, for a client of this name, which is safe to show, and at this address.
+    /// Adds the client's name, which must be safe to show, and its address.
     pub fn by(self, client: String, peer: Option<IpAddr>) -> Self {
         Self { client, peer, ..self }
     }
 
-    /// Repeats the judgement now with the current rules; `None` if the sender's token is no longer valid, or if the
+    /// Repeats the judgement for now, with the current rules. Returns `None` if the token is no longer valid, or if the
     /// keys have changed, so that its signature would have to be verified again.
     pub fn again(&self, gate: &Gate) -> Option<Self> {
         let (at, started) = gate.clock().both();
         let (rules, tools) = gate.shared().read(|state| (Arc::clone(state.rules()), state.tools().clone()));
         let principal = self.principal.as_ref().ok()?;
-        // Whether the audience may be missing was decided before.
+        // Whether the token needs an audience has been decided already.
         let stands = rules.check_again(principal, self.token?, Audience::MayLack, at).is_ok();
-        // A source that has become unreadable meanwhile is noticed by the next request.
+        // If a source has become unreadable since, the next request notices it.
         (stands && rules.has_keys_of(&self.rules)).then(|| Self {
             at,
             rules,
@@ -100,13 +101,13 @@ impl Judgement {
         })
     }
 
-    /// Returns the time until the token expires.
+    /// Returns the time from the judgement until the token expires, leeway included.
     pub fn left(&self) -> Option<Duration> {
         let principal = self.principal.as_ref().ok()?;
         Some(principal.exp.plus(self.rules.leeway.span()).since(self.at).as_duration())
     }
 
-    /// The token's name.
+    /// The token's ID.
     pub fn token(&self) -> Option<TokenId> {
         self.token
     }
@@ -116,18 +117,18 @@ impl Judgement {
         self.started
     }
 
-    /// The tool that the request calls, and with what.
+    /// The tool that the request calls, and the arguments.
     pub fn call(&self) -> Option<(&str, &Value)> {
         self.envelope.as_ref()?.call.as_ref().map(|(tool, arguments)| (&**tool, arguments))
     }
 
-    /// Checks 9 and 10 for a tool: the permit, or the decision that refuses it.
+    /// Makes checks 9 and 10 for a tool: returns the permit, or the decision that refuses the call.
     pub fn decide(&self, tool: &str) -> Result<Permit, Decision> {
         let principal = self.principal.as_ref().map_err(|reason| Decision::refused(reason.clone()))?;
         self.rules.authorize(principal, tool)
     }
 
-    /// The source of a call of this request, for the log.
+    /// Returns the origin and time of this request, for the log.
     pub fn source(&self) -> Source<'_> {
         Source {
             token: self.token,
@@ -140,7 +141,7 @@ impl Judgement {
         }
     }
 
-    /// The request as the traffic counts it.
+    /// Returns the request for the traffic statistics.
     pub fn counted<'a>(&'a self, sender: &'a Sender, refused: Option<&'static str>) -> traffic::Request<'a> {
         traffic::Request {
             name: self.envelope.as_ref().and_then(|envelope| envelope.client.as_deref()),

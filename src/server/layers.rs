@@ -1,10 +1,10 @@
 //! The layers of the endpoint, in the order in which a request passes them: `origin` checks `Host` and `Origin`,
-//! [`authenticate`] makes the one judgement, [`throttle`] limits the rate, [`authorise`] decides a call, [`account`]
-//! counts the request and passes it to the protocol. A layer that refuses has already counted the request, and returns
-//! the answer.
+//! [`authenticate`] makes the one judgement, [`throttle`] limits the rate, [`authorise`] decides about a call,
+//! [`account`] counts the request and passes it to the protocol. A layer that refuses a request also counts it, and
+//! returns the answer.
 //!
-//! They are functions, called in turn by [`guard`], and what each has found out is the argument of the next. As four
-//! `axum` middlewares they cost 8 µs a call more: each of those boxes a clone of everything behind it.
+//! The layers are functions, called in turn by [`guard`], and the result of each is an argument of the next. As four
+//! `axum` middlewares they cost 8 µs more per call, because each of them boxes a clone of everything after it.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -31,22 +31,22 @@ use crate::endpoint::{Denial, HostName, Settings};
 use crate::gate::{Gate, Origin, RawArguments, Rejection, RequestOutcome, Source};
 use crate::text;
 
-/// A message counts as one more request per this number of bytes: a large one takes milliseconds.
+/// The size of a message, in bytes, for which it counts as one more request: a large one takes milliseconds.
 const BYTES_A_REQUEST: usize = 16 << 10;
 
-/// A longer `id` is not echoed in a refusal, in bytes of JSON.
+/// The longest `id` that a refusal repeats, in bytes.
 const LONGEST_ID: usize = 128;
 
-/// The header in which a client says the revision of MCP that it speaks.
+/// The header with the revision of MCP that the client uses.
 const VERSION: &str = "mcp-protocol-version";
 
-/// The other end of a connection.
+/// The client's end of a connection.
 #[derive(Clone)]
 pub struct Peer {
     pub address: SocketAddr,
-    /// The address at which it has arrived here.
+    /// The local address of the connection.
     pub local: Option<IpAddr>,
-    /// Its place among the server's connections.
+    /// The connection's place among those of the server.
     pub connection: Arc<Connection>,
 }
 
@@ -54,7 +54,7 @@ pub struct Peer {
 pub struct Endpoint {
     pub gate: Gate,
     pub settings: Settings,
-    /// The `Host` names that requests may be for.
+    /// The accepted `Host` names.
     pub hosts: Vec<HostName>,
     /// The canonical URI of the server.
     pub uri: Arc<str>,
@@ -75,20 +75,20 @@ struct Arrival {
     sender: Sender,
 }
 
-/// A request whose sender is verified.
+/// A request whose token has been verified.
 pub struct Authenticated {
     arrival: Arrival,
     body: Bytes,
 }
 
-/// The answer of a layer that refuses; boxed, because requests that pass should not carry room for one.
+/// The answer of a layer that refuses. It is boxed, so that results of requests that pass stay small.
 pub struct Refusal(Box<Response>);
 
-/// The header is not one Bearer token.
+/// The `Authorization` header is not a single Bearer token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct HeaderError;
 
-/// Passes a request through the layers. `Host` and `Origin` are checked first.
+/// Passes a request through the layers, after checking `Host` and `Origin`.
 pub async fn guard(State(endpoint): State<Arc<Endpoint>>, request: Request, next: Next) -> Response {
     let (parts, body) = request.into_parts();
     let local = parts.extensions.get::<Peer>().and_then(|peer| peer.local);
@@ -140,7 +140,7 @@ impl Endpoint {
         self.gate.turn_away(rejection, &line(parts), &source);
     }
 
-    /// Counts and logs a refused request, and passes on its answer.
+    /// Counts and logs a refused request, and returns its answer as a refusal.
     fn refuse(&self, arrival: &Arrival, answered: impl Into<RequestOutcome>, answer: Response) -> Refusal {
         let (judgement, answered) = (&arrival.judgement, answered.into());
         let source = judgement.source();
@@ -154,7 +154,7 @@ impl Endpoint {
         Refusal(Box::new(answer))
     }
 
-    /// The parts of a refusal of this request.
+    /// Returns the parts common to all refusals of this request.
     fn challenge(&self, arrival: &Arrival) -> Challenge<'_> {
         let Arrival { judgement, sender, .. } = arrival;
         let id = judgement.envelope.as_ref().map_or(Value::Null, |envelope| echoed(&envelope.id));
@@ -173,7 +173,7 @@ impl Endpoint {
 }
 
 impl Arrival {
-    /// The requested operation, for the log: the JSON-RPC method, with the tool of a call; the HTTP method and path if
+    /// Describes the request for the log: the JSON-RPC method, with the tool of a call, or the HTTP method and path if
     /// there is no message.
     fn asked(&self) -> String {
         match &self.judgement.envelope {
@@ -195,18 +195,18 @@ impl Sender {
     }
 }
 
-/// The address of the other end.
+/// Returns the client's address.
 fn address(extensions: &Extensions) -> IpAddr {
     extensions.get::<Peer>().map_or(IpAddr::from([0, 0, 0, 0]), |peer| peer.address.ip())
 }
 
-/// The method and the path of a request.
+/// Returns the method and path of a request.
 fn line(parts: &Parts) -> String {
     format!("{} {}", parts.method, parts.uri.path())
 }
 
-/// Layer 1: makes the judgement, for the instant at which all of the request is there. A body that is not short is only
-/// read for a sender whose head passes.
+/// Layer 1: makes the judgement, for the instant at which the whole request has arrived. A body that is not short is
+/// read only if the token in the head is valid.
 pub async fn authenticate(endpoint: &Endpoint, request: Request) -> Result<Authenticated, Refusal> {
     let (mut parts, body) = request.into_parts();
     let header = bearer(&parts.headers);
@@ -220,7 +220,8 @@ pub async fn authenticate(endpoint: &Endpoint, request: Request) -> Result<Authe
             let body = body::read(body, body::SHORT, within).await;
             (judge(), Some(body))
         }
-        // The head decides only whether the rest may be sent: that may take long, and a token may be revoked meanwhile.
+        // This judgement only decides whether the body is read. That may take long, and the token may be revoked
+        // meanwhile.
         (true, false) => match judge() {
             verified if verified.principal.is_ok() => {
                 let body = body::read(body, endpoint.settings.max_body, within).await;
@@ -229,7 +230,7 @@ pub async fn authenticate(endpoint: &Endpoint, request: Request) -> Result<Authe
             refused => (refused, None),
         },
     };
-    // Only now: while a body arrives slowly, even from a verified user, its connection may be closed for another.
+    // Not before: while a body arrives slowly, even from a verified user, its connection may be closed for another one.
     if let Some(peer) = parts.extensions.get::<Peer>().filter(|_| judgement.principal.is_ok()) {
         peer.connection.works(true);
     }
@@ -278,15 +279,15 @@ pub async fn authenticate(endpoint: &Endpoint, request: Request) -> Result<Authe
     }
 }
 
-/// Layer 2: counts the requests of each user.
+/// Layer 2: limits the requests of each user.
 pub fn throttle(endpoint: &Endpoint, request: &Authenticated) -> Result<(), Refusal> {
     let arrival = &request.arrival;
     let Ok(principal) = &arrival.judgement.principal else { return Ok(()) };
     let cost = 1 + request.body.len() / BYTES_A_REQUEST;
     let user = || User { issuer: principal.iss.as_deref().map(Into::into), name: principal.user_id.as_str().into() };
     endpoint.limiter.take(user, cost, arrival.judgement.started()).map_err(|wait| {
-        // A notification has no answer that could carry a refusal, and some clients end their session on a status. It
-        // is dropped, which changes nothing: without sessions no notification has an effect.
+        // The answer to a notification cannot contain a refusal, and some clients end their session on a status. The
+        // notification is dropped, which is harmless: without sessions, notifications have no effect.
         let seconds = whole_seconds(wait);
         let answer = match arrival.judgement.envelope.as_ref().is_some_and(Envelope::is_notification) {
             true => StatusCode::ACCEPTED.into_response(),
@@ -296,13 +297,13 @@ pub fn throttle(endpoint: &Endpoint, request: &Authenticated) -> Result<(), Refu
     })
 }
 
-/// A wait in seconds, as `Retry-After` counts them.
+/// Rounds a wait up to whole seconds, for `Retry-After`.
 fn whole_seconds(wait: Duration) -> u64 {
     wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
 }
 
-/// Layer 3: decides a call; `None` for other requests. The refusal of an unknown tool goes on: the protocol has an
-/// error of its own for that, and the handler writes it.
+/// Layer 3: decides about a call; returns `None` for other requests. The refusal of an unknown tool is passed on: the
+/// protocol has its own error for it, which the handler returns.
 pub async fn authorise(
     endpoint: &Endpoint,
     request: &Authenticated,
@@ -310,7 +311,7 @@ pub async fn authorise(
     let arrival @ Arrival { judgement, sender, .. } = &request.arrival;
     let Some((tool, arguments)) = judgement.call() else { return Ok(None) };
     let decided = match judgement.decide(tool) {
-        // The protocol's types know no other arguments, and would say only that they are something else.
+        // The protocol's types accept only objects, and their error would not say what was expected.
         Ok(permit) if !arguments.is_object() => {
             let called = endpoint.gate.run(permit, RawArguments::Json(arguments), &judgement.source()).await;
             endpoint.gate.shared().update(|state| state.note(&judgement.counted(sender, None)));
@@ -329,7 +330,7 @@ pub async fn authorise(
     Ok(Some(decided))
 }
 
-/// Layer 4: counts the request, takes it to the protocol, and counts what the protocol refuses.
+/// Layer 4: counts the request, passes it to the protocol, and counts refusals by the protocol.
 pub async fn account(
     endpoint: &Endpoint,
     request: Authenticated,
@@ -344,22 +345,22 @@ pub async fn account(
     let kind = parts.headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     let was_json = kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"));
     if accepts_json(&parts.headers) {
-        // Only JSON is ever answered, while the protocol's crate insists on event streams being accepted too.
+        // Answers are always JSON, but the protocol's crate requires that clients accept event streams as well.
         parts.headers.insert(ACCEPT, HeaderValue::from_static("application/json, text/event-stream"));
     }
     let is_post = parts.method == Method::POST;
     let decided = decided.map(Arc::new);
     parts.extensions.insert(JudgedCall { judgement: Arc::clone(&judgement), decided });
     let mut answer = next.run(Request::from_parts(parts, Body::from(body))).await;
-    // The protocol's crate answers so to a message whose members have the wrong types.
+    // The protocol's crate answers this to a message whose members have wrong types.
     if answer.status() == StatusCode::UNSUPPORTED_MEDIA_TYPE && was_json {
         answer = broken(&InvalidMessage {
             fault: Fault::NoMessage,
             id: judgement.envelope.as_ref().map_or(Value::Null, |envelope| echoed(&envelope.id)),
         });
     }
-    // Refusals by the layers have been counted already. Clients of older revisions routinely ask for an event stream
-    // (GET) and end their session (DELETE); the lack of both is not a refusal.
+    // Refusals by the layers have been counted already. Clients of older revisions routinely request an event stream
+    // (GET) and end their session (DELETE); that neither exists is not a refusal.
     if answer.status().is_client_error() && !is_refused && is_post {
         gate.shared().update(|state| state.note_refusal("bad_request"));
         let sentence = format!("the protocol layer answered {}", answer.status());
@@ -369,8 +370,8 @@ pub async fn account(
     answer
 }
 
-/// Serves what needs no token: rarely, and one request a connection, so that callers without a token neither keep the
-/// server busy nor hold a place.
+/// Serves requests that need no token, at a limited rate and only one per connection, so that callers without a token
+/// neither keep the server busy nor hold a place.
 pub async fn public(State(endpoint): State<Arc<Endpoint>>, request: Request, next: Next) -> Response {
     let taken = endpoint.limiter.take_of_peer(address(request.extensions()), endpoint.gate.clock().monotonic());
     closing(match taken {
@@ -383,13 +384,13 @@ pub async fn public(State(endpoint): State<Arc<Endpoint>>, request: Request, nex
     })
 }
 
-/// An answer after which the connection ends: a caller without a valid token must not hold a place.
+/// Closes the connection after the answer: a caller without a valid token must not hold a place.
 fn closing(mut answer: Response) -> Response {
     answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     answer
 }
 
-/// Whether an answer in JSON is accepted (RFC 9110 §12.5.1): without a word about it, it is.
+/// Whether the client accepts JSON (RFC 9110 §12.5.1). Without an `Accept` header, it does.
 fn accepts_json(headers: &HeaderMap) -> bool {
     let mut all = headers.get_all(ACCEPT).iter().peekable();
     let fits = |range: &str| {
@@ -403,7 +404,7 @@ fn accepts_json(headers: &HeaderMap) -> bool {
     all.peek().is_none() || all.any(|accept| accept.to_str().is_ok_and(|accept| accept.split(',').any(fits)))
 }
 
-/// The token of the one `Authorization` header, if there is one; a query string is never looked at.
+/// Returns the token of the `Authorization` header, if there is one. Tokens in the query string are ignored.
 fn bearer(headers: &HeaderMap) -> Result<Option<String>, HeaderError> {
     let mut all = headers.get_all(AUTHORIZATION).iter();
     let (Some(header), None) = (all.next(), all.next()) else {
@@ -417,7 +418,7 @@ fn bearer(headers: &HeaderMap) -> Result<Option<String>, HeaderError> {
     }
 }
 
-/// The `id` of a refused request, where it is one that JSON-RPC knows and that costs nothing to echo.
+/// Returns the `id` to repeat in a refusal: a number or a short string, or else `null`.
 fn echoed(id: &Value) -> Value {
     match id {
         Value::String(text) if text.len() > LONGEST_ID => Value::Null,
@@ -426,8 +427,8 @@ fn echoed(id: &Value) -> Value {
     }
 }
 
-/// The least scope that a challenge can ask for. Several scopes in a challenge are all needed (RFC 6750 §3), while any
-/// one permission opens a tool. Before the caller is known it does not depend on the tool.
+/// Returns the least scope for a challenge. A client needs all scopes in a challenge (RFC 6750 §3), while any one
+/// permission allows a tool, so there is at most one. Until the caller is verified, it does not depend on the tool.
 fn scope(judgement: &Judgement) -> String {
     let tool = judgement.call().filter(|_| judgement.principal.is_ok()).map(|(tool, _)| tool);
     let policy = &judgement.rules.policy;

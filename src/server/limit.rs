@@ -1,5 +1,5 @@
-//! Rate limits: a token bucket per caller, refilled at a constant rate. A caller is a verified user, with all tokens
-//! together, or else a peer address.
+//! Rate limits: a token bucket per caller, refilled at a constant rate. A caller is a verified user, with all of its
+//! tokens, or else a peer address.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -8,24 +8,24 @@ use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// The most callers with a bucket of their own; all others share one.
+/// The most callers with their own bucket; all others share one.
 const MOST: usize = 10_000;
 
-/// The smallest burst, however low the rate is: some clients send a dozen requests before their first call.
+/// The smallest burst, even if the rate is lower: some clients send a dozen requests before their first call.
 const BURST: u32 = 20;
 
-/// Requests without a valid token that are answered immediately per second, from all peers together. Beyond this,
-/// recently refused peers wait before they are served again.
+/// The number of requests without a valid token per second, from all peers together, that do not cause delays. Beyond
+/// it, new connections of recently refused peers wait.
 const STRANGERS: u32 = 200;
 
-/// Refusals after which a peer counts as one of them.
+/// A peer with more refusals than this counts as recently refused.
 const FEW: f64 = 5.0;
 
-/// How long a connection of such a peer waits. A refused caller that reconnects at once would keep the server as busy
-/// as one that stays connected.
+/// How long a connection of such a peer waits. Without it, a refused caller that reconnects immediately would keep the
+/// server as busy as one that stays connected.
 const DELAY: Duration = Duration::from_secs(2);
 
-/// How often full buckets, which carry no information, are dropped once there are [`MOST`].
+/// How often full buckets, which contain no information, are removed once there are [`MOST`].
 const CLEAN_EVERY: Duration = Duration::from_secs(1);
 
 /// A verified user of an issuer, whose requests are counted together.
@@ -42,11 +42,11 @@ pub struct Limiter {
     rate: Option<u32>,
     users: Mutex<Buckets<User>>,
     peers: Mutex<Buckets<IpAddr>>,
-    /// The refused requests of all peers together.
+    /// The bucket of all requests without a valid token together.
     strangers: Mutex<Bucket>,
 }
 
-/// A bucket for each caller, all filled at one rate.
+/// A bucket for each caller, all refilled at the same rate.
 struct Buckets<C> {
     rate: f64,
     of: HashMap<C, Bucket>,
@@ -55,7 +55,7 @@ struct Buckets<C> {
     cleaned: Duration,
 }
 
-/// The number of requests available at an instant.
+/// The number of requests that were available at an instant of the monotonic clock.
 #[derive(Clone, Copy)]
 struct Bucket {
     requests: f64,
@@ -67,12 +67,12 @@ impl Bucket {
         Self { requests, at: Duration::ZERO }
     }
 
-    /// The requests in it at an instant, if it is filled at this rate.
+    /// Returns the number of requests available at `now`, if the bucket is refilled at this rate.
     fn filled(&self, rate: f64, now: Duration) -> f64 {
         (self.requests + now.saturating_sub(self.at).as_secs_f64() * rate).min(full(rate))
     }
 
-    /// Takes requests, or returns how long to wait for them. A full bucket is enough for any number.
+    /// Takes requests from the bucket, or returns how long to wait for them. A full bucket suffices for any number.
     fn take(&mut self, rate: f64, requests: usize, now: Duration) -> Result<(), Duration> {
         let wanted = u32::try_from(requests).map_or(full(rate), f64::from).min(full(rate));
         *self = Self { requests: self.filled(rate, now), at: now.max(self.at) };
@@ -84,7 +84,7 @@ impl Bucket {
     }
 }
 
-/// The requests in a full bucket.
+/// The number of requests in a full bucket.
 fn full(rate: f64) -> f64 {
     rate.max(f64::from(BURST))
 }
@@ -112,35 +112,35 @@ impl<C: Eq + Hash> Buckets<C> {
 }
 
 impl Limiter {
-    /// Creates a limiter with this rate per second and a burst of the same number, or [`BURST`] if larger; `None` for
-    /// no limit.
+    /// Creates a limiter with this rate per second, and a burst of the same number or [`BURST`], whichever is larger.
+    /// `None` means no limit.
     pub fn new(rate: Option<u32>) -> Self {
-        // With a rate of zero there would be no time after which to retry.
+        // With a rate of zero, no wait would be long enough.
         let rate = rate.map(|rate| rate.max(1));
         Self {
             rate,
             users: Mutex::new(Buckets::new(rate.unwrap_or(STRANGERS))),
-            // Even without a rate limit, refused peers have to wait.
+            // Even without a rate limit, refused peers can be delayed.
             peers: Mutex::new(Buckets::new(rate.unwrap_or(STRANGERS))),
             strangers: Mutex::new(Bucket::new(STRANGERS.into())),
         }
     }
 
-    /// Takes so many requests from a user's bucket at an instant of the monotonic clock, or returns how long to wait
-    /// for them.
+    /// Takes `requests` from a user's bucket at an instant of the monotonic clock, or returns how long to wait for
+    /// them.
     pub fn take(&self, user: impl FnOnce() -> User, requests: usize, now: Duration) -> Result<(), Duration> {
         if self.rate.is_some() { lock(&self.users).take(user(), requests, now) } else { Ok(()) }
     }
 
-    /// Takes a request from this address without a valid token.
+    /// Takes one request without a valid token from the bucket of its peer, or returns how long to wait for it.
     pub fn take_of_peer(&self, peer: IpAddr, now: Duration) -> Result<(), Duration> {
-        // That they are too many does not refuse this one, but slows down the next connection.
+        // If this bucket is empty, the request is not refused, but new connections of refused peers are delayed.
         let _ = lock(&self.strangers).take(STRANGERS.into(), 1, now);
         let taken = lock(&self.peers).take(network(peer), 1, now);
         if self.rate.is_some() { taken } else { Ok(()) }
     }
 
-    /// How long a new connection of a peer waits before it is served.
+    /// Returns how long a new connection of a peer must wait before it is served.
     pub fn delay(&self, peer: IpAddr, now: Duration) -> Option<Duration> {
         let peers = lock(&self.peers);
         let of_peer = peers.of.get(&network(peer))?.filled(peers.rate, now);
@@ -150,7 +150,7 @@ impl Limiter {
     }
 }
 
-/// Returns the address that represents a machine: for IPv6 its network, since a machine may use any address in it.
+/// Returns the address that represents a machine: its network for IPv6, since a machine can use any address in it.
 fn network(peer: IpAddr) -> IpAddr {
     match peer {
         IpAddr::V6(address) => IpAddr::V6((u128::from(address) >> 64 << 64).into()),
@@ -203,18 +203,18 @@ mod tests {
         refused(1, 4, AT(0));
         (2..12).for_each(|last| refused(last, 20, AT(0)));
         assert_eq!([1, 2, 99].map(|last| limiter.delay(peer(last), AT(0))), [None, Some(DELAY), None]);
-        // A second later the crowd is gone.
+        // A second later, the crowd is gone.
         assert_eq!(limiter.delay(peer(2), AT(1000)), None);
         refused(2, 100, AT(1000));
         assert_eq!(limiter.delay(peer(2), AT(1000)), Some(DELAY), "it has used up its own");
-        // A machine has any number of addresses of version 6, and none of them takes a user's bucket.
+        // A machine has many IPv6 addresses, but they share a bucket.
         let v6 = |n: u128| IpAddr::V6(((0x2001_0db8_u128 << 96) + n).into());
         assert_eq!((0..20_000).filter(|n| limiter.take_of_peer(v6(*n), AT(1000)).is_ok()).count(), 100);
         assert_eq!(
             (limiter.delay(v6(77_777), AT(1000)), limiter.take(|| user("new"), 1, AT(1000))),
             (Some(DELAY), Ok(()))
         );
-        // Also where no request is refused for its rate.
+        // Peers are delayed even if no request is refused for its rate.
         let limiter = Limiter::new(None);
         (0..1000).for_each(|_| assert_eq!(limiter.take_of_peer(peer(2), AT(0)), Ok(())));
         assert_eq!([2, 99].map(|last| limiter.delay(peer(last), AT(0))), [Some(DELAY), None]);
@@ -239,7 +239,7 @@ mod tests {
         assert_eq!(passed, MOST - 1 + BURST as usize, "those without a bucket share one");
         assert_eq!(lock(&limiter.users).of.len(), MOST);
         assert!(take("known", at).is_ok() && take("known", at).is_err());
-        // Ten seconds later all buckets are full again, and go.
+        // Ten seconds later, all buckets are full again and are removed.
         assert!(take("new", at + Duration::from_secs(10)).is_ok());
         assert_eq!(lock(&limiter.users).of.len(), 1);
     }

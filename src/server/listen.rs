@@ -38,19 +38,20 @@ use crate::gate::{Gate, Rejection};
 /// The most open connections.
 const MOST_CONNECTIONS: usize = 1024;
 
-/// File descriptors that connections leave to everything else: without one, no file that decides could be read.
+/// The number of file descriptors that connections leave free: without any, the policy and state files could not be
+/// read.
 const SPARE_DESCRIPTORS: u64 = 64;
 
-/// The time limit for the head of a request.
+/// The time limit for receiving the head of a request.
 const HEAD: Duration = Duration::from_secs(10);
 
-/// The head of a request, in bytes: a token of 8 KiB and as much again.
+/// The largest head of a request, in bytes: a token of 8 KiB, and as much again.
 const MOST_HEAD: usize = 16 << 10;
 
-/// A write of an answer is abandoned after making no progress for this long.
+/// How long a write of an answer may make no progress before it is aborted.
 const WRITE: Duration = Duration::from_secs(10);
 
-/// How long accepting pauses when the system has no more connections.
+/// How long accepting pauses when the system cannot accept more connections.
 const NO_MORE: Duration = Duration::from_millis(100);
 
 /// The service that answers a request.
@@ -62,14 +63,14 @@ pub struct Service {
 }
 
 impl Service {
-    /// The endpoint behind its layers, and the metadata beside it, which is public.
+    /// Creates the endpoint behind its layers, and the public paths next to it.
     pub fn new(gate: Gate, settings: Settings, bound: SocketAddr, uri: Arc<str>, stop: CancellationToken) -> Self {
-        // Sessions are not bound to a caller, so there are none: every request carries its own token.
+        // Sessions are disabled, because they are not bound to a caller: every request contains its own token.
         let config = StreamableHttpServerConfig::default()
             .with_legacy_session_mode(false)
             .with_json_response(true)
             .with_cancellation_token(stop)
-            // Both are checked before anything else, in `origin`.
+            // `origin` checks both before anything else.
             .disable_allowed_hosts()
             .disable_allowed_origins();
         let handler = Handler::behind_layers(gate.clone(), &settings);
@@ -94,7 +95,7 @@ impl Service {
             .layer(TimeoutLayer::with_status_code(StatusCode::GATEWAY_TIMEOUT, within));
         let router = Router::new()
             .route_service(PATH, mcp.clone())
-            // Some clients add a slash to what they are given.
+            // Some clients append a slash to the URL.
             .route_service(&format!("{PATH}/"), mcp)
             .route_layer(layers)
             .merge(public)
@@ -109,7 +110,7 @@ impl Service {
     }
 }
 
-/// Any page may read the metadata, whatever headers it sends along.
+/// Answers a preflight for public paths: any page may read them, with any headers.
 async fn anybody() -> impl IntoResponse {
     const ANY: HeaderValue = HeaderValue::from_static("*");
     let headers = [header::ACCESS_CONTROL_ALLOW_ORIGIN, header::ACCESS_CONTROL_ALLOW_HEADERS].map(|name| (name, ANY));
@@ -117,7 +118,7 @@ async fn anybody() -> impl IntoResponse {
 }
 
 /// The paths where clients look for OAuth sign-in (RFC 8414, RFC 7591, RFC 6749). It is not supported; clients show the
-/// description of an OAuth error instead of "404".
+/// description in an OAuth error instead of "404".
 fn no_sign_in() -> Router<Arc<Endpoint>> {
     let paths = [
         "/.well-known/oauth-authorization-server",
@@ -140,12 +141,13 @@ async fn issued_elsewhere(State(endpoint): State<Arc<Endpoint>>, request: Reques
     (StatusCode::NOT_FOUND, readable, Json(body))
 }
 
-/// A page for people who open the address in a browser.
+/// Serves a page for people who open the address in a browser.
 async fn about() -> &'static str {
     "Portcullis, the gate of an MCP server. Its endpoint is /mcp: POST messages there, with Authorization: Bearer TOKEN.\n"
 }
 
-/// Health for monitoring: 200 if calls can be decided, else 503. It names no files, because it is public.
+/// Reports the health for monitoring: 200 if calls can be decided, else 503. It does not name files, because it is
+/// public.
 async fn health(State(endpoint): State<Arc<Endpoint>>) -> impl IntoResponse {
     let health = endpoint.gate.shared().read(|state| state.health().clone());
     let now = endpoint.gate.clock().monotonic();
@@ -162,32 +164,32 @@ async fn health(State(endpoint): State<Arc<Endpoint>>) -> impl IntoResponse {
     ([(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))], (status, Json(body)))
 }
 
-/// Any other path.
+/// Answers requests for any other path.
 async fn elsewhere(State(endpoint): State<Arc<Endpoint>>, request: Request) -> impl IntoResponse {
     endpoint.turn_away(&request.into_parts().0, Rejection::NotFound);
     (StatusCode::NOT_FOUND, "Not found. The MCP endpoint of this server is /mcp.\n")
 }
 
-/// Any other method of a path that is known.
+/// Answers requests with another method on a known path.
 async fn not_so(State(endpoint): State<Arc<Endpoint>>, request: Request) -> impl IntoResponse {
     endpoint.turn_away(&request.into_parts().0, Rejection::Method);
     (StatusCode::METHOD_NOT_ALLOWED, "Method not allowed. The MCP endpoint of this server is POST /mcp.\n")
 }
 
-/// As many connections as the process has descriptors for.
+/// Returns the limit of connections, as far as file descriptors are available.
 fn most_connections() -> usize {
     let descriptors = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
     usize::try_from(descriptors.saturating_sub(SPARE_DESCRIPTORS)).unwrap_or(usize::MAX).clamp(16, MOST_CONNECTIONS)
 }
 
-/// The protected-resource metadata; anybody may read it, from any page.
+/// Serves the protected-resource metadata, which any page may read.
 async fn describe(State(endpoint): State<Arc<Endpoint>>) -> impl IntoResponse {
     let rules = endpoint.gate.shared().rules();
     let said = metadata(&endpoint.uri, &endpoint.settings.authorization_servers, &rules.policy);
     ([(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"))], Json(said))
 }
 
-/// Takes connections until `stop`; those that are open then get `grace` to end.
+/// Accepts connections until `stop`. Open ones then have `grace` to end.
 pub async fn run(listener: TcpListener, service: Service, stop: CancellationToken, grace: Duration) {
     let open = TaskTracker::new();
     loop {
@@ -196,11 +198,11 @@ pub async fn run(listener: TcpListener, service: Service, stop: CancellationToke
             taken = listener.accept() => taken,
         };
         let Ok((stream, peer)) = taken else {
-            // For example when the process has no file descriptors left: retrying at once would spin.
+            // For example, the process may have no file descriptors left: an immediate retry would spin.
             sleep(NO_MORE).await;
             continue;
         };
-        // Without a place the connection is closed: everybody is served.
+        // Without a place, the connection is closed: all places are busy for verified callers.
         if let Some(place) = service.places.take(peer.ip(), service.now()) {
             open.spawn(connection(stream, peer, service.clone(), place, stop.clone()));
         }
@@ -211,7 +213,7 @@ pub async fn run(listener: TcpListener, service: Service, stop: CancellationToke
 }
 
 async fn connection(stream: TcpStream, peer: SocketAddr, service: Service, place: Place, stop: CancellationToken) {
-    // An answer in two parts would wait for the client's acknowledgement of the first one.
+    // Otherwise, an answer in two parts would wait for the client's acknowledgement of the first one.
     let _ = stream.set_nodelay(true);
     if let Some(delay) = service.endpoint.limiter.delay(peer.ip(), service.now()) {
         tokio::select! {

@@ -2,7 +2,8 @@
 //!
 //! A request passes `listen` (connections), `layers` (authenticate, throttle, authorise, account, with the one
 //! `judgement`), the official crate (protocol, versions, headers) and `handler`, which runs calls that have a permit.
-//! `body` reads bodies, `envelope` reads what of a message decides its status, `challenge` writes refusals.
+//! `body` reads bodies, `envelope` parses the parts of a message that determine its status, and `challenge` writes
+//! refusals.
 
 mod body;
 mod challenge;
@@ -37,48 +38,48 @@ use crate::text;
 
 use handler::Handler;
 
-/// Connections that may wait to be accepted.
+/// The most connections that may wait to be accepted.
 const BACKLOG: i32 = 4096;
 
 /// How long requests in progress may continue after the server is stopped.
 const GRACE: Duration = Duration::from_millis(500);
 
-/// The server cannot run; the sentence is safe to show.
+/// Why the server cannot run. The message is safe to show.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
-    /// The address cannot be listened on.
+    /// The server cannot listen on the address.
     #[error("cannot listen on {address}: {}", plain(.error))]
     Listen {
-        /// Where.
+        /// The address.
         address: String,
-        /// Why.
+        /// The system's error.
         error: io::Error,
     },
-    /// Other machines could reach it, but its key is weak, or fresh and therefore unknown to others.
+    /// Other machines can reach the address, but the key is weak, or fresh and therefore unknown to others.
     #[error(
         "{address} is reachable from other machines, but the key is {key}; pass a strong key with --secret-file, or allow it with --expose (in the console: settings, Ctrl-S)"
     )]
     Exposed {
-        /// Where.
+        /// The address.
         address: SocketAddr,
         /// A description of the key.
         key: String,
     },
-    /// The system gives no thread.
+    /// The runtime or its thread cannot be started.
     #[error("cannot start: {}", plain(.0))]
     Start(io::Error),
-    /// The client on standard input did not speak MCP.
+    /// The client on standard input does not speak MCP.
     #[error("standard input: {0}")]
     Client(String),
 }
 
-/// A server that listens. Dropped, it stops without waiting for anything.
+/// A listening server. When dropped, it stops without waiting.
 pub struct Server {
     /// The server's URI: the audience of tokens and the address for clients.
     pub uri: Arc<str>,
     /// The address that it listens on.
     pub address: SocketAddr,
-    /// Taken back when the server ends, however it ends.
+    /// Removes the required audience when the server ends, for whatever reason.
     _audience: ExpectedAudience,
     stop: CancellationToken,
     thread: Option<thread::JoinHandle<()>>,
@@ -119,7 +120,7 @@ impl Server {
         Ok(Self { uri, address, _audience: audience, stop, thread })
     }
 
-    /// Whether other machines can reach it.
+    /// Whether other machines can reach the server.
     pub fn is_exposed(&self) -> bool {
         !self.address.ip().is_loopback()
     }
@@ -127,7 +128,7 @@ impl Server {
     /// Stops listening and waits up to half a second for requests in progress.
     pub fn stop(mut self) {
         self.stop.cancel();
-        // A panic in the thread has been reported by the panic hook.
+        // The panic hook has reported any panic in the thread.
         let _ = self.thread.take().map(thread::JoinHandle::join);
     }
 }
@@ -142,7 +143,7 @@ impl Drop for Server {
 /// audience has been changed since.
 struct ExpectedAudience {
     shared: Shared,
-    /// The audience that was set; `None` where one was expected already.
+    /// The audience that was set; `None` if one was required already.
     set: Option<Arc<str>>,
 }
 
@@ -170,8 +171,8 @@ impl Drop for ExpectedAudience {
     }
 }
 
-/// The address of this machine by which others reach it, where it listens on every address: the one that the system
-/// would send from. Nothing is sent for that.
+/// Returns the address by which others reach this machine if it listens on every address: the one that the system would
+/// send from. Nothing is sent to find it.
 fn interface(bound: SocketAddr) -> Option<IpAddr> {
     // Addresses for documentation (RFC 5737, RFC 3849), which are never assigned.
     let elsewhere: IpAddr = match bound {
@@ -186,25 +187,26 @@ fn interface(bound: SocketAddr) -> Option<IpAddr> {
 fn listener(address: &Address) -> io::Result<TcpListener> {
     let listener = TcpListener::bind((address.host(), address.port()))?;
     listener.set_nonblocking(true)?;
-    // The standard library lets 128 wait. With more at once, the system drops the next client's first packet, which it
-    // sends again only after a second.
+    // The standard library lets 128 connections wait. If there are more at once, the system drops the next client's
+    // first packet, which is sent again only after a second.
     rustix::net::listen(&listener, BACKLOG)?;
     Ok(listener)
 }
 
-/// One thread: a call is decided in microseconds, and handing it to another thread would cost more than that.
+/// Creates a runtime with one thread: a call is decided in microseconds, and passing it to another thread would cost
+/// more.
 fn runtime() -> io::Result<Runtime> {
     Builder::new_current_thread().enable_all().build()
 }
 
-/// Serves one client on standard input and output with this token, until it closes them.
+/// Serves one client on standard input and output with this token, until the client closes them.
 pub fn stdio(gate: &Gate, token: Option<&str>, settings: &Settings) -> Result<(), ServeError> {
     let runtime = runtime().map_err(ServeError::Start)?;
     let handler = Handler::of_one(gate.clone(), settings, token, "standard input");
     let most = settings.max_body;
     let served = runtime.block_on(async {
         let (input, output) = rmcp::transport::stdio();
-        // A longer line is dropped, and the next one is answered.
+        // A longer line is dropped, but the following ones are answered.
         let transport = AsyncRwTransport::new_server(input, output).with_max_line_length(most);
         let client = |error: &dyn std::fmt::Display| ServeError::Client(text::display_safe(&error.to_string(), 200));
         let running = match handler.serve(transport).await {
@@ -214,7 +216,7 @@ pub fn stdio(gate: &Gate, token: Option<&str>, settings: &Settings) -> Result<()
         running.waiting().await.map_err(|error| client(&error))?;
         Ok(())
     });
-    // A thread may still wait for standard input.
+    // A thread may still be waiting for standard input.
     runtime.shutdown_background();
     served
 }

@@ -1,4 +1,4 @@
-//! The first check of a request: its host (`Host`) and the page that sends it (`Origin`), so that pages of other sites
+//! The first check of a request: its host (`Host`), and the page that sends it (`Origin`), so that pages of other sites
 //! cannot reach the server through a browser (DNS rebinding). Allowed pages get CORS headers (Fetch standard §3.2).
 
 use std::net::IpAddr;
@@ -16,17 +16,17 @@ use axum::response::Response;
 use crate::endpoint::{HostName, Page};
 use crate::gate::Rejection;
 
-/// The headers of a request that pages may send beside those that a browser asks for by name.
+/// The request headers that pages may always send, besides those that a preflight names.
 const HEADERS: HeaderValue = HeaderValue::from_static(
     "authorization, content-type, mcp-protocol-version, mcp-method, mcp-name, mcp-session-id, last-event-id",
 );
 const METHODS: HeaderValue = HeaderValue::from_static("POST, GET, DELETE, OPTIONS");
 const EXPOSED: HeaderValue = HeaderValue::from_static("WWW-Authenticate, Retry-After, Mcp-Session-Id");
-/// How long a browser may remember a preflight, in seconds.
+/// How long a browser may cache a preflight, in seconds.
 const MAX_AGE: HeaderValue = HeaderValue::from_static("600");
 
-/// Checks `Host` and `Origin`; returns the origin of an allowed page, where a page sends the request. The address at which
-/// the connection has arrived is always a good `Host`: rebinding needs a name.
+/// Checks `Host` and `Origin`. If an allowed page sends the request, returns its origin. The local address of the
+/// connection is always an accepted `Host`, because rebinding needs a name.
 pub fn check(
     headers: &HeaderMap,
     local: Option<IpAddr>,
@@ -50,7 +50,7 @@ pub fn check(
     }
 }
 
-/// The answer to a preflight: an `OPTIONS` request by which a browser asks whether a page may send another one.
+/// Answers a preflight: an `OPTIONS` request by which a browser asks whether a page may send a request.
 pub fn preflight(parts: &Parts) -> Option<Response> {
     if parts.method != Method::OPTIONS || !parts.headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD) {
         return None;
@@ -60,7 +60,7 @@ pub fn preflight(parts: &Parts) -> Option<Response> {
     let headers = answer.headers_mut();
     headers.insert(ACCESS_CONTROL_ALLOW_METHODS, METHODS);
     headers.append(ACCESS_CONTROL_ALLOW_HEADERS, HEADERS);
-    // A tool's parameters may be headers too (`mcp-param-…`); an allowed page may send what it asks for.
+    // A tool's parameters may be headers too (`mcp-param-…`), so an allowed page may send all headers that it names.
     if let Some(asked) = parts.headers.get(ACCESS_CONTROL_REQUEST_HEADERS) {
         headers.append(ACCESS_CONTROL_ALLOW_HEADERS, asked.clone());
     }
@@ -68,7 +68,7 @@ pub fn preflight(parts: &Parts) -> Option<Response> {
     Some(answer)
 }
 
-/// Lets an allowed page read an answer. Every answer depends on the origin, also for caches between.
+/// Lets an allowed page read an answer. Every answer varies with the origin, which caches must know.
 pub fn let_read(answer: &mut Response, origin: Option<HeaderValue>) {
     let headers = answer.headers_mut();
     headers.append(VARY, HeaderValue::from_static("Origin"));

@@ -1,6 +1,6 @@
-//! Limits the number of connections, in total and per peer, and chooses which one to close when none is free.
+//! Limits the number of connections, in total and per peer, and chooses the one to close if no place is free.
 //!
-//! Without that, callers that have no token and never finish a request, or never read an answer, would hold every place.
+//! Otherwise, callers without a token that never finish a request, or never read an answer, would occupy every place.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-/// The places, shared by all connections of a server. Clones share them.
+/// The places for the connections of a server. Clones share them.
 #[derive(Clone)]
 pub struct Places(Arc<Inner>);
 
@@ -26,18 +26,18 @@ struct TakenPlaces {
     connections: BTreeMap<u64, Arc<Connection>>,
 }
 
-/// One connection's place.
+/// A connection that has a place.
 pub struct Connection {
     peer: IpAddr,
-    /// When it was last heard of, on the monotonic clock, in microseconds.
+    /// The time of its last activity, on the monotonic clock, in microseconds.
     heard: AtomicU64,
-    /// Whether it serves a request of a verified caller; it is then never closed for another.
+    /// Whether it serves a request of a verified caller; if so, it is not closed for another one.
     works: AtomicBool,
-    /// Cancelled when it has to be closed.
+    /// Cancelled when the connection must be closed for another one.
     gives_way: CancellationToken,
 }
 
-/// A taken place, which is free again when this is dropped.
+/// A connection's place, which becomes free when this is dropped.
 pub struct Place {
     places: Places,
     number: u64,
@@ -45,13 +45,13 @@ pub struct Place {
 }
 
 impl Places {
-    /// So many places in all, and for each peer address.
+    /// Creates places for at most `most` connections, and for at most `for_each_peer` of one peer address.
     pub fn new(most: usize, for_each_peer: usize) -> Self {
         Self(Arc::new(Inner { most, for_each_peer, taken: Mutex::default() }))
     }
 
-    /// Takes a place at `now`. If none is free, the connection that was idle longest is closed: one of the same peer if
-    /// it uses all of its places, else any. Returns `None` if all connections are busy for verified callers.
+    /// Takes a place at `now`. If none is free, closes the connection that has been idle longest: one of the same peer
+    /// if the peer uses all of its places, else any. Returns `None` if all of these are busy for verified callers.
     pub fn take(&self, peer: IpAddr, now: Duration) -> Option<Place> {
         let mut taken = self.taken();
         let of_peer = taken.connections.values().filter(|connection| connection.peer == peer).count();
@@ -90,12 +90,12 @@ impl TakenPlaces {
 }
 
 impl Connection {
-    /// Records activity on it at `now`.
+    /// Records activity on the connection at `now`.
     pub fn is_heard(&self, now: Duration) {
         self.heard.store(u64::try_from(now.as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 
-    /// Marks whether it serves a verified caller's request.
+    /// Sets whether the connection serves a request of a verified caller.
     pub fn works(&self, works: bool) {
         self.works.store(works, Ordering::Relaxed);
     }
@@ -111,7 +111,7 @@ impl Place {
         &self.connection
     }
 
-    /// Resolves when the connection has to give way.
+    /// Completes when the connection must be closed for another one.
     pub async fn given_up(&self) {
         self.connection.gives_way.cancelled().await;
     }

@@ -1,4 +1,4 @@
-//! A limit on byte streams that the HTTP crate does not have: how long a write may wait.
+//! A limit for byte streams that the HTTP crate does not have: how long a write may wait.
 
 use std::future::Future as _;
 use std::io;
@@ -9,22 +9,22 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 
-/// A stream on which a write that does not get on for a while is an error. Without that, a client that never reads its
-/// answers would hold its connection and the answers forever.
+/// A stream whose writes fail if they make no progress for a while. Otherwise, a client that never reads its answers
+/// would occupy its connection and the answers forever.
 pub struct TimedStream<S> {
     stream: S,
     within: Duration,
-    /// Ends when the write that waits has waited too long.
+    /// Completes when the pending write has waited too long.
     waits: Option<Pin<Box<Sleep>>>,
 }
 
 impl<S: Unpin> TimedStream<S> {
-    /// A stream on which a write may wait for so long.
+    /// Creates a stream whose writes may wait for `within`.
     pub fn new(stream: S, within: Duration) -> Self {
         Self { stream, within, waits: None }
     }
 
-    /// Passes on what a write says; one that waits for too long has failed.
+    /// Returns the result of a write, or an error if the write has been pending for too long.
     fn timed<T>(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if written.is_ready() {
             self.waits = None;

@@ -1,5 +1,6 @@
-//! Notifies clients when the tools that they see have changed: those of revision 2026-07-28 by `subscriptions/listen`,
-//! and the one on standard streams, whatever its revision. Older clients over HTTP have neither a session nor a stream.
+//! Notifies clients when the tools that they see have changed: clients of revision 2026-07-28 through
+//! `subscriptions/listen`, and the client on standard streams in any revision. Older clients over HTTP have neither a
+//! session nor a stream.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,24 +14,25 @@ use super::judgement::Judgement;
 use crate::auth::TokenId;
 use crate::gate::Gate;
 
-/// The most open subscriptions of one token. Each uses a connection.
+/// The most open subscriptions of one token. Each occupies a connection.
 const MOST_OF_TOKEN: usize = 8;
 
-/// The longest time between two checks: the expiry of a token is noticed by then, whatever the system clock does meanwhile.
+/// The longest time between two checks: the expiry of a token is noticed within it, even if the system clock is
+/// changed.
 const LOOK: Duration = Duration::from_mins(1);
 
-/// The subscriptions that there are. Clones share them.
+/// The open subscriptions. Clones share them.
 #[derive(Clone, Default)]
 pub struct Subscriptions(Arc<Mutex<HashMap<TokenId, usize>>>);
 
-/// A subscription, which is over when this is dropped.
+/// An open subscription, which ends when this is dropped.
 pub struct Subscription {
     all: Subscriptions,
     token: TokenId,
 }
 
 impl Subscriptions {
-    /// A subscription of a token, unless it has enough of them.
+    /// Begins a subscription with a token, unless the token has too many already.
     pub fn begin(&self, token: TokenId) -> Option<Subscription> {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let count = all.entry(token).or_default();
@@ -54,7 +56,7 @@ impl Drop for Subscription {
     }
 }
 
-/// The tools that the sender of a judged request sees, watched for changes.
+/// Watches the tools that the caller of a judged request sees.
 pub struct ToolWatch {
     gate: Gate,
     judgement: Arc<Judgement>,
@@ -63,19 +65,19 @@ pub struct ToolWatch {
 }
 
 impl ToolWatch {
-    /// The tools as they are seen now by `see`.
+    /// Starts with the tools that `see` returns now.
     pub fn new(gate: &Gate, judgement: Arc<Judgement>, see: impl Fn(&Judgement) -> Vec<Tool>) -> Self {
         let revisions = gate.shared().changes();
         let seen = see(&judgement);
         Self { gate: gate.clone(), judgement, seen, revisions }
     }
 
-    /// Waits until the tools have changed; `false` once the token is no longer valid.
+    /// Waits until the tools have changed. Returns `false` once the token is no longer valid.
     pub async fn changed(&mut self, see: impl Fn(&Judgement) -> Vec<Tool>) -> bool {
         loop {
             let Some(now) = self.judgement.again(&self.gate) else { return false };
             let left = now.left().map_or(LOOK, |left| left.min(LOOK));
-            // Every request that is counted wakes this; only other rules or tools can change what is seen.
+            // Every counted request wakes this, but only different rules or tools can change what is seen.
             let is_same = Arc::ptr_eq(&now.rules, &self.judgement.rules) && now.tools == self.judgement.tools;
             self.judgement = Arc::new(now);
             let tools = if is_same { None } else { Some(see(&self.judgement)) };

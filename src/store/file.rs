@@ -1,4 +1,4 @@
-//! The state file: JSON, always written whole, with a lock file beside it.
+//! The state file: JSON that is always written as a whole, with a lock file next to it.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -19,22 +19,23 @@ use crate::config::{ConfigError, read, replace, unreadable};
 use crate::text;
 use crate::watch::Watch;
 
-/// The name of a state file in messages.
+/// The words for a state file in messages.
 const WHAT: &str = "state file";
 
-/// A state file larger than this is refused, in bytes: some 200,000 revocations.
+/// The largest accepted state file, in bytes: about 200,000 revocations.
 const MAX_BYTES: usize = 32 << 20;
 
 /// How long a change waits for the lock before it fails.
 pub const LOCK_WAIT: Duration = Duration::from_secs(2);
 
-/// How long a change waits before it tries to take the lock again.
+/// How long a change waits before it tries the lock again.
 const LOCK_RETRY: Duration = Duration::from_millis(10);
 
-/// The mode of new files, owner only: they list revoked users, and removing a row would restore a token.
+/// The mode of new files, which only the owner may read and write: they list revoked users, and removing a row would
+/// restore a token.
 const OWNER: u32 = 0o600;
 
-/// The shape written here; another number is another shape.
+/// The version of the file format. Files with another version are rejected.
 const VERSION: u32 = 1;
 
 #[derive(Deserialize)]
@@ -48,10 +49,10 @@ struct State<'a> {
     revoked: Rows,
 }
 
-/// The rows, read one by one: a hundred thousand of them must be in force within a moment.
+/// The rows, converted one by one, so that a hundred thousand of them take effect quickly.
 struct Rows(Revocations);
 
-/// Either a token, by the SHA-256 of its text, or a `jti`. Times are RFC 3339.
+/// A revocation of either a token, by the SHA-256 of its text, or a `jti`. Times are RFC 3339.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Row<'a> {
@@ -67,8 +68,8 @@ struct Row<'a> {
     until: Option<Text<'a>>,
 }
 
-/// A string that is only copied where it has escapes. Serde copies every `Option<Cow<str>>`, which doubles the time
-/// that a large file takes.
+/// A string that is copied only if it contains escapes. Serde copies every `Option<Cow<str>>`, which doubles the time
+/// for a large file.
 #[derive(Serialize, Deserialize)]
 #[serde(transparent)]
 struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
@@ -79,7 +80,7 @@ impl<'a, T: Into<Cow<'a, str>>> From<T> for Text<'a> {
     }
 }
 
-/// Why a row names no revocation.
+/// Why a row is not a revocation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 enum RowError {
     #[error("invalid time: expected RFC 3339")]
@@ -136,46 +137,46 @@ impl<'de> Deserialize<'de> for Rows {
     }
 }
 
-/// Keeps revocations in a state file.
+/// A store in a state file.
 pub struct FileStore {
     path: PathBuf,
-    /// Awaited by one caller at a time.
+    /// Locked by the one caller that waits for changes.
     watch: Mutex<Watch>,
 }
 
 impl FileStore {
-    /// A store in this file, which need not exist yet.
+    /// Creates a store in this file, which need not exist yet.
     pub fn new(path: PathBuf) -> Self {
         Self { watch: Mutex::new(Watch::of_whole(path.clone())), path }
     }
 
-    /// Resolves a symbolic link: a change replaces the file itself, and every process that uses it, by whatever name,
-    /// must take the same lock.
+    /// Resolves symbolic links: a change replaces the file itself, and every process that uses it, under any name, must
+    /// take the same lock.
     fn real(&self) -> PathBuf {
         self.path.canonicalize().unwrap_or_else(|_| self.path.clone())
     }
 
-    /// Takes the lock that every change is made under, and returns the locked file.
+    /// Takes the lock for a change, and returns the locked file.
     ///
-    /// The state file itself is replaced with every change, so another file has to carry the lock. It is never removed:
-    /// a process could hold the lock of a removed file while another one locks its successor.
+    /// Every change replaces the state file itself, so the lock is on another file. That file is never removed: a
+    /// process could hold the lock on a removed file while another one locks its successor.
     fn lock(&self, real: &Path) -> Result<File, StoreError> {
         let failed = |error| unreadable(WHAT, &self.path, error);
         let mut name = real.file_name().unwrap_or_default().to_owned();
         name.push(".lock");
         let beside = real.with_file_name(name);
         let opened = match OpenOptions::new().write(true).create(true).truncate(false).mode(OWNER).open(&beside) {
-            // The file belongs to another user; locking needs no write permission.
+            // The file belongs to another user. Locking does not need write permission.
             Err(error) if error.kind() == ErrorKind::PermissionDenied => File::open(&beside),
             opened => opened,
         };
         let file = opened.map_err(failed)?;
-        // Tried again and again, because a blocking lock could not be given up.
+        // Tries repeatedly, because a blocking lock could not be abandoned.
         for _ in 0..LOCK_WAIT.as_millis() / LOCK_RETRY.as_millis() {
             match file.try_lock() {
                 Ok(()) => return Ok(file),
                 Err(TryLockError::WouldBlock) => std::thread::sleep(LOCK_RETRY),
-                // A file system without locks: changes at the same instant may then overwrite one another.
+                // The file system does not support locks: simultaneous changes may overwrite one another.
                 Err(TryLockError::Error(error)) if error.kind() == ErrorKind::Unsupported => return Ok(file),
                 Err(TryLockError::Error(error)) => return Err(failed(error).into()),
             }
@@ -225,14 +226,14 @@ impl Store for FileStore {
     }
 }
 
-/// A random name for a store.
+/// Returns a random name for a store.
 fn new_name() -> io::Result<Box<str>> {
     let mut bytes = [0; 8];
     getrandom::fill(&mut bytes).map_err(|error| io::Error::other(error.to_string()))?;
     Ok(format!("{:016x}", u64::from_be_bytes(bytes)).into())
 }
 
-/// The text of a state file: a revocation a line.
+/// Formats the text of a state file, with one revocation per line.
 fn written(edition: &Edition, revoked: &Revocations) -> serde_json::Result<String> {
     let Edition { store, generation } = edition;
     let mut text = format!("{{\"version\":{VERSION},\"store\":\"{store}\",\"generation\":{generation},\"revoked\":[");
@@ -244,8 +245,8 @@ fn written(edition: &Edition, revoked: &Revocations) -> serde_json::Result<Strin
     Ok(text)
 }
 
-/// The content of a state file; `None` for a file that does not exist. An invalid file is an error: it must not restore
-/// a token.
+/// Reads the contents of a state file; `None` if the file does not exist. An invalid file is an error, because it must
+/// not restore a token.
 fn stored(path: &Path) -> Result<Option<StoreContents>, StoreError> {
     let source = match read(WHAT, path, MAX_BYTES) {
         Err(ConfigError::Unreadable { error, .. }) if error.kind() == ErrorKind::NotFound && !path.is_symlink() => {
@@ -254,14 +255,14 @@ fn stored(path: &Path) -> Result<Option<StoreContents>, StoreError> {
         source => source?,
     };
     let broken = |why: String| StoreError::Malformed { path: path.to_owned(), why };
-    // Checked once: serde_json checks each string of a slice by itself.
+    // Checked once for the whole file: from bytes, serde_json would check each string separately.
     let source = str::from_utf8(&source).map_err(|error| broken(error.to_string()))?;
     let state: State<'_> =
         serde_json::from_str(source).map_err(|error| broken(text::display_safe(&error.to_string(), 200)))?;
     if state.version != VERSION {
         return Err(broken(format!("unsupported version {}, expected {VERSION}", state.version)));
     }
-    // It is a part of the text that is written.
+    // The name is written into the file without escaping.
     if !state.store.chars().all(|c| c.is_ascii_alphanumeric()) {
         return Err(broken("invalid store name: expected letters and digits".to_owned()));
     }
@@ -372,7 +373,7 @@ mod tests {
         assert_eq!(Setback::between(Some(&second), Some(&change())), Some(Setback::Replaced));
         assert_eq!(Setback::between(Some(&second), Some(&first)), Some(Setback::Older));
         assert_eq!(Setback::between(Some(&first), Some(&second)), None);
-        // A file of version 0.1 has no edition, and its successor may have any.
+        // A file of version 0.1 has no name, so any store may follow it.
         fs::write(place.file(), r#"{"version":1,"revoked":[]}"#).expect("written");
         let old = place.store().load().expect("read").edition.expect("a file");
         assert_eq!((Setback::between(Some(&old), Some(&change())), Setback::between(None, Some(&old))), (None, None));

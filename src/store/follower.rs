@@ -1,4 +1,4 @@
-//! The single place that notices changes by other processes: of the policy file and the store.
+//! Notices changes of the policy file and the store by other processes. This is the only place that does.
 
 use std::future::pending;
 use std::io::{self, ErrorKind};
@@ -17,61 +17,61 @@ use crate::auth::Policy;
 use crate::config::{self, ConfigError};
 use crate::watch::{Watch, WatchError};
 
-/// The delay before the first retry of a failed read; it doubles with every further failure.
+/// The delay before the first retry of a failed read. It doubles with every further failure.
 const FIRST_RETRY: Duration = Duration::from_millis(50);
 
-/// The longest time between two tries.
+/// The longest delay between two attempts.
 const LAST_RETRY: Duration = Duration::from_secs(2);
 
 /// An event reported by the follower.
 pub enum News {
-    /// A policy file was changed.
+    /// The policy file was changed.
     Policy {
         /// The file.
         path: String,
-        /// Its content.
+        /// The result of reading it.
         read: Result<Arc<Policy>, ConfigError>,
     },
-    /// The store was changed, and cannot be read.
+    /// The store was changed, but cannot be read.
     NotReloaded(ReloadError),
-    /// The store went back. Revocations stay in force and are saved again.
+    /// The store went back to other contents. Revocations stay in force and are saved again.
     Setback {
         /// The store's name; safe to show.
         store: String,
         /// How it went back.
         setback: Setback,
     },
-    /// Changes that could not be saved are saved now.
+    /// Changes that could not be saved before are now saved.
     Saved,
-    /// Changes of the policy file will not be noticed.
+    /// Changes of the policy file will not be noticed, for this reason.
     PolicyUnwatched(WatchError),
-    /// Changes of the store will not be noticed.
+    /// Changes of the store will not be noticed, for this reason.
     StoreUnwatched(WatchError),
 }
 
-/// A thread that follows the policy file and the store while the program runs, and retries failed saves.
+/// Watches the policy file and the store on a thread, and retries failed saves, until it is dropped.
 ///
-/// It applies revocations to the shared state itself, independent of other threads. A policy is only reported, because
-/// the console must first check for its own edits.
+/// It applies revocations to the shared state itself, independently of other threads. Policies are only reported,
+/// because the console must first check for its own edits.
 pub struct Follower {
     policy: watch::Sender<String>,
 }
 
 impl Follower {
-    /// Starts the thread. `tell` runs on it; while it blocks, no changes are noticed. An empty path is the built-in
-    /// policy, which cannot change.
+    /// Starts the thread, which calls `tell` with news; while `tell` blocks, changes are not noticed. An empty `policy`
+    /// path means the built-in policy, which cannot change.
     pub fn start(replica: Arc<Replica>, policy: String, tell: impl FnMut(News) + Send + 'static) -> io::Result<Self> {
         let (sender, receiver) = watch::channel(policy);
         let runtime = Builder::new_current_thread().enable_time().build()?;
         thread::Builder::new().name("follower".to_owned()).spawn(move || {
             runtime.block_on(follow(replica, receiver, tell));
-            // A save may still wait for a lock.
+            // Does not wait: a save may still be waiting for a lock.
             runtime.shutdown_background();
         })?;
         Ok(Self { policy: sender })
     }
 
-    /// Follows this policy file from now on.
+    /// Watches this policy file from now on.
     pub fn follow_policy(&self, path: &str) {
         self.policy.send_if_modified(|known| {
             let is_other = known != path;
@@ -83,7 +83,7 @@ impl Follower {
     }
 }
 
-/// Reads a policy file that was changed.
+/// Reads a policy file after a change.
 pub fn read_policy(path: &str) -> News {
     News::Policy { path: path.to_owned(), read: config::policy(Path::new(path)) }
 }
@@ -99,7 +99,7 @@ async fn follow(replica: Arc<Replica>, mut path: watch::Receiver<String>, mut te
                     policy = watch_of(&path.borrow_and_update());
                     policy_retry.succeeded();
                 }
-                // The program ends.
+                // The follower has been dropped.
                 Err(_) => return,
             },
             touched = policy.touched() => match touched {
@@ -114,7 +114,7 @@ async fn follow(replica: Arc<Replica>, mut path: watch::Receiver<String>, mut te
             () = store_retry.due() => store_retry.reload(&replica, &mut tell),
             () = replica.has_to_save() => drop(save_retry.failed()),
             () = save_retry.due(), if saving.is_none() => {
-                // It may wait for a lock, and revocations by others must be noticed meanwhile.
+                // In the background: it may wait for a lock, and revocations by others must be noticed in the meantime.
                 let replica = Arc::clone(&replica);
                 saving = Some(spawn_blocking(move || replica.save().is_ok()));
             }
@@ -132,7 +132,7 @@ async fn follow(replica: Arc<Replica>, mut path: watch::Receiver<String>, mut te
     }
 }
 
-/// Resolves when a save has ended, with whether it succeeded; never while there is none.
+/// Completes when the current save has ended, and returns whether it succeeded. Never completes without a save.
 async fn ended(saving: &mut Option<JoinHandle<bool>>) -> bool {
     match saving {
         Some(saving) => saving.await.unwrap_or_default(),
@@ -140,17 +140,17 @@ async fn ended(saving: &mut Option<JoinHandle<bool>>) -> bool {
     }
 }
 
-/// The retry of a read that failed for a temporary reason, for example because the process has no file descriptor left.
-/// A failure is reported once, not on every attempt.
+/// Retries an operation that failed for a temporary reason, for example because the process has no file descriptors
+/// left. A failure is reported once, not for every attempt.
 #[derive(Default)]
 struct Retry {
     wait: Option<Duration>,
-    /// When the next attempt is due. It is not reset by other events, or a busy store would postpone it forever.
+    /// When the next attempt is due. Other events do not reset it, because a busy store would then postpone it forever.
     at: Option<Instant>,
 }
 
 impl Retry {
-    /// Resolves when the next try is due; never while none is needed.
+    /// Completes when the next attempt is due. Never completes if none is needed.
     async fn due(&self) {
         match self.at {
             Some(at) => sleep_until(at).await,
@@ -162,7 +162,7 @@ impl Retry {
         *self = Self::default();
     }
 
-    /// Notes a failure; returns whether it is the first one.
+    /// Records a failure, and returns whether it is the first one.
     fn failed(&mut self) -> bool {
         let is_first = self.wait.is_none();
         let wait = self.wait.map_or(FIRST_RETRY, |wait| (wait * 2).min(LAST_RETRY));
@@ -185,7 +185,7 @@ impl Retry {
         let read = config::policy(Path::new(path));
         let is_unreadable = matches!(&read, Err(ConfigError::Unreadable { .. }));
         replica.note_policy(read.as_ref().err().map(|error| (error.to_string(), is_unreadable)));
-        // A deleted file is noticed when it exists again.
+        // A deleted file is not retried: the watch reports it when it exists again.
         let may_pass = matches!(
             &read,
             Err(ConfigError::Unreadable { error, .. }) if error.kind() != ErrorKind::NotFound
@@ -245,7 +245,7 @@ mod tests {
         (RevocationTarget::Jti(jti.into()), Revocation { at: NOW, until: None, user: None })
     }
 
-    /// A follower with this policy file, the state it keeps up to date, and what it reports.
+    /// Returns a follower with this policy file, the state that it updates, and its news.
     fn follower(place: &Place, policy: String) -> (Follower, Shared, Receiver<News>) {
         let gate = gate();
         let replica = Arc::new(Replica::new(&gate, Arc::new(place.store()), None));
@@ -254,7 +254,7 @@ mod tests {
         (follower, gate.shared().clone(), news)
     }
 
-    /// The file of the next policy that is reported, and the number of its tools.
+    /// Returns the file of the next policy that is reported, and the number of its tools.
     fn policy(news: &Receiver<News>) -> (String, usize) {
         match news.recv_timeout(Duration::from_secs(30)).expect("a change is reported") {
             News::Policy { path, read } => (path, read.expect("a policy").tools().len()),
@@ -274,7 +274,7 @@ mod tests {
         assert_eq!(policy(&news), (two, 1));
     }
 
-    /// A store that cannot be read and changed for the first few times.
+    /// A store that cannot be read or changed the first few times.
     struct Flaky {
         failures: AtomicUsize,
         content: Memory,
@@ -320,7 +320,7 @@ mod tests {
         }
     }
 
-    /// Waits for the shared state to be so.
+    /// Waits until the shared state satisfies a condition.
     async fn until(shared: &Shared, is_so: impl Fn(&AuthState) -> bool) {
         let mut revisions = shared.changes();
         while !shared.read(&is_so) {

@@ -1,9 +1,9 @@
-//! Storage of revocations across restarts, and their way into the shared state.
+//! Stores revocations across restarts, and applies them to the shared state.
 //!
-//! A [`Store`] keeps the revocations: [`Memory`] until the process ends, [`FileStore`] in the state file. The
-//! [`Replica`] applies them to the shared state, together with changes that are not saved yet. The [`Follower`] brings
-//! in what other processes change, for the console and for `portcullis serve` alike. The functions that read and write
-//! block, so none of them may be called on the thread that draws.
+//! A [`Store`] contains the revocations: [`Memory`] until the process ends, [`FileStore`] in the state file. The
+//! [`Replica`] applies them to the shared state, together with changes that are not saved yet. The [`Follower`] notices
+//! changes by other processes, both for the console and for `portcullis serve`. The functions that read and write
+//! block, so they must not be called on the thread that draws.
 
 mod file;
 mod follower;
@@ -24,13 +24,13 @@ pub use file::{FileStore, LOCK_WAIT};
 pub use follower::{Follower, News, read_policy};
 pub use replica::{Change, ReloadError, Replica};
 
-/// The store could not be read or changed.
+/// Why the store could not be read or changed.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The state file cannot be read or written.
     #[error(transparent)]
     File(#[from] ConfigError),
-    /// The state file cannot be understood.
+    /// The state file is invalid.
     #[error("state file {}: {why}", text::name(&.path.to_string_lossy(), 200))]
     Malformed {
         /// The state file.
@@ -47,52 +47,52 @@ pub enum StoreError {
     Locked {
         /// The state file.
         path: PathBuf,
-        /// How long it waited for the lock.
+        /// How long the change waited for the lock.
         waited: Duration,
     },
 }
 
-/// Resolves when a store has changed, or with the reason why changes will not be noticed.
+/// Completes when a store has changed, or with the reason why changes will not be noticed.
 pub type ChangeFuture<'a> = Pin<Box<dyn Future<Output = Result<(), WatchError>> + Send + 'a>>;
 
-/// The content of a store.
+/// The contents of a store.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StoreContents {
-    /// Everything that is revoked.
+    /// The revocations.
     pub revoked: Revocations,
-    /// The edition of the contents; `None` if nothing is stored, or if no other process can change it.
+    /// The edition of the contents; `None` if nothing is stored, or if other processes cannot change it.
     pub edition: Option<Edition>,
 }
 
-/// One of the contents that a store has in the course of time.
+/// One version of a store's contents.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Edition {
-    /// A random name that the store got with its first content; empty for one written by version 0.1.
+    /// A random name that the store got when it was first written; empty for a file written by version 0.1.
     pub store: Box<str>,
-    /// Counts the changes since.
+    /// The number of changes since the store got its name, including the first.
     pub generation: u64,
 }
 
-/// A store went back to older contents, which must not restore a revoked token.
+/// How a store went back to other contents, which must not restore revoked tokens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Setback {
     /// Its contents were deleted.
     #[error("deleted")]
     Gone,
-    /// It has an earlier version of its own contents.
+    /// They were replaced by an older version.
     #[error("replaced by an older version")]
     Older,
-    /// It is another store.
+    /// They were replaced by those of another store.
     #[error("replaced by another file")]
     Replaced,
 }
 
 impl Setback {
-    /// Whether a store went back from the known edition to the one found.
+    /// Returns how a store went back from the known edition to the one found; `None` if it did not.
     pub fn between(known: Option<&Edition>, found: Option<&Edition>) -> Option<Self> {
         match (known?, found) {
             (_, None) => Some(Self::Gone),
-            // Version 0.1 wrote no names, so anything may follow.
+            // Version 0.1 did not write names, so any store may follow.
             (known, Some(_)) if known.store.is_empty() => None,
             (known, Some(found)) if known.store != found.store => Some(Self::Replaced),
             (known, Some(found)) if known.generation > found.generation => Some(Self::Older),
@@ -101,35 +101,36 @@ impl Setback {
     }
 }
 
-/// Keeps revocations.
+/// Stores revocations.
 pub trait Store: Send + Sync {
-    /// Whether a restart of the program finds again what is kept here.
+    /// Whether the revocations survive a restart of the program.
     fn is_durable(&self) -> bool;
 
     /// The store's name in messages; safe to show.
     fn name(&self) -> String;
 
-    /// Everything that is revoked.
+    /// Returns the stored revocations and their edition.
     fn load(&self) -> Result<StoreContents, StoreError>;
 
-    /// Changes the stored contents under a lock, and drops revocations no longer needed at `now`. Returns the new edition.
+    /// Changes the stored contents under a lock, and removes revocations that are no longer needed at `now`. Returns
+    /// the new edition.
     fn change(
         &self,
         now: NumericDate,
         change: &mut dyn FnMut(&mut StoreContents),
     ) -> Result<Option<Edition>, StoreError>;
 
-    /// Waits until a process, perhaps this one, has changed what is stored. The first call resolves at once: the store
-    /// may have changed since it was loaded. An error is reported once; later calls then never resolve.
+    /// Waits until any process, including this one, has changed the contents. The first call completes immediately,
+    /// because the store may have changed since it was loaded. An error is reported once; later calls never complete.
     fn changed(&self) -> ChangeFuture<'_>;
 }
 
-/// Keeps revocations until the process ends.
+/// A store that lasts until the process ends.
 #[derive(Default)]
 pub struct Memory(Mutex<Revocations>);
 
 impl Memory {
-    /// A store that holds these.
+    /// Creates a store with these revocations.
     pub const fn new(revoked: Revocations) -> Self {
         Self(Mutex::new(revoked))
     }

@@ -1,4 +1,4 @@
-//! The revocations of the shared state, kept in step with a store.
+//! Keeps the revocations of the shared state in step with a store.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -9,12 +9,12 @@ use crate::auth::Revocations;
 use crate::auth::revocations::{Revocation, RevocationTarget};
 use crate::gate::{Gate, ReadFailure};
 
-/// A revocation, or its end.
+/// The revocation or restoration of a target.
 #[derive(Clone, Debug)]
 pub struct Change {
     /// The target to revoke or restore.
     pub what: RevocationTarget,
-    /// Since when it is revoked; `None` restores it.
+    /// The revocation; `None` restores the target.
     pub since: Option<Revocation>,
 }
 
@@ -27,13 +27,13 @@ impl Change {
     }
 }
 
-/// The store could not be read again; the known revocations stay in force.
+/// The store could not be read again. The known revocations stay in force.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot read revocations; the last known ones stay in force: {0}")]
 pub struct ReloadError(StoreError);
 
-/// Changes that are in memory only, in the order of application. They are numbered, because some are inserted before
-/// others during a save.
+/// Changes that are only in memory, in the order in which they are applied. They are numbered, because others may be
+/// inserted before them during a save.
 #[derive(Default)]
 struct PendingChanges {
     changes: Vec<(u64, Change)>,
@@ -51,13 +51,13 @@ impl PendingChanges {
         self.changes.push((number, change));
     }
 
-    /// Puts changes before all others.
+    /// Inserts changes before all others.
     fn put_first(&mut self, changes: impl Iterator<Item = Change>) {
         let first: Vec<_> = changes.map(|change| (self.number(), change)).collect();
         self.changes.splice(..0, first);
     }
 
-    /// Removes changes that are saved now.
+    /// Removes changes that have been saved.
     fn remove(&mut self, saved: &[(u64, Change)]) {
         let is_saved = |number: u64| saved.iter().any(|(saved, _)| *saved == number);
         self.changes.retain(|(number, _)| !is_saved(*number));
@@ -68,30 +68,31 @@ impl PendingChanges {
     }
 }
 
-/// The copy of a store that decisions are made on: its content, and the changes made here that are not saved yet.
+/// The copy of a store that decisions are based on: its contents, and the changes made here that are not saved yet.
 ///
-/// A change takes effect in memory at once and stays there until it is saved, however often the store is read
-/// meanwhile. Without that, a change by another process could restore a token that was revoked here a moment ago.
+/// A change takes effect in memory immediately, and stays in effect until it is saved, however often the store is read
+/// in the meantime. Otherwise, a change by another process could restore a token that was revoked here a moment ago.
 ///
-/// A store that went back (a [`Setback`]) restores no token either: revocations stay in force and are saved again.
+/// A store that went back (a [`Setback`]) does not restore tokens either: revocations stay in force and are saved
+/// again.
 pub struct Replica {
     gate: Gate,
     store: Arc<dyn Store>,
-    /// The edition that was read last. Locked from reading the store until what was read is in the shared state, so that the
-    /// newest reading is what stays.
+    /// The edition that was read last. It stays locked from reading the store until the contents are in the shared
+    /// state, so that the newest reading takes effect last.
     known: Mutex<Option<Edition>>,
-    /// The setback that was noticed last and not reported yet.
+    /// The latest setback, until it is reported.
     setback: Mutex<Option<Setback>>,
-    /// Held while changes are saved.
+    /// Locked while changes are saved.
     saving: Mutex<()>,
-    /// Held for a moment only, never while the store is read or changed: `change` runs on the thread that draws.
+    /// Locked only briefly, never while the store is read or changed: `change` runs on the thread that draws.
     unsaved: Mutex<PendingChanges>,
     /// Wakes the task that retries failed saves.
     to_save: Notify,
 }
 
 impl Replica {
-    /// A copy of a store of which this edition is already in the shared state.
+    /// Creates a copy of a store whose edition `known` is in the shared state already.
     pub fn new(gate: &Gate, store: Arc<dyn Store>, known: Option<Edition>) -> Self {
         Self {
             gate: gate.clone(),
@@ -109,7 +110,7 @@ impl Replica {
         &*self.store
     }
 
-    /// Revokes or restores something in memory. Returns at once; the caller must call [`Replica::save`] afterwards.
+    /// Revokes or restores a target in memory. Returns immediately; the caller must call [`Replica::save`] afterwards.
     pub fn change(&self, change: Change) {
         let mut unsaved = lock(&self.unsaved);
         self.gate.shared().update(|state| {
@@ -120,23 +121,23 @@ impl Replica {
         unsaved.push(change);
     }
 
-    /// The number of changes that are in memory only.
+    /// The number of changes that are only in memory.
     pub fn unsaved_changes(&self) -> usize {
         lock(&self.unsaved).changes.len()
     }
 
-    /// Resolves when there are changes that [`Replica::save`] failed to save or has not tried to save.
+    /// Completes when there are changes that [`Replica::save`] failed to save or has not tried to save.
     pub async fn has_to_save(&self) {
         self.to_save.notified().await;
     }
 
-    /// The setback of the store that was noticed last; each is returned once.
+    /// Returns the latest setback of the store, once.
     pub fn take_setback(&self) -> Option<Setback> {
         lock(&self.setback).take()
     }
 
-    /// Saves every change that is in memory only, also those that an earlier call could not save. Blocks for as long as
-    /// another process holds the store's lock, and while another call saves.
+    /// Saves all changes that are only in memory, including those that an earlier call could not save. Blocks while
+    /// another process holds the store's lock, up to the store's limit, and while another call saves.
     pub fn save(&self) -> Result<(), StoreError> {
         let _saving = lock(&self.saving);
         let changes = lock(&self.unsaved).changes.clone();
@@ -150,7 +151,7 @@ impl Replica {
                 *known = edition;
                 lock(&self.unsaved).remove(&changes);
                 self.note_unsaved();
-                // The changes are saved. If the store cannot be read now, its follower reports that.
+                // The changes are saved. If the store cannot be read now, the follower reports that.
                 let _ = self.read(&mut known);
                 Ok(())
             }
@@ -181,7 +182,7 @@ impl Replica {
         Ok(edition)
     }
 
-    /// Applies changes by other processes in the store to the shared state. Blocks while it reads.
+    /// Applies changes by other processes to the shared state. Blocks while it reads the store.
     pub fn reload(&self) -> Result<(), ReloadError> {
         let read = self.read(&mut lock(&self.known));
         let (at, why) = (self.gate.clock().monotonic(), read.as_ref().err().map(ToString::to_string));
@@ -194,7 +195,8 @@ impl Replica {
         read.map_err(ReloadError)
     }
 
-    /// Says in the shared state why the policy file cannot be read, and whether that goes stale; `None` where it was read.
+    /// Records in the shared state why the policy file cannot be read, and whether its contents become stale; `None` if
+    /// it was read.
     pub(super) fn note_policy(&self, why: Option<(String, bool)>) {
         let at = self.gate.clock().monotonic();
         self.gate.shared().update(|state| {
@@ -215,17 +217,18 @@ impl Replica {
             let present = Arc::clone(&self.gate.shared().rules().revoked);
             let lost = present.iter().filter(|(what, _)| stored.revoked.get(what).is_none());
             let again = lost.map(|(what, since)| Change { what: what.clone(), since: Some(since.clone()) });
-            // Before the changes that are not saved yet: one of them may restore something.
+            // Inserted before the changes that are not saved yet, because one of those may restore a target.
             unsaved.put_first(again);
             self.to_save.notify_one();
         }
         unsaved.apply(&mut stored.revoked);
-        // Before the list is let go of, or a change in between would be lost.
+        // While the list is still locked, or a change made in between would be lost.
         self.gate.shared().update(|state| state.set_revoked(stored.revoked));
         Ok(())
     }
 
-    /// Says in the shared state how many changes are not saved. Before a save has failed, they are only on their way.
+    /// Records in the shared state how many changes are not saved. Changes count only after a save has ended, because
+    /// until then they are merely in progress.
     fn note_unsaved(&self) {
         let unsaved = self.unsaved_changes();
         self.gate.shared().update(|state| state.set_health(|health| health.unsaved = unsaved));
@@ -257,7 +260,7 @@ mod tests {
         Change { what: jti(name), since: None }
     }
 
-    /// A store that another process changes, replaces or removes, and that can be made to refuse changes.
+    /// A store that another process changes, replaces or removes, and that can be made to reject changes.
     #[derive(Default)]
     struct Other {
         memory: Memory,
@@ -274,7 +277,7 @@ mod tests {
             Store::change(self, NOW, &mut |stored| change.apply(&mut stored.revoked)).expect("not locked");
         }
 
-        /// Puts another content in the place of the present one.
+        /// Replaces the contents.
         fn becomes(&self, edition: Option<Edition>, names: &[&str]) {
             let all = names.iter().map(|name| (jti(name), Revocation { at: NOW, until: None, user: None }));
             self.memory.change(NOW, &mut |stored| stored.revoked = all.clone().collect()).expect("memory");
@@ -368,7 +371,7 @@ mod tests {
         assert_eq!((replica.unsaved_changes(), unsaved(&gate), other.holds()), (0, 0, vec![jti("first")]));
     }
 
-    /// The store is found gone by one thread while another has begun to save a revocation.
+    /// One thread finds that the store was deleted while another one has begun to save a revocation.
     #[test]
     fn what_a_setback_adds_while_a_save_is_under_way_is_not_taken_for_saved() {
         let (gate, other, replica) = replica();
@@ -392,7 +395,7 @@ mod tests {
         let old = || Some(Edition { store: "one".into(), generation: 1 });
         let another = || Some(Edition { store: "two".into(), generation: 9 });
         for (edition, setback) in [(None, Setback::Gone), (old(), Setback::Older), (another(), Setback::Replaced)] {
-            // Noticed by reading it, and by changing it.
+            // The setback is noticed by reading and by changing the store.
             for is_read in [true, false] {
                 let (gate, other, replica) = replica();
                 for name in ["a", "b", "c"] {

@@ -1,12 +1,12 @@
 //! HS256 (RFC 7518 §3.2) over the hmac and sha2 crates.
 //!
-//! A prepared HMAC verifies in 355 ns where jsonwebtoken's one-shot call needs 545, which is what keeps a decision below
-//! 0.45 × `jsonwebtoken::decode`.
+//! Verifying with a prepared HMAC takes 355 ns, jsonwebtoken's one-shot call 545 ns. The difference keeps a decision
+//! below 0.45 × `jsonwebtoken::decode`.
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 
-/// A prepared key: both of its hashes have begun. It is wiped when it is dropped.
+/// A prepared key: the inner and the outer hash have already processed it. It is wiped when it is dropped.
 #[derive(Clone)]
 pub struct Hs256(Hmac<Sha256>);
 
@@ -21,7 +21,7 @@ impl Hs256 {
         self.0.clone().chain_update(message).finalize().into_bytes().into()
     }
 
-    /// Whether `mac` is the message's MAC; compared in constant time.
+    /// Whether `mac` is the message's MAC. The comparison takes constant time.
     pub fn is_mac(&self, message: &[u8], mac: &[u8]) -> bool {
         self.0.clone().chain_update(message).verify_slice(mac).is_ok()
     }

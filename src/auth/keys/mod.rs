@@ -14,17 +14,17 @@ pub use secret::{KeyError, KeyOrigin, MAX_SECRET_BYTES};
 pub use signer::Signer;
 pub use verifier::{STRONG_BITS, Verifier};
 
-/// The verifiers of one issuer; rotation is a new set. Clones share it.
+/// The verifiers of one issuer. Keys are rotated by making a new set. Clones share the set.
 #[derive(Clone, Debug, Default)]
 pub struct KeySet(Arc<[Verifier]>);
 
 impl KeySet {
-    /// Whether this is the very same set, or a copy of it.
+    /// Whether this is the other set or a clone of it. Equal sets that were made separately are different.
     pub fn is(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
     }
 
-    /// The verifiers, in their order.
+    /// The verifiers, in the order of the set.
     pub fn iter(&self) -> impl Iterator<Item = &Verifier> {
         self.0.iter()
     }
@@ -40,8 +40,8 @@ impl KeySet {
         all
     }
 
-    /// Check 3, its first part: that a key here has the header's `alg`. What is accepted follows from the keys and never
-    /// from the token's own wish (RFC 8725 §3.1).
+    /// Makes the second part of check 3: a key here has the header's `alg`. The accepted algorithms follow from the
+    /// keys and never from the token (RFC 8725 §3.1).
     pub(super) fn accept(&self, alg: Option<&str>) -> Result<(), Reason> {
         match self.of(alg).next() {
             Some(_) => Ok(()),
@@ -49,8 +49,8 @@ impl KeySet {
         }
     }
 
-    /// Check 3, its last part: the one verifier for a header's `alg` and `kid`: the one of that name, or else the first that
-    /// answers to any.
+    /// Makes the last part of check 3: returns the verifier for the header's `alg` and `kid`. A verifier with that
+    /// `kid` takes precedence over the first one that accepts it.
     pub(super) fn find(&self, alg: Option<&str>, kid: Option<&str>) -> Result<&Verifier, Reason> {
         let named = kid.and_then(|kid| self.of(alg).find(|verifier| verifier.kid() == Some(kid)));
         let found = named.or_else(|| self.of(alg).find(|verifier| verifier.answers_to(kid)));
@@ -68,7 +68,7 @@ impl From<Verifier> for KeySet {
     }
 }
 
-/// The verifier of what the signer signs.
+/// Creates a set with the verifier of the signer's signatures.
 impl From<&Signer> for KeySet {
     fn from(signer: &Signer) -> Self {
         signer.verifier().clone().into()
@@ -96,7 +96,7 @@ mod tests {
         assert_eq!(found(Some("new")), Ok(Some("new".to_owned())));
         assert_eq!(found(None), Ok(Some("old".to_owned())));
         assert_eq!(found(Some("other")), Err(Reason::UnknownKey { kid: "other".into() }));
-        // One that answers to any name never comes before the one that is named.
+        // A verifier that accepts every `kid` does not take precedence over the one with this `kid`.
         let set: KeySet = [Verifier::hs256(b"any", KeyOrigin::Program, None), named("new")].into_iter().collect();
         let found = |kid| set.find(Some("HS256"), kid).map(|verifier| verifier.kid().map(str::to_owned));
         assert_eq!((found(Some("new")), found(Some("other"))), (Ok(Some("new".to_owned())), Ok(None)));

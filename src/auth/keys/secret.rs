@@ -1,16 +1,16 @@
-//! Shared secrets as people write them, and why a text cannot be one.
+//! Decoding of shared secrets as people write them, and its errors.
 
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use base64::{Engine as _, alphabet};
 use zeroize::Zeroizing;
 
-/// The longest secret, in bytes; a longer one is surely another file.
+/// The longest secret, in bytes. Anything longer is most likely the wrong file.
 pub const MAX_SECRET_BYTES: usize = 64 * 1024;
 
 /// The origin of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeyOrigin {
-    /// Generated at the start, discarded at the end.
+    /// Generated at start-up and discarded on exit.
     Fresh,
     /// Read from a file.
     File,
@@ -23,7 +23,7 @@ pub enum KeyOrigin {
 }
 
 impl KeyOrigin {
-    /// The origin as an adjective or a source: `fresh`, `from file`.
+    /// The origin as an adjective or a phrase: `fresh`, `from file`.
     pub const fn word(self) -> &'static str {
         match self {
             Self::Fresh => "fresh",
@@ -35,10 +35,10 @@ impl KeyOrigin {
     }
 }
 
-/// A text that cannot be a secret.
+/// Why a text cannot be used as a secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum KeyError {
-    /// It has no bytes.
+    /// The secret is empty.
     #[error("the secret is empty")]
     Empty,
     /// Longer than [`MAX_SECRET_BYTES`].
@@ -50,19 +50,18 @@ pub enum KeyError {
     /// The text after `b64:` is not base64.
     #[error("invalid base64 secret: expected base64 after b64:")]
     NotBase64,
-    /// The system gave no random bytes.
+    /// The system's random number generator failed.
     #[error("cannot generate a key: the system's random number generator failed")]
     NoRandomness,
 }
 
-/// Base64 of secrets: padded or not.
+/// Base64 with or without padding.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &alphabet::STANDARD,
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
-/// Decodes a written secret: `hex:` and hexadecimal, `b64:` and base64 (either alphabet, padded or not), or the secret
-/// itself.
+/// Decodes a secret: `hex:` and hex digits, `b64:` and base64 (either alphabet, padded or not), or the secret itself.
 pub fn decode(written: &[u8]) -> Result<Zeroizing<Vec<u8>>, KeyError> {
     if let Some(digits) = written.strip_prefix(b"hex:") {
         return unhex(digits).ok_or(KeyError::NotHex);
@@ -82,7 +81,7 @@ pub fn decode(written: &[u8]) -> Result<Zeroizing<Vec<u8>>, KeyError> {
 fn unhex(digits: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
     let value = |digit: &u8| char::from(*digit).to_digit(16).and_then(|value| u8::try_from(value).ok());
     let (pairs, rest) = digits.trim_ascii_end().as_chunks::<2>();
-    // Reserved in full, so that a growing buffer leaves no copies behind.
+    // Allocated in full, so that a growing buffer leaves no copies of the secret behind.
     let mut bytes = Zeroizing::new(Vec::with_capacity(pairs.len()));
     for [high, low] in pairs {
         bytes.push(value(high)? << 4 | value(low)?);

@@ -1,5 +1,5 @@
-//! Signers: the secret that signs what is issued here. It is kept outside [`Rules`](crate::auth::Rules), because a
-//! decision never needs it, and it never reaches a screen or a `Debug`.
+//! Signers: the secrets that sign tokens issued here. They are kept outside [`Rules`](crate::auth::Rules), because a
+//! decision never needs them, and they are never displayed or included in `Debug`.
 
 use std::fmt;
 
@@ -10,7 +10,7 @@ use super::secret::{self, KeyError, KeyOrigin, MAX_SECRET_BYTES};
 use super::verifier::Verifier;
 use crate::auth::algorithm::Algorithm;
 
-/// A key that signs, with the verifier for what it signed. Making one changes nothing outside: no process-wide
+/// A key that signs, with the verifier for its signatures. Creating one has no side effects: no process-wide
 /// `CryptoProvider` is installed.
 #[derive(Clone)]
 pub struct Signer {
@@ -24,23 +24,23 @@ enum SigningKey {
 }
 
 impl Signer {
-    /// A signer of HS256 tokens. Short secrets work, and are reported by [`Verifier::is_weak`].
+    /// Creates a signer of HS256 tokens. Short secrets work, and are reported by [`Verifier::is_weak`].
     pub fn hs256(secret: &[u8], origin: KeyOrigin) -> Result<Self, KeyError> {
         Self::make(secret, origin, None)
     }
 
-    /// [`Signer::hs256`] with a name: its verifier refuses headers whose `kid` is another one.
+    /// Like [`Signer::hs256`], with a name: the verifier refuses headers with another `kid`.
     pub fn hs256_named(secret: &[u8], origin: KeyOrigin, kid: &str) -> Result<Self, KeyError> {
         Self::make(secret, origin, Some(kid))
     }
 
-    /// A signer from a secret as people write it: `hex:` and hexadecimal, `b64:` and base64 (either alphabet, padded or
-    /// not), or the secret itself.
+    /// Creates a signer from a secret as people write it: `hex:` and hex digits, `b64:` and base64 (either alphabet,
+    /// padded or not), or the secret itself.
     pub fn from_written(written: &[u8], origin: KeyOrigin) -> Result<Self, KeyError> {
         Self::hs256(&secret::decode(written)?, origin)
     }
 
-    /// A signer over 32 bytes of the operating system's generator.
+    /// Creates a signer with 32 bytes from the operating system's random number generator.
     pub fn fresh() -> Result<Self, KeyError> {
         let mut secret = Zeroizing::new([0; 32]);
         getrandom::fill(&mut *secret).map_err(|_| KeyError::NoRandomness)?;
@@ -58,7 +58,7 @@ impl Signer {
         }
     }
 
-    /// The key that checks what this one signed.
+    /// The key that checks this signer's signatures.
     pub fn verifier(&self) -> &Verifier {
         &self.verifier
     }
@@ -68,12 +68,12 @@ impl Signer {
         self.verifier.algorithm()
     }
 
-    /// The key as a header shows it: `fresh, HS256, 256 bit`.
+    /// The key as shown in the console's header: `fresh, HS256, 256 bit`.
     pub fn describe(&self) -> String {
         self.verifier.describe()
     }
 
-    /// Signs a text: `header.payload`, or what a test token puts there instead.
+    /// Signs a text: `header.payload`, or the deliberately different text of a test token.
     pub(crate) fn sign(&self, text: &str) -> Vec<u8> {
         match &self.private {
             SigningKey::Hmac(key) => key.mac(text.as_bytes()).to_vec(),

@@ -1,4 +1,4 @@
-//! A policy's expectations: its truth table.
+//! The expectations of a policy, which form its truth table.
 
 use std::collections::{BTreeSet, HashSet};
 use std::fmt;
@@ -11,7 +11,7 @@ use crate::text;
 /// One line of a policy's truth table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Expectation {
-    /// The callers that it applies to.
+    /// The callers to which it applies.
     pub who: CallerSelector,
     /// The tool.
     pub tool: Arc<str>,
@@ -19,7 +19,7 @@ pub struct Expectation {
     pub outcome: ExpectedOutcome,
 }
 
-/// The callers that an expectation applies to.
+/// The callers to which an expectation applies.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CallerSelector {
     /// Callers with a valid token of this `user_id`.
@@ -50,7 +50,7 @@ impl CallerSelector {
         }
     }
 
-    /// The same for two that mean the same callers: the user, or what is held in whatever order.
+    /// Returns a value that is equal for selectors of the same callers: the user, or the permissions in any order.
     fn meant(&self) -> (Option<&str>, BTreeSet<&str>) {
         match self {
             Self::User(user) => (Some(user), BTreeSet::new()),
@@ -58,13 +58,13 @@ impl CallerSelector {
         }
     }
 
-    /// Whether both mean the same callers.
+    /// Whether both select the same callers.
     pub fn is_equivalent(&self, other: &Self) -> bool {
         self.meant() == other.meant()
     }
 }
 
-/// Safe to show.
+/// Formats the callers as a phrase. Safe to show.
 impl fmt::Display for CallerSelector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -75,7 +75,7 @@ impl fmt::Display for CallerSelector {
     }
 }
 
-/// The expectation as a phrase. Safe to show.
+/// Formats the expectation as a phrase. Safe to show.
 impl fmt::Display for Expectation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} should be {} for {}", text::name(&self.tool, 64), self.outcome.word(), self.who)
@@ -83,12 +83,12 @@ impl fmt::Display for Expectation {
 }
 
 impl Policy {
-    /// Whether something is expected of a user rather than of permissions.
+    /// Whether an expectation is about a user rather than about permissions.
     pub fn expects_of_users(&self) -> bool {
         self.parts().expectations.iter().any(|line| matches!(line.who, CallerSelector::User(_)))
     }
 
-    /// Returns its expectations, each with whether it is in effect: of two for the same calls, only the first one is.
+    /// Returns the expectations, each with whether it applies: of two about the same calls, only the first one does.
     pub fn counted(&self) -> impl Iterator<Item = (&Expectation, bool)> {
         let mut seen = HashSet::new();
         self.parts().expectations.iter().map(move |line| (line, seen.insert((line.who.meant(), &*line.tool))))
@@ -112,7 +112,7 @@ impl Policy {
 }
 
 impl ExpectedOutcome {
-    /// The word, as the file spells it.
+    /// The word, as spelled in the file.
     pub const fn word(self) -> &'static str {
         match self {
             Self::Allowed => "allowed",
@@ -120,7 +120,7 @@ impl ExpectedOutcome {
         }
     }
 
-    /// Whether a verdict is the one expected.
+    /// Whether `verdict` is the expected one.
     pub fn is(self, verdict: Verdict) -> bool {
         match self {
             Self::Allowed => verdict == Verdict::Allowed,

@@ -1,4 +1,4 @@
-//! Parses a policy file: TOML in, [`Policy`] out, and every error with its position.
+//! Parses a policy file: TOML in, a [`Policy`] out, and every error with its position.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -16,7 +16,7 @@ use super::{
 };
 use crate::text;
 
-/// A policy file larger than this is refused, in bytes.
+/// The largest accepted policy file, in bytes.
 pub const MAX_BYTES: usize = 1 << 20;
 
 #[derive(Deserialize)]
@@ -57,7 +57,7 @@ struct Expect {
     outcome: ExpectedOutcome,
 }
 
-/// A table; serde would take an array for a structure as well, member by member.
+/// A value that must be a table; serde would also accept an array for a structure, member by member.
 struct Table<T>(T);
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Table<T> {
@@ -76,7 +76,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Table<T> {
     }
 }
 
-/// A map whose order is that of the file, because it becomes the order on the screen.
+/// A map in the order of the file, which becomes the order on the screen.
 struct InOrder<T>(Vec<(Arc<str>, T)>);
 
 impl<T> Default for InOrder<T> {
@@ -106,7 +106,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for InOrder<T> {
 }
 
 impl Policy {
-    /// Reads a policy file's bytes.
+    /// Parses the bytes of a policy file.
     pub fn read(source: &[u8]) -> Result<Self, PolicyError> {
         match std::str::from_utf8(source) {
             Ok(text) => Self::parse(text),
@@ -117,7 +117,7 @@ impl Policy {
         }
     }
 
-    /// Reads a policy file's text.
+    /// Parses the text of a policy file.
     pub fn parse(source: &str) -> Result<Self, PolicyError> {
         if source.len() > MAX_BYTES {
             return Err(PolicyError::TooLarge { bytes: source.len() });
@@ -184,8 +184,8 @@ impl Policy {
 /// The fields of a tool and of a permission.
 const FIELDS: [&str; 5] = ["description", "permissions", "schema", "stub", "implies"];
 
-/// Returns a message for a name with a dot and no quotes, such as `[tools.db.query]`: TOML reads a table `query` inside
-/// `db`, and the parser's own message is about a field that the author never wrote. Safe to show.
+/// Returns a message for a name with a dot but without quotes, such as `[tools.db.query]`: TOML reads it as a table
+/// `query` inside `db`, and the parser's own message is about a field that the author never wrote. Safe to show.
 fn unquoted(source: &str, message: &str) -> Option<String> {
     let file: toml::Table = toml::from_str(source).ok()?;
     ["tools", "permissions"].into_iter().find_map(|section| {
@@ -194,7 +194,7 @@ fn unquoted(source: &str, message: &str) -> Option<String> {
             let (first, inner) = entry.iter().find_map(|(key, inner)| {
                 let inner = inner.as_table()?;
                 let is_meant = match FIELDS.contains(&&**key) {
-                    // A schema is a table as well, but no schema has permissions.
+                    // A schema is a table as well, but does not have permissions.
                     true => inner.get("permissions").is_some_and(toml::Value::is_array) && is_about_shape(message),
                     false => message.starts_with(&format!("unknown field `{key}`")),
                 };
@@ -202,7 +202,7 @@ fn unquoted(source: &str, message: &str) -> Option<String> {
             })?;
             let mut path = vec![name.as_str(), first];
             let mut inner = inner;
-            // As deep as tables of one table go: [tools.a.b.c].
+            // Follows tables that contain only one table: [tools.a.b.c].
             while let [(key, toml::Value::Table(next))] = inner.iter().collect::<Vec<_>>().as_slice()
                 && !FIELDS.contains(&key.as_str())
             {
@@ -216,18 +216,18 @@ fn unquoted(source: &str, message: &str) -> Option<String> {
     })
 }
 
-/// Whether a message is what the parser says of a table where a field's value should be, or of the field that the outer
-/// table lacks.
+/// Whether the parser's message is about a table in place of a field's value, or about a field that is missing in the
+/// outer table.
 fn is_about_shape(message: &str) -> bool {
     message.starts_with("missing field") || message.starts_with("invalid type: map") || message.contains("JSON Schema")
 }
 
-/// A fault behind this part of the text; the message may quote anything.
+/// Returns a syntax error at the end of `before`. The message may quote anything; it is made safe to show.
 fn fault(before: &str, message: &str) -> PolicyError {
     located(before, text::display_safe(message, 200))
 }
 
-/// A fault behind this part of the text; the message is safe to show.
+/// Returns a syntax error at the end of `before`. The message must be safe to show.
 fn located(before: &str, message: String) -> PolicyError {
     let (line, column) = text::place(before);
     PolicyError::Syntax { line, column, message }

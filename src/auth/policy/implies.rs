@@ -6,16 +6,16 @@ use std::sync::Arc;
 use super::PermissionRule;
 use crate::text;
 
-/// The most implied permissions of all permissions together, including indirect ones.
+/// The highest number of implied permissions, counted for all permissions together and including indirect ones.
 const MAX_IMPLIED: usize = 100_000;
 
-/// Permissions cannot imply each other like this.
+/// Why the implied permissions of a policy are invalid.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ImpliesError {
-    /// A permission that implies itself in the end: the way round, beginning and ending with it.
+    /// A permission implies itself, directly or through others. The path begins and ends with it.
     #[error("circular implies: {}", text::names(.0.iter(), 48, 8, " → "))]
     Cycle(Vec<Arc<str>>),
-    /// Far more than any file written by hand.
+    /// There are too many implied permissions, far more than in any file written by hand.
     #[error("too many implied permissions: expected at most {MAX_IMPLIED} in total")]
     TooMany,
 }
@@ -25,7 +25,7 @@ pub(super) fn closure(rules: &[PermissionRule]) -> Result<BTreeMap<Arc<str>, Vec
     let direct: HashMap<&str, &PermissionRule> = rules.iter().map(|rule| (&*rule.name, rule)).collect();
     let (mut all, mut total) = (BTreeMap::new(), 0);
     for rule in rules.iter().filter(|rule| !rule.implies.is_empty()) {
-        // Each permission reached, and the one it was reached from.
+        // Maps each permission reached to the one that it was reached from.
         let mut from: HashMap<&str, &str> = HashMap::new();
         let mut reached = Vec::new();
         let mut waiting = VecDeque::from([rule]);
@@ -34,7 +34,7 @@ pub(super) fn closure(rules: &[PermissionRule]) -> Result<BTreeMap<Arc<str>, Vec
                 if *implied == rule.name {
                     return Err(ImpliesError::Cycle(way(rule, next, &from)));
                 }
-                // The first way to it stays: a circle beside it must not bend it.
+                // The first path to it is kept: a cycle elsewhere must not change it.
                 if from.contains_key(&**implied) {
                     continue;
                 }
@@ -52,7 +52,7 @@ pub(super) fn closure(rules: &[PermissionRule]) -> Result<BTreeMap<Arc<str>, Vec
     Ok(all)
 }
 
-/// The way from a permission to the one that implies it again, and back to itself.
+/// Returns the path from a permission to the one that implies it again, and back to itself.
 fn way(start: &PermissionRule, last: &PermissionRule, from: &HashMap<&str, &str>) -> Vec<Arc<str>> {
     let mut way = vec![Arc::clone(&start.name)];
     let mut at = &*last.name;

@@ -1,4 +1,4 @@
-//! Lints for valid policies: rules that can never match, and names that refer to nothing.
+//! Lints of valid policies: rules that can never match, and names that refer to nothing.
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::{CallerSelector, Policy, ToolRule};
 use crate::text;
 
-/// One odd thing about a policy.
+/// One oddity of a policy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the sentence of each says what it is; fields are named for what they hold")]
 pub enum Lint {
@@ -46,7 +46,7 @@ impl Kind {
 }
 
 impl Lint {
-    /// The code, as scripts read it.
+    /// The lint's code, for scripts.
     pub const fn code(&self) -> &'static str {
         match self {
             Self::NoTools => "no_tools",
@@ -67,7 +67,7 @@ impl Lint {
 }
 
 impl Lint {
-    /// The tool that the lint is about.
+    /// The tool that the lint is about, if it is about one.
     pub fn tool(&self) -> Option<&Arc<str>> {
         match self {
             Self::OpenToNobody { tool }
@@ -139,11 +139,11 @@ impl fmt::Display for Lint {
 /// The longest tool name that MCP allows, in characters (revision 2025-11-25, server/tools, "Tool Names").
 const MOST_OF_MCP: usize = 128;
 
-/// The longest tool name that every client takes. Several pass names on to a model's API as `^[a-zA-Z0-9_-]{1,64}$`,
-/// which is less than MCP allows.
+/// The longest tool name that every client accepts, in characters. Several clients pass names on to a model's API,
+/// which requires `^[a-zA-Z0-9_-]{1,64}$`: less than MCP allows.
 const MOST_OF_CLIENTS: usize = 64;
 
-/// Whether a tool's name is one that clients accept, and if not, the warning.
+/// Returns a lint if clients may reject the tool's name.
 fn tool_name(tool: &Arc<str>) -> Option<Lint> {
     let is = |most: usize, more: &[char]| {
         let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-') || more.contains(&c);
@@ -158,7 +158,7 @@ fn tool_name(tool: &Arc<str>) -> Option<Lint> {
 }
 
 impl Policy {
-    /// Every name in it, once for each kind, in the order of the file.
+    /// All names in the policy, each once for its kind, in the order of the file.
     fn all_names(&self) -> Vec<(Kind, &Arc<str>)> {
         let parts = self.parts();
         let mut all: Vec<(Kind, &Arc<str>)> = Vec::new();
@@ -183,7 +183,7 @@ impl Policy {
         all
     }
 
-    /// Names that look like others: callers and readers see the same word, and the gate two.
+    /// Returns lints for names that look alike: to people they are one name, to the gate they are two.
     fn look_alikes(&self) -> Vec<Lint> {
         let mut found = Vec::new();
         let mut folded: HashMap<(Kind, String), &Arc<str>> = HashMap::new();
@@ -200,7 +200,8 @@ impl Policy {
         found
     }
 
-    /// Returns lints for tools that are not implemented according to `is_implemented`. Stubs are answered by the gate.
+    /// Returns lints for tools that are not implemented according to `is_implemented`. Stubs are exempt: the gate
+    /// answers them.
     pub fn not_implemented(&self, is_implemented: impl Fn(&str) -> bool) -> Vec<Lint> {
         let lacks = |tool: &&ToolRule| !tool.stub && !is_implemented(&tool.name);
         let lacking = self.tools().iter().filter(lacks);
@@ -245,7 +246,7 @@ impl Policy {
             }
         }
         found.extend(self.look_alikes());
-        // A name with outer spaces has been reported already.
+        // Names with outer spaces have been reported already.
         let names = self.tools().iter().map(|tool| &tool.name).filter(|name| name.trim() == &***name);
         found.extend(names.filter_map(tool_name));
         found

@@ -1,4 +1,4 @@
-//! The policy: tool → permissions, any one of which allows a call. Default deny.
+//! The policy: it maps each tool to permissions, any one of which allows a call. Everything else is denied.
 
 mod expect;
 mod file;
@@ -25,13 +25,14 @@ pub use schema::{InvalidSchema, Schema, SchemaMismatch};
 static BUILT_IN: LazyLock<Policy> =
     LazyLock::new(|| Policy::parse(include_str!("../../../assets/policy.toml")).expect("the built-in policy is valid"));
 
-/// The permissions that allow each tool. A tool that is not listed is forbidden to everyone.
+/// The permissions that allow each tool. Calls of tools that are not listed are forbidden.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Policy {
     parts: Parts,
     places: BTreeMap<Arc<str>, usize>,
     permissions: Vec<Arc<str>>,
-    /// The permissions that each permission implies, directly or through others; only those that imply any.
+    /// The permissions that each permission implies, directly or through others. Permissions that imply none are
+    /// omitted.
     implied: BTreeMap<Arc<str>, Vec<Arc<str>>>,
 }
 
@@ -40,7 +41,7 @@ pub struct Policy {
 pub struct Parts {
     /// The tools.
     pub tools: Vec<ToolRule>,
-    /// The permissions that the file says something about; tools may ask for others.
+    /// The permissions with an entry of their own; tools may list others.
     pub permissions: Vec<PermissionRule>,
     /// The expectations: the policy's truth table.
     pub expectations: Vec<Expectation>,
@@ -49,48 +50,49 @@ pub struct Parts {
 /// One tool's rule.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ToolRule {
-    /// The tool's name, as a caller spells it.
+    /// The tool's name, as written in calls.
     pub name: Arc<str>,
     /// A description of the tool.
     pub description: Option<Arc<str>>,
     /// Any one of these allows a call; if empty, every call is forbidden.
     pub permissions: Arc<[Arc<str>]>,
-    /// The schema of its arguments; without one, any object is accepted.
+    /// The schema of its arguments; `None` accepts any object.
     pub schema: Option<Schema>,
-    /// Whether the gate itself answers allowed calls, by echoing tool and arguments, instead of a backend.
+    /// Whether the gate itself answers allowed calls, by echoing tool and arguments, instead of passing them to a
+    /// backend.
     pub stub: bool,
 }
 
 /// A permission's entry in a policy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PermissionRule {
-    /// Its name.
+    /// The name of the permission.
     pub name: Arc<str>,
     /// A description of the permission.
     pub description: Option<Arc<str>>,
-    /// Who holds it holds these too.
+    /// The permissions that a holder of this one holds as well.
     pub implies: Vec<Arc<str>>,
 }
 
 /// Why a principal may call a tool.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Grant {
-    /// The tool's permission that opened it.
+    /// The tool's permission that allows the call.
     pub permission: Arc<str>,
     /// The held permission that implies it, if it is a different one.
     pub through: Option<Arc<str>>,
 }
 
-/// Why permissions do not allow a tool.
+/// Why permissions do not allow a tool to be called.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum DenialReason<'p> {
-    /// The policy does not know the tool.
+    /// The policy does not contain the tool.
     UnknownTool,
-    /// None of the permissions is listed by the tool.
+    /// The tool does not list any of the permissions.
     PermissionMissing(&'p ToolRule),
 }
 
-/// The permission that opened the tool, as a phrase. Safe to show.
+/// Formats the permission that allows the call as a phrase. Safe to show.
 impl fmt::Display for Grant {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "by {}", text::name(&self.permission, 64))?;
@@ -108,7 +110,7 @@ impl ToolRule {
         Self { name: name.into(), description: None, permissions, schema: None, stub: false }
     }
 
-    /// The permissions in words: `user or admin`, `a permission, but the policy lists none` for none.
+    /// The permissions in words: `user or admin`, or that the policy lists none.
     pub fn needs(&self) -> String {
         if self.permissions.is_empty() {
             return "a permission, but the policy lists none".to_owned();
@@ -117,15 +119,15 @@ impl ToolRule {
     }
 }
 
-/// A text or file is not a valid policy.
+/// Why a text or file is not a valid policy.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PolicyError {
-    /// Not TOML, or not of the policy's shape; line and column count from 1.
+    /// Not TOML, or not a policy. Line and column count from 1.
     #[error("line {line}, column {column}: {message}")]
     Syntax {
-        /// Line of the fault.
+        /// The line of the error.
         line: usize,
-        /// Column of the fault, in characters.
+        /// The column of the error, in characters.
         column: usize,
         /// The error; safe to show.
         message: String,
@@ -133,16 +135,16 @@ pub enum PolicyError {
     /// Larger than [`MAX_BYTES`].
     #[error("the policy is {bytes} bytes long, expected at most {MAX_BYTES}")]
     TooLarge {
-        /// The size found.
+        /// The size of the text.
         bytes: usize,
     },
-    /// Its permissions imply each other in a circle, or far too many others.
+    /// Its permissions imply each other in a cycle, or imply far too many others.
     #[error(transparent)]
     Implies(#[from] ImpliesError),
 }
 
 impl Policy {
-    /// A policy of these parts.
+    /// Builds a policy from its parts.
     pub fn build(parts: Parts) -> Result<Self, ImpliesError> {
         let implied = implies::closure(&parts.permissions)?;
         Ok(Self::assemble(parts, implied))
@@ -172,35 +174,35 @@ impl Policy {
         Self::assemble(Parts { tools, ..Parts::default() }, BTreeMap::new())
     }
 
-    /// Returns its parts.
+    /// The parts of the policy. A tool that was listed twice occurs once.
     pub fn parts(&self) -> &Parts {
         &self.parts
     }
 
-    /// The rules, in the order of the file.
+    /// The tools' rules, in the order of the file.
     pub fn tools(&self) -> &[ToolRule] {
         &self.parts.tools
     }
 
-    /// The rule of one tool.
+    /// The rule of one tool, if the policy lists it.
     pub fn tool(&self, name: &str) -> Option<&ToolRule> {
         self.places.get(name).and_then(|place| self.tools().get(*place))
     }
 
-    /// Every permission in it: those listed by tools, in the order of their first appearance, then others.
+    /// Every permission in the policy: those listed by tools, in the order of their first appearance, then the others.
     pub fn permissions(&self) -> &[Arc<str>] {
         &self.permissions
     }
 
-    /// The SHA-256 of what it decides, as hex digits: tools with their permissions, and what permissions imply, in any
-    /// order. Two policies with the same digest decide alike.
+    /// The SHA-256 of everything that affects decisions, as hex digits: tools with their permissions, and implied
+    /// permissions, regardless of their order. Two policies with the same digest decide alike.
     pub fn digest(&self) -> String {
         let mut lines: Vec<String> = Vec::new();
         let sorted = |names: &[Arc<str>]| {
             let mut names: Vec<&str> = names.iter().map(|name| &**name).collect();
             names.sort_unstable();
             names.dedup();
-            // A name may hold any character; its quoted form does not run into the next one.
+            // A name may contain any character; its quoted form cannot run into the next one.
             format!("{names:?}")
         };
         lines.extend(self.tools().iter().map(|rule| format!("tool {:?} {}", rule.name, sorted(&rule.permissions))));
@@ -209,23 +211,23 @@ impl Policy {
         Sha256::digest(lines.join("\n")).iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"))
     }
 
-    /// Whether it contains this permission.
+    /// Whether the policy contains this permission.
     pub fn names(&self, permission: &str) -> bool {
         self.permissions.iter().any(|known| **known == *permission)
     }
 
-    /// Whether a tool asks for this permission.
+    /// Whether a tool lists this permission.
     pub fn asks_for(&self, permission: &str) -> bool {
         self.tools().iter().any(|tool| tool.permissions.iter().any(|asked| **asked == *permission))
     }
 
-    /// Permissions that suffice to call a tool: the first one that it lists, or none.
+    /// Returns permissions that suffice to call a tool: the first one that it lists, or an empty list.
     pub fn opening(&self, tool: &str) -> Vec<String> {
         self.tool(tool).and_then(|rule| rule.permissions.first()).map(ToString::to_string).into_iter().collect()
     }
 
-    /// Returns the least permission that allows a tool, or any tool: the one that allows the fewest tools; among
-    /// equals, the first.
+    /// Returns the least permission that allows a tool, or any tool: the one that allows the fewest tools, and the
+    /// first of several such.
     pub fn least(&self, tool: Option<&str>) -> Option<&Arc<str>> {
         let opened = |permission: &&Arc<str>| {
             self.tools().iter().filter(|rule| self.grant(&[&***permission], rule).is_some()).count()
@@ -236,7 +238,7 @@ impl Policy {
         }
     }
 
-    /// **The** membership test: which of the permissions held is this one, or implies it.
+    /// Returns the held permission that is this one or implies it. This is the only membership test.
     pub fn holds<'h, P: AsRef<str>>(&self, held: &'h [P], permission: &str) -> Option<&'h P> {
         let itself = held.iter().find(|held| held.as_ref() == permission);
         if itself.is_some() || self.implied.is_empty() {
@@ -250,7 +252,7 @@ impl Policy {
         self.implied.get(permission).map_or(&[], Vec::as_slice)
     }
 
-    /// Returns how these permissions allow a tool, if they do.
+    /// Returns how these permissions allow a tool, or `None` if they do not.
     pub fn grant(&self, held: &[impl AsRef<str>], tool: &ToolRule) -> Option<Grant> {
         tool.permissions.iter().find_map(|permission| {
             let held = self.holds(held, permission)?.as_ref();
@@ -259,20 +261,21 @@ impl Policy {
         })
     }
 
-    /// Makes checks 9 and 10, for every caller: returns the permission that allows the tool, or why there is none.
+    /// Makes checks 9 and 10: returns the permission that allows the tool, or why there is none. Every decision uses
+    /// it.
     pub fn authorize(&self, held: &[impl AsRef<str>], tool: &str) -> Result<Grant, DenialReason<'_>> {
         let rule = self.tool(tool).ok_or(DenialReason::UnknownTool)?;
         self.grant(held, rule).ok_or(DenialReason::PermissionMissing(rule))
     }
 
-    /// Whether anything is said in it.
+    /// Whether the policy has no tools, permissions or expectations.
     pub fn is_empty(&self) -> bool {
         let parts = &self.parts;
         parts.tools.is_empty() && parts.permissions.is_empty() && parts.expectations.is_empty()
     }
 
-    /// Returns the expectation for a principal with this name and these permissions who calls this tool; the first
-    /// match is used. `None` stands for any user.
+    /// Returns the first expectation for a principal with this name and these permissions who calls this tool. If
+    /// `user` is `None`, only expectations about permissions can match.
     pub fn expected(&self, user: Option<&str>, permissions: &[impl AsRef<str>], tool: &str) -> Option<&Expectation> {
         self.parts.expectations.iter().find(|line| *line.tool == *tool && line.who.is(user, permissions))
     }

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use super::{Parts, PermissionRule, Policy, ToolRule};
 
 impl Policy {
-    /// Whether both decide, describe and expect the same. The order of tools and names is ignored; that of expectations
-    /// matters, because the first match is used.
+    /// Whether both policies decide, describe and expect the same. The order of tools and names is ignored; the order
+    /// of expectations matters, because the first match is used.
     pub fn is_equivalent(&self, other: &Self) -> bool {
         let (a, b) = (&self.parts, &other.parts);
         a.tools.len() == b.tools.len()
@@ -18,7 +18,7 @@ impl Policy {
 }
 
 impl ToolRule {
-    /// Whether both say the same, in whatever order they name permissions.
+    /// Whether both rules are the same, regardless of the order of their permissions.
     pub fn is_equivalent(&self, other: &Self) -> bool {
         self.description == other.description
             && self.schema == other.schema
@@ -28,18 +28,18 @@ impl ToolRule {
 }
 
 impl PermissionRule {
-    /// Whether both say the same, in whatever order they imply others.
+    /// Whether both entries are the same, regardless of the order of the permissions that they imply.
     pub fn is_equivalent(&self, other: &Self) -> bool {
         self.description == other.description && set(&self.implies) == set(&other.implies)
     }
 
-    /// Whether it only declares the permission.
+    /// Whether it only declares the permission: it has no description and implies nothing.
     pub fn is_bare(&self) -> bool {
         self.description.is_none() && self.implies.is_empty()
     }
 }
 
-/// The permission entries. A tool that lists a permission also implies that it exists.
+/// The permission entries, without bare ones of permissions that a tool lists, because listing declares them as well.
 fn rules(parts: &Parts) -> BTreeSet<(&str, Option<&str>, BTreeSet<&str>)> {
     let asked: BTreeSet<&str> = parts.tools.iter().flat_map(|tool| set(&tool.permissions)).collect();
     let telling = parts.permissions.iter().filter(|rule| !rule.is_bare() || !asked.contains(&*rule.name));

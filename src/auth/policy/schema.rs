@@ -1,4 +1,5 @@
-//! A tool's input schema (JSON Schema): what its arguments must look like, checked after the gate has allowed the call.
+//! The input schema of a tool (JSON Schema), which arguments must match. It is checked after the gate has allowed the
+//! call.
 
 use std::fmt;
 use std::sync::Arc;
@@ -8,27 +9,27 @@ use serde_json::{Map, Value};
 
 use crate::text;
 
-/// An input schema, compiled; clones share that.
+/// A compiled input schema. Clones share it.
 #[derive(Clone)]
 pub struct Schema {
     source: Arc<Value>,
     compiled: Arc<Validator>,
 }
 
-/// JSON that is not a JSON Schema. The sentence quotes the source, so it is not safe to show.
+/// The JSON is not a JSON Schema. The message quotes the source, so it is not safe to show.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("invalid JSON Schema{at}: {fault}")]
 pub struct InvalidSchema {
-    /// The place, as a phrase; empty for the whole.
+    /// Where in the schema, as a phrase; empty for the whole schema.
     at: String,
     fault: String,
 }
 
-/// Arguments that do not fit a schema, with the path of what does not. Safe to show.
+/// The arguments do not match a schema. The message contains the path of the fault and is safe to show.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("arguments{at}: {fault}")]
 pub struct SchemaMismatch {
-    /// The place, as a phrase; empty for the whole.
+    /// Where in the arguments, as a phrase; empty for all of them.
     at: String,
     fault: String,
 }
@@ -49,7 +50,7 @@ impl Schema {
         &self.source
     }
 
-    /// The first of its `examples`, as JSON text.
+    /// The first of the schema's `examples`, as JSON text.
     pub fn example(&self) -> Option<String> {
         self.examples().next().map(ToString::to_string)
     }
@@ -59,13 +60,13 @@ impl Schema {
         let Some(fault) = self.compiled.iter_errors(arguments).next() else {
             return Ok(());
         };
-        // A JSON Pointer (RFC 6901); nothing for the whole of it.
+        // A JSON Pointer (RFC 6901); empty for the whole value.
         let path = fault.instance_path().to_string();
         let at = if path.is_empty() { String::new() } else { format!(" at {}", text::name(&path, 100)) };
         Err(SchemaMismatch { at, fault: text::display_safe(&fault.to_string(), 200) })
     }
 
-    /// Returns why the schema rejects all arguments, if that is evident; arguments are always an object.
+    /// Returns why the schema rejects all arguments, if that is evident. Arguments are always an object.
     pub fn refuses_all(&self) -> Option<&'static str> {
         let members = match &*self.source {
             Value::Bool(false) => return Some("it is false"),
@@ -106,7 +107,7 @@ impl Schema {
         None
     }
 
-    /// The examples that it refuses itself, each with why.
+    /// Returns the errors of those of its own examples that it rejects.
     pub fn refused_examples(&self) -> Vec<SchemaMismatch> {
         self.examples().filter_map(|example| self.check(example).err()).collect()
     }

@@ -1,4 +1,4 @@
-//! Policy files, read and written.
+//! Reads and writes policy files.
 
 mod rewrite;
 mod values;
@@ -13,22 +13,22 @@ use crate::auth::policy::MAX_BYTES;
 
 pub use rewrite::rewritten;
 
-/// The name of a policy file in messages.
+/// The words for a policy file in messages.
 const WHAT: &str = "policy file";
 
-/// The policy of a file.
+/// Reads a policy file.
 pub fn policy(path: &Path) -> Result<Arc<Policy>, ConfigError> {
     let source = read(WHAT, path, MAX_BYTES)?;
     let policy = Policy::read(&source).map_err(|error| ConfigError::Policy { path: path.to_owned(), error })?;
     Ok(Arc::new(policy))
 }
 
-/// Writes a policy to a file atomically. In an existing file only the differences are changed. A file that is not a
-/// valid policy is left unchanged, and so is one that differs from the `known` policy, if one is given:
+/// Writes a policy to a file atomically. In an existing file, only the differences are changed. A file that is not a
+/// valid policy is left unchanged. If `known` is given, a file with any other policy is left unchanged as well:
 /// [`ConfigError::Other`].
 pub fn save_policy(path: &Path, policy: &Policy, known: Option<&Policy>) -> Result<(), ConfigError> {
     let failed = |error| unreadable(WHAT, path, error);
-    // The file that a link leads to is the one meant.
+    // If the path is a symbolic link, the file that it refers to is written.
     let file: PathBuf = match path.canonicalize() {
         Err(error) if error.kind() == ErrorKind::NotFound => match path.is_symlink() {
             true => return Err(failed(io::Error::other("dangling symbolic link"))),

@@ -8,7 +8,7 @@ use super::values::{describe, names, say, schema, stub};
 use crate::auth::policy::{CallerSelector, Expectation, PermissionRule};
 use crate::auth::{Policy, PolicyError};
 
-/// A policy's text with what another policy says differently.
+/// Returns the text of a policy file, changed where `policy` differs from it.
 pub fn rewritten(source: &str, policy: &Policy) -> Result<String, PolicyError> {
     let before = Policy::parse(source)?;
     let refused = |message: String| PolicyError::Syntax { line: 1, column: 1, message };
@@ -50,7 +50,7 @@ fn tools(document: &mut DocumentMut, before: &Policy, policy: &Policy) {
 fn permissions(document: &mut DocumentMut, before: &Policy, policy: &Policy) {
     let (old, new) = (by_name(before), by_name(policy));
     for gone in before.parts().permissions.iter().filter(|known| !new.contains_key(&*known.name)) {
-        // Bare, it says no more than a tool that asks for it does.
+        // A bare entry is redundant if the policy still lists the permission.
         if !(gone.is_bare() && policy.names(&gone.name)) {
             remove(document, "permissions", &gone.name);
         }
@@ -70,7 +70,7 @@ fn by_name(policy: &Policy) -> HashMap<&str, &PermissionRule> {
     policy.parts().permissions.iter().map(|rule| (&*rule.name, rule)).collect()
 }
 
-/// Takes a table of `tools` or `permissions` away.
+/// Removes a table of `tools` or `permissions`.
 fn remove(document: &mut DocumentMut, list: &str, name: &str) {
     let parent = document.get_mut(list).and_then(Item::as_table_like_mut);
     if let Some(Item::Table(gone)) = parent.and_then(|parent| parent.remove(name)) {
@@ -78,7 +78,8 @@ fn remove(document: &mut DocumentMut, list: &str, name: &str) {
     }
 }
 
-/// Moves comments above a removed table that are not its own, such as a heading or the file's licence, to the next table.
+/// Moves comments above a removed table that are not about it, such as a heading or the file's licence, to the next
+/// table.
 fn hand_over(document: &mut DocumentMut, gone: &Table) {
     let Some(place) = gone.position() else { return };
     let above = gone.decor().prefix().and_then(RawString::as_str).unwrap_or_default();
@@ -88,7 +89,7 @@ fn hand_over(document: &mut DocumentMut, gone: &Table) {
         Some(other) => next = next.min(other),
         None => {}
     });
-    // Without a blank line in between, comments at the top may be about the whole file.
+    // At the top, comments without a blank line in between may be about the whole file.
     let own = above.rfind("\n\n").map_or(if is_first { above.len() } else { 0 }, |blank| blank + 2);
     let Some(above) = above.get(..own).filter(|above| above.contains('#')) else { return };
     if next == isize::MAX {
@@ -104,7 +105,7 @@ fn hand_over(document: &mut DocumentMut, gone: &Table) {
     });
 }
 
-/// Shows every table below one, however deep.
+/// Calls `see` with every table below `table`, at any depth.
 fn each_table(table: &mut Table, see: &mut impl FnMut(&mut Table)) {
     for (_, item) in table.iter_mut() {
         match item {
@@ -124,7 +125,7 @@ fn each_table(table: &mut Table, see: &mut impl FnMut(&mut Table)) {
 /// Returns the table of a tool or a permission, creating it if it is missing.
 fn entry<'d>(document: &'d mut DocumentMut, list: &str, name: &str) -> &'d mut dyn TableLike {
     let mut above = Table::new();
-    // `[tools]` alone is not written.
+    // An implicit table is written without the line `[tools]`.
     above.set_implicit(true);
     let list = table(document.as_table_mut(), list, above);
     table(list, name, Table::new())
@@ -138,11 +139,11 @@ fn table<'t>(parent: &'t mut dyn TableLike, name: &str, new: Table) -> &'t mut d
     item.as_table_like_mut().expect("just made one")
 }
 
-/// Expectations are compared one by one in order, because the first match is used.
+/// Updates the expectations. They are compared one by one in order, because the first match is used.
 fn expectations(document: &mut DocumentMut, old: &[Expectation], new: &[Expectation]) {
     let item = document.as_table_mut().entry("expect").or_insert(Item::None);
     if item.as_array_of_tables().is_none() {
-        // None so far, or written inline: they are written as tables.
+        // There are none so far, or they are written inline; they are written as tables.
         *item = Item::ArrayOfTables(ArrayOfTables::new());
     }
     let Some(list) = item.as_array_of_tables_mut() else { return };
@@ -161,7 +162,7 @@ fn expectations(document: &mut DocumentMut, old: &[Expectation], new: &[Expectat
         places.extend(table.position());
         tables.push(table);
     }
-    // A table is written where its position says; a new one has none and follows the one before it.
+    // Tables are written in the order of their positions. A new table has none, and follows the one before it.
     places.sort_unstable();
     let mut places = places.into_iter();
     for mut table in tables {
@@ -259,7 +260,7 @@ outcome = "allowed" # of course
             assert!(text.contains(kept), "{kept}:\n{text}");
         }
         assert!(!text.contains("# the first one"), "it went with its tool:\n{text}");
-        // And back again.
+        // And changed back.
         assert_eq!(
             Policy::parse(&rewritten(&text, &changed(|_| {})).expect("it is written")).map(|p| p.tools().len()),
             Ok(2)

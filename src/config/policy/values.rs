@@ -1,4 +1,4 @@
-//! Edits values in a policy file's tables in place, keeping the comments around them.
+//! Edits values in the tables of a policy file in place, and keeps the comments around them.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use toml_edit::{Array, InlineTable, Item, RawString, TableLike, value};
 
 use crate::auth::policy::ToolRule;
 
-/// Sets what something is for.
+/// Sets or removes the description.
 pub fn describe(entry: &mut dyn TableLike, description: Option<&str>) {
     match description {
         Some(words) => say(entry, "description", words),
@@ -14,7 +14,7 @@ pub fn describe(entry: &mut dyn TableLike, description: Option<&str>) {
     }
 }
 
-/// Sets a text; the comment behind it stays.
+/// Sets a text, and keeps the comment after it.
 pub fn say(entry: &mut dyn TableLike, key: &str, words: &str) {
     match entry.get_mut(key).and_then(Item::as_value_mut) {
         Some(known) if known.as_str() == Some(words) => {}
@@ -27,7 +27,7 @@ pub fn say(entry: &mut dyn TableLike, key: &str, words: &str) {
     }
 }
 
-/// A list of names; those that stay keep their place and their comments.
+/// Sets a list of names. Names that stay in it keep their places and comments.
 pub fn names(entry: &mut dyn TableLike, key: &str, wanted: &[Arc<str>]) {
     if wanted.is_empty() && key == "implies" {
         entry.remove(key);
@@ -42,10 +42,10 @@ pub fn names(entry: &mut dyn TableLike, key: &str, wanted: &[Arc<str>]) {
         if list.get(place).and_then(toml_edit::Value::as_str).is_some_and(|name| wanted.iter().any(|w| **w == *name)) {
             continue;
         }
-        // The text before a name is the comment after the previous one.
+        // The text before a name includes the comment after the previous one.
         let before = list.remove(place).decor().prefix().and_then(RawString::as_str).unwrap_or_default().to_owned();
         if !before.contains('#') {
-            // The new first element takes the old one's place.
+            // The new first element gets the whitespace of the old one.
             if let Some(next) = list.get_mut(0).filter(|_| place == 0) {
                 next.decor_mut().set_prefix(before);
             }
@@ -73,7 +73,7 @@ pub fn schema(entry: &mut dyn TableLike, tool: &ToolRule) {
     }
 }
 
-/// Sets whether the gate answers for the tool; the default is not written.
+/// Sets whether the gate answers for the tool. The default is not written.
 pub fn stub(entry: &mut dyn TableLike, stub: bool) {
     match stub {
         true => _ = entry.insert("stub", value(true)),
@@ -81,7 +81,7 @@ pub fn stub(entry: &mut dyn TableLike, stub: bool) {
     }
 }
 
-/// A JSON value in TOML, which has no word for `null`.
+/// Converts a JSON value to TOML; `None` if it contains `null`, which TOML does not have.
 fn in_toml(json: &serde_json::Value) -> Option<toml_edit::Value> {
     use serde_json::Value as Json;
     Some(match json {

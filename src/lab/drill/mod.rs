@@ -1,7 +1,7 @@
-//! The expiry drill: calls before and after a token expires, which find when the gate starts to refuse it.
+//! The expiry drill: calls a tool before and after a token expires, and finds when the gate starts to refuse it.
 //!
-//! A drill returns the time of the next call ([`Drill::next`]) and receives its result ([`Drill::record`]). In real time
-//! the caller waits for that time; in shifted time it calls at once.
+//! A drill returns the time of the next call ([`Drill::next`]) and receives its result ([`Drill::record`]). In real
+//! time the caller waits for that time; in shifted time it calls immediately.
 
 mod plan;
 mod report;
@@ -14,22 +14,22 @@ pub use plan::{FINEST, Pace, Plan, end_of_new};
 use report::from_exp;
 pub use report::{DrillResult, Report, Subject};
 
-/// How many intervals before the boundary real calls start, and how many after it they end.
+/// In real time, regular calls begin this many intervals before the boundary.
 const AROUND: i64 = 10;
 
-/// The latest instant at which a gate may still allow, counted from `exp`.
+/// The latest instant at which a gate with any leeway may still allow a call, counted from `exp`.
 const LATEST: Span = Leeway::MAX.span();
 
-/// A token that has no end to drill for.
+/// Why a token cannot be drilled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DrillError {
     /// `exp` is missing or unreadable.
     #[error("the token has no readable exp, so there is no expiry to drill")]
     Endless,
-    /// Its `exp` is the last possible instant.
+    /// `exp` is one of the latest possible instants.
     #[error("exp is the latest possible date, so no call can follow it")]
     TooLate,
-    /// Calls closer than [`FINEST`].
+    /// The interval is shorter than [`FINEST`].
     #[error("the interval is too short: expected at least {}", exact(FINEST))]
     TooOften,
 }
@@ -37,7 +37,7 @@ pub enum DrillError {
 /// The answer to a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sample {
-    /// The instant it was judged for.
+    /// The instant that the call was judged for.
     pub at: NumericDate,
     /// The code of the decision.
     pub code: &'static str,
@@ -46,9 +46,9 @@ pub struct Sample {
 /// A running drill.
 #[derive(Clone, Debug)]
 pub struct Drill {
-    /// When the token begins to live, as its claims and the leeway say.
+    /// When the token becomes valid, according to its claims and the leeway.
     begin: NumericDate,
-    /// The time of the next call; `None` at the end.
+    /// The time of the next call; `None` when the drill has ended.
     next: Option<NumericDate>,
     first: NumericDate,
     /// The results so far.
@@ -56,7 +56,7 @@ pub struct Drill {
 }
 
 impl Drill {
-    /// A drill through the end of this life, beginning at `now`.
+    /// Creates a drill across the end of this lifetime, beginning at `now`.
     pub fn new(life: &Lifetime, plan: Plan, now: NumericDate) -> Result<Self, DrillError> {
         let exp = life.exp.ok_or(DrillError::Endless)?;
         if plan.every < FINEST {
@@ -69,7 +69,7 @@ impl Drill {
         let border = exp.plus(life.leeway.span());
         let first = match plan.pace {
             Pace::Real => now.max(begin),
-            // A token with a lifetime shorter than an interval is valid at its start.
+            // A token whose lifetime is shorter than an interval is valid at its beginning.
             Pace::Shifted => border.plus(-plan.every).max(life.nbf.or(life.iat).unwrap_or(NumericDate::MIN)),
         };
         let found = Report {
@@ -85,17 +85,17 @@ impl Drill {
         Ok(Self { begin, next: Some(first), first, found })
     }
 
-    /// The time from which the gate must refuse the token.
+    /// The time at which the gate must start to refuse the token.
     pub fn expected(&self) -> NumericDate {
         self.found.expected()
     }
 
-    /// Returns the time of the next call; `None` once the boundary has been found.
+    /// Returns the time of the next call; `None` when the drill has ended.
     pub const fn next(&self) -> Option<NumericDate> {
         self.next
     }
 
-    /// Returns the time that a call made at `now` is judged for; `None` if none is due.
+    /// Returns the instant to judge a call for that is made at `now`; `None` if no call is due.
     pub fn call_at(&self, now: NumericDate) -> Option<NumericDate> {
         match self.found.plan.pace {
             Pace::Shifted => self.next,
@@ -103,7 +103,7 @@ impl Drill {
         }
     }
 
-    /// How it passes the time.
+    /// Whether the drill runs in real or in shifted time.
     pub const fn pace(&self) -> Pace {
         self.found.plan.pace
     }
@@ -113,12 +113,12 @@ impl Drill {
         self.found.calls
     }
 
-    /// How long it takes in real time.
+    /// The expected duration in real time, at least one second.
     pub fn whole(&self) -> Span {
         self.expected().plus(self.found.plan.every).since(self.first).max(Span::SECOND)
     }
 
-    /// The progress at `now`, from 0 to 1000: of the time in real time, otherwise of the bisection.
+    /// The progress at `now` in thousandths, below 1000: of the duration in real time, or else of the bisection.
     pub fn progress(&self, now: NumericDate) -> i64 {
         let (done, all) = match self.found.plan.pace {
             Pace::Real => {
@@ -130,8 +130,8 @@ impl Drill {
         i64::try_from(i128::from(done) * 1000 / i128::from(all.max(1))).unwrap_or(0).clamp(0, 999)
     }
 
-    /// Records the result of a call judged for `at`. An allowed call that failed ends the drill: it does not show that
-    /// a working tool accepted the token.
+    /// Records the result of a call judged for `at`. An allowed call that failed ends the drill, because it does not
+    /// show that a working tool accepted the token.
     pub fn record(&mut self, at: NumericDate, decision: &Decision, outcome: &Outcome) {
         self.found.calls += 1;
         if let Some(trouble) = outcome.trouble() {
@@ -166,7 +166,7 @@ impl Drill {
         }
     }
 
-    /// Ends the drill before it found what it looked for.
+    /// Ends the drill before the boundary is found.
     pub fn cancel(&mut self) {
         self.found.is_cancelled = self.next.take().is_some();
     }
@@ -176,7 +176,7 @@ impl Drill {
         self.found.fault = fault;
     }
 
-    /// In real time: the next instant, or the end.
+    /// In real time: sets the time of the next call, or ends the drill.
     fn wait_on(&mut self, at: NumericDate) {
         match (&self.found.last_allowed, &self.found.first_refused) {
             (None, Some(_)) => self.end(Some("the token had expired before the drill began".to_owned())),
@@ -187,13 +187,13 @@ impl Drill {
         }
     }
 
-    /// How long a refusal must last to be final: an interval, up to a limit.
+    /// How long the token must stay refused before the drill ends: one interval, at most a second.
     fn confirmed(&self) -> Span {
         self.found.plan.every.min(Span::SECOND)
     }
 
-    /// Calls get closer together near the boundary, with one exactly at it: a slow machine must not miss it by more
-    /// than an interval.
+    /// Returns the time of the next call in real time. Calls get closer together near the boundary, and one is due
+    /// exactly at it: a slow machine must not miss it by more than an interval.
     fn after(&self, at: NumericDate) -> NumericDate {
         let Plan { every, fine, .. } = self.found.plan;
         let border = self.expected();
@@ -206,7 +206,7 @@ impl Drill {
         step.into_iter().chain(entries).min().unwrap_or_else(|| at.plus(every))
     }
 
-    /// In shifted time: the next instant between the last allowed and the first refused call.
+    /// In shifted time: sets the next instant between the last allowed and the first refused call, or ends the drill.
     fn bisect(&mut self) {
         let (every, border) = (self.found.plan.every, self.expected());
         let next = match (&self.found.last_allowed, &self.found.first_refused) {
@@ -214,12 +214,12 @@ impl Drill {
                 let apart = refused.at.since(allowed.at);
                 (apart > Span::MICRO).then(|| allowed.at.plus(apart / 2))
             }
-            // Allowed so far: behind the border, then behind every leeway there may be.
+            // Allowed so far: try after the expected boundary, then after the longest possible leeway.
             (Some(allowed), None) => {
                 let behind = [border.plus(every), self.found.exp.plus(LATEST + every)];
                 behind.into_iter().find(|at| *at > allowed.at)
             }
-            // Refused so far: where its life begins.
+            // Refused so far: try the beginning of the lifetime.
             (None, Some(refused)) => {
                 let from = self.begin.max(self.found.exp.plus(-LATEST - every));
                 (from < refused.at).then_some(from)
@@ -233,7 +233,7 @@ impl Drill {
         }
     }
 
-    /// The results; during the drill, the results so far.
+    /// The results, or while the drill runs, the results so far.
     pub fn report(&self) -> Report {
         let fault = self.found.fault.clone().or_else(|| self.found.misfit());
         Report { fault, ..self.found.clone() }
@@ -252,7 +252,7 @@ mod tests {
         Lifetime { iat: Some(EXP.plus(-lives)), nbf: None, exp: Some(EXP), leeway: Leeway::seconds(leeway) }
     }
 
-    /// A call with what a sound tool makes of it.
+    /// Records a call of a working tool.
     fn record(drill: &mut Drill, at: NumericDate, decision: &Decision) {
         let outcome = match decision.verdict() {
             Verdict::Allowed => Outcome::Done(serde_json::json!({})),
@@ -261,7 +261,7 @@ mod tests {
         drill.record(at, decision, &outcome);
     }
 
-    /// What a gate with this leeway decides, which may be one that cannot be configured.
+    /// The decision of a gate with this leeway, which need not be one that can be configured.
     fn decide(at: NumericDate, leeway: Span) -> Decision {
         let result = match EXP.since(at) + leeway {
             left if left > Span::ZERO => Ok(Grant { permission: "user".into(), through: None }),
@@ -270,7 +270,7 @@ mod tests {
         Decision { result, subject: None }
     }
 
-    /// Drills a gate with another leeway than expected, each call `late` behind its instant.
+    /// Drills a gate whose leeway is `gate`, with each call `late` after its time.
     fn drilled(life: &Lifetime, plan: Plan, now: NumericDate, gate: Span, late: impl Fn(usize) -> i64) -> Report {
         let mut drill = Drill::new(life, plan, now).expect("a drill");
         let mut last = now;

@@ -1,4 +1,4 @@
-//! The plan of a drill.
+//! The plan of a drill: how it treats time, and how often it calls.
 
 use std::fmt;
 
@@ -6,31 +6,31 @@ use crate::auth::NumericDate;
 use crate::text::Span;
 use crate::text::words::exact;
 
-/// How a drill passes the time.
+/// How a drill treats time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pace {
-    /// It waits: time passes as it does.
+    /// Waits: time passes normally.
     Real,
-    /// It asks for any instant at once, and finds the border to the microsecond.
+    /// Does not wait: calls are judged for any instant, and the boundary is found to the microsecond.
     Shifted,
 }
 
 /// The plan of a drill.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Plan {
-    /// How it passes the time.
+    /// How time is treated.
     pub pace: Pace,
-    /// From one call to the next; at least [`FINEST`].
+    /// The interval between calls; at least [`FINEST`].
     pub every: Span,
-    /// In real time: call so often around the expected border that it is found to [`FINEST`].
+    /// In real time: whether to call often enough near the expected boundary to find it to within [`FINEST`].
     pub fine: bool,
 }
 
-/// The finest interval of real time.
+/// The shortest interval between calls, and the best precision of a drill in real time.
 pub const FINEST: Span = Span::millis(10);
 
 impl Plan {
-    /// The required precision of the boundary.
+    /// The required precision of the boundary: the longest acceptable time between the calls around it.
     pub const fn resolution(&self) -> Span {
         match (self.pace, self.fine) {
             (Pace::Shifted, _) => Span::MICRO,
@@ -40,7 +40,7 @@ impl Plan {
     }
 }
 
-/// `in real time, every 100ms`.
+/// Formats the plan as a phrase: `in real time, every 100ms`.
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.pace, self.fine) {
@@ -53,7 +53,8 @@ impl fmt::Display for Plan {
     }
 }
 
-/// When a token expires that is issued to be drilled and lives at least this long. `iat` and `exp` are whole seconds.
+/// Returns the expiry time of a token to be drilled that is valid for at least `lives`. `iat` and `exp` are whole
+/// seconds.
 pub fn end_of_new(now: NumericDate, lives: Span) -> NumericDate {
     now.plus(Span::SECOND - Span::MICRO).whole_second().plus(lives).min(NumericDate::LAST_SECOND)
 }

@@ -10,7 +10,7 @@ use crate::auth::{Leeway, NumericDate, TokenId};
 use crate::text::Span;
 use crate::text::words::exact;
 
-/// An instant as the token sees it: `exp`, `exp - 250ms`, `exp + 3ms`.
+/// Formats an instant relative to the token's expiry: `exp`, `exp - 250ms`, `exp + 3ms`.
 pub(super) fn from_exp(at: NumericDate, exp: NumericDate) -> String {
     match at.since(exp) {
         Span::ZERO => "exp".to_owned(),
@@ -26,7 +26,7 @@ pub struct Report {
     pub plan: Plan,
     /// The token's `exp`.
     pub exp: NumericDate,
-    /// The leeway the gate is set to.
+    /// The leeway that the gate is set to.
     pub leeway: Leeway,
     /// The number of calls made.
     pub calls: usize,
@@ -34,24 +34,24 @@ pub struct Report {
     pub last_allowed: Option<Sample>,
     /// The first call that was refused because the token had expired.
     pub first_refused: Option<Sample>,
-    /// Why it is not as expected. Safe to show.
+    /// How the results differ from the expectation. Safe to show.
     pub fault: Option<String>,
-    /// Ended by the user before anything was found.
+    /// Whether the user ended the drill before the boundary was found.
     pub is_cancelled: bool,
 }
 
 impl Report {
-    /// Whether the gate refused the token from the expected time.
+    /// Whether the gate refused the token from the expected time on.
     pub const fn passed(&self) -> bool {
         !self.is_cancelled && self.fault.is_none() && self.last_allowed.is_some() && self.first_refused.is_some()
     }
 
-    /// The time from which the gate must refuse the token.
+    /// The time at which the gate must start to refuse the token.
     pub fn expected(&self) -> NumericDate {
         self.exp.plus(self.leeway.span())
     }
 
-    /// Describes how the results differ from the expectation.
+    /// Returns how the results differ from the expectation, if they do.
     pub(super) fn misfit(&self) -> Option<String> {
         let expected = self.expected();
         let (Some(allowed), Some(refused)) = (&self.last_allowed, &self.first_refused) else {
@@ -78,12 +78,12 @@ impl Report {
         Some(self.first_refused.as_ref()?.at.since(self.last_allowed.as_ref()?.at))
     }
 
-    /// The leeway that was seen lies above the first and at most at the second.
+    /// The bounds of the observed leeway: it is above the first and at most the second.
     pub fn leeway_seen(&self) -> Option<(Span, Span)> {
         Some((self.last_allowed.as_ref()?.at.since(self.exp), self.first_refused.as_ref()?.at.since(self.exp)))
     }
 
-    /// Returns labelled lines, the same on the screen, in a terminal and in evidence. `time` formats an instant.
+    /// Returns lines with labels, the same for the screen, a terminal and evidence. `time` formats an instant.
     pub fn lines(&self, time: impl Fn(NumericDate) -> String) -> Vec<(&'static str, String)> {
         let seen = |seen: &Option<Sample>| match seen {
             Some(seen) => format!("{}, {}", time(seen.at), from_exp(seen.at, self.exp)),
@@ -109,7 +109,7 @@ impl Report {
         ]
     }
 
-    /// The state of a running drill in words.
+    /// The state of a running drill, in words.
     pub fn so_far(&self, time: impl Fn(NumericDate) -> String) -> String {
         match (&self.last_allowed, &self.first_refused) {
             (_, Some(seen)) => format!("refused at {}", time(seen.at)),
@@ -118,7 +118,7 @@ impl Report {
         }
     }
 
-    /// The verdict in words.
+    /// The verdict, in words.
     pub fn verdict(&self) -> String {
         match (&self.fault, self.found_to()) {
             _ if self.is_cancelled => "CANCELLED".to_owned(),
@@ -135,7 +135,7 @@ impl Report {
 /// The token and tool of a drill.
 #[derive(Clone, Debug)]
 pub struct Subject {
-    /// The token.
+    /// The token's ID.
     pub id: TokenId,
     /// Its `jti` as written in the token.
     pub jti: Option<String>,
@@ -145,21 +145,21 @@ pub struct Subject {
     pub tool: Arc<str>,
 }
 
-/// The results of a drill with its token and tool.
+/// The results of a drill, with its token and tool.
 #[derive(Clone, Debug)]
 pub struct DrillResult {
     /// The token and tool.
     pub subject: Subject,
     /// The results.
     pub report: Report,
-    /// When it ended.
+    /// When the drill ended.
     pub at: NumericDate,
     /// The non-default settings of the gate; safe to show.
     pub judged_by: Vec<String>,
 }
 
 impl DrillResult {
-    /// It for scripts; spans are seconds.
+    /// Formats the result as JSON for scripts. Spans are in seconds.
     pub fn json(&self) -> Value {
         let Self { subject, report, .. } = self;
         let at = |seen: &Option<Sample>| seen.as_ref().map(|seen| twice(seen.at));
