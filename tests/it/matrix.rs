@@ -229,7 +229,8 @@ fn with_policy(folder: &Folder, source: &str) -> (Desk, String) {
 
 #[test]
 fn no_column_of_a_large_matrix_is_cut_at_any_width() {
-    let tools: String = (0..60).map(|n| format!("[tools.t{n:02}]\npermissions = [\"user\"]\n")).collect();
+    let tool = |n| format!("[tools.t{n:02}]\npermissions = [\"user\"]\n");
+    let tools = (0..60).map(tool).collect::<Vec<_>>().concat();
     let policy = Arc::new(Policy::parse(&tools).expect("a policy"));
     let key = Signer::hs256(SECRET, KeyOrigin::Program).expect("a key");
     for columns in 60..=160 {
