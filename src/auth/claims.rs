@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use super::date::NumericDate;
 use super::leeway::Leeway;
 use super::lifetime::Lifetime;
+use super::mapping::Mapping;
 use super::members::{self, Member};
 use super::reason::Reason;
 
@@ -35,27 +36,25 @@ const A_TIME: &str = "seconds since the epoch between the years 0001 and 9999";
 
 impl<'t> Claims<Cow<'t, str>> {
     /// Reads the claims from a payload's members, which contain no duplicates.
-    pub(super) fn read(payload: &[Member<'t>]) -> Result<Self, Reason> {
-        let (mut user_id, mut permissions, mut exp, mut nbf, mut iat) = (None, None, None, None, None);
+    pub(super) fn read(payload: &[Member<'t>], mapping: &Mapping) -> Result<Self, Reason> {
+        let (mut exp, mut nbf, mut iat) = (None, None, None);
         let (mut jti, mut iss, mut aud) = (None, None, None);
+        let audience = mapping.audience().name();
         for Member { name, value } in payload {
             match &**name {
-                "user_id" => user_id = Some(user(value)?),
-                "permissions" => permissions = Some(self::permissions(value)?),
                 "exp" => exp = Some(time("exp", value)?),
                 "nbf" => nbf = Some(time("nbf", value)?),
                 "iat" => iat = Some(time("iat", value)?),
                 "jti" => jti = members::string(value),
                 "iss" => iss = members::string(value),
-                "aud" => aud = Some(audiences(value)),
+                name if name == audience => aud = Some(audiences(value)),
                 _ => {}
             }
         }
-        let missing = |claim| Reason::ClaimMissing { claim };
         Ok(Self {
-            user_id: user_id.ok_or_else(|| missing("user_id"))?,
-            permissions: permissions.ok_or_else(|| missing("permissions"))?,
-            exp: exp.ok_or_else(|| missing("exp"))?,
+            user_id: mapping.user(payload)?,
+            permissions: mapping.permissions(payload)?,
+            exp: exp.ok_or(Reason::ClaimMissing { claim: "exp".into() })?,
             nbf,
             iat,
             jti,
@@ -93,24 +92,6 @@ pub(super) fn audiences(value: &str) -> Vec<Cow<'_, str>> {
     one.or_else(|| strings(value)).unwrap_or_default()
 }
 
-fn user(value: &str) -> Result<Cow<'_, str>, Reason> {
-    match members::string(value) {
-        Some(user) if !user.is_empty() => Ok(user),
-        Some(_) => Err(invalid("user_id", "empty", "a non-empty string")),
-        None => Err(invalid("user_id", members::kind_or_broken(value), "a string")),
-    }
-}
-
-fn permissions(value: &str) -> Result<Vec<Cow<'_, str>>, Reason> {
-    strings(value).ok_or_else(|| {
-        let found = match members::kind_or_broken(value) {
-            "an array" => "an array with a non-string element",
-            kind => kind,
-        };
-        invalid("permissions", found, "an array of strings")
-    })
-}
-
 fn time(claim: &'static str, value: &str) -> Result<NumericDate, Reason> {
     NumericDate::from_json_number(value).ok_or_else(|| match members::kind_or_broken(value) {
         "a number" => invalid(claim, &crate::text::display_safe(value, 40), A_TIME),
@@ -139,7 +120,7 @@ fn plain_strings(value: &str) -> Option<Vec<Cow<'_, str>>> {
 }
 
 fn invalid(claim: &'static str, found: &str, wanted: &'static str) -> Reason {
-    Reason::ClaimInvalid { claim, found: found.into(), wanted }
+    Reason::ClaimInvalid { claim: claim.into(), found: found.into(), wanted }
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use super::claims::Claims;
 use super::date::NumericDate;
 use super::kind::TokenKind;
 use super::lifetime::{Lifetime, Phase};
+use super::mapping::ClaimPath;
 use super::reason::Reason;
 
 /// Claims that name the user, the most readable first. The token of a client itself names only the client.
@@ -24,8 +25,10 @@ pub(super) type Steps = [(Check, Option<Step>); 8];
 pub struct Evaluation {
     /// The first claim of `NAMES` that is present, verified or not. For display: a decision reads `user_id`.
     pub name: Option<String>,
-    /// `permissions` as written in the token.
+    /// The permissions as written in the token.
     pub permissions: Vec<String>,
+    /// The claim that each of the permissions comes from; empty if the token's text is not known.
+    pub sources: Vec<ClaimPath>,
     /// `jti` as written in the token.
     pub jti: Option<String>,
     /// `alg` as written in the token.
@@ -225,7 +228,7 @@ pub(super) fn outcome(step: Option<Step>) -> (CheckResult, Option<Reason>) {
 fn foreign(reason: &Reason) -> bool {
     match reason {
         Reason::AlgorithmRefused { found: Some(alg), .. } => !alg.eq_ignore_ascii_case("none"),
-        Reason::UnknownKey { .. } => true,
+        Reason::UnknownKey { .. } | Reason::KeysUnavailable { .. } => true,
         _ => false,
     }
 }

@@ -6,7 +6,7 @@ use std::str::Chars;
 
 use super::algorithm::Algorithm;
 use super::date::NumericDate;
-use super::keys::{STRONG_BITS, Verifier};
+use super::keys::Verifier;
 use super::lifetime::Lifetime;
 use super::members::{self, Member};
 use super::policy::Policy;
@@ -23,7 +23,7 @@ pub enum Finding {
     Encrypted,
     CutOff,
     Duplicate { name: String },
-    WeakKey { bits: usize },
+    WeakKey { bits: usize, alg: Algorithm },
     NoExpiry,
     Milliseconds { claim: String, meant: NumericDate },
     EndsBeforeStart,
@@ -88,7 +88,9 @@ impl fmt::Display for Finding {
             Self::Duplicate { name: member } => {
                 write!(f, "{} stands twice; readers disagree on which one counts", name(member))
             }
-            Self::WeakKey { bits } => write!(f, "weak key: {bits} bit, HS256 wants {STRONG_BITS} (RFC 7518 §3.2)"),
+            Self::WeakKey { bits, alg } => {
+                write!(f, "weak key: {bits} bits, {alg} needs {} (RFC 7518 §3.2)", alg.strong_bits())
+            }
             Self::NoExpiry => f.write_str("no exp: such a token would live for ever"),
             Self::Milliseconds { claim, meant } => {
                 write!(f, "{} looks like milliseconds; in seconds it would be {}", name(claim), meant.rfc3339())
@@ -185,7 +187,7 @@ pub(super) fn find(token: &Readable<'_>) -> Vec<Finding> {
         found.extend(members::duplicate(part).map(|name| Finding::Duplicate { name: head(name) }));
     }
     if let Some(key) = token.verified_by.filter(|key| key.is_weak()) {
-        found.push(Finding::WeakKey { bits: key.bits() });
+        found.extend(key.algorithms().first().map(|alg| Finding::WeakKey { bits: key.bits(), alg: *alg }));
     }
     times(token, &mut found);
     provider(token, &mut found);

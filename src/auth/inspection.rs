@@ -15,14 +15,15 @@ use super::decision::Decision;
 use super::evaluation::{self, Evaluation, Examined, Step, Steps};
 use super::findings::{self, Finding, Readable};
 use super::issuers::{Audience, Issuer};
-use super::keys::Verifier;
+use super::keys::{Candidates, Verifier};
 use super::kind::TokenKind;
 use super::leeway::Leeway;
 use super::lifetime::Lifetime;
+use super::mapping::{AudienceClaim, ClaimPath};
 use super::members::{self, Member};
 use super::proof::Principal;
 use super::reason::Reason;
-use super::rules::{Rules, present, signature, verifier};
+use super::rules::{Rules, candidates, present, signature};
 use super::token::{Fault, Split, TokenId};
 use crate::text;
 
@@ -286,6 +287,7 @@ impl Rules {
         Evaluation {
             name: Some(text::head(&principal.user_id, 1024).to_owned()),
             permissions: principal.permissions.clone(),
+            sources: Vec::new(),
             jti: principal.jti.as_deref().map(|jti| text::head(jti, 256).to_owned()),
             alg: None,
             kind: None,
@@ -303,7 +305,7 @@ impl Rules {
         header: &[Member<'_>],
         payload: Option<&[Member<'_>]>,
     ) -> (Evaluation, Option<&Verifier>) {
-        let CheckRun { examined, steps, binding, key } = self.steps(token, payload);
+        let CheckRun { examined, steps, binding, key, sources } = self.steps(token, payload);
         let payload = payload.unwrap_or_default();
         let string = |part, name| value(part, name).and_then(members::string);
         let time = |name| value(payload, name).and_then(NumericDate::from_json_number);
@@ -312,10 +314,8 @@ impl Rules {
                 .iter()
                 .find_map(|name| string(payload, name))
                 .map(|name| text::head(&name, 1024).to_owned()),
-            permissions: value(payload, "permissions")
-                .and_then(claims::strings)
-                .map(|all| all.into_iter().map(Cow::into_owned).collect())
-                .unwrap_or_default(),
+            permissions: sources.iter().map(|(permission, _)| permission.clone()).collect(),
+            sources: sources.into_iter().map(|(_, claim)| claim).collect(),
             jti: string(payload, "jti").map(|jti| text::head(&jti, 256).to_owned()),
             alg: string(header, "alg").map(Cow::into_owned),
             kind: TokenKind::of(header, payload),
@@ -343,10 +343,18 @@ impl Rules {
         let issuer = payload.as_ref().map(|payload| self.issuers.select(payload));
         // A payload that cannot be read names no issuer; what its header selects is still worth reporting.
         let chosen = issuer.unwrap_or(Ok(self.issuers.own()));
-        let key = header.as_ref().map(|header| chosen.clone().and_then(|issuer| verifier(issuer, header)));
-        let held = key.as_ref().and_then(|key| key.as_ref().ok()).copied();
-        let signature = held.zip(split.as_ref().ok());
-        let claims = payload.as_ref().map(|payload| Claims::read(payload));
+        let keys = header.as_ref().map(|header| chosen.clone().and_then(|issuer| candidates(issuer, header)));
+        let typed = match (&chosen, &header, payload.as_deref()) {
+            (Ok(issuer), Some(header), Some(payload)) => issuer.accepts_type(header, payload),
+            _ => Ok(()),
+        };
+        // A token of the wrong type may well be signed, which is worth reporting.
+        let held = keys.as_ref().and_then(|keys| keys.as_ref().ok());
+        let signature = held.zip(split.as_ref().ok()).map(|(keys, split)| self::signature(keys, split));
+        let key = signature.clone().and_then(Result::ok).or_else(|| held.and_then(Candidates::first));
+        let header_step = keys.as_ref().map(|keys| keys.as_ref().map(|_| ()).map_err(Clone::clone).and(typed));
+        let mapping = chosen.as_ref().map_or_else(|_| &self.issuers.own().mapping, |issuer| &issuer.mapping);
+        let claims = payload.as_ref().map(|payload| Claims::read(payload, mapping));
         let examined = match (&claims, &chosen) {
             (Some(Ok(claims)), Ok(issuer)) => Some(self.examined(token, issuer, claims.clone())),
             _ => None,
@@ -362,8 +370,8 @@ impl Rules {
         let steps = [
             (Check::Present, Some(present)),
             (Check::Structure, (!absent).then_some(structure)),
-            (Check::Header, key.as_ref().map(|key| key.as_ref().map(|_| ()).map_err(Clone::clone))),
-            (Check::Signature, signature.map(|(key, split)| self::signature(key, split))),
+            (Check::Header, header_step),
+            (Check::Signature, signature.map(|made| made.map(|_| ()))),
             (Check::Claims, claims.map(|claims| claims.map(|_| ()))),
             (Check::Time, readable.filter(|payload| times_are_readable(payload)).map(|_| Ok(()))),
             (Check::Binding, binding.clone().and_then(both)),
@@ -372,13 +380,15 @@ impl Rules {
         // If none of these failed, the claims were read.
         let mut failed = steps.iter().take(5).filter_map(|(_, step)| step.clone()?.err());
         let examined = failed.next().map_or_else(|| examined.ok_or(Reason::MissingToken), Err);
-        CheckRun { examined, steps, binding: binding.unwrap_or_default(), key: held }
+        let sources = lenient.map(|payload| mapping.sources(payload)).unwrap_or_default();
+        CheckRun { examined, steps, binding: binding.unwrap_or_default(), key, sources }
     }
 
     /// Makes both halves of check 7: compares the payload's issuer and audience with the issuer that it selects.
     fn bound(&self, chosen: &Result<&Issuer, Reason>, payload: &[Member<'_>]) -> [Option<Step>; 2] {
         let iss = value(payload, "iss").and_then(members::string);
-        let aud = value(payload, "aud").map(claims::audiences);
+        let claim = chosen.as_ref().map_or(AudienceClaim::Aud, |issuer| issuer.mapping.audience());
+        let aud = value(payload, claim.name()).map(claims::audiences);
         let audience = |issuer: &Issuer| issuer.names_audience(aud.as_deref(), Audience::Required);
         if let Ok(issuer) = chosen {
             return [Some(issuer.names_issuer(iss.as_deref())), Some(audience(issuer))];
@@ -396,8 +406,10 @@ struct CheckRun<'r> {
     steps: Steps,
     /// Issuer and audience.
     binding: [Option<Step>; 2],
-    /// The key that the header selects, if it is known.
+    /// The key that made the signature, or else the first one that the header selects.
     key: Option<&'r Verifier>,
+    /// The permissions as far as they can be read, each with its claim.
+    sources: Vec<(String, ClaimPath)>,
 }
 
 /// Joins the halves of a check: returns the first failure, or success if both were made.

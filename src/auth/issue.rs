@@ -5,9 +5,8 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Serialize;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
-use super::algorithm::Algorithm;
 use super::date::NumericDate;
 use super::keys::Signer;
 use super::token;
@@ -149,9 +148,10 @@ impl Signer {
             aud: request.audience.as_deref(),
             extra: &request.extra,
         };
-        let header = jsonwebtoken::Header::new(match self.algorithm() {
-            Algorithm::Hs256 => jsonwebtoken::Algorithm::HS256,
-        });
+        let mut header = json!({ "typ": "JWT", "alg": self.algorithm().name() });
+        if let Some(kid) = self.verifier().kid() {
+            header["kid"] = kid.into();
+        }
         let token = self.seal(&serde_json::to_string(&header)?, &serde_json::to_string(&payload)?);
         if token.len() > token::MAX_BYTES { Err(IssueError::TooLarge(token.len())) } else { Ok(token.into()) }
     }

@@ -3,8 +3,11 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use super::algorithm::Algorithm;
 use super::claims::Claims;
 use super::keys::KeySet;
+use super::kind::TokenKind;
+use super::mapping::Mapping;
 use super::members::{self, Member};
 use super::reason::Reason;
 use crate::text;
@@ -16,6 +19,12 @@ pub struct Issuer {
     pub name: Option<Arc<str>>,
     /// A token must name at least one of these as its audience (`aud`); empty accepts any.
     pub audiences: Arc<[Arc<str>]>,
+    /// The algorithms that its tokens may use; empty for all that its keys allow.
+    pub algorithms: Arc<[Algorithm]>,
+    /// How user and permissions are read from its tokens.
+    pub mapping: Arc<Mapping>,
+    /// Whether its tokens must have the type `at+jwt` (RFC 9068 §2.1).
+    pub require_typ: bool,
     /// The keys that check its signatures.
     pub keys: KeySet,
 }
@@ -36,6 +45,32 @@ impl Issuer {
     pub(super) fn binding<S: AsRef<str>>(&self, claims: &Claims<S>, audience: Audience) -> Result<(), Reason> {
         self.names_issuer(claims.iss.as_ref().map(AsRef::as_ref))?;
         self.names_audience(claims.aud.as_deref(), audience)
+    }
+
+    /// Makes the last part of check 3: the token is an access token. Tokens as they are issued here contain their
+    /// permissions, so that only a required type is compared.
+    pub(super) fn accepts_type(&self, header: &[Member<'_>], payload: &[Member<'_>]) -> Result<(), Reason> {
+        const WANTED: &str = "an access token";
+        let kind = || TokenKind::of(header, payload);
+        if self.require_typ {
+            let typ =
+                header.iter().find(|member| member.name == "typ").and_then(|member| members::string(member.value));
+            let typ = typ.as_deref().map(str::to_ascii_lowercase);
+            if !matches!(typ.as_deref(), Some("at+jwt" | "application/at+jwt")) {
+                let found = match (typ, kind()) {
+                    (_, Some(kind @ (TokenKind::Id | TokenKind::Refresh))) => kind.noun().to_owned(),
+                    (Some(typ), _) => format!("of the type {}", text::name(&typ, 32)),
+                    (None, _) => "without a type".to_owned(),
+                };
+                return Err(Reason::WrongType { found: found.into(), wanted: "the type at+jwt" });
+            }
+        }
+        match kind().filter(|_| !self.mapping.is_strict()) {
+            Some(kind @ (TokenKind::Id | TokenKind::Refresh)) => {
+                Err(Reason::WrongType { found: kind.noun().into(), wanted: WANTED })
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Makes the first half of check 7: `iss` is the expected one.

@@ -23,6 +23,15 @@ impl TokenKind {
         }
     }
 
+    /// The kind as a noun with its article.
+    pub const fn noun(self) -> &'static str {
+        match self {
+            Self::Access => "an access token",
+            Self::Id => "an ID token",
+            Self::Refresh => "a refresh token",
+        }
+    }
+
     /// The kind's code, for scripts.
     pub const fn code(self) -> &'static str {
         match self {

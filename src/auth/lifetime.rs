@@ -79,7 +79,7 @@ impl Lifetime {
         match self.exp {
             Some(exp) if remaining(now, exp, leeway) <= Span::ZERO => Err(Reason::Expired { exp, leeway, now }),
             Some(_) => Ok(()),
-            None => Err(Reason::ClaimMissing { claim: "exp" }),
+            None => Err(Reason::ClaimMissing { claim: "exp".into() }),
         }
     }
 

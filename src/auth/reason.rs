@@ -1,5 +1,6 @@
 //! Why a check failed, as data and as one sentence.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
@@ -27,9 +28,11 @@ pub enum Reason {
     HeaderRefused { member: &'static str },
     HeaderInvalid { member: &'static str, found: &'static str },
     UnknownKey { kid: Arc<str> },
+    KeysUnavailable { why: Arc<str> },
+    WrongType { found: Box<str>, wanted: &'static str },
     BadSignature,
-    ClaimMissing { claim: &'static str },
-    ClaimInvalid { claim: &'static str, found: Box<str>, wanted: &'static str },
+    ClaimMissing { claim: Cow<'static, str> },
+    ClaimInvalid { claim: Cow<'static, str>, found: Box<str>, wanted: &'static str },
     NotYetValid { from: NumericDate, leeway: Leeway, now: NumericDate },
     Expired { exp: NumericDate, leeway: Leeway, now: NumericDate },
     IssuerMismatch { found: Option<Arc<str>>, wanted: Arc<str> },
@@ -50,6 +53,8 @@ impl Reason {
             Self::AlgorithmRefused { .. } => &reason_table::ALGORITHM_REFUSED,
             Self::HeaderRefused { .. } | Self::HeaderInvalid { .. } => &reason_table::HEADER_REFUSED,
             Self::UnknownKey { .. } => &reason_table::UNKNOWN_KEY,
+            Self::KeysUnavailable { .. } => &reason_table::KEYS_UNAVAILABLE,
+            Self::WrongType { .. } => &reason_table::WRONG_TYPE,
             Self::BadSignature => &reason_table::BAD_SIGNATURE,
             Self::ClaimMissing { .. } => &reason_table::CLAIM_MISSING,
             Self::ClaimInvalid { .. } => &reason_table::CLAIM_INVALID,
@@ -150,6 +155,8 @@ impl fmt::Display for Reason {
             Self::UnknownKey { kid } => {
                 write!(f, "kid is {}, which is not a known key", text::name(kid, NAME))
             }
+            Self::KeysUnavailable { why } => write!(f, "the issuer's keys are not available: {why}"),
+            Self::WrongType { found, wanted } => write!(f, "the token is {found}, expected {wanted}"),
             Self::BadSignature => f.write_str("invalid signature: signed with another key, or changed since"),
             Self::ClaimMissing { claim } => write!(f, "the claim {claim} is missing"),
             Self::ClaimInvalid { claim, found, wanted } => {

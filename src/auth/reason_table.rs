@@ -53,6 +53,18 @@ pub(super) const UNKNOWN_KEY: ReasonRow = row(
     "`kid` is not a known key",
     "get a token signed with a known key, or add its key",
 );
+pub(super) const KEYS_UNAVAILABLE: ReasonRow = row(
+    "keys_unavailable",
+    Check::Header,
+    "the issuer's keys could not be fetched, or not for too long",
+    "try again later; look at the state of the issuer's keys",
+);
+pub(super) const WRONG_TYPE: ReasonRow = row(
+    "wrong_type",
+    Check::Header,
+    "the token is not an access token: an ID token, a refresh token, or without the required `typ`",
+    "send the access token",
+);
 pub(super) const BAD_SIGNATURE: ReasonRow = row(
     "bad_signature",
     Check::Signature,
@@ -102,7 +114,7 @@ pub(super) const PERMISSION_MISSING: ReasonRow = row(
 );
 
 /// Every reason, in the order of the checks.
-pub const REASONS: [ReasonRow; 17] = [
+pub const REASONS: [ReasonRow; 19] = [
     MISSING_TOKEN,
     TOO_LARGE,
     MALFORMED,
@@ -110,6 +122,8 @@ pub const REASONS: [ReasonRow; 17] = [
     ALGORITHM_REFUSED,
     HEADER_REFUSED,
     UNKNOWN_KEY,
+    KEYS_UNAVAILABLE,
+    WRONG_TYPE,
     BAD_SIGNATURE,
     CLAIM_MISSING,
     CLAIM_INVALID,

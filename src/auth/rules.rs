@@ -12,7 +12,7 @@ use super::date::NumericDate;
 use super::decision::Decision;
 use super::evaluation::{Evaluation, Examined};
 use super::issuers::{Audience, Issuer, Issuers};
-use super::keys::{KeySet, Verifier};
+use super::keys::{Candidates, KeySet, Verifier};
 use super::leeway::Leeway;
 use super::members::{self, Member};
 use super::policy::{DenialReason, Grant, Policy};
@@ -211,8 +211,10 @@ impl Rules {
         let header = split.header().map_err(Reason::Malformed)?;
         let payload = split.payload().map_err(Reason::Malformed)?;
         let issuer = self.issuers.select(&payload)?;
-        signature(verifier(issuer, &header)?, &split)?;
-        let claims = Claims::read(&payload)?;
+        let keys = candidates(issuer, &header)?;
+        issuer.accepts_type(&header, &payload)?;
+        signature(&keys, &split)?;
+        let claims = Claims::read(&payload, &issuer.mapping)?;
         claims.lifetime(self.leeway).check(now)?;
         issuer.binding(&claims, audience)?;
         self.revoked.check(token, claims.jti.as_deref())?;
@@ -223,8 +225,8 @@ impl Rules {
 /// Header members that change the meaning of a signature (RFC 7515 §4.1.11, RFC 7797, RFC 7516). None is supported.
 const REFUSED: [&str; 4] = ["crit", "b64", "zip", "enc"];
 
-/// Makes the rest of check 3: returns the key of the issuer that a header selects.
-pub(super) fn verifier<'i>(issuer: &'i Issuer, header: &[Member<'_>]) -> Result<&'i Verifier, Reason> {
+/// Makes the second part of check 3: returns the keys of the issuer that a header selects.
+pub(super) fn candidates<'i>(issuer: &'i Issuer, header: &[Member<'_>]) -> Result<Candidates<'i>, Reason> {
     let (mut alg, mut kid, mut refused) = (None, None, None);
     for Member { name, value } in header {
         match &**name {
@@ -234,11 +236,11 @@ pub(super) fn verifier<'i>(issuer: &'i Issuer, header: &[Member<'_>]) -> Result<
         }
     }
     let alg = alg.transpose()?;
-    issuer.keys.accept(alg.as_deref())?;
+    let algorithm = issuer.keys.accept(alg.as_deref(), &issuer.algorithms)?;
     if let Some(member) = refused {
         return Err(Reason::HeaderRefused { member });
     }
-    issuer.keys.find(alg.as_deref(), kid.transpose()?.as_deref())
+    issuer.keys.find(algorithm, kid.transpose()?.as_deref())
 }
 
 /// Returns a header member's value, which must be a string.
@@ -255,7 +257,7 @@ pub(super) fn present(token: &str) -> Result<(), Reason> {
     }
 }
 
-/// Makes check 4.
-pub(super) fn signature(key: &Verifier, split: &Split<'_>) -> Result<(), Reason> {
-    if key.verify(split.signed, split.signature()) { Ok(()) } else { Err(Reason::BadSignature) }
+/// Makes check 4: returns the key that made the signature.
+pub(super) fn signature<'k>(keys: &Candidates<'k>, split: &Split<'_>) -> Result<&'k Verifier, Reason> {
+    keys.verify(split.signed, split.signature())
 }

@@ -8,7 +8,6 @@ use zeroize::Zeroizing;
 
 use super::CliError;
 use super::options::Settings;
-use crate::auth::keys::STRONG_BITS;
 use crate::auth::{IssueRequest, KeySet, Leeway, NumericDate, Policy, Revocations, Rules, Signer, issue::TimeInput};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{self, CONFIG_VARIABLE, ConfigError, ConfigFile, SecretSources, WritableFile};
@@ -174,11 +173,13 @@ impl Context {
 
     /// Returns a sentence that the secret is weak and how to make a strong one; `None` if it is strong or missing.
     pub fn weakness(&self) -> Option<String> {
-        let key = self.signer.as_ref().map(Signer::verifier).filter(|key| key.is_weak())?;
+        let signer = self.signer.as_ref().filter(|signer| signer.verifier().is_weak())?;
+        let (bits, algorithm) = (signer.verifier().bits(), signer.algorithm());
         Some(format!(
-            "weak secret: {} bits, {} needs at least {STRONG_BITS} (RFC 7518 §3.2); generate one with: openssl rand -hex 32",
-            key.bits(),
-            key.algorithm(),
+            "weak secret: {} bits, {} needs at least {} (RFC 7518 §3.2); generate one with: openssl rand -hex 32",
+            bits,
+            algorithm,
+            algorithm.strong_bits(),
         ))
     }
 

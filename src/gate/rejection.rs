@@ -152,9 +152,10 @@ fn weight_of(reason: &Reason) -> usize {
         Reason::UnknownIssuer { found: Some(text), .. }
         | Reason::AlgorithmRefused { found: Some(text), .. }
         | Reason::UnknownKey { kid: text }
+        | Reason::KeysUnavailable { why: text }
         | Reason::IssuerMismatch { found: Some(text), .. }
         | Reason::Malformed(Fault::Duplicate { name: text, .. }) => text.len(),
-        Reason::ClaimInvalid { found: text, .. } => text.len(),
+        Reason::ClaimInvalid { found: text, .. } | Reason::WrongType { found: text, .. } => text.len(),
         Reason::MissingToken
         | Reason::TooLarge { .. }
         | Reason::Malformed(_)

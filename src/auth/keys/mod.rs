@@ -1,6 +1,9 @@
 //! Keys: [`Verifier`]s in a [`KeySet`], which a decision needs, and the [`Signer`], which it does not.
 
-mod hs256;
+mod der;
+mod hmac;
+pub mod jwk;
+mod public;
 mod secret;
 mod signer;
 mod verifier;
@@ -10,15 +13,54 @@ use std::sync::Arc;
 use super::algorithm::Algorithm;
 use super::reason::Reason;
 
+pub use public::{Components, PublicKeyError, SMALLEST_RSA};
 pub use secret::{KeyError, KeyOrigin, MAX_SECRET_BYTES};
-pub use signer::Signer;
-pub use verifier::{STRONG_BITS, Verifier};
+pub use signer::{Generated, Signer, SignerOptions};
+pub use verifier::Verifier;
 
 /// The verifiers of one issuer. Keys are rotated by making a new set. Clones share the set.
 #[derive(Clone, Debug, Default)]
-pub struct KeySet(Arc<[Verifier]>);
+pub struct KeySet(Arc<Inner>);
+
+#[derive(Debug, Default)]
+struct Inner {
+    verifiers: Box<[Verifier]>,
+    /// Why there are no keys at present, if they could not be fetched. Nothing is verified then, and nothing is refused
+    /// as unknown either.
+    unavailable: Option<Arc<str>>,
+}
+
+/// The most keys that a signature is compared with, where the header does not say which one made it.
+const MOST_TRIED: usize = 16;
+
+/// The keys of a set that a header can refer to, all of them for one algorithm.
+#[derive(Clone, Debug)]
+pub struct Candidates<'k> {
+    /// The header's algorithm.
+    pub algorithm: Algorithm,
+    /// At least one key.
+    keys: Vec<&'k Verifier>,
+}
+
+impl<'k> Candidates<'k> {
+    /// Makes check 4: returns the key that the signature was made with.
+    pub(super) fn verify(&self, signed: &str, signature: &[u8]) -> Result<&'k Verifier, Reason> {
+        let made = |key: &&&Verifier| key.verify(self.algorithm, signed, signature);
+        self.keys.iter().find(made).copied().ok_or(Reason::BadSignature)
+    }
+
+    /// The first key; the only one unless the header has no `kid` and several keys fit.
+    pub(super) fn first(&self) -> Option<&'k Verifier> {
+        self.keys.first().copied()
+    }
+}
 
 impl KeySet {
+    /// Creates a set whose keys could not be fetched, for this reason.
+    pub fn unavailable(why: impl Into<Arc<str>>) -> Self {
+        Self(Arc::new(Inner { verifiers: Box::default(), unavailable: Some(why.into()) }))
+    }
+
     /// Whether this is the other set or a clone of it. Equal sets that were made separately are different.
     pub fn is(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
@@ -26,45 +68,55 @@ impl KeySet {
 
     /// The verifiers, in the order of the set.
     pub fn iter(&self) -> impl Iterator<Item = &Verifier> {
-        self.0.iter()
+        self.0.verifiers.iter()
     }
 
     /// The algorithms that the verifiers accept, each once, in the order of the set.
     pub fn accepted(&self) -> Vec<Algorithm> {
         let mut all = Vec::new();
-        for algorithm in self.iter().map(Verifier::algorithm) {
-            if !all.contains(&algorithm) {
-                all.push(algorithm);
+        for algorithm in self.iter().flat_map(Verifier::algorithms) {
+            if !all.contains(algorithm) {
+                all.push(*algorithm);
             }
         }
         all
     }
 
     /// Makes the second part of check 3: a key here has the header's `alg`. The accepted algorithms follow from the
-    /// keys and never from the token (RFC 8725 §3.1).
-    pub(super) fn accept(&self, alg: Option<&str>) -> Result<(), Reason> {
-        match self.of(alg).next() {
-            Some(_) => Ok(()),
-            None => Err(Reason::AlgorithmRefused { found: alg.map(Into::into), accepted: self.accepted().into() }),
+    /// keys, and from `only` if it is not empty, and never from the token (RFC 8725 §3.1).
+    pub(super) fn accept(&self, alg: Option<&str>, only: &[Algorithm]) -> Result<Algorithm, Reason> {
+        if let Some(why) = &self.0.unavailable {
+            return Err(Reason::KeysUnavailable { why: Arc::clone(why) });
         }
+        let allows = |algorithm: &Algorithm| only.is_empty() || only.contains(algorithm);
+        let named = alg.and_then(Algorithm::named).filter(allows);
+        named.filter(|algorithm| self.iter().any(|key| key.accepts(*algorithm))).ok_or_else(|| {
+            let accepted = self.accepted().into_iter().filter(allows).collect();
+            Reason::AlgorithmRefused { found: alg.map(Into::into), accepted }
+        })
     }
 
-    /// Makes the last part of check 3: returns the verifier for the header's `alg` and `kid`. A verifier with that
-    /// `kid` takes precedence over the first one that accepts it.
-    pub(super) fn find(&self, alg: Option<&str>, kid: Option<&str>) -> Result<&Verifier, Reason> {
-        let named = kid.and_then(|kid| self.of(alg).find(|verifier| verifier.kid() == Some(kid)));
-        let found = named.or_else(|| self.of(alg).find(|verifier| verifier.answers_to(kid)));
-        found.ok_or_else(|| Reason::UnknownKey { kid: kid.unwrap_or_default().into() })
-    }
-
-    fn of(&self, alg: Option<&str>) -> impl Iterator<Item = &Verifier> {
-        self.iter().filter(move |verifier| alg == Some(verifier.algorithm().name()))
+    /// Makes the last part of check 3: returns the verifiers for the header's algorithm and `kid`: those with that
+    /// `kid`, else those that accept it because they have none. Without a `kid`, every key of the algorithm is one.
+    pub(super) fn find(&self, algorithm: Algorithm, kid: Option<&str>) -> Result<Candidates<'_>, Reason> {
+        let of = || self.iter().filter(move |key| key.accepts(algorithm));
+        let mut keys: Vec<&Verifier> = Vec::new();
+        if let Some(kid) = kid {
+            keys.extend(of().filter(|key| key.kid() == Some(kid)).take(MOST_TRIED));
+        }
+        if keys.is_empty() {
+            keys.extend(of().filter(|key| key.answers_to(kid)).take(MOST_TRIED));
+        }
+        match keys.is_empty() {
+            true => Err(Reason::UnknownKey { kid: kid.unwrap_or_default().into() }),
+            false => Ok(Candidates { algorithm, keys }),
+        }
     }
 }
 
 impl From<Verifier> for KeySet {
     fn from(verifier: Verifier) -> Self {
-        Self(Arc::new([verifier]))
+        [verifier].into_iter().collect()
     }
 }
 
@@ -77,7 +129,7 @@ impl From<&Signer> for KeySet {
 
 impl FromIterator<Verifier> for KeySet {
     fn from_iter<I: IntoIterator<Item = Verifier>>(verifiers: I) -> Self {
-        Self(verifiers.into_iter().collect())
+        Self(Arc::new(Inner { verifiers: verifiers.into_iter().collect(), unavailable: None }))
     }
 }
 
@@ -86,19 +138,22 @@ mod tests {
     use super::*;
 
     fn named(kid: &str) -> Verifier {
-        Verifier::hs256(kid.as_bytes(), KeyOrigin::Program, Some(kid))
+        Verifier::hmac(Algorithm::Hs256, kid.as_bytes(), KeyOrigin::Program, Some(kid)).expect("an HMAC")
     }
 
     #[test]
     fn a_kid_selects_among_keys_of_the_algorithm() {
         let set: KeySet = [named("old"), named("new")].into_iter().collect();
-        let found = |kid| set.find(Some("HS256"), kid).map(|verifier| verifier.kid().map(str::to_owned));
+        let found =
+            |kid| set.find(Algorithm::Hs256, kid).map(|found| found.first().and_then(Verifier::kid).map(str::to_owned));
         assert_eq!(found(Some("new")), Ok(Some("new".to_owned())));
         assert_eq!(found(None), Ok(Some("old".to_owned())));
         assert_eq!(found(Some("other")), Err(Reason::UnknownKey { kid: "other".into() }));
         // A verifier that accepts every `kid` does not take precedence over the one with this `kid`.
-        let set: KeySet = [Verifier::hs256(b"any", KeyOrigin::Program, None), named("new")].into_iter().collect();
-        let found = |kid| set.find(Some("HS256"), kid).map(|verifier| verifier.kid().map(str::to_owned));
+        let unnamed = Verifier::hmac(Algorithm::Hs256, b"any", KeyOrigin::Program, None).expect("an HMAC");
+        let set: KeySet = [unnamed, named("new")].into_iter().collect();
+        let found =
+            |kid| set.find(Algorithm::Hs256, kid).map(|found| found.first().and_then(Verifier::kid).map(str::to_owned));
         assert_eq!((found(Some("new")), found(Some("other"))), (Ok(Some("new".to_owned())), Ok(None)));
     }
 
@@ -108,9 +163,9 @@ mod tests {
         for alg in [None, Some("none"), Some("hs256"), Some("RS256")] {
             let accepted = [Algorithm::Hs256].into();
             let refused = Reason::AlgorithmRefused { found: alg.map(Into::into), accepted };
-            assert_eq!(set.accept(alg).err(), Some(refused));
+            assert_eq!(set.accept(alg, &[]).err(), Some(refused));
         }
         let none = Reason::AlgorithmRefused { found: Some("HS256".into()), accepted: [].into() };
-        assert_eq!(KeySet::default().accept(Some("HS256")).err(), Some(none));
+        assert_eq!(KeySet::default().accept(Some("HS256"), &[]).err(), Some(none));
     }
 }

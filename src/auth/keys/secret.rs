@@ -4,6 +4,9 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use base64::{Engine as _, alphabet};
 use zeroize::Zeroizing;
 
+use super::public::PublicKeyError;
+use crate::auth::algorithm::{Algorithm, Family};
+
 /// The longest secret, in bytes. Anything longer is most likely the wrong file.
 pub const MAX_SECRET_BYTES: usize = 64 * 1024;
 
@@ -50,6 +53,20 @@ pub enum KeyError {
     /// The text after `b64:` is not base64.
     #[error("invalid base64 secret: expected base64 after b64:")]
     NotBase64,
+    /// The key is not a private key of a supported kind.
+    #[error("expected a private key: PKCS #8, PKCS #1 (RSA) or SEC 1 (EC), for RSA, P-256, P-384, P-521 or Ed25519")]
+    NotPrivate,
+    /// The algorithm needs another kind of key.
+    #[error("{algorithm} cannot be used with this key ({})", .family.words())]
+    OtherAlgorithm {
+        /// The algorithm.
+        algorithm: Algorithm,
+        /// The kind of the key.
+        family: Family,
+    },
+    /// The public half cannot be used.
+    #[error(transparent)]
+    Public(PublicKeyError),
     /// The system's random number generator failed.
     #[error("cannot generate a key: the system's random number generator failed")]
     NoRandomness,

@@ -3,14 +3,13 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::hs256::Hs256;
+use super::hmac::HmacKey;
+use super::public::{Components, PublicKey};
 use super::secret::KeyOrigin;
-use crate::auth::algorithm::Algorithm;
+use crate::auth::algorithm::{Algorithm, Family};
+use crate::text;
 
-/// The size below which a key is weak for HS256, in bits (RFC 7518 §3.2: at least the size of the hash).
-pub const STRONG_BITS: usize = 256;
-
-/// A key that checks signatures of one algorithm. Clones share the key.
+/// A key that checks signatures of one algorithm, or of the algorithms of its family. Clones share the key.
 #[derive(Clone)]
 pub struct Verifier(Arc<Inner>);
 
@@ -18,26 +17,57 @@ struct Inner {
     kid: Option<Box<str>>,
     origin: KeyOrigin,
     bits: usize,
+    /// Every algorithm that the key may be used with; at least one.
+    algorithms: Box<[Algorithm]>,
     material: Material,
 }
 
 enum Material {
-    Hmac(Hs256),
+    Hmac(HmacKey),
+    Public(PublicKey),
 }
 
 impl Verifier {
-    /// Creates a verifier of HS256 tokens. Short secrets work, and are reported by [`Verifier::is_weak`]. With a `kid`,
-    /// it accepts headers with that `kid` or without one; otherwise it accepts every header (RFC 7515 §4.1.4: `kid` is
-    /// a hint).
-    pub(super) fn hs256(secret: &[u8], origin: KeyOrigin, kid: Option<&str>) -> Self {
-        let material = Material::Hmac(Hs256::new(secret));
-        Self(Arc::new(Inner { kid: kid.map(Into::into), origin, bits: secret.len() * 8, material }))
+    /// Creates a verifier with a shared secret; `None` if the algorithm is not an HMAC. Short secrets work, and are
+    /// reported by [`Verifier::is_weak`]. With a `kid`, it accepts headers with that `kid` or without one; otherwise it
+    /// accepts every header (RFC 7515 §4.1.4: `kid` is a hint).
+    pub(super) fn hmac(algorithm: Algorithm, secret: &[u8], origin: KeyOrigin, kid: Option<&str>) -> Option<Self> {
+        let key = HmacKey::new(algorithm, secret)?;
+        let (bits, algorithms) = (secret.len() * 8, Box::new([algorithm]));
+        Some(Self(Arc::new(Inner {
+            kid: kid.map(Into::into),
+            origin,
+            bits,
+            algorithms,
+            material: Material::Hmac(key),
+        })))
     }
 
-    /// The algorithm of the signatures that it checks.
-    pub fn algorithm(&self) -> Algorithm {
-        match self.0.material {
-            Material::Hmac(_) => Algorithm::Hs256,
+    /// Creates a verifier with a public key. An empty `kid` is one like any other.
+    pub(super) fn public(key: PublicKey, origin: KeyOrigin, kid: Option<&str>) -> Self {
+        let (bits, algorithms) = (key.components.bits(), key.algorithms().collect());
+        let material = Material::Public(key);
+        Self(Arc::new(Inner { kid: kid.map(Into::into), origin, bits, algorithms, material }))
+    }
+
+    /// The algorithms of the signatures that it checks; at least one.
+    pub fn algorithms(&self) -> &[Algorithm] {
+        &self.0.algorithms
+    }
+
+    /// The kind of the key.
+    pub fn family(&self) -> Family {
+        match &self.0.material {
+            Material::Hmac(_) => Family::Hmac,
+            Material::Public(key) => key.components.family(),
+        }
+    }
+
+    /// The components of a public key; `None` for a shared secret.
+    pub fn components(&self) -> Option<&Components> {
+        match &self.0.material {
+            Material::Hmac(_) => None,
+            Material::Public(key) => Some(&key.components),
         }
     }
 
@@ -56,15 +86,25 @@ impl Verifier {
         self.0.bits
     }
 
-    /// Whether it is shorter than RFC 7518 §3.2 requires.
+    /// Whether it is shorter than RFC 7518 requires for its algorithm.
     pub fn is_weak(&self) -> bool {
-        self.0.bits < STRONG_BITS
+        self.algorithms().iter().all(|algorithm| self.0.bits < algorithm.strong_bits())
     }
 
-    /// The key as shown in the console's header: `fresh, HS256, 256 bit`.
+    /// The key as shown in the console's header: `fresh, HS256, 256 bits`.
     pub fn describe(&self) -> String {
         let weak = if self.is_weak() { ", weak" } else { "" };
-        format!("{}, {}, {} bit{weak}", self.origin().word(), self.algorithm(), self.bits())
+        let kind = match self.algorithms() {
+            [only] => only.name(),
+            _ => self.family().words(),
+        };
+        let named = self.kid().map_or_else(String::new, |name| format!(", kid {}", text::name(name, 32)));
+        format!("{}, {kind}, {} bit{weak}{named}", self.origin().word(), self.bits())
+    }
+
+    /// Whether it checks signatures of this algorithm.
+    pub(super) fn accepts(&self, algorithm: Algorithm) -> bool {
+        self.algorithms().contains(&algorithm)
     }
 
     /// Whether a header with this `kid`, or without one, can refer to this key.
@@ -72,10 +112,11 @@ impl Verifier {
         kid.is_none_or(|kid| self.kid().is_none_or(|own| own == kid))
     }
 
-    /// Whether `signature` was made over `signed` with this key. MACs are compared in constant time.
-    pub(in crate::auth) fn verify(&self, signed: &str, signature: &[u8]) -> bool {
+    /// Whether `signature` was made over `signed` with this key and algorithm. MACs are compared in constant time.
+    pub(in crate::auth) fn verify(&self, algorithm: Algorithm, signed: &str, signature: &[u8]) -> bool {
         match &self.0.material {
-            Material::Hmac(key) => key.is_mac(signed.as_bytes(), signature),
+            Material::Hmac(key) => key.algorithm() == algorithm && key.is_mac(signed.as_bytes(), signature),
+            Material::Public(key) => key.verify(algorithm, signed.as_bytes(), signature),
         }
     }
 }

@@ -1,0 +1,103 @@
+//! The little of DER (X.690) that finds a public key in a `SubjectPublicKeyInfo`, an `RSAPublicKey` or an X.509
+//! certificate. It only locates the values; aws-lc-rs checks that they form a key.
+
+use super::public::{Components, PublicKeyError};
+use crate::auth::algorithm::Family;
+
+const INTEGER: u8 = 0x02;
+const BIT_STRING: u8 = 0x03;
+const OBJECT: u8 = 0x06;
+const SEQUENCE: u8 = 0x30;
+/// The version of a certificate, `[0] EXPLICIT`.
+const VERSION: u8 = 0xa0;
+
+const RSA: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01];
+const RSA_PSS: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x0a];
+const EC: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01];
+const P256: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07];
+const P384: &[u8] = &[0x2b, 0x81, 0x04, 0x00, 0x22];
+const P521: &[u8] = &[0x2b, 0x81, 0x04, 0x00, 0x23];
+const ED25519: &[u8] = &[0x2b, 0x65, 0x70];
+
+/// A sequence of DER values that is being read.
+struct Reader<'a>(&'a [u8]);
+
+impl<'a> Reader<'a> {
+    /// Reads the next value, and returns its tag and content.
+    fn any(&mut self) -> Option<(u8, &'a [u8])> {
+        let (&[tag, length], rest) = self.0.split_first_chunk::<2>()?;
+        let (length, rest) = match length {
+            0..=0x7f => (usize::from(length), rest),
+            0x81 => (usize::from(*rest.first()?), rest.get(1..)?),
+            0x82 => {
+                let (bytes, rest) = rest.split_first_chunk::<2>()?;
+                (usize::from(u16::from_be_bytes(*bytes)), rest)
+            }
+            _ => return None,
+        };
+        let (content, rest) = rest.split_at_checked(length)?;
+        self.0 = rest;
+        Some((tag, content))
+    }
+
+    /// Reads the next value, which must have this tag, and returns its content.
+    fn value(&mut self, tag: u8) -> Option<&'a [u8]> {
+        self.any().filter(|(found, _)| *found == tag).map(|(_, content)| content)
+    }
+
+    /// Reads a positive integer without its leading zeros.
+    fn number(&mut self) -> Option<Box<[u8]>> {
+        let bytes = self.value(INTEGER)?;
+        let zeros = bytes.iter().take_while(|byte| **byte == 0).count();
+        bytes.get(zeros..).map(Into::into)
+    }
+}
+
+/// Reads a public key from a certificate, a `SubjectPublicKeyInfo` or an `RSAPublicKey`.
+pub fn public_key(bytes: &[u8]) -> Result<Components, PublicKeyError> {
+    let outer = Reader(bytes).value(SEQUENCE).ok_or(PublicKeyError::Unsupported)?;
+    let found = info(outer).or_else(|| info(certificate(outer)?)).or_else(|| rsa(outer));
+    found.ok_or(PublicKeyError::Unsupported)
+}
+
+/// The content of the `SubjectPublicKeyInfo` in the content of a certificate (RFC 5280 §4.1).
+fn certificate(outer: &[u8]) -> Option<&[u8]> {
+    let mut signed = Reader(Reader(outer).value(SEQUENCE)?);
+    let (first, _) = signed.any()?;
+    // The version is optional; behind it are serial number, signature algorithm, issuer, validity and subject.
+    let before = if first == VERSION { 5 } else { 4 };
+    (0..before).try_for_each(|_| signed.any().map(|_| ()))?;
+    signed.value(SEQUENCE)
+}
+
+/// Reads the content of a `SubjectPublicKeyInfo`.
+fn info(content: &[u8]) -> Option<Components> {
+    let mut info = Reader(content);
+    let mut algorithm = Reader(info.value(SEQUENCE)?);
+    let kind = algorithm.value(OBJECT)?;
+    let key = info.value(BIT_STRING)?.strip_prefix(&[0])?;
+    match kind {
+        RSA | RSA_PSS => rsa(Reader(key).value(SEQUENCE)?),
+        ED25519 => Some(Components::Ed25519 { x: key.into() }),
+        EC => {
+            let family = match algorithm.value(OBJECT)? {
+                P256 => Family::P256,
+                P384 => Family::P384,
+                P521 => Family::P521,
+                _ => return None,
+            };
+            // Uncompressed (SEC 1 §2.3.3).
+            let both = key.strip_prefix(&[4])?;
+            let (x, y) = both.split_at(both.len() / 2);
+            Some(Components::Curve { family, x: x.into(), y: y.into() })
+        }
+        _ => None,
+    }
+}
+
+/// Reads the content of an `RSAPublicKey` (RFC 8017 §A.1.1).
+fn rsa(content: &[u8]) -> Option<Components> {
+    let mut numbers = Reader(content);
+    let (n, e) = (numbers.number()?, numbers.number()?);
+    numbers.0.is_empty().then_some(Components::Rsa { n, e })
+}

@@ -1,0 +1,369 @@
+//! How the user and the permissions are read from the claims of an issuer's tokens: lists of claim paths, with a preset
+//! for each common provider.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use super::claims;
+use super::members::{self, Member};
+use super::reason::Reason;
+use crate::text;
+
+/// Which claims contain the user and the permissions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mapping {
+    /// The claims that name the user; the first one that is present counts.
+    user: Arc<[ClaimPath]>,
+    /// The claims that contain permissions; their values are united.
+    permissions: Arc<[ClaimPath]>,
+    /// Where the audience is.
+    audience: AudienceClaim,
+    /// Whether `permissions` must be present, and an array of strings: the contract of tokens that are issued here.
+    is_strict: bool,
+}
+
+/// The claim that names the audience.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum AudienceClaim {
+    /// `aud` (RFC 7519 §4.1.3).
+    #[default]
+    Aud,
+    /// `client_id`, in access tokens of Cognito, which have no `aud`.
+    ClientId,
+}
+
+impl AudienceClaim {
+    /// The claim's name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Aud => "aud",
+            Self::ClientId => "client_id",
+        }
+    }
+}
+
+/// A claim: the name of a member, or names of nested members joined by dots. A member with exactly the whole name takes
+/// precedence, so that names which contain dots themselves, as in `https://example/roles`, are found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClaimPath(Arc<str>);
+
+impl From<&str> for ClaimPath {
+    fn from(path: &str) -> Self {
+        Self(path.into())
+    }
+}
+
+impl ClaimPath {
+    /// The path as written.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Returns the JSON text of the claim's value.
+    fn find<'t>(&self, payload: &[Member<'t>]) -> Option<&'t str> {
+        find(payload, &self.0)
+    }
+}
+
+fn find<'t>(members: &[Member<'t>], path: &str) -> Option<&'t str> {
+    let named = |name: &str| members.iter().find(|member| member.name == name).map(|member| member.value);
+    if let Some(value) = named(path) {
+        return Some(value);
+    }
+    // The longest name first: `kubernetes.io` is one member.
+    let mut dots = path.rmatch_indices('.');
+    dots.find_map(|(at, _)| {
+        let (name, rest) = (path.get(..at)?, path.get(at + 1..)?);
+        let inner = members::parse(named(name)?.as_bytes()).ok()?;
+        // Of two members with one name, it is ambiguous which counts.
+        members::duplicate(&inner).is_none().then(|| find(&inner, rest)).flatten()
+    })
+}
+
+/// A row of [`PRESETS`].
+#[derive(Clone, Copy, Debug)]
+pub struct Preset {
+    /// Its name in options and configuration.
+    pub name: &'static str,
+    /// The provider.
+    pub provider: &'static str,
+    /// The claims that name the user, the first one that is present counts.
+    pub user: &'static [&'static str],
+    /// The claims whose values are united as permissions.
+    pub permissions: &'static [&'static str],
+    /// The claim that names the audience.
+    pub audience: AudienceClaim,
+}
+
+const fn row(
+    name: &'static str,
+    provider: &'static str,
+    user: &'static [&'static str],
+    permissions: &'static [&'static str],
+) -> Preset {
+    Preset { name, provider, user, permissions, audience: AudienceClaim::Aud }
+}
+
+/// The name of the preset for tokens as they are issued here.
+pub const LAB: &str = "lab";
+
+/// The name of the preset for issuers without one: the claims of RFC 9068.
+pub const STANDARD: &str = "standard";
+
+/// The claims of each provider's access tokens.
+pub static PRESETS: [Preset; 14] = [
+    row(LAB, "tokens issued here", &["user_id"], &["permissions"]),
+    row(STANDARD, "RFC 9068", &["sub"], &["scope", "roles", "groups", "entitlements"]),
+    row("keycloak", "Keycloak", &["sub"], &["realm_access.roles", "scope", "groups"]),
+    row("auth0", "Auth0", &["sub"], &["permissions", "scope"]),
+    row("okta", "Okta", &["uid", "sub"], &["scp", "groups"]),
+    row("entra", "Microsoft Entra ID", &["oid", "sub"], &["scp", "roles", "groups", "wids"]),
+    Preset {
+        audience: AudienceClaim::ClientId,
+        ..row("cognito", "Amazon Cognito", &["sub"], &["cognito:groups", "scope"])
+    },
+    row("google", "Google", &["sub"], &[]),
+    row("zitadel", "Zitadel", &["sub"], &["urn:zitadel:iam:org:project:roles", "scope"]),
+    row("authentik", "authentik", &["sub"], &["groups", "scope"]),
+    row("hydra", "Ory Hydra", &["sub", "client_id"], &["scp", "scope"]),
+    row("supabase", "Supabase", &["sub"], &["role", "app_metadata.roles"]),
+    row("kubernetes", "Kubernetes service accounts", &["sub"], &["sub"]),
+    row("github", "GitHub Actions", &["sub"], &["repository"]),
+];
+
+/// The text names no preset.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("unknown preset {}, expected one of: {}", text::name(.0, 32), PRESETS.map(|row| row.name).join(", "))]
+pub struct UnknownPreset(pub String);
+
+impl Default for Mapping {
+    /// The mapping of tokens that are issued here.
+    fn default() -> Self {
+        Self::of(&PRESETS[0])
+    }
+}
+
+impl Mapping {
+    /// The mapping of a preset.
+    pub fn of(preset: &Preset) -> Self {
+        let paths = |names: &[&str]| names.iter().map(|name| ClaimPath::from(*name)).collect();
+        Self {
+            user: paths(preset.user),
+            permissions: paths(preset.permissions),
+            audience: preset.audience,
+            is_strict: preset.name == LAB,
+        }
+    }
+
+    /// The mapping of the preset with this name.
+    pub fn named(name: &str) -> Result<Self, UnknownPreset> {
+        let preset = PRESETS.iter().find(|preset| preset.name == name);
+        preset.map(Self::of).ok_or_else(|| UnknownPreset(name.to_owned()))
+    }
+
+    /// Returns the same mapping with other claims for the user, unless the list is empty.
+    #[must_use]
+    pub fn with_user(self, claims: &[String]) -> Self {
+        if claims.is_empty() {
+            return self;
+        }
+        Self { user: claims.iter().map(|claim| ClaimPath::from(claim.as_str())).collect(), is_strict: false, ..self }
+    }
+
+    /// Returns the same mapping with other claims for the permissions, unless the list is empty.
+    #[must_use]
+    pub fn with_permissions(self, claims: &[String]) -> Self {
+        if claims.is_empty() {
+            return self;
+        }
+        let permissions = claims.iter().map(|claim| ClaimPath::from(claim.as_str())).collect();
+        Self { permissions, is_strict: false, ..self }
+    }
+
+    /// Whether it is the mapping of tokens that are issued here.
+    pub const fn is_strict(&self) -> bool {
+        self.is_strict
+    }
+
+    /// The claim that names the audience.
+    pub const fn audience(&self) -> AudienceClaim {
+        self.audience
+    }
+
+    /// The claims that name the user.
+    pub fn user_claims(&self) -> impl Iterator<Item = &str> {
+        self.user.iter().map(ClaimPath::as_str)
+    }
+
+    /// The claims that contain permissions.
+    pub fn permission_claims(&self) -> impl Iterator<Item = &str> {
+        self.permissions.iter().map(ClaimPath::as_str)
+    }
+
+    /// Reads the user: the first of the claims that is present, which must be a non-empty string.
+    pub(super) fn user<'t>(&self, payload: &[Member<'t>]) -> Result<Cow<'t, str>, Reason> {
+        let found = self.user.iter().find_map(|path| Some((path, path.find(payload)?)));
+        let Some((path, value)) = found else {
+            let names: Vec<&str> = self.user_claims().collect();
+            return Err(Reason::ClaimMissing { claim: names.join(" or ").into() });
+        };
+        match members::string(value) {
+            Some(user) if !user.is_empty() => Ok(user),
+            Some(_) => Err(invalid(path, "empty", "a non-empty string")),
+            None => Err(invalid(path, members::kind_or_broken(value), "a string")),
+        }
+    }
+
+    /// Reads the permissions: the united values of the claims, each once.
+    pub(super) fn permissions<'t>(&self, payload: &[Member<'t>]) -> Result<Vec<Cow<'t, str>>, Reason> {
+        if self.is_strict {
+            let path = &self.permissions[0];
+            let value = path.find(payload).ok_or(Reason::ClaimMissing { claim: "permissions".into() })?;
+            return claims::strings(value).ok_or_else(|| {
+                let found = match members::kind_or_broken(value) {
+                    "an array" => "an array with a non-string element",
+                    kind => kind,
+                };
+                invalid(path, found, "an array of strings")
+            });
+        }
+        let mut all: Vec<Cow<'t, str>> = Vec::new();
+        for path in &*self.permissions {
+            let Some(value) = path.find(payload) else { continue };
+            for permission in values(value).ok_or_else(|| {
+                invalid(path, members::kind_or_broken(value), "strings, a string or an object with the names")
+            })? {
+                if !all.contains(&permission) {
+                    all.push(permission);
+                }
+            }
+        }
+        Ok(all)
+    }
+
+    /// Returns each permission with the claim that it comes from, as far as they can be read: for display.
+    pub(super) fn sources(&self, payload: &[Member<'_>]) -> Vec<(String, ClaimPath)> {
+        let mut all: Vec<(String, ClaimPath)> = Vec::new();
+        for path in &*self.permissions {
+            let read = |value| if self.is_strict { claims::strings(value) } else { values(value) };
+            for permission in path.find(payload).and_then(read).unwrap_or_default() {
+                if self.is_strict || all.iter().all(|(known, _)| *known != permission) {
+                    all.push((permission.into_owned(), path.clone()));
+                }
+            }
+        }
+        all
+    }
+}
+
+/// Returns the permissions in a value: an array of strings, a string split at blanks, or an object's member names.
+fn values(value: &str) -> Option<Vec<Cow<'_, str>>> {
+    match value.bytes().next()? {
+        b'[' => claims::strings(value),
+        b'"' => Some(match members::string(value)? {
+            Cow::Borrowed(text) => text.split_whitespace().map(Cow::Borrowed).collect(),
+            Cow::Owned(text) => text.split_whitespace().map(|word| Cow::Owned(word.to_owned())).collect(),
+        }),
+        b'{' => {
+            let found = members::parse(value.as_bytes()).ok()?;
+            members::duplicate(&found).is_none().then(|| found.into_iter().map(|member| member.name).collect())
+        }
+        b'n' => Some(Vec::new()),
+        _ => None,
+    }
+}
+
+fn invalid(path: &ClaimPath, found: &str, wanted: &'static str) -> Reason {
+    Reason::ClaimInvalid { claim: path.as_str().to_owned().into(), found: found.into(), wanted }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    fn permissions(preset: &str, payload: &str) -> Result<Vec<String>, String> {
+        let payload = members::parse(payload.as_bytes()).expect("an object");
+        let read = Mapping::named(preset).expect("a preset").permissions(&payload);
+        read.map(|all| all.into_iter().map(Cow::into_owned).collect()).map_err(|reason| reason.to_string())
+    }
+
+    #[rstest]
+    #[case(
+        "keycloak",
+        r#"{"realm_access":{"roles":["admin"]},"scope":"openid orders:read","groups":["/a"]}"#,
+        "admin openid orders:read /a"
+    )]
+    #[case("auth0", r#"{"permissions":["read:x"],"scope":"read:x write:x"}"#, "read:x write:x")]
+    #[case("okta", r#"{"scp":["a","b"],"groups":["c"]}"#, "a b c")]
+    #[case("entra", r#"{"scp":"Files.Read User.Read","roles":["App.Admin"]}"#, "Files.Read User.Read App.Admin")]
+    #[case("cognito", r#"{"cognito:groups":["admins"],"scope":"aws.cognito/x"}"#, "admins aws.cognito/x")]
+    #[case("zitadel", r#"{"urn:zitadel:iam:org:project:roles":{"admin":{"1":"a"},"user":{}}}"#, "admin user")]
+    #[case("hydra", r#"{"scp":"a b","scope":["c"]}"#, "a b c")]
+    #[case("kubernetes", r#"{"sub":"system:serviceaccount:ns:name"}"#, "system:serviceaccount:ns:name")]
+    #[case("standard", r#"{"scope":" a  b "}"#, "a b")]
+    #[case("standard", r#"{"scope":null}"#, "")]
+    #[case("standard", "{}", "")]
+    fn permissions_are_read_as_each_provider_writes_them(
+        #[case] preset: &str,
+        #[case] payload: &str,
+        #[case] is: &str,
+    ) {
+        assert_eq!(permissions(preset, payload).map(|all| all.join(" ")), Ok(is.to_owned()));
+    }
+
+    #[rstest]
+    #[case(
+        "standard",
+        r#"{"scope":7}"#,
+        "the claim scope is a number, expected strings, a string or an object with the names"
+    )]
+    #[case(
+        "standard",
+        r#"{"roles":[1]}"#,
+        "the claim roles is an array, expected strings, a string or an object with the names"
+    )]
+    #[case(
+        "keycloak",
+        r#"{"realm_access":{"roles":true}}"#,
+        "the claim realm_access.roles is a boolean, expected strings, a string or an object with the names"
+    )]
+    #[case("lab", r#"{"permissions":"admin"}"#, "the claim permissions is a string, expected an array of strings")]
+    #[case("lab", "{}", "the claim permissions is missing")]
+    fn a_value_of_another_type_is_refused(#[case] preset: &str, #[case] payload: &str, #[case] why: &str) {
+        assert_eq!(permissions(preset, payload), Err(why.to_owned()));
+    }
+
+    #[rstest]
+    #[case("a.b", r#"{"a.b":"1","a":{"b":"2"}}"#, Some("\"1\""))]
+    #[case("a.b", r#"{"a":{"b":"2"}}"#, Some("\"2\""))]
+    #[case("kubernetes.io.namespace", r#"{"kubernetes.io":{"namespace":"ns"}}"#, Some("\"ns\""))]
+    #[case("a.b.c", r#"{"a":{"b.c":"1"}}"#, Some("\"1\""))]
+    #[case("a.b", r#"{"a":{"b":1,"b":2}}"#, None)]
+    #[case("a.b", r#"{"a":["b"]}"#, None)]
+    #[case("", r#"{"a":1}"#, None)]
+    fn a_path_is_an_exact_name_or_nested_names(#[case] path: &str, #[case] payload: &str, #[case] value: Option<&str>) {
+        let payload = members::parse(payload.as_bytes()).expect("an object");
+        assert_eq!(ClaimPath::from(path).find(&payload), value);
+    }
+
+    #[test]
+    fn the_first_claim_that_is_present_names_the_user() {
+        let user = |preset: &str, payload: &str| {
+            let payload = members::parse(payload.as_bytes()).expect("an object");
+            let mapping = Mapping::named(preset).expect("a preset");
+            mapping.user(&payload).map(Cow::into_owned).map_err(|reason| reason.to_string())
+        };
+        assert_eq!(user("entra", r#"{"sub":"a","oid":"b"}"#), Ok("b".to_owned()));
+        assert_eq!(user("entra", r#"{"sub":"a"}"#), Ok("a".to_owned()));
+        assert_eq!(user("entra", "{}"), Err("the claim oid or sub is missing".to_owned()));
+        assert_eq!(
+            user("okta", r#"{"uid":"","sub":"a"}"#),
+            Err("the claim uid is empty, expected a non-empty string".to_owned())
+        );
+        assert_eq!(
+            Mapping::named("none").map(|_| ()).unwrap_err().to_string().split(':').next(),
+            Some("unknown preset none, expected one of")
+        );
+    }
+}
