@@ -207,8 +207,8 @@ fn a_token_in_the_tools_place_is_noticed_and_not_repeated() {
 }
 
 #[rstest]
-#[case(&["-p", "admn"], "permission admn opens no tool")]
-#[case(&["-p", "user", "--not-before", "2h"], "exp does not lie behind iat and nbf")]
+#[case(&["-p", "admn"], "the policy does not use the permission admn")]
+#[case(&["-p", "user", "--not-before", "2h"], "exp is not later than nbf")]
 fn what_is_odd_about_an_issued_token_is_said_at_once(#[case] options: &[&str], #[case] said: &str) {
     let CommandOutput { exit, err, .. } = portcullis(&[&["issue", "ann"], options].concat()).run();
     assert!(exit == 0 && err.contains(said), "{err}");
