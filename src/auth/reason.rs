@@ -137,6 +137,10 @@ impl fmt::Display for Reason {
             Self::AlgorithmRefused { found: Some(found), accepted } if found.eq_ignore_ascii_case("none") => {
                 write!(f, "alg is {}: the token is not signed{}", text::name(found, NAME), only(accepted))
             }
+            Self::AlgorithmRefused { found: Some(found), accepted } if accepted.is_empty() => {
+                let found = text::name(found, NAME);
+                write!(f, "not verified: no key is configured, so the {found} signature cannot be checked")
+            }
             Self::AlgorithmRefused { found: Some(found), accepted } => {
                 let found = text::name(found, NAME);
                 write!(f, "not verified: no key for {found} here{}", only(accepted))

@@ -91,7 +91,7 @@ fn explain_response(
     if let Some(token) = token {
         ours(&mut out, response, token, now);
     } else {
-        out.note("no token is selected; with one, it is compared with this answer".to_owned());
+        out.note("no token to compare with this answer".to_owned());
     }
     if let Some(address) = response.param("resource_metadata") {
         out.note(format!("the server describes itself at {}", text::name(address, TEXT)));

@@ -12,7 +12,7 @@ use crate::auth::explain::{explain_inspection, meaning};
 use crate::auth::inspection::Document;
 use crate::auth::why::explain_material;
 use crate::auth::{Inspection, NumericDate, Rules, TokenStatus, members};
-use crate::text::material;
+use crate::text::material::{self, Material};
 use crate::text::words::{elapsed, remaining};
 use crate::text::{self, Span};
 
@@ -64,7 +64,11 @@ pub fn run(
     })?;
     if let Some(material) = &passed.material {
         // An answer belongs to the token that was sent with it, or else to the one in the environment.
-        let explanation = explain_material(material, last.as_ref().or(sent.as_ref()), &rules, context.now());
+        let token = last.as_ref().or(sent.as_ref());
+        let mut explanation = explain_material(material, token, &rules, context.now());
+        if token.is_none() && matches!(material, Material::Response(_)) {
+            explanation.note("set PORTCULLIS_TOKEN to the token that was sent to compare it".to_owned());
+        }
         if json {
             let lines: Vec<String> = explanation.to_string().lines().map(str::to_owned).collect();
             json::line(on.out, &serde_json::json!({ "is": material.to_string(), "lines": lines }))?;

@@ -281,7 +281,7 @@ fn csv(out: &mut dyn Write, values: impl Iterator<Item = String>) -> io::Result<
 
 /// Returns a sentence with the expected and the actual decision. Safe to show.
 pub fn deviation(line: &Expectation, decision: &Decision) -> String {
-    format!("{line}, but is {}: {}", decision.verdict().word().to_lowercase(), decision.sentence())
+    format!("{line}, got {}: {}", decision.verdict().word().to_lowercase(), decision.sentence())
 }
 
 #[derive(Serialize)]

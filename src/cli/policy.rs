@@ -48,7 +48,7 @@ pub fn check(on: &mut Runner<'_>, file: &Path, json: bool, paint: Paint) -> Resu
             continue;
         }
         if rules.policy.tool(&line.tool).is_none() {
-            failed.push(format!("{line}, but the policy has no such tool"));
+            failed.push(rules.policy.failure(line));
             continue;
         }
         let set: Vec<String> = set.iter().map(ToString::to_string).collect();
@@ -94,11 +94,14 @@ impl PolicyReport {
             writeln!(out, "{} {failed}", paint.styled("✘", bad()))?;
         }
         if self.held > 0 {
-            writeln!(out, "{} {} held", paint.styled("✔", good()), words::count(self.held, "expectation"))?;
+            writeln!(out, "{} {} met", paint.styled("✔", good()), words::count(self.held, "expectation"))?;
         }
         if self.skipped > 0 {
             let count = words::count(self.skipped, "expectation");
-            writeln!(out, "· {count} about users skipped: test them against tokens with `portcullis matrix -`")?;
+            writeln!(
+                out,
+                "· {count} about users skipped; to test them, pass tokens to `portcullis matrix --policy {name} -`"
+            )?;
         }
         Ok(())
     }

@@ -38,11 +38,7 @@ fn in_real_time_a_drill_runs_in_the_background() {
     desk.keys("F2 Alt-4 Enter").must_show(&[r#"{"success":true"#]);
     desk.waits(Duration::from_secs(5));
     assert_eq!(desk.app.next_deed(), None);
-    desk.keys("F4 Esc 3").must_show(&[
-        "PASSED",
-        "first refused 20:40:03Z, exp",
-        "leeway seen   above -25ms, at most 0s",
-    ]);
+    desk.keys("F4 Esc 3").must_show(&["PASSED", "first refused 20:40:03Z, exp", "leeway seen   0s"]);
     let found = desk.app.drill.found.as_ref().expect("it is done");
     assert!(found.report.found_to().expect("found") <= Span::millis(100));
     assert!(desk.app.auth.activity.newest().all(|call| call.judged_at == call.at));

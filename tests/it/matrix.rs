@@ -431,7 +431,7 @@ fn expectations_that_the_policy_breaks_are_told_of_wherever_the_cursor_is() {
     let line = "[[expect]]\npermissions = [\"user\"]\ntool = \"read_data\"\noutcome = \"allowed\"\n";
     let (mut desk, _) = with_policy(&folder, &format!("{FILE}{line}"));
     assert!(!desk.shows("broken"), "{}", desk.screen());
-    desk.keys("Space").must_show(&["1 expectation broken", "read_data should be allowed for user, but is not"]);
+    desk.keys("Space").must_show(&["1 expectation broken", "read_data for user: expected allowed, got forbidden"]);
 }
 
 #[test]

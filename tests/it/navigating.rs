@@ -79,9 +79,9 @@ fn the_palette_begins_with_what_fits_and_never_with_what_destroys() {
 fn undo_says_what_it_undid_and_stays_where_it_was_pressed() {
     let mut desk = Desk::new(120, 36);
     desk.types("user123").keys("Enter Esc p Enter Space").keys("g t Ctrl-7");
-    desk.must_show(&["Undone: a change of the policy"]);
+    desk.must_show(&["Undone: a change to the policy"]);
     assert_eq!(desk.app.screen, Screen::Time);
-    desk.keys("Ctrl-R").must_show(&["Done again: a change of the policy"]);
+    desk.keys("Ctrl-R").must_show(&["Done again: a change to the policy"]);
     assert_eq!(desk.app.screen, Screen::Time);
 }
 

@@ -110,6 +110,9 @@ fn without_a_secret_the_signature_is_not_checked_and_that_is_said() {
     assert_eq!(told["checks"][3], serde_json::json!({"check": "signature", "passed": null}));
     assert_eq!((&told["checks"][5]["passed"], &told["claims"]["user_id"]), (&true.into(), &"user123".into()));
     assert!(err.contains("signature not checked"), "{err}");
+    // The algorithm is not at fault where there is no key at all.
+    let said = "not verified: no key is configured, so the HS256 signature cannot be checked";
+    assert_eq!((&told["reason"], &told["sentence"]), (&"algorithm_refused".into(), &said.into()));
 }
 
 #[test]

@@ -81,16 +81,19 @@ fn a_policy_that_keeps_its_word_is_exit_0_and_one_that_does_not_is_exit_4() {
     let good = folder.write("good.toml", TRUTHS);
     let CommandOutput { out, exit, .. } = bare(&["policy", "check", &good]).run();
     assert_eq!(exit, 0, "{out}");
-    assert!(out.contains("2 tools, 2 permissions") && out.contains("2 expectations held"), "{out}");
+    assert!(out.contains("2 tools, 2 permissions") && out.contains("2 expectations met"), "{out}");
     assert!(out.contains("1 expectation about users skipped"), "{out}");
     let bad = folder.write("bad.toml", TRUTHS.replace("implies = [\"viewer\"]", ""));
     let CommandOutput { out, exit, .. } = bare(&["policy", "check", &bad]).run();
     assert_eq!(exit, 4, "{out}");
-    assert!(out.contains("look should be allowed for editor, but is forbidden: "), "{out}");
+    assert!(out.contains("look for editor: expected allowed, got forbidden: "), "{out}");
     let odd: Vec<&str> = out.lines().filter(|line| line.starts_with('!')).collect();
     assert!(odd.iter().all(|line| line.contains("is not implemented")), "a broken expectation is not odd: {out}");
     let CommandOutput { err, exit, out } = bare(&["matrix", "--policy", &bad]).run();
-    assert!(exit == 4 && err.contains("look should be allowed for editor") && out.contains("forbidden!"), "{err}");
+    assert!(
+        exit == 4 && err.contains("look for editor: expected allowed, got forbidden: ") && out.contains("forbidden!"),
+        "{err}"
+    );
     let told: Value = serde_json::from_str(&bare(&["policy", "check", "--json", &bad]).run().out).expect("JSON");
     assert_eq!((told["held"].as_u64(), told["failed"].as_array().map(Vec::len)), (Some(1), Some(1)));
 }
@@ -308,7 +311,7 @@ fn what_is_expected_of_a_tool_that_is_gone_fails_and_of_two_lines_the_first_coun
     let gone = folder.write("gone.toml", TRUTHS.replace("[tools.change]", "[tools.renamed]"));
     let CommandOutput { out, exit, .. } = bare(&["policy", "check", &gone]).run();
     assert!(
-        exit == 4 && out.contains("change should be forbidden for viewer, but the policy has no such tool"),
+        exit == 4 && out.contains("change for viewer: expected forbidden, but the policy has no such tool"),
         "{out}"
     );
     let again = "[[expect]]\npermissions = [\"editor\"]\ntool = \"look\"\noutcome = \"forbidden\"\n";
@@ -328,7 +331,7 @@ fn no_token_is_no_caller_and_no_secret_prints_nothing() {
 #[test]
 fn a_policy_is_checked_from_standard_input_as_well() {
     let CommandOutput { out, exit, .. } = bare(&["policy", "check", "-"]).input(TRUTHS).run();
-    assert!(exit == 0 && out.contains("2 expectations held"), "{out}");
+    assert!(exit == 0 && out.contains("2 expectations met"), "{out}");
     let CommandOutput { err, exit, .. } = bare(&["policy", "check", "-"]).input("[tools").run();
     assert!(exit == 1 && err.contains("policy file -: line 1"), "{err}");
 }
