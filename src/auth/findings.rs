@@ -119,11 +119,7 @@ impl fmt::Display for Finding {
                 write!(f, "the policy does not use the permission {}", name(permission))
             }
             Self::NoAudience { wanted } => {
-                write!(
-                    f,
-                    "no aud: the token is also accepted by servers that do not check it; the audience expected here is {}",
-                    text::name(wanted, 100)
-                )
+                write!(f, "no aud: the token is not bound to a server; expected {}", text::name(wanted, 100))
             }
             Self::QuotedTime { claim, meant, millis } => {
                 let number = if *millis { "as milliseconds" } else { "as a number" };

@@ -48,7 +48,7 @@ pub fn run(
             gate.issue(&IssueRequest { permissions, expires, ..usual }, now)?.to_string()
         }
         (None, token) => {
-            let source = on.source(token).ok_or_else(|| {
+            let source = on.source(token)?.ok_or_else(|| {
                 CliError::Usage(
                     "no token; pass TOKEN, - (standard input) or @FILE, set PORTCULLIS_TOKEN, or use --ttl to drill a new one".to_owned(),
                 )

@@ -134,6 +134,11 @@ pub fn run(
     if args.tokens.is_some() && !context.has_key() {
         return Err(ConfigError::NoSecret.into());
     }
+    // An argument that names nothing is reported before anything is printed.
+    let source = match args.tokens.as_deref() {
+        Some(given) => on.source(Some(given))?,
+        None => None,
+    };
     let table = Table { rules: &rules, tools: Catalogue::new(BuiltIn.tools()), shape, paint };
     let mut waiting = Vec::new();
     if shape != Shape::Text {
@@ -149,7 +154,7 @@ pub fn run(
     };
     row(on, Caller::nobody())?;
     let mut has_all = true;
-    if let Some(source) = args.tokens.as_deref().and_then(|given| on.source(Some(given))) {
+    if let Some(source) = source {
         let passed = on.each(source, |on, token| match token {
             "" => Err(CliError::Usage("no token found in the input".to_owned())),
             token => row(on, Caller::of(&rules, token)),

@@ -26,7 +26,7 @@ pub fn run(on: &mut Runner<'_>, args: &RevokeArgs, context: &Context, json: bool
         return Ok(Exit::Good);
     }
     let now = context.now();
-    let (what, since) = match (&args.jti, on.source(args.token.as_deref())) {
+    let (what, since) = match (&args.jti, on.source(args.token.as_deref())?) {
         (Some(jti), _) => {
             let until = args.until.map_or_else(|| now.plus(REMEMBERED), |when| when.from(now));
             (RevocationTarget::Jti(jti.as_str().into()), Revocation { at: now, until: Some(until), user: None })

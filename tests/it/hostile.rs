@@ -501,7 +501,11 @@ fn odd_letters_and_risky_headers_are_pointed_out() {
             "like one of HS256: this may be a key confusion attack",
         ),
         ("none", sign(r#"{"alg":"nOnE"}"#, claims("")), "alg is none: the token is not signed, so anyone can make one"),
-        ("jku", sign(r#"{"alg":"HS256","jku":"x"}"#, claims("")), "the header brings a key or its address (jku)"),
+        (
+            "jku",
+            sign(r#"{"alg":"HS256","jku":"x"}"#, claims("")),
+            "the header contains a key or the address of one (jku)",
+        ),
         ("twins", token(claims(r#""exp":1,"#)), "exp occurs twice, and parsers disagree on which one to use"),
         ("no exp", token(r#"{"user_id":"u"}"#), "no exp: the token would never expire"),
         ("no exp at all", token("{}"), "no exp: the token would never expire"),

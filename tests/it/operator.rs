@@ -269,7 +269,7 @@ fn inspect_says_where_a_token_lacks_the_audience() {
     assert_eq!(call_status(address, Some(&bare), "read_data"), 401);
     // What the server accepts of its clients changes nothing about the rules that everything here is judged by.
     desk.keys("F5 Esc 1 Right Enter F2").must_show(&[
-        "no aud: the token is also accepted by servers that do not check it",
+        "no aud: the token is not bound to a",
         "INVALID",
         "audience_mismatch",
     ]);
