@@ -53,7 +53,7 @@ pub fn run(
                     "no token; pass TOKEN, - (standard input) or @FILE, set PORTCULLIS_TOKEN, or use --ttl to drill a new one".to_owned(),
                 )
             })?;
-            on.one(source)?
+            on.some(source)?
         }
     };
     let plan = Plan { pace, every: args.every.into(), fine: args.fine };

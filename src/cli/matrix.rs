@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::arguments::MatrixArgs;
 use super::json::{self, Time};
 use super::paint::{Paint, of_verdict, warning};
+use super::tokens::NO_TOKEN_FOUND;
 use super::{CliError, Context, Exit, Runner};
 use crate::auth::policy::{CallerSelector, Expectation, ToolRule};
 use crate::auth::{Decision, Evaluation, NumericDate, Policy, Rules, TokenId, Verdict};
@@ -156,7 +157,7 @@ pub fn run(
     let mut has_all = true;
     if let Some(source) = source {
         let passed = on.each(source, |on, token| match token {
-            "" => Err(CliError::Usage("no token found in the input".to_owned())),
+            "" => Err(CliError::Usage(NO_TOKEN_FOUND.to_owned())),
             token => row(on, Caller::of(&rules, token)),
         })?;
         has_all = passed.has_all;
@@ -175,7 +176,7 @@ pub fn run(
         policy.tools().iter().map(|tool| &*tool.name).filter(|name| table.tools.lacks(policy, name)).collect();
     if !missing.is_empty() {
         on.say(format_args!(
-            "* not implemented here: {}; add stub = true to the policy to declare a stub",
+            "* not implemented here: {}; with stub = true in the policy, the gate answers instead",
             text::names(missing.iter(), 64, 8, ", ")
         ));
     }

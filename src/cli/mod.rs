@@ -6,7 +6,7 @@
 /// Formats the examples below a command's options.
 macro_rules! examples {
     ($lines:literal) => {
-        concat!("Example:\n  ", $lines)
+        concat!("Examples:\n  ", $lines)
     };
 }
 

@@ -17,6 +17,9 @@ const WHOLE: usize = 64 * 1024;
 /// A longer line is refused, in bytes.
 const MAX_LINE: usize = 4 << 20;
 
+/// The message about input without a token.
+pub const NO_TOKEN_FOUND: &str = "no token found in the input";
+
 /// A source of tokens.
 pub enum Source {
     /// A text.
@@ -109,6 +112,14 @@ impl Runner<'_> {
             self.say(format_args!("{read} found; using the first one"));
         }
         Ok(reading.tokens.swap_remove(0))
+    }
+
+    /// Like [`Runner::one`], for a command that has nothing to do without a token.
+    pub fn some(&mut self, source: Source) -> Result<String, CliError> {
+        match self.one(source)? {
+            token if token.is_empty() => Err(CliError::Usage(NO_TOKEN_FOUND.to_owned())),
+            token => Ok(token),
+        }
     }
 
     /// Passes on one token after the other, and returns whether each that came was passed on, and what else the text is.

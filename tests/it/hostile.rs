@@ -148,8 +148,8 @@ fn shapes(set: &mut Set) {
     set.malformed("a dot too many", format!("{good}."), "4 segments");
     set.malformed("5 segments", format!("{header}.{}.{}.{}.{signature}", b64("k"), b64("iv"), b64("c")), "JWE");
     set.unreadable();
-    set.malformed("no header", format!(".{payload}.{signature}"), "segment 1: incomplete JSON");
-    set.malformed("no payload", format!("{header}..{signature}"), "segment 2: incomplete JSON");
+    set.malformed("no header", format!(".{payload}.{signature}"), "segment 1: empty, expected a JSON object");
+    set.malformed("no payload", format!("{header}..{signature}"), "segment 2: empty, expected a JSON object");
     set.unreadable();
     set.malformed("dots only", "..".to_owned(), "segment 1");
     set.unreadable();
@@ -512,7 +512,7 @@ fn odd_letters_and_risky_headers_are_pointed_out() {
         (
             "milliseconds",
             token(claims("").replace(&EXP.to_string(), "1795380065000")),
-            "in seconds it would be 2026-11-22T20:41:05Z",
+            "as milliseconds it is 2026-11-22T20:41:05Z",
         ),
         ("a decade", token(claims(r#""iat":1795380065,"#)), "very long lifetime: 73y"),
         ("never alive", token(claims(r#""nbf":4102444800,"#)), "exp is not later than nbf"),

@@ -230,7 +230,7 @@ fn tools_and_permissions_are_added_described_ticked_saved_and_removed() {
     let folder = Folder::new();
     let (mut desk, file) = with_policy(&folder, FILE);
     desk.keys("Ctrl-P").types("add a tool").keys("Enter").types("write_data").keys("Enter");
-    desk.must_show(&["write_data lists no permissions: every call of it is forbidden", "unsaved changes"]);
+    desk.must_show(&["write_data lists no permissions: every call to it is forbidden", "unsaved changes"]);
     desk.keys("Ctrl-P").types("add a permission").keys("Enter").types("admin").keys("Enter Space");
     desk.keys("Ctrl-P").types("describe").keys("Enter").types("writes it").keys("Enter").must_show(&["writes it"]);
     desk.keys("Enter Enter").must_show(&["policy saved to "]);

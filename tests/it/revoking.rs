@@ -206,8 +206,9 @@ fn a_jti_is_forgotten_when_its_tokens_have_expired() {
     let run = |more: &[&str]| portcullis(&[&["revoke", "--state", &place.file()], more].concat()).out();
     let at = ["--now", "2026-11-22T20:40:00Z"];
     let said = run(&[&["--jti", "7"], &at[..]].concat());
-    assert!(said.contains("every token with the jti 7; forgotten after 2027-11-23T20:40:00Z"), "{said}");
+    assert!(said.contains("every token with the jti 7; kept until 2027-11-23T20:40:00Z"), "{said}");
     let said = run(&[&["--jti", "8", "--until", "1h"], &at[..]].concat());
-    assert!(said.contains("forgotten after 2026-11-22T21:40:00Z"), "{said}");
+    assert!(said.contains("kept until 2026-11-22T21:40:00Z"), "{said}");
     assert_eq!(run(&["--list"]).lines().count(), 2);
+    assert_eq!(run(&["--jti", "8", "--restore"]), "restored: every token with the jti 8\n");
 }

@@ -168,8 +168,8 @@ fn a_token_says_what_was_asked_for() {
 #[case(&["issue", "a", "--claim", "exp=1"], "exp must be set in its own field")]
 #[case(&["issue", "a", "--ttl", "soon"], "expected a duration such as 90s")]
 #[case(&["issue", "a", "--ttl", "2026-11-22T20:41:05Z"], "use --expires")]
-#[case(&["issue", "a", "--expires", "tomorrow"], "or a time such as 2026-11-22T20:41:05Z")]
-#[case(&["--leeway", "-5s", "inspect", "a"], "expected a duration such as 90s")]
+#[case(&["issue", "a", "--expires", "tomorrow"], "expected an RFC 3339 time such as 2026-11-22T20:41:05Z")]
+#[case(&["--leeway", "-5s", "inspect", "a"], "expected a duration of at most 300s")]
 #[case(&["--demo", "inspect", "a"], "--demo cannot be used with a command")]
 #[case(&["check", "--no-token", "a", "read_data"], "--no-token cannot be used with a token")]
 fn what_is_typed_wrong_is_named(#[case] arguments: &[&str], #[case] said: &str) {

@@ -184,3 +184,24 @@ fn an_answer_without_a_token_names_what_to_set() {
     let sent = portcullis(&["inspect", "-"]).env("PORTCULLIS_TOKEN", token).input(answer).run();
     assert!(sent.out.contains("(user123) here: VALID") && !sent.out.contains("next step"), "{}", sent.out);
 }
+
+#[rstest]
+#[case(&["drill", "--shifted", "-", "read_data"])]
+#[case(&["revoke", "--state", "/nonexistent/state.json", "-"])]
+#[case(&["matrix", "-"])]
+fn empty_input_is_reported_as_such(#[case] command: &[&str]) {
+    for input in ["", "\n \n"] {
+        let CommandOutput { err, exit, .. } = portcullis(command).input(input).run();
+        assert!(exit == 2 && err.contains("no token found in the input"), "{command:?}: {err}");
+    }
+}
+
+#[rstest]
+#[case(&["issue", "a", "--ttl", "soon"], "expected a duration such as 90s, 15m, 1h or -1m\n")]
+#[case(&["issue", "a", "--expires", "soon"], "expected an RFC 3339 time such as 2026-11-22T20:41:05Z\n")]
+#[case(&["inspect", "x", "--leeway", "-5s"], "expected a duration of at most 300s, such as 5s\n")]
+#[case(&["serve", "--rate", "0"], "expected a whole number of calls of at least 1, or off\n")]
+fn a_refused_value_is_answered_with_what_passes(#[case] command: &[&str], #[case] said: &str) {
+    let CommandOutput { err, exit, .. } = portcullis(command).run();
+    assert!(exit == 2 && err.contains(said), "{err}");
+}

@@ -103,7 +103,7 @@ fn a_policy_that_keeps_its_word_is_exit_0_and_one_that_does_not_is_exit_4() {
 #[case("[tools.a]\npermissions = 1", 1, "line 2, column 15: invalid type: integer `1`")]
 #[case("[tools.a]\npermissions = []\n[tools.a]\n", 1, "line 3, column 8: duplicate key")]
 #[case("[permissions.a]\nimplies = [\"a\"]", 1, "line 2, column 12: circular implies: a → a")]
-#[case("[tools.a]\npermissions = []", 0, "a lists no permissions: every call of it is forbidden")]
+#[case("[tools.a]\npermissions = []", 0, "a lists no permissions: every call to it is forbidden")]
 #[case("[tools.a]\npermissions = [\"p\"]\nschema = false", 0, "the schema of a rejects all arguments: it is false")]
 fn a_policy_file_is_told_of_in_a_sentence(#[case] source: &str, #[case] exit: i32, #[case] said: &str) {
     let folder = Folder::new();
@@ -259,7 +259,10 @@ fn nobody_in_particular_is_no_user() {
     let CommandOutput { exit, err, .. } = bare(&["matrix", "--as", "editor", "--policy", &policy]).run();
     assert_eq!(
         (exit, &*err),
-        (0, "portcullis: * not implemented here: look, change; add stub = true to the policy to declare a stub\n"),
+        (
+            0,
+            "portcullis: * not implemented here: look, change; with stub = true in the policy, the gate answers instead\n"
+        ),
         "nothing deviates"
     );
 }
