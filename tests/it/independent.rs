@@ -185,17 +185,17 @@ fn the_console_counts_down_for_a_token_it_cannot_verify_and_says_that_it_has_exp
 #[case(
     r#""aud":"https://gate.example/mcp/","#,
     "aud is https://gate.example/mcp/, expected https://gate.example/mcp; \
-        only the slash at the end differs"
+        only the trailing slash differs"
 )]
 #[case(
     r#""aud":["x","https://gate.example/mcp/"],"#,
     "aud is x, https://gate.example/mcp/, expected \
-        https://gate.example/mcp; only the slash at the end differs"
+        https://gate.example/mcp; only the trailing slash differs"
 )]
 #[case(
     r#""aud":"https://GATE.example/mcp","#,
     "aud is https://GATE.example/mcp, expected https://gate.example/mcp; \
-        only upper and lower case differ"
+        only the case differs"
 )]
 #[case(
     r#""aud":"http://gate.example/mcp","#,
@@ -205,7 +205,7 @@ fn the_console_counts_down_for_a_token_it_cannot_verify_and_says_that_it_has_exp
 #[case(
     r#""aud":" https://gate.example/mcp","#,
     "aud is \"\\u{20}https://gate.example/mcp\", expected https://gate.example/mcp; \
-        only blanks around it differ"
+        only the spaces around it differ"
 )]
 #[case(r#""aud":"https://gate.example/","#, "aud is https://gate.example/, expected https://gate.example/mcp")]
 fn a_small_difference_is_named(#[case] aud: &str, #[case] sentence: &str) {
