@@ -141,6 +141,13 @@ impl Evidence<'_> {
                     .to_owned(),
             );
         }
+        let earlier = [
+            ("drill", self.drill.map(|found| &found.judged_by)),
+            ("run of the test tokens", self.card.map(|card| &card.judged_by)),
+        ];
+        for (what, _) in earlier.iter().filter(|(_, by)| by.is_some_and(|by| *by != self.judged_by)) {
+            caveats.push(format!("The settings have changed since the {what}; its command uses the current ones."));
+        }
         if self.unstored > 0 {
             let count = text::words::count(self.unstored, "revocation");
             caveats.push(format!("The commands ignore {count} that no state file contains."));

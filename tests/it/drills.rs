@@ -341,6 +341,17 @@ fn a_drill_whose_token_has_expired_is_repeated_with_a_new_one() {
 }
 
 #[test]
+fn evidence_says_that_a_drill_was_made_with_other_settings() {
+    let mut desk = lab(0);
+    desk.keys("Esc 3 Enter Ctrl-B");
+    assert!(!desk.copied().contains("**Note:**"), "{}", desk.copied());
+    desk.keys("Ctrl-S Ctrl-U").types("5s").keys("Enter Ctrl-B");
+    let said = "**Note:** The settings have changed since the drill; its command uses the current ones.";
+    assert!(desk.copied().contains(said), "{}", desk.copied());
+    assert!(desk.copied().contains("portcullis --leeway 5s drill"), "{}", desk.copied());
+}
+
+#[test]
 fn evidence_says_what_its_commands_cannot_know() {
     let key = Signer::hs256(SECRET, KeyOrigin::Fresh).expect("a key");
     let mut desk = Desk::with(Rules::new(&key), 120, 36);
