@@ -7,7 +7,7 @@ use super::overlay::LinePurpose;
 use super::{App, Effect};
 use crate::auth::TokenId;
 use crate::config::ConfigError;
-use crate::lab::evidence::{Evidence, Form, options};
+use crate::lab::evidence::{Evidence, Form, ReportFiles};
 
 /// The most calls that go to the clipboard; a file takes all of them.
 const COPIED: usize = 100;
@@ -31,8 +31,13 @@ impl App {
             at: self.times.real,
             clock: Some(self.times.judged).filter(|judged| *judged != self.times.real),
             judged_by: self.judged_by(),
-            policy: rules.policy.digest(),
-            options: options(rules, &self.policy_file.path),
+            rules,
+            files: ReportFiles {
+                policy: &self.policy_file.path,
+                policy_is_changed: !self.policy_is_saved(),
+                state: self.connect.files.state.as_deref(),
+            },
+            unstored: if self.keeps_revocations { self.auth.health.unsaved } else { rules.revoked.iter().count() },
             left_out: all().count() - calls.len(),
             calls,
             drill: self.drill.found.as_ref().filter(|found| !found.report.is_cancelled),

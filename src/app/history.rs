@@ -59,13 +59,13 @@ impl Step {
     /// Names the step for the undo message.
     fn words(&self) -> String {
         match self {
-            Self::Issue(field, _) => format!("a change of {} in Issue", field.label()),
-            Self::Arguments(..) => "a change of the arguments".to_owned(),
+            Self::Issue(field, _) => format!("a change to {} in Issue", field.label()),
+            Self::Arguments(..) => "a change to the arguments".to_owned(),
             Self::Loaded(..) => "loading a call".to_owned(),
             Self::Labelled(..) => "a label".to_owned(),
-            Self::Policy(..) => "a change of the policy".to_owned(),
+            Self::Policy(..) => "a change to the policy".to_owned(),
             Self::Revoked(_, None) => "a revocation".to_owned(),
-            Self::Revoked(_, Some(_)) => "the end of a revocation".to_owned(),
+            Self::Revoked(_, Some(_)) => "restoring a token".to_owned(),
             Self::Removed(_) | Self::PutBack(_) => "the removal of a token".to_owned(),
             Self::Tests(..) => "adding test tokens".to_owned(),
             Self::Pasted(_) => "a paste".to_owned(),

@@ -27,7 +27,7 @@ pub enum Hidden {
 }
 
 impl Hidden {
-    /// The name of the class in a finding, with its article, as in "holds an invisible character".
+    /// The name of the class in a finding, with its article, as in "contains an invisible character".
     pub const fn noun(self) -> &'static str {
         match self {
             Self::Control => "a control character",

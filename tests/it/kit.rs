@@ -29,7 +29,7 @@ fn kit(rules: &Rules, tool: &str, now: NumericDate) -> Vec<TestToken> {
 fn failed(tokens: &[TestToken], gate: impl Fn(&str) -> Observation) -> Vec<&'static str> {
     let lines = tokens.iter().map(|token| Line::new(token, gate(&token.token))).collect();
     let lines: Vec<Line> = lines;
-    let (tool, made_for) = ("read_data".to_owned(), String::new());
+    let (tool, made_for) = ("read_data".to_owned(), identity("user123", &["user"]));
     let card = Scorecard { tool, made_for, judged_by: Vec::new(), at: NOW, lines };
     card.lines.iter().filter(|line| !line.passed()).map(|line| line.name).collect()
 }

@@ -64,7 +64,7 @@ pub struct KitPane {
 struct Run {
     id: u64,
     tool: Arc<str>,
-    made_for: String,
+    made_for: Identity,
     at: NumericDate,
     tokens: Vec<TestToken>,
 }
@@ -91,8 +91,8 @@ impl App {
     pub fn kit_is_of(&self) -> Option<(String, bool)> {
         let card = self.kit.card.as_ref()?;
         let same_rules = self.kit.rules.as_ref().is_some_and(|rules| Arc::ptr_eq(rules, &self.auth.rules));
-        let same_call = *card.tool == *self.call.tool && card.made_for == self.identity().words();
-        Some((format!("{} as {}", text::name(&card.tool, 32), card.made_for), !(same_rules && same_call)))
+        let same_call = *card.tool == *self.call.tool && card.made_for == self.identity();
+        Some((format!("{} as {}", text::name(&card.tool, 32), card.made_for.words()), !(same_rules && same_call)))
     }
 
     /// Calls the tool with every test token, freshly made for the time on the clock.
@@ -138,7 +138,7 @@ impl App {
             }
             KitFor::Run => {
                 let id = self.next_id();
-                let (tool, made_for) = (Arc::clone(&self.call.tool), self.identity().words());
+                let (tool, made_for) = (Arc::clone(&self.call.tool), self.identity());
                 let arguments = self.arguments_for(&tool);
                 let order = Order { tool: Arc::clone(&tool), arguments, origin: Origin::Kit, judged_at: at };
                 let texts = tokens.iter().map(|token| Some(Arc::clone(&token.token))).collect();

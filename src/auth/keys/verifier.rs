@@ -61,10 +61,10 @@ impl Verifier {
         self.0.bits < STRONG_BITS
     }
 
-    /// The key as shown in the console's header: `fresh, HS256, 256 bit`.
+    /// The key as a header shows it: `fresh, HS256, 256 bits`.
     pub fn describe(&self) -> String {
         let weak = if self.is_weak() { ", weak" } else { "" };
-        format!("{}, {}, {} bit{weak}", self.origin().word(), self.algorithm(), self.bits())
+        format!("{}, {}, {} bits{weak}", self.origin().word(), self.algorithm(), self.bits())
     }
 
     /// Whether a header with this `kid`, or without one, can refer to this key.

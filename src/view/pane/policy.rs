@@ -151,7 +151,7 @@ fn notes(canvas: &Canvas) -> Vec<Line<'static>> {
         note(format!("! {fault}"), Role::Warning);
     }
     if let Some((first, more)) = pane.failed.split_first() {
-        note(with_more(format!("{first}, but is not"), more.len()), Role::Denied);
+        note(with_more(policy.failure(first), more.len()), Role::Denied);
     }
     if app.lacks_tool(&app.call.tool) {
         note(format!("! {}", ToolError::missing(&app.call.tool)), Role::Warning);
