@@ -1,4 +1,5 @@
-//! Overlays, which cover the panes and receive keys first: help, palette, settings, prompts, a row or a token in full.
+//! Overlays, which cover the panes and receive keys first: help, palette, settings, prompts, questions, and calls and
+//! tokens in full.
 
 use std::str::FromStr;
 
@@ -17,7 +18,7 @@ use crate::config::ConfigError;
 use crate::text;
 use crate::text::material::Material;
 
-/// Something over the panes. They form a stack; the top one gets keys first.
+/// An overlay. Overlays form a stack; the top one receives keys first.
 #[derive(Debug)]
 pub enum Overlay {
     /// Help for the focused pane.
@@ -25,7 +26,7 @@ pub enum Overlay {
         /// Rows scrolled past.
         scroll: usize,
     },
-    /// Every command by words.
+    /// Every command, searched by its words.
     Palette(Box<Palette>),
     /// The settings.
     Settings(Box<SettingsForm>),
@@ -40,7 +41,7 @@ pub enum Overlay {
     Token {
         /// Rows scrolled past.
         scroll: usize,
-        /// Whether every character of the token is shown, and not only the beginning of each segment.
+        /// Whether the whole token is shown rather than only the beginning of each segment.
         is_whole: bool,
     },
     /// The selected token beside another.
@@ -59,9 +60,9 @@ pub enum Overlay {
         /// Rows scrolled past.
         scroll: usize,
     },
-    /// A secret is being typed.
+    /// A prompt for a secret.
     KeyPrompt(KeyPrompt),
-    /// A line is being typed.
+    /// A prompt for one line.
     Line(Box<LineForm>),
     /// A question to be answered by Enter or Esc.
     Confirm(Question),
@@ -72,24 +73,24 @@ pub enum Overlay {
 pub enum Question {
     /// End the program?
     Quit {
-        /// Whether the policy's file holds the policy that decides.
+        /// Whether the policy in force is saved in its file.
         is_saved: bool,
     },
-    /// Make a fresh key, and forget the present one?
+    /// Generate a fresh key and discard the current one?
     FreshKey,
-    /// The key that was tried fits the token: use it from now on?
+    /// The tried key verifies the token's signature: use it from now on?
     AdoptKey(Box<Signer>),
-    /// This file holds another policy: write over it?
+    /// The file contains another policy than expected: overwrite it?
     SaveOver(String),
     /// Show every character of the token on the screen?
     ShowToken {
-        /// Whether a server runs whose clients could be impersonated with it.
+        /// Whether a server is running that the token could be used to call.
         is_served: bool,
     },
 }
 
 impl Question {
-    /// The question. Safe to show.
+    /// Returns the question's text. Safe to show.
     pub fn words(&self) -> String {
         let words = match self {
             Self::Quit { is_saved: true } => "Quit? Tokens and activity are not saved.",
@@ -129,7 +130,7 @@ impl Question {
 /// The palette.
 #[derive(Debug)]
 pub struct Palette {
-    /// Words that a command must hold.
+    /// The words that a command must contain.
     pub filter: TextField,
     /// The row under the cursor.
     pub row: usize,
@@ -138,7 +139,7 @@ pub struct Palette {
 }
 
 impl Palette {
-    /// `offered` says what the footer offers where the palette was opened.
+    /// Creates a palette. `offered` returns whether the footer offers an action where the palette is opened.
     pub(super) fn new(offered: impl Fn(Action) -> bool) -> Self {
         let mut commands: Vec<_> = BINDINGS.iter().filter(|binding| binding.is_command()).collect();
         // Commands that work here come first, destructive ones last.
@@ -146,7 +147,7 @@ impl Palette {
         Self { filter: TextField::new("", Lines::One), row: 0, commands }
     }
 
-    /// The commands that contain every word of the filter.
+    /// Returns the commands that contain every word of the filter.
     pub fn matches(&self) -> Vec<&'static Binding> {
         let filter = self.filter.text().to_lowercase();
         let words: Vec<&str> = filter.split_whitespace().collect();
@@ -161,11 +162,11 @@ impl Palette {
 /// The purpose of a typed secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
-    /// To see whether the selected token's signature fits it.
+    /// To test whether it verifies the selected token's signature.
     Try,
     /// To sign and verify with from now on.
     Replace,
-    /// The same, as one of the settings that wait for it.
+    /// The same, as one of the settings, which wait for it.
     Settings,
 }
 
@@ -188,7 +189,8 @@ impl Purpose {
     }
 }
 
-/// The longest secret that can be typed, in bytes: the buffer never grows, so no copy of it is left behind.
+/// The longest secret that can be typed, in bytes: the buffer never grows, so reallocation cannot leave a copy of the
+/// secret in memory.
 const SECRET_CAPACITY: usize = 4096;
 
 /// A masked prompt. The secret is in one buffer that is wiped when the prompt closes.
@@ -211,7 +213,7 @@ impl KeyPrompt {
         Self { purpose, fault: None, secret: Zeroizing::new(String::with_capacity(SECRET_CAPACITY)) }
     }
 
-    /// How many characters were typed: all that is ever shown of them.
+    /// Returns how many characters were typed. Nothing else about them is ever shown.
     pub fn typed(&self) -> usize {
         self.secret.chars().count()
     }
@@ -280,7 +282,7 @@ pub enum KeyChoice {
 }
 
 impl KeyChoice {
-    /// Every choice, in the order in which they turn.
+    /// Every choice, in the order in which → selects them.
     const ALL: [Self; 3] = [Self::Keep, Self::Type, Self::Fresh];
 
     /// The words for it.
@@ -296,7 +298,7 @@ impl KeyChoice {
 /// Why settings cannot be applied. Safe to show.
 #[derive(Debug, thiserror::Error)]
 pub enum SettingsError {
-    /// The leeway cannot be read, or is too long.
+    /// The leeway is invalid or too long.
     #[error("leeway: {0}")]
     Leeway(<Leeway as FromStr>::Err),
     /// The policy file cannot be used.
@@ -305,7 +307,7 @@ pub enum SettingsError {
 }
 
 impl SettingsError {
-    /// The field it is about.
+    /// Returns the field that is invalid.
     const fn field(&self) -> SettingsField {
         match self {
             Self::Leeway(_) => SettingsField::Leeway,
@@ -317,19 +319,19 @@ impl SettingsError {
 /// The settings being edited.
 #[derive(Debug)]
 pub struct SettingsForm {
-    /// The field the cursor is in.
+    /// The field under the cursor.
     pub field: SettingsField,
     /// The change of the key.
     pub key: KeyChoice,
-    /// The key that was typed for it.
+    /// The key that was typed, if any.
     pub(super) typed: Option<Signer>,
-    /// Leeway in words.
+    /// The leeway, as text.
     pub leeway: TextField,
-    /// The issuer expected; empty for none.
+    /// The expected issuer; empty to expect none.
     pub issuer: TextField,
-    /// The audience expected; empty for none.
+    /// The expected audience; empty to expect none.
     pub audience: TextField,
-    /// The policy file; empty for the one built in.
+    /// The policy file's path; empty for the built-in policy.
     pub policy: TextField,
     /// How times are shown.
     pub times: TimeStyle,
@@ -371,7 +373,7 @@ impl SettingsForm {
         }
     }
 
-    /// Whether both say the same.
+    /// Whether both forms have the same values.
     pub(super) fn is_equivalent(&self, other: &Self) -> bool {
         fn texts(form: &SettingsForm) -> [&str; 4] {
             [&form.leeway, &form.issuer, &form.audience, &form.policy].map(TextField::text)
@@ -400,7 +402,7 @@ impl SettingsForm {
         }
     }
 
-    /// The rules as edited, with the present policy.
+    /// Returns the rules as edited, with everything else from `present`, such as its policy.
     pub(super) fn rules(&self, present: &Rules) -> Result<Rules, SettingsError> {
         let text = |field: &TextField| if field.is_empty() { None } else { Some(field.text().into()) };
         let leeway = self.leeway.text().parse().map_err(SettingsError::Leeway)?;
@@ -408,7 +410,7 @@ impl SettingsForm {
         Ok(rules.with_issuer(text(&self.issuer)).with_audiences(text(&self.audience)))
     }
 
-    /// Returns the typed key, if it shall replace the current one.
+    /// Returns the typed key, if it is to replace the current one.
     pub(super) fn signer(&self) -> Option<&Signer> {
         self.typed.as_ref().filter(|_| self.key == KeyChoice::Type)
     }

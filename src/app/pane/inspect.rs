@@ -11,10 +11,10 @@ use crate::text;
 /// The choice of the token's view.
 pub const VIEW: Field = Field::new(Pane::Inspect, 0);
 
-/// Columns of the title beside the note.
+/// How many columns the title beside the note takes.
 const TITLE: usize = 15;
 
-/// Rows that page up and page down scroll.
+/// How many rows Page Up and Page Down scroll.
 const PAGE: isize = 10;
 
 pub(super) static PLACE: Place = Place {
@@ -47,7 +47,7 @@ pub struct InspectPane {
     pub view: InspectView,
     /// Rows scrolled past.
     pub scroll: usize,
-    /// Only claims that contain this are shown; in lower case.
+    /// The search text in lower case: only claims that contain it are shown.
     pub find: String,
 }
 
@@ -62,7 +62,7 @@ pub enum InspectView {
 }
 
 impl InspectView {
-    /// Every view, in the order in which they turn.
+    /// Every view, in the order in which → selects them.
     const ALL: [Self; 3] = [Self::Claims, Self::Raw, Self::Checks];
 
     /// The word for it.

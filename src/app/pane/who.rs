@@ -14,7 +14,7 @@ use crate::text;
 /// The choice of the view.
 pub const VIEW: Field = Field::new(Pane::Who, 0);
 
-/// Rows that page up and page down scroll.
+/// How many rows Page Up and Page Down scroll.
 const PAGE: isize = 10;
 
 pub(super) static PLACE: Place = Place {
@@ -71,7 +71,7 @@ pub struct CallRound {
     pub tool: Arc<str>,
     /// The arguments, as JSON text.
     pub arguments: String,
-    /// The name of each caller, and the result.
+    /// The name of each caller, with the result of its call.
     pub answers: Vec<(String, CallResult)>,
     id: u64,
     callers: Vec<String>,
