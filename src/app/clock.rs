@@ -122,7 +122,7 @@ impl App {
         self.leap.take_if(|leap| leap.noticed + SEEN <= now);
     }
 
-    /// Returns the time until the picture changes without input; `None` if no countdown runs.
+    /// Returns the time until the picture changes without input; `None` if it does not change by itself.
     pub fn next_change(&self) -> Option<Duration> {
         // A clock stops at the last representable instant.
         let runs = self.times.judged < NumericDate::MAX;

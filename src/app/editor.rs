@@ -47,7 +47,7 @@ fn kind(c: char) -> Kind {
 }
 
 impl Editor {
-    /// The text.
+    /// Returns the text.
     pub fn text(&self) -> &str {
         &self.text
     }

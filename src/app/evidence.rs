@@ -12,7 +12,7 @@ use crate::lab::evidence::{Evidence, Form, options};
 /// The maximum number of calls copied to the clipboard; a file contains all of them.
 const COPIED: usize = 100;
 
-/// The message if there is no evidence.
+/// The message if evidence is requested before any exists.
 const NOTHING: &str = "nothing to copy: no call, drill or run of the test kit yet";
 
 impl App {

@@ -123,7 +123,7 @@ impl History {
         self.typing = false;
     }
 
-    /// Returns the last paste, to add its result.
+    /// Returns the last paste, so that its result can be added.
     pub(super) fn latest_paste(&mut self) -> Option<&mut Paste> {
         self.done.iter_mut().rev().find_map(|step| match step {
             Step::Pasted(paste) => Some(paste),

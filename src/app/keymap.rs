@@ -179,7 +179,7 @@ impl Binding {
     }
 }
 
-/// Returns the row of an action.
+/// The row of an action.
 pub fn binding(action: Action) -> Option<&'static Binding> {
     BINDINGS.iter().find(|binding| binding.action == action)
 }

@@ -33,7 +33,7 @@ pub enum LinePurpose {
 }
 
 impl LinePurpose {
-    /// The prompt.
+    /// Returns the prompt.
     pub const fn words(&self) -> &'static str {
         match self {
             Self::Label(_) => "label the token",
@@ -46,7 +46,7 @@ impl LinePurpose {
         }
     }
 
-    /// The hint in the empty line.
+    /// Returns the hint in the empty line.
     pub const fn hint(&self) -> &'static str {
         match self {
             Self::Label(_) => "a label; empty to remove it",
@@ -59,7 +59,7 @@ impl LinePurpose {
         }
     }
 
-    /// The note below the line about its effect.
+    /// Returns the note below the line about its effect.
     pub const fn note(&self) -> &'static str {
         match self {
             Self::Label(_) => "the label is shown before the token's own name",
@@ -72,7 +72,7 @@ impl LinePurpose {
         }
     }
 
-    /// The label of Enter.
+    /// Returns the label of Enter.
     pub const fn act(&self) -> &'static str {
         match self {
             Self::Label(_) => "set label",

@@ -317,7 +317,7 @@ impl App {
         app
     }
 
-    /// The selected token.
+    /// Returns the selected token, if any.
     pub fn selected(&self) -> Option<&TokenEntry> {
         self.auth.token(self.selected?)
     }

@@ -114,7 +114,7 @@ impl App {
         }
     }
 
-    /// Turns the wheel over a pane.
+    /// Handles a turn of the mouse wheel over a pane.
     pub(super) fn wheel(&mut self, pane: Pane, by: isize) {
         if let Some(wheel) = pane.place().wheel {
             wheel(self, by);

@@ -23,7 +23,7 @@ use crate::text::material::Material;
 pub enum Overlay {
     /// Help for the focused pane.
     Help {
-        /// Rows scrolled past.
+        /// How many rows are scrolled past.
         scroll: usize,
     },
     /// Every command, searched by its words.
@@ -34,12 +34,12 @@ pub enum Overlay {
     Detail {
         /// The number of the record.
         seq: u64,
-        /// Rows scrolled past.
+        /// How many rows are scrolled past.
         scroll: usize,
     },
     /// The selected token in full.
     Token {
-        /// Rows scrolled past.
+        /// How many rows are scrolled past.
         scroll: usize,
         /// Whether the whole token is shown rather than only the beginning of each segment.
         is_whole: bool,
@@ -48,7 +48,7 @@ pub enum Overlay {
     Diff {
         /// The number of the other token.
         with: u64,
-        /// Rows scrolled past.
+        /// How many rows are scrolled past.
         scroll: usize,
         /// The rows of the comparison.
         rows: Vec<Row>,
@@ -57,7 +57,7 @@ pub enum Overlay {
     Material {
         /// The pasted material.
         material: Box<Material>,
-        /// Rows scrolled past.
+        /// How many rows are scrolled past.
         scroll: usize,
     },
     /// A prompt for a secret.
@@ -171,7 +171,7 @@ pub enum Purpose {
 }
 
 impl Purpose {
-    /// The prompt.
+    /// Returns the prompt.
     pub const fn words(self) -> &'static str {
         match self {
             Self::Try => "Try another HS256 secret on this token",
@@ -179,7 +179,7 @@ impl Purpose {
         }
     }
 
-    /// The label of Enter.
+    /// Returns the label of Enter.
     pub const fn act(self) -> &'static str {
         match self {
             Self::Try => "try",
@@ -259,7 +259,7 @@ impl SettingsField {
     /// Every field, in order.
     pub const ALL: [Self; 6] = [Self::Key, Self::Leeway, Self::Issuer, Self::Audience, Self::Policy, Self::Times];
 
-    /// The label beside it.
+    /// Returns the label beside it.
     pub const fn label(self) -> &'static str {
         match self {
             Self::Key => "key",
@@ -285,7 +285,7 @@ impl KeyChoice {
     /// Every choice, in the order in which → selects them.
     const ALL: [Self; 3] = [Self::Keep, Self::Type, Self::Fresh];
 
-    /// The words for it.
+    /// Returns the words shown for it.
     pub const fn words(self) -> &'static str {
         match self {
             Self::Keep => "keep the current key",
@@ -410,7 +410,7 @@ impl SettingsForm {
         Ok(rules.with_issuer(text(&self.issuer)).with_audiences(text(&self.audience)))
     }
 
-    /// Returns the typed key, if it is to replace the current one.
+    /// Returns the typed key, if it shall replace the current one.
     pub(super) fn signer(&self) -> Option<&Signer> {
         self.typed.as_ref().filter(|_| self.key == KeyChoice::Type)
     }

@@ -15,7 +15,7 @@ impl Screen {
     /// Every screen, in the order of their keys.
     pub const ALL: [Self; 4] = [Self::Gate, Self::Matrix, Self::Time, Self::Server];
 
-    /// The title on the screen.
+    /// Returns the title on the screen.
     pub const fn title(self) -> &'static str {
         match self {
             Self::Gate => "Gate",

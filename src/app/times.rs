@@ -20,7 +20,7 @@ pub type Zone = fn(NumericDate) -> i32;
 impl TimeStyle {
     const ALL: [Self; 3] = [Self::Utc, Self::Local, Self::Epoch];
 
-    /// Returns its name.
+    /// Returns the words shown for it.
     pub const fn word(self) -> &'static str {
         match self {
             Self::Utc => "UTC",

@@ -58,13 +58,13 @@ pub struct JsonError {
     pub column: usize,
 }
 
-/// Why a text is not an exact JSON value. Safe to show: names and numbers are made visible and shortened.
+/// Why a text is not an exact JSON value. Safe to show: names and numbers are escaped and shortened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum JsonFault {
     /// The text ends before the value does.
     #[error("the JSON ends early")]
     EndsEarly,
-    /// Another syntax than JSON's.
+    /// The text is not valid JSON.
     #[error("not JSON")]
     NotJson,
     /// A member that occurs twice in one object: RFC 8259 §4 leaves open which one counts.
@@ -89,7 +89,7 @@ impl JsonFault {
     }
 }
 
-/// Parses a JSON value exactly as it is written: a duplicate member and a whole number that does not fit into 64 bits are
+/// Parses a JSON value exactly as it is written: a duplicate member and an integer that does not fit into 64 bits are
 /// errors, because they would change the value.
 pub fn exact_value(text: &str) -> Result<Value, JsonError> {
     exact_value_of(text, usize::MAX)

@@ -51,8 +51,8 @@ pub fn is_undecided(batch: &[Input]) -> bool {
     !marked && (1..BURST).contains(&characters(batch))
 }
 
-/// Counts the characters in a batch. Backspaces are not counted: if one is held while the program is stopped, they pile
-/// up, and the user means them as keys.
+/// Counts the characters in a batch. Backspaces are not counted: if the key is held while the program is stopped, they
+/// pile up, but are meant as keys.
 fn characters(batch: &[Input]) -> usize {
     let character = |input: &&Input| match input {
         Input::Key(key) => key.code != Code::Backspace && text(*key).is_some(),

@@ -131,7 +131,7 @@ fn run(command: &[&str], input: &[u8]) -> io::Result<String> {
     let mut child = Command::new(name)
         .args(arguments)
         .stdin(Stdio::piped())
-        // Programs that stay to serve the clipboard would keep a pipe open.
+        // Programs that keep running to serve the clipboard would keep a pipe open.
         .stdout(if reads { Stdio::piped() } else { Stdio::null() })
         .stderr(Stdio::null())
         .spawn()?;

@@ -160,7 +160,7 @@ pub fn value_in_words(canvas: &mut Canvas, name: &str, value: &str, roomy: bool)
         if let Some(at) = NumericDate::from_json_number(value) {
             let today = !roomy && same_day(canvas, at);
             let told = if today { canvas.app.time_style.time(at, canvas.app.zone) } else { canvas.app.date(at) };
-            // The countdown is shown above; a note that would be cut does not help.
+            // The countdown is shown above; a note that would be cut off does not help.
             let note = if today || roomy { relative(canvas, at.since(now)) } else { String::new() };
             return (told, note);
         }

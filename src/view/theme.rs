@@ -303,7 +303,7 @@ impl From<Look> for Theme {
 }
 
 impl Theme {
-    /// The style of a role.
+    /// Returns the style of a role.
     pub fn of(self, role: Role) -> Style {
         let row = &TABLE[role as usize];
         let (fg, bg) = match self.choice {

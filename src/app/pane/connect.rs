@@ -45,7 +45,7 @@ impl ConnectPane {
         Self { client: 0, files }
     }
 
-    /// The client that instructions are shown for.
+    /// Returns the client that instructions are shown for.
     pub fn client(&self) -> &'static Client {
         CLIENTS.get(self.client).unwrap_or(&CLIENTS[0])
     }

@@ -45,7 +45,7 @@ pub(super) static PLACE: Place = Place {
 pub struct InspectPane {
     /// The current view.
     pub view: InspectView,
-    /// Rows scrolled past.
+    /// How many rows are scrolled past.
     pub scroll: usize,
     /// The search text in lower case: only claims that contain it are shown.
     pub find: String,
@@ -65,7 +65,7 @@ impl InspectView {
     /// Every view, in the order in which → selects them.
     const ALL: [Self; 3] = [Self::Claims, Self::Raw, Self::Checks];
 
-    /// The word for it.
+    /// Returns the word shown for it.
     pub const fn word(self) -> &'static str {
         match self {
             Self::Claims => "claims",

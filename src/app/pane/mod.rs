@@ -93,7 +93,7 @@ impl Pane {
         }
     }
 
-    /// The title on the screen.
+    /// Returns the title on the screen.
     pub const fn title(self) -> &'static str {
         self.place().title
     }
@@ -135,7 +135,7 @@ impl Field {
         &self.pane.place().controls[self.index]
     }
 
-    /// The label beside it.
+    /// Returns the label beside it.
     pub fn label(self) -> &'static str {
         self.control().label
     }

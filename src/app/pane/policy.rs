@@ -63,7 +63,7 @@ pub struct PolicyPane {
     /// The permission under the cursor.
     permission: Option<Arc<str>>,
     permissions: Vec<Arc<str>>,
-    /// The policy's lints.
+    /// The warnings about the policy.
     pub lints: Vec<Lint>,
     /// The failed expectations, as far as they can be checked without a token.
     pub failed: Vec<Expectation>,

@@ -82,7 +82,7 @@ pub enum Transition {
 }
 
 impl Transition {
-    /// The word for it.
+    /// Returns the word shown for it.
     pub const fn word(self) -> &'static str {
         match self {
             Self::Starting => "starting",
@@ -117,7 +117,7 @@ impl ServerPane {
         Ok(Settings { address, ..self.settings.clone() })
     }
 
-    /// The action of Enter.
+    /// Returns the action of Enter.
     pub fn next(&self) -> ServerAct {
         match &self.serving {
             None => ServerAct::Start,
@@ -137,7 +137,7 @@ pub enum ServerAct {
 }
 
 impl ServerAct {
-    /// The word for it.
+    /// Returns the word shown for it.
     pub const fn word(self) -> &'static str {
         match self {
             Self::Start => "start",

@@ -36,7 +36,7 @@ pub(super) static PLACE: Place = Place {
 pub struct WhoPane {
     /// The current view.
     pub view: WhoView,
-    /// Rows scrolled past.
+    /// How many rows are scrolled past.
     pub scroll: usize,
     /// The answers to the last call as everyone.
     pub everyone: Option<CallRound>,
@@ -55,7 +55,7 @@ pub enum WhoView {
 impl WhoView {
     const ALL: [Self; 3] = [Self::Who, Self::What, Self::Answers];
 
-    /// The word for it.
+    /// Returns the word shown for it.
     pub const fn word(self) -> &'static str {
         match self {
             Self::Who => "who may call this tool",

@@ -42,7 +42,7 @@ pub fn render(canvas: &mut Canvas, area: Rect) {
 fn rate(canvas: &mut Canvas, columns: u16) -> Line<'static> {
     let app = canvas.app;
     let rate = app.auth.traffic.rate(app.times.real);
-    // The current second is not shown yet, so something may change when it ends.
+    // The current second is not shown yet, so the line may change when it ends.
     if app.auth.traffic.is_lively(app.times.real) {
         let left = text::Span::SECOND - app.times.real.past(text::Span::SECOND);
         canvas.drawn.really_changes_at(app.times.mono + left.as_duration());

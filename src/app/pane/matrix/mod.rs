@@ -87,7 +87,7 @@ pub enum Rows {
 impl Rows {
     const ALL: [Self; 3] = [Self::Tokens, Self::Permissions, Self::Users];
 
-    /// The word for it.
+    /// Returns the word shown for it.
     pub const fn word(self) -> &'static str {
         match self {
             Self::Tokens => "by token",
@@ -112,7 +112,7 @@ enum Shared<'t> {
 }
 
 impl Shared<'_> {
-    /// The row's name; safe to show.
+    /// Returns the row's name; safe to show.
     fn name(&self) -> String {
         match self {
             Self::User(Some(name)) => text::name(name, 64),
