@@ -1,4 +1,4 @@
-//! Evidence for a ticket: what is copied, or written to a file.
+//! Evidence for a ticket, copied or written to a file.
 
 use std::collections::HashMap;
 
@@ -9,14 +9,14 @@ use crate::auth::TokenId;
 use crate::config::ConfigError;
 use crate::lab::evidence::{Evidence, Form, ReportFiles};
 
-/// The most calls that go to the clipboard; a file takes all of them.
+/// The maximum number of calls copied to the clipboard; a file contains all of them.
 const COPIED: usize = 100;
 
-/// The message if there is no evidence.
+/// The message if evidence is requested before any exists.
 const NOTHING: &str = "nothing to copy: no call, drill or run of the test kit yet";
 
 impl App {
-    /// The evidence in a form; `None` while there is none.
+    /// Returns the evidence with at most `most` calls, or `None` if there is none.
     fn evidence(&self, most: usize, form: Form) -> Option<String> {
         let listed = self.auth.tokens.iter().filter_map(|entry| Some((entry.id, entry.judged.jti.clone()?)));
         let tested =
@@ -59,7 +59,8 @@ impl App {
         self.ask(LinePurpose::EvidenceTo, "");
     }
 
-    /// Writes the evidence to a file: as JSON Lines where its name says so, otherwise as Markdown.
+    /// Writes the evidence to a file, as JSON Lines if its name ends in `.jsonl`, `.ndjson` or `.json`, otherwise as
+    /// Markdown.
     pub(super) fn save_evidence(&mut self, path: &str) -> Vec<Effect> {
         if path.is_empty() {
             self.complain("enter a file name");

@@ -16,7 +16,7 @@ use super::screen::Screen;
 use super::{App, Effect, Mouse, MouseKind, Msg, Target};
 use crate::gate::TokenEntry;
 
-/// Takes a message; returns the effects to be carried out.
+/// Applies a message to the state; returns the effects to be carried out.
 pub fn update(app: &mut App, msg: Msg) -> Vec<Effect> {
     if app.toast.as_ref().is_some_and(|toast| toast.until <= app.times.mono) {
         app.toast = None;
@@ -88,7 +88,7 @@ impl App {
         !key.ctrl && text.is_some_and(|text| text.takes_vertical(key.code))
     }
 
-    /// A key that belongs to the text the cursor is in.
+    /// Handles a key that belongs to the text under the cursor.
     fn type_key(&mut self, key: Key) {
         match self.overlays.last_mut() {
             Some(Overlay::Palette(palette)) => {
@@ -111,7 +111,7 @@ impl App {
         }
     }
 
-    /// A key in a text of a pane; one that only moves the cursor is not a step of the history.
+    /// Handles a key in a pane's text. A key that only moves the cursor is not a step of the history.
     fn type_in_pane(&mut self, field: Field, key: Key) {
         if matches!(key.code, Code::Left | Code::Right | Code::Home | Code::End | Code::Up | Code::Down) {
             if let Some(text) = self.text_mut(field) {
@@ -185,7 +185,7 @@ impl App {
         if self.policy.follow(&self.auth.rules.policy) {
             let policy = Arc::clone(&self.auth.rules.policy);
             self.issue.follow(&policy);
-            // Arguments that the user did not change are the tool's example, which may be another one now.
+            // Arguments that the user did not change are the tool's example, which may have changed.
             if !self.call.touched {
                 self.choose_tool(&Arc::clone(&self.call.tool));
             }
@@ -196,7 +196,7 @@ impl App {
 
     fn removed(&mut self, entry: TokenEntry, why: RemovalReason) -> Vec<Effect> {
         if self.selected == Some(entry.number) {
-            // The row that moved up, or else the one above.
+            // Select the row that moved up, or else the one above.
             let above = self.auth.tokens.partition_point(|known| known.number < entry.number);
             self.choose_token((above + 1).min(self.auth.tokens.len()));
         }

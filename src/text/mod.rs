@@ -1,6 +1,7 @@
-//! Text utilities: escaping of foreign text, times and durations in words, tokens found in pastes.
+//! Text utilities: escaping of foreign text, durations in words, and recognition of tokens and other material in
+//! pastes.
 //!
-//! Used by every layer; knows none of them.
+//! Used by every layer; depends on none of them.
 
 pub mod escape;
 pub mod material;

@@ -1,12 +1,12 @@
-//! Finding the token in what a human hands over: a bare token, `Bearer …`, a header line, a `curl` command, JSON with
+//! Finds tokens in text that a user pastes: a bare token, `Bearer …`, a header line, a `curl` command, JSON with
 //! `access_token`, quotes, line wraps, percent-encoding, frames, base64.
 //!
-//! Nothing is repaired: what is left out is only what was *around* the token or broke it over lines, and it is said.
-//! A token that is damaged stays damaged. The library and a server take the exact string and never call this.
+//! Tokens are not repaired. Only text *around* a token and line breaks inside it are left out, and both are reported. A
+//! damaged token stays damaged. The library and a server take the exact string and never call this.
 //!
-//! The text is read as it is first. Only where that finds no whole token, or one that is not whole, the views of
-//! `views` are read too, and a view counts only if it brings a whole token: header and payload are JSON objects,
-//! and the signature is as long as its algorithm makes it.
+//! The text is first read as it is. Only if that does not find a whole token, or finds one that is not whole, the views
+//! in `views` are read too. A view is used only if it contains a whole token: header and payload are JSON objects, and
+//! the signature has the length that its algorithm produces.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -14,19 +14,19 @@ use std::fmt;
 use super::views;
 use super::word::{Behind, NextLine, Word, begins, columns, damaged_run, in_token, is_whole, is_wrapping, prefix, run};
 
-/// The tokens found in a text, in their order, and what had to be left out to find them.
+/// The tokens found in a text, in order, and what was left out to find them.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Reading {
-    /// Each token, exactly as it stood but for line breaks.
+    /// The tokens, exactly as written except for line breaks.
     pub tokens: Vec<String>,
-    /// What was left out, as nouns: `"Bearer"`, `the text around it`, `2 line breaks`.
+    /// Everything that was left out, as nouns: `"Bearer"`, `the text around it`, `2 line breaks`.
     pub removed: Vec<String>,
-    /// Whether the text had to be decoded or joined first: then its lines are not tokens of their own.
+    /// Whether the text had to be decoded or joined first, so that its lines are not separate tokens.
     pub is_rejoined: bool,
 }
 
 impl fmt::Debug for Reading {
-    /// Without the tokens, which must not reach a report.
+    /// Omits the tokens, which must not appear in a report.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Reading")
             .field("tokens", &self.tokens.len())
@@ -35,10 +35,11 @@ impl fmt::Debug for Reading {
     }
 }
 
-/// Members of a JSON answer that hold a token, by the names OAuth gives them (RFC 6749 §5.1, `OpenID` Connect Core §3.1.3.3).
+/// The members of a JSON answer that contain a token, by their names in OAuth (RFC 6749 §5.1, `OpenID` Connect Core
+/// §3.1.3.3).
 const MEMBERS: [&str; 4] = ["access_token", "id_token", "token", "refresh_token"];
 
-/// Looks for tokens in `text`. No token found: both lists are empty.
+/// Finds the tokens in `text`. If there are none, both lists are empty.
 pub fn read_token(text: &str) -> Reading {
     let trimmed = text.trim_start_matches('\u{feff}').trim();
     let mut plain = read_plain(trimmed);
@@ -51,7 +52,7 @@ pub fn read_token(text: &str) -> Reading {
         .find_map(|(view, what)| {
             let mut reading = read_plain(view.trim());
             let (whole, other): (Vec<&String>, Vec<&String>) = reading.tokens.iter().partition(|token| is_whole(token));
-            // No whole token may get lost, and none that is not whole may be new.
+            // A view must keep every whole token, and must not add one that is not whole.
             let is_better = whole.len() > good && {
                 let (whole, known): (BTreeSet<_>, BTreeSet<_>) =
                     (whole.into_iter().collect(), plain.tokens.iter().collect());
@@ -80,7 +81,7 @@ fn from_json(text: &str) -> Reading {
     let Some(members) = serde_json::from_str(text).ok().and_then(|value| answer(value, 3)) else {
         return Reading::default();
     };
-    // A JSON value would silently keep the last of two equal names; read as a text, both are found.
+    // A JSON value would silently keep only the last of two members with the same name. Read as text, both are found.
     if MEMBERS.iter().any(|name| text.matches(&format!("\"{name}\"")).count() > 1) {
         return Reading::default();
     }
@@ -89,7 +90,7 @@ fn from_json(text: &str) -> Reading {
         if let Some(serde_json::Value::String(value)) = members.get(wanted) {
             let inner = from_text(value.trim());
             if wanted == "refresh_token" && inner.tokens.is_empty() {
-                // It has nothing that could be inspected, and it is a secret.
+                // It is opaque, so there is nothing to inspect, and it is a secret.
                 if !reading.tokens.is_empty() {
                     reading.removed.push("an opaque refresh_token".to_owned());
                 }
@@ -105,7 +106,7 @@ fn from_json(text: &str) -> Reading {
     reading
 }
 
-/// The object that holds the tokens: the whole answer, or one inside it, as deep as wrappers put it.
+/// Returns the object that contains the tokens: the whole answer, or an object inside it, up to `depth` levels deep.
 fn answer(value: serde_json::Value, depth: usize) -> Option<serde_json::Map<String, serde_json::Value>> {
     let serde_json::Value::Object(members) = value else { return None };
     if MEMBERS.iter().any(|name| members.contains_key(*name)) {
@@ -115,13 +116,13 @@ fn answer(value: serde_json::Value, depth: usize) -> Option<serde_json::Map<Stri
     members.into_iter().find_map(|(_, value)| answer(value, depth))
 }
 
-/// Where in a text the search is. Every step moves on, and nothing behind it is looked at twice: a megabyte of anything
-/// is read in milliseconds.
+/// The position of the search in a text. Every step advances, and no text is examined twice, so that a megabyte of any
+/// text is read in milliseconds.
 struct Search<'a> {
     text: &'a str,
     at: usize,
     line_start: usize,
-    /// Joining lines before this place leads to no token, as was found out.
+    /// Joining lines before this offset is known not to lead to a token.
     barren: usize,
 }
 
@@ -139,7 +140,7 @@ impl<'a> Search<'a> {
         passed
     }
 
-    /// The word here, joined over line breaks where it is plainly one token that was wrapped.
+    /// Returns the word at this position, joined over line breaks if it clearly is one token that was wrapped.
     fn word(&self, may_be_wrapped: bool) -> Word<'a> {
         let first = damaged_run(self.rest());
         let mut word = Word::new(first);
@@ -192,7 +193,7 @@ fn from_text(text: &str) -> Reading {
             if word.dots == 0 {
                 search.barren = search.barren.max(search.at + word.used);
             }
-            // Only to its line's end, so that a word which is no token swallows none behind it.
+            // Advances only to the end of the line, so that a word that is not a token does not hide one after it.
             previous = search.advance(run(search.rest()).len());
             around |= !previous.eq_ignore_ascii_case("bearer");
         }
@@ -219,7 +220,7 @@ fn from_text(text: &str) -> Reading {
     reading
 }
 
-/// Whether a cookie signed by `cookie-signature` begins behind this word and what follows it (`s:VALUE.SIGNATURE`).
+/// Whether this word and the text after it introduce a cookie signed by `cookie-signature` (`s:VALUE.SIGNATURE`).
 fn is_cookie(previous: &str, between: &str) -> bool {
     between == ":" && (previous == "s" || previous.ends_with("=s"))
 }

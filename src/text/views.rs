@@ -1,20 +1,22 @@
-//! Other ways to look at a pasted text in which no whole token was found: unwrapped, without frames and quotation marks,
-//! decoded. Serves [`super::reading`] alone, which takes a view only if a whole token is in it.
+//! Transformations of a pasted text that was not read as whole tokens: unwrapped, without frames and quotation marks,
+//! decoded. Used only by [`super::reading`], which takes a view only if it contains a whole token.
 //!
-//! Each view is made in one pass, and only of a text in which a token may be: a megabyte of anything stays cheap.
+//! Each view is made in one pass, and only of a text that may contain a token, so that a megabyte of any text stays
+//! cheap.
 
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use base64::{Engine as _, alphabet};
 
 use super::word::begins;
 
-/// Larger texts are not looked at again: no token is that long, and what they hold is a list or a log.
+/// The largest text, in bytes, that has views. No token is that long; a larger text is a list or a log.
 const LARGEST: usize = 128 * 1024;
 
-/// A view of a text.
+/// Returns a view of a text; `None` if the transformation does not change it.
 type View = fn(&str) -> Option<String>;
 
-/// Views, and what each leaves out, as a noun. Simple ones come first: a text is read with as few changes as possible.
+/// The views, and what each leaves out, as a noun. Simple ones come first, so that a text is read with as few changes
+/// as possible.
 const VIEWS: [(View, &str); 9] = [
     (uncoloured, "colours"),
     (percent, "percent-encoding"),
@@ -27,8 +29,7 @@ const VIEWS: [(View, &str); 9] = [
     (base64, "the base64 around it"),
 ];
 
-/// The views of a text: of the text itself and of what is inside a frame or a quotation, each view alone and the decoding
-/// ones with an unwrapping one.
+/// Returns the views of a text and of the content of its frame or quotation: first the single views, then the pairs.
 pub(super) fn of(text: &str) -> impl Iterator<Item = (String, &'static str)> {
     let text = if text.len() <= LARGEST && may_hold_one(text) { text } else { "" };
     let framed = unframed(text);
@@ -41,7 +42,7 @@ pub(super) fn of(text: &str) -> impl Iterator<Item = (String, &'static str)> {
     inside.into_iter().chain(single).chain(double)
 }
 
-/// Views of views.
+/// Pairs of views, of which the second is applied to the result of the first.
 const PAIRS: [(View, View, &str); 7] = [
     (percent, percent, "percent-encoding"),
     (unwrapped, percent, "percent-encoding and line breaks"),
@@ -52,30 +53,31 @@ const PAIRS: [(View, View, &str); 7] = [
     (base64, base64, "the base64 around it"),
 ];
 
-/// Whether a text has the beginning of a token anywhere, also encoded (`eyJ` is `{"`, `ZXlK` its base64, and the other two
-/// are the base64 of a text with `eyJ` at another place), or cut by a line break.
+/// Whether a text contains the beginning of a token, which may be encoded (`eyJ` is `{"`, `ZXlK` is its base64, and
+/// `V5S` and `leU` occur in the base64 of a text with `eyJ` at another offset) or cut by a line break.
 fn may_hold_one(text: &str) -> bool {
     ["ey", "ZX", "V5S", "leU", "e\n", "e\r", "e=", "%65", "e%79", "WlhsS"]
         .iter()
         .any(|beginning| text.contains(beginning))
 }
 
-/// Columns of a line, each character counting as one: what is joined is ASCII.
+/// Returns the columns of a line. Each character counts as one, because only ASCII lines are joined.
 fn columns(line: &str) -> usize {
     line.chars().count()
 }
 
-/// The narrowest terminal whose line breaks are looked for.
+/// The width of the narrowest terminal whose line breaks are detected.
 const NARROWEST: usize = 20;
 
-/// The text with every line joined to the next one that is as long as the longest: what a terminal copies of a long line.
-/// An indentation that all lines below share is part of the wrapping program's work, and falls away.
+/// Joins every line that is as long as the longest one to the next line: a terminal copies a long line in this form.
+/// The indentation of a joined line comes from the program that wrapped it, and is removed.
 fn unwrapped(text: &str) -> Option<String> {
     let width = lines(text).map(columns).max().filter(|width| *width >= NARROWEST)?;
     joined_at(text, width)
 }
 
-/// The same for the width of the line in which a token begins that goes on to the line's end: other lines may be longer.
+/// Does the same for the width of the line in which a token begins that continues to the line's end. Other lines may be
+/// longer.
 fn unwrapped_here(text: &str) -> Option<String> {
     let letter = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     let goes_on = |line: &&str| {
@@ -90,7 +92,7 @@ fn lines(text: &str) -> impl Iterator<Item = &str> {
     text.lines().map(|line| line.trim_end_matches(['\r', ' ']))
 }
 
-/// The text with each line of this width joined to the next one.
+/// Joins each line of this width to the next one.
 fn joined_at(text: &str, width: usize) -> Option<String> {
     let lines: Vec<&str> = lines(text).collect();
     let mut out = String::with_capacity(text.len());
@@ -98,9 +100,9 @@ fn joined_at(text: &str, width: usize) -> Option<String> {
     let mut fresh = true;
     for (n, line) in lines.iter().enumerate() {
         out.push_str(if fresh { line } else { line.trim_start() });
-        // Quoted-printable marks its own breaks; a shell's backslash is one too.
+        // Quoted-printable marks its line breaks with `=`, a shell with a backslash.
         let is_soft = line.len() > NARROWEST && line.ends_with(['=', '\\']) && n + 1 < lines.len();
-        // Lines that were indented after they were wrapped are as long without their indentation.
+        // Lines that were indented after wrapping have that width without their indentation.
         let is_full = [columns(line), columns(line.trim_start())].contains(&width) && n + 1 < lines.len();
         fresh = !(is_full || is_soft);
         if is_soft {
@@ -114,7 +116,7 @@ fn joined_at(text: &str, width: usize) -> Option<String> {
     joined.then_some(out)
 }
 
-/// The text without blanks and line breaks before and behind a dot between two letters of a token.
+/// Removes blanks and line breaks before and after a dot between two characters of a token.
 fn dots(text: &str) -> Option<String> {
     let letter = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
     let mut out = String::with_capacity(text.len());
@@ -124,7 +126,7 @@ fn dots(text: &str) -> Option<String> {
         let kept = before.trim_end_matches([' ', '\t', '\r', '\n']);
         let after = more.get(1..).unwrap_or_default();
         let next = after.trim_start_matches([' ', '\t', '\r', '\n']);
-        // In a sentence a word before the full stop is short, and the next sentence begins with another word.
+        // In a sentence, the word before the full stop is usually short.
         let long = kept.rsplit(|c| !letter(c)).next().is_some_and(|word| word.len() >= 10);
         if long && next.starts_with(letter) {
             out.push_str(kept);
@@ -140,8 +142,8 @@ fn dots(text: &str) -> Option<String> {
     (out != text).then_some(out)
 }
 
-/// The text with the blanks between equally long pieces taken out: line breaks that a field of one line has turned into
-/// blanks. Two full pieces are needed, so that no word behind a token is taken for its end.
+/// Removes the blanks between equally long pieces: a one-line field has turned line breaks into blanks. At least two
+/// full pieces are needed, so that a word after a token is not read as its end.
 fn blanks(text: &str) -> Option<String> {
     let pieces: Vec<&str> = text.split_ascii_whitespace().collect();
     let start = pieces.iter().position(|piece| begins(piece.trim_matches(['"', '\''])))?;
@@ -156,7 +158,7 @@ fn blanks(text: &str) -> Option<String> {
     Some(format!("{} {} {}", before.join(" "), middle.concat(), after.join(" ")))
 }
 
-/// The text with percent-encoded bytes decoded (RFC 3986 §2.1), where they are ASCII.
+/// Decodes percent-encoded bytes (RFC 3986 §2.1) that are printable ASCII.
 fn percent(text: &str) -> Option<String> {
     decoded(text, "%", |rest| {
         let byte = u8::from_str_radix(rest.get(..2)?, 16).ok()?;
@@ -164,7 +166,8 @@ fn percent(text: &str) -> Option<String> {
     })
 }
 
-/// The text with the escapes of JSON, of HTML and of quoted-printable for a dot, a hyphen or an underscore decoded.
+/// Decodes the escapes of printable ASCII in JSON and HTML, and those of `.`, `-`, `_`, `=` and `:` in
+/// quoted-printable.
 fn escapes(text: &str) -> Option<String> {
     let hex = |rest: &str, radix, from: usize, to: usize| {
         let code = u32::from_str_radix(rest.get(from..to)?, radix).ok()?;
@@ -185,7 +188,8 @@ fn escapes(text: &str) -> Option<String> {
     quoted.or(html).or(unicode)
 }
 
-/// The text with each mark decoded by a function that returns the character and the bytes that it takes behind the mark.
+/// Decodes each mark in a text. `decode` gets the text after the mark, and returns the character and the number of
+/// bytes that it takes.
 fn decoded(text: &str, mark: &str, decode: impl Fn(&str) -> Option<(char, usize)>) -> Option<String> {
     let mut out = String::new();
     let mut rest = text;
@@ -207,16 +211,16 @@ fn decoded(text: &str, mark: &str, decode: impl Fn(&str) -> Option<(char, usize)
     found.then_some(out)
 }
 
-/// Marks at the beginning of a line that quote it, comment it out or frame it.
+/// The marks at the beginning of a line that quote it, comment it out or frame it.
 const MARKS: [char; 19] =
     ['+', '>', '|', '│', '┃', '║', '▌', '▏', '#', '*', '<', '┆', '┊', '╎', ';', '/', '▎', '¦', '❯'];
 
-/// The text without marks at the ends of its lines: frames (`│ … │`), quoted mail (`> …`), comments.
+/// Removes the marks at both ends of the lines: frames (`│ … │`), quoted mail (`> …`), comments.
 fn unframed(text: &str) -> Option<String> {
     let is_frame = |c: char| MARKS.contains(&c) || ('\u{2500}'..='\u{259f}').contains(&c) || c == ' ' || c == '\t';
     let is_closing = |c: char| is_frame(c) && !matches!(c, '/' | ';' | '<' | '*' | '#');
     let marked = |line: &&str| line.trim_start().starts_with(|c| is_frame(c) && c != ' ');
-    // Line numbers go with a frame or without one.
+    // Line numbers may occur with or without a frame.
     let numbered = lines(text).filter(|line| !line.is_empty()).all(|line| unnumbered(line).is_some());
     if numbered {
         let lines = text.lines().map(|line| unnumbered(line).unwrap_or_default().trim_start_matches(is_frame));
@@ -225,12 +229,12 @@ fn unframed(text: &str) -> Option<String> {
     if !text.lines().any(|line| marked(&line)) {
         return None;
     }
-    // Padding inside a frame must not make lines differ that are equally full.
+    // Padding inside a frame is removed too: lines that are equally full must have the same length.
     let lines = text.lines().map(|line| line.trim_start_matches(is_frame).trim_end_matches(is_closing));
     Some(lines.collect::<Vec<_>>().join("\n"))
 }
 
-/// A line without the number before it.
+/// Returns a line without its line number, if it has one.
 fn unnumbered(line: &str) -> Option<&str> {
     let line = line.trim_start();
     let rest = line.trim_start_matches(|c: char| c.is_ascii_digit());
@@ -238,7 +242,7 @@ fn unnumbered(line: &str) -> Option<&str> {
     has_number.then(|| rest.strip_prefix([' ', '\t', ':', '|', '│']).map(str::trim_start)).flatten()
 }
 
-/// The text without the escape sequences that colour it (ECMA-48 SGR).
+/// Removes the escape sequences that colour a text (ECMA-48 SGR).
 fn uncoloured(text: &str) -> Option<String> {
     let mut out = String::new();
     let mut rest = text;
@@ -258,8 +262,8 @@ fn uncoloured(text: &str) -> Option<String> {
     found.then_some(out)
 }
 
-/// The text with each string that source code continues on the next line joined: a quote at the end of the line, perhaps
-/// with an operator, and the same quote at the beginning of the next one.
+/// Joins each string that source code continues on the next line: a quote at the end of a line, perhaps with an
+/// operator, and the same quote at the beginning of the next one.
 fn concatenated(text: &str) -> Option<String> {
     let mut out = String::with_capacity(text.len());
     let mut above = "";
@@ -269,7 +273,7 @@ fn concatenated(text: &str) -> Option<String> {
         let begin = line.trim_start_matches(['+', '&', '.', ' ', '\t']);
         let quote = end.chars().next_back().filter(|c| matches!(c, '"' | '\'' | '`'));
         if let Some(behind) = quote.and_then(|quote| begin.strip_prefix(quote)) {
-            // The quote, what is behind it, and the line break.
+            // Remove the quote, the text after it, and the line break.
             out.truncate(out.len() - (above.len() - end.len()) - 2);
             out.push_str(behind);
             above = behind;
@@ -283,18 +287,18 @@ fn concatenated(text: &str) -> Option<String> {
     joined.then_some(out)
 }
 
-/// Base64 in either alphabet, padded or not.
+/// Base64 in both alphabets, padded or not.
 const EITHER: [GeneralPurpose; 2] =
     [GeneralPurpose::new(&alphabet::STANDARD, LENIENT), GeneralPurpose::new(&alphabet::URL_SAFE, LENIENT)];
 
 const LENIENT: GeneralPurposeConfig =
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
 
-/// The shortest base64 that can hold a token, in characters.
+/// The length of the shortest base64 that can contain a token, in characters.
 const SHORTEST: usize = 80;
 
-/// What is in the base64 of a text, each piece on a line: Kubernetes Secrets, basic authentication, encoded JSON. A piece
-/// goes on below where it is the only one of its line, as `base64` and YAML break it.
+/// Decodes the base64 in a text, each piece on a line: Kubernetes Secrets, basic authentication, encoded JSON. A piece
+/// continues on the next line if it is alone on its line, as `base64` and YAML wrap it.
 fn base64(text: &str) -> Option<String> {
     let in_base64 = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '-' | '_' | '=');
     let mut pieces: Vec<String> = Vec::new();

@@ -1,39 +1,40 @@
-//! Takes the terminal's answer about its background (OSC 11) out of the keys, however late it comes.
+//! Takes the terminal's answer about its background (OSC 11) out of the keys, however late it arrives.
 //!
-//! crossterm does not know such answers: `ESC ] 11;rgb:RRRR/GGGG/BBBB ESC \` arrives as `Alt-]`, characters, and `Alt-\` or
-//! `Ctrl-G`. Typed into a field, they would be text. What only looks like an answer is given back as keys.
+//! crossterm does not parse such answers: `ESC ] 11;rgb:RRRR/GGGG/BBBB ESC \` arrives as `Alt-]`, characters, and
+//! `Alt-\` or `Ctrl-G`. In a text field, they would be typed. Keys that only look like an answer are returned as keys.
 
 use crossterm::event::{Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 
 use crate::look::Background;
 
-/// An answer that is longer is given up, in events.
+/// The maximum length of an answer, in events. A longer one is given up.
 const LONGEST: usize = 64;
 
-/// What answers begin with: about the background, and about the text, which nobody asked for here. Nobody types that.
+/// The beginnings of answers: about the background, and about the text, which the console does not ask for. No user
+/// types them.
 const BEGINNINGS: [&str; 2] = ["11;", "10;"];
 
-/// What the answer about the background begins with, but for what follows `rgb`.
+/// The beginning of the answer about the background, up to `rgb`.
 const BEGIN: &str = "11;rgb";
 
 #[derive(Debug, Default, PartialEq)]
 pub struct AnswerResult {
-    /// Those that are not an answer.
+    /// The events that are not part of an answer.
     pub events: Vec<Event>,
-    /// The answer.
+    /// The background, if the answer is complete.
     pub background: Option<Background>,
 }
 
-/// The answer that is arriving, if one is.
+/// The answer that is arriving, if any.
 #[derive(Default)]
 pub struct Answer {
-    /// The events of it so far, to be given back.
+    /// The events held back so far, to be returned if they are not an answer.
     held: Vec<Event>,
     text: String,
 }
 
 impl Answer {
-    /// Takes one event; returns what it comes to.
+    /// Processes one event; returns the events and the background that result.
     pub fn take(&mut self, event: Event) -> AnswerResult {
         if !self.is_open() {
             return match part(&event) {
@@ -45,7 +46,7 @@ impl Answer {
             };
         }
         match part(&event) {
-            // Whatever the mouse does meanwhile is not part of it.
+            // Events other than keys are not part of an answer.
             None if !matches!(event, Event::Key(_)) => AnswerResult { events: vec![event], background: None },
             Some(Part::Character(c)) => {
                 self.text.push(c);
@@ -67,7 +68,7 @@ impl Answer {
                 self.held.push(event);
                 AnswerResult { events, background: None }
             }
-            // An Enter in the middle of an answer is not one.
+            // Another key in the middle of an answer, such as Enter, is dropped.
             _ if self.is_certain() => AnswerResult::default(),
             _ => {
                 let mut events = self.give_up();
@@ -77,7 +78,7 @@ impl Answer {
         }
     }
 
-    /// Whether an answer is arriving, and not a key that looks like the beginning of one.
+    /// Whether an answer is certainly arriving, rather than a key that looks like the beginning of one.
     pub fn is_certain(&self) -> bool {
         BEGINNINGS.iter().any(|begin| self.text.starts_with(begin))
     }
@@ -87,7 +88,7 @@ impl Answer {
         !self.held.is_empty()
     }
 
-    /// No more comes: what was not an answer is keys again, and what plainly was one is dropped.
+    /// Ends an answer that does not continue. Returns the held keys, or drops them if they certainly were an answer.
     pub fn give_up(&mut self) -> Vec<Event> {
         let held = std::mem::take(&mut self.held);
         let is_certain = self.is_certain();
@@ -115,7 +116,7 @@ fn part(event: &Event) -> Option<Part> {
     }
 }
 
-/// Reads `11;rgb:RRRR/GGGG/BBBB`: one to four hexadecimal digits a part, whose largest value is full brightness.
+/// Parses `11;rgb:RRRR/GGGG/BBBB`: one to four hexadecimal digits per part, with the largest value as full brightness.
 fn background(text: &str) -> Option<Background> {
     let (kind, parts) = text.strip_prefix(BEGIN)?.split_once(':')?;
     if !matches!(kind, "" | "a") {
@@ -144,7 +145,7 @@ mod tests {
         Event::Key(KeyEvent::new(KeyCode::Char(c), modifiers))
     }
 
-    /// As crossterm makes events of bytes.
+    /// Converts bytes into events as crossterm does.
     fn events(bytes: &str) -> Vec<Event> {
         let mut all = Vec::new();
         let mut chars = bytes.chars();

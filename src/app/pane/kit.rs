@@ -55,12 +55,12 @@ pub struct KitPane {
     pub row: usize,
     /// The result of the last run.
     pub card: Option<Scorecard>,
-    /// The rules it was made under.
+    /// The rules when that run ended.
     rules: Option<Arc<Rules>>,
     awaited: Option<Run>,
 }
 
-/// A run whose answers are awaited.
+/// A run whose answers are pending.
 struct Run {
     id: u64,
     tool: Arc<str>,
@@ -70,8 +70,8 @@ struct Run {
 }
 
 impl App {
-    /// The user and permissions of test tokens: those of the selected token, or of the Issue form, or else of a user
-    /// who may call the tool.
+    /// Returns the user and permissions of test tokens: those of the selected token, or of the Issue form, or else of a
+    /// user who may call the tool.
     pub fn identity(&self) -> Identity {
         let selected = self.selected().map(|entry| &entry.judged);
         if let Some((name, judged)) =
@@ -86,8 +86,8 @@ impl App {
         Identity { user_id: "tester".to_owned(), permissions }
     }
 
-    /// What the last run tested, and whether its result is out of date: another run would test something else or use
-    /// other rules.
+    /// Returns what the last run tested, and whether its result is outdated: another run would test something else or
+    /// use other rules.
     pub fn kit_is_of(&self) -> Option<(String, bool)> {
         let card = self.kit.card.as_ref()?;
         let same_rules = self.kit.rules.as_ref().is_some_and(|rules| Arc::ptr_eq(rules, &self.auth.rules));
@@ -95,17 +95,17 @@ impl App {
         Some((format!("{} as {}", text::name(&card.tool, 32), card.made_for.words()), !(same_rules && same_call)))
     }
 
-    /// Calls the tool with every test token, freshly made for the time on the clock.
+    /// Calls the tool with every test token, made anew for the time on the clock.
     fn run_kit(&mut self) -> Vec<Effect> {
         self.ask_for_kit(KitFor::Run)
     }
 
-    /// Puts the test token under the cursor into the list.
+    /// Adds the test token under the cursor to the list.
     fn make_test_token(&mut self) -> Vec<Effect> {
         self.ask_for_kit(KitFor::List(Some(self.kit.row)))
     }
 
-    /// Puts every test token into the list.
+    /// Adds every test token to the list.
     pub(in crate::app) fn make_all_test_tokens(&mut self) -> Vec<Effect> {
         self.ask_for_kit(KitFor::List(None))
     }
@@ -148,7 +148,7 @@ impl App {
         }
     }
 
-    /// Test tokens were put into the list.
+    /// Handles test tokens that were added to the list.
     pub(in crate::app) fn named_added(&mut self, numbers: Vec<u64>) -> Vec<Effect> {
         if let Some(first) = numbers.first() {
             self.selected = Some(*first);
