@@ -5,8 +5,11 @@
 //! A token that is damaged stays damaged. The library and a server take the exact string and never call this.
 //!
 //! The text is read as it is first. Only where that finds no whole token, or one that is not whole, the views of
-//! `views` are read too, and a view counts only if it brings a whole token: header and payload are JSON objects,
-//! and the signature is as long as its algorithm makes it.
+//! `views` are read too, and the view with the most whole tokens counts: header and payload are JSON objects, and the
+//! signature is as long as its algorithm makes it.
+//!
+//! A token is wrapped in one style from its beginning to its end, so a blank line ends it. Only a text in which every line
+//! is followed by a blank one is read without them.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -23,6 +26,8 @@ pub struct Reading {
     pub removed: Vec<String>,
     /// Whether the text had to be decoded or joined first: then its lines are not tokens of their own.
     pub is_rejoined: bool,
+    /// Whether a word was passed over in which a token may begin.
+    has_more: bool,
 }
 
 impl fmt::Debug for Reading {
@@ -43,26 +48,35 @@ pub fn read_token(text: &str) -> Reading {
     let trimmed = text.trim_start_matches('\u{feff}').trim();
     let mut plain = read_plain(trimmed);
     let good = plain.tokens.iter().filter(|token| is_whole(token)).count();
-    if good > 0 && good == plain.tokens.len() {
-        plain.is_rejoined = plain.removed.last().is_some_and(|what| what.contains("line break"));
+    let are_whole = good > 0 && good == plain.tokens.len();
+    plain.is_rejoined = are_whole && plain.removed.last().is_some_and(|what| what.contains("line break"));
+    if are_whole && !plain.has_more {
         return plain;
     }
-    views::of(trimmed)
-        .find_map(|(view, what)| {
-            let mut reading = read_plain(view.trim());
-            let (whole, other): (Vec<&String>, Vec<&String>) = reading.tokens.iter().partition(|token| is_whole(token));
-            // No whole token may get lost, and none that is not whole may be new.
-            let is_better = whole.len() > good && {
-                let (whole, known): (BTreeSet<_>, BTreeSet<_>) =
-                    (whole.into_iter().collect(), plain.tokens.iter().collect());
-                other.iter().all(|token| known.contains(token))
-                    && plain.tokens.iter().all(|token| !is_whole(token) || whole.contains(token))
-            };
+    let known: BTreeSet<String> = plain.tokens.iter().cloned().collect();
+    let mut best = Reading::default();
+    let mut most = good;
+    for (view, what) in views::of(trimmed) {
+        let mut reading = read_plain(view.trim());
+        let whole = reading.tokens.iter().filter(|token| is_whole(token)).count();
+        // No whole token may get lost.
+        let is_better = whole > most && {
+            let found: BTreeSet<_> = reading.tokens.iter().collect();
+            known.iter().all(|token| !is_whole(token) || found.contains(token))
+        };
+        if is_better {
+            // Damage that only the view shows may be its own.
+            let all = reading.tokens.len();
+            reading.tokens.retain(|token| is_whole(token) || known.contains(token));
             reading.removed.push(what.to_owned());
+            if reading.tokens.len() < all {
+                reading.removed.push(super::words::count(all - reading.tokens.len(), "incomplete token"));
+            }
             reading.is_rejoined = true;
-            is_better.then_some(reading)
-        })
-        .unwrap_or(plain)
+            (best, most) = (reading, whole);
+        }
+    }
+    if most > good { best } else { plain }
 }
 
 /// Reads one view of a text.
@@ -139,8 +153,23 @@ impl<'a> Search<'a> {
         passed
     }
 
-    /// The word here, joined over line breaks where it is plainly one token that was wrapped.
+    /// The word here, joined over line breaks where it is plainly one token that was wrapped. Where that is not a whole
+    /// token, but a line of it begins one, the word ends above that line.
     fn word(&self, may_be_wrapped: bool) -> Word<'a> {
+        match self.joined(may_be_wrapped) {
+            (word, Some((cut, gap))) if !is_whole(&word.text) => {
+                let at = self.at + cut.used + gap;
+                let below = Search { at, line_start: at, ..*self };
+                if is_whole(&below.joined(true).0.text) { cut } else { word }
+            }
+            (word, _) => word,
+        }
+    }
+
+    /// The word here with the lines below that seem to belong to it, and how it was before the first line that begins like
+    /// a token, with the bytes up to that.
+    fn joined(&self, may_be_wrapped: bool) -> (Word<'a>, Option<(Word<'a>, usize)>) {
+        let mut cut = None;
         let first = damaged_run(self.rest());
         let mut word = Word::new(first);
         if self.at >= self.barren && (may_be_wrapped || begins(first)) {
@@ -150,10 +179,13 @@ impl<'a> Search<'a> {
                 if !word.goes_on_with(&line, width) {
                     break;
                 }
+                if cut.is_none() && word.is_cut_before(&line) {
+                    cut = Some((word.clone(), line.gap()));
+                }
                 word.join(&line);
             }
         }
-        word
+        (word, cut)
     }
 }
 
@@ -195,10 +227,11 @@ fn from_text(text: &str) -> Reading {
             // Only to its line's end, so that a word which is no token swallows none behind it.
             previous = search.advance(run(search.rest()).len());
             around |= !previous.eq_ignore_ascii_case("bearer");
+            reading.has_more |= previous.contains("eyJ");
         }
     }
     if reading.tokens.is_empty() {
-        return reading;
+        return Reading::default();
     }
     around |= search.rest().contains(|c| !is_wrapping(c));
     quotes |= search.rest().contains(['"', '\'', '`']);
