@@ -26,6 +26,8 @@ pub struct Reading {
     pub removed: Vec<String>,
     /// Whether the text had to be decoded or joined first: then its lines are not tokens of their own.
     pub is_rejoined: bool,
+    /// How many of the tokens have the form of a whole one.
+    pub whole: usize,
     /// Whether a word was passed over in which a token may begin.
     has_more: bool,
 }
@@ -48,6 +50,7 @@ pub fn read_token(text: &str) -> Reading {
     let trimmed = text.trim_start_matches('\u{feff}').trim();
     let mut plain = read_plain(trimmed);
     let good = plain.tokens.iter().filter(|token| is_whole(token)).count();
+    plain.whole = good;
     let are_whole = good > 0 && good == plain.tokens.len();
     plain.is_rejoined = are_whole && plain.removed.last().is_some_and(|what| what.contains("line break"));
     if are_whole && !plain.has_more {
@@ -73,10 +76,20 @@ pub fn read_token(text: &str) -> Reading {
                 reading.removed.push(super::words::count(all - reading.tokens.len(), "incomplete token"));
             }
             reading.is_rejoined = true;
+            reading.whole = whole;
             (best, most) = (reading, whole);
         }
     }
     if most > good { best } else { plain }
+}
+
+/// Whether a text in which no token was found may still be a damaged one: it contains the beginning of a JSON object in
+/// base64url, or is one word of three segments.
+pub fn resembles_token(text: &str) -> bool {
+    let segments: Vec<&str> = text.trim().splitn(4, '.').collect();
+    let in_segment = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_');
+    let is_segment = |segment: &&str| !segment.is_empty() && segment.bytes().all(in_segment);
+    text.contains("eyJ") || (segments.len() == 3 && segments.iter().all(is_segment))
 }
 
 /// Reads one view of a text.

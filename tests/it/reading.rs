@@ -613,14 +613,15 @@ proptest! {
             let from = if from < 300 { 0 } else { from.min(token.len()) };
             let cut = &token[from..to.clamp(from, token.len())];
             text.push_str(&wrapped(cut, columns));
-            text.push_str(&match join {
+            let behind = match join {
                 0 => "\n".to_owned(),
                 1 => "\n\n".to_owned(),
                 2 => format!("\n\n{}\n", &token[from + cut.len()..]),
                 3 => format!("\n\n{word}\n\n"),
                 4 => format!("\n{word}\n"),
                 _ => " ".to_owned(),
-            });
+            };
+            text.push_str(&behind);
         }
         let whole: Vec<String> = text.split("\n\n").map(|part| part.split_whitespace().collect()).collect();
         for found in read_token(&text).tokens {
