@@ -93,6 +93,8 @@ pub struct App {
     pub focus: Focus,
     /// A key that waits for another: behind `g`, a letter chooses a screen.
     pub chord: Option<Key>,
+    /// Whether the last key that was typed by hand, or the first one of a run that was not, went into a text.
+    began_in_text: bool,
     /// Whether clicks and the wheel come here, instead of selecting text in the terminal.
     pub has_mouse: bool,
     /// The Issue pane's form.
@@ -258,6 +260,7 @@ impl App {
             screen: Screen::default(),
             focus: Focus::landing(Pane::Issue),
             chord: None,
+            began_in_text: false,
             has_mouse: true,
             matrix: Matrix::default(),
             policy: PolicyPane::default(),

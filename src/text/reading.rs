@@ -87,8 +87,8 @@ pub fn read_token(text: &str) -> Reading {
 /// base64url, or is one word of three segments.
 pub fn resembles_token(text: &str) -> bool {
     let segments: Vec<&str> = text.trim().splitn(4, '.').collect();
-    let in_segment = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_');
-    let is_segment = |segment: &&str| !segment.is_empty() && segment.bytes().all(in_segment);
+    let is_letter = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_');
+    let is_segment = |segment: &&str| !segment.is_empty() && segment.bytes().all(is_letter);
     text.contains("eyJ") || (segments.len() == 3 && segments.iter().all(is_segment))
 }
 

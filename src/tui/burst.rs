@@ -1,7 +1,8 @@
 //! Tells typing from pasting, when the terminal does not.
 //!
 //! Characters that arrive faster than anyone types are one paste, whatever they are: an Enter among them issues nothing, a
-//! Ctrl-C quits nothing. Lines that arrive at once are one at any length. Pure: the event loop gives it what arrived and when.
+//! Ctrl-C quits nothing. Lines that arrive at once are one at any length. Lines that arrive one after the other, with pauses
+//! between them, are keys, but those right behind a character are marked: an Enter there was not typed by hand. Pure: the event loop gives it what arrived and when.
 //!
 //! A paste the terminal marks as one (bracketed) passes through, and opens the same window behind it: text with the end mark
 //! `ESC[201~` inside ends the paste early, and what follows comes as keys. A lost end mark is another matter: crossterm waits
@@ -37,6 +38,13 @@ pub const SILENCE: Duration = Duration::from_millis(50);
 /// network and the kernel by turns, and on a busy machine one turn takes longer than `SILENCE`. A paste cut there would end
 /// in keys.
 pub const LONG_SILENCE: Duration = Duration::from_millis(250);
+
+/// Nobody types another key so soon after a character. A program that sends a text line by line does, with pauses that end
+/// a burst.
+pub const BY_HAND: Duration = Duration::from_millis(30);
+
+/// So long after an Enter that was not typed by hand the next keys are not either: they are the next line.
+pub const NEXT_LINE: Duration = Duration::from_millis(500);
 
 /// What a terminal hands over at once: the buffer of a Linux terminal, in bytes.
 const AT_ONCE: usize = 4096;
@@ -85,6 +93,8 @@ pub struct Burst {
     /// Of all that arrived, which is more than `text` once that is too large to keep.
     bytes: usize,
     ends: Option<Duration>,
+    /// Until when keys are not typed by hand.
+    quick_until: Option<Duration>,
 }
 
 impl Burst {
@@ -100,7 +110,7 @@ impl Burst {
             match input {
                 Input::Mouse(mouse) => told.push(Msg::Mouse(mouse)),
                 Input::Background(background) => told.push(Msg::Background(background)),
-                Input::Key(key) if self.ends.is_none() => told.push(Msg::Key(key)),
+                Input::Key(key) if self.ends.is_none() => told.push(self.key(key, now)),
                 Input::Key(key) => {
                     self.keep(key);
                     self.ends = Some(now + self.silence());
@@ -112,6 +122,19 @@ impl Burst {
                 }
             }
         }
+    }
+
+    /// Tells a key that was typed from one of a text that is sent line by line.
+    fn key(&mut self, key: Key, now: Duration) -> Msg {
+        let is_quick = self.quick_until.is_some_and(|until| now < until);
+        match (key.typed(), key.code) {
+            (Some(_), _) => self.quick_until = Some(now + BY_HAND),
+            (None, Code::Enter) if is_quick => self.quick_until = Some(now + NEXT_LINE),
+            (None, Code::Enter | Code::Tab | Code::Backspace) => {}
+            // No text has such a key.
+            _ => self.quick_until = None,
+        }
+        if is_quick { Msg::QuickKey(key) } else { Msg::Key(key) }
     }
 
     const fn silence(&self) -> Duration {
@@ -165,7 +188,7 @@ fn paste(text: &str, bytes: usize) -> Msg {
 
 #[cfg(test)]
 mod tests {
-    use super::{AT_ONCE, BURST, Burst, Input, LARGEST, LONG_SILENCE, SILENCE, holds_lines, is_undecided};
+    use super::{AT_ONCE, BURST, BY_HAND, Burst, Input, LARGEST, LONG_SILENCE, SILENCE, holds_lines, is_undecided};
     use crate::app::key::{Code, Key};
     use crate::app::{Mouse, MouseKind, Msg};
     use proptest::prelude::*;
@@ -175,6 +198,7 @@ mod tests {
     #[derive(Debug, PartialEq, Eq)]
     enum Said {
         Key(Key),
+        Quick(Key),
         Mouse(Mouse),
         Paste(String),
         TooLarge(usize),
@@ -183,6 +207,7 @@ mod tests {
     fn said(told: impl IntoIterator<Item = Msg>) -> Vec<Said> {
         let one = |msg| match msg {
             Msg::Key(key) => Said::Key(key),
+            Msg::QuickKey(key) => Said::Quick(key),
             Msg::Mouse(mouse) => Said::Mouse(mouse),
             Msg::Paste(text) => Said::Paste(text),
             Msg::PasteTooLarge { bytes } => Said::TooLarge(bytes),
@@ -214,10 +239,14 @@ mod tests {
 
     /// Everything told of batches that come 20 ms after each other, and of the silence after the last.
     fn told(batches: &[Vec<Input>]) -> Vec<Said> {
+        told_apart(batches, Duration::from_millis(20))
+    }
+
+    fn told_apart(batches: &[Vec<Input>], apart: Duration) -> Vec<Said> {
         let (mut burst, mut told, mut now) = (Burst::default(), Vec::new(), START);
         for batch in batches {
             burst.take(batch.clone(), now, &mut told);
-            now += Duration::from_millis(20);
+            now += apart;
             told.extend(burst.end(now));
         }
         told.extend(burst.end(now + LONG_SILENCE));
@@ -231,9 +260,52 @@ mod tests {
 
     #[test]
     fn typing_stays_keys() {
-        let typed = raw("user123\t\r");
-        let keys: Vec<Said> = typed.iter().map(|input| Said::Key(key_of(input))).collect();
-        assert_eq!(told(&[typed]), keys);
+        let typed: Vec<Vec<Input>> = raw("user123\t\r").into_iter().map(|input| vec![input]).collect();
+        let keys: Vec<Said> = typed.iter().map(|input| Said::Key(key_of(&input[0]))).collect();
+        assert_eq!(told_apart(&typed, BY_HAND), keys);
+    }
+
+    /// `k` for a key that counts as typed, `q` for one that came too fast.
+    fn speeds(batches: &[Vec<Input>], millis: u64) -> String {
+        let speed = |said: &Said| match said {
+            Said::Key(_) => 'k',
+            Said::Quick(_) => 'q',
+            other => panic!("{other:?} is not a key"),
+        };
+        told_apart(batches, Duration::from_millis(millis)).iter().map(speed).collect()
+    }
+
+    #[test]
+    fn a_key_right_behind_a_character_is_not_typed_by_hand() {
+        for (batches, millis, expected) in [
+            // At once, and one by one.
+            (vec![raw("4\r")], 0, "kq"),
+            (vec![raw("4"), raw("\r")], 29, "kq"),
+            (vec![raw("4"), raw("\r")], 30, "kk"),
+            (vec![raw("t ")], 0, "kq"),
+            (vec![raw("x\t\r")], 0, "kqq"),
+            // Line by line, with empty lines.
+            (vec![raw("4\r"), raw("\r"), raw("\r")], 60, "kqqq"),
+            (vec![raw("4\r"), raw("ab\r"), raw("\r")], 499, "kqqqqq"),
+            (vec![raw("4\r"), raw("\r")], 500, "kqk"),
+            // What no text has ends it.
+            (vec![raw("4"), vec![named("Right"), named("Enter")]], 5, "kqk"),
+            (vec![vec![named("Alt-4"), named("Enter")]], 0, "kk"),
+            (vec![raw("\u{3}\r")], 0, "kk"),
+            (vec![raw("\r"), raw("\r"), raw("4")], 1, "kkk"),
+        ] {
+            assert_eq!(speeds(&batches, millis), expected, "{batches:?} {millis}");
+        }
+    }
+
+    #[test]
+    fn behind_a_paste_keys_count_as_typed() {
+        let (mut burst, mut told) = (Burst::default(), Vec::new());
+        burst.take(raw("a"), START, &mut told);
+        burst.take(raw(&"a".repeat(BURST)), START, &mut told);
+        told.extend(burst.end(START + SILENCE));
+        burst.take(raw("\r"), START + SILENCE, &mut told);
+        assert_eq!(said(told).last(), Some(&Said::Key(Key::plain(Code::Enter))));
     }
 
     fn key_of(input: &Input) -> Key {

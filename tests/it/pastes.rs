@@ -274,3 +274,45 @@ fn a_mebibyte_of_dots_is_shown() {
     let status = desk.app.inspection.as_ref().map(|i| i.judged.status(desk.app.times.judged));
     assert!(matches!(status, Some(TokenStatus::Invalid(reason)) if reason.code() == "too_large"));
 }
+
+#[rstest]
+#[case("4\n\n\n")]
+#[case("4\n\n\n\n4\n\n\n")]
+#[case("i\n\n\nuser123\n\n")]
+#[case("t   t ")]
+#[case("at the gate of the tower\nwe call \n\n\n")]
+#[case("c\t\t\n\n\n")]
+#[case("p j k \n \n")]
+#[case(":fresh\n\n")]
+#[case(":quit\n\n\n")]
+#[case("x\t\tme\n\n")]
+#[case("v\n\n\n")]
+fn text_that_is_sent_line_by_line_does_nothing(#[case] text: &str) {
+    for place in OUTSIDE {
+        let mut desk = Desk::new(120, 36);
+        desk.types("user123").keys("Enter").keys(place);
+        let before = (desk.tokens(), desk.calls(), desk.left.len(), std::sync::Arc::clone(&desk.app.auth.rules));
+        desk.sends(text);
+        let after = (desk.tokens(), desk.calls(), desk.left.len(), std::sync::Arc::clone(&desk.app.auth.rules));
+        assert_eq!((before.0, before.1, before.2), (after.0, after.1, after.2), "{place}");
+        assert!(before.3.revoked == after.3.revoked && before.3.policy.is_equivalent(&after.3.policy), "{place}");
+        assert!(desk.serves_at().is_none(), "{place}");
+    }
+}
+
+#[test]
+fn an_enter_that_came_too_fast_is_said_and_can_be_pressed_again() {
+    let mut desk = Desk::new(120, 36);
+    desk.keys("Esc").sends("4\n").must_show(&["Enter ignored: it came too fast to be typed; press it again"]);
+    assert_eq!((desk.app.focus.pane, desk.calls()), (Pane::Call, 0));
+    desk.keys("Enter");
+    assert_eq!(desk.calls(), 1);
+}
+
+#[test]
+fn a_script_that_fills_in_a_field_may_send_it() {
+    let mut desk = Desk::new(120, 36);
+    desk.sends("two words\n");
+    assert_eq!(desk.tokens(), 1);
+    desk.must_show(&["VALID", "two words"]);
+}
