@@ -45,6 +45,7 @@ pub use frame_info::{Area, FrameInfo, Target};
 pub use msg::{Effect, Mouse, MouseKind, Msg, Times};
 pub use pane::{Field, Pane};
 pub use screen::Screen;
+use update::RunStart;
 pub use update::update;
 
 use crate::auth::{Call, Decision, Inspection, NumericDate, Verdict};
@@ -93,8 +94,8 @@ pub struct App {
     pub focus: Focus,
     /// A key that waits for another: behind `g`, a letter chooses a screen.
     pub chord: Option<Key>,
-    /// Whether the last key that was typed by hand, or the first one of a run that was not, went into a text.
-    began_in_text: bool,
+    /// Where the run of keys began that came too fast to be typed.
+    run_start: RunStart,
     /// Whether clicks and the wheel come here, instead of selecting text in the terminal.
     pub has_mouse: bool,
     /// The Issue pane's form.
@@ -260,7 +261,7 @@ impl App {
             screen: Screen::default(),
             focus: Focus::landing(Pane::Issue),
             chord: None,
-            began_in_text: false,
+            run_start: RunStart::default(),
             has_mouse: true,
             matrix: Matrix::default(),
             policy: PolicyPane::default(),

@@ -16,6 +16,14 @@ use super::screen::Screen;
 use super::{App, Effect, Mouse, MouseKind, Msg, Target};
 use crate::gate::TokenEntry;
 
+/// Where a run of keys begins that come too fast to be typed: in a text, or where letters are keys.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum RunStart {
+    #[default]
+    Outside,
+    InText,
+}
+
 /// Takes a message; returns the effects to be carried out.
 pub fn update(app: &mut App, msg: Msg) -> Vec<Effect> {
     if app.toast.as_ref().is_some_and(|toast| toast.until <= app.times.mono) {
@@ -24,7 +32,7 @@ pub fn update(app: &mut App, msg: Msg) -> Vec<Effect> {
     app.matrix.forget(app.times.mono);
     match msg {
         Msg::Key(key) => {
-            app.began_in_text = app.in_text();
+            app.run_start = if app.in_text() { RunStart::InText } else { RunStart::Outside };
             app.key(key)
         }
         Msg::QuickKey(key) => app.quick_key(key),
@@ -90,7 +98,7 @@ impl App {
     /// A script that fills in a field and sends it begins in the field; a text that opens one does not.
     fn quick_key(&mut self, key: Key) -> Vec<Effect> {
         let acts = match (key.code, key.typed()) {
-            (Code::Enter, _) => !(self.began_in_text && self.in_text()),
+            (Code::Enter, _) => !(self.run_start == RunStart::InText && self.in_text()),
             (_, Some(' ')) => !self.in_text(),
             _ => false,
         };
