@@ -45,6 +45,7 @@ pub use frame_info::{Area, FrameInfo, Target};
 pub use msg::{Effect, Mouse, MouseKind, Msg, Times};
 pub use pane::{Field, Pane};
 pub use screen::Screen;
+use update::RunStart;
 pub use update::update;
 
 use crate::auth::{Call, Decision, Inspection, NumericDate, Verdict};
@@ -93,6 +94,8 @@ pub struct App {
     pub focus: Focus,
     /// A pressed key that waits for the next one: after `g`, a letter selects a screen.
     pub chord: Option<Key>,
+    /// Where the run of keys began that came too fast to be typed.
+    run_start: RunStart,
     /// Whether the console receives clicks and the wheel; otherwise the mouse selects text in the terminal.
     pub has_mouse: bool,
     /// The Issue pane's form.
@@ -258,6 +261,7 @@ impl App {
             screen: Screen::default(),
             focus: Focus::landing(Pane::Issue),
             chord: None,
+            run_start: RunStart::default(),
             has_mouse: true,
             matrix: Matrix::default(),
             policy: PolicyPane::default(),

@@ -21,6 +21,8 @@ use crate::watch::WatchError;
 pub enum Msg {
     /// A key was pressed.
     Key(Key),
+    /// A key that arrived so soon after a character that it was not typed by hand.
+    QuickKey(Key),
     /// The mouse was used.
     Mouse(Mouse),
     /// A text was pasted, bracketed or in a burst; at most 1 MiB.

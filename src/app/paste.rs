@@ -11,7 +11,7 @@ use super::{App, Effect};
 use crate::auth::TokenKind;
 use crate::gate::TokenEntry;
 use crate::text::material::{self, Material};
-use crate::text::{self, words};
+use crate::text::{self, secret, words};
 
 /// The largest accepted paste, in bytes.
 pub const MAX_PASTE: usize = 1 << 20;
@@ -57,6 +57,11 @@ impl App {
             self.overlays.push(explained(material));
             return Vec::new();
         }
+        // Every field from here on shows what it holds.
+        if let Some(noun) = secret::secret(text) {
+            self.complain(format!("the paste contains {noun}; not inserted where it would be shown"));
+            return Vec::new();
+        }
         match self.overlays.last_mut() {
             Some(Overlay::Palette(palette)) => {
                 palette.filter.insert(text::head(text, 200));
@@ -85,7 +90,9 @@ impl App {
             reading.tokens.truncate(MAX_TOKENS);
             reading.removed.push(format!("{more} more, above the {MAX_TOKENS} that one paste may bring"));
         }
-        let mut summary = words::count(reading.tokens.len(), "token");
+        // One is shown with its status.
+        let noun = if reading.whole == 0 && reading.tokens.len() > 1 { "incomplete token" } else { "token" };
+        let mut summary = words::count(reading.tokens.len(), noun);
         summary.push_str(" read");
         if !reading.removed.is_empty() {
             summary.push_str("; left out: ");
@@ -115,6 +122,12 @@ impl App {
             self.edit(field, |field| field.insert(text));
             return Vec::new();
         }
+        if !text::resembles_token(text) {
+            let characters = words::count(text.trim().chars().count(), "character");
+            self.complain(format!("no token found in the {characters} pasted"));
+            return Vec::new();
+        }
+        // It teaches more with the reason beside it than as a message.
         let summary = "no token found in what was pasted; shown as it is".to_owned();
         self.history.push(Step::Pasted(Paste { summary: summary.clone(), ..Paste::default() }));
         self.overlays.clear();

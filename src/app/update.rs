@@ -16,6 +16,14 @@ use super::screen::Screen;
 use super::{App, Effect, Mouse, MouseKind, Msg, Target};
 use crate::gate::TokenEntry;
 
+/// Where a run of keys begins that come too fast to be typed: in a text, or where letters are keys.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum RunStart {
+    #[default]
+    Outside,
+    InText,
+}
+
 /// Applies a message to the state; returns the effects to be carried out.
 pub fn update(app: &mut App, msg: Msg) -> Vec<Effect> {
     if app.toast.as_ref().is_some_and(|toast| toast.until <= app.times.mono) {
@@ -23,7 +31,11 @@ pub fn update(app: &mut App, msg: Msg) -> Vec<Effect> {
     }
     app.matrix.forget(app.times.mono);
     match msg {
-        Msg::Key(key) => app.key(key),
+        Msg::Key(key) => {
+            app.run_start = if app.in_text() { RunStart::InText } else { RunStart::Outside };
+            app.key(key)
+        }
+        Msg::QuickKey(key) => app.quick_key(key),
         Msg::Mouse(mouse) => app.mouse(mouse),
         // It may be a secret for a prompt.
         Msg::Paste(text) => app.paste(&Zeroizing::new(text)),
@@ -80,6 +92,21 @@ impl App {
             None => {}
         }
         Vec::new()
+    }
+
+    /// A key of a text that another program sends line by line. Its letters only move about, but Enter and Space would act.
+    /// A script that fills in a field and sends it begins in the field; a text that opens one does not.
+    fn quick_key(&mut self, key: Key) -> Vec<Effect> {
+        let acts = match (key.code, key.typed()) {
+            (Code::Enter, _) => !(self.run_start == RunStart::InText && self.in_text()),
+            (_, Some(' ')) => !self.in_text(),
+            _ => false,
+        };
+        if acts {
+            self.complain(format!("{key} ignored: it came too fast to be typed; press it again"));
+            return Vec::new();
+        }
+        self.key(key)
     }
 
     /// Whether an arrow moves from line to line in the text of a pane, rather than out of it.

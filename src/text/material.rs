@@ -5,6 +5,8 @@ use std::fmt;
 
 use serde_json::{Map, Value};
 
+use super::secret::{PRIVATE_MEMBERS, is_private_label};
+
 /// The content of a paste or a file, other than a token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Material {
@@ -164,7 +166,7 @@ fn of_json(members: &Map<String, Value>) -> Option<Material> {
 fn jwk(members: &Map<String, Value>) -> Option<KeyInfo> {
     let kind = string(members, "kty")?;
     // `d` is the private part of RSA, EC and OKP keys, `k` is a whole secret, `priv` is the private part of an AKP key.
-    let is_secret = ["d", "k", "priv"].iter().any(|name| members.contains_key(*name));
+    let is_secret = PRIVATE_MEMBERS.iter().any(|name| members.contains_key(*name));
     let of = |name| string(members, name);
     Some(KeyInfo { kid: of("kid"), kind, alg: of("alg"), purpose: of("use"), is_secret })
 }
@@ -206,7 +208,7 @@ fn pem(text: &str) -> Option<Keys> {
     let is_label = |label: &&str| label.len() <= 64 && label.bytes().all(|b| b.is_ascii_uppercase() || b == b' ');
     let keys: Vec<KeyInfo> = labels
         .filter(is_label)
-        .map(|label| KeyInfo { kind: label.to_owned(), is_secret: label.contains("PRIVATE KEY"), ..KeyInfo::default() })
+        .map(|label| KeyInfo { kind: label.to_owned(), is_secret: is_private_label(label), ..KeyInfo::default() })
         .collect();
     (!keys.is_empty()).then_some(Keys { form: KeyForm::Pem, keys })
 }
@@ -428,7 +430,8 @@ mod tests {
 
     #[test]
     fn a_private_key_is_marked_and_its_material_is_not_kept() {
-        let text = r#"{"keys":[{"kty":"EC","kid":"a","d":"SECRETSECRET"},{"kty":"oct","k":"SECRETSECRET"}]}"#;
+        let text = r#"{"keys":[{"kty":"EC","kid":"a","d":"SECRETSECRET"},{"kty":"oct","k":"SECRETSECRET"},
+            {"kty":"RSA","n":"x","p":"SECRETSECRET"},{"kty":"RSA","n":"x","oth":[]}]}"#;
         let Some(Material::Keys(keys)) = recognise(text) else { panic!("a key set") };
         assert!(keys.keys.iter().all(|key| key.is_secret));
         assert!(!format!("{keys:?}").contains("SECRETSECRET"));

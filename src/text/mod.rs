@@ -7,13 +7,14 @@ pub mod escape;
 pub mod material;
 pub mod reading;
 pub mod safe;
+pub mod secret;
 pub mod span;
 pub mod strict_json;
 mod views;
 mod word;
 pub mod words;
 
-pub use reading::{Reading, read_token};
+pub use reading::{Reading, read_token, resembles_token};
 pub use safe::{display_safe, fit, head, name, names, padded, place, width};
 pub use span::Span;
 

@@ -5,8 +5,11 @@
 //! damaged token stays damaged. The library and a server take the exact string and never call this.
 //!
 //! The text is first read as it is. Only if that does not find a whole token, or finds one that is not whole, the views
-//! in `views` are read too. A view is used only if it contains a whole token: header and payload are JSON objects, and
+//! in `views` are read too, and the view with the most whole tokens is used: header and payload are JSON objects, and
 //! the signature has the length that its algorithm produces.
+//!
+//! A token is wrapped in one style from beginning to end, so a blank line ends it. Only if every line of a text is
+//! followed by a blank line, the blank lines are ignored.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -23,6 +26,10 @@ pub struct Reading {
     pub removed: Vec<String>,
     /// Whether the text had to be decoded or joined first, so that its lines are not separate tokens.
     pub is_rejoined: bool,
+    /// How many of the tokens have the form of a whole one.
+    pub whole: usize,
+    /// Whether a word was passed over in which a token may begin.
+    has_more: bool,
 }
 
 impl fmt::Debug for Reading {
@@ -44,26 +51,46 @@ pub fn read_token(text: &str) -> Reading {
     let trimmed = text.trim_start_matches('\u{feff}').trim();
     let mut plain = read_plain(trimmed);
     let good = plain.tokens.iter().filter(|token| is_whole(token)).count();
-    if good > 0 && good == plain.tokens.len() {
-        plain.is_rejoined = plain.removed.last().is_some_and(|what| what.contains("line break"));
+    plain.whole = good;
+    let are_whole = good > 0 && good == plain.tokens.len();
+    plain.is_rejoined = are_whole && plain.removed.last().is_some_and(|what| what.contains("line break"));
+    if are_whole && !plain.has_more {
         return plain;
     }
-    views::of(trimmed)
-        .find_map(|(view, what)| {
-            let mut reading = read_plain(view.trim());
-            let (whole, other): (Vec<&String>, Vec<&String>) = reading.tokens.iter().partition(|token| is_whole(token));
-            // A view must keep every whole token, and must not add one that is not whole.
-            let is_better = whole.len() > good && {
-                let (whole, known): (BTreeSet<_>, BTreeSet<_>) =
-                    (whole.into_iter().collect(), plain.tokens.iter().collect());
-                other.iter().all(|token| known.contains(token))
-                    && plain.tokens.iter().all(|token| !is_whole(token) || whole.contains(token))
-            };
+    let known: BTreeSet<String> = plain.tokens.iter().cloned().collect();
+    let mut best = Reading::default();
+    let mut most = good;
+    for (view, what) in views::of(trimmed) {
+        let mut reading = read_plain(view.trim());
+        let whole = reading.tokens.iter().filter(|token| is_whole(token)).count();
+        // No whole token may get lost.
+        let is_better = whole > most && {
+            let found: BTreeSet<_> = reading.tokens.iter().collect();
+            known.iter().all(|token| !is_whole(token) || found.contains(token))
+        };
+        if is_better {
+            // Damage that only the view shows may be its own.
+            let all = reading.tokens.len();
+            reading.tokens.retain(|token| is_whole(token) || known.contains(token));
             reading.removed.push(what.to_owned());
+            if reading.tokens.len() < all {
+                reading.removed.push(super::words::count(all - reading.tokens.len(), "incomplete token"));
+            }
             reading.is_rejoined = true;
-            is_better.then_some(reading)
-        })
-        .unwrap_or(plain)
+            reading.whole = whole;
+            (best, most) = (reading, whole);
+        }
+    }
+    if most > good { best } else { plain }
+}
+
+/// Whether a text in which no token was found may still be a damaged one: it contains the beginning of a JSON object in
+/// base64url, or is one word of three segments.
+pub fn resembles_token(text: &str) -> bool {
+    let segments: Vec<&str> = text.trim().splitn(4, '.').collect();
+    let is_letter = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_');
+    let is_segment = |segment: &&str| !segment.is_empty() && segment.bytes().all(is_letter);
+    text.contains("eyJ") || (segments.len() == 3 && segments.iter().all(is_segment))
 }
 
 /// Reads one view of a text.
@@ -140,8 +167,23 @@ impl<'a> Search<'a> {
         passed
     }
 
-    /// Returns the word at this position, joined over line breaks if it clearly is one token that was wrapped.
+    /// Returns the word at this position, joined over line breaks if it clearly is one token that was wrapped. If the
+    /// result is not a whole token, but one of its lines begins a token, the word ends before that line.
     fn word(&self, may_be_wrapped: bool) -> Word<'a> {
+        match self.joined(may_be_wrapped) {
+            (word, Some((cut, gap))) if !is_whole(&word.text) => {
+                let at = self.at + cut.used + gap;
+                let below = Search { at, line_start: at, ..*self };
+                if is_whole(&below.joined(true).0.text) { cut } else { word }
+            }
+            (word, _) => word,
+        }
+    }
+
+    /// The word here with the lines below that seem to belong to it, and how it was before the first line that begins like
+    /// a token, with the bytes up to that.
+    fn joined(&self, may_be_wrapped: bool) -> (Word<'a>, Option<(Word<'a>, usize)>) {
+        let mut cut = None;
         let first = damaged_run(self.rest());
         let mut word = Word::new(first);
         if self.at >= self.barren && (may_be_wrapped || begins(first)) {
@@ -151,10 +193,13 @@ impl<'a> Search<'a> {
                 if !word.goes_on_with(&line, width) {
                     break;
                 }
+                if cut.is_none() && word.is_cut_before(&line) {
+                    cut = Some((word.clone(), line.gap()));
+                }
                 word.join(&line);
             }
         }
-        word
+        (word, cut)
     }
 }
 
@@ -196,10 +241,11 @@ fn from_text(text: &str) -> Reading {
             // Advances only to the end of the line, so that a word that is not a token does not hide one after it.
             previous = search.advance(run(search.rest()).len());
             around |= !previous.eq_ignore_ascii_case("bearer");
+            reading.has_more |= previous.contains("eyJ");
         }
     }
     if reading.tokens.is_empty() {
-        return reading;
+        return Reading::default();
     }
     around |= search.rest().contains(|c| !is_wrapping(c));
     quotes |= search.rest().contains(['"', '\'', '`']);

@@ -7,7 +7,7 @@
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use base64::{Engine as _, alphabet};
 
-use super::word::begins;
+use super::word::{begins, in_token};
 
 /// The largest text, in bytes, that has views. No token is that long; a larger text is a list or a log.
 const LARGEST: usize = 128 * 1024;
@@ -17,7 +17,8 @@ type View = fn(&str) -> Option<String>;
 
 /// The views, and what each leaves out, as a noun. Simple ones come first, so that a text is read with as few changes
 /// as possible.
-const VIEWS: [(View, &str); 9] = [
+const VIEWS: [(View, &str); 10] = [
+    (beside, "the columns of its lines"),
     (uncoloured, "colours"),
     (percent, "percent-encoding"),
     (unwrapped, "line breaks"),
@@ -29,15 +30,23 @@ const VIEWS: [(View, &str); 9] = [
     (base64, "the base64 around it"),
 ];
 
+/// What may be around or between the lines of a text, and what leaving it out is called. What is inside is read as it is
+/// and in each view.
+const FRAMES: [(View, &str); 3] =
+    [(apart, "blank lines"), (difference, "the signs of a difference"), (unframed, "the marks around its lines")];
+
 /// Returns the views of a text and of the content of its frame or quotation: first the single views, then the pairs.
 pub(super) fn of(text: &str) -> impl Iterator<Item = (String, &'static str)> {
     let text = if text.len() <= LARGEST && may_hold_one(text) { text } else { "" };
-    let framed = unframed(text);
-    let bases = std::iter::once(text.to_owned()).chain(framed.clone());
-    let inside = framed.map(|text| (text, "the marks around its lines"));
-    let single =
-        bases.clone().flat_map(|base| VIEWS.iter().filter_map(move |(view, what)| Some((view(&base)?, *what))));
+    let inside: Vec<(String, &str)> = FRAMES.iter().filter_map(|(view, what)| Some((view(text)?, *what))).collect();
+    let bases: Vec<String> =
+        std::iter::once(text).chain(inside.iter().map(|(text, _)| &**text)).map(str::to_owned).collect();
+    let single = bases
+        .clone()
+        .into_iter()
+        .flat_map(|base| VIEWS.iter().filter_map(move |(view, what)| Some((view(&base)?, *what))));
     let double = bases
+        .into_iter()
         .flat_map(|base| PAIRS.iter().filter_map(move |(first, second, what)| Some((second(&first(&base)?)?, *what))));
     inside.into_iter().chain(single).chain(double)
 }
@@ -100,10 +109,12 @@ fn joined_at(text: &str, width: usize) -> Option<String> {
     let mut fresh = true;
     for (n, line) in lines.iter().enumerate() {
         out.push_str(if fresh { line } else { line.trim_start() });
+        // A blank line is the end of what is above it, and so is the right edge of a column.
+        let goes_on = || lines.get(n + 1).is_some_and(|below| !below.trim().is_empty() && !are_columns(line, below));
         // Quoted-printable marks its line breaks with `=`, a shell with a backslash.
-        let is_soft = line.len() > NARROWEST && line.ends_with(['=', '\\']) && n + 1 < lines.len();
+        let is_soft = line.len() > NARROWEST && line.ends_with(['=', '\\']) && goes_on();
         // Lines that were indented after wrapping have that width without their indentation.
-        let is_full = [columns(line), columns(line.trim_start())].contains(&width) && n + 1 < lines.len();
+        let is_full = [columns(line), columns(line.trim_start())].contains(&width) && goes_on();
         fresh = !(is_full || is_soft);
         if is_soft {
             out.pop();
@@ -116,9 +127,85 @@ fn joined_at(text: &str, width: usize) -> Option<String> {
     joined.then_some(out)
 }
 
+/// More tokens side by side are a list, not columns.
+const MOST_COLUMNS: usize = 8;
+
+/// The columns in which a word begins like a token; none where there are too many.
+fn beginnings(line: &str) -> Vec<usize> {
+    let mut found = Vec::new();
+    let mut above = ' ';
+    for (column, (at, c)) in line.char_indices().enumerate() {
+        if c == 'e' && !in_token(above) && line.get(at..).is_some_and(begins) {
+            found.push(column);
+        }
+        above = c;
+        if found.len() > MOST_COLUMNS {
+            return Vec::new();
+        }
+    }
+    found
+}
+
+/// A character between two columns of text.
+fn is_gutter(c: char) -> bool {
+    c.is_whitespace() || c == '|' || ('\u{2500}'..='\u{257f}').contains(&c)
+}
+
+/// Whether a line goes on to the right of a gutter in this column, or ends before it.
+fn respects(line: &str, column: usize) -> bool {
+    let mut from = line.chars().skip(column.saturating_sub(1));
+    match (from.next(), from.next()) {
+        (Some(gutter), Some(_)) => is_gutter(gutter),
+        _ => true,
+    }
+}
+
+/// Whether two lines are lines of columns: tokens begin side by side in the first one, and the second one has text at both
+/// sides of the gutter between them.
+fn are_columns(line: &str, below: &str) -> bool {
+    let starts = beginnings(line);
+    starts.iter().skip(1).any(|start| columns(below) > *start && respects(below, *start))
+}
+
+/// The text with the columns in which tokens begin side by side one below the other, with a blank line between them.
+fn beside(text: &str) -> Option<String> {
+    let all: Vec<&str> = lines(text).collect();
+    let mut out = String::with_capacity(text.len() + 8);
+    let mut found = false;
+    let mut at = 0;
+    while let Some(line) = all.get(at) {
+        let starts = beginnings(line);
+        let is_part =
+            |line: &&&str| !line.trim().is_empty() && starts.iter().skip(1).all(|start| respects(line, *start));
+        // One column may end before the other, but a line below that ends before the gutter may also be the rest of the
+        // last token: the first one below has to reach it.
+        let is_block = all.get(at + 1).is_some_and(|below| are_columns(line, below));
+        let rows = if is_block { all.iter().skip(at).take_while(is_part).count() } else { 0 };
+        let block = all.get(at..at + rows).unwrap_or_default();
+        let mut from = 0;
+        for to in starts.iter().skip(1).copied().chain([usize::MAX]).filter(|_| rows > 1) {
+            for line in block {
+                let piece: String = line.chars().skip(from).take(to - from).collect();
+                out.push_str(piece.trim_matches(is_gutter));
+                out.push('\n');
+            }
+            out.push('\n');
+            from = to;
+            found = true;
+        }
+        if rows < 2 {
+            out.push_str(line);
+            out.push('\n');
+        }
+        at += rows.max(1);
+    }
+    found.then_some(out)
+}
+
 /// Removes blanks and line breaks before and after a dot between two characters of a token.
 fn dots(text: &str) -> Option<String> {
     let letter = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+    let is_break = |gap: &str| gap.matches('\n').nth(1).is_none();
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(at) = rest.find('.') {
@@ -126,9 +213,10 @@ fn dots(text: &str) -> Option<String> {
         let kept = before.trim_end_matches([' ', '\t', '\r', '\n']);
         let after = more.get(1..).unwrap_or_default();
         let next = after.trim_start_matches([' ', '\t', '\r', '\n']);
+        let gaps = [before.get(kept.len()..), after.get(..after.len() - next.len())];
         // In a sentence, the word before the full stop is usually short.
         let long = kept.rsplit(|c| !letter(c)).next().is_some_and(|word| word.len() >= 10);
-        if long && next.starts_with(letter) {
+        if long && next.starts_with(letter) && gaps.into_iter().flatten().all(is_break) {
             out.push_str(kept);
             out.push('.');
             rest = next;
@@ -142,10 +230,17 @@ fn dots(text: &str) -> Option<String> {
     (out != text).then_some(out)
 }
 
-/// Removes the blanks between equally long pieces: a one-line field has turned line breaks into blanks. At least two
-/// full pieces are needed, so that a word after a token is not read as its end.
+/// Removes the blanks between equally long pieces of a line: a one-line field has turned line breaks into blanks.
 fn blanks(text: &str) -> Option<String> {
-    let pieces: Vec<&str> = text.split_ascii_whitespace().collect();
+    let lines: Vec<(&str, Option<String>)> = text.lines().map(|line| (line, without_blanks(line))).collect();
+    let found = lines.iter().any(|(_, joined)| joined.is_some());
+    let join = || lines.iter().map(|(line, joined)| joined.as_deref().unwrap_or(line)).collect::<Vec<_>>().join("\n");
+    found.then(join)
+}
+
+/// Two full pieces are needed, so that no word behind a token is taken for its end.
+fn without_blanks(line: &str) -> Option<String> {
+    let pieces: Vec<&str> = line.split_ascii_whitespace().collect();
     let start = pieces.iter().position(|piece| begins(piece.trim_matches(['"', '\''])))?;
     let width = pieces.get(start + 1)?.len();
     let first = pieces.get(start)?.len();
@@ -232,6 +327,46 @@ fn unframed(text: &str) -> Option<String> {
     // Padding inside a frame is removed too: lines that are equally full must have the same length.
     let lines = text.lines().map(|line| line.trim_start_matches(is_frame).trim_end_matches(is_closing));
     Some(lines.collect::<Vec<_>>().join("\n"))
+}
+
+/// The text without the blank lines between its lines, where each line has one below it: some programs copy so. Two full
+/// lines are needed, so that no word below a token is taken for its end.
+fn apart(text: &str) -> Option<String> {
+    let all: Vec<&str> = lines(text).collect();
+    let is_apart = all.len() >= 5 && all.iter().enumerate().all(|(n, line)| line.trim().is_empty() == (n % 2 == 1));
+    let kept: Vec<&str> = all.into_iter().step_by(2).filter(|_| is_apart).collect();
+    let is_full = kept.windows(2).any(|two| {
+        let widths: Vec<usize> = two.iter().map(|line| columns(line)).collect();
+        widths.iter().all(|width| *width >= NARROWEST && Some(width) == widths.first())
+    });
+    is_full.then(|| kept.join("\n"))
+}
+
+/// Both sides of a difference as `diff -u` writes it, without the signs, and a blank line wherever the sign changes.
+fn difference(text: &str) -> Option<String> {
+    let is_title =
+        |line: &str| ["--- ", "+++ ", "@@", "diff ", "index ", "\\"].iter().any(|title| line.starts_with(title));
+    let mut out = String::with_capacity(text.len() + 8);
+    let mut last = ' ';
+    let mut found = false;
+    for line in lines(text).filter(|line| !line.is_empty()) {
+        let mut chars = line.chars();
+        let sign = if is_title(line) { '@' } else { chars.next()? };
+        if sign != last {
+            out.push('\n');
+        }
+        match sign {
+            '@' => {}
+            ' ' | '-' | '+' => {
+                out.push_str(chars.as_str());
+                out.push('\n');
+            }
+            _ => return None,
+        }
+        found |= matches!(sign, '-' | '+');
+        last = sign;
+    }
+    found.then_some(out)
 }
 
 /// Returns a line without its line number, if it has one.

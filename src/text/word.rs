@@ -24,7 +24,7 @@ pub(super) const fn is_wrapping(c: char) -> bool {
 fn is_delimiter(c: char) -> bool {
     c.is_whitespace()
         || matches!(c, '"' | '\'' | '`' | ',' | ';' | ':' | '(' | ')' | ']' | '{' | '}' | '<' | '>' | '&')
-        || matches!(c, '|' | '\\' | '#' | '%')
+        || matches!(c, '|' | '\\' | '#' | '%' | '\u{2500}'..='\u{257f}')
 }
 
 /// Base64url that accepts a prefix of a longer text.
@@ -74,7 +74,13 @@ pub(super) fn damaged_run(text: &str) -> &str {
 
 /// Returns the length of the text in front of a token that `=`, `/` or `+` joins to it, in bytes. These signs may occur
 /// in a damaged token, but a whole one never begins with them.
+///
+/// A hyphen may stand in a token too, but none begins with one: it is the mark of a list or of a removed line.
 pub(super) fn prefix(run: &str) -> usize {
+    let hyphens = run.len() - run.trim_start_matches('-').len();
+    if hyphens > 0 && run.get(hyphens..).is_some_and(begins) {
+        return hyphens;
+    }
     let Some(last_dot) = run.rfind('.').filter(|_| !begins(run)) else {
         return 0;
     };
@@ -96,9 +102,13 @@ pub(super) struct NextLine<'a> {
 }
 
 impl<'a> NextLine<'a> {
+    /// A blank line is the end of what is above it, so behind one there is no line below.
     pub fn after(rest: &'a str) -> Option<Self> {
         let next = rest.trim_start_matches([' ', '\t', '\r', '\n', '\\']);
         let gap = rest.get(..rest.len() - next.len())?;
+        if gap.matches('\n').nth(1).is_some() {
+            return None;
+        }
         let indent = gap.len() - gap.rfind('\n')? - 1;
         let text = damaged_run(next);
         let mut behind = next.get(text.len()..)?.chars().take_while(|c| *c != '\n');
@@ -106,7 +116,11 @@ impl<'a> NextLine<'a> {
         (alone && !text.is_empty()).then_some(Self { text, gap: gap.len(), indent })
     }
 
-    pub fn width(&self) -> usize {
+    pub const fn gap(&self) -> usize {
+        self.gap
+    }
+
+    pub const fn width(&self) -> usize {
         self.indent + self.text.len()
     }
 }
@@ -115,6 +129,7 @@ impl<'a> NextLine<'a> {
 const WIDEST: usize = 400;
 
 /// A word, joined over its line breaks.
+#[derive(Clone)]
 pub(super) struct Word<'a> {
     pub text: Cow<'a, str>,
     /// How many bytes of the source it took, including line breaks.
@@ -143,18 +158,24 @@ impl<'a> Word<'a> {
         self.full = Some((self.full.map_or(line.width(), |(full, _)| full), line.width()));
     }
 
+    /// Whether a line that begins like a token would be joined to this word: the payload behind the header, or
+    /// another token behind one that was cut there.
+    pub fn is_cut_before(&self, line: &NextLine<'_>) -> bool {
+        self.text.ends_with('.') && begins(line.text)
+    }
+
     /// Whether the line below continues this word. Wrapped lines are all full except the last one, and the signature
-    /// has the length that its algorithm produces. A whole token below is a separate one.
+    /// has the length that its algorithm produces. A line that begins like a token begins another one.
     pub fn goes_on_with(&self, line: &NextLine<'_>, width: usize) -> bool {
         let cut_at_dot = self.text.ends_with('.');
-        let whole = begins(line.text) && dots(line.text) >= 2;
+        let is_new = begins(line.text) && (!cut_at_dot || is_whole(line.text));
         let fits = match self.full {
             _ if cut_at_dot => true,
             None => line.text.len() <= width && width <= WIDEST,
             Some((full, last)) => last == full && line.width() <= full,
         };
         if self.dots < 2 {
-            return fits && !(whole && (!cut_at_dot || is_whole(line.text)));
+            return fits && !is_new;
         }
         let signature = self.text.len() - self.text.rfind('.').map_or(0, |at| at + 1);
         let wanted = *self.wanted.get_or_init(|| signature_length(&self.text));

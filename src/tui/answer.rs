@@ -2,6 +2,9 @@
 //!
 //! crossterm does not parse such answers: `ESC ] 11;rgb:RRRR/GGGG/BBBB ESC \` arrives as `Alt-]`, characters, and
 //! `Alt-\` or `Ctrl-G`. In a text field, they would be typed. Keys that only look like an answer are returned as keys.
+//!
+//! A line that is slow may cut an answer behind its first byte; crossterm then takes that for the Esc key. While an answer is
+//! awaited, Esc is held for a moment, and `]` behind it begins an answer however late it comes.
 
 use crossterm::event::{Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 
@@ -31,21 +34,53 @@ pub struct Answer {
     /// The events held back so far, to be returned if they are not an answer.
     held: Vec<Event>,
     text: String,
+    /// Whether the last key was Esc, in the answer or before it.
+    is_behind_esc: bool,
 }
 
 impl Answer {
-    /// Processes one event; returns the events and the background that result.
-    pub fn take(&mut self, event: Event) -> AnswerResult {
+    /// Processes one event; returns the events and the background that result. `is_awaited` is whether the terminal was
+    /// asked a moment ago.
+    pub fn take(&mut self, event: Event, is_awaited: bool) -> AnswerResult {
+        let was_behind_esc = self.is_behind_esc;
+        if matches!(event, Event::Key(_)) {
+            self.is_behind_esc = is_esc(&event);
+        }
+        let part = match part(&event) {
+            Some(Part::Character(']')) if was_behind_esc && is_awaited && !self.is_certain() => Some(Part::Begin),
+            Some(Part::Character('\\')) if was_behind_esc && self.is_certain() => Some(Part::End),
+            part => part,
+        };
         if !self.is_open() {
-            return match part(&event) {
+            return match part {
                 Some(Part::Begin) => {
+                    self.held.push(event);
+                    AnswerResult::default()
+                }
+                None if is_awaited && is_esc(&event) => {
                     self.held.push(event);
                     AnswerResult::default()
                 }
                 _ => AnswerResult { events: vec![event], background: None },
             };
         }
-        match part(&event) {
+        // Behind the held Esc only the rest of the beginning belongs to an answer.
+        if self.is_esc_held() {
+            return match part {
+                Some(Part::Begin) if was_behind_esc && is_plain(&event) => {
+                    self.held.push(event);
+                    AnswerResult::default()
+                }
+                None if !matches!(event, Event::Key(_)) => AnswerResult { events: vec![event], background: None },
+                _ => {
+                    let mut events = self.give_up();
+                    let next = self.take(event, is_awaited);
+                    events.extend(next.events);
+                    AnswerResult { events, ..next }
+                }
+            };
+        }
+        match part {
             // Events other than keys are not part of an answer.
             None if !matches!(event, Event::Key(_)) => AnswerResult { events: vec![event], background: None },
             Some(Part::Character(c)) => {
@@ -83,6 +118,11 @@ impl Answer {
         BEGINNINGS.iter().any(|begin| self.text.starts_with(begin))
     }
 
+    /// Whether an Esc is held that may be the first byte of an answer.
+    fn is_esc_held(&self) -> bool {
+        matches!(self.held.as_slice(), [esc] if is_esc(esc))
+    }
+
     /// Whether more of an answer is expected.
     pub fn is_open(&self) -> bool {
         !self.held.is_empty()
@@ -95,6 +135,14 @@ impl Answer {
         self.text.clear();
         if is_certain { Vec::new() } else { held }
     }
+}
+
+fn is_esc(event: &Event) -> bool {
+    matches!(event, Event::Key(KeyEvent { code: KeyCode::Esc, kind: KeyEventKind::Press, .. }))
+}
+
+fn is_plain(event: &Event) -> bool {
+    matches!(event, Event::Key(KeyEvent { modifiers: KeyModifiers::NONE, .. }))
 }
 
 /// The role of a key in an answer.
@@ -151,6 +199,8 @@ mod tests {
         let mut chars = bytes.chars();
         while let Some(c) = chars.next() {
             all.extend(match c {
+                // Where a read ends behind it.
+                '\u{241b}' => Some(Event::Key(KeyEvent::new(KeyCode::Esc, KeyModifiers::NONE))),
                 '\x1b' => chars.next().map(|c| key(c, KeyModifiers::ALT)),
                 '\x07' => Some(key('g', KeyModifiers::CONTROL)),
                 c if c.is_ascii_uppercase() => Some(key(c, KeyModifiers::SHIFT)),
@@ -161,10 +211,19 @@ mod tests {
     }
 
     fn read(bytes: &str) -> AnswerResult {
+        read_while(bytes, false)
+    }
+
+    /// `~` is a pause after which no more is waited for.
+    fn read_while(bytes: &str, is_awaited: bool) -> AnswerResult {
         let mut answer = Answer::default();
         let mut all = AnswerResult::default();
         for event in events(bytes) {
-            let taken = answer.take(event);
+            if event == key('~', KeyModifiers::NONE) {
+                all.events.extend(answer.give_up());
+                continue;
+            }
+            let taken = answer.take(event, is_awaited);
             all.events.extend(taken.events);
             all.background = all.background.or(taken.background);
         }
@@ -199,10 +258,10 @@ mod tests {
         let mut answer = Answer::default();
         let enter = Event::Key(KeyEvent::new(KeyCode::Enter, KeyModifiers::NONE));
         let mut all: Vec<Event> =
-            events("\x1b]11;rgb:").into_iter().flat_map(|event| answer.take(event).events).collect();
-        all.extend(answer.take(enter).events);
-        all.extend(answer.take(Event::FocusGained).events);
-        all.extend(events("0/0/0\x07").into_iter().flat_map(|event| answer.take(event).events));
+            events("\x1b]11;rgb:").into_iter().flat_map(|event| answer.take(event, false).events).collect();
+        all.extend(answer.take(enter, false).events);
+        all.extend(answer.take(Event::FocusGained, false).events);
+        all.extend(events("0/0/0\x07").into_iter().flat_map(|event| answer.take(event, false).events));
         assert_eq!(all, [Event::FocusGained]);
     }
 
@@ -215,5 +274,51 @@ mod tests {
     #[case("11;rgb:0/0/0\x07")]
     fn whatever_else_comes_stays_keys(#[case] bytes: &str) {
         assert_eq!(read(bytes), AnswerResult { events: events(bytes), background: None });
+    }
+
+    #[rstest]
+    // Cut behind the first byte; behind it and at the end; with a pause that is too long for the Esc to be held.
+    #[case("␛]11;rgb:0/0/0\x07", "")]
+    #[case("␛]11;rgb:0/0/0␛\\", "")]
+    #[case("\x1b]11;rgb:0/0/0␛\\", "")]
+    #[case("␛~]11;rgb:0/0/0\x07", "␛")]
+    #[case("ab␛]11;rgb:0/0/0\x07c", "abc")]
+    #[case("␛␛]11;rgb:0/0/0\x07", "␛")]
+    #[case("␛\x1b]11;rgb:0/0/0\x07", "␛")]
+    fn an_answer_that_is_cut_behind_its_first_byte_is_taken_out(#[case] bytes: &str, #[case] left: &str) {
+        let expected = AnswerResult { events: events(left), background: Some(Background::Dark) };
+        assert_eq!(read_while(bytes, true), expected);
+    }
+
+    #[rstest]
+    #[case("␛")]
+    #[case("␛␛")]
+    #[case("␛a")]
+    #[case("␛]")]
+    #[case("␛]]")]
+    #[case("␛~]x")]
+    #[case("␛a]11;rgb:0/0/0")]
+    #[case("]11;rgb:0/0/0")]
+    #[case("␛\x1b]x")]
+    fn while_an_answer_is_awaited_keys_stay_keys(#[case] bytes: &str) {
+        assert_eq!(read_while(bytes, true).events, events(&bytes.replace('~', "")));
+    }
+
+    #[test]
+    fn an_esc_is_held_only_while_an_answer_is_awaited() {
+        let esc = KeyEvent::new(KeyCode::Esc, KeyModifiers::NONE);
+        let mut answer = Answer::default();
+        assert_eq!(answer.take(Event::Key(esc), false).events, [Event::Key(esc)]);
+        assert_eq!((answer.take(Event::Key(esc), true).events, answer.is_open()), (Vec::new(), true));
+        assert_eq!(read_while("␛]11;rgb:0/0/0\x07", false).events, events("␛]11;rgb:0/0/0\x07"));
+    }
+
+    #[test]
+    fn what_the_mouse_does_while_an_esc_is_held_passes() {
+        let mut answer = Answer::default();
+        let mut all = events("␛]11;rgb:0/0/0\x07");
+        all.insert(1, Event::FocusGained);
+        let taken: Vec<Event> = all.into_iter().flat_map(|event| answer.take(event, true).events).collect();
+        assert_eq!(taken, [Event::FocusGained]);
     }
 }

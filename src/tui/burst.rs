@@ -1,12 +1,9 @@
 //! Distinguishes typing from pasting if the terminal does not.
 //!
 //! Characters that arrive faster than a user can type are one paste, whatever they are: an Enter among them does not
-//! issue a token, and a Ctrl-C does not quit. Lines that arrive at once are a paste at any length. Pure: the event loop
-//! passes the events and the time.
-//!
-//! A paste that the terminal marks as one (bracketed paste) passes through, and opens the same window after it: a text
-//! that contains the end mark `ESC[201~` ends the paste early, and the rest arrives as keys. If the end mark is lost,
-//! crossterm waits for it forever and no key gets here; SIGTERM and SIGHUP still end the program.
+//! issue a token, and a Ctrl-C does not quit. Lines that arrive at once are a paste at any length. Lines that arrive one
+//! after another, with pauses between them, are keys, but an Enter right behind a character is marked as not typed by
+//! hand. Pure: the event loop passes the events and the time.
 
 use std::mem;
 use std::time::Duration;
@@ -38,6 +35,13 @@ pub const SILENCE: Duration = Duration::from_millis(50);
 /// buffers of the terminal, the network and the kernel piece by piece, and on a busy machine the next piece may take
 /// longer than [`SILENCE`]. If the paste were cut there, the rest would act as keys.
 pub const LONG_SILENCE: Duration = Duration::from_millis(250);
+
+/// Nobody types another key so soon after a character. A program that sends a text line by line does, with pauses that end
+/// a burst.
+pub const BY_HAND: Duration = Duration::from_millis(30);
+
+/// So long after an Enter that was not typed by hand the next keys are not either: they are the next line.
+pub const NEXT_LINE: Duration = Duration::from_millis(500);
 
 /// How much a terminal delivers at once: the size of a Linux terminal's buffer, in bytes.
 const AT_ONCE: usize = 4096;
@@ -87,6 +91,8 @@ pub struct Burst {
     /// The number of bytes that arrived. It exceeds the length of `text` once that is too large to keep.
     bytes: usize,
     ends: Option<Duration>,
+    /// Until when keys are not typed by hand.
+    quick_until: Option<Duration>,
 }
 
 impl Burst {
@@ -102,7 +108,7 @@ impl Burst {
             match input {
                 Input::Mouse(mouse) => told.push(Msg::Mouse(mouse)),
                 Input::Background(background) => told.push(Msg::Background(background)),
-                Input::Key(key) if self.ends.is_none() => told.push(Msg::Key(key)),
+                Input::Key(key) if self.ends.is_none() => told.push(self.key(key, now)),
                 Input::Key(key) => {
                     self.keep(key);
                     self.ends = Some(now + self.silence());
@@ -114,6 +120,19 @@ impl Burst {
                 }
             }
         }
+    }
+
+    /// Tells a key that was typed from one of a text that is sent line by line.
+    fn key(&mut self, key: Key, now: Duration) -> Msg {
+        let is_quick = self.quick_until.is_some_and(|until| now < until);
+        match (key.typed(), key.code) {
+            (Some(_), _) => self.quick_until = Some(now + BY_HAND),
+            (None, Code::Enter) if is_quick => self.quick_until = Some(now + NEXT_LINE),
+            (None, Code::Enter | Code::Tab | Code::Backspace) => {}
+            // No text has such a key.
+            _ => self.quick_until = None,
+        }
+        if is_quick { Msg::QuickKey(key) } else { Msg::Key(key) }
     }
 
     const fn silence(&self) -> Duration {
@@ -169,7 +188,7 @@ fn paste(text: &str, bytes: usize) -> Msg {
 
 #[cfg(test)]
 mod tests {
-    use super::{AT_ONCE, BURST, Burst, Input, LARGEST, LONG_SILENCE, SILENCE, holds_lines, is_undecided};
+    use super::{AT_ONCE, BURST, BY_HAND, Burst, Input, LARGEST, LONG_SILENCE, SILENCE, holds_lines, is_undecided};
     use crate::app::key::{Code, Key};
     use crate::app::{Mouse, MouseKind, Msg};
     use proptest::prelude::*;
@@ -179,6 +198,7 @@ mod tests {
     #[derive(Debug, PartialEq, Eq)]
     enum Said {
         Key(Key),
+        Quick(Key),
         Mouse(Mouse),
         Paste(String),
         TooLarge(usize),
@@ -187,6 +207,7 @@ mod tests {
     fn said(told: impl IntoIterator<Item = Msg>) -> Vec<Said> {
         let one = |msg| match msg {
             Msg::Key(key) => Said::Key(key),
+            Msg::QuickKey(key) => Said::Quick(key),
             Msg::Mouse(mouse) => Said::Mouse(mouse),
             Msg::Paste(text) => Said::Paste(text),
             Msg::PasteTooLarge { bytes } => Said::TooLarge(bytes),
@@ -218,10 +239,14 @@ mod tests {
 
     /// Returns the messages for batches that arrive 20 ms apart, and for the silence after the last one.
     fn told(batches: &[Vec<Input>]) -> Vec<Said> {
+        told_apart(batches, Duration::from_millis(20))
+    }
+
+    fn told_apart(batches: &[Vec<Input>], apart: Duration) -> Vec<Said> {
         let (mut burst, mut told, mut now) = (Burst::default(), Vec::new(), START);
         for batch in batches {
             burst.take(batch.clone(), now, &mut told);
-            now += Duration::from_millis(20);
+            now += apart;
             told.extend(burst.end(now));
         }
         told.extend(burst.end(now + LONG_SILENCE));
@@ -235,9 +260,52 @@ mod tests {
 
     #[test]
     fn typing_stays_keys() {
-        let typed = raw("user123\t\r");
-        let keys: Vec<Said> = typed.iter().map(|input| Said::Key(key_of(input))).collect();
-        assert_eq!(told(&[typed]), keys);
+        let typed: Vec<Vec<Input>> = raw("user123\t\r").into_iter().map(|input| vec![input]).collect();
+        let keys: Vec<Said> = typed.iter().map(|input| Said::Key(key_of(&input[0]))).collect();
+        assert_eq!(told_apart(&typed, BY_HAND), keys);
+    }
+
+    /// `k` for a key that counts as typed, `q` for one that came too fast.
+    fn speeds(batches: &[Vec<Input>], millis: u64) -> String {
+        let speed = |said: &Said| match said {
+            Said::Key(_) => 'k',
+            Said::Quick(_) => 'q',
+            other => panic!("{other:?} is not a key"),
+        };
+        told_apart(batches, Duration::from_millis(millis)).iter().map(speed).collect()
+    }
+
+    #[test]
+    fn a_key_right_behind_a_character_is_not_typed_by_hand() {
+        for (batches, millis, expected) in [
+            // At once, and one by one.
+            (vec![raw("4\r")], 0, "kq"),
+            (vec![raw("4"), raw("\r")], 29, "kq"),
+            (vec![raw("4"), raw("\r")], 30, "kk"),
+            (vec![raw("t ")], 0, "kq"),
+            (vec![raw("x\t\r")], 0, "kqq"),
+            // Line by line, with empty lines.
+            (vec![raw("4\r"), raw("\r"), raw("\r")], 60, "kqqq"),
+            (vec![raw("4\r"), raw("ab\r"), raw("\r")], 499, "kqqqqq"),
+            (vec![raw("4\r"), raw("\r")], 500, "kqk"),
+            // What no text has ends it.
+            (vec![raw("4"), vec![named("Right"), named("Enter")]], 5, "kqk"),
+            (vec![vec![named("Alt-4"), named("Enter")]], 0, "kk"),
+            (vec![raw("\u{3}\r")], 0, "kk"),
+            (vec![raw("\r"), raw("\r"), raw("4")], 1, "kkk"),
+        ] {
+            assert_eq!(speeds(&batches, millis), expected, "{batches:?} {millis}");
+        }
+    }
+
+    #[test]
+    fn behind_a_paste_keys_count_as_typed() {
+        let (mut burst, mut told) = (Burst::default(), Vec::new());
+        burst.take(raw("a"), START, &mut told);
+        burst.take(raw(&"a".repeat(BURST)), START, &mut told);
+        told.extend(burst.end(START + SILENCE));
+        burst.take(raw("\r"), START + SILENCE, &mut told);
+        assert_eq!(said(told).last(), Some(&Said::Key(Key::plain(Code::Enter))));
     }
 
     fn key_of(input: &Input) -> Key {

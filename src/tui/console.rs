@@ -16,7 +16,7 @@ use super::burst::{Burst, is_undecided};
 use super::clipboard::Clipboard;
 use super::effects::EffectTargets;
 use super::executor::{Executor, Queue};
-use super::input::{Batch, Batches, Input};
+use super::input::{Awaited, Batch, Batches, Input};
 use super::limiter::Limiter;
 use super::screen::{ASK_BACKGROUND, Frame, osc_52};
 use super::signals::{HANG_UP, HangUp, SignalRequest, Signals};
@@ -48,13 +48,14 @@ pub async fn run(start: Start) -> Result<(), TuiError> {
     // Before any mode is switched on, so that no signal can leave the modes on.
     let sources = Sources { signals: Signals::listen()?, hang_up: HangUp::watch()?, changes: gate.shared().changes() };
     let modes = Modes::enter()?;
-    let input = Batches::listen()?;
+    let input = Batches::listen(Arc::clone(&clock))?;
     let (columns, rows) = size();
     let replica = Arc::new(Replica::new(&gate, store, edition));
     let outside = EffectTargets::new(gate, replica, server).with_clipboard(Clipboard::of_environment());
     let mut executor = Executor::default();
     let console = Console {
         modes: &modes,
+        awaited: input.awaited(),
         burst: Burst::default(),
         limiter: Limiter::default(),
         next_change: None,
@@ -116,6 +117,7 @@ struct Console<'a> {
     executor: &'a mut Executor,
     clock: Arc<dyn Clock>,
     modes: &'a Modes,
+    awaited: Awaited,
     burst: Burst,
     limiter: Limiter,
     /// When the picture changes by itself, on the monotonic clock.
@@ -132,7 +134,7 @@ impl Console<'_> {
         sources.changes.mark_changed();
         if self.app.look.asks() {
             // The first frame does not wait for the answer.
-            self.modes.writer().order(ASK_BACKGROUND.to_vec());
+            self.ask_background();
         }
         self.turn(vec![first], &mut sources.changes)?;
         self.draw();
@@ -188,6 +190,11 @@ impl Console<'_> {
             () = self.modes.writer().drain() => Ok(()),
             () = sleep(LAST_OUTPUT) => Ok(()),
         }
+    }
+
+    fn ask_background(&self) {
+        self.awaited.begin();
+        self.modes.writer().order(ASK_BACKGROUND.to_vec());
     }
 
     /// Starts to follow the files that other processes may change.
@@ -259,7 +266,7 @@ impl Console<'_> {
                     Effect::Quit => self.has_quit = true,
                     Effect::Suspend if can_be_continued() => waiting.push_back(self.suspend(StopTarget::Group)?),
                     Effect::Mouse(on) => self.modes.writer().order(mouse(on)),
-                    Effect::AskBackground => self.modes.writer().order(ASK_BACKGROUND.to_vec()),
+                    Effect::AskBackground => self.ask_background(),
                     Effect::ToTerminal(text) => self.modes.writer().order(osc_52(&text)?),
                     _ => {}
                 }

@@ -8,7 +8,7 @@
 use std::fmt;
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -21,6 +21,7 @@ use super::answer::{Answer, AnswerResult};
 use super::terminal::has_input;
 use crate::app::key::{Code, Key};
 use crate::app::{Mouse, MouseKind};
+use crate::clock::Clock;
 use crate::look::Background;
 
 /// An event that the terminal sent.
@@ -65,6 +66,13 @@ const TOGETHER: Duration = Duration::from_micros(50);
 /// How long a key that looks like the beginning of a terminal's answer waits for the rest.
 const KEY: Duration = Duration::from_millis(30);
 
+/// How long an Esc waits while an answer is awaited whose first byte it may be.
+const ESC: Duration = Duration::from_millis(50);
+
+/// How long an answer is awaited after the question. Later than that it is only recognized if its beginning comes in one
+/// piece.
+const AWAITED: Duration = Duration::from_secs(3);
+
 /// How long an answer may pause, because it arrives in pieces on slow lines.
 const ANSWER: Duration = Duration::from_secs(1);
 
@@ -72,14 +80,44 @@ const ANSWER: Duration = Duration::from_secs(1);
 pub struct Batches {
     receiver: mpsc::Receiver<Batch>,
     is_reading: Arc<AtomicBool>,
+    awaited: Awaited,
+}
+
+/// Whether an answer of the terminal is awaited: the event loop asks, and the thread reads.
+#[derive(Clone)]
+pub struct Awaited {
+    clock: Arc<dyn Clock>,
+    /// On the monotonic clock, in microseconds.
+    until: Arc<AtomicU64>,
+}
+
+impl Awaited {
+    /// The terminal is about to be asked.
+    pub fn begin(&self) {
+        self.set(self.clock.monotonic() + AWAITED);
+    }
+
+    fn set(&self, until: Duration) {
+        self.until.store(u64::try_from(until.as_micros()).unwrap_or(u64::MAX), Ordering::SeqCst);
+    }
+
+    fn is_now(&self) -> bool {
+        self.clock.monotonic() < Duration::from_micros(self.until.load(Ordering::SeqCst))
+    }
 }
 
 impl Batches {
     /// Starts the thread. It ends with the process, or at the next event after this is dropped.
-    pub fn listen() -> io::Result<Self> {
+    pub fn listen(clock: Arc<dyn Clock>) -> io::Result<Self> {
         let (sender, receiver) = mpsc::channel(WAITING);
         let is_reading = Arc::new(AtomicBool::new(false));
-        let mut reader = Reader { answer: Answer::default(), is_reading: Arc::clone(&is_reading), is_drained: true };
+        let awaited = Awaited { clock, until: Arc::default() };
+        let mut reader = Reader {
+            answer: Answer::default(),
+            awaited: awaited.clone(),
+            is_reading: Arc::clone(&is_reading),
+            is_drained: true,
+        };
         thread::Builder::new().name("terminal-input".to_owned()).spawn(move || {
             loop {
                 let batch = reader.read();
@@ -89,7 +127,12 @@ impl Batches {
                 }
             }
         })?;
-        Ok(Self { receiver, is_reading })
+        Ok(Self { receiver, is_reading, awaited })
+    }
+
+    /// Where the thread is told of a question to the terminal.
+    pub fn awaited(&self) -> Awaited {
+        self.awaited.clone()
     }
 
     /// Waits for the next batch; `None` once the thread has ended.
@@ -111,6 +154,7 @@ impl Batches {
 
 struct Reader {
     answer: Answer,
+    awaited: Awaited,
     is_reading: Arc<AtomicBool>,
     /// Whether no input followed the last event.
     is_drained: bool,
@@ -124,12 +168,20 @@ impl Reader {
                 // Set only after the previous batch was sent, so that no event is pending while it is false.
                 self.is_reading.store(false, Ordering::SeqCst);
             }
-            let AnswerResult { events, background } = self.answer.take(event::read()?);
+            let event = event::read()?;
+            let AnswerResult { events, background } = self.answer.take(event, self.awaited.is_now());
+            if background.is_some() {
+                self.awaited.set(Duration::ZERO);
+            }
             batch.extend(background.map(Input::Background));
             batch.extend(events.into_iter().filter_map(input));
             self.is_reading.store(true, Ordering::SeqCst);
             self.is_drained = !event::poll(TOGETHER)?;
-            let patience = if self.answer.is_certain() { ANSWER } else { KEY };
+            let patience = match (self.answer.is_certain(), self.awaited.is_now()) {
+                (true, _) => ANSWER,
+                (false, true) => ESC,
+                (false, false) => KEY,
+            };
             if self.is_drained && self.answer.is_open() && !event::poll(patience)? {
                 batch.extend(self.answer.give_up().into_iter().filter_map(input));
             }

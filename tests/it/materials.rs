@@ -78,6 +78,43 @@ fn keys_and_metadata_are_identified_but_not_used(#[case] text: &str, #[case] sho
 }
 
 #[test]
+fn foreign_text_in_a_material_is_escaped_and_bounded() {
+    use portcullis::text::material::recognise;
+    let odd: String = crate::hostile::ODD.iter().map(|(_, text)| *text).filter(|text| *text != "\n").collect();
+    for value in [odd, "x".repeat(20_000)] {
+        let json = serde_json::Value::from(value.as_str());
+        for text in [
+            format!(r#"{{"keys":[{{"kty":{json},"kid":{json},"alg":{json},"use":{json}}}]}}"#),
+            format!(r#"{{"kty":{json},"kid":{json},"alg":{json},"use":{json}}}"#),
+            format!(r#"{{"issuer":{json},"jwks_uri":{json},"token_endpoint":1,"scopes_supported":[{json}]}}"#),
+            format!(r#"{{"resource":{json},"authorization_servers":[{json}],"jwks_uri":{json}}}"#),
+            format!(r#"{{"error":{json},"error_description":{json},"scope":{json},"message":{json}}}"#),
+            format!(r#"{{"error":{{"code":{json},"message":{json}}}}}"#),
+            format!(
+                "HTTP/1.1 403 x\r\nDate: {value}\r\nWWW-Authenticate: Bearer error=\"{value}\", scope=\"{value}\", \
+                     error_description=\"{value}\", resource_metadata=\"{value}\"\r\n\r\n"
+            ),
+            format!("-----BEGIN {value}-----\nM\n-----BEGIN PUBLIC KEY-----\nM"),
+        ] {
+            let material = recognise(&text).expect("a material");
+            let claims = crate::forge::claims(&format!(r#""iss":{json},"aud":{json},"scope":{json},"#));
+            let token = crate::forge::rules().inspect(crate::forge::token(claims));
+            let told = portcullis::auth::why::explain_material(
+                &material,
+                Some(&token),
+                &crate::forge::rules(),
+                crate::forge::NOW,
+            );
+            for line in told.lines() {
+                let line = format!("{}{}", line.mark, line.text);
+                assert!(line.chars().all(|c| portcullis::text::safe::hidden(c).is_none()), "{line:?}");
+                assert!(line.len() < 1000, "{} bytes: {text:.60}", line.len());
+            }
+        }
+    }
+}
+
+#[test]
 fn inspect_explains_input_other_than_tokens() {
     let ran = portcullis(&["inspect", "-"]).env("PORTCULLIS_TOKEN", "").input(FORBIDDEN).run();
     assert!(ran.out.starts_with("FORBIDDEN: the server accepts the token"), "{}", ran.out);
