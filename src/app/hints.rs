@@ -87,7 +87,7 @@ fn shared_hint(app: &App, action: Action) -> Option<&'static str> {
         Action::Out => app.focus.field.map(|_| "panes"),
         Action::Pane(1) if !app.in_text() => Some("pane"),
         Action::Help => Some("help"),
-        Action::Find if app.focus.pane == super::pane::Pane::Inspect => Some("find"),
+        Action::Find if app.can_find() => Some("find"),
         Action::Palette => Some("commands"),
         Action::Settings => Some("settings"),
         Action::Quit => Some("quit"),

@@ -65,6 +65,9 @@ struct Run {
     id: u64,
     tool: Arc<str>,
     made_for: Identity,
+    /// The settings and rules when it began: the answers are judged by these.
+    judged_by: Vec<String>,
+    rules: Arc<Rules>,
     at: NumericDate,
     tokens: Vec<TestToken>,
 }
@@ -142,7 +145,15 @@ impl App {
                 let arguments = self.arguments_for(&tool);
                 let order = Order { tool: Arc::clone(&tool), arguments, origin: Origin::Kit, judged_at: at };
                 let texts = tokens.iter().map(|token| Some(Arc::clone(&token.token))).collect();
-                self.kit.awaited = Some(Run { id, tool, made_for, at, tokens });
+                self.kit.awaited = Some(Run {
+                    id,
+                    tool,
+                    made_for,
+                    judged_by: self.judged_by(),
+                    rules: Arc::clone(&self.auth.rules),
+                    at,
+                    tokens,
+                });
                 vec![Effect::CallEach { id, tokens: texts, order }]
             }
         }
@@ -164,15 +175,17 @@ impl App {
     }
 
     pub(in crate::app) fn called_each(&mut self, id: u64, calls: Vec<CallResult>) -> Vec<Effect> {
-        let Some(Run { tool, made_for, at, tokens, .. }) = self.kit.awaited.take_if(|run| run.id == id) else {
+        let Some(Run { tool, made_for, judged_by, rules, at, tokens, .. }) =
+            self.kit.awaited.take_if(|run| run.id == id)
+        else {
             return self.everyone_called(id, calls);
         };
         let line = |(token, called): (&TestToken, CallResult)| {
             Line::new(token, Observation::new(&called.decision, &called.outcome))
         };
         let lines: Vec<Line> = tokens.iter().zip(calls).map(line).collect();
-        let card = Scorecard { tool: tool.to_string(), made_for, judged_by: self.judged_by(), at, lines };
-        self.kit.rules = Some(Arc::clone(&self.auth.rules));
+        let card = Scorecard { tool: tool.to_string(), made_for, judged_by, at, lines };
+        self.kit.rules = Some(rules);
         let said = format!("test tokens: {}", card.summary());
         if card.passed() {
             self.say(said);
