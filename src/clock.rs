@@ -11,16 +11,17 @@ use crate::text::Span;
 /// Two clock readings this close together count as simultaneous.
 const CLOSE: Duration = Duration::from_millis(20);
 
-/// How often they are read in the hope of that.
+/// How many times the clocks are read to get two such readings.
 const TRIES: usize = 10;
 
 /// A source of time.
 pub trait Clock: Send + Sync {
-    /// The instant it is.
+    /// Returns the current instant.
     fn now(&self) -> NumericDate;
-    /// Time since some fixed moment; never goes backwards.
+    /// Returns the time since some fixed moment; it never goes backwards.
     fn monotonic(&self) -> Duration;
-    /// Both, read so close to one another that they can be compared; on a machine that is too busy for that, the last try.
+    /// Returns both, read so close together that they can be compared; on a machine too busy for that, those of the
+    /// last try.
     fn both(&self) -> (NumericDate, Duration) {
         let read = || {
             let (before, now) = (self.monotonic(), self.now());
@@ -31,18 +32,18 @@ pub trait Clock: Send + Sync {
         let (now, monotonic, _) = close.unwrap_or_else(read);
         (now, monotonic)
     }
-    /// Lets time pass on this thread, which does nothing else.
+    /// Waits for a duration on this thread, which does nothing else; a manual clock advances instead.
     fn sleep(&self, duration: Duration);
 }
 
-/// The system's clock.
+/// The system clock.
 #[derive(Clone, Copy, Debug)]
 pub struct SystemClock {
     started: Instant,
 }
 
 impl SystemClock {
-    /// The system's clock, its monotonic time counted from here.
+    /// Returns the system clock, with its monotonic time counted from now.
     #[expect(clippy::disallowed_methods, reason = "this is the clock")]
     pub fn new() -> Self {
         Self { started: Instant::now() }
@@ -70,7 +71,7 @@ impl Clock for SystemClock {
     }
 }
 
-/// A clock that moves only on request, for tests and for replaying the past.
+/// A clock that advances only on request, for tests and for replaying the past.
 #[derive(Debug)]
 pub struct ManualClock(Mutex<(NumericDate, Duration)>);
 
@@ -80,14 +81,14 @@ impl ManualClock {
         Self(Mutex::new((now, Duration::ZERO)))
     }
 
-    /// Moves on by `duration`.
+    /// Advances by `duration`.
     pub fn advance(&self, duration: Duration) {
         let mut times = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         times.0 = times.0.plus(Span::from(duration));
         times.1 += duration;
     }
 
-    /// Leaps to an instant, in either direction; the monotonic time does not move.
+    /// Jumps to an instant, in either direction; the monotonic time does not change.
     pub fn set(&self, now: NumericDate) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).0 = now;
     }
@@ -107,7 +108,7 @@ impl Clock for ManualClock {
     }
 }
 
-/// Seconds east of Greenwich that the system's time zone has at an instant.
+/// Returns the UTC offset of the system's time zone at an instant, in seconds; positive to the east.
 pub fn local_offset(at: NumericDate) -> i32 {
     Local.offset_from_utc_datetime(&at.utc().naive_utc()).fix().local_minus_utc()
 }

@@ -1,7 +1,7 @@
 //! Portcullis: the gate of an authenticated MCP server, and a terminal console around it.
 //!
-//! A [`Gate`] issues HS256 tokens, verifies them, checks permissions and calls tools. All of its decisions are those of
-//! [`auth::Rules`]; a console, a command line and a server show and serve the same ones.
+//! A [`Gate`] issues HS256 tokens, verifies them, checks permissions and calls tools. All decisions are made by
+//! [`auth::Rules`]; the console, the command line and the server show and enforce the same ones.
 
 pub mod app;
 pub mod auth;

@@ -1,4 +1,4 @@
-//! Which theme the user wants, and what the terminal can show.
+//! The theme that the user chose, and what the terminal can show.
 
 /// The theme that the user chose.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -10,17 +10,17 @@ pub enum ThemeChoice {
     Dark,
     /// Dark text, for a light background.
     Light,
-    /// White on black and pure colours; it brings its own background.
+    /// White on black and pure colours, with a background of its own.
     Contrast,
-    /// Bold, dim and reverse only.
+    /// Only bold, dim and reverse, without colours.
     Plain,
 }
 
 impl ThemeChoice {
-    /// Every choice, in the order in which they turn.
+    /// Every choice, in order.
     pub const ALL: [Self; 5] = [Self::Auto, Self::Dark, Self::Light, Self::Contrast, Self::Plain];
 
-    /// The word for it, as options and configuration write it.
+    /// Returns the name that options and configuration use.
     pub const fn word(self) -> &'static str {
         match self {
             Self::Auto => "auto",
@@ -31,7 +31,7 @@ impl ThemeChoice {
         }
     }
 
-    /// Reads the word.
+    /// Parses such a name.
     pub fn named(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|choice| choice.word() == word)
     }
@@ -47,13 +47,13 @@ pub enum Background {
 }
 
 impl Background {
-    /// By the relative luminance (WCAG 2) of a colour, each part from 0 to 1: whichever of black and white has more contrast
-    /// on it.
+    /// Classifies a background colour, each part from 0 to 1, by its relative luminance (WCAG 2): it is light if black
+    /// has more contrast on it than white.
     pub fn of(red: f64, green: f64, blue: f64) -> Self {
         if luminance(red, green, blue) > 0.179 { Self::Light } else { Self::Dark }
     }
 
-    /// Reads `COLORFGBG`, which some terminals set: `15;0`, or `0;default;15`.
+    /// Parses `COLORFGBG`, which some terminals set: `15;0`, or `0;default;15`.
     pub fn from_colorfgbg(value: &str) -> Option<Self> {
         match value.rsplit(';').next()?.parse::<u8>().ok()? {
             0..=6 | 8 => Some(Self::Dark),
@@ -63,7 +63,7 @@ impl Background {
     }
 }
 
-/// The relative luminance of an sRGB colour (WCAG 2), each part from 0 to 1.
+/// Returns the relative luminance of an sRGB colour (WCAG 2), each part from 0 to 1.
 pub fn luminance(red: f64, green: f64, blue: f64) -> f64 {
     let linear = |part: f64| if part <= 0.040_45 { part / 12.92 } else { ((part + 0.055) / 1.055).powf(2.4) };
     0.0722f64.mul_add(linear(blue), 0.2126f64.mul_add(linear(red), 0.7152 * linear(green)))
@@ -75,12 +75,12 @@ pub enum Depth {
     /// Sixteen, which the user's palette defines.
     #[default]
     Sixteen,
-    /// Any.
+    /// 24-bit colour.
     True,
 }
 
 impl Depth {
-    /// By `COLORTERM`, which terminals with 24-bit colour set.
+    /// Parses `COLORTERM`, which terminals with 24-bit colour set.
     pub fn from_colorterm(value: &str) -> Self {
         if matches!(value, "truecolor" | "24bit") { Self::True } else { Self::Sixteen }
     }
@@ -95,7 +95,7 @@ pub struct Look {
     pub background: Option<Background>,
     /// How many colours the terminal shows.
     pub depth: Depth,
-    /// Whether the terminal must not be asked for its background: the Linux console would print the question.
+    /// Whether the terminal must not be asked for its background: the Linux console would print the request.
     pub is_mute: bool,
 }
 
@@ -105,7 +105,7 @@ impl Look {
         self.choice == ThemeChoice::Auto && !self.is_mute
     }
 
-    /// The choice, with `Auto` decided. Most terminals are dark.
+    /// Returns the choice, with `Auto` resolved. An unknown background counts as dark, because most terminals are dark.
     pub fn decided(self) -> ThemeChoice {
         match (self.choice, self.background) {
             (ThemeChoice::Auto, Some(Background::Light)) => ThemeChoice::Light,

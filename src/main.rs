@@ -1,4 +1,4 @@
-//! The program: parses options, runs a command or the console, and turns the result into messages and exit codes.
+//! The program: parses options, runs a command or the console, and converts the result into messages and exit codes.
 
 use std::io::{self, BufReader, BufWriter, IsTerminal as _, Write as _};
 use std::process::ExitCode;
@@ -16,10 +16,10 @@ use portcullis::tui::{self, Start, effects};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 fn main() -> ExitCode {
-    // A server may have more clients than the usual soft limit has descriptors for.
+    // A server may have more clients than the usual soft limit on file descriptors allows.
     let descriptors = getrlimit(Resource::Nofile).maximum;
     let _ = setrlimit(Resource::Nofile, Rlimit { current: descriptors, maximum: descriptors });
-    // A core file would contain the secret, and SIGQUIT asks for one until the program listens to signals.
+    // A core file would contain the secret, and SIGQUIT causes one until the program listens to signals.
     let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) });
     let options = match Options::try_parse() {
         Ok(options) => options,
@@ -32,7 +32,7 @@ fn main() -> ExitCode {
 }
 
 /// Prints clap's output: help to standard output, errors to standard error. An error quotes the arguments, which may
-/// contain anything.
+/// contain any text, so it is escaped.
 fn misused(error: &clap::Error) -> ExitCode {
     if !error.use_stderr() {
         let _ = error.print();
@@ -47,7 +47,7 @@ fn misused(error: &clap::Error) -> ExitCode {
 fn runner(options: &Options, command: &Command) -> ExitCode {
     let stdout = io::stdout();
     let shows_colour = stdout.is_terminal() && std::env::var_os("TERM").is_some_and(|term| term != "dumb");
-    // They are not locked: a server on standard streams uses its own threads for them.
+    // The streams are not locked, because a server on standard streams uses its own threads for them.
     let mut runner = Runner {
         input: &mut BufReader::new(io::stdin()),
         out: &mut BufWriter::with_capacity(16 * 1024, stdout),
@@ -135,13 +135,13 @@ fn console(options: &Options) -> ExitCode {
 
 fn fail(error: &CliError) -> ExitCode {
     match error {
-        // The sender of the signal expects no explanation.
+        // The end by a signal is not explained, because the sender of the signal does not expect that.
         CliError::Signalled(_) => ExitCode::from(error.exit_code()),
         error => complain(error, error.exit_code()),
     }
 }
 
-/// One line for the user; a failed write to standard error is ignored.
+/// Prints one line to standard error, ignoring a failed write, and returns the exit code.
 fn complain(error: impl std::fmt::Display, code: u8) -> ExitCode {
     let _ = writeln!(io::stderr(), "portcullis: {error}");
     ExitCode::from(code)

@@ -1,5 +1,5 @@
-//! The signals that end the program. The console's event loop and `portcullis serve` listen to the same ones and exit with
-//! 128 and the signal's number.
+//! The signals that end the program. The console's event loop and `portcullis serve` listen to the same signals and
+//! exit with 128 plus the signal's number.
 
 use std::io;
 
@@ -7,9 +7,9 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// Listens to SIGTERM, SIGHUP, SIGINT and SIGQUIT.
 ///
-/// Listening replaces an inherited "ignore", which matters for SIGHUP: under `nohup` or a shell's `trap '' HUP` the program
-/// would outlive its terminal. It also replaces the default of SIGQUIT, which is to write the memory, with its secret, to a
-/// core file.
+/// Listening replaces an inherited "ignore", which matters for SIGHUP: under `nohup` or a shell's `trap '' HUP` the
+/// program would otherwise outlive its terminal. It also replaces the default action of SIGQUIT, which is to write the
+/// memory, including the secret, to a core file.
 pub struct TerminationSignals {
     terminate: Signal,
     hang_up: Signal,
@@ -18,7 +18,7 @@ pub struct TerminationSignals {
 }
 
 impl TerminationSignals {
-    /// Listens from now on. Needs a runtime.
+    /// Starts to listen. Must be called in a tokio runtime.
     pub fn listen() -> io::Result<Self> {
         Ok(Self {
             terminate: signal(SignalKind::terminate())?,
@@ -28,7 +28,7 @@ impl TerminationSignals {
         })
     }
 
-    /// Waits for the next one and returns its number.
+    /// Waits for the next signal and returns its number.
     pub async fn next(&mut self) -> i32 {
         let kind = tokio::select! {
             biased;
@@ -41,7 +41,7 @@ impl TerminationSignals {
     }
 }
 
-/// The exit code of a program that a signal ended, as shells report it.
+/// Returns the exit code of a program that a signal ended, as shells report it.
 pub fn exit_code(signal: i32) -> u8 {
     u8::try_from(128 + signal).unwrap_or(1)
 }

@@ -1,8 +1,9 @@
-//! Watches one file: reports when its content has changed, or when it has been deleted.
+//! Watches one file: reports when its content has changed or it has been deleted.
 //!
-//! It watches directories, because an editor that saves by renaming would leave a watch on the file itself behind: the
-//! file's own and, if the file is a link, that of the link's target. For a missing directory, the nearest existing
-//! parent is watched. Only changes of the file's content are reported.
+//! It watches directories, because an editor that saves by renaming replaces the file, and a watch on the file itself
+//! would stay with the old one. The directories are the file's own and, if the file is a link, that of the link's
+//! target. For a missing directory, the nearest existing parent is watched. Only changes of the file's content are
+//! reported.
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -21,18 +22,18 @@ use tokio::time::sleep;
 
 use crate::text;
 
-/// How long the content has to stay the same before it is reported. Writing causes several events, and in between the
+/// How long the content has to stay the same before it is reported. A write causes several events, between which the
 /// file may be incomplete.
 const SETTLES: Duration = Duration::from_millis(50);
 
-/// A file that still changes after this time is reported even so.
+/// How long a report waits at most for a file that keeps changing.
 const AT_LAST: Duration = Duration::from_millis(500);
 
-/// How often a file is read that the system cannot watch.
+/// How often a file that the system cannot watch is read.
 const POLL: Duration = Duration::from_secs(1);
 
-/// The system cannot watch a file, as when no inotify instance is left. It is read every second instead, until it can
-/// be watched.
+/// The error if the system cannot watch a file, for example because all inotify instances are in use. The file is read
+/// every second instead, until it can be watched.
 #[derive(Debug, thiserror::Error)]
 #[error(
     "{} is polled every second because it cannot be watched: {}",
@@ -44,35 +45,36 @@ pub struct WatchError {
     error: notify::Error,
 }
 
-/// The watch.
+/// A watch on one file.
 pub struct Watch {
     path: PathBuf,
     watcher: Option<RecommendedWatcher>,
-    /// The content reported last.
+    /// The last content that was seen.
     known: Option<Content>,
-    /// Whether something has happened since the content was looked at.
+    /// Whether an event has occurred since the content was last read.
     is_due: bool,
-    /// Whether the file is read again and again, because it cannot be watched.
+    /// Whether the file is polled because it cannot be watched.
     polls: bool,
     /// Whether the file is only replaced atomically. Then it is always complete: changes are reported without delay,
     /// and detected without reading it.
     is_replaced_whole: bool,
-    /// Begins to watch; tests replace it.
+    /// Starts to watch; tests replace this function.
     arm: fn(&mut Self) -> notify::Result<()>,
     sender: mpsc::UnboundedSender<()>,
     events: mpsc::UnboundedReceiver<()>,
 }
 
-/// The SHA-256 of a file's content or of what the system says of it, or why it cannot be read.
+/// The SHA-256 of a file's content or of its metadata, or why it cannot be read.
 type Content = Result<[u8; 32], ErrorKind>;
 
 impl Watch {
-    /// A watch that never reports anything.
+    /// Creates a watch that never reports a change.
     pub fn nothing() -> Self {
         Self { is_due: false, ..Self::new(PathBuf::new()) }
     }
 
-    /// A watch on this file, which reports it once at the beginning: it may have changed since it was read.
+    /// Creates a watch on a file. It reports the file once at the beginning, because the file may have changed since it
+    /// was read.
     pub fn new(path: PathBuf) -> Self {
         let (sender, events) = mpsc::unbounded_channel();
         Self {
@@ -88,13 +90,14 @@ impl Watch {
         }
     }
 
-    /// A watch on a file that is only ever replaced in one step, however large it is.
+    /// Creates a watch on a file that is only ever replaced atomically. It does not read the file, however large that
+    /// is.
     pub fn of_whole(path: PathBuf) -> Self {
         Self { is_replaced_whole: true, ..Self::new(path) }
     }
 
-    /// Waits until the file has changed. A call that is cancelled loses nothing. If the system cannot watch the file,
-    /// one call says so, and from then on the file is read every second.
+    /// Waits until the file has changed. Cancel-safe. If the system cannot watch the file, one call reports that, and
+    /// from then on the file is read every second.
     pub async fn touched(&mut self) -> Result<(), WatchError> {
         loop {
             if self.polls && !self.is_due {
@@ -107,17 +110,17 @@ impl Watch {
                 self.settle().await;
             }
             while self.events.try_recv().is_ok() {}
-            // Every time: a directory may have been created, removed or replaced. First, so that no change is missed
-            // between reading the content and watching.
+            // The watch is renewed every time, because a directory may have been created, removed or replaced; and
+            // before the content is read, so that no change in between is missed.
             let armed = (self.arm)(self);
             self.is_due = false;
             let content = if self.is_replaced_whole { stamp(&self.path) } else { content(&self.path) };
             let is_new = self.known.replace(content) != Some(content);
             match armed {
-                // If the first watch fails, there is none; later, the previous one continues.
+                // If the first watch fails, the file is not watched; if a later one fails, the previous one continues.
                 Err(error) if self.watcher.is_none() && !self.polls => {
                     self.polls = true;
-                    // The content read just now has not been reported yet.
+                    // The content that was just read has not been reported yet.
                     self.is_due = is_new;
                     self.known = None;
                     return Err(WatchError { path: self.path.clone(), error });
@@ -131,8 +134,8 @@ impl Watch {
         }
     }
 
-    /// Waits until the content has stayed the same for [`SETTLES`], or for [`AT_LAST`]. An event that
-    /// leaves the content alone does not prolong the wait.
+    /// Waits until the content has stayed the same for [`SETTLES`], or for [`AT_LAST`]. An event that does not change
+    /// the content does not prolong the wait.
     async fn settle(&mut self) {
         let mut seen = content(&self.path);
         let mut quiet = pin!(sleep(SETTLES));
@@ -152,7 +155,7 @@ impl Watch {
         }
     }
 
-    /// Watches the folders in which a change of the file can be seen.
+    /// Watches the folders in which a change of the file can be noticed.
     fn arm(&mut self) -> notify::Result<()> {
         let target = self.path.canonicalize().ok();
         let names: Vec<OsString> = [Some(&self.path), target.as_ref()]
@@ -178,9 +181,9 @@ impl Watch {
     }
 }
 
-/// Whether an event may have changed the content of the file. Reading changes nothing, and the reading of this program
-/// would wake it for ever. Another file that is written, such as a log, changes nothing either; but one that comes,
-/// goes or is renamed may be a link on the way to the file.
+/// Whether an event may have changed the content of the file. Reads are ignored: otherwise this program's own reads
+/// would wake it forever. Writes to another file, such as a log, are ignored too. But another file that is created,
+/// removed or renamed may be a link on the path to the file.
 fn is_relevant(event: &notify::Event, names: &[OsString]) -> bool {
     match event.kind {
         EventKind::Access(AccessKind::Open(_) | AccessKind::Read) => false,
@@ -193,7 +196,7 @@ fn is_relevant(event: &notify::Event, names: &[OsString]) -> bool {
     }
 }
 
-/// The nearest folder above a file that exists.
+/// Returns the nearest existing folder above a file.
 fn nearest_folder(file: &Path) -> Option<PathBuf> {
     let above = file.ancestors().skip(1).map(|above| match above.as_os_str().is_empty() {
         true => Path::new("."),
@@ -204,7 +207,7 @@ fn nearest_folder(file: &Path) -> Option<PathBuf> {
 
 fn content(path: &Path) -> Content {
     let read = || {
-        // Opening a pipe would wait for its writer.
+        // Opening a named pipe would wait for its writer.
         if !path.metadata()?.is_file() {
             return Err(io::Error::from(ErrorKind::InvalidInput));
         }
@@ -215,7 +218,7 @@ fn content(path: &Path) -> Content {
     read().map_err(|error: io::Error| error.kind())
 }
 
-/// The SHA-256 of what the system says of a file: which file it is, and when it was changed.
+/// Returns the SHA-256 of a file's metadata: its identity, its size and its times of change.
 fn stamp(path: &Path) -> Content {
     let found = path.metadata().map_err(|error| error.kind())?;
     let times = [found.mtime(), found.mtime_nsec(), found.ctime(), found.ctime_nsec()];
@@ -223,7 +226,7 @@ fn stamp(path: &Path) -> Content {
     Ok(numbers.fold(Sha256::new(), |hash, number| hash.chain_update(number.to_le_bytes())).finalize().into())
 }
 
-/// Hashes what is written to it.
+/// A writer that hashes its input.
 struct HashWriter<'a>(&'a mut Sha256);
 
 impl io::Write for HashWriter<'_> {
@@ -269,7 +272,7 @@ mod tests {
         touched.expect("it can be watched");
     }
 
-    /// A watch that has reported the file as it is.
+    /// Returns a watch that has reported the file as it is.
     async fn watching(file: &Path) -> Watch {
         let mut watch = Watch::new(file.to_owned());
         noticed(&mut watch).await;
@@ -364,7 +367,7 @@ mod tests {
         let mut watch = watching(&file).await;
         place.write("policy.toml", "# more");
         for _ in 0..3 {
-            // In the middle of settling; on a busy machine that may be over already.
+            // This ends in the middle of settling; on a busy machine, settling may be over already.
             if tokio::time::timeout(SETTLES / 2, watch.touched()).await.is_ok() {
                 return;
             }

@@ -24,7 +24,7 @@ impl App {
             Action::Suspend => return vec![Effect::Suspend],
             Action::Out => self.out(),
             _ if !self.overlays.is_empty() => return self.act_on_overlay(action),
-            // Enter begins to edit, before it does anything.
+            // On a pane without a focused field, Enter only starts editing.
             Action::Act if self.focus.field.is_none() => self.enter(Focus::entering(self.focus.pane)),
             Action::Act => return self.focus.act().map(|act| (act.run)(self)).unwrap_or_default(),
             Action::Turn(by) => self.turn(by),
@@ -36,7 +36,7 @@ impl App {
                 let tick = self.focus.control().and_then(|control| control.tick);
                 return tick.map(|tick| (tick.run)(self)).unwrap_or_default();
             }
-            // Only if the cursor is visible: elsewhere the palette has the command.
+            // Only if the cursor is visible: otherwise the command is in the palette.
             Action::Remove if self.focus.field.is_some() => {
                 return self.focus.pane.place().remove.map(|remove| (remove.run)(self)).unwrap_or_default();
             }

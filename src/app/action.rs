@@ -26,13 +26,13 @@ pub enum Action {
     Undo,
     Redo,
     Pane(usize),
-    /// To the pane of this letter.
+    /// Focus the pane with this letter.
     Jump(char),
-    /// The next key is the letter of a screen.
+    /// Wait for the letter of a screen.
     Go,
-    /// Along the row under the cursor, or to the pane beside.
+    /// Move along the row under the cursor, or to the next pane.
     Side(isize),
-    /// To the row or field above or below.
+    /// Move to the row or field above or below.
     Line(isize),
     Find,
     Mouse,

@@ -26,14 +26,14 @@ impl Clip {
 /// Something that can be copied.
 #[derive(Clone, Copy)]
 pub struct ClipSource {
-    /// The word in the footer; `None` while there is nothing to copy. It costs less than the text.
+    /// The word in the footer; `None` while there is nothing to copy. It is cheaper than building the text.
     pub hint: fn(&App) -> Option<&'static str>,
-    /// The text; `None` exactly when the hint is.
+    /// The text; `None` exactly when the hint is `None`.
     pub clip: fn(&App) -> Option<Clip>,
 }
 
 impl ClipSource {
-    /// Nothing.
+    /// A source without a text.
     pub(super) const NONE: Self = Self { hint: |_| None, clip: |_| None };
 
     /// The selected token.
@@ -103,7 +103,7 @@ impl App {
         vec![Effect::Copy { text: text.into(), what }]
     }
 
-    /// A copy came to something: says where the text is, and sends it to the terminal where that takes it.
+    /// Handles the result of a copy: reports the destination, and sends the text to the terminal if it goes there.
     pub(super) fn copied(
         &mut self,
         what: &str,

@@ -1,4 +1,5 @@
-//! The clock that the user controls. It sets the time that decisions use, and nothing else.
+//! The clock that the user controls. It sets the time that decisions use and, with `stamps_held`, the stamps of issued
+//! tokens.
 
 use std::time::Duration;
 
@@ -8,16 +9,16 @@ use crate::auth::NumericDate;
 use crate::text::Span;
 use crate::text::words::{exact, span, with_sign};
 
-/// How much faster than the real clock a fast one runs.
+/// How many times as fast as real time a fast clock runs.
 pub const FAST: i64 = 60;
 
-/// The system's clock leapt if it moved at least this much more or less than time did.
+/// The system clock has jumped if it moved at least this much more or less than the monotonic clock.
 const LEAP: Span = Span::millis(500);
 
-/// A leap is shown in multiples of this.
+/// Jumps are shown in multiples of this.
 const ROUNDED: Span = Span::millis(200);
 
-/// A message counts as seen by a key pressed this long after it was shown.
+/// A key press dismisses the warning of a jump only this long after it was first shown.
 const SEEN: Duration = Duration::from_secs(1);
 
 /// While a countdown runs, the clocks are compared at least this often.
@@ -29,21 +30,21 @@ pub enum ConsoleClock {
     /// The real time.
     #[default]
     Real,
-    /// The real time moved by a span that is not zero.
+    /// The real time, shifted by a span other than zero.
     Shifted(Span),
     /// Always this instant.
     Frozen(NumericDate),
-    /// [`FAST`] times as fast.
+    /// A clock that runs [`FAST`] times as fast as real time.
     Fast {
         /// The time it showed when it was started.
         at: NumericDate,
-        /// When that was, on the monotonic clock.
+        /// When it was started, on the monotonic clock.
         since: Duration,
     },
 }
 
 impl ConsoleClock {
-    /// The time it shows.
+    /// Returns the time it shows.
     pub fn shows(self, real: NumericDate, mono: Duration) -> NumericDate {
         match self {
             Self::Real => real,
@@ -53,7 +54,7 @@ impl ConsoleClock {
         }
     }
 
-    /// The same clock, set to an instant.
+    /// Returns the same kind of clock, set to an instant.
     #[must_use]
     pub fn set(self, to: NumericDate, now: Times) -> Self {
         match self {
@@ -63,7 +64,7 @@ impl ConsoleClock {
         }
     }
 
-    /// The real time, moved by a span.
+    /// Returns the real time shifted by a span, which may be zero.
     pub fn shifted(by: Span) -> Self {
         if by == Span::ZERO { Self::Real } else { Self::Shifted(by) }
     }
@@ -82,7 +83,7 @@ impl ConsoleClock {
 /// A jump of the system clock: it was set, or the machine slept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ClockJump {
-    /// By how much; negative if it leapt back.
+    /// How far it jumped; negative if back.
     pub by: Span,
     /// The time after the jump.
     pub to: NumericDate,
@@ -91,17 +92,18 @@ pub struct ClockJump {
 }
 
 impl ClockJump {
-    /// It in words: `system clock leapt back by 1d`.
+    /// Describes the jump: `system clock jumped back by 1d`.
     pub fn words(self) -> String {
         let way = if self.by < Span::ZERO { "back" } else { "ahead" };
-        // A moment passed between the two readings.
+        // Rounded, because a moment passes between the readings of the two clocks.
         let by = ROUNDED * (self.by.abs() + ROUNDED / 2).div_euclid(ROUNDED);
         format!("system clock jumped {way} by {}", exact(by))
     }
 }
 
 impl App {
-    /// The instants of a new turn: what the system's clock shows, and the time since the start.
+    /// Sets the instants of a new turn from the system clock and the time since the start, and reports a jump of the
+    /// system clock.
     pub fn at(&mut self, real: NumericDate, mono: Duration) {
         let passed = Span::from(mono.saturating_sub(self.times.mono));
         let by = real.since(self.times.real) - passed;
@@ -113,15 +115,16 @@ impl App {
         }
     }
 
-    /// Forgets the last leap, unless it was noticed only now: a key that was on its way has not seen it.
+    /// Dismisses the last jump, unless it was noticed within [`SEEN`]: the user pressed the key before seeing the
+    /// warning.
     pub(super) fn forget_leap(&mut self) {
         let now = self.times.mono;
         self.leap.take_if(|leap| leap.noticed + SEEN <= now);
     }
 
-    /// Returns the time until the picture changes without input; `None` if no countdown runs.
+    /// Returns the time until the picture changes without input; `None` if it does not change by itself.
     pub fn next_change(&self) -> Option<Duration> {
-        // A clock stops at the last instant there is.
+        // A clock stops at the last representable instant.
         let runs = self.times.judged < NumericDate::MAX;
         let holds = if runs { self.drawn.holds } else { None };
         let counted = holds.and_then(|holds| {
@@ -134,7 +137,7 @@ impl App {
         counted.into_iter().chain(toast).chain(marks).chain(really).min()
     }
 
-    /// The header's badge while the clock differs from the real time.
+    /// Returns the header's badge, or `None` if the clock shows the real time.
     pub fn clock_badge(&self) -> Option<String> {
         match self.clock {
             ConsoleClock::Real => None,
@@ -144,31 +147,31 @@ impl App {
         }
     }
 
-    /// Formats to the second, with the date if it is not today's.
+    /// Formats an instant to the second, with the date if it is not today's.
     fn frozen_at(&self, at: NumericDate) -> String {
         let at = at.whole_second();
         let day = |at: NumericDate| at.seconds().div_euclid(86_400);
         if day(at) == day(self.times.real) { self.time(at) } else { self.date(at) }
     }
 
-    /// Begins at another time than the real one: tokens are stamped by the held clock, too.
+    /// Starts the clock at another time than the real one. Issued tokens are stamped by it, too.
     pub fn start_at(&mut self, start: NumericDate) {
         self.stamps_held = true;
         self.set_clock(start);
     }
 
-    /// Sets the clock everything is judged for; it runs on as it did.
+    /// Sets the clock that decisions use. It keeps running at the same speed.
     pub(super) fn set_clock(&mut self, to: NumericDate) {
         self.hold(self.clock.set(to, self.times));
     }
 
-    /// Holds another clock from now on.
+    /// Replaces the clock and the time of this turn.
     pub(super) fn hold(&mut self, clock: ConsoleClock) {
         self.clock = clock;
         self.times.judged = clock.shows(self.times.real, self.times.mono);
     }
 
-    /// Freezes the clock, or lets it run on from the instant it shows.
+    /// Freezes the clock, or lets it continue from the instant it shows.
     pub(super) fn freeze(&mut self) {
         let at = self.times.judged;
         self.hold(match self.clock {
@@ -177,7 +180,7 @@ impl App {
         });
     }
 
-    /// Lets the clock run fast, or as fast as time again.
+    /// Runs the clock [`FAST`] times as fast, or at normal speed again.
     pub(super) fn hurry(&mut self) {
         let at = self.times.judged;
         self.hold(match self.clock {
@@ -187,7 +190,7 @@ impl App {
     }
 }
 
-/// Formats a span with its sign, to the second if it is at least one: `+55m`, `-1d`, `+250ms`.
+/// Formats a span with its sign, to the second if it is at least a second long: `+55m`, `-1d`, `+250ms`.
 pub fn signed(by: Span) -> String {
     with_sign(by, if by.abs() < Span::SECOND { exact } else { span })
 }

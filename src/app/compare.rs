@@ -1,4 +1,4 @@
-//! Two tokens side by side: the selected one on the left, and another.
+//! Comparison of two tokens side by side: the selected one on the left, another on the right.
 
 use super::list::turned;
 use super::overlay::Overlay;
@@ -8,7 +8,7 @@ use crate::auth::diff::diff;
 use crate::gate::TokenEntry;
 
 impl App {
-    /// The word in the footer for comparing, in the panes that offer it.
+    /// Returns the footer's word for comparing, in the panes that offer it.
     pub(super) fn compare_hint(&self) -> Option<&'static str> {
         let is_possible = self.selected().is_some() && self.auth.tokens.len() > 1;
         is_possible.then_some("compare")
@@ -40,7 +40,7 @@ impl App {
         }
     }
 
-    /// Compares with the next other token.
+    /// Compares the selected token with the next or the previous one instead.
     pub(super) fn turn_diff(&mut self, by: isize) {
         let Some(Overlay::Diff { with, .. }) = self.overlays.pop() else {
             return;

@@ -1,32 +1,32 @@
-//! A text and the cursor in it. It steps by characters, because the view shows each of them, hidden ones too: an editor
-//! that stepped by grapheme clusters could not place its cursor next to a zero-width space.
+//! A text and the cursor in it. The cursor moves by characters, because the view shows every character, invisible ones
+//! too: an editor that moved by grapheme clusters could not place its cursor next to a zero-width space.
 
-/// A text being edited, of one line or of several.
+/// A text being edited, of one or more lines.
 #[derive(Clone, Default)]
 pub struct Editor {
     text: String,
-    /// In bytes; between two characters.
+    /// The byte offset of the cursor, always on a character boundary.
     cursor: usize,
 }
 
-/// A place, seen from the cursor.
+/// A place relative to the cursor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {
     /// One character back.
     Back,
-    /// One character on.
+    /// One character forward.
     On,
-    /// The start of the word that the cursor is in or behind, in its line.
+    /// The start of the word that the cursor is in or after, on the same line.
     WordBack,
-    /// The start of the next word, in its line.
+    /// The start of the next word, on the same line.
     WordOn,
     /// The start of the line.
     LineStart,
     /// The end of the line.
     LineEnd,
-    /// The same column, a line up.
+    /// The same column, one line up.
     Up,
-    /// The same column, a line down.
+    /// The same column, one line down.
     Down,
 }
 
@@ -47,24 +47,24 @@ fn kind(c: char) -> Kind {
 }
 
 impl Editor {
-    /// The text.
+    /// Returns the text.
     pub fn text(&self) -> &str {
         &self.text
     }
 
-    /// Line and character of the cursor, counted from 0.
+    /// Returns the line and the character of the cursor, counted from 0.
     pub fn cursor(&self) -> (usize, usize) {
         let (before, _) = self.parts();
         (before.matches('\n').count(), last_line(before).chars().count())
     }
 
-    /// Inserts a text at the cursor and moves the cursor behind it.
+    /// Inserts a text at the cursor and moves the cursor after it.
     pub fn insert(&mut self, text: &str) {
         self.text.insert_str(self.cursor, text);
         self.cursor += text.len();
     }
 
-    /// Goes to a place.
+    /// Moves the cursor to a place.
     pub fn go(&mut self, to: Place) {
         self.cursor = self.find(to);
     }
@@ -81,7 +81,7 @@ impl Editor {
         self.cursor = from;
     }
 
-    /// The byte offset of a place, or the cursor's if there is none in that direction.
+    /// Returns the byte offset of a place, or the cursor's own if the place does not exist.
     fn find(&self, place: Place) -> usize {
         let (before, after) = self.parts();
         let (line, rest) = (last_line(before), first_line(after));
@@ -114,7 +114,7 @@ impl Editor {
         }
     }
 
-    /// The text before the cursor and the text behind it.
+    /// Returns the text before the cursor and the text after it.
     fn parts(&self) -> (&str, &str) {
         self.text.split_at(self.cursor)
     }
@@ -130,7 +130,7 @@ fn first_line(text: &str) -> &str {
     text.split('\n').next().unwrap_or_default()
 }
 
-/// The byte offset in `line` after as many characters as `other` has; the end of `line` if it is shorter.
+/// Returns the byte offset in `line` after as many characters as `other` has, or the end of `line` if it is shorter.
 fn column(line: &str, other: &str) -> usize {
     line.char_indices().nth(other.chars().count()).map_or(line.len(), |(at, _)| at)
 }
@@ -142,7 +142,7 @@ mod tests {
 
     use super::*;
 
-    /// A text with `|` at the cursor.
+    /// Parses a text with `|` at the cursor.
     fn editor(text: &str) -> Editor {
         let cursor = text.find('|').expect("a cursor");
         Editor { text: text.replace('|', ""), cursor }

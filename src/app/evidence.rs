@@ -1,4 +1,4 @@
-//! Evidence for a ticket: what is copied, or written to a file.
+//! Evidence for a ticket, copied or written to a file.
 
 use std::collections::HashMap;
 
@@ -7,16 +7,16 @@ use super::overlay::LinePurpose;
 use super::{App, Effect};
 use crate::auth::TokenId;
 use crate::config::ConfigError;
-use crate::lab::evidence::{Evidence, Form, options};
+use crate::lab::evidence::{Evidence, Form, ReportFiles};
 
-/// The most calls that go to the clipboard; a file takes all of them.
+/// The maximum number of calls copied to the clipboard; a file contains all of them.
 const COPIED: usize = 100;
 
-/// The message if there is no evidence.
+/// The message if evidence is requested before any exists.
 const NOTHING: &str = "nothing to copy: no call, drill or run of the test kit yet";
 
 impl App {
-    /// The evidence in a form; `None` while there is none.
+    /// Returns the evidence with at most `most` calls, or `None` if there is none.
     fn evidence(&self, most: usize, form: Form) -> Option<String> {
         let listed = self.auth.tokens.iter().filter_map(|entry| Some((entry.id, entry.judged.jti.clone()?)));
         let tested =
@@ -31,8 +31,13 @@ impl App {
             at: self.times.real,
             clock: Some(self.times.judged).filter(|judged| *judged != self.times.real),
             judged_by: self.judged_by(),
-            policy: rules.policy.digest(),
-            options: options(rules, &self.policy_file.path),
+            rules,
+            files: ReportFiles {
+                policy: &self.policy_file.path,
+                policy_is_changed: !self.policy_is_saved(),
+                state: self.connect.files.state.as_deref(),
+            },
+            unstored: if self.keeps_revocations { self.auth.health.unsaved } else { rules.revoked.iter().count() },
             left_out: all().count() - calls.len(),
             calls,
             drill: self.drill.found.as_ref().filter(|found| !found.report.is_cancelled),
@@ -54,7 +59,8 @@ impl App {
         self.ask(LinePurpose::EvidenceTo, "");
     }
 
-    /// Writes the evidence to a file: as JSON Lines where its name says so, otherwise as Markdown.
+    /// Writes the evidence to a file, as JSON Lines if its name ends in `.jsonl`, `.ndjson` or `.json`, otherwise as
+    /// Markdown.
     pub(super) fn save_evidence(&mut self, path: &str) -> Vec<Effect> {
         if path.is_empty() {
             self.complain("enter a file name");

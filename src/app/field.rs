@@ -1,21 +1,21 @@
-//! The state of fields: text being edited, one of several, ticks. The view draws them.
+//! The state of text fields. The view draws them.
 
 use std::fmt;
 
 use super::editor::{Editor, Place};
 use super::key::{Code, Key};
 
-/// A text being edited, of one line or of several.
+/// A text being edited, of one or more lines.
 #[derive(Clone)]
 pub struct TextField {
     editor: Editor,
     lines: Lines,
-    /// Whether the next typed character replaces the whole text, as in a form that was just sent.
+    /// Whether the next typed character replaces the whole text, as in a form that was just submitted.
     pub replaced_by_typing: bool,
 }
 
 impl fmt::Debug for TextField {
-    /// Only its length: what is typed here may be a token.
+    /// Writes only its length, because the text may be a token.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "TextField({} bytes)", self.text().len())
     }
@@ -30,24 +30,24 @@ pub enum Lines {
 }
 
 impl TextField {
-    /// A field holding `text`, the cursor at its end.
+    /// Creates a field with `text`, and the cursor at its end.
     pub fn new(text: &str, lines: Lines) -> Self {
         let mut field = Self { editor: Editor::default(), lines, replaced_by_typing: false };
         field.insert(text);
         field
     }
 
-    /// The text, lines joined by line feeds.
+    /// Returns the text; line feeds separate its lines.
     pub fn text(&self) -> &str {
         self.editor.text()
     }
 
-    /// The lines: at least one.
+    /// Returns the lines, at least one.
     pub fn lines(&self) -> impl Iterator<Item = &str> {
         self.text().split('\n')
     }
 
-    /// Line and character of the cursor, counted from 0.
+    /// Returns the line and the character of the cursor, counted from 0.
     pub fn cursor(&self) -> (usize, usize) {
         self.editor.cursor()
     }
@@ -57,7 +57,7 @@ impl TextField {
         self.text().is_empty()
     }
 
-    /// Puts another text in its place, the cursor at its end.
+    /// Replaces the text and moves the cursor to its end.
     pub fn set(&mut self, text: &str) {
         *self = Self::new(text, self.lines);
     }
@@ -80,7 +80,7 @@ impl TextField {
         self.lines == Lines::Many
     }
 
-    /// Breaks the line, in a field of several.
+    /// Inserts a line break, if the field may have them.
     pub fn break_line(&mut self) {
         if self.has_lines() {
             self.editor.insert("\n");
@@ -96,7 +96,7 @@ impl TextField {
         }
     }
 
-    /// Types or moves; `false` when the key means nothing to a text.
+    /// Handles a key that types, deletes or moves. Returns `false` for any other key.
     pub fn press(&mut self, key: Key) -> bool {
         if let Some(c) = key.typed() {
             self.insert(c.encode_utf8(&mut [0; 4]));

@@ -7,10 +7,15 @@ use super::pane::Pane;
 use crate::text;
 
 impl App {
+    /// Whether the focused pane lists something to find.
+    pub(super) fn can_find(&self) -> bool {
+        matches!(self.focus.pane, Pane::Inspect | Pane::Tokens | Pane::Activity | Pane::Matrix | Pane::Timeline)
+    }
+
     pub(super) fn ask_what_to_find(&mut self) {
         let last = match self.focus.pane {
             Pane::Inspect => self.inspect.find.clone(),
-            Pane::Tokens | Pane::Activity | Pane::Matrix | Pane::Timeline => String::new(),
+            _ if self.can_find() => String::new(),
             pane => {
                 let tokens = Pane::Tokens.place().letter;
                 return self.complain(format!("{} lists nothing to find; press {tokens} for Tokens", pane.title()));

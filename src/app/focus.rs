@@ -9,45 +9,45 @@ use super::screen::Screen;
 pub struct Focus {
     /// The pane.
     pub pane: Pane,
-    /// The field in it; without one digits and arrows choose among panes.
+    /// The field in it; `None` while digits and arrows choose among panes.
     pub field: Option<Field>,
 }
 
 impl Focus {
-    /// At the first field of a pane.
+    /// Returns the focus on the first field of a pane.
     pub fn first(pane: Pane) -> Self {
         Self { pane, field: pane.fields().next() }
     }
 
-    /// The focus after entering a pane.
+    /// Returns the focus after entering a pane.
     pub fn entering(pane: Pane) -> Self {
         pane.place().start.map_or_else(|| Self::first(pane), Self::at)
     }
 
-    /// The focus after a change of pane or screen: like [`Focus::entering`], but never in a text field, which would
-    /// receive the next keys.
+    /// Returns the focus after a change of pane or screen: like [`Focus::entering`], but never in a text field, which
+    /// would receive the next keys.
     pub fn landing(pane: Pane) -> Self {
         let to = Self::entering(pane);
         let is_text = to.control().is_some_and(|control| control.text.is_some());
         Self { field: to.field.filter(|_| !is_text), ..to }
     }
 
-    /// At a field.
+    /// Returns the focus on a field.
     pub const fn at(field: Field) -> Self {
         Self { pane: field.pane, field: Some(field) }
     }
 
-    /// The control of the field.
+    /// Returns the control of the focused field.
     pub fn control(self) -> Option<&'static Control> {
         self.field.map(Field::control)
     }
 
-    /// The action of Enter here.
+    /// Returns the action of Enter: the field's, or else the pane's.
     pub fn act(self) -> Option<Act> {
         self.control().and_then(|control| control.act).or(self.pane.place().act)
     }
 
-    /// At the next (`1`) or previous (`-1`) field, across the panes of a screen.
+    /// Returns the focus on the next (`1`) or previous (`-1`) field, across the panes of a screen.
     #[must_use]
     pub fn stepped(self, screen: Screen, by: isize) -> Self {
         let all: Vec<Field> = screen.panes().into_iter().flat_map(Pane::fields).collect();

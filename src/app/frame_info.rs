@@ -16,7 +16,7 @@ pub struct FrameInfo {
     pub cursor: Option<(u16, u16)>,
     /// Areas that react to the mouse; later ones are on top.
     pub targets: Vec<(Area, Target)>,
-    /// The instant drawn for.
+    /// The instant that the frame shows.
     pub at: NumericDate,
     /// The time from that instant to the next change of a shown time, if any.
     pub holds: Option<Span>,
@@ -28,15 +28,15 @@ pub struct FrameInfo {
     pub columns: PerField<Window>,
     /// How far each text can be scrolled.
     pub ends: PerField<usize>,
-    /// The piece of time that the timeline shows.
+    /// The range of time that the timeline shows.
     pub axis: Option<Axis>,
     /// How far the top overlay can be scrolled.
     pub overlay_end: usize,
-    /// Rows the top overlay shows.
+    /// How many rows the top overlay shows.
     pub overlay_rows: usize,
 }
 
-/// Something that is known of each field that was drawn; of another field it is the default.
+/// A value for each field that was drawn. Other fields have the default.
 #[derive(Clone, Debug, Default)]
 pub struct PerField<T>(Vec<(Field, T)>);
 
@@ -46,7 +46,7 @@ impl<T: Copy + Default> PerField<T> {
         self.0.iter().find(|(known, _)| *known == field).map_or_else(T::default, |(_, value)| *value)
     }
 
-    /// Notes it.
+    /// Stores the value for a field.
     pub fn set(&mut self, field: Field, value: T) {
         match self.0.iter_mut().find(|(known, _)| *known == field) {
             Some((_, known)) => *known = value,
@@ -65,7 +65,7 @@ pub struct Window {
 }
 
 impl Window {
-    /// The window that shows `row` of `len` rows with the least scrolling.
+    /// Returns the window of `rows` rows that shows `row` of `len` rows with the least scrolling.
     #[must_use]
     pub fn around(self, row: usize, rows: usize, len: usize) -> Self {
         let first = self.first.min(row).max((row + 1).saturating_sub(rows)).min(len.saturating_sub(rows));
@@ -95,14 +95,15 @@ impl Area {
 pub enum Target {
     Pane(Pane),
     Field(Field),
-    /// A row of a list, or a tick among others.
+    /// A row of a list, or one of several ticks.
     Row(Field, usize),
-    /// A cell of a table: row and column. For a bar the column is that of the screen where the axis begins.
+    /// A cell of a table: row and column. For a bar of the timeline, the column is the screen column at which the axis
+    /// begins.
     Cell(Field, usize, usize),
     PaletteRow(usize),
     Setting(SettingsField),
     Do(Action),
-    /// A button that does what the pane is for, wherever the focus is.
+    /// A button that runs the pane's action of Enter, wherever the focus is.
     Button(Pane),
     /// An overlay's own area, which blocks clicks on the panes below.
     Overlay,
@@ -116,13 +117,13 @@ impl FrameInfo {
         self.targets.iter().any(|(_, target)| *target == Target::Field(field))
     }
 
-    /// The scroll positions that the next frame starts from.
+    /// Returns the scroll positions that the next frame starts from.
     #[must_use]
     pub fn kept(&self, at: NumericDate) -> Self {
         Self { at, rows: self.rows.clone(), columns: self.columns.clone(), ..Self::default() }
     }
 
-    /// The rows of so many pages of a list.
+    /// Returns how many rows `by` pages of a list are. Pages overlap by a row.
     pub(super) fn page(&self, field: Field, by: isize) -> isize {
         by.saturating_mul(self.rows.get(field).rows.max(2).cast_signed() - 1)
     }
@@ -140,7 +141,7 @@ impl FrameInfo {
         })
     }
 
-    /// A shown time changes this long after the instant drawn for.
+    /// Records that a shown time changes this long after the instant that the frame shows.
     pub fn changes_in(&mut self, span: Span) {
         self.holds = Some(self.holds.map_or(span, |known| known.min(span)));
     }

@@ -1,5 +1,5 @@
-//! The words in the footer: what each key does here and now. Those of a pane come from its file, beside what the key
-//! does.
+//! The words in the footer: what each key does in the current state. A pane's file defines its words beside the
+//! functions that the keys run.
 
 use super::App;
 use super::action::Action;
@@ -8,7 +8,7 @@ use super::keymap::{binding, keys_of};
 use super::overlay::Overlay;
 use super::screen::Screen;
 
-/// The word in the footer for an action, or `None` when it does nothing here and now.
+/// Returns the footer's word for an action, or `None` if the action has no effect in the current state.
 pub fn hint(app: &App, action: Action) -> Option<&'static str> {
     match app.overlays.last() {
         Some(overlay) => overlay_hint(overlay, action),
@@ -71,7 +71,7 @@ fn pane_hint(app: &App, action: Action) -> Option<&'static str> {
     hint(app)
 }
 
-/// The word for an action that is the same in every pane.
+/// Returns the word for an action that is the same in every pane.
 fn shared_hint(app: &App, action: Action) -> Option<&'static str> {
     match action {
         Action::Screen(screen) if screen != app.screen => Some(screen.title()),
@@ -87,7 +87,7 @@ fn shared_hint(app: &App, action: Action) -> Option<&'static str> {
         Action::Out => app.focus.field.map(|_| "panes"),
         Action::Pane(1) if !app.in_text() => Some("pane"),
         Action::Help => Some("help"),
-        Action::Find if app.focus.pane == super::pane::Pane::Inspect => Some("find"),
+        Action::Find if app.can_find() => Some("find"),
         Action::Palette => Some("commands"),
         Action::Settings => Some("settings"),
         Action::Quit => Some("quit"),
@@ -95,7 +95,7 @@ fn shared_hint(app: &App, action: Action) -> Option<&'static str> {
     }
 }
 
-/// The actions of the footer, the most useful first.
+/// The actions of the footer, most useful first.
 const FOOTER: [Action; 31] = [
     Action::Act,
     Action::Turn(1),
@@ -130,7 +130,7 @@ const FOOTER: [Action; 31] = [
     Action::Quit,
 ];
 
-/// The footer: keys and what they do now, the most useful first.
+/// Returns the footer: each action with its key and its word, most useful first.
 pub fn footer(app: &App) -> Vec<(Action, String, &'static str)> {
     if app.chord.is_some() {
         return Screen::ALL.map(|to| (Action::Screen(to), to.letter().to_string(), to.title())).into();
@@ -138,7 +138,7 @@ pub fn footer(app: &App) -> Vec<(Action, String, &'static str)> {
     row(app, |action| hint(app, action))
 }
 
-/// The keys of the pane below whatever lies over it, and what they do there now.
+/// Returns the same for the focused pane, as if no overlay covered it.
 pub fn here(app: &App) -> Vec<(Action, String, &'static str)> {
     row(app, |action| pane_hint(app, action))
 }

@@ -13,59 +13,59 @@ use crate::auth::TokenId;
 use crate::auth::revocations::{Revocation, RevocationTarget};
 use crate::gate::TokenEntry;
 
-/// Something that can be undone. It may hold a token, so it has no `Debug`.
+/// A change that can be undone. It may hold a token, so it has no `Debug`.
 pub enum Step {
-    /// The Issue form was changed; this is how it was before. Typing into one field is one step.
+    /// A change of the Issue form, with the form before it. Typing into one field is one step.
     Issue(Field, Box<IssueForm>),
-    /// The arguments were changed in this field; this is how they were, and whether the user had touched them.
+    /// A change of the arguments in this field, with the text before it and whether the user had edited that.
     Arguments(Field, String, bool),
-    /// A call was loaded from the log; this is the field to go to, how the form was, and which token was selected.
+    /// A call loaded from the log: the field to focus, the previous form and the token that was selected.
     Loaded(Field, Box<CallForm>, Option<u64>),
-    /// The token of this ID was given another label; this is the one it had.
+    /// A change of the label of the token with this ID, with the previous label.
     Labelled(TokenId, Option<Arc<str>>),
-    /// The policy was changed in this field; this is how it was.
+    /// A change of the policy in this field, with the previous policy.
     Policy(Field, Arc<Policy>),
-    /// Something was revoked, or restored; this is how it was.
+    /// A revocation or a restoration, with the revocation that was in force before.
     Revoked(RevocationTarget, Option<Revocation>),
-    /// A token was removed.
+    /// The removal of a token.
     Removed(TokenEntry),
-    /// A removal was undone: the token that is to be removed again. By its ID, because a paste that was undone and
-    /// redone since has given it another number.
+    /// An undone removal, with the token to remove again. It is identified by its ID, because undoing and redoing its
+    /// paste gives it another number.
     PutBack(TokenId),
-    /// Test tokens were put into the list: each with its label, and the numbers they have there.
+    /// Test tokens added to the list, with their labels and their numbers in the list.
     Tests(Vec<(Arc<str>, Arc<str>)>, Vec<u64>),
-    /// A paste was taken for tokens.
+    /// A paste whose text was added as tokens.
     Pasted(Paste),
 }
 
-/// A paste that was taken for tokens. It shares them with the list, so that a hundred pastes are not kept twice.
+/// A paste whose text was added as tokens. It shares them with the list, so that a hundred pastes are not stored twice.
 #[derive(Default)]
 pub struct Paste {
     /// The field that had the focus.
     pub(super) field: Option<Field>,
-    /// The whole paste, if undo has to put it into the field.
+    /// The whole paste, if undo has to insert it into the field.
     pub(super) text: Option<Arc<str>>,
-    /// The summary that was shown for it.
+    /// The summary shown for it.
     pub(super) summary: String,
-    /// The tokens, for redo. They are known once they are in the list.
+    /// The tokens, for redo; empty until they are in the list.
     pub(super) tokens: Vec<Arc<str>>,
-    /// The numbers of those that were new.
+    /// The numbers of the tokens that were new in the list.
     pub(super) added: Vec<u64>,
-    /// The field's text before undo put the paste into it.
+    /// The field's text before undo inserted the paste into it.
     pub(super) before: Option<String>,
 }
 
 impl Step {
-    /// Names the step for the undo message.
+    /// Returns the step's name for the undo message.
     fn words(&self) -> String {
         match self {
-            Self::Issue(field, _) => format!("a change of {} in Issue", field.label()),
-            Self::Arguments(..) => "a change of the arguments".to_owned(),
+            Self::Issue(field, _) => format!("a change to {} in Issue", field.label()),
+            Self::Arguments(..) => "a change to the arguments".to_owned(),
             Self::Loaded(..) => "loading a call".to_owned(),
             Self::Labelled(..) => "a label".to_owned(),
-            Self::Policy(..) => "a change of the policy".to_owned(),
+            Self::Policy(..) => "a change to the policy".to_owned(),
             Self::Revoked(_, None) => "a revocation".to_owned(),
-            Self::Revoked(_, Some(_)) => "the end of a revocation".to_owned(),
+            Self::Revoked(_, Some(_)) => "restoring a token".to_owned(),
             Self::Removed(_) | Self::PutBack(_) => "the removal of a token".to_owned(),
             Self::Tests(..) => "adding test tokens".to_owned(),
             Self::Pasted(_) => "a paste".to_owned(),
@@ -82,7 +82,7 @@ impl Step {
     }
 }
 
-/// The most steps that are kept.
+/// The maximum number of steps to undo.
 const DEPTH: usize = 100;
 
 /// The stacks of undo and redo steps.
@@ -90,7 +90,7 @@ const DEPTH: usize = 100;
 pub struct History {
     done: Vec<Step>,
     undone: Vec<Step>,
-    /// Whether the last step was typing that may go on.
+    /// Whether the next change of the same field belongs to the last step.
     typing: bool,
 }
 
@@ -105,7 +105,7 @@ impl History {
         !self.undone.is_empty()
     }
 
-    /// Something was done; what was undone before cannot be redone any more.
+    /// Adds a step. Steps that were undone before can no longer be redone.
     pub(super) fn push(&mut self, step: Step) {
         self.undone.clear();
         let was_typing = std::mem::replace(&mut self.typing, true);
@@ -123,7 +123,7 @@ impl History {
         self.typing = false;
     }
 
-    /// Returns the last paste, to add its result.
+    /// Returns the last paste, so that its result can be added.
     pub(super) fn latest_paste(&mut self) -> Option<&mut Paste> {
         self.done.iter_mut().rev().find_map(|step| match step {
             Step::Pasted(paste) => Some(paste),
@@ -131,7 +131,7 @@ impl History {
         })
     }
 
-    /// The numbers of the test tokens that were put into the list last, to be completed likewise.
+    /// Returns the numbers of the test tokens that were added last, to fill them in.
     pub(super) fn latest_tests(&mut self) -> Option<&mut Vec<u64>> {
         self.done.iter_mut().rev().find_map(|step| match step {
             Step::Tests(_, numbers) => Some(numbers),
@@ -200,7 +200,7 @@ impl App {
         effects
     }
 
-    /// Takes a step back or forth; returns the step that leads back again.
+    /// Undoes or redoes a step. Returns the step that reverses this, and the effects.
     fn swap(&mut self, step: Step) -> (Option<Step>, Vec<Effect>) {
         match step {
             Step::Issue(field, form) => {
@@ -257,7 +257,7 @@ impl App {
         }
     }
 
-    /// Focuses the field of an undone paste and inserts its text; returns the field's previous text.
+    /// Focuses the field of an undone paste and inserts the paste. Returns the field's previous text.
     fn put_back(&mut self, field: Field, pasted: Option<&str>) -> Option<String> {
         self.go(Focus::at(field));
         let edited = self.text_mut(field)?;

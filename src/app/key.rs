@@ -1,6 +1,6 @@
 //! Keys as plain data, with the names that the key table, the footer and the tests use.
 //!
-//! The terminal's own key events are turned into these in `tui::input`; no other module depends on crossterm's keys.
+//! `tui::input` converts the terminal's key events into these; no other module depends on crossterm's keys.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,17 +8,17 @@ use std::str::FromStr;
 /// A key that was pressed, with its modifiers. Shift is kept only if it changes the meaning (`Shift-Tab`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Key {
-    /// Which key.
+    /// The key itself.
     pub code: Code,
-    /// Ctrl was held.
+    /// Whether Ctrl was held.
     pub ctrl: bool,
-    /// Alt was held, or Esc came just before.
+    /// Whether Alt was held, or Esc was received just before.
     pub alt: bool,
-    /// Shift was held; always false for characters, whose case says it already.
+    /// Whether Shift was held; always false for characters, whose case already shows it.
     pub shift: bool,
 }
 
-/// The keys that the console uses; others are dropped on input.
+/// The keys that the console uses; others are ignored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[expect(missing_docs, reason = "the names are those printed on the keys")]
 pub enum Code {
@@ -56,27 +56,27 @@ const NAMED: [(Code, &str, &str); 13] = [
 ];
 
 impl Key {
-    /// The key without modifiers.
+    /// Returns the key without modifiers.
     pub const fn plain(code: Code) -> Self {
         Self { code, ctrl: false, alt: false, shift: false }
     }
 
-    /// The key with Ctrl.
+    /// Returns the key with Ctrl.
     pub const fn ctrl(code: Code) -> Self {
         Self { ctrl: true, ..Self::plain(code) }
     }
 
-    /// The key with Alt.
+    /// Returns the key with Alt.
     pub const fn alt(code: Code) -> Self {
         Self { alt: true, ..Self::plain(code) }
     }
 
-    /// The key with Shift.
+    /// Returns the key with Shift.
     pub const fn shift(code: Code) -> Self {
         Self { shift: true, ..Self::plain(code) }
     }
 
-    /// The character this key types, if it types one.
+    /// Returns the character that this key types, if any.
     pub const fn typed(self) -> Option<char> {
         match self {
             Self { code: Code::Char(c), ctrl: false, alt: false, .. } => Some(c),
@@ -102,7 +102,7 @@ impl fmt::Display for Key {
     }
 }
 
-/// The text is not the name of a key.
+/// The error for a text that is not the name of a key.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("unknown key {0:?}")]
 pub struct UnknownKey(pub String);
@@ -110,7 +110,7 @@ pub struct UnknownKey(pub String);
 impl FromStr for Key {
     type Err = UnknownKey;
 
-    /// Reads `Ctrl-Y`, `Shift-Tab`, `F2`, `Space`, `x`, `Up` or `↑`.
+    /// Parses `Ctrl-Y`, `Shift-Tab`, `F2`, `Space`, `x`, `Up` or `↑`.
     fn from_str(name: &str) -> Result<Self, UnknownKey> {
         let mut key = Self::plain(Code::Esc);
         let mut rest = name;

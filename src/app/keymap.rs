@@ -1,4 +1,4 @@
-//! The one table of keys: dispatch, footer, help, palette and the README are made from it.
+//! The single table of keys: dispatch, footer, help, palette and the README's table are generated from it.
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -11,13 +11,13 @@ use crate::look::ThemeChoice;
 /// A row of the table.
 #[derive(Clone, Copy, Debug)]
 pub struct Binding {
-    /// What it does.
+    /// The action that it triggers.
     pub action: Action,
-    /// The keys that do it; none for a command of the palette only.
+    /// The keys that trigger it; empty if only the palette offers it.
     pub keys: &'static [Key],
     /// The command in words: an imperative, lower case, without a full stop.
     pub words: &'static str,
-    /// Keys that type a character mean it only where no text is being typed.
+    /// Whether keys without Ctrl or Alt trigger it only while no text is being edited. F keys always do.
     pub outside_text: bool,
 }
 
@@ -141,7 +141,7 @@ pub const BINDINGS: &[Binding] = &[
 ];
 
 impl Binding {
-    /// Whether it is a command of its own, to be found in the palette; moving about is not.
+    /// Whether the palette lists it. Moves and the actions of the focused field are not listed.
     pub const fn is_command(&self) -> bool {
         let moving = matches!(
             self.action,
@@ -160,7 +160,7 @@ impl Binding {
         !moving && !local
     }
 
-    /// Whether it takes something away that is not easily brought back: never the first choice.
+    /// Whether it may remove something that is hard to restore. The palette lists such commands last.
     pub const fn is_destructive(&self) -> bool {
         matches!(
             self.action,
@@ -173,7 +173,7 @@ impl Binding {
         )
     }
 
-    /// The names of its keys as they are shown.
+    /// Returns the names of its keys, as shown.
     pub fn shown_keys(&self) -> Vec<String> {
         self.keys.iter().map(Key::to_string).collect()
     }
@@ -194,25 +194,25 @@ pub fn binding(action: Action) -> Option<&'static Binding> {
     BINDINGS.iter().find(|binding| binding.action == action)
 }
 
-/// What a key means here. A key that types a character never means anything while a text is being typed.
+/// Returns the action of a key. A key that types a character has none while a text is being edited.
 pub fn action(key: Key, in_text: bool) -> Option<Action> {
-    // In a text, keys without a modifier belong to it where it could use them; F-keys never do.
+    // While a text is being edited, keys without a modifier belong to it if it can use them; F keys never do.
     let is_for_text = in_text && !key.ctrl && !key.alt && !matches!(key.code, Code::F(_));
     let types = is_for_text && key.typed().is_some();
     let means = |binding: &&Binding| binding.keys.contains(&key) && !types && !(is_for_text && binding.outside_text);
     BINDINGS.iter().find(means).map(|binding| binding.action)
 }
 
-/// A key cannot take the meaning of another one.
+/// Why a key cannot be remapped to act like another one.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RemapError {
     /// The text is not the name of a key.
     #[error(transparent)]
     Unknown(#[from] UnknownKey),
-    /// The other key means nothing.
+    /// The other key has no action.
     #[error("{0} does nothing; expected a key of the table in the README")]
     Unbound(Key),
-    /// A key that types a character would do more than move.
+    /// The first key types a character, and the action of the other one does more than move.
     #[error("{0} types a character, so it cannot take the meaning of {1}, which does more than move")]
     Types(Key, Key),
 }
@@ -234,13 +234,13 @@ pub fn remapped(pairs: &[(String, String)]) -> Result<Remapped, RemapError> {
     Ok(keys)
 }
 
-/// Whether an action only moves.
+/// Whether an action only navigates.
 const fn navigates(action: Action) -> bool {
     use Action::{Find, Go, Help, Jump, Line, Palette, Pane, Row, Screen, Side, Token};
     matches!(action, Line(_) | Side(_) | Jump(_) | Go | Find | Row(_) | Token(_) | Screen(_) | Pane(_) | Help | Palette)
 }
 
-/// The table as Markdown, for the README.
+/// Returns the table as Markdown, for the README.
 pub fn markdown() -> String {
     let mut out = String::from("| key | does |\n|---|---|\n");
     for binding in BINDINGS {

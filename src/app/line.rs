@@ -1,10 +1,10 @@
-//! A prompt of one line: a token's label, a name or a phrase for the policy, a file.
+//! A prompt for one line: a token's label, a name or a description for the policy, a file, or a text to find.
 
 use std::sync::Arc;
 
 use super::field::{Lines, TextField};
 
-/// A line being typed, and what it is for.
+/// A line being typed, and its purpose.
 #[derive(Debug)]
 pub struct LineForm {
     /// The purpose of the line.
@@ -16,13 +16,13 @@ pub struct LineForm {
 /// The purpose of a prompt for one line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LinePurpose {
-    /// The label of the token of this number; empty for none.
+    /// The label of the token with this number; empty to remove it.
     Label(u64),
     /// The name of a tool to add to the policy.
     Tool,
     /// The name of a permission to add to the policy.
     Permission,
-    /// A description of this tool of the policy; empty for none.
+    /// A description of this tool of the policy; empty to remove it.
     Description(Arc<str>),
     /// The file to write the policy to.
     SaveTo,
@@ -33,7 +33,7 @@ pub enum LinePurpose {
 }
 
 impl LinePurpose {
-    /// The prompt.
+    /// Returns the prompt.
     pub const fn words(&self) -> &'static str {
         match self {
             Self::Label(_) => "label the token",
@@ -46,7 +46,7 @@ impl LinePurpose {
         }
     }
 
-    /// The hint in the empty line.
+    /// Returns the hint in the empty line.
     pub const fn hint(&self) -> &'static str {
         match self {
             Self::Label(_) => "a label; empty to remove it",
@@ -59,7 +59,7 @@ impl LinePurpose {
         }
     }
 
-    /// The note below the line about its effect.
+    /// Returns the note below the line about its effect.
     pub const fn note(&self) -> &'static str {
         match self {
             Self::Label(_) => "the label is shown before the token's own name",
@@ -72,7 +72,7 @@ impl LinePurpose {
         }
     }
 
-    /// The label of Enter.
+    /// Returns the label of Enter.
     pub const fn act(&self) -> &'static str {
         match self {
             Self::Label(_) => "set label",
@@ -90,8 +90,8 @@ impl LineForm {
     }
 }
 
-/// The longest label that is kept, in bytes.
+/// The maximum length of a label, in bytes.
 pub const MAX_LABEL: usize = 64;
 
-/// The longest line that is pasted into one, in bytes.
+/// The maximum length of a paste into a prompt, in bytes. The rest is cut off.
 pub const MAX_LINE: usize = 4096;

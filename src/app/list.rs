@@ -1,6 +1,6 @@
 //! Steps in a list, wrapping around or stopping at its ends.
 
-/// The next place in a row of `len`, wrapping around; 0 in an empty row.
+/// Returns the index `by` steps from `at` in a list of `len` items, wrapping around; 0 for an empty list.
 pub const fn turned(at: usize, by: isize, len: usize) -> usize {
     if len == 0 {
         return 0;
@@ -8,13 +8,13 @@ pub const fn turned(at: usize, by: isize, len: usize) -> usize {
     at.wrapping_add_signed(by.rem_euclid(len.cast_signed())) % len
 }
 
-/// A place moved within `0..len`, stopping at both ends.
+/// Returns the index `by` steps from `at` within `0..len`, stopping at both ends.
 pub const fn moved(at: usize, by: isize, len: usize) -> usize {
     let to = at.saturating_add_signed(by);
     if to >= len { len.saturating_sub(1) } else { to }
 }
 
-/// The next or the previous one of all choices, wrapping around. An unknown choice is treated as the first.
+/// Returns the choice `by` steps from `now`, wrapping around. An unknown choice is treated as the first.
 pub fn next_of<T: Clone + PartialEq>(all: &[T], now: &T, by: isize) -> T {
     let at = all.iter().position(|one| one == now).unwrap_or(0);
     all.get(turned(at, by, all.len())).unwrap_or(now).clone()

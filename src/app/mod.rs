@@ -45,6 +45,7 @@ pub use frame_info::{Area, FrameInfo, Target};
 pub use msg::{Effect, Mouse, MouseKind, Msg, Times};
 pub use pane::{Field, Pane};
 pub use screen::Screen;
+use update::RunStart;
 pub use update::update;
 
 use crate::auth::{Call, Decision, Inspection, NumericDate, Verdict};
@@ -91,9 +92,11 @@ pub struct App {
     pub screen: Screen,
     /// The keyboard focus.
     pub focus: Focus,
-    /// A key that waits for another: behind `g`, a letter chooses a screen.
+    /// A pressed key that waits for the next one: after `g`, a letter selects a screen.
     pub chord: Option<Key>,
-    /// Whether clicks and the wheel come here, instead of selecting text in the terminal.
+    /// Where the run of keys began that came too fast to be typed.
+    run_start: RunStart,
+    /// Whether the console receives clicks and the wheel; otherwise the mouse selects text in the terminal.
     pub has_mouse: bool,
     /// The Issue pane's form.
     pub issue: IssueForm,
@@ -101,7 +104,7 @@ pub struct App {
     pub call: CallForm,
     /// The number of the selected token; `None` is the row `(no token)`.
     pub selected: Option<u64>,
-    /// The selected token, inspected under the present rules.
+    /// The selected token, inspected under the current rules.
     pub inspection: Option<Arc<Inspection>>,
     /// The state of the Matrix pane.
     pub matrix: Matrix,
@@ -113,9 +116,9 @@ pub struct App {
     pub inspect: InspectPane,
     /// The state of the Activity pane.
     pub activity: ActivityPane,
-    /// The call made last from here.
+    /// The last call made from the console.
     pub last_call: Option<LastCall>,
-    /// The call whose answer is awaited.
+    /// The ID of the call whose answer is pending.
     pub in_flight: Option<u64>,
     /// The open overlays; the last one is on top.
     pub overlays: Vec<Overlay>,
@@ -123,15 +126,15 @@ pub struct App {
     pub history: History,
     /// A message that disappears after a while.
     pub toast: Option<Toast>,
-    /// The theme, and what the terminal can show of it.
+    /// The theme, and what the terminal can show.
     pub look: Look,
-    /// Keys that take the meaning of others.
+    /// Remapped keys: each acts like the key it maps to.
     pub keys: HashMap<Key, Key>,
     /// How instants are shown.
     pub time_style: TimeStyle,
     /// The user's time zone.
     pub zone: Zone,
-    /// The policy's file.
+    /// The policy file.
     pub policy_file: PolicyFile,
     /// The state of the Server pane.
     pub server: ServerPane,
@@ -139,13 +142,13 @@ pub struct App {
     pub traffic: TrafficPane,
     /// The state of the Connect pane.
     pub connect: ConnectPane,
-    /// Whether a restart finds again what is revoked here.
+    /// Whether revocations made here are stored and survive a restart.
     pub keeps_revocations: bool,
-    /// The names of security-relevant files that other users can write.
+    /// The names of security-relevant files that other users can write to.
     pub writable: Vec<&'static str>,
-    /// The clock everything is judged by.
+    /// The clock that decisions use.
     pub clock: ConsoleClock,
-    /// Whether tokens are stamped by that clock too, instead of by the real one.
+    /// Whether issued tokens are stamped by that clock too, instead of by the real one.
     pub stamps_held: bool,
     /// The state of the Clock pane.
     pub dial: ClockPane,
@@ -155,9 +158,9 @@ pub struct App {
     pub drill: DrillPane,
     /// The state of the Test kit pane.
     pub kit: KitPane,
-    /// Which tokens have a namesake.
+    /// The names that several tokens share.
     namesakes: Namesakes,
-    /// The last leap of the system's clock, until the user has seen it.
+    /// The last jump of the system clock, until the user has seen it.
     pub leap: Option<ClockJump>,
     last_id: u64,
 }
@@ -173,7 +176,7 @@ pub struct Toast {
     pub until: Duration,
 }
 
-/// How long a message stays.
+/// How long a toast is shown.
 const TOAST: Duration = Duration::from_secs(5);
 
 /// The initial state of a console. It holds tokens, so it has no `Debug`.
@@ -184,30 +187,30 @@ pub struct InitialState {
     pub times: Times,
     /// The user's time zone.
     pub zone: Zone,
-    /// The policy file; empty for the policy that is built in.
+    /// The policy file's path; empty for the built-in policy.
     pub policy_path: String,
-    /// Whether a restart finds again what is revoked here.
+    /// Whether revocations made here are stored and survive a restart.
     pub keeps_revocations: bool,
-    /// The names of security-relevant files that other users can write.
+    /// The names of security-relevant files that other users can write to.
     pub writable: Vec<&'static str>,
     /// The settings that the Server pane offers.
     pub server: Settings,
-    /// The server that runs already.
+    /// The server that is already running, if any.
     pub listening: Option<ServerInfo>,
     /// The start of the console's clock, if it is not the real time.
     pub start_at: Option<NumericDate>,
-    /// The lifetime of issued tokens in words, if it is configured.
+    /// The lifetime of issued tokens as text, such as `1h`, if it is configured.
     pub lifetime: Option<String>,
-    /// The theme, and what the terminal can show of it.
+    /// The theme, and what the terminal can show.
     pub look: Look,
-    /// Keys that take the meaning of others.
+    /// Remapped keys: each acts like the key it maps to.
     pub keys: HashMap<Key, Key>,
     /// The files that the program was started with.
     pub files: Files,
 }
 
 impl InitialState {
-    /// Without files, without a server, at the real time, shown in UTC.
+    /// Returns a state without files or a server, at the real time, shown in UTC.
     pub fn new(auth: Snapshot, times: Times) -> Self {
         Self {
             auth,
@@ -228,7 +231,7 @@ impl InitialState {
 }
 
 impl App {
-    /// A console that starts with this.
+    /// Creates a console from its initial state.
     pub fn new(opening: InitialState) -> Self {
         let InitialState {
             auth,
@@ -258,6 +261,7 @@ impl App {
             screen: Screen::default(),
             focus: Focus::landing(Pane::Issue),
             chord: None,
+            run_start: RunStart::default(),
             has_mouse: true,
             matrix: Matrix::default(),
             policy: PolicyPane::default(),
@@ -317,18 +321,18 @@ impl App {
         app
     }
 
-    /// The selected token.
+    /// Returns the selected token, if any.
     pub fn selected(&self) -> Option<&TokenEntry> {
         self.auth.token(self.selected?)
     }
 
-    /// The row of the selected token: 0 is `(no token)`.
+    /// Returns the row of the selected token: 0 is `(no token)`.
     pub fn selected_row(&self) -> usize {
         self.selected.and_then(|number| self.auth.place(number)).map_or(0, |place| place + 1)
     }
 
-    /// The tools to choose from: the policy's, built-in ones missing from the policy, and the form's, which may come
-    /// from the log.
+    /// Returns the tools to choose from: the policy's, the backend's that are missing from the policy, and the form's,
+    /// which may come from the log.
     pub fn tools(&self) -> Vec<Arc<str>> {
         let mut all: Vec<Arc<str>> = self.auth.rules.policy.tools().iter().map(|t| Arc::clone(&t.name)).collect();
         for tool in self.auth.tools.tools().iter().map(|tool| &*tool.name).chain([&*self.call.tool]) {
@@ -339,7 +343,7 @@ impl App {
         all
     }
 
-    /// The gate's decision now about the call in the form. It calls nothing and is not logged.
+    /// Returns what the gate would decide now about the call in the form. Nothing is called or logged.
     pub fn preview(&self) -> Decision {
         let (rules, now) = (&self.auth.rules, self.times.judged);
         match self.selected().map(|entry| (entry.text(), &entry.judged)) {
@@ -357,13 +361,13 @@ impl App {
         self.auth.tools.lacks(&self.auth.rules.policy, tool)
     }
 
-    /// Why the call in the form would fail although it is allowed.
+    /// Returns why the call in the form would fail although it is allowed, or `None`.
     pub fn preview_trouble(&self, decision: &Decision) -> Option<ToolError> {
         let fails = decision.verdict() == Verdict::Allowed && self.lacks_tool(&self.call.tool);
         fails.then(|| ToolError::missing(&self.call.tool))
     }
 
-    /// The non-default settings that tokens and calls are judged by; safe to show.
+    /// Returns the non-default settings that tokens and calls are judged by; safe to show.
     pub fn judged_by(&self) -> Vec<String> {
         let file = &self.policy_file;
         let policy = (!file.path.is_empty()).then(|| format!("policy {}", file.name()));
@@ -372,7 +376,7 @@ impl App {
         leeway.into_iter().chain(policy).chain(binding).collect()
     }
 
-    /// Short warnings for the header.
+    /// Returns short warnings for the header.
     pub fn alarms(&self) -> Vec<String> {
         let mut alarms: Vec<String> = self.leap.map(ClockJump::words).into_iter().collect();
         if self.policy_file.fault.is_some() {
@@ -396,12 +400,12 @@ impl App {
         alarms
     }
 
-    /// The time that issued tokens are stamped with.
+    /// Returns the time that issued tokens are stamped with.
     pub fn stamp(&self) -> NumericDate {
         if self.stamps_held { self.times.judged } else { self.times.real }
     }
 
-    /// Whether keys that type a character are text here.
+    /// Whether keys that type a character are entered as text.
     pub fn in_text(&self) -> bool {
         match self.overlays.last() {
             Some(Overlay::Palette(_) | Overlay::KeyPrompt(_) | Overlay::Line(_)) => true,
@@ -411,7 +415,7 @@ impl App {
         }
     }
 
-    /// An instant with its date, as the settings want it.
+    /// Formats an instant with its date, in the style chosen in the settings.
     pub fn date(&self, at: NumericDate) -> String {
         self.time_style.date(at, self.zone)
     }
@@ -422,7 +426,7 @@ impl App {
         if day(at) == day(self.times.judged) { self.time_style.time(at, self.zone) } else { self.date(at) }
     }
 
-    /// An instant of the log, to the second.
+    /// Formats an instant of the log, to the second.
     pub fn time(&self, at: NumericDate) -> String {
         self.time_style.time(at.whole_second(), self.zone)
     }

@@ -7,7 +7,7 @@ use super::list::{moved, turned};
 use super::pane::{Control, Field, Pane};
 use super::screen::Screen;
 
-/// More pages than any list has.
+/// A number of pages greater than any list has.
 const TO_THE_END: isize = 1 << 20;
 
 impl App {
@@ -22,10 +22,11 @@ impl App {
         self.focus = to;
     }
 
-    /// Shows a screen, at the pane where its work begins unless the present one is on it too.
+    /// Shows a screen. The focused pane keeps the focus if the screen has it; otherwise the screen's first pane gets
+    /// it.
     pub(super) fn show(&mut self, screen: Screen) {
         self.screen = screen;
-        // What happened is on every screen; who goes to another one wants to see that.
+        // Activity is on every screen, but a user who changes the screen wants to use its own panes.
         if self.focus.pane == Pane::Activity || !screen.panes().contains(&self.focus.pane) {
             self.go(Focus::landing(screen.panes()[0]));
         } else if self.text_field().is_some() {
@@ -52,7 +53,7 @@ impl App {
         }
     }
 
-    /// As [`App::row`], but it only moves.
+    /// Moves to the row or field above or below. Unlike [`App::row`], it never changes a value.
     pub(super) fn line(&mut self, by: isize) {
         self.enter_cursor(|control| control.row.is_some());
         match self.focus.field.filter(|field| field.control().is_dial) {
@@ -61,7 +62,7 @@ impl App {
         }
     }
 
-    /// From the pane to its list or table, where a letter moves a cursor.
+    /// Moves the focus from the pane to its list or table, if a letter moves the cursor there.
     fn enter_cursor(&mut self, moves: fn(&Control) -> bool) {
         let landing = Focus::landing(self.focus.pane);
         if self.focus.field.is_none() && landing.control().is_some_and(|control| moves(control) && !control.is_dial) {
@@ -75,7 +76,8 @@ impl App {
         self.enter(Focus::at(fields[moved(at, by, fields.len())]));
     }
 
-    /// Along the row of a table, or to the pane beside. It only moves: choices, which mean something, turn by the arrows.
+    /// Moves along the row of a table, or else to the next pane. It never changes a choice, because that has an effect;
+    /// only the arrows do.
     pub(super) fn side(&mut self, by: isize) {
         self.enter_cursor(|control| control.row.is_some() && control.turn.is_some());
         match self.focus.control() {
@@ -104,7 +106,7 @@ impl App {
         }
     }
 
-    /// To one end: of a list, of a token's life.
+    /// Runs the field's function for Home and End, or moves to one end of the pane's list.
     pub(super) fn edge(&mut self, by: isize) {
         match self.focus.control().and_then(|control| control.edge) {
             Some(edge) => (edge.by)(self, by),
@@ -112,19 +114,19 @@ impl App {
         }
     }
 
-    /// Turns the wheel over a pane.
+    /// Handles a turn of the mouse wheel over a pane.
     pub(super) fn wheel(&mut self, pane: Pane, by: isize) {
         if let Some(wheel) = pane.place().wheel {
             wheel(self, by);
         }
     }
 
-    /// The text field the keys go to, if they go to one of the panes.
+    /// Returns the text field that receives the keys, if it belongs to a pane and is not covered by an overlay.
     pub(super) fn text_field(&self) -> Option<Field> {
         self.focus.field.filter(|field| self.overlays.is_empty() && field.control().text.is_some())
     }
 
-    /// The text a field of the panes edits.
+    /// Returns the text that a field edits, if it is a text field.
     pub fn text(&self, field: Field) -> Option<&TextField> {
         field.control().text.map(|text| (text.get)(self))
     }

@@ -17,10 +17,12 @@ use crate::server::ServeError;
 use crate::store::{ReloadError, Setback, StoreError};
 use crate::watch::WatchError;
 
-/// Something that happened. It may hold a token, so it has no `Debug`.
+/// An event for the console. It may hold a token, so it has no `Debug`.
 pub enum Msg {
     /// A key was pressed.
     Key(Key),
+    /// A key that arrived so soon after a character that it was not typed by hand.
+    QuickKey(Key),
     /// The mouse was used.
     Mouse(Mouse),
     /// A text was pasted, bracketed or in a burst; at most 1 MiB.
@@ -30,44 +32,44 @@ pub enum Msg {
         /// Its size in bytes.
         bytes: usize,
     },
-    /// The terminal has this size; also said once at the start.
+    /// The terminal has this size; also sent once at the start.
     Resized {
         /// Columns.
         columns: u16,
         /// Rows.
         rows: u16,
     },
-    /// The terminal said what its background is like.
+    /// The terminal reported its background.
     Background(Background),
-    /// A text was copied, or could not be.
+    /// A text was copied, or copying it failed.
     Copied {
         /// A noun for the copied text.
         what: String,
         /// The destination, or the error.
         result: Result<CopyDestination, std::io::Error>,
-        /// The text, where the terminal takes it.
+        /// The text, if it must still be sent to the terminal's clipboard.
         rest: Option<Zeroizing<String>>,
     },
-    /// The moment of the next change of the picture has arrived.
+    /// The picture's next change is due.
     Woke,
-    /// The copy of the shared state was brought up to date.
+    /// The copy of the shared state was updated.
     Synced,
-    /// A token was issued, and is the one of this number.
+    /// A token was issued and has this number.
     Issued(Result<u64, IssueError>),
-    /// Tokens were added: number of each, and whether it is new.
+    /// Tokens were added: the number of each, and whether it is new.
     Added(Vec<(u64, bool)>),
     /// A token was removed.
     Removed(TokenEntry, RemovalReason),
     /// A call has finished.
     Called {
-        /// The number it was asked under.
+        /// The ID in [`Effect::Call`].
         id: u64,
         /// The result.
         call: Box<CallResult>,
     },
     /// The calls as everyone have finished, in the requested order.
     CalledEach {
-        /// The number they were asked under.
+        /// The ID in [`Effect::CallEach`].
         id: u64,
         /// The result.
         calls: Vec<CallResult>,
@@ -76,51 +78,51 @@ pub enum Msg {
     KitMade {
         /// The tokens, in the order of the kit.
         made: Result<Vec<TestToken>, IssueError>,
-        /// The instant they are to be judged for.
+        /// The instant at which they are to be judged.
         at: NumericDate,
         /// Their purpose.
         purpose: KitFor,
     },
     /// Tokens with labels were added, under these numbers.
     NamedAdded(Vec<u64>),
-    /// A file was written, or which was not, and why.
+    /// A file was written: its path, or the path and the error.
     Written(Result<String, (String, ConfigError)>),
     /// A policy file was read for the settings.
     Policy {
-        /// The file, as it was asked for.
+        /// The path, as requested.
         asked: String,
-        /// The file and its policy, or why it cannot be used.
+        /// The path and the policy, or why it cannot be used.
         read: Result<(String, Arc<Policy>), ConfigError>,
     },
     /// The policy file was read again: its policy, or why it is invalid.
     PolicyReread(Result<Arc<Policy>, ConfigError>),
-    /// The file that the policy was written to, and that policy; or why it was not.
+    /// The policy was saved: the path and the policy, or why it was not.
     PolicySaved(Result<(String, Arc<Policy>), SaveError>),
-    /// The policy's file is not watched.
+    /// The policy file is not watched, so edits by other programs are not noticed at once.
     PolicyUnwatched(WatchError),
-    /// Revocations that could not be stored are stored now.
+    /// Revocations that could not be stored before have been stored.
     Stored,
-    /// The server listens, or why it does not.
+    /// The server is listening, or could not be started.
     Served(Result<ServerInfo, ServeError>),
     /// The server has stopped.
     ServingStopped,
-    /// Something outside went wrong.
+    /// An operation outside the console failed.
     Failed(Failure),
 }
 
-/// A failed effect. Safe to show.
+/// A failed operation outside the console. Safe to show.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
-    /// No key was made.
+    /// A key could not be generated.
     #[error(transparent)]
     Key(KeyError),
     /// Revocations changed by another process could not be read.
     #[error(transparent)]
     NotReloaded(ReloadError),
-    /// Revocations by other processes are noticed late.
+    /// The store is not watched, so revocations by other processes are noticed late.
     #[error(transparent)]
     StoreUnwatched(WatchError),
-    /// The store went back; revocations stay in force.
+    /// The store went back to an older edition; revocations stay in force.
     #[error("{store}: {setback}; revocations stay in force and are stored again")]
     Setback {
         /// The store's name; safe to show.
@@ -128,12 +130,12 @@ pub enum Failure {
         /// How it went back.
         setback: Setback,
     },
-    /// A revocation is enforced here, but is not in the store.
+    /// A revocation is enforced here, but could not be stored.
     #[error("not stored: {0}")]
     NotKept(StoreError),
 }
 
-/// A server that listens.
+/// A listening server.
 pub struct ServerInfo {
     /// The server's URI: the audience of tokens and the address for clients.
     pub uri: Arc<str>,
@@ -143,45 +145,45 @@ pub struct ServerInfo {
 
 /// Why a policy was not written.
 pub enum SaveError {
-    /// This file holds another policy than was thought.
+    /// The file at this path contains another policy than expected.
     Other(String),
-    /// Something went wrong with this file.
+    /// The file at this path could not be read or written.
     Failed(String, ConfigError),
 }
 
 /// The purpose of test tokens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KitFor {
-    /// For calling a tool with each of them.
+    /// To call a tool with each of them.
     Run,
-    /// For the list: all of them, or the one of this row.
+    /// To add them to the list: all of them, or the one in this row.
     List(Option<usize>),
 }
 
 /// Why a token is removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RemovalReason {
-    /// The user asked for it: it can be undone.
+    /// The user requested it; it can be undone.
     Asked,
     /// A removal is redone.
     Redone,
-    /// The paste that brought it is undone.
+    /// The step that added it is undone.
     Undone,
 }
 
 /// The destination of a copied text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CopyDestination {
-    /// Into the buffer of tmux, and perhaps on to the terminal's clipboard.
+    /// The tmux buffer, and perhaps the terminal's clipboard.
     Tmux {
-        /// Whether tmux passes it on.
+        /// Whether tmux passes the text on to the terminal.
         reaches_terminal: bool,
     },
-    /// To a program, which put it on the clipboard.
+    /// The clipboard, through this program.
     Program(&'static str),
-    /// To the terminal, which does not confirm it.
+    /// The terminal's clipboard. The terminal does not confirm it.
     Terminal {
-        /// Whether the terminal is known to accept it.
+        /// Whether the terminal is known to accept the text.
         is_known: bool,
     },
     /// A new file; no clipboard is available.
@@ -210,15 +212,15 @@ pub enum MouseKind {
 
 /// A side effect to carry out. It may hold a token, so it has no `Debug`.
 ///
-/// The shell carries out effects on the terminal and in memory at once, in the order in which they were asked for.
-/// Files, names of hosts, servers and tools may take long: what they lead to comes back in a later turn. Effects on the
-/// revocations, on the policy's file and on the server each keep their order among themselves.
+/// The shell carries out effects on the terminal and in memory at once and in order. Effects on files, host names,
+/// servers and tools may take long; their results return in a later turn. Effects on the revocations, the policy file
+/// and the server each keep their order among themselves.
 pub enum Effect {
     /// End the program.
     Quit,
     /// Stop the program until the shell continues it.
     Suspend,
-    /// Have the terminal report the mouse, or leave it to select text.
+    /// Make the terminal report mouse events, or leave the mouse to it for selecting text.
     Mouse(bool),
     /// Ask the terminal for the colour of its background.
     AskBackground,
@@ -235,7 +237,7 @@ pub enum Effect {
     Issue(Box<IssueRequest>, NumericDate),
     /// Add pasted tokens to the list.
     Add(Vec<String>),
-    /// Make the test tokens of an identity for a tool, to be judged for an instant.
+    /// Make the test tokens of an identity for a tool, to be judged at an instant.
     MakeKit {
         /// The user and permissions in the tokens.
         identity: Identity,
@@ -248,64 +250,64 @@ pub enum Effect {
     },
     /// Add test tokens, each with a label.
     AddNamed(Vec<(Arc<str>, Arc<str>)>),
-    /// Write a file that is not there yet.
+    /// Write a file that does not exist yet.
     WriteNew {
         /// The file.
         path: String,
         /// Its content.
         text: String,
     },
-    /// Remove the token of this number.
+    /// Remove the token with this number.
     Remove(u64, RemovalReason),
     /// Put a removed token back.
     Restore(TokenEntry),
-    /// Give the token of this number a label, or take it away.
+    /// Set the label of the token with this number, or remove it.
     Label(u64, Option<Arc<str>>),
     /// Call a tool.
     Call {
-        /// The number under which the answer is expected.
+        /// The ID that the answer will have.
         id: u64,
-        /// The token, or none.
+        /// The token, if any.
         token: Option<Arc<str>>,
         /// The call to make.
         order: Order,
     },
     /// Call a tool once with each of these tokens.
     CallEach {
-        /// The number under which the answers are expected.
+        /// The ID that the answers will have.
         id: u64,
-        /// The tokens, or none.
+        /// The tokens; `None` is a call without a token.
         tokens: Vec<Option<Arc<str>>>,
         /// The call to make.
         order: Order,
     },
     /// Revoke something, or restore it if `since` is `None`: in memory at once, then in the store.
     SetRevoked {
-        /// What.
+        /// The token or the `jti`.
         what: RevocationTarget,
-        /// Since when, and until when.
+        /// The revocation.
         since: Option<Revocation>,
     },
     /// Start the server.
     Serve(Box<Settings>),
     /// Stop the server.
     StopServing,
-    /// Decide on these rules from now on.
+    /// Use these rules for decisions from now on.
     SetRules(Box<Rules>),
-    /// Decide on this policy from now on.
+    /// Use this policy for decisions from now on.
     SetPolicy(Arc<Policy>),
     /// Sign with this key and verify with it from now on.
     SetSigner(Box<Signer>),
-    /// Make a key of random bytes; sign and verify with it from now on.
+    /// Generate a random key; sign and verify with it from now on.
     FreshKey,
-    /// Write the policy that decides to a file.
+    /// Write the policy in force to a file.
     SavePolicy {
         /// The file.
         path: String,
         /// The policy that the file is expected to contain; `None` accepts any content.
         known: Option<Arc<Policy>>,
     },
-    /// Read a policy file and decide on it from now on.
+    /// Read a policy file for the settings.
     LoadPolicy(String),
 }
 
@@ -316,9 +318,9 @@ pub struct Order {
     pub tool: Arc<str>,
     /// The arguments, as JSON text.
     pub arguments: String,
-    /// Who calls.
+    /// The origin of the call.
     pub origin: Origin,
-    /// The instant the gate decides for.
+    /// The instant that the decision is made for.
     pub judged_at: NumericDate,
 }
 
@@ -329,6 +331,6 @@ pub struct Times {
     pub real: NumericDate,
     /// The time that decisions use.
     pub judged: NumericDate,
-    /// Time since the start: runs messages and spinners.
+    /// The time since the start, for toasts and animations.
     pub mono: Duration,
 }

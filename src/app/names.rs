@@ -15,7 +15,7 @@ pub struct Namesakes {
 }
 
 impl Namesakes {
-    /// Follows the list, at the cost of its length where it has changed.
+    /// Updates the names if the list has changed, in time proportional to its length.
     pub(super) fn follow(&mut self, tokens: &Arc<Vec<TokenEntry>>) {
         if Arc::ptr_eq(&self.of, tokens) {
             return;
@@ -27,13 +27,13 @@ impl Namesakes {
     }
 }
 
-/// The name of a token without a label.
+/// Returns the name of a token without a label; `None` for one with a label.
 fn unlabelled(entry: &TokenEntry) -> Option<&str> {
     if entry.label.is_some() { None } else { entry.judged.name.as_deref() }
 }
 
 impl App {
-    /// Returns the display name of a token, after its label; duplicate names are numbered. Safe to show.
+    /// Returns the display name of a token, with its label in front; duplicate names are numbered. Safe to show.
     pub fn token_name(&self, entry: &TokenEntry) -> String {
         let name = match &entry.judged.name {
             Some(name) => text::name(name, 64),

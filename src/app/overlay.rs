@@ -1,4 +1,5 @@
-//! Overlays, which cover the panes and receive keys first: help, palette, settings, prompts, a row or a token in full.
+//! Overlays, which cover the panes and receive keys first: help, palette, settings, prompts, questions, and calls and
+//! tokens in full.
 
 use std::str::FromStr;
 
@@ -19,15 +20,15 @@ use crate::look::ThemeChoice;
 use crate::text;
 use crate::text::material::Material;
 
-/// Something over the panes. They form a stack; the top one gets keys first.
+/// An overlay. Overlays form a stack; the top one receives keys first.
 #[derive(Debug)]
 pub enum Overlay {
     /// Help for the focused pane.
     Help {
-        /// Rows scrolled past.
+        /// How many rows are scrolled past.
         scroll: usize,
     },
-    /// Every command by words.
+    /// Every command, searched by its words.
     Palette(Box<Palette>),
     /// The settings.
     Settings(Box<SettingsForm>),
@@ -35,21 +36,21 @@ pub enum Overlay {
     Detail {
         /// The number of the record.
         seq: u64,
-        /// Rows scrolled past.
+        /// How many rows are scrolled past.
         scroll: usize,
     },
     /// The selected token in full.
     Token {
-        /// Rows scrolled past.
+        /// How many rows are scrolled past.
         scroll: usize,
-        /// Whether every character of the token is shown, and not only the beginning of each segment.
+        /// Whether the whole token is shown rather than only the beginning of each segment.
         is_whole: bool,
     },
     /// The selected token beside another.
     Diff {
         /// The number of the other token.
         with: u64,
-        /// Rows scrolled past.
+        /// How many rows are scrolled past.
         scroll: usize,
         /// The rows of the comparison.
         rows: Vec<Row>,
@@ -58,12 +59,12 @@ pub enum Overlay {
     Material {
         /// The pasted material.
         material: Box<Material>,
-        /// Rows scrolled past.
+        /// How many rows are scrolled past.
         scroll: usize,
     },
-    /// A secret is being typed.
+    /// A prompt for a secret.
     KeyPrompt(KeyPrompt),
-    /// A line is being typed.
+    /// A prompt for one line.
     Line(Box<LineForm>),
     /// A question, answered by a key of its own or declined by Esc.
     Confirm(Question),
@@ -74,24 +75,24 @@ pub enum Overlay {
 pub enum Question {
     /// End the program?
     Quit {
-        /// Whether the policy's file holds the policy that decides.
+        /// Whether the policy in force is saved in its file.
         is_saved: bool,
     },
-    /// Make a fresh key, and forget the present one?
+    /// Generate a fresh key and discard the current one?
     FreshKey,
-    /// The key that was tried fits the token: use it from now on?
+    /// The tried key verifies the token's signature: use it from now on?
     AdoptKey(Box<Signer>),
-    /// This file holds another policy: write over it?
+    /// The file contains another policy than expected: overwrite it?
     SaveOver(String),
     /// Show every character of the token on the screen?
     ShowToken {
-        /// Whether a server runs whose clients could be impersonated with it.
+        /// Whether a server is running that the token could be used to call.
         is_served: bool,
     },
 }
 
 impl Question {
-    /// The question. Safe to show.
+    /// Returns the question's text. Safe to show.
     pub fn words(&self) -> String {
         let words = match self {
             Self::Quit { is_saved: true } => "Quit? Tokens and activity are not saved.",
@@ -139,7 +140,7 @@ impl Question {
 /// The palette.
 #[derive(Debug)]
 pub struct Palette {
-    /// Words that a command must hold.
+    /// The words that a command must contain.
     pub filter: TextField,
     /// The row under the cursor.
     pub row: usize,
@@ -148,7 +149,7 @@ pub struct Palette {
 }
 
 impl Palette {
-    /// `offered` says what the footer offers where the palette was opened.
+    /// Creates a palette. `offered` returns whether the footer offers an action where the palette is opened.
     pub(super) fn new(offered: impl Fn(Action) -> bool) -> Self {
         let mut commands: Vec<_> = BINDINGS.iter().filter(|binding| binding.is_command()).collect();
         // Commands that work here come first, destructive ones last.
@@ -156,7 +157,7 @@ impl Palette {
         Self { filter: TextField::new("", Lines::One), row: 0, commands }
     }
 
-    /// The commands that contain every word of the filter.
+    /// Returns the commands that contain every word of the filter.
     pub fn matches(&self) -> Vec<&'static Binding> {
         let filter = self.filter.text().to_lowercase();
         let words: Vec<&str> = filter.split_whitespace().collect();
@@ -171,16 +172,16 @@ impl Palette {
 /// The purpose of a typed secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
-    /// To see whether the selected token's signature fits it.
+    /// To test whether it verifies the selected token's signature.
     Try,
     /// To sign and verify with from now on.
     Replace,
-    /// The same, as one of the settings that wait for it.
+    /// The same, as one of the settings, which wait for it.
     Settings,
 }
 
 impl Purpose {
-    /// The prompt.
+    /// Returns the prompt.
     pub const fn words(self) -> &'static str {
         match self {
             Self::Try => "Try another HS256 secret on this token",
@@ -188,7 +189,7 @@ impl Purpose {
         }
     }
 
-    /// The label of Enter.
+    /// Returns the label of Enter.
     pub const fn act(self) -> &'static str {
         match self {
             Self::Try => "try",
@@ -198,7 +199,8 @@ impl Purpose {
     }
 }
 
-/// The longest secret that can be typed, in bytes: the buffer never grows, so no copy of it is left behind.
+/// The longest secret that can be typed, in bytes: the buffer never grows, so reallocation cannot leave a copy of the
+/// secret in memory.
 const SECRET_CAPACITY: usize = 4096;
 
 /// A masked prompt. The secret is in one buffer that is wiped when the prompt closes.
@@ -221,7 +223,7 @@ impl KeyPrompt {
         Self { purpose, fault: None, secret: Zeroizing::new(String::with_capacity(SECRET_CAPACITY)) }
     }
 
-    /// How many characters were typed: all that is ever shown of them.
+    /// Returns how many characters were typed. Nothing else about them is ever shown.
     pub fn typed(&self) -> usize {
         self.secret.chars().count()
     }
@@ -284,7 +286,7 @@ impl SettingsField {
         Self::Expose,
     ];
 
-    /// The label beside it.
+    /// Returns the label beside it.
     pub const fn label(self) -> &'static str {
         match self {
             Self::Key => "key",
@@ -312,10 +314,10 @@ pub enum KeyChoice {
 }
 
 impl KeyChoice {
-    /// Every choice, in the order in which they turn.
+    /// Every choice, in the order in which → selects them.
     const ALL: [Self; 3] = [Self::Keep, Self::Type, Self::Fresh];
 
-    /// The words for it.
+    /// Returns the words shown for it.
     pub const fn words(self) -> &'static str {
         match self {
             Self::Keep => "keep the current key",
@@ -328,7 +330,7 @@ impl KeyChoice {
 /// Why settings cannot be applied. Safe to show.
 #[derive(Debug, thiserror::Error)]
 pub enum SettingsError {
-    /// The leeway cannot be read, or is too long.
+    /// The leeway is invalid or too long.
     #[error("leeway: {0}")]
     Leeway(<Leeway as FromStr>::Err),
     /// The policy file cannot be used.
@@ -346,7 +348,7 @@ pub enum SettingsError {
 }
 
 impl SettingsError {
-    /// The field it is about.
+    /// Returns the field that is invalid.
     const fn field(&self) -> SettingsField {
         match self {
             Self::Leeway(_) => SettingsField::Leeway,
@@ -361,19 +363,19 @@ impl SettingsError {
 /// The settings being edited.
 #[derive(Debug)]
 pub struct SettingsForm {
-    /// The field the cursor is in.
+    /// The field under the cursor.
     pub field: SettingsField,
     /// The change of the key.
     pub key: KeyChoice,
-    /// The key that was typed for it.
+    /// The key that was typed, if any.
     pub(super) typed: Option<Signer>,
-    /// Leeway in words.
+    /// The leeway, as text.
     pub leeway: TextField,
-    /// The issuer expected; empty for none.
+    /// The expected issuer; empty to expect none.
     pub issuer: TextField,
-    /// The audience expected; empty for none.
+    /// The expected audience; empty to expect none.
     pub audience: TextField,
-    /// The policy file; empty for the one built in.
+    /// The policy file's path; empty for the built-in policy.
     pub policy: TextField,
     /// How times are shown.
     pub times: TimeStyle,
@@ -466,7 +468,7 @@ impl SettingsForm {
         }
     }
 
-    /// Whether both say the same.
+    /// Whether both forms have the same values.
     pub(super) fn is_equivalent(&self, other: &Self) -> bool {
         let same = |field: &SettingsField| {
             self.choice(*field) == other.choice(*field)
@@ -498,7 +500,7 @@ impl SettingsForm {
         }
     }
 
-    /// The rules as edited, with the present policy.
+    /// Returns the rules as edited, with everything else from `present`, such as its policy.
     pub(super) fn rules(&self, present: &Rules) -> Result<Rules, SettingsError> {
         let text = |field: &TextField| if field.is_empty() { None } else { Some(field.text().into()) };
         let leeway = self.leeway.text().parse().map_err(SettingsError::Leeway)?;

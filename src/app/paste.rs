@@ -1,4 +1,4 @@
-//! Pastes: a token goes to Inspect from anywhere; any other text goes where the keys go.
+//! Pastes: a token opens in Inspect from anywhere; any other text goes to the field that receives the keys.
 
 use std::sync::Arc;
 
@@ -11,18 +11,18 @@ use super::{App, Effect};
 use crate::auth::TokenKind;
 use crate::gate::TokenEntry;
 use crate::text::material::{self, Material};
-use crate::text::{self, words};
+use crate::text::{self, secret, words};
 
-/// The largest paste that is taken, in bytes.
+/// The largest accepted paste, in bytes.
 pub const MAX_PASTE: usize = 1 << 20;
 
-/// The most tokens that one paste brings: a list that somebody still looks through.
+/// The maximum number of tokens that one paste adds: a list that a user can still look through.
 const MAX_TOKENS: usize = 1000;
 
-/// The longest paste that undo can still put into a text field, in bytes: the history keeps up to a hundred of them.
+/// The longest paste that undo can still put into a text field, in bytes: the history stores up to a hundred of them.
 const MAX_UNDONE: usize = 64 * 1024;
 
-/// The overlay that explains what was pasted.
+/// Returns the overlay that explains pasted material.
 fn explained(material: Material) -> Overlay {
     Overlay::Material { material: Box::new(material), scroll: 0 }
 }
@@ -37,7 +37,7 @@ impl App {
             prompt.insert(text);
             return Vec::new();
         }
-        // A text of several lines is written as a whole; a token in it is a part of it.
+        // A field of several lines takes the paste as it is; a token in it is part of the text.
         if let Some(field) = self.text_field().filter(|field| self.text(*field).is_some_and(TextField::has_lines)) {
             self.edit(field, |field| field.insert(text));
             return Vec::new();
@@ -46,15 +46,20 @@ impl App {
         let material = material::recognise(text);
         if !reading.tokens.is_empty() {
             let effects = self.paste_tokens(text, reading);
-            // A request with its response: the answer is explained against the token that was sent.
+            // The paste has both a token and a response: the response is explained against that token.
             self.overlays.extend(material.map(explained));
             return effects;
         }
-        // Claims are JSON, and their field is where it was meant to go.
+        // Extra claims are JSON, so a paste into their field belongs there.
         let takes_json = self.text_field() == Some(issue::EXTRA);
         if let Some(material) = material.filter(|_| self.overlays.is_empty() && !takes_json) {
             self.say(format!("Read as {material}. Nothing was changed."));
             self.overlays.push(explained(material));
+            return Vec::new();
+        }
+        // Every field from here on shows what it holds.
+        if let Some(noun) = secret::secret(text) {
+            self.complain(format!("the paste contains {noun}; not inserted where it would be shown"));
             return Vec::new();
         }
         match self.overlays.last_mut() {
@@ -85,7 +90,9 @@ impl App {
             reading.tokens.truncate(MAX_TOKENS);
             reading.removed.push(format!("{more} more, above the {MAX_TOKENS} that one paste may bring"));
         }
-        let mut summary = words::count(reading.tokens.len(), "token");
+        // One is shown with its status.
+        let noun = if reading.whole == 0 && reading.tokens.len() > 1 { "incomplete token" } else { "token" };
+        let mut summary = words::count(reading.tokens.len(), noun);
         summary.push_str(" read");
         if !reading.removed.is_empty() {
             summary.push_str("; left out: ");
@@ -95,7 +102,7 @@ impl App {
         let goes_back = self.text_field().is_some() && text.len() <= MAX_UNDONE;
         let text = goes_back.then(|| Arc::from(text));
         self.history.push(Step::Pasted(Paste { field, text, summary: summary.clone(), ..Paste::default() }));
-        // What was typed into a form must not be lost.
+        // Text typed into a form must not be lost.
         let fresh = self.settings_form();
         self.overlays.retain(|overlay| match overlay {
             Overlay::Settings(form) => !form.is_equivalent(&fresh),
@@ -115,6 +122,12 @@ impl App {
             self.edit(field, |field| field.insert(text));
             return Vec::new();
         }
+        if !text::resembles_token(text) {
+            let characters = words::count(text.trim().chars().count(), "character");
+            self.complain(format!("no token found in the {characters} pasted"));
+            return Vec::new();
+        }
+        // It teaches more with the reason beside it than as a message.
         let summary = "no token found in what was pasted; shown as it is".to_owned();
         self.history.push(Step::Pasted(Paste { summary: summary.clone(), ..Paste::default() }));
         self.overlays.clear();
@@ -123,7 +136,7 @@ impl App {
         vec![Effect::Add(vec![text.trim().to_owned()])]
     }
 
-    /// The tokens of a paste are in the list: the number of each, and whether it is new.
+    /// Handles the tokens that a paste has added: the number of each, and whether it is new.
     pub(super) fn added(&mut self, tokens: &[(u64, bool)]) -> Vec<Effect> {
         let all = tokens.len();
         let added: Vec<u64> = tokens.iter().filter(|(_, is_new)| *is_new).map(|(number, _)| *number).collect();
@@ -153,7 +166,8 @@ impl App {
         Vec::new()
     }
 
-    /// The kinds of several pasted tokens, as the end of a sentence. ID and refresh tokens cannot be used in calls.
+    /// Returns the kinds of up to four pasted tokens as the end of a sentence, or nothing if all are access tokens. The
+    /// user needs to know, because ID and refresh tokens cannot be used in calls.
     fn kinds(&self, tokens: &[(u64, bool)]) -> String {
         let kind = |number: u64| self.auth.token(number)?.judged.kind;
         let kinds: Vec<&str> =

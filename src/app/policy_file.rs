@@ -12,13 +12,13 @@ use crate::config::ConfigError;
 use crate::text::{self, words};
 use crate::watch::WatchError;
 
-/// The file the policy came from.
+/// The file that the policy is read from.
 pub struct PolicyFile {
-    /// Its path; empty for the policy that is built in.
+    /// Its path; empty for the built-in policy.
     pub path: String,
     /// Its policy when it was last read or written.
     pub said: Arc<Policy>,
-    /// Why it can not be read now; safe to show.
+    /// Why it cannot be read; safe to show.
     pub fault: Option<String>,
 }
 
@@ -27,7 +27,7 @@ impl PolicyFile {
         Self { path, said, fault: None }
     }
 
-    /// The file's name without its folder; `built in` without a file. Safe to show.
+    /// Returns the file's name without its folder, or `built in` if there is no file. Safe to show.
     pub fn name(&self) -> String {
         match self.path.rsplit('/').next().filter(|file| !file.is_empty()) {
             Some(file) => text::name(file, 40),
@@ -37,14 +37,14 @@ impl PolicyFile {
 }
 
 impl App {
-    /// Whether the policy that decides is the one of its file, or the one built in.
+    /// Whether the policy in force is the one in its file, or the built-in one.
     pub fn policy_is_saved(&self) -> bool {
         let (said, decides) = (&self.policy_file.said, &self.auth.rules.policy);
         Arc::ptr_eq(said, decides) || said.is_equivalent(decides)
     }
 
-    /// The policy's file was read again: what it says now decides from now on, unless it is broken. Edits that were not
-    /// saved can be brought back.
+    /// Handles the result of reading the policy file again. A new policy takes effect at once, and undo restores
+    /// unsaved edits; after an error the last valid policy stays in force.
     pub(super) fn policy_reread(&mut self, result: Result<Arc<Policy>, ConfigError>) -> Vec<Effect> {
         let policy = match result {
             Ok(policy) => policy,
@@ -59,7 +59,7 @@ impl App {
         let was_saved = self.policy_is_saved();
         let is_new = !policy.is_equivalent(&self.policy_file.said);
         self.policy_file.said = Arc::clone(&policy);
-        // An edit without effect must not undo changes made here.
+        // An edit of the file that does not change its policy must not revert changes made here.
         if !is_new || policy.is_equivalent(&self.auth.rules.policy) {
             if was_broken {
                 self.say(format!("{} is readable again", self.policy_file.name()));
@@ -78,7 +78,7 @@ impl App {
         self.ask(LinePurpose::SaveTo, &file);
     }
 
-    /// Saves the policy, unless the file holds something that was never seen here.
+    /// Saves the policy, unless the file contains another policy than the one last read or written here.
     pub(super) fn save_policy(&mut self, path: &str) -> Vec<Effect> {
         vec![Effect::SavePolicy { path: path.to_owned(), known: Some(Arc::clone(&self.policy_file.said)) }]
     }

@@ -7,12 +7,12 @@ use crate::auth::{Reason, TokenId};
 use crate::gate::TokenEntry;
 
 impl App {
-    /// Whether the selected token is revoked; `None` where none is selected.
+    /// Whether the selected token is revoked; `None` if no token is selected.
     pub fn is_revoked(&self) -> Option<bool> {
         self.selected().map(|entry| self.revocation(entry).is_some())
     }
 
-    /// The revocation to undo to restore a token: of the token itself, or of its `jti`.
+    /// Returns the revocation that restoring a token has to remove: of the token itself, or of its `jti`.
     fn revocation(&self, entry: &TokenEntry) -> Option<RevocationTarget> {
         match self.auth.rules.revoked.check_id(entry.id, entry.judged.jti.as_deref()) {
             Err(Reason::Revoked { jti: Some(jti), .. }) => Some(RevocationTarget::Jti(jti)),
@@ -21,7 +21,8 @@ impl App {
         }
     }
 
-    /// Selects the token of a client or of a row of the log, and says if that is not possible.
+    /// Selects a token by the ID that a client or a row of the log has. Returns whether it is in the list, and reports
+    /// it if not.
     pub(super) fn select_by_id(&mut self, id: Option<TokenId>) -> bool {
         let known = id.and_then(|id| self.auth.tokens.iter().find(|entry| entry.id == id)).map(|entry| entry.number);
         match (known, id) {
@@ -35,18 +36,18 @@ impl App {
         known.is_some()
     }
 
-    /// Revokes the token of a client or of a row of the log, or takes that back; it is selected then.
+    /// Selects the token with this ID, and revokes or restores it.
     pub(super) fn revoke_by_id(&mut self, id: Option<TokenId>) -> Vec<Effect> {
         if self.select_by_id(id) { self.revoke_or_restore() } else { Vec::new() }
     }
 
-    /// The footer's word for that.
+    /// Returns the footer's word for revoking or restoring the token with this ID.
     pub(super) fn revoke_hint(&self, id: Option<TokenId>) -> Option<&'static str> {
         let entry = self.auth.tokens.iter().find(|entry| Some(entry.id) == id)?;
         Some(if self.revocation(entry).is_some() { "restore" } else { "revoke" })
     }
 
-    /// Revokes the selected token, or takes that back.
+    /// Revokes the selected token, or restores it if it is revoked.
     pub(super) fn revoke_or_restore(&mut self) -> Vec<Effect> {
         let Some(entry) = self.selected() else {
             self.complain("select a token to revoke");

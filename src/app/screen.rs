@@ -1,4 +1,4 @@
-//! The screens. Which panes each of them shows is said beside the panes, in `pane/mod.rs`.
+//! The screens. `pane/mod.rs` defines which panes each one shows.
 
 /// A screen: five panes over the one token list.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -15,7 +15,7 @@ impl Screen {
     /// Every screen, in the order of their keys.
     pub const ALL: [Self; 4] = [Self::Gate, Self::Matrix, Self::Time, Self::Server];
 
-    /// The title on the screen.
+    /// Returns the title on the screen.
     pub const fn title(self) -> &'static str {
         match self {
             Self::Gate => "Gate",
@@ -25,12 +25,12 @@ impl Screen {
         }
     }
 
-    /// The screen that a letter shows, behind `g`.
+    /// Returns the screen that a letter after `g` shows.
     pub fn by_letter(letter: char) -> Option<Self> {
         Self::ALL.into_iter().find(|screen| screen.letter() == letter)
     }
 
-    /// The letter that shows it, behind `g`.
+    /// Returns the letter that shows it, after `g`.
     pub const fn letter(self) -> char {
         match self {
             Self::Gate => 'g',

@@ -1,4 +1,4 @@
-//! The settings that everything on screen is judged by: applying them, and typing, trying and generating keys.
+//! Applies the settings that everything on screen is judged by, and handles keys that are typed, tried or generated.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use crate::text::material::{self, Material};
 const NOT_A_SECRET: &str =
     "this is PEM or a JWK, not tested: only secrets of HS256 can be used here (as text, hex: or b64:)";
 
-/// Whether what was typed is a key in a form that is not a secret.
+/// Whether the typed text is a key in PEM or as a JWK rather than a secret.
 fn is_key_file(secret: &[u8]) -> bool {
     let text = std::str::from_utf8(secret).unwrap_or_default();
     matches!(material::recognise(text), Some(Material::Keys(_))) || text.contains("-----BEGIN ")
@@ -27,7 +27,7 @@ impl App {
         self.overlays.push(Overlay::Settings(Box::new(self.settings_form())));
     }
 
-    /// The settings as they are.
+    /// Returns a form with the current settings.
     pub(super) fn settings_form(&self) -> SettingsForm {
         SettingsForm::new(
             &self.auth.rules,
@@ -50,7 +50,8 @@ impl App {
                 self.prompt(Purpose::Settings);
                 return effects;
             }
-            // A file is read again each time, in case a change was not noticed; but not over edits that are not saved.
+            // The file is read again each time, in case a change was not noticed, unless that would replace unsaved
+            // edits.
             Ok(_) if policy != self.policy_file.path || (!policy.is_empty() && self.policy_is_saved()) => {
                 effects.push(Effect::LoadPolicy(policy.to_owned()));
             }
@@ -76,7 +77,7 @@ impl App {
         effects
     }
 
-    /// A policy file was read, for the settings that wait for it.
+    /// Handles a policy file that was read for the settings.
     pub(super) fn policy_read(
         &mut self,
         asked: &str,
@@ -106,7 +107,8 @@ impl App {
     }
 
     pub(super) fn prompt(&mut self, purpose: Purpose) {
-        // A secret may follow right behind the key: it must find a prompt, whatever the token is like.
+        // The user may type the secret right after the key, so the prompt opens for every token, even one that no
+        // secret can verify.
         if purpose == Purpose::Try && self.selected().is_none() {
             self.complain("select a token to try another key on");
         } else {
@@ -118,7 +120,7 @@ impl App {
         let fault = match (Signer::from_written(prompt.secret(), KeyOrigin::Typed), prompt.purpose) {
             (Err(KeyError::Empty), _) => "enter the secret first".to_owned(),
             (Err(error), _) => error.to_string(),
-            // The text of a key file would be taken for a secret, which never fits, and that would prove nothing.
+            // The text of a key file used as a secret would never match, which would prove nothing.
             (Ok(_), _) if is_key_file(prompt.secret()) => NOT_A_SECRET.to_owned(),
             (Ok(key), Purpose::Replace) => {
                 self.say("this key now signs and verifies");
@@ -154,8 +156,8 @@ impl App {
         Vec::new()
     }
 
-    /// Asks for another secret and says what was wrong with this one. The prompt is empty again: masked letters that stayed
-    /// would be taken for a part of the next try.
+    /// Prompts for another secret and shows the error of the last one. The prompt starts empty: leftover masked
+    /// characters would be read as part of the next attempt.
     fn ask_again(&mut self, purpose: Purpose, fault: String) {
         let mut prompt = KeyPrompt::new(purpose);
         prompt.fault = Some(fault);

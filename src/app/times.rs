@@ -14,13 +14,13 @@ pub enum TimeStyle {
     Epoch,
 }
 
-/// Seconds east of Greenwich that the user's time zone has at an instant.
+/// Returns the UTC offset of the user's time zone at an instant, in seconds; positive to the east.
 pub type Zone = fn(NumericDate) -> i32;
 
 impl TimeStyle {
     const ALL: [Self; 3] = [Self::Utc, Self::Local, Self::Epoch];
 
-    /// The word for it.
+    /// Returns the words shown for it.
     pub const fn word(self) -> &'static str {
         match self {
             Self::Utc => "UTC",
@@ -29,18 +29,18 @@ impl TimeStyle {
         }
     }
 
-    /// The next or previous style.
+    /// Returns the style `by` steps further, wrapping around.
     #[must_use]
     pub fn turned(self, by: isize) -> Self {
         next_of(&Self::ALL, &self, by)
     }
 
-    /// An instant with its date: `2026-11-22 20:41:05Z`.
+    /// Formats an instant with its date: `2026-11-22 20:41:05Z`.
     pub fn date(self, at: NumericDate, zone: Zone) -> String {
         self.told(at, zone, "%Y-%m-%d %H:%M:%S")
     }
 
-    /// An instant of today: `20:41:05Z`.
+    /// Formats an instant without its date: `20:41:05Z`.
     pub fn time(self, at: NumericDate, zone: Zone) -> String {
         self.told(at, zone, "%H:%M:%S")
     }

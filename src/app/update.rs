@@ -16,14 +16,26 @@ use super::screen::Screen;
 use super::{App, Effect, Mouse, MouseKind, Msg, Target};
 use crate::gate::TokenEntry;
 
-/// Takes a message; returns the effects to be carried out.
+/// Where a run of keys begins that come too fast to be typed: in a text, or where letters are keys.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum RunStart {
+    #[default]
+    Outside,
+    InText,
+}
+
+/// Applies a message to the state; returns the effects to be carried out.
 pub fn update(app: &mut App, msg: Msg) -> Vec<Effect> {
     if app.toast.as_ref().is_some_and(|toast| toast.until <= app.times.mono) {
         app.toast = None;
     }
     app.matrix.forget(app.times.mono);
     match msg {
-        Msg::Key(key) => app.key(key),
+        Msg::Key(key) => {
+            app.run_start = if app.in_text() { RunStart::InText } else { RunStart::Outside };
+            app.key(key)
+        }
+        Msg::QuickKey(key) => app.quick_key(key),
         Msg::Mouse(mouse) => app.mouse(mouse),
         // It may be a secret for a prompt.
         Msg::Paste(text) => app.paste(&Zeroizing::new(text)),
@@ -82,13 +94,28 @@ impl App {
         Vec::new()
     }
 
+    /// A key of a text that another program sends line by line. Its letters only move about, but Enter and Space would act.
+    /// A script that fills in a field and sends it begins in the field; a text that opens one does not.
+    fn quick_key(&mut self, key: Key) -> Vec<Effect> {
+        let acts = match (key.code, key.typed()) {
+            (Code::Enter, _) => !(self.run_start == RunStart::InText && self.in_text()),
+            (_, Some(' ')) => !self.in_text(),
+            _ => false,
+        };
+        if acts {
+            self.complain(format!("{key} ignored: it came too fast to be typed; press it again"));
+            return Vec::new();
+        }
+        self.key(key)
+    }
+
     /// Whether an arrow moves from line to line in the text of a pane, rather than out of it.
     fn moves_in_text(&self, key: Key) -> bool {
         let text = self.text_field().and_then(|field| self.text(field));
         !key.ctrl && text.is_some_and(|text| text.takes_vertical(key.code))
     }
 
-    /// A key that belongs to the text the cursor is in.
+    /// Handles a key that belongs to the text under the cursor.
     fn type_key(&mut self, key: Key) {
         match self.overlays.last_mut() {
             Some(Overlay::Palette(palette)) => {
@@ -111,7 +138,7 @@ impl App {
         }
     }
 
-    /// A key in a text of a pane; one that only moves the cursor is not a step of the history.
+    /// Handles a key in a pane's text. A key that only moves the cursor is not a step of the history.
     fn type_in_pane(&mut self, field: Field, key: Key) {
         if matches!(key.code, Code::Left | Code::Right | Code::Home | Code::End | Code::Up | Code::Down) {
             if let Some(text) = self.text_mut(field) {
@@ -185,7 +212,7 @@ impl App {
         if self.policy.follow(&self.auth.rules.policy) {
             let policy = Arc::clone(&self.auth.rules.policy);
             self.issue.follow(&policy);
-            // Arguments that the user did not change are the tool's example, which may be another one now.
+            // Arguments that the user did not change are the tool's example, which may have changed.
             if !self.call.touched {
                 self.choose_tool(&Arc::clone(&self.call.tool));
             }
@@ -196,7 +223,7 @@ impl App {
 
     fn removed(&mut self, entry: TokenEntry, why: RemovalReason) -> Vec<Effect> {
         if self.selected == Some(entry.number) {
-            // The row that moved up, or else the one above.
+            // Select the row that moved up, or else the one above.
             let above = self.auth.tokens.partition_point(|known| known.number < entry.number);
             self.choose_token((above + 1).min(self.auth.tokens.len()));
         }

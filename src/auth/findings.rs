@@ -26,7 +26,7 @@ pub enum Finding {
     WeakKey { bits: usize, alg: Algorithm },
     NoExpiry,
     Milliseconds { claim: String, meant: NumericDate },
-    EndsBeforeStart,
+    EndsBeforeStart { start: &'static str },
     LongLife { length: Span },
     Invisible { place: String, class: Hidden, found: char },
     NotAscii { place: String, found: char },
@@ -52,7 +52,7 @@ impl Finding {
             Self::WeakKey { .. } => "weak_key",
             Self::NoExpiry => "no_expiry",
             Self::Milliseconds { .. } => "milliseconds",
-            Self::EndsBeforeStart => "ends_before_start",
+            Self::EndsBeforeStart { .. } => "ends_before_start",
             Self::LongLife { .. } => "long_life",
             Self::Invisible { .. } => "hidden_character",
             Self::NotAscii { .. } => "not_ascii",
@@ -72,67 +72,65 @@ impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = |text: &str| text::name(text, 48);
         match self {
-            Self::AlgorithmNone => f.write_str("alg none: anybody can write such a token"),
+            Self::AlgorithmNone => f.write_str("alg is none: the token is not signed, so anyone can make one"),
             Self::HmacUnderAsymmetric { alg } => {
                 write!(
                     f,
-                    "{} header over a 32-byte signature, the size of an HS256 one: an attempt to confuse keys",
+                    "alg is {}, but the signature has 32 bytes like one of HS256: this may be a key confusion attack",
                     name(alg)
                 )
             }
             Self::KeyInHeader { member } => {
-                write!(f, "the header brings a key or its address ({}); it is never used", name(member))
+                write!(f, "the header contains a key or the address of one ({}); it is ignored", name(member))
             }
-            Self::Encrypted => f.write_str("encrypted (JWE): its claims cannot be read without the recipient's key"),
-            Self::CutOff => f.write_str("looks cut off: its end is missing, as after copying a part"),
+            Self::Encrypted => f.write_str("encrypted (JWE): the claims cannot be read without the recipient's key"),
+            Self::CutOff => f.write_str("looks cut off: the end is missing, as if only part of the token was copied"),
             Self::Duplicate { name: member } => {
-                write!(f, "{} stands twice; readers disagree on which one counts", name(member))
+                write!(f, "{} occurs twice, and parsers disagree on which one to use", name(member))
             }
             Self::WeakKey { bits, alg } => {
-                write!(f, "weak key: {bits} bits, {alg} needs {} (RFC 7518 §3.2)", alg.strong_bits())
+                write!(f, "weak key: {bits} bits, {alg} needs at least {} (RFC 7518 §3.2)", alg.strong_bits())
             }
-            Self::NoExpiry => f.write_str("no exp: such a token would live for ever"),
+            Self::NoExpiry => f.write_str("no exp: the token would never expire"),
             Self::Milliseconds { claim, meant } => {
-                write!(f, "{} looks like milliseconds; in seconds it would be {}", name(claim), meant.rfc3339())
+                write!(
+                    f,
+                    "{} looks like milliseconds instead of seconds; as milliseconds it is {}",
+                    name(claim),
+                    meant.rfc3339()
+                )
             }
-            Self::EndsBeforeStart => f.write_str("exp does not lie behind iat and nbf"),
+            Self::EndsBeforeStart { start } => write!(f, "exp is not later than {start}"),
             Self::LongLife { length } => {
-                write!(f, "very long life: {}", words::span(Span::days(length.div_euclid(Span::DAY))))
+                write!(f, "very long lifetime: {}", words::span(Span::days(length.div_euclid(Span::DAY))))
             }
             Self::Invisible { place, class, found } => {
-                write!(f, "{} holds {} (\\u{{{:x}}})", name(place), class.noun(), u32::from(*found))
+                write!(f, "{} contains {} (\\u{{{:x}}})", name(place), class.noun(), u32::from(*found))
             }
             Self::NotAscii { place, found } => {
                 write!(
                     f,
-                    "{} holds letters beyond ASCII (U+{:04X}), which may pass for others",
+                    "{} contains a non-ASCII character (U+{:04X}), which may look like another one",
                     name(place),
                     u32::from(*found)
                 )
             }
             Self::UnknownPermission { permission } => {
-                write!(f, "permission {} opens no tool of the policy", name(permission))
+                write!(f, "the policy does not use the permission {}", name(permission))
             }
             Self::NoAudience { wanted } => {
-                write!(
-                    f,
-                    "no aud: it passes at any server that does not ask for one; here it could be {}",
-                    text::name(wanted, 100)
-                )
+                write!(f, "no aud: the token is not bound to a server; expected {}", text::name(wanted, 100))
             }
             Self::QuotedTime { claim, meant, millis } => {
-                let unit = if *millis { " in milliseconds" } else { "" };
+                let number = if *millis { "as milliseconds" } else { "as a number" };
                 let (claim, meant) = (name(claim), meant.rfc3339());
-                write!(
-                    f,
-                    "{claim} is digits in quotes, which is not a time; without the quotes it would be {meant}{unit}"
-                )
+                write!(f, "{claim} is a string, but a time must be a number; {number} it is {meant}")
             }
             Self::Duration { claim, seconds } => {
                 let span = words::span(Span::seconds(*seconds));
                 write!(
                     f,
-                    "{} is {seconds}, which looks like a duration ({span}); a time counts the seconds since 1970",
+                    "{} is {seconds}, which looks like a duration ({span}); a time is in seconds since 1970",
                     name(claim)
                 )
             }
@@ -142,8 +140,8 @@ impl fmt::Display for Finding {
             Self::GroupsLeftOut { member } => {
                 write!(
                     f,
-                    "the groups are left out because there are too many ({member}); permissions that come from groups \
-                     are missing"
+                    "the issuer left out the groups because there are too many ({member}); permissions that come from \
+                     groups are missing"
                 )
             }
             Self::BoundToKey { method } => {
@@ -152,7 +150,7 @@ impl fmt::Display for Finding {
                     "x5t#S256" => ", mutual TLS",
                     _ => "",
                 };
-                write!(f, "bound to a key of the sender (cnf {}{how}), which is not checked here", name(method))
+                write!(f, "bound to a key of the sender (cnf {}{how}); this is not checked here", name(method))
             }
         }
     }
@@ -247,9 +245,9 @@ fn times(token: &Readable<'_>, found: &mut Vec<Finding>) {
     if let Some(seconds) = seconds.filter(|seconds| (60..=315_360_000).contains(seconds)) {
         found.push(Finding::Duration { claim: "exp".to_owned(), seconds });
     }
-    if life.exp.is_some_and(|exp| life.nbf.max(life.iat).is_some_and(|start| start >= exp)) {
-        found.push(Finding::EndsBeforeStart);
-    }
+    let is_too_late = |start: Option<NumericDate>| start.zip(life.exp).is_some_and(|(start, exp)| start >= exp);
+    let start = [("nbf", life.nbf), ("iat", life.iat)].into_iter().find(|(_, start)| is_too_late(*start));
+    found.extend(start.map(|(start, _)| Finding::EndsBeforeStart { start }));
     if let Some(length) = life.length().filter(|length| *length > LONG) {
         found.push(Finding::LongLife { length });
     }

@@ -14,7 +14,7 @@ const MAX_SECONDS: u64 = 300;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LeewayError {
     /// It is not a duration.
-    #[error(transparent)]
+    #[error("expected a duration of at most {MAX_SECONDS}s, such as 5s")]
     Duration(#[from] InvalidDuration),
     /// Too long, or with a fraction of a second.
     #[error("expected whole seconds, at most {MAX_SECONDS}s")]

@@ -42,6 +42,7 @@ impl fmt::Display for Fault {
             Self::NotUtf8(at) => write!(f, "invalid UTF-8 at byte {at}"),
             Self::NotAnObject(what) => write!(f, "expected a JSON object, got {what}"),
             Self::NotJson(at) => write!(f, "invalid JSON at byte {at}"),
+            Self::EndsEarly(0) => f.write_str("empty, expected a JSON object"),
             Self::EndsEarly(at) => write!(f, "incomplete JSON, ends after byte {at}"),
         }
     }

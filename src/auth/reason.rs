@@ -102,9 +102,9 @@ fn difference<'a>(found: impl Iterator<Item = &'a str>, wanted: &[Arc<str>]) -> 
     let scheme = |text: &str| text.strip_prefix("https://").or(text.strip_prefix("http://")).map(str::to_owned);
     let is_http = move |a: &str, b: &str| scheme(a).is_some() && scheme(a) == scheme(b);
     let small: [(Same, &str); 3] = [
-        (|a, b| a.trim_end_matches('/') == b.trim_end_matches('/'), "; only the slash at the end differs"),
-        (str::eq_ignore_ascii_case, "; only upper and lower case differ"),
-        (|a, b| a.trim() == b.trim(), "; only blanks around it differ"),
+        (|a, b| a.trim_end_matches('/') == b.trim_end_matches('/'), "; only the trailing slash differs"),
+        (str::eq_ignore_ascii_case, "; only the case differs"),
+        (|a, b| a.trim() == b.trim(), "; only the spaces around it differ"),
     ];
     let pairs: Vec<(&str, &str)> = found.take(64).flat_map(|a| wanted.iter().map(move |b| (a, &**b))).collect();
     let by = |same: &dyn Fn(&str, &str) -> bool| pairs.iter().any(|(a, b)| same(a, b));
@@ -143,6 +143,10 @@ impl fmt::Display for Reason {
             }
             Self::AlgorithmRefused { found: Some(found), accepted } if found.eq_ignore_ascii_case("none") => {
                 write!(f, "alg is {}: the token is not signed{}", text::name(found, NAME), only(accepted))
+            }
+            Self::AlgorithmRefused { found: Some(found), accepted } if accepted.is_empty() => {
+                let found = text::name(found, NAME);
+                write!(f, "not verified: no key is configured, so the {found} signature cannot be checked")
             }
             Self::AlgorithmRefused { found: Some(found), accepted } => {
                 let found = text::name(found, NAME);

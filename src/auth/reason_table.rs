@@ -38,8 +38,8 @@ pub(super) const UNKNOWN_ISSUER: ReasonRow = row(
 pub(super) const ALGORITHM_REFUSED: ReasonRow = row(
     "algorithm_refused",
     Check::Header,
-    "`alg` is not exactly the algorithm of a known key",
-    "get a token signed with an accepted algorithm",
+    "`alg` is not exactly the algorithm of a configured key, or no key is configured",
+    "get a token signed with an accepted algorithm, or configure its key",
 );
 pub(super) const HEADER_REFUSED: ReasonRow = row(
     "header_refused",

@@ -58,19 +58,17 @@ fn explain_response(
     let description = response.param("error_description").or(response.param("message"));
     let status = response.status;
     let sentence = match (error, status) {
-        (Some("insufficient_scope"), _) => "the server knows the token and wants scopes that it lacks".to_owned(),
-        (Some("invalid_token"), _) => "the server refuses the token itself".to_owned(),
+        (Some("insufficient_scope"), _) => "the server accepts the token, but requires scopes that it lacks".to_owned(),
+        (Some("invalid_token"), _) => "the server rejects the token itself".to_owned(),
         (Some("invalid_request"), _) => "the server could not read the request or its Authorization header".to_owned(),
         (None, Some(401)) if response.challenge.is_some() => {
-            "the server saw no token: a challenge without an error means that none came".to_owned()
+            "the server received no token: its challenge names no error".to_owned()
         }
-        (None, Some(401)) => {
-            "the server refuses the request and says nothing of the reason: WWW-Authenticate is missing".to_owned()
-        }
-        (None, Some(403)) => "the server refuses the request, and names no scope that would help".to_owned(),
+        (None, Some(401)) => "the server refuses the request without a reason: WWW-Authenticate is missing".to_owned(),
+        (None, Some(403)) => "the server refuses the request and does not say which scope is missing".to_owned(),
         (None, Some(404)) => "not found: a wrong path, or a tool that is hidden from this token".to_owned(),
         (None, Some(429)) => "too many requests; wait, and send the same token again".to_owned(),
-        (_, Some(status @ 500..)) => format!("the server failed ({status}); that says nothing about the token"),
+        (_, Some(status @ 500..)) => format!("the server failed ({status}); this is not about the token"),
         (_, Some(status @ 200..300)) => format!("the server accepted the request ({status})"),
         (Some(error), _) => format!("the server answers {}", text::name(error, TEXT)),
         (None, Some(status)) => format!("the server answers {status}"),
@@ -91,7 +89,7 @@ fn explain_response(
     if let Some(token) = token {
         ours(&mut out, response, token, now);
     } else {
-        out.note("no token is selected; with one, it is compared with this answer".to_owned());
+        out.note("no token to compare with this answer".to_owned());
     }
     if let Some(address) = response.param("resource_metadata") {
         out.note(format!("the server describes itself at {}", text::name(address, TEXT)));
@@ -112,7 +110,7 @@ fn scopes(out: &mut Explanation, response: &Response, token: Option<&Inspection>
         needs.iter().copied().filter(|need| has.iter().flatten().all(|held| held != need)).collect();
     match (has, missing.as_slice()) {
         (Some(_), []) => out.finding(
-            "the token has every scope that is named: the server may have judged another token, or looks at another claim",
+            "the token has every scope that the server lists: it may have checked another token or another claim",
         ),
         _ => out.note(format!("ask for: {}", named(&missing))),
     }
@@ -142,7 +140,7 @@ fn ours(out: &mut Explanation, response: &Response, token: &Inspection, now: Num
     let passes = matches!(status, TokenStatus::Valid(_));
     if response.param("error") == Some("invalid_token") && passes {
         out.finding(
-            "it is valid by the rules here: compare issuer, audience, keys and clock of the server with the claims",
+            "the token is valid by the rules here: compare the server's issuer, audience, keys and clock with the claims",
         );
     }
 }
@@ -161,7 +159,7 @@ fn explain_keys(material: &Material, keys: &Keys, token: Option<&Inspection>) ->
     let secret = keys.keys.iter().filter(|key| key.is_secret).count();
     if secret > 0 {
         let count = words::count(secret, "key");
-        out.finding(format_args!("{count} can sign (private or shared): keep this text to yourself"));
+        out.finding(format_args!("{count} can sign (private or shared): keep this text secret"));
     }
     if let Some(token) = token {
         let kid = value_of(&token.header, "kid").and_then(members::string);
@@ -172,7 +170,7 @@ fn explain_keys(material: &Material, keys: &Keys, token: Option<&Inspection>) ->
             (None, _) => out.note("the token names no kid".to_owned()),
         }
     }
-    out.note("signatures are still checked with the key that the header shows".to_owned());
+    out.note("signatures are still checked with the configured key".to_owned());
     out
 }
 
@@ -209,7 +207,7 @@ fn explain_metadata(
         }
         let (_, audiences) = rules.expected(claims.iss.as_deref());
         if !audiences.is_empty() && audiences.iter().all(|wanted| **wanted != **resource) {
-            out.note(format!("here the audience expected is {}", named(&audiences)));
+            out.note(format!("the audience expected here is {}", named(&audiences)));
         }
     }
     out

@@ -83,7 +83,7 @@ pub struct MatrixArgs {
     /// The tokens to show, one row each: a token, or text that contains tokens. - reads standard input and @FILE a file
     pub tokens: Option<String>,
 
-    /// Add a row for callers with these comma-separated permissions; repeatable. Without tokens and --as, the rows come
+    /// Add a row for callers with these comma-separated permissions; repeatable. Without tokens or --as, the rows come
     /// from the policy's expectations and permissions
     #[arg(long = "as", value_name = "PERMISSIONS")]
     pub holders: Vec<String>,

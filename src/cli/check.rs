@@ -68,7 +68,7 @@ impl Runner<'_> {
                 None => Ok(None),
             };
         }
-        if let Some(source) = self.source(given) {
+        if let Some(source) = self.source(given)? {
             return Ok(Some(self.one(source)?).filter(|token| !token.is_empty()));
         }
         self.say(

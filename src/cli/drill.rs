@@ -48,12 +48,12 @@ pub fn run(
             gate.issue(&IssueRequest { permissions, expires, ..usual }, now)?.to_string()
         }
         (None, token) => {
-            let source = on.source(token).ok_or_else(|| {
+            let source = on.source(token)?.ok_or_else(|| {
                 CliError::Usage(
                     "no token; pass TOKEN, - (standard input) or @FILE, set PORTCULLIS_TOKEN, or use --ttl to drill a new one".to_owned(),
                 )
             })?;
-            on.one(source)?
+            on.some(source)?
         }
     };
     let plan = Plan { pace, every: args.every.into(), fine: args.fine };

@@ -12,8 +12,8 @@ use crate::auth::explain::{explain_inspection, meaning};
 use crate::auth::inspection::Document;
 use crate::auth::why::explain_material;
 use crate::auth::{Inspection, NumericDate, Rules, TokenStatus, members};
-use crate::text::material;
-use crate::text::words::{elapsed, remaining};
+use crate::text::material::{self, Material};
+use crate::text::words::{self, elapsed, remaining};
 use crate::text::{self, Span};
 
 /// Inspects every token from the source. Returns `Exit::Good` if all are valid.
@@ -25,7 +25,7 @@ pub fn run(
     paint: Paint,
 ) -> Result<Exit, CliError> {
     // Without an argument, redirected input is read; at a terminal, a command must not wait silently for input.
-    let mut source = on.source(args.token.as_deref());
+    let mut source = on.source(args.token.as_deref())?;
     if source.is_none() && !on.environment.at_terminal && !on.input.fill_buf()?.is_empty() {
         source = Some(Source::Stdin);
     }
@@ -36,7 +36,7 @@ pub fn run(
     if !context.has_key() {
         on.say(format_args!("signature not checked: {}", crate::config::ConfigError::NoSecret));
     }
-    let mut has_shown = false;
+    let mut shown = Shown::default();
     let sent = on.environment.token.as_ref().map(|token| rules.inspect(token.as_str()));
     let mut last = None;
     let passed = on.each(source, |on, token| {
@@ -47,32 +47,42 @@ pub fn run(
             on.known = Exit::Unauthorized;
             return Ok(());
         }
-        if !matches!(inspection.judged.status(now), TokenStatus::Valid(_)) {
+        let is_valid = matches!(inspection.judged.status(now), TokenStatus::Valid(_));
+        if !is_valid {
             on.known = Exit::Unauthorized;
         }
         if json {
             json::line(on.out, &InspectionJson::new(&inspection, &rules, now))?;
         } else {
-            if has_shown {
-                writeln!(on.out)?;
+            let mut text = Vec::new();
+            show(&mut text, &inspection, &rules, now, paint)?;
+            if is_valid || shown.has_room(text.len(), token.len()) {
+                shown.part(on.out, &text)?;
+            } else {
+                shown.left_out += 1;
             }
-            show(on.out, &inspection, &rules, now, paint)?;
         }
-        has_shown = true;
         last = Some(inspection);
         Ok(())
     })?;
+    if shown.left_out > 0 {
+        let count = words::count(shown.left_out, "more invalid token");
+        shown.part(on.out, format!("… {count} not shown (very short); --json prints all\n").as_bytes())?;
+    }
     if let Some(material) = &passed.material {
         // A response belongs to the token that was sent with it, or else to the one in the environment.
-        let explanation = explain_material(material, last.as_ref().or(sent.as_ref()), &rules, context.now());
+        let token = last.as_ref().or(sent.as_ref());
+        let mut explanation = explain_material(material, token, &rules, context.now());
+        if token.is_none() && matches!(material, Material::Response(_)) {
+            explanation.note("next step: set PORTCULLIS_TOKEN to the token that was sent".to_owned());
+        }
         if json {
             let lines: Vec<String> = explanation.to_string().lines().map(str::to_owned).collect();
             json::line(on.out, &serde_json::json!({ "is": material.to_string(), "lines": lines }))?;
         } else {
-            if has_shown {
-                writeln!(on.out)?;
-            }
-            paint.explanation(on.out, &explanation, warning())?;
+            let mut text = Vec::new();
+            paint.explanation(&mut text, &explanation, warning())?;
+            shown.part(on.out, &text)?;
         }
         // The exit code reports the server's answer, even if the token is valid here.
         match explanation.lines().first().map(|line| line.mark) {
@@ -82,6 +92,35 @@ pub fn run(
         }
     }
     Ok(if passed.has_all { on.known } else { Exit::Unauthorized })
+}
+
+/// What was printed so far. A text of two-byte lines would otherwise be explained at two hundred times its length.
+#[derive(Default)]
+struct Shown {
+    bytes: usize,
+    left_out: usize,
+}
+
+/// Up to this length, in bytes, the output explains every token.
+const FREE: usize = 32 * 1024;
+
+/// Behind it, an explanation may be this many times as long as its token. A signed token with one claim takes less.
+const TIMES: usize = 16;
+
+impl Shown {
+    /// Whether an invalid token of this length is worth an explanation of that length.
+    const fn has_room(&self, explanation: usize, token: usize) -> bool {
+        self.bytes + explanation <= FREE || explanation <= TIMES * token
+    }
+
+    /// Prints a part, with a blank line between it and the one before.
+    fn part(&mut self, out: &mut dyn Write, text: &[u8]) -> io::Result<()> {
+        if self.bytes > 0 {
+            writeln!(out)?;
+        }
+        self.bytes += text.len();
+        out.write_all(text)
+    }
 }
 
 fn show(out: &mut dyn Write, inspection: &Inspection, rules: &Rules, now: NumericDate, paint: Paint) -> io::Result<()> {

@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::arguments::MatrixArgs;
 use super::json::{self, Time};
 use super::paint::{Paint, of_verdict, warning};
+use super::tokens::NO_TOKEN_FOUND;
 use super::{CliError, Context, Exit, Runner};
 use crate::auth::policy::{CallerSelector, Expectation, ToolRule};
 use crate::auth::{Decision, Evaluation, NumericDate, Policy, Rules, TokenId, Verdict};
@@ -134,6 +135,11 @@ pub fn run(
     if args.tokens.is_some() && !context.has_key() {
         return Err(ConfigError::NoSecret.into());
     }
+    // An argument that names nothing is reported before anything is printed.
+    let source = match args.tokens.as_deref() {
+        Some(given) => on.source(Some(given))?,
+        None => None,
+    };
     let table = Table { rules: &rules, tools: Catalogue::new(BuiltIn.tools()), shape, paint };
     let mut waiting = Vec::new();
     if shape != Shape::Text {
@@ -149,9 +155,9 @@ pub fn run(
     };
     row(on, Caller::nobody())?;
     let mut has_all = true;
-    if let Some(source) = args.tokens.as_deref().and_then(|given| on.source(Some(given))) {
+    if let Some(source) = source {
         let passed = on.each(source, |on, token| match token {
-            "" => Err(CliError::Usage("no token found in the input".to_owned())),
+            "" => Err(CliError::Usage(NO_TOKEN_FOUND.to_owned())),
             token => row(on, Caller::of(&rules, token)),
         })?;
         has_all = passed.has_all;
@@ -170,7 +176,7 @@ pub fn run(
         policy.tools().iter().map(|tool| &*tool.name).filter(|name| table.tools.lacks(policy, name)).collect();
     if !missing.is_empty() {
         on.say(format_args!(
-            "* not implemented here: {}; add stub = true to the policy to declare a stub",
+            "* not implemented here: {}; with stub = true in the policy, the gate answers instead",
             text::names(missing.iter(), 64, 8, ", ")
         ));
     }
@@ -283,7 +289,7 @@ fn csv(out: &mut dyn Write, values: impl Iterator<Item = String>) -> io::Result<
 
 /// Returns a sentence with the expected and the actual decision. Safe to show.
 pub fn deviation(line: &Expectation, decision: &Decision) -> String {
-    format!("{line}, but is {}: {}", decision.verdict().word().to_lowercase(), decision.sentence())
+    format!("{line}, got {}: {}", decision.verdict().word().to_lowercase(), decision.sentence())
 }
 
 #[derive(Serialize)]

@@ -6,7 +6,7 @@
 /// Formats the examples below a command's options.
 macro_rules! examples {
     ($lines:literal) => {
-        concat!("Example:\n  ", $lines)
+        concat!("Examples:\n  ", $lines)
     };
 }
 
@@ -95,6 +95,14 @@ pub enum CliError {
     /// Missing or invalid arguments.
     #[error("{0}")]
     Usage(String),
+    /// An argument that looks like the name of a file, but cannot be read as one.
+    #[error("{} is neither a token nor a file: {}", text::name(.argument, 200), config::plain(.error))]
+    NeitherTokenNorFile {
+        /// The argument.
+        argument: String,
+        /// Why it is not a file.
+        error: io::Error,
+    },
     /// The store of revocations failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -113,7 +121,9 @@ impl CliError {
     /// Returns the exit code of the process.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Config(_) | Self::Io(_) | Self::Store(_) | Self::Serve(_) => Exit::Trouble as u8,
+            Self::Config(_) | Self::Io(_) | Self::NeitherTokenNorFile { .. } | Self::Store(_) | Self::Serve(_) => {
+                Exit::Trouble as u8
+            }
             Self::Usage(_) | Self::Issue(_) => Exit::Usage as u8,
             Self::Signalled(number) => signals::exit_code(*number),
         }

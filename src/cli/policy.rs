@@ -18,6 +18,8 @@ use crate::text::{self, words};
 
 #[derive(Serialize)]
 struct PolicyReport {
+    /// [`Policy::digest`], which evidence names as well.
+    policy_sha256: String,
     tools: usize,
     permissions: usize,
     warnings: Vec<Warning>,
@@ -48,7 +50,7 @@ pub fn check(on: &mut Runner<'_>, file: &Path, json: bool, paint: Paint) -> Resu
             continue;
         }
         if rules.policy.tool(&line.tool).is_none() {
-            failed.push(format!("{line}, but the policy has no such tool"));
+            failed.push(rules.policy.failure(line));
             continue;
         }
         let set: Vec<String> = set.iter().map(ToString::to_string).collect();
@@ -63,7 +65,8 @@ pub fn check(on: &mut Runner<'_>, file: &Path, json: bool, paint: Paint) -> Resu
     lints.extend(rules.policy.not_implemented(|tool| tools.find(tool).is_some()));
     let warnings = lints.iter().map(|l| Warning { code: l.code(), sentence: l.to_string() }).collect();
     let (tools, permissions) = (rules.policy.tools().len(), rules.policy.permissions().len());
-    let checked = PolicyReport { tools, permissions, warnings, held, failed, skipped };
+    let policy_sha256 = rules.policy.digest();
+    let checked = PolicyReport { policy_sha256, tools, permissions, warnings, held, failed, skipped };
     on.known = if checked.failed.is_empty() { Exit::Good } else { Exit::Forbidden };
     match json {
         true => json::line(on.out, &checked)?,
@@ -86,7 +89,7 @@ impl PolicyReport {
     fn show(&self, out: &mut dyn Write, file: &Path, paint: Paint) -> std::io::Result<()> {
         let name = text::name(&file.to_string_lossy(), 200);
         let (tools, permissions) = (words::count(self.tools, "tool"), words::count(self.permissions, "permission"));
-        writeln!(out, "{name}: {tools}, {permissions}")?;
+        writeln!(out, "{name}: {tools}, {permissions}, sha256 {}", self.policy_sha256)?;
         for warning in &self.warnings {
             writeln!(out, "{} {}", paint.styled("!", warning_style()), warning.sentence)?;
         }
@@ -94,11 +97,14 @@ impl PolicyReport {
             writeln!(out, "{} {failed}", paint.styled("✘", bad()))?;
         }
         if self.held > 0 {
-            writeln!(out, "{} {} held", paint.styled("✔", good()), words::count(self.held, "expectation"))?;
+            writeln!(out, "{} {} met", paint.styled("✔", good()), words::count(self.held, "expectation"))?;
         }
         if self.skipped > 0 {
             let count = words::count(self.skipped, "expectation");
-            writeln!(out, "· {count} about users skipped: test them against tokens with `portcullis matrix -`")?;
+            writeln!(
+                out,
+                "· {count} about users skipped; to test them, pass tokens to `portcullis matrix --policy {name} -`"
+            )?;
         }
         Ok(())
     }

@@ -27,13 +27,13 @@ pub fn run(on: &mut Runner<'_>, args: &RevokeArgs, context: &Context, json: bool
         return Ok(Exit::Good);
     }
     let now = context.now();
-    let (what, since) = match (&args.jti, on.source(args.token.as_deref())) {
+    let (what, since) = match (&args.jti, on.source(args.token.as_deref())?) {
         (Some(jti), _) => {
             let until = args.until.map_or_else(|| now.plus(REMEMBERED), |when| when.from(now));
             (RevocationTarget::Jti(jti.as_str().into()), Revocation { at: now, until: Some(until), user: None })
         }
         (None, Some(source)) => {
-            let token = on.one(source)?;
+            let token = on.some(source)?;
             let judged = context.rules().inspect(&*token).judged;
             if judged.lifetime.exp.is_none() {
                 let wanted = "not revoked: expected a token with a readable exp; the gate refuses this one anyway";
@@ -65,7 +65,9 @@ pub fn run(on: &mut Runner<'_>, args: &RevokeArgs, context: &Context, json: bool
         (true, true) => "restored",
         (true, false) => "was not revoked",
     };
-    show(on, &what, &since, word, json)?;
+    // A restored jti has no entry that would be dropped.
+    let until = since.until.filter(|_| !args.restore || matches!(what, RevocationTarget::Token(_)));
+    show(on, &what, &Revocation { until, ..since }, word, json)?;
     Ok(Exit::Good)
 }
 
@@ -96,7 +98,7 @@ fn show(
     let until = match (until, what) {
         (None, _) => String::new(),
         (Some(until), RevocationTarget::Token(_)) => format!("; expires at {until}"),
-        (Some(until), RevocationTarget::Jti(_)) => format!("; forgotten after {until}"),
+        (Some(until), RevocationTarget::Jti(_)) => format!("; kept until {until}"),
     };
     writeln!(on.out, "{word}: {named}{user}{until}")?;
     Ok(())

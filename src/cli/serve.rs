@@ -74,7 +74,7 @@ async fn serve_streams(
 ) -> Result<Exit, CliError> {
     let source = match &args.token_file {
         Some(path) => Some(Source::File(path.clone())),
-        None => on.source(None),
+        None => on.source(None)?,
     };
     let token = source.map(|source| on.one(source)).transpose()?;
     // Reported on standard error, where users look if a client shows no tools.

@@ -81,7 +81,7 @@ fn judged(gate: &Gate, identity: &Identity, tokens: &[TestToken], tool: &str, no
         Line::new(token, Observation::new(&called.decision, &called.outcome))
     });
     let (tool, judged_by) = (tool.to_owned(), gate.shared().rules().described());
-    Scorecard { tool, made_for: identity.words(), judged_by, at: now, lines: lines.collect() }
+    Scorecard { tool, made_for: identity.clone(), judged_by, at: now, lines: lines.collect() }
 }
 
 fn show(out: &mut dyn Write, card: &Scorecard, paint: Paint) -> io::Result<()> {
@@ -97,5 +97,5 @@ fn show(out: &mut dyn Write, card: &Scorecard, paint: Paint) -> io::Result<()> {
         writeln!(out, "{} {name} {} {}", paint.styled(sign, style), padded(line.expected, 18), paint.note(&came))?;
     }
     let (tool, at) = (text::name(&card.tool, 64), card.at.rfc3339());
-    writeln!(out, "{}: {tool} as {}, judged for {at}", paint.title(&card.summary()), card.made_for)
+    writeln!(out, "{}: {tool} as {}, judged for {at}", paint.title(&card.summary()), card.made_for.words())
 }

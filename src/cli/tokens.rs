@@ -19,6 +19,9 @@ const WHOLE: usize = 64 * 1024;
 /// The longest accepted line, in bytes.
 const MAX_LINE: usize = 4 << 20;
 
+/// The message about input without a token.
+pub const NO_TOKEN_FOUND: &str = "no token found in the input";
+
 /// A source of tokens.
 pub enum Source {
     /// A text.
@@ -38,34 +41,45 @@ pub struct SourceResult {
 }
 
 impl Runner<'_> {
-    /// Returns the source that the argument names, or else the environment. `@` marks a file, as in curl; tokens and
-    /// text that contains one never begin with `@`. The name of a file is also accepted without `@`, unless it is a
-    /// token.
-    pub fn source(&mut self, argument: Option<&str>) -> Option<Source> {
-        match argument {
-            Some("-") => Some(Source::Stdin),
-            Some(text) => {
-                if let Some(path) = text.strip_prefix('@') {
-                    return Some(Source::File(config::typed(path)));
-                }
-                // A token takes precedence, because a file can have any name.
-                if text::read_token(text).tokens.is_empty() && config::typed(text).is_file() {
-                    return Some(Source::File(config::typed(text)));
-                }
-                self.hint_at_arguments(text);
-                Some(Source::Text(text.to_owned()))
+    /// The source that the argument names, else the environment. No token and no text that holds one begins with `@`, which
+    /// marks a file as it does for curl; a file name is enough if it is not a token.
+    pub fn source(&mut self, argument: Option<&str>) -> Result<Option<Source>, CliError> {
+        let Some(text) = argument else {
+            return Ok(self.environment.token.clone().map(Source::Text));
+        };
+        if text == "-" {
+            return Ok(Some(Source::Stdin));
+        }
+        if let Some(path) = text.strip_prefix('@') {
+            return Ok(Some(Source::File(config::typed(path))));
+        }
+        // A token always wins: a file may have any name.
+        if !text::read_token(text).tokens.is_empty() {
+            // Scripts do not read hints.
+            if self.shows_hints {
+                self.say(
+                    "other users of this machine can see a token in the arguments; use PORTCULLIS_TOKEN, - (standard input) or @FILE instead",
+                );
             }
-            None => self.environment.token.clone().map(Source::Text),
+            return Ok(Some(Source::Text(text.to_owned())));
         }
-    }
-
-    /// Warns about a token in the arguments if standard error is a terminal; scripts do not read hints.
-    fn hint_at_arguments(&mut self, text: &str) {
-        if self.shows_hints && !text::read_token(text).tokens.is_empty() {
-            self.say(
-                "other users of this machine can see a token in the arguments; use PORTCULLIS_TOKEN, - (standard input) or @FILE instead",
-            );
+        let path = config::typed(text);
+        match path.metadata() {
+            Ok(found) if !found.is_dir() => return Ok(Some(Source::File(path))),
+            Ok(_) => {
+                let what = text::name(text, 200);
+                return Err(CliError::Usage(format!("expected a token or a file, got the directory {what}")));
+            }
+            Err(error) if is_like_a_path(text) => {
+                return Err(CliError::NeitherTokenNorFile { argument: text.to_owned(), error });
+            }
+            Err(_) => {}
         }
+        if !text.is_empty() && !text.contains(char::is_whitespace) {
+            let what = text::name(text, 200);
+            self.say(format_args!("{what} is neither a token nor a file; checking it as a token"));
+        }
+        Ok(Some(Source::Text(text.to_owned())))
     }
 
     /// Returns the reader of the file, or else of standard input.
@@ -100,6 +114,14 @@ impl Runner<'_> {
             self.say(format_args!("{read} found; using the first one"));
         }
         Ok(reading.tokens.swap_remove(0))
+    }
+
+    /// Like [`Runner::one`], for a command that has nothing to do without a token.
+    pub fn some(&mut self, source: Source) -> Result<String, CliError> {
+        match self.one(source)? {
+            token if token.is_empty() => Err(CliError::Usage(NO_TOKEN_FOUND.to_owned())),
+            token => Ok(token),
+        }
     }
 
     /// Passes on one token after another. Returns whether every token was passed on, and what other material the text
@@ -184,11 +206,29 @@ impl Runner<'_> {
 }
 
 fn open(path: &Path) -> Result<BufReader<File>, CliError> {
-    File::open(path).map(BufReader::new).map_err(|error| config::unreadable("token file", path, error).into())
+    let file = match path.is_dir() {
+        true => Err(io::ErrorKind::IsADirectory.into()),
+        false => File::open(path),
+    };
+    file.map(BufReader::new).map_err(|error| config::unreadable("token file", path, error).into())
 }
 
 fn shown(path: &Path) -> String {
     format!("token file {}", text::name(&path.to_string_lossy(), 200))
+}
+
+/// Whether a text without a token looks like the name of a file: it begins like a path, or is one word with a slash or
+/// an extension.
+fn is_like_a_path(text: &str) -> bool {
+    let has_extension = || {
+        let end = text.rsplit_once('.').filter(|(name, _)| !name.is_empty()).map_or("", |(_, end)| end);
+        (1..=8).contains(&end.len()) && end.bytes().all(|b| b.is_ascii_alphanumeric())
+    };
+    let is_word = !text.contains(char::is_whitespace) && !text.contains("://");
+    let begins = ["/", "./", "../", "~/"].iter().any(|begin| text.starts_with(begin));
+    // A word with two dots is a token, however bad.
+    let is_name = is_word && (text.contains('/') || text.matches('.').count() == 1 && has_extension());
+    text.lines().count() == 1 && (begins || is_name)
 }
 
 /// Whether a text is a list of tokens: at least two of its lines contain one, and it is not a single JSON document.

@@ -19,6 +19,8 @@ pub enum ValueError {
     Duration,
     #[error("expected a duration, got a time; use --expires")]
     Time,
+    #[error("expected a duration such as 90s, 15m, 1h or -1m")]
+    Span,
     #[error("expected http, tool or auto")]
     Denial,
     #[error("expected auto, dark, light, contrast or plain")]
@@ -36,7 +38,7 @@ pub fn instant(text: &str) -> Result<NumericDate, ValueError> {
 }
 
 pub fn time(text: &str) -> Result<NumericDate, ValueError> {
-    match when(text)? {
+    match when(text).map_err(|_| ValueError::NotRfc3339)? {
         TimeInput::At(at) => Ok(at),
         TimeInput::In(_) => Err(ValueError::Duration),
     }
@@ -47,7 +49,7 @@ pub fn when(text: &str) -> Result<TimeInput, ValueError> {
 }
 
 pub fn span(text: &str) -> Result<TimeInput, ValueError> {
-    match when(text)? {
+    match when(text).map_err(|_| ValueError::Span)? {
         TimeInput::At(_) => Err(ValueError::Time),
         span @ TimeInput::In(_) => Ok(span),
     }

@@ -50,7 +50,7 @@ pub enum ConfigError {
         error: KeyError,
     },
     /// There is no secret, but the command needs one.
-    #[error("no signing secret; pass --secret-file FILE, or set {SECRET_VARIABLE}, or secret-file in portcullis.toml")]
+    #[error("no signing secret; pass --secret-file FILE, set {SECRET_VARIABLE}, or set secret-file in portcullis.toml")]
     NoSecret,
     /// The policy file is not a valid policy.
     #[error("policy file {}: {error}", text::name(&.path.to_string_lossy(), 200))]

@@ -205,7 +205,7 @@ pub fn parse_url(text: &str) -> Result<String, UrlError> {
 
 /// A text that is not a rate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("expected a whole number of requests per second, or off")]
+#[error("expected a whole number of requests per second of at least 1, or off")]
 pub struct RateError;
 
 /// Reads a rate: requests per second, at least 1, or `off` for no limit.

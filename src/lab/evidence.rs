@@ -7,29 +7,32 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::drill::{DrillResult, Pace};
+use super::kit::Identity;
 use super::redacted::redacted;
 use super::score::Scorecard;
 use crate::auth::date::twice;
-use crate::auth::{Leeway, NumericDate, Rules, TokenId, Verdict};
+use crate::auth::{KeyOrigin, Leeway, NumericDate, Rules, TokenId, Verdict};
 use crate::gate::Record;
 use crate::gate::activity::{Excerpt, Origin};
 use crate::text::escape::{ascii_json, markdown};
-use crate::text::words::{exact, took, with_sign};
+use crate::text::words::{exact, took};
 use crate::text::{self, Span, display_safe};
 
-/// The contents of evidence. Its creator states the rules that it was judged by.
+/// The contents of a report, and the settings that its commands need.
 pub struct Evidence<'a> {
     /// When it is written.
     pub at: NumericDate,
-    /// The time of the clock that decisions use, if it is not the real time.
+    /// The time on the console's clock, if that is not the real time.
     pub clock: Option<NumericDate>,
-    /// The settings that everything is judged by, in words; safe to show.
+    /// The non-default settings in words; safe to show.
     pub judged_by: Vec<String>,
-    /// The [`Policy::digest`](crate::auth::Policy::digest) of the current policy.
-    pub policy: String,
-    /// Command-line options that make decisions the same, as returned by [`options`].
-    pub options: Vec<String>,
-    /// The number of older calls that are left out.
+    /// The current rules.
+    pub rules: &'a Rules,
+    /// The files that the commands name.
+    pub files: ReportFiles<'a>,
+    /// Revocations in force that no state file contains.
+    pub unstored: usize,
+    /// How many older calls are left out.
     pub left_out: usize,
     /// The calls, oldest first.
     pub calls: Vec<Arc<Record>>,
@@ -39,6 +42,17 @@ pub struct Evidence<'a> {
     pub card: Option<&'a Scorecard>,
     /// Returns the `jti` of a token, if it is known.
     pub jti: &'a dyn Fn(TokenId) -> Option<String>,
+}
+
+/// The files that the commands of a report name.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ReportFiles<'a> {
+    /// The policy file; empty for the built-in policy.
+    pub policy: &'a str,
+    /// Whether the current policy differs from that file.
+    pub policy_is_changed: bool,
+    /// The state file, if there is one.
+    pub state: Option<&'a str>,
 }
 
 /// Whether a call is one of the many that a drill or the test kit makes.
@@ -69,20 +83,8 @@ struct Summed {
     passed: Option<bool>,
 }
 
-/// Returns the command-line options that make decisions like these rules. `policy_file` is empty for the built-in
-/// policy.
-pub fn options(rules: &Rules, policy_file: &str) -> Vec<String> {
-    let mut options = Vec::new();
-    if rules.leeway != Leeway::NONE {
-        options.push(format!("--leeway {}s", rules.leeway.span().as_seconds_f64()));
-    }
-    options.extend(rules.issuer().map(|issuer| format!("--issuer {}", shell(issuer))));
-    options.extend(rules.audience().map(|audience| format!("--audience {}", shell(audience))));
-    if !policy_file.is_empty() {
-        options.push(format!("--policy {}", shell(policy_file)));
-    }
-    options
-}
+/// How long a new token lives that repeats a drill in real time, whose own token has expired.
+const FRESH: &str = "10s";
 
 /// Quotes a word for a shell. Foreign text is made safe first.
 fn shell(word: &str) -> String {
@@ -100,7 +102,60 @@ impl Evidence<'_> {
         self.calls.is_empty() && self.drill.is_none() && self.card.is_none()
     }
 
-    /// Returns the expected and the actual result, in a row for each part.
+    /// The options that make a command decide by the same rules.
+    fn options(&self) -> String {
+        let Self { rules, files, .. } = self;
+        let mut options = Vec::new();
+        if rules.leeway != Leeway::NONE {
+            options.push(format!("--leeway {}s", rules.leeway.span().as_seconds_f64()));
+        }
+        options.extend(rules.issuer().map(|issuer| format!("--issuer {}", shell(issuer))));
+        options.extend(rules.audience().map(|audience| format!("--audience {}", shell(audience))));
+        if files.policy_is_changed {
+            options.push(format!("--policy {}", self.policy_to_save()));
+        } else if !files.policy.is_empty() {
+            options.push(format!("--policy {}", shell(files.policy)));
+        }
+        options.extend(files.state.map(|state| format!("--state {}", shell(state))));
+        options.iter().fold(String::new(), |all, option| all + " " + option)
+    }
+
+    /// The name of the file that the commands expect a changed policy in.
+    fn policy_to_save(&self) -> String {
+        format!("policy-{}.toml", text::head(&self.rules.policy.digest(), 8))
+    }
+
+    /// What the commands need before they lead to the same results, as sentences.
+    fn caveats(&self) -> Vec<String> {
+        let mut caveats = Vec::new();
+        if self.files.policy_is_changed {
+            let (digest, file) = (self.rules.policy.digest(), self.policy_to_save());
+            caveats.push(format!(
+                "The policy has unsaved changes (sha256 {digest}). Save it as {file} before you run the commands."
+            ));
+        }
+        if self.rules.issuers.own().keys.iter().any(|key| key.origin() == KeyOrigin::Fresh) {
+            caveats.push(
+                "The key was generated by the console and is discarded on exit, so the commands cannot verify these \
+                 tokens. Start the console with --secret-file FILE to be able to repeat its calls."
+                    .to_owned(),
+            );
+        }
+        let earlier = [
+            ("drill", self.drill.map(|found| &found.judged_by)),
+            ("run of the test tokens", self.card.map(|card| &card.judged_by)),
+        ];
+        for (what, _) in earlier.iter().filter(|(_, by)| by.is_some_and(|by| *by != self.judged_by)) {
+            caveats.push(format!("The settings have changed since the {what}; its command uses the current ones."));
+        }
+        if self.unstored > 0 {
+            let count = text::words::count(self.unstored, "revocation");
+            caveats.push(format!("The commands ignore {count} that no state file contains."));
+        }
+        caveats
+    }
+
+    /// The expected and the actual result of each part.
     fn summary(&self) -> Vec<Summed> {
         let drill = self.drill.map(|DrillResult { report, .. }| Summed {
             what: "expiry drill",
@@ -123,32 +178,39 @@ impl Evidence<'_> {
                 None => words.push((word, 1)),
             }
         }
-        let told: Vec<String> = words.iter().map(|(word, count)| format!("{count} {word}")).collect();
-        let calls = (!told.is_empty()).then(|| Summed {
+        let counted: Vec<String> = words.iter().map(|(word, count)| format!("{count} {word}")).collect();
+        let calls = (!counted.is_empty()).then(|| Summed {
             what: "calls",
-            expected: "nothing in particular".to_owned(),
-            actual: told.join(", "),
+            expected: "not specified".to_owned(),
+            actual: counted.join(", "),
             passed: None,
         });
         drill.into_iter().chain(card).chain(calls).collect()
     }
 
-    /// Returns the commands that repeat everything. They do not contain tokens, but read `PORTCULLIS_TOKEN`.
+    /// The commands that repeat the results. They contain no token: it is in `PORTCULLIS_TOKEN`.
     fn commands(&self) -> Vec<String> {
-        let options = self.options.iter().fold(String::new(), |all, option| all + " " + option);
+        let options = self.options();
         let mut commands = Vec::new();
         if let Some(DrillResult { subject, report, .. }) = self.drill {
-            let pace = match (report.plan.pace, report.plan.fine) {
-                (Pace::Shifted, _) => " --shifted",
-                (Pace::Real, true) => " --fine",
-                (Pace::Real, false) => "",
-            };
             let every = exact(report.plan.every).replace(' ', "");
-            let tool = shell(&subject.tool);
-            commands.push(format!("portcullis{options} drill{pace} --every {every} {tool}  # token {}", subject.id));
+            let (tool, id) = (shell(&subject.tool), subject.id);
+            let fine = if report.plan.fine { " --fine" } else { "" };
+            commands.push(match report.plan.pace {
+                Pace::Shifted => format!("portcullis{options} drill --shifted --every {every} {tool}  # token {id}"),
+                Pace::Real => format!(
+                    "portcullis{options} drill{fine} --every {every} --ttl {FRESH} {tool}  # a new token; {id} has expired"
+                ),
+            });
         }
         if let Some(card) = self.card {
-            commands.push(format!("portcullis{options} testkit --run --tool {}", shell(&card.tool)));
+            let Identity { user_id, permissions } = &card.made_for;
+            // Without `-p` the tokens would get a permission that opens the tool.
+            let none = [String::new()];
+            let held = if permissions.is_empty() { &none[..] } else { permissions };
+            let held = held.iter().fold(String::new(), |all, held| all + " -p " + &shell(held));
+            let (tool, user) = (shell(&card.tool), shell(user_id));
+            commands.push(format!("portcullis{options} testkit --run --tool {tool}{held} {user}"));
         }
         let mut calls: Vec<String> = Vec::new();
         for record in self.calls.iter().rev().filter(|record| record.is_call && !is_series(record)) {
@@ -176,25 +238,30 @@ impl Evidence<'_> {
     /// Formats it for people: a heading, and a table for each part.
     fn markdown(&self) -> String {
         let mut out = format!("## Evidence of {}\n", self.at.rfc3339());
-        let _ = writeln!(out, "\n{VERSION}, policy sha256 `{}`\n", self.policy);
+        let _ = writeln!(out, "\n{VERSION}, policy sha256 `{}`\n", self.rules.policy.digest());
         out.push_str("| | expected | actual | passed |\n|---|---|---|---|\n");
         for Summed { what, expected, actual, passed } in self.summary() {
             let passed = passed.map_or("–", |passed| if passed { "✔ yes" } else { "✘ no" });
             row(&mut out, &[what.to_owned(), expected, actual, passed.to_owned()]);
         }
         if let Some(clock) = self.clock {
-            let by = with_sign(clock.since(self.at), exact);
-            let _ = writeln!(out, "\n**The clock was not the real one**: it showed {} ({by}).", clock.rfc3339());
+            let by = clock.since(self.at);
+            let side = if by < Span::ZERO { "behind" } else { "ahead of" };
+            let (shown, by) = (clock.rfc3339(), exact(by.abs()));
+            let _ = writeln!(out, "\n**The clock did not show the real time**: it showed {shown}, {by} {side} it.");
         }
         if !self.judged_by.is_empty() {
-            let _ = writeln!(out, "\nNow judged by: {}", markdown(&self.judged_by.join(", ")));
+            let _ = writeln!(out, "\nCurrent settings: {}", markdown(&self.judged_by.join(", ")));
         }
         let commands = self.commands();
         if !commands.is_empty() {
+            for caveat in self.caveats() {
+                let _ = writeln!(out, "\n**Note:** {caveat}");
+            }
             let _ = writeln!(
                 out,
-                "\nTo run it again, with the secret in `PORTCULLIS_SECRET` and the token in `PORTCULLIS_TOKEN`:\n\n\
-                 ```sh\n{}\n```",
+                "\nTo run it again, set `PORTCULLIS_SECRET` to the secret and `PORTCULLIS_TOKEN` to the token that the \
+                 command names:\n\n```sh\n{}\n```",
                 commands.join("\n")
             );
         }
@@ -211,7 +278,8 @@ impl Evidence<'_> {
             self.calls_markdown(&mut out, &calls);
         }
         if self.left_out > 0 {
-            let _ = writeln!(out, "\n{} older calls are left out.", self.left_out);
+            let is = if self.left_out == 1 { "is" } else { "are" };
+            let _ = writeln!(out, "\n{} {is} not listed.", text::words::count(self.left_out, "older call"));
         }
         // A drill and the test tokens make dozens of calls, which would hide the others.
         if !drilled.is_empty() {
@@ -259,9 +327,11 @@ impl Evidence<'_> {
             "judged_by": self.judged_by,
             "left_out": self.left_out,
             "version": VERSION,
-            "policy_sha256": self.policy,
+            "policy_sha256": self.rules.policy.digest(),
+            "policy_saved": !self.files.policy_is_changed,
             "summary": self.summary().iter().map(Summed::json).collect::<Vec<_>>(),
             "commands": self.commands(),
+            "caveats": self.caveats(),
         });
         let calls =
             self.calls.iter().map(|record| ("call", call_json(record, record.token_id.and_then(self.jti).as_deref())));
@@ -320,7 +390,7 @@ pub fn call_json(record: &Record, jti: Option<&str>) -> Value {
 
 /// Returns the settings that something was judged by, in words.
 fn judged_words(judged_by: &[String]) -> String {
-    if judged_by.is_empty() { "exp and nbf as they are".to_owned() } else { judged_by.join(", ") }
+    if judged_by.is_empty() { "the default settings".to_owned() } else { judged_by.join(", ") }
 }
 
 /// Formats a drill as Markdown.
@@ -334,7 +404,7 @@ pub fn drill_markdown(found: &DrillResult) -> String {
         ("token", format!("{}, jti {jti}, {}", subject.id, subject.name)),
         ("tool", text::name(&subject.tool, 64)),
         ("judged by", judged_words(judged_by)),
-        ("made", format!("{}, {}, ended {}", report.plan, text::words::count(report.calls, "call"), at.rfc3339())),
+        ("calls", format!("{}, {}, ended {}", report.plan, text::words::count(report.calls, "call"), at.rfc3339())),
     ];
     let lines = report.lines(NumericDate::rfc3339);
     for (label, said) in rows.into_iter().chain(lines) {
@@ -349,10 +419,10 @@ pub fn card_markdown(card: &Scorecard) -> String {
     let mut out = format!(
         "### Test tokens: {}\n\nTool {tool}, tokens for {}, judged for {at}, by {}.\n\n",
         card.summary(),
-        markdown(&card.made_for),
+        markdown(&card.made_for.words()),
         markdown(&judged_words(&card.judged_by)),
     );
-    out.push_str("| | test token | token | jti | expected | came | answer |\n|---|---|---|---|---|---|---|\n");
+    out.push_str("| | test token | token | jti | expected | actual | answer |\n|---|---|---|---|---|---|---|\n");
     for line in &card.lines {
         let cells = [
             if line.passed() { "✔" } else { "✘" }.to_owned(),

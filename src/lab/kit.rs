@@ -47,7 +47,7 @@ const fn kind(name: &'static str, expected: &'static str, what: &'static str, ma
 
 /// Every test token, in the order of the calls.
 pub const KIT: [Kind; 17] = [
-    kind("good", "allowed", "as it is issued", |m| m.signed(HS256, &m.claims())),
+    kind("good", "allowed", "a valid token", |m| m.signed(HS256, &m.claims())),
     kind("expired 1 s ago", "expired", "exp is 1 second plus the leeway in the past", |m| {
         m.signed(HS256, &m.with("exp", m.at(-Span::SECOND - m.leeway)))
     }),

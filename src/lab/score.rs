@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::kit::TestToken;
+use super::kit::{Identity, TestToken};
 use super::redacted::redacted;
 use crate::auth::date::twice;
 use crate::auth::reason_table::{REASONS, ReasonRow};
@@ -70,7 +70,7 @@ impl Line {
             "sentence": self.came.sentence,
             "answer": serde_json::from_str(&self.came.answer).unwrap_or_else(|_| json!(self.came.answer)),
             "tool": card.tool,
-            "made_for": card.made_for,
+            "made_for": card.made_for.words(),
             "judged_by": card.judged_by,
             "token_id": self.token_id.to_string(),
             "jti": self.jti,
@@ -99,8 +99,8 @@ fn answers(verdict: Verdict, answer: &str) -> bool {
 pub struct Scorecard {
     /// The tool that was called.
     pub tool: String,
-    /// The user and the permissions in the tokens; safe to show.
-    pub made_for: String,
+    /// The user and permissions in the tokens.
+    pub made_for: Identity,
     /// The non-default settings of the gate; safe to show.
     pub judged_by: Vec<String>,
     /// The instant that the tokens were judged for.

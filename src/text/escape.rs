@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-/// Escapes a text for a cell of a Markdown table, so that it contains no link, picture, mention or end of the cell. The
-/// text has passed `display_safe`.
+/// Escapes a text for a cell of a Markdown table, so that it cannot contain a link, a picture, a mention or the end of
+/// the cell. The text must have passed `display_safe`.
 pub fn markdown(text: &str) -> String {
     // Addresses become links automatically, even if escaped, but not in code spans.
     if text.contains(['.', ':', '/', '@', '#']) {
@@ -16,10 +16,10 @@ pub fn markdown(text: &str) -> String {
     text.chars().flat_map(|c| special(c).then_some('\\').into_iter().chain([c])).collect()
 }
 
-/// Rewrites a JSON text in printable ASCII: other characters occur only in strings, where they are escaped; line breaks
-/// and tabs between the parts become spaces.
+/// Rewrites a JSON text in printable ASCII. Other characters occur only in strings, where they are escaped; line breaks
+/// and tabs between tokens become spaces.
 pub fn ascii_json(json: &str) -> Cow<'_, str> {
-    // No early end: so the compiler looks at many bytes at once.
+    // Without an early exit, so that the compiler can process many bytes at once.
     if json.bytes().fold(true, |so_far, b| so_far & (0x20..0x7f).contains(&b)) {
         return Cow::Borrowed(json);
     }

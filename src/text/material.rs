@@ -1,11 +1,13 @@
 //! Recognizes pasted text that is not a token: an HTTP response with its challenge, a key or a key set, a discovery
-//! document. Pure: it parses and names; `auth::why` explains what it means for a token.
+//! document. Pure: it only parses and classifies; `auth::why` explains the meaning for a token.
 
 use std::fmt;
 
 use serde_json::{Map, Value};
 
-/// Something other than a token that a paste or a file holds.
+use super::secret::{PRIVATE_MEMBERS, is_private_label};
+
+/// The content of a paste or a file, other than a token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Material {
     /// An HTTP response, or a part of one.
@@ -16,21 +18,21 @@ pub enum Material {
     Metadata(Box<Metadata>),
 }
 
-/// An HTTP response, as much of it as was there.
+/// An HTTP response, as far as it was pasted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Response {
     /// The status code.
     pub status: Option<u16>,
     /// The challenge of `WWW-Authenticate`.
     pub challenge: Option<Challenge>,
-    /// The `Date` header: when the server answered, by its clock.
+    /// The `Date` header: when the server answered, according to its clock.
     pub date: Option<String>,
-    /// `error`, `message` and the like of a JSON body.
+    /// The members of a JSON error body, such as `error` and `message`.
     pub body: Vec<(String, String)>,
 }
 
 impl Response {
-    /// A parameter of the challenge, or else the body's member of that name.
+    /// Returns a parameter of the challenge, or else the body's member with that name.
     pub fn param(&self, name: &str) -> Option<&str> {
         let of_challenge = self.challenge.as_ref().and_then(|challenge| challenge.param(name));
         of_challenge.or_else(|| self.body.iter().find(|(n, _)| n == name).map(|(_, value)| &**value))
@@ -40,14 +42,14 @@ impl Response {
 /// A challenge (RFC 9110 §11.6.1): its scheme and parameters.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Challenge {
-    /// `Bearer`, `DPoP`, …
+    /// The scheme: `Bearer`, `DPoP`, …
     pub scheme: String,
-    /// Names in lower case, and values without their quotes.
+    /// The parameters: names in lower case, values without quotes.
     pub params: Vec<(String, String)>,
 }
 
 impl Challenge {
-    /// The value of a parameter.
+    /// Returns the value of a parameter.
     pub fn param(&self, name: &str) -> Option<&str> {
         self.params.iter().find(|(n, _)| n == name).map(|(_, value)| &**value)
     }
@@ -67,28 +69,28 @@ pub enum KeyForm {
 /// One key of a text, described without its material.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct KeyInfo {
-    /// `kid`.
+    /// The `kid` member.
     pub kid: Option<String>,
-    /// `kty`, or the label of a PEM block.
+    /// The `kty` member, or the label of a PEM block.
     pub kind: String,
-    /// `alg`.
+    /// The `alg` member.
     pub alg: Option<String>,
-    /// `use`.
+    /// The `use` member.
     pub purpose: Option<String>,
     /// Whether it can sign: a private key or a shared secret.
     pub is_secret: bool,
 }
 
-/// Keys as they were pasted.
+/// Pasted keys.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Keys {
-    /// Their form.
+    /// Their format.
     pub form: KeyForm,
     /// The keys.
     pub keys: Vec<KeyInfo>,
 }
 
-/// Which specification a discovery document follows.
+/// The specification that a discovery document follows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MetadataKind {
     /// `OpenID` Connect Discovery.
@@ -104,23 +106,23 @@ pub enum MetadataKind {
 pub struct Metadata {
     /// Its specification.
     pub kind: MetadataKind,
-    /// `issuer`, or of a protected resource its `authorization_servers`.
+    /// The `issuer`, or the `authorization_servers` of a protected resource.
     pub issuers: Vec<String>,
-    /// `resource`.
+    /// The `resource` member.
     pub resource: Option<String>,
-    /// `jwks_uri`.
+    /// The `jwks_uri` member.
     pub jwks_uri: Option<String>,
-    /// `scopes_supported`.
+    /// The `scopes_supported` member.
     pub scopes: Vec<String>,
 }
 
-/// The longest text that is examined, in bytes.
+/// The largest text that is examined, in bytes.
 const LARGEST: usize = 256 * 1024;
 
-/// The most keys or values that are kept of a list.
+/// The maximum number of keys or values taken from a list.
 const MOST: usize = 64;
 
-/// Recognises what a text is; `None` for a token and for anything else.
+/// Recognises material in a text; `None` for a token and for any other text.
 pub fn recognise(text: &str) -> Option<Material> {
     let text = text.trim_start_matches('\u{feff}').trim();
     if text.is_empty() || text.len() > LARGEST {
@@ -163,8 +165,8 @@ fn of_json(members: &Map<String, Value>) -> Option<Material> {
 
 fn jwk(members: &Map<String, Value>) -> Option<KeyInfo> {
     let kind = string(members, "kty")?;
-    // `d` is the private part of RSA, EC and OKP keys, `k` the whole of a secret, `priv` of an AKP key.
-    let is_secret = ["d", "k", "priv"].iter().any(|name| members.contains_key(*name));
+    // `d` is the private part of RSA, EC and OKP keys, `k` is a whole secret, `priv` is the private part of an AKP key.
+    let is_secret = PRIVATE_MEMBERS.iter().any(|name| members.contains_key(*name));
     let of = |name| string(members, name);
     Some(KeyInfo { kid: of("kid"), kind, alg: of("alg"), purpose: of("use"), is_secret })
 }
@@ -188,7 +190,7 @@ fn metadata(members: &Map<String, Value>) -> Option<Metadata> {
     Some(Metadata { kind, issuers, resource, jwks_uri, scopes: strings(members, "scopes_supported") })
 }
 
-/// The members of an error body: flat as OAuth writes them, or those of a JSON-RPC error.
+/// Returns the members of an error body: flat ones as in OAuth, or those of a JSON-RPC error.
 fn body(members: &Map<String, Value>) -> Vec<(String, String)> {
     let names = ["error", "error_description", "scope", "message"];
     let mut body: Vec<(String, String)> =
@@ -200,31 +202,31 @@ fn body(members: &Map<String, Value>) -> Vec<(String, String)> {
     body
 }
 
-/// The labels of the PEM blocks in a text.
+/// Returns the PEM blocks in a text, by their labels.
 fn pem(text: &str) -> Option<Keys> {
     let labels = text.split("-----BEGIN ").skip(1).filter_map(|rest| Some(rest.split_once("-----")?.0)).take(MOST);
     let is_label = |label: &&str| label.len() <= 64 && label.bytes().all(|b| b.is_ascii_uppercase() || b == b' ');
     let keys: Vec<KeyInfo> = labels
         .filter(is_label)
-        .map(|label| KeyInfo { kind: label.to_owned(), is_secret: label.contains("PRIVATE KEY"), ..KeyInfo::default() })
+        .map(|label| KeyInfo { kind: label.to_owned(), is_secret: is_private_label(label), ..KeyInfo::default() })
         .collect();
     (!keys.is_empty()).then_some(Keys { form: KeyForm::Pem, keys })
 }
 
-/// A response: a status line with headers and perhaps a JSON body, a single header, or the value of one.
+/// Parses a response: a status line with headers and perhaps a JSON body, a single header, or the value of one.
 fn response(text: &str) -> Option<Response> {
-    // `curl -v` marks what came with `< `, and what was sent with `> `.
+    // `curl -v` marks received lines with `< ` and sent lines with `> `.
     let lines: Vec<&str> = text.lines().filter(|line| !line.starts_with("> ") && !line.starts_with("* ")).collect();
     let lines: Vec<&str> = lines.iter().map(|line| line.strip_prefix("< ").unwrap_or(line).trim_end()).collect();
     let mut response = Response::default();
     for (n, line) in lines.iter().enumerate().take(2000) {
         let line = line.trim_start();
         if let Some(status) = status(line) {
-            // Behind a redirect or an interim answer only the last one counts.
+            // After a redirect or an interim response, only the last response counts.
             response = Response { status: Some(status), ..Response::default() };
         } else if let Some(value) = header(line, "www-authenticate") {
             let challenge = parse_challenge(&whole_value(value, lines.get(n + 1..).unwrap_or_default()));
-            // Several challenges: the one for a bearer token is of interest.
+            // Of several challenges, the one for a bearer token is used.
             let is_bearer = challenge.as_ref().is_some_and(|c| c.scheme.eq_ignore_ascii_case("bearer"));
             if response.challenge.is_none() || is_bearer {
                 response.challenge = challenge.or(response.challenge);
@@ -247,7 +249,7 @@ fn response(text: &str) -> Option<Response> {
     (response.status.is_some() || response.challenge.is_some()).then_some(response)
 }
 
-/// The code of a status line.
+/// Returns the code of a status line.
 fn status(line: &str) -> Option<u16> {
     let (version, rest) = line.strip_prefix("HTTP/")?.split_once(' ')?;
     let is_version = !version.is_empty() && version.bytes().all(|b| b.is_ascii_digit() || b == b'.');
@@ -255,18 +257,18 @@ fn status(line: &str) -> Option<u16> {
     (is_version && (100..600).contains(&code)).then_some(code)
 }
 
-/// The value of a header of this name.
+/// Returns the value of a header line with this name.
 fn header<'l>(line: &'l str, name: &str) -> Option<&'l str> {
     let (found, value) = line.split_once(':')?;
     found.trim().eq_ignore_ascii_case(name).then(|| value.trim())
 }
 
-/// A header is folded over at most so many lines, and is no longer than so many bytes: a text of nothing but such lines
-/// must not take the square of its length.
+/// The maximum number of continuation lines and the maximum length in bytes of a header's value. A text with only such
+/// lines would otherwise take time quadratic in its length.
 const MOST_FOLDS: usize = 32;
 const LONGEST_VALUE: usize = 8 << 10;
 
-/// A header's value, with the lines on which a terminal or a header folding broke it.
+/// Returns a header's value, joined with the lines onto which a terminal or header folding broke it.
 fn whole_value(value: &str, below: &[&str]) -> String {
     let mut whole = value.to_owned();
     let mut is_open = false;
@@ -288,7 +290,7 @@ fn whole_value(value: &str, below: &[&str]) -> String {
     whole
 }
 
-/// Reads a challenge: a scheme and `name="value"` or `name=value`, separated by commas.
+/// Parses a challenge: a scheme and `name="value"` or `name=value`, separated by commas.
 fn parse_challenge(value: &str) -> Option<Challenge> {
     let value = value.trim();
     let (scheme, mut rest) = value.split_once([' ', ',']).unwrap_or((value, ""));
@@ -316,7 +318,7 @@ fn parse_challenge(value: &str) -> Option<Challenge> {
     Some(Challenge { scheme: (*scheme).to_owned(), params })
 }
 
-/// A quoted string up to its closing quote, and what follows (RFC 9110 §5.6.4).
+/// Returns a quoted string up to its closing quote, and the text after it (RFC 9110 §5.6.4).
 fn unquoted(text: &str) -> (String, &str) {
     let mut value = String::new();
     let mut chars = text.char_indices();
@@ -330,7 +332,7 @@ fn unquoted(text: &str) -> (String, &str) {
     (value, "")
 }
 
-/// The kind of material, as a noun with its article. Safe to show.
+/// Writes the kind of material as a noun, most with an article. Safe to show.
 impl fmt::Display for Material {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -428,7 +430,8 @@ mod tests {
 
     #[test]
     fn a_private_key_is_marked_and_its_material_is_not_kept() {
-        let text = r#"{"keys":[{"kty":"EC","kid":"a","d":"SECRETSECRET"},{"kty":"oct","k":"SECRETSECRET"}]}"#;
+        let text = r#"{"keys":[{"kty":"EC","kid":"a","d":"SECRETSECRET"},{"kty":"oct","k":"SECRETSECRET"},
+            {"kty":"RSA","n":"x","p":"SECRETSECRET"},{"kty":"RSA","n":"x","oth":[]}]}"#;
         let Some(Material::Keys(keys)) = recognise(text) else { panic!("a key set") };
         assert!(keys.keys.iter().all(|key| key.is_secret));
         assert!(!format!("{keys:?}").contains("SECRETSECRET"));

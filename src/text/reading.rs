@@ -1,12 +1,15 @@
-//! Finding the token in what a human hands over: a bare token, `Bearer …`, a header line, a `curl` command, JSON with
+//! Finds tokens in text that a user pastes: a bare token, `Bearer …`, a header line, a `curl` command, JSON with
 //! `access_token`, quotes, line wraps, percent-encoding, frames, base64.
 //!
-//! Nothing is repaired: what is left out is only what was *around* the token or broke it over lines, and it is said.
-//! A token that is damaged stays damaged. The library and a server take the exact string and never call this.
+//! Tokens are not repaired. Only text *around* a token and line breaks inside it are left out, and both are reported. A
+//! damaged token stays damaged. The library and a server take the exact string and never call this.
 //!
-//! The text is read as it is first. Only where that finds no whole token, or one that is not whole, the views of
-//! `views` are read too, and a view counts only if it brings a whole token: header and payload are JSON objects,
-//! and the signature is as long as its algorithm makes it.
+//! The text is first read as it is. Only if that does not find a whole token, or finds one that is not whole, the views
+//! in `views` are read too, and the view with the most whole tokens is used: header and payload are JSON objects, and
+//! the signature has the length that its algorithm produces.
+//!
+//! A token is wrapped in one style from beginning to end, so a blank line ends it. Only if every line of a text is
+//! followed by a blank line, the blank lines are ignored.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -14,19 +17,23 @@ use std::fmt;
 use super::views;
 use super::word::{Behind, NextLine, Word, begins, columns, damaged_run, in_token, is_whole, is_wrapping, prefix, run};
 
-/// The tokens found in a text, in their order, and what had to be left out to find them.
+/// The tokens found in a text, in order, and what was left out to find them.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Reading {
-    /// Each token, exactly as it stood but for line breaks.
+    /// The tokens, exactly as written except for line breaks.
     pub tokens: Vec<String>,
-    /// What was left out, as nouns: `"Bearer"`, `the text around it`, `2 line breaks`.
+    /// Everything that was left out, as nouns: `"Bearer"`, `the text around it`, `2 line breaks`.
     pub removed: Vec<String>,
-    /// Whether the text had to be decoded or joined first: then its lines are not tokens of their own.
+    /// Whether the text had to be decoded or joined first, so that its lines are not separate tokens.
     pub is_rejoined: bool,
+    /// How many of the tokens have the form of a whole one.
+    pub whole: usize,
+    /// Whether a word was passed over in which a token may begin.
+    has_more: bool,
 }
 
 impl fmt::Debug for Reading {
-    /// Without the tokens, which must not reach a report.
+    /// Omits the tokens, which must not appear in a report.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Reading")
             .field("tokens", &self.tokens.len())
@@ -35,34 +42,55 @@ impl fmt::Debug for Reading {
     }
 }
 
-/// Members of a JSON answer that hold a token, by the names OAuth gives them (RFC 6749 §5.1, `OpenID` Connect Core §3.1.3.3).
+/// The members of a JSON answer that contain a token, by their names in OAuth (RFC 6749 §5.1, `OpenID` Connect Core
+/// §3.1.3.3).
 const MEMBERS: [&str; 4] = ["access_token", "id_token", "token", "refresh_token"];
 
-/// Looks for tokens in `text`. No token found: both lists are empty.
+/// Finds the tokens in `text`. If there are none, both lists are empty.
 pub fn read_token(text: &str) -> Reading {
     let trimmed = text.trim_start_matches('\u{feff}').trim();
     let mut plain = read_plain(trimmed);
     let good = plain.tokens.iter().filter(|token| is_whole(token)).count();
-    if good > 0 && good == plain.tokens.len() {
-        plain.is_rejoined = plain.removed.last().is_some_and(|what| what.contains("line break"));
+    plain.whole = good;
+    let are_whole = good > 0 && good == plain.tokens.len();
+    plain.is_rejoined = are_whole && plain.removed.last().is_some_and(|what| what.contains("line break"));
+    if are_whole && !plain.has_more {
         return plain;
     }
-    views::of(trimmed)
-        .find_map(|(view, what)| {
-            let mut reading = read_plain(view.trim());
-            let (whole, other): (Vec<&String>, Vec<&String>) = reading.tokens.iter().partition(|token| is_whole(token));
-            // No whole token may get lost, and none that is not whole may be new.
-            let is_better = whole.len() > good && {
-                let (whole, known): (BTreeSet<_>, BTreeSet<_>) =
-                    (whole.into_iter().collect(), plain.tokens.iter().collect());
-                other.iter().all(|token| known.contains(token))
-                    && plain.tokens.iter().all(|token| !is_whole(token) || whole.contains(token))
-            };
+    let known: BTreeSet<String> = plain.tokens.iter().cloned().collect();
+    let mut best = Reading::default();
+    let mut most = good;
+    for (view, what) in views::of(trimmed) {
+        let mut reading = read_plain(view.trim());
+        let whole = reading.tokens.iter().filter(|token| is_whole(token)).count();
+        // No whole token may get lost.
+        let is_better = whole > most && {
+            let found: BTreeSet<_> = reading.tokens.iter().collect();
+            known.iter().all(|token| !is_whole(token) || found.contains(token))
+        };
+        if is_better {
+            // Damage that only the view shows may be its own.
+            let all = reading.tokens.len();
+            reading.tokens.retain(|token| is_whole(token) || known.contains(token));
             reading.removed.push(what.to_owned());
+            if reading.tokens.len() < all {
+                reading.removed.push(super::words::count(all - reading.tokens.len(), "incomplete token"));
+            }
             reading.is_rejoined = true;
-            is_better.then_some(reading)
-        })
-        .unwrap_or(plain)
+            reading.whole = whole;
+            (best, most) = (reading, whole);
+        }
+    }
+    if most > good { best } else { plain }
+}
+
+/// Whether a text in which no token was found may still be a damaged one: it contains the beginning of a JSON object in
+/// base64url, or is one word of three segments.
+pub fn resembles_token(text: &str) -> bool {
+    let segments: Vec<&str> = text.trim().splitn(4, '.').collect();
+    let is_letter = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_');
+    let is_segment = |segment: &&str| !segment.is_empty() && segment.bytes().all(is_letter);
+    text.contains("eyJ") || (segments.len() == 3 && segments.iter().all(is_segment))
 }
 
 /// Reads one view of a text.
@@ -80,7 +108,7 @@ fn from_json(text: &str) -> Reading {
     let Some(members) = serde_json::from_str(text).ok().and_then(|value| answer(value, 3)) else {
         return Reading::default();
     };
-    // A JSON value would silently keep the last of two equal names; read as a text, both are found.
+    // A JSON value would silently keep only the last of two members with the same name. Read as text, both are found.
     if MEMBERS.iter().any(|name| text.matches(&format!("\"{name}\"")).count() > 1) {
         return Reading::default();
     }
@@ -89,7 +117,7 @@ fn from_json(text: &str) -> Reading {
         if let Some(serde_json::Value::String(value)) = members.get(wanted) {
             let inner = from_text(value.trim());
             if wanted == "refresh_token" && inner.tokens.is_empty() {
-                // It has nothing that could be inspected, and it is a secret.
+                // It is opaque, so there is nothing to inspect, and it is a secret.
                 if !reading.tokens.is_empty() {
                     reading.removed.push("an opaque refresh_token".to_owned());
                 }
@@ -105,7 +133,7 @@ fn from_json(text: &str) -> Reading {
     reading
 }
 
-/// The object that holds the tokens: the whole answer, or one inside it, as deep as wrappers put it.
+/// Returns the object that contains the tokens: the whole answer, or an object inside it, up to `depth` levels deep.
 fn answer(value: serde_json::Value, depth: usize) -> Option<serde_json::Map<String, serde_json::Value>> {
     let serde_json::Value::Object(members) = value else { return None };
     if MEMBERS.iter().any(|name| members.contains_key(*name)) {
@@ -115,13 +143,13 @@ fn answer(value: serde_json::Value, depth: usize) -> Option<serde_json::Map<Stri
     members.into_iter().find_map(|(_, value)| answer(value, depth))
 }
 
-/// Where in a text the search is. Every step moves on, and nothing behind it is looked at twice: a megabyte of anything
-/// is read in milliseconds.
+/// The position of the search in a text. Every step advances, and no text is examined twice, so that a megabyte of any
+/// text is read in milliseconds.
 struct Search<'a> {
     text: &'a str,
     at: usize,
     line_start: usize,
-    /// Joining lines before this place leads to no token, as was found out.
+    /// Joining lines before this offset is known not to lead to a token.
     barren: usize,
 }
 
@@ -139,8 +167,23 @@ impl<'a> Search<'a> {
         passed
     }
 
-    /// The word here, joined over line breaks where it is plainly one token that was wrapped.
+    /// Returns the word at this position, joined over line breaks if it clearly is one token that was wrapped. If the
+    /// result is not a whole token, but one of its lines begins a token, the word ends before that line.
     fn word(&self, may_be_wrapped: bool) -> Word<'a> {
+        match self.joined(may_be_wrapped) {
+            (word, Some((cut, gap))) if !is_whole(&word.text) => {
+                let at = self.at + cut.used + gap;
+                let below = Search { at, line_start: at, ..*self };
+                if is_whole(&below.joined(true).0.text) { cut } else { word }
+            }
+            (word, _) => word,
+        }
+    }
+
+    /// The word here with the lines below that seem to belong to it, and how it was before the first line that begins like
+    /// a token, with the bytes up to that.
+    fn joined(&self, may_be_wrapped: bool) -> (Word<'a>, Option<(Word<'a>, usize)>) {
+        let mut cut = None;
         let first = damaged_run(self.rest());
         let mut word = Word::new(first);
         if self.at >= self.barren && (may_be_wrapped || begins(first)) {
@@ -150,10 +193,13 @@ impl<'a> Search<'a> {
                 if !word.goes_on_with(&line, width) {
                     break;
                 }
+                if cut.is_none() && word.is_cut_before(&line) {
+                    cut = Some((word.clone(), line.gap()));
+                }
                 word.join(&line);
             }
         }
-        word
+        (word, cut)
     }
 }
 
@@ -192,13 +238,14 @@ fn from_text(text: &str) -> Reading {
             if word.dots == 0 {
                 search.barren = search.barren.max(search.at + word.used);
             }
-            // Only to its line's end, so that a word which is no token swallows none behind it.
+            // Advances only to the end of the line, so that a word that is not a token does not hide one after it.
             previous = search.advance(run(search.rest()).len());
             around |= !previous.eq_ignore_ascii_case("bearer");
+            reading.has_more |= previous.contains("eyJ");
         }
     }
     if reading.tokens.is_empty() {
-        return reading;
+        return Reading::default();
     }
     around |= search.rest().contains(|c| !is_wrapping(c));
     quotes |= search.rest().contains(['"', '\'', '`']);
@@ -219,7 +266,7 @@ fn from_text(text: &str) -> Reading {
     reading
 }
 
-/// Whether a cookie signed by `cookie-signature` begins behind this word and what follows it (`s:VALUE.SIGNATURE`).
+/// Whether this word and the text after it introduce a cookie signed by `cookie-signature` (`s:VALUE.SIGNATURE`).
 fn is_cookie(previous: &str, between: &str) -> bool {
     between == ":" && (previous == "s" || previous.ends_with("=s"))
 }

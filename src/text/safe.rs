@@ -1,33 +1,33 @@
 //! Makes foreign text safe to show, so that it cannot move the cursor, or hide, reorder or fake text.
 //!
-//! Every string that came from outside (claims, names, arguments, answers) passes [`display_safe`] before it is drawn
-//! or printed. What a terminal would act on or hide becomes visible as `\u{202e}`, so two texts that differ look
-//! different; a run of backslashes before such an escape, or before text that only looks like one, is doubled, which
-//! keeps the mapping one-to-one.
+//! Every string from outside (claims, names, arguments, answers) passes through [`display_safe`] before it is drawn or
+//! printed. Characters that a terminal would act on or hide are shown as escapes such as `\u{202e}`, so different texts
+//! look different. A run of backslashes before such an escape, or before text that only looks like one, is doubled,
+//! which keeps the mapping one-to-one.
 
 use std::fmt::Write as _;
 use std::ops::Range;
 
-/// More combining marks than this on one letter only serve to smear over neighbouring lines.
+/// The maximum number of combining marks on one letter. More of them would only smear over neighbouring lines.
 const MARKS: usize = 4;
 
 /// A class of characters that a terminal acts on, hides, or shows as something else.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Hidden {
-    /// C0, C1 and DEL: the terminal acts on them.
+    /// C0, C1 and DEL, which the terminal acts on.
     Control,
     /// Changes the direction of the text around it.
     Bidi,
-    /// Takes no room: zero-width, tag, variation selector, filler, soft hyphen.
+    /// Takes no space: zero-width, tag, variation selector, filler, soft hyphen.
     Invisible,
     /// Looks like an ordinary space or breaks a line, but is neither.
     Space,
-    /// Has no agreed shape: private use, noncharacter.
+    /// Has no defined shape: private use, noncharacter.
     Private,
 }
 
 impl Hidden {
-    /// The name of the class in a finding, with its article, as in "holds an invisible character".
+    /// Returns the name of the class in a finding, with its article, such as "an invisible character".
     pub const fn noun(self) -> &'static str {
         match self {
             Self::Control => "a control character",
@@ -39,7 +39,7 @@ impl Hidden {
     }
 }
 
-/// The class of a character that must not be drawn as it is, or `None` for one that may.
+/// Returns the class of a character that must not be drawn as it is, or `None` for one that may.
 pub const fn hidden(c: char) -> Option<Hidden> {
     Some(match c {
         '\0'..='\u{1f}' | '\u{7f}'..='\u{9f}' => Hidden::Control,
@@ -78,7 +78,7 @@ pub const fn hidden(c: char) -> Option<Hidden> {
     })
 }
 
-/// Feeds a text through the escape rules one character at a time.
+/// Applies the escape rules to a text, one character at a time.
 #[derive(Debug, Default)]
 struct Escaper {
     marks: usize,
@@ -86,7 +86,7 @@ struct Escaper {
 }
 
 impl Escaper {
-    /// Appends `c` as it may be shown. `opens` says that the text continues with `u{`; `force` escapes any letter.
+    /// Appends `c`, escaped if necessary. `opens` is whether `c` begins the text `u{`; `force` escapes any character.
     fn push(&mut self, out: &mut String, c: char, opens: bool, force: bool) {
         let mark = unicode_width::UnicodeWidthChar::width(c) == Some(0);
         self.marks = if mark { self.marks + 1 } else { 0 };
@@ -110,7 +110,7 @@ pub fn display_safe(text: &str, cap: usize) -> String {
     escaped(text, cap, 0..text.len())
 }
 
-/// Spaces outside `inner` are made visible too.
+/// Escapes `text` as [`display_safe`] does, and also escapes every character outside `inner`.
 fn escaped(text: &str, cap: usize, inner: Range<usize>) -> String {
     let mut out = String::with_capacity(text.len().min(cap));
     let mut escaper = Escaper::default();
@@ -143,7 +143,7 @@ pub fn name(text: &str, cap: usize) -> String {
     }
 }
 
-/// Names as a list: [`name`] of each, at most `most` of them, those in quotes that would read as two.
+/// Joins names into a list: [`name`] of each, at most `most` of them. A name that could be read as two is quoted.
 pub fn names(list: impl Iterator<Item = impl AsRef<str>>, cap: usize, most: usize, join: &str) -> String {
     let mut left_out = 0;
     let mut out = String::new();
@@ -173,19 +173,19 @@ pub fn place(before: &str) -> (usize, usize) {
     (before.matches('\n').count() + 1, column)
 }
 
-/// Columns that a text which passed [`display_safe`] takes on the screen.
+/// Returns how many columns a text takes on the screen. It must have passed [`display_safe`].
 pub fn width(text: &str) -> usize {
     unicode_width::UnicodeWidthStr::width(text)
 }
 
-/// [`fit`], filled with blanks up to `columns`.
+/// Cuts a text like [`fit`], and pads it with blanks to `columns`.
 pub fn padded(text: &str, columns: usize) -> String {
     let text = fit(text, columns);
     let pad = columns.saturating_sub(width(&text));
     format!("{text}{}", " ".repeat(pad))
 }
 
-/// Cuts `text` to `columns` and marks a cut with `…`. The text has passed [`display_safe`].
+/// Cuts `text` to `columns` and marks a cut with `…`. The text must have passed [`display_safe`].
 pub fn fit(text: &str, columns: usize) -> String {
     if width(text) <= columns {
         return text.to_owned();
@@ -206,9 +206,9 @@ pub fn fit(text: &str, columns: usize) -> String {
     out
 }
 
-/// As much of the beginning as fits a byte budget, cut between characters.
+/// Returns as much of the beginning as fits into `bytes`, cut between characters.
 pub fn head(text: &str, bytes: usize) -> &str {
-    // `str::floor_char_boundary` would do, but is younger than the oldest compiler this is built with.
+    // `str::floor_char_boundary` does this, but requires a newer compiler than the oldest supported one.
     let end = (0..=bytes.min(text.len())).rev().find(|at| text.is_char_boundary(*at));
     text.get(..end.unwrap_or(0)).unwrap_or_default()
 }

@@ -1,18 +1,18 @@
-//! Lengths of time: the one unit that every layer computes with.
+//! Lengths of time: the one type that every layer computes with.
 //!
 //! The standard `Duration` has no sign, and chrono's `TimeDelta` panics or returns `None` at its bounds. A token may
-//! carry any time from the year 1 to the year 9999, and what is left of it may be negative, so this type has a sign,
+//! contain any time from the year 1 to the year 9999, and its remaining time may be negative, so this type has a sign
 //! and its arithmetic saturates.
 
 use std::ops::{Add, Div, Mul, Neg, Sub};
 use std::time::Duration;
 
-/// A signed length of time in microseconds. Arithmetic that would overflow yields the longest span of that sign.
+/// A signed length of time in microseconds. Arithmetic that would overflow yields the longest span with that sign.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Span(i64);
 
 impl Span {
-    /// No time.
+    /// The span of zero length.
     pub const ZERO: Self = Self(0);
     /// One microsecond, the finest span.
     pub const MICRO: Self = Self(1);
@@ -27,52 +27,52 @@ impl Span {
     /// The longest span. Words that never change hold for this long.
     pub const MAX: Self = Self(i64::MAX);
 
-    /// A span of this many microseconds.
+    /// Creates a span of this many microseconds.
     pub const fn micros(micros: i64) -> Self {
         Self(micros)
     }
 
-    /// A span of this many milliseconds.
+    /// Creates a span of this many milliseconds.
     pub const fn millis(millis: i64) -> Self {
         Self(millis.saturating_mul(1000))
     }
 
-    /// A span of this many seconds.
+    /// Creates a span of this many seconds.
     pub const fn seconds(seconds: i64) -> Self {
         Self::SECOND.times(seconds)
     }
 
-    /// A span of this many minutes.
+    /// Creates a span of this many minutes.
     pub const fn minutes(minutes: i64) -> Self {
         Self::MINUTE.times(minutes)
     }
 
-    /// A span of this many hours.
+    /// Creates a span of this many hours.
     pub const fn hours(hours: i64) -> Self {
         Self::HOUR.times(hours)
     }
 
-    /// A span of this many days.
+    /// Creates a span of this many days of 24 hours.
     pub const fn days(days: i64) -> Self {
         Self::DAY.times(days)
     }
 
-    /// Multiplies where an operator cannot: in constants.
+    /// Multiplies in constants, where the operator cannot be used.
     const fn times(self, factor: i64) -> Self {
         Self(self.0.saturating_mul(factor))
     }
 
-    /// In microseconds.
+    /// Returns the span in microseconds.
     pub const fn as_micros(self) -> i64 {
         self.0
     }
 
-    /// In whole seconds, rounded towards zero.
+    /// Returns the span in whole seconds, rounded towards zero.
     pub const fn as_seconds(self) -> i64 {
         self.0 / Self::SECOND.0
     }
 
-    /// In seconds with a fraction, as JSON carries them.
+    /// Returns the span in seconds with a fraction, as JSON contains them.
     #[expect(clippy::cast_precision_loss, reason = "53 bits hold 285 years to the microsecond")]
     pub fn as_seconds_f64(self) -> f64 {
         self.0 as f64 / 1e6
@@ -83,13 +83,13 @@ impl Span {
         Duration::from_micros(u64::try_from(self.0).unwrap_or(0))
     }
 
-    /// The span without its sign.
+    /// Returns the span without its sign.
     #[must_use]
     pub const fn abs(self) -> Self {
         Self(self.0.saturating_abs())
     }
 
-    /// How often a positive `step` fits, rounded down.
+    /// Returns how many times a positive `step` fits, rounded down.
     pub const fn div_euclid(self, step: Self) -> i64 {
         self.0.div_euclid(step.0)
     }

@@ -1,4 +1,4 @@
-//! JSON values that every parser reads in the same way.
+//! Parsing of JSON values that every parser reads in the same way.
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
@@ -8,19 +8,19 @@ use serde::de::{DeserializeSeed, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::error::Category;
 use serde_json::{Map, Value};
 
-/// A name or a number in an error, shortened and safe to show. It is kept in place, so that errors can be copied and need no
-/// memory for what a stranger sends.
+/// A name or a number in an error, shortened and safe to show. It is stored inline, so that errors are `Copy` and
+/// foreign input does not allocate memory in them.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Excerpt {
     bytes: [u8; MOST_OF_EXCERPT],
     length: usize,
 }
 
-/// The longest excerpt, in bytes: 48 characters and the sign that something was left out fit, where nothing is escaped.
+/// The longest excerpt, in bytes: enough for 48 unescaped ASCII characters and the mark of a cut.
 const MOST_OF_EXCERPT: usize = 64;
 
 impl Excerpt {
-    /// The beginning of a foreign text.
+    /// Creates an excerpt of the beginning of a foreign text.
     pub fn new(foreign: &str) -> Self {
         let shown = super::name(foreign, 48);
         let kept = super::head(&shown, MOST_OF_EXCERPT);
@@ -45,12 +45,12 @@ impl fmt::Debug for Excerpt {
     }
 }
 
-/// A text is not JSON, or its value cannot be represented exactly. The position counts from 1; its column is 0 for an
-/// empty text.
+/// The error for a text that is not JSON, or whose value cannot be represented exactly. The position counts from 1; its
+/// column is 0 for an empty text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{what}")]
 pub struct JsonError {
-    /// The error. Safe to show.
+    /// The fault. Safe to show.
     pub what: JsonFault,
     /// The line.
     pub line: usize,
@@ -58,37 +58,38 @@ pub struct JsonError {
     pub column: usize,
 }
 
-/// Why a text is not an exact JSON value. Safe to show: names and numbers are made visible and shortened.
+/// Why a text is not an exact JSON value. Safe to show: names and numbers are escaped and shortened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum JsonFault {
-    /// Something is missing at the end.
+    /// The text ends before the value does.
     #[error("the JSON ends early")]
     EndsEarly,
-    /// Another syntax than JSON's.
+    /// The text is not valid JSON.
     #[error("not JSON")]
     NotJson,
     /// A member that occurs twice in one object: RFC 8259 §4 leaves open which one counts.
     #[error("duplicate member {0}")]
     Duplicate(Excerpt),
-    /// A number that neither 64 bits nor a double hold as it is written: RFC 8259 §6 lets a reader change it.
+    /// A number that neither a 64-bit integer nor a double can represent as written: RFC 8259 §6 lets a parser change
+    /// it.
     #[error("the number {0} is too large to be kept exactly")]
     Number(Excerpt),
-    /// More values than are taken.
+    /// More values than the limit.
     #[error("more than {0} values")]
     TooMany(usize),
-    /// Arrays and objects inside each other, beyond what the parser follows.
+    /// Arrays and objects nested more deeply than the parser accepts.
     #[error("nested more than 127 levels deep")]
     TooDeep,
 }
 
 impl JsonFault {
-    /// Whether the text is JSON nevertheless.
+    /// Whether the text is valid JSON nevertheless.
     pub const fn is_json(&self) -> bool {
         !matches!(self, Self::EndsEarly | Self::NotJson)
     }
 }
 
-/// Parses a JSON value exactly as it is written: a duplicate member and a whole number that does not fit into 64 bits are
+/// Parses a JSON value exactly as it is written: a duplicate member and an integer that does not fit into 64 bits are
 /// errors, because they would change the value.
 pub fn exact_value(text: &str) -> Result<Value, JsonError> {
     exact_value_of(text, usize::MAX)
@@ -109,7 +110,7 @@ pub fn exact_value_of(text: &str, most: usize) -> Result<Value, JsonError> {
             Some(InexactCause::TooMany) => JsonFault::TooMany(most),
             None => match error.classify() {
                 Category::Eof => JsonFault::EndsEarly,
-                // The parser has no type for these two; both are JSON.
+                // The parser has no category for these two faults; both texts are JSON.
                 _ if error.to_string().starts_with("number out of range") => number(),
                 _ if error.to_string().starts_with("recursion limit exceeded") => JsonFault::TooDeep,
                 Category::Data | Category::Syntax | Category::Io => JsonFault::NotJson,
@@ -119,7 +120,7 @@ pub fn exact_value_of(text: &str, most: usize) -> Result<Value, JsonError> {
     })
 }
 
-/// The number around a place: the parser reports its end, or the character behind that.
+/// Returns the number at a position. The parser reports its end, or the character after that.
 fn number_at(text: &str, line: usize, column: usize) -> &str {
     let Some(line) = text.split('\n').nth(line.saturating_sub(1)) else {
         return "";
@@ -144,13 +145,13 @@ enum InexactCause {
 
 #[derive(Clone, Copy)]
 struct ExactVisitor<'c> {
-    /// How many values may still come.
+    /// How many more values are accepted.
     left: &'c Cell<usize>,
     found: &'c RefCell<Option<InexactCause>>,
 }
 
 impl ExactVisitor<'_> {
-    /// Ends the parsing because of this.
+    /// Records the cause, and returns the error that ends parsing.
     fn ends<E: Error>(self, found: InexactCause) -> E {
         self.found.replace(Some(found));
         E::custom("not exact")
@@ -191,7 +192,7 @@ impl<'de> Visitor<'de> for ExactVisitor<'_> {
     }
 
     fn visit_f64<E: Error>(self, value: f64) -> Result<Value, E> {
-        // Whole numbers that the others do not take come here, rounded: beyond u64 above, beyond i64 below.
+        // Integers that do not fit into i64 or u64 arrive here, rounded.
         match value > -9_223_372_036_854_775_808.0 && value < 18_446_744_073_709_551_615.0 {
             true => Ok(value.into()),
             false => Err(self.ends(InexactCause::Number)),

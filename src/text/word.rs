@@ -1,5 +1,5 @@
-//! The words of a pasted text that may be tokens: what their letters are, how one begins, and when the line below is the
-//! rest of one. Serves [`super::reading`] alone.
+//! Words of a pasted text that may be tokens: their characters, how a token begins, and when the line below continues
+//! one. Used only by [`super::reading`].
 
 use std::borrow::Cow;
 use std::cell::OnceCell;
@@ -7,27 +7,27 @@ use std::cell::OnceCell;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use base64::{Engine as _, alphabet};
 
-/// A single word of this length or more with two dots in it is taken for a token even when its header is damaged.
+/// The minimum length, in bytes, of a single word with two dots that is read as a token even if its header is damaged.
 const LONG_WORD: usize = 40;
 
-/// A character that can stand in a token, whole or damaged: base64url, the dots, and the signs of the other base64.
+/// Whether a character can occur in a token, whole or damaged: base64url, dots, and the signs of standard base64.
 pub(super) const fn in_token(c: char) -> bool {
     matches!(c, 'A'..='Z' | 'a'..='z' | '0'..='9' | '-' | '_' | '.' | '=' | '+' | '/')
 }
 
-/// A character that may stand around a token without belonging to any text.
+/// Whether a character may surround a token without being part of other text.
 pub(super) const fn is_wrapping(c: char) -> bool {
     matches!(c, '"' | '\'' | '`' | ' ' | '\t' | '\r' | '\n')
 }
 
-/// A character that ends a word. Any other one between the letters of a token is damage, and stays in it.
+/// Whether a character ends a word. Any other character between the letters of a token is damage, and stays in it.
 fn is_delimiter(c: char) -> bool {
     c.is_whitespace()
         || matches!(c, '"' | '\'' | '`' | ',' | ';' | ':' | '(' | ')' | ']' | '{' | '}' | '<' | '>' | '&')
-        || matches!(c, '|' | '\\' | '#' | '%')
+        || matches!(c, '|' | '\\' | '#' | '%' | '\u{2500}'..='\u{257f}')
 }
 
-/// Base64url that accepts a cut: the first characters of a longer text.
+/// Base64url that accepts a prefix of a longer text.
 const BEGINNING: GeneralPurpose = GeneralPurpose::new(
     &alphabet::URL_SAFE,
     GeneralPurposeConfig::new()
@@ -35,9 +35,9 @@ const BEGINNING: GeneralPurpose = GeneralPurpose::new(
         .with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
-/// Whether a text begins as the base64url of a JSON object does.
+/// Whether a text begins like the base64url of a JSON object.
 pub(super) fn begins(text: &str) -> bool {
-    // What begins with `{` begins with `e` in base64; most words are told apart by that.
+    // The base64 of `{` begins with `e`. This excludes most words without decoding.
     if !text.starts_with('e') {
         return false;
     }
@@ -52,12 +52,12 @@ fn dots(word: &str) -> usize {
     word.bytes().filter(|b| *b == b'.').count()
 }
 
-/// The characters of a token that `text` starts with.
+/// Returns the longest prefix of `text` that consists of a token's characters.
 pub(super) fn run(text: &str) -> &str {
     text.get(..text.find(|c| !in_token(c)).unwrap_or(text.len())).unwrap_or_default()
 }
 
-/// [`run`], carried on over damage where it begins like a token.
+/// Returns the [`run`], extended over damage if it begins like a token.
 pub(super) fn damaged_run(text: &str) -> &str {
     let mut end = run(text).len();
     while begins(text) {
@@ -72,9 +72,15 @@ pub(super) fn damaged_run(text: &str) -> &str {
     text.get(..end).unwrap_or_default()
 }
 
-/// Bytes in front of a token that is joined to other text by `=`, `/` or `+`: these signs may stand in a damaged token,
-/// but not before a whole one.
+/// Returns the length of the text in front of a token that `=`, `/` or `+` joins to it, in bytes. These signs may occur
+/// in a damaged token, but a whole one never begins with them.
+///
+/// A hyphen may stand in a token too, but none begins with one: it is the mark of a list or of a removed line.
 pub(super) fn prefix(run: &str) -> usize {
+    let hyphens = run.len() - run.trim_start_matches('-').len();
+    if hyphens > 0 && run.get(hyphens..).is_some_and(begins) {
+        return hyphens;
+    }
     let Some(last_dot) = run.rfind('.').filter(|_| !begins(run)) else {
         return 0;
     };
@@ -82,23 +88,27 @@ pub(super) fn prefix(run: &str) -> usize {
     starts.find(|at| run.get(*at..).is_some_and(begins)).unwrap_or(0)
 }
 
-/// Columns of the text before a word; a tab may be eight.
+/// Returns the columns of the text before a word; a tab counts as eight.
 pub(super) fn columns(text: &str) -> usize {
     text.chars().map(|c| if c == '\t' { 8 } else { 1 }).sum()
 }
 
-/// The first text of the line below, where that line holds nothing else.
+/// The first word of the line below, if the line contains no other text.
 pub(super) struct NextLine<'a> {
     text: &'a str,
-    /// Bytes before it, from the end of the line above.
+    /// The bytes before the word, from the end of the line above.
     gap: usize,
     indent: usize,
 }
 
 impl<'a> NextLine<'a> {
+    /// A blank line is the end of what is above it, so behind one there is no line below.
     pub fn after(rest: &'a str) -> Option<Self> {
         let next = rest.trim_start_matches([' ', '\t', '\r', '\n', '\\']);
         let gap = rest.get(..rest.len() - next.len())?;
+        if gap.matches('\n').nth(1).is_some() {
+            return None;
+        }
         let indent = gap.len() - gap.rfind('\n')? - 1;
         let text = damaged_run(next);
         let mut behind = next.get(text.len()..)?.chars().take_while(|c| *c != '\n');
@@ -106,26 +116,31 @@ impl<'a> NextLine<'a> {
         (alone && !text.is_empty()).then_some(Self { text, gap: gap.len(), indent })
     }
 
-    pub fn width(&self) -> usize {
+    pub const fn gap(&self) -> usize {
+        self.gap
+    }
+
+    pub const fn width(&self) -> usize {
         self.indent + self.text.len()
     }
 }
 
-/// No terminal and no mail program breaks lines as long as this.
+/// The maximum width of a wrapped line, in columns. No terminal or mail program wraps lines longer than this.
 const WIDEST: usize = 400;
 
-/// A word, joined over the line breaks inside it.
+/// A word, joined over its line breaks.
+#[derive(Clone)]
 pub(super) struct Word<'a> {
     pub text: Cow<'a, str>,
-    /// Bytes of the source it took up, breaks included.
+    /// How many bytes of the source it took, including line breaks.
     pub used: usize,
     pub breaks: usize,
     pub dots: usize,
-    /// Columns that the first line fills.
+    /// The columns that the first line fills.
     pub width: Option<usize>,
-    /// Columns that a line below fills, and the last one did.
+    /// The columns that a continuation line fills, and those of the last one.
     full: Option<(usize, usize)>,
-    /// Characters of the signature that the header asks for; looked up once it matters.
+    /// The length of the signature according to the header; computed when it is first needed.
     wanted: OnceCell<Option<usize>>,
 }
 
@@ -143,18 +158,24 @@ impl<'a> Word<'a> {
         self.full = Some((self.full.map_or(line.width(), |(full, _)| full), line.width()));
     }
 
-    /// Whether the line below is the rest of this word. Wrapped lines are all full but the last one, and the signature
-    /// has the length that its algorithm gives it; a whole token below is another one.
+    /// Whether a line that begins like a token would be joined to this word: the payload behind the header, or
+    /// another token behind one that was cut there.
+    pub fn is_cut_before(&self, line: &NextLine<'_>) -> bool {
+        self.text.ends_with('.') && begins(line.text)
+    }
+
+    /// Whether the line below continues this word. Wrapped lines are all full except the last one, and the signature
+    /// has the length that its algorithm produces. A line that begins like a token begins another one.
     pub fn goes_on_with(&self, line: &NextLine<'_>, width: usize) -> bool {
         let cut_at_dot = self.text.ends_with('.');
-        let whole = begins(line.text) && dots(line.text) >= 2;
+        let is_new = begins(line.text) && (!cut_at_dot || is_whole(line.text));
         let fits = match self.full {
             _ if cut_at_dot => true,
             None => line.text.len() <= width && width <= WIDEST,
             Some((full, last)) => last == full && line.width() <= full,
         };
         if self.dots < 2 {
-            return fits && !(whole && (!cut_at_dot || is_whole(line.text)));
+            return fits && !is_new;
         }
         let signature = self.text.len() - self.text.rfind('.').map_or(0, |at| at + 1);
         let wanted = *self.wanted.get_or_init(|| signature_length(&self.text));
@@ -174,7 +195,7 @@ impl<'a> Word<'a> {
     }
 }
 
-/// What follows a whole token in one word with it.
+/// The text after a whole token in the same word.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Behind {
     /// The end of a sentence.
@@ -184,7 +205,8 @@ pub(super) enum Behind {
 }
 
 impl Word<'_> {
-    /// Takes off what follows a whole token: full stops, and in a signed cookie its signature. Anything else is damage.
+    /// Removes the text after a whole token: full stops, and the signature of a signed cookie. Any other text is
+    /// damage.
     pub fn cut_behind_whole(&mut self, is_cookie: bool) -> Option<Behind> {
         let third = self.text.match_indices('.').nth(2).map(|(at, _)| at)?;
         // An unsigned token ends with its second dot.
@@ -198,20 +220,20 @@ impl Word<'_> {
         let behind = if self.text.ends_with('.') { Behind::FullStop } else { Behind::Signature };
         self.text.to_mut().truncate(end);
         self.dots = 2;
-        // A full stop is passed over as text; a signature must not be read as a word of its own.
+        // A full stop is skipped as text; a signature must not be read as a separate word.
         self.used -= if behind == Behind::FullStop { cut } else { 0 };
         Some(behind)
     }
 }
 
-/// Behind the second dot, where the header says that there is no signature.
+/// Returns the offset after the second dot, if the header's algorithm is `none`.
 fn is_unsigned(word: &str) -> Option<usize> {
     let second = word.match_indices('.').nth(1)?.0;
     (signature_length(word) == Some(0)).then_some(second + 1)
 }
 
-/// Whether a text has the form of a whole token: two JSON objects, and a signature as long as the algorithm makes it, or
-/// for an algorithm with signatures of several lengths or an unknown one, at least base64url without a broken end.
+/// Whether a text has the form of a whole token: two JSON objects, and a signature of the length that its algorithm
+/// produces. RSA signatures must have a usual length, and those of unknown algorithms at least 32 characters.
 pub(super) fn is_whole(text: &str) -> bool {
     let mut parts = text.split('.');
     let (Some(header), Some(payload), Some(signature), None) = (parts.next(), parts.next(), parts.next(), parts.next())
@@ -230,18 +252,18 @@ pub(super) fn is_whole(text: &str) -> bool {
     is_signature && STRICT.decode(signature).is_ok() && is_object(header) && is_object(payload)
 }
 
-/// Base64url as a token has it.
+/// Base64url as in tokens: unpadded and strict.
 const STRICT: GeneralPurpose = base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-/// Characters of an RSA signature, by the usual keys: 2048, 3072, 4096, 8192 and 1024 bit.
+/// The lengths of RSA signatures, in characters, for the usual key sizes: 2048, 3072, 4096, 8192 and 1024 bits.
 const RSA: [usize; 5] = [342, 512, 683, 1366, 171];
 
-/// Whether a header asks for an RSA signature.
+/// Whether a header names an RSA algorithm.
 fn is_rsa(header: &str) -> bool {
     algorithm(header).is_some_and(|alg| alg.starts_with("RS") || alg.starts_with("PS"))
 }
 
-/// The algorithm that a header names.
+/// Returns the algorithm that a header names.
 fn algorithm(header: &str) -> Option<String> {
     #[derive(serde::Deserialize)]
     struct Header {
@@ -251,7 +273,8 @@ fn algorithm(header: &str) -> Option<String> {
     Some(header.alg)
 }
 
-/// Characters of the signature that the header's algorithm makes (RFC 7518 §3.1, RFC 8037), where it is always as long.
+/// Returns the length of the signature that the header's algorithm produces (RFC 7518 §3.1, RFC 8037), in characters;
+/// `None` if it varies or the algorithm is unknown.
 fn signature_length(word: &str) -> Option<usize> {
     Some(match &*algorithm(word.split('.').next()?)? {
         "HS256" => 43,

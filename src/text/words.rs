@@ -1,7 +1,7 @@
-//! Durations and ages in words, and the moment at which the words change.
+//! Durations and ages in words, and the time until the words change.
 //!
-//! A shown duration carries how long it stays true, so the code that shows it can sleep exactly until the picture
-//! changes.
+//! A duration in words contains how long the words stay true, so the code that shows it can sleep exactly until the
+//! picture changes.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -13,15 +13,15 @@ const YEAR: Span = Span::days(365);
 /// A duration in words, and how long these words stay true.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DurationWords {
-    /// The words, as in `58m 54s`.
+    /// The words, such as `58m 54s`.
     pub text: String,
-    /// The duration that the words name: a bar beside them is drawn from it, so that both move at once.
+    /// The duration that the words name. A bar beside them is drawn from it, so that both change together.
     pub named: Span,
-    /// How long until the words change; [`Span::MAX`] if they never do.
+    /// The time until the words change; [`Span::MAX`] if they never do.
     pub holds: Span,
 }
 
-/// The step in which a remaining time is shown: seconds up to an hour, then minutes, hours, days.
+/// Returns the step in which a remaining time is shown: seconds up to an hour, then minutes, hours, days.
 const fn step_of_remaining(left: Span) -> Span {
     match left.as_micros() {
         m if m <= Span::HOUR.as_micros() => Span::SECOND,
@@ -31,19 +31,18 @@ const fn step_of_remaining(left: Span) -> Span {
     }
 }
 
-/// A time that runs out, rounded **up**: it says `1s` until the very end, and at zero it is over. At or below zero the
-/// words are `0s`.
+/// Formats a remaining time, rounded **up**: `1s` is shown until the very end. At or below zero the words are `0s`.
 pub fn remaining(left: Span) -> DurationWords {
     if left <= Span::ZERO {
         return DurationWords { text: "0s".to_owned(), named: Span::ZERO, holds: Span::MAX };
     }
     let step = step_of_remaining(left);
     let below = step * (left - Span::MICRO).div_euclid(step);
-    // The words change at the next lower multiple of the step, and are then shown in the step of that multiple.
+    // The words change at the next lower multiple of the step, and then use the step for that multiple.
     DurationWords { text: words(below + step), named: below + step, holds: left - below }
 }
 
-/// A time since something, rounded **down**: seconds in the first minute, then minutes, hours, days.
+/// Formats a time that has passed, rounded **down**: in seconds during the first minute, then in minutes, hours, days.
 pub fn elapsed(passed: Span) -> DurationWords {
     let passed = passed.max(Span::ZERO);
     let (step, unit) = match passed {
@@ -57,7 +56,7 @@ pub fn elapsed(passed: Span) -> DurationWords {
     DurationWords { text: format!("{n}{unit}"), named, holds: named + step - passed }
 }
 
-/// A fixed span, such as a whole lifetime, exact to the second.
+/// Formats a fixed span, such as a whole lifetime, exact to the second.
 pub fn span(span: Span) -> String {
     if span < Span::ZERO {
         return format!("-{}", self::span(-span));
@@ -77,7 +76,7 @@ pub fn span(span: Span) -> String {
     if out.is_empty() { "0s".to_owned() } else { out }
 }
 
-/// A fixed span, exact to the microsecond: `1m 30s`, `250ms`, `1s 5ms`.
+/// Formats a fixed span, exact to the microsecond: `1m 30s`, `250ms`, `1s 5ms`.
 pub fn exact(span: Span) -> String {
     if span < Span::ZERO {
         return format!("-{}", exact(-span));
@@ -92,13 +91,13 @@ pub fn exact(span: Span) -> String {
     if out.is_empty() { "0s".to_owned() } else { out }
 }
 
-/// A span in `words`, with its sign: `+55m`, `-1d`.
+/// Formats a span with `words`, and with its sign: `+55m`, `-1d`.
 pub fn with_sign(span: Span, words: impl Fn(Span) -> String) -> String {
     let plus = if span < Span::ZERO { "" } else { "+" };
     format!("{plus}{}", words(span))
 }
 
-/// The two largest units of a span, the smaller one padded so that a ticking text keeps its width.
+/// Formats the two largest units of a span. The smaller one is padded, so that a ticking text keeps its width.
 fn words(span: Span) -> String {
     let seconds = span.as_seconds();
     let (days, hours, minutes) = (seconds / 86_400, seconds / 3600, seconds / 60);
@@ -111,8 +110,8 @@ fn words(span: Span) -> String {
     }
 }
 
-/// A count in at most six characters, for columns: `9999`, `12.3k`, `9.9M`. Rounded down, so it never claims more than
-/// there was.
+/// Formats a count in at most six characters, for columns: `9999`, `12.3k`, `9.9M`. It is rounded down, so it never
+/// overstates the count.
 pub fn short(n: u64) -> String {
     let in_unit = |unit: u64, letter: char| match n / unit {
         whole @ 0..1000 => format!("{whole}.{}{letter}", n % unit / (unit / 10)),
@@ -127,7 +126,7 @@ pub fn short(n: u64) -> String {
     }
 }
 
-/// How long a call took, in the unit that suits it.
+/// Formats how long a call took, in the unit that suits it.
 pub fn took(duration: Duration) -> String {
     let micros = duration.as_micros();
     match micros {
@@ -137,25 +136,24 @@ pub fn took(duration: Duration) -> String {
     }
 }
 
-/// A text is not a duration.
+/// Why a text is not a valid duration.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidDuration {
-    /// It cannot be read as one.
+    /// The text is not in the format of a duration.
     #[error("expected a duration such as 90s, 15m, 1h, 7d or 1h30m")]
     Unreadable,
-    /// It is longer than any date range.
+    /// The duration is longer than any date range.
     #[error("duration is longer than ten thousand years")]
     TooLong,
 }
 
-/// Reads a duration in words: `90s`, `15m`, `1h`, `7d`, `1h30m`, `0s`. A bare number has no unit and is refused, but
-/// for 0.
+/// Parses a duration: `90s`, `15m`, `1h`, `7d`, `1h30m`, `0s`. A number without a unit is rejected, except for 0.
 pub fn parse_duration(text: &str) -> Result<Duration, InvalidDuration> {
     let text = text.trim();
     if text.bytes().all(|b| b == b'0') && !text.is_empty() {
         return Ok(Duration::ZERO);
     }
-    // Its capital letter is a month, one key away from a minute.
+    // A capital `M` would be a month, one key away from a minute.
     if text.contains('M') {
         return Err(InvalidDuration::Unreadable);
     }
@@ -166,7 +164,7 @@ pub fn parse_duration(text: &str) -> Result<Duration, InvalidDuration> {
     if duration.as_secs() > 315_576_000_000 { Err(InvalidDuration::TooLong) } else { Ok(duration) }
 }
 
-/// Bytes in words: `243 B`, `1.0 KiB`, `1.0 MiB`.
+/// Formats a number of bytes: `243 B`, `1.0 KiB`, `1.0 MiB`.
 pub fn bytes(n: usize) -> String {
     match n {
         0..1024 => format!("{n} B"),
@@ -175,7 +173,7 @@ pub fn bytes(n: usize) -> String {
     }
 }
 
-/// "1 permission", "3 permissions".
+/// Formats a count with its noun: `1 permission`, `3 permissions`.
 pub fn count(n: usize, noun: &str) -> String {
     format!("{n} {noun}{}", if n == 1 { "" } else { "s" })
 }

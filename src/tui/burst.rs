@@ -1,11 +1,9 @@
-//! Tells typing from pasting, when the terminal does not.
+//! Distinguishes typing from pasting if the terminal does not.
 //!
-//! Characters that arrive faster than anyone types are one paste, whatever they are: an Enter among them issues nothing, a
-//! Ctrl-C quits nothing. Lines that arrive at once are one at any length. Pure: the event loop gives it what arrived and when.
-//!
-//! A paste the terminal marks as one (bracketed) passes through, and opens the same window behind it: text with the end mark
-//! `ESC[201~` inside ends the paste early, and what follows comes as keys. A lost end mark is another matter: crossterm waits
-//! for it for ever and no key gets here, so that only SIGTERM or SIGHUP ends the program. It does.
+//! Characters that arrive faster than a user can type are one paste, whatever they are: an Enter among them does not
+//! issue a token, and a Ctrl-C does not quit. Lines that arrive at once are a paste at any length. Lines that arrive one
+//! after another, with pauses between them, are keys, but an Enter right behind a character is marked as not typed by
+//! hand. Pure: the event loop passes the events and the time.
 
 use std::mem;
 use std::time::Duration;
@@ -16,11 +14,11 @@ use super::input::Input;
 use crate::app::Msg;
 use crate::app::key::{Code, Key};
 
-/// This many characters at once are no typing.
+/// The number of characters at once that are a paste rather than typing.
 pub const BURST: usize = 32;
 
-/// Whether a batch holds a line and the beginning of the next one. Nobody types that at once, however short it is; a text
-/// with an Enter behind it may be typed by a script.
+/// Whether a batch contains a line and the beginning of the next one. No user types that at once, however short it is.
+/// A text followed by Enter, however, may be typed by a script.
 fn holds_lines(batch: &[Input]) -> bool {
     let mut letters = batch.iter().filter_map(|input| match input {
         Input::Key(key) => text(*key),
@@ -30,18 +28,25 @@ fn holds_lines(batch: &[Input]) -> bool {
     letters.any(is_letter) && letters.any(|c| matches!(c, '\r' | '\n')) && letters.any(is_letter)
 }
 
-/// So long after its last character a burst has ended.
+/// A burst ends this long after its last character.
 pub const SILENCE: Duration = Duration::from_millis(50);
 
-/// So long, where more has come than a terminal hands over at once: the rest goes through the buffers of a terminal, a
-/// network and the kernel by turns, and on a busy machine one turn takes longer than `SILENCE`. A paste cut there would end
-/// in keys.
+/// A burst of more than `AT_ONCE` bytes ends this long after its last character. Such a paste passes through the
+/// buffers of the terminal, the network and the kernel piece by piece, and on a busy machine the next piece may take
+/// longer than [`SILENCE`]. If the paste were cut there, the rest would act as keys.
 pub const LONG_SILENCE: Duration = Duration::from_millis(250);
 
-/// What a terminal hands over at once: the buffer of a Linux terminal, in bytes.
+/// Nobody types another key so soon after a character. A program that sends a text line by line does, with pauses that end
+/// a burst.
+pub const BY_HAND: Duration = Duration::from_millis(30);
+
+/// So long after an Enter that was not typed by hand the next keys are not either: they are the next line.
+pub const NEXT_LINE: Duration = Duration::from_millis(500);
+
+/// How much a terminal delivers at once: the size of a Linux terminal's buffer, in bytes.
 const AT_ONCE: usize = 4096;
 
-/// The longest paste that is kept, in bytes.
+/// The largest accepted paste, in bytes.
 pub const LARGEST: usize = 1 << 20;
 
 /// Whether a batch is still too short to be a burst, but could be the beginning of one.
@@ -50,7 +55,8 @@ pub fn is_undecided(batch: &[Input]) -> bool {
     !marked && (1..BURST).contains(&characters(batch))
 }
 
-/// A held Backspace is not counted: what piles up of it while the program is stopped is meant as keys.
+/// Counts the characters in a batch. Backspaces are not counted: if the key is held while the program is stopped, they
+/// pile up, but are meant as keys.
 fn characters(batch: &[Input]) -> usize {
     let character = |input: &&Input| match input {
         Input::Key(key) => key.code != Code::Backspace && text(*key).is_some(),
@@ -59,14 +65,14 @@ fn characters(batch: &[Input]) -> usize {
     batch.iter().filter(character).count()
 }
 
-/// The character that was sent, if the key stands for one.
+/// Returns the character that was sent, if the key represents one.
 fn text(key: Key) -> Option<char> {
     match key {
         Key { code: Code::Enter, .. } => Some('\r'),
         Key { code: Code::Tab, shift: false, .. } => Some('\t'),
         Key { code: Code::Backspace, .. } => Some('\u{7f}'),
         Key { code: Code::Char(c), ctrl: true, .. } => match c {
-            // The way crossterm came from the byte to the key, backwards.
+            // The inverse of crossterm's conversion from the byte to the key.
             'a'..='z' => char::from_u32(u32::from(c) - u32::from('a') + 1),
             '4'..='7' => char::from_u32(u32::from(c) - u32::from('4') + 0x1c),
             ' ' => Some('\0'),
@@ -77,20 +83,22 @@ fn text(key: Key) -> Option<char> {
     }
 }
 
-/// The paste that is arriving, if one is.
+/// The paste that is arriving, if any.
 #[derive(Default)]
 pub struct Burst {
-    /// It may be a secret on its way into a prompt.
+    /// The text so far. It may be a secret for a prompt.
     text: Zeroizing<String>,
-    /// Of all that arrived, which is more than `text` once that is too large to keep.
+    /// The number of bytes that arrived. It exceeds the length of `text` once that is too large to keep.
     bytes: usize,
     ends: Option<Duration>,
+    /// Until when keys are not typed by hand.
+    quick_until: Option<Duration>,
 }
 
 impl Burst {
-    /// Judges what arrived together, and adds what the console is to be told.
+    /// Classifies the events that arrived together, and appends the resulting messages.
     ///
-    /// An open burst goes on here even when it is late: had nothing waited, the loop would have ended it by `end`.
+    /// An open burst continues here even after its end, because the loop calls `end` when no event has arrived in time.
     pub fn take(&mut self, batch: impl IntoIterator<Item = Input>, now: Duration, told: &mut Vec<Msg>) {
         let batch: Vec<Input> = batch.into_iter().collect();
         if characters(&batch) >= BURST || holds_lines(&batch) {
@@ -100,7 +108,7 @@ impl Burst {
             match input {
                 Input::Mouse(mouse) => told.push(Msg::Mouse(mouse)),
                 Input::Background(background) => told.push(Msg::Background(background)),
-                Input::Key(key) if self.ends.is_none() => told.push(Msg::Key(key)),
+                Input::Key(key) if self.ends.is_none() => told.push(self.key(key, now)),
                 Input::Key(key) => {
                     self.keep(key);
                     self.ends = Some(now + self.silence());
@@ -114,21 +122,34 @@ impl Burst {
         }
     }
 
+    /// Tells a key that was typed from one of a text that is sent line by line.
+    fn key(&mut self, key: Key, now: Duration) -> Msg {
+        let is_quick = self.quick_until.is_some_and(|until| now < until);
+        match (key.typed(), key.code) {
+            (Some(_), _) => self.quick_until = Some(now + BY_HAND),
+            (None, Code::Enter) if is_quick => self.quick_until = Some(now + NEXT_LINE),
+            (None, Code::Enter | Code::Tab | Code::Backspace) => {}
+            // No text has such a key.
+            _ => self.quick_until = None,
+        }
+        if is_quick { Msg::QuickKey(key) } else { Msg::Key(key) }
+    }
+
     const fn silence(&self) -> Duration {
         if self.bytes > AT_ONCE { LONG_SILENCE } else { SILENCE }
     }
 
-    /// When the burst ends unless more arrives.
+    /// Returns when the burst ends unless more arrives.
     pub const fn ends(&self) -> Option<Duration> {
         self.ends
     }
 
-    /// More is known to be on its way: an open burst does not end before the silence after it.
+    /// Extends an open burst, because more input is known to be on its way.
     pub fn go_on(&mut self, now: Duration) {
         self.ends = self.ends.map(|_| now + self.silence());
     }
 
-    /// Ends the burst if it is time.
+    /// Ends the burst if its time has come; returns its message, if it has text.
     pub fn end(&mut self, now: Duration) -> Option<Msg> {
         if self.ends? > now {
             return None;
@@ -137,7 +158,8 @@ impl Burst {
         self.close()
     }
 
-    /// Arrows, Del, function keys and Esc are dropped: inside a paste they are what is left of an escape sequence.
+    /// Appends a key's character. Arrows, Del, function keys and Esc are dropped: inside a paste they are the remains
+    /// of an escape sequence.
     fn keep(&mut self, key: Key) {
         let Some(c) = text(key) else { return };
         self.bytes += c.len_utf8();
@@ -154,7 +176,8 @@ impl Burst {
     }
 }
 
-/// Terminals send CR for each end of a line, and CR LF for a text that had both.
+/// Returns the message for a paste, with LF as line break. Terminals send CR for each LF, and CR LF for a text with
+/// both.
 fn paste(text: &str, bytes: usize) -> Msg {
     if bytes > LARGEST {
         Msg::PasteTooLarge { bytes }
@@ -165,16 +188,17 @@ fn paste(text: &str, bytes: usize) -> Msg {
 
 #[cfg(test)]
 mod tests {
-    use super::{AT_ONCE, BURST, Burst, Input, LARGEST, LONG_SILENCE, SILENCE, holds_lines, is_undecided};
+    use super::{AT_ONCE, BURST, BY_HAND, Burst, Input, LARGEST, LONG_SILENCE, SILENCE, holds_lines, is_undecided};
     use crate::app::key::{Code, Key};
     use crate::app::{Mouse, MouseKind, Msg};
     use proptest::prelude::*;
     use std::time::Duration;
 
-    /// The messages a burst can lead to, comparable.
+    /// The messages that a burst can lead to, in a form that can be compared.
     #[derive(Debug, PartialEq, Eq)]
     enum Said {
         Key(Key),
+        Quick(Key),
         Mouse(Mouse),
         Paste(String),
         TooLarge(usize),
@@ -183,6 +207,7 @@ mod tests {
     fn said(told: impl IntoIterator<Item = Msg>) -> Vec<Said> {
         let one = |msg| match msg {
             Msg::Key(key) => Said::Key(key),
+            Msg::QuickKey(key) => Said::Quick(key),
             Msg::Mouse(mouse) => Said::Mouse(mouse),
             Msg::Paste(text) => Said::Paste(text),
             Msg::PasteTooLarge { bytes } => Said::TooLarge(bytes),
@@ -198,7 +223,7 @@ mod tests {
         Input::Key(name.parse().expect("the name of a key"))
     }
 
-    /// What crossterm makes of the bytes of a text that holds no Esc.
+    /// Converts a text without Esc as crossterm does.
     fn raw(text: &str) -> Vec<Input> {
         let key = |c: char| match c {
             '\r' => Key::plain(Code::Enter),
@@ -212,12 +237,16 @@ mod tests {
         text.chars().map(key).map(Input::Key).collect()
     }
 
-    /// Everything told of batches that come 20 ms after each other, and of the silence after the last.
+    /// Returns the messages for batches that arrive 20 ms apart, and for the silence after the last one.
     fn told(batches: &[Vec<Input>]) -> Vec<Said> {
+        told_apart(batches, Duration::from_millis(20))
+    }
+
+    fn told_apart(batches: &[Vec<Input>], apart: Duration) -> Vec<Said> {
         let (mut burst, mut told, mut now) = (Burst::default(), Vec::new(), START);
         for batch in batches {
             burst.take(batch.clone(), now, &mut told);
-            now += Duration::from_millis(20);
+            now += apart;
             told.extend(burst.end(now));
         }
         told.extend(burst.end(now + LONG_SILENCE));
@@ -231,9 +260,52 @@ mod tests {
 
     #[test]
     fn typing_stays_keys() {
-        let typed = raw("user123\t\r");
-        let keys: Vec<Said> = typed.iter().map(|input| Said::Key(key_of(input))).collect();
-        assert_eq!(told(&[typed]), keys);
+        let typed: Vec<Vec<Input>> = raw("user123\t\r").into_iter().map(|input| vec![input]).collect();
+        let keys: Vec<Said> = typed.iter().map(|input| Said::Key(key_of(&input[0]))).collect();
+        assert_eq!(told_apart(&typed, BY_HAND), keys);
+    }
+
+    /// `k` for a key that counts as typed, `q` for one that came too fast.
+    fn speeds(batches: &[Vec<Input>], millis: u64) -> String {
+        let speed = |said: &Said| match said {
+            Said::Key(_) => 'k',
+            Said::Quick(_) => 'q',
+            other => panic!("{other:?} is not a key"),
+        };
+        told_apart(batches, Duration::from_millis(millis)).iter().map(speed).collect()
+    }
+
+    #[test]
+    fn a_key_right_behind_a_character_is_not_typed_by_hand() {
+        for (batches, millis, expected) in [
+            // At once, and one by one.
+            (vec![raw("4\r")], 0, "kq"),
+            (vec![raw("4"), raw("\r")], 29, "kq"),
+            (vec![raw("4"), raw("\r")], 30, "kk"),
+            (vec![raw("t ")], 0, "kq"),
+            (vec![raw("x\t\r")], 0, "kqq"),
+            // Line by line, with empty lines.
+            (vec![raw("4\r"), raw("\r"), raw("\r")], 60, "kqqq"),
+            (vec![raw("4\r"), raw("ab\r"), raw("\r")], 499, "kqqqqq"),
+            (vec![raw("4\r"), raw("\r")], 500, "kqk"),
+            // What no text has ends it.
+            (vec![raw("4"), vec![named("Right"), named("Enter")]], 5, "kqk"),
+            (vec![vec![named("Alt-4"), named("Enter")]], 0, "kk"),
+            (vec![raw("\u{3}\r")], 0, "kk"),
+            (vec![raw("\r"), raw("\r"), raw("4")], 1, "kkk"),
+        ] {
+            assert_eq!(speeds(&batches, millis), expected, "{batches:?} {millis}");
+        }
+    }
+
+    #[test]
+    fn behind_a_paste_keys_count_as_typed() {
+        let (mut burst, mut told) = (Burst::default(), Vec::new());
+        burst.take(raw("a"), START, &mut told);
+        burst.take(raw(&"a".repeat(BURST)), START, &mut told);
+        told.extend(burst.end(START + SILENCE));
+        burst.take(raw("\r"), START + SILENCE, &mut told);
+        assert_eq!(said(told).last(), Some(&Said::Key(Key::plain(Code::Enter))));
     }
 
     fn key_of(input: &Input) -> Key {
@@ -346,7 +418,7 @@ mod tests {
         }
         assert!(burst.text.capacity() < 64);
         assert_eq!(said(burst.end(START + LONG_SILENCE)), [Said::TooLarge(5 * LARGEST / 2)]);
-        // And the next one is not its heir.
+        // The next burst does not inherit anything from it.
         burst.take(raw(&"a".repeat(BURST)), START, &mut told);
         assert_eq!(said(burst.end(START + SILENCE)), [Said::Paste("a".repeat(BURST))]);
     }

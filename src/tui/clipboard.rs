@@ -1,8 +1,8 @@
-//! Destinations of copies. The terminal's clipboard takes OSC 52 and never says whether it did; tmux drops it as it
-//! comes, and some terminals do not know it. So the ways are tried in an order that the environment decides, and the
-//! one that worked is reported.
+//! Destinations of copies. A terminal never reports whether it accepted OSC 52; tmux drops the sequence, and some
+//! terminals do not support it. So the ways to copy are tried in an order that the environment determines, and the one
+//! that worked is reported.
 //!
-//! Called from jobs only: programs are started and waited for.
+//! Called only from jobs, because it starts programs and waits for them.
 
 use std::ffi::OsString;
 use std::fs::OpenOptions;
@@ -17,38 +17,38 @@ use zeroize::Zeroizing;
 
 use crate::app::msg::CopyDestination;
 
-/// How long a program may take that puts a text on a clipboard.
+/// How long a program that puts a text on a clipboard may take.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// How long between two looks at whether it has ended.
+/// The interval at which it is checked whether the program has ended.
 const LOOK: Duration = Duration::from_millis(5);
 
 /// One way to copy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Way {
-    /// The buffer of tmux, which passes it on to the terminal where it may.
+    /// The buffer of tmux, which passes the text on to the terminal if it may.
     Tmux,
     /// A program that reads the text from its standard input.
     Program(&'static [&'static str]),
-    /// OSC 52; whether the terminal is known to take it.
+    /// OSC 52. `is_known` is whether the terminal is known to accept it.
     Terminal { is_known: bool },
     /// A new file in this directory.
     File(PathBuf),
 }
 
-/// The ways to copy that there are, in the order in which they are tried.
+/// The available ways to copy, in the order in which they are tried.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Clipboard(Vec<Way>);
 
 impl Default for Clipboard {
-    /// The terminal alone.
+    /// Returns only the terminal.
     fn default() -> Self {
         Self(vec![Way::Terminal { is_known: true }])
     }
 }
 
 impl Clipboard {
-    /// By the environment of the program.
+    /// Returns the ways that suit the program's environment.
     pub fn of_environment() -> Self {
         Self::by(|name| std::env::var_os(name).filter(|value| !value.is_empty()), cfg!(target_os = "macos"))
     }
@@ -56,7 +56,7 @@ impl Clipboard {
     fn by(variable: impl Fn(&str) -> Option<OsString>, is_mac: bool) -> Self {
         let text = |name: &str| variable(name).map(|value| value.to_string_lossy().into_owned()).unwrap_or_default();
         let has = |name: &str| variable(name).is_some();
-        // Over SSH these would fill the clipboard of the wrong machine.
+        // Over SSH, the programs would fill the clipboard of the wrong machine.
         let is_remote = has("SSH_CONNECTION") || has("SSH_TTY");
         let programs: [(bool, &[&str]); 5] = [
             (is_mac, &["pbcopy"]),
@@ -82,14 +82,15 @@ impl Clipboard {
         let drops_it = term == "linux" || program == "Apple_Terminal";
         Self(match () {
             () if has("TMUX") => [Way::Tmux].into_iter().chain(programs).chain(files).collect(),
-            // It passes OSC 52 on in pieces, if at all.
+            // GNU Screen passes OSC 52 on in pieces, if at all.
             () if has("STY") || term.starts_with("screen") || drops_it => programs.chain(files).collect(),
             () if takes_it => vec![Way::Terminal { is_known: true }],
             () => programs.chain([Way::Terminal { is_known: false }]).collect(),
         })
     }
 
-    /// Copies a text by the first way that works. For the terminal nothing is done yet: the event loop writes to it.
+    /// Copies a text by the first way that works. If that is the terminal, the event loop still has to write the
+    /// sequence.
     pub fn copy(&self, text: &str) -> io::Result<CopyDestination> {
         let mut last = io::Error::from(io::ErrorKind::NotFound);
         for way in &self.0 {
@@ -111,7 +112,7 @@ impl Clipboard {
     }
 }
 
-/// Into the buffer of tmux, and where its option and its terminal allow it, to the clipboard.
+/// Copies into the buffer of tmux and, if its option and its terminal allow it, to the clipboard.
 fn tmux(text: &str) -> io::Result<CopyDestination> {
     let state = run(&["tmux", "display-message", "-p", "#{set-clipboard} #{client_termfeatures}"], b"")?;
     let (option, features) = state.split_once(' ').unwrap_or((&state, ""));
@@ -130,11 +131,11 @@ fn run(command: &[&str], input: &[u8]) -> io::Result<String> {
     let mut child = Command::new(name)
         .args(arguments)
         .stdin(Stdio::piped())
-        // Programs that stay to serve the clipboard would keep a pipe open.
+        // Programs that keep running to serve the clipboard would keep a pipe open.
         .stdout(if reads { Stdio::piped() } else { Stdio::null() })
         .stderr(Stdio::null())
         .spawn()?;
-    // A program that does not read must not keep this one waiting for longer than its end.
+    // A program that does not read its input must not block this one after it has ended.
     let (stdin, input) = (child.stdin.take(), Zeroizing::new(input.to_vec()));
     let writer = thread::spawn(move || stdin.map(|mut stdin| stdin.write_all(&input)));
     let ended = wait(&mut child)?;
@@ -146,7 +147,7 @@ fn run(command: &[&str], input: &[u8]) -> io::Result<String> {
     Ok(printed.unwrap_or_default().trim_end().to_owned())
 }
 
-/// Whether a program ends well, and soon.
+/// Returns whether a program ends successfully within [`PATIENCE`]; kills it if it does not end.
 fn wait(child: &mut Child) -> io::Result<bool> {
     for _ in 0..PATIENCE.as_millis() / LOOK.as_millis() {
         if let Some(status) = child.try_wait()? {
@@ -159,7 +160,7 @@ fn wait(child: &mut Child) -> io::Result<bool> {
     Ok(false)
 }
 
-/// Into a new file that only its owner can read; returns its path.
+/// Writes a new file that only its owner can read; returns its path.
 fn file(folder: &std::path::Path, text: &str) -> io::Result<String> {
     let mut bytes = [0; 8];
     getrandom::fill(&mut bytes).map_err(|error| io::Error::other(error.to_string()))?;

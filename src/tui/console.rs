@@ -16,7 +16,7 @@ use super::burst::{Burst, is_undecided};
 use super::clipboard::Clipboard;
 use super::effects::EffectTargets;
 use super::executor::{Executor, Queue};
-use super::input::{Batch, Batches, Input};
+use super::input::{Awaited, Batch, Batches, Input};
 use super::limiter::Limiter;
 use super::screen::{ASK_BACKGROUND, Frame, osc_52};
 use super::signals::{HANG_UP, HangUp, SignalRequest, Signals};
@@ -27,34 +27,35 @@ use crate::clock::Clock;
 use crate::store::{Follower, News, Replica};
 use crate::view;
 
-/// How long the start of a possible burst waits for the rest. A typed key waits just as long.
+/// How long the start of a possible burst waits for the rest. It delays a typed key by the same time.
 const TRICKLE: Duration = Duration::from_millis(1);
 
-/// Events taken in one turn. More would keep signals waiting.
+/// The maximum number of events taken in one turn. More would keep signals waiting.
 const TURN: usize = 16 * 1024;
 
 /// How long quitting waits for a slow terminal.
 const LAST_OUTPUT: Duration = Duration::from_secs(5);
 
-/// How long the end of the console waits for revocations that are being saved.
+/// How long the console, when it ends, waits for revocations that are being saved.
 const LAST_SAVE: Duration = Duration::from_millis(500);
 
-/// However soon the picture changes, the loop sleeps so long; a wrong `next_change` must not make it spin.
+/// The minimum time until the picture changes by itself, so that a wrong `next_change` cannot make the loop spin.
 const SHORTEST: Duration = Duration::from_millis(1);
 
 /// Runs the console on the current runtime, until it ends.
 pub async fn run(start: Start) -> Result<(), TuiError> {
     let Start { app, gate, clock, server, store, edition } = start;
-    // Before anything is switched on: from the first moment no signal may leave it on.
+    // Before any mode is switched on, so that no signal can leave the modes on.
     let sources = Sources { signals: Signals::listen()?, hang_up: HangUp::watch()?, changes: gate.shared().changes() };
     let modes = Modes::enter()?;
-    let input = Batches::listen()?;
+    let input = Batches::listen(Arc::clone(&clock))?;
     let (columns, rows) = size();
     let replica = Arc::new(Replica::new(&gate, store, edition));
     let outside = EffectTargets::new(gate, replica, server).with_clipboard(Clipboard::of_environment());
     let mut executor = Executor::default();
     let console = Console {
         modes: &modes,
+        awaited: input.awaited(),
         burst: Burst::default(),
         limiter: Limiter::default(),
         next_change: None,
@@ -71,20 +72,20 @@ pub async fn run(start: Start) -> Result<(), TuiError> {
         forget_input();
     }
     let ended = match ended {
-        // Whatever failed first, that is why.
+        // The hang-up is the cause, whatever error it led to first.
         Err(TuiError::Terminal(_)) if has_hung_up() => Err(TuiError::Signalled(HANG_UP)),
         ended => ended,
     };
-    // First, since the rest may take a moment: the user has the shell back meanwhile.
+    // First, because the rest may take a moment: the user gets the shell back meanwhile.
     let writer = modes.writer().clone();
     drop(modes);
     executor.finish(Queue::Revocations, LAST_SAVE).await;
     if ended.is_ok() {
-        // After a signal nothing is waited for; the process takes its connections with it.
+        // After a signal the server is not waited for; its connections end with the process.
         outside.stop_server();
     }
     match (outside.replica.unsaved_changes(), ended) {
-        // On a terminal that takes nothing, a sentence would keep the program from ending.
+        // If the terminal is blocked, printing an error would keep the program from ending.
         (0, ended) => ended,
         (_, ended) if !writer.is_done() => ended,
         (changes, Ok(())) => Err(TuiError::Unsaved { changes, signal: None }),
@@ -116,13 +117,14 @@ struct Console<'a> {
     executor: &'a mut Executor,
     clock: Arc<dyn Clock>,
     modes: &'a Modes,
+    awaited: Awaited,
     burst: Burst,
     limiter: Limiter,
     /// When the picture changes by itself, on the monotonic clock.
     next_change: Option<Duration>,
-    /// When something has to be done by itself, on the monotonic clock.
+    /// When the drill makes its next call, on the monotonic clock.
     next_deed: Option<Duration>,
-    /// Whether something happened since the last frame.
+    /// Whether the state may have changed since the last frame.
     is_stale: bool,
     has_quit: bool,
 }
@@ -132,11 +134,11 @@ impl Console<'_> {
         sources.changes.mark_changed();
         if self.app.look.asks() {
             // The first frame does not wait for the answer.
-            self.modes.writer().order(ASK_BACKGROUND.to_vec());
+            self.ask_background();
         }
         self.turn(vec![first], &mut sources.changes)?;
         self.draw();
-        // Only now: the first frame does not wait for a thread that nothing on it comes from.
+        // After the first frame, which does not need this thread and must not wait for it.
         let (follower, mut news) = self.follow()?;
         let gate = self.outside.gate.clone();
         let mut backend = std::pin::pin!(gate.follow_backend());
@@ -154,7 +156,7 @@ impl Console<'_> {
                 answer = self.executor.next() => WakeEvent::Answer(answer),
                 batch = input.next() => WakeEvent::Input(batch),
                 () = changed(&mut sources.changes) => WakeEvent::Shared,
-                // It puts the tools into the shared state, which wakes the loop.
+                // It stores the backend's tools in the shared state, which wakes the loop.
                 () = backend.as_mut() => WakeEvent::Shared,
                 Some(news) = news.recv() => WakeEvent::News(news),
                 () = pause(nap) => WakeEvent::Time,
@@ -165,7 +167,7 @@ impl Console<'_> {
                 WakeEvent::Asked(SignalRequest::Stop) => told.push(self.suspend(StopTarget::Program)?),
                 WakeEvent::Asked(SignalRequest::Continue) => told.push(self.resume()?),
                 WakeEvent::Asked(SignalRequest::Resize) => told.push(self.resize()),
-                // The input thread reports errors; without a word it only ends in a panic.
+                // The input thread reports errors; without one, it ends only by a panic.
                 WakeEvent::Input(None) => return Err(TuiError::Panicked),
                 WakeEvent::Input(Some(batch)) => {
                     let batch = self.gather(batch?, &mut input).await?;
@@ -181,7 +183,7 @@ impl Console<'_> {
             }
             self.turn(told, &mut sources.changes)?;
         }
-        // A slow terminal has to take what is on its way before it can be restored.
+        // A slow terminal has to take the pending output before it can be restored.
         tokio::select! {
             biased;
             signal = sources.signals.end() => Err(TuiError::Signalled(signal)),
@@ -190,19 +192,24 @@ impl Console<'_> {
         }
     }
 
-    /// Starts to follow the files that other processes change.
+    fn ask_background(&self) {
+        self.awaited.begin();
+        self.modes.writer().order(ASK_BACKGROUND.to_vec());
+    }
+
+    /// Starts to follow the files that other processes may change.
     fn follow(&self) -> Result<(Follower, UnboundedReceiver<News>), TuiError> {
         let (sender, news) = unbounded_channel();
         let (replica, policy) = (Arc::clone(&self.outside.replica), self.app.policy_file.path.clone());
         let follower = Follower::start(replica, policy, move |news| {
-            // An error means that the loop has ended, and the program is about to.
+            // An error means that the loop has ended and the program is about to end.
             let _ = sender.send(news);
         })?;
         Ok((follower, news))
     }
 
-    /// Takes what else has arrived, and waits a moment where that may decide whether it was typed or pasted: on a slow line
-    /// or a busy machine the first characters of a paste come some time before the others.
+    /// Takes everything else that has arrived, and waits a moment if that may decide whether it was typed or pasted: on
+    /// a slow line or a busy machine, the first characters of a paste arrive some time before the others.
     async fn gather(&self, mut batch: Vec<Input>, input: &mut Batches) -> Result<Vec<Input>, TuiError> {
         let mut has_waited = false;
         loop {
@@ -221,12 +228,13 @@ impl Console<'_> {
         }
     }
 
-    /// Reads the clock, synchronizes the app and passes it the messages. Does nothing if nothing happened.
+    /// Reads the clock, synchronizes the app and passes it the messages. Does nothing without a message, a change or a
+    /// due time.
     fn turn(&mut self, told: Vec<Msg>, changes: &mut watch::Receiver<u64>) -> Result<(), TuiError> {
         let (now, mono) = self.clock.both();
         let has_come = [self.next_change, self.next_deed].into_iter().flatten().any(|moment| moment <= mono);
         if has_come {
-            // The next frame sets it again; until then it must not wake the loop.
+            // The next frame sets this again; until then it must not wake the loop.
             self.next_change = None;
         }
         let is_behind = take(changes);
@@ -239,7 +247,7 @@ impl Console<'_> {
         }
         let woke = has_come.then_some(Msg::Woke);
         self.tell(woke.into_iter().chain(told).collect())?;
-        // Changes that an effect has just made to the shared state have been processed.
+        // Includes the changes that effects have just made to the shared state.
         if take(changes) {
             effects::sync(&mut self.app, &self.outside.gate);
         }
@@ -258,7 +266,7 @@ impl Console<'_> {
                     Effect::Quit => self.has_quit = true,
                     Effect::Suspend if can_be_continued() => waiting.push_back(self.suspend(StopTarget::Group)?),
                     Effect::Mouse(on) => self.modes.writer().order(mouse(on)),
-                    Effect::AskBackground => self.modes.writer().order(ASK_BACKGROUND.to_vec()),
+                    Effect::AskBackground => self.ask_background(),
                     Effect::ToTerminal(text) => self.modes.writer().order(osc_52(&text)?),
                     _ => {}
                 }
@@ -267,7 +275,7 @@ impl Console<'_> {
         Ok(())
     }
 
-    /// Draws a frame, and leaves it to the writer.
+    /// Draws a frame, if one is needed and due, and passes it to the writer.
     fn draw(&mut self) {
         let now = self.clock.monotonic();
         if self.is_stale && self.modes.are_on() && self.limiter.wait(now).is_zero() {
@@ -277,12 +285,12 @@ impl Console<'_> {
             self.modes.writer().show(Frame { buffer, cursor: self.app.drawn.cursor });
             self.limiter.drew(now);
             self.is_stale = false;
-            // Only the frame knows which times it shows.
+            // Only drawing a frame determines which times it shows.
             self.next_change = self.app.next_change().map(|nap| self.app.times.mono + nap.max(SHORTEST));
         }
     }
 
-    /// How long there is nothing to do, unless something happens.
+    /// Returns how long the loop can sleep unless an event occurs; `None` without a limit.
     fn nap(&self) -> Option<Duration> {
         let now = self.clock.monotonic();
         let frame = (self.is_stale && self.modes.are_on()).then(|| now + self.limiter.wait(now));
@@ -293,15 +301,17 @@ impl Console<'_> {
             .map(|moment| moment.saturating_sub(now))
     }
 
-    /// Leaves the terminal to the shell, stops, and comes back when the program is continued.
+    /// Restores the terminal for the shell, stops the program, and takes the terminal back when it is continued.
     fn suspend(&mut self, whom: StopTarget) -> Result<Msg, TuiError> {
         self.modes.off();
         stop(whom)?;
-        // Here, and again on SIGCONT: a process that leads a container cannot be stopped and never receives SIGCONT.
+        // Resumes here and again on SIGCONT: the first process of a container cannot be stopped and never receives
+        // SIGCONT.
         self.resume()
     }
 
-    /// After a stop, whether ours or SIGSTOP, nothing about the terminal is known: a shell has used it.
+    /// Sets up the terminal again after a stop, by the console or by SIGSTOP. Its state is unknown, because a shell has
+    /// used it.
     fn resume(&mut self) -> Result<Msg, TuiError> {
         self.modes.on()?;
         if !self.app.has_mouse {
@@ -313,7 +323,7 @@ impl Console<'_> {
         Ok(Msg::Resized { columns, rows })
     }
 
-    /// A terminal that changes its size moves what it shows.
+    /// Handles a new size. The next frame is written whole, because a resize may move what the terminal shows.
     fn resize(&self) -> Msg {
         self.modes.writer().doubt();
         let (columns, rows) = size();
@@ -321,7 +331,7 @@ impl Console<'_> {
     }
 }
 
-/// Waits for a change of the shared state, which stays to be taken.
+/// Waits for a change of the shared state, and leaves it for [`take`].
 async fn changed(changes: &mut watch::Receiver<u64>) {
     if changes.changed().await.is_ok() {
         changes.mark_changed();
@@ -330,7 +340,7 @@ async fn changed(changes: &mut watch::Receiver<u64>) {
     }
 }
 
-/// Whether the shared state has changed since this was last asked.
+/// Returns whether the shared state has changed since the last call.
 fn take(changes: &mut watch::Receiver<u64>) -> bool {
     let has_changed = changes.has_changed().unwrap_or(false);
     if has_changed {

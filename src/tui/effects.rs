@@ -1,4 +1,4 @@
-//! Effects other than those on the terminal, and their answers as messages.
+//! Carries out the effects other than those on the terminal, and returns their answers as messages.
 //!
 //! Quick effects are carried out immediately; slow ones become a `Job`. The callers are the event loop, which passes
 //! jobs to its executor, and tests without a terminal, which run them at once.
@@ -32,23 +32,23 @@ pub struct EffectTargets {
 }
 
 impl EffectTargets {
-    /// With a server, if one runs already.
+    /// Creates the targets, with a server if one is already running.
     pub fn new(gate: Gate, replica: Arc<Replica>, server: Option<Server>) -> Self {
         Self { gate, replica, clipboard: Clipboard::default(), server: Arc::new(Mutex::new(server)) }
     }
 
-    /// With these ways to copy, instead of the terminal's.
+    /// Replaces the clipboard, which is the terminal's by default.
     #[must_use]
     pub fn with_clipboard(self, clipboard: Clipboard) -> Self {
         Self { clipboard, ..self }
     }
 
-    /// The server. It is locked for a moment only, never while a server starts or stops.
+    /// Locks the server, if one is running. The lock is held only for a moment, never while a server starts or stops.
     pub fn server(&self) -> MutexGuard<'_, Option<Server>> {
         self.server.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Stops the server if one runs, and waits for that.
+    /// Stops the server, if one is running, and waits until it has stopped.
     pub fn stop_server(&self) {
         let server = self.server().take();
         let _ = server.map(Server::stop);
@@ -75,7 +75,7 @@ pub fn tell(
                 Dispatch::Done(answer) => answer,
                 Dispatch::Later(job) => later(job),
             };
-            // The answer may speak of a token or a call that the console must know by then.
+            // The answer may refer to a token or a call that the console must know by then.
             sync(app, &outside.gate);
             waiting.extend(answer);
         }
@@ -83,7 +83,7 @@ pub fn tell(
     left
 }
 
-/// The message for news of the follower. Late news of a file that the policy no longer comes from leads to none.
+/// Returns the message for news of the follower. News of a file that is no longer the policy file is ignored.
 pub fn message(app: &App, news: News) -> Option<Msg> {
     match news {
         News::Policy { path, .. } if path != app.policy_file.path => None,
@@ -101,18 +101,18 @@ pub fn listening(server: &Server) -> ServerInfo {
     ServerInfo { uri: Arc::clone(&server.uri), is_exposed: server.is_exposed() }
 }
 
-/// The state of an effect.
+/// How an effect is carried out.
 enum Dispatch {
-    /// It is for the terminal.
+    /// It acts on the terminal.
     Terminal(Effect),
-    /// It is done; the answer, if there is one.
+    /// It is done; this is the answer, if there is one.
     Done(Option<Msg>),
     /// It may take long.
     Later(Job),
 }
 
-/// Carries out an effect, or returns how it has to be carried out. `base` are the rules that the console knew when it
-/// requested it.
+/// Carries out an effect, or returns how it has to be carried out. `base` contains the rules that the console knew when
+/// it requested the effect.
 fn begin(effect: Effect, outside: &EffectTargets, base: &Rules, times: Times) -> Dispatch {
     let gate = &outside.gate;
     let shared = gate.shared();
@@ -185,7 +185,7 @@ fn begin(effect: Effect, outside: &EffectTargets, base: &Rules, times: Times) ->
             }
         }))),
         Effect::SetRevoked { what, since } => {
-            // Enforced now, whatever becomes of the store.
+            // Enforced now, whether or not it can be stored.
             outside.replica.change(Change { what, since });
             let replica = Arc::clone(&outside.replica);
             Dispatch::Later(Job::new(Queue::Revocations, move || save_revocations(&replica)))
@@ -198,7 +198,7 @@ fn begin(effect: Effect, outside: &EffectTargets, base: &Rules, times: Times) ->
             Dispatch::Later(Job::new(Queue::Evidence, move || Some(write_new(path, &text))))
         }
         Effect::SavePolicy { path, known } => {
-            // The policy of this moment: it may be another one by the time it is written.
+            // The policy as it is now: it may have changed by the time it is written.
             let policy = Arc::clone(&shared.rules().policy);
             Dispatch::Later(Job::new(Queue::Policy, move || Some(save_policy(path, policy, known.as_deref()))))
         }
@@ -267,8 +267,8 @@ fn load_policy(asked: String) -> Msg {
     Msg::Policy { asked, read }
 }
 
-/// The rules that the console wants, with what has changed elsewhere since it looked: other threads revoke, and a server that
-/// starts or stops sets the audience.
+/// Returns the rules that the console wants, with the changes that others have made since it last looked: other threads
+/// revoke tokens, and a server that starts or stops sets the audience.
 fn merged(wanted: Rules, base: &Rules, present: &Rules) -> Rules {
     let audiences = |rules: &Rules| Arc::clone(&rules.issuers.own().audiences);
     let rules = Rules { revoked: Arc::clone(&present.revoked), ..wanted };
@@ -278,7 +278,7 @@ fn merged(wanted: Rules, base: &Rules, present: &Rules) -> Rules {
     }
 }
 
-/// Calls a tool, and waits for its answer.
+/// Calls a tool and waits for its answer.
 async fn call(gate: &Gate, token: Option<&str>, order: &Order, times: Times) -> CallResult {
     let request = CallRequest {
         token,
@@ -291,10 +291,10 @@ async fn call(gate: &Gate, token: Option<&str>, order: &Order, times: Times) -> 
     gate.call_async(&request).await
 }
 
-/// Brings the console's copy of the shared state up to date.
+/// Updates the console's copy of the shared state.
 pub fn sync(app: &mut App, gate: &Gate) {
     if gate.shared().read(|state| app.auth.follow(state)) {
-        // It asks for nothing: what it would ask for is already done.
+        // The message must not lead to effects, because the shared state has already changed.
         let effects = update(app, Msg::Synced);
         debug_assert!(effects.is_empty(), "following the shared state must not change it");
     }

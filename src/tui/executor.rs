@@ -1,4 +1,4 @@
-//! Runs slow effects off the thread that draws. Answers return as messages in a later turn of the event loop.
+//! Runs slow effects outside the thread that draws. Answers return as messages in a later turn of the event loop.
 
 use std::collections::VecDeque;
 use std::pin::Pin;
@@ -10,41 +10,42 @@ use tokio::time::timeout;
 
 use crate::app::Msg;
 
-/// Work of one queue is done in the order in which it was asked for; different queues do not wait for each other.
+/// A queue for blocking work. Work in one queue is done in the order in which it was requested; different queues do not
+/// wait for each other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Queue {
     /// Changes of the store.
     Revocations,
-    /// The policy's file, read and written.
+    /// Reading and writing the policy file.
     Policy,
-    /// Files that are written once.
+    /// Writing new files.
     Evidence,
-    /// The server, started and stopped.
+    /// Starting and stopping the server.
     Server,
-    /// Copies.
+    /// Copying texts.
     Clipboard,
 }
 
 /// How many queues there are.
 const QUEUES: usize = 5;
 
-/// Something that may take long, and leads to a message.
+/// An effect that may take long, and that may lead to a message.
 pub enum Job {
-    /// Work that blocks: files, locks, names of hosts.
+    /// Work that blocks: files, locks, host names.
     Blocking(Queue, Work),
-    /// A call of tools.
+    /// Calls of a tool.
     Call(Pin<Box<dyn Future<Output = Msg> + Send>>),
 }
 
 type Work = Box<dyn FnOnce() -> Option<Msg> + Send>;
 
 impl Job {
-    /// Work for a queue.
+    /// Creates a job for a queue.
     pub fn new(queue: Queue, work: impl FnOnce() -> Option<Msg> + Send + 'static) -> Self {
         Self::Blocking(queue, Box::new(work))
     }
 
-    /// Does it on this thread: the executor of tests that need no terminal.
+    /// Runs the job on this thread. This is the executor of tests without a terminal.
     pub fn run(self) -> Option<Msg> {
         match self {
             Self::Blocking(_, work) => work(),
@@ -53,7 +54,7 @@ impl Job {
     }
 }
 
-/// The answer of a call that needs to wait for nothing.
+/// Polls a call once; returns its answer if it is ready.
 fn ready(call: &mut Pin<Box<dyn Future<Output = Msg> + Send>>) -> Option<Msg> {
     match call.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(msg) => Some(msg),
@@ -61,16 +62,17 @@ fn ready(call: &mut Pin<Box<dyn Future<Output = Msg> + Send>>) -> Option<Msg> {
     }
 }
 
-/// The jobs under way, and those that wait for their turn.
+/// The running jobs, and those that wait for their turn.
 #[derive(Default)]
 pub struct Executor {
     running: JoinSet<(Option<Queue>, Option<Msg>)>,
-    /// `Some` while the queue works; holds what comes after that.
+    /// `Some` while a job of the queue is running; contains the work that waits for it.
     waiting: [Option<VecDeque<Work>>; QUEUES],
 }
 
 impl Executor {
-    /// Begins a job. The answer of a call that is there at once is returned; all others come through [`Executor::next`].
+    /// Begins a job. Returns the answer of a call if it is ready at once; all other answers arrive through
+    /// [`Executor::next`].
     pub fn begin(&mut self, job: Job) -> Option<Msg> {
         match job {
             Job::Blocking(queue, work) => match &mut self.waiting[queue as usize] {
@@ -95,7 +97,8 @@ impl Executor {
         self.running.spawn_blocking(move || (Some(queue), work()));
     }
 
-    /// Waits for the end of a job, and returns its answer if it has one; for ever while no job is under way. Cancel-safe.
+    /// Waits for the end of a job, and returns its answer if it has one. Waits forever while no job is running.
+    /// Cancel-safe.
     pub async fn next(&mut self) -> Option<Msg> {
         match self.running.join_next().await {
             Some(Ok((queue, answer))) => {
@@ -104,7 +107,7 @@ impl Executor {
                 }
                 answer
             }
-            // A panic, which its hook has reported; the console ends because of it.
+            // The job has panicked. The panic hook has reported it, and the console ends because of it.
             Some(Err(_)) => None,
             None => std::future::pending().await,
         }
@@ -117,7 +120,7 @@ impl Executor {
         }
     }
 
-    /// Waits until a queue has done all of its work, but not longer than `bound`. Answers are dropped.
+    /// Waits until a queue has finished all of its work, but at most for `bound`. Answers are dropped.
     pub async fn finish(&mut self, queue: Queue, bound: Duration) {
         let finished = async {
             while self.waiting[queue as usize].is_some() {
@@ -159,7 +162,7 @@ mod tests {
         assert!(executor.begin(Job::new(Queue::Revocations, || Some(says("second")))).is_none());
         assert!(executor.begin(Job::new(Queue::Server, || Some(says("another")))).is_none());
         assert_eq!(said(executor.next().await), "another");
-        // Still at the gate: given up, not waited for.
+        // The first job still waits for the test, so `finish` gives up.
         executor.finish(Queue::Revocations, Duration::from_millis(1)).await;
         go_on.send(()).expect("it waits");
         assert_eq!(said(executor.next().await), "first");

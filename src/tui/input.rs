@@ -1,14 +1,14 @@
 //! Terminal input as the console's own types: keys, clicks, pastes.
 //!
 //! A dedicated thread blocks in crossterm's `read` and sends batches; the event loop classifies them (`burst`).
-//! crossterm's `EventStream` does not work well with `use-dev-tty`: it calls `poll(ZERO)`, which is false even with
-//! parsed events, and so delivers one key per thread switch. While the thread runs, the terminal must not be queried
-//! (`cursor::position()`): it holds crossterm's lock.
+//! crossterm's `EventStream` does not work well with `use-dev-tty`: it calls `poll(ZERO)`, which returns false even
+//! with parsed events, and so delivers one key per thread switch. While the thread runs, the terminal must not be
+//! queried (`cursor::position()`), because the thread holds crossterm's lock.
 
 use std::fmt;
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -21,18 +21,19 @@ use super::answer::{Answer, AnswerResult};
 use super::terminal::has_input;
 use crate::app::key::{Code, Key};
 use crate::app::{Mouse, MouseKind};
+use crate::clock::Clock;
 use crate::look::Background;
 
-/// One thing the terminal sent.
+/// An event that the terminal sent.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Input {
     /// A key was pressed, or repeated.
     Key(Key),
     /// A click, or a turn of the wheel.
     Mouse(Mouse),
-    /// A paste the terminal marked as one.
+    /// A paste that the terminal marked as one (bracketed paste).
     Paste(String),
-    /// The terminal's answer about its background.
+    /// The terminal's background, which it reported.
     Background(Background),
 }
 
@@ -51,34 +52,72 @@ impl fmt::Debug for Input {
 /// Events that arrived together, or the error that ended the input.
 pub type Batch = io::Result<Vec<Input>>;
 
-/// Events in a batch. crossterm reads 1,024 bytes at a time, so a few reads fill one.
+/// The number of events that completes a batch. crossterm reads 1,024 bytes at a time, so a few reads fill one.
 const BATCH: usize = 4096;
 
-/// Batches that may wait. The thread then stops reading, and the terminal holds the rest back.
+/// The maximum number of batches that may wait. At this number, the thread stops reading, and the terminal buffers the
+/// rest.
 const WAITING: usize = 4;
 
-/// How long the thread looks for what has come together with an event. Not zero: for that crossterm's `poll` does not look
-/// at what it has parsed. Not longer: below a millisecond it does not sleep.
+/// How long the thread checks for events that arrived together with one. Not zero, because crossterm's `poll(ZERO)`
+/// ignores parsed events. Not longer, because below a millisecond `poll` does not sleep.
 const TOGETHER: Duration = Duration::from_micros(50);
 
-/// How long a key that looks like the beginning of an answer of the terminal waits for the rest.
+/// How long a key that looks like the beginning of a terminal's answer waits for the rest.
 const KEY: Duration = Duration::from_millis(30);
 
-/// How long an answer may pause: it comes over slow lines in pieces.
+/// How long an Esc waits while an answer is awaited whose first byte it may be.
+const ESC: Duration = Duration::from_millis(50);
+
+/// How long an answer is awaited after the question. Later than that it is only recognized if its beginning comes in one
+/// piece.
+const AWAITED: Duration = Duration::from_secs(3);
+
+/// How long an answer may pause, because it arrives in pieces on slow lines.
 const ANSWER: Duration = Duration::from_secs(1);
 
-/// The batches of the thread.
+/// The receiving end of the input thread.
 pub struct Batches {
     receiver: mpsc::Receiver<Batch>,
     is_reading: Arc<AtomicBool>,
+    awaited: Awaited,
+}
+
+/// Whether an answer of the terminal is awaited: the event loop asks, and the thread reads.
+#[derive(Clone)]
+pub struct Awaited {
+    clock: Arc<dyn Clock>,
+    /// On the monotonic clock, in microseconds.
+    until: Arc<AtomicU64>,
+}
+
+impl Awaited {
+    /// The terminal is about to be asked.
+    pub fn begin(&self) {
+        self.set(self.clock.monotonic() + AWAITED);
+    }
+
+    fn set(&self, until: Duration) {
+        self.until.store(u64::try_from(until.as_micros()).unwrap_or(u64::MAX), Ordering::SeqCst);
+    }
+
+    fn is_now(&self) -> bool {
+        self.clock.monotonic() < Duration::from_micros(self.until.load(Ordering::SeqCst))
+    }
 }
 
 impl Batches {
-    /// Starts the thread. It ends with its process, or when this is dropped and one more event comes.
-    pub fn listen() -> io::Result<Self> {
+    /// Starts the thread. It ends with the process, or at the next event after this is dropped.
+    pub fn listen(clock: Arc<dyn Clock>) -> io::Result<Self> {
         let (sender, receiver) = mpsc::channel(WAITING);
         let is_reading = Arc::new(AtomicBool::new(false));
-        let mut reader = Reader { answer: Answer::default(), is_reading: Arc::clone(&is_reading), is_drained: true };
+        let awaited = Awaited { clock, until: Arc::default() };
+        let mut reader = Reader {
+            answer: Answer::default(),
+            awaited: awaited.clone(),
+            is_reading: Arc::clone(&is_reading),
+            is_drained: true,
+        };
         thread::Builder::new().name("terminal-input".to_owned()).spawn(move || {
             loop {
                 let batch = reader.read();
@@ -88,21 +127,26 @@ impl Batches {
                 }
             }
         })?;
-        Ok(Self { receiver, is_reading })
+        Ok(Self { receiver, is_reading, awaited })
     }
 
-    /// Waits for the next one; `None` once the thread has ended.
+    /// Where the thread is told of a question to the terminal.
+    pub fn awaited(&self) -> Awaited {
+        self.awaited.clone()
+    }
+
+    /// Waits for the next batch; `None` once the thread has ended.
     pub async fn next(&mut self) -> Option<Batch> {
         self.receiver.recv().await
     }
 
-    /// The next one, if it is there.
+    /// Returns the next batch, if one has arrived.
     pub fn next_there(&mut self) -> Option<Batch> {
         self.receiver.try_recv().ok()
     }
 
-    /// Whether more is known to come: in the thread's hands, or in the terminal's. On a busy machine it can be there for a
-    /// while before the thread gets its turn.
+    /// Whether more input is known to be on its way: in the thread, or in the terminal's buffer. On a busy machine it
+    /// may take a while until the thread is scheduled to read it.
     pub fn has_more(&self) -> bool {
         self.is_reading.load(Ordering::SeqCst) || has_input()
     }
@@ -110,8 +154,9 @@ impl Batches {
 
 struct Reader {
     answer: Answer,
+    awaited: Awaited,
     is_reading: Arc<AtomicBool>,
-    /// Whether nothing more was there behind the last event.
+    /// Whether no input followed the last event.
     is_drained: bool,
 }
 
@@ -120,15 +165,23 @@ impl Reader {
         let mut batch = Vec::new();
         loop {
             if self.is_drained {
-                // Only now, with the batch before sent, is there nothing in hand.
+                // Set only after the previous batch was sent, so that no event is pending while it is false.
                 self.is_reading.store(false, Ordering::SeqCst);
             }
-            let AnswerResult { events, background } = self.answer.take(event::read()?);
+            let event = event::read()?;
+            let AnswerResult { events, background } = self.answer.take(event, self.awaited.is_now());
+            if background.is_some() {
+                self.awaited.set(Duration::ZERO);
+            }
             batch.extend(background.map(Input::Background));
             batch.extend(events.into_iter().filter_map(input));
             self.is_reading.store(true, Ordering::SeqCst);
             self.is_drained = !event::poll(TOGETHER)?;
-            let patience = if self.answer.is_certain() { ANSWER } else { KEY };
+            let patience = match (self.answer.is_certain(), self.awaited.is_now()) {
+                (true, _) => ANSWER,
+                (false, true) => ESC,
+                (false, false) => KEY,
+            };
             if self.is_drained && self.answer.is_open() && !event::poll(patience)? {
                 batch.extend(self.answer.give_up().into_iter().filter_map(input));
             }
@@ -139,7 +192,7 @@ impl Reader {
     }
 }
 
-/// Converts an event, if the console uses it. A resize is reported by `signals` instead.
+/// Converts an event, if the console uses it. Resizes are reported by `signals` instead.
 pub fn input(event: Event) -> Option<Input> {
     match event {
         Event::Key(event) => key(event).map(Input::Key),
@@ -185,8 +238,8 @@ fn key(KeyEvent { code, modifiers, kind, .. }: KeyEvent) -> Option<Key> {
 
 fn character(c: char, modifiers: KeyModifiers) -> Key {
     let (ctrl, alt) = (modifiers.contains(KeyModifiers::CONTROL), modifiers.contains(KeyModifiers::ALT));
-    // AltGr is reported as both by some terminals; the character it makes is what was meant, unless both modifiers with
-    // that key could be meant.
+    // Some terminals report AltGr as Ctrl and Alt. The character that it makes is what the user typed, unless the user
+    // may have meant both modifiers with that key.
     if ctrl && alt && !c.is_ascii_alphanumeric() && c != ' ' {
         return Key::plain(Code::Char(c));
     }

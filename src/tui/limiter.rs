@@ -1,11 +1,11 @@
 //! Frame rate limit: draws at once after a pause, then at most once per interval.
 //!
-//! Pure, so that the tests need no time to pass. The event loop asks it before each draw.
+//! Pure, so that tests do not have to wait. The event loop asks it before each draw.
 
 use std::time::Duration;
 
-/// One frame of a 60 Hz terminal. A flood of events, such as a held key over a slow line, costs no more draws than a
-/// terminal could show.
+/// One frame of a 60 Hz terminal. A flood of events, such as a held key over a slow line, does not cause more draws
+/// than a terminal could show.
 pub const INTERVAL: Duration = Duration::from_millis(16);
 
 /// Remembers when the last frame was drawn.
@@ -20,7 +20,7 @@ impl Limiter {
         self.last.map_or(Duration::ZERO, |last| (last + INTERVAL).saturating_sub(now))
     }
 
-    /// A frame was drawn at `now`.
+    /// Records that a frame was drawn at `now`.
     pub const fn drew(&mut self, now: Duration) {
         self.last = Some(now);
     }

@@ -2,9 +2,9 @@
 //!
 //! `main` calls `check_terminal` and `run`. The console's state and pictures are in `app` and `view`; this module
 //! contains only impure parts: one event loop (`console`), the guard of the terminal's modes (`terminal`), frames
-//! (`screen`, `writer`, `limiter`), input (`input`, `burst`), signals, and the effects that are not about the terminal
-//! (`effects`, `executor`). The loop waits for events and for nothing else: no file, lock, name, server or terminal can
-//! stall it. There is no tick: with nothing to count, nothing runs.
+//! (`screen`, `writer`, `limiter`), input (`input`, `burst`, `answer`), signals, the clipboard, and the effects that do
+//! not act on the terminal (`effects`, `executor`). The loop waits only for events: no file, lock, host name, server or
+//! terminal can stall it. There is no tick: while no countdown runs, the loop sleeps.
 
 mod answer;
 mod burst;
@@ -30,12 +30,12 @@ use crate::server::Server;
 use crate::store::{Edition, Store};
 use crate::text::words;
 
-/// The console cannot run here; the message says why, and what does.
+/// The error if the console cannot run here. Its message gives the reason and points to the commands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}; commands such as `portcullis inspect` work without one (see `portcullis --help`)")]
 pub struct NotATerminal(pub TerminalError);
 
-/// The terminal does not meet the console's requirements.
+/// A requirement of the console that the terminal does not meet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TerminalError {
     /// Standard input is a file, a pipe, or closed.
@@ -49,8 +49,7 @@ pub enum TerminalError {
     Term,
 }
 
-/// Whether the console can run: standard input and output are terminals, and `TERM` says that they can do more than
-/// print.
+/// Checks that the console can run: standard input and output are terminals, and `TERM` names one that can be drawn on.
 pub fn check_terminal() -> Result<(), NotATerminal> {
     let lacking = if !io::stdin().is_terminal() {
         TerminalError::Input
@@ -64,7 +63,7 @@ pub fn check_terminal() -> Result<(), NotATerminal> {
     Err(NotATerminal(lacking))
 }
 
-/// Why the console ended without having been asked to by its user.
+/// Why the console ended other than at the user's request.
 #[derive(Debug, thiserror::Error)]
 pub enum TuiError {
     /// The terminal could not be set up, read or written.
@@ -73,7 +72,7 @@ pub enum TuiError {
     /// A signal, by its number; the loss of the terminal counts as SIGHUP.
     #[error("ended by signal {0}")]
     Signalled(i32),
-    /// Revocations counted until the end of the console, and are not in the state file.
+    /// Revocations were in force until the console ended, but are not in the state file.
     #[error("{} not saved to the state file", words::count(*.changes, "revocation change"))]
     Unsaved {
         /// The number of lost changes.
@@ -113,13 +112,13 @@ pub struct Start {
     pub server: Option<Server>,
     /// The store of revocations.
     pub store: Arc<dyn Store>,
-    /// Which content of it the rules begin with.
+    /// The edition of the store that the rules start from.
     pub edition: Option<Edition>,
 }
 
-/// Runs the console until its user quits. The terminal is as it was before when this returns, and also if it panics.
+/// Runs the console until the user quits. The terminal is restored when this returns and if it panics.
 pub fn run(start: Start) -> Result<(), TuiError> {
-    // One thread: nothing on it waits for anything but events.
+    // One thread is enough, because it waits only for events.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let ended = runtime.block_on(console::run(start));
     // A job may still wait for a lock or for a name to be looked up.

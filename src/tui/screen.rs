@@ -1,9 +1,9 @@
-//! Turns frames into the bytes that bring a terminal from the frame it shows to the next one: as one synchronized update,
-//! and only if the two differ.
+//! Converts frames into the bytes that change a terminal from the frame it shows to the next one: as one synchronized
+//! update, and only if the two differ.
 //!
-//! The writer thread is the only caller. The difference is taken against what was written last, not against what was drawn
-//! last, since a frame that the terminal is too slow for is never written. ratatui's `Terminal` cannot do that, and it writes
-//! 25 bytes for a frame that changes nothing.
+//! The writer thread is the only caller. Each frame is compared with the one written last, not with the one drawn last,
+//! because a frame that the terminal is too slow for is never written. ratatui's `Terminal` cannot do that, and it
+//! writes 25 bytes for a frame without changes.
 
 use std::io;
 use std::mem;
@@ -15,11 +15,11 @@ use crossterm::terminal::{Clear, ClearType};
 use ratatui::backend::{Backend as _, CrosstermBackend};
 use ratatui::buffer::Buffer;
 
-/// Begins and ends a synchronized update: a terminal that knows it shows the frame whole, others ignore it.
+/// Begins and ends a synchronized update: a terminal that supports it shows the frame as a whole, others ignore it.
 const BEGIN: &[u8] = b"\x1b[?2026h";
 const END: &[u8] = b"\x1b[?2026l";
 
-/// Holds the first frame of a large window without growing.
+/// The initial capacity in bytes: enough for the first frame of a large window without growing.
 const CAPACITY: usize = 64 * 1024;
 
 /// A whole picture.
@@ -38,15 +38,15 @@ pub struct Screen {
 }
 
 impl Screen {
-    /// A terminal about which nothing is known.
+    /// Creates a copy for a terminal with unknown contents.
     pub fn new() -> Self {
         let mut bytes = Vec::with_capacity(CAPACITY);
         bytes.extend_from_slice(BEGIN);
         Self { shown: Buffer::default(), cursor: None, bytes }
     }
 
-    /// The bytes that show a frame, none if it is shown already; and the buffer of the frame before, to be drawn into again.
-    /// `is_unknown` says that the content of the terminal may have changed: then all of the frame is sent.
+    /// Returns the bytes that show a frame, empty if it is shown already, and the buffer of the previous frame for
+    /// reuse. `is_unknown` is whether the terminal's contents may have changed: then the whole frame is sent.
     pub fn encode(&mut self, Frame { buffer, cursor }: Frame, is_unknown: bool) -> io::Result<(&[u8], Buffer)> {
         let bytes = &mut self.bytes;
         bytes.truncate(BEGIN.len());
@@ -57,7 +57,7 @@ impl Screen {
             queue!(bytes, Hide, Clear(ClearType::All))?;
         }
         let mut changes = self.shown.diff_iter(&buffer).peekable();
-        // Even for no cells at all crossterm's backend writes its resets.
+        // crossterm's backend writes its resets even if no cell has changed.
         if changes.peek().is_some() {
             CrosstermBackend::new(&mut *bytes).draw(changes)?;
         }
@@ -79,11 +79,11 @@ impl Screen {
     }
 }
 
-/// Asks for the colour of the background (OSC 11). Terminals that know it answer among the keys.
+/// Asks for the colour of the background (OSC 11). Terminals that support it answer among the keys.
 pub const ASK_BACKGROUND: &[u8] = b"\x1b]11;?\x1b\\";
 
-/// The sequence that puts a text into the clipboard of the terminal (OSC 52). Whether the terminal allows it, it does
-/// not say.
+/// Returns the sequence that puts a text into the terminal's clipboard (OSC 52). The terminal does not report whether
+/// it allows that.
 pub fn osc_52(text: &str) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     queue!(bytes, CopyToClipboard::to_clipboard_from(text))?;

@@ -13,23 +13,23 @@ use tokio::sync::oneshot;
 
 use crate::signals::TerminationSignals;
 
-/// The number of SIGHUP, as which the end of the terminal counts too.
+/// The number of SIGHUP. The loss of the terminal is reported as this signal, too.
 pub const HANG_UP: i32 = rustix::process::Signal::HUP.as_raw();
 
-/// The request of a signal.
+/// The request that a signal makes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SignalRequest {
-    /// To end; the number of the signal.
+    /// End the program; this is the number of the signal.
     End(i32),
-    /// To stop, as a shell's job control does.
+    /// Stop the program, as a shell's job control does.
     Stop,
-    /// To go on after a stop.
+    /// Continue after a stop.
     Continue,
-    /// To look at the size of the window.
+    /// Read the new size of the window.
     Resize,
 }
 
-/// The signals the console listens to.
+/// The signals that the console listens to.
 pub struct Signals {
     endings: TerminationSignals,
     stop: Signal,
@@ -38,25 +38,25 @@ pub struct Signals {
 }
 
 impl Signals {
-    /// Listens from now on. Needs a runtime.
+    /// Starts to listen. Must be called in a tokio runtime.
     pub fn listen() -> io::Result<Self> {
         use rustix::process::Signal as Number;
         Ok(Self {
             endings: TerminationSignals::listen()?,
             stop: signal(SignalKind::from_raw(Number::TSTP.as_raw()))?,
             go_on: signal(SignalKind::from_raw(Number::CONT.as_raw()))?,
-            // Not left to crossterm's reader: in the middle of a paste or of half an escape sequence it waits for the rest of
-            // that and sees no resize.
+            // Not left to crossterm's reader: in the middle of a paste or an escape sequence it waits for the rest and
+            // does not notice a resize.
             resize: signal(SignalKind::window_change())?,
         })
     }
 
-    /// Waits for one that ends the program, and returns its number.
+    /// Waits for a signal that ends the program, and returns its number.
     pub async fn end(&mut self) -> i32 {
         self.endings.next().await
     }
 
-    /// Waits for the next one. Those that end the program come first.
+    /// Waits for the next signal. Those that end the program have priority.
     pub async fn next(&mut self) -> SignalRequest {
         tokio::select! {
             biased;
@@ -72,11 +72,11 @@ impl Signals {
 pub struct HangUp(Option<oneshot::Receiver<()>>);
 
 impl HangUp {
-    /// Starts the thread that waits for it.
+    /// Starts the thread that waits for the terminal to close.
     ///
-    /// SIGHUP alone is not enough: only the session's leader and the foreground group get it. Reading is not either: a poll
-    /// for input on a terminal that is gone returns at once, for ever, with nothing to read. A poll for no events at all
-    /// returns for the hang-up alone, so the thread neither spins nor wakes before.
+    /// SIGHUP is not enough, because only the session's leader and the foreground group receive it. Reading is not
+    /// enough either, because a poll for input on a closed terminal always returns at once without data. A poll for no
+    /// events returns only on hang-up, so the thread neither spins nor wakes before.
     pub fn watch() -> io::Result<Self> {
         let (gone, told) = oneshot::channel();
         thread::Builder::new().name("terminal-hang-up".to_owned()).spawn(move || {
@@ -87,17 +87,17 @@ impl HangUp {
                     Ok(_) => break,
                 }
             }
-            // The loop may have ended meanwhile, for a reason of its own.
+            // The loop may have ended meanwhile for another reason.
             let _ = gone.send(());
         })?;
         Ok(Self(Some(told)))
     }
 
-    /// Waits until the terminal is gone; for ever, if that cannot be known.
+    /// Waits until the terminal has closed; forever, if that cannot be detected.
     pub async fn happened(&mut self) {
         if let Some(told) = &mut self.0 {
             let known = told.await.is_ok();
-            // A receiver that has answered must not be asked again.
+            // A receiver that has returned its value must not be polled again.
             self.0 = None;
             if known {
                 return;

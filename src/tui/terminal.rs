@@ -1,9 +1,9 @@
 //! The terminal modes that the console switches on, and the single place that switches them off again.
 //!
 //! `Modes` is the guard: it undoes everything when it is dropped, and its panic hook does the same before anything is
-//! printed, from whichever thread. Around a stop (Ctrl-Z) the event loop calls `off` and `on`. No other code may write
-//! such a sequence: with a single list, nothing can be left switched on. The bytes themselves are written by the thread
-//! of `writer`. The settings of the terminal (raw mode) are changed by the caller, which never waits for output.
+//! printed, on whichever thread. Before and after a stop (Ctrl-Z) the event loop calls `off` and `on`. No other code
+//! may write such a sequence: with a single list, no mode can be left switched on. The thread of `writer` writes the
+//! bytes. The caller changes the settings of the terminal (raw mode) and never waits for output.
 
 use std::io;
 use std::panic;
@@ -16,11 +16,12 @@ use rustix::termios::{QueueSelector, tcflush, tcgetwinsize};
 
 use super::writer::{Phase, Writer, write_all};
 
-/// Each mode with what ends it, in the order they are switched on; they are switched off in reverse.
+/// Each mode with the sequence that ends it, in the order in which they are switched on. They are switched off in
+/// reverse.
 ///
-/// Clicks and the wheel need 1000 and 1006 alone. crossterm's `EnableMouseCapture` also asks for 1003, with which every
-/// movement of the mouse wakes the program. The alternate screen comes first, so that it is the last to go and what the
-/// shell showed comes back with all else already as it was.
+/// Clicks and the wheel need only 1000 and 1006. crossterm's `EnableMouseCapture` also enables 1003, with which every
+/// movement of the mouse wakes the program. The alternate screen is first, so that it is switched off last: the shell's
+/// screen reappears when everything else is already restored.
 const MODES: [(&str, &str); 6] = [
     ("\x1b[?1049h", "\x1b[?1049l"),
     ("\x1b[?2004h", "\x1b[?2004l"),
@@ -31,22 +32,22 @@ const MODES: [(&str, &str); 6] = [
     ("\x1b[0m", "\x1b[?2026l\x1b[0m"),
 ];
 
-/// The sequences that have the terminal report clicks and the wheel, or leave them to select text.
+/// Returns the sequences that make the terminal report clicks and the wheel, or use them to select text.
 pub fn mouse(on: bool) -> Vec<u8> {
     let modes = MODES.iter().filter(|(begin, _)| ["\x1b[?1000h", "\x1b[?1006h"].contains(begin));
     modes.map(|(begin, end)| if on { *begin } else { *end }).collect::<String>().into_bytes()
 }
 
-/// A size no terminal has, yet a PTY can claim: 65535×65535 cells would be 300 GB of buffer.
+/// The maximum columns and rows. A PTY can claim 65535×65535 cells, which would need a buffer of 300 GB.
 const LARGEST: (u16, u16) = (1000, 500);
 
-/// The terminal with everything switched on that the console needs, until dropped.
+/// The guard of the terminal's modes: everything that the console needs is switched on until it is dropped.
 pub struct Modes {
     writer: Writer,
 }
 
 impl Modes {
-    /// Switches everything on and installs the panic hook in front of the one that is there.
+    /// Switches everything on and installs the panic hook in front of the existing one.
     pub fn enter() -> io::Result<Self> {
         let modes = Self { writer: Writer::start(write_all)? };
         let writer = modes.writer.clone();
@@ -61,32 +62,33 @@ impl Modes {
         Ok(modes)
     }
 
-    /// Switches everything on, also when something else (a shell, after SIGSTOP and SIGCONT) has changed it meanwhile.
+    /// Switches everything on, even if another program (a shell, after SIGSTOP and SIGCONT) has changed it meanwhile.
     pub fn on(&self) -> io::Result<()> {
-        // First, so that whatever fails halfway is undone.
+        // First, so that a failure halfway is undone.
         if !self.writer.claim() {
             return Ok(());
         }
-        // crossterm takes raw mode for on if it was switched on once, whatever a shell has made of the terminal since.
+        // crossterm assumes that raw mode is still on after it was switched on once, even if a shell has changed the
+        // terminal since.
         disable_raw_mode()?;
-        // crossterm's and not our own: its parser checks raw mode to distinguish Ctrl-J from Enter.
+        // crossterm's function and not our own, because its parser checks raw mode to distinguish Ctrl-J from Enter.
         enable_raw_mode()?;
         self.writer.order(MODES.map(|(on, _)| on).concat().into_bytes());
         self.writer.doubt();
         Ok(())
     }
 
-    /// Switches everything off; a second time does nothing. A terminal that takes nothing is waited for only a moment.
+    /// Switches everything off; a second call has no effect. If the terminal is blocked, this waits only for a moment.
     pub fn off(&self) {
         off(&self.writer, Phase::Off);
     }
 
-    /// Whether it is on, that is, whether it is of use to draw.
+    /// Whether the modes are on, and drawing therefore makes sense.
     pub fn are_on(&self) -> bool {
         self.writer.phase() == Phase::On
     }
 
-    /// The thread that writes frames, and whatever else is for the terminal as the console has set it up.
+    /// Returns the handle on the thread that writes frames and everything else while the console has the terminal.
     pub const fn writer(&self) -> &Writer {
         &self.writer
     }
@@ -101,12 +103,12 @@ impl Drop for Modes {
 
 fn off(writer: &Writer, next: Phase) {
     if writer.release(next, MODES.iter().rev().map(|(_, off)| *off).collect::<String>().into_bytes()) {
-        // Nothing can be done about an error here: the terminal is gone, or will not listen.
+        // An error cannot be handled here: the terminal has closed or does not respond.
         let _ = disable_raw_mode();
     }
 }
 
-/// Columns and rows of the terminal; 80×24 where it does not know, as on a serial line.
+/// Returns the columns and rows of the terminal; 80×24 if they are unknown, as on a serial line.
 pub fn size() -> (u16, u16) {
     match tcgetwinsize(stdout()) {
         Ok(size) if size.ws_col > 0 && size.ws_row > 0 => (size.ws_col.min(LARGEST.0), size.ws_row.min(LARGEST.1)),
@@ -114,25 +116,26 @@ pub fn size() -> (u16, u16) {
     }
 }
 
-/// Throws away what was typed or pasted and not yet read.
+/// Discards input that was typed or pasted but not read yet.
 ///
-/// Where a signal ends the console in the middle of a paste, the rest of it would be commands to the shell.
+/// If a signal ends the console in the middle of a paste, the shell would run the rest of it as commands.
 pub fn forget_input() {
     let _ = tcflush(stdin(), QueueSelector::IFlush);
 }
 
-/// Whether the program could be continued after Ctrl-Z: not if it leads its session, as in its own window or container.
-/// There the system ignores the stop of an orphaned process group (POSIX, SIGTSTP); SIGSTOP would stop it permanently.
+/// Whether the program could be continued after Ctrl-Z. It could not if it leads its session, as in its own window or
+/// container: there the system ignores SIGTSTP for an orphaned process group (POSIX), and SIGSTOP would stop it
+/// permanently.
 pub fn can_be_continued() -> bool {
     getsid(None).is_ok_and(|leader| leader != getpgrp())
 }
 
-/// Whether something was typed or pasted that is not yet read.
+/// Whether there is input that was typed or pasted but not read yet.
 pub fn has_input() -> bool {
     is_so(PollFlags::IN)
 }
 
-/// Whether the terminal is gone.
+/// Whether the terminal has closed.
 pub fn has_hung_up() -> bool {
     is_so(PollFlags::HUP)
 }
@@ -143,16 +146,17 @@ fn is_so(condition: PollFlags) -> bool {
     poll(&mut terminal, Some(&Timespec::default())).is_ok() && terminal[0].revents().intersects(condition)
 }
 
-/// Who is stopped.
+/// The processes to stop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StopTarget {
-    /// As Ctrl-Z does: a wrapper such as `cargo run` in the same process group as well, or the shell would go on waiting.
+    /// The process group, as Ctrl-Z does. It includes a wrapper such as `cargo run`; otherwise the shell would keep
+    /// waiting.
     Group,
-    /// As a signal does that was sent to this program; others in the group have got their own.
+    /// Only this program, as a signal that was sent to it does. Others in the group have received their own.
     Program,
 }
 
-/// Stops with SIGSTOP, and returns when SIGCONT came. SIGTSTP would only come back to our own handler of it.
+/// Stops with SIGSTOP, and returns after SIGCONT. SIGTSTP would only reach our own handler again.
 pub fn stop(whom: StopTarget) -> io::Result<()> {
     match whom {
         StopTarget::Group => kill_current_process_group(Signal::STOP)?,

@@ -20,7 +20,7 @@ use tokio::sync::Notify;
 
 use super::screen::{Frame, Screen};
 
-/// How long a caller waits for the terminal to be restored. The terminal may be blocked, and the program has to end anyway.
+/// How long a caller waits for the terminal to be restored. The terminal may be blocked, but the program has to end.
 const RESTORE: Duration = Duration::from_millis(400);
 
 /// The owner of the terminal.
@@ -31,7 +31,7 @@ pub enum Phase {
     Off,
     /// The console.
     On,
-    /// The report of a panic; nothing is switched on again.
+    /// The report of a panic; the console never gets the terminal back.
     Over,
 }
 
@@ -41,8 +41,8 @@ pub struct Writer(Arc<Outbox>);
 
 #[derive(Default)]
 struct Outbox {
-    /// Locked for moments only, never while something is written. Nothing that can panic may happen under it: the panic hook
-    /// takes it too.
+    /// Locked only for moments, never during a write. No code that can panic may run under the lock, because the panic
+    /// hook takes it too.
     state: Mutex<State>,
     has_work: Condvar,
     is_done: Condvar,
@@ -56,21 +56,21 @@ struct State {
     /// Sequences to write before the frame.
     orders: VecDeque<Vec<u8>>,
     frame: Option<Frame>,
-    /// Whether something else may have written to the terminal since the last frame.
+    /// Whether another program may have written to the terminal since the last frame.
     is_unknown: bool,
-    /// Whether something is being written.
+    /// Whether a write is in progress.
     is_busy: bool,
-    /// Whether the thread ends once all is written.
+    /// Whether the thread ends once everything is written.
     is_closed: bool,
-    /// Drawn into before, and free.
+    /// A buffer that can be reused.
     spare: Option<Buffer>,
-    /// Why the terminal cannot be written to, until that is reported.
+    /// Why the terminal cannot be written to, until it is reported.
     failure: Option<io::Error>,
     thread: Option<ThreadId>,
 }
 
 impl Writer {
-    /// Starts the thread. `write` writes all of what it is given, and may block; outside of tests it is [`write_all`].
+    /// Starts the thread. `write` writes all bytes that it gets and may block; outside of tests it is [`write_all`].
     pub fn start(write: impl FnMut(&[u8]) -> io::Result<()> + Send + 'static) -> io::Result<Self> {
         let outbox = Arc::new(Outbox::default());
         let thread = thread::Builder::new().name("terminal-output".to_owned()).spawn({
@@ -81,7 +81,7 @@ impl Writer {
         Ok(Self(outbox))
     }
 
-    /// The present owner of the terminal.
+    /// Returns the current owner of the terminal.
     pub fn phase(&self) -> Phase {
         self.0.state().phase
     }
@@ -95,8 +95,8 @@ impl Writer {
         state.phase == Phase::On
     }
 
-    /// Takes the terminal from the console, if it had it, and writes `bytes` to restore it; waits for that, but at most for
-    /// [`RESTORE`]. Returns whether the console had it.
+    /// Takes the terminal from the console, if it had it, and writes `bytes` to restore it. Waits at most [`RESTORE`]
+    /// for that. Returns whether the console had the terminal.
     pub fn release(&self, next: Phase, bytes: Vec<u8>) -> bool {
         let mut state = self.0.state();
         let was_on = state.phase == Phase::On;
@@ -109,7 +109,7 @@ impl Writer {
         recycle(&mut state);
         if state.thread == Some(thread::current().id()) {
             drop(state);
-            // The thread has panicked itself. Nothing can be done about an error here.
+            // The thread has panicked itself. An error cannot be handled here.
             let _ = write_all(&bytes);
             return true;
         }
@@ -126,7 +126,7 @@ impl Writer {
         !state.is_busy && state.orders.is_empty()
     }
 
-    /// Waits until everything is written, except for a frame that has not been begun.
+    /// Waits until everything is written, except for a frame whose writing has not begun.
     pub async fn drain(&self) {
         recycle(&mut self.0.state());
         while !self.is_done() {
@@ -134,7 +134,7 @@ impl Writer {
         }
     }
 
-    /// Writes bytes after everything that was ordered before, if the console has the terminal.
+    /// Writes bytes after all earlier orders, if the console has the terminal.
     pub fn order(&self, bytes: Vec<u8>) {
         let mut state = self.0.state();
         if state.phase == Phase::On {
@@ -143,12 +143,12 @@ impl Writer {
         }
     }
 
-    /// Writes the next frame whole, because something else may have written to the terminal.
+    /// Makes the next frame be written whole, because another program may have written to the terminal.
     pub fn doubt(&self) {
         self.0.state().is_unknown = true;
     }
 
-    /// An empty buffer of this size to draw into.
+    /// Returns an empty buffer of this size to draw into.
     pub fn buffer(&self, area: Rect) -> Buffer {
         let mut buffer = self.0.state().spare.take().unwrap_or_default();
         buffer.resize(area);
@@ -156,7 +156,7 @@ impl Writer {
         buffer
     }
 
-    /// Shows a frame instead of one that is not written yet, if the console has the terminal.
+    /// Shows a frame in place of one that still waits to be written, if the console has the terminal.
     pub fn show(&self, frame: Frame) {
         let mut state = self.0.state();
         recycle(&mut state);
@@ -171,7 +171,7 @@ impl Writer {
         self.0.has_failed.notify_one();
     }
 
-    /// Waits until nothing can be shown any more; returns why, or `None` if a thread has panicked.
+    /// Waits until the terminal can no longer be used; returns the error, or `None` if a thread has panicked.
     pub async fn failed(&self) -> Option<io::Error> {
         loop {
             self.0.has_failed.notified().await;
@@ -185,14 +185,14 @@ impl Writer {
         }
     }
 
-    /// Ends the thread once all is written.
+    /// Ends the thread once everything is written.
     pub fn close(&self) {
         self.0.state().is_closed = true;
         self.0.has_work.notify_one();
     }
 }
 
-/// Drops the frame that waits, but keeps its buffer.
+/// Drops the waiting frame, but keeps its buffer.
 fn recycle(state: &mut State) {
     if let Some(frame) = state.frame.take() {
         state.spare = Some(frame.buffer);
@@ -209,7 +209,7 @@ impl Outbox {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits for the next output and returns it.
+    /// Waits for the next output and returns it; `None` ends the thread.
     fn next(&self) -> Option<Work> {
         let mut state = self.state();
         loop {
@@ -254,9 +254,10 @@ impl Outbox {
     }
 }
 
-/// Writes to the terminal in as few calls as it takes, which is one for a frame.
+/// Writes to the terminal in as few calls as possible: one for a frame.
 ///
-/// Not through `std::io::stdout`, which splits at the last line feed and would write what is left of a torn frame at exit.
+/// It does not use `std::io::stdout`, which splits at the last line feed and would write the rest of a torn frame at
+/// exit.
 pub fn write_all(mut bytes: &[u8]) -> io::Result<()> {
     while !bytes.is_empty() {
         match rustix::io::write(stdout(), bytes) {
@@ -279,7 +280,7 @@ mod tests {
     use std::io;
     use std::sync::mpsc::{Receiver, Sender, channel};
 
-    /// A terminal that takes something only when the test says so, and passes on what it took.
+    /// A terminal that takes output only when the test allows it, and passes on what it took.
     fn terminal() -> (Writer, Sender<()>, Receiver<String>) {
         let (take, taking) = channel();
         let (written, output) = channel();
@@ -315,7 +316,7 @@ mod tests {
         assert!(written().contains("first"));
         assert_eq!((written(), written()), ("copy".to_owned(), "copy again".to_owned()));
         let third = written();
-        // Against what was written last: the letters of the frame that was dropped are not there.
+        // The frame is compared with what was written last, so the letters of the dropped frame are missing.
         assert!(third.contains("thi") && !third.contains("second"), "{third:?}");
     }
 
@@ -345,7 +346,7 @@ mod tests {
         wait_until_busy(&writer);
         writer.order(b"copy".to_vec());
         writer.show(frame("second"));
-        // Only once the frame that waits is dropped: a thread that is quick would begin it.
+        // Only after the waiting frame is dropped: a fast thread would begin to write it.
         let goes_on = async { (0..2).for_each(|_| take.send(()).expect("the thread runs")) };
         tokio::join!(biased; writer.drain(), goes_on);
         assert!(writer.is_done() && output.try_iter().count() == 2, "all but the frame that waited");

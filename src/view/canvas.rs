@@ -1,4 +1,5 @@
-//! What everything on screen is drawn with: lines that say when they are cut, boxes, and a note of what was drawn where.
+//! The primitives that everything on screen is drawn with: lines that show when they are cut off, boxes, and a record
+//! of what was drawn where.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -13,48 +14,48 @@ use crate::app::frame_info::Window;
 use crate::app::{App, Area, Field, FrameInfo, Pane, Target};
 use crate::text;
 
-/// From this size on a pane has a box, and around it the row of panes and the last calls.
+/// The minimum columns and rows for a pane in a box, with the row of panes above it and the last calls below.
 const SURROUNDED: (u16, u16) = (60, 18);
 
-/// From this size on all panes are shown at once.
+/// The minimum columns and rows for all panes at once.
 const ALL_PANES: (u16, u16) = (110, 28);
 
 /// One frame being drawn.
 pub struct Canvas<'a> {
-    /// What is drawn.
+    /// The state to draw.
     pub app: &'a App,
-    /// How roles look.
+    /// The styles of the roles.
     pub theme: Theme,
-    /// Where it is drawn.
+    /// The buffer to draw into.
     pub buf: &'a mut Buffer,
-    /// What is handed back.
+    /// The facts that drawing returns.
     pub drawn: FrameInfo,
     /// The panes of this frame.
     pub panes: Vec<Pane>,
 }
 
 impl Canvas<'_> {
-    /// The style of a role.
+    /// Returns the style of a role.
     pub fn style(&self, role: Role) -> Style {
         self.theme.of(role)
     }
 
-    /// Whether the keys go to a field: they do not while something lies over the panes.
+    /// Whether a field receives the keys. It does not while an overlay is open.
     pub fn focused(&self, field: Field) -> bool {
         self.app.focus.field == Some(field) && self.app.overlays.is_empty()
     }
 
-    /// Whether the keys go to a pane.
+    /// Whether a pane receives the keys.
     pub fn focused_pane(&self, pane: Pane) -> bool {
         self.app.focus.pane == pane && self.app.overlays.is_empty()
     }
 
-    /// A piece of text with a role. The text is our own, or has passed `display_safe`.
+    /// Returns a text in the style of a role. The text must be the program's own, or have passed `display_safe`.
     pub fn span(&self, text: impl Into<String>, role: Role) -> Span<'static> {
         Span::styled(text.into(), self.theme.of(role))
     }
 
-    /// Draws one line at the top of `area`; what does not fit is replaced by `…`.
+    /// Draws one line at the top of `area`; `…` replaces what does not fit.
     pub fn line(&mut self, area: Rect, line: impl Into<Line<'static>>) {
         if area.height == 0 || area.width == 0 {
             return;
@@ -76,8 +77,8 @@ impl Canvas<'_> {
         rest
     }
 
-    /// Lines of a list of which `first` are scrolled past; where more follow, the last row says how many.
-    /// Returns how far it can be scrolled.
+    /// Draws the lines of a list, of which `first` are scrolled past. If not all fit, the last row shows how many are
+    /// hidden. Returns how far the list can be scrolled.
     pub fn scrolled(
         &mut self,
         area: Rect,
@@ -107,15 +108,15 @@ impl Canvas<'_> {
         end
     }
 
-    /// Draws the rows of a field's list, scrolled no further than needed for row `at` to show.
+    /// Draws the rows of a field's list, scrolled no further than needed to show row `at`.
     pub fn list(&mut self, area: Rect, field: Field, at: usize, total: usize, row: impl FnMut(&mut Self, usize, Rect)) {
         let before = self.drawn.rows.get(field);
         let window = self.list_from(before, area, at, total, row);
         self.drawn.rows.set(field, window);
     }
 
-    /// The same for a list that is not a field's, scrolled from `before`; returns which rows it shows. Where not all of
-    /// them fit, the last row of the area says which do.
+    /// Draws the rows of a list that is not a field's, scrolled from `before`. Returns which rows it shows. If not all
+    /// of them fit, the last row of the area names those that do.
     pub fn list_from(
         &mut self,
         before: Window,
@@ -138,19 +139,19 @@ impl Canvas<'_> {
         window
     }
 
-    /// In the last row, which part of a list shows.
+    /// Draws into the last row which part of a list is shown.
     fn part(&mut self, area: Rect, window: Window, total: usize) {
         let told = format!("{}–{} of {total}", window.first + 1, (window.first + window.rows).min(total));
         let told = self.span(told, Role::Hint);
         self.line(bottom(area, 1), told);
     }
 
-    /// Whether there is room for more than one pane's content.
+    /// Whether there is room for more than the content of one pane.
     pub const fn is_surrounded(&self) -> bool {
         self.buf.area.width >= SURROUNDED.0 && self.buf.area.height >= SURROUNDED.1
     }
 
-    /// A line with a title; returns the area below it.
+    /// Draws a line with a title; returns the area below it.
     pub fn headed(&mut self, area: Rect, title: Line<'static>, focused: bool) -> Rect {
         let (sign, role) = if focused { ("━", Role::Focused) } else { ("─", Role::Frame) };
         let line = Line::styled(sign.repeat(usize::from(area.width)), self.style(role));
@@ -161,14 +162,14 @@ impl Canvas<'_> {
         below(area, 1)
     }
 
-    /// A box with a title; returns the area inside it.
+    /// Draws a box with a title; returns the area inside it.
     pub fn frame(&mut self, area: Rect, title: Line<'static>, focused: bool) -> Rect {
         let style = if focused { self.style(Role::Focused) } else { self.style(Role::Frame) };
         let title = cut(title, usize::from(area.width.saturating_sub(2)));
         let block = Block::bordered().border_set(border::ROUNDED).border_style(style);
         let inner = block.inner(area);
         block.render(area, self.buf);
-        // Over the border, whose style must not reach it.
+        // Drawn over the border, whose style must not apply to it.
         let place = Rect { x: area.x + 1, width: area.width.saturating_sub(2), ..area };
         let width = u16::try_from(title.width()).unwrap_or(place.width).min(place.width);
         self.clear(Rect { height: place.height.min(1), width, ..place });
@@ -176,10 +177,10 @@ impl Canvas<'_> {
         inner
     }
 
-    /// A box in the middle of the screen, over everything; returns the area inside it.
+    /// Draws a box in the middle of the screen, over everything else; returns the area inside it.
     pub fn popup(&mut self, columns: u16, rows: u16, title: &str) -> Rect {
         let screen = self.buf.area;
-        // The first row and the last ones stay: alarms, a message, and the keys.
+        // The first and the last rows stay visible: alarms, a message, and the keys.
         let below = if self.app.toast.is_some() { 2 } else { 1 };
         let above = Rect { y: screen.y + 1, height: screen.height.saturating_sub(1 + below), ..screen };
         let area = above.centered(
@@ -188,7 +189,7 @@ impl Canvas<'_> {
         );
         self.target(screen, Target::Backdrop);
         self.target(area, Target::Overlay);
-        // Only the first one dims what lies behind it.
+        // Everything behind the box gets the same faint style, whatever style it had before.
         self.buf.set_style(
             above,
             Style {
@@ -210,7 +211,7 @@ impl Canvas<'_> {
         Rect { x: inner.x + padding, width: inner.width - 2 * padding, ..inner }
     }
 
-    /// Takes away what was drawn here.
+    /// Erases what was drawn in an area.
     pub fn clear(&mut self, area: Rect) {
         Clear.render(area, self.buf);
         if let Some(ground) = self.theme.ground() {
@@ -218,20 +219,20 @@ impl Canvas<'_> {
         }
     }
 
-    /// A line that is selected as a whole: its parts lose their own colours, which might not be readable on this one.
+    /// Styles a line as selected. Its parts lose their own colours, which might not be readable on the selection.
     pub fn selected(&self, mut line: Line<'static>) -> Line<'static> {
         let style = self.style(Role::Selected);
         line.spans.iter_mut().for_each(|span| span.style = span.style.patch(style));
         line
     }
 
-    /// The mouse hits `target` here.
+    /// Records that the mouse hits `target` in an area.
     pub fn target(&mut self, area: Rect, target: Target) {
         let Rect { x, y, width, height } = area;
         self.drawn.targets.push((Area { x, y, width, height }, target));
     }
 
-    /// The first `most` lines of a text broken into lines; what is left out is replaced by `…`.
+    /// Breaks a text into lines and returns at most the first `most` of them; `…` replaces the rest.
     pub fn clipped(&self, text: &str, columns: u16, most: usize, role: Role) -> Vec<Line<'static>> {
         let mut lines = wrap(text, columns);
         if lines.len() > most {
@@ -243,7 +244,8 @@ impl Canvas<'_> {
         lines.into_iter().map(|line| self.span(line, role).into()).collect()
     }
 
-    /// A text broken into lines of a role. It has passed `display_safe`, or is our own.
+    /// Breaks a text into lines in the style of a role. The text must be the program's own, or have passed
+    /// `display_safe`.
     pub fn wrapped(&self, text: &str, columns: u16, role: Role) -> Vec<Line<'static>> {
         wrap(text, columns).into_iter().map(|line| self.span(line, role).into()).collect()
     }
@@ -254,42 +256,42 @@ pub const fn shows_all(area: Rect) -> bool {
     area.width >= ALL_PANES.0 && area.height >= ALL_PANES.1
 }
 
-/// A text broken into lines at spaces; words too long for a line are broken anywhere.
+/// Breaks a text into lines at spaces. Words too long for a line are broken anywhere.
 pub fn wrap(text: &str, columns: u16) -> Vec<String> {
-    // A key such as Ctrl-X stays whole.
+    // Hyphens are not break points, so that a key such as Ctrl-X stays whole.
     let options = textwrap::Options::new(usize::from(columns.max(1))).word_splitter(WordSplitter::NoHyphenation);
     textwrap::wrap(text, options).into_iter().map(std::borrow::Cow::into_owned).collect()
 }
 
-/// The part of an area below its first rows.
+/// Returns the part of an area below its first rows.
 pub fn below(area: Rect, rows: u16) -> Rect {
     let rows = rows.min(area.height);
     Rect { y: area.y + rows, height: area.height - rows, ..area }
 }
 
-/// The first rows of an area.
+/// Returns the first rows of an area.
 pub fn top(area: Rect, rows: u16) -> Rect {
     Rect { height: rows.min(area.height), ..area }
 }
 
-/// The last rows of an area.
+/// Returns the last rows of an area.
 pub fn bottom(area: Rect, rows: u16) -> Rect {
     let rows = rows.min(area.height);
     Rect { y: area.y + area.height - rows, height: rows, ..area }
 }
 
-/// An area without its last rows, and those rows.
+/// Splits an area into the part above its last rows, and those rows.
 pub fn split_bottom(area: Rect, rows: u16) -> (Rect, Rect) {
     (Rect { height: area.height.saturating_sub(rows), ..area }, bottom(area, rows))
 }
 
-/// The part of an area right of its first columns.
+/// Returns the part of an area right of its first columns.
 pub fn right_of(area: Rect, columns: u16) -> Rect {
     let columns = columns.min(area.width);
     Rect { x: area.x + columns, width: area.width - columns, ..area }
 }
 
-/// A line that fits; what was cut off is replaced by `…`.
+/// Cuts a line so that it fits; `…` replaces what is cut off.
 fn cut(line: Line<'static>, columns: usize) -> Line<'static> {
     if line.width() <= columns {
         return line;
@@ -303,7 +305,7 @@ fn cut(line: Line<'static>, columns: usize) -> Line<'static> {
             spans.push(span);
             continue;
         }
-        // Something follows, or the line would have fitted: room for the sign is kept.
+        // More text follows, or the line would have fitted, so room for `…` is kept.
         let mut kept = text::fit(&format!("{}  ", span.content), left);
         if !kept.ends_with('…') {
             kept = text::fit(&format!("{kept}…"), left);

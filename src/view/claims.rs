@@ -1,4 +1,4 @@
-//! What a token says, member by member: findings first, then what was expected, the payload and the header.
+//! The contents of a token, member by member: findings first, then the payload and the header.
 
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span as TextSpan};
@@ -13,7 +13,7 @@ use crate::auth::{Inspection, NumericDate, members};
 use crate::text::words::{elapsed, remaining};
 use crate::text::{self, Span, display_safe};
 
-/// What the claims of a payload are about, in the order in which they are shown; all others follow.
+/// The groups of a payload's claims, in the order in which they are shown. All other claims follow.
 const GROUPS: [(&str, &[&str]); 6] = [
     ("who", &["user_id", "sub", "name", "preferred_username", "email", "upn", "unique_name", "oid"]),
     ("client", &["azp", "client_id", "appid", "cid"]),
@@ -23,13 +23,14 @@ const GROUPS: [(&str, &[&str]); 6] = [
     ("ID", &["jti", "sid", "nonce"]),
 ];
 
-/// The claims in the last group.
+/// The label of the group of all other claims.
 const OTHER: &str = "other";
 
-/// From this width on the groups have a column of their own.
+/// The minimum width, in columns, for a column of group labels.
 const GROUPED: u16 = 60;
 
-/// Findings first, then the claims of the payload by what they are about, then the members of the header.
+/// Draws the findings, then the payload's claims by group, then the header's members. Returns how far they can be
+/// scrolled.
 pub fn render(canvas: &mut Canvas, area: Rect, inspection: &Inspection, scroll: usize) -> usize {
     let found = inspection.findings_at(canvas.app.times.judged);
     let mut lines: Vec<Line<'static>> = Vec::new();
@@ -39,7 +40,7 @@ pub fn render(canvas: &mut Canvas, area: Rect, inspection: &Inspection, scroll: 
     if found.is_empty() && inspection.judged.failures(canvas.app.times.judged).is_empty() {
         lines.push(canvas.span("no findings", Role::Hint).into());
     }
-    // The finding that `iat` is in the future goes when its time has come.
+    // The finding that `iat` is in the future disappears at that time.
     let life = &inspection.judged.lifetime;
     let ahead = life.iat.map(|iat| iat.since(canvas.app.times.judged) - life.leeway.span());
     ahead.filter(|ahead| *ahead > Span::ZERO).into_iter().for_each(|ahead| canvas.drawn.changes_in(ahead));
@@ -60,7 +61,7 @@ pub fn render(canvas: &mut Canvas, area: Rect, inspection: &Inspection, scroll: 
     canvas.scrolled(area, lines.len(), scroll, |_, n| lines[n].clone())
 }
 
-/// The members of a document, grouped; one line that says why where there are none.
+/// Appends the members of a document by group, or one line with the reason why it has none.
 fn document(canvas: &mut Canvas, document: &Document, columns: u16, lines: &mut Vec<Line<'static>>) {
     if document.members.is_empty() {
         let fault = document.fault.clone().unwrap_or_else(|| "no members".to_owned());
@@ -68,7 +69,7 @@ fn document(canvas: &mut Canvas, document: &Document, columns: u16, lines: &mut 
         return;
     }
     let group_of = |name: &str| GROUPS.iter().position(|(_, names)| names.contains(&name)).unwrap_or(GROUPS.len());
-    // Their order within a group is the token's.
+    // Within a group, members keep the token's order.
     let mut members: Vec<_> = document.members.iter().map(|(name, value)| (group_of(name), name, value)).collect();
     members.sort_by_key(|(group, ..)| *group);
     let widest = members.iter().map(|(_, name, _)| text::width(&text::name(name, 64))).max().unwrap_or(0);
@@ -89,7 +90,8 @@ fn document(canvas: &mut Canvas, document: &Document, columns: u16, lines: &mut 
     }
 }
 
-/// The strings of a claim that is a list of them, or of one that OAuth writes as words between blanks (RFC 6749 §3.3).
+/// Returns the strings of a claim that is a list of strings, or of a claim that OAuth writes as space-delimited words
+/// (RFC 6749 §3.3).
 fn tags(name: &str, value: &str) -> Option<Vec<String>> {
     let list = match serde_json::from_str::<Value>(text::head(value, MOST_TAGGED)).ok()? {
         Value::Array(list) if !list.is_empty() => list,
@@ -102,11 +104,11 @@ fn tags(name: &str, value: &str) -> Option<Vec<String>> {
     strings.collect::<Option<Vec<_>>>().filter(|tags| !tags.is_empty())
 }
 
-/// A longer list is shown as it stands, in bytes.
+/// The maximum length of a list that is shown as tags, in bytes. A longer one is shown as JSON.
 const MOST_TAGGED: usize = 4096;
 
-/// One member: its value in words where it is a time, as tags where it is a list, and what it is for. What is wider than
-/// its line goes on below.
+/// Appends one member: its value (a time in words, a list as tags) and its meaning. A value wider than its line
+/// continues on the next one.
 fn member(
     canvas: &mut Canvas,
     before: Vec<TextSpan<'static>>,
@@ -150,15 +152,15 @@ fn member(
     lines.push(line);
 }
 
-/// A member's value as it is shown, and what the clock makes of it. Where there is little room an instant of today
-/// goes without its date.
+/// Returns a member's value as shown, and for a time, its distance from the clock. If there is little room, an instant
+/// of today is shown without its date.
 pub fn value_in_words(canvas: &mut Canvas, name: &str, value: &str, roomy: bool) -> (String, String) {
     let now = canvas.app.times.judged;
     if ["exp", "nbf", "iat"].contains(&name) {
         if let Some(at) = NumericDate::from_json_number(value) {
             let today = !roomy && same_day(canvas, at);
             let told = if today { canvas.app.time_style.time(at, canvas.app.zone) } else { canvas.app.date(at) };
-            // The countdown is shown above; a note that would be cut does not help.
+            // The countdown is shown above; a note that would be cut off does not help.
             let note = if today || roomy { relative(canvas, at.since(now)) } else { String::new() };
             return (told, note);
         }
@@ -167,7 +169,7 @@ pub fn value_in_words(canvas: &mut Canvas, name: &str, value: &str, roomy: bool)
     (members::shown(value), String::new())
 }
 
-/// Whether an instant is of the day it is, as the user counts days; notes when that day ends.
+/// Whether an instant is today in the time zone in which times are shown. Records when today ends.
 fn same_day(canvas: &mut Canvas, at: NumericDate) -> bool {
     let now = canvas.app.times.judged;
     let offset = match canvas.app.time_style {
@@ -180,7 +182,7 @@ fn same_day(canvas: &mut Canvas, at: NumericDate) -> bool {
     (Span::ZERO..Span::DAY).contains(&(at.since(now) + passed))
 }
 
-/// `in 58m 54s` or `2m ago`, noting when the words change.
+/// Returns `in 58m 54s` or `2m ago`, and records when the words change.
 fn relative(canvas: &mut Canvas, ahead: Span) -> String {
     if ahead > Span::ZERO {
         format!("in {}", ticking(canvas, remaining(ahead)))

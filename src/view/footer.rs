@@ -1,4 +1,4 @@
-//! The bottom line: only the keys that do something here and now, whole words only.
+//! The bottom line: only the keys that have an effect in the current state, and only whole words.
 
 use ratatui::layout::Rect;
 use ratatui::text::Line;

@@ -1,5 +1,5 @@
-//! The top line: the program, the screens, and on the right what holds beside the policy that is built in, the most important
-//! first. Of the key it says only that it is weak or fresh; never its value.
+//! The top line: the program, the screens and, on the right, alarms and non-default settings, most important first. It
+//! reports a missing, weak or fresh key, but never shows the key's value.
 
 use ratatui::layout::Rect;
 use ratatui::text::Line;
@@ -11,13 +11,13 @@ use crate::app::{App, Screen, Target, hints};
 use crate::auth::{KeyOrigin, Signer};
 use crate::text;
 
-/// The end of the line, if there is room.
+/// The end of the line.
 const HELP: &str = " F1 help ";
 
 pub fn render(canvas: &mut Canvas, area: Rect) {
     let mut left = Line::from(vec![canvas.span(" portcullis ", Role::Title)]);
     if let Some(badge) = canvas.app.clock_badge() {
-        // It comes before everything else.
+        // It has priority over everything else.
         if area.width < 60 {
             left.spans.clear();
         }
@@ -29,7 +29,7 @@ pub fn render(canvas: &mut Canvas, area: Rect) {
     let mut spans = Vec::new();
     for (words, role) in facts(canvas.app) {
         let width = text::width(&words) + 3;
-        // An alarm is rather cut than left out; anything else would say something else when it is cut.
+        // An alarm is cut off rather than left out. Anything else would be misleading if it were cut off.
         let words = match width <= room {
             true => words,
             false if role == Role::WarningChip && spans.is_empty() && room > 12 => text::fit(&words, room - 3),
@@ -49,7 +49,7 @@ pub fn render(canvas: &mut Canvas, area: Rect) {
     canvas.target(Rect { x: place.right().saturating_sub(8), width: 8, ..place }, Target::Do(Action::Help));
 }
 
-/// What holds, the most important first.
+/// Returns alarms and non-default settings, most important first.
 fn facts(app: &App) -> Vec<(String, Role)> {
     let mut facts: Vec<(String, Role)> = app.alarms().into_iter().map(|alarm| (alarm, Role::WarningChip)).collect();
     let serving = app.server.serving.as_ref();
@@ -66,7 +66,7 @@ fn facts(app: &App) -> Vec<(String, Role)> {
     facts
 }
 
-/// The screens and their keys. Where room is short, the footer names the other screens instead.
+/// Appends the screens and their keys. If there is little room, the footer names the other screens instead.
 fn screens(canvas: &mut Canvas, area: Rect, left: &mut Line<'static>) {
     let key = |screen| hints::key_name(canvas.app, Action::Screen(screen)).unwrap_or_default();
     let keys = Screen::ALL.map(key);

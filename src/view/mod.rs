@@ -1,7 +1,7 @@
-//! `&App` → frame. Draws and never changes anything; what it learns on the way it returns.
+//! `&App` → frame. Drawing never changes the state; it returns the facts that only drawing knows.
 //!
-//! A pane is drawn by the file of its name under `pane/`, an overlay by one under `overlay/`. `stage` decides where the
-//! panes are, `canvas` and `widget` draw what several of them show.
+//! A pane is drawn by the file of its name under `pane/`, an overlay by one under `overlay/`. `stage` places the panes;
+//! `canvas` and `widget` draw what several of them share.
 
 mod canvas;
 mod claims;
@@ -22,7 +22,7 @@ use crate::app::{App, FrameInfo};
 use canvas::Canvas;
 pub use theme::{Role, Theme};
 
-/// Below this many columns or rows nothing useful fits.
+/// The minimum columns and rows; nothing useful fits below them.
 pub const SMALLEST: (u16, u16) = (40, 12);
 
 /// Draws a frame.
@@ -30,7 +30,7 @@ pub fn render(app: &App, frame: &mut Frame) -> FrameInfo {
     draw(app, frame.buffer_mut())
 }
 
-/// Draws into a buffer, over its whole area.
+/// Draws a frame into a buffer, over its whole area.
 pub fn draw(app: &App, buf: &mut Buffer) -> FrameInfo {
     let drawn = app.drawn.kept(app.times.judged);
     let area = buf.area;

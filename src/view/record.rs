@@ -1,4 +1,4 @@
-//! A call of the log as one row, wherever it is shown.
+//! A call of the log as one row, for every place that shows it.
 
 use ratatui::layout::Rect;
 use ratatui::text::Line;
@@ -10,15 +10,16 @@ use crate::gate::Record;
 use crate::text::words::took;
 use crate::text::{self, Span, padded};
 
-/// From this width on a row shows its time.
+/// The minimum width, in columns, for a row with its time.
 const TIMED: u16 = 56;
-/// From this width on a row shows everything; below it, the list is followed by what the selected row leaves out.
+/// The minimum width, in columns, for a row with everything. Below a narrower list, the pane shows what the selected
+/// row leaves out.
 pub const WIDE: u16 = 90;
 
-/// Follows a verdict for another time than the real one, however little room there is.
+/// Marks a verdict for another time than the real one, even if there is little room.
 const HELD: &str = "±";
 
-/// How far the clock was held from the real time when a call was made, as a prefix of its reason.
+/// Returns how far the clock was set from the real time when a call was made, as a prefix of its reason.
 pub fn held(record: &Record) -> String {
     match record.judged_at.since(record.at) {
         Span::ZERO => String::new(),
@@ -26,12 +27,12 @@ pub fn held(record: &Record) -> String {
     }
 }
 
-/// Why a call was answered as it was, behind how far the clock was held from the real time.
+/// Returns why a call was answered as it was, with how far the clock was set from the real time in front.
 pub fn sentence(record: &Record) -> String {
     held(record) + &record.why()
 }
 
-/// The last calls, below a pane that fills the stage.
+/// Draws the last calls, below a pane that fills the stage.
 pub fn last_calls(canvas: &mut Canvas, area: Rect) {
     let area = Rect { x: area.x + 1, width: area.width.saturating_sub(2), ..area };
     let records: Vec<_> = canvas.app.auth.activity.newest().take(usize::from(area.height)).cloned().collect();
@@ -39,11 +40,11 @@ pub fn last_calls(canvas: &mut Canvas, area: Rect) {
     canvas.lines(area, lines);
 }
 
-/// A call as one row of so many columns.
+/// Returns a call as one row of `columns` columns.
 pub fn line(canvas: &Canvas, record: &Record, columns: u16, selected: bool) -> Line<'static> {
     let plain = if selected { Role::Selected } else { Role::Plain };
     let who = record.answered.subject().map(|name| text::name(name, 32));
-    // A refused token's name is what it says itself.
+    // The name in a refused token is only what the token itself claims.
     let known =
         |id| canvas.app.auth.tokens.iter().find(|entry| entry.id == id).map(|entry| canvas.app.token_name(entry));
     let who = who.or_else(|| record.token_id.map(|id| known(id).unwrap_or_else(|| id.to_string())));

@@ -1,4 +1,4 @@
-//! Where the panes are: all of them where there is room, otherwise one at a time.
+//! The layout of the panes: all of them if there is room, otherwise two columns or one pane at a time.
 
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
@@ -45,15 +45,15 @@ pub fn render(canvas: &mut Canvas, area: Rect) {
     }
 }
 
-/// From this size on there are two columns.
+/// The minimum columns and rows for two columns of panes.
 const TWO_COLUMNS: (u16, u16) = (92, 26);
 
 const fn has_two_columns(area: Rect) -> bool {
     area.width >= TWO_COLUMNS.0 && area.height >= TWO_COLUMNS.1
 }
 
-/// Cause on the left, effect on the right, and below both what happened. The third and the fourth pane of a screen share a
-/// place: of the two, the one that the keys went to shows, or the one that shows an effect.
+/// Places causes on the left, effects on the right, and Activity below both. The third and the fourth pane of a screen
+/// share a place, which shows the focused one of the two, or else the one with the effect.
 fn two_columns(app: &App, area: Rect) -> Vec<(Pane, Rect)> {
     let [first, second, third, fourth, log] = app.screen.panes();
     let effect = match app.screen {
@@ -79,12 +79,12 @@ fn two_columns(app: &App, area: Rect) -> Vec<(Pane, Rect)> {
     vec![(first, top(column, head)), (second, below(column, head)), (right, right_of(upper, left)), (log, activity)]
 }
 
-/// The rows of a pane's frame.
+/// How many rows a pane's frame takes.
 const FRAME: u16 = 2;
 
 // The layouts place the panes of a screen in the order of its digits.
 
-/// The form and the tokens, beside them the selected token and its call, below what happened.
+/// Issue above Tokens on the left, Inspect in the middle, Call on the right, Activity below.
 fn gate(area: Rect) -> [Rect; 5] {
     let log = (area.height / 4).clamp(6, 14);
     let (upper, activity) = split_bottom(area, log);
@@ -101,7 +101,7 @@ fn gate(area: Rect) -> [Rect; 5] {
     ]
 }
 
-/// The matrix and the policy it follows, beside them the cell under the cursor, below what happened.
+/// Matrix above Policy on the left, Call above Who may on the right, Activity below.
 fn grid(app: &App, area: Rect) -> [Rect; 5] {
     let log = (area.height / 5).clamp(5, 12);
     let (upper, activity) = split_bottom(area, log);
@@ -114,7 +114,7 @@ fn grid(app: &App, area: Rect) -> [Rect; 5] {
     [matrix, policy, below(side, cell), top(side, cell), activity]
 }
 
-/// The timeline over the whole width, below it the instruments, and at the bottom what happened.
+/// Timeline across the whole width; Clock, Drill and Test kit side by side below it; Activity at the bottom.
 fn lab(app: &App, area: Rect) -> [Rect; 5] {
     let log = (area.height / 6).clamp(4, 10);
     let (upper, activity) = split_bottom(area, log);
@@ -131,7 +131,7 @@ fn lab(app: &App, area: Rect) -> [Rect; 5] {
     ]
 }
 
-/// The server and the tokens that clients come with, beside them who does, and how to.
+/// Server above Tokens on the left, Traffic above Connect on the right, Activity below.
 fn serving(area: Rect) -> [Rect; 5] {
     let log = (area.height / 3).clamp(6, 18);
     let (upper, activity) = split_bottom(area, log);
@@ -142,11 +142,11 @@ fn serving(area: Rect) -> [Rect; 5] {
     [top(column, form), below(column, form), traffic, connect, activity]
 }
 
-/// A pane in its frame, with its digit, its title and its note.
+/// Draws a pane in its frame, with its digit, its title and its note.
 fn framed(canvas: &mut Canvas, digit: usize, pane: Pane, area: Rect) {
     canvas.target(area, Target::Pane(pane));
     let focused = canvas.focused_pane(pane);
-    // Filled, so that it is seen without colour too.
+    // The title of the focused pane is filled, so that it can be recognised without colour too.
     let role = if focused { Role::ScreenChip } else { Role::Title };
     let mut title = vec![canvas.span(format!(" {digit} {} ", pane.title()), role)];
     let note = (pane.place().note)(canvas.app, usize::from(area.width));
@@ -162,7 +162,7 @@ fn framed(canvas: &mut Canvas, digit: usize, pane: Pane, area: Rect) {
     pane::render(canvas, pane, inner);
 }
 
-/// The row of panes, and below it the selected token.
+/// Draws the row of panes and, below it, the selected token. Returns the area below them.
 fn panes_row(canvas: &mut Canvas, area: Rect) -> Rect {
     let mut x = 1;
     for (n, pane) in canvas.app.screen.panes().into_iter().enumerate() {
@@ -180,7 +180,7 @@ fn panes_row(canvas: &mut Canvas, area: Rect) -> Rect {
     below(area, 2)
 }
 
-/// Where the selection is, for screens that show one pane at a time: `2/4 user123 · 58m 54s`.
+/// Returns the selected token for screens that do not show all panes: `token 2/4 user123 · 58m 54s`.
 fn selected_line(canvas: &mut Canvas) -> Line<'static> {
     let all = canvas.app.auth.tokens.len() + 1;
     let row = canvas.app.selected_row() + 1;
@@ -193,8 +193,7 @@ fn selected_line(canvas: &mut Canvas) -> Line<'static> {
     Line::from(vec![place, name, canvas.span(" · ", Role::Hint), canvas.span(words, role)])
 }
 
-/// The message that goes by itself: above the footer, or over it where there is no row to spare. A long one rises over
-/// what is above it.
+/// Draws the toast above the footer, or over it if there is no row to spare. A long one covers the rows above.
 pub fn message(canvas: &mut Canvas, screen: Rect) {
     let Some(toast) = &canvas.app.toast else {
         return;

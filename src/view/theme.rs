@@ -7,16 +7,16 @@ use crate::auth::check::CheckResult;
 use crate::gate::RequestOutcome;
 use crate::look::{Depth, Look, ThemeChoice};
 
-/// What a piece of text is.
+/// The meaning of a piece of text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
     /// Text without a role of its own.
     Plain,
     /// The name of a field or a column.
     Label,
-    /// A title, or what a row is about.
+    /// A title, or the subject of a row.
     Title,
-    /// Where the keys go.
+    /// The label or the frame that has the focus.
     Focused,
     /// The row or the choice under the cursor.
     Selected,
@@ -24,15 +24,15 @@ pub enum Role {
     Ok,
     /// Forbidden, invalid, failed.
     Denied,
-    /// Unauthorized: whoever calls is not known.
+    /// Unauthorized: the caller is unknown.
     Unauthenticated,
     /// Worth attention, whatever the verdict is.
     Warning,
-    /// Helps to read, and can be left out.
+    /// Helpful, but not essential.
     Hint,
     /// A key to press.
     Key,
-    /// The frame of a pane that the keys do not go to.
+    /// The frame of a pane without the focus.
     Frame,
     /// Text behind an overlay.
     Faint,
@@ -52,12 +52,12 @@ pub enum Role {
     WarningChip,
     /// One of several strings that a token lists.
     Tag,
-    /// The screen that is shown, and the title of the pane that the keys go to.
+    /// The current screen, and the title of the focused pane.
     ScreenChip,
 }
 
 impl Role {
-    /// What a verdict means.
+    /// Returns the role of a verdict.
     pub const fn of_verdict(verdict: Verdict) -> Self {
         match verdict {
             Verdict::Allowed => Self::Ok,
@@ -66,7 +66,7 @@ impl Role {
         }
     }
 
-    /// What a verdict means where an allowed call fails, or would fail.
+    /// Returns the role of a verdict; `fails` is whether an allowed call fails, or would fail.
     pub const fn of_call(verdict: Verdict, fails: bool) -> Self {
         match (verdict, fails) {
             (Verdict::Allowed, true) => Self::Warning,
@@ -74,12 +74,13 @@ impl Role {
         }
     }
 
-    /// How a call or another request was answered; `fails` says that it came to nothing although it was allowed.
+    /// Returns the role of the answer to a call or another request; `fails` is whether it failed although it was
+    /// allowed.
     pub fn of_answer(answered: &RequestOutcome, fails: bool) -> Self {
         answered.verdict().map_or(Self::Denied, |verdict| Self::of_call(verdict, fails))
     }
 
-    /// What became of a check.
+    /// Returns the role of a check's result.
     pub const fn of_check(passed: CheckResult) -> Self {
         match passed {
             CheckResult::Yes => Self::Ok,
@@ -88,7 +89,7 @@ impl Role {
         }
     }
 
-    /// The same, filled; itself where it has no filled form.
+    /// Returns the role's filled form, or the role itself if it does not have one.
     #[must_use]
     pub const fn chip(self) -> Self {
         match self {
@@ -101,7 +102,7 @@ impl Role {
     }
 }
 
-/// A colour: as red, green and blue, and as the nearest of sixteen that can be read. `None` is the terminal's own.
+/// A colour: as RGB, and as the nearest readable one of the sixteen. `None` is the terminal's own colour.
 #[derive(Clone, Copy)]
 struct Ink {
     rgb: Option<u32>,
@@ -115,7 +116,7 @@ const fn ink(rgb: u32, sixteen: Color) -> Ink {
     Ink { rgb: Some(rgb), sixteen: Some(sixteen) }
 }
 
-/// A colour for terminals that have it; the terminal's own where there are only sixteen.
+/// Returns a colour for true-colour terminals; with only sixteen colours, the terminal's own is used.
 const fn rgb(rgb: u32) -> Ink {
     Ink { rgb: Some(rgb), sixteen: None }
 }
@@ -127,15 +128,15 @@ const fn text(ink: Ink) -> Pair {
     (ink, OWN)
 }
 
-/// How one role looks.
+/// The styles of one role.
 struct Row {
     role: Role,
     dark: Pair,
     light: Pair,
     contrast: Pair,
-    /// In every theme with colours.
+    /// The modifier in every theme with colours.
     modifier: Modifier,
-    /// In the theme without.
+    /// The modifier in the theme without colours.
     plain: Modifier,
 }
 
@@ -145,7 +146,7 @@ const DIM: Modifier = Modifier::DIM;
 const REVERSED: Modifier = Modifier::REVERSED;
 const FILLED: Modifier = REVERSED.union(BOLD);
 
-/// The background that the contrast theme brings along, and the text on it.
+/// The contrast theme's own text and background.
 const CONTRAST: Pair = (ink(0x00ff_ffff, Color::White), ink(0, Color::Black));
 
 const BLACK: Ink = ink(0, Color::Black);
@@ -279,7 +280,7 @@ const TABLE: [Row; 22] = {
     ]
 };
 
-// Looking a role up is an index.
+// A role is looked up by its index.
 const _: () = {
     let mut n = 0;
     while n < TABLE.len() {
@@ -288,7 +289,7 @@ const _: () = {
     }
 };
 
-/// How roles look.
+/// The theme in use: it gives each role its style.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Theme {
     choice: ThemeChoice,
@@ -302,11 +303,11 @@ impl From<Look> for Theme {
 }
 
 impl Theme {
-    /// The style of a role.
+    /// Returns the style of a role.
     pub fn of(self, role: Role) -> Style {
         let row = &TABLE[role as usize];
         let (fg, bg) = match self.choice {
-            // A style that names a colour would wipe bold (crossterm under `NO_COLOR`).
+            // A style with a colour would remove bold (crossterm under `NO_COLOR`).
             ThemeChoice::Plain => return Style::new().add_modifier(row.plain),
             ThemeChoice::Light => row.light,
             ThemeChoice::Contrast => row.contrast,
@@ -318,7 +319,7 @@ impl Theme {
         style
     }
 
-    /// What lies under everything; `None` leaves the terminal's own background.
+    /// Returns the style under everything; `None` leaves the terminal's own background.
     pub fn ground(self) -> Option<Style> {
         let (fg, bg) = (self.choice == ThemeChoice::Contrast).then_some(CONTRAST)?;
         Some(Style { fg: self.colour(fg), bg: self.colour(bg), ..Style::new() })
@@ -338,7 +339,7 @@ mod tests {
     use super::*;
     use crate::look::luminance;
 
-    /// The sixteen colours as xterm has them.
+    /// The sixteen colours in xterm's default palette.
     const XTERM: [(Color, u32); 16] = [
         (Color::Black, 0),
         (Color::Red, 0x00cd_0000),
@@ -358,7 +359,7 @@ mod tests {
         (Color::White, 0x00ff_ffff),
     ];
 
-    /// Roles that are not text to be read: lines, and what lies behind an overlay.
+    /// Roles that do not have to be readable: lines, and text behind an overlay.
     const NOT_READ: [Role; 2] = [Role::Frame, Role::Faint];
 
     fn value(colour: Color) -> u32 {
@@ -368,14 +369,14 @@ mod tests {
         }
     }
 
-    /// WCAG 2: from 1 to 21.
+    /// Returns the contrast ratio of WCAG 2, from 1 to 21.
     fn ratio(a: u32, b: u32) -> f64 {
         let part = |colour: u32, shift: u32| f64::from(colour >> shift & 0xff) / 255.0;
         let of = |colour| luminance(part(colour, 16), part(colour, 8), part(colour, 0)) + 0.05;
         f64::max(of(a) / of(b), of(b) / of(a))
     }
 
-    /// Each theme on the backgrounds that it is made for.
+    /// Each theme with the backgrounds that it is made for.
     const GROUNDS: [(ThemeChoice, &[u32]); 3] = [
         (ThemeChoice::Dark, &[0, 0x0016_161e, 0x0028_2c34]),
         (ThemeChoice::Light, &[0x00ff_ffff, 0x00f5_f5f5, 0x00fd_f6e3]),
@@ -387,11 +388,11 @@ mod tests {
         for (choice, grounds) in GROUNDS {
             for depth in [Depth::True, Depth::Sixteen] {
                 let theme = Theme { choice, depth };
-                // Sixteen colours are made for plain black and white.
+                // The sixteen colours are made for plain black and white.
                 let grounds = if depth == Depth::True { grounds } else { &grounds[..1] };
                 for (row, ground) in TABLE.iter().flat_map(|row| grounds.iter().map(move |ground| (row, *ground))) {
                     let style = theme.of(row.role);
-                    // The terminal's own colours are its owner's choice.
+                    // The terminal's own colours are the user's choice.
                     let (Some(fg), false) = (style.fg, NOT_READ.contains(&row.role)) else { continue };
                     let found = ratio(value(fg), style.bg.map_or(ground, value));
                     assert!(found >= 4.5, "{choice:?} {depth:?} {:?} on {ground:06x}: {found:.2}", row.role);

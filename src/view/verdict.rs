@@ -1,5 +1,5 @@
-//! What the gate makes of a token: the lights, the standing with its countdown, and every check. Inspect and the whole
-//! token show the same.
+//! How a token is judged: the lights, the status with its countdown, and every check. The Inspect pane and the token
+//! overlay show the same.
 
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
@@ -13,7 +13,7 @@ use crate::auth::{Check, Inspection, Light, Phase, TokenStatus};
 use crate::text;
 use crate::text::words::{elapsed, remaining};
 
-/// The four lights: `✔` checked and good, `✘` checked and bad, `–` not checked.
+/// Returns the four lights: `✔` checked and good, `✘` checked and bad, `–` not checked.
 pub fn lights(canvas: &Canvas, inspection: &Inspection, columns: u16) -> Line<'static> {
     let now = canvas.app.times.judged;
     let mut spans = Vec::new();
@@ -31,7 +31,7 @@ pub fn lights(canvas: &Canvas, inspection: &Inspection, columns: u16) -> Line<'s
     Line::from(spans)
 }
 
-/// The standing with its countdown and bar, and why it is not valid; returns the rows left over.
+/// Draws the status with its countdown and bar, and why the token is not valid. Returns the rows left over.
 pub fn verdict(canvas: &mut Canvas, area: Rect, inspection: &Inspection) -> Rect {
     let now = canvas.app.times.judged;
     let judged = &inspection.judged;
@@ -46,7 +46,7 @@ pub fn verdict(canvas: &mut Canvas, area: Rect, inspection: &Inspection) -> Rect
         TokenStatus::NotVerified(_) | TokenStatus::Absent => Role::Unauthenticated,
     };
     let mut spans = vec![canvas.span(format!(" {} ", status.word()), role.chip())];
-    // For a reason of time the word says it all.
+    // If the time check failed, the status word already gives the reason.
     let reason = status.reason().filter(|reason| reason.check() != Check::Time);
     if let Some(code) = reason.map(crate::auth::Reason::code) {
         spans.push(canvas.span(format!(" {code}"), Role::Title));
@@ -61,8 +61,8 @@ pub fn verdict(canvas: &mut Canvas, area: Rect, inspection: &Inspection) -> Rect
     if !judged.is_verified() && !told.is_empty() {
         told.push_str(", unverified");
     }
-    // Beside a refusal the times are a note, which is left out rather than cut; then nothing ticks either. Of a token that
-    // is not verified they may be all that is known, so they get a line of their own.
+    // Beside a refusal, the times are a note, which is left out rather than cut off, and then does not tick either. For
+    // an unverified token they may be all that is known, so they get a line of their own.
     let used: usize = spans.iter().map(|span| text::width(&span.content)).sum();
     let mut below_it = None;
     if reason.is_none() || used + 1 + text::width(&told) <= usize::from(area.width) {
@@ -74,7 +74,7 @@ pub fn verdict(canvas: &mut Canvas, area: Rect, inspection: &Inspection) -> Rect
         canvas.drawn.holds = holds;
     }
     let line = Line::from(spans);
-    // A token that does not say since when it lives has lived here since it came.
+    // If the token does not contain its start, the time at which it was added counts as the start.
     let since_it_came =
         || Some(judged.lifetime.exp?.since(canvas.app.selected()?.added)).filter(|length| *length > text::Span::ZERO);
     if let (Some(left), Some(length)) = (left, judged.lifetime.length().or_else(since_it_came)) {
@@ -97,7 +97,7 @@ pub fn verdict(canvas: &mut Canvas, area: Rect, inspection: &Inspection) -> Rect
         let lines = canvas.clipped(&reason.to_string(), rest.width, 3, Role::Plain);
         rest = canvas.lines(rest, lines);
     }
-    // The other checks that fail by themselves: they may be what has to be repaired.
+    // The other checks that fail independently of the first: they may be what needs to be fixed.
     let also = judged.also(now);
     let most = if rest.height > 8 { 3 } else { 1 };
     for reason in also.iter().take(most) {
@@ -107,7 +107,7 @@ pub fn verdict(canvas: &mut Canvas, area: Rect, inspection: &Inspection) -> Rect
     rest
 }
 
-/// The time in words, and what is left of the life for the bar.
+/// Returns the time in words, and the remaining lifetime for the bar.
 fn countdown(canvas: &mut Canvas, at: Phase, status: &TokenStatus) -> (String, Option<text::Span>) {
     let told = phase(canvas, at);
     match (at, status) {
@@ -123,7 +123,7 @@ fn countdown(canvas: &mut Canvas, at: Phase, status: &TokenStatus) -> (String, O
     }
 }
 
-/// Every check, and why the failed ones failed.
+/// Returns every check, and why the failed ones failed.
 pub fn checks(canvas: &Canvas, inspection: &Inspection, columns: u16) -> Vec<Line<'static>> {
     let mut lines = Vec::new();
     for row in inspection.report(&canvas.app.auth.rules, canvas.app.times.judged) {
@@ -135,7 +135,7 @@ pub fn checks(canvas: &Canvas, inspection: &Inspection, columns: u16) -> Vec<Lin
         };
         let line = vec![canvas.span(row.passed.sign(), role), Span::raw(format!(" {}{note}", row.label))];
         lines.push(Line::from(line));
-        // A reason names what was found.
+        // A reason already names the value that was found.
         let value = row.found.filter(|_| row.check == Check::Binding);
         if let Some(told) = row.reason.map(|reason| reason.to_string()).or(value) {
             let told = wrap(&told, columns.saturating_sub(2));

@@ -1,4 +1,4 @@
-//! What several panes show in the same way: a text being edited, a choice, a state that ticks, a lifetime's bar.
+//! Widgets that several panes share: a text being edited, a choice, a status that ticks, the bar of a lifetime.
 
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
@@ -14,7 +14,7 @@ use crate::text::safe::hidden;
 use crate::text::words::{DurationWords, elapsed, remaining};
 use crate::text::{self, display_safe};
 
-/// A label and, right of it, what it labels; the mouse focuses the field. Returns the place right of the label.
+/// Draws a field's label, and lets a click on its row focus the field. Returns the area right of the label.
 pub fn labelled(canvas: &mut Canvas, area: Rect, field: Field) -> Rect {
     let area = Rect { height: area.height.min(1), ..area };
     canvas.target(area, Target::Field(field));
@@ -25,14 +25,14 @@ pub fn labelled(canvas: &mut Canvas, area: Rect, field: Field) -> Rect {
     right_of(area, width)
 }
 
-/// One of several, turned by the arrows: `‹ user ›`.
+/// Returns a choice that the arrows change: `‹ user ›`.
 pub fn choice(canvas: &Canvas, words: &str, focused: bool) -> Vec<Span<'static>> {
     let role = if focused { Role::Selected } else { Role::Plain };
     let arrows = if focused { Role::Focused } else { Role::Hint };
     vec![canvas.span("‹ ", arrows), canvas.span(words, role), canvas.span(" ›", arrows)]
 }
 
-/// A text of one line, with the terminal's cursor in it. `hint` is shown in an empty field.
+/// Draws a text of one line, with the terminal's cursor in it if it is focused. `hint` is shown in an empty field.
 pub fn text_line(canvas: &mut Canvas, area: Rect, field: &TextField, focused: bool, hint: &str) {
     if field.is_empty() && !hint.is_empty() {
         let hint = canvas.span(hint, Role::Hint);
@@ -43,7 +43,7 @@ pub fn text_line(canvas: &mut Canvas, area: Rect, field: &TextField, focused: bo
     edited(canvas, area, line, focused.then(|| field.cursor().1), selected);
 }
 
-/// A text of several lines, scrolled so that the cursor shows.
+/// Draws a text of several lines, scrolled so that the cursor is visible.
 pub fn text_lines(canvas: &mut Canvas, area: Rect, field: &TextField, focused: bool) {
     let (row, column) = field.cursor();
     let rows = usize::from(area.height);
@@ -62,7 +62,7 @@ pub fn text_lines(canvas: &mut Canvas, area: Rect, field: &TextField, focused: b
     }
 }
 
-/// A line of an editor: only the part around the cursor, every character through `display_safe`.
+/// Draws a line of an editor: only the part around the cursor, with every character passed through `display_safe`.
 fn edited(canvas: &mut Canvas, area: Rect, line: &str, cursor: Option<usize>, selected: bool) {
     let columns = usize::from(area.width);
     if columns == 0 || area.height == 0 {
@@ -78,7 +78,7 @@ fn edited(canvas: &mut Canvas, area: Rect, line: &str, cursor: Option<usize>, se
         before += text::width(&cell.0);
         cells.push(cell);
     }
-    // Room for the cursor itself, and for the sign that something is left of the window.
+    // Keep room for the cursor itself, and for the `…` that shows that text is hidden on the left.
     let mut dropped = 0;
     while before + 1 + usize::from(from + dropped > 0) > columns && dropped < cells.len() {
         before -= text::width(&cells[dropped].0);
@@ -111,13 +111,13 @@ fn edited(canvas: &mut Canvas, area: Rect, line: &str, cursor: Option<usize>, se
     }
 }
 
-/// Notes when the words change, and returns the words.
+/// Records when the words change, and returns the words.
 pub fn ticking(canvas: &mut Canvas, shown: DurationWords) -> String {
     canvas.drawn.changes_in(shown.holds);
     shown.text
 }
 
-/// How long until a decision's sentence changes: it may count seconds. `None` if it never does.
+/// Returns the time until a decision's sentence changes, because it may count seconds; `None` if it never does.
 pub fn sentence_holds(decision: &Decision) -> Option<text::Span> {
     match decision.reason()? {
         Reason::Expired { exp, leeway, now } => Some(elapsed(-leeway::remaining(*now, *exp, *leeway)).holds),
@@ -126,7 +126,7 @@ pub fn sentence_holds(decision: &Decision) -> Option<text::Span> {
     }
 }
 
-/// A phase in words that tick.
+/// Returns a phase in words, and records when they change.
 pub fn phase(canvas: &mut Canvas, phase: Phase) -> String {
     match phase {
         Phase::Live { left } => ticking(canvas, remaining(left)),
@@ -138,8 +138,8 @@ pub fn phase(canvas: &mut Canvas, phase: Phase) -> String {
     }
 }
 
-/// How urgent it is that so much of a life is left: below a fifth of it or a minute, and again below ten seconds. It goes by
-/// the duration that the words beside it name, so it changes with them.
+/// Returns how urgent the remaining lifetime is: a warning below a fifth of the whole or a minute, whichever is longer,
+/// and an alarm below ten seconds. It uses the duration that the words beside it name, so it changes with them.
 pub fn urgency(left: text::Span, life: Option<text::Span>) -> Role {
     let soon = life.map_or(text::Span::MINUTE, |life| (life / 5).max(text::Span::MINUTE));
     match remaining(left).named {
@@ -149,7 +149,7 @@ pub fn urgency(left: text::Span, life: Option<text::Span>) -> Role {
     }
 }
 
-/// The state of a token in a few words, as a list shows it.
+/// Returns the status of a token in a few words, for a list.
 pub fn state(canvas: &mut Canvas, judged: &Evaluation) -> (String, Role) {
     let now = canvas.app.times.judged;
     if let Some(left) = judged.lifetime.next_border(now) {
@@ -175,7 +175,7 @@ pub fn state(canvas: &mut Canvas, judged: &Evaluation) -> (String, Role) {
     }
 }
 
-/// What a token is at an instant, how long the words hold, and what they mean.
+/// Returns the status of a token at an instant in words, the time until the words change, and their role.
 pub fn words_at(judged: &Evaluation, at: NumericDate) -> (String, text::Span, Role) {
     match judged.status(at) {
         TokenStatus::Valid(phase) => {
@@ -211,8 +211,8 @@ pub fn words_at(judged: &Evaluation, at: NumericDate) -> (String, text::Span, Ro
     }
 }
 
-/// A bar that shows how much of a whole is left, both in the same unit. A lifetime's bar is drawn from the duration that
-/// the words beside it name.
+/// Returns the full and the empty part of a bar that shows how much of a whole is left, both in the same unit. For a
+/// lifetime, `left` is the duration that the words beside the bar name.
 pub fn bar(left: i64, whole: i64, columns: usize) -> (String, String) {
     if whole <= 0 || columns == 0 {
         return (String::new(), "░".repeat(columns));
@@ -222,7 +222,7 @@ pub fn bar(left: i64, whole: i64, columns: usize) -> (String, String) {
     ("█".repeat(full), "░".repeat(columns - full))
 }
 
-/// How many columns there are on either side of those that show.
+/// Returns how many columns are hidden on either side of the visible ones.
 pub fn more(before: usize, after: usize) -> String {
     match (before, after) {
         (0, 0) => String::new(),
@@ -232,10 +232,10 @@ pub fn more(before: usize, after: usize) -> String {
     }
 }
 
-/// Columns of the keys.
+/// How many columns the keys take.
 pub const KEYS: u16 = 11;
 
-/// A key and what it does, as in help and palette.
+/// Returns the row of a command: its keys and its words, for help and palette.
 pub fn key_row(canvas: &Canvas, binding: &Binding) -> Line<'static> {
     let keys = keys_of(binding, &canvas.app.keys).join(" ");
     let pad = " ".repeat(usize::from(KEYS).saturating_sub(text::width(&keys)));

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use portcullis::AuthenticatedMcpServer;
+use portcullis::app::key::{Code, Key};
 use portcullis::app::{App, Effect, InitialState, Mouse, MouseKind, Msg, Times, frame_info::Target};
 use portcullis::auth::{KeyOrigin, NumericDate, Rules, Signer};
 use portcullis::clock::{Clock, ManualClock};
@@ -126,6 +127,21 @@ impl Desk {
         for c in text.chars() {
             let name = if c == ' ' { "Space".to_owned() } else { c.to_string() };
             self.keys(&name);
+        }
+        self
+    }
+
+    /// Sends a text as a program does that writes it to the terminal line by line: only its first key could be typed.
+    pub fn sends(&mut self, text: &str) -> &mut Self {
+        for (n, c) in text.chars().enumerate() {
+            let code = match c {
+                '\n' => Code::Enter,
+                '\t' => Code::Tab,
+                c => Code::Char(c),
+            };
+            let key = Key::plain(code);
+            self.keys_pressed += 1;
+            self.tell(if n == 0 { Msg::Key(key) } else { Msg::QuickKey(key) });
         }
         self
     }

@@ -128,7 +128,7 @@ fn another_key_is_tried_and_adopted() {
     desk.keys("Enter").must_show(&["invalid signature"]);
     desk.keys("Ctrl-U").types("my-secret").keys("Enter").must_show(&["The signature matches this key"]);
     assert!(!desk.shows("my-secret"));
-    desk.keys("Enter").must_show(&["VALID  1h 00m left", "weak key", "! weak key: 72 bit"]);
+    desk.keys("Enter").must_show(&["VALID  1h 00m left", "weak key", "! weak key: 72 bits"]);
 }
 
 #[test]

@@ -142,7 +142,7 @@ fn calls_for_another_time_are_marked_wherever_they_are_shown() {
     desk.keys("Esc Ctrl-B");
     let evidence = desk.copied().to_owned();
     assert!(evidence.contains("| `2026-11-22T21:35:00Z` |"), "{evidence}");
-    assert!(evidence.contains("The clock was not the real one") && evidence.contains("real time"), "{evidence}");
+    assert!(evidence.contains("The clock did not show the real time") && evidence.contains("real time"), "{evidence}");
 }
 
 #[rstest]

@@ -126,7 +126,7 @@ fn inspect_prints_found_and_expected_values_as_text_and_json() {
     let text = bare(&[&arguments[..], &["inspect", &token]].concat()).run();
     assert!(text.out.starts_with("EXPIRED expired: expired at 2026-11-22T20:40:05Z, 1m ago\n"), "{}", text.out);
     for line in [
-        "✘ algorithm and key: not verified: no key for RS256 here",
+        "✘ algorithm and key: not verified: no key is configured, so the RS256 signature cannot be checked",
         "✘ issuer: iss is https://other.example/, expected https://id.example",
         "✘ audience: aud is orders, expected gate",
         "✔ not revoked: jti 7",
@@ -188,17 +188,17 @@ fn the_console_shows_countdown_and_expiry_of_an_unverified_token() {
 #[case(
     r#""aud":"https://gate.example/mcp/","#,
     "aud is https://gate.example/mcp/, expected https://gate.example/mcp; \
-        only the slash at the end differs"
+        only the trailing slash differs"
 )]
 #[case(
     r#""aud":["x","https://gate.example/mcp/"],"#,
     "aud is x, https://gate.example/mcp/, expected \
-        https://gate.example/mcp; only the slash at the end differs"
+        https://gate.example/mcp; only the trailing slash differs"
 )]
 #[case(
     r#""aud":"https://GATE.example/mcp","#,
     "aud is https://GATE.example/mcp, expected https://gate.example/mcp; \
-        only upper and lower case differ"
+        only the case differs"
 )]
 #[case(
     r#""aud":"http://gate.example/mcp","#,
@@ -208,7 +208,7 @@ fn the_console_shows_countdown_and_expiry_of_an_unverified_token() {
 #[case(
     r#""aud":" https://gate.example/mcp","#,
     "aud is \"\\u{20}https://gate.example/mcp\", expected https://gate.example/mcp; \
-        only blanks around it differ"
+        only the spaces around it differ"
 )]
 #[case(r#""aud":"https://gate.example/","#, "aud is https://gate.example/, expected https://gate.example/mcp")]
 fn a_small_difference_in_the_audience_is_explained(#[case] aud: &str, #[case] sentence: &str) {
@@ -221,32 +221,23 @@ fn a_small_difference_in_the_audience_is_explained(#[case] aud: &str, #[case] se
 #[case(
     r#""exp":"4102444800""#,
     "quoted_time",
-    "exp is digits in quotes, which is not a time; without the quotes it \
-        would be 2100-01-01T00:00:00Z"
+    "exp is a string, but a time must be a number; as a number it is 2100-01-01T00:00:00Z"
 )]
 #[case(
     r#""exp":4102444800,"nbf":"1795380000""#,
     "quoted_time",
-    "nbf is digits in quotes, which is not a time; without \
-        the quotes it would be 2026-11-22T20:40:00Z"
+    "nbf is a string, but a time must be a number; as a number it is 2026-11-22T20:40:00Z"
 )]
 #[case(
     r#""exp":"4102444800000""#,
     "quoted_time",
-    "exp is digits in quotes, which is not a time; without the quotes it \
-        would be 2100-01-01T00:00:00Z in milliseconds"
+    "exp is a string, but a time must be a number; as milliseconds it is 2100-01-01T00:00:00Z"
 )]
-#[case(
-    r#""exp":3600"#,
-    "duration",
-    "exp is 3600, which looks like a duration (1h); a time counts the seconds since \
-        1970"
-)]
+#[case(r#""exp":3600"#, "duration", "exp is 3600, which looks like a duration (1h); a time is in seconds since 1970")]
 #[case(
     r#""exp":86400.0"#,
     "duration",
-    "exp is 86400, which looks like a duration (1d); a time counts the seconds \
-        since 1970"
+    "exp is 86400, which looks like a duration (1d); a time is in seconds since 1970"
 )]
 #[case(
     r#""exp":4102444800,"iat":1795380365"#,
@@ -257,26 +248,22 @@ fn a_small_difference_in_the_audience_is_explained(#[case] aud: &str, #[case] se
 #[case(
     r#""exp":4102444800,"_claim_names":{"groups":"src1"}"#,
     "groups_left_out",
-    "the groups are left out because \
-        there are too many (_claim_names); permissions that come from groups are missing"
+    "the issuer left out the groups because there are too many (_claim_names); permissions that come from groups are missing"
 )]
 #[case(
     r#""exp":4102444800,"hasgroups":true"#,
     "groups_left_out",
-    "the groups are left out because there are too many \
-        (hasgroups); permissions that come from groups are missing"
+    "the issuer left out the groups because there are too many (hasgroups); permissions that come from groups are missing"
 )]
 #[case(
     r#""exp":4102444800,"cnf":{"jkt":"x"}"#,
     "bound_to_key",
-    "bound to a key of the sender (cnf jkt, DPoP), which \
-        is not checked here"
+    "bound to a key of the sender (cnf jkt, DPoP); this is not checked here"
 )]
 #[case(
     r#""exp":4102444800,"cnf":{"x5t#S256":"x"}"#,
     "bound_to_key",
-    "bound to a key of the sender (cnf x5t#S256, \
-        mutual TLS), which is not checked here"
+    "bound to a key of the sender (cnf x5t#S256, mutual TLS); this is not checked here"
 )]
 fn unusual_times_groups_and_keys_are_findings(#[case] member: &str, #[case] code: &str, #[case] says: &str) {
     let inspection = rules().inspect(token(format!(r#"{{"user_id":"u","permissions":["user"],{member}}}"#)));

@@ -3,6 +3,8 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use portcullis::AuthenticatedMcpServer;
+use portcullis::app::msg::KitFor;
+use portcullis::app::{Effect, Msg, update};
 use portcullis::auth::{Call, KeyOrigin, Leeway, NumericDate, Rules, Signer, TokenId};
 use portcullis::clock::{Clock, ManualClock};
 use portcullis::gate::CallRequest;
@@ -15,6 +17,7 @@ use proptest::prelude::*;
 use rstest::rstest;
 use serde_json::{Map, Value};
 
+use crate::desk::Desk;
 use crate::forge::{NOW, SECRET, mac, rules, signer};
 
 fn identity(user: &str, permissions: &[&str]) -> Identity {
@@ -29,9 +32,24 @@ fn kit(rules: &Rules, tool: &str, now: NumericDate) -> Vec<TestToken> {
 fn failed(tokens: &[TestToken], gate: impl Fn(&str) -> Observation) -> Vec<&'static str> {
     let lines = tokens.iter().map(|token| Line::new(token, gate(&token.token))).collect();
     let lines: Vec<Line> = lines;
-    let (tool, made_for) = ("read_data".to_owned(), String::new());
+    let (tool, made_for) = ("read_data".to_owned(), identity("user123", &["user"]));
     let card = Scorecard { tool, made_for, judged_by: Vec::new(), at: NOW, lines };
     card.lines.iter().filter(|line| !line.passed()).map(|line| line.name).collect()
+}
+
+#[test]
+fn a_scorecard_is_judged_by_the_rules_at_the_beginning_of_its_run() {
+    let mut desk = Desk::new(120, 36);
+    let made = Ok(kit(&desk.app.auth.rules, "read_data", crate::desk::START));
+    let made = Msg::KitMade { made, at: crate::desk::START, purpose: KitFor::Run };
+    // The calls take some time: they are left undone here.
+    let asked = update(&mut desk.app, made);
+    let [Effect::CallEach { id, .. }] = asked.as_slice() else { panic!("the calls are asked for") };
+    desk.keys("Ctrl-S Ctrl-U").types("5s").keys("Enter");
+    desk.tell(Msg::CalledEach { id: *id, calls: Vec::new() });
+    assert!(desk.app.kit_is_of().is_some_and(|(_, is_outdated)| is_outdated));
+    let card = desk.app.kit.card.as_ref().expect("a scorecard");
+    assert_eq!(card.judged_by, [""; 0], "the leeway came later");
 }
 
 #[rstest]

@@ -27,7 +27,7 @@ fn pasted(claims: &str, text: &str) -> Desk {
 #[test]
 fn a_403_shows_the_scopes_that_the_token_has_needs_and_should_request() {
     pasted(r#","scope":"mcp:read openid""#, FORBIDDEN).must_show(&[
-        "FORBIDDEN: the server knows the token and wants scopes that it lacks",
+        "FORBIDDEN: the server accepts the token, but requires scopes that it lacks",
         "read: an HTTP response, 403",
         "has: user, mcp:read, openid",
         "needs: mcp:read, mcp:write",
@@ -35,23 +35,23 @@ fn a_403_shows_the_scopes_that_the_token_has_needs_and_should_request() {
         "VALID",
         "https://gate.example/.well-known/oauth-protected-resource/mcp",
     ]);
-    pasted(r#","scp":["mcp:read","mcp:write"]"#, FORBIDDEN).must_show(&["the token has every scope that is named"]);
+    pasted(r#","scp":["mcp:read","mcp:write"]"#, FORBIDDEN).must_show(&["the token has every scope that the server"]);
 }
 
 #[test]
 fn a_401_is_compared_with_the_inspection() {
     let header = "WWW-Authenticate: Bearer error=\"invalid_token\", error_description=\"The access token expired\"";
     pasted("", header).must_show(&[
-        "REFUSED: the server refuses the token itself",
+        "REFUSED: the server rejects the token itself",
         "the server says: The access token expired",
         "here: VALID",
-        "it is valid by the rules here",
+        "the token is valid by the rules here",
     ]);
     let expired = "HTTP/1.1 401 Unauthorized\r\nDate: Fri, 01 Jan 2100 00:00:05 GMT\r\nWWW-Authenticate: Bearer \
                    error=\"invalid_token\"\r\n\r\n";
     pasted("", expired).must_show(&["by the server's clock, 2100-01-01T00:00:05Z: EXPIRED"]);
-    pasted("", "HTTP/1.1 401 Unauthorized\nWWW-Authenticate: Bearer scope=\"user\"").must_show(&["saw no token"]);
-    pasted("", "HTTP/1.1 401 Unauthorized\n\nno").must_show(&["says nothing of the reason"]);
+    pasted("", "HTTP/1.1 401 Unauthorized\nWWW-Authenticate: Bearer scope=\"user\"").must_show(&["received no token"]);
+    pasted("", "HTTP/1.1 401 Unauthorized\n\nno").must_show(&["refuses the request without a reason"]);
 }
 
 #[test]
@@ -67,7 +67,7 @@ fn a_request_with_its_answer_is_explained_against_the_token_that_was_sent() {
 #[rstest]
 #[case(r#"{"keys":[{"kty":"RSA","kid":"a","alg":"RS256","use":"sig","n":"x","e":"AQAB"}]}"#, &["a JWKS with 1 key; not used as keys yet", "kid a, RSA, RS256, use sig", "the token names no kid"])]
 #[case("-----BEGIN PUBLIC KEY-----\nMIIB\n-----END PUBLIC KEY-----\n", &["PEM (PUBLIC KEY); not used as keys yet"])]
-#[case("-----BEGIN EC PRIVATE KEY-----\nMIIB\n-----END EC PRIVATE KEY-----\n", &["1 key can sign", "keep this text to yourself"])]
+#[case("-----BEGIN EC PRIVATE KEY-----\nMIIB\n-----END EC PRIVATE KEY-----\n", &["1 key can sign", "keep this text secret"])]
 #[case(r#"{"issuer":"https://id.example","jwks_uri":"https://id.example/k","userinfo_endpoint":"u"}"#, &["an OpenID Connect discovery document; not used as an issuer yet", "the token names no issuer"])]
 #[case(r#"{"resource":"https://gate.example/mcp","authorization_servers":["https://id.example"]}"#, &["protected resource (RFC 9728)", "the token's aud is none, not this resource"])]
 fn keys_and_metadata_are_identified_but_not_used(#[case] text: &str, #[case] shown: &[&str]) {
@@ -78,9 +78,46 @@ fn keys_and_metadata_are_identified_but_not_used(#[case] text: &str, #[case] sho
 }
 
 #[test]
+fn foreign_text_in_a_material_is_escaped_and_bounded() {
+    use portcullis::text::material::recognise;
+    let odd: String = crate::hostile::ODD.iter().map(|(_, text)| *text).filter(|text| *text != "\n").collect();
+    for value in [odd, "x".repeat(20_000)] {
+        let json = serde_json::Value::from(value.as_str());
+        for text in [
+            format!(r#"{{"keys":[{{"kty":{json},"kid":{json},"alg":{json},"use":{json}}}]}}"#),
+            format!(r#"{{"kty":{json},"kid":{json},"alg":{json},"use":{json}}}"#),
+            format!(r#"{{"issuer":{json},"jwks_uri":{json},"token_endpoint":1,"scopes_supported":[{json}]}}"#),
+            format!(r#"{{"resource":{json},"authorization_servers":[{json}],"jwks_uri":{json}}}"#),
+            format!(r#"{{"error":{json},"error_description":{json},"scope":{json},"message":{json}}}"#),
+            format!(r#"{{"error":{{"code":{json},"message":{json}}}}}"#),
+            format!(
+                "HTTP/1.1 403 x\r\nDate: {value}\r\nWWW-Authenticate: Bearer error=\"{value}\", scope=\"{value}\", \
+                     error_description=\"{value}\", resource_metadata=\"{value}\"\r\n\r\n"
+            ),
+            format!("-----BEGIN {value}-----\nM\n-----BEGIN PUBLIC KEY-----\nM"),
+        ] {
+            let material = recognise(&text).expect("a material");
+            let claims = crate::forge::claims(&format!(r#""iss":{json},"aud":{json},"scope":{json},"#));
+            let token = crate::forge::rules().inspect(crate::forge::token(claims));
+            let told = portcullis::auth::why::explain_material(
+                &material,
+                Some(&token),
+                &crate::forge::rules(),
+                crate::forge::NOW,
+            );
+            for line in told.lines() {
+                let line = format!("{}{}", line.mark, line.text);
+                assert!(line.chars().all(|c| portcullis::text::safe::hidden(c).is_none()), "{line:?}");
+                assert!(line.len() < 1000, "{} bytes: {text:.60}", line.len());
+            }
+        }
+    }
+}
+
+#[test]
 fn inspect_explains_input_other_than_tokens() {
     let ran = portcullis(&["inspect", "-"]).env("PORTCULLIS_TOKEN", "").input(FORBIDDEN).run();
-    assert!(ran.out.starts_with("FORBIDDEN: the server knows the token"), "{}", ran.out);
+    assert!(ran.out.starts_with("FORBIDDEN: the server accepts the token"), "{}", ran.out);
     assert_eq!(ran.exit, 4);
     let payload = r#"{"user_id":"me","permissions":["mcp:read"],"exp":4102444800}"#;
     let sent = sign_with(HS256, payload, SECRET.as_bytes());

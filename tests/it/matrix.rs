@@ -250,7 +250,7 @@ fn tools_and_permissions_are_added_described_ticked_saved_and_removed() {
     let folder = Folder::new();
     let (mut desk, file) = with_policy(&folder, FILE);
     desk.keys("Ctrl-P").types("add a tool").keys("Enter").types("write_data").keys("Enter");
-    desk.must_show(&["write_data lists no permissions: every call of it is forbidden", "unsaved changes"]);
+    desk.must_show(&["write_data lists no permissions: every call to it is forbidden", "unsaved changes"]);
     desk.keys("Ctrl-P").types("add a permission").keys("Enter").types("admin").keys("Enter Space");
     desk.keys("Ctrl-P").types("describe").keys("Enter").types("writes it").keys("Enter").must_show(&["writes it"]);
     desk.keys("Enter Enter").must_show(&["policy saved to "]);
@@ -451,7 +451,7 @@ fn broken_expectations_are_shown_wherever_the_cursor_is() {
     let line = "[[expect]]\npermissions = [\"user\"]\ntool = \"read_data\"\noutcome = \"allowed\"\n";
     let (mut desk, _) = with_policy(&folder, &format!("{FILE}{line}"));
     assert!(!desk.shows("broken"), "{}", desk.screen());
-    desk.keys("Space").must_show(&["1 expectation broken", "read_data should be allowed for user, but is not"]);
+    desk.keys("Space").must_show(&["1 expectation broken", "read_data for user: expected allowed, got forbidden"]);
 }
 
 #[test]

@@ -79,9 +79,9 @@ fn the_palette_lists_destructive_commands_last() {
 fn undo_names_the_change_and_keeps_the_screen() {
     let mut desk = Desk::new(120, 36);
     desk.types("user123").keys("Enter Esc p Enter Space").keys("g t Ctrl-7");
-    desk.must_show(&["Undone: a change of the policy"]);
+    desk.must_show(&["Undone: a change to the policy"]);
     assert_eq!(desk.app.screen, Screen::Time);
-    desk.keys("Ctrl-R").must_show(&["Done again: a change of the policy"]);
+    desk.keys("Ctrl-R").must_show(&["Done again: a change to the policy"]);
     assert_eq!(desk.app.screen, Screen::Time);
 }
 

@@ -129,7 +129,7 @@ fn settings_of_a_running_server_change_without_losing_tokens_or_key() {
     desk.keys("Ctrl-U Tab").types("stage.example other.example/x").keys("Enter");
     desk.must_show(&["host names: expected a host name such as", "separate several with"]);
     desk.keys("Ctrl-U").types("stage.example, other.example:8640").keys("Tab").types("0");
-    desk.keys("Enter").must_show(&["rate: expected a whole number of requests per second, or off"]);
+    desk.keys("Enter").must_show(&["rate: expected a whole number of requests per second of at least 1"]);
     desk.keys("Ctrl-U").types("250").keys("Tab Right");
     desk.must_show(&["‹ light ›", "stage.example, other.example:8640", "250", "‹ allowed on any address ›"]);
     desk.keys("Enter").must_show(&["Ctrl-S for more: rate 250/s, weak key"]);
@@ -298,7 +298,7 @@ fn inspect_shows_that_a_token_lacks_the_audience() {
     assert_eq!(call_status(address, Some(&bare), "read_data"), 401);
     // Accepting tokens without an audience from clients does not change the rules that the console uses.
     desk.keys("F5 Esc 1 Right Enter F2").must_show(&[
-        "no aud: it passes at any server",
+        "no aud: the token is not bound to a",
         "INVALID",
         "audience_mismatch",
     ]);

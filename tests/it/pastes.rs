@@ -141,14 +141,89 @@ fn undo_of_a_paste_too_long_for_the_field_only_removes_its_tokens() {
     assert_eq!((desk.tokens(), &*desk.token()), (1, token.as_str()));
 }
 
+/// Keys that lead to a place where nothing is typed.
+const OUTSIDE: [&str; 5] = ["Esc", "Alt-2", "Esc s", "F1", "Esc F3"];
+
 #[rstest]
-#[case("Esc", "no token at all")]
-#[case("Alt-2", "1234")]
-fn other_text_pasted_outside_a_field_is_shown_in_inspect(#[case] place: &str, #[case] text: &str) {
+#[case("no token at all", 15)]
+#[case("1234", 4)]
+#[case(" héllo\n", 5)]
+#[case("192.168.0.1", 11)]
+#[case("..", 2)]
+#[case("x", 1)]
+fn text_without_a_token_adds_no_row(#[case] text: &str, #[case] characters: usize) {
+    for place in OUTSIDE {
+        let mut desk = Desk::new(120, 36);
+        let pane = desk.keys(place).app.focus.pane;
+        desk.pastes(text);
+        assert_eq!((desk.tokens(), desk.app.focus.pane), (0, pane), "{place}");
+        let noun = if characters == 1 { "character" } else { "characters" };
+        desk.must_show(&[&format!("no token found in the {characters} {noun} pasted")]);
+    }
+}
+
+#[rstest]
+#[case("eyJhbGciOiJIUzI1NiJ9", "malformed")]
+#[case("the header eyJhbGciOiJIUzI1NiJ9 alone", "malformed")]
+#[case("a.b.c", "malformed")]
+#[case("eyJhbGciOiJIUzI1NiJ9.e30", "malformed")]
+#[case("eyJhbGciOiJIUzI1NiJ9.!!.x", "malformed")]
+fn a_damaged_token_is_shown_with_its_reason(#[case] text: &str, #[case] reason: &str) {
+    for place in OUTSIDE {
+        let mut desk = Desk::new(120, 36);
+        desk.keys(place).pastes(text);
+        assert_eq!(&*desk.token(), text, "{place}");
+        desk.must_show(&["INVALID", reason]);
+    }
+}
+
+/// Every field that shows what it holds, but the arguments of a call, by the keys that lead there.
+const SHOWING: [&str; 11] = [
+    "Alt-1 Enter",
+    "Alt-1 Enter Tab Tab",
+    "Ctrl-P",
+    "Alt-2 /",
+    "Esc s /",
+    "Ctrl-S",
+    "Ctrl-S Tab",
+    "Ctrl-S Tab Tab",
+    "Ctrl-S Tab Tab Tab",
+    "Ctrl-N",
+    "Alt-1 Enter Up",
+];
+
+#[rstest]
+#[case(r#"{"client_secret":"hunter22"}"#)]
+#[case(r#"{"auth":{"client_secret":"hunter22"}}"#)]
+#[case(r#"["Bearer hunter22hunter22hunter22"]"#)]
+#[case(r#"{"jwks":{"keys":[{"kty":"oct","k":"hunter22"}]}}"#)]
+#[case(r#"{"keys":[{"kty":"oct","k":"hunter22"}]}"#)]
+#[case(r#"[{"kty":"EC","d":"hunter22"}]"#)]
+#[case(r#"{"kty":"RSA","n":"x","e":"AQAB","p":"hunter22"}"#)]
+#[case("-----BEGIN EC PRIVATE KEY-----\nhunter22\n-----END EC PRIVATE KEY-----")]
+#[case("client_secret=hunter22&grant_type=x")]
+fn a_pasted_secret_is_shown_nowhere(#[case] text: &str) {
+    for place in SHOWING.iter().chain(&OUTSIDE) {
+        let mut desk = Desk::new(120, 36);
+        desk.pastes(&another_token());
+        let before = desk.tokens();
+        desk.keys(place).pastes(text);
+        assert!(!desk.shows("hunter22"), "{place}:\n{}", desk.screen());
+        assert_eq!(desk.tokens(), before, "{place}");
+    }
     let mut desk = Desk::new(120, 36);
-    desk.keys(place).pastes(text);
-    assert_eq!(&*desk.token(), text);
-    desk.must_show(&["INVALID  malformed", "no token found in what was pasted"]);
+    desk.keys("Ctrl-P").pastes(text).must_show(&["the paste contains"]);
+    // A prompt that hides what it holds takes it.
+    desk.keys("Esc Ctrl-P").types("another signing").keys("Enter").pastes(text);
+    desk.must_show(&["characters; never shown"]);
+    assert!(!desk.shows("0 characters"));
+}
+
+#[test]
+fn the_pieces_of_two_cut_tokens_are_called_incomplete() {
+    let token = another_token();
+    let text = format!("{} {}", portcullis::text::head(&token, 60), portcullis::text::head(&token, 90));
+    Desk::new(120, 36).pastes(&text).must_show(&["2 incomplete tokens read"]);
 }
 
 #[test]
@@ -171,7 +246,7 @@ fn only_the_first_thousand_pasted_tokens_are_read() {
     let mut desk = Desk::new(120, 36);
     let tokens: Vec<String> = (0..1200).map(|n| format!("eyJhbGciOiJIUzI1NiJ9.eyJuIjoiMSJ9.{n:04}AAAA")).collect();
     let text = tokens.join("\n");
-    desk.pastes(&text).must_show(&["1000 tokens read", "200 more, above the 1000 that one paste may bring"]);
+    desk.pastes(&text).must_show(&["1000 incomplete tokens read", "200 more, above the 1000 that one paste may bring"]);
     assert_eq!(desk.tokens(), 1000);
     desk.pastes(&text).must_show(&["all already in the list"]);
     desk.keys("Ctrl-7 Ctrl-7");
@@ -198,4 +273,46 @@ fn a_mebibyte_of_dots_is_shown() {
     desk.must_show(&["1.0 MiB", "INVALID"]);
     let status = desk.app.inspection.as_ref().map(|i| i.judged.status(desk.app.times.judged));
     assert!(matches!(status, Some(TokenStatus::Invalid(reason)) if reason.code() == "too_large"));
+}
+
+#[rstest]
+#[case("4\n\n\n")]
+#[case("4\n\n\n\n4\n\n\n")]
+#[case("i\n\n\nuser123\n\n")]
+#[case("t   t ")]
+#[case("at the gate of the tower\nwe call \n\n\n")]
+#[case("c\t\t\n\n\n")]
+#[case("p j k \n \n")]
+#[case(":fresh\n\n")]
+#[case(":quit\n\n\n")]
+#[case("x\t\tme\n\n")]
+#[case("v\n\n\n")]
+fn text_that_is_sent_line_by_line_does_nothing(#[case] text: &str) {
+    for place in OUTSIDE {
+        let mut desk = Desk::new(120, 36);
+        desk.types("user123").keys("Enter").keys(place);
+        let before = (desk.tokens(), desk.calls(), desk.left.len(), std::sync::Arc::clone(&desk.app.auth.rules));
+        desk.sends(text);
+        let after = (desk.tokens(), desk.calls(), desk.left.len(), std::sync::Arc::clone(&desk.app.auth.rules));
+        assert_eq!((before.0, before.1, before.2), (after.0, after.1, after.2), "{place}");
+        assert!(before.3.revoked == after.3.revoked && before.3.policy.is_equivalent(&after.3.policy), "{place}");
+        assert!(desk.serves_at().is_none(), "{place}");
+    }
+}
+
+#[test]
+fn an_enter_that_came_too_fast_is_said_and_can_be_pressed_again() {
+    let mut desk = Desk::new(120, 36);
+    desk.keys("Esc").sends("4\n").must_show(&["Enter ignored: it came too fast to be typed; press it again"]);
+    assert_eq!((desk.app.focus.pane, desk.calls()), (Pane::Call, 0));
+    desk.keys("Enter");
+    assert_eq!(desk.calls(), 1);
+}
+
+#[test]
+fn a_script_that_fills_in_a_field_may_send_it() {
+    let mut desk = Desk::new(120, 36);
+    desk.sends("two words\n");
+    assert_eq!(desk.tokens(), 1);
+    desk.must_show(&["VALID", "two words"]);
 }

@@ -7,6 +7,7 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use portcullis::text::{Reading, read_token};
+use proptest::prelude::*;
 use rstest::rstest;
 
 use crate::forge::{HS256, b64, claims, mac, sign, token};
@@ -259,6 +260,141 @@ fn an_incomplete_token_is_not_completed() {
     }
 }
 
+/// A text without the last characters of its signature, and these.
+fn cut(token: &str, length: usize) -> (&str, &str) {
+    token.split_at(token.len() - length)
+}
+
+#[test]
+fn a_blank_line_ends_a_token() {
+    for token in tokens() {
+        for missing in [1, 5, 23, 40] {
+            let (beginning, word) = cut(&token, missing);
+            for gap in ["\n\n", "\r\n\r\n", "\n  \n", "\n\n\n", "\n\n    "] {
+                for text in [
+                    format!("{beginning}{gap}{word}"),
+                    format!("{beginning}{gap}{word}\n\nthen"),
+                    format!("Authorization: Bearer {beginning}{gap}{word}\n"),
+                    format!("{}{gap}{word}", wrapped(beginning, 64)),
+                    format!("{}{gap}{word}", wrapped(beginning, 40).replace('\n', "\r\n")),
+                    format!("> {}", format!("{}{gap}{word}", wrapped(beginning, 64)).replace('\n', "\n> ")),
+                ] {
+                    let found = read_token(&text).tokens;
+                    assert!(found.iter().all(|found| *found != token), "{text}");
+                }
+            }
+        }
+        // Every line is full, also the last one before the blank one.
+        for columns in [20, 40, 64, 80] {
+            let beginning = &token[..(token.len() - 1) / columns * columns];
+            let text = format!("{}\n\n{}", wrapped(beginning, columns), &token[beginning.len()..]);
+            assert!(read_token(&text).tokens.iter().all(|found| *found != token), "{columns}:\n{text}");
+        }
+        let at = token.rfind('.').expect("three segments") + 1;
+        let text = format!("{}\n\n{}", &token[..at], &token[at..]);
+        assert!(read_token(&text).tokens.iter().all(|found| *found != token), "{text}");
+    }
+}
+
+#[test]
+fn a_token_whose_lines_are_all_apart_is_found() {
+    for token in tokens() {
+        for columns in [40, 64, 80] {
+            for gap in ["\n\n", "\r\n\r\n", "\n \n"] {
+                for text in [token.clone(), format!("Authorization: Bearer {token}"), format!("{token}\nsent to you")] {
+                    let text = copied(&text, columns).replace('\n', gap);
+                    assert_eq!(read_token(&text).tokens, [token.as_str()], "{columns}:\n{text}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_whole_token_beside_a_cut_one_is_found() {
+    let all = tokens();
+    for (whole, other) in [(0, 1), (1, 0), (0, 2), (2, 0), (1, 2), (2, 1), (0, 0)].map(|(a, b)| (&all[a], &all[b])) {
+        for columns in [50, 64, 76, 80, 132] {
+            for length in [12, 60, 79, 80, 100, 160, 200, other.len() - 43, other.len() - 20, other.len() - 1] {
+                let cut = &other[..length.min(other.len() - 1)];
+                for text in [
+                    format!("{}\n{}", wrapped(cut, columns), wrapped(whole, columns)),
+                    format!("{}\n{}", wrapped(whole, columns), wrapped(cut, columns)),
+                    format!("{}\n\n{}", wrapped(cut, columns), wrapped(whole, columns)),
+                    format!("old: {}\nnew: {}\n", wrapped(cut, columns), wrapped(whole, columns)),
+                    copied(&format!("old: {cut}\nnew: {whole}\n"), columns),
+                    wrapped(&format!("{cut} {whole}"), columns),
+                    wrapped(&format!("{whole} {cut}"), columns),
+                    wrapped(&format!("{{\"old\": \"{cut}\", \"new\": \"{whole}\"}}"), columns),
+                ] {
+                    let found = read_token(&text).tokens;
+                    assert!(found.contains(whole), "{columns}, {length}:\n{text}\n{found:#?}");
+                }
+            }
+        }
+    }
+}
+
+/// Two texts side by side, each broken at a column.
+fn side_by_side(left: &str, right: &str, columns: usize, between: &str) -> String {
+    let (left, right) = (wrapped(left, columns), wrapped(right, columns));
+    let rows = left.lines().count().max(right.lines().count());
+    let row = |n| {
+        let (left, right) = (left.lines().nth(n).unwrap_or(""), right.lines().nth(n).unwrap_or(""));
+        format!("{left:<columns$}{between}{right}").trim_end().to_owned()
+    };
+    (0..rows).map(row).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn tokens_side_by_side_are_found_and_never_mixed() {
+    let [a, b, c] = tokens();
+    // The same length and nearly the same claims: a mixture would have the form of a token.
+    let like = token(claims("").replace("user123", "user124"));
+    for between in [" ", "   ", " │ ", "│", " | "] {
+        for columns in [30, 40, 60, 76, 90, 100, 120, 150] {
+            for (left, right) in [(&a, &b), (&b, &a), (&a, &c), (&a, &like), (&like, &a)] {
+                let text = side_by_side(left, right, columns, between);
+                assert_eq!(read_token(&text).tokens, [left.as_str(), right], "{columns}:\n{text}");
+                for length in [20, 60, 100, 150] {
+                    let text = side_by_side(&left[..length], &right[..length + 7], columns, between);
+                    let found = read_token(&text).tokens;
+                    assert!(
+                        found.iter().all(|found| left.contains(found) || right.contains(found)),
+                        "{text}\n{found:#?}"
+                    );
+                    // One of them is whole.
+                    let text = side_by_side(&left[..length], right, columns, between);
+                    assert!(read_token(&text).tokens.contains(right), "{columns} {length}:\n{text}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn both_tokens_of_a_difference_are_found() {
+    let [a, b, c] = tokens();
+    let signed = |sign: &str, text: &str| format!("{sign}{}", text.replace('\n', &format!("\n{sign}")));
+    for (old, new) in [(&a, &b), (&b, &a), (&a, &c), (&c, &a)] {
+        for text in [
+            format!("-{old}\n+{new}"),
+            format!("-  {old}\n+  {new}\n"),
+            format!("-TOKEN={old}\n+TOKEN={new}"),
+            format!("--- a/.env\n+++ b/.env\n@@ -1,3 +1,3 @@\n HOST=x\n-{old}\n+{new}\n PORT=1\n"),
+            format!("{}\n{}\n", signed("-", &wrapped(old, 70)), signed("+", &wrapped(new, 70))),
+            format!("@@ -1,4 +1,4 @@\n{}\n{}\n", signed("-", &wrapped(old, 64)), signed("+", &wrapped(new, 64))),
+            format!("-{old}\n{}\n", signed("+", &wrapped(new, 64))),
+            format!("{}\n+{new}\n", signed("-", &wrapped(old, 64))),
+        ] {
+            assert_eq!(read_token(&text).tokens, [old.as_str(), new], "{text}");
+            assert_eq!(read_token(&text.replace('\n', "\r\n")).tokens, [old.as_str(), new], "{text}");
+        }
+    }
+    let list = format!("- {a}\n- {b}\n-{c}");
+    assert_eq!(read_token(&list).tokens, [a, b, c]);
+}
+
 #[test]
 fn several_tokens_are_all_found_unchanged() {
     let [a, b, c] = tokens();
@@ -429,5 +565,68 @@ fn a_token_of_a_megabyte_is_inspected_within_a_minute() {
                 }
             }
         });
+    }
+}
+
+/// A token with a header and claims of any length, signed as HS256 or as long as an RS256 signature.
+fn any_token() -> impl Strategy<Value = String> {
+    ("[a-z0-9]{0,90}", "[ -~&&[^\"\\\\]]{0,120}", any::<bool>()).prop_map(|(kid, note, is_rsa)| {
+        let payload = claims(&format!(r#""note":"{note}","#));
+        if !is_rsa {
+            return sign(format!(r#"{{"alg":"HS256","kid":"{kid}"}}"#), payload);
+        }
+        let signed = format!("{}.{}", b64(format!(r#"{{"alg":"RS256","kid":"{kid}"}}"#)), b64(payload));
+        let signature: Vec<u8> = (0..8).flat_map(|n| mac(&format!("{n}{signed}"), b"x")).collect();
+        format!("{signed}.{}", b64(signature))
+    })
+}
+
+fn one_of(list: &'static [&'static str]) -> impl Strategy<Value = &'static str> {
+    (0..list.len()).prop_map(|n| list[n])
+}
+
+proptest! {
+    #[test]
+    fn a_token_is_found_byte_for_byte_in_any_style_of_wrapping(
+        token in any_token(),
+        columns in 20usize..140,
+        before in one_of(&["", "Bearer ", "Authorization: Bearer ", "TOKEN=", "token: ", "-H 'Authorization: Bearer "]),
+        quote in one_of(&["", "\"", "'", "`"]),
+        mark in one_of(&["", "> ", "# ", "│ ", "+", "-", "    ", "\t", "// "]),
+        indent in 0usize..8,
+        end in one_of(&["\n", "\r\n", " \n"]),
+    ) {
+        let text = wrapped(&format!("{before}{quote}{token}{quote}"), columns);
+        let text = format!("{mark}{}", text.replace('\n', &format!("{end}{mark}{}", " ".repeat(indent))));
+        prop_assert_eq!(read_token(&text).tokens, [token], "{}", text);
+    }
+
+    #[test]
+    fn no_token_is_found_that_is_not_in_one_paragraph_of_the_text(
+        tokens in proptest::collection::vec(any_token(), 3),
+        pieces in proptest::collection::vec((0usize..3, 0usize..400, 0usize..400, 20usize..140, 0usize..6), 1..8),
+        words in proptest::collection::vec("[A-Za-z0-9_-]{1,44}", 8),
+    ) {
+        let mut text = "first\nline\n\n".to_owned();
+        for ((token, from, to, columns, join), word) in pieces.into_iter().zip(words) {
+            let token = &tokens[token];
+            // Mostly from its beginning: what begins like a token is looked at.
+            let from = if from < 300 { 0 } else { from.min(token.len()) };
+            let cut = &token[from..to.clamp(from, token.len())];
+            text.push_str(&wrapped(cut, columns));
+            let behind = match join {
+                0 => "\n".to_owned(),
+                1 => "\n\n".to_owned(),
+                2 => format!("\n\n{}\n", &token[from + cut.len()..]),
+                3 => format!("\n\n{word}\n\n"),
+                4 => format!("\n{word}\n"),
+                _ => " ".to_owned(),
+            };
+            text.push_str(&behind);
+        }
+        let whole: Vec<String> = text.split("\n\n").map(|part| part.split_whitespace().collect()).collect();
+        for found in read_token(&text).tokens {
+            prop_assert!(whole.iter().any(|part| part.contains(&found)), "{}\n{}", found, text);
+        }
     }
 }

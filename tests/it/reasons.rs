@@ -127,7 +127,7 @@ fn rows_of_issuers() -> Vec<Row> {
             ..row(
                 "issuer_mismatch",
                 token(claims(r#""iss":"https://id.example/","#)),
-                "iss is https://id.example/, expected https://id.example; only the slash at the end differs",
+                "iss is https://id.example/, expected https://id.example; only the trailing slash differs",
             )
         },
         Row {

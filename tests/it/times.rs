@@ -114,11 +114,11 @@ fn the_screen_changes_exactly_when_it_asks_to_be_drawn() {
 #[test]
 fn odd_times_are_shown_and_explained() {
     for (claim, message) in [
-        (r#""exp":1795380000000"#, "exp looks like milliseconds"),
+        (r#""exp":1795380000000"#, "exp looks like milliseconds instead of seconds"),
         (r#""exp":18446744073709551615"#, "the claim exp is 18446744073709551615"),
         (r#""exp":1e400"#, "the claim exp is 1e400"),
         (r#""exp":"soon""#, "the claim exp is a string"),
-        (r#""x":1"#, "no exp: such a token would live for ever"),
+        (r#""x":1"#, "no exp: the token would never expire"),
         (r#""exp":-1"#, "1969-12-31 23:59:59Z"),
     ] {
         let mut desk = Desk::new(160, 50);

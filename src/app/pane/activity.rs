@@ -52,17 +52,17 @@ pub struct ActivityPane {
 }
 
 impl App {
-    /// A call of the log by its number, while it is in the log.
+    /// Returns a row of the log by its number, if it is still in the log.
     pub fn record(&self, seq: u64) -> Option<&Arc<Record>> {
         self.auth.activity.nth_newest(self.auth.activity.place(seq)?)
     }
 
-    /// The selected call.
+    /// Returns the selected row.
     pub fn activity_row(&self) -> Option<&Arc<Record>> {
         self.auth.activity.nth_newest(self.activity_place())
     }
 
-    /// The place of the selected call, counted from the newest.
+    /// Returns the index of the selected row, counted from the newest.
     pub fn activity_place(&self) -> usize {
         let oldest = self.auth.activity.len().saturating_sub(1);
         self.activity.selected.map_or(0, |seq| self.auth.activity.place(seq).unwrap_or(oldest))
@@ -100,7 +100,7 @@ fn step(app: &mut App, by: isize) {
     choose(app, moved(app.activity_place(), by, app.auth.activity.len()));
 }
 
-/// At the top the selection follows what is new.
+/// Selects the row at an index. At the top, the selection follows the newest row.
 fn choose(app: &mut App, place: usize) {
     let chosen = if place > 0 { app.auth.activity.nth_newest(place) } else { None };
     app.activity.selected = chosen.map(|record| record.seq);

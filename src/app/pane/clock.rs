@@ -13,9 +13,9 @@ use crate::text::{Span, words};
 
 /// The time on the clock.
 pub const DIAL: Field = Field::new(Pane::Clock, 0);
-/// A place in the selected token's life to jump to.
+/// A point in the selected token's lifetime to jump to.
 pub const JUMP: Field = Field::new(Pane::Clock, 1);
-/// An instant to set the clock to, as it is typed.
+/// An instant to set the clock to, as typed.
 pub const GO_TO: Field = Field::new(Pane::Clock, 2);
 /// The speed of the clock.
 pub const PACE: Field = Field::new(Pane::Clock, 3);
@@ -44,17 +44,17 @@ pub(super) static PLACE: Place = Place {
                 },
             )
             .turn(|_| Some("1 s"), |app, by| app.nudge(Span::SECOND, by))
-            // Up is later, as on every dial.
+            // Up means later, as on every dial.
             .row(|_| Some("1 min"), |app, by| app.nudge(-Span::MINUTE, by))
             .edge(|_| Some("real, ×60"), |app, by| if by < 0 { app.real_time() } else { app.hurry() }),
         Control::new(JUMP, "jump to")
             .act(|_| Some("jump"), |app| app.set_clock_to(app.named_instant(app.dial.jump())))
             .turn(|_| Some("change"), |app, by| app.dial.jump = turned(app.dial.jump, by, JUMPS.len())),
         Control::new(GO_TO, "set to")
-            // It has no effect until it is sent.
+            // It has no effect until it is submitted.
             .text(|app| &app.dial.go_to, |app| &mut app.dial.go_to, |_, _| {})
             .act(|_| Some("set"), |app| app.set_clock_to(app.named_instant(app.dial.go_to.text()))),
-        // The last two take effect while they are turned.
+        // The last two take effect at once.
         Control::new(PACE, "runs").turn(|_| Some("change"), App::turn_pace),
         Control::new(STAMPS, "issue at").turn(|_| Some("change"), |app, _| app.stamps_held = !app.stamps_held),
     ],
@@ -82,21 +82,21 @@ impl Default for ClockPane {
     }
 }
 
-/// Times in a token's life to jump to, as they can be typed.
+/// The points in a token's lifetime to jump to, written as a user can type them.
 const JUMPS: [&str; 7] = ["nbf", "exp - 1s", "exp", "exp + 1s", "exp + leeway - 1s", "exp + leeway", "iat"];
 
-/// The speed of the clock.
+/// The speeds that the clock can have.
 const PACES: [&str; 3] = ["real speed", "frozen", "60× speed"];
 
 impl ClockPane {
-    /// The place in a token's life that is chosen.
+    /// Returns the chosen point in a token's lifetime.
     pub const fn jump(&self) -> &'static str {
         JUMPS[self.jump]
     }
 }
 
 impl App {
-    /// The speed of the clock in words.
+    /// Returns the speed of the clock in words.
     pub const fn pace(&self) -> &'static str {
         PACES[self.pace_at()]
     }
@@ -109,7 +109,7 @@ impl App {
         }
     }
 
-    /// The instant that a text names.
+    /// Returns the instant that a text names; it may be relative to the clock or to the selected token's times.
     pub fn named_instant(&self, text: &str) -> Result<NumericDate, InstantError> {
         named_instant(text, self.times.judged, self.selected().map(|entry| &entry.judged.lifetime))
     }
@@ -128,14 +128,14 @@ impl App {
         self.set_clock(self.times.judged.plus(step * by));
     }
 
-    /// Returns to the real time, with everything that depends on it.
+    /// Sets the clock back to the real time, which stamps issued tokens again, too.
     pub(in crate::app) fn real_time(&mut self) {
         self.hold(ConsoleClock::Real);
         self.stamps_held = false;
         self.say("clock set to real time");
     }
 
-    /// Sets the clock to an instant that was named.
+    /// Sets the clock to a named instant, or reports the error.
     fn set_clock_to(&mut self, named: Result<NumericDate, InstantError>) -> Vec<Effect> {
         match named {
             Ok(at) => {
@@ -149,16 +149,16 @@ impl App {
     }
 }
 
-/// Why a text names no instant. Safe to show.
+/// Why a text does not name an instant. Safe to show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InstantError {
-    /// It is not written as any of them.
+    /// The text is not in an accepted format.
     #[error("expected +55m, -1d, exp, exp - 1s, nbf, exp + leeway, or a time such as 2026-11-22T20:41:05Z")]
     Unreadable,
-    /// It names a claim, and no token is selected.
+    /// The text names a claim, but no token is selected.
     #[error("select a token first: exp, nbf and iat are its times")]
     NoToken,
-    /// The selected token does not have this claim, or not as a time.
+    /// The selected token does not have this claim, or its value is not a time.
     #[error("the token has no readable {0}")]
     NoClaim(&'static str),
 }
@@ -195,7 +195,7 @@ fn named_instant(text: &str, shown: NumericDate, life: Option<&Lifetime>) -> Res
     Ok(at)
 }
 
-/// A duration, or the leeway.
+/// Parses a duration, or `leeway`.
 fn span(text: &str, life: &Lifetime) -> Result<Span, InstantError> {
     match text {
         "leeway" => Ok(life.leeway.span()),

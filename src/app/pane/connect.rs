@@ -30,29 +30,29 @@ pub(super) static PLACE: Place = Place {
 /// The state of the Connect pane.
 #[derive(Clone, Debug)]
 pub struct ConnectPane {
-    /// The place of the client in [`CLIENTS`].
+    /// The index of the client in [`CLIENTS`].
     client: usize,
-    /// The files that this program was started with.
+    /// The files that the program was started with.
     pub files: Files,
 }
 
-/// A placeholder for an unknown path.
+/// The placeholder for the path of the secret file, if it is unknown.
 const SECRET_FILE: &str = "/path/to/secret";
 
 impl ConnectPane {
-    /// A pane for the first client, in a program that was started with these files.
+    /// Creates a pane with instructions for the first client, for a program that was started with these files.
     pub(in crate::app) const fn new(files: Files) -> Self {
         Self { client: 0, files }
     }
 
-    /// The client that instructions are shown for.
+    /// Returns the client that instructions are shown for.
     pub fn client(&self) -> &'static Client {
         CLIENTS.get(self.client).unwrap_or(&CLIENTS[0])
     }
 }
 
 impl App {
-    /// The instructions for the chosen client, with this text for the selected token.
+    /// Returns the instructions for the chosen client, with this text as the token.
     pub fn client_instructions(&self, token: Option<&str>) -> String {
         let tool = &*self.call.tool;
         self.connect.client().instructions(&Connection {
@@ -64,7 +64,7 @@ impl App {
         })
     }
 
-    /// Warnings about the instructions, most important first.
+    /// Returns warnings about the instructions, most important first.
     pub fn client_cautions(&self) -> Vec<&'static str> {
         let client = self.connect.client();
         let mut cautions = Vec::new();
@@ -88,7 +88,7 @@ impl App {
         cautions
     }
 
-    /// The options with which `portcullis serve --stdio` judges as this console does.
+    /// Returns the options with which `portcullis serve --stdio` decides as this console does.
     fn stdio_options(&self) -> Vec<String> {
         let (rules, files) = (&self.auth.rules, &self.connect.files);
         let secret = match self.key_origin() {
@@ -121,12 +121,12 @@ impl App {
         options
     }
 
-    /// The origin of the signing key.
+    /// Returns the origin of the signing key.
     fn key_origin(&self) -> Option<KeyOrigin> {
         self.auth.signer.as_ref().map(Signer::verifier).map(Verifier::origin)
     }
 
-    /// The instructions for the chosen client, with the whole token.
+    /// Returns the instructions for the chosen client, with the whole token, to be copied.
     pub(in crate::app) fn client_clip(&self) -> Clip {
         let client = self.connect.client();
         let instructions = self.client_instructions(self.selected().and_then(|entry| entry.text()).map(|text| &**text));

@@ -23,7 +23,7 @@ pub const TOKEN: Field = Field::new(Pane::Drill, 0);
 pub const TOOL: Field = Field::new(Pane::Drill, 1);
 /// The time from one call to the next.
 pub const EVERY: Field = Field::new(Pane::Drill, 2);
-/// Shifted time or real time.
+/// Whether the drill runs in shifted time or in real time.
 pub const WAY: Field = Field::new(Pane::Drill, 3);
 
 pub(super) static PLACE: Place = Place {
@@ -60,7 +60,7 @@ pub struct DrillPane {
     pub running: Option<Running>,
     /// The result of the last drill.
     pub found: Option<DrillResult>,
-    /// A token is being issued to be drilled.
+    /// Whether a token is being issued for a drill.
     pub(in crate::app) waits: bool,
 }
 
@@ -79,7 +79,7 @@ enum DrillToken {
     Fresh(usize),
 }
 
-/// How long a token lives that is issued for a drill.
+/// The lifetimes of tokens that are issued for a drill.
 const FRESH: [Span; 3] = [Span::seconds(3), Span::seconds(10), Span::MINUTE];
 
 impl DrillToken {
@@ -93,7 +93,7 @@ impl DrillToken {
     }
 }
 
-/// From one call to the next.
+/// The times from one call to the next.
 const INTERVALS: [Span; 7] =
     [FINEST, Span::millis(100), Span::millis(250), Span::millis(500), Span::SECOND, Span::seconds(10), Span::MINUTE];
 
@@ -136,35 +136,35 @@ impl DrillPane {
         Plan { pace, every: INTERVALS[self.every], fine: self.way == DrillMode::RealFine }
     }
 
-    /// The instant of the next call, while a drill waits for one.
+    /// Returns the instant of the next call, if a drill waits for it.
     fn due(&self) -> Option<NumericDate> {
         let running = self.running.as_ref().filter(|running| running.awaited.is_none())?;
         running.drill.next()
     }
 
-    /// Which token is drilled, in words.
+    /// Returns which token is drilled, in words.
     pub fn with_words(&self) -> String {
         self.with.words()
     }
 
-    /// The time from one call to the next, in words.
+    /// Returns the time from one call to the next, in words.
     pub fn every_words(&self) -> String {
         exact(INTERVALS[self.every])
     }
 
-    /// How the drill passes the time, in words.
+    /// Returns how the drill passes the time, in words.
     pub const fn way_words(&self) -> &'static str {
         self.way.words()
     }
 
-    /// Whether the selected token is the one that is drilled.
+    /// Whether the next drill uses the selected token.
     pub fn is_of_selected(&self) -> bool {
         self.with == DrillToken::Selected
     }
 }
 
 impl App {
-    /// The time until the drill needs its next call, independent of the picture.
+    /// Returns the time until the drill's next call. It does not depend on what is on the screen.
     pub fn next_deed(&self) -> Option<Duration> {
         let left = self.drill.due()?.since(self.times.real);
         // Limited, so that a change of the clock is noticed.
@@ -191,7 +191,7 @@ impl App {
         }
     }
 
-    /// A request for a token with this lifetime that may call the form's tool.
+    /// Returns a request for a token with this lifetime that may call the form's tool.
     fn fresh_request(&self, lives: Span) -> IssueRequest {
         let rules = &self.auth.rules;
         IssueRequest {
@@ -204,7 +204,7 @@ impl App {
         }
     }
 
-    /// The token was issued: if a drill waits for it, it begins.
+    /// Starts the drill that waits for the issued token, if any.
     pub(in crate::app) fn drill_issued(&mut self) -> Vec<Effect> {
         match (std::mem::take(&mut self.drill.waits), self.selected().cloned()) {
             (true, Some(entry)) => self.drill_token(&entry),
@@ -221,7 +221,7 @@ impl App {
         let drill = match Drill::new(&entry.judged.lifetime, plan, self.times.real) {
             Ok(drill) => drill,
             Err(error) => {
-                // The result for another token would seem to be this token's.
+                // The result for another token would look like this token's.
                 self.drill.found = None;
                 self.complain(error.to_string());
                 return Vec::new();

@@ -11,10 +11,10 @@ use crate::text;
 /// The choice of the token's view.
 pub const VIEW: Field = Field::new(Pane::Inspect, 0);
 
-/// Columns of the title beside the note.
+/// How many columns the title beside the note takes.
 const TITLE: usize = 15;
 
-/// Rows that page up and page down scroll.
+/// How many rows Page Up and Page Down scroll.
 const PAGE: isize = 10;
 
 pub(super) static PLACE: Place = Place {
@@ -45,9 +45,9 @@ pub(super) static PLACE: Place = Place {
 pub struct InspectPane {
     /// The current view.
     pub view: InspectView,
-    /// Rows scrolled past.
+    /// How many rows are scrolled past.
     pub scroll: usize,
-    /// Only claims that contain this are shown; in lower case.
+    /// The search text in lower case: only claims that contain it are shown.
     pub find: String,
 }
 
@@ -62,10 +62,10 @@ pub enum InspectView {
 }
 
 impl InspectView {
-    /// Every view, in the order in which they turn.
+    /// Every view, in the order in which → selects them.
     const ALL: [Self; 3] = [Self::Claims, Self::Raw, Self::Checks];
 
-    /// The word for it.
+    /// Returns the word shown for it.
     pub const fn word(self) -> &'static str {
         match self {
             Self::Claims => "claims",

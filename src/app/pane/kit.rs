@@ -55,23 +55,26 @@ pub struct KitPane {
     pub row: usize,
     /// The result of the last run.
     pub card: Option<Scorecard>,
-    /// The rules it was made under.
+    /// The rules when that run ended.
     rules: Option<Arc<Rules>>,
     awaited: Option<Run>,
 }
 
-/// A run whose answers are awaited.
+/// A run whose answers are pending.
 struct Run {
     id: u64,
     tool: Arc<str>,
-    made_for: String,
+    made_for: Identity,
+    /// The settings and rules when it began: the answers are judged by these.
+    judged_by: Vec<String>,
+    rules: Arc<Rules>,
     at: NumericDate,
     tokens: Vec<TestToken>,
 }
 
 impl App {
-    /// The user and permissions of test tokens: those of the selected token, or of the Issue form, or else of a user
-    /// who may call the tool.
+    /// Returns the user and permissions of test tokens: those of the selected token, or of the Issue form, or else of a
+    /// user who may call the tool.
     pub fn identity(&self) -> Identity {
         let selected = self.selected().map(|entry| &entry.judged);
         if let Some((name, judged)) =
@@ -86,26 +89,26 @@ impl App {
         Identity { user_id: "tester".to_owned(), permissions }
     }
 
-    /// What the last run tested, and whether its result is out of date: another run would test something else or use
-    /// other rules.
+    /// Returns what the last run tested, and whether its result is outdated: another run would test something else or
+    /// use other rules.
     pub fn kit_is_of(&self) -> Option<(String, bool)> {
         let card = self.kit.card.as_ref()?;
         let same_rules = self.kit.rules.as_ref().is_some_and(|rules| Arc::ptr_eq(rules, &self.auth.rules));
-        let same_call = *card.tool == *self.call.tool && card.made_for == self.identity().words();
-        Some((format!("{} as {}", text::name(&card.tool, 32), card.made_for), !(same_rules && same_call)))
+        let same_call = *card.tool == *self.call.tool && card.made_for == self.identity();
+        Some((format!("{} as {}", text::name(&card.tool, 32), card.made_for.words()), !(same_rules && same_call)))
     }
 
-    /// Calls the tool with every test token, freshly made for the time on the clock.
+    /// Calls the tool with every test token, made anew for the time on the clock.
     fn run_kit(&mut self) -> Vec<Effect> {
         self.ask_for_kit(KitFor::Run)
     }
 
-    /// Puts the test token under the cursor into the list.
+    /// Adds the test token under the cursor to the list.
     fn make_test_token(&mut self) -> Vec<Effect> {
         self.ask_for_kit(KitFor::List(Some(self.kit.row)))
     }
 
-    /// Puts every test token into the list.
+    /// Adds every test token to the list.
     pub(in crate::app) fn make_all_test_tokens(&mut self) -> Vec<Effect> {
         self.ask_for_kit(KitFor::List(None))
     }
@@ -138,17 +141,25 @@ impl App {
             }
             KitFor::Run => {
                 let id = self.next_id();
-                let (tool, made_for) = (Arc::clone(&self.call.tool), self.identity().words());
+                let (tool, made_for) = (Arc::clone(&self.call.tool), self.identity());
                 let arguments = self.arguments_for(&tool);
                 let order = Order { tool: Arc::clone(&tool), arguments, origin: Origin::Kit, judged_at: at };
                 let texts = tokens.iter().map(|token| Some(Arc::clone(&token.token))).collect();
-                self.kit.awaited = Some(Run { id, tool, made_for, at, tokens });
+                self.kit.awaited = Some(Run {
+                    id,
+                    tool,
+                    made_for,
+                    judged_by: self.judged_by(),
+                    rules: Arc::clone(&self.auth.rules),
+                    at,
+                    tokens,
+                });
                 vec![Effect::CallEach { id, tokens: texts, order }]
             }
         }
     }
 
-    /// Test tokens were put into the list.
+    /// Handles test tokens that were added to the list.
     pub(in crate::app) fn named_added(&mut self, numbers: Vec<u64>) -> Vec<Effect> {
         if let Some(first) = numbers.first() {
             self.selected = Some(*first);
@@ -164,15 +175,17 @@ impl App {
     }
 
     pub(in crate::app) fn called_each(&mut self, id: u64, calls: Vec<CallResult>) -> Vec<Effect> {
-        let Some(Run { tool, made_for, at, tokens, .. }) = self.kit.awaited.take_if(|run| run.id == id) else {
+        let Some(Run { tool, made_for, judged_by, rules, at, tokens, .. }) =
+            self.kit.awaited.take_if(|run| run.id == id)
+        else {
             return self.everyone_called(id, calls);
         };
         let line = |(token, called): (&TestToken, CallResult)| {
             Line::new(token, Observation::new(&called.decision, &called.outcome))
         };
         let lines: Vec<Line> = tokens.iter().zip(calls).map(line).collect();
-        let card = Scorecard { tool: tool.to_string(), made_for, judged_by: self.judged_by(), at, lines };
-        self.kit.rules = Some(Arc::clone(&self.auth.rules));
+        let card = Scorecard { tool: tool.to_string(), made_for, judged_by, at, lines };
+        self.kit.rules = Some(rules);
         let said = format!("test tokens: {}", card.summary());
         if card.passed() {
             self.say(said);

@@ -1,8 +1,8 @@
 //! The panes. The state and behaviour of each is in its file here; its picture is in the file of the same name under
-//! `view/pane/`. This file lists the panes, says which screen shows which, and defines what a pane's file provides.
+//! `view/pane/`. This file lists the panes, defines which screen shows which, and defines what a pane's file provides.
 //!
-//! A key that works in a pane is one constant: the word in the footer and the function beside it. What several panes
-//! share (the selected token, the tool, the clock, the history) is in `App` and the files beside this folder.
+//! A key that works in a pane is one constant with the footer's word and the function beside it. State that several
+//! panes share (the selected token, the tool, the clock, the history) is in `App` and the files beside this folder.
 
 pub mod activity;
 pub mod call;
@@ -67,7 +67,7 @@ impl Pane {
         Self::Connect,
     ];
 
-    /// The pane that a letter leads to.
+    /// Returns the pane that a letter focuses.
     pub fn by_letter(letter: char) -> Option<Self> {
         Self::ALL.into_iter().find(|pane| pane.place().letter == letter)
     }
@@ -93,19 +93,20 @@ impl Pane {
         }
     }
 
-    /// The title on the screen.
+    /// Returns the title on the screen.
     pub const fn title(self) -> &'static str {
         self.place().title
     }
 
-    /// Its fields, in the order of Tab.
+    /// Returns its fields, in the order of Tab.
     pub fn fields(self) -> impl DoubleEndedIterator<Item = Field> + ExactSizeIterator {
         self.place().controls.iter().map(|control| control.field)
     }
 }
 
 impl Screen {
-    /// Its panes, in the order of the digits. Tokens, Call and Activity are the same on every screen that shows them.
+    /// Returns its panes, in the order of the digits. Tokens, Call and Activity are the same on every screen that shows
+    /// them.
     pub const fn panes(self) -> [Pane; 5] {
         match self {
             Self::Gate => [Pane::Issue, Pane::Tokens, Pane::Inspect, Pane::Call, Pane::Activity],
@@ -116,7 +117,7 @@ impl Screen {
     }
 }
 
-/// A field of a pane: the pane, and the place in its table of controls. Each has a named constant in the pane's file.
+/// A field of a pane: the pane, and the index in its table of controls. Each has a named constant in the pane's file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Field {
     /// The pane it belongs to.
@@ -129,12 +130,12 @@ impl Field {
         Self { pane, index }
     }
 
-    /// Its row in the pane's table.
+    /// Returns its row in the pane's table.
     pub fn control(self) -> &'static Control {
         &self.pane.place().controls[self.index]
     }
 
-    /// The label beside it.
+    /// Returns the label beside it.
     pub fn label(self) -> &'static str {
         self.control().label
     }
@@ -144,35 +145,35 @@ impl Field {
 pub struct Place {
     /// The title on the screen.
     pub title: &'static str,
-    /// The letter that leads to it, wherever no text is typed.
+    /// The letter that focuses it while no text is being edited.
     pub letter: char,
     /// The help paragraph about the pane's purpose.
     pub help: &'static str,
     /// Its fields, in the order of Tab; at least one.
     pub controls: &'static [Control],
-    /// The field where its work begins, if that is not the first one. It never changes, so that a digit can be pressed
-    /// without looking.
+    /// The field that is focused on entering the pane, if it is not the first one. It never changes, so that a user can
+    /// press a digit without looking.
     pub start: Option<Field>,
-    /// The note beside the title, in a pane of so many columns; may be empty.
+    /// Returns the note beside the title in a pane with this many columns; may be empty.
     pub note: fn(&App, usize) -> String,
-    /// Enter, in fields that have no act of their own.
+    /// The action of Enter, in fields without an action of their own.
     pub act: Option<Act>,
-    /// Del, and the command that removes.
+    /// The action of Del and of the command that removes.
     pub remove: Option<Act>,
-    /// Page up and page down.
+    /// The move of Page Up and Page Down.
     pub page: Option<Move>,
-    /// The mouse wheel, wherever the focus is.
+    /// The move of the mouse wheel, wherever the focus is.
     pub wheel: Option<fn(&mut App, isize)>,
-    /// Actions that work everywhere and that the footer names here.
+    /// Actions that work in every pane and that the footer shows in this one.
     pub offers: &'static [(Action, Hint)],
-    /// Ctrl-Y.
+    /// The text that Ctrl-Y copies.
     pub copy: ClipSource,
-    /// Ctrl-X: the explanation.
+    /// The explanation that Ctrl-X copies.
     pub why: ClipSource,
 }
 
 impl Place {
-    /// The defaults of a definition; a pane's file sets at least title, help and controls.
+    /// The defaults of a definition; a pane's file sets at least title, letter, help and controls.
     const DEFAULT: Self = Self {
         title: "",
         letter: ' ',
@@ -192,25 +193,26 @@ impl Place {
 
 /// A field of a pane: its label and its keys. A key that is not set has no effect.
 pub struct Control {
-    /// The name of the field.
+    /// The field.
     pub field: Field,
     /// The label beside it.
     pub label: &'static str,
-    /// The text it edits, if it is a text.
+    /// The text it edits, if any.
     pub text: Option<Text>,
     /// The action of Enter, if it differs from the pane's.
     pub act: Option<Act>,
-    /// Space.
+    /// The action of Space.
     pub tick: Option<Act>,
-    /// Left and right.
+    /// The move of Left and Right.
     pub turn: Option<Move>,
-    /// Up and down. Without it they go to the field above or below.
+    /// The move of Up and Down. Without one, they focus the field above or below.
     pub row: Option<Move>,
-    /// Home and End. Without it they are the longest page up and down.
+    /// The move of Home and End. Without one, they go to the ends of the pane's list.
     pub edge: Option<Move>,
-    /// Whether the arrows change a value instead of moving a cursor: letters, which only move, leave it alone.
+    /// Whether the arrows change a value instead of moving a cursor. Letters only move, so they do not change the
+    /// value.
     pub is_dial: bool,
-    /// A click on one of its rows or cells.
+    /// The action of a click on one of its rows or cells.
     pub click: Option<fn(&mut App, Spot) -> Vec<Effect>>,
 }
 
@@ -280,12 +282,12 @@ pub struct Act {
     pub run: fn(&mut App) -> Vec<Effect>,
 }
 
-/// A pair of keys that move or turn something, back (`-1`) and on (`1`).
+/// A pair of keys that move a cursor or change a choice, back (negative) or forward (positive).
 #[derive(Clone, Copy)]
 pub struct Move {
     /// The word in the footer.
     pub hint: Hint,
-    /// The function to run, with the direction.
+    /// The function to run, with the number of steps.
     pub by: fn(&mut App, isize),
 }
 
@@ -294,9 +296,10 @@ pub struct Move {
 pub struct Text {
     /// The text.
     pub get: fn(&App) -> &TextField,
-    /// The text, to be edited.
+    /// The text, for editing.
     pub get_mut: fn(&mut App) -> &mut TextField,
-    /// Called before an edit changes it, to remember how it was. Text that has no effect until it is sent needs no undo.
+    /// Called before an edit changes the text, to store it for undo. Text that has no effect until it is submitted does
+    /// not need undo.
     pub changes: fn(&mut App, Field),
 }
 
@@ -305,9 +308,9 @@ pub struct Text {
 pub struct Spot {
     /// The row, counted from the top of the whole list.
     pub row: usize,
-    /// The column of a table, or the column of the screen where a bar begins.
+    /// The column of a table, or the screen column at which a bar begins.
     pub column: usize,
-    /// The column of the screen that was hit.
+    /// The screen column of the click.
     pub x: usize,
 }
 

@@ -63,21 +63,21 @@ pub struct PolicyPane {
     /// The permission under the cursor.
     permission: Option<Arc<str>>,
     permissions: Vec<Arc<str>>,
-    /// The policy's lints.
+    /// The warnings about the policy.
     pub lints: Vec<Lint>,
-    /// The failed expectations, as far as they can be tested without a token.
+    /// The failed expectations, as far as they can be checked without a token.
     pub failed: Vec<Expectation>,
     known: Option<Arc<Policy>>,
 }
 
 impl PolicyPane {
-    /// The permissions, in the order of the table's columns: one keeps its place while it is ticked and
-    /// unticked.
+    /// Returns the permissions, in the order of the table's columns. A permission keeps its column while it is ticked
+    /// and unticked.
     pub fn permissions(&self) -> &[Arc<str>] {
         &self.permissions
     }
 
-    /// The place of the permission under the cursor.
+    /// Returns the index of the permission under the cursor.
     pub fn permission_at(&self) -> usize {
         let here = |permission: &Arc<str>| Some(permission) == self.permission.as_ref();
         self.permissions.iter().position(here).unwrap_or(0)
@@ -87,7 +87,7 @@ impl PolicyPane {
         self.permission = self.permissions.get(place).cloned();
     }
 
-    /// Follows the shared policy; returns whether it is another one.
+    /// Follows the shared policy; returns whether it has changed.
     pub(in crate::app) fn follow(&mut self, policy: &Arc<Policy>) -> bool {
         if self.known.as_ref().is_some_and(|known| Arc::ptr_eq(known, policy)) {
             return false;
@@ -121,7 +121,7 @@ impl App {
             names.push(Arc::clone(&permission));
         }
         *asked = names.into();
-        // A permission that no tool asks for any more is named all the same, so that it can be ticked again.
+        // A permission that no tool accepts any more stays in the policy, so that it can be ticked again.
         let is_named = parts.permissions.iter().any(|rule| rule.name == permission);
         if !is_named && parts.tools.iter().all(|tool| !tool.permissions.contains(&permission)) {
             parts.permissions.push(PermissionRule { name: permission, description: None, implies: Vec::new() });
@@ -129,7 +129,7 @@ impl App {
         self.change_policy(RULES, parts)
     }
 
-    /// Decides on a policy of these parts from now on; the one before can be brought back.
+    /// Puts a policy made of these parts into force, as a step that can be undone.
     pub(in crate::app) fn change_policy(&mut self, field: Field, parts: Parts) -> Vec<Effect> {
         match Policy::build(parts) {
             Ok(policy) if policy == *self.auth.rules.policy => Vec::new(),
@@ -207,7 +207,7 @@ impl App {
         effects
     }
 
-    /// Takes the tool under the cursor out of the policy.
+    /// Removes the tool under the cursor from the policy.
     pub(in crate::app) fn drop_tool(&mut self) -> Vec<Effect> {
         let Some(column) = self.column() else {
             self.complain("select a tool of the policy to remove");

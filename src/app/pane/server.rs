@@ -73,16 +73,16 @@ pub struct ServerPane {
 /// A pending start or stop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Transition {
-    /// It starts: a name is looked up, or an address taken.
+    /// The server is starting: it looks up a name or binds the address.
     Starting,
-    /// It lets calls end.
+    /// The server is stopping: it waits for running calls to end.
     Stopping,
-    /// It stops, and then starts with other settings.
+    /// The server is stopping, and then starts with other settings.
     Restarting,
 }
 
 impl Transition {
-    /// The word for it.
+    /// Returns the word shown for it.
     pub const fn word(self) -> &'static str {
         match self {
             Self::Starting => "starting",
@@ -96,7 +96,7 @@ impl Transition {
 pub struct RunningServer {
     /// The server's URI: the audience of tokens and the address for clients.
     pub uri: Arc<str>,
-    /// Since when.
+    /// When it was started, in real time.
     pub since: NumericDate,
     /// Whether other machines can reach it.
     is_exposed: bool,
@@ -105,19 +105,19 @@ pub struct RunningServer {
 }
 
 impl ServerPane {
-    /// A pane for a server that would start with these settings.
+    /// Creates a pane with the settings of the next start.
     pub fn new(settings: Settings) -> Self {
         let listen = TextField::new(&settings.address.to_string(), Lines::One);
         Self { listen, settings, serving: None, changing: None, fault: None }
     }
 
-    /// The settings that the form asks for.
+    /// Returns the settings in the form.
     fn requested(&self) -> Result<Settings, AddressError> {
         let address = self.listen.text().trim().parse()?;
         Ok(Settings { address, ..self.settings.clone() })
     }
 
-    /// The action of Enter.
+    /// Returns the action of Enter.
     pub fn next(&self) -> ServerAct {
         match &self.serving {
             None => ServerAct::Start,
@@ -137,7 +137,7 @@ pub enum ServerAct {
 }
 
 impl ServerAct {
-    /// The word for it.
+    /// Returns the word shown for it.
     pub const fn word(self) -> &'static str {
         match self {
             Self::Start => "start",
@@ -148,13 +148,13 @@ impl ServerAct {
 }
 
 impl App {
-    /// Something runs, from the start of the console on.
+    /// Records a server that is now running.
     pub fn is_served(&mut self, ServerInfo { uri, is_exposed }: ServerInfo) {
         let settings = self.server.settings.clone();
         self.server.serving = Some(RunningServer { uri, is_exposed, since: self.times.real, settings });
     }
 
-    /// Whether other machines can reach a server whose tokens can be forged by guessing.
+    /// Whether other machines can reach a server whose key is so weak that tokens can be forged.
     pub(in crate::app) fn is_forgeable(&self) -> bool {
         let weak = self.auth.rules.issuers.iter().flat_map(|issuer| issuer.keys.iter()).any(Verifier::is_weak);
         weak && self.server.serving.as_ref().is_some_and(|serving| serving.is_exposed)
@@ -235,7 +235,7 @@ impl App {
         Vec::new()
     }
 
-    /// The address for clients: that of the running server, or the one that it would use.
+    /// Returns the address for clients: that of the running server, or the one that it would use.
     pub fn endpoint(&self) -> String {
         match &self.server.serving {
             Some(serving) => serving.uri.to_string(),

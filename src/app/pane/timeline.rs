@@ -1,4 +1,4 @@
-//! The Timeline pane: every token as a bar on one axis of time, and a cursor on it.
+//! The Timeline pane: every token as a bar on one time axis, and a cursor on it.
 
 use super::{Act, Control, Field, Move, Pane, Place};
 use crate::app::action::Action;
@@ -10,7 +10,7 @@ use crate::auth::{Lifetime, NumericDate};
 use crate::text::Span;
 use crate::text::words::exact;
 
-/// The bars: a row is a token, a column a piece of time.
+/// The bars: a row is a token, a column a span of time.
 pub const BARS: Field = Field::new(Pane::Timeline, 0);
 /// The duration of a column.
 pub const SCALE: Field = Field::new(Pane::Timeline, 1);
@@ -81,10 +81,10 @@ pub struct Timeline {
     pub cursor: Option<NumericDate>,
 }
 
-/// A piece of time laid out in columns.
+/// A range of time divided into columns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Axis {
-    /// The beginning of the first column.
+    /// The instant at which the first column begins.
     pub from: NumericDate,
     /// The duration of a column.
     pub scale: Span,
@@ -93,47 +93,48 @@ pub struct Axis {
 }
 
 impl Axis {
-    /// The beginning of a column.
+    /// Returns the instant at which a column begins.
     pub fn instant(&self, column: usize) -> NumericDate {
         self.from.plus(self.scale * i64::try_from(column).unwrap_or(i64::MAX))
     }
 
-    /// The column that holds an instant, if it is on the axis.
+    /// Returns the column that contains an instant, if it is on the axis.
     pub fn column(&self, at: NumericDate) -> Option<usize> {
         let column = usize::try_from(at.since(self.from).div_euclid(self.scale)).ok()?;
         (column < self.columns).then_some(column)
     }
 
-    /// The end of the last column.
+    /// Returns the end of the last column.
     pub fn end(&self) -> NumericDate {
         self.instant(self.columns)
     }
 
-    /// So many columns from a piece of time on, in its middle, at a scale that it fits.
+    /// Returns an axis with a range of time in its middle, at the finest scale at which the range fits into the
+    /// columns.
     fn around(begin: NumericDate, end: NumericDate, columns: usize) -> Self {
         let room = i64::try_from(columns).unwrap_or(i64::MAX).max(1);
         let long = end.since(begin);
-        // A little is left free on both sides, and a column may begin in the middle of one.
+        // The range gets a margin of 10 % in all, and two spare columns, because the axis is aligned to the scale.
         let fits = |scale: &&Span| **scale * (room - 2) >= long + long / 10;
         let scale = *SCALES.iter().find(fits).unwrap_or(&SCALES[SCALES.len() - 1]);
         let spare = (scale * room - long) / 2;
         Self { from: aligned(begin.plus(-spare), scale), scale, columns }
     }
 
-    /// So many columns with an instant among them: pages that lie over one another by half, so that what moves stays in
-    /// sight.
+    /// Returns an axis that contains an instant. Neighbouring pages overlap by half, so that a moving instant stays
+    /// visible.
     fn page(at: NumericDate, scale: Span, columns: usize) -> Self {
         let half = scale * i64::try_from(columns / 2).unwrap_or(i64::MAX).max(1);
         Self { from: aligned(aligned(at, half).plus(-half / 2), scale), scale, columns }
     }
 }
 
-/// The multiple of `scale` at or before an instant.
+/// Returns the last multiple of `scale` at or before an instant.
 fn aligned(at: NumericDate, scale: Span) -> NumericDate {
     at.plus(-at.past(scale))
 }
 
-/// The piece of time in which a token is of interest; `None` for one without times.
+/// Returns the range of time that a token's bar covers; `None` if the token has no times or ends before it begins.
 fn extent(life: &Lifetime) -> Option<(NumericDate, NumericDate)> {
     let begin = [life.iat, life.nbf].into_iter().flatten().min();
     let end = life.exp.map(|exp| exp.plus(life.leeway.span()));
@@ -142,7 +143,7 @@ fn extent(life: &Lifetime) -> Option<(NumericDate, NumericDate)> {
 }
 
 impl App {
-    /// The axis for so many columns.
+    /// Returns the axis for a number of columns.
     pub fn axis(&self, columns: usize) -> Axis {
         let now = self.times.judged;
         if let Some(scale) = self.timeline.scale.and_then(|scale| SCALES.get(scale)) {
@@ -154,32 +155,32 @@ impl App {
         };
         let selected = self.selected().and_then(|entry| extent(&entry.judged.lifetime));
         let (begin, end) = selected.or_else(|| lives(&self.auth.tokens)).unwrap_or((now, now.plus(Span::HOUR)));
-        // The clock is shown too, unless that would make the life a dot.
+        // The clock is shown too, unless that would shrink the lifetime to a dot.
         let reach = end.since(begin).max(Span::MINUTE);
         let is_near = now.plus(reach) >= begin && now <= end.plus(reach);
         let (begin, end) = if is_near { (begin.min(now), end.max(now)) } else { (begin, end) };
         Axis::around(begin, end, columns)
     }
 
-    /// The scale in words.
+    /// Returns the scale in words.
     pub fn scale_words(&self, axis: &Axis) -> String {
         let column = format!("{} per column", exact(axis.scale));
         if self.timeline.scale.is_none() { format!("fit: {column}") } else { column }
     }
 
-    /// The instant under the cursor, by default the clock's.
+    /// Returns the instant under the cursor, by default the clock's.
     pub fn cursor_instant(&self) -> NumericDate {
         self.timeline.cursor.unwrap_or(self.times.judged)
     }
 
-    /// Makes columns longer, or shorter.
+    /// Makes columns longer (`1`) or shorter (`-1`).
     fn zoom(&mut self, by: isize) {
         let fitted = self.drawn.axis.and_then(|axis| SCALES.iter().position(|scale| *scale == axis.scale));
         let at = self.timeline.scale.or(fitted).unwrap_or(0);
         self.timeline.scale = Some(moved(at, by, SCALES.len()));
     }
 
-    /// Zooms in from a life that is fitted, or back to it.
+    /// Zooms in from the fitted lifetime, or back to it.
     fn zoom_or_fit(&mut self) {
         match self.timeline.scale.take() {
             Some(_) => {}
@@ -200,19 +201,19 @@ impl App {
         let steps = i64::try_from(by).unwrap_or(0);
         let from = self.timeline.cursor.unwrap_or_else(|| aligned(self.times.judged, axis.scale));
         let to = from.plus(axis.scale * steps);
-        // A life that is fitted is not left; its axis does not follow the cursor.
+        // The cursor stays on a fitted axis, because that does not follow it.
         let last = axis.end().plus(-axis.scale);
         self.timeline.cursor = Some(if self.timeline.scale.is_none() { to.clamp(axis.from, last) } else { to });
     }
 
-    /// Puts the cursor on a column that was clicked.
+    /// Moves the cursor to a clicked column.
     fn point_at(&mut self, column: Option<usize>) {
         if let Some((axis, column)) = self.drawn.axis.zip(column).filter(|(axis, column)| *column < axis.columns) {
             self.timeline.cursor = Some(axis.instant(column));
         }
     }
 
-    /// Moves the cursor to the next border of the selected token's life, or to the one before.
+    /// Moves the cursor to the next or previous boundary of the selected token's validity, its `iat` or the clock.
     fn move_to_border(&mut self, by: isize) {
         let Some(life) = self.selected().map(|entry| entry.judged.lifetime) else {
             return;

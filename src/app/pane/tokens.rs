@@ -41,7 +41,7 @@ pub(super) static PLACE: Place = Place {
 };
 
 impl App {
-    /// Selects the token so many rows further down.
+    /// Selects the token `by` rows further down.
     pub(in crate::app) fn step_token(&mut self, by: isize) {
         self.choose_token(moved(self.selected_row(), by, self.auth.tokens.len() + 1));
     }

@@ -1,4 +1,4 @@
-//! The Traffic pane: the clients that connect, and which of them the cursor is on.
+//! The Traffic pane: the clients that have connected, and the cursor among them.
 
 use super::{Act, Control, Field, Move, Pane, Place};
 use crate::app::clipboard::ClipSource;
@@ -37,12 +37,12 @@ pub(super) static PLACE: Place = Place {
 /// The state of the Traffic pane.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct TrafficPane {
-    /// The client under the cursor, counted from the one heard last.
+    /// The row of the client under the cursor. The client with the latest request is in row 0.
     pub row: usize,
 }
 
 impl App {
-    /// The client under the cursor.
+    /// Returns the client under the cursor.
     pub fn client(&self) -> Option<&Client> {
         self.auth.traffic.clients().get(self.traffic.row)
     }

@@ -14,7 +14,7 @@ use crate::text;
 /// The choice of the view.
 pub const VIEW: Field = Field::new(Pane::Who, 0);
 
-/// Rows that page up and page down scroll.
+/// How many rows Page Up and Page Down scroll.
 const PAGE: isize = 10;
 
 pub(super) static PLACE: Place = Place {
@@ -36,7 +36,7 @@ pub(super) static PLACE: Place = Place {
 pub struct WhoPane {
     /// The current view.
     pub view: WhoView,
-    /// Rows scrolled past.
+    /// How many rows are scrolled past.
     pub scroll: usize,
     /// The answers to the last call as everyone.
     pub everyone: Option<CallRound>,
@@ -55,7 +55,7 @@ pub enum WhoView {
 impl WhoView {
     const ALL: [Self; 3] = [Self::Who, Self::What, Self::Answers];
 
-    /// The word for it.
+    /// Returns the word shown for it.
     pub const fn word(self) -> &'static str {
         match self {
             Self::Who => "who may call this tool",
@@ -71,7 +71,7 @@ pub struct CallRound {
     pub tool: Arc<str>,
     /// The arguments, as JSON text.
     pub arguments: String,
-    /// The name of each caller, and the result.
+    /// The name of each caller, with the result of its call.
     pub answers: Vec<(String, CallResult)>,
     id: u64,
     callers: Vec<String>,

@@ -99,7 +99,7 @@ impl Verifier {
             _ => self.family().words(),
         };
         let named = self.kid().map_or_else(String::new, |name| format!(", kid {}", text::name(name, 32)));
-        format!("{}, {kind}, {} bit{weak}{named}", self.origin().word(), self.bits())
+        format!("{}, {kind}, {} bits{weak}{named}", self.origin().word(), self.bits())
     }
 
     /// Whether it checks signatures of this algorithm.

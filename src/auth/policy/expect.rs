@@ -75,10 +75,10 @@ impl fmt::Display for CallerSelector {
     }
 }
 
-/// Formats the expectation as a phrase. Safe to show.
+/// The caller, the tool and the expected outcome. Safe to show.
 impl fmt::Display for Expectation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} should be {} for {}", text::name(&self.tool, 64), self.outcome.word(), self.who)
+        write!(f, "{} for {}: expected {}", text::name(&self.tool, 64), self.who, self.outcome.word())
     }
 }
 
@@ -108,6 +108,18 @@ impl Policy {
                 self.tool(&line.tool).is_none() || !line.outcome.is(self.verdict(set, &line.tool))
             }
         })
+    }
+}
+
+impl Policy {
+    /// Returns a failed expectation of [`Policy::failed`] with what the policy decides instead. Safe to show.
+    pub fn failure(&self, line: &Expectation) -> String {
+        let instead = match line.outcome {
+            _ if self.tool(&line.tool).is_none() => "but the policy has no such tool",
+            ExpectedOutcome::Allowed => "got forbidden",
+            ExpectedOutcome::Forbidden => "got allowed",
+        };
+        format!("{line}, {instead}")
     }
 }
 
@@ -174,7 +186,16 @@ mod tests {
             outcome = "forbidden"
             "#,
         );
-        let said: Vec<String> = policy.expect("a policy").failed().map(ToString::to_string).collect();
-        assert_eq!(said, ["look should be forbidden for viewer", "gone should be forbidden for viewer"]);
+        let policy = policy.expect("a policy");
+        let said: Vec<String> = policy.failed().map(ToString::to_string).collect();
+        assert_eq!(said, ["look for viewer: expected forbidden", "gone for viewer: expected forbidden"]);
+        let said: Vec<String> = policy.failed().map(|line| policy.failure(line)).collect();
+        assert_eq!(
+            said,
+            [
+                "look for viewer: expected forbidden, got allowed",
+                "gone for viewer: expected forbidden, but the policy has no such tool",
+            ]
+        );
     }
 }

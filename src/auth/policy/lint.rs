@@ -93,7 +93,7 @@ impl fmt::Display for Lint {
         match self {
             Self::NoTools => write!(f, "the policy has no tools: every call is forbidden"),
             Self::OpenToNobody { tool } => {
-                write!(f, "{} lists no permissions: every call of it is forbidden", name(tool))
+                write!(f, "{} lists no permissions: every call to it is forbidden", name(tool))
             }
             Self::SchemaRefusesAll { tool, why } => {
                 write!(f, "the schema of {} rejects all arguments: {why}", name(tool))
@@ -130,7 +130,11 @@ impl fmt::Display for Lint {
                 )
             }
             Self::NotImplemented { tool } => {
-                write!(f, "{} is not implemented, so allowed calls of it fail; stub = true declares a stub", name(tool))
+                write!(
+                    f,
+                    "{} is not implemented, so allowed calls to it fail; stub = true lets the gate answer instead",
+                    name(tool)
+                )
             }
         }
     }
@@ -295,7 +299,7 @@ mod tests {
         assert_eq!(
             said,
             [
-                "a lists no permissions: every call of it is forbidden",
+                "a lists no permissions: every call to it is forbidden",
                 "b lists x twice",
                 "the schema of b rejects all arguments: it is false",
                 "the schema of c rejects its own example: arguments: \"id\" is a required property",
@@ -371,6 +375,9 @@ mod tests {
                       [tools.echo]\npermissions = [\"x\"]\nstub = true\n";
         let policy = Policy::parse(policy).expect("a policy");
         let said: Vec<String> = policy.not_implemented(|name| name == "here").iter().map(ToString::to_string).collect();
-        assert_eq!(said, ["gone is not implemented, so allowed calls of it fail; stub = true declares a stub"]);
+        assert_eq!(
+            said,
+            ["gone is not implemented, so allowed calls to it fail; stub = true lets the gate answer instead"]
+        );
     }
 }

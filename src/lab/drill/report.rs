@@ -95,8 +95,12 @@ impl Report {
             _ => "not found".to_owned(),
         };
         let leeway = match self.leeway_seen() {
+            Some((_, most)) if most < Span::ZERO => format!("none: refused {} before exp", exact(-most)),
+            Some((_, Span::ZERO)) => exact(Span::ZERO),
             Some((above, most)) if most - above == Span::MICRO => exact(most),
-            Some((above, most)) => format!("above {}, at most {}", exact(above), exact(most)),
+            // A leeway is not negative, whenever the last allowed call was made.
+            Some((above, most)) if above < Span::ZERO => format!("at most {}", exact(most)),
+            Some((above, most)) => format!("more than {}, at most {}", exact(above), exact(most)),
             None => "unknown".to_owned(),
         };
         let expected = self.expected();
@@ -184,5 +188,35 @@ impl DrillResult {
             "leeway_above": leeway.map(|(above, _)| above.as_seconds_f64()),
             "leeway_most": leeway.map(|(_, most)| most.as_seconds_f64()),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case(-24_658, 342, "at most 342µs")]
+    #[case(-25_000, 0, "0s")]
+    #[case(-30_000, -5_000, "none: refused 5ms before exp")]
+    #[case(4_999_999, 5_000_000, "5s")]
+    #[case(4_990_000, 5_000_000, "more than 4s 990ms, at most 5s")]
+    fn a_leeway_is_never_negative(#[case] allowed: i64, #[case] refused: i64, #[case] words: &str) {
+        let exp = NumericDate::from_seconds(1_795_380_000);
+        let sample = |micros| Some(Sample { at: exp.plus(Span::micros(micros)), code: "any" });
+        let report = Report {
+            plan: Plan { pace: Pace::Real, every: Span::millis(100), fine: false },
+            exp,
+            leeway: Leeway::NONE,
+            calls: 2,
+            last_allowed: sample(allowed),
+            first_refused: sample(refused),
+            fault: None,
+            is_cancelled: false,
+        };
+        let (_, seen) = report.lines(NumericDate::rfc3339).remove(4);
+        assert_eq!(seen, words);
     }
 }

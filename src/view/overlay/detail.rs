@@ -1,4 +1,4 @@
-//! One call in full: arguments, answer, and why.
+//! One call in full: reason, arguments and answer.
 
 use ratatui::text::Line;
 

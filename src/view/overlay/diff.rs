@@ -1,4 +1,4 @@
-//! Two tokens side by side: what changed, came and went.
+//! Two tokens side by side: changed, added and missing claims.
 
 use ratatui::text::Line;
 

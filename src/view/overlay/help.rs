@@ -1,4 +1,4 @@
-//! Help on where the user is: what works here now, what the pane is for, and every key.
+//! Help for the focused pane: its purpose, the keys that work now, and every key.
 
 use ratatui::text::Line;
 
@@ -31,7 +31,7 @@ pub fn render(canvas: &mut Canvas, scroll: usize) {
     canvas.drawn.overlay_end = canvas.scrolled(inner, lines.len(), scroll, |_, n| lines[n].clone());
 }
 
-/// A key and what it does, in as many rows as it takes.
+/// Returns the keys and the words of a command, in as many rows as needed.
 fn rows(canvas: &Canvas, binding: &Binding, columns: u16) -> Vec<Line<'static>> {
     let words = wrap(binding.words, columns.saturating_sub(KEYS + 1));
     let line = key_row(canvas, binding);

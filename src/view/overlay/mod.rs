@@ -1,4 +1,4 @@
-//! The pictures of what lies over the panes.
+//! The pictures of the overlays.
 
 mod detail;
 mod diff;
@@ -12,7 +12,7 @@ mod token;
 use super::canvas::Canvas;
 use crate::app::overlay::Overlay;
 
-/// Draws an overlay over what was drawn before.
+/// Draws an overlay over everything drawn so far.
 pub fn render(canvas: &mut Canvas, overlay: &Overlay) {
     match overlay {
         Overlay::Help { scroll } => help::render(canvas, *scroll),

@@ -1,4 +1,4 @@
-//! The palette: every command by words, with its key.
+//! The palette: every command in words, with its keys.
 
 use ratatui::layout::Rect;
 

@@ -1,4 +1,4 @@
-//! Prompts: a secret being typed, of which only the length shows, a label, and questions.
+//! Prompts for a secret, of which only the length is shown, and for a line; and questions.
 
 use ratatui::text::Line;
 

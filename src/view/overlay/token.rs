@@ -1,4 +1,4 @@
-//! The selected token in full: every character of it, every claim with what it means, every check.
+//! The selected token in full: its text, every claim with its meaning, and every check.
 
 use ratatui::text::Line;
 
@@ -8,11 +8,11 @@ use crate::view::canvas::{Canvas, below};
 use crate::view::theme::Role;
 use crate::view::{claims, verdict};
 
-/// How much of the token is written out, in bytes; the rest is counted.
+/// How much of the token is shown, in bytes; the rest is counted.
 const SHOWN: usize = 16 * 1024;
-/// How much of each segment is shown before the whole token is asked for, in bytes: nobody can use that.
+/// How much of each segment is shown until the user asks for the whole token, in bytes: too little to be used.
 const BEGINNING: usize = 12;
-/// The most members that are written out; Inspect scrolls through all of them.
+/// The maximum number of members that are shown; Inspect scrolls through all of them.
 const MEMBERS: usize = 400;
 
 pub fn render(canvas: &mut Canvas, scroll: usize, is_whole: bool) {

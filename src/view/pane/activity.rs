@@ -1,4 +1,4 @@
-//! The Activity pane: the calls that were really made, newest first.
+//! The Activity pane: calls that were made and requests that were refused, newest first.
 
 use ratatui::layout::Rect;
 use ratatui::text::Line;
@@ -30,7 +30,7 @@ pub fn render(canvas: &mut Canvas, area: Rect) {
     });
 }
 
-/// Time and reason of the selected call, below the list; returns the place of the list.
+/// Draws time and reason of the selected row below the list; returns the area of the list.
 fn in_full(canvas: &mut Canvas, area: Rect, selected: usize) -> Rect {
     let Some(record) = canvas.app.auth.activity.nth_newest(selected).cloned() else {
         return area;

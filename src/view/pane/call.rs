@@ -1,4 +1,4 @@
-//! The Call pane: token, tool and arguments; what the gate would say now, check by check; and what it said last.
+//! The Call pane: token, tool and arguments; the preview, check by check; and the last answer.
 
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
@@ -78,7 +78,7 @@ fn fields(canvas: &mut Canvas, area: Rect, rows: u16) -> Rect {
     canvas.lines(area, lines)
 }
 
-/// Every check with its sign, and beside the one that failed or mattered what was found.
+/// Draws every check with its sign, and beside some of them what was found.
 fn trace(canvas: &mut Canvas, area: Rect, decision: &Decision) {
     let lines: Vec<Line<'static>> = decision
         .trace()
@@ -100,7 +100,7 @@ fn trace(canvas: &mut Canvas, area: Rect, decision: &Decision) {
     canvas.lines(area, lines);
 }
 
-/// The trace in one line: the signs, and the check where it stopped.
+/// Returns the trace in one line: the signs, and the check at which it stopped.
 fn short_trace(canvas: &Canvas, decision: &Decision) -> Line<'static> {
     let mut spans: Vec<Span<'static>> =
         decision.trace().map(|(_, passed)| canvas.span(passed.sign(), Role::of_check(passed))).collect();
@@ -109,7 +109,8 @@ fn short_trace(canvas: &Canvas, decision: &Decision) -> Line<'static> {
     Line::from(spans)
 }
 
-/// What the gate would say now: the verdict, and what the token has and what it needs, or the reason in a sentence.
+/// Draws the preview: the verdict, and either the permissions that the token has and those that it needs, or the reason
+/// in a sentence.
 fn banner(canvas: &mut Canvas, area: Rect, decision: &Decision) -> Rect {
     let trouble = canvas.app.preview_trouble(decision);
     let role = Role::of_call(decision.verdict(), trouble.is_some());
@@ -134,14 +135,14 @@ fn banner(canvas: &mut Canvas, area: Rect, decision: &Decision) -> Rect {
     let told = canvas.clipped(&why, rest.width, most, Role::Plain);
     let rest = canvas.lines(rest, told);
     let also = canvas.app.preview_also(decision);
-    // The last answer keeps its rows.
+    // Rows are reserved for the last answer.
     let room = usize::from(rest.height.saturating_sub(6));
     let lines = also.iter().flat_map(|reason| canvas.clipped(&format!("also: {reason}"), rest.width, 2, Role::Hint));
     let lines: Vec<Line<'static>> = lines.take(room).collect();
     canvas.lines(rest, lines)
 }
 
-/// What came back last, to the letter.
+/// Draws the last answer exactly as the caller got it.
 fn last_answer(canvas: &mut Canvas, area: Rect, last: &LastCall) {
     let Some(called) = &last.called else {
         canvas.line(area, "calling…");
@@ -151,13 +152,13 @@ fn last_answer(canvas: &mut Canvas, area: Rect, last: &LastCall) {
     let who = record.answered.subject().map_or_else(|| "(no name)".to_owned(), |name| text::name(name, 24));
     let title =
         format!("last: {}{} {} as {who}", held(record), canvas.app.time(record.at), text::name(&record.tool, 32));
-    // It stays while another token or tool is chosen, but does not look like the answer of that one.
+    // The answer stays visible after another token or tool is chosen, but must not look like the answer to that one.
     let is_same =
         *last.tool == *canvas.app.call.tool && last.token.as_ref() == canvas.app.selected().and_then(TokenEntry::text);
     let title = canvas.span(title, Role::Hint);
     let answer = wrap(&display_safe(&called.outcome.answer().to_string(), 2000), area.width);
     let rows = usize::from(area.height);
-    // The answer itself matters more than its title, of which one word is left where there is no row for it.
+    // The answer itself matters more than its title: if there is no row for the title, only one word of it is left.
     let short = "last: ";
     let untitled = rows <= answer.len() && rows <= 2;
     let rest = if untitled { right_of(area, 6) } else { canvas.lines(area, [Line::from(title)]) };

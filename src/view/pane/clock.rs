@@ -1,4 +1,4 @@
-//! The Clock pane: what the clock of decisions shows, how far that is from the real time, and where it can be set.
+//! The Clock pane: the time that decisions use, how far it is from the real time, and the fields that set it.
 
 use ratatui::layout::Rect;
 use ratatui::text::Line;
@@ -61,7 +61,7 @@ fn row(canvas: &mut Canvas, place: Rect, field: Field) {
     canvas.line(place, Line::from(line));
 }
 
-/// What the selected token is now, and what the gate would say to its call.
+/// Draws the selected token's status, and the preview of its call.
 fn verdict(canvas: &mut Canvas, area: Rect) {
     let app = canvas.app;
     let decision = app.preview();

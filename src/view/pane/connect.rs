@@ -11,7 +11,7 @@ use crate::view::canvas::{Canvas, below};
 use crate::view::theme::Role;
 use crate::view::widget::{choice, labelled};
 
-/// With more rows than this a blank one separates the notes from the text.
+/// With more rows than this, a blank one separates the notes from the text.
 const ROOMY: u16 = 8;
 
 pub fn render(canvas: &mut Canvas, area: Rect) {
@@ -50,7 +50,7 @@ pub fn render(canvas: &mut Canvas, area: Rect) {
     if rest.height > ROOMY {
         rest = below(rest, 1);
     }
-    // On the screen the token is only hinted at: others may look on.
+    // Only the beginning of the token is shown on the screen, because others may be watching.
     let hinted = app.selected().and_then(|entry| entry.text()).map(|text| format!("{}…", text::head(text, 8)));
     let told = app.client_instructions(hinted.as_deref());
     let lines: Vec<Line<'static>> =

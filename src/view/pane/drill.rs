@@ -1,4 +1,4 @@
-//! The Drill pane: what to drill, how far it is, and what was found.
+//! The Drill pane: what to drill, the progress of a running drill, and the result of the last one.
 
 use ratatui::layout::Rect;
 use ratatui::text::Line;
@@ -29,7 +29,7 @@ pub fn render(canvas: &mut Canvas, area: Rect) {
             let columns = usize::from(rest.width.saturating_sub(2)).min(40);
             let done = running.drill.progress(app.times.real);
             let (full, empty) = bar(done, 1000, columns);
-            // In real time it goes on by itself, a cell at a time.
+            // In real time the bar advances by itself, a cell at a time.
             let cell = 1000 / i64::try_from(columns.max(1)).unwrap_or(40);
             canvas.drawn.changes_in(running.drill.whole() * cell / 1000 + Span::MICRO);
             let line = vec![canvas.span(full, Role::Ok), canvas.span(empty, Role::Hint)];

@@ -17,7 +17,7 @@ use crate::view::widget::{choice, labelled};
 /// How much of a raw document is shown, in bytes; the rest is counted.
 const RAW: usize = 16 * 1024;
 
-/// The most columns of a segment.
+/// The maximum number of columns of a segment.
 const WIDEST: usize = 24;
 
 pub fn render(canvas: &mut Canvas, area: Rect) {
@@ -70,7 +70,7 @@ pub fn render(canvas: &mut Canvas, area: Rect) {
     canvas.drawn.ends.set(VIEW, end);
 }
 
-/// The token's beginning, segment by segment in its colour.
+/// Returns the beginning of each segment of the token, in its colour.
 fn segments(canvas: &Canvas, inspection: &Inspection, columns: usize) -> Line<'static> {
     let roles = [Role::Header, Role::Payload, Role::Signature];
     let parts: Vec<&str> = inspection.token.split('.').take(6).collect();
@@ -80,7 +80,7 @@ fn segments(canvas: &Canvas, inspection: &Inspection, columns: usize) -> Line<'s
         if n > 0 {
             spans.push(canvas.span(".", Role::Hint));
         }
-        // Never all of a segment: of a short token, or on a wide screen, that would be the token.
+        // Never the whole segment: for a short token, or on a wide screen, that would be the whole token.
         let share = share.min(WIDEST).min((part.len() / 2).max(1));
         let shown = text::fit(&display_safe(text::head(part, share + 1), share + 1), share);
         spans.push(canvas.span(shown, *roles.get(n).unwrap_or(&Role::Hint)));
@@ -89,7 +89,7 @@ fn segments(canvas: &Canvas, inspection: &Inspection, columns: usize) -> Line<'s
     Line::from(spans)
 }
 
-/// Header and payload as they stand.
+/// Returns header and payload as JSON, unchanged except for escapes.
 fn raw(canvas: &Canvas, inspection: &Inspection, columns: u16) -> Vec<Line<'static>> {
     let mut lines = Vec::new();
     let parts = [("header", &inspection.header, Role::Header), ("payload", &inspection.payload, Role::Payload)];

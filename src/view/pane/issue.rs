@@ -1,4 +1,4 @@
-//! The Issue pane.
+//! The Issue pane: the form for the next token.
 
 use ratatui::layout::Rect;
 use ratatui::text::Line;
@@ -10,12 +10,12 @@ use crate::view::canvas::{Canvas, below, top};
 use crate::view::theme::Role;
 use crate::view::widget::{choice, labelled, text_line};
 
-/// The rows that the whole form takes: its fields, and two for the button or for what is wrong.
+/// Returns how many rows the whole form takes: its fields, and two for the button or for an error.
 pub fn rows() -> u16 {
     u16::try_from(Pane::Issue.fields().len() + 2).unwrap_or(u16::MAX)
 }
 
-/// Leads where nothing is there yet.
+/// The hint while the token list is empty.
 const EMPTY: &str = "Paste a token, a curl line, a 401 response or a JWKS anywhere to have it explained; or press Enter and \
                      type a name to issue a token. F1 lists the keys of each pane.";
 
@@ -49,7 +49,7 @@ pub fn render(canvas: &mut Canvas, area: Rect) {
     };
     canvas.line(rest, Line::from(line));
     canvas.target(Rect { width: rest.width.min(27), height: 1, ..rest }, Target::Button(Pane::Issue));
-    // Where Inspect, which leads too, is not beside it.
+    // Only if Inspect, which shows a hint too, is not beside it.
     if begins && canvas.app.auth.tokens.is_empty() && !canvas.panes.contains(&Pane::Inspect) && rest.height > 3 {
         let lines = canvas.wrapped(EMPTY, rest.width, Role::Hint);
         canvas.lines(below(rest, 2), lines);
@@ -84,7 +84,7 @@ fn row(canvas: &mut Canvas, area: Rect, field: Field) {
     }
 }
 
-/// The policy's permissions: those that do not fit give way to those around the cursor.
+/// Draws the policy's permissions. If not all fit, those around the cursor are shown.
 fn ticks(canvas: &mut Canvas, area: Rect) {
     let form = &canvas.app.issue;
     let focused = canvas.focused(PERMISSIONS);
@@ -97,7 +97,7 @@ fn ticks(canvas: &mut Canvas, area: Rect) {
     let sign = |first: usize| if first > 0 { 2 } else { 0 };
     let needed = |first: usize| sign(first) + labels[first..=form.tick].iter().map(width).sum::<usize>();
     let mut first = 0;
-    // The last label needs no gap behind it.
+    // The last label does not need a gap after it.
     while first < form.tick && needed(first) > usize::from(area.width) + 2 {
         first += 1;
     }

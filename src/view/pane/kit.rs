@@ -1,4 +1,4 @@
-//! The Test kit pane: each test token with what is expected of the gate, and what came of it.
+//! The Test kit pane: each test token with the expected answer, and the actual one.
 
 use ratatui::layout::Rect;
 use ratatui::text::Line;
@@ -37,7 +37,7 @@ pub fn render(canvas: &mut Canvas, area: Rect) {
     canvas.lines(under, lines);
 }
 
-/// Sign, name, what is expected, and where something else came, that.
+/// Returns a row: sign, name, expected answer, and the actual one if it differs.
 fn row(canvas: &Canvas, n: usize, columns: usize) -> Line<'static> {
     let app = canvas.app;
     let line = app.kit.card.as_ref().and_then(|card| card.lines.get(n));

@@ -1,5 +1,5 @@
-//! The matrix: callers down the side, tools across, and in every cell what would happen now, filled with the colour of the
-//! verdict. Only what shows is decided.
+//! The Matrix pane: callers down the side, tools across the top, and in every cell the decision now, filled with the
+//! colour of the verdict. Only visible cells are decided.
 
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
@@ -14,14 +14,14 @@ use crate::view::canvas::{Canvas, below, right_of, split_bottom, top};
 use crate::view::theme::Role;
 use crate::view::widget::{more, sentence_holds, state};
 
-/// How wide the columns are, and what a cell says.
+/// The widths of the columns, and how a cell names its verdict.
 struct Shape {
     name: usize,
-    /// For the state of a row's token, where there is room.
+    /// For the status of a row's token; 0 if there is not enough room.
     state: usize,
     column: usize,
     words: Words,
-    /// The rows of the tools' names.
+    /// How many rows the tools' names take.
     heads: u16,
 }
 
@@ -30,12 +30,13 @@ struct Shape {
 enum Words {
     Whole,
     Short,
-    /// The sign alone.
+    /// Only the sign.
     None,
 }
 
 impl Words {
-    /// The columns of a cell: a bracket, the sign, the widest word, two marks, a bracket.
+    /// Returns the width of a cell: a bracket, the sign and a blank, the widest word, the mark of an expectation, a
+    /// bracket.
     const fn columns(self) -> usize {
         match self {
             Self::Whole => 1 + 2 + 12 + 2,
@@ -55,13 +56,13 @@ impl Words {
     }
 }
 
-/// Room for the state of a token.
+/// The minimum and the maximum width of a token's status.
 const STATE: std::ops::Range<usize> = 9..18;
 
-/// A name that is wider than its column is broken over at most so many rows.
+/// A name that is wider than its column is broken over at most this many rows.
 const HEADS: u16 = 3;
 
-/// Cells that changed just now: their tools, with the row and the verdict of each.
+/// Cells that have just changed: the tool, the row's name and the verdict of each.
 type Flips = Vec<(String, String, Verdict)>;
 
 pub fn render(canvas: &mut Canvas, area: Rect) {
@@ -76,7 +77,7 @@ pub fn render(canvas: &mut Canvas, area: Rect) {
     let alone = !canvas.is_surrounded();
     let shape = shape(canvas, area, tools, alone);
     let columns = if alone {
-        // One tool at a time, where there is little room.
+        // One tool at a time if there is little room.
         1
     } else {
         let room = usize::from(area.width).saturating_sub(shape.name + shape.state + 2);
@@ -105,7 +106,7 @@ pub fn render(canvas: &mut Canvas, area: Rect) {
     canvas.line(rest, last);
 }
 
-/// What has just changed, in a sentence.
+/// Returns a sentence about the cells that have just changed.
 fn flipped(flips: &[(String, String, Verdict)]) -> String {
     let (tool, who, verdict) = &flips[0];
     let more = match flips.len() - 1 {
@@ -116,7 +117,7 @@ fn flipped(flips: &[(String, String, Verdict)]) -> String {
     format!("▸ {tool}: {who} is {word} now{more}")
 }
 
-/// What the signs mean.
+/// Returns the legend of the signs.
 fn signs(canvas: &Canvas, words: Words) -> String {
     let lacks = canvas.app.auth.rules.policy.tools().iter().any(|tool| canvas.app.lacks_tool(&tool.name));
     let verdicts = if words == Words::None { "✔ allowed  ✘ forbidden  – unauthorized  " } else { "" };
@@ -124,8 +125,8 @@ fn signs(canvas: &Canvas, words: Words) -> String {
     format!("{verdicts}{missing}=≠ expected")
 }
 
-/// Where the panes for it are not beside the matrix: what is said of the cell under the cursor, who may call its tool, and
-/// the last answer.
+/// Returns what the other panes would show, if they are not beside the matrix: the preview of the cell under the
+/// cursor, the permissions of its tool, and the last answer.
 fn foot(canvas: &mut Canvas, area: Rect) -> Vec<Line<'static>> {
     if canvas.panes.contains(&Pane::Call) {
         return Vec::new();
@@ -162,7 +163,7 @@ fn shape(canvas: &Canvas, area: Rect, tools: &[ToolRule], alone: bool) -> Shape 
         let column = Words::Whole.columns();
         return Shape { name: width.saturating_sub(column + 3), state: 0, column, words: Words::Whole, heads: 1 };
     }
-    // Names of the rows in sight would make the columns dance while scrolling.
+    // The width does not depend on the names of the visible rows, which would make the columns jump while scrolling.
     let name = if canvas.app.auth.tokens.is_empty() { 13 } else { (width / 5).clamp(13, 26) };
     let room = width.saturating_sub(name + 2);
     let fits = |column: usize| tools.len() * (column + 1) <= room + 1;
@@ -170,11 +171,11 @@ fn shape(canvas: &Canvas, area: Rect, tools: &[ToolRule], alone: bool) -> Shape 
     let common = common(tools);
     let left_out = if common > 0 { common - 1 } else { 0 };
     let widest = tools.iter().map(|tool| text::width(&tool.name)).max().unwrap_or(0).saturating_sub(left_out);
-    // As wide as the names, where all tools fit then; else as wide as lets all of them fit, or most.
+    // Columns are as wide as the names, but narrower if that lets all tools fit, and never narrower than a cell.
     let least = words.columns();
     let share = ((room + 1) / tools.len()).saturating_sub(1);
     let column = widest.clamp(least, 22).min(share.max(least));
-    // One more than the letters need, so that names can be broken behind separators.
+    // One row more than the letters need, so that names can be broken after separators.
     let rows = if widest <= column { 1 } else { widest / column + 1 };
     let heads = u16::try_from(rows).unwrap_or(HEADS).clamp(1, if area.height >= 12 { HEADS } else { 1 });
     let unused = room.saturating_sub(tools.len() * (column + 1));
@@ -182,18 +183,18 @@ fn shape(canvas: &Canvas, area: Rect, tools: &[ToolRule], alone: bool) -> Shape 
     Shape { name, state: if is_told { unused.min(STATE.end) } else { 0 }, column, words, heads }
 }
 
-/// How much of the names of all tools is the same at their beginning, up to a separator, in bytes: their ends tell them
-/// apart.
+/// Returns the length of the prefix that the names of all tools share, up to a separator, in bytes. It can be left out,
+/// because the ends of the names tell them apart.
 fn common(tools: &[ToolRule]) -> usize {
     let Some((first, rest)) = tools.split_first().filter(|(_, rest)| !rest.is_empty()) else { return 0 };
     let shared = |tool: &ToolRule| first.name.bytes().zip(tool.name.bytes()).take_while(|(a, b)| a == b).count();
     let least = rest.iter().map(shared).min().unwrap_or(0);
     let shared = first.name.get(..least).and_then(|shared| shared.rfind(['_', '-', '.', '/', ':']));
-    // A short beginning is no longer than the sign that something is left out.
+    // A short prefix hardly takes more room than the `…` that would replace it.
     shared.map(|at| at + 1).filter(|common| *common >= 3).unwrap_or(0)
 }
 
-/// A tool's name without the beginning that all of them have; safe to show.
+/// Returns a tool's name without the prefix that all names share; safe to show.
 fn head(tool: &ToolRule, common: usize) -> String {
     match common {
         0 => text::name(&tool.name, 64),
@@ -201,7 +202,7 @@ fn head(tool: &ToolRule, common: usize) -> String {
     }
 }
 
-/// The names of the tools, and on both sides how many more there are.
+/// Draws the names of the tools, and how many more there are on either side.
 fn heads(canvas: &mut Canvas, area: Rect, shape: &Shape, shown: &[&ToolRule], all: &[ToolRule]) {
     let first = canvas.drawn.columns.get(CELLS).first;
     let told = more(first, all.len() - first - shown.len());
@@ -226,8 +227,8 @@ fn heads(canvas: &mut Canvas, area: Rect, shape: &Shape, shown: &[&ToolRule], al
     }
 }
 
-/// A name over so many rows, at their bottom: broken behind separators where that fits, else anywhere. What does not fit is
-/// left out in the middle, as the ends tell names apart.
+/// Breaks a name into `rows` rows, aligned to the bottom: after separators if that fits, otherwise anywhere. The middle
+/// of a name that does not fit is left out, because the ends tell names apart.
 fn broken(name: &str, columns: usize, rows: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for word in name.split_inclusive(['_', '-', '.', '/', ':']) {
@@ -295,9 +296,10 @@ fn draw_row(
     Line::from(line)
 }
 
-/// Sign and word, how many of a row's tokens where they differ, and whether that is expected, filled with the colour of the
-/// verdict. A cell that has just changed is marked as a whole; the one under the cursor has brackets, bold ones where the
-/// keys go to it. `lacks` says that nothing answers an allowed call of the tool.
+/// Returns a cell: sign and word, the number of tokens if they differ, and whether the verdict is expected, filled with
+/// the colour of the verdict. A cell that has just changed has the colour of a warning and `▸ ◂`. The cell under the
+/// cursor has square brackets if the matrix has the focus, otherwise round ones. `lacks` is whether the backend does
+/// not have the tool.
 fn cell(canvas: &Canvas, cell: &Cell, lacks: bool, shape: &Shape, cursor: Option<bool>) -> Span<'static> {
     let fails = lacks && cell.verdict == Verdict::Allowed;
     let sign = if fails { "!" } else { cell.verdict.sign() };
@@ -323,7 +325,7 @@ fn cell(canvas: &Canvas, cell: &Cell, lacks: bool, shape: &Shape, cursor: Option
     canvas.span(format!("{left}{inner}{right}"), role.chip())
 }
 
-/// A text and at least one blank, in so many columns.
+/// Fits a text and at least one blank into `columns` columns.
 fn spaced(text: &str, columns: usize) -> String {
     text::padded(text, columns.saturating_sub(1)) + " "
 }

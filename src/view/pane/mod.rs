@@ -21,7 +21,7 @@ use ratatui::layout::Rect;
 use super::canvas::Canvas;
 use crate::app::Pane;
 
-/// Draws what is inside a pane's frame.
+/// Draws the content of a pane's frame.
 pub fn render(canvas: &mut Canvas, pane: Pane, area: Rect) {
     match pane {
         Pane::Issue => issue::render(canvas, area),

@@ -1,4 +1,4 @@
-//! The policy as a table to tick: tools down the side, permissions across.
+//! The Policy pane: the policy as a table of ticks, with tools down the side and permissions across the top.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use crate::view::canvas::{Canvas, below, right_of, split_bottom, top};
 use crate::view::theme::Role;
 use crate::view::widget::more;
 
-/// What is laid out across: the column of names, and the permissions that fit beside it.
+/// The columns: the width of the tools' names, and the indices of the permissions that fit beside them.
 struct Across {
     name: usize,
     shown: Vec<usize>,
@@ -44,7 +44,7 @@ pub fn render(canvas: &mut Canvas, area: Rect) {
     canvas.lines(under, notes);
 }
 
-/// A tick, or a name that is cut, and the blank behind it.
+/// Returns the width of a permission's column: a tick or the name, which may be cut off, and two blanks after it.
 fn width(permission: &str) -> usize {
     text::width(permission).clamp(3, 16) + 2
 }
@@ -62,7 +62,7 @@ fn across(canvas: &mut Canvas, area: Rect, tools: &[ToolRule]) -> Across {
         shown.count().max(1)
     };
     let at = canvas.app.policy.permission_at();
-    // Columns are of different widths: the one under the cursor shows, and there is no room left that one more fits in.
+    // Columns have different widths: the one under the cursor must be visible, and no room may be left for another one.
     let mut first = canvas.drawn.columns.get(RULES).first.min(at);
     while first + fits(first) <= at {
         first += 1;
@@ -74,7 +74,7 @@ fn across(canvas: &mut Canvas, area: Rect, tools: &[ToolRule]) -> Across {
     Across { name, shown: (first..permissions.len()).take(fits(first)).collect() }
 }
 
-/// The names of the permissions, and on both sides how many more there are.
+/// Draws the names of the permissions, and how many more there are on either side.
 fn heads(canvas: &mut Canvas, area: Rect, across: &Across) {
     let (app, first) = (canvas.app, canvas.drawn.columns.get(RULES).first);
     let permissions = app.policy.permissions();
@@ -89,10 +89,10 @@ fn heads(canvas: &mut Canvas, area: Rect, across: &Across) {
     canvas.line(top(area, 1), Line::from(line));
 }
 
-/// A permission that does not open the tool.
+/// The tick of a permission that does not open the tool.
 const UNTICKED: &str = "[ ]";
 
-/// Whether a permission opens a tool: itself, or because it implies one that does.
+/// Returns the tick that shows whether a permission opens a tool: by itself, or because it implies one that does.
 fn tick(app: &App, tool: &ToolRule, permission: &Arc<str>) -> &'static str {
     if tool.permissions.contains(permission) {
         "[x]"
@@ -103,7 +103,7 @@ fn tick(app: &App, tool: &ToolRule, permission: &Arc<str>) -> &'static str {
     }
 }
 
-/// Every permission, ticked where it opens the tool.
+/// Returns every permission with its tick for the tool.
 pub fn ticks(canvas: &Canvas, tool: &ToolRule) -> Vec<(Arc<str>, &'static str)> {
     let app = canvas.app;
     app.policy.permissions().iter().map(|permission| (Arc::clone(permission), tick(app, tool, permission))).collect()
@@ -136,8 +136,8 @@ fn draw_row(canvas: &mut Canvas, place: Rect, tool: &ToolRule, row: usize, acros
     canvas.line(place, Line::from(line));
 }
 
-/// What is wrong or odd, then what tool and permission under the cursor are for, then what the signs mean: as many as
-/// there is room for.
+/// Returns notes, most important first: problems, then the descriptions of the tool and the permission under the
+/// cursor, then the legend. Only as many as fit are drawn.
 fn notes(canvas: &Canvas) -> Vec<Line<'static>> {
     let app = canvas.app;
     let (policy, pane) = (&app.auth.rules.policy, &app.policy);
@@ -151,12 +151,12 @@ fn notes(canvas: &Canvas) -> Vec<Line<'static>> {
         note(format!("! {fault}"), Role::Warning);
     }
     if let Some((first, more)) = pane.failed.split_first() {
-        note(with_more(format!("{first}, but is not"), more.len()), Role::Denied);
+        note(with_more(policy.failure(first), more.len()), Role::Denied);
     }
     if app.lacks_tool(&app.call.tool) {
         note(format!("! {}", ToolError::missing(&app.call.tool)), Role::Warning);
     }
-    // What is odd about the tool under the cursor comes first.
+    // A lint about the tool under the cursor has priority.
     let about_this = |lint: &&Lint| lint.tool().is_some_and(|tool| *tool == app.call.tool);
     if let Some(first) = pane.lints.iter().find(about_this).or(pane.lints.first()) {
         note(with_more(first.to_string(), pane.lints.len() - 1), Role::Warning);

@@ -1,4 +1,4 @@
-//! The Server pane: where clients connect, on which terms, and whether they can.
+//! The Server pane: the address for clients, the settings, and whether the server is running.
 
 use ratatui::layout::Rect;
 use ratatui::text::Line;

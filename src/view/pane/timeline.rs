@@ -1,5 +1,5 @@
-//! The Timeline pane: each token a bar on one axis of time, the clock a line through all of them, and in words what the
-//! token under the cursor is at the cursor's instant. Only the rows that show are drawn.
+//! The Timeline pane: each token as a bar on one time axis, the clock as a line through all of them, and in words the
+//! status of the selected token at the cursor's instant. Only visible rows are drawn.
 
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
@@ -13,7 +13,7 @@ use crate::view::canvas::{Canvas, below, right_of, split_bottom, top};
 use crate::view::theme::Role;
 use crate::view::widget::{choice, labelled, state, words_at};
 
-/// Columns of a row beside its bar.
+/// The widths of a row's columns beside its bar.
 struct Shape {
     name: u16,
     state: u16,
@@ -30,7 +30,7 @@ pub fn render(canvas: &mut Canvas, area: Rect) {
     let axis = canvas.app.axis(usize::from(bars));
     canvas.drawn.axis = Some(axis);
     let now = canvas.app.times.judged;
-    // The line of the clock moves by whole columns.
+    // The clock's line moves by whole columns.
     canvas.drawn.changes_in(axis.scale - now.since(axis.from).rem_euclid(axis.scale));
     heads(canvas, right_of(top(area, 1), 2 + shape.name), &axis);
     let foot = if area.height > 6 { 3 } else { 2 };
@@ -42,7 +42,7 @@ pub fn render(canvas: &mut Canvas, area: Rect) {
     feet(canvas, under, &axis);
 }
 
-/// The times of some columns.
+/// Draws the times of some columns.
 fn heads(canvas: &mut Canvas, area: Rect, axis: &Axis) {
     let is_long = axis.end().since(axis.from) > text::Span::DAY;
     let told = |at| if is_long { canvas.app.date(at) } else { canvas.app.time(at) };
@@ -81,8 +81,8 @@ fn draw_row(canvas: &mut Canvas, place: Rect, shape: &Shape, axis: &Axis, row: u
     }
 }
 
-/// A token's life: `·` before it may be used, `▆` valid, `▒` only by the leeway, `╌` valid before it was issued, `-` where
-/// its times are not to be believed.
+/// Returns the bar of a token: `·` not yet valid, `▆` valid, `▒` valid only by the leeway, `╌` valid before it was
+/// issued, `-` within its times, but invalid or unverified.
 fn bar(canvas: &Canvas, entry: Option<&TokenEntry>, axis: &Axis, here: bool) -> Line<'static> {
     let now = axis.column(canvas.app.times.judged);
     let cursor = if here { canvas.app.timeline.cursor.and_then(|at| axis.column(at)) } else { None };
@@ -109,11 +109,12 @@ fn bar(canvas: &Canvas, entry: Option<&TokenEntry>, axis: &Axis, here: bool) -> 
     Line::from(spans)
 }
 
-/// What a token is in the time of a column. Alive for a part of it is alive: no life is too short to be seen.
+/// Returns the sign of a token in a column. A token that is valid for a part of the column counts as valid, so that the
+/// shortest lifetime is visible.
 fn piece(judged: &Evaluation, axis: &Axis, column: usize) -> (char, Role) {
     let (from, to) = (axis.instant(column), axis.instant(column + 1));
     let life = &judged.lifetime;
-    // The gate does not look at `iat`; what it would allow before it has a sign of its own.
+    // The gate does not check `iat`; the time before `iat` at which it would allow a call has a sign of its own.
     let begin = [life.iat, life.nbf.map(|nbf| nbf.plus(-life.leeway.span()))].into_iter().flatten().min();
     let is_timeless = life.exp.is_none() && begin.is_none();
     let rank = |at: &NumericDate| match life.phase(*at) {
@@ -136,7 +137,7 @@ fn piece(judged: &Evaluation, axis: &Axis, column: usize) -> (char, Role) {
     }
 }
 
-/// The token under the cursor in words, and what the signs mean.
+/// Draws the selected token's status in words, the zoom, and the legend of the signs.
 fn feet(canvas: &mut Canvas, area: Rect, axis: &Axis) {
     let at = canvas.app.cursor_instant();
     let is_set = canvas.app.timeline.cursor.is_some();

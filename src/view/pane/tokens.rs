@@ -1,4 +1,4 @@
-//! The Tokens pane: the row axis of everything else. Only the rows that show are judged.
+//! The Tokens pane: the list of tokens. Only visible rows are judged.
 
 use ratatui::layout::Rect;
 use ratatui::text::Line;
@@ -11,7 +11,7 @@ use crate::view::canvas::{Canvas, bottom, top};
 use crate::view::theme::Role;
 use crate::view::widget::state;
 
-/// The columns of a countdown.
+/// The width of a countdown, in columns.
 const STATE: usize = 8;
 
 pub fn render(canvas: &mut Canvas, area: Rect) {
@@ -43,7 +43,7 @@ fn draw_row(canvas: &mut Canvas, area: Rect, entry: Option<&TokenEntry>, selecte
         return;
     };
     let (words, role) = state(canvas, &entry.judged);
-    // States of usual width leave the permissions in one column.
+    // As long as statuses have the usual width, the permissions are aligned.
     let room = usize::from(area.width).saturating_sub(2 + text::width(&words).max(STATE) + 1);
     let words = format!("{words:>STATE$}");
     let held = match entry.judged.permissions.as_slice() {

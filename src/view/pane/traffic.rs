@@ -1,4 +1,4 @@
-//! The Traffic pane: how much comes, from whom, and what is refused.
+//! The Traffic pane: the rate of calls, the clients, and the refused requests.
 
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
@@ -10,9 +10,9 @@ use crate::text::{self, padded, words};
 use crate::view::canvas::{Canvas, below, split_bottom, top};
 use crate::view::theme::Role;
 
-/// A client's address and last call are shown where this many columns are left for its name.
+/// The columns that a client's name needs; its address and the time of its last request are shown only beside that.
 const NAME: usize = 15;
-/// Below this width only numbers are.
+/// Below this width, a row has only the numbers beside the names, without words.
 const NARROW: u16 = 52;
 
 pub fn render(canvas: &mut Canvas, area: Rect) {
@@ -38,11 +38,11 @@ pub fn render(canvas: &mut Canvas, area: Rect) {
     });
 }
 
-/// Calls a second: the last whole one, and how it was before.
+/// Returns the calls per second: the number in the last whole second, and a chart of the seconds before.
 fn rate(canvas: &mut Canvas, columns: u16) -> Line<'static> {
     let app = canvas.app;
     let rate = app.auth.traffic.rate(app.times.real);
-    // The current second is not shown yet, so something may change when it ends.
+    // The current second is not shown yet, so the line may change when it ends.
     if app.auth.traffic.is_lively(app.times.real) {
         let left = text::Span::SECOND - app.times.real.past(text::Span::SECOND);
         canvas.drawn.really_changes_at(app.times.mono + left.as_duration());
@@ -73,7 +73,7 @@ fn row(canvas: &Canvas, client: &Client, n: usize, columns: u16) -> Line<'static
     let (time, peer) = (app.time(client.last), client.peer.to_string());
     let numbers = text::width(&calls) + text::width(&refused) + 15;
     let room = usize::from(columns).saturating_sub(numbers);
-    // The name first: without it the rest tells little.
+    // The name has priority: without it the rest means little.
     let tails = [format!("{time} {peer}"), peer, time];
     let tail = tails.into_iter().find(|tail| !is_narrow && text::width(tail) + NAME <= room).unwrap_or_default();
     let name = padded(&client.called(), room.saturating_sub(text::width(&tail)).clamp(8, 32));
@@ -87,7 +87,8 @@ fn row(canvas: &Canvas, client: &Client, n: usize, columns: u16) -> Line<'static
     Line::from(spans)
 }
 
-/// The columns of calls and refusals. Each has a blank on its left and room for any number, so that neighbours never touch.
+/// Returns the columns of calls and refusals. Each has a blank on its left and room for any number, so that neighbours
+/// never touch.
 fn counts(client: &Client, is_narrow: bool) -> (String, String) {
     let (calls, refused) = (words::short(client.calls), words::short(client.refused));
     match (is_narrow, client.refused) {
@@ -101,7 +102,7 @@ fn counts(client: &Client, is_narrow: bool) -> (String, String) {
     }
 }
 
-/// Refusals by reason, the most frequent first.
+/// Returns the refusals by reason, most frequent first.
 fn refusals(canvas: &Canvas, columns: u16) -> Vec<Line<'static>> {
     let all = canvas.app.auth.traffic.refusals();
     if all.is_empty() {

@@ -1,4 +1,4 @@
-//! Who may call a tool and through which permission, what a token may call, and how everyone was answered.
+//! The Who may pane: who may call a tool and by which permission, what a token may call, and how everyone was answered.
 
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
@@ -41,7 +41,7 @@ pub fn render(canvas: &mut Canvas, area: Rect) {
     canvas.drawn.ends.set(VIEW, end);
 }
 
-/// What the tool under the cursor asks for, and which permissions open it through others.
+/// Returns what the tool under the cursor needs, and which permissions are enough because they imply another one.
 fn about_tool(theme: Theme, app: &App) -> Vec<Line<'static>> {
     let policy = &app.auth.rules.policy;
     let name = text::name(&app.call.tool, 32);
@@ -67,11 +67,11 @@ fn about_tool(theme: Theme, app: &App) -> Vec<Line<'static>> {
     lines
 }
 
-/// A row: who or what, the verdict, and why in few words.
+/// A row: a caller or a tool, the verdict, and the reason in a few words.
 struct Row {
     name: String,
     verdict: Verdict,
-    /// Nothing answers an allowed call.
+    /// Whether the backend does not have the tool.
     lacks: bool,
     why: String,
 }
@@ -86,7 +86,7 @@ impl Row {
     }
 }
 
-/// A caller and what the gate says about the tool under the cursor; row 0 has no token.
+/// Returns the row of a caller for the tool under the cursor. Row 0 is the caller without a token.
 fn caller(canvas: &mut Canvas, row: usize) -> Row {
     let app = canvas.app;
     let entry = row.checked_sub(1).and_then(|place| app.auth.tokens.get(place));
@@ -105,7 +105,7 @@ fn caller(canvas: &mut Canvas, row: usize) -> Row {
     Row { name, verdict: decision.verdict(), lacks, why }
 }
 
-/// What the selected token may do with a tool, or what it would need.
+/// Returns the row of a tool for the selected token.
 fn tool(canvas: &mut Canvas, tool: &ToolRule) -> Row {
     let decision = decide(canvas, canvas.app.selected(), &tool.name);
     let why = match decision.verdict() {
@@ -128,7 +128,7 @@ fn span(theme: Theme, text: impl Into<String>, role: Role) -> Span<'static> {
     Span::styled(text.into(), theme.of(role))
 }
 
-/// A column of answers.
+/// Draws the answers to the last call as everyone; returns how far they can be scrolled.
 fn answers(canvas: &mut Canvas, area: Rect, scroll: usize, names: usize) -> usize {
     let (app, theme) = (canvas.app, canvas.theme);
     let Some(everyone) = &app.who.everyone else {

@@ -168,8 +168,8 @@ fn an_issued_token_contains_the_requested_claims() {
 #[case(&["issue", "a", "--claim", "exp=1"], "exp must be set in its own field")]
 #[case(&["issue", "a", "--ttl", "soon"], "expected a duration such as 90s")]
 #[case(&["issue", "a", "--ttl", "2026-11-22T20:41:05Z"], "use --expires")]
-#[case(&["issue", "a", "--expires", "tomorrow"], "or a time such as 2026-11-22T20:41:05Z")]
-#[case(&["--leeway", "-5s", "inspect", "a"], "expected a duration such as 90s")]
+#[case(&["issue", "a", "--expires", "tomorrow"], "expected an RFC 3339 time such as 2026-11-22T20:41:05Z")]
+#[case(&["--leeway", "-5s", "inspect", "a"], "expected a duration of at most 300s")]
 #[case(&["--demo", "inspect", "a"], "--demo cannot be used with a command")]
 #[case(&["check", "--no-token", "a", "read_data"], "--no-token cannot be used with a token")]
 fn invalid_arguments_are_named(#[case] arguments: &[&str], #[case] message: &str) {
@@ -207,8 +207,8 @@ fn a_token_in_place_of_a_tool_is_rejected_and_not_printed() {
 }
 
 #[rstest]
-#[case(&["-p", "admn"], "permission admn opens no tool")]
-#[case(&["-p", "user", "--not-before", "2h"], "exp does not lie behind iat and nbf")]
+#[case(&["-p", "admn"], "the policy does not use the permission admn")]
+#[case(&["-p", "user", "--not-before", "2h"], "exp is not later than nbf")]
 fn findings_about_an_issued_token_are_printed_at_once(#[case] options: &[&str], #[case] message: &str) {
     let CommandOutput { exit, err, .. } = portcullis(&[&["issue", "ann"], options].concat()).run();
     assert!(exit == 0 && err.contains(message), "{err}");

@@ -110,6 +110,9 @@ fn without_a_secret_the_signature_is_reported_as_not_checked() {
     assert_eq!(report["checks"][3], serde_json::json!({"check": "signature", "passed": null}));
     assert_eq!((&report["checks"][5]["passed"], &report["claims"]["user_id"]), (&true.into(), &"user123".into()));
     assert!(err.contains("signature not checked"), "{err}");
+    // The algorithm is not at fault where there is no key at all.
+    let said = "not verified: no key is configured, so the HS256 signature cannot be checked";
+    assert_eq!((&report["reason"], &report["sentence"]), (&"algorithm_refused".into(), &said.into()));
 }
 
 #[test]
@@ -128,4 +131,77 @@ fn arguments_are_printed_escaped_in_errors() {
         assert_eq!(ran.exit, 2);
         harmless("clap", &ran);
     }
+}
+
+/// The commands that take a token, with a word in its place.
+fn with_token<'a>(word: &'a str, state: &'a str) -> [Vec<&'a str>; 6] {
+    [
+        vec!["inspect", word],
+        vec!["check", word, "write_data"],
+        vec!["call", word, "read_data"],
+        vec!["matrix", word],
+        vec!["drill", "--shifted", word, "read_data"],
+        vec!["--state", state, "revoke", word],
+    ]
+}
+
+#[rstest]
+#[case("nofile.txt")]
+#[case("no/such/file")]
+#[case("./token")]
+#[case("/no such place/token")]
+fn a_file_that_does_not_exist_is_not_a_malformed_token(#[case] word: &str) {
+    let folder = super::Folder::new();
+    let state = folder.write("state.json", "{\"version\":1,\"revoked\":[]}");
+    for command in with_token(word, &state) {
+        let CommandOutput { out, err, exit } = portcullis(&command).run();
+        let said = format!("portcullis: {word} is neither a token nor a file: no such file or directory\n");
+        assert_eq!((exit, &*out, &*err), (1, "", &*said), "{command:?}");
+    }
+}
+
+#[test]
+fn a_word_that_is_not_a_token_is_still_checked_as_one() {
+    for (word, hint) in [("garbage", "garbage is neither a token nor a file"), ("a.b.c", "")] {
+        let CommandOutput { out, err, exit } = portcullis(&["check", word, "read_data"]).run();
+        assert!(exit == 3 && out.contains("malformed") && err.contains(hint), "{out}{err}");
+    }
+    let folder = super::Folder::new();
+    folder.write("in/it", "");
+    let path = folder.path("in").to_str().expect("UTF-8").to_owned();
+    let CommandOutput { err, exit, .. } = portcullis(&["inspect", &path]).run();
+    assert!(exit == 2 && err.contains("expected a token or a file, got the directory"), "{err}");
+    let CommandOutput { err, exit, .. } = portcullis(&["inspect", &format!("@{path}")]).run();
+    assert!(exit == 1 && err.contains("token file ") && err.contains("is a directory"), "{err}");
+}
+
+#[test]
+fn an_answer_without_a_token_names_what_to_set() {
+    let answer = "HTTP/1.1 401 Unauthorized\nWWW-Authenticate: Bearer error=\"invalid_token\"\n";
+    let CommandOutput { out, exit, .. } = portcullis(&["inspect", "-"]).input(answer).run();
+    assert!(exit == 3 && out.contains("next step: set PORTCULLIS_TOKEN") && !out.contains("selected"), "{out}");
+    let token = super::issue("user123", "user");
+    let sent = portcullis(&["inspect", "-"]).env("PORTCULLIS_TOKEN", token).input(answer).run();
+    assert!(sent.out.contains("(user123) here: VALID") && !sent.out.contains("next step"), "{}", sent.out);
+}
+
+#[rstest]
+#[case(&["drill", "--shifted", "-", "read_data"])]
+#[case(&["revoke", "--state", "/nonexistent/state.json", "-"])]
+#[case(&["matrix", "-"])]
+fn empty_input_is_reported_as_such(#[case] command: &[&str]) {
+    for input in ["", "\n \n"] {
+        let CommandOutput { err, exit, .. } = portcullis(command).input(input).run();
+        assert!(exit == 2 && err.contains("no token found in the input"), "{command:?}: {err}");
+    }
+}
+
+#[rstest]
+#[case(&["issue", "a", "--ttl", "soon"], "expected a duration such as 90s, 15m, 1h or -1m\n")]
+#[case(&["issue", "a", "--expires", "soon"], "expected an RFC 3339 time such as 2026-11-22T20:41:05Z\n")]
+#[case(&["inspect", "x", "--leeway", "-5s"], "expected a duration of at most 300s, such as 5s\n")]
+#[case(&["serve", "--rate", "0"], "expected a whole number of requests per second of at least 1, or off\n")]
+fn a_refused_value_is_answered_with_what_passes(#[case] command: &[&str], #[case] said: &str) {
+    let CommandOutput { err, exit, .. } = portcullis(command).run();
+    assert!(exit == 2 && err.contains(said), "{err}");
 }

@@ -18,7 +18,7 @@ fn every_command_has_a_valid_example() {
     for sub in all.iter_mut().filter(|sub| sub.get_name() != "help") {
         let help = sub.render_long_help().to_string();
         let (_, examples) =
-            help.split_once("Example:\n").unwrap_or_else(|| panic!("{}: the example is missing", sub.get_name()));
+            help.split_once("Examples:\n").unwrap_or_else(|| panic!("{} has no example", sub.get_name()));
         for line in examples.lines().map(str::trim).filter(|line| !line.is_empty()) {
             let mut words = words(line.split(" <").next().unwrap_or(line));
             // A variable set only for this command.

@@ -81,16 +81,19 @@ fn a_policy_that_meets_its_expectations_exits_with_0_and_otherwise_with_4() {
     let good = folder.write("good.toml", TRUTHS);
     let CommandOutput { out, exit, .. } = bare(&["policy", "check", &good]).run();
     assert_eq!(exit, 0, "{out}");
-    assert!(out.contains("2 tools, 2 permissions") && out.contains("2 expectations held"), "{out}");
+    assert!(out.contains("2 tools, 2 permissions") && out.contains("2 expectations met"), "{out}");
     assert!(out.contains("1 expectation about users skipped"), "{out}");
     let bad = folder.write("bad.toml", TRUTHS.replace("implies = [\"viewer\"]", ""));
     let CommandOutput { out, exit, .. } = bare(&["policy", "check", &bad]).run();
     assert_eq!(exit, 4, "{out}");
-    assert!(out.contains("look should be allowed for editor, but is forbidden: "), "{out}");
+    assert!(out.contains("look for editor: expected allowed, got forbidden: "), "{out}");
     let odd: Vec<&str> = out.lines().filter(|line| line.starts_with('!')).collect();
     assert!(odd.iter().all(|line| line.contains("is not implemented")), "a broken expectation is not a warning: {out}");
     let CommandOutput { err, exit, out } = bare(&["matrix", "--policy", &bad]).run();
-    assert!(exit == 4 && err.contains("look should be allowed for editor") && out.contains("forbidden!"), "{err}");
+    assert!(
+        exit == 4 && err.contains("look for editor: expected allowed, got forbidden: ") && out.contains("forbidden!"),
+        "{err}"
+    );
     let report: Value = serde_json::from_str(&bare(&["policy", "check", "--json", &bad]).run().out).expect("JSON");
     assert_eq!((report["held"].as_u64(), report["failed"].as_array().map(Vec::len)), (Some(1), Some(1)));
 }
@@ -100,7 +103,7 @@ fn a_policy_that_meets_its_expectations_exits_with_0_and_otherwise_with_4() {
 #[case("[tools.a]\npermissions = 1", 1, "line 2, column 15: invalid type: integer `1`")]
 #[case("[tools.a]\npermissions = []\n[tools.a]\n", 1, "line 3, column 8: duplicate key")]
 #[case("[permissions.a]\nimplies = [\"a\"]", 1, "line 2, column 12: circular implies: a → a")]
-#[case("[tools.a]\npermissions = []", 0, "a lists no permissions: every call of it is forbidden")]
+#[case("[tools.a]\npermissions = []", 0, "a lists no permissions: every call to it is forbidden")]
 #[case("[tools.a]\npermissions = [\"p\"]\nschema = false", 0, "the schema of a rejects all arguments: it is false")]
 fn an_invalid_policy_file_is_reported_in_one_sentence(#[case] source: &str, #[case] exit: i32, #[case] message: &str) {
     let folder = Folder::new();
@@ -256,7 +259,10 @@ fn an_expectation_for_a_user_does_not_apply_to_permissions_alone() {
     let CommandOutput { exit, err, .. } = bare(&["matrix", "--as", "editor", "--policy", &policy]).run();
     assert_eq!(
         (exit, &*err),
-        (0, "portcullis: * not implemented here: look, change; add stub = true to the policy to declare a stub\n"),
+        (
+            0,
+            "portcullis: * not implemented here: look, change; with stub = true in the policy, the gate answers instead\n"
+        ),
         "no expectation is broken"
     );
 }
@@ -308,7 +314,7 @@ fn an_expectation_for_a_missing_tool_fails_and_the_first_of_two_lines_is_used() 
     let gone = folder.write("gone.toml", TRUTHS.replace("[tools.change]", "[tools.renamed]"));
     let CommandOutput { out, exit, .. } = bare(&["policy", "check", &gone]).run();
     assert!(
-        exit == 4 && out.contains("change should be forbidden for viewer, but the policy has no such tool"),
+        exit == 4 && out.contains("change for viewer: expected forbidden, but the policy has no such tool"),
         "{out}"
     );
     let again = "[[expect]]\npermissions = [\"editor\"]\ntool = \"look\"\noutcome = \"forbidden\"\n";
@@ -328,7 +334,7 @@ fn matrix_needs_a_token_in_the_input_and_a_secret() {
 #[test]
 fn policy_check_reads_standard_input() {
     let CommandOutput { out, exit, .. } = bare(&["policy", "check", "-"]).input(TRUTHS).run();
-    assert!(exit == 0 && out.contains("2 expectations held"), "{out}");
+    assert!(exit == 0 && out.contains("2 expectations met"), "{out}");
     let CommandOutput { err, exit, .. } = bare(&["policy", "check", "-"]).input("[tools").run();
     assert!(exit == 1 && err.contains("policy file -: line 1"), "{err}");
 }

@@ -3,6 +3,7 @@
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Command, Stdio};
 
+use rstest::rstest;
 use serde_json::Value;
 
 use super::{CommandOutput, PORTCULLIS, SECRET, issue, portcullis};
@@ -188,4 +189,30 @@ fn a_file_and_redirected_input_are_read_without_a_dash() {
     // Line breaks at the dots are one token, not a list of three.
     let broken = good.replace('.', ".\n");
     assert_eq!(verdicts(&portcullis(&["--json", "inspect", "-"]).input(broken).run().out), ["valid"]);
+}
+
+/// A word that is not a token costs two bytes, and its explanation four hundred.
+#[rstest]
+#[case("x\n")]
+#[case("a.b.c\n")]
+#[case("e30.e30.\n")]
+#[case("e30.eyJwZXJtaXNzaW9ucyI6WyJhIiwiYiJdfQ.\n")]
+fn nasty_input_is_not_explained_at_many_times_its_length(#[case] line: &str) {
+    let input = line.repeat(80_000 / line.len());
+    let CommandOutput { out, err, exit } = portcullis(&["inspect", "-"]).input(input.clone()).run();
+    let printed = out.len() + err.len();
+    assert!(exit == 3 && printed <= 20 * input.len(), "{printed} bytes for {}", input.len());
+    let left_out = out.lines().last().and_then(|line| line.strip_prefix("… ")?.split_once(' ')?.0.parse().ok());
+    let shown = out.lines().filter(|line| line.starts_with("INVALID")).count();
+    assert_eq!(shown + left_out.unwrap_or(0), input.lines().count(), "{out}");
+}
+
+#[test]
+fn a_token_in_a_long_list_is_explained_whether_it_is_good_or_bad() {
+    let good = issue("user123", "user");
+    let bad = good.replace('.', ".x");
+    let input = format!("{good}\n{bad}\n").repeat(100);
+    let out = portcullis(&["inspect", "-"]).input(input).run().out;
+    let count = |word: &str| out.lines().filter(|line| line.starts_with(word)).count();
+    assert_eq!((count("VALID"), count("INVALID"), count("…")), (100, 100, 0), "{out}");
 }

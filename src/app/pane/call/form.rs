@@ -14,11 +14,11 @@ pub struct CallForm {
     pub arguments: TextField,
     /// Whether the user changed the arguments; until then they follow the tool's example.
     pub touched: bool,
-    /// Whether every check of the preview has a row, instead of a sign.
+    /// Whether the preview shows a row for every check instead of one sign each.
     pub opens_trace: bool,
 }
 
-/// The call made last from here. It may hold a token, so it has no `Debug`.
+/// The last call made from the console. It may hold a token, so it has no `Debug`.
 #[derive(Clone)]
 pub struct LastCall {
     /// The token it was made with.

@@ -25,7 +25,7 @@ pub const TOOL: Field = Field::new(Pane::Call, 1);
 /// The arguments, as JSON text.
 pub const ARGUMENTS: Field = Field::new(Pane::Call, 2);
 
-/// Enter, here and in the Matrix pane.
+/// The action of Enter, here and in the Matrix pane.
 pub(super) const CALL: Act = Act { hint: |_| Some("call"), run: call };
 
 pub(super) static PLACE: Place = Place {
@@ -54,7 +54,7 @@ pub(super) static PLACE: Place = Place {
     ..Place::DEFAULT
 };
 
-/// The message for an action that needs a token of which only the hash is known.
+/// The message for an action that needs the text of a token, if only the token's hash is known.
 pub const HASH_ONLY: &str = "Used by a client; only its hash is known, so it can be revoked but not used here.";
 
 /// Makes the call of the form.
@@ -72,7 +72,7 @@ fn call(app: &mut App) -> Vec<Effect> {
 }
 
 impl App {
-    /// Chooses a tool; arguments that the user did not touch become its example.
+    /// Chooses a tool; arguments that the user did not edit become its example.
     pub(in crate::app) fn choose_tool(&mut self, tool: &Arc<str>) {
         self.call.tool = Arc::clone(tool);
         if !self.call.touched {
@@ -80,35 +80,35 @@ impl App {
         }
     }
 
-    /// Chooses the next or the previous tool, from whatever pane.
+    /// Chooses the next or the previous tool, from any pane.
     pub(in crate::app) fn turn_tool(&mut self, by: isize) {
         let tool = next_of(&self.tools(), &self.call.tool, by);
         self.choose_tool(&tool);
     }
 
-    /// Selects the next or the previous token, from whatever pane.
+    /// Selects the next or the previous token, from any pane.
     pub(in crate::app) fn turn_token(&mut self, by: isize) {
         self.choose_token(turned(self.selected_row(), by, self.auth.tokens.len() + 1));
     }
 
-    /// A number for something whose answer is awaited.
+    /// Returns a new ID for a request whose answer arrives later.
     pub(in crate::app) fn next_id(&mut self) -> u64 {
         self.last_id += 1;
         self.last_id
     }
 
-    /// A call that is decided for what the clock shows.
+    /// Returns a call that is decided at the time on the clock.
     pub(in crate::app) fn order(&self, tool: Arc<str>, arguments: String, origin: Origin) -> Order {
         Order { tool, arguments, origin, judged_at: self.times.judged }
     }
 
-    /// Why the call in the form would be refused besides the reason that its preview names.
+    /// Returns why the call in the form would be refused, besides the reason in its preview.
     pub fn preview_also(&self, decision: &Decision) -> Vec<Reason> {
         let judged = self.selected().map(|entry| &*entry.judged);
         self.auth.rules.also_refuses(decision, judged, &self.call.tool, self.times.judged)
     }
 
-    /// Makes a call with what is in the form, or repeats one.
+    /// Makes the form's call, or repeats an earlier one.
     pub(in crate::app) fn make_call(&mut self, call: LastCall) -> Vec<Effect> {
         let id = self.next_id();
         self.in_flight = Some(id);
@@ -118,7 +118,7 @@ impl App {
         vec![effect]
     }
 
-    /// The arguments of the form, or the tool's example if the user did not change them.
+    /// Returns the arguments of the form, or the tool's example if the user did not change them.
     pub(in crate::app) fn arguments_for(&self, tool: &str) -> String {
         if self.call.touched {
             self.call.arguments.text().to_owned()

@@ -1,4 +1,4 @@
-//! The Issue pane's form, and the request that it makes.
+//! The Issue pane's form, and the request made from it.
 
 use std::sync::Arc;
 
@@ -18,32 +18,32 @@ pub struct IssueForm {
     pub user_id: TextField,
     /// The policy's permissions, ticked or not.
     pub ticks: Vec<(Arc<str>, bool)>,
-    /// Which tick the cursor is on.
+    /// The index of the tick under the cursor.
     pub tick: usize,
     /// Further permissions, separated by commas, or by spaces if there is no comma.
     pub others: TextField,
-    /// When it ends: a duration, or an instant.
+    /// When the token expires: a duration, or an instant.
     pub expires: TextField,
-    /// When it begins: `now`, a duration, or an instant.
+    /// When the token becomes valid: `now`, a duration, or an instant.
     pub not_before: TextField,
-    /// `iss`; empty for none.
+    /// The `iss` claim; empty to leave it out.
     pub issuer: TextField,
-    /// `aud`; empty for none.
+    /// The `aud` claim; empty to leave it out.
     pub audience: TextField,
-    /// The audience that was filled in.
+    /// The expected audience that was last filled in automatically.
     expected: String,
     /// Further claims: a JSON object, or empty.
     pub extra: TextField,
-    /// Which preset was chosen last.
+    /// The index of the preset that was chosen last.
     pub preset: usize,
 }
 
-/// A way to fill the form at once: for each permission of the policy one, and after those the lifetimes.
+/// Values that fill the form at once: one preset for each permission of the policy, followed by the lifetimes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Preset {
-    /// The permission of this tick alone, for an hour from now.
+    /// Only the permission of this tick, for an hour from now.
     Permission(usize),
-    /// A lifetime, whatever the permissions are.
+    /// A lifetime; the permissions stay as they are.
     Lifetime(&'static Lifetime),
 }
 
@@ -54,35 +54,35 @@ struct Lifetime {
     not_before: &'static str,
 }
 
-/// The lifetime of presets that are about permissions.
+/// The lifetime of the permission presets.
 const USUAL: Lifetime = Lifetime { name: "", expires: "1h", not_before: "now" };
 
-/// The presets that are about time.
+/// The lifetime presets.
 const LIFETIMES: [Lifetime; 3] = [
     Lifetime { name: "expires in 15 s", expires: "15s", not_before: "now" },
     Lifetime { name: "not yet valid", expires: "1h", not_before: "15s" },
     Lifetime { name: "already expired", expires: "-1m", not_before: "now" },
 ];
 
-/// Why the form is not a request: the field, and what to write in it. Safe to show.
+/// Why the form is invalid: the field, and what to write in it. Safe to show.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FormError {
     /// The user is empty.
     #[error("user_id: expected a user name")]
     NoUser,
-    /// The end is neither a duration nor an instant.
+    /// The expiry is neither a duration nor an instant.
     #[error("expires in: {0}")]
     Expires(String),
-    /// The beginning is neither a duration nor an instant.
+    /// The start of validity is neither a duration nor an instant.
     #[error("not before: {0}; or now")]
     NotBefore(String),
-    /// The further claims are not a JSON object that can be signed.
+    /// The extra claims are not a JSON object that can be signed.
     #[error("extra claims: {0}")]
     Extra(String),
 }
 
 impl IssueForm {
-    /// An empty form for a policy, with the first preset.
+    /// Creates an empty form for a policy, with the first preset.
     pub fn new(policy: &Policy, issuer: Option<&str>, audience: Option<&str>) -> Self {
         let one = |text: &str| TextField::new(text, Lines::One);
         let mut form = Self {
@@ -103,7 +103,7 @@ impl IssueForm {
         form
     }
 
-    /// Fills in another audience that is expected now, unless the user has put something else there.
+    /// Fills in the expected audience if it has changed, unless the user has entered something else.
     pub fn follow_audience(&mut self, expected: Option<&str>) {
         let expected = expected.unwrap_or_default();
         if self.expected != expected {
@@ -114,7 +114,7 @@ impl IssueForm {
         }
     }
 
-    /// Adopts another policy's permissions; ticks of permissions that still exist are kept.
+    /// Adopts another policy's permissions. Ticked permissions that it does not have move to the other permissions.
     pub fn follow(&mut self, policy: &Policy) {
         if self.ticks.iter().map(|(name, _)| name).eq(policy.permissions()) {
             return;
@@ -140,7 +140,7 @@ impl IssueForm {
         }
     }
 
-    /// Every permission the token will hold: the ticked ones, then the others.
+    /// Returns every permission that the token will hold: the ticked ones, then the others.
     pub fn permissions(&self) -> Vec<String> {
         let mut all: Vec<String> = self.ticks.iter().filter(|(_, on)| *on).map(|(name, _)| name.to_string()).collect();
         let others = self.others.text();
@@ -167,7 +167,7 @@ impl IssueForm {
         }
     }
 
-    /// The name of the preset chosen last; safe to show.
+    /// Returns the name of the preset that was chosen last; safe to show.
     pub fn preset_name(&self) -> String {
         match self.preset_at(self.preset) {
             Some(Preset::Permission(tick)) => text::name(&self.ticks[tick].0, 24),
@@ -176,12 +176,12 @@ impl IssueForm {
         }
     }
 
-    /// Fills the form by the next or the previous preset.
+    /// Fills the form with the next or the previous preset.
     pub fn turn_preset(&mut self, by: isize) {
         self.apply_preset(turned(self.preset, by, self.ticks.len() + LIFETIMES.len()));
     }
 
-    /// Fills the form by a preset; the name stays as it is.
+    /// Fills the form with a preset; the user stays as it is.
     pub fn apply_preset(&mut self, number: usize) {
         let Some(preset) = self.preset_at(number) else { return };
         self.preset = number;
@@ -197,7 +197,7 @@ impl IssueForm {
         self.not_before.set(lifetime.not_before);
     }
 
-    /// Whether the form still says what the preset chosen last put into it.
+    /// Whether the form still has the values of the preset that was chosen last.
     pub fn is_as_preset(&self) -> bool {
         let is = |lifetime: &Lifetime| {
             self.expires.text() == lifetime.expires && self.not_before.text() == lifetime.not_before

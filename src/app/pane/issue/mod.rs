@@ -15,19 +15,19 @@ use crate::app::{App, Effect};
 use crate::auth::IssueError;
 use crate::text::words;
 
-/// Who the token is for.
+/// The token's user.
 pub const USER_ID: Field = Field::new(Pane::Issue, 0);
 /// The policy's permissions, to be ticked.
 pub const PERMISSIONS: Field = Field::new(Pane::Issue, 1);
 /// Further permissions.
 pub const OTHERS: Field = Field::new(Pane::Issue, 2);
-/// When it ends.
+/// When the token expires.
 pub const EXPIRES: Field = Field::new(Pane::Issue, 3);
-/// When it begins.
+/// When the token becomes valid.
 pub const NOT_BEFORE: Field = Field::new(Pane::Issue, 4);
-/// `iss`.
+/// The `iss` claim.
 pub const ISSUER: Field = Field::new(Pane::Issue, 5);
-/// `aud`.
+/// The `aud` claim.
 pub const AUDIENCE: Field = Field::new(Pane::Issue, 6);
 /// Further claims, as a JSON object.
 pub const EXTRA: Field = Field::new(Pane::Issue, 7);
@@ -77,7 +77,7 @@ pub(super) static PLACE: Place = Place {
     ..Place::DEFAULT
 };
 
-/// Keeps the form as it is, to be brought back by undo.
+/// Stores the form's state in the history, so that undo restores it.
 fn remember(app: &mut App, field: Field) {
     app.history.push(Step::Issue(field, Box::new(app.issue.clone())));
 }
@@ -99,7 +99,7 @@ fn issue(app: &mut App) -> Vec<Effect> {
 }
 
 impl App {
-    /// A token was issued, for the list or for a drill.
+    /// Handles an issued token, which may be meant for a drill.
     pub(in crate::app) fn issued(&mut self, result: Result<u64, IssueError>) -> Vec<Effect> {
         match result {
             Ok(number) => {

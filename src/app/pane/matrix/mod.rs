@@ -21,7 +21,7 @@ use crate::gate::{Snapshot, TokenEntry};
 use crate::text;
 use crate::text::Span;
 
-/// The cells: a row is a caller, a column a tool.
+/// The cells: a row is a caller, a column is a tool.
 pub const CELLS: Field = Field::new(Pane::Matrix, 0);
 
 pub(super) static PLACE: Place = Place {
@@ -69,7 +69,7 @@ pub struct Matrix {
     /// How rows are grouped.
     pub rows: Rows,
     groups: Vec<Group>,
-    /// The group of each token.
+    /// The index of each token's group.
     group_of: Vec<usize>,
     before: Option<Before>,
 }
@@ -87,7 +87,7 @@ pub enum Rows {
 impl Rows {
     const ALL: [Self; 3] = [Self::Tokens, Self::Permissions, Self::Users];
 
-    /// The word for it.
+    /// Returns the word shown for it.
     pub const fn word(self) -> &'static str {
         match self {
             Self::Tokens => "by token",
@@ -100,7 +100,7 @@ impl Rows {
 /// Tokens that share a row.
 struct Group {
     name: String,
-    /// Their places in the token list.
+    /// Their indices in the token list.
     tokens: Vec<usize>,
 }
 
@@ -112,7 +112,7 @@ enum Shared<'t> {
 }
 
 impl Shared<'_> {
-    /// The row's name; safe to show.
+    /// Returns the row's name; safe to show.
     fn name(&self) -> String {
         match self {
             Self::User(Some(name)) => text::name(name, 64),
@@ -131,7 +131,7 @@ struct Before {
 }
 
 impl Matrix {
-    /// When the highlight of cells flipped by a change of rules ends, on the monotonic clock.
+    /// Returns when the highlight of cells flipped by a change of rules ends, on the monotonic clock.
     pub fn marked_until(&self) -> Option<Duration> {
         self.before.as_ref().map(|before| before.until)
     }
@@ -140,7 +140,8 @@ impl Matrix {
         self.before.take_if(|before| before.until <= mono);
     }
 
-    /// Follows the shared state: groups the rows again, and keeps the state before a change of rules for a while.
+    /// Follows the shared state: groups the rows again, and stores the state before a change of rules while cells are
+    /// highlighted.
     pub(in crate::app) fn follow(&mut self, auth: &mut Snapshot, mono: Duration) {
         if let Some((rules, tokens)) = auth.before.take() {
             let until = mono + MARKED.as_duration();
@@ -152,7 +153,7 @@ impl Matrix {
     fn group(&mut self, tokens: &[TokenEntry]) {
         self.groups.clear();
         self.group_of.clear();
-        // By value, not by display text: different names may look alike.
+        // Grouped by value, not by display text: different names may look alike.
         let mut known: HashMap<Shared<'_>, usize> = HashMap::new();
         for (place, entry) in tokens.iter().enumerate() {
             let shared = match self.rows {
@@ -172,7 +173,7 @@ impl Matrix {
 }
 
 impl App {
-    /// How many rows the matrix has, `(no token)` included.
+    /// Returns how many rows the matrix has, including `(no token)`.
     pub fn matrix_rows(&self) -> usize {
         1 + match self.matrix.rows {
             Rows::Tokens => self.auth.tokens.len(),
@@ -180,7 +181,7 @@ impl App {
         }
     }
 
-    /// The row of the selected token.
+    /// Returns the row of the selected token.
     pub fn matrix_row(&self) -> usize {
         let row = self.selected_row();
         match (self.matrix.rows, row.checked_sub(1)) {
@@ -189,7 +190,7 @@ impl App {
         }
     }
 
-    /// The name of a row; safe to show.
+    /// Returns the name of a row; safe to show.
     pub fn matrix_name(&self, row: usize) -> String {
         match (row.checked_sub(1), self.matrix.rows) {
             (None, _) => text::NO_TOKEN.to_owned(),
@@ -198,7 +199,7 @@ impl App {
         }
     }
 
-    /// The tokens of a row.
+    /// Returns the tokens of a row.
     pub fn matrix_tokens(&self, row: usize) -> impl Iterator<Item = &TokenEntry> {
         let (group, alone): (&[usize], Option<usize>) = match (row.checked_sub(1), self.matrix.rows) {
             (None, _) => (&[], None),
@@ -208,7 +209,7 @@ impl App {
         group.iter().copied().chain(alone).filter_map(|place| self.auth.tokens.get(place))
     }
 
-    /// The column of the tool in the Call pane, if the policy has it.
+    /// Returns the column of the tool in the Call pane, if the policy has that tool.
     pub fn column(&self) -> Option<usize> {
         self.auth.rules.policy.tools().iter().position(|tool| tool.name == self.call.tool)
     }
@@ -224,7 +225,7 @@ impl App {
         }
     }
 
-    /// Selects a row: its token, or the first one of its group.
+    /// Selects a row: its token, or the first token of its group.
     pub(in crate::app) fn choose_matrix_row(&mut self, row: usize) {
         let number = self.matrix_tokens(row).next().map(|entry| entry.number);
         if row != self.matrix_row() {

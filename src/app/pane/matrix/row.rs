@@ -13,7 +13,7 @@ use crate::text::Span;
 /// A cell: how many of its row's tokens get which verdict. A row without tokens is a caller without a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cell {
-    /// The verdict; if the tokens differ, that of the allowed ones.
+    /// The verdict; if the tokens differ, the most permissive one.
     pub verdict: Verdict,
     /// How many of the row's tokens get it.
     pub with: usize,
@@ -21,25 +21,25 @@ pub struct Cell {
     pub of: usize,
     /// The policy's expectation for the row's tokens that pass, and whether all of them meet it.
     pub expected: Option<(ExpectedOutcome, bool)>,
-    /// Whether it has changed just now.
+    /// Whether it has changed within the last few seconds.
     pub flipped: bool,
 }
 
-/// A row: its tokens, those that pass put together by what they hold.
+/// A row: its tokens, of which those that pass are grouped by the permissions that they hold.
 pub struct Row<'a> {
     app: &'a App,
     is_nobody: bool,
     of: usize,
-    /// Microseconds until a cell or a mark changes by the clock.
+    /// The time until a cell or a mark changes with the clock.
     pub holds: Option<Span>,
     alike: Vec<TokenClass<'a>>,
     /// Tokens that became valid or expired within the last few seconds.
     crossed: Vec<&'a TokenEntry>,
-    /// Tokens that were judged otherwise before the last change of the rules, and how.
+    /// Tokens whose evaluation changed with the last change of the rules, and their previous evaluations.
     rejudged: Vec<(&'a TokenEntry, &'a Evaluation)>,
 }
 
-/// Tokens that pass, and of which the gate says the same.
+/// Tokens that pass and for which the gate decides alike.
 struct TokenClass<'a> {
     entry: &'a TokenEntry,
     held: &'a [String],
@@ -91,7 +91,7 @@ impl App {
         self.matrix_line(row).cell(tool)
     }
 
-    /// The remaining time of a highlight set by a recent boundary of the token's validity.
+    /// Returns how much longer cells are highlighted because the clock crossed a boundary of the token's validity.
     fn mark(&self, entry: &TokenEntry) -> Option<Span> {
         let then = self.times.judged.plus(-MARKED);
         let crossed = entry.judged.lifetime.next_border(then).filter(|left| *left <= MARKED);
@@ -112,7 +112,7 @@ impl Row<'_> {
                 Verdict::Forbidden => forbidden += alike.tokens,
                 Verdict::Unauthorized => {}
             }
-            // Among several tokens, the one that deviates is shown.
+            // If several tokens differ, one that deviates from the expectation is shown.
             if expected.is_none_or(|(_, is_so)| is_so) {
                 let line = rules.policy.expected(alike.entry.judged.name.as_deref(), alike.held, &tool.name);
                 let line = line.map(|line| (line.outcome, line.outcome.is(verdict)));
@@ -149,7 +149,8 @@ impl Row<'_> {
         };
         (self.is_nobody && differs(None, None))
             || self.rejudged.iter().any(|(entry, then)| differs(Some(then), Some(&entry.judged)))
-            // Tokens judged as before that do not pass did not pass before either; of the others one represents all.
+            // Tokens with an unchanged evaluation that do not pass did not pass before either. Of those that pass, one
+            // represents its class.
             || self.alike.iter().any(|alike| {
                 before.judged(alike.entry).is_some() && differs(Some(&alike.entry.judged), Some(&alike.entry.judged))
             })
@@ -157,7 +158,7 @@ impl Row<'_> {
 }
 
 impl Before {
-    /// Returns the judged token.
+    /// Returns the token's evaluation before the change of rules, if it was in the list.
     fn judged(&self, entry: &TokenEntry) -> Option<&Arc<Evaluation>> {
         let place = self.tokens.binary_search_by_key(&entry.number, |known| known.number).ok()?;
         self.tokens.get(place).map(|known| &known.judged)
