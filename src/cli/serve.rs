@@ -9,6 +9,7 @@ use std::os::fd::AsFd as _;
 use std::sync::Arc;
 use std::sync::mpsc;
 use std::thread;
+use std::time::Duration;
 
 use tokio::runtime::Builder;
 use tokio::task::{JoinHandle, spawn_blocking};
@@ -57,6 +58,7 @@ pub fn run(
             false => serve_clients(args, &gate, &notices, &mut endings, Output { json, paint }).await,
         };
         drop(follower);
+        notices.flush();
         ended
     });
     // Does not wait: a thread may still be blocked in a write.
@@ -162,15 +164,29 @@ fn follow(
 
 /// Messages for standard error, written by a separate thread.
 #[derive(Clone)]
-struct Notices(mpsc::Sender<String>);
+struct Notices(mpsc::Sender<Notice>);
+
+enum Notice {
+    Sentence(String),
+    /// Reports that everything before it was written.
+    Flush(mpsc::Sender<()>),
+}
+
+/// How long the end of the program waits for the messages: a stopped terminal never takes them.
+const FLUSH: Duration = Duration::from_millis(500);
 
 impl Notices {
     fn start() -> io::Result<Self> {
-        let (sender, sentences) = mpsc::channel::<String>();
+        let (sender, notices) = mpsc::channel::<Notice>();
         thread::Builder::new().name("notices".to_owned()).spawn(move || {
-            for sentence in sentences {
-                // A single write, so that other output cannot interleave. There is nowhere to report an error.
-                let _ = io::stderr().write_all(format!("portcullis: {sentence}\n").as_bytes());
+            for notice in notices {
+                match notice {
+                    // A single write, so that other output cannot interleave. There is nowhere to report an error.
+                    Notice::Sentence(sentence) => {
+                        let _ = io::stderr().write_all(format!("portcullis: {sentence}\n").as_bytes());
+                    }
+                    Notice::Flush(flushed) => drop(flushed.send(())),
+                }
             }
         })?;
         Ok(Self(sender))
@@ -178,7 +194,14 @@ impl Notices {
 
     fn say(&self, sentence: impl Into<String>) {
         // This cannot fail: the thread runs until the program ends.
-        let _ = self.0.send(sentence.into());
+        let _ = self.0.send(Notice::Sentence(sentence.into()));
+    }
+
+    /// Waits until every message so far was written, but not longer than [`FLUSH`].
+    fn flush(&self) {
+        let (sender, flushed) = mpsc::channel();
+        let _ = self.0.send(Notice::Flush(sender));
+        let _ = flushed.recv_timeout(FLUSH);
     }
 }
 

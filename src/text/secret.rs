@@ -4,6 +4,8 @@
 //! string, a form, YAML, the environment. A parser would find none in a text that was cut off while it was copied. A
 //! secret without a name cannot be told from other text.
 
+use super::head;
+
 /// What a secret is, as a noun with its article.
 pub type SecretNoun = &'static str;
 
@@ -16,6 +18,9 @@ pub const PRIVATE_MEMBERS: [&str; 9] = ["d", "p", "q", "dp", "dq", "qi", "oth", 
 
 /// The longest name that is looked at, in bytes.
 const LONGEST_NAME: usize = 64;
+
+/// How much of a value is looked at, in bytes.
+const LONGEST_WORD: usize = 8;
 
 /// Returns what kind of secret a text holds, if it is known to hold one.
 pub fn secret(text: &str) -> Option<SecretNoun> {
@@ -54,9 +59,10 @@ const fn in_name(c: char) -> bool {
 fn pair(text: &str, at: usize) -> Option<(&str, &str)> {
     let before = text.get(..at)?.trim_end_matches(is_quote);
     let start = before.char_indices().rev().take(LONGEST_NAME).take_while(|(_, c)| in_name(*c)).last()?.0;
-    let value = text.get(at + 1..)?.trim_start_matches(is_quote);
-    let end = value.find(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '`' | ',' | '&' | ';' | '}' | ']'));
-    let value = value.get(..end.unwrap_or(value.len()).min(8)).unwrap_or("(a value)");
+    // As much as tells it from a word such as `null`; it may be as long as the text.
+    let value = head(text.get(at + 1..)?.trim_start_matches(is_quote), LONGEST_WORD);
+    let ends = |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '`' | ',' | '&' | ';' | '}' | ']');
+    let value = value.split(ends).next()?;
     (!value.is_empty()).then_some((before.get(start..)?, value))
 }
 

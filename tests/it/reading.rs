@@ -6,6 +6,7 @@
 use std::sync::mpsc;
 use std::time::Duration;
 
+use portcullis::text::secret::secret;
 use portcullis::text::{Reading, read_token};
 use proptest::prelude::*;
 use rstest::rstest;
@@ -529,10 +530,30 @@ fn a_megabyte_of_any_text_is_read_within_a_minute() {
         ("quotes on lines", fill("\"eyJ.\" +\n")),
         ("escapes", fill("\\u002eey&#46;=2E")),
         ("colours", fill("\u{1b}[0mey")),
+        ("columns", fill("eyJhbGci.x eyJhbGci.y\n")),
+        ("columns with a gutter", fill("eyJhbGciOiJIUzI1NiJ9.eyJ │ eyJhbGciOiJIUzI1NiJ9.eyJ\n")),
+        ("two long columns", format!("eyJ. eyJ.\n{}", fill("aaaa aaaa\n"))),
+        ("lines apart", fill("eyJhbGciOiJIUzI1NiJ9.eyJ\n\n")),
+        ("a difference", fill("-eyJ.a\n+eyJ.b\n")),
+        ("hyphens", fill("-")),
+        ("hyphens and a beginning", fill("--eyJ.")),
+        ("headers cut at their dots", fill("eyJhbGciOiJIUzI1NiJ9.\n")),
+        ("a header cut at its dot and one line", format!("eyJ.\neyJ{}", fill("a"))),
+        ("a header cut at its dot and many lines", format!("eyJ.\neyJ{}", wrapped(&fill("a"), 76))),
+        ("colons", fill(":")),
+        ("blanks and colons", fill("          :")),
+        ("names", fill("token:")),
+        ("a long name", format!("{}: x", fill("a"))),
+        ("a name and blanks", format!("token:{}", fill(" "))),
+        ("keys", fill("kty\"d\" ")),
+        ("schemes", fill("Bearer ")),
+        ("blocks", fill("-----BEGIN ")),
         ("a whole token and damaged ones", format!("{token} {}", fill("eyJhbGciOiJub25lIn0.x%2Ey "))),
     ] {
         // A text that is short enough is also read unwrapped, without frames and decoded.
-        within_a_minute(name, move || (read_token(portcullis::text::head(&text, 120 * 1024)), read_token(&text)));
+        within_a_minute(name, move || {
+            (read_token(portcullis::text::head(&text, 120 * 1024)), read_token(&text), secret(&text))
+        });
     }
 }
 
