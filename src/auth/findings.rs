@@ -354,7 +354,7 @@ impl Iterator for Letters<'_> {
 }
 
 fn permissions(token: &Readable<'_>, found: &mut Vec<Finding>) {
-    let held = token.payload.iter().find(|m| m.name == "permissions").and_then(|m| super::claims::strings(m.value));
+    let held = token.payload.iter().find(|m| m.name == "permissions").and_then(|m| super::members::strings(m.value));
     for permission in held.unwrap_or_default().into_iter().take(50) {
         if !token.policy.names(&permission) {
             found.push(Finding::UnknownPermission { permission: head(&permission) });

@@ -4,7 +4,6 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use super::claims;
 use super::members::{self, Member};
 use super::reason::Reason;
 use crate::text;
@@ -219,7 +218,7 @@ impl Mapping {
         if self.is_strict {
             let path = &self.permissions[0];
             let value = path.find(payload).ok_or(Reason::ClaimMissing { claim: "permissions".into() })?;
-            return claims::strings(value).ok_or_else(|| {
+            return members::strings(value).ok_or_else(|| {
                 let found = match members::kind_or_broken(value) {
                     "an array" => "an array with a non-string element",
                     kind => kind,
@@ -245,7 +244,7 @@ impl Mapping {
     pub(super) fn sources(&self, payload: &[Member<'_>]) -> Vec<(String, ClaimPath)> {
         let mut all: Vec<(String, ClaimPath)> = Vec::new();
         for path in &*self.permissions {
-            let read = |value| if self.is_strict { claims::strings(value) } else { values(value) };
+            let read = |value| if self.is_strict { members::strings(value) } else { values(value) };
             for permission in path.find(payload).and_then(read).unwrap_or_default() {
                 if self.is_strict || all.iter().all(|(known, _)| *known != permission) {
                     all.push((permission.into_owned(), path.clone()));
@@ -259,7 +258,7 @@ impl Mapping {
 /// Returns the permissions in a value: an array of strings, a string split at blanks, or an object's member names.
 fn values(value: &str) -> Option<Vec<Cow<'_, str>>> {
     match value.bytes().next()? {
-        b'[' => claims::strings(value),
+        b'[' => members::strings(value),
         b'"' => Some(match members::string(value)? {
             Cow::Borrowed(text) => text.split_whitespace().map(Cow::Borrowed).collect(),
             Cow::Owned(text) => text.split_whitespace().map(|word| Cow::Owned(word.to_owned())).collect(),

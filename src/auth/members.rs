@@ -169,9 +169,30 @@ fn is_json(text: &str) -> bool {
     serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok()
 }
 
+/// Returns the strings of a JSON array of strings; `None` for anything else.
+pub fn strings(value: &str) -> Option<Vec<Cow<'_, str>>> {
+    plain_strings(value).or_else(|| serde_json::from_str(value).ok())
+}
+
+/// A fast path of [`strings`] for nearly every token: an array without escapes, and without blanks between its strings,
+/// in text that is known to be valid JSON. It saves a second parser run, a twentieth of a decision; the budget for a
+/// whole decision is 0.45 × `jsonwebtoken::decode` (`cargo bench`).
+fn plain_strings(value: &str) -> Option<Vec<Cow<'_, str>>> {
+    let inner = value.strip_prefix("[\"")?.strip_suffix("\"]")?;
+    let mut strings = Vec::new();
+    let mut rest = inner.as_bytes().iter().all(|b| *b != b'\\').then_some(inner)?;
+    while let Some((string, more)) = rest.split_once('"') {
+        strings.push(Cow::Borrowed(string));
+        rest = more.strip_prefix(",\"")?;
+    }
+    strings.push(Cow::Borrowed(rest));
+    Some(strings)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
     use rstest::rstest;
 
     #[test]
@@ -218,5 +239,16 @@ mod tests {
     #[case(b"{\"\xff\":1}", Fault::NotUtf8(3))]
     fn what_is_no_object_is_named(#[case] bytes: &[u8], #[case] fault: Fault) {
         assert_eq!(parse(bytes), Err(fault));
+    }
+
+    proptest! {
+        #[test]
+        fn an_array_is_read_as_the_parser_reads_it(pieces in proptest::collection::vec("[\\[\\]\",a\\\\ 1]{0,3}|\",\"|\"a\"|, ?", 0..6)) {
+            let value = format!("[{}]", pieces.concat());
+            // Values are taken from text that has already been parsed as JSON.
+            if serde_json::from_str::<serde::de::IgnoredAny>(&value).is_ok() {
+                prop_assert_eq!(strings(&value), serde_json::from_str(&value).ok(), "{}", value);
+            }
+        }
     }
 }

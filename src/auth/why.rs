@@ -34,7 +34,7 @@ pub fn granted(token: &Inspection) -> Vec<String> {
     let mut all: Vec<String> = Vec::new();
     for claim in ["permissions", "scope", "scp", "roles", "groups"] {
         let Some(value) = value_of(&token.payload, claim) else { continue };
-        let list = super::claims::strings(value).unwrap_or_default();
+        let list = super::members::strings(value).unwrap_or_default();
         let spaced = members::string(value);
         let spaced = spaced.iter().flat_map(|text| text.split_ascii_whitespace().map(str::to_owned));
         all.extend(list.into_iter().map(std::borrow::Cow::into_owned).chain(spaced));

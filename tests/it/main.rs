@@ -31,5 +31,6 @@ mod screens;
 mod serving;
 mod shown;
 mod times;
+mod vectors;
 mod words;
 mod wycheproof;

@@ -77,7 +77,7 @@ mod tests {
         let key = HmacKey::new(Algorithm::Hs256, secret).expect("an HMAC");
         let found = key.mac(message);
         let byte = |pair: &[u8]| u8::from_str_radix(str::from_utf8(pair).expect("ASCII"), 16).expect("hex");
-        assert_eq!(found.to_vec(), mac.as_bytes().chunks(2).map(byte).collect::<Vec<u8>>());
+        assert_eq!(found, mac.as_bytes().chunks(2).map(byte).collect::<Vec<u8>>());
         assert!(key.is_mac(message, &found));
         assert!(!key.is_mac(message, &found[..31]) && !key.is_mac(b"another", &found));
     }

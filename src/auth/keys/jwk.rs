@@ -17,7 +17,6 @@ use super::public::{Components, PublicKey, PublicKeyError};
 use super::secret::KeyOrigin;
 use super::verifier::Verifier;
 use crate::auth::algorithm::{Algorithm, Family};
-use crate::auth::claims;
 use crate::auth::members::{self, Fault, Member};
 use crate::text;
 
@@ -56,6 +55,17 @@ pub enum JwkError {
     /// A shared secret in a set that everyone can read.
     #[error("a shared secret (kty oct) does not belong in a public set")]
     PublishedSecret,
+    /// A shared secret beside public keys: whoever reads the set could sign.
+    #[error("a shared secret (kty oct) beside public keys")]
+    MixedSet,
+    /// A shared secret that is shorter than its algorithm requires (RFC 7518 §3.2).
+    #[error("a secret of {bits} bits is too short for {alg}")]
+    ShortSecret {
+        /// Its size.
+        bits: usize,
+        /// The algorithm.
+        alg: Algorithm,
+    },
     /// The values do not form a key.
     #[error(transparent)]
     Key(#[from] PublicKeyError),
@@ -131,12 +141,25 @@ pub fn read(bytes: &[u8], source: KeySource) -> Result<KeysRead, SetError> {
                 read.add(n + 1, key.get(), source);
             }
             read.ignored = all.len().saturating_sub(MOST_KEYS);
+            read.refuse_mixed();
         }
     }
     Ok(read)
 }
 
 impl KeysRead {
+    /// Refuses the secrets of a set that also has public keys: it is likely published.
+    fn refuse_mixed(&mut self) {
+        if self.keys.iter().all(|key| key.components().is_none()) {
+            return;
+        }
+        for (n, key) in self.keys.iter().enumerate().filter(|(_, key)| key.components().is_none()) {
+            let kid = key.kid().map(str::to_owned);
+            self.refused.push(RefusedKey { place: n + 1, kid, why: JwkError::MixedSet });
+        }
+        self.keys.retain(|key| key.components().is_some());
+    }
+
     fn add(&mut self, place: usize, key: &str, source: KeySource) {
         let members = members::parse(key.as_bytes());
         let kid = members.as_ref().ok().and_then(|members| string(members, "kid").ok().flatten());
@@ -157,7 +180,7 @@ fn verifier(jwk: &[Member<'_>], source: KeySource) -> Result<Verifier, JwkError>
         return Err(JwkError::OtherUse("use"));
     }
     if let Some(operations) = value(jwk, "key_ops") {
-        let operations = claims::strings(operations).ok_or(JwkError::Malformed("key_ops", "an array of strings"))?;
+        let operations = members::strings(operations).ok_or(JwkError::Malformed("key_ops", "an array of strings"))?;
         // The private half of a pair is read too, of which only the public half is used.
         if !operations.iter().any(|operation| operation == "verify" || operation == "sign") {
             return Err(JwkError::OtherUse("key_ops"));
@@ -174,6 +197,10 @@ fn verifier(jwk: &[Member<'_>], source: KeySource) -> Result<Verifier, JwkError>
         }
         let alg = alg.unwrap_or(Algorithm::Hs256);
         let secret = zeroize::Zeroizing::new(bytes(jwk, "k")?);
+        let bits = secret.len() * 8;
+        if alg.family() == Family::Hmac && bits < alg.strong_bits() {
+            return Err(JwkError::ShortSecret { bits, alg });
+        }
         return Verifier::hmac(alg, &secret, source.origin, kid.as_deref())
             .ok_or(JwkError::Contradicts { alg, family: Family::Hmac });
     }
