@@ -104,7 +104,7 @@ pub const BINDINGS: &[Binding] = &[
     on(Action::Out, &[plain(Code::Esc)], "one step out: overlay, field, panes; never quits"),
     outside(Action::Help, &[plain(Code::F(1)), typed('?')], "help on where you are"),
     outside(Action::Palette, &[ctrl('p'), typed(':')], "search every command"),
-    on(Action::Settings, &[ctrl('s')], "settings: key, leeway, issuer, audience, policy, times"),
+    on(Action::Settings, &[ctrl('s')], "settings: key, leeway, issuer, audience, policy, times, theme, server"),
     on(Action::Screen(Screen::Gate), &[plain(Code::F(2))], "the Gate screen: issue, inspect, call"),
     on(Action::Screen(Screen::Matrix), &[plain(Code::F(3))], "the Matrix screen: who may call what"),
     on(Action::Screen(Screen::Time), &[plain(Code::F(4))], "the Time screen: timeline, clock, drill, test kit"),
