@@ -55,8 +55,9 @@ impl Issuer {
         if self.require_typ {
             let typ =
                 header.iter().find(|member| member.name == "typ").and_then(|member| members::string(member.value));
-            let typ = typ.as_deref().map(str::to_ascii_lowercase);
-            if !matches!(typ.as_deref(), Some("at+jwt" | "application/at+jwt")) {
+            let is_access =
+                |typ: &str| ["at+jwt", "application/at+jwt"].iter().any(|own| typ.eq_ignore_ascii_case(own));
+            if !typ.as_deref().is_some_and(is_access) {
                 let found = match (typ, kind()) {
                     (_, Some(kind @ (TokenKind::Id | TokenKind::Refresh))) => kind.noun().to_owned(),
                     (Some(typ), _) => format!("of the type {}", text::name(&typ, 32)),

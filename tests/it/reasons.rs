@@ -1,10 +1,11 @@
 //! Every row of the table of reasons is reached by a real decision, and the README shows the same table.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use portcullis::Rules;
 use portcullis::auth::reason_table::{REASONS, reasons_markdown};
-use portcullis::auth::{Audience, Call, Check, Issuer, Issuers, KeyOrigin, Signer, Verdict};
+use portcullis::auth::{Audience, Call, Check, Issuer, Issuers, KeyOrigin, KeySet, Mapping, Signer, Verdict};
 use portcullis::text::safe::hidden;
 
 use portcullis::auth::Revocations;
@@ -101,6 +102,11 @@ fn rows_of_issuers() -> Vec<Row> {
     let other = Issuer { keys: (&signer()).into(), ..Issuer::default() };
     let several = issuer.issuers.clone().with_others([("https://other.example".into(), other)]).expect("another name");
     let several = Rules { issuers: several, ..rules() };
+    let unavailable = Issuer { keys: KeySet::unavailable("connection refused"), ..Issuer::default() };
+    let keys = KeySet::from(&signer());
+    let mapping = Arc::new(Mapping::named("standard").expect("a preset"));
+    let mapped = Issuer { keys: keys.clone(), mapping, ..Issuer::default() };
+    let typed = Issuer { keys, require_typ: true, ..Issuer::default() };
     vec![
         Row {
             rules: several.clone(),
@@ -117,6 +123,22 @@ fn rows_of_issuers() -> Vec<Row> {
                 plain.clone(),
                 "the token has no issuer (iss), expected https://id.example or https://other.example",
             )
+        },
+        Row {
+            rules: Rules { issuers: Issuers::new(unavailable), ..rules() },
+            ..row("keys_unavailable", plain.clone(), "the issuer's keys are not available: connection refused")
+        },
+        Row {
+            rules: Rules { issuers: Issuers::new(mapped), ..rules() },
+            ..row(
+                "wrong_type",
+                token(claims(r#""sub":"x","nonce":"n","#)),
+                "the token is an ID token, expected an access token",
+            )
+        },
+        Row {
+            rules: Rules { issuers: Issuers::new(typed), ..rules() },
+            ..row("wrong_type", plain.clone(), "the token is of the type JWT, expected the type at+jwt")
         },
         Row {
             rules: issuer.clone(),

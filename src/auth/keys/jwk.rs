@@ -8,9 +8,12 @@ use std::fmt;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jsonwebtoken::jwk::{
+    AlgorithmParameters, EllipticCurve, EllipticCurveKeyParameters, OctetKeyPairParameters, RSAKeyParameters,
+};
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 
 use super::public::{Components, PublicKey, PublicKeyError};
@@ -259,20 +262,27 @@ fn bytes(jwk: &[Member<'_>], name: &'static str) -> Result<Vec<u8>, JwkError> {
 /// Writes a public key as a JWK without a `kid`.
 pub fn write(components: &Components) -> Map<String, Value> {
     let b64 = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
-    let jwk = match components {
-        Components::Rsa { n, e } => json!({ "kty": "RSA", "n": b64(n), "e": b64(e) }),
-        Components::Curve { family, x, y } => {
-            let crv = match family {
-                Family::P384 => "P-384",
-                Family::P521 => "P-521",
-                _ => "P-256",
-            };
-            json!({ "kty": "EC", "crv": crv, "x": b64(x), "y": b64(y) })
+    let parameters = match components {
+        Components::Rsa { n, e } => {
+            AlgorithmParameters::RSA(RSAKeyParameters { n: b64(n), e: b64(e), ..Default::default() })
         }
-        Components::Ed25519 { x } => json!({ "kty": "OKP", "crv": "Ed25519", "x": b64(x) }),
+        Components::Curve { family, x, y } => {
+            let curve = match family {
+                Family::P384 => EllipticCurve::P384,
+                Family::P521 => EllipticCurve::P521,
+                _ => EllipticCurve::P256,
+            };
+            let (x, y) = (b64(x), b64(y));
+            AlgorithmParameters::EllipticCurve(EllipticCurveKeyParameters { curve, x, y, ..Default::default() })
+        }
+        Components::Ed25519 { x } => AlgorithmParameters::OctetKeyPair(OctetKeyPairParameters {
+            curve: EllipticCurve::Ed25519,
+            x: b64(x),
+            ..Default::default()
+        }),
     };
-    match jwk {
-        Value::Object(jwk) => jwk,
+    match serde_json::to_value(parameters) {
+        Ok(Value::Object(jwk)) => jwk,
         _ => Map::new(),
     }
 }
