@@ -7,7 +7,7 @@ use crate::app::Target;
 use crate::app::pane::tokens::LIST;
 use crate::gate::{Provenance, TokenEntry};
 use crate::text;
-use crate::view::canvas::{Canvas, bottom, top};
+use crate::view::canvas::{Canvas, below};
 use crate::view::theme::Role;
 use crate::view::widget::state;
 
@@ -24,8 +24,8 @@ pub fn render(canvas: &mut Canvas, area: Rect) {
         canvas.target(place, Target::Row(LIST, row));
     });
     if tokens.is_empty() && area.height > 2 {
-        let hint = canvas.span("Press i to issue a token, or paste one.", Role::Hint);
-        canvas.line(bottom(top(area, 3), 1), hint);
+        let hint = canvas.wrapped("Press i to issue a token, or paste one.", area.width, Role::Hint);
+        canvas.lines(below(area, 2), hint);
     }
 }
 
