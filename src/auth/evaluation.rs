@@ -25,6 +25,9 @@ pub(super) type Steps = [(Check, Option<Step>); 8];
 pub struct Evaluation {
     /// The first claim of `NAMES` that is present, verified or not. For display: a decision reads `user_id`.
     pub name: Option<String>,
+    /// The user and the claim that names them, as the issuer's mapping finds them, verified or not; `None` if the
+    /// token's text is not known.
+    pub user: Option<(String, ClaimPath)>,
     /// The permissions as written in the token.
     pub permissions: Vec<String>,
     /// The claim that each of the permissions comes from; empty if the token's text is not known.
@@ -116,6 +119,19 @@ impl Evaluation {
     /// Returns the claims if the token passes checks 1 to 8 at `now`, or the reason why it does not.
     pub(super) fn claims(&self, now: NumericDate) -> Result<&Claims, Reason> {
         self.examined.as_ref().map_err(Clone::clone)?.claims(now)
+    }
+
+    /// The claims that contain permissions, each with the ones it contributes: `orders:read, orders:write from scope`.
+    /// Empty for a token as it is issued here, whose claims are called what they are.
+    pub fn provenance(&self) -> Vec<(String, Vec<&str>)> {
+        let mut claims: Vec<(String, Vec<&str>)> = Vec::new();
+        for (permission, claim) in self.permissions.iter().zip(&self.sources) {
+            match claims.iter_mut().find(|(name, _)| *name == claim.as_str()) {
+                Some((_, all)) => all.push(permission),
+                None => claims.push((claim.as_str().to_owned(), vec![permission])),
+            }
+        }
+        if matches!(claims.as_slice(), [(only, _)] if only == "permissions") { Vec::new() } else { claims }
     }
 
     /// The permissions in effect at `now`; `None` if the token fails one of checks 1 to 8.

@@ -7,7 +7,7 @@ use std::fmt;
 use super::check::{Check, CheckResult};
 use super::date::NumericDate;
 use super::decision::Decision;
-use super::evaluation::TokenStatus;
+use super::evaluation::{Evaluation, TokenStatus};
 use super::inspection::{Inspection, ReportRow};
 use super::lifetime::Phase;
 use super::rules::Rules;
@@ -94,10 +94,29 @@ pub fn explain_inspection(inspection: &Inspection, rules: &Rules, now: NumericDa
     for row in inspection.report(rules, now) {
         out.check(row.passed, &format!("{}{}", row.label, note(&row)));
     }
+    mapped(judged).into_iter().for_each(|line| out.note(line));
     for finding in inspection.findings_at(now) {
         out.finding(finding);
     }
     out
+}
+
+/// Returns the user and the permissions with the claims that they come from, a sentence each; empty for a token whose
+/// claims are called so. Safe to show.
+pub fn mapped(judged: &Evaluation) -> Vec<String> {
+    let mut lines = Vec::new();
+    let named = judged.user.as_ref().filter(|(_, claim)| claim.as_str() != "user_id");
+    if let Some((user, claim)) = named {
+        lines.push(format!("user {} from {}", text::name(user, 128), text::name(claim.as_str(), 64)));
+        if judged.permissions.is_empty() {
+            lines.push("no permissions".to_owned());
+        }
+    }
+    for (claim, permissions) in judged.provenance() {
+        let permissions = text::names(permissions.iter(), 64, 32, ", ");
+        lines.push(format!("permissions {permissions} from {}", text::name(&claim, 64)));
+    }
+    lines
 }
 
 /// The remaining validity of a valid token, as a phrase; empty in other phases.

@@ -204,7 +204,7 @@ fn document(bytes: &[u8], read: &Result<Vec<Member<'_>>, members::Fault>) -> Doc
 impl Rules {
     /// The issuers and audiences that a token with this `iss` is compared with; an empty list accepts any.
     pub fn expected(&self, iss: Option<&str>) -> (Vec<Arc<str>>, Arc<[Arc<str>]>) {
-        if let Ok(issuer) = self.issuers.named(iss) {
+        if let Ok(issuer) = self.issuers.named(iss, None) {
             return (issuer.name.iter().cloned().collect(), Arc::clone(&issuer.audiences));
         }
         let names = self.issuers.iter().filter_map(|issuer| issuer.name.clone()).collect();
@@ -274,7 +274,7 @@ impl Rules {
     /// known, so the signature is not checked again.
     pub fn judge_again(&self, principal: &Principal, token: TokenId) -> Evaluation {
         let lifetime = principal.lifetime(self.leeway);
-        let issuer = self.issuers.named(principal.iss.as_deref());
+        let issuer = self.issuers.named(principal.iss.as_deref(), None);
         let binding = issuer.clone().and_then(|issuer| issuer.binding(principal, Audience::Required));
         let (iss, aud) = (principal.iss.as_deref(), principal.aud.as_deref());
         let by_issuer = issuer.clone().and_then(|issuer| issuer.names_issuer(iss));
@@ -287,6 +287,7 @@ impl Rules {
         Evaluation {
             name: Some(text::head(&principal.user_id, 1024).to_owned()),
             permissions: principal.permissions.clone(),
+            user: None,
             sources: Vec::new(),
             jti: principal.jti.as_deref().map(|jti| text::head(jti, 256).to_owned()),
             alg: None,
@@ -305,7 +306,7 @@ impl Rules {
         header: &[Member<'_>],
         payload: Option<&[Member<'_>]>,
     ) -> (Evaluation, Option<&Verifier>) {
-        let CheckRun { examined, steps, binding, key, sources } = self.steps(token, payload);
+        let CheckRun { examined, steps, binding, key, user, sources } = self.steps(token, payload);
         let payload = payload.unwrap_or_default();
         let string = |part, name| value(part, name).and_then(members::string);
         let time = |name| value(payload, name).and_then(NumericDate::from_json_number);
@@ -314,6 +315,7 @@ impl Rules {
                 .iter()
                 .find_map(|name| string(payload, name))
                 .map(|name| text::head(&name, 1024).to_owned()),
+            user,
             permissions: sources.iter().map(|(permission, _)| permission.clone()).collect(),
             sources: sources.into_iter().map(|(_, claim)| claim).collect(),
             jti: string(payload, "jti").map(|jti| text::head(&jti, 256).to_owned()),
@@ -340,7 +342,8 @@ impl Rules {
         let structure =
             faults.into_iter().flatten().next().map_or(Ok(()), |fault| Err(Reason::Malformed(fault.clone())));
         let (header, payload) = (header.and_then(Result::ok), payload.and_then(Result::ok));
-        let issuer = payload.as_ref().map(|payload| self.issuers.select(payload));
+        let issuer =
+            payload.as_ref().map(|payload| self.issuers.select(header.as_deref().unwrap_or_default(), payload));
         // A payload that cannot be read names no issuer; what its header selects is still worth reporting.
         let chosen = issuer.unwrap_or(Ok(self.issuers.own()));
         let keys = header.as_ref().map(|header| chosen.clone().and_then(|issuer| candidates(issuer, header)));
@@ -381,7 +384,8 @@ impl Rules {
         let mut failed = steps.iter().take(5).filter_map(|(_, step)| step.clone()?.err());
         let examined = failed.next().map_or_else(|| examined.ok_or(Reason::MissingToken), Err);
         let sources = lenient.map(|payload| mapping.sources(payload)).unwrap_or_default();
-        CheckRun { examined, steps, binding: binding.unwrap_or_default(), key, sources }
+        let user = lenient.and_then(|payload| mapping.user_source(payload));
+        CheckRun { examined, steps, binding: binding.unwrap_or_default(), key, user, sources }
     }
 
     /// Makes both halves of check 7: compares the payload's issuer and audience with the issuer that it selects.
@@ -408,7 +412,8 @@ struct CheckRun<'r> {
     binding: [Option<Step>; 2],
     /// The key that made the signature, or else the first one that the header selects.
     key: Option<&'r Verifier>,
-    /// The permissions as far as they can be read, each with its claim.
+    /// The user and the permissions as far as they can be read, each with its claim.
+    user: Option<(String, ClaimPath)>,
     sources: Vec<(String, ClaimPath)>,
 }
 

@@ -143,16 +143,35 @@ impl Issuers {
         Self { own, others: Arc::clone(&self.others) }
     }
 
+    /// Adds an issuer. Of those without a name, which accept any `iss`, a token selects the first one that has a key for
+    /// its `alg`.
+    pub fn with(&self, issuer: Issuer) -> Result<Self, DuplicateIssuer> {
+        if let Some(name) = issuer.name.clone().filter(|name| self.iter().any(|own| own.name.as_ref() == Some(name))) {
+            return Err(DuplicateIssuer(name));
+        }
+        let others = self.others.iter().cloned().chain([issuer]).collect();
+        Ok(Self { own: self.own.clone(), others })
+    }
+
+    /// Returns the same issuers, each as `change` returns it.
+    #[must_use]
+    pub fn map(&self, change: impl Fn(&Issuer) -> Issuer) -> Self {
+        Self { own: change(&self.own), others: self.others.iter().map(&change).collect() }
+    }
+
     /// Makes the first part of check 3: selects the issuer that the payload names. The claim is not verified yet, so it
     /// only selects: check 4 uses the keys of this issuer alone, and check 7 compares the claim with its name. With a
     /// single issuer nothing is selected, so that a wrong `iss` is reported by check 7, after the signature was
     /// checked.
-    pub(super) fn select(&self, payload: &[Member<'_>]) -> Result<&Issuer, Reason> {
+    pub(super) fn select(&self, header: &[Member<'_>], payload: &[Member<'_>]) -> Result<&Issuer, Reason> {
         if self.others.is_empty() {
             return Ok(&self.own);
         }
-        let iss = payload.iter().find(|member| member.name == "iss").and_then(|member| members::string(member.value));
-        self.named(iss.as_deref())
+        let string = |part: &[Member<'_>], name: &str| {
+            let value = part.iter().find(|member| member.name == name).map(|member| member.value)?;
+            members::string(value).map(std::borrow::Cow::into_owned)
+        };
+        self.named(string(payload, "iss").as_deref(), string(header, "alg").as_deref())
     }
 
     /// The audiences of all issuers, if each of them requires one; a token whose issuer is unknown is compared with
@@ -162,14 +181,16 @@ impl Issuers {
         self.iter().all(expects).then(|| self.iter().flat_map(|issuer| issuer.audiences.iter().cloned()).collect())
     }
 
-    /// Returns the issuer that an `iss` selects.
-    pub(super) fn named(&self, iss: Option<&str>) -> Result<&Issuer, Reason> {
+    /// Returns the issuer that an `iss` selects. Where several accept any `iss`, `alg` selects among them.
+    pub(super) fn named(&self, iss: Option<&str>, alg: Option<&str>) -> Result<&Issuer, Reason> {
         if self.others.is_empty() {
             return Ok(&self.own);
         }
         let named = iss.and_then(|iss| self.iter().find(|issuer| issuer.name.as_deref() == Some(iss)));
-        let any = Some(&self.own).filter(|own| own.name.is_none());
-        named.or(any).ok_or_else(|| Reason::UnknownIssuer {
+        let any = || self.iter().filter(|issuer| issuer.name.is_none() && !issuer.keys.is_empty());
+        let fits = |issuer: &&Issuer| issuer.keys.accept(alg, &issuer.algorithms).is_ok();
+        let found = named.or_else(|| any().find(fits)).or_else(|| any().next());
+        found.ok_or_else(|| Reason::UnknownIssuer {
             found: iss.map(Into::into),
             known: self.iter().filter_map(|issuer| issuer.name.clone()).collect(),
         })

@@ -240,6 +240,12 @@ impl Mapping {
         Ok(all)
     }
 
+    /// Returns the user with the claim that names them, as far as it can be read: for display.
+    pub(super) fn user_source(&self, payload: &[Member<'_>]) -> Option<(String, ClaimPath)> {
+        let (path, value) = self.user.iter().find_map(|path| Some((path, path.find(payload)?)))?;
+        members::string(value).map(|user| (text::head(&user, 1024).to_owned(), path.clone()))
+    }
+
     /// Returns each permission with the claim that it comes from, as far as they can be read: for display.
     pub(super) fn sources(&self, payload: &[Member<'_>]) -> Vec<(String, ClaimPath)> {
         let mut all: Vec<(String, ClaimPath)> = Vec::new();

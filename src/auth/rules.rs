@@ -78,6 +78,26 @@ impl Rules {
         Self { issuers: self.issuers.with_own(own), ..self }
     }
 
+    /// Returns the same rules with this audience required by every issuer that does not require one.
+    #[must_use]
+    pub fn with_default_audience(self, audience: &Arc<str>) -> Self {
+        let issuers = self.issuers.map(|issuer| match issuer.audiences.is_empty() {
+            true => Issuer { audiences: [Arc::clone(audience)].into(), ..issuer.clone() },
+            false => issuer.clone(),
+        });
+        Self { issuers, ..self }
+    }
+
+    /// Returns the same rules without this audience where it is the only one that an issuer requires.
+    #[must_use]
+    pub fn without_audience(self, audience: &Arc<str>) -> Self {
+        let issuers = self.issuers.map(|issuer| match &*issuer.audiences {
+            [only] if only == audience => Issuer { audiences: Arc::default(), ..issuer.clone() },
+            _ => issuer.clone(),
+        });
+        Self { issuers, ..self }
+    }
+
     /// The `iss` that our own tokens must have.
     pub fn issuer(&self) -> Option<&Arc<str>> {
         self.issuers.own().name.as_ref()
@@ -151,7 +171,7 @@ impl Rules {
         now: NumericDate,
     ) -> Result<(), Reason> {
         principal.lifetime(self.leeway).check(now)?;
-        self.issuers.named(principal.iss.as_deref())?.binding(principal, audience)?;
+        self.issuers.named(principal.iss.as_deref(), None)?.binding(principal, audience)?;
         self.revoked.check_id(token, principal.jti.as_deref())
     }
 
@@ -210,7 +230,7 @@ impl Rules {
         let split = Split::new(token).map_err(Reason::Malformed)?;
         let header = split.header().map_err(Reason::Malformed)?;
         let payload = split.payload().map_err(Reason::Malformed)?;
-        let issuer = self.issuers.select(&payload)?;
+        let issuer = self.issuers.select(&header, &payload)?;
         let keys = candidates(issuer, &header)?;
         issuer.accepts_type(&header, &payload)?;
         signature(&keys, &split)?;

@@ -8,9 +8,12 @@ use zeroize::Zeroizing;
 
 use super::CliError;
 use super::options::Settings;
-use crate::auth::{IssueRequest, KeySet, Leeway, NumericDate, Policy, Revocations, Rules, Signer, issue::TimeInput};
+use crate::auth::issue::TimeInput;
+use crate::auth::{IssueRequest, Issuer, Issuers, KeySet, Leeway, NumericDate, Policy, Revocations, Rules, Signer};
 use crate::clock::{Clock, SystemClock};
-use crate::config::{self, CONFIG_VARIABLE, ConfigError, ConfigFile, SecretSources, WritableFile};
+use crate::config::{
+    self, CONFIG_VARIABLE, ConfigError, ConfigFile, IssuerConfig, IssuerError, KeysFrom, SecretSources, WritableFile,
+};
 use crate::endpoint::Files;
 use crate::gate::{Gate, Provenance};
 use crate::look::{Background, Depth, Look, ThemeChoice};
@@ -60,7 +63,9 @@ pub struct Context {
     signer: Option<Signer>,
     policy: Arc<Policy>,
     issuer: Option<String>,
-    audience: Option<String>,
+    audiences: Vec<String>,
+    /// The other issuers, with the keys that were read.
+    others: Vec<Issuer>,
     leeway: Leeway,
     revoked: Arc<Revocations>,
     /// The store's edition that the revocations belong to.
@@ -110,11 +115,32 @@ impl Context {
             None => Arc::new(Memory::default()),
         };
         let stored = store.load()?;
+        let issuer = settings.issuer.clone().or(file.issuer);
+        let audiences = match settings.audiences.is_empty() {
+            true => file.audience.into_iter().collect(),
+            false => settings.audiences.clone(),
+        };
+        // Options describe one issuer for this run; --issuer is then its name, and our own tokens need none.
+        let single = settings.other.issuer(issuer.as_ref(), &audiences);
+        if let Some(option) = settings.other.useless().filter(|_| single.is_none()) {
+            let wanted =
+                format!("{option} describes another issuer: give its keys with --jwks, --public-key or --discover");
+            return Err(CliError::Usage(wanted));
+        }
+        let configured = file.issuers.iter().chain(&single);
+        let others = configured.map(keyed).collect::<Result<Vec<Issuer>, _>>()?;
+        let issuer = if single.is_some() { None } else { issuer };
+        let own = Issuer { name: issuer.as_deref().map(Into::into), ..Issuer::default() };
+        others
+            .iter()
+            .try_fold(Issuers::new(own), |issuers, other| issuers.with(other.clone()))
+            .map_err(|error| ConfigError::Issuer(IssuerError::Duplicate(error)))?;
         Ok(Self {
             signer: secret.signer()?,
             policy: policy.as_deref().map_or_else(|| Ok(Arc::default()), config::policy)?,
-            issuer: settings.issuer.clone().or(file.issuer),
-            audience: settings.audience.clone().or(file.audience),
+            issuer,
+            audiences,
+            others,
             leeway: settings.leeway.unwrap_or(file.leeway),
             revoked: stored.revoked.into(),
             edition: stored.edition,
@@ -154,9 +180,9 @@ impl Context {
         self.now.unwrap_or_else(|| SystemClock::new().now())
     }
 
-    /// Whether there is a secret to verify signatures with.
-    pub const fn has_key(&self) -> bool {
-        self.signer.is_some()
+    /// Whether there is a key to verify signatures with.
+    pub fn has_key(&self) -> bool {
+        self.signer.is_some() || !self.others.is_empty()
     }
 
     /// Returns the security-relevant files that other users can change.
@@ -202,13 +228,16 @@ impl Context {
             ..Rules::new(keys)
         };
         let name = |name: &String| Arc::from(name.as_str());
-        rules.with_issuer(self.issuer.as_ref().map(name)).with_audiences(self.audience.as_ref().map(name))
+        let rules = rules.with_issuer(self.issuer.as_ref().map(name)).with_audiences(self.audiences.iter().map(name));
+        // Their names were found to be different.
+        let add = |issuers: Issuers, issuer: &Issuer| issuers.with(issuer.clone()).unwrap_or(issuers);
+        Rules { issuers: self.others.iter().fold(rules.issuers.clone(), add), ..rules }
     }
 
     /// Creates a gate; callers pass the time with every call. Without a secret, it fails if the caller has a token.
     pub fn gate(&self, has_token: bool) -> Result<Gate, ConfigError> {
         match self.signer {
-            None if has_token => Err(ConfigError::NoSecret),
+            None if has_token && self.others.is_empty() => Err(ConfigError::NoSecret),
             _ => Ok(Gate::with(self.rules(), self.signer.clone(), Arc::new(SystemClock::new()))),
         }
     }
@@ -220,7 +249,7 @@ impl Context {
             user_id: user.to_owned(),
             expires: lifetime.map(|when| when.from(now)),
             issuer: self.issuer.clone(),
-            audience: self.audience.clone(),
+            audience: self.audiences.first().cloned(),
             ..IssueRequest::default()
         }
     }
@@ -257,6 +286,16 @@ impl Context {
             }
         }
     }
+}
+
+/// Reads the keys of a configured issuer.
+fn keyed(config: &IssuerConfig) -> Result<Issuer, ConfigError> {
+    let issuer = config.issuer().map_err(ConfigError::Issuer)?;
+    let keys = match &config.keys {
+        Some(KeysFrom::JwksFile(path)) => config::jwks_file(path)?.keys.into_iter().collect(),
+        _ => KeySet::unavailable("not fetched"),
+    };
+    Ok(Issuer { keys, ..issuer })
 }
 
 /// The highest number of permissions for which the demonstration issues a token.

@@ -35,6 +35,10 @@ pub struct InspectionJson<'a> {
     also: Vec<CheckJson>,
     /// The found and expected values, whatever else failed.
     compared: Vec<ComparisonJson>,
+    /// The user and the claim that names them, as the issuer's mapping finds them; `null` if none of the claims is there.
+    user: Option<MappedJson>,
+    /// The permissions, each with its claim.
+    permissions: Vec<MappedJson>,
     times: Times,
     /// The header as written, including duplicates, and numbers and nesting that JSON value types reject.
     header: Option<&'a RawValue>,
@@ -44,6 +48,17 @@ pub struct InspectionJson<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     claims_fault: Option<&'a str>,
     findings: Vec<FindingJson>,
+}
+
+/// A value and the claim that it comes from.
+#[derive(Serialize)]
+struct MappedJson {
+    name: String,
+    claim: String,
+}
+
+fn mapped(name: &str, claim: &str) -> MappedJson {
+    MappedJson { name: name.to_owned(), claim: claim.to_owned() }
 }
 
 #[derive(Serialize)]
@@ -145,6 +160,13 @@ impl<'a> InspectionJson<'a> {
             checks: checks.collect(),
             also: judged.also(now).iter().map(CheckJson::failed).collect(),
             compared: compared(inspection, rules, now),
+            user: judged.user.as_ref().map(|(name, claim)| mapped(name, claim.as_str())),
+            permissions: judged
+                .permissions
+                .iter()
+                .zip(&judged.sources)
+                .map(|(name, claim)| mapped(name, claim.as_str()))
+                .collect(),
             times: Times {
                 now: now.into(),
                 iat: life.iat.map(Into::into),

@@ -13,6 +13,7 @@ use super::arguments::{
 };
 use super::values::{instant, theme};
 use crate::auth::{Leeway, NumericDate};
+use crate::config::{self, IssuerConfig, KeysFrom};
 use crate::endpoint::Address;
 use crate::look::ThemeChoice;
 
@@ -61,7 +62,7 @@ Environment:
   NO_COLOR           disables colour, unless --color always
 
 Configuration: portcullis/portcullis.toml in the configuration directory ($XDG_CONFIG_HOME or
-~/.config). Keys: secret-file, policy, lifetime, leeway, issuer, audience, state, theme, keys.
+~/.config). Keys: secret-file, policy, lifetime, leeway, issuer, audience, issuers, state, theme, keys.
 Relative paths start at the file's directory.
 
 Policy: a TOML file with a table [tools.NAME] for each tool. permissions = [\"…\"] lists the
@@ -104,9 +105,13 @@ pub struct Settings {
     #[arg(long, global = true, value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
     pub issuer: Option<String>,
 
-    /// Audience (aud) required of every token, and set in issued ones
-    #[arg(long, global = true, value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
-    pub audience: Option<String>,
+    /// Audience (aud), one of which every token must name; repeatable. The first one is set in issued tokens
+    #[arg(long = "audience", global = true, value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
+    pub audiences: Vec<String>,
+
+    /// The issuer of the tokens, if it is another one.
+    #[command(flatten)]
+    pub other: IssuerOptions,
 
     /// File that stores revocations; created by the first revocation
     #[arg(long, global = true, value_name = "FILE")]
@@ -123,6 +128,87 @@ pub struct Settings {
     /// When to use colour [default: auto]
     #[arg(long, global = true, value_name = "WHEN")]
     pub color: Option<ColorChoice>,
+}
+
+/// Options that describe another issuer, for this run.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Tokens of another issuer")]
+pub struct IssuerOptions {
+    /// JWK set that verifies tokens: a file or a URL
+    #[arg(long, global = true, value_name = "FILE|URL", conflicts_with_all = ["public_key", "discover"])]
+    pub jwks: Option<String>,
+
+    /// Public key or certificate that verifies tokens
+    #[arg(long, global = true, value_name = "FILE", conflicts_with = "discover")]
+    pub public_key: Option<PathBuf>,
+
+    /// Find the keys through the metadata below the URL given with --issuer
+    #[arg(long, global = true, requires = "issuer")]
+    pub discover: bool,
+
+    /// Accepted algorithms, such as RS256,ES256 [default: those of the keys]
+    #[arg(long, global = true, value_name = "NAMES", value_delimiter = ',')]
+    pub algorithms: Vec<String>,
+
+    /// Where user and permissions are, by provider: standard, keycloak, auth0, okta, entra, cognito, google, zitadel,
+    /// authentik, hydra, supabase, kubernetes, github or lab [default: standard]
+    #[arg(long, global = true, value_name = "NAME")]
+    pub preset: Option<String>,
+
+    /// Claim that names the user, instead of the preset's; repeatable, the first one present is used
+    #[arg(long = "user-claim", global = true, value_name = "CLAIM")]
+    pub user: Vec<String>,
+
+    /// Claim that contains permissions, instead of the preset's; repeatable
+    #[arg(long = "permissions-claim", global = true, value_name = "CLAIM")]
+    pub permissions: Vec<String>,
+
+    /// Accept only tokens of the type at+jwt
+    #[arg(long, global = true)]
+    pub require_typ: bool,
+
+    /// Certificate authority (PEM) to trust when keys are fetched, besides the system's
+    #[arg(long, global = true, value_name = "FILE")]
+    pub ca_file: Option<PathBuf>,
+}
+
+impl IssuerOptions {
+    /// The issuer that the options describe, with the values of --issuer and --audience; `None` without a source of
+    /// keys.
+    pub fn issuer(&self, name: Option<&String>, audiences: &[String]) -> Option<IssuerConfig> {
+        let keys = match (&self.jwks, &self.public_key, self.discover) {
+            (Some(url), ..) if url.starts_with("https://") || url.starts_with("http://") => {
+                KeysFrom::JwksUri(url.clone())
+            }
+            (Some(file), ..) => KeysFrom::JwksFile(config::typed(file)),
+            (None, Some(file), _) => KeysFrom::PublicKey(file.clone()),
+            (None, None, true) => KeysFrom::Discovery,
+            (None, None, false) => return None,
+        };
+        Some(IssuerConfig {
+            name: name.cloned(),
+            preset: self.preset.clone(),
+            user: self.user.clone(),
+            permissions: self.permissions.clone(),
+            audiences: audiences.to_vec(),
+            algorithms: self.algorithms.clone(),
+            require_typ: self.require_typ,
+            keys: Some(keys),
+        })
+    }
+
+    /// The first option that has no meaning without a source of keys.
+    pub fn useless(&self) -> Option<&'static str> {
+        [
+            (!self.algorithms.is_empty(), "--algorithms"),
+            (self.preset.is_some(), "--preset"),
+            (!self.user.is_empty(), "--user-claim"),
+            (!self.permissions.is_empty(), "--permissions-claim"),
+            (self.require_typ, "--require-typ"),
+        ]
+        .into_iter()
+        .find_map(|(given, name)| given.then_some(name))
+    }
 }
 
 /// The commands.

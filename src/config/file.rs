@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use etcetera::BaseStrategy as _;
 use toml::{Spanned, Value};
 
+use super::issuers::IssuerConfig;
 use super::{ConfigError, read};
 use crate::auth::Leeway;
 use crate::look::ThemeChoice;
@@ -34,6 +35,8 @@ pub struct ConfigFile {
     pub issuer: Option<String>,
     /// The audience that every token must name.
     pub audience: Option<String>,
+    /// Other issuers whose tokens are accepted.
+    pub issuers: Vec<IssuerConfig>,
     /// The file that stores revocations.
     pub state: Option<PathBuf>,
     /// The theme of the console.
@@ -43,7 +46,8 @@ pub struct ConfigFile {
 }
 
 /// All keys of the file.
-const KEYS: [&str; 9] = ["secret-file", "policy", "lifetime", "leeway", "issuer", "audience", "state", "theme", "keys"];
+const KEYS: [&str; 10] =
+    ["secret-file", "policy", "lifetime", "leeway", "issuer", "audience", "issuers", "state", "theme", "keys"];
 
 /// Why a text is not a valid configuration. Line and column count from 1.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -58,7 +62,7 @@ pub struct Fault {
 }
 
 impl Fault {
-    fn new(source: &str, at: usize, message: impl Into<String>) -> Self {
+    pub(super) fn new(source: &str, at: usize, message: impl Into<String>) -> Self {
         let (line, column) = text::place(text::head(source, at));
         Self { line, column, message: message.into() }
     }
@@ -118,6 +122,7 @@ impl ConfigFile {
                     found.lifetime = text()?;
                 }
                 "leeway" => found.leeway = said()?.parse().map_err(|error| wrong(format!("{error}")))?,
+                "issuers" => found.issuers = super::issuers::parse(source, value, folder)?,
                 "issuer" => found.issuer = text()?,
                 "audience" => found.audience = text()?,
                 "theme" => {
@@ -173,7 +178,7 @@ mod tests {
             assert!(
                 EXAMPLE.lines().any(|line| {
                     let line = line.trim_start_matches("# ");
-                    line.starts_with(&format!("{key} =")) || line == format!("[{key}]")
+                    line.starts_with(&format!("{key} =")) || line == format!("[{key}]") || line == format!("[[{key}]]")
                 }),
                 "{key}"
             );

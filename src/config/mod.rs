@@ -1,6 +1,7 @@
 //! Files read before anything starts: the configuration file, the secret and the policy file.
 
 mod file;
+mod issuers;
 mod policy;
 mod secret;
 mod writable;
@@ -14,6 +15,7 @@ use crate::auth::{KeyError, PolicyError, Signer};
 use crate::text;
 
 pub use file::{CONFIG_VARIABLE, ConfigFile, Fault, default_path};
+pub use issuers::{IssuerConfig, IssuerError, KeysFrom, jwks_file};
 pub use policy::{policy, rewritten, save_policy};
 pub use secret::{SECRET_VARIABLE, SecretSources, secret_variable};
 pub use writable::{WritableFile, writable};
@@ -52,6 +54,9 @@ pub enum ConfigError {
     /// There is no secret, but the command needs one.
     #[error("no signing secret; pass --secret-file FILE, set {SECRET_VARIABLE}, or set secret-file in portcullis.toml")]
     NoSecret,
+    /// The configuration of an issuer, or its keys, cannot be used.
+    #[error(transparent)]
+    Issuer(#[from] IssuerError),
     /// The policy file is not a valid policy.
     #[error("policy file {}: {error}", text::name(&.path.to_string_lossy(), 200))]
     Policy {

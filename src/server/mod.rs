@@ -139,8 +139,8 @@ impl Drop for Server {
     }
 }
 
-/// The audience that a server requires if none was required before. Dropping it removes the requirement, unless the
-/// audience has been changed since.
+/// The audience that a server requires of issuers that did not require one before. Dropping it removes the requirement,
+/// unless the audience has been changed since.
 struct ExpectedAudience {
     shared: Shared,
     /// The audience that was set; `None` if one was required already.
@@ -150,9 +150,9 @@ struct ExpectedAudience {
 impl ExpectedAudience {
     fn set(shared: &Shared, uri: &Arc<str>) -> Self {
         let set = shared.update(|state| {
-            let is_new = state.rules().audience().is_none();
+            let is_new = state.rules().issuers.iter().any(|issuer| issuer.audiences.is_empty());
             is_new.then(|| {
-                state.set_rules((**state.rules()).clone().with_audiences([Arc::clone(uri)]));
+                state.set_rules((**state.rules()).clone().with_default_audience(uri));
                 Arc::clone(uri)
             })
         });
@@ -164,9 +164,7 @@ impl Drop for ExpectedAudience {
     fn drop(&mut self) {
         let Some(set) = self.set.take() else { return };
         self.shared.update(|state| {
-            if state.rules().audience() == Some(&set) {
-                state.set_rules((**state.rules()).clone().with_audiences([]));
-            }
+            state.set_rules((**state.rules()).clone().without_audience(&set));
         });
     }
 }

@@ -268,10 +268,12 @@ fn load_policy(asked: String) -> Msg {
 }
 
 /// Returns the rules that the console wants, with the changes that others have made since it last looked: other threads
-/// revoke tokens, and a server that starts or stops sets the audience.
+/// revoke tokens, and a server that starts or stops sets the audiences.
 fn merged(wanted: Rules, base: &Rules, present: &Rules) -> Rules {
     let audiences = |rules: &Rules| Arc::clone(&rules.issuers.own().audiences);
-    let rules = Rules { revoked: Arc::clone(&present.revoked), ..wanted };
+    // The console changes only our own issuer; the keys of the others are refreshed by other threads.
+    let issuers = present.issuers.with_own(wanted.issuers.own().clone());
+    let rules = Rules { revoked: Arc::clone(&present.revoked), issuers, ..wanted };
     match audiences(&rules) == audiences(base) {
         true => rules.with_audiences(audiences(present).iter().cloned()),
         false => rules,

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::canvas::{Canvas, wrap};
 use super::theme::Role;
 use super::widget::ticking;
-use crate::auth::explain::meaning;
+use crate::auth::explain::{mapped, meaning};
 use crate::auth::inspection::Document;
 use crate::auth::{Inspection, NumericDate, members};
 use crate::text::words::{elapsed, remaining};
@@ -44,6 +44,9 @@ pub fn render(canvas: &mut Canvas, area: Rect, inspection: &Inspection, scroll: 
     let life = &inspection.judged.lifetime;
     let ahead = life.iat.map(|iat| iat.since(canvas.app.times.judged) - life.leeway.span());
     ahead.filter(|ahead| *ahead > Span::ZERO).into_iter().for_each(|ahead| canvas.drawn.changes_in(ahead));
+    for line in mapped(&inspection.judged) {
+        lines.extend(canvas.wrapped(&line, area.width, Role::Plain));
+    }
     let fixed = lines.len();
     document(canvas, &inspection.payload, area.width, &mut lines);
     lines.push(canvas.span("header", Role::Hint).into());

@@ -21,6 +21,7 @@ mod navigating;
 mod operator;
 mod pastes;
 mod properties;
+mod providers;
 mod pty;
 mod pyjwt;
 mod reading;

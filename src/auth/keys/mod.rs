@@ -66,6 +66,11 @@ impl KeySet {
         Arc::ptr_eq(&self.0, &other.0)
     }
 
+    /// Whether there are no keys, and none are expected.
+    pub fn is_empty(&self) -> bool {
+        self.0.verifiers.is_empty() && self.0.unavailable.is_none()
+    }
+
     /// The verifiers, in the order of the set.
     pub fn iter(&self) -> impl Iterator<Item = &Verifier> {
         self.0.verifiers.iter()

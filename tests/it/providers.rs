@@ -1,0 +1,211 @@
+//! Tokens of other issuers: shaped as each provider makes them, and forged in every classic way.
+
+use std::sync::Arc;
+
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, RSA_PKCS1_SHA256, RsaKeyPair};
+use portcullis::Rules;
+use portcullis::auth::algorithm::Algorithm;
+use portcullis::auth::explain::mapped;
+use portcullis::auth::keys::jwk::{self, KeySource};
+use portcullis::auth::keys::{Components, Generated};
+use portcullis::auth::{Audience, Issuer, Issuers, KeyOrigin, KeySet, Mapping, Policy, Signer};
+use rstest::rstest;
+use serde_json::{Value, json};
+
+use crate::desk::Desk;
+use crate::forge::{NOW, b64, mac};
+
+/// An issuer's key pair, with the `kid` of its tokens.
+struct Pair {
+    algorithm: Algorithm,
+    private: Vec<u8>,
+    components: Components,
+    kid: &'static str,
+}
+
+impl Pair {
+    fn new(algorithm: Algorithm, kid: &'static str) -> Self {
+        let (signer, generated) = Signer::generate(algorithm).expect("a key");
+        let Generated::Pkcs8(der) = generated else { panic!("{algorithm} has a pair") };
+        let components = signer.verifier().components().expect("a public key").clone();
+        Self { algorithm, private: der.to_vec(), components, kid }
+    }
+
+    fn jwk(&self) -> Value {
+        let mut jwk = jwk::write(&self.components);
+        jwk.insert("kid".to_owned(), self.kid.into());
+        Value::Object(jwk)
+    }
+
+    /// The set as the provider publishes it.
+    fn keys(&self) -> KeySet {
+        let set = json!({ "keys": [self.jwk()] }).to_string();
+        let source = KeySource { origin: KeyOrigin::File, is_private: false };
+        jwk::read(set.as_bytes(), source).expect("a set").keys.into_iter().collect()
+    }
+
+    fn sign(&self, header: &Value, payload: &Value) -> String {
+        let signed = format!("{}.{}", b64(header.to_string()), b64(payload.to_string()));
+        let random = SystemRandom::new();
+        let signature = if self.algorithm == Algorithm::Es256 {
+            let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &self.private).expect("a key");
+            pair.sign(&random, signed.as_bytes()).expect("a signature").as_ref().to_vec()
+        } else {
+            let pair = RsaKeyPair::from_pkcs8(&self.private).expect("a key");
+            let mut signature = vec![0; pair.public_modulus_len()];
+            pair.sign(&RSA_PKCS1_SHA256, &random, signed.as_bytes(), &mut signature).expect("a signature");
+            signature
+        };
+        format!("{signed}.{}", b64(signature))
+    }
+
+    fn token(&self, payload: &Value) -> String {
+        self.sign(&json!({ "alg": self.algorithm.name(), "kid": self.kid, "typ": "JWT" }), payload)
+    }
+}
+
+fn claims(mut payload: Value) -> Value {
+    payload["exp"] = json!(NOW.seconds() + 3600);
+    payload["iat"] = json!(NOW.seconds() - 10);
+    payload
+}
+
+fn rules(issuers: impl IntoIterator<Item = Issuer>) -> Rules {
+    let none = Issuers::new(Issuer::default());
+    let issuers = issuers.into_iter().fold(none, |all, issuer| all.with(issuer).expect("another name"));
+    Rules { issuers, ..Rules::new(KeySet::default()) }
+}
+
+fn issuer(name: &str, preset: &str, pair: &Pair) -> Issuer {
+    let mapping = Arc::new(Mapping::named(preset).expect("a preset"));
+    Issuer { name: Some(name.into()), mapping, keys: pair.keys(), ..Issuer::default() }
+}
+
+/// The tokens of each provider, as its documentation and its clients show them: the preset, the algorithm, the claims,
+/// and where user and permissions come from.
+#[rstest]
+#[case("keycloak", Algorithm::Rs256, json!({"iss":"https://sso.example/realms/prod","aud":"account","sub":"f3a1","typ":"Bearer","azp":"orders","preferred_username":"buyer","realm_access":{"roles":["admin","offline_access"]},"resource_access":{"orders":{"roles":["clerk"]}},"scope":"openid orders:write","groups":["/staff"]}),
+    "user f3a1 from sub; permissions admin, offline_access from realm_access.roles; permissions openid, orders:write from scope; permissions /staff from groups")]
+#[case("auth0", Algorithm::Rs256, json!({"iss":"https://tenant.eu.auth0.com/","sub":"auth0|5f7","aud":["https://api.example","https://tenant.eu.auth0.com/userinfo"],"azp":"c1","scope":"openid profile read:orders","permissions":["read:orders","write:orders"]}),
+    "user auth0|5f7 from sub; permissions read:orders, write:orders from permissions; permissions openid, profile from scope")]
+#[case("okta", Algorithm::Rs256, json!({"ver":1,"jti":"AT.x","iss":"https://dev.okta.com/oauth2/default","aud":"api://default","cid":"0oa1","uid":"00u1","scp":["openid","orders"],"groups":["Everyone"],"sub":"buyer@example.com"}),
+    "user 00u1 from uid; permissions openid, orders from scp; permissions Everyone from groups")]
+#[case("entra", Algorithm::Rs256, json!({"aud":"api://orders","iss":"https://login.microsoftonline.com/t1/v2.0","azp":"c1","name":"Buyer","oid":"o-1","preferred_username":"buyer@example.com","scp":"Orders.Read Orders.Write","sub":"pairwise","tid":"t1","uti":"u1","ver":"2.0","roles":["Orders.Admin"],"wids":["62e90394"]}),
+    "user o-1 from oid; permissions Orders.Read, Orders.Write from scp; permissions Orders.Admin from roles; permissions 62e90394 from wids")]
+#[case("cognito", Algorithm::Rs256, json!({"sub":"u-1","cognito:groups":["admins"],"iss":"https://cognito-idp.eu-west-1.amazonaws.com/p1","client_id":"c1","token_use":"access","scope":"aws.cognito.signin.user.admin","username":"buyer","jti":"j"}),
+    "user u-1 from sub; permissions admins from cognito:groups; permissions aws.cognito.signin.user.admin from scope")]
+#[case("zitadel", Algorithm::Rs256, json!({"iss":"https://z.example","sub":"171","aud":["c1","c2"],"client_id":"c1","urn:zitadel:iam:org:project:roles":{"admin":{"1":"z.example"},"clerk":{"1":"z.example"}}}),
+    "user 171 from sub; permissions admin, clerk from urn:zitadel:iam:org:project:roles")]
+#[case("authentik", Algorithm::Es256, json!({"iss":"https://a.example/application/o/orders/","sub":"hash","aud":"c1","azp":"c1","groups":["authentik Admins"],"scope":"openid email"}),
+    "user hash from sub; permissions \"authentik Admins\" from groups; permissions openid, email from scope")]
+#[case("hydra", Algorithm::Rs256, json!({"iss":"https://h.example/","sub":"buyer","aud":[],"client_id":"c1","scp":["orders","offline"],"ext":{}}),
+    "user buyer from sub; permissions orders, offline from scp")]
+#[case("supabase", Algorithm::Es256, json!({"iss":"https://p.supabase.co/auth/v1","sub":"u-1","aud":"authenticated","email":"buyer@example.com","role":"authenticated","app_metadata":{"provider":"email","roles":["editor"]}}),
+    "user u-1 from sub; permissions authenticated from role; permissions editor from app_metadata.roles")]
+#[case("kubernetes", Algorithm::Rs256, json!({"iss":"https://kubernetes.default.svc","sub":"system:serviceaccount:shop:orders","aud":["https://kubernetes.default.svc"],"kubernetes.io":{"namespace":"shop","serviceaccount":{"name":"orders"}}}),
+    "user system:serviceaccount:shop:orders from sub; permissions system:serviceaccount:shop:orders from sub")]
+#[case("github", Algorithm::Rs256, json!({"iss":"https://token.actions.githubusercontent.com","sub":"repo:octo/shop:ref:refs/heads/main","aud":"mcp","repository":"octo/shop","ref":"refs/heads/main","jti":"j"}),
+    "user repo:octo/shop:ref:refs/heads/main from sub; permissions octo/shop from repository")]
+#[case("standard", Algorithm::Es256, json!({"iss":"https://as.example","sub":"buyer","aud":"mcp","client_id":"c1","scope":"orders:read orders:write","roles":["clerk"]}),
+    "user buyer from sub; permissions orders:read, orders:write from scope; permissions clerk from roles")]
+fn a_token_of_each_provider_is_verified_and_mapped(
+    #[case] preset: &str,
+    #[case] algorithm: Algorithm,
+    #[case] payload: Value,
+    #[case] wanted: &str,
+) {
+    let pair = Pair::new(algorithm, "k1");
+    let name = payload["iss"].as_str().expect("an issuer").to_owned();
+    let rules = rules([issuer(&name, preset, &pair)]);
+    let token = pair.token(&claims(payload));
+    let principal = rules.verify_for(&token, Audience::Required, NOW).expect("it is valid");
+    let judged = rules.inspect(token.as_str()).judged;
+    assert_eq!(mapped(&judged).join("; "), wanted);
+    assert_eq!(principal.permissions, judged.permissions, "what is shown is what counts");
+    assert_eq!(Some(&principal.user_id), judged.user.as_ref().map(|(user, _)| user));
+}
+
+#[test]
+fn the_console_shows_a_foreign_token_with_the_claims_that_count() {
+    let pair = Pair::new(Algorithm::Rs256, "k1");
+    let policy = Policy::parse("[tools.read_data]\npermissions = [\"orders:read\"]\n").expect("a policy");
+    let other = issuer("https://as.example", "standard", &pair);
+    let own = Rules::new(&Signer::hs256(crate::forge::SECRET, KeyOrigin::Program).expect("a key"));
+    let issuers = own.issuers.with(other).expect("another name");
+    let payload = claims(json!({"iss":"https://as.example","sub":"buyer","scope":"orders:read openid"}));
+    for (columns, rows) in [(80, 24), (120, 36)] {
+        let mut desk = Desk::with(
+            Rules { policy: Arc::new(policy.clone()), issuers: issuers.clone(), ..own.clone() },
+            columns,
+            rows,
+        );
+        desk.pastes(&pair.token(&payload));
+        desk.must_show(&["VALID", "user buyer from sub", "permissions orders:read, openid from scope"]);
+        desk.keys("Esc 4").must_show(&["ALLOWED", "by orders:read"]);
+    }
+}
+
+/// Two issuers whose keys have the same `kid` never meet, and every classic forgery is refused by its reason.
+#[test]
+fn forgeries_of_asymmetric_tokens_are_refused_each_by_its_reason() {
+    let (ours, theirs) = (Pair::new(Algorithm::Rs256, "k1"), Pair::new(Algorithm::Es256, "k1"));
+    let rules = rules([issuer("https://ours", "standard", &ours), issuer("https://theirs", "standard", &theirs)]);
+    let code = |token: &str| rules.verify(token, NOW).map_or_else(|reason| reason.code(), |_| "valid");
+    let payload = |iss: &str| claims(json!({ "iss": iss, "sub": "buyer", "scope": "admin" }));
+    assert_eq!(
+        (code(&ours.token(&payload("https://ours"))), code(&theirs.token(&payload("https://theirs")))),
+        ("valid", "valid")
+    );
+    // The other issuer's key, whose kid is the same.
+    assert_eq!(code(&theirs.token(&payload("https://ours"))), "algorithm_refused");
+    let stranger = Pair::new(Algorithm::Rs256, "k1");
+    assert_eq!(code(&stranger.token(&payload("https://ours"))), "bad_signature");
+    assert_eq!(code(&ours.token(&payload("https://nowhere"))), "unknown_issuer");
+    // The public key as an HMAC secret, in each form in which people have it.
+    let public = ours.jwk().to_string();
+    let Components::Rsa { n, .. } = &ours.components else { panic!("RSA") };
+    for secret in [public.as_bytes(), n] {
+        let signed = format!(
+            "{}.{}",
+            b64(json!({"alg":"HS256","kid":"k1"}).to_string()),
+            b64(payload("https://ours").to_string())
+        );
+        let token = format!("{signed}.{}", b64(mac(&signed, secret)));
+        assert_eq!(code(&token), "algorithm_refused");
+    }
+    // The header brings the key, or says where it is.
+    let embedded =
+        json!({"alg":"RS256","jwk":stranger.jwk(),"jku":"https://evil.example/jwks","x5u":"https://evil.example"});
+    assert_eq!(code(&stranger.sign(&embedded, &payload("https://ours"))), "bad_signature");
+    let unknown = json!({"alg":"RS256","kid":"../../k2"});
+    assert_eq!(code(&ours.sign(&unknown, &payload("https://ours"))), "unknown_key");
+    // CVE-2022-21449, DER instead of raw, and a signature of nothing.
+    let good = theirs.token(&payload("https://theirs"));
+    let signed = good.rsplit_once('.').expect("three segments").0;
+    for signature in [vec![0; 64], vec![0x30, 6, 2, 1, 1, 2, 1, 1], Vec::new()] {
+        assert_eq!(code(&format!("{signed}.{}", b64(signature))), "bad_signature");
+    }
+    // An ID token, a refresh token, and no signature at all.
+    let mut id = payload("https://ours");
+    id["nonce"] = "n".into();
+    assert_eq!(code(&ours.token(&id)), "wrong_type");
+    let mut refresh = payload("https://ours");
+    refresh["typ"] = "Refresh".into();
+    assert_eq!(code(&ours.token(&refresh)), "wrong_type");
+    let none = format!("{}.{}.", b64(json!({"alg":"none"}).to_string()), b64(payload("https://ours").to_string()));
+    assert_eq!(code(&none), "algorithm_refused");
+}
+
+#[test]
+fn of_issuers_that_accept_any_iss_the_algorithm_selects_one() {
+    let pair = Pair::new(Algorithm::Es256, "k1");
+    let own = Rules::new(&Signer::hs256(crate::forge::SECRET, KeyOrigin::Program).expect("a key"));
+    let other = Issuer { name: None, ..issuer("x", "standard", &pair) };
+    let rules = Rules { issuers: own.issuers.with(other).expect("no name"), ..own };
+    let code = |token: &str| rules.verify(token, NOW).map_or_else(|reason| reason.code(), |_| "valid");
+    assert_eq!(code(&crate::forge::token(crate::forge::claims(""))), "valid");
+    assert_eq!(code(&pair.token(&claims(json!({"iss":"https://anyone","sub":"buyer"})))), "valid");
+    let unknown = pair.sign(&json!({"alg":"RS256"}), &claims(json!({"sub":"buyer"})));
+    assert_eq!(code(&unknown), "algorithm_refused");
+}
