@@ -15,7 +15,8 @@ use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use portcullis::app::key::Code;
 use portcullis::app::overlay::Overlay;
 use portcullis::app::{self, App, InitialState, Msg, Times, update};
-use portcullis::auth::{Call, IssueRequest, KeyOrigin, NumericDate, Policy, Signer};
+use portcullis::auth::keys::Components;
+use portcullis::auth::{self, Call, IssueRequest, Issuer, KeyOrigin, Mapping, NumericDate, Policy, Signer};
 use portcullis::cli::{Environment, Exit, Options, Runner};
 use portcullis::clock::ManualClock;
 use portcullis::gate::{Provenance, Snapshot};
@@ -29,6 +30,8 @@ const SECRET: &[u8] = b"a secret of thirty-two bytes, ok";
 const ROUNDS: usize = 1000;
 /// The budget for a decision, as a share of `jsonwebtoken::decode`.
 const BUDGET: f64 = 0.45;
+/// The budget for a decision about an asymmetric token, as a share of the bare check of its signature.
+const ASYMMETRIC: f64 = 1.1;
 /// The budget per token for inspecting a stream, in the same unit.
 const STREAM: f64 = 6.0;
 
@@ -159,6 +162,56 @@ fn decide() -> bool {
     );
     let kept = ratios[1] <= BUDGET;
     println!("  budget {BUDGET}: {}\n", if kept { "kept" } else { "EXCEEDED" });
+    kept
+}
+
+/// A decision about a token of another issuer, with its claims mapped, beside the bare check of its signature by the same
+/// cryptography.
+fn asymmetric() -> bool {
+    let now = NumericDate::from_seconds(1_795_380_000);
+    let mut kept = true;
+    for (algorithm, theirs) in [(auth::Algorithm::Rs256, Algorithm::RS256), (auth::Algorithm::Es256, Algorithm::ES256)]
+    {
+        let (signer, _) = Signer::generate(algorithm).expect("a key");
+        let key = match signer.verifier().components().expect("a public key") {
+            Components::Rsa { n, e } => DecodingKey::from_rsa_raw_components(n, e),
+            Components::Curve { x, y, .. } => DecodingKey::from_ec_der(&[&[4], &**x, &**y].concat()),
+            Components::Ed25519 { x } => DecodingKey::from_ed_der(x),
+        };
+        let request = IssueRequest {
+            user_id: "user123".to_owned(),
+            permissions: vec!["user".to_owned()],
+            issuer: Some("https://as.example".to_owned()),
+            ..IssueRequest::default()
+        };
+        let token = signer.issue(&request, "0190b7c1d2e3f4a5b6c7d8e9f0a1b2c3", now).expect("a token");
+        let mapping = Mapping::named("standard").expect("a preset");
+        let mapping = mapping.with_user(&["user_id".to_owned()]).with_permissions(&["permissions".to_owned()]);
+        let other = Issuer {
+            name: Some("https://as.example".into()),
+            mapping: Arc::new(mapping),
+            keys: signer.verifier().clone().into(),
+            ..Issuer::default()
+        };
+        let rules = rules();
+        let rules = Rules { issuers: rules.issuers.with(other).expect("another name"), ..rules };
+        let call = Call { token: Some(&token), tool: "read_data" };
+        assert_eq!(rules.decide(&call, now).code(), "allowed");
+        let (signed, signature) = token.rsplit_once('.').expect("three segments");
+        let bare = || jsonwebtoken::crypto::verify(signature, signed.as_bytes(), &key, theirs);
+        assert_eq!(bare().ok(), Some(true));
+        let ratios = race(
+            algorithm.name(),
+            &mut [
+                contestant("jsonwebtoken::crypto::verify, the signature", 4, bare),
+                contestant("rules.decide, another issuer, claims mapped", 4, || rules.decide(&call, now)),
+            ],
+            ROUNDS,
+        );
+        let is_kept = ratios[1] <= ASYMMETRIC;
+        println!("  budget {ASYMMETRIC}: {}\n", if is_kept { "kept" } else { "EXCEEDED" });
+        kept &= is_kept;
+    }
     kept
 }
 
@@ -336,6 +389,7 @@ fn main() -> ExitCode {
     let installed = jsonwebtoken::crypto::aws_lc::DEFAULT_PROVIDER.install_default();
     assert!(installed.is_ok(), "the provider must not be installed yet");
     let kept = decide();
+    let kept = asymmetric() && kept;
     let kept = stream() && kept;
     inspect();
     let kept = frames() && kept;
