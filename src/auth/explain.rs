@@ -94,7 +94,9 @@ pub fn explain_inspection(inspection: &Inspection, rules: &Rules, now: NumericDa
     for row in inspection.report(rules, now) {
         out.check(row.passed, &format!("{}{}", row.label, note(&row)));
     }
-    mapped(judged).into_iter().for_each(|line| out.note(line));
+    for line in mapped(judged) {
+        out.note(line);
+    }
     for finding in inspection.findings_at(now) {
         out.finding(finding);
     }
