@@ -197,8 +197,8 @@ fn asymmetric() -> bool {
         let rules = Rules { issuers: rules.issuers.with(other).expect("another name"), ..rules };
         let call = Call { token: Some(&token), tool: "read_data" };
         assert_eq!(rules.decide(&call, now).code(), "allowed");
-        let (signed, signature) = token.rsplit_once('.').expect("three segments");
-        let bare = || jsonwebtoken::crypto::verify(signature, signed.as_bytes(), &key, theirs);
+        let (text, signature) = token.rsplit_once('.').expect("three segments");
+        let bare = || jsonwebtoken::crypto::verify(signature, text.as_bytes(), &key, theirs);
         assert_eq!(bare().ok(), Some(true));
         let ratios = race(
             algorithm.name(),

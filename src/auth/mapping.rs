@@ -130,6 +130,25 @@ pub static PRESETS: [Preset; 14] = [
     row("github", "GitHub Actions", &["sub"], &["repository"]),
 ];
 
+/// Formats [`PRESETS`] as the Markdown table in the README.
+pub fn presets_markdown() -> String {
+    let list = |names: &[&str]| match names {
+        [] => "none".to_owned(),
+        names => names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", "),
+    };
+    let rows = PRESETS.iter().map(|preset| {
+        let audience = match preset.audience {
+            AudienceClaim::Aud => String::new(),
+            AudienceClaim::ClientId => "; the audience is `client_id`".to_owned(),
+        };
+        let user = preset.user.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(" or ");
+        let permissions = list(preset.permissions);
+        format!("| `{}` | {} | {} | {permissions}{audience} |\n", preset.name, preset.provider, user)
+    });
+    let head = "| preset | tokens of | user | permissions |\n|---|---|---|---|\n".to_owned();
+    rows.fold(head, |table, row| table + &row)
+}
+
 /// The text names no preset.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("unknown preset {}, expected one of: {}", text::name(.0, 32), PRESETS.map(|row| row.name).join(", "))]

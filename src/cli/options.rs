@@ -157,11 +157,11 @@ pub struct IssuerOptions {
 
     /// Claim that names the user, instead of the preset's; repeatable, the first one present is used
     #[arg(long = "user-claim", global = true, value_name = "CLAIM")]
-    pub user: Vec<String>,
+    pub user_claims: Vec<String>,
 
     /// Claim that contains permissions, instead of the preset's; repeatable
     #[arg(long = "permissions-claim", global = true, value_name = "CLAIM")]
-    pub permissions: Vec<String>,
+    pub permissions_claims: Vec<String>,
 
     /// Accept only tokens of the type at+jwt
     #[arg(long, global = true)]
@@ -188,8 +188,8 @@ impl IssuerOptions {
         Some(IssuerConfig {
             name: name.cloned(),
             preset: self.preset.clone(),
-            user: self.user.clone(),
-            permissions: self.permissions.clone(),
+            user: self.user_claims.clone(),
+            permissions: self.permissions_claims.clone(),
             audiences: audiences.to_vec(),
             algorithms: self.algorithms.clone(),
             require_typ: self.require_typ,
@@ -202,8 +202,8 @@ impl IssuerOptions {
         [
             (!self.algorithms.is_empty(), "--algorithms"),
             (self.preset.is_some(), "--preset"),
-            (!self.user.is_empty(), "--user-claim"),
-            (!self.permissions.is_empty(), "--permissions-claim"),
+            (!self.user_claims.is_empty(), "--user-claim"),
+            (!self.permissions_claims.is_empty(), "--permissions-claim"),
             (self.require_typ, "--require-typ"),
         ]
         .into_iter()

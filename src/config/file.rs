@@ -62,7 +62,7 @@ pub struct Fault {
 }
 
 impl Fault {
-    pub(super) fn new(source: &str, at: usize, message: impl Into<String>) -> Self {
+    fn new(source: &str, at: usize, message: impl Into<String>) -> Self {
         let (line, column) = text::place(text::head(source, at));
         Self { line, column, message: message.into() }
     }
@@ -122,7 +122,16 @@ impl ConfigFile {
                     found.lifetime = text()?;
                 }
                 "leeway" => found.leeway = said()?.parse().map_err(|error| wrong(format!("{error}")))?,
-                "issuers" => found.issuers = super::issuers::parse(source, value, folder)?,
+                "issuers" => {
+                    let table = |value: &Value| match value {
+                        Value::Table(table) => IssuerConfig::parse(table, folder).map_err(wrong),
+                        _ => Err(wrong("expected tables [[issuers]]".to_owned())),
+                    };
+                    let Value::Array(tables) = value.get_ref() else {
+                        return Err(wrong("expected tables [[issuers]]".to_owned()));
+                    };
+                    found.issuers = tables.iter().map(table).collect::<Result<_, _>>()?;
+                }
                 "issuer" => found.issuer = text()?,
                 "audience" => found.audience = text()?,
                 "theme" => {
@@ -205,6 +214,22 @@ mod tests {
     #[case("leeway = 5", "line 1, column 10: leeway: expected a quoted string")]
     #[case("lifetime = \"soon\"", "line 1, column 12: lifetime: expected a duration such as 90s, 15m, 1h, 7d or 1h30m")]
     #[case("policy = \"\"", "line 1, column 10: policy: empty")]
+    #[case(
+        "[[issuers]]\nissuer = \"x\"",
+        "line 1, column 1: issuers: no keys: expected jwks-uri, jwks-file, public-key-file or discover = true"
+    )]
+    #[case(
+        "[[issuers]]\njwks-file = \"x\"",
+        "line 1, column 1: issuers: issuer is missing: expected the iss of its tokens"
+    )]
+    #[case(
+        "[[issuers]]\nissuer = \"x\"\njwks-file = \"x\"\npreset = \"x\"",
+        "line 1, column 1: issuers: unknown preset x, expected one of: lab, standard, keycloak, auth0, okta, entra, cognito, google, zitadel, authentik, hydra, supabase, kubernetes, github"
+    )]
+    #[case(
+        "[[issuers]]\nissuer = \"x\"\njwks-file = \"x\"\ndiscover = true",
+        "line 1, column 1: issuers: two sources of keys: expected one of jwks-uri, jwks-file, public-key-file or discover"
+    )]
     #[case("policy = ", "line 1, column 10: string values must be quoted, expected literal string")]
     fn what_is_wrong_is_named_with_its_place(#[case] source: &str, #[case] said: &str) {
         assert_eq!(parse(source), Err(said.to_owned()));

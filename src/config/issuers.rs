@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use toml::{Spanned, Value};
+use toml::Value;
 
-use super::{ConfigError, Fault, read};
+use super::{ConfigError, read};
 use crate::auth::algorithm::Algorithm;
 use crate::auth::keys::jwk::{self, KeySource, KeysRead};
 use crate::auth::mapping::{Mapping, STANDARD};
@@ -164,19 +164,6 @@ pub const KEYS: [&str; 11] = [
     "discover",
     "require-typ",
 ];
-
-/// Reads `[[issuers]]`.
-pub(super) fn parse(source: &str, value: &Spanned<Value>, folder: &Path) -> Result<Vec<IssuerConfig>, Fault> {
-    let wrong = |message: String| Fault::new(source, value.span().start, format!("issuers: {message}"));
-    let Value::Array(tables) = value.get_ref() else {
-        return Err(wrong("expected tables [[issuers]]".to_owned()));
-    };
-    let read = |table: &Value| match table {
-        Value::Table(table) => IssuerConfig::parse(table, folder).map_err(wrong),
-        _ => Err(wrong("expected tables [[issuers]]".to_owned())),
-    };
-    tables.iter().map(read).collect()
-}
 
 /// Reads the keys of a file with a JWK or a JWK set.
 pub fn jwks_file(path: &Path) -> Result<KeysRead, ConfigError> {

@@ -111,3 +111,12 @@ fn every_promise_names_a_test_that_exists() {
     }
     assert!(named > 25, "only {named} tests are named");
 }
+
+#[test]
+fn the_presets_are_shown_as_they_are() {
+    let readme = readme();
+    let (_, rest) = readme.split_once("<!-- presets -->\n").expect("README.md has the table of presets");
+    let shown = rest.split("\n\n").next().unwrap_or_default();
+    let table = portcullis::auth::mapping::presets_markdown();
+    assert_eq!(shown.trim(), table.trim(), "README.md: the table of presets must match the code:\n{table}");
+}
