@@ -2,6 +2,7 @@
 
 mod calls;
 mod files;
+mod issuers;
 mod judging;
 mod lints;
 mod manual;

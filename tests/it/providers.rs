@@ -17,7 +17,7 @@ use crate::desk::Desk;
 use crate::forge::{NOW, b64, mac};
 
 /// An issuer's key pair, with the `kid` of its tokens.
-struct Pair {
+pub struct Pair {
     algorithm: Algorithm,
     private: Vec<u8>,
     components: Components,
@@ -25,14 +25,14 @@ struct Pair {
 }
 
 impl Pair {
-    fn new(algorithm: Algorithm, kid: &'static str) -> Self {
+    pub fn new(algorithm: Algorithm, kid: &'static str) -> Self {
         let (signer, generated) = Signer::generate(algorithm).expect("a key");
         let Generated::Pkcs8(der) = generated else { panic!("{algorithm} has a pair") };
         let components = signer.verifier().components().expect("a public key").clone();
         Self { algorithm, private: der.to_vec(), components, kid }
     }
 
-    fn jwk(&self) -> Value {
+    pub fn jwk(&self) -> Value {
         let mut jwk = jwk::write(&self.components);
         jwk.insert("kid".to_owned(), self.kid.into());
         Value::Object(jwk)
@@ -60,12 +60,13 @@ impl Pair {
         format!("{signed}.{}", b64(signature))
     }
 
-    fn token(&self, payload: &Value) -> String {
+    pub fn token(&self, payload: &Value) -> String {
         self.sign(&json!({ "alg": self.algorithm.name(), "kid": self.kid, "typ": "JWT" }), payload)
     }
 }
 
-fn claims(mut payload: Value) -> Value {
+/// Returns the claims with the times of a token that was issued ten seconds ago.
+pub fn claims(mut payload: Value) -> Value {
     payload["exp"] = json!(NOW.seconds() + 3600);
     payload["iat"] = json!(NOW.seconds() - 10);
     payload

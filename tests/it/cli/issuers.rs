@@ -1,0 +1,126 @@
+//! Tokens of other issuers on the command line: by options for one run, and by the configuration file.
+
+use portcullis::auth::algorithm::Algorithm;
+use serde_json::{Value, json};
+
+use super::{CommandOutput, Folder, bare, portcullis};
+use crate::providers::{Pair, claims};
+
+/// A key set in a file, and a token of a provider that it verifies.
+fn keycloak(folder: &Folder, more: &Value) -> (String, String) {
+    let pair = Pair::new(Algorithm::Rs256, "k1");
+    let set = folder.write("keycloak.json", json!({ "keys": [pair.jwk()] }).to_string());
+    let mut payload = json!({
+        "iss": "https://sso.example/realms/prod", "aud": "mcp-orders", "sub": "f3a1", "typ": "Bearer",
+        "realm_access": {"roles": ["admin"]}, "scope": "openid orders:write",
+    });
+    for (name, value) in more.as_object().expect("an object") {
+        payload[name] = value.clone();
+    }
+    (set, pair.token(&claims(payload)))
+}
+
+const NOW: &str = "2026-11-22T20:41:05Z";
+
+#[test]
+fn a_token_of_another_issuer_is_verified_and_its_permissions_are_named_with_their_claims() {
+    let folder = Folder::new();
+    let (set, token) = keycloak(&folder, &json!({}));
+    let CommandOutput { out, err, exit } =
+        bare(&["--now", NOW, "inspect", "--jwks", &set, "--preset", "keycloak", &token]).run();
+    assert_eq!((exit, &*err), (0, ""), "{out}");
+    for line in [
+        "✔ signature",
+        "user f3a1 from sub",
+        "permissions admin from realm_access.roles",
+        "permissions openid, orders:write from scope",
+    ] {
+        assert!(out.contains(line), "{line} is missing:\n{out}");
+    }
+    let out = bare(&["--now", NOW, "--json", "inspect", "--jwks", &set, "--preset", "keycloak", &token]).out();
+    let report: Value = serde_json::from_str(&out).expect("JSON");
+    assert_eq!(report["user"], json!({"name": "f3a1", "claim": "sub"}));
+    assert_eq!(report["permissions"][0], json!({"name": "admin", "claim": "realm_access.roles"}));
+    // The policy's `admin` is a realm role here; a claim of the user's choice replaces the preset's.
+    let check = |claim: &[&str], tool: &str| {
+        let options = ["--now", NOW, "check", "--jwks", &set, "--preset", "keycloak"];
+        bare(&[&options[..], claim, &[&token, tool]].concat()).run().exit
+    };
+    assert_eq!((check(&[], "write_data"), check(&["--permissions-claim", "scope"], "write_data")), (0, 4));
+}
+
+#[test]
+fn an_issuer_of_the_configuration_is_selected_by_its_name() {
+    let folder = Folder::new();
+    let (_, token) = keycloak(&folder, &json!({}));
+    let file = folder.write(
+        "portcullis.toml",
+        "[[issuers]]\nissuer = \"https://sso.example/realms/prod\"\npreset = \"keycloak\"\naudiences = [\"mcp-orders\"]\n\
+         algorithms = [\"RS256\"]\njwks-file = \"keycloak.json\"\n",
+    );
+    let check = |token: &str| portcullis(&["--config", &file, "--now", NOW, "check", token, "write_data"]).run();
+    assert_eq!(check(&token).exit, 0);
+    // Our own tokens are still accepted, with our own claims.
+    let own = portcullis(&["--now", NOW, "issue", "admin456", "-p", "admin"]).out();
+    assert_eq!(check(own.trim()).exit, 0);
+    // Changed options of that issuer: another audience, another algorithm.
+    let text = std::fs::read_to_string(&file).expect("it is there");
+    for (from, to, reason) in
+        [("mcp-orders", "mcp-other", "audience_mismatch"), ("RS256", "ES256", "algorithm_refused")]
+    {
+        folder.write("portcullis.toml", text.replace(from, to));
+        let CommandOutput { out, exit, .. } = check(&token);
+        assert!(exit == 3 && out.contains(reason), "{exit} {out}");
+    }
+}
+
+#[test]
+fn tokens_that_are_not_access_tokens_or_of_another_issuer_are_refused_by_their_reason() {
+    let folder = Folder::new();
+    for (more, options, reason) in [
+        (json!({"typ": "ID"}), &[][..], "wrong_type: the token is an ID token, expected an access token"),
+        (json!({"nonce": "n", "typ": null}), &[][..], "wrong_type: the token is an ID token, expected an access token"),
+        (json!({}), &["--require-typ"][..], "wrong_type: the token is of the type JWT, expected the type at+jwt"),
+        (json!({}), &["--issuer", "https://sso.example"][..], "unknown_issuer: iss is https://sso.example/realms/prod"),
+        (json!({}), &["--algorithms", "ES256,PS256"][..], "algorithm_refused: not verified"),
+        (
+            json!({}),
+            &["--audience", "a", "--audience", "b"][..],
+            "audience_mismatch: aud is mcp-orders, expected a or b",
+        ),
+        (json!({"sub": 7}), &[][..], "claim_invalid: the claim sub is a number, expected a string"),
+    ] {
+        let (set, token) = keycloak(&folder, &more);
+        let arguments = [&["--now", NOW, "inspect", "--jwks", &set][..], options, &[&token]].concat();
+        let CommandOutput { out, exit, .. } = bare(&arguments).run();
+        assert!(exit == 3 && out.contains(reason), "{reason} expected:\n{out}");
+    }
+}
+
+#[test]
+fn options_of_an_issuer_that_cannot_work_are_explained() {
+    let folder = Folder::new();
+    let (set, token) = keycloak(&folder, &json!({}));
+    let empty = folder.write("empty.json", r#"{"keys":[]}"#);
+    let broken = folder.write("broken.json", r#"{"keys":[{"kty":"RSA","n":"AQAB","e":"AQAB","kid":"old"}]}"#);
+    for (options, exit, message) in [
+        (
+            &["--preset", "okta"][..],
+            2,
+            "--preset describes another issuer: give its keys with --jwks, --public-key or --discover",
+        ),
+        (&["--jwks", &set, "--preset", "octa"], 1, "unknown preset octa, expected one of: lab, standard"),
+        (&["--jwks", &set, "--algorithms", "RS999"], 1, "unknown algorithm RS999, expected one of: HS256"),
+        (&["--jwks", "/no/such/file"], 1, "key file /no/such/file: no such file or directory"),
+        (&["--jwks", &empty], 1, "no usable key; the set is empty"),
+        (
+            &["--jwks", &broken],
+            1,
+            "no usable key; key 1 (old): an RSA key of 17 bits is too short, expected at least 2048",
+        ),
+        (&["--discover"], 2, "--issuer"),
+    ] {
+        let CommandOutput { err, exit: found, .. } = bare(&[options, &["inspect", &token]].concat()).run();
+        assert!(found == exit && err.contains(message), "{found}: {err}");
+    }
+}
