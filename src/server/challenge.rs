@@ -145,11 +145,11 @@ impl Challenge<'_> {
     }
 
     /// Refuses a request because no decision is possible: `what` cannot be read. The token may be valid, so this is not
-    /// a 401.
-    pub fn unavailable(&self, what: &str) -> Response {
+    /// a 401. The caller may try again after `seconds`.
+    pub fn unavailable(&self, what: &str, seconds: u64) -> Response {
         let data = json!({ "error": "unavailable" });
         let message = format!("unavailable: {what} cannot be read");
-        self.answer(StatusCode::SERVICE_UNAVAILABLE, &message, Some(data), [(RETRY_AFTER, "1".to_owned())])
+        self.answer(StatusCode::SERVICE_UNAVAILABLE, &message, Some(data), [(RETRY_AFTER, seconds.to_string())])
     }
 
     /// Rejects arguments that are not an object, with the specification's error and the answer that the lab exercise

@@ -258,13 +258,18 @@ pub async fn authenticate(endpoint: &Endpoint, request: Request) -> Result<Authe
         return refuse(Rejection::TooMany { seconds }.into(), closing(challenge().too_many(seconds)));
     }
     if let Some(what) = arrival.judgement.stale {
-        return refuse(Rejection::Stale { what }.into(), closing(challenge().unavailable(what)));
+        return refuse(Rejection::Stale { what }.into(), closing(challenge().unavailable(what, 1)));
     }
     if let Err(reason) = &arrival.judgement.principal {
         if header.is_err() {
             return refuse(Rejection::Authorization.into(), closing(challenge().misused()));
         }
-        return refuse(Decision::refused(reason.clone()).into(), closing(challenge().refused(reason)));
+        let answer = match reason {
+            // The token may be valid: a 401 would make the client throw it away.
+            Reason::KeysUnavailable { .. } => challenge().unavailable("the issuer's key set", KEYS_AGAIN),
+            reason => challenge().refused(reason),
+        };
+        return refuse(Decision::refused(reason.clone()).into(), closing(answer));
     }
     if let Some(mut found) = fault {
         found.id = echoed(&found.id);
@@ -278,6 +283,10 @@ pub async fn authenticate(endpoint: &Endpoint, request: Request) -> Result<Authe
         }
     }
 }
+
+/// After how long a caller may try again whose issuer's keys are not available, in seconds: they are fetched at most so
+/// often.
+const KEYS_AGAIN: u64 = 30;
 
 /// Layer 2: limits the requests of each user.
 pub fn throttle(endpoint: &Endpoint, request: &Authenticated) -> Result<(), Refusal> {

@@ -39,7 +39,7 @@ impl Pair {
     }
 
     /// The set as the provider publishes it.
-    fn keys(&self) -> KeySet {
+    pub fn keys(&self) -> KeySet {
         let set = json!({ "keys": [self.jwk()] }).to_string();
         let source = KeySource { origin: KeyOrigin::File, is_private: false };
         jwk::read(set.as_bytes(), source).expect("a set").keys.into_iter().collect()

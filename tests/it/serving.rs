@@ -8,8 +8,9 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
 use portcullis::auth::TokenId;
+use portcullis::auth::algorithm::Algorithm;
 use portcullis::auth::revocations::{Revocation, RevocationTarget};
-use portcullis::auth::{Call, IssueRequest, KeyOrigin, NumericDate, Policy, Rules, Signer};
+use portcullis::auth::{Call, IssueRequest, Issuer, KeyOrigin, KeySet, Mapping, NumericDate, Policy, Rules, Signer};
 use portcullis::clock::{Clock, ManualClock};
 use portcullis::endpoint::{Denial, Listing, Settings};
 use portcullis::gate::{Origin, ReadFailure};
@@ -1422,4 +1423,39 @@ fn serve_prints_calls_and_follows_its_files() {
     rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("a running server");
     assert_eq!(served.child.wait().expect("it exits").code(), Some(143));
     let _ = std::fs::remove_dir_all(&folder);
+}
+
+#[test]
+fn tokens_of_other_issuers_are_served_and_missing_keys_are_not_the_token_s_fault() {
+    let pair = crate::providers::Pair::new(Algorithm::Es256, "k1");
+    let mapping = Arc::new(Mapping::named("standard").expect("a preset"));
+    let issuer =
+        |name: &str, keys| Issuer { name: Some(name.into()), mapping: Arc::clone(&mapping), keys, ..Issuer::default() };
+    let rules = crate::forge::rules();
+    let issuers = rules.issuers.with(issuer("https://as", pair.keys())).expect("a name");
+    let issuers = issuers.with(issuer("https://gone", KeySet::unavailable("connection refused"))).expect("a name");
+    let served = TestServer::on(Rules { issuers, ..rules }, |_| {});
+    let token = |iss: &str, more: &Value| {
+        let mut claims = json!({"iss": iss, "aud": served.uri, "sub": "buyer", "scope": "user openid"});
+        claims.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
+        pair.token(&crate::providers::claims(claims))
+    };
+    let call = |token: &str, tool: &str| served.call(Some(token), tool, &json!({"id": 1}));
+    assert_eq!(call(&token("https://as", &json!({})), "read_data").status, 200);
+    assert_eq!(call(&token("https://as", &json!({})), "write_data").status, 403);
+    for (more, reason) in [
+        (json!({"nonce": "n"}), "wrong_type"),
+        // Every issuer's tokens must name this server, as our own must.
+        (json!({"aud": "https://elsewhere"}), "audience_mismatch"),
+    ] {
+        let got = call(&token("https://as", &more), "read_data");
+        assert_eq!(got.status, 401);
+        assert!(got.header("www-authenticate").is_some_and(|header| header.contains(reason)), "{got:?}");
+    }
+    let got = call(&token("https://gone", &json!({})), "read_data");
+    assert_eq!((got.status, got.header("retry-after")), (503, Some("30")));
+    assert!(got.header("www-authenticate").is_none(), "{got:?}");
+    let told = served.gate.shared().read(|state| state.activity().nth_newest(0).map(|row| row.why()));
+    let why = "the issuer's keys are not available: connection refused; try again later";
+    assert!(told.as_deref().is_some_and(|told| told.starts_with(why)), "{told:?}");
 }
