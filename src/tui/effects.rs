@@ -268,10 +268,11 @@ fn load_policy(asked: String) -> Msg {
 }
 
 /// Returns the rules that the console wants, with the changes that others have made since it last looked: other threads
-/// revoke tokens, and a server that starts or stops sets the audience.
+/// revoke tokens and refresh keys, and a server that starts or stops sets the audience.
 fn merged(wanted: Rules, base: &Rules, present: &Rules) -> Rules {
     let audiences = |rules: &Rules| Arc::clone(&rules.issuers.own().audiences);
-    let rules = Rules { revoked: Arc::clone(&present.revoked), ..wanted };
+    let issuers = wanted.issuers.with_keys_from(&present.issuers);
+    let rules = Rules { revoked: Arc::clone(&present.revoked), issuers, ..wanted };
     match audiences(&rules) == audiences(base) {
         true => rules.with_audiences(audiences(present).iter().cloned()),
         false => rules,
