@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
-use super::algorithm::Algorithm;
+use super::algorithm::{Algorithm, Family};
 use super::check::{Check, Verdict};
 use super::date::NumericDate;
 use super::leeway::{self, Leeway};
@@ -76,6 +76,18 @@ impl Reason {
     /// The check that failed.
     pub const fn check(&self) -> Check {
         self.row().check
+    }
+
+    /// Whether the key that a token was signed with may be a new one of its issuer, of which only the previous keys are
+    /// known.
+    pub fn may_be_new_key(&self) -> bool {
+        match self {
+            Self::UnknownKey { .. } => true,
+            Self::AlgorithmRefused { found: Some(alg), .. } => {
+                Algorithm::named(alg).is_some_and(|alg| alg.family() != Family::Hmac)
+            }
+            _ => false,
+        }
     }
 
     /// The verdict for a call that is refused for this reason.

@@ -103,6 +103,13 @@ impl Rules {
         self.issuers.own().name.as_ref()
     }
 
+    /// Returns the issuer that a token names; the name is not verified. `None` if the token is malformed or the issuer
+    /// is unknown.
+    pub fn issuer_of(&self, token: &str) -> Option<&Issuer> {
+        present(token).ok()?;
+        self.issuers.select(&Split::new(token).ok()?.payload().ok()?).ok()
+    }
+
     /// The first audience that our own tokens must name: the one that issued tokens get.
     pub fn audience(&self) -> Option<&Arc<str>> {
         self.issuers.own().audiences.first()

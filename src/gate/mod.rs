@@ -7,6 +7,7 @@
 pub mod activity;
 pub mod arguments;
 pub mod health;
+mod key_status;
 pub mod ports;
 mod rejection;
 mod shared;
@@ -25,13 +26,15 @@ use serde_json::{Value, json};
 use self::activity::{Excerpt, MAX_REFUSED_TEXT};
 use self::ports::{Backend, Catalogue};
 use crate::auth::{
-    Claims, Decision, IssueError, IssueRequest, NumericDate, Outcome, Permit, Reason, Rules, Signer, TokenId,
+    Audience, Claims, Decision, IssueError, IssueRequest, NumericDate, Outcome, Permit, Principal, Reason, Rules,
+    Signer, TokenId,
 };
 use crate::clock::Clock;
 
 pub use activity::{Activity, Origin, Record};
 pub use arguments::RawArguments;
 pub use health::{Health, ReadFailure};
+pub use key_status::KeyStatus;
 pub use rejection::{Rejection, RequestOutcome};
 pub use shared::Shared;
 pub use state::{AuthState, KnownToken, Provenance, Snapshot, TokenEntry};
@@ -149,14 +152,32 @@ impl Gate {
     /// Returns the claims of a valid token, or the reason why it is not valid: the check that failed, with the found
     /// and the expected value.
     pub fn verify_token(&self, token: &str) -> Result<Claims, Reason> {
-        Ok(self.shared.rules().verify(token, self.clock.now())?.into_claims())
+        Ok(self.verify(&self.shared.rules(), token, Audience::Required, self.clock.now())?.into_claims())
+    }
+
+    /// Makes checks 1 to 8 for a token that was received. If its key is unknown, the issuer's keys are requested again;
+    /// the result does not wait for them.
+    pub fn verify(
+        &self,
+        rules: &Rules,
+        token: &str,
+        audience: Audience,
+        now: NumericDate,
+    ) -> Result<Principal, Reason> {
+        let verified = rules.verify_for(token, audience, now);
+        if let Err(reason) = &verified
+            && reason.may_be_new_key()
+        {
+            self.shared.read(|state| state.request_keys(rules, token));
+        }
+        verified
     }
 
     /// Whether the token is valid **and** grants the permission, directly or through one that implies it. An invalid
     /// token grants nothing.
     pub fn check_permission(&self, token: &str, permission: &str) -> bool {
         let rules = self.shared.rules();
-        let principal = rules.verify(token, self.clock.now());
+        let principal = self.verify(&rules, token, Audience::Required, self.clock.now());
         principal.is_ok_and(|principal| rules.policy.holds(&principal.permissions, permission).is_some())
     }
 
@@ -220,7 +241,8 @@ impl Gate {
     /// Decides about a call under the current rules: returns the permit, or the decision that refuses it.
     fn decide(&self, request: &CallRequest<'_>) -> Result<Permit, Decision> {
         let rules = self.shared.rules();
-        let principal = rules.verify(request.token.unwrap_or_default(), request.judged_at);
+        let token = request.token.unwrap_or_default();
+        let principal = self.verify(&rules, token, Audience::Required, request.judged_at);
         let principal = principal.map_err(Decision::refused)?;
         rules.authorize(&Arc::new(principal), request.tool)
     }

@@ -5,11 +5,14 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
+use tokio::sync::Notify;
+
 use super::activity::{Activity, Record};
 use super::health::Health;
+use super::key_status::KeyStatus;
 use super::ports::Catalogue;
 use super::traffic::{self, Traffic};
-use crate::auth::{Evaluation, NumericDate, Policy, Principal, Revocations, Rules, Signer, TokenId};
+use crate::auth::{Evaluation, KeySet, NumericDate, Policy, Principal, Reason, Revocations, Rules, Signer, TokenId};
 
 /// How a token came into the list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -114,6 +117,10 @@ pub struct AuthState {
     activity: Activity,
     traffic: Arc<Traffic>,
     health: Health,
+    /// The issuers whose keys are read from a source.
+    issuer_keys: Arc<Vec<KeyStatus>>,
+    /// What wakes the source of an issuer's keys, by the issuer's name.
+    key_requests: Vec<(Option<Arc<str>>, Arc<Notify>)>,
     revision: u64,
     last_number: u64,
 }
@@ -130,6 +137,8 @@ impl AuthState {
             activity: Activity::default(),
             traffic: Arc::default(),
             health: Health::default(),
+            issuer_keys: Arc::default(),
+            key_requests: Vec::new(),
             revision: 0,
             last_number: 0,
         }
@@ -175,6 +184,53 @@ impl AuthState {
         let before = self.health.clone();
         change(&mut self.health);
         self.revision += u64::from(self.health != before);
+    }
+
+    /// The issuers whose keys are read from a source, and the state of their keys.
+    pub fn issuer_keys(&self) -> &[KeyStatus] {
+        &self.issuer_keys
+    }
+
+    /// Sets the keys of the issuer that `status` names, and the state of these keys. Without such an issuer, only the
+    /// state is set. If the rules have these keys already, no token is judged again.
+    pub fn set_issuer_keys(&mut self, keys: &KeySet, status: KeyStatus) {
+        self.revision += 1;
+        let name = status.issuer.clone();
+        let all = Arc::make_mut(&mut self.issuer_keys);
+        match all.iter_mut().find(|known| known.issuer == name) {
+            Some(known) => *known = status,
+            None => all.push(status),
+        }
+        let present = self.rules.issuers.iter().find(|issuer| issuer.name == name);
+        if present.is_some_and(|issuer| !issuer.keys.is(keys))
+            && let Some(issuers) = self.rules.issuers.with_keys_of(name.as_deref(), keys.clone())
+        {
+            self.set_rules(Rules { issuers, ..(*self.rules).clone() });
+        }
+    }
+
+    /// Returns what is notified when newer keys of an issuer are requested.
+    pub fn key_requests(&mut self, issuer: Option<Arc<str>>) -> Arc<Notify> {
+        match self.key_requests.iter().find(|(known, _)| *known == issuer) {
+            Some((_, notify)) => Arc::clone(notify),
+            None => {
+                let notify = Arc::new(Notify::new());
+                self.key_requests.push((issuer, Arc::clone(&notify)));
+                notify
+            }
+        }
+    }
+
+    /// Requests newer keys of the issuer that a token names, because its key is unknown. Does not wait; the source
+    /// limits how often it reads.
+    pub fn request_keys(&self, rules: &Rules, token: &str) {
+        if self.key_requests.is_empty() {
+            return;
+        }
+        let name = rules.issuer_of(token).map(|issuer| issuer.name.as_ref());
+        if let Some((_, notify)) = self.key_requests.iter().find(|(known, _)| name == Some(known.as_ref())) {
+            notify.notify_one();
+        }
     }
 
     /// Counts a request to the server.
@@ -240,9 +296,14 @@ impl AuthState {
     pub fn add(&mut self, text: impl Into<Arc<str>>, provenance: Provenance, now: NumericDate) -> (u64, bool) {
         let text = text.into();
         let id = TokenId::of(&text);
-        let known = KnownToken::Text(text);
+        let known = KnownToken::Text(Arc::clone(&text));
         let Some(number) = self.numbers.get(&id).copied() else {
-            return (self.push(known, id, provenance, now), true);
+            let number = self.push(known, id, provenance, now);
+            let judged = self.tokens.last().map(|entry| entry.judged.status(now));
+            if judged.is_some_and(|status| status.reason().is_some_and(Reason::may_be_new_key)) {
+                self.request_keys(&self.rules, &text);
+            }
+            return (number, true);
         };
         // If it was known as the token of a client, its text is known from now on.
         let place = place(&self.tokens, number).ok();
@@ -365,6 +426,8 @@ pub struct Snapshot {
     pub traffic: Arc<Traffic>,
     /// The state of the data that decisions are based on.
     pub health: Health,
+    /// The issuers whose keys are read from a source, and the state of their keys.
+    pub issuer_keys: Arc<Vec<KeyStatus>>,
     /// The revision of the state that was copied.
     pub revision: u64,
     /// The rules and tokens before the last change of the rules, until the reader takes them.
@@ -382,6 +445,7 @@ impl Snapshot {
             activity: state.activity.clone(),
             traffic: Arc::clone(&state.traffic),
             health: state.health.clone(),
+            issuer_keys: Arc::clone(&state.issuer_keys),
             revision: state.revision,
             before: None,
         }
@@ -412,6 +476,7 @@ impl Snapshot {
         self.activity.follow(&state.activity);
         self.traffic = Arc::clone(&state.traffic);
         self.health.clone_from(&state.health);
+        self.issuer_keys = Arc::clone(&state.issuer_keys);
         self.revision = state.revision;
         true
     }

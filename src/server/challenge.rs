@@ -68,6 +68,9 @@ impl Challenge<'_> {
     /// Refuses a call that the gate refused. The answer to an unauthorized caller contains only the reason's code; a
     /// verified caller also learns which permission the tool needs, as in the challenge's scope.
     pub fn refused(&self, reason: &Reason) -> Response {
+        if let Reason::KeysUnavailable { .. } = reason {
+            return self.unavailable("the issuer's keys");
+        }
         let (status, error) = match (reason, reason.verdict()) {
             (Reason::MissingToken, _) => (StatusCode::UNAUTHORIZED, None),
             (_, Verdict::Forbidden) => (StatusCode::FORBIDDEN, Some("insufficient_scope")),

@@ -68,7 +68,7 @@ impl Judgement {
         let (rules, tools, stale) = gate
             .shared()
             .read(|state| (Arc::clone(state.rules()), state.tools().clone(), state.health().stale(started, max_stale)));
-        let principal = rules.verify_for(token.unwrap_or_default(), audience, at).map(Arc::new);
+        let principal = gate.verify(&rules, token.unwrap_or_default(), audience, at).map(Arc::new);
         let token = token.filter(|token| !token.is_empty()).map(TokenId::of);
         Self { at, rules, tools, stale, principal, envelope: None, client: String::new(), peer: None, token, started }
     }

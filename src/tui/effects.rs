@@ -268,7 +268,7 @@ fn load_policy(asked: String) -> Msg {
 }
 
 /// Returns the rules that the console wants, with the changes that others have made since it last looked: other threads
-/// revoke tokens, and a server that starts or stops sets the audiences.
+/// revoke tokens and refresh keys, and a server that starts or stops sets the audiences.
 fn merged(wanted: Rules, base: &Rules, present: &Rules) -> Rules {
     let audiences = |rules: &Rules| Arc::clone(&rules.issuers.own().audiences);
     // The console changes only our own issuer; the keys of the others are refreshed by other threads.

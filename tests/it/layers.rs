@@ -7,13 +7,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// The table of the design: each top-level module with the modules that it may import.
-const MAY_IMPORT: [(&str, &[&str]); 17] = [
+const MAY_IMPORT: [(&str, &[&str]); 18] = [
     ("look", &[]),
     ("text", &[]),
     ("auth", &["text"]),
     ("clock", &["auth", "text"]),
     ("config", &["auth", "look", "text"]),
     ("gate", &["auth", "clock", "text"]),
+    ("issuer_keys", &["auth", "gate", "watch", "text"]),
     ("backend", &["auth", "gate", "clock", "text"]),
     ("lab", &["auth", "gate", "text"]),
     ("endpoint", &["text"]),
@@ -26,7 +27,18 @@ const MAY_IMPORT: [(&str, &[&str]); 17] = [
     (
         "cli",
         &[
-            "lab", "look", "backend", "gate", "server", "endpoint", "signals", "store", "config", "text", "clock",
+            "lab",
+            "look",
+            "backend",
+            "gate",
+            "server",
+            "endpoint",
+            "signals",
+            "store",
+            "issuer_keys",
+            "config",
+            "text",
+            "clock",
             "auth",
         ],
     ),
@@ -34,7 +46,19 @@ const MAY_IMPORT: [(&str, &[&str]); 17] = [
     (
         "tui",
         &[
-            "app", "view", "lab", "look", "gate", "server", "endpoint", "signals", "store", "config", "clock", "text",
+            "app",
+            "view",
+            "lab",
+            "look",
+            "gate",
+            "server",
+            "endpoint",
+            "signals",
+            "store",
+            "issuer_keys",
+            "config",
+            "clock",
+            "text",
             "auth",
         ],
     ),

@@ -3,6 +3,7 @@
 mod der;
 mod hmac;
 pub mod jwk;
+pub mod pem;
 mod public;
 mod secret;
 mod signer;
@@ -59,6 +60,11 @@ impl KeySet {
     /// Creates a set whose keys could not be fetched, for this reason.
     pub fn unavailable(why: impl Into<Arc<str>>) -> Self {
         Self(Arc::new(Inner { verifiers: Box::default(), unavailable: Some(why.into()) }))
+    }
+
+    /// Why there are no keys at present, if they could not be fetched.
+    pub fn unavailable_because(&self) -> Option<&str> {
+        self.0.unavailable.as_deref()
     }
 
     /// Whether this is the other set or a clone of it. Equal sets that were made separately are different.

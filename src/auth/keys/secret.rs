@@ -17,6 +17,8 @@ pub enum KeyOrigin {
     Fresh,
     /// Read from a file.
     File,
+    /// Fetched from a URL.
+    Fetched,
     /// Read from the environment.
     Environment,
     /// Typed at a prompt.
@@ -31,6 +33,7 @@ impl KeyOrigin {
         match self {
             Self::Fresh => "fresh",
             Self::File => "from file",
+            Self::Fetched => "fetched",
             Self::Environment => "from environment",
             Self::Typed => "typed",
             Self::Program => "given",

@@ -1,0 +1,106 @@
+//! The keys of one issuer as they are known: what was read last, whether it is used, and what is published. Pure: the
+//! time is a parameter.
+
+use std::time::Duration;
+
+use super::RemoteKeys;
+use super::error::FetchError;
+use super::fetch::Fetched;
+use super::schedule::Schedule;
+use crate::auth::{KeySet, NumericDate, Verifier};
+use crate::gate::KeyStatus;
+use crate::text::Span;
+
+/// The cache of one source.
+pub struct KeyCache {
+    /// When to read.
+    pub schedule: Schedule,
+    /// The parts of the state that do not depend on the time.
+    status: KeyStatus,
+    /// When the keys were read.
+    read_at: Option<Duration>,
+    /// The keys that were read last.
+    keys: KeySet,
+    /// The keys that the rules have.
+    published: KeySet,
+}
+
+impl KeyCache {
+    /// Creates an empty cache, whose first fetch is due at `now`.
+    pub fn new(remote: &RemoteKeys, now: Duration) -> Self {
+        Self {
+            schedule: Schedule::new(remote.max_stale, now),
+            status: KeyStatus {
+                issuer: remote.issuer.clone(),
+                source: remote.source.to_string().into(),
+                ..KeyStatus::default()
+            },
+            read_at: None,
+            keys: KeySet::default(),
+            published: RemoteKeys::pending(),
+        }
+    }
+
+    /// Stores the result of a fetch. A failure changes no key. Keys that are the same as before remain the same set, so
+    /// that nothing that was verified with them is verified again.
+    pub fn finished(&mut self, now: Duration, result: Result<Fetched, FetchError>) {
+        match result {
+            Ok(Fetched { read, lifetime }) => {
+                self.schedule.succeeded(now, lifetime);
+                if !is_same(&self.status.keys, &read.keys) {
+                    self.keys = read.keys.iter().cloned().collect();
+                    self.status.keys = read.keys.into();
+                }
+                self.status.refused = read.refused.into();
+                self.status.ignored = read.ignored;
+                self.status.error = None;
+                self.read_at = Some(now);
+            }
+            Err(error) => {
+                self.schedule.failed(now);
+                self.status.error = Some(error.to_string().into());
+            }
+        }
+    }
+
+    /// The keys that the rules have to have at `now`.
+    pub fn published(&mut self, now: Duration) -> &KeySet {
+        let is_known = self.published.unavailable_because();
+        if self.schedule.is_usable(now) {
+            self.published = self.keys.clone();
+        } else if let Some(error) = &self.status.error {
+            let why = match self.read_at {
+                Some(_) => format!("the last ones are too old, and they could not be refreshed: {error}"),
+                None => error.to_string(),
+            };
+            if is_known != Some(&why) {
+                self.published = KeySet::unavailable(why);
+            }
+        }
+        &self.published
+    }
+
+    /// The state for display. `real` is the same instant as `now`.
+    pub fn status(&self, now: Duration, real: NumericDate) -> KeyStatus {
+        let date = |at: Duration| match at.checked_sub(now) {
+            Some(ahead) => real.plus(Span::from(ahead)),
+            None => real.plus(-Span::from(now.saturating_sub(at))),
+        };
+        KeyStatus {
+            read_at: self.read_at.map(date),
+            next: self.schedule.due().map(date),
+            is_usable: self.schedule.is_usable(now),
+            ..self.status.clone()
+        }
+    }
+}
+
+/// Whether two lists have the same public keys, in any order: some servers list them in a different one each time.
+fn is_same(known: &[Verifier], read: &[Verifier]) -> bool {
+    let same = |a: &Verifier, b: &Verifier| {
+        a.components().is_some()
+            && (a.kid(), a.components(), a.algorithms()) == (b.kid(), b.components(), b.algorithms())
+    };
+    let has_all = |a: &[Verifier], b: &[Verifier]| a.iter().all(|key| b.iter().any(|other| same(key, other)));
+    known.len() == read.len() && has_all(known, read) && has_all(read, known)
+}

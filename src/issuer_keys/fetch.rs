@@ -1,0 +1,282 @@
+//! Reads keys once, over HTTP or from a file.
+//!
+//! The body alone decides: servers send JWK sets with all kinds of `Content-Type`. Redirects are followed only within
+//! the origin, and a body is read only up to a limit. Requests contain no token, no cookie and no credentials.
+
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::path::Path;
+use std::thread;
+use std::time::Duration;
+
+use reqwest::header::{ACCEPT, CACHE_CONTROL, HeaderMap, LOCATION};
+use reqwest::redirect::Policy;
+use reqwest::{Certificate, Client, Response, Url};
+use tokio::runtime::Builder;
+use tokio::time::timeout;
+
+use super::error::{FetchError, cause, of_file};
+use super::schedule::Lifetime;
+use super::source::{checked, shown, well_known};
+use super::{KeySource, RemoteKeys};
+use crate::auth::KeyOrigin;
+use crate::auth::keys::jwk::{self, KeysRead};
+use crate::auth::keys::pem;
+use crate::auth::members;
+
+/// The longest time that a fetch takes, with discovery and redirects.
+pub const TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The longest body of an answer, in bytes.
+pub const MAX_BODY: usize = 64 * 1024;
+
+/// The most redirects that are followed for one request.
+pub const MAX_REDIRECTS: usize = 3;
+
+/// The largest file, in bytes: [`jwk::MOST_KEYS`] RSA keys of the largest size, approximately.
+const MAX_FILE: usize = 2 << 20;
+
+/// The keys of a source.
+#[derive(Clone, Debug)]
+pub struct Fetched {
+    /// The keys; at least one can be used.
+    pub read: KeysRead,
+    /// How long they are used.
+    pub lifetime: Lifetime,
+}
+
+/// Reads the keys of a source once, within [`TIMEOUT`].
+pub async fn fetch(remote: &RemoteKeys) -> Result<Fetched, FetchError> {
+    Fetcher::new(remote)?.fetch().await
+}
+
+/// Reads the keys of a source once, and returns within [`TIMEOUT`]. For programs without a runtime.
+pub fn fetch_once(remote: &RemoteKeys) -> Result<KeysRead, FetchError> {
+    let read = || {
+        let failed = |error: io::Error| FetchError::Client { why: cause(&error) };
+        let runtime = Builder::new_current_thread().enable_all().build().map_err(failed)?;
+        let fetched = runtime.block_on(fetch(remote));
+        // Does not wait: the system may still be resolving a name.
+        runtime.shutdown_background();
+        fetched.map(|fetched| fetched.read)
+    };
+    // On a thread of its own, because the caller may be part of another runtime, which must not be blocked on.
+    thread::scope(|scope| scope.spawn(read).join()).unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+}
+
+/// The means to read the keys of one source.
+pub struct Fetcher {
+    source: KeySource,
+    /// The client; `None` for a file.
+    client: Option<Client>,
+}
+
+impl Fetcher {
+    /// Creates a fetcher, and reads the file with additional certificate authorities.
+    pub fn new(remote: &RemoteKeys) -> Result<Self, FetchError> {
+        let client = match &remote.source {
+            KeySource::File(_) => None,
+            _ => Some(client(remote)?),
+        };
+        Ok(Self { source: remote.source.clone(), client })
+    }
+
+    /// Reads the keys, within [`TIMEOUT`].
+    pub async fn fetch(&self) -> Result<Fetched, FetchError> {
+        let fetched = timeout(TIMEOUT, async {
+            match (&self.source, &self.client) {
+                (KeySource::File(path), _) => file(path),
+                (KeySource::Jwks(url), Some(client)) => jwks(client, url).await,
+                (KeySource::Discovery { issuer, url }, Some(client)) => {
+                    let url = discover(client, issuer, url, self.source.is_loopback()).await?;
+                    jwks(client, &url).await
+                }
+                (_, None) => Err(FetchError::Client { why: "there is none".to_owned() }),
+            }
+        });
+        let fetched = fetched.await.unwrap_or_else(|_| Err(FetchError::TimedOut { from: self.source.to_string() }))?;
+        if fetched.read.keys.is_empty() {
+            // Most likely a mistake of the server, for which the previous keys must not be dropped.
+            return Err(FetchError::NoKeys { from: self.source.to_string(), refused: fetched.read.refused });
+        }
+        Ok(fetched)
+    }
+}
+
+/// Creates a client without a memory: no cookies, no connections that stay open between fetches.
+fn client(remote: &RemoteKeys) -> Result<Client, FetchError> {
+    let failed = |error: &reqwest::Error| FetchError::Client { why: cause(error) };
+    let authorities = match &remote.ca_file {
+        Some(path) => {
+            let pem = read_file(path, MAX_FILE)?;
+            let found = Certificate::from_pem_bundle(&pem).ok().filter(|found| !found.is_empty());
+            let why = || "expected certificates in PEM".to_owned();
+            found.ok_or_else(|| FetchError::File { path: crate::text::name(&path.to_string_lossy(), 200), why: why() })?
+        }
+        None => Vec::new(),
+    };
+    let builder = || {
+        let builder = Client::builder()
+            .user_agent(concat!("portcullis/", env!("CARGO_PKG_VERSION")))
+            .redirect(Policy::none())
+            .referer(false)
+            .retry(reqwest::retry::never())
+            .pool_max_idle_per_host(0);
+        // A proxy could replace the keys on a connection that is not encrypted.
+        if remote.source.is_loopback() { builder.no_proxy() } else { builder }
+    };
+    match builder().tls_certs_merge(authorities.clone()).build() {
+        // A machine without any certificate authorities can still use its loopback interface.
+        Err(_) if remote.source.is_loopback() => {
+            builder().tls_certs_only(authorities).build().map_err(|error| failed(&error))
+        }
+        built => built.map_err(|error| failed(&error)),
+    }
+}
+
+/// Fetches a JWK set.
+async fn jwks(client: &Client, url: &Url) -> Result<Fetched, FetchError> {
+    let (headers, body) = get(client, url).await?;
+    let source = jwk::KeySource { origin: KeyOrigin::Fetched, is_private: false };
+    let read = jwk::read(&body, source).map_err(|error| FetchError::Set { from: shown(url), error })?;
+    Ok(Fetched { read, lifetime: Lifetime::For(max_age(&headers)) })
+}
+
+/// Returns the URL of the JWK set of an issuer, from its metadata. Metadata that names another issuer ends the search:
+/// it is a mistake in the configuration, or an attack (RFC 8414 §6.2).
+async fn discover(client: &Client, issuer: &str, url: &Url, may_be_local: bool) -> Result<Url, FetchError> {
+    let [first, second] = well_known(url);
+    match metadata(client, issuer, &first, may_be_local).await {
+        Err(error @ (FetchError::Status { .. } | FetchError::Metadata { .. } | FetchError::Member { .. })) => {
+            metadata(client, issuer, &second, may_be_local).await.map_err(|second| match second {
+                FetchError::OtherIssuer { .. } => second,
+                _ => FetchError::NoMetadata { first: Box::new(error), second: Box::new(second) },
+            })
+        }
+        found => found,
+    }
+}
+
+async fn metadata(client: &Client, issuer: &str, url: &Url, may_be_local: bool) -> Result<Url, FetchError> {
+    let (_, body) = get(client, url).await?;
+    let found = members::parse(&body).map_err(|fault| FetchError::Metadata { url: shown(url), fault })?;
+    let one = |name: &'static str| {
+        let mut named = found.iter().filter(|member| member.name == name);
+        let only = named.next().filter(|_| named.next().is_none());
+        let value = only.and_then(|member| members::string(member.value));
+        value.ok_or_else(|| FetchError::Member { url: shown(url), member: name })
+    };
+    let (named, jwks_uri) = (one("issuer")?, one("jwks_uri")?);
+    if named != issuer {
+        let (found, wanted) = (named.into_owned(), issuer.to_owned());
+        return Err(FetchError::OtherIssuer { url: shown(url), found, wanted });
+    }
+    checked(&jwks_uri, may_be_local).map_err(|error| FetchError::JwksUri { url: shown(url), error })
+}
+
+/// Returns the headers and the body of the answer to a GET request.
+async fn get(client: &Client, url: &Url) -> Result<(HeaderMap, Vec<u8>), FetchError> {
+    let mut at = url.clone();
+    for _ in 0..=MAX_REDIRECTS {
+        let failed = |error: reqwest::Error| FetchError::Connection { url: shown(&at), why: cause(&error) };
+        let answer = client.get(at.clone()).header(ACCEPT, "application/json").send().await.map_err(failed)?;
+        match answer.status().as_u16() {
+            200 => {
+                let headers = answer.headers().clone();
+                return Ok((headers, body(answer, &at).await?));
+            }
+            301 | 302 | 303 | 307 | 308 => {
+                let to = answer.headers().get(LOCATION).and_then(|to| at.join(to.to_str().ok()?).ok());
+                let to = to.ok_or_else(|| FetchError::BadRedirect { url: shown(&at) })?;
+                if to.origin() != url.origin() {
+                    return Err(FetchError::OtherOrigin { url: shown(&at), to: shown(&to) });
+                }
+                at = to;
+            }
+            status => return Err(FetchError::Status { url: shown(&at), status }),
+        }
+    }
+    Err(FetchError::TooManyRedirects { url: shown(url) })
+}
+
+/// Reads a body up to [`MAX_BODY`].
+async fn body(mut answer: Response, url: &Url) -> Result<Vec<u8>, FetchError> {
+    let mut body = Vec::new();
+    while let Some(chunk) =
+        answer.chunk().await.map_err(|error| FetchError::Connection { url: shown(url), why: cause(&error) })?
+    {
+        if body.len() + chunk.len() > MAX_BODY {
+            return Err(FetchError::TooLarge { from: shown(url), limit: MAX_BODY });
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
+}
+
+/// Returns the time that an answer may be cached (RFC 9111 §5.2.2); zero if it may not.
+fn max_age(headers: &HeaderMap) -> Option<Duration> {
+    let lines = headers.get_all(CACHE_CONTROL).iter().filter_map(|line| line.to_str().ok());
+    let mut found = None;
+    for directive in lines.flat_map(|line| line.split(',')) {
+        let (name, value) = directive.split_once('=').unwrap_or((directive, ""));
+        let name = name.trim();
+        if ["no-store", "no-cache"].iter().any(|none| name.eq_ignore_ascii_case(none)) {
+            return Some(Duration::ZERO);
+        }
+        let value = value.trim().trim_matches('"');
+        if name.eq_ignore_ascii_case("max-age") && value.bytes().all(|b| b.is_ascii_digit()) && !value.is_empty() {
+            // A number that is too large means a very long time.
+            let age = Duration::from_secs(value.parse().unwrap_or(u64::from(u32::MAX)));
+            found = Some(found.map_or(age, |known: Duration| known.min(age)));
+        }
+    }
+    found
+}
+
+fn file(path: &Path) -> Result<Fetched, FetchError> {
+    let bytes = read_file(path, MAX_FILE)?;
+    let source = jwk::KeySource { origin: KeyOrigin::File, is_private: true };
+    let from = || crate::text::name(&path.to_string_lossy(), 200);
+    let read = pem::read(&bytes, source).map_err(|error| FetchError::Set { from: from(), error })?;
+    Ok(Fetched { read, lifetime: Lifetime::Watched })
+}
+
+/// Reads a file of at most `limit` bytes.
+fn read_file(path: &Path, limit: usize) -> Result<Vec<u8>, FetchError> {
+    let failed = |error: io::Error| of_file(path, &error);
+    // Opening a named pipe would wait for its writer.
+    if !path.metadata().map_err(failed)?.is_file() {
+        return Err(failed(io::Error::other("not a regular file")));
+    }
+    let mut bytes = Vec::new();
+    File::open(path).map_err(failed)?.take(limit as u64 + 1).read_to_end(&mut bytes).map_err(failed)?;
+    if bytes.len() > limit {
+        return Err(FetchError::TooLarge { from: crate::text::name(&path.to_string_lossy(), 200), limit });
+    }
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_age_is_read_from_the_headers() {
+        let s = |seconds| Some(Duration::from_secs(seconds));
+        for (line, age) in [
+            ("max-age=300", s(300)),
+            ("public, Max-Age = \"300\" , must-revalidate", s(300)),
+            ("max-age=20, max-age=10", s(10)),
+            ("max-age=99999999999999999999999", s(u64::from(u32::MAX))),
+            ("max-age=300, no-store", s(0)),
+            ("no-cache=\"x\"", s(0)),
+            ("max-age=-1", None),
+            ("max-age", None),
+            ("s-maxage=300", None),
+            ("", None),
+        ] {
+            let headers = HeaderMap::from_iter([(CACHE_CONTROL, line.parse().expect("a header"))]);
+            assert_eq!(max_age(&headers), age, "{line}");
+        }
+    }
+}

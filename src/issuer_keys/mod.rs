@@ -1,0 +1,54 @@
+//! The keys of issuers that come from a URL or a file: fetched, cached, refreshed, and published into the rules.
+//!
+//! [`KeyFollower`] does this on a thread of its own, for the console and for `portcullis serve`; [`fetch_once`] reads
+//! the keys for a command. A decision never waits for a fetch: it uses the [`Rules`](crate::auth::Rules) as they are,
+//! and a refused token whose key is unknown only requests a refresh. Tokens are never sent to the servers that are
+//! asked here.
+
+mod cache;
+mod error;
+mod fetch;
+mod follower;
+mod schedule;
+mod source;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::auth::KeySet;
+
+pub use error::FetchError;
+pub use fetch::{Fetched, MAX_BODY, MAX_REDIRECTS, TIMEOUT, fetch, fetch_once};
+pub use follower::{KeyFollower, follow};
+pub use schedule::{COOLDOWN, DEFAULT_LIFETIME, LONGEST_LIFETIME, Lifetime, SHORTEST_LIFETIME, Schedule};
+pub use source::{KeySource, UrlError};
+
+/// How long keys are used at most after their refresh was due, unless configured otherwise.
+pub const DEFAULT_MAX_STALE: Duration = Duration::from_secs(60 * 60);
+
+/// An issuer whose keys are read from a source.
+#[derive(Clone, Debug)]
+pub struct RemoteKeys {
+    /// The issuer's name in the rules; `None` for our own issuer if it accepts any `iss`.
+    pub issuer: Option<Arc<str>>,
+    /// The source of its keys.
+    pub source: KeySource,
+    /// A PEM file with certificate authorities that are trusted besides those of the system.
+    pub ca_file: Option<PathBuf>,
+    /// How long the keys are used at most after their refresh was due. Afterwards, until a refresh succeeds, no token of
+    /// this issuer can be verified.
+    pub max_stale: Duration,
+}
+
+impl RemoteKeys {
+    /// Creates a source for the keys of an issuer, with the default settings.
+    pub fn new(issuer: Option<Arc<str>>, source: KeySource) -> Self {
+        Self { issuer, source, ca_file: None, max_stale: DEFAULT_MAX_STALE }
+    }
+
+    /// The keys that the issuer has in the rules before they have been read.
+    pub fn pending() -> KeySet {
+        KeySet::unavailable("they have not been read yet")
+    }
+}
