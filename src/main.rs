@@ -9,6 +9,7 @@ use portcullis::cli::{CliError, Command, Context, Environment, Exit, GateWithClo
 use portcullis::clock;
 use portcullis::config::WritableFile;
 use portcullis::gate::Snapshot;
+use portcullis::issuer_keys::KeyFollower;
 use portcullis::look::{Look, ThemeChoice};
 use portcullis::server::Server;
 use portcullis::text::display_safe;
@@ -89,6 +90,10 @@ fn console(options: &Options) -> ExitCode {
     }
     let GateWithClock { gate, clock } = match context.begin() {
         Ok(beginning) => beginning,
+        Err(error) => return fail(&error.into()),
+    };
+    let _keys = match KeyFollower::start(&gate, context.sources.clone()) {
+        Ok(follower) => follower,
         Err(error) => return fail(&error.into()),
     };
     let settings = options.server.settings(options.serve.clone().unwrap_or_default());

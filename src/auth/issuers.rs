@@ -143,7 +143,6 @@ impl Issuers {
         Self { own, others: Arc::clone(&self.others) }
     }
 
-<<<<<<< HEAD
     /// Adds an issuer. Of those without a name, which accept any `iss`, a token selects the first one that has a key for
     /// its `alg`.
     pub fn with(&self, issuer: Issuer) -> Result<Self, DuplicateIssuer> {
@@ -158,31 +157,27 @@ impl Issuers {
     #[must_use]
     pub fn map(&self, change: impl Fn(&Issuer) -> Issuer) -> Self {
         Self { own: change(&self.own), others: self.others.iter().map(&change).collect() }
-=======
-    /// Returns the same issuers with `keys` in place of the keys of the issuer with this name; `None` is our own, if it
-    /// accepts any `iss`. Returns `None` if there is no such issuer.
-    #[must_use]
-    pub fn with_keys_of(&self, name: Option<&str>, keys: KeySet) -> Option<Self> {
-        if self.own.name.as_deref() == name {
-            return Some(self.with_own(Issuer { keys, ..self.own.clone() }));
-        }
-        let place = self.others.iter().position(|issuer| issuer.name.as_deref() == name)?;
-        let mut others = self.others.to_vec();
-        others.get_mut(place)?.keys = keys;
-        Some(Self { own: self.own.clone(), others: others.into() })
     }
 
-    /// Returns the same issuers with the keys that they have in `present`. Our own issuer keeps that role even if its
-    /// name differs.
+    /// The issuer with this name. Of those that accept any `iss`, it is the last one: our own comes first, and its keys
+    /// come from the signer.
+    pub fn of_name(&self, name: Option<&str>) -> Option<&Issuer> {
+        self.iter().filter(|issuer| issuer.name.as_deref() == name).last()
+    }
+
+    /// Returns the same issuers with `keys` in place of those of [`Issuers::of_name`], or `None` if there is no such
+    /// issuer.
     #[must_use]
-    pub fn with_keys_from(&self, present: &Self) -> Self {
-        let of = |issuer: &Issuer| {
-            let same = present.others.iter().find(|known| known.name == issuer.name);
-            Issuer { keys: same.map_or(&issuer.keys, |known| &known.keys).clone(), ..issuer.clone() }
-        };
-        let own = Issuer { keys: present.own.keys.clone(), ..self.own.clone() };
-        Self { own, others: self.others.iter().map(of).collect() }
->>>>>>> h2
+    pub fn with_keys_of(&self, name: Option<&str>, keys: KeySet) -> Option<Self> {
+        match self.others.iter().rposition(|issuer| issuer.name.as_deref() == name) {
+            Some(place) => {
+                let mut others = self.others.to_vec();
+                others.get_mut(place)?.keys = keys;
+                Some(Self { own: self.own.clone(), others: others.into() })
+            }
+            None if self.own.name.as_deref() == name => Some(self.with_own(Issuer { keys, ..self.own.clone() })),
+            None => None,
+        }
     }
 
     /// Makes the first part of check 3: selects the issuer that the payload names. The claim is not verified yet, so it

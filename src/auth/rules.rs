@@ -107,7 +107,8 @@ impl Rules {
     /// is unknown.
     pub fn issuer_of(&self, token: &str) -> Option<&Issuer> {
         present(token).ok()?;
-        self.issuers.select(&Split::new(token).ok()?.payload().ok()?).ok()
+        let split = Split::new(token).ok()?;
+        self.issuers.select(&split.header().ok()?, &split.payload().ok()?).ok()
     }
 
     /// The first audience that our own tokens must name: the one that issued tokens get.

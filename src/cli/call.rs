@@ -21,6 +21,7 @@ pub fn run(on: &mut Runner<'_>, args: &CallArgs, context: &Context, json: bool) 
     };
     let tool = Runner::tool(tool, "TOKEN TOOL ARGUMENTS")?;
     let token = on.asked(token, args.no_token)?;
+    context.read_keys(&gate, token.as_deref())?;
     // Reading the token may have taken a while.
     let now = context.now();
     let called = gate.call(&CallRequest {

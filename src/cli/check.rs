@@ -30,6 +30,7 @@ pub fn run(
     };
     let tool = Runner::tool(tool, "TOKEN TOOL")?;
     let token = on.asked(token, args.no_token)?;
+    let rules = context.keyed(rules, token.as_deref().unwrap_or_default())?;
     // Reading the token may have taken a while.
     let now = context.now();
     let decision = rules.decide(&Call { token: token.as_deref(), tool }, now);

@@ -12,10 +12,11 @@ use crate::auth::issue::TimeInput;
 use crate::auth::{IssueRequest, Issuer, Issuers, KeySet, Leeway, NumericDate, Policy, Revocations, Rules, Signer};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{
-    self, CONFIG_VARIABLE, ConfigError, ConfigFile, IssuerConfig, IssuerError, KeysFrom, SecretSources, WritableFile,
+    self, CONFIG_VARIABLE, ConfigError, ConfigFile, IssuerConfig, IssuerError, SecretSources, WritableFile,
 };
 use crate::endpoint::Files;
 use crate::gate::{Gate, Provenance};
+use crate::issuer_keys::{KeySource, RemoteKeys, fetch_once};
 use crate::look::{Background, Depth, Look, ThemeChoice};
 use crate::store::{Edition, FileStore, Memory, Store};
 use crate::text::Span;
@@ -64,8 +65,10 @@ pub struct Context {
     policy: Arc<Policy>,
     issuer: Option<String>,
     audiences: Vec<String>,
-    /// The other issuers, with the keys that were read.
+    /// The other issuers; their keys are read when they are needed.
     others: Vec<Issuer>,
+    /// The sources of these keys, one for each of them.
+    pub sources: Vec<RemoteKeys>,
     leeway: Leeway,
     revoked: Arc<Revocations>,
     /// The store's edition that the revocations belong to.
@@ -127,8 +130,14 @@ impl Context {
                 format!("{option} describes another issuer: give its keys with --jwks, --public-key or --discover");
             return Err(CliError::Usage(wanted));
         }
-        let configured = file.issuers.iter().chain(&single);
-        let others = configured.map(keyed).collect::<Result<Vec<Issuer>, _>>()?;
+        let configured: Vec<&IssuerConfig> = file.issuers.iter().chain(&single).collect();
+        let others = configured.iter().map(|issuer| issuer.issuer()).collect::<Result<Vec<Issuer>, _>>();
+        let others = others.map_err(ConfigError::Issuer)?;
+        let source = |issuer: &&IssuerConfig| {
+            let source = RemoteKeys::new(issuer.name.as_deref().map(Into::into), issuer.source()?);
+            Ok(RemoteKeys { ca_file: settings.other.ca_file.clone(), ..source })
+        };
+        let sources = configured.iter().map(source).collect::<Result<_, _>>().map_err(ConfigError::Issuer)?;
         let issuer = if single.is_some() { None } else { issuer };
         let own = Issuer { name: issuer.as_deref().map(Into::into), ..Issuer::default() };
         others
@@ -141,6 +150,7 @@ impl Context {
             issuer,
             audiences,
             others,
+            sources,
             leeway: settings.leeway.unwrap_or(file.leeway),
             revoked: stored.revoked.into(),
             edition: stored.edition,
@@ -207,6 +217,46 @@ impl Context {
             algorithm,
             algorithm.strong_bits(),
         ))
+    }
+
+    /// Returns the rules with the keys of the issuer that the token names, which are read if they have not been yet. Keys
+    /// that cannot be read are the reason why the token is refused; a file that cannot be read is an error.
+    pub fn keyed(&self, rules: Rules, token: &str) -> Result<Rules, ConfigError> {
+        if self.sources.is_empty() {
+            return Ok(rules);
+        }
+        let iss = rules.inspect(token).named().iss;
+        let mut issuers = rules.issuers.clone();
+        for source in &self.sources {
+            let name = source.issuer.as_deref();
+            let is_meant = name.is_none() || name == iss.as_deref();
+            let is_pending = issuers.of_name(name).is_some_and(|issuer| issuer.keys.is(self.pending(name)));
+            if !is_meant || !is_pending {
+                continue;
+            }
+            let keys = match (fetch_once(source), &source.source) {
+                (Ok(read), _) => read.keys.into_iter().collect(),
+                (Err(error), KeySource::File(_)) => return Err(IssuerError::Keys(error.to_string()).into()),
+                (Err(error), _) => KeySet::unavailable(error.to_string()),
+            };
+            issuers = issuers.with_keys_of(name, keys).unwrap_or(issuers);
+        }
+        Ok(Rules { issuers, ..rules })
+    }
+
+    /// The keys of an issuer before they are read.
+    fn pending(&self, name: Option<&str>) -> &KeySet {
+        static NONE: std::sync::LazyLock<KeySet> = std::sync::LazyLock::new(KeySet::default);
+        self.others.iter().find(|issuer| issuer.name.as_deref() == name).map_or(&NONE, |issuer| &issuer.keys)
+    }
+
+    /// Gives a gate the keys of the issuer that the token names.
+    pub fn read_keys(&self, gate: &Gate, token: Option<&str>) -> Result<(), ConfigError> {
+        if let Some(token) = token.filter(|_| !self.sources.is_empty()) {
+            let rules = self.keyed((*gate.shared().rules()).clone(), token)?;
+            gate.shared().update(|state| state.set_rules(rules));
+        }
+        Ok(())
     }
 
     /// The rules; without a secret, they cannot verify signatures.
@@ -286,16 +336,6 @@ impl Context {
             }
         }
     }
-}
-
-/// Reads the keys of a configured issuer.
-fn keyed(config: &IssuerConfig) -> Result<Issuer, ConfigError> {
-    let issuer = config.issuer().map_err(ConfigError::Issuer)?;
-    let keys = match &config.keys {
-        Some(KeysFrom::JwksFile(path)) => config::jwks_file(path)?.keys.into_iter().collect(),
-        _ => KeySet::unavailable("not fetched"),
-    };
-    Ok(Issuer { keys, ..issuer })
 }
 
 /// The highest number of permissions for which the demonstration issues a token.

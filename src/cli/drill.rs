@@ -56,6 +56,8 @@ pub fn run(
             on.some(source)?
         }
     };
+    context.read_keys(&gate, Some(&token))?;
+    let rules = gate.shared().rules();
     let plan = Plan { pace, every: args.every.into(), fine: args.fine };
     let judged = rules.inspect(&*token).judged;
     let mut drill =

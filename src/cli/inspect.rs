@@ -32,15 +32,22 @@ pub fn run(
     let source = source.ok_or_else(|| {
         CliError::Usage("no token; pass TOKEN, - (standard input) or @FILE, or set PORTCULLIS_TOKEN".to_owned())
     })?;
-    let rules = context.rules();
+    let mut rules = context.rules();
     if !context.has_key() {
         on.say(format_args!("signature not checked: {}", crate::config::ConfigError::NoSecret));
     }
     let mut shown = Shown::default();
-    let sent = on.environment.token.as_ref().map(|token| rules.inspect(token.as_str()));
+    let sent = match &on.environment.token {
+        Some(token) => {
+            rules = context.keyed(rules, token)?;
+            Some(rules.inspect(token.as_str()))
+        }
+        None => None,
+    };
     let mut last = None;
     let passed = on.each(source, |on, token| {
         // Each token gets its own time, because a stream can last long.
+        rules = context.keyed(rules.clone(), token)?;
         let (inspection, now) = (rules.inspect(token), context.now());
         // Text without a token is passed on unchanged; it is explained below.
         if material::recognise(token).is_some() {

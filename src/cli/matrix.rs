@@ -154,11 +154,16 @@ pub fn run(
         Ok(())
     };
     row(on, Caller::nobody())?;
+    // The keys that were read for one token are used for the next ones.
+    let mut known = rules.clone();
     let mut has_all = true;
     if let Some(source) = source {
         let passed = on.each(source, |on, token| match token {
             "" => Err(CliError::Usage(NO_TOKEN_FOUND.to_owned())),
-            token => row(on, Caller::of(&rules, token)),
+            token => {
+                known = context.keyed(known.clone(), token)?;
+                row(on, Caller::of(&known, token))
+            }
         })?;
         has_all = passed.has_all;
     }

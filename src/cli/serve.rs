@@ -23,6 +23,7 @@ use crate::config;
 use crate::endpoint::Address;
 use crate::gate::AuthenticatedMcpServer;
 use crate::gate::Record;
+use crate::issuer_keys::KeyFollower;
 use crate::lab::evidence::{call_json, json_line};
 use crate::server::{self, Server};
 use crate::signals::TerminationSignals;
@@ -46,6 +47,7 @@ pub fn run(
     }
     let gate = context.gate(true)?;
     gate.shared().update(|state| state.keep_calls(KEPT));
+    let _keys = KeyFollower::start(&gate, context.sources.clone())?;
     let runtime = Builder::new_current_thread().enable_all().build()?;
     let ended = runtime.block_on(async {
         // Before anything else, so that a signal cannot end the program in any other way.

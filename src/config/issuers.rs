@@ -5,15 +5,11 @@ use std::sync::Arc;
 
 use toml::Value;
 
-use super::{ConfigError, read};
+use crate::auth::Issuer;
 use crate::auth::algorithm::Algorithm;
-use crate::auth::keys::jwk::{self, KeySource, KeysRead};
 use crate::auth::mapping::{Mapping, STANDARD};
-use crate::auth::{Issuer, KeyOrigin, KeySet};
+use crate::issuer_keys::{KeySource, RemoteKeys, UrlError};
 use crate::text;
-
-/// The largest key file, in bytes.
-const MAX_KEYS: usize = 64 * 1024;
 
 /// An issuer as it is configured.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -70,14 +66,12 @@ pub enum IssuerError {
     /// Discovery without a URL to begin at.
     #[error("discover needs the issuer's URL as its name")]
     NoUrl,
-    /// A key file without a usable key.
-    #[error("{}: no usable key; {why}", text::name(&.path.to_string_lossy(), 200))]
-    NoUsableKey {
-        /// The file.
-        path: PathBuf,
-        /// Why the keys cannot be used.
-        why: String,
-    },
+    /// A URL that keys cannot be fetched from.
+    #[error(transparent)]
+    Url(#[from] UrlError),
+    /// The keys cannot be read.
+    #[error("{0}")]
+    Keys(String),
 }
 
 impl IssuerConfig {
@@ -91,7 +85,17 @@ impl IssuerConfig {
             algorithms: self.algorithms.iter().map(algorithm).collect::<Result<_, _>>()?,
             mapping: Arc::new(mapping.with_user(&self.user).with_permissions(&self.permissions)),
             require_typ: self.require_typ,
-            keys: KeySet::default(),
+            keys: RemoteKeys::pending(),
+        })
+    }
+
+    /// The source of its keys.
+    pub fn source(&self) -> Result<KeySource, IssuerError> {
+        Ok(match &self.keys {
+            Some(KeysFrom::JwksFile(path) | KeysFrom::PublicKey(path)) => KeySource::File(path.clone()),
+            Some(KeysFrom::JwksUri(url)) => KeySource::jwks(url)?,
+            Some(KeysFrom::Discovery) => KeySource::discovery(self.name.as_deref().ok_or(IssuerError::NoUrl)?)?,
+            None => return Err(IssuerError::NoKeys),
         })
     }
 
@@ -145,7 +149,7 @@ impl IssuerConfig {
             _ => return Err(IssuerError::TwoSources.to_string()),
         };
         // What the names mean is reported with the place in the file.
-        found.issuer().map_err(|error| error.to_string())?;
+        found.issuer().and_then(|_| found.source()).map_err(|error| error.to_string())?;
         Ok(found)
     }
 }
@@ -164,17 +168,3 @@ pub const KEYS: [&str; 11] = [
     "discover",
     "require-typ",
 ];
-
-/// Reads the keys of a file with a JWK or a JWK set.
-pub fn jwks_file(path: &Path) -> Result<KeysRead, ConfigError> {
-    let bytes = read("key file", path, MAX_KEYS)?;
-    let source = KeySource { origin: KeyOrigin::File, is_private: true };
-    let found = jwk::read(&bytes, source);
-    let none = |why: String| ConfigError::Issuer(IssuerError::NoUsableKey { path: path.to_owned(), why });
-    let found = found.map_err(|error| none(error.to_string()))?;
-    if found.keys.is_empty() {
-        let why: Vec<String> = found.refused.iter().take(4).map(ToString::to_string).collect();
-        return Err(none(if why.is_empty() { "the set is empty".to_owned() } else { why.join("; ") }));
-    }
-    Ok(found)
-}

@@ -15,7 +15,7 @@ use crate::auth::{KeyError, PolicyError, Signer};
 use crate::text;
 
 pub use file::{CONFIG_VARIABLE, ConfigFile, Fault, default_path};
-pub use issuers::{IssuerConfig, IssuerError, KeysFrom, jwks_file};
+pub use issuers::{IssuerConfig, IssuerError, KeysFrom};
 pub use policy::{policy, rewritten, save_policy};
 pub use secret::{SECRET_VARIABLE, SecretSources, secret_variable};
 pub use writable::{WritableFile, writable};

@@ -201,7 +201,7 @@ impl AuthState {
             Some(known) => *known = status,
             None => all.push(status),
         }
-        let present = self.rules.issuers.iter().find(|issuer| issuer.name == name);
+        let present = self.rules.issuers.of_name(name.as_deref());
         if present.is_some_and(|issuer| !issuer.keys.is(keys))
             && let Some(issuers) = self.rules.issuers.with_keys_of(name.as_deref(), keys.clone())
         {

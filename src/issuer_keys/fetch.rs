@@ -111,7 +111,8 @@ fn client(remote: &RemoteKeys) -> Result<Client, FetchError> {
             let pem = read_file(path, MAX_FILE)?;
             let found = Certificate::from_pem_bundle(&pem).ok().filter(|found| !found.is_empty());
             let why = || "expected certificates in PEM".to_owned();
-            found.ok_or_else(|| FetchError::File { path: crate::text::name(&path.to_string_lossy(), 200), why: why() })?
+            found
+                .ok_or_else(|| FetchError::File { path: crate::text::name(&path.to_string_lossy(), 200), why: why() })?
         }
         None => Vec::new(),
     };

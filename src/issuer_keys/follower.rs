@@ -99,7 +99,7 @@ async fn fetch(
     loop {
         let wakes = cache.schedule.wakes(gate.clock().monotonic());
         tokio::select! {
-            fetched = &mut fetching => return fetched,
+            result = &mut fetching => return result,
             () = until(gate, wakes) => publish(gate, cache),
         }
     }

@@ -22,6 +22,9 @@ pub const METADATA: &str = "/.well-known/oauth-protected-resource";
 /// 403.
 pub const CODES: u16 = 1000;
 
+/// After how long a caller may try again whose issuer's keys are not available, in seconds: the cooldown of a refresh.
+const KEYS_AGAIN: u64 = 30;
+
 /// The longest message in a reason phrase, in bytes; longer ones are truncated.
 const LONGEST_PHRASE: usize = 100;
 
@@ -69,7 +72,7 @@ impl Challenge<'_> {
     /// verified caller also learns which permission the tool needs, as in the challenge's scope.
     pub fn refused(&self, reason: &Reason) -> Response {
         if let Reason::KeysUnavailable { .. } = reason {
-            return self.unavailable("the issuer's keys");
+            return self.unavailable("the issuer's key set", KEYS_AGAIN);
         }
         let (status, error) = match (reason, reason.verdict()) {
             (Reason::MissingToken, _) => (StatusCode::UNAUTHORIZED, None),

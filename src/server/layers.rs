@@ -264,12 +264,7 @@ pub async fn authenticate(endpoint: &Endpoint, request: Request) -> Result<Authe
         if header.is_err() {
             return refuse(Rejection::Authorization.into(), closing(challenge().misused()));
         }
-        let answer = match reason {
-            // The token may be valid: a 401 would make the client throw it away.
-            Reason::KeysUnavailable { .. } => challenge().unavailable("the issuer's key set", KEYS_AGAIN),
-            reason => challenge().refused(reason),
-        };
-        return refuse(Decision::refused(reason.clone()).into(), closing(answer));
+        return refuse(Decision::refused(reason.clone()).into(), closing(challenge().refused(reason)));
     }
     if let Some(mut found) = fault {
         found.id = echoed(&found.id);
@@ -283,10 +278,6 @@ pub async fn authenticate(endpoint: &Endpoint, request: Request) -> Result<Authe
         }
     }
 }
-
-/// After how long a caller may try again whose issuer's keys are not available, in seconds: they are fetched at most so
-/// often.
-const KEYS_AGAIN: u64 = 30;
 
 /// Layer 2: limits the requests of each user.
 pub fn throttle(endpoint: &Endpoint, request: &Authenticated) -> Result<(), Refusal> {
