@@ -73,10 +73,15 @@ pub async fn follow(gate: &Gate, remote: &RemoteKeys) {
             publish(gate, &mut cache);
             continue;
         }
+        // The keys may have become too old while something else woke this task.
+        if cache.is_outdated(now) {
+            publish(gate, &mut cache);
+        }
         tokio::select! {
             () = until(gate, cache.schedule.wakes(now)) => publish(gate, &mut cache),
             () = requested.notified() => {
-                // Only then: this happens for each token of a flood, and a publication wakes the console.
+                // Only if it changes the plan: this happens for each token of a flood, and a publication wakes the
+                // console.
                 if cache.schedule.unknown_key(gate.clock().monotonic()) {
                     publish(gate, &mut cache);
                 }
