@@ -354,7 +354,7 @@ impl Rules {
         // A token of the wrong type may well be signed, which is worth reporting.
         let held = keys.as_ref().and_then(|keys| keys.as_ref().ok());
         let signature = held.zip(split.as_ref().ok()).map(|(keys, split)| self::signature(keys, split));
-        let key = signature.clone().and_then(Result::ok).or_else(|| held.and_then(Candidates::first));
+        let key = signature.clone().and_then(Result::ok).or_else(|| held.map(Candidates::first));
         let header_step = keys.as_ref().map(|keys| keys.as_ref().map(|_| ()).map_err(Clone::clone).and(typed));
         let mapping = chosen.as_ref().map_or_else(|_| &self.issuers.own().mapping, |issuer| &issuer.mapping);
         let claims = payload.as_ref().map(|payload| Claims::read(payload, mapping));

@@ -211,14 +211,12 @@ impl AuthState {
 
     /// Returns what is notified when newer keys of an issuer are requested.
     pub fn key_requests(&mut self, issuer: Option<Arc<str>>) -> Arc<Notify> {
-        match self.key_requests.iter().find(|(known, _)| *known == issuer) {
-            Some((_, notify)) => Arc::clone(notify),
-            None => {
-                let notify = Arc::new(Notify::new());
-                self.key_requests.push((issuer, Arc::clone(&notify)));
-                notify
-            }
+        if let Some((_, notify)) = self.key_requests.iter().find(|(known, _)| *known == issuer) {
+            return Arc::clone(notify);
         }
+        let notify = Arc::new(Notify::new());
+        self.key_requests.push((issuer, Arc::clone(&notify)));
+        notify
     }
 
     /// Requests newer keys of the issuer that a token names, because its key is unknown. Does not wait; the source

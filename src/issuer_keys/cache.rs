@@ -80,6 +80,11 @@ impl KeyCache {
         &self.published
     }
 
+    /// Whether the published keys have become too old, or are usable again.
+    pub fn is_outdated(&self, now: Duration) -> bool {
+        self.schedule.is_usable(now) != self.published.unavailable_because().is_none()
+    }
+
     /// The state for display. `real` is the same instant as `now`.
     pub fn status(&self, now: Duration, real: NumericDate) -> KeyStatus {
         let date = |at: Duration| match at.checked_sub(now) {

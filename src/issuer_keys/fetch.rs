@@ -18,20 +18,11 @@ use tokio::time::timeout;
 use super::error::{FetchError, cause, of_file};
 use super::schedule::Lifetime;
 use super::source::{checked, shown, well_known};
-use super::{KeySource, RemoteKeys};
+use super::{KeySource, MAX_BODY, MAX_REDIRECTS, RemoteKeys, TIMEOUT};
 use crate::auth::KeyOrigin;
 use crate::auth::keys::jwk::{self, KeysRead};
 use crate::auth::keys::pem;
 use crate::auth::members;
-
-/// The longest time that a fetch takes, with discovery and redirects.
-pub const TIMEOUT: Duration = Duration::from_secs(5);
-
-/// The longest body of an answer, in bytes.
-pub const MAX_BODY: usize = 64 * 1024;
-
-/// The most redirects that are followed for one request.
-pub const MAX_REDIRECTS: usize = 3;
 
 /// The largest file, in bytes: [`jwk::MOST_KEYS`] RSA keys of the largest size, approximately.
 const MAX_FILE: usize = 2 << 20;
@@ -91,7 +82,7 @@ impl Fetcher {
                     let url = discover(client, issuer, url, self.source.is_loopback()).await?;
                     jwks(client, &url).await
                 }
-                (_, None) => Err(FetchError::Client { why: "there is none".to_owned() }),
+                (_, None) => Err(FetchError::Client { why: "the client is missing".to_owned() }),
             }
         });
         let fetched = fetched.await.unwrap_or_else(|_| Err(FetchError::TimedOut { from: self.source.to_string() }))?;
@@ -188,6 +179,8 @@ async fn get(client: &Client, url: &Url) -> Result<(HeaderMap, Vec<u8>), FetchEr
             }
             301 | 302 | 303 | 307 | 308 => {
                 let to = answer.headers().get(LOCATION).and_then(|to| at.join(to.to_str().ok()?).ok());
+                // A name and a password in the location would be sent as credentials.
+                let to = to.filter(|to| to.username().is_empty() && to.password().is_none());
                 let to = to.ok_or_else(|| FetchError::BadRedirect { url: shown(&at) })?;
                 if to.origin() != url.origin() {
                     return Err(FetchError::OtherOrigin { url: shown(&at), to: shown(&to) });

@@ -59,7 +59,7 @@ pub async fn follow(gate: &Gate, remote: &RemoteKeys) {
         KeySource::File(path) => Watch::new(path.clone()),
         _ => Watch::nothing(),
     };
-    // Created at the first fetch, and again after a failure: the file with certificate authorities may be missing yet.
+    // Created again after a failure, because the certificate authorities may have changed.
     let mut fetcher: Option<Fetcher> = None;
     publish(gate, &mut cache);
     loop {
@@ -68,15 +68,23 @@ pub async fn follow(gate: &Gate, remote: &RemoteKeys) {
             cache.schedule.begin(now);
             publish(gate, &mut cache);
             let result = fetch(gate, remote, &mut fetcher, &mut cache).await;
+            fetcher.take_if(|_| result.is_err());
             cache.finished(gate.clock().monotonic(), result);
             publish(gate, &mut cache);
             continue;
         }
+        // The keys may have become too old while something else woke this task.
+        if cache.is_outdated(now) {
+            publish(gate, &mut cache);
+        }
         tokio::select! {
             () = until(gate, cache.schedule.wakes(now)) => publish(gate, &mut cache),
             () = requested.notified() => {
-                cache.schedule.unknown_key(gate.clock().monotonic());
-                publish(gate, &mut cache);
+                // Only if it changes the plan: this happens for each token of a flood, and a publication wakes the
+                // console.
+                if cache.schedule.unknown_key(gate.clock().monotonic()) {
+                    publish(gate, &mut cache);
+                }
             }
             // A file that cannot be watched is polled instead.
             _ = file.touched() => cache.schedule.changed(gate.clock().monotonic()),

@@ -19,13 +19,22 @@ use std::time::Duration;
 use crate::auth::KeySet;
 
 pub use error::FetchError;
-pub use fetch::{Fetched, MAX_BODY, MAX_REDIRECTS, TIMEOUT, fetch, fetch_once};
+pub use fetch::{Fetched, fetch, fetch_once};
 pub use follower::{KeyFollower, follow};
 pub use schedule::{COOLDOWN, DEFAULT_LIFETIME, LONGEST_LIFETIME, Lifetime, SHORTEST_LIFETIME, Schedule};
 pub use source::{KeySource, UrlError};
 
+/// The longest time that a fetch takes, with discovery and redirects.
+pub const TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The longest body of an answer, in bytes.
+pub const MAX_BODY: usize = 64 * 1024;
+
+/// The most redirects that are followed for one request.
+pub const MAX_REDIRECTS: usize = 3;
+
 /// How long keys are used at most after their refresh was due, unless configured otherwise.
-pub const DEFAULT_MAX_STALE: Duration = Duration::from_secs(60 * 60);
+pub const DEFAULT_MAX_STALE: Duration = Duration::from_hours(1);
 
 /// An issuer whose keys are read from a source.
 #[derive(Clone, Debug)]

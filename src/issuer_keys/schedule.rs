@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 /// The time that keys are used before they are refreshed if the server does not say how long.
-pub const DEFAULT_LIFETIME: Duration = Duration::from_secs(10 * 60);
+pub const DEFAULT_LIFETIME: Duration = Duration::from_mins(10);
 
 /// The shortest such time, whatever the server says.
-pub const SHORTEST_LIFETIME: Duration = Duration::from_secs(60);
+pub const SHORTEST_LIFETIME: Duration = Duration::from_mins(1);
 
 /// The longest such time, whatever the server says.
-pub const LONGEST_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
+pub const LONGEST_LIFETIME: Duration = Duration::from_hours(24);
 
 /// The shortest time between the beginning of a fetch and that of another one for an unknown key. Without it, tokens
 /// with random `kid`s would make this program send a request for each.
@@ -83,12 +83,14 @@ impl Schedule {
     }
 
     /// Brings the next fetch forward because a token names an unknown key. During a fetch nothing changes: its result
-    /// may contain the key.
-    pub fn unknown_key(&mut self, now: Duration) {
-        if let Some(due) = self.due {
-            let earliest = self.begun.map_or(now, |begun| now.max(begun + COOLDOWN));
-            self.due = Some(due.min(earliest));
+    /// may contain the key. Returns whether the plan has changed.
+    pub fn unknown_key(&mut self, now: Duration) -> bool {
+        let earliest = self.begun.map_or(now, |begun| now.max(begun + COOLDOWN));
+        let is_earlier = self.due.is_some_and(|due| earliest < due);
+        if is_earlier {
+            self.due = Some(earliest);
         }
+        is_earlier
     }
 
     /// Makes a fetch due at once, because the file has changed.
@@ -121,7 +123,7 @@ mod tests {
         Duration::from_secs(seconds)
     }
 
-    const HOUR: Duration = s(3600);
+    const HOUR: Duration = Duration::from_hours(1);
 
     /// A schedule with keys that were fetched at the instant 0.
     fn fetched(max_stale: Duration, stated: Option<Duration>) -> Schedule {
@@ -194,7 +196,7 @@ mod tests {
         let mut now = s(0);
         for _ in 0..7 {
             fail(&mut schedule, now, now);
-            waits.push(schedule.due().expect("a retry") - now);
+            waits.push(schedule.due().expect("a retry").saturating_sub(now));
             now = schedule.due().expect("a retry");
         }
         assert_eq!(waits, [2, 4, 8, 16, 30, 30, 30].map(s));
@@ -213,7 +215,7 @@ mod tests {
             // A failure before the keys expire does not shorten the time.
             fail(&mut schedule, s(40), s(45));
             assert_eq!(schedule.stale_at(), Some(last));
-            assert!(schedule.is_usable(last - s(1)) && !schedule.is_usable(last));
+            assert!(schedule.is_usable(last.saturating_sub(s(1))) && !schedule.is_usable(last));
             assert!(schedule.wakes(s(45)).is_some_and(|at| at <= last));
             schedule.begin(last + s(10));
             schedule.succeeded(last + s(10), Lifetime::For(None));

@@ -12,6 +12,7 @@ mod held;
 mod host;
 mod hostile;
 mod independent;
+mod issuer_keys;
 mod kit;
 mod lab;
 mod layers;

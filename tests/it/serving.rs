@@ -463,6 +463,18 @@ fn unreadable_revocations_are_used_until_max_stale_and_then_no_decisions_are_mad
     assert_eq!((health().1["status"].clone(), status()), (json!("degraded"), 200));
 }
 
+#[test]
+fn a_token_whose_issuer_has_no_keys_at_present_gets_503() {
+    let served = TestServer::new();
+    let user = served.token("user123", &["user"]);
+    let keys = KeySet::unavailable("https://id.example/jwks: expected status 200, got 500");
+    served.gate.shared().update(|state| state.set_rules((**state.rules()).clone().with_keys(keys)));
+    let got = served.call(Some(&user), "read_data", &json!({}));
+    assert_eq!((got.status, got.header("retry-after")), (503, Some("1")), "not 401: the token may be valid");
+    assert_eq!(got.json()["error"]["message"], "unavailable: the issuer's keys cannot be read");
+    assert_eq!(served.call(None, "read_data", &json!({})).status, 401);
+}
+
 /// Reads a stream of events up to a text; `None` if the stream ends first.
 fn event(stream: &mut BufReader<TcpStream>, text: &str) -> Option<String> {
     let mut line = String::new();

@@ -39,20 +39,22 @@ const MOST_TRIED: usize = 16;
 pub struct Candidates<'k> {
     /// The header's algorithm.
     pub algorithm: Algorithm,
-    /// At least one key.
-    keys: Vec<&'k Verifier>,
+    first: &'k Verifier,
+    /// The others; nearly always there are none, so that nothing is allocated.
+    others: Vec<&'k Verifier>,
 }
 
 impl<'k> Candidates<'k> {
     /// Makes check 4: returns the key that the signature was made with.
     pub(super) fn verify(&self, signed: &str, signature: &[u8]) -> Result<&'k Verifier, Reason> {
-        let made = |key: &&&Verifier| key.verify(self.algorithm, signed, signature);
-        self.keys.iter().find(made).copied().ok_or(Reason::BadSignature)
+        let made = |key: &&Verifier| key.verify(self.algorithm, signed, signature);
+        let mut keys = std::iter::once(self.first).chain(self.others.iter().copied());
+        keys.find(made).ok_or(Reason::BadSignature)
     }
 
     /// The first key; the only one unless the header has no `kid` and several keys fit.
-    pub(super) fn first(&self) -> Option<&'k Verifier> {
-        self.keys.first().copied()
+    pub(super) fn first(&self) -> &'k Verifier {
+        self.first
     }
 }
 
@@ -111,16 +113,12 @@ impl KeySet {
     /// `kid`, else those that accept it because they have none. Without a `kid`, every key of the algorithm is one.
     pub(super) fn find(&self, algorithm: Algorithm, kid: Option<&str>) -> Result<Candidates<'_>, Reason> {
         let of = || self.iter().filter(move |key| key.accepts(algorithm));
-        let mut keys: Vec<&Verifier> = Vec::new();
-        if let Some(kid) = kid {
-            keys.extend(of().filter(|key| key.kid() == Some(kid)).take(MOST_TRIED));
-        }
-        if keys.is_empty() {
-            keys.extend(of().filter(|key| key.answers_to(kid)).take(MOST_TRIED));
-        }
-        match keys.is_empty() {
-            true => Err(Reason::UnknownKey { kid: kid.unwrap_or_default().into() }),
-            false => Ok(Candidates { algorithm, keys }),
+        let named = |key: &&Verifier| kid.is_some() && key.kid() == kid;
+        let is_named = of().any(|key| named(&key));
+        let mut keys = of().filter(|key| if is_named { named(key) } else { key.answers_to(kid) }).take(MOST_TRIED);
+        match keys.next() {
+            Some(first) => Ok(Candidates { algorithm, first, others: keys.collect() }),
+            None => Err(Reason::UnknownKey { kid: kid.unwrap_or_default().into() }),
         }
     }
 }
@@ -155,16 +153,14 @@ mod tests {
     #[test]
     fn a_kid_selects_among_keys_of_the_algorithm() {
         let set: KeySet = [named("old"), named("new")].into_iter().collect();
-        let found =
-            |kid| set.find(Algorithm::Hs256, kid).map(|found| found.first().and_then(Verifier::kid).map(str::to_owned));
+        let found = |kid| set.find(Algorithm::Hs256, kid).map(|found| found.first().kid().map(str::to_owned));
         assert_eq!(found(Some("new")), Ok(Some("new".to_owned())));
         assert_eq!(found(None), Ok(Some("old".to_owned())));
         assert_eq!(found(Some("other")), Err(Reason::UnknownKey { kid: "other".into() }));
         // A verifier that accepts every `kid` does not take precedence over the one with this `kid`.
         let unnamed = Verifier::hmac(Algorithm::Hs256, b"any", KeyOrigin::Program, None).expect("an HMAC");
         let set: KeySet = [unnamed, named("new")].into_iter().collect();
-        let found =
-            |kid| set.find(Algorithm::Hs256, kid).map(|found| found.first().and_then(Verifier::kid).map(str::to_owned));
+        let found = |kid| set.find(Algorithm::Hs256, kid).map(|found| found.first().kid().map(str::to_owned));
         assert_eq!((found(Some("new")), found(Some("other"))), (Ok(Some("new".to_owned())), Ok(None)));
     }
 
