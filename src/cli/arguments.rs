@@ -7,8 +7,8 @@ use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Subcommand};
 
 use super::values::{Rate, algorithm, denial, duration, listing, rate, span, time, when};
-use crate::auth::{Algorithm, NumericDate};
 use crate::auth::issue::TimeInput;
+use crate::auth::{Algorithm, NumericDate};
 use crate::endpoint::{self, Address, Denial, HostName, Listing, Page, parse_url};
 use crate::text::Span;
 

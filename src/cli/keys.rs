@@ -28,12 +28,11 @@ pub fn new(on: &mut Runner<'_>, args: &KeysNewArgs) -> Result<Exit, CliError> {
     let failed = |error| ConfigError::Secret { from: "new key".to_owned(), error };
     let (signer, generated) = Signer::generate(args.alg).map_err(failed)?;
     let written = generated.to_file();
-    match file {
-        Some(path) => config::write_private(path, &written)?,
-        None => {
-            on.out.write_all(written.as_bytes())?;
-            on.out.flush()?;
-        }
+    if let Some(path) = file {
+        config::write_private(path, &written)?;
+    } else {
+        on.out.write_all(written.as_bytes())?;
+        on.out.flush()?;
     }
     let place = file.map_or_else(|| "FILE".to_owned(), config::quoted);
     let kid = signer.verifier().kid().map_or_else(|| "without kid".to_owned(), |kid| format!("kid {kid}"));

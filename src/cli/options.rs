@@ -8,8 +8,8 @@ use clap_complete::Shell;
 
 use super::EXITS;
 use super::arguments::{
-    CallArgs, CheckArgs, DrillArgs, InspectArgs, IssueArgs, KeysCommand, MatrixArgs, PolicyCommand, RevokeArgs, ServeArgs,
-    ServerOptions, TestkitArgs,
+    CallArgs, CheckArgs, DrillArgs, InspectArgs, IssueArgs, KeysCommand, MatrixArgs, PolicyCommand, RevokeArgs,
+    ServeArgs, ServerOptions, TestkitArgs,
 };
 use super::values::{instant, theme};
 use crate::auth::{Leeway, NumericDate};

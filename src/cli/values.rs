@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use crate::auth::{Algorithm, NumericDate};
 use crate::auth::issue::{InvalidTime, TimeInput};
+use crate::auth::{Algorithm, NumericDate};
 use crate::endpoint::{Denial, Listing, RateError, parse_rate};
 use crate::look::ThemeChoice;
 use crate::text::words;

@@ -98,8 +98,11 @@ impl KeySources<'_> {
             return Err(ConfigError::OthersCanRead { what, path: path.to_owned() });
         }
         if let KeyFile::Private(_) = file {
-            return read_private(&bytes, KeyOrigin::File, self.options)
-                .map_err(|error| ConfigError::Key { what, path: path.to_owned(), error });
+            return read_private(&bytes, KeyOrigin::File, self.options).map_err(|error| ConfigError::Key {
+                what,
+                path: path.to_owned(),
+                error,
+            });
         }
         let secret = bytes.strip_suffix(b"\n").map_or(&**bytes, |rest| rest.strip_suffix(b"\r").unwrap_or(rest));
         Signer::from_written_with(secret, KeyOrigin::File, self.options)

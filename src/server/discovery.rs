@@ -26,13 +26,12 @@ const CACHE: HeaderValue = HeaderValue::from_static("max-age=60");
 
 /// Serves the public key of the signer, which any page may read.
 pub async fn keys(State(endpoint): State<Arc<Endpoint>>, request: Request) -> Response {
-    match signer(&endpoint).and_then(|signer| jwk::public(signer.verifier(), Some(signer.algorithm()))) {
-        Some(key) => published(json!({ "keys": [key] })),
-        None => {
-            endpoint.turn_away(&request.into_parts().0, Rejection::NotFound);
-            (StatusCode::NOT_FOUND, "Not found. The signing key of this server is a shared secret.\n").into_response()
-        }
+    let key = signer(&endpoint).and_then(|signer| jwk::public(signer.verifier(), Some(signer.algorithm())));
+    if let Some(key) = key {
+        return published(json!({ "keys": [key] }));
     }
+    endpoint.turn_away(&request.into_parts().0, Rejection::NotFound);
+    (StatusCode::NOT_FOUND, "Not found. The signing key of this server is a shared secret.\n").into_response()
 }
 
 /// Returns the description of the issuer, or `None` if its key is a shared secret.

@@ -3,6 +3,7 @@
 mod calls;
 mod files;
 mod judging;
+mod keys;
 mod lints;
 mod manual;
 pub mod matrix;

@@ -12,6 +12,7 @@ mod held;
 mod host;
 mod hostile;
 mod independent;
+mod key_files;
 mod kit;
 mod lab;
 mod layers;

@@ -40,7 +40,9 @@ pub enum KeyFileError {
     #[error("expected one private key, got {0}; save the one to sign with in its own file")]
     Several(usize),
     /// The file is not a key file.
-    #[error("expected a private key as PEM, DER or JWK, or a secret as hex: or b64:; pass a plain secret with --secret-file")]
+    #[error(
+        "expected a private key as PEM, DER or JWK, or a secret as hex: or b64:; pass a plain secret with --secret-file"
+    )]
     Unknown,
     /// The key names another algorithm than the requested one.
     #[error("{wanted} cannot be used with this key: its alg is {own}")]
@@ -121,7 +123,7 @@ fn private_pem(bytes: &[u8], origin: KeyOrigin, options: SignerOptions<'_>) -> R
             _ => {}
         }
     }
-    let blocks = pem::parse_many(bytes).map_err(|_| KeyFileError::Damaged)?;
+    let blocks = blocks(bytes).ok_or(KeyFileError::Damaged)?;
     let mut keys = Vec::new();
     for block in blocks.into_iter().filter(|block| block.tag().ends_with("PRIVATE KEY")) {
         // RFC 1421 §4.6.1.1, as OpenSSL wrote it before PKCS #8.
@@ -138,6 +140,11 @@ fn private_pem(bytes: &[u8], origin: KeyOrigin, options: SignerOptions<'_>) -> R
         }),
         several => Err(KeyFileError::Several(several.len())),
     }
+}
+
+/// Decodes every PEM block; `None` if one of them is damaged. The parser skips a block without an end.
+fn blocks(bytes: &[u8]) -> Option<Vec<Pem>> {
+    pem::parse_many(bytes).ok().filter(|blocks| blocks.len() == material::labels(bytes).len())
 }
 
 fn private_jwk(text: &[u8], origin: KeyOrigin, options: SignerOptions<'_>) -> Result<Signer, KeyFileError> {
@@ -206,7 +213,7 @@ pub fn read_public(bytes: &[u8], origin: KeyOrigin) -> Result<KeysRead, PublicFi
             return Err(PublicFileError::Private);
         }
         let is_key = |block: &Pem| block.tag().ends_with("PUBLIC KEY") || block.tag().ends_with("CERTIFICATE");
-        let blocks = pem::parse_many(bytes).map_err(|_| PublicFileError::Damaged)?;
+        let blocks = blocks(bytes).ok_or(PublicFileError::Damaged)?;
         let mut read = KeysRead::default();
         for (n, block) in blocks.iter().filter(|block| is_key(block)).enumerate() {
             match verifier(block.contents()) {

@@ -234,10 +234,7 @@ fn verifier(jwk: &[Member<'_>], source: KeySource) -> Result<Verifier, JwkError>
 }
 
 /// Reads a shared secret, which must be as long as its algorithm requires; HS256 if there is none.
-pub(super) fn secret(
-    jwk: &[Member<'_>],
-    alg: Option<Algorithm>,
-) -> Result<(Algorithm, Zeroizing<Vec<u8>>), JwkError> {
+pub(super) fn secret(jwk: &[Member<'_>], alg: Option<Algorithm>) -> Result<(Algorithm, Zeroizing<Vec<u8>>), JwkError> {
     let alg = alg.unwrap_or(Algorithm::Hs256);
     let secret = Zeroizing::new(bytes(jwk, "k")?);
     let bits = secret.len() * 8;

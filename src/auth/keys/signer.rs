@@ -68,11 +68,7 @@ impl Signer {
     }
 
     /// Like [`Signer::from_written`], for any HMAC and with a name; HS256 if the options name no algorithm.
-    pub fn from_written_with(
-        written: &[u8],
-        origin: KeyOrigin,
-        options: SignerOptions<'_>,
-    ) -> Result<Self, KeyError> {
+    pub fn from_written_with(written: &[u8], origin: KeyOrigin, options: SignerOptions<'_>) -> Result<Self, KeyError> {
         let secret = secret::decode(written)?;
         if let Some(found) = material::recognize(&secret) {
             return Err(KeyError::NotASecret(found));
