@@ -119,6 +119,7 @@ impl App {
     pub(super) fn use_key(&mut self, prompt: &KeyPrompt) -> Vec<Effect> {
         let fault = match (Signer::from_written(prompt.secret(), KeyOrigin::Typed), prompt.purpose) {
             (Err(KeyError::Empty), _) => "enter the secret first".to_owned(),
+            (Err(KeyError::NotASecret(_)), _) => NOT_A_SECRET.to_owned(),
             (Err(error), _) => error.to_string(),
             // The text of a key file used as a secret would never match, which would prove nothing.
             (Ok(_), _) if is_key_file(prompt.secret()) => NOT_A_SECRET.to_owned(),

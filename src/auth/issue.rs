@@ -5,7 +5,7 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Serialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::date::NumericDate;
 use super::keys::Signer;
@@ -15,7 +15,8 @@ use crate::text::{self, Span};
 /// The lifetime of a token whose request has no `exp`.
 pub const LIFETIME: Span = Span::HOUR;
 
-/// The claims of a token to issue.
+/// The claims and the header of a token to issue. The default header is `typ`, `alg` and the signer's `kid`, if it has
+/// one.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct IssueRequest {
     /// The user.
@@ -30,6 +31,18 @@ pub struct IssueRequest {
     pub issuer: Option<String>,
     /// `aud`.
     pub audience: Option<String>,
+    /// `sub`.
+    pub subject: Option<String>,
+    /// `iat`; the time of issuing if it is `None`.
+    pub issued_at: Option<NumericDate>,
+    /// `jti`; a random ID if it is `None`.
+    pub jti: Option<String>,
+    /// Whether the token has no `exp`, whatever `expires` is. No gate of ours accepts such a token.
+    pub has_no_expiry: bool,
+    /// The `typ` of the header; `JWT` if it is `None`.
+    pub token_type: Option<String>,
+    /// Members of the header, which replace `typ` and `kid` or are added after them; `alg` is always the signer's.
+    pub header: Map<String, Value>,
     /// Additional claims; none of them may have the name of one above.
     pub extra: Map<String, Value>,
 }
@@ -43,6 +56,9 @@ pub enum IssueError {
     /// An additional claim has a name that is reserved for the token's own claims.
     #[error("extra claims: {} must be set in its own field or option", text::name(.0, 48))]
     Reserved(String),
+    /// An additional header member is `alg`, which the signer determines.
+    #[error("header: alg cannot be set, it follows from the key and --alg")]
+    ReservedHeader,
     /// The token would be refused as too large.
     #[error("the token would be {} long, expected at most {}", text::words::bytes(*.0), text::words::bytes(token::MAX_BYTES))]
     TooLarge(usize),
@@ -74,8 +90,11 @@ struct Payload<'a> {
     iat: i64,
     #[serde(skip_serializing_if = "Option::is_none")]
     nbf: Option<Value>,
-    exp: Value,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    exp: Option<Value>,
     jti: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sub: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     iss: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -128,30 +147,39 @@ impl TimeInput {
 }
 
 impl Signer {
-    /// Issues a token. `iat` is `now` in whole seconds; `jti` is a random ID from the caller.
+    /// Issues a token. Unless the request says otherwise, `iat` is `now` in whole seconds, and `jti` is the random ID
+    /// from the caller.
     pub fn issue(&self, request: &IssueRequest, jti: &str, now: NumericDate) -> Result<Arc<str>, IssueError> {
         if request.user_id.is_empty() {
             return Err(IssueError::NoUser);
         }
-        if let Some(name) = request.extra.keys().find(|name| RESERVED.contains(&name.as_str())) {
+        // Without a subject of its own, the request may set `sub` among the additional claims.
+        let is_reserved =
+            |name: &&String| RESERVED.contains(&name.as_str()) || request.subject.is_some() && *name == "sub";
+        if let Some(name) = request.extra.keys().find(is_reserved) {
             return Err(IssueError::Reserved(name.clone()));
+        }
+        if request.header.contains_key("alg") {
+            return Err(IssueError::ReservedHeader);
         }
         let exp = request.expires.unwrap_or(now.whole_second().plus(LIFETIME));
         let payload = Payload {
             user_id: &request.user_id,
             permissions: &request.permissions,
-            iat: now.seconds(),
+            iat: request.issued_at.unwrap_or(now).seconds(),
             nbf: request.not_before.map(NumericDate::json_number),
-            exp: exp.json_number(),
-            jti,
+            exp: (!request.has_no_expiry).then(|| exp.json_number()),
+            jti: request.jti.as_deref().unwrap_or(jti),
+            sub: request.subject.as_deref(),
             iss: request.issuer.as_deref(),
             aud: request.audience.as_deref(),
             extra: &request.extra,
         };
-        let mut header = json!({ "typ": "JWT", "alg": self.algorithm().name() });
-        if let Some(kid) = self.verifier().kid() {
-            header["kid"] = kid.into();
-        }
+        let mut header = Map::new();
+        header.insert("typ".to_owned(), request.token_type.as_deref().unwrap_or("JWT").into());
+        header.insert("alg".to_owned(), self.algorithm().name().into());
+        header.extend(self.verifier().kid().map(|kid| ("kid".to_owned(), kid.into())));
+        header.extend(request.header.clone());
         let token = self.seal(&serde_json::to_string(&header)?, &serde_json::to_string(&payload)?);
         if token.len() > token::MAX_BYTES { Err(IssueError::TooLarge(token.len())) } else { Ok(token.into()) }
     }

@@ -6,9 +6,9 @@ use std::time::Duration;
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Subcommand};
 
-use super::values::{Rate, denial, duration, listing, rate, span, time, when};
-use crate::auth::NumericDate;
+use super::values::{Rate, algorithm, denial, duration, listing, rate, span, time, when};
 use crate::auth::issue::TimeInput;
+use crate::auth::{Algorithm, NumericDate};
 use crate::endpoint::{self, Address, Denial, HostName, Listing, Page, parse_url};
 use crate::text::Span;
 
@@ -37,6 +37,38 @@ pub struct IssueArgs {
     /// An additional claim with a JSON value, as in --claim 'team="blue"'
     #[arg(long = "claim", value_name = "NAME=JSON")]
     pub claims: Vec<String>,
+
+    /// Subject (sub)
+    #[arg(long, value_name = "NAME")]
+    pub sub: Option<String>,
+
+    /// Issue time (iat), instead of now: a duration from now, or a time. Lifetimes count from now
+    #[arg(long, value_name = "TIME", value_parser = when, allow_hyphen_values = true)]
+    pub iat: Option<TimeInput>,
+
+    /// Issue the token without an expiry time (exp); no gate accepts it
+    #[arg(long, conflicts_with_all = ["ttl", "expires"])]
+    pub no_exp: bool,
+
+    /// Token ID (jti), instead of a random one
+    #[arg(long, value_name = "ID")]
+    pub jti: Option<String>,
+
+    /// Algorithm, which must fit the key [default: HS256 for a secret, the usual one for other keys]
+    #[arg(long, value_name = "ALG", value_parser = algorithm)]
+    pub alg: Option<Algorithm>,
+
+    /// Key ID of the header (kid), instead of the key's own
+    #[arg(long, value_name = "ID")]
+    pub kid: Option<String>,
+
+    /// Type of the header (typ), such as at+jwt [default: JWT]
+    #[arg(long, value_name = "TYPE")]
+    pub typ: Option<String>,
+
+    /// Another member of the header, with a JSON value; alg cannot be set. Repeatable
+    #[arg(long = "header", value_name = "NAME=JSON")]
+    pub headers: Vec<String>,
 }
 
 /// Decode tokens and check them
@@ -279,6 +311,48 @@ impl ServerOptions {
             ..usual
         }
     }
+}
+
+/// The commands for keys.
+#[derive(Debug, Subcommand)]
+pub enum KeysCommand {
+    /// Make a private key: PEM (PKCS #8), or b64: and a secret for HMAC
+    #[command(after_help = examples!("portcullis keys new --alg ES256 --out key.pem\n  portcullis keys new --alg HS256 --out secret"))]
+    New(KeysNewArgs),
+
+    /// Print the public JWK set of the signing key, or of key files
+    #[command(after_help = examples!("portcullis keys jwks key.pem\n  portcullis keys jwks --signing-key key.pem"))]
+    Jwks(KeysJwksArgs),
+
+    /// List the keys that verify tokens, by issuer
+    #[command(after_help = examples!("portcullis keys list --signing-key key.pem\n  portcullis --json keys list"))]
+    List,
+}
+
+/// The arguments of `keys new`.
+#[derive(Debug, Args)]
+pub struct KeysNewArgs {
+    /// Algorithm of the key: HS256, HS384, HS512, RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512 or `EdDSA`
+    /// (also called Ed25519)
+    #[arg(long, value_name = "ALG", value_parser = algorithm)]
+    pub alg: Algorithm,
+
+    /// New file to write, which only you can read; - for standard output [default: standard output, unless it is a
+    /// terminal]
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+}
+
+/// The arguments of `keys jwks`.
+#[derive(Debug, Args)]
+pub struct KeysJwksArgs {
+    /// Key files: private or public keys, certificates, JWKs or JWK sets [default: the signing key]
+    #[arg(value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+
+    /// Algorithm to write for keys that name none [default: the usual one of a private key]
+    #[arg(long, value_name = "ALG", value_parser = algorithm)]
+    pub alg: Option<Algorithm>,
 }
 
 /// The commands for policy files.

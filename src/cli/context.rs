@@ -1,7 +1,7 @@
 //! The context of a command: options, environment and configuration file merged, in this order of precedence.
 
 use std::io::IsTerminal as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use zeroize::Zeroizing;
@@ -9,10 +9,11 @@ use zeroize::Zeroizing;
 use super::CliError;
 use super::options::Settings;
 use crate::auth::issue::TimeInput;
+use crate::auth::keys::SignerOptions;
 use crate::auth::{IssueRequest, Issuer, Issuers, KeySet, Leeway, NumericDate, Policy, Revocations, Rules, Signer};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{
-    self, CONFIG_VARIABLE, ConfigError, ConfigFile, IssuerConfig, IssuerError, SecretSources, WritableFile,
+    self, CONFIG_VARIABLE, ConfigError, ConfigFile, IssuerConfig, IssuerError, KeyFile, KeySources, WritableFile,
 };
 use crate::endpoint::Files;
 use crate::gate::{Gate, Provenance};
@@ -36,6 +37,8 @@ pub struct Environment {
     pub look: Look,
     /// Whether standard input is a terminal; if so, it is read only on request.
     pub at_terminal: bool,
+    /// Whether standard output is a terminal.
+    pub prints_to_terminal: bool,
 }
 
 impl Environment {
@@ -55,6 +58,7 @@ impl Environment {
                 ..Look::default()
             },
             at_terminal: std::io::stdin().is_terminal(),
+            prints_to_terminal: std::io::stdout().is_terminal(),
         }
     }
 }
@@ -76,8 +80,8 @@ pub struct Context {
     now: Option<NumericDate>,
     /// The policy file; empty for the built-in policy.
     pub policy_path: String,
-    /// The file that the secret was read from, if any.
-    secret_path: Option<PathBuf>,
+    /// The file that the signing key was read from, if any.
+    key_file: Option<KeyFile>,
     /// The configuration file, if any.
     config_path: Option<PathBuf>,
     /// The file that stores revocations, if any.
@@ -103,13 +107,27 @@ pub struct GateWithClock {
 impl Context {
     /// Reads configuration, secret and policy.
     pub fn new(settings: &Settings, environment: &Environment) -> Result<Self, CliError> {
+        Self::with(settings, environment, SignerOptions::default())
+    }
+
+    /// Like [`Context::new`], with an algorithm and a name for the signing key.
+    pub fn with(settings: &Settings, environment: &Environment, key: SignerOptions<'_>) -> Result<Self, CliError> {
+        // Not by clap: it compares only options on the same side of the command.
+        let key_file = match (&settings.secret_file, &settings.signing_key) {
+            (Some(_), Some(_)) => {
+                return Err(CliError::Usage("--secret-file cannot be used with --signing-key".to_owned()));
+            }
+            (Some(secret), None) => Some(KeyFile::Secret(secret.clone())),
+            (None, key) => key.clone().map(KeyFile::Private),
+        };
         let named = settings.config.as_deref().or(environment.config.as_deref());
         let file = ConfigFile::find(named)?;
-        let secret = SecretSources {
-            file: settings.secret_file.clone(),
+        let own_key = KeySources {
+            file: key_file,
             variable: environment.secret.clone(),
-            configured: file.secret_file,
+            configured: file.key_file,
             others_may_read: settings.insecure_secret_file,
+            options: key,
         };
         let policy = settings.policy.clone().or(file.policy);
         let state_path = settings.state.clone().or(file.state);
@@ -145,7 +163,7 @@ impl Context {
             .try_fold(Issuers::new(own), |issuers, other| issuers.with(other.clone()))
             .map_err(|error| ConfigError::Issuer(IssuerError::Duplicate(error)))?;
         Ok(Self {
-            signer: secret.signer()?,
+            signer: own_key.signer()?,
             policy: policy.as_deref().map_or_else(|| Ok(Arc::default()), config::policy)?,
             issuer,
             audiences,
@@ -156,7 +174,7 @@ impl Context {
             edition: stored.edition,
             now: settings.now,
             policy_path: policy.map_or_else(String::new, |path| path.to_string_lossy().into_owned()),
-            secret_path: secret.path().map(Into::into),
+            key_file: own_key.file().cloned(),
             config_path: file.path,
             state_path,
             store,
@@ -168,14 +186,14 @@ impl Context {
 
     /// Returns the absolute paths of the files that it was read from.
     pub fn files(&self) -> Files {
-        let absolute = |path: &PathBuf| {
-            let path = std::path::absolute(path).unwrap_or_else(|_| path.clone());
+        let absolute = |path: &Path| {
+            let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
             path.to_string_lossy().into_owned()
         };
         let folder = std::env::current_dir().unwrap_or_default();
         Files {
-            secret: self.secret_path.as_ref().map(absolute),
-            state: self.state_path.as_ref().map(absolute),
+            key: self.key_file.as_ref().map(|file| (file.option(), absolute(file.path()))),
+            state: self.state_path.as_deref().map(absolute),
             folder: folder.to_string_lossy().into_owned(),
         }
     }
@@ -199,12 +217,12 @@ impl Context {
     pub fn writable(&self) -> Vec<WritableFile> {
         let policy = Some(PathBuf::from(&self.policy_path)).filter(|path| !path.as_os_str().is_empty());
         let files = [
-            ("configuration file", &self.config_path),
-            ("secret file", &self.secret_path),
-            ("policy file", &policy),
-            ("state file", &self.state_path),
+            ("configuration file", self.config_path.as_deref()),
+            (self.key_file.as_ref().map_or("", KeyFile::what), self.key_file.as_ref().map(KeyFile::path)),
+            ("policy file", policy.as_deref()),
+            ("state file", self.state_path.as_deref()),
         ];
-        files.into_iter().filter_map(|(what, path)| config::writable(what, path.as_ref()?)).collect()
+        files.into_iter().filter_map(|(what, path)| config::writable(what, path?)).collect()
     }
 
     /// Returns a sentence that the secret is weak and how to make a strong one; `None` if it is strong or missing.
@@ -212,10 +230,11 @@ impl Context {
         let signer = self.signer.as_ref().filter(|signer| signer.verifier().is_weak())?;
         let (bits, algorithm) = (signer.verifier().bits(), signer.algorithm());
         Some(format!(
-            "weak secret: {} bits, {} needs at least {} (RFC 7518 §3.2); generate one with: openssl rand -hex 32",
+            "weak secret: {} bits, {} needs at least {} (RFC 7518 §3.2); generate one with: openssl rand -hex {}",
             bits,
             algorithm,
             algorithm.strong_bits(),
+            algorithm.strong_bits() / 8,
         ))
     }
 
@@ -257,6 +276,11 @@ impl Context {
             gate.shared().update(|state| state.set_rules(rules));
         }
         Ok(())
+    }
+
+    /// The key to sign with, if there is one.
+    pub const fn signer(&self) -> Option<&Signer> {
+        self.signer.as_ref()
     }
 
     /// The rules; without a secret, they cannot verify signatures.

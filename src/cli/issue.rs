@@ -19,7 +19,13 @@ pub fn run(on: &mut Runner<'_>, args: &IssueArgs, context: &Context, json: bool)
         permissions: args.permissions.clone(),
         expires: args.expires.or_else(|| args.ttl.map(|ttl| ttl.from(now))).or(usual.expires),
         not_before: args.not_before.map(|when| when.from(now)),
-        extra: claims(&args.claims)?,
+        subject: args.sub.clone(),
+        issued_at: args.iat.map(|when| when.from(now)),
+        jti: args.jti.clone(),
+        has_no_expiry: args.no_exp,
+        token_type: args.typ.clone(),
+        header: header(args)?,
+        extra: members("--claim", r#"'team="blue"'"#, &args.claims)?,
         ..usual
     };
     let token = gate.issue(&request, now)?;
@@ -38,18 +44,29 @@ pub fn run(on: &mut Runner<'_>, args: &IssueArgs, context: &Context, json: bool)
     Ok(Exit::Good)
 }
 
-/// Parses additional claims, each `name=JSON`.
-fn claims(given: &[String]) -> Result<Map<String, Value>, CliError> {
+/// Parses the additional members of the header.
+fn header(args: &IssueArgs) -> Result<Map<String, Value>, CliError> {
+    let header = members("--header", r#"'cty="JWT"'"#, &args.headers)?;
+    for (name, is_given) in [("typ", args.typ.is_some()), ("kid", args.kid.is_some())] {
+        if is_given && header.contains_key(name) {
+            return Err(CliError::Usage(format!("--{name} cannot be used with --header {name}=…")));
+        }
+    }
+    Ok(header)
+}
+
+/// Parses the values of an option, each `name=JSON`.
+fn members(option: &str, example: &str, given: &[String]) -> Result<Map<String, Value>, CliError> {
     let mut claims = Map::new();
     for claim in given {
-        let wrong = |what: &str| CliError::Usage(format!("--claim {}: {what}", text::name(claim, 64)));
+        let wrong = |what: &str| CliError::Usage(format!("{option} {}: {what}", text::name(claim, 64)));
         let (name, value) = claim.split_once('=').ok_or_else(|| wrong("expected NAME=JSON"))?;
         if name.is_empty() {
             return Err(wrong("missing name, expected NAME=JSON"));
         }
         let value = exact_value(value).map_err(|error| match error.what.is_json() {
             true => wrong(&error.to_string()),
-            false => wrong("invalid JSON value; a string needs quotes, as in --claim 'team=\"blue\"'"),
+            false => wrong(&format!("invalid JSON value; a string needs quotes, as in {option} {example}")),
         })?;
         if claims.insert(name.to_owned(), value).is_some() {
             return Err(wrong("given twice"));

@@ -18,6 +18,7 @@ mod drill;
 mod inspect;
 mod issue;
 mod json;
+mod keys;
 mod manual;
 mod matrix;
 mod options;
@@ -33,6 +34,7 @@ use std::io::{self, BufRead, Write};
 
 use clap::ColorChoice;
 
+use crate::auth::keys::SignerOptions;
 use crate::auth::{IssueError, Verdict};
 use crate::config::{self, ConfigError};
 use crate::server::ServeError;
@@ -40,7 +42,7 @@ use crate::signals;
 use crate::store::StoreError;
 use crate::text;
 
-use arguments::{PolicyCommand, ServerOptions};
+use arguments::{KeysCommand, PolicyCommand, ServerOptions};
 pub use context::{Context, Environment, GateWithClock};
 pub use options::{Command, Options};
 use paint::Paint;
@@ -200,11 +202,20 @@ impl Runner<'_> {
         let paint = self.paint(settings.color.unwrap_or(ColorChoice::Auto));
         match command {
             Command::Policy(PolicyCommand::Check(args)) => return policy::check(self, &args.file, json, paint),
+            Command::Keys(KeysCommand::New(args)) => return keys::new(self, args),
+            Command::Keys(KeysCommand::Jwks(args)) if !args.files.is_empty() => {
+                return keys::jwks_of_files(self, args, settings);
+            }
             Command::Completions { shell } => return manual::completions(self.out, *shell),
             Command::Man { dir } => return manual::man(self.out, dir.as_deref()),
             _ => {}
         }
-        let context = Context::new(settings, &self.environment)?;
+        let key = match command {
+            Command::Issue(args) => SignerOptions { algorithm: args.alg, kid: args.kid.as_deref() },
+            Command::Keys(KeysCommand::Jwks(args)) => SignerOptions { algorithm: args.alg, kid: None },
+            _ => SignerOptions::default(),
+        };
+        let context = Context::with(settings, &self.environment, key)?;
         // Reported once, before anything else, for every command that signs or verifies; revoke does neither.
         if let Some(weakness) = context.weakness().filter(|_| !matches!(command, Command::Revoke(_))) {
             self.say(weakness);
@@ -222,7 +233,12 @@ impl Runner<'_> {
             Command::Testkit(args) => testkit::run(self, args, &context, json, paint),
             Command::Serve(args) => serve::run(self, args, &context, json, paint),
             Command::Revoke(args) => revoke::run(self, args, &context, json),
-            Command::Policy(_) | Command::Completions { .. } | Command::Man { .. } => Ok(self.known),
+            Command::Keys(KeysCommand::Jwks(_)) => keys::jwks(self, &context, json),
+            Command::Keys(KeysCommand::List) => keys::list(self, &context, json),
+            Command::Keys(KeysCommand::New(_))
+            | Command::Policy(_)
+            | Command::Completions { .. }
+            | Command::Man { .. } => Ok(self.known),
         }
     }
 

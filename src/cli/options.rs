@@ -8,8 +8,8 @@ use clap_complete::Shell;
 
 use super::EXITS;
 use super::arguments::{
-    CallArgs, CheckArgs, DrillArgs, InspectArgs, IssueArgs, MatrixArgs, PolicyCommand, RevokeArgs, ServeArgs,
-    ServerOptions, TestkitArgs,
+    CallArgs, CheckArgs, DrillArgs, InspectArgs, IssueArgs, KeysCommand, MatrixArgs, PolicyCommand, RevokeArgs,
+    ServeArgs, ServerOptions, TestkitArgs,
 };
 use super::values::{instant, theme};
 use crate::auth::{Leeway, NumericDate};
@@ -56,14 +56,14 @@ fn after_help() -> String {
 
 const ENVIRONMENT: &str = "\
 Environment:
-  PORTCULLIS_SECRET  the signing secret, if --secret-file is not given
+  PORTCULLIS_SECRET  the signing secret, if neither --secret-file nor --signing-key is given
   PORTCULLIS_TOKEN   the token, if none is given as an argument
   PORTCULLIS_CONFIG  the configuration file, if --config is not given
   NO_COLOR           disables colour, unless --color always
 
 Configuration: portcullis/portcullis.toml in the configuration directory ($XDG_CONFIG_HOME or
-~/.config). Keys: secret-file, policy, lifetime, leeway, issuer, audience, issuers, state, theme, keys.
-Relative paths start at the file's directory.
+~/.config). Keys: secret-file or signing-key, policy, lifetime, leeway, issuer, audience, issuers,
+state, theme, keys. Relative paths start at the file's directory.
 
 Policy: a TOML file with a table [tools.NAME] for each tool. permissions = [\"…\"] lists the
 permissions, any one of which allows a call. Optional: description, schema (JSON Schema) and
@@ -85,7 +85,11 @@ pub struct Settings {
     #[arg(long, global = true, value_name = "FILE")]
     pub secret_file: Option<PathBuf>,
 
-    /// Accept the secret file even if other users can read it
+    /// File with the private key that signs tokens, instead of a secret: PEM, DER or JWK, for RSA, EC or Ed25519
+    #[arg(long, global = true, value_name = "FILE")]
+    pub signing_key: Option<PathBuf>,
+
+    /// Accept the file with the secret or private key even if other users can read it
     #[arg(long, global = true)]
     pub insecure_secret_file: bool,
 
@@ -215,7 +219,7 @@ impl IssuerOptions {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Sign a token and print it
-    #[command(after_help = examples!("portcullis issue user123 -p user --ttl 15m"))]
+    #[command(after_help = examples!("portcullis issue user123 -p user --ttl 15m\n  portcullis issue user123 -p user --signing-key key.pem --sub user123"))]
     Issue(IssueArgs),
 
     /// Decode tokens and check them
@@ -249,6 +253,10 @@ pub enum Command {
     /// Revoke a token before it expires, restore it, or list revocations
     #[command(after_help = examples!("portcullis revoke --state state.json @token.txt\n  portcullis revoke --state state.json --list"))]
     Revoke(RevokeArgs),
+
+    /// Make private keys, publish their public halves, and list the keys that verify tokens
+    #[command(subcommand, after_help = examples!("portcullis keys new --alg ES256 --out key.pem\n  portcullis keys jwks key.pem"))]
+    Keys(KeysCommand),
 
     /// Check policy files
     #[command(subcommand, after_help = examples!("portcullis policy check policy.toml"))]

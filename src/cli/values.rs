@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use crate::auth::NumericDate;
 use crate::auth::issue::{InvalidTime, TimeInput};
+use crate::auth::{Algorithm, NumericDate};
 use crate::endpoint::{Denial, Listing, RateError, parse_rate};
 use crate::look::ThemeChoice;
 use crate::text::words;
@@ -27,6 +27,10 @@ pub enum ValueError {
     Theme,
     #[error("expected permitted or all")]
     Listing,
+    #[error(
+        "expected HS256, HS384, HS512, RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512 or EdDSA (Ed25519)"
+    )]
+    Algorithm,
 }
 
 pub fn duration(text: &str) -> Result<Duration, words::InvalidDuration> {
@@ -53,6 +57,10 @@ pub fn span(text: &str) -> Result<TimeInput, ValueError> {
         TimeInput::At(_) => Err(ValueError::Time),
         span @ TimeInput::In(_) => Ok(span),
     }
+}
+
+pub fn algorithm(text: &str) -> Result<Algorithm, ValueError> {
+    Algorithm::named(text).ok_or(ValueError::Algorithm)
 }
 
 pub fn denial(text: &str) -> Result<Denial, ValueError> {

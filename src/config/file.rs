@@ -7,7 +7,7 @@ use etcetera::BaseStrategy as _;
 use toml::{Spanned, Value};
 
 use super::issuers::IssuerConfig;
-use super::{ConfigError, read};
+use super::{ConfigError, KeyFile, read};
 use crate::auth::Leeway;
 use crate::look::ThemeChoice;
 use crate::text::{self, words};
@@ -23,8 +23,8 @@ const MAX_BYTES: usize = 64 * 1024;
 pub struct ConfigFile {
     /// The path that it was read from.
     pub path: Option<PathBuf>,
-    /// The file with the signing secret.
-    pub secret_file: Option<PathBuf>,
+    /// The file with the signing secret or the private key.
+    pub key_file: Option<KeyFile>,
     /// The policy file; `None` for the built-in policy.
     pub policy: Option<PathBuf>,
     /// The lifetime of issued tokens, as a duration in words; `None` for `1h`.
@@ -46,8 +46,19 @@ pub struct ConfigFile {
 }
 
 /// All keys of the file.
-const KEYS: [&str; 10] =
-    ["secret-file", "policy", "lifetime", "leeway", "issuer", "audience", "issuers", "state", "theme", "keys"];
+const KEYS: [&str; 11] = [
+    "secret-file",
+    "signing-key",
+    "policy",
+    "lifetime",
+    "leeway",
+    "issuer",
+    "audience",
+    "issuers",
+    "state",
+    "theme",
+    "keys",
+];
 
 /// Why a text is not a valid configuration. Line and column count from 1.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -114,7 +125,11 @@ impl ConfigFile {
             };
             let text = || said().map(|said| Some(said.to_owned()).filter(|said| !said.is_empty()));
             match name {
-                "secret-file" => found.secret_file = Some(path()?),
+                "secret-file" | "signing-key" if found.key_file.is_some() => {
+                    return Err(wrong("secret-file cannot be used with signing-key".to_owned()));
+                }
+                "secret-file" => found.key_file = Some(KeyFile::Secret(path()?)),
+                "signing-key" => found.key_file = Some(KeyFile::Private(path()?)),
                 "policy" => found.policy = Some(path()?),
                 "state" => found.state = Some(path()?),
                 "lifetime" => {
@@ -195,6 +210,8 @@ mod tests {
         let all: String = EXAMPLE
             .lines()
             .map(|line| line.strip_prefix("# ").filter(|l| l.contains(" = ") || l.starts_with('[')).unwrap_or(line))
+            // It excludes secret-file.
+            .filter(|line| !line.starts_with("signing-key"))
             .collect::<Vec<_>>()
             .join("\n");
         assert!(parse(&all).is_ok(), "{all}");
@@ -203,7 +220,7 @@ mod tests {
     #[test]
     fn relative_paths_count_from_the_file() {
         let found = parse("secret-file = \"secret\"\npolicy = \"/srv/policy.toml\"").expect("a configuration");
-        assert_eq!(found.secret_file.as_deref(), Some(Path::new("/etc/portcullis/secret")));
+        assert_eq!(found.key_file, Some(KeyFile::Secret("/etc/portcullis/secret".into())));
         assert_eq!(found.policy.as_deref(), Some(Path::new("/srv/policy.toml")));
     }
 
@@ -211,6 +228,10 @@ mod tests {
     #[case("\nleewy = \"5s\"", "line 2, column 1: unknown key leewy; did you mean leeway?")]
     #[case("secret_file = \"x\"", "line 1, column 1: unknown key secret_file; did you mean secret-file?")]
     #[case("leeway = \"1h\"", "line 1, column 10: leeway: expected whole seconds, at most 300s")]
+    #[case(
+        "secret-file = \"a\"\nsigning-key = \"b\"",
+        "line 2, column 15: signing-key: secret-file cannot be used with signing-key"
+    )]
     #[case("leeway = 5", "line 1, column 10: leeway: expected a quoted string")]
     #[case("lifetime = \"soon\"", "line 1, column 12: lifetime: expected a duration such as 90s, 15m, 1h, 7d or 1h30m")]
     #[case("policy = \"\"", "line 1, column 10: policy: empty")]

@@ -1,4 +1,4 @@
-//! Files read before anything starts: the configuration file, the secret and the policy file.
+//! Files read before anything starts: the configuration file, the secret or private key, and the policy file.
 
 mod file;
 mod issuers;
@@ -11,13 +11,14 @@ use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
+use crate::auth::keys::{KeyFileError, PublicFileError};
 use crate::auth::{KeyError, PolicyError, Signer};
 use crate::text;
 
 pub use file::{CONFIG_VARIABLE, ConfigFile, Fault, default_path};
 pub use issuers::{IssuerConfig, IssuerError, KeysFrom};
 pub use policy::{policy, rewritten, save_policy};
-pub use secret::{SECRET_VARIABLE, SecretSources, secret_variable};
+pub use secret::{KeyFile, KeySources, KeyText, SECRET_VARIABLE, secret_variable};
 pub use writable::{WritableFile, writable};
 
 /// Why a configuration, secret or policy cannot be used.
@@ -33,13 +34,15 @@ pub enum ConfigError {
         /// The system's error.
         error: std::io::Error,
     },
-    /// Other users can read the secret file.
+    /// Other users can read the file with the secret or the private key.
     #[error(
-        "secret file {}: other users can read it; fix with `chmod 600 {}`, or allow it with --insecure-secret-file",
+        "{what} {}: other users can read it; fix with `chmod 600 {}`, or allow it with --insecure-secret-file",
         text::name(&.path.to_string_lossy(), 200),
         quoted(.path)
     )]
     OthersCanRead {
+        /// The kind of file, as messages name it.
+        what: &'static str,
         /// The file.
         path: PathBuf,
     },
@@ -51,8 +54,34 @@ pub enum ConfigError {
         /// The error in it.
         error: KeyError,
     },
+    /// The file is not a usable private key.
+    #[error("{what} {}: {error}", text::name(&.path.to_string_lossy(), 200))]
+    Key {
+        /// The kind of file, as messages name it.
+        what: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// The error in it.
+        error: KeyFileError,
+    },
+    /// The file has no usable public key.
+    #[error("key file {}: {error}", text::name(&.path.to_string_lossy(), 200))]
+    PublicKey {
+        /// The file.
+        path: PathBuf,
+        /// The error in it.
+        error: PublicFileError,
+    },
+    /// A shared secret was named where a public key is wanted.
+    #[error("{from}: a shared secret has no public key; make a pair with `portcullis keys new --alg ES256 --out FILE`")]
+    NoPublicKey {
+        /// The file or the option that it comes from.
+        from: String,
+    },
     /// There is no secret, but the command needs one.
-    #[error("no signing secret; pass --secret-file FILE, set {SECRET_VARIABLE}, or set secret-file in portcullis.toml")]
+    #[error(
+        "no signing secret; pass --secret-file FILE or --signing-key FILE, set {SECRET_VARIABLE}, or set secret-file or signing-key in portcullis.toml"
+    )]
     NoSecret,
     /// The configuration of an issuer, or its keys, cannot be used.
     #[error(transparent)]
@@ -82,7 +111,7 @@ pub enum ConfigError {
 }
 
 /// Quotes a path for a shell.
-fn quoted(path: &Path) -> String {
+pub(crate) fn quoted(path: &Path) -> String {
     let path = path.to_string_lossy();
     let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+,:@%".contains(c);
     match path.chars().all(plain) {
@@ -111,8 +140,18 @@ pub fn typed(path: &str) -> PathBuf {
 
 /// Writes a new file. Fails if it exists.
 pub fn write_new(path: &Path, text: &str) -> Result<(), ConfigError> {
+    write_new_with(path, text, 0o666)
+}
+
+/// Writes a new file that only its owner can read. Fails if it exists.
+pub fn write_private(path: &Path, text: &str) -> Result<(), ConfigError> {
+    write_new_with(path, text, 0o600)
+}
+
+/// Writes a new file with this mode, less the umask.
+fn write_new_with(path: &Path, text: &str, mode: u32) -> Result<(), ConfigError> {
     let failed = |error| unreadable("file", path, error);
-    let mut file = fs::File::create_new(path).map_err(failed)?;
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(path).map_err(failed)?;
     file.write_all(text.as_bytes()).map_err(|error| {
         // A partial file would block the next attempt.
         let _ = fs::remove_file(path);

@@ -1,4 +1,4 @@
-//! The signing secret, from a file that only its owner can read, or from the environment.
+//! The key to sign with, from a file that only its owner can read, or from the environment.
 
 use std::fs::File;
 use std::io::Read as _;
@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
 use super::{ConfigError, unreadable};
-use crate::auth::keys::MAX_SECRET_BYTES;
+use crate::auth::keys::{MAX_SECRET_BYTES, SignerOptions, read_private};
 use crate::auth::{KeyError, KeyOrigin, Signer};
 use crate::text;
 
@@ -22,56 +22,121 @@ pub fn secret_variable() -> Option<Zeroizing<Vec<u8>>> {
     std::env::var_os(SECRET_VARIABLE).map(|secret| Zeroizing::new(secret.into_encoded_bytes()))
 }
 
-/// The possible sources of a secret, in order of precedence.
+/// A file with the key to sign with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum KeyFile {
+    /// A file with a secret, which may be any text.
+    Secret(PathBuf),
+    /// A key file: PEM, DER or JWK.
+    Private(PathBuf),
+}
+
+impl KeyFile {
+    /// The path.
+    pub fn path(&self) -> &Path {
+        match self {
+            Self::Secret(path) | Self::Private(path) => path,
+        }
+    }
+
+    /// The kind of file, for messages.
+    pub const fn what(&self) -> &'static str {
+        match self {
+            Self::Secret(_) => "secret file",
+            Self::Private(_) => "signing key file",
+        }
+    }
+
+    /// The option that names such a file.
+    pub const fn option(&self) -> &'static str {
+        match self {
+            Self::Secret(_) => "--secret-file",
+            Self::Private(_) => "--signing-key",
+        }
+    }
+}
+
+/// The possible sources of the key to sign with, in order of precedence.
 #[derive(Clone, Debug, Default)]
-pub struct SecretSources {
+pub struct KeySources<'a> {
     /// The file named by an option.
-    pub file: Option<PathBuf>,
+    pub file: Option<KeyFile>,
     /// The value of [`SECRET_VARIABLE`].
     pub variable: Option<Zeroizing<Vec<u8>>>,
     /// The file named by the configuration.
-    pub configured: Option<PathBuf>,
+    pub configured: Option<KeyFile>,
     /// Whether a file is accepted even if other users can read it.
     pub others_may_read: bool,
+    /// The algorithm and the name that the key gets, instead of its own.
+    pub options: SignerOptions<'a>,
 }
 
-impl SecretSources {
-    /// The file that the secret is read from, if it is read from one.
-    pub fn path(&self) -> Option<&Path> {
+impl KeySources<'_> {
+    /// The file that the key is read from, if it is read from one.
+    pub fn file(&self) -> Option<&KeyFile> {
         match (&self.file, &self.variable, &self.configured) {
             (Some(file), ..) | (None, None, Some(file)) => Some(file),
             (None, ..) => None,
         }
     }
 
-    /// Returns the key to sign and verify with; `None` if there is no secret.
+    /// Returns the key to sign and verify with; `None` if there is none.
     pub fn signer(&self) -> Result<Option<Signer>, ConfigError> {
-        match (self.path(), &self.variable) {
+        match (self.file(), &self.variable) {
             (Some(file), _) => self.of_file(file).map(Some),
-            (None, Some(secret)) => Signer::from_written(secret, KeyOrigin::Environment)
+            (None, Some(secret)) => Signer::from_written_with(secret, KeyOrigin::Environment, self.options)
                 .map(Some)
                 .map_err(|error| ConfigError::Secret { from: SECRET_VARIABLE.to_owned(), error }),
             (None, None) => Ok(None),
         }
     }
 
-    fn of_file(&self, path: &Path) -> Result<Signer, ConfigError> {
-        let failed = |error| unreadable("secret file", path, error);
+    fn of_file(&self, file: &KeyFile) -> Result<Signer, ConfigError> {
+        let (what, path) = (file.what(), file.path());
+        let KeyText { bytes, others_can_read } = KeyText::read(what, path)?;
+        if others_can_read && !self.others_may_read {
+            return Err(ConfigError::OthersCanRead { what, path: path.to_owned() });
+        }
+        if let KeyFile::Private(_) = file {
+            return read_private(&bytes, KeyOrigin::File, self.options).map_err(|error| ConfigError::Key {
+                what,
+                path: path.to_owned(),
+                error,
+            });
+        }
+        let secret = bytes.strip_suffix(b"\n").map_or(&**bytes, |rest| rest.strip_suffix(b"\r").unwrap_or(rest));
+        Signer::from_written_with(secret, KeyOrigin::File, self.options)
+            .map_err(|error| ConfigError::Secret { from: named(what, path), error })
+    }
+}
+
+/// The content of a key file.
+pub struct KeyText {
+    /// The bytes.
+    pub bytes: Zeroizing<Vec<u8>>,
+    /// Whether users other than the owner can read the file.
+    pub others_can_read: bool,
+}
+
+impl KeyText {
+    /// Reads a key file.
+    pub fn read(what: &'static str, path: &Path) -> Result<Self, ConfigError> {
+        let failed = |error| unreadable(what, path, error);
         let file = File::open(path).map_err(failed)?;
         // Checked on the open file, so that it cannot be replaced after the check.
-        if !self.others_may_read && others_can_read(&file).map_err(failed)? {
-            return Err(ConfigError::OthersCanRead { path: path.to_owned() });
-        }
+        let others_can_read = others_can_read(&file).map_err(failed)?;
         // Allocated in full, so that a growing buffer leaves no copies of the secret behind.
-        let mut secret = Zeroizing::new(Vec::with_capacity(LONGEST + 1));
-        file.take(LONGEST as u64 + 1).read_to_end(&mut secret).map_err(failed)?;
-        let from = || format!("secret file {}", text::name(&path.to_string_lossy(), 200));
-        if secret.len() > LONGEST {
-            return Err(ConfigError::Secret { from: from(), error: KeyError::TooLong });
+        let mut bytes = Zeroizing::new(Vec::with_capacity(LONGEST + 1));
+        file.take(LONGEST as u64 + 1).read_to_end(&mut bytes).map_err(failed)?;
+        match bytes.len() > LONGEST {
+            true => Err(ConfigError::Secret { from: named(what, path), error: KeyError::TooLong }),
+            false => Ok(Self { bytes, others_can_read }),
         }
-        let secret = secret.strip_suffix(b"\n").map_or(&**secret, |rest| rest.strip_suffix(b"\r").unwrap_or(rest));
-        Signer::from_written(secret, KeyOrigin::File).map_err(|error| ConfigError::Secret { from: from(), error })
     }
+}
+
+fn named(what: &str, path: &Path) -> String {
+    format!("{what} {}", text::name(&path.to_string_lossy(), 200))
 }
 
 /// Whether users other than the owner can read a file. Pipes, such as a shell's `<(…)`, are not readable by others.
@@ -87,20 +152,20 @@ mod tests {
 
     #[test]
     fn a_missing_file_is_named() {
-        let sources = SecretSources { file: Some("/no/such/file".into()), ..SecretSources::default() };
+        let sources = KeySources { file: Some(KeyFile::Secret("/no/such/file".into())), ..KeySources::default() };
         let error = sources.signer().expect_err("there is none");
         assert_eq!(error.to_string(), "secret file /no/such/file: no such file or directory");
     }
 
     #[test]
     fn an_empty_variable_is_refused() {
-        let sources = SecretSources { variable: Some(Zeroizing::new(Vec::new())), ..SecretSources::default() };
+        let sources = KeySources { variable: Some(Zeroizing::new(Vec::new())), ..KeySources::default() };
         let error = sources.signer().expect_err("it is empty");
         assert_eq!(error.to_string(), "PORTCULLIS_SECRET: the secret is empty");
     }
 
     #[test]
     fn without_a_secret_there_is_no_key() {
-        assert!(SecretSources::default().signer().is_ok_and(|key| key.is_none()));
+        assert!(KeySources::default().signer().is_ok_and(|key| key.is_none()));
     }
 }

@@ -25,8 +25,8 @@ pub struct Connection<'a> {
 /// The files of this process, as absolute paths, so that another process can find them.
 #[derive(Clone, Debug, Default)]
 pub struct Files {
-    /// The secret file, if the key was read from one.
-    pub secret: Option<String>,
+    /// The option that names the file of the signing key, and the file, if the key was read from one.
+    pub key: Option<(&'static str, String)>,
     /// The state file, if there is one.
     pub state: Option<String>,
     /// The working directory, where relative paths of the policy start.

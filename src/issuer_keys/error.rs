@@ -4,6 +4,7 @@ use std::error::Error;
 use std::io;
 
 use super::source::UrlError;
+use crate::auth::keys::PublicFileError;
 use crate::auth::keys::jwk::{RefusedKey, SetError};
 use crate::auth::members::Fault;
 use crate::text;
@@ -28,6 +29,8 @@ pub enum FetchError {
     TooLarge { from: String, limit: usize },
     #[error("{from}: {error}")]
     Set { from: String, error: SetError },
+    #[error("{from}: {error}")]
+    KeyFile { from: String, error: PublicFileError },
     #[error("{from}: no usable key{}", first_of(.refused))]
     NoKeys { from: String, refused: Vec<RefusedKey> },
     #[error("{url} is not the metadata of an issuer: {fault}")]

@@ -21,7 +21,7 @@ use super::source::{checked, shown, well_known};
 use super::{KeySource, MAX_BODY, MAX_REDIRECTS, RemoteKeys, TIMEOUT};
 use crate::auth::KeyOrigin;
 use crate::auth::keys::jwk::{self, KeysRead};
-use crate::auth::keys::pem;
+use crate::auth::keys::read_public;
 use crate::auth::members;
 
 /// The largest file, in bytes: [`jwk::MOST_KEYS`] RSA keys of the largest size, approximately.
@@ -229,9 +229,17 @@ fn max_age(headers: &HeaderMap) -> Option<Duration> {
 
 fn file(path: &Path) -> Result<Fetched, FetchError> {
     let bytes = read_file(path, MAX_FILE)?;
-    let source = jwk::KeySource { origin: KeyOrigin::File, is_private: true };
     let from = || crate::text::name(&path.to_string_lossy(), 200);
-    let read = pem::read(&bytes, source).map_err(|error| FetchError::Set { from: from(), error })?;
+    // A local set may contain shared secrets; other files have public keys.
+    let is_json = bytes.trim_ascii_start().starts_with(b"{");
+    let read = match is_json {
+        true => jwk::read(&bytes, jwk::KeySource { origin: KeyOrigin::File, is_private: true })
+            .map_err(|error| FetchError::Set { from: from(), error })?,
+        false => read_public(&bytes, KeyOrigin::File).map_err(|error| FetchError::KeyFile { from: from(), error })?,
+    };
+    if read.keys.is_empty() {
+        return Err(FetchError::NoKeys { from: from(), refused: read.refused });
+    }
     Ok(Fetched { read, lifetime: Lifetime::Watched })
 }
 

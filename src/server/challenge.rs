@@ -241,10 +241,15 @@ pub fn metadata_url(uri: &str) -> String {
     format!("{before}{host}{METADATA}{path}")
 }
 
+/// Returns the scheme and authority of a URI.
+pub fn origin(uri: &str) -> String {
+    let host = authority(uri);
+    format!("{}{host}", uri.split_once(host).map_or("", |(before, _)| before))
+}
+
 /// Returns the protected-resource metadata (RFC 9728 §2).
 pub fn metadata(uri: &str, authorization_servers: &[String], policy: &Policy) -> Value {
-    let host = authority(uri);
-    let own = [format!("{}{host}", uri.split_once(host).map_or("", |(before, _)| before))];
+    let own = [origin(uri)];
     let servers = if authorization_servers.is_empty() { &own } else { authorization_servers };
     json!({
         "resource": uri,

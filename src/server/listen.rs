@@ -9,7 +9,7 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::from_fn_with_state;
-use axum::response::IntoResponse;
+use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get};
 use axum::{Json, Router};
 use hyper::body::Incoming;
@@ -27,6 +27,7 @@ use tower::{ServiceBuilder, ServiceExt as _};
 use tower_http::timeout::TimeoutLayer;
 
 use super::challenge::{METADATA, metadata};
+use super::discovery;
 use super::handler::Handler;
 use super::layers::{self, Endpoint, Peer, guard};
 use super::limit::Limiter;
@@ -85,6 +86,8 @@ impl Service {
             .merge(no_sign_in())
             .route("/", get(about))
             .route("/healthz", get(health))
+            .route(discovery::KEYS, get(discovery::keys).options(anybody))
+            .route(discovery::CONFIGURATION, get(configuration).options(anybody))
             .route(METADATA, get(describe).options(anybody))
             .route(&format!("{METADATA}{{*path}}"), get(describe).options(anybody))
             .fallback(elsewhere)
@@ -123,13 +126,20 @@ fn no_sign_in() -> Router<Arc<Endpoint>> {
     let paths = [
         "/.well-known/oauth-authorization-server",
         "/.well-known/oauth-authorization-server/{*path}",
-        "/.well-known/openid-configuration",
         "/.well-known/openid-configuration/{*path}",
         "/register",
         "/authorize",
         "/token",
     ];
     paths.into_iter().fold(Router::new(), |router, path| router.route(path, any(issued_elsewhere).options(anybody)))
+}
+
+/// Serves the description of the signer, or answers that no tokens are issued here.
+async fn configuration(state: State<Arc<Endpoint>>, request: Request) -> Response {
+    match discovery::configuration(&state) {
+        Some(answer) => answer,
+        None => issued_elsewhere(state, request).await.into_response(),
+    }
 }
 
 async fn issued_elsewhere(State(endpoint): State<Arc<Endpoint>>, request: Request) -> impl IntoResponse {

@@ -2,11 +2,12 @@
 //!
 //! A request passes `listen` (connections), `layers` (authenticate, throttle, authorise, account, with the one
 //! `judgement`), the official crate (protocol, versions, headers) and `handler`, which runs calls that have a permit.
-//! `body` reads bodies, `envelope` parses the parts of a message that determine its status, and `challenge` writes
-//! refusals.
+//! `body` reads bodies, `envelope` parses the parts of a message that determine its status, `challenge` writes
+//! refusals, and `discovery` publishes the signer's public key.
 
 mod body;
 mod challenge;
+mod discovery;
 mod envelope;
 mod handler;
 mod identity;

@@ -4,6 +4,7 @@ mod calls;
 mod files;
 mod issuers;
 mod judging;
+mod keys;
 mod lints;
 mod manual;
 pub mod matrix;

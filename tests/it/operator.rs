@@ -240,7 +240,7 @@ fn stdio_instructions_name_the_known_files_and_warn_about_missing_ones() {
     desk.gate.shared().update(|state| state.set_signer(signer));
     desk.tell(Msg::Woke);
     desk.app.connect.files = Files {
-        secret: Some("/etc/gate secret".to_owned()),
+        key: Some(("--secret-file", "/etc/gate secret".to_owned())),
         state: Some("/var/state.json".to_owned()),
         folder: "/srv".to_owned(),
     };

@@ -44,7 +44,8 @@ fn every_option_is_documented_and_every_documented_option_exists() {
     let mut command = Options::command();
     command.build();
     let subcommands: Vec<&clap::Command> = command.get_subcommands().filter(|sub| sub.get_name() != "help").collect();
-    let all = std::iter::once(&command).chain(subcommands.iter().copied());
+    let nested = subcommands.iter().flat_map(|sub| sub.get_subcommands()).filter(|sub| sub.get_name() != "help");
+    let all = std::iter::once(&command).chain(subcommands.iter().copied()).chain(nested);
     let options: Vec<String> = all
         .flat_map(clap::Command::get_arguments)
         .filter_map(|a| a.get_long())

@@ -883,6 +883,64 @@ fn a_client_that_tries_to_sign_in_learns_where_to_get_a_token() {
 }
 
 #[test]
+fn a_server_publishes_the_public_key_of_its_signer_and_never_a_secret() {
+    let paths = ["/.well-known/jwks.json", "/.well-known/openid-configuration"];
+    let served = TestServer::new();
+    for path in paths {
+        assert_eq!(served.send("GET", path, &[], "").status, 404, "{path}");
+    }
+    let (signer, _) = Signer::generate(portcullis::auth::Algorithm::Es256).expect("a key");
+    served.gate.shared().update(|state| state.set_signer(signer.clone()));
+    let [keys, described] = paths.map(|path| {
+        let got = served.send("GET", path, &[], "");
+        assert_eq!((got.status, got.header("cache-control")), (200, Some("max-age=60")), "{path}");
+        assert_eq!(got.header("access-control-allow-origin"), Some("*"), "{path}");
+        assert_eq!(served.send("POST", path, &[], "").status, 405, "{path}");
+        assert_eq!(served.send("OPTIONS", path, &[], "").status, 204, "{path}");
+        got.json()
+    });
+    let origin = served.uri.trim_end_matches("/mcp");
+    assert_eq!(
+        described,
+        json!({
+            "issuer": origin,
+            "jwks_uri": format!("{origin}/.well-known/jwks.json"),
+            "authorization_endpoint": format!("{origin}/authorize"),
+            "token_endpoint": format!("{origin}/token"),
+            "registration_endpoint": format!("{origin}/register"),
+            "response_types_supported": ["id_token"],
+            "subject_types_supported": ["public"],
+            "id_token_signing_alg_values_supported": ["ES256"],
+        })
+    );
+    // Whoever has only the published key verifies the tokens that this server accepts.
+    let token = served.token("user123", &["user"]);
+    assert_eq!(served.call(Some(&token), "read_data", &json!({"id": 1})).status, 200);
+    let read = portcullis::auth::keys::read_public(keys.to_string().as_bytes(), KeyOrigin::Program).expect("a set");
+    let others = Rules::new(read.keys.into_iter().collect::<portcullis::auth::KeySet>());
+    assert_eq!(others.verify(&token, NOW).expect("valid").user_id, "user123");
+    assert!(keys["keys"][0].get("d").is_none() && keys["keys"].as_array().map(Vec::len) == Some(1), "{keys}");
+    // The name of the issuer is that of its tokens.
+    served.gate.shared().update(|state| {
+        let rules = (**state.rules()).clone().with_issuer(Some("https://idp.example".into()));
+        state.set_rules(rules);
+    });
+    assert_eq!(served.send("GET", paths[1], &[], "").json()["issuer"], "https://idp.example");
+    served.gate.shared().update(|state| state.set_signer(crate::forge::signer()));
+    assert_eq!(paths.map(|path| served.send("GET", path, &[], "").status), [404, 404]);
+}
+
+#[test]
+fn the_public_keys_are_limited_like_other_public_paths() {
+    let served = TestServer::with(|settings| settings.rate = std::num::NonZeroU32::new(1).map(u32::from));
+    let (signer, _) = Signer::generate(portcullis::auth::Algorithm::Ed25519).expect("a key");
+    served.gate.shared().update(|state| state.set_signer(signer));
+    let get = |_| served.send("GET", "/.well-known/jwks.json", &[], "").status;
+    assert_eq!(get(0), 200);
+    assert!((0..50).map(get).any(|status| status == 429));
+}
+
+#[test]
 fn an_exposed_server_is_reached_by_the_address_of_its_interface() {
     let served = TestServer::with(|settings| {
         *settings = Settings { expose: true, ..Settings::at("0.0.0.0:0".parse().expect("an address")) };

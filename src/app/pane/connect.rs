@@ -70,7 +70,7 @@ impl App {
         let mut cautions = Vec::new();
         if client.starts_server {
             match self.key_origin() {
-                Some(KeyOrigin::File) if self.connect.files.secret.is_some() => {}
+                Some(KeyOrigin::File) if self.connect.files.key.is_some() => {}
                 Some(KeyOrigin::Environment) => {
                     cautions.push("the key comes from PORTCULLIS_SECRET: save it to a file and insert the file's path");
                 }
@@ -91,11 +91,12 @@ impl App {
     /// Returns the options with which `portcullis serve --stdio` decides as this console does.
     fn stdio_options(&self) -> Vec<String> {
         let (rules, files) = (&self.auth.rules, &self.connect.files);
-        let secret = match self.key_origin() {
-            Some(KeyOrigin::File) => files.secret.clone(),
+        let key = match self.key_origin() {
+            Some(KeyOrigin::File) => files.key.clone(),
             _ => None,
         };
-        let mut options = vec!["--secret-file".to_owned(), secret.unwrap_or_else(|| SECRET_FILE.to_owned())];
+        let (option, file) = key.unwrap_or_else(|| ("--secret-file", SECRET_FILE.to_owned()));
+        let mut options = vec![option.to_owned(), file];
         let mut give = |option: &str, value: String| options.extend([option.to_owned(), value]);
         let policy = &self.policy_file.path;
         if policy.starts_with('/') || files.folder.is_empty() && !policy.is_empty() {

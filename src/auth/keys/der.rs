@@ -1,11 +1,15 @@
 //! The little of DER (X.690) that finds a public key in a `SubjectPublicKeyInfo`, an `RSAPublicKey` or an X.509
-//! certificate. It only locates the values; aws-lc-rs checks that they form a key.
+//! certificate, tells these from private keys, and writes the RSA key of a JWK. It only locates the values; aws-lc-rs
+//! checks that they form a key.
+
+use zeroize::Zeroizing;
 
 use super::public::{Components, PublicKeyError};
 use crate::auth::algorithm::Family;
 
 const INTEGER: u8 = 0x02;
 const BIT_STRING: u8 = 0x03;
+const OCTET_STRING: u8 = 0x04;
 const OBJECT: u8 = 0x06;
 const SEQUENCE: u8 = 0x30;
 /// The version of a certificate, `[0] EXPLICIT`.
@@ -50,6 +54,69 @@ impl<'a> Reader<'a> {
         let bytes = self.value(INTEGER)?;
         let zeros = bytes.iter().take_while(|byte| **byte == 0).count();
         bytes.get(zeros..).map(Into::into)
+    }
+}
+
+/// The kind of a key file's outermost structure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Structure {
+    /// PKCS #8, PKCS #1 or SEC 1.
+    Private,
+    /// PKCS #8 with a passphrase.
+    Encrypted,
+    /// A `SubjectPublicKeyInfo` or an `RSAPublicKey`.
+    Public,
+    /// An X.509 certificate.
+    Certificate,
+}
+
+/// Recognizes a key file by the tags of its first values; `None` unless one structure spans all of the bytes.
+pub fn structure(bytes: &[u8]) -> Option<Structure> {
+    let mut file = Reader(bytes);
+    let mut outer = Reader(file.value(SEQUENCE)?);
+    let (first, content) = outer.any()?;
+    let (second, _) = outer.any()?;
+    let third = outer.any().map(|(tag, _)| tag);
+    let is_algorithm = content.first() == Some(&OBJECT);
+    let found = match (first, second, third) {
+        (INTEGER, SEQUENCE, Some(OCTET_STRING)) | (INTEGER, OCTET_STRING, _) => Structure::Private,
+        (INTEGER, INTEGER, Some(INTEGER)) => Structure::Private,
+        (INTEGER, INTEGER, None) => Structure::Public,
+        (SEQUENCE, BIT_STRING, None) if is_algorithm => Structure::Public,
+        (SEQUENCE, OCTET_STRING, None) if is_algorithm => Structure::Encrypted,
+        (SEQUENCE, SEQUENCE, Some(BIT_STRING)) => Structure::Certificate,
+        _ => return None,
+    };
+    file.0.is_empty().then_some(found)
+}
+
+/// Writes an `RSAPrivateKey` (RFC 8017 §A.1.2) with these numbers after its version, which need no leading zeros.
+pub fn rsa_private_key(numbers: [&[u8]; 8]) -> Zeroizing<Vec<u8>> {
+    let mut content = Zeroizing::new(vec![INTEGER, 1, 0]);
+    // Allocated in full, so that a growing buffer leaves no copies of the key behind.
+    content.reserve(numbers.iter().map(|number| number.len() + 8).sum());
+    for number in numbers {
+        let zeros = number.iter().take_while(|byte| **byte == 0).count();
+        let number = number.get(zeros..).unwrap_or_default();
+        let is_high = number.first().is_none_or(|byte| byte & 0x80 != 0);
+        head(&mut content, INTEGER, number.len() + usize::from(is_high));
+        content.extend(is_high.then_some(0));
+        content.extend_from_slice(number);
+    }
+    let mut whole = Zeroizing::new(Vec::with_capacity(content.len() + 8));
+    head(&mut whole, SEQUENCE, content.len());
+    whole.extend_from_slice(&content);
+    whole
+}
+
+/// Writes a tag and a length, which are at most 64 KiB here: the file that the values come from is not larger.
+fn head(to: &mut Vec<u8>, tag: u8, length: usize) {
+    let [.., high, low] = length.to_be_bytes();
+    to.push(tag);
+    match (high, low) {
+        (0, 0..=0x7f) => to.push(low),
+        (0, _) => to.extend([0x81, low]),
+        _ => to.extend([0x82, high, low]),
     }
 }
 

@@ -15,6 +15,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
+use zeroize::Zeroizing;
 
 use super::public::{Components, PublicKey, PublicKeyError};
 use super::secret::KeyOrigin;
@@ -173,50 +174,79 @@ impl KeysRead {
     }
 }
 
-/// Reads one key.
-fn verifier(jwk: &[Member<'_>], source: KeySource) -> Result<Verifier, JwkError> {
-    if let Some(name) = members::duplicate(jwk) {
-        return Err(JwkError::Duplicate(text::name(name, 64)));
+/// The members that every key can have.
+pub(super) struct Common<'m> {
+    pub kid: Option<Cow<'m, str>>,
+    pub alg: Option<Algorithm>,
+    pub kty: Cow<'m, str>,
+}
+
+impl<'m> Common<'m> {
+    pub fn read(jwk: &[Member<'m>]) -> Result<Self, JwkError> {
+        if let Some(name) = members::duplicate(jwk) {
+            return Err(JwkError::Duplicate(text::name(name, 64)));
+        }
+        let kid = string(jwk, "kid")?;
+        if string(jwk, "use")?.is_some_and(|purpose| purpose != "sig") {
+            return Err(JwkError::OtherUse("use"));
+        }
+        if let Some(operations) = value(jwk, "key_ops") {
+            let operations =
+                members::strings(operations).ok_or(JwkError::Malformed("key_ops", "an array of strings"))?;
+            // The private half of a pair is read too, of which only the public half is used.
+            if !operations.iter().any(|operation| operation == "verify" || operation == "sign") {
+                return Err(JwkError::OtherUse("key_ops"));
+            }
+        }
+        let alg = match string(jwk, "alg")? {
+            Some(alg) => {
+                Some(Algorithm::named(&alg).ok_or_else(|| JwkError::Unsupported("alg", text::name(&alg, 32)))?)
+            }
+            None => None,
+        };
+        Ok(Self { kid, alg, kty: string(jwk, "kty")?.ok_or(JwkError::Missing("kty"))? })
     }
-    let kid = string(jwk, "kid")?;
-    if string(jwk, "use")?.is_some_and(|purpose| purpose != "sig") {
-        return Err(JwkError::OtherUse("use"));
-    }
-    if let Some(operations) = value(jwk, "key_ops") {
-        let operations = members::strings(operations).ok_or(JwkError::Malformed("key_ops", "an array of strings"))?;
-        // The private half of a pair is read too, of which only the public half is used.
-        if !operations.iter().any(|operation| operation == "verify" || operation == "sign") {
-            return Err(JwkError::OtherUse("key_ops"));
+
+    /// Checks that the algorithm, if there is one, is of this family.
+    pub fn fits(&self, family: Family) -> Result<(), JwkError> {
+        match self.alg.filter(|alg| alg.family() != family) {
+            Some(alg) => Err(JwkError::Contradicts { alg, family }),
+            None => Ok(()),
         }
     }
-    let alg = match string(jwk, "alg")? {
-        Some(alg) => Some(Algorithm::named(&alg).ok_or_else(|| JwkError::Unsupported("alg", text::name(&alg, 32)))?),
-        None => None,
-    };
-    let kty = string(jwk, "kty")?.ok_or(JwkError::Missing("kty"))?;
-    if kty == "oct" {
+}
+
+/// Reads one key.
+fn verifier(jwk: &[Member<'_>], source: KeySource) -> Result<Verifier, JwkError> {
+    let common = Common::read(jwk)?;
+    let kid = common.kid.as_deref();
+    if common.kty == "oct" {
         if !source.is_private {
             return Err(JwkError::PublishedSecret);
         }
-        let alg = alg.unwrap_or(Algorithm::Hs256);
-        let secret = zeroize::Zeroizing::new(bytes(jwk, "k")?);
-        let bits = secret.len() * 8;
-        if alg.family() == Family::Hmac && bits < alg.strong_bits() {
-            return Err(JwkError::ShortSecret { bits, alg });
-        }
-        return Verifier::hmac(alg, &secret, source.origin, kid.as_deref())
+        let (alg, secret) = secret(jwk, common.alg)?;
+        return Verifier::hmac(alg, &secret, source.origin, kid)
             .ok_or(JwkError::Contradicts { alg, family: Family::Hmac });
     }
-    let components = components(jwk, &kty)?;
-    let family = components.family();
-    if let Some(alg) = alg.filter(|alg| alg.family() != family) {
-        return Err(JwkError::Contradicts { alg, family });
+    let components = components(jwk, &common.kty)?;
+    common.fits(components.family())?;
+    Ok(Verifier::public(PublicKey::new(components, common.alg)?, source.origin, kid))
+}
+
+/// Reads a shared secret, which must be as long as its algorithm requires; HS256 if there is none.
+pub(super) fn secret(jwk: &[Member<'_>], alg: Option<Algorithm>) -> Result<(Algorithm, Zeroizing<Vec<u8>>), JwkError> {
+    let alg = alg.unwrap_or(Algorithm::Hs256);
+    let secret = Zeroizing::new(bytes(jwk, "k")?);
+    let bits = secret.len() * 8;
+    match alg.family() {
+        Family::Hmac if bits < alg.strong_bits() => Err(JwkError::ShortSecret { bits, alg }),
+        Family::Hmac => Ok((alg, secret)),
+        _ => Err(JwkError::Contradicts { alg, family: Family::Hmac }),
     }
-    Ok(Verifier::public(PublicKey::new(components, alg)?, source.origin, kid.as_deref()))
 }
 
 /// Reads the public values of a key.
-fn components(jwk: &[Member<'_>], kty: &str) -> Result<Components, JwkError> {
+pub(super) fn components(jwk: &[Member<'_>], kty: &str) -> Result<Components, JwkError> {
     match kty {
         "RSA" => {
             let strip = |bytes: Vec<u8>| bytes.iter().skip_while(|byte| **byte == 0).copied().collect();
@@ -245,7 +275,7 @@ fn components(jwk: &[Member<'_>], kty: &str) -> Result<Components, JwkError> {
     }
 }
 
-fn value<'m>(jwk: &[Member<'m>], name: &str) -> Option<&'m str> {
+pub(super) fn value<'m>(jwk: &[Member<'m>], name: &str) -> Option<&'m str> {
     jwk.iter().find(|member| member.name == name).map(|member| member.value)
 }
 
@@ -254,7 +284,7 @@ fn string<'m>(jwk: &[Member<'m>], name: &'static str) -> Result<Option<Cow<'m, s
     value(jwk, name).map(read).transpose()
 }
 
-fn bytes(jwk: &[Member<'_>], name: &'static str) -> Result<Vec<u8>, JwkError> {
+pub(super) fn bytes(jwk: &[Member<'_>], name: &'static str) -> Result<Vec<u8>, JwkError> {
     let text = string(jwk, name)?.ok_or(JwkError::Missing(name))?;
     URL_SAFE_NO_PAD.decode(&*text).map_err(|_| JwkError::Malformed(name, "base64url without padding"))
 }
@@ -285,6 +315,24 @@ pub fn write(components: &Components) -> Map<String, Value> {
         Ok(Value::Object(jwk)) => jwk,
         _ => Map::new(),
     }
+}
+
+/// Writes a key for a public set: its public values with `kid` (its own, or else the thumbprint), `use` and `alg`, if it
+/// has one algorithm. `None` for a shared secret. Nothing private can be written: a verifier has only the public half.
+pub fn public(verifier: &Verifier, algorithm: Option<Algorithm>) -> Option<Map<String, Value>> {
+    let components = verifier.components()?;
+    let mut jwk = write(components);
+    let kid = verifier.kid().map_or_else(|| thumbprint(components), str::to_owned);
+    jwk.insert("kid".to_owned(), kid.into());
+    jwk.insert("use".to_owned(), "sig".into());
+    let only = || match verifier.algorithms() {
+        [only] => Some(*only),
+        _ => None,
+    };
+    if let Some(algorithm) = algorithm.or_else(only) {
+        jwk.insert("alg".to_owned(), algorithm.name().into());
+    }
+    Some(jwk)
 }
 
 /// Returns the key's thumbprint (RFC 7638): the SHA-256 of its required members in their order, as base64url.

@@ -1,9 +1,10 @@
 //! Keys: [`Verifier`]s in a [`KeySet`], which a decision needs, and the [`Signer`], which it does not.
 
 mod der;
+mod file;
 mod hmac;
 pub mod jwk;
-pub mod pem;
+mod material;
 mod public;
 mod secret;
 mod signer;
@@ -14,8 +15,9 @@ use std::sync::Arc;
 use super::algorithm::Algorithm;
 use super::reason::Reason;
 
+pub use file::{KeyFileError, PublicFileError, read_private, read_public};
 pub use public::{Components, PublicKeyError, SMALLEST_RSA};
-pub use secret::{KeyError, KeyOrigin, MAX_SECRET_BYTES};
+pub use secret::{KeyError, KeyOrigin, MAX_SECRET_BYTES, Material};
 pub use signer::{Generated, Signer, SignerOptions};
 pub use verifier::Verifier;
 

@@ -41,6 +41,50 @@ impl KeyOrigin {
     }
 }
 
+/// The content of a key file, as errors name it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Material {
+    /// A private key, as PEM or DER.
+    PrivateKey,
+    /// A public key, as PEM or DER.
+    PublicKey,
+    /// An X.509 certificate.
+    Certificate,
+    /// A private or secret JWK, or a set with one.
+    PrivateJwk,
+    /// A public JWK.
+    PublicJwk,
+    /// A set of public JWKs.
+    JwkSet,
+    /// A PEM block without a key.
+    OtherPem,
+}
+
+impl Material {
+    /// The content as a noun with its article.
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::PrivateKey => "a private key",
+            Self::PublicKey => "a public key",
+            Self::Certificate => "a certificate",
+            Self::PrivateJwk => "a private JWK",
+            Self::PublicJwk => "a public JWK",
+            Self::JwkSet => "a JWK set",
+            Self::OtherPem => "a PEM file without a key",
+        }
+    }
+
+    /// Where to pass it instead, as a clause; empty for a file without a key.
+    pub const fn advice(self) -> &'static str {
+        match self {
+            Self::PrivateKey | Self::PrivateJwk => "; pass it with --signing-key",
+            Self::PublicKey | Self::Certificate => "; pass it with --public-key",
+            Self::PublicJwk | Self::JwkSet => "; pass it with --jwks",
+            Self::OtherPem => "",
+        }
+    }
+}
+
 /// Why a text cannot be used as a secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum KeyError {
@@ -56,6 +100,9 @@ pub enum KeyError {
     /// The text after `b64:` is not base64.
     #[error("invalid base64 secret: expected base64 after b64:")]
     NotBase64,
+    /// The text is a key file. Used as a secret, it would be one that others know.
+    #[error("expected a secret, got {}{}", .0.words(), .0.advice())]
+    NotASecret(Material),
     /// The key is not a private key of a supported kind.
     #[error("expected a private key: PKCS #8, PKCS #1 (RSA) or SEC 1 (EC), for RSA, P-256, P-384, P-521 or Ed25519")]
     NotPrivate,

@@ -10,12 +10,15 @@ use aws_lc_rs::rsa::KeySize;
 use aws_lc_rs::signature::{
     self as lc, EcdsaKeyPair, EcdsaSigningAlgorithm, Ed25519KeyPair, KeyPair as _, RsaEncoding, RsaKeyPair,
 };
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use zeroize::Zeroizing;
 
 use super::der;
 use super::hmac::HmacKey;
 use super::jwk;
-use super::public::{Components, PublicKey};
+use super::material;
+use super::public::{Components, PublicKey, PublicKeyError};
 use super::secret::{self, KeyError, KeyOrigin, MAX_SECRET_BYTES};
 use super::verifier::Verifier;
 use crate::auth::algorithm::{Algorithm, Family};
@@ -40,7 +43,8 @@ enum SigningKey {
 /// What a private key is called where it was read, and what it shall be used for.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SignerOptions<'a> {
-    /// The algorithm; the usual one of the key if it is `None`: RS256, ES256, ES384, ES512 or `EdDSA`.
+    /// The algorithm of signatures and verifier. If it is `None`, the key signs with its usual one (HS256, RS256, ES256,
+    /// ES384, ES512 or `EdDSA`), and the verifier of an RSA key accepts all of RSA.
     pub algorithm: Option<Algorithm>,
     /// The `kid` of the tokens; a public key's thumbprint (RFC 7638) if it is `None`.
     pub kid: Option<&'a str>,
@@ -58,9 +62,18 @@ impl Signer {
     }
 
     /// Creates a signer from a secret as people write it: `hex:` and hex digits, `b64:` and base64 (either alphabet,
-    /// padded or not), or the secret itself.
+    /// padded or not), or the secret itself. A key file is refused.
     pub fn from_written(written: &[u8], origin: KeyOrigin) -> Result<Self, KeyError> {
-        Self::hs256(&secret::decode(written)?, origin)
+        Self::from_written_with(written, origin, SignerOptions::default())
+    }
+
+    /// Like [`Signer::from_written`], for any HMAC and with a name; HS256 if the options name no algorithm.
+    pub fn from_written_with(written: &[u8], origin: KeyOrigin, options: SignerOptions<'_>) -> Result<Self, KeyError> {
+        let secret = secret::decode(written)?;
+        if let Some(found) = material::recognize(&secret) {
+            return Err(KeyError::NotASecret(found));
+        }
+        Self::hmac(options.algorithm.unwrap_or(Algorithm::Hs256), &secret, origin, options.kid)
     }
 
     /// Creates a signer with 32 bytes from the operating system's random number generator.
@@ -129,6 +142,33 @@ impl Signer {
         Ok((signer, Generated::Pkcs8(der)))
     }
 
+    /// Creates a signer from the parts of a key on a curve: the private number, and the public point as x and y.
+    pub(super) fn curve(
+        family: Family,
+        private: &[u8],
+        point: &[u8],
+        origin: KeyOrigin,
+        options: SignerOptions<'_>,
+    ) -> Result<Self, KeyError> {
+        let invalid = KeyError::Public(PublicKeyError::Invalid(family));
+        let (algorithm, lc) = CURVES.iter().find(|(own, _)| own.family() == family).ok_or(invalid)?;
+        let point = [&[4], point].concat();
+        let pair = EcdsaKeyPair::from_private_key_and_public_key(lc, private, &point).map_err(|_| invalid)?;
+        Self::pair(SigningKey::Ecdsa(Arc::new(pair)), *algorithm, origin, options)
+    }
+
+    /// Creates a signer from the seed and the public key of Ed25519.
+    pub(super) fn ed25519(
+        seed: &[u8],
+        public: &[u8],
+        origin: KeyOrigin,
+        options: SignerOptions<'_>,
+    ) -> Result<Self, KeyError> {
+        let invalid = |_| KeyError::Public(PublicKeyError::Invalid(Family::Ed25519));
+        let pair = Ed25519KeyPair::from_seed_and_public_key(seed, public).map_err(invalid)?;
+        Self::pair(SigningKey::Ed25519(Arc::new(pair)), Algorithm::Ed25519, origin, options)
+    }
+
     fn pair(
         private: SigningKey,
         usual: Algorithm,
@@ -143,7 +183,8 @@ impl Signer {
         }
         let thumbprint = jwk::thumbprint(&components);
         let kid = options.kid.unwrap_or(&thumbprint);
-        let key = PublicKey::new(components, Some(algorithm)).map_err(KeyError::Public)?;
+        // A key that names no algorithm verifies those of its family, as one of a JWK set does.
+        let key = PublicKey::new(components, options.algorithm).map_err(KeyError::Public)?;
         Ok(Self { private, algorithm, verifier: Verifier::public(key, origin, Some(kid)) })
     }
 
@@ -185,6 +226,26 @@ pub enum Generated {
     Secret(Zeroizing<Vec<u8>>),
     /// The DER of PKCS #8.
     Pkcs8(Zeroizing<Vec<u8>>),
+}
+
+impl Generated {
+    /// The text of a file with this key, which [`read_private`](super::read_private) reads: `b64:` and the secret, or
+    /// PEM.
+    pub fn to_file(&self) -> Zeroizing<String> {
+        match self {
+            Self::Secret(secret) => {
+                let mut text = Zeroizing::new(String::with_capacity(8 + secret.len() * 2));
+                text.push_str("b64:");
+                STANDARD.encode_string(secret, &mut text);
+                text.push('\n');
+                text
+            }
+            Self::Pkcs8(der) => {
+                let config = pem::EncodeConfig::new().set_line_ending(pem::LineEnding::LF);
+                Zeroizing::new(pem::encode_config(&pem::Pem::new("PRIVATE KEY", der.to_vec()), config))
+            }
+        }
+    }
 }
 
 /// The algorithms of the curves: each curve has one.

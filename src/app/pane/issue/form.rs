@@ -229,6 +229,7 @@ impl IssueForm {
             issuer: text(&self.issuer),
             audience: text(&self.audience),
             extra: self.extra_claims()?,
+            ..IssueRequest::default()
         })
     }
 

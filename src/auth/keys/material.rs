@@ -1,0 +1,81 @@
+//! Recognizes key files by their form, where a shared secret or another kind of key is expected. The text of a public key
+//! must never become an HMAC secret: everyone knows it (RFC 8725 §2.1).
+
+use serde::Deserialize as _;
+use serde_json::value::RawValue;
+
+use super::der::{self, Structure};
+use super::secret::Material;
+use crate::auth::members::{self, Member};
+
+/// The beginning of a PEM block, before its label (RFC 7468 §2).
+const BEGIN: &[u8] = b"-----BEGIN ";
+
+/// Recognizes the content of a key file by its form, whether or not the key is valid; `None` for anything else,
+/// such as a secret.
+pub fn recognize(bytes: &[u8]) -> Option<Material> {
+    if is_pem(bytes) {
+        let labels = labels(bytes);
+        let any = |end: &str| labels.iter().any(|label| label.ends_with(end));
+        return Some(match () {
+            () if any("PRIVATE KEY") || any("PRIVATE KEY BLOCK") => Material::PrivateKey,
+            () if any("PUBLIC KEY") => Material::PublicKey,
+            () if any("CERTIFICATE") => Material::Certificate,
+            () => Material::OtherPem,
+        });
+    }
+    if let Some(structure) = der::structure(bytes) {
+        return Some(match structure {
+            Structure::Private | Structure::Encrypted => Material::PrivateKey,
+            Structure::Public => Material::PublicKey,
+            Structure::Certificate => Material::Certificate,
+        });
+    }
+    let members = members::parse(json(bytes)?).ok()?;
+    let value = |name| members.iter().find(|member| member.name == name).map(|member| member.value);
+    match (value("keys"), value("kty")) {
+        (Some(keys), _) if keys.starts_with('[') => {
+            let any = each(keys).is_some_and(|keys| keys.iter().any(|key| is_private(key)));
+            Some(if any { Material::PrivateJwk } else { Material::JwkSet })
+        }
+        (_, Some(_)) => Some(match has_private(&members) {
+            true => Material::PrivateJwk,
+            false => Material::PublicJwk,
+        }),
+        _ => None,
+    }
+}
+
+/// Whether the bytes contain a PEM block, after any other text: OpenSSL writes a description before some blocks.
+pub fn is_pem(bytes: &[u8]) -> bool {
+    bytes.windows(BEGIN.len()).any(|window| window == BEGIN)
+}
+
+/// The labels of all PEM blocks, whether or not their contents can be decoded.
+pub fn labels(bytes: &[u8]) -> Vec<String> {
+    let text = String::from_utf8_lossy(bytes);
+    let label = |rest: &str| rest.split_once("-----").map(|(label, _)| label.trim().to_owned());
+    text.split("-----BEGIN ").skip(1).filter_map(label).collect()
+}
+
+/// The text of a JSON object, without a byte order mark; `None` for anything else.
+pub fn json(bytes: &[u8]) -> Option<&[u8]> {
+    let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    text.trim_ascii_start().starts_with(b"{").then_some(text)
+}
+
+/// The texts of the keys in the value of `keys`; `None` if it is not an array.
+pub fn each(keys: &str) -> Option<Vec<&str>> {
+    let all: Vec<&RawValue> = Vec::deserialize(&mut serde_json::Deserializer::from_str(keys)).ok()?;
+    Some(all.into_iter().map(RawValue::get).collect())
+}
+
+/// Whether the text of a key contains a private or shared key.
+pub fn is_private(key: &str) -> bool {
+    members::parse(key.as_bytes()).is_ok_and(|members| has_private(&members))
+}
+
+/// Whether a key has a private or shared part.
+pub fn has_private(jwk: &[Member<'_>]) -> bool {
+    jwk.iter().any(|member| matches!(&*member.name, "d" | "k"))
+}
