@@ -139,6 +139,8 @@ pub enum Failure {
 pub struct ServerInfo {
     /// The server's URI: the audience of tokens and the address for clients.
     pub uri: Arc<str>,
+    /// The port that it listens on, chosen by the system if port 0 was requested.
+    pub port: u16,
     /// Whether other machines can reach it.
     pub is_exposed: bool,
 }

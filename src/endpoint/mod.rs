@@ -181,6 +181,12 @@ impl Address {
         &self.host
     }
 
+    /// Returns the same host with another port.
+    #[must_use]
+    pub fn with_port(&self, port: u16) -> Self {
+        Self { host: self.host.clone(), port }
+    }
+
     /// The port; 0 for any free one.
     pub const fn port(&self) -> u16 {
         self.port

@@ -98,7 +98,7 @@ pub fn message(app: &App, news: News) -> Option<Msg> {
 
 /// Describes a server for the console.
 pub fn listening(server: &Server) -> ServerInfo {
-    ServerInfo { uri: Arc::clone(&server.uri), is_exposed: server.is_exposed() }
+    ServerInfo { uri: Arc::clone(&server.uri), port: server.address.port(), is_exposed: server.is_exposed() }
 }
 
 /// How an effect is carried out.

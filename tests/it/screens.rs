@@ -113,7 +113,7 @@ fn the_time_lab_at_every_size(#[case] columns: u16, #[case] rows: u16) {
 fn served(columns: u16, rows: u16) -> Desk {
     let mut desk = scene(columns, rows);
     desk.keys("F5");
-    desk.tell(Msg::Served(Ok(ServerInfo { uri: "http://127.0.0.1:8640/mcp".into(), is_exposed: false })));
+    desk.tell(Msg::Served(Ok(ServerInfo { uri: "http://127.0.0.1:8640/mcp".into(), port: 8640, is_exposed: false })));
     let tokens: Vec<_> = desk.app.auth.tokens.iter().map(|entry| entry.text().cloned().expect("its text")).collect();
     let clients = [
         ("claude-code 2.1", 0, "user123", 23, None),

@@ -149,7 +149,13 @@ impl ServerAct {
 
 impl App {
     /// Records a server that is now running.
-    pub fn is_served(&mut self, ServerInfo { uri, is_exposed }: ServerInfo) {
+    pub fn is_served(&mut self, ServerInfo { uri, port, is_exposed }: ServerInfo) {
+        // A restart must keep the port that the system chose: tokens and clients name it.
+        let address = &mut self.server.settings.address;
+        if address.port() == 0 {
+            *address = address.with_port(port);
+            self.server.listen.set(&address.to_string());
+        }
         let settings = self.server.settings.clone();
         self.server.serving = Some(RunningServer { uri, is_exposed, since: self.times.real, settings });
     }
