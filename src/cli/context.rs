@@ -13,11 +13,12 @@ use crate::auth::keys::SignerOptions;
 use crate::auth::{IssueRequest, Issuer, Issuers, KeySet, Leeway, NumericDate, Policy, Revocations, Rules, Signer};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{
-    self, CONFIG_VARIABLE, ConfigError, ConfigFile, IssuerConfig, IssuerError, KeyFile, KeySources, WritableFile,
+    self, CONFIG_VARIABLE, ConfigError, ConfigFile, IssuerConfig, IssuerError, KeyFile, KeySources, KeysFrom,
+    WritableFile,
 };
 use crate::endpoint::Files;
 use crate::gate::{Gate, Provenance};
-use crate::issuer_keys::{KeySource, RemoteKeys, fetch_once};
+use crate::issuer_keys::{KeySource, RemoteKeys, UrlError, fetch_once};
 use crate::look::{Background, Depth, Look, ThemeChoice};
 use crate::store::{Edition, FileStore, Memory, Store};
 use crate::text::Span;
@@ -152,7 +153,7 @@ impl Context {
         let others = configured.iter().map(|issuer| issuer.issuer()).collect::<Result<Vec<Issuer>, _>>();
         let others = others.map_err(ConfigError::Issuer)?;
         let source = |issuer: &&IssuerConfig| {
-            let source = RemoteKeys::new(issuer.name.as_deref().map(Into::into), issuer.source()?);
+            let source = RemoteKeys::new(issuer.name.as_deref().map(Into::into), source_of(issuer)?);
             Ok(RemoteKeys { ca_file: settings.other.ca_file.clone(), ..source })
         };
         let sources = configured.iter().map(source).collect::<Result<_, _>>().map_err(ConfigError::Issuer)?;
@@ -359,6 +360,17 @@ impl Context {
                 gate.shared().update(|state| state.add(token, Provenance::Issued, now));
             }
         }
+    }
+}
+
+/// The source of an issuer's keys.
+fn source_of(issuer: &IssuerConfig) -> Result<KeySource, IssuerError> {
+    let url = |found: Result<KeySource, UrlError>| found.map_err(|error| IssuerError::Keys(error.to_string()));
+    match &issuer.keys {
+        Some(KeysFrom::JwksFile(path) | KeysFrom::PublicKey(path)) => Ok(KeySource::File(path.clone())),
+        Some(KeysFrom::JwksUri(uri)) => url(KeySource::jwks(uri)),
+        Some(KeysFrom::Discovery) => url(KeySource::discovery(issuer.name.as_deref().ok_or(IssuerError::NoUrl)?)),
+        None => Err(IssuerError::NoKeys),
     }
 }
 

@@ -5,10 +5,9 @@ use std::sync::Arc;
 
 use toml::Value;
 
-use crate::auth::Issuer;
 use crate::auth::algorithm::Algorithm;
 use crate::auth::mapping::{Mapping, STANDARD};
-use crate::issuer_keys::{KeySource, RemoteKeys, UrlError};
+use crate::auth::{Issuer, KeySet};
 use crate::text;
 
 /// An issuer as it is configured.
@@ -66,9 +65,6 @@ pub enum IssuerError {
     /// Discovery without a URL to begin at.
     #[error("discover needs the issuer's URL as its name")]
     NoUrl,
-    /// A URL that keys cannot be fetched from.
-    #[error(transparent)]
-    Url(#[from] UrlError),
     /// The keys cannot be read.
     #[error("{0}")]
     Keys(String),
@@ -85,17 +81,7 @@ impl IssuerConfig {
             algorithms: self.algorithms.iter().map(algorithm).collect::<Result<_, _>>()?,
             mapping: Arc::new(mapping.with_user(&self.user).with_permissions(&self.permissions)),
             require_typ: self.require_typ,
-            keys: RemoteKeys::pending(),
-        })
-    }
-
-    /// The source of its keys.
-    pub fn source(&self) -> Result<KeySource, IssuerError> {
-        Ok(match &self.keys {
-            Some(KeysFrom::JwksFile(path) | KeysFrom::PublicKey(path)) => KeySource::File(path.clone()),
-            Some(KeysFrom::JwksUri(url)) => KeySource::jwks(url)?,
-            Some(KeysFrom::Discovery) => KeySource::discovery(self.name.as_deref().ok_or(IssuerError::NoUrl)?)?,
-            None => return Err(IssuerError::NoKeys),
+            keys: KeySet::unavailable("they have not been read yet"),
         })
     }
 
@@ -149,7 +135,7 @@ impl IssuerConfig {
             _ => return Err(IssuerError::TwoSources.to_string()),
         };
         // What the names mean is reported with the place in the file.
-        found.issuer().and_then(|_| found.source()).map_err(|error| error.to_string())?;
+        found.issuer().map_err(|error| error.to_string())?;
         Ok(found)
     }
 }

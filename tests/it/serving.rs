@@ -470,8 +470,8 @@ fn a_token_whose_issuer_has_no_keys_at_present_gets_503() {
     let keys = KeySet::unavailable("https://id.example/jwks: expected status 200, got 500");
     served.gate.shared().update(|state| state.set_rules((**state.rules()).clone().with_keys(keys)));
     let got = served.call(Some(&user), "read_data", &json!({}));
-    assert_eq!((got.status, got.header("retry-after")), (503, Some("1")), "not 401: the token may be valid");
-    assert_eq!(got.json()["error"]["message"], "unavailable: the issuer's keys cannot be read");
+    assert_eq!((got.status, got.header("retry-after")), (503, Some("30")), "not 401: the token may be valid");
+    assert_eq!(got.json()["error"]["message"], "unavailable: the issuer's key set cannot be read");
     assert_eq!(served.call(None, "read_data", &json!({})).status, 401);
 }
 

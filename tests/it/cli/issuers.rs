@@ -111,8 +111,8 @@ fn options_of_an_issuer_that_cannot_work_are_explained() {
         ),
         (&["--jwks", &set, "--preset", "octa"], 1, "unknown preset octa, expected one of: lab, standard"),
         (&["--jwks", &set, "--algorithms", "RS999"], 1, "unknown algorithm RS999, expected one of: HS256"),
-        (&["--jwks", "/no/such/file"], 1, "key file /no/such/file: no such file or directory"),
-        (&["--jwks", &empty], 1, "no usable key; the set is empty"),
+        (&["--jwks", "/no/such/file"], 1, "file /no/such/file: no such file or directory"),
+        (&["--jwks", &empty], 1, "empty.json: no usable key"),
         (
             &["--jwks", &broken],
             1,
