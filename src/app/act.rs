@@ -69,6 +69,10 @@ impl App {
             Action::Jump(letter) => {
                 if let Some(pane) = Pane::by_letter(letter) {
                     self.go(Focus { pane, field: None });
+                    // On the first screen, a name is likely to be typed at once.
+                    if self.auth.tokens.is_empty() {
+                        self.say(format!("{letter} goes to {}; Enter begins to type", pane.title()));
+                    }
                 }
             }
             Action::Go => self.chord = binding(Action::Go).and_then(|binding| binding.keys.first()).copied(),

@@ -89,7 +89,7 @@ impl App {
             Some(Action::Row(_)) if self.moves_in_text(key) => self.type_key(key),
             Some(action) => return self.act(action),
             None if in_text => self.type_key(key),
-            None => {}
+            None => self.explain_letter(key),
         }
         Vec::new()
     }
@@ -107,6 +107,13 @@ impl App {
             return Vec::new();
         }
         self.key(key)
+    }
+
+    /// Says how to type where a letter does nothing: on the first screen, a name is likely to be typed at once.
+    fn explain_letter(&mut self, key: Key) {
+        if let Some(letter) = key.typed().filter(|letter| self.overlays.is_empty() && letter.is_alphanumeric()) {
+            self.say(format!("{letter} does nothing here; Enter begins to type in {}", self.focus.pane.title()));
+        }
     }
 
     /// Whether an arrow moves from line to line in the text of a pane, rather than out of it.
