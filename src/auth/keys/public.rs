@@ -16,7 +16,7 @@ pub enum PublicKeyError {
     /// An RSA modulus below [`SMALLEST_RSA`].
     #[error("an RSA key of {0} bits is too short, expected at least {SMALLEST_RSA}")]
     TooShort(usize),
-    /// An RSA modulus above [`LARGEST_RSA`].
+    /// An RSA modulus above 8192 bits.
     #[error("an RSA key of {0} bits is too long, expected at most {LARGEST_RSA}")]
     TooLong(usize),
     /// A modulus from a chip whose keys can be factored.
