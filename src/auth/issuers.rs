@@ -1,6 +1,5 @@
 //! Issuers: who may sign tokens, with which keys, and for which audiences.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::algorithm::Algorithm;
@@ -53,8 +52,7 @@ impl Issuer {
         const WANTED: &str = "an access token";
         let kind = || TokenKind::of(header, payload);
         if self.require_typ {
-            let typ =
-                header.iter().find(|member| member.name == "typ").and_then(|member| members::string(member.value));
+            let typ = members::value(header, "typ").and_then(members::string);
             let is_access =
                 |typ: &str| ["at+jwt", "application/at+jwt"].iter().any(|own| typ.eq_ignore_ascii_case(own));
             if !typ.as_deref().is_some_and(is_access) {
@@ -117,14 +115,7 @@ impl Issuers {
     /// any `iss`, tokens of unknown issuers are checked with our keys.
     pub fn with_others(self, others: impl IntoIterator<Item = (Arc<str>, Issuer)>) -> Result<Self, DuplicateIssuer> {
         let named = |(name, issuer)| Issuer { name: Some(name), ..issuer };
-        let issuers = Self { others: others.into_iter().map(named).collect(), ..self };
-        let mut known = HashSet::new();
-        let mut all = issuers.iter().filter_map(|issuer| issuer.name.clone());
-        if let Some(name) = all.find(|name| !known.insert(Arc::clone(name))) {
-            return Err(DuplicateIssuer(name));
-        }
-        drop(all);
-        Ok(issuers)
+        others.into_iter().map(named).try_fold(self, |issuers, other| issuers.with(other))
     }
 
     /// Our own issuer.
@@ -153,10 +144,11 @@ impl Issuers {
         Ok(Self { own: self.own.clone(), others })
     }
 
-    /// Returns the same issuers, each as `change` returns it.
+    /// Returns the same issuers, each as `change` returns it from its place, our own at 0.
     #[must_use]
-    pub fn map(&self, change: impl Fn(&Issuer) -> Issuer) -> Self {
-        Self { own: change(&self.own), others: self.others.iter().map(&change).collect() }
+    pub fn map(&self, change: impl Fn(usize, &Issuer) -> Issuer) -> Self {
+        let others = self.others.iter().enumerate().map(|(n, issuer)| change(n + 1, issuer)).collect();
+        Self { own: change(0, &self.own), others }
     }
 
     /// The issuer with this name. Of those that accept any `iss`, it is the last one: our own comes first, and its keys
@@ -188,11 +180,9 @@ impl Issuers {
         if self.others.is_empty() {
             return Ok(&self.own);
         }
-        let string = |part: &[Member<'_>], name: &str| {
-            let value = part.iter().find(|member| member.name == name).map(|member| member.value)?;
-            members::string(value).map(std::borrow::Cow::into_owned)
-        };
-        self.named(string(payload, "iss").as_deref(), string(header, "alg").as_deref())
+        let iss = members::value(payload, "iss").and_then(members::string);
+        let alg = members::value(header, "alg").and_then(members::string);
+        self.named(iss.as_deref(), alg.as_deref())
     }
 
     /// The audiences of all issuers, if each of them requires one; a token whose issuer is unknown is compared with

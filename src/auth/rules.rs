@@ -81,18 +81,21 @@ impl Rules {
     /// Returns the same rules with this audience required by every issuer that does not require one.
     #[must_use]
     pub fn with_default_audience(self, audience: &Arc<str>) -> Self {
-        let issuers = self.issuers.map(|issuer| match issuer.audiences.is_empty() {
+        let issuers = self.issuers.map(|_, issuer| match issuer.audiences.is_empty() {
             true => Issuer { audiences: [Arc::clone(audience)].into(), ..issuer.clone() },
             false => issuer.clone(),
         });
         Self { issuers, ..self }
     }
 
-    /// Returns the same rules without this audience where it is the only one that an issuer requires.
+    /// Returns the same rules without this audience where it is the only one that an issuer at one of these
+    /// places requires; our own is at 0.
     #[must_use]
-    pub fn without_audience(self, audience: &Arc<str>) -> Self {
-        let issuers = self.issuers.map(|issuer| match &*issuer.audiences {
-            [only] if only == audience => Issuer { audiences: Arc::default(), ..issuer.clone() },
+    pub fn without_audience(self, audience: &Arc<str>, places: &[usize]) -> Self {
+        let issuers = self.issuers.map(|place, issuer| match &*issuer.audiences {
+            [only] if only == audience && places.contains(&place) => {
+                Issuer { audiences: Arc::default(), ..issuer.clone() }
+            }
             _ => issuer.clone(),
         });
         Self { issuers, ..self }

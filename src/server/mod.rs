@@ -144,29 +144,33 @@ impl Drop for Server {
 /// unless the audience has been changed since.
 struct ExpectedAudience {
     shared: Shared,
-    /// The audience that was set; `None` if one was required already.
-    set: Option<Arc<str>>,
+    /// The audience that was set.
+    uri: Arc<str>,
+    /// The places of the issuers that got it: those that did not require one.
+    places: Vec<usize>,
 }
 
 impl ExpectedAudience {
     fn set(shared: &Shared, uri: &Arc<str>) -> Self {
-        let set = shared.update(|state| {
-            let is_new = state.rules().issuers.iter().any(|issuer| issuer.audiences.is_empty());
-            is_new.then(|| {
+        let places = shared.update(|state| {
+            let all = state.rules().issuers.iter().enumerate();
+            let places: Vec<usize> = all.filter(|(_, issuer)| issuer.audiences.is_empty()).map(|(n, _)| n).collect();
+            if !places.is_empty() {
                 state.set_rules((**state.rules()).clone().with_default_audience(uri));
-                Arc::clone(uri)
-            })
+            }
+            places
         });
-        Self { shared: shared.clone(), set }
+        Self { shared: shared.clone(), uri: Arc::clone(uri), places }
     }
 }
 
 impl Drop for ExpectedAudience {
     fn drop(&mut self) {
-        let Some(set) = self.set.take() else { return };
-        self.shared.update(|state| {
-            state.set_rules((**state.rules()).clone().without_audience(&set));
-        });
+        if !self.places.is_empty() {
+            self.shared.update(|state| {
+                state.set_rules((**state.rules()).clone().without_audience(&self.uri, &self.places));
+            });
+        }
     }
 }
 

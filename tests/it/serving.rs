@@ -1529,3 +1529,18 @@ fn tokens_of_other_issuers_are_served_and_missing_keys_are_not_the_token_s_fault
     let why = "the issuer's keys are not available: connection refused; try again later";
     assert!(told.as_deref().is_some_and(|told| told.starts_with(why)), "{told:?}");
 }
+
+#[test]
+fn a_server_that_stops_removes_only_the_audiences_that_it_set() {
+    let uri = "https://gate.example/mcp";
+    let rules = crate::forge::rules().with_audiences([uri.into()]);
+    let other = Issuer { name: Some("https://as".into()), ..Issuer::default() };
+    let issuers = rules.issuers.with(other).expect("a name");
+    let mut served = TestServer::on(Rules { issuers, ..rules }, |settings| settings.public_url = Some(uri.to_owned()));
+    let audiences = |served: &TestServer| -> Vec<usize> {
+        served.gate.shared().rules().issuers.iter().map(|issuer| issuer.audiences.len()).collect()
+    };
+    assert_eq!(audiences(&served), [1, 1]);
+    served.server.take().expect("it runs").stop();
+    assert_eq!(audiences(&served), [1, 0], "our own was configured");
+}
