@@ -20,7 +20,7 @@ pub(super) type Step = Result<(), Reason>;
 /// The results of the checks of a token, in order; `None` for a check that could not be made.
 pub(super) type Steps = [(Check, Option<Step>); 8];
 
-/// What can be shown of a token at any time, without its documents: the data of a row in a list.
+/// The displayable evaluation of a token, without its documents: the data of a row in a list.
 #[derive(Clone, Debug)]
 pub struct Evaluation {
     /// The first claim of `NAMES` that is present, verified or not. For display: a decision reads `user_id`.

@@ -203,7 +203,7 @@ fn head(text: &str) -> String {
 }
 
 fn in_header(token: &Readable<'_>, found: &mut Vec<Finding>) {
-    let alg = token.header.iter().find(|m| m.name == "alg").and_then(|m| members::string(m.value)).unwrap_or_default();
+    let alg = members::value(token.header, "alg").and_then(members::string).unwrap_or_default();
     if token.segments == 5 {
         found.push(Finding::Encrypted);
     } else if alg.eq_ignore_ascii_case("none") {
@@ -271,7 +271,7 @@ fn quoted_time(member: &Member<'_>) -> Option<Finding> {
 
 /// Reports what identity providers omit from a token, and what they require of its sender.
 fn provider(token: &Readable<'_>, found: &mut Vec<Finding>) {
-    let value = |name: &str| token.payload.iter().find(|m| m.name == name).map(|m| m.value);
+    let value = |name: &str| members::value(token.payload, name);
     let has_groups = |names: &[Member<'_>]| names.iter().any(|m| m.name == "groups");
     // Instead of more than 200 groups, Entra ID names their source; in implicit flows it sets `hasgroups`.
     if value("_claim_names").and_then(|names| members::parse(names.as_bytes()).ok()).is_some_and(|n| has_groups(&n)) {
@@ -354,7 +354,7 @@ impl Iterator for Letters<'_> {
 }
 
 fn permissions(token: &Readable<'_>, found: &mut Vec<Finding>) {
-    let held = token.payload.iter().find(|m| m.name == "permissions").and_then(|m| super::members::strings(m.value));
+    let held = members::value(token.payload, "permissions").and_then(members::strings);
     for permission in held.unwrap_or_default().into_iter().take(50) {
         if !token.policy.names(&permission) {
             found.push(Finding::UnknownPermission { permission: head(&permission) });

@@ -20,7 +20,7 @@ use super::kind::TokenKind;
 use super::leeway::Leeway;
 use super::lifetime::Lifetime;
 use super::mapping::{AudienceClaim, ClaimPath};
-use super::members::{self, Member};
+use super::members::{self, Member, value};
 use super::proof::Principal;
 use super::reason::Reason;
 use super::rules::{Rules, candidates, present, signature};
@@ -424,10 +424,6 @@ fn both([first, second]: [Option<Step>; 2]) -> Option<Step> {
         (Some(Ok(())), Some(Ok(()))) => Some(Ok(())),
         _ => None,
     }
-}
-
-fn value<'m>(part: &[Member<'m>], name: &str) -> Option<&'m str> {
-    part.iter().find(|m| m.name == name).map(|m| m.value)
 }
 
 fn fault<T>(part: Option<&Result<T, Fault>>) -> Option<&Fault> {

@@ -45,8 +45,7 @@ impl TokenKind {
     /// precedence.
     pub(super) fn of(header: &[Member<'_>], payload: &[Member<'_>]) -> Option<Self> {
         let value = |part: &[Member<'_>], name: &str| {
-            let member = part.iter().find(|member| member.name == name)?;
-            members::string(member.value).map(|value| value.to_ascii_lowercase())
+            members::value(part, name).and_then(members::string).map(|value| value.to_ascii_lowercase())
         };
         let has = |names: &[&str]| payload.iter().any(|member| names.contains(&&*member.name));
         // Cognito and Keycloak state the kind in a claim, RFC 9068 and Okta in the header.

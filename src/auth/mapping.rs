@@ -65,7 +65,7 @@ impl ClaimPath {
 }
 
 fn find<'t>(members: &[Member<'t>], path: &str) -> Option<&'t str> {
-    let named = |name: &str| members.iter().find(|member| member.name == name).map(|member| member.value);
+    let named = |name: &str| members::value(members, name);
     if let Some(value) = named(path) {
         return Some(value);
     }

@@ -110,6 +110,11 @@ fn fault(text: &str, error: &serde_json::Error) -> Fault {
     }
 }
 
+/// Returns the JSON text of the first member with this name.
+pub fn value<'m>(members: &[Member<'m>], name: &str) -> Option<&'m str> {
+    members.iter().find(|member| member.name == name).map(|member| member.value)
+}
+
 /// Returns the type of a JSON value, as a noun with its article.
 pub fn kind_of(value: &str) -> &'static str {
     value.bytes().next().map_or("nothing", kind)

@@ -101,7 +101,7 @@ pub fn run(
     Ok(if passed.has_all { on.known } else { Exit::Unauthorized })
 }
 
-/// What was printed so far. A text of two-byte lines would otherwise be explained at two hundred times its length.
+/// The amount printed so far. Otherwise, a text of two-byte lines would be explained at two hundred times its length.
 #[derive(Default)]
 struct Shown {
     bytes: usize,

@@ -119,7 +119,7 @@ pub struct AuthState {
     health: Health,
     /// The issuers whose keys are read from a source.
     issuer_keys: Arc<Vec<KeyStatus>>,
-    /// What wakes the source of an issuer's keys, by the issuer's name.
+    /// The notifiers that wake the sources of issuers' keys, by the issuer's name.
     key_requests: Vec<(Option<Arc<str>>, Arc<Notify>)>,
     revision: u64,
     last_number: u64,

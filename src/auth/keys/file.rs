@@ -149,7 +149,7 @@ fn blocks(bytes: &[u8]) -> Option<Vec<Pem>> {
 
 fn private_jwk(text: &[u8], origin: KeyOrigin, options: SignerOptions<'_>) -> Result<Signer, KeyFileError> {
     let found = members::parse(text).map_err(SetError::NotJson)?;
-    let value = |name| found.iter().find(|member| member.name == name).map(|member| member.value);
+    let value = |name| members::value(&found, name);
     let Some(keys) = value("keys") else {
         return match (value("kty"), material::has_private(&found)) {
             (None, _) => Err(SetError::Neither.into()),
@@ -189,7 +189,7 @@ fn signer(jwk: &[Member<'_>], origin: KeyOrigin, options: SignerOptions<'_>) -> 
     let d = private("d")?;
     Ok(match &components {
         Components::Rsa { n, e } => {
-            if jwk::value(jwk, "oth").is_some() {
+            if members::value(jwk, "oth").is_some() {
                 return Err(JwkError::Unsupported("oth", "(more than two primes)".to_owned()).into());
             }
             let (p, q) = (private("p")?, private("q")?);

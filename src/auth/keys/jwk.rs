@@ -21,7 +21,7 @@ use super::public::{Components, PublicKey, PublicKeyError};
 use super::secret::KeyOrigin;
 use super::verifier::Verifier;
 use crate::auth::algorithm::{Algorithm, Family};
-use crate::auth::members::{self, Fault, Member};
+use crate::auth::members::{self, Fault, Member, value};
 use crate::text;
 
 /// The most keys that are read from a set; the largest real ones have some dozens.
@@ -59,7 +59,7 @@ pub enum JwkError {
     /// A shared secret in a set that everyone can read.
     #[error("a shared secret (kty oct) does not belong in a public set")]
     PublishedSecret,
-    /// A shared secret beside public keys: whoever reads the set could sign.
+    /// A shared secret beside public keys: every reader of the set could sign.
     #[error("a shared secret (kty oct) beside public keys")]
     MixedSet,
     /// A shared secret that is shorter than its algorithm requires (RFC 7518 §3.2).
@@ -133,7 +133,7 @@ pub struct KeySource {
 /// Reads a JWK set, or a single JWK.
 pub fn read(bytes: &[u8], source: KeySource) -> Result<KeysRead, SetError> {
     let found = members::parse(bytes).map_err(SetError::NotJson)?;
-    let value = |name| found.iter().find(|member| member.name == name).map(|member| member.value);
+    let value = |name| members::value(&found, name);
     let mut read = KeysRead::default();
     match value("keys") {
         None if value("kty").is_some() => read.add(1, std::str::from_utf8(bytes).unwrap_or_default(), source),
@@ -273,10 +273,6 @@ pub(super) fn components(jwk: &[Member<'_>], kty: &str) -> Result<Components, Jw
         },
         kty => Err(JwkError::Unsupported("kty", text::name(kty, 32))),
     }
-}
-
-pub(super) fn value<'m>(jwk: &[Member<'m>], name: &str) -> Option<&'m str> {
-    jwk.iter().find(|member| member.name == name).map(|member| member.value)
 }
 
 fn string<'m>(jwk: &[Member<'m>], name: &'static str) -> Result<Option<Cow<'m, str>>, JwkError> {

@@ -32,7 +32,7 @@ pub fn recognize(bytes: &[u8]) -> Option<Material> {
         });
     }
     let members = members::parse(json(bytes)?).ok()?;
-    let value = |name| members.iter().find(|member| member.name == name).map(|member| member.value);
+    let value = |name| members::value(&members, name);
     match (value("keys"), value("kty")) {
         (Some(keys), _) if keys.starts_with('[') => {
             let any = each(keys).is_some_and(|keys| keys.iter().any(|key| is_private(key)));

@@ -76,7 +76,7 @@ impl KeySet {
         Arc::ptr_eq(&self.0, &other.0)
     }
 
-    /// Whether there are no keys, and none are expected.
+    /// Whether the set is empty, and not because its keys are unavailable.
     pub fn is_empty(&self) -> bool {
         self.0.verifiers.is_empty() && self.0.unavailable.is_none()
     }

@@ -40,7 +40,7 @@ enum SigningKey {
     Ed25519(Arc<Ed25519KeyPair>),
 }
 
-/// What a private key is called where it was read, and what it shall be used for.
+/// The algorithm and the name for a private key that is read.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SignerOptions<'a> {
     /// The algorithm of signatures and verifier. If it is `None`, the key signs with its usual one (HS256, RS256, ES256,
