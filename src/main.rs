@@ -3,7 +3,7 @@
 use std::io::{self, BufReader, BufWriter, IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
-use clap::{ColorChoice, Parser as _};
+use clap::ColorChoice;
 use portcullis::app::{App, InitialState, Times, keymap};
 use portcullis::cli::{CliError, Command, Context, Environment, Exit, GateWithClock, Options, Runner};
 use portcullis::clock;
@@ -22,7 +22,7 @@ fn main() -> ExitCode {
     let _ = setrlimit(Resource::Nofile, Rlimit { current: descriptors, maximum: descriptors });
     // A core file would contain the secret, and SIGQUIT causes one until the program listens to signals.
     let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) });
-    let options = match Options::try_parse() {
+    let options = match Options::read() {
         Ok(options) => options,
         Err(error) => return misused(&error),
     };

@@ -48,6 +48,17 @@ pub struct Options {
     pub command: Option<Command>,
 }
 
+impl Options {
+    /// Reads the arguments of the program. Without any, nothing is parsed: the table of all options and commands takes
+    /// a tenth of the time until the first frame.
+    pub fn read() -> Result<Self, clap::Error> {
+        match std::env::args_os().len() {
+            0 | 1 => Ok(Self::default()),
+            _ => Self::try_parse(),
+        }
+    }
+}
+
 /// The text below the list of options.
 fn after_help() -> String {
     let exits = EXITS.map(|(exit, meaning)| format!("\n  {}  {meaning}", exit as u8));
@@ -293,6 +304,12 @@ mod tests {
             let own = built.find_subcommand(command.get_name()).and_then(clap::Command::get_about);
             assert_eq!(own.map(ToString::to_string), command.get_about().map(ToString::to_string));
         }
+    }
+
+    #[test]
+    fn without_arguments_nothing_is_parsed_and_the_options_are_the_same() {
+        let parsed = Options::try_parse_from(["portcullis"]).expect("nothing is required");
+        assert_eq!(format!("{parsed:?}"), format!("{:?}", Options::default()));
     }
 
     #[test]

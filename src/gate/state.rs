@@ -12,7 +12,7 @@ use super::health::Health;
 use super::key_status::KeyStatus;
 use super::ports::Catalogue;
 use super::traffic::{self, Traffic};
-use crate::auth::{Evaluation, KeySet, NumericDate, Policy, Principal, Reason, Revocations, Rules, Signer, TokenId};
+use crate::auth::{Evaluation, KeySet, NumericDate, Policy, Principal, Reason, Revocations, Rules, Signer, TokenId, Verifier};
 
 /// How a token came into the list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -269,6 +269,21 @@ impl AuthState {
         let rules = (*self.rules).clone().with_keys(&signer);
         self.signer = Some(signer);
         self.set_rules(rules);
+    }
+
+    /// Makes this the key that signs. The keys that have verified our own tokens still do, until they are retired.
+    pub fn rotate_signer(&mut self, signer: Signer) {
+        let keys = self.rules.issuers.own().keys.rotated(&signer);
+        self.signer = Some(signer);
+        self.set_rules((*self.rules).clone().with_keys(keys));
+    }
+
+    /// Retires a key that has verified our own tokens: they are refused from now on. The key that signs stays.
+    pub fn retire_key(&mut self, verifier: &Verifier) {
+        if !self.signer.as_ref().is_some_and(|signer| signer.verifier().is(verifier)) {
+            let keys = self.rules.issuers.own().keys.without(verifier);
+            self.set_rules((*self.rules).clone().with_keys(keys));
+        }
     }
 
     /// Sets the tools, after those of the backend changed.

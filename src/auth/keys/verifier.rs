@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::hmac::HmacKey;
 use super::public::{Components, PublicKey};
 use super::secret::KeyOrigin;
+use super::signer::Signer;
 use crate::auth::algorithm::{Algorithm, Family};
 use crate::text;
 
@@ -100,6 +101,17 @@ impl Verifier {
         };
         let named = self.kid().map_or_else(String::new, |name| format!(", kid {}", text::name(name, 32)));
         format!("{}, {kind}, {} bits{weak}{named}", self.origin().word(), self.bits())
+    }
+
+    /// Whether this is the other verifier or a clone of it.
+    pub fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
+    /// Whether it checks the signatures of this signer.
+    pub(super) fn is_key_of(&self, signer: &Signer) -> bool {
+        const PROBE: &str = "probe";
+        self.is(signer.verifier()) || self.verify(signer.algorithm(), PROBE, &signer.sign(PROBE))
     }
 
     /// Whether it checks signatures of this algorithm.
