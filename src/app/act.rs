@@ -62,6 +62,8 @@ impl App {
             Action::CopyWhy => return self.copy_why(),
             Action::TryKey => self.prompt(Purpose::Try),
             Action::TypeKey => self.prompt(Purpose::Replace),
+            Action::Rotate(algorithm) => return vec![Effect::Rotate(algorithm)],
+            Action::Retire => self.ask_to_retire(),
             Action::FreshKey => self.overlays.push(Overlay::Confirm(Question::FreshKey)),
             Action::Undo => return self.undo(),
             Action::Redo => return self.redo(),
@@ -222,6 +224,7 @@ impl App {
             Question::Quit { .. } => vec![Effect::Quit],
             Question::SaveOver(path) => vec![Effect::SavePolicy { path, known: None }],
             Question::FreshKey => self.fresh_key(),
+            Question::RetireKey(key) => self.retire(key),
             Question::AdoptKey(key) => {
                 self.say("this key now signs and verifies");
                 vec![Effect::SetSigner(key)]

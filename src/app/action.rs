@@ -1,6 +1,7 @@
 //! Actions that keys and commands trigger. `keymap` lists the keys, `hints` the footer's words; `act` runs the actions.
 
 use super::screen::Screen;
+use crate::auth::Algorithm;
 use crate::look::ThemeChoice;
 
 /// An action that a key or a command triggers.
@@ -62,6 +63,8 @@ pub enum Action {
     EvidenceLines,
     SaveEvidence,
     FreshKey,
+    Rotate(Algorithm),
+    Retire,
     TypeKey,
     Suspend,
     Quit,

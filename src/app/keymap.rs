@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use super::action::Action;
 use super::key::{Code, Key, UnknownKey};
 use super::screen::Screen;
+use crate::auth::Algorithm;
 use crate::look::ThemeChoice;
 
 /// A row of the table.
@@ -135,7 +136,14 @@ pub const BINDINGS: &[Binding] = &[
     on(Action::Describe, &[], "describe the tool, in the policy"),
     on(Action::DropPermission, &[], "remove the permission from the policy"),
     on(Action::SavePolicy, &[], "save the policy to a file"),
-    on(Action::FreshKey, &[], "make a fresh signing key"),
+    on(Action::Rotate(Algorithm::Hs256), &[], "rotate: sign with a new HS256 key; the earlier ones still verify"),
+    on(Action::Rotate(Algorithm::Rs256), &[], "rotate: sign with a new RS256 key; the earlier ones still verify"),
+    on(Action::Rotate(Algorithm::Ps256), &[], "rotate: sign with a new PS256 key; the earlier ones still verify"),
+    on(Action::Rotate(Algorithm::Es256), &[], "rotate: sign with a new ES256 key; the earlier ones still verify"),
+    on(Action::Rotate(Algorithm::Es384), &[], "rotate: sign with a new ES384 key; the earlier ones still verify"),
+    on(Action::Rotate(Algorithm::Ed25519), &[], "rotate: sign with a new Ed25519 key; the earlier ones still verify"),
+    on(Action::Retire, &[], "retire the oldest earlier signing key: its tokens no longer verify"),
+    on(Action::FreshKey, &[], "make a fresh signing key; the current one no longer verifies"),
     on(Action::Suspend, &[ctrl('z')], "suspend; fg brings the console back"),
     on(Action::Quit, &[ctrl('c')], "quit; asks once"),
 ];
@@ -168,6 +176,7 @@ impl Binding {
                 | Action::Revoke
                 | Action::DropPermission
                 | Action::FreshKey
+                | Action::Retire
                 | Action::TypeKey
                 | Action::Quit
         )

@@ -33,6 +33,7 @@ pub mod policy_file;
 mod revoking;
 pub mod screen;
 mod settings;
+mod signing;
 pub mod times;
 mod update;
 

@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 
 use super::key::Key;
 use crate::auth::revocations::{Revocation, RevocationTarget};
-use crate::auth::{IssueError, IssueRequest, KeyError, NumericDate, Policy, Rules, Signer};
+use crate::auth::{Algorithm, IssueError, IssueRequest, KeyError, NumericDate, Policy, Rules, Signer, Verifier};
 use crate::config::ConfigError;
 use crate::endpoint::Settings;
 use crate::gate::{CallResult, Origin, TokenEntry};
@@ -98,8 +98,12 @@ pub enum Msg {
     PolicyReread(Result<Arc<Policy>, ConfigError>),
     /// The policy was saved: the path and the policy, or why it was not.
     PolicySaved(Result<(String, Arc<Policy>), SaveError>),
-    /// The policy file is not watched, so edits by other programs are not noticed at once.
-    PolicyUnwatched(WatchError),
+    /// The policy file or the signing key's file is not watched, so edits by other programs are not noticed at once.
+    FileUnwatched(WatchError),
+    /// The signing key's file was read again: the key, or why it cannot be used.
+    SigningKeyRead(Result<Box<Signer>, ConfigError>),
+    /// A key was generated, to sign from now on.
+    KeyGenerated(Result<Box<Signer>, KeyError>),
     /// Revocations that could not be stored before have been stored.
     Stored,
     /// The server is listening, or could not be started.
@@ -302,6 +306,12 @@ pub enum Effect {
     SetSigner(Box<Signer>),
     /// Generate a random key; sign and verify with it from now on.
     FreshKey,
+    /// Generate a key for this algorithm, to sign from now on.
+    Rotate(Algorithm),
+    /// Sign with this key from now on; the earlier keys still verify.
+    RotateTo(Box<Signer>),
+    /// Do not verify with this earlier key any longer.
+    RetireKey(Verifier),
     /// Write the policy in force to a file.
     SavePolicy {
         /// The file.

@@ -13,7 +13,7 @@ pub use super::line::{LineForm, LinePurpose, MAX_LABEL, MAX_LINE};
 use super::list::next_of;
 use super::times::TimeStyle;
 use crate::auth::diff::Row;
-use crate::auth::{Leeway, Rules, Signer};
+use crate::auth::{Leeway, Rules, Signer, Verifier};
 use crate::config::ConfigError;
 use crate::endpoint::{self, HostError, HostName, RateError, UrlError, parse_rate, parse_url, rate_words};
 use crate::look::ThemeChoice;
@@ -82,6 +82,8 @@ pub enum Question {
     FreshKey,
     /// The tried key verifies the token's signature: use it from now on?
     AdoptKey(Box<Signer>),
+    /// Retire this earlier key of the console?
+    RetireKey(Verifier),
     /// The file contains another policy than expected: overwrite it?
     SaveOver(String),
     /// Show every character of the token on the screen?
@@ -107,6 +109,12 @@ impl Question {
                 "Show the whole token? Anyone who sees it can call the server that is running."
             }
             Self::AdoptKey(_) => "The signature matches this key. Use it as the console's key from now on?",
+            Self::RetireKey(key) => {
+                return format!(
+                    "Retire this key? Tokens that it signed will no longer verify here: {}",
+                    key.describe()
+                );
+            }
             Self::SaveOver(path) => {
                 let file = text::name(path, 100);
                 return format!(
@@ -131,6 +139,7 @@ impl Question {
             Self::Quit { .. } => "quit",
             Self::FreshKey => "generate",
             Self::AdoptKey(_) => "use this key",
+            Self::RetireKey(_) => "retire",
             Self::SaveOver(_) => "overwrite",
             Self::ShowToken { .. } => "show it",
         }

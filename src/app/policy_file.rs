@@ -100,8 +100,8 @@ impl App {
         Vec::new()
     }
 
-    /// Handles the end of notifications about the policy file.
-    pub(super) fn policy_unwatched(&mut self, unwatched: &WatchError) -> Vec<Effect> {
+    /// Handles the end of notifications about a file.
+    pub(super) fn file_unwatched(&mut self, unwatched: &WatchError) -> Vec<Effect> {
         self.complain(unwatched.to_string());
         Vec::new()
     }

@@ -62,7 +62,9 @@ pub fn update(app: &mut App, msg: Msg) -> Vec<Effect> {
             app.say("all revocations are stored again");
             Vec::new()
         }
-        Msg::PolicyUnwatched(unwatched) => app.policy_unwatched(&unwatched),
+        Msg::FileUnwatched(unwatched) => app.file_unwatched(&unwatched),
+        Msg::SigningKeyRead(read) => app.signing_key_read(read),
+        Msg::KeyGenerated(generated) => app.key_generated(generated),
         Msg::Policy { asked, read } => app.policy_read(&asked, read),
         Msg::Served(result) => app.served(result),
         Msg::ServingStopped => app.serving_stopped(),
@@ -214,6 +216,11 @@ impl App {
     fn synced(&mut self) -> Vec<Effect> {
         let mono = self.times.mono;
         self.issue.follow_audience(self.auth.rules.audience().map(|audience| &**audience));
+        let issuer = self.published_issuer();
+        self.issue.follow_issuer(issuer.as_deref());
+        if let Some(signer) = &self.auth.signer {
+            self.issue.follow_signer(signer);
+        }
         self.namesakes.follow(&self.auth.tokens);
         self.matrix.follow(&mut self.auth, mono);
         if self.policy.follow(&self.auth.rules.policy) {

@@ -7,6 +7,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use super::algorithm::Algorithm;
 use super::date::NumericDate;
 use super::keys::Signer;
 use super::token;
@@ -37,6 +38,8 @@ pub struct IssueRequest {
     pub issued_at: Option<NumericDate>,
     /// `jti`; a random ID if it is `None`.
     pub jti: Option<String>,
+    /// The algorithm of the signature; the signer's usual one if it is `None`. The key must be able to make it.
+    pub algorithm: Option<Algorithm>,
     /// Whether the token has no `exp`, whatever `expires` is. No gate of ours accepts such a token.
     pub has_no_expiry: bool,
     /// The `typ` of the header; `JWT` if it is `None`.
@@ -56,6 +59,14 @@ pub enum IssueError {
     /// An additional claim has a name that is reserved for the token's own claims.
     #[error("extra claims: {} must be set in its own field or option", text::name(.0, 48))]
     Reserved(String),
+    /// The key cannot make signatures of the requested algorithm.
+    #[error("{algorithm} cannot be made with this key: expected {expected}")]
+    OtherAlgorithm {
+        /// The algorithm.
+        algorithm: Algorithm,
+        /// The algorithms of the key, in words.
+        expected: String,
+    },
     /// An additional header member is `alg`, which the signer determines.
     #[error("header: alg cannot be set, it follows from the key and --alg")]
     ReservedHeader,
@@ -162,6 +173,11 @@ impl Signer {
         if request.header.contains_key("alg") {
             return Err(IssueError::ReservedHeader);
         }
+        let algorithm = request.algorithm.unwrap_or(self.algorithm());
+        if algorithm != self.algorithm() && !self.verifier().algorithms().contains(&algorithm) {
+            let expected = self.verifier().algorithms().iter().map(|own| own.name()).collect::<Vec<_>>().join(", ");
+            return Err(IssueError::OtherAlgorithm { algorithm, expected });
+        }
         let exp = request.expires.unwrap_or(now.whole_second().plus(LIFETIME));
         let payload = Payload {
             user_id: &request.user_id,
@@ -177,10 +193,11 @@ impl Signer {
         };
         let mut header = Map::new();
         header.insert("typ".to_owned(), request.token_type.as_deref().unwrap_or("JWT").into());
-        header.insert("alg".to_owned(), self.algorithm().name().into());
+        header.insert("alg".to_owned(), algorithm.name().into());
         header.extend(self.verifier().kid().map(|kid| ("kid".to_owned(), kid.into())));
         header.extend(request.header.clone());
-        let token = self.seal(&serde_json::to_string(&header)?, &serde_json::to_string(&payload)?);
+        let token =
+            self.with_algorithm(algorithm).seal(&serde_json::to_string(&header)?, &serde_json::to_string(&payload)?);
         if token.len() > token::MAX_BYTES { Err(IssueError::TooLarge(token.len())) } else { Ok(token.into()) }
     }
 

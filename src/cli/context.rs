@@ -14,7 +14,7 @@ use crate::auth::{IssueRequest, Issuer, Issuers, KeySet, Leeway, NumericDate, Po
 use crate::clock::{Clock, SystemClock};
 use crate::config::{
     self, CONFIG_VARIABLE, ConfigError, ConfigFile, IssuerConfig, IssuerError, KeyFile, KeySources, KeysFrom,
-    WritableFile,
+    SigningFile, WritableFile,
 };
 use crate::endpoint::Files;
 use crate::gate::{Gate, Provenance};
@@ -83,6 +83,8 @@ pub struct Context {
     pub policy_path: String,
     /// The file that the signing key was read from, if any.
     key_file: Option<KeyFile>,
+    /// The same file, and how it is read again when it has changed.
+    pub signing_file: Option<SigningFile>,
     /// The configuration file, if any.
     config_path: Option<PathBuf>,
     /// The file that stores revocations, if any.
@@ -176,6 +178,7 @@ impl Context {
             now: settings.now,
             policy_path: policy.map_or_else(String::new, |path| path.to_string_lossy().into_owned()),
             key_file: own_key.file().cloned(),
+            signing_file: own_key.signing_file(),
             config_path: file.path,
             state_path,
             store,

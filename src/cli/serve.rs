@@ -54,7 +54,7 @@ pub fn run(
         let mut endings = TerminationSignals::listen()?;
         let notices = Notices::start()?;
         let replica = Arc::new(Replica::new(&gate, Arc::clone(&context.store), context.edition.clone()));
-        let follower = follow(&gate, replica, context.policy_path.clone(), notices.clone())?;
+        let follower = follow(&gate, replica, context, notices.clone())?;
         let ended = match args.stdio {
             true => serve_streams(on, args, &gate, &notices, &mut endings).await,
             false => serve_clients(args, &gate, &notices, &mut endings, Output { json, paint }).await,
@@ -140,15 +140,23 @@ async fn serve_clients(
     ended
 }
 
-/// Follows the policy and revocation files. A changed policy takes effect immediately.
+/// Follows the policy file, the signing key's file and the revocations. A change takes effect immediately.
 fn follow(
     gate: &AuthenticatedMcpServer,
     replica: Arc<Replica>,
-    policy: String,
+    context: &Context,
     notices: Notices,
 ) -> io::Result<Follower> {
     let shared = gate.shared().clone();
-    Follower::start(replica, policy, move |news| match news {
+    Follower::start(replica, context.policy_path.clone(), context.signing_file.clone(), move |news| match news {
+        News::SigningKey(Ok(signer)) if shared.read(|state| state.signs_with(&signer)) => {}
+        News::SigningKey(Ok(signer)) => {
+            let key = signer.describe();
+            shared.update(|state| state.rotate_signer(*signer));
+            notices
+                .say(format!("signing key reloaded: {key}; the earlier key still verifies until the server restarts"));
+        }
+        News::SigningKey(Err(error)) => notices.say(format!("the current signing key stays in use: {error}")),
         News::Policy { read: Ok(policy), .. } if policy.is_equivalent(&shared.rules().policy) => {}
         News::Policy { read: Ok(policy), .. } => {
             shared.update(|state| state.set_policy(policy));
@@ -160,7 +168,7 @@ fn follow(
             notices.say(format!("{store}: {setback}; revocations stay in force and are stored again"));
         }
         News::Saved => notices.say("all revocations are stored again"),
-        News::PolicyUnwatched(unwatched) | News::StoreUnwatched(unwatched) => notices.say(unwatched.to_string()),
+        News::FileUnwatched(unwatched) | News::StoreUnwatched(unwatched) => notices.say(unwatched.to_string()),
     })
 }
 

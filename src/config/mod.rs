@@ -18,7 +18,7 @@ use crate::text;
 pub use file::{CONFIG_VARIABLE, ConfigFile, Fault, default_path};
 pub use issuers::{IssuerConfig, IssuerError, KeysFrom};
 pub use policy::{policy, rewritten, save_policy};
-pub use secret::{KeyFile, KeySources, KeyText, SECRET_VARIABLE, secret_variable};
+pub use secret::{KeyFile, KeySources, KeyText, SECRET_VARIABLE, SigningFile, secret_variable};
 pub use writable::{WritableFile, writable};
 
 /// Why a configuration, secret or policy cannot be used.

@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 
 use super::{ConfigError, unreadable};
 use crate::auth::keys::{MAX_SECRET_BYTES, SignerOptions, read_private};
-use crate::auth::{KeyError, KeyOrigin, Signer};
+use crate::auth::{Algorithm, KeyError, KeyOrigin, Signer};
 use crate::text;
 
 /// The environment variable with the secret.
@@ -91,6 +91,13 @@ impl KeySources<'_> {
         }
     }
 
+    /// Returns how the file is read again when it has changed; `None` if the key is not read from a file.
+    pub fn signing_file(&self) -> Option<SigningFile> {
+        let SignerOptions { algorithm, kid } = self.options;
+        let file = self.file()?.clone();
+        Some(SigningFile { file, others_may_read: self.others_may_read, algorithm, kid: kid.map(str::to_owned) })
+    }
+
     fn of_file(&self, file: &KeyFile) -> Result<Signer, ConfigError> {
         let (what, path) = (file.what(), file.path());
         let KeyText { bytes, others_can_read } = KeyText::read(what, path)?;
@@ -107,6 +114,28 @@ impl KeySources<'_> {
         let secret = bytes.strip_suffix(b"\n").map_or(&**bytes, |rest| rest.strip_suffix(b"\r").unwrap_or(rest));
         Signer::from_written_with(secret, KeyOrigin::File, self.options)
             .map_err(|error| ConfigError::Secret { from: named(what, path), error })
+    }
+}
+
+/// The file of the key to sign with, and how it is read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SigningFile {
+    file: KeyFile,
+    others_may_read: bool,
+    algorithm: Option<Algorithm>,
+    kid: Option<String>,
+}
+
+impl SigningFile {
+    /// The path.
+    pub fn path(&self) -> &Path {
+        self.file.path()
+    }
+
+    /// Reads the key.
+    pub fn read(&self) -> Result<Signer, ConfigError> {
+        let options = SignerOptions { algorithm: self.algorithm, kid: self.kid.as_deref() };
+        KeySources { others_may_read: self.others_may_read, options, ..KeySources::default() }.of_file(&self.file)
     }
 }
 

@@ -198,6 +198,12 @@ impl Address {
 #[error("expected a URL such as https://host/path")]
 pub struct UrlError;
 
+/// Returns the scheme and authority of a URI.
+pub fn origin(uri: &str) -> String {
+    let host = authority(uri);
+    format!("{}{host}", uri.split_once(host).map_or("", |(before, _)| before))
+}
+
 /// Reads the public URL of a server: `http` or `https`, a host, and neither a query nor a fragment.
 pub fn parse_url(text: &str) -> Result<String, UrlError> {
     let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));

@@ -12,7 +12,9 @@ use super::health::Health;
 use super::key_status::KeyStatus;
 use super::ports::Catalogue;
 use super::traffic::{self, Traffic};
-use crate::auth::{Evaluation, KeySet, NumericDate, Policy, Principal, Reason, Revocations, Rules, Signer, TokenId, Verifier};
+use crate::auth::{
+    Evaluation, KeySet, NumericDate, Policy, Principal, Reason, Revocations, Rules, Signer, TokenId, Verifier,
+};
 
 /// How a token came into the list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -269,6 +271,11 @@ impl AuthState {
         let rules = (*self.rules).clone().with_keys(&signer);
         self.signer = Some(signer);
         self.set_rules(rules);
+    }
+
+    /// Whether tokens are signed with this key already.
+    pub fn signs_with(&self, signer: &Signer) -> bool {
+        self.signer.as_ref().is_some_and(|own| own.is_equivalent(signer))
     }
 
     /// Makes this the key that signs. The keys that have verified our own tokens still do, until they are retired.

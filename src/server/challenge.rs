@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::envelope::InvalidMessage;
 use super::identity::implementation;
 use crate::auth::{Policy, Reason, Verdict};
-use crate::endpoint::authority;
+use crate::endpoint::{authority, origin};
 use crate::text;
 
 /// The path of the protected-resource metadata (RFC 9728 §3.1), without the path of the resource.
@@ -239,12 +239,6 @@ pub fn metadata_url(uri: &str) -> String {
     let host = authority(uri);
     let (before, path) = uri.split_once(host).unwrap_or((uri, ""));
     format!("{before}{host}{METADATA}{path}")
-}
-
-/// Returns the scheme and authority of a URI.
-pub fn origin(uri: &str) -> String {
-    let host = authority(uri);
-    format!("{}{host}", uri.split_once(host).map_or("", |(before, _)| before))
 }
 
 /// Returns the protected-resource metadata (RFC 9728 §2).

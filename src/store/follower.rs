@@ -1,4 +1,5 @@
-//! Notices changes of the policy file and the store by other processes. This is the only place that does.
+//! Notices changes of the policy file, the signing key's file and the store by other processes. This is the only place
+//! that does.
 
 use std::future::pending;
 use std::io::{self, ErrorKind};
@@ -13,8 +14,8 @@ use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::{ReloadError, Replica, Setback};
-use crate::auth::Policy;
-use crate::config::{self, ConfigError};
+use crate::auth::{Policy, Signer};
+use crate::config::{self, ConfigError, SigningFile};
 use crate::watch::{Watch, WatchError};
 
 /// The delay before the first retry of a failed read. It doubles with every further failure.
@@ -32,6 +33,8 @@ pub enum News {
         /// The result of reading it.
         read: Result<Arc<Policy>, ConfigError>,
     },
+    /// The file of the signing key was changed: the key, or why it cannot be read.
+    SigningKey(Result<Box<Signer>, ConfigError>),
     /// The store was changed, but cannot be read.
     NotReloaded(ReloadError),
     /// The store went back to other contents. Revocations stay in force and are saved again.
@@ -43,16 +46,17 @@ pub enum News {
     },
     /// Changes that could not be saved before are now saved.
     Saved,
-    /// Changes of the policy file will not be noticed, for this reason.
-    PolicyUnwatched(WatchError),
+    /// Changes of the policy file or of the signing key's file will be noticed late, for this reason.
+    FileUnwatched(WatchError),
     /// Changes of the store will not be noticed, for this reason.
     StoreUnwatched(WatchError),
 }
 
-/// Watches the policy file and the store on a thread, and retries failed saves, until it is dropped.
+/// Watches the policy file, the signing key's file and the store on a thread, and retries failed saves, until it is
+/// dropped.
 ///
-/// It applies revocations to the shared state itself, independently of other threads. Policies are only reported,
-/// because the console must first check for its own edits.
+/// It applies revocations to the shared state itself, independently of other threads. Policies and keys are only
+/// reported, because the console must first check for its own edits.
 pub struct Follower {
     policy: watch::Sender<String>,
 }
@@ -60,11 +64,16 @@ pub struct Follower {
 impl Follower {
     /// Starts the thread, which calls `tell` with news; while `tell` blocks, changes are not noticed. An empty `policy`
     /// path means the built-in policy, which cannot change.
-    pub fn start(replica: Arc<Replica>, policy: String, tell: impl FnMut(News) + Send + 'static) -> io::Result<Self> {
+    pub fn start(
+        replica: Arc<Replica>,
+        policy: String,
+        key: Option<SigningFile>,
+        tell: impl FnMut(News) + Send + 'static,
+    ) -> io::Result<Self> {
         let (sender, receiver) = watch::channel(policy);
         let runtime = Builder::new_current_thread().enable_time().build()?;
         thread::Builder::new().name("follower".to_owned()).spawn(move || {
-            runtime.block_on(follow(replica, receiver, tell));
+            runtime.block_on(follow(replica, receiver, key, tell));
             // Does not wait: a save may still be waiting for a lock.
             runtime.shutdown_background();
         })?;
@@ -88,8 +97,14 @@ pub fn read_policy(path: &str) -> News {
     News::Policy { path: path.to_owned(), read: config::policy(Path::new(path)) }
 }
 
-async fn follow(replica: Arc<Replica>, mut path: watch::Receiver<String>, mut tell: impl FnMut(News)) {
+async fn follow(
+    replica: Arc<Replica>,
+    mut path: watch::Receiver<String>,
+    key: Option<SigningFile>,
+    mut tell: impl FnMut(News),
+) {
     let mut policy = watch_of(&path.borrow_and_update());
+    let mut key_watch = key.as_ref().map_or_else(Watch::nothing, |key| Watch::new(key.path().to_owned()));
     let (mut policy_retry, mut store_retry, mut save_retry) = (Retry::default(), Retry::default(), Retry::default());
     let mut saving: Option<JoinHandle<bool>> = None;
     loop {
@@ -104,9 +119,13 @@ async fn follow(replica: Arc<Replica>, mut path: watch::Receiver<String>, mut te
             },
             touched = policy.touched() => match touched {
                 Ok(()) => policy_retry.read_policy(&replica, &path.borrow(), &mut tell),
-                Err(unwatched) => tell(News::PolicyUnwatched(unwatched)),
+                Err(unwatched) => tell(News::FileUnwatched(unwatched)),
             },
             () = policy_retry.due() => policy_retry.read_policy(&replica, &path.borrow(), &mut tell),
+            touched = key_watch.touched() => match touched {
+                Ok(()) => tell_key(key.as_ref(), &mut tell),
+                Err(unwatched) => tell(News::FileUnwatched(unwatched)),
+            },
             changed = replica.store().changed() => match changed {
                 Ok(()) => store_retry.reload(&replica, &mut tell),
                 Err(unwatched) => tell(News::StoreUnwatched(unwatched)),
@@ -129,6 +148,13 @@ async fn follow(replica: Arc<Replica>, mut path: watch::Receiver<String>, mut te
         if let Some(setback) = replica.take_setback() {
             tell(News::Setback { store: replica.store().name(), setback });
         }
+    }
+}
+
+/// Reports the key to sign with, after its file was changed.
+fn tell_key(key: Option<&SigningFile>, tell: &mut impl FnMut(News)) {
+    if let Some(key) = key {
+        tell(News::SigningKey(key.read().map(Box::new)));
     }
 }
 
@@ -250,7 +276,7 @@ mod tests {
         let gate = gate();
         let replica = Arc::new(Replica::new(&gate, Arc::new(place.store()), None));
         let (sender, news) = channel();
-        let follower = Follower::start(replica, policy, move |news| drop(sender.send(news))).expect("a thread");
+        let follower = Follower::start(replica, policy, None, move |news| drop(sender.send(news))).expect("a thread");
         (follower, gate.shared().clone(), news)
     }
 
@@ -337,7 +363,8 @@ mod tests {
         let gate = gate();
         let (sender, news) = channel();
         let replica = Arc::new(Replica::new(&gate, Arc::new(store), None));
-        let _follower = Follower::start(replica, String::new(), move |news| drop(sender.send(news))).expect("a thread");
+        let _follower =
+            Follower::start(replica, String::new(), None, move |news| drop(sender.send(news))).expect("a thread");
         until(gate.shared(), |state| state.health().store.as_ref().is_some_and(|unread| unread.goes_stale)).await;
         until(gate.shared(), |state| state.rules().revoked.get(&jti).is_some() && state.health().store.is_none()).await;
         assert!(matches!(news.try_recv(), Ok(News::NotReloaded(_))) && news.try_recv().is_err());
@@ -349,7 +376,7 @@ mod tests {
         let store = Arc::new(Flaky::new(0));
         let (sender, news) = channel();
         let replica = Arc::new(Replica::new(&gate, Arc::clone(&store) as Arc<dyn Store>, None));
-        let _follower = Follower::start(Arc::clone(&replica), String::new(), move |news| drop(sender.send(news)));
+        let _follower = Follower::start(Arc::clone(&replica), String::new(), None, move |news| drop(sender.send(news)));
         let (what, since) = revocation("7");
         store.failures.store(3, Ordering::Relaxed);
         replica.change(Change { what: what.clone(), since: Some(since) });

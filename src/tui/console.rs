@@ -24,6 +24,7 @@ use super::terminal::{Modes, StopTarget, can_be_continued, forget_input, has_hun
 use super::{Start, TuiError, effects};
 use crate::app::{App, Effect, Msg};
 use crate::clock::Clock;
+use crate::config::SigningFile;
 use crate::store::{Follower, News, Replica};
 use crate::view;
 
@@ -44,7 +45,7 @@ const SHORTEST: Duration = Duration::from_millis(1);
 
 /// Runs the console on the current runtime, until it ends.
 pub async fn run(start: Start) -> Result<(), TuiError> {
-    let Start { app, gate, clock, server, store, edition } = start;
+    let Start { app, gate, clock, server, store, edition, signing_file } = start;
     // Before any mode is switched on, so that no signal can leave the modes on.
     let sources = Sources { signals: Signals::listen()?, hang_up: HangUp::watch()?, changes: gate.shared().changes() };
     let modes = Modes::enter()?;
@@ -66,6 +67,7 @@ pub async fn run(start: Start) -> Result<(), TuiError> {
         outside: &outside,
         executor: &mut executor,
         clock,
+        signing_file,
     };
     let ended = Box::pin(console.run(sources, input, Msg::Resized { columns, rows })).await;
     if ended.is_err() {
@@ -116,6 +118,7 @@ struct Console<'a> {
     outside: &'a EffectTargets,
     executor: &'a mut Executor,
     clock: Arc<dyn Clock>,
+    signing_file: Option<SigningFile>,
     modes: &'a Modes,
     awaited: Awaited,
     burst: Burst,
@@ -201,7 +204,7 @@ impl Console<'_> {
     fn follow(&self) -> Result<(Follower, UnboundedReceiver<News>), TuiError> {
         let (sender, news) = unbounded_channel();
         let (replica, policy) = (Arc::clone(&self.outside.replica), self.app.policy_file.path.clone());
-        let follower = Follower::start(replica, policy, move |news| {
+        let follower = Follower::start(replica, policy, self.signing_file.clone(), move |news| {
             // An error means that the loop has ended and the program is about to end.
             let _ = sender.send(news);
         })?;

@@ -91,7 +91,8 @@ pub fn message(app: &App, news: News) -> Option<Msg> {
         News::NotReloaded(error) => Some(Msg::Failed(Failure::NotReloaded(error))),
         News::Setback { store, setback } => Some(Msg::Failed(Failure::Setback { store, setback })),
         News::Saved => Some(Msg::Stored),
-        News::PolicyUnwatched(unwatched) => Some(Msg::PolicyUnwatched(unwatched)),
+        News::SigningKey(read) => Some(Msg::SigningKeyRead(read)),
+        News::FileUnwatched(unwatched) => Some(Msg::FileUnwatched(unwatched)),
         News::StoreUnwatched(unwatched) => Some(Msg::Failed(Failure::StoreUnwatched(unwatched))),
     }
 }
@@ -166,6 +167,18 @@ fn begin(effect: Effect, outside: &EffectTargets, base: &Rules, times: Times) ->
             Dispatch::Done(None)
         }
         Effect::FreshKey => Dispatch::Done(fresh_key(shared)),
+        Effect::RotateTo(key) => {
+            shared.update(|state| state.rotate_signer(*key));
+            Dispatch::Done(None)
+        }
+        // Finding the primes of an RSA key may take a second.
+        Effect::Rotate(algorithm) => Dispatch::Later(Job::new(Queue::Keys, move || {
+            Some(Msg::KeyGenerated(Signer::generate(algorithm).map(|(signer, _)| Box::new(signer))))
+        })),
+        Effect::RetireKey(verifier) => {
+            shared.update(|state| state.retire_key(&verifier));
+            Dispatch::Done(None)
+        }
 
         Effect::Call { id, token, order } => Dispatch::Later(Job::Call(Box::pin({
             let gate = gate.clone();

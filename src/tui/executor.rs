@@ -24,10 +24,12 @@ pub enum Queue {
     Server,
     /// Copying texts.
     Clipboard,
+    /// Generating keys.
+    Keys,
 }
 
 /// How many queues there are.
-const QUEUES: usize = 5;
+const QUEUES: usize = 6;
 
 /// An effect that may take long, and that may lead to a message.
 pub enum Job {

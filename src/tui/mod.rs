@@ -25,6 +25,7 @@ use std::sync::Arc;
 
 use crate::app::App;
 use crate::clock::Clock;
+use crate::config::SigningFile;
 use crate::gate::AuthenticatedMcpServer;
 use crate::server::Server;
 use crate::store::{Edition, Store};
@@ -114,6 +115,8 @@ pub struct Start {
     pub store: Arc<dyn Store>,
     /// The edition of the store that the rules start from.
     pub edition: Option<Edition>,
+    /// The file of the signing key, which is followed.
+    pub signing_file: Option<SigningFile>,
 }
 
 /// Runs the console until the user quits. The terminal is restored when this returns and if it panics.

@@ -30,6 +30,7 @@ mod reading;
 mod readme;
 mod reasons;
 mod revoking;
+mod rotating;
 mod screens;
 mod serving;
 mod shown;

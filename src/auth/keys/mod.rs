@@ -90,7 +90,7 @@ impl KeySet {
     #[must_use]
     pub fn rotated(&self, signer: &Signer) -> Self {
         // The same key may have been read again, from a file that was written anew.
-        let others = self.iter().filter(|key| !key.is_key_of(signer)).cloned();
+        let others = self.iter().filter(|key| !signer.is_verified_by(key)).cloned();
         std::iter::once(signer.verifier().clone()).chain(others).collect()
     }
 
@@ -185,7 +185,7 @@ mod tests {
         let signer = |secret: &str| Signer::hs256(secret.as_bytes(), KeyOrigin::Program).expect("a key");
         let (old, new) = (signer("old"), signer("new"));
         let set = KeySet::from(&old).rotated(&new);
-        let verifies = |set: &KeySet, signer: &Signer| set.iter().position(|key| key.is_key_of(signer));
+        let verifies = |set: &KeySet, signer: &Signer| set.iter().position(|key| signer.is_verified_by(key));
         assert_eq!((verifies(&set, &new), verifies(&set, &old)), (Some(0), Some(1)));
         // The file of the old key is put back.
         let back = set.rotated(&signer("old"));

@@ -188,6 +188,12 @@ impl Signer {
         Ok(Self { private, algorithm, verifier: Verifier::public(key, origin, Some(kid)) })
     }
 
+    /// Returns the same signer with another algorithm of its key.
+    pub(crate) fn with_algorithm(&self, algorithm: Algorithm) -> Self {
+        debug_assert!(self.algorithm == algorithm || self.verifier.algorithms().contains(&algorithm));
+        Self { algorithm, ..self.clone() }
+    }
+
     /// The key that checks this signer's signatures.
     pub fn verifier(&self) -> &Verifier {
         &self.verifier
@@ -196,6 +202,19 @@ impl Signer {
     /// The algorithm that it signs with.
     pub const fn algorithm(&self) -> Algorithm {
         self.algorithm
+    }
+
+    /// Whether a verifier checks this signer's signatures.
+    pub fn is_verified_by(&self, verifier: &Verifier) -> bool {
+        const PROBE: &str = "probe";
+        self.verifier.is(verifier) || verifier.verify(self.algorithm, PROBE, &self.sign(PROBE))
+    }
+
+    /// Whether the other signer has the same key, algorithm and `kid`.
+    pub fn is_equivalent(&self, other: &Self) -> bool {
+        self.algorithm == other.algorithm
+            && self.verifier.kid() == other.verifier.kid()
+            && other.is_verified_by(&self.verifier)
     }
 
     /// The key as shown in the console's header: `fresh, HS256, 256 bit`.

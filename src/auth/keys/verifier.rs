@@ -6,7 +6,6 @@ use std::sync::Arc;
 use super::hmac::HmacKey;
 use super::public::{Components, PublicKey};
 use super::secret::KeyOrigin;
-use super::signer::Signer;
 use crate::auth::algorithm::{Algorithm, Family};
 use crate::text;
 
@@ -106,12 +105,6 @@ impl Verifier {
     /// Whether this is the other verifier or a clone of it.
     pub fn is(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
-    }
-
-    /// Whether it checks the signatures of this signer.
-    pub(super) fn is_key_of(&self, signer: &Signer) -> bool {
-        const PROBE: &str = "probe";
-        self.is(signer.verifier()) || self.verify(signer.algorithm(), PROBE, &signer.sign(PROBE))
     }
 
     /// Whether it checks signatures of this algorithm.

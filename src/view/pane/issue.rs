@@ -3,16 +3,19 @@
 use ratatui::layout::Rect;
 use ratatui::text::Line;
 
-use crate::app::pane::issue::{AUDIENCE, EXTRA, ISSUER, OTHERS, PERMISSIONS, PRESET, USER_ID};
-use crate::app::{Field, Focus, Pane, Target};
+use crate::app::pane::issue::{
+    ALGORITHM, AUDIENCE, EXTRA, FOLDED, HEADER, ISSUER, KID, OTHERS, PERMISSIONS, PRESET, TYP, USER_ID,
+};
+use crate::app::{App, Field, Focus, Pane, Target};
+use crate::auth::{Algorithm, Signer};
 use crate::text;
 use crate::view::canvas::{Canvas, below, top};
 use crate::view::theme::Role;
 use crate::view::widget::{choice, labelled, text_line};
 
-/// Returns how many rows the whole form takes: its fields, and two for the button or for an error.
+/// Returns how many rows the form takes: the fields that always show, and two for the button or for an error.
 pub fn rows() -> u16 {
-    u16::try_from(Pane::Issue.fields().len() + 2).unwrap_or(u16::MAX)
+    u16::try_from(Pane::Issue.fields().len() - FOLDED.len() + 2).unwrap_or(u16::MAX)
 }
 
 /// The hint while the token list is empty.
@@ -20,7 +23,7 @@ const EMPTY: &str = "Paste a token, a curl line, a 401 response or a JWKS anywhe
                      type a name to issue a token. F1 lists the keys of each pane.";
 
 pub fn render(canvas: &mut Canvas, area: Rect) {
-    let fields: Vec<Field> = Pane::Issue.fields().collect();
+    let fields = canvas.app.issue_fields();
     let button = u16::from(area.height > 1);
     let rows = usize::from(area.height - button);
     let at = canvas.app.focus.field.and_then(|field| fields.iter().position(|f| *f == field)).unwrap_or(0);
@@ -62,6 +65,18 @@ fn row(canvas: &mut Canvas, area: Rect, field: Field) {
     let form = &canvas.app.issue;
     match field {
         PERMISSIONS => ticks(canvas, place),
+        ALGORITHM => {
+            let signer = canvas.app.auth.signer.as_ref();
+            let name = form.algorithm.or(signer.map(Signer::algorithm)).map_or("no signing key", Algorithm::name);
+            let mut line = match canvas.app.can_turn_algorithm() {
+                true => choice(canvas, name, focused),
+                false => vec![canvas.span(name.to_owned(), Role::Plain)],
+            };
+            if !canvas.app.issue_fields().contains(&KID) {
+                line.push(canvas.span("  ↓ header", Role::Hint));
+            }
+            canvas.line(place, Line::from(line));
+        }
         PRESET => {
             let mut line = choice(canvas, &form.preset_name(), focused);
             if !form.is_as_preset() {
@@ -75,6 +90,9 @@ fn row(canvas: &mut Canvas, area: Rect, field: Field) {
                 OTHERS => "more, by commas",
                 ISSUER | AUDIENCE => "none",
                 EXTRA => "{\"claim\": 1}",
+                KID => &own_kid(canvas.app),
+                TYP => "JWT",
+                HEADER => "{\"member\": 1}",
                 _ => "",
             };
             if let Some(text) = canvas.app.text(field) {
@@ -121,4 +139,10 @@ fn ticks(canvas: &mut Canvas, area: Rect) {
         last.content = "".into();
     }
     canvas.line(area, Line::from(spans));
+}
+
+/// Returns the `kid` that the key itself gives to a token; safe to show.
+fn own_kid(app: &App) -> String {
+    let kid = app.auth.signer.as_ref().and_then(|signer| signer.verifier().kid());
+    kid.map_or_else(|| "none".to_owned(), |kid| text::name(kid, 48))
 }

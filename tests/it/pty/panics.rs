@@ -58,7 +58,7 @@ fn run(in_another_thread: bool) -> Result<(), TuiError> {
     let times = Times { real: clock.clock.now(), judged: clock.clock.now(), mono: Duration::ZERO };
     let app = App::new(InitialState::new(gate.shared().read(Snapshot::of), times));
     let store = Arc::new(Memory::default());
-    tui::run(tui::Start { app, gate, clock: Arc::new(clock), server: None, store, edition: None })
+    tui::run(tui::Start { app, gate, clock: Arc::new(clock), server: None, store, edition: None, signing_file: None })
 }
 
 #[test]

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use crate::app::field::{Lines, TextField};
-use crate::app::list::turned;
+use crate::app::list::{next_of, turned};
 use crate::auth::issue::TimeInput;
-use crate::auth::{IssueRequest, NumericDate, Policy, members};
+use crate::auth::{Algorithm, IssueRequest, NumericDate, Policy, Signer, members};
 use crate::text;
 use crate::text::strict_json::exact_value;
 
@@ -32,10 +32,20 @@ pub struct IssueForm {
     pub audience: TextField,
     /// The expected audience that was last filled in automatically.
     expected: String,
+    /// The issuer that was last filled in automatically.
+    published: String,
     /// Further claims: a JSON object, or empty.
     pub extra: TextField,
     /// The index of the preset that was chosen last.
     pub preset: usize,
+    /// The algorithm of the signature; `None` for the usual one of the key.
+    pub algorithm: Option<Algorithm>,
+    /// The `kid` of the header; empty for the key's own.
+    pub kid: TextField,
+    /// The `typ` of the header; empty for `JWT`.
+    pub typ: TextField,
+    /// Further members of the header: a JSON object, or empty.
+    pub header: TextField,
 }
 
 /// Values that fill the form at once: one preset for each permission of the policy, followed by the lifetimes.
@@ -79,6 +89,9 @@ pub enum FormError {
     /// The extra claims are not a JSON object that can be signed.
     #[error("extra claims: {0}")]
     Extra(String),
+    /// The header members are not a JSON object, or contain one that has a field of its own.
+    #[error("header: {0}")]
+    Header(String),
 }
 
 impl IssueForm {
@@ -95,23 +108,40 @@ impl IssueForm {
             issuer: one(issuer.unwrap_or_default()),
             audience: one(audience.unwrap_or_default()),
             expected: audience.unwrap_or_default().to_owned(),
+            published: issuer.unwrap_or_default().to_owned(),
             extra: one(""),
             preset: 0,
+            algorithm: None,
+            kid: one(""),
+            typ: one(""),
+            header: one(""),
         };
         form.follow(policy);
         form.apply_preset(0);
         form
     }
 
+    /// Chooses the next or the previous of the algorithms that the key can sign with.
+    pub fn turn_algorithm(&mut self, signer: &Signer, by: isize) {
+        let all = signer.verifier().algorithms();
+        let present = self.algorithm.unwrap_or(signer.algorithm());
+        self.algorithm = Some(next_of(all, &present, by)).filter(|algorithm| *algorithm != signer.algorithm());
+    }
+
+    /// Returns to the key's usual algorithm if the key that signs now cannot use the chosen one.
+    pub fn follow_signer(&mut self, signer: &Signer) {
+        self.algorithm.take_if(|algorithm| !signer.verifier().algorithms().contains(algorithm));
+    }
+
     /// Fills in the expected audience if it has changed, unless the user has entered something else.
     pub fn follow_audience(&mut self, expected: Option<&str>) {
-        let expected = expected.unwrap_or_default();
-        if self.expected != expected {
-            if self.audience.text() == self.expected {
-                self.audience.set(expected);
-            }
-            expected.clone_into(&mut self.expected);
-        }
+        follow(&mut self.audience, &mut self.expected, expected.unwrap_or_default());
+    }
+
+    /// Fills in the issuer that others know the console by if it has changed, unless the user has entered something
+    /// else.
+    pub fn follow_issuer(&mut self, published: Option<&str>) {
+        follow(&mut self.issuer, &mut self.published, published.unwrap_or_default());
     }
 
     /// Adopts another policy's permissions. Ticked permissions that it does not have move to the other permissions.
@@ -228,25 +258,53 @@ impl IssueForm {
             not_before: not_before.map(|when| when.from(now)),
             issuer: text(&self.issuer),
             audience: text(&self.audience),
-            extra: self.extra_claims()?,
+            extra: object(&self.extra).map_err(FormError::Extra)?,
+            algorithm: self.algorithm,
+            token_type: text(&self.typ),
+            header: self.header_members()?,
             ..IssueRequest::default()
         })
     }
 
-    fn extra_claims(&self) -> Result<Map<String, Value>, FormError> {
-        let text = self.extra.text();
-        if text.trim().is_empty() {
-            return Ok(Map::new());
+    /// Returns the members of the header that differ from the usual ones.
+    fn header_members(&self) -> Result<Map<String, Value>, FormError> {
+        let mut members = object(&self.header).map_err(FormError::Header)?;
+        for (name, own) in [("alg", None), ("kid", Some(&self.kid)), ("typ", Some(&self.typ))] {
+            if members.contains_key(name) && own.is_none_or(|own| !own.is_empty()) {
+                return Err(FormError::Header(format!("{name} is set in its own field")));
+            }
         }
-        let members = members::parse(text.as_bytes()).map_err(|fault| FormError::Extra(fault.to_string()))?;
-        if let Some(name) = members::duplicate(&members) {
-            return Err(FormError::Extra(format!("duplicate member {}", crate::text::name(name, 48))));
+        if !self.kid.is_empty() {
+            members.insert("kid".to_owned(), self.kid.text().into());
         }
-        match exact_value(text) {
-            Ok(Value::Object(claims)) => Ok(claims),
-            Ok(_) => Err(FormError::Extra("expected a JSON object".to_owned())),
-            Err(error) => Err(FormError::Extra(error.to_string())),
+        Ok(members)
+    }
+}
+
+/// Sets a field that still has the value that was filled in last.
+fn follow(field: &mut TextField, filled: &mut String, value: &str) {
+    if filled != value {
+        if field.text() == filled {
+            field.set(value);
         }
+        value.clone_into(filled);
+    }
+}
+
+/// Reads a JSON object from a field; an empty field is an empty object.
+fn object(field: &TextField) -> Result<Map<String, Value>, String> {
+    let text = field.text();
+    if text.trim().is_empty() {
+        return Ok(Map::new());
+    }
+    let members = members::parse(text.as_bytes()).map_err(|fault| fault.to_string())?;
+    if let Some(name) = members::duplicate(&members) {
+        return Err(format!("duplicate member {}", crate::text::name(name, 48)));
+    }
+    match exact_value(text) {
+        Ok(Value::Object(members)) => Ok(members),
+        Ok(_) => Err("expected a JSON object".to_owned()),
+        Err(error) => Err(error.to_string()),
     }
 }
 
@@ -280,6 +338,8 @@ mod tests {
             (|f| f.extra.set("[1]"), "extra claims: expected a JSON object, got an array"),
             (|f| f.extra.set("{\"a\":1,\"a\":2}"), "extra claims: duplicate member a"),
             (|f| f.extra.set("{\"a\":1e999}"), "extra claims:"),
+            (|f| f.header.set("7"), "header: expected a JSON object, got a number"),
+            (|f| f.header.set("{\"alg\":\"none\"}"), "header: alg is set in its own field"),
         ] {
             let mut form = form();
             spoil(&mut form);
@@ -300,6 +360,33 @@ mod tests {
         form.others.set("read all,");
         form.follow(&Policy::new([("a", ["user"])]));
         assert_eq!(form.permissions(), ["user", "read all"]);
+    }
+
+    #[test]
+    fn the_header_takes_kid_typ_and_free_members() {
+        let mut form = form();
+        form.kid.set("key 1");
+        form.typ.set("at+jwt");
+        form.header.set("{\"x5t\":\"abc\"}");
+        let request = form.request(NOW).expect("a request");
+        assert_eq!(request.token_type.as_deref(), Some("at+jwt"));
+        assert_eq!(Value::Object(request.header), serde_json::json!({"x5t": "abc", "kid": "key 1"}));
+        // In its own field and among the members: which one is meant?
+        form.header.set("{\"kid\":\"key 2\"}");
+        assert_eq!(form.request(NOW), Err(FormError::Header("kid is set in its own field".to_owned())));
+        form.kid.set("");
+        assert_eq!(form.request(NOW).expect("a request").header["kid"], "key 2");
+    }
+
+    #[test]
+    fn an_rsa_key_signs_with_any_of_its_algorithms_and_another_key_with_its_own() {
+        let rsa = Signer::generate(Algorithm::Rs256).expect("a key").0;
+        let mut form = form();
+        form.turn_algorithm(&rsa, 1);
+        assert_eq!(form.algorithm, None, "a key generated for one algorithm has no other one");
+        form.algorithm = Some(Algorithm::Ps256);
+        form.follow_signer(&Signer::generate(Algorithm::Es256).expect("a key").0);
+        assert_eq!(form.algorithm, None);
     }
 
     #[test]

@@ -33,6 +33,17 @@ pub const AUDIENCE: Field = Field::new(Pane::Issue, 6);
 pub const EXTRA: Field = Field::new(Pane::Issue, 7);
 /// The preset that fills the form.
 pub const PRESET: Field = Field::new(Pane::Issue, 8);
+/// The algorithm of the signature.
+pub const ALGORITHM: Field = Field::new(Pane::Issue, 9);
+/// The `kid` of the header.
+pub const KID: Field = Field::new(Pane::Issue, 10);
+/// The `typ` of the header.
+pub const TYP: Field = Field::new(Pane::Issue, 11);
+/// Further members of the header, as a JSON object.
+pub const HEADER: Field = Field::new(Pane::Issue, 12);
+
+/// The fields that are shown only when they are used.
+pub const FOLDED: [Field; 3] = [KID, TYP, HEADER];
 
 const fn text_field(
     field: Field,
@@ -46,7 +57,7 @@ const fn text_field(
 pub(super) static PLACE: Place = Place {
     title: "Issue",
     letter: 'i',
-    help: "Sign a token with the console's key: enter the user and the permissions, then press Enter. A preset fills in the form. Times are durations (15m, 1h, 7d, -1m) or timestamps (2026-11-22T20:41:05Z).",
+    help: "Sign a token with the console's key: enter the user and the permissions, then press Enter. A preset fills in the form. The last four rows are the token's header: algorithm, kid, typ and further members as JSON. Times are durations (15m, 1h, 7d, -1m) or timestamps (2026-11-22T20:41:05Z).",
     controls: &[
         text_field(USER_ID, "user_id", |app| &app.issue.user_id, |app| &mut app.issue.user_id),
         Control::new(PERMISSIONS, "permissions")
@@ -70,6 +81,20 @@ pub(super) static PLACE: Place = Place {
                 app.issue.turn_preset(by);
             },
         ),
+        Control::new(ALGORITHM, "algorithm").turn(
+            |app| app.can_turn_algorithm().then_some("change algorithm"),
+            |app, by| {
+                if let Some(signer) = app.auth.signer.clone().filter(|_| app.can_turn_algorithm()) {
+                    remember(app, ALGORITHM);
+                    app.issue.turn_algorithm(&signer, by);
+                } else {
+                    app.say("this key signs with one algorithm only; for another, rotate the key (Ctrl-P, rotate)");
+                }
+            },
+        ),
+        text_field(KID, "kid", |app| &app.issue.kid, |app| &mut app.issue.kid),
+        text_field(TYP, "typ", |app| &app.issue.typ, |app| &mut app.issue.typ),
+        text_field(HEADER, "header", |app| &app.issue.header, |app| &mut app.issue.header),
     ],
     act: Some(Act { hint: |_| Some("issue"), run: issue }),
     copy: ClipSource::TOKEN,
@@ -99,6 +124,19 @@ fn issue(app: &mut App) -> Vec<Effect> {
 }
 
 impl App {
+    /// The fields that are shown: those of the header only while one of them is focused or filled in.
+    pub fn issue_fields(&self) -> Vec<Field> {
+        let is_used = |field: &Field| self.text(*field).is_some_and(|text| !text.is_empty());
+        let is_focused = self.focus.field.is_some_and(|field| field == ALGORITHM || FOLDED.contains(&field));
+        let is_open = is_focused && self.overlays.is_empty() || FOLDED.iter().any(is_used);
+        Pane::Issue.fields().filter(|field| is_open || !FOLDED.contains(field)).collect()
+    }
+
+    /// Whether the signing key can make signatures of more than one algorithm.
+    pub fn can_turn_algorithm(&self) -> bool {
+        self.auth.signer.as_ref().is_some_and(|signer| signer.verifier().algorithms().len() > 1)
+    }
+
     /// Handles an issued token, which may be meant for a drill.
     pub(in crate::app) fn issued(&mut self, result: Result<u64, IssueError>) -> Vec<Effect> {
         match result {
