@@ -148,6 +148,12 @@ impl App {
             Action::Page(by) => by * page.cast_signed(),
             Action::Edge(by) => by * (1 << 20),
             Action::Act => return self.act_in_overlay(),
+            Action::Help => {
+                if let Some(Overlay::Settings(form)) = self.overlays.last() {
+                    self.say(form.field.help());
+                }
+                return Vec::new();
+            }
             // Only if the footer offers it: a prompt must not copy what it covers.
             Action::Copy if hint(self, action).is_some() => return self.copy(),
             Action::CopyWhy if hint(self, action).is_some() => return self.copy_why(),

@@ -266,7 +266,6 @@ impl KeyPrompt {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the labels below say what each is")]
 pub enum SettingsField {
-    Key,
     Leeway,
     Issuer,
     Audience,
@@ -277,12 +276,12 @@ pub enum SettingsField {
     Hosts,
     Rate,
     Expose,
+    Key,
 }
 
 impl SettingsField {
     /// Every field, in order.
     pub const ALL: [Self; 11] = [
-        Self::Key,
         Self::Leeway,
         Self::Issuer,
         Self::Audience,
@@ -293,7 +292,25 @@ impl SettingsField {
         Self::Hosts,
         Self::Rate,
         Self::Expose,
+        Self::Key,
     ];
+
+    /// Returns a sentence about it, for help.
+    pub const fn help(self) -> &'static str {
+        match self {
+            Self::Leeway => "leeway: how long a token is still accepted after exp and before nbf, at most 300s",
+            Self::Issuer => "expected issuer: the iss that our own tokens must have; empty to accept any",
+            Self::Audience => "expected audience: the aud that tokens must name; empty to accept any",
+            Self::Policy => "policy file: a TOML file of tools and permissions; empty for the built-in policy",
+            Self::Times => "show times as: UTC, local time or seconds since 1970",
+            Self::Theme => "theme: auto follows the terminal's background",
+            Self::PublicUrl => "public URL: the address that clients use, if it is not that of the server itself",
+            Self::Hosts => "host names: further names that clients may use for the server, separated by spaces",
+            Self::Rate => "rate: requests per second for one user, or off",
+            Self::Expose => "weak key: whether other machines may reach the server although its key is weak or fresh",
+            Self::Key => "key: keep the signing key, type a secret, or generate one; both replace it",
+        }
+    }
 
     /// Returns the label beside it.
     pub const fn label(self) -> &'static str {

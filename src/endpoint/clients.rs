@@ -108,7 +108,7 @@ fn curl(to: &Connection<'_>) -> String {
         None => ("", ""),
     };
     let line = format!(
-        "{pipe}curl -s {}{header} -H 'Content-Type: application/json' -H 'Accept: application/json, text/event-stream' \
+        "{pipe}curl -s -i {}{header} -H 'Content-Type: application/json' -H 'Accept: application/json, text/event-stream' \
          -d {}",
         quoted(to.uri),
         quoted(&body.to_string())
@@ -301,7 +301,7 @@ mod tests {
         assert_eq!(
             text("curl", &to),
             r#"export PORTCULLIS_TOKEN=a.b.c
-printf 'Authorization: Bearer %s\n' "$PORTCULLIS_TOKEN" | curl -s http://127.0.0.1:8640/mcp -H @- -H 'Content-Type: application/json' -H 'Accept: application/json, text/event-stream' -d '{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"it'\''s","arguments":{"a":"$(x) '\''y'\''"}}}'
+printf 'Authorization: Bearer %s\n' "$PORTCULLIS_TOKEN" | curl -s -i http://127.0.0.1:8640/mcp -H @- -H 'Content-Type: application/json' -H 'Accept: application/json, text/event-stream' -d '{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"it'\''s","arguments":{"a":"$(x) '\''y'\''"}}}'
 "#
         );
     }

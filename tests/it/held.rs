@@ -137,7 +137,7 @@ fn calls_for_another_time_are_marked_wherever_they_are_shown() {
     let mut desk = lab(120, 36);
     desk.keys("F2 Alt-4 Enter F4");
     set(&mut desk, "+55m");
-    desk.keys("F2 Alt-4 Enter").must_show(&["[clock +55m] by user"]);
+    desk.keys("F2 Alt-4 Enter").must_show(&["[clock +55m] permission user"]);
     desk.keys("Esc 5 Enter").must_show(&["for 2026-11-22T21:35:00Z (not the real time)"]);
     desk.keys("Esc Ctrl-B");
     let evidence = desk.copied().to_owned();

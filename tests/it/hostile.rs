@@ -37,7 +37,7 @@ impl Set {
     }
 
     fn valid(&mut self, name: &str, token: String) {
-        self.push(name, token, "allowed", "VALID", "by user");
+        self.push(name, token, "allowed", "VALID", "permission user");
     }
 
     fn malformed(&mut self, name: &str, token: String, words: &'static str) {

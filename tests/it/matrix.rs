@@ -98,7 +98,7 @@ fn ticking_a_permission_flips_cell_preview_and_call_and_undo_flips_them_back() {
     let here = cell(&desk.app, 1, "write_data");
     assert_eq!((here.verdict, here.flipped), (Verdict::Allowed, true));
     assert_eq!(desk.app.preview().verdict(), Verdict::Allowed);
-    desk.must_show(&["write_data: user123 is allowed now", "by user"]);
+    desk.must_show(&["write_data: user123 is allowed now", "permission user"]);
     desk.keys("Esc 1 Enter").must_show(&[r#"{"success":true,"result":"written"}"#]);
     desk.keys("Ctrl-7");
     assert_eq!(cell(&desk.app, 1, "write_data").verdict, Verdict::Forbidden);

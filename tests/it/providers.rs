@@ -143,7 +143,7 @@ fn the_console_shows_a_foreign_token_with_the_claims_that_count() {
         );
         desk.pastes(&pair.token(&payload));
         desk.must_show(&["VALID", "user buyer from sub", "permissions orders:read, openid from"]);
-        desk.keys("Esc 4").must_show(&["ALLOWED", "by orders:read"]);
+        desk.keys("Esc 4").must_show(&["ALLOWED", "permission orders:read"]);
     }
 }
 

@@ -134,8 +134,8 @@ impl App {
         let token = match (client.token, self.selected()) {
             (TokenPlace::Text | TokenPlace::Argument, Some(entry)) if entry.text().is_some() => "with the token",
             (_, Some(_)) => "without the token",
-            (_, None) => "no token",
+            (_, None) => "without a token, since none is selected",
         };
-        Clip::new(&instructions, format!("instructions for {} {token}", client.word))
+        Clip::new(&instructions, format!("instructions for {}, {token}", client.word))
     }
 }

@@ -95,7 +95,7 @@ pub enum DenialReason<'p> {
 /// Formats the permission that allows the call as a phrase. Safe to show.
 impl fmt::Display for Grant {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "by {}", text::name(&self.permission, 64))?;
+        write!(f, "permission {}", text::name(&self.permission, 64))?;
         match &self.through {
             Some(held) => write!(f, ", which {} implies", text::name(held, 64)),
             None => Ok(()),

@@ -171,6 +171,6 @@ fn notes(canvas: &Canvas) -> Vec<Line<'static>> {
         let told: Vec<String> = what.into_iter().chain(implies.map(|names| format!("implies {names}"))).collect();
         note(format!("{}: {}", text::name(&rule.name, 32), told.join("; ")), Role::Hint);
     }
-    note("[~] by what it implies".to_owned(), Role::Hint);
+    note("[~] implies one of them".to_owned(), Role::Hint);
     notes
 }

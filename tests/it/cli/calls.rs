@@ -51,8 +51,8 @@ fn every_exit_code_is_reached() {
 }
 
 #[rstest]
-#[case(&["read_data", r#"{"id": 1}"#], r#"{"success":true,"result":{"id":1}}"#, "by user", 0)]
-#[case(&["read_data"], r#"{"success":true,"result":{}}"#, "by user", 0)]
+#[case(&["read_data", r#"{"id": 1}"#], r#"{"success":true,"result":{"id":1}}"#, "permission user", 0)]
+#[case(&["read_data"], r#"{"success":true,"result":{}}"#, "permission user", 0)]
 #[case(&["write_data", r#"{"data": "new"}"#], r#"{"error":"forbidden"}"#, "the token holds user; write_data needs admin", 4)]
 #[case(&["read_data", "[1]"], r#"{"error":"invalid_arguments"}"#, "arguments: an array, not a JSON object", 5)]
 fn a_call_prints_the_answer_on_stdout_and_the_reason_on_stderr(
