@@ -65,6 +65,11 @@ pub(super) fn cause(error: &dyn Error) -> String {
         innermost = source;
     }
     let said = innermost.to_string();
+    // The TLS library's words for a certificate whose authority the system does not know.
+    if said.contains("UnknownIssuer") {
+        return "the server's certificate is signed by an unknown authority; pass its certificate with --ca-file FILE"
+            .to_owned();
+    }
     let end = said.find(" (os error").unwrap_or(said.len());
     text::display_safe(text::head(&said, end), 200)
 }

@@ -528,3 +528,68 @@ fn foreign_text_in_errors_and_status_is_safe_to_show() {
     let _ = write!(shown, "{}", KeySource::File("\u{1b}[31m".into()));
     assert!(!shown.contains('\u{1b}'), "{shown}");
 }
+
+/// The certificates of `tls/`, which OpenSSL made for a hundred years: an authority, and its certificate of `localhost`.
+const AUTHORITY: &str = include_str!("tls/ca.pem");
+const CERTIFICATE: &str = include_str!("tls/localhost.pem");
+const CERTIFICATE_KEY: &str = include_str!("tls/localhost.key");
+
+/// A server on loopback that answers every request over TLS with this body. Returns its port.
+fn tls_server(body: String) -> u16 {
+    let der = |text: &str| pem::parse(text).expect("PEM").into_contents();
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .expect("versions")
+        .with_no_client_auth()
+        .with_single_cert(
+            vec![der(CERTIFICATE).into()],
+            rustls::pki_types::PrivateKeyDer::Pkcs8(der(CERTIFICATE_KEY).into()),
+        )
+        .expect("a certificate");
+    let config = Arc::new(config);
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = listener.local_addr().expect("bound").port();
+    thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let mut connection = rustls::ServerConnection::new(Arc::clone(&config)).expect("a connection");
+            let mut tls = rustls::Stream::new(&mut connection, &mut stream);
+            let mut head = Vec::new();
+            let mut byte = [0];
+            // A client that does not trust the certificate ends the connection.
+            while !head.ends_with(b"\r\n\r\n") && tls.read(&mut byte).is_ok_and(|read| read == 1) {
+                head.extend(byte);
+            }
+            let _ = tls.write_all(ok(&body).as_bytes());
+            connection.send_close_notify();
+            let _ = connection.complete_io(&mut stream);
+        }
+    });
+    port
+}
+
+#[test]
+fn a_server_with_a_certificate_of_a_private_authority_needs_its_file() {
+    let signer = key();
+    let port = tls_server(set(&[&signer]));
+    let place = tempfile::TempDir::new().expect("a folder");
+    let file = place.path().join("ca.pem");
+    let from = |url: String, ca_file: Option<&std::path::Path>| {
+        let source = RemoteKeys::new(None, KeySource::jwks(&url).expect("https"));
+        fetch_once(&RemoteKeys { ca_file: ca_file.map(Into::into), ..source })
+            .map(|read| read.keys.len())
+            .map_err(|error| error.to_string())
+    };
+    let url = format!("https://localhost:{port}/jwks");
+    let untrusted = from(url.clone(), None).expect_err("the authority is unknown");
+    assert!(untrusted.starts_with(&url) && untrusted.contains("certificate"), "{untrusted}");
+    assert!(untrusted.contains("--ca-file"), "{untrusted}");
+    std::fs::write(&file, AUTHORITY).expect("written");
+    assert_eq!(from(url, Some(&file)), Ok(1));
+    // The certificate is for another name.
+    let other = from(format!("https://127.0.0.1:{port}/jwks"), Some(&file)).expect_err("another name");
+    assert!(other.contains("certificate"), "{other}");
+    std::fs::write(&file, "nothing").expect("written");
+    let empty = from(format!("https://localhost:{port}/jwks"), Some(&file)).expect_err("no certificates");
+    assert!(empty.ends_with("ca.pem: expected certificates in PEM"), "{empty}");
+}
