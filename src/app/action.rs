@@ -63,6 +63,8 @@ pub enum Action {
     SaveEvidence,
     FreshKey,
     TypeKey,
+    AddIssuer,
+    RefreshKeys,
     Suspend,
     Quit,
 }

@@ -26,6 +26,7 @@ use std::sync::Arc;
 use crate::app::App;
 use crate::clock::Clock;
 use crate::gate::AuthenticatedMcpServer;
+use crate::issuer_keys::KeyFollower;
 use crate::server::Server;
 use crate::store::{Edition, Store};
 use crate::text::words;
@@ -114,6 +115,8 @@ pub struct Start {
     pub store: Arc<dyn Store>,
     /// The edition of the store that the rules start from.
     pub edition: Option<Edition>,
+    /// The follower of issuers' keys.
+    pub keys: KeyFollower,
 }
 
 /// Runs the console until the user quits. The terminal is restored when this returns and if it panics.

@@ -24,10 +24,11 @@ pub fn render(canvas: &mut Canvas, area: Rect) {
         left.spans.push(canvas.span(format!(" {badge} "), Role::WarningChip));
         left.spans.push(canvas.span(" ", Role::Plain));
     }
-    screens(canvas, area, &mut left);
+    let facts = facts(canvas.app);
+    screens(canvas, area, &mut left, facts.first().map_or(0, |(words, _)| text::width(words) + 3));
     let mut room = usize::from(area.width).saturating_sub(left.width() + text::width(HELP) + 1);
     let mut spans = Vec::new();
-    for (words, role) in facts(canvas.app) {
+    for (words, role) in facts {
         let width = text::width(&words) + 3;
         // An alarm is cut off rather than left out. Anything else would be misleading if it were cut off.
         let words = match width <= room {
@@ -66,13 +67,18 @@ fn facts(app: &App) -> Vec<(String, Role)> {
     facts
 }
 
-/// Appends the screens and their keys. If there is little room, the footer names the other screens instead.
-fn screens(canvas: &mut Canvas, area: Rect, left: &mut Line<'static>) {
+/// Appends the screens and their keys, in place of the program's name where the most important fact, of this width, needs
+/// its room. If there is little room, the footer names the other screens instead.
+fn screens(canvas: &mut Canvas, area: Rect, left: &mut Line<'static>, fact: usize) {
     let key = |screen| hints::key_name(canvas.app, Action::Screen(screen)).unwrap_or_default();
     let keys = Screen::ALL.map(key);
     let needed: usize =
-        Screen::ALL.iter().zip(&keys).map(|(screen, key)| text::width(screen.title()) + text::width(key) + 4).sum();
-    if area.width < 60 || left.width() + needed + 10 > usize::from(area.width) {
+        Screen::ALL.iter().zip(&keys).map(|(screen, key)| text::width(screen.title()) + text::width(key) + 3).sum();
+    let room = usize::from(area.width).saturating_sub(needed + text::width(HELP) + 1);
+    if left.width() + fact > room && canvas.app.clock_badge().is_none() {
+        left.spans.clear();
+    }
+    if area.width < 60 || left.width() > room {
         return;
     }
     for (screen, key) in Screen::ALL.into_iter().zip(keys) {

@@ -233,7 +233,7 @@ fn every_overlay_at_every_size(#[case] name: &str, #[case] keys: &str) {
 
 /// An overlay has the focus: the screen below is the same wherever the focus was.
 #[rstest]
-fn no_pane_looks_focused_under_an_overlay(#[values("F2", "F3", "F4", "F5")] screen: &str) {
+fn no_pane_looks_focused_under_an_overlay(#[values("F2", "F3", "F4", "F5", "F6")] screen: &str) {
     let mut desk = scene(160, 50);
     desk.keys(screen).keys("Esc Ctrl-C");
     let below = desk.draw().0;

@@ -2,13 +2,14 @@
 
 use ratatui::text::Line;
 
+use crate::app::pane::issuers::Offer;
 use crate::auth::explain::LineKind;
 use crate::auth::why::explain_material;
 use crate::text::material::Material;
 use crate::view::canvas::Canvas;
 use crate::view::theme::Role;
 
-pub fn render(canvas: &mut Canvas, material: &Material, scroll: usize) {
+pub fn render(canvas: &mut Canvas, material: &Material, offer: &Offer, scroll: usize) {
     let inner = canvas.popup(100, 22, "pasted text");
     let (app, now) = (canvas.app, canvas.app.times.judged);
     if let Some(left) = app.selected().and_then(|entry| entry.judged.lifetime.next_border(now)) {
@@ -23,6 +24,11 @@ pub fn render(canvas: &mut Canvas, material: &Material, scroll: usize) {
             LineKind::Check(_) | LineKind::Note => Role::Plain,
         };
         lines.extend(canvas.wrapped(&format!("{}{}", line.mark, line.text), inner.width, role));
+    }
+    // First, because the list of keys may be long.
+    if let Some(words) = offer.words(app.suggested_issuer().as_deref()) {
+        let role = if offer.act().is_some() { Role::Key } else { Role::Warning };
+        lines.splice(1..1, canvas.wrapped(&words, inner.width, role));
     }
     canvas.drawn.overlay_rows = usize::from(inner.height);
     canvas.drawn.overlay_end = canvas.scrolled(inner, lines.len(), scroll, |_, n| lines[n].clone());
