@@ -14,7 +14,7 @@ use crate::app::msg::{CopyDestination, Failure, IssuerFailure, Order, SaveError,
 use crate::app::{App, Effect, Msg, Times, update};
 use crate::auth::{Policy, Rules, Signer};
 use crate::config::{self, ConfigError};
-use crate::gate::{AcceptedIssuer, CallRequest, CallResult, Gate, Provenance, RawArguments, Shared, random_number};
+use crate::gate::{AcceptedIssuer, CallRequest, CallResult, Gate, KeyStatus, Provenance, RawArguments, Shared, random_number};
 use crate::issuer_keys::{KeyFollower, KeySource};
 use crate::lab::kit;
 use crate::server::Server;
@@ -251,7 +251,8 @@ fn set_issuer(
     let source = from.map(|from| KeySource::of(from, name.as_deref())).transpose()?.flatten();
     let accepted = accepted.map(|mut accepted| {
         if let Some(source) = &source {
-            accepted.status.source = source.to_string().into();
+            let source = source.to_string().into();
+            accepted.status = KeyStatus { source, is_reading: true, attempts: 0, error: None, ..accepted.status };
         }
         accepted
     });

@@ -11,6 +11,8 @@ use crate::app::{App, Screen, Target, hints};
 use crate::auth::{KeyOrigin, Signer};
 use crate::text;
 
+/// The columns that the most important fact gets before the screens do.
+const FACT: usize = 16;
 /// The end of the line.
 const HELP: &str = " F1 help ";
 
@@ -75,10 +77,15 @@ fn screens(canvas: &mut Canvas, area: Rect, left: &mut Line<'static>, fact: usiz
     let needed: usize =
         Screen::ALL.iter().zip(&keys).map(|(screen, key)| text::width(screen.title()) + text::width(key) + 3).sum();
     let room = usize::from(area.width).saturating_sub(needed + text::width(HELP) + 1);
-    if left.width() + fact > room && canvas.app.clock_badge().is_none() {
+    // A longer alarm is cut off.
+    let least = fact.min(FACT);
+    let is_tight = left.width() + least > room || (left.width() + fact > room && fact <= room);
+    let name = left.clone();
+    if is_tight && canvas.app.clock_badge().is_none() {
         left.spans.clear();
     }
-    if area.width < 60 || left.width() > room {
+    if area.width < 60 || left.width() + least > room {
+        *left = name;
         return;
     }
     for (screen, key) in Screen::ALL.into_iter().zip(keys) {

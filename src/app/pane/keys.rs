@@ -15,7 +15,7 @@ pub(super) static PLACE: Place = Place {
     letter: 'y',
     help: "The keys of the issuer chosen in Issuers: kid, algorithm, size; keys of its set that cannot be used, by reason; when they were read and when they are read again. ● marks the keys that the selected token names. Space reads them again, Ctrl-Y copies the public key set.",
     controls: &[Control::new(LIST, "keys")
-        .tick(|app| (app.focus.field == Some(LIST)).then_some("read again"), App::refresh_keys)
+        .tick(|app| app.chosen_source().map(|_| "read again"), App::refresh_keys)
         .row(|_| Some("rows"), step)
         .click(|app, spot| {
             app.go(Focus::at(LIST));

@@ -17,18 +17,18 @@ pub fn render(canvas: &mut Canvas, material: &Material, offer: &Offer, scroll: u
     }
     let explanation = explain_material(material, app.inspection.as_deref(), &app.auth.rules, now);
     let mut lines: Vec<Line<'static>> = Vec::new();
-    for line in explanation.lines() {
+    for (n, line) in explanation.lines().iter().enumerate() {
         let role = match line.kind {
             LineKind::Verdict => Role::Title,
             LineKind::Finding => Role::Warning,
             LineKind::Check(_) | LineKind::Note => Role::Plain,
         };
         lines.extend(canvas.wrapped(&format!("{}{}", line.mark, line.text), inner.width, role));
-    }
-    // First, because the list of keys may be long.
-    if let Some(words) = offer.words(app.suggested_issuer().as_deref()) {
-        let role = if offer.act().is_some() { Role::Key } else { Role::Warning };
-        lines.splice(1..1, canvas.wrapped(&words, inner.width, role));
+        // Before the notes, because the list of keys may be long.
+        if let Some(words) = offer.words(app.suggested_issuer().as_deref()).filter(|_| n == 0) {
+            let role = if offer.act().is_some() { Role::Key } else { Role::Warning };
+            lines.extend(canvas.wrapped(&words, inner.width, role));
+        }
     }
     canvas.drawn.overlay_rows = usize::from(inner.height);
     canvas.drawn.overlay_end = canvas.scrolled(inner, lines.len(), scroll, |_, n| lines[n].clone());

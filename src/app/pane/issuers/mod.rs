@@ -129,7 +129,7 @@ impl App {
     }
 
     /// Returns the state of the keys of the issuer under the cursor, if they can be read again.
-    fn chosen_source(&self) -> Option<&KeyStatus> {
+    pub(in crate::app) fn chosen_source(&self) -> Option<&KeyStatus> {
         self.chosen_issuer()?.1.filter(|status| status.from.is_followed())
     }
 
