@@ -92,8 +92,8 @@ fn console(options: &Options) -> ExitCode {
         Ok(beginning) => beginning,
         Err(error) => return fail(&error.into()),
     };
-    let _keys = match KeyFollower::start(&gate, context.sources.clone()) {
-        Ok(follower) => follower,
+    let issuer_keys = match KeyFollower::start(&gate, context.sources.clone()) {
+        Ok(follower) => follower.with_ca_file(options.settings.other.ca_file.clone()),
         Err(error) => return fail(&error.into()),
     };
     let settings = options.server.settings(options.serve.clone().unwrap_or_default());
@@ -139,6 +139,7 @@ fn console(options: &Options) -> ExitCode {
         store: context.store,
         edition: context.edition,
         signing_file: context.signing_file,
+        keys: issuer_keys,
     }) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if error.should_print() => complain(&error, error.exit_code()),

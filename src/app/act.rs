@@ -64,6 +64,8 @@ impl App {
             Action::TypeKey => self.prompt(Purpose::Replace),
             Action::Rotate(algorithm) => return vec![Effect::Rotate(algorithm)],
             Action::Retire => self.ask_to_retire(),
+            Action::AddIssuer => self.ask_for_issuer(),
+            Action::RefreshKeys => return self.refresh_keys(),
             Action::FreshKey => self.overlays.push(Overlay::Confirm(Question::FreshKey)),
             Action::Undo => return self.undo(),
             Action::Redo => return self.redo(),
@@ -166,9 +168,19 @@ impl App {
                 self.turn_diff(by);
                 return Vec::new();
             }
-            Action::Step(by) | Action::Turn(by) => {
-                if let Some(Overlay::Settings(form)) = self.overlays.last_mut() {
-                    if matches!(action, Action::Step(_)) { form.step(by) } else { form.turn(by) }
+            Action::Step(by) => {
+                match self.overlays.last_mut() {
+                    Some(Overlay::Settings(form)) => form.step(by),
+                    Some(Overlay::Issuer(form)) => form.step(by),
+                    _ => {}
+                }
+                return Vec::new();
+            }
+            Action::Turn(by) => {
+                match self.overlays.last_mut() {
+                    Some(Overlay::Settings(form)) => form.turn(by),
+                    Some(Overlay::Issuer(_)) => self.turn_issuer_form(by),
+                    _ => {}
                 }
                 return Vec::new();
             }
@@ -187,6 +199,7 @@ impl App {
             }
             Some(Overlay::Palette(palette)) => palette.row = moved(palette.row, by, palette.matches().len()),
             Some(Overlay::Settings(form)) => form.step(by.signum()),
+            Some(Overlay::Issuer(form)) => form.step(by.signum()),
             _ => {}
         }
         Vec::new()
@@ -205,19 +218,19 @@ impl App {
             Some(Overlay::KeyPrompt(prompt)) => self.use_key(&prompt),
             Some(Overlay::Line(form)) => self.take_line(form),
             Some(Overlay::Settings(form)) => self.apply(form),
+            Some(Overlay::Issuer(form)) => self.add_issuer(form),
+            Some(Overlay::Material { offer, .. }) => {
+                self.take_offer(offer);
+                Vec::new()
+            }
             Some(overlay @ Overlay::Token { is_whole: false, .. }) => {
                 let is_served = self.server.serving.is_some();
                 self.overlays.extend([overlay, Overlay::Confirm(Question::ShowToken { is_served })]);
                 Vec::new()
             }
-            Some(
-                Overlay::Help { .. }
-                | Overlay::Token { .. }
-                | Overlay::Diff { .. }
-                | Overlay::Material { .. }
-                | Overlay::Confirm(_),
-            )
-            | None => Vec::new(),
+            Some(Overlay::Help { .. } | Overlay::Token { .. } | Overlay::Diff { .. } | Overlay::Confirm(_)) | None => {
+                Vec::new()
+            }
         }
     }
 

@@ -66,6 +66,8 @@ pub enum Action {
     Rotate(Algorithm),
     Retire,
     TypeKey,
+    AddIssuer,
+    RefreshKeys,
     Suspend,
     Quit,
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::action::Action;
 use super::overlay::SettingsField;
+use super::pane::issuers::IssuerField;
 use super::pane::timeline::Axis;
 use super::pane::{Field, Pane};
 use crate::auth::NumericDate;
@@ -102,6 +103,7 @@ pub enum Target {
     Cell(Field, usize, usize),
     PaletteRow(usize),
     Setting(SettingsField),
+    IssuerField(IssuerField),
     Do(Action),
     /// A button that runs the pane's action of Enter, wherever the focus is.
     Button(Pane),

@@ -31,6 +31,10 @@ fn overlay_hint(overlay: &Overlay, action: Action) -> Option<&'static str> {
         (Overlay::Token { is_whole: false, .. }, Action::Act) => Some("show all of the token"),
         (Overlay::Token { .. }, Action::Copy) => Some("copy token"),
         (Overlay::Token { .. }, Action::CopyWhy) => Some("copy why"),
+        (Overlay::Material { offer, .. }, Action::Act) => offer.act(),
+        (Overlay::Issuer(form), Action::Act) => Some(form.act()),
+        (Overlay::Issuer(form), Action::Turn(1)) if form.on_choice() => Some("turn"),
+        (Overlay::Issuer(_), Action::Step(1)) => Some("next field"),
         (Overlay::Detail { .. }, Action::Act) => Some("load into Call"),
         (Overlay::Detail { .. }, Action::Copy) => Some("copy answer"),
         (Overlay::Detail { .. }, Action::CopyWhy) => Some("copy why"),
@@ -96,7 +100,7 @@ fn shared_hint(app: &App, action: Action) -> Option<&'static str> {
 }
 
 /// The actions of the footer, most useful first.
-const FOOTER: [Action; 31] = [
+const FOOTER: [Action; 32] = [
     Action::Act,
     Action::Turn(1),
     Action::Row(1),
@@ -115,6 +119,7 @@ const FOOTER: [Action; 31] = [
     Action::Screen(Screen::Matrix),
     Action::Screen(Screen::Time),
     Action::Screen(Screen::Server),
+    Action::Screen(Screen::Issuers),
     Action::Token(1),
     Action::Step(1),
     Action::Break,

@@ -7,11 +7,13 @@ use super::msg::RemovalReason;
 use super::pane::Field;
 use super::pane::call::CallForm;
 use super::pane::issue::IssueForm;
+use super::pane::issuers::ANY;
 use super::{App, Effect};
 use crate::auth::Policy;
 use crate::auth::TokenId;
 use crate::auth::revocations::{Revocation, RevocationTarget};
-use crate::gate::TokenEntry;
+use crate::gate::{AcceptedIssuer, TokenEntry};
+use crate::text;
 
 /// A change that can be undone. It may hold a token, so it has no `Debug`.
 pub enum Step {
@@ -34,6 +36,8 @@ pub enum Step {
     PutBack(TokenId),
     /// Test tokens added to the list, with their labels and their numbers in the list.
     Tests(Vec<(Arc<str>, Arc<str>)>, Vec<u64>),
+    /// A change of the accepted issuer with this name, with the issuer that was accepted before, if any.
+    Issuer(Option<Arc<str>>, Option<Box<AcceptedIssuer>>),
     /// A paste whose text was added as tokens.
     Pasted(Paste),
 }
@@ -68,6 +72,12 @@ impl Step {
             Self::Revoked(_, Some(_)) => "restoring a token".to_owned(),
             Self::Removed(_) | Self::PutBack(_) => "the removal of a token".to_owned(),
             Self::Tests(..) => "adding test tokens".to_owned(),
+            Self::Issuer(name, _) => {
+                format!(
+                    "a change to the issuer {}",
+                    name.as_ref().map_or_else(|| ANY.to_owned(), |name| text::name(name, 64))
+                )
+            }
             Self::Pasted(_) => "a paste".to_owned(),
         }
     }
@@ -248,6 +258,11 @@ impl App {
             Step::Tests(tokens, added) => {
                 let effects = added.iter().map(|number| Effect::Remove(*number, RemovalReason::Undone)).collect();
                 (Some(Step::Tests(tokens, Vec::new())), effects)
+            }
+            Step::Issuer(name, before) => {
+                let present = self.auth.accepted_issuer(name.as_deref()).map(Box::new);
+                let effect = Effect::SetIssuer { name: name.clone(), to: before, is_new: false };
+                (Some(Step::Issuer(name, present)), vec![effect])
             }
             Step::Pasted(paste) => {
                 let effects = paste.added.iter().map(|number| Effect::Remove(*number, RemovalReason::Undone)).collect();

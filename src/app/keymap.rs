@@ -62,9 +62,13 @@ pub const BINDINGS: &[Binding] = &[
     outside(
         Action::Tick,
         &[typed(' ')],
-        "tick a permission; in Tokens, revoke or restore; in Matrix, expect; in Clock, freeze; in Test kit, add to the list",
+        "tick a permission; in Tokens, revoke or restore; in Matrix, expect; in Clock, freeze; in Test kit, add to the list; in Issuers, read the keys again",
     ),
-    outside(Action::Remove, &[plain(Code::Del)], "remove the token from the list; in Policy, the tool from the policy"),
+    outside(
+        Action::Remove,
+        &[plain(Code::Del)],
+        "remove the token from the list; in Policy, the tool from the policy; in Issuers, the issuer",
+    ),
     on(Action::Label, &[ctrl('n')], "name the token: give it a label"),
     on(Action::Revoke, &[], "revoke the token, or take that back"),
     on(Action::Break, &[ctrl('j')], "break a line in the arguments"),
@@ -76,12 +80,12 @@ pub const BINDINGS: &[Binding] = &[
     on(Action::TryKey, &[ctrl('t')], "try another key on the token"),
     on(Action::Undo, &[ctrl('7')], "undo (also Ctrl-/)"),
     on(Action::Redo, &[ctrl('r')], "redo"),
-    outside(Action::Pane(1), &[typed('1'), alt('1')], "go to Issue, Matrix, Timeline, Server"),
+    outside(Action::Pane(1), &[typed('1'), alt('1')], "go to Issue, Matrix, Timeline, Server, Issuers"),
     outside(Action::Pane(2), &[typed('2'), alt('2')], "go to Tokens, Policy, Clock"),
     outside(Action::Pane(3), &[typed('3'), alt('3')], "go to Inspect, Who may, Drill, Traffic"),
-    outside(Action::Pane(4), &[typed('4'), alt('4')], "go to Call, Test kit, Connect"),
+    outside(Action::Pane(4), &[typed('4'), alt('4')], "go to Call, Test kit, Connect, Keys"),
     outside(Action::Pane(5), &[typed('5'), alt('5')], "go to Activity"),
-    on(Action::Go, &[typed('g')], "then g, m, t or s: the Gate, Matrix, Time or Server screen"),
+    on(Action::Go, &[typed('g')], "then g, m, t, s or i: the Gate, Matrix, Time, Server or Issuers screen"),
     on(Action::Jump('i'), &[typed('i')], "go to Issue"),
     on(Action::Jump('t'), &[typed('t')], "go to Tokens"),
     on(Action::Jump('s'), &[typed('s')], "go to Inspect"),
@@ -97,6 +101,8 @@ pub const BINDINGS: &[Binding] = &[
     on(Action::Jump('v'), &[typed('v')], "go to Server"),
     on(Action::Jump('f'), &[typed('f')], "go to Traffic"),
     on(Action::Jump('n'), &[typed('n')], "go to Connect"),
+    on(Action::Jump('u'), &[typed('u')], "go to Issuers"),
+    on(Action::Jump('y'), &[typed('y')], "go to Keys"),
     on(Action::Line(-1), &[typed('k')], "row or field above"),
     on(Action::Line(1), &[typed('j')], "row or field below"),
     on(Action::Side(-1), &[typed('h')], "column before, in tables; previous pane"),
@@ -110,6 +116,11 @@ pub const BINDINGS: &[Binding] = &[
     on(Action::Screen(Screen::Matrix), &[plain(Code::F(3))], "the Matrix screen: who may call what"),
     on(Action::Screen(Screen::Time), &[plain(Code::F(4))], "the Time screen: timeline, clock, drill, test kit"),
     on(Action::Screen(Screen::Server), &[plain(Code::F(5))], "the Server screen: serve MCP, see who connects"),
+    on(
+        Action::Screen(Screen::Issuers),
+        &[plain(Code::F(6))],
+        "the Issuers screen: whose tokens are accepted, with which keys",
+    ),
     on(Action::Everyone, &[ctrl('f')], "call as everyone: with every token and with none"),
     on(Action::Group, &[ctrl('g')], "group the matrix by token, permissions or user, in turn"),
     on(Action::TimeStyle, &[ctrl('l')], "show times as UTC, local or epoch, in turn"),
@@ -131,6 +142,8 @@ pub const BINDINGS: &[Binding] = &[
     on(Action::Serve, &[], "serve MCP: start the server, or stop it"),
     on(Action::Connect, &[], "copy what a client needs to connect with the token"),
     on(Action::TypeKey, &[], "type another signing key"),
+    on(Action::AddIssuer, &[], "add an issuer by the address of its keys"),
+    on(Action::RefreshKeys, &[], "read the keys of the issuer again"),
     on(Action::AddTool, &[], "add a tool to the policy"),
     on(Action::AddPermission, &[], "add a permission to the policy"),
     on(Action::Describe, &[], "describe the tool, in the policy"),
@@ -301,11 +314,11 @@ mod tests {
     fn a_key_takes_the_meaning_of_another_one_and_a_letter_only_of_one_that_moves() {
         let remap =
             |key: &str, like: &str| remapped(&[(key.to_owned(), like.to_owned())]).map_err(|error| error.to_string());
-        assert_eq!(remap("F6", "F2"), Ok(HashMap::from([(plain(Code::F(6)), plain(Code::F(2)))])));
+        assert_eq!(remap("F7", "F2"), Ok(HashMap::from([(plain(Code::F(7)), plain(Code::F(2)))])));
         assert!(remap("z", "F3").is_ok() && remap("Alt-z", "Ctrl-Y").is_ok());
         let refused = "z types a character, so it cannot take the meaning of Ctrl-Y, which does more than move";
         assert_eq!(remap("z", "Ctrl-Y"), Err(refused.to_owned()));
-        assert_eq!(remap("F6", "F12"), Err("F12 does nothing; expected a key of the table in the README".to_owned()));
+        assert_eq!(remap("F7", "F12"), Err("F12 does nothing; expected a key of the table in the README".to_owned()));
         assert!(remap("Hyper-Q", "F2").is_err());
     }
 

@@ -69,6 +69,8 @@ use pane::connect::ConnectPane;
 use pane::drill::DrillPane;
 use pane::inspect::InspectPane;
 use pane::issue::IssueForm;
+use pane::issuers::IssuersPane;
+use pane::keys::KeysPane;
 use pane::kit::KitPane;
 use pane::matrix::Matrix;
 use pane::policy::PolicyPane;
@@ -159,6 +161,10 @@ pub struct App {
     pub drill: DrillPane,
     /// The state of the Test kit pane.
     pub kit: KitPane,
+    /// The state of the Issuers pane.
+    pub issuers: IssuersPane,
+    /// The state of the Keys pane.
+    pub keys_pane: KeysPane,
     /// The names that several tokens share.
     namesakes: Namesakes,
     /// The last jump of the system clock, until the user has seen it.
@@ -301,6 +307,8 @@ impl App {
             timeline: Timeline::default(),
             drill: DrillPane::default(),
             kit: KitPane::default(),
+            issuers: IssuersPane::default(),
+            keys_pane: KeysPane::default(),
             namesakes: Namesakes::default(),
             auth,
         };
@@ -389,6 +397,9 @@ impl App {
             alarms.push(format!("not stored: {}", words::count(health.unsaved, "revocation")));
         }
         alarms.extend(health.store.as_ref().map(|_| "revocations unreadable".to_owned()));
+        if let Some(alarm) = self.keys_alarm() {
+            alarms.push(alarm);
+        }
         if !self.policy_is_saved() {
             alarms.push("policy changed".to_owned());
         }
@@ -411,6 +422,7 @@ impl App {
         match self.overlays.last() {
             Some(Overlay::Palette(_) | Overlay::KeyPrompt(_) | Overlay::Line(_)) => true,
             Some(Overlay::Settings(form)) => !form.on_choice(),
+            Some(Overlay::Issuer(form)) => !form.on_choice(),
             Some(_) => false,
             None => self.text_field().is_some(),
         }

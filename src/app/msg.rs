@@ -6,15 +6,18 @@ use std::time::Duration;
 use zeroize::Zeroizing;
 
 use super::key::Key;
+use crate::auth::issuers::DuplicateIssuer;
 use crate::auth::revocations::{Revocation, RevocationTarget};
 use crate::auth::{Algorithm, IssueError, IssueRequest, KeyError, NumericDate, Policy, Rules, Signer, Verifier};
 use crate::config::ConfigError;
 use crate::endpoint::Settings;
-use crate::gate::{CallResult, Origin, TokenEntry};
+use crate::gate::{AcceptedIssuer, CallResult, Origin, TokenEntry};
+use crate::issuer_keys::UrlError;
 use crate::lab::kit::{Identity, TestToken};
 use crate::look::Background;
 use crate::server::ServeError;
 use crate::store::{ReloadError, Setback, StoreError};
+use crate::text;
 use crate::watch::WatchError;
 
 /// An event for the console. It may hold a token, so it has no `Debug`.
@@ -110,8 +113,24 @@ pub enum Msg {
     Served(Result<ServerInfo, ServeError>),
     /// The server has stopped.
     ServingStopped,
+    /// The issuer of the form was accepted, or why it cannot be.
+    IssuerSet(Result<(), IssuerFailure>),
     /// An operation outside the console failed.
     Failed(Failure),
+}
+
+/// Why an issuer cannot be accepted. Safe to show.
+#[derive(Debug, thiserror::Error)]
+pub enum IssuerFailure {
+    /// The address is not a source of keys.
+    #[error(transparent)]
+    Url(#[from] UrlError),
+    /// The name is that of our own issuer.
+    #[error("{0}: tokens of this name are checked with the signing key")]
+    Duplicate(#[from] DuplicateIssuer),
+    /// The thread that reads the keys could not be started.
+    #[error("cannot read the keys: {}", text::display_safe(&.0.to_string(), 200))]
+    Thread(#[from] std::io::Error),
 }
 
 /// A failed operation outside the console. Safe to show.
@@ -134,6 +153,9 @@ pub enum Failure {
         /// How it went back.
         setback: Setback,
     },
+    /// An issuer could not be put back.
+    #[error(transparent)]
+    Issuer(IssuerFailure),
     /// A revocation is enforced here, but could not be stored.
     #[error("not stored: {0}")]
     NotKept(StoreError),
@@ -312,6 +334,17 @@ pub enum Effect {
     RotateTo(Box<Signer>),
     /// Do not verify with this earlier key any longer.
     RetireKey(Verifier),
+    /// Accept an issuer besides our own in place of the one with its name, or remove that one.
+    SetIssuer {
+        /// The name.
+        name: Option<Arc<str>>,
+        /// The issuer.
+        to: Option<Box<AcceptedIssuer>>,
+        /// Whether it comes from the form, which waits for the answer.
+        is_new: bool,
+    },
+    /// Request newer keys of the issuer with this name.
+    RefreshKeys(Option<Arc<str>>),
     /// Write the policy in force to a file.
     SavePolicy {
         /// The file.

@@ -11,6 +11,7 @@ use super::key::{Code, Key};
 use super::keymap::{BINDINGS, Binding};
 pub use super::line::{LineForm, LinePurpose, MAX_LABEL, MAX_LINE};
 use super::list::next_of;
+use super::pane::issuers::{IssuerForm, Offer};
 use super::times::TimeStyle;
 use crate::auth::diff::Row;
 use crate::auth::{Leeway, Rules, Signer, Verifier};
@@ -59,9 +60,13 @@ pub enum Overlay {
     Material {
         /// The pasted material.
         material: Box<Material>,
+        /// What can be done with it.
+        offer: Offer,
         /// How many rows are scrolled past.
         scroll: usize,
     },
+    /// An issuer to accept.
+    Issuer(Box<IssuerForm>),
     /// A prompt for a secret.
     KeyPrompt(KeyPrompt),
     /// A prompt for one line.

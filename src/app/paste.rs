@@ -6,7 +6,9 @@ use super::field::TextField;
 use super::focus::Focus;
 use super::history::{Paste, Step};
 use super::overlay::{MAX_LINE, Overlay};
+use super::pane::issuers::Offer;
 use super::pane::{Pane, issue};
+use super::settings::key_file_advice;
 use super::{App, Effect};
 use crate::auth::TokenKind;
 use crate::gate::TokenEntry;
@@ -22,9 +24,10 @@ const MAX_TOKENS: usize = 1000;
 /// The longest paste that undo can still put into a text field, in bytes: the history stores up to a hundred of them.
 const MAX_UNDONE: usize = 64 * 1024;
 
-/// Returns the overlay that explains pasted material.
-fn explained(material: Material) -> Overlay {
-    Overlay::Material { material: Box::new(material), scroll: 0 }
+/// Returns the overlay that explains pasted material and offers to use it.
+fn explained(material: Material, text: &str) -> Overlay {
+    let offer = Offer::of(&material, text);
+    Overlay::Material { material: Box::new(material), offer, scroll: 0 }
 }
 
 impl App {
@@ -34,7 +37,10 @@ impl App {
             return self.paste_too_large(text.len());
         }
         if let Some(Overlay::KeyPrompt(prompt)) = self.overlays.last_mut() {
-            prompt.insert(text);
+            match key_file_advice(text.as_bytes()) {
+                Some(advice) => prompt.fault = Some(advice),
+                None => prompt.insert(text),
+            }
             return Vec::new();
         }
         // A field of several lines takes the paste as it is; a token in it is part of the text.
@@ -47,14 +53,21 @@ impl App {
         if !reading.tokens.is_empty() {
             let effects = self.paste_tokens(text, reading);
             // The paste has both a token and a response: the response is explained against that token.
-            self.overlays.extend(material.map(explained));
+            self.overlays.extend(material.map(|material| explained(material, text)));
             return effects;
         }
         // Extra claims are JSON, so a paste into their field belongs there.
         let takes_json = self.text_field() == Some(issue::EXTRA);
+        // Keys that are pasted into the form of an issuer are its keys. Of two pastes, the last one is explained.
+        if let (Some(Overlay::Issuer(form)), Some(material)) = (self.overlays.last_mut(), &material)
+            && form.take_paste(material, text)
+        {
+            return Vec::new();
+        }
+        self.overlays.pop_if(|top| material.is_some() && matches!(top, Overlay::Material { .. }));
         if let Some(material) = material.filter(|_| self.overlays.is_empty() && !takes_json) {
             self.say(format!("Read as {material}. Nothing was changed."));
-            self.overlays.push(explained(material));
+            self.overlays.push(explained(material, text));
             return Vec::new();
         }
         // Every field from here on shows what it holds.
@@ -71,6 +84,11 @@ impl App {
             Some(Overlay::Settings(form)) => {
                 if let Some(field) = form.text_mut() {
                     field.insert(text);
+                }
+            }
+            Some(Overlay::Issuer(form)) => {
+                if let Some(field) = form.text_mut() {
+                    field.insert(text::head(text.trim(), MAX_LINE));
                 }
             }
             _ => return self.paste_plain(text),
@@ -106,7 +124,7 @@ impl App {
         let fresh = self.settings_form();
         self.overlays.retain(|overlay| match overlay {
             Overlay::Settings(form) => !form.is_equivalent(&fresh),
-            Overlay::Line(_) => true,
+            Overlay::Line(_) | Overlay::Issuer(_) => true,
             _ => false,
         });
         self.go(Focus::first(Pane::Inspect));

@@ -9,11 +9,12 @@ pub enum Screen {
     Matrix,
     Time,
     Server,
+    Issuers,
 }
 
 impl Screen {
     /// Every screen, in the order of their keys.
-    pub const ALL: [Self; 4] = [Self::Gate, Self::Matrix, Self::Time, Self::Server];
+    pub const ALL: [Self; 5] = [Self::Gate, Self::Matrix, Self::Time, Self::Server, Self::Issuers];
 
     /// Returns the title on the screen.
     pub const fn title(self) -> &'static str {
@@ -22,6 +23,7 @@ impl Screen {
             Self::Matrix => "Matrix",
             Self::Time => "Time",
             Self::Server => "Server",
+            Self::Issuers => "Issuers",
         }
     }
 
@@ -37,6 +39,7 @@ impl Screen {
             Self::Matrix => 'm',
             Self::Time => 't',
             Self::Server => 's',
+            Self::Issuers => 'i',
         }
     }
 }

@@ -7,19 +7,23 @@ use super::overlay::{KeyChoice, KeyPrompt, Overlay, Purpose, Question, SettingsE
 use super::pane::policy::RULES;
 use super::policy_file::PolicyFile;
 use super::{App, Effect};
+use crate::auth::keys::{self, Material};
 use crate::auth::{KeyError, KeyOrigin, Policy, Rules, Signer};
 use crate::config::ConfigError;
 use crate::text;
-use crate::text::material::{self, Material};
 
-/// The prompt's error for keys in another format.
-const NOT_A_SECRET: &str =
-    "this is PEM or a JWK, not tested: only secrets of HS256 can be used here (as text, hex: or b64:)";
-
-/// Whether the typed text is a key in PEM or as a JWK rather than a secret.
-fn is_key_file(secret: &[u8]) -> bool {
-    let text = std::str::from_utf8(secret).unwrap_or_default();
-    matches!(material::recognise(text), Some(Material::Keys(_))) || text.contains("-----BEGIN ")
+/// Returns what to do with a key file instead of using its text as a secret; `None` for a secret. The text of a key file
+/// would never match as a secret, which would prove nothing.
+pub(super) fn key_file_advice(text: &[u8]) -> Option<String> {
+    let found = keys::recognize(text)?;
+    let next = match found {
+        Material::PrivateKey | Material::PrivateJwk => "to sign with it, start the console with --signing-key FILE",
+        Material::PublicKey | Material::Certificate | Material::PublicJwk | Material::JwkSet => {
+            "to verify with it, paste it outside this prompt and use it as the keys of an issuer"
+        }
+        Material::OtherPem => "only a secret can be used here",
+    };
+    Some(format!("expected a secret, got {}, not kept; {next}", found.words()))
 }
 
 impl App {
@@ -118,11 +122,8 @@ impl App {
 
     pub(super) fn use_key(&mut self, prompt: &KeyPrompt) -> Vec<Effect> {
         let fault = match (Signer::from_written(prompt.secret(), KeyOrigin::Typed), prompt.purpose) {
-            (Err(KeyError::Empty), _) => "enter the secret first".to_owned(),
-            (Err(KeyError::NotASecret(_)), _) => NOT_A_SECRET.to_owned(),
-            (Err(error), _) => error.to_string(),
-            // The text of a key file used as a secret would never match, which would prove nothing.
-            (Ok(_), _) if is_key_file(prompt.secret()) => NOT_A_SECRET.to_owned(),
+            (Err(KeyError::Empty), _) => prompt.fault.clone().unwrap_or_else(|| "enter the secret first".to_owned()),
+            (Err(error), _) => key_file_advice(prompt.secret()).unwrap_or_else(|| error.to_string()),
             (Ok(key), Purpose::Replace) => {
                 self.say("this key now signs and verifies");
                 return vec![Effect::SetSigner(Box::new(key))];

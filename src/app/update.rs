@@ -68,6 +68,7 @@ pub fn update(app: &mut App, msg: Msg) -> Vec<Effect> {
         Msg::Policy { asked, read } => app.policy_read(&asked, read),
         Msg::Served(result) => app.served(result),
         Msg::ServingStopped => app.serving_stopped(),
+        Msg::IssuerSet(result) => app.issuer_set(result),
         Msg::Failed(failure) => app.failed(&failure),
     }
 }
@@ -133,6 +134,11 @@ impl App {
             }
             Some(Overlay::KeyPrompt(prompt)) => drop(prompt.press(key)),
             Some(Overlay::Line(form)) => drop(form.text.press(key)),
+            Some(Overlay::Issuer(form)) => {
+                if let Some(text) = form.text_mut() {
+                    text.press(key);
+                }
+            }
             Some(Overlay::Settings(form)) => {
                 if let Some(text) = form.text_mut() {
                     text.press(key);
@@ -192,6 +198,11 @@ impl App {
                     form.field = field;
                 }
             }
+            Some(Target::IssuerField(field)) => {
+                if let Some(Overlay::Issuer(form)) = self.overlays.last_mut() {
+                    form.field = field;
+                }
+            }
             Some(Target::Do(action)) => return self.act(action),
             Some(Target::Button(pane)) => {
                 self.go(Focus::first(pane));
@@ -232,6 +243,7 @@ impl App {
             }
         }
         self.refresh();
+        self.report_keys();
         Vec::new()
     }
 

@@ -98,6 +98,16 @@ impl Inspection {
         NamedClaims { iss: string("iss"), aud: aud.into_iter().map(Cow::into_owned).collect(), jti: string("jti") }
     }
 
+    /// The `kid` of the header, if it is a string.
+    pub fn kid(&self) -> Option<String> {
+        value_of(&self.header, "kid").and_then(members::string).map(Cow::into_owned)
+    }
+
+    /// Whether the payload has a claim with exactly this name.
+    pub fn has_claim(&self, name: &str) -> bool {
+        value_of(&self.payload, name).is_some()
+    }
+
     /// Every check with its result at `now`, and the found and expected values.
     pub fn report(&self, rules: &Rules, now: NumericDate) -> Vec<ReportRow> {
         let mut rows = Vec::new();

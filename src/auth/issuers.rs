@@ -144,6 +144,30 @@ impl Issuers {
         Ok(Self { own: self.own.clone(), others })
     }
 
+    /// The place of [`Issuers::of_name`] among the others, from 0; `None` for our own issuer and an unknown one.
+    fn other_of_name(&self, name: Option<&str>) -> Option<usize> {
+        self.others.iter().rposition(|issuer| issuer.name.as_deref() == name)
+    }
+
+    /// Returns the same issuers with `issuer` in place of the other one that has its name, or at the end. Returns its
+    /// place too; our own issuer, which cannot be replaced by another one, has the place 0.
+    pub fn with_other(&self, issuer: Issuer) -> Result<(Self, usize), DuplicateIssuer> {
+        match self.other_of_name(issuer.name.as_deref()) {
+            Some(place) => {
+                Ok((self.map(|n, old| if n == place + 1 { issuer.clone() } else { old.clone() }), place + 1))
+            }
+            None => self.with(issuer).map(|issuers| (issuers, self.others.len() + 1)),
+        }
+    }
+
+    /// Returns the same issuers without the other one that has this name, and its place; `None` if there is no such
+    /// issuer. Our own issuer stays.
+    pub fn without_other(&self, name: Option<&str>) -> Option<(Self, usize)> {
+        let place = self.other_of_name(name)?;
+        let others = self.others.iter().enumerate().filter(|(n, _)| *n != place).map(|(_, issuer)| issuer.clone());
+        Some((Self { own: self.own.clone(), others: others.collect() }, place + 1))
+    }
+
     /// Returns the same issuers, each as `change` returns it from its place, our own at 0.
     #[must_use]
     pub fn map(&self, change: impl Fn(usize, &Issuer) -> Issuer) -> Self {
@@ -161,7 +185,7 @@ impl Issuers {
     /// issuer.
     #[must_use]
     pub fn with_keys_of(&self, name: Option<&str>, keys: KeySet) -> Option<Self> {
-        match self.others.iter().rposition(|issuer| issuer.name.as_deref() == name) {
+        match self.other_of_name(name) {
             Some(place) => {
                 let mut others = self.others.to_vec();
                 others.get_mut(place)?.keys = keys;

@@ -92,6 +92,23 @@ pub struct Preset {
     pub permissions: &'static [&'static str],
     /// The claim that names the audience.
     pub audience: AudienceClaim,
+    /// Marks of the provider's tokens, one of which suffices to recognize them.
+    marks: &'static [Mark],
+}
+
+/// What only the tokens of one provider have.
+#[derive(Clone, Copy, Debug)]
+enum Mark {
+    /// All of these claims.
+    Claims(&'static [&'static str]),
+    /// This text in `iss`.
+    Iss(&'static str),
+}
+
+impl Preset {
+    const fn marked(self, marks: &'static [Mark]) -> Self {
+        Self { marks, ..self }
+    }
 }
 
 const fn row(
@@ -100,7 +117,7 @@ const fn row(
     user: &'static [&'static str],
     permissions: &'static [&'static str],
 ) -> Preset {
-    Preset { name, provider, user, permissions, audience: AudienceClaim::Aud }
+    Preset { name, provider, user, permissions, audience: AudienceClaim::Aud, marks: &[] }
 }
 
 /// The name of the preset for tokens as they are issued here.
@@ -109,26 +126,62 @@ pub const LAB: &str = "lab";
 /// The name of the preset for issuers without one: the claims of RFC 9068.
 pub const STANDARD: &str = "standard";
 
-/// The claims of each provider's access tokens.
-pub static PRESETS: [Preset; 14] = [
-    row(LAB, "tokens issued here", &["user_id"], &["permissions"]),
-    row(STANDARD, "RFC 9068", &["sub"], &["scope", "roles", "groups", "entitlements"]),
-    row("keycloak", "Keycloak", &["sub"], &["realm_access.roles", "scope", "groups"]),
-    row("auth0", "Auth0", &["sub"], &["permissions", "scope"]),
-    row("okta", "Okta", &["uid", "sub"], &["scp", "groups"]),
-    row("entra", "Microsoft Entra ID", &["oid", "sub"], &["scp", "roles", "groups", "wids"]),
-    Preset {
-        audience: AudienceClaim::ClientId,
-        ..row("cognito", "Amazon Cognito", &["sub"], &["cognito:groups", "scope"])
-    },
-    row("google", "Google", &["sub"], &[]),
-    row("zitadel", "Zitadel", &["sub"], &["urn:zitadel:iam:org:project:roles", "scope"]),
-    row("authentik", "authentik", &["sub"], &["groups", "scope"]),
-    row("hydra", "Ory Hydra", &["sub", "client_id"], &["scp", "scope"]),
-    row("supabase", "Supabase", &["sub"], &["role", "app_metadata.roles"]),
-    row("kubernetes", "Kubernetes service accounts", &["sub"], &["sub"]),
-    row("github", "GitHub Actions", &["sub"], &["repository"]),
-];
+/// The claims of each provider's access tokens. Of the rows whose marks a token has, the first one is meant.
+pub static PRESETS: [Preset; 14] = {
+    use Mark::{Claims, Iss};
+    [
+        row(LAB, "tokens issued here", &["user_id"], &["permissions"]).marked(&[Claims(&["user_id", "permissions"])]),
+        row(STANDARD, "RFC 9068", &["sub"], &["scope", "roles", "groups", "entitlements"]),
+        row("keycloak", "Keycloak", &["sub"], &["realm_access.roles", "scope", "groups"]).marked(&[
+            Claims(&["realm_access"]),
+            Claims(&["resource_access"]),
+            Iss("/realms/"),
+        ]),
+        row("auth0", "Auth0", &["sub"], &["permissions", "scope"])
+            .marked(&[Iss(".auth0.com/"), Claims(&["permissions", "azp"])]),
+        row("okta", "Okta", &["uid", "sub"], &["scp", "groups"]).marked(&[
+            Iss(".okta.com"),
+            Claims(&["uid", "cid"]),
+            Claims(&["scp", "cid"]),
+        ]),
+        row("entra", "Microsoft Entra ID", &["oid", "sub"], &["scp", "roles", "groups", "wids"]).marked(&[
+            Claims(&["oid", "tid"]),
+            Iss("login.microsoftonline.com/"),
+            Iss("sts.windows.net/"),
+        ]),
+        Preset {
+            audience: AudienceClaim::ClientId,
+            ..row("cognito", "Amazon Cognito", &["sub"], &["cognito:groups", "scope"])
+                .marked(&[Claims(&["cognito:groups"]), Iss("//cognito-idp.")])
+        },
+        row("google", "Google", &["sub"], &[]).marked(&[Iss("accounts.google.com")]),
+        row("zitadel", "Zitadel", &["sub"], &["urn:zitadel:iam:org:project:roles", "scope"])
+            .marked(&[Claims(&["urn:zitadel:iam:org:project:roles"]), Iss(".zitadel.cloud")]),
+        row("authentik", "authentik", &["sub"], &["groups", "scope"]).marked(&[Iss("/application/o/")]),
+        row("hydra", "Ory Hydra", &["sub", "client_id"], &["scp", "scope"])
+            .marked(&[Claims(&["ext", "client_id"]), Iss(".oryapis.com")]),
+        row("supabase", "Supabase", &["sub"], &["role", "app_metadata.roles"])
+            .marked(&[Claims(&["app_metadata"]), Iss(".supabase.co/")]),
+        row("kubernetes", "Kubernetes service accounts", &["sub"], &["sub"])
+            .marked(&[Claims(&["kubernetes.io"]), Iss("//kubernetes.default.svc")]),
+        row("github", "GitHub Actions", &["sub"], &["repository"])
+            .marked(&[Iss("token.actions.githubusercontent.com"), Claims(&["repository", "workflow"])]),
+    ]
+};
+
+/// The preset with this name; that of issuers without one for any other name.
+pub fn preset(name: &str) -> &'static Preset {
+    PRESETS.iter().find(|preset| preset.name == name).unwrap_or(&PRESETS[1])
+}
+
+/// Guesses the preset of an issuer's tokens from its `iss` and from the claims of one of them.
+pub fn guess(iss: &str, has_claim: impl Fn(&str) -> bool) -> &'static Preset {
+    let fits = |mark: &Mark| match mark {
+        Mark::Claims(names) => names.iter().all(|name| has_claim(name)),
+        Mark::Iss(part) => iss.contains(part),
+    };
+    PRESETS.iter().find(|preset| preset.marks.iter().any(fits)).unwrap_or_else(|| preset(STANDARD))
+}
 
 /// Formats [`PRESETS`] as the Markdown table in the README.
 pub fn presets_markdown() -> String {
@@ -196,6 +249,11 @@ impl Mapping {
         }
         let permissions = claims.iter().map(|claim| ClaimPath::from(claim.as_str())).collect();
         Self { permissions, is_strict: false, ..self }
+    }
+
+    /// The preset with exactly these claims, if there is one.
+    pub fn preset(&self) -> Option<&'static Preset> {
+        PRESETS.iter().find(|preset| Self::of(preset) == *self)
     }
 
     /// Whether it is the mapping of tokens that are issued here.

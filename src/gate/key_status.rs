@@ -1,5 +1,6 @@
-//! The state of an issuer's keys that come from a URL or a file, for display.
+//! The state of an issuer's keys that come from a URL, a file or a paste, for display.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::auth::keys::jwk::RefusedKey;
@@ -13,6 +14,8 @@ pub struct KeyStatus {
     pub issuer: Option<Arc<str>>,
     /// The source of the keys: a URL, an issuer or a file. Safe to show.
     pub source: Arc<str>,
+    /// The same, for reading them again.
+    pub from: KeysFrom,
     /// The keys that were read last, even if they are too old to be used.
     pub keys: Arc<[Verifier]>,
     /// The keys of the same set that cannot be used.
@@ -23,16 +26,95 @@ pub struct KeyStatus {
     pub read_at: Option<NumericDate>,
     /// When they are read again; `None` while they are being read, and for a file, which is watched instead.
     pub next: Option<NumericDate>,
+    /// The earliest time at which a request for newer keys is followed; `None` if that is at once.
+    pub earliest: Option<NumericDate>,
+    /// Whether they are being read.
+    pub is_reading: bool,
+    /// How often they have been read or could not be read.
+    pub attempts: u64,
     /// Why they could not be read, since the last success. Safe to show.
     pub error: Option<Arc<str>>,
     /// Whether the keys are used: they have been read, and are not too old.
     pub is_usable: bool,
 }
 
+/// Where the keys of an issuer come from.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum KeysFrom {
+    /// They were pasted and do not change.
+    #[default]
+    Paste,
+    /// The JWK set at this URL.
+    Jwks(Arc<str>),
+    /// The metadata below the issuer's URL.
+    Discovery,
+    /// This file.
+    File(PathBuf),
+}
+
+impl KeysFrom {
+    /// Whether the keys can be read again.
+    pub const fn is_followed(&self) -> bool {
+        !matches!(self, Self::Paste)
+    }
+}
+
+/// The state of an issuer's keys in one word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyState {
+    /// They do not change: a secret, or pasted keys.
+    Fixed,
+    /// They are used, and the last attempt to read them succeeded.
+    Fresh,
+    /// They are being read.
+    Reading,
+    /// They are used, but the last attempt to read newer ones failed.
+    Failed,
+    /// They were read once, but are too old to be used.
+    TooOld,
+    /// They have never been read.
+    Missing,
+}
+
+impl KeyState {
+    /// The state in words.
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::Fixed => "fixed",
+            Self::Fresh => "fresh",
+            Self::Reading => "being read",
+            Self::Failed => "failed",
+            Self::TooOld => "too old",
+            Self::Missing => "no keys",
+        }
+    }
+}
+
 impl KeyStatus {
     /// The age of the keys.
     pub fn age(&self, now: NumericDate) -> Option<Span> {
         self.read_at.map(|at| now.since(at))
+    }
+
+    /// The state in one word.
+    pub const fn state(&self) -> KeyState {
+        match (&self.error, self.read_at) {
+            _ if !self.from.is_followed() => KeyState::Fixed,
+            _ if self.is_reading => KeyState::Reading,
+            (None, None) => KeyState::Reading,
+            (None, Some(_)) => KeyState::Fresh,
+            (Some(_), Some(_)) if self.is_usable => KeyState::Failed,
+            (Some(_), Some(_)) => KeyState::TooOld,
+            (Some(_), None) => KeyState::Missing,
+        }
+    }
+
+    /// How many of its keys are not among `before`, and how many of those are not among its keys.
+    pub fn changes_since(&self, before: &[Verifier]) -> (usize, usize) {
+        let missing = |from: &[Verifier], of: &[Verifier]| {
+            of.iter().filter(|key| from.iter().all(|other| !key.is_same(other))).count()
+        };
+        (missing(before, &self.keys), missing(&self.keys, before))
     }
 
     /// The reasons why keys cannot be used, each with the number of keys. Safe to show.

@@ -34,10 +34,10 @@ use crate::clock::Clock;
 pub use activity::{Activity, Origin, Record};
 pub use arguments::RawArguments;
 pub use health::{Health, ReadFailure};
-pub use key_status::KeyStatus;
+pub use key_status::{KeyState, KeyStatus, KeysFrom};
 pub use rejection::{Rejection, RequestOutcome};
 pub use shared::Shared;
-pub use state::{AuthState, KnownToken, Provenance, Snapshot, TokenEntry};
+pub use state::{AcceptedIssuer, AuthState, KnownToken, Provenance, Snapshot, TokenEntry};
 
 /// The name of the gate in the lab exercise.
 pub type AuthenticatedMcpServer = Gate;

@@ -9,11 +9,12 @@ use tokio::sync::Notify;
 
 use super::activity::{Activity, Record};
 use super::health::Health;
-use super::key_status::KeyStatus;
+use super::key_status::{KeyStatus, KeysFrom};
 use super::ports::Catalogue;
 use super::traffic::{self, Traffic};
+use crate::auth::issuers::DuplicateIssuer;
 use crate::auth::{
-    Evaluation, KeySet, NumericDate, Policy, Principal, Reason, Revocations, Rules, Signer, TokenId, Verifier,
+    Evaluation, Issuer, KeySet, NumericDate, Policy, Principal, Reason, Revocations, Rules, Signer, TokenId, Verifier,
 };
 
 /// How a token came into the list.
@@ -108,6 +109,22 @@ impl fmt::Debug for TokenEntry {
     }
 }
 
+/// An audience that is required of issuers that do not require one themselves.
+struct DefaultAudience {
+    audience: Arc<str>,
+    /// The places of the issuers that got it; our own is at 0.
+    places: Vec<usize>,
+}
+
+/// An accepted issuer besides our own, with the state of its keys.
+#[derive(Clone, Debug)]
+pub struct AcceptedIssuer {
+    /// The issuer with its keys.
+    pub issuer: Issuer,
+    /// Where the keys come from, and their state.
+    pub status: KeyStatus,
+}
+
 /// The state that decisions are based on, shared by the console and the server.
 pub struct AuthState {
     rules: Arc<Rules>,
@@ -123,6 +140,8 @@ pub struct AuthState {
     issuer_keys: Arc<Vec<KeyStatus>>,
     /// The notifiers that wake the sources of issuers' keys, by the issuer's name.
     key_requests: Vec<(Option<Arc<str>>, Arc<Notify>)>,
+    /// The audiences that running servers require of issuers that do not require one.
+    default_audiences: Vec<DefaultAudience>,
     revision: u64,
     last_number: u64,
 }
@@ -141,6 +160,7 @@ impl AuthState {
             health: Health::default(),
             issuer_keys: Arc::default(),
             key_requests: Vec::new(),
+            default_audiences: Vec::new(),
             revision: 0,
             last_number: 0,
         }
@@ -209,6 +229,73 @@ impl AuthState {
         {
             self.set_rules(Rules { issuers, ..(*self.rules).clone() });
         }
+    }
+
+    /// Sets or removes an issuer besides our own, with the state of its keys; the name selects it. Every token is judged
+    /// again. What followed the keys of this name before can no longer set them.
+    pub fn set_issuer(
+        &mut self,
+        name: Option<&Arc<str>>,
+        accepted: Option<AcceptedIssuer>,
+    ) -> Result<(), DuplicateIssuer> {
+        let present = &self.rules.issuers;
+        let issuers = if let Some(AcceptedIssuer { issuer, .. }) = &accepted {
+            let defaults = &mut self.default_audiences;
+            let is_default = issuer.audiences.is_empty();
+            // While a server runs, its audience is required of this issuer too.
+            let audiences = match defaults.first().filter(|_| is_default) {
+                Some(default) => [Arc::clone(&default.audience)].into(),
+                None => Arc::clone(&issuer.audiences),
+            };
+            let issuer = Issuer { name: name.cloned(), audiences, ..issuer.clone() };
+            let (issuers, place) = present.with_other(issuer)?;
+            defaults.iter_mut().for_each(|default| default.places.retain(|known| *known != place));
+            if let Some(default) = defaults.first_mut().filter(|_| is_default) {
+                default.places.push(place);
+            }
+            issuers
+        } else if let Some((issuers, place)) = present.without_other(name.map(|name| &**name)) {
+            for default in &mut self.default_audiences {
+                default.places.retain(|known| *known != place);
+                default.places.iter_mut().filter(|known| **known > place).for_each(|known| *known -= 1);
+            }
+            issuers
+        } else {
+            return Ok(());
+        };
+        self.key_requests.retain(|(known, _)| known.as_ref() != name);
+        let all = Arc::make_mut(&mut self.issuer_keys);
+        all.retain(|known| known.issuer.as_ref() != name);
+        all.extend(accepted.map(|accepted| KeyStatus { issuer: name.cloned(), ..accepted.status }));
+        self.set_rules(Rules { issuers, ..(*self.rules).clone() });
+        Ok(())
+    }
+
+    /// Requires an audience of every issuer that does not require one, also of those that are added later, until
+    /// [`AuthState::release_audience`].
+    pub fn require_audience(&mut self, audience: &Arc<str>) {
+        let all = self.rules.issuers.iter().enumerate();
+        let places: Vec<usize> = all.filter(|(_, issuer)| issuer.audiences.is_empty()).map(|(n, _)| n).collect();
+        if !places.is_empty() {
+            self.set_rules((*self.rules).clone().with_default_audience(audience));
+        }
+        self.default_audiences.push(DefaultAudience { audience: Arc::clone(audience), places });
+    }
+
+    /// Removes the requirement of [`AuthState::require_audience`], except where the audience has been changed since.
+    pub fn release_audience(&mut self, audience: &Arc<str>) {
+        let Some(place) = self.default_audiences.iter().position(|default| default.audience == *audience) else {
+            return;
+        };
+        let DefaultAudience { places, .. } = self.default_audiences.remove(place);
+        if !places.is_empty() {
+            self.set_rules((*self.rules).clone().without_audience(audience, &places));
+        }
+    }
+
+    /// Whether this notifier is the one of [`AuthState::key_requests`]: its issuer has not been replaced or removed.
+    pub fn is_requested_by(&self, requests: &Arc<Notify>) -> bool {
+        self.key_requests.iter().any(|(_, known)| Arc::ptr_eq(known, requests))
     }
 
     /// Returns what is notified when newer keys of an issuer are requested.
@@ -469,6 +556,31 @@ impl Snapshot {
             revision: state.revision,
             before: None,
         }
+    }
+
+    /// The accepted issuers, our own first, each with the state of its keys; `None` for our own signing key.
+    pub fn accepted(&self) -> impl Iterator<Item = (&Issuer, Option<&KeyStatus>)> {
+        let issuers = &self.rules.issuers;
+        issuers.iter().map(move |issuer| {
+            let name = issuer.name.as_deref();
+            // Of several issuers that accept any `iss`, the status belongs to the one that the name selects.
+            let is_selected = issuers.of_name(name).is_some_and(|selected| std::ptr::eq(selected, issuer));
+            let status = self.issuer_keys.iter().find(|status| status.issuer.as_deref() == name);
+            (issuer, status.filter(|_| is_selected))
+        })
+    }
+
+    /// The accepted issuer besides our own that has this name, with the state of its keys.
+    pub fn accepted_issuer(&self, name: Option<&str>) -> Option<AcceptedIssuer> {
+        let (issuer, status) = self.accepted().skip(1).filter(|(issuer, _)| issuer.name.as_deref() == name).last()?;
+        let status = status.cloned().unwrap_or_else(|| KeyStatus {
+            issuer: issuer.name.clone(),
+            keys: issuer.keys.iter().cloned().collect(),
+            from: KeysFrom::Paste,
+            is_usable: true,
+            ..KeyStatus::default()
+        });
+        Some(AcceptedIssuer { issuer: issuer.clone(), status })
     }
 
     /// The index of a token in the list.

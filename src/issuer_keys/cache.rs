@@ -3,10 +3,10 @@
 
 use std::time::Duration;
 
-use super::RemoteKeys;
 use super::error::FetchError;
 use super::fetch::Fetched;
 use super::schedule::Schedule;
+use super::{KeySource, RemoteKeys};
 use crate::auth::{KeySet, NumericDate, Verifier};
 use crate::gate::KeyStatus;
 use crate::text::Span;
@@ -21,6 +21,8 @@ pub struct KeyCache {
     read_at: Option<Duration>,
     /// The keys that were read last.
     keys: KeySet,
+    /// Whether requests for newer keys are limited: not for a file.
+    is_limited: bool,
     /// The keys that the rules have.
     published: KeySet,
 }
@@ -33,17 +35,27 @@ impl KeyCache {
             status: KeyStatus {
                 issuer: remote.issuer.clone(),
                 source: remote.source.to_string().into(),
+                from: remote.source.origin(),
                 ..KeyStatus::default()
             },
             read_at: None,
             keys: KeySet::default(),
+            is_limited: !matches!(remote.source, KeySource::File(_)),
             published: RemoteKeys::pending(),
         }
+    }
+
+    /// Begins a fetch.
+    pub const fn begin(&mut self, now: Duration) {
+        self.schedule.begin(now);
+        self.status.is_reading = true;
     }
 
     /// Stores the result of a fetch. A failure changes no key. Keys that are the same as before remain the same set, so
     /// that nothing that was verified with them is verified again.
     pub fn finished(&mut self, now: Duration, result: Result<Fetched, FetchError>) {
+        self.status.is_reading = false;
+        self.status.attempts += 1;
         match result {
             Ok(Fetched { read, lifetime }) => {
                 self.schedule.succeeded(now, lifetime);
@@ -94,6 +106,7 @@ impl KeyCache {
         KeyStatus {
             read_at: self.read_at.map(date),
             next: self.schedule.due().map(date),
+            earliest: self.schedule.earliest().filter(|at| *at > now && self.is_limited).map(date),
             is_usable: self.schedule.is_usable(now),
             ..self.status.clone()
         }
@@ -102,10 +115,6 @@ impl KeyCache {
 
 /// Whether two lists have the same public keys, in any order: some servers list them in a different one each time.
 fn is_same(known: &[Verifier], read: &[Verifier]) -> bool {
-    let same = |a: &Verifier, b: &Verifier| {
-        a.components().is_some()
-            && (a.kid(), a.components(), a.algorithms()) == (b.kid(), b.components(), b.algorithms())
-    };
-    let has_all = |a: &[Verifier], b: &[Verifier]| a.iter().all(|key| b.iter().any(|other| same(key, other)));
+    let has_all = |a: &[Verifier], b: &[Verifier]| a.iter().all(|key| b.iter().any(|other| key.is_same(other)));
     known.len() == read.len() && has_all(known, read) && has_all(read, known)
 }

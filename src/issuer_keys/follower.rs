@@ -2,13 +2,15 @@
 
 use std::future::pending;
 use std::io;
+use std::path::PathBuf;
 use std::pin::pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use tokio::runtime::Builder;
-use tokio::sync::oneshot;
-use tokio::task::JoinSet;
+use tokio::runtime::{Builder, Handle};
+use tokio::sync::{Notify, oneshot};
+use tokio::task::AbortHandle;
 use tokio::time::sleep;
 
 use super::cache::KeyCache;
@@ -18,98 +20,191 @@ use super::{KeySource, RemoteKeys};
 use crate::gate::Gate;
 use crate::watch::Watch;
 
-/// Keeps the keys of issuers current on a thread, until it is dropped.
+/// Keeps the keys of issuers current on a thread, until it is dropped. Issuers can be added and removed at any time.
 pub struct KeyFollower {
-    /// Dropping it ends the thread.
-    _stop: oneshot::Sender<()>,
+    gate: Gate,
+    ca_file: Option<PathBuf>,
+    /// Locked only for a moment, never while keys are read.
+    running: Mutex<Running>,
+}
+
+#[derive(Default)]
+struct Running {
+    /// The thread's runtime, and what ends the thread when it is dropped. Without sources there is no thread.
+    thread: Option<(Handle, oneshot::Sender<()>)>,
+    sources: Vec<Following>,
+}
+
+/// A source that is followed.
+struct Following {
+    issuer: Option<Arc<str>>,
+    refresh: Arc<Notify>,
+    task: AbortHandle,
+}
+
+impl Drop for Following {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
 }
 
 impl KeyFollower {
-    /// Starts the thread. Without sources there is none.
-    pub fn start(gate: &Gate, sources: Vec<RemoteKeys>) -> io::Result<Self> {
-        let (stop, stopped) = oneshot::channel::<()>();
-        if sources.is_empty() {
-            return Ok(Self { _stop: stop });
-        }
-        let gate = gate.clone();
-        let runtime = Builder::new_current_thread().enable_all().build()?;
-        thread::Builder::new().name("issuer-keys".to_owned()).spawn(move || {
-            runtime.block_on(async {
-                let mut all = JoinSet::new();
-                for source in sources {
-                    let gate = gate.clone();
-                    all.spawn(async move { follow(&gate, &source).await });
-                }
-                // An error means that the follower was dropped.
-                let _ = stopped.await;
-            });
-            // Does not wait: the system may still be resolving a name.
-            runtime.shutdown_background();
-        })?;
-        Ok(Self { _stop: stop })
+    /// Creates a follower without sources. It needs no thread yet.
+    pub fn new(gate: &Gate) -> Self {
+        Self { gate: gate.clone(), ca_file: None, running: Mutex::default() }
     }
+
+    /// Starts to follow these sources.
+    pub fn start(gate: &Gate, sources: Vec<RemoteKeys>) -> io::Result<Self> {
+        let follower = Self::new(gate);
+        sources.into_iter().try_for_each(|source| follower.add(source))?;
+        Ok(follower)
+    }
+
+    /// Sets a PEM file with certificate authorities that are trusted for the sources of [`KeyFollower::follow`] besides
+    /// those of the system.
+    #[must_use]
+    pub fn with_ca_file(self, ca_file: Option<PathBuf>) -> Self {
+        Self { ca_file, ..self }
+    }
+
+    /// Starts to follow the keys of an issuer that was added in the meantime, instead of those that the issuer had.
+    pub fn follow(&self, issuer: Option<Arc<str>>, source: KeySource) -> io::Result<()> {
+        self.forget(issuer.as_deref());
+        self.add(RemoteKeys { ca_file: self.ca_file.clone(), ..RemoteKeys::new(issuer, source) })
+    }
+
+    /// Stops following the keys of an issuer.
+    pub fn forget(&self, issuer: Option<&str>) {
+        self.lock().sources.retain(|source| source.issuer.as_deref() != issuer);
+    }
+
+    /// Requests newer keys of an issuer. Does not wait; a URL is read at most once per [`COOLDOWN`](super::COOLDOWN).
+    pub fn refresh(&self, issuer: Option<&str>) {
+        let running = self.lock();
+        let found = running.sources.iter().find(|source| source.issuer.as_deref() == issuer);
+        found.iter().for_each(|source| source.refresh.notify_one());
+    }
+
+    fn add(&self, remote: RemoteKeys) -> io::Result<()> {
+        let mut running = self.lock();
+        let handle = match &running.thread {
+            Some((handle, _)) => handle.clone(),
+            None => running.thread.insert(thread()?).0.clone(),
+        };
+        let (issuer, refresh) = (remote.issuer.clone(), Arc::new(Notify::new()));
+        let task = handle.spawn(follow(self.gate.clone(), remote, Arc::clone(&refresh))).abort_handle();
+        running.sources.push(Following { issuer, refresh, task });
+        Ok(())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Running> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Starts a thread with a runtime, which ends when the sender is dropped.
+fn thread() -> io::Result<(Handle, oneshot::Sender<()>)> {
+    let (stop, stopped) = oneshot::channel::<()>();
+    let runtime = Builder::new_current_thread().enable_all().build()?;
+    let handle = runtime.handle().clone();
+    thread::Builder::new().name("issuer-keys".to_owned()).spawn(move || {
+        // An error means that the follower was dropped.
+        let _ = runtime.block_on(stopped);
+        // Does not wait: the system may still be resolving a name.
+        runtime.shutdown_background();
+    })?;
+    Ok((handle, stop))
 }
 
 /// Keeps the keys of one issuer current. Runs until it is dropped.
-pub async fn follow(gate: &Gate, remote: &RemoteKeys) {
-    let shared = gate.shared();
-    let requested = shared.update(|state| state.key_requests(remote.issuer.clone()));
-    let mut cache = KeyCache::new(remote, gate.clock().monotonic());
-    let mut file = match &remote.source {
-        KeySource::File(path) => Watch::new(path.clone()),
-        _ => Watch::nothing(),
-    };
-    // Created again after a failure, because the certificate authorities may have changed.
-    let mut fetcher: Option<Fetcher> = None;
-    publish(gate, &mut cache);
-    loop {
-        let now = gate.clock().monotonic();
-        if cache.schedule.due().is_some_and(|due| due <= now) {
-            cache.schedule.begin(now);
-            publish(gate, &mut cache);
-            let result = fetch(gate, remote, &mut fetcher, &mut cache).await;
-            fetcher.take_if(|_| result.is_err());
-            cache.finished(gate.clock().monotonic(), result);
-            publish(gate, &mut cache);
-            continue;
-        }
-        // The keys may have become too old while something else woke this task.
-        if cache.is_outdated(now) {
-            publish(gate, &mut cache);
-        }
-        tokio::select! {
-            () = until(gate, cache.schedule.wakes(now)) => publish(gate, &mut cache),
-            () = requested.notified() => {
-                // Only if it changes the plan: this happens for each token of a flood, and a publication wakes the
-                // console.
-                if cache.schedule.unknown_key(gate.clock().monotonic()) {
-                    publish(gate, &mut cache);
-                }
+fn follow(gate: Gate, remote: RemoteKeys, refresh: Arc<Notify>) -> impl Future<Output = ()> {
+    // At once, and not when the task begins: the issuer may be replaced or removed by then.
+    let requested = gate.shared().update(|state| state.key_requests(remote.issuer.clone()));
+    async move {
+        let source = Source { gate: &gate, requested: &requested };
+        let mut cache = KeyCache::new(&remote, gate.clock().monotonic());
+        let mut file = match &remote.source {
+            KeySource::File(path) => Watch::new(path.clone()),
+            _ => Watch::nothing(),
+        };
+        // Created again after a failure, because the certificate authorities may have changed.
+        let mut fetcher: Option<Fetcher> = None;
+        source.publish(&mut cache);
+        loop {
+            let now = gate.clock().monotonic();
+            if cache.schedule.due().is_some_and(|due| due <= now) {
+                cache.begin(now);
+                source.publish(&mut cache);
+                let result = source.fetch(&remote, &mut fetcher, &mut cache).await;
+                fetcher.take_if(|_| result.is_err());
+                cache.finished(gate.clock().monotonic(), result);
+                source.publish(&mut cache);
+                continue;
             }
-            // A file that cannot be watched is polled instead.
-            _ = file.touched() => cache.schedule.changed(gate.clock().monotonic()),
+            // The keys may have become too old while something else woke this task.
+            if cache.is_outdated(now) {
+                source.publish(&mut cache);
+            }
+            tokio::select! {
+                () = until(&gate, cache.schedule.wakes(now)) => source.publish(&mut cache),
+                () = requested.notified() => {
+                    // Only if it changes the plan: this happens for each token of a flood, and a publication wakes the
+                    // console.
+                    if cache.schedule.unknown_key(gate.clock().monotonic()) {
+                        source.publish(&mut cache);
+                    }
+                }
+                () = refresh.notified() => {
+                    cache.schedule.refresh(gate.clock().monotonic());
+                    source.publish(&mut cache);
+                }
+                // A file that cannot be watched is polled instead.
+                _ = file.touched() => cache.schedule.changed(gate.clock().monotonic()),
+            }
         }
     }
 }
 
-/// Fetches the keys. Keys that become too old in the meantime are withdrawn.
-async fn fetch(
-    gate: &Gate,
-    remote: &RemoteKeys,
-    fetcher: &mut Option<Fetcher>,
-    cache: &mut KeyCache,
-) -> Result<Fetched, FetchError> {
-    let fetcher = match fetcher {
-        Some(fetcher) => fetcher,
-        None => fetcher.insert(Fetcher::new(remote)?),
-    };
-    let mut fetching = pin!(fetcher.fetch());
-    loop {
-        let wakes = cache.schedule.wakes(gate.clock().monotonic());
-        tokio::select! {
-            result = &mut fetching => return result,
-            () = until(gate, wakes) => publish(gate, cache),
+/// What a task needs to publish the keys of its issuer.
+struct Source<'a> {
+    gate: &'a Gate,
+    /// Identifies the task in the shared state.
+    requested: &'a Arc<Notify>,
+}
+
+impl Source<'_> {
+    /// Fetches the keys. Keys that become too old in the meantime are withdrawn.
+    async fn fetch(
+        &self,
+        remote: &RemoteKeys,
+        fetcher: &mut Option<Fetcher>,
+        cache: &mut KeyCache,
+    ) -> Result<Fetched, FetchError> {
+        let fetcher = match fetcher {
+            Some(fetcher) => fetcher,
+            None => fetcher.insert(Fetcher::new(remote)?),
+        };
+        let mut fetching = pin!(fetcher.fetch());
+        loop {
+            let wakes = cache.schedule.wakes(self.gate.clock().monotonic());
+            tokio::select! {
+                result = &mut fetching => return result,
+                () = until(self.gate, wakes) => self.publish(cache),
+            }
         }
+    }
+
+    fn publish(&self, cache: &mut KeyCache) {
+        let (real, now) = self.gate.clock().both();
+        let keys = cache.published(now).clone();
+        let status = cache.status(now, real);
+        self.gate.shared().update(|state| {
+            // The user may have replaced or removed the issuer while the keys were read.
+            if state.is_requested_by(self.requested) {
+                state.set_issuer_keys(&keys, status);
+            }
+        });
     }
 }
 
@@ -120,11 +215,4 @@ async fn until(gate: &Gate, at: Option<Duration>) {
         Some(at) => sleep(at.saturating_sub(gate.clock().monotonic()).max(Duration::from_millis(1))).await,
         None => pending().await,
     }
-}
-
-fn publish(gate: &Gate, cache: &mut KeyCache) {
-    let (real, now) = gate.clock().both();
-    let keys = cache.published(now).clone();
-    let status = cache.status(now, real);
-    gate.shared().update(|state| state.set_issuer_keys(&keys, status));
 }

@@ -20,7 +20,7 @@ use crate::auth::KeySet;
 
 pub use error::FetchError;
 pub use fetch::{Fetched, fetch, fetch_once};
-pub use follower::{KeyFollower, follow};
+pub use follower::KeyFollower;
 pub use schedule::{COOLDOWN, DEFAULT_LIFETIME, LONGEST_LIFETIME, Lifetime, SHORTEST_LIFETIME, Schedule};
 pub use source::{KeySource, UrlError};
 

@@ -93,6 +93,20 @@ impl Schedule {
         is_earlier
     }
 
+    /// Plans a fetch because the user asks for one: a URL as for an unknown key, a file at once.
+    pub fn refresh(&mut self, now: Duration) -> bool {
+        if self.due.is_none() {
+            self.due = Some(now);
+            return true;
+        }
+        self.unknown_key(now)
+    }
+
+    /// When a request for newer keys can be followed at the earliest; `None` before the first fetch.
+    pub fn earliest(&self) -> Option<Duration> {
+        self.begun.map(|begun| begun + COOLDOWN)
+    }
+
     /// Makes a fetch due at once, because the file has changed.
     pub const fn changed(&mut self, now: Duration) {
         self.due = Some(now);

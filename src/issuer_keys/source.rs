@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use reqwest::Url;
 
+use crate::gate::KeysFrom;
 use crate::text;
 
 /// The longest URL shown, in bytes.
@@ -62,6 +63,25 @@ impl KeySource {
             return Err(UrlError::NotAnIssuer(shown(&url)));
         }
         Ok(Self::Discovery { issuer: issuer.to_owned(), url })
+    }
+
+    /// Creates the source of an issuer's keys; `None` for pasted keys, which are not read from anywhere.
+    pub fn of(from: &KeysFrom, issuer: Option<&str>) -> Result<Option<Self>, UrlError> {
+        match from {
+            KeysFrom::Paste => Ok(None),
+            KeysFrom::Jwks(url) => Self::jwks(url).map(Some),
+            KeysFrom::Discovery => Self::discovery(issuer.unwrap_or_default()).map(Some),
+            KeysFrom::File(path) => Ok(Some(Self::File(path.clone()))),
+        }
+    }
+
+    /// The reverse of [`KeySource::of`].
+    pub fn origin(&self) -> KeysFrom {
+        match self {
+            Self::Jwks(url) => KeysFrom::Jwks(url.as_str().into()),
+            Self::Discovery { .. } => KeysFrom::Discovery,
+            Self::File(path) => KeysFrom::File(path.clone()),
+        }
     }
 
     /// Whether the host is on this machine, so that http is allowed.

@@ -140,37 +140,23 @@ impl Drop for Server {
     }
 }
 
-/// The audience that a server requires of issuers that did not require one before. Dropping it removes the requirement,
-/// unless the audience has been changed since.
+/// The audience that a server requires of issuers that do not require one themselves. Dropping it removes the
+/// requirement.
 struct ExpectedAudience {
     shared: Shared,
-    /// The audience that was set.
     uri: Arc<str>,
-    /// The places of the issuers that got it: those that did not require one.
-    places: Vec<usize>,
 }
 
 impl ExpectedAudience {
     fn set(shared: &Shared, uri: &Arc<str>) -> Self {
-        let places = shared.update(|state| {
-            let all = state.rules().issuers.iter().enumerate();
-            let places: Vec<usize> = all.filter(|(_, issuer)| issuer.audiences.is_empty()).map(|(n, _)| n).collect();
-            if !places.is_empty() {
-                state.set_rules((**state.rules()).clone().with_default_audience(uri));
-            }
-            places
-        });
-        Self { shared: shared.clone(), uri: Arc::clone(uri), places }
+        shared.update(|state| state.require_audience(uri));
+        Self { shared: shared.clone(), uri: Arc::clone(uri) }
     }
 }
 
 impl Drop for ExpectedAudience {
     fn drop(&mut self) {
-        if !self.places.is_empty() {
-            self.shared.update(|state| {
-                state.set_rules((**state.rules()).clone().without_audience(&self.uri, &self.places));
-            });
-        }
+        self.shared.update(|state| state.release_audience(&self.uri));
     }
 }
 

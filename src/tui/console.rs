@@ -45,14 +45,15 @@ const SHORTEST: Duration = Duration::from_millis(1);
 
 /// Runs the console on the current runtime, until it ends.
 pub async fn run(start: Start) -> Result<(), TuiError> {
-    let Start { app, gate, clock, server, store, edition, signing_file } = start;
+    let Start { app, gate, clock, server, store, edition, signing_file, keys } = start;
     // Before any mode is switched on, so that no signal can leave the modes on.
     let sources = Sources { signals: Signals::listen()?, hang_up: HangUp::watch()?, changes: gate.shared().changes() };
     let modes = Modes::enter()?;
     let input = Batches::listen(Arc::clone(&clock))?;
     let (columns, rows) = size();
     let replica = Arc::new(Replica::new(&gate, store, edition));
-    let outside = EffectTargets::new(gate, replica, server).with_clipboard(Clipboard::of_environment());
+    let outside = EffectTargets::new(gate, replica, server);
+    let outside = outside.with_clipboard(Clipboard::of_environment()).with_keys(keys);
     let mut executor = Executor::default();
     let console = Console {
         modes: &modes,

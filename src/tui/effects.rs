@@ -10,11 +10,14 @@ use zeroize::Zeroizing;
 
 use super::clipboard::Clipboard;
 pub use super::executor::{Job, Queue};
-use crate::app::msg::{CopyDestination, Failure, Order, SaveError, ServerInfo};
+use crate::app::msg::{CopyDestination, Failure, IssuerFailure, Order, SaveError, ServerInfo};
 use crate::app::{App, Effect, Msg, Times, update};
 use crate::auth::{Policy, Rules, Signer};
 use crate::config::{self, ConfigError};
-use crate::gate::{CallRequest, CallResult, Gate, Provenance, RawArguments, Shared, random_number};
+use crate::gate::{
+    AcceptedIssuer, CallRequest, CallResult, Gate, KeyStatus, Provenance, RawArguments, Shared, random_number,
+};
+use crate::issuer_keys::{KeyFollower, KeySource};
 use crate::lab::kit;
 use crate::server::Server;
 use crate::store::{Change, News, Replica};
@@ -29,12 +32,21 @@ pub struct EffectTargets {
     /// The destination of copies.
     clipboard: Clipboard,
     server: Arc<Mutex<Option<Server>>>,
+    /// Keeps the keys of issuers current.
+    keys: Arc<KeyFollower>,
 }
 
 impl EffectTargets {
     /// Creates the targets, with a server if one is already running.
     pub fn new(gate: Gate, replica: Arc<Replica>, server: Option<Server>) -> Self {
-        Self { gate, replica, clipboard: Clipboard::default(), server: Arc::new(Mutex::new(server)) }
+        let keys = Arc::new(KeyFollower::new(&gate));
+        Self { gate, replica, clipboard: Clipboard::default(), server: Arc::new(Mutex::new(server)), keys }
+    }
+
+    /// Replaces the follower of keys, which follows none by default.
+    #[must_use]
+    pub fn with_keys(self, keys: KeyFollower) -> Self {
+        Self { keys: Arc::new(keys), ..self }
     }
 
     /// Replaces the clipboard, which is the terminal's by default.
@@ -179,6 +191,17 @@ fn begin(effect: Effect, outside: &EffectTargets, base: &Rules, times: Times) ->
             shared.update(|state| state.retire_key(&verifier));
             Dispatch::Done(None)
         }
+        Effect::SetIssuer { name, to, is_new } => {
+            let set = set_issuer(outside, name, to.map(|accepted| *accepted));
+            Dispatch::Done(match (is_new, set) {
+                (true, set) => Some(Msg::IssuerSet(set)),
+                (false, set) => set.err().map(|error| Msg::Failed(Failure::Issuer(error))),
+            })
+        }
+        Effect::RefreshKeys(name) => {
+            outside.keys.refresh(name.as_deref());
+            Dispatch::Done(None)
+        }
 
         Effect::Call { id, token, order } => Dispatch::Later(Job::Call(Box::pin({
             let gate = gate.clone();
@@ -231,6 +254,29 @@ fn begin(effect: Effect, outside: &EffectTargets, base: &Rules, times: Times) ->
             }))
         }
     }
+}
+
+/// Sets or removes an issuer, and follows its keys or stops that. Does not wait for the keys.
+fn set_issuer(
+    outside: &EffectTargets,
+    name: Option<Arc<str>>,
+    accepted: Option<AcceptedIssuer>,
+) -> Result<(), IssuerFailure> {
+    let from = accepted.as_ref().map(|accepted| &accepted.status.from);
+    let source = from.map(|from| KeySource::of(from, name.as_deref())).transpose()?.flatten();
+    let accepted = accepted.map(|mut accepted| {
+        if let Some(source) = &source {
+            let source = source.to_string().into();
+            accepted.status = KeyStatus { source, is_reading: true, attempts: 0, error: None, ..accepted.status };
+        }
+        accepted
+    });
+    outside.gate.shared().update(|state| state.set_issuer(name.as_ref(), accepted))?;
+    match source {
+        Some(source) => outside.keys.follow(name, source)?,
+        None => outside.keys.forget(name.as_deref()),
+    }
+    Ok(())
 }
 
 fn fresh_key(shared: &Shared) -> Option<Msg> {

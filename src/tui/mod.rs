@@ -27,6 +27,7 @@ use crate::app::App;
 use crate::clock::Clock;
 use crate::config::SigningFile;
 use crate::gate::AuthenticatedMcpServer;
+use crate::issuer_keys::KeyFollower;
 use crate::server::Server;
 use crate::store::{Edition, Store};
 use crate::text::words;
@@ -117,6 +118,8 @@ pub struct Start {
     pub edition: Option<Edition>,
     /// The file of the signing key, which is followed.
     pub signing_file: Option<SigningFile>,
+    /// The follower of issuers' keys.
+    pub keys: KeyFollower,
 }
 
 /// Runs the console until the user quits. The terminal is restored when this returns and if it panics.

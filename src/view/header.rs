@@ -11,6 +11,8 @@ use crate::app::{App, Screen, Target, hints};
 use crate::auth::{KeyOrigin, Signer};
 use crate::text;
 
+/// The columns that the most important fact gets before the screens do.
+const FACT: usize = 16;
 /// The end of the line.
 const HELP: &str = " F1 help ";
 
@@ -24,10 +26,11 @@ pub fn render(canvas: &mut Canvas, area: Rect) {
         left.spans.push(canvas.span(format!(" {badge} "), Role::WarningChip));
         left.spans.push(canvas.span(" ", Role::Plain));
     }
-    screens(canvas, area, &mut left);
+    let facts = facts(canvas.app);
+    screens(canvas, area, &mut left, facts.first().map_or(0, |(words, _)| text::width(words) + 3));
     let mut room = usize::from(area.width).saturating_sub(left.width() + text::width(HELP) + 1);
     let mut spans = Vec::new();
-    for (words, role) in facts(canvas.app) {
+    for (words, role) in facts {
         let width = text::width(&words) + 3;
         // An alarm is cut off rather than left out. Anything else would be misleading if it were cut off.
         let words = match width <= room {
@@ -66,13 +69,23 @@ fn facts(app: &App) -> Vec<(String, Role)> {
     facts
 }
 
-/// Appends the screens and their keys. If there is little room, the footer names the other screens instead.
-fn screens(canvas: &mut Canvas, area: Rect, left: &mut Line<'static>) {
+/// Appends the screens and their keys, in place of the program's name where the most important fact, of this width, needs
+/// its room. If there is little room, the footer names the other screens instead.
+fn screens(canvas: &mut Canvas, area: Rect, left: &mut Line<'static>, fact: usize) {
     let key = |screen| hints::key_name(canvas.app, Action::Screen(screen)).unwrap_or_default();
     let keys = Screen::ALL.map(key);
     let needed: usize =
-        Screen::ALL.iter().zip(&keys).map(|(screen, key)| text::width(screen.title()) + text::width(key) + 4).sum();
-    if area.width < 60 || left.width() + needed + 10 > usize::from(area.width) {
+        Screen::ALL.iter().zip(&keys).map(|(screen, key)| text::width(screen.title()) + text::width(key) + 3).sum();
+    let room = usize::from(area.width).saturating_sub(needed + text::width(HELP) + 1);
+    // A longer alarm is cut off.
+    let least = fact.min(FACT);
+    let is_tight = left.width() + least > room || (left.width() + fact > room && fact <= room);
+    let name = left.clone();
+    if is_tight && canvas.app.clock_badge().is_none() {
+        left.spans.clear();
+    }
+    if area.width < 60 || left.width() + least > room {
+        *left = name;
         return;
     }
     for (screen, key) in Screen::ALL.into_iter().zip(keys) {

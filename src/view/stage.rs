@@ -22,6 +22,7 @@ pub fn render(canvas: &mut Canvas, area: Rect) {
             Screen::Matrix => grid(app, stage),
             Screen::Time => lab(app, stage),
             Screen::Server => serving(stage),
+            Screen::Issuers => issuers(stage),
         };
         panes.into_iter().zip(areas).collect()
     } else if has_two_columns(area) {
@@ -58,7 +59,7 @@ fn two_columns(app: &App, area: Rect) -> Vec<(Pane, Rect)> {
     let [first, second, third, fourth, log] = app.screen.panes();
     let effect = match app.screen {
         Screen::Gate | Screen::Time | Screen::Server => third,
-        Screen::Matrix => fourth,
+        Screen::Matrix | Screen::Issuers => fourth,
     };
     let right = if [third, fourth].contains(&app.focus.pane) { app.focus.pane } else { effect };
     let (upper, activity) = split_bottom(area, 5);
@@ -68,12 +69,13 @@ fn two_columns(app: &App, area: Rect) -> Vec<(Pane, Rect)> {
         let other = right_of(below(upper, bars), half.width);
         return vec![(first, top(upper, bars)), (second, half), (right, other), (log, activity)];
     }
-    let left = if app.screen == Screen::Matrix { upper.width * 3 / 5 } else { upper.width * 2 / 5 };
+    let is_wide = matches!(app.screen, Screen::Matrix | Screen::Issuers);
+    let left = upper.width * if is_wide { 3 } else { 2 } / 5;
     let column = Rect { width: left, ..upper };
     let wanted = match app.screen {
         Screen::Gate => issue::rows() + FRAME,
         Screen::Server => server::rows() + FRAME,
-        Screen::Matrix | Screen::Time => upper.height * 3 / 5,
+        Screen::Matrix | Screen::Time | Screen::Issuers => upper.height * 3 / 5,
     };
     let head = wanted.min(upper.height.saturating_sub(5));
     vec![(first, top(column, head)), (second, below(column, head)), (right, right_of(upper, left)), (log, activity)]
@@ -140,6 +142,16 @@ fn serving(area: Rect) -> [Rect; 5] {
     let (traffic, connect) = split_bottom(right_of(upper, left), upper.height / 2);
     let form = server::rows() + FRAME;
     [top(column, form), below(column, form), traffic, connect, activity]
+}
+
+/// Issuers above Tokens on the left, Keys above Inspect on the right, Activity below.
+fn issuers(area: Rect) -> [Rect; 5] {
+    let log = (area.height / 6).clamp(4, 10);
+    let (upper, activity) = split_bottom(area, log);
+    let left = upper.width / 2;
+    let (column, side) = (Rect { width: left, ..upper }, right_of(upper, left));
+    let (head, keys) = (upper.height * 3 / 5, upper.height * 2 / 5);
+    [top(column, head), below(column, head), below(side, keys), top(side, keys), activity]
 }
 
 /// Draws a pane in its frame, with its digit, its title and its note.

@@ -24,7 +24,7 @@ use crate::forge::{EXP, NOW, b64, rules};
 type Answer = Arc<dyn Fn(&str) -> String + Send + Sync>;
 
 /// An HTTP server on loopback.
-struct TestServer {
+pub struct TestServer {
     origin: String,
     answer: Arc<Mutex<Answer>>,
     /// The heads of the requests.
@@ -32,7 +32,7 @@ struct TestServer {
 }
 
 impl TestServer {
-    fn new(answer: impl Fn(&str) -> String + Send + Sync + 'static) -> Self {
+    pub fn new(answer: impl Fn(&str) -> String + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let origin = format!("http://{}", listener.local_addr().expect("bound"));
         let answer: Arc<Mutex<Answer>> = Arc::new(Mutex::new(Arc::new(answer)));
@@ -48,29 +48,33 @@ impl TestServer {
     }
 
     /// A server that answers every request with this body.
-    fn of(body: impl Into<String>) -> Self {
+    pub fn of(body: impl Into<String>) -> Self {
         let body = body.into();
         Self::new(move |_| ok(&body))
     }
 
-    fn answers(&self, answer: impl Fn(&str) -> String + Send + Sync + 'static) {
+    pub fn origin(&self) -> String {
+        self.origin.clone()
+    }
+
+    pub fn answers(&self, answer: impl Fn(&str) -> String + Send + Sync + 'static) {
         *self.answer.lock().expect("no panic") = Arc::new(answer);
     }
 
-    fn url(&self, path: &str) -> String {
+    pub fn url(&self, path: &str) -> String {
         format!("{}{path}", self.origin)
     }
 
-    fn jwks(&self) -> KeySource {
+    pub fn jwks(&self) -> KeySource {
         KeySource::jwks(&self.url("/jwks")).expect("loopback")
     }
 
-    fn requests(&self) -> usize {
+    pub fn requests(&self) -> usize {
         self.heads.lock().expect("no panic").len()
     }
 
     /// The paths of the requests.
-    fn paths(&self) -> Vec<String> {
+    pub fn paths(&self) -> Vec<String> {
         let heads = self.heads.lock().expect("no panic");
         heads.iter().filter_map(|head| Some(head.split(' ').nth(1)?.to_owned())).collect()
     }
@@ -89,11 +93,11 @@ fn serve(mut stream: TcpStream, answer: &Mutex<Answer>, heads: &Mutex<Vec<String
     stream.write_all(answer(&path).as_bytes())
 }
 
-fn reply(status: &str, headers: &str, body: &str) -> String {
+pub fn reply(status: &str, headers: &str, body: &str) -> String {
     format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\nconnection: close\r\n{headers}\r\n{body}", body.len())
 }
 
-fn ok(body: &str) -> String {
+pub fn ok(body: &str) -> String {
     reply("200 OK", "content-type: application/json\r\n", body)
 }
 
@@ -101,25 +105,25 @@ fn redirect(to: &str) -> String {
     reply("302 Found", &format!("location: {to}\r\n"), "")
 }
 
-fn key() -> Signer {
+pub fn key() -> Signer {
     Signer::generate(Algorithm::Ed25519).expect("a key").0
 }
 
 /// The public half of a key, as a JWK with this `kid`.
-fn jwk(key: &Signer, kid: &str) -> Value {
+pub fn jwk(key: &Signer, kid: &str) -> Value {
     let mut jwk = jwk::write(key.verifier().components().expect("a public key"));
     jwk.insert("kid".to_owned(), kid.into());
     Value::Object(jwk)
 }
 
 /// A set with the public halves of these keys, with the `kid`s that their tokens name.
-fn set(keys: &[&Signer]) -> String {
+pub fn set(keys: &[&Signer]) -> String {
     let keys: Vec<Value> = keys.iter().map(|key| jwk(key, key.verifier().kid().expect("a kid"))).collect();
     json!({ "keys": keys }).to_string()
 }
 
 /// A token of an issuer, signed with a key.
-fn token(issuer: &str, key: &Signer) -> String {
+pub fn token(issuer: &str, key: &Signer) -> String {
     let request = IssueRequest { user_id: "me".to_owned(), issuer: Some(issuer.to_owned()), ..IssueRequest::default() };
     key.issue(&request, "7", NOW).expect("a token").to_string()
 }
@@ -149,7 +153,7 @@ fn remote(issuer: &str, source: KeySource) -> RemoteKeys {
 }
 
 /// Waits until the shared state satisfies a condition.
-fn until(shared: &Shared, is_so: impl Fn(&AuthState) -> bool) {
+pub fn until(shared: &Shared, is_so: impl Fn(&AuthState) -> bool) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let noticed = runtime.block_on(async {
         let mut revisions = shared.changes();
@@ -286,7 +290,7 @@ fn one_broken_key_does_not_spoil_a_set_and_a_thousand_keys_are_used() {
 }
 
 /// The metadata of an issuer.
-fn metadata(issuer: &str, jwks_uri: &str) -> String {
+pub fn metadata(issuer: &str, jwks_uri: &str) -> String {
     ok(&json!({ "issuer": issuer, "jwks_uri": jwks_uri }).to_string())
 }
 

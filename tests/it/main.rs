@@ -13,6 +13,7 @@ mod host;
 mod hostile;
 mod independent;
 mod issuer_keys;
+mod issuers_pane;
 mod key_files;
 mod kit;
 mod lab;

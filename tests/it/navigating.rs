@@ -27,6 +27,9 @@ fn a_digit_after_a_screen_key_selects_a_pane_and_is_not_typed() {
 #[case("x", Screen::Time, Pane::Kit)]
 #[case("f h", Screen::Server, Pane::Tokens)]
 #[case("f l", Screen::Server, Pane::Connect)]
+#[case("g i", Screen::Issuers, Pane::Issuers)]
+#[case("y", Screen::Issuers, Pane::Keys)]
+#[case("u l l", Screen::Issuers, Pane::Inspect)]
 #[case("g q c", Screen::Gate, Pane::Call)]
 fn letters_select_screens_and_panes(#[case] keys: &str, #[case] screen: Screen, #[case] pane: Pane) {
     let mut desk = Desk::new(120, 36);
@@ -62,7 +65,7 @@ fn letters_typed_into_the_wrong_window_change_nothing() {
 
 #[test]
 fn the_palette_lists_destructive_commands_last() {
-    for keys in ["Esc 1", "Esc 2", "Esc 3", "Esc 4", "Esc 5", "F3", "F4", "F5"] {
+    for keys in ["Esc 1", "Esc 2", "Esc 3", "Esc 4", "Esc 5", "F3", "F4", "F5", "F6"] {
         let mut desk = Desk::new(120, 36);
         desk.types("user123").keys("Enter").keys(keys).keys("Ctrl-P");
         let Some(Overlay::Palette(palette)) = desk.app.overlays.last() else { panic!("{}", desk.screen()) };
@@ -174,10 +177,10 @@ fn a_short_token_is_never_shown_whole_on_a_wide_screen() {
 #[test]
 fn a_configured_key_acts_like_the_key_it_is_mapped_to() {
     let mut desk = Desk::new(120, 36);
-    let pairs = [("F6", "F3"), ("z", "F4")].map(|(key, like)| (key.to_owned(), like.to_owned()));
+    let pairs = [("F7", "F3"), ("z", "F4")].map(|(key, like)| (key.to_owned(), like.to_owned()));
     desk.app.keys = portcullis::app::keymap::remapped(&pairs).expect("keys");
-    desk.must_show(&["F6 Matrix", "z Time"]).keys("Ctrl-P").types("screen").must_show(&["F6 F3", "z F4"]);
-    desk.keys("Esc F6");
+    desk.must_show(&["F7 Matrix", "z Time"]).keys("Ctrl-P").types("screen").must_show(&["F7 F3", "z F4"]);
+    desk.keys("Esc F7");
     assert_eq!(desk.app.screen, Screen::Matrix);
     desk.keys("F2 Enter").types("z").keys("Esc z");
     assert_eq!((desk.app.issue.user_id.text(), desk.app.screen), ("z", Screen::Time));

@@ -9,15 +9,18 @@ use std::time::Duration;
 
 use portcullis::app::Msg;
 use portcullis::app::msg::ServerInfo;
-use portcullis::auth::{Call, TokenId};
+use portcullis::auth::keys::jwk::RefusedKey;
+use portcullis::auth::keys::{PublicKeyError, SignerOptions, read_private};
+use portcullis::auth::{Call, IssueRequest, Issuer, KeyOrigin, KeySet, Mapping, Signer, TokenId};
 use portcullis::clock::Clock as _;
 use portcullis::gate::traffic::Request;
-use portcullis::gate::{Origin, Provenance, RawArguments, Source};
+use portcullis::gate::{AcceptedIssuer, KeyStatus, KeysFrom, Origin, Provenance, RawArguments, Source};
 use portcullis::look::{Depth, ThemeChoice};
 use portcullis::text::Span;
 use ratatui::buffer::Buffer;
 use ratatui::style::{Color, Modifier, Style};
 use rstest::rstest;
+use serde_json::json;
 
 use crate::desk::{Desk, SECRET, START, text_of};
 use crate::hostile::signed;
@@ -178,6 +181,118 @@ fn the_server_at_every_size(#[case] columns: u16, #[case] rows: u16) {
     snapshot(served(columns, rows), "server-screen", &[(1, "server"), (3, "traffic"), (4, "connect")]);
 }
 
+/// Issuers whose keys are in every state, and a token that one of them verifies.
+fn accepted(columns: u16, rows: u16) -> Desk {
+    let mut desk = scene(columns, rows);
+    let private = |file: &str| {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/key_files").join(file);
+        let options = SignerOptions::default();
+        read_private(&std::fs::read(path).expect("a key file"), KeyOrigin::File, options).expect("a private key")
+    };
+    let [ed25519, rsa, p256] = ["ed25519.jwk", "rsa.jwk", "p256.jwk"].map(private);
+    let public = |signer: &Signer| signer.verifier().clone();
+    let now = desk.clock.now();
+    let read = KeyStatus {
+        keys: [public(&ed25519), public(&rsa)].into(),
+        read_at: Some(now.plus(Span::seconds(-190))),
+        next: Some(now.plus(Span::seconds(410))),
+        attempts: 1,
+        is_usable: true,
+        ..KeyStatus::default()
+    };
+    let too_short = RefusedKey { place: 3, kid: None, why: PublicKeyError::TooShort(1024).into() };
+    let refused = vec![too_short.clone(), too_short];
+    let gone: Arc<str> = "https://id.example/jwks: expected status 200, got 500".into();
+    let issuers = [
+        (
+            "https://sso.example/realms/prod",
+            "keycloak",
+            "mcp-orders",
+            KeyStatus {
+                source: "discovery at https://sso.example/realms/prod".into(),
+                from: KeysFrom::Discovery,
+                ..read.clone()
+            },
+        ),
+        (
+            "https://id.example",
+            "standard",
+            "",
+            KeyStatus {
+                source: "https://id.example/jwks".into(),
+                from: KeysFrom::Jwks("https://id.example/jwks".into()),
+                error: Some(Arc::clone(&gone)),
+                ..read.clone()
+            },
+        ),
+        (
+            "https://old.example",
+            "okta",
+            "",
+            KeyStatus {
+                source: "https://old.example/jwks".into(),
+                from: KeysFrom::Jwks("https://old.example/jwks".into()),
+                error: Some(gone),
+                is_usable: false,
+                ..read.clone()
+            },
+        ),
+        (
+            "https://kubernetes.default.svc",
+            "kubernetes",
+            "",
+            KeyStatus {
+                source: "pasted keys".into(),
+                keys: [public(&p256)].into(),
+                refused: refused.into(),
+                next: None,
+                ..read
+            },
+        ),
+    ];
+    desk.gate.shared().update(|state| {
+        for (name, preset, audience, status) in issuers {
+            let keys = match status.is_usable {
+                true => status.keys.iter().cloned().collect(),
+                false => KeySet::unavailable("too old"),
+            };
+            let audiences = Some(audience).filter(|audience| !audience.is_empty()).map(Into::into);
+            let issuer = Issuer {
+                audiences: audiences.into_iter().collect(),
+                mapping: Arc::new(Mapping::named(preset).expect("a preset")),
+                keys,
+                ..Issuer::default()
+            };
+            state.set_issuer(Some(&name.into()), Some(AcceptedIssuer { issuer, status })).expect("another name");
+        }
+        let extra = json!({"realm_access": {"roles": ["admin"]}, "scope": "openid orders:write", "azp": "orders"});
+        let request = IssueRequest {
+            user_id: "buyer".to_owned(),
+            subject: Some("f3a1".to_owned()),
+            issuer: Some("https://sso.example/realms/prod".to_owned()),
+            audience: Some("mcp-orders".to_owned()),
+            extra: extra.as_object().cloned().unwrap_or_default(),
+            ..IssueRequest::default()
+        };
+        let token = ed25519.issue(&request, "0190b7c2a4e1", now).expect("a token");
+        state.add(token, Provenance::Pasted, now);
+    });
+    portcullis::tui::effects::sync(&mut desk.app, &desk.gate);
+    desk.keys("F6 Esc ] ] ] ] ] ] 1 Home ↓");
+    desk
+}
+
+#[rstest]
+#[case(160, 50)]
+#[case(120, 36)]
+#[case(92, 26)]
+#[case(80, 24)]
+#[case(60, 18)]
+#[case(40, 12)]
+fn the_issuers_at_every_size(#[case] columns: u16, #[case] rows: u16) {
+    snapshot(accepted(columns, rows), "issuers-screen", &[(1, "issuers"), (4, "keys")]);
+}
+
 /// Numbers of four digits and more stay separated.
 #[rstest]
 #[case(120, 36)]
@@ -233,7 +348,7 @@ fn every_overlay_at_every_size(#[case] name: &str, #[case] keys: &str) {
 
 /// An overlay has the focus: the screen below is the same wherever the focus was.
 #[rstest]
-fn no_pane_looks_focused_under_an_overlay(#[values("F2", "F3", "F4", "F5")] screen: &str) {
+fn no_pane_looks_focused_under_an_overlay(#[values("F2", "F3", "F4", "F5", "F6")] screen: &str) {
     let mut desk = scene(160, 50);
     desk.keys(screen).keys("Esc Ctrl-C");
     let below = desk.draw().0;
@@ -260,11 +375,14 @@ fn no_pane_looks_focused_under_an_overlay(#[values("F2", "F3", "F4", "F5")] scre
 #[case("testkit", (64, 23), "lab Esc 4")]
 #[case("diff", (64, 16), "Ctrl-D")]
 #[case("server", (120, 36), "served ")]
+#[case("issuers", (120, 36), "accepted ")]
 fn the_pictures_in_the_readme_are_up_to_date(#[case] name: &str, #[case] size: (u16, u16), #[case] keys: &str) {
-    let (set, keys) = keys.split_once(' ').filter(|(set, _)| ["lab", "served"].contains(set)).unwrap_or(("", keys));
+    let (set, keys) =
+        keys.split_once(' ').filter(|(set, _)| ["lab", "served", "accepted"].contains(set)).unwrap_or(("", keys));
     let mut desk = match set {
         "lab" => lab(size.0, size.1),
         "served" => served(size.0, size.1),
+        "accepted" => accepted(size.0, size.1),
         _ => scene(size.0, size.1),
     };
     desk.keys(keys);

@@ -11,6 +11,8 @@ pub mod connect;
 pub mod drill;
 pub mod inspect;
 pub mod issue;
+pub mod issuers;
+pub mod keys;
 pub mod kit;
 pub mod matrix;
 pub mod policy;
@@ -45,11 +47,13 @@ pub enum Pane {
     Server,
     Traffic,
     Connect,
+    Issuers,
+    Keys,
 }
 
 impl Pane {
     /// Every pane.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 17] = [
         Self::Issue,
         Self::Tokens,
         Self::Inspect,
@@ -65,6 +69,8 @@ impl Pane {
         Self::Server,
         Self::Traffic,
         Self::Connect,
+        Self::Issuers,
+        Self::Keys,
     ];
 
     /// Returns the pane that a letter focuses.
@@ -90,6 +96,8 @@ impl Pane {
             Self::Server => &server::PLACE,
             Self::Traffic => &traffic::PLACE,
             Self::Connect => &connect::PLACE,
+            Self::Issuers => &issuers::PLACE,
+            Self::Keys => &keys::PLACE,
         }
     }
 
@@ -113,6 +121,7 @@ impl Screen {
             Self::Matrix => [Pane::Matrix, Pane::Policy, Pane::Who, Pane::Call, Pane::Activity],
             Self::Time => [Pane::Timeline, Pane::Clock, Pane::Drill, Pane::Kit, Pane::Activity],
             Self::Server => [Pane::Server, Pane::Tokens, Pane::Traffic, Pane::Connect, Pane::Activity],
+            Self::Issuers => [Pane::Issuers, Pane::Tokens, Pane::Inspect, Pane::Keys, Pane::Activity],
         }
     }
 }

@@ -16,6 +16,7 @@ use super::algorithm::Algorithm;
 use super::reason::Reason;
 
 pub use file::{KeyFileError, PublicFileError, read_private, read_public};
+pub use material::recognize;
 pub use public::{Components, PublicKeyError, SMALLEST_RSA};
 pub use secret::{KeyError, KeyOrigin, MAX_SECRET_BYTES, Material};
 pub use signer::{Generated, Signer, SignerOptions};

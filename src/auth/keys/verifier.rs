@@ -107,6 +107,13 @@ impl Verifier {
         Arc::ptr_eq(&self.0, &other.0)
     }
 
+    /// Whether both are the same public key, with the same `kid` and algorithms. Shared secrets are never compared.
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.components().is_some()
+            && (self.kid(), self.components(), self.algorithms())
+                == (other.kid(), other.components(), other.algorithms())
+    }
+
     /// Whether it checks signatures of this algorithm.
     pub(super) fn accepts(&self, algorithm: Algorithm) -> bool {
         self.algorithms().contains(&algorithm)

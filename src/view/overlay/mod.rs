@@ -3,6 +3,7 @@
 mod detail;
 mod diff;
 mod help;
+mod issuer;
 mod material;
 mod palette;
 mod prompt;
@@ -21,7 +22,8 @@ pub fn render(canvas: &mut Canvas, overlay: &Overlay) {
         Overlay::Detail { seq, scroll } => detail::render(canvas, *seq, *scroll),
         Overlay::Token { scroll, is_whole } => token::render(canvas, *scroll, *is_whole),
         Overlay::Diff { with, scroll, rows } => diff::render(canvas, *with, rows, *scroll),
-        Overlay::Material { material, scroll } => material::render(canvas, material, *scroll),
+        Overlay::Material { material, offer, scroll } => material::render(canvas, material, offer, *scroll),
+        Overlay::Issuer(form) => issuer::render(canvas, form),
         Overlay::KeyPrompt(prompt) => prompt::render_key(canvas, prompt),
         Overlay::Line(form) => prompt::render_line(canvas, form),
         Overlay::Confirm(question) => prompt::render_question(canvas, question),

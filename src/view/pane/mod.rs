@@ -7,6 +7,8 @@ mod connect;
 mod drill;
 mod inspect;
 pub mod issue;
+mod issuers;
+mod keys;
 mod kit;
 mod matrix;
 mod policy;
@@ -39,5 +41,7 @@ pub fn render(canvas: &mut Canvas, pane: Pane, area: Rect) {
         Pane::Server => server::render(canvas, area),
         Pane::Traffic => traffic::render(canvas, area),
         Pane::Connect => connect::render(canvas, area),
+        Pane::Issuers => issuers::render(canvas, area),
+        Pane::Keys => keys::render(canvas, area),
     }
 }

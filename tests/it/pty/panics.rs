@@ -14,6 +14,7 @@ use portcullis::app::{App, InitialState, Times};
 use portcullis::auth::NumericDate;
 use portcullis::clock::{Clock, SystemClock};
 use portcullis::gate::Snapshot;
+use portcullis::issuer_keys::KeyFollower;
 use portcullis::store::Memory;
 use portcullis::tui::{self, TuiError};
 use rstest::rstest;
@@ -58,7 +59,10 @@ fn run(in_another_thread: bool) -> Result<(), TuiError> {
     let times = Times { real: clock.clock.now(), judged: clock.clock.now(), mono: Duration::ZERO };
     let app = App::new(InitialState::new(gate.shared().read(Snapshot::of), times));
     let store = Arc::new(Memory::default());
-    tui::run(tui::Start { app, gate, clock: Arc::new(clock), server: None, store, edition: None, signing_file: None })
+    let keys = KeyFollower::new(&gate);
+    let start =
+        tui::Start { app, gate, clock: Arc::new(clock), server: None, store, edition: None, signing_file: None, keys };
+    tui::run(start)
 }
 
 #[test]

@@ -1,0 +1,143 @@
+//! The Keys pane: when the keys of the chosen issuer were read, the keys, and those of its set that cannot be used.
+
+use ratatui::layout::Rect;
+use ratatui::text::Line;
+
+use crate::app::Target;
+use crate::app::pane::keys::LIST;
+use crate::auth::Verifier;
+use crate::gate::{KeyState, KeyStatus, KeysFrom};
+use crate::text::words::{DurationWords, elapsed, remaining};
+use crate::text::{self, words};
+use crate::view::canvas::{Canvas, split_bottom};
+use crate::view::theme::Role;
+
+/// The columns of the algorithm and of the size.
+const ALGORITHM: usize = 10;
+const SIZE: usize = 10;
+
+pub fn render(canvas: &mut Canvas, area: Rect) {
+    canvas.target(area, Target::Field(LIST));
+    let Some((_, status)) = canvas.app.chosen_issuer() else {
+        let hint = canvas.wrapped("Choose an issuer in Issuers to see its keys.", area.width, Role::Hint);
+        canvas.lines(area, hint);
+        return;
+    };
+    let status = status.cloned();
+    let head = head(canvas, status.as_ref(), area.width);
+    let rest = canvas.lines(area, head);
+    let refused = status.as_ref().map(|status| refused(canvas, status, rest.width)).unwrap_or_default();
+    let foot = u16::try_from(refused.len()).unwrap_or(0).min(rest.height.saturating_sub(2));
+    let (list, foot) = split_bottom(rest, foot);
+    canvas.lines(foot, refused);
+    let keys = canvas.app.shown_keys();
+    let is_usable = status.as_ref().is_none_or(|status| status.is_usable);
+    let named = named_kid(canvas);
+    let row = canvas.app.keys_pane.row.min(keys.len().saturating_sub(1));
+    canvas.list(list, LIST, row, keys.len(), |canvas, n, place| {
+        if let Some(key) = keys.get(n) {
+            let is_named = named.is_some() && key.kid() == named.as_deref();
+            let line = key_row(canvas, key, n == row, is_usable, is_named, usize::from(place.width));
+            canvas.line(place, line);
+            canvas.target(place, Target::Row(LIST, n));
+        }
+    });
+}
+
+/// Returns the `kid` of the selected token, if its `iss` is the chosen issuer's.
+fn named_kid(canvas: &Canvas) -> Option<String> {
+    let shown = canvas.app.inspection.as_ref()?;
+    let (issuer, _) = canvas.app.chosen_issuer()?;
+    let is_of_issuer = issuer.name.is_none() || issuer.name.as_deref() == shown.named().iss.as_deref();
+    shown.kid().filter(|_| is_of_issuer)
+}
+
+/// Returns when the keys were read and when they are read again, and the last error in full.
+fn head(canvas: &mut Canvas, status: Option<&KeyStatus>, columns: u16) -> Vec<Line<'static>> {
+    let Some(status) = status else {
+        return canvas.wrapped("the key that signs the tokens issued here", columns, Role::Hint);
+    };
+    let now = canvas.app.times.real;
+    let mut parts = Vec::new();
+    if let Some(age) = status.age(now) {
+        let verb = if status.from == KeysFrom::Paste { "pasted" } else { "read" };
+        parts.push(format!("{verb} {} ago", ticking(canvas, elapsed(age))));
+    }
+    let state = status.state();
+    parts.push(match (state, &status.from, status.next) {
+        (KeyState::Reading, ..) => "being read now".to_owned(),
+        (_, KeysFrom::Paste, _) => "not read again".to_owned(),
+        (_, _, Some(next)) => format!("read again in {}", ticking(canvas, remaining(next.since(now)))),
+        (_, KeysFrom::File(_), None) => "read again when the file changes".to_owned(),
+        (_, _, None) => "not read yet".to_owned(),
+    });
+    if state == KeyState::TooOld {
+        parts.push("too old to be used".to_owned());
+    }
+    let role = match state {
+        KeyState::Failed => Role::Warning,
+        KeyState::TooOld | KeyState::Missing => Role::Denied,
+        _ => Role::Hint,
+    };
+    let mut lines = canvas.wrapped(&parts.join(" · "), columns, role);
+    if let Some(error) = &status.error {
+        lines.extend(canvas.wrapped(error, columns, role));
+    }
+    lines
+}
+
+/// Returns a duration of the real clock, and records when its words change.
+fn ticking(canvas: &mut Canvas, shown: DurationWords) -> String {
+    if shown.holds < text::Span::MAX {
+        canvas.drawn.really_changes_at(canvas.app.times.mono + shown.holds.as_duration());
+    }
+    shown.text
+}
+
+/// Returns the keys that cannot be used, by reason.
+fn refused(canvas: &Canvas, status: &KeyStatus, columns: u16) -> Vec<Line<'static>> {
+    let mut lines: Vec<Line<'static>> = Vec::new();
+    for (why, count) in status.refusals() {
+        let words = format!("✘ {} refused: {why}", words::count(count, "key"));
+        lines.extend(canvas.wrapped(&words, columns, Role::Warning));
+    }
+    if status.ignored > 0 {
+        let words = format!("✘ {} ignored: the set is too large", words::count(status.ignored, "key"));
+        lines.extend(canvas.wrapped(&words, columns, Role::Warning));
+    }
+    lines
+}
+
+fn key_row(
+    canvas: &Canvas,
+    key: &Verifier,
+    selected: bool,
+    is_usable: bool,
+    is_named: bool,
+    columns: usize,
+) -> Line<'static> {
+    let plain = match (selected, canvas.focused(LIST)) {
+        (true, true) => Role::Selected,
+        _ if !is_usable => Role::Hint,
+        (true, false) => Role::Title,
+        _ => Role::Plain,
+    };
+    let algorithm = match key.algorithms() {
+        [only] => only.name(),
+        _ => key.family().words(),
+    };
+    let weak = if key.is_weak() { " weak" } else { "" };
+    let room = columns.saturating_sub(2 + ALGORITHM + SIZE + weak.len() + 4);
+    let kid = key.kid().map_or_else(|| "no kid".to_owned(), |kid| text::name(kid, 128));
+    let kid = text::fit(&kid, room);
+    let pad = " ".repeat(room.saturating_sub(text::width(&kid)) + 1);
+    Line::from(vec![
+        canvas.span(if selected { "▸ " } else { "  " }, Role::Focused),
+        canvas.span(kid, plain),
+        canvas.span(pad, Role::Plain),
+        canvas.span(if is_named { "● " } else { "  " }, Role::Focused),
+        canvas.span(format!("{algorithm:<ALGORITHM$}"), Role::Plain),
+        canvas.span(format!("{:>SIZE$}", format!("{} bits", key.bits())), Role::Hint),
+        canvas.span(weak, Role::Warning),
+    ])
+}
