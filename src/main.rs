@@ -131,7 +131,15 @@ fn console(options: &Options) -> ExitCode {
         keys,
         ..InitialState::new(gate.shared().read(Snapshot::of), times)
     });
-    match tui::run(Start { app, gate, clock, server, store: context.store, edition: context.edition, keys: issuer_keys }) {
+    match tui::run(Start {
+        app,
+        gate,
+        clock,
+        server,
+        store: context.store,
+        edition: context.edition,
+        keys: issuer_keys,
+    }) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if error.should_print() => complain(&error, error.exit_code()),
         Err(error) => ExitCode::from(error.exit_code()),

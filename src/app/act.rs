@@ -220,13 +220,9 @@ impl App {
                 self.overlays.extend([overlay, Overlay::Confirm(Question::ShowToken { is_served })]);
                 Vec::new()
             }
-            Some(
-                Overlay::Help { .. }
-                | Overlay::Token { .. }
-                | Overlay::Diff { .. }
-                | Overlay::Confirm(_),
-            )
-            | None => Vec::new(),
+            Some(Overlay::Help { .. } | Overlay::Token { .. } | Overlay::Diff { .. } | Overlay::Confirm(_)) | None => {
+                Vec::new()
+            }
         }
     }
 

@@ -12,8 +12,8 @@ use super::{App, Effect};
 use crate::auth::Policy;
 use crate::auth::TokenId;
 use crate::auth::revocations::{Revocation, RevocationTarget};
-use crate::text;
 use crate::gate::{AcceptedIssuer, TokenEntry};
+use crate::text;
 
 /// A change that can be undone. It may hold a token, so it has no `Debug`.
 pub enum Step {
@@ -73,7 +73,10 @@ impl Step {
             Self::Removed(_) | Self::PutBack(_) => "the removal of a token".to_owned(),
             Self::Tests(..) => "adding test tokens".to_owned(),
             Self::Issuer(name, _) => {
-                format!("a change to the issuer {}", name.as_ref().map_or_else(|| ANY.to_owned(), |name| text::name(name, 64)))
+                format!(
+                    "a change to the issuer {}",
+                    name.as_ref().map_or_else(|| ANY.to_owned(), |name| text::name(name, 64))
+                )
             }
             Self::Pasted(_) => "a paste".to_owned(),
         }

@@ -7,9 +7,9 @@ use super::overlay::{KeyChoice, KeyPrompt, Overlay, Purpose, Question, SettingsE
 use super::pane::policy::RULES;
 use super::policy_file::PolicyFile;
 use super::{App, Effect};
+use crate::auth::keys::{self, Material};
 use crate::auth::{KeyError, KeyOrigin, Policy, Rules, Signer};
 use crate::config::ConfigError;
-use crate::auth::keys::{self, Material};
 use crate::text;
 
 /// Returns what to do with a key file instead of using its text as a secret; `None` for a secret. The text of a key file

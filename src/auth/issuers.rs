@@ -153,7 +153,9 @@ impl Issuers {
     /// place too; our own issuer, which cannot be replaced by another one, has the place 0.
     pub fn with_other(&self, issuer: Issuer) -> Result<(Self, usize), DuplicateIssuer> {
         match self.other_of_name(issuer.name.as_deref()) {
-            Some(place) => Ok((self.map(|n, old| if n == place + 1 { issuer.clone() } else { old.clone() }), place + 1)),
+            Some(place) => {
+                Ok((self.map(|n, old| if n == place + 1 { issuer.clone() } else { old.clone() }), place + 1))
+            }
             None => self.with(issuer).map(|issuers| (issuers, self.others.len() + 1)),
         }
     }

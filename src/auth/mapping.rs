@@ -130,17 +130,25 @@ pub const STANDARD: &str = "standard";
 pub static PRESETS: [Preset; 14] = {
     use Mark::{Claims, Iss};
     [
-        row(LAB, "tokens issued here", &["user_id"], &["permissions"])
-            .marked(&[Claims(&["user_id", "permissions"])]),
+        row(LAB, "tokens issued here", &["user_id"], &["permissions"]).marked(&[Claims(&["user_id", "permissions"])]),
         row(STANDARD, "RFC 9068", &["sub"], &["scope", "roles", "groups", "entitlements"]),
-        row("keycloak", "Keycloak", &["sub"], &["realm_access.roles", "scope", "groups"])
-            .marked(&[Claims(&["realm_access"]), Claims(&["resource_access"]), Iss("/realms/")]),
+        row("keycloak", "Keycloak", &["sub"], &["realm_access.roles", "scope", "groups"]).marked(&[
+            Claims(&["realm_access"]),
+            Claims(&["resource_access"]),
+            Iss("/realms/"),
+        ]),
         row("auth0", "Auth0", &["sub"], &["permissions", "scope"])
             .marked(&[Iss(".auth0.com/"), Claims(&["permissions", "azp"])]),
-        row("okta", "Okta", &["uid", "sub"], &["scp", "groups"])
-            .marked(&[Iss(".okta.com"), Claims(&["uid", "cid"]), Claims(&["scp", "cid"])]),
-        row("entra", "Microsoft Entra ID", &["oid", "sub"], &["scp", "roles", "groups", "wids"])
-            .marked(&[Claims(&["oid", "tid"]), Iss("login.microsoftonline.com/"), Iss("sts.windows.net/")]),
+        row("okta", "Okta", &["uid", "sub"], &["scp", "groups"]).marked(&[
+            Iss(".okta.com"),
+            Claims(&["uid", "cid"]),
+            Claims(&["scp", "cid"]),
+        ]),
+        row("entra", "Microsoft Entra ID", &["oid", "sub"], &["scp", "roles", "groups", "wids"]).marked(&[
+            Claims(&["oid", "tid"]),
+            Iss("login.microsoftonline.com/"),
+            Iss("sts.windows.net/"),
+        ]),
         Preset {
             audience: AudienceClaim::ClientId,
             ..row("cognito", "Amazon Cognito", &["sub"], &["cognito:groups", "scope"])

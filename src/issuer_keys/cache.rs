@@ -3,10 +3,10 @@
 
 use std::time::Duration;
 
-use super::{KeySource, RemoteKeys};
 use super::error::FetchError;
 use super::fetch::Fetched;
 use super::schedule::Schedule;
+use super::{KeySource, RemoteKeys};
 use crate::auth::{KeySet, NumericDate, Verifier};
 use crate::gate::KeyStatus;
 use crate::text::Span;

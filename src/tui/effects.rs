@@ -14,7 +14,9 @@ use crate::app::msg::{CopyDestination, Failure, IssuerFailure, Order, SaveError,
 use crate::app::{App, Effect, Msg, Times, update};
 use crate::auth::{Policy, Rules, Signer};
 use crate::config::{self, ConfigError};
-use crate::gate::{AcceptedIssuer, CallRequest, CallResult, Gate, KeyStatus, Provenance, RawArguments, Shared, random_number};
+use crate::gate::{
+    AcceptedIssuer, CallRequest, CallResult, Gate, KeyStatus, Provenance, RawArguments, Shared, random_number,
+};
 use crate::issuer_keys::{KeyFollower, KeySource};
 use crate::lab::kit;
 use crate::server::Server;
@@ -123,6 +125,7 @@ enum Dispatch {
 
 /// Carries out an effect, or returns how it has to be carried out. `base` contains the rules that the console knew when
 /// it requested the effect.
+#[expect(clippy::too_many_lines, reason = "one arm for each effect, so that none is forgotten")]
 fn begin(effect: Effect, outside: &EffectTargets, base: &Rules, times: Times) -> Dispatch {
     let gate = &outside.gate;
     let shared = gate.shared();

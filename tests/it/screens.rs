@@ -204,31 +204,51 @@ fn accepted(columns: u16, rows: u16) -> Desk {
     let refused = vec![too_short.clone(), too_short];
     let gone: Arc<str> = "https://id.example/jwks: expected status 200, got 500".into();
     let issuers = [
-        ("https://sso.example/realms/prod", "keycloak", "mcp-orders", KeyStatus {
-            source: "discovery at https://sso.example/realms/prod".into(),
-            from: KeysFrom::Discovery,
-            ..read.clone()
-        }),
-        ("https://id.example", "standard", "", KeyStatus {
-            source: "https://id.example/jwks".into(),
-            from: KeysFrom::Jwks("https://id.example/jwks".into()),
-            error: Some(Arc::clone(&gone)),
-            ..read.clone()
-        }),
-        ("https://old.example", "okta", "", KeyStatus {
-            source: "https://old.example/jwks".into(),
-            from: KeysFrom::Jwks("https://old.example/jwks".into()),
-            error: Some(gone),
-            is_usable: false,
-            ..read.clone()
-        }),
-        ("https://kubernetes.default.svc", "kubernetes", "", KeyStatus {
-            source: "pasted keys".into(),
-            keys: [public(&p256)].into(),
-            refused: refused.into(),
-            next: None,
-            ..read
-        }),
+        (
+            "https://sso.example/realms/prod",
+            "keycloak",
+            "mcp-orders",
+            KeyStatus {
+                source: "discovery at https://sso.example/realms/prod".into(),
+                from: KeysFrom::Discovery,
+                ..read.clone()
+            },
+        ),
+        (
+            "https://id.example",
+            "standard",
+            "",
+            KeyStatus {
+                source: "https://id.example/jwks".into(),
+                from: KeysFrom::Jwks("https://id.example/jwks".into()),
+                error: Some(Arc::clone(&gone)),
+                ..read.clone()
+            },
+        ),
+        (
+            "https://old.example",
+            "okta",
+            "",
+            KeyStatus {
+                source: "https://old.example/jwks".into(),
+                from: KeysFrom::Jwks("https://old.example/jwks".into()),
+                error: Some(gone),
+                is_usable: false,
+                ..read.clone()
+            },
+        ),
+        (
+            "https://kubernetes.default.svc",
+            "kubernetes",
+            "",
+            KeyStatus {
+                source: "pasted keys".into(),
+                keys: [public(&p256)].into(),
+                refused: refused.into(),
+                next: None,
+                ..read
+            },
+        ),
     ];
     desk.gate.shared().update(|state| {
         for (name, preset, audience, status) in issuers {
@@ -258,7 +278,7 @@ fn accepted(columns: u16, rows: u16) -> Desk {
         state.add(token, Provenance::Pasted, now);
     });
     portcullis::tui::effects::sync(&mut desk.app, &desk.gate);
-    desk.keys("F6 Esc ] ] ] ] ] ] 1 Home ↓");
+    desk.keys("F6 Esc 2 End Esc 1 Home ↓");
     desk
 }
 
@@ -357,7 +377,8 @@ fn no_pane_looks_focused_under_an_overlay(#[values("F2", "F3", "F4", "F5", "F6")
 #[case("server", (120, 36), "served ")]
 #[case("issuers", (120, 36), "accepted ")]
 fn the_pictures_in_the_readme_are_up_to_date(#[case] name: &str, #[case] size: (u16, u16), #[case] keys: &str) {
-    let (set, keys) = keys.split_once(' ').filter(|(set, _)| ["lab", "served", "accepted"].contains(set)).unwrap_or(("", keys));
+    let (set, keys) =
+        keys.split_once(' ').filter(|(set, _)| ["lab", "served", "accepted"].contains(set)).unwrap_or(("", keys));
     let mut desk = match set {
         "lab" => lab(size.0, size.1),
         "served" => served(size.0, size.1),

@@ -15,8 +15,8 @@ use std::sync::Arc;
 use super::algorithm::Algorithm;
 use super::reason::Reason;
 
-pub use material::recognize;
 pub use file::{KeyFileError, PublicFileError, read_private, read_public};
+pub use material::recognize;
 pub use public::{Components, PublicKeyError, SMALLEST_RSA};
 pub use secret::{KeyError, KeyOrigin, MAX_SECRET_BYTES, Material};
 pub use signer::{Generated, Signer, SignerOptions};
