@@ -28,7 +28,7 @@ pub const LIST: Field = Field::new(Pane::Issuers, 0);
 
 pub(super) static PLACE: Place = Place {
     title: "Issuers",
-    letter: 'u',
+    letter: 'r',
     help: "Whose tokens are accepted, with which keys. A token is checked with the keys of the issuer that its iss names, and with no others. Space reads the keys of an issuer again; Del removes the issuer. The last row adds one by its address; its keys, or its discovery document, can also be pasted anywhere. Changes made here are in force until the console ends; Ctrl-Y copies them as configuration.",
     controls: &[Control::new(LIST, "issuers")
         .tick(|app| app.chosen_source().map(|_| "read keys again"), App::refresh_keys)
