@@ -101,7 +101,7 @@ pub const BINDINGS: &[Binding] = &[
     on(Action::Jump('v'), &[typed('v')], "go to Server"),
     on(Action::Jump('f'), &[typed('f')], "go to Traffic"),
     on(Action::Jump('n'), &[typed('n')], "go to Connect"),
-    on(Action::Jump('u'), &[typed('u')], "go to Issuers"),
+    on(Action::Jump('r'), &[typed('r')], "go to Issuers"),
     on(Action::Jump('y'), &[typed('y')], "go to Keys"),
     on(Action::Line(-1), &[typed('k')], "row or field above"),
     on(Action::Line(1), &[typed('j')], "row or field below"),

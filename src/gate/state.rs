@@ -249,7 +249,9 @@ impl AuthState {
             };
             let issuer = Issuer { name: name.cloned(), audiences, ..issuer.clone() };
             let (issuers, place) = present.with_other(issuer)?;
-            defaults.iter_mut().for_each(|default| default.places.retain(|known| *known != place));
+            for default in defaults.iter_mut() {
+                default.places.retain(|known| *known != place);
+            }
             if let Some(default) = defaults.first_mut().filter(|_| is_default) {
                 default.places.push(place);
             }
@@ -257,7 +259,9 @@ impl AuthState {
         } else if let Some((issuers, place)) = present.without_other(name.map(|name| &**name)) {
             for default in &mut self.default_audiences {
                 default.places.retain(|known| *known != place);
-                default.places.iter_mut().filter(|known| **known > place).for_each(|known| *known -= 1);
+                for known in default.places.iter_mut().filter(|known| **known > place) {
+                    *known -= 1;
+                }
             }
             issuers
         } else {

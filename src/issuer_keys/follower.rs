@@ -82,8 +82,9 @@ impl KeyFollower {
     /// Requests newer keys of an issuer. Does not wait; a URL is read at most once per [`COOLDOWN`](super::COOLDOWN).
     pub fn refresh(&self, issuer: Option<&str>) {
         let running = self.lock();
-        let found = running.sources.iter().find(|source| source.issuer.as_deref() == issuer);
-        found.iter().for_each(|source| source.refresh.notify_one());
+        if let Some(source) = running.sources.iter().find(|source| source.issuer.as_deref() == issuer) {
+            source.refresh.notify_one();
+        }
     }
 
     fn add(&self, remote: RemoteKeys) -> io::Result<()> {

@@ -75,7 +75,8 @@ fn two_columns(app: &App, area: Rect) -> Vec<(Pane, Rect)> {
     let wanted = match app.screen {
         Screen::Gate => issue::rows() + FRAME,
         Screen::Server => server::rows() + FRAME,
-        Screen::Matrix | Screen::Time | Screen::Issuers => upper.height * 3 / 5,
+        Screen::Matrix | Screen::Time => upper.height * 3 / 5,
+        Screen::Issuers => upper.height * 7 / 10,
     };
     let head = wanted.min(upper.height.saturating_sub(5));
     vec![(first, top(column, head)), (second, below(column, head)), (right, right_of(upper, left)), (log, activity)]

@@ -266,7 +266,7 @@ fn reading_again_says_what_happened() {
     desk.clock.advance(Duration::from_hours(2));
     desk.keys("Space");
     reads(&mut desk, &issuer, 5);
-    desk.must_show(&["too old", "1 issuer without keys"]);
+    desk.must_show(&["too old", "no issuer keys"]);
 }
 
 #[test]

@@ -29,7 +29,7 @@ fn a_digit_after_a_screen_key_selects_a_pane_and_is_not_typed() {
 #[case("f l", Screen::Server, Pane::Connect)]
 #[case("g i", Screen::Issuers, Pane::Issuers)]
 #[case("y", Screen::Issuers, Pane::Keys)]
-#[case("u l l", Screen::Issuers, Pane::Inspect)]
+#[case("r l l", Screen::Issuers, Pane::Inspect)]
 #[case("g q c", Screen::Gate, Pane::Call)]
 fn letters_select_screens_and_panes(#[case] keys: &str, #[case] screen: Screen, #[case] pane: Pane) {
     let mut desk = Desk::new(120, 36);

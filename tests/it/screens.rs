@@ -278,7 +278,7 @@ fn accepted(columns: u16, rows: u16) -> Desk {
         state.add(token, Provenance::Pasted, now);
     });
     portcullis::tui::effects::sync(&mut desk.app, &desk.gate);
-    desk.keys("F6 Esc ] ] ] ] ] ] 1 Home ↓");
+    desk.keys("F6 Esc 2 End Esc 1 Home ↓");
     desk
 }
 

@@ -26,8 +26,9 @@ pub fn render(canvas: &mut Canvas, area: Rect) {
     let row = canvas.app.issuers.row.min(count);
     let details = details(canvas, area.width);
     let wanted = u16::try_from(details.len() + 1).unwrap_or(0);
-    // The list keeps three rows, and the row that adds an issuer.
-    let foot = wanted.min(area.height.saturating_sub(4));
+    // Two facts about the chosen issuer are shown even below a long list.
+    let rows = u16::try_from(count + 1).unwrap_or(u16::MAX).min(area.height.saturating_sub(3).max(3));
+    let foot = wanted.min(area.height.saturating_sub(rows));
     let (list, foot) = split_bottom(area, foot);
     canvas.list(list, LIST, row, count + 1, |canvas, n, place| {
         let line = match canvas.app.auth.accepted().nth(n) {
@@ -125,13 +126,13 @@ fn details(canvas: &Canvas, columns: u16) -> Vec<Line<'static>> {
         [] => "any".to_owned(),
         audiences => text::names(audiences.iter(), 64, 8, ", "),
     };
-    facts.push(("audience", audiences, Role::Plain));
-    facts.push(("accepts", accepted(issuer), Role::Plain));
-    facts.push(("claims", mapping_words(&issuer.mapping), Role::Plain));
     facts.push(match status {
         Some(status) => ("source", status.source.to_string(), Role::Plain),
         None => ("key", issuer.keys.iter().next().map_or_else(|| "none".to_owned(), Verifier::describe), Role::Plain),
     });
+    facts.push(("accepts", accepted(issuer), Role::Plain));
+    facts.push(("audience", audiences, Role::Plain));
+    facts.push(("claims", mapping_words(&issuer.mapping), Role::Plain));
     let room = columns.saturating_sub(u16::try_from(LABEL).unwrap_or(0));
     let mut lines = Vec::new();
     for (label, words, role) in facts {

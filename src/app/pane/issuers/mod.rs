@@ -2,6 +2,7 @@
 
 mod form;
 
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
@@ -27,7 +28,7 @@ pub const LIST: Field = Field::new(Pane::Issuers, 0);
 
 pub(super) static PLACE: Place = Place {
     title: "Issuers",
-    letter: 'u',
+    letter: 'r',
     help: "Whose tokens are accepted, with which keys. A token is checked with the keys of the issuer that its iss names, and with no others. Space reads the keys of an issuer again; Del removes the issuer. The last row adds one by its address; its keys, or its discovery document, can also be pasted anywhere. Changes made here are in force until the console ends; Ctrl-Y copies them as configuration.",
     controls: &[Control::new(LIST, "issuers")
         .tick(|app| app.chosen_source().map(|_| "read keys again"), App::refresh_keys)
@@ -138,7 +139,8 @@ impl App {
         let lacks = |status: &&KeyStatus| matches!(status.state(), KeyState::TooOld | KeyState::Missing);
         match self.auth.issuer_keys.iter().filter(lacks).count() {
             0 => None,
-            count => Some(format!("{} without keys", words::count(count, "issuer"))),
+            1 => Some("no issuer keys".to_owned()),
+            count => Some(format!("no keys of {count} issuers")),
         }
     }
 
@@ -273,16 +275,13 @@ impl App {
                 self.keys_pane.row = 0;
                 let shown = issuer_name(name.as_deref());
                 let status = self.auth.accepted_issuer(name.as_deref()).map(|accepted| accepted.status);
-                match status.filter(|status| status.from.is_followed()) {
-                    Some(_) => {
-                        self.say(format!("{shown} is accepted until the console ends; its keys are being read"));
-                        self.issuers.asked.push(Asked { name, attempts: 0, keys: Arc::default(), verified });
-                        self.report_keys();
-                    }
-                    None => {
-                        let tokens = self.verified_since(&verified);
-                        self.say(format!("{shown} is accepted with the pasted keys until the console ends{tokens}"));
-                    }
+                if status.is_some_and(|status| status.from.is_followed()) {
+                    self.say(format!("{shown} is accepted until the console ends; its keys are being read"));
+                    self.issuers.asked.push(Asked { name, attempts: 0, keys: Arc::default(), verified });
+                    self.report_keys();
+                } else {
+                    let tokens = self.verified_since(&verified);
+                    self.say(format!("{shown} is accepted with the pasted keys until the console ends{tokens}"));
                 }
             }
             (Err(error), _) => match self.overlays.last_mut() {
@@ -390,12 +389,11 @@ fn configuration(accepted: &AcceptedIssuer) -> Option<String> {
     let name = issuer.name.as_deref()?;
     let list = |all: Vec<&str>| format!("[{}]", all.into_iter().map(quoted).collect::<Vec<_>>().join(", "));
     let mut lines = vec!["[[issuers]]".to_owned(), format!("issuer = {}", quoted(name))];
-    match issuer.mapping.preset() {
-        Some(preset) => lines.push(format!("preset = {}", quoted(preset.name))),
-        None => {
-            lines.push(format!("user = {}", list(issuer.mapping.user_claims().collect())));
-            lines.push(format!("permissions = {}", list(issuer.mapping.permission_claims().collect())));
-        }
+    if let Some(preset) = issuer.mapping.preset() {
+        lines.push(format!("preset = {}", quoted(preset.name)));
+    } else {
+        lines.push(format!("user = {}", list(issuer.mapping.user_claims().collect())));
+        lines.push(format!("permissions = {}", list(issuer.mapping.permission_claims().collect())));
     }
     if !issuer.audiences.is_empty() {
         lines.push(format!("audiences = {}", list(issuer.audiences.iter().map(|audience| &**audience).collect())));
@@ -426,7 +424,7 @@ fn quoted(text: &str) -> String {
         match c {
             '"' | '\\' => out.extend(['\\', c]),
             ' '..='~' => out.push(c),
-            c => out.push_str(&format!("\\U{:08X}", u32::from(c))),
+            c => drop(write!(out, "\\U{:08X}", u32::from(c))),
         }
     }
     out + "\""
