@@ -56,7 +56,7 @@ impl ClipSource {
         hint: |app| app.last_call.as_ref()?.called.as_ref().map(|_| "copy last answer"),
         clip: |app| {
             let called = app.last_call.as_ref()?.called.as_ref()?;
-            Some(Clip::new(&called.outcome.answer(), "answer"))
+            Some(Clip::new(&called.outcome.answer(), "the answer"))
         },
     };
 
@@ -78,11 +78,11 @@ impl ClipSource {
 
     /// The server's address.
     pub(super) const ADDRESS: Self =
-        Self { hint: |_| Some("copy address"), clip: |app| Some(Clip::new(&app.endpoint(), "address")) };
+        Self { hint: |_| Some("copy address"), clip: |app| Some(Clip::new(&app.endpoint(), "the address")) };
 }
 
 /// The noun for a copied explanation.
-pub(super) const EXPLANATION: &str = "explanation";
+pub(super) const EXPLANATION: &str = "the explanation";
 
 impl App {
     pub(super) fn copy(&mut self) -> Vec<Effect> {

@@ -52,7 +52,7 @@ impl App {
             self.complain(NOTHING);
             return Vec::new();
         };
-        self.put(Some(Clip::new(&text, "evidence")))
+        self.put(Some(Clip::new(&text, "the evidence")))
     }
 
     pub(super) fn ask_where_to_put_evidence(&mut self) {

@@ -330,9 +330,9 @@ pub enum Effect {
     FreshKey,
     /// Generate a key for this algorithm, to sign from now on.
     Rotate(Algorithm),
-    /// Sign with this key from now on; the earlier keys still verify.
+    /// Sign with this key from now on; the previous keys still verify.
     RotateTo(Box<Signer>),
-    /// Do not verify with this earlier key any longer.
+    /// Do not verify with this previous key any longer.
     RetireKey(Verifier),
     /// Accept an issuer besides our own in place of the one with its name, or remove that one.
     SetIssuer {

@@ -87,7 +87,7 @@ pub enum Question {
     FreshKey,
     /// The tried key verifies the token's signature: use it from now on?
     AdoptKey(Box<Signer>),
-    /// Retire this earlier key of the console?
+    /// Retire this previous key of the console?
     RetireKey(Verifier),
     /// The file contains another policy than expected: overwrite it?
     SaveOver(String),
@@ -115,10 +115,7 @@ impl Question {
             }
             Self::AdoptKey(_) => "The signature matches this key. Use it as the console's key from now on?",
             Self::RetireKey(key) => {
-                return format!(
-                    "Retire this key? Tokens that it signed will no longer verify here: {}",
-                    key.describe()
-                );
+                return format!("Retire this key? Tokens it signed will no longer verify here: {}", key.describe());
             }
             Self::SaveOver(path) => {
                 let file = text::name(path, 100);

@@ -1,6 +1,7 @@
-//! Rotates the signing key: a new one signs from now on, and the earlier ones still verify until they are retired.
+//! Rotates the signing key: a new one signs from now on, and the previous ones still verify until they are retired.
 
 use super::overlay::{Overlay, Question};
+use super::pane::Pane;
 use super::{App, Effect};
 use crate::auth::{KeyError, Signer, Verifier};
 use crate::config::ConfigError;
@@ -8,10 +9,9 @@ use crate::endpoint::origin;
 use crate::text::{self, words};
 
 impl App {
-    /// The earlier keys of the console, which verify its tokens and no longer sign.
-    pub fn earlier_keys(&self) -> Vec<&Verifier> {
-        let signs = |key: &&Verifier| self.auth.signer.as_ref().is_some_and(|signer| signer.verifier().is(key));
-        self.auth.rules.issuers.own().keys.iter().filter(|key| !signs(key)).collect()
+    /// Whether the console signs with this key.
+    pub fn signs(&self, key: &Verifier) -> bool {
+        self.auth.signer.as_ref().is_some_and(|signer| signer.verifier().is(key))
     }
 
     /// The `iss` by which others accept the console's tokens: the expected one, or that of the discovery document which
@@ -46,25 +46,27 @@ impl App {
     }
 
     fn rotate_to(&mut self, what: &str, signer: Box<Signer>) -> Vec<Effect> {
-        let earlier = self.auth.rules.issuers.own().keys.iter().filter(|key| !signer.is_verified_by(key)).count();
-        let rest = match earlier {
+        let previous = self.auth.rules.issuers.own().keys.iter().filter(|key| !signer.is_verified_by(key)).count();
+        let rest = match previous {
             0 => String::new(),
-            1 => "; the earlier key verifies until it is retired".to_owned(),
-            n => format!("; the {} verify until they are retired", words::count(n, "earlier key")),
+            1 => "; the previous key verifies until it is retired".to_owned(),
+            n => format!("; {} verify until they are retired", words::count(n, "previous key")),
         };
         let kid = signer
             .verifier()
             .kid()
             .map_or_else(String::new, |kid| format!(", kid {}", text::head(&text::name(kid, 64), 8)));
-        self.say(format!("{what} signs now: {}{kid}{rest}", signer.algorithm()));
+        self.say(format!("now signing with {what}: {}{kid}{rest}", signer.algorithm()));
         vec![Effect::RotateTo(signer)]
     }
 
-    /// Asks whether to retire the oldest of the earlier keys.
+    /// Asks whether to retire a previous key: the one under the cursor of the Keys pane, or else the oldest.
     pub(super) fn ask_to_retire(&mut self) {
-        match self.earlier_keys().last().map(|key| (*key).clone()) {
+        let oldest = || self.auth.rules.issuers.own().keys.iter().filter(|key| !self.signs(key)).last().cloned();
+        let here = self.retirable_key().filter(|_| self.focus.pane == Pane::Keys);
+        match here.or_else(oldest) {
             Some(key) => self.overlays.push(Overlay::Confirm(Question::RetireKey(key))),
-            None => self.complain("there is no earlier key: only the key that signs verifies your tokens"),
+            None => self.complain("there is no previous key: only the key that signs verifies your tokens"),
         }
     }
 

@@ -115,7 +115,12 @@ impl App {
     /// Says how to type where a letter does nothing: on the first screen, a name is likely to be typed at once.
     fn explain_letter(&mut self, key: Key) {
         if let Some(letter) = key.typed().filter(|letter| self.overlays.is_empty() && letter.is_alphanumeric()) {
-            self.say(format!("{letter} does nothing here; Enter begins to type in {}", self.focus.pane.title()));
+            let instead = match (letter, self.focus.field) {
+                ('q' | 'Q', _) => "Ctrl-C quits".to_owned(),
+                (_, None) => format!("Enter begins to type in {}", self.focus.pane.title()),
+                (_, Some(_)) => "Tab moves to the next field".to_owned(),
+            };
+            self.say(format!("{letter} does nothing here; {instead}"));
         }
     }
 

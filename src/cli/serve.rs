@@ -154,7 +154,7 @@ fn follow(
             let key = signer.describe();
             shared.update(|state| state.rotate_signer(*signer));
             notices
-                .say(format!("signing key reloaded: {key}; the earlier key still verifies until the server restarts"));
+                .say(format!("signing key reloaded: {key}; the previous key still verifies until the server restarts"));
         }
         News::SigningKey(Err(error)) => notices.say(format!("the current signing key stays in use: {error}")),
         News::Policy { read: Ok(policy), .. } if policy.is_equivalent(&shared.rules().policy) => {}

@@ -145,7 +145,7 @@ fn a_drill_fails_when_the_leeway_changes_while_it_runs() {
 #[test]
 fn a_token_that_cannot_be_drilled_is_rejected_with_a_reason() {
     let mut desk = lab(0);
-    desk.keys("Ctrl-↑ Esc 3 Enter").must_show(&["select a token to drill"]);
+    desk.keys("Ctrl-↑ Esc 3 Enter").must_show(&["no token is selected: issue or select one first"]);
     desk.pastes("eyJhbGciOiJIUzI1NiJ9.eyJ1c2VyX2lkIjoiYSJ9.AAAA").keys("F4 Esc 3 Enter");
     desk.must_show(&["no readable exp"]);
 }

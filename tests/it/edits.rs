@@ -17,7 +17,7 @@ use crate::desk::Desk;
 fn undo_restores_a_removed_token_at_its_old_position() {
     let mut desk = Desk::new(120, 36);
     for user in ["a", "b", "c"] {
-        desk.types(user).keys("Enter");
+        desk.types(user).keys("Enter Shift-Tab");
     }
     desk.keys("Esc 2 ↑ Del");
     assert_eq!(desk.tokens(), 2);
@@ -345,7 +345,7 @@ fn undoing_a_loaded_call_restores_typed_arguments() {
 #[test]
 fn undoing_a_name_typed_after_issuing_restores_the_first_name() {
     let mut desk = Desk::new(120, 36);
-    desk.types("user123").keys("Enter").types("admin456").keys("Ctrl-7");
+    desk.types("user123").keys("Enter Shift-Tab").types("admin456").keys("Ctrl-7");
     assert_eq!(desk.app.issue.user_id.text(), "user123");
 }
 

@@ -13,10 +13,10 @@ use crate::desk::{Desk, SECRET};
 #[case(120, 36)]
 #[case(80, 24)]
 #[case(40, 12)]
-fn the_whole_example_takes_at_most_32_keys(#[case] columns: u16, #[case] rows: u16) {
+fn the_whole_example_takes_at_most_31_keys(#[case] columns: u16, #[case] rows: u16) {
     let rules = Rules::new(&Signer::hs256(SECRET, KeyOrigin::Program).expect("a key"));
     let mut desk = Desk::untouched(rules, Arc::new(Memory::default()), columns, rows);
-    desk.keys("Enter").types("user123").keys("Enter Tab Space → Space Shift-Tab").types("admin456").keys("Enter");
+    desk.keys("Enter").types("user123").keys("Enter Space → Space Shift-Tab").types("admin456").keys("Enter");
     assert_eq!(desk.tokens(), 2);
 
     desk.keys("Alt-4 Ctrl-↑ Enter").must_show(&["read_data", r#"{"success":true,"result":{"id":1}}"#]);
@@ -25,7 +25,7 @@ fn the_whole_example_takes_at_most_32_keys(#[case] columns: u16, #[case] rows: u
     desk.keys("Ctrl-↓ Enter").must_show(&["ALLOWED", r#"{"success":true,"result":"written"}"#]);
     desk.keys("Ctrl-↓ Enter").must_show(&["UNAUTHORIZED", "missing_token", r#"{"error":"unauthorized"}"#]);
 
-    assert!(desk.keys_pressed <= 32, "{} keys", desk.keys_pressed);
+    assert!(desk.keys_pressed <= 31, "{} keys", desk.keys_pressed);
     assert_eq!(desk.calls(), 4);
 }
 

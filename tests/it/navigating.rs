@@ -40,7 +40,7 @@ fn letters_select_screens_and_panes(#[case] keys: &str, #[case] screen: Screen, 
 #[test]
 fn brackets_select_a_token_and_letters_move_in_the_matrix() {
     let mut desk = Desk::new(120, 36);
-    desk.types("user123").keys("Enter").types("admin456").keys("Enter Esc [");
+    desk.types("user123").keys("Enter Shift-Tab").types("admin456").keys("Enter [");
     desk.must_show(&["▸ user123"]);
     desk.keys("] g m l l").must_show(&["▸ admin456"]);
     assert_eq!(&*desk.app.call.tool, "delete_data");

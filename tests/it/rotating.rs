@@ -1,4 +1,4 @@
-//! Rotating the signing key: a new key signs, the earlier ones verify until they are retired, and others learn both.
+//! Rotating the signing key: a new key signs, the previous ones verify until they are retired, and others learn both.
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -37,16 +37,36 @@ fn tokens_of_the_earlier_key_stay_valid_until_it_is_retired() {
     let mut desk = Desk::new(120, 36);
     issue(&mut desk, "before");
     rotate(&mut desk, "es256");
-    desk.must_show(&["a new key signs now: ES256, kid ", "; the earlier key verifies until it is retired"]);
+    desk.must_show(&["now signing with a new key: ES256, kid ", "; the previous key verifies until it is retired"]);
     issue(&mut desk, "after");
     desk.must_show(&["VALID", "ES256"]);
     desk.keys("Ctrl-Up").must_show(&["before", "VALID"]);
     // Asked before it is done: it refuses tokens.
-    desk.keys("Esc Ctrl-P").types("retire").keys("Enter").must_show(&["Retire this key?"]).keys("Enter");
+    desk.keys("Esc Ctrl-P").types("retire a").keys("Enter").must_show(&["Retire this key?"]).keys("Enter");
     desk.must_show(&["retired: ", "before", "unverified"]);
     desk.keys("Ctrl-Down").must_show(&["after", "VALID"]);
-    desk.keys("Esc Ctrl-P").types("retire").keys("Enter");
-    desk.must_show(&["there is no earlier key: only the key that signs verifies your tokens"]);
+    desk.keys("Esc Ctrl-P").types("retire a").keys("Enter");
+    desk.must_show(&["there is no previous key: only the key that signs verifies your tokens"]);
+}
+
+#[test]
+fn the_keys_of_the_console_are_listed_and_each_previous_one_can_be_retired() {
+    let mut desk = Desk::new(120, 36);
+    desk.keys("F6").must_show(&["signs and verifies the tokens issued here"]);
+    rotate(&mut desk, "es256");
+    rotate(&mut desk, "rs256");
+    desk.must_show(&["the marked key signs; the previous ones verify", "2048 bits signs"]);
+    // The key that signs cannot be retired; the one below the cursor can.
+    desk.keys("Esc y Enter ↑ ↑ Del");
+    assert!(!desk.shows("Retire this key?"));
+    desk.keys("Down Del").must_show(&["Retire this key?", "ES256"]).keys("Enter");
+    let algorithms: Vec<Algorithm> =
+        desk.gate.shared().rules().issuers.own().keys.iter().flat_map(|key| key.algorithms().to_vec()).collect();
+    assert_eq!(algorithms, [Algorithm::Rs256, Algorithm::Hs256]);
+    // The public key set is what others need.
+    desk.keys("Ctrl-Y");
+    let set = read_public(desk.copied().as_bytes(), KeyOrigin::Program).expect("a set");
+    assert_eq!(set.keys.len(), 1);
 }
 
 #[test]
@@ -55,7 +75,7 @@ fn a_changed_key_file_rotates_and_an_unusable_one_changes_nothing() {
     issue(&mut desk, "before");
     let new = new_key(Algorithm::Ed25519);
     desk.hears(News::SigningKey(Ok(new.clone())));
-    desk.must_show(&["the key in the changed file signs now: EdDSA, kid ", "VALID"]);
+    desk.must_show(&["now signing with the key in the changed file: EdDSA, kid ", "VALID"]);
     issue(&mut desk, "after");
     desk.must_show(&["VALID", "EdDSA"]);
     // The same key again, for example because the file was only touched.
@@ -149,7 +169,7 @@ fn a_running_server_signs_with_the_key_that_its_file_gets_and_publishes_both() {
     let mut notices = BufReader::new(server.stderr.as_mut().expect("a pipe")).lines().map(|line| line.expect("UTF-8"));
     let notice = notices.find(|line| line.contains("signing key")).expect("a notice");
     assert!(notice.starts_with("portcullis: signing key reloaded: from file, EdDSA, 256 bits"), "{notice}");
-    assert!(notice.ends_with("; the earlier key still verifies until the server restarts"), "{notice}");
+    assert!(notice.ends_with("; the previous key still verifies until the server restarts"), "{notice}");
     let published = get(&address, "/.well-known/jwks.json");
     let algorithms: Vec<&str> =
         published["keys"].as_array().expect("keys").iter().filter_map(|k| k["kty"].as_str()).collect();

@@ -35,7 +35,7 @@ pub(super) static PLACE: Place = Place {
     offers: &[(Action::Evidence, |_| Some("copy evidence"))],
     copy: ClipSource {
         hint: |app| app.activity_row().map(|_| "copy answer"),
-        clip: |app| app.activity_row().map(|record| Clip::new(&record.answer, "answer")),
+        clip: |app| app.activity_row().map(|record| Clip::new(&record.answer, "the answer")),
     },
     why: ClipSource {
         hint: |app| app.activity_row().map(|_| "copy why"),

@@ -136,6 +136,6 @@ impl App {
             (_, Some(_)) => "without the token",
             (_, None) => "without a token, since none is selected",
         };
-        Clip::new(&instructions, format!("instructions for {}, {token}", client.word))
+        Clip::new(&instructions, format!("the instructions for {}, {token}", client.word))
     }
 }

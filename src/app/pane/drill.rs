@@ -46,7 +46,7 @@ pub(super) static PLACE: Place = Place {
     offers: &[(Action::Evidence, |_| Some("copy evidence"))],
     copy: ClipSource {
         hint: |app| app.drill.found.as_ref().map(|_| "copy report"),
-        clip: |app| app.drill.found.as_ref().map(|found| Clip::new(&drill_markdown(found), "report")),
+        clip: |app| app.drill.found.as_ref().map(|found| Clip::new(&drill_markdown(found), "the report")),
     },
     ..Place::DEFAULT
 };
@@ -181,7 +181,7 @@ impl App {
         match (self.drill.with, self.selected().cloned()) {
             (DrillToken::Selected, Some(entry)) => self.drill_token(&entry),
             (DrillToken::Selected, None) => {
-                self.complain("select a token to drill, or choose a new one");
+                self.complain("no token is selected: issue or select one first");
                 Vec::new()
             }
             (DrillToken::Fresh(n), _) => {

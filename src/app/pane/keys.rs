@@ -1,6 +1,6 @@
 //! The Keys pane: the keys of the issuer under the cursor of the Issuers pane.
 
-use super::{Control, Field, Move, Pane, Place, issuers};
+use super::{Act, Control, Field, Move, Pane, Place, issuers};
 use crate::app::App;
 use crate::app::clipboard::{Clip, ClipSource};
 use crate::app::focus::Focus;
@@ -13,7 +13,7 @@ pub const LIST: Field = Field::new(Pane::Keys, 0);
 pub(super) static PLACE: Place = Place {
     title: "Keys",
     letter: 'y',
-    help: "The keys of the issuer chosen in Issuers: kid, algorithm, size; keys of its set that cannot be used, by reason; when they were read and when they are read again. ● marks the keys that the selected token names. Space reads them again, Ctrl-Y copies the public key set.",
+    help: "The keys of the issuer chosen in Issuers: kid, algorithm, size; keys of its set that cannot be used, by reason; when they were read and when they are read again. ● marks the keys that the selected token names. Space reads them again, Ctrl-Y copies the public key set. Of the keys of the console itself, the one that signs is marked; Ctrl-P, rotate makes another one sign, and Del retires a previous one.",
     controls: &[Control::new(LIST, "keys")
         .tick(|app| app.chosen_source().map(|_| "read again"), App::refresh_keys)
         .row(|_| Some("rows"), step)
@@ -26,6 +26,16 @@ pub(super) static PLACE: Place = Place {
         let name = app.chosen_issuer().map(|(issuer, _)| issuers::issuer_name(issuer.name.as_deref()));
         name.map_or_else(String::new, |name| crate::text::fit(&name, columns.saturating_sub(14)))
     },
+    remove: Some(Act {
+        hint: |app| app.retirable_key().map(|_| "retire"),
+        run: |app| {
+            match app.retirable_key() {
+                Some(_) => app.ask_to_retire(),
+                None => app.complain("only a previous key of the console can be retired"),
+            }
+            Vec::new()
+        },
+    }),
     page: Some(Move { hint: |_| None, by: |app, by| step(app, app.drawn.page(LIST, by)) }),
     wheel: Some(step),
     copy: ClipSource {
@@ -33,7 +43,7 @@ pub(super) static PLACE: Place = Place {
         clip: |app| {
             let keys = app.shown_keys();
             let has_public = keys.iter().any(|key| key.components().is_some());
-            has_public.then(|| Clip::new(&issuers::key_set(&keys), "public key set"))
+            has_public.then(|| Clip::new(&issuers::key_set(&keys), "the public key set"))
         },
     },
     ..Place::DEFAULT
@@ -47,6 +57,17 @@ pub struct KeysPane {
 }
 
 impl App {
+    /// Whether the keys that are shown are those of the console itself.
+    pub fn shows_own_keys(&self) -> bool {
+        self.issuers.row == 0
+    }
+
+    /// The key under the cursor, if it is a previous key of the console.
+    pub fn retirable_key(&self) -> Option<Verifier> {
+        let key = self.shown_keys().into_iter().nth(self.keys_pane.row)?;
+        (self.shows_own_keys() && !self.signs(&key)).then_some(key)
+    }
+
     /// Returns the keys of the issuer under the cursor, also those that are too old to be used.
     pub fn shown_keys(&self) -> Vec<Verifier> {
         match self.chosen_issuer() {

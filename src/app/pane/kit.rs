@@ -39,7 +39,7 @@ pub(super) static PLACE: Place = Place {
     offers: &[(Action::Evidence, |_| Some("copy evidence"))],
     copy: ClipSource {
         hint: |app| app.kit.card.as_ref().map(|_| "copy scorecard"),
-        clip: |app| app.kit.card.as_ref().map(|card| Clip::new(&card_markdown(card), "scorecard")),
+        clip: |app| app.kit.card.as_ref().map(|card| Clip::new(&card_markdown(card), "the scorecard")),
     },
     ..Place::DEFAULT
 };

@@ -104,8 +104,11 @@ fn trace(canvas: &mut Canvas, area: Rect, decision: &Decision) {
 fn short_trace(canvas: &Canvas, decision: &Decision) -> Line<'static> {
     let mut spans: Vec<Span<'static>> =
         decision.trace().map(|(_, passed)| canvas.span(passed.sign(), Role::of_check(passed))).collect();
-    let stop = decision.reason().map_or("all checks passed", |reason| reason.check().label());
-    spans.push(canvas.span(format!(" {stop}"), Role::Hint));
+    let stop = match decision.reason() {
+        Some(reason) => format!(" fails: {}", reason.check().label()),
+        None => " all checks passed".to_owned(),
+    };
+    spans.push(canvas.span(stop, Role::Hint));
     Line::from(spans)
 }
 
@@ -114,9 +117,13 @@ fn short_trace(canvas: &Canvas, decision: &Decision) -> Line<'static> {
 fn banner(canvas: &mut Canvas, area: Rect, decision: &Decision) -> Rect {
     let trouble = canvas.app.preview_trouble(decision);
     let role = Role::of_call(decision.verdict(), trouble.is_some());
-    let code = if decision.reason().is_some() { format!(" {}", decision.code()) } else { String::new() };
+    let code = match decision.reason() {
+        Some(_) => canvas.span(format!(" {}", decision.code()), Role::Title),
+        // Nothing has been called: the answer of the last call may be below.
+        None => canvas.span(" if called now", Role::Hint),
+    };
     let verdict = canvas.span(format!(" {} ", decision.verdict().word()), role.chip());
-    let rest = canvas.lines(area, [Line::from(vec![verdict, canvas.span(code, Role::Title)])]);
+    let rest = canvas.lines(area, [Line::from(vec![verdict, code])]);
     if let (Some(Reason::PermissionMissing { held, needs, .. }), true) = (decision.reason(), rest.height > 2) {
         let tags = |names: Vec<&str>, between: &str| match names.as_slice() {
             [] => "no permission".to_owned(),

@@ -46,7 +46,7 @@ pub fn render(canvas: &mut Canvas, area: Rect) {
         }
         _ => vec![
             canvas.span("[ Enter ", Role::Key),
-            canvas.span(if begins { "fills in the form ]" } else { "issues the token ]" }, Role::Plain),
+            canvas.span(if begins { "edits the form ]" } else { "issues the token ]" }, Role::Plain),
             canvas.span(if hidden > 0 { format!("  ↓↑ {hidden} more") } else { String::new() }, Role::Hint),
         ],
     };
@@ -73,7 +73,7 @@ fn row(canvas: &mut Canvas, area: Rect, field: Field) {
                 false => vec![canvas.span(name.to_owned(), Role::Plain)],
             };
             if !canvas.app.issue_fields().contains(&KID) {
-                line.push(canvas.span("  ↓ header", Role::Hint));
+                line.push(canvas.span("  ↓ kid, typ", Role::Hint));
             }
             canvas.line(place, Line::from(line));
         }
@@ -87,7 +87,7 @@ fn row(canvas: &mut Canvas, area: Rect, field: Field) {
         _ => {
             let hint = match field {
                 USER_ID => "who the token is for",
-                OTHERS => "more, by commas",
+                OTHERS => "more, comma-separated",
                 ISSUER | AUDIENCE => "none",
                 EXTRA => "{\"claim\": 1}",
                 KID => &own_kid(canvas.app),

@@ -37,7 +37,8 @@ pub fn render(canvas: &mut Canvas, area: Rect) {
     canvas.list(list, LIST, row, keys.len(), |canvas, n, place| {
         if let Some(key) = keys.get(n) {
             let is_named = named.is_some() && key.kid() == named.as_deref();
-            let line = key_row(canvas, key, n == row, is_usable, is_named, usize::from(place.width));
+            let note = if canvas.app.shows_own_keys() && canvas.app.signs(key) { " signs" } else { "" };
+            let line = key_row(canvas, key, (n == row, is_usable, is_named), note, usize::from(place.width));
             canvas.line(place, line);
             canvas.target(place, Target::Row(LIST, n));
         }
@@ -55,7 +56,11 @@ fn named_kid(canvas: &Canvas) -> Option<String> {
 /// Returns when the keys were read and when they are read again, and the last error in full.
 fn head(canvas: &mut Canvas, status: Option<&KeyStatus>, columns: u16) -> Vec<Line<'static>> {
     let Some(status) = status else {
-        return canvas.wrapped("the key that signs the tokens issued here", columns, Role::Hint);
+        let words = match canvas.app.shown_keys().len() {
+            0 | 1 => "signs and verifies the tokens issued here; Ctrl-P, rotate makes a new one sign",
+            _ => "the marked key signs; the previous ones verify until they are retired",
+        };
+        return canvas.wrapped(words, columns, Role::Hint);
     };
     let now = canvas.app.times.real;
     let mut parts = Vec::new();
@@ -111,9 +116,8 @@ fn refused(canvas: &Canvas, status: &KeyStatus, columns: u16) -> Vec<Line<'stati
 fn key_row(
     canvas: &Canvas,
     key: &Verifier,
-    selected: bool,
-    is_usable: bool,
-    is_named: bool,
+    (selected, is_usable, is_named): (bool, bool, bool),
+    note: &'static str,
     columns: usize,
 ) -> Line<'static> {
     let plain = match (selected, canvas.focused(LIST)) {
@@ -127,7 +131,7 @@ fn key_row(
         _ => key.family().words(),
     };
     let weak = if key.is_weak() { " weak" } else { "" };
-    let room = columns.saturating_sub(2 + ALGORITHM + SIZE + weak.len() + 4);
+    let room = columns.saturating_sub(2 + ALGORITHM + SIZE + weak.len() + note.len() + 4);
     let kid = key.kid().map_or_else(|| "no kid".to_owned(), |kid| text::name(kid, 128));
     let kid = text::fit(&kid, room);
     let pad = " ".repeat(room.saturating_sub(text::width(&kid)) + 1);
@@ -139,5 +143,6 @@ fn key_row(
         canvas.span(format!("{algorithm:<ALGORITHM$}"), Role::Plain),
         canvas.span(format!("{:>SIZE$}", format!("{} bits", key.bits())), Role::Hint),
         canvas.span(weak, Role::Warning),
+        canvas.span(note, Role::Ok),
     ])
 }

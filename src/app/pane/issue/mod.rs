@@ -144,6 +144,10 @@ impl App {
                 self.selected = Some(number);
                 self.refresh();
                 self.issue.user_id.replaced_by_typing = true;
+                // Out of the text, so that the next digit or letter leads to a pane.
+                if self.focus.field == Some(USER_ID) {
+                    self.go(Focus::at(PERMISSIONS));
+                }
                 let named =
                     self.selected().map(|entry| (self.token_name(entry), entry.text().map_or(0, |text| text.len())));
                 if let Some((name, bytes)) = named {

@@ -56,7 +56,7 @@ pub(super) static PLACE: Place = Place {
         hint: |app| app.chosen_other()?.issuer.name.as_ref().map(|_| "copy configuration"),
         clip: |app| {
             let accepted = app.chosen_other()?;
-            Some(Clip::new(&configuration(&accepted)?, "configuration of the issuer"))
+            Some(Clip::new(&configuration(&accepted)?, "the configuration of the issuer"))
         },
     },
     ..Place::DEFAULT
