@@ -9,10 +9,10 @@ use base64::engine::general_purpose::STANDARD;
 use portcullis::app::overlay::Overlay;
 use portcullis::app::{Pane, Screen};
 use portcullis::auth::keys::{Components, Generated, SignerOptions};
-use portcullis::auth::{Algorithm, IssueRequest, KeyOrigin, Signer};
+use portcullis::auth::{Algorithm, IssueRequest, Issuer, KeyOrigin, Signer};
 use portcullis::config::ConfigFile;
-use portcullis::gate::AuthState;
-use portcullis::issuer_keys::COOLDOWN;
+use portcullis::gate::{AcceptedIssuer, AuthState, KeyStatus, KeysFrom};
+use portcullis::issuer_keys::{COOLDOWN, RemoteKeys};
 use rstest::rstest;
 use serde_json::{Value, json};
 
@@ -56,7 +56,7 @@ fn reads(desk: &mut Desk, issuer: &str, attempts: u64) {
 
 /// The issuers in the rules besides our own.
 fn others(desk: &Desk) -> Vec<String> {
-    let named = |issuer: &portcullis::auth::Issuer| issuer.name.as_deref().unwrap_or("any").to_owned();
+    let named = |issuer: &Issuer| issuer.name.as_deref().unwrap_or("any").to_owned();
     desk.gate.shared().rules().issuers.iter().skip(1).map(named).collect()
 }
 
@@ -346,6 +346,49 @@ fn our_own_name_cannot_be_taken_by_pasted_keys() {
     desk.pastes(&set(&[&key()])).keys("Enter").types("own").keys("Enter");
     desk.must_show(&["duplicate issuer own: tokens of this name are checked with the signing key"]);
     assert!(others(&desk).is_empty());
+}
+
+#[test]
+fn the_name_of_an_accepted_issuer_cannot_become_our_own() {
+    let mut desk = Desk::new(120, 36);
+    desk.pastes(&set(&[&key()])).keys("Enter").types(ISSUER).keys("Enter");
+    desk.keys("Ctrl-S Tab").types(ISSUER).keys("Enter");
+    desk.must_show(&["expected issuer: duplicate issuer https://id.example, which is accepted"]);
+    assert!(desk.app.auth.rules.issuer().is_none());
+}
+
+#[test]
+fn a_file_is_read_again_at_once() {
+    let folder = Folder::new();
+    let (one, two) = (named("one"), named("two"));
+    let file = folder.write("jwks.json", set(&[&one]));
+    let mut desk = Desk::new(120, 36);
+    let status = KeyStatus { from: KeysFrom::File(file.into()), ..KeyStatus::default() };
+    let to = AcceptedIssuer { issuer: Issuer { keys: RemoteKeys::pending(), ..Issuer::default() }, status };
+    desk.gate.shared().update(|state| state.set_issuer(Some(&ISSUER.into()), Some(to))).expect("a new name");
+    // As where the file was configured: removed and restored, so that it is followed.
+    desk.keys("F6 ↓ Del Ctrl-7");
+    reads(&mut desk, ISSUER, 1);
+    desk.must_show(&["read again when the file changes"]);
+    folder.write("jwks.json", set(&[&two]));
+    desk.keys("Space");
+    until(desk.gate.shared(), |state| state.issuer_keys()[0].keys.iter().any(|key| key.kid() == Some("two")));
+    desk.tell(portcullis::app::Msg::Woke).must_show(&["two"]);
+}
+
+#[test]
+fn keys_without_an_iss_verify_tokens_that_name_no_issuer() {
+    let signer = key();
+    let request = IssueRequest { user_id: "me".to_owned(), ..IssueRequest::default() };
+    let token = signer.issue(&request, "7", START).expect("a token");
+    let server = TestServer::of(set(&[&signer]));
+    let mut desk = Desk::new(120, 36);
+    desk.pastes(&token).keys("F6 Esc 1 ↓ Enter Shift-Tab → Tab").pastes(&server.url("/jwks")).keys("Enter");
+    assert_eq!(others(&desk), ["any"]);
+    until(desk.gate.shared(), |state| state.issuer_keys().iter().any(|status| status.attempts > 0));
+    desk.tell(portcullis::app::Msg::Woke).must_show(&["any iss: 1 key read; 1 token is now verified"]);
+    desk.keys("F6 Esc 1 Del");
+    assert_eq!(others(&desk), [""; 0]);
 }
 
 #[test]
