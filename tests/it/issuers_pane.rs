@@ -280,7 +280,7 @@ fn an_issuer_is_removed_and_restored_with_its_source() {
         .keys("Enter");
     reads(&mut desk, ISSUER, 1);
     desk.must_show(&["1 token is now verified"]);
-    desk.keys("Del").must_show(&["is not accepted until the console ends; Ctrl-7 restores it"]);
+    desk.keys("Del").must_show(&["is no longer accepted in this console; Ctrl-7 restores it"]);
     assert!(others(&desk).is_empty() && desk.gate.shared().read(|state| state.issuer_keys().is_empty()));
     desk.keys("Ctrl-7");
     reads(&mut desk, ISSUER, 1);
@@ -346,6 +346,19 @@ fn our_own_name_cannot_be_taken_by_pasted_keys() {
     desk.pastes(&set(&[&key()])).keys("Enter").types("own").keys("Enter");
     desk.must_show(&["duplicate issuer own: tokens of this name are checked with the signing key"]);
     assert!(others(&desk).is_empty());
+}
+
+#[test]
+fn the_age_of_keys_is_shown_to_the_second_without_more_drawing() {
+    let signer = key();
+    let server = TestServer::of(set(&[&signer]));
+    let mut desk = Desk::new(120, 36);
+    desk.keys("F6 ↓ Enter Shift-Tab → Tab").types(&server.url("/jwks")).keys("Tab").types(ISSUER).keys("Enter");
+    reads(&mut desk, ISSUER, 1);
+    desk.must_show(&["read 0s ago · read again in 10m 00s"]);
+    let drawn = desk.waits(Duration::from_secs(59));
+    desk.must_show(&["read 59s ago · read again in 9m 01s"]);
+    assert!(drawn <= 2 * 60, "{drawn}");
 }
 
 #[test]
@@ -451,8 +464,13 @@ fn an_issuer_that_is_added_while_serving_needs_the_servers_audience_until_the_se
     assert_eq!(audiences(&desk), ["http://gate", "http://gate", "mine"]);
     desk.keys("F6 ↑ Del");
     assert_eq!(audiences(&desk), ["http://gate", "mine"]);
+    desk.keys("Ctrl-7");
+    assert_eq!(audiences(&desk), ["http://gate", "mine", "http://gate"]);
+    // Replaced keys change nothing about that, and the configuration does not name the server.
+    desk.pastes(&set(&[&key()])).keys("Enter Ctrl-U").types(ISSUER).keys("Enter Ctrl-Y");
+    assert!(!desk.copied().contains("audiences"), "{}", desk.copied());
     desk.gate.shared().update(|state| state.release_audience(&"http://gate".into()));
-    assert_eq!(audiences(&desk), ["", "mine"]);
+    assert_eq!(audiences(&desk), ["", "mine", ""]);
 }
 
 #[test]

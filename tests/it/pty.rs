@@ -244,7 +244,7 @@ fn an_issuer_is_added_by_its_address_and_its_keys_arrive_without_input() {
     console.paste(true, &server.url("/jwks"));
     console.wait_for(&server.url("/jwks"));
     // An Enter right after a paste belongs to it.
-    console.wait_for_silence(Duration::from_millis(200));
+    console.wait_for_silence(TYPED);
     console.keys("\r");
     console.wait_for("any iss: 1 key read");
     console.keys(QUIT);
