@@ -14,6 +14,7 @@ use super::list::next_of;
 use super::pane::issuers::{IssuerForm, Offer};
 use super::times::TimeStyle;
 use crate::auth::diff::Row;
+use crate::auth::issuers::DuplicateIssuer;
 use crate::auth::{Leeway, Rules, Signer, Verifier};
 use crate::config::ConfigError;
 use crate::endpoint::{self, HostError, HostName, RateError, UrlError, parse_rate, parse_url, rate_words};
@@ -361,6 +362,9 @@ pub enum SettingsError {
     /// The leeway is invalid or too long.
     #[error("leeway: {0}")]
     Leeway(<Leeway as FromStr>::Err),
+    /// The expected issuer of our own tokens is accepted with other keys.
+    #[error("expected issuer: {0}, which is accepted with keys of its own")]
+    Issuer(DuplicateIssuer),
     /// The policy file cannot be used.
     #[error(transparent)]
     Policy(ConfigError),
@@ -380,6 +384,7 @@ impl SettingsError {
     const fn field(&self) -> SettingsField {
         match self {
             Self::Leeway(_) => SettingsField::Leeway,
+            Self::Issuer(_) => SettingsField::Issuer,
             Self::Policy(_) => SettingsField::Policy,
             Self::PublicUrl(_) => SettingsField::PublicUrl,
             Self::Hosts(_) => SettingsField::Hosts,
@@ -533,7 +538,9 @@ impl SettingsForm {
         let text = |field: &TextField| if field.is_empty() { None } else { Some(field.text().into()) };
         let leeway = self.leeway.text().parse().map_err(SettingsError::Leeway)?;
         let rules = Rules { leeway, ..present.clone() };
-        Ok(rules.with_issuer(text(&self.issuer)).with_audiences(text(&self.audience)))
+        let rules = rules.with_issuer(text(&self.issuer)).with_audiences(text(&self.audience));
+        rules.issuers.check_own_name().map_err(SettingsError::Issuer)?;
+        Ok(rules)
     }
 
     /// The server's settings as edited; those that the form does not show stay as they are.

@@ -149,6 +149,14 @@ impl Issuers {
         self.others.iter().rposition(|issuer| issuer.name.as_deref() == name)
     }
 
+    /// Checks that no other issuer has the name of our own: its tokens would be checked with our keys.
+    pub fn check_own_name(&self) -> Result<(), DuplicateIssuer> {
+        match &self.own.name {
+            Some(name) if self.other_of_name(Some(name)).is_some() => Err(DuplicateIssuer(Arc::clone(name))),
+            _ => Ok(()),
+        }
+    }
+
     /// Returns the same issuers with `issuer` in place of the other one that has its name, or at the end. Returns its
     /// place too; our own issuer, which cannot be replaced by another one, has the place 0.
     pub fn with_other(&self, issuer: Issuer) -> Result<(Self, usize), DuplicateIssuer> {

@@ -297,6 +297,11 @@ impl AuthState {
         }
     }
 
+    /// The places of the issuers whose audience is only that of a running server.
+    fn default_places(&self) -> Vec<usize> {
+        self.default_audiences.iter().flat_map(|default| default.places.iter().copied()).collect()
+    }
+
     /// Whether this notifier is the one of [`AuthState::key_requests`]: its issuer has not been replaced or removed.
     pub fn is_requested_by(&self, requests: &Arc<Notify>) -> bool {
         self.key_requests.iter().any(|(_, known)| Arc::ptr_eq(known, requests))
@@ -539,6 +544,8 @@ pub struct Snapshot {
     pub health: Health,
     /// The issuers whose keys are read from a source, and the state of their keys.
     pub issuer_keys: Arc<Vec<KeyStatus>>,
+    /// The places of the issuers whose audience is only that of a running server.
+    default_places: Vec<usize>,
     /// The revision of the state that was copied.
     pub revision: u64,
     /// The rules and tokens before the last change of the rules, until the reader takes them.
@@ -557,6 +564,7 @@ impl Snapshot {
             traffic: Arc::clone(&state.traffic),
             health: state.health.clone(),
             issuer_keys: Arc::clone(&state.issuer_keys),
+            default_places: state.default_places(),
             revision: state.revision,
             before: None,
         }
@@ -574,9 +582,11 @@ impl Snapshot {
         })
     }
 
-    /// The accepted issuer besides our own that has this name, with the state of its keys.
+    /// The accepted issuer besides our own that has this name, with the state of its keys, and without the audience that
+    /// a running server requires of it.
     pub fn accepted_issuer(&self, name: Option<&str>) -> Option<AcceptedIssuer> {
-        let (issuer, status) = self.accepted().skip(1).filter(|(issuer, _)| issuer.name.as_deref() == name).last()?;
+        let of_name = |(_, (issuer, _)): &(usize, (&Issuer, _))| issuer.name.as_deref() == name;
+        let (place, (issuer, status)) = self.accepted().enumerate().skip(1).filter(of_name).last()?;
         let status = status.cloned().unwrap_or_else(|| KeyStatus {
             issuer: issuer.name.clone(),
             keys: issuer.keys.iter().cloned().collect(),
@@ -584,7 +594,11 @@ impl Snapshot {
             is_usable: true,
             ..KeyStatus::default()
         });
-        Some(AcceptedIssuer { issuer: issuer.clone(), status })
+        let mut issuer = issuer.clone();
+        if self.default_places.contains(&place) {
+            issuer.audiences = Arc::default();
+        }
+        Some(AcceptedIssuer { issuer, status })
     }
 
     /// The index of a token in the list.
@@ -613,6 +627,7 @@ impl Snapshot {
         self.traffic = Arc::clone(&state.traffic);
         self.health.clone_from(&state.health);
         self.issuer_keys = Arc::clone(&state.issuer_keys);
+        self.default_places = state.default_places();
         self.revision = state.revision;
         true
     }

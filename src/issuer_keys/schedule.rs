@@ -239,6 +239,19 @@ mod tests {
     }
 
     #[test]
+    fn the_user_can_have_a_file_read_at_once_and_a_url_after_the_cooldown() {
+        let mut schedule = fetched(HOUR, None);
+        assert_eq!((schedule.refresh(s(10)), schedule.due(), schedule.earliest()), (true, Some(s(30)), Some(s(30))));
+        let mut schedule = fetched(HOUR, None);
+        assert_eq!((schedule.refresh(s(100)), schedule.due()), (true, Some(s(100))));
+        let mut schedule = Schedule::new(HOUR, s(0));
+        assert_eq!(schedule.earliest(), None);
+        schedule.begin(s(0));
+        schedule.succeeded(s(0), Lifetime::Watched);
+        assert_eq!((schedule.refresh(s(1)), schedule.due()), (true, Some(s(1))));
+    }
+
+    #[test]
     fn a_file_is_read_again_only_when_it_changes_or_could_not_be_read() {
         let mut schedule = Schedule::new(HOUR, s(0));
         schedule.begin(s(0));

@@ -9,10 +9,10 @@ use base64::engine::general_purpose::STANDARD;
 use portcullis::app::overlay::Overlay;
 use portcullis::app::{Pane, Screen};
 use portcullis::auth::keys::{Components, Generated, SignerOptions};
-use portcullis::auth::{Algorithm, IssueRequest, KeyOrigin, Signer};
+use portcullis::auth::{Algorithm, IssueRequest, Issuer, KeyOrigin, Signer};
 use portcullis::config::ConfigFile;
-use portcullis::gate::AuthState;
-use portcullis::issuer_keys::COOLDOWN;
+use portcullis::gate::{AcceptedIssuer, AuthState, KeyStatus, KeysFrom};
+use portcullis::issuer_keys::{COOLDOWN, RemoteKeys};
 use rstest::rstest;
 use serde_json::{Value, json};
 
@@ -56,7 +56,7 @@ fn reads(desk: &mut Desk, issuer: &str, attempts: u64) {
 
 /// The issuers in the rules besides our own.
 fn others(desk: &Desk) -> Vec<String> {
-    let named = |issuer: &portcullis::auth::Issuer| issuer.name.as_deref().unwrap_or("any").to_owned();
+    let named = |issuer: &Issuer| issuer.name.as_deref().unwrap_or("any").to_owned();
     desk.gate.shared().rules().issuers.iter().skip(1).map(named).collect()
 }
 
@@ -280,7 +280,7 @@ fn an_issuer_is_removed_and_restored_with_its_source() {
         .keys("Enter");
     reads(&mut desk, ISSUER, 1);
     desk.must_show(&["1 token is now verified"]);
-    desk.keys("Del").must_show(&["is not accepted until the console ends; Ctrl-7 restores it"]);
+    desk.keys("Del").must_show(&["is no longer accepted in this console; Ctrl-7 restores it"]);
     assert!(others(&desk).is_empty() && desk.gate.shared().read(|state| state.issuer_keys().is_empty()));
     desk.keys("Ctrl-7");
     reads(&mut desk, ISSUER, 1);
@@ -349,6 +349,62 @@ fn our_own_name_cannot_be_taken_by_pasted_keys() {
 }
 
 #[test]
+fn the_age_of_keys_is_shown_to_the_second_without_more_drawing() {
+    let signer = key();
+    let server = TestServer::of(set(&[&signer]));
+    let mut desk = Desk::new(120, 36);
+    desk.keys("F6 ↓ Enter Shift-Tab → Tab").types(&server.url("/jwks")).keys("Tab").types(ISSUER).keys("Enter");
+    reads(&mut desk, ISSUER, 1);
+    desk.must_show(&["read 0s ago · read again in 10m 00s"]);
+    let drawn = desk.waits(Duration::from_secs(59));
+    desk.must_show(&["read 59s ago · read again in 9m 01s"]);
+    assert!(drawn <= 2 * 60, "{drawn}");
+}
+
+#[test]
+fn the_name_of_an_accepted_issuer_cannot_become_our_own() {
+    let mut desk = Desk::new(120, 36);
+    desk.pastes(&set(&[&key()])).keys("Enter").types(ISSUER).keys("Enter");
+    desk.keys("Ctrl-S Tab").types(ISSUER).keys("Enter");
+    desk.must_show(&["expected issuer: duplicate issuer https://id.example, which is accepted"]);
+    assert!(desk.app.auth.rules.issuer().is_none());
+}
+
+#[test]
+fn a_file_is_read_again_at_once() {
+    let folder = Folder::new();
+    let (one, two) = (named("one"), named("two"));
+    let file = folder.write("jwks.json", set(&[&one]));
+    let mut desk = Desk::new(120, 36);
+    let status = KeyStatus { from: KeysFrom::File(file.into()), ..KeyStatus::default() };
+    let to = AcceptedIssuer { issuer: Issuer { keys: RemoteKeys::pending(), ..Issuer::default() }, status };
+    desk.gate.shared().update(|state| state.set_issuer(Some(&ISSUER.into()), Some(to))).expect("a new name");
+    // As where the file was configured: removed and restored, so that it is followed.
+    desk.keys("F6 ↓ Del Ctrl-7");
+    reads(&mut desk, ISSUER, 1);
+    desk.must_show(&["read again when the file changes"]);
+    folder.write("jwks.json", set(&[&two]));
+    desk.keys("Space");
+    until(desk.gate.shared(), |state| state.issuer_keys()[0].keys.iter().any(|key| key.kid() == Some("two")));
+    desk.tell(portcullis::app::Msg::Woke).must_show(&["two"]);
+}
+
+#[test]
+fn keys_without_an_iss_verify_tokens_that_name_no_issuer() {
+    let signer = key();
+    let request = IssueRequest { user_id: "me".to_owned(), ..IssueRequest::default() };
+    let token = signer.issue(&request, "7", START).expect("a token");
+    let server = TestServer::of(set(&[&signer]));
+    let mut desk = Desk::new(120, 36);
+    desk.pastes(&token).keys("F6 Esc 1 ↓ Enter Shift-Tab → Tab").pastes(&server.url("/jwks")).keys("Enter");
+    assert_eq!(others(&desk), ["any"]);
+    until(desk.gate.shared(), |state| state.issuer_keys().iter().any(|status| status.attempts > 0));
+    desk.tell(portcullis::app::Msg::Woke).must_show(&["any iss: 1 key read; 1 token is now verified"]);
+    desk.keys("F6 Esc 1 Del");
+    assert_eq!(others(&desk), [""; 0]);
+}
+
+#[test]
 fn the_configuration_of_an_issuer_is_copied_and_can_be_read_back() {
     let (pair, token) = keycloak();
     let folder = Folder::new();
@@ -408,8 +464,13 @@ fn an_issuer_that_is_added_while_serving_needs_the_servers_audience_until_the_se
     assert_eq!(audiences(&desk), ["http://gate", "http://gate", "mine"]);
     desk.keys("F6 ↑ Del");
     assert_eq!(audiences(&desk), ["http://gate", "mine"]);
+    desk.keys("Ctrl-7");
+    assert_eq!(audiences(&desk), ["http://gate", "mine", "http://gate"]);
+    // Replaced keys change nothing about that, and the configuration does not name the server.
+    desk.pastes(&set(&[&key()])).keys("Enter Ctrl-U").types(ISSUER).keys("Enter Ctrl-Y");
+    assert!(!desk.copied().contains("audiences"), "{}", desk.copied());
     desk.gate.shared().update(|state| state.release_audience(&"http://gate".into()));
-    assert_eq!(audiences(&desk), ["", "mine"]);
+    assert_eq!(audiences(&desk), ["", "mine", ""]);
 }
 
 #[test]

@@ -230,6 +230,27 @@ fn the_console_starts_and_quits_without_colours() {
     assert_eq!(console.wait_exit(), 0);
 }
 
+/// The keys are read on another thread, whose answer wakes the loop.
+#[test]
+fn an_issuer_is_added_by_its_address_and_its_keys_arrive_without_input() {
+    let signer = crate::issuer_keys::key();
+    let server = crate::issuer_keys::TestServer::of(crate::issuer_keys::set(&[&signer]));
+    let mut console = Console::start();
+    console.keys("\x1b[17~");
+    console.wait_for("+ add an issuer");
+    console.keys("\x1b[B\r");
+    console.wait_for("the issuer's URL, by discovery");
+    console.keys("\x1b[Z\x1b[C\t");
+    console.paste(true, &server.url("/jwks"));
+    console.wait_for(&server.url("/jwks"));
+    // An Enter right after a paste belongs to it.
+    console.wait_for_silence(TYPED);
+    console.keys("\r");
+    console.wait_for("any iss: 1 key read");
+    console.keys(QUIT);
+    assert_eq!(console.wait_exit(), 0);
+}
+
 /// The only test that relies on a pane: nothing but the drill wakes the loop.
 #[test]
 fn a_drill_in_real_time_finishes_without_input() {

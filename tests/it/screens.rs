@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use portcullis::app::Msg;
 use portcullis::app::msg::ServerInfo;
+use portcullis::app::pane::issuers::key_set;
 use portcullis::auth::keys::jwk::RefusedKey;
 use portcullis::auth::keys::{PublicKeyError, SignerOptions, read_private};
 use portcullis::auth::{Call, IssueRequest, Issuer, KeyOrigin, KeySet, Mapping, Signer, TokenId};
@@ -291,6 +292,20 @@ fn accepted(columns: u16, rows: u16) -> Desk {
 #[case(40, 12)]
 fn the_issuers_at_every_size(#[case] columns: u16, #[case] rows: u16) {
     snapshot(accepted(columns, rows), "issuers-screen", &[(1, "issuers"), (4, "keys")]);
+}
+
+#[test]
+fn pasted_keys_and_the_form_of_an_issuer_at_every_size() {
+    for (columns, rows) in [(120, 36), (80, 24), (40, 12)] {
+        let mut desk = accepted(columns, rows);
+        let status = desk.app.auth.issuer_keys.first().cloned().expect("an issuer");
+        desk.pastes(&key_set(&status.keys));
+        insta::assert_snapshot!(format!("paste-keys-{columns}x{rows}"), desk.screen());
+        desk.keys("Enter").types("https://new.example");
+        insta::assert_snapshot!(format!("paste-form-{columns}x{rows}"), desk.screen());
+        desk.keys("Esc ↓ ↓ ↓ ↓ ↓ ↓ Enter");
+        insta::assert_snapshot!(format!("issuer-form-{columns}x{rows}"), desk.screen());
+    }
 }
 
 /// Numbers of four digits and more stay separated.

@@ -302,7 +302,7 @@ impl App {
         let name = accepted.issuer.name.clone();
         let shown = issuer_name(name.as_deref());
         self.history.push(Step::Issuer(name.clone(), Some(Box::new(accepted))));
-        self.say(format!("{shown} is not accepted until the console ends; Ctrl-7 restores it"));
+        self.say(format!("{shown} is no longer accepted in this console; Ctrl-7 restores it"));
         vec![Effect::SetIssuer { name, to: None, is_new: false }]
     }
 
