@@ -253,24 +253,18 @@ impl Context {
         for source in &self.sources {
             let name = source.issuer.as_deref();
             let is_meant = name.is_none() || name == iss.as_deref();
-            let is_pending = issuers.of_name(name).is_some_and(|issuer| issuer.keys.is(self.pending(name)));
-            if !is_meant || !is_pending {
+            let is_unread = issuers.of_name(name).is_some_and(|issuer| issuer.keys.is_unread());
+            if !is_meant || !is_unread {
                 continue;
             }
             let keys = match (fetch_once(source), &source.source) {
-                (Ok(read), _) => read.keys.into_iter().collect(),
+                (Ok(read), _) => read.into(),
                 (Err(error), KeySource::File(_)) => return Err(IssuerError::Keys(error.to_string()).into()),
                 (Err(error), _) => KeySet::unavailable(error.to_string()),
             };
             issuers = issuers.with_keys_of(name, keys).unwrap_or(issuers);
         }
         Ok(Rules { issuers, ..rules })
-    }
-
-    /// The keys of an issuer before they are read.
-    fn pending(&self, name: Option<&str>) -> &KeySet {
-        static NONE: std::sync::LazyLock<KeySet> = std::sync::LazyLock::new(KeySet::default);
-        self.others.iter().find(|issuer| issuer.name.as_deref() == name).map_or(&NONE, |issuer| &issuer.keys)
     }
 
     /// Gives a gate the keys of the issuer that the token names.

@@ -81,7 +81,7 @@ impl IssuerConfig {
             algorithms: self.algorithms.iter().map(algorithm).collect::<Result<_, _>>()?,
             mapping: Arc::new(mapping.with_user(&self.user).with_permissions(&self.permissions)),
             require_typ: self.require_typ,
-            keys: KeySet::unavailable("they have not been read yet"),
+            keys: KeySet::unread(),
         })
     }
 

@@ -58,6 +58,6 @@ impl RemoteKeys {
 
     /// The keys that the issuer has in the rules before they have been read.
     pub fn pending() -> KeySet {
-        KeySet::unavailable("they have not been read yet")
+        KeySet::unread()
     }
 }

@@ -7,6 +7,7 @@ mod desk;
 mod drills;
 mod edits;
 mod ending;
+mod findings;
 mod forge;
 mod held;
 mod host;

@@ -8,7 +8,7 @@ use super::der::{self, Structure};
 use super::jwk::{self, JwkError, KeySource, KeysRead, RefusedKey, SetError};
 use super::material;
 use super::public::{Components, PublicKey, PublicKeyError};
-use super::secret::{self, KeyError, KeyOrigin, Material};
+use super::secret::{KeyError, KeyOrigin, Material};
 use super::signer::{Signer, SignerOptions};
 use super::verifier::Verifier;
 use crate::auth::algorithm::Algorithm;
@@ -93,9 +93,7 @@ pub fn read_private(bytes: &[u8], origin: KeyOrigin, options: SignerOptions<'_>)
         return private_pem(bytes, origin, options);
     }
     if bytes.starts_with(b"hex:") || bytes.starts_with(b"b64:") {
-        let secret = secret::decode(bytes)?;
-        let algorithm = options.algorithm.unwrap_or(Algorithm::Hs256);
-        return Ok(Signer::hmac(algorithm, &secret, origin, options.kid)?);
+        return Ok(Signer::from_written_with(bytes, origin, options)?);
     }
     match der::structure(bytes) {
         Some(Structure::Private) => return Ok(Signer::from_der(bytes, origin, options)?),
