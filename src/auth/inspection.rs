@@ -23,7 +23,7 @@ use super::mapping::{AudienceClaim, ClaimPath};
 use super::members::{self, Member, value};
 use super::proof::Principal;
 use super::reason::Reason;
-use super::rules::{Rules, candidates, present, signature};
+use super::rules::{Rules, candidates, signature};
 use super::token::{Fault, Split, TokenId};
 use crate::text;
 
@@ -349,7 +349,7 @@ impl Rules {
     /// 5 in their order. Time, issuer, audience and revocation need only the claims that they read: they are checked
     /// even if the structure, key, signature or other claims fail, on the payload read leniently.
     fn steps(&self, token: &str, lenient: Option<&[Member<'_>]>) -> CheckRun<'_> {
-        let present = present(token);
+        let present = self.present(token);
         let absent = matches!(present, Err(Reason::MissingToken));
         let split = Split::new(token);
         let header = split.as_ref().ok().map(Split::header);

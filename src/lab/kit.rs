@@ -8,7 +8,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
 use crate::auth::policy::DenialReason;
-use crate::auth::{IssueError, KeyOrigin, NumericDate, Rules, Signer, token};
+use crate::auth::{IssueError, KeyOrigin, NumericDate, Rules, Signer};
 use crate::text;
 use crate::text::Span;
 
@@ -87,8 +87,8 @@ pub const KIT: [Kind; 17] = [
     kind("RS256 over HMAC", "algorithm_refused", "alg is RS256, the signature our HMAC", |m| {
         m.signed(r#"{"alg":"RS256","typ":"JWT"}"#, &m.claims())
     }),
-    kind("huge", "too_large", "a claim of 8 KiB", |m| {
-        m.signed(HS256, &m.with("padding", json!("x".repeat(token::MAX_BYTES))))
+    kind("huge", "too_large", "a claim as large as the largest token", |m| {
+        m.signed(HS256, &m.with("padding", json!("x".repeat(m.rules.token_limit.bytes()))))
     }),
 ];
 
@@ -240,7 +240,9 @@ pub fn make(
     // An identity may be so large that all its tokens exceed the size limit.
     let large = tokens.iter().filter(|token| token.expected != "too_large").map(|token| token.token.len()).max();
     match large {
-        Some(bytes) if bytes > token::MAX_BYTES => Err(IssueError::TooLarge(bytes)),
+        Some(bytes) if bytes > rules.token_limit.bytes() => {
+            Err(IssueError::TooLarge { bytes, limit: rules.token_limit })
+        }
         _ => Ok(tokens),
     }
 }

@@ -475,6 +475,23 @@ fn a_token_whose_issuer_has_no_keys_at_present_gets_503() {
     assert_eq!(served.call(None, "read_data", &json!({})).status, 401);
 }
 
+#[test]
+fn a_server_takes_tokens_up_to_its_limit() {
+    for (kib, status) in [("8", 401), ("64", 200)] {
+        let rules = Rules { token_limit: kib.parse().expect("a limit"), ..crate::forge::rules() };
+        let served = TestServer::on(rules, |_| {});
+        // Nearly 64 KiB once it is encoded.
+        let groups = format!(r#""groups":"{}","#, "g".repeat(48_000));
+        let got = served.call(Some(&sign(HS256, served.claims(&groups))), "read_data", &json!({}));
+        // With the smaller limit, the head of the request is too large already.
+        let wanted: &[u16] = if status == 200 { &[200] } else { &[401, 431] };
+        assert!(wanted.contains(&got.status), "{kib} KiB: {got:?}");
+        let groups = format!(r#""groups":"{}","#, "g".repeat(7_000));
+        let got = served.call(Some(&sign(HS256, served.claims(&groups))), "read_data", &json!({}));
+        assert_eq!(got.status, status, "{kib} KiB: {}", got.head);
+    }
+}
+
 /// Reads a stream of events up to a text; `None` if the stream ends first.
 fn event(stream: &mut BufReader<TcpStream>, text: &str) -> Option<String> {
     let mut line = String::new();
