@@ -234,6 +234,14 @@ impl Rules {
         Examined { lifetime, binding, revocation, claims: claims.into_owned() }
     }
 
+    /// Makes the second part of check 3 for a token of our own issuer whose header has this `alg` and `kid`: whether they
+    /// select a key. For the expectations of test tokens.
+    pub(crate) fn selects_key(&self, alg: &str, kid: Option<&str>) -> Result<(), Reason> {
+        let issuer = self.issuers.named(self.issuer().map(|name| &**name), Some(alg))?;
+        let algorithm = issuer.keys.accept(Some(alg), &issuer.algorithms)?;
+        issuer.keys.find(algorithm, kid).map(|_| ())
+    }
+
     /// Makes check 1.
     pub(super) fn present(&self, token: &str) -> Result<(), Reason> {
         match token.len() {

@@ -169,24 +169,8 @@ impl Context {
             return Err(CliError::Usage(wanted));
         }
         let configured: Vec<&IssuerConfig> = file.issuers.iter().chain(&single).collect();
-        let (mut others, mut sources) = (Vec::new(), Vec::new());
-        let mut secret_files = key_sources.old_secrets.clone();
-        for issuer in configured {
-            let mut other = issuer.issuer().map_err(ConfigError::Issuer)?;
-            if let Some(KeysFrom::Secrets(files)) = &issuer.keys {
-                let keys = config::secret_verifiers(files, &other.algorithms, settings.insecure_secret_file)?;
-                other.keys = keys.into_iter().collect();
-                secret_files.extend_from_slice(files);
-            } else {
-                let source = source_of(issuer).map_err(ConfigError::Issuer)?;
-                sources.push(RemoteKeys {
-                    ca_file: settings.other.ca_file.clone(),
-                    others_may_read: settings.insecure_secret_file,
-                    ..RemoteKeys::new(other.name.clone(), source)
-                });
-            }
-            others.push(other);
-        }
+        let OtherIssuers { issuers: others, sources, secret_files } = OtherIssuers::read(&configured, settings)?;
+        let secret_files = key_sources.old_secrets.iter().cloned().chain(secret_files).collect();
         let own = match &single {
             Some(_) => Issuer::default(),
             None => settings.other.own().map_err(ConfigError::Issuer)?,
@@ -398,6 +382,39 @@ impl Context {
                 gate.shared().update(|state| state.add(token, Provenance::Issued, now));
             }
         }
+    }
+}
+
+/// The issuers besides our own.
+#[derive(Default)]
+struct OtherIssuers {
+    /// With their keys, if these are shared secrets.
+    issuers: Vec<Issuer>,
+    /// The sources of the other keys.
+    sources: Vec<RemoteKeys>,
+    /// The files with shared secrets.
+    secret_files: Vec<PathBuf>,
+}
+
+impl OtherIssuers {
+    fn read(configured: &[&IssuerConfig], settings: &Settings) -> Result<Self, ConfigError> {
+        let mut found = Self::default();
+        for wanted in configured {
+            let mut issuer = wanted.issuer()?;
+            if let Some(KeysFrom::Secrets(files)) = &wanted.keys {
+                let keys = config::secret_verifiers(files, &issuer.algorithms, settings.insecure_secret_file)?;
+                issuer.keys = keys.into_iter().collect();
+                found.secret_files.extend_from_slice(files);
+            } else {
+                found.sources.push(RemoteKeys {
+                    ca_file: settings.other.ca_file.clone(),
+                    others_may_read: settings.insecure_secret_file,
+                    ..RemoteKeys::new(issuer.name.clone(), source_of(wanted)?)
+                });
+            }
+            found.issuers.push(issuer);
+        }
+        Ok(found)
     }
 }
 

@@ -199,6 +199,12 @@ fn signer(jwk: &[Member<'_>], origin: KeyOrigin, options: SignerOptions<'_>) -> 
     })
 }
 
+/// Writes a public key as PEM.
+pub fn public_pem(key: &Components) -> String {
+    let config = pem::EncodeConfig::new().set_line_ending(pem::LineEnding::LF);
+    pem::encode_config(&Pem::new("PUBLIC KEY", der::public_key_info(key)), config)
+}
+
 /// Reads the public keys of a file: every public key and certificate of a PEM, a DER structure, a JWK or a JWK set. The
 /// keys of a certificate chain all count, so a file should have only the certificates that sign tokens. Keys that cannot
 /// be used are listed; an error means that the file has none at all.

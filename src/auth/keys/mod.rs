@@ -16,7 +16,9 @@ use std::sync::Arc;
 use super::algorithm::Algorithm;
 use super::reason::Reason;
 
-pub use file::{KeyFileError, PublicFileError, read_private, read_public};
+pub use der::{ecdsa_signature, public_key_info};
+pub use file::{KeyFileError, PublicFileError, public_pem, read_private, read_public};
+pub(crate) use hmac::hs256;
 pub use jwk::{KeysRead, RefusedKey};
 pub use material::recognize;
 pub use near::NearFit;
