@@ -39,4 +39,3 @@ mod shown;
 mod times;
 mod vectors;
 mod words;
-mod wycheproof;

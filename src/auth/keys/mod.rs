@@ -17,7 +17,7 @@ use super::algorithm::Algorithm;
 use super::reason::Reason;
 
 pub use der::{ecdsa_signature, public_key_info};
-pub use file::{KeyFileError, PublicFileError, public_pem, read_private, read_public};
+pub use file::{DamagedPem, KeyFileError, PublicFileError, public_pem, read_private, read_public};
 pub(crate) use hmac::hs256;
 pub use jwk::{KeysRead, RefusedKey};
 pub use material::recognize;
