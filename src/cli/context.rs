@@ -273,12 +273,21 @@ impl Context {
             return Ok(rules);
         }
         let iss = rules.inspect(token).named().iss;
+        self.reading(rules, |name| name.is_none() || name == iss.as_deref())
+    }
+
+    /// Returns the rules with the keys of all issuers.
+    pub fn all_keyed(&self) -> Result<Rules, ConfigError> {
+        self.reading(self.rules(), |_| true)
+    }
+
+    /// Reads the keys of these issuers, unless they have been read.
+    fn reading(&self, rules: Rules, is_meant: impl Fn(Option<&str>) -> bool) -> Result<Rules, ConfigError> {
         let mut issuers = rules.issuers.clone();
         for source in &self.sources {
             let name = source.issuer.as_deref();
-            let is_meant = name.is_none() || name == iss.as_deref();
             let is_unread = issuers.of_name(name).is_some_and(|issuer| issuer.keys.is_unread());
-            if !is_meant || !is_unread {
+            if !is_meant(name) || !is_unread {
                 continue;
             }
             let keys = match (fetch_once(source), &source.source) {
