@@ -6,7 +6,8 @@ use std::str::Chars;
 
 use super::algorithm::Algorithm;
 use super::date::NumericDate;
-use super::keys::Verifier;
+use super::keys::jwk::JwkError;
+use super::keys::{NearFit, RefusedKey, Verifier};
 use super::lifetime::Lifetime;
 use super::members::{self, Member};
 use super::policy::Policy;
@@ -37,6 +38,10 @@ pub enum Finding {
     IssuedAhead { iat: NumericDate },
     GroupsLeftOut { member: &'static str },
     BoundToKey { method: String },
+    SecretNearlyFits { fit: NearFit },
+    RefusedKey { key: RefusedKey },
+    NoKid { keys: usize, alg: String },
+    Sha1Thumbprint,
 }
 
 impl Finding {
@@ -63,6 +68,10 @@ impl Finding {
             Self::IssuedAhead { .. } => "issued_ahead",
             Self::GroupsLeftOut { .. } => "groups_left_out",
             Self::BoundToKey { .. } => "bound_to_key",
+            Self::SecretNearlyFits { .. } => "secret_nearly_fits",
+            Self::RefusedKey { .. } => "refused_key",
+            Self::NoKid { .. } => "no_kid",
+            Self::Sha1Thumbprint => "sha1_thumbprint",
         }
     }
 }
@@ -130,18 +139,19 @@ impl fmt::Display for Finding {
                 let span = words::span(Span::seconds(*seconds));
                 write!(
                     f,
-                    "{} is {seconds}, which looks like a duration ({span}); a time is in seconds since 1970",
+                    "{} is {seconds}, which looks like a duration ({span}); the issuer must write a time in seconds since \
+                     1970",
                     name(claim)
                 )
             }
             Self::IssuedAhead { iat } => {
-                write!(f, "iat is {}, which is in the future: the issuer's clock may be ahead", iat.rfc3339())
+                write!(f, "iat is {}, which is in the future: compare the issuer's clock with this one", iat.rfc3339())
             }
             Self::GroupsLeftOut { member } => {
                 write!(
                     f,
                     "the issuer left out the groups because there are too many ({member}); permissions that come from \
-                     groups are missing"
+                     groups are missing; assign app roles instead"
                 )
             }
             Self::BoundToKey { method } => {
@@ -150,8 +160,24 @@ impl fmt::Display for Finding {
                     "x5t#S256" => ", mutual TLS",
                     _ => "",
                 };
-                write!(f, "bound to a key of the sender (cnf {}{how}); this is not checked here", name(method))
+                write!(
+                    f,
+                    "bound to a key of the sender (cnf {}{how}), which is not checked here; check it in front of this gate",
+                    name(method)
+                )
             }
+            Self::SecretNearlyFits { fit } => write!(f, "the signature matches {fit}"),
+            Self::RefusedKey { key } => write!(f, "the issuer's key set has a key that cannot be used: {key}"),
+            Self::NoKid { keys, alg } => {
+                write!(
+                    f,
+                    "no kid, though the issuer has {keys} keys for {}: each is tried; the issuer should set kid",
+                    name(alg)
+                )
+            }
+            Self::Sha1Thumbprint => f.write_str(
+                "the header has a SHA-1 thumbprint (x5t) without x5t#S256; it is ignored here, so select keys by kid",
+            ),
         }
     }
 }
@@ -170,21 +196,36 @@ pub(super) struct Readable<'a> {
     pub segments: usize,
     pub signature_bytes: usize,
     pub lifetime: Lifetime,
-    /// The key, if the signature was verified with it.
-    pub verified_by: Option<&'a Verifier>,
+    pub keys: SelectedKeys<'a>,
+    pub is_verified: bool,
     pub policy: &'a Policy,
     /// The audience that a token should name.
     pub audience: Option<&'a str>,
 }
 
+/// The keys of the token's issuer that its header selects.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct SelectedKeys<'k> {
+    /// The key that made the signature, or else the first one that is selected.
+    pub key: Option<&'k Verifier>,
+    /// How many are selected.
+    pub count: usize,
+    /// How the secret would have to be written for the signature to match, which it does not.
+    pub near_fit: Option<NearFit>,
+    /// The keys of the issuer that cannot be used.
+    pub refused: &'k [RefusedKey],
+}
+
 /// Returns the findings, roughly in order of gravity, at most 24.
 pub(super) fn find(token: &Readable<'_>) -> Vec<Finding> {
     let mut found = Vec::new();
+    found.extend(token.keys.near_fit.map(|fit| Finding::SecretNearlyFits { fit }));
     in_header(token, &mut found);
+    of_keys(token, &mut found);
     for part in [token.header, token.payload] {
         found.extend(members::duplicate(part).map(|name| Finding::Duplicate { name: head(name) }));
     }
-    if let Some(key) = token.verified_by.filter(|key| key.is_weak()) {
+    if let Some(key) = token.keys.key.filter(|key| token.is_verified && key.is_weak()) {
         found.extend(key.algorithms().first().map(|alg| Finding::WeakKey { bits: key.bits(), alg: *alg }));
     }
     times(token, &mut found);
@@ -223,6 +264,26 @@ fn in_header(token: &Readable<'_>, found: &mut Vec<Finding>) {
     }
 }
 
+/// Reports how the header selects the issuer's keys, and keys that it would select if they could be used.
+fn of_keys(token: &Readable<'_>, found: &mut Vec<Finding>) {
+    let has = |name: &str| token.header.iter().any(|m| m.name == name);
+    let kid = members::value(token.header, "kid").and_then(members::string);
+    let is_meant = |key: &&RefusedKey| {
+        let could_be = kid.is_none() || key.kid.is_none() || kid.as_deref() == key.kid.as_deref();
+        // A key with alg none concerns every token of the issuer.
+        key.why == JwkError::AlgorithmNone || !token.is_verified && could_be
+    };
+    let refused = token.keys.refused.iter().filter(is_meant).take(3);
+    found.extend(refused.map(|key| Finding::RefusedKey { key: key.clone() }));
+    if kid.is_none() && token.keys.count > 1 {
+        let alg = members::value(token.header, "alg").and_then(members::string).unwrap_or_default();
+        found.push(Finding::NoKid { keys: token.keys.count, alg: head(&alg) });
+    }
+    if has("x5t") && !has("x5t#S256") {
+        found.push(Finding::Sha1Thumbprint);
+    }
+}
+
 fn times(token: &Readable<'_>, found: &mut Vec<Finding>) {
     let life = &token.lifetime;
     if token.is_object && token.payload.iter().all(|m| m.name != "exp") {
@@ -240,10 +301,12 @@ fn times(token: &Readable<'_>, found: &mut Vec<Finding>) {
     for member in token.payload.iter().filter(|m| ["exp", "nbf", "iat"].contains(&&*m.name)) {
         found.extend(quoted_time(member));
     }
-    // Between a minute and ten years: as seconds since 1970, such a value would be long past.
-    let seconds = life.exp.filter(|exp| exp.past(Span::SECOND) == Span::ZERO).map(NumericDate::seconds);
-    if let Some(seconds) = seconds.filter(|seconds| (60..=315_360_000).contains(seconds)) {
-        found.push(Finding::Duration { claim: "exp".to_owned(), seconds });
+    for (claim, at) in [("exp", life.exp), ("nbf", life.nbf), ("iat", life.iat)] {
+        // Between a minute and ten years: as seconds since 1970, such a value would be long past.
+        let seconds = at.filter(|at| at.past(Span::SECOND) == Span::ZERO).map(NumericDate::seconds);
+        if let Some(seconds) = seconds.filter(|seconds| (60..=315_360_000).contains(seconds)) {
+            found.push(Finding::Duration { claim: claim.to_owned(), seconds });
+        }
     }
     let is_too_late = |start: Option<NumericDate>| start.zip(life.exp).is_some_and(|(start, exp)| start >= exp);
     let start = [("nbf", life.nbf), ("iat", life.iat)].into_iter().find(|(_, start)| is_too_late(*start));

@@ -13,9 +13,9 @@ use super::claims::{self, Claims};
 use super::date::NumericDate;
 use super::decision::Decision;
 use super::evaluation::{self, Evaluation, Examined, Step, Steps};
-use super::findings::{self, Finding, Readable};
+use super::findings::{self, Finding, Readable, SelectedKeys};
 use super::issuers::{Audience, Issuer};
-use super::keys::{Candidates, Verifier};
+use super::keys::Candidates;
 use super::kind::TokenKind;
 use super::leeway::Leeway;
 use super::lifetime::Lifetime;
@@ -23,7 +23,7 @@ use super::mapping::{AudienceClaim, ClaimPath};
 use super::members::{self, Member, value};
 use super::proof::Principal;
 use super::reason::Reason;
-use super::rules::{Rules, candidates, present, signature};
+use super::rules::{Rules, candidates, signature};
 use super::token::{Fault, Split, TokenId};
 use crate::text;
 
@@ -106,6 +106,11 @@ impl Inspection {
     /// Whether the payload has a claim with exactly this name.
     pub fn has_claim(&self, name: &str) -> bool {
         value_of(&self.payload, name).is_some()
+    }
+
+    /// The finding that the secret nearly fits the signature, if it does.
+    pub fn secret_hint(&self) -> Option<&Finding> {
+        self.findings.iter().find(|finding| matches!(finding, Finding::SecretNearlyFits { .. }))
     }
 
     /// Every check with its result at `now`, and the found and expected values.
@@ -252,7 +257,7 @@ impl Rules {
         let signature_bytes = readable(parts.next().unwrap_or_default()).len();
         let header = members::parse(&first);
         let payload = members::parse(&second);
-        let (judged, key) = self.judge(&token, header.as_deref().unwrap_or_default(), payload.as_deref().ok());
+        let (judged, keys) = self.judge(&token, header.as_deref().unwrap_or_default(), payload.as_deref().ok());
         let segments: Vec<usize> = token.split('.').map(str::len).take(64).collect();
         let verified = judged.steps.iter().any(|(check, step)| *check == Check::Signature && *step == Some(Ok(())));
         let findings = findings::find(&Readable {
@@ -261,7 +266,8 @@ impl Rules {
             segments: segments.len(),
             signature_bytes,
             lifetime: judged.lifetime,
-            verified_by: key.filter(|_| verified),
+            keys,
+            is_verified: verified,
             policy: &self.policy,
             audience: self.audience().map(|audience| &**audience),
             is_object: payload.is_ok(),
@@ -309,14 +315,14 @@ impl Rules {
         }
     }
 
-    /// Evaluates the token, and returns the key that its header selects.
+    /// Evaluates the token, and returns what is known of the keys that its header selects.
     fn judge(
         &self,
         token: &str,
         header: &[Member<'_>],
         payload: Option<&[Member<'_>]>,
-    ) -> (Evaluation, Option<&Verifier>) {
-        let CheckRun { examined, steps, binding, key, user, sources } = self.steps(token, payload);
+    ) -> (Evaluation, SelectedKeys<'_>) {
+        let CheckRun { examined, steps, binding, keys, user, sources } = self.steps(token, payload);
         let payload = payload.unwrap_or_default();
         let string = |part, name| value(part, name).and_then(members::string);
         let time = |name| value(payload, name).and_then(NumericDate::from_json_number);
@@ -336,14 +342,14 @@ impl Rules {
             steps,
             binding,
         };
-        (judged, key)
+        (judged, keys)
     }
 
     /// Makes every check that can be made, with the functions that the gate uses, and derives the result of checks 1 to
     /// 5 in their order. Time, issuer, audience and revocation need only the claims that they read: they are checked
     /// even if the structure, key, signature or other claims fail, on the payload read leniently.
     fn steps(&self, token: &str, lenient: Option<&[Member<'_>]>) -> CheckRun<'_> {
-        let present = present(token);
+        let present = self.present(token);
         let absent = matches!(present, Err(Reason::MissingToken));
         let split = Split::new(token);
         let header = split.as_ref().ok().map(Split::header);
@@ -364,7 +370,16 @@ impl Rules {
         // A token of the wrong type may well be signed, which is worth reporting.
         let held = keys.as_ref().and_then(|keys| keys.as_ref().ok());
         let signature = held.zip(split.as_ref().ok()).map(|(keys, split)| self::signature(keys, split));
-        let key = signature.clone().and_then(Result::ok).or_else(|| held.map(Candidates::first));
+        let failed = matches!(signature, Some(Err(_)));
+        let keys_used = SelectedKeys {
+            key: signature.clone().and_then(Result::ok).or_else(|| held.map(Candidates::first)),
+            count: held.map_or(0, Candidates::count),
+            near_fit: held
+                .zip(split.as_ref().ok())
+                .filter(|_| failed)
+                .and_then(|(keys, split)| keys.near_fit(split.signed, split.signature())),
+            refused: chosen.as_ref().map_or(&[], |issuer| issuer.keys.refused()),
+        };
         let header_step = keys.as_ref().map(|keys| keys.as_ref().map(|_| ()).map_err(Clone::clone).and(typed));
         let mapping = chosen.as_ref().map_or_else(|_| &self.issuers.own().mapping, |issuer| &issuer.mapping);
         let claims = payload.as_ref().map(|payload| Claims::read(payload, mapping));
@@ -395,7 +410,7 @@ impl Rules {
         let examined = failed.next().map_or_else(|| examined.ok_or(Reason::MissingToken), Err);
         let sources = lenient.map(|payload| mapping.sources(payload)).unwrap_or_default();
         let user = lenient.and_then(|payload| mapping.user_source(payload));
-        CheckRun { examined, steps, binding: binding.unwrap_or_default(), key, user, sources }
+        CheckRun { examined, steps, binding: binding.unwrap_or_default(), keys: keys_used, user, sources }
     }
 
     /// Makes both halves of check 7: compares the payload's issuer and audience with the issuer that it selects.
@@ -420,8 +435,7 @@ struct CheckRun<'r> {
     steps: Steps,
     /// Issuer and audience.
     binding: [Option<Step>; 2],
-    /// The key that made the signature, or else the first one that the header selects.
-    key: Option<&'r Verifier>,
+    keys: SelectedKeys<'r>,
     /// The user and the permissions as far as they can be read, each with its claim.
     user: Option<(String, ClaimPath)>,
     sources: Vec<(String, ClaimPath)>,

@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use super::algorithm::Algorithm;
 use super::date::NumericDate;
 use super::keys::Signer;
-use super::token;
+use super::token::TokenLimit;
 use crate::text::{self, Span};
 
 /// The lifetime of a token whose request has no `exp`.
@@ -32,6 +32,8 @@ pub struct IssueRequest {
     pub issuer: Option<String>,
     /// `aud`.
     pub audience: Option<String>,
+    /// Further audiences, with which `aud` is an array.
+    pub further_audiences: Vec<String>,
     /// `sub`.
     pub subject: Option<String>,
     /// `iat`; the time of issuing if it is `None`.
@@ -71,8 +73,13 @@ pub enum IssueError {
     #[error("header: alg cannot be set, it follows from the key and --alg")]
     ReservedHeader,
     /// The token would be refused as too large.
-    #[error("the token would be {} long, expected at most {}", text::words::bytes(*.0), text::words::bytes(token::MAX_BYTES))]
-    TooLarge(usize),
+    #[error("the token would be {} long, expected at most {limit} (--max-token-size)", text::words::bytes(*.bytes))]
+    TooLarge {
+        /// Its size.
+        bytes: usize,
+        /// The largest accepted token.
+        limit: TokenLimit,
+    },
     /// Some of the test tokens would have times that a token cannot have.
     #[error("invalid time for test tokens: expected a year from 1980 to 9999")]
     NoSuchTime,
@@ -109,9 +116,28 @@ struct Payload<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     iss: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    aud: Option<&'a str>,
+    aud: Option<Audiences<'a>>,
     #[serde(flatten)]
     extra: &'a Map<String, Value>,
+}
+
+/// The value of `aud`: a string, or an array if there are several (RFC 7519 §4.1.3).
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Audiences<'a> {
+    One(&'a str),
+    Several(Vec<&'a str>),
+}
+
+impl<'a> Audiences<'a> {
+    fn of(request: &'a IssueRequest) -> Option<Self> {
+        let all = request.audience.iter().chain(&request.further_audiences).map(String::as_str);
+        match all.collect::<Vec<_>>().as_slice() {
+            [] => None,
+            [only] => Some(Self::One(only)),
+            several => Some(Self::Several(several.to_vec())),
+        }
+    }
 }
 
 const RESERVED: [&str; 8] = ["user_id", "permissions", "iat", "nbf", "exp", "jti", "iss", "aud"];
@@ -161,6 +187,17 @@ impl Signer {
     /// Issues a token. Unless the request says otherwise, `iat` is `now` in whole seconds, and `jti` is the random ID
     /// from the caller.
     pub fn issue(&self, request: &IssueRequest, jti: &str, now: NumericDate) -> Result<Arc<str>, IssueError> {
+        self.issue_within(TokenLimit::default(), request, jti, now)
+    }
+
+    /// Like [`Signer::issue`], for a gate that accepts tokens up to this size.
+    pub fn issue_within(
+        &self,
+        limit: TokenLimit,
+        request: &IssueRequest,
+        jti: &str,
+        now: NumericDate,
+    ) -> Result<Arc<str>, IssueError> {
         if request.user_id.is_empty() {
             return Err(IssueError::NoUser);
         }
@@ -188,7 +225,7 @@ impl Signer {
             jti: request.jti.as_deref().unwrap_or(jti),
             sub: request.subject.as_deref(),
             iss: request.issuer.as_deref(),
-            aud: request.audience.as_deref(),
+            aud: Audiences::of(request),
             extra: &request.extra,
         };
         let mut header = Map::new();
@@ -198,7 +235,10 @@ impl Signer {
         header.extend(request.header.clone());
         let token =
             self.with_algorithm(algorithm).seal(&serde_json::to_string(&header)?, &serde_json::to_string(&payload)?);
-        if token.len() > token::MAX_BYTES { Err(IssueError::TooLarge(token.len())) } else { Ok(token.into()) }
+        match token.len() {
+            bytes if bytes > limit.bytes() => Err(IssueError::TooLarge { bytes, limit }),
+            _ => Ok(token.into()),
+        }
     }
 
     /// Signs a header and a payload as they are (RFC 7515 §7.1), even if they are invalid.

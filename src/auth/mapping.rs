@@ -256,6 +256,23 @@ impl Mapping {
         PRESETS.iter().find(|preset| Self::of(preset) == *self)
     }
 
+    /// Returns the mapping that reads the claims of tokens that are issued here first, and these claims besides.
+    #[must_use]
+    pub fn and_issued_here(&self) -> Self {
+        if self.is_strict {
+            return self.clone();
+        }
+        let own = Self::default();
+        let join = |own: &[ClaimPath], others: &[ClaimPath]| {
+            own.iter().chain(others.iter().filter(|path| !own.contains(path))).cloned().collect()
+        };
+        Self {
+            user: join(&own.user, &self.user),
+            permissions: join(&own.permissions, &self.permissions),
+            ..self.clone()
+        }
+    }
+
     /// Whether it is the mapping of tokens that are issued here.
     pub const fn is_strict(&self) -> bool {
         self.is_strict

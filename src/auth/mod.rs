@@ -53,4 +53,4 @@ pub use proof::{Permit, Principal};
 pub use reason::Reason;
 pub use revocations::Revocations;
 pub use rules::{Call, Rules};
-pub use token::TokenId;
+pub use token::{TokenId, TokenLimit};

@@ -9,7 +9,7 @@ use super::check::{Check, Verdict};
 use super::date::NumericDate;
 use super::leeway::{self, Leeway};
 use super::reason_table::{self, ReasonRow};
-use super::token::{self, Fault};
+use super::token::{Fault, TokenLimit};
 use crate::text::{self, words};
 
 /// Why a check failed: the found and the expected value. The console clones it for every frame, so text from a token,
@@ -21,7 +21,7 @@ use crate::text::{self, words};
 )]
 pub enum Reason {
     MissingToken,
-    TooLarge { bytes: usize },
+    TooLarge { bytes: usize, limit: TokenLimit },
     Malformed(Fault),
     UnknownIssuer { found: Option<Arc<str>>, known: Arc<[Arc<str>]> },
     AlgorithmRefused { found: Option<Arc<str>>, accepted: Arc<[Algorithm]> },
@@ -133,11 +133,11 @@ impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::MissingToken => f.write_str("no token was sent; calling a tool requires one"),
-            Self::TooLarge { bytes } => {
-                let (has, most) = (words::bytes(*bytes), words::bytes(token::MAX_BYTES));
+            Self::TooLarge { bytes, limit } => {
+                let (has, most) = (words::bytes(*bytes), limit.to_string());
                 // Just above the limit, both would be rounded to the same text.
                 let has = if has == most { format!("{bytes} bytes") } else { has };
-                write!(f, "the token is {has} long, expected at most {most}")
+                write!(f, "the token is {has} long, expected at most {most} (--max-token-size)")
             }
             Self::Malformed(fault) => fault.fmt(f),
             Self::UnknownIssuer { found, known } => {

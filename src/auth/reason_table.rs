@@ -21,8 +21,12 @@ const fn row(code: &'static str, check: Check, meaning: &'static str, remedy: &'
 
 pub(super) const MISSING_TOKEN: ReasonRow =
     row("missing_token", Check::Present, "the call has no token", "send the token as `Authorization: Bearer TOKEN`");
-pub(super) const TOO_LARGE: ReasonRow =
-    row("too_large", Check::Present, "the token is larger than 8 KiB", "get a token with fewer claims");
+pub(super) const TOO_LARGE: ReasonRow = row(
+    "too_large",
+    Check::Present,
+    "the token is larger than the limit, 8 KiB by default",
+    "get a token with fewer claims, or raise the limit with `--max-token-size`",
+);
 pub(super) const MALFORMED: ReasonRow = row(
     "malformed",
     Check::Structure,

@@ -19,7 +19,7 @@ use super::policy::{DenialReason, Grant, Policy};
 use super::proof::{Permit, Principal};
 use super::reason::Reason;
 use super::revocations::Revocations;
-use super::token::{self, Split, TokenId};
+use super::token::{Split, TokenId, TokenLimit};
 use crate::text;
 
 /// The immutable snapshot that a decision is based on. It contains no secret that can sign.
@@ -33,6 +33,8 @@ pub struct Rules {
     pub leeway: Leeway,
     /// The revoked tokens.
     pub revoked: Arc<Revocations>,
+    /// The largest accepted token.
+    pub token_limit: TokenLimit,
 }
 
 /// A call to decide about. It contains a token, so it does not implement `Debug`.
@@ -53,6 +55,7 @@ impl Rules {
             policy: Arc::default(),
             leeway: Leeway::NONE,
             revoked: Arc::default(),
+            token_limit: TokenLimit::default(),
         }
     }
 
@@ -109,7 +112,7 @@ impl Rules {
     /// Returns the issuer that a token names; the name is not verified. `None` if the token is malformed or the issuer
     /// is unknown.
     pub fn issuer_of(&self, token: &str) -> Option<&Issuer> {
-        present(token).ok()?;
+        self.present(token).ok()?;
         let split = Split::new(token).ok()?;
         self.issuers.select(&split.header().ok()?, &split.payload().ok()?).ok()
     }
@@ -125,7 +128,9 @@ impl Rules {
         let leeway = (self.leeway != Leeway::NONE).then(|| format!("leeway {}", self.leeway));
         let issuers = self.issuers.iter().filter_map(|issuer| Some(name("iss", issuer.name.as_deref()?)));
         let audiences = self.issuers.iter().flat_map(|issuer| issuer.audiences.iter());
-        leeway.into_iter().chain(issuers).chain(audiences.map(|audience| name("aud", audience))).collect()
+        let limit = Some(self.token_limit).filter(|limit| *limit != TokenLimit::default());
+        let limit = limit.map(|limit| format!("tokens of up to {limit}"));
+        leeway.into_iter().chain(limit).chain(issuers).chain(audiences.map(|audience| name("aud", audience))).collect()
     }
 
     /// Whether tokens must name an issuer or an audience.
@@ -229,6 +234,23 @@ impl Rules {
         Examined { lifetime, binding, revocation, claims: claims.into_owned() }
     }
 
+    /// Makes the second part of check 3 for a token of our own issuer whose header has this `alg` and `kid`: whether they
+    /// select a key. For the expectations of test tokens.
+    pub(crate) fn selects_key(&self, alg: &str, kid: Option<&str>) -> Result<(), Reason> {
+        let issuer = self.issuers.named(self.issuer().map(|name| &**name), Some(alg))?;
+        let algorithm = issuer.keys.accept(Some(alg), &issuer.algorithms)?;
+        issuer.keys.find(algorithm, kid).map(|_| ())
+    }
+
+    /// Makes check 1.
+    pub(super) fn present(&self, token: &str) -> Result<(), Reason> {
+        match token.len() {
+            0 => Err(Reason::MissingToken),
+            bytes if bytes > self.token_limit.bytes() => Err(Reason::TooLarge { bytes, limit: self.token_limit }),
+            _ => Ok(()),
+        }
+    }
+
     /// Makes checks 1 to 8, and returns what `make` creates from the claims if they pass.
     fn passed<R>(
         &self,
@@ -237,7 +259,7 @@ impl Rules {
         now: NumericDate,
         make: impl FnOnce(Claims<Cow<'_, str>>) -> R,
     ) -> Result<R, Reason> {
-        present(token)?;
+        self.present(token)?;
         let split = Split::new(token).map_err(Reason::Malformed)?;
         let header = split.header().map_err(Reason::Malformed)?;
         let payload = split.payload().map_err(Reason::Malformed)?;
@@ -288,15 +310,6 @@ pub(super) fn candidates<'i>(issuer: &'i Issuer, header: &[Member<'_>]) -> Resul
 /// Returns a header member's value, which must be a string.
 fn string<'v>(member: &'static str, value: &'v str) -> Result<Cow<'v, str>, Reason> {
     members::string(value).ok_or_else(|| Reason::HeaderInvalid { member, found: members::kind_or_broken(value) })
-}
-
-/// Makes check 1.
-pub(super) fn present(token: &str) -> Result<(), Reason> {
-    match token.len() {
-        0 => Err(Reason::MissingToken),
-        bytes if bytes > token::MAX_BYTES => Err(Reason::TooLarge { bytes }),
-        _ => Ok(()),
-    }
 }
 
 /// Makes check 4: returns the key that made the signature.

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::str::FromStr;
 use std::sync::Arc;
 
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -9,9 +10,49 @@ use base64::{DecodeError, Engine as _};
 use sha2::{Digest as _, Sha256};
 
 use super::members::{self, Member};
+use crate::text::words;
 
-/// The largest token, in bytes. A larger one is refused before it is parsed.
-pub const MAX_BYTES: usize = 8 * 1024;
+/// The largest accepted token. A larger one is refused before it is parsed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct TokenLimit(usize);
+
+impl TokenLimit {
+    /// 64 KiB, the largest limit.
+    pub const LARGEST: Self = Self(64 * 1024);
+
+    /// The limit in bytes.
+    pub const fn bytes(self) -> usize {
+        self.0
+    }
+}
+
+/// 8 KiB.
+impl Default for TokenLimit {
+    fn default() -> Self {
+        Self(8 * 1024)
+    }
+}
+
+/// `1.0 KiB`.
+impl fmt::Display for TokenLimit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&words::bytes(self.0))
+    }
+}
+
+/// The text is not a limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("expected whole KiB from 1 to 64")]
+pub struct InvalidTokenLimit;
+
+impl FromStr for TokenLimit {
+    type Err = InvalidTokenLimit;
+
+    fn from_str(kib: &str) -> Result<Self, InvalidTokenLimit> {
+        let limit = kib.parse::<usize>().ok().and_then(|kib| kib.checked_mul(1024)).map(Self);
+        limit.filter(|limit| (Self(1024)..=Self::LARGEST).contains(limit)).ok_or(InvalidTokenLimit)
+    }
+}
 
 /// A token's ID in logs, lists and evidence: the SHA-256 of its text. Two tokens are equal if their whole hashes are
 /// equal; the first 8 hex digits are shown.

@@ -4,7 +4,7 @@
 use super::arguments::CallArgs;
 use super::json::DecisionJson;
 use super::{CliError, Context, Exit, Runner, json};
-use crate::auth::Outcome;
+use crate::auth::{Inspection, Outcome, Reason};
 use crate::gate::activity::explain_record;
 use crate::gate::{CallRequest, Origin, RawArguments};
 
@@ -46,7 +46,12 @@ pub fn run(on: &mut Runner<'_>, args: &CallArgs, context: &Context, json: bool) 
             decided.trouble = called.outcome.trouble();
             json::line(on.err, &decided)
         }
-        false => writeln!(on.err, "{}", explain_record(&called.record)),
+        false => writeln!(on.err, "{}", explain_record(&called.record)).and_then(|()| {
+            let refused = token.as_deref().filter(|_| called.decision.reason() == Some(&Reason::BadSignature));
+            let inspection = refused.map(|token| gate.shared().rules().inspect(token));
+            let hint = inspection.as_ref().and_then(Inspection::secret_hint);
+            hint.map_or(Ok(()), |hint| writeln!(on.err, "! {hint}"))
+        }),
     };
     answered?;
     Ok(on.known)

@@ -5,7 +5,7 @@ use super::json::{self, DecisionJson};
 use super::paint::{Paint, of_verdict, warning};
 use super::{CliError, Context, Exit, Runner};
 use crate::auth::explain::explain_decision;
-use crate::auth::{Call, TokenId, Verdict};
+use crate::auth::{Call, Inspection, TokenId, Verdict};
 use crate::backend::BuiltIn;
 use crate::config::ConfigError;
 use crate::gate::ports::{Backend as _, Catalogue, ToolError};
@@ -36,8 +36,9 @@ pub fn run(
     let decision = rules.decide(&Call { token: token.as_deref(), tool }, now);
     let id = token.as_deref().map(TokenId::of);
     // The decision stops at the first failure; `check` reports the others as well.
-    let judged = token.as_deref().filter(|_| decision.reason().is_some()).map(|token| rules.inspect(token).judged);
-    let also = rules.also_refuses(&decision, judged.as_ref(), tool, now);
+    let inspection = token.as_deref().filter(|_| decision.reason().is_some()).map(|token| rules.inspect(token));
+    let judged = inspection.as_ref().map(|inspection| &inspection.judged);
+    let also = rules.also_refuses(&decision, judged, tool, now);
     on.known = decision.verdict().into();
     let lacks = Catalogue::new(BuiltIn.tools()).lacks(&rules.policy, tool);
     let trouble = (lacks && decision.verdict() == Verdict::Allowed).then(|| ToolError::missing(tool).to_string());
@@ -50,6 +51,9 @@ pub fn run(
         let mut text = explain_decision(&decision, id, &asked, &format!("judged for {}", now.rfc3339()));
         for reason in &also {
             text.finding(format_args!("also: {reason}"));
+        }
+        if let Some(hint) = inspection.as_ref().and_then(Inspection::secret_hint) {
+            text.finding(hint);
         }
         let style = if trouble.is_some() { warning() } else { of_verdict(decision.verdict()) };
         if let Some(trouble) = trouble {

@@ -10,10 +10,12 @@ use super::CliError;
 use super::options::Settings;
 use crate::auth::issue::TimeInput;
 use crate::auth::keys::SignerOptions;
-use crate::auth::{IssueRequest, Issuer, Issuers, KeySet, Leeway, NumericDate, Policy, Revocations, Rules, Signer};
+use crate::auth::{
+    IssueRequest, Issuer, Issuers, KeySet, Leeway, NumericDate, Policy, Revocations, Rules, Signer, TokenLimit,
+};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{
-    self, CONFIG_VARIABLE, ConfigError, ConfigFile, IssuerConfig, IssuerError, KeyFile, KeySources, KeysFrom,
+    self, CONFIG_VARIABLE, ConfigError, ConfigFile, IssuerConfig, IssuerError, KeyFile, KeySources, KeysFrom, OwnKeys,
     SigningFile, WritableFile,
 };
 use crate::endpoint::Files;
@@ -66,10 +68,11 @@ impl Environment {
 
 /// The key, the rules, the store and the clock of a command.
 pub struct Context {
-    signer: Option<Signer>,
+    own_keys: OwnKeys,
+    /// Our own issuer, without its keys.
+    own: Issuer,
     policy: Arc<Policy>,
-    issuer: Option<String>,
-    audiences: Vec<String>,
+    token_limit: TokenLimit,
     /// The other issuers; their keys are read when they are needed.
     others: Vec<Issuer>,
     /// The sources of these keys, one for each of them.
@@ -85,6 +88,8 @@ pub struct Context {
     key_file: Option<KeyFile>,
     /// The same file, and how it is read again when it has changed.
     pub signing_file: Option<SigningFile>,
+    /// The other files with secrets.
+    secret_files: Vec<PathBuf>,
     /// The configuration file, if any.
     config_path: Option<PathBuf>,
     /// The file that stores revocations, if any.
@@ -125,13 +130,6 @@ impl Context {
         };
         let named = settings.config.as_deref().or(environment.config.as_deref());
         let file = ConfigFile::find(named)?;
-        let own_key = KeySources {
-            file: key_file,
-            variable: environment.secret.clone(),
-            configured: file.key_file,
-            others_may_read: settings.insecure_secret_file,
-            options: key,
-        };
         let policy = settings.policy.clone().or(file.policy);
         let state_path = settings.state.clone().or(file.state);
         let store: Arc<dyn Store> = match &state_path {
@@ -146,30 +144,54 @@ impl Context {
         };
         // Options describe one issuer for this run; --issuer is then its name, and our own tokens need none.
         let single = settings.other.issuer(issuer.as_ref(), &audiences);
-        if let Some(option) = settings.other.useless().filter(|_| single.is_none()) {
+        let algorithms = match single {
+            Some(_) => Vec::new(),
+            None => config::algorithms(&settings.other.algorithms).map_err(ConfigError::Issuer)?,
+        };
+        let old_secrets = match settings.old_secret_files.is_empty() {
+            true => file.old_secrets,
+            false => settings.old_secret_files.clone(),
+        };
+        let key_sources = KeySources {
+            file: key_file,
+            variable: environment.secret.clone(),
+            configured: file.key_file,
+            old_secrets,
+            others_may_read: settings.insecure_secret_file,
+            algorithms: &algorithms,
+            options: key,
+        };
+        let own_keys = key_sources.read()?;
+        let has_own = own_keys.signer.is_some() || !own_keys.verifiers.is_empty();
+        if let Some(option) = settings.other.useless().filter(|_| single.is_none() && !has_own) {
             let wanted =
-                format!("{option} describes another issuer: give its keys with --jwks, --public-key or --discover");
+                format!("{option} needs a key: give --jwks, --public-key, --discover, --secret-file or --signing-key");
             return Err(CliError::Usage(wanted));
         }
         let configured: Vec<&IssuerConfig> = file.issuers.iter().chain(&single).collect();
-        let others = configured.iter().map(|issuer| issuer.issuer()).collect::<Result<Vec<Issuer>, _>>();
-        let others = others.map_err(ConfigError::Issuer)?;
-        let source = |issuer: &&IssuerConfig| {
-            let source = RemoteKeys::new(issuer.name.as_deref().map(Into::into), source_of(issuer)?);
-            Ok(RemoteKeys { ca_file: settings.other.ca_file.clone(), ..source })
+        let OtherIssuers { issuers: others, sources, secret_files } = OtherIssuers::read(&configured, settings)?;
+        let secret_files = key_sources.old_secrets.iter().cloned().chain(secret_files).collect();
+        let own = match &single {
+            Some(_) => Issuer::default(),
+            None => settings.other.own().map_err(ConfigError::Issuer)?,
         };
-        let sources = configured.iter().map(source).collect::<Result<_, _>>().map_err(ConfigError::Issuer)?;
-        let issuer = if single.is_some() { None } else { issuer };
-        let own = Issuer { name: issuer.as_deref().map(Into::into), ..Issuer::default() };
+        let own = Issuer {
+            name: issuer.filter(|_| single.is_none()).map(Into::into),
+            audiences: audiences.iter().map(|audience| Arc::from(audience.as_str())).collect(),
+            algorithms: Arc::default(),
+            keys: KeySet::default(),
+            ..own
+        };
         others
             .iter()
-            .try_fold(Issuers::new(own), |issuers, other| issuers.with(other.clone()))
+            .try_fold(Issuers::new(own.clone()), |issuers, other| issuers.with(other.clone()))
             .map_err(|error| ConfigError::Issuer(IssuerError::Duplicate(error)))?;
         Ok(Self {
-            signer: own_key.signer()?,
+            key_file: key_sources.file().cloned(),
+            own_keys,
+            own,
             policy: policy.as_deref().map_or_else(|| Ok(Arc::default()), config::policy)?,
-            issuer,
-            audiences,
+            token_limit: settings.max_token_size.or(file.max_token_size).unwrap_or_default(),
             others,
             sources,
             leeway: settings.leeway.unwrap_or(file.leeway),
@@ -177,8 +199,8 @@ impl Context {
             edition: stored.edition,
             now: settings.now,
             policy_path: policy.map_or_else(String::new, |path| path.to_string_lossy().into_owned()),
-            key_file: own_key.file().cloned(),
-            signing_file: own_key.signing_file(),
+            signing_file: key_sources.signing_file(),
+            secret_files,
             config_path: file.path,
             state_path,
             store,
@@ -214,25 +236,27 @@ impl Context {
 
     /// Whether there is a key to verify signatures with.
     pub fn has_key(&self) -> bool {
-        self.signer.is_some() || !self.others.is_empty()
+        self.own_keys.signer.is_some() || !self.own_keys.verifiers.is_empty() || !self.others.is_empty()
     }
 
     /// Returns the security-relevant files that other users can change.
     pub fn writable(&self) -> Vec<WritableFile> {
         let policy = Some(PathBuf::from(&self.policy_path)).filter(|path| !path.as_os_str().is_empty());
+        let secrets = self.secret_files.iter().map(|path| ("secret file", Some(path.as_path())));
         let files = [
             ("configuration file", self.config_path.as_deref()),
             (self.key_file.as_ref().map_or("", KeyFile::what), self.key_file.as_ref().map(KeyFile::path)),
             ("policy file", policy.as_deref()),
             ("state file", self.state_path.as_deref()),
         ];
-        files.into_iter().filter_map(|(what, path)| config::writable(what, path?)).collect()
+        files.into_iter().chain(secrets).filter_map(|(what, path)| config::writable(what, path?)).collect()
     }
 
     /// Returns a sentence that the secret is weak and how to make a strong one; `None` if it is strong or missing.
     pub fn weakness(&self) -> Option<String> {
-        let signer = self.signer.as_ref().filter(|signer| signer.verifier().is_weak())?;
-        let (bits, algorithm) = (signer.verifier().bits(), signer.algorithm());
+        let own = self.own_keys.signer.as_ref().map(Signer::verifier);
+        let weak = own.into_iter().chain(&self.own_keys.verifiers).find(|key| key.is_weak())?;
+        let (bits, algorithm) = (weak.bits(), weak.algorithms().first()?);
         Some(format!(
             "weak secret: {} bits, {} needs at least {} (RFC 7518 §3.2); generate one with: openssl rand -hex {}",
             bits,
@@ -249,28 +273,31 @@ impl Context {
             return Ok(rules);
         }
         let iss = rules.inspect(token).named().iss;
+        self.reading(rules, |name| name.is_none() || name == iss.as_deref())
+    }
+
+    /// Returns the rules with the keys of all issuers.
+    pub fn all_keyed(&self) -> Result<Rules, ConfigError> {
+        self.reading(self.rules(), |_| true)
+    }
+
+    /// Reads the keys of these issuers, unless they have been read.
+    fn reading(&self, rules: Rules, is_meant: impl Fn(Option<&str>) -> bool) -> Result<Rules, ConfigError> {
         let mut issuers = rules.issuers.clone();
         for source in &self.sources {
             let name = source.issuer.as_deref();
-            let is_meant = name.is_none() || name == iss.as_deref();
-            let is_pending = issuers.of_name(name).is_some_and(|issuer| issuer.keys.is(self.pending(name)));
-            if !is_meant || !is_pending {
+            let is_unread = issuers.of_name(name).is_some_and(|issuer| issuer.keys.is_unread());
+            if !is_meant(name) || !is_unread {
                 continue;
             }
             let keys = match (fetch_once(source), &source.source) {
-                (Ok(read), _) => read.keys.into_iter().collect(),
+                (Ok(read), _) => read.into(),
                 (Err(error), KeySource::File(_)) => return Err(IssuerError::Keys(error.to_string()).into()),
                 (Err(error), _) => KeySet::unavailable(error.to_string()),
             };
             issuers = issuers.with_keys_of(name, keys).unwrap_or(issuers);
         }
         Ok(Rules { issuers, ..rules })
-    }
-
-    /// The keys of an issuer before they are read.
-    fn pending(&self, name: Option<&str>) -> &KeySet {
-        static NONE: std::sync::LazyLock<KeySet> = std::sync::LazyLock::new(KeySet::default);
-        self.others.iter().find(|issuer| issuer.name.as_deref() == name).map_or(&NONE, |issuer| &issuer.keys)
     }
 
     /// Gives a gate the keys of the issuer that the token names.
@@ -284,39 +311,39 @@ impl Context {
 
     /// The key to sign with, if there is one.
     pub const fn signer(&self) -> Option<&Signer> {
-        self.signer.as_ref()
+        self.own_keys.signer.as_ref()
     }
 
     /// The rules; without a secret, they cannot verify signatures.
     pub fn rules(&self) -> Rules {
-        self.rules_with(self.signer.as_ref().map(KeySet::from).unwrap_or_default())
+        self.rules_with(self.signer())
     }
 
     /// Returns the key to sign with; without a secret, a fresh one.
     pub fn signer_or_fresh(&self) -> Result<Signer, ConfigError> {
-        self.signer.clone().map_or_else(config::fresh_key, Ok)
+        self.own_keys.signer.clone().map_or_else(config::fresh_key, Ok)
     }
 
-    /// The rules with these keys.
-    pub fn rules_with(&self, keys: impl Into<KeySet>) -> Rules {
-        let rules = Rules {
+    /// The rules with the key of this signer, and with the keys that only verify.
+    pub fn rules_with(&self, signer: Option<&Signer>) -> Rules {
+        let keys: KeySet = signer.map(Signer::verifier).into_iter().chain(&self.own_keys.verifiers).cloned().collect();
+        let own = Issuers::new(Issuer { keys, ..self.own.clone() });
+        // Their names were found to be different.
+        let add = |issuers: Issuers, issuer: &Issuer| issuers.with(issuer.clone()).unwrap_or(issuers);
+        Rules {
+            issuers: self.others.iter().fold(own, add),
             policy: Arc::clone(&self.policy),
             leeway: self.leeway,
             revoked: Arc::clone(&self.revoked),
-            ..Rules::new(keys)
-        };
-        let name = |name: &String| Arc::from(name.as_str());
-        let rules = rules.with_issuer(self.issuer.as_ref().map(name)).with_audiences(self.audiences.iter().map(name));
-        // Their names were found to be different.
-        let add = |issuers: Issuers, issuer: &Issuer| issuers.with(issuer.clone()).unwrap_or(issuers);
-        Rules { issuers: self.others.iter().fold(rules.issuers.clone(), add), ..rules }
+            token_limit: self.token_limit,
+        }
     }
 
     /// Creates a gate; callers pass the time with every call. Without a secret, it fails if the caller has a token.
     pub fn gate(&self, has_token: bool) -> Result<Gate, ConfigError> {
-        match self.signer {
-            None if has_token && self.others.is_empty() => Err(ConfigError::NoSecret),
-            _ => Ok(Gate::with(self.rules(), self.signer.clone(), Arc::new(SystemClock::new()))),
+        match has_token && !self.has_key() {
+            true => Err(ConfigError::NoSecret),
+            false => Ok(Gate::with(self.rules(), self.own_keys.signer.clone(), Arc::new(SystemClock::new()))),
         }
     }
 
@@ -326,8 +353,9 @@ impl Context {
         IssueRequest {
             user_id: user.to_owned(),
             expires: lifetime.map(|when| when.from(now)),
-            issuer: self.issuer.clone(),
-            audience: self.audiences.first().cloned(),
+            issuer: self.own.name.as_deref().map(str::to_owned),
+            audience: self.own.audiences.first().map(ToString::to_string),
+            further_audiences: self.own.audiences.iter().skip(1).map(ToString::to_string).collect(),
             ..IssueRequest::default()
         }
     }
@@ -336,7 +364,7 @@ impl Context {
     pub fn begin(&self) -> Result<GateWithClock, ConfigError> {
         let signer = self.signer_or_fresh()?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-        let gate = Gate::with(self.rules_with(&signer), signer, Arc::clone(&clock));
+        let gate = Gate::with(self.rules_with(Some(&signer)), signer, Arc::clone(&clock));
         Ok(GateWithClock { gate, clock })
     }
 
@@ -366,6 +394,39 @@ impl Context {
     }
 }
 
+/// The issuers besides our own.
+#[derive(Default)]
+struct OtherIssuers {
+    /// With their keys, if these are shared secrets.
+    issuers: Vec<Issuer>,
+    /// The sources of the other keys.
+    sources: Vec<RemoteKeys>,
+    /// The files with shared secrets.
+    secret_files: Vec<PathBuf>,
+}
+
+impl OtherIssuers {
+    fn read(configured: &[&IssuerConfig], settings: &Settings) -> Result<Self, ConfigError> {
+        let mut found = Self::default();
+        for wanted in configured {
+            let mut issuer = wanted.issuer()?;
+            if let Some(KeysFrom::Secrets(files)) = &wanted.keys {
+                let keys = config::secret_verifiers(files, &issuer.algorithms, settings.insecure_secret_file)?;
+                issuer.keys = keys.into_iter().collect();
+                found.secret_files.extend_from_slice(files);
+            } else {
+                found.sources.push(RemoteKeys {
+                    ca_file: settings.other.ca_file.clone(),
+                    others_may_read: settings.insecure_secret_file,
+                    ..RemoteKeys::new(issuer.name.clone(), source_of(wanted)?)
+                });
+            }
+            found.issuers.push(issuer);
+        }
+        Ok(found)
+    }
+}
+
 /// The source of an issuer's keys.
 fn source_of(issuer: &IssuerConfig) -> Result<KeySource, IssuerError> {
     let url = |found: Result<KeySource, UrlError>| found.map_err(|error| IssuerError::Keys(error.to_string()));
@@ -373,7 +434,8 @@ fn source_of(issuer: &IssuerConfig) -> Result<KeySource, IssuerError> {
         Some(KeysFrom::JwksFile(path) | KeysFrom::PublicKey(path)) => Ok(KeySource::File(path.clone())),
         Some(KeysFrom::JwksUri(uri)) => url(KeySource::jwks(uri)),
         Some(KeysFrom::Discovery) => url(KeySource::discovery(issuer.name.as_deref().ok_or(IssuerError::NoUrl)?)),
-        None => Err(IssuerError::NoKeys),
+        // Secrets are read with our own.
+        Some(KeysFrom::Secrets(_)) | None => Err(IssuerError::NoKeys),
     }
 }
 

@@ -10,7 +10,7 @@ use super::options::Settings;
 use super::{CliError, Context, Exit, Runner, json};
 use crate::auth::algorithm::Family;
 use crate::auth::keys::{KeyFileError, SignerOptions, jwk, read_private, read_public};
-use crate::auth::{Algorithm, KeyOrigin, Signer, Verifier};
+use crate::auth::{Algorithm, Issuer, KeyOrigin, Signer, Verifier};
 use crate::config::{self, ConfigError, KeyText};
 use crate::text;
 use crate::text::escape::ascii_json;
@@ -123,9 +123,11 @@ fn public_keys(
     Ok(read.keys.iter().filter_map(|key| jwk::public(key, fits(key))).collect())
 }
 
-/// Lists the keys that verify tokens, by issuer.
+/// Lists the keys that verify tokens, by issuer, and those of key sets that cannot be used.
 pub fn list(on: &mut Runner<'_>, context: &Context, json: bool) -> Result<Exit, CliError> {
-    let rules = context.rules();
+    let rules = context.all_keyed()?;
+    let issuer_name =
+        |issuer: &Issuer| issuer.name.as_deref().map_or_else(|| "any".to_owned(), |name| text::name(name, 64));
     let mut rows = vec![["issuer", "kid", "algorithm", "bits", "origin", "strength"].map(str::to_owned)];
     for issuer in rules.issuers.iter() {
         for key in issuer.keys.iter() {
@@ -140,7 +142,7 @@ pub fn list(on: &mut Runner<'_>, context: &Context, json: bool) -> Result<Exit, 
                 continue;
             }
             rows.push([
-                issuer.name.as_deref().map_or_else(|| "any".to_owned(), |name| text::name(name, 64)),
+                issuer_name(issuer),
                 key.kid().map_or_else(|| "none".to_owned(), |kid| text::name(kid, 64)),
                 match algorithms.as_slice() {
                     [only] => (*only).to_owned(),
@@ -151,12 +153,27 @@ pub fn list(on: &mut Runner<'_>, context: &Context, json: bool) -> Result<Exit, 
                 if key.is_weak() { "weak" } else { "strong" }.to_owned(),
             ]);
         }
+        if let Some(why) = issuer.keys.unavailable_because() {
+            on.known = Exit::Trouble;
+            on.say(format_args!("issuer {}: {why}", issuer_name(issuer)));
+        }
+    }
+    if json {
+        for issuer in rules.issuers.iter() {
+            for key in issuer.keys.refused() {
+                let line = json!({
+                    "issuer": issuer.name.as_deref(), "kid": key.kid, "place": key.place, "refused": key.why.to_string(),
+                });
+                json::line(on.out, &line)?;
+            }
+        }
+        return Ok(on.known);
     }
     if rows.len() == 1 {
         if !context.has_key() {
             on.say(format_args!("no key verifies tokens: {}", ConfigError::NoSecret));
         }
-        return Ok(Exit::Good);
+        return Ok(on.known);
     }
     let width = |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max();
     let widths: Vec<usize> = (0..6).map(|column| width(column).unwrap_or_default()).collect();
@@ -164,5 +181,10 @@ pub fn list(on: &mut Runner<'_>, context: &Context, json: bool) -> Result<Exit, 
         let cells: Vec<String> = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
         writeln!(on.out, "{}", cells.join("  ").trim_end())?;
     }
-    Ok(Exit::Good)
+    for issuer in rules.issuers.iter() {
+        for key in issuer.keys.refused() {
+            writeln!(on.out, "! {} cannot be used: {key}", issuer_name(issuer))?;
+        }
+    }
+    Ok(on.known)
 }

@@ -1,6 +1,7 @@
 //! The options: one table from which clap makes parsing, help, completions and man pages.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, ColorChoice, Parser, Subcommand};
@@ -12,8 +13,8 @@ use super::arguments::{
     ServeArgs, ServerOptions, TestkitArgs,
 };
 use super::values::{instant, theme};
-use crate::auth::{Leeway, NumericDate};
-use crate::config::{self, IssuerConfig, KeysFrom};
+use crate::auth::{Issuer, Leeway, NumericDate, TokenLimit};
+use crate::config::{self, IssuerConfig, IssuerError, KeysFrom};
 use crate::endpoint::Address;
 use crate::look::ThemeChoice;
 
@@ -73,8 +74,8 @@ Environment:
   NO_COLOR           disables colour, unless --color always
 
 Configuration: portcullis/portcullis.toml in the configuration directory ($XDG_CONFIG_HOME or
-~/.config). Keys: secret-file or signing-key, policy, lifetime, leeway, issuer, audience, issuers,
-state, theme, keys. Relative paths start at the file's directory.
+~/.config). Keys: secret-file or signing-key, old-secret-file, policy, lifetime, leeway, issuer,
+audience, max-token-size, issuers, state, theme, keys. Relative paths start at the file's directory.
 
 Policy: a TOML file with a table [tools.NAME] for each tool. permissions = [\"…\"] lists the
 permissions, any one of which allows a call. Optional: description, schema (JSON Schema) and
@@ -95,6 +96,10 @@ pub struct Settings {
     /// File with the signing secret; a trailing line break is ignored
     #[arg(long, global = true, value_name = "FILE")]
     pub secret_file: Option<PathBuf>,
+
+    /// File with an earlier secret, which verifies tokens but signs none; repeatable
+    #[arg(long = "old-secret-file", global = true, value_name = "FILE")]
+    pub old_secret_files: Vec<PathBuf>,
 
     /// File with the private key that signs tokens, instead of a secret: PEM, DER or JWK, for RSA, EC or Ed25519
     #[arg(long, global = true, value_name = "FILE")]
@@ -120,9 +125,13 @@ pub struct Settings {
     #[arg(long, global = true, value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
     pub issuer: Option<String>,
 
-    /// Audience (aud), one of which every token must name; repeatable. The first one is set in issued tokens
+    /// Audience (aud), one of which every token must name; repeatable. `issue` sets all of them, the console the first
     #[arg(long = "audience", global = true, value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
     pub audiences: Vec<String>,
+
+    /// Largest accepted token, in KiB, at most 64 [default: 8]
+    #[arg(long, global = true, value_name = "KIB")]
+    pub max_token_size: Option<TokenLimit>,
 
     /// The issuer of the tokens, if it is another one.
     #[command(flatten)]
@@ -145,7 +154,8 @@ pub struct Settings {
     pub color: Option<ColorChoice>,
 }
 
-/// Options that describe another issuer, for this run.
+/// Options that describe another issuer, for this run. Without its keys, they describe the tokens that our own key
+/// verifies.
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Tokens of another issuer")]
 pub struct IssuerOptions {
@@ -161,7 +171,7 @@ pub struct IssuerOptions {
     #[arg(long, global = true, requires = "issuer")]
     pub discover: bool,
 
-    /// Accepted algorithms, such as RS256,ES256 [default: those of the keys]
+    /// Accepted algorithms, such as RS256,ES256 [default: those of the keys; HS256 for a secret]
     #[arg(long, global = true, value_name = "NAMES", value_delimiter = ',')]
     pub algorithms: Vec<String>,
 
@@ -200,7 +210,11 @@ impl IssuerOptions {
             (None, None, true) => KeysFrom::Discovery,
             (None, None, false) => return None,
         };
-        Some(IssuerConfig {
+        Some(self.config(name, audiences, Some(keys)))
+    }
+
+    fn config(&self, name: Option<&String>, audiences: &[String], keys: Option<KeysFrom>) -> IssuerConfig {
+        IssuerConfig {
             name: name.cloned(),
             preset: self.preset.clone(),
             user: self.user_claims.clone(),
@@ -208,11 +222,21 @@ impl IssuerOptions {
             audiences: audiences.to_vec(),
             algorithms: self.algorithms.clone(),
             require_typ: self.require_typ,
-            keys: Some(keys),
-        })
+            keys,
+        }
     }
 
-    /// The first option that has no meaning without a source of keys.
+    /// The issuer of the tokens that our own key verifies, without its keys. With other claims than `lab`, those of
+    /// issued tokens are still read first.
+    pub fn own(&self) -> Result<Issuer, IssuerError> {
+        if self.preset.is_none() && self.user_claims.is_empty() && self.permissions_claims.is_empty() {
+            return Ok(Issuer { require_typ: self.require_typ, ..Issuer::default() });
+        }
+        let issuer = self.config(None, &[], None).issuer()?;
+        Ok(Issuer { mapping: Arc::new(issuer.mapping.and_issued_here()), ..issuer })
+    }
+
+    /// The first option that has no meaning without a key.
     pub fn useless(&self) -> Option<&'static str> {
         [
             (!self.algorithms.is_empty(), "--algorithms"),

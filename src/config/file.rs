@@ -8,7 +8,7 @@ use toml::{Spanned, Value};
 
 use super::issuers::IssuerConfig;
 use super::{ConfigError, KeyFile, read};
-use crate::auth::Leeway;
+use crate::auth::{Leeway, TokenLimit};
 use crate::look::ThemeChoice;
 use crate::text::{self, words};
 
@@ -25,6 +25,10 @@ pub struct ConfigFile {
     pub path: Option<PathBuf>,
     /// The file with the signing secret or the private key.
     pub key_file: Option<KeyFile>,
+    /// Files with earlier secrets, which only verify.
+    pub old_secrets: Vec<PathBuf>,
+    /// The largest accepted token; `None` for the default.
+    pub max_token_size: Option<TokenLimit>,
     /// The policy file; `None` for the built-in policy.
     pub policy: Option<PathBuf>,
     /// The lifetime of issued tokens, as a duration in words; `None` for `1h`.
@@ -46,14 +50,16 @@ pub struct ConfigFile {
 }
 
 /// All keys of the file.
-const KEYS: [&str; 11] = [
+const KEYS: [&str; 13] = [
     "secret-file",
+    "old-secret-file",
     "signing-key",
     "policy",
     "lifetime",
     "leeway",
     "issuer",
     "audience",
+    "max-token-size",
     "issuers",
     "state",
     "theme",
@@ -130,6 +136,20 @@ impl ConfigFile {
                 }
                 "secret-file" => found.key_file = Some(KeyFile::Secret(path()?)),
                 "signing-key" => found.key_file = Some(KeyFile::Private(path()?)),
+                "old-secret-file" => {
+                    let one = |value: &Value| match value {
+                        Value::String(path) if !path.is_empty() => Ok(folder.join(path)),
+                        _ => Err(wrong("expected the name of a file, or a list of them".to_owned())),
+                    };
+                    found.old_secrets = match value.get_ref() {
+                        Value::Array(all) => all.iter().map(one).collect::<Result<_, _>>()?,
+                        value => vec![one(value)?],
+                    };
+                }
+                "max-token-size" => {
+                    let kib = value.get_ref().as_integer().map(|kib| kib.to_string()).unwrap_or_default();
+                    found.max_token_size = Some(kib.parse().map_err(|error| wrong(format!("{error}")))?);
+                }
                 "policy" => found.policy = Some(path()?),
                 "state" => found.state = Some(path()?),
                 "lifetime" => {
@@ -237,7 +257,7 @@ mod tests {
     #[case("policy = \"\"", "line 1, column 10: policy: empty")]
     #[case(
         "[[issuers]]\nissuer = \"x\"",
-        "line 1, column 1: issuers: no keys: expected jwks-uri, jwks-file, public-key-file or discover = true"
+        "line 1, column 1: issuers: no keys: expected jwks-uri, jwks-file, public-key-file, secret-file or discover = true"
     )]
     #[case(
         "[[issuers]]\njwks-file = \"x\"",
@@ -249,8 +269,11 @@ mod tests {
     )]
     #[case(
         "[[issuers]]\nissuer = \"x\"\njwks-file = \"x\"\ndiscover = true",
-        "line 1, column 1: issuers: two sources of keys: expected one of jwks-uri, jwks-file, public-key-file or discover"
+        "line 1, column 1: issuers: two sources of keys: expected one of jwks-uri, jwks-file, public-key-file, secret-file or discover"
     )]
+    #[case("max-token-size = 65", "line 1, column 18: max-token-size: expected whole KiB from 1 to 64")]
+    #[case("max-token-size = \"big\"", "line 1, column 18: max-token-size: expected whole KiB from 1 to 64")]
+    #[case("old-secret-file = 7", "line 1, column 19: old-secret-file: expected the name of a file, or a list of them")]
     #[case("policy = ", "line 1, column 10: string values must be quoted, expected literal string")]
     fn what_is_wrong_is_named_with_its_place(#[case] source: &str, #[case] said: &str) {
         assert_eq!(parse(source), Err(said.to_owned()));

@@ -42,6 +42,8 @@ pub enum KeysFrom {
     PublicKey(PathBuf),
     /// A metadata document below the issuer's URL.
     Discovery,
+    /// Shared secrets in files: several during a rotation.
+    Secrets(Vec<PathBuf>),
 }
 
 /// Why the configuration of an issuer cannot be used. Safe to show.
@@ -57,10 +59,10 @@ pub enum IssuerError {
     #[error("unknown algorithm {}, expected one of: {}", text::name(.0, 32), Algorithm::ALL.map(Algorithm::name).join(", "))]
     Algorithm(String),
     /// No source of keys.
-    #[error("no keys: expected jwks-uri, jwks-file, public-key-file or discover = true")]
+    #[error("no keys: expected jwks-uri, jwks-file, public-key-file, secret-file or discover = true")]
     NoKeys,
     /// Two sources of keys.
-    #[error("two sources of keys: expected one of jwks-uri, jwks-file, public-key-file or discover")]
+    #[error("two sources of keys: expected one of jwks-uri, jwks-file, public-key-file, secret-file or discover")]
     TwoSources,
     /// Discovery without a URL to begin at.
     #[error("discover needs the issuer's URL as its name")]
@@ -74,14 +76,13 @@ impl IssuerConfig {
     /// The issuer without its keys.
     pub fn issuer(&self) -> Result<Issuer, IssuerError> {
         let mapping = Mapping::named(self.preset.as_deref().unwrap_or(STANDARD))?;
-        let algorithm = |name: &String| Algorithm::named(name).ok_or_else(|| IssuerError::Algorithm(name.clone()));
         Ok(Issuer {
             name: self.name.as_deref().map(Into::into),
             audiences: self.audiences.iter().map(|audience| Arc::from(audience.as_str())).collect(),
-            algorithms: self.algorithms.iter().map(algorithm).collect::<Result<_, _>>()?,
+            algorithms: algorithms(&self.algorithms)?.into(),
             mapping: Arc::new(mapping.with_user(&self.user).with_permissions(&self.permissions)),
             require_typ: self.require_typ,
-            keys: KeySet::unavailable("they have not been read yet"),
+            keys: KeySet::unread(),
         })
     }
 
@@ -105,6 +106,9 @@ impl IssuerConfig {
                     .ok_or_else(|| format!("{key}: expected quoted strings")),
                 _ => Err(format!("{key}: expected a list of quoted strings")),
             };
+            if value.as_array().is_some_and(Vec::is_empty) && key == "secret-file" {
+                return Err(format!("{key}: empty"));
+            }
             match key.as_str() {
                 "issuer" => found.name = Some(string()?),
                 "preset" => found.preset = Some(string()?),
@@ -116,6 +120,9 @@ impl IssuerConfig {
                 "jwks-uri" => sources.push(KeysFrom::JwksUri(string()?)),
                 "jwks-file" => sources.push(KeysFrom::JwksFile(folder.join(string()?))),
                 "public-key-file" => sources.push(KeysFrom::PublicKey(folder.join(string()?))),
+                "secret-file" => {
+                    sources.push(KeysFrom::Secrets(strings()?.iter().map(|path| folder.join(path)).collect()));
+                }
                 "discover" => sources.extend(flag()?.then_some(KeysFrom::Discovery)),
                 _ => {
                     return Err(format!(
@@ -140,8 +147,14 @@ impl IssuerConfig {
     }
 }
 
+/// Returns the algorithms with these names.
+pub fn algorithms(names: &[String]) -> Result<Vec<Algorithm>, IssuerError> {
+    let algorithm = |name: &String| Algorithm::named(name).ok_or_else(|| IssuerError::Algorithm(name.clone()));
+    names.iter().map(algorithm).collect()
+}
+
 /// All keys of a table in `[[issuers]]`.
-pub const KEYS: [&str; 11] = [
+pub const KEYS: [&str; 12] = [
     "issuer",
     "preset",
     "user",
@@ -151,6 +164,7 @@ pub const KEYS: [&str; 11] = [
     "jwks-uri",
     "jwks-file",
     "public-key-file",
+    "secret-file",
     "discover",
     "require-typ",
 ];

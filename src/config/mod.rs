@@ -16,9 +16,12 @@ use crate::auth::{KeyError, PolicyError, Signer};
 use crate::text;
 
 pub use file::{CONFIG_VARIABLE, ConfigFile, Fault, default_path};
-pub use issuers::{IssuerConfig, IssuerError, KeysFrom};
+pub use issuers::{IssuerConfig, IssuerError, KeysFrom, algorithms};
 pub use policy::{policy, rewritten, save_policy};
-pub use secret::{KeyFile, KeySources, KeyText, SECRET_VARIABLE, SigningFile, secret_variable};
+pub use secret::{
+    KeyFile, KeySources, KeyText, OwnKeys, SECRET_VARIABLE, SigningFile, others_can_read, secret_variable,
+    secret_verifiers,
+};
 pub use writable::{WritableFile, writable};
 
 /// Why a configuration, secret or policy cannot be used.

@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
 use super::{ConfigError, unreadable};
+use crate::auth::algorithm::Family;
 use crate::auth::keys::{MAX_SECRET_BYTES, SignerOptions, read_private};
-use crate::auth::{Algorithm, KeyError, KeyOrigin, Signer};
+use crate::auth::{Algorithm, KeyError, KeyOrigin, Signer, Verifier};
 use crate::text;
 
 /// The environment variable with the secret.
@@ -56,7 +57,7 @@ impl KeyFile {
     }
 }
 
-/// The possible sources of the key to sign with, in order of precedence.
+/// The possible sources of the key to sign with, in order of precedence, and of keys that only verify.
 #[derive(Clone, Debug, Default)]
 pub struct KeySources<'a> {
     /// The file named by an option.
@@ -65,10 +66,23 @@ pub struct KeySources<'a> {
     pub variable: Option<Zeroizing<Vec<u8>>>,
     /// The file named by the configuration.
     pub configured: Option<KeyFile>,
+    /// Files with earlier secrets. They verify, but do not sign.
+    pub old_secrets: Vec<PathBuf>,
     /// Whether a file is accepted even if other users can read it.
     pub others_may_read: bool,
+    /// The algorithms that the keys verify; the first one that fits also signs. Empty for the usual ones.
+    pub algorithms: &'a [Algorithm],
     /// The algorithm and the name that the key gets, instead of its own.
     pub options: SignerOptions<'a>,
+}
+
+/// The keys of our own issuer.
+#[derive(Clone, Debug, Default)]
+pub struct OwnKeys {
+    /// The key to sign with, which also verifies; `None` if there is none.
+    pub signer: Option<Signer>,
+    /// The others, which only verify: the key for further algorithms, and earlier secrets.
+    pub verifiers: Vec<Verifier>,
 }
 
 impl KeySources<'_> {
@@ -80,40 +94,58 @@ impl KeySources<'_> {
         }
     }
 
-    /// Returns the key to sign and verify with; `None` if there is none.
-    pub fn signer(&self) -> Result<Option<Signer>, ConfigError> {
-        match (self.file(), &self.variable) {
-            (Some(file), _) => self.of_file(file).map(Some),
-            (None, Some(secret)) => Signer::from_written_with(secret, KeyOrigin::Environment, self.options)
-                .map(Some)
-                .map_err(|error| ConfigError::Secret { from: SECRET_VARIABLE.to_owned(), error }),
-            (None, None) => Ok(None),
-        }
+    /// Reads the keys, each file once.
+    pub fn read(&self) -> Result<OwnKeys, ConfigError> {
+        let mut keys = match (self.file(), &self.variable) {
+            (Some(file), _) => self.of_file(file)?,
+            (None, Some(secret)) => self.for_algorithms(|options| {
+                Signer::from_written_with(secret, KeyOrigin::Environment, options)
+                    .map_err(|error| ConfigError::Secret { from: SECRET_VARIABLE.to_owned(), error })
+            })?,
+            (None, None) => OwnKeys::default(),
+        };
+        let shared: Vec<Algorithm> =
+            self.algorithms.iter().copied().filter(|algorithm| algorithm.family() == Family::Hmac).collect();
+        keys.verifiers.extend(secret_verifiers(&self.old_secrets, &shared, self.others_may_read)?);
+        Ok(keys)
     }
 
     /// Returns how the file is read again when it has changed; `None` if the key is not read from a file.
     pub fn signing_file(&self) -> Option<SigningFile> {
         let SignerOptions { algorithm, kid } = self.options;
-        let file = self.file()?.clone();
-        Some(SigningFile { file, others_may_read: self.others_may_read, algorithm, kid: kid.map(str::to_owned) })
+        Some(SigningFile {
+            file: self.file()?.clone(),
+            others_may_read: self.others_may_read,
+            algorithms: self.algorithms.to_vec(),
+            algorithm,
+            kid: kid.map(str::to_owned),
+        })
     }
 
-    fn of_file(&self, file: &KeyFile) -> Result<Signer, ConfigError> {
-        let (what, path) = (file.what(), file.path());
-        let KeyText { bytes, others_can_read } = KeyText::read(what, path)?;
-        if others_can_read && !self.others_may_read {
-            return Err(ConfigError::OthersCanRead { what, path: path.to_owned() });
-        }
-        if let KeyFile::Private(_) = file {
-            return read_private(&bytes, KeyOrigin::File, self.options).map_err(|error| ConfigError::Key {
-                what,
-                path: path.to_owned(),
-                error,
-            });
-        }
-        let secret = bytes.strip_suffix(b"\n").map_or(&**bytes, |rest| rest.strip_suffix(b"\r").unwrap_or(rest));
-        Signer::from_written_with(secret, KeyOrigin::File, self.options)
-            .map_err(|error| ConfigError::Secret { from: named(what, path), error })
+    fn of_file(&self, file: &KeyFile) -> Result<OwnKeys, ConfigError> {
+        let bytes = readable(file.what(), file.path(), self.others_may_read)?;
+        self.for_algorithms(|options| signer_of(file, &bytes, options))
+    }
+
+    /// Makes a key for each of the algorithms that fit it.
+    fn for_algorithms(
+        &self,
+        make: impl Fn(SignerOptions<'_>) -> Result<Signer, ConfigError>,
+    ) -> Result<OwnKeys, ConfigError> {
+        let with = |algorithm| make(SignerOptions { algorithm, ..self.options });
+        let signer = with(self.options.algorithm)?;
+        let Some(wanted) = self.algorithms.first() else {
+            return Ok(OwnKeys { signer: Some(signer), verifiers: Vec::new() });
+        };
+        let family = signer.verifier().family();
+        let fitting: Vec<Algorithm> =
+            self.algorithms.iter().copied().filter(|algorithm| algorithm.family() == family).collect();
+        // If none fits, this is the error that says so.
+        let first = fitting.first().copied().unwrap_or(*wanted);
+        let signer = with(self.options.algorithm.or(Some(first)))?;
+        let others = fitting.into_iter().filter(|algorithm| *algorithm != signer.algorithm());
+        let verifiers = others.map(|other| with(Some(other)).map(|signer| signer.verifier().clone()));
+        Ok(OwnKeys { verifiers: verifiers.collect::<Result<_, _>>()?, signer: Some(signer) })
     }
 }
 
@@ -122,6 +154,7 @@ impl KeySources<'_> {
 pub struct SigningFile {
     file: KeyFile,
     others_may_read: bool,
+    algorithms: Vec<Algorithm>,
     algorithm: Option<Algorithm>,
     kid: Option<String>,
 }
@@ -134,9 +167,54 @@ impl SigningFile {
 
     /// Reads the key.
     pub fn read(&self) -> Result<Signer, ConfigError> {
-        let options = SignerOptions { algorithm: self.algorithm, kid: self.kid.as_deref() };
-        KeySources { others_may_read: self.others_may_read, options, ..KeySources::default() }.of_file(&self.file)
+        let sources = KeySources {
+            others_may_read: self.others_may_read,
+            algorithms: &self.algorithms,
+            options: SignerOptions { algorithm: self.algorithm, kid: self.kid.as_deref() },
+            ..KeySources::default()
+        };
+        sources.of_file(&self.file)?.signer.ok_or(ConfigError::NoSecret)
     }
+}
+
+/// Reads files with shared secrets that only verify, each for these algorithms, or for HS256 if there are none.
+pub fn secret_verifiers(
+    files: &[PathBuf],
+    algorithms: &[Algorithm],
+    others_may_read: bool,
+) -> Result<Vec<Verifier>, ConfigError> {
+    let algorithms = if algorithms.is_empty() { &[Algorithm::Hs256] } else { algorithms };
+    let mut verifiers = Vec::new();
+    for path in files {
+        let file = KeyFile::Secret(path.clone());
+        let bytes = readable(file.what(), path, others_may_read)?;
+        for algorithm in algorithms {
+            let options = SignerOptions { algorithm: Some(*algorithm), kid: None };
+            verifiers.push(signer_of(&file, &bytes, options)?.verifier().clone());
+        }
+    }
+    Ok(verifiers)
+}
+
+/// Reads a key file, which other users must not be able to read unless that is allowed.
+fn readable(what: &'static str, path: &Path, others_may_read: bool) -> Result<Zeroizing<Vec<u8>>, ConfigError> {
+    let KeyText { bytes, others_can_read } = KeyText::read(what, path)?;
+    match others_can_read && !others_may_read {
+        true => Err(ConfigError::OthersCanRead { what, path: path.to_owned() }),
+        false => Ok(bytes),
+    }
+}
+
+/// Makes the signer from the content of its file.
+fn signer_of(file: &KeyFile, bytes: &[u8], options: SignerOptions<'_>) -> Result<Signer, ConfigError> {
+    let (what, path) = (file.what(), file.path());
+    if let KeyFile::Private(_) = file {
+        let failed = |error| ConfigError::Key { what, path: path.to_owned(), error };
+        return read_private(bytes, KeyOrigin::File, options).map_err(failed);
+    }
+    let secret = bytes.strip_suffix(b"\n").map_or(bytes, |rest| rest.strip_suffix(b"\r").unwrap_or(rest));
+    Signer::from_written_with(secret, KeyOrigin::File, options)
+        .map_err(|error| ConfigError::Secret { from: named(what, path), error })
 }
 
 /// The content of a key file.
@@ -169,7 +247,7 @@ fn named(what: &str, path: &Path) -> String {
 }
 
 /// Whether users other than the owner can read a file. Pipes, such as a shell's `<(…)`, are not readable by others.
-fn others_can_read(file: &File) -> std::io::Result<bool> {
+pub fn others_can_read(file: &File) -> std::io::Result<bool> {
     use std::os::unix::fs::PermissionsExt as _;
     let found = file.metadata()?;
     Ok(found.is_file() && found.permissions().mode() & 0o077 != 0)
@@ -182,19 +260,19 @@ mod tests {
     #[test]
     fn a_missing_file_is_named() {
         let sources = KeySources { file: Some(KeyFile::Secret("/no/such/file".into())), ..KeySources::default() };
-        let error = sources.signer().expect_err("there is none");
+        let error = sources.read().expect_err("there is none");
         assert_eq!(error.to_string(), "secret file /no/such/file: no such file or directory");
     }
 
     #[test]
     fn an_empty_variable_is_refused() {
         let sources = KeySources { variable: Some(Zeroizing::new(Vec::new())), ..KeySources::default() };
-        let error = sources.signer().expect_err("it is empty");
+        let error = sources.read().expect_err("it is empty");
         assert_eq!(error.to_string(), "PORTCULLIS_SECRET: the secret is empty");
     }
 
     #[test]
     fn without_a_secret_there_is_no_key() {
-        assert!(KeySources::default().signer().is_ok_and(|key| key.is_none()));
+        assert!(KeySources::default().read().is_ok_and(|keys| keys.signer.is_none()));
     }
 }

@@ -146,7 +146,8 @@ impl Gate {
 
     /// Issues a token with these claims at `now`.
     pub fn issue(&self, request: &IssueRequest, now: NumericDate) -> Result<Arc<str>, IssueError> {
-        self.signer()?.issue(request, &format!("{:032x}", random_number()?), now)
+        let limit = self.shared.rules().token_limit;
+        self.signer()?.issue_within(limit, request, &format!("{:032x}", random_number()?), now)
     }
 
     /// Returns the claims of a valid token, or the reason why it is not valid: the check that failed, with the found

@@ -59,12 +59,12 @@ impl KeyCache {
         match result {
             Ok(Fetched { read, lifetime }) => {
                 self.schedule.succeeded(now, lifetime);
-                if !is_same(&self.status.keys, &read.keys) {
-                    self.keys = read.keys.iter().cloned().collect();
-                    self.status.keys = read.keys.into();
-                }
-                self.status.refused = read.refused.into();
                 self.status.ignored = read.ignored;
+                if !is_same(&self.status.keys, &read.keys) || *self.status.refused != *read.refused {
+                    self.keys = read.clone().into();
+                    self.status.keys = read.keys.into();
+                    self.status.refused = read.refused.into();
+                }
                 self.status.error = None;
                 self.read_at = Some(now);
             }

@@ -45,6 +45,11 @@ pub enum FetchError {
     NoMetadata { first: Box<Self>, second: Box<Self> },
     #[error("file {path}: {why}")]
     File { path: String, why: String },
+    #[error(
+        "{path} contains a shared secret, and other users can read it; fix with `chmod 600 {path}`, or allow it with \
+         --insecure-secret-file"
+    )]
+    OthersCanRead { path: String },
     #[error("the TLS client cannot be set up: {why}")]
     Client { why: String },
 }

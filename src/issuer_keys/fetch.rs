@@ -20,9 +20,11 @@ use super::schedule::Lifetime;
 use super::source::{checked, shown, well_known};
 use super::{KeySource, MAX_BODY, MAX_REDIRECTS, RemoteKeys, TIMEOUT};
 use crate::auth::KeyOrigin;
+use crate::auth::algorithm::Family;
 use crate::auth::keys::jwk::{self, KeysRead};
 use crate::auth::keys::read_public;
 use crate::auth::members;
+use crate::config;
 
 /// The largest file, in bytes: [`jwk::MOST_KEYS`] RSA keys of the largest size, approximately.
 const MAX_FILE: usize = 2 << 20;
@@ -58,6 +60,8 @@ pub fn fetch_once(remote: &RemoteKeys) -> Result<KeysRead, FetchError> {
 /// The means to read the keys of one source.
 pub struct Fetcher {
     source: KeySource,
+    /// Whether a file with a shared secret is accepted even if other users can read it.
+    others_may_read: bool,
     /// The client; `None` for a file.
     client: Option<Client>,
 }
@@ -69,14 +73,14 @@ impl Fetcher {
             KeySource::File(_) => None,
             _ => Some(client(remote)?),
         };
-        Ok(Self { source: remote.source.clone(), client })
+        Ok(Self { source: remote.source.clone(), others_may_read: remote.others_may_read, client })
     }
 
     /// Reads the keys, within [`TIMEOUT`].
     pub async fn fetch(&self) -> Result<Fetched, FetchError> {
         let fetched = timeout(TIMEOUT, async {
             match (&self.source, &self.client) {
-                (KeySource::File(path), _) => file(path),
+                (KeySource::File(path), _) => file(path, self.others_may_read),
                 (KeySource::Jwks(url), Some(client)) => jwks(client, url).await,
                 (KeySource::Discovery { issuer, url }, Some(client)) => {
                     let url = discover(client, issuer, url, self.source.is_loopback()).await?;
@@ -99,7 +103,7 @@ fn client(remote: &RemoteKeys) -> Result<Client, FetchError> {
     let failed = |error: &reqwest::Error| FetchError::Client { why: cause(error) };
     let authorities = match &remote.ca_file {
         Some(path) => {
-            let pem = read_file(path, MAX_FILE)?;
+            let pem = read_file(path, MAX_FILE)?.bytes;
             let found = Certificate::from_pem_bundle(&pem).ok().filter(|found| !found.is_empty());
             let why = || "expected certificates in PEM".to_owned();
             found
@@ -227,8 +231,8 @@ fn max_age(headers: &HeaderMap) -> Option<Duration> {
     found
 }
 
-fn file(path: &Path) -> Result<Fetched, FetchError> {
-    let bytes = read_file(path, MAX_FILE)?;
+fn file(path: &Path, others_may_read: bool) -> Result<Fetched, FetchError> {
+    let FileText { bytes, others_can_read } = read_file(path, MAX_FILE)?;
     let from = || crate::text::name(&path.to_string_lossy(), 200);
     // A local set may contain shared secrets; other files have public keys.
     let is_json = bytes.trim_ascii_start().starts_with(b"{");
@@ -240,22 +244,35 @@ fn file(path: &Path) -> Result<Fetched, FetchError> {
     if read.keys.is_empty() {
         return Err(FetchError::NoKeys { from: from(), refused: read.refused });
     }
+    let has_secret = read.keys.iter().any(|key| key.family() == Family::Hmac);
+    if has_secret && others_can_read && !others_may_read {
+        return Err(FetchError::OthersCanRead { path: from() });
+    }
     Ok(Fetched { read, lifetime: Lifetime::Watched })
 }
 
+/// The content of a file.
+struct FileText {
+    bytes: Vec<u8>,
+    /// Whether users other than its owner can read it.
+    others_can_read: bool,
+}
+
 /// Reads a file of at most `limit` bytes.
-fn read_file(path: &Path, limit: usize) -> Result<Vec<u8>, FetchError> {
+fn read_file(path: &Path, limit: usize) -> Result<FileText, FetchError> {
     let failed = |error: io::Error| of_file(path, &error);
     // Opening a named pipe would wait for its writer.
     if !path.metadata().map_err(failed)?.is_file() {
         return Err(failed(io::Error::other("not a regular file")));
     }
+    let file = File::open(path).map_err(failed)?;
+    let others_can_read = config::others_can_read(&file).map_err(failed)?;
     let mut bytes = Vec::new();
-    File::open(path).map_err(failed)?.take(limit as u64 + 1).read_to_end(&mut bytes).map_err(failed)?;
+    file.take(limit as u64 + 1).read_to_end(&mut bytes).map_err(failed)?;
     if bytes.len() > limit {
         return Err(FetchError::TooLarge { from: crate::text::name(&path.to_string_lossy(), 200), limit });
     }
-    Ok(bytes)
+    Ok(FileText { bytes, others_can_read })
 }
 
 #[cfg(test)]

@@ -45,6 +45,8 @@ pub struct RemoteKeys {
     pub source: KeySource,
     /// A PEM file with certificate authorities that are trusted besides those of the system.
     pub ca_file: Option<PathBuf>,
+    /// Whether a file with a shared secret is accepted even if other users can read it.
+    pub others_may_read: bool,
     /// How long the keys are used at most after their refresh was due. Afterwards, until a refresh succeeds, no token of
     /// this issuer can be verified.
     pub max_stale: Duration,
@@ -53,11 +55,11 @@ pub struct RemoteKeys {
 impl RemoteKeys {
     /// Creates a source for the keys of an issuer, with the default settings.
     pub fn new(issuer: Option<Arc<str>>, source: KeySource) -> Self {
-        Self { issuer, source, ca_file: None, max_stale: DEFAULT_MAX_STALE }
+        Self { issuer, source, ca_file: None, others_may_read: false, max_stale: DEFAULT_MAX_STALE }
     }
 
     /// The keys that the issuer has in the rules before they have been read.
     pub fn pending() -> KeySet {
-        KeySet::unavailable("they have not been read yet")
+        KeySet::unread()
     }
 }

@@ -46,8 +46,8 @@ const SPARE_DESCRIPTORS: u64 = 64;
 /// The time limit for receiving the head of a request.
 const HEAD: Duration = Duration::from_secs(10);
 
-/// The largest head of a request, in bytes: a token of 8 KiB, and as much again.
-const MOST_HEAD: usize = 16 << 10;
+/// The largest head of a request besides its token, in bytes.
+const MOST_HEAD: usize = 8 << 10;
 
 /// How long a write of an answer may make no progress before it is aborted.
 const WRITE: Duration = Duration::from_secs(10);
@@ -61,6 +61,8 @@ pub struct Service {
     router: Router,
     places: Places,
     endpoint: Arc<Endpoint>,
+    /// The largest head of a request, in bytes.
+    most_head: usize,
 }
 
 impl Service {
@@ -103,8 +105,8 @@ impl Service {
             .route_layer(layers)
             .merge(public)
             .with_state(Arc::clone(&state));
-        let endpoint = state;
-        Self { router, places, endpoint }
+        let most_head = state.gate.shared().rules().token_limit.bytes() + MOST_HEAD;
+        Self { router, places, endpoint: state, most_head }
     }
 
     /// The monotonic clock.
@@ -234,6 +236,7 @@ async fn connection(stream: TcpStream, peer: SocketAddr, service: Service, place
     }
     let local = stream.local_addr().ok().map(|address| address.ip());
     let held = Arc::clone(place.connection());
+    let most_head = service.most_head;
     let answer = service_fn(move |request: hyper::Request<Incoming>| {
         let (service, held) = (service.clone(), Arc::clone(&held));
         async move {
@@ -248,7 +251,7 @@ async fn connection(stream: TcpStream, peer: SocketAddr, service: Service, place
     });
     let stream = TimedStream::new(stream, WRITE);
     let mut builder = http1::Builder::new();
-    builder.timer(TokioTimer::new()).header_read_timeout(HEAD).max_buf_size(MOST_HEAD);
+    builder.timer(TokioTimer::new()).header_read_timeout(HEAD).max_buf_size(most_head);
     let mut connection = std::pin::pin!(builder.serve_connection(TokioIo::new(stream), answer));
     tokio::select! {
         // A client that disconnects is not an error.

@@ -154,7 +154,7 @@ fn a_token_that_cannot_be_drilled_is_rejected_with_a_reason() {
 fn one_key_calls_with_every_test_token() {
     for leeway in [0, 5] {
         let mut desk = lab(leeway);
-        desk.keys("Esc 4 Enter").must_show(&["17 of 17 as expected", "✔ good"]);
+        desk.keys("Esc 4 Enter").must_show(&["32 of 32 as expected", "✔ good"]);
         let card = desk.app.kit.card.as_ref().expect("a card");
         assert!(card.passed() && card.lines.len() == KIT.len());
         assert_eq!(desk.calls(), KIT.len());
@@ -166,7 +166,7 @@ fn one_key_calls_with_every_test_token() {
 #[test]
 fn test_tokens_are_made_for_the_time_on_the_clock() {
     let mut desk = lab(0);
-    desk.keys("Esc 2 PgUp PgUp Space Esc 4 Enter").must_show(&["17 of 17 as expected"]);
+    desk.keys("Esc 2 PgUp PgUp Space Esc 4 Enter").must_show(&["32 of 32 as expected"]);
     let newest = desk.app.activity_row().expect("a call").clone();
     assert_eq!((newest.judged_at, newest.at), (START.plus(Span::hours(2)), START));
 }
@@ -174,7 +174,7 @@ fn test_tokens_are_made_for_the_time_on_the_clock() {
 #[test]
 fn the_good_test_token_cannot_call_a_forbidden_tool() {
     let mut desk = lab(0);
-    desk.keys("Esc 3 Tab → Esc 4 Enter").must_show(&["17 of 17 as expected", "permission_missing"]);
+    desk.keys("Esc 3 Tab → Esc 4 Enter").must_show(&["32 of 32 as expected", "permission_missing"]);
 }
 
 #[test]
@@ -190,7 +190,7 @@ fn one_test_token_or_all_of_them_can_be_added_to_the_list() {
     assert_eq!(desk.tokens(), 2);
     desk.keys("Ctrl-7 Ctrl-R Ctrl-R");
     assert_eq!(desk.tokens(), 2 + KIT.len());
-    desk.must_show(&["17 test tokens added to the list"]);
+    desk.must_show(&["32 test tokens added to the list"]);
     desk.keys("F2 Esc 2 End").must_show(&["▸ huge"]);
 }
 
@@ -210,7 +210,7 @@ fn evidence_names_tokens_and_never_shows_one() {
     desk.keys("F2 Alt-4 Enter F4 Esc 3 Enter Esc 4 Enter");
     let jti = entry.judged.jti.clone().expect("issued tokens have a jti");
     for (keys, wanted) in [
-        ("Ctrl-B", ["## Evidence of", "### Expiry drill: PASSED", "### Test tokens: 17 of 17", "### Calls"]),
+        ("Ctrl-B", ["## Evidence of", "### Expiry drill: PASSED", "### Test tokens: 32 of 32", "### Calls"]),
         ("Ctrl-P", [r#""kind":"evidence""#, r#""kind":"drill""#, r#""kind":"test""#, r#""kind":"call""#]),
     ] {
         desk.keys(keys);

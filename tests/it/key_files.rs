@@ -186,6 +186,14 @@ fn an_rsa_key_that_names_no_algorithm_fits_all_of_rsa_and_one_that_does_fits_onl
     "the values do not form a valid EC P-256 key"
 )]
 #[case::short_secret(r#"{"kty":"oct","k":"AAAA"}"#, "invalid JWK: a secret of 24 bits is too short for HS256")]
+#[case::pem_as_secret(
+    r#"{"kty":"oct","k":"LS0tLS1CRUdJTiBQVUJMSUMgS0VZLS0tLS0KQUFBQQotLS0tLUVORCBQVUJMSUMgS0VZLS0tLS0K"}"#,
+    "invalid JWK: k is the text of a public key, which is not a secret"
+)]
+#[case::pem_in_base64(
+    "b64:LS0tLS1CRUdJTiBQVUJMSUMgS0VZLS0tLS0KQUFBQQotLS0tLUVORCBQVUJMSUMgS0VZLS0tLS0K",
+    "expected a secret, got a public key; pass it with --public-key"
+)]
 #[case::for_encryption(RSA_JWK.replace("\"sig\"", "\"enc\""), "invalid JWK: use excludes checking signatures")]
 fn a_file_that_is_no_private_key_is_named(#[case] bytes: impl AsRef<[u8]>, #[case] sentence: &str) {
     assert_eq!(usual(bytes).expect_err("it is not a private key"), sentence);
@@ -207,6 +215,11 @@ fn a_file_that_is_no_private_key_is_named(#[case] bytes: impl AsRef<[u8]>, #[cas
 fn a_key_file_is_never_a_secret(#[case] bytes: impl AsRef<[u8]>, #[case] sentence: &str) {
     let error = Signer::from_written(bytes.as_ref(), KeyOrigin::File).expect_err("it is not a secret");
     assert_eq!(error.to_string(), sentence);
+    // Nor if a program passes its bytes.
+    if !bytes.as_ref().starts_with(b"hex:") {
+        let error = Signer::hs256(bytes.as_ref(), KeyOrigin::Program).expect_err("it is not a secret");
+        assert_eq!(error.to_string(), sentence);
+    }
 }
 
 #[test]

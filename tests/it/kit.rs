@@ -1,11 +1,18 @@
 //! The test tokens against sound and defective gates: each defect fails exactly the lines that it should.
 
+use std::sync::Arc;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use portcullis::AuthenticatedMcpServer;
 use portcullis::app::msg::KitFor;
 use portcullis::app::{Effect, Msg, update};
-use portcullis::auth::{Call, KeyOrigin, Leeway, NumericDate, Rules, Signer, TokenId};
+use portcullis::auth::algorithm::Family;
+use portcullis::auth::keys::{Components, jwk, public_key_info, public_pem};
+use portcullis::auth::{
+    Algorithm, Call, Issuer, Issuers, KeyOrigin, KeySet, Leeway, Mapping, NumericDate, Rules, Signer, TokenId,
+    TokenLimit,
+};
 use portcullis::clock::{Clock, ManualClock};
 use portcullis::gate::CallRequest;
 use portcullis::gate::Origin;
@@ -18,7 +25,7 @@ use rstest::rstest;
 use serde_json::{Map, Value};
 
 use crate::desk::Desk;
-use crate::forge::{NOW, SECRET, mac, rules, signer};
+use crate::forge::{NOW, SECRET, mac, rules, signer, signer_of};
 
 fn identity(user: &str, permissions: &[&str]) -> Identity {
     Identity { user_id: user.to_owned(), permissions: permissions.iter().map(|p| (*p).to_owned()).collect() }
@@ -75,6 +82,80 @@ fn a_sound_gate_passes_every_line(
         Observation { code, sentence, answer: called.outcome.answer().to_string() }
     });
     assert_eq!(failed_lines, [""; 0]);
+}
+
+/// The expected code of a line.
+fn expected(tokens: &[TestToken], name: &str) -> &'static str {
+    tokens.iter().find(|token| token.name == name).unwrap_or_else(|| panic!("{name} is missing")).expected
+}
+
+/// Fails unless a gate with these rules gives the expected answer to every test token of this signer.
+fn passes(rules: &Rules, signer: &Signer) -> Vec<TestToken> {
+    let tokens = make(rules, signer, &identity("user123", &["user"]), "read_data", 7, NOW).expect("test tokens");
+    for (token, kind) in tokens.iter().zip(&KIT) {
+        let decision = rules.decide(&Call { token: Some(&token.token), tool: "read_data" }, NOW);
+        assert_eq!(decision.code(), token.expected, "{}: {}", token.name, decision.sentence());
+        // What the pane shows before a run.
+        assert_eq!(kind.expected(rules), token.expected, "{}", token.name);
+    }
+    tokens
+}
+
+#[test]
+fn the_kit_passes_with_a_signer_of_every_algorithm() {
+    for algorithm in Algorithm::ALL {
+        let (signer, _) = Signer::generate(algorithm).expect("a key");
+        let rules = Rules::new(&signer).with_issuer(Some("https://us.example".into()));
+        let tokens = passes(&rules.with_audiences(["https://us.example/mcp".into()]), &signer);
+        let code = |name| expected(&tokens, name);
+        // With a public key, an HMAC is never accepted; with a secret, it is compared.
+        let confused = ["HMAC with PEM", "HMAC with DER", "HMAC with JWK", "kid is a path"].map(code);
+        let wanted = if algorithm == Algorithm::Hs256 { "bad_signature" } else { "algorithm_refused" };
+        assert_eq!(confused, [wanted; 4], "{algorithm}");
+        let ours = ["embedded jwk", "jku", "x5u", "wrong key", "cut signature"].map(code);
+        assert_eq!(ours, ["bad_signature"; 5], "{algorithm}");
+        let ecdsa = ["zero signature", "DER signature", "wrong curve"].map(code);
+        let is_ecdsa = [Algorithm::Es256, Algorithm::Es384, Algorithm::Es512].contains(&algorithm);
+        assert_eq!(ecdsa, [if is_ecdsa { "bad_signature" } else { "algorithm_refused" }; 3], "{algorithm}");
+        // A secret without a name takes any kid for a hint; a public key has one.
+        let named = algorithm.family() != Family::Hmac;
+        let kids = [code("unknown kid"), code("other issuer's key")];
+        assert_eq!(kids, if named { ["unknown_key"; 2] } else { ["allowed", "bad_signature"] }, "{algorithm}");
+        assert_eq!((code("aud array"), code("iss with slash")), ("allowed", "issuer_mismatch"));
+    }
+}
+
+#[test]
+fn the_kit_passes_whatever_else_is_configured() {
+    let named = Signer::hs256_named(SECRET, KeyOrigin::Program, "first").expect("a key");
+    assert_eq!(expected(&passes(&rules().with_keys(&named), &named), "unknown kid"), "unknown_key");
+    // During a rotation, the old secret has no name, so that it answers to every kid.
+    let both: KeySet = [&named, &signer_of(b"the old secret")].map(|key| key.verifier().clone()).into_iter().collect();
+    assert_eq!(expected(&passes(&rules().with_keys(both), &named), "unknown kid"), "bad_signature");
+    // Another issuer, with a key for another algorithm.
+    let (other, _) = Signer::generate(Algorithm::Es256).expect("a key");
+    let other = Issuer { keys: (&other).into(), ..Issuer::default() };
+    for own in [None, Some("https://us.example")] {
+        let rules = rules().with_issuer(own.map(Into::into));
+        let issuers = rules.issuers.clone().with_others([("https://them.example".into(), other.clone())]);
+        let rules = Rules { issuers: issuers.expect("two names"), ..rules };
+        let slash = expected(&passes(&rules, &signer()), "iss with slash");
+        assert_eq!(slash, if own.is_some() { "unknown_issuer" } else { "allowed" });
+    }
+    // An issuer without a name, whose algorithm selects it.
+    let issuers = rules().issuers.with(other).expect("no name");
+    let tokens = passes(&Rules { issuers, ..rules() }, &signer());
+    assert_eq!(expected(&tokens, "zero signature"), "bad_signature", "it has a key for ES256");
+    // Tokens must be of the type at+jwt, or their claims are mapped.
+    let own = |own: Issuer| Rules { issuers: Issuers::new(Issuer { keys: (&signer()).into(), ..own }), ..rules() };
+    let typed = own(Issuer { require_typ: true, ..Issuer::default() });
+    let mapping = Arc::new(Mapping::named("keycloak").expect("a preset").and_issued_here());
+    for rules in [typed, own(Issuer { mapping, ..Issuer::default() })] {
+        assert_eq!(expected(&passes(&rules, &signer()), "ID token"), "wrong_type");
+    }
+    assert_eq!(expected(&passes(&rules(), &signer()), "ID token"), "claim_missing", "it has none of our claims");
+    let large = Rules { token_limit: TokenLimit::LARGEST, ..rules() };
+    assert_eq!(expected(&passes(&large, &signer()), "huge"), "too_large");
 }
 
 #[test]
@@ -147,7 +228,8 @@ fn observation(code: &'static str) -> Observation {
 }
 
 const TIME: &[&str] = &["expired 1 s ago", "not yet valid"];
-const ALGORITHM: &[&str] = &["alg none", "RS256 over HMAC"];
+/// A gate that takes the algorithm from the header compares signatures that it should not even look at.
+const ALGORITHM: &[&str] = &["alg none", "RS256 over HMAC", "zero signature", "DER signature", "wrong curve"];
 
 #[rstest]
 #[case(Defects::default(), &[])]
@@ -156,7 +238,10 @@ const ALGORITHM: &[&str] = &["alg none", "RS256 over HMAC"];
 #[case(Defects { algorithm_of_the_header: true, ..Defects::default() }, ALGORITHM)]
 #[case(
     Defects { leeway_60: true, no_crit_check: true, algorithm_of_the_header: true },
-    &["expired 1 s ago", "not yet valid", "alg none", "crit", "RS256 over HMAC"]
+    &[
+        "expired 1 s ago", "not yet valid", "alg none", "crit", "RS256 over HMAC", "zero signature", "DER signature",
+        "wrong curve",
+    ]
 )]
 fn a_defective_gate_fails_exactly_the_expected_lines(#[case] defects: Defects, #[case] lines: &[&str]) {
     let tokens = kit(&rules(), "read_data", NOW);
@@ -191,9 +276,135 @@ fn test_tokens_are_not_made_without_a_user_or_for_a_user_id_that_is_too_long() {
     assert!(make(&rules(), &signer(), &identity(&"x".repeat(7000), &[]), "read_data", 0, NOW).is_err());
 }
 
+/// The defects of a gate that checks ES256.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Flaw {
+    None,
+    /// The public key, in this form, is the secret of HS256.
+    SecretIs(Form),
+    /// A key in the header replaces the configured one.
+    TrustsHeader,
+    /// The file that `kid` names contains the secret of HS256.
+    ReadsKid,
+    /// ECDSA signatures may be DER.
+    AcceptsDer,
+    /// Signatures of zeros are not rejected.
+    AcceptsZero,
+    /// Tokens without our claims are accepted, if they are signed.
+    AcceptsIdTokens,
+    /// `aud` must be a string.
+    RefusesArrays,
+    /// A slash at the end of `iss` is ignored.
+    IgnoresSlash,
+    /// `kid` is not compared.
+    IgnoresKid,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Form {
+    Pem,
+    Der,
+    Jwk,
+}
+
+/// Whether an independent gate accepts a token for the key of `signer`, an issuer and an audience.
+fn accepts(token: &str, signer: &Signer, flaw: Flaw) -> bool {
+    use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1, ECDSA_P256_SHA256_FIXED, UnparsedPublicKey};
+    let parts: Vec<&str> = token.split('.').collect();
+    let [header, payload, signature] = parts[..] else { return false };
+    let bytes = |part: &str| URL_SAFE_NO_PAD.decode(part).unwrap_or_default();
+    let text = |part: &str| String::from_utf8(bytes(part)).unwrap_or_default();
+    if text(payload).matches("\"user_id\"").count() > 1 || token.len() > 8192 {
+        return false;
+    }
+    let object = |part: &str| serde_json::from_slice::<Map<String, Value>>(&bytes(part)).unwrap_or_default();
+    let (head, claims, signature) = (object(header), object(payload), bytes(signature));
+    let input = format!("{header}.{payload}");
+    let Some(Components::Curve { x, y, .. }) = signer.verifier().components() else { panic!("a key on a curve") };
+    let own = [&[4], &**x, &**y].concat();
+    let text_of = |form| match form {
+        Form::Pem => public_pem(signer.verifier().components().expect("a public key")).into_bytes(),
+        Form::Der => public_key_info(signer.verifier().components().expect("a public key")),
+        Form::Jwk => {
+            Value::Object(jwk::write(signer.verifier().components().expect("a public key"))).to_string().into()
+        }
+    };
+    let secret = match flaw {
+        Flaw::SecretIs(form) => Some(text_of(form)),
+        // The file is empty.
+        Flaw::ReadsKid if head.get("kid").is_some_and(|kid| kid.as_str().is_some_and(|kid| kid.contains('/'))) => {
+            Some(Vec::new())
+        }
+        _ => None,
+    };
+    let key = match head.get("jwk").filter(|_| flaw == Flaw::TrustsHeader) {
+        Some(jwk) => {
+            let value = |name: &str| bytes(jwk[name].as_str().unwrap_or_default());
+            [vec![4], value("x"), value("y")].concat()
+        }
+        None => own,
+    };
+    let is_named = head.get("kid").and_then(Value::as_str) == signer.verifier().kid();
+    let is_signed = match (head["alg"].as_str().unwrap_or_default(), secret) {
+        ("HS256", Some(secret)) => mac(&input, &secret) == signature,
+        ("ES256", _) if is_named || flaw == Flaw::IgnoresKid => {
+            let with = |kind| UnparsedPublicKey::new(kind, &key).verify(input.as_bytes(), &signature).is_ok();
+            let is_zero = flaw == Flaw::AcceptsZero && signature.iter().all(|byte| *byte == 0);
+            is_zero
+                || UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, &key).verify(input.as_bytes(), &signature).is_ok()
+                || flaw == Flaw::AcceptsDer && with(&ECDSA_P256_SHA256_ASN1)
+        }
+        _ => false,
+    };
+    let iss = claims.get("iss").and_then(Value::as_str).unwrap_or_default();
+    let iss = if flaw == Flaw::IgnoresSlash { iss.trim_end_matches('/') } else { iss };
+    let aud = match claims.get("aud") {
+        Some(Value::Array(all)) => flaw != Flaw::RefusesArrays && all.contains(&"gate".into()),
+        aud => aud == Some(&"gate".into()),
+    };
+    let has_claims = claims.get("user_id").is_some_and(Value::is_string)
+        && claims.get("permissions").is_some_and(Value::is_array)
+        || flaw == Flaw::AcceptsIdTokens && claims.contains_key("sub");
+    let number = |name: &str| claims.get(name).and_then(Value::as_i64);
+    let is_in_time = number("exp").is_some_and(|exp| exp > NOW.seconds() && exp < 253_402_300_799)
+        && number("nbf").is_none_or(|nbf| nbf <= NOW.seconds());
+    is_signed && iss == "us" && aud && has_claims && is_in_time && !head.contains_key("crit")
+}
+
+#[rstest]
+#[case(Flaw::None, &[])]
+#[case(Flaw::SecretIs(Form::Pem), &["HMAC with PEM"])]
+#[case(Flaw::SecretIs(Form::Der), &["HMAC with DER"])]
+#[case(Flaw::SecretIs(Form::Jwk), &["HMAC with JWK"])]
+#[case(Flaw::TrustsHeader, &["embedded jwk"])]
+#[case(Flaw::ReadsKid, &["kid is a path"])]
+#[case(Flaw::AcceptsDer, &["DER signature"])]
+#[case(Flaw::AcceptsZero, &["zero signature"])]
+#[case(Flaw::AcceptsIdTokens, &["ID token"])]
+#[case(Flaw::RefusesArrays, &["aud array"])]
+#[case(Flaw::IgnoresSlash, &["iss with slash"])]
+#[case(Flaw::IgnoresKid, &["unknown kid"])]
+fn a_defective_gate_for_public_keys_fails_exactly_the_expected_lines(#[case] flaw: Flaw, #[case] lines: &[&str]) {
+    let (signer, _) = Signer::generate(Algorithm::Es256).expect("a key");
+    let rules = Rules::new(&signer).with_issuer(Some("us".into())).with_audiences(["gate".into()]);
+    let tokens = make(&rules, &signer, &identity("user123", &["user"]), "read_data", 7, NOW).expect("test tokens");
+    // This gate gives no reasons: whether it accepts is what counts.
+    let observe = |token: &str| {
+        let expected = tokens.iter().find(|made| *made.token == *token).expect("a test token").expected;
+        match (accepts(token, &signer, flaw), expected) {
+            (true, _) => observation("allowed"),
+            (false, "allowed") => observation("bad_signature"),
+            (false, reason) => observation(reason),
+        }
+    };
+    assert_eq!(failed(&tokens, observe), lines);
+}
+
 proptest! {
     #[test]
     fn the_kit_passes_for_any_identity(user in "\\PC{1,20}", permissions in prop::collection::vec("\\PC{0,10}", 0..4), secret in prop::collection::vec(any::<u8>(), 1..80)) {
+        // To HMAC, zeros are the same as the empty secret, with which one of the test tokens is signed.
+        prop_assume!(secret.iter().any(|byte| *byte != 0));
         let signer = Signer::hs256(&secret, KeyOrigin::Program).expect("a key");
         let rules = Rules::new(&signer);
         let identity = Identity { user_id: user, permissions };

@@ -14,7 +14,7 @@ const MAY_IMPORT: [(&str, &[&str]); 18] = [
     ("clock", &["auth", "text"]),
     ("config", &["auth", "look", "text"]),
     ("gate", &["auth", "clock", "text"]),
-    ("issuer_keys", &["auth", "gate", "watch", "text"]),
+    ("issuer_keys", &["auth", "config", "gate", "watch", "text"]),
     ("backend", &["auth", "gate", "clock", "text"]),
     ("lab", &["auth", "gate", "text"]),
     ("endpoint", &["text"]),

@@ -46,7 +46,7 @@ impl Pair {
         jwk::read(set.as_bytes(), source).expect("a set").keys.into_iter().collect()
     }
 
-    fn sign(&self, header: &Value, payload: &Value) -> String {
+    pub fn sign(&self, header: &Value, payload: &Value) -> String {
         let signed = format!("{}.{}", b64(header.to_string()), b64(payload.to_string()));
         let random = SystemRandom::new();
         let signature = if self.algorithm == Algorithm::Es256 {

@@ -14,6 +14,7 @@ use portcullis::auth::{Call, IssueRequest, Issuer, KeyOrigin, KeySet, Mapping, N
 use portcullis::clock::{Clock, ManualClock};
 use portcullis::endpoint::{Denial, Listing, Settings};
 use portcullis::gate::{Origin, ReadFailure};
+use portcullis::lab::kit::{self, Identity};
 use portcullis::server::{ServeError, Server};
 use portcullis::text::Span;
 use portcullis::{AuthenticatedMcpServer, Gate, config};
@@ -63,8 +64,12 @@ impl TestServer {
     }
 
     fn on(rules: Rules, change: impl FnOnce(&mut Settings)) -> Self {
+        Self::signing(crate::forge::signer(), rules, change)
+    }
+
+    fn signing(signer: Signer, rules: Rules, change: impl FnOnce(&mut Settings)) -> Self {
         let clock = Arc::new(ManualClock::new(NOW));
-        let gate = AuthenticatedMcpServer::with(rules, crate::forge::signer(), Arc::clone(&clock) as Arc<dyn Clock>);
+        let gate = AuthenticatedMcpServer::with(rules, signer, Arc::clone(&clock) as Arc<dyn Clock>);
         let mut settings = Settings::at("127.0.0.1:0".parse().expect("an address"));
         change(&mut settings);
         let server = Server::start(settings, &gate).expect("a free port");
@@ -473,6 +478,46 @@ fn a_token_whose_issuer_has_no_keys_at_present_gets_503() {
     assert_eq!((got.status, got.header("retry-after")), (503, Some("30")), "not 401: the token may be valid");
     assert_eq!(got.json()["error"]["message"], "unavailable: the issuer's key set cannot be read");
     assert_eq!(served.call(None, "read_data", &json!({})).status, 401);
+}
+
+#[test]
+fn a_server_takes_tokens_up_to_its_limit() {
+    for (kib, status) in [("8", 401), ("64", 200)] {
+        let rules = Rules { token_limit: kib.parse().expect("a limit"), ..crate::forge::rules() };
+        let served = TestServer::on(rules, |_| {});
+        // Nearly 64 KiB once it is encoded.
+        let groups = format!(r#""groups":"{}","#, "g".repeat(48_000));
+        let got = served.call(Some(&sign(HS256, served.claims(&groups))), "read_data", &json!({}));
+        // With the smaller limit, the head of the request is too large already.
+        let wanted: &[u16] = if status == 200 { &[200] } else { &[401, 431] };
+        assert!(wanted.contains(&got.status), "{kib} KiB: {got:?}");
+        let groups = format!(r#""groups":"{}","#, "g".repeat(7_000));
+        let got = served.call(Some(&sign(HS256, served.claims(&groups))), "read_data", &json!({}));
+        assert_eq!(got.status, status, "{kib} KiB: {}", got.head);
+    }
+}
+
+#[test]
+fn a_server_answers_every_test_token_as_the_kit_expects() {
+    for algorithm in [Algorithm::Hs256, Algorithm::Rs256, Algorithm::Es256, Algorithm::Ed25519] {
+        let (signer, _) = Signer::generate(algorithm).expect("a key");
+        let rules = Rules::new(&signer).with_issuer(Some("https://us.example".into()));
+        let served = TestServer::signing(signer.clone(), rules, |settings| settings.rate = None);
+        let identity = Identity { user_id: "user123".to_owned(), permissions: vec!["user".to_owned()] };
+        let rules = served.gate.shared().rules();
+        let tokens = kit::make(&rules, &signer, &identity, "read_data", 7, NOW).expect("test tokens");
+        for token in tokens {
+            let got = served.call(Some(&token.token), "read_data", &json!({}));
+            let said = got.header("www-authenticate").unwrap_or_default().to_owned();
+            match token.expected {
+                "allowed" => assert_eq!(got.status, 200, "{algorithm}, {}: {got:?}", token.name),
+                code => {
+                    let is_named = said.contains(&format!("error_description=\"{code}\""));
+                    assert!(got.status == 401 && is_named, "{algorithm}, {}: {got:?}", token.name);
+                }
+            }
+        }
+    }
 }
 
 /// Reads a stream of events up to a text; `None` if the stream ends first.

@@ -1,6 +1,6 @@
 //! The little of DER (X.690) that finds a public key in a `SubjectPublicKeyInfo`, an `RSAPublicKey` or an X.509
-//! certificate, tells these from private keys, and writes the RSA key of a JWK. It only locates the values; aws-lc-rs
-//! checks that they form a key.
+//! certificate, tells these from private keys, and writes the RSA key of a JWK, a `SubjectPublicKeyInfo` and an ECDSA
+//! signature. It only locates the values; aws-lc-rs checks that they form a key.
 
 use zeroize::Zeroizing;
 
@@ -11,6 +11,7 @@ const INTEGER: u8 = 0x02;
 const BIT_STRING: u8 = 0x03;
 const OCTET_STRING: u8 = 0x04;
 const OBJECT: u8 = 0x06;
+const NULL: u8 = 0x05;
 const SEQUENCE: u8 = 0x30;
 /// The version of a certificate, `[0] EXPLICIT`.
 const VERSION: u8 = 0xa0;
@@ -96,17 +97,64 @@ pub fn rsa_private_key(numbers: [&[u8]; 8]) -> Zeroizing<Vec<u8>> {
     // Allocated in full, so that a growing buffer leaves no copies of the key behind.
     content.reserve(numbers.iter().map(|number| number.len() + 8).sum());
     for number in numbers {
-        let zeros = number.iter().take_while(|byte| **byte == 0).count();
-        let number = number.get(zeros..).unwrap_or_default();
-        let is_high = number.first().is_none_or(|byte| byte & 0x80 != 0);
-        head(&mut content, INTEGER, number.len() + usize::from(is_high));
-        content.extend(is_high.then_some(0));
-        content.extend_from_slice(number);
+        integer(&mut content, number);
     }
     let mut whole = Zeroizing::new(Vec::with_capacity(content.len() + 8));
     head(&mut whole, SEQUENCE, content.len());
     whole.extend_from_slice(&content);
     whole
+}
+
+/// Writes a positive integer, which needs no leading zeros.
+fn integer(to: &mut Vec<u8>, number: &[u8]) {
+    let zeros = number.iter().take_while(|byte| **byte == 0).count();
+    let number = number.get(zeros..).unwrap_or_default();
+    let is_high = number.first().is_none_or(|byte| byte & 0x80 != 0);
+    head(to, INTEGER, number.len() + usize::from(is_high));
+    to.extend(is_high.then_some(0));
+    to.extend_from_slice(number);
+}
+
+/// Returns a value with this tag and these parts as its content.
+fn value(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
+    let content = parts.concat();
+    let mut whole = Vec::with_capacity(content.len() + 4);
+    head(&mut whole, tag, content.len());
+    whole.extend_from_slice(&content);
+    whole
+}
+
+/// Writes the `SubjectPublicKeyInfo` of a key (RFC 5280 §4.1.2.7).
+pub fn public_key_info(key: &Components) -> Vec<u8> {
+    let object = |identifier| value(OBJECT, &[identifier]);
+    let (algorithm, bits) = match key {
+        Components::Rsa { n, e } => {
+            let mut numbers = Vec::new();
+            integer(&mut numbers, n);
+            integer(&mut numbers, e);
+            ([object(RSA), value(NULL, &[])].concat(), value(SEQUENCE, &[&numbers]))
+        }
+        Components::Curve { family, x, y } => {
+            let curve = match family {
+                Family::P384 => P384,
+                Family::P521 => P521,
+                _ => P256,
+            };
+            ([object(EC), object(curve)].concat(), [&[4], &**x, &**y].concat())
+        }
+        Components::Ed25519 { x } => (object(ED25519), x.to_vec()),
+    };
+    value(SEQUENCE, &[&value(SEQUENCE, &[&algorithm]), &value(BIT_STRING, &[&[0], &bits])])
+}
+
+/// Writes an ECDSA signature of fixed length (RFC 7518 §3.4) as an `Ecdsa-Sig-Value` (RFC 3279 §2.2.3), which other
+/// protocols use.
+pub fn ecdsa_signature(fixed: &[u8]) -> Vec<u8> {
+    let (r, s) = fixed.split_at(fixed.len() / 2);
+    let mut numbers = Vec::new();
+    integer(&mut numbers, r);
+    integer(&mut numbers, s);
+    value(SEQUENCE, &[&numbers])
 }
 
 /// Writes a tag and a length, which are at most 64 KiB here: the file that the values come from is not larger.

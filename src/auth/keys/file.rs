@@ -8,12 +8,17 @@ use super::der::{self, Structure};
 use super::jwk::{self, JwkError, KeySource, KeysRead, RefusedKey, SetError};
 use super::material;
 use super::public::{Components, PublicKey, PublicKeyError};
-use super::secret::{self, KeyError, KeyOrigin, Material};
+use super::secret::{KeyError, KeyOrigin, Material};
 use super::signer::{Signer, SignerOptions};
 use super::verifier::Verifier;
 use crate::auth::algorithm::Algorithm;
 use crate::auth::members::{self, Member};
 use crate::text;
+
+/// A PEM block that cannot be decoded, or has no end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("invalid PEM: expected base64 between matching BEGIN and END lines")]
+pub struct DamagedPem;
 
 /// Why a file is not a usable private key. Safe to show; it never quotes the file, except for a label or a `kid`.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -22,8 +27,8 @@ pub enum KeyFileError {
     #[error("the file is empty, expected a private key")]
     Empty,
     /// The PEM cannot be decoded.
-    #[error("invalid PEM: expected base64 between matching BEGIN and END lines")]
-    Damaged,
+    #[error(transparent)]
+    Damaged(#[from] DamagedPem),
     /// The private key needs a passphrase.
     #[error("the private key is encrypted; decrypt it with `openssl pkey -in FILE -out NEW`")]
     Encrypted,
@@ -67,8 +72,8 @@ pub enum KeyFileError {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PublicFileError {
     /// The PEM cannot be decoded.
-    #[error("invalid PEM: expected base64 between matching BEGIN and END lines")]
-    Damaged,
+    #[error(transparent)]
+    Damaged(#[from] DamagedPem),
     /// The file has a private key, which does not belong where a public one is enough.
     #[error("expected a public key, got a private key; write its public half with `portcullis keys jwks FILE`")]
     Private,
@@ -93,9 +98,7 @@ pub fn read_private(bytes: &[u8], origin: KeyOrigin, options: SignerOptions<'_>)
         return private_pem(bytes, origin, options);
     }
     if bytes.starts_with(b"hex:") || bytes.starts_with(b"b64:") {
-        let secret = secret::decode(bytes)?;
-        let algorithm = options.algorithm.unwrap_or(Algorithm::Hs256);
-        return Ok(Signer::hmac(algorithm, &secret, origin, options.kid)?);
+        return Ok(Signer::from_written_with(bytes, origin, options)?);
     }
     match der::structure(bytes) {
         Some(Structure::Private) => return Ok(Signer::from_der(bytes, origin, options)?),
@@ -123,7 +126,7 @@ fn private_pem(bytes: &[u8], origin: KeyOrigin, options: SignerOptions<'_>) -> R
             _ => {}
         }
     }
-    let blocks = blocks(bytes).ok_or(KeyFileError::Damaged)?;
+    let blocks = blocks(bytes)?;
     let mut keys = Vec::new();
     for block in blocks.into_iter().filter(|block| block.tag().ends_with("PRIVATE KEY")) {
         // RFC 1421 §4.6.1.1, as OpenSSL wrote it before PKCS #8.
@@ -136,15 +139,16 @@ fn private_pem(bytes: &[u8], origin: KeyOrigin, options: SignerOptions<'_>) -> R
         [key] => Ok(Signer::from_der(key, origin, options)?),
         [] => Err(match material::recognize(bytes) {
             Some(found) if found != Material::PrivateKey => KeyFileError::NotPrivate(found),
-            _ => KeyFileError::Damaged,
+            _ => DamagedPem.into(),
         }),
         several => Err(KeyFileError::Several(several.len())),
     }
 }
 
-/// Decodes every PEM block; `None` if one of them is damaged. The parser skips a block without an end.
-fn blocks(bytes: &[u8]) -> Option<Vec<Pem>> {
-    pem::parse_many(bytes).ok().filter(|blocks| blocks.len() == material::labels(bytes).len())
+/// Decodes every PEM block. The parser skips a block without an end.
+fn blocks(bytes: &[u8]) -> Result<Vec<Pem>, DamagedPem> {
+    let blocks = pem::parse_many(bytes).ok();
+    blocks.filter(|blocks| blocks.len() == material::labels(bytes).len()).ok_or(DamagedPem)
 }
 
 fn private_jwk(text: &[u8], origin: KeyOrigin, options: SignerOptions<'_>) -> Result<Signer, KeyFileError> {
@@ -201,6 +205,12 @@ fn signer(jwk: &[Member<'_>], origin: KeyOrigin, options: SignerOptions<'_>) -> 
     })
 }
 
+/// Writes a public key as PEM.
+pub fn public_pem(key: &Components) -> String {
+    let config = pem::EncodeConfig::new().set_line_ending(pem::LineEnding::LF);
+    pem::encode_config(&Pem::new("PUBLIC KEY", der::public_key_info(key)), config)
+}
+
 /// Reads the public keys of a file: every public key and certificate of a PEM, a DER structure, a JWK or a JWK set. The
 /// keys of a certificate chain all count, so a file should have only the certificates that sign tokens. Keys that cannot
 /// be used are listed; an error means that the file has none at all.
@@ -213,7 +223,7 @@ pub fn read_public(bytes: &[u8], origin: KeyOrigin) -> Result<KeysRead, PublicFi
             return Err(PublicFileError::Private);
         }
         let is_key = |block: &Pem| block.tag().ends_with("PUBLIC KEY") || block.tag().ends_with("CERTIFICATE");
-        let blocks = blocks(bytes).ok_or(PublicFileError::Damaged)?;
+        let blocks = blocks(bytes)?;
         let mut read = KeysRead::default();
         for (n, block) in blocks.iter().filter(|block| is_key(block)).enumerate() {
             match verifier(block.contents()) {

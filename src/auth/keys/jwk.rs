@@ -17,8 +17,9 @@ use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
+use super::material;
 use super::public::{Components, PublicKey, PublicKeyError};
-use super::secret::KeyOrigin;
+use super::secret::{KeyOrigin, Material};
 use super::verifier::Verifier;
 use crate::auth::algorithm::{Algorithm, Family};
 use crate::auth::members::{self, Fault, Member, value};
@@ -70,6 +71,12 @@ pub enum JwkError {
         /// The algorithm.
         alg: Algorithm,
     },
+    /// The secret is the text of a key file, which others may know.
+    #[error("k is the text of {}, which is not a secret", .0.words())]
+    NotASecret(Material),
+    /// The algorithm `none`, which verifies nothing.
+    #[error("alg none: a verifier that accepts it accepts unsigned tokens; remove the key from the set")]
+    AlgorithmNone,
     /// The values do not form a key.
     #[error(transparent)]
     Key(#[from] PublicKeyError),
@@ -199,6 +206,7 @@ impl<'m> Common<'m> {
             }
         }
         let alg = match string(jwk, "alg")? {
+            Some(alg) if alg.eq_ignore_ascii_case("none") => return Err(JwkError::AlgorithmNone),
             Some(alg) => {
                 Some(Algorithm::named(&alg).ok_or_else(|| JwkError::Unsupported("alg", text::name(&alg, 32)))?)
             }
@@ -225,7 +233,7 @@ fn verifier(jwk: &[Member<'_>], source: KeySource) -> Result<Verifier, JwkError>
             return Err(JwkError::PublishedSecret);
         }
         let (alg, secret) = secret(jwk, common.alg)?;
-        return Verifier::hmac(alg, &secret, source.origin, kid)
+        return Verifier::hmac(alg, &secret, &secret, source.origin, kid)
             .ok_or(JwkError::Contradicts { alg, family: Family::Hmac });
     }
     let components = components(jwk, &common.kty)?;
@@ -238,6 +246,9 @@ pub(super) fn secret(jwk: &[Member<'_>], alg: Option<Algorithm>) -> Result<(Algo
     let alg = alg.unwrap_or(Algorithm::Hs256);
     let secret = Zeroizing::new(bytes(jwk, "k")?);
     let bits = secret.len() * 8;
+    if let Some(found) = material::recognize(&secret) {
+        return Err(JwkError::NotASecret(found));
+    }
     match alg.family() {
         Family::Hmac if bits < alg.strong_bits() => Err(JwkError::ShortSecret { bits, alg }),
         Family::Hmac => Ok((alg, secret)),
@@ -365,7 +376,10 @@ mod tests {
             (r#"{"kty":"EC","crv":"secp256k1","x":"AA","y":"AA"}"#, "crv secp256k1 is not supported"),
             (r#"{"kty":"AKP","alg":"ML-DSA-65","pub":"AA"}"#, "alg ML-DSA-65 is not supported"),
             (r#"{"kty":"oct","k":"AAAA"}"#, "a shared secret (kty oct) does not belong in a public set"),
-            (r#"{"kty":"RSA","alg":"none","n":"AQAB","e":"AQAB"}"#, "alg none is not supported"),
+            (
+                r#"{"kty":"RSA","alg":"none","n":"AQAB","e":"AQAB"}"#,
+                "alg none: a verifier that accepts it accepts unsigned tokens; remove the key from the set",
+            ),
             (r#"{"kty":"RSA","n":"AQAB","e":"AQAB","use":"enc"}"#, "use excludes checking signatures"),
             (r#"{"kty":"RSA","n":"AQAB","e":"AQAB","key_ops":["encrypt"]}"#, "key_ops excludes checking signatures"),
             (r#"{"kty":"RSA","n":"AQAB","n":"AQAB","e":"AQAB"}"#, "duplicate member n"),

@@ -5,6 +5,7 @@ mod file;
 mod hmac;
 pub mod jwk;
 mod material;
+mod near;
 mod public;
 mod secret;
 mod signer;
@@ -15,8 +16,12 @@ use std::sync::Arc;
 use super::algorithm::Algorithm;
 use super::reason::Reason;
 
-pub use file::{KeyFileError, PublicFileError, read_private, read_public};
+pub use der::{ecdsa_signature, public_key_info};
+pub use file::{DamagedPem, KeyFileError, PublicFileError, public_pem, read_private, read_public};
+pub(crate) use hmac::hs256;
+pub use jwk::{KeysRead, RefusedKey};
 pub use material::recognize;
+pub use near::NearFit;
 pub use public::{Components, PublicKeyError, SMALLEST_RSA};
 pub use secret::{KeyError, KeyOrigin, MAX_SECRET_BYTES, Material};
 pub use signer::{Generated, Signer, SignerOptions};
@@ -29,9 +34,21 @@ pub struct KeySet(Arc<Inner>);
 #[derive(Debug, Default)]
 struct Inner {
     verifiers: Box<[Verifier]>,
-    /// Why there are no keys at present, if they could not be fetched. Nothing is verified then, and nothing is refused
-    /// as unknown either.
-    unavailable: Option<Arc<str>>,
+    /// The keys of the source that cannot be used, for display.
+    refused: Box<[RefusedKey]>,
+    state: State,
+}
+
+/// Whether the keys of a set are known. Unless they are, nothing is verified, and nothing is refused as unknown either.
+#[derive(Debug, Default)]
+enum State {
+    /// They are known.
+    #[default]
+    Known,
+    /// They have not been read from their source yet.
+    Unread,
+    /// They could not be fetched, for this reason.
+    Unavailable(Arc<str>),
 }
 
 /// The most keys that a signature is compared with, where the header does not say which one made it.
@@ -55,6 +72,18 @@ impl<'k> Candidates<'k> {
         keys.find(made).ok_or(Reason::BadSignature)
     }
 
+    /// How a shared secret would have to be written for the signature to match, if one of the usual mistakes explains
+    /// the mismatch. For display only.
+    pub(super) fn near_fit(&self, signed: &str, signature: &[u8]) -> Option<NearFit> {
+        let mut keys = std::iter::once(self.first).chain(self.others.iter().copied());
+        keys.find_map(|key| key.near_fit(self.algorithm, signed, signature))
+    }
+
+    /// The number of keys.
+    pub(super) fn count(&self) -> usize {
+        1 + self.others.len()
+    }
+
     /// The first key; the only one unless the header has no `kid` and several keys fit.
     pub(super) fn first(&self) -> &'k Verifier {
         self.first
@@ -64,12 +93,31 @@ impl<'k> Candidates<'k> {
 impl KeySet {
     /// Creates a set whose keys could not be fetched, for this reason.
     pub fn unavailable(why: impl Into<Arc<str>>) -> Self {
-        Self(Arc::new(Inner { verifiers: Box::default(), unavailable: Some(why.into()) }))
+        Self(Arc::new(Inner { state: State::Unavailable(why.into()), ..Inner::default() }))
     }
 
-    /// Why there are no keys at present, if they could not be fetched.
+    /// Creates a set whose keys have not been read from their source yet.
+    pub fn unread() -> Self {
+        Self(Arc::new(Inner { state: State::Unread, ..Inner::default() }))
+    }
+
+    /// Whether the keys have not been read from their source yet.
+    pub fn is_unread(&self) -> bool {
+        matches!(self.0.state, State::Unread)
+    }
+
+    /// Why there are no keys at present, if they could not be fetched or have not been read.
     pub fn unavailable_because(&self) -> Option<&str> {
-        self.0.unavailable.as_deref()
+        match &self.0.state {
+            State::Known => None,
+            State::Unread => Some("they have not been read yet"),
+            State::Unavailable(why) => Some(why),
+        }
+    }
+
+    /// The keys of the source that cannot be used.
+    pub fn refused(&self) -> &[RefusedKey] {
+        &self.0.refused
     }
 
     /// Whether this is the other set or a clone of it. Equal sets that were made separately are different.
@@ -79,7 +127,7 @@ impl KeySet {
 
     /// Whether the set is empty, and not because its keys are unavailable.
     pub fn is_empty(&self) -> bool {
-        self.0.verifiers.is_empty() && self.0.unavailable.is_none()
+        self.0.verifiers.is_empty() && matches!(self.0.state, State::Known)
     }
 
     /// The verifiers, in the order of the set.
@@ -115,8 +163,8 @@ impl KeySet {
     /// Makes the second part of check 3: a key here has the header's `alg`. The accepted algorithms follow from the
     /// keys, and from `only` if it is not empty, and never from the token (RFC 8725 §3.1).
     pub(super) fn accept(&self, alg: Option<&str>, only: &[Algorithm]) -> Result<Algorithm, Reason> {
-        if let Some(why) = &self.0.unavailable {
-            return Err(Reason::KeysUnavailable { why: Arc::clone(why) });
+        if let Some(why) = self.unavailable_because() {
+            return Err(Reason::KeysUnavailable { why: why.into() });
         }
         let allows = |algorithm: &Algorithm| only.is_empty() || only.contains(algorithm);
         let named = alg.and_then(Algorithm::named).filter(allows);
@@ -155,7 +203,15 @@ impl From<&Signer> for KeySet {
 
 impl FromIterator<Verifier> for KeySet {
     fn from_iter<I: IntoIterator<Item = Verifier>>(verifiers: I) -> Self {
-        Self(Arc::new(Inner { verifiers: verifiers.into_iter().collect(), unavailable: None }))
+        Self(Arc::new(Inner { verifiers: verifiers.into_iter().collect(), ..Inner::default() }))
+    }
+}
+
+/// Creates a set with the usable keys of a source. It remembers which others were refused, for display.
+impl From<KeysRead> for KeySet {
+    fn from(read: KeysRead) -> Self {
+        let (verifiers, refused) = (read.keys.into(), read.refused.into());
+        Self(Arc::new(Inner { verifiers, refused, state: State::Known }))
     }
 }
 
@@ -164,7 +220,7 @@ mod tests {
     use super::*;
 
     fn named(kid: &str) -> Verifier {
-        Verifier::hmac(Algorithm::Hs256, kid.as_bytes(), KeyOrigin::Program, Some(kid)).expect("an HMAC")
+        Verifier::hmac(Algorithm::Hs256, kid.as_bytes(), b"", KeyOrigin::Program, Some(kid)).expect("an HMAC")
     }
 
     #[test]
@@ -175,7 +231,7 @@ mod tests {
         assert_eq!(found(None), Ok(Some("old".to_owned())));
         assert_eq!(found(Some("other")), Err(Reason::UnknownKey { kid: "other".into() }));
         // A verifier that accepts every `kid` does not take precedence over the one with this `kid`.
-        let unnamed = Verifier::hmac(Algorithm::Hs256, b"any", KeyOrigin::Program, None).expect("an HMAC");
+        let unnamed = Verifier::hmac(Algorithm::Hs256, b"any", b"", KeyOrigin::Program, None).expect("an HMAC");
         let set: KeySet = [unnamed, named("new")].into_iter().collect();
         let found = |kid| set.find(Algorithm::Hs256, kid).map(|found| found.first().kid().map(str::to_owned));
         assert_eq!((found(Some("new")), found(Some("other"))), (Ok(Some("new".to_owned())), Ok(None)));

@@ -136,16 +136,22 @@ pub fn decode(written: &[u8]) -> Result<Zeroizing<Vec<u8>>, KeyError> {
     let Some(text) = written.strip_prefix(b"b64:") else {
         return Ok(Zeroizing::new(written.to_vec()));
     };
+    base64(text.trim_ascii_end()).ok_or(KeyError::NotBase64)
+}
+
+/// Decodes base64 of either alphabet, padded or not.
+pub fn base64(text: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
     let letter = |b: &u8| match b {
         b'-' => b'+',
         b'_' => b'/',
         b => *b,
     };
-    let text: Zeroizing<Vec<u8>> = Zeroizing::new(text.trim_ascii_end().iter().map(letter).collect());
-    BASE64.decode(&*text).map(Zeroizing::new).map_err(|_| KeyError::NotBase64)
+    let text: Zeroizing<Vec<u8>> = Zeroizing::new(text.iter().map(letter).collect());
+    BASE64.decode(&*text).map(Zeroizing::new).ok()
 }
 
-fn unhex(digits: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+/// Decodes pairs of hexadecimal digits.
+pub fn unhex(digits: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
     let value = |digit: &u8| char::from(*digit).to_digit(16).and_then(|value| u8::try_from(value).ok());
     let (pairs, rest) = digits.trim_ascii_end().as_chunks::<2>();
     // Allocated in full, so that a growing buffer leaves no copies of the secret behind.

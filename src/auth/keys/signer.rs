@@ -70,10 +70,7 @@ impl Signer {
     /// Like [`Signer::from_written`], for any HMAC and with a name; HS256 if the options name no algorithm.
     pub fn from_written_with(written: &[u8], origin: KeyOrigin, options: SignerOptions<'_>) -> Result<Self, KeyError> {
         let secret = secret::decode(written)?;
-        if let Some(found) = material::recognize(&secret) {
-            return Err(KeyError::NotASecret(found));
-        }
-        Self::hmac(options.algorithm.unwrap_or(Algorithm::Hs256), &secret, origin, options.kid)
+        Self::shared(options.algorithm.unwrap_or(Algorithm::Hs256), &secret, written, origin, options.kid)
     }
 
     /// Creates a signer with 32 bytes from the operating system's random number generator.
@@ -83,15 +80,28 @@ impl Signer {
         Self::hs256(&*secret, KeyOrigin::Fresh)
     }
 
-    /// Creates a signer with a shared secret, for any HMAC.
+    /// Creates a signer with a shared secret, for any HMAC. A key file is refused.
     pub fn hmac(algorithm: Algorithm, secret: &[u8], origin: KeyOrigin, kid: Option<&str>) -> Result<Self, KeyError> {
+        Self::shared(algorithm, secret, secret, origin, kid)
+    }
+
+    fn shared(
+        algorithm: Algorithm,
+        secret: &[u8],
+        written: &[u8],
+        origin: KeyOrigin,
+        kid: Option<&str>,
+    ) -> Result<Self, KeyError> {
         match secret.len() {
             0 => Err(KeyError::Empty),
             n if n > MAX_SECRET_BYTES => Err(KeyError::TooLong),
             _ => {
+                if let Some(found) = material::recognize(secret) {
+                    return Err(KeyError::NotASecret(found));
+                }
                 let other = KeyError::OtherAlgorithm { algorithm, family: Family::Hmac };
                 let private = HmacKey::new(algorithm, secret).map(SigningKey::Hmac).ok_or(other)?;
-                let verifier = Verifier::hmac(algorithm, secret, origin, kid).ok_or(other)?;
+                let verifier = Verifier::hmac(algorithm, secret, written, origin, kid).ok_or(other)?;
                 Ok(Self { private, algorithm, verifier })
             }
         }

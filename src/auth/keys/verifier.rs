@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::hmac::HmacKey;
+use super::near::{self, NearFit};
 use super::public::{Components, PublicKey};
 use super::secret::KeyOrigin;
 use crate::auth::algorithm::{Algorithm, Family};
@@ -23,23 +24,34 @@ struct Inner {
 }
 
 enum Material {
-    Hmac(HmacKey),
+    Hmac {
+        key: HmacKey,
+        /// Other readings of the secret, which explain a signature that does not match.
+        near: Box<[(NearFit, HmacKey)]>,
+    },
     Public(PublicKey),
 }
 
 impl Verifier {
     /// Creates a verifier with a shared secret; `None` if the algorithm is not an HMAC. Short secrets work, and are
     /// reported by [`Verifier::is_weak`]. With a `kid`, it accepts headers with that `kid` or without one; otherwise it
-    /// accepts every header (RFC 7515 §4.1.4: `kid` is a hint).
-    pub(super) fn hmac(algorithm: Algorithm, secret: &[u8], origin: KeyOrigin, kid: Option<&str>) -> Option<Self> {
+    /// accepts every header (RFC 7515 §4.1.4: `kid` is a hint). `written` is the secret as its owner wrote it.
+    pub(super) fn hmac(
+        algorithm: Algorithm,
+        secret: &[u8],
+        written: &[u8],
+        origin: KeyOrigin,
+        kid: Option<&str>,
+    ) -> Option<Self> {
         let key = HmacKey::new(algorithm, secret)?;
+        let near = near::readings(algorithm, secret, written);
         let (bits, algorithms) = (secret.len() * 8, Box::new([algorithm]));
         Some(Self(Arc::new(Inner {
             kid: kid.map(Into::into),
             origin,
             bits,
             algorithms,
-            material: Material::Hmac(key),
+            material: Material::Hmac { key, near },
         })))
     }
 
@@ -58,7 +70,7 @@ impl Verifier {
     /// The kind of the key.
     pub fn family(&self) -> Family {
         match &self.0.material {
-            Material::Hmac(_) => Family::Hmac,
+            Material::Hmac { .. } => Family::Hmac,
             Material::Public(key) => key.components.family(),
         }
     }
@@ -66,7 +78,7 @@ impl Verifier {
     /// The components of a public key; `None` for a shared secret.
     pub fn components(&self) -> Option<&Components> {
         match &self.0.material {
-            Material::Hmac(_) => None,
+            Material::Hmac { .. } => None,
             Material::Public(key) => Some(&key.components),
         }
     }
@@ -127,9 +139,18 @@ impl Verifier {
     /// Whether `signature` was made over `signed` with this key and algorithm. MACs are compared in constant time.
     pub(in crate::auth) fn verify(&self, algorithm: Algorithm, signed: &str, signature: &[u8]) -> bool {
         match &self.0.material {
-            Material::Hmac(key) => key.algorithm() == algorithm && key.is_mac(signed.as_bytes(), signature),
+            Material::Hmac { key, .. } => key.algorithm() == algorithm && key.is_mac(signed.as_bytes(), signature),
             Material::Public(key) => key.verify(algorithm, signed.as_bytes(), signature),
         }
+    }
+
+    /// The reading of a shared secret with which `signature` was made over `signed`. Every reading is tried once, so
+    /// the cost does not depend on the signature.
+    pub(super) fn near_fit(&self, algorithm: Algorithm, signed: &str, signature: &[u8]) -> Option<NearFit> {
+        let Material::Hmac { key, near } = &self.0.material else { return None };
+        let made = |key: &HmacKey| key.is_mac(signed.as_bytes(), signature);
+        let fits = near.iter().filter(|(_, other)| key.algorithm() == algorithm && made(other)).map(|(fit, _)| *fit);
+        fits.fold(None, |first, fit| first.or(Some(fit)))
     }
 }
 

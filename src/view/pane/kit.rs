@@ -51,7 +51,7 @@ fn row(canvas: &Canvas, n: usize, columns: usize) -> Line<'static> {
     let mut spans = vec![
         canvas.span(format!("{sign} "), role),
         canvas.span(format!("{name} "), if here { Role::Selected } else { Role::Plain }),
-        canvas.span(line.map_or(KIT[n].expected, |line| line.expected), Role::Hint),
+        canvas.span(line.map_or_else(|| KIT[n].expected(&app.auth.rules), |line| line.expected), Role::Hint),
     ];
     if let Some(line) = line.filter(|line| !line.passed()) {
         spans.push(canvas.span(format!(" ≠ {}", text::name(&line.came.code, 32)), Role::Denied));

@@ -107,7 +107,7 @@ fn options_of_an_issuer_that_cannot_work_are_explained() {
         (
             &["--preset", "okta"][..],
             2,
-            "--preset describes another issuer: give its keys with --jwks, --public-key or --discover",
+            "--preset needs a key: give --jwks, --public-key, --discover, --secret-file or --signing-key",
         ),
         (&["--jwks", &set, "--preset", "octa"], 1, "unknown preset octa, expected one of: lab, standard"),
         (&["--jwks", &set, "--algorithms", "RS999"], 1, "unknown algorithm RS999, expected one of: HS256"),

@@ -204,6 +204,40 @@ fn the_keys_in_use_are_listed_with_their_strength() {
 }
 
 #[test]
+fn the_keys_of_other_issuers_are_listed_with_those_that_cannot_be_used() {
+    let folder = Folder::new();
+    let pair = crate::providers::Pair::new(portcullis::auth::Algorithm::Es256, "good");
+    let weak = json!({ "kty": "RSA", "kid": "weak", "n": format!("v{}", "A".repeat(170)), "e": "AQAB" });
+    let none = json!({ "kty": "oct", "alg": "none", "k": "" });
+    folder.write("set.json", json!({ "keys": [weak, pair.jwk(), none] }).to_string());
+    let config = "[[issuers]]\nissuer = \"https://idp.example\"\njwks-file = \"set.json\"\n";
+    let file = folder.write("portcullis.toml", config);
+    let out = bare(&["--config", &file, "keys", "list"]).out();
+    for line in [
+        "https://idp.example  good  ES256",
+        "! https://idp.example cannot be used: key 1 (weak): an RSA key of 1024 bits is too short, expected at least 2048",
+        "! https://idp.example cannot be used: key 3: alg none: a verifier that accepts it accepts unsigned tokens; remove",
+    ] {
+        assert!(out.contains(line), "{line} is missing:\n{out}");
+    }
+    let lines = bare(&["--config", &file, "--json", "keys", "list"]).out();
+    let lines: Vec<Value> = lines.lines().map(parsed).collect();
+    assert_eq!((lines[0]["kid"].as_str(), lines.len()), (Some("good"), 3));
+    assert_eq!(
+        lines[1],
+        json!({
+            "issuer": "https://idp.example", "kid": "weak", "place": 1,
+            "refused": "an RSA key of 1024 bits is too short, expected at least 2048",
+        })
+    );
+    // A set that cannot be fetched is named, and the others are still listed.
+    let two = format!("{config}[[issuers]]\nissuer = \"http://127.0.0.1:9\"\ndiscover = true\n");
+    let file = folder.write("two.toml", two);
+    let CommandOutput { out, err, exit } = bare(&["--config", &file, "keys", "list"]).run();
+    assert!(exit == 1 && out.contains("good") && err.contains("issuer http://127.0.0.1:9: "), "{exit} {out}{err}");
+}
+
+#[test]
 fn a_token_is_issued_with_the_wanted_header_and_claims() {
     let token = portcullis(&[
         "issue",
