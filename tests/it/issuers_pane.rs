@@ -228,6 +228,26 @@ fn an_address_that_cannot_be_used_is_explained_and_can_be_corrected(#[case] addr
 }
 
 #[test]
+fn an_address_without_keys_is_reported_and_its_tokens_are_not_verified() {
+    let server = TestServer::new(|_| reply("404 Not Found", "", ""));
+    let issuer = server.origin();
+    let mut desk = Desk::new(120, 36);
+    desk.pastes(&token(&issuer, &key())).keys("F6 Esc 1 ↓ Enter").types(&issuer).keys("Enter");
+    reads(&mut desk, &issuer, 1);
+    desk.must_show(&[
+        "the keys could not be read",
+        "0 keys",
+        "no keys",
+        "no issuer keys",
+        "got 404",
+        "keys_unavailable",
+    ]);
+    // The error is in full beside the list, where a message would be gone.
+    desk.waits(Duration::from_secs(6));
+    desk.must_show(&["error     ", "got 404"]);
+}
+
+#[test]
 fn reading_again_says_what_happened() {
     let (one, two) = (named("one"), named("two"));
     let server = TestServer::of(set(&[&one]));
