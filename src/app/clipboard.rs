@@ -68,7 +68,8 @@ impl ClipSource {
             let when = format!("judged for {}", app.times.judged.rfc3339());
             let asked = format!("tool {}", text::name(&app.call.tool, 64));
             let decision = app.preview();
-            let mut text = explain_decision(&decision, id, &asked, &when);
+            let judged = app.selected().map(|entry| &*entry.judged);
+            let mut text = explain_decision(&decision, judged, id, &asked, &when);
             for reason in app.preview_also(&decision) {
                 text.finding(format_args!("also: {reason}"));
             }

@@ -109,7 +109,9 @@ pub fn mapped(judged: &Evaluation) -> Vec<String> {
     let mut lines = Vec::new();
     let named = judged.user.as_ref().filter(|(_, claim)| claim.as_str() != "user_id");
     if let Some((user, claim)) = named {
-        lines.push(format!("user {} from {}", text::name(user, 128), text::name(claim.as_str(), 64)));
+        let shown = judged.name.as_ref().filter(|name| *name != user);
+        let shown = shown.map_or_else(String::new, |name| format!(", shown as {}", text::name(name, 64)));
+        lines.push(format!("user {} from {}{shown}", text::name(user, 128), text::name(claim.as_str(), 64)));
         if judged.permissions.is_empty() {
             lines.push("no permissions".to_owned());
         }
@@ -144,8 +146,15 @@ fn note(row: &ReportRow) -> String {
     }
 }
 
-/// Explains the decision about a call. `when` is a phrase for the instant.
-pub fn explain_decision(decision: &Decision, token: Option<TokenId>, asked: &str, when: &str) -> Explanation {
+/// Explains the decision about a call. `judged` is the token's evaluation, if it is known, and `when` a phrase for the
+/// instant.
+pub fn explain_decision(
+    decision: &Decision,
+    judged: Option<&Evaluation>,
+    token: Option<TokenId>,
+    asked: &str,
+    when: &str,
+) -> Explanation {
     let code = decision.reason().map_or_else(String::new, |reason| format!(" {}", reason.code()));
     let mut out = Explanation::new(decision.verdict().word(), format!("{code}: {}", decision.sentence()));
     let token = token.map_or_else(|| "no token".to_owned(), |id| format!("token {id}"));
@@ -153,6 +162,9 @@ pub fn explain_decision(decision: &Decision, token: Option<TokenId>, asked: &str
     out.note(format!("{token}{who}, {asked}, {when}"));
     for (check, passed) in decision.trace() {
         out.check(passed, check.label());
+    }
+    for line in judged.map(mapped).unwrap_or_default() {
+        out.note(line);
     }
     out
 }

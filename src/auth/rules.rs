@@ -126,7 +126,11 @@ impl Rules {
     pub fn described(&self) -> Vec<String> {
         let name = |label: &str, name: &str| format!("{label} {}", text::name(name, 64));
         let leeway = (self.leeway != Leeway::NONE).then(|| format!("leeway {}", self.leeway));
-        let issuers = self.issuers.iter().filter_map(|issuer| Some(name("iss", issuer.name.as_deref()?)));
+        let issuers = self.issuers.iter().filter_map(|issuer| {
+            let preset = issuer.mapping.preset().filter(|_| !issuer.mapping.is_strict());
+            let preset = preset.map_or_else(String::new, |preset| format!(" ({})", preset.name));
+            Some(name("iss", issuer.name.as_deref()?) + &preset)
+        });
         let audiences = self.issuers.iter().flat_map(|issuer| issuer.audiences.iter());
         let limit = Some(self.token_limit).filter(|limit| *limit != TokenLimit::default());
         let limit = limit.map(|limit| format!("tokens of up to {limit}"));

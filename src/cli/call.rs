@@ -4,7 +4,8 @@
 use super::arguments::CallArgs;
 use super::json::DecisionJson;
 use super::{CliError, Context, Exit, Runner, json};
-use crate::auth::{Inspection, Outcome, Reason};
+use crate::auth::explain::mapped;
+use crate::auth::{Inspection, Outcome};
 use crate::gate::activity::explain_record;
 use crate::gate::{CallRequest, Origin, RawArguments};
 
@@ -39,19 +40,23 @@ pub fn run(on: &mut Runner<'_>, args: &CallArgs, context: &Context, json: bool) 
     };
     // The tool has been called: its answer must be flushed even if the explanation cannot be written.
     let answered = json::line(on.out, &called.outcome.answer()).and_then(|()| on.out.flush());
+    let inspection = token.as_deref().map(|token| gate.shared().rules().inspect(token));
+    let judged = inspection.as_ref().map(|inspection| &inspection.judged);
     // A failed write to standard error is ignored.
     let _ = match json {
         true => {
-            let mut decided = DecisionJson::new(&called.decision, &[], called.record.token_id, tool, now);
+            let mut decided = DecisionJson::new(&called.decision, &[], called.record.token_id, tool, now).with(judged);
             decided.trouble = called.outcome.trouble();
             json::line(on.err, &decided)
         }
-        false => writeln!(on.err, "{}", explain_record(&called.record)).and_then(|()| {
-            let refused = token.as_deref().filter(|_| called.decision.reason() == Some(&Reason::BadSignature));
-            let inspection = refused.map(|token| gate.shared().rules().inspect(token));
-            let hint = inspection.as_ref().and_then(Inspection::secret_hint);
-            hint.map_or(Ok(()), |hint| writeln!(on.err, "! {hint}"))
-        }),
+        false => {
+            let mut text = explain_record(&called.record);
+            judged.map(mapped).unwrap_or_default().into_iter().for_each(|line| text.note(line));
+            if let Some(hint) = inspection.as_ref().and_then(Inspection::secret_hint) {
+                text.finding(hint);
+            }
+            writeln!(on.err, "{text}")
+        }
     };
     answered?;
     Ok(on.known)

@@ -35,20 +35,20 @@ pub fn run(
     let now = context.now();
     let decision = rules.decide(&Call { token: token.as_deref(), tool }, now);
     let id = token.as_deref().map(TokenId::of);
-    // The decision stops at the first failure; `check` reports the others as well.
-    let inspection = token.as_deref().filter(|_| decision.reason().is_some()).map(|token| rules.inspect(token));
+    // The decision stops at the first failure; `check` reports the others as well, and where the permissions come from.
+    let inspection = token.as_deref().map(|token| rules.inspect(token));
     let judged = inspection.as_ref().map(|inspection| &inspection.judged);
     let also = rules.also_refuses(&decision, judged, tool, now);
     on.known = decision.verdict().into();
     let lacks = Catalogue::new(BuiltIn.tools()).lacks(&rules.policy, tool);
     let trouble = (lacks && decision.verdict() == Verdict::Allowed).then(|| ToolError::missing(tool).to_string());
     if json {
-        let mut decided = DecisionJson::new(&decision, &also, id, tool, now);
+        let mut decided = DecisionJson::new(&decision, &also, id, tool, now).with(judged);
         decided.trouble = trouble.as_deref();
         json::line(on.out, &decided)?;
     } else {
         let asked = format!("tool {}", text::name(tool, 64));
-        let mut text = explain_decision(&decision, id, &asked, &format!("judged for {}", now.rfc3339()));
+        let mut text = explain_decision(&decision, judged, id, &asked, &format!("judged for {}", now.rfc3339()));
         for reason in &also {
             text.finding(format_args!("also: {reason}"));
         }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::arguments::DrillArgs;
 use super::paint::{Paint, bad, good};
 use super::{CliError, Context, Exit, Runner, json};
+use crate::auth::explain::mapped;
 use crate::auth::{IssueRequest, NumericDate, TokenId};
 use crate::clock::{Clock, SystemClock};
 use crate::gate::{CallRequest, Gate, Origin, RawArguments};
@@ -68,7 +69,8 @@ pub fn run(
     }
     through(&mut drill, &SystemClock::new(), &gate, &token, tool);
     let name = judged.name.as_deref().map_or_else(|| "(no name)".to_owned(), |name| text::name(name, 64));
-    let subject = Subject { id: TokenId::of(&token), jti: judged.jti, name, tool: tool.into() };
+    let claims = mapped(&judged);
+    let subject = Subject { id: TokenId::of(&token), jti: judged.jti, name, claims, tool: tool.into() };
     let found = DrillResult { subject, report: drill.report(), at: context.now(), judged_by: rules.described() };
     on.known = if found.report.passed() { Exit::Good } else { Exit::Forbidden };
     match (json, args.markdown) {

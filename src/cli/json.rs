@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 
 use crate::auth::check::CheckResult;
 use crate::auth::inspection::{Document, ReportRow};
-use crate::auth::{Check, Decision, Inspection, NumericDate, Reason, Rules, TokenId, leeway};
+use crate::auth::{Check, Decision, Evaluation, Inspection, NumericDate, Reason, Rules, TokenId, leeway};
 use crate::text::escape::ascii_json;
 
 /// Prints a value on one line.
@@ -59,6 +59,16 @@ struct MappedJson {
 
 fn mapped(name: &str, claim: &str) -> MappedJson {
     MappedJson { name: name.to_owned(), claim: claim.to_owned() }
+}
+
+/// The user as the issuer's mapping finds them, with the claim.
+fn user(judged: &Evaluation) -> Option<MappedJson> {
+    judged.user.as_ref().map(|(name, claim)| mapped(name, claim.as_str()))
+}
+
+/// The permissions, each with the claim that it comes from.
+fn permissions(judged: &Evaluation) -> Vec<MappedJson> {
+    judged.permissions.iter().zip(&judged.sources).map(|(name, claim)| mapped(name, claim.as_str())).collect()
 }
 
 #[derive(Serialize)]
@@ -160,13 +170,8 @@ impl<'a> InspectionJson<'a> {
             checks: checks.collect(),
             also: judged.also(now).iter().map(CheckJson::failed).collect(),
             compared: compared(inspection, rules, now),
-            user: judged.user.as_ref().map(|(name, claim)| mapped(name, claim.as_str())),
-            permissions: judged
-                .permissions
-                .iter()
-                .zip(&judged.sources)
-                .map(|(name, claim)| mapped(name, claim.as_str()))
-                .collect(),
+            user: user(judged),
+            permissions: permissions(judged),
             times: Times {
                 now: now.into(),
                 iat: life.iat.map(Into::into),
@@ -212,6 +217,13 @@ pub struct DecisionJson<'a> {
     token_id: Option<String>,
     tool: &'a str,
     judged_for: Time,
+    /// The user with the claim that names them, if the token is known here.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user: Option<MappedJson>,
+    /// The permissions of the token, each with the claim that it comes from, verified or not; absent if the token is not
+    /// known here.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    permissions: Option<Vec<MappedJson>>,
     checks: Vec<CheckJson>,
     /// The other reasons why the call would be refused.
     also: Vec<CheckJson>,
@@ -245,10 +257,17 @@ impl<'a> DecisionJson<'a> {
             token_id: token.map(|id| id.to_string()),
             tool,
             judged_for: now.into(),
+            user: None,
+            permissions: None,
             checks: decision.trace().map(checked).collect(),
             also: also.iter().map(CheckJson::failed).collect(),
             trouble: None,
         }
+    }
+
+    /// Adds the user and the permissions of the token.
+    pub fn with(self, judged: Option<&Evaluation>) -> Self {
+        Self { user: judged.and_then(user), permissions: judged.map(permissions), ..self }
     }
 }
 

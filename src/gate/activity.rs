@@ -145,7 +145,7 @@ pub fn explain_record(record: &Record) -> Explanation {
     let asked = text::name(&record.tool, 64);
     let asked = if record.is_call { format!("tool {asked}") } else { format!("request {asked}") };
     let mut out = match &record.answered {
-        RequestOutcome::Decided(decision) => explain_decision(decision, record.token_id, &asked, &when),
+        RequestOutcome::Decided(decision) => explain_decision(decision, None, record.token_id, &asked, &when),
         RequestOutcome::Rejected(rejection) => {
             let mut out = Explanation::new(record.answered.word(), format!(" {}: {rejection}", rejection.code()));
             out.note(format!("{asked}, {when}"));

@@ -141,6 +141,15 @@ impl Evidence<'_> {
                     .to_owned(),
             );
         }
+        let others: Vec<&Arc<str>> =
+            self.rules.issuers.iter().skip(1).filter_map(|issuer| issuer.name.as_ref()).collect();
+        if !others.is_empty() {
+            let names = text::names(others.iter(), 64, 8, ", ");
+            caveats.push(format!(
+                "Tokens of {names} need the keys of their issuer: name a configuration file with its [[issuers]] table \
+                 with --config FILE, or its keys with --jwks."
+            ));
+        }
         let earlier = [
             ("drill", self.drill.map(|found| &found.judged_by)),
             ("run of the test tokens", self.card.map(|card| &card.judged_by)),
@@ -406,8 +415,9 @@ pub fn drill_markdown(found: &DrillResult) -> String {
         ("judged by", judged_words(judged_by)),
         ("calls", format!("{}, {}, ended {}", report.plan, text::words::count(report.calls, "call"), at.rfc3339())),
     ];
+    let claims = (!subject.claims.is_empty()).then(|| ("claims", subject.claims.join("; ")));
     let lines = report.lines(NumericDate::rfc3339);
-    for (label, said) in rows.into_iter().chain(lines) {
+    for (label, said) in rows.into_iter().chain(claims).chain(lines) {
         row(&mut out, &[label.to_owned(), said]);
     }
     out

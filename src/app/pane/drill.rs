@@ -10,6 +10,7 @@ use crate::app::list::{next_of, turned};
 use crate::app::msg::Order;
 use crate::app::pane::call::HASH_ONLY;
 use crate::app::{App, Effect, clock};
+use crate::auth::explain::mapped;
 use crate::auth::{IssueRequest, NumericDate};
 use crate::gate::{CallResult, Origin, TokenEntry};
 use crate::lab::drill::{Drill, DrillResult, FINEST, Pace, Plan, Subject, end_of_new};
@@ -229,7 +230,8 @@ impl App {
         };
         let tool = Arc::clone(&self.call.tool);
         let arguments = self.arguments_for(&tool);
-        let subject = Subject { id: entry.id, jti: entry.judged.jti.clone(), name: self.token_name(entry), tool };
+        let (jti, claims) = (entry.judged.jti.clone(), mapped(&entry.judged));
+        let subject = Subject { id: entry.id, jti, name: self.token_name(entry), claims, tool };
         self.drill.found = None;
         self.drill.running =
             Some(Running { drill, subject, judged_by: self.judged_by(), token: text, arguments, awaited: None });

@@ -145,6 +145,9 @@ pub struct Subject {
     pub jti: Option<String>,
     /// Its display name; safe to show.
     pub name: String,
+    /// The user and permissions with the claims that they come from, as sentences; empty for a token as it is issued
+    /// here. Safe to show.
+    pub claims: Vec<String>,
     /// The tool that is called.
     pub tool: Arc<str>,
 }
@@ -175,6 +178,7 @@ impl DrillResult {
             "verdict": report.verdict(),
             "token_id": subject.id.to_string(),
             "jti": subject.jti,
+            "claims": subject.claims,
             "tool": *subject.tool,
             "shifted": report.plan.pace == Pace::Shifted,
             "every": report.plan.every.as_seconds_f64(),
