@@ -17,7 +17,7 @@ use crate::app::list::{moved, turned};
 use crate::app::msg::IssuerFailure;
 use crate::app::overlay::Overlay;
 use crate::app::{App, Effect};
-use crate::auth::keys::jwk;
+use crate::auth::keys::{KeysRead, jwk};
 use crate::auth::mapping::{LAB, PRESETS, STANDARD, guess};
 use crate::auth::{Issuer, KeySet, Mapping, Verifier};
 use crate::gate::{AcceptedIssuer, KeyState, KeyStatus, KeysFrom};
@@ -241,7 +241,7 @@ impl App {
                     AddressOf::Issuer => KeysFrom::Discovery,
                     AddressOf::KeySet => KeysFrom::Jwks(address),
                 };
-                (KeySet::unavailable("they have not been read yet"), KeyStatus { from, ..status })
+                (KeySet::unread(), KeyStatus { from, ..status })
             }
             NewKeys::Pasted(read) => {
                 let status = KeyStatus {
@@ -253,7 +253,7 @@ impl App {
                     is_usable: true,
                     ..status
                 };
-                (read.keys.iter().cloned().collect(), status)
+                (KeysRead::clone(read).into(), status)
             }
         };
         let issuer = Issuer { name: name.clone(), audiences, mapping, keys, ..present };
