@@ -43,20 +43,17 @@ pub fn run(on: &mut Runner<'_>, args: &CallArgs, context: &Context, json: bool) 
     let inspection = token.as_deref().map(|token| gate.shared().rules().inspect(token));
     let judged = inspection.as_ref().map(|inspection| &inspection.judged);
     // A failed write to standard error is ignored.
-    let _ = match json {
-        true => {
-            let mut decided = DecisionJson::new(&called.decision, &[], called.record.token_id, tool, now).with(judged);
-            decided.trouble = called.outcome.trouble();
-            json::line(on.err, &decided)
+    let _ = if json {
+        let mut decided = DecisionJson::new(&called.decision, &[], called.record.token_id, tool, now).with(judged);
+        decided.trouble = called.outcome.trouble();
+        json::line(on.err, &decided)
+    } else {
+        let mut text = explain_record(&called.record);
+        judged.map(mapped).unwrap_or_default().into_iter().for_each(|line| text.note(line));
+        if let Some(hint) = inspection.as_ref().and_then(Inspection::secret_hint) {
+            text.finding(hint);
         }
-        false => {
-            let mut text = explain_record(&called.record);
-            judged.map(mapped).unwrap_or_default().into_iter().for_each(|line| text.note(line));
-            if let Some(hint) = inspection.as_ref().and_then(Inspection::secret_hint) {
-                text.finding(hint);
-            }
-            writeln!(on.err, "{text}")
-        }
+        writeln!(on.err, "{text}")
     };
     answered?;
     Ok(on.known)
