@@ -76,7 +76,10 @@ fn screens(canvas: &mut Canvas, area: Rect, left: &mut Line<'static>, fact: usiz
     let keys = Screen::ALL.map(key);
     let needed: usize =
         Screen::ALL.iter().zip(&keys).map(|(screen, key)| text::width(screen.title()) + text::width(key) + 3).sum();
-    let room = usize::from(area.width).saturating_sub(needed + text::width(HELP) + 1);
+    // Without room for the screens, they are left to the footer.
+    let Some(room) = usize::from(area.width).checked_sub(needed + text::width(HELP) + 1) else {
+        return;
+    };
     // A longer alarm is cut off.
     let least = fact.min(FACT);
     let is_tight = left.width() + least > room || (left.width() + fact > room && fact <= room);

@@ -87,7 +87,7 @@ fn row(canvas: &mut Canvas, area: Rect, field: Field) {
         _ => {
             let hint = match field {
                 USER_ID => "who the token is for",
-                OTHERS => "more, comma-separated",
+                OTHERS => "comma-separated",
                 ISSUER | AUDIENCE => "none",
                 EXTRA => "{\"claim\": 1}",
                 KID => &own_kid(canvas.app),
