@@ -161,18 +161,26 @@ async fn about() -> &'static str {
 /// Reports the health for monitoring: 200 if calls can be decided, else 503. It does not name files, because it is
 /// public.
 async fn health(State(endpoint): State<Arc<Endpoint>>) -> impl IntoResponse {
-    let health = endpoint.gate.shared().read(|state| state.health().clone());
+    let (health, keyless) = endpoint
+        .gate
+        .shared()
+        .read(|state| (state.health().clone(), state.issuer_keys().iter().filter(|status| !status.is_usable).count()));
     let now = endpoint.gate.clock().monotonic();
     let (status, word) = match health.stale(now, endpoint.settings.max_stale) {
         Some(_) => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
-        None if health.unsaved > 0 || health.unread().next().is_some() => (StatusCode::OK, "degraded"),
+        None if health.unsaved > 0 || keyless > 0 || health.unread().next().is_some() => (StatusCode::OK, "degraded"),
         None => (StatusCode::OK, "ok"),
     };
     let unread: serde_json::Map<_, _> = health
         .unread()
         .map(|(name, unread)| (name.to_owned(), now.saturating_sub(unread.since).as_secs().into()))
         .collect();
-    let body = serde_json::json!({ "status": word, "unreadable_for_seconds": unread, "unsaved": health.unsaved });
+    let body = serde_json::json!({
+        "status": word,
+        "unreadable_for_seconds": unread,
+        "unsaved": health.unsaved,
+        "issuers_without_keys": keyless,
+    });
     ([(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))], (status, Json(body)))
 }
 

@@ -446,13 +446,15 @@ fn unreadable_revocations_are_used_until_max_stale_and_then_no_decisions_are_mad
         (got.status, got.json())
     };
     let status = || served.call(Some(&user), "read_data", &json!({})).status;
-    let ok = json!({"status": "ok", "unreadable_for_seconds": {}, "unsaved": 0});
+    let ok = json!({"status": "ok", "unreadable_for_seconds": {}, "unsaved": 0, "issuers_without_keys": 0});
     assert_eq!((health(), status()), ((200, ok.clone()), 200));
     let unread = |goes_stale| Some(ReadFailure { since: served.clock.monotonic(), why: "/a/path".into(), goes_stale });
     let shared = served.gate.shared();
     shared.update(|state| state.set_health(|health| health.store = unread(true)));
     served.clock.advance(Duration::from_secs(29));
-    let degraded = json!({"status": "degraded", "unreadable_for_seconds": {"revocations": 29}, "unsaved": 0});
+    let degraded = json!({
+        "status": "degraded", "unreadable_for_seconds": {"revocations": 29}, "unsaved": 0, "issuers_without_keys": 0
+    });
     assert_eq!((health(), status()), ((200, degraded), 200));
     served.clock.advance(Duration::from_secs(1));
     assert_eq!(health().0, 503);
@@ -478,6 +480,12 @@ fn a_token_whose_issuer_has_no_keys_at_present_gets_503() {
     assert_eq!((got.status, got.header("retry-after")), (503, Some("30")), "not 401: the token may be valid");
     assert_eq!(got.json()["error"]["message"], "unavailable: the issuer's key set cannot be read");
     assert_eq!(served.call(None, "read_data", &json!({})).status, 401);
+    // For monitoring, an issuer of others without keys is a degradation: the tokens of the rest are decided.
+    let gone = portcullis::gate::KeyStatus { issuer: Some("https://gone".into()), ..Default::default() };
+    served.gate.shared().update(|state| state.set_issuer_keys(&KeySet::default(), gone));
+    let health = served.send("GET", "/healthz", &[], "");
+    assert_eq!((health.status, health.json()["status"].clone()), (200, json!("degraded")));
+    assert_eq!(health.json()["issuers_without_keys"], 1);
 }
 
 #[test]
