@@ -5,7 +5,7 @@ use super::field::TextField;
 use super::focus::Focus;
 use super::list::{moved, turned};
 use super::pane::{Control, Field, Pane};
-use super::screen::Screen;
+use super::screen::{Screen, TWO_COLUMNS};
 
 /// A number of pages greater than any list has.
 const TO_THE_END: isize = 1 << 20;
@@ -26,8 +26,10 @@ impl App {
     /// it.
     pub(super) fn show(&mut self, screen: Screen) {
         self.screen = screen;
-        // Activity is on every screen, but a user who changes the screen wants to use its own panes.
-        if self.focus.pane == Pane::Activity || !screen.panes().contains(&self.focus.pane) {
+        // Activity is on every screen, but a user who changes the screen wants to use its own panes. Where only one pane
+        // is shown, another one must come, or the key would seem to do nothing.
+        let is_alone = self.size.0 < TWO_COLUMNS.0 || self.size.1 < TWO_COLUMNS.1;
+        if self.focus.pane == Pane::Activity || is_alone || !screen.panes().contains(&self.focus.pane) {
             self.go(Focus::landing(screen.panes()[0]));
         } else if self.text_field().is_some() {
             self.go(Focus::landing(self.focus.pane));

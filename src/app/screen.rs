@@ -43,3 +43,6 @@ impl Screen {
         }
     }
 }
+
+/// The minimum columns and rows for two columns of panes.
+pub const TWO_COLUMNS: (u16, u16) = (92, 26);

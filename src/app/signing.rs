@@ -25,7 +25,7 @@ impl App {
     /// Handles a generated key.
     pub(super) fn key_generated(&mut self, generated: Result<Box<Signer>, KeyError>) -> Vec<Effect> {
         match generated {
-            Ok(signer) => self.rotate_to("a new key", signer),
+            Ok(signer) => self.rotate_to("a new key until the console ends", signer),
             Err(error) => {
                 self.complain(format!("no key was generated, the current one stays in use: {error}"));
                 Vec::new()
@@ -52,11 +52,7 @@ impl App {
             1 => "; the previous key verifies until it is retired".to_owned(),
             n => format!("; {} verify until they are retired", words::count(n, "previous key")),
         };
-        let kid = signer
-            .verifier()
-            .kid()
-            .map_or_else(String::new, |kid| format!(", kid {}", text::head(&text::name(kid, 64), 8)));
-        self.say(format!("now signing with {what}: {}{kid}{rest}", signer.algorithm()));
+        self.say(format!("now signing with {what}: {}{rest}", short(signer.verifier())));
         vec![Effect::RotateTo(signer)]
     }
 
@@ -71,7 +67,17 @@ impl App {
     }
 
     pub(super) fn retire(&mut self, key: Verifier) -> Vec<Effect> {
-        self.say(format!("retired: {}", key.describe()));
+        self.say(format!("retired {}; its tokens no longer verify here", short(&key)));
         vec![Effect::RetireKey(key)]
     }
+}
+
+/// Returns the key in a few words: its algorithm and the beginning of its `kid`. Safe to show.
+fn short(key: &Verifier) -> String {
+    let kind = match key.algorithms() {
+        [only] => only.name(),
+        _ => key.family().words(),
+    };
+    let kid = key.kid().map_or_else(String::new, |kid| format!(", kid {}", text::head(&text::name(kid, 64), 8)));
+    format!("{kind}{kid}")
 }

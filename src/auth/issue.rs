@@ -84,7 +84,7 @@ pub enum IssueError {
     #[error("invalid time for test tokens: expected a year from 1980 to 9999")]
     NoSuchTime,
     /// There is no signing key.
-    #[error("no key to sign with")]
+    #[error("no key to sign with: expected --secret-file or --signing-key")]
     NoKey,
     /// The system's random number generator failed, so there is no `jti`.
     #[error("the system's random number generator failed")]

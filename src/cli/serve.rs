@@ -3,6 +3,7 @@
 //! Printing never delays the server or the handling of signals: detached threads write to standard output and standard
 //! error, because a write to a stopped terminal, or to a pipe that is not read, can block forever.
 
+use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, Write as _};
 use std::os::fd::AsFd as _;
@@ -130,6 +131,7 @@ async fn serve_clients(
         output,
         out: Arc::new(File::from(io::stdout().as_fd().try_clone_to_owned()?)),
         printed: PrintPosition::default(),
+        unread: HashMap::new(),
     };
     let ended = tokio::select! {
         biased;
@@ -238,6 +240,8 @@ struct Log<'a> {
     /// Standard output, without a buffer.
     out: Arc<File>,
     printed: PrintPosition,
+    /// The issuers whose keys cannot be read, with the reasons that were reported.
+    unread: HashMap<Option<Arc<str>>, Arc<str>>,
 }
 
 impl Log<'_> {
@@ -256,10 +260,11 @@ impl Log<'_> {
         changes.mark_changed();
         let mut is_printing = !quiet;
         loop {
-            if !is_printing {
-                std::future::pending::<()>().await;
-            }
             let _ = changes.changed().await;
+            self.report_keys();
+            if !is_printing {
+                continue;
+            }
             let text = self.new_lines();
             if !text.is_empty()
                 && let Err(error) = self.write(text).await.unwrap_or(Ok(()))
@@ -267,6 +272,29 @@ impl Log<'_> {
                 is_printing = false;
                 self.notices.say(format!("calls are no longer printed: {}", config::plain(&error)));
             }
+        }
+    }
+
+    /// Reports issuers whose keys cannot be read, and when they can be read again: once for each reason.
+    fn report_keys(&mut self) {
+        let read = self.gate.shared().read(|state| state.issuer_keys().to_vec());
+        for status in read.into_iter().filter(|status| !status.is_reading) {
+            let known = self.unread.get(&status.issuer);
+            if known == status.error.as_ref() {
+                continue;
+            }
+            let issuer = status.issuer.as_deref().map_or_else(|| "any issuer".to_owned(), |name| text::name(name, 100));
+            self.notices.say(match &status.error {
+                Some(error) if status.is_usable => format!("keys of {issuer}: {error}; the last ones stay in use"),
+                Some(error) => {
+                    format!("keys of {issuer}: {error}; its tokens are answered with 503 until they are read")
+                }
+                None => format!("keys of {issuer}: read again"),
+            });
+            match status.error {
+                Some(error) => self.unread.insert(status.issuer, error),
+                None => self.unread.remove(&status.issuer),
+            };
         }
     }
 

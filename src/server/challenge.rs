@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::envelope::InvalidMessage;
 use super::identity::implementation;
-use crate::auth::{Policy, Reason, Verdict};
+use crate::auth::{Reason, Rules, Verdict};
 use crate::endpoint::{authority, origin};
 use crate::text;
 
@@ -241,15 +241,23 @@ pub fn metadata_url(uri: &str) -> String {
     format!("{before}{host}{METADATA}{path}")
 }
 
-/// Returns the protected-resource metadata (RFC 9728 §2).
-pub fn metadata(uri: &str, authorization_servers: &[String], policy: &Policy) -> Value {
-    let own = [origin(uri)];
-    let servers = if authorization_servers.is_empty() { &own } else { authorization_servers };
+/// Returns the protected-resource metadata (RFC 9728 §2). Unless the settings name authorization servers, they are the
+/// issuers whose tokens are accepted, as far as they are URLs, and else the server itself.
+pub fn metadata(uri: &str, authorization_servers: &[String], rules: &Rules) -> Value {
+    let is_url = |name: &&str| name.starts_with("https://") || name.starts_with("http://");
+    let others: Vec<&str> =
+        rules.issuers.iter().skip(1).filter_map(|issuer| issuer.name.as_deref()).filter(is_url).collect();
+    let own = origin(uri);
+    let servers = match (authorization_servers, others.as_slice()) {
+        ([], []) => vec![own.as_str()],
+        ([], others) => others.to_vec(),
+        (named, _) => named.iter().map(String::as_str).collect(),
+    };
     json!({
         "resource": uri,
         "authorization_servers": servers,
         "bearer_methods_supported": ["header"],
-        "scopes_supported": scopes(policy.permissions().iter().map(|permission| &**permission)),
+        "scopes_supported": scopes(rules.policy.permissions().iter().map(|permission| &**permission)),
         "resource_name": "Portcullis",
     })
 }

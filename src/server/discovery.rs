@@ -32,7 +32,11 @@ pub async fn keys(State(endpoint): State<Arc<Endpoint>>, request: Request) -> Re
         return published(json!({ "keys": keys }));
     }
     endpoint.turn_away(&request.into_parts().0, Rejection::NotFound);
-    (StatusCode::NOT_FOUND, "Not found. The signing key of this server is a shared secret.\n").into_response()
+    (
+        StatusCode::NOT_FOUND,
+        "Not found. This server has no public keys: it signs with a shared secret, or not at all.\n",
+    )
+        .into_response()
 }
 
 /// Returns the description of the issuer, or `None` if it has no public key.

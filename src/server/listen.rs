@@ -205,7 +205,7 @@ fn most_connections() -> usize {
 /// Serves the protected-resource metadata, which any page may read.
 async fn describe(State(endpoint): State<Arc<Endpoint>>) -> impl IntoResponse {
     let rules = endpoint.gate.shared().rules();
-    let said = metadata(&endpoint.uri, &endpoint.settings.authorization_servers, &rules.policy);
+    let said = metadata(&endpoint.uri, &endpoint.settings.authorization_servers, &rules);
     ([(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"))], Json(said))
 }
 

@@ -8,6 +8,7 @@ use super::pane::{self, issue, server};
 use super::theme::Role;
 use super::widget::state;
 use super::{header, record};
+use crate::app::screen::TWO_COLUMNS;
 use crate::app::{App, Pane, Screen, Target};
 use crate::text;
 
@@ -45,9 +46,6 @@ pub fn render(canvas: &mut Canvas, area: Rect) {
         }
     }
 }
-
-/// The minimum columns and rows for two columns of panes.
-const TWO_COLUMNS: (u16, u16) = (92, 26);
 
 const fn has_two_columns(area: Rect) -> bool {
     area.width >= TWO_COLUMNS.0 && area.height >= TWO_COLUMNS.1

@@ -7,9 +7,12 @@ use ratatui::text::{Line, Span};
 use super::canvas::{Canvas, below, top, wrap};
 use super::theme::Role;
 use super::widget::{bar, phase, urgency};
+use crate::app::Screen;
+use crate::app::action::Action;
+use crate::app::hints::key_name;
 use crate::auth::check::CheckResult;
 use crate::auth::evaluation::LightState;
-use crate::auth::{Check, Inspection, Light, Phase, TokenStatus};
+use crate::auth::{Check, Inspection, Light, Phase, Reason, TokenStatus};
 use crate::text;
 use crate::text::words::{elapsed, remaining};
 
@@ -48,7 +51,7 @@ pub fn verdict(canvas: &mut Canvas, area: Rect, inspection: &Inspection) -> Rect
     let mut spans = vec![canvas.span(format!(" {} ", status.word()), role.chip())];
     // If the time check failed, the status word already gives the reason.
     let reason = status.reason().filter(|reason| reason.check() != Check::Time);
-    if let Some(code) = reason.map(crate::auth::Reason::code) {
+    if let Some(code) = reason.map(Reason::code) {
         spans.push(canvas.span(format!(" {code}"), Role::Title));
     }
     let holds = canvas.drawn.holds;
@@ -96,6 +99,14 @@ pub fn verdict(canvas: &mut Canvas, area: Rect, inspection: &Inspection) -> Rect
     if let Some(reason) = reason {
         let lines = canvas.clipped(&reason.to_string(), rest.width, 3, Role::Plain);
         rest = canvas.lines(rest, lines);
+        let is_foreign = reason.may_be_new_key() || matches!(reason, Reason::UnknownIssuer { .. });
+        if is_foreign && rest.height > 8 {
+            let key = key_name(canvas.app, Action::Screen(Screen::Issuers)).unwrap_or_default();
+            let hint =
+                format!("To verify it, paste the JWKS or the public key of its issuer, or add the issuer with {key}.");
+            let lines = canvas.clipped(&hint, rest.width, 2, Role::Hint);
+            rest = canvas.lines(rest, lines);
+        }
     }
     // The other checks that fail independently of the first: they may be what needs to be fixed.
     let also = judged.also(now);

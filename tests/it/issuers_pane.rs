@@ -214,6 +214,20 @@ fn an_issuer_is_added_by_the_address_of_its_keys() {
     assert_eq!(desk.app.auth.rules.issuers.iter().nth(1).map(|issuer| issuer.audiences.len()), Some(1));
 }
 
+/// Discovery at the address of a key set would look for metadata below it, and take it for the `iss` of the tokens.
+#[test]
+fn an_address_of_a_key_set_typed_as_that_of_an_issuer_is_recognized() {
+    let signer = key();
+    let server = TestServer::of(set(&[&signer]));
+    let mut desk = Desk::new(120, 36);
+    desk.pastes(&token(ISSUER, &signer)).keys("F6 Esc 1 ↓ Enter Ctrl-U").types(&server.url("/certs/jwks.json"));
+    desk.keys("Enter").must_show(&["this is the address of a key set", "the URL of a key set (JWKS)"]);
+    assert_eq!(others(&desk), [""; 0], "not before its iss is known");
+    desk.must_show(&[ISSUER]).keys("Enter");
+    reads(&mut desk, ISSUER, 1);
+    desk.must_show(&["1 key read; 1 token is now verified"]);
+}
+
 #[rstest]
 #[case("http://id.example/", "expected an https URL, got http://id.example/")]
 #[case("id.example", "id.example is not a URL")]

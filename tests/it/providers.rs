@@ -126,7 +126,11 @@ fn a_token_of_each_provider_is_verified_and_mapped(
     let token = pair.token(&claims(payload));
     let principal = rules.verify_for(&token, Audience::Required, NOW).expect("it is valid");
     let judged = rules.inspect(token.as_str()).judged;
-    assert_eq!(mapped(&judged).join("; "), wanted);
+    let user = judged.user.as_ref().map(|(user, _)| user);
+    let shown = judged.name.as_ref().filter(|name| Some(*name) != user);
+    let shown = shown.map_or_else(String::new, |name| format!(", shown as {name}"));
+    assert_eq!(mapped(&judged).join("; ").replacen(&shown, "", 1), wanted, "but for the display name");
+    assert!(mapped(&judged).first().is_some_and(|user| user.ends_with(&shown)), "it is beside the stable ID");
     assert_eq!(principal.permissions, judged.permissions, "what is shown is what counts");
     assert_eq!(Some(&principal.user_id), judged.user.as_ref().map(|(user, _)| user));
 }

@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use portcullis::auth::keys::read_public;
+use portcullis::auth::keys::{jwk, read_public};
 use portcullis::auth::{Algorithm, KeyOrigin, KeySet, Rules, Signer};
 use portcullis::store::News;
 use serde_json::Value;
@@ -37,13 +37,16 @@ fn tokens_of_the_earlier_key_stay_valid_until_it_is_retired() {
     let mut desk = Desk::new(120, 36);
     issue(&mut desk, "before");
     rotate(&mut desk, "es256");
-    desk.must_show(&["now signing with a new key: ES256, kid ", "; the previous key verifies until it is retired"]);
+    desk.must_show(&[
+        "now signing with a new key until the console ends: ES256, kid ",
+        "; the previous key verifies until it is retired",
+    ]);
     issue(&mut desk, "after");
     desk.must_show(&["VALID", "ES256"]);
     desk.keys("Ctrl-Up").must_show(&["before", "VALID"]);
     // Asked before it is done: it refuses tokens.
     desk.keys("Esc Ctrl-P").types("retire a").keys("Enter").must_show(&["Retire this key?"]).keys("Enter");
-    desk.must_show(&["retired: ", "before", "unverified"]);
+    desk.must_show(&["retired HS256; its tokens no longer verify here", "before", "unverified"]);
     desk.keys("Ctrl-Down").must_show(&["after", "VALID"]);
     desk.keys("Esc Ctrl-P").types("retire a").keys("Enter");
     desk.must_show(&["there is no previous key: only the key that signs verifies your tokens"]);
@@ -134,6 +137,32 @@ fn write_key(path: &Path, algorithm: Algorithm) -> Signer {
     fs::set_permissions(&new, fs::Permissions::from_mode(0o600)).expect("permitted");
     fs::rename(&new, path).expect("renamed");
     signer
+}
+
+#[test]
+fn a_server_reports_keys_that_cannot_be_read_and_when_they_are() {
+    let place = tempfile::TempDir::new().expect("a folder");
+    let file = place.path().join("jwks.json");
+    let mut server = Command::new(PORTCULLIS)
+        .args(["serve", "--listen", "127.0.0.1:0", "--quiet", "--issuer", "https://id.example", "--jwks"])
+        .arg(&file)
+        .env_clear()
+        .env("HOME", "/nonexistent")
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program starts");
+    let mut notices = BufReader::new(server.stderr.take().expect("a pipe")).lines().map(|line| line.expect("UTF-8"));
+    let missing = notices.find(|line| line.contains("keys of https://id.example: ")).expect("a notice");
+    assert!(
+        missing.ends_with("no such file or directory; its tokens are answered with 503 until they are read"),
+        "{missing}"
+    );
+    let set = serde_json::json!({"keys": [jwk::public(new_key(Algorithm::Es256).verifier(), None)]});
+    fs::write(&file, set.to_string()).expect("written");
+    assert_eq!(notices.next().expect("a notice"), "portcullis: keys of https://id.example: read again");
+    server.kill().expect("it runs");
+    server.wait().expect("it ends");
 }
 
 fn get(address: &str, path: &str) -> Value {

@@ -878,6 +878,18 @@ fn the_metadata_is_public_and_contains_the_resource() {
 }
 
 #[test]
+fn the_metadata_names_the_issuers_whose_tokens_are_accepted() {
+    let rules = crate::forge::rules();
+    let other = |name: &str| Issuer { name: Some(name.into()), ..Issuer::default() };
+    let issuers = rules.issuers.with(other("https://sso.example/realms/prod")).expect("a name");
+    // Not a URL, and so not the identifier of an authorization server (RFC 8414 §2).
+    let issuers = issuers.with(other("ci")).expect("a name");
+    let served = TestServer::on(Rules { issuers, ..rules }, |_| {});
+    let metadata = served.send("GET", "/.well-known/oauth-protected-resource/mcp", &[], "").json();
+    assert_eq!(metadata["authorization_servers"], json!(["https://sso.example/realms/prod"]));
+}
+
+#[test]
 fn every_result_matches_the_output_schema() {
     let served = TestServer::with(|settings| settings.denial = Denial::Tool);
     let user = served.token("user123", &["user"]);

@@ -169,8 +169,10 @@ impl KeySet {
         let allows = |algorithm: &Algorithm| only.is_empty() || only.contains(algorithm);
         let named = alg.and_then(Algorithm::named).filter(allows);
         named.filter(|algorithm| self.iter().any(|key| key.accepts(*algorithm))).ok_or_else(|| {
-            let accepted = self.accepted().into_iter().filter(allows).collect();
-            Reason::AlgorithmRefused { found: alg.map(Into::into), accepted }
+            let accepted: Vec<Algorithm> = self.accepted().into_iter().filter(allows).collect();
+            // Of keys that are all for other algorithms, those that the issuer may use are named.
+            let accepted = if accepted.is_empty() && !self.is_empty() { only.to_vec() } else { accepted };
+            Reason::AlgorithmRefused { found: alg.map(Into::into), accepted: accepted.into() }
         })
     }
 

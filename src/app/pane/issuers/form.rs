@@ -182,6 +182,21 @@ impl IssuerForm {
         }
     }
 
+    /// Takes the address of a key set for one, where it was typed as that of an issuer. Returns whether it was.
+    pub(super) fn recognize_key_set(&mut self) -> bool {
+        let path = self.address.text().trim().trim_end_matches('/').rsplit('/').next().unwrap_or_default();
+        let is_set =
+            path.ends_with(".json") && path != "openid-configuration" || ["jwks", "certs", "keys"].contains(&path);
+        if !matches!(self.keys, NewKeys::At(AddressOf::Issuer)) || !is_set {
+            return false;
+        }
+        self.keys = NewKeys::At(AddressOf::KeySet);
+        self.field = IssuerField::Name;
+        self.fault =
+            Some("this is the address of a key set: enter the iss of its tokens, or leave it empty for any".to_owned());
+        true
+    }
+
     /// Changes the kind of the address.
     pub(super) fn turn_source(&mut self) {
         if let NewKeys::At(kind) = self.keys {

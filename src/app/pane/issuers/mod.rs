@@ -227,6 +227,10 @@ impl App {
             self.overlays.push(Overlay::Issuer(form));
             return Vec::new();
         }
+        if form.recognize_key_set() {
+            self.overlays.push(Overlay::Issuer(form));
+            return Vec::new();
+        }
         let name: Option<Arc<str>> = form.issuer().map(Into::into);
         let before = self.auth.accepted_issuer(name.as_deref()).map(Box::new);
         let (mapping, _) = self.form_mapping(&form);
@@ -310,7 +314,8 @@ impl App {
     pub(in crate::app) fn refresh_keys(&mut self) -> Vec<Effect> {
         let mut followed = self.auth.issuer_keys.iter().filter(|status| status.from.is_followed());
         let only = followed.next().filter(|_| followed.next().is_none());
-        let Some(status) = self.chosen_source().or(only).cloned() else {
+        let is_adding = self.focus.pane == Pane::Issuers && self.chosen_issuer().is_none();
+        let Some(status) = self.chosen_source().or(only.filter(|_| !is_adding)).cloned() else {
             let why = match self.auth.issuer_keys.iter().any(|status| status.from.is_followed()) {
                 true => "choose an issuer in Issuers (g i) first",
                 false => "there is no issuer whose keys are read from an address or a file",
@@ -324,7 +329,12 @@ impl App {
             self.say(format!("the keys of {shown} are being read already"));
         } else if let Some(wait) = status.earliest.map(|at| at.since(now)).filter(|wait| *wait > text::Span::ZERO) {
             let wait = words::remaining(wait).text;
-            self.say(format!("the keys of {shown} were read a moment ago; they are read again in {wait}"));
+            self.say(match &status.error {
+                None => format!("the keys of {shown} were read a moment ago; they are read again in {wait}"),
+                Some(error) => {
+                    format!("the keys of {shown} could not be read ({error}); they are read again in {wait}")
+                }
+            });
         } else {
             self.say(format!("reading the keys of {shown}"));
         }
