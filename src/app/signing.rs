@@ -25,7 +25,7 @@ impl App {
     /// Handles a generated key.
     pub(super) fn key_generated(&mut self, generated: Result<Box<Signer>, KeyError>) -> Vec<Effect> {
         match generated {
-            Ok(signer) => self.rotate_to("a new key until the console ends", signer),
+            Ok(signer) => self.rotate_to("a new key (until exit)", signer),
             Err(error) => {
                 self.complain(format!("no key was generated, the current one stays in use: {error}"));
                 Vec::new()
@@ -49,8 +49,8 @@ impl App {
         let previous = self.auth.rules.issuers.own().keys.iter().filter(|key| !signer.is_verified_by(key)).count();
         let rest = match previous {
             0 => String::new(),
-            1 => "; the previous key verifies until it is retired".to_owned(),
-            n => format!("; {} verify until they are retired", words::count(n, "previous key")),
+            1 => "; the previous key still verifies".to_owned(),
+            n => format!("; {} still verify", words::count(n, "previous key")),
         };
         self.say(format!("now signing with {what}: {}{rest}", short(signer.verifier())));
         vec![Effect::RotateTo(signer)]

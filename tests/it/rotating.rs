@@ -38,8 +38,8 @@ fn tokens_of_the_earlier_key_stay_valid_until_it_is_retired() {
     issue(&mut desk, "before");
     rotate(&mut desk, "es256");
     desk.must_show(&[
-        "now signing with a new key until the console ends: ES256, kid ",
-        "; the previous key verifies until it is retired",
+        "now signing with a new key (until exit): ES256, kid ",
+        "; the previous key still verifies",
     ]);
     issue(&mut desk, "after");
     desk.must_show(&["VALID", "ES256"]);
