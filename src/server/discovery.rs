@@ -43,7 +43,7 @@ pub async fn keys(State(endpoint): State<Arc<Endpoint>>, request: Request) -> Re
 pub fn configuration(endpoint: &Endpoint) -> Option<Response> {
     let keys = verifiers(endpoint);
     let public = keys.iter().filter(|key| key.components().is_some());
-    let mut algorithms: Vec<&str> = public.flat_map(|key| key.algorithms()).map(|algorithm| algorithm.name()).collect();
+    let mut algorithms: Vec<&str> = public.flat_map(Verifier::algorithms).map(|algorithm| algorithm.name()).collect();
     algorithms.sort_unstable();
     algorithms.dedup();
     if algorithms.is_empty() {
