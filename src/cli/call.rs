@@ -4,13 +4,12 @@
 use super::arguments::CallArgs;
 use super::json::DecisionJson;
 use super::{CliError, Context, Exit, Runner, json};
-use crate::auth::{Inspection, Outcome, Reason};
+use crate::auth::{Inspection, Outcome};
 use crate::gate::activity::explain_record;
 use crate::gate::{CallRequest, Origin, RawArguments};
 
 /// Calls a tool.
 pub fn run(on: &mut Runner<'_>, args: &CallArgs, context: &Context, json: bool) -> Result<Exit, CliError> {
-    let gate = context.gate(!args.no_token)?;
     let is_json = |word: &str| word.trim_start().starts_with(['{', '[']);
     let (token, tool, arguments) = match args.words.as_slice() {
         [tool] => (None, tool, "{}"),
@@ -21,6 +20,8 @@ pub fn run(on: &mut Runner<'_>, args: &CallArgs, context: &Context, json: bool) 
     };
     let tool = Runner::tool(tool, "TOKEN TOOL ARGUMENTS")?;
     let token = on.asked(token, args.no_token)?;
+    context.need_key(token.as_deref())?;
+    let gate = context.gate(!args.no_token)?;
     context.read_keys(&gate, token.as_deref())?;
     // Reading the token may have taken a while.
     let now = context.now();
@@ -47,10 +48,10 @@ pub fn run(on: &mut Runner<'_>, args: &CallArgs, context: &Context, json: bool) 
             json::line(on.err, &decided)
         }
         false => writeln!(on.err, "{}", explain_record(&called.record)).and_then(|()| {
-            let refused = token.as_deref().filter(|_| called.decision.reason() == Some(&Reason::BadSignature));
+            let refused = token.as_deref().filter(|_| called.decision.reason().is_some());
             let inspection = refused.map(|token| gate.shared().rules().inspect(token));
-            let hint = inspection.as_ref().and_then(Inspection::secret_hint);
-            hint.map_or(Ok(()), |hint| writeln!(on.err, "! {hint}"))
+            let mut hints = inspection.iter().flat_map(Inspection::key_hints);
+            hints.try_for_each(|hint| writeln!(on.err, "! {hint}"))
         }),
     };
     answered?;
