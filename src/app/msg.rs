@@ -105,6 +105,8 @@ pub enum Msg {
     FileUnwatched(WatchError),
     /// The signing key's file was read again: the key, or why it cannot be used.
     SigningKeyRead(Result<Box<Signer>, ConfigError>),
+    /// The file of the signing key can be read again, after a failure that was reported.
+    SigningKeyReadable,
     /// A key was generated, to sign from now on.
     KeyGenerated(Result<Box<Signer>, KeyError>),
     /// Revocations that could not be stored before have been stored.

@@ -3,6 +3,7 @@
 use super::overlay::{Overlay, Question};
 use super::pane::Pane;
 use super::{App, Effect};
+use crate::auth::keys::MOST_FORMER;
 use crate::auth::{KeyError, Signer, Verifier};
 use crate::config::ConfigError;
 use crate::endpoint::origin;
@@ -25,7 +26,7 @@ impl App {
     /// Handles a generated key.
     pub(super) fn key_generated(&mut self, generated: Result<Box<Signer>, KeyError>) -> Vec<Effect> {
         match generated {
-            Ok(signer) => self.rotate_to("a new key (until exit)", signer),
+            Ok(signer) => self.rotate_to("a new key (until exit)", signer, None),
             Err(error) => {
                 self.complain(format!("no key was generated, the current one stays in use: {error}"));
                 Vec::new()
@@ -37,7 +38,11 @@ impl App {
     pub(super) fn signing_key_read(&mut self, read: Result<Box<Signer>, ConfigError>) -> Vec<Effect> {
         match read {
             Ok(signer) if self.auth.signer.as_ref().is_some_and(|own| own.is_equivalent(&signer)) => Vec::new(),
-            Ok(signer) => self.rotate_to("the key in the changed file", signer),
+            Ok(signer) => {
+                let (old, keys) = (self.auth.signer.as_ref(), &self.auth.rules.issuers.own().keys);
+                let dropped = old.and_then(|old| self.former_keys.replace(old, &signer, keys));
+                self.rotate_to("the key in the changed file", signer, dropped)
+            }
             Err(error) => {
                 self.complain(format!("the current signing key stays in use: {error}"));
                 Vec::new()
@@ -45,15 +50,22 @@ impl App {
         }
     }
 
-    fn rotate_to(&mut self, what: &str, signer: Box<Signer>) -> Vec<Effect> {
-        let previous = self.auth.rules.issuers.own().keys.iter().filter(|key| !signer.is_verified_by(key)).count();
+    /// Signs with another key. `dropped` is the previous key that no longer verifies, because there are too many.
+    fn rotate_to(&mut self, what: &str, signer: Box<Signer>, dropped: Option<Verifier>) -> Vec<Effect> {
+        let others = self.auth.rules.issuers.own().keys.iter().filter(|key| !signer.is_verified_by(key)).count();
+        let previous = others - usize::from(dropped.is_some());
         let rest = match previous {
             0 => String::new(),
             1 => "; the previous key still verifies".to_owned(),
             n => format!("; {} still verify", words::count(n, "previous key")),
         };
-        self.say(format!("now signing with {what}: {}{rest}", short(signer.verifier())));
-        vec![Effect::RotateTo(signer)]
+        let retired = dropped.as_ref().map_or_else(String::new, |key| {
+            format!("; dropped the oldest, {}: at most {MOST_FORMER} keys of a file are kept", key.describe())
+        });
+        self.say(format!("now signing with {what}: {}{rest}{retired}", short(signer.verifier())));
+        let mut effects = vec![Effect::RotateTo(signer)];
+        effects.extend(dropped.map(Effect::RetireKey));
+        effects
     }
 
     /// Asks whether to retire a previous key: the one under the cursor of the Keys pane, or else the oldest.

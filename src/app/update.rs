@@ -64,6 +64,10 @@ pub fn update(app: &mut App, msg: Msg) -> Vec<Effect> {
         }
         Msg::FileUnwatched(unwatched) => app.file_unwatched(&unwatched),
         Msg::SigningKeyRead(read) => app.signing_key_read(read),
+        Msg::SigningKeyReadable => {
+            app.say("the signing key's file can be read again");
+            Vec::new()
+        }
         Msg::KeyGenerated(generated) => app.key_generated(generated),
         Msg::Policy { asked, read } => app.policy_read(&asked, read),
         Msg::Served(result) => app.served(result),

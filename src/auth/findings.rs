@@ -6,7 +6,8 @@ use std::str::Chars;
 
 use super::algorithm::Algorithm;
 use super::date::NumericDate;
-use super::keys::jwk::JwkError;
+use super::issuers::Issuer;
+use super::keys::jwk::{self, JwkError};
 use super::keys::{NearFit, RefusedKey, Verifier};
 use super::lifetime::Lifetime;
 use super::members::{self, Member};
@@ -39,9 +40,10 @@ pub enum Finding {
     GroupsLeftOut { member: &'static str },
     BoundToKey { method: String },
     SecretNearlyFits { fit: NearFit },
-    RefusedKey { key: RefusedKey },
+    RefusedKey { key: RefusedKey, count: usize },
     NoKid { keys: usize, alg: String },
     Sha1Thumbprint,
+    IdTokenAccepted { is_bound: bool },
 }
 
 impl Finding {
@@ -72,12 +74,14 @@ impl Finding {
             Self::RefusedKey { .. } => "refused_key",
             Self::NoKid { .. } => "no_kid",
             Self::Sha1Thumbprint => "sha1_thumbprint",
+            Self::IdTokenAccepted { .. } => "id_token_accepted",
         }
     }
 }
 
 /// One sentence without a full stop. Safe to show.
 impl fmt::Display for Finding {
+    #[expect(clippy::too_many_lines, reason = "one arm for each finding, so that none is forgotten")]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = |text: &str| text::name(text, 48);
         match self {
@@ -167,7 +171,12 @@ impl fmt::Display for Finding {
                 )
             }
             Self::SecretNearlyFits { fit } => write!(f, "the signature matches {fit}"),
-            Self::RefusedKey { key } => write!(f, "the issuer's key set has a key that cannot be used: {key}"),
+            Self::RefusedKey { key, count: 1 } => {
+                write!(f, "the issuer's key set has a key that cannot be used: {key}")
+            }
+            Self::RefusedKey { key, count } => {
+                write!(f, "the issuer's key set has {count} keys that cannot be used, the first is {key}")
+            }
             Self::NoKid { keys, alg } => {
                 write!(
                     f,
@@ -178,6 +187,11 @@ impl fmt::Display for Finding {
             Self::Sha1Thumbprint => f.write_str(
                 "the header has a SHA-1 thumbprint (x5t) without x5t#S256; it is ignored here, so select keys by kid",
             ),
+            Self::IdTokenAccepted { is_bound } => {
+                f.write_str("an ID token, accepted because the issuer has no other JWTs")?;
+                let unbound = "; each client of the issuer gets one, so require your client's ID as the audience";
+                f.write_str(if *is_bound { "" } else { unbound })
+            }
         }
     }
 }
@@ -198,6 +212,8 @@ pub(super) struct Readable<'a> {
     pub lifetime: Lifetime,
     pub keys: SelectedKeys<'a>,
     pub is_verified: bool,
+    /// The issuer, if the token is an ID token that it accepts.
+    pub accepted_id_of: Option<&'a Issuer>,
     pub policy: &'a Policy,
     /// The audience that a token should name.
     pub audience: Option<&'a str>,
@@ -273,8 +289,8 @@ fn of_keys(token: &Readable<'_>, found: &mut Vec<Finding>) {
         // A key with alg none concerns every token of the issuer.
         key.why == JwkError::AlgorithmNone || !token.is_verified && could_be
     };
-    let refused = token.keys.refused.iter().filter(is_meant).take(3);
-    found.extend(refused.map(|key| Finding::RefusedKey { key: key.clone() }));
+    let refused = jwk::by_reason(token.keys.refused.iter().filter(is_meant)).into_iter().take(3);
+    found.extend(refused.map(|(key, count)| Finding::RefusedKey { key: key.clone(), count }));
     if kid.is_none() && token.keys.count > 1 {
         let alg = members::value(token.header, "alg").and_then(members::string).unwrap_or_default();
         found.push(Finding::NoKid { keys: token.keys.count, alg: head(&alg) });
@@ -344,6 +360,8 @@ fn provider(token: &Readable<'_>, found: &mut Vec<Finding>) {
     }
     // RFC 7800; `jkt` is RFC 9449, `x5t#S256` RFC 8705.
     let confirmation = value("cnf").and_then(|cnf| members::parse(cnf.as_bytes()).ok()).unwrap_or_default();
+    let accepted = token.accepted_id_of;
+    found.extend(accepted.map(|issuer| Finding::IdTokenAccepted { is_bound: !issuer.audiences.is_empty() }));
     found.extend(confirmation.first().map(|m| Finding::BoundToKey { method: head(&m.name) }));
 }
 

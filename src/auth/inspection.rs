@@ -16,7 +16,7 @@ use super::evaluation::{self, Evaluation, Examined, Step, Steps};
 use super::findings::{self, Finding, Readable, SelectedKeys};
 use super::issuers::{Audience, Issuer};
 use super::keys::Candidates;
-use super::kind::TokenKind;
+use super::kind::{IdTokens, TokenKind};
 use super::leeway::Leeway;
 use super::lifetime::Lifetime;
 use super::mapping::{AudienceClaim, ClaimPath};
@@ -108,9 +108,14 @@ impl Inspection {
         value_of(&self.payload, name).is_some()
     }
 
-    /// The finding that the secret nearly fits the signature, if it does.
-    pub fn secret_hint(&self) -> Option<&Finding> {
-        self.findings.iter().find(|finding| matches!(finding, Finding::SecretNearlyFits { .. }))
+    /// The findings that explain why no key verifies the signature: that a secret nearly fits it, and keys of the issuer
+    /// that cannot be used. Empty if a key verifies it.
+    pub fn key_hints(&self) -> impl Iterator<Item = &Finding> {
+        let is_of_key = |check: &Check| matches!(check, Check::Header | Check::Signature);
+        let failed = self.judged.steps.iter().any(|(check, step)| is_of_key(check) && matches!(step, Some(Err(_))));
+        let explains =
+            |finding: &&Finding| matches!(finding, Finding::SecretNearlyFits { .. } | Finding::RefusedKey { .. });
+        self.findings.iter().filter(explains).take(if failed { usize::MAX } else { 0 })
     }
 
     /// Every check with its result at `now`, and the found and expected values.
@@ -257,7 +262,8 @@ impl Rules {
         let signature_bytes = readable(parts.next().unwrap_or_default()).len();
         let header = members::parse(&first);
         let payload = members::parse(&second);
-        let (judged, keys) = self.judge(&token, header.as_deref().unwrap_or_default(), payload.as_deref().ok());
+        let (judged, keys, issuer) = self.judge(&token, header.as_deref().unwrap_or_default(), payload.as_deref().ok());
+        let accepts_id = issuer.mapping.id_tokens() == IdTokens::Accepted && !issuer.require_typ;
         let segments: Vec<usize> = token.split('.').map(str::len).take(64).collect();
         let verified = judged.steps.iter().any(|(check, step)| *check == Check::Signature && *step == Some(Ok(())));
         let findings = findings::find(&Readable {
@@ -268,6 +274,7 @@ impl Rules {
             lifetime: judged.lifetime,
             keys,
             is_verified: verified,
+            accepted_id_of: (accepts_id && judged.kind == Some(TokenKind::Id)).then_some(issuer),
             policy: &self.policy,
             audience: self.audience().map(|audience| &**audience),
             is_object: payload.is_ok(),
@@ -315,14 +322,14 @@ impl Rules {
         }
     }
 
-    /// Evaluates the token, and returns what is known of the keys that its header selects.
+    /// Evaluates the token, and returns what is known of the keys that its header selects, and the issuer.
     fn judge(
         &self,
         token: &str,
         header: &[Member<'_>],
         payload: Option<&[Member<'_>]>,
-    ) -> (Evaluation, SelectedKeys<'_>) {
-        let CheckRun { examined, steps, binding, keys, user, sources } = self.steps(token, payload);
+    ) -> (Evaluation, SelectedKeys<'_>, &Issuer) {
+        let CheckRun { examined, steps, binding, keys, user, sources, issuer } = self.steps(token, payload);
         let payload = payload.unwrap_or_default();
         let string = |part, name| value(part, name).and_then(members::string);
         let time = |name| value(payload, name).and_then(NumericDate::from_json_number);
@@ -336,13 +343,13 @@ impl Rules {
             sources: sources.into_iter().map(|(_, claim)| claim).collect(),
             jti: string(payload, "jti").map(|jti| text::head(&jti, 256).to_owned()),
             alg: string(header, "alg").map(Cow::into_owned),
-            kind: TokenKind::of(header, payload),
+            kind: issuer.kind(header, payload),
             lifetime: Lifetime { iat: time("iat"), nbf: time("nbf"), exp: time("exp"), leeway: self.leeway },
             examined,
             steps,
             binding,
         };
-        (judged, keys)
+        (judged, keys, issuer)
     }
 
     /// Makes every check that can be made, with the functions that the gate uses, and derives the result of checks 1 to
@@ -381,7 +388,8 @@ impl Rules {
             refused: chosen.as_ref().map_or(&[], |issuer| issuer.keys.refused()),
         };
         let header_step = keys.as_ref().map(|keys| keys.as_ref().map(|_| ()).map_err(Clone::clone).and(typed));
-        let mapping = chosen.as_ref().map_or_else(|_| &self.issuers.own().mapping, |issuer| &issuer.mapping);
+        let issuer = *chosen.as_ref().unwrap_or(&self.issuers.own());
+        let mapping = &issuer.mapping;
         let claims = payload.as_ref().map(|payload| Claims::read(payload, mapping));
         let examined = match (&claims, &chosen) {
             (Some(Ok(claims)), Ok(issuer)) => Some(self.examined(token, issuer, claims.clone())),
@@ -410,7 +418,7 @@ impl Rules {
         let examined = failed.next().map_or_else(|| examined.ok_or(Reason::MissingToken), Err);
         let sources = lenient.map(|payload| mapping.sources(payload)).unwrap_or_default();
         let user = lenient.and_then(|payload| mapping.user_source(payload));
-        CheckRun { examined, steps, binding: binding.unwrap_or_default(), keys: keys_used, user, sources }
+        CheckRun { examined, steps, binding: binding.unwrap_or_default(), keys: keys_used, user, sources, issuer }
     }
 
     /// Makes both halves of check 7: compares the payload's issuer and audience with the issuer that it selects.
@@ -439,6 +447,8 @@ struct CheckRun<'r> {
     /// The user and the permissions as far as they can be read, each with its claim.
     user: Option<(String, ClaimPath)>,
     sources: Vec<(String, ClaimPath)>,
+    /// The issuer that the token selects, or else our own.
+    issuer: &'r Issuer,
 }
 
 /// Joins the halves of a check: returns the first failure, or success if both were made.

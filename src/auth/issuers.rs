@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::algorithm::Algorithm;
 use super::claims::Claims;
 use super::keys::KeySet;
-use super::kind::TokenKind;
+use super::kind::{IdTokens, TokenKind};
 use super::mapping::Mapping;
 use super::members::{self, Member};
 use super::reason::Reason;
@@ -46,11 +46,16 @@ impl Issuer {
         self.names_audience(claims.aud.as_deref(), audience)
     }
 
-    /// Makes the last part of check 3: the token is an access token. Tokens as they are issued here contain their
-    /// permissions, so that only a required type is compared.
+    /// The kind of one of its tokens, if it can be recognized.
+    pub(super) fn kind(&self, header: &[Member<'_>], payload: &[Member<'_>]) -> Option<TokenKind> {
+        TokenKind::of(header, payload, self.mapping.id_tokens())
+    }
+
+    /// Makes the last part of check 3: the token is an access token, or an ID token of an issuer whose ID tokens are
+    /// accepted. Tokens as they are issued here contain their permissions, so that only a required type is compared.
     pub(super) fn accepts_type(&self, header: &[Member<'_>], payload: &[Member<'_>]) -> Result<(), Reason> {
         const WANTED: &str = "an access token";
-        let kind = || TokenKind::of(header, payload);
+        let kind = || self.kind(header, payload);
         if self.require_typ {
             let typ = members::value(header, "typ").and_then(members::string);
             let is_access =
@@ -65,6 +70,7 @@ impl Issuer {
             }
         }
         match kind().filter(|_| !self.mapping.is_strict()) {
+            Some(TokenKind::Id) if self.mapping.id_tokens() == IdTokens::Accepted => Ok(()),
             Some(kind @ (TokenKind::Id | TokenKind::Refresh)) => {
                 Err(Reason::WrongType { found: kind.noun().into(), wanted: WANTED })
             }

@@ -1,4 +1,5 @@
-//! The kind of a token, if it can be recognized: access, ID or refresh. For display only; no decision depends on it.
+//! The kind of a token, if it can be recognized: access, ID or refresh. Tokens of other issuers that are not access
+//! tokens are refused; for those that are issued here, the kind is only shown.
 
 use super::members::{self, Member};
 
@@ -11,6 +12,18 @@ pub enum TokenKind {
     Id,
     /// A refresh token, for getting new tokens.
     Refresh,
+}
+
+/// How the ID tokens of an issuer are recognized where they do not say so themselves, and whether they are accepted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum IdTokens {
+    /// A `nonce` makes one too, unless the token has scopes. They are refused.
+    #[default]
+    ByNonce,
+    /// A `nonce` means nothing, because access tokens have it too. They are refused.
+    ByHash,
+    /// They are accepted, because they are the only tokens of the issuer that are JWTs.
+    Accepted,
 }
 
 impl TokenKind {
@@ -42,8 +55,9 @@ impl TokenKind {
     }
 
     /// Returns the kind that header and payload indicate; `None` if they indicate none. Explicit indications take
-    /// precedence.
-    pub(super) fn of(header: &[Member<'_>], payload: &[Member<'_>]) -> Option<Self> {
+    /// precedence, then the hashes that only ID tokens have (`OpenID` Connect Core §3.1.3.6), then scopes, which only
+    /// access tokens have. A `nonce` comes last, because some providers copy it into access tokens.
+    pub(super) fn of(header: &[Member<'_>], payload: &[Member<'_>], id_tokens: IdTokens) -> Option<Self> {
         let value = |part: &[Member<'_>], name: &str| {
             members::value(part, name).and_then(members::string).map(|value| value.to_ascii_lowercase())
         };
@@ -60,10 +74,19 @@ impl TokenKind {
                 _ => {}
             }
         }
-        if has(&["nonce", "at_hash", "c_hash", "s_hash"]) {
+        if has(&["at_hash", "c_hash", "s_hash"]) {
             return Some(Self::Id);
         }
-        has(&["scope", "scp", "permissions"]).then_some(Self::Access)
+        if has(&["scope", "scp"]) {
+            return Some(Self::Access);
+        }
+        if id_tokens != IdTokens::ByHash && has(&["nonce"]) {
+            return Some(Self::Id);
+        }
+        match id_tokens {
+            IdTokens::Accepted => Some(Self::Id),
+            _ => has(&["permissions"]).then_some(Self::Access),
+        }
     }
 }
 
@@ -83,11 +106,28 @@ mod tests {
     #[case("{}", r#"{"at_hash":"x","email":"a@b"}"#, Some("id"))]
     #[case("{}", r#"{"scp":"a b"}"#, Some("access"))]
     #[case(r#"{"typ":"JWT"}"#, r#"{"sub":"a","permissions":[]}"#, Some("access"))]
+    #[case("{}", r#"{"nonce":"x","sub":"a"}"#, Some("id"))]
+    #[case("{}", r#"{"nonce":"x","permissions":[]}"#, Some("id"))]
+    #[case("{}", r#"{"nonce":"x","scope":"openid email"}"#, Some("access"))]
+    #[case("{}", r#"{"nonce":"x","scope":"openid email","at_hash":"y"}"#, Some("id"))]
+    #[case("{}", r#"{"nonce":"x","scp":["a"],"c_hash":"y"}"#, Some("id"))]
+    #[case(r#"{"typ":"at+jwt"}"#, r#"{"nonce":"x","at_hash":"y"}"#, Some("access"))]
+    #[case("{}", r#"{"token_use":"access","nonce":"x"}"#, Some("access"))]
     #[case(r#"{"typ":"JWT"}"#, r#"{"sub":"a"}"#, None)]
     #[case(r#"{"typ":7}"#, r#"{"typ":null}"#, None)]
     fn a_kind_is_told_by_what_the_token_says(#[case] header: &str, #[case] payload: &str, #[case] code: Option<&str>) {
         let header = members::parse(header.as_bytes()).expect("an object");
         let payload = members::parse(payload.as_bytes()).expect("an object");
-        assert_eq!(TokenKind::of(&header, &payload).map(TokenKind::code), code);
+        assert_eq!(TokenKind::of(&header, &payload, IdTokens::ByNonce).map(TokenKind::code), code);
+    }
+
+    #[test]
+    fn where_access_tokens_have_a_nonce_only_a_hash_makes_an_id_token() {
+        let of = |payload: &str| {
+            let payload = members::parse(payload.as_bytes()).expect("an object");
+            TokenKind::of(&[], &payload, IdTokens::ByHash).map(TokenKind::code)
+        };
+        assert_eq!(of(r#"{"nonce":"x","sub":"a"}"#), None);
+        assert_eq!(of(r#"{"nonce":"x","at_hash":"y"}"#), Some("id"));
     }
 }

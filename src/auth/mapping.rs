@@ -2,8 +2,10 @@
 //! for each common provider.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::sync::Arc;
 
+use super::kind::IdTokens;
 use super::members::{self, Member};
 use super::reason::Reason;
 use crate::text;
@@ -17,6 +19,8 @@ pub struct Mapping {
     permissions: Arc<[ClaimPath]>,
     /// Where the audience is.
     audience: AudienceClaim,
+    /// How ID tokens are recognized, and whether they are accepted.
+    id_tokens: IdTokens,
     /// Whether `permissions` must be present, and an array of strings: the contract of tokens that are issued here.
     is_strict: bool,
 }
@@ -43,6 +47,9 @@ impl AudienceClaim {
 
 /// A claim: the name of a member, or names of nested members joined by dots. A member with exactly the whole name takes
 /// precedence, so that names which contain dots themselves, as in `https://example/roles`, are found.
+///
+/// A comma at the end says that its value is a list with commas. Otherwise a string is split at spaces, because a scope
+/// may contain commas (RFC 6749 §3.3).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClaimPath(Arc<str>);
 
@@ -53,14 +60,24 @@ impl From<&str> for ClaimPath {
 }
 
 impl ClaimPath {
-    /// The path as written.
+    /// The path, without the comma for a list.
     pub fn as_str(&self) -> &str {
+        self.0.strip_suffix(',').unwrap_or(&self.0)
+    }
+
+    /// The path as it is configured.
+    pub fn written(&self) -> &str {
         &self.0
+    }
+
+    /// The character between the names in a string.
+    fn separator(&self) -> char {
+        if self.0.ends_with(',') { ',' } else { ' ' }
     }
 
     /// Returns the JSON text of the claim's value.
     fn find<'t>(&self, payload: &[Member<'t>]) -> Option<&'t str> {
-        find(payload, &self.0)
+        find(payload, self.as_str())
     }
 }
 
@@ -92,6 +109,8 @@ pub struct Preset {
     pub permissions: &'static [&'static str],
     /// The claim that names the audience.
     pub audience: AudienceClaim,
+    /// How its ID tokens are recognized, and whether they are accepted.
+    pub id_tokens: IdTokens,
     /// Marks of the provider's tokens, one of which suffices to recognize them.
     marks: &'static [Mark],
 }
@@ -109,6 +128,10 @@ impl Preset {
     const fn marked(self, marks: &'static [Mark]) -> Self {
         Self { marks, ..self }
     }
+
+    const fn id_tokens(self, id_tokens: IdTokens) -> Self {
+        Self { id_tokens, ..self }
+    }
 }
 
 const fn row(
@@ -117,7 +140,8 @@ const fn row(
     user: &'static [&'static str],
     permissions: &'static [&'static str],
 ) -> Preset {
-    Preset { name, provider, user, permissions, audience: AudienceClaim::Aud, marks: &[] }
+    let (audience, id_tokens) = (AudienceClaim::Aud, IdTokens::ByNonce);
+    Preset { name, provider, user, permissions, audience, id_tokens, marks: &[] }
 }
 
 /// The name of the preset for tokens as they are issued here.
@@ -127,7 +151,7 @@ pub const LAB: &str = "lab";
 pub const STANDARD: &str = "standard";
 
 /// The claims of each provider's access tokens. Of the rows whose marks a token has, the first one is meant.
-pub static PRESETS: [Preset; 14] = {
+pub static PRESETS: [Preset; 16] = {
     use Mark::{Claims, Iss};
     [
         row(LAB, "tokens issued here", &["user_id"], &["permissions"]).marked(&[Claims(&["user_id", "permissions"])]),
@@ -154,10 +178,14 @@ pub static PRESETS: [Preset; 14] = {
             ..row("cognito", "Amazon Cognito", &["sub"], &["cognito:groups", "scope"])
                 .marked(&[Claims(&["cognito:groups"]), Iss("//cognito-idp.")])
         },
-        row("google", "Google", &["sub"], &[]).marked(&[Iss("accounts.google.com")]),
+        // Its access tokens are opaque.
+        row("google", "Google", &["sub"], &[]).marked(&[Iss("accounts.google.com")]).id_tokens(IdTokens::Accepted),
         row("zitadel", "Zitadel", &["sub"], &["urn:zitadel:iam:org:project:roles", "scope"])
             .marked(&[Claims(&["urn:zitadel:iam:org:project:roles"]), Iss(".zitadel.cloud")]),
-        row("authentik", "authentik", &["sub"], &["groups", "scope"]).marked(&[Iss("/application/o/")]),
+        // Its access tokens have the nonce of the request, like its ID tokens, which have `at_hash` too.
+        row("authentik", "authentik", &["sub"], &["groups", "scope"])
+            .marked(&[Iss("/application/o/")])
+            .id_tokens(IdTokens::ByHash),
         row("hydra", "Ory Hydra", &["sub", "client_id"], &["scp", "scope"])
             .marked(&[Claims(&["ext", "client_id"]), Iss(".oryapis.com")]),
         row("supabase", "Supabase", &["sub"], &["role", "app_metadata.roles"])
@@ -166,6 +194,10 @@ pub static PRESETS: [Preset; 14] = {
             .marked(&[Claims(&["kubernetes.io"]), Iss("//kubernetes.default.svc")]),
         row("github", "GitHub Actions", &["sub"], &["repository"])
             .marked(&[Iss("token.actions.githubusercontent.com"), Claims(&["repository", "workflow"])]),
+        row("gitlab", "GitLab CI/CD", &["sub"], &["project_path"])
+            .marked(&[Iss("//gitlab.com"), Claims(&["project_path", "pipeline_id"])]),
+        row("clerk", "Clerk", &["sub"], &["o.rol", "o.per,"])
+            .marked(&[Iss(".clerk.accounts.dev"), Claims(&["fva", "sid"])]),
     ]
 };
 
@@ -185,9 +217,13 @@ pub fn guess(iss: &str, has_claim: impl Fn(&str) -> bool) -> &'static Preset {
 
 /// Formats [`PRESETS`] as the Markdown table in the README.
 pub fn presets_markdown() -> String {
+    let claim = |name: &&str| match name.strip_suffix(',') {
+        Some(list) => format!("`{list}` (a list with commas)"),
+        None => format!("`{name}`"),
+    };
     let list = |names: &[&str]| match names {
         [] => "none".to_owned(),
-        names => names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", "),
+        names => names.iter().map(claim).collect::<Vec<_>>().join(", "),
     };
     let rows = PRESETS.iter().map(|preset| {
         let audience = match preset.audience {
@@ -196,7 +232,12 @@ pub fn presets_markdown() -> String {
         };
         let user = preset.user.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(" or ");
         let permissions = list(preset.permissions);
-        format!("| `{}` | {} | {} | {permissions}{audience} |\n", preset.name, preset.provider, user)
+        let id_tokens = match preset.id_tokens {
+            IdTokens::ByNonce => "",
+            IdTokens::ByHash => "; a `nonce` does not make an ID token, `at_hash` does",
+            IdTokens::Accepted => "; ID tokens are accepted, because access tokens are opaque",
+        };
+        format!("| `{}` | {} | {} | {permissions}{audience}{id_tokens} |\n", preset.name, preset.provider, user)
     });
     let head = "| preset | tokens of | user | permissions |\n|---|---|---|---|\n".to_owned();
     rows.fold(head, |table, row| table + &row)
@@ -222,6 +263,7 @@ impl Mapping {
             user: paths(preset.user),
             permissions: paths(preset.permissions),
             audience: preset.audience,
+            id_tokens: preset.id_tokens,
             is_strict: preset.name == LAB,
         }
     }
@@ -283,14 +325,19 @@ impl Mapping {
         self.audience
     }
 
+    /// How ID tokens are recognized, and whether they are accepted.
+    pub const fn id_tokens(&self) -> IdTokens {
+        self.id_tokens
+    }
+
     /// The claims that name the user.
     pub fn user_claims(&self) -> impl Iterator<Item = &str> {
         self.user.iter().map(ClaimPath::as_str)
     }
 
-    /// The claims that contain permissions.
+    /// The claims that contain permissions, as they are configured.
     pub fn permission_claims(&self) -> impl Iterator<Item = &str> {
-        self.permissions.iter().map(ClaimPath::as_str)
+        self.permissions.iter().map(ClaimPath::written)
     }
 
     /// Reads the user: the first of the claims that is present, which must be a non-empty string.
@@ -307,11 +354,12 @@ impl Mapping {
         }
     }
 
-    /// Reads the permissions: the united values of the claims, each once.
+    /// Reads the permissions: the united values of the claims, each once, or those of a token that was issued here.
     pub(super) fn permissions<'t>(&self, payload: &[Member<'t>]) -> Result<Vec<Cow<'t, str>>, Reason> {
         if self.is_strict {
             let path = &self.permissions[0];
             let value = path.find(payload).ok_or(Reason::ClaimMissing { claim: "permissions".into() })?;
+            // As they were issued, even if one is repeated: `verify_token` returns the claims.
             return members::strings(value).ok_or_else(|| {
                 let found = match members::kind_or_broken(value) {
                     "an array" => "an array with a non-string element",
@@ -323,14 +371,11 @@ impl Mapping {
         let mut all: Vec<Cow<'t, str>> = Vec::new();
         for path in &*self.permissions {
             let Some(value) = path.find(payload) else { continue };
-            for permission in values(value).ok_or_else(|| {
+            all.extend(values(value, path.separator()).ok_or_else(|| {
                 invalid(path, members::kind_or_broken(value), "strings, a string or an object with the names")
-            })? {
-                if !all.contains(&permission) {
-                    all.push(permission);
-                }
-            }
+            })?);
         }
+        once_each(&mut all, |permission| permission);
         Ok(all)
     }
 
@@ -344,24 +389,38 @@ impl Mapping {
     pub(super) fn sources(&self, payload: &[Member<'_>]) -> Vec<(String, ClaimPath)> {
         let mut all: Vec<(String, ClaimPath)> = Vec::new();
         for path in &*self.permissions {
-            let read = |value| if self.is_strict { members::strings(value) } else { values(value) };
-            for permission in path.find(payload).and_then(read).unwrap_or_default() {
-                if self.is_strict || all.iter().all(|(known, _)| *known != permission) {
-                    all.push((permission.into_owned(), path.clone()));
-                }
-            }
+            let read = |value| match self.is_strict {
+                true => members::strings(value),
+                false => values(value, path.separator()),
+            };
+            let found = path.find(payload).and_then(read).unwrap_or_default();
+            all.extend(found.into_iter().map(|permission| (permission.into_owned(), path.clone())));
         }
+        once_each(&mut all, |(permission, _)| permission);
         all
     }
 }
 
-/// Returns the permissions in a value: an array of strings, a string split at blanks, or an object's member names.
-fn values(value: &str) -> Option<Vec<Cow<'_, str>>> {
+/// Keeps the first of equal permissions. Most tokens have few and no equal ones, which costs no allocation.
+pub(super) fn once_each<T>(all: &mut Vec<T>, name: impl Fn(&T) -> &str) {
+    const FEW: usize = 8;
+    let is_repeated = |(n, item): (usize, &T)| all.iter().take(n).any(|known| name(known) == name(item));
+    if all.len() <= FEW && !all.iter().enumerate().any(is_repeated) {
+        return;
+    }
+    let mut seen = HashSet::new();
+    let is_new: Vec<bool> = all.iter().map(|item| seen.insert(name(item))).collect();
+    let mut is_new = is_new.into_iter();
+    all.retain(|_| is_new.next().unwrap_or_default());
+}
+
+/// Returns the permissions in a value: an array of strings, a string split at `separator`, or an object's member names.
+fn values(value: &str, separator: char) -> Option<Vec<Cow<'_, str>>> {
     match value.bytes().next()? {
         b'[' => members::strings(value),
         b'"' => Some(match members::string(value)? {
-            Cow::Borrowed(text) => text.split_whitespace().map(Cow::Borrowed).collect(),
-            Cow::Owned(text) => text.split_whitespace().map(|word| Cow::Owned(word.to_owned())).collect(),
+            Cow::Borrowed(text) => text::separated(text, separator).map(Cow::Borrowed).collect(),
+            Cow::Owned(text) => text::separated(&text, separator).map(|word| Cow::Owned(word.to_owned())).collect(),
         }),
         b'{' => {
             let found = members::parse(value.as_bytes()).ok()?;
@@ -402,6 +461,9 @@ mod tests {
     #[case("kubernetes", r#"{"sub":"system:serviceaccount:ns:name"}"#, "system:serviceaccount:ns:name")]
     #[case("standard", r#"{"scope":" a  b "}"#, "a b")]
     #[case("standard", r#"{"scope":null}"#, "")]
+    #[case("standard", r#"{"scope":"a b\u00a0c d\te,f"}"#, "a b\u{a0}c d\te,f")]
+    #[case("standard", r#"{"scope":"a b a","roles":["b","c"]}"#, "a b c")]
+    #[case("clerk", r#"{"o":{"rol":"admin","per":"read,manage, write,"}}"#, "admin read manage write")]
     #[case("standard", "{}", "")]
     fn permissions_are_read_as_each_provider_writes_them(
         #[case] preset: &str,
@@ -431,6 +493,17 @@ mod tests {
     #[case("lab", "{}", "the claim permissions is missing")]
     fn a_value_of_another_type_is_refused(#[case] preset: &str, #[case] payload: &str, #[case] why: &str) {
         assert_eq!(permissions(preset, payload), Err(why.to_owned()));
+    }
+
+    #[test]
+    fn a_repeated_permission_is_shown_once() {
+        let payload = members::parse(br#"{"permissions":["user","admin","user"]}"#).expect("an object");
+        let shown: Vec<String> = Mapping::default().sources(&payload).into_iter().map(|(name, _)| name).collect();
+        assert_eq!(shown, ["user", "admin"]);
+        // Beyond the few that are compared with each other.
+        let mut many: Vec<String> = (0..40).map(|n| (n % 20).to_string()).collect();
+        once_each(&mut many, |name| name);
+        assert_eq!(many, (0..20).map(|n| n.to_string()).collect::<Vec<_>>());
     }
 
     #[rstest]

@@ -14,6 +14,7 @@ use super::evaluation::{Evaluation, Examined};
 use super::issuers::{Audience, Issuer, Issuers};
 use super::keys::{Candidates, KeySet, Verifier};
 use super::leeway::Leeway;
+use super::mapping::once_each;
 use super::members::{self, Member};
 use super::policy::{DenialReason, Grant, Policy};
 use super::proof::{Permit, Principal};
@@ -131,10 +132,21 @@ impl Rules {
             let preset = preset.map_or_else(String::new, |preset| format!(" ({})", preset.name));
             Some(name("iss", issuer.name.as_deref()?) + &preset)
         });
-        let audiences = self.issuers.iter().flat_map(|issuer| issuer.audiences.iter());
+        let mut audiences: Vec<&Arc<str>> = Vec::new();
+        for audience in self.issuers.iter().flat_map(|issuer| issuer.audiences.iter()) {
+            // Several issuers can expect the same one, for example the URL of the server.
+            if !audiences.contains(&audience) {
+                audiences.push(audience);
+            }
+        }
         let limit = Some(self.token_limit).filter(|limit| *limit != TokenLimit::default());
         let limit = limit.map(|limit| format!("tokens of up to {limit}"));
-        leeway.into_iter().chain(limit).chain(issuers).chain(audiences.map(|audience| name("aud", audience))).collect()
+        leeway
+            .into_iter()
+            .chain(limit)
+            .chain(issuers)
+            .chain(audiences.into_iter().map(|audience| name("aud", audience)))
+            .collect()
     }
 
     /// Whether tokens must name an issuer or an audience.
@@ -218,11 +230,12 @@ impl Rules {
     fn granted(&self, held: &[impl AsRef<str>], tool: &str) -> Result<Grant, Reason> {
         self.policy.authorize(held, tool).map_err(|denied| match denied {
             DenialReason::UnknownTool => Reason::UnknownTool { tool: tool.into() },
-            DenialReason::PermissionMissing(rule) => Reason::PermissionMissing {
-                held: held.iter().map(|held| held.as_ref().to_owned()).collect(),
-                needs: Arc::clone(&rule.permissions),
-                tool: Arc::clone(&rule.name),
-            },
+            DenialReason::PermissionMissing(rule) => {
+                let mut held: Vec<String> = held.iter().map(|held| held.as_ref().to_owned()).collect();
+                once_each(&mut held, |permission| permission);
+                let (needs, tool) = (Arc::clone(&rule.permissions), Arc::clone(&rule.name));
+                Reason::PermissionMissing { held: held.into(), needs, tool }
+            }
         })
     }
 

@@ -104,6 +104,8 @@ impl fmt::Debug for TokenId {
 pub enum Fault {
     /// The number of segments, which is not three.
     Segments(usize),
+    /// Not a JWT, but a token that means nothing without its issuer.
+    Opaque,
     /// A byte that is not in the base64url alphabet.
     Base64 {
         /// The number of the segment.
@@ -139,6 +141,9 @@ pub enum Fault {
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Opaque => f.write_str(
+                "not a JWT: this looks like an opaque token, which only its issuer can check (introspection, RFC 7662)",
+            ),
             Self::Segments(1) => f.write_str("no dots, expected three segments"),
             Self::Segments(5) => f.write_str("5 segments: encrypted tokens (JWE) are not supported"),
             Self::Segments(n) => write!(f, "{n} segments, expected three"),
@@ -176,6 +181,28 @@ fn foreign((_, byte): &(usize, u8)) -> bool {
     !byte.is_ascii_alphanumeric() && !matches!(byte, b'-' | b'_')
 }
 
+/// How opaque tokens of known issuers begin: Google, Ory, GitHub and GitLab.
+const OPAQUE: [&str; 12] =
+    ["ya29.", "1//", "ory_at_", "ory_rt_", "ory_ac_", "gho_", "ghp_", "ghr_", "ghs_", "ghu_", "github_pat_", "glpat-"];
+
+/// The length of the shortest random word that is taken for an opaque token.
+const SHORTEST_OPAQUE: usize = 20;
+
+/// Whether a text that is not a JWT looks like an opaque token: it begins like one of a known issuer, is a UUID, or is
+/// one long word of letters and digits (RFC 6750 §2.1) without dots. A JWT begins with the base64url of `{"`.
+fn is_opaque(token: &str) -> bool {
+    let in_token = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_' | b'~' | b'+' | b'/' | b'=');
+    if token.starts_with("eyJ") || !token.bytes().all(in_token) {
+        return false;
+    }
+    let has = |is: fn(&u8) -> bool| token.bytes().any(|b| is(&b));
+    let is_random = token.len() >= SHORTEST_OPAQUE
+        && !token.contains('.')
+        && has(u8::is_ascii_alphabetic)
+        && has(u8::is_ascii_digit);
+    is_random || OPAQUE.iter().any(|start| token.len() > start.len() && token.starts_with(start))
+}
+
 /// The two headers of nearly every HS256 token, as base64url and as members: those that we and `PyJWT` write. Decoding
 /// and parsing one takes a fifth of a whole decision, and the result is always the same; the budget for a whole
 /// decision is 0.45 × `jsonwebtoken::decode` (`cargo bench`).
@@ -201,6 +228,10 @@ pub(super) struct Split<'t> {
 
 impl<'t> Split<'t> {
     pub fn new(token: &'t str) -> Result<Self, Fault> {
+        Self::of_segments(token).map_err(|fault| if is_opaque(token) { Fault::Opaque } else { fault })
+    }
+
+    fn of_segments(token: &'t str) -> Result<Self, Fault> {
         let segments = || Fault::Segments(token.split('.').count());
         let (signed, signature) = token.rsplit_once('.').ok_or_else(segments)?;
         let (header, payload) = signed.split_once('.').ok_or_else(segments)?;
@@ -263,6 +294,30 @@ mod tests {
             let members = members::parse(&bytes).expect("an object");
             assert_eq!(members, *plain);
         }
+    }
+
+    #[rstest]
+    #[case::google("ya29.a0AfH6SMBx")]
+    #[case::google_service_account("ya29.c.b0Aaekm1K")]
+    #[case::ory("ory_at_VxB7.q1w2e3")]
+    #[case::github("ghs_16C7e42F292c6912E7710c838347Ae178B4a")]
+    #[case::github("gho_16C7e42F")]
+    #[case::gitlab("glpat-XyZ_1234")]
+    #[case::uuid("3fa85f64-5717-4562-b3fc-2c963f66afa6")]
+    #[case::random("0hQ3vWfVn2pX9kLmZt5Yb1Rc")]
+    fn an_opaque_token_is_recognized(#[case] token: &str) {
+        assert_eq!(Split::new(token).err(), Some(Fault::Opaque));
+    }
+
+    #[rstest]
+    #[case::a_word("token", "no dots, expected three segments")]
+    #[case::words("not-a-token-but-some-words", "no dots, expected three segments")]
+    #[case::a_header("eyJhbGciOiJIUzI1NiJ9", "no dots, expected three segments")]
+    #[case::no_signature("eyJhbGciOiJIUzI1NiJ9.e30", "2 segments, expected three")]
+    #[case::no_jwt("a.b", "2 segments, expected three")]
+    #[case::a_sentence("0hQ3vWfVn2pX9kLmZt5Yb1Rc and more", "no dots, expected three segments")]
+    fn anything_else_is_not_taken_for_an_opaque_token(#[case] token: &str, #[case] fault: &str) {
+        assert_eq!(Split::new(token).err().map(|fault| fault.to_string()).as_deref(), Some(fault));
     }
 
     #[test]

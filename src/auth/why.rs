@@ -36,7 +36,7 @@ pub fn granted(token: &Inspection) -> Vec<String> {
         let Some(value) = value_of(&token.payload, claim) else { continue };
         let list = super::members::strings(value).unwrap_or_default();
         let spaced = members::string(value);
-        let spaced = spaced.iter().flat_map(|text| text.split_ascii_whitespace().map(str::to_owned));
+        let spaced = spaced.iter().flat_map(|text| text::separated(text, ' ').map(str::to_owned));
         all.extend(list.into_iter().map(std::borrow::Cow::into_owned).chain(spaced));
     }
     let mut seen = std::collections::HashSet::new();
@@ -100,7 +100,7 @@ fn explain_response(
 /// Adds the scopes that the token has, those that the response requires, and those to ask for.
 fn scopes(out: &mut Explanation, response: &Response, token: Option<&Inspection>) {
     let Some(needs) = response.param("scope") else { return };
-    let needs: Vec<&str> = needs.split_ascii_whitespace().collect();
+    let needs: Vec<&str> = text::separated(needs, ' ').collect();
     let has = token.map(granted);
     if let Some(has) = &has {
         out.note(format!("has: {}", named(has)));

@@ -11,7 +11,6 @@ use crate::gate::{CallRequest, Origin, RawArguments};
 
 /// Calls a tool.
 pub fn run(on: &mut Runner<'_>, args: &CallArgs, context: &Context, json: bool) -> Result<Exit, CliError> {
-    let gate = context.gate(!args.no_token)?;
     let is_json = |word: &str| word.trim_start().starts_with(['{', '[']);
     let (token, tool, arguments) = match args.words.as_slice() {
         [tool] => (None, tool, "{}"),
@@ -22,6 +21,8 @@ pub fn run(on: &mut Runner<'_>, args: &CallArgs, context: &Context, json: bool) 
     };
     let tool = Runner::tool(tool, "TOKEN TOOL ARGUMENTS")?;
     let token = on.asked(token, args.no_token)?;
+    context.need_key(token.as_deref())?;
+    let gate = context.gate(!args.no_token)?;
     context.read_keys(&gate, token.as_deref())?;
     // Reading the token may have taken a while.
     let now = context.now();
@@ -50,9 +51,8 @@ pub fn run(on: &mut Runner<'_>, args: &CallArgs, context: &Context, json: bool) 
     } else {
         let mut text = explain_record(&called.record);
         judged.map(mapped).unwrap_or_default().into_iter().for_each(|line| text.note(line));
-        if let Some(hint) = inspection.as_ref().and_then(Inspection::secret_hint) {
-            text.finding(hint);
-        }
+        let refused = inspection.iter().filter(|_| called.decision.reason().is_some());
+        refused.flat_map(Inspection::key_hints).for_each(|hint| text.finding(hint));
         writeln!(on.err, "{text}")
     };
     answered?;

@@ -19,9 +19,6 @@ pub fn run(
     json: bool,
     paint: Paint,
 ) -> Result<Exit, CliError> {
-    if !args.no_token && !context.has_key() {
-        return Err(ConfigError::NoSecret.into());
-    }
     let rules = context.rules();
     let (token, tool) = match args.words.as_slice() {
         [tool] => (None, tool),
@@ -30,6 +27,10 @@ pub fn run(
     };
     let tool = Runner::tool(tool, "TOKEN TOOL")?;
     let token = on.asked(token, args.no_token)?;
+    context.need_key(token.as_deref())?;
+    if !args.no_token && !context.has_key() {
+        return Err(ConfigError::NoSecret.into());
+    }
     let rules = context.keyed(rules, token.as_deref().unwrap_or_default())?;
     // Reading the token may have taken a while.
     let now = context.now();
@@ -52,7 +53,7 @@ pub fn run(
         for reason in &also {
             text.finding(format_args!("also: {reason}"));
         }
-        if let Some(hint) = inspection.as_ref().and_then(Inspection::secret_hint) {
+        for hint in inspection.iter().flat_map(Inspection::key_hints) {
             text.finding(hint);
         }
         let style = if trouble.is_some() { warning() } else { of_verdict(decision.verdict()) };

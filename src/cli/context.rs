@@ -8,10 +8,12 @@ use zeroize::Zeroizing;
 
 use super::CliError;
 use super::options::Settings;
+use crate::auth::algorithm::Family;
 use crate::auth::issue::TimeInput;
 use crate::auth::keys::SignerOptions;
 use crate::auth::{
-    IssueRequest, Issuer, Issuers, KeySet, Leeway, NumericDate, Policy, Revocations, Rules, Signer, TokenLimit,
+    Algorithm, IssueRequest, Issuer, Issuers, KeySet, Leeway, NumericDate, Policy, Revocations, Rules, Signer,
+    TokenLimit,
 };
 use crate::clock::{Clock, SystemClock};
 use crate::config::{
@@ -237,6 +239,16 @@ impl Context {
     /// Whether there is a key to verify signatures with.
     pub fn has_key(&self) -> bool {
         self.own_keys.signer.is_some() || !self.own_keys.verifiers.is_empty() || !self.others.is_empty()
+    }
+
+    /// Checks that there is a key to verify a token with. Otherwise the error names the options for its algorithm.
+    pub fn need_key(&self, token: Option<&str>) -> Result<(), ConfigError> {
+        let Some(token) = token.filter(|_| !self.has_key()) else { return Ok(()) };
+        let alg = self.rules().inspect(token).judged.alg.as_deref().and_then(Algorithm::named);
+        Err(match alg.filter(|alg| alg.family() != Family::Hmac) {
+            Some(alg) => ConfigError::NoKeyFor(alg),
+            None => ConfigError::NoSecret,
+        })
     }
 
     /// Returns the security-relevant files that other users can change.

@@ -33,9 +33,7 @@ pub fn run(
         CliError::Usage("no token; pass TOKEN, - (standard input) or @FILE, or set PORTCULLIS_TOKEN".to_owned())
     })?;
     let mut rules = context.rules();
-    if !context.has_key() {
-        on.say(format_args!("signature not checked: {}", crate::config::ConfigError::NoSecret));
-    }
+    let mut lacks_key = None;
     let mut shown = Shown::default();
     let sent = match &on.environment.token {
         Some(token) => {
@@ -53,6 +51,12 @@ pub fn run(
         if material::recognise(token).is_some() {
             on.known = Exit::Unauthorized;
             return Ok(());
+        }
+        // Once, unless another token needs another kind of key.
+        let lacks = context.need_key(Some(token)).err().map(|error| error.to_string());
+        if let Some(why) = lacks.as_ref().filter(|_| lacks != lacks_key) {
+            on.say(format_args!("signature not checked: {why}"));
+            lacks_key.clone_from(&lacks);
         }
         let is_valid = matches!(inspection.judged.status(now), TokenStatus::Valid(_));
         if !is_valid {

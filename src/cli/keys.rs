@@ -82,7 +82,11 @@ fn print(on: &mut Runner<'_>, keys: &[Map<String, Value>], json: bool) -> Result
     let set = json!({ "keys": keys });
     match json {
         true => json::line(on.out, &set)?,
-        false => writeln!(on.out, "{}", ascii_json(&format!("{set:#}")))?,
+        false => {
+            for line in format!("{set:#}").lines() {
+                writeln!(on.out, "{}", ascii_json(line))?;
+            }
+        }
     }
     Ok(Exit::Good)
 }

@@ -19,17 +19,17 @@ use super::arguments::ServeArgs;
 use super::paint::{Paint, of_answer};
 use super::tokens::Source;
 use super::{CliError, Context, Exit, Runner};
-use crate::auth::Reason;
+use crate::auth::keys::{FormerKeys, MOST_FORMER, jwk};
+use crate::auth::{KeySet, Reason, Signer, Verifier};
 use crate::config;
 use crate::endpoint::Address;
-use crate::gate::AuthenticatedMcpServer;
-use crate::gate::Record;
+use crate::gate::{AuthState, AuthenticatedMcpServer, Record};
 use crate::issuer_keys::KeyFollower;
 use crate::lab::evidence::{call_json, json_line};
 use crate::server::{self, Server};
 use crate::signals::TerminationSignals;
 use crate::store::{Follower, News, Replica};
-use crate::text;
+use crate::text::{self, words};
 
 /// The number of calls that the log keeps, so that they can be printed.
 const KEPT: usize = 10_000;
@@ -132,6 +132,7 @@ async fn serve_clients(
         out: Arc::new(File::from(io::stdout().as_fd().try_clone_to_owned()?)),
         printed: PrintPosition::default(),
         unread: HashMap::new(),
+        hinted: Vec::new(),
     };
     let ended = tokio::select! {
         biased;
@@ -150,14 +151,23 @@ fn follow(
     notices: Notices,
 ) -> io::Result<Follower> {
     let shared = gate.shared().clone();
+    let mut former = FormerKeys::default();
     Follower::start(replica, context.policy_path.clone(), context.signing_file.clone(), move |news| match news {
         News::SigningKey(Ok(signer)) if shared.read(|state| state.signs_with(&signer)) => {}
         News::SigningKey(Ok(signer)) => {
             let key = signer.describe();
-            shared.update(|state| state.rotate_signer(*signer));
-            notices
-                .say(format!("signing key reloaded: {key}; the previous key still verifies until the server restarts"));
+            let dropped = shared.update(|state| rotate(state, &mut former, *signer));
+            let previous = match former.count() {
+                0 => String::new(),
+                1 => "; the previous key still verifies until the server restarts".to_owned(),
+                n => format!("; the {} still verify until the server restarts", words::count(n, "previous key")),
+            };
+            let dropped = dropped.map_or_else(String::new, |key| {
+                format!("; dropped the oldest, {}: at most {MOST_FORMER} are kept", key.describe())
+            });
+            notices.say(format!("signing key reloaded: {key}{previous}{dropped}"));
         }
+        News::SigningKeyReadable => notices.say("the signing key's file can be read again"),
         News::SigningKey(Err(error)) => notices.say(format!("the current signing key stays in use: {error}")),
         News::Policy { read: Ok(policy), .. } if policy.is_equivalent(&shared.rules().policy) => {}
         News::Policy { read: Ok(policy), .. } => {
@@ -172,6 +182,17 @@ fn follow(
         News::Saved => notices.say("all revocations are stored again"),
         News::FileUnwatched(unwatched) | News::StoreUnwatched(unwatched) => notices.say(unwatched.to_string()),
     })
+}
+
+/// Signs with the new key of the file, and returns the previous key that no longer verifies, if there are too many.
+fn rotate(state: &mut AuthState, former: &mut FormerKeys, new: Signer) -> Option<Verifier> {
+    let keys = state.rules().issuers.own().keys.clone();
+    let dropped = state.signer().and_then(|old| former.replace(old, &new, &keys));
+    state.rotate_signer(new);
+    if let Some(key) = &dropped {
+        state.retire_key(key);
+    }
+    dropped
 }
 
 /// Messages for standard error, written by a separate thread.
@@ -217,6 +238,11 @@ impl Notices {
     }
 }
 
+/// Whether a token was refused because its key is not known.
+fn is_of_key(reason: &Reason) -> bool {
+    matches!(reason, Reason::UnknownKey { .. } | Reason::AlgorithmRefused { .. })
+}
+
 /// The format of printed calls.
 struct Output {
     json: bool,
@@ -242,6 +268,8 @@ struct Log<'a> {
     printed: PrintPosition,
     /// The issuers whose keys cannot be read, with the reasons that were reported.
     unread: HashMap<Option<Arc<str>>, Arc<str>>,
+    /// The key sets whose unusable keys have been reported.
+    hinted: Vec<KeySet>,
 }
 
 impl Log<'_> {
@@ -318,6 +346,9 @@ impl Log<'_> {
         if lost > 0 {
             self.notices.say(format!("{lost} calls were not printed: they arrived too fast"));
         }
+        if new.iter().any(|record| record.answered.reason().is_some_and(is_of_key)) {
+            self.explain_keys();
+        }
         // Each row contains the number of rows skipped before it.
         new.iter().rev().fold(String::new(), |mut out, record| {
             match (self.output.json, record.is_call) {
@@ -327,6 +358,24 @@ impl Log<'_> {
             }
             out
         })
+    }
+
+    /// Reports the keys of issuers that cannot be used, once for each set: one of them may have signed a token that no
+    /// key verifies.
+    fn explain_keys(&mut self) {
+        for issuer in self.gate.shared().rules().issuers.iter() {
+            let keys = &issuer.keys;
+            if keys.refused().is_empty() || self.hinted.iter().any(|known| known.is(keys)) {
+                continue;
+            }
+            self.hinted.retain(|known| self.gate.shared().rules().issuers.iter().any(|issuer| issuer.keys.is(known)));
+            self.hinted.push(keys.clone());
+            let name = issuer.name.as_deref().map_or_else(|| "any".to_owned(), |name| text::name(name, 64));
+            for (key, count) in jwk::by_reason(keys.refused()) {
+                let more = if count == 1 { String::new() } else { format!(" (and {} like it)", count - 1) };
+                self.notices.say(format!("issuer {name}: a key of its set cannot be used: {key}{more}"));
+            }
+        }
     }
 
     fn line(&self, record: &Record) -> String {

@@ -265,7 +265,7 @@ mod tests {
     )]
     #[case(
         "[[issuers]]\nissuer = \"x\"\njwks-file = \"x\"\npreset = \"x\"",
-        "line 1, column 1: issuers: unknown preset x, expected one of: lab, standard, keycloak, auth0, okta, entra, cognito, google, zitadel, authentik, hydra, supabase, kubernetes, github"
+        "line 1, column 1: issuers: unknown preset x, expected one of: lab, standard, keycloak, auth0, okta, entra, cognito, google, zitadel, authentik, hydra, supabase, kubernetes, github, gitlab, clerk"
     )]
     #[case(
         "[[issuers]]\nissuer = \"x\"\njwks-file = \"x\"\ndiscover = true",

@@ -12,7 +12,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use crate::auth::keys::{KeyFileError, PublicFileError};
-use crate::auth::{KeyError, PolicyError, Signer};
+use crate::auth::{Algorithm, KeyError, PolicyError, Signer};
 use crate::text;
 
 pub use file::{CONFIG_VARIABLE, ConfigFile, Fault, default_path};
@@ -86,6 +86,11 @@ pub enum ConfigError {
         "no signing secret; pass --secret-file FILE or --signing-key FILE, set {SECRET_VARIABLE}, or set secret-file or signing-key in portcullis.toml"
     )]
     NoSecret,
+    /// There is no key to verify a token of this public-key algorithm with.
+    #[error(
+        "no key for {0}; pass --jwks FILE or URL, --public-key FILE, or --issuer URL with --discover, or add the issuer to portcullis.toml ([[issuers]])"
+    )]
+    NoKeyFor(Algorithm),
     /// The configuration of an issuer, or its keys, cannot be used.
     #[error(transparent)]
     Issuer(#[from] IssuerError),

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::auth::keys::jwk::RefusedKey;
+use crate::auth::keys::jwk::{self, RefusedKey};
 use crate::auth::{NumericDate, Verifier};
 use crate::text::Span;
 
@@ -119,13 +119,7 @@ impl KeyStatus {
 
     /// The reasons why keys cannot be used, each with the number of keys. Safe to show.
     pub fn refusals(&self) -> Vec<(String, usize)> {
-        let mut counted: Vec<(String, usize)> = Vec::new();
-        for why in self.refused.iter().map(|refused| refused.why.to_string()) {
-            match counted.iter_mut().find(|(known, _)| *known == why) {
-                Some((_, count)) => *count += 1,
-                None => counted.push((why, 1)),
-            }
-        }
-        counted
+        let groups = jwk::by_reason(&*self.refused).into_iter();
+        groups.map(|(key, count)| (key.why.to_string(), count)).collect()
     }
 }

@@ -22,7 +22,7 @@ use super::{KeySource, MAX_BODY, MAX_REDIRECTS, RemoteKeys, TIMEOUT};
 use crate::auth::KeyOrigin;
 use crate::auth::algorithm::Family;
 use crate::auth::keys::jwk::{self, KeysRead};
-use crate::auth::keys::read_public;
+use crate::auth::keys::{read_public, without_mark};
 use crate::auth::members;
 use crate::config;
 
@@ -155,7 +155,7 @@ async fn discover(client: &Client, issuer: &str, url: &Url, may_be_local: bool) 
 
 async fn metadata(client: &Client, issuer: &str, url: &Url, may_be_local: bool) -> Result<Url, FetchError> {
     let (_, body) = get(client, url).await?;
-    let found = members::parse(&body).map_err(|fault| FetchError::Metadata { url: shown(url), fault })?;
+    let found = members::parse(without_mark(&body)).map_err(|fault| FetchError::Metadata { url: shown(url), fault })?;
     let one = |name: &'static str| {
         let mut named = found.iter().filter(|member| member.name == name);
         let only = named.next().filter(|_| named.next().is_none());
@@ -235,7 +235,7 @@ fn file(path: &Path, others_may_read: bool) -> Result<Fetched, FetchError> {
     let FileText { bytes, others_can_read } = read_file(path, MAX_FILE)?;
     let from = || crate::text::name(&path.to_string_lossy(), 200);
     // A local set may contain shared secrets; other files have public keys.
-    let is_json = bytes.trim_ascii_start().starts_with(b"{");
+    let is_json = without_mark(&bytes).trim_ascii_start().starts_with(b"{");
     let read = match is_json {
         true => jwk::read(&bytes, jwk::KeySource { origin: KeyOrigin::File, is_private: true })
             .map_err(|error| FetchError::Set { from: from(), error })?,

@@ -33,8 +33,11 @@ pub enum News {
         /// The result of reading it.
         read: Result<Arc<Policy>, ConfigError>,
     },
-    /// The file of the signing key was changed: the key, or why it cannot be read.
+    /// The file of the signing key was changed: the key, or why it cannot be read. A failure that may pass is reported
+    /// once.
     SigningKey(Result<Box<Signer>, ConfigError>),
+    /// The file of the signing key can be read again, after a failure that was reported. The key follows.
+    SigningKeyReadable,
     /// The store was changed, but cannot be read.
     NotReloaded(ReloadError),
     /// The store went back to other contents. Revocations stay in force and are saved again.
@@ -105,7 +108,8 @@ async fn follow(
 ) {
     let mut policy = watch_of(&path.borrow_and_update());
     let mut key_watch = key.as_ref().map_or_else(Watch::nothing, |key| Watch::new(key.path().to_owned()));
-    let (mut policy_retry, mut store_retry, mut save_retry) = (Retry::default(), Retry::default(), Retry::default());
+    let (mut policy_retry, mut key_retry) = (Retry::default(), Retry::default());
+    let (mut store_retry, mut save_retry) = (Retry::default(), Retry::default());
     let mut saving: Option<JoinHandle<bool>> = None;
     loop {
         tokio::select! {
@@ -123,9 +127,10 @@ async fn follow(
             },
             () = policy_retry.due() => policy_retry.read_policy(&replica, &path.borrow(), &mut tell),
             touched = key_watch.touched() => match touched {
-                Ok(()) => tell_key(key.as_ref(), &mut tell),
+                Ok(()) => key_retry.read_key(key.as_ref(), &mut tell),
                 Err(unwatched) => tell(News::FileUnwatched(unwatched)),
             },
+            () = key_retry.due() => key_retry.read_key(key.as_ref(), &mut tell),
             changed = replica.store().changed() => match changed {
                 Ok(()) => store_retry.reload(&replica, &mut tell),
                 Err(unwatched) => tell(News::StoreUnwatched(unwatched)),
@@ -148,13 +153,6 @@ async fn follow(
         if let Some(setback) = replica.take_setback() {
             tell(News::Setback { store: replica.store().name(), setback });
         }
-    }
-}
-
-/// Reports the key to sign with, after its file was changed.
-fn tell_key(key: Option<&SigningFile>, tell: &mut impl FnMut(News)) {
-    if let Some(key) = key {
-        tell(News::SigningKey(key.read().map(Box::new)));
     }
 }
 
@@ -207,6 +205,23 @@ impl Retry {
         }
     }
 
+    /// Reads the key to sign with, and reports it.
+    fn read_key(&mut self, key: Option<&SigningFile>, tell: &mut impl FnMut(News)) {
+        let Some(key) = key else { return };
+        let read = key.read();
+        if read.as_ref().is_err_and(is_of_file) {
+            if !self.failed() {
+                return;
+            }
+        } else {
+            if read.is_ok() && self.wait.is_some() {
+                tell(News::SigningKeyReadable);
+            }
+            self.succeeded();
+        }
+        tell(News::SigningKey(read.map(Box::new)));
+    }
+
     fn read_policy(&mut self, replica: &Replica, path: &str, tell: &mut impl FnMut(News)) {
         let read = config::policy(Path::new(path));
         let is_unreadable = matches!(&read, Err(ConfigError::Unreadable { .. }));
@@ -224,6 +239,12 @@ impl Retry {
             tell(News::Policy { path: path.to_owned(), read });
         }
     }
+}
+
+/// Whether an error is about the file and not about its content. The watch compares contents, so it does not report
+/// when such an error is mended, for example with `chmod`, or when a file is back after a moment.
+const fn is_of_file(error: &ConfigError) -> bool {
+    matches!(error, ConfigError::Unreadable { .. } | ConfigError::OthersCanRead { .. })
 }
 
 fn watch_of(path: &str) -> Watch {
@@ -298,6 +319,35 @@ mod tests {
         assert_eq!(policy(&news), (one, 2));
         follower.follow_policy(&two);
         assert_eq!(policy(&news), (two, 1));
+    }
+
+    #[test]
+    fn a_key_file_whose_permissions_or_absence_are_mended_is_read_again_without_another_change_of_its_content() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let place = Place::new();
+        let path = place.write("key", "a-secret-of-thirty-two-bytes-ok!");
+        let mode = |mode| fs::set_permissions(&path, fs::Permissions::from_mode(mode)).expect("permitted");
+        mode(0o644);
+        let sources = config::KeySources {
+            file: Some(config::KeyFile::Secret(path.clone().into())),
+            ..config::KeySources::default()
+        };
+        let replica = Arc::new(Replica::new(&gate(), Arc::new(place.store()), None));
+        let (sender, news) = channel();
+        let _follower = Follower::start(replica, String::new(), sources.signing_file(), move |news| {
+            drop(sender.send(news));
+        });
+        let next = || news.recv_timeout(Duration::from_secs(30)).expect("news");
+        let News::SigningKey(Err(error)) = next() else { panic!("others can read it") };
+        assert!(error.to_string().contains("chmod 600"), "{error}");
+        mode(0o600);
+        assert!(matches!(next(), News::SigningKeyReadable));
+        assert!(matches!(next(), News::SigningKey(Ok(_))));
+        fs::rename(&path, place.0.path().join("elsewhere")).expect("renamed");
+        assert!(matches!(next(), News::SigningKey(Err(ConfigError::Unreadable { .. }))));
+        fs::rename(place.0.path().join("elsewhere"), &path).expect("renamed");
+        assert!(matches!(next(), News::SigningKeyReadable));
+        assert!(matches!(next(), News::SigningKey(Ok(_))));
     }
 
     /// A store that cannot be read or changed the first few times.

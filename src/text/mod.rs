@@ -18,5 +18,11 @@ pub use reading::{Reading, read_token, resembles_token};
 pub use safe::{display_safe, fit, head, name, names, padded, place, width};
 pub use span::Span;
 
+/// Returns the names in a list with this separator, without spaces around them. In a scope only the space separates
+/// (RFC 6749 §3.3); other white space is part of a name, however much it looks like a space.
+pub fn separated(list: &str, separator: char) -> impl Iterator<Item = &str> {
+    list.split(separator).map(|name| name.trim_matches(' ')).filter(|name| !name.is_empty())
+}
+
 /// The name of a caller without a token.
 pub const NO_TOKEN: &str = "(no token)";

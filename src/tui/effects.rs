@@ -104,6 +104,7 @@ pub fn message(app: &App, news: News) -> Option<Msg> {
         News::Setback { store, setback } => Some(Msg::Failed(Failure::Setback { store, setback })),
         News::Saved => Some(Msg::Stored),
         News::SigningKey(read) => Some(Msg::SigningKeyRead(read)),
+        News::SigningKeyReadable => Some(Msg::SigningKeyReadable),
         News::FileUnwatched(unwatched) => Some(Msg::FileUnwatched(unwatched)),
         News::StoreUnwatched(unwatched) => Some(Msg::Failed(Failure::StoreUnwatched(unwatched))),
     }

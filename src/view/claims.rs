@@ -99,7 +99,7 @@ fn tags(name: &str, value: &str) -> Option<Vec<String>> {
     let list = match serde_json::from_str::<Value>(text::head(value, MOST_TAGGED)).ok()? {
         Value::Array(list) if !list.is_empty() => list,
         Value::String(words) if ["scope", "scp"].contains(&name) => {
-            words.split_ascii_whitespace().map(|word| Value::String(word.to_owned())).collect()
+            text::separated(&words, ' ').map(|word| Value::String(word.to_owned())).collect()
         }
         _ => return None,
     };

@@ -49,6 +49,20 @@ fn a_key_of_the_token_that_cannot_be_used_is_named_with_the_reason() {
 }
 
 #[test]
+fn keys_that_cannot_be_used_are_counted_by_their_reason() {
+    let rules = rules_of(&[Pair::new(Algorithm::Es256, "good").jwk(), weak_rsa("a"), weak_rsa("b"), weak_rsa("c")]);
+    let payload = providers::claims(json!({ "sub": "a" }));
+    let token = Pair::new(Algorithm::Es256, "x").sign(&json!({ "alg": "RS256" }), &payload);
+    assert_eq!(
+        found(&rules, &token, "refused_key"),
+        [
+            "the issuer's key set has 3 keys that cannot be used, the first is key 2 (a): an RSA key of 1024 bits is too \
+          short, expected at least 2048"
+        ]
+    );
+}
+
+#[test]
 fn a_key_with_alg_none_concerns_every_token_of_its_issuer() {
     let pair = Pair::new(Algorithm::Es256, "good");
     let none = json!({ "kty": "oct", "alg": "none", "kid": "n", "k": "" });

@@ -179,6 +179,22 @@ fn pass(gate: &Gate, clock: &ManualClock, duration: Duration) {
 }
 
 #[test]
+fn a_byte_order_mark_before_a_set_or_metadata_is_ignored_from_a_url_as_from_a_file() {
+    let body = format!("\u{feff}{}", set(&[&key()]));
+    let server = TestServer::new(move |_| reply("200 OK", "", &body));
+    assert_eq!(fetch(server.jwks()).expect("keys").keys.len(), 1);
+    let (issuer, keys) = (server.origin(), set(&[&key()]));
+    let found = format!("\u{feff}{}", json!({ "issuer": issuer, "jwks_uri": server.url("/keys") }));
+    server.answers(move |path| if path == "/keys" { ok(&keys) } else { ok(&found) });
+    assert_eq!(fetch(KeySource::discovery(&issuer).expect("loopback")).expect("keys").keys.len(), 1);
+    // In a local file a shared secret is accepted too.
+    let folder = crate::cli::Folder::new();
+    let secret = format!("\u{feff}{}", json!({ "kty": "oct", "k": "YS1zZWNyZXQtb2YtdGhpcnR5LXR3by1ieXRlcy1vayE" }));
+    let file = KeySource::File(folder.write("set.json", secret).into());
+    assert_eq!(fetch(file).expect("keys").keys.len(), 1);
+}
+
+#[test]
 fn a_set_is_read_whatever_its_type_says() {
     let signer = key();
     let body = set(&[&signer]);

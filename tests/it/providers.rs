@@ -109,6 +109,28 @@ fn issuer(name: &str, preset: &str, pair: &Pair) -> Issuer {
     "user system:serviceaccount:shop:orders from sub; permissions system:serviceaccount:shop:orders from sub")]
 #[case("github", Algorithm::Rs256, json!({"iss":"https://token.actions.githubusercontent.com","sub":"repo:octo/shop:ref:refs/heads/main","aud":"mcp","repository":"octo/shop","ref":"refs/heads/main","jti":"j"}),
     "user repo:octo/shop:ref:refs/heads/main from sub; permissions octo/shop from repository")]
+#[case("gitlab", Algorithm::Rs256, json!({"namespace_path":"octo","project_path":"octo/shop","user_login":"buyer","pipeline_id":"574","ref":"main","ref_type":"branch","runner_id":1,"jti":"j","iss":"https://gitlab.example","sub":"project_path:octo/shop:ref_type:branch:ref:main","aud":"mcp"}),
+    "user project_path:octo/shop:ref_type:branch:ref:main from sub; permissions octo/shop from project_path")]
+#[case("clerk", Algorithm::Rs256, json!({"azp":"https://orders.example","fva":[7,-1],"iss":"https://clerk.orders.example","sid":"sess_1","sub":"user_2abc","sts":"active","v":2,"o":{"id":"org_1","rol":"admin","slg":"octo","per":"read,manage","fpm":"3,2"}}),
+    "user user_2abc from sub; permissions admin from o.rol; permissions read, manage from o.per")]
+#[case("google", Algorithm::Rs256, json!({"iss":"https://accounts.google.com","azp":"c1.apps.googleusercontent.com","aud":"c1.apps.googleusercontent.com","sub":"1101","email":"buyer@example.com","at_hash":"HK6E_P6Dh8Y93mRNtsDB1Q","nonce":"n"}),
+    "user 1101 from sub; no permissions")]
+#[case("authentik", Algorithm::Rs256, json!({"iss":"https://a.example/application/o/orders/","sub":"hash","aud":"c1","azp":"c1","nonce":"0S6_WzA2Mj","groups":["buyers"]}),
+    "user hash from sub; permissions buyers from groups")]
+#[case("keycloak", Algorithm::Rs256, json!({"iss":"https://sso.example/auth/realms/prod","sub":"f3a1","typ":"Bearer","nonce":"n","azp":"orders","realm_access":{"roles":["admin"]}}),
+    "user f3a1 from sub; permissions admin from realm_access.roles")]
+#[case("okta", Algorithm::Rs256, json!({"ver":1,"jti":"AT.y","iss":"https://dev-1.okta.com/oauth2/default","aud":"api://default","cid":"0oa1","scp":["orders"],"sub":"0oa1"}),
+    "user 0oa1 from sub; permissions orders from scp")]
+#[case("entra", Algorithm::Rs256, json!({"aud":"api://orders","iss":"https://sts.windows.net/t1/","appid":"c0","oid":"o-1","scp":"Orders.Read","sub":"pairwise","tid":"t1","unique_name":"buyer@example.com","ver":"1.0","_claim_names":{"groups":"src1"}}),
+    "user o-1 from oid; permissions Orders.Read from scp")]
+#[case("entra", Algorithm::Rs256, json!({"aud":"api://orders","iss":"https://login.microsoftonline.com/t1/v2.0","azp":"c0","azpacr":"1","oid":"sp-1","roles":["Orders.Read.All"],"sub":"sp-1","tid":"t1","ver":"2.0"}),
+    "user sp-1 from oid; permissions Orders.Read.All from roles")]
+#[case("cognito", Algorithm::Rs256, json!({"sub":"c1","token_use":"access","scope":"orders/read","iss":"https://cognito-idp.eu-west-1.amazonaws.com/p1","version":2,"client_id":"c1"}),
+    "user c1 from sub; permissions orders/read from scope")]
+#[case("hydra", Algorithm::Rs256, json!({"iss":"https://h.example/","aud":[],"client_id":"c1","ext":{},"scp":"orders offline","scope":["orders","profile"]}),
+    "user c1 from client_id; permissions orders, offline from scp; permissions profile from scope")]
+#[case("zitadel", Algorithm::Rs256, json!({"iss":"https://shop.zitadel.cloud","sub":"171","aud":["1710@shop"],"client_id":"1710@shop","scope":"openid"}),
+    "user 171 from sub; permissions openid from scope")]
 #[case("standard", Algorithm::Es256, json!({"iss":"https://as.example","sub":"buyer","aud":"mcp","client_id":"c1","scope":"orders:read orders:write","roles":["clerk"]}),
     "user buyer from sub; permissions orders:read, orders:write from scope; permissions clerk from roles")]
 fn a_token_of_each_provider_is_verified_and_mapped(
@@ -133,6 +155,105 @@ fn a_token_of_each_provider_is_verified_and_mapped(
     assert!(mapped(&judged).first().is_some_and(|user| user.ends_with(&shown)), "it is beside the stable ID");
     assert_eq!(principal.permissions, judged.permissions, "what is shown is what counts");
     assert_eq!(Some(&principal.user_id), judged.user.as_ref().map(|(user, _)| user));
+}
+
+/// Tokens whose claims an operator names, because no preset can know them.
+#[rstest]
+#[case::client_roles("keycloak", json!({"iss":"https://sso.example/realms/prod","sub":"f3a1","preferred_username":"buyer","resource_access":{"orders":{"roles":["clerk"]},"my.app":{"roles":["dotted"]}}}),
+    &["preferred_username"], &["resource_access.orders.roles", "resource_access.my.app.roles"],
+    "user buyer from preferred_username; permissions clerk from resource_access.orders.roles; permissions dotted from resource_access.my.app.roles")]
+#[case::namespaced_roles("auth0", json!({"iss":"https://tenant.eu.auth0.com/","sub":"m2m@clients","gty":"client-credentials","https://orders.example/roles":["clerk","two words"]}),
+    &[], &["https://orders.example/roles"],
+    "user m2m@clients from sub; permissions clerk, \"two words\" from https://orders.example/roles")]
+#[case::roles_of_a_project("zitadel", json!({"iss":"https://z.example","sub":"171","urn:zitadel:iam:org:project:1711:roles":{"project-admin":{"1709":"z.example"}}}),
+    &[], &["urn:zitadel:iam:org:project:1711:roles"],
+    "user 171 from sub; permissions project-admin from urn:zitadel:iam:org:project:1711:roles")]
+#[case::service_account("kubernetes", json!({"iss":"https://kubernetes.default.svc","sub":"system:serviceaccount:shop:orders","kubernetes.io":{"namespace":"shop","serviceaccount":{"name":"orders"}}}),
+    &["kubernetes.io.serviceaccount.name"], &["kubernetes.io.namespace"],
+    "user orders from kubernetes.io.serviceaccount.name; permissions shop from kubernetes.io.namespace")]
+#[case::gateway("standard", json!({"iss":"mcpgateway","sub":"admin@example.com","token_use":"session","user":{"email":"admin@example.com"},"teams":["t1"],"scopes":["tools.read","tools.execute"]}),
+    &[], &["scopes", "teams"],
+    "user admin@example.com from sub; permissions tools.read, tools.execute from scopes; permissions t1 from teams")]
+#[case::list_with_commas("standard", json!({"iss":"https://as.example","sub":"buyer","rights":"read,write all"}),
+    &[], &["rights,"],
+    "user buyer from sub; permissions read, \"write all\" from rights")]
+fn claims_that_an_operator_names_are_mapped(
+    #[case] preset: &str,
+    #[case] payload: Value,
+    #[case] user: &[&str],
+    #[case] permissions: &[&str],
+    #[case] wanted: &str,
+) {
+    let pair = Pair::new(Algorithm::Es256, "k1");
+    let name = payload["iss"].as_str().expect("an issuer").to_owned();
+    let owned = |names: &[&str]| names.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let mapping = Mapping::named(preset).expect("a preset");
+    let mapping = mapping.with_user(&owned(user)).with_permissions(&owned(permissions));
+    let rules = rules([Issuer { mapping: Arc::new(mapping), ..issuer(&name, preset, &pair) }]);
+    let token = pair.token(&claims(payload));
+    let principal = rules.verify_for(&token, Audience::Required, NOW).expect("it is valid");
+    let judged = rules.inspect(token.as_str()).judged;
+    assert_eq!(mapped(&judged).join("; "), wanted);
+    assert_eq!(principal.permissions, judged.permissions);
+}
+
+/// ID tokens are refused, except those of an issuer without any other JWTs.
+#[rstest]
+#[case("cognito", json!({"iss":"https://cognito-idp.eu-west-1.amazonaws.com/p1","sub":"a","aud":"c1","token_use":"id","cognito:groups":["admins"]}))]
+#[case("authentik", json!({"iss":"https://a.example/application/o/orders/","sub":"hash","aud":"c1","nonce":"n","at_hash":"h","scope":"openid","groups":["buyers"]}))]
+#[case("keycloak", json!({"iss":"https://sso.example/realms/prod","sub":"f3a1","typ":"ID","nonce":"n","at_hash":"h"}))]
+#[case("auth0", json!({"iss":"https://tenant.eu.auth0.com/","sub":"auth0|5f7","aud":"c1","nonce":"n"}))]
+#[case("okta", json!({"iss":"https://dev-1.okta.com/oauth2/default","sub":"00u1","aud":"0oa1","at_hash":"h","amr":["pwd"]}))]
+#[case("entra", json!({"iss":"https://login.microsoftonline.com/t1/v2.0","oid":"o-1","tid":"t1","aud":"c0","nonce":"n"}))]
+fn an_id_token_of_each_provider_is_refused(#[case] preset: &str, #[case] payload: Value) {
+    let pair = Pair::new(Algorithm::Es256, "k1");
+    let name = payload["iss"].as_str().expect("an issuer").to_owned();
+    let rules = rules([issuer(&name, preset, &pair)]);
+    let refused = rules.verify(&pair.token(&claims(payload)), NOW).expect_err("it is an ID token");
+    assert_eq!(refused.to_string(), "the token is an ID token, expected an access token");
+}
+
+#[test]
+fn an_id_token_of_google_is_accepted_and_that_is_said_with_the_risk() {
+    let pair = Pair::new(Algorithm::Rs256, "k1");
+    let payload = json!({"iss":"https://accounts.google.com","aud":"c1","sub":"1101","nonce":"n","at_hash":"h"});
+    let token = pair.token(&claims(payload));
+    let open = issuer("https://accounts.google.com", "google", &pair);
+    let bound = Issuer { audiences: ["c1".into()].into(), ..open.clone() };
+    let says = |issuer: &Issuer| {
+        let findings = rules([issuer.clone()]).inspect(token.as_str()).findings_at(NOW);
+        let found = findings.iter().find(|finding| finding.code() == "id_token_accepted");
+        found.map(ToString::to_string).unwrap_or_default()
+    };
+    let accepted = "an ID token, accepted because the issuer has no other JWTs";
+    assert_eq!(says(&bound), accepted);
+    let risk = "; each client of the issuer gets one, so require your client's ID as the audience";
+    assert_eq!(says(&open), format!("{accepted}{risk}"));
+    let typed = Issuer { require_typ: true, ..open };
+    assert_eq!(says(&typed), "");
+    assert!(rules([typed]).verify(&token, NOW).is_err());
+}
+
+/// Providers that sign with a secret they share with the server, and keys and tokens whose `kid` is empty.
+#[test]
+fn tokens_that_a_shared_secret_verifies_and_those_with_an_empty_kid_are_accepted() {
+    for (preset, payload) in [
+        ("authentik", json!({"iss":"https://a.example/application/o/orders/","sub":"hash","groups":["buyers"]})),
+        ("supabase", json!({"iss":"https://p.supabase.co/auth/v1","sub":"u-1","role":"authenticated"})),
+    ] {
+        let key = Signer::hs256(crate::forge::SECRET, KeyOrigin::Program).expect("a key");
+        let mapping = Arc::new(Mapping::named(preset).expect("a preset"));
+        let name = payload["iss"].as_str().map(Arc::from);
+        let rules = rules([Issuer { name, mapping, keys: KeySet::from(&key), ..Issuer::default() }]);
+        let token = crate::forge::token(claims(payload).to_string());
+        assert_eq!(rules.verify(&token, NOW).expect("valid").permissions.len(), 1, "{preset}");
+    }
+    let pair = Pair::new(Algorithm::Rs256, "");
+    let rules = rules([issuer("https://kubernetes.default.svc", "kubernetes", &pair)]);
+    let payload = claims(json!({"iss":"https://kubernetes.default.svc","sub":"system:serviceaccount:shop:orders"}));
+    for header in [json!({"alg":"RS256","kid":""}), json!({"alg":"RS256"})] {
+        assert!(rules.verify(&pair.sign(&header, &payload), NOW).is_ok(), "{header}");
+    }
 }
 
 #[test]
@@ -198,7 +319,13 @@ fn forgeries_of_asymmetric_tokens_are_refused_each_by_its_reason() {
     // An ID token, a refresh token, and no signature at all.
     let mut id = payload("https://ours");
     id["nonce"] = "n".into();
+    assert_eq!(code(&ours.token(&id)), "valid", "an access token with scopes may have a nonce too");
+    id["at_hash"] = "h".into();
     assert_eq!(code(&ours.token(&id)), "wrong_type");
+    let mut only_nonce = claims(json!({ "iss": "https://ours", "sub": "buyer", "nonce": "n" }));
+    assert_eq!(code(&ours.token(&only_nonce)), "wrong_type");
+    only_nonce["typ"] = "Bearer".into();
+    assert_eq!(code(&ours.token(&only_nonce)), "valid");
     let mut refresh = payload("https://ours");
     refresh["typ"] = "Refresh".into();
     assert_eq!(code(&ours.token(&refresh)), "wrong_type");

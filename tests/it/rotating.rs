@@ -24,6 +24,14 @@ fn new_key(algorithm: Algorithm) -> Box<Signer> {
     Box::new(Signer::generate(algorithm).expect("a key").0)
 }
 
+fn from_file(algorithm: Algorithm) -> Box<Signer> {
+    let generated = Signer::generate(algorithm).expect("a key").1;
+    let options = portcullis::auth::keys::SignerOptions::default();
+    Box::new(
+        portcullis::auth::keys::read_private(generated.to_file().as_bytes(), KeyOrigin::File, options).expect("a key"),
+    )
+}
+
 fn rotate(desk: &mut Desk, algorithm: &str) {
     desk.keys("Ctrl-P").types(&format!("rotate {algorithm}")).keys("Enter");
 }
@@ -37,10 +45,8 @@ fn tokens_of_the_earlier_key_stay_valid_until_it_is_retired() {
     let mut desk = Desk::new(120, 36);
     issue(&mut desk, "before");
     rotate(&mut desk, "es256");
-    desk.must_show(&[
-        "now signing with a new key (until exit): ES256, kid ",
-        "; the previous key still verifies",
-    ]);
+    desk.must_show(&["now signing with a new key (until exit): ES256, kid ", "; the previous key still verifies"]);
+    // The whole kid, which people compare with a JWKS, is in the Keys pane.
     issue(&mut desk, "after");
     desk.must_show(&["VALID", "ES256"]);
     desk.keys("Ctrl-Up").must_show(&["before", "VALID"]);
@@ -94,6 +100,30 @@ fn a_changed_key_file_rotates_and_an_unusable_one_changes_nothing() {
     desk.must_show(&["the current signing key stays in use: signing key file /no/such/key: no such file"]);
     issue(&mut desk, "later");
     desk.must_show(&["VALID", "EdDSA"]);
+}
+
+#[test]
+fn of_the_keys_that_a_file_had_only_the_last_four_still_verify() {
+    let mut desk = Desk::new(120, 36);
+    // A key that was generated is retired by hand only.
+    let files: Vec<Box<Signer>> = (0..6).map(|_| from_file(Algorithm::Ed25519)).collect();
+    for key in &files[..5] {
+        desk.hears(News::SigningKey(Ok(key.clone())));
+    }
+    desk.must_show(&["; 5 previous"]);
+    desk.hears(News::SigningKey(Ok(files[5].clone())));
+    desk.must_show(&["dropped the oldest"]);
+    let rules = desk.gate.shared().rules();
+    let keys: Vec<_> = rules.issuers.own().keys.iter().collect();
+    let verifies = |signer: &Signer| keys.iter().any(|key| signer.is_verified_by(key));
+    assert_eq!(files.iter().map(|key| verifies(key)).collect::<Vec<_>>(), [false, true, true, true, true, true]);
+    assert_eq!(keys.len(), 6, "the first key, which was generated, is still there");
+}
+
+#[test]
+fn a_key_file_that_can_be_read_again_is_reported() {
+    let mut desk = Desk::new(120, 36);
+    desk.hears(News::SigningKeyReadable).must_show(&["the signing key's file can be read again"]);
 }
 
 #[test]
@@ -199,6 +229,9 @@ fn a_running_server_signs_with_the_key_that_its_file_gets_and_publishes_both() {
     let notice = notices.find(|line| line.contains("signing key")).expect("a notice");
     assert!(notice.starts_with("portcullis: signing key reloaded: from file, EdDSA, 256 bits"), "{notice}");
     assert!(notice.ends_with("; the previous key still verifies until the server restarts"), "{notice}");
+    let kid = issued("x").split('.').next().map(|header| URL_SAFE_NO_PAD.decode(header).expect("base64url"));
+    let header: Value = serde_json::from_slice(&kid.expect("a header")).expect("JSON");
+    assert!(notice.contains(header["kid"].as_str().expect("a kid")), "the whole kid: {notice}");
     let published = get(&address, "/.well-known/jwks.json");
     let algorithms: Vec<&str> =
         published["keys"].as_array().expect("keys").iter().filter_map(|k| k["kty"].as_str()).collect();

@@ -1579,7 +1579,7 @@ fn tokens_of_other_issuers_are_served_and_missing_keys_are_not_the_token_s_fault
     assert_eq!(call(&token("https://as", &json!({})), "read_data").status, 200);
     assert_eq!(call(&token("https://as", &json!({})), "write_data").status, 403);
     for (more, reason) in [
-        (json!({"nonce": "n"}), "wrong_type"),
+        (json!({"at_hash": "h"}), "wrong_type"),
         // Every issuer's tokens must name this server, as our own must.
         (json!({"aud": "https://elsewhere"}), "audience_mismatch"),
     ] {

@@ -103,6 +103,18 @@ impl fmt::Display for RefusedKey {
     }
 }
 
+/// Groups keys that cannot be used by their reason: the first key of each, and how many there are.
+pub fn by_reason<'k>(keys: impl IntoIterator<Item = &'k RefusedKey>) -> Vec<(&'k RefusedKey, usize)> {
+    let mut groups: Vec<(&RefusedKey, usize)> = Vec::new();
+    for key in keys {
+        match groups.iter_mut().find(|(first, _)| first.why == key.why) {
+            Some((_, count)) => *count += 1,
+            None => groups.push((key, 1)),
+        }
+    }
+    groups
+}
+
 /// The keys that were read from a set.
 #[derive(Clone, Debug, Default)]
 pub struct KeysRead {
@@ -139,6 +151,7 @@ pub struct KeySource {
 
 /// Reads a JWK set, or a single JWK.
 pub fn read(bytes: &[u8], source: KeySource) -> Result<KeysRead, SetError> {
+    let bytes = material::without_mark(bytes);
     let found = members::parse(bytes).map_err(SetError::NotJson)?;
     let value = |name| members::value(&found, name);
     let mut read = KeysRead::default();

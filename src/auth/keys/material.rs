@@ -7,6 +7,7 @@ use serde_json::value::RawValue;
 use super::der::{self, Structure};
 use super::secret::Material;
 use crate::auth::members::{self, Member};
+use crate::text::secret::PRIVATE_MEMBERS;
 
 /// The beginning of a PEM block, before its label (RFC 7468 §2).
 const BEGIN: &[u8] = b"-----BEGIN ";
@@ -58,9 +59,14 @@ pub fn labels(bytes: &[u8]) -> Vec<String> {
     text.split("-----BEGIN ").skip(1).filter_map(label).collect()
 }
 
+/// The text without a byte order mark, which editors and servers write before JSON although RFC 8259 §8.1 forbids it.
+pub fn without_mark(bytes: &[u8]) -> &[u8] {
+    bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes)
+}
+
 /// The text of a JSON object, without a byte order mark; `None` for anything else.
 pub fn json(bytes: &[u8]) -> Option<&[u8]> {
-    let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    let text = without_mark(bytes);
     text.trim_ascii_start().starts_with(b"{").then_some(text)
 }
 
@@ -77,5 +83,22 @@ pub fn is_private(key: &str) -> bool {
 
 /// Whether a key has a private or shared part.
 pub fn has_private(jwk: &[Member<'_>]) -> bool {
-    jwk.iter().any(|member| matches!(&*member.name, "d" | "k"))
+    jwk.iter().any(|member| PRIVATE_MEMBERS.contains(&&*member.name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_private_member_makes_a_private_key() {
+        for member in PRIVATE_MEMBERS {
+            let jwk = format!(r#"{{"kty":"RSA","n":"x","e":"AQAB","{member}":"x"}}"#);
+            assert_eq!(recognize(jwk.as_bytes()), Some(Material::PrivateJwk), "{member}");
+            let set = format!(r#"{{"keys":[{jwk}]}}"#);
+            assert_eq!(recognize(set.as_bytes()), Some(Material::PrivateJwk), "{member}");
+        }
+        let public = br#"{"kty":"RSA","n":"x","e":"AQAB","kid":"d"}"#;
+        assert_eq!(recognize(public), Some(Material::PublicJwk));
+    }
 }

@@ -2,6 +2,7 @@
 
 mod der;
 mod file;
+mod former;
 mod hmac;
 pub mod jwk;
 mod material;
@@ -18,9 +19,10 @@ use super::reason::Reason;
 
 pub use der::{ecdsa_signature, public_key_info};
 pub use file::{DamagedPem, KeyFileError, PublicFileError, public_pem, read_private, read_public};
+pub use former::{FormerKeys, MOST_FORMER};
 pub(crate) use hmac::hs256;
 pub use jwk::{KeysRead, RefusedKey};
-pub use material::recognize;
+pub use material::{recognize, without_mark};
 pub use near::NearFit;
 pub use public::{Components, PublicKeyError, SMALLEST_RSA};
 pub use secret::{KeyError, KeyOrigin, MAX_SECRET_BYTES, Material};

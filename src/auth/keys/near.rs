@@ -7,6 +7,7 @@ use std::fmt;
 use zeroize::Zeroizing;
 
 use super::hmac::HmacKey;
+use super::material::without_mark;
 use super::secret;
 use crate::auth::algorithm::Algorithm;
 
@@ -75,7 +76,7 @@ pub fn readings(algorithm: Algorithm, secret: &[u8], written: &[u8]) -> Box<[(Ne
 /// A text without white space and a byte order mark around it.
 fn trimmed(text: &[u8]) -> &[u8] {
     let text = text.trim_ascii();
-    text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text).trim_ascii()
+    without_mark(text).trim_ascii()
 }
 
 /// A text without the pair of quotes around it, if there is one.

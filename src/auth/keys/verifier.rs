@@ -10,6 +10,9 @@ use super::secret::KeyOrigin;
 use crate::auth::algorithm::{Algorithm, Family};
 use crate::text;
 
+/// The longest `kid` that is shown as a whole, in bytes: a thumbprint (RFC 7638), which users compare, has 43.
+const KID: usize = 64;
+
 /// A key that checks signatures of one algorithm, or of the algorithms of its family. Clones share the key.
 #[derive(Clone)]
 pub struct Verifier(Arc<Inner>);
@@ -110,7 +113,7 @@ impl Verifier {
             [only] => only.name(),
             _ => self.family().words(),
         };
-        let named = self.kid().map_or_else(String::new, |name| format!(", kid {}", text::name(name, 32)));
+        let named = self.kid().map_or_else(String::new, |name| format!(", kid {}", text::name(name, KID)));
         format!("{}, {kind}, {} bits{weak}{named}", self.origin().word(), self.bits())
     }
 

@@ -79,7 +79,11 @@ fn tokens_that_are_not_access_tokens_or_of_another_issuer_are_refused_by_their_r
     let folder = Folder::new();
     for (more, options, reason) in [
         (json!({"typ": "ID"}), &[][..], "wrong_type: the token is an ID token, expected an access token"),
-        (json!({"nonce": "n", "typ": null}), &[][..], "wrong_type: the token is an ID token, expected an access token"),
+        (
+            json!({"at_hash": "h", "typ": null}),
+            &[][..],
+            "wrong_type: the token is an ID token, expected an access token",
+        ),
         (json!({}), &["--require-typ"][..], "wrong_type: the token is of the type JWT, expected the type at+jwt"),
         (json!({}), &["--issuer", "https://sso.example"][..], "unknown_issuer: iss is https://sso.example/realms/prod"),
         (json!({}), &["--algorithms", "ES256,PS256"][..], "algorithm_refused: not verified"),
@@ -123,4 +127,91 @@ fn options_of_an_issuer_that_cannot_work_are_explained() {
         let CommandOutput { err, exit: found, .. } = bare(&[options, &["inspect", &token]].concat()).run();
         assert!(found == exit && err.contains(message), "{found}: {err}");
     }
+}
+
+#[test]
+fn without_options_the_hint_names_the_keys_that_the_token_needs() {
+    let folder = Folder::new();
+    let (_, token) = keycloak(&folder, &json!({}));
+    let needs = "no key for RS256; pass --jwks FILE or URL, --public-key FILE, or --issuer URL with --discover";
+    let run = |arguments: &[&str]| bare(arguments).run();
+    let CommandOutput { err, exit, .. } = run(&["inspect", &token]);
+    assert!(exit == 3 && err.contains(&format!("signature not checked: {needs}")), "{err}");
+    for command in [&["check", &token, "read_data"], &["call", &token, "read_data"]] {
+        let CommandOutput { err, exit, .. } = run(command);
+        assert!(exit == 1 && err.contains(needs), "{err}");
+    }
+    // A token of a shared secret needs that. Of a list, each kind is named once.
+    let secret = crate::forge::token(crate::forge::claims(""));
+    let err = bare(&["inspect", "-"]).input(format!("{token}\n{token}\n{secret}\n{secret}\n")).run().err;
+    assert_eq!((err.matches("no key for RS256").count(), err.matches("no signing secret").count()), (1, 1), "{err}");
+    let err = run(&["check", &secret, "read_data"]).err;
+    assert!(err.contains("no signing secret; pass --secret-file FILE or --signing-key FILE"), "{err}");
+}
+
+#[test]
+fn an_opaque_token_is_said_to_be_one() {
+    for token in ["ya29.a0AfH6SMBx", "ghs_16C7e42F292c6912E7710c838347Ae178B4a", "3fa85f64-5717-4562-b3fc-2c963f66afa6"]
+    {
+        let CommandOutput { out, exit, .. } = portcullis(&["inspect", token]).run();
+        let says = "malformed: not a JWT: this looks like an opaque token, which only its issuer can check";
+        assert!(exit == 3 && out.contains(says), "{out}");
+        let CommandOutput { out, exit, .. } = portcullis(&["check", token, "read_data"]).run();
+        assert!(exit == 3 && out.contains(says), "{out}");
+    }
+}
+
+/// A key set in which a shared secret is beside a public key, and a token that the secret signed.
+fn mixed_set(folder: &Folder) -> (String, String) {
+    let secret = crate::forge::b64(crate::forge::SECRET);
+    let keys = [Pair::new(Algorithm::Es256, "k1").jwk(), json!({ "kty": "oct", "k": secret })];
+    let set = folder.write("set.json", json!({ "keys": keys }).to_string());
+    let claims = format!(r#"{{"iss":"https://as","sub":"buyer","exp":{}}}"#, crate::forge::EXP);
+    (set, crate::forge::token(claims))
+}
+
+const REFUSED: &str = "key 2: a shared secret (kty oct) beside public keys";
+
+#[test]
+fn a_token_that_no_key_verifies_is_explained_by_the_keys_that_cannot_be_used() {
+    let folder = Folder::new();
+    let (set, token) = mixed_set(&folder);
+    for command in [&["inspect", &token][..], &["check", &token, "read_data"], &["call", &token, "read_data"]] {
+        let CommandOutput { out, err, exit } = bare(&[&["--jwks", &set][..], command].concat()).run();
+        assert!(exit == 3 && (out.contains(REFUSED) || err.contains(REFUSED)), "{command:?}: {out}{err}");
+    }
+}
+
+#[test]
+fn a_server_explains_once_which_keys_of_a_set_cannot_be_used_when_a_token_needs_one() {
+    use std::io::{BufRead as _, BufReader};
+    use std::process::{Command, Stdio};
+    let folder = Folder::new();
+    let (set, token) = mixed_set(&folder);
+    let mut server = Command::new(super::PORTCULLIS)
+        .args(["serve", "--listen", "127.0.0.1:0", "--jwks", &set])
+        .env_clear()
+        .env("HOME", "/nonexistent")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program starts");
+    let mut rows = BufReader::new(server.stdout.take().expect("a pipe")).lines().map(|line| line.expect("UTF-8"));
+    let address = rows.next().expect("an address");
+    let address = address.trim_start_matches("serving http://").trim_end_matches("/mcp").parse().expect("an address");
+    let mut refused = || {
+        // Until the keys have been read, it is 503.
+        let mut call =
+            || (crate::serving::call_status(address, Some(&token), "read_data"), rows.next().expect("a row"));
+        let (status, row) = std::iter::repeat_with(&mut call).find(|(status, _)| *status != 503).expect("an answer");
+        assert!(status == 401 && row.contains("no key for HS256"), "{status} {row}");
+    };
+    refused();
+    let mut notices = BufReader::new(server.stderr.take().expect("a pipe")).lines().map(|line| line.expect("UTF-8"));
+    let says = format!("issuer any: a key of its set cannot be used: {REFUSED}");
+    assert!(notices.any(|notice| notice.ends_with(&says)));
+    refused();
+    server.kill().expect("it runs");
+    server.wait().expect("it ends");
+    assert!(!notices.any(|notice| notice.contains(REFUSED)));
 }

@@ -164,6 +164,7 @@ fn a_public_set_has_the_keys_of_all_files_and_no_secret() {
         );
     }
     // A set is accepted again, and the signing key gives the same as its file.
+    assert!(printed.starts_with("{\n  \"keys\": [\n    {\n"), "real lines: {printed}");
     let again = bare(&["--json", "keys", "jwks", &folder.write("set.json", &printed)]).out();
     assert_eq!(parsed(&again), set);
     let own = bare(&["keys", "jwks", "--signing-key", &rsa]).out();

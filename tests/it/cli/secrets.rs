@@ -175,7 +175,9 @@ fn an_issuer_can_have_secrets_of_its_own() {
 #[case::words("standard", &["--permissions-claim", "rights"], r#""sub":"mina","rights":"user admin""#, 0)]
 #[case::none("standard", &[], r#""sub":"mina""#, 4)]
 #[case::issued_here("keycloak", &[], r#""user_id":"mina","permissions":["user"]"#, 0)]
-#[case::id_token("standard", &[], r#""sub":"mina","scope":"user","nonce":"n""#, 3)]
+#[case::id_token("standard", &[], r#""sub":"mina","scope":"user","at_hash":"h""#, 3)]
+#[case::nonce("standard", &[], r#""sub":"mina","nonce":"n""#, 3)]
+#[case::scopes_and_nonce("standard", &[], r#""sub":"mina","scope":"user","nonce":"n""#, 0)]
 fn the_claims_of_tokens_that_our_own_secret_verifies_can_be_mapped(
     #[case] preset: &str,
     #[case] more: &[&str],
