@@ -69,6 +69,15 @@ impl Issuer {
                 return Err(Reason::WrongType { found: found.into(), wanted: "the type at+jwt" });
             }
         }
+        // RFC 8725 §3.11: a type that names another purpose excludes this one.
+        let typ = members::value(header, "typ").and_then(members::string).map(|typ| typ.to_ascii_lowercase());
+        let other = typ.filter(|typ| typ.ends_with("+jwt") && !typ.ends_with("at+jwt"));
+        if let Some(typ) = other.filter(|_| !self.mapping.is_strict()) {
+            return Err(Reason::WrongType {
+                found: format!("of the type {}", text::name(&typ, 32)).into(),
+                wanted: WANTED,
+            });
+        }
         match kind().filter(|_| !self.mapping.is_strict()) {
             Some(TokenKind::Id) if self.mapping.id_tokens() == IdTokens::Accepted => Ok(()),
             Some(kind @ (TokenKind::Id | TokenKind::Refresh)) => {

@@ -40,6 +40,41 @@ impl fmt::Display for TokenLimit {
     }
 }
 
+/// The orders of P-256, P-384 and P-521 (FIPS 186-5 and SP 800-186 §3.2.1), by the length of a signature as base64url.
+const ORDERS: [(usize, &str); 3] = [
+    (86, "ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551"),
+    (128, "ffffffffffffffffffffffffffffffffffffffffffffffffc7634d81f4372ddf581a0db248b0a77aecec196accc52973"),
+    (
+        176,
+        "01fffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffa51868783bf2f966b7fcc0148f709a5d03bb5c9b8899\
+         c47aebb6fb71e91386409",
+    ),
+];
+
+/// Returns the twin of a signature whose s is above half of the order, or `None` if it is below, or of another length. A
+/// signature of another algorithm with the same length has a twin too, which does not verify.
+fn lower_twin(signature: &str) -> Option<String> {
+    let (_, order) = ORDERS.iter().find(|(length, _)| *length == signature.len())?;
+    let mut bytes = URL_SAFE_NO_PAD.decode(signature).ok()?;
+    let half = bytes.len() / 2;
+    let s = bytes.get_mut(half..)?;
+    let mut twin = Vec::with_capacity(half);
+    let mut borrow = 0i16;
+    for (at, byte) in s.iter().enumerate().rev() {
+        let digit = i16::from(u8::from_str_radix(order.get(2 * at..2 * at + 2)?, 16).ok()?);
+        let difference = digit - i16::from(*byte) - borrow;
+        borrow = i16::from(difference < 0);
+        twin.push(u8::try_from(difference.rem_euclid(256)).ok()?);
+    }
+    twin.reverse();
+    // A number above the order is not a signature.
+    if borrow != 0 || *twin >= *s {
+        return None;
+    }
+    s.copy_from_slice(&twin);
+    Some(URL_SAFE_NO_PAD.encode(bytes))
+}
+
 /// The text is not a limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("expected whole KiB from 1 to 64")]
@@ -54,15 +89,23 @@ impl FromStr for TokenLimit {
     }
 }
 
-/// A token's ID in logs, lists and evidence: the SHA-256 of its text. Two tokens are equal if their whole hashes are
-/// equal; the first 8 hex digits are shown.
+/// A token's ID in logs, lists, evidence and revocations: the SHA-256 of its text, with an ECDSA signature in its lower
+/// form. Two tokens are equal if their whole hashes are equal; the first 8 hex digits are shown.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TokenId([u8; 32]);
 
 impl TokenId {
     /// Returns the ID of a token.
+    ///
+    /// Of every ECDSA signature (r, s) there is a twin, (r, n − s), which anyone can write and which verifies too
+    /// (FIPS 186-5 §6.4). Both are the same token: a revoked one would otherwise come back by its twin.
     pub fn of(token: &str) -> Self {
-        Self(Sha256::digest(token).into())
+        let mut hash = Sha256::new();
+        match token.rsplit_once('.').and_then(|(signed, signature)| Some((signed, lower_twin(signature)?))) {
+            Some((signed, signature)) => hash.update(format!("{signed}.{signature}")),
+            None => hash.update(token),
+        }
+        Self(hash.finalize().into())
     }
 
     /// The whole hash, as 64 hex digits.
@@ -284,6 +327,51 @@ fn object(segment: usize, bytes: &[u8]) -> Result<Vec<Member<'_>>, Fault> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::auth::{Algorithm, IssueRequest, KeyOrigin, NumericDate, Rules, Signer};
+
+    /// Subtracts s from the order with the type of another library, and returns the token with that signature.
+    fn twin(token: &str) -> String {
+        let (signed, signature) = token.rsplit_once('.').expect("a token");
+        let bytes = URL_SAFE_NO_PAD.decode(signature).expect("base64url");
+        let (r, s) = bytes.split_at(bytes.len() / 2);
+        let order = ORDERS.iter().find(|(length, _)| *length == signature.len()).expect("ECDSA").1;
+        // Digit by digit, as on paper.
+        let digits = |hex: &str| hex.chars().filter_map(|c| c.to_digit(16)).collect::<Vec<u32>>();
+        let s: String = s.iter().map(|byte| format!("{byte:02x}")).collect();
+        let (mut borrow, mut out) = (0, Vec::new());
+        for (n, s) in digits(order).into_iter().zip(digits(&s)).rev() {
+            let taken = s + borrow;
+            borrow = u32::from(taken > n);
+            out.push(n + 16 * borrow - taken);
+        }
+        out.reverse();
+        let s: Vec<u8> = out.chunks(2).map(|pair| u8::try_from(pair[0] * 16 + pair[1]).expect("a byte")).collect();
+        format!("{signed}.{}", URL_SAFE_NO_PAD.encode([r, &s].concat()))
+    }
+
+    #[test]
+    fn the_twin_of_an_ecdsa_signature_verifies_and_has_the_same_id() {
+        let now = NumericDate::from_seconds(1_795_380_000);
+        for algorithm in [Algorithm::Es256, Algorithm::Es384, Algorithm::Es512] {
+            let signer = Signer::generate(algorithm).expect("a key").0;
+            let rules = Rules::new(&signer);
+            for n in 0..8 {
+                let request = IssueRequest { user_id: format!("user{n}"), ..IssueRequest::default() };
+                let token = signer.issue(&request, "7", now).expect("a token");
+                let twin = twin(&token);
+                assert!(*token != *twin && rules.verify(&twin, now).is_ok(), "{algorithm}");
+                assert_eq!(TokenId::of(&token), TokenId::of(&twin), "{algorithm}");
+                // One of both is the plain hash of its text.
+                let plain = |text: &str| TokenId(Sha256::digest(text).into());
+                let id = TokenId::of(&token);
+                assert!((plain(&token) == id) != (plain(&twin) == id), "{algorithm}");
+            }
+        }
+        let other = Signer::hs256(b"a secret", KeyOrigin::Program).expect("a key");
+        let token = other.issue(&IssueRequest { user_id: "me".into(), ..IssueRequest::default() }, "7", now);
+        let token = token.expect("a token");
+        assert_eq!(TokenId::of(&token), TokenId(Sha256::digest(&*token).into()));
+    }
     use rstest::rstest;
 
     #[test]

@@ -60,6 +60,9 @@ pub enum JwkError {
     /// A shared secret in a set that everyone can read.
     #[error("a shared secret (kty oct) does not belong in a public set")]
     PublishedSecret,
+    /// A private key in a set that everyone can read.
+    #[error("the private key is published, so that anyone can sign with it; its issuer must replace it")]
+    PublishedPrivate,
     /// A shared secret beside public keys: every reader of the set could sign.
     #[error("a shared secret (kty oct) beside public keys")]
     MixedSet,
@@ -248,6 +251,10 @@ fn verifier(jwk: &[Member<'_>], source: KeySource) -> Result<Verifier, JwkError>
         let (alg, secret) = secret(jwk, common.alg)?;
         return Verifier::hmac(alg, &secret, &secret, source.origin, kid)
             .ok_or(JwkError::Contradicts { alg, family: Family::Hmac });
+    }
+    // Of a local file, only the public half is used.
+    if source.origin == KeyOrigin::Fetched && material::has_private(jwk) {
+        return Err(JwkError::PublishedPrivate);
     }
     let components = components(jwk, &common.kty)?;
     common.fits(components.family())?;
