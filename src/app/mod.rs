@@ -49,7 +49,6 @@ pub use screen::Screen;
 use update::RunStart;
 pub use update::update;
 
-use crate::auth::keys::FormerKeys;
 use crate::auth::{Call, Decision, Inspection, NumericDate, Verdict};
 use crate::endpoint::{Address, Files, Settings};
 use crate::gate::ports::ToolError;
@@ -166,8 +165,6 @@ pub struct App {
     pub issuers: IssuersPane,
     /// The state of the Keys pane.
     pub keys_pane: KeysPane,
-    /// The previous keys of the signing key's file.
-    former_keys: FormerKeys,
     /// The names that several tokens share.
     namesakes: Namesakes,
     /// The last jump of the system clock, until the user has seen it.
@@ -312,7 +309,6 @@ impl App {
             kit: KitPane::default(),
             issuers: IssuersPane::default(),
             keys_pane: KeysPane::default(),
-            former_keys: FormerKeys::default(),
             namesakes: Namesakes::default(),
             auth,
         };

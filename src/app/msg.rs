@@ -7,6 +7,7 @@ use zeroize::Zeroizing;
 
 use super::key::Key;
 use crate::auth::issuers::DuplicateIssuer;
+use crate::auth::keys::SigningKeys;
 use crate::auth::revocations::{Revocation, RevocationTarget};
 use crate::auth::{Algorithm, IssueError, IssueRequest, KeyError, NumericDate, Policy, Rules, Signer, Verifier};
 use crate::config::ConfigError;
@@ -104,9 +105,16 @@ pub enum Msg {
     /// The policy file or the signing key's file is not watched, so edits by other programs are not noticed at once.
     FileUnwatched(WatchError),
     /// The signing key's file was read again: the key, or why it cannot be used.
-    SigningKeyRead(Result<Box<Signer>, ConfigError>),
+    SigningKeyRead(Result<Box<SigningKeys>, ConfigError>),
     /// The file of the signing key can be read again, after a failure that was reported.
     SigningKeyReadable,
+    /// Another key signs from now on.
+    Rotated {
+        /// A noun for it.
+        what: &'static str,
+        /// The previous key that no longer verifies, because there are too many.
+        dropped: Option<Verifier>,
+    },
     /// A key was generated, to sign from now on.
     KeyGenerated(Result<Box<Signer>, KeyError>),
     /// Revocations that could not be stored before have been stored.
@@ -332,8 +340,13 @@ pub enum Effect {
     FreshKey,
     /// Generate a key for this algorithm, to sign from now on.
     Rotate(Algorithm),
-    /// Sign with this key from now on; the previous keys still verify.
-    RotateTo(Box<Signer>),
+    /// Sign with these keys from now on; the previous keys still verify.
+    RotateTo {
+        /// The keys.
+        keys: Box<SigningKeys>,
+        /// A noun for them.
+        what: &'static str,
+    },
     /// Do not verify with this previous key any longer.
     RetireKey(Verifier),
     /// Accept an issuer besides our own in place of the one with its name, or remove that one.

@@ -3,7 +3,7 @@
 use super::overlay::{Overlay, Question};
 use super::pane::Pane;
 use super::{App, Effect};
-use crate::auth::keys::MOST_FORMER;
+use crate::auth::keys::{MOST_PREVIOUS, SigningKeys};
 use crate::auth::{KeyError, Signer, Verifier};
 use crate::config::ConfigError;
 use crate::endpoint::origin;
@@ -26,7 +26,7 @@ impl App {
     /// Handles a generated key.
     pub(super) fn key_generated(&mut self, generated: Result<Box<Signer>, KeyError>) -> Vec<Effect> {
         match generated {
-            Ok(signer) => self.rotate_to("a new key (until exit)", signer, None),
+            Ok(signer) => vec![rotate("a new key (until exit)", (*signer).into())],
             Err(error) => {
                 self.complain(format!("no key was generated, the current one stays in use: {error}"));
                 Vec::new()
@@ -35,14 +35,10 @@ impl App {
     }
 
     /// Handles the key that was read from the signing key's file after a change.
-    pub(super) fn signing_key_read(&mut self, read: Result<Box<Signer>, ConfigError>) -> Vec<Effect> {
+    pub(super) fn signing_key_read(&mut self, read: Result<Box<SigningKeys>, ConfigError>) -> Vec<Effect> {
         match read {
-            Ok(signer) if self.auth.signer.as_ref().is_some_and(|own| own.is_equivalent(&signer)) => Vec::new(),
-            Ok(signer) => {
-                let (old, keys) = (self.auth.signer.as_ref(), &self.auth.rules.issuers.own().keys);
-                let dropped = old.and_then(|old| self.former_keys.replace(old, &signer, keys));
-                self.rotate_to("the key in the changed file", signer, dropped)
-            }
+            Ok(keys) if self.auth.signs_with(&keys) => Vec::new(),
+            Ok(keys) => vec![rotate("the key in the changed file", *keys)],
             Err(error) => {
                 self.complain(format!("the current signing key stays in use: {error}"));
                 Vec::new()
@@ -50,29 +46,25 @@ impl App {
         }
     }
 
-    /// Signs with another key. `dropped` is the previous key that no longer verifies, because there are too many.
-    fn rotate_to(&mut self, what: &str, signer: Box<Signer>, dropped: Option<Verifier>) -> Vec<Effect> {
-        let others = self.auth.rules.issuers.own().keys.iter().filter(|key| !signer.is_verified_by(key)).count();
-        let previous = others - usize::from(dropped.is_some());
-        let rest = match previous {
+    /// Reports that another key signs.
+    pub(super) fn rotated(&mut self, what: &str, dropped: Option<&Verifier>) -> Vec<Effect> {
+        let key = self.auth.signer.as_ref().map_or_else(String::new, |signer| short(signer.verifier()));
+        let rest = match self.auth.previous.len() {
             0 => String::new(),
             1 => "; the previous key still verifies".to_owned(),
             n => format!("; {} still verify", words::count(n, "previous key")),
         };
-        let retired = dropped.as_ref().map_or_else(String::new, |key| {
-            format!("; dropped the oldest, {}: at most {MOST_FORMER} keys of a file are kept", key.describe())
+        let dropped = dropped.map_or_else(String::new, |key| {
+            format!("; dropped the oldest, {}: at most {MOST_PREVIOUS} keys of a file are kept", short(key))
         });
-        self.say(format!("now signing with {what}: {}{rest}{retired}", short(signer.verifier())));
-        let mut effects = vec![Effect::RotateTo(signer)];
-        effects.extend(dropped.map(Effect::RetireKey));
-        effects
+        self.say(format!("now signing with {what}: {key}{rest}{dropped}"));
+        Vec::new()
     }
 
     /// Asks whether to retire a previous key: the one under the cursor of the Keys pane, or else the oldest.
     pub(super) fn ask_to_retire(&mut self) {
-        let oldest = || self.auth.rules.issuers.own().keys.iter().filter(|key| !self.signs(key)).last().cloned();
         let here = self.retirable_key().filter(|_| self.focus.pane == Pane::Keys);
-        match here.or_else(oldest) {
+        match here.or_else(|| self.auth.previous.iter().next_back().cloned()) {
             Some(key) => self.overlays.push(Overlay::Confirm(Question::RetireKey(key))),
             None => self.complain("there is no previous key: only the key that signs verifies your tokens"),
         }
@@ -82,6 +74,10 @@ impl App {
         self.say(format!("retired {}; its tokens no longer verify here", short(&key)));
         vec![Effect::RetireKey(key)]
     }
+}
+
+fn rotate(what: &'static str, keys: SigningKeys) -> Effect {
+    Effect::RotateTo { keys: Box::new(keys), what }
 }
 
 /// Returns the key in a few words: its algorithm and the beginning of its `kid`. Safe to show.

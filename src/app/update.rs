@@ -68,6 +68,7 @@ pub fn update(app: &mut App, msg: Msg) -> Vec<Effect> {
             app.say("the signing key's file can be read again");
             Vec::new()
         }
+        Msg::Rotated { what, dropped } => app.rotated(what, dropped.as_ref()),
         Msg::KeyGenerated(generated) => app.key_generated(generated),
         Msg::Policy { asked, read } => app.policy_read(&asked, read),
         Msg::Served(result) => app.served(result),

@@ -10,7 +10,7 @@ use super::CliError;
 use super::options::Settings;
 use crate::auth::algorithm::Family;
 use crate::auth::issue::TimeInput;
-use crate::auth::keys::SignerOptions;
+use crate::auth::keys::{PreviousKeys, SignerOptions};
 use crate::auth::{
     Algorithm, IssueRequest, Issuer, Issuers, KeySet, Leeway, NumericDate, Policy, Revocations, Rules, Signer,
     TokenLimit,
@@ -164,7 +164,7 @@ impl Context {
             options: key,
         };
         let own_keys = key_sources.read()?;
-        let has_own = own_keys.signer.is_some() || !own_keys.verifiers.is_empty();
+        let has_own = own_keys.verifiers().next().is_some();
         if let Some(option) = settings.other.useless().filter(|_| single.is_none() && !has_own) {
             let wanted =
                 format!("{option} needs a key: give --jwks, --public-key, --discover, --secret-file or --signing-key");
@@ -238,7 +238,7 @@ impl Context {
 
     /// Whether there is a key to verify signatures with.
     pub fn has_key(&self) -> bool {
-        self.own_keys.signer.is_some() || !self.own_keys.verifiers.is_empty() || !self.others.is_empty()
+        self.own_keys.verifiers().next().is_some() || !self.others.is_empty()
     }
 
     /// Checks that there is a key to verify a token with. Otherwise the error names the options for its algorithm.
@@ -266,8 +266,7 @@ impl Context {
 
     /// Returns a sentence that the secret is weak and how to make a strong one; `None` if it is strong or missing.
     pub fn weakness(&self) -> Option<String> {
-        let own = self.own_keys.signer.as_ref().map(Signer::verifier);
-        let weak = own.into_iter().chain(&self.own_keys.verifiers).find(|key| key.is_weak())?;
+        let weak = self.own_keys.verifiers().find(|key| key.is_weak())?;
         let (bits, algorithm) = (weak.bits(), weak.algorithms().first()?);
         Some(format!(
             "weak secret: {} bits, {} needs at least {} (RFC 7518 §3.2); generate one with: openssl rand -hex {}",
@@ -322,23 +321,17 @@ impl Context {
     }
 
     /// The key to sign with, if there is one.
-    pub const fn signer(&self) -> Option<&Signer> {
-        self.own_keys.signer.as_ref()
+    pub fn signer(&self) -> Option<&Signer> {
+        self.own_keys.signer()
     }
 
     /// The rules; without a secret, they cannot verify signatures.
     pub fn rules(&self) -> Rules {
-        self.rules_with(self.signer())
+        self.rules_with(&self.own_keys)
     }
 
-    /// Returns the key to sign with; without a secret, a fresh one.
-    pub fn signer_or_fresh(&self) -> Result<Signer, ConfigError> {
-        self.own_keys.signer.clone().map_or_else(config::fresh_key, Ok)
-    }
-
-    /// The rules with the key of this signer, and with the keys that only verify.
-    pub fn rules_with(&self, signer: Option<&Signer>) -> Rules {
-        let keys: KeySet = signer.map(Signer::verifier).into_iter().chain(&self.own_keys.verifiers).cloned().collect();
+    fn rules_with(&self, own_keys: &OwnKeys) -> Rules {
+        let keys: KeySet = own_keys.verifiers().cloned().collect();
         let own = Issuers::new(Issuer { keys, ..self.own.clone() });
         // Their names were found to be different.
         let add = |issuers: Issuers, issuer: &Issuer| issuers.with(issuer.clone()).unwrap_or(issuers);
@@ -355,8 +348,14 @@ impl Context {
     pub fn gate(&self, has_token: bool) -> Result<Gate, ConfigError> {
         match has_token && !self.has_key() {
             true => Err(ConfigError::NoSecret),
-            false => Ok(Gate::with(self.rules(), self.own_keys.signer.clone(), Arc::new(SystemClock::new()))),
+            false => Ok(self.gate_with(&self.own_keys, Arc::new(SystemClock::new()))),
         }
+    }
+
+    fn gate_with(&self, own_keys: &OwnKeys, clock: Arc<dyn Clock>) -> Gate {
+        let gate = Gate::with(self.rules_with(own_keys), own_keys.signer().cloned(), clock);
+        gate.shared().update(|state| state.set_previous_keys(PreviousKeys::named(own_keys.previous.iter().cloned())));
+        gate
     }
 
     /// Returns the default claims of an issued token.
@@ -374,10 +373,12 @@ impl Context {
 
     /// Creates a console's gate and clock; without a secret it generates a key.
     pub fn begin(&self) -> Result<GateWithClock, ConfigError> {
-        let signer = self.signer_or_fresh()?;
+        let mut own_keys = self.own_keys.clone();
+        if own_keys.signing.is_none() {
+            own_keys.signing = Some(config::fresh_key()?.into());
+        }
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-        let gate = Gate::with(self.rules_with(Some(&signer)), signer, Arc::clone(&clock));
-        Ok(GateWithClock { gate, clock })
+        Ok(GateWithClock { gate: self.gate_with(&own_keys, Arc::clone(&clock)), clock })
     }
 
     /// Issues a token for each of the first permissions of the policy, one without permissions, and one that expires in

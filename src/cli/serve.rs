@@ -19,11 +19,11 @@ use super::arguments::ServeArgs;
 use super::paint::{Paint, of_answer};
 use super::tokens::Source;
 use super::{CliError, Context, Exit, Runner};
-use crate::auth::keys::{FormerKeys, MOST_FORMER, jwk};
-use crate::auth::{KeySet, Reason, Signer, Verifier};
+use crate::auth::keys::{MOST_PREVIOUS, jwk};
+use crate::auth::{KeySet, Reason};
 use crate::config;
 use crate::endpoint::Address;
-use crate::gate::{AuthState, AuthenticatedMcpServer, Record};
+use crate::gate::{AuthenticatedMcpServer, Record};
 use crate::issuer_keys::KeyFollower;
 use crate::lab::evidence::{call_json, json_line};
 use crate::server::{self, Server};
@@ -151,19 +151,18 @@ fn follow(
     notices: Notices,
 ) -> io::Result<Follower> {
     let shared = gate.shared().clone();
-    let mut former = FormerKeys::default();
     Follower::start(replica, context.policy_path.clone(), context.signing_file.clone(), move |news| match news {
-        News::SigningKey(Ok(signer)) if shared.read(|state| state.signs_with(&signer)) => {}
-        News::SigningKey(Ok(signer)) => {
-            let key = signer.describe();
-            let dropped = shared.update(|state| rotate(state, &mut former, *signer));
-            let previous = match former.count() {
+        News::SigningKey(Ok(keys)) if shared.read(|state| state.signs_with(&keys)) => {}
+        News::SigningKey(Ok(keys)) => {
+            let key = keys.signer.describe();
+            let dropped = shared.update(|state| state.rotate(*keys));
+            let previous = match shared.read(|state| state.previous_keys().len()) {
                 0 => String::new(),
                 1 => "; the previous key still verifies until the server restarts".to_owned(),
                 n => format!("; the {} still verify until the server restarts", words::count(n, "previous key")),
             };
             let dropped = dropped.map_or_else(String::new, |key| {
-                format!("; dropped the oldest, {}: at most {MOST_FORMER} are kept", key.describe())
+                format!("; dropped the oldest, {}: at most {MOST_PREVIOUS} keys of a file are kept", key.describe())
             });
             notices.say(format!("signing key reloaded: {key}{previous}{dropped}"));
         }
@@ -182,17 +181,6 @@ fn follow(
         News::Saved => notices.say("all revocations are stored again"),
         News::FileUnwatched(unwatched) | News::StoreUnwatched(unwatched) => notices.say(unwatched.to_string()),
     })
-}
-
-/// Signs with the new key of the file, and returns the previous key that no longer verifies, if there are too many.
-fn rotate(state: &mut AuthState, former: &mut FormerKeys, new: Signer) -> Option<Verifier> {
-    let keys = state.rules().issuers.own().keys.clone();
-    let dropped = state.signer().and_then(|old| former.replace(old, &new, &keys));
-    state.rotate_signer(new);
-    if let Some(key) = &dropped {
-        state.retire_key(key);
-    }
-    dropped
 }
 
 /// Messages for standard error, written by a separate thread.

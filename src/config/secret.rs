@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 
 use super::{ConfigError, unreadable};
 use crate::auth::algorithm::Family;
-use crate::auth::keys::{MAX_SECRET_BYTES, SignerOptions, read_private};
+use crate::auth::keys::{MAX_SECRET_BYTES, SignerOptions, SigningKeys, read_private};
 use crate::auth::{Algorithm, KeyError, KeyOrigin, Signer, Verifier};
 use crate::text;
 
@@ -80,9 +80,21 @@ pub struct KeySources<'a> {
 #[derive(Clone, Debug, Default)]
 pub struct OwnKeys {
     /// The key to sign with, which also verifies; `None` if there is none.
-    pub signer: Option<Signer>,
-    /// The others, which only verify: the key for further algorithms, and earlier secrets.
-    pub verifiers: Vec<Verifier>,
+    pub signing: Option<SigningKeys>,
+    /// Earlier secrets, which only verify.
+    pub previous: Vec<Verifier>,
+}
+
+impl OwnKeys {
+    /// The key to sign with.
+    pub fn signer(&self) -> Option<&Signer> {
+        self.signing.as_ref().map(|keys| &keys.signer)
+    }
+
+    /// Every key that verifies our own tokens, that of the signer first.
+    pub fn verifiers(&self) -> impl Iterator<Item = &Verifier> {
+        self.signing.iter().flat_map(SigningKeys::verifiers).chain(&self.previous)
+    }
 }
 
 impl KeySources<'_> {
@@ -96,25 +108,25 @@ impl KeySources<'_> {
 
     /// Reads the keys, each file once.
     pub fn read(&self) -> Result<OwnKeys, ConfigError> {
-        let mut keys = match (self.file(), &self.variable) {
-            (Some(file), _) => self.of_file(file)?,
-            (None, Some(secret)) => self.for_algorithms(|options| {
+        let signing = match (self.file(), &self.variable) {
+            (Some(file), _) => Some(self.of_file(file)?),
+            (None, Some(secret)) => Some(self.for_algorithms(|options| {
                 Signer::from_written_with(secret, KeyOrigin::Environment, options)
                     .map_err(|error| ConfigError::Secret { from: SECRET_VARIABLE.to_owned(), error })
-            })?,
-            (None, None) => OwnKeys::default(),
+            })?),
+            (None, None) => None,
         };
         let shared: Vec<Algorithm> =
             self.algorithms.iter().copied().filter(|algorithm| algorithm.family() == Family::Hmac).collect();
-        keys.verifiers.extend(secret_verifiers(&self.old_secrets, &shared, self.others_may_read)?);
-        Ok(keys)
+        Ok(OwnKeys { signing, previous: secret_verifiers(&self.old_secrets, &shared, self.others_may_read)? })
     }
 
-    /// Returns how the file is read again when it has changed; `None` if the key is not read from a file.
+    /// Returns how the file is read again when it has changed; `None` if the key is not read from a regular file. A pipe
+    /// can be read only once, and could block its reader.
     pub fn signing_file(&self) -> Option<SigningFile> {
         let SignerOptions { algorithm, kid } = self.options;
         Some(SigningFile {
-            file: self.file()?.clone(),
+            file: self.file().filter(|file| file.path().is_file())?.clone(),
             others_may_read: self.others_may_read,
             algorithms: self.algorithms.to_vec(),
             algorithm,
@@ -122,7 +134,7 @@ impl KeySources<'_> {
         })
     }
 
-    fn of_file(&self, file: &KeyFile) -> Result<OwnKeys, ConfigError> {
+    fn of_file(&self, file: &KeyFile) -> Result<SigningKeys, ConfigError> {
         let bytes = readable(file.what(), file.path(), self.others_may_read)?;
         self.for_algorithms(|options| signer_of(file, &bytes, options))
     }
@@ -131,11 +143,11 @@ impl KeySources<'_> {
     fn for_algorithms(
         &self,
         make: impl Fn(SignerOptions<'_>) -> Result<Signer, ConfigError>,
-    ) -> Result<OwnKeys, ConfigError> {
+    ) -> Result<SigningKeys, ConfigError> {
         let with = |algorithm| make(SignerOptions { algorithm, ..self.options });
         let signer = with(self.options.algorithm)?;
         let Some(wanted) = self.algorithms.first() else {
-            return Ok(OwnKeys { signer: Some(signer), verifiers: Vec::new() });
+            return Ok(signer.into());
         };
         let family = signer.verifier().family();
         let fitting: Vec<Algorithm> =
@@ -144,8 +156,8 @@ impl KeySources<'_> {
         let first = fitting.first().copied().unwrap_or(*wanted);
         let signer = with(self.options.algorithm.or(Some(first)))?;
         let others = fitting.into_iter().filter(|algorithm| *algorithm != signer.algorithm());
-        let verifiers = others.map(|other| with(Some(other)).map(|signer| signer.verifier().clone()));
-        Ok(OwnKeys { verifiers: verifiers.collect::<Result<_, _>>()?, signer: Some(signer) })
+        let further = others.map(|other| with(Some(other)).map(|signer| signer.verifier().clone()));
+        Ok(SigningKeys { further: further.collect::<Result<_, _>>()?, signer })
     }
 }
 
@@ -165,15 +177,19 @@ impl SigningFile {
         self.file.path()
     }
 
-    /// Reads the key.
-    pub fn read(&self) -> Result<Signer, ConfigError> {
+    /// Reads the key. Returns at once: a pipe in place of the file, which could block its reader, is refused.
+    pub fn read(&self) -> Result<SigningKeys, ConfigError> {
+        if std::fs::metadata(self.path()).is_ok_and(|found| !found.is_file()) {
+            let error = std::io::Error::other("not a regular file");
+            return Err(unreadable(self.file.what(), self.path(), error));
+        }
         let sources = KeySources {
             others_may_read: self.others_may_read,
             algorithms: &self.algorithms,
             options: SignerOptions { algorithm: self.algorithm, kid: self.kid.as_deref() },
             ..KeySources::default()
         };
-        sources.of_file(&self.file)?.signer.ok_or(ConfigError::NoSecret)
+        sources.of_file(&self.file)
     }
 }
 
@@ -273,6 +289,6 @@ mod tests {
 
     #[test]
     fn without_a_secret_there_is_no_key() {
-        assert!(KeySources::default().read().is_ok_and(|keys| keys.signer.is_none()));
+        assert!(KeySources::default().read().is_ok_and(|keys| keys.signer().is_none()));
     }
 }

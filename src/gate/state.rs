@@ -13,6 +13,7 @@ use super::key_status::{KeyStatus, KeysFrom};
 use super::ports::Catalogue;
 use super::traffic::{self, Traffic};
 use crate::auth::issuers::DuplicateIssuer;
+use crate::auth::keys::{PreviousKeys, SigningKeys};
 use crate::auth::{
     Evaluation, Issuer, KeySet, NumericDate, Policy, Principal, Reason, Revocations, Rules, Signer, TokenId, Verifier,
 };
@@ -129,6 +130,7 @@ pub struct AcceptedIssuer {
 pub struct AuthState {
     rules: Arc<Rules>,
     signer: Option<Signer>,
+    previous: Arc<PreviousKeys>,
     tools: Catalogue,
     tokens: Arc<Vec<TokenEntry>>,
     /// The number of each token in the list. A paste may contain a thousand tokens, and each is looked up.
@@ -152,6 +154,7 @@ impl AuthState {
         Self {
             rules: Arc::new(rules),
             signer,
+            previous: Arc::default(),
             tools,
             tokens: Arc::default(),
             numbers: HashMap::new(),
@@ -362,28 +365,46 @@ impl AuthState {
         self.rules = Arc::new(rules);
     }
 
-    /// Sets the key that signs, and that verifies our own tokens. Every token is judged again.
+    /// Sets the key that signs, and that alone verifies our own tokens. Every token is judged again.
     pub fn set_signer(&mut self, signer: Signer) {
         let rules = (*self.rules).clone().with_keys(&signer);
         self.signer = Some(signer);
+        self.previous = Arc::default();
         self.set_rules(rules);
     }
 
-    /// Whether tokens are signed with this key already.
-    pub fn signs_with(&self, signer: &Signer) -> bool {
-        self.signer.as_ref().is_some_and(|own| own.is_equivalent(signer))
+    /// Whether tokens are signed and verified with these keys already.
+    pub fn signs_with(&self, keys: &SigningKeys) -> bool {
+        signs_with(self.signer.as_ref(), &self.rules, keys)
     }
 
-    /// Makes this the key that signs. The keys that have verified our own tokens still do, until they are retired.
-    pub fn rotate_signer(&mut self, signer: Signer) {
-        let keys = self.rules.issuers.own().keys.rotated(&signer);
-        self.signer = Some(signer);
-        self.set_rules((*self.rules).clone().with_keys(keys));
+    /// The previous keys of our own issuer, which still verify.
+    pub fn previous_keys(&self) -> &Arc<PreviousKeys> {
+        &self.previous
     }
 
-    /// Retires a key that has verified our own tokens: they are refused from now on. The key that signs stays.
+    /// Marks these keys of our own issuer, which verify already, as previous ones.
+    pub fn set_previous_keys(&mut self, keys: PreviousKeys) {
+        self.revision += 1;
+        self.previous = keys.into();
+    }
+
+    /// Makes these the keys that sign and verify our own tokens. The current ones still verify, until they are retired.
+    /// Returns the previous key that no longer does, because there are too many.
+    pub fn rotate(&mut self, keys: SigningKeys) -> Option<Verifier> {
+        let known = &self.rules.issuers.own().keys;
+        let current = known.iter().filter(|key| !self.previous.contains(key)).cloned().collect();
+        let previous = Arc::make_mut(&mut self.previous);
+        let dropped = previous.replace(current, &keys);
+        let all: KeySet = keys.verifiers().chain(previous.iter()).cloned().collect();
+        self.signer = Some(keys.signer);
+        self.set_rules((*self.rules).clone().with_keys(all));
+        dropped
+    }
+
+    /// Retires a previous key: its tokens are refused from now on.
     pub fn retire_key(&mut self, verifier: &Verifier) {
-        if !self.signer.as_ref().is_some_and(|signer| signer.verifier().is(verifier)) {
+        if Arc::make_mut(&mut self.previous).remove(verifier) {
             let keys = self.rules.issuers.own().keys.without(verifier);
             self.set_rules((*self.rules).clone().with_keys(keys));
         }
@@ -532,6 +553,8 @@ pub struct Snapshot {
     pub rules: Arc<Rules>,
     /// The key that signs issued tokens.
     pub signer: Option<Signer>,
+    /// The previous keys of our own issuer, which still verify.
+    pub previous: Arc<PreviousKeys>,
     /// The tools that calls can reach.
     pub tools: Catalogue,
     /// The tokens, in the order in which they were added.
@@ -558,6 +581,7 @@ impl Snapshot {
         Self {
             rules: Arc::clone(&state.rules),
             signer: state.signer.clone(),
+            previous: Arc::clone(&state.previous),
             tools: state.tools.clone(),
             tokens: Arc::clone(&state.tokens),
             activity: state.activity.clone(),
@@ -568,6 +592,11 @@ impl Snapshot {
             revision: state.revision,
             before: None,
         }
+    }
+
+    /// Whether tokens are signed and verified with these keys already.
+    pub fn signs_with(&self, keys: &SigningKeys) -> bool {
+        signs_with(self.signer.as_ref(), &self.rules, keys)
     }
 
     /// The accepted issuers, our own first, each with the state of its keys; `None` for our own signing key.
@@ -621,6 +650,7 @@ impl Snapshot {
         }
         self.rules = Arc::clone(&state.rules);
         self.signer.clone_from(&state.signer);
+        self.previous = Arc::clone(&state.previous);
         self.tools.clone_from(&state.tools);
         self.tokens = Arc::clone(&state.tokens);
         self.activity.follow(&state.activity);
@@ -631,4 +661,10 @@ impl Snapshot {
         self.revision = state.revision;
         true
     }
+}
+
+fn signs_with(signer: Option<&Signer>, rules: &Rules, keys: &SigningKeys) -> bool {
+    let known = &rules.issuers.own().keys;
+    signer.is_some_and(|own| own.is_equivalent(&keys.signer))
+        && keys.further.iter().all(|key| known.iter().any(|known| known.is_same(key)))
 }

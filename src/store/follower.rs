@@ -14,7 +14,8 @@ use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::{ReloadError, Replica, Setback};
-use crate::auth::{Policy, Signer};
+use crate::auth::Policy;
+use crate::auth::keys::SigningKeys;
 use crate::config::{self, ConfigError, SigningFile};
 use crate::watch::{Watch, WatchError};
 
@@ -35,7 +36,7 @@ pub enum News {
     },
     /// The file of the signing key was changed: the key, or why it cannot be read. A failure that may pass is reported
     /// once.
-    SigningKey(Result<Box<Signer>, ConfigError>),
+    SigningKey(Result<Box<SigningKeys>, ConfigError>),
     /// The file of the signing key can be read again, after a failure that was reported. The key follows.
     SigningKeyReadable,
     /// The store was changed, but cannot be read.

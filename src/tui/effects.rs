@@ -181,9 +181,9 @@ fn begin(effect: Effect, outside: &EffectTargets, base: &Rules, times: Times) ->
             Dispatch::Done(None)
         }
         Effect::FreshKey => Dispatch::Done(fresh_key(shared)),
-        Effect::RotateTo(key) => {
-            shared.update(|state| state.rotate_signer(*key));
-            Dispatch::Done(None)
+        Effect::RotateTo { keys, what } => {
+            let dropped = shared.update(|state| state.rotate(*keys));
+            Dispatch::Done(Some(Msg::Rotated { what, dropped }))
         }
         // Finding the primes of an RSA key may take a second.
         Effect::Rotate(algorithm) => Dispatch::Later(Job::new(Queue::Keys, move || {

@@ -5,12 +5,15 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use portcullis::auth::keys::{jwk, read_public};
+use portcullis::auth::keys::{Generated, SignerOptions, SigningKeys, jwk, read_public};
 use portcullis::auth::{Algorithm, KeyOrigin, KeySet, Rules, Signer};
+use portcullis::config::{KeyFile, KeySources, SigningFile};
 use portcullis::store::News;
 use serde_json::Value;
 
@@ -20,16 +23,13 @@ use crate::desk::{Desk, START};
 /// From the first field of the form.
 const TO_ALGORITHM: &str = "Tab Tab Tab Tab Tab Tab Tab Tab Tab";
 
-fn new_key(algorithm: Algorithm) -> Box<Signer> {
-    Box::new(Signer::generate(algorithm).expect("a key").0)
+fn new_key(algorithm: Algorithm) -> Box<SigningKeys> {
+    Box::new(Signer::generate(algorithm).expect("a key").0.into())
 }
 
-fn from_file(algorithm: Algorithm) -> Box<Signer> {
-    let generated = Signer::generate(algorithm).expect("a key").1;
-    let options = portcullis::auth::keys::SignerOptions::default();
-    Box::new(
-        portcullis::auth::keys::read_private(generated.to_file().as_bytes(), KeyOrigin::File, options).expect("a key"),
-    )
+fn from_file(algorithm: Algorithm) -> Box<SigningKeys> {
+    let Generated::Pkcs8(der) = Signer::generate(algorithm).expect("a key").1 else { panic!("no pair") };
+    Box::new(Signer::from_der(&der, KeyOrigin::File, SignerOptions::default()).expect("a key").into())
 }
 
 fn rotate(desk: &mut Desk, algorithm: &str) {
@@ -91,13 +91,13 @@ fn a_changed_key_file_rotates_and_an_unusable_one_changes_nothing() {
     let rows = desk.screen();
     desk.hears(News::SigningKey(Ok(new)));
     assert_eq!(desk.screen(), rows);
-    let missing = portcullis::config::KeySources {
-        file: Some(portcullis::config::KeyFile::Private("/no/such/key".into())),
-        ..portcullis::config::KeySources::default()
-    };
-    let error = missing.signing_file().expect("a file").read().expect_err("it is missing");
-    desk.hears(News::SigningKey(Err(error)));
-    desk.must_show(&["the current signing key stays in use: signing key file /no/such/key: no such file"]);
+    let place = tempfile::TempDir::new().expect("a folder");
+    let path = place.path().join("key.pem");
+    write_key(&path, Algorithm::Es256);
+    let file = signing_file(&path, &[]);
+    fs::remove_file(&path).expect("it is there");
+    desk.hears(News::SigningKey(Err(file.read().expect_err("it is missing"))));
+    desk.must_show(&["the current signing key stays in use: signing key file", "key.pem: no such file or directory"]);
     issue(&mut desk, "later");
     desk.must_show(&["VALID", "EdDSA"]);
 }
@@ -106,7 +106,7 @@ fn a_changed_key_file_rotates_and_an_unusable_one_changes_nothing() {
 fn of_the_keys_that_a_file_had_only_the_last_four_still_verify() {
     let mut desk = Desk::new(120, 36);
     // A key that was generated is retired by hand only.
-    let files: Vec<Box<Signer>> = (0..6).map(|_| from_file(Algorithm::Ed25519)).collect();
+    let files: Vec<Box<SigningKeys>> = (0..6).map(|_| from_file(Algorithm::Ed25519)).collect();
     for key in &files[..5] {
         desk.hears(News::SigningKey(Ok(key.clone())));
     }
@@ -115,7 +115,7 @@ fn of_the_keys_that_a_file_had_only_the_last_four_still_verify() {
     desk.must_show(&["dropped the oldest"]);
     let rules = desk.gate.shared().rules();
     let keys: Vec<_> = rules.issuers.own().keys.iter().collect();
-    let verifies = |signer: &Signer| keys.iter().any(|key| signer.is_verified_by(key));
+    let verifies = |file: &SigningKeys| keys.iter().any(|key| key.is_same(file.signer.verifier()));
     assert_eq!(files.iter().map(|key| verifies(key)).collect::<Vec<_>>(), [false, true, true, true, true, true]);
     assert_eq!(keys.len(), 6, "the first key, which was generated, is still there");
 }
@@ -149,7 +149,7 @@ fn an_rsa_key_file_signs_with_the_chosen_algorithm() {
         portcullis::auth::keys::SignerOptions::default(),
     );
     let mut desk = Desk::new(120, 36);
-    desk.hears(News::SigningKey(key.map(Box::new).map_err(|_| unreachable!("it is a key"))));
+    desk.hears(News::SigningKey(key.map(|key| Box::new(key.into())).map_err(|_| unreachable!("it is a key"))));
     desk.keys("F2 Esc 1 Enter").types("user123").keys(TO_ALGORITHM);
     desk.must_show(&["algorithm    ‹ RS256 ›"]).keys("→ → →").must_show(&["algorithm    ‹ PS256 ›"]).keys("Enter");
     desk.must_show(&["VALID", "PS256"]);
@@ -173,26 +173,112 @@ fn write_key(path: &Path, algorithm: Algorithm) -> Signer {
 fn a_server_reports_keys_that_cannot_be_read_and_when_they_are() {
     let place = tempfile::TempDir::new().expect("a folder");
     let file = place.path().join("jwks.json");
-    let mut server = Command::new(PORTCULLIS)
-        .args(["serve", "--listen", "127.0.0.1:0", "--quiet", "--issuer", "https://id.example", "--jwks"])
-        .arg(&file)
-        .env_clear()
-        .env("HOME", "/nonexistent")
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("the program starts");
-    let mut notices = BufReader::new(server.stderr.take().expect("a pipe")).lines().map(|line| line.expect("UTF-8"));
-    let missing = notices.find(|line| line.contains("keys of https://id.example: ")).expect("a notice");
+    let path = file.to_str().expect("UTF-8");
+    let server = RunningServer::start(&["--quiet", "--issuer", "https://id.example", "--jwks", path]);
+    let missing = server.notice("keys of https://id.example: ");
     assert!(
         missing.ends_with("no such file or directory; its tokens are answered with 503 until they are read"),
         "{missing}"
     );
-    let set = serde_json::json!({"keys": [jwk::public(new_key(Algorithm::Es256).verifier(), None)]});
+    let set = serde_json::json!({"keys": [jwk::public(new_key(Algorithm::Es256).signer.verifier(), None)]});
     fs::write(&file, set.to_string()).expect("written");
-    assert_eq!(notices.next().expect("a notice"), "portcullis: keys of https://id.example: read again");
-    server.kill().expect("it runs");
-    server.wait().expect("it ends");
+    server.notice("keys of https://id.example: read again");
+}
+
+/// A server that is ended with the test, whether or not it passes.
+struct RunningServer {
+    child: Child,
+    notices: Receiver<String>,
+}
+
+impl RunningServer {
+    fn start(arguments: &[&str]) -> Self {
+        let mut child = Command::new(PORTCULLIS)
+            .args(["serve", "--listen", "127.0.0.1:0"])
+            .args(arguments)
+            .env_clear()
+            .env("HOME", "/nonexistent")
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the program starts");
+        let lines = BufReader::new(child.stderr.take().expect("a pipe")).lines();
+        let (sender, notices) = channel();
+        std::thread::spawn(move || lines.map_while(Result::ok).try_for_each(|line| sender.send(line)));
+        Self { child, notices }
+    }
+
+    /// The address, from the first line.
+    fn address(&mut self) -> String {
+        let mut line = String::new();
+        BufReader::new(self.child.stdout.as_mut().expect("a pipe")).read_line(&mut line).expect("UTF-8");
+        line.trim().trim_start_matches("serving http://").trim_end_matches("/mcp").to_owned()
+    }
+
+    /// Waits for a notice with this text.
+    fn notice(&self, text: &str) -> String {
+        loop {
+            let line =
+                self.notices.recv_timeout(Duration::from_secs(30)).unwrap_or_else(|_| panic!("no notice {text:?}"));
+            if line.contains(text) {
+                return line;
+            }
+        }
+    }
+}
+
+impl Drop for RunningServer {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn signing_file(path: &Path, algorithms: &[Algorithm]) -> SigningFile {
+    let sources = KeySources {
+        file: Some(match algorithms {
+            [] => KeyFile::Private(path.to_owned()),
+            _ => KeyFile::Secret(path.to_owned()),
+        }),
+        algorithms,
+        ..KeySources::default()
+    };
+    sources.signing_file().expect("a regular file")
+}
+
+/// Reading a pipe would block the thread that notices revocations, too.
+#[test]
+fn a_pipe_is_not_followed_and_is_refused_in_place_of_a_key_file() {
+    let place = tempfile::TempDir::new().expect("a folder");
+    let path = place.path().join("key.pem");
+    write_key(&path, Algorithm::Es256);
+    let file = signing_file(&path, &[]);
+    fs::remove_file(&path).expect("it is there");
+    let made = Command::new("mkfifo").arg(&path).status().expect("mkfifo");
+    assert!(made.success());
+    let error = file.read().expect_err("a pipe").to_string();
+    assert!(error.ends_with("key.pem: not a regular file"), "{error}");
+    let sources = KeySources { file: Some(KeyFile::Private(path)), ..KeySources::default() };
+    assert!(sources.signing_file().is_none());
+}
+
+#[test]
+fn a_replaced_secret_verifies_every_algorithm_that_the_options_name() {
+    let place = tempfile::TempDir::new().expect("a folder");
+    let path = place.path().join("secret");
+    write_key(&path, Algorithm::Hs512);
+    let algorithms = [Algorithm::Hs512, Algorithm::Hs256];
+    let file = signing_file(&path, &algorithms);
+    let mut desk = Desk::new(120, 36);
+    desk.hears(News::SigningKey(file.read().map(Box::new)));
+    write_key(&path, Algorithm::Hs512);
+    desk.hears(News::SigningKey(file.read().map(Box::new)));
+    let rules = desk.gate.shared().rules();
+    let accepted: Vec<Algorithm> = rules.issuers.own().keys.iter().flat_map(|key| key.algorithms().to_vec()).collect();
+    // The new secret, the one before it, and the first key of the console.
+    assert_eq!(accepted, [&algorithms[..], &algorithms, &[Algorithm::Hs256]].concat());
+    // The second algorithm of the current secret is not a previous key.
+    desk.keys("F6 Esc y Enter Down Del").must_show(&["only a previous key of the console can be retired"]);
 }
 
 fn get(address: &str, path: &str) -> Value {
@@ -211,22 +297,12 @@ fn a_running_server_signs_with_the_key_that_its_file_gets_and_publishes_both() {
     let path = file.to_str().expect("UTF-8");
     let issued = |user: &str| bare(&["issue", user, "--signing-key", path]).out();
     let before = issued("before");
-    let mut server = Command::new(PORTCULLIS)
-        .args(["serve", "--listen", "127.0.0.1:0", "--signing-key", path])
-        .env_clear()
-        .env("HOME", "/nonexistent")
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("the program starts");
-    let mut line = String::new();
-    BufReader::new(server.stdout.as_mut().expect("a pipe")).read_line(&mut line).expect("UTF-8");
-    let address = line.trim().trim_start_matches("serving http://").trim_end_matches("/mcp").to_owned();
+    let mut server = RunningServer::start(&["--signing-key", path]);
+    let address = server.address();
     assert_eq!(get(&address, "/.well-known/jwks.json")["keys"].as_array().map(Vec::len), Some(1));
 
     write_key(&file, Algorithm::Ed25519);
-    let mut notices = BufReader::new(server.stderr.as_mut().expect("a pipe")).lines().map(|line| line.expect("UTF-8"));
-    let notice = notices.find(|line| line.contains("signing key")).expect("a notice");
+    let notice = server.notice("signing key");
     assert!(notice.starts_with("portcullis: signing key reloaded: from file, EdDSA, 256 bits"), "{notice}");
     assert!(notice.ends_with("; the previous key still verifies until the server restarts"), "{notice}");
     let kid = issued("x").split('.').next().map(|header| URL_SAFE_NO_PAD.decode(header).expect("base64url"));
@@ -245,6 +321,4 @@ fn a_running_server_signs_with_the_key_that_its_file_gets_and_publishes_both() {
         let now = portcullis::clock::Clock::now(&portcullis::clock::SystemClock::new());
         assert_eq!(others.verify(token.trim(), now).expect("valid").user_id, user);
     }
-    server.kill().expect("it runs");
-    server.wait().expect("it ends");
 }

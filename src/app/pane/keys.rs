@@ -65,7 +65,7 @@ impl App {
     /// The key under the cursor, if it is a previous key of the console.
     pub fn retirable_key(&self) -> Option<Verifier> {
         let key = self.shown_keys().into_iter().nth(self.keys_pane.row)?;
-        (self.shows_own_keys() && !self.signs(&key)).then_some(key)
+        (self.shows_own_keys() && self.auth.previous.contains(&key)).then_some(key)
     }
 
     /// Returns the keys of the issuer under the cursor, also those that are too old to be used.

@@ -2,11 +2,11 @@
 
 mod der;
 mod file;
-mod former;
 mod hmac;
 pub mod jwk;
 mod material;
 mod near;
+mod previous;
 mod public;
 mod secret;
 mod signer;
@@ -19,11 +19,11 @@ use super::reason::Reason;
 
 pub use der::{ecdsa_signature, public_key_info};
 pub use file::{DamagedPem, KeyFileError, PublicFileError, public_pem, read_private, read_public};
-pub use former::{FormerKeys, MOST_FORMER};
 pub(crate) use hmac::hs256;
 pub use jwk::{KeysRead, RefusedKey};
 pub use material::{recognize, without_mark};
 pub use near::NearFit;
+pub use previous::{MOST_PREVIOUS, PreviousKeys, SigningKeys};
 pub use public::{Components, PublicKeyError, SMALLEST_RSA};
 pub use secret::{KeyError, KeyOrigin, MAX_SECRET_BYTES, Material};
 pub use signer::{Generated, Signer, SignerOptions};
@@ -137,14 +137,6 @@ impl KeySet {
         self.0.verifiers.iter()
     }
 
-    /// Returns a set with this signer's verifier first, followed by the others of this one.
-    #[must_use]
-    pub fn rotated(&self, signer: &Signer) -> Self {
-        // The same key may have been read again, from a file that was written anew.
-        let others = self.iter().filter(|key| !signer.is_verified_by(key)).cloned();
-        std::iter::once(signer.verifier().clone()).chain(others).collect()
-    }
-
     /// Returns the set without this verifier.
     #[must_use]
     pub fn without(&self, verifier: &Verifier) -> Self {
@@ -239,20 +231,6 @@ mod tests {
         let set: KeySet = [unnamed, named("new")].into_iter().collect();
         let found = |kid| set.find(Algorithm::Hs256, kid).map(|found| found.first().kid().map(str::to_owned));
         assert_eq!((found(Some("new")), found(Some("other"))), (Ok(Some("new".to_owned())), Ok(None)));
-    }
-
-    #[test]
-    fn a_rotated_set_begins_with_the_new_key_and_has_each_key_once() {
-        let signer = |secret: &str| Signer::hs256(secret.as_bytes(), KeyOrigin::Program).expect("a key");
-        let (old, new) = (signer("old"), signer("new"));
-        let set = KeySet::from(&old).rotated(&new);
-        let verifies = |set: &KeySet, signer: &Signer| set.iter().position(|key| signer.is_verified_by(key));
-        assert_eq!((verifies(&set, &new), verifies(&set, &old)), (Some(0), Some(1)));
-        // The file of the old key is put back.
-        let back = set.rotated(&signer("old"));
-        assert_eq!((verifies(&back, &old), verifies(&back, &new), back.iter().count()), (Some(0), Some(1), 2));
-        let left = set.without(old.verifier());
-        assert_eq!((verifies(&left, &new), verifies(&left, &old)), (Some(0), None));
     }
 
     #[test]

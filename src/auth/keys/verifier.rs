@@ -122,11 +122,17 @@ impl Verifier {
         Arc::ptr_eq(&self.0, &other.0)
     }
 
-    /// Whether both are the same public key, with the same `kid` and algorithms. Shared secrets are never compared.
+    /// Whether both are the same key, with the same `kid` and algorithms. Shared secrets are compared by a MAC.
     pub fn is_same(&self, other: &Self) -> bool {
-        self.components().is_some()
-            && (self.kid(), self.components(), self.algorithms())
-                == (other.kid(), other.components(), other.algorithms())
+        const PROBE: &[u8] = b"probe";
+        let is_same_key = match (&self.0.material, &other.0.material) {
+            (Material::Hmac { key: own, .. }, Material::Hmac { key: other, .. }) => {
+                own.is_mac(PROBE, &other.mac(PROBE))
+            }
+            (Material::Public(own), Material::Public(other)) => own.components == other.components,
+            _ => false,
+        };
+        is_same_key && (self.kid(), self.algorithms()) == (other.kid(), other.algorithms())
     }
 
     /// Whether it checks signatures of this algorithm.
