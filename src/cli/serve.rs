@@ -271,6 +271,14 @@ impl Log<'_> {
         .unwrap_or(Ok(()))?;
         let judged_by = self.gate.shared().rules().described().join(", ");
         self.notices.say(format!("judged by {judged_by}; press Ctrl-C to stop"));
+        let (rules, signer) = self.gate.shared().read(|state| (Arc::clone(state.rules()), state.signer().cloned()));
+        if let Some(signer) = signer.filter(|_| rules.issuers.iter().nth(1).is_some() && rules.issuer().is_none()) {
+            // A secret in the environment is easily forgotten.
+            self.notices.say(format!(
+                "tokens signed with our own key ({}) are accepted too, whatever their iss",
+                signer.describe()
+            ));
+        }
         let mut changes = self.gate.shared().changes();
         // A call may have arrived already.
         changes.mark_changed();

@@ -322,3 +322,18 @@ fn a_running_server_signs_with_the_key_that_its_file_gets_and_publishes_both() {
         assert_eq!(others.verify(token.trim(), now).expect("valid").user_id, user);
     }
 }
+
+/// A secret that is left over in the environment accepts tokens beside those of the issuer that the options name.
+#[test]
+fn a_server_for_another_issuer_says_that_its_own_key_is_accepted_too() {
+    let place = tempfile::TempDir::new().expect("a folder");
+    let file = place.path().join("jwks.json");
+    let set = serde_json::json!({"keys": [jwk::public(new_key(Algorithm::Es256).signer.verifier(), None)]});
+    fs::write(&file, set.to_string()).expect("written");
+    let key = place.path().join("key.pem");
+    write_key(&key, Algorithm::Es256);
+    let [file, key] = [file, key].map(|path| path.to_str().expect("UTF-8").to_owned());
+    let server = RunningServer::start(&["--issuer", "https://id.example", "--jwks", &file, "--signing-key", &key]);
+    let notice = server.notice("our own key");
+    assert!(notice.ends_with("are accepted too, whatever their iss"), "{notice}");
+}
