@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use portcullis::auth::algorithm::Algorithm;
 use portcullis::auth::keys::jwk::{self, KeySource};
-use portcullis::auth::{Finding, Issuer, Issuers, KeyOrigin, KeySet, Mapping, Rules};
+use portcullis::auth::{Finding, IssueRequest, Issuer, Issuers, KeyOrigin, KeySet, Mapping, Rules, Signer};
 use rstest::rstest;
 use serde_json::{Value, json};
 
@@ -184,4 +184,29 @@ fn usual_claims_are_not_findings(#[case] member: &str) {
     let new = ["quoted_time", "duration", "issued_ahead", "groups_left_out", "bound_to_key"];
     let found: Vec<&str> = inspection.findings_at(NOW).iter().map(Finding::code).collect();
     assert!(found.iter().all(|code| !new.contains(code)), "{found:?}");
+}
+
+/// A security event or a proof of possession is signed by the same keys as an access token (RFC 8725 §3.11).
+#[test]
+fn a_token_whose_type_names_another_purpose_is_refused_except_the_providers_own_names_of_access_tokens() {
+    let signer = Signer::hs256(b"a secret of thirty-two bytes or so", KeyOrigin::Program).expect("a key");
+    let mapping = Arc::new(Mapping::named("standard").expect("a preset"));
+    let issuer = Issuer { mapping, keys: KeySet::from(&signer), ..Issuer::default() };
+    let rules = Rules { issuers: Issuers::new(issuer), ..Rules::new(&signer) };
+    let code = |typ: &str| {
+        let request = IssueRequest {
+            user_id: "me".to_owned(),
+            subject: Some("me".to_owned()),
+            token_type: Some(typ.to_owned()),
+            ..IssueRequest::default()
+        };
+        let token = signer.issue(&request, "7", NOW).expect("a token");
+        rules.verify(&token, NOW).map_or_else(|reason| reason.code(), |_| "valid")
+    };
+    for typ in ["logout+jwt", "secevent+JWT", "dpop+jwt", "application/id+jwt"] {
+        assert_eq!(code(typ), "wrong_type", "{typ}");
+    }
+    for typ in ["JWT", "at+jwt", "application/at+jwt", "application/okta-internal-at+jwt"] {
+        assert_eq!(code(typ), "valid", "{typ}");
+    }
 }
