@@ -272,6 +272,14 @@ fn the_console_shows_a_foreign_token_with_the_claims_that_count() {
     }
 }
 
+#[test]
+fn an_audience_that_several_issuers_expect_is_named_once() {
+    let pair = Pair::new(Algorithm::Es256, "k1");
+    let for_us = |name: &str| Issuer { audiences: ["https://mcp".into()].into(), ..issuer(name, "standard", &pair) };
+    let described = rules([for_us("https://a"), for_us("https://b")]).described();
+    assert_eq!(described, ["iss https://a", "iss https://b", "aud https://mcp"]);
+}
+
 /// Two issuers whose keys have the same `kid` never meet, and every classic forgery is refused by its reason.
 #[test]
 fn forgeries_of_asymmetric_tokens_are_refused_each_by_its_reason() {
