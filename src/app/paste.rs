@@ -11,6 +11,7 @@ use super::pane::{Pane, issue};
 use super::settings::key_file_advice;
 use super::{App, Effect};
 use crate::auth::TokenKind;
+use crate::auth::token::{Fault, is_opaque};
 use crate::gate::TokenEntry;
 use crate::text::material::{self, Material};
 use crate::text::{self, secret, words};
@@ -142,7 +143,10 @@ impl App {
         }
         if !text::resembles_token(text) {
             let characters = words::count(text.trim().chars().count(), "character");
-            self.complain(format!("no token found in the {characters} pasted"));
+            match is_opaque(text.trim()) {
+                true => self.complain(Fault::Opaque.to_string()),
+                false => self.complain(format!("no token found in the {characters} pasted")),
+            }
             return Vec::new();
         }
         // It teaches more with the reason beside it than as a message.

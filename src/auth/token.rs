@@ -233,7 +233,7 @@ const SHORTEST_OPAQUE: usize = 20;
 
 /// Whether a text that is not a JWT looks like an opaque token: it begins like one of a known issuer, is a UUID, or is
 /// one long word of letters and digits (RFC 6750 §2.1) without dots. A JWT begins with the base64url of `{"`.
-fn is_opaque(token: &str) -> bool {
+pub fn is_opaque(token: &str) -> bool {
     let in_token = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_' | b'~' | b'+' | b'/' | b'=');
     if token.starts_with("eyJ") || !token.bytes().all(in_token) {
         return false;

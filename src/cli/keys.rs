@@ -159,6 +159,9 @@ pub fn list(on: &mut Runner<'_>, context: &Context, json: bool) -> Result<Exit, 
         }
         if let Some(why) = issuer.keys.unavailable_because() {
             on.known = Exit::Trouble;
+            if json {
+                json::line(on.out, &json!({ "issuer": issuer.name.as_deref(), "unavailable": why }))?;
+            }
             on.say(format_args!("issuer {}: {why}", issuer_name(issuer)));
         }
     }

@@ -184,7 +184,7 @@ pub struct IssuerOptions {
     #[arg(long = "user-claim", global = true, value_name = "CLAIM")]
     pub user_claims: Vec<String>,
 
-    /// Claim that contains permissions, instead of the preset's; repeatable
+    /// Claim that contains permissions, instead of the preset's; a comma at its end says that they are separated by commas; repeatable
     #[arg(long = "permissions-claim", global = true, value_name = "CLAIM")]
     pub permissions_claims: Vec<String>,
 

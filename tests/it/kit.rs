@@ -153,6 +153,10 @@ fn the_kit_passes_whatever_else_is_configured() {
     for rules in [typed, own(Issuer { mapping, ..Issuer::default() })] {
         assert_eq!(expected(&passes(&rules, &signer()), "ID token"), "wrong_type");
     }
+    let google = Arc::new(Mapping::named("google").expect("a preset").and_issued_here());
+    let rules_of_google = own(Issuer { mapping: google, ..Issuer::default() });
+    let tokens = passes(&rules_of_google, &signer());
+    assert_eq!(expected(&tokens, "ID token"), "permission_missing", "it is valid: the issuer has no other JWTs");
     assert_eq!(expected(&passes(&rules(), &signer()), "ID token"), "claim_missing", "it has none of our claims");
     let large = Rules { token_limit: TokenLimit::LARGEST, ..rules() };
     assert_eq!(expected(&passes(&large, &signer()), "huge"), "too_large");

@@ -178,6 +178,13 @@ fn the_kinds_of_several_tokens_are_shown() {
 }
 
 #[test]
+fn a_pasted_opaque_token_is_said_to_be_one() {
+    let mut desk = Desk::new(120, 36);
+    desk.keys("Esc").pastes("ghs_16C7e42F292c6912E7710c838347Ae178B4a");
+    desk.must_show(&["not a JWT: this looks like an opaque token, which only its issuer can check"]);
+}
+
+#[test]
 fn json_is_pasted_into_the_claims_field() {
     let mut desk = Desk::new(120, 36);
     desk.app.focus = portcullis::app::Focus::at(portcullis::app::pane::issue::EXTRA);

@@ -12,6 +12,7 @@ use serde_json::json;
 use self::Expected::{Always, By};
 use self::maker::{Keys, Maker, claim};
 use crate::auth::keys::hs256;
+use crate::auth::kind::IdTokens;
 use crate::auth::policy::DenialReason;
 use crate::auth::{Algorithm, IssueError, NumericDate, Rules, Signer, Verifier};
 use crate::text;
@@ -66,7 +67,8 @@ impl Kind {
     pub fn expected(&self, rules: &Rules) -> &'static str {
         let key = rules.issuers.own().keys.iter().next();
         let algorithm = key.and_then(|key| key.algorithms().first()).copied().unwrap_or(Algorithm::Hs256);
-        self.expected_by(&Configured { rules, algorithm, kid: key.and_then(Verifier::kid) })
+        let (kid, without_permissions) = (key.and_then(Verifier::kid), "permission_missing");
+        self.expected_by(&Configured { rules, algorithm, kid, without_permissions })
     }
 
     fn expected_by(&self, configured: &Configured<'_>) -> &'static str {
@@ -85,6 +87,8 @@ struct Configured<'a> {
     algorithm: Algorithm,
     /// The signer's `kid`.
     kid: Option<&'a str>,
+    /// The answer to a valid token without permissions.
+    without_permissions: &'static str,
 }
 
 impl Configured<'_> {
@@ -102,12 +106,17 @@ impl Configured<'_> {
     fn ecdsa(&self) -> Algorithm {
         maker::ecdsa(self.algorithm)
     }
+}
 
-    /// Whether an ID token of our issuer is refused as such. Where only the claims of tokens that are issued here are
-    /// read, it lacks those instead.
-    fn knows_id_tokens(&self) -> bool {
-        let own = self.rules.issuers.own();
-        own.require_typ || !own.mapping.is_strict()
+/// The answer to an ID token of our issuer. Where only the claims of tokens that are issued here are read, it lacks
+/// those.
+fn of_id_token(configured: &Configured<'_>) -> &'static str {
+    let own = configured.rules.issuers.own();
+    match own.mapping.id_tokens() {
+        _ if own.require_typ => "wrong_type",
+        _ if own.mapping.is_strict() => "claim_missing",
+        IdTokens::Accepted => configured.without_permissions,
+        IdTokens::ByNonce | IdTokens::ByHash => "wrong_type",
     }
 }
 
@@ -243,12 +252,9 @@ pub static KIT: [Kind; 32] = [
         "our iss, but key and kid of another issuer",
         |m| m.signed_by_other(&m.header(&[claim("kid", NO_KEY)])),
     ),
-    kind(
-        "ID token",
-        By(|c| if c.knows_id_tokens() { "wrong_type" } else { "claim_missing" }),
-        "an ID token (nonce, at_hash) instead of an access token",
-        |m| m.signed_under(&m.header(&[claim("typ", "JWT")]), &m.id_claims()),
-    ),
+    kind("ID token", By(of_id_token), "an ID token (nonce, at_hash) instead of an access token", |m| {
+        m.signed_under(&m.header(&[claim("typ", "JWT")]), &m.id_claims())
+    }),
     kind("aud array", Always(PASSES), "aud is an array in which our audience is one of two", |m| {
         let ours = m.rules.audience().map_or("https://server.invalid/mcp", |audience| audience);
         m.signed(&m.with("aud", json!(["https://other.invalid/mcp", ours])))
@@ -317,13 +323,15 @@ pub fn make(
         return Err(IssueError::NoUser);
     }
     // The policy's decision about a valid token.
-    let passing = match rules.policy.authorize(&identity.permissions, tool) {
+    let answer = |permissions: &[String]| match rules.policy.authorize(permissions, tool) {
         Err(DenialReason::UnknownTool) => "unknown_tool",
         Err(DenialReason::PermissionMissing(_)) => "permission_missing",
         Ok(_) => PASSES,
     };
+    let passing = answer(&identity.permissions);
     let keys = Keys::new(signer).map_err(|_| IssueError::NoRandomness)?;
-    let configured = Configured { rules, algorithm: signer.algorithm(), kid: signer.verifier().kid() };
+    let (algorithm, kid) = (signer.algorithm(), signer.verifier().kid());
+    let configured = Configured { rules, algorithm, kid, without_permissions: answer(&[]) };
     let made = (0u128..).zip(&KIT).map(|(n, kind)| {
         let jti = format!("{:032x}", number.wrapping_add(n));
         let (now, leeway) = (now.whole_second(), rules.leeway.span());

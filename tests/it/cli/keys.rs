@@ -236,6 +236,9 @@ fn the_keys_of_other_issuers_are_listed_with_those_that_cannot_be_used() {
     let file = folder.write("two.toml", two);
     let CommandOutput { out, err, exit } = bare(&["--config", &file, "keys", "list"]).run();
     assert!(exit == 1 && out.contains("good") && err.contains("issuer http://127.0.0.1:9: "), "{exit} {out}{err}");
+    let lines = bare(&["--config", &file, "--json", "keys", "list"]).run().out;
+    let named = |line: &Value| line["issuer"] == "http://127.0.0.1:9" && line["unavailable"].is_string();
+    assert!(lines.lines().map(parsed).any(|line| named(&line)), "{lines}");
 }
 
 #[test]

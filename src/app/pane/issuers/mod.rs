@@ -107,7 +107,7 @@ pub fn issuer_name(name: Option<&str>) -> String {
 pub fn mapping_words(mapping: &Mapping) -> String {
     let list = |names: Vec<&str>| text::names(names.into_iter(), 64, 8, ", ");
     let claims = || {
-        let permissions: Vec<&str> = mapping.permission_claims().collect();
+        let permissions: Vec<&str> = mapping.permission_claims().map(|claim| claim.trim_end_matches(',')).collect();
         let permissions = if permissions.is_empty() { "none".to_owned() } else { list(permissions) };
         format!("user from {}; permissions from {permissions}", list(mapping.user_claims().collect()))
     };
