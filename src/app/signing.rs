@@ -86,6 +86,6 @@ fn short(key: &Verifier) -> String {
         [only] => only.name(),
         _ => key.family().words(),
     };
-    let kid = key.kid().map_or_else(String::new, |kid| format!(", kid {}", text::head(&text::name(kid, 64), 8)));
-    format!("{kind}{kid}")
+    let name = key.kid().map_or_else(String::new, |kid| format!(", kid {}", text::head(&text::name(kid, 64), 8)));
+    format!("{kind}{name}")
 }

@@ -337,12 +337,12 @@ mod tests {
         let order = ORDERS.iter().find(|(length, _)| *length == signature.len()).expect("ECDSA").1;
         // Digit by digit, as on paper.
         let digits = |hex: &str| hex.chars().filter_map(|c| c.to_digit(16)).collect::<Vec<u32>>();
-        let s: String = s.iter().map(|byte| format!("{byte:02x}")).collect();
+        let s: Vec<u32> = s.iter().flat_map(|byte| [u32::from(byte >> 4), u32::from(byte & 15)]).collect();
         let (mut borrow, mut out) = (0, Vec::new());
-        for (n, s) in digits(order).into_iter().zip(digits(&s)).rev() {
-            let taken = s + borrow;
-            borrow = u32::from(taken > n);
-            out.push(n + 16 * borrow - taken);
+        for (n, s) in digits(order).into_iter().zip(s).rev() {
+            let less = s + borrow;
+            borrow = u32::from(less > n);
+            out.push(n + 16 * borrow - less);
         }
         out.reverse();
         let s: Vec<u8> = out.chunks(2).map(|pair| u8::try_from(pair[0] * 16 + pair[1]).expect("a byte")).collect();

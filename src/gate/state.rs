@@ -393,9 +393,9 @@ impl AuthState {
     /// Returns the previous key that no longer does, because there are too many.
     pub fn rotate(&mut self, keys: SigningKeys) -> Option<Verifier> {
         let known = &self.rules.issuers.own().keys;
-        let current = known.iter().filter(|key| !self.previous.contains(key)).cloned().collect();
+        let current: Vec<Verifier> = known.iter().filter(|key| !self.previous.contains(key)).cloned().collect();
         let previous = Arc::make_mut(&mut self.previous);
-        let dropped = previous.replace(current, &keys);
+        let dropped = previous.replace(&current, &keys);
         let all: KeySet = keys.verifiers().chain(previous.iter()).cloned().collect();
         self.signer = Some(keys.signer);
         self.set_rules((*self.rules).clone().with_keys(all));

@@ -70,7 +70,7 @@ impl PreviousKeys {
 
     /// Adds the current keys, which `new` replaces. A key of `new` that is put back is no longer a previous one. Returns
     /// the oldest key of a file, if there are more than [`MOST_PREVIOUS`]; it is removed.
-    pub fn replace(&mut self, current: Vec<Verifier>, new: &SigningKeys) -> Option<Verifier> {
+    pub fn replace(&mut self, current: &[Verifier], new: &SigningKeys) -> Option<Verifier> {
         let gives_way = |key: &Verifier| {
             let is_of_file = key.origin() == KeyOrigin::File && new.signer.verifier().origin() == KeyOrigin::File;
             PreviousKey { key: key.clone(), was_replaced: is_of_file }
@@ -104,8 +104,8 @@ mod tests {
     fn rotated(all: &[SigningKeys]) -> (PreviousKeys, usize) {
         let (mut previous, mut dropped) = (PreviousKeys::default(), 0);
         for pair in all.windows(2) {
-            let current = pair[0].verifiers().cloned().collect();
-            dropped += usize::from(previous.replace(current, &pair[1]).is_some());
+            let current: Vec<Verifier> = pair[0].verifiers().cloned().collect();
+            dropped += usize::from(previous.replace(&current, &pair[1]).is_some());
         }
         (previous, dropped)
     }
@@ -127,7 +127,7 @@ mod tests {
             (0..9).map(|n| of(&format!("old {n}"), KeyOrigin::File).signer.verifier().clone()).collect();
         let mut previous = PreviousKeys::named(old);
         let [a, b] = ["a", "b"].map(|secret| of(secret, KeyOrigin::File));
-        assert!(previous.replace(a.verifiers().cloned().collect(), &b).is_none());
+        assert!(previous.replace(&a.verifiers().cloned().collect::<Vec<_>>(), &b).is_none());
         assert_eq!(previous.len(), 10);
     }
 

@@ -190,28 +190,27 @@ impl PublicKey {
 mod tests {
     use super::*;
 
+    fn bytes(hex: &str) -> Vec<u8> {
+        let digits: Vec<u8> = hex.chars().filter_map(|c| c.to_digit(16)).filter_map(|d| u8::try_from(d).ok()).collect();
+        digits.chunks(2).map(|pair| pair[0] * 16 + pair[1]).collect()
+    }
+
     #[test]
     fn a_point_of_small_order_is_refused_whatever_its_sign() {
         let point = |first: u8, middle: u8, last: u8| {
             let mut x = [middle; 32];
             (x[0], x[31]) = (first, last);
-            x
+            x.to_vec()
         };
         let tiny = [point(0, 0, 0), point(1, 0, 0), point(1, 0, 0x80)];
         let prime = [point(0xec, 0xff, 0x7f), point(0xed, 0xff, 0xff), point(0xee, 0xff, 0x7f)];
-        let mut eighth = point(0, 0, 0);
-        for (at, byte) in
-            "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05".as_bytes().chunks(2).enumerate()
-        {
-            eighth[at] = u8::from_str_radix(std::str::from_utf8(byte).expect("ASCII"), 16).expect("hex");
-        }
+        let eighth = bytes("26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05");
         for x in tiny.into_iter().chain(prime).chain([eighth]) {
-            let found = PublicKey::new(Components::Ed25519 { x: x.into() }, None).err();
+            let found = PublicKey::new(Components::Ed25519 { x: x.clone().into() }, None).err();
             assert_eq!(found, Some(PublicKeyError::SmallOrder), "{x:02x?}");
         }
         // The first key of RFC 8032 §7.1.
-        let good = "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a";
-        let good: Vec<u8> = (0..32).map(|n| u8::from_str_radix(&good[2 * n..2 * n + 2], 16).expect("hex")).collect();
+        let good = bytes("d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a");
         assert!(PublicKey::new(Components::Ed25519 { x: good.into() }, None).is_ok());
     }
 

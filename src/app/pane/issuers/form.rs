@@ -185,8 +185,8 @@ impl IssuerForm {
     /// Takes the address of a key set for one, where it was typed as that of an issuer. Returns whether it was.
     pub(super) fn recognize_key_set(&mut self) -> bool {
         let path = self.address.text().trim().trim_end_matches('/').rsplit('/').next().unwrap_or_default();
-        let is_set =
-            path.ends_with(".json") && path != "openid-configuration" || ["jwks", "certs", "keys"].contains(&path);
+        let has_extension = path.rsplit_once('.').is_some_and(|(_, extension)| extension.eq_ignore_ascii_case("json"));
+        let is_set = has_extension || ["jwks", "certs", "keys"].contains(&path);
         if !matches!(self.keys, NewKeys::At(AddressOf::Issuer)) || !is_set {
             return false;
         }
