@@ -22,8 +22,7 @@ use super::{CliError, Context, Exit, Runner};
 use crate::auth::Reason;
 use crate::config;
 use crate::endpoint::Address;
-use crate::gate::AuthenticatedMcpServer;
-use crate::gate::Record;
+use crate::gate::{AuthenticatedMcpServer, KeyStatus, Record};
 use crate::issuer_keys::KeyFollower;
 use crate::lab::evidence::{call_json, json_line};
 use crate::server::{self, Server};
@@ -132,6 +131,7 @@ async fn serve_clients(
         out: Arc::new(File::from(io::stdout().as_fd().try_clone_to_owned()?)),
         printed: PrintPosition::default(),
         unread: HashMap::new(),
+        reported: Arc::default(),
     };
     let ended = tokio::select! {
         biased;
@@ -242,6 +242,8 @@ struct Log<'a> {
     printed: PrintPosition,
     /// The issuers whose keys cannot be read, with the reasons that were reported.
     unread: HashMap<Option<Arc<str>>, Arc<str>>,
+    /// The state of issuers' keys that was reported last.
+    reported: Arc<Vec<KeyStatus>>,
 }
 
 impl Log<'_> {
@@ -277,8 +279,12 @@ impl Log<'_> {
 
     /// Reports issuers whose keys cannot be read, and when they can be read again: once for each reason.
     fn report_keys(&mut self) {
-        let read = self.gate.shared().read(|state| state.issuer_keys().to_vec());
-        for status in read.into_iter().filter(|status| !status.is_reading) {
+        let read = self.gate.shared().read(|state| Arc::clone(state.issuer_keys()));
+        // Most changes are calls.
+        if Arc::ptr_eq(&read, &self.reported) {
+            return;
+        }
+        for status in read.iter().filter(|status| !status.is_reading) {
             let known = self.unread.get(&status.issuer);
             if known == status.error.as_ref() {
                 continue;
@@ -287,15 +293,16 @@ impl Log<'_> {
             self.notices.say(match &status.error {
                 Some(error) if status.is_usable => format!("keys of {issuer}: {error}; the last ones stay in use"),
                 Some(error) => {
-                    format!("keys of {issuer}: {error}; its tokens are answered with 503 until they are read")
+                    format!("keys of {issuer}: {error}; its tokens are answered with 503 until they are fetched")
                 }
-                None => format!("keys of {issuer}: read again"),
+                None => format!("keys of {issuer}: fetched"),
             });
-            match status.error {
-                Some(error) => self.unread.insert(status.issuer, error),
+            match &status.error {
+                Some(error) => self.unread.insert(status.issuer.clone(), Arc::clone(error)),
                 None => self.unread.remove(&status.issuer),
             };
         }
+        self.reported = read;
     }
 
     /// Writes in the background. Calls that arrive in the meantime are printed together afterwards.
