@@ -93,7 +93,7 @@ fn console(options: &Options) -> ExitCode {
         Err(error) => return fail(&error.into()),
     };
     let issuer_keys = match KeyFollower::start(&gate, context.sources.clone()) {
-        Ok(follower) => follower.with_ca_file(options.settings.other.ca_file.clone()),
+        Ok(follower) => follower.with_defaults(context.fetching.clone()),
         Err(error) => return fail(&error.into()),
     };
     let settings = options.server.settings(options.serve.clone().unwrap_or_default());

@@ -62,7 +62,7 @@ pub const BINDINGS: &[Binding] = &[
     outside(
         Action::Tick,
         &[typed(' ')],
-        "tick a permission; in Tokens, revoke or restore; in Matrix, expect; in Clock, freeze; in Test kit, add to the list; in Issuers, read the keys again",
+        "tick a permission; in Tokens, revoke or restore; in Matrix, expect; in Clock, freeze; in Test kit, add to the list; in Issuers, refresh the keys",
     ),
     outside(
         Action::Remove,
@@ -142,8 +142,8 @@ pub const BINDINGS: &[Binding] = &[
     on(Action::Serve, &[], "serve MCP: start the server, or stop it"),
     on(Action::Connect, &[], "copy what a client needs to connect with the token"),
     on(Action::TypeKey, &[], "type another signing key"),
-    on(Action::AddIssuer, &[], "add an issuer by the address of its keys"),
-    on(Action::RefreshKeys, &[], "read the keys of the issuer again"),
+    on(Action::AddIssuer, &[], "add an issuer by the URL of its keys"),
+    on(Action::RefreshKeys, &[], "refresh the keys of the issuer"),
     on(Action::AddTool, &[], "add a tool to the policy"),
     on(Action::AddPermission, &[], "add a permission to the policy"),
     on(Action::Describe, &[], "describe the tool, in the policy"),

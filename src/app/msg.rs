@@ -78,14 +78,12 @@ pub enum Msg {
         /// The result.
         calls: Vec<CallResult>,
     },
-    /// Test tokens were made for an instant.
+    /// Test tokens were made.
     KitMade {
         /// The tokens, in the order of the kit.
         made: Result<Vec<TestToken>, IssueError>,
-        /// The instant at which they are to be judged.
-        at: NumericDate,
-        /// Their purpose.
-        purpose: KitFor,
+        /// The request, whose settings may have changed since.
+        request: Box<KitRequest>,
     },
     /// Tokens with labels were added, under these numbers.
     NamedAdded(Vec<u64>),
@@ -132,14 +130,14 @@ pub enum Msg {
 /// Why an issuer cannot be accepted. Safe to show.
 #[derive(Debug, thiserror::Error)]
 pub enum IssuerFailure {
-    /// The address is not a source of keys.
+    /// The URL is not a source of keys.
     #[error(transparent)]
     Url(#[from] UrlError),
     /// The name is that of our own issuer.
-    #[error("{0}: tokens of this name are checked with the signing key")]
+    #[error("{} is our own issuer; its tokens are verified with the signing key", text::name(&.0.0, 64))]
     Duplicate(#[from] DuplicateIssuer),
     /// The thread that reads the keys could not be started.
-    #[error("cannot read the keys: {}", text::display_safe(&.0.to_string(), 200))]
+    #[error("cannot fetch the keys: {}", text::display_safe(&.0.to_string(), 200))]
     Thread(#[from] std::io::Error),
 }
 
@@ -187,6 +185,23 @@ pub enum SaveError {
     Other(String),
     /// The file at this path could not be read or written.
     Failed(String, ConfigError),
+}
+
+/// A request for test tokens: what they are made and judged for. Making them may take a second.
+#[derive(Clone, Debug)]
+pub struct KitRequest {
+    /// The user and permissions in the tokens.
+    pub identity: Identity,
+    /// The tool that they are made for.
+    pub tool: Arc<str>,
+    /// The instant at which they are to be judged.
+    pub at: NumericDate,
+    /// The rules that the expected answers follow.
+    pub rules: Arc<Rules>,
+    /// The same rules in words.
+    pub judged_by: Vec<String>,
+    /// The purpose of the tokens.
+    pub purpose: KitFor,
 }
 
 /// The purpose of test tokens.
@@ -275,17 +290,8 @@ pub enum Effect {
     Issue(Box<IssueRequest>, NumericDate),
     /// Add pasted tokens to the list.
     Add(Vec<String>),
-    /// Make the test tokens of an identity for a tool, to be judged at an instant.
-    MakeKit {
-        /// The user and permissions in the tokens.
-        identity: Identity,
-        /// The tool they are made for.
-        tool: Arc<str>,
-        /// The instant.
-        at: NumericDate,
-        /// Their purpose.
-        purpose: KitFor,
-    },
+    /// Make test tokens.
+    MakeKit(Box<KitRequest>),
     /// Add test tokens, each with a label.
     AddNamed(Vec<(Arc<str>, Arc<str>)>),
     /// Write a file that does not exist yet.

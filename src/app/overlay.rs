@@ -363,7 +363,7 @@ pub enum SettingsError {
     #[error("leeway: {0}")]
     Leeway(<Leeway as FromStr>::Err),
     /// The expected issuer of our own tokens is accepted with other keys.
-    #[error("expected issuer: {0}, which is accepted with keys of its own")]
+    #[error("expected issuer: {} is already accepted with other keys", text::name(&.0.0, 64))]
     Issuer(DuplicateIssuer),
     /// The policy file cannot be used.
     #[error(transparent)]

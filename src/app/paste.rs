@@ -63,6 +63,7 @@ impl App {
         if let (Some(Overlay::Issuer(form)), Some(material)) = (self.overlays.last_mut(), &material)
             && form.take_paste(material, text)
         {
+            self.prefill_issuer_form();
             return Vec::new();
         }
         self.overlays.pop_if(|top| material.is_some() && matches!(top, Overlay::Material { .. }));
@@ -91,6 +92,7 @@ impl App {
                 if let Some(field) = form.text_mut() {
                     field.insert(text::head(text.trim(), MAX_LINE));
                 }
+                self.prefill_issuer_form();
             }
             _ => return self.paste_plain(text),
         }

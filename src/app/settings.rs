@@ -23,7 +23,7 @@ pub(super) fn key_file_advice(text: &[u8]) -> Option<String> {
         }
         Material::OtherPem => "only a secret can be used here",
     };
-    Some(format!("expected a secret, got {}, not kept; {next}", found.words()))
+    Some(format!("expected a secret, got {} (discarded); {next}", found.words()))
 }
 
 impl App {

@@ -53,7 +53,7 @@ pub fn update(app: &mut App, msg: Msg) -> Vec<Effect> {
         Msg::Removed(entry, why) => app.removed(entry, why),
         Msg::Called { id, call } => app.called(id, *call),
         Msg::CalledEach { id, calls } => app.called_each(id, calls),
-        Msg::KitMade { made, at, purpose } => app.kit_made(made, at, purpose),
+        Msg::KitMade { made, request } => app.kit_made(made, *request),
         Msg::NamedAdded(numbers) => app.named_added(numbers),
         Msg::Written(result) => app.written(result),
         Msg::PolicyReread(result) => app.policy_reread(result),
@@ -148,6 +148,7 @@ impl App {
                 if let Some(text) = form.text_mut() {
                     text.press(key);
                 }
+                self.prefill_issuer_form();
             }
             Some(Overlay::Settings(form)) => {
                 if let Some(text) = form.text_mut() {

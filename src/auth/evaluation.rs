@@ -161,7 +161,12 @@ impl Evaluation {
     /// The light's state at `now`: bad with the first failure among its checks, good if all of them passed.
     pub fn light(&self, light: Light, now: NumericDate) -> LightState {
         let mut state = LightState::Good;
-        for (check, step) in self.steps.iter().filter(|(check, _)| check.light() == Some(light)) {
+        let shown_by = |(check, step): &&(Check, Option<Step>)| match step {
+            // The header check finds it, but the signature is not at fault.
+            Some(Err(Reason::WrongType { .. })) => Some(Light::Claims),
+            _ => check.light(),
+        };
+        for (check, step) in self.steps.iter().filter(|step| shown_by(step) == Some(light)) {
             match self.step(*check, step.as_ref(), now).as_deref() {
                 Some(Err(reason)) if !foreign(reason) => return LightState::Bad(reason.clone()),
                 Some(Ok(())) => {}

@@ -143,13 +143,12 @@ impl fmt::Display for Finding {
                 let span = words::span(Span::seconds(*seconds));
                 write!(
                     f,
-                    "{} is {seconds}, which looks like a duration ({span}); the issuer must write a time in seconds since \
-                     1970",
+                    "{} is {seconds}, expected seconds since 1970; it looks like a duration ({span})",
                     name(claim)
                 )
             }
             Self::IssuedAhead { iat } => {
-                write!(f, "iat is {}, which is in the future: compare the issuer's clock with this one", iat.rfc3339())
+                write!(f, "iat is in the future ({}): check the clocks of the issuer and this machine", iat.rfc3339())
             }
             Self::GroupsLeftOut { member } => {
                 write!(
@@ -164,11 +163,7 @@ impl fmt::Display for Finding {
                     "x5t#S256" => ", mutual TLS",
                     _ => "",
                 };
-                write!(
-                    f,
-                    "bound to a key of the sender (cnf {}{how}), which is not checked here; check it in front of this gate",
-                    name(method)
-                )
+                write!(f, "sender-constrained (cnf {}{how}): proof of possession is not checked here", name(method))
             }
             Self::SecretNearlyFits { fit } => write!(f, "the signature matches {fit}"),
             Self::RefusedKey { key, count: 1 } => {
@@ -180,7 +175,7 @@ impl fmt::Display for Finding {
             Self::NoKid { keys, alg } => {
                 write!(
                     f,
-                    "no kid, though the issuer has {keys} keys for {}: each is tried; the issuer should set kid",
+                    "the header has no kid, and the issuer has {keys} {} keys: all are tried; the issuer should set kid",
                     name(alg)
                 )
             }
@@ -287,7 +282,7 @@ fn of_keys(token: &Readable<'_>, found: &mut Vec<Finding>) {
     let is_meant = |key: &&RefusedKey| {
         let could_be = kid.is_none() || key.kid.is_none() || kid.as_deref() == key.kid.as_deref();
         // A key with alg none concerns every token of the issuer.
-        key.why == JwkError::AlgorithmNone || !token.is_verified && could_be
+        key.why == JwkError::AlgorithmNone || key.is_fault() && !token.is_verified && could_be
     };
     let refused = jwk::by_reason(token.keys.refused.iter().filter(is_meant)).into_iter().take(3);
     found.extend(refused.map(|(key, count)| Finding::RefusedKey { key: key.clone(), count }));

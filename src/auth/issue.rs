@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use super::algorithm::Algorithm;
 use super::date::NumericDate;
-use super::keys::Signer;
+use super::keys::{KeyError, Signer};
 use super::token::TokenLimit;
 use crate::text::{self, Span};
 
@@ -73,13 +73,16 @@ pub enum IssueError {
     #[error("header: alg cannot be set, it follows from the key and --alg")]
     ReservedHeader,
     /// The token would be refused as too large.
-    #[error("the token would be {} long, expected at most {limit} (--max-token-size)", text::words::bytes(*.bytes))]
+    #[error("the token would be {} long, expected at most {limit}", text::words::bytes(*.bytes))]
     TooLarge {
         /// Its size.
         bytes: usize,
         /// The largest accepted token.
         limit: TokenLimit,
     },
+    /// A key that test tokens need cannot be made.
+    #[error(transparent)]
+    Key(#[from] KeyError),
     /// Some of the test tokens would have times that a token cannot have.
     #[error("invalid time for test tokens: expected a year from 1980 to 9999")]
     NoSuchTime,

@@ -111,7 +111,7 @@ impl Issuer {
 /// Two issuers have this name, so it cannot select the keys that check a token.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("duplicate issuer {}", text::name(.0, 64))]
-pub struct DuplicateIssuer(Arc<str>);
+pub struct DuplicateIssuer(pub Arc<str>);
 
 /// The issuers whose tokens are accepted. The first one is our own, for which tokens are signed here.
 #[derive(Clone, Debug)]

@@ -150,12 +150,15 @@ pub const LAB: &str = "lab";
 /// The name of the preset for issuers without one: the claims of RFC 9068.
 pub const STANDARD: &str = "standard";
 
+/// The preset for issuers without one.
+static STANDARD_PRESET: Preset = row(STANDARD, "RFC 9068", &["sub"], &["scope", "roles", "groups", "entitlements"]);
+
 /// The claims of each provider's access tokens. Of the rows whose marks a token has, the first one is meant.
 pub static PRESETS: [Preset; 16] = {
     use Mark::{Claims, Iss};
     [
         row(LAB, "tokens issued here", &["user_id"], &["permissions"]).marked(&[Claims(&["user_id", "permissions"])]),
-        row(STANDARD, "RFC 9068", &["sub"], &["scope", "roles", "groups", "entitlements"]),
+        STANDARD_PRESET,
         row("keycloak", "Keycloak", &["sub"], &["realm_access.roles", "scope", "groups"]).marked(&[
             Claims(&["realm_access"]),
             Claims(&["resource_access"]),
@@ -203,7 +206,7 @@ pub static PRESETS: [Preset; 16] = {
 
 /// The preset with this name; that of issuers without one for any other name.
 pub fn preset(name: &str) -> &'static Preset {
-    PRESETS.iter().find(|preset| preset.name == name).unwrap_or(&PRESETS[1])
+    PRESETS.iter().find(|preset| preset.name == name).unwrap_or(&STANDARD_PRESET)
 }
 
 /// Guesses the preset of an issuer's tokens from its `iss` and from the claims of one of them.

@@ -137,7 +137,7 @@ impl fmt::Display for Reason {
                 let (has, most) = (words::bytes(*bytes), limit.to_string());
                 // Just above the limit, both would be rounded to the same text.
                 let has = if has == most { format!("{bytes} bytes") } else { has };
-                write!(f, "the token is {has} long, expected at most {most} (--max-token-size)")
+                write!(f, "the token is {has} long, expected at most {most}")
             }
             Self::Malformed(fault) => fault.fmt(f),
             Self::UnknownIssuer { found, known } => {

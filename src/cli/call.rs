@@ -4,7 +4,6 @@
 use super::arguments::CallArgs;
 use super::json::DecisionJson;
 use super::{CliError, Context, Exit, Runner, json};
-use crate::auth::explain::mapped;
 use crate::auth::{Inspection, Outcome};
 use crate::gate::activity::explain_record;
 use crate::gate::{CallRequest, Origin, RawArguments};
@@ -45,12 +44,12 @@ pub fn run(on: &mut Runner<'_>, args: &CallArgs, context: &Context, json: bool) 
     let judged = inspection.as_ref().map(|inspection| &inspection.judged);
     // A failed write to standard error is ignored.
     let _ = if json {
-        let mut decided = DecisionJson::new(&called.decision, &[], called.record.token_id, tool, now).with(judged);
+        let mut decided =
+            DecisionJson::new(&called.decision, &[], called.record.token_id, tool, now).with_claims(judged);
         decided.trouble = called.outcome.trouble();
         json::line(on.err, &decided)
     } else {
-        let mut text = explain_record(&called.record);
-        judged.map(mapped).unwrap_or_default().into_iter().for_each(|line| text.note(line));
+        let mut text = explain_record(&called.record, judged);
         let refused = inspection.iter().filter(|_| called.decision.reason().is_some());
         refused.flat_map(Inspection::key_hints).for_each(|hint| text.finding(hint));
         writeln!(on.err, "{text}")

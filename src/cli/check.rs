@@ -44,7 +44,7 @@ pub fn run(
     let lacks = Catalogue::new(BuiltIn.tools()).lacks(&rules.policy, tool);
     let trouble = (lacks && decision.verdict() == Verdict::Allowed).then(|| ToolError::missing(tool).to_string());
     if json {
-        let mut decided = DecisionJson::new(&decision, &also, id, tool, now).with(judged);
+        let mut decided = DecisionJson::new(&decision, &also, id, tool, now).with_claims(judged);
         decided.trouble = trouble.as_deref();
         json::line(on.out, &decided)?;
     } else {

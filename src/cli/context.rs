@@ -21,11 +21,11 @@ use crate::config::{
     SigningFile, WritableFile,
 };
 use crate::endpoint::Files;
-use crate::gate::{Gate, Provenance};
-use crate::issuer_keys::{KeySource, RemoteKeys, UrlError, fetch_once};
+use crate::gate::{self, Gate, KeyStatus, Provenance};
+use crate::issuer_keys::{FetchSettings, KeySource, RemoteKeys, UrlError, fetch_once};
 use crate::look::{Background, Depth, Look, ThemeChoice};
 use crate::store::{Edition, FileStore, Memory, Store};
-use crate::text::Span;
+use crate::text::{self, Span};
 
 /// The environment, read once at start-up. It contains a secret, so it does not implement `Debug`.
 #[derive(Clone, Default)]
@@ -79,6 +79,10 @@ pub struct Context {
     others: Vec<Issuer>,
     /// The sources of these keys, one for each of them.
     pub sources: Vec<RemoteKeys>,
+    /// How the keys of issuers that are added later are fetched.
+    pub fetching: FetchSettings,
+    /// The state of the keys that are shared secrets.
+    secrets: Vec<KeyStatus>,
     leeway: Leeway,
     revoked: Arc<Revocations>,
     /// The store's edition that the revocations belong to.
@@ -139,16 +143,27 @@ impl Context {
             None => Arc::new(Memory::default()),
         };
         let stored = store.load()?;
-        let issuer = settings.issuer.clone().or(file.issuer);
+        let issuer = settings.issuer.clone().or_else(|| file.issuer.clone());
         let audiences = match settings.audiences.is_empty() {
             true => file.audience.into_iter().collect(),
             false => settings.audiences.clone(),
         };
         // Options describe one issuer for this run; --issuer is then its name, and our own tokens need none.
         let single = settings.other.issuer(issuer.as_ref(), &audiences);
-        let algorithms = match single {
-            Some(_) => Vec::new(),
-            None => config::algorithms(&settings.other.algorithms).map_err(ConfigError::Issuer)?,
+        let mut issuers = file.issuers;
+        // Without keys of their own, they describe an issuer of the file, or else our own tokens.
+        let described = match (&single, settings.other.first_without_key()) {
+            (None, Some(option)) => described_by(option, &issuers, settings.issuer.as_deref())?,
+            _ => None,
+        };
+        if let Some(found) = described.and_then(|place| issuers.get_mut(place)) {
+            *found = settings.other.over(std::mem::take(found));
+        }
+        let describes_ours = single.is_none() && described.is_none();
+        let issuer = if described.is_some() && settings.issuer.is_some() { file.issuer } else { issuer };
+        let algorithms = match describes_ours {
+            false => Vec::new(),
+            true => config::algorithms(&settings.other.algorithms).map_err(ConfigError::Issuer)?,
         };
         let old_secrets = match settings.old_secret_files.is_empty() {
             true => file.old_secrets,
@@ -165,17 +180,18 @@ impl Context {
         };
         let own_keys = key_sources.read()?;
         let has_own = own_keys.verifiers().next().is_some();
-        if let Some(option) = settings.other.useless().filter(|_| single.is_none() && !has_own) {
+        if let Some(option) = settings.other.first_without_key().filter(|_| describes_ours && !has_own) {
             let wanted =
                 format!("{option} needs a key: give --jwks, --public-key, --discover, --secret-file or --signing-key");
             return Err(CliError::Usage(wanted));
         }
-        let configured: Vec<&IssuerConfig> = file.issuers.iter().chain(&single).collect();
-        let OtherIssuers { issuers: others, sources, secret_files } = OtherIssuers::read(&configured, settings)?;
+        let configured: Vec<&IssuerConfig> = issuers.iter().chain(&single).collect();
+        let OtherIssuers { issuers: others, sources, secret_files, secrets } =
+            OtherIssuers::read(&configured, settings)?;
         let secret_files = key_sources.old_secrets.iter().cloned().chain(secret_files).collect();
-        let own = match &single {
-            Some(_) => Issuer::default(),
-            None => settings.other.own().map_err(ConfigError::Issuer)?,
+        let own = match describes_ours {
+            false => Issuer::default(),
+            true => settings.other.own().map_err(ConfigError::Issuer)?,
         };
         let own = Issuer {
             name: issuer.filter(|_| single.is_none()).map(Into::into),
@@ -196,6 +212,8 @@ impl Context {
             token_limit: settings.max_token_size.or(file.max_token_size).unwrap_or_default(),
             others,
             sources,
+            fetching: fetching(settings),
+            secrets,
             leeway: settings.leeway.unwrap_or(file.leeway),
             revoked: stored.revoked.into(),
             edition: stored.edition,
@@ -352,9 +370,13 @@ impl Context {
         }
     }
 
+    /// Creates a gate with these keys, and with the state of keys that nothing fetches.
     fn gate_with(&self, own_keys: &OwnKeys, clock: Arc<dyn Clock>) -> Gate {
         let gate = Gate::with(self.rules_with(own_keys), own_keys.signer().cloned(), clock);
-        gate.shared().update(|state| state.set_previous_keys(PreviousKeys::named(own_keys.previous.iter().cloned())));
+        gate.shared().update(|state| {
+            state.set_previous_keys(PreviousKeys::named(own_keys.previous.iter().cloned()));
+            self.secrets.iter().cloned().for_each(|status| state.set_key_status(status));
+        });
         gate
     }
 
@@ -416,6 +438,8 @@ struct OtherIssuers {
     sources: Vec<RemoteKeys>,
     /// The files with shared secrets.
     secret_files: Vec<PathBuf>,
+    /// The state of these secrets.
+    secrets: Vec<KeyStatus>,
 }
 
 impl OtherIssuers {
@@ -427,16 +451,54 @@ impl OtherIssuers {
                 let keys = config::secret_verifiers(files, &issuer.algorithms, settings.insecure_secret_file)?;
                 issuer.keys = keys.into_iter().collect();
                 found.secret_files.extend_from_slice(files);
+                found.secrets.push(KeyStatus {
+                    issuer: issuer.name.clone(),
+                    source: text::names(files.iter().map(|path| path.to_string_lossy()), 200, 4, ", ").into(),
+                    from: gate::KeysFrom::Secrets(files.as_slice().into()),
+                    keys: issuer.keys.iter().cloned().collect(),
+                    read_at: Some(SystemClock::new().now()),
+                    is_usable: true,
+                    ..KeyStatus::default()
+                });
             } else {
+                let given = fetching(settings);
+                let stated = wanted.max_stale.filter(|_| settings.other.jwks_max_stale.is_none());
+                let max_stale = stated.unwrap_or(given.max_stale);
                 found.sources.push(RemoteKeys {
-                    ca_file: settings.other.ca_file.clone(),
-                    others_may_read: settings.insecure_secret_file,
+                    settings: FetchSettings { max_stale, ..given },
                     ..RemoteKeys::new(issuer.name.clone(), source_of(wanted)?)
                 });
             }
             found.issuers.push(issuer);
         }
         Ok(found)
+    }
+}
+
+/// How keys are fetched, by the options.
+fn fetching(settings: &Settings) -> FetchSettings {
+    let usual = FetchSettings::default();
+    FetchSettings {
+        ca_file: settings.other.ca_file.clone(),
+        others_may_read: settings.insecure_secret_file,
+        max_stale: settings.other.jwks_max_stale.unwrap_or(usual.max_stale),
+    }
+}
+
+/// Returns the place of the configured issuer that an option without keys describes: the one that `--issuer` names, or
+/// the only one. `None` if it describes our own tokens.
+fn described_by(option: &str, issuers: &[IssuerConfig], wanted: Option<&str>) -> Result<Option<usize>, CliError> {
+    match (issuers, wanted) {
+        (_, Some(name)) => Ok(issuers.iter().position(|issuer| issuer.name.as_deref() == Some(name))),
+        ([], None) => Ok(None),
+        ([_], None) => Ok(Some(0)),
+        (several, None) => {
+            let names = several.iter().filter_map(|issuer| issuer.name.as_deref());
+            let names = text::names(names, 100, 4, ", ");
+            let sentence =
+                format!("{option} needs an issuer of the configuration file: give --issuer with one of: {names}");
+            Err(CliError::Usage(sentence))
+        }
     }
 }
 
@@ -462,5 +524,40 @@ fn demo_name(permission: &str) -> &str {
         "user" => "user123",
         "admin" => "admin456",
         other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use clap::Parser as _;
+
+    use super::*;
+    use crate::cli::options::Options;
+
+    /// The time for which the last keys of each issuer are used, and that of issuers which are added later.
+    fn max_stale(folder: &Path, options: &[&str]) -> (Vec<u64>, u64) {
+        let table = |name: &str, more: &str| {
+            format!(
+                "[[issuers]]\nissuer = \"https://{name}.example\"\njwks-uri = \"https://{name}.example/jwks\"\n{more}"
+            )
+        };
+        let file = folder.join("portcullis.toml");
+        std::fs::write(&file, table("one", "max-stale = \"5m\"\n") + &table("two", "")).expect("written");
+        let file = file.to_string_lossy();
+        let all = [&["portcullis", "--config", &file], options].concat();
+        let settings = Options::parse_from(all).settings;
+        let context = Context::new(&settings, &Environment::default()).expect("a context");
+        let of = |settings: &FetchSettings| settings.max_stale.as_secs();
+        (context.sources.iter().map(|source| of(&source.settings)).collect(), of(&context.fetching))
+    }
+
+    #[test]
+    fn the_age_of_keys_is_limited_by_the_option_or_else_by_the_issuers_own_key() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let hour = Duration::from_hours(1).as_secs();
+        assert_eq!(max_stale(folder.path(), &[]), (vec![300, hour], hour));
+        assert_eq!(max_stale(folder.path(), &["--jwks-max-stale", "2m"]), (vec![120, 120], 120));
     }
 }

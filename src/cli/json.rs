@@ -266,7 +266,7 @@ impl<'a> DecisionJson<'a> {
     }
 
     /// Adds the user and the permissions of the token.
-    pub fn with(self, judged: Option<&Evaluation>) -> Self {
+    pub fn with_claims(self, judged: Option<&Evaluation>) -> Self {
         Self { user: judged.and_then(user), permissions: judged.map(permissions), ..self }
     }
 }

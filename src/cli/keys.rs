@@ -190,7 +190,7 @@ pub fn list(on: &mut Runner<'_>, context: &Context, json: bool) -> Result<Exit, 
     }
     for issuer in rules.issuers.iter() {
         for key in issuer.keys.refused() {
-            writeln!(on.out, "! {} cannot be used: {key}", issuer_name(issuer))?;
+            writeln!(on.out, "! {}: key {} not used: {}", issuer_name(issuer), key.label(), key.why)?;
         }
     }
     Ok(on.known)

@@ -156,12 +156,14 @@ pub fn run(
     row(on, Caller::nobody())?;
     // The keys that were read for one token are used for the next ones.
     let mut known = rules.clone();
+    let mut said = HashSet::new();
     let mut has_all = true;
     if let Some(source) = source {
         let passed = on.each(source, |on, token| match token {
             "" => Err(CliError::Usage(NO_TOKEN_FOUND.to_owned())),
             token => {
                 known = context.keyed(known.clone(), token)?;
+                on.say_unavailable(&known, &mut said);
                 row(on, Caller::of(&known, token))
             }
         })?;
@@ -186,6 +188,20 @@ pub fn run(
         ));
     }
     Ok(if has_all { on.known } else { Exit::Trouble })
+}
+
+impl Runner<'_> {
+    /// Reports the issuers whose keys could not be fetched: once each, by their places.
+    fn say_unavailable(&mut self, rules: &Rules, said: &mut HashSet<usize>) {
+        for (place, issuer) in rules.issuers.iter().enumerate() {
+            if let Some(why) = issuer.keys.unavailable_because().filter(|_| !issuer.keys.is_unread())
+                && said.insert(place)
+            {
+                let name = issuer.name.as_deref().map_or_else(|| "any".to_owned(), |name| text::name(name, 64));
+                self.say(format_args!("no keys of issuer {name}, so its tokens are unauthorized: {why}"));
+            }
+        }
+    }
 }
 
 /// Returns the permissions of each row that does not come from a token.

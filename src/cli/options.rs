@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, ColorChoice, Parser, Subcommand};
@@ -12,7 +13,7 @@ use super::arguments::{
     CallArgs, CheckArgs, DrillArgs, InspectArgs, IssueArgs, KeysCommand, MatrixArgs, PolicyCommand, RevokeArgs,
     ServeArgs, ServerOptions, TestkitArgs,
 };
-use super::values::{instant, theme};
+use super::values::{duration, instant, theme};
 use crate::auth::{Issuer, Leeway, NumericDate, TokenLimit};
 use crate::config::{self, IssuerConfig, IssuerError, KeysFrom};
 use crate::endpoint::Address;
@@ -121,11 +122,12 @@ pub struct Settings {
     #[arg(long, global = true, value_name = "DURATION", allow_hyphen_values = true)]
     pub leeway: Option<Leeway>,
 
-    /// Issuer (iss) required of every token, and set in issued ones
+    /// Issuer (iss) required of our own tokens, and set in issued ones
     #[arg(long, global = true, value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
     pub issuer: Option<String>,
 
-    /// Audience (aud), one of which every token must name; repeatable. `issue` sets all of them, the console the first
+    /// Accepted audience (aud); repeatable. Every token must name at least one; `issue` sets all, the console only the
+    /// first
     #[arg(long = "audience", global = true, value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
     pub audiences: Vec<String>,
 
@@ -192,6 +194,10 @@ pub struct IssuerOptions {
     #[arg(long, global = true)]
     pub require_typ: bool,
 
+    /// How long to keep using an issuer's last keys if they cannot be fetched, before its tokens get 503 [default: 1h]
+    #[arg(long, global = true, value_name = "DURATION", value_parser = duration)]
+    pub jwks_max_stale: Option<Duration>,
+
     /// Certificate authority (PEM) to trust when keys are fetched, besides the system's
     #[arg(long, global = true, value_name = "FILE")]
     pub ca_file: Option<PathBuf>,
@@ -222,7 +228,24 @@ impl IssuerOptions {
             audiences: audiences.to_vec(),
             algorithms: self.algorithms.clone(),
             require_typ: self.require_typ,
+            max_stale: None,
             keys,
+        }
+    }
+
+    /// Returns an issuer of the configuration file as the options describe it. A preset replaces all of its claims.
+    pub fn over(&self, configured: IssuerConfig) -> IssuerConfig {
+        let or = |given: &Vec<String>, present| if given.is_empty() { present } else { given.clone() };
+        let present = match self.preset {
+            Some(_) => IssuerConfig { preset: self.preset.clone(), user: vec![], permissions: vec![], ..configured },
+            None => configured,
+        };
+        IssuerConfig {
+            user: or(&self.user_claims, present.user),
+            permissions: or(&self.permissions_claims, present.permissions),
+            algorithms: or(&self.algorithms, present.algorithms),
+            require_typ: self.require_typ || present.require_typ,
+            ..present
         }
     }
 
@@ -237,7 +260,7 @@ impl IssuerOptions {
     }
 
     /// The first option that has no meaning without a key.
-    pub fn useless(&self) -> Option<&'static str> {
+    pub fn first_without_key(&self) -> Option<&'static str> {
         [
             (!self.algorithms.is_empty(), "--algorithms"),
             (self.preset.is_some(), "--preset"),

@@ -23,7 +23,7 @@ use crate::auth::keys::{MOST_PREVIOUS, jwk};
 use crate::auth::{KeySet, Reason};
 use crate::config;
 use crate::endpoint::Address;
-use crate::gate::{AuthenticatedMcpServer, Record};
+use crate::gate::{AuthenticatedMcpServer, KeyStatus, Record};
 use crate::issuer_keys::KeyFollower;
 use crate::lab::evidence::{call_json, json_line};
 use crate::server::{self, Server};
@@ -133,6 +133,7 @@ async fn serve_clients(
         printed: PrintPosition::default(),
         unread: HashMap::new(),
         hinted: Vec::new(),
+        reported: Arc::default(),
     };
     let ended = tokio::select! {
         biased;
@@ -258,6 +259,8 @@ struct Log<'a> {
     unread: HashMap<Option<Arc<str>>, Arc<str>>,
     /// The key sets whose unusable keys have been reported.
     hinted: Vec<KeySet>,
+    /// The state of issuers' keys that was reported last.
+    reported: Arc<Vec<KeyStatus>>,
 }
 
 impl Log<'_> {
@@ -301,8 +304,12 @@ impl Log<'_> {
 
     /// Reports issuers whose keys cannot be read, and when they can be read again: once for each reason.
     fn report_keys(&mut self) {
-        let read = self.gate.shared().read(|state| state.issuer_keys().to_vec());
-        for status in read.into_iter().filter(|status| !status.is_reading) {
+        let read = self.gate.shared().read(|state| Arc::clone(state.issuer_keys()));
+        // Most changes are calls.
+        if Arc::ptr_eq(&read, &self.reported) {
+            return;
+        }
+        for status in read.iter().filter(|status| !status.is_reading) {
             let known = self.unread.get(&status.issuer);
             if known == status.error.as_ref() {
                 continue;
@@ -311,15 +318,16 @@ impl Log<'_> {
             self.notices.say(match &status.error {
                 Some(error) if status.is_usable => format!("keys of {issuer}: {error}; the last ones stay in use"),
                 Some(error) => {
-                    format!("keys of {issuer}: {error}; its tokens are answered with 503 until they are read")
+                    format!("keys of {issuer}: {error}; its tokens are answered with 503 until they are fetched")
                 }
-                None => format!("keys of {issuer}: read again"),
+                None => format!("keys of {issuer}: fetched"),
             });
-            match status.error {
-                Some(error) => self.unread.insert(status.issuer, error),
+            match &status.error {
+                Some(error) => self.unread.insert(status.issuer.clone(), Arc::clone(error)),
                 None => self.unread.remove(&status.issuer),
             };
         }
+        self.reported = read;
     }
 
     /// Writes in the background. Calls that arrive in the meantime are printed together afterwards.

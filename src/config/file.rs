@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use etcetera::BaseStrategy as _;
+use serde::Deserialize;
 use toml::{Spanned, Value};
 
-use super::issuers::IssuerConfig;
+use super::issuers::{IssuerConfig, IssuerFault, IssuerTable};
 use super::{ConfigError, KeyFile, read};
 use crate::auth::{Leeway, TokenLimit};
 use crate::look::ThemeChoice;
@@ -47,6 +48,12 @@ pub struct ConfigFile {
     pub theme: Option<ThemeChoice>,
     /// Keys of the console, each with the key whose meaning it gets.
     pub keys: Vec<(String, String)>,
+}
+
+/// The tables `[[issuers]]` of the file.
+#[derive(Deserialize)]
+struct Tables {
+    issuers: Vec<Spanned<IssuerTable>>,
 }
 
 /// All keys of the file.
@@ -158,12 +165,14 @@ impl ConfigFile {
                 }
                 "leeway" => found.leeway = said()?.parse().map_err(|error| wrong(format!("{error}")))?,
                 "issuers" => {
-                    let table = |value: &Value| match value {
-                        Value::Table(table) => IssuerConfig::parse(table, folder).map_err(wrong),
-                        _ => Err(wrong("expected tables [[issuers]]".to_owned())),
-                    };
-                    let Value::Array(tables) = value.get_ref() else {
-                        return Err(wrong("expected tables [[issuers]]".to_owned()));
+                    // Read again, because values inside of a `Value` have no places.
+                    let read: Result<Tables, _> = toml::from_str(source);
+                    let tables = read.map_err(|_| wrong("expected tables [[issuers]]".to_owned()))?.issuers;
+                    let table = |table: &Spanned<IssuerTable>| {
+                        let fault = |IssuerFault { at, message }| {
+                            Fault::new(source, at.unwrap_or(table.span().start), format!("issuers: {message}"))
+                        };
+                        IssuerConfig::parse(table.get_ref(), folder).map_err(fault)
                     };
                     found.issuers = tables.iter().map(table).collect::<Result<_, _>>()?;
                 }
@@ -265,12 +274,25 @@ mod tests {
     )]
     #[case(
         "[[issuers]]\nissuer = \"x\"\njwks-file = \"x\"\npreset = \"x\"",
-        "line 1, column 1: issuers: unknown preset x, expected one of: lab, standard, keycloak, auth0, okta, entra, cognito, google, zitadel, authentik, hydra, supabase, kubernetes, github, gitlab, clerk"
+        "line 4, column 10: issuers: unknown preset x, expected one of: lab, standard, keycloak, auth0, okta, entra, cognito, google, zitadel, authentik, hydra, supabase, kubernetes, github, gitlab, clerk"
     )]
     #[case(
         "[[issuers]]\nissuer = \"x\"\njwks-file = \"x\"\ndiscover = true",
-        "line 1, column 1: issuers: two sources of keys: expected one of jwks-uri, jwks-file, public-key-file, secret-file or discover"
+        "line 4, column 12: issuers: two sources of keys: expected one of jwks-uri, jwks-file, public-key-file, secret-file or discover"
     )]
+    #[case(
+        "[[issuers]]\nissuer = \"x\"\njwks-file = \"x\"\n\n[[issuers]]\nissuer = \"y\"\njwks-uri = 7",
+        "line 7, column 12: issuers: jwks-uri: expected a quoted string"
+    )]
+    #[case(
+        "[[issuers]]\nissuer = \"x\"\njwks-file = \"x\"\nmax-stale = \"soon\"",
+        "line 4, column 13: issuers: max-stale: expected a duration such as 90s, 15m, 1h, 7d or 1h30m"
+    )]
+    #[case(
+        "[[issuers]]\nissuer = \"x\"\njwks-file = \"x\"\nuser = \"sub\"\npermissions = ['a.\"my.app\".roles']",
+        "line 5, column 15: issuers: claim a.\"my.app\".roles contains quotes, expected a.my.app.roles: a name that contains dots is found without them"
+    )]
+    #[case("issuers = 7", "line 1, column 11: issuers: expected tables [[issuers]]")]
     #[case("max-token-size = 65", "line 1, column 18: max-token-size: expected whole KiB from 1 to 64")]
     #[case("max-token-size = \"big\"", "line 1, column 18: max-token-size: expected whole KiB from 1 to 64")]
     #[case("old-secret-file = 7", "line 1, column 19: old-secret-file: expected the name of a file, or a list of them")]

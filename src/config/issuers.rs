@@ -1,14 +1,16 @@
 //! Issuers as they are configured: in `[[issuers]]`, or by options for a single run.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
-use toml::Value;
+use toml::{Spanned, Value};
 
 use crate::auth::algorithm::Algorithm;
 use crate::auth::mapping::{Mapping, STANDARD};
 use crate::auth::{Issuer, KeySet};
-use crate::text;
+use crate::text::{self, words};
 
 /// An issuer as it is configured.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -27,6 +29,8 @@ pub struct IssuerConfig {
     pub algorithms: Vec<String>,
     /// Whether its tokens must have the type `at+jwt`.
     pub require_typ: bool,
+    /// How long its last keys are used if they cannot be fetched; `None` for the default.
+    pub max_stale: Option<Duration>,
     /// Where its keys are.
     pub keys: Option<KeysFrom>,
 }
@@ -58,6 +62,9 @@ pub enum IssuerError {
     /// An algorithm that is not supported.
     #[error("unknown algorithm {}, expected one of: {}", text::name(.0, 32), Algorithm::ALL.map(Algorithm::name).join(", "))]
     Algorithm(String),
+    /// A claim path with quotes, as other programs write names that contain dots.
+    #[error("claim {} contains quotes, expected {}: a name that contains dots is found without them", text::name(.0, 128), text::name(&.0.replace('"', ""), 128))]
+    Quoted(String),
     /// No source of keys.
     #[error("no keys: expected jwks-uri, jwks-file, public-key-file, secret-file or discover = true")]
     NoKeys,
@@ -76,6 +83,10 @@ impl IssuerConfig {
     /// The issuer without its keys.
     pub fn issuer(&self) -> Result<Issuer, IssuerError> {
         let mapping = Mapping::named(self.preset.as_deref().unwrap_or(STANDARD))?;
+        // It would silently match nothing.
+        if let Some(claim) = self.user.iter().chain(&self.permissions).find(|claim| claim.contains('"')) {
+            return Err(IssuerError::Quoted(claim.clone()));
+        }
         Ok(Issuer {
             name: self.name.as_deref().map(Into::into),
             audiences: self.audiences.iter().map(|audience| Arc::from(audience.as_str())).collect(),
@@ -87,29 +98,33 @@ impl IssuerConfig {
     }
 
     /// Reads one table of `[[issuers]]`. Relative paths in it start at `folder`.
-    pub(super) fn parse(table: &toml::Table, folder: &Path) -> Result<Self, String> {
+    pub(super) fn parse(table: &IssuerTable, folder: &Path) -> Result<Self, IssuerFault> {
         let mut found = Self::default();
         let mut sources = Vec::new();
-        for (key, value) in table {
+        let place =
+            |name: &str| table.iter().find(|(key, _)| key.get_ref() == name).map(|(_, value)| value.span().start);
+        for (key, spanned) in table {
+            let (key, value) = (key.get_ref().as_str(), spanned.get_ref());
+            let wrong = |why: &str| IssuerFault { at: Some(spanned.span().start), message: format!("{key}: {why}") };
             let string = || match value {
-                Value::String(text) if text.is_empty() => Err(format!("{key}: empty")),
+                Value::String(text) if text.is_empty() => Err(wrong("empty")),
                 Value::String(text) => Ok(text.clone()),
-                _ => Err(format!("{key}: expected a quoted string")),
+                _ => Err(wrong("expected a quoted string")),
             };
-            let flag = || value.as_bool().ok_or_else(|| format!("{key}: expected true or false"));
+            let flag = || value.as_bool().ok_or_else(|| wrong("expected true or false"));
             let strings = || match value {
                 Value::String(text) => Ok(vec![text.clone()]),
                 Value::Array(all) => all
                     .iter()
                     .map(|item| item.as_str().map(ToOwned::to_owned))
                     .collect::<Option<Vec<_>>>()
-                    .ok_or_else(|| format!("{key}: expected quoted strings")),
-                _ => Err(format!("{key}: expected a list of quoted strings")),
+                    .ok_or_else(|| wrong("expected quoted strings")),
+                _ => Err(wrong("expected a list of quoted strings")),
             };
             if value.as_array().is_some_and(Vec::is_empty) && key == "secret-file" {
-                return Err(format!("{key}: empty"));
+                return Err(wrong("empty"));
             }
-            match key.as_str() {
+            match key {
                 "issuer" => found.name = Some(string()?),
                 "preset" => found.preset = Some(string()?),
                 "user" => found.user = strings()?,
@@ -117,34 +132,62 @@ impl IssuerConfig {
                 "audiences" => found.audiences = strings()?,
                 "algorithms" => found.algorithms = strings()?,
                 "require-typ" => found.require_typ = flag()?,
-                "jwks-uri" => sources.push(KeysFrom::JwksUri(string()?)),
-                "jwks-file" => sources.push(KeysFrom::JwksFile(folder.join(string()?))),
-                "public-key-file" => sources.push(KeysFrom::PublicKey(folder.join(string()?))),
-                "secret-file" => {
-                    sources.push(KeysFrom::Secrets(strings()?.iter().map(|path| folder.join(path)).collect()));
+                "max-stale" => {
+                    let duration = words::parse_duration(&string()?).map_err(|error| wrong(&error.to_string()))?;
+                    found.max_stale = Some(duration);
                 }
-                "discover" => sources.extend(flag()?.then_some(KeysFrom::Discovery)),
+                "jwks-uri" => sources.push((spanned.span().start, KeysFrom::JwksUri(string()?))),
+                "jwks-file" => sources.push((spanned.span().start, KeysFrom::JwksFile(folder.join(string()?)))),
+                "public-key-file" => sources.push((spanned.span().start, KeysFrom::PublicKey(folder.join(string()?)))),
+                "secret-file" => {
+                    let files = strings()?.iter().map(|path| folder.join(path)).collect();
+                    sources.push((spanned.span().start, KeysFrom::Secrets(files)));
+                }
+                "discover" => sources.extend(flag()?.then_some((spanned.span().start, KeysFrom::Discovery))),
                 _ => {
-                    return Err(format!(
-                        "unknown key {} in [[issuers]]; expected one of: {}",
-                        text::name(key, 64),
-                        KEYS.join(", ")
-                    ));
+                    let known = KEYS.map(|(name, _)| name).join(", ");
+                    let message =
+                        format!("unknown key {} in [[issuers]]; expected one of: {known}", text::name(key, 64));
+                    return Err(IssuerFault { at: Some(spanned.span().start), message });
                 }
             }
         }
         if found.name.is_none() {
-            return Err("issuer is missing: expected the iss of its tokens".to_owned());
+            let message = "issuer is missing: expected the iss of its tokens".to_owned();
+            return Err(IssuerFault { at: None, message });
         }
-        found.keys = match sources.len() {
-            0 => return Err(IssuerError::NoKeys.to_string()),
-            1 => sources.pop(),
-            _ => return Err(IssuerError::TwoSources.to_string()),
+        // In the order of the file.
+        sources.sort_by_key(|(at, _)| *at);
+        let second = sources.get(1).map(|(at, _)| *at);
+        found.keys = match (sources.pop(), second) {
+            (None, _) => return Err(IssuerFault { at: None, message: IssuerError::NoKeys.to_string() }),
+            (Some((_, keys)), None) => Some(keys),
+            (Some(_), at) => return Err(IssuerFault { at, message: IssuerError::TwoSources.to_string() }),
         };
         // What the names mean is reported with the place in the file.
-        found.issuer().map_err(|error| error.to_string())?;
+        found.issuer().map_err(|error| {
+            let key = match &error {
+                IssuerError::Preset(_) => "preset",
+                IssuerError::Algorithm(_) => "algorithms",
+                IssuerError::Quoted(claim) if found.user.contains(claim) => "user",
+                IssuerError::Quoted(_) => "permissions",
+                _ => "issuer",
+            };
+            IssuerFault { at: place(key), message: error.to_string() }
+        })?;
         Ok(found)
     }
+}
+
+/// One table of `[[issuers]]`, with the places of its keys and values in the file.
+pub(super) type IssuerTable = BTreeMap<Spanned<String>, Spanned<Value>>;
+
+/// Why a table of `[[issuers]]` cannot be used.
+pub(super) struct IssuerFault {
+    /// The offset of the wrong value; `None` for the whole table.
+    pub at: Option<usize>,
+    /// The error; safe to show.
+    pub message: String,
 }
 
 /// Returns the algorithms with these names.
@@ -153,18 +196,25 @@ pub fn algorithms(names: &[String]) -> Result<Vec<Algorithm>, IssuerError> {
     names.iter().map(algorithm).collect()
 }
 
-/// All keys of a table in `[[issuers]]`.
-pub const KEYS: [&str; 12] = [
-    "issuer",
-    "preset",
-    "user",
-    "permissions",
-    "audiences",
-    "algorithms",
-    "jwks-uri",
-    "jwks-file",
-    "public-key-file",
-    "secret-file",
-    "discover",
-    "require-typ",
+/// All keys of a table in `[[issuers]]`, each with its meaning.
+pub const KEYS: [(&str, &str); 13] = [
+    ("issuer", "the `iss` of its tokens"),
+    ("preset", "how its claims are read, by provider; default `standard`"),
+    ("user", "claims that name the user, instead of the preset's; the first one present is used"),
+    ("permissions", "claims that contain permissions, instead of the preset's"),
+    ("audiences", "accepted audiences (`aud`), one of which every token must name; default any"),
+    ("algorithms", "accepted algorithms; default those of its keys"),
+    ("jwks-uri", "URL of its JWK set"),
+    ("jwks-file", "file with a JWK or a JWK set"),
+    ("public-key-file", "file with a public key or a certificate"),
+    ("secret-file", "file with a shared secret, or a list of them"),
+    ("discover", "`true` finds the keys through the metadata below its URL"),
+    ("require-typ", "`true` accepts only tokens of the type `at+jwt`"),
+    ("max-stale", "how long its last keys are used if they cannot be fetched; default `1h`"),
 ];
+
+/// Formats [`KEYS`] as the Markdown table in the README.
+pub fn issuer_keys_markdown() -> String {
+    let rows = KEYS.map(|(name, meaning)| format!("| `{name}` | {meaning} |\n"));
+    format!("| key | meaning |\n|---|---|\n{}", rows.concat())
+}

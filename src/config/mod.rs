@@ -16,7 +16,7 @@ use crate::auth::{Algorithm, KeyError, PolicyError, Signer};
 use crate::text;
 
 pub use file::{CONFIG_VARIABLE, ConfigFile, Fault, default_path};
-pub use issuers::{IssuerConfig, IssuerError, KeysFrom, algorithms};
+pub use issuers::{IssuerConfig, IssuerError, KeysFrom, algorithms, issuer_keys_markdown};
 pub use policy::{policy, rewritten, save_policy};
 pub use secret::{
     KeyFile, KeySources, KeyText, OwnKeys, SECRET_VARIABLE, SigningFile, others_can_read, secret_variable,
@@ -36,6 +36,12 @@ pub enum ConfigError {
         path: PathBuf,
         /// The system's error.
         error: std::io::Error,
+    },
+    /// A new file would replace an existing one.
+    #[error("{} already exists; nothing was written", text::name(&.path.to_string_lossy(), 200))]
+    Exists {
+        /// The file.
+        path: PathBuf,
     },
     /// Other users can read the file with the secret or the private key.
     #[error(
@@ -158,7 +164,10 @@ pub fn write_private(path: &Path, text: &str) -> Result<(), ConfigError> {
 
 /// Writes a new file with this mode, less the umask.
 fn write_new_with(path: &Path, text: &str, mode: u32) -> Result<(), ConfigError> {
-    let failed = |error| unreadable("file", path, error);
+    let failed = |error: io::Error| match error.kind() {
+        io::ErrorKind::AlreadyExists => ConfigError::Exists { path: path.to_owned() },
+        _ => unreadable("file", path, error),
+    };
     let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(path).map_err(failed)?;
     file.write_all(text.as_bytes()).map_err(|error| {
         // A partial file would block the next attempt.

@@ -12,10 +12,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::rejection::RequestOutcome;
-use crate::auth::Verdict;
 use crate::auth::date::NumericDate;
 use crate::auth::explain::{Explanation, explain_decision};
 use crate::auth::token::TokenId;
+use crate::auth::{Evaluation, Verdict};
 use crate::text;
 
 /// The most rows of calls in the log; the oldest are evicted first.
@@ -134,8 +134,8 @@ impl Record {
     }
 }
 
-/// Explains the answer to a call or to another request.
-pub fn explain_record(record: &Record) -> Explanation {
+/// Explains the answer to a call or to another request. `judged` is the token's evaluation, if its text is known.
+pub fn explain_record(record: &Record, judged: Option<&Evaluation>) -> Explanation {
     let when = match record.judged_at == record.at {
         true => String::new(),
         false => format!(", judged for {} (not the real time)", record.judged_at.rfc3339()),
@@ -145,7 +145,7 @@ pub fn explain_record(record: &Record) -> Explanation {
     let asked = text::name(&record.tool, 64);
     let asked = if record.is_call { format!("tool {asked}") } else { format!("request {asked}") };
     let mut out = match &record.answered {
-        RequestOutcome::Decided(decision) => explain_decision(decision, None, record.token_id, &asked, &when),
+        RequestOutcome::Decided(decision) => explain_decision(decision, judged, record.token_id, &asked, &when),
         RequestOutcome::Rejected(rejection) => {
             let mut out = Explanation::new(record.answered.word(), format!(" {}: {rejection}", rejection.code()));
             out.note(format!("{asked}, {when}"));

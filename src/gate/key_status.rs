@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::auth::keys::jwk::{self, RefusedKey};
+use crate::auth::keys::jwk::{JwkError, RefusedKey};
 use crate::auth::{NumericDate, Verifier};
 use crate::text::Span;
 
@@ -36,6 +36,8 @@ pub struct KeyStatus {
     pub error: Option<Arc<str>>,
     /// Whether the keys are used: they have been read, and are not too old.
     pub is_usable: bool,
+    /// Until when they are used if they cannot be read again; `None` if there is no limit.
+    pub usable_until: Option<NumericDate>,
 }
 
 /// Where the keys of an issuer come from.
@@ -50,12 +52,14 @@ pub enum KeysFrom {
     Discovery,
     /// This file.
     File(PathBuf),
+    /// Shared secrets in these files, which were read at the start.
+    Secrets(Arc<[PathBuf]>),
 }
 
 impl KeysFrom {
     /// Whether the keys can be read again.
     pub const fn is_followed(&self) -> bool {
-        !matches!(self, Self::Paste)
+        !matches!(self, Self::Paste | Self::Secrets(_))
     }
 }
 
@@ -82,9 +86,9 @@ impl KeyState {
         match self {
             Self::Fixed => "fixed",
             Self::Fresh => "fresh",
-            Self::Reading => "being read",
+            Self::Reading => "fetching",
             Self::Failed => "failed",
-            Self::TooOld => "too old",
+            Self::TooOld => "stale",
             Self::Missing => "no keys",
         }
     }
@@ -117,9 +121,20 @@ impl KeyStatus {
         (missing(before, &self.keys), missing(&self.keys, before))
     }
 
-    /// The reasons why keys cannot be used, each with the number of keys. Safe to show.
-    pub fn refusals(&self) -> Vec<(String, usize)> {
-        let groups = jwk::by_reason(&*self.refused).into_iter();
-        groups.map(|(key, count)| (key.why.to_string(), count)).collect()
+    /// The keys that cannot be used although they should be.
+    pub fn faults(&self) -> usize {
+        self.refused.iter().filter(|key| key.is_fault()).count()
+    }
+
+    /// The reasons why keys cannot be used, each with these keys.
+    pub fn refusals(&self) -> Vec<(&JwkError, Vec<&RefusedKey>)> {
+        let mut by_reason: Vec<(&JwkError, Vec<&RefusedKey>)> = Vec::new();
+        for key in &*self.refused {
+            match by_reason.iter_mut().find(|(known, _)| **known == key.why) {
+                Some((_, keys)) => keys.push(key),
+                None => by_reason.push((&key.why, vec![key])),
+            }
+        }
+        by_reason
     }
 }

@@ -138,7 +138,7 @@ pub struct AuthState {
     activity: Activity,
     traffic: Arc<Traffic>,
     health: Health,
-    /// The issuers whose keys are read from a source.
+    /// The state of the keys of issuers besides our own.
     issuer_keys: Arc<Vec<KeyStatus>>,
     /// The notifiers that wake the sources of issuers' keys, by the issuer's name.
     key_requests: Vec<(Option<Arc<str>>, Arc<Notify>)>,
@@ -212,25 +212,30 @@ impl AuthState {
     }
 
     /// The issuers whose keys are read from a source, and the state of their keys.
-    pub fn issuer_keys(&self) -> &[KeyStatus] {
+    pub fn issuer_keys(&self) -> &Arc<Vec<KeyStatus>> {
         &self.issuer_keys
     }
 
     /// Sets the keys of the issuer that `status` names, and the state of these keys. Without such an issuer, only the
     /// state is set. If the rules have these keys already, no token is judged again.
     pub fn set_issuer_keys(&mut self, keys: &KeySet, status: KeyStatus) {
-        self.revision += 1;
         let name = status.issuer.clone();
-        let all = Arc::make_mut(&mut self.issuer_keys);
-        match all.iter_mut().find(|known| known.issuer == name) {
-            Some(known) => *known = status,
-            None => all.push(status),
-        }
+        self.set_key_status(status);
         let present = self.rules.issuers.of_name(name.as_deref());
         if present.is_some_and(|issuer| !issuer.keys.is(keys))
             && let Some(issuers) = self.rules.issuers.with_keys_of(name.as_deref(), keys.clone())
         {
             self.set_rules(Rules { issuers, ..(*self.rules).clone() });
+        }
+    }
+
+    /// Sets the state of an issuer's keys for display.
+    pub fn set_key_status(&mut self, status: KeyStatus) {
+        self.revision += 1;
+        let all = Arc::make_mut(&mut self.issuer_keys);
+        match all.iter_mut().find(|known| known.issuer == status.issuer) {
+            Some(known) => *known = status,
+            None => all.push(status),
         }
     }
 

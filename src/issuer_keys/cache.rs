@@ -8,7 +8,7 @@ use super::fetch::Fetched;
 use super::schedule::Schedule;
 use super::{KeySource, RemoteKeys};
 use crate::auth::{KeySet, NumericDate, Verifier};
-use crate::gate::KeyStatus;
+use crate::gate::{AcceptedIssuer, KeyStatus};
 use crate::text::Span;
 
 /// The cache of one source.
@@ -31,7 +31,7 @@ impl KeyCache {
     /// Creates an empty cache, whose first fetch is due at `now`.
     pub fn new(remote: &RemoteKeys, now: Duration) -> Self {
         Self {
-            schedule: Schedule::new(remote.max_stale, now),
+            schedule: Schedule::new(remote.settings.max_stale, now),
             status: KeyStatus {
                 issuer: remote.issuer.clone(),
                 source: remote.source.to_string().into(),
@@ -41,8 +41,35 @@ impl KeyCache {
             read_at: None,
             keys: KeySet::default(),
             is_limited: !matches!(remote.source, KeySource::File(_)),
-            published: RemoteKeys::pending(),
+            published: KeySet::unread(),
         }
+    }
+
+    /// Creates a cache with the keys of an issuer that was accepted before, unless they are too old. They are used until
+    /// the first fetch, which is due at `now`, so that restoring an issuer refuses none of its tokens. `real` is the same
+    /// instant as `now`.
+    pub fn restored(remote: &RemoteKeys, before: &AcceptedIssuer, now: Duration, real: NumericDate) -> Self {
+        let AcceptedIssuer { issuer, status } = before;
+        let mut cache = Self::new(remote, now);
+        let at = |date: NumericDate| match real.since(date) {
+            ago if ago >= Span::ZERO => now.saturating_sub(ago.as_duration()),
+            ahead => now + (-ahead).as_duration(),
+        };
+        if let Some(read_at) = status.read_at.map(at)
+            && issuer.keys.unavailable_because().is_none()
+        {
+            cache.schedule = Schedule::restored(remote.settings.max_stale, now, read_at, status.usable_until.map(at));
+            if cache.schedule.is_usable(now) {
+                cache.read_at = Some(read_at);
+                cache.keys = issuer.keys.clone();
+                cache.published = issuer.keys.clone();
+                let (keys, refused) = (status.keys.clone(), status.refused.clone());
+                cache.status = KeyStatus { keys, refused, ignored: status.ignored, ..cache.status };
+            } else {
+                cache.schedule = Schedule::new(remote.settings.max_stale, now);
+            }
+        }
+        cache
     }
 
     /// Begins a fetch.
@@ -82,7 +109,7 @@ impl KeyCache {
             self.published = self.keys.clone();
         } else if let Some(error) = &self.status.error {
             let why = match self.read_at {
-                Some(_) => format!("the last ones are too old, and they could not be refreshed: {error}"),
+                Some(_) => format!("the last ones are stale and could not be refreshed: {error}"),
                 None => error.to_string(),
             };
             if is_known != Some(&why) {
@@ -108,6 +135,7 @@ impl KeyCache {
             next: self.schedule.due().map(date),
             earliest: self.schedule.earliest().filter(|at| *at > now && self.is_limited).map(date),
             is_usable: self.schedule.is_usable(now),
+            usable_until: self.schedule.usable_until().map(date),
             ..self.status.clone()
         }
     }

@@ -70,7 +70,8 @@ pub(super) fn cause(error: &dyn Error) -> String {
         innermost = source;
     }
     let said = innermost.to_string();
-    // The TLS library's words for a certificate whose authority the system does not know.
+    // Its variant of the TLS library's error, by its `Debug` words: comparing the type would need that library as a
+    // dependency of its own, in the same version as the HTTP client's. A test with a real server notices if they change.
     if said.contains("UnknownIssuer") {
         return "the server's certificate is signed by an unknown authority; pass its certificate with --ca-file FILE"
             .to_owned();

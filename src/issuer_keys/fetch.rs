@@ -73,7 +73,7 @@ impl Fetcher {
             KeySource::File(_) => None,
             _ => Some(client(remote)?),
         };
-        Ok(Self { source: remote.source.clone(), others_may_read: remote.others_may_read, client })
+        Ok(Self { source: remote.source.clone(), others_may_read: remote.settings.others_may_read, client })
     }
 
     /// Reads the keys, within [`TIMEOUT`].
@@ -101,7 +101,7 @@ impl Fetcher {
 /// Creates a client without a memory: no cookies, no connections that stay open between fetches.
 fn client(remote: &RemoteKeys) -> Result<Client, FetchError> {
     let failed = |error: &reqwest::Error| FetchError::Client { why: cause(error) };
-    let authorities = match &remote.ca_file {
+    let authorities = match &remote.settings.ca_file {
         Some(path) => {
             let pem = read_file(path, MAX_FILE)?.bytes;
             let found = Certificate::from_pem_bundle(&pem).ok().filter(|found| !found.is_empty());

@@ -2,7 +2,6 @@
 
 use std::future::pending;
 use std::io;
-use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -16,14 +15,15 @@ use tokio::time::sleep;
 use super::cache::KeyCache;
 use super::error::FetchError;
 use super::fetch::{Fetched, Fetcher};
-use super::{KeySource, RemoteKeys};
-use crate::gate::Gate;
+use super::{FetchSettings, KeySource, RemoteKeys};
+use crate::gate::{AcceptedIssuer, Gate};
 use crate::watch::Watch;
 
 /// Keeps the keys of issuers current on a thread, until it is dropped. Issuers can be added and removed at any time.
 pub struct KeyFollower {
     gate: Gate,
-    ca_file: Option<PathBuf>,
+    /// The settings of issuers that are added later.
+    defaults: FetchSettings,
     /// Locked only for a moment, never while keys are read.
     running: Mutex<Running>,
 }
@@ -32,17 +32,19 @@ pub struct KeyFollower {
 struct Running {
     /// The thread's runtime, and what ends the thread when it is dropped. Without sources there is no thread.
     thread: Option<(Handle, oneshot::Sender<()>)>,
-    sources: Vec<Following>,
+    sources: Vec<FollowedSource>,
+    /// Every source so far, so that an issuer that was removed is restored with its settings.
+    known: Vec<RemoteKeys>,
 }
 
 /// A source that is followed.
-struct Following {
+struct FollowedSource {
     issuer: Option<Arc<str>>,
     refresh: Arc<Notify>,
     task: AbortHandle,
 }
 
-impl Drop for Following {
+impl Drop for FollowedSource {
     fn drop(&mut self) {
         self.task.abort();
     }
@@ -51,27 +53,36 @@ impl Drop for Following {
 impl KeyFollower {
     /// Creates a follower without sources. It needs no thread yet.
     pub fn new(gate: &Gate) -> Self {
-        Self { gate: gate.clone(), ca_file: None, running: Mutex::default() }
+        Self { gate: gate.clone(), defaults: FetchSettings::default(), running: Mutex::default() }
     }
 
     /// Starts to follow these sources.
     pub fn start(gate: &Gate, sources: Vec<RemoteKeys>) -> io::Result<Self> {
         let follower = Self::new(gate);
-        sources.into_iter().try_for_each(|source| follower.add(source))?;
+        sources.into_iter().try_for_each(|source| follower.add(source, None))?;
         Ok(follower)
     }
 
-    /// Sets a PEM file with certificate authorities that are trusted for the sources of [`KeyFollower::follow`] besides
-    /// those of the system.
+    /// Sets the settings of issuers that are added by [`KeyFollower::follow`].
     #[must_use]
-    pub fn with_ca_file(self, ca_file: Option<PathBuf>) -> Self {
-        Self { ca_file, ..self }
+    pub fn with_defaults(self, defaults: FetchSettings) -> Self {
+        Self { defaults, ..self }
     }
 
-    /// Starts to follow the keys of an issuer that was added in the meantime, instead of those that the issuer had.
-    pub fn follow(&self, issuer: Option<Arc<str>>, source: KeySource) -> io::Result<()> {
+    /// Starts the thread, unless it runs. Afterwards, [`KeyFollower::follow`] cannot fail.
+    pub fn start_thread(&self) -> io::Result<()> {
+        self.lock().handle().map(|_| ())
+    }
+
+    /// Starts to follow the keys of an issuer that was added in the meantime, instead of those that the issuer had. A
+    /// source that was followed before gets its settings back; `accepted` is the issuer with the keys that it has.
+    pub fn follow(&self, source: KeySource, accepted: &AcceptedIssuer) -> io::Result<()> {
+        let issuer = accepted.issuer.name.clone();
         self.forget(issuer.as_deref());
-        self.add(RemoteKeys { ca_file: self.ca_file.clone(), ..RemoteKeys::new(issuer, source) })
+        let same = |known: &&RemoteKeys| known.issuer == issuer && known.source == source;
+        let settings = self.lock().known.iter().find(same).map(|known| known.settings.clone());
+        let settings = settings.unwrap_or_else(|| self.defaults.clone());
+        self.add(RemoteKeys { settings, ..RemoteKeys::new(issuer, source) }, Some(accepted))
     }
 
     /// Stops following the keys of an issuer.
@@ -87,20 +98,34 @@ impl KeyFollower {
         }
     }
 
-    fn add(&self, remote: RemoteKeys) -> io::Result<()> {
+    fn add(&self, remote: RemoteKeys, before: Option<&AcceptedIssuer>) -> io::Result<()> {
         let mut running = self.lock();
-        let handle = match &running.thread {
-            Some((handle, _)) => handle.clone(),
-            None => running.thread.insert(thread()?).0.clone(),
+        let handle = running.handle()?;
+        let (real, now) = self.gate.clock().both();
+        let cache = match before {
+            Some(before) => KeyCache::restored(&remote, before, now, real),
+            None => KeyCache::new(&remote, now),
         };
+        running.known.retain(|known| known.issuer != remote.issuer || known.source != remote.source);
+        running.known.push(remote.clone());
         let (issuer, refresh) = (remote.issuer.clone(), Arc::new(Notify::new()));
-        let task = handle.spawn(follow(self.gate.clone(), remote, Arc::clone(&refresh))).abort_handle();
-        running.sources.push(Following { issuer, refresh, task });
+        let task = handle.spawn(follow(self.gate.clone(), remote, cache, Arc::clone(&refresh))).abort_handle();
+        running.sources.push(FollowedSource { issuer, refresh, task });
         Ok(())
     }
 
     fn lock(&self) -> MutexGuard<'_, Running> {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Running {
+    /// The thread's runtime. Starts the thread if there is none yet.
+    fn handle(&mut self) -> io::Result<Handle> {
+        Ok(match &self.thread {
+            Some((handle, _)) => handle.clone(),
+            None => self.thread.insert(thread()?).0.clone(),
+        })
     }
 }
 
@@ -119,12 +144,11 @@ fn thread() -> io::Result<(Handle, oneshot::Sender<()>)> {
 }
 
 /// Keeps the keys of one issuer current. Runs until it is dropped.
-fn follow(gate: Gate, remote: RemoteKeys, refresh: Arc<Notify>) -> impl Future<Output = ()> {
+fn follow(gate: Gate, remote: RemoteKeys, mut cache: KeyCache, refresh: Arc<Notify>) -> impl Future<Output = ()> {
     // At once, and not when the task begins: the issuer may be replaced or removed by then.
     let requested = gate.shared().update(|state| state.key_requests(remote.issuer.clone()));
     async move {
         let source = Source { gate: &gate, requested: &requested };
-        let mut cache = KeyCache::new(&remote, gate.clock().monotonic());
         let mut file = match &remote.source {
             KeySource::File(path) => Watch::new(path.clone()),
             _ => Watch::nothing(),

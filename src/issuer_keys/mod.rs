@@ -16,8 +16,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::auth::KeySet;
-
 pub use error::FetchError;
 pub use fetch::{Fetched, fetch, fetch_once};
 pub use follower::KeyFollower;
@@ -43,6 +41,13 @@ pub struct RemoteKeys {
     pub issuer: Option<Arc<str>>,
     /// The source of its keys.
     pub source: KeySource,
+    /// How they are fetched, and how long they are used.
+    pub settings: FetchSettings,
+}
+
+/// How the keys of an issuer are fetched, and how long they are used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FetchSettings {
     /// A PEM file with certificate authorities that are trusted besides those of the system.
     pub ca_file: Option<PathBuf>,
     /// Whether a file with a shared secret is accepted even if other users can read it.
@@ -52,14 +57,15 @@ pub struct RemoteKeys {
     pub max_stale: Duration,
 }
 
+impl Default for FetchSettings {
+    fn default() -> Self {
+        Self { ca_file: None, others_may_read: false, max_stale: DEFAULT_MAX_STALE }
+    }
+}
+
 impl RemoteKeys {
     /// Creates a source for the keys of an issuer, with the default settings.
     pub fn new(issuer: Option<Arc<str>>, source: KeySource) -> Self {
-        Self { issuer, source, ca_file: None, others_may_read: false, max_stale: DEFAULT_MAX_STALE }
-    }
-
-    /// The keys that the issuer has in the rules before they have been read.
-    pub fn pending() -> KeySet {
-        KeySet::unread()
+        Self { issuer, source, settings: FetchSettings::default() }
     }
 }

@@ -49,6 +49,13 @@ impl Schedule {
         Self { max_stale, due: Some(now), begun: None, expires: None, failed: None }
     }
 
+    /// Creates a schedule for keys that were fetched at `read_at` and can be used until `until` if they are not fetched
+    /// again; `None` if there is no such limit yet. The first fetch is due at `now`.
+    pub fn restored(max_stale: Duration, now: Duration, read_at: Duration, until: Option<Duration>) -> Self {
+        let failed = until.map(|until| (until.saturating_sub(max_stale), 0));
+        Self { expires: Some(read_at), failed, ..Self::new(max_stale, now) }
+    }
+
     /// When the next fetch begins, if one is planned.
     pub const fn due(&self) -> Option<Duration> {
         self.due
@@ -116,6 +123,12 @@ impl Schedule {
     pub fn stale_at(&self) -> Option<Duration> {
         let (since, _) = self.failed?;
         Some(since.max(self.expires?).saturating_add(self.max_stale))
+    }
+
+    /// Until when the keys are used if no further fetch succeeds; `None` without keys, and for a file that was read.
+    pub fn usable_until(&self) -> Option<Duration> {
+        let planned = || self.due.and(self.expires).map(|expires| expires.saturating_add(self.max_stale));
+        self.stale_at().or_else(planned)
     }
 
     /// Whether there are keys that are not too old.

@@ -65,10 +65,10 @@ impl KeySource {
         Ok(Self::Discovery { issuer: issuer.to_owned(), url })
     }
 
-    /// Creates the source of an issuer's keys; `None` for pasted keys, which are not read from anywhere.
+    /// Creates the source of an issuer's keys; `None` for keys that are not read again.
     pub fn of(from: &KeysFrom, issuer: Option<&str>) -> Result<Option<Self>, UrlError> {
         match from {
-            KeysFrom::Paste => Ok(None),
+            KeysFrom::Paste | KeysFrom::Secrets(_) => Ok(None),
             KeysFrom::Jwks(url) => Self::jwks(url).map(Some),
             KeysFrom::Discovery => Self::discovery(issuer.unwrap_or_default()).map(Some),
             KeysFrom::File(path) => Ok(Some(Self::File(path.clone()))),

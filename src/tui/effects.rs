@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 
 use super::clipboard::Clipboard;
 pub use super::executor::{Job, Queue};
-use crate::app::msg::{CopyDestination, Failure, IssuerFailure, Order, SaveError, ServerInfo};
+use crate::app::msg::{CopyDestination, Failure, IssuerFailure, KitRequest, Order, SaveError, ServerInfo};
 use crate::app::{App, Effect, Msg, Times, update};
 use crate::auth::{Policy, Rules, Signer};
 use crate::config::{self, ConfigError};
@@ -143,11 +143,14 @@ fn begin(effect: Effect, outside: &EffectTargets, base: &Rules, times: Times) ->
         Effect::Add(tokens) => Dispatch::Done(Some(Msg::Added(shared.update(|state| {
             tokens.into_iter().map(|token| state.add(token, Provenance::Pasted, times.real)).collect()
         })))),
-        Effect::MakeKit { identity, tool, at, purpose } => {
-            let made = gate
-                .signer()
-                .and_then(|signer| kit::make(&shared.rules(), &signer, &identity, &tool, random_number()?, at));
-            Dispatch::Done(Some(Msg::KitMade { made, at, purpose }))
+        // The tokens of another issuer may need an RSA key.
+        Effect::MakeKit(request) => {
+            let signer = gate.signer();
+            Dispatch::Later(Job::new(Queue::Keys, move || {
+                let KitRequest { rules, identity, tool, at, .. } = &*request;
+                let made = signer.and_then(|signer| kit::make(rules, &signer, identity, tool, random_number()?, *at));
+                Some(Msg::KitMade { made, request })
+            }))
         }
         Effect::AddNamed(tokens) => Dispatch::Done(Some(Msg::NamedAdded(shared.update(|state| {
             let add = |(token, label)| {
@@ -194,7 +197,7 @@ fn begin(effect: Effect, outside: &EffectTargets, base: &Rules, times: Times) ->
             Dispatch::Done(None)
         }
         Effect::SetIssuer { name, to, is_new } => {
-            let set = set_issuer(outside, name, to.map(|accepted| *accepted));
+            let set = set_issuer(outside, name.as_ref(), to.map(|accepted| *accepted));
             Dispatch::Done(match (is_new, set) {
                 (true, set) => Some(Msg::IssuerSet(set)),
                 (false, set) => set.err().map(|error| Msg::Failed(Failure::Issuer(error))),
@@ -261,23 +264,27 @@ fn begin(effect: Effect, outside: &EffectTargets, base: &Rules, times: Times) ->
 /// Sets or removes an issuer, and follows its keys or stops that. Does not wait for the keys.
 fn set_issuer(
     outside: &EffectTargets,
-    name: Option<Arc<str>>,
+    name: Option<&Arc<str>>,
     accepted: Option<AcceptedIssuer>,
 ) -> Result<(), IssuerFailure> {
-    let from = accepted.as_ref().map(|accepted| &accepted.status.from);
-    let source = from.map(|from| KeySource::of(from, name.as_deref())).transpose()?.flatten();
-    let accepted = accepted.map(|mut accepted| {
-        if let Some(source) = &source {
-            let source = source.to_string().into();
-            accepted.status = KeyStatus { source, is_reading: true, attempts: 0, error: None, ..accepted.status };
-        }
-        accepted
-    });
-    outside.gate.shared().update(|state| state.set_issuer(name.as_ref(), accepted))?;
-    match source {
-        Some(source) => outside.keys.follow(name, source)?,
-        None => outside.keys.forget(name.as_deref()),
-    }
+    let shared = outside.gate.shared();
+    let Some(mut accepted) = accepted else {
+        shared.update(|state| state.set_issuer(name, None))?;
+        outside.keys.forget(name.map(|name| &**name));
+        return Ok(());
+    };
+    accepted.issuer.name = name.cloned();
+    let Some(source) = KeySource::of(&accepted.status.from, name.map(|name| &**name))? else {
+        shared.update(|state| state.set_issuer(name, Some(accepted)))?;
+        outside.keys.forget(name.map(|name| &**name));
+        return Ok(());
+    };
+    // First, because it can fail: an issuer whose keys are not followed must not be accepted.
+    outside.keys.start_thread()?;
+    let status = KeyStatus { source: source.to_string().into(), is_reading: true, ..accepted.status.clone() };
+    let shown = AcceptedIssuer { status: KeyStatus { attempts: 0, error: None, ..status }, ..accepted.clone() };
+    shared.update(|state| state.set_issuer(name, Some(shown)))?;
+    outside.keys.follow(source, &accepted)?;
     Ok(())
 }
 

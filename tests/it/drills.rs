@@ -406,7 +406,7 @@ fn evidence_is_written_only_to_a_new_file() {
         assert!(std::fs::read_to_string(&path).expect("the file exists").starts_with(begins));
         // Saving again asks for another name and keeps the typed text.
         save(&mut desk);
-        desk.must_show(&["file exists", "save the evidence"]);
+        desk.must_show(&["already exists; nothing was written", "save the evidence"]);
         desk.keys("Esc");
     }
     std::fs::remove_dir_all(&folder).expect("the folder is removed");

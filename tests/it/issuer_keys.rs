@@ -8,11 +8,11 @@ use std::thread;
 use std::time::Duration;
 
 use portcullis::auth::keys::{Generated, SignerOptions, jwk};
-use portcullis::auth::{Algorithm, IssueRequest, Issuer, Issuers, KeyOrigin, NumericDate, Reason, Signer};
+use portcullis::auth::{Algorithm, IssueRequest, Issuer, Issuers, KeyOrigin, KeySet, NumericDate, Reason, Signer};
 use portcullis::clock::{Clock, ManualClock};
 use portcullis::gate::{AuthState, KeyStatus, Provenance, Shared};
 use portcullis::issuer_keys::{
-    self, COOLDOWN, FetchError, KeyFollower, KeySource, MAX_BODY, RemoteKeys, TIMEOUT, fetch_once,
+    self, COOLDOWN, FetchError, FetchSettings, KeyFollower, KeySource, MAX_BODY, RemoteKeys, TIMEOUT, fetch_once,
 };
 use portcullis::{Gate, Rules};
 use rstest::rstest;
@@ -140,7 +140,7 @@ const ISSUER: &str = "https://id.example";
 
 /// A gate that accepts these issuers, and a clock to move.
 fn gate(issuers: &[&str]) -> (Gate, Arc<ManualClock>) {
-    let of = |name: &&str| ((*name).into(), Issuer { keys: RemoteKeys::pending(), ..Issuer::default() });
+    let of = |name: &&str| ((*name).into(), Issuer { keys: KeySet::unread(), ..Issuer::default() });
     let own = rules().issuers.own().clone();
     let own = Issuer { name: Some("own".into()), ..own };
     let issuers = Issuers::new(own).with_others(issuers.iter().map(of)).expect("different names");
@@ -379,7 +379,10 @@ fn a_file_with_authorities_must_contain_some() {
     let place = tempfile::tempdir().expect("a folder");
     let file = place.path().join("ca.pem");
     let source = || KeySource::jwks("https://127.0.0.1:9/jwks").expect("loopback");
-    let with = || RemoteKeys { ca_file: Some(file.clone()), ..RemoteKeys::new(None, source()) };
+    let with = || {
+        let settings = FetchSettings { ca_file: Some(file.clone()), ..FetchSettings::default() };
+        RemoteKeys { settings, ..RemoteKeys::new(None, source()) }
+    };
     let error = || fetch_once(&with()).map(|_| ()).expect_err("it fails").to_string();
     assert!(error().ends_with("ca.pem: no such file or directory"), "{}", error());
     std::fs::write(&file, "nothing").expect("written");
@@ -449,7 +452,7 @@ fn old_keys_are_used_for_the_stated_time_and_then_none_are_available() {
     let body = set(&[&signer]);
     let server = TestServer::of(body.clone());
     let (gate, clock) = gate(&[ISSUER]);
-    let keys = RemoteKeys { max_stale: Duration::from_hours(1), ..remote(ISSUER, server.jwks()) };
+    let keys = remote(ISSUER, server.jwks());
     let _follower = KeyFollower::start(&gate, vec![keys]).expect("a thread");
     until(gate.shared(), |state| status(state).is_usable && status(state).next.is_some());
     let before = gate.shared().rules();
@@ -469,7 +472,7 @@ fn old_keys_are_used_for_the_stated_time_and_then_none_are_available() {
     pass(&gate, &clock, Duration::from_secs(1));
     until(gate.shared(), |state| !status(state).is_usable);
     let refused = verify().expect_err("no keys").to_string();
-    assert!(refused.contains("the last ones are too old") && refused.contains("got 500"), "{refused}");
+    assert!(refused.contains("the last ones are stale") && refused.contains("got 500"), "{refused}");
     assert_eq!(gate.shared().read(|state| status(state).keys.len()), 1, "shown all the same");
     // An empty set is not a success either.
     server.answers(|_| ok(r#"{"keys":[]}"#));
@@ -596,9 +599,8 @@ fn a_server_with_a_certificate_of_a_private_authority_needs_its_file() {
     let file = place.path().join("ca.pem");
     let from = |url: String, ca_file: Option<&std::path::Path>| {
         let source = RemoteKeys::new(None, KeySource::jwks(&url).expect("https"));
-        fetch_once(&RemoteKeys { ca_file: ca_file.map(Into::into), ..source })
-            .map(|read| read.keys.len())
-            .map_err(|error| error.to_string())
+        let settings = FetchSettings { ca_file: ca_file.map(Into::into), ..FetchSettings::default() };
+        fetch_once(&RemoteKeys { settings, ..source }).map(|read| read.keys.len()).map_err(|error| error.to_string())
     };
     let url = format!("https://localhost:{port}/jwks");
     let untrusted = from(url.clone(), None).expect_err("the authority is unknown");

@@ -6,13 +6,14 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use portcullis::Rules;
 use portcullis::app::overlay::Overlay;
 use portcullis::app::{Pane, Screen};
 use portcullis::auth::keys::{Components, Generated, SignerOptions};
-use portcullis::auth::{Algorithm, IssueRequest, Issuer, KeyOrigin, Signer};
+use portcullis::auth::{Algorithm, IssueRequest, Issuer, KeyOrigin, KeySet, Signer};
 use portcullis::config::ConfigFile;
 use portcullis::gate::{AcceptedIssuer, AuthState, KeyStatus, KeysFrom};
-use portcullis::issuer_keys::{COOLDOWN, RemoteKeys};
+use portcullis::issuer_keys::{COOLDOWN, FetchSettings, KeyFollower, KeySource, RemoteKeys};
 use rstest::rstest;
 use serde_json::{Value, json};
 
@@ -67,7 +68,7 @@ fn a_pasted_key_set_verifies_the_selected_token_after_confirmation_and_undo_take
     desk.pastes(&token).must_show(&["NOT VERIFIED"]);
     desk.pastes(&key_set(&pair)).must_show(&[
         "KEYS: a JWKS with 1 key",
-        "Enter offers these keys for https://sso.example/realms/prod, the iss of the selected token.",
+        "Press Enter to use these keys for https://sso.example/realms/prod, the iss of the selected",
     ]);
     assert_eq!(others(&desk), [""; 0], "nothing is used yet");
     desk.keys("Enter").must_show(&["iss        https://sso.example/realms/prod", "‹ keycloak (guessed) ›"]);
@@ -112,7 +113,7 @@ fn a_public_key_or_a_certificate_in_pem_is_used_for_an_issuer_that_is_typed_in()
     let certificate = include_str!("key_files/certificate.pem").to_owned();
     for pem in [public_pem(&signer), certificate] {
         let mut desk = Desk::new(120, 36);
-        desk.pastes(&pem).must_show(&["Enter offers these keys for an issuer; its iss is asked for."]);
+        desk.pastes(&pem).must_show(&["Press Enter to use these keys for an issuer; you will be asked for its iss."]);
         desk.keys("Enter").types("https://as.example").keys("Enter F6");
         assert_eq!(others(&desk), ["https://as.example"], "{pem}");
         desk.must_show(&["https://as.example", "1 key", "bits", "no kid"]);
@@ -139,7 +140,7 @@ fn a_private_key_is_not_kept_and_its_use_is_explained() {
         let text = std::fs::read_to_string(format!("{folder}/{file}")).expect("a key file");
         let middle = text.get(text.len() / 2..text.len() / 2 + 20).expect("ASCII").replace('\n', "");
         let mut desk = Desk::new(160, 50);
-        desk.pastes(&text).must_show(&["which was not kept", "start with", "--signing-key FILE"]);
+        desk.pastes(&text).must_show(&["and was discarded.", "start with", "--signing-key FILE"]);
         assert!(!desk.shows(&middle), "{}", desk.screen());
         desk.keys("Enter");
         assert!(others(&desk).is_empty() && desk.app.overlays.is_empty(), "{file}");
@@ -165,14 +166,14 @@ fn the_keys_of_a_large_set_are_used_and_refused_ones_are_listed_by_reason() {
     let signer = key();
     let mut keys: Vec<Value> = (0..40).map(|n| jwk(&signer, &format!("k{n}"))).collect();
     keys.extend((0..3).map(|_| json!({"kty": "RSA", "n": "AQAB", "e": "AQAB"})));
-    keys.push(json!({"kty": "EC", "crv": "P-256", "use": "enc", "x": "", "y": ""}));
+    keys.push(json!({"kty": "EC", "kid": "enc1", "crv": "P-256", "use": "enc", "x": "", "y": ""}));
     let mut desk = Desk::new(120, 36);
     desk.pastes(&json!({ "keys": keys }).to_string()).keys("Enter").types(ISSUER).keys("Enter F6");
     desk.must_show(&[
         "40 keys",
-        "4 refused",
-        "3 keys refused: an RSA key of 17 bits",
-        "use excludes checking signatures",
+        "3 refused",
+        "3 keys refused (41, 42, 43): an RSA key of 17 bits",
+        "1 key not for signatures (enc1)",
     ]);
     desk.keys("Enter End").keys("PgDn PgDn PgDn PgDn PgDn PgDn PgDn PgDn").must_show(&["▸ k39"]);
 }
@@ -191,12 +192,12 @@ fn a_discovery_document_offers_its_issuer_and_its_keys_are_read_in_the_backgroun
     let document = json!({"issuer": issuer, "jwks_uri": server.url("/certs"), "userinfo_endpoint": "x"}).to_string();
     let mut desk = Desk::new(120, 36);
     desk.pastes(&token(&issuer, &signer)).pastes(&document);
-    desk.must_show(&[&format!("Enter offers to accept tokens of {issuer}.")]);
+    desk.must_show(&[&format!("Press Enter to accept tokens of {issuer}.")]);
     assert_eq!(server.requests(), 0, "nothing is sent before it is confirmed");
     desk.keys("Enter").must_show(&["the issuer's URL, by discovery", &issuer]).keys("Enter");
     reads(&mut desk, &issuer, 1);
-    desk.must_show(&["1 key read; 1 token is now verified"]);
-    desk.keys("F6").must_show(&["discovery at", "fresh", "read again in 10m 00s", "EdDSA"]);
+    desk.must_show(&["1 key fetched; 1 token is now verified"]);
+    desk.keys("F6").must_show(&["discovery at", "fresh", "next refresh in 10m 00s", "EdDSA"]);
 }
 
 #[test]
@@ -204,13 +205,13 @@ fn an_issuer_is_added_by_the_address_of_its_keys() {
     let signer = key();
     let server = TestServer::of(set(&[&signer]));
     let mut desk = Desk::new(120, 36);
-    desk.pastes(&token(ISSUER, &signer)).keys("F6 Esc 1 ↓").must_show(&["+ add an issuer by its address"]);
+    desk.pastes(&token(ISSUER, &signer)).keys("F6 Esc 1 ↓").must_show(&["+ add an issuer by its URL"]);
     desk.keys("Enter").must_show(&["add an issuer", "https://id.example"]);
     // From discovery at the suggested address to a key set at another one.
     desk.keys("Shift-Tab →").must_show(&["the URL of a key set (JWKS)"]).keys("Tab").types(&server.url("/jwks"));
     desk.keys("Tab").must_show(&[ISSUER]).keys("Tab Tab").types("mcp-orders").keys("Enter");
     reads(&mut desk, ISSUER, 1);
-    desk.must_show(&["1 key read; 1 token is now verified", "audience  mcp-orders"]);
+    desk.must_show(&["1 key fetched; 1 token is now verified", "audience  mcp-orders"]);
     assert_eq!(desk.app.auth.rules.issuers.iter().nth(1).map(|issuer| issuer.audiences.len()), Some(1));
 }
 
@@ -221,18 +222,18 @@ fn an_address_of_a_key_set_typed_as_that_of_an_issuer_is_recognized() {
     let server = TestServer::of(set(&[&signer]));
     let mut desk = Desk::new(120, 36);
     desk.pastes(&token(ISSUER, &signer)).keys("F6 Esc 1 ↓ Enter Ctrl-U").types(&server.url("/certs/jwks.json"));
-    desk.keys("Enter").must_show(&["this is the address of a key set", "the URL of a key set (JWKS)"]);
+    desk.keys("Enter").must_show(&["this is the URL of a key set", "the URL of a key set (JWKS)"]);
     assert_eq!(others(&desk), [""; 0], "not before its iss is known");
     desk.must_show(&[ISSUER]).keys("Enter");
     reads(&mut desk, ISSUER, 1);
-    desk.must_show(&["1 key read; 1 token is now verified"]);
+    desk.must_show(&["1 key fetched; 1 token is now verified"]);
 }
 
 #[rstest]
 #[case("http://id.example/", "expected an https URL, got http://id.example/")]
 #[case("id.example", "id.example is not a URL")]
 #[case("https://me:secret@id.example/", "contains a user name or a password")]
-#[case("", "enter the address")]
+#[case("", "enter the URL")]
 fn an_address_that_cannot_be_used_is_explained_and_can_be_corrected(#[case] address: &str, #[case] why: &str) {
     let mut desk = Desk::new(120, 36);
     desk.keys("F6 Esc 1 ↓ Enter").types(address).keys("Enter").must_show(&[why]);
@@ -248,14 +249,7 @@ fn an_address_without_keys_is_reported_and_its_tokens_are_not_verified() {
     let mut desk = Desk::new(120, 36);
     desk.pastes(&token(&issuer, &key())).keys("F6 Esc 1 ↓ Enter").types(&issuer).keys("Enter");
     reads(&mut desk, &issuer, 1);
-    desk.must_show(&[
-        "the keys could not be read",
-        "0 keys",
-        "no keys",
-        "no issuer keys",
-        "got 404",
-        "keys_unavailable",
-    ]);
+    desk.must_show(&["keys not fetched", "0 keys", "no keys", "no issuer keys", "got 404", "keys_unavailable"]);
     // The error is in full beside the list, where a message would be gone.
     desk.waits(Duration::from_secs(6));
     desk.must_show(&["error     ", "got 404"]);
@@ -275,32 +269,28 @@ fn reading_again_says_what_happened() {
     let mut desk = Desk::new(120, 36);
     desk.pastes(&token(&issuer, &two)).keys("F6 Esc 1 ↓ Enter Ctrl-U").types(&issuer).keys("Enter");
     reads(&mut desk, &issuer, 1);
-    desk.must_show(&["1 key read; no further token is verified"]);
+    desk.must_show(&["1 key fetched; no further token is verified"]);
     // Within the cool-down: it waits, and says so.
-    desk.keys("Space").must_show(&["were read a moment ago; they are read again in 30s"]);
+    desk.keys("Space").must_show(&["were just fetched; next fetch in 30s"]);
     desk.clock.advance(COOLDOWN);
     desk.keys("Space");
     reads(&mut desk, &issuer, 2);
     desk.must_show(&["the keys are unchanged"]);
     server.answers(serve(set(&[&one, &two])));
     desk.clock.advance(COOLDOWN);
-    desk.keys("Ctrl-P").types("read the keys").keys("Enter");
+    desk.keys("Ctrl-P").types("refresh the keys").keys("Enter");
     reads(&mut desk, &issuer, 3);
     desk.must_show(&["1 new key; 1 token is now verified", "2 keys"]);
     server.answers(|_| reply("500 Internal Server Error", "", ""));
     desk.clock.advance(COOLDOWN);
     desk.keys("Space");
     reads(&mut desk, &issuer, 4);
-    desk.must_show(&[
-        "the keys could not be read; the last keys are still used",
-        "failed",
-        "expected status 200, got 500",
-    ]);
+    desk.must_show(&["keys not fetched; the last keys are still used", "failed", "expected status 200, got 500"]);
     // A failure is not the end: an hour later the last keys are too old.
     desk.clock.advance(Duration::from_hours(2));
     desk.keys("Space");
     reads(&mut desk, &issuer, 5);
-    desk.must_show(&["too old", "no issuer keys"]);
+    desk.must_show(&["stale", "no issuer keys"]);
 }
 
 #[test]
@@ -366,7 +356,7 @@ fn pasted_keys_replace_those_of_an_accepted_issuer_and_undo_brings_its_address_b
     reads(&mut desk, ISSUER, 1);
     desk.pastes(&set(&[&new])).keys("Enter").must_show(&["Replaces the keys that are accepted now (http://127.0.0.1:"]);
     desk.keys("Enter").must_show(&["1 token is now verified"]);
-    desk.keys("Space").must_show(&["there is no issuer whose keys are read from an address or a file"]);
+    desk.keys("Space").must_show(&["no issuer fetches its keys from a URL or file"]);
     desk.keys("Ctrl-7").must_show(&["Undone: a change to the issuer https://id.example"]);
     reads(&mut desk, ISSUER, 1);
     assert_eq!((others(&desk), server.requests()), (vec![ISSUER.to_owned()], 2));
@@ -378,7 +368,7 @@ fn our_own_name_cannot_be_taken_by_pasted_keys() {
     let rules = Desk::new(120, 36).app.auth.rules.as_ref().clone().with_issuer(Some("own".into()));
     let mut desk = Desk::with(rules, 120, 36);
     desk.pastes(&set(&[&key()])).keys("Enter").types("own").keys("Enter");
-    desk.must_show(&["duplicate issuer own: tokens of this name are checked with the signing key"]);
+    desk.must_show(&["own is our own issuer; its tokens are verified with the signing key"]);
     assert!(others(&desk).is_empty());
 }
 
@@ -389,9 +379,9 @@ fn the_age_of_keys_is_shown_to_the_second_without_more_drawing() {
     let mut desk = Desk::new(120, 36);
     desk.keys("F6 ↓ Enter Shift-Tab → Tab").types(&server.url("/jwks")).keys("Tab").types(ISSUER).keys("Enter");
     reads(&mut desk, ISSUER, 1);
-    desk.must_show(&["read 0s ago · read again in 10m 00s"]);
+    desk.must_show(&["fetched 0s ago · next refresh in 10m 00s"]);
     let drawn = desk.waits(Duration::from_secs(59));
-    desk.must_show(&["read 59s ago · read again in 9m 01s"]);
+    desk.must_show(&["fetched 59s ago · next refresh in 9m 01s"]);
     assert!(drawn <= 2 * 60, "{drawn}");
 }
 
@@ -400,7 +390,7 @@ fn the_name_of_an_accepted_issuer_cannot_become_our_own() {
     let mut desk = Desk::new(120, 36);
     desk.pastes(&set(&[&key()])).keys("Enter").types(ISSUER).keys("Enter");
     desk.keys("Ctrl-S Tab").types(ISSUER).keys("Enter");
-    desk.must_show(&["expected issuer: duplicate issuer https://id.example, which is accepted"]);
+    desk.must_show(&["expected issuer: https://id.example is already accepted with other keys"]);
     assert!(desk.app.auth.rules.issuer().is_none());
 }
 
@@ -411,14 +401,17 @@ fn a_file_is_read_again_at_once() {
     let file = folder.write("jwks.json", set(&[&one]));
     let mut desk = Desk::new(120, 36);
     let status = KeyStatus { from: KeysFrom::File(file.into()), ..KeyStatus::default() };
-    let to = AcceptedIssuer { issuer: Issuer { keys: RemoteKeys::pending(), ..Issuer::default() }, status };
+    let to = AcceptedIssuer { issuer: Issuer { keys: KeySet::unread(), ..Issuer::default() }, status };
     desk.gate.shared().update(|state| state.set_issuer(Some(&ISSUER.into()), Some(to))).expect("a new name");
     // As where the file was configured: removed and restored, so that it is followed.
     desk.keys("F6 ↓ Del Ctrl-7");
     reads(&mut desk, ISSUER, 1);
-    desk.must_show(&["read again when the file changes"]);
-    folder.write("jwks.json", set(&[&two]));
+    desk.must_show(&["refreshed when the file changes"]);
+    // Without a change, only the request makes it be read.
     desk.keys("Space");
+    reads(&mut desk, ISSUER, 2);
+    desk.must_show(&["the keys are unchanged"]);
+    folder.write("jwks.json", set(&[&two]));
     until(desk.gate.shared(), |state| state.issuer_keys()[0].keys.iter().any(|key| key.kid() == Some("two")));
     desk.tell(portcullis::app::Msg::Woke).must_show(&["two"]);
 }
@@ -433,7 +426,7 @@ fn keys_without_an_iss_verify_tokens_that_name_no_issuer() {
     desk.pastes(&token).keys("F6 Esc 1 ↓ Enter Shift-Tab → Tab").pastes(&server.url("/jwks")).keys("Enter");
     assert_eq!(others(&desk), ["any"]);
     until(desk.gate.shared(), |state| state.issuer_keys().iter().any(|status| status.attempts > 0));
-    desk.tell(portcullis::app::Msg::Woke).must_show(&["any iss: 1 key read; 1 token is now verified"]);
+    desk.tell(portcullis::app::Msg::Woke).must_show(&["any iss: 1 key fetched; 1 token is now verified"]);
     desk.keys("F6 Esc 1 Del");
     assert_eq!(others(&desk), [""; 0]);
 }
@@ -517,4 +510,100 @@ fn the_screen_leads_where_nothing_is_accepted_yet() {
         let screen = desk.keys("↓").screen().replace(['\n', '│', ' '], "");
         assert!(screen.contains("PasteaJWKS"), "{columns}x{rows}:\n{}", desk.screen());
     }
+}
+
+/// A key set whose server is gone: the keys that were used before the removal are used again at once.
+#[test]
+fn a_restored_issuer_keeps_its_keys_until_they_are_fetched_again() {
+    let signer = key();
+    let server = TestServer::of(set(&[&signer]));
+    let mut desk = Desk::new(120, 36);
+    desk.pastes(&token(ISSUER, &signer))
+        .keys("F6 Esc 1 ↓ Enter Shift-Tab → Tab")
+        .types(&server.url("/jwks"))
+        .keys("Enter");
+    reads(&mut desk, ISSUER, 1);
+    server.answers(|_| reply("500 Internal Server Error", "", ""));
+    desk.keys("Del Ctrl-7");
+    reads(&mut desk, ISSUER, 1);
+    desk.must_show(&["failed", "got 500"]);
+    assert!(desk.app.selected().expect("a token").judged.is_verified());
+    // But not for longer than without the removal.
+    desk.clock.advance(Duration::from_mins(71));
+    desk.keys("Del Ctrl-7");
+    reads(&mut desk, ISSUER, 1);
+    assert!(!desk.app.selected().expect("a token").judged.is_verified());
+}
+
+#[test]
+fn a_key_file_that_was_accepted_although_others_can_read_it_is_accepted_again_after_undo() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = Folder::new();
+    let secret = STANDARD.encode([7; 32]).replace(['+', '/', '='], "");
+    let file =
+        folder.write("jwks.json", json!({ "keys": [{ "kty": "oct", "alg": "HS256", "k": secret }] }).to_string());
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644)).expect("it is ours");
+    let rules = Desk::new(120, 36).app.auth.rules.as_ref().clone();
+    let issuer = Issuer { name: Some(ISSUER.into()), keys: KeySet::unread(), ..Issuer::default() };
+    let issuers = rules.issuers.with(issuer).expect("a new name");
+    let mut desk = Desk::with(Rules { issuers, ..rules }, 120, 36);
+    let settings = FetchSettings { others_may_read: true, ..FetchSettings::default() };
+    let remote = RemoteKeys { settings, ..RemoteKeys::new(Some(ISSUER.into()), KeySource::File(file.into())) };
+    desk.outside = desk.outside.clone().with_keys(KeyFollower::start(&desk.gate, vec![remote]).expect("a thread"));
+    reads(&mut desk, ISSUER, 1);
+    desk.keys("F6 Esc 1 ↓").must_show(&["fresh"]);
+    desk.keys("Del Ctrl-7");
+    reads(&mut desk, ISSUER, 1);
+    desk.must_show(&["fresh"]);
+}
+
+#[test]
+fn an_issuer_with_a_shared_secret_is_not_shown_as_ours_and_its_configuration_names_the_file() {
+    let signer = Signer::hs256(&[7; 32], KeyOrigin::File).expect("a key");
+    let issuer = Issuer { keys: [signer.verifier().clone()].into_iter().collect(), ..Issuer::default() };
+    let status = KeyStatus {
+        source: "/srv/secret".into(),
+        from: KeysFrom::Secrets(["/srv/secret".into()].into()),
+        keys: [signer.verifier().clone()].into(),
+        is_usable: true,
+        ..KeyStatus::default()
+    };
+    let mut desk = Desk::new(120, 36);
+    let to = AcceptedIssuer { issuer, status };
+    desk.gate.shared().update(|state| state.set_issuer(Some(&ISSUER.into()), Some(to))).expect("a new name");
+    desk.keys("F6 ↓").must_show(&["fixed", "source    /srv/secret", "not refreshed"]);
+    assert!(!desk.shows("signs and verifies"), "{}", desk.screen());
+    desk.keys("Ctrl-Y");
+    assert!(desk.copied().ends_with("\nsecret-file = [\"/srv/secret\"]\n"), "{}", desk.copied());
+    // Removed and restored, it still verifies.
+    desk.keys("Del Ctrl-7").must_show(&["fixed"]);
+    assert_eq!(desk.app.auth.rules.issuers.iter().nth(1).map(|issuer| issuer.keys.iter().count()), Some(1));
+}
+
+#[test]
+fn the_audiences_of_an_accepted_issuer_are_filled_in_and_can_be_removed() {
+    let signer = key();
+    let audiences = |desk: &Desk| -> Vec<String> {
+        let issuer = desk.app.auth.rules.issuers.iter().nth(1).expect("an issuer");
+        issuer.audiences.iter().map(ToString::to_string).collect()
+    };
+    let mut desk = Desk::new(120, 36);
+    desk.pastes(&set(&[&signer])).keys("Enter").types(ISSUER).keys("Tab Tab").types("orders, api").keys("Enter");
+    assert_eq!(audiences(&desk), ["orders", "api"]);
+    desk.pastes(&set(&[&signer])).keys("Enter").types(ISSUER).must_show(&["audiences  orders api"]);
+    desk.keys("Enter");
+    assert_eq!(audiences(&desk), ["orders", "api"], "unchanged");
+    desk.pastes(&set(&[&signer])).keys("Enter").types(ISSUER).keys("Tab Tab Ctrl-U").must_show(&["any; several are"]);
+    desk.keys("Enter");
+    assert_eq!(audiences(&desk), [""; 0]);
+}
+
+#[test]
+fn a_failure_with_a_long_url_leaves_the_list_visible_on_a_small_screen() {
+    let server = TestServer::new(|_| reply("404 Not Found", "", ""));
+    let issuer = server.url(&format!("/realms/{}", "production-".repeat(12)));
+    let mut desk = Desk::new(80, 24);
+    desk.keys("F6 Esc 1 ↓ Enter").types(&issuer).keys("Enter");
+    reads(&mut desk, &issuer, 1);
+    desk.must_show(&["keys not fetched", "error     ", "got 404", "tokens issued here", "+ add an issuer"]);
 }

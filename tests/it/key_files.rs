@@ -194,7 +194,7 @@ fn an_rsa_key_that_names_no_algorithm_fits_all_of_rsa_and_one_that_does_fits_onl
     "b64:LS0tLS1CRUdJTiBQVUJMSUMgS0VZLS0tLS0KQUFBQQotLS0tLUVORCBQVUJMSUMgS0VZLS0tLS0K",
     "expected a secret, got a public key; pass it with --public-key"
 )]
-#[case::for_encryption(RSA_JWK.replace("\"sig\"", "\"enc\""), "invalid JWK: use excludes checking signatures")]
+#[case::for_encryption(RSA_JWK.replace("\"sig\"", "\"enc\""), "invalid JWK: it is for encryption")]
 fn a_file_that_is_no_private_key_is_named(#[case] bytes: impl AsRef<[u8]>, #[case] sentence: &str) {
     assert_eq!(usual(bytes).expect_err("it is not a private key"), sentence);
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use portcullis::AuthenticatedMcpServer;
-use portcullis::app::msg::KitFor;
+use portcullis::app::msg::{KitFor, KitRequest};
 use portcullis::app::{Effect, Msg, update};
 use portcullis::auth::algorithm::Family;
 use portcullis::auth::keys::{Components, jwk, public_key_info, public_pem};
@@ -48,7 +48,17 @@ fn failed(tokens: &[TestToken], gate: impl Fn(&str) -> Observation) -> Vec<&'sta
 fn a_scorecard_is_judged_by_the_rules_at_the_beginning_of_its_run() {
     let mut desk = Desk::new(120, 36);
     let made = Ok(kit(&desk.app.auth.rules, "read_data", crate::desk::START));
-    let made = Msg::KitMade { made, at: crate::desk::START, purpose: KitFor::Run };
+    let request = KitRequest {
+        identity: identity("user123", &["user"]),
+        tool: "read_data".into(),
+        at: crate::desk::START,
+        rules: Arc::clone(&desk.app.auth.rules),
+        judged_by: desk.app.judged_by(),
+        purpose: KitFor::Run,
+    };
+    // A setting that changes while the tokens are made comes too late as well.
+    desk.keys("Ctrl-S Ctrl-U").types("4s").keys("Enter");
+    let made = Msg::KitMade { made, request: Box::new(request) };
     // The calls take some time: they are left undone here.
     let asked = update(&mut desk.app, made);
     let [Effect::CallEach { id, .. }] = asked.as_slice() else { panic!("the calls are asked for") };

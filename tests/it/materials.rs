@@ -134,9 +134,9 @@ fn inspect_explains_input_other_than_tokens() {
 #[rstest]
 #[case(
     "-----BEGIN PUBLIC KEY-----\nMIIB\n-----END PUBLIC KEY-----",
-    "expected a secret, got a public key, not kept; to verify"
+    "expected a secret, got a public key (discarded); to"
 )]
-#[case(r#"{"kty":"RSA","n":"x","e":"AQAB"}"#, "expected a secret, got a public JWK, not kept; to verify")]
+#[case(r#"{"kty":"RSA","n":"x","e":"AQAB"}"#, "expected a secret, got a public JWK (discarded); to")]
 #[case(r#"{"kty":"oct","k":"c2VjcmV0"}"#, "start the console")]
 #[case("wrong", "not signed with this secret; tested as HS256")]
 fn trying_a_key_shows_what_was_tested(#[case] key: &str, #[case] says: &str) {

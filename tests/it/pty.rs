@@ -246,7 +246,24 @@ fn an_issuer_is_added_by_its_address_and_its_keys_arrive_without_input() {
     // An Enter right after a paste belongs to it.
     console.wait_for_silence(TYPED);
     console.keys("\r");
-    console.wait_for("any iss: 1 key read");
+    console.wait_for("any iss: 1 key fetched");
+    console.keys(QUIT);
+    assert_eq!(console.wait_exit(), 0);
+}
+
+/// The state of keys that nothing fetches comes from the configuration.
+#[test]
+fn an_issuer_with_a_secret_file_is_listed_with_that_file() {
+    let folder = crate::cli::Folder::new();
+    folder.write("secret", "a-secret-of-thirty-two-bytes-ok!");
+    let config = folder.write("p.toml", "[[issuers]]\nissuer = \"https://id.example\"\nsecret-file = \"secret\"\n");
+    let mut console = Console::spawn(command(PORTCULLIS, &["--config", &config]), 120, 36);
+    console.wait_for(HEADER);
+    console.keys("\x1b[17~");
+    console.wait_for("+ add an issuer");
+    console.keys("\x1b[B");
+    console.wait_for("not refreshed");
+    console.wait_for("fixed");
     console.keys(QUIT);
     assert_eq!(console.wait_exit(), 0);
 }

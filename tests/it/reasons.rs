@@ -37,7 +37,7 @@ fn rows() -> Vec<Row> {
     };
     vec![
         row("missing_token", "", "no token was sent; calling a tool requires one"),
-        row("too_large", "x".repeat(8193), "the token is 8193 bytes long, expected at most 8.0 KiB (--max-token-size)"),
+        row("too_large", "x".repeat(8193), "the token is 8193 bytes long, expected at most 8.0 KiB"),
         row("malformed", "junk", "no dots, expected three segments"),
         row("malformed", format!("{plain}="), "segment 3, byte 44: base64 padding is not allowed in a token"),
         row(

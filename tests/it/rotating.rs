@@ -61,10 +61,10 @@ fn tokens_of_the_earlier_key_stay_valid_until_it_is_retired() {
 #[test]
 fn the_keys_of_the_console_are_listed_and_each_previous_one_can_be_retired() {
     let mut desk = Desk::new(120, 36);
-    desk.keys("F6").must_show(&["signs and verifies the tokens issued here"]);
+    desk.keys("F6").must_show(&["signs and verifies tokens issued here"]);
     rotate(&mut desk, "es256");
     rotate(&mut desk, "rs256");
-    desk.must_show(&["the marked key signs; the previous ones verify", "2048 bits signs"]);
+    desk.must_show(&["the marked key signs; previous keys verify", "2048 bits signs"]);
     // The key that signs cannot be retired; the one below the cursor can.
     desk.keys("Esc y Enter ↑ ↑ Del");
     assert!(!desk.shows("Retire this key?"));
@@ -177,12 +177,12 @@ fn a_server_reports_keys_that_cannot_be_read_and_when_they_are() {
     let server = RunningServer::start(&["--quiet", "--issuer", "https://id.example", "--jwks", path]);
     let missing = server.notice("keys of https://id.example: ");
     assert!(
-        missing.ends_with("no such file or directory; its tokens are answered with 503 until they are read"),
+        missing.ends_with("no such file or directory; its tokens are answered with 503 until they are fetched"),
         "{missing}"
     );
     let set = serde_json::json!({"keys": [jwk::public(new_key(Algorithm::Es256).signer.verifier(), None)]});
     fs::write(&file, set.to_string()).expect("written");
-    server.notice("keys of https://id.example: read again");
+    server.notice("keys of https://id.example: fetched");
 }
 
 /// A server that is ended with the test, whether or not it passes.

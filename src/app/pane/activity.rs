@@ -39,7 +39,7 @@ pub(super) static PLACE: Place = Place {
     },
     why: ClipSource {
         hint: |app| app.activity_row().map(|_| "copy why"),
-        clip: |app| app.activity_row().map(|record| Clip::new(&explain_record(record), EXPLANATION)),
+        clip: |app| app.activity_row().map(|record| Clip::new(&explain_record(record, None), EXPLANATION)),
     },
     ..Place::DEFAULT
 };

@@ -13,9 +13,9 @@ pub const LIST: Field = Field::new(Pane::Keys, 0);
 pub(super) static PLACE: Place = Place {
     title: "Keys",
     letter: 'y',
-    help: "The keys of the issuer chosen in Issuers: kid, algorithm, size; keys of its set that cannot be used, by reason; when they were read and when they are read again. ● marks the keys that the selected token names. Space reads them again, Ctrl-Y copies the public key set. Of the keys of the console itself, the one that signs is marked; Ctrl-P, rotate makes another one sign, and Del retires a previous one.",
+    help: "The keys of the issuer chosen in Issuers: kid, algorithm, size; keys of its set that cannot be used, by reason; when they were fetched and when they are refreshed. ● marks the keys that the selected token names. Space refreshes them, Ctrl-Y copies the public key set. Of the keys of the console itself, the one that signs is marked; Ctrl-P, rotate makes another one sign, and Del retires a previous one.",
     controls: &[Control::new(LIST, "keys")
-        .tick(|app| app.chosen_source().map(|_| "read again"), App::refresh_keys)
+        .tick(|app| app.chosen_source().map(|_| "refresh"), App::refresh_keys)
         .row(|_| Some("rows"), step)
         .click(|app, spot| {
             app.go(Focus::at(LIST));

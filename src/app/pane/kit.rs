@@ -8,7 +8,7 @@ use crate::app::clipboard::{Clip, ClipSource};
 use crate::app::focus::Focus;
 use crate::app::history::Step;
 use crate::app::list::moved;
-use crate::app::msg::{KitFor, Order};
+use crate::app::msg::{KitFor, KitRequest, Order};
 use crate::app::{App, Effect};
 use crate::auth::{IssueError, NumericDate, Rules};
 use crate::gate::{CallResult, Origin};
@@ -114,15 +114,20 @@ impl App {
     }
 
     fn ask_for_kit(&mut self, purpose: KitFor) -> Vec<Effect> {
-        let (identity, tool, at) = (self.identity(), Arc::clone(&self.call.tool), self.times.judged);
-        vec![Effect::MakeKit { identity, tool, at, purpose }]
+        vec![Effect::MakeKit(Box::new(KitRequest {
+            identity: self.identity(),
+            tool: Arc::clone(&self.call.tool),
+            at: self.times.judged,
+            rules: Arc::clone(&self.auth.rules),
+            judged_by: self.judged_by(),
+            purpose,
+        }))]
     }
 
     pub(in crate::app) fn kit_made(
         &mut self,
         made: Result<Vec<TestToken>, IssueError>,
-        at: NumericDate,
-        purpose: KitFor,
+        request: KitRequest,
     ) -> Vec<Effect> {
         let tokens = match made {
             Ok(tokens) => tokens,
@@ -131,7 +136,7 @@ impl App {
                 return Vec::new();
             }
         };
-        match purpose {
+        match request.purpose {
             KitFor::List(row) => {
                 let named = |token: &TestToken| (Arc::clone(&token.token), Arc::from(token.name));
                 let wanted = tokens.iter().enumerate().filter(|(n, _)| row.is_none_or(|row| row == *n));
@@ -141,19 +146,12 @@ impl App {
             }
             KitFor::Run => {
                 let id = self.next_id();
-                let (tool, made_for) = (Arc::clone(&self.call.tool), self.identity());
+                // As requested: the form and the rules may have changed while the tokens were made.
+                let KitRequest { identity: made_for, tool, at, rules, judged_by, .. } = request;
                 let arguments = self.arguments_for(&tool);
                 let order = Order { tool: Arc::clone(&tool), arguments, origin: Origin::Kit, judged_at: at };
                 let texts = tokens.iter().map(|token| Some(Arc::clone(&token.token))).collect();
-                self.kit.awaited = Some(Run {
-                    id,
-                    tool,
-                    made_for,
-                    judged_by: self.judged_by(),
-                    rules: Arc::clone(&self.auth.rules),
-                    at,
-                    tokens,
-                });
+                self.kit.awaited = Some(Run { id, tool, made_for, judged_by, rules, at, tokens });
                 vec![Effect::CallEach { id, tokens: texts, order }]
             }
         }

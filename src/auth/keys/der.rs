@@ -136,9 +136,11 @@ pub fn public_key_info(key: &Components) -> Vec<u8> {
         }
         Components::Curve { family, x, y } => {
             let curve = match family {
+                Family::P256 => P256,
                 Family::P384 => P384,
                 Family::P521 => P521,
-                _ => P256,
+                // No such key is made; nobody would take these bytes for one.
+                Family::Hmac | Family::Rsa | Family::Ed25519 => return value(SEQUENCE, &[]),
             };
             ([object(EC), object(curve)].concat(), [&[4], &**x, &**y].concat())
         }

@@ -54,6 +54,9 @@ pub enum JwkError {
         /// The kind of the key.
         family: Family,
     },
+    /// The key is for encryption (`use` is `enc`), as one key of every Keycloak realm: not a fault of the set.
+    #[error("it is for encryption")]
+    ForEncryption,
     /// `use` or `key_ops` excludes checking signatures.
     #[error("{0} excludes checking signatures")]
     OtherUse(&'static str),
@@ -94,6 +97,18 @@ pub struct RefusedKey {
     pub kid: Option<String>,
     /// Why it cannot be used.
     pub why: JwkError,
+}
+
+impl RefusedKey {
+    /// Whether the set would be better without the key: it is meant for signatures, but cannot be used.
+    pub fn is_fault(&self) -> bool {
+        self.why != JwkError::ForEncryption
+    }
+
+    /// Its `kid`, or else its position. Safe to show.
+    pub fn label(&self) -> String {
+        self.kid.as_deref().map_or_else(|| self.place.to_string(), |kid| text::name(kid, 64))
+    }
 }
 
 impl fmt::Display for RefusedKey {
@@ -210,8 +225,10 @@ impl<'m> Common<'m> {
             return Err(JwkError::Duplicate(text::name(name, 64)));
         }
         let kid = string(jwk, "kid")?;
-        if string(jwk, "use")?.is_some_and(|purpose| purpose != "sig") {
-            return Err(JwkError::OtherUse("use"));
+        match string(jwk, "use")?.as_deref() {
+            None | Some("sig") => {}
+            Some("enc") => return Err(JwkError::ForEncryption),
+            Some(_) => return Err(JwkError::OtherUse("use")),
         }
         if let Some(operations) = value(jwk, "key_ops") {
             let operations =

@@ -56,8 +56,9 @@ pub fn readings(algorithm: Algorithm, secret: &[u8], written: &[u8]) -> Box<[(Ne
     let core = trimmed(secret);
     let own = |bytes: &[u8]| Some(Zeroizing::new(bytes.to_vec()));
     let literal = [&b"b64:"[..], b"hex:"].into_iter().find_map(|prefix| written.strip_prefix(prefix));
-    let dense: Zeroizing<Vec<u8>> =
-        Zeroizing::new(core.iter().copied().filter(|byte| !byte.is_ascii_whitespace()).collect());
+    // Allocated in full, so that a growing buffer leaves no copies of the secret behind.
+    let mut dense = Zeroizing::new(Vec::with_capacity(core.len()));
+    dense.extend(core.iter().copied().filter(|byte| !byte.is_ascii_whitespace()));
     let candidates = [
         (NearFit::Trimmed, own(core)),
         (NearFit::Unquoted, unquoted(core).and_then(own)),

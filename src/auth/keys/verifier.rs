@@ -108,13 +108,18 @@ impl Verifier {
 
     /// The key as shown in the console's header: `fresh, HS256, 256 bits`.
     pub fn describe(&self) -> String {
+        format!("{}, {}", self.origin().word(), self.summary())
+    }
+
+    /// The same without its origin: `HS256, 256 bits`.
+    pub fn summary(&self) -> String {
         let weak = if self.is_weak() { ", weak" } else { "" };
         let kind = match self.algorithms() {
             [only] => only.name(),
             _ => self.family().words(),
         };
         let named = self.kid().map_or_else(String::new, |name| format!(", kid {}", text::name(name, KID)));
-        format!("{}, {kind}, {} bits{weak}{named}", self.origin().word(), self.bits())
+        format!("{kind}, {} bits{weak}{named}", self.bits())
     }
 
     /// Whether this is the other verifier or a clone of it.

@@ -1,6 +1,6 @@
 //! Makes test tokens: their claims and headers, and signatures that no issuer makes.
 
-use std::sync::LazyLock;
+use std::sync::OnceLock;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -29,11 +29,18 @@ pub struct Keys {
 }
 
 /// Making an RSA key takes a noticeable time, so one serves all test tokens of the process.
-static ANOTHER_RSA: LazyLock<Result<Zeroizing<Vec<u8>>, KeyError>> =
-    LazyLock::new(|| match Signer::generate(Algorithm::Rs256)?.1 {
-        Generated::Pkcs8(der) => Ok(der),
+static ANOTHER_RSA: OnceLock<Zeroizing<Vec<u8>>> = OnceLock::new();
+
+/// Returns that key as DER, and makes it first if there is none. A failure is not kept.
+fn another_rsa() -> Result<&'static [u8], KeyError> {
+    if let Some(der) = ANOTHER_RSA.get() {
+        return Ok(der);
+    }
+    match Signer::generate(Algorithm::Rs256)?.1 {
+        Generated::Pkcs8(der) => Ok(ANOTHER_RSA.get_or_init(|| der)),
         Generated::Secret(_) => Err(KeyError::NotPrivate),
-    });
+    }
+}
 
 /// The ECDSA algorithm for test tokens of a signer with this algorithm: its own, or else ES256.
 pub const fn ecdsa(algorithm: Algorithm) -> Algorithm {
@@ -51,10 +58,7 @@ impl Keys {
         let options = SignerOptions { algorithm: Some(algorithm), kid: Some(NO_KEY) };
         let other = match algorithm.family() {
             Family::Hmac => Signer::hmac(algorithm, ANOTHER, KeyOrigin::Program, Some(NO_KEY))?,
-            Family::Rsa => {
-                let der = ANOTHER_RSA.as_ref().map_err(|error| *error)?;
-                Signer::from_der(der, KeyOrigin::Program, options)?
-            }
+            Family::Rsa => Signer::from_der(another_rsa()?, KeyOrigin::Program, options)?,
             _ => fresh(algorithm)?,
         };
         let is_own = ecdsa(algorithm) == algorithm;

@@ -222,7 +222,7 @@ pub static KIT: [Kind; 32] = [
             (BAD_SIGNATURE, None) => PASSES,
             (code, _) => code,
         }),
-        "signed with our key, but kid names none",
+        "signed with our key, but kid is unknown",
         |m| m.signed_under(&m.header(&[claim("kid", NO_KEY)]), &m.claims()),
     ),
     kind(
@@ -240,12 +240,9 @@ pub static KIT: [Kind; 32] = [
         "an ECDSA signature as DER instead of fixed length (RFC 7518 §3.4)",
         |m| m.assemble(&m.header(&[claim("alg", m.ecdsa().name())]), |text| m.keys.der_signature(text)),
     ),
-    kind(
-        "wrong curve",
-        By(|c| c.refused_as(c.ecdsa())),
-        "an ECDSA signature of a key on another curve than alg says",
-        |m| m.assemble(&m.header(&[claim("alg", m.ecdsa().name())]), |text| m.keys.other_curve.sign(text)),
-    ),
+    kind("wrong curve", By(|c| c.refused_as(c.ecdsa())), "ECDSA signature from a curve that does not match alg", |m| {
+        m.assemble(&m.header(&[claim("alg", m.ecdsa().name())]), |text| m.keys.other_curve.sign(text))
+    }),
     kind(
         "other issuer's key",
         By(|c| c.refused(c.algorithm, Some(NO_KEY))),
@@ -255,7 +252,7 @@ pub static KIT: [Kind; 32] = [
     kind("ID token", By(of_id_token), "an ID token (nonce, at_hash) instead of an access token", |m| {
         m.signed_under(&m.header(&[claim("typ", "JWT")]), &m.id_claims())
     }),
-    kind("aud array", Always(PASSES), "aud is an array in which our audience is one of two", |m| {
+    kind("aud array", Always(PASSES), "aud is an array that contains our audience", |m| {
         let ours = m.rules.audience().map_or("https://server.invalid/mcp", |audience| audience);
         m.signed(&m.with("aud", json!(["https://other.invalid/mcp", ours])))
     }),
@@ -266,7 +263,7 @@ pub static KIT: [Kind; 32] = [
             (Some(_), 1) => "issuer_mismatch",
             (Some(_), _) => "unknown_issuer",
         }),
-        "iss has a slash at its end that the configured one has not",
+        "iss has an extra trailing slash",
         |m| {
             let ours = m.rules.issuer().map_or("https://issuer.invalid", |issuer| issuer);
             m.signed(&m.with("iss", json!(format!("{ours}/"))))
@@ -329,7 +326,7 @@ pub fn make(
         Ok(_) => PASSES,
     };
     let passing = answer(&identity.permissions);
-    let keys = Keys::new(signer).map_err(|_| IssueError::NoRandomness)?;
+    let keys = Keys::new(signer)?;
     let (algorithm, kid) = (signer.algorithm(), signer.verifier().kid());
     let configured = Configured { rules, algorithm, kid, without_permissions: answer(&[]) };
     let made = (0u128..).zip(&KIT).map(|(n, kind)| {

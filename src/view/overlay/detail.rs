@@ -22,7 +22,7 @@ pub fn render(canvas: &mut Canvas, seq: u64, scroll: usize) {
         }
         lines.push(Line::default());
     };
-    part("why", &explain_record(&record).to_string(), Role::Plain);
+    part("why", &explain_record(&record, None).to_string(), Role::Plain);
     if record.is_call {
         part("arguments", &record.arguments.to_string(), Role::Plain);
         let role = Role::of_answer(&record.answered, record.trouble.is_some());

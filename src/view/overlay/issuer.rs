@@ -5,6 +5,7 @@ use ratatui::text::Line;
 
 use crate::app::Target;
 use crate::app::pane::issuers::{IssuerField, IssuerForm, NewKeys};
+use crate::auth::Verifier;
 use crate::text::words;
 use crate::view::canvas::{Canvas, below, right_of, top};
 use crate::view::theme::Role;
@@ -23,10 +24,10 @@ pub fn render(canvas: &mut Canvas, form: &IssuerForm) {
     if let NewKeys::Pasted(read) = &form.keys
         && rest.height > rows + note_rows
     {
-        let mut keys: Vec<String> = read.keys.iter().take(3).map(|key| key.describe().replace("typed, ", "")).collect();
+        let mut keys: Vec<String> = read.keys.iter().take(3).map(Verifier::summary).collect();
         let more = read.keys.len().saturating_sub(keys.len());
         keys.extend((more > 0).then(|| format!("{more} more")));
-        let refused = read.refused.len();
+        let refused = read.refused.iter().filter(|key| key.is_fault()).count();
         keys.extend((refused > 0).then(|| format!("{} cannot be used", words::count(refused, "key"))));
         let line = canvas.span(keys.join("; "), Role::Hint);
         canvas.line(rest, line);

@@ -6,7 +6,7 @@ use ratatui::text::{Line, Span};
 use crate::app::Target;
 use crate::app::pane::issuers::{LIST, issuer_name, mapping_words};
 use crate::auth::{Algorithm, Issuer, Verifier};
-use crate::gate::{KeyState, KeyStatus};
+use crate::gate::{KeyState, KeyStatus, KeysFrom};
 use crate::text::{self, words};
 use crate::view::canvas::{Canvas, below, split_bottom};
 use crate::view::theme::Role;
@@ -15,10 +15,12 @@ use crate::view::theme::Role;
 const STATE: usize = 10;
 /// The columns of the number of keys.
 const COUNT: usize = 8;
+/// The columns of a name and its preset, at least.
+const WIDE: usize = 43;
 /// The columns of a label below the list.
 const LABEL: usize = 10;
 /// How to add an issuer, in the last row.
-const ADD: &str = "+ add an issuer by its address";
+const ADD: &str = "+ add an issuer by its URL";
 
 pub fn render(canvas: &mut Canvas, area: Rect) {
     canvas.target(area, Target::Field(LIST));
@@ -42,16 +44,21 @@ pub fn render(canvas: &mut Canvas, area: Rect) {
 }
 
 /// Returns the state of an issuer's keys in a word or two, and its role.
-fn state(status: Option<&KeyStatus>, issuer: &Issuer) -> (String, Role) {
-    let Some(status) = status else {
-        let has_keys = issuer.keys.iter().next().is_some();
-        return if has_keys { ("ours".to_owned(), Role::Hint) } else { ("no key".to_owned(), Role::Denied) };
+fn state(place: usize, status: Option<&KeyStatus>, issuer: &Issuer) -> (String, Role) {
+    let has_keys = issuer.keys.iter().next().is_some();
+    let Some(status) = status.filter(|_| place > 0) else {
+        return match (place, has_keys) {
+            (_, false) => ("no key".to_owned(), Role::Denied),
+            (0, true) => ("ours".to_owned(), Role::Hint),
+            (_, true) => (KeyState::Fixed.words().to_owned(), Role::Hint),
+        };
     };
-    let refused = status.refused.len();
+    let refused = status.faults();
     match status.state() {
         KeyState::Fixed | KeyState::Fresh if refused > 0 => (format!("{refused} refused"), Role::Warning),
         state @ KeyState::Fresh => (state.words().to_owned(), Role::Ok),
-        KeyState::Fixed => ("pasted".to_owned(), Role::Hint),
+        KeyState::Fixed if status.from == KeysFrom::Paste => ("pasted".to_owned(), Role::Hint),
+        KeyState::Fixed => (KeyState::Fixed.words().to_owned(), Role::Hint),
         state @ KeyState::Reading => (state.words().to_owned(), Role::Hint),
         state @ KeyState::Failed => (state.words().to_owned(), Role::Warning),
         state @ (KeyState::TooOld | KeyState::Missing) => (state.words().to_owned(), Role::Denied),
@@ -81,16 +88,22 @@ fn issuer_row(
         _ => issuer_name(issuer.name.as_deref()),
     };
     let keys = issuer.keys.iter().count();
-    let (state, role) = state(status, issuer);
+    let (state, role) = state(place, status, issuer);
     let state = format!("{state:>STATE$}");
     let keys = format!("{:>COUNT$}", words::count(keys, "key"));
     let room = columns.saturating_sub(2 + COUNT + text::width(&state) + 2);
+    // The name is what distinguishes issuers. Where there is no room for both, the preset replaces the number of keys,
+    // which is also below the list.
+    let (room, keys, has_preset) = match room {
+        WIDE.. => (room, keys, true),
+        _ if room + COUNT >= WIDE => (room + COUNT, String::new(), true),
+        _ => (room, keys, false),
+    };
     let preset = match issuer.mapping.preset() {
         Some(preset) => preset.name,
         None => "own claims",
     };
-    // The name is what distinguishes issuers; the preset is also below the list.
-    let preset = if room >= 44 { format!("{preset:<11}") } else { String::new() };
+    let preset = if has_preset { format!("{preset:<11}") } else { String::new() };
     let room = room.saturating_sub(text::width(&preset) + usize::from(!preset.is_empty()));
     let name = text::fit(&name, room);
     let pad = " ".repeat(room.saturating_sub(text::width(&name)) + 1);
@@ -115,7 +128,7 @@ fn add_row(canvas: &Canvas, selected: bool) -> Line<'static> {
 fn details(canvas: &Canvas, columns: u16) -> Vec<Line<'static>> {
     let Some((issuer, status)) = canvas.app.chosen_issuer() else {
         let hint =
-            "Paste a JWKS, a PEM public key or a discovery document, or press Enter to add an issuer by its address.";
+            "Paste a JWKS, a PEM public key or a discovery document, or press Enter to add an issuer by its URL.";
         return canvas.wrapped(hint, columns, Role::Hint);
     };
     let mut facts: Vec<(&str, String, Role)> = Vec::new();
@@ -149,12 +162,11 @@ fn details(canvas: &Canvas, columns: u16) -> Vec<Line<'static>> {
     lines
 }
 
-/// Returns the algorithms that the issuer's tokens may have.
+/// Returns the algorithms that the issuer's tokens may have, and the number of its keys.
 fn accepted(issuer: &Issuer) -> String {
     let keys = issuer.keys.accepted();
     let is_accepted = |algorithm: &&Algorithm| issuer.algorithms.is_empty() || issuer.algorithms.contains(algorithm);
-    match keys.iter().filter(is_accepted).map(|algorithm| algorithm.name()).collect::<Vec<_>>().as_slice() {
-        [] => "no algorithm".to_owned(),
-        names => names.join(" "),
-    }
+    let names: Vec<&str> = keys.iter().filter(is_accepted).map(|algorithm| algorithm.name()).collect();
+    let names = if names.is_empty() { "no algorithm".to_owned() } else { names.join(" ") };
+    format!("{names}, {}", words::count(issuer.keys.iter().count(), "key"))
 }

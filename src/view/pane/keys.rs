@@ -55,29 +55,34 @@ fn named_kid(canvas: &Canvas) -> Option<String> {
 
 /// Returns when the keys were read and when they are read again, and the last error in full.
 fn head(canvas: &mut Canvas, status: Option<&KeyStatus>, columns: u16) -> Vec<Line<'static>> {
-    let Some(status) = status else {
-        let words = match canvas.app.shown_keys().len() {
-            0 | 1 => "signs and verifies the tokens issued here; Ctrl-P, rotate makes a new one sign",
-            _ => "the marked key signs; the previous ones verify until they are retired",
+    let Some(status) = status.filter(|_| !canvas.app.shows_own_keys()) else {
+        let words = match (canvas.app.shows_own_keys(), canvas.app.shown_keys().len()) {
+            (false, _) => "not refreshed",
+            (true, 0 | 1) => "signs and verifies tokens issued here; rotate it with Ctrl-P",
+            (true, _) => "the marked key signs; previous keys verify until retired",
         };
         return canvas.wrapped(words, columns, Role::Hint);
     };
     let now = canvas.app.times.real;
     let mut parts = Vec::new();
     if let Some(age) = status.age(now) {
-        let verb = if status.from == KeysFrom::Paste { "pasted" } else { "read" };
+        let verb = match status.from {
+            KeysFrom::Paste => "pasted",
+            KeysFrom::File(_) | KeysFrom::Secrets(_) => "read",
+            KeysFrom::Jwks(_) | KeysFrom::Discovery => "fetched",
+        };
         parts.push(format!("{verb} {} ago", ticking(canvas, elapsed(age))));
     }
     let state = status.state();
     parts.push(match (state, &status.from, status.next) {
-        (KeyState::Reading, ..) => "being read now".to_owned(),
-        (_, KeysFrom::Paste, _) => "not read again".to_owned(),
-        (_, _, Some(next)) => format!("read again in {}", ticking(canvas, remaining(next.since(now)))),
-        (_, KeysFrom::File(_), None) => "read again when the file changes".to_owned(),
-        (_, _, None) => "not read yet".to_owned(),
+        (KeyState::Reading, ..) => "being fetched now".to_owned(),
+        (_, KeysFrom::Paste | KeysFrom::Secrets(_), _) => "not refreshed".to_owned(),
+        (_, _, Some(next)) => format!("next refresh in {}", ticking(canvas, remaining(next.since(now)))),
+        (_, KeysFrom::File(_), None) => "refreshed when the file changes".to_owned(),
+        (_, _, None) => "not fetched yet".to_owned(),
     });
     if state == KeyState::TooOld {
-        parts.push("too old to be used".to_owned());
+        parts.push("stale, not used".to_owned());
     }
     let role = match state {
         KeyState::Failed => Role::Warning,
@@ -102,9 +107,15 @@ fn ticking(canvas: &mut Canvas, shown: DurationWords) -> String {
 /// Returns the keys that cannot be used, by reason.
 fn refused(canvas: &Canvas, status: &KeyStatus, columns: u16) -> Vec<Line<'static>> {
     let mut lines: Vec<Line<'static>> = Vec::new();
-    for (why, count) in status.refusals() {
-        let words = format!("✘ {} refused: {why}", words::count(count, "key"));
-        lines.extend(canvas.wrapped(&words, columns, Role::Warning));
+    for (why, keys) in status.refusals() {
+        let is_fault = keys.iter().any(|key| key.is_fault());
+        let labels = text::names(keys.iter().map(|key| key.label()), 64, 3, ", ");
+        let count = words::count(keys.len(), "key");
+        let (words, role) = match is_fault {
+            true => (format!("✘ {count} refused ({labels}): {why}"), Role::Warning),
+            false => (format!("{count} not for signatures ({labels})"), Role::Hint),
+        };
+        lines.extend(canvas.wrapped(&words, columns, role));
     }
     if status.ignored > 0 {
         let words = format!("✘ {} ignored: the set is too large", words::count(status.ignored, "key"));

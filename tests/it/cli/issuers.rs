@@ -215,3 +215,47 @@ fn a_server_explains_once_which_keys_of_a_set_cannot_be_used_when_a_token_needs_
     server.wait().expect("it ends");
     assert!(!notices.any(|notice| notice.contains(REFUSED)));
 }
+
+#[test]
+fn options_without_keys_describe_the_only_configured_issuer_or_the_one_that_is_named() {
+    let folder = Folder::new();
+    let (_, token) = keycloak(&folder, &json!({"roles": ["admin"]}));
+    let table = |name: &str| {
+        format!("[[issuers]]\nissuer = \"{name}\"\njwks-file = \"keycloak.json\"\npermissions = [\"groups\"]\n")
+    };
+    let realm = "https://sso.example/realms/prod";
+    let one = folder.write("one.toml", table(realm));
+    let two = folder.write("two.toml", format!("{}{}", table(realm), table("https://other.example")));
+    let check = |config: &str, options: &[&str]| {
+        bare(&[&["--config", config, "--now", NOW, "check"], options, &[&token, "write_data"]].concat()).run()
+    };
+    assert_eq!(check(&one, &[]).exit, 4, "groups are missing");
+    for options in [&["--permissions-claim", "roles"][..], &["--preset", "keycloak"]] {
+        assert_eq!(check(&one, options).exit, 0, "{options:?}");
+        assert_eq!(check(&two, &[options, &["--issuer", realm]].concat()).exit, 0, "{options:?}");
+        let CommandOutput { err, exit, .. } = check(&two, options);
+        let said = "needs an issuer of the configuration file: give --issuer with one of: \
+                    https://sso.example/realms/prod, https://other.example";
+        assert!(exit == 2 && err.contains(said), "{err}");
+    }
+    let CommandOutput { out, .. } = check(&one, &["--require-typ"]);
+    assert!(out.contains("wrong_type"), "{out}");
+    let CommandOutput { err, exit, .. } = check(&one, &["--permissions-claim", "resource_access.\"my.app\".roles"]);
+    let said = "claim resource_access.\"my.app\".roles contains quotes, expected resource_access.my.app.roles";
+    assert!(exit == 1 && err.contains(said), "{err}");
+}
+
+#[test]
+fn a_matrix_says_once_whose_keys_could_not_be_fetched() {
+    let folder = Folder::new();
+    let (_, token) = keycloak(&folder, &json!({}));
+    let config = folder.write(
+        "portcullis.toml",
+        "[[issuers]]\nissuer = \"https://sso.example/realms/prod\"\njwks-uri = \"http://127.0.0.1:9/jwks\"\n",
+    );
+    let tokens = format!("{token}\n{token}\n");
+    let CommandOutput { out, err, .. } = bare(&["--config", &config, "matrix", "-"]).input(tokens).run();
+    assert!(out.contains("unauthorized"), "{out}");
+    let said = "no keys of issuer https://sso.example/realms/prod, so its tokens are unauthorized: http://127.0.0.1:9";
+    assert_eq!(err.matches(said).count(), 1, "{err}");
+}

@@ -65,7 +65,7 @@ fn a_new_key_never_overwrites_a_file_and_goes_to_standard_output_without_one() {
     let folder = Folder::new();
     let file = folder.write("key.pem", "mine");
     let CommandOutput { exit, err, .. } = bare(&["keys", "new", "--alg", "ES256", "--out", &file]).run();
-    assert!(exit == 1 && err.contains("file exists"), "{err}");
+    assert!(exit == 1 && err.contains("key.pem already exists; nothing was written"), "{err}");
     assert_eq!(std::fs::read_to_string(&file).expect("text"), "mine");
     for arguments in [&["keys", "new", "--alg", "ES256"][..], &["keys", "new", "--alg", "ES256", "--out", "-"]] {
         let CommandOutput { out, err, exit } = bare(arguments).run();
@@ -210,20 +210,23 @@ fn the_keys_of_other_issuers_are_listed_with_those_that_cannot_be_used() {
     let pair = crate::providers::Pair::new(portcullis::auth::Algorithm::Es256, "good");
     let weak = json!({ "kty": "RSA", "kid": "weak", "n": format!("v{}", "A".repeat(170)), "e": "AQAB" });
     let none = json!({ "kty": "oct", "alg": "none", "k": "" });
-    folder.write("set.json", json!({ "keys": [weak, pair.jwk(), none] }).to_string());
+    let mut encrypting = pair.jwk();
+    (encrypting["use"], encrypting["kid"]) = ("enc".into(), "enc1".into());
+    folder.write("set.json", json!({ "keys": [weak, pair.jwk(), none, encrypting] }).to_string());
     let config = "[[issuers]]\nissuer = \"https://idp.example\"\njwks-file = \"set.json\"\n";
     let file = folder.write("portcullis.toml", config);
     let out = bare(&["--config", &file, "keys", "list"]).out();
     for line in [
         "https://idp.example  good  ES256",
-        "! https://idp.example cannot be used: key 1 (weak): an RSA key of 1024 bits is too short, expected at least 2048",
-        "! https://idp.example cannot be used: key 3: alg none: a verifier that accepts it accepts unsigned tokens; remove",
+        "! https://idp.example: key weak not used: an RSA key of 1024 bits is too short, expected at least 2048",
+        "! https://idp.example: key 3 not used: alg none: a verifier that accepts it accepts unsigned tokens; remove",
+        "! https://idp.example: key enc1 not used: it is for encryption",
     ] {
         assert!(out.contains(line), "{line} is missing:\n{out}");
     }
     let lines = bare(&["--config", &file, "--json", "keys", "list"]).out();
     let lines: Vec<Value> = lines.lines().map(parsed).collect();
-    assert_eq!((lines[0]["kid"].as_str(), lines.len()), (Some("good"), 3));
+    assert_eq!((lines[0]["kid"].as_str(), lines.len()), (Some("good"), 4));
     assert_eq!(
         lines[1],
         json!({

@@ -201,7 +201,7 @@ fn a_larger_token_passes_if_the_limit_is_raised() {
         sign_with(r#"{"alg":"HS256"}"#, claims(&format!(r#""groups":"{}","#, "g".repeat(8_000))), SECRET.as_bytes());
     let with = |more: &[&str]| check(&[&["--secret-file", &secret], more].concat(), &large);
     let CommandOutput { out, exit, .. } = with(&[]);
-    let said = "too_large: the token is 10.5 KiB long, expected at most 8.0 KiB (--max-token-size)";
+    let said = "too_large: the token is 10.5 KiB long, expected at most 8.0 KiB";
     assert!(exit == 3 && out.contains(said), "{out}");
     assert_eq!(with(&["--max-token-size", "64"]).exit, 0);
     let CommandOutput { out, .. } = with(&["--max-token-size", "9"]);
@@ -218,7 +218,7 @@ fn a_larger_token_passes_if_the_limit_is_raised() {
         bare(&[&["issue", "user123", "--secret-file", &secret, "--claim", &claim], more].concat()).run()
     };
     let CommandOutput { err, exit, .. } = issue(&[]);
-    assert!(exit == 2 && err.contains("expected at most 8.0 KiB (--max-token-size)"), "{err}");
+    assert!(exit == 2 && err.contains("expected at most 8.0 KiB"), "{err}");
     assert_eq!(issue(&["--max-token-size", "16"]).exit, 0);
     let kit = bare(&["testkit", "--run", "--secret-file", &secret, "--max-token-size", "16"]).out();
     assert!(kit.contains("as expected"), "{kit}");

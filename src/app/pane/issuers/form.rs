@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use crate::app::field::{Lines, TextField};
 use crate::app::list::next_of;
-use crate::auth::KeyOrigin;
 use crate::auth::keys::jwk::KeysRead;
 use crate::auth::keys::read_public;
+use crate::auth::mapping::Preset;
+use crate::auth::{Issuer, KeyOrigin};
 use crate::text;
 use crate::text::material::{Keys, Material};
 
@@ -29,7 +30,7 @@ impl IssuerField {
     pub const fn label(self) -> &'static str {
         match self {
             Self::Source => "keys at",
-            Self::Address => "address",
+            Self::Address => "URL",
             Self::Name => "iss",
             Self::Preset => "claims",
             Self::Audiences => "audiences",
@@ -93,10 +94,14 @@ pub struct IssuerForm {
     pub address: TextField,
     /// The `iss` of its tokens; empty for any. Discovery takes the address.
     pub name: TextField,
-    /// The chosen preset's place; `None` for a guess, or for the claims that an accepted issuer already has.
-    pub preset: Option<usize>,
+    /// The chosen preset; `None` for a guess, or for the claims that an accepted issuer already has.
+    pub preset: Option<&'static Preset>,
     /// The audiences, separated by spaces; empty for any.
     pub audiences: TextField,
+    /// The audiences that a paste named.
+    offered: String,
+    /// The audiences that were filled in last: the field follows the issuer until it is edited.
+    prefilled: String,
     /// The error of the last attempt.
     pub fault: Option<String>,
 }
@@ -112,6 +117,8 @@ impl IssuerForm {
             name: one(name),
             preset: None,
             audiences: one(audiences),
+            offered: audiences.to_owned(),
+            prefilled: audiences.to_owned(),
             fault: None,
         };
         form.select();
@@ -135,6 +142,24 @@ impl IssuerForm {
             _ => &self.name,
         };
         Some(field.text().trim()).filter(|name| !name.is_empty())
+    }
+
+    /// Fills in the audiences that the issuer has at present, or else those of the paste, unless they were edited.
+    pub(super) fn prefill(&mut self, present: Option<&Issuer>) {
+        if self.audiences.text() != self.prefilled {
+            return;
+        }
+        self.prefilled = match present {
+            Some(issuer) if self.offered.is_empty() => issuer.audiences.join(" "),
+            _ => self.offered.clone(),
+        };
+        self.audiences.set(&self.prefilled);
+    }
+
+    /// Returns the audiences; empty for any.
+    pub(super) fn audiences(&self) -> Arc<[Arc<str>]> {
+        let words = self.audiences.text().split([' ', ',']);
+        words.filter(|audience| !audience.is_empty()).map(Arc::from).collect()
     }
 
     /// Returns the label of Enter.
@@ -193,7 +218,7 @@ impl IssuerForm {
         self.keys = NewKeys::At(AddressOf::KeySet);
         self.field = IssuerField::Name;
         self.fault =
-            Some("this is the address of a key set: enter the iss of its tokens, or leave it empty for any".to_owned());
+            Some("this is the URL of a key set: enter the iss of its tokens, or leave it empty for any".to_owned());
         true
     }
 
@@ -269,14 +294,16 @@ impl Offer {
         Some(match self {
             Self::Nothing => return None,
             Self::Keys(_) => match suggested {
-                Some(iss) => format!("Enter offers these keys for {}, the iss of the selected token.", text::name(iss, 100)),
-                None => "Enter offers these keys for an issuer; its iss is asked for.".to_owned(),
+                Some(iss) => {
+                    format!("Press Enter to use these keys for {}, the iss of the selected token.", text::name(iss, 100))
+                },
+                None => "Press Enter to use these keys for an issuer; you will be asked for its iss.".to_owned(),
             },
             Self::Useless(why) => format!("These keys cannot verify tokens: {why}"),
-            Self::Private => "This text has a private key or a secret, which was not kept. To sign with it, save it to a \
+            Self::Private => "This text contains a private key or secret and was discarded. To sign with it, save it to a \
                               file and start with --signing-key FILE; `portcullis keys jwks FILE` writes its public half."
                 .to_owned(),
-            Self::Issuer(issuer, _) => format!("Enter offers to accept tokens of {}.", text::name(issuer, 100)),
+            Self::Issuer(issuer, _) => format!("Press Enter to accept tokens of {}.", text::name(issuer, 100)),
         })
     }
 }

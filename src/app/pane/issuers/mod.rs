@@ -18,7 +18,7 @@ use crate::app::msg::IssuerFailure;
 use crate::app::overlay::Overlay;
 use crate::app::{App, Effect};
 use crate::auth::keys::{KeysRead, jwk};
-use crate::auth::mapping::{LAB, PRESETS, STANDARD, guess};
+use crate::auth::mapping::{LAB, PRESETS, Preset, STANDARD, guess};
 use crate::auth::{Issuer, KeySet, Mapping, Verifier};
 use crate::gate::{AcceptedIssuer, KeyState, KeyStatus, KeysFrom};
 use crate::text::{self, words};
@@ -29,9 +29,9 @@ pub const LIST: Field = Field::new(Pane::Issuers, 0);
 pub(super) static PLACE: Place = Place {
     title: "Issuers",
     letter: 'r',
-    help: "Whose tokens are accepted, with which keys. A token is checked with the keys of the issuer that its iss names, and with no others. Space reads the keys of an issuer again; Del removes the issuer. The last row adds one by its address; its keys, or its discovery document, can also be pasted anywhere. Changes made here are in force until the console ends; Ctrl-Y copies them as configuration.",
+    help: "Whose tokens are accepted, with which keys. A token is checked with the keys of the issuer that its iss names, and with no others. Space fetches the keys of an issuer again; Del removes the issuer. The last row adds one by its URL; its keys, or its discovery document, can also be pasted anywhere. Changes made here are in force until the console ends; Ctrl-Y copies them as configuration.",
     controls: &[Control::new(LIST, "issuers")
-        .tick(|app| app.chosen_source().map(|_| "read keys again"), App::refresh_keys)
+        .tick(|app| app.chosen_source().map(|_| "refresh keys"), App::refresh_keys)
         .row(|_| Some("rows"), step)
         .click(|app, spot| {
             app.go(Focus::at(LIST));
@@ -70,7 +70,7 @@ pub struct IssuersPane {
     /// The issuer of the form that waits for its answer.
     pending: Option<Pending>,
     /// The issuers whose keys the user waits for.
-    asked: Vec<Asked>,
+    asked: Vec<KeyRequest>,
 }
 
 /// An issuer that is being set.
@@ -83,7 +83,7 @@ struct Pending {
 }
 
 /// An issuer whose keys the user waits for.
-struct Asked {
+struct KeyRequest {
     name: Option<Arc<str>>,
     /// How often they had been read before.
     attempts: u64,
@@ -140,7 +140,7 @@ impl App {
         match self.auth.issuer_keys.iter().filter(lacks).count() {
             0 => None,
             1 => Some("no issuer keys".to_owned()),
-            count => Some(format!("no keys of {count} issuers")),
+            count => Some(format!("{count} issuers without keys")),
         }
     }
 
@@ -150,28 +150,26 @@ impl App {
         shown.named().iss.filter(|iss| !iss.is_empty())
     }
 
-    /// Returns the place of the preset that a form begins with: as the selected token looks, if it is of this issuer.
-    fn guessed_preset(&self, form: &IssuerForm) -> usize {
+    /// Returns the preset that a form begins with: as the selected token looks, if it is of this issuer.
+    fn guessed_preset(&self, form: &IssuerForm) -> &'static Preset {
         let iss = form.issuer().unwrap_or_default();
         let token = self.inspection.as_ref().filter(|shown| {
             let own = shown.named().iss;
             own.as_deref() == form.issuer()
         });
-        let preset = guess(iss, |claim| token.is_some_and(|shown| shown.has_claim(claim)));
-        PRESETS.iter().position(|known| known.name == preset.name).unwrap_or(1)
+        guess(iss, |claim| token.is_some_and(|shown| shown.has_claim(claim)))
     }
 
     /// Returns the mapping of a form, and its words.
     pub fn form_mapping(&self, form: &IssuerForm) -> (Arc<Mapping>, String) {
-        let preset = |place: usize| PRESETS.get(place).unwrap_or(&PRESETS[1]);
-        if let Some(place) = form.preset {
-            return (Arc::new(Mapping::of(preset(place))), preset(place).name.to_owned());
+        if let Some(preset) = form.preset {
+            return (Arc::new(Mapping::of(preset)), preset.name.to_owned());
         }
         if let Some(present) = self.auth.accepted_issuer(form.issuer()) {
             let name = present.issuer.mapping.preset().map_or("as configured", |preset| preset.name);
             return (present.issuer.mapping, name.to_owned());
         }
-        let guessed = preset(self.guessed_preset(form));
+        let guessed = self.guessed_preset(form);
         let note = if guessed.name == STANDARD { "" } else { " (guessed)" };
         (Arc::new(Mapping::of(guessed)), format!("{}{note}", guessed.name))
     }
@@ -200,22 +198,29 @@ impl App {
     fn open_form(&mut self, form: IssuerForm) {
         self.toast = None;
         self.overlays.push(Overlay::Issuer(Box::new(form)));
+        self.prefill_issuer_form();
+    }
+
+    /// Fills in what follows from the issuer in the form, after it may have changed.
+    pub(in crate::app) fn prefill_issuer_form(&mut self) {
+        if let Some(Overlay::Issuer(form)) = self.overlays.last_mut() {
+            let present = self.auth.accepted_issuer(form.issuer());
+            form.prefill(present.as_ref().map(|present| &present.issuer));
+        }
     }
 
     /// Changes the choice under the cursor of the form.
     pub(in crate::app) fn turn_issuer_form(&mut self, by: isize) {
         let Some(Overlay::Issuer(form)) = self.overlays.last() else { return };
-        let present = form.preset.unwrap_or_else(|| {
-            let (mapping, _) = self.form_mapping(form);
-            let name = mapping.preset().map_or(LAB, |preset| preset.name);
-            PRESETS.iter().position(|preset| preset.name == name).unwrap_or(0)
-        });
+        let name = form.preset.or_else(|| self.form_mapping(form).0.preset()).map_or(LAB, |preset| preset.name);
+        let present = PRESETS.iter().position(|preset| preset.name == name).unwrap_or(0);
         let Some(Overlay::Issuer(form)) = self.overlays.last_mut() else { return };
         match form.field {
             IssuerField::Source => form.turn_source(),
-            IssuerField::Preset => form.preset = Some(turned(present, by, PRESETS.len())),
+            IssuerField::Preset => form.preset = PRESETS.get(turned(present, by, PRESETS.len())),
             _ => {}
         }
+        self.prefill_issuer_form();
     }
 
     /// Accepts the issuer of a form, which stays open until that succeeded.
@@ -223,7 +228,7 @@ impl App {
         form.fault = None;
         let address: Arc<str> = form.address.text().trim().into();
         if matches!(form.keys, NewKeys::At(_)) && address.is_empty() {
-            form.fault = Some("enter the address".to_owned());
+            form.fault = Some("enter the URL".to_owned());
             self.overlays.push(Overlay::Issuer(form));
             return Vec::new();
         }
@@ -234,10 +239,8 @@ impl App {
         let name: Option<Arc<str>> = form.issuer().map(Into::into);
         let before = self.auth.accepted_issuer(name.as_deref()).map(Box::new);
         let (mapping, _) = self.form_mapping(&form);
-        let audiences = form.audiences.text().split([' ', ',']).filter(|audience| !audience.is_empty());
-        let audiences: Arc<[Arc<str>]> = audiences.map(Arc::from).collect();
+        let audiences = form.audiences();
         let present = before.as_ref().map(|before| before.issuer.clone()).unwrap_or_default();
-        let audiences = if audiences.is_empty() { present.audiences } else { audiences };
         let status = KeyStatus { issuer: name.clone(), ..KeyStatus::default() };
         let (keys, status) = match &form.keys {
             NewKeys::At(kind) => {
@@ -280,8 +283,8 @@ impl App {
                 let shown = issuer_name(name.as_deref());
                 let status = self.auth.accepted_issuer(name.as_deref()).map(|accepted| accepted.status);
                 if status.is_some_and(|status| status.from.is_followed()) {
-                    self.say(format!("{shown} is accepted until the console ends; its keys are being read"));
-                    self.issuers.asked.push(Asked { name, attempts: 0, keys: Arc::default(), verified });
+                    self.say(format!("{shown} is accepted until the console ends; its keys are being fetched"));
+                    self.issuers.asked.push(KeyRequest { name, attempts: 0, keys: Arc::default(), verified });
                     self.report_keys();
                 } else {
                     let tokens = self.verified_since(&verified);
@@ -300,7 +303,10 @@ impl App {
     /// Stops accepting the issuer under the cursor.
     fn remove_issuer(&mut self) -> Vec<Effect> {
         let Some(accepted) = self.chosen_other() else {
-            self.complain("choose an issuer to remove; our own cannot be removed, its key is changed in the settings");
+            self.complain(match self.issuers.row {
+                0 => "our own issuer cannot be removed; change its key in Settings",
+                _ => "choose an issuer to remove",
+            });
             return Vec::new();
         };
         let name = accepted.issuer.name.clone();
@@ -318,7 +324,7 @@ impl App {
         let Some(status) = self.chosen_source().or(only.filter(|_| !is_adding)).cloned() else {
             let why = match self.auth.issuer_keys.iter().any(|status| status.from.is_followed()) {
                 true => "choose an issuer in Issuers (g i) first",
-                false => "there is no issuer whose keys are read from an address or a file",
+                false => "no issuer fetches its keys from a URL or file",
             };
             self.complain(why);
             return Vec::new();
@@ -326,22 +332,27 @@ impl App {
         let shown = issuer_name(status.issuer.as_deref());
         let now = self.times.real;
         if status.is_reading {
-            self.say(format!("the keys of {shown} are being read already"));
+            self.say(format!("the keys of {shown} are already being fetched"));
         } else if let Some(wait) = status.earliest.map(|at| at.since(now)).filter(|wait| *wait > text::Span::ZERO) {
             let wait = words::remaining(wait).text;
             self.say(match &status.error {
-                None => format!("the keys of {shown} were read a moment ago; they are read again in {wait}"),
+                None => format!("keys of {shown} were just fetched; next fetch in {wait}"),
                 Some(error) => {
-                    format!("the keys of {shown} could not be read ({error}); they are read again in {wait}")
+                    format!("keys of {shown} could not be fetched ({error}); next fetch in {wait}")
                 }
             });
         } else {
-            self.say(format!("reading the keys of {shown}"));
+            self.say(format!("fetching the keys of {shown}"));
         }
         let name = status.issuer.clone();
         self.issuers.asked.retain(|asked| asked.name != name);
         let verified = self.verified_tokens();
-        self.issuers.asked.push(Asked { name: name.clone(), attempts: status.attempts, keys: status.keys, verified });
+        self.issuers.asked.push(KeyRequest {
+            name: name.clone(),
+            attempts: status.attempts,
+            keys: status.keys,
+            verified,
+        });
         if status.is_reading { Vec::new() } else { vec![Effect::RefreshKeys(name)] }
     }
 
@@ -357,17 +368,18 @@ impl App {
         }
     }
 
-    fn report(&mut self, asked: &Asked, status: &KeyStatus) {
+    fn report(&mut self, asked: &KeyRequest, status: &KeyStatus) {
         let shown = issuer_name(asked.name.as_deref());
-        if let Some(error) = &status.error {
+        if status.error.is_some() {
+            // The pane shows the error, which may be long.
             let still = if status.is_usable { "; the last keys are still used" } else { "" };
-            self.complain(format!("{shown}: the keys could not be read{still}: {error}"));
+            self.complain(format!("{}: keys not fetched{still}", text::fit(&shown, 40)));
             return;
         }
         let tokens = self.verified_since(&asked.verified);
         let keys = match status.changes_since(&asked.keys) {
             (0, 0) => "the keys are unchanged".to_owned(),
-            (new, 0) if asked.keys.is_empty() => format!("{} read", words::count(new, "key")),
+            (new, 0) if asked.keys.is_empty() => format!("{} fetched", words::count(new, "key")),
             (new, 0) => words::count(new, "new key"),
             (0, gone) => format!("{} removed", words::count(gone, "key")),
             (new, gone) => format!("{}, {gone} removed", words::count(new, "new key")),
@@ -419,6 +431,10 @@ fn configuration(accepted: &AcceptedIssuer) -> Option<String> {
         KeysFrom::Discovery => lines.push("discover = true".to_owned()),
         KeysFrom::Jwks(url) => lines.push(format!("jwks-uri = {}", quoted(url))),
         KeysFrom::File(path) => lines.push(format!("jwks-file = {}", quoted(&path.to_string_lossy()))),
+        KeysFrom::Secrets(files) => {
+            let files: Vec<_> = files.iter().map(|path| path.to_string_lossy()).collect();
+            lines.push(format!("secret-file = {}", list(files.iter().map(|path| &**path).collect())));
+        }
         KeysFrom::Paste => {
             lines.push("jwks-file = \"jwks.json\" # save the next line in this file, without its #".to_owned());
             lines.push(format!("# {}", key_set(&status.keys)));
