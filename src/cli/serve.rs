@@ -375,7 +375,7 @@ impl Log<'_> {
             self.hinted.retain(|known| self.gate.shared().rules().issuers.iter().any(|issuer| issuer.keys.is(known)));
             self.hinted.push(keys.clone());
             let name = issuer.name.as_deref().map_or_else(|| "any".to_owned(), |name| text::name(name, 64));
-            for (key, count) in jwk::by_reason(keys.refused()) {
+            for (key, count) in jwk::by_reason(keys.refused().iter().filter(|key| key.is_fault())) {
                 let more = if count == 1 { String::new() } else { format!(" (and {} like it)", count - 1) };
                 self.notices.say(format!("issuer {name}: a key of its set cannot be used: {key}{more}"));
             }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::auth::keys::jwk::{JwkError, RefusedKey};
+use crate::auth::keys::jwk::{self, RefusedKey};
 use crate::auth::{NumericDate, Verifier};
 use crate::text::Span;
 
@@ -126,15 +126,9 @@ impl KeyStatus {
         self.refused.iter().filter(|key| key.is_fault()).count()
     }
 
-    /// The reasons why keys cannot be used, each with these keys.
-    pub fn refusals(&self) -> Vec<(&JwkError, Vec<&RefusedKey>)> {
-        let mut by_reason: Vec<(&JwkError, Vec<&RefusedKey>)> = Vec::new();
-        for key in &*self.refused {
-            match by_reason.iter_mut().find(|(known, _)| **known == key.why) {
-                Some((_, keys)) => keys.push(key),
-                None => by_reason.push((&key.why, vec![key])),
-            }
-        }
-        by_reason
+    /// The keys that cannot be used, by their reason.
+    pub fn refusals(&self) -> Vec<Vec<&RefusedKey>> {
+        let same = |first: &RefusedKey| self.refused.iter().filter(|key| key.why == first.why).collect();
+        jwk::by_reason(&*self.refused).into_iter().map(|(first, _)| same(first)).collect()
     }
 }

@@ -417,7 +417,7 @@ mod tests {
                 r#"{"kty":"RSA","alg":"none","n":"AQAB","e":"AQAB"}"#,
                 "alg none: a verifier that accepts it accepts unsigned tokens; remove the key from the set",
             ),
-            (r#"{"kty":"RSA","n":"AQAB","e":"AQAB","use":"enc"}"#, "use excludes checking signatures"),
+            (r#"{"kty":"RSA","n":"AQAB","e":"AQAB","use":"enc"}"#, "it is for encryption"),
             (r#"{"kty":"RSA","n":"AQAB","e":"AQAB","key_ops":["encrypt"]}"#, "key_ops excludes checking signatures"),
             (r#"{"kty":"RSA","n":"AQAB","n":"AQAB","e":"AQAB"}"#, "duplicate member n"),
             (r#"{"kty":"RSA","e":"AQAB"}"#, "n is missing"),

@@ -6,6 +6,7 @@ use ratatui::text::Line;
 use crate::app::Target;
 use crate::app::pane::keys::LIST;
 use crate::auth::Verifier;
+use crate::auth::keys::jwk::RefusedKey;
 use crate::gate::{KeyState, KeyStatus, KeysFrom};
 use crate::text::words::{DurationWords, elapsed, remaining};
 use crate::text::{self, words};
@@ -107,7 +108,8 @@ fn ticking(canvas: &mut Canvas, shown: DurationWords) -> String {
 /// Returns the keys that cannot be used, by reason.
 fn refused(canvas: &Canvas, status: &KeyStatus, columns: u16) -> Vec<Line<'static>> {
     let mut lines: Vec<Line<'static>> = Vec::new();
-    for (why, keys) in status.refusals() {
+    for keys in status.refusals() {
+        let Some(RefusedKey { why, .. }) = keys.first() else { continue };
         let is_fault = keys.iter().any(|key| key.is_fault());
         let labels = text::names(keys.iter().map(|key| key.label()), 64, 3, ", ");
         let count = words::count(keys.len(), "key");
