@@ -18,17 +18,30 @@ leave_out() {
 
 command -v python3 >/dev/null || leave_out "python3 is missing"
 command -v node >/dev/null && command -v npm >/dev/null || leave_out "node or npm is missing"
+# Pinned, so that a failure is ours. Newer versions are tried by changing these.
+packages='PyJWT==2.15.1 cryptography==50.0.2 fastmcp==4.2.3'
+jose=6.2.18
 python=$cache/python/bin/python
-if ! "$python" -c 'import jwt, cryptography, fastmcp' 2>/dev/null; then
+installed() {
+    "$python" -m pip freeze 2>/dev/null
+}
+is_missing() {
+    for package in $packages; do
+        installed | grep -qixF "$package" || return 0
+    done
+    return 1
+}
+if is_missing; then
     mkdir -p "$cache"
     python3 -m venv "$cache/python" || leave_out "python3 cannot make an environment"
-    "$python" -m pip install --quiet PyJWT cryptography fastmcp >"$cache/pip.log" 2>&1 ||
+    # shellcheck disable=SC2086 # one word for each package
+    "$python" -m pip install --quiet $packages >"$cache/pip.log" 2>&1 ||
         leave_out "pip could not fetch the libraries (see $cache/pip.log)"
 fi
-if [ ! -d "$cache/node_modules/jose" ]; then
+if ! grep -qF "\"version\": \"$jose\"" "$cache/node_modules/jose/package.json" 2>/dev/null; then
     # Without a package.json of its own, npm would look for one in the directories above.
     echo '{ "private": true }' >"$cache/package.json"
-    npm install --prefix "$cache" --no-save --ignore-scripts --no-audit --no-fund --loglevel error jose@6 \
+    npm install --prefix "$cache" --no-save --ignore-scripts --no-audit --no-fund --loglevel error "jose@$jose" \
         >"$cache/npm.log" 2>&1 || leave_out "npm could not fetch jose (see $cache/npm.log)"
 fi
 

@@ -607,3 +607,15 @@ fn a_failure_with_a_long_url_leaves_the_list_visible_on_a_small_screen() {
     reads(&mut desk, &issuer, 1);
     desk.must_show(&["keys not fetched", "error     ", "got 404", "tokens issued here", "+ add an issuer"]);
 }
+
+/// The signature of an ID token is not at fault: the lights agree with the list of checks.
+#[test]
+fn the_lights_of_an_id_token_say_that_its_signature_matches() {
+    let pair = Pair::new(Algorithm::Rs256, "k1");
+    let token = pair.token(&json!({
+        "iss": KEYCLOAK, "sub": "f3a1", "typ": "ID", "iat": START.seconds(), "exp": START.seconds() + 3600,
+    }));
+    let mut desk = Desk::new(120, 36);
+    desk.pastes(&token).pastes(&key_set(&pair)).keys("Enter Enter F2");
+    desk.must_show(&["✔ structure ✔ signature ✔ time ✘ claims", "wrong_type"]);
+}

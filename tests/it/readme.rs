@@ -113,11 +113,26 @@ fn every_promise_names_a_test_that_exists() {
     assert!(named > 25, "only {named} tests are named");
 }
 
+/// The table after a marker.
+fn table(name: &str) -> String {
+    let readme = readme();
+    let marker = format!("<!-- {name} -->\n");
+    let (_, rest) = readme.split_once(&marker).unwrap_or_else(|| panic!("README.md: missing marker {marker}"));
+    rest.split("\n\n").next().unwrap_or_default().trim().to_owned()
+}
+
 #[test]
 fn the_presets_are_shown_as_they_are() {
-    let readme = readme();
-    let (_, rest) = readme.split_once("<!-- presets -->\n").expect("README.md has the table of presets");
-    let shown = rest.split("\n\n").next().unwrap_or_default();
-    let table = portcullis::auth::mapping::presets_markdown();
-    assert_eq!(shown.trim(), table.trim(), "README.md: the table of presets must match the code:\n{table}");
+    let wanted = portcullis::auth::mapping::presets_markdown();
+    assert_eq!(table("presets"), wanted.trim(), "README.md: the table of presets must match the code:\n{wanted}");
+}
+
+#[test]
+fn every_key_of_an_issuer_is_documented() {
+    let wanted = portcullis::config::issuer_keys_markdown();
+    assert_eq!(
+        table("issuer keys"),
+        wanted.trim(),
+        "README.md: the table of [[issuers]] must match the code:\n{wanted}"
+    );
 }
