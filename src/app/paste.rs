@@ -50,7 +50,7 @@ impl App {
             return Vec::new();
         }
         let reading = text::read_token(text);
-        let material = material::recognise(text);
+        let material = material::recognize(text);
         if !reading.tokens.is_empty() {
             let effects = self.paste_tokens(text, reading);
             // The paste has both a token and a response: the response is explained against that token.

@@ -7,7 +7,7 @@ use super::overlay::{KeyChoice, KeyPrompt, Overlay, Purpose, Question, SettingsE
 use super::pane::policy::RULES;
 use super::policy_file::PolicyFile;
 use super::{App, Effect};
-use crate::auth::keys::{self, Material};
+use crate::auth::keys::{self, FileKind};
 use crate::auth::{KeyError, KeyOrigin, Policy, Rules, Signer};
 use crate::config::ConfigError;
 use crate::text;
@@ -15,13 +15,13 @@ use crate::text;
 /// Returns what to do with a key file instead of using its text as a secret; `None` for a secret. The text of a key file
 /// would never match as a secret, which would prove nothing.
 pub(super) fn key_file_advice(text: &[u8]) -> Option<String> {
-    let found = keys::recognize(text)?;
+    let found = keys::file_kind(text)?;
     let next = match found {
-        Material::PrivateKey | Material::PrivateJwk => "to sign with it, start the console with --signing-key FILE",
-        Material::PublicKey | Material::Certificate | Material::PublicJwk | Material::JwkSet => {
+        FileKind::PrivateKey | FileKind::PrivateJwk => "to sign with it, start the console with --signing-key FILE",
+        FileKind::PublicKey | FileKind::Certificate | FileKind::PublicJwk | FileKind::JwkSet => {
             "to verify with it, paste it outside this prompt and use it as the keys of an issuer"
         }
-        Material::OtherPem => "only a secret can be used here",
+        FileKind::OtherPem => "only a secret can be used here",
     };
     Some(format!("expected a secret, got {} (discarded); {next}", found.words()))
 }

@@ -48,7 +48,7 @@ pub fn run(
         rules = context.keyed(rules.clone(), token)?;
         let (inspection, now) = (rules.inspect(token), context.now());
         // Text without a token is passed on unchanged; it is explained below.
-        if material::recognise(token).is_some() {
+        if material::recognize(token).is_some() {
             on.known = Exit::Unauthorized;
             return Ok(());
         }

@@ -152,7 +152,7 @@ impl Runner<'_> {
         if !has_more {
             let text = String::from_utf8_lossy(&head);
             // One token per line, one token with other lines around it, or one wrapped over several lines.
-            passed.material = material::recognise(&text);
+            passed.material = material::recognize(&text);
             let reading = read(&text);
             if reading.is_rejoined || !is_list(&text) {
                 self.tell(&reading, None);

@@ -123,7 +123,7 @@ const LARGEST: usize = 256 * 1024;
 const MOST: usize = 64;
 
 /// Recognises material in a text; `None` for a token and for any other text.
-pub fn recognise(text: &str) -> Option<Material> {
+pub fn recognize(text: &str) -> Option<Material> {
     let text = text.trim_start_matches('\u{feff}').trim();
     if text.is_empty() || text.len() > LARGEST {
         return None;
@@ -378,7 +378,7 @@ mod tests {
     #[case(format!("HTTP/1.1 100 Continue\n\nHTTP/1.1 403 Forbidden\nWWW-Authenticate: {}", SCOPES.replacen("mcp:write", "mcp:\nwrite", 1)), "an HTTP response, 403")]
     #[case(format!("HTTP/1.1 403 Forbidden\nWWW-Authenticate: Basic realm=\"x\"\nWWW-Authenticate: {SCOPES}"), "an HTTP response, 403")]
     fn a_response_is_recognised_however_much_of_it_was_copied(#[case] text: String, #[case] named: &str) {
-        let Some(material) = recognise(&text) else { panic!("not recognised: {text}") };
+        let Some(material) = recognize(&text) else { panic!("not recognized: {text}") };
         assert_eq!(material.to_string(), named);
         let Material::Response(response) = material else { panic!("not a response: {text}") };
         assert_eq!(response.param("error"), Some("insufficient_scope"));
@@ -412,7 +412,7 @@ mod tests {
     #[case(r#"{"jsonrpc":"2.0","id":1,"error":{"code":-32001,"message":"denied"}}"#, "an error answer")]
     #[case("HTTP/1.1 200 OK\r\n\r\n", "an HTTP response, 200")]
     fn what_a_text_is_has_a_name(#[case] text: &str, #[case] named: &str) {
-        assert_eq!(recognise(text).map(|material| material.to_string()).as_deref(), Some(named));
+        assert_eq!(recognize(text).map(|material| material.to_string()).as_deref(), Some(named));
     }
 
     #[rstest]
@@ -425,14 +425,14 @@ mod tests {
     #[case("error: the build failed")]
     #[case("date: today")]
     fn other_text_is_none_of_these(#[case] text: &str) {
-        assert_eq!(recognise(text), None);
+        assert_eq!(recognize(text), None);
     }
 
     #[test]
     fn a_private_key_is_marked_and_its_material_is_not_kept() {
         let text = r#"{"keys":[{"kty":"EC","kid":"a","d":"SECRETSECRET"},{"kty":"oct","k":"SECRETSECRET"},
             {"kty":"RSA","n":"x","p":"SECRETSECRET"},{"kty":"RSA","n":"x","oth":[]}]}"#;
-        let Some(Material::Keys(keys)) = recognise(text) else { panic!("a key set") };
+        let Some(Material::Keys(keys)) = recognize(text) else { panic!("a key set") };
         assert!(keys.keys.iter().all(|key| key.is_secret));
         assert!(!format!("{keys:?}").contains("SECRETSECRET"));
     }

@@ -468,7 +468,7 @@ mod tests {
             }
             let _ = unframed(&text);
             let _ = crate::text::read_token(&text);
-            let _ = crate::text::material::recognise(&text);
+            let _ = crate::text::material::recognize(&text);
         }
     }
 

@@ -79,7 +79,7 @@ fn keys_and_metadata_are_identified_but_not_used(#[case] text: &str, #[case] sho
 
 #[test]
 fn foreign_text_in_a_material_is_escaped_and_bounded() {
-    use portcullis::text::material::recognise;
+    use portcullis::text::material::recognize;
     let odd: String = crate::hostile::ODD.iter().map(|(_, text)| *text).filter(|text| *text != "\n").collect();
     for value in [odd, "x".repeat(20_000)] {
         let json = serde_json::Value::from(value.as_str());
@@ -96,7 +96,7 @@ fn foreign_text_in_a_material_is_escaped_and_bounded() {
             ),
             format!("-----BEGIN {value}-----\nM\n-----BEGIN PUBLIC KEY-----\nM"),
         ] {
-            let material = recognise(&text).expect("a material");
+            let material = recognize(&text).expect("a material");
             let claims = crate::forge::claims(&format!(r#""iss":{json},"aud":{json},"scope":{json},"#));
             let token = crate::forge::rules().inspect(crate::forge::token(claims));
             let told = portcullis::auth::why::explain_material(

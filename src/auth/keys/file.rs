@@ -8,7 +8,7 @@ use super::der::{self, Structure};
 use super::jwk::{self, JwkError, KeySource, KeysRead, RefusedKey, SetError};
 use super::material;
 use super::public::{Components, PublicKey, PublicKeyError};
-use super::secret::{KeyError, KeyOrigin, Material};
+use super::secret::{FileKind, KeyError, KeyOrigin};
 use super::signer::{Signer, SignerOptions};
 use super::verifier::Verifier;
 use crate::auth::algorithm::Algorithm;
@@ -40,7 +40,7 @@ pub enum KeyFileError {
     Unsupported(String),
     /// The file has no private key.
     #[error("expected a private key, got {}{}", .0.words(), .0.advice())]
-    NotPrivate(Material),
+    NotPrivate(FileKind),
     /// The file has more than one private key.
     #[error("expected one private key, got {0}; save the one to sign with in its own file")]
     Several(usize),
@@ -103,8 +103,8 @@ pub fn read_private(bytes: &[u8], origin: KeyOrigin, options: SignerOptions<'_>)
     match der::structure(bytes) {
         Some(Structure::Private) => return Ok(Signer::from_der(bytes, origin, options)?),
         Some(Structure::Encrypted) => return Err(KeyFileError::Encrypted),
-        Some(Structure::Public) => return Err(KeyFileError::NotPrivate(Material::PublicKey)),
-        Some(Structure::Certificate) => return Err(KeyFileError::NotPrivate(Material::Certificate)),
+        Some(Structure::Public) => return Err(KeyFileError::NotPrivate(FileKind::PublicKey)),
+        Some(Structure::Certificate) => return Err(KeyFileError::NotPrivate(FileKind::Certificate)),
         None => {}
     }
     match material::json(bytes) {
@@ -137,8 +137,8 @@ fn private_pem(bytes: &[u8], origin: KeyOrigin, options: SignerOptions<'_>) -> R
     }
     match keys.as_slice() {
         [key] => Ok(Signer::from_der(key, origin, options)?),
-        [] => Err(match material::recognize(bytes) {
-            Some(found) if found != Material::PrivateKey => KeyFileError::NotPrivate(found),
+        [] => Err(match material::file_kind(bytes) {
+            Some(found) if found != FileKind::PrivateKey => KeyFileError::NotPrivate(found),
             _ => DamagedPem.into(),
         }),
         several => Err(KeyFileError::Several(several.len())),
@@ -157,14 +157,14 @@ fn private_jwk(text: &[u8], origin: KeyOrigin, options: SignerOptions<'_>) -> Re
     let Some(keys) = value("keys") else {
         return match (value("kty"), material::has_private(&found)) {
             (None, _) => Err(SetError::Neither.into()),
-            (Some(_), false) => Err(KeyFileError::NotPrivate(Material::PublicJwk)),
+            (Some(_), false) => Err(KeyFileError::NotPrivate(FileKind::PublicJwk)),
             (Some(_), true) => signer(&found, origin, options),
         };
     };
     let keys = material::each(keys).ok_or(SetError::NotAnArray(members::kind_of(keys)))?;
     let private: Vec<&&str> = keys.iter().filter(|key| material::is_private(key)).collect();
     match private.as_slice() {
-        [] => Err(KeyFileError::NotPrivate(Material::JwkSet)),
+        [] => Err(KeyFileError::NotPrivate(FileKind::JwkSet)),
         [key] => {
             let key = members::parse(key.as_bytes()).map_err(JwkError::NotJson)?;
             signer(&key, origin, options)
@@ -219,7 +219,7 @@ pub fn read_public(bytes: &[u8], origin: KeyOrigin) -> Result<KeysRead, PublicFi
         Ok(Verifier::public(PublicKey::new(der::public_key(der)?, None)?, origin, None))
     };
     if material::is_pem(bytes) {
-        if material::recognize(bytes) == Some(Material::PrivateKey) {
+        if material::file_kind(bytes) == Some(FileKind::PrivateKey) {
             return Err(PublicFileError::Private);
         }
         let is_key = |block: &Pem| block.tag().ends_with("PUBLIC KEY") || block.tag().ends_with("CERTIFICATE");

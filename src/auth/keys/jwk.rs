@@ -19,7 +19,7 @@ use zeroize::Zeroizing;
 
 use super::material;
 use super::public::{Components, PublicKey, PublicKeyError};
-use super::secret::{KeyOrigin, Material};
+use super::secret::{FileKind, KeyOrigin};
 use super::verifier::Verifier;
 use crate::auth::algorithm::{Algorithm, Family};
 use crate::auth::members::{self, Fault, Member, value};
@@ -79,7 +79,7 @@ pub enum JwkError {
     },
     /// The secret is the text of a key file, which others may know.
     #[error("k is the text of {}, which is not a secret", .0.words())]
-    NotASecret(Material),
+    NotASecret(FileKind),
     /// The algorithm `none`, which verifies nothing.
     #[error("alg none: a verifier that accepts it accepts unsigned tokens; remove the key from the set")]
     AlgorithmNone,
@@ -283,7 +283,7 @@ pub(super) fn secret(jwk: &[Member<'_>], alg: Option<Algorithm>) -> Result<(Algo
     let alg = alg.unwrap_or(Algorithm::Hs256);
     let secret = Zeroizing::new(bytes(jwk, "k")?);
     let bits = secret.len() * 8;
-    if let Some(found) = material::recognize(&secret) {
+    if let Some(found) = material::file_kind(&secret) {
         return Err(JwkError::NotASecret(found));
     }
     match alg.family() {

@@ -5,7 +5,7 @@ use serde::Deserialize as _;
 use serde_json::value::RawValue;
 
 use super::der::{self, Structure};
-use super::secret::Material;
+use super::secret::FileKind;
 use crate::auth::members::{self, Member};
 use crate::text::secret::PRIVATE_MEMBERS;
 
@@ -14,22 +14,22 @@ const BEGIN: &[u8] = b"-----BEGIN ";
 
 /// Recognizes the content of a key file by its form, whether or not the key is valid; `None` for anything else,
 /// such as a secret.
-pub fn recognize(bytes: &[u8]) -> Option<Material> {
+pub fn file_kind(bytes: &[u8]) -> Option<FileKind> {
     if is_pem(bytes) {
         let labels = labels(bytes);
         let any = |end: &str| labels.iter().any(|label| label.ends_with(end));
         return Some(match () {
-            () if any("PRIVATE KEY") || any("PRIVATE KEY BLOCK") => Material::PrivateKey,
-            () if any("PUBLIC KEY") => Material::PublicKey,
-            () if any("CERTIFICATE") => Material::Certificate,
-            () => Material::OtherPem,
+            () if any("PRIVATE KEY") || any("PRIVATE KEY BLOCK") => FileKind::PrivateKey,
+            () if any("PUBLIC KEY") => FileKind::PublicKey,
+            () if any("CERTIFICATE") => FileKind::Certificate,
+            () => FileKind::OtherPem,
         });
     }
     if let Some(structure) = der::structure(bytes) {
         return Some(match structure {
-            Structure::Private | Structure::Encrypted => Material::PrivateKey,
-            Structure::Public => Material::PublicKey,
-            Structure::Certificate => Material::Certificate,
+            Structure::Private | Structure::Encrypted => FileKind::PrivateKey,
+            Structure::Public => FileKind::PublicKey,
+            Structure::Certificate => FileKind::Certificate,
         });
     }
     let members = members::parse(json(bytes)?).ok()?;
@@ -37,11 +37,11 @@ pub fn recognize(bytes: &[u8]) -> Option<Material> {
     match (value("keys"), value("kty")) {
         (Some(keys), _) if keys.starts_with('[') => {
             let any = each(keys).is_some_and(|keys| keys.iter().any(|key| is_private(key)));
-            Some(if any { Material::PrivateJwk } else { Material::JwkSet })
+            Some(if any { FileKind::PrivateJwk } else { FileKind::JwkSet })
         }
         (_, Some(_)) => Some(match has_private(&members) {
-            true => Material::PrivateJwk,
-            false => Material::PublicJwk,
+            true => FileKind::PrivateJwk,
+            false => FileKind::PublicJwk,
         }),
         _ => None,
     }
@@ -94,11 +94,11 @@ mod tests {
     fn every_private_member_makes_a_private_key() {
         for member in PRIVATE_MEMBERS {
             let jwk = format!(r#"{{"kty":"RSA","n":"x","e":"AQAB","{member}":"x"}}"#);
-            assert_eq!(recognize(jwk.as_bytes()), Some(Material::PrivateJwk), "{member}");
+            assert_eq!(file_kind(jwk.as_bytes()), Some(FileKind::PrivateJwk), "{member}");
             let set = format!(r#"{{"keys":[{jwk}]}}"#);
-            assert_eq!(recognize(set.as_bytes()), Some(Material::PrivateJwk), "{member}");
+            assert_eq!(file_kind(set.as_bytes()), Some(FileKind::PrivateJwk), "{member}");
         }
         let public = br#"{"kty":"RSA","n":"x","e":"AQAB","kid":"d"}"#;
-        assert_eq!(recognize(public), Some(Material::PublicJwk));
+        assert_eq!(file_kind(public), Some(FileKind::PublicJwk));
     }
 }

@@ -21,11 +21,11 @@ pub use der::{ecdsa_signature, public_key_info};
 pub use file::{DamagedPem, KeyFileError, PublicFileError, public_pem, read_private, read_public};
 pub(crate) use hmac::hs256;
 pub use jwk::{KeysRead, RefusedKey};
-pub use material::{recognize, without_mark};
+pub use material::{file_kind, without_mark};
 pub use near::NearFit;
 pub use previous::{MOST_PREVIOUS, PreviousKeys, SigningKeys};
 pub use public::{Components, PublicKeyError, SMALLEST_RSA};
-pub use secret::{KeyError, KeyOrigin, MAX_SECRET_BYTES, Material};
+pub use secret::{FileKind, KeyError, KeyOrigin, MAX_SECRET_BYTES};
 pub use signer::{Generated, Signer, SignerOptions};
 pub use verifier::Verifier;
 

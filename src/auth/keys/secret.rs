@@ -43,7 +43,7 @@ impl KeyOrigin {
 
 /// The content of a key file, as errors name it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Material {
+pub enum FileKind {
     /// A private key, as PEM or DER.
     PrivateKey,
     /// A public key, as PEM or DER.
@@ -60,7 +60,7 @@ pub enum Material {
     OtherPem,
 }
 
-impl Material {
+impl FileKind {
     /// The content as a noun with its article.
     pub const fn words(self) -> &'static str {
         match self {
@@ -102,7 +102,7 @@ pub enum KeyError {
     NotBase64,
     /// The text is a key file. Used as a secret, it would be one that others know.
     #[error("expected a secret, got {}{}", .0.words(), .0.advice())]
-    NotASecret(Material),
+    NotASecret(FileKind),
     /// The key is not a private key of a supported kind.
     #[error("expected a private key: PKCS #8, PKCS #1 (RSA) or SEC 1 (EC), for RSA, P-256, P-384, P-521 or Ed25519")]
     NotPrivate,

@@ -96,7 +96,7 @@ impl Signer {
             0 => Err(KeyError::Empty),
             n if n > MAX_SECRET_BYTES => Err(KeyError::TooLong),
             _ => {
-                if let Some(found) = material::recognize(secret) {
+                if let Some(found) = material::file_kind(secret) {
                     return Err(KeyError::NotASecret(found));
                 }
                 let other = KeyError::OtherAlgorithm { algorithm, family: Family::Hmac };
