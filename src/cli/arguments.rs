@@ -10,7 +10,6 @@ use super::values::{Rate, algorithm, denial, duration, listing, rate, span, time
 use crate::auth::issue::TimeInput;
 use crate::auth::{Algorithm, NumericDate};
 use crate::endpoint::{self, Address, Denial, HostName, Listing, Page, parse_url};
-use crate::text::Span;
 
 /// Sign a token and print it
 #[derive(Debug, Args)]
@@ -284,7 +283,7 @@ pub struct ServerOptions {
     /// How long to keep using the last revocations and policy if they cannot be read, before calls get 503 [default:
     /// 30s]
     #[arg(long, value_name = "DURATION", value_parser = duration)]
-    pub max_stale: Option<Span>,
+    pub max_stale: Option<Duration>,
 
     /// Accept other machines even with a weak or fresh key
     #[arg(long)]
@@ -307,7 +306,7 @@ impl ServerOptions {
             expose: self.expose,
             max_body: self.max_body.map_or(usual.max_body, |kib| usize::from(kib) << 10),
             for_each_peer: self.per_peer.map_or(usual.for_each_peer, usize::from),
-            max_stale: self.max_stale.map_or(usual.max_stale, Span::as_duration),
+            max_stale: self.max_stale.unwrap_or(usual.max_stale),
             ..usual
         }
     }

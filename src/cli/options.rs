@@ -359,6 +359,39 @@ mod tests {
         assert_eq!(format!("{parsed:?}"), format!("{:?}", Options::default()));
     }
 
+    /// clap checks the type of a value only when it is read.
+    #[test]
+    fn the_value_of_every_option_of_a_server_can_be_read() {
+        let mut command = Options::command();
+        command.build();
+        let serve = command.find_subcommand("serve").expect("it is a command");
+        let values = [
+            "1h",
+            "5s",
+            "10",
+            "https://a.example",
+            "a.example",
+            "http",
+            "all",
+            "file",
+            "2026-11-22T20:41:05Z",
+            "auto",
+            "127.0.0.1:0",
+        ];
+        for option in serve.get_arguments().filter(|option| option.get_action().takes_values()) {
+            let Some(long) = option.get_long() else { continue };
+            let accepts = |value: &&str| {
+                let given = format!("--{long}={value}");
+                let with = |more: &[&str]| Options::try_parse_from([&["portcullis", "serve", &given], more].concat());
+                with(&[]).is_ok() || with(&["--stdio"]).is_ok() || with(&["--issuer", "a"]).is_ok()
+            };
+            assert!(values.iter().any(accepts), "--{long} accepts none of the values");
+        }
+        let options = Options::parse_from(["portcullis", "serve", "--max-stale", "5s"]);
+        let Some(Command::Serve(serve)) = options.command else { panic!("another command") };
+        assert_eq!(serve.server.max_stale, Some(Duration::from_secs(5)));
+    }
+
     #[test]
     fn an_option_counts_on_both_sides_of_the_command_and_behind_it_first() {
         let options = Options::parse_from(["portcullis", "--leeway", "5s", "--json", "inspect", "--leeway", "9s"]);
