@@ -75,7 +75,10 @@ impl App {
                     self.go(Focus { pane, field: None });
                     // On the first screen, a name is likely to be typed at once.
                     if self.auth.tokens.is_empty() {
-                        self.say(format!("{letter} goes to {}; Enter begins to type", pane.title()));
+                        self.say(match pane {
+                            Pane::Issue => format!("{letter} goes to Issue; Enter begins to type"),
+                            _ => format!("{letter} goes to {}; to issue a token, press i, then Enter", pane.title()),
+                        });
                     }
                 }
             }

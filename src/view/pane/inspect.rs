@@ -35,7 +35,7 @@ pub fn render(canvas: &mut Canvas, area: Rect) {
             return;
         }
         let lines = canvas.wrapped(
-            "Paste a token, a curl line, a 401 response or a JWKS anywhere; or press i to issue a token.",
+            "Paste a token, a curl line, a 401 response or a JWKS anywhere; or press i, then Enter, to issue a token.",
             area.width,
             Role::Hint,
         );

@@ -24,7 +24,7 @@ pub fn render(canvas: &mut Canvas, area: Rect) {
         canvas.target(place, Target::Row(LIST, row));
     });
     if tokens.is_empty() && area.height > 2 {
-        let hint = canvas.wrapped("Press i to issue a token, or paste one.", area.width, Role::Hint);
+        let hint = canvas.wrapped("Press i, then Enter, to issue a token; or paste one.", area.width, Role::Hint);
         canvas.lines(below(area, 2), hint);
     }
 }
