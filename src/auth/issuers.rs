@@ -69,16 +69,18 @@ impl Issuer {
                 return Err(Reason::WrongType { found: found.into(), wanted: "the type at+jwt" });
             }
         }
-        // RFC 8725 §3.11: a type that names another purpose excludes this one.
-        let typ = members::value(header, "typ").and_then(members::string).map(|typ| typ.to_ascii_lowercase());
-        let other = typ.filter(|typ| typ.ends_with("+jwt") && !typ.ends_with("at+jwt"));
-        if let Some(typ) = other.filter(|_| !self.mapping.is_strict()) {
-            return Err(Reason::WrongType {
-                found: format!("of the type {}", text::name(&typ, 32)).into(),
-                wanted: WANTED,
-            });
+        if self.mapping.is_strict() {
+            return Ok(());
         }
-        match kind().filter(|_| !self.mapping.is_strict()) {
+        // RFC 8725 §3.11: a type that names another purpose excludes this one.
+        let typ = members::value(header, "typ").and_then(members::string);
+        let other =
+            typ.map(|typ| typ.to_ascii_lowercase()).filter(|typ| typ.ends_with("+jwt") && !typ.ends_with("at+jwt"));
+        if let Some(typ) = other {
+            let found = format!("of the type {}", text::name(&typ, 32)).into();
+            return Err(Reason::WrongType { found, wanted: WANTED });
+        }
+        match kind() {
             Some(TokenKind::Id) if self.mapping.id_tokens() == IdTokens::Accepted => Ok(()),
             Some(kind @ (TokenKind::Id | TokenKind::Refresh)) => {
                 Err(Reason::WrongType { found: kind.noun().into(), wanted: WANTED })
