@@ -201,7 +201,9 @@ class Signed:
             return f"user {user}, not {self.user}"
         permissions = [(one["name"], one["claim"]) for one in found["permissions"]]
         # JavaScript moves the members of an object whose names are integers to the front.
-        if sorted(permissions) != sorted(self.permissions):
+        # Each is listed once, with the first claim that has it.
+        wanted = {name: (name, claim) for name, claim in reversed(self.permissions)}
+        if sorted(permissions) != sorted(wanted.values()):
             return f"permissions {found['permissions']}\n  not {self.permissions}"
         return "" if kit.same(found["claims"], claims) else f"claims {found['claims']}\n  not {claims}"
 
