@@ -61,7 +61,7 @@ pub enum Overlay {
     Material {
         /// The pasted material.
         material: Box<Material>,
-        /// What can be done with it.
+        /// The action that Enter offers for it.
         offer: Offer,
         /// How many rows are scrolled past.
         scroll: usize,

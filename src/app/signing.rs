@@ -82,10 +82,6 @@ fn rotate(what: &'static str, keys: SigningKeys) -> Effect {
 
 /// Returns the key in a few words: its algorithm and the beginning of its `kid`. Safe to show.
 fn short(key: &Verifier) -> String {
-    let kind = match key.algorithms() {
-        [only] => only.name(),
-        _ => key.family().words(),
-    };
     let name = key.kid().map_or_else(String::new, |kid| format!(", kid {}", text::head(&text::name(kid, 64), 8)));
-    format!("{kind}{name}")
+    format!("{}{name}", key.kind())
 }

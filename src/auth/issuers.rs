@@ -185,8 +185,8 @@ impl Issuers {
         }
     }
 
-    /// Returns the same issuers without the other one that has this name, and its place; `None` if there is no such
-    /// issuer. Our own issuer stays.
+    /// Removes the issuer with this name, other than our own. Returns the remaining issuers and its former place, or
+    /// `None` if there is no such issuer.
     pub fn without_other(&self, name: Option<&str>) -> Option<(Self, usize)> {
         let place = self.other_of_name(name)?;
         let others = self.others.iter().enumerate().filter(|(n, _)| *n != place).map(|(_, issuer)| issuer.clone());

@@ -115,7 +115,7 @@ pub struct Preset {
     marks: &'static [Mark],
 }
 
-/// What only the tokens of one provider have.
+/// A mark that only the tokens of one provider have.
 #[derive(Clone, Copy, Debug)]
 enum Mark {
     /// All of these claims.

@@ -148,10 +148,7 @@ pub fn list(on: &mut Runner<'_>, context: &Context, json: bool) -> Result<Exit, 
             rows.push([
                 issuer_name(issuer),
                 key.kid().map_or_else(|| "none".to_owned(), |kid| text::name(kid, 64)),
-                match algorithms.as_slice() {
-                    [only] => (*only).to_owned(),
-                    _ => key.family().words().to_owned(),
-                },
+                key.kind().to_owned(),
                 key.bits().to_string(),
                 key.origin().word().to_owned(),
                 if key.is_weak() { "weak" } else { "strong" }.to_owned(),

@@ -36,7 +36,7 @@ pub struct KeyStatus {
     pub error: Option<Arc<str>>,
     /// Whether the keys are used: they have been read, and are not too old.
     pub is_usable: bool,
-    /// Until when they are used if they cannot be read again; `None` if there is no limit.
+    /// When they become stale unless they are fetched again; `None` if they never do.
     pub usable_until: Option<NumericDate>,
 }
 

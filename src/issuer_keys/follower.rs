@@ -30,7 +30,7 @@ pub struct KeyFollower {
 
 #[derive(Default)]
 struct Running {
-    /// The thread's runtime, and what ends the thread when it is dropped. Without sources there is no thread.
+    /// The thread's runtime, and the sender whose drop ends the thread. Without sources there is no thread.
     thread: Option<(Handle, oneshot::Sender<()>)>,
     sources: Vec<FollowedSource>,
     /// Every source so far, so that an issuer that was removed is restored with its settings.

@@ -139,7 +139,7 @@ pub fn public_key_info(key: &Components) -> Vec<u8> {
                 Family::P256 => P256,
                 Family::P384 => P384,
                 Family::P521 => P521,
-                // No such key is made; nobody would take these bytes for one.
+                // Unreachable: keys of these families are not on a curve. An empty sequence is not a valid key.
                 Family::Hmac | Family::Rsa | Family::Ed25519 => return value(SEQUENCE, &[]),
             };
             ([object(EC), object(curve)].concat(), [&[4], &**x, &**y].concat())

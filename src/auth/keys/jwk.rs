@@ -369,11 +369,7 @@ pub fn public(verifier: &Verifier, algorithm: Option<Algorithm>) -> Option<Map<S
     let kid = verifier.kid().map_or_else(|| thumbprint(components), str::to_owned);
     jwk.insert("kid".to_owned(), kid.into());
     jwk.insert("use".to_owned(), "sig".into());
-    let only = || match verifier.algorithms() {
-        [only] => Some(*only),
-        _ => None,
-    };
-    if let Some(algorithm) = algorithm.or_else(only) {
+    if let Some(algorithm) = algorithm.or(verifier.only_algorithm()) {
         jwk.insert("alg".to_owned(), algorithm.name().into());
     }
     Some(jwk)

@@ -114,12 +114,22 @@ impl Verifier {
     /// The same without its origin: `HS256, 256 bits`.
     pub fn summary(&self) -> String {
         let weak = if self.is_weak() { ", weak" } else { "" };
-        let kind = match self.algorithms() {
-            [only] => only.name(),
-            _ => self.family().words(),
-        };
+        let kind = self.kind();
         let named = self.kid().map_or_else(String::new, |name| format!(", kid {}", text::name(name, KID)));
         format!("{kind}, {} bits{weak}{named}", self.bits())
+    }
+
+    /// The algorithm of its signatures, if it is only one.
+    pub fn only_algorithm(&self) -> Option<Algorithm> {
+        match self.algorithms() {
+            [only] => Some(*only),
+            _ => None,
+        }
+    }
+
+    /// Its algorithm if it has only one, or else the kind of the key, in words.
+    pub fn kind(&self) -> &'static str {
+        self.only_algorithm().map_or(self.family().words(), Algorithm::name)
     }
 
     /// Whether this is the other verifier or a clone of it.

@@ -139,10 +139,7 @@ fn key_row(
         (true, false) => Role::Title,
         _ => Role::Plain,
     };
-    let algorithm = match key.algorithms() {
-        [only] => only.name(),
-        _ => key.family().words(),
-    };
+    let algorithm = key.kind();
     let weak = if key.is_weak() { " weak" } else { "" };
     let room = columns.saturating_sub(2 + ALGORITHM + SIZE + weak.len() + note.len() + 4);
     let kid = key.kid().map_or_else(|| "no kid".to_owned(), |kid| text::name(kid, 128));

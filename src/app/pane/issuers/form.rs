@@ -244,7 +244,7 @@ impl IssuerForm {
     }
 }
 
-/// What can be done with a pasted text other than a token.
+/// The action that a paste other than a token offers.
 #[derive(Clone, Debug)]
 pub enum Offer {
     /// It can only be explained.
