@@ -12,10 +12,12 @@ mod secrets;
 mod stream;
 mod timelab;
 
-use std::io::Write as _;
+use std::io::{BufRead as _, BufReader, Lines, Write as _};
 use std::path::PathBuf;
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, ChildStdout, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
 
 pub const PORTCULLIS: &str = env!("CARGO_BIN_EXE_portcullis");
 /// 32 bytes, so that no finding mentions it.
@@ -118,5 +120,62 @@ impl Folder {
 impl Drop for Folder {
     fn drop(&mut self) {
         let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// A running `portcullis serve`, which ends with the test, whether or not it passes.
+pub struct RunningServer {
+    child: Child,
+    /// The lines of standard output: the address, then the calls.
+    rows: Lines<BufReader<ChildStdout>>,
+    notices: Receiver<String>,
+}
+
+impl RunningServer {
+    /// Starts a server on a free port, without a secret.
+    pub fn start(arguments: &[&str]) -> Self {
+        let mut command = Command::new(PORTCULLIS);
+        command.args(["serve", "--listen", "127.0.0.1:0"]).args(arguments).env_clear().env("HOME", "/nonexistent");
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program starts");
+        let rows = BufReader::new(child.stdout.take().expect("a pipe")).lines();
+        let lines = BufReader::new(child.stderr.take().expect("a pipe")).lines();
+        let (sender, notices) = channel();
+        std::thread::spawn(move || lines.map_while(Result::ok).try_for_each(|line| sender.send(line)));
+        Self { child, rows, notices }
+    }
+
+    /// The next line of standard output.
+    pub fn row(&mut self) -> String {
+        self.rows.next().expect("a row").expect("UTF-8")
+    }
+
+    /// The address, from the first row.
+    pub fn address(&mut self) -> String {
+        self.row().trim_start_matches("serving http://").trim_end_matches("/mcp").to_owned()
+    }
+
+    /// Waits for a notice with this text.
+    pub fn notice(&self, text: &str) -> String {
+        loop {
+            let line = self.notices.recv_timeout(Duration::from_secs(30));
+            let line = line.unwrap_or_else(|_| panic!("no notice {text:?}"));
+            if line.contains(text) {
+                return line;
+            }
+        }
+    }
+
+    /// Ends the server, and returns the notices that have not been waited for.
+    pub fn end(&mut self) -> Vec<String> {
+        self.child.kill().expect("it runs");
+        self.child.wait().expect("it ends");
+        self.notices.iter().collect()
+    }
+}
+
+impl Drop for RunningServer {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }

@@ -293,8 +293,8 @@ fn reading_again_says_what_happened() {
     desk.must_show(&["stale", "no issuer keys"]);
 }
 
-#[test]
-fn an_issuer_is_removed_and_restored_with_its_source() {
+/// A server with a key set, and a console that accepts its issuer by the URL of the set, with a token of the issuer.
+fn accepted_by_url() -> (TestServer, Desk) {
     let signer = key();
     let server = TestServer::of(set(&[&signer]));
     let mut desk = Desk::new(120, 36);
@@ -303,6 +303,12 @@ fn an_issuer_is_removed_and_restored_with_its_source() {
         .types(&server.url("/jwks"))
         .keys("Enter");
     reads(&mut desk, ISSUER, 1);
+    (server, desk)
+}
+
+#[test]
+fn an_issuer_is_removed_and_restored_with_its_source() {
+    let (server, mut desk) = accepted_by_url();
     desk.must_show(&["1 token is now verified"]);
     desk.keys("Del").must_show(&["is no longer accepted in this console; Ctrl-7 restores it"]);
     assert!(others(&desk).is_empty() && desk.gate.shared().read(|state| state.issuer_keys().is_empty()));
@@ -515,14 +521,7 @@ fn the_screen_leads_where_nothing_is_accepted_yet() {
 /// A key set whose server is gone: the keys that were used before the removal are used again at once.
 #[test]
 fn a_restored_issuer_keeps_its_keys_until_they_are_fetched_again() {
-    let signer = key();
-    let server = TestServer::of(set(&[&signer]));
-    let mut desk = Desk::new(120, 36);
-    desk.pastes(&token(ISSUER, &signer))
-        .keys("F6 Esc 1 ↓ Enter Shift-Tab → Tab")
-        .types(&server.url("/jwks"))
-        .keys("Enter");
-    reads(&mut desk, ISSUER, 1);
+    let (server, mut desk) = accepted_by_url();
     server.answers(|_| reply("500 Internal Server Error", "", ""));
     desk.keys("Del Ctrl-7");
     reads(&mut desk, ISSUER, 1);

@@ -1,13 +1,11 @@
 //! Rotating the signing key: a new key signs, the previous ones verify until they are retired, and others learn both.
 
 use std::fs;
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{Receiver, channel};
-use std::time::Duration;
+use std::process::Command;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -17,7 +15,7 @@ use portcullis::config::{KeyFile, KeySources, SigningFile};
 use portcullis::store::News;
 use serde_json::Value;
 
-use crate::cli::{PORTCULLIS, bare};
+use crate::cli::{RunningServer, bare};
 use crate::desk::{Desk, START};
 
 /// From the first field of the form.
@@ -183,55 +181,6 @@ fn a_server_reports_keys_that_cannot_be_read_and_when_they_are() {
     let set = serde_json::json!({"keys": [jwk::public(new_key(Algorithm::Es256).signer.verifier(), None)]});
     fs::write(&file, set.to_string()).expect("written");
     server.notice("keys of https://id.example: fetched");
-}
-
-/// A server that is ended with the test, whether or not it passes.
-struct RunningServer {
-    child: Child,
-    notices: Receiver<String>,
-}
-
-impl RunningServer {
-    fn start(arguments: &[&str]) -> Self {
-        let mut child = Command::new(PORTCULLIS)
-            .args(["serve", "--listen", "127.0.0.1:0"])
-            .args(arguments)
-            .env_clear()
-            .env("HOME", "/nonexistent")
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the program starts");
-        let lines = BufReader::new(child.stderr.take().expect("a pipe")).lines();
-        let (sender, notices) = channel();
-        std::thread::spawn(move || lines.map_while(Result::ok).try_for_each(|line| sender.send(line)));
-        Self { child, notices }
-    }
-
-    /// The address, from the first line.
-    fn address(&mut self) -> String {
-        let mut line = String::new();
-        BufReader::new(self.child.stdout.as_mut().expect("a pipe")).read_line(&mut line).expect("UTF-8");
-        line.trim().trim_start_matches("serving http://").trim_end_matches("/mcp").to_owned()
-    }
-
-    /// Waits for a notice with this text.
-    fn notice(&self, text: &str) -> String {
-        loop {
-            let line =
-                self.notices.recv_timeout(Duration::from_secs(30)).unwrap_or_else(|_| panic!("no notice {text:?}"));
-            if line.contains(text) {
-                return line;
-            }
-        }
-    }
-}
-
-impl Drop for RunningServer {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
 }
 
 fn signing_file(path: &Path, algorithms: &[Algorithm]) -> SigningFile {

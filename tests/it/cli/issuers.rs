@@ -184,36 +184,22 @@ fn a_token_that_no_key_verifies_is_explained_by_the_keys_that_cannot_be_used() {
 
 #[test]
 fn a_server_explains_once_which_keys_of_a_set_cannot_be_used_when_a_token_needs_one() {
-    use std::io::{BufRead as _, BufReader};
-    use std::process::{Command, Stdio};
     let folder = Folder::new();
     let (set, token) = mixed_set(&folder);
-    let mut server = Command::new(super::PORTCULLIS)
-        .args(["serve", "--listen", "127.0.0.1:0", "--jwks", &set])
-        .env_clear()
-        .env("HOME", "/nonexistent")
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("the program starts");
-    let mut rows = BufReader::new(server.stdout.take().expect("a pipe")).lines().map(|line| line.expect("UTF-8"));
-    let address = rows.next().expect("an address");
-    let address = address.trim_start_matches("serving http://").trim_end_matches("/mcp").parse().expect("an address");
-    let mut refused = || {
+    let mut server = super::RunningServer::start(&["--jwks", &set]);
+    let address = server.address().parse().expect("an address");
+    let refused = |server: &mut super::RunningServer| {
         // Until the keys have been read, it is 503.
-        let mut call =
-            || (crate::serving::call_status(address, Some(&token), "read_data"), rows.next().expect("a row"));
+        let mut call = || (crate::serving::call_status(address, Some(&token), "read_data"), server.row());
         let (status, row) = std::iter::repeat_with(&mut call).find(|(status, _)| *status != 503).expect("an answer");
         assert!(status == 401 && row.contains("no key for HS256"), "{status} {row}");
     };
-    refused();
-    let mut notices = BufReader::new(server.stderr.take().expect("a pipe")).lines().map(|line| line.expect("UTF-8"));
+    refused(&mut server);
     let says = format!("issuer any: a key of its set cannot be used: {REFUSED}");
-    assert!(notices.any(|notice| notice.ends_with(&says)));
-    refused();
-    server.kill().expect("it runs");
-    server.wait().expect("it ends");
-    assert!(!notices.any(|notice| notice.contains(REFUSED)));
+    let notice = server.notice(REFUSED);
+    assert!(notice.ends_with(&says), "{notice}");
+    refused(&mut server);
+    assert!(!server.end().iter().any(|notice| notice.contains(REFUSED)));
 }
 
 #[test]
