@@ -290,8 +290,9 @@ fn whole_value(value: &str, below: &[&str]) -> String {
     whole
 }
 
-/// Parses a challenge: a scheme and `name="value"` or `name=value`, separated by commas.
-fn parse_challenge(value: &str) -> Option<Challenge> {
+/// Parses the value of a `WWW-Authenticate` header with one challenge: a scheme and `name="value"` or `name=value`,
+/// separated by commas. It is lenient, because some servers write quotes inside a quoted value without escaping them.
+pub fn parse_challenge(value: &str) -> Option<Challenge> {
     let value = value.trim();
     let (scheme, mut rest) = value.split_once([' ', ',']).unwrap_or((value, ""));
     let known = ["Bearer", "DPoP", "Basic", "Digest", "Negotiate"];
@@ -318,18 +319,30 @@ fn parse_challenge(value: &str) -> Option<Challenge> {
     Some(Challenge { scheme: (*scheme).to_owned(), params })
 }
 
-/// Returns a quoted string up to its closing quote, and the text after it (RFC 9110 §5.6.4).
+/// Returns a quoted string up to its closing quote, and the text after it (RFC 9110 §5.6.4). A quote after which no
+/// other parameter can begin belongs to the value: its server did not escape it.
 fn unquoted(text: &str) -> (String, &str) {
     let mut value = String::new();
     let mut chars = text.char_indices();
     while let Some((at, c)) = chars.next() {
+        let rest = text.get(at + 1..).unwrap_or_default();
         match c {
-            '"' => return (value, text.get(at + 1..).unwrap_or_default()),
+            '"' if ends_value(rest) => return (value, rest),
             '\\' => value.extend(chars.next().map(|(_, c)| c)),
             c => value.push(c),
         }
     }
     (value, "")
+}
+
+/// Whether a quoted value may end before this text: at the end, or before a comma or another parameter.
+fn ends_value(rest: &str) -> bool {
+    let after = rest.trim_start_matches([' ', '\t']);
+    if after.is_empty() || after.starts_with(',') {
+        return true;
+    }
+    let name = after.bytes().take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-')).count();
+    after.len() < rest.len() && name > 0 && after.get(name..).is_some_and(|after| after.starts_with("=\""))
 }
 
 /// Writes the kind of material as a noun, most with an article. Safe to show.

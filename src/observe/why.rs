@@ -1,0 +1,678 @@
+//! Why a server answered as it did: from the token in hand, the answer, the server's metadata and the clocks.
+//!
+//! Nothing is guessed silently. A cause is stated by the server, or inferred from a comparison, or it cannot be told.
+
+use serde_json::{Value, json};
+
+use super::denial::{self, Observed};
+use super::observation::Observation;
+use super::visibility::Visibility;
+use crate::auth::evaluation::TokenStatus;
+use crate::auth::explain::Explanation;
+use crate::auth::why::granted;
+use crate::auth::{Decision, Inspection, NumericDate, Reason, Rules, Verdict};
+use crate::text::material::Metadata;
+use crate::text::{self, Span, words};
+
+/// The longest foreign text in a line, in characters.
+const TEXT: usize = 256;
+
+/// Clocks that differ by less than this are not reported: `Date` has whole seconds, and the answer took a while.
+const NOTABLE_SKEW: Span = Span::seconds(2);
+
+/// The most probable reason for an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// The call was allowed.
+    Allowed,
+    /// The request carried no token.
+    NoToken,
+    /// The token has expired, by both clocks.
+    Expired,
+    /// The token has expired by the server's clock, but not by ours.
+    ExpiredThere,
+    /// The token is not valid yet.
+    NotYetValid,
+    /// The token is not a well-formed access token.
+    NotAnAccessToken,
+    /// The token is for another audience.
+    Audience,
+    /// The token is from an issuer that the server does not use.
+    Issuer,
+    /// The signature does not fit the issuer's keys.
+    Signature,
+    /// The token has been revoked.
+    Revoked,
+    /// The token lacks a scope or permission.
+    Permission,
+    /// The tool exists, but not for this token.
+    ToolHidden,
+    /// There is no such tool.
+    ToolMissing,
+    /// The server refuses the arguments.
+    Arguments,
+    /// The tool itself failed.
+    Tool,
+    /// The request was too large for the server.
+    TooLarge,
+    /// The server limits the rate.
+    Rate,
+    /// The server cannot be reached or does not answer.
+    Down,
+    /// The server failed.
+    ServerFailed,
+    /// The address does not serve MCP.
+    NotMcp,
+    /// The server's check of the Host header refused the request.
+    HostCheck,
+    /// Nothing visible explains the answer.
+    Unknown,
+}
+
+impl Cause {
+    /// The code, for scripts.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Allowed => "allowed",
+            Self::NoToken => "missing_token",
+            Self::Expired => "expired",
+            Self::ExpiredThere => "expired_by_server_clock",
+            Self::NotYetValid => "not_yet_valid",
+            Self::NotAnAccessToken => "not_an_access_token",
+            Self::Audience => "audience_mismatch",
+            Self::Issuer => "issuer_mismatch",
+            Self::Signature => "bad_signature",
+            Self::Revoked => "revoked",
+            Self::Permission => "permission_missing",
+            Self::ToolHidden => "tool_hidden",
+            Self::ToolMissing => "unknown_tool",
+            Self::Arguments => "invalid_arguments",
+            Self::Tool => "tool_failed",
+            Self::TooLarge => "too_large",
+            Self::Rate => "throttled",
+            Self::Down => "no_answer",
+            Self::ServerFailed => "server_failed",
+            Self::NotMcp => "not_mcp",
+            Self::HostCheck => "host_check",
+            Self::Unknown => "cannot_tell",
+        }
+    }
+}
+
+/// How the cause is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Certainty {
+    /// The server says it.
+    Stated,
+    /// It follows from a comparison of what is visible here; the server does not say it.
+    Inferred,
+    /// It cannot be told.
+    CannotTell,
+}
+
+impl Certainty {
+    /// The code, for scripts.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Stated => "stated",
+            Self::Inferred => "inferred",
+            Self::CannotTell => "cannot_tell",
+        }
+    }
+}
+
+/// The facts that an answer is explained from.
+#[derive(Clone, Copy)]
+pub struct Question<'a> {
+    /// The answer.
+    pub observation: &'a Observation,
+    /// The token that was sent.
+    pub token: Option<&'a Inspection>,
+    /// The rules here.
+    pub rules: &'a Rules,
+    /// The tool that was called.
+    pub tool: Option<&'a str>,
+    /// Our decision about the same call; `None` if the policy does not contain the tool.
+    pub prediction: Option<&'a Decision>,
+    /// The server's metadata as a protected resource (RFC 9728).
+    pub metadata: Option<&'a Metadata>,
+    /// The address that was called.
+    pub url: Option<&'a str>,
+    /// Whether the tool exists.
+    pub visibility: Option<Visibility>,
+    /// Our clock when the answer arrived.
+    pub now: NumericDate,
+}
+
+/// The explanation of an answer. Its texts are safe to show.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Why {
+    /// The answer.
+    pub observation: Observation,
+    /// The most probable reason.
+    pub cause: Cause,
+    /// How it is known.
+    pub certainty: Certainty,
+    /// The reason in a sentence.
+    pub sentence: String,
+    /// What the token has.
+    pub has: Option<String>,
+    /// What the server needs.
+    pub needs: Option<String>,
+    /// What to ask for, or to do.
+    pub ask_for: Option<String>,
+    /// Our decision, if it differs from the server's.
+    pub differs: Option<String>,
+    /// The server's clock minus ours, if they differ notably.
+    pub skew: Option<Span>,
+    /// Further facts, a sentence each.
+    pub notes: Vec<String>,
+    /// Facts worth pointing out, a sentence each.
+    pub findings: Vec<String>,
+}
+
+/// A possible cause.
+struct Candidate {
+    cause: Cause,
+    sentence: String,
+    has: Option<String>,
+    needs: Option<String>,
+    ask_for: Option<String>,
+}
+
+impl Candidate {
+    fn new(cause: Cause, sentence: impl Into<String>) -> Self {
+        Self { cause, sentence: sentence.into(), has: None, needs: None, ask_for: None }
+    }
+
+    fn has(self, has: impl Into<String>) -> Self {
+        Self { has: Some(has.into()), ..self }
+    }
+
+    fn needs(self, needs: impl Into<String>) -> Self {
+        Self { needs: Some(needs.into()), ..self }
+    }
+
+    fn ask_for(self, ask_for: impl Into<String>) -> Self {
+        Self { ask_for: Some(ask_for.into()), ..self }
+    }
+}
+
+/// Words by which servers name the fault of a token, in lower case, with the cause they state.
+const STATED: [(&str, Cause); 16] = [
+    ("expired", Cause::Expired),
+    ("\"exp\" claim", Cause::Expired),
+    ("not active", Cause::NotYetValid),
+    ("not yet valid", Cause::NotYetValid),
+    ("\"nbf\" claim", Cause::NotYetValid),
+    ("audience", Cause::Audience),
+    ("\"aud\" claim", Cause::Audience),
+    ("aud claim", Cause::Audience),
+    ("issuer", Cause::Issuer),
+    ("\"iss\" claim", Cause::Issuer),
+    ("iss claim", Cause::Issuer),
+    ("signature", Cause::Signature),
+    ("revoked", Cause::Revoked),
+    ("malformed", Cause::NotAnAccessToken),
+    ("not enough segments", Cause::NotAnAccessToken),
+    ("algorithm", Cause::Signature),
+];
+
+/// Returns the cause that the server's own words state.
+fn stated(observation: &Observation) -> Option<Cause> {
+    let said = observation.said.as_deref()?.to_lowercase();
+    // One text for every fault states none: "invalid, expired, or …" lists what may be the case.
+    let named: Vec<Cause> = STATED.iter().filter(|(words, _)| said.contains(words)).map(|(_, cause)| *cause).collect();
+    match named.as_slice() {
+        [] => None,
+        [first, rest @ ..] => rest.iter().all(|cause| cause == first).then_some(*first),
+    }
+}
+
+impl Why {
+    /// Explains an answer.
+    pub fn explain(question: &Question<'_>) -> Self {
+        let observation = question.observation;
+        let candidates = candidates(question);
+        let said =
+            stated(observation).filter(|_| observation.observed() == Observed::Refused && question.token.is_some());
+        let mut rest = candidates.into_iter();
+        let (main, certainty) = match said {
+            Some(cause) => {
+                let (fits, others): (Vec<_>, Vec<_>) = rest.partition(|candidate| {
+                    candidate.cause == cause || (cause == Cause::Expired && candidate.cause == Cause::ExpiredThere)
+                });
+                let mut fits = fits.into_iter();
+                let main = fits.next().unwrap_or_else(|| {
+                    Candidate::new(
+                        cause,
+                        format!("the server says so: {}", observation.said.as_deref().unwrap_or_default()),
+                    )
+                });
+                rest = fits.chain(others).collect::<Vec<_>>().into_iter();
+                (Some(main), Certainty::Stated)
+            }
+            None => {
+                let main = rest.next();
+                let certainty = match &main {
+                    None => Certainty::CannotTell,
+                    Some(main) => match main.cause {
+                        Cause::Unknown => Certainty::CannotTell,
+                        Cause::Expired
+                        | Cause::ExpiredThere
+                        | Cause::NotYetValid
+                        | Cause::NotAnAccessToken
+                        | Cause::Audience
+                        | Cause::Issuer
+                        | Cause::Signature
+                        | Cause::Revoked
+                        | Cause::ToolHidden => Certainty::Inferred,
+                        _ if observation.is_inferred() => Certainty::Inferred,
+                        _ => Certainty::Stated,
+                    },
+                };
+                (main, certainty)
+            }
+        };
+        let main = main.unwrap_or_else(|| Candidate::new(Cause::Unknown, observation.to_string()));
+        let skew = skew(question);
+        let mut why = Self {
+            observation: observation.clone(),
+            cause: main.cause,
+            certainty,
+            sentence: main.sentence,
+            has: main.has,
+            needs: main.needs,
+            ask_for: main.ask_for,
+            differs: differs(question),
+            skew,
+            notes: Vec::new(),
+            findings: rest.map(|other| format!("also possible: {}", other.sentence)).collect(),
+        };
+        why.add_notes(question);
+        why
+    }
+
+    fn add_notes(&mut self, question: &Question<'_>) {
+        let observation = question.observation;
+        self.notes.push(format!("answer: {observation}"));
+        if let Some(said) = observation.said.as_ref().filter(|_| observation.silence.is_none()) {
+            self.notes.push(format!("the server says: {said}"));
+        }
+        if let Some(token) = question.token {
+            let status = token.judged.status(question.now);
+            let why = status.reason().map_or_else(String::new, |reason| format!(": {reason}"));
+            let name = token.judged.name.as_deref();
+            let name = name.map_or_else(String::new, |name| format!(" ({})", text::name(name, 64)));
+            self.notes.push(format!("token {}{name} here: {}{why}", token.id, status.word()));
+        }
+        if let Some(visibility) = question.visibility.filter(|_| question.tool.is_some()) {
+            self.notes.push(format!("the tool in the server's list: {}", visibility.word()));
+        }
+        match question.metadata {
+            Some(metadata) => {
+                if let Some(resource) = &metadata.resource {
+                    self.notes.push(format!("resource of the server: {}", text::name(resource, TEXT)));
+                }
+                if !metadata.issuers.is_empty() {
+                    let servers = text::names(metadata.issuers.iter(), 128, 8, ", ");
+                    self.notes.push(format!("authorization servers: {servers}"));
+                }
+                if !metadata.scopes.is_empty() {
+                    let scopes = text::names(metadata.scopes.iter(), 64, 16, ", ");
+                    self.notes.push(format!("scopes that it knows: {scopes}"));
+                }
+            }
+            None if question.url.is_some() && observation.observed() == Observed::Refused => {
+                self.notes.push(
+                    "the server publishes no metadata (RFC 9728), so its audience and issuers are not known".to_owned(),
+                );
+            }
+            None => {}
+        }
+        if let Some(skew) = self.skew {
+            let (amount, side) = if skew > Span::ZERO { (skew, "ahead of") } else { (-skew, "behind") };
+            self.findings.push(format!("the server's clock is {} {side} ours", words::span(amount)));
+        }
+        if let Some(differs) = &self.differs {
+            self.findings.push(differs.clone());
+        }
+    }
+
+    /// Formats it as text: the verdict with the sentence, then has, needs and ask for.
+    pub fn explanation(&self) -> Explanation {
+        let label = match self.certainty {
+            Certainty::Stated => "",
+            Certainty::Inferred => "most likely: ",
+            Certainty::CannotTell => "cannot tell: ",
+        };
+        let mut out = Explanation::new(self.observation.observed().word(), format!(": {label}{}", self.sentence));
+        let lines = [("has", &self.has), ("needs", &self.needs), ("ask for", &self.ask_for)];
+        for (name, value) in lines.iter().filter_map(|(name, value)| Some((name, value.as_ref()?))) {
+            out.note(format!("{name}: {value}"));
+        }
+        self.notes.iter().for_each(|note| out.note(note.clone()));
+        self.findings.iter().for_each(|finding| out.finding(finding));
+        out
+    }
+
+    /// Formats it for scripts.
+    pub fn json(&self) -> Value {
+        json!({
+            "cause": self.cause.code(),
+            "certainty": self.certainty.code(),
+            "sentence": self.sentence,
+            "has": self.has,
+            "needs": self.needs,
+            "ask_for": self.ask_for,
+            "skew_seconds": self.skew.map(Span::as_seconds_f64),
+            "notes": self.notes,
+            "findings": self.findings,
+            "answer": self.observation.json(),
+        })
+    }
+}
+
+/// Returns the server's clock minus ours if they differ notably.
+pub fn skew_of(date: NumericDate, now: NumericDate) -> Option<Span> {
+    let skew = date.since(now.whole_second());
+    (skew.abs() > NOTABLE_SKEW).then_some(skew)
+}
+
+fn skew(question: &Question<'_>) -> Option<Span> {
+    skew_of(question.observation.date?, question.now)
+}
+
+/// Returns how our decision differs from the server's.
+fn differs(question: &Question<'_>) -> Option<String> {
+    let (ours, theirs) = (question.prediction?, question.observation.verdict()?);
+    let verdict = ours.verdict();
+    (verdict != theirs).then(|| {
+        format!("the prediction differs: here the call is {}: {}", verdict.word().to_lowercase(), ours.sentence())
+    })
+}
+
+fn candidates(question: &Question<'_>) -> Vec<Candidate> {
+    let observation = question.observation;
+    let tool = question.tool.map(|tool| text::name(tool, 64));
+    let said = || observation.said.clone().unwrap_or_default();
+    match observation.observed() {
+        Observed::Ran => vec![Candidate::new(
+            Cause::Allowed,
+            match &tool {
+                Some(tool) => format!("the server ran {tool} with this token"),
+                None => "the server accepts this token".to_owned(),
+            },
+        )],
+        Observed::Failed => {
+            vec![Candidate::new(Cause::Tool, format!("the call was allowed, and the tool failed: {}", said()))]
+        }
+        Observed::BadArguments => vec![
+            Candidate::new(
+                Cause::Arguments,
+                format!("the call was allowed, but its arguments were not accepted: {}", said()),
+            )
+            .ask_for("other arguments; `portcullis tools` shows the schema"),
+        ],
+        Observed::Forbidden => forbidden(question),
+        Observed::Refused => refused(question),
+        Observed::NoTool => vec![no_tool(question)],
+        Observed::TooLarge => vec![
+            Candidate::new(Cause::TooLarge, observation.shape.sentence)
+                .ask_for("a smaller token: fewer groups or roles in it, or a larger limit of the server"),
+        ],
+        Observed::Throttled => vec![
+            Candidate::new(Cause::Rate, observation.shape.sentence)
+                .ask_for("nothing: wait, and send the same token again"),
+        ],
+        Observed::ServerFailed => vec![
+            Candidate::new(Cause::ServerFailed, observation.shape.sentence).ask_for("a look into the server's log"),
+        ],
+        Observed::NotMcp => vec![
+            Candidate::new(Cause::NotMcp, observation.to_string()).ask_for("the path of the MCP endpoint, often /mcp"),
+        ],
+        Observed::Silent => vec![Candidate::new(Cause::Down, observation.to_string())],
+        Observed::Unclear if observation.shape == &denial::HOST_CHECK => vec![
+            Candidate::new(Cause::HostCheck, observation.shape.sentence)
+                .ask_for("the server's allowed hosts to contain the name in the URL"),
+        ],
+        Observed::Unclear => vec![Candidate::new(Cause::Unknown, observation.to_string())],
+    }
+}
+
+fn forbidden(question: &Question<'_>) -> Vec<Candidate> {
+    let observation = question.observation;
+    let held = question.token.map(granted).unwrap_or_default();
+    let by_policy = || -> Vec<String> {
+        let Some(Reason::PermissionMissing { needs, .. }) = question.prediction.and_then(Decision::reason) else {
+            return Vec::new();
+        };
+        needs.iter().map(|name| (**name).to_owned()).collect()
+    };
+    let list = |names: &[String], join: &str| match names {
+        [] => "none".to_owned(),
+        names => text::names(names.iter(), 64, 16, join),
+    };
+    if observation.scopes.is_empty() {
+        let needs = by_policy();
+        let candidate = Candidate::new(Cause::Permission, observation.shape.sentence).has(list(&held, ", "));
+        return vec![if needs.is_empty() {
+            candidate
+                .needs("not known: the server does not name a scope")
+                .ask_for("the scopes or roles for this tool from its owner")
+        } else {
+            let needs = list(&needs, " or ");
+            candidate.needs(format!("{needs}, by the policy here; the server names no scope")).ask_for(needs)
+        }];
+    }
+    let missing: Vec<String> = observation.scopes.iter().filter(|scope| !held.contains(scope)).cloned().collect();
+    let candidate = Candidate::new(Cause::Permission, observation.shape.sentence)
+        .has(list(&held, ", "))
+        .needs(list(&observation.scopes, ", "));
+    vec![if missing.is_empty() {
+        Candidate {
+            sentence: format!("{}, but the token has every scope that it names", observation.shape.sentence),
+            ..candidate
+        }
+        .ask_for("the claim that the server reads scopes from; it may be another one")
+    } else {
+        candidate.ask_for(format!("a token with {}", list(&missing, ", ")))
+    }]
+}
+
+fn no_tool(question: &Question<'_>) -> Candidate {
+    let tool = question.tool.map_or_else(|| "the tool".to_owned(), |tool| text::name(tool, 64));
+    match question.visibility {
+        Some(Visibility::Hidden | Visibility::Masked) => Candidate::new(
+            Cause::ToolHidden,
+            format!("{tool} exists, because another token sees it, but the server hides it from this one"),
+        )
+        .has(held_text(question))
+        .ask_for("the scopes or roles for this tool from its owner"),
+        Some(Visibility::Absent) => {
+            Candidate::new(Cause::ToolMissing, format!("the server has no tool {tool}: no token at hand sees it"))
+        }
+        Some(Visibility::Listed) => Candidate::new(
+            Cause::ToolMissing,
+            format!("the server lists {tool}, but says that it does not exist when it is called"),
+        ),
+        Some(Visibility::CannotTell) | None => Candidate::new(
+            Cause::Unknown,
+            format!("the server says that {tool} does not exist; it may hide the tool from this token"),
+        )
+        .ask_for("a second token with more permissions (--compare), to see whether it is hidden"),
+    }
+}
+
+fn held_text(question: &Question<'_>) -> String {
+    match question.token.map(granted).unwrap_or_default().as_slice() {
+        [] => "no permission".to_owned(),
+        held => text::names(held.iter(), 64, 16, ", "),
+    }
+}
+
+fn refused(question: &Question<'_>) -> Vec<Candidate> {
+    let Some(token) = question.token else {
+        return vec![
+            Candidate::new(Cause::NoToken, "the request carried no token, and the server requires one")
+                .has("no token")
+                .needs(needed_token(question))
+                .ask_for(needed_token(question)),
+        ];
+    };
+    let mut found = Vec::new();
+    found.extend(times(question, token));
+    found.extend(form(question, token));
+    found.extend(audience(question, token));
+    found.extend(issuer(question, token));
+    found.extend(rules_here(question, token));
+    if found.is_empty() {
+        let mut sentence =
+            "by everything visible here the token is fine; it may have been revoked there, or the server may expect other keys, another issuer or another audience".to_owned();
+        if token.judged.status(question.now).word() == "NOT VERIFIED" {
+            sentence = "nothing visible in the token explains it; its signature cannot be checked here, and it may have been revoked there".to_owned();
+        }
+        found.push(Candidate::new(Cause::Unknown, sentence).ask_for("the server's log, with the time of the call"));
+    }
+    found
+}
+
+/// The token that the server needs, as far as its metadata say it.
+fn needed_token(question: &Question<'_>) -> String {
+    let from = question.metadata.and_then(|metadata| metadata.issuers.first());
+    let resource = question.metadata.and_then(|metadata| metadata.resource.as_ref());
+    let mut words = "a bearer token".to_owned();
+    if let Some(issuer) = from {
+        words.push_str(&format!(" from {}", text::name(issuer, TEXT)));
+    }
+    if let Some(resource) = resource {
+        words.push_str(&format!(" for {}", text::name(resource, TEXT)));
+    }
+    words
+}
+
+fn times(question: &Question<'_>, token: &Inspection) -> Option<Candidate> {
+    let (now, there) = (question.now, question.observation.date.unwrap_or(question.now));
+    let life = token.judged.lifetime;
+    if let Some(exp) = life.exp {
+        let ago = |at: NumericDate| words::span(at.since(exp));
+        let fresh = |candidate: Candidate| candidate.ask_for("a fresh token");
+        if now >= exp {
+            return Some(fresh(
+                Candidate::new(Cause::Expired, format!("the token expired {} ago", ago(now)))
+                    .has(format!("exp {}", exp.rfc3339()))
+                    .needs(format!("exp after {}", there.rfc3339())),
+            ));
+        }
+        if there >= exp {
+            return Some(
+                Candidate::new(
+                    Cause::ExpiredThere,
+                    format!(
+                        "the token expired {} ago by the server's clock, but not by ours: the clocks differ",
+                        ago(there)
+                    ),
+                )
+                .has(format!("exp {}", exp.rfc3339()))
+                .needs(format!("exp after {}, the server's time", there.rfc3339()))
+                .ask_for("clocks in step (NTP), or a fresh token"),
+            );
+        }
+    }
+    let nbf = life.nbf?;
+    // The Date header is rounded down to a second.
+    let begins_later = |at: NumericDate| nbf.since(at) > Span::SECOND;
+    (begins_later(now) || begins_later(there)).then(|| {
+        let by = if begins_later(now) { "" } else { " by the server's clock, but is by ours: the clocks differ" };
+        Candidate::new(Cause::NotYetValid, format!("the token is not valid yet{by}"))
+            .has(format!("nbf {}", nbf.rfc3339()))
+            .needs(format!("nbf before {}", there.rfc3339()))
+            .ask_for("patience until nbf, or clocks in step (NTP)")
+    })
+}
+
+fn form(question: &Question<'_>, token: &Inspection) -> Option<Candidate> {
+    let status = token.judged.status(question.now);
+    if let Some(reason @ (Reason::WrongType { .. } | Reason::Malformed(_))) = status.reason() {
+        return Some(
+            Candidate::new(Cause::NotAnAccessToken, format!("the token is not a usable access token: {reason}"))
+                .ask_for("an access token for this server"),
+        );
+    }
+    None
+}
+
+fn differs_by_slash(one: &str, other: &str) -> bool {
+    one != other && one.trim_end_matches('/') == other.trim_end_matches('/')
+}
+
+fn audience(question: &Question<'_>, token: &Inspection) -> Option<Candidate> {
+    let resource = question.metadata?.resource.as_deref()?;
+    let claims = token.named();
+    if claims.aud.iter().any(|aud| aud == resource) {
+        return None;
+    }
+    let aud = match claims.aud.as_slice() {
+        [] => "no aud".to_owned(),
+        aud => format!("aud {}", text::names(aud.iter(), 128, 4, ", ")),
+    };
+    let slash = claims.aud.iter().any(|aud| differs_by_slash(aud, resource));
+    let sentence = if slash {
+        "the token's audience differs from the server's resource by a slash at the end"
+    } else if claims.aud.is_empty() {
+        "the token names no audience, and the server has one"
+    } else {
+        "the token is for another audience than this server"
+    };
+    let resource = text::name(resource, TEXT);
+    Some(
+        Candidate::new(Cause::Audience, sentence)
+            .has(aud)
+            .needs(format!("aud {resource}"))
+            .ask_for(format!("a token for {resource} (resource or audience parameter)")),
+    )
+}
+
+fn issuer(question: &Question<'_>, token: &Inspection) -> Option<Candidate> {
+    let servers = &question.metadata?.issuers;
+    if servers.is_empty() {
+        return None;
+    }
+    let iss = token.named().iss;
+    if iss.as_ref().is_some_and(|iss| servers.contains(iss)) {
+        return None;
+    }
+    let slash = iss.as_ref().is_some_and(|iss| servers.iter().any(|server| differs_by_slash(server, iss)));
+    let has = iss.as_deref().map_or_else(|| "no iss".to_owned(), |iss| format!("iss {}", text::name(iss, TEXT)));
+    let sentence = if slash {
+        "the token's issuer differs from the server's authorization server by a slash at the end"
+    } else {
+        "the token is not from an authorization server that this server names"
+    };
+    let servers = text::names(servers.iter(), 128, 4, " or ");
+    Some(
+        Candidate::new(Cause::Issuer, sentence)
+            .has(has)
+            .needs(format!("iss {servers}"))
+            .ask_for(format!("a token from {servers}")),
+    )
+}
+
+/// What our own rules find wrong, where it says something about the server.
+fn rules_here(question: &Question<'_>, token: &Inspection) -> Option<Candidate> {
+    match token.judged.status(question.now) {
+        TokenStatus::Invalid(reason @ Reason::Revoked { .. }) => {
+            Some(Candidate::new(Cause::Revoked, format!("the token is revoked here: {reason}")).ask_for("a new token"))
+        }
+        TokenStatus::Invalid(reason @ (Reason::BadSignature | Reason::UnknownKey { .. })) => Some(
+            Candidate::new(Cause::Signature, format!("by the keys configured here: {reason}"))
+                .ask_for("a token that the issuer signed, unchanged"),
+        ),
+        _ => None,
+    }
+}
+
+/// Whether a verdict of the server is the predicted one; `None` if the server's answer says none.
+pub fn agrees(prediction: Verdict, observation: &Observation) -> Option<bool> {
+    observation.verdict().map(|observed| observed == prediction)
+}

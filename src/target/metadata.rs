@@ -1,0 +1,63 @@
+//! Fetches what a server publishes about itself as a protected resource (RFC 9728). Requests carry no token.
+
+use std::time::Duration;
+
+use reqwest::Url;
+use tokio::time::timeout;
+
+use super::wire::client;
+use super::{Place, Target};
+use crate::text::material::{self, Material, Metadata, MetadataKind};
+
+/// The largest document, in bytes.
+const MAX_BODY: usize = 64 << 10;
+
+/// How long all attempts may take together.
+const TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Fetches the metadata of a target: at the URL that its challenge names, if that is on the same origin, or else at the
+/// well-known places. `None` if it publishes none.
+pub async fn fetch_metadata(target: &Target, named: Option<&str>) -> Option<Metadata> {
+    let Place::Http(endpoint) = &target.place else { return None };
+    // Another origin could be a machine that only we can reach.
+    let named = named.and_then(|url| Url::parse(url).ok()).filter(|url| url.origin() == endpoint.origin());
+    let client = client(target).ok()?;
+    let at = |path: String| {
+        let mut url = endpoint.clone();
+        url.set_path(&path);
+        url.set_query(None);
+        url
+    };
+    let path = endpoint.path().trim_end_matches('/');
+    let well_known = "/.well-known/oauth-protected-resource";
+    let places = named.into_iter().chain([at(format!("{well_known}{path}")), at(well_known.to_owned())]);
+    timeout(TIMEOUT, async {
+        for place in places {
+            if let Some(found) = one(&client, place).await {
+                return Some(found);
+            }
+        }
+        None
+    })
+    .await
+    .ok()
+    .flatten()
+}
+
+async fn one(client: &reqwest::Client, url: Url) -> Option<Metadata> {
+    let mut answer = client.get(url).header("accept", "application/json").send().await.ok()?;
+    if answer.status().as_u16() != 200 {
+        return None;
+    }
+    let mut body = Vec::new();
+    while let Some(chunk) = answer.chunk().await.ok()? {
+        if body.len() + chunk.len() > MAX_BODY {
+            return None;
+        }
+        body.extend_from_slice(&chunk);
+    }
+    match material::recognize(&String::from_utf8_lossy(&body)) {
+        Some(Material::Metadata(metadata)) if metadata.kind == MetadataKind::ProtectedResource => Some(*metadata),
+        _ => None,
+    }
+}

@@ -1,0 +1,196 @@
+//! Reads a list of tools as a server sent it. One tool that cannot be read does not spoil the list.
+
+use serde_json::{Value, json};
+
+use crate::gate::ports::ToolInfo;
+use crate::text;
+
+/// The most tools that are kept.
+const MOST: usize = 2000;
+
+/// A list of tools, as received.
+#[derive(Clone, Debug, Default)]
+pub struct Listed {
+    /// The tools that can be called.
+    pub tools: Vec<ToolInfo>,
+    /// Entries without a usable name.
+    pub unreadable: usize,
+    /// Whether there are more than are kept.
+    pub is_cut: bool,
+}
+
+impl Listed {
+    /// Adds a further page.
+    pub fn add(&mut self, page: Self) {
+        self.unreadable += page.unreadable;
+        for tool in page.tools {
+            if self.tools.len() >= MOST {
+                self.is_cut = true;
+                break;
+            }
+            // A name that occurs twice can only be called once.
+            if self.tools.iter().all(|known| known.name != tool.name) {
+                self.tools.push(tool);
+            }
+        }
+    }
+
+    /// Whether the list contains a tool.
+    pub fn has(&self, name: &str) -> bool {
+        self.tools.iter().any(|tool| *tool.name == *name)
+    }
+
+    /// Returns a tool that is safe to call: one that is declared as read-only, the one with the fewest required
+    /// arguments first.
+    pub fn harmless(&self) -> Option<&ToolInfo> {
+        let required = |tool: &ToolInfo| tool.schema["required"].as_array().map_or(0, Vec::len);
+        self.tools.iter().filter(|tool| tool.reads_only && !tool.destroys).min_by_key(|tool| required(tool))
+    }
+}
+
+/// Reads one page of a list.
+pub fn listed_tools(result: &Value) -> Listed {
+    let mut listed = Listed::default();
+    for entry in result["tools"].as_array().into_iter().flatten() {
+        match tool(entry) {
+            Some(tool) => listed.add(Listed { tools: vec![tool], ..Listed::default() }),
+            None => listed.unreadable += 1,
+        }
+    }
+    listed
+}
+
+fn tool(entry: &Value) -> Option<ToolInfo> {
+    let name = entry["name"].as_str().filter(|name| !name.is_empty() && name.len() <= 256)?;
+    let hints = &entry["annotations"];
+    let title = entry["title"].as_str().or(hints["title"].as_str());
+    let schema = match &entry["inputSchema"] {
+        schema @ Value::Object(_) => schema.clone(),
+        _ => json!({ "type": "object" }),
+    };
+    let example = example(&schema).to_string();
+    let hint = |name: &str| hints[name].as_bool();
+    let reads_only = hint("readOnlyHint").unwrap_or(false);
+    Some(ToolInfo {
+        name: name.into(),
+        title: title.map(|title| text::display_safe(title, 120).into()),
+        description: text::display_safe(entry["description"].as_str().unwrap_or_default(), 2000).into(),
+        example: example.into(),
+        reads_only,
+        // By the specification, a tool that is not read-only may destroy unless it says otherwise.
+        destroys: !reads_only && hint("destructiveHint").unwrap_or(true),
+        is_idempotent: hint("idempotentHint").unwrap_or(false),
+        schema,
+    })
+    .map(|tool| ToolInfo { schema: bounded(tool.schema), ..tool })
+}
+
+/// Example arguments for a schema: its own example, or else a value for each required member.
+pub fn example(schema: &Value) -> Value {
+    if let Some(example) = schema["examples"].as_array().and_then(|all| all.first()).filter(|one| one.is_object()) {
+        return example.clone();
+    }
+    value_for(schema, schema, 0)
+}
+
+/// The deepest nesting for which an example is made.
+const DEEPEST: usize = 6;
+
+fn value_for(schema: &Value, root: &Value, depth: usize) -> Value {
+    let schema = match schema["$ref"].as_str().and_then(|at| root.pointer(at.strip_prefix('#')?)) {
+        Some(target) if depth < DEEPEST => return value_for(target, root, depth + 1),
+        _ => schema,
+    };
+    for given in ["default", "const"] {
+        if let Some(value) = schema.get(given) {
+            return value.clone();
+        }
+    }
+    if let Some(first) = schema["enum"].as_array().or(schema["examples"].as_array()).and_then(|all| all.first()) {
+        return first.clone();
+    }
+    for several in ["anyOf", "oneOf", "allOf"] {
+        let options = schema[several].as_array().into_iter().flatten();
+        if let Some(option) = options.filter(|option| option["type"] != "null").nth(0).filter(|_| depth < DEEPEST) {
+            return value_for(option, root, depth + 1);
+        }
+    }
+    let kind = match &schema["type"] {
+        Value::Array(kinds) => kinds.iter().filter_map(Value::as_str).find(|kind| *kind != "null"),
+        kind => kind.as_str(),
+    };
+    match kind {
+        Some("string") => json!(string_for(schema)),
+        Some("integer") => schema.get("minimum").filter(|least| least.is_i64()).cloned().unwrap_or(json!(1)),
+        Some("number") => schema.get("minimum").cloned().unwrap_or(json!(1)),
+        Some("boolean") => json!(false),
+        Some("array") => {
+            let least = schema["minItems"].as_u64().unwrap_or(0).min(8);
+            match depth < DEEPEST {
+                true => (0..least).map(|_| value_for(&schema["items"], root, depth + 1)).collect(),
+                false => json!([]),
+            }
+        }
+        Some("null") => Value::Null,
+        _ if depth >= DEEPEST => json!({}),
+        _ => {
+            let required = schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str).take(64);
+            required.map(|name| (name.to_owned(), value_for(&schema["properties"][name], root, depth + 1))).collect()
+        }
+    }
+}
+
+/// A string that fits the format of a schema.
+fn string_for(schema: &Value) -> String {
+    let fixed = match schema["format"].as_str() {
+        Some("date") => "2026-01-01",
+        Some("date-time") => "2026-01-01T00:00:00Z",
+        Some("time") => "00:00:00Z",
+        Some("email") => "user@example.org",
+        Some("uri" | "uri-reference") => "https://example.org/",
+        Some("uuid") => "00000000-0000-4000-8000-000000000000",
+        Some("ipv4") => "192.0.2.1",
+        _ => "test",
+    };
+    let least = usize::try_from(schema["minLength"].as_u64().unwrap_or(0)).unwrap_or(0).min(1000);
+    let mut text = fixed.to_owned();
+    while text.len() < least {
+        text.push('x');
+    }
+    match schema["maxLength"].as_u64().and_then(|most| usize::try_from(most).ok()) {
+        Some(most) => text::head(&text, most).to_owned(),
+        None => text,
+    }
+}
+
+/// The largest schema that is kept, in bytes of JSON.
+const LARGEST_SCHEMA: usize = 256 << 10;
+
+fn bounded(schema: Value) -> Value {
+    if schema.to_string().len() <= LARGEST_SCHEMA { schema } else { json!({ "type": "object" }) }
+}
+
+/// A schema's members in a phrase: `id: integer, note: string (optional)`.
+pub fn summary(schema: &Value) -> String {
+    let required: Vec<&str> = schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    let members = schema["properties"].as_object().into_iter().flatten();
+    let phrases: Vec<String> = members
+        .map(|(name, schema)| {
+            let kind = match (&schema["type"], schema["enum"].as_array()) {
+                (_, Some(values)) => format!("one of {}", values.len()),
+                (Value::String(kind), _) => kind.clone(),
+                (Value::Array(kinds), _) => kinds.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(" or "),
+                _ => "any".to_owned(),
+            };
+            let optional = if required.contains(&name.as_str()) { "" } else { " (optional)" };
+            format!("{}: {}{optional}", text::name(name, 48), text::name(&kind, 32))
+        })
+        .take(12)
+        .collect();
+    let more = schema["properties"].as_object().map_or(0, |members| members.len().saturating_sub(12));
+    match (phrases.is_empty(), more) {
+        (true, _) => "no arguments".to_owned(),
+        (false, 0) => phrases.join(", "),
+        (false, more) => format!("{}, and {more} more", phrases.join(", ")),
+    }
+}
