@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Subcommand};
 
+use super::target::TargetOptions;
 use super::values::{Rate, algorithm, denial, duration, listing, rate, span, time, when};
 use crate::auth::issue::TimeInput;
 use crate::auth::{Algorithm, NumericDate};
@@ -106,6 +107,60 @@ pub struct CallArgs {
     /// Call without a token
     #[arg(long)]
     pub no_token: bool,
+
+    /// The server.
+    #[command(flatten)]
+    pub server: TargetOptions,
+}
+
+/// List the tools of a server, as a token sees them
+#[derive(Debug, Args)]
+pub struct ToolsArgs {
+    /// The token, or text that contains it. - reads standard input and @FILE a file [default: `PORTCULLIS_TOKEN`]
+    pub token: Option<String>,
+
+    /// Ask without a token
+    #[arg(long)]
+    pub no_token: bool,
+
+    /// Another token, such as one with more permissions: tools that only it sees are hidden from the first one
+    #[arg(long, value_name = "TOKEN")]
+    pub compare: Option<String>,
+
+    /// The server.
+    #[command(flatten)]
+    pub server: TargetOptions,
+}
+
+/// Explain why a server answered as it did
+#[derive(Debug, Args)]
+#[command(override_usage = "portcullis why [OPTIONS] [TOKEN|-|@FILE] --url URL [--tool TOOL]\n       portcullis why [OPTIONS] [TOKEN|@FILE] [RESPONSE|-|@FILE]")]
+pub struct WhyArgs {
+    /// The token, and, without --url, the response: a status line with headers and body, a WWW-Authenticate header, or a
+    /// JSON-RPC answer. - reads standard input and @FILE a file [default token: `PORTCULLIS_TOKEN`; default response:
+    /// standard input]
+    #[arg(num_args = 0..=2, value_name = "[TOKEN] [RESPONSE]")]
+    pub words: Vec<String>,
+
+    /// Ask without a token
+    #[arg(long)]
+    pub no_token: bool,
+
+    /// The tool to call; it is called for real [default: only list the tools]
+    #[arg(long, value_name = "TOOL")]
+    pub tool: Option<String>,
+
+    /// Arguments of the call, as a JSON object [default: an example that fits the tool's schema]
+    #[arg(long, value_name = "JSON", requires = "tool")]
+    pub arguments: Option<String>,
+
+    /// Another token, such as one with more permissions, to tell a hidden tool from a missing one
+    #[arg(long, value_name = "TOKEN")]
+    pub compare: Option<String>,
+
+    /// The server.
+    #[command(flatten)]
+    pub server: TargetOptions,
 }
 
 /// Show who may call what: a table of callers and tools

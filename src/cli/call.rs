@@ -3,10 +3,13 @@
 
 use super::arguments::CallArgs;
 use super::json::DecisionJson;
+use super::target::{self, Asked, Caller};
 use super::{CliError, Context, Exit, Runner, json};
 use crate::auth::{Inspection, Outcome};
 use crate::gate::activity::explain_record;
 use crate::gate::{CallRequest, Origin, RawArguments};
+use crate::observe::{Answer, Body};
+use crate::target::{Dialect, Target, block_on};
 
 /// Calls a tool.
 pub fn run(on: &mut Runner<'_>, args: &CallArgs, context: &Context, json: bool) -> Result<Exit, CliError> {
@@ -19,6 +22,9 @@ pub fn run(on: &mut Runner<'_>, args: &CallArgs, context: &Context, json: bool) 
         [] => return Err(CliError::Usage("missing tool: expected the tool to call".to_owned())),
     };
     let tool = Runner::tool(tool, "TOKEN TOOL ARGUMENTS")?;
+    if let Some(target) = args.server.target(context)? {
+        return remote(on, args, context, json, &target, Remote { token, tool, arguments });
+    }
     let token = on.asked(token, args.no_token)?;
     context.need_key(token.as_deref())?;
     let gate = context.gate(!args.no_token)?;
@@ -53,6 +59,62 @@ pub fn run(on: &mut Runner<'_>, args: &CallArgs, context: &Context, json: bool) 
         let refused = inspection.iter().filter(|_| called.decision.reason().is_some());
         refused.flat_map(Inspection::key_hints).for_each(|hint| text.finding(hint));
         writeln!(on.err, "{text}")
+    };
+    answered?;
+    Ok(on.known)
+}
+
+/// A call of a foreign server.
+struct Remote<'a> {
+    token: Option<&'a str>,
+    tool: &'a str,
+    arguments: &'a str,
+}
+
+/// Calls a tool of a foreign server. The result goes to standard output, and how the server answered to standard error.
+fn remote(
+    on: &mut Runner<'_>,
+    args: &CallArgs,
+    context: &Context,
+    json: bool,
+    target: &Target,
+    call: Remote<'_>,
+) -> Result<Exit, CliError> {
+    let arguments = target::arguments(call.arguments)?;
+    let token = on.token_for(target, call.token, args.no_token)?;
+    let caller = Caller::new(token, context);
+    let bound = args.server.bound();
+    let (called, why) = block_on(async {
+        let called = match target::open(target, &caller.carriage(), &Dialect::Auto).await? {
+            Ok(connection) => {
+                let called = connection.call(call.tool, arguments, bound).await;
+                connection.close().await;
+                called
+            }
+            Err(refused) => refused,
+        };
+        let tool = Some(call.tool);
+        let asked = Asked { target, caller: &caller, tool, reply: &called.reply, visibility: None, now: context.now() };
+        let why = asked.explain().await;
+        Ok::<_, CliError>((called, why))
+    })??;
+    on.known = Exit::of_observation(&why.observation);
+    let answer = match &called.reply {
+        Ok(Answer { body: Body::Result(result), .. }) => result.clone(),
+        Ok(Answer { body: Body::Error { code, message, data }, .. }) => {
+            serde_json::json!({ "error": { "code": code, "message": message, "data": data } })
+        }
+        Ok(Answer { body: Body::Json(value), .. }) => value.clone(),
+        _ => serde_json::json!({ "error": why.observation.observed().code() }),
+    };
+    let answered = json::line(on.out, &answer).and_then(|()| on.out.flush());
+    let _ = if json {
+        let mut explained = why.json();
+        explained["took_ms"] = serde_json::json!(called.took.as_secs_f64() * 1000.0);
+        explained["token_id"] = serde_json::json!(caller.token_id().map(|id| id.to_string()));
+        json::line(on.err, &explained)
+    } else {
+        writeln!(on.err, "{}", why.explanation())
     };
     answered?;
     Ok(on.known)

@@ -16,7 +16,7 @@ use crate::auth::{
     TokenLimit,
 };
 use crate::clock::{Clock, SystemClock};
-use crate::config::{
+use crate::config::{TargetConfig, 
     self, CONFIG_VARIABLE, ConfigError, ConfigFile, IssuerConfig, IssuerError, KeyFile, KeySources, KeysFrom, OwnKeys,
     SigningFile, WritableFile,
 };
@@ -104,6 +104,8 @@ pub struct Context {
     pub store: Arc<dyn Store>,
     /// The lifetime of issued tokens in words, if it is configured.
     pub lifetime: Option<String>,
+    /// The MCP servers of the configuration file.
+    pub targets: Vec<TargetConfig>,
     /// Keys of the console, each with the key whose meaning it gets.
     pub keys: Vec<(String, String)>,
     /// The theme of the console, if it is configured.
@@ -226,6 +228,7 @@ impl Context {
             store,
             lifetime: file.lifetime,
             theme: file.theme,
+            targets: file.targets,
             keys: file.keys,
         })
     }

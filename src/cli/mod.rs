@@ -26,9 +26,12 @@ mod paint;
 mod policy;
 mod revoke;
 mod serve;
+mod target;
 mod testkit;
 mod tokens;
+mod tools;
 mod values;
+mod why;
 
 use std::io::{self, BufRead, Write};
 
@@ -37,9 +40,11 @@ use clap::ColorChoice;
 use crate::auth::keys::SignerOptions;
 use crate::auth::{IssueError, Verdict};
 use crate::config::{self, ConfigError};
+use crate::observe::{Observation, Observed};
 use crate::server::ServeError;
 use crate::signals;
 use crate::store::StoreError;
+use crate::target::TargetError;
 use crate::text;
 
 use arguments::{KeysCommand, PolicyCommand, ServerOptions};
@@ -63,16 +68,19 @@ pub enum Exit {
     Forbidden = 4,
     /// Allowed, but the arguments or the tool failed.
     Failed = 5,
+    /// No verdict could be reached.
+    NoVerdict = 6,
 }
 
 /// The meaning of each exit code, as shown in help and README.
-pub const EXITS: [(Exit, &str); 6] = [
+pub const EXITS: [(Exit, &str); 7] = [
     (Exit::Good, "allowed or valid"),
     (Exit::Trouble, "error in a file, the secret, the configuration or a connection"),
     (Exit::Usage, "usage error"),
     (Exit::Unauthorized, "unauthorized or invalid"),
     (Exit::Forbidden, "forbidden, or an expectation, drill or test token failed"),
     (Exit::Failed, "allowed, but the arguments or the tool failed"),
+    (Exit::NoVerdict, "no verdict: another server's answer does not say whether it allows the call"),
 ];
 
 impl From<Verdict> for Exit {
@@ -81,6 +89,24 @@ impl From<Verdict> for Exit {
             Verdict::Allowed => Self::Good,
             Verdict::Unauthorized => Self::Unauthorized,
             Verdict::Forbidden => Self::Forbidden,
+        }
+    }
+}
+
+impl Exit {
+    /// The exit code for the answer of a foreign server.
+    pub const fn of_observation(observation: &Observation) -> Self {
+        match observation.observed() {
+            Observed::Ran => Self::Good,
+            Observed::Failed | Observed::BadArguments => Self::Failed,
+            Observed::Forbidden => Self::Forbidden,
+            Observed::Refused => Self::Unauthorized,
+            Observed::NotMcp | Observed::Silent => Self::Trouble,
+            Observed::NoTool
+            | Observed::TooLarge
+            | Observed::Throttled
+            | Observed::ServerFailed
+            | Observed::Unclear => Self::NoVerdict,
         }
     }
 }
@@ -114,6 +140,9 @@ pub enum CliError {
     /// A signal with this number ended the command.
     #[error("ended by signal {0}")]
     Signalled(i32),
+    /// The other server cannot be used as described.
+    #[error(transparent)]
+    Target(#[from] TargetError),
     /// The token cannot be issued.
     #[error(transparent)]
     Issue(#[from] IssueError),
@@ -126,7 +155,7 @@ impl CliError {
             Self::Config(_) | Self::Io(_) | Self::NeitherTokenNorFile { .. } | Self::Store(_) | Self::Serve(_) => {
                 Exit::Trouble as u8
             }
-            Self::Usage(_) | Self::Issue(_) => Exit::Usage as u8,
+            Self::Usage(_) | Self::Issue(_) | Self::Target(_) => Exit::Usage as u8,
             Self::Signalled(number) => signals::exit_code(*number),
         }
     }
@@ -228,6 +257,8 @@ impl Runner<'_> {
             Command::Inspect(args) => inspect::run(self, args, &context, json, paint),
             Command::Check(args) => check::run(self, args, &context, json, paint),
             Command::Call(args) => call::run(self, args, &context, json),
+            Command::Tools(args) => tools::run(self, args, &context, json, paint),
+            Command::Why(args) => why::run(self, args, &context, json, paint),
             Command::Matrix(args) => matrix::run(self, args, &context, json, paint),
             Command::Drill(args) => drill::run(self, args, &context, json, paint),
             Command::Testkit(args) => testkit::run(self, args, &context, json, paint),

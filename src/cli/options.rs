@@ -11,7 +11,7 @@ use clap_complete::Shell;
 use super::EXITS;
 use super::arguments::{
     CallArgs, CheckArgs, DrillArgs, InspectArgs, IssueArgs, KeysCommand, MatrixArgs, PolicyCommand, RevokeArgs,
-    ServeArgs, ServerOptions, TestkitArgs,
+    ServeArgs, ServerOptions, TestkitArgs, ToolsArgs, WhyArgs,
 };
 use super::values::{duration, instant, theme};
 use crate::auth::{Issuer, Leeway, NumericDate, TokenLimit};
@@ -291,6 +291,14 @@ pub enum Command {
     /// Call a tool with a token; print the answer, and the reason on standard error
     #[command(after_help = examples!("PORTCULLIS_TOKEN=$token portcullis call read_data '{\"id\": 1}'\n  portcullis call @token.txt read_data"))]
     Call(CallArgs),
+
+    /// List the tools of a server, as a token sees them
+    #[command(after_help = examples!("portcullis tools @token.txt --url https://orders.example/mcp\n  portcullis tools --no-token -- python server.py"))]
+    Tools(ToolsArgs),
+
+    /// Explain why a server answered as it did
+    #[command(after_help = examples!("portcullis why @token.txt --url https://orders.example/mcp --tool read_data\n  curl -si … | portcullis why @token.txt"))]
+    Why(WhyArgs),
 
     /// Show who may call what: a table of callers and tools
     #[command(after_help = examples!("portcullis matrix --as user --as admin\n  portcullis matrix - <tokens.txt\n  portcullis matrix --policy policy.toml --markdown"))]

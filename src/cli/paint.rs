@@ -8,6 +8,7 @@ use crate::auth::check::CheckResult;
 use crate::auth::explain::{Explanation, Line, LineKind};
 use crate::auth::{Phase, TokenStatus, Verdict};
 use crate::gate::RequestOutcome;
+use crate::observe::Observation;
 
 /// Whether to use colour.
 #[derive(Clone, Copy, Debug)]
@@ -49,6 +50,11 @@ impl Paint {
     pub fn note(self, text: &str) -> String {
         self.styled(text, Style::new().dimmed())
     }
+}
+
+/// The style of a server's answer.
+pub fn of_observation(observation: &Observation) -> Style {
+    observation.verdict().map_or_else(warning, of_verdict)
 }
 
 /// The style of something that is as it should be.

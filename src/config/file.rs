@@ -8,6 +8,7 @@ use serde::Deserialize;
 use toml::{Spanned, Value};
 
 use super::issuers::{IssuerConfig, IssuerFault, IssuerTable};
+use super::targets::{TargetConfig, TargetTable};
 use super::{ConfigError, KeyFile, read};
 use crate::auth::{Leeway, TokenLimit};
 use crate::look::ThemeChoice;
@@ -42,6 +43,8 @@ pub struct ConfigFile {
     pub audience: Option<String>,
     /// Other issuers whose tokens are accepted.
     pub issuers: Vec<IssuerConfig>,
+    /// MCP servers that decide for themselves.
+    pub targets: Vec<TargetConfig>,
     /// The file that stores revocations.
     pub state: Option<PathBuf>,
     /// The theme of the console.
@@ -50,14 +53,17 @@ pub struct ConfigFile {
     pub keys: Vec<(String, String)>,
 }
 
-/// The tables `[[issuers]]` of the file.
+/// The tables `[[issuers]]` and `[[targets]]` of the file.
 #[derive(Deserialize)]
 struct Tables {
+    #[serde(default)]
     issuers: Vec<Spanned<IssuerTable>>,
+    #[serde(default)]
+    targets: Vec<Spanned<TargetTable>>,
 }
 
 /// All keys of the file.
-const KEYS: [&str; 13] = [
+const KEYS: [&str; 14] = [
     "secret-file",
     "old-secret-file",
     "signing-key",
@@ -68,6 +74,7 @@ const KEYS: [&str; 13] = [
     "audience",
     "max-token-size",
     "issuers",
+    "targets",
     "state",
     "theme",
     "keys",
@@ -175,6 +182,21 @@ impl ConfigFile {
                         IssuerConfig::parse(table.get_ref(), folder).map_err(fault)
                     };
                     found.issuers = tables.iter().map(table).collect::<Result<_, _>>()?;
+                }
+                "targets" => {
+                    let read: Result<Tables, _> = toml::from_str(source);
+                    let tables = read.map_err(|_| wrong("expected tables [[targets]]".to_owned()))?.targets;
+                    for table in &tables {
+                        let fault = |IssuerFault { at, message }| {
+                            Fault::new(source, at.unwrap_or(table.span().start), format!("targets: {message}"))
+                        };
+                        let target = TargetConfig::parse(table.get_ref()).map_err(fault)?;
+                        if found.targets.iter().any(|known| known.name == target.name) {
+                            let message = format!("targets: two targets are called {}", text::name(&target.name, 64));
+                            return Err(Fault::new(source, table.span().start, message));
+                        }
+                        found.targets.push(target);
+                    }
                 }
                 "issuer" => found.issuer = text()?,
                 "audience" => found.audience = text()?,

@@ -4,6 +4,7 @@ mod file;
 mod issuers;
 mod policy;
 mod secret;
+mod targets;
 mod writable;
 
 use std::fs::{self, OpenOptions};
@@ -16,6 +17,7 @@ use crate::auth::{Algorithm, KeyError, PolicyError, Signer};
 use crate::text;
 
 pub use file::{CONFIG_VARIABLE, ConfigFile, Fault, default_path};
+pub use targets::TargetConfig;
 pub use issuers::{IssuerConfig, IssuerError, KeysFrom, algorithms, issuer_keys_markdown};
 pub use policy::{policy, rewritten, save_policy};
 pub use secret::{

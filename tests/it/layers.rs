@@ -29,6 +29,8 @@ const MAY_IMPORT: [(&str, &[&str]); 20] = [
     (
         "cli",
         &[
+            "observe",
+            "target",
             "lab",
             "look",
             "backend",

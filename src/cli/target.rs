@@ -1,0 +1,274 @@
+//! The options that name a foreign server, and the steps that commands for one share.
+
+use std::ffi::OsString;
+use std::time::Duration;
+
+use clap::Args;
+use serde_json::{Map, Value, json};
+
+use super::values::duration;
+use super::{CliError, Context, Runner};
+use crate::auth::{Call, Decision, Inspection, NumericDate, Rules, TokenId};
+use crate::config::TargetConfig;
+use crate::gate::RawArguments;
+use crate::gate::arguments;
+use crate::observe::{Observation, Observed, Question, Reply, Sightings, Visibility, Why};
+use crate::target::{self, CALL_TIMEOUT, Called, Carriage, Connection, Dialect, Header, Listed, OpenError, Target, TargetError};
+use crate::text::material::Metadata;
+use crate::text;
+
+/// The server that a command is about: our own gate, unless one of these is given.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Another server")]
+pub struct TargetOptions {
+    /// URL of the MCP endpoint of another server, which decides for itself
+    #[arg(long, value_name = "URL", conflicts_with_all = ["target", "command"])]
+    pub url: Option<String>,
+
+    /// A server of the configuration file, by its name
+    #[arg(long, value_name = "NAME", conflicts_with = "command")]
+    pub target: Option<String>,
+
+    /// A further header of each request, as in --header 'X-Tenant: blue'; a value env:NAME is taken from the
+    /// environment. Repeatable
+    #[arg(long = "header", value_name = "NAME: VALUE")]
+    pub headers: Vec<String>,
+
+    /// How long to wait for each answer of that server [default: 30s]
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub timeout: Option<Duration>,
+
+    /// Program of another server, which is started and speaks MCP over standard input and output
+    #[arg(last = true, value_name = "COMMAND")]
+    pub command: Vec<OsString>,
+}
+
+/// Returns a variable of the environment.
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+/// Creates the target of a configuration.
+pub fn configured(config: &TargetConfig) -> Result<Target, TargetError> {
+    let headers = config.headers.iter().map(|(name, value)| Header::new(name, value, variable));
+    let headers = headers.collect::<Result<Vec<_>, _>>()?;
+    match &config.url {
+        Some(url) => Target::http(&config.name, url, headers),
+        None => {
+            let command: Vec<OsString> = config.command.iter().map(OsString::from).collect();
+            Target::command(&config.name, &command)
+        }
+    }
+}
+
+impl TargetOptions {
+    /// Returns the foreign server that the options name, if they name one.
+    pub fn target(&self, context: &Context) -> Result<Option<Target>, CliError> {
+        let headers = || self.headers.iter().map(|written| Header::parse(written, variable)).collect::<Result<Vec<_>, _>>();
+        let found = match (&self.url, &self.target, self.command.as_slice()) {
+            (Some(url), ..) => Target::http("url", url, headers()?)?,
+            (None, Some(name), _) => {
+                let Some(config) = context.targets.iter().find(|config| config.name == *name) else {
+                    let known = text::names(context.targets.iter().map(|config| &config.name), 64, 16, ", ");
+                    let known = if context.targets.is_empty() { "it names none".to_owned() } else { format!("it names {known}") };
+                    let sentence = format!("no target {} in the configuration file: {known}", text::name(name, 64));
+                    return Err(CliError::Usage(sentence));
+                };
+                let target = configured(config)?;
+                let more = headers()?;
+                Target { headers: target.headers.iter().cloned().chain(more).collect(), ..target }
+            }
+            (None, None, []) => {
+                if !self.headers.is_empty() || self.timeout.is_some() {
+                    let option = if self.headers.is_empty() { "--timeout" } else { "--header" };
+                    return Err(CliError::Usage(format!("{option} needs --url or --target")));
+                }
+                return Ok(None);
+            }
+            (None, None, command) => {
+                if !self.headers.is_empty() {
+                    return Err(CliError::Usage("--header cannot be used with a program".to_owned()));
+                }
+                Target::command("program", command)?
+            }
+        };
+        Ok(Some(Target { ca_file: context.fetching.ca_file.clone(), ..found }))
+    }
+
+    /// How long to wait for an answer.
+    pub fn bound(&self) -> Duration {
+        self.timeout.unwrap_or(CALL_TIMEOUT)
+    }
+}
+
+/// A caller of a foreign server: the token and what is known of it here.
+pub struct Caller {
+    /// The token; `None` calls without one.
+    pub token: Option<String>,
+    /// The token as it looks here.
+    pub inspection: Option<Inspection>,
+    /// The rules here, with the keys of the token's issuer where they could be read.
+    pub rules: Rules,
+}
+
+impl Caller {
+    /// Reads a token and what is known of it here. Keys that cannot be read are no error: the other server decides.
+    pub fn new(token: Option<String>, context: &Context) -> Self {
+        let rules = match &token {
+            Some(token) => context.keyed(context.rules(), token).unwrap_or_else(|_| context.rules()),
+            None => context.rules(),
+        };
+        let inspection = token.as_deref().map(|token| rules.inspect(token));
+        Self { token, inspection, rules }
+    }
+
+    /// Our decision about a call; `None` if the policy does not contain the tool.
+    pub fn prediction(&self, tool: &str, now: NumericDate) -> Option<Decision> {
+        self.rules.policy.tool(tool)?;
+        Some(self.rules.decide(&Call { token: self.token.as_deref(), tool }, now))
+    }
+
+    /// How requests carry the token.
+    pub fn carriage(&self) -> Carriage {
+        Carriage::bearer(self.token.as_deref())
+    }
+
+    /// The token's ID.
+    pub fn token_id(&self) -> Option<TokenId> {
+        self.token.as_deref().map(TokenId::of)
+    }
+}
+
+impl Runner<'_> {
+    /// Returns the token for a foreign server. A program takes its credentials from its environment, and a header may
+    /// carry them.
+    pub fn token_for(&mut self, target: &Target, given: Option<&str>, no_token: bool) -> Result<Option<String>, CliError> {
+        if target.has_own_credentials() {
+            return match given {
+                Some(_) => Err(CliError::Usage("--header 'Authorization: …' cannot be used with a token".to_owned())),
+                None => Ok(None),
+            };
+        }
+        let is_program = matches!(target.place, target::Place::Command(_));
+        if is_program && given.is_none() {
+            return Ok(None);
+        }
+        if let Some(warning) = target.exposure() {
+            self.say(warning);
+        }
+        self.asked(given, no_token)
+    }
+}
+
+/// Reads arguments from their JSON text.
+pub fn arguments(written: &str) -> Result<Map<String, Value>, CliError> {
+    arguments::read(RawArguments::Text(written), None).map_err(|error| CliError::Usage(format!("arguments: {error}")))
+}
+
+/// Opens a connection; `Err` in the result is the server's refusal.
+pub async fn open(target: &Target, carriage: &Carriage, dialect: &Dialect) -> Result<Result<Connection, Called>, TargetError> {
+    match Connection::open(target, carriage, dialect).await {
+        Ok(connection) => Ok(Ok(connection)),
+        Err(OpenError::Target(error)) => Err(error),
+        Err(OpenError::Server(refused)) => {
+            let reply = match (refused.reply, refused.stderr) {
+                (Err(crate::observe::NoAnswer::Closed(why)), Some(said)) => {
+                    Err(crate::observe::NoAnswer::Closed(format!("{why}; it wrote: {said}")))
+                }
+                (reply, _) => reply,
+            };
+            Ok(Err(Called { reply, took: refused.took }))
+        }
+    }
+}
+
+/// A request to explain: of the handshake, the list, or a call.
+pub struct Asked<'a> {
+    /// The target.
+    pub target: &'a Target,
+    /// The caller.
+    pub caller: &'a Caller,
+    /// The tool, if one was called.
+    pub tool: Option<&'a str>,
+    /// The answer.
+    pub reply: &'a Reply,
+    /// Whether the tool exists.
+    pub visibility: Option<Visibility>,
+    /// Our clock when the answer arrived.
+    pub now: NumericDate,
+}
+
+impl Asked<'_> {
+    /// Explains the answer; fetches the server's metadata if the answer is about the token.
+    pub async fn explain(&self) -> Why {
+        let observation = Observation::of(self.reply);
+        let metadata = match observation.observed() {
+            Observed::Refused | Observed::Forbidden => {
+                target::fetch_metadata(self.target, observation.resource_metadata.as_deref()).await
+            }
+            _ => None,
+        };
+        self.why(&observation, metadata.as_ref())
+    }
+
+    fn why(&self, observation: &Observation, metadata: Option<&Metadata>) -> Why {
+        let prediction = self.tool.and_then(|tool| self.caller.prediction(tool, self.now));
+        let url = match &self.target.place {
+            target::Place::Http(url) => Some(url.as_str()),
+            target::Place::Command(_) => None,
+        };
+        Why::explain(&Question {
+            observation,
+            token: self.caller.inspection.as_ref(),
+            rules: &self.caller.rules,
+            tool: self.tool,
+            prediction: prediction.as_ref(),
+            metadata,
+            url,
+            visibility: self.visibility,
+            now: self.now,
+        })
+    }
+}
+
+/// A name that no server has, to see how a missing tool is answered.
+pub const NO_SUCH_TOOL: &str = "portcullis_probe_of_a_missing_tool";
+
+/// Finds out whether a tool exists, from the lists for the callers and from a call of a name that does not exist.
+pub async fn visibility(
+    connection: &Connection,
+    listed: Option<&Listed>,
+    other: Option<&Listed>,
+    tool: &str,
+    called: &Reply,
+    bound: Duration,
+) -> Visibility {
+    let called = Observation::of(called);
+    let random = match called.observed() {
+        Observed::NoTool | Observed::Forbidden => {
+            let random = connection.call(NO_SUCH_TOOL, Map::new(), bound).await;
+            Some(Observation::of(&random.reply))
+        }
+        _ => None,
+    };
+    Sightings {
+        listed: listed.map(|listed| listed.has(tool)),
+        listed_for_other: other.map(|listed| listed.has(tool)),
+        called: Some(&called),
+        random: random.as_ref(),
+    }
+    .visibility()
+}
+
+/// Describes a server for scripts.
+pub fn server_json(target: &Target, connection: &Connection) -> Value {
+    let seen = &connection.seen;
+    json!({
+        "target": target.place.to_string(),
+        "protocol": seen.protocol,
+        "name": seen.name,
+        "version": seen.version,
+        "session": seen.has_session,
+        "connected_in_ms": connection.took.as_secs_f64() * 1000.0,
+    })
+}
