@@ -15,6 +15,7 @@ pub mod issuer_keys;
 pub mod lab;
 pub mod look;
 pub mod observe;
+pub mod probing;
 pub mod server;
 pub mod signals;
 pub mod store;

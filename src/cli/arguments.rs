@@ -134,7 +134,9 @@ pub struct ToolsArgs {
 
 /// Explain why a server answered as it did
 #[derive(Debug, Args)]
-#[command(override_usage = "portcullis why [OPTIONS] [TOKEN|-|@FILE] --url URL [--tool TOOL]\n       portcullis why [OPTIONS] [TOKEN|@FILE] [RESPONSE|-|@FILE]")]
+#[command(
+    override_usage = "portcullis why [OPTIONS] [TOKEN|-|@FILE] --url URL [--tool TOOL]\n       portcullis why [OPTIONS] [TOKEN|@FILE] [RESPONSE|-|@FILE]"
+)]
 pub struct WhyArgs {
     /// The token, and, without --url, the response: a status line with headers and body, a WWW-Authenticate header, or a
     /// JSON-RPC answer. - reads standard input and @FILE a file [default token: `PORTCULLIS_TOKEN`; default response:
@@ -239,6 +241,46 @@ pub struct TestkitArgs {
     /// Print the results as Markdown for a ticket
     #[arg(long, requires = "run")]
     pub markdown: bool,
+
+    /// With another server: a good token to model the others on. Without the server's key, only what needs no key is
+    /// probed
+    #[arg(long, value_name = "TOKEN", requires = "run")]
+    pub like: Option<String>,
+
+    /// With another server: arguments of the call, as a JSON object [default: an example that fits the tool's schema]
+    #[arg(long, value_name = "JSON", requires = "tool")]
+    pub arguments: Option<String>,
+
+    /// With another server: make only the most important probes
+    #[arg(long, requires = "run")]
+    pub quick: bool,
+
+    /// With another server: findings count as failures
+    #[arg(long, requires = "run")]
+    pub strict: bool,
+
+    /// Probe a server on another machine without asking
+    #[arg(long, requires = "run")]
+    pub yes: bool,
+
+    /// The server.
+    #[command(flatten)]
+    pub server: TargetOptions,
+}
+
+impl TestkitArgs {
+    /// The first option that only has a meaning for another server.
+    pub fn only_for_others(&self) -> Option<&'static str> {
+        [
+            (self.like.is_some(), "--like"),
+            (self.arguments.is_some(), "--arguments"),
+            (self.quick, "--quick"),
+            (self.strict, "--strict"),
+            (self.yes, "--yes"),
+        ]
+        .into_iter()
+        .find_map(|(given, name)| given.then_some(name))
+    }
 }
 
 /// Revoke a token before it expires, restore it, or list revocations

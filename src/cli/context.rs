@@ -16,9 +16,9 @@ use crate::auth::{
     TokenLimit,
 };
 use crate::clock::{Clock, SystemClock};
-use crate::config::{TargetConfig, 
+use crate::config::{
     self, CONFIG_VARIABLE, ConfigError, ConfigFile, IssuerConfig, IssuerError, KeyFile, KeySources, KeysFrom, OwnKeys,
-    SigningFile, WritableFile,
+    SigningFile, TargetConfig, WritableFile,
 };
 use crate::endpoint::Files;
 use crate::gate::{self, Gate, KeyStatus, Provenance};
@@ -106,6 +106,14 @@ pub struct Context {
     pub lifetime: Option<String>,
     /// The MCP servers of the configuration file.
     pub targets: Vec<TargetConfig>,
+    /// The issuer that was given, by option or configuration.
+    pub issuer: Option<String>,
+    /// The audiences that were given, by option or configuration.
+    pub audiences: Vec<String>,
+    /// The preset that was given as an option.
+    pub preset: Option<String>,
+    /// The signing secret for another algorithm, for the probe of a foreign server.
+    pub variant: Option<Signer>,
     /// Keys of the console, each with the key whose meaning it gets.
     pub keys: Vec<(String, String)>,
     /// The theme of the console, if it is configured.
@@ -150,6 +158,7 @@ impl Context {
             true => file.audience.into_iter().collect(),
             false => settings.audiences.clone(),
         };
+        let given_issuer = issuer.clone();
         // Options describe one issuer for this run; --issuer is then its name, and our own tokens need none.
         let single = settings.other.issuer(issuer.as_ref(), &audiences);
         let mut issuers = file.issuers;
@@ -229,6 +238,10 @@ impl Context {
             lifetime: file.lifetime,
             theme: file.theme,
             targets: file.targets,
+            issuer: given_issuer,
+            audiences,
+            preset: settings.other.preset.clone(),
+            variant: None,
             keys: file.keys,
         })
     }

@@ -24,6 +24,7 @@ mod matrix;
 mod options;
 mod paint;
 mod policy;
+mod probe;
 mod revoke;
 mod serve;
 mod target;
@@ -38,7 +39,7 @@ use std::io::{self, BufRead, Write};
 use clap::ColorChoice;
 
 use crate::auth::keys::SignerOptions;
-use crate::auth::{IssueError, Verdict};
+use crate::auth::{Algorithm, IssueError, Signer, Verdict};
 use crate::config::{self, ConfigError};
 use crate::observe::{Observation, Observed};
 use crate::server::ServeError;
@@ -49,6 +50,7 @@ use crate::text;
 
 use arguments::{KeysCommand, PolicyCommand, ServerOptions};
 pub use context::{Context, Environment, GateWithClock};
+use options::Settings;
 pub use options::{Command, Options};
 use paint::Paint;
 
@@ -261,7 +263,11 @@ impl Runner<'_> {
             Command::Why(args) => why::run(self, args, &context, json, paint),
             Command::Matrix(args) => matrix::run(self, args, &context, json, paint),
             Command::Drill(args) => drill::run(self, args, &context, json, paint),
-            Command::Testkit(args) => testkit::run(self, args, &context, json, paint),
+            Command::Testkit(args) => {
+                let mut context = context;
+                context.variant = self.variant_of(settings, &context);
+                testkit::run(self, args, &context, json, paint)
+            }
             Command::Serve(args) => serve::run(self, args, &context, json, paint),
             Command::Revoke(args) => revoke::run(self, args, &context, json),
             Command::Keys(KeysCommand::Jwks(_)) => keys::jwks(self, &context, json),
@@ -271,6 +277,17 @@ impl Runner<'_> {
             | Command::Completions { .. }
             | Command::Man { .. } => Ok(self.known),
         }
+    }
+
+    /// The signing secret for another algorithm, if the key is a secret.
+    fn variant_of(&self, settings: &Settings, context: &Context) -> Option<Signer> {
+        let algorithm = match context.signer()?.algorithm() {
+            Algorithm::Hs256 => Algorithm::Hs384,
+            Algorithm::Hs384 | Algorithm::Hs512 => Algorithm::Hs256,
+            _ => return None,
+        };
+        let options = SignerOptions { algorithm: Some(algorithm), kid: None };
+        Context::with(settings, &self.environment, options).ok()?.signer().cloned()
     }
 
     fn paint(&self, choice: ColorChoice) -> Paint {

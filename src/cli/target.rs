@@ -8,14 +8,16 @@ use serde_json::{Map, Value, json};
 
 use super::values::duration;
 use super::{CliError, Context, Runner};
-use crate::auth::{Call, Decision, Inspection, NumericDate, Rules, TokenId};
+use crate::auth::{Call, Decision, Inspection, NumericDate, Rules, TokenId, TokenStatus};
 use crate::config::TargetConfig;
 use crate::gate::RawArguments;
 use crate::gate::arguments;
 use crate::observe::{Observation, Observed, Question, Reply, Sightings, Visibility, Why};
-use crate::target::{self, CALL_TIMEOUT, Called, Carriage, Connection, Dialect, Header, Listed, OpenError, Target, TargetError};
-use crate::text::material::Metadata;
+use crate::target::{
+    self, CALL_TIMEOUT, Called, Carriage, Connection, Dialect, Header, Listed, OpenError, Target, TargetError,
+};
 use crate::text;
+use crate::text::material::Metadata;
 
 /// The server that a command is about: our own gate, unless one of these is given.
 #[derive(Clone, Debug, Default, Args)]
@@ -64,13 +66,18 @@ pub fn configured(config: &TargetConfig) -> Result<Target, TargetError> {
 impl TargetOptions {
     /// Returns the foreign server that the options name, if they name one.
     pub fn target(&self, context: &Context) -> Result<Option<Target>, CliError> {
-        let headers = || self.headers.iter().map(|written| Header::parse(written, variable)).collect::<Result<Vec<_>, _>>();
+        let headers =
+            || self.headers.iter().map(|written| Header::parse(written, variable)).collect::<Result<Vec<_>, _>>();
         let found = match (&self.url, &self.target, self.command.as_slice()) {
             (Some(url), ..) => Target::http("url", url, headers()?)?,
             (None, Some(name), _) => {
                 let Some(config) = context.targets.iter().find(|config| config.name == *name) else {
                     let known = text::names(context.targets.iter().map(|config| &config.name), 64, 16, ", ");
-                    let known = if context.targets.is_empty() { "it names none".to_owned() } else { format!("it names {known}") };
+                    let known = if context.targets.is_empty() {
+                        "it names none".to_owned()
+                    } else {
+                        format!("it names {known}")
+                    };
                     let sentence = format!("no target {} in the configuration file: {known}", text::name(name, 64));
                     return Err(CliError::Usage(sentence));
                 };
@@ -109,6 +116,9 @@ pub struct Caller {
     pub inspection: Option<Inspection>,
     /// The rules here, with the keys of the token's issuer where they could be read.
     pub rules: Rules,
+    /// Whether a policy was given, from which the server's decisions can be predicted. The built-in one is that of our
+    /// own gate.
+    has_policy: bool,
 }
 
 impl Caller {
@@ -119,13 +129,18 @@ impl Caller {
             None => context.rules(),
         };
         let inspection = token.as_deref().map(|token| rules.inspect(token));
-        Self { token, inspection, rules }
+        Self { token, inspection, rules, has_policy: !context.policy_path.is_empty() }
     }
 
-    /// Our decision about a call; `None` if the policy does not contain the tool.
+    /// Our decision about a call; `None` if no policy that contains the tool was given. Where the signature cannot be
+    /// checked here, it is taken for good: the server may have the key.
     pub fn prediction(&self, tool: &str, now: NumericDate) -> Option<Decision> {
-        self.rules.policy.tool(tool)?;
-        Some(self.rules.decide(&Call { token: self.token.as_deref(), tool }, now))
+        self.rules.policy.tool(tool).filter(|_| self.has_policy)?;
+        let judged = self.inspection.as_ref().map(|inspection| &inspection.judged);
+        match judged.map(|judged| (judged, judged.status(now))) {
+            Some((judged, TokenStatus::NotVerified(_))) => Some(self.rules.decide_holding(&judged.permissions, tool)),
+            _ => Some(self.rules.decide(&Call { token: self.token.as_deref(), tool }, now)),
+        }
     }
 
     /// How requests carry the token.
@@ -142,7 +157,12 @@ impl Caller {
 impl Runner<'_> {
     /// Returns the token for a foreign server. A program takes its credentials from its environment, and a header may
     /// carry them.
-    pub fn token_for(&mut self, target: &Target, given: Option<&str>, no_token: bool) -> Result<Option<String>, CliError> {
+    pub fn token_for(
+        &mut self,
+        target: &Target,
+        given: Option<&str>,
+        no_token: bool,
+    ) -> Result<Option<String>, CliError> {
         if target.has_own_credentials() {
             return match given {
                 Some(_) => Err(CliError::Usage("--header 'Authorization: …' cannot be used with a token".to_owned())),
@@ -166,7 +186,11 @@ pub fn arguments(written: &str) -> Result<Map<String, Value>, CliError> {
 }
 
 /// Opens a connection; `Err` in the result is the server's refusal.
-pub async fn open(target: &Target, carriage: &Carriage, dialect: &Dialect) -> Result<Result<Connection, Called>, TargetError> {
+pub async fn open(
+    target: &Target,
+    carriage: &Carriage,
+    dialect: &Dialect,
+) -> Result<Result<Connection, Called>, TargetError> {
     match Connection::open(target, carriage, dialect).await {
         Ok(connection) => Ok(Ok(connection)),
         Err(OpenError::Target(error)) => Err(error),

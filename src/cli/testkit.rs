@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::arguments::TestkitArgs;
 use super::paint::{Paint, bad, good};
-use super::{CliError, Context, Exit, Runner, json};
+use super::{CliError, Context, Exit, Runner, json, probe};
 use crate::auth::{NumericDate, TokenId};
 use crate::gate::{CallRequest, Gate, Origin, RawArguments, random_number};
 use crate::lab::evidence::card_markdown;
@@ -23,6 +23,12 @@ pub fn run(
     paint: Paint,
 ) -> Result<Exit, CliError> {
     Runner::one_form(json, args.markdown)?;
+    if let Some(target) = args.server.target(context)? {
+        return probe::run(on, args, context, &target, json, paint);
+    }
+    if let Some(option) = args.only_for_others() {
+        return Err(CliError::Usage(format!("{option} needs --url or --target")));
+    }
     let gate = context.gate(true)?;
     let rules = gate.shared().rules();
     let first = || rules.policy.tools().first().map(|rule| rule.name.to_string());

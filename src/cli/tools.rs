@@ -22,7 +22,13 @@ enum Found {
 }
 
 /// Lists the tools of a foreign server.
-pub fn run(on: &mut Runner<'_>, args: &ToolsArgs, context: &Context, json: bool, paint: Paint) -> Result<Exit, CliError> {
+pub fn run(
+    on: &mut Runner<'_>,
+    args: &ToolsArgs,
+    context: &Context,
+    json: bool,
+    paint: Paint,
+) -> Result<Exit, CliError> {
     let Some(target) = args.server.target(context)? else {
         return own(on, context, json);
     };
@@ -132,7 +138,8 @@ fn hints(tool: &ToolInfo) -> &'static str {
 
 fn print(out: &mut dyn Write, line: &str, listed: &Listed, hidden: &[&ToolInfo]) -> io::Result<()> {
     writeln!(out, "{line}: {}", words::count(listed.tools.len(), "tool"))?;
-    let width = |tools: &mut dyn Iterator<Item = &ToolInfo>| tools.map(|tool| text::width(&text::name(&tool.name, 48))).max();
+    let width =
+        |tools: &mut dyn Iterator<Item = &ToolInfo>| tools.map(|tool| text::width(&text::name(&tool.name, 48))).max();
     let all = width(&mut listed.tools.iter().chain(hidden.iter().copied())).unwrap_or(0);
     let row = |out: &mut dyn Write, tool: &ToolInfo, note: &str| -> io::Result<()> {
         let name = text::padded(&text::name(&tool.name, 48), all);
@@ -199,7 +206,13 @@ fn own(on: &mut Runner<'_>, context: &Context, json: bool) -> Result<Exit, CliEr
             json::line(on.out, &found)?;
         } else {
             let about = tools.description(&rules.policy, &rule.name).unwrap_or("no description");
-            writeln!(on.out, "{}  needs {}; {}", text::name(&rule.name, 48), rule.needs(), text::display_safe(about, 200))?;
+            writeln!(
+                on.out,
+                "{}  needs {}; {}",
+                text::name(&rule.name, 48),
+                rule.needs(),
+                text::display_safe(about, 200)
+            )?;
         }
     }
     Ok(Exit::Good)

@@ -41,7 +41,9 @@ fn of_server(on: &mut Runner<'_>, args: &WhyArgs, context: &Context, target: &Ta
     let token = match args.words.as_slice() {
         [] => None,
         [token] => Some(token.as_str()),
-        _ => return Err(CliError::Usage("expected at most a token: with --url, the server itself is asked".to_owned())),
+        _ => {
+            return Err(CliError::Usage("expected at most a token: with --url, the server itself is asked".to_owned()));
+        }
     };
     let arguments = args.arguments.as_deref().map(target::arguments).transpose()?;
     let token = on.token_for(target, token, args.no_token)?;

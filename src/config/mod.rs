@@ -17,13 +17,13 @@ use crate::auth::{Algorithm, KeyError, PolicyError, Signer};
 use crate::text;
 
 pub use file::{CONFIG_VARIABLE, ConfigFile, Fault, default_path};
-pub use targets::TargetConfig;
 pub use issuers::{IssuerConfig, IssuerError, KeysFrom, algorithms, issuer_keys_markdown};
 pub use policy::{policy, rewritten, save_policy};
 pub use secret::{
     KeyFile, KeySources, KeyText, OwnKeys, SECRET_VARIABLE, SigningFile, others_can_read, secret_variable,
     secret_verifiers,
 };
+pub use targets::TargetConfig;
 pub use writable::{WritableFile, writable};
 
 /// Why a configuration, secret or policy cannot be used.

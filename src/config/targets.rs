@@ -27,11 +27,12 @@ const KEYS: [&str; 4] = ["name", "url", "command", "headers"];
 
 impl TargetConfig {
     /// Reads a table.
-    pub fn parse(table: &TargetTable) -> Result<Self, IssuerFault> {
+    pub(super) fn parse(table: &TargetTable) -> Result<Self, IssuerFault> {
         let mut found = Self::default();
         for (key, value) in table {
             let name = key.get_ref().as_str();
-            let wrong = |message: &str| IssuerFault { at: Some(value.span().start), message: format!("{name}: {message}") };
+            let wrong =
+                |message: &str| IssuerFault { at: Some(value.span().start), message: format!("{name}: {message}") };
             let said = |value: &Value| match value {
                 Value::String(said) if !said.is_empty() => Some(said.clone()),
                 _ => None,

@@ -4,5 +4,6 @@
 pub mod drill;
 pub mod evidence;
 pub mod kit;
+pub mod probe;
 mod redacted;
 pub mod score;

@@ -204,6 +204,13 @@ impl Signer {
         Self { algorithm, ..self.clone() }
     }
 
+    /// Whether this key made the signature of a token in compact serialization.
+    pub fn has_signed(&self, token: &str) -> bool {
+        let Some((text, signature)) = token.rsplit_once('.') else { return false };
+        let signature = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(signature);
+        signature.is_ok_and(|signature| self.verifier.verify(self.algorithm, text, &signature))
+    }
+
     /// The key that checks this signer's signatures.
     pub fn verifier(&self) -> &Verifier {
         &self.verifier

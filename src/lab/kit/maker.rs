@@ -32,7 +32,7 @@ pub struct Keys {
 static ANOTHER_RSA: OnceLock<Zeroizing<Vec<u8>>> = OnceLock::new();
 
 /// Returns that key as DER, and makes it first if there is none. A failure is not kept.
-fn another_rsa() -> Result<&'static [u8], KeyError> {
+pub fn another_rsa() -> Result<&'static [u8], KeyError> {
     if let Some(der) = ANOTHER_RSA.get() {
         return Ok(der);
     }

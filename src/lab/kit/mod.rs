@@ -10,6 +10,7 @@ use std::sync::Arc;
 use serde_json::json;
 
 use self::Expected::{Always, By};
+pub(in crate::lab) use self::maker::another_rsa;
 use self::maker::{Keys, Maker, claim};
 use crate::auth::keys::hs256;
 use crate::auth::kind::IdTokens;

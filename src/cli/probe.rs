@@ -1,0 +1,289 @@
+//! `portcullis testkit --run --url`: the gate probe of a foreign server.
+
+use std::io::{self, Write};
+
+use super::arguments::TestkitArgs;
+use super::paint::{Paint, bad, good, of_observation, warning};
+use super::target::{self, Asked, Caller};
+use super::{CliError, Context, Exit, Runner, json};
+use crate::auth::Signer;
+use crate::lab::probe::{Card, Degree, Mark, Model, PROBES, Row, Wanted};
+use crate::observe::{Reply, Why};
+use crate::probing::{self, Request, Stopped};
+use crate::target::{Target, block_on, fetch_metadata};
+use crate::text::{self, padded, words};
+
+/// The result of a probe: the card, or why it was not made.
+enum Outcome {
+    Made(Box<Card>),
+    NotAccepted(Box<Why>),
+    NoSuchTool(String),
+}
+
+/// Probes a foreign server.
+pub fn run(
+    on: &mut Runner<'_>,
+    args: &TestkitArgs,
+    context: &Context,
+    target: &Target,
+    json: bool,
+    paint: Paint,
+) -> Result<Exit, CliError> {
+    if !args.run {
+        return Err(CliError::Usage(
+            "--url needs --run: another server is probed, not sent a list of tokens".to_owned(),
+        ));
+    }
+    if matches!(target.place, crate::target::Place::Command(_)) {
+        return Err(CliError::Usage(
+            "a program takes no token from its client, so there is nothing to probe; use --url".to_owned(),
+        ));
+    }
+    let like = match &args.like {
+        Some(given) => on.source(Some(given))?.map(|source| on.some(source)).transpose()?,
+        None if context.signer().is_none() => on.source(None)?.map(|source| on.some(source)).transpose()?,
+        None => None,
+    };
+    let arguments = args.arguments.as_deref().map(target::arguments).transpose()?;
+    confirm(on, args, target)?;
+    let caller = Caller::new(like, context);
+    let signer = context.signer().filter(|signer| fits(signer, &caller));
+    if signer.is_none() && caller.token.is_none() {
+        return Err(CliError::Usage(
+            "nothing to probe with: give the server's secret (--secret-file), a key whose set it trusts (--signing-key), or a good token (--like TOKEN)".to_owned(),
+        ));
+    }
+    let shows_progress = on.shows_hints && !json;
+    let err = &mut *on.err;
+    let outcome: Result<Outcome, CliError> = block_on(async {
+        let metadata = fetch_metadata(target, None).await;
+        let now = context.now();
+        let model = match (&caller.token, signer) {
+            (Some(token), signer) => Model::of_token(token, signer, now),
+            (None, Some(signer)) => {
+                let resource = metadata.as_ref().and_then(|metadata| metadata.resource.clone());
+                let audiences = match context.audiences.as_slice() {
+                    [] => resource.into_iter().collect(),
+                    given => given.to_vec(),
+                };
+                let server = metadata.as_ref().and_then(|metadata| metadata.issuers.first()).map(String::as_str);
+                let permissions =
+                    if args.permissions.is_empty() { vec!["user".to_owned()] } else { args.permissions.clone() };
+                let wanted = Wanted {
+                    user: &args.user,
+                    permissions: &permissions,
+                    issuer: context.issuer.as_deref().or(server),
+                    audiences: &audiences,
+                    preset: context.preset.as_deref(),
+                };
+                Model::of_wishes(&wanted, signer, now)
+            }
+            (None, None) => Err(crate::lab::probe::ModelError::NotAToken),
+        };
+        let model = model.map_err(|error| CliError::Usage(error.to_string()))?;
+        // The public key that the server verifies with, if it is configured here, is abused as a secret.
+        let verifier = caller.token.as_deref().and_then(|token| {
+            let kid = caller.inspection.as_ref()?.kid();
+            let keys = caller.rules.issuer_of(token)?.keys.iter();
+            keys.cloned().find(|key| key.components().is_some() && (kid.is_none() || key.kid() == kid.as_deref()))
+        });
+        let model = model.with_public(verifier.as_ref()).with_variant(context.variant.clone());
+        let request = Request {
+            target,
+            model: &model,
+            tool: args.tool.as_deref(),
+            arguments: arguments.as_ref(),
+            is_quick: args.quick,
+            metadata: metadata.as_ref(),
+        };
+        let all = PROBES.iter().filter(|probe| probe.is_quick || !args.quick).count();
+        let mut n = 0;
+        let each = |row: &Row| {
+            n += 1;
+            if shows_progress && row.mark != Mark::Sound && row.mark != Mark::Skipped {
+                let _ = writeln!(err, "{n}/{all} {} {}: {}", row.mark.sign(), row.probe.name, row.came());
+            }
+        };
+        match probing::probe(&request, now, each).await {
+            Ok(card) => Ok(Outcome::Made(Box::new(card))),
+            Err(Stopped::Target(error)) => Err(error.into()),
+            Err(Stopped::NoSuchTool(listed)) => {
+                let known = text::names(listed.tools.iter().map(|tool| &tool.name), 64, 12, ", ");
+                Ok(Outcome::NoSuchTool(known))
+            }
+            Err(Stopped::NotAccepted(stopped)) => {
+                let (reply, tool) = *stopped;
+                let good = Caller::new(Some(model.good.clone()), context);
+                Ok(Outcome::NotAccepted(Box::new(explained(target, &good, &reply, tool.as_deref(), context).await)))
+            }
+        }
+    })?;
+    match outcome? {
+        Outcome::Made(card) => {
+            on.known = exit(&card, args.strict);
+            match (json, args.markdown) {
+                (true, _) => {
+                    card.rows.iter().try_for_each(|row| json::line(on.out, &card.row_json(row)))?;
+                    json::line(on.out, &card.json())?;
+                }
+                (false, true) => write!(on.out, "{}", markdown(&card))?,
+                (false, false) => show(on.out, &card, paint)?,
+            }
+            Ok(on.known)
+        }
+        Outcome::NotAccepted(why) => {
+            on.known = match Exit::of_observation(&why.observation) {
+                Exit::Trouble => Exit::Trouble,
+                _ => Exit::NoVerdict,
+            };
+            on.say("the good token is not accepted, so nothing can be said about the others");
+            if json {
+                json::line(on.out, &why.json())?;
+            } else {
+                paint.explanation(on.out, &why.explanation(), of_observation(&why.observation))?;
+            }
+            Ok(on.known)
+        }
+        Outcome::NoSuchTool(known) => {
+            let tool = text::name(args.tool.as_deref().unwrap_or_default(), 64);
+            Err(CliError::Usage(format!(
+                "the server lists no tool {tool} for the good token, expected one of: {known}"
+            )))
+        }
+    }
+}
+
+/// Whether our own key signs for the server: it made the signature of the token in hand, or there is no token.
+fn fits(signer: &Signer, caller: &Caller) -> bool {
+    caller.token.as_deref().is_none_or(|token| signer.has_signed(token))
+}
+
+async fn explained(target: &Target, caller: &Caller, reply: &Reply, tool: Option<&str>, context: &Context) -> Why {
+    Asked { target, caller, tool, reply, visibility: None, now: context.now() }.explain().await
+}
+
+/// Other machines are probed only with consent.
+fn confirm(on: &mut Runner<'_>, args: &TestkitArgs, target: &Target) -> Result<(), CliError> {
+    if target.is_local() || args.yes {
+        return Ok(());
+    }
+    let count = PROBES.iter().filter(|probe| probe.is_quick || !args.quick).count();
+    let question = format!("send about {count} requests, most with bad tokens, to {}", target.place);
+    if !on.environment.at_terminal {
+        return Err(CliError::Usage(format!("--yes is needed to {question}")));
+    }
+    let _ = write!(on.err, "portcullis: {question}? [y/N] ");
+    let _ = on.err.flush();
+    let mut answer = String::new();
+    on.input.read_line(&mut answer)?;
+    match answer.trim().to_lowercase().as_str() {
+        "y" | "yes" => Ok(()),
+        _ => Err(CliError::Usage("not confirmed".to_owned())),
+    }
+}
+
+fn exit(card: &Card, is_strict: bool) -> Exit {
+    if card.failures() > 0 || is_strict && card.findings() > 0 {
+        Exit::Forbidden
+    } else if card.undecided() > 0 {
+        Exit::NoVerdict
+    } else {
+        Exit::Good
+    }
+}
+
+fn show(out: &mut dyn Write, card: &Card, paint: Paint) -> io::Result<()> {
+    let mut group = "";
+    for row in card.rows.iter().filter(|row| row.mark != Mark::Skipped) {
+        if row.probe.group != group {
+            group = row.probe.group;
+            writeln!(out, "{}", paint.title(group))?;
+        }
+        let style = match row.mark {
+            Mark::Sound => good(),
+            Mark::Measured(_) => anstyle::Style::new(),
+            _ if row.is_failure() => bad(),
+            _ => warning(),
+        };
+        let sign = paint.styled(row.mark.sign(), style);
+        let said = match row.mark {
+            Mark::Sound | Mark::Measured(_) => paint.note(&row.came()),
+            mark => {
+                let weight = if row.is_failure() {
+                    "FAILURE"
+                } else if row.is_finding() {
+                    "finding"
+                } else {
+                    "no verdict"
+                };
+                format!("{}: {} ({}); {}", paint.styled(weight, style), mark.words(), row.came(), row.probe.what)
+            }
+        };
+        writeln!(out, "  {sign} {} {said}", padded(row.probe.name, 30))?;
+    }
+    for extra in &card.extras {
+        if extra.group != group {
+            group = extra.group;
+            writeln!(out, "{}", paint.title(group))?;
+        }
+        let (sign, style) = match (extra.is_sound, extra.degree) {
+            (Some(true), _) => ("✔", good()),
+            (Some(false), Degree::Must) => ("✘", bad()),
+            (Some(false), _) => ("✘", warning()),
+            (None, _) => ("?", warning()),
+        };
+        writeln!(out, "  {} {} {}", paint.styled(sign, style), padded(extra.name, 30), extra.found)?;
+    }
+    let style = match (card.failures(), card.findings() + card.undecided()) {
+        (0, 0) => good(),
+        (0, _) => warning(),
+        _ => bad(),
+    };
+    writeln!(out, "{}", paint.styled(&card.summary(), style))?;
+    for note in card.notes() {
+        writeln!(out, "{note}")?;
+    }
+    writeln!(out, "{}", about(card))
+}
+
+/// A line about the server and the run.
+fn about(card: &Card) -> String {
+    let tool = card.tool.as_deref().map_or_else(|| "tools/list".to_owned(), |tool| text::name(tool, 64));
+    let requests = words::count(card.requests, "request");
+    format!("{} at {}, {tool}, {requests}, {}", card.server, card.target, card.at.rfc3339())
+}
+
+/// Formats a card as Markdown for a ticket.
+fn markdown(card: &Card) -> String {
+    let cell = |text: &str| text.replace('|', "\\|");
+    let mut out = format!("## Gate probe of {}\n\n**{}**\n\n", cell(&card.target), card.summary());
+    for note in card.notes() {
+        out.push_str(&format!("* {note}\n"));
+    }
+    out.push_str(&format!("* {}\n\n| | group | probe | degree | answer |\n|---|---|---|---|---|\n", about(card)));
+    for row in card.rows.iter().filter(|row| row.mark != Mark::Skipped) {
+        let degree = crate::lab::probe::degree_code(row.degree);
+        let came = match row.mark {
+            Mark::Sound | Mark::Measured(_) => row.came(),
+            mark => format!("**{}**: {}", mark.words(), row.came()),
+        };
+        out.push_str(&format!(
+            "| {} | {} | {} | {degree} | {} |\n",
+            row.mark.sign(),
+            row.probe.group,
+            cell(row.probe.name),
+            cell(&came)
+        ));
+    }
+    for extra in &card.extras {
+        let sign = extra.is_sound.map_or("?", |sound| if sound { "✔" } else { "✘" });
+        let degree = crate::lab::probe::degree_code(extra.degree);
+        out.push_str(&format!(
+            "| {sign} | {} | {} | {degree} | {} |\n",
+            extra.group,
+            cell(extra.name),
+            cell(&extra.found)
+        ));
+    }
+    out
+}

@@ -1,0 +1,382 @@
+//! The scorecard of a probe.
+
+use serde_json::{Value, json};
+
+use super::rows::{Degree, Probe, Wanted};
+use crate::auth::date::twice;
+use crate::auth::{NumericDate, TokenId};
+use crate::observe::{Observation, Observed};
+use crate::text::words;
+
+/// What an answer means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Mark {
+    /// As a sound server answers.
+    Sound,
+    /// Accepted, though a sound server refuses it.
+    Accepted,
+    /// Refused, though a sound server accepts it.
+    Refused,
+    /// The server failed with a 5xx status.
+    Crashed,
+    /// A measurement for the clock: accepted or refused.
+    Measured(bool),
+    /// The answer says nothing about the token.
+    NoVerdict,
+    /// It does not apply: without a key, or to tokens without that claim.
+    Skipped,
+}
+
+impl Mark {
+    /// The sign, which differs without colour too.
+    pub const fn sign(self) -> &'static str {
+        match self {
+            Self::Sound => "✔",
+            Self::Accepted | Self::Refused => "✘",
+            Self::Crashed => "!",
+            Self::Measured(_) => "·",
+            Self::NoVerdict => "?",
+            Self::Skipped => "-",
+        }
+    }
+
+    /// The code, for scripts.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Sound => "sound",
+            Self::Accepted => "accepted",
+            Self::Refused => "refused",
+            Self::Crashed => "server_failed",
+            Self::Measured(true) => "measured_accepted",
+            Self::Measured(false) => "measured_refused",
+            Self::NoVerdict => "no_verdict",
+            Self::Skipped => "skipped",
+        }
+    }
+
+    /// The meaning, as a phrase.
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::Sound => "as a sound server answers",
+            Self::Accepted => "accepted, though a sound server refuses it",
+            Self::Refused => "refused, though a sound server accepts it",
+            Self::Crashed => "the server failed",
+            Self::Measured(true) => "accepted",
+            Self::Measured(false) => "refused",
+            Self::NoVerdict => "no verdict",
+            Self::Skipped => "not applicable",
+        }
+    }
+}
+
+/// Whether an answer refuses a request that differs from an accepted one only in its token.
+pub fn is_refusal(observation: &Observation) -> bool {
+    match observation.observed() {
+        Observed::Refused | Observed::Forbidden | Observed::NoTool | Observed::TooLarge => true,
+        Observed::Unclear | Observed::NotMcp => {
+            matches!(observation.status, Some(400 | 402 | 404 | 406..=407 | 409..=428 | 430..=499))
+        }
+        _ => false,
+    }
+}
+
+/// A line of the card.
+#[derive(Clone, Debug)]
+pub struct Row {
+    /// The probe.
+    pub probe: &'static Probe,
+    /// How much depends on it; more than its own degree if the server's metadata say what it expects.
+    pub degree: Degree,
+    /// The ID of the token.
+    pub token_id: Option<TokenId>,
+    /// The answer; `None` if it was skipped.
+    pub observation: Option<Observation>,
+    /// What it means.
+    pub mark: Mark,
+}
+
+impl std::fmt::Debug for Probe {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
+impl Row {
+    /// Creates the line of a probe from its answer.
+    pub fn new(
+        probe: &'static Probe,
+        degree: Degree,
+        token_id: Option<TokenId>,
+        observation: Option<Observation>,
+    ) -> Self {
+        let mark = observation.as_ref().map_or(Mark::Skipped, |observation| mark(probe, observation));
+        Self { probe, degree, token_id, observation, mark }
+    }
+
+    /// Whether it counts as a failure.
+    pub fn is_failure(&self) -> bool {
+        self.degree == Degree::Must && matches!(self.mark, Mark::Accepted | Mark::Refused)
+    }
+
+    /// Whether it is a finding that is not a failure: good practice that is missing, or a server that failed.
+    pub fn is_finding(&self) -> bool {
+        self.mark == Mark::Crashed
+            || self.degree == Degree::Should && matches!(self.mark, Mark::Accepted | Mark::Refused)
+    }
+
+    /// The answer in words.
+    pub fn came(&self) -> String {
+        self.observation.as_ref().map_or_else(String::new, |observation| {
+            let codes = observation.codes();
+            let codes = if codes.is_empty() { String::new() } else { format!(" ({codes})") };
+            format!("{}{codes}", observation.observed().word().to_lowercase())
+        })
+    }
+}
+
+fn mark(probe: &Probe, observation: &Observation) -> Mark {
+    let observed = observation.observed();
+    if observed == Observed::ServerFailed {
+        return Mark::Crashed;
+    }
+    let accepted = matches!(observed, Observed::Ran | Observed::Failed | Observed::BadArguments);
+    let refused = is_refusal(observation);
+    let closed = matches!(observation.silence, Some(crate::observe::NoAnswer::Closed(_)));
+    match probe.wanted {
+        Wanted::Accept if accepted => Mark::Sound,
+        Wanted::Accept if refused => Mark::Refused,
+        Wanted::Refuse if refused => Mark::Sound,
+        Wanted::RefuseOrTooLarge if refused || closed => Mark::Sound,
+        Wanted::Refuse | Wanted::RefuseOrTooLarge if accepted => Mark::Accepted,
+        Wanted::Either if accepted || refused => Mark::Measured(accepted),
+        _ => Mark::NoVerdict,
+    }
+}
+
+/// A line that is not about a token of the table: sessions, and the form of refusals.
+#[derive(Clone, Debug)]
+pub struct Extra {
+    /// The group, for reports.
+    pub group: &'static str,
+    /// The name.
+    pub name: &'static str,
+    /// How much depends on it.
+    pub degree: Degree,
+    /// What was found, as a sentence.
+    pub found: String,
+    /// Whether it is as a sound server does it; `None` without a verdict.
+    pub is_sound: Option<bool>,
+}
+
+/// The allowance for clocks that was measured, in seconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Allowance {
+    /// The largest time after `exp` at which the token was accepted; 0 if none was.
+    pub accepted: i64,
+    /// The smallest time at which it was refused; `None` if none was.
+    pub refused: Option<i64>,
+}
+
+impl Allowance {
+    fn of(rows: &[Row], prefix: &str) -> Option<Self> {
+        let seconds = |row: &Row| row.probe.name.strip_prefix(prefix)?.trim_end_matches(" s").parse::<i64>().ok();
+        let mut found: Option<Self> = None;
+        for row in rows {
+            let (Some(seconds), Mark::Measured(accepted)) = (seconds(row), row.mark) else { continue };
+            let found = found.get_or_insert_default();
+            match accepted {
+                true => found.accepted = found.accepted.max(seconds),
+                false => found.refused = Some(found.refused.map_or(seconds, |known| known.min(seconds))),
+            }
+        }
+        found
+    }
+
+    /// The allowance as a phrase: `between 29 s and 45 s`.
+    pub fn words(self) -> String {
+        match self {
+            Self { accepted: 0, refused: Some(refused) } => format!("less than {refused} s"),
+            Self { accepted, refused: Some(refused) } if refused > accepted => {
+                format!("between {accepted} s and {refused} s")
+            }
+            Self { accepted, refused: Some(_) } => format!("up to {accepted} s, not consistently"),
+            Self { accepted, refused: None } => format!("more than {accepted} s"),
+        }
+    }
+}
+
+/// The results of a probe.
+#[derive(Clone, Debug)]
+pub struct Card {
+    /// The server, safe to show.
+    pub target: String,
+    /// The server's name and protocol, safe to show.
+    pub server: String,
+    /// The tool that was called; `None` if the tools were only listed.
+    pub tool: Option<String>,
+    /// Whether tokens were signed with a key that the server trusts.
+    pub has_key: bool,
+    /// When the probe began.
+    pub at: NumericDate,
+    /// How many requests were sent.
+    pub requests: usize,
+    /// One line for each probe.
+    pub rows: Vec<Row>,
+    /// Further lines.
+    pub extras: Vec<Extra>,
+}
+
+impl Card {
+    /// Adds the lines about the form of refusals.
+    pub fn conclude(&mut self) {
+        let refused = |wanted: &dyn Fn(&Observation) -> bool| {
+            let answers = self.rows.iter().filter_map(|row| row.observation.as_ref());
+            answers.filter(|answer| is_refusal(answer) && wanted(answer)).count()
+        };
+        let all = refused(&|_| true);
+        let over_http = self.rows.iter().any(|row| row.observation.as_ref().is_some_and(|o| o.status.is_some()));
+        if all == 0 || !over_http {
+            return;
+        }
+        let other = refused(&|answer| !matches!(answer.status, Some(400 | 401 | 413 | 414 | 431)));
+        let bare = refused(&|answer| answer.status == Some(401) && answer.challenge.is_none());
+        let with_401 = refused(&|answer| answer.status == Some(401));
+        let named = refused(&|answer| answer.status == Some(401) && answer.resource_metadata.is_some());
+        let mut add = |name, is_sound, found| {
+            self.extras.push(Extra { group: "answer", name, degree: Degree::Should, found, is_sound: Some(is_sound) });
+        };
+        let of_all = |n: usize| format!("{n} of {}", words::count(all, "refusal"));
+        add("refused with 401", other == 0, format!("{} have another status than 401 or 400", of_all(other)));
+        if with_401 > 0 {
+            add(
+                "challenge",
+                bare == 0,
+                format!("{bare} of {} with 401 lack WWW-Authenticate (RFC 6750 §3)", words::count(with_401, "refusal")),
+            );
+            add(
+                "metadata named",
+                named > 0,
+                format!(
+                    "{named} of {} with 401 name resource_metadata (RFC 9728 §5.1)",
+                    words::count(with_401, "refusal")
+                ),
+            );
+        }
+    }
+
+    /// The number of failures.
+    pub fn failures(&self) -> usize {
+        let extra = |extra: &&Extra| extra.degree == Degree::Must && extra.is_sound == Some(false);
+        self.rows.iter().filter(|row| row.is_failure()).count() + self.extras.iter().filter(extra).count()
+    }
+
+    /// The number of findings that are not failures.
+    pub fn findings(&self) -> usize {
+        let extra = |extra: &&Extra| extra.degree != Degree::Must && extra.is_sound == Some(false);
+        self.rows.iter().filter(|row| row.is_finding()).count() + self.extras.iter().filter(extra).count()
+    }
+
+    /// The number of probes without a verdict.
+    pub fn undecided(&self) -> usize {
+        let extra = |extra: &&Extra| extra.is_sound.is_none();
+        let row = |row: &&Row| row.mark == Mark::NoVerdict;
+        self.rows.iter().filter(row).count() + self.extras.iter().filter(extra).count()
+    }
+
+    /// The number of probes that were made.
+    pub fn made(&self) -> usize {
+        self.rows.iter().filter(|row| row.mark != Mark::Skipped).count() + self.extras.len()
+    }
+
+    /// The allowance after `exp`.
+    pub fn after_exp(&self) -> Option<Allowance> {
+        Allowance::of(&self.rows, "exp -")
+    }
+
+    /// The allowance before `nbf`.
+    pub fn before_nbf(&self) -> Option<Allowance> {
+        Allowance::of(&self.rows, "nbf +")
+    }
+
+    /// The result in a sentence.
+    pub fn summary(&self) -> String {
+        let (failures, findings, undecided) = (self.failures(), self.findings(), self.undecided());
+        let mut said = match failures {
+            0 => format!("no failure in {}", words::count(self.made(), "probe")),
+            n => format!("{} in {}", words::count(n, "failure"), words::count(self.made(), "probe")),
+        };
+        if findings > 0 {
+            said.push_str(&format!(", {}", words::count(findings, "finding")));
+        }
+        if undecided > 0 {
+            said.push_str(&format!(", {undecided} without a verdict"));
+        }
+        said
+    }
+
+    /// Further sentences: the allowance for clocks, and what was not tried.
+    pub fn notes(&self) -> Vec<String> {
+        let allowance = |name: &str, found: Option<Allowance>| Some(format!("allowance {name}: {}", found?.words()));
+        let skipped = self.rows.iter().filter(|row| row.mark == Mark::Skipped).count();
+        let skipped = (skipped > 0).then(|| match self.has_key {
+            true => format!("{} do not apply to this token", words::count(skipped, "probe")),
+            false => format!(
+                "{} need a key that the server trusts (--secret-file or --signing-key)",
+                words::count(skipped, "probe")
+            ),
+        });
+        [allowance("after exp", self.after_exp()), allowance("before nbf", self.before_nbf()), skipped]
+            .into_iter()
+            .flatten()
+            .collect()
+    }
+
+    /// Formats a line for scripts.
+    pub fn row_json(&self, row: &Row) -> Value {
+        json!({
+            "group": row.probe.group,
+            "name": row.probe.name,
+            "what": row.probe.what,
+            "degree": degree_code(row.degree),
+            "mark": row.mark.code(),
+            "token_id": row.token_id.map(|id| id.to_string()),
+            "answer": row.observation.as_ref().map(Observation::json),
+        })
+    }
+
+    /// Formats the summary for scripts.
+    pub fn json(&self) -> Value {
+        let allowance = |found: Option<Allowance>| {
+            found.map(|found| json!({ "accepted_seconds": found.accepted, "refused_seconds": found.refused }))
+        };
+        json!({
+            "target": self.target,
+            "server": self.server,
+            "tool": self.tool,
+            "at": twice(self.at),
+            "probes": self.made(),
+            "requests": self.requests,
+            "failures": self.failures(),
+            "findings": self.findings(),
+            "undecided": self.undecided(),
+            "allowance_after_exp": allowance(self.after_exp()),
+            "allowance_before_nbf": allowance(self.before_nbf()),
+            "further": self.extras.iter().map(|extra| json!({
+                "group": extra.group,
+                "name": extra.name,
+                "degree": degree_code(extra.degree),
+                "sound": extra.is_sound,
+                "found": extra.found,
+            })).collect::<Vec<_>>(),
+        })
+    }
+}
+
+/// The code of a degree.
+pub const fn degree_code(degree: Degree) -> &'static str {
+    match degree {
+        Degree::Must => "must",
+        Degree::Should => "should",
+        Degree::Allowance => "allowance",
+    }
+}

@@ -1,0 +1,12 @@
+//! The gate probe: tests whether a foreign server treats tokens as a sound server does. Pure: the requests are made
+//! elsewhere (`probing`).
+//!
+//! [`PROBES`] is the only table. A [`Card`] holds the answers and what they mean.
+
+mod card;
+mod model;
+mod rows;
+
+pub use card::{Allowance, Card, Extra, Mark, Row, degree_code, is_refusal};
+pub use model::{Model, ModelError, Wanted};
+pub use rows::{Carried, Degree, GOOD, PROBES, Probe, Wanted as WantedAnswer};
