@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 use zeroize::Zeroizing;
 
 use crate::auth::{NumericDate, TokenId};
+use crate::lab::drill::Drill;
 use crate::lab::probe::{Card, Carried, Degree, Extra, GOOD, Model, PROBES, Probe, Row};
 use crate::observe::{NoAnswer, Observation, Observed, Reply};
 use crate::target::{Called, Carriage, Connection, Dialect, Listed, OpenError, Target, TargetError};
@@ -258,4 +259,127 @@ async fn sessions(
         });
     }
     Ok(found)
+}
+
+/// Makes the calls that a drill asks for, each at its time, with one connection as long as it holds.
+pub async fn drill(
+    target: &Target,
+    token: &str,
+    call: (&str, &Map<String, Value>),
+    drill: &mut Drill,
+    now: impl Fn() -> NumericDate,
+) -> Result<(), Stopped> {
+    let carriage = Carriage::bearer(Some(token));
+    let (tool, arguments) = call;
+    let mut connection: Option<Connection> = None;
+    let mut dialect = Dialect::Auto;
+    while let Some(next) = drill.next() {
+        let Some(at) = drill.call_at(now()) else {
+            let left = next.since(now()).as_duration();
+            // At most a second at a time, so that a change of the clock is noticed.
+            tokio::time::sleep(left.min(Duration::from_secs(1))).await;
+            continue;
+        };
+        if connection.as_ref().is_none_or(|open| !open.is_open()) {
+            connection = match Connection::open(target, &carriage, &dialect).await {
+                Ok(open) => {
+                    dialect = open.dialect();
+                    Some(open)
+                }
+                Err(OpenError::Target(error)) => return Err(error.into()),
+                Err(OpenError::Server(refused)) => {
+                    drill.record_observed(at, &Observation::of(&refused.reply));
+                    continue;
+                }
+            };
+        }
+        if let Some(open) = &connection {
+            // Connecting may have taken a while.
+            let at = drill.call_at(now()).unwrap_or(at);
+            let called = open.call(tool, arguments.clone(), BOUND).await;
+            drill.record_observed(at, &Observation::of(&called.reply));
+        }
+    }
+    if let Some(open) = connection {
+        open.close().await;
+    }
+    Ok(())
+}
+
+/// The longest allowance that is searched for, in seconds: the largest that any known server has, and one more.
+const LONGEST_ALLOWANCE: i64 = 301;
+
+/// A boundary that was found by signing tokens with different times, in whole seconds from the claim.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Boundary {
+    /// The largest distance at which the token was accepted; `None` if it never was.
+    pub accepted: Option<i64>,
+    /// The smallest distance at which it was refused; `None` if it never was.
+    pub refused: Option<i64>,
+    /// How many tokens were tried.
+    pub tries: usize,
+}
+
+/// Finds how long after `exp` (`claim` is `exp`) or before `nbf` the server accepts a token, without waiting: by
+/// bisection over tokens that are signed with the trusted key.
+pub async fn boundary(
+    target: &Target,
+    model: &Model,
+    call: (&str, &Map<String, Value>),
+    claim: &str,
+    now: impl Fn() -> NumericDate,
+) -> Result<Boundary, Stopped> {
+    let tool = Some((call.0.to_owned(), call.1.clone()));
+    let mut prober = Prober { target, dialect: Dialect::Auto, tool, requests: 0 };
+    let mut found = Boundary { accepted: None, refused: None, tries: 0 };
+    // From well inside to beyond every allowance.
+    let (mut low, mut high) = (-2, LONGEST_ALLOWANCE);
+    for distance in [low, high] {
+        try_at(&mut prober, model, claim, distance, &now, &mut found).await?;
+    }
+    if found.accepted == Some(low) && found.refused == Some(high) {
+        while high - low > 1 {
+            let middle = low + (high - low) / 2;
+            if try_at(&mut prober, model, claim, middle, &now, &mut found).await? {
+                low = middle
+            } else {
+                high = middle
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// Tries a token that is `distance` seconds beyond its time. Returns whether it was accepted.
+async fn try_at(
+    prober: &mut Prober<'_>,
+    model: &Model,
+    claim: &str,
+    distance: i64,
+    now: impl Fn() -> NumericDate,
+    found: &mut Boundary,
+) -> Result<bool, Stopped> {
+    let span = crate::text::Span::seconds(distance);
+    let at = now();
+    let mut claims = model.claims.clone();
+    let time = if claim == "exp" { at.plus(-span) } else { at.plus(span) };
+    claims.insert(claim.to_owned(), time.whole_second().json_number());
+    claims.insert("iat".to_owned(), at.plus(-span).plus(-crate::text::Span::HOUR).whole_second().json_number());
+    let token = model.signed(&Value::Object(claims).to_string()).unwrap_or_default();
+    let reply = prober.ask(&Carriage::bearer(Some(&token))).await?;
+    found.tries += 1;
+    let accepted = match Observation::of(&reply).verdict() {
+        Some(crate::auth::Verdict::Allowed) => true,
+        Some(_) => false,
+        None => {
+            return Err(Stopped::NotAccepted(Box::new((reply, prober.tool.as_ref().map(|(name, _)| name.clone())))));
+        }
+    };
+    let place = if accepted { &mut found.accepted } else { &mut found.refused };
+    *place = Some(match (*place, accepted) {
+        (Some(known), true) => known.max(distance),
+        (Some(known), false) => known.min(distance),
+        (None, _) => distance,
+    });
+    Ok(accepted)
 }

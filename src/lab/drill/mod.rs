@@ -7,6 +7,7 @@ mod plan;
 mod report;
 
 use crate::auth::{Decision, Leeway, Lifetime, NumericDate, Outcome, Verdict};
+use crate::observe::Observation;
 use crate::text::Span;
 use crate::text::words::exact;
 
@@ -81,6 +82,7 @@ impl Drill {
             first_refused: None,
             fault: None,
             is_cancelled: false,
+            skew: None,
         };
         Ok(Self { begin, next: Some(first), first, found })
     }
@@ -164,6 +166,43 @@ impl Drill {
             Pace::Real => self.wait_on(at),
             Pace::Shifted => self.bisect(),
         }
+    }
+
+    /// Makes the drill one of a foreign server, whose allowance for clocks is measured.
+    #[must_use]
+    pub fn of_server(mut self) -> Self {
+        self.found.skew = Some(Span::ZERO);
+        self
+    }
+
+    /// Records the answer of a foreign server to a call at `at`.
+    pub fn record_observed(&mut self, at: NumericDate, observation: &Observation) {
+        if let Some(date) = observation.date {
+            // The header is rounded down to a second.
+            let skew = date.since(at.whole_second());
+            self.found.skew = Some(if skew.abs() > Span::SECOND { skew } else { Span::ZERO });
+        }
+        self.found.calls += 1;
+        match observation.verdict() {
+            Some(Verdict::Allowed) => {
+                if self.found.first_refused.as_ref().is_some_and(|refused| refused.at <= at) {
+                    self.end(Some("the token was refused, then allowed again".to_owned()));
+                    return;
+                }
+                self.found.last_allowed = Some(Sample { at, code: "allowed" });
+            }
+            Some(Verdict::Unauthorized) => {
+                if self.found.first_refused.is_none() {
+                    self.found.first_refused = Some(Sample { at, code: "unauthorized" });
+                }
+            }
+            Some(Verdict::Forbidden) | None => {
+                let when = from_exp(at, self.found.exp);
+                self.end(Some(format!("at {when}: {observation}")));
+                return;
+            }
+        }
+        self.wait_on(at);
     }
 
     /// Ends the drill before the boundary is found.

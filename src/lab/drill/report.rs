@@ -38,7 +38,13 @@ pub struct Report {
     pub fault: Option<String>,
     /// Whether the user ended the drill before the boundary was found.
     pub is_cancelled: bool,
+    /// The clock of a foreign server minus ours, as far as it is known; `None` for our own gate. A foreign server may
+    /// allow for differences between clocks, which is measured and not held against it.
+    pub skew: Option<Span>,
 }
+
+/// The largest allowance of a foreign server that is not held against it.
+const MOST_ALLOWED: Span = Leeway::MAX.span();
 
 impl Report {
     /// Whether the gate refused the token from the expected time on.
@@ -58,6 +64,18 @@ impl Report {
             let last = self.last_allowed.as_ref()?;
             return Some(format!("still allowed at {}", from_exp(last.at, self.exp)));
         };
+        if let Some(skew) = self.skew {
+            // By the server's clock, the token expires earlier by its lead.
+            let there = expected.plus(-skew);
+            let early = there.since(refused.at);
+            if early > Span::SECOND + self.plan.every {
+                return Some(format!("refused too early, at {}", from_exp(refused.at, self.exp)));
+            }
+            if allowed.at.since(there) > MOST_ALLOWED {
+                return Some(format!("allowed too long, still at {}", from_exp(allowed.at, self.exp)));
+            }
+            return None;
+        }
         if refused.at < expected {
             return Some(format!("refused too early, at {}", from_exp(refused.at, self.exp)));
         }
@@ -104,13 +122,17 @@ impl Report {
             None => "unknown".to_owned(),
         };
         let expected = self.expected();
-        vec![
+        let skew = self.skew.filter(|skew| skew.abs() > Span::seconds(2));
+        let skew = skew.map(|skew| ("server's clock", crate::text::words::with_sign(skew, exact)));
+        let mut lines = vec![
             ("expected", format!("{}, {}", time(expected), from_exp(expected, self.exp))),
             ("last allowed", seen(&self.last_allowed)),
             ("first refused", seen(&self.first_refused)),
             ("boundary", border),
             ("leeway seen", leeway),
-        ]
+        ];
+        lines.extend(skew);
+        lines
     }
 
     /// The state of a running drill, in words.
@@ -127,6 +149,10 @@ impl Report {
         match (&self.fault, self.found_to()) {
             _ if self.is_cancelled => "CANCELLED".to_owned(),
             (Some(fault), _) => format!("FAILED: {fault}"),
+            (None, Some(apart)) if self.skew.is_some() => {
+                let refused = self.first_refused.as_ref().map_or(self.exp, |seen| seen.at);
+                format!("PASSED: refused from {} (±{})", from_exp(refused, self.exp), exact(apart))
+            }
             (None, Some(apart)) => {
                 let end = from_exp(self.expected(), self.exp);
                 format!("PASSED: refused from {end} (±{})", exact(apart))
@@ -191,6 +217,7 @@ impl DrillResult {
             "found_to": report.found_to().map(Span::as_seconds_f64),
             "leeway_above": leeway.map(|(above, _)| above.as_seconds_f64()),
             "leeway_most": leeway.map(|(_, most)| most.as_seconds_f64()),
+            "skew": report.skew.map(Span::as_seconds_f64),
         })
     }
 }
@@ -219,6 +246,7 @@ mod tests {
             first_refused: sample(refused),
             fault: None,
             is_cancelled: false,
+            skew: None,
         };
         let (_, seen) = report.lines(NumericDate::rfc3339).remove(4);
         assert_eq!(seen, words);
