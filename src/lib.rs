@@ -14,6 +14,7 @@ pub mod gate;
 pub mod issuer_keys;
 pub mod lab;
 pub mod look;
+pub mod report;
 pub mod server;
 pub mod signals;
 pub mod store;

@@ -6,10 +6,13 @@ use std::time::Duration;
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Subcommand};
 
-use super::values::{Rate, algorithm, denial, duration, listing, rate, span, time, when};
+use super::values::{
+    Rate, algorithm, denial, duration, expected_answer, expected_decision, listing, rate, span, time, when,
+};
 use crate::auth::issue::TimeInput;
 use crate::auth::{Algorithm, NumericDate};
 use crate::endpoint::{self, Address, Denial, HostName, Listing, Page, parse_url};
+use crate::lab::expected::ExpectedAnswer;
 
 /// Sign a token and print it
 #[derive(Debug, Args)]
@@ -90,6 +93,11 @@ pub struct CheckArgs {
     /// Check a caller without a token
     #[arg(long)]
     pub no_token: bool,
+
+    /// Compare the answer with this one, and exit with 0 or 4: allowed, forbidden, unauthorized or a reason's
+    /// code
+    #[arg(long, value_name = "ANSWER", value_parser = expected_decision(), hide_possible_values = true)]
+    pub expect: Option<ExpectedAnswer>,
 }
 
 /// Call a tool with a token; print the answer, and the reason on standard error
@@ -106,6 +114,23 @@ pub struct CallArgs {
     /// Call without a token
     #[arg(long)]
     pub no_token: bool,
+
+    /// Compare the answer with this one, and exit with 0 or 4: allowed, forbidden, unauthorized or a reason's
+    /// code, or `invalid_arguments` or `tool_failed`
+    #[arg(long, value_name = "ANSWER", value_parser = expected_answer(), hide_possible_values = true)]
+    pub expect: Option<ExpectedAnswer>,
+}
+
+/// The report of a command for other programs.
+#[derive(Clone, Debug, Default, Args)]
+pub struct ReportOptions {
+    /// Also write the results to this file, as JUnit XML
+    #[arg(long, value_name = "FILE")]
+    pub junit: Option<PathBuf>,
+
+    /// Print the results as TAP (Test Anything Protocol, version 14)
+    #[arg(long)]
+    pub tap: bool,
 }
 
 /// Show who may call what: a table of callers and tools
@@ -124,8 +149,12 @@ pub struct MatrixArgs {
     pub markdown: bool,
 
     /// Print comma-separated values (RFC 4180)
-    #[arg(long)]
+    #[arg(long, conflicts_with = "tap")]
     pub csv: bool,
+
+    /// The report.
+    #[command(flatten)]
+    pub report: ReportOptions,
 }
 
 /// Call a tool before and after a token expires; find when the gate starts to refuse it
@@ -160,6 +189,10 @@ pub struct DrillArgs {
     /// Print a Markdown report for a ticket
     #[arg(long)]
     pub markdown: bool,
+
+    /// The report.
+    #[command(flatten)]
+    pub report: ReportOptions,
 }
 
 /// Make test tokens with every classic fault, or check how the gate answers them
@@ -184,6 +217,10 @@ pub struct TestkitArgs {
     /// Print the results as Markdown for a ticket
     #[arg(long, requires = "run")]
     pub markdown: bool,
+
+    /// The report.
+    #[command(flatten)]
+    pub report: ReportOptions,
 }
 
 /// Revoke a token before it expires, restore it, or list revocations
@@ -367,4 +404,12 @@ pub enum PolicyCommand {
 pub struct PolicyCheckArgs {
     /// The policy file; - reads standard input
     pub file: PathBuf,
+
+    /// Print the results of the expectations as Markdown
+    #[arg(long)]
+    pub markdown: bool,
+
+    /// The report.
+    #[command(flatten)]
+    pub report: ReportOptions,
 }

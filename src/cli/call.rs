@@ -2,11 +2,14 @@
 //! standard error.
 
 use super::arguments::CallArgs;
+use super::expect::Expected;
 use super::json::DecisionJson;
+use super::paint::Paint;
 use super::{CliError, Context, Exit, Runner, json};
 use crate::auth::{Inspection, Outcome};
 use crate::gate::activity::explain_record;
 use crate::gate::{CallRequest, Origin, RawArguments};
+use crate::lab::expected::ActualAnswer;
 
 /// Calls a tool.
 pub fn run(on: &mut Runner<'_>, args: &CallArgs, context: &Context, json: bool) -> Result<Exit, CliError> {
@@ -33,10 +36,13 @@ pub fn run(on: &mut Runner<'_>, args: &CallArgs, context: &Context, json: bool) 
         at: now,
         judged_at: now,
     });
-    on.known = match called.outcome {
-        Outcome::Refused(verdict) => verdict.into(),
-        Outcome::Done(_) => Exit::Good,
-        Outcome::BadArguments(_) | Outcome::ToolFailed(_) => Exit::Failed,
+    let expected =
+        args.expect.map(|expected| Expected::new(expected, ActualAnswer::called(&called.decision, &called.outcome)));
+    on.known = match (&expected, &called.outcome) {
+        (Some(expected), _) => expected.exit(),
+        (None, Outcome::Refused(verdict)) => (*verdict).into(),
+        (None, Outcome::Done(_)) => Exit::Good,
+        (None, Outcome::BadArguments(_) | Outcome::ToolFailed(_)) => Exit::Failed,
     };
     // The tool has been called: its answer must be flushed even if the explanation cannot be written.
     let answered = json::line(on.out, &called.outcome.answer()).and_then(|()| on.out.flush());
@@ -47,12 +53,14 @@ pub fn run(on: &mut Runner<'_>, args: &CallArgs, context: &Context, json: bool) 
         let mut decided =
             DecisionJson::new(&called.decision, &[], called.record.token_id, tool, now).with_claims(judged);
         decided.trouble = called.outcome.trouble();
+        decided.expected = expected;
         json::line(on.err, &decided)
     } else {
         let mut text = explain_record(&called.record, judged);
         let refused = inspection.iter().filter(|_| called.decision.reason().is_some());
         refused.flat_map(Inspection::key_hints).for_each(|hint| text.finding(hint));
-        writeln!(on.err, "{text}")
+        let written = writeln!(on.err, "{text}");
+        expected.map_or(written, |expected| expected.show(on.err, Paint(false)))
     };
     answered?;
     Ok(on.known)

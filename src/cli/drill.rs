@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::arguments::DrillArgs;
 use super::paint::{Paint, bad, good};
+use super::report::Form;
 use super::{CliError, Context, Exit, Runner, json};
 use crate::auth::explain::mapped;
 use crate::auth::{IssueRequest, NumericDate, TokenId};
@@ -12,6 +13,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::gate::{CallRequest, Gate, Origin, RawArguments};
 use crate::lab::drill::{Drill, DrillResult, Pace, Plan, Subject, end_of_new};
 use crate::lab::evidence::drill_markdown;
+use crate::report::tap;
 use crate::text;
 
 /// Drills one token. Returns `Exit::Good` if the gate starts to refuse it at the expected time.
@@ -22,7 +24,7 @@ pub fn run(
     json: bool,
     paint: Paint,
 ) -> Result<Exit, CliError> {
-    Runner::one_form(json, args.markdown)?;
+    let form = args.report.form(json, args.markdown)?;
     let gate = context.gate(true)?;
     let rules = gate.shared().rules();
     let (token, tool) = match args.words.as_slice() {
@@ -72,11 +74,14 @@ pub fn run(
     let claims = mapped(&judged);
     let subject = Subject { id: TokenId::of(&token), jti: judged.jti, name, claims, tool: tool.into() };
     let found = DrillResult { subject, report: drill.report(), at: context.now(), judged_by: rules.described() };
-    on.known = if found.report.passed() { Exit::Good } else { Exit::Forbidden };
-    match (json, args.markdown) {
-        (true, _) => json::line(on.out, &found.json())?,
-        (false, true) => write!(on.out, "{}", drill_markdown(&found))?,
-        (false, false) => show(on.out, &found, paint)?,
+    let report = found.report();
+    on.known = report.verdict().into();
+    on.junit(&args.report, &report)?;
+    match form {
+        Form::Json => json::line(on.out, &found.json())?,
+        Form::Markdown => write!(on.out, "{}", drill_markdown(&found))?,
+        Form::Tap => write!(on.out, "{}", tap(&report))?,
+        Form::Text => show(on.out, &found, paint)?,
     }
     Ok(on.known)
 }

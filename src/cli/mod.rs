@@ -15,6 +15,7 @@ mod call;
 mod check;
 mod context;
 mod drill;
+mod expect;
 mod inspect;
 mod issue;
 mod json;
@@ -24,6 +25,7 @@ mod matrix;
 mod options;
 mod paint;
 mod policy;
+mod report;
 mod revoke;
 mod serve;
 mod testkit;
@@ -37,6 +39,7 @@ use clap::ColorChoice;
 use crate::auth::keys::SignerOptions;
 use crate::auth::{IssueError, Verdict};
 use crate::config::{self, ConfigError};
+use crate::report::JunitError;
 use crate::server::ServeError;
 use crate::signals;
 use crate::store::StoreError;
@@ -63,16 +66,19 @@ pub enum Exit {
     Forbidden = 4,
     /// Allowed, but the arguments or the tool failed.
     Failed = 5,
+    /// No expectation failed, but at least one could not be tested.
+    NoVerdict = 6,
 }
 
 /// The meaning of each exit code, as shown in help and README.
-pub const EXITS: [(Exit, &str); 6] = [
+pub const EXITS: [(Exit, &str); 7] = [
     (Exit::Good, "allowed or valid"),
     (Exit::Trouble, "error in a file, the secret, the configuration or a connection"),
     (Exit::Usage, "usage error"),
     (Exit::Unauthorized, "unauthorized or invalid"),
     (Exit::Forbidden, "forbidden, or an expectation, drill or test token failed"),
     (Exit::Failed, "allowed, but the arguments or the tool failed"),
+    (Exit::NoVerdict, "no verdict: nothing failed, but not everything could be tested"),
 ];
 
 impl From<Verdict> for Exit {
@@ -117,15 +123,21 @@ pub enum CliError {
     /// The token cannot be issued.
     #[error(transparent)]
     Issue(#[from] IssueError),
+    /// The report cannot be written as JUnit XML.
+    #[error(transparent)]
+    Report(#[from] JunitError),
 }
 
 impl CliError {
     /// Returns the exit code of the process.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Config(_) | Self::Io(_) | Self::NeitherTokenNorFile { .. } | Self::Store(_) | Self::Serve(_) => {
-                Exit::Trouble as u8
-            }
+            Self::Config(_)
+            | Self::Io(_)
+            | Self::NeitherTokenNorFile { .. }
+            | Self::Store(_)
+            | Self::Serve(_)
+            | Self::Report(_) => Exit::Trouble as u8,
             Self::Usage(_) | Self::Issue(_) => Exit::Usage as u8,
             Self::Signalled(number) => signals::exit_code(*number),
         }
@@ -170,14 +182,6 @@ impl Runner<'_> {
         let _ = self.err.write_all(format!("portcullis: {text}\n").as_bytes());
     }
 
-    /// Rejects `--json` together with `--markdown`.
-    fn one_form(json: bool, markdown: bool) -> Result<(), CliError> {
-        match json && markdown {
-            true => Err(CliError::Usage("--json cannot be used with --markdown".to_owned())),
-            false => Ok(()),
-        }
-    }
-
     /// Rejects a token in the tool's place: the tool is missing, or the two are swapped.
     fn tool<'w>(word: &'w str, wanted: &str) -> Result<&'w str, CliError> {
         let is_source = word == "-" || word.strip_prefix('@').is_some_and(|path| config::typed(path).is_file());
@@ -201,7 +205,7 @@ impl Runner<'_> {
         let json = settings.json;
         let paint = self.paint(settings.color.unwrap_or(ColorChoice::Auto));
         match command {
-            Command::Policy(PolicyCommand::Check(args)) => return policy::check(self, &args.file, json, paint),
+            Command::Policy(PolicyCommand::Check(args)) => return policy::check(self, args, json, paint),
             Command::Keys(KeysCommand::New(args)) => return keys::new(self, args),
             Command::Keys(KeysCommand::Jwks(args)) if !args.files.is_empty() => {
                 return keys::jwks_of_files(self, args, settings);

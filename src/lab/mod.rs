@@ -3,6 +3,6 @@
 
 pub mod drill;
 pub mod evidence;
+pub mod expected;
 pub mod kit;
-mod redacted;
 pub mod score;

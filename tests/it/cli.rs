@@ -8,6 +8,7 @@ mod keys;
 mod lints;
 mod manual;
 pub mod matrix;
+mod reports;
 mod secrets;
 mod stream;
 mod timelab;

@@ -1,0 +1,41 @@
+//! `--expect`: turns the comparison with an expected answer into the exit code.
+
+use std::io::{self, Write};
+
+use serde::Serialize;
+
+use super::Exit;
+use super::paint::{Paint, bad, good};
+use crate::lab::expected::{ActualAnswer, Comparison, ExpectedAnswer};
+
+/// The expected answer, compared with the actual one.
+#[derive(Serialize)]
+pub struct Expected {
+    expected: &'static str,
+    passed: bool,
+    /// The comparison in one sentence; safe to show.
+    #[serde(skip)]
+    sentence: String,
+}
+
+impl Expected {
+    /// Compares an answer with the expected one.
+    pub fn new(expected: ExpectedAnswer, actual: ActualAnswer<'_>) -> Self {
+        let (passed, sentence) = match expected.compare(actual) {
+            Comparison::Met => (true, format!("{}, as expected", expected.word())),
+            Comparison::NotMet(sentence) | Comparison::Unknown(sentence) => (false, sentence),
+        };
+        Self { expected: expected.word(), passed, sentence }
+    }
+
+    /// The exit code of the command.
+    pub const fn exit(&self) -> Exit {
+        if self.passed { Exit::Good } else { Exit::Forbidden }
+    }
+
+    /// Writes the comparison as a line.
+    pub fn show(&self, out: &mut dyn Write, paint: Paint) -> io::Result<()> {
+        let (sign, style) = if self.passed { ("✔", good()) } else { ("✘", bad()) };
+        writeln!(out, "{} {}", paint.styled(sign, style), self.sentence)
+    }
+}
