@@ -223,6 +223,29 @@ pub struct TestkitArgs {
     pub report: ReportOptions,
 }
 
+/// Run a test plan: tokens, calls and expected answers in one file
+#[derive(Debug, Args)]
+pub struct TestArgs {
+    /// The plan, a TOML file; - reads standard input
+    pub plan: PathBuf,
+
+    /// Also fail for every tool that no case calls
+    #[arg(long)]
+    pub every_tool_has_a_case: bool,
+
+    /// Also call every tool without a token, and fail if a call is allowed
+    #[arg(long)]
+    pub no_anonymous: bool,
+
+    /// Print the results as Markdown for a ticket
+    #[arg(long)]
+    pub markdown: bool,
+
+    /// The report.
+    #[command(flatten)]
+    pub report: ReportOptions,
+}
+
 /// Revoke a token before it expires, restore it, or list revocations
 #[derive(Debug, Args)]
 pub struct RevokeArgs {

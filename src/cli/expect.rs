@@ -11,7 +11,8 @@ use crate::lab::expected::{ActualAnswer, Comparison, ExpectedAnswer};
 /// The expected answer, compared with the actual one.
 #[derive(Serialize)]
 pub struct Expected {
-    expected: &'static str,
+    #[serde(rename = "expected")]
+    word: &'static str,
     passed: bool,
     /// The comparison in one sentence; safe to show.
     #[serde(skip)]
@@ -25,7 +26,7 @@ impl Expected {
             Comparison::Met => (true, format!("{}, as expected", expected.word())),
             Comparison::NotMet(sentence) | Comparison::Unknown(sentence) => (false, sentence),
         };
-        Self { expected: expected.word(), passed, sentence }
+        Self { word: expected.word(), passed, sentence }
     }
 
     /// The exit code of the command.

@@ -28,17 +28,20 @@ mod policy;
 mod report;
 mod revoke;
 mod serve;
+mod test;
 mod testkit;
 mod tokens;
 mod values;
 
 use std::io::{self, BufRead, Write};
+use std::path::PathBuf;
 
 use clap::ColorChoice;
 
 use crate::auth::keys::SignerOptions;
 use crate::auth::{IssueError, Verdict};
 use crate::config::{self, ConfigError};
+use crate::lab::test_plan::PlanError;
 use crate::report::JunitError;
 use crate::server::ServeError;
 use crate::signals;
@@ -123,6 +126,14 @@ pub enum CliError {
     /// The token cannot be issued.
     #[error(transparent)]
     Issue(#[from] IssueError),
+    /// The test plan is invalid.
+    #[error("test plan {}: {error}", text::name(&.path.to_string_lossy(), 200))]
+    Plan {
+        /// The file.
+        path: PathBuf,
+        /// The error and its position.
+        error: PlanError,
+    },
     /// The report cannot be written as JUnit XML.
     #[error(transparent)]
     Report(#[from] JunitError),
@@ -137,7 +148,8 @@ impl CliError {
             | Self::NeitherTokenNorFile { .. }
             | Self::Store(_)
             | Self::Serve(_)
-            | Self::Report(_) => Exit::Trouble as u8,
+            | Self::Report(_)
+            | Self::Plan { .. } => Exit::Trouble as u8,
             Self::Usage(_) | Self::Issue(_) => Exit::Usage as u8,
             Self::Signalled(number) => signals::exit_code(*number),
         }
@@ -235,6 +247,7 @@ impl Runner<'_> {
             Command::Matrix(args) => matrix::run(self, args, &context, json, paint),
             Command::Drill(args) => drill::run(self, args, &context, json, paint),
             Command::Testkit(args) => testkit::run(self, args, &context, json, paint),
+            Command::Test(args) => test::run(self, args, &context, json, paint),
             Command::Serve(args) => serve::run(self, args, &context, json, paint),
             Command::Revoke(args) => revoke::run(self, args, &context, json),
             Command::Keys(KeysCommand::Jwks(_)) => keys::jwks(self, &context, json),

@@ -6,3 +6,4 @@ pub mod evidence;
 pub mod expected;
 pub mod kit;
 pub mod score;
+pub mod test_plan;

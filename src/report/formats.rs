@@ -64,7 +64,8 @@ pub fn markdown(report: &Report) -> String {
     }
     out.push_str("\n\n| | group | case | result |\n|---|---|---|---|\n");
     for case in &report.cases {
-        let parts = case.result.message().map(str::to_owned).into_iter();
+        let word = case.result.message().unwrap_or(case.result.code());
+        let parts = std::iter::once(word.to_owned());
         let details = case.result.details().iter().map(|(label, value)| format!("{label}: {value}"));
         let result: Vec<String> = parts.chain(details).map(|text| escape::markdown(&text)).collect();
         let cells = [escape::markdown(&case.group), escape::markdown(&case.name), result.join("; ")];

@@ -21,7 +21,7 @@ pub fn junit(report: &Report) -> Result<String, JunitError> {
         let mut suite = TestSuite::new(name);
         suite.set_timestamp(at).set_time(total(&cases));
         suite.add_properties(report.properties.iter().map(|(name, value)| Property::new(*name, &**value)));
-        suite.add_test_cases(cases.into_iter().map(test_case));
+        suite.add_test_cases(cases.into_iter().map(|case| test_case(&report.title, case)));
         whole.add_test_suite(suite);
     }
     Ok(whole.to_string()?)
@@ -31,7 +31,8 @@ fn total(cases: &[&Case]) -> Duration {
     cases.iter().filter_map(|case| case.took).sum()
 }
 
-fn test_case(case: &Case) -> TestCase {
+/// A case. Dashboards group by the class, so it begins with the title of the report.
+fn test_case(title: &str, case: &Case) -> TestCase {
     let mut status = match &case.result {
         CaseResult::Passed => TestCaseStatus::success(),
         CaseResult::Failed { .. } => TestCaseStatus::non_success(NonSuccessKind::Failure),
@@ -50,7 +51,7 @@ fn test_case(case: &Case) -> TestCase {
         status.set_description(details.join("\n"));
     }
     let mut written = TestCase::new(&*case.name, status);
-    written.set_classname(&*case.group);
+    written.set_classname(format!("{title}.{}", case.group));
     if let Some(took) = case.took {
         written.set_time(took);
     }
@@ -61,6 +62,7 @@ fn test_case(case: &Case) -> TestCase {
 mod tests {
     use super::super::tests::report;
     use super::*;
+    use quick_junit::XmlString;
 
     #[test]
     fn a_junit_parser_reads_every_result() {
@@ -70,11 +72,12 @@ mod tests {
         assert_eq!(read.time, Some(Duration::from_secs(6)));
         let suite = &read.test_suites[0];
         assert_eq!((suite.name.as_str(), suite.properties[0].value.as_str()), ("reads", "leeway 5s"));
+        assert_eq!(suite.test_cases[0].classname.as_ref().map(XmlString::as_str), Some("Orders.reads"));
         let TestCaseStatus::NonSuccess { kind, message, description, .. } = &suite.test_cases[1].status else {
             panic!("not a failure: {xml}");
         };
         assert_eq!(*kind, NonSuccessKind::Failure);
-        assert_eq!(message.as_ref().map(|text| text.as_str()), Some("expected forbidden, got allowed"));
-        assert_eq!(description.as_ref().map(|text| text.as_str()), Some("tool: read_data"));
+        assert_eq!(message.as_ref().map(XmlString::as_str), Some("expected forbidden, got allowed"));
+        assert_eq!(description.as_ref().map(XmlString::as_str), Some("tool: read_data"));
     }
 }

@@ -11,6 +11,7 @@ pub mod matrix;
 mod reports;
 mod secrets;
 mod stream;
+mod test_plans;
 mod timelab;
 
 use std::io::{BufRead as _, BufReader, Lines, Write as _};
