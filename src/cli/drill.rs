@@ -76,13 +76,12 @@ pub fn run(
     let found = DrillResult { subject, report: drill.report(), at: context.now(), judged_by: rules.described() };
     let report = found.report();
     on.known = report.verdict().into();
-    on.junit(&args.report, &report)?;
-    match form {
-        Form::Json => json::line(on.out, &found.json())?,
-        Form::Markdown => write!(on.out, "{}", drill_markdown(&found))?,
-        Form::Tap => write!(on.out, "{}", tap(&report))?,
-        Form::Text => show(on.out, &found, paint)?,
-    }
+    on.report(&args.report, &report, |out| match form {
+        Form::Json => json::line(out, &found.json()),
+        Form::Markdown => write!(out, "{}", drill_markdown(&found)),
+        Form::Tap => write!(out, "{}", tap(&report)),
+        Form::Text => show(out, &found, paint),
+    })?;
     Ok(on.known)
 }
 

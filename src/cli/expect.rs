@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 use super::Exit;
-use super::paint::{Paint, bad, good};
+use super::paint::{Paint, bad, good, warning};
 use crate::lab::expected::{ActualAnswer, Comparison, ExpectedAnswer};
 
 /// The expected answer, compared with the actual one.
@@ -13,7 +13,8 @@ use crate::lab::expected::{ActualAnswer, Comparison, ExpectedAnswer};
 pub struct Expected {
     #[serde(rename = "expected")]
     word: &'static str,
-    passed: bool,
+    /// `None` if the answer does not say enough to tell.
+    passed: Option<bool>,
     /// The comparison in one sentence; safe to show.
     #[serde(skip)]
     sentence: String,
@@ -23,20 +24,29 @@ impl Expected {
     /// Compares an answer with the expected one.
     pub fn new(expected: ExpectedAnswer, actual: ActualAnswer<'_>) -> Self {
         let (passed, sentence) = match expected.compare(actual) {
-            Comparison::Met => (true, format!("{}, as expected", expected.word())),
-            Comparison::NotMet(sentence) | Comparison::Unknown(sentence) => (false, sentence),
+            Comparison::Met => (Some(true), format!("{}, as expected", expected.word())),
+            Comparison::NotMet(sentence) => (Some(false), sentence),
+            Comparison::Unknown(sentence) => (None, sentence),
         };
         Self { word: expected.word(), passed, sentence }
     }
 
     /// The exit code of the command.
     pub const fn exit(&self) -> Exit {
-        if self.passed { Exit::Good } else { Exit::Forbidden }
+        match self.passed {
+            Some(true) => Exit::Good,
+            Some(false) => Exit::Forbidden,
+            None => Exit::NoVerdict,
+        }
     }
 
     /// Writes the comparison as a line.
     pub fn show(&self, out: &mut dyn Write, paint: Paint) -> io::Result<()> {
-        let (sign, style) = if self.passed { ("✔", good()) } else { ("✘", bad()) };
+        let (sign, style) = match self.passed {
+            Some(true) => ("✔", good()),
+            Some(false) => ("✘", bad()),
+            None => ("?", warning()),
+        };
         writeln!(out, "{} {}", paint.styled(sign, style), self.sentence)
     }
 }

@@ -189,10 +189,10 @@ pub fn run(
     if on.known == Exit::Good && report.verdict() == ReportVerdict::NoVerdict {
         on.known = Exit::NoVerdict;
     }
-    on.junit(&args.report, &report)?;
-    if shape == Shape::Tap {
-        write!(on.out, "{}", tap(&report))?;
-    }
+    on.report(&args.report, &report, |out| match shape {
+        Shape::Tap => write!(out, "{}", tap(&report)),
+        _ => Ok(()),
+    })?;
     if args.report.is_set() && report.cases().is_empty() {
         on.say("the report has no cases, because the policy has no expectations ([[expect]])");
     }

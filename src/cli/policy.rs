@@ -81,13 +81,12 @@ pub fn check(on: &mut Runner<'_>, args: &PolicyCheckArgs, json: bool, paint: Pai
     let policy_sha256 = rules.policy.digest();
     let checked = PolicyReport { policy_sha256, tools, permissions, warnings, held, failed, skipped };
     on.known = report.verdict().into();
-    on.junit(&args.report, &report)?;
-    match form {
-        Form::Json => json::line(on.out, &checked)?,
-        Form::Markdown => write!(on.out, "{}", markdown(&report))?,
-        Form::Tap => write!(on.out, "{}", tap(&report))?,
-        Form::Text => checked.show(on.out, file, paint)?,
-    }
+    on.report(&args.report, &report, |out| match form {
+        Form::Json => json::line(out, &checked),
+        Form::Markdown => write!(out, "{}", markdown(&report)),
+        Form::Tap => write!(out, "{}", tap(&report)),
+        Form::Text => checked.show(out, file, paint),
+    })?;
     Ok(on.known)
 }
 

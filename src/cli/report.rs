@@ -1,5 +1,6 @@
 //! `--junit`, `--tap` and `--markdown`: the report of a command for other programs.
 
+use std::io::{self, Write};
 use std::path::Path;
 
 use super::arguments::ReportOptions;
@@ -47,6 +48,14 @@ impl ReportOptions {
         Ok(form.map_or(Form::Text, |(.., form)| *form))
     }
 
+    /// Writes the report to the file of `--junit`, if it is given.
+    fn save(&self, report: &Report) -> Result<(), CliError> {
+        match &self.junit {
+            Some(path) => Ok(config::save_report(path, &report::junit(report)?)?),
+            None => Ok(()),
+        }
+    }
+
     /// Whether any option is set.
     pub const fn is_set(&self) -> bool {
         self.junit.is_some() || self.tap
@@ -54,12 +63,17 @@ impl ReportOptions {
 }
 
 impl Runner<'_> {
-    /// Writes the report to the file of `--junit`, before anything is printed: the reader of standard output may close
-    /// it early.
-    pub fn junit(&mut self, options: &ReportOptions, report: &Report) -> Result<(), CliError> {
-        match &options.junit {
-            Some(path) => Ok(config::save_report(path, &report::junit(report)?)?),
-            None => Ok(()),
-        }
+    /// Writes the report to the file of `--junit`, then prints. The file comes first, because the reader of standard
+    /// output may close it early; if it cannot be written, the results are printed anyway, before the error.
+    pub fn report(
+        &mut self,
+        options: &ReportOptions,
+        report: &Report,
+        print: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+    ) -> Result<(), CliError> {
+        let saved = options.save(report);
+        let printed = print(self.out).and_then(|()| self.out.flush());
+        saved?;
+        Ok(printed?)
     }
 }

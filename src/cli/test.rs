@@ -45,13 +45,12 @@ pub fn run(
     let report = test_plan::run(&plan, switches, &ready, &mut *target, start);
     let report = report.with("judged by", &judged_words(&gate.shared().rules().described()));
     on.known = report.verdict().into();
-    on.junit(&args.report, &report)?;
-    match form {
-        Form::Json => on.out.write_all(json_lines(&report).as_bytes())?,
-        Form::Markdown => on.out.write_all(markdown(&report).as_bytes())?,
-        Form::Tap => on.out.write_all(tap(&report).as_bytes())?,
-        Form::Text => show(on.out, &report, paint)?,
-    }
+    on.report(&args.report, &report, |out| match form {
+        Form::Json => out.write_all(json_lines(&report).as_bytes()),
+        Form::Markdown => out.write_all(markdown(&report).as_bytes()),
+        Form::Tap => out.write_all(tap(&report).as_bytes()),
+        Form::Text => show(out, &report, paint),
+    })?;
     Ok(on.known)
 }
 

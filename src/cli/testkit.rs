@@ -55,13 +55,12 @@ pub fn run(
     let card = judged(&gate, &identity, &tokens, &tool, now);
     let report = card.report();
     on.known = report.verdict().into();
-    on.junit(&args.report, &report)?;
-    match form {
-        Form::Json => card.lines.iter().try_for_each(|line| json::line(on.out, &line.json(&card)))?,
-        Form::Markdown => write!(on.out, "{}", card_markdown(&card))?,
-        Form::Tap => write!(on.out, "{}", tap(&report))?,
-        Form::Text => show(on.out, &card, paint)?,
-    }
+    on.report(&args.report, &report, |out| match form {
+        Form::Json => card.lines.iter().try_for_each(|line| json::line(out, &line.json(&card))),
+        Form::Markdown => write!(out, "{}", card_markdown(&card)),
+        Form::Tap => write!(out, "{}", tap(&report)),
+        Form::Text => show(out, &card, paint),
+    })?;
     Ok(on.known)
 }
 

@@ -107,6 +107,7 @@ impl TestPlan {
             file.error(place, &text::display_safe(error.message(), 200))
         })?;
         let plan = Members::new(file, parsed.get_ref(), 0, PLAN)?;
+        let title = plan.text("title")?.unwrap_or("Test plan").to_owned();
         let url = plan.placed_text("url")?;
         let tokens = match plan.get("tokens") {
             None => Vec::new(),
@@ -140,7 +141,6 @@ impl TestPlan {
         if cases.is_empty() && switches == Switches::default() {
             return Err(file.error(0, "expected at least one table [[cases]]"));
         }
-        let title = plan.text("title")?.unwrap_or("Test plan").to_owned();
         Ok(Self { title, url, tokens, cases, switches })
     }
 }

@@ -179,6 +179,16 @@ fn a_report_that_cannot_be_written_is_refused_before_the_run() {
     assert!(link.is_symlink() && junit(&folder.path("real.xml")).tests == 32);
 }
 
+#[test]
+fn the_results_are_printed_even_if_the_report_cannot_be_written() {
+    let folder = Folder::new();
+    // The temporary file beside it would have too long a name.
+    let path = folder.path(&"x".repeat(250));
+    let path = path.to_str().expect("UTF-8");
+    let CommandOutput { out, err, exit } = portcullis(&["testkit", "--run", "--junit", path]).run();
+    assert!(exit == 1 && out.contains("32 of 32 as expected") && err.contains("report "), "{exit}: {out}{err}");
+}
+
 #[rstest]
 #[case(&["testkit", "--run", "--tap", "--json"], "--json cannot be used with --tap")]
 #[case(&["testkit", "--run", "--tap", "--markdown"], "--markdown cannot be used with --tap")]
