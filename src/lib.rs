@@ -16,6 +16,7 @@ pub mod lab;
 pub mod look;
 pub mod observe;
 pub mod probing;
+pub mod report;
 pub mod server;
 pub mod signals;
 pub mod store;

@@ -4,6 +4,12 @@ use serde_json::{Value, json};
 
 use super::check::Verdict;
 
+/// The codes of an allowed call that failed: because of its arguments, or in the tool.
+pub const TROUBLE_CODES: [&str; 2] = [INVALID_ARGUMENTS, TOOL_FAILED];
+
+const INVALID_ARGUMENTS: &str = "invalid_arguments";
+const TOOL_FAILED: &str = "tool_failed";
+
 /// The outcome of a call.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Outcome {
@@ -24,10 +30,19 @@ impl Outcome {
             Self::Done(result) => return json!({ "success": true, "result": result }),
             Self::Refused(Verdict::Forbidden) => "forbidden",
             Self::Refused(_) => "unauthorized",
-            Self::BadArguments(_) => "invalid_arguments",
-            Self::ToolFailed(_) => "tool_failed",
+            Self::BadArguments(_) => INVALID_ARGUMENTS,
+            Self::ToolFailed(_) => TOOL_FAILED,
         };
         json!({ "error": error })
+    }
+
+    /// The code of an allowed call that failed, one of [`TROUBLE_CODES`].
+    pub fn trouble_code(&self) -> Option<&'static str> {
+        match self {
+            Self::BadArguments(_) => Some(INVALID_ARGUMENTS),
+            Self::ToolFailed(_) => Some(TOOL_FAILED),
+            Self::Refused(_) | Self::Done(_) => None,
+        }
     }
 
     /// The error of an allowed call that failed. Safe to show.

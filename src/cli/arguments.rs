@@ -7,10 +7,13 @@ use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Subcommand};
 
 use super::target::TargetOptions;
-use super::values::{Rate, algorithm, denial, duration, listing, rate, span, time, when};
+use super::values::{
+    Rate, algorithm, denial, duration, expected_answer, expected_decision, listing, rate, span, time, when,
+};
 use crate::auth::issue::TimeInput;
 use crate::auth::{Algorithm, NumericDate};
 use crate::endpoint::{self, Address, Denial, HostName, Listing, Page, parse_url};
+use crate::lab::expected::ExpectedAnswer;
 
 /// Sign a token and print it
 #[derive(Debug, Args)]
@@ -91,6 +94,11 @@ pub struct CheckArgs {
     /// Check a caller without a token
     #[arg(long)]
     pub no_token: bool,
+
+    /// Compare the answer with this one, and exit with 0 or 4: allowed, forbidden, unauthorized or a reason's
+    /// code
+    #[arg(long, value_name = "ANSWER", value_parser = expected_decision(), hide_possible_values = true)]
+    pub expect: Option<ExpectedAnswer>,
 }
 
 /// Call a tool with a token; print the answer, and the reason on standard error
@@ -107,6 +115,11 @@ pub struct CallArgs {
     /// Call without a token
     #[arg(long)]
     pub no_token: bool,
+
+    /// Compare the answer with this one, and exit with 0 or 4: allowed, forbidden, unauthorized or a reason's
+    /// code, or `invalid_arguments` or `tool_failed`
+    #[arg(long, value_name = "ANSWER", value_parser = expected_answer(), hide_possible_values = true)]
+    pub expect: Option<ExpectedAnswer>,
 
     /// The server.
     #[command(flatten)]
@@ -165,6 +178,18 @@ pub struct WhyArgs {
     pub server: TargetOptions,
 }
 
+/// The report of a command for other programs.
+#[derive(Clone, Debug, Default, Args)]
+pub struct ReportOptions {
+    /// Also write the results to this file, as JUnit XML
+    #[arg(long, value_name = "FILE")]
+    pub junit: Option<PathBuf>,
+
+    /// Print the results as TAP (Test Anything Protocol, version 14)
+    #[arg(long)]
+    pub tap: bool,
+}
+
 /// Show who may call what: a table of callers and tools
 #[derive(Debug, Args)]
 pub struct MatrixArgs {
@@ -181,8 +206,25 @@ pub struct MatrixArgs {
     pub markdown: bool,
 
     /// Print comma-separated values (RFC 4180)
-    #[arg(long)]
+    #[arg(long, conflicts_with = "tap")]
     pub csv: bool,
+
+    /// With another server: call every tool for real with every token, also those that may change something; otherwise only
+    /// read-only ones are called
+    #[arg(long)]
+    pub yes: bool,
+
+    /// With another server: write a policy file from what was observed, with expectations; the file must not exist
+    #[arg(long, value_name = "FILE")]
+    pub write_policy: Option<PathBuf>,
+
+    /// The server.
+    #[command(flatten)]
+    pub server: TargetOptions,
+
+    /// The report.
+    #[command(flatten)]
+    pub report: ReportOptions,
 }
 
 /// Call a tool before and after a token expires; find when the gate starts to refuse it
@@ -217,6 +259,14 @@ pub struct DrillArgs {
     /// Print a Markdown report for a ticket
     #[arg(long)]
     pub markdown: bool,
+
+    /// The server.
+    #[command(flatten)]
+    pub server: TargetOptions,
+
+    /// The report.
+    #[command(flatten)]
+    pub report: ReportOptions,
 }
 
 /// Make test tokens with every classic fault, or check how the gate answers them
@@ -241,6 +291,10 @@ pub struct TestkitArgs {
     /// Print the results as Markdown for a ticket
     #[arg(long, requires = "run")]
     pub markdown: bool,
+
+    /// The report.
+    #[command(flatten)]
+    pub report: ReportOptions,
 
     /// With another server: a good token to model the others on. Without the server's key, only what needs no key is
     /// probed
@@ -281,6 +335,29 @@ impl TestkitArgs {
         .into_iter()
         .find_map(|(given, name)| given.then_some(name))
     }
+}
+
+/// Run a test plan: tokens, calls and expected answers in one file
+#[derive(Debug, Args)]
+pub struct TestArgs {
+    /// The plan, a TOML file; - reads standard input
+    pub plan: PathBuf,
+
+    /// Also fail for every tool that no case calls
+    #[arg(long)]
+    pub every_tool_has_a_case: bool,
+
+    /// Also call every tool without a token, and fail if a call is allowed
+    #[arg(long)]
+    pub no_anonymous: bool,
+
+    /// Print the results as Markdown for a ticket
+    #[arg(long)]
+    pub markdown: bool,
+
+    /// The report.
+    #[command(flatten)]
+    pub report: ReportOptions,
 }
 
 /// Revoke a token before it expires, restore it, or list revocations
@@ -464,4 +541,12 @@ pub enum PolicyCommand {
 pub struct PolicyCheckArgs {
     /// The policy file; - reads standard input
     pub file: PathBuf,
+
+    /// Print the results of the expectations as Markdown
+    #[arg(long)]
+    pub markdown: bool,
+
+    /// The report.
+    #[command(flatten)]
+    pub report: ReportOptions,
 }

@@ -2,13 +2,16 @@
 //! standard error.
 
 use super::arguments::CallArgs;
+use super::expect::Expected;
 use super::json::DecisionJson;
+use super::paint::Paint;
 use super::target::{self, Asked, Caller};
 use super::{CliError, Context, Exit, Runner, json};
 use crate::auth::{Inspection, Outcome};
 use crate::gate::activity::explain_record;
 use crate::gate::{CallRequest, Origin, RawArguments};
-use crate::observe::{Answer, Body};
+use crate::lab::expected::{ActualAnswer, ExpectedAnswer};
+use crate::observe::{Answer, Body, Observation, Observed};
 use crate::target::{Dialect, Target, block_on};
 
 /// Calls a tool.
@@ -39,10 +42,13 @@ pub fn run(on: &mut Runner<'_>, args: &CallArgs, context: &Context, json: bool) 
         at: now,
         judged_at: now,
     });
-    on.known = match called.outcome {
-        Outcome::Refused(verdict) => verdict.into(),
-        Outcome::Done(_) => Exit::Good,
-        Outcome::BadArguments(_) | Outcome::ToolFailed(_) => Exit::Failed,
+    let expected =
+        args.expect.map(|expected| Expected::new(expected, ActualAnswer::called(&called.decision, &called.outcome)));
+    on.known = match (&expected, &called.outcome) {
+        (Some(expected), _) => expected.exit(),
+        (None, Outcome::Refused(verdict)) => (*verdict).into(),
+        (None, Outcome::Done(_)) => Exit::Good,
+        (None, Outcome::BadArguments(_) | Outcome::ToolFailed(_)) => Exit::Failed,
     };
     // The tool has been called: its answer must be flushed even if the explanation cannot be written.
     let answered = json::line(on.out, &called.outcome.answer()).and_then(|()| on.out.flush());
@@ -53,12 +59,14 @@ pub fn run(on: &mut Runner<'_>, args: &CallArgs, context: &Context, json: bool) 
         let mut decided =
             DecisionJson::new(&called.decision, &[], called.record.token_id, tool, now).with_claims(judged);
         decided.trouble = called.outcome.trouble();
+        decided.expected = expected;
         json::line(on.err, &decided)
     } else {
         let mut text = explain_record(&called.record, judged);
         let refused = inspection.iter().filter(|_| called.decision.reason().is_some());
         refused.flat_map(Inspection::key_hints).for_each(|hint| text.finding(hint));
-        writeln!(on.err, "{text}")
+        let written = writeln!(on.err, "{text}");
+        expected.map_or(written, |expected| expected.show(on.err, Paint(false)))
     };
     answered?;
     Ok(on.known)
@@ -98,7 +106,8 @@ fn remote(
         let why = asked.explain().await;
         Ok::<_, CliError>((called, why))
     })??;
-    on.known = Exit::of_observation(&why.observation);
+    let compared = args.expect.map(|expected| compared(expected, &why.observation));
+    on.known = compared.as_ref().map_or_else(|| Exit::of_observation(&why.observation), Expected::exit);
     let answer = match &called.reply {
         Ok(Answer { body: Body::Result(result), .. }) => result.clone(),
         Ok(Answer { body: Body::Error { code, message, data }, .. }) => {
@@ -112,10 +121,31 @@ fn remote(
         let mut explained = why.json();
         explained["took_ms"] = serde_json::json!(called.took.as_secs_f64() * 1000.0);
         explained["token_id"] = serde_json::json!(caller.token_id().map(|id| id.to_string()));
+        if let Some(compared) = &compared {
+            explained["expected"] = serde_json::json!(compared);
+        }
         json::line(on.err, &explained)
     } else {
-        writeln!(on.err, "{}", why.explanation())
+        let explained = writeln!(on.err, "{}", why.explanation());
+        match &compared {
+            Some(compared) => explained.and_then(|()| compared.show(on.err, Paint(false))),
+            None => explained,
+        }
     };
     answered?;
     Ok(on.known)
+}
+
+/// Compares the answer of a foreign server with the expected one. It gives a verdict, but seldom a reason.
+fn compared(expected: ExpectedAnswer, observation: &Observation) -> Expected {
+    let code = match observation.observed() {
+        Observed::Ran => Some("allowed"),
+        Observed::Failed => Some("tool_failed"),
+        Observed::BadArguments => Some("invalid_arguments"),
+        _ => None,
+    };
+    match observation.verdict() {
+        Some(verdict) => Expected::new(expected, ActualAnswer { verdict, code }),
+        None => Expected::untold(expected, &observation.to_string()),
+    }
 }

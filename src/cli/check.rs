@@ -1,6 +1,7 @@
 //! `portcullis check`: the preview of the Call pane. It does not call the tool.
 
 use super::arguments::CheckArgs;
+use super::expect::Expected;
 use super::json::{self, DecisionJson};
 use super::paint::{Paint, of_verdict, warning};
 use super::{CliError, Context, Exit, Runner};
@@ -9,6 +10,7 @@ use crate::auth::{Call, Inspection, TokenId, Verdict};
 use crate::backend::BuiltIn;
 use crate::config::ConfigError;
 use crate::gate::ports::{Backend as _, Catalogue, ToolError};
+use crate::lab::expected::ActualAnswer;
 use crate::text;
 
 /// Decides about one call.
@@ -40,12 +42,14 @@ pub fn run(
     let inspection = token.as_deref().map(|token| rules.inspect(token));
     let judged = inspection.as_ref().map(|inspection| &inspection.judged);
     let also = rules.also_refuses(&decision, judged, tool, now);
-    on.known = decision.verdict().into();
+    let expected = args.expect.map(|expected| Expected::new(expected, ActualAnswer::decided(&decision)));
+    on.known = expected.as_ref().map_or_else(|| decision.verdict().into(), Expected::exit);
     let lacks = Catalogue::new(BuiltIn.tools()).lacks(&rules.policy, tool);
     let trouble = (lacks && decision.verdict() == Verdict::Allowed).then(|| ToolError::missing(tool).to_string());
     if json {
         let mut decided = DecisionJson::new(&decision, &also, id, tool, now).with_claims(judged);
         decided.trouble = trouble.as_deref();
+        decided.expected = expected;
         json::line(on.out, &decided)?;
     } else {
         let asked = format!("tool {}", text::name(tool, 64));
@@ -61,6 +65,9 @@ pub fn run(
             text.finding(trouble);
         }
         paint.explanation(on.out, &text, style)?;
+        if let Some(expected) = expected {
+            expected.show(on.out, paint)?;
+        }
     }
     Ok(on.known)
 }

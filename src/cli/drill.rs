@@ -5,13 +5,15 @@ use std::time::Duration;
 
 use super::arguments::DrillArgs;
 use super::paint::{Paint, bad, good};
-use super::{CliError, Context, Exit, Runner, json};
+use super::report::Form;
+use super::{CliError, Context, Exit, Runner, json, server_drill};
 use crate::auth::explain::mapped;
 use crate::auth::{IssueRequest, NumericDate, TokenId};
 use crate::clock::{Clock, SystemClock};
 use crate::gate::{CallRequest, Gate, Origin, RawArguments};
 use crate::lab::drill::{Drill, DrillResult, Pace, Plan, Subject, end_of_new};
 use crate::lab::evidence::drill_markdown;
+use crate::report::tap;
 use crate::text;
 
 /// Drills one token. Returns `Exit::Good` if the gate starts to refuse it at the expected time.
@@ -22,7 +24,10 @@ pub fn run(
     json: bool,
     paint: Paint,
 ) -> Result<Exit, CliError> {
-    Runner::one_form(json, args.markdown)?;
+    let form = args.report.form(json, args.markdown)?;
+    if let Some(target) = args.server.target(context)? {
+        return server_drill::run(on, args, context, &target, form, paint);
+    }
     let gate = context.gate(true)?;
     let rules = gate.shared().rules();
     let (token, tool) = match args.words.as_slice() {
@@ -72,12 +77,14 @@ pub fn run(
     let claims = mapped(&judged);
     let subject = Subject { id: TokenId::of(&token), jti: judged.jti, name, claims, tool: tool.into() };
     let found = DrillResult { subject, report: drill.report(), at: context.now(), judged_by: rules.described() };
-    on.known = if found.report.passed() { Exit::Good } else { Exit::Forbidden };
-    match (json, args.markdown) {
-        (true, _) => json::line(on.out, &found.json())?,
-        (false, true) => write!(on.out, "{}", drill_markdown(&found))?,
-        (false, false) => show(on.out, &found, paint)?,
-    }
+    let report = found.report();
+    on.known = report.verdict().into();
+    on.report(&args.report, &report, |out| match form {
+        Form::Json => json::line(out, &found.json()),
+        Form::Markdown => write!(out, "{}", drill_markdown(&found)),
+        Form::Tap => write!(out, "{}", tap(&report)),
+        Form::Text => show(out, &found, paint),
+    })?;
     Ok(on.known)
 }
 
@@ -99,7 +106,8 @@ fn through(drill: &mut Drill, clock: &dyn Clock, gate: &Gate, token: &str, tool:
     }
 }
 
-fn show(out: &mut dyn Write, found: &DrillResult, paint: Paint) -> io::Result<()> {
+/// Writes the results for people.
+pub fn show(out: &mut dyn Write, found: &DrillResult, paint: Paint) -> io::Result<()> {
     let DrillResult { subject, report, .. } = found;
     let verdict = report.verdict();
     let (word, rest) = verdict.split_at_checked("PASSED".len()).unwrap_or((&verdict, ""));

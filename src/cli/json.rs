@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde_json::json;
 use serde_json::value::RawValue;
 
+use super::expect::Expected;
 use crate::auth::check::CheckResult;
 use crate::auth::inspection::{Document, ReportRow};
 use crate::auth::{Check, Decision, Evaluation, Inspection, NumericDate, Reason, Rules, TokenId, leeway};
@@ -230,6 +231,9 @@ pub struct DecisionJson<'a> {
     /// Why an allowed call failed, or would fail.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trouble: Option<&'a str>,
+    /// The expected answer, and whether it was given.
+    #[serde(flatten)]
+    pub expected: Option<Expected>,
 }
 
 impl<'a> DecisionJson<'a> {
@@ -262,6 +266,7 @@ impl<'a> DecisionJson<'a> {
             checks: decision.trace().map(checked).collect(),
             also: also.iter().map(CheckJson::failed).collect(),
             trouble: None,
+            expected: None,
         }
     }
 

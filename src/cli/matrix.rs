@@ -9,13 +9,15 @@ use serde::Serialize;
 use super::arguments::MatrixArgs;
 use super::json::{self, Time};
 use super::paint::{Paint, of_verdict, warning};
+use super::report::Form;
 use super::tokens::NO_TOKEN_FOUND;
 use super::{CliError, Context, Exit, Runner};
 use crate::auth::policy::{CallerSelector, Expectation, ToolRule};
-use crate::auth::{Decision, Evaluation, NumericDate, Policy, Rules, TokenId, Verdict};
+use crate::auth::{Decision, Evaluation, NumericDate, Policy, Reason, Rules, TokenId, Verdict};
 use crate::backend::BuiltIn;
 use crate::config::ConfigError;
 use crate::gate::ports::{Backend as _, Catalogue};
+use crate::report::{Case, Report, ReportVerdict, tap};
 use crate::text::{self, escape::markdown};
 
 /// A caller: one row of the table.
@@ -124,12 +126,15 @@ pub fn run(
     json: bool,
     paint: Paint,
 ) -> Result<Exit, CliError> {
-    let shape = match (json, args.markdown, args.csv) {
-        (true, false, false) => Shape::Json,
-        (false, true, _) => Shape::Markdown,
-        (false, _, true) => Shape::Csv,
-        (false, ..) => Shape::Text,
-        (true, ..) => return Err(CliError::Usage("--json cannot be used with --markdown or --csv".to_owned())),
+    if json && args.csv {
+        return Err(CliError::Usage("--json cannot be used with --csv".to_owned()));
+    }
+    let shape = match args.report.form(json, args.markdown)? {
+        Form::Text if args.csv => Shape::Csv,
+        Form::Text => Shape::Text,
+        Form::Json => Shape::Json,
+        Form::Markdown => Shape::Markdown,
+        Form::Tap => Shape::Tap,
     };
     let rules = context.rules();
     if args.tokens.is_some() && !context.has_key() {
@@ -142,6 +147,7 @@ pub fn run(
     };
     let table = Table { rules: &rules, tools: Catalogue::new(BuiltIn.tools()), shape, paint };
     let mut waiting = Vec::new();
+    let mut found = Found::new(context.now(), &rules);
     if shape != Shape::Text {
         table.head(on.out, 0)?;
     }
@@ -149,7 +155,7 @@ pub fn run(
     let mut row = |on: &mut Runner<'_>, caller: Caller| -> Result<(), CliError> {
         match shape {
             Shape::Text => waiting.push(caller),
-            _ => table.row(on, &caller, context.now(), 0)?,
+            _ => table.row(on, &caller, context.now(), 0, &mut found)?,
         }
         Ok(())
     };
@@ -176,9 +182,20 @@ pub fn run(
         let width = waiting.iter().map(|caller| text::width(&caller.name)).max().unwrap_or(0).min(40);
         table.head(on.out, width)?;
         let now = context.now();
-        waiting.iter().try_for_each(|caller| table.row(on, caller, now, width))?;
+        waiting.iter().try_for_each(|caller| table.row(on, caller, now, width, &mut found))?;
     }
     let policy = &table.rules.policy;
+    let report = found.finished(policy);
+    if on.known == Exit::Good && report.verdict() == ReportVerdict::NoVerdict {
+        on.known = Exit::NoVerdict;
+    }
+    on.report(&args.report, &report, |out| match shape {
+        Shape::Tap => write!(out, "{}", tap(&report)),
+        _ => Ok(()),
+    })?;
+    if args.report.is_set() && report.cases().is_empty() {
+        on.say("the report has no cases, because the policy has no expectations ([[expect]])");
+    }
     let missing: Vec<&str> =
         policy.tools().iter().map(|tool| &*tool.name).filter(|name| table.tools.lacks(policy, name)).collect();
     if !missing.is_empty() {
@@ -227,6 +244,8 @@ enum Shape {
     Json,
     Markdown,
     Csv,
+    /// Only the expectations, at the end.
+    Tap,
 }
 
 struct Table<'a> {
@@ -248,7 +267,7 @@ impl Table<'_> {
     /// Writes the line with the tools' names. `width` is that of the callers' names in a text table, in columns.
     fn head(&self, out: &mut dyn Write, width: usize) -> io::Result<()> {
         match self.shape {
-            Shape::Json => Ok(()),
+            Shape::Json | Shape::Tap => Ok(()),
             Shape::Markdown => {
                 let tools: Vec<String> = self.names().map(|tool| markdown(&tool)).collect();
                 writeln!(out, "| | {} |\n|---|{}", tools.join(" | "), "---|".repeat(tools.len()))
@@ -265,7 +284,14 @@ impl Table<'_> {
     }
 
     /// Writes a caller's line, and its failed expectations to standard error.
-    fn row(&self, on: &mut Runner<'_>, caller: &Caller, now: NumericDate, width: usize) -> io::Result<()> {
+    fn row<'f>(
+        &'f self,
+        on: &mut Runner<'_>,
+        caller: &Caller,
+        now: NumericDate,
+        width: usize,
+        found: &mut Found<'f>,
+    ) -> io::Result<()> {
         let policy = &self.rules.policy;
         let cell = |tool: &ToolRule| {
             let decision = caller.decide(self.rules, &tool.name, now);
@@ -279,7 +305,9 @@ impl Table<'_> {
                 on.say(deviation(line, &cell.decision));
             }
         }
+        found.add(caller, &cells);
         match self.shape {
+            Shape::Tap => Ok(()),
             Shape::Json => json::line(on.out, &Row::new(caller, &cells, policy, &self.tools, now)),
             Shape::Markdown => {
                 let words: Vec<String> = cells.iter().map(Cell::word).collect();
@@ -296,6 +324,74 @@ impl Table<'_> {
             }
         }
     }
+}
+
+/// The cases of the report so far, and the expectations that have applied to a row.
+struct Found<'p> {
+    report: Report,
+    applied: Vec<&'p Expectation>,
+    has_expectations: bool,
+}
+
+impl<'p> Found<'p> {
+    fn new(now: NumericDate, rules: &Rules) -> Self {
+        let report = Report::new("Matrix", now).with("policy sha256", &rules.policy.digest());
+        Self { report, applied: Vec::new(), has_expectations: !rules.policy.parts().expectations.is_empty() }
+    }
+
+    /// Adds a case for each cell of a row that the policy expects something of. A token whose keys could not be fetched
+    /// has no verdict.
+    fn add(&mut self, caller: &Caller, cells: &[Cell<'p>]) {
+        let group = match caller.id {
+            Some(id) => format!("{} (token {id})", caller.name),
+            None => caller.name.clone(),
+        };
+        let unavailable = cells.iter().find_map(|cell| {
+            let reason = cell.decision.reason()?;
+            matches!(reason, Reason::KeysUnavailable { .. }).then(|| reason.to_string())
+        });
+        if let Some(why) = unavailable.filter(|_| self.has_expectations) {
+            self.report.add(Case::new(&group, "token").without_verdict(&why));
+        }
+        for (cell, line) in cells.iter().filter_map(|cell| Some((cell, cell.expected?))) {
+            self.report.add(judged(Case::new(&group, &line.tool), line, &cell.decision));
+            self.applied.push(line);
+        }
+    }
+
+    /// Returns the report, with the expectations that did not apply to any row.
+    fn finished(mut self, policy: &Policy) -> Report {
+        for (line, counts) in policy.counted() {
+            let why = match (counts, policy.tool(&line.tool)) {
+                (false, _) => REPEATED,
+                (true, None) => "the policy has no such tool",
+                (true, Some(_)) if self.applied.iter().any(|applied| std::ptr::eq(*applied, line)) => continue,
+                (true, Some(_)) => "no row is such a caller",
+            };
+            self.report.add(expectation_case(line).skipped(why));
+        }
+        self.report
+    }
+}
+
+/// Why an expectation about a user is not tested without tokens.
+pub const ABOUT_A_USER: &str = "about a user; pass tokens to `portcullis matrix` to test it";
+
+/// Why the second of two expectations about the same calls is not tested.
+pub const REPEATED: &str = "an earlier expectation is about the same calls";
+
+/// The case of an expectation.
+pub fn expectation_case(line: &Expectation) -> Case {
+    Case::new(&line.who.to_string(), &line.tool)
+}
+
+/// Compares a decision with the policy's expectation.
+pub fn judged(case: Case, line: &Expectation, decision: &Decision) -> Case {
+    if line.outcome.is(decision.verdict()) {
+        return case;
+    }
+    let got = decision.verdict().word().to_lowercase();
+    case.failed(&format!("expected {}, got {got}", line.outcome.word())).with("sentence", &decision.sentence())
 }
 
 /// Writes a line of comma-separated values (RFC 4180). A value that a spreadsheet would evaluate as a formula is marked

@@ -15,6 +15,7 @@ mod call;
 mod check;
 mod context;
 mod drill;
+mod expect;
 mod inspect;
 mod issue;
 mod json;
@@ -25,9 +26,12 @@ mod options;
 mod paint;
 mod policy;
 mod probe;
+mod report;
 mod revoke;
 mod serve;
+mod server_drill;
 mod target;
+mod test;
 mod testkit;
 mod tokens;
 mod tools;
@@ -35,13 +39,16 @@ mod values;
 mod why;
 
 use std::io::{self, BufRead, Write};
+use std::path::PathBuf;
 
 use clap::ColorChoice;
 
 use crate::auth::keys::SignerOptions;
 use crate::auth::{Algorithm, IssueError, Signer, Verdict};
 use crate::config::{self, ConfigError};
+use crate::lab::test_plan::PlanError;
 use crate::observe::{Observation, Observed};
+use crate::report::JunitError;
 use crate::server::ServeError;
 use crate::signals;
 use crate::store::StoreError;
@@ -70,7 +77,7 @@ pub enum Exit {
     Forbidden = 4,
     /// Allowed, but the arguments or the tool failed.
     Failed = 5,
-    /// No verdict could be reached.
+    /// No expectation failed, but at least one could not be tested.
     NoVerdict = 6,
 }
 
@@ -82,7 +89,7 @@ pub const EXITS: [(Exit, &str); 7] = [
     (Exit::Unauthorized, "unauthorized or invalid"),
     (Exit::Forbidden, "forbidden, or an expectation, drill or test token failed"),
     (Exit::Failed, "allowed, but the arguments or the tool failed"),
-    (Exit::NoVerdict, "no verdict: another server's answer does not say whether it allows the call"),
+    (Exit::NoVerdict, "no verdict: nothing failed, but not everything could be tested or told"),
 ];
 
 impl From<Verdict> for Exit {
@@ -148,15 +155,30 @@ pub enum CliError {
     /// The token cannot be issued.
     #[error(transparent)]
     Issue(#[from] IssueError),
+    /// The test plan is invalid.
+    #[error("test plan {}: {error}", text::name(&.path.to_string_lossy(), 200))]
+    Plan {
+        /// The file.
+        path: PathBuf,
+        /// The error and its position.
+        error: PlanError,
+    },
+    /// The report cannot be written as JUnit XML.
+    #[error(transparent)]
+    Report(#[from] JunitError),
 }
 
 impl CliError {
     /// Returns the exit code of the process.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Config(_) | Self::Io(_) | Self::NeitherTokenNorFile { .. } | Self::Store(_) | Self::Serve(_) => {
-                Exit::Trouble as u8
-            }
+            Self::Config(_)
+            | Self::Io(_)
+            | Self::NeitherTokenNorFile { .. }
+            | Self::Store(_)
+            | Self::Serve(_)
+            | Self::Report(_)
+            | Self::Plan { .. } => Exit::Trouble as u8,
             Self::Usage(_) | Self::Issue(_) | Self::Target(_) => Exit::Usage as u8,
             Self::Signalled(number) => signals::exit_code(*number),
         }
@@ -201,14 +223,6 @@ impl Runner<'_> {
         let _ = self.err.write_all(format!("portcullis: {text}\n").as_bytes());
     }
 
-    /// Rejects `--json` together with `--markdown`.
-    fn one_form(json: bool, markdown: bool) -> Result<(), CliError> {
-        match json && markdown {
-            true => Err(CliError::Usage("--json cannot be used with --markdown".to_owned())),
-            false => Ok(()),
-        }
-    }
-
     /// Rejects a token in the tool's place: the tool is missing, or the two are swapped.
     fn tool<'w>(word: &'w str, wanted: &str) -> Result<&'w str, CliError> {
         let is_source = word == "-" || word.strip_prefix('@').is_some_and(|path| config::typed(path).is_file());
@@ -232,7 +246,7 @@ impl Runner<'_> {
         let json = settings.json;
         let paint = self.paint(settings.color.unwrap_or(ColorChoice::Auto));
         match command {
-            Command::Policy(PolicyCommand::Check(args)) => return policy::check(self, &args.file, json, paint),
+            Command::Policy(PolicyCommand::Check(args)) => return policy::check(self, args, json, paint),
             Command::Keys(KeysCommand::New(args)) => return keys::new(self, args),
             Command::Keys(KeysCommand::Jwks(args)) if !args.files.is_empty() => {
                 return keys::jwks_of_files(self, args, settings);
@@ -268,6 +282,7 @@ impl Runner<'_> {
                 context.variant = self.variant_of(settings, &context);
                 testkit::run(self, args, &context, json, paint)
             }
+            Command::Test(args) => test::run(self, args, &context, json, paint),
             Command::Serve(args) => serve::run(self, args, &context, json, paint),
             Command::Revoke(args) => revoke::run(self, args, &context, json),
             Command::Keys(KeysCommand::Jwks(_)) => keys::jwks(self, &context, json),

@@ -11,7 +11,7 @@ use clap_complete::Shell;
 use super::EXITS;
 use super::arguments::{
     CallArgs, CheckArgs, DrillArgs, InspectArgs, IssueArgs, KeysCommand, MatrixArgs, PolicyCommand, RevokeArgs,
-    ServeArgs, ServerOptions, TestkitArgs, ToolsArgs, WhyArgs,
+    ServeArgs, ServerOptions, TestArgs, TestkitArgs, ToolsArgs, WhyArgs,
 };
 use super::values::{duration, instant, theme};
 use crate::auth::{Issuer, Leeway, NumericDate, TokenLimit};
@@ -311,6 +311,10 @@ pub enum Command {
     /// Make test tokens with every classic fault, or check how the gate answers them
     #[command(after_help = examples!("portcullis testkit --run\n  portcullis testkit user123 -p user"))]
     Testkit(TestkitArgs),
+
+    /// Run a test plan: tokens, calls and expected answers in one file
+    #[command(after_help = examples!("portcullis test plan.toml\n  portcullis test plan.toml --junit report.xml"))]
+    Test(TestArgs),
 
     /// Serve the tools behind the gate over MCP, for clients with tokens
     #[command(after_help = examples!("portcullis serve --secret-file secret\n  portcullis serve --stdio"))]

@@ -6,14 +6,18 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::matrix::deviation;
+use super::arguments::PolicyCheckArgs;
+use super::matrix::{ABOUT_A_USER, REPEATED, deviation, expectation_case, judged};
 use super::paint::{Paint, bad, good, warning as warning_style};
+use super::report::Form;
 use super::{CliError, Exit, Runner, json};
 use crate::auth::policy::{CallerSelector, MAX_BYTES};
 use crate::auth::{KeySet, Policy, Rules};
 use crate::backend::BuiltIn;
+use crate::clock::{Clock as _, SystemClock};
 use crate::config::{self, ConfigError};
 use crate::gate::ports::{Backend as _, Catalogue};
+use crate::report::{Report, markdown, tap};
 use crate::text::{self, words};
 
 #[derive(Serialize)]
@@ -37,20 +41,28 @@ struct Warning {
 }
 
 /// Reads a policy file, reports lints and tests its expectations. If one fails, the exit code is 4.
-pub fn check(on: &mut Runner<'_>, file: &Path, json: bool, paint: Paint) -> Result<Exit, CliError> {
+pub fn check(on: &mut Runner<'_>, args: &PolicyCheckArgs, json: bool, paint: Paint) -> Result<Exit, CliError> {
+    let form = args.report.form(json, args.markdown)?;
+    let file = &*args.file;
     let policy = if file == Path::new("-") { on.policy()? } else { config::policy(file)? };
     let rules = Rules { policy, ..Rules::new(KeySet::default()) };
+    let title = format!("Policy {}", file.to_string_lossy());
+    let mut report = Report::new(&title, SystemClock::new().now()).with("sha256", &rules.policy.digest());
     let (mut held, mut failed, mut skipped) = (0, Vec::new(), 0);
     for (line, counts) in rules.policy.counted() {
+        let case = expectation_case(line);
         let CallerSelector::Permissions(set) = &line.who else {
             skipped += 1;
+            report.add(case.skipped(ABOUT_A_USER));
             continue;
         };
         if !counts {
+            report.add(case.skipped(REPEATED));
             continue;
         }
         if rules.policy.tool(&line.tool).is_none() {
             failed.push(rules.policy.failure(line));
+            report.add(case.failed("the policy has no such tool"));
             continue;
         }
         let set: Vec<String> = set.iter().map(ToString::to_string).collect();
@@ -59,6 +71,7 @@ pub fn check(on: &mut Runner<'_>, file: &Path, json: bool, paint: Paint) -> Resu
             true => held += 1,
             false => failed.push(deviation(line, &decision)),
         }
+        report.add(judged(case, line, &decision));
     }
     let tools = Catalogue::new(BuiltIn.tools());
     let mut lints = rules.policy.lints();
@@ -67,11 +80,13 @@ pub fn check(on: &mut Runner<'_>, file: &Path, json: bool, paint: Paint) -> Resu
     let (tools, permissions) = (rules.policy.tools().len(), rules.policy.permissions().len());
     let policy_sha256 = rules.policy.digest();
     let checked = PolicyReport { policy_sha256, tools, permissions, warnings, held, failed, skipped };
-    on.known = if checked.failed.is_empty() { Exit::Good } else { Exit::Forbidden };
-    match json {
-        true => json::line(on.out, &checked)?,
-        false => checked.show(on.out, file, paint)?,
-    }
+    on.known = report.verdict().into();
+    on.report(&args.report, &report, |out| match form {
+        Form::Json => json::line(out, &checked),
+        Form::Markdown => write!(out, "{}", markdown(&report)),
+        Form::Tap => write!(out, "{}", tap(&report)),
+        Form::Text => checked.show(out, file, paint),
+    })?;
     Ok(on.known)
 }
 

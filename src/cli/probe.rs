@@ -4,13 +4,16 @@ use std::io::{self, Write};
 
 use super::arguments::TestkitArgs;
 use super::paint::{Paint, bad, good, of_observation, warning};
+use super::report::Form;
 use super::target::{self, Asked, Caller};
 use super::{CliError, Context, Exit, Runner, json};
 use crate::auth::Signer;
-use crate::lab::probe::{Card, Degree, Mark, Model, PROBES, Row, Wanted};
+use crate::lab::probe::{Card, Degree, Extra, Mark, Model, PROBES, Row, Wanted};
 use crate::observe::{Reply, Why};
 use crate::probing::{self, Request, Stopped};
+use crate::report::tap;
 use crate::target::{Target, block_on, fetch_metadata};
+use crate::text::material::Metadata;
 use crate::text::{self, padded, words};
 
 /// The result of a probe: the card, or why it was not made.
@@ -26,9 +29,10 @@ pub fn run(
     args: &TestkitArgs,
     context: &Context,
     target: &Target,
-    json: bool,
+    form: Form,
     paint: Paint,
 ) -> Result<Exit, CliError> {
+    let json = form == Form::Json;
     if !args.run {
         return Err(CliError::Usage(
             "--url needs --run: another server is probed, not sent a list of tokens".to_owned(),
@@ -60,24 +64,9 @@ pub fn run(
         let now = context.now();
         let model = match (&caller.token, signer) {
             (Some(token), signer) => Model::of_token(token, signer, now),
-            (None, Some(signer)) => {
-                let resource = metadata.as_ref().and_then(|metadata| metadata.resource.clone());
-                let audiences = match context.audiences.as_slice() {
-                    [] => resource.into_iter().collect(),
-                    given => given.to_vec(),
-                };
-                let server = metadata.as_ref().and_then(|metadata| metadata.issuers.first()).map(String::as_str);
-                let permissions =
-                    if args.permissions.is_empty() { vec!["user".to_owned()] } else { args.permissions.clone() };
-                let wanted = Wanted {
-                    user: &args.user,
-                    permissions: &permissions,
-                    issuer: context.issuer.as_deref().or(server),
-                    audiences: &audiences,
-                    preset: context.preset.as_deref(),
-                };
-                Model::of_wishes(&wanted, signer, now)
-            }
+            (None, Some(signer)) => wishes(context, metadata.as_ref(), &args.user, &args.permissions, |wanted| {
+                Model::of_wishes(wanted, signer, now)
+            }),
             (None, None) => Err(crate::lab::probe::ModelError::NotAToken),
         };
         let model = model.map_err(|error| CliError::Usage(error.to_string()))?;
@@ -120,15 +109,17 @@ pub fn run(
     })?;
     match outcome? {
         Outcome::Made(card) => {
-            on.known = exit(&card, args.strict);
-            match (json, args.markdown) {
-                (true, _) => {
-                    card.rows.iter().try_for_each(|row| json::line(on.out, &card.row_json(row)))?;
-                    json::line(on.out, &card.json())?;
+            let report = card.report(args.strict);
+            on.known = report.verdict().into();
+            on.report(&args.report, &report, |out| match form {
+                Form::Json => {
+                    card.rows.iter().try_for_each(|row| json::line(out, &card.row_json(row)))?;
+                    json::line(out, &card.json())
                 }
-                (false, true) => write!(on.out, "{}", markdown(&card))?,
-                (false, false) => show(on.out, &card, paint)?,
-            }
+                Form::Markdown => write!(out, "{}", markdown(&card)),
+                Form::Tap => write!(out, "{}", tap(&report)),
+                Form::Text => show(out, &card, paint),
+            })?;
             Ok(on.known)
         }
         Outcome::NotAccepted(why) => {
@@ -151,6 +142,30 @@ pub fn run(
             )))
         }
     }
+}
+
+/// Passes on what a good token for the server contains: as the options say, or else as the server's metadata do.
+pub fn wishes<T>(
+    context: &Context,
+    metadata: Option<&Metadata>,
+    user: &str,
+    permissions: &[String],
+    make: impl FnOnce(&Wanted<'_>) -> T,
+) -> T {
+    let resource = metadata.and_then(|metadata| metadata.resource.clone());
+    let audiences = match context.audiences.as_slice() {
+        [] => resource.into_iter().collect(),
+        given => given.to_vec(),
+    };
+    let server = metadata.and_then(|metadata| metadata.issuers.first()).map(String::as_str);
+    let usual = ["user".to_owned()];
+    make(&Wanted {
+        user,
+        permissions: if permissions.is_empty() { &usual } else { permissions },
+        issuer: context.issuer.as_deref().or(server),
+        audiences: &audiences,
+        preset: context.preset.as_deref(),
+    })
 }
 
 /// Whether our own key signs for the server: it made the signature of the token in hand, or there is no token.
@@ -182,57 +197,48 @@ fn confirm(on: &mut Runner<'_>, args: &TestkitArgs, target: &Target) -> Result<(
     }
 }
 
-fn exit(card: &Card, is_strict: bool) -> Exit {
-    if card.failures() > 0 || is_strict && card.findings() > 0 {
-        Exit::Forbidden
-    } else if card.undecided() > 0 {
-        Exit::NoVerdict
-    } else {
-        Exit::Good
-    }
-}
-
 fn show(out: &mut dyn Write, card: &Card, paint: Paint) -> io::Result<()> {
-    let mut group = "";
-    for row in card.rows.iter().filter(|row| row.mark != Mark::Skipped) {
-        if row.probe.group != group {
-            group = row.probe.group;
-            writeln!(out, "{}", paint.title(group))?;
+    let mut groups: Vec<&str> = Vec::new();
+    for group in card.rows.iter().map(|row| row.probe.group).chain(card.extras.iter().map(|extra| extra.group)) {
+        if !groups.contains(&group) {
+            groups.push(group);
         }
-        let style = match row.mark {
-            Mark::Sound => good(),
-            Mark::Measured(_) => anstyle::Style::new(),
-            _ if row.is_failure() => bad(),
-            _ => warning(),
-        };
-        let sign = paint.styled(row.mark.sign(), style);
-        let said = match row.mark {
-            Mark::Sound | Mark::Measured(_) => paint.note(&row.came()),
-            mark => {
-                let weight = if row.is_failure() {
-                    "FAILURE"
-                } else if row.is_finding() {
-                    "finding"
-                } else {
-                    "no verdict"
-                };
-                format!("{}: {} ({}); {}", paint.styled(weight, style), mark.words(), row.came(), row.probe.what)
-            }
-        };
-        writeln!(out, "  {sign} {} {said}", padded(row.probe.name, 30))?;
     }
-    for extra in &card.extras {
-        if extra.group != group {
-            group = extra.group;
-            writeln!(out, "{}", paint.title(group))?;
+    for group in groups {
+        let rows: Vec<&Row> =
+            card.rows.iter().filter(|row| row.probe.group == group && row.mark != Mark::Skipped).collect();
+        let extras: Vec<&Extra> = card.extras.iter().filter(|extra| extra.group == group).collect();
+        let sound = rows.iter().filter(|row| row.mark == Mark::Sound).count()
+            + extras.iter().filter(|extra| extra.is_sound == Some(true)).count();
+        let measured = rows.iter().filter(|row| matches!(row.mark, Mark::Measured(_))).count();
+        let all = rows.len() + extras.len();
+        if all == 0 {
+            continue;
         }
-        let (sign, style) = match (extra.is_sound, extra.degree) {
-            (Some(true), _) => ("✔", good()),
-            (Some(false), Degree::Must) => ("✘", bad()),
-            (Some(false), _) => ("✘", warning()),
-            (None, _) => ("?", warning()),
+        let (sign, style) = if sound + measured == all { ("✔", good()) } else { ("✘", warning()) };
+        let said = match measured {
+            0 => format!("{sound} of {all} as a sound server answers"),
+            n => format!("{n} measured"),
         };
-        writeln!(out, "  {} {} {}", paint.styled(sign, style), padded(extra.name, 30), extra.found)?;
+        writeln!(out, "{} {} {}", paint.styled(sign, style), padded(group, 14), paint.note(&said))?;
+        for row in rows.iter().filter(|row| !matches!(row.mark, Mark::Sound | Mark::Measured(_))) {
+            let (weight, style) = match (row.is_failure(), row.is_finding()) {
+                (true, _) => ("FAILURE", bad()),
+                (_, true) => ("finding", warning()),
+                _ => ("no verdict", warning()),
+            };
+            let came = row.came();
+            writeln!(out, "    {} {}: {came}", paint.styled(weight, style), row.probe.name)?;
+            writeln!(out, "        {}", paint.note(&format!("{}; {}", row.probe.what, row.mark.words())))?;
+        }
+        for extra in extras.iter().filter(|extra| extra.is_sound != Some(true)) {
+            let (weight, style) = match (extra.is_sound, extra.degree) {
+                (None, _) => ("no verdict", warning()),
+                (_, Degree::Must) => ("FAILURE", bad()),
+                _ => ("finding", warning()),
+            };
+            writeln!(out, "    {} {}: {}", paint.styled(weight, style), extra.name, extra.found)?;
+        }
     }
     let style = match (card.failures(), card.findings() + card.undecided()) {
         (0, 0) => good(),

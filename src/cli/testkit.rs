@@ -5,13 +5,15 @@ use std::io::{self, Write};
 use serde_json::json;
 
 use super::arguments::TestkitArgs;
-use super::paint::{Paint, bad, good};
+use super::paint::{Paint, bad, good, warning};
+use super::report::Form;
 use super::{CliError, Context, Exit, Runner, json, probe};
 use crate::auth::{NumericDate, TokenId};
 use crate::gate::{CallRequest, Gate, Origin, RawArguments, random_number};
 use crate::lab::evidence::card_markdown;
 use crate::lab::kit::{Identity, TestToken, make};
 use crate::lab::score::{Line, Observation, Scorecard};
+use crate::report::tap;
 use crate::text::{self, padded};
 
 /// Makes the tokens, and with `--run` calls a tool with each. Returns `Exit::Good` if all answers are as expected.
@@ -22,9 +24,12 @@ pub fn run(
     json: bool,
     paint: Paint,
 ) -> Result<Exit, CliError> {
-    Runner::one_form(json, args.markdown)?;
+    let form = args.report.form(json, args.markdown)?;
+    if args.report.is_set() && !args.run {
+        return Err(CliError::Usage("--junit and --tap need --run".to_owned()));
+    }
     if let Some(target) = args.server.target(context)? {
-        return probe::run(on, args, context, &target, json, paint);
+        return probe::run(on, args, context, &target, form, paint);
     }
     if let Some(option) = args.only_for_others() {
         return Err(CliError::Usage(format!("{option} needs --url or --target")));
@@ -54,12 +59,14 @@ pub fn run(
         return Ok(Exit::Good);
     }
     let card = judged(&gate, &identity, &tokens, &tool, now);
-    on.known = if card.passed() { Exit::Good } else { Exit::Forbidden };
-    match (json, args.markdown) {
-        (true, _) => card.lines.iter().try_for_each(|line| json::line(on.out, &line.json(&card)))?,
-        (false, true) => write!(on.out, "{}", card_markdown(&card))?,
-        (false, false) => show(on.out, &card, paint)?,
-    }
+    let report = card.report();
+    on.known = report.verdict().into();
+    on.report(&args.report, &report, |out| match form {
+        Form::Json => card.lines.iter().try_for_each(|line| json::line(out, &line.json(&card))),
+        Form::Markdown => write!(out, "{}", card_markdown(&card)),
+        Form::Tap => write!(out, "{}", tap(&report)),
+        Form::Text => show(out, &card, paint),
+    })?;
     Ok(on.known)
 }
 
@@ -92,7 +99,11 @@ fn judged(gate: &Gate, identity: &Identity, tokens: &[TestToken], tool: &str, no
 
 fn show(out: &mut dyn Write, card: &Scorecard, paint: Paint) -> io::Result<()> {
     for line in &card.lines {
-        let (sign, style) = if line.passed() { ("✔", good()) } else { ("✘", bad()) };
+        let (sign, style) = match line.passed() {
+            true => ("✔", good()),
+            false if line.is_without_verdict() => ("?", warning()),
+            false => ("✘", bad()),
+        };
         let came = match (line.passed(), line.came.code == line.expected) {
             (true, _) => line.came.answer.clone(),
             (false, true) => line.came.sentence.clone(),

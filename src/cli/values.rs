@@ -2,9 +2,12 @@
 
 use std::time::Duration;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+
 use crate::auth::issue::{InvalidTime, TimeInput};
 use crate::auth::{Algorithm, NumericDate};
 use crate::endpoint::{Denial, Listing, RateError, parse_rate};
+use crate::lab::expected::ExpectedAnswer;
 use crate::look::ThemeChoice;
 use crate::text::words;
 
@@ -27,6 +30,8 @@ pub enum ValueError {
     Theme,
     #[error("expected permitted or all")]
     Listing,
+    #[error("expected allowed, forbidden, unauthorized or a reason code")]
+    Expected,
     #[error(
         "expected HS256, HS384, HS512, RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512 or EdDSA (Ed25519)"
     )]
@@ -83,4 +88,20 @@ pub struct Rate(pub Option<u32>);
 
 pub fn rate(text: &str) -> Result<Rate, RateError> {
     parse_rate(text).map(Rate)
+}
+
+/// Parses the expected decision of `check`.
+pub fn expected_decision() -> impl TypedValueParser<Value = ExpectedAnswer> {
+    one_of(ExpectedAnswer::decisions())
+}
+
+/// Parses the expected answer to `call`.
+pub fn expected_answer() -> impl TypedValueParser<Value = ExpectedAnswer> {
+    one_of(ExpectedAnswer::calls())
+}
+
+/// Parses one of these words. clap suggests the nearest one for any other, and completions list them.
+fn one_of(all: impl Iterator<Item = ExpectedAnswer>) -> impl TypedValueParser<Value = ExpectedAnswer> {
+    let words: Vec<&'static str> = all.map(ExpectedAnswer::word).collect();
+    PossibleValuesParser::new(words).try_map(|word| ExpectedAnswer::named(&word).ok_or(ValueError::Expected))
 }

@@ -224,8 +224,7 @@ impl ConfigFile {
 
 /// Returns the message for an unknown key, with the most similar known one.
 fn unknown(name: &str) -> String {
-    let nearest = KEYS.iter().max_by(|a, b| strsim::jaro(name, a).total_cmp(&strsim::jaro(name, b)));
-    let nearest = nearest.copied().unwrap_or_default();
+    let nearest = text::nearest(name, KEYS).unwrap_or_default();
     format!("unknown key {}; did you mean {nearest}?", text::name(name, 64))
 }
 

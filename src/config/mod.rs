@@ -200,6 +200,39 @@ pub(crate) fn replace(path: &Path, text: &str, mode: u32) -> io::Result<()> {
     write().inspect_err(|_| drop(fs::remove_file(&beside)))
 }
 
+/// The words for a report in messages.
+const REPORT: &str = "report";
+
+/// Returns the regular file that a report goes to, behind any symbolic link; it need not exist. Another kind of file is
+/// refused, because it would be replaced: `/dev/stdout` is one.
+fn report_file(path: &Path) -> Result<PathBuf, ConfigError> {
+    let failed = |error| unreadable(REPORT, path, error);
+    let file = match path.canonicalize() {
+        Err(error) if error.kind() == io::ErrorKind::NotFound && !path.is_symlink() => return Ok(path.to_owned()),
+        found => found.map_err(failed)?,
+    };
+    match fs::metadata(&file).map_err(failed)?.is_file() {
+        true => Ok(file),
+        false => Err(failed(io::Error::other("not a regular file"))),
+    }
+}
+
+/// Checks that a report can be written to a file: the directory exists, and the file is a regular one or is missing.
+pub fn check_report(path: &Path) -> Result<(), ConfigError> {
+    let file = report_file(path)?;
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    match fs::metadata(folder) {
+        Ok(found) if found.is_dir() => Ok(()),
+        Ok(_) => Err(unreadable(REPORT, path, io::ErrorKind::NotADirectory.into())),
+        Err(error) => Err(unreadable(REPORT, path, error)),
+    }
+}
+
+/// Writes a report to a file atomically, in place of an earlier one.
+pub fn save_report(path: &Path, text: &str) -> Result<(), ConfigError> {
+    replace(&report_file(path)?, text, 0o666).map_err(|error| unreadable(REPORT, path, error))
+}
+
 /// Generates a random signing key.
 pub fn fresh_key() -> Result<Signer, ConfigError> {
     Signer::fresh().map_err(|error| ConfigError::Secret { from: "fresh key".to_owned(), error })

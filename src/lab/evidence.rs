@@ -8,12 +8,12 @@ use serde_json::{Value, json};
 
 use super::drill::{DrillResult, Pace};
 use super::kit::Identity;
-use super::redacted::redacted;
-use super::score::Scorecard;
+use super::score::{Scorecard, judged_words};
 use crate::auth::date::twice;
 use crate::auth::{KeyOrigin, Leeway, NumericDate, Rules, TokenId, Verdict};
 use crate::gate::Record;
 use crate::gate::activity::{Excerpt, Origin};
+use crate::report::redacted;
 use crate::text::escape::{ascii_json, markdown};
 use crate::text::words::{exact, took};
 use crate::text::{self, Span, display_safe};
@@ -395,11 +395,6 @@ pub fn call_json(record: &Record, jti: Option<&str>) -> Value {
         "skipped": record.skipped,
         "took": Span::from(record.took).as_seconds_f64(),
     })
-}
-
-/// Returns the settings that something was judged by, in words.
-fn judged_words(judged_by: &[String]) -> String {
-    if judged_by.is_empty() { "the default settings".to_owned() } else { judged_by.join(", ") }
 }
 
 /// Formats a drill as Markdown.

@@ -3,7 +3,8 @@
 
 pub mod drill;
 pub mod evidence;
+pub mod expected;
 pub mod kit;
 pub mod probe;
-mod redacted;
 pub mod score;
+pub mod test_plan;

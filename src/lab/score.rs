@@ -3,11 +3,11 @@
 use serde_json::{Value, json};
 
 use super::kit::{Identity, TestToken};
-use super::redacted::redacted;
 use crate::auth::date::twice;
 use crate::auth::reason_table::{REASONS, ReasonRow};
 use crate::auth::{Decision, NumericDate, Outcome, TokenId, Verdict};
 use crate::gate::activity::MAX_TEXT;
+use crate::report::{Case, Report, redacted};
 use crate::text;
 
 /// The result of a call.
@@ -60,6 +60,26 @@ impl Line {
         self.passed
     }
 
+    /// Whether the decision is the expected one, but the allowed call failed, so that nothing is known about the tool.
+    pub fn is_without_verdict(&self) -> bool {
+        !self.passed && self.came.code == self.expected && verdict_of(self.expected) == Verdict::Allowed
+    }
+
+    /// The line as a case of a report.
+    fn case(&self) -> Case {
+        let case = Case::new("test kit", self.name);
+        match (self.passed, self.is_without_verdict()) {
+            (true, _) => case,
+            (false, true) => case.without_verdict(&self.came.sentence),
+            (false, false) => case
+                .failed(&format!("expected {}, got {}", self.expected, self.came.code))
+                .with("sentence", &self.came.sentence)
+                .with("answer", &self.came.answer)
+                .with("token", &self.token_id.to_string())
+                .with("jti", &self.jti),
+        }
+    }
+
     /// Formats the line as JSON for scripts.
     pub fn json(&self, card: &Scorecard) -> Value {
         json!({
@@ -94,6 +114,11 @@ fn answers(verdict: Verdict, answer: &str) -> bool {
     }
 }
 
+/// Returns the settings that something was judged by, in words.
+pub fn judged_words(judged_by: &[String]) -> String {
+    if judged_by.is_empty() { "the default settings".to_owned() } else { judged_by.join(", ") }
+}
+
 /// The results of all test tokens.
 #[derive(Clone, Debug)]
 pub struct Scorecard {
@@ -113,6 +138,16 @@ impl Scorecard {
     /// Whether every line passed.
     pub fn passed(&self) -> bool {
         self.lines.iter().all(Line::passed)
+    }
+
+    /// The report, with a case for each line.
+    pub fn report(&self) -> Report {
+        let mut report = Report::new("Test kit", self.at)
+            .with("tool", &self.tool)
+            .with("tokens for", &self.made_for.words())
+            .with("judged by", &judged_words(&self.judged_by));
+        self.lines.iter().for_each(|line| report.add(line.case()));
+        report
     }
 
     /// The number of lines that passed: `17 of 17 as expected`.

@@ -2,6 +2,8 @@
 //!
 //! The command line and the console use it; `lab::probe` says what is sent and what the answers mean.
 
+mod plan;
+
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
@@ -14,6 +16,8 @@ use crate::observe::{NoAnswer, Observation, Observed, Reply};
 use crate::target::{Called, Carriage, Connection, Dialect, Listed, OpenError, Target, TargetError};
 use crate::text;
 use crate::text::material::Metadata;
+
+pub use plan::ForeignServer;
 
 /// How long the answer to one request may take.
 const BOUND: Duration = Duration::from_secs(15);

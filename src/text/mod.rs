@@ -5,6 +5,7 @@
 
 pub mod escape;
 pub mod material;
+mod nearest;
 pub mod reading;
 pub mod safe;
 pub mod secret;
@@ -14,6 +15,7 @@ mod views;
 mod word;
 pub mod words;
 
+pub use nearest::nearest;
 pub use reading::{Reading, read_token, resembles_token};
 pub use safe::{display_safe, fit, head, name, names, padded, place, width};
 pub use span::Span;

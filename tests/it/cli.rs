@@ -8,8 +8,10 @@ mod keys;
 mod lints;
 mod manual;
 pub mod matrix;
+mod reports;
 mod secrets;
 mod stream;
+mod test_plans;
 mod timelab;
 
 use std::io::{BufRead as _, BufReader, Lines, Write as _};

@@ -136,3 +136,18 @@ fn every_key_of_an_issuer_is_documented() {
         "README.md: the table of [[issuers]] must match the code:\n{wanted}"
     );
 }
+
+#[test]
+fn every_member_of_a_test_plan_is_documented() {
+    let wanted = portcullis::lab::test_plan::members_markdown();
+    assert_eq!(
+        table("plan members"),
+        wanted.trim(),
+        "README.md: the table of test plans must match the code:\n{wanted}"
+    );
+}
+
+#[test]
+fn the_test_plan_shown_is_the_example() {
+    assert_eq!(block("plan"), include_str!("../../assets/plan.example.toml"));
+}

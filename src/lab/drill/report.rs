@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
+use super::super::score::judged_words;
 use super::{Pace, Plan, Sample};
 use crate::auth::date::twice;
 use crate::auth::{Leeway, NumericDate, TokenId};
+use crate::report::{self, Case};
 use crate::text::Span;
 use crate::text::words::exact;
 
@@ -192,6 +194,28 @@ pub struct DrillResult {
 }
 
 impl DrillResult {
+    /// The report for other programs, with one case.
+    pub fn report(&self) -> report::Report {
+        let Self { subject, report: found, at, judged_by } = self;
+        let border = from_exp(found.expected(), found.exp);
+        let case = Case::new("drill", &format!("{} is refused from {border}", subject.tool));
+        let fault = || found.fault.as_deref().unwrap_or("no boundary found");
+        let case = match (found.passed(), found.is_cancelled) {
+            (true, _) => case,
+            (false, true) => case.without_verdict("the drill was cancelled"),
+            (false, false) => found
+                .lines(NumericDate::rfc3339)
+                .iter()
+                .fold(case.failed(fault()), |case, (label, value)| case.with(label, value)),
+        };
+        let mut report = report::Report::new("Expiry drill", *at)
+            .with("token", &format!("{} ({})", subject.id, subject.name))
+            .with("tool", &subject.tool)
+            .with("judged by", &judged_words(judged_by));
+        report.add(case);
+        report
+    }
+
     /// Formats the result as JSON for scripts. Spans are in seconds.
     pub fn json(&self) -> Value {
         let Self { subject, report, .. } = self;

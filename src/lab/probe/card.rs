@@ -6,6 +6,7 @@ use super::rows::{Degree, Probe, Wanted};
 use crate::auth::date::twice;
 use crate::auth::{NumericDate, TokenId};
 use crate::observe::{Observation, Observed};
+use crate::report::{Case, Report};
 use crate::text::words;
 
 /// What an answer means.
@@ -329,6 +330,46 @@ impl Card {
             .into_iter()
             .flatten()
             .collect()
+    }
+
+    /// The report for other programs. Findings fail only if they are to.
+    pub fn report(&self, findings_fail: bool) -> Report {
+        let tool = self.tool.as_deref().unwrap_or("tools/list");
+        let mut report = Report::new("Gate probe", self.at)
+            .with("target", &self.target)
+            .with("server", &self.server)
+            .with("tool", tool);
+        for note in self.notes() {
+            report = report.with("note", &note);
+        }
+        for row in &self.rows {
+            let case = Case::new(row.probe.group, row.probe.name);
+            let came = row.came();
+            let said = format!("{}: {}, {came}", row.probe.what, row.mark.words());
+            report.add(match row.mark {
+                Mark::Sound | Mark::Measured(_) => case,
+                Mark::Skipped => case.skipped("does not apply without a key, or to this token"),
+                Mark::NoVerdict => case.without_verdict(&came),
+                _ if row.is_failure() || findings_fail => {
+                    let failed = case.failed(row.mark.words()).with("probe", row.probe.what).with("answer", &came);
+                    match row.token_id {
+                        Some(id) => failed.with("token", &id.to_string()),
+                        None => failed,
+                    }
+                }
+                _ => case.skipped(&format!("finding: {said}")),
+            });
+        }
+        for extra in &self.extras {
+            let case = Case::new(extra.group, extra.name);
+            report.add(match extra.is_sound {
+                Some(true) => case,
+                None => case.without_verdict(&extra.found),
+                Some(false) if extra.degree == Degree::Must || findings_fail => case.failed(&extra.found),
+                Some(false) => case.skipped(&format!("finding: {}", extra.found)),
+            });
+        }
+        report
     }
 
     /// Formats a line for scripts.

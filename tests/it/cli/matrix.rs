@@ -287,9 +287,9 @@ fn an_unimplemented_tool_is_marked_wherever_it_is_allowed() {
     assert!(called.exit == 5 && called.err.contains("no such tool here"), "{}", called.err);
     let called = on(&["call", token.trim(), "later", r#"{"id": 1}"#]);
     assert_eq!((called.exit, called.out.contains(r#""stub":true"#)), (0, true), "{}", called.out);
-    // A call that proves nothing about the gate does not pass.
+    // A call that proves nothing about the gate does not pass: it has no verdict.
     let kit = on(&["testkit", "--run", "--tool", "gone"]);
-    assert!(kit.exit == 4 && kit.out.contains("the call failed: no such tool here"), "{}", kit.out);
+    assert!(kit.exit == 6 && kit.out.contains("the call failed: no such tool here"), "{}", kit.out);
     assert_eq!(on(&["testkit", "--run", "--tool", "later"]).exit, 0);
     let drill = on(&["drill", "--shifted", token.trim(), "gone"]);
     assert!(drill.exit == 4 && drill.out.contains("was allowed but failed"), "{}", drill.out);

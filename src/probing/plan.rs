@@ -1,0 +1,82 @@
+//! A foreign server as the target of a test plan.
+
+use std::io;
+use std::time::Duration;
+
+use serde_json::Map;
+use tokio::runtime::{Builder, Runtime};
+
+use crate::auth::Verdict;
+use crate::lab::test_plan::{self, NoAnswer, TargetAnswer, TargetCall};
+use crate::observe::{Observation, Observed};
+use crate::target::{Called, Carriage, Connection, Dialect, Listed, OpenError, Target};
+
+/// A foreign server. Each call has a connection of its own, so that no session carries one token's rights to another.
+pub struct ForeignServer {
+    target: Target,
+    bound: Duration,
+    runtime: Runtime,
+    dialect: Dialect,
+    /// The tools that the tokens of the plan have seen.
+    seen: Listed,
+}
+
+impl ForeignServer {
+    /// Creates the target.
+    pub fn new(target: Target, bound: Duration) -> io::Result<Self> {
+        let runtime = Builder::new_current_thread().enable_all().build()?;
+        Ok(Self { target, bound, runtime, dialect: Dialect::Auto, seen: Listed::default() })
+    }
+}
+
+impl test_plan::Target for ForeignServer {
+    fn name(&self) -> String {
+        self.target.place.to_string()
+    }
+
+    /// The tools that any of the tokens so far has seen: a server may list others to others.
+    fn tools(&mut self) -> Result<Vec<String>, NoAnswer> {
+        match self.seen.tools.is_empty() {
+            true => Err(NoAnswer::new("no token of the plan could list the tools")),
+            false => Ok(self.seen.tools.iter().map(|tool| tool.name.to_string()).collect()),
+        }
+    }
+
+    fn call(&mut self, call: &TargetCall<'_>) -> Result<TargetAnswer, NoAnswer> {
+        let Self { target, bound, runtime, dialect, seen } = self;
+        let carriage = Carriage::bearer(call.token);
+        let called = runtime.block_on(async {
+            let connection = match Connection::open(target, &carriage, dialect).await {
+                Ok(connection) => connection,
+                Err(OpenError::Target(error)) => return Err(NoAnswer::new(error)),
+                Err(OpenError::Server(refused)) => return Ok(Called { reply: refused.reply, took: refused.took }),
+            };
+            *dialect = connection.dialect();
+            if let (_, Some(listed)) = connection.list(*bound).await {
+                seen.add(listed);
+            }
+            let arguments = call.arguments.cloned().unwrap_or_else(|| {
+                let info = seen.tools.iter().find(|info| *info.name == *call.tool);
+                info.and_then(|info| serde_json::from_str(&info.example).ok()).unwrap_or_else(Map::new)
+            });
+            let called = connection.call(call.tool, arguments, *bound).await;
+            connection.close().await;
+            Ok(called)
+        })?;
+        let observation = Observation::of(&called.reply);
+        let (verdict, code) = match observation.observed() {
+            Observed::Ran => (Verdict::Allowed, Some("allowed")),
+            Observed::Failed => (Verdict::Allowed, Some("tool_failed")),
+            Observed::BadArguments => (Verdict::Allowed, Some("invalid_arguments")),
+            Observed::Forbidden => (Verdict::Forbidden, None),
+            Observed::Refused => (Verdict::Unauthorized, None),
+            _ => return Err(NoAnswer::new(&observation)),
+        };
+        Ok(TargetAnswer {
+            verdict,
+            code: code.map(str::to_owned),
+            sentence: observation.to_string(),
+            took: called.took,
+        })
+    }
+}
