@@ -11,7 +11,7 @@ use super::json::{self, Time};
 use super::paint::{Paint, of_verdict, warning};
 use super::report::Form;
 use super::tokens::NO_TOKEN_FOUND;
-use super::{CliError, Context, Exit, Runner};
+use super::{CliError, Context, Exit, Runner, server_matrix};
 use crate::auth::policy::{CallerSelector, Expectation, ToolRule};
 use crate::auth::{Decision, Evaluation, NumericDate, Policy, Reason, Rules, TokenId, Verdict};
 use crate::backend::BuiltIn;
@@ -126,6 +126,13 @@ pub fn run(
     json: bool,
     paint: Paint,
 ) -> Result<Exit, CliError> {
+    if let Some(target) = args.server.target(context)? {
+        return server_matrix::run(on, args, context, &target, json, paint);
+    }
+    if args.yes || args.write_policy.is_some() {
+        let option = if args.yes { "--yes" } else { "--write-policy" };
+        return Err(CliError::Usage(format!("{option} needs --url or --target")));
+    }
     if json && args.csv {
         return Err(CliError::Usage("--json cannot be used with --csv".to_owned()));
     }

@@ -30,6 +30,7 @@ mod report;
 mod revoke;
 mod serve;
 mod server_drill;
+mod server_matrix;
 mod target;
 mod test;
 mod testkit;

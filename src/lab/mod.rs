@@ -4,6 +4,7 @@
 pub mod drill;
 pub mod evidence;
 pub mod expected;
+pub mod grid;
 pub mod kit;
 pub mod probe;
 pub mod score;

@@ -2,6 +2,7 @@
 //!
 //! The command line and the console use it; `lab::probe` says what is sent and what the answers mean.
 
+mod grid;
 mod plan;
 
 use std::time::Duration;
@@ -17,6 +18,7 @@ use crate::target::{Called, Carriage, Connection, Dialect, Listed, OpenError, Ta
 use crate::text;
 use crate::text::material::Metadata;
 
+pub use grid::{RowSeen, call_each, list};
 pub use plan::ForeignServer;
 
 /// How long the answer to one request may take.

@@ -21,7 +21,7 @@ const MAY_IMPORT: [(&str, &[&str]); 22] = [
     ("endpoint", &["text"]),
     ("observe", &["auth", "text"]),
     ("target", &["observe", "auth", "gate", "text"]),
-    ("probing", &["target", "lab", "observe", "auth", "text"]),
+    ("probing", &["target", "lab", "gate", "observe", "auth", "text"]),
     // Of the modules that do I/O it uses only the error types; the next test checks that.
     ("app", &["lab", "look", "endpoint", "server", "store", "watch", "config", "issuer_keys", "auth", "gate", "text"]),
     ("view", &["app", "lab", "look", "endpoint", "auth", "gate", "text"]),

@@ -1,0 +1,218 @@
+//! The matrix of a foreign server: for each caller and tool, what our policy predicts and what the server did.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use crate::auth::policy::{CallerSelector, Expectation, ExpectedOutcome, Parts, ToolRule};
+use crate::auth::{Policy, TokenId, Verdict};
+use crate::observe::{Observation, Observed};
+use crate::report::{Case, Report};
+use crate::text;
+
+/// A caller: one row.
+#[derive(Clone, Debug, PartialEq)]
+pub struct GridCaller {
+    /// The name; safe to show.
+    pub name: String,
+    /// The user, as the token names them.
+    pub user: Option<String>,
+    /// The permissions of the token, by the mapping here.
+    pub permissions: Vec<String>,
+    /// The token's ID; `None` for a caller without a token.
+    pub id: Option<TokenId>,
+    /// Why the list of tools was refused, if it was.
+    pub refused: Option<Observation>,
+}
+
+/// One cell.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct GridCell {
+    /// Our decision; `None` if no policy that contains the tool was given.
+    pub prediction: Option<Verdict>,
+    /// Whether the server lists the tool for this caller; `None` if it sent no list.
+    pub listed: Option<bool>,
+    /// What the server did with a call; `None` if it was not called.
+    pub observation: Option<Observation>,
+}
+
+impl GridCell {
+    /// The server's verdict, as far as it is known. A tool that is hidden from a caller is denied to it.
+    pub fn verdict(&self) -> Option<Verdict> {
+        match &self.observation {
+            Some(observation) if observation.observed() == Observed::NoTool => Some(Verdict::Forbidden),
+            Some(observation) => observation.verdict(),
+            None => (self.listed == Some(false)).then_some(Verdict::Forbidden),
+        }
+    }
+
+    /// Whether prediction and observation differ. Whether a call is refused for the token or for its permissions is not
+    /// a difference where the server says only that it is refused.
+    pub fn differs(&self) -> bool {
+        match (self.prediction, self.verdict()) {
+            (Some(predicted), Some(observed)) => (predicted == Verdict::Allowed) != (observed == Verdict::Allowed),
+            _ => false,
+        }
+    }
+
+    /// The observation as one word.
+    pub fn word(&self) -> &'static str {
+        match &self.observation {
+            Some(observation) => match observation.observed() {
+                Observed::Ran | Observed::Failed | Observed::BadArguments => "allowed",
+                Observed::Forbidden => "forbidden",
+                Observed::Refused => "unauthorized",
+                Observed::NoTool => "hidden",
+                Observed::ServerFailed => "failed",
+                _ => "unclear",
+            },
+            None => match self.listed {
+                Some(false) => "hidden",
+                Some(true) => "listed",
+                None => "unknown",
+            },
+        }
+    }
+}
+
+/// The matrix.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Grid {
+    /// The rows.
+    pub callers: Vec<GridCaller>,
+    /// The columns: every tool that any caller sees.
+    pub tools: Vec<Arc<str>>,
+    /// The cells, row by row.
+    pub cells: Vec<Vec<GridCell>>,
+}
+
+impl Grid {
+    /// The number of cells in which prediction and observation differ.
+    pub fn differences(&self) -> usize {
+        self.all().filter(|(_, _, cell)| cell.differs()).count()
+    }
+
+    /// The number of cells without a verdict of the server.
+    pub fn untold(&self) -> usize {
+        self.all().filter(|(_, _, cell)| cell.verdict().is_none()).count()
+    }
+
+    /// The number of calls.
+    pub fn called(&self) -> usize {
+        self.all().filter(|(_, _, cell)| cell.observation.is_some()).count()
+    }
+
+    /// Every cell, with its caller and tool.
+    pub fn all(&self) -> impl Iterator<Item = (&GridCaller, &Arc<str>, &GridCell)> {
+        let rows = self.callers.iter().zip(&self.cells);
+        rows.flat_map(|(caller, row)| self.tools.iter().zip(row).map(move |(tool, cell)| (caller, tool, cell)))
+    }
+
+    /// The result in a sentence.
+    pub fn summary(&self) -> String {
+        let all = self.all().count();
+        let mut said = format!("{}, {} called", text::words::count(all, "cell"), self.called());
+        match (self.differences(), self.all().any(|(_, _, cell)| cell.prediction.is_some())) {
+            (0, true) => said.push_str(", no difference from the policy"),
+            (0, false) => said.push_str(", no policy to compare with"),
+            (n, _) => said.push_str(&format!(", {} from the policy", text::words::count(n, "difference"))),
+        }
+        if self.untold() > 0 {
+            said.push_str(&format!(", {} without a verdict", self.untold()));
+        }
+        said
+    }
+
+    /// Returns a policy that allows what was observed to be allowed, with an expectation for each observed cell. A
+    /// permission opens a tool if every caller who holds it was allowed; a tool that everybody may call cannot be
+    /// expressed, and opens by every permission that was seen.
+    pub fn policy(&self) -> Result<Policy, crate::auth::policy::ImpliesError> {
+        let mut tools = Vec::new();
+        let mut expectations: Vec<Expectation> = Vec::new();
+        for (column, tool) in self.tools.iter().enumerate() {
+            let seen: Vec<(&GridCaller, Verdict)> = self
+                .callers
+                .iter()
+                .zip(&self.cells)
+                .filter_map(|(caller, row)| Some((caller, row.get(column)?.verdict()?)))
+                .filter(|(caller, _)| caller.id.is_some())
+                .collect();
+            let held = |wanted: bool| -> BTreeSet<&str> {
+                let callers = seen.iter().filter(|(_, verdict)| (*verdict == Verdict::Allowed) == wanted);
+                callers.flat_map(|(caller, _)| caller.permissions.iter().map(String::as_str)).collect()
+            };
+            let (opens, not) = (held(true), held(false));
+            tools.push(ToolRule::new(tool, opens.iter().filter(|name| !not.contains(*name))));
+            for (caller, verdict) in seen {
+                let who = match caller.permissions.as_slice() {
+                    [] => match &caller.user {
+                        Some(user) => CallerSelector::User(user.as_str().into()),
+                        None => continue,
+                    },
+                    all => CallerSelector::Permissions(all.iter().map(|name| name.as_str().into()).collect()),
+                };
+                let outcome = match verdict {
+                    Verdict::Allowed => ExpectedOutcome::Allowed,
+                    _ => ExpectedOutcome::Forbidden,
+                };
+                let line = Expectation { who, tool: Arc::clone(tool), outcome };
+                if !expectations.contains(&line) {
+                    expectations.push(line);
+                }
+            }
+        }
+        Policy::build(Parts { tools, expectations, ..Parts::default() })
+    }
+
+    /// The report for other programs: each cell with a prediction is a case.
+    pub fn report(&self, target: &str, at: crate::auth::NumericDate) -> Report {
+        let mut report = Report::new("Matrix", at).with("target", target).with("result", &self.summary());
+        for (caller, tool, cell) in self.all() {
+            let group = match caller.id {
+                Some(id) => format!("{} (token {id})", caller.name),
+                None => caller.name.clone(),
+            };
+            let case = Case::new(&group, tool);
+            report.add(match (cell.prediction, cell.verdict()) {
+                (None, _) => case.skipped("the policy does not contain the tool"),
+                (Some(_), None) if cell.observation.is_none() => case.skipped("not called: it may change something"),
+                (Some(_), None) => {
+                    case.without_verdict(&cell.observation.as_ref().map(ToString::to_string).unwrap_or_default())
+                }
+                (Some(predicted), Some(_)) if cell.differs() => {
+                    let predicted = predicted.word().to_lowercase();
+                    let failed = case.failed(&format!("predicted {predicted}, observed {}", cell.word()));
+                    match &cell.observation {
+                        Some(observation) => failed.with("answer", &observation.to_string()),
+                        None => failed,
+                    }
+                }
+                _ => case,
+            });
+        }
+        report
+    }
+
+    /// Formats a row for scripts.
+    pub fn row_json(&self, row: usize) -> Option<Value> {
+        let (caller, cells) = (self.callers.get(row)?, self.cells.get(row)?);
+        let cell = |(tool, cell): (&Arc<str>, &GridCell)| {
+            json!({
+                "tool": **tool,
+                "predicted": cell.prediction.map(|verdict| verdict.word().to_lowercase()),
+                "observed": cell.word(),
+                "listed": cell.listed,
+                "differs": cell.differs(),
+                "answer": cell.observation.as_ref().map(Observation::json),
+            })
+        };
+        Some(json!({
+            "caller": caller.name,
+            "token_id": caller.id.map(|id| id.to_string()),
+            "permissions": caller.permissions,
+            "refused": caller.refused.as_ref().map(Observation::json),
+            "cells": self.tools.iter().zip(cells).map(cell).collect::<Vec<_>>(),
+        }))
+    }
+}

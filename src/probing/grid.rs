@@ -1,0 +1,92 @@
+//! Makes the calls of a matrix against a foreign server.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+
+use super::Stopped;
+use crate::gate::ports::ToolInfo;
+use crate::lab::grid::GridCell;
+use crate::observe::Observation;
+use crate::target::{Called, Carriage, Connection, Dialect, Listed, OpenError, Target};
+
+/// What one caller saw: the list, and the answers to calls.
+pub struct RowSeen {
+    /// The list; `None` if it was refused.
+    pub listed: Option<Listed>,
+    /// Why the list was refused.
+    pub refused: Option<Observation>,
+    /// The answers, by tool.
+    pub answers: Vec<(Arc<str>, Observation)>,
+}
+
+impl RowSeen {
+    /// The cell of a tool.
+    pub fn cell(&self, tool: &str) -> GridCell {
+        let answer = self.answers.iter().find(|(name, _)| **name == *tool);
+        GridCell {
+            prediction: None,
+            listed: self.listed.as_ref().map(|listed| listed.has(tool)),
+            observation: answer.map(|(_, answer)| answer.clone()).or_else(|| self.refused.clone()),
+        }
+    }
+}
+
+/// Lists the tools as a caller sees them.
+pub async fn list(
+    target: &Target,
+    carriage: &Carriage,
+    dialect: &mut Dialect,
+    bound: Duration,
+) -> Result<RowSeen, Stopped> {
+    let connection = match Connection::open(target, carriage, dialect).await {
+        Ok(connection) => connection,
+        Err(OpenError::Target(error)) => return Err(error.into()),
+        Err(OpenError::Server(refused)) => {
+            let refused = Some(Observation::of(&refused.reply));
+            return Ok(RowSeen { listed: None, refused, answers: Vec::new() });
+        }
+    };
+    *dialect = connection.dialect();
+    let (Called { reply, .. }, listed) = connection.list(bound).await;
+    connection.close().await;
+    let refused = listed.is_none().then(|| Observation::of(&reply));
+    Ok(RowSeen { listed, refused, answers: Vec::new() })
+}
+
+/// Calls tools as a caller, one after another, with arguments that fit their schemas.
+pub async fn call_each(
+    target: &Target,
+    carriage: &Carriage,
+    dialect: &Dialect,
+    tools: &[ToolInfo],
+    bound: Duration,
+    row: &mut RowSeen,
+) -> Result<(), Stopped> {
+    if row.refused.is_some() {
+        return Ok(());
+    }
+    let mut connection: Option<Connection> = None;
+    for tool in tools {
+        if connection.as_ref().is_none_or(|open| !open.is_open()) {
+            connection = match Connection::open(target, carriage, dialect).await {
+                Ok(open) => Some(open),
+                Err(OpenError::Target(error)) => return Err(error.into()),
+                Err(OpenError::Server(refused)) => {
+                    row.answers.push((Arc::clone(&tool.name), Observation::of(&refused.reply)));
+                    continue;
+                }
+            };
+        }
+        if let Some(open) = &connection {
+            let arguments: Map<String, Value> = serde_json::from_str(&tool.example).unwrap_or_default();
+            let called = open.call(&tool.name, arguments, bound).await;
+            row.answers.push((Arc::clone(&tool.name), Observation::of(&called.reply)));
+        }
+    }
+    if let Some(open) = connection {
+        open.close().await;
+    }
+    Ok(())
+}
