@@ -52,7 +52,7 @@ impl Issuer {
     }
 
     /// Makes the last part of check 3: the token is an access token, or an ID token of an issuer whose ID tokens are
-    /// accepted. Tokens as they are issued here contain their permissions, so that only a required type is compared.
+    /// accepted. Tokens as they are issued here contain their permissions, so that only the type in the header is compared.
     pub(super) fn accepts_type(&self, header: &[Member<'_>], payload: &[Member<'_>]) -> Result<(), Reason> {
         const WANTED: &str = "an access token";
         let kind = || self.kind(header, payload);
@@ -69,16 +69,14 @@ impl Issuer {
                 return Err(Reason::WrongType { found: found.into(), wanted: "the type at+jwt" });
             }
         }
-        if self.mapping.is_strict() {
-            return Ok(());
-        }
         // RFC 8725 §3.11: a type that names another purpose excludes this one.
-        let typ = members::value(header, "typ").and_then(members::string);
-        let other =
-            typ.map(|typ| typ.to_ascii_lowercase()).filter(|typ| typ.ends_with("+jwt") && !typ.ends_with("at+jwt"));
-        if let Some(typ) = other {
+        if let Some(typ) = members::value(header, "typ").filter(|typ| names_other_purpose(typ)) {
+            let typ = members::string(typ).unwrap_or_default();
             let found = format!("of the type {}", text::name(&typ, 32)).into();
             return Err(Reason::WrongType { found, wanted: WANTED });
+        }
+        if self.mapping.is_strict() {
+            return Ok(());
         }
         match kind() {
             Some(TokenKind::Id) if self.mapping.id_tokens() == IdTokens::Accepted => Ok(()),
@@ -120,6 +118,16 @@ pub struct DuplicateIssuer(pub Arc<str>);
 pub struct Issuers {
     own: Issuer,
     others: Arc<[Issuer]>,
+}
+
+/// Whether a JSON value is a type of tokens other than access tokens: `…+jwt`, except `at+jwt`.
+fn names_other_purpose(typ: &str) -> bool {
+    // Nearly every token has the type JWT.
+    if typ == r#""JWT""# {
+        return false;
+    }
+    let typ = members::string(typ).unwrap_or_default().to_ascii_lowercase();
+    typ.ends_with("+jwt") && !typ.ends_with("at+jwt")
 }
 
 impl Issuers {

@@ -93,7 +93,7 @@ pub fn run(
                 let _ = writeln!(err, "{n}/{all} {} {}: {}", row.mark.sign(), row.probe.name, row.came());
             }
         };
-        match probing::probe(&request, now, each).await {
+        match probing::probe(&request, || context.now(), each).await {
             Ok(card) => Ok(Outcome::Made(Box::new(card))),
             Err(Stopped::Target(error)) => Err(error.into()),
             Err(Stopped::NoSuchTool(listed)) => {
@@ -154,15 +154,17 @@ pub fn wishes<T>(
 ) -> T {
     let resource = metadata.and_then(|metadata| metadata.resource.clone());
     let audiences = match context.audiences.as_slice() {
-        [] => resource.into_iter().collect(),
+        [] => resource.clone().into_iter().collect(),
         given => given.to_vec(),
     };
-    let server = metadata.and_then(|metadata| metadata.issuers.first()).map(String::as_str);
+    // A server that names itself as the issuer may well expect none.
+    let own = |issuer: &&String| resource.as_ref().is_some_and(|resource| resource.starts_with(issuer.as_str()));
+    let server = metadata.and_then(|metadata| metadata.issuers.first()).filter(|issuer| !own(issuer)).cloned();
     let usual = ["user".to_owned()];
     make(&Wanted {
         user,
         permissions: if permissions.is_empty() { &usual } else { permissions },
-        issuer: context.issuer.as_deref().or(server),
+        issuer: context.issuer.as_deref().or(server.as_deref()),
         audiences: &audiences,
         preset: context.preset.as_deref(),
     })

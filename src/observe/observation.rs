@@ -219,7 +219,7 @@ fn of_error(code: i64, message: &str, data: &Value) -> &'static Shape {
     let lower = said.to_lowercase();
     match (code, meaning(&said)) {
         (-32602 | -32601 | -32002, Some(Observed::NoTool)) => &denial::UNKNOWN_TOOL,
-        (-32602 | -32601, None) if lower.contains("not found") && lower.contains("tool") => &denial::UNKNOWN_TOOL,
+        (-32602 | -32601, _) if says_no_such_tool(&lower) => &denial::UNKNOWN_TOOL,
         (_, Some(Observed::NoTool)) => &denial::UNKNOWN_TOOL,
         (_, Some(Observed::Forbidden)) => &denial::RPC_DENIED,
         (_, Some(Observed::Refused)) => &denial::RPC_UNAUTHENTICATED,
@@ -244,12 +244,21 @@ fn of_result(result: &Value) -> &'static Shape {
     }
     let said = texts(result);
     match meaning(&said) {
+        _ if says_no_such_tool(&said) => &denial::RESULT_UNKNOWN_TOOL,
         Some(Observed::Forbidden) => &denial::RESULT_DENIED,
         Some(Observed::Refused) => &denial::RESULT_UNAUTHENTICATED,
         Some(Observed::NoTool) => &denial::RESULT_UNKNOWN_TOOL,
         _ if speaks_of_arguments(&said) => &denial::RESULT_BAD_ARGUMENTS,
         _ => &denial::TOOL_FAILED,
     }
+}
+
+/// Whether a text is that of the SDKs about a missing tool: `Tool read_data not found`.
+fn says_no_such_tool(said: &str) -> bool {
+    let said = text::head(said, 4096).to_lowercase();
+    let after = said.find("tool ").and_then(|at| said.get(at..)).unwrap_or_default();
+    let name_and_rest: Vec<&str> = after.splitn(3, ' ').collect();
+    matches!(name_and_rest.as_slice(), [_, _, rest] if rest.starts_with("not found") || rest.starts_with("does not exist"))
 }
 
 /// Whether the text of a failed tool is that of the validators in the SDKs.

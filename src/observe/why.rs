@@ -222,6 +222,9 @@ const STATED: [(&str, Cause); 16] = [
 fn stated(observation: &Observation) -> Option<Cause> {
     let said = observation.said.as_deref()?.to_lowercase();
     // One text for every fault states none: "invalid, expired, or …" lists what may be the case.
+    if said.contains(" or ") {
+        return None;
+    }
     let named: Vec<Cause> = STATED.iter().filter(|(words, _)| said.contains(words)).map(|(_, cause)| *cause).collect();
     match named.as_slice() {
         [] => None,
@@ -454,6 +457,22 @@ fn forbidden(question: &Question<'_>) -> Vec<Candidate> {
         names => text::names(names.iter(), 64, 16, join),
     };
     if observation.scopes.is_empty() {
+        // A scope that the server's metadata know and its words name.
+        let said = observation.said.as_deref().unwrap_or_default();
+        let known = question.metadata.map(|metadata| metadata.scopes.as_slice()).unwrap_or_default();
+        let is_word = |c: char| c.is_alphanumeric() || matches!(c, ':' | '.' | '_' | '-' | '/');
+        let words: Vec<&str> = said.split(|c| !is_word(c)).collect();
+        let named: Vec<String> =
+            known.iter().filter(|scope| words.contains(&scope.as_str()) && !held.contains(scope)).cloned().collect();
+        if !named.is_empty() {
+            let named = list(&named, ", ");
+            return vec![
+                Candidate::new(Cause::Permission, observation.shape.sentence)
+                    .has(list(&held, ", "))
+                    .needs(format!("{named}, as its words say"))
+                    .ask_for(format!("a token with {named}")),
+            ];
+        }
         let needs = by_policy();
         let candidate = Candidate::new(Cause::Permission, observation.shape.sentence).has(list(&held, ", "));
         return vec![if needs.is_empty() {

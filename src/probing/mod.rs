@@ -129,7 +129,11 @@ impl Prober<'_> {
 }
 
 /// Makes a probe. `each` is called with every line as soon as it is known.
-pub async fn probe(request: &Request<'_>, at: NumericDate, mut each: impl FnMut(&Row)) -> Result<Card, Stopped> {
+pub async fn probe(
+    request: &Request<'_>,
+    now: impl Fn() -> NumericDate,
+    mut each: impl FnMut(&Row),
+) -> Result<Card, Stopped> {
     let Request { target, model, .. } = request;
     let good = Carriage::bearer(Some(&model.good));
     let not_accepted = |reply, tool: Option<&str>| Stopped::NotAccepted(Box::new((reply, tool.map(str::to_owned))));
@@ -167,14 +171,18 @@ pub async fn probe(request: &Request<'_>, at: NumericDate, mut each: impl FnMut(
         server: text::display_safe(server.trim(), 120),
         tool: name,
         has_key: model.has_key(),
-        at,
+        at: now(),
         requests: 0,
         rows: Vec::new(),
         extras: Vec::new(),
     };
     for probe in PROBES.iter().filter(|probe| probe.is_quick || !request.is_quick) {
         let degree = degree(probe, request);
-        let carried = probe.make(model).filter(|carried| carriage(carried).can_be_sent());
+        let carried = match probe.degree {
+            Degree::Allowance => probe.make(&model.at_instant(now())),
+            _ => probe.make(model),
+        };
+        let carried = carried.filter(|carried| carriage(carried).can_be_sent());
         let observation = match &carried {
             _ if probe.name == GOOD => Some(first.clone()),
             Some(carried) => Some(prober.ask_patiently(&carriage(carried)).await?),

@@ -42,6 +42,10 @@ impl test_plan::Target for ForeignServer {
         }
     }
 
+    fn may_change(&self, tool: &str) -> bool {
+        self.seen.tools.iter().any(|info| *info.name == *tool && !info.reads_only)
+    }
+
     fn call(&mut self, call: &TargetCall<'_>) -> Result<TargetAnswer, NoAnswer> {
         let Self { target, bound, runtime, dialect, seen } = self;
         let carriage = Carriage::bearer(call.token);

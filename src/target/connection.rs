@@ -145,6 +145,7 @@ impl Connection {
         };
         let handler = Handler { progress, version };
         let stderr = Arc::default();
+        let mut reader = None;
         let (wire, uri, service) = match &target.place {
             Place::Http(url) => {
                 let wire = Wire::new(target, carriage)?;
@@ -169,14 +170,16 @@ impl Connection {
                         return Err(OpenError::Server(Unconnected { reply, took: started.elapsed(), stderr: None }));
                     }
                 };
-                if let Some(errors) = errors {
-                    tokio::spawn(keep_tail(errors, Arc::clone(&stderr)));
-                }
+                reader = errors.map(|errors| tokio::spawn(keep_tail(errors, Arc::clone(&stderr))));
                 let service = timeout(CONNECT_TIMEOUT, handler.serve_with_lifecycle(transport, lifecycle(dialect)));
                 (None, String::new(), service.await)
             }
         };
         let took = started.elapsed();
+        if let (Some(reader), false) = (reader, matches!(service, Ok(Ok(_)))) {
+            // What a program writes before it ends says why.
+            let _ = timeout(GRACE, reader).await;
+        }
         let failed = |reply| Err(OpenError::Server(Unconnected { reply, took, stderr: last_line(&stderr) }));
         let service = match service {
             Ok(Ok(service)) => service,

@@ -8,6 +8,7 @@ mod drills;
 mod edits;
 mod ending;
 mod findings;
+mod foreign;
 mod forge;
 mod held;
 mod host;

@@ -18,6 +18,7 @@ const ANOTHER: &[u8] = b"another secret, which signs nothing but probe tokens. I
 const NO_KEY: &str = "no-such-key";
 
 /// The good token and the keys around it. It contains keys, so it has no `Debug`.
+#[derive(Clone)]
 pub struct Model {
     /// The header of the good token.
     pub header: Map<String, Value>,
@@ -221,6 +222,12 @@ impl Model {
     #[must_use]
     pub fn with_variant(self, variant: Option<Signer>) -> Self {
         Self { variant, ..self }
+    }
+
+    /// The same model at a later instant, from which times are counted: a whole run takes seconds.
+    #[must_use]
+    pub fn at_instant(&self, now: NumericDate) -> Self {
+        Self { now: now.whole_second(), ..self.clone() }
     }
 
     /// Whether tokens can be signed with a key that the server trusts.

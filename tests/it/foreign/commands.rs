@@ -1,0 +1,234 @@
+//! The commands against other servers, as a script uses them.
+
+use super::fake::{Fake, http};
+use super::token;
+use crate::cli::{CommandOutput, Folder, RunningServer, SECRET, bare, issue, portcullis};
+use serde_json::{Value, json};
+
+/// A running server of ours, and its URL.
+fn served(folder: &Folder) -> (RunningServer, String) {
+    let secret = folder.write("secret", SECRET);
+    let mut server = RunningServer::start(&["--secret-file", &secret]);
+    let url = format!("http://{}/mcp", server.address());
+    (server, url)
+}
+
+/// A token for that server.
+fn token_for(url: &str, permission: &str) -> String {
+    portcullis(&["issue", "user123", "-p", permission, "--audience", url]).out().trim_end().to_owned()
+}
+
+#[test]
+fn the_tools_of_our_own_server_are_listed_and_hidden_ones_are_named() {
+    let folder = Folder::new();
+    let (_server, url) = served(&folder);
+    let (user, admin) = (token_for(&url, "user"), token_for(&url, "admin"));
+    let all = bare(&["tools", "--url", &url]).env("PORTCULLIS_TOKEN", &admin).out();
+    assert!(all.contains("3 tools") && all.contains("write_data"), "{all}");
+    let compared = bare(&["tools", "--url", &url, "--compare", &admin]).env("PORTCULLIS_TOKEN", &user).out();
+    assert!(compared.contains("1 tool\n") && compared.contains("write_data   hidden from this token"), "{compared}");
+    let rows = bare(&["tools", "--url", &url, "--compare", &admin, "--json"]).env("PORTCULLIS_TOKEN", &user).out();
+    let rows: Vec<Value> = rows.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    assert_eq!((rows.len(), &rows[0]["name"]), (4, &json!("portcullis")));
+    assert_eq!(rows[1]["visibility"], "listed");
+    assert_eq!(rows[3]["visibility"], "hidden");
+}
+
+#[test]
+fn a_call_exits_by_what_the_server_did() {
+    let folder = Folder::new();
+    let (_server, url) = served(&folder);
+    let user = token_for(&url, "user");
+    let call = |arguments: &[&str]| {
+        let all: Vec<&str> = [&["call"], arguments, &["--url", &url]].concat();
+        bare(&all).env("PORTCULLIS_TOKEN", &user).run()
+    };
+    let CommandOutput { out, err, exit } = call(&["read_data", "{\"id\":1}"]);
+    assert_eq!(exit, 0, "{out}{err}");
+    assert!(out.contains("structuredContent") && err.starts_with("ALLOWED: the server ran read_data"), "{out}{err}");
+    let CommandOutput { err, exit, .. } = call(&["write_data"]);
+    assert_eq!(exit, 4, "{err}");
+    assert!(
+        err.contains("has: user") && err.contains("needs: admin") && err.contains("ask for: a token with admin"),
+        "{err}"
+    );
+    assert_eq!(call(&["write_data", "--expect", "forbidden"]).exit, 0);
+    assert_eq!(call(&["read_data", "--expect", "forbidden"]).exit, 4);
+    // The server does not say why it refuses, so a reason cannot be compared.
+    assert_eq!(call(&["write_data", "--expect", "permission_missing"]).exit, 6);
+    assert_eq!(bare(&["call", "read_data", "--no-token", "--url", &url]).run().exit, 3);
+    let other = issue("user123", "user");
+    let CommandOutput { err, exit, .. } =
+        bare(&["call", "read_data", "--url", &url]).env("PORTCULLIS_TOKEN", &other).run();
+    assert_eq!(exit, 3);
+    assert!(err.contains("audience") && err.contains(&url), "{err}");
+}
+
+#[test]
+fn a_server_that_is_down_or_is_none_is_a_connection_error() {
+    let gone = std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port");
+    let url = format!("http://{gone}/mcp");
+    let CommandOutput { out, exit, .. } = bare(&["why", "--no-token", "--url", &url]).run();
+    assert_eq!(exit, 1);
+    assert!(out.starts_with("NO ANSWER: the server cannot be reached: Connection refused"), "{out}");
+    let page = Fake::new(|_| Some(http(200, "", "<html>hello</html>").replace("application/json", "text/html")));
+    let CommandOutput { out, exit, .. } = bare(&["why", "--no-token", "--url", &page.url]).run();
+    assert_eq!(exit, 1);
+    assert!(out.starts_with("NOT MCP: "), "{out}");
+}
+
+#[test]
+fn a_piped_response_is_explained() {
+    let response =
+        "HTTP/1.1 403 Forbidden\r\nwww-authenticate: Bearer error=\"insufficient_scope\", scope=\"admin\"\r\n\r\n";
+    let user = issue("user123", "user");
+    let run = || portcullis(&["why"]).env("PORTCULLIS_TOKEN", &user).input(response);
+    let CommandOutput { out, exit, .. } = run().run();
+    assert_eq!(exit, 4);
+    assert!(out.starts_with("FORBIDDEN: the server accepts the token, but requires scopes that it lacks\nhas: user\nneeds: admin\nask for: a token with admin\n"), "{out}");
+    let folder = Folder::new();
+    let file = folder.write("answer.txt", response);
+    let CommandOutput { out, exit, .. } = portcullis(&["why", &user, &file, "--json"]).run();
+    let why: Value = serde_json::from_str(&out).expect("JSON");
+    assert_eq!((exit, &why["cause"], &why["certainty"]), (4, &json!("permission_missing"), &json!("stated")));
+    let CommandOutput { err, exit, .. } = portcullis(&["why", "--no-token"]).input("hello").run();
+    assert_eq!(exit, 2);
+    assert!(err.contains("expected an HTTP response"), "{err}");
+}
+
+#[test]
+fn a_matrix_shows_where_the_server_differs_from_the_policy() {
+    let folder = Folder::new();
+    let (_server, url) = served(&folder);
+    let policy = folder.write(
+        "policy.toml",
+        "[tools.read_data]\npermissions = [\"user\", \"admin\"]\n[tools.write_data]\npermissions = [\"user\"]\n",
+    );
+    let tokens = folder.write("tokens", format!("{}\n{}\n", token_for(&url, "user"), token_for(&url, "admin")));
+    let written = folder.path("observed.toml").to_str().expect("UTF-8").to_owned();
+    let all =
+        ["matrix", &format!("@{tokens}"), "--url", &url, "--policy", &policy, "--yes", "--write-policy", &written];
+    let CommandOutput { out, err, exit } = bare(&all).run();
+    assert_eq!(exit, 4, "{out}{err}");
+    assert!(out.contains("forbidden ≠ allowed") && out.contains("allowed ≠ forbidden"), "{out}");
+    assert!(out.contains("2 differences from the policy"), "{out}");
+    // What was observed is a policy that predicts it.
+    let CommandOutput { out, err, exit } = bare(&["policy", "check", &written]).run();
+    assert_eq!(exit, 0, "{out}{err}");
+    let again = ["matrix", &format!("@{tokens}"), "--url", &url, "--policy", &written, "--yes"];
+    let CommandOutput { out, exit, .. } = bare(&again).run();
+    assert!(exit == 0 && out.contains("no difference from the policy"), "{out}");
+    let CommandOutput { err, exit, .. } = bare(&all).run();
+    assert!(exit == 2 && err.contains("exists already"), "{err}");
+}
+
+#[test]
+fn only_read_only_tools_are_called_without_consent() {
+    let server = Fake::new(|_| None);
+    let CommandOutput { out, err, exit } =
+        bare(&["matrix", "--url", &server.url]).env("PORTCULLIS_TOKEN", "a.b.c").run();
+    assert_eq!(exit, 0, "{out}{err}");
+    assert!(out.contains("listed") && err.contains("--yes calls them"), "{out}{err}");
+    let called: Vec<String> = server
+        .seen()
+        .iter()
+        .filter(|seen| seen.rpc() == "tools/call")
+        .map(|seen| seen.body["params"]["name"].as_str().unwrap_or_default().to_owned())
+        .collect();
+    assert!(!called.is_empty() && called.iter().all(|tool| tool == "read_data"), "{called:?}");
+}
+
+#[test]
+fn our_own_server_has_no_finding() {
+    let folder = Folder::new();
+    let (_server, url) = served(&folder);
+    let secret = folder.write("secret", SECRET);
+    let report = folder.path("probe.xml").to_str().expect("UTF-8").to_owned();
+    let probe =
+        ["testkit", "--run", "--url", &url, "--secret-file", &secret, "--tool", "read_data", "--junit", &report];
+    let CommandOutput { out, err, exit } = bare(&[&probe[..], &["--strict"]].concat()).run();
+    assert_eq!(exit, 0, "{out}{err}");
+    assert!(out.contains("no failure in 1") && !out.contains("finding") && !out.contains("verdict"), "{out}");
+    assert!(out.contains("allowance after exp: less than 1 s"), "{out}");
+    let xml = std::fs::read_to_string(&report).expect("a report");
+    assert!(xml.contains("<testsuite") && xml.contains("failures=\"0\"") && !xml.contains("eyJ"), "{xml}");
+}
+
+#[test]
+fn a_leaking_server_fails_the_probe_and_a_refusing_one_stops_it() {
+    let folder = Folder::new();
+    let secret = folder.write("secret", SECRET);
+    let leaking = Fake::new(|_| None);
+    let CommandOutput { out, exit, .. } =
+        bare(&["testkit", "--run", "--quick", "--url", &leaking.url, "--secret-file", &secret]).run();
+    assert_eq!(exit, 4);
+    assert!(out.contains("FAILURE alg none: allowed (HTTP 200)"), "{out}");
+    let refusing = Fake::new(|_| Some(http(401, "WWW-Authenticate: Bearer\r\n", "")));
+    let CommandOutput { err, exit, .. } =
+        bare(&["testkit", "--run", "--url", &refusing.url, "--secret-file", &secret]).run();
+    assert_eq!(exit, 6);
+    assert!(err.contains("the good token is not accepted"), "{err}");
+    let good = token("user123", "user", &[]);
+    let keyless = bare(&["testkit", "--run", "--url", &leaking.url, "--like", &good]).run();
+    assert!(keyless.exit == 4 && keyless.out.contains("need a key that the server trusts"), "{}", keyless.out);
+    let far = bare(&["testkit", "--run", "--url", "https://orders.example/mcp", "--secret-file", &secret]).run();
+    assert!(far.exit == 2 && far.err.contains("--yes is needed"), "{}", far.err);
+}
+
+#[test]
+fn a_drill_finds_the_boundary_of_our_own_server() {
+    let folder = Folder::new();
+    let (_server, url) = served(&folder);
+    let secret = folder.write("secret", SECRET);
+    let drill = ["drill", "--url", &url, "--secret-file", &secret, "read_data", "--ttl", "1s", "--every", "50ms"];
+    let CommandOutput { out, err, exit } = bare(&drill).run();
+    assert_eq!(exit, 0, "{out}{err}");
+    assert!(out.starts_with("PASSED: refused from exp"), "{out}");
+    let CommandOutput { out, err, exit } =
+        bare(&["drill", "--shifted", "--url", &url, "--secret-file", &secret, "read_data"]).run();
+    assert_eq!(exit, 0, "{out}{err}");
+    assert!(out.contains("allowance after exp: none") && out.contains("allowance before nbf: "), "{out}");
+}
+
+#[test]
+fn a_plan_runs_against_a_server_at_its_address() {
+    let folder = Folder::new();
+    let (_server, url) = served(&folder);
+    let secret = folder.write("secret", SECRET);
+    let plan = |expect: &str| {
+        format!(
+            "title = \"Orders\"\nurl = \"{url}\"\n[tokens.reader]\nuser = \"user123\"\npermissions = [\"user\"]\naudiences = [\"{url}\"]\n\
+             [[cases]]\nname = \"reads\"\ntoken = \"reader\"\ntool = \"read_data\"\nexpect = \"allowed\"\n\
+             [[cases]]\nname = \"writes\"\ntoken = \"reader\"\ntool = \"write_data\"\nexpect = \"{expect}\"\n\
+             [[cases]]\nname = \"nobody\"\ntool = \"read_data\"\nexpect = \"unauthorized\"\n"
+        )
+    };
+    let run = |expect: &str| {
+        let file = folder.write("plan.toml", plan(expect));
+        bare(&["test", &file, "--secret-file", &secret]).run()
+    };
+    let CommandOutput { out, err, exit } = run("forbidden");
+    assert_eq!(exit, 0, "{out}{err}");
+    assert!(out.contains("3 cases: 3 passed"), "{out}");
+    assert_eq!(run("allowed").exit, 4);
+    assert_eq!(run("permission_missing").exit, 6);
+}
+
+#[test]
+fn a_configured_target_is_used_by_its_name() {
+    let folder = Folder::new();
+    let server = Fake::new(|_| None);
+    let config = folder.write(
+        "portcullis.toml",
+        format!(
+            "[[targets]]\nname = \"orders\"\nurl = \"{}\"\nheaders = {{ X-Tenant = \"env:TENANT\" }}\n",
+            server.url
+        ),
+    );
+    let run =
+        |name: &str| bare(&["tools", "--no-token", "--config", &config, "--target", name]).env("TENANT", "blue").run();
+    assert_eq!(run("orders").exit, 0);
+    assert!(server.seen().iter().all(|seen| seen.header("x-tenant") == Some("blue")));
+    let CommandOutput { err, exit, .. } = run("other");
+    assert!(exit == 2 && err.contains("no target other in the configuration file: it names orders"), "{err}");
+}
