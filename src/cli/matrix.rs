@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use anstyle::Style;
 use serde::Serialize;
 
-use super::arguments::MatrixArgs;
+use super::arguments::{MatrixArgs, ReportOptions};
 use super::json::{self, Time};
 use super::paint::{Paint, of_verdict, warning};
 use super::report::Form;
@@ -17,7 +17,7 @@ use crate::auth::{Decision, Evaluation, NumericDate, Policy, Reason, Rules, Toke
 use crate::backend::BuiltIn;
 use crate::config::ConfigError;
 use crate::gate::ports::{Backend as _, Catalogue};
-use crate::report::{Case, Report, ReportVerdict, tap};
+use crate::report::{Case, Report, tap};
 use crate::text::{self, escape::markdown};
 
 /// A caller: one row of the table.
@@ -154,7 +154,7 @@ pub fn run(
     };
     let table = Table { rules: &rules, tools: Catalogue::new(BuiltIn.tools()), shape, paint };
     let mut waiting = Vec::new();
-    let mut found = Found::new(context.now(), &rules);
+    let mut found = Found::new(context.now(), &rules, &args.report);
     if shape != Shape::Text {
         table.head(on.out, 0)?;
     }
@@ -192,10 +192,10 @@ pub fn run(
         waiting.iter().try_for_each(|caller| table.row(on, caller, now, width, &mut found))?;
     }
     let policy = &table.rules.policy;
-    let report = found.finished(policy);
-    if on.known == Exit::Good && report.verdict() == ReportVerdict::NoVerdict {
+    if on.known == Exit::Good && found.lacks_verdict {
         on.known = Exit::NoVerdict;
     }
+    let report = found.finished(policy);
     on.report(&args.report, &report, |out| match shape {
         Shape::Tap => write!(out, "{}", tap(&report)),
         _ => Ok(()),
@@ -313,21 +313,42 @@ impl Table<'_> {
             }
         }
         found.add(caller, &cells);
+        if found.is_read {
+            match self.print(on.out, caller, &cells, now, width) {
+                Err(error) if error.kind() == io::ErrorKind::BrokenPipe && found.options.junit.is_some() => {
+                    found.is_read = false;
+                }
+                printed => return printed,
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes a caller's line.
+    fn print(
+        &self,
+        out: &mut dyn Write,
+        caller: &Caller,
+        cells: &[Cell<'_>],
+        now: NumericDate,
+        width: usize,
+    ) -> io::Result<()> {
+        let policy = &self.rules.policy;
         match self.shape {
             Shape::Tap => Ok(()),
-            Shape::Json => json::line(on.out, &Row::new(caller, &cells, policy, &self.tools, now)),
+            Shape::Json => json::line(out, &Row::new(caller, cells, policy, &self.tools, now)),
             Shape::Markdown => {
                 let words: Vec<String> = cells.iter().map(Cell::word).collect();
-                writeln!(on.out, "| {} | {} |", markdown(&caller.name), words.join(" | "))
+                writeln!(out, "| {} | {} |", markdown(&caller.name), words.join(" | "))
             }
-            Shape::Csv => csv(on.out, std::iter::once(caller.name.clone()).chain(cells.iter().map(Cell::word))),
+            Shape::Csv => csv(out, std::iter::once(caller.name.clone()).chain(cells.iter().map(Cell::word))),
             Shape::Text => {
-                write!(on.out, "{}", text::padded(&caller.name, width))?;
+                write!(out, "{}", text::padded(&caller.name, width))?;
                 for (cell, tool) in cells.iter().zip(self.names()) {
                     let word = text::padded(&cell.word(), text::width(&tool).max(WORD));
-                    write!(on.out, "  {}", self.paint.styled(&word, cell.style()))?;
+                    write!(out, "  {}", self.paint.styled(&word, cell.style()))?;
                 }
-                writeln!(on.out)
+                writeln!(out)
             }
         }
     }
@@ -338,26 +359,39 @@ struct Found<'p> {
     report: Report,
     applied: Vec<&'p Expectation>,
     has_expectations: bool,
+    /// Whether the keys of any token could not be fetched, so that the policy's expectations of it are not tested.
+    lacks_verdict: bool,
+    /// Without a report, no cases are collected, so that any number of tokens takes no memory. A file gets every row even
+    /// if the reader of standard output closes it early.
+    options: &'p ReportOptions,
+    /// Whether standard output is still read.
+    is_read: bool,
 }
 
 impl<'p> Found<'p> {
-    fn new(now: NumericDate, rules: &Rules) -> Self {
+    fn new(now: NumericDate, rules: &Rules, options: &'p ReportOptions) -> Self {
         let report = Report::new("Matrix", now).with("policy sha256", &rules.policy.digest());
-        Self { report, applied: Vec::new(), has_expectations: !rules.policy.parts().expectations.is_empty() }
+        let has_expectations = !rules.policy.parts().expectations.is_empty();
+        Self { report, applied: Vec::new(), has_expectations, lacks_verdict: false, options, is_read: true }
     }
 
     /// Adds a case for each cell of a row that the policy expects something of. A token whose keys could not be fetched
     /// has no verdict.
     fn add(&mut self, caller: &Caller, cells: &[Cell<'p>]) {
-        let group = match caller.id {
-            Some(id) => format!("{} (token {id})", caller.name),
-            None => caller.name.clone(),
-        };
         let unavailable = cells.iter().find_map(|cell| {
             let reason = cell.decision.reason()?;
             matches!(reason, Reason::KeysUnavailable { .. }).then(|| reason.to_string())
         });
-        if let Some(why) = unavailable.filter(|_| self.has_expectations) {
+        let unavailable = unavailable.filter(|_| self.has_expectations);
+        self.lacks_verdict |= unavailable.is_some();
+        if !self.options.is_set() {
+            return;
+        }
+        let group = match caller.id {
+            Some(id) => format!("{} (token {id})", caller.name),
+            None => caller.name.clone(),
+        };
+        if let Some(why) = unavailable {
             self.report.add(Case::new(&group, "token").without_verdict(&why));
         }
         for (cell, line) in cells.iter().filter_map(|cell| Some((cell, cell.expected?))) {

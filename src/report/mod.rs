@@ -8,6 +8,7 @@ mod formats;
 mod junit;
 mod redacted;
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use crate::auth::NumericDate;
@@ -103,11 +104,13 @@ impl Report {
     /// The groups in the order of their first cases, each with its cases.
     pub fn groups(&self) -> Vec<(&str, Vec<&Case>)> {
         let mut groups: Vec<(&str, Vec<&Case>)> = Vec::new();
+        let mut places: HashMap<&str, usize> = HashMap::new();
         for case in &self.cases {
-            match groups.iter_mut().find(|(name, _)| *name == case.group) {
-                Some((_, cases)) => cases.push(case),
-                None => groups.push((&case.group, vec![case])),
-            }
+            let place = *places.entry(&case.group).or_insert_with(|| {
+                groups.push((&case.group, Vec::new()));
+                groups.len() - 1
+            });
+            groups[place].1.push(case);
         }
         groups
     }

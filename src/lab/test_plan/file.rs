@@ -94,14 +94,14 @@ impl TestPlan {
             Ok(source) => Self::parse(source, folder),
             Err(error) => {
                 let good = String::from_utf8_lossy(source.get(..error.valid_up_to()).unwrap_or_default());
-                Err(Source(&good).error(good.len(), "invalid UTF-8"))
+                Err(Source::new(&good).error(good.len(), "invalid UTF-8"))
             }
         }
     }
 
     /// Parses the text of a plan. Relative paths in it start at `folder`.
     pub fn parse(source: &str, folder: &Path) -> Result<Self, PlanError> {
-        let file = Source(source);
+        let file = &Source::new(source);
         let parsed = DeTable::parse(source).map_err(|error| {
             let place = error.span().map_or(0, |span| span.start);
             file.error(place, &text::display_safe(error.message(), 200))
@@ -147,7 +147,7 @@ impl TestPlan {
 
 /// Parses a table `[tokens.NAME]`.
 fn token(
-    file: Source<'_>,
+    file: &Source<'_>,
     name: &Spanned<impl AsRef<str>>,
     value: &Spanned<DeValue<'_>>,
     folder: &Path,
@@ -277,24 +277,34 @@ fn case(case: &Members<'_>, known: &[PlannedToken], has_url: bool) -> Result<Pla
 }
 
 /// The text of the file, for positions.
-#[derive(Clone, Copy)]
-struct Source<'s>(&'s str);
+struct Source<'s> {
+    text: &'s str,
+    /// Where each line begins, in bytes: a plan of thousands of cases has as many positions.
+    lines: Vec<usize>,
+}
 
-impl Source<'_> {
-    fn place(self, at: usize) -> Place {
-        let (line, column) = text::place(text::head(self.0, at));
-        Place { line, column }
+impl<'s> Source<'s> {
+    fn new(text: &'s str) -> Self {
+        let breaks = text.match_indices('\n').map(|(at, _)| at + 1);
+        Self { text, lines: std::iter::once(0).chain(breaks).collect() }
+    }
+
+    fn place(&self, at: usize) -> Place {
+        let line = self.lines.partition_point(|begin| *begin <= at);
+        let begin = self.lines.get(line.saturating_sub(1)).copied().unwrap_or_default();
+        let before = self.text.get(begin..at).unwrap_or_default();
+        Place { line, column: before.chars().count() + 1 }
     }
 
     /// Creates an error at a position in bytes. The message must be safe to show.
-    fn error(self, at: usize, message: &str) -> PlanError {
+    fn error(&self, at: usize, message: &str) -> PlanError {
         PlanError { place: self.place(at), message: message.to_owned() }
     }
 }
 
 /// The members of a table, with the position of each.
 struct Members<'s> {
-    file: Source<'s>,
+    file: &'s Source<'s>,
     table: &'s DeTable<'s>,
     /// Where the table begins, in bytes.
     place: usize,
@@ -302,7 +312,7 @@ struct Members<'s> {
 
 impl<'s> Members<'s> {
     /// Creates it, if every member has a known name.
-    fn new(file: Source<'s>, table: &'s DeTable<'s>, place: usize, known: &[Member]) -> Result<Self, PlanError> {
+    fn new(file: &'s Source<'s>, table: &'s DeTable<'s>, place: usize, known: &[Member]) -> Result<Self, PlanError> {
         for name in table.keys() {
             let word: &str = name.get_ref();
             if !known.iter().any(|(name, _)| *name == word) {
@@ -429,7 +439,7 @@ impl<'s> Members<'s> {
 }
 
 /// Converts a value to JSON. Numbers that JSON does not have are refused; a date becomes a string.
-fn json(file: Source<'_>, value: &Spanned<DeValue<'_>>) -> Result<Value, PlanError> {
+fn json(file: &Source<'_>, value: &Spanned<DeValue<'_>>) -> Result<Value, PlanError> {
     let wrong = || file.error(value.span().start, "the number cannot be written as JSON");
     Ok(match value.get_ref() {
         DeValue::String(text) => Value::from(&**text),

@@ -1,12 +1,13 @@
 //! `--expect`, and the reports of commands for continuous integration: JUnit XML, TAP and Markdown.
 
 use std::os::unix::fs::symlink;
+use std::process::Command;
 
 use quick_junit::{Report, TestCaseStatus};
 use rstest::rstest;
 use serde_json::Value;
 
-use super::{CommandOutput, Folder, bare, issue, portcullis};
+use super::{CommandOutput, Folder, PORTCULLIS, SECRET, bare, issue, portcullis};
 
 /// Two expectations that the policy meets, one about a user, and one about an unknown tool or that fails.
 fn policy(last: &str) -> String {
@@ -177,6 +178,25 @@ fn a_report_that_cannot_be_written_is_refused_before_the_run() {
     symlink(folder.path("real.xml"), &link).expect("a link");
     portcullis(&["testkit", "--run", "--junit", link.to_str().expect("UTF-8")]).out();
     assert!(link.is_symlink() && junit(&folder.path("real.xml")).tests == 32);
+}
+
+#[test]
+fn a_matrix_is_reported_as_a_whole_even_if_its_output_is_not_read() {
+    let folder = Folder::new();
+    let file = folder.write("policy.toml", policy("forbidden"));
+    let tokens = folder.write("tokens", format!("{}\n", issue("user123", "user")).repeat(3000));
+    let report = folder.path("report.xml");
+    let script = format!(
+        "'{PORTCULLIS}' matrix --policy '{file}' --json --junit '{}' @'{tokens}' | head -n 1",
+        report.to_str().expect("UTF-8")
+    );
+    let mut command = Command::new("bash");
+    command.args(["-c", &format!("set -o pipefail; {script}")]).env("PORTCULLIS_SECRET", SECRET);
+    let output = command.output().expect("bash runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(String::from_utf8_lossy(&output.stdout).lines().count(), 1);
+    // Two cases for each row, and the expectation that applies to none of them.
+    assert_eq!(junit(&report).tests, 6001);
 }
 
 #[test]
