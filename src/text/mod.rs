@@ -4,6 +4,7 @@
 //! Used by every layer; depends on none of them.
 
 pub mod escape;
+pub mod json_edit;
 pub mod material;
 pub mod reading;
 pub mod safe;
@@ -15,7 +16,7 @@ mod word;
 pub mod words;
 
 pub use reading::{Reading, read_token, resembles_token};
-pub use safe::{display_safe, fit, head, name, names, padded, place, width};
+pub use safe::{display_safe, fit, head, name, names, padded, place, width, wrap};
 pub use span::Span;
 
 /// Returns the names in a list with this separator, without spaces around them. In a scope only the space separates
