@@ -67,12 +67,15 @@ impl Schema {
         Err(SchemaMismatch { at, fault: text::display_safe(&fault.to_string(), 200) })
     }
 
-    /// Returns the first `most` errors of arguments, except for missing members: the JSON Pointer (RFC 6901) of the value,
-    /// and a sentence that is safe to show.
+    /// Returns the first `most` errors of arguments, except for missing and unexpected members: the JSON Pointer
+    /// (RFC 6901) of the value, and a sentence that is safe to show.
     pub fn faults(&self, arguments: &Value, most: usize) -> Vec<(String, String)> {
         let faults = self.compiled.iter_errors(arguments);
         faults
-            .filter(|fault| !matches!(fault.kind(), ValidationErrorKind::Required { .. }))
+            .filter(|fault| {
+                use ValidationErrorKind::{AdditionalProperties, Required};
+                !matches!(fault.kind(), Required { .. } | AdditionalProperties { .. })
+            })
             .take(most)
             .map(|fault| (fault.instance_path().to_string(), text::display_safe(&fault.to_string(), 200)))
             .collect()

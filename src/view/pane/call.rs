@@ -102,8 +102,8 @@ fn form(canvas: &mut Canvas, area: Rect, whole: u16) -> Rect {
     if total == 0 && focused {
         let place = labelled(canvas, area, FORM);
         let words = match fields.is_readable {
-            true => "no arguments are described; type them as JSON above",
-            false => "no rows: the JSON above is not an object",
+            true => "no fields; type JSON above",
+            false => "the JSON above is not an object",
         };
         let words = canvas.span(words, Role::Hint);
         canvas.line(place, words);

@@ -83,7 +83,8 @@ pub(super) static PLACE: Place = Place {
     ],
     start: Some(TOOL),
     act: Some(CALL),
-    page: Some(Move { hint: page_hint, by: page }),
+    // The pane itself names the key where an answer does not fit.
+    page: Some(Move { hint: |_| None, by: page }),
     wheel: Some(|app, by| {
         if !app.call.edit.is_open {
             step_row(app, by);
@@ -188,13 +189,6 @@ fn step_row(app: &mut App, by: isize) {
     app.call.row = moved(app.call.row, by, app.call.fields.rows.len());
     if was_editing {
         app.call.edit_row();
-    }
-}
-
-fn page_hint(app: &App) -> Option<&'static str> {
-    match app.focus.field {
-        Some(FORM) => None,
-        _ => app.last_call.as_ref()?.called.as_ref().map(|_| "whole answer"),
     }
 }
 
