@@ -29,9 +29,7 @@ impl App {
             Action::Act if self.focus.field.is_none() => self.enter(Focus::entering(self.focus.pane)),
             Action::Act => return self.focus.act().map(|act| (act.run)(self)).unwrap_or_default(),
             Action::Turn(by) => self.turn(by),
-            // While a row of the form is edited, Tab goes on to the next one.
-            Action::Step(by) if self.step_while_editing(by) => {}
-            Action::Step(by) => self.enter(self.focus.stepped(self.screen, by)),
+            Action::Step(by) => self.step_field(by),
             Action::Row(by) => self.row(by),
             Action::Page(by) => self.page(by),
             Action::Edge(by) => self.edge(by),
@@ -62,7 +60,7 @@ impl App {
                 Some(last) => return self.make_call(last),
                 None => self.complain("no call to repeat yet"),
             },
-            Action::Answer => return self.open_answer(),
+            Action::Answer => self.open_answer(),
             Action::Copy => return self.copy(),
             Action::CopyWhy => return self.copy_why(),
             Action::TryKey => self.prompt(Purpose::Try),

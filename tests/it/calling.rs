@@ -104,6 +104,9 @@ fn what_is_typed_into_a_number_is_kept_and_reported_and_never_sent_unseen() {
     desk.keys("Tab Tab ↓ Enter").types("12x");
     desk.must_show(&[r#"args  {"count": "12x"}"#, "expected an integer, got a string"]);
     desk.keys("Esc").must_show(&["! 12x", "expected an integer"]);
+    // The error is named wherever the cursor is, with the number of the others.
+    desk.keys("↓").must_show(&["title: required; 1 more"]);
+    desk.keys("Esc Alt-4").must_show(&["arguments: title: required; 1 more"]);
     // Another tool does not accept it and begins with its own example; back at the first one, it is there again.
     desk.keys("Alt-4 →").must_show(&["‹ other ›", "args  {}"]);
     desk.keys("←").must_show(&["‹ create_issue ›", r#"args  {"count": "12x"}"#]);
@@ -112,6 +115,22 @@ fn what_is_typed_into_a_number_is_kept_and_reported_and_never_sent_unseen() {
     assert_eq!(arguments(&desk), "{}");
     desk.keys("Ctrl-R");
     assert_eq!(arguments(&desk), r#"{"count": "12x"}"#);
+}
+
+#[test]
+fn tab_goes_from_field_to_field_while_typing_and_enter_edits_an_object_as_a_whole() {
+    let mut desk = desk(vec![create_issue()], None, 120, 36);
+    desk.keys("Tab Tab Enter").types("a").keys("Tab").types("3").keys("Tab");
+    // The values of a choice are chosen with the arrows; past it, typing goes on.
+    desk.must_show(&["▸ urgent"]).keys("← Tab → Tab Tab").must_show(&["▸   since"]);
+    desk.types("x").keys("Tab");
+    assert_eq!(
+        arguments(&desk),
+        r#"{"title": "a", "count": 3, "urgent": false, "state": "open", "filter": {"since": "x"}}"#
+    );
+    desk.keys("Alt-4 Tab Tab Tab Tab Tab Tab Tab").must_show(&["▸ filter"]);
+    desk.keys("Enter Ctrl-U").types("{").keys("Esc").must_show(&["expected an object, got a string"]);
+    assert!(arguments(&desk).ends_with(r#""filter": "{"}"#), "{}", arguments(&desk));
 }
 
 #[test]
@@ -267,6 +286,21 @@ fn a_long_answer_begins_in_the_pane_and_scrolls_in_full(#[case] columns: u16, #[
     assert!(desk.copied().starts_with(r#"{"success":true,"result":{"content":[{"type":"text""#));
     desk.keys("Esc Esc");
     assert!(!desk.shows("answer of create_issue"));
+}
+
+#[rstest]
+#[case(80, 24)]
+#[case(60, 20)]
+#[case(40, 12)]
+fn the_form_and_the_answer_at_every_size_of_one_pane(#[case] columns: u16, #[case] rows: u16) {
+    let mut desk = desk(vec![create_issue()], Some(report(500)), columns, rows);
+    desk.keys("Tab Tab Enter").types("It fails").keys("Tab").types("12x").keys("Tab → Tab Tab Tab Esc");
+    desk.waits(Duration::from_secs(6));
+    insta::assert_snapshot!(format!("form-{columns}x{rows}"), desk.screen());
+    desk.keys("Alt-4 Enter");
+    insta::assert_snapshot!(format!("called-{columns}x{rows}"), desk.screen());
+    desk.keys("PgDn PgDn");
+    insta::assert_snapshot!(format!("answer-{columns}x{rows}"), desk.screen());
 }
 
 #[test]

@@ -11,7 +11,7 @@ use crate::app::{Target, hints};
 use crate::auth::check::CheckResult;
 use crate::auth::{Check, Decision, Reason};
 use crate::gate::TokenEntry;
-use crate::gate::arguments::{self, RawArguments};
+use crate::gate::arguments::{self, ArgumentsError, RawArguments};
 use crate::text::{self, display_safe, padded};
 use crate::view::canvas::{Canvas, below, bottom, right_of, top, wrap};
 use crate::view::overlay::styled;
@@ -76,12 +76,18 @@ fn fields(canvas: &mut Canvas, area: Rect, rows: u16) -> Rect {
     let focused = canvas.focused(ARGUMENTS);
     text_lines(canvas, editor, &app.call.arguments, focused);
     let area = below(area, rows);
-    let fault =
-        arguments::read(RawArguments::Text(app.call.arguments.text()), app.auth.rules.policy.tool(&app.call.tool))
-            .err()
-            // The row under the cursor says it in its own words.
-            .filter(|_| !canvas.focused(FORM) || !app.call.fields.is_readable);
-    let lines = fault.map(|fault| canvas.wrapped(&fault.to_string(), area.width, Role::Warning)).unwrap_or_default();
+    let rule = app.auth.rules.policy.tool(&app.call.tool);
+    let fault = match arguments::read(RawArguments::Text(app.call.arguments.text()), rule) {
+        // Below the rows, their errors are said in their own words.
+        _ if canvas.focused(FORM) && app.call.fields.is_readable => None,
+        Err(ArgumentsError::SchemaMismatch(fault)) => Some(
+            app.call.fields.summary(None).map_or_else(|| fault.to_string(), |summary| format!("arguments: {summary}")),
+        ),
+        Err(fault) => Some(fault.to_string()),
+        // The server checks them, not the gate.
+        Ok(_) => app.call.fields.summary(None).map(|summary| format!("arguments: {summary}")),
+    };
+    let lines = fault.map(|fault| canvas.wrapped(&fault, area.width, Role::Warning)).unwrap_or_default();
     canvas.lines(area, lines)
 }
 
@@ -95,8 +101,7 @@ fn form(canvas: &mut Canvas, area: Rect, whole: u16) -> Rect {
     let fields = &app.call.fields;
     let total = fields.rows.len();
     // With the cursor in the form, the trace and the lines between the parts give way to it.
-    let room =
-        if focused { area.height.saturating_sub(BELOW + 1).max(3) } else { area.height.saturating_sub(BELOW + 2) };
+    let room = if focused { area.height.saturating_sub(BELOW).max(3) } else { area.height.saturating_sub(BELOW + 2) };
     let most = if whole >= 20 { 14 } else { 6 };
     let rows = u16::try_from(total).unwrap_or(u16::MAX).min(room).min(most);
     if total == 0 && focused {
@@ -135,7 +140,7 @@ fn form(canvas: &mut Canvas, area: Rect, whole: u16) -> Rect {
         let lines = canvas.clipped(&words, rest.width, most, role);
         rest = canvas.lines(rest, lines);
     }
-    let others = [(&fields.fault, Role::Warning), (&fields.left_out, Role::Hint)];
+    let others = [(fields.summary(Some(app.call.row)), Role::Warning), (fields.left_out.clone(), Role::Hint)];
     for (words, role) in others.into_iter().filter(|_| focused) {
         if rest.height <= BELOW {
             break;
@@ -165,11 +170,7 @@ fn form_row(canvas: &mut Canvas, area: Rect, row: &FormRow, n: usize, name: usiz
     let arguments = app.call.arguments.text();
     let mut line: Vec<Span<'static>> = Vec::new();
     let fault = row.fault.as_deref();
-    if let Some(fault) = fault.filter(|_| row.at.is_none()) {
-        line.push(canvas.span(format!("! {fault}"), Role::Warning));
-    } else if fault.is_some() {
-        line.push(canvas.span("! ", Role::Warning));
-    }
+    line.extend(fault.map(|_| canvas.span("! ", Role::Warning)));
     // Only as much as can be seen: a value may have megabytes.
     let json = row.json(arguments).map(|json| text::head(json, 2000));
     match (json, &row.kind) {
@@ -200,8 +201,9 @@ fn form_row(canvas: &mut Canvas, area: Rect, row: &FormRow, n: usize, name: usiz
         (Some(json), _) if json.len() >= 2000 => line.push(canvas.span(display_safe(json, 400), Role::Plain)),
         (Some(_), _) => line.push(canvas.span(text::name(&row.typed(arguments), 400), Role::Plain)),
     }
-    if let Some(fault) = fault.filter(|_| row.at.is_some()) {
-        line.push(canvas.span(format!("  {fault}"), Role::Warning));
+    if let Some(fault) = fault {
+        let gap = if line.len() > 1 { "  " } else { "" };
+        line.push(canvas.span(format!("{gap}{fault}"), Role::Warning));
     }
     canvas.line(place, Line::from(line));
 }

@@ -49,6 +49,9 @@ pub struct RowEdit {
     pub is_open: bool,
     /// The text, while it is edited.
     pub text: TextField,
+    /// Whether the next row that is a text is edited as soon as the cursor reaches it: from the first edit until the cursor
+    /// leaves the form, or Esc.
+    pub(super) goes_on: bool,
 }
 
 /// The source of the rows.
@@ -74,7 +77,7 @@ impl CallForm {
             is_foreign: false,
             fields: SchemaForm::default(),
             row: 0,
-            edit: RowEdit { is_open: false, text: TextField::new("", Lines::One) },
+            edit: RowEdit { is_open: false, text: TextField::new("", Lines::One), goes_on: false },
             drafts: HashMap::new(),
             on_arrival: String::new(),
             read: None,
@@ -134,11 +137,12 @@ impl CallForm {
         let lines = if row.has_lines() { Lines::Many } else { Lines::One };
         self.edit.text = TextField::new(&row.typed(self.arguments.text()), lines);
         self.edit.text.replaced_by_typing = !row.has_lines() && !self.edit.text.is_empty();
-        self.edit.is_open = true;
+        (self.edit.is_open, self.edit.goes_on) = (true, true);
     }
 
     /// Ends the edit of a row. Returns whether one was edited.
     pub(in crate::app) fn stop_editing(&mut self) -> bool {
+        self.edit.goes_on = false;
         std::mem::take(&mut self.edit.is_open)
     }
 
@@ -152,7 +156,7 @@ impl CallForm {
         }
         self.tool = Arc::clone(tool);
         arguments.clone_into(&mut self.on_arrival);
-        self.edit.is_open = false;
+        self.stop_editing();
         self.row = 0;
     }
 

@@ -41,7 +41,7 @@ pub(super) const CALL: Act = Act { hint: |_| Some("call"), run: call };
 pub(super) static PLACE: Place = Place {
     title: "Call",
     letter: 'c',
-    help: "Call a tool with the selected token. The preview follows every key press and the clock; Enter makes the call and shows the answer exactly as a caller gets it. The arguments are one JSON object: type it, or fill in the rows of the form below it. In a row, Enter begins to edit and ←→ change a choice; while you type, ↑↓ and Tab go on to other rows and Enter calls. Del unsets a value. * marks what the tool requires, and ! what its schema does not accept. PgDn shows the whole answer.",
+    help: "Call a tool with the selected token. The preview follows every key press and the clock; Enter makes the call and shows the answer exactly as a caller gets it. The arguments are one JSON object: type it, or fill in the rows of the form below it. In a row, Enter begins to edit and ←→ change a choice; while you type, Tab and ↑↓ go on to other rows and Enter calls. Del unsets a value. * marks what the tool requires, and ! what its schema does not accept. PgDn shows the whole answer.",
     controls: &[
         Control::new(TOKEN, "token")
             .turn(|app| if app.auth.tokens.is_empty() { None } else { Some("change token") }, App::turn_token),
@@ -185,19 +185,24 @@ fn take_value(app: &mut App) {
 
 /// Moves the cursor in the form. An edit goes on in the next row that is a text.
 fn step_row(app: &mut App, by: isize) {
-    let was_editing = app.call.stop_editing();
-    app.call.row = moved(app.call.row, by, app.call.fields.rows.len());
-    if was_editing {
-        app.call.edit_row();
+    app.call.edit.is_open = false;
+    let to = moved(app.call.row, by, app.call.fields.rows.len());
+    app.call.row = to;
+    if app.call.edit.goes_on {
+        // The members of an object are edited in their own rows.
+        if app.call.fields.has_members(to) {
+            app.call.row = moved(to, by.signum(), app.call.fields.rows.len());
+        }
+        if !app.call.fields.has_members(app.call.row) {
+            app.call.edit_row();
+        }
     }
 }
 
-/// Moves the cursor by a page of the form; elsewhere, Page Down opens the answer.
+/// Opens the answer for Page Down. Home and End ask for more pages than one.
 fn page(app: &mut App, by: isize) {
-    match app.focus.field {
-        Some(FORM) => step_row(app, app.drawn.page(FORM, by)),
-        _ if by == 1 => drop(app.open_answer()),
-        _ => {}
+    if by == 1 {
+        app.open_answer();
     }
 }
 
@@ -232,14 +237,17 @@ impl App {
         }
     }
 
-    /// Goes on to another row while one is edited. Returns `false` past the ends of the form, and elsewhere.
-    pub(in crate::app) fn step_while_editing(&mut self, by: isize) -> bool {
-        let to = self.call.row.checked_add_signed(by).filter(|to| *to < self.call.fields.rows.len());
-        if !self.overlays.is_empty() || self.focus.field != Some(FORM) || !self.call.edit.is_open || to.is_none() {
-            return false;
+    /// Handles Tab: every row of the form is a field.
+    pub(in crate::app) fn step_field(&mut self, by: isize) {
+        let rows = self.call.fields.rows.len();
+        if self.focus.field == Some(FORM) && self.call.row.checked_add_signed(by).is_some_and(|to| to < rows) {
+            return step_row(self, by);
         }
-        step_row(self, by);
-        true
+        let to = self.focus.stepped(self.screen, by);
+        if to.field == Some(FORM) {
+            self.call.row = if by > 0 { 0 } else { rows.saturating_sub(1) };
+        }
+        self.enter(to);
     }
 
     /// Chooses a tool. Arguments that were typed for it before come back. Those that were typed for the present one stay
@@ -373,15 +381,14 @@ impl App {
     }
 
     /// Opens the last answer in full.
-    pub(in crate::app) fn open_answer(&mut self) -> Vec<Effect> {
+    pub(in crate::app) fn open_answer(&mut self) {
         match self.last_call.as_ref().and_then(|last| last.called.as_ref()) {
             Some(called) => {
                 let view = AnswerView::new(&called.outcome, &called.record.tool, self.size);
                 self.overlays.push(Overlay::Answer(Box::new(view)));
             }
-            None => self.complain("no answer yet; press Enter in Call"),
+            None => self.complain("no answer yet; Enter in Call makes the call"),
         }
-        Vec::new()
     }
 
     /// Lays out the open answer again for another size of the terminal.

@@ -4,6 +4,7 @@
 //! typing replaces that value and nothing else. A text that is not a value of the row's type is stored as a JSON string,
 //! so it is neither lost nor sent unseen; the row says what was expected instead.
 
+use std::fmt::Write as _;
 use std::ops::Range;
 
 use serde_json::Value;
@@ -250,6 +251,21 @@ impl FormRow {
         self.with(arguments, options.get(to)?.as_deref())
     }
 
+    /// Returns its name with those of the rows around it, as in `filter.labels[0]`. Safe to show.
+    fn full_name(&self) -> String {
+        let mut name = String::new();
+        for step in &self.path {
+            match step {
+                Step::Item(index) => drop(write!(name, "[{index}]")),
+                Step::Member(member) => {
+                    name.push_str(if name.is_empty() { "" } else { "." });
+                    name.push_str(&text::name(member, 40));
+                }
+            }
+        }
+        name
+    }
+
     /// Whether a text is typed into it, rather than chosen.
     pub fn is_text(&self) -> bool {
         matches!(self.kind, Kind::Text | Kind::Integer | Kind::Number | Kind::Json | Kind::Object)
@@ -306,6 +322,22 @@ impl SchemaForm {
                 None => drop(self.fault.get_or_insert(words)),
             }
         }
+    }
+
+    /// Returns the first error and how many more there are, if there is one besides that of row `except`. Safe to show.
+    pub fn summary(&self, except: Option<usize>) -> Option<String> {
+        let rows = self.rows.iter().enumerate().filter(|(n, _)| Some(*n) != except);
+        let of_rows = rows.filter_map(|(_, row)| Some(format!("{}: {}", row.full_name(), row.fault.as_deref()?)));
+        let mut faults = of_rows.chain(self.fault.clone());
+        let first = faults.next()?;
+        let more = faults.count();
+        Some(if more > 0 { format!("{first}; {more} more") } else { first })
+    }
+
+    /// Whether the members of this row's object have rows of their own.
+    pub fn has_members(&self, row: usize) -> bool {
+        let depth = |row: usize| self.rows.get(row).map(|row| row.depth);
+        self.rows.get(row).is_some_and(|row| row.kind == Kind::Object) && depth(row + 1) > depth(row)
     }
 
     /// The row with this path.
