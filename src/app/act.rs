@@ -11,6 +11,7 @@ use super::keymap::binding;
 use super::list::moved;
 use super::overlay::{LineForm, LinePurpose, MAX_LABEL, Overlay, Palette, Purpose, Question};
 use super::pane::Pane;
+use super::pane::call::LastCall;
 use super::{App, Effect};
 use crate::lab::evidence::Form;
 use crate::look::ThemeChoice;
@@ -28,7 +29,7 @@ impl App {
             Action::Act if self.focus.field.is_none() => self.enter(Focus::entering(self.focus.pane)),
             Action::Act => return self.focus.act().map(|act| (act.run)(self)).unwrap_or_default(),
             Action::Turn(by) => self.turn(by),
-            Action::Step(by) => self.enter(self.focus.stepped(self.screen, by)),
+            Action::Step(by) => self.step_field(by),
             Action::Row(by) => self.row(by),
             Action::Page(by) => self.page(by),
             Action::Edge(by) => self.edge(by),
@@ -38,7 +39,8 @@ impl App {
             }
             // Only if the cursor is visible: otherwise the command is in the palette.
             Action::Remove if self.focus.field.is_some() => {
-                return self.focus.pane.place().remove.map(|remove| (remove.run)(self)).unwrap_or_default();
+                let own = self.focus.control().and_then(|control| control.remove);
+                return own.or(self.focus.pane.place().remove).map(|remove| (remove.run)(self)).unwrap_or_default();
             }
             Action::Remove => {}
             Action::AddTool => self.ask(LinePurpose::Tool, ""),
@@ -54,10 +56,11 @@ impl App {
                 }
             }
             Action::Token(by) => self.turn_token(by),
-            Action::Repeat => match self.last_call.clone() {
+            Action::Repeat => match self.last_call.as_ref().map(LastCall::again) {
                 Some(last) => return self.make_call(last),
                 None => self.complain("no call to repeat yet"),
             },
+            Action::Answer => self.open_answer(),
             Action::Copy => return self.copy(),
             Action::CopyWhy => return self.copy_why(),
             Action::TryKey => self.prompt(Purpose::Try),
@@ -159,6 +162,10 @@ impl App {
                 }
                 return Vec::new();
             }
+            Action::Find if matches!(self.overlays.last(), Some(Overlay::Answer(_))) => {
+                self.ask_what_to_find();
+                return Vec::new();
+            }
             // Only if the footer offers it: a prompt must not copy what it covers.
             Action::Copy if hint(self, action).is_some() => return self.copy(),
             Action::CopyWhy if hint(self, action).is_some() => return self.copy_why(),
@@ -200,6 +207,7 @@ impl App {
             ) => {
                 *scroll = moved(*scroll, by, end + 1);
             }
+            Some(Overlay::Answer(view)) => view.scroll = moved(view.scroll, by, end + 1),
             Some(Overlay::Palette(palette)) => palette.row = moved(palette.row, by, palette.matches().len()),
             Some(Overlay::Settings(form)) => form.step(by.signum()),
             Some(Overlay::Issuer(form)) => form.step(by.signum()),
@@ -231,9 +239,14 @@ impl App {
                 self.overlays.extend([overlay, Overlay::Confirm(Question::ShowToken { is_served })]);
                 Vec::new()
             }
-            Some(Overlay::Help { .. } | Overlay::Token { .. } | Overlay::Diff { .. } | Overlay::Confirm(_)) | None => {
-                Vec::new()
-            }
+            Some(
+                Overlay::Help { .. }
+                | Overlay::Token { .. }
+                | Overlay::Diff { .. }
+                | Overlay::Answer(_)
+                | Overlay::Confirm(_),
+            )
+            | None => Vec::new(),
         }
     }
 
@@ -247,6 +260,7 @@ impl App {
             Question::SaveOver(path) => vec![Effect::SavePolicy { path, known: None }],
             Question::FreshKey => self.fresh_key(),
             Question::RetireKey(key) => self.retire(key),
+            Question::Call { call, .. } => self.send(call),
             Question::AdoptKey(key) => {
                 self.say("this key now signs and verifies");
                 vec![Effect::SetSigner(key)]
@@ -317,6 +331,9 @@ impl App {
         self.toast = None;
         self.forget_leap();
         if self.overlays.pop().is_some() {
+            return;
+        }
+        if self.call.stop_editing() {
             return;
         }
         if self.is_filtered() {

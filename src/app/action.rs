@@ -21,6 +21,8 @@ pub enum Action {
     Break,
     Token(isize),
     Repeat,
+    /// Show the last answer in full.
+    Answer,
     Copy,
     CopyWhy,
     TryKey,

@@ -5,6 +5,7 @@ use std::{fmt, io};
 use zeroize::Zeroizing;
 
 use super::msg::CopyDestination;
+use super::overlay::Overlay;
 use super::{App, Effect};
 use crate::auth::explain::{explain_decision, explain_inspection};
 use crate::text;
@@ -87,7 +88,11 @@ pub(super) const EXPLANATION: &str = "the explanation";
 
 impl App {
     pub(super) fn copy(&mut self) -> Vec<Effect> {
-        let clip = (self.focus.pane.place().copy.clip)(self);
+        let source = match self.overlays.last() {
+            Some(Overlay::Answer(_)) => ClipSource::LAST_ANSWER,
+            _ => self.focus.pane.place().copy,
+        };
+        let clip = (source.clip)(self);
         self.put(clip)
     }
 

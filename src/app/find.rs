@@ -13,6 +13,10 @@ impl App {
     }
 
     pub(super) fn ask_what_to_find(&mut self) {
+        if let Some(Overlay::Answer(view)) = self.overlays.last() {
+            let form = LineForm::new(LinePurpose::Find, &view.wanted);
+            return self.overlays.push(Overlay::Line(Box::new(form)));
+        }
         let last = match self.focus.pane {
             Pane::Inspect => self.inspect.find.clone(),
             _ if self.can_find() => String::new(),
@@ -32,6 +36,12 @@ impl App {
     pub(super) fn find(&mut self, line: &str) {
         let wanted = line.to_lowercase();
         let shown = text::name(line, 40);
+        if let Some(Overlay::Answer(view)) = self.overlays.last_mut() {
+            if !wanted.is_empty() && !view.find(&wanted) {
+                self.complain(format!("not found: {shown}"));
+            }
+            return;
+        }
         if self.focus.pane == Pane::Inspect {
             self.inspect.find = wanted;
             self.inspect.scroll = 0;

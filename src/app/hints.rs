@@ -24,13 +24,19 @@ fn overlay_hint(overlay: &Overlay, action: Action) -> Option<&'static str> {
         (Overlay::Palette(_), Action::Act) => Some("do it"),
         (Overlay::Palette(_) | Overlay::Detail { .. }, Action::Row(1)) => Some("rows"),
         (
-            Overlay::Help { .. } | Overlay::Token { .. } | Overlay::Diff { .. } | Overlay::Material { .. },
+            Overlay::Help { .. }
+            | Overlay::Token { .. }
+            | Overlay::Diff { .. }
+            | Overlay::Material { .. }
+            | Overlay::Answer(_),
             Action::Row(1),
         ) => Some("scroll"),
         (Overlay::Diff { .. }, Action::Turn(1)) => Some("other token"),
         (Overlay::Token { is_whole: false, .. }, Action::Act) => Some("show all of the token"),
         (Overlay::Token { .. }, Action::Copy) => Some("copy token"),
         (Overlay::Token { .. }, Action::CopyWhy) => Some("copy why"),
+        (Overlay::Answer(_), Action::Find) => Some("find"),
+        (Overlay::Answer(_), Action::Copy) => Some("copy answer"),
         (Overlay::Material { offer, .. }, Action::Act) => offer.act(),
         (Overlay::Issuer(form), Action::Act) => Some(form.act()),
         (Overlay::Issuer(form), Action::Turn(1)) if form.on_choice() => Some("turn"),
@@ -67,7 +73,7 @@ fn pane_hint(app: &App, action: Action) -> Option<&'static str> {
         Action::Row(1) => control?.row?.hint,
         Action::Page(1) => place.page?.hint,
         Action::Edge(1) => control?.edge?.hint,
-        Action::Remove if control.is_some() => place.remove?.hint,
+        Action::Remove if control.is_some() => control.and_then(|control| control.remove).or(place.remove)?.hint,
         Action::Copy => place.copy.hint,
         Action::CopyWhy => place.why.hint,
         _ => return shared_hint(app, action),
@@ -81,6 +87,7 @@ fn shared_hint(app: &App, action: Action) -> Option<&'static str> {
         Action::Screen(screen) if screen != app.screen => Some(screen.title()),
         Action::Break if app.text(app.focus.field?)?.has_lines() => Some("new line"),
         Action::Token(1) if !app.auth.tokens.is_empty() => Some("token"),
+        Action::Answer => app.last_call.as_ref()?.called.as_ref().map(|_| "answer in full"),
         Action::Repeat => app.last_call.as_ref().map(|_| "repeat call"),
         Action::TryKey if app.can_try_key() => Some("try another key"),
         Action::Undo if app.history.can_undo() => Some("undo"),
@@ -88,6 +95,7 @@ fn shared_hint(app: &App, action: Action) -> Option<&'static str> {
         Action::Step(1) if app.focus.pane.fields().len() == 1 => Some("next pane"),
         Action::Step(1) => Some("next field"),
         Action::Out if app.is_filtered() => Some("every claim"),
+        Action::Out if app.call.edit.is_open => Some("fields"),
         Action::Out => app.focus.field.map(|_| "panes"),
         Action::Pane(1) if !app.in_text() => Some("pane"),
         Action::Help => Some("help"),

@@ -56,7 +56,6 @@ use crate::gate::{Snapshot, TokenEntry};
 use crate::look::Look;
 use crate::text::words;
 use clock::{ClockJump, ConsoleClock};
-use field::{Lines, TextField};
 use history::History;
 use key::Key;
 use msg::ServerInfo;
@@ -273,12 +272,7 @@ impl App {
             matrix: Matrix::default(),
             policy: PolicyPane::default(),
             issue,
-            call: CallForm {
-                tool: "".into(),
-                arguments: TextField::new("", Lines::Many),
-                touched: false,
-                opens_trace: false,
-            },
+            call: CallForm::new(),
             selected: auth.tokens.first().map(|entry| entry.number),
             inspection: None,
             who: WhoPane::default(),

@@ -4,6 +4,7 @@ use super::App;
 use super::field::TextField;
 use super::focus::Focus;
 use super::list::{moved, turned};
+use super::pane::call::FORM;
 use super::pane::{Control, Field, Pane};
 use super::screen::{Screen, TWO_COLUMNS};
 
@@ -18,6 +19,9 @@ impl App {
             && let Some(other) = Screen::ALL.into_iter().find(shows)
         {
             self.screen = other;
+        }
+        if to.field != Some(FORM) {
+            self.call.stop_editing();
         }
         self.focus = to;
     }
@@ -83,7 +87,11 @@ impl App {
     pub(super) fn side(&mut self, by: isize) {
         self.enter_cursor(|control| control.row.is_some() && control.turn.is_some());
         match self.focus.control() {
-            Some(control) if control.row.is_some() && control.turn.is_some() && !control.is_dial => self.turn(by),
+            Some(control)
+                if control.row.is_some() && control.turn.is_some() && !control.is_dial && !control.turns_value =>
+            {
+                self.turn(by);
+            }
             _ => self.go_pane(by),
         }
     }
@@ -125,16 +133,16 @@ impl App {
 
     /// Returns the text field that receives the keys, if it belongs to a pane and is not covered by an overlay.
     pub(super) fn text_field(&self) -> Option<Field> {
-        self.focus.field.filter(|field| self.overlays.is_empty() && field.control().text.is_some())
+        self.focus.field.filter(|field| self.overlays.is_empty() && self.text(*field).is_some())
     }
 
     /// Returns the text that a field edits, if it is a text field.
     pub fn text(&self, field: Field) -> Option<&TextField> {
-        field.control().text.map(|text| (text.get)(self))
+        field.control().text.filter(|text| (text.is_open)(self)).map(|text| (text.get)(self))
     }
 
     pub(super) fn text_mut(&mut self, field: Field) -> Option<&mut TextField> {
-        field.control().text.map(|text| (text.get_mut)(self))
+        field.control().text.filter(|text| (text.is_open)(self)).map(|text| (text.get_mut)(self))
     }
 
     /// Changes a field's text as a step that can be undone.
@@ -144,9 +152,13 @@ impl App {
         };
         let mut edited = (text.get)(self).clone();
         change(&mut edited);
-        if edited.text() != (text.get)(self).text() {
+        let is_changed = edited.text() != (text.get)(self).text();
+        if is_changed {
             (text.changes)(self, field);
         }
         *(text.get_mut)(self) = edited;
+        if is_changed {
+            (text.changed)(self);
+        }
     }
 }

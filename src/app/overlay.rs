@@ -2,6 +2,7 @@
 //! tokens in full.
 
 use std::str::FromStr;
+use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
@@ -11,6 +12,8 @@ use super::key::{Code, Key};
 use super::keymap::{BINDINGS, Binding};
 pub use super::line::{LineForm, LinePurpose, MAX_LABEL, MAX_LINE};
 use super::list::next_of;
+use super::pane::call::PendingCall;
+use super::pane::call::answer::AnswerView;
 use super::pane::issuers::{IssuerForm, Offer};
 use super::times::TimeStyle;
 use crate::auth::diff::Row;
@@ -48,6 +51,8 @@ pub enum Overlay {
         /// Whether the whole token is shown rather than only the beginning of each segment.
         is_whole: bool,
     },
+    /// The last answer in full.
+    Answer(Box<AnswerView>),
     /// The selected token beside another.
     Diff {
         /// The number of the other token.
@@ -92,6 +97,15 @@ pub enum Question {
     RetireKey(Verifier),
     /// The file contains another policy than expected: overwrite it?
     SaveOver(String),
+    /// Call a tool of a foreign server that may change something there?
+    Call {
+        /// The call.
+        call: PendingCall,
+        /// The tool.
+        tool: Arc<str>,
+        /// Whether the server says that the tool may destroy something.
+        destroys: bool,
+    },
     /// Show every character of the token on the screen?
     ShowToken {
         /// Whether a server is running that the token could be used to call.
@@ -118,6 +132,14 @@ impl Question {
             Self::RetireKey(key) => {
                 return format!("Retire this key? Tokens it signed will no longer verify here: {}", key.describe());
             }
+            Self::Call { call, tool, destroys } => {
+                let whom = if matches!(call, PendingCall::Everyone) { " with every token" } else { "" };
+                let why = match destroys {
+                    true => "It may destroy something on the server.",
+                    false => "The server does not say that it only reads.",
+                };
+                return format!("Call {}{whom}? {why}", text::name(tool, 64));
+            }
             Self::SaveOver(path) => {
                 let file = text::name(path, 100);
                 return format!(
@@ -131,7 +153,7 @@ impl Question {
     /// The key that agrees. Enter would also agree by accident where it asked the question.
     pub const fn agrees(&self) -> Action {
         match self {
-            Self::ShowToken { .. } => Action::Turn(1),
+            Self::ShowToken { .. } | Self::Call { .. } => Action::Turn(1),
             _ => Action::Act,
         }
     }
@@ -144,6 +166,7 @@ impl Question {
             Self::AdoptKey(_) => "use this key",
             Self::RetireKey(_) => "retire",
             Self::SaveOver(_) => "overwrite",
+            Self::Call { .. } => "call it",
             Self::ShowToken { .. } => "show it",
         }
     }

@@ -30,6 +30,12 @@ pub fn update(app: &mut App, msg: Msg) -> Vec<Effect> {
         app.toast = None;
     }
     app.matrix.forget(app.times.mono);
+    let effects = handle(app, msg);
+    app.follow_form();
+    effects
+}
+
+fn handle(app: &mut App, msg: Msg) -> Vec<Effect> {
     match msg {
         Msg::Key(key) => {
             app.run_start = if app.in_text() { RunStart::InText } else { RunStart::Outside };
@@ -232,6 +238,7 @@ impl App {
 
     fn resized(&mut self, columns: u16, rows: u16) -> Vec<Effect> {
         self.size = (columns, rows);
+        self.resize_answer();
         Vec::new()
     }
 

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
+use crate::auth::policy::Schema;
 use crate::auth::{Permit, Policy};
 use crate::text;
 
@@ -120,6 +121,17 @@ impl Catalogue {
         let own = rule.and_then(|rule| rule.description.as_deref());
         let stub = rule.filter(|rule| rule.stub).map(|_| "stub: echoes the tool name and arguments");
         own.or(stub).or_else(|| self.find(name).map(|tool| &*tool.description))
+    }
+
+    /// Returns the JSON Schema of a tool's arguments: the policy's, or else the backend's.
+    pub fn schema<'a>(&'a self, policy: &'a Policy, name: &str) -> Option<&'a Value> {
+        let own = policy.tool(name).and_then(|rule| rule.schema.as_ref());
+        own.map(Schema::source).or_else(|| self.find(name).map(|tool| &tool.schema))
+    }
+
+    /// Whether both are the same catalogue, without comparing the tools.
+    pub fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
     }
 
     /// Returns example arguments of a tool, as JSON text: the first example of the policy's schema for it, or else the

@@ -4,6 +4,7 @@
 //! Used by every layer; depends on none of them.
 
 pub mod escape;
+pub mod json_edit;
 pub mod material;
 mod nearest;
 pub mod reading;
@@ -17,7 +18,7 @@ pub mod words;
 
 pub use nearest::nearest;
 pub use reading::{Reading, read_token, resembles_token};
-pub use safe::{display_safe, fit, head, name, names, padded, place, width};
+pub use safe::{display_safe, fit, head, name, names, padded, place, width, wrap};
 pub use span::Span;
 
 /// Returns the names in a list with this separator, without spaces around them. In a scope only the space separates

@@ -206,6 +206,14 @@ pub fn fit(text: &str, columns: usize) -> String {
     out
 }
 
+/// Breaks a text into lines at spaces. Words too long for a line are broken anywhere. The text must have passed
+/// [`display_safe`].
+pub fn wrap(text: &str, columns: usize) -> Vec<String> {
+    // Hyphens are not break points, so that a key such as Ctrl-X stays whole.
+    let options = textwrap::Options::new(columns.max(1)).word_splitter(textwrap::WordSplitter::NoHyphenation);
+    textwrap::wrap(text, options).into_iter().map(std::borrow::Cow::into_owned).collect()
+}
+
 /// Returns as much of the beginning as fits into `bytes`, cut between characters.
 pub fn head(text: &str, bytes: usize) -> &str {
     // `str::floor_char_boundary` does this, but requires a newer compiler than the oldest supported one.

@@ -7,7 +7,6 @@ use ratatui::style::{Color, Modifier, Style};
 use ratatui::symbols::border;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Clear, Widget as _};
-use textwrap::WordSplitter;
 
 use super::theme::{Role, Theme};
 use crate::app::frame_info::Window;
@@ -258,9 +257,7 @@ pub const fn shows_all(area: Rect) -> bool {
 
 /// Breaks a text into lines at spaces. Words too long for a line are broken anywhere.
 pub fn wrap(text: &str, columns: u16) -> Vec<String> {
-    // Hyphens are not break points, so that a key such as Ctrl-X stays whole.
-    let options = textwrap::Options::new(usize::from(columns.max(1))).word_splitter(WordSplitter::NoHyphenation);
-    textwrap::wrap(text, options).into_iter().map(std::borrow::Cow::into_owned).collect()
+    text::wrap(text, usize::from(columns))
 }
 
 /// Returns the part of an area below its first rows.

@@ -12,6 +12,7 @@ use portcullis::app::{App, Effect, InitialState, Mouse, MouseKind, Msg, Times, f
 use portcullis::auth::{KeyOrigin, NumericDate, Rules, Signer};
 use portcullis::clock::{Clock, ManualClock};
 use portcullis::gate::Snapshot;
+use portcullis::gate::ports::Backend;
 use portcullis::store::{Memory, News, Replica, Store, read_policy};
 use portcullis::tui::effects::{self, EffectTargets, Job, Queue};
 use portcullis::view;
@@ -57,6 +58,24 @@ impl Desk {
         let clock = Arc::new(ManualClock::new(START));
         let signer = Signer::hs256(SECRET, KeyOrigin::Program).expect("a key");
         let gate = AuthenticatedMcpServer::with(rules, signer, Arc::clone(&clock) as Arc<dyn Clock>);
+        Self::at_gate(gate, clock, store, columns, rows)
+    }
+
+    /// Returns a console in its initial state, in front of other tools than the built-in ones.
+    pub fn in_front_of(backend: Arc<dyn Backend>, rules: Rules, columns: u16, rows: u16) -> Self {
+        let clock = Arc::new(ManualClock::new(START));
+        let signer = Signer::hs256(SECRET, KeyOrigin::Program).expect("a key");
+        let gate = AuthenticatedMcpServer::in_front_of(backend, rules, signer, Arc::clone(&clock) as Arc<dyn Clock>);
+        Self::at_gate(gate, clock, Arc::new(Memory::default()), columns, rows)
+    }
+
+    fn at_gate(
+        gate: AuthenticatedMcpServer,
+        clock: Arc<ManualClock>,
+        store: Arc<dyn Store>,
+        columns: u16,
+        rows: u16,
+    ) -> Self {
         let times = Times { real: START, judged: START, mono: Duration::ZERO };
         let app = App::new(InitialState {
             zone: |_| 3600,

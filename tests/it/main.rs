@@ -1,6 +1,7 @@
 //! Tests of the whole program and library from outside.
 
 mod backend;
+mod calling;
 mod cli;
 mod contract;
 mod desk;

@@ -212,6 +212,8 @@ pub struct Control {
     pub act: Option<Act>,
     /// The action of Space.
     pub tick: Option<Act>,
+    /// The action of Del, if it differs from the pane's.
+    pub remove: Option<Act>,
     /// The move of Left and Right.
     pub turn: Option<Move>,
     /// The move of Up and Down. Without one, they focus the field above or below.
@@ -221,6 +223,8 @@ pub struct Control {
     /// Whether the arrows change a value instead of moving a cursor. Letters only move, so they do not change the
     /// value.
     pub is_dial: bool,
+    /// Whether Left and Right change the value of the row under the cursor, which letters must not do.
+    pub turns_value: bool,
     /// The action of a click on one of its rows or cells.
     pub click: Option<fn(&mut App, Spot) -> Vec<Effect>>,
 }
@@ -233,10 +237,12 @@ impl Control {
             text: None,
             act: None,
             tick: None,
+            remove: None,
             turn: None,
             row: None,
             edge: None,
             is_dial: false,
+            turns_value: false,
             click: None,
         }
     }
@@ -247,7 +253,15 @@ impl Control {
         get_mut: fn(&mut App) -> &mut TextField,
         changes: fn(&mut App, Field),
     ) -> Self {
-        Self { text: Some(Text { get, get_mut, changes }), ..self }
+        Self { text: Some(Text { get, get_mut, changes, is_open: |_| true, changed: |_| {} }), ..self }
+    }
+
+    /// Makes the field a text only while `is_open` says so; `changed` is called after each change of it.
+    const fn opens(self, is_open: fn(&App) -> bool, changed: fn(&mut App)) -> Self {
+        match self.text {
+            Some(text) => Self { text: Some(Text { is_open, changed, ..text }), ..self },
+            None => self,
+        }
     }
 
     const fn act(self, hint: Hint, run: fn(&mut App) -> Vec<Effect>) -> Self {
@@ -256,6 +270,10 @@ impl Control {
 
     const fn tick(self, hint: Hint, run: fn(&mut App) -> Vec<Effect>) -> Self {
         Self { tick: Some(Act { hint, run }), ..self }
+    }
+
+    const fn remove(self, hint: Hint, run: fn(&mut App) -> Vec<Effect>) -> Self {
+        Self { remove: Some(Act { hint, run }), ..self }
     }
 
     const fn turn(self, hint: Hint, by: fn(&mut App, isize)) -> Self {
@@ -272,6 +290,10 @@ impl Control {
 
     const fn dial(self) -> Self {
         Self { is_dial: true, ..self }
+    }
+
+    const fn turns_value(self) -> Self {
+        Self { turns_value: true, ..self }
     }
 
     const fn click(self, click: fn(&mut App, Spot) -> Vec<Effect>) -> Self {
@@ -310,6 +332,10 @@ pub struct Text {
     /// Called before an edit changes the text, to store it for undo. Text that has no effect until it is submitted does
     /// not need undo.
     pub changes: fn(&mut App, Field),
+    /// Whether keys are typed into it. A list whose rows are edited one at a time has an open text only meanwhile.
+    pub is_open: fn(&App) -> bool,
+    /// Called after an edit has changed the text.
+    pub changed: fn(&mut App),
 }
 
 /// The clicked position in a list or a table.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::call::PendingCall;
 use super::{Control, Field, Move, Pane, Place};
 use crate::app::clipboard::ClipSource;
 use crate::app::focus::Focus;
@@ -88,8 +89,14 @@ fn scroll(app: &mut App, by: isize) {
 }
 
 impl App {
-    /// Makes the call of the form with every token and without one.
+    /// Makes the call of the form with every token and without one, or asks first.
     pub(in crate::app) fn call_as_everyone(&mut self) -> Vec<Effect> {
+        let tool = Arc::clone(&self.call.tool);
+        self.ask_or_send(&tool, PendingCall::Everyone)
+    }
+
+    /// Makes these calls, which need no confirmation or have it.
+    pub(in crate::app) fn send_as_everyone(&mut self) -> Vec<Effect> {
         let mut callers = vec![text::NO_TOKEN.to_owned()];
         let mut tokens = vec![None];
         for entry in self.auth.tokens.iter() {

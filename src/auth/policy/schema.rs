@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use jsonschema::Validator;
+use jsonschema::error::ValidationErrorKind;
 use serde_json::{Map, Value};
 
 use crate::text;
@@ -64,6 +65,20 @@ impl Schema {
         let path = fault.instance_path().to_string();
         let at = if path.is_empty() { String::new() } else { format!(" at {}", text::name(&path, 100)) };
         Err(SchemaMismatch { at, fault: text::display_safe(&fault.to_string(), 200) })
+    }
+
+    /// Returns the first `most` errors of arguments, except for missing and unexpected members: the JSON Pointer
+    /// (RFC 6901) of the value, and a sentence that is safe to show.
+    pub fn faults(&self, arguments: &Value, most: usize) -> Vec<(String, String)> {
+        let faults = self.compiled.iter_errors(arguments);
+        faults
+            .filter(|fault| {
+                use ValidationErrorKind::{AdditionalProperties, Required};
+                !matches!(fault.kind(), Required { .. } | AdditionalProperties { .. })
+            })
+            .take(most)
+            .map(|fault| (fault.instance_path().to_string(), text::display_safe(&fault.to_string(), 200)))
+            .collect()
     }
 
     /// Returns why the schema rejects all arguments, if that is evident. Arguments are always an object.

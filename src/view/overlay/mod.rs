@@ -1,5 +1,6 @@
 //! The pictures of the overlays.
 
+mod answer;
 mod detail;
 mod diff;
 mod help;
@@ -9,6 +10,8 @@ mod palette;
 mod prompt;
 mod settings;
 mod token;
+
+pub use answer::styled;
 
 use super::canvas::Canvas;
 use crate::app::overlay::Overlay;
@@ -21,6 +24,7 @@ pub fn render(canvas: &mut Canvas, overlay: &Overlay) {
         Overlay::Settings(form) => settings::render(canvas, form),
         Overlay::Detail { seq, scroll } => detail::render(canvas, *seq, *scroll),
         Overlay::Token { scroll, is_whole } => token::render(canvas, *scroll, *is_whole),
+        Overlay::Answer(view) => answer::render(canvas, view),
         Overlay::Diff { with, scroll, rows } => diff::render(canvas, *with, rows, *scroll),
         Overlay::Material { material, offer, scroll } => material::render(canvas, material, offer, *scroll),
         Overlay::Issuer(form) => issuer::render(canvas, form),

@@ -3,14 +3,18 @@
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
-use crate::app::Target;
-use crate::app::pane::call::{ARGUMENTS, LastCall, TOKEN, TOOL};
+use crate::app::action::Action;
+use crate::app::pane::call::answer::Tone;
+use crate::app::pane::call::schema_form::{FormRow, Kind};
+use crate::app::pane::call::{ARGUMENTS, FORM, LastCall, TOKEN, TOOL};
+use crate::app::{Target, hints};
 use crate::auth::check::CheckResult;
 use crate::auth::{Check, Decision, Reason};
 use crate::gate::TokenEntry;
-use crate::gate::arguments::{self, RawArguments};
-use crate::text::{self, display_safe};
+use crate::gate::arguments::{self, ArgumentsError, RawArguments};
+use crate::text::{self, display_safe, padded};
 use crate::view::canvas::{Canvas, below, bottom, right_of, top, wrap};
+use crate::view::overlay::styled;
 use crate::view::record::held;
 use crate::view::theme::Role;
 use crate::view::widget::{choice, labelled, state, text_lines};
@@ -23,7 +27,8 @@ pub fn render(canvas: &mut Canvas, area: Rect) {
     let gap = |rest: Rect, least: u16| if rest.height > least { below(rest, 1) } else { rest };
     let written = u16::try_from(canvas.app.call.arguments.lines().count()).unwrap_or(u16::MAX);
     let rows = written.clamp(1, if area.height >= 20 { 5 } else { area.height.saturating_sub(7).clamp(1, 2) });
-    let mut rest = gap(fields(canvas, area, rows), 8);
+    let rest = fields(canvas, area, rows);
+    let mut rest = gap(form(canvas, rest, area.height), 8);
     rest = banner(canvas, rest, &decision);
     let trace_rows = u16::try_from(Check::ALL.len()).unwrap_or(10);
     if canvas.app.call.opens_trace && rest.height > 3 {
@@ -71,11 +76,136 @@ fn fields(canvas: &mut Canvas, area: Rect, rows: u16) -> Rect {
     let focused = canvas.focused(ARGUMENTS);
     text_lines(canvas, editor, &app.call.arguments, focused);
     let area = below(area, rows);
-    let fault =
-        arguments::read(RawArguments::Text(app.call.arguments.text()), app.auth.rules.policy.tool(&app.call.tool))
-            .err();
-    let lines = fault.map(|fault| canvas.wrapped(&fault.to_string(), area.width, Role::Warning)).unwrap_or_default();
+    let rule = app.auth.rules.policy.tool(&app.call.tool);
+    let fault = match arguments::read(RawArguments::Text(app.call.arguments.text()), rule) {
+        // Below the rows, their errors are said in their own words.
+        _ if canvas.focused(FORM) && app.call.fields.is_readable => None,
+        Err(ArgumentsError::SchemaMismatch(fault)) => Some(
+            app.call.fields.summary(None).map_or_else(|| fault.to_string(), |summary| format!("arguments: {summary}")),
+        ),
+        Err(fault) => Some(fault.to_string()),
+        // The server checks them, not the gate.
+        Ok(_) => app.call.fields.summary(None).map(|summary| format!("arguments: {summary}")),
+    };
+    let lines = fault.map(|fault| canvas.wrapped(&fault, area.width, Role::Warning)).unwrap_or_default();
     canvas.lines(area, lines)
+}
+
+/// The rows that the rest of the pane needs below the form: the verdict, the trace and the last answer.
+const BELOW: u16 = 6;
+
+/// Draws the arguments, one row each, as many as leave room for the verdict and the last answer. `whole` is the height of
+/// the pane.
+fn form(canvas: &mut Canvas, area: Rect, whole: u16) -> Rect {
+    let (app, focused) = (canvas.app, canvas.focused(FORM));
+    let fields = &app.call.fields;
+    let total = fields.rows.len();
+    // With the cursor in the form, the trace and the lines between the parts give way to it.
+    let room = if focused { area.height.saturating_sub(BELOW).max(3) } else { area.height.saturating_sub(BELOW + 2) };
+    let most = if whole >= 20 { 14 } else { 6 };
+    let rows = u16::try_from(total).unwrap_or(u16::MAX).min(room).min(most);
+    if total == 0 && focused {
+        let place = labelled(canvas, area, FORM);
+        let words = match fields.is_readable {
+            true => "no fields; type JSON above",
+            false => "the JSON above is not an object",
+        };
+        let words = canvas.span(words, Role::Hint);
+        canvas.line(place, words);
+        return below(area, 1);
+    }
+    if rows == 0 {
+        return area;
+    }
+    let place = labelled(canvas, area, FORM);
+    canvas.target(Rect { height: rows, ..area }, Target::Field(FORM));
+    let widest =
+        fields.rows.iter().map(|row| 2 * row.depth + text::width(&row.label) + usize::from(row.is_required)).max();
+    let name = widest.unwrap_or(0).clamp(4, usize::from(place.width) * 2 / 5);
+    canvas.list(Rect { height: rows, ..place }, FORM, app.call.row, total, |canvas, n, area| {
+        if let Some(row) = fields.rows.get(n) {
+            form_row(canvas, area, row, n, name);
+        }
+    });
+    let mut rest = below(area, rows);
+    if focused {
+        let most = if rest.height > BELOW + 1 { 2 } else { 1 };
+        let (words, role) = match app.call.current() {
+            Some(row) if row.fault.as_deref().is_some_and(|fault| fault != "required") => {
+                (row.fault.clone().unwrap_or_default(), Role::Warning)
+            }
+            Some(row) => (row.about.clone(), Role::Hint),
+            None => (String::new(), Role::Hint),
+        };
+        let lines = canvas.clipped(&words, rest.width, most, role);
+        rest = canvas.lines(rest, lines);
+    }
+    let others = [(fields.summary(Some(app.call.row)), Role::Warning), (fields.left_out.clone(), Role::Hint)];
+    for (words, role) in others.into_iter().filter(|_| focused) {
+        if rest.height <= BELOW {
+            break;
+        }
+        let lines = words.as_deref().map(|words| canvas.clipped(words, rest.width, 1, role)).unwrap_or_default();
+        rest = canvas.lines(rest, lines);
+    }
+    rest
+}
+
+/// Draws one argument: its name, `*` if the tool requires it, and its value, with `!` and the reason if it is not accepted.
+fn form_row(canvas: &mut Canvas, area: Rect, row: &FormRow, n: usize, name: usize) {
+    let app = canvas.app;
+    let is_current = canvas.focused(FORM) && app.call.row == n;
+    canvas.target(area, Target::Row(FORM, n));
+    let mark = if row.is_required { "*" } else { "" };
+    let label = padded(&format!("{}{}{mark}", "  ".repeat(row.depth), row.label), name);
+    let label = vec![
+        canvas.span(if is_current { "▸ " } else { "  " }, Role::Focused),
+        canvas.span(format!("{label} "), if is_current { Role::Focused } else { Role::Label }),
+    ];
+    canvas.line(area, Line::from(label));
+    let place = right_of(area, u16::try_from(name + 3).unwrap_or(u16::MAX));
+    if is_current && app.call.edit.is_open {
+        return text_lines(canvas, place, &app.call.edit.text, true);
+    }
+    let arguments = app.call.arguments.text();
+    let mut line: Vec<Span<'static>> = Vec::new();
+    let fault = row.fault.as_deref();
+    line.extend(fault.map(|_| canvas.span("! ", Role::Warning)));
+    // Only as much as can be seen: a value may have megabytes.
+    let json = row.json(arguments).map(|json| text::head(json, 2000));
+    match (json, &row.kind) {
+        (None, Kind::Boolean | Kind::Choice(_)) => {
+            let words =
+                row.default.as_ref().map_or_else(|| "not set".to_owned(), |default| format!("default {default}"));
+            line.extend(choice(canvas, &words, is_current));
+        }
+        (None, kind) if fault.is_none() => {
+            let words = match (&row.default, kind) {
+                (Some(default), _) => format!("default {default}"),
+                (None, Kind::Array(..)) => "no items".to_owned(),
+                (None, Kind::Object) => "not set".to_owned(),
+                (None, _) => row.about.split(": ").next().unwrap_or_default().to_owned(),
+            };
+            line.push(canvas.span(words, Role::Hint));
+        }
+        (None, _) => {}
+        (Some(_), Kind::Boolean | Kind::Choice(_)) => {
+            line.extend(choice(canvas, &text::name(&row.typed(arguments), 60), is_current));
+        }
+        (Some("null"), _) => line.push(canvas.span("null", Role::Plain)),
+        (Some(json), Kind::Array(items, _)) if json.starts_with('[') => {
+            line.push(canvas.span(text::words::count(*items, "item"), Role::Hint));
+        }
+        (Some(json), Kind::Object) if json.starts_with('{') => {}
+        (Some(json), Kind::Json | Kind::Object) => line.push(canvas.span(display_safe(json, 400), Role::Plain)),
+        (Some(json), _) if json.len() >= 2000 => line.push(canvas.span(display_safe(json, 400), Role::Plain)),
+        (Some(_), _) => line.push(canvas.span(text::name(&row.typed(arguments), 400), Role::Plain)),
+    }
+    if let Some(fault) = fault {
+        let gap = if line.len() > 1 { "  " } else { "" };
+        line.push(canvas.span(format!("{gap}{fault}"), Role::Warning));
+    }
+    canvas.line(place, Line::from(line));
 }
 
 /// Draws every check with its sign, and beside some of them what was found.
@@ -163,7 +293,9 @@ fn last_answer(canvas: &mut Canvas, area: Rect, last: &LastCall) {
     let is_same =
         *last.tool == *canvas.app.call.tool && last.token.as_ref() == canvas.app.selected().and_then(TokenEntry::text);
     let title = canvas.span(title, Role::Hint);
-    let answer = wrap(&display_safe(&called.outcome.answer().to_string(), 2000), area.width);
+    // The log has the beginning of the answer as text; the whole one may have megabytes.
+    let answer = wrap(&display_safe(&record.answer, 2000), area.width);
+    let is_cut = record.answer.cut() > 0 || record.answer.len() > 2000;
     let rows = usize::from(area.height);
     // The answer itself matters more than its title: if there is no row for the title, only one word of it is left.
     let short = "last: ";
@@ -177,15 +309,39 @@ fn last_answer(canvas: &mut Canvas, area: Rect, last: &LastCall) {
     let role = Role::of_call(called.decision.verdict(), called.outcome.trouble().is_some());
     let role = if is_same { role } else { Role::Hint };
     let rows = usize::from(rest.height);
-    let cut = answer.len().saturating_sub(rows);
+    if is_cut || answer.len() > rows {
+        return beginning(canvas, rest, last, is_same);
+    }
     let lines: Vec<Line<'static>> = answer.into_iter().take(rows).map(|line| canvas.span(line, role).into()).collect();
     let left = canvas.lines(rest, lines);
-    if cut > 0 {
-        let told = canvas.span(format!("… {} more, in Activity", text::words::count(cut, "line")), Role::Hint);
-        canvas.line(bottom(rest, 1), told);
-    }
     if let Some(trouble) = called.outcome.trouble() {
         let lines = canvas.wrapped(trouble, left.width, Role::Plain);
         canvas.lines(left, lines);
     }
+}
+
+/// Draws the beginning of an answer that does not fit, by its structure, and the key that shows all of it.
+fn beginning(canvas: &mut Canvas, area: Rect, last: &LastCall, is_same: bool) {
+    let rows = usize::from(area.height.saturating_sub(1));
+    let columns = usize::from(area.width);
+    let mut lines: Vec<Line<'static>> = Vec::new();
+    for line in last.beginning.lines().iter().take(rows) {
+        let is_text = line.text.get(..line.name).is_some_and(|name| name.trim().is_empty());
+        if is_text && text::width(&line.text) > columns {
+            let role = if line.tone == Tone::Fault { Role::Denied } else { Role::Plain };
+            let parts = text::wrap(&line.text, columns);
+            lines.extend(parts.into_iter().take(rows).map(|part| Line::from(canvas.span(part, role))));
+        } else {
+            lines.push(styled(canvas, line));
+        }
+    }
+    lines.truncate(rows);
+    if !is_same {
+        let hint = canvas.style(Role::Hint);
+        lines.iter_mut().flat_map(|line| &mut line.spans).for_each(|span| span.style = hint);
+    }
+    canvas.lines(area, lines);
+    let key = hints::key_name(canvas.app, Action::Page(1)).unwrap_or_default();
+    let more = canvas.span(format!("… {key} shows the whole answer"), Role::Hint);
+    canvas.line(bottom(area, 1), more);
 }

@@ -149,7 +149,7 @@ fn foot(canvas: &mut Canvas, area: Rect) -> Vec<Line<'static>> {
     }
     let last = canvas.app.last_call.as_ref().and_then(|last| last.called.as_ref());
     foot.extend(last.map(|called| {
-        let answer = text::display_safe(&called.outcome.answer().to_string(), 400);
+        let answer = text::display_safe(&called.record.answer, 400);
         let line = format!("last    {}: {answer}", text::name(&called.record.tool, 32));
         canvas.span(line, Role::Hint).into()
     }));
