@@ -166,6 +166,20 @@ shapes! {
     CANCELLED = stated("cancelled", Observed::Silent, "the call was cancelled; it may have taken effect");
 }
 
+/// Returns the table of shapes as Markdown, for the documentation.
+pub fn markdown() -> String {
+    let mut out = String::from("| code | verdict | known by | meaning |\n|---|---|---|---|\n");
+    for shape in SHAPES {
+        let basis = match shape.basis {
+            Basis::Stated => "what it states",
+            Basis::Inferred => "words or codes",
+        };
+        let Shape { code, observed, sentence, .. } = shape;
+        out.push_str(&format!("| `{code}` | {} | {basis} | {sentence} |\n", observed.word()));
+    }
+    out
+}
+
 /// Phrases in free text, in lower case, with what they mean. The first one that occurs decides, so the more specific
 /// ones come first.
 const PHRASES: [(&str, Observed); 42] = [

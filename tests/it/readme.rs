@@ -33,6 +33,13 @@ fn the_key_table_matches_the_key_map() {
 }
 
 #[test]
+fn the_table_of_shapes_matches_the_code() {
+    let wanted = portcullis::observe::denial::markdown();
+    let shown = section("shapes");
+    assert!(shown.contains(wanted.trim()), "README.md: the table of shapes must be:\n\n{wanted}");
+}
+
+#[test]
 fn the_policy_shown_is_the_built_in_one() {
     let policy = include_str!("../../assets/policy.toml");
     assert_eq!(block("policy"), policy);

@@ -29,7 +29,7 @@ type Member = (&'static str, &'static str);
 
 const PLAN: &[Member] = &[
     ("title", "the title of the report"),
-    ("url", "reserved for the address of an MCP server; a plan that sets it is refused, and others test our own gate"),
+    ("url", "the address of an MCP server to test; without it, our own gate is tested"),
     ("tokens", "a table `[tokens.NAME]` for each token"),
     ("cases", "a table `[[cases]]` for each case"),
     ("switches", "what is tested besides the cases"),
