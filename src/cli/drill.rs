@@ -1,14 +1,15 @@
 //! `portcullis drill`: calls a tool before and after a token expires, and finds when the gate starts to refuse it.
 
-use std::io::{self, Write};
+use std::io::Write;
 use std::time::Duration;
 
 use super::arguments::DrillArgs;
-use super::paint::{Paint, bad, good};
+use super::drill_result::show;
+use super::paint::Paint;
 use super::report::Form;
 use super::{CliError, Context, Exit, Runner, json, server_drill};
 use crate::auth::explain::mapped;
-use crate::auth::{IssueRequest, NumericDate, TokenId};
+use crate::auth::{IssueRequest, TokenId};
 use crate::clock::{Clock, SystemClock};
 use crate::gate::{CallRequest, Gate, Origin, RawArguments};
 use crate::lab::drill::{Drill, DrillResult, Pace, Plan, Subject, end_of_new};
@@ -104,20 +105,6 @@ fn through(drill: &mut Drill, clock: &dyn Clock, gate: &Gate, token: &str, tool:
         let called = gate.call(&request);
         drill.record(judged_at, &called.decision, &called.outcome);
     }
-}
-
-/// Writes the results for people.
-pub fn show(out: &mut dyn Write, found: &DrillResult, paint: Paint) -> io::Result<()> {
-    let DrillResult { subject, report, .. } = found;
-    let verdict = report.verdict();
-    let (word, rest) = verdict.split_at_checked("PASSED".len()).unwrap_or((&verdict, ""));
-    writeln!(out, "{}{rest}", paint.styled(word, if report.passed() { good() } else { bad() }))?;
-    let (tool, calls) = (text::name(&subject.tool, 64), text::words::count(report.calls, "call"));
-    writeln!(out, "token {} ({}), tool {tool}, {}, {calls}", subject.id, subject.name, report.plan)?;
-    for (label, said) in report.lines(NumericDate::rfc3339) {
-        writeln!(out, "  {} {said}", paint.label(label, 14))?;
-    }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ mod call;
 mod check;
 mod context;
 mod drill;
+mod drill_result;
 mod expect;
 mod inspect;
 mod issue;
@@ -90,7 +91,7 @@ pub const EXITS: [(Exit, &str); 7] = [
     (Exit::Unauthorized, "unauthorized or invalid"),
     (Exit::Forbidden, "forbidden, or an expectation, drill or test token failed"),
     (Exit::Failed, "allowed, but the arguments or the tool failed"),
-    (Exit::NoVerdict, "no verdict: nothing failed, but not everything could be tested or told"),
+    (Exit::NoVerdict, "no verdict: nothing failed, but not every answer was clear"),
 ];
 
 impl From<Verdict> for Exit {

@@ -297,7 +297,7 @@ pub enum Command {
     Tools(ToolsArgs),
 
     /// Explain why a server answered as it did
-    #[command(after_help = examples!("portcullis why @token.txt --url https://orders.example/mcp --tool read_data\n  curl -si … | portcullis why @token.txt"))]
+    #[command(after_help = examples!("portcullis why @token.txt --url https://orders.example/mcp --tool read_data\n  portcullis why @token.txt @answer.txt"))]
     Why(WhyArgs),
 
     /// Show who may call what: a table of callers and tools

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use super::arguments::DrillArgs;
-use super::drill::show;
+use super::drill_result::show;
 use super::paint::{Paint, bad, good, of_observation, warning};
 use super::probe::wishes;
 use super::report::Form;

@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::process::Stdio;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use reqwest::Method;
 use rmcp::model::{
@@ -24,6 +24,7 @@ use super::carriage::Carriage;
 use super::tool_list::{self, Listed};
 use super::wire::{Wire, cause};
 use super::{CONNECT_TIMEOUT, Place, Target, TargetError};
+use crate::clock::{Clock as _, SystemClock};
 use crate::observe::{Answer, Body, NoAnswer, Reply};
 use crate::text;
 
@@ -137,7 +138,7 @@ impl Connection {
     /// Connects to a target. Over stdio, the program is started and the carriage is not used: it takes its credentials
     /// from its environment.
     pub async fn open(target: &Target, carriage: &Carriage, dialect: &Dialect) -> Result<Self, OpenError> {
-        let started = Instant::now();
+        let clock = SystemClock::new();
         let (progress, seen) = watch::channel(None);
         let version = match dialect {
             Dialect::Handshake(found) => known(found),
@@ -167,7 +168,7 @@ impl Connection {
                     Err(error) => {
                         let why = format!("cannot start {}: {}", target.place, cause(&error).to_lowercase());
                         let reply = Err(NoAnswer::Unreachable(why));
-                        return Err(OpenError::Server(Unconnected { reply, took: started.elapsed(), stderr: None }));
+                        return Err(OpenError::Server(Unconnected { reply, took: clock.monotonic(), stderr: None }));
                     }
                 };
                 reader = errors.map(|errors| tokio::spawn(keep_tail(errors, Arc::clone(&stderr))));
@@ -175,7 +176,7 @@ impl Connection {
                 (None, String::new(), service.await)
             }
         };
-        let took = started.elapsed();
+        let took = clock.monotonic();
         if let (Some(reader), false) = (reader, matches!(service, Ok(Ok(_)))) {
             // What a program writes before it ends says why.
             let _ = timeout(GRACE, reader).await;
@@ -232,7 +233,7 @@ impl Connection {
 
     /// Lists the tools, all pages.
     pub async fn list(&self, bound: Duration) -> (Called, Option<Listed>) {
-        let started = Instant::now();
+        let clock = SystemClock::new();
         let mut all = Listed::default();
         let mut cursor = None;
         for _ in 0..MOST_PAGES {
@@ -241,16 +242,16 @@ impl Connection {
             let listing = async { request.await.map(|list| serde_json::to_value(list).unwrap_or_default()) };
             let Called { reply, .. } = self.answered(listing, bound).await;
             let Some(result) = reply.as_ref().ok().and_then(|answer| answer.body.result()) else {
-                return (Called { reply, took: started.elapsed() }, None);
+                return (Called { reply, took: clock.monotonic() }, None);
             };
             cursor = result["nextCursor"].as_str().filter(|next| !next.is_empty()).map(str::to_owned);
             all.add(tool_list::listed_tools(result));
             if cursor.is_none() {
-                return (Called { reply, took: started.elapsed() }, Some(all));
+                return (Called { reply, took: clock.monotonic() }, Some(all));
             }
         }
         all.is_cut = true;
-        (Called { reply: Ok(Answer { http: None, body: Body::Result(json!({})) }), took: started.elapsed() }, Some(all))
+        (Called { reply: Ok(Answer { http: None, body: Body::Result(json!({})) }), took: clock.monotonic() }, Some(all))
     }
 
     /// Calls a tool. Dropping the future tells the server that the call is cancelled.
@@ -269,7 +270,7 @@ impl Connection {
 
     /// Waits for the answer to a request: as it was received, or over stdio as the library reports it.
     async fn answered(&self, request: impl Future<Output = Result<Value, ServiceError>>, bound: Duration) -> Called {
-        let started = Instant::now();
+        let clock = SystemClock::new();
         if let Some(wire) = &self.wire {
             wire.recorded().reply = None;
         }
@@ -294,7 +295,7 @@ impl Connection {
             (Ok(Some(Err(error))), None) => self.unanswered(&error),
             (Ok(None), None) => Err(NoAnswer::Closed(String::new())),
         };
-        Called { reply, took: started.elapsed() }
+        Called { reply, took: clock.monotonic() }
     }
 
     fn unanswered(&self, error: &ServiceError) -> Reply {
@@ -334,7 +335,7 @@ impl Connection {
         session: &str,
         call: Option<(&str, &Value)>,
     ) -> Result<Called, TargetError> {
-        let started = Instant::now();
+        let clock = SystemClock::new();
         let wire = Wire::new(target, carriage)?;
         let version = Some(self.seen.protocol.as_str());
         let (method, body) = match call {
@@ -347,7 +348,7 @@ impl Connection {
         };
         let sent = timeout(super::CALL_TIMEOUT, wire.raw(&method, &self.uri, Some(session), version, body)).await;
         let reply = sent.unwrap_or(Err(NoAnswer::TimedOut(super::CALL_TIMEOUT)));
-        Ok(Called { reply, took: started.elapsed() })
+        Ok(Called { reply, took: clock.monotonic() })
     }
 
     /// Ends the session, and waits for it only shortly.

@@ -20,7 +20,7 @@ const MAY_IMPORT: [(&str, &[&str]); 22] = [
     ("lab", &["auth", "gate", "observe", "report", "text"]),
     ("endpoint", &["text"]),
     ("observe", &["auth", "text"]),
-    ("target", &["observe", "auth", "gate", "text"]),
+    ("target", &["observe", "auth", "clock", "gate", "text"]),
     ("probing", &["target", "lab", "gate", "observe", "auth", "text"]),
     // Of the modules that do I/O it uses only the error types; the next test checks that.
     ("app", &["lab", "look", "endpoint", "server", "store", "watch", "config", "issuer_keys", "auth", "gate", "text"]),

@@ -283,7 +283,7 @@ pub static PROBES: &[Probe] = &[
     must("key in header", "x5u", "the header names the URL of another certificate (RFC 7515 §4.1.5)", |m| {
         bearer(m.by_stranger(&m.header_with(&[("x5u", json!(format!("{ELSEWHERE}key.pem")))])))
     }),
-    must("key in header", "x5c", "the header contains a certificate that is none (RFC 7515 §4.1.6)", |m| {
+    must("key in header", "x5c", "the header contains an invalid certificate (RFC 7515 §4.1.6)", |m| {
         bearer(m.by_stranger(&m.header_with(&[("x5c", json!(["AAAA"]))])))
     }),
     must("key in header", "unknown kid", "signed with another key under a kid that does not exist", |m| {
@@ -442,7 +442,7 @@ pub static PROBES: &[Probe] = &[
         claims.insert("at_hash".to_owned(), json!("77QmUPtjPfzWtF2AnpK9RQ"));
         signed(m, &Value::Object(claims).to_string())
     })),
-    should("kind", "refresh token", "a refresh token: the claim typ, which tells the kind here, is Refresh", |m| {
+    should("kind", "refresh token", "a refresh token: the claim typ, which names the kind here, is Refresh", |m| {
         m.string("typ")?;
         signed(m, &m.with("typ", json!("Refresh")))
     }),

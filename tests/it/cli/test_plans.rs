@@ -172,7 +172,11 @@ fn switches_of_the_plan_and_of_the_options_add_cases() {
     1,
     "column 9: extra claims: exp"
 )]
-#[case("url = \"http://127.0.0.1:9/mcp\"\n[switches]\nno-anonymous = true", 2, "line 1, column 7: url: ")]
+#[case(
+    "url = \"ftp://127.0.0.1/mcp\"\n[switches]\nno-anonymous = true",
+    1,
+    "line 1, column 7: expected an http or https URL"
+)]
 fn a_plan_that_cannot_be_run_says_where(#[case] plan: &str, #[case] exit: i32, #[case] words: &str) {
     let done = run(plan, &[]);
     assert!(done.exit == exit && done.err.contains(words) && done.out.is_empty(), "{}: {}", done.exit, done.err);
