@@ -271,6 +271,7 @@ pub struct DrillArgs {
 
 /// Make test tokens with every classic fault, or check how the gate answers them
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option that is given or not")]
 pub struct TestkitArgs {
     /// Who the tokens are for (`user_id`)
     #[arg(default_value = "tester")]

@@ -26,7 +26,7 @@ pub fn run(on: &mut Runner<'_>, args: &CallArgs, context: &Context, json: bool) 
     };
     let tool = Runner::tool(tool, "TOKEN TOOL ARGUMENTS")?;
     if let Some(target) = args.server.target(context)? {
-        return remote(on, args, context, json, &target, Remote { token, tool, arguments });
+        return remote(on, args, context, json, &target, &Remote { token, tool, arguments });
     }
     let token = on.asked(token, args.no_token)?;
     context.need_key(token.as_deref())?;
@@ -86,29 +86,30 @@ fn remote(
     context: &Context,
     json: bool,
     target: &Target,
-    call: Remote<'_>,
+    call: &Remote<'_>,
 ) -> Result<Exit, CliError> {
     let arguments = target::arguments(call.arguments)?;
     let token = on.token_for(target, call.token, args.no_token)?;
     let caller = Caller::new(token, context);
     let bound = args.server.bound();
-    let (called, why) = block_on(async {
-        let called = match target::open(target, &caller.carriage(), &Dialect::Auto).await? {
+    let (received, why) = block_on(async {
+        let received = match target::open(target, &caller.carriage(), &Dialect::Auto).await? {
             Ok(connection) => {
-                let called = connection.call(call.tool, arguments, bound).await;
+                let received = connection.call(call.tool, arguments, bound).await;
                 connection.close().await;
-                called
+                received
             }
             Err(refused) => refused,
         };
         let tool = Some(call.tool);
-        let asked = Asked { target, caller: &caller, tool, reply: &called.reply, visibility: None, now: context.now() };
+        let asked =
+            Asked { target, caller: &caller, tool, reply: &received.reply, visibility: None, now: context.now() };
         let why = asked.explain().await;
-        Ok::<_, CliError>((called, why))
+        Ok::<_, CliError>((received, why))
     })??;
     let compared = args.expect.map(|expected| compared(expected, &why.observation));
     on.known = compared.as_ref().map_or_else(|| Exit::of_observation(&why.observation), Expected::exit);
-    let answer = match &called.reply {
+    let answer = match &received.reply {
         Ok(Answer { body: Body::Result(result), .. }) => result.clone(),
         Ok(Answer { body: Body::Error { code, message, data }, .. }) => {
             serde_json::json!({ "error": { "code": code, "message": message, "data": data } })
@@ -119,7 +120,7 @@ fn remote(
     let answered = json::line(on.out, &answer).and_then(|()| on.out.flush());
     let _ = if json {
         let mut explained = why.json();
-        explained["took_ms"] = serde_json::json!(called.took.as_secs_f64() * 1000.0);
+        explained["took_ms"] = serde_json::json!(received.took.as_secs_f64() * 1000.0);
         explained["token_id"] = serde_json::json!(caller.token_id().map(|id| id.to_string()));
         if let Some(compared) = &compared {
             explained["expected"] = serde_json::json!(compared);

@@ -135,6 +135,7 @@ impl Context {
     }
 
     /// Like [`Context::new`], with an algorithm and a name for the signing key.
+    #[expect(clippy::too_many_lines, reason = "each line is one setting")]
     pub fn with(settings: &Settings, environment: &Environment, key: SignerOptions<'_>) -> Result<Self, CliError> {
         // Not by clap: it compares only options on the same side of the command.
         let key_file = match (&settings.secret_file, &settings.signing_key) {

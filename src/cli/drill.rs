@@ -1,6 +1,5 @@
 //! `portcullis drill`: calls a tool before and after a token expires, and finds when the gate starts to refuse it.
 
-use std::io::Write;
 use std::time::Duration;
 
 use super::arguments::DrillArgs;
@@ -112,6 +111,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
+    use crate::auth::NumericDate;
     use crate::auth::{KeyOrigin, Rules, Signer};
     use crate::clock::ManualClock;
     use crate::text::Span;

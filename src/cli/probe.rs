@@ -1,5 +1,6 @@
 //! `portcullis testkit --run --url`: the gate probe of a foreign server.
 
+use std::fmt::Write as _;
 use std::io::{self, Write};
 
 use super::arguments::TestkitArgs;
@@ -74,7 +75,8 @@ pub fn run(
         let verifier = caller.token.as_deref().and_then(|token| {
             let kid = caller.inspection.as_ref()?.kid();
             let keys = caller.rules.issuer_of(token)?.keys.iter();
-            keys.cloned().find(|key| key.components().is_some() && (kid.is_none() || key.kid() == kid.as_deref()))
+            let mut keys = keys.filter(|key| key.components().is_some());
+            keys.find(|key| kid.is_none() || key.kid() == kid.as_deref()).cloned()
         });
         let model = model.with_public(verifier.as_ref()).with_variant(context.variant.clone());
         let request = Request {
@@ -107,7 +109,18 @@ pub fn run(
             }
         }
     })?;
-    match outcome? {
+    report(on, args, outcome?, form, paint)
+}
+
+/// Writes the result.
+fn report(
+    on: &mut Runner<'_>,
+    args: &TestkitArgs,
+    outcome: Outcome,
+    form: Form,
+    paint: Paint,
+) -> Result<Exit, CliError> {
+    match outcome {
         Outcome::Made(card) => {
             let report = card.report(args.strict);
             on.known = report.verdict().into();
@@ -128,7 +141,7 @@ pub fn run(
                 _ => Exit::NoVerdict,
             };
             on.say("the good token is not accepted, so nothing can be said about the others");
-            if json {
+            if form == Form::Json {
                 json::line(on.out, &why.json())?;
             } else {
                 paint.explanation(on.out, &why.explanation(), of_observation(&why.observation))?;
@@ -266,32 +279,29 @@ fn markdown(card: &Card) -> String {
     let cell = |text: &str| text.replace('|', "\\|");
     let mut out = format!("## Gate probe of {}\n\n**{}**\n\n", cell(&card.target), card.summary());
     for note in card.notes() {
-        out.push_str(&format!("* {note}\n"));
+        let _ = writeln!(out, "* {note}");
     }
-    out.push_str(&format!("* {}\n\n| | group | probe | degree | answer |\n|---|---|---|---|---|\n", about(card)));
+    let _ = writeln!(out, "* {}\n\n| | group | probe | degree | answer |\n|---|---|---|---|---|", about(card));
     for row in card.rows.iter().filter(|row| row.mark != Mark::Skipped) {
         let degree = crate::lab::probe::degree_code(row.degree);
         let came = match row.mark {
             Mark::Sound | Mark::Measured(_) => row.came(),
             mark => format!("**{}**: {}", mark.words(), row.came()),
         };
-        out.push_str(&format!(
-            "| {} | {} | {} | {degree} | {} |\n",
+        let _ = writeln!(
+            out,
+            "| {} | {} | {} | {degree} | {} |",
             row.mark.sign(),
             row.probe.group,
             cell(row.probe.name),
             cell(&came)
-        ));
+        );
     }
     for extra in &card.extras {
         let sign = extra.is_sound.map_or("?", |sound| if sound { "✔" } else { "✘" });
         let degree = crate::lab::probe::degree_code(extra.degree);
-        out.push_str(&format!(
-            "| {sign} | {} | {} | {degree} | {} |\n",
-            extra.group,
-            cell(extra.name),
-            cell(&extra.found)
-        ));
+        let _ =
+            writeln!(out, "| {sign} | {} | {} | {degree} | {} |", extra.group, cell(extra.name), cell(&extra.found));
     }
     out
 }

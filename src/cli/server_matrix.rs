@@ -10,7 +10,6 @@ use super::probe::wishes;
 use super::report::Form;
 use super::target::Caller;
 use super::{CliError, Context, Exit, Runner, json};
-use crate::auth::NumericDate;
 use crate::config;
 use crate::gate::ports::ToolInfo;
 use crate::lab::grid::{Grid, GridCaller, GridCell};
@@ -78,15 +77,15 @@ fn callers(
 ) -> Result<Vec<Caller>, CliError> {
     let mut callers = Vec::new();
     let given = args.tokens.as_deref();
-    if given.is_some() || args.holders.is_empty() {
-        if let Some(source) = on.source(given)? {
-            on.each(source, |_, token| {
-                if !token.is_empty() && callers.len() < MOST_CALLERS {
-                    callers.push(Caller::new(Some(token.to_owned()), context));
-                }
-                Ok(())
-            })?;
-        }
+    if (given.is_some() || args.holders.is_empty())
+        && let Some(source) = on.source(given)?
+    {
+        on.each(source, |_, token| {
+            if !token.is_empty() && callers.len() < MOST_CALLERS {
+                callers.push(Caller::new(Some(token.to_owned()), context));
+            }
+            Ok(())
+        })?;
     }
     if !args.holders.is_empty() {
         let Some(signer) = context.signer() else {
@@ -139,12 +138,12 @@ async fn observe(target: &Target, callers: &[Caller], args: &MatrixArgs, context
         };
         tools.iter().map(cell).collect()
     };
-    let rows = callers.iter().zip(&seen).map(|(caller, (_, row))| (described(caller, row, now), cells(caller, row)));
+    let rows = callers.iter().zip(&seen).map(|(caller, (_, row))| (described(caller, row), cells(caller, row)));
     let (callers, cells) = rows.unzip();
-    Ok(Grid { callers, cells, tools })
+    Ok(Grid { callers, tools, cells })
 }
 
-fn described(caller: &Caller, row: &RowSeen, _now: NumericDate) -> GridCaller {
+fn described(caller: &Caller, row: &RowSeen) -> GridCaller {
     let judged = caller.inspection.as_ref().map(|inspection| &inspection.judged);
     let name = match (judged.and_then(|judged| judged.name.as_deref()), caller.token_id()) {
         (Some(name), _) => text::name(name, 64),

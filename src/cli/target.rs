@@ -54,13 +54,11 @@ fn variable(name: &str) -> Option<String> {
 pub fn configured(config: &TargetConfig) -> Result<Target, TargetError> {
     let headers = config.headers.iter().map(|(name, value)| Header::new(name, value, variable));
     let headers = headers.collect::<Result<Vec<_>, _>>()?;
-    match &config.url {
-        Some(url) => Target::http(&config.name, url, headers),
-        None => {
-            let command: Vec<OsString> = config.command.iter().map(OsString::from).collect();
-            Target::command(&config.name, &command)
-        }
+    if let Some(url) = &config.url {
+        return Target::http(&config.name, url, headers);
     }
+    let command: Vec<OsString> = config.command.iter().map(OsString::from).collect();
+    Target::command(&config.name, &command)
 }
 
 impl TargetOptions {

@@ -87,8 +87,8 @@ async fn list(
         Ok(connection) => connection,
         Err(Called { reply, .. }) => return Ok(refused(reply).await),
     };
-    let (called, listed) = connection.list(bound).await;
-    let Some(listed) = listed else { return Ok(refused(called.reply).await) };
+    let (listing, listed) = connection.list(bound).await;
+    let Some(listed) = listed else { return Ok(refused(listing.reply).await) };
     let other = match other {
         Some(other) => Some(list_as(target, other, &connection.dialect(), bound).await?),
         None => None,
@@ -110,9 +110,9 @@ async fn list_as(
         Ok(connection) => connection,
         Err(Called { reply, .. }) => return Ok(Err(Observation::of(&reply).to_string())),
     };
-    let (called, listed) = connection.list(bound).await;
+    let (listing, listed) = connection.list(bound).await;
     connection.close().await;
-    Ok(listed.ok_or_else(|| Observation::of(&called.reply).to_string()))
+    Ok(listed.ok_or_else(|| Observation::of(&listing.reply).to_string()))
 }
 
 /// A line about a server: `orders 1.2 at https://…, MCP 2025-11-25, connected in 12 ms`.

@@ -77,9 +77,9 @@ async fn ask(
         Ok(connection) => connection,
         Err(Called { reply, .. }) => return Ok(explain(&reply, tool, None).await),
     };
-    let (called, listed) = connection.list(bound).await;
+    let (listing, listed) = connection.list(bound).await;
     let Some(tool) = tool else {
-        let why = explain(&called.reply, None, None).await;
+        let why = explain(&listing.reply, None, None).await;
         connection.close().await;
         return Ok(why);
     };
@@ -87,10 +87,11 @@ async fn ask(
         let info = listed.as_ref().and_then(|listed| listed.tools.iter().find(|info| *info.name == *tool));
         info.and_then(|info| target::arguments(&info.example).ok()).unwrap_or_default()
     });
-    let called = connection.call(tool, arguments, bound).await;
+    let answered = connection.call(tool, arguments, bound).await;
     let seen = list_for(target, other, &connection, bound).await?;
-    let visibility = target::visibility(&connection, listed.as_ref(), seen.as_ref(), tool, &called.reply, bound).await;
-    let why = explain(&called.reply, Some(tool), Some(visibility)).await;
+    let visibility =
+        target::visibility(&connection, listed.as_ref(), seen.as_ref(), tool, &answered.reply, bound).await;
+    let why = explain(&answered.reply, Some(tool), Some(visibility)).await;
     connection.close().await;
     Ok(why)
 }

@@ -1,6 +1,7 @@
 //! The matrix of a foreign server: for each caller and tool, what our policy predicts and what the server did.
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
@@ -116,10 +117,10 @@ impl Grid {
         match (self.differences(), self.all().any(|(_, _, cell)| cell.prediction.is_some())) {
             (0, true) => said.push_str(", no difference from the policy"),
             (0, false) => said.push_str(", no policy to compare with"),
-            (n, _) => said.push_str(&format!(", {} from the policy", text::words::count(n, "difference"))),
+            (n, _) => drop(write!(said, ", {} from the policy", text::words::count(n, "difference"))),
         }
         if self.untold() > 0 {
-            said.push_str(&format!(", {} without a verdict", self.untold()));
+            let _ = write!(said, ", {} without a verdict", self.untold());
         }
         said
     }

@@ -1,6 +1,7 @@
 //! The shapes of answers by which real servers allow and deny calls: one table, from which answers are classified.
 
 use crate::auth::Verdict;
+use std::fmt::Write as _;
 
 /// What a server did with a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -175,7 +176,7 @@ pub fn markdown() -> String {
             Basis::Inferred => "words or codes",
         };
         let Shape { code, observed, sentence, .. } = shape;
-        out.push_str(&format!("| `{code}` | {} | {basis} | {sentence} |\n", observed.word()));
+        let _ = writeln!(out, "| `{code}` | {} | {basis} | {sentence} |", observed.word());
     }
     out
 }

@@ -2,6 +2,8 @@
 //!
 //! Nothing is guessed silently. A cause is stated by the server, or inferred from a comparison, or it cannot be told.
 
+use std::fmt::Write as _;
+
 use serde_json::{Value, json};
 
 use super::denial::{self, Observed};
@@ -185,6 +187,24 @@ impl Candidate {
         Self { cause, sentence: sentence.into(), has: None, needs: None, ask_for: None }
     }
 
+    /// How the cause is known, if the server's words do not name it.
+    fn certainty(&self, observation: &Observation) -> Certainty {
+        match self.cause {
+            Cause::Unknown => Certainty::CannotTell,
+            Cause::Expired
+            | Cause::ExpiredThere
+            | Cause::NotYetValid
+            | Cause::NotAnAccessToken
+            | Cause::Audience
+            | Cause::Issuer
+            | Cause::Signature
+            | Cause::Revoked
+            | Cause::ToolHidden => Certainty::Inferred,
+            _ if observation.is_inferred() => Certainty::Inferred,
+            _ => Certainty::Stated,
+        }
+    }
+
     fn has(self, has: impl Into<String>) -> Self {
         Self { has: Some(has.into()), ..self }
     }
@@ -240,42 +260,22 @@ impl Why {
         let said =
             stated(observation).filter(|_| observation.observed() == Observed::Refused && question.token.is_some());
         let mut rest = candidates.into_iter();
-        let (main, certainty) = match said {
-            Some(cause) => {
-                let (fits, others): (Vec<_>, Vec<_>) = rest.partition(|candidate| {
-                    candidate.cause == cause || (cause == Cause::Expired && candidate.cause == Cause::ExpiredThere)
-                });
-                let mut fits = fits.into_iter();
-                let main = fits.next().unwrap_or_else(|| {
-                    Candidate::new(
-                        cause,
-                        format!("the server says so: {}", observation.said.as_deref().unwrap_or_default()),
-                    )
-                });
-                rest = fits.chain(others).collect::<Vec<_>>().into_iter();
-                (Some(main), Certainty::Stated)
-            }
-            None => {
-                let main = rest.next();
-                let certainty = match &main {
-                    None => Certainty::CannotTell,
-                    Some(main) => match main.cause {
-                        Cause::Unknown => Certainty::CannotTell,
-                        Cause::Expired
-                        | Cause::ExpiredThere
-                        | Cause::NotYetValid
-                        | Cause::NotAnAccessToken
-                        | Cause::Audience
-                        | Cause::Issuer
-                        | Cause::Signature
-                        | Cause::Revoked
-                        | Cause::ToolHidden => Certainty::Inferred,
-                        _ if observation.is_inferred() => Certainty::Inferred,
-                        _ => Certainty::Stated,
-                    },
-                };
-                (main, certainty)
-            }
+        let (main, certainty) = if let Some(cause) = said {
+            let fits = |candidate: &Candidate| {
+                candidate.cause == cause || (cause == Cause::Expired && candidate.cause == Cause::ExpiredThere)
+            };
+            let (fitting, others): (Vec<_>, Vec<_>) = rest.partition(fits);
+            let mut fitting = fitting.into_iter();
+            let main = fitting.next().unwrap_or_else(|| {
+                let said = observation.said.as_deref().unwrap_or_default();
+                Candidate::new(cause, format!("the server says so: {said}"))
+            });
+            rest = fitting.chain(others).collect::<Vec<_>>().into_iter();
+            (Some(main), Certainty::Stated)
+        } else {
+            let main = rest.next();
+            let certainty = main.as_ref().map_or(Certainty::CannotTell, |main| main.certainty(observation));
+            (main, certainty)
         };
         let main = main.unwrap_or_else(|| Candidate::new(Cause::Unknown, observation.to_string()));
         let skew = skew(question);
@@ -546,11 +546,14 @@ fn refused(question: &Question<'_>) -> Vec<Candidate> {
     found.extend(issuer(question, token));
     found.extend(rules_here(question, token));
     if found.is_empty() {
-        let mut sentence =
-            "by everything visible here the token is fine; it may have been revoked there, or the server may expect other keys, another issuer or another audience".to_owned();
-        if token.judged.status(question.now).word() == "NOT VERIFIED" {
-            sentence = "nothing visible in the token explains it; its signature cannot be checked here, and it may have been revoked there".to_owned();
-        }
+        let sentence = match token.judged.status(question.now) {
+            TokenStatus::NotVerified(_) => {
+                "nothing visible in the token explains it; its signature cannot be checked here, and it may have been revoked there"
+            }
+            _ => {
+                "by everything visible here the token is fine; it may have been revoked there, or the server may expect other keys, another issuer or another audience"
+            }
+        };
         found.push(Candidate::new(Cause::Unknown, sentence).ask_for("the server's log, with the time of the call"));
     }
     found
@@ -562,10 +565,10 @@ fn needed_token(question: &Question<'_>) -> String {
     let resource = question.metadata.and_then(|metadata| metadata.resource.as_ref());
     let mut words = "a bearer token".to_owned();
     if let Some(issuer) = from {
-        words.push_str(&format!(" from {}", text::name(issuer, TEXT)));
+        let _ = write!(words, " from {}", text::name(issuer, TEXT));
     }
     if let Some(resource) = resource {
-        words.push_str(&format!(" for {}", text::name(resource, TEXT)));
+        let _ = write!(words, " for {}", text::name(resource, TEXT));
     }
     words
 }

@@ -355,9 +355,9 @@ pub async fn boundary(
         while high - low > 1 {
             let middle = low + (high - low) / 2;
             if try_at(&mut prober, model, claim, middle, &now, &mut found).await? {
-                low = middle
+                low = middle;
             } else {
-                high = middle
+                high = middle;
             }
         }
     }

@@ -138,6 +138,11 @@ impl Connection {
     /// Connects to a target. Over stdio, the program is started and the carriage is not used: it takes its credentials
     /// from its environment.
     pub async fn open(target: &Target, carriage: &Carriage, dialect: &Dialect) -> Result<Self, OpenError> {
+        // The handshake's future is large.
+        Box::pin(Self::connect(target, carriage, dialect)).await
+    }
+
+    async fn connect(target: &Target, carriage: &Carriage, dialect: &Dialect) -> Result<Self, OpenError> {
         let clock = SystemClock::new();
         let (progress, seen) = watch::channel(None);
         let version = match dialect {
@@ -154,7 +159,8 @@ impl Connection {
                 config.allow_stateless = true;
                 config.reinit_on_expired_session = true;
                 let transport = StreamableHttpClientTransport::with_client(wire.clone(), config);
-                let service = timeout(CONNECT_TIMEOUT, handler.serve_with_lifecycle(transport, lifecycle(dialect)));
+                let service = handler.serve_with_lifecycle(transport, lifecycle(dialect));
+                let service = timeout(CONNECT_TIMEOUT, Box::pin(service));
                 (Some(wire), url.to_string(), service.await)
             }
             Place::Command(command) => {
@@ -168,11 +174,16 @@ impl Connection {
                     Err(error) => {
                         let why = format!("cannot start {}: {}", target.place, cause(&error).to_lowercase());
                         let reply = Err(NoAnswer::Unreachable(why));
-                        return Err(OpenError::Server(Unconnected { reply, took: clock.monotonic(), stderr: None }));
+                        return Err(OpenError::Server(Box::new(Unconnected {
+                            reply,
+                            took: clock.monotonic(),
+                            stderr: None,
+                        })));
                     }
                 };
                 reader = errors.map(|errors| tokio::spawn(keep_tail(errors, Arc::clone(&stderr))));
-                let service = timeout(CONNECT_TIMEOUT, handler.serve_with_lifecycle(transport, lifecycle(dialect)));
+                let service = handler.serve_with_lifecycle(transport, lifecycle(dialect));
+                let service = timeout(CONNECT_TIMEOUT, Box::pin(service));
                 (None, String::new(), service.await)
             }
         };
@@ -181,7 +192,7 @@ impl Connection {
             // What a program writes before it ends says why.
             let _ = timeout(GRACE, reader).await;
         }
-        let failed = |reply| Err(OpenError::Server(Unconnected { reply, took, stderr: last_line(&stderr) }));
+        let failed = |reply| Err(OpenError::Server(Box::new(Unconnected { reply, took, stderr: last_line(&stderr) })));
         let service = match service {
             Ok(Ok(service)) => service,
             Ok(Err(error)) => {
@@ -238,7 +249,7 @@ impl Connection {
         let mut cursor = None;
         for _ in 0..MOST_PAGES {
             let params = PaginatedRequestParams::default().with_cursor(cursor.take());
-            let request = self.service.peer().list_tools(Some(params));
+            let request = Box::pin(self.service.peer().list_tools(Some(params)));
             let listing = async { request.await.map(|list| serde_json::to_value(list).unwrap_or_default()) };
             let Called { reply, .. } = self.answered(listing, bound).await;
             let Some(result) = reply.as_ref().ok().and_then(|answer| answer.body.result()) else {
@@ -257,7 +268,7 @@ impl Connection {
     /// Calls a tool. Dropping the future tells the server that the call is cancelled.
     pub async fn call(&self, tool: &str, arguments: Map<String, Value>, bound: Duration) -> Called {
         let params = CallToolRequestParams::new(tool.to_owned()).with_arguments(arguments);
-        let request = self.service.peer().call_tool_once(params);
+        let request = Box::pin(self.service.peer().call_tool_once(params));
         let called = async {
             request.await.map(|response| match response {
                 CallToolResponse::Complete(result) => serde_json::to_value(result).unwrap_or_default(),
@@ -363,7 +374,7 @@ pub enum OpenError {
     /// The target cannot be used as described.
     Target(TargetError),
     /// The server did not let us in.
-    Server(Unconnected),
+    Server(Box<Unconnected>),
 }
 
 impl From<TargetError> for OpenError {

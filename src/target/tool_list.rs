@@ -110,8 +110,8 @@ fn value_for(schema: &Value, root: &Value, depth: usize) -> Value {
         return first.clone();
     }
     for several in ["anyOf", "oneOf", "allOf"] {
-        let options = schema[several].as_array().into_iter().flatten();
-        if let Some(option) = options.filter(|option| option["type"] != "null").nth(0).filter(|_| depth < DEEPEST) {
+        let mut options = schema[several].as_array().into_iter().flatten();
+        if let Some(option) = options.find(|option| option["type"] != "null").filter(|_| depth < DEEPEST) {
             return value_for(option, root, depth + 1);
         }
     }

@@ -1,6 +1,7 @@
 //! The scorecard of a probe.
 
 use serde_json::{Value, json};
+use std::fmt::Write as _;
 
 use super::rows::{Degree, Probe, Wanted};
 use crate::auth::date::twice;
@@ -307,10 +308,10 @@ impl Card {
             n => format!("{} in {}", words::count(n, "failure"), words::count(self.made(), "probe")),
         };
         if findings > 0 {
-            said.push_str(&format!(", {}", words::count(findings, "finding")));
+            let _ = write!(said, ", {}", words::count(findings, "finding"));
         }
         if undecided > 0 {
-            said.push_str(&format!(", {undecided} without a verdict"));
+            let _ = write!(said, ", {undecided} without a verdict");
         }
         said
     }
@@ -344,14 +345,14 @@ impl Card {
         }
         for row in &self.rows {
             let case = Case::new(row.probe.group, row.probe.name);
-            let came = row.came();
-            let said = format!("{}: {}, {came}", row.probe.what, row.mark.words());
+            let answer = row.came();
+            let said = format!("{}: {}, {answer}", row.probe.what, row.mark.words());
             report.add(match row.mark {
                 Mark::Sound | Mark::Measured(_) => case,
                 Mark::Skipped => case.skipped("does not apply without a key, or to this token"),
-                Mark::NoVerdict => case.without_verdict(&came),
+                Mark::NoVerdict => case.without_verdict(&answer),
                 _ if row.is_failure() || findings_fail => {
-                    let failed = case.failed(row.mark.words()).with("probe", row.probe.what).with("answer", &came);
+                    let failed = case.failed(row.mark.words()).with("probe", row.probe.what).with("answer", &answer);
                     match row.token_id {
                         Some(id) => failed.with("token", &id.to_string()),
                         None => failed,

@@ -70,21 +70,18 @@ impl Wanted<'_> {
     fn claims(&self) -> Map<String, Value> {
         let mut claims = Value::Object(Map::new());
         let mut set = |path: &str, value: Value| set_claim(&mut claims, path, value);
-        match self.preset {
-            Some(name) => {
-                let preset = mapping::preset(name);
-                set(preset.user.first().copied().unwrap_or("sub"), json!(self.user));
-                set("sub", json!(self.user));
-                let path = preset.permissions.first().copied().unwrap_or("scope");
-                set(path, permissions_for(path, self.permissions));
+        if let Some(name) = self.preset {
+            let preset = mapping::preset(name);
+            set(preset.user.first().copied().unwrap_or("sub"), json!(self.user));
+            set("sub", json!(self.user));
+            let path = preset.permissions.first().copied().unwrap_or("scope");
+            set(path, permissions_for(path, self.permissions));
+        } else {
+            for name in ["sub", "user_id", "client_id"] {
+                set(name, json!(self.user));
             }
-            None => {
-                set("sub", json!(self.user));
-                set("user_id", json!(self.user));
-                set("client_id", json!(self.user));
-                set("scope", json!(self.permissions.join(" ")));
-                set("permissions", json!(self.permissions));
-            }
+            set("scope", json!(self.permissions.join(" ")));
+            set("permissions", json!(self.permissions));
         }
         if let Some(issuer) = self.issuer {
             set("iss", json!(issuer));
@@ -279,7 +276,9 @@ impl Model {
     /// The claims as text, without some.
     pub fn without(&self, names: &[&str]) -> String {
         let mut claims = self.claims.clone();
-        names.iter().for_each(|name| drop(claims.shift_remove(*name)));
+        for name in names {
+            claims.shift_remove(*name);
+        }
         text(&claims)
     }
 

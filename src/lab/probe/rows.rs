@@ -5,8 +5,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
 use super::model::Model;
-use crate::auth::Algorithm;
 use crate::auth::algorithm::Family;
+use crate::auth::{Algorithm, Signer};
 use crate::text::Span;
 
 /// How much depends on a probe.
@@ -110,8 +110,9 @@ const fn clock(name: &'static str, what: &'static str, make: Make) -> Probe {
     probe("clock", name, Degree::Allowance, Wanted::Either, what, make)
 }
 
-const fn quick(probe: Probe) -> Probe {
-    Probe { is_quick: true, ..probe }
+const fn quick(mut probe: Probe) -> Probe {
+    probe.is_quick = true;
+    probe
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "the shape of every row's function")]
@@ -249,7 +250,7 @@ pub static PROBES: &[Probe] = &[
         bearer(m.by_ecdsa(|key, text| vec![0; key.sign(text).len()]))
     }),
     must("algorithm", "ECDSA by another key", "alg is ES256, by a key that the server does not know", |m| {
-        bearer(m.by_ecdsa(|key, text| key.sign(text)))
+        bearer(m.by_ecdsa(Signer::sign))
     }),
     should("algorithm", "DER signature", "an ECDSA signature as DER instead of fixed length (RFC 7518 §3.4)", |m| {
         if !is_ecdsa(m) {

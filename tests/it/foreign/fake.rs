@@ -60,7 +60,8 @@ pub fn http(status: u16, headers: &str, body: &str) -> String {
 
 /// An HTTP response that is an event stream with these messages; the connection is closed at its end.
 pub fn events(messages: &[Value]) -> String {
-    let events: String = messages.iter().map(|message| format!("event: message\ndata: {message}\n\n")).collect();
+    let events: Vec<String> = messages.iter().map(|message| format!("event: message\ndata: {message}\n\n")).collect();
+    let events = events.concat();
     format!("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n{events}")
 }
 
