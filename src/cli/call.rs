@@ -1,6 +1,11 @@
 //! `portcullis call`: the Call pane without the console. Writes the answer to standard output, and the reason to
 //! standard error.
 
+use std::pin::pin;
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+
 use super::arguments::CallArgs;
 use super::expect::Expected;
 use super::json::DecisionJson;
@@ -12,7 +17,7 @@ use crate::gate::activity::explain_record;
 use crate::gate::{CallRequest, Origin, RawArguments};
 use crate::lab::expected::{ActualAnswer, ExpectedAnswer};
 use crate::observe::{Answer, Body, Observation, Observed};
-use crate::target::{Dialect, Target, block_on};
+use crate::target::{Called, Connection, Dialect, Progress, Target, block_on};
 
 /// Calls a tool.
 pub fn run(on: &mut Runner<'_>, args: &CallArgs, context: &Context, json: bool) -> Result<Exit, CliError> {
@@ -92,10 +97,17 @@ fn remote(
     let token = on.token_for(target, call.token, args.no_token)?;
     let caller = Caller::new(token, context);
     let bound = args.server.bound();
+    let shows_progress = on.shows_hints && !json;
+    let err = &mut *on.err;
+    let progress = |progress: &Progress| {
+        if shows_progress {
+            let _ = writeln!(err, "portcullis: {progress}");
+        }
+    };
     let (received, why) = block_on(async {
         let received = match target::open(target, &caller.carriage(), &Dialect::Auto).await? {
             Ok(connection) => {
-                let received = connection.call(call.tool, arguments, bound).await;
+                let received = watched(&connection, call.tool, arguments, bound, progress).await;
                 connection.close().await;
                 received
             }
@@ -135,6 +147,24 @@ fn remote(
     };
     answered?;
     Ok(on.known)
+}
+
+/// Calls a tool, and passes on the progress that the server reports.
+async fn watched(
+    connection: &Connection,
+    tool: &str,
+    arguments: Map<String, Value>,
+    bound: Duration,
+    mut each: impl FnMut(&Progress),
+) -> Called {
+    let mut progress = connection.progress();
+    let mut call = pin!(connection.call(tool, arguments, bound));
+    loop {
+        tokio::select! {
+            called = &mut call => return called,
+            Ok(()) = progress.changed() => progress.borrow_and_update().iter().for_each(&mut each),
+        }
+    }
 }
 
 /// Compares the answer of a foreign server with the expected one. It gives a verdict, but seldom a reason.

@@ -241,7 +241,7 @@ async fn sessions(
     let other = model.signed(&model.with("sub", json!("another-user")));
     let expired = model.signed(&model.with("exp", model.at(-crate::text::Span::HOUR)));
     let mut found = Vec::new();
-    let tries: [(&'static str, Degree, Option<Carriage>, bool); 5] = [
+    let tries: [(&'static str, Degree, Option<Carriage>, bool); 6] = [
         ("a session without a token", Degree::Must, Some(Carriage::default()), true),
         ("a session with a damaged token", Degree::Must, Some(Carriage::bearer(Some("garbage"))), true),
         ("a session with an expired token", Degree::Must, expired.map(|token| Carriage::bearer(Some(&token))), true),
@@ -250,6 +250,12 @@ async fn sessions(
             Degree::Should,
             other.as_ref().map(|token| Carriage::bearer(Some(token))),
             true,
+        ),
+        (
+            "a session ended with another user's token",
+            Degree::Should,
+            other.as_ref().map(|token| Carriage::bearer(Some(token))),
+            false,
         ),
         ("a session ended without a token", Degree::Must, Some(Carriage::default()), false),
     ];

@@ -1,5 +1,6 @@
 //! A connection to a target with one token: the handshake, listing tools, and calling them.
 
+use std::fmt;
 use std::future::Future;
 use std::process::Stdio;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -71,6 +72,20 @@ pub struct Progress {
     pub total: Option<f64>,
     /// A message.
     pub message: Option<String>,
+}
+
+/// Formats it as a phrase: `1 of 4, a quarter`.
+impl fmt::Display for Progress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.done)?;
+        if let Some(total) = self.total {
+            write!(f, " of {total}")?;
+        }
+        match &self.message {
+            Some(message) => write!(f, ", {message}"),
+            None => Ok(()),
+        }
+    }
 }
 
 /// The answer to a request, and how long it took.

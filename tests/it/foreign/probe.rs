@@ -229,6 +229,7 @@ fn a_session_that_anybody_may_use_is_found() {
             ("a session with a damaged token", Some(false)),
             ("a session with an expired token", Some(false)),
             ("a session with another user's token", Some(false)),
+            ("a session ended with another user's token", Some(false)),
             ("a session ended without a token", Some(false)),
         ]
     );
