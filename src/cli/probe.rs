@@ -236,15 +236,30 @@ fn show(out: &mut dyn Write, card: &Card, paint: Paint) -> io::Result<()> {
             n => format!("{n} measured"),
         };
         writeln!(out, "{} {} {}", paint.styled(sign, style), padded(group, 14), paint.note(&said))?;
-        for row in rows.iter().filter(|row| !matches!(row.mark, Mark::Sound | Mark::Measured(_))) {
-            let (weight, style) = match (row.is_failure(), row.is_finding()) {
-                (true, _) => ("FAILURE", bad()),
-                (_, true) => ("finding", warning()),
-                _ => ("no verdict", warning()),
-            };
+        let odd: Vec<&&Row> = rows.iter().filter(|row| !matches!(row.mark, Mark::Sound | Mark::Measured(_))).collect();
+        let alike = |row: &Row| -> Vec<&Row> {
+            let same = |other: &&&&Row| weight(other) == weight(row) && other.came() == row.came();
+            odd.iter().filter(same).map(|other| **other).collect()
+        };
+        for row in &odd {
+            let (weight, style) = weight(row);
+            let weight = paint.styled(weight, style);
             let came = row.came();
-            writeln!(out, "    {} {}: {came}", paint.styled(weight, style), row.probe.name)?;
-            writeln!(out, "        {}", paint.note(&format!("{}; {}", row.probe.what, row.mark.words())))?;
+            let same = alike(row);
+            match same.len() {
+                // Many lines with one answer hide the others: the first of them names the rest.
+                n if n >= MANY => {
+                    if same.first().is_some_and(|first| std::ptr::eq(*first, **row)) {
+                        let names: Vec<&str> = same.iter().map(|row| row.probe.name).collect();
+                        writeln!(out, "    {weight} × {n}: {came}")?;
+                        writeln!(out, "        {}", paint.note(&names.join(", ")))?;
+                    }
+                }
+                _ => {
+                    writeln!(out, "    {weight} {}: {came}", row.probe.name)?;
+                    writeln!(out, "        {}", paint.note(&format!("{}; {}", row.probe.what, row.mark.words())))?;
+                }
+            }
         }
         for extra in extras.iter().filter(|extra| extra.is_sound != Some(true)) {
             let (weight, style) = match (extra.is_sound, extra.degree) {
@@ -265,6 +280,18 @@ fn show(out: &mut dyn Write, card: &Card, paint: Paint) -> io::Result<()> {
         writeln!(out, "{note}")?;
     }
     writeln!(out, "{}", about(card))
+}
+
+/// As many lines with the same answer are written as one.
+const MANY: usize = 4;
+
+/// The weight of a line in a word, with its style.
+fn weight(row: &Row) -> (&'static str, anstyle::Style) {
+    match (row.is_failure(), row.is_finding()) {
+        (true, _) => ("FAILURE", bad()),
+        (_, true) => ("finding", warning()),
+        _ => ("no verdict", warning()),
+    }
 }
 
 /// A line about the server and the run.

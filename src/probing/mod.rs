@@ -274,7 +274,11 @@ async fn sessions(
             group: "session",
             name,
             degree,
-            found: observation.to_string(),
+            found: match (accepted, is_call) {
+                (Some(true), false) => "the server ended the session".to_owned(),
+                (Some(true), true) => "the server ran the tool in the session".to_owned(),
+                _ => observation.to_string(),
+            },
             is_sound: accepted.map(|accepted| !accepted),
         });
     }
