@@ -241,7 +241,7 @@ pub struct DrillArgs {
     pub ttl: Option<Duration>,
 
     /// A permission of the new token; repeatable [default: the first one that allows the tool]
-    #[arg(short, long = "permission", value_name = "NAME", requires = "ttl")]
+    #[arg(short, long = "permission", value_name = "NAME")]
     pub permissions: Vec<String>,
 
     /// Interval between calls, at least 10ms

@@ -28,6 +28,9 @@ pub fn run(
     if let Some(target) = args.server.target(context)? {
         return server_drill::run(on, args, context, &target, form, paint);
     }
+    if !args.permissions.is_empty() && args.ttl.is_none() {
+        return Err(CliError::Usage("--permission needs --ttl".to_owned()));
+    }
     let gate = context.gate(true)?;
     let rules = gate.shared().rules();
     let (token, tool) = match args.words.as_slice() {

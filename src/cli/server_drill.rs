@@ -20,8 +20,8 @@ use crate::observe::{Reply, Why};
 use crate::probing::{self, Boundary, Stopped};
 use crate::report::{Case, Report, tap};
 use crate::target::{Carriage, Connection, Dialect, OpenError, Target, block_on, fetch_metadata};
-use crate::text;
 use crate::text::words::count;
+use crate::text::{self, Span};
 
 /// How long the first answers may take.
 const BOUND: Duration = Duration::from_secs(15);
@@ -238,7 +238,12 @@ impl Row {
             warning()
         };
         let sign = paint.styled(if self.is_sound() { "✔" } else { "✘" }, style);
-        writeln!(out, "{sign} {} ({})", self.words(), count(self.found.tries, "token"))
+        writeln!(out, "{sign} {} ({})", self.words(), count(self.found.tries, "token"))?;
+        if self.found.skew != Span::ZERO && self.claim == "nbf" {
+            let skew = text::words::with_sign(self.found.skew, text::words::exact);
+            writeln!(out, "the server's clock is at {skew} from ours; the allowances are by its clock")?;
+        }
+        Ok(())
     }
 
     fn json(&self, target: &Target, tool: &str, now: NumericDate) -> Value {
@@ -247,6 +252,7 @@ impl Row {
             "accepted_seconds": self.found.accepted,
             "refused_seconds": self.found.refused,
             "tokens": self.found.tries,
+            "skew": self.found.skew.as_seconds_f64(),
             "passed": self.is_sound(),
             "target": target.place.to_string(),
             "tool": tool,

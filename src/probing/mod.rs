@@ -15,8 +15,8 @@ use crate::lab::drill::Drill;
 use crate::lab::probe::{Card, Carried, Degree, Extra, GOOD, Model, PROBES, Probe, Row};
 use crate::observe::{NoAnswer, Observation, Observed, Reply};
 use crate::target::{Called, Carriage, Connection, Dialect, Listed, OpenError, Target, TargetError};
-use crate::text;
 use crate::text::material::Metadata;
+use crate::text::{self, Span};
 
 pub use grid::{RowSeen, call_each, list};
 pub use plan::ForeignServer;
@@ -239,7 +239,7 @@ async fn sessions(
     let model = request.model;
     let arguments = Value::Object(arguments.clone());
     let other = model.signed(&model.with("sub", json!("another-user")));
-    let expired = model.signed(&model.with("exp", model.at(-crate::text::Span::HOUR)));
+    let expired = model.signed(&model.with("exp", model.at(-Span::HOUR)));
     let mut found = Vec::new();
     let tries: [(&'static str, Degree, Option<Carriage>, bool); 6] = [
         ("a session without a token", Degree::Must, Some(Carriage::default()), true),
@@ -342,6 +342,8 @@ pub struct Boundary {
     pub refused: Option<i64>,
     /// How many tokens were tried.
     pub tries: usize,
+    /// The server's clock minus ours, to about a second; the distances are by its clock.
+    pub skew: Span,
 }
 
 /// Finds how long after `exp` (`claim` is `exp`) or before `nbf` the server accepts a token, without waiting: by
@@ -355,7 +357,13 @@ pub async fn boundary(
 ) -> Result<Boundary, Stopped> {
     let tool = Some((call.0.to_owned(), call.1.clone()));
     let mut prober = Prober { target, dialect: Dialect::Auto, tool, requests: 0 };
-    let mut found = Boundary { accepted: None, refused: None, tries: 0 };
+    let mut found = Boundary { accepted: None, refused: None, tries: 0, skew: Span::ZERO };
+    // By whose clock the tokens expire: a good answer shows it.
+    let good = Observation::of(&prober.ask(&Carriage::bearer(Some(&model.good))).await?);
+    if let Some(skew) = good.date.map(|date| date.since(now().whole_second())).filter(|skew| skew.abs() > Span::SECOND)
+    {
+        found.skew = skew;
+    }
     // From well inside to beyond every allowance.
     let (mut low, mut high) = (-2, LONGEST_ALLOWANCE);
     for distance in [low, high] {
@@ -383,12 +391,12 @@ async fn try_at(
     now: impl Fn() -> NumericDate,
     found: &mut Boundary,
 ) -> Result<bool, Stopped> {
-    let span = crate::text::Span::seconds(distance);
-    let at = now();
+    let span = Span::seconds(distance);
+    let at = now().plus(found.skew);
     let mut claims = model.claims.clone();
     let time = if claim == "exp" { at.plus(-span) } else { at.plus(span) };
     claims.insert(claim.to_owned(), time.whole_second().json_number());
-    claims.insert("iat".to_owned(), at.plus(-span).plus(-crate::text::Span::HOUR).whole_second().json_number());
+    claims.insert("iat".to_owned(), at.plus(-span).plus(-Span::HOUR).whole_second().json_number());
     let token = model.signed(&Value::Object(claims).to_string()).unwrap_or_default();
     let reply = prober.ask(&Carriage::bearer(Some(&token))).await?;
     found.tries += 1;

@@ -18,6 +18,9 @@ pub use report::{DrillResult, Report, Subject};
 /// In real time, regular calls begin this many intervals before the boundary.
 const AROUND: i64 = 10;
 
+/// Half of the precision of a server's `Date`.
+const HALF: Span = Span::millis(500);
+
 /// The latest instant at which a gate with any leeway may still allow a call, counted from `exp`.
 const LATEST: Span = Leeway::MAX.span();
 
@@ -178,9 +181,9 @@ impl Drill {
     /// Records the answer of a foreign server to a call at `at`.
     pub fn record_observed(&mut self, at: NumericDate, observation: &Observation) {
         if let Some(date) = observation.date {
-            // The header is rounded down to a second.
-            let skew = date.since(at.whole_second());
-            self.found.skew = Some(if skew.abs() > Span::SECOND { skew } else { Span::ZERO });
+            // The header is rounded down to a second: half a second is added.
+            let skew = date.plus(HALF).since(at);
+            self.found.skew = Some(if skew.abs() > Span::SECOND + HALF { skew } else { Span::ZERO });
         }
         self.found.calls += 1;
         match observation.verdict() {
@@ -235,8 +238,12 @@ impl Drill {
     /// exactly at it: a slow machine must not miss it by more than an interval.
     fn after(&self, at: NumericDate) -> NumericDate {
         let Plan { every, fine, .. } = self.found.plan;
-        let border = self.expected();
-        let rings = [(every * AROUND, every), (every, every / 4), (FINEST * AROUND, FINEST / 5)];
+        // By the clock of a foreign server, the token expires earlier by its lead.
+        let border = self.expected().plus(-self.found.skew.unwrap_or(Span::ZERO));
+        let skewed = self.found.skew.is_some_and(|skew| skew != Span::ZERO);
+        // The lead of a foreign clock is known to about a second.
+        let around = if skewed { (every * AROUND).max(Span::SECOND + HALF) } else { every * AROUND };
+        let rings = [(around, every), (every, every / 4), (FINEST * AROUND, FINEST / 5)];
         let rings = rings.get(..if fine { 3 } else { 2 }).unwrap_or_default();
         let away = border.since(at);
         let inside = rings.iter().rev().find(|(around, _)| away.abs() <= *around);

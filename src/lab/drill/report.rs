@@ -10,7 +10,7 @@ use crate::auth::date::twice;
 use crate::auth::{Leeway, NumericDate, TokenId};
 use crate::report::{self, Case};
 use crate::text::Span;
-use crate::text::words::exact;
+use crate::text::words::{exact, with_sign};
 
 /// Formats an instant relative to the token's expiry: `exp`, `exp - 250ms`, `exp + 3ms`.
 pub(super) fn from_exp(at: NumericDate, exp: NumericDate) -> String {
@@ -125,7 +125,7 @@ impl Report {
         };
         let expected = self.expected();
         let skew = self.skew.filter(|skew| skew.abs() > Span::seconds(2));
-        let skew = skew.map(|skew| ("server's clock", crate::text::words::with_sign(skew, exact)));
+        let skew = skew.map(|skew| ("server's clock", with_sign(Span::seconds(skew.as_seconds()), exact)));
         let mut lines = vec![
             ("expected", format!("{}, {}", time(expected), from_exp(expected, self.exp))),
             ("last allowed", seen(&self.last_allowed)),
