@@ -116,8 +116,8 @@ pub struct CallArgs {
     #[arg(long)]
     pub no_token: bool,
 
-    /// Compare the answer with this one, and exit with 0 or 4: allowed, forbidden, unauthorized or a reason's
-    /// code, or `invalid_arguments` or `tool_failed`
+    /// Compare the answer with this one, and exit with 0 or 4, or with 6 if the answer does not say enough: allowed,
+    /// forbidden, unauthorized or a reason's code, or `invalid_arguments` or `tool_failed`
     #[arg(long, value_name = "ANSWER", value_parser = expected_answer(), hide_possible_values = true)]
     pub expect: Option<ExpectedAnswer>,
 
@@ -180,6 +180,7 @@ pub struct WhyArgs {
 
 /// The report of a command for other programs.
 #[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Reports")]
 pub struct ReportOptions {
     /// Also write the results to this file, as JUnit XML
     #[arg(long, value_name = "FILE")]
@@ -218,13 +219,13 @@ pub struct MatrixArgs {
     #[arg(long, value_name = "FILE")]
     pub write_policy: Option<PathBuf>,
 
-    /// The server.
-    #[command(flatten)]
-    pub server: TargetOptions,
-
     /// The report.
     #[command(flatten)]
     pub report: ReportOptions,
+
+    /// The server.
+    #[command(flatten)]
+    pub server: TargetOptions,
 }
 
 /// Call a tool before and after a token expires; find when the gate starts to refuse it
@@ -260,13 +261,13 @@ pub struct DrillArgs {
     #[arg(long)]
     pub markdown: bool,
 
-    /// The server.
-    #[command(flatten)]
-    pub server: TargetOptions,
-
     /// The report.
     #[command(flatten)]
     pub report: ReportOptions,
+
+    /// The server.
+    #[command(flatten)]
+    pub server: TargetOptions,
 }
 
 /// Make test tokens with every classic fault, or check how the gate answers them
@@ -293,10 +294,6 @@ pub struct TestkitArgs {
     #[arg(long, requires = "run")]
     pub markdown: bool,
 
-    /// The report.
-    #[command(flatten)]
-    pub report: ReportOptions,
-
     /// With another server: a good token to model the others on. Without the server's key, only what needs no key is
     /// probed
     #[arg(long, value_name = "TOKEN", requires = "run")]
@@ -317,6 +314,10 @@ pub struct TestkitArgs {
     /// Probe a server on another machine without asking
     #[arg(long, requires = "run")]
     pub yes: bool,
+
+    /// The report.
+    #[command(flatten)]
+    pub report: ReportOptions,
 
     /// The server.
     #[command(flatten)]
@@ -348,7 +349,7 @@ pub struct TestArgs {
     #[arg(long)]
     pub every_tool_has_a_case: bool,
 
-    /// Also call every tool without a token, and fail if a call is allowed
+    /// Also call every tool without a token, and fail if a call is allowed; of another server only read-only tools
     #[arg(long)]
     pub no_anonymous: bool,
 
@@ -359,6 +360,10 @@ pub struct TestArgs {
     /// The report.
     #[command(flatten)]
     pub report: ReportOptions,
+
+    /// The server.
+    #[command(flatten)]
+    pub server: TargetOptions,
 }
 
 /// Revoke a token before it expires, restore it, or list revocations

@@ -12,11 +12,11 @@ use super::json::DecisionJson;
 use super::paint::Paint;
 use super::target::{self, Asked, Caller};
 use super::{CliError, Context, Exit, Runner, json};
-use crate::auth::{Inspection, Outcome};
+use crate::auth::{Inspection, Outcome, Verdict};
 use crate::gate::activity::explain_record;
 use crate::gate::{CallRequest, Origin, RawArguments};
 use crate::lab::expected::{ActualAnswer, ExpectedAnswer};
-use crate::observe::{Answer, Body, Observation, Observed};
+use crate::observe::{Answer, Body, Observation, Observed, why};
 use crate::target::{Called, Connection, Dialect, Progress, Target, block_on};
 
 /// Calls a tool.
@@ -119,7 +119,7 @@ fn remote(
         let why = asked.explain().await;
         Ok::<_, CliError>((received, why))
     })??;
-    let compared = args.expect.map(|expected| compared(expected, &why.observation));
+    let compared = args.expect.map(|expected| compared(expected, &why.observation, caller.token.is_some()));
     on.known = compared.as_ref().map_or_else(|| Exit::of_observation(&why.observation), Expected::exit);
     let answer = match &received.reply {
         Ok(Answer { body: Body::Result(result), .. }) => result.clone(),
@@ -167,16 +167,14 @@ async fn watched(
     }
 }
 
-/// Compares the answer of a foreign server with the expected one. It gives a verdict, but seldom a reason.
-fn compared(expected: ExpectedAnswer, observation: &Observation) -> Expected {
-    let code = match observation.observed() {
-        Observed::Ran => Some("allowed"),
-        Observed::Failed => Some("tool_failed"),
-        Observed::BadArguments => Some("invalid_arguments"),
-        _ => None,
-    };
-    match observation.verdict() {
-        Some(verdict) => Expected::new(expected, ActualAnswer { verdict, code }),
-        None => Expected::untold(expected, &observation.to_string()),
+/// Compares the answer of a foreign server with the expected one. It gives a verdict, and a reason as far as it states
+/// one.
+fn compared(expected: ExpectedAnswer, observation: &Observation, has_token: bool) -> Expected {
+    let code = why::reason_code(observation, has_token);
+    match (observation.verdict(), observation.observed()) {
+        (Some(verdict), _) => Expected::new(expected, ActualAnswer { verdict, code }),
+        // Our own gate forbids a tool that it does not know.
+        (None, Observed::NoTool) => Expected::new(expected, ActualAnswer { verdict: Verdict::Forbidden, code }),
+        _ => Expected::untold(expected, &observation.to_string()),
     }
 }

@@ -213,13 +213,7 @@ fn confirm(on: &mut Runner<'_>, args: &TestkitArgs, target: &Target) -> Result<(
 }
 
 fn show(out: &mut dyn Write, card: &Card, paint: Paint) -> io::Result<()> {
-    let mut groups: Vec<&str> = Vec::new();
-    for group in card.rows.iter().map(|row| row.probe.group).chain(card.extras.iter().map(|extra| extra.group)) {
-        if !groups.contains(&group) {
-            groups.push(group);
-        }
-    }
-    for group in groups {
+    for group in groups(card) {
         let rows: Vec<&Row> =
             card.rows.iter().filter(|row| row.probe.group == group && row.mark != Mark::Skipped).collect();
         let extras: Vec<&Extra> = card.extras.iter().filter(|extra| extra.group == group).collect();
@@ -231,9 +225,10 @@ fn show(out: &mut dyn Write, card: &Card, paint: Paint) -> io::Result<()> {
             continue;
         }
         let (sign, style) = if sound + measured == all { ("✔", good()) } else { ("✘", warning()) };
-        let said = match measured {
-            0 => format!("{sound} of {all} as a sound server answers"),
-            n => format!("{n} measured"),
+        let said = match (measured, all - measured) {
+            (0, all) => format!("{sound} of {all} as a sound server answers"),
+            (n, 0) => format!("{n} measured"),
+            (n, all) => format!("{sound} of {all} as a sound server answers, {n} measured"),
         };
         writeln!(out, "{} {} {}", paint.styled(sign, style), padded(group, 14), paint.note(&said))?;
         let odd: Vec<&&Row> = rows.iter().filter(|row| !matches!(row.mark, Mark::Sound | Mark::Measured(_))).collect();
@@ -282,6 +277,17 @@ fn show(out: &mut dyn Write, card: &Card, paint: Paint) -> io::Result<()> {
     writeln!(out, "{}", about(card))
 }
 
+/// The groups of a card, in the order of their first lines.
+fn groups(card: &Card) -> Vec<&'static str> {
+    let mut groups = Vec::new();
+    for group in card.rows.iter().map(|row| row.probe.group).chain(card.extras.iter().map(|extra| extra.group)) {
+        if !groups.contains(&group) {
+            groups.push(group);
+        }
+    }
+    groups
+}
+
 /// As many lines with the same answer are written as one.
 const MANY: usize = 4;
 
@@ -308,27 +314,39 @@ fn markdown(card: &Card) -> String {
     for note in card.notes() {
         let _ = writeln!(out, "* {note}");
     }
-    let _ = writeln!(out, "* {}\n\n| | group | probe | degree | answer |\n|---|---|---|---|---|", about(card));
-    for row in card.rows.iter().filter(|row| row.mark != Mark::Skipped) {
-        let degree = crate::lab::probe::degree_code(row.degree);
-        let came = match row.mark {
-            Mark::Sound | Mark::Measured(_) => row.came(),
-            mark => format!("**{}**: {}", mark.words(), row.came()),
-        };
-        let _ = writeln!(
-            out,
-            "| {} | {} | {} | {degree} | {} |",
-            row.mark.sign(),
-            row.probe.group,
-            cell(row.probe.name),
-            cell(&came)
-        );
+    let _ = writeln!(out, "* {}", about(card));
+    let odd: Vec<&Row> =
+        card.rows.iter().filter(|row| !matches!(row.mark, Mark::Sound | Mark::Measured(_) | Mark::Skipped)).collect();
+    let extras: Vec<&Extra> = card.extras.iter().filter(|extra| extra.is_sound != Some(true)).collect();
+    if !odd.is_empty() || !extras.is_empty() {
+        out.push_str("\n| | probe | what was sent | answer | expected |\n|---|---|---|---|---|\n");
     }
-    for extra in &card.extras {
-        let sign = extra.is_sound.map_or("?", |sound| if sound { "✔" } else { "✘" });
-        let degree = crate::lab::probe::degree_code(extra.degree);
-        let _ =
-            writeln!(out, "| {sign} | {} | {} | {degree} | {} |", extra.group, cell(extra.name), cell(&extra.found));
+    for row in odd {
+        let expected = match row.mark {
+            Mark::Accepted => "refused",
+            Mark::Refused => "accepted",
+            _ => "no failure of the server",
+        };
+        let (name, what, came) = (cell(row.probe.name), cell(row.probe.what), cell(&row.came()));
+        let _ = writeln!(out, "| **{}** | {name} | {what} | {came} | {expected} |", weight(row).0);
+    }
+    for extra in extras {
+        let weight = match (extra.is_sound, extra.degree) {
+            (None, _) => "no verdict",
+            (_, Degree::Must) => "FAILURE",
+            _ => "finding",
+        };
+        let _ = writeln!(out, "| **{weight}** | {} | {} | {} | |", cell(extra.name), extra.group, cell(&extra.found));
+    }
+    out.push_str("\n| group | as a sound server answers | measured |\n|---|---|---|\n");
+    for group in groups(card) {
+        let rows = card.rows.iter().filter(|row| row.probe.group == group && row.mark != Mark::Skipped);
+        let extras = card.extras.iter().filter(|extra| extra.group == group);
+        let measured = rows.clone().filter(|row| matches!(row.mark, Mark::Measured(_))).count();
+        let all = rows.clone().count() + extras.clone().count() - measured;
+        let sound = rows.filter(|row| row.mark == Mark::Sound).count()
+            + extras.filter(|extra| extra.is_sound == Some(true)).count();
+        let _ = writeln!(out, "| {group} | {sound} of {all} | {measured} |");
     }
     out
 }

@@ -19,7 +19,7 @@ use crate::lab::probe::Model;
 use crate::observe::{Reply, Why};
 use crate::probing::{self, Boundary, Stopped};
 use crate::report::{Case, Report, tap};
-use crate::target::{Carriage, Connection, Dialect, OpenError, Target, block_on, fetch_metadata};
+use crate::target::{Carriage, Connection, Dialect, OpenError, Place, Target, block_on, fetch_metadata};
 use crate::text::words::count;
 use crate::text::{self, Span};
 
@@ -41,6 +41,10 @@ pub fn run(
         [] => return Err(CliError::Usage("missing tool: expected the tool to call".to_owned())),
     };
     let tool = Runner::tool(tool, "TOKEN TOOL")?;
+    if matches!(target.place, Place::Command(_)) {
+        let sentence = "a program takes no token from its client, so there is no boundary to find; use --url";
+        return Err(CliError::Usage(sentence.to_owned()));
+    }
     if context.is_set() {
         return Err(CliError::Usage("--now cannot be used with another server, which has its own clock".to_owned()));
     }
@@ -187,6 +191,7 @@ fn boundaries(
     let rows = [Row { claim: "exp", side: "after", found: exp }, Row { claim: "nbf", side: "before", found: nbf }];
     let mut report = Report::new("Drill", context.now()).with("target", &target.place.to_string()).with("tool", tool);
     for row in &rows {
+        report = report.with("result", &row.words());
         let case = Case::new("allowance", row.claim);
         report.add(match row.is_sound() {
             true => case,

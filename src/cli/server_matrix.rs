@@ -45,13 +45,20 @@ pub fn run(
     }
     let callers = callers(on, args, context, target)?;
     let grid = block_on(observe(target, &callers, args, context))??;
-    if let Some(path) = &args.write_policy {
+    if grid.tools.is_empty()
+        && let Some(refused) = grid.callers.iter().find_map(|caller| caller.refused.as_ref())
+    {
+        on.say(format_args!("no caller can list the tools: {refused}"));
+    }
+    if let Some(path) = args.write_policy.as_ref().filter(|_| !grid.tools.is_empty()) {
         write_policy(on, path, &grid)?;
     }
     let report = grid.report(&target.place.to_string(), context.now());
     on.known = match report.verdict() {
         ReportVerdict::Failed => Exit::Forbidden,
-        _ if grid.differences() == 0 && grid.called() == 0 => Exit::NoVerdict,
+        _ if grid.tools.is_empty() => {
+            grid.callers.iter().find_map(|caller| caller.refused.as_ref()).map_or(Exit::NoVerdict, Exit::of_observation)
+        }
         verdict => verdict.into(),
     };
     on.report(&args.report, &report, |out| match form {
@@ -129,7 +136,13 @@ async fn observe(target: &Target, callers: &[Caller], args: &MatrixArgs, context
     for (carriage, row) in &mut seen {
         probing::call_each(target, carriage, &dialect, &chosen, bound, row).await.map_err(stopped)?;
     }
-    let tools: Vec<Arc<str>> = all.tools.iter().map(|tool| Arc::clone(&tool.name)).collect();
+    let mut tools: Vec<Arc<str>> = all.tools.iter().map(|tool| Arc::clone(&tool.name)).collect();
+    // A tool of the given policy that nobody sees is a difference too.
+    if !context.policy_path.is_empty() && !tools.is_empty() {
+        let policy = context.rules().policy;
+        let missing = policy.tools().iter().map(|rule| &rule.name).filter(|name| !all.has(name));
+        tools.extend(missing.cloned());
+    }
     let now = context.now();
     let cells = |caller: &Caller, row: &RowSeen| -> Vec<GridCell> {
         let cell = |tool: &Arc<str>| GridCell {
@@ -145,22 +158,26 @@ async fn observe(target: &Target, callers: &[Caller], args: &MatrixArgs, context
 
 fn described(caller: &Caller, row: &RowSeen) -> GridCaller {
     let judged = caller.inspection.as_ref().map(|inspection| &inspection.judged);
+    let permissions = caller.permissions();
     let name = match (judged.and_then(|judged| judged.name.as_deref()), caller.token_id()) {
-        (Some(name), _) => text::name(name, 64),
+        (Some(name), _) if permissions.is_empty() => text::name(name, 48),
+        (Some(name), _) => {
+            format!("{} ({})", text::name(name, 32), text::names(permissions.iter(), 24, 3, ", "))
+        }
         (None, Some(id)) => format!("token {id}"),
         (None, None) => text::NO_TOKEN.to_owned(),
     };
     GridCaller {
         name,
-        user: judged.and_then(|judged| judged.user.as_ref()).map(|(user, _)| user.clone()),
-        permissions: judged.map(|judged| judged.permissions.clone()).unwrap_or_default(),
+        user: judged.and_then(|judged| judged.name.clone()),
+        permissions,
         id: caller.token_id(),
         refused: row.refused.clone(),
     }
 }
 
 fn write_policy(on: &mut Runner<'_>, path: &Path, grid: &Grid) -> Result<(), CliError> {
-    let policy = grid.policy().map_err(|error| CliError::Usage(error.to_string()))?;
+    let (policy, left_out) = grid.policy().map_err(|error| CliError::Usage(error.to_string()))?;
     config::save_policy(path, &policy, None)?;
     let expectations = policy.parts().expectations.len();
     on.say(format_args!(
@@ -170,6 +187,9 @@ fn write_policy(on: &mut Runner<'_>, path: &Path, grid: &Grid) -> Result<(), Cli
         text::words::count(expectations, "expectation"),
         text::name(&path.to_string_lossy(), 200),
     ));
+    for sentence in left_out {
+        on.say(format_args!("not in the policy: {sentence}"));
+    }
     Ok(())
 }
 

@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::values::duration;
 use super::{CliError, Context, Runner};
+use crate::auth::why::granted;
 use crate::auth::{Call, Decision, Inspection, NumericDate, Rules, TokenId, TokenStatus};
 use crate::config::TargetConfig;
 use crate::gate::RawArguments;
@@ -117,6 +118,8 @@ pub struct Caller {
     /// Whether a policy was given, from which the server's decisions can be predicted. The built-in one is that of our
     /// own gate.
     has_policy: bool,
+    /// Whether an issuer or a preset describes the token's claims.
+    is_mapped: bool,
 }
 
 impl Caller {
@@ -127,17 +130,35 @@ impl Caller {
             None => context.rules(),
         };
         let inspection = token.as_deref().map(|token| rules.inspect(token));
-        Self { token, inspection, rules, has_policy: !context.policy_path.is_empty() }
+        let own = rules.issuers.own();
+        let issuer = token.as_deref().and_then(|token| rules.issuer_of(token));
+        let is_mapped = context.preset.is_some() || issuer.is_some_and(|issuer| !std::ptr::eq(issuer, own));
+        Self { token, inspection, has_policy: !context.policy_path.is_empty(), is_mapped, rules }
     }
 
     /// Our decision about a call; `None` if no policy that contains the tool was given. Where the signature cannot be
-    /// checked here, it is taken for good: the server may have the key.
+    /// checked here, it is taken for good: the server may have the key. Without an issuer or a preset for the token, all
+    /// claims that usually carry permissions count.
     pub fn prediction(&self, tool: &str, now: NumericDate) -> Option<Decision> {
         self.rules.policy.tool(tool).filter(|_| self.has_policy)?;
-        let judged = self.inspection.as_ref().map(|inspection| &inspection.judged);
-        match judged.map(|judged| (judged, judged.status(now))) {
-            Some((judged, TokenStatus::NotVerified(_))) => Some(self.rules.decide_holding(&judged.permissions, tool)),
-            _ => Some(self.rules.decide(&Call { token: self.token.as_deref(), tool }, now)),
+        let decide = || self.rules.decide(&Call { token: self.token.as_deref(), tool }, now);
+        let Some(inspection) = &self.inspection else { return Some(decide()) };
+        let faults = ["bad_signature", "expired", "not_yet_valid", "revoked", "malformed", "too_large"];
+        match inspection.judged.status(now) {
+            TokenStatus::Invalid(reason) | TokenStatus::OutOfTime(_, reason) if faults.contains(&reason.code()) => {
+                Some(decide())
+            }
+            TokenStatus::Valid(_) if self.is_mapped => Some(decide()),
+            _ => Some(self.rules.decide_holding(&self.permissions(), tool)),
+        }
+    }
+
+    /// The permissions of the token: by the mapping of its issuer, or else from all claims that usually carry some.
+    pub fn permissions(&self) -> Vec<String> {
+        match &self.inspection {
+            Some(inspection) if self.is_mapped => inspection.judged.permissions.clone(),
+            Some(inspection) => granted(inspection),
+            None => Vec::new(),
         }
     }
 
@@ -168,7 +189,11 @@ impl Runner<'_> {
             };
         }
         let is_program = matches!(target.place, target::Place::Command(_));
-        if is_program && given.is_none() {
+        if is_program {
+            if given.is_some() {
+                let sentence = "a program takes its credentials from its environment; a token cannot be passed to it";
+                return Err(CliError::Usage(sentence.to_owned()));
+            }
             return Ok(None);
         }
         if let Some(warning) = target.exposure() {

@@ -9,7 +9,7 @@ use super::paint::{Paint, bad, good, warning};
 use super::report::Form;
 use super::tokens::Source;
 use super::{CliError, Context, Exit, Runner};
-use crate::auth::{IssueError, NumericDate};
+use crate::auth::{IssueError, IssueRequest, NumericDate};
 use crate::config::{self, ConfigError};
 use crate::gate::{Gate, random_number};
 use crate::lab::kit::{self, Identity, TestToken};
@@ -33,9 +33,17 @@ pub fn run(
     let form = args.report.form(json, args.markdown)?;
     let plan = on.plan(&args.plan)?;
     let start = context.now();
-    let gate = context.gate(!plan.tokens.is_empty())?;
-    let mut target = target(&plan, &args.plan, &gate, context, start)?;
-    let mut tokens = Tokens { gate: &gate, context, start, kits: Vec::new() };
+    let foreign = foreign(&plan, args, context)?;
+    let is_foreign = foreign.is_some();
+    // Another server verifies tokens itself: a key is needed only for those that are signed here.
+    let signs = |token: &PlannedToken| matches!(token.source, TokenSource::Recipe(_) | TokenSource::Kit { .. });
+    let needs_key = if is_foreign { plan.tokens.iter().any(signs) } else { !plan.tokens.is_empty() };
+    let gate = context.gate(needs_key)?;
+    let mut target: Box<dyn Target> = match foreign {
+        Some(server) => Box::new(ForeignServer::new(server, args.server.bound())?),
+        None => own_gate(&plan, &args.plan, &gate, start)?,
+    };
+    let mut tokens = Tokens { gate: &gate, context, start, is_foreign, kits: Vec::new() };
     let mut ready = Vec::new();
     for token in &plan.tokens {
         ready.push(tokens.make(on, token, &args.plan)?);
@@ -56,20 +64,24 @@ pub fn run(
     Ok(on.known)
 }
 
-/// Returns what the plan tests: the server at its address, or else our own gate.
-fn target<'a>(
+/// Returns the foreign server that the plan tests, if it does: that of the options, or else that of the plan.
+fn foreign(plan: &TestPlan, args: &TestArgs, context: &Context) -> Result<Option<target::Target>, CliError> {
+    if let Some(target) = args.server.target(context)? {
+        return Ok(Some(target));
+    }
+    let Some(url) = &plan.url else { return Ok(None) };
+    let server = target::Target::http("plan", &url.value, Vec::new());
+    let server = server.map_err(|error| in_plan(&args.plan, url.error(&error)))?;
+    Ok(Some(target::Target { ca_file: context.fetching.ca_file.clone(), ..server }))
+}
+
+/// Returns our own gate as the target of a plan.
+fn own_gate<'a>(
     plan: &TestPlan,
     path: &Path,
     gate: &'a Gate,
-    context: &Context,
     start: NumericDate,
 ) -> Result<Box<dyn Target + 'a>, CliError> {
-    if let Some(url) = &plan.url {
-        let server =
-            target::Target::http("plan", &url.value, Vec::new()).map_err(|error| in_plan(path, url.error(&error)))?;
-        let server = target::Target { ca_file: context.fetching.ca_file.clone(), ..server };
-        return Ok(Box::new(ForeignServer::new(server, target::CALL_TIMEOUT)?));
-    }
     let tools: Vec<Arc<str>> = gate.shared().rules().policy.tools().iter().map(|tool| Arc::clone(&tool.name)).collect();
     plan.check_tools(&tools).map_err(|error| in_plan(path, error))?;
     Ok(Box::new(OwnGate::new(gate, start)))
@@ -105,6 +117,8 @@ struct Tokens<'a> {
     gate: &'a Gate,
     context: &'a Context,
     start: NumericDate,
+    /// Whether the tokens are for another server, which reads the claims that most servers read.
+    is_foreign: bool,
     /// The kits made so far: each costs a few keys.
     kits: Vec<(Identity, Vec<TestToken>)>,
 }
@@ -115,7 +129,11 @@ impl Tokens<'_> {
         let token: Arc<str> = match &planned.source {
             TokenSource::Recipe(recipe) => {
                 let usual = self.context.request(recipe.user(), self.start);
-                let issued = self.gate.issue(&recipe.request(usual, self.start), self.start);
+                let mut request = recipe.request(usual, self.start);
+                if self.is_foreign {
+                    add_usual_claims(&mut request);
+                }
+                let issued = self.gate.issue(&request, self.start);
                 issued.map_err(|error| wrong(&error))?
             }
             TokenSource::File(path) => on.some(Source::File(path.clone()))?.into(),
@@ -149,6 +167,18 @@ impl Tokens<'_> {
         let found = made.and_then(|made| made.iter().find(|token| token.name == kind));
         // The plan names only kinds of the kit.
         Ok(found.map(|token| Arc::clone(&token.token)).unwrap_or_default())
+    }
+}
+
+/// Adds the claims that most servers read, where the recipe does not set them: `sub`, `client_id` and `scope`.
+fn add_usual_claims(request: &mut IssueRequest) {
+    let user = request.user_id.clone();
+    request.subject.get_or_insert_with(|| user.clone());
+    let scope = request.permissions.join(" ");
+    for (name, value) in [("client_id", user), ("scope", scope)] {
+        if !request.extra.contains_key(name) {
+            request.extra.insert(name.to_owned(), value.into());
+        }
     }
 }
 

@@ -16,7 +16,7 @@ use crate::text::{self, words};
 /// What the listing found.
 enum Found {
     /// The lists for the token and for the one to compare with.
-    Lists { server: Value, line: String, listed: Listed, other: Option<Result<Listed, String>> },
+    Lists { server: Value, line: String, listed: Listed, other: Option<Result<Listed, Box<Observation>>> },
     /// The server refused.
     Refused(Box<Why>),
 }
@@ -57,7 +57,11 @@ pub fn run(
             } else {
                 print(on.out, &line, &listed, &hidden)?;
             }
-            Ok(Exit::Good)
+            Ok(match &other {
+                // Nothing is said about hidden tools without the other list.
+                Some(Err(why)) => Exit::of_observation(why),
+                _ => Exit::Good,
+            })
         }
         Found::Refused(why) => {
             let exit = Exit::of_observation(&why.observation);
@@ -99,20 +103,20 @@ async fn list(
     Ok(Found::Lists { server, line, listed, other })
 }
 
-/// Lists the tools as another caller sees them; the error is a sentence.
+/// Lists the tools as another caller sees them; the error is the refusal.
 async fn list_as(
     target: &Target,
     caller: &Caller,
     dialect: &Dialect,
     bound: std::time::Duration,
-) -> Result<Result<Listed, String>, CliError> {
+) -> Result<Result<Listed, Box<Observation>>, CliError> {
     let connection = match target::open(target, &caller.carriage(), dialect).await? {
         Ok(connection) => connection,
-        Err(Called { reply, .. }) => return Ok(Err(Observation::of(&reply).to_string())),
+        Err(Called { reply, .. }) => return Ok(Err(Box::new(Observation::of(&reply)))),
     };
     let (listing, listed) = connection.list(bound).await;
     connection.close().await;
-    Ok(listed.ok_or_else(|| Observation::of(&listing.reply).to_string()))
+    Ok(listed.ok_or_else(|| Box::new(Observation::of(&listing.reply))))
 }
 
 /// A line about a server: `orders 1.2 at https://…, MCP 2025-11-25, connected in 12 ms`.
@@ -179,7 +183,7 @@ fn print_json(
     server: &Value,
     listed: &Listed,
     hidden: &[&ToolInfo],
-    other: Option<&Result<Listed, String>>,
+    other: Option<&Result<Listed, Box<Observation>>>,
 ) -> io::Result<()> {
     json::line(out, server)?;
     for tool in &listed.tools {

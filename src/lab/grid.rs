@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use crate::auth::policy::{CallerSelector, Expectation, ExpectedOutcome, Parts, ToolRule};
+use crate::auth::policy::{CallerSelector, Expectation, ExpectedOutcome, ImpliesError, Parts, ToolRule};
 use crate::auth::{Policy, TokenId, Verdict};
 use crate::observe::{Observation, Observed};
 use crate::report::{Case, Report};
@@ -25,6 +25,16 @@ pub struct GridCaller {
     pub id: Option<TokenId>,
     /// Why the list of tools was refused, if it was.
     pub refused: Option<Observation>,
+}
+
+impl GridCaller {
+    /// The name with the token's ID, which makes it unique.
+    fn title(&self) -> String {
+        match self.id {
+            Some(id) => format!("{} (token {id})", self.name),
+            None => self.name.clone(),
+        }
+    }
 }
 
 /// One cell.
@@ -125,57 +135,75 @@ impl Grid {
         said
     }
 
-    /// Returns a policy that allows what was observed to be allowed, with an expectation for each observed cell. A
-    /// permission opens a tool if every caller who holds it was allowed; a tool that everybody may call cannot be
-    /// expressed, and opens by every permission that was seen.
-    pub fn policy(&self) -> Result<Policy, crate::auth::policy::ImpliesError> {
+    /// Returns a policy that allows what was observed to be allowed, with an expectation for each observed call. Only
+    /// callers whose token is accepted count, and only tools that were called or are hidden. A permission opens a tool if
+    /// every caller who holds it was allowed. What a policy cannot express is left out and returned as sentences.
+    pub fn policy(&self) -> Result<(Policy, Vec<String>), ImpliesError> {
         let mut tools = Vec::new();
         let mut expectations: Vec<Expectation> = Vec::new();
+        let mut left_out = Vec::new();
         for (column, tool) in self.tools.iter().enumerate() {
-            let seen: Vec<(&GridCaller, Verdict)> = self
+            let seen: Vec<(&GridCaller, bool)> = self
                 .callers
                 .iter()
                 .zip(&self.cells)
                 .filter_map(|(caller, row)| Some((caller, row.get(column)?.verdict()?)))
-                .filter(|(caller, _)| caller.id.is_some())
+                .filter(|(caller, verdict)| caller.id.is_some() && *verdict != Verdict::Unauthorized)
+                .map(|(caller, verdict)| (caller, verdict == Verdict::Allowed))
                 .collect();
+            let shown = text::name(tool, 64);
+            if seen.is_empty() {
+                left_out.push(format!("{shown} was not called"));
+                continue;
+            }
             let held = |wanted: bool| -> BTreeSet<&str> {
-                let callers = seen.iter().filter(|(_, verdict)| (*verdict == Verdict::Allowed) == wanted);
+                let callers = seen.iter().filter(|(_, is_allowed)| *is_allowed == wanted);
                 callers.flat_map(|(caller, _)| caller.permissions.iter().map(String::as_str)).collect()
             };
             let (opens, not) = (held(true), held(false));
-            tools.push(ToolRule::new(tool, opens.iter().filter(|name| !not.contains(*name))));
-            for (caller, verdict) in seen {
+            let rule = ToolRule::new(tool, opens.iter().filter(|name| !not.contains(*name)));
+            let fits = |caller: &GridCaller, is_allowed: bool| {
+                caller.permissions.iter().any(|held| rule.permissions.iter().any(|name| **name == **held)) == is_allowed
+            };
+            if !seen.iter().all(|(caller, is_allowed)| fits(caller, *is_allowed)) {
+                left_out.push(format!(
+                    "{shown}: no single permission separates those who may call it from those who may not"
+                ));
+            }
+            for (caller, is_allowed) in seen.iter().filter(|(caller, is_allowed)| fits(caller, *is_allowed)) {
+                if caller.permissions.is_empty() && caller.user.is_none() {
+                    continue;
+                }
                 let who = match caller.permissions.as_slice() {
-                    [] => match &caller.user {
-                        Some(user) => CallerSelector::User(user.as_str().into()),
-                        None => continue,
-                    },
+                    [] => CallerSelector::User(caller.user.as_deref().unwrap_or_default().into()),
                     all => CallerSelector::Permissions(all.iter().map(|name| name.as_str().into()).collect()),
                 };
-                let outcome = match verdict {
-                    Verdict::Allowed => ExpectedOutcome::Allowed,
-                    _ => ExpectedOutcome::Forbidden,
-                };
+                let outcome = if *is_allowed { ExpectedOutcome::Allowed } else { ExpectedOutcome::Forbidden };
                 let line = Expectation { who, tool: Arc::clone(tool), outcome };
                 if !expectations.contains(&line) {
                     expectations.push(line);
                 }
             }
+            tools.push(rule);
         }
-        Policy::build(Parts { tools, expectations, ..Parts::default() })
+        Ok((Policy::build(Parts { tools, expectations, ..Parts::default() })?, left_out))
     }
 
     /// The report for other programs: each cell with a prediction is a case.
     pub fn report(&self, target: &str, at: crate::auth::NumericDate) -> Report {
         let mut report = Report::new("Matrix", at).with("target", target).with("result", &self.summary());
+        for caller in &self.callers {
+            // A server that is down must not look like one without a difference.
+            if let Some(refused) = caller.refused.as_ref().filter(|refused| refused.verdict().is_none()) {
+                report.add(Case::new(&caller.title(), "tools/list").without_verdict(&refused.to_string()));
+            }
+        }
         for (caller, tool, cell) in self.all() {
-            let group = match caller.id {
-                Some(id) => format!("{} (token {id})", caller.name),
-                None => caller.name.clone(),
-            };
-            let case = Case::new(&group, tool);
+            let case = Case::new(&caller.title(), tool);
             report.add(match (cell.prediction, cell.verdict()) {
+                (None, None) if cell.observation.is_some() => {
+                    case.without_verdict(&cell.observation.as_ref().map(ToString::to_string).unwrap_or_default())
+                }
                 (None, _) => case.skipped("the policy does not contain the tool"),
                 (Some(_), None) if cell.observation.is_none() => case.skipped("not called: it may change something"),
                 (Some(_), None) => {

@@ -28,6 +28,8 @@ pub struct Observation {
     pub date: Option<NumericDate>,
     /// The scopes that the server requires, from the challenge or the error.
     pub scopes: Vec<String>,
+    /// The scopes that the server's words name as required, without a standard form.
+    pub named: Vec<String>,
     /// The URL of the server's metadata, from the challenge.
     pub resource_metadata: Option<String>,
     /// The challenge, as received.
@@ -63,6 +65,7 @@ impl Observation {
             said: None,
             date: None,
             scopes: Vec::new(),
+            named: Vec::new(),
             resource_metadata: None,
             challenge: None,
             silence: None,
@@ -87,6 +90,7 @@ impl Observation {
                 Body::Error { code, .. } => Some(code),
                 _ => None,
             },
+            named: said.as_deref().map(named_scopes).unwrap_or_default(),
             said: said.map(|said| text::display_safe(&said, SAID)),
             date: answer.http.as_ref().and_then(|http| http.date),
             scopes: scopes.or_else(|| scopes_of(&answer.body)).unwrap_or_default(),
@@ -332,6 +336,42 @@ fn plain(text: &str) -> String {
         }
     }
     words.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// Words after which servers name the scopes that a call requires, in lower case.
+const REQUIRES: [&str; 12] = [
+    "(required: ",
+    "missing scopes: ",
+    "missing scope: ",
+    "required scopes: ",
+    "required scope: ",
+    "requires scopes ",
+    "requires scope ",
+    "requires the scope ",
+    "needs the scope ",
+    "needs scope ",
+    "requires the permission ",
+    "requires permission ",
+];
+
+/// The scopes that a server's words name as required: `insufficient scope (required: admin)`.
+fn named_scopes(said: &str) -> Vec<String> {
+    let said = text::head(said, 4096);
+    let lower = said.to_lowercase();
+    let Some(at) = REQUIRES.iter().filter_map(|words| Some(lower.find(words)? + words.len())).min() else {
+        return Vec::new();
+    };
+    let rest = said.get(at..).unwrap_or_default();
+    let end = rest.find([')', ';', '\n']).unwrap_or(rest.len());
+    let is_scope = |c: char| c.is_alphanumeric() || matches!(c, ':' | '.' | '_' | '-' | '/' | '*');
+    let names = rest.get(..end).unwrap_or_default().split([',', ' ']);
+    let names = names.map(|name| name.trim_matches(['"', '\'', '[', ']', '`']).trim_end_matches('.'));
+    names
+        .take_while(|name| name.is_empty() || name.chars().all(is_scope))
+        .filter(|name| !name.is_empty())
+        .take(8)
+        .map(str::to_owned)
+        .collect()
 }
 
 fn scopes_of_text(scope: &str) -> Vec<String> {

@@ -238,6 +238,24 @@ const STATED: [(&str, Cause); 16] = [
     ("algorithm", Cause::Signature),
 ];
 
+/// Returns the code of a reason that a server's answer states, for comparisons with an expectation; `None` if it states
+/// none. `has_token` says whether the request carried a token.
+pub fn reason_code(observation: &Observation, has_token: bool) -> Option<&'static str> {
+    match observation.observed() {
+        Observed::Forbidden => Some("permission_missing"),
+        Observed::NoTool => Some("unknown_tool"),
+        Observed::Refused if !has_token => Some("missing_token"),
+        Observed::Refused => match stated(observation)? {
+            Cause::NotAnAccessToken => Some("malformed"),
+            cause => Some(cause.code()),
+        },
+        Observed::Ran => Some("allowed"),
+        Observed::Failed => Some("tool_failed"),
+        Observed::BadArguments => Some("invalid_arguments"),
+        _ => None,
+    }
+}
+
 /// Returns the cause that the server's own words state.
 fn stated(observation: &Observation) -> Option<Cause> {
     let said = observation.said.as_deref()?.to_lowercase();
@@ -290,7 +308,15 @@ impl Why {
             differs: differs(question),
             skew,
             notes: Vec::new(),
-            findings: rest.map(|other| format!("also possible: {}", other.sentence)).collect(),
+            findings: rest
+                .map(|other| {
+                    format!(
+                        "{}: {}",
+                        if certainty == Certainty::Stated { "also" } else { "also possible" },
+                        other.sentence
+                    )
+                })
+                .collect(),
         };
         why.add_notes(question);
         why
@@ -298,7 +324,11 @@ impl Why {
 
     fn add_notes(&mut self, question: &Question<'_>) {
         let observation = question.observation;
-        self.notes.push(format!("answer: {observation}"));
+        match self.cause {
+            // The sentence of a refused token would contradict that there was none.
+            Cause::NoToken => self.notes.push(format!("answer: {}", observation.codes())),
+            _ => self.notes.push(format!("answer: {observation}")),
+        }
         if let Some(said) = observation.said.as_ref().filter(|_| observation.silence.is_none()) {
             self.notes.push(format!("the server says: {said}"));
         }
@@ -403,8 +433,10 @@ fn candidates(question: &Question<'_>) -> Vec<Candidate> {
         Observed::Ran => vec![Candidate::new(
             Cause::Allowed,
             match &tool {
-                Some(tool) => format!("the server ran {tool} with this token"),
-                None => "the server accepts this token".to_owned(),
+                Some(tool) if question.token.is_some() => format!("the server ran {tool} with this token"),
+                Some(tool) => format!("the server ran {tool}"),
+                None if question.token.is_some() => "the server accepts this token".to_owned(),
+                None => "the server answers without a token".to_owned(),
             },
         )],
         Observed::Failed => {
@@ -457,20 +489,16 @@ fn forbidden(question: &Question<'_>) -> Vec<Candidate> {
         names => text::names(names.iter(), 64, 16, join),
     };
     if observation.scopes.is_empty() {
-        // A scope that the server's metadata know and its words name.
-        let said = observation.said.as_deref().unwrap_or_default();
-        let known = question.metadata.map(|metadata| metadata.scopes.as_slice()).unwrap_or_default();
-        let is_word = |c: char| c.is_alphanumeric() || matches!(c, ':' | '.' | '_' | '-' | '/');
-        let words: Vec<&str> = said.split(|c| !is_word(c)).collect();
-        let named: Vec<String> =
-            known.iter().filter(|scope| words.contains(&scope.as_str()) && !held.contains(scope)).cloned().collect();
+        let named = &observation.named;
         if !named.is_empty() {
-            let named = list(&named, ", ");
+            let missing: Vec<String> = named.iter().filter(|scope| !held.contains(scope)).cloned().collect();
+            let wanted = list(if missing.is_empty() { named } else { &missing }, ", ");
+            let named = list(named, ", ");
             return vec![
                 Candidate::new(Cause::Permission, observation.shape.sentence)
                     .has(list(&held, ", "))
                     .needs(format!("{named}, as its words say"))
-                    .ask_for(format!("a token with {named}")),
+                    .ask_for(format!("a token with {wanted}")),
             ];
         }
         let needs = by_policy();
@@ -517,7 +545,7 @@ fn no_tool(question: &Question<'_>) -> Candidate {
         ),
         Some(Visibility::CannotTell) | None => Candidate::new(
             Cause::Unknown,
-            format!("the server says that {tool} does not exist; it may hide the tool from this token"),
+            format!("the server answers as if {tool} did not exist; it may hide the tool from this token"),
         )
         .ask_for("a second token with more permissions (--compare), to see whether it is hidden"),
     }
@@ -600,6 +628,17 @@ fn times(question: &Question<'_>, token: &Inspection) -> Option<Candidate> {
                 .ask_for("clocks in step (NTP), or a fresh token"),
             );
         }
+    }
+    if let Some(iat) = life.iat.filter(|iat| iat.since(there) > Span::SECOND) {
+        return Some(
+            Candidate::new(
+                Cause::NotYetValid,
+                "the token was issued in the future by the server's clock, which some servers refuse: the clocks differ",
+            )
+            .has(format!("iat {}", iat.rfc3339()))
+            .needs(format!("iat before {}, the server's time", there.rfc3339()))
+            .ask_for("clocks in step (NTP)"),
+        );
     }
     let nbf = life.nbf?;
     // The Date header is rounded down to a second.

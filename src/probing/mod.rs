@@ -24,6 +24,9 @@ pub use plan::ForeignServer;
 /// How long the answer to one request may take.
 const BOUND: Duration = Duration::from_secs(15);
 
+/// Clocks that differ by less are taken for equal: `Date` has whole seconds, and an answer takes a while.
+const NOTABLE_SKEW: Span = Span::seconds(2);
+
 /// How long to wait for a server that limits the rate, at most.
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
@@ -172,14 +175,20 @@ pub async fn probe(
         tool: name,
         has_key: model.has_key(),
         at: now(),
+        skew: Span::ZERO,
         requests: 0,
         rows: Vec::new(),
         extras: Vec::new(),
     };
+    // The clock of the server decides, so its lead is not an allowance.
+    if let Some(skew) = first.date.map(|date| date.since(now().whole_second())).filter(|skew| skew.abs() > NOTABLE_SKEW)
+    {
+        card.skew = skew;
+    }
     for probe in PROBES.iter().filter(|probe| probe.is_quick || !request.is_quick) {
         let degree = degree(probe, request);
         let carried = match probe.degree {
-            Degree::Allowance => probe.make(&model.at_instant(now())),
+            Degree::Allowance => probe.make(&model.at_instant(now().plus(card.skew))),
             _ => probe.make(model),
         };
         let carried = carried.filter(|carried| carriage(carried).can_be_sent());
@@ -359,7 +368,11 @@ pub async fn boundary(
     let mut prober = Prober { target, dialect: Dialect::Auto, tool, requests: 0 };
     let mut found = Boundary { accepted: None, refused: None, tries: 0, skew: Span::ZERO };
     // By whose clock the tokens expire: a good answer shows it.
-    let good = Observation::of(&prober.ask(&Carriage::bearer(Some(&model.good))).await?);
+    let reply = prober.ask(&Carriage::bearer(Some(&model.good))).await?;
+    let good = Observation::of(&reply);
+    if good.verdict() != Some(crate::auth::Verdict::Allowed) {
+        return Err(Stopped::NotAccepted(Box::new((reply, Some(call.0.to_owned())))));
+    }
     if let Some(skew) = good.date.map(|date| date.since(now().whole_second())).filter(|skew| skew.abs() > Span::SECOND)
     {
         found.skew = skew;

@@ -8,7 +8,7 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::auth::Verdict;
 use crate::lab::test_plan::{self, NoAnswer, TargetAnswer, TargetCall};
-use crate::observe::{Observation, Observed};
+use crate::observe::{Observation, Observed, why};
 use crate::target::{Called, Carriage, Connection, Dialect, Listed, OpenError, Target};
 
 /// A foreign server. Each call has a connection of its own, so that no session carries one token's rights to another.
@@ -68,18 +68,17 @@ impl test_plan::Target for ForeignServer {
             Ok(called)
         })?;
         let observation = Observation::of(&called.reply);
-        let (verdict, code) = match observation.observed() {
-            Observed::Ran => (Verdict::Allowed, Some("allowed")),
-            Observed::Failed => (Verdict::Allowed, Some("tool_failed")),
-            Observed::BadArguments => (Verdict::Allowed, Some("invalid_arguments")),
-            Observed::Forbidden => (Verdict::Forbidden, None),
-            Observed::Refused => (Verdict::Unauthorized, None),
-            _ => return Err(NoAnswer::new(&observation)),
+        let verdict = match observation.observed() {
+            // Our own gate forbids a tool that it does not know.
+            Observed::NoTool => Verdict::Forbidden,
+            _ => observation.verdict().ok_or_else(|| NoAnswer::new(&observation))?,
         };
+        let code = why::reason_code(&observation, call.token.is_some());
+        let said = observation.said.as_ref().map(|said| format!("; the server says: {said}")).unwrap_or_default();
         Ok(TargetAnswer {
             verdict,
             code: code.map(str::to_owned),
-            sentence: observation.to_string(),
+            sentence: format!("{observation}{said}"),
             took: called.took,
         })
     }

@@ -8,7 +8,7 @@ use crate::auth::date::twice;
 use crate::auth::{NumericDate, TokenId};
 use crate::observe::{Observation, Observed};
 use crate::report::{Case, Report};
-use crate::text::words;
+use crate::text::{Span, words};
 
 /// What an answer means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -220,6 +220,8 @@ pub struct Card {
     pub has_key: bool,
     /// When the probe began.
     pub at: NumericDate,
+    /// The server's clock minus ours, if they differ notably; times of tokens are by its clock.
+    pub skew: Span,
     /// How many requests were sent.
     pub requests: usize,
     /// One line for each probe.
@@ -320,14 +322,19 @@ impl Card {
     pub fn notes(&self) -> Vec<String> {
         let allowance = |name: &str, found: Option<Allowance>| Some(format!("allowance {name}: {}", found?.words()));
         let skipped = self.rows.iter().filter(|row| row.mark == Mark::Skipped).count();
+        let binding = ["audience", "issuer"];
+        let is_unbound = self.rows.iter().any(|row| row.mark == Mark::Skipped && binding.contains(&row.probe.group));
+        let more = if is_unbound { "; --issuer and --audience, or --like, add those about iss and aud" } else { "" };
         let skipped = (skipped > 0).then(|| match self.has_key {
-            true => format!("{} do not apply to this token", words::count(skipped, "probe")),
+            true => format!("{} left out, because this token lacks the claim{more}", words::count(skipped, "probe")),
             false => format!(
                 "{} need a key that the server trusts (--secret-file or --signing-key)",
                 words::count(skipped, "probe")
             ),
         });
-        [allowance("after exp", self.after_exp()), allowance("before nbf", self.before_nbf()), skipped]
+        let skew = (self.skew != Span::ZERO)
+            .then(|| format!("the server's clock is at {} from ours", words::with_sign(self.skew, words::exact)));
+        [skew, allowance("after exp", self.after_exp()), allowance("before nbf", self.before_nbf()), skipped]
             .into_iter()
             .flatten()
             .collect()
@@ -398,6 +405,7 @@ impl Card {
             "at": twice(self.at),
             "probes": self.made(),
             "requests": self.requests,
+            "skew": self.skew.as_seconds_f64(),
             "failures": self.failures(),
             "findings": self.findings(),
             "undecided": self.undecided(),

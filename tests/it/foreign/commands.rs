@@ -54,8 +54,13 @@ fn a_call_exits_by_what_the_server_did() {
     );
     assert_eq!(call(&["write_data", "--expect", "forbidden"]).exit, 0);
     assert_eq!(call(&["read_data", "--expect", "forbidden"]).exit, 4);
-    // The server does not say why it refuses, so a reason cannot be compared.
-    assert_eq!(call(&["write_data", "--expect", "permission_missing"]).exit, 6);
+    assert_eq!(call(&["write_data", "--expect", "permission_missing"]).exit, 0);
+    assert_eq!(call(&["write_data", "--expect", "unknown_tool"]).exit, 4);
+    // A server that does not say why it refuses cannot be compared with a reason.
+    let mute = Fake::new(|_| Some(http(401, "", "")));
+    let refused = ["call", "read_data", "--expect", "expired", "--url", &mute.url];
+    let CommandOutput { err, exit, .. } = bare(&refused).env("PORTCULLIS_TOKEN", &user).run();
+    assert!(exit == 6 && err.contains("expected expired, got unauthorized without a reason"), "{err}");
     assert_eq!(bare(&["call", "read_data", "--no-token", "--url", &url]).run().exit, 3);
     let other = issue("user123", "user");
     let CommandOutput { err, exit, .. } =
@@ -211,7 +216,13 @@ fn a_plan_runs_against_a_server_at_its_address() {
     assert_eq!(exit, 0, "{out}{err}");
     assert!(out.contains("3 cases: 3 passed"), "{out}");
     assert_eq!(run("allowed").exit, 4);
-    assert_eq!(run("permission_missing").exit, 6);
+    assert_eq!(run("permission_missing").exit, 0);
+    // The same plan against a server that is gone.
+    let gone = std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port");
+    let file = folder.write("plan.toml", plan("forbidden"));
+    let gone = format!("http://{gone}/mcp");
+    let CommandOutput { out, exit, .. } = bare(&["test", &file, "--secret-file", &secret, "--url", &gone]).run();
+    assert!(exit == 6 && out.contains("3 without a verdict"), "{out}");
 }
 
 #[test]
@@ -231,4 +242,57 @@ fn a_configured_target_is_used_by_its_name() {
     assert!(server.seen().iter().all(|seen| seen.header("x-tenant") == Some("blue")));
     let CommandOutput { err, exit, .. } = run("other");
     assert!(exit == 2 && err.contains("no target other in the configuration file: it names orders"), "{err}");
+}
+
+#[test]
+fn a_server_that_is_down_is_no_matrix_without_a_difference() {
+    let gone = std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port");
+    let (folder, url) = (Folder::new(), format!("http://{gone}/mcp"));
+    let report = folder.path("matrix.xml").to_str().expect("UTF-8").to_owned();
+    let run = bare(&["matrix", "--url", &url, "--junit", &report]).env("PORTCULLIS_TOKEN", "a.b.c").run();
+    assert_eq!(run.exit, 1);
+    assert!(run.err.contains("no caller can list the tools: the server cannot be reached"), "{}", run.err);
+    assert!(std::fs::read_to_string(&report).expect("a report").contains("errors=\"2\""));
+}
+
+#[test]
+fn a_program_takes_no_token_so_there_is_nothing_to_drill_or_probe() {
+    for arguments in [
+        &["drill", "read_data", "--ttl", "5s", "--", "true"][..],
+        &["testkit", "--run", "--", "true"],
+        &["call", "a.b.c", "read_data", "{}", "--", "true"],
+    ] {
+        let CommandOutput { err, exit, .. } = portcullis(arguments).run();
+        assert!(exit == 2 && err.contains("a program takes"), "{arguments:?}: {err}");
+    }
+}
+
+#[test]
+fn observations_that_no_policy_can_express_are_left_out_and_named() {
+    // Only who has both scopes may write.
+    let server = Fake::new(|seen| {
+        let token = seen.token()?;
+        let payload = payload_of(token);
+        let has_both = payload.contains("user admin");
+        let is_write = seen.rpc() == "tools/call" && seen.body["params"]["name"] == "write_data";
+        (is_write && !has_both).then(|| seen.text("forbidden", true))
+    });
+    let folder = Folder::new();
+    let tokens: Vec<String> =
+        ["user", "admin", "user admin"].iter().map(|scope| token("user123", scope, &[]).to_string()).collect();
+    let tokens = folder.write("tokens", tokens.join("\n"));
+    let policy = folder.path("observed.toml").to_str().expect("UTF-8").to_owned();
+    let all = ["matrix", &format!("@{tokens}"), "--url", &server.url, "--yes", "--write-policy", &policy];
+    let CommandOutput { err, exit, .. } = bare(&all).run();
+    assert_eq!(exit, 0, "{err}");
+    assert!(err.contains("not in the policy: write_data: no single permission separates"), "{err}");
+    let CommandOutput { out, err, exit } = bare(&["policy", "check", &policy]).run();
+    assert_eq!(exit, 0, "{out}{err}");
+}
+
+fn payload_of(token: &str) -> String {
+    use base64::Engine as _;
+    let payload = token.split('.').nth(1).unwrap_or_default();
+    let bytes = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(payload).unwrap_or_default();
+    String::from_utf8(bytes).unwrap_or_default()
 }
