@@ -13,7 +13,7 @@ use crate::lab::probe::{Card, Degree, Extra, Mark, Model, PROBES, Row, Wanted};
 use crate::observe::{Reply, Why};
 use crate::probing::{self, Request, Stopped};
 use crate::report::tap;
-use crate::target::{Target, block_on, fetch_metadata};
+use crate::target::{Target, block_on, describes, fetch_metadata};
 use crate::text::material::Metadata;
 use crate::text::{self, padded, words};
 
@@ -22,6 +22,7 @@ enum Outcome {
     Made(Box<Card>),
     NotAccepted(Box<Why>),
     NoSuchTool(String),
+    PublicList,
 }
 
 /// Probes a foreign server.
@@ -44,6 +45,10 @@ pub fn run(
             "a program takes no token from its client, so there is nothing to probe; use --url".to_owned(),
         ));
     }
+    Runner::needs_tokens(target)?;
+    if let Some(warning) = target.exposure() {
+        on.say(warning);
+    }
     let like = match &args.like {
         Some(given) => on.source(Some(given))?.map(|source| on.some(source)).transpose()?,
         None if context.signer().is_none() => on.source(None)?.map(|source| on.some(source)).transpose()?,
@@ -65,9 +70,11 @@ pub fn run(
         let now = context.now();
         let model = match (&caller.token, signer) {
             (Some(token), signer) => Model::of_token(token, signer, now),
-            (None, Some(signer)) => wishes(context, metadata.as_ref(), &args.user, &args.permissions, |wanted| {
-                Model::of_wishes(wanted, signer, now)
-            }),
+            (None, Some(signer)) => {
+                wishes(context, target, metadata.as_ref(), &args.user, &args.permissions, |wanted| {
+                    Model::of_wishes(wanted, signer, now)
+                })
+            }
             (None, None) => Err(crate::lab::probe::ModelError::NotAToken),
         };
         let model = model.map_err(|error| CliError::Usage(error.to_string()))?;
@@ -98,6 +105,7 @@ pub fn run(
         match probing::probe(&request, || context.now(), each).await {
             Ok(card) => Ok(Outcome::Made(Box::new(card))),
             Err(Stopped::Target(error)) => Err(error.into()),
+            Err(Stopped::PublicList) => Ok(Outcome::PublicList),
             Err(Stopped::NoSuchTool(listed)) => {
                 let known = text::names(listed.tools.iter().map(|tool| &tool.name), 64, 12, ", ");
                 Ok(Outcome::NoSuchTool(known))
@@ -148,6 +156,11 @@ fn report(
             }
             Ok(on.known)
         }
+        Outcome::PublicList => {
+            on.say("the server declares no tool as read-only, and lists its tools without a token, which says nothing about tokens; name a tool to call with --tool");
+            on.known = Exit::NoVerdict;
+            Ok(on.known)
+        }
         Outcome::NoSuchTool(known) => {
             let tool = text::name(args.tool.as_deref().unwrap_or_default(), 64);
             Err(CliError::Usage(format!(
@@ -160,11 +173,14 @@ fn report(
 /// Passes on what a good token for the server contains: as the options say, or else as the server's metadata do.
 pub fn wishes<T>(
     context: &Context,
+    target: &Target,
     metadata: Option<&Metadata>,
     user: &str,
     permissions: &[String],
     make: impl FnOnce(&Wanted<'_>) -> T,
 ) -> T {
+    // Others must not choose the audience and the issuer of tokens that our key signs.
+    let metadata = metadata.filter(|metadata| describes(metadata, target));
     let resource = metadata.and_then(|metadata| metadata.resource.clone());
     let audiences = match context.audiences.as_slice() {
         [] => resource.clone().into_iter().collect(),
@@ -309,12 +325,12 @@ fn about(card: &Card) -> String {
 
 /// Formats a card as Markdown for a ticket.
 fn markdown(card: &Card) -> String {
-    let cell = |text: &str| text.replace('|', "\\|");
+    let cell = crate::text::escape::markdown;
     let mut out = format!("## Gate probe of {}\n\n**{}**\n\n", cell(&card.target), card.summary());
     for note in card.notes() {
-        let _ = writeln!(out, "* {note}");
+        let _ = writeln!(out, "* {}", cell(&note));
     }
-    let _ = writeln!(out, "* {}", about(card));
+    let _ = writeln!(out, "* {}", cell(&about(card)));
     let odd: Vec<&Row> =
         card.rows.iter().filter(|row| !matches!(row.mark, Mark::Sound | Mark::Measured(_) | Mark::Skipped)).collect();
     let extras: Vec<&Extra> = card.extras.iter().filter(|extra| extra.is_sound != Some(true)).collect();

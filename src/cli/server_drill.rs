@@ -48,6 +48,7 @@ pub fn run(
     if context.is_set() {
         return Err(CliError::Usage("--now cannot be used with another server, which has its own clock".to_owned()));
     }
+    Runner::needs_tokens(target)?;
     if let Some(warning) = target.exposure() {
         on.say(warning);
     }
@@ -110,7 +111,7 @@ fn model(args: &DrillArgs, context: &Context, target: &Target) -> Result<Model, 
         ));
     };
     let metadata = block_on(fetch_metadata(target, None))?;
-    let made = wishes(context, metadata.as_ref(), "drill", &args.permissions, |wanted| {
+    let made = wishes(context, target, metadata.as_ref(), "drill", &args.permissions, |wanted| {
         Model::of_wishes(wanted, signer, context.now())
     });
     made.map_err(|error| CliError::Usage(error.to_string()))
@@ -146,7 +147,9 @@ fn refused(
     let (reply, tool) = match stopped {
         Stopped::Target(error) => return Err(error.into()),
         Stopped::NotAccepted(stopped) => *stopped,
-        Stopped::NoSuchTool(_) => return Err(CliError::Usage("the server has no such tool".to_owned())),
+        Stopped::NoSuchTool(_) | Stopped::PublicList => {
+            return Err(CliError::Usage("the server has no such tool".to_owned()));
+        }
     };
     let asked = Asked { target, caller, tool: tool.as_deref(), reply: &reply, visibility: None, now: context.now() };
     let why: Why = block_on(asked.explain())?;

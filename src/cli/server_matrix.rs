@@ -36,6 +36,7 @@ pub fn run(
         return Err(CliError::Usage("--csv cannot be used with another server; use --json".to_owned()));
     }
     let form = args.report.form(json, args.markdown)?;
+    Runner::needs_tokens(target)?;
     if let Some(path) = args.write_policy.as_deref().filter(|path| path.exists()) {
         let path = text::name(&path.to_string_lossy(), 200);
         return Err(CliError::Usage(format!("--write-policy: {path} exists already")));
@@ -103,7 +104,7 @@ fn callers(
         for (n, holder) in args.holders.iter().enumerate() {
             let permissions: Vec<String> = text::separated(holder, ',').map(|name| name.trim().to_owned()).collect();
             let user = format!("caller{}", n + 1);
-            let model = wishes(context, metadata.as_ref(), &user, &permissions, |wanted| {
+            let model = wishes(context, target, metadata.as_ref(), &user, &permissions, |wanted| {
                 Model::of_wishes(wanted, signer, context.now())
             });
             let model = model.map_err(|error| CliError::Usage(error.to_string()))?;
@@ -119,7 +120,9 @@ async fn observe(target: &Target, callers: &[Caller], args: &MatrixArgs, context
     let bound = args.server.bound();
     let stopped = |stopped| match stopped {
         Stopped::Target(error) => CliError::from(error),
-        Stopped::NotAccepted(_) | Stopped::NoSuchTool(_) => CliError::Usage("the server cannot be observed".to_owned()),
+        Stopped::NotAccepted(_) | Stopped::NoSuchTool(_) | Stopped::PublicList => {
+            CliError::Usage("the server cannot be observed".to_owned())
+        }
     };
     let mut dialect = Dialect::Auto;
     let mut seen: Vec<(Carriage, RowSeen)> = Vec::new();

@@ -98,7 +98,7 @@ impl TargetOptions {
                 Target::command("program", command)?
             }
         };
-        Ok(Some(Target { ca_file: context.fetching.ca_file.clone(), ..found }))
+        Ok(Some(Target { ca_file: context.fetching.ca_file.clone(), timeout: self.timeout, ..found }))
     }
 
     /// How long to wait for an answer.
@@ -200,6 +200,19 @@ impl Runner<'_> {
             self.say(warning);
         }
         self.asked(given, no_token)
+    }
+}
+
+impl Runner<'_> {
+    /// Rejects a header with credentials for a command whose requests carry tokens of their own: two `Authorization`
+    /// headers would be sent, and the server would choose.
+    pub fn needs_tokens(target: &Target) -> Result<(), CliError> {
+        match target.has_own_credentials() {
+            true => Err(CliError::Usage(
+                "a header Authorization cannot be used here: each request carries a token of its own".to_owned(),
+            )),
+            false => Ok(()),
+        }
     }
 }
 

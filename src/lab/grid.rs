@@ -49,12 +49,12 @@ pub struct GridCell {
 }
 
 impl GridCell {
-    /// The server's verdict, as far as it is known. A tool that is hidden from a caller is denied to it.
+    /// The server's verdict about a call. That a tool is not listed says nothing about calling it.
     pub fn verdict(&self) -> Option<Verdict> {
         match &self.observation {
             Some(observation) if observation.observed() == Observed::NoTool => Some(Verdict::Forbidden),
             Some(observation) => observation.verdict(),
-            None => (self.listed == Some(false)).then_some(Verdict::Forbidden),
+            None => None,
         }
     }
 

@@ -78,7 +78,8 @@ impl Body {
 
     /// Sorts JSON into a JSON-RPC response or other JSON.
     pub fn of(mut value: Value) -> Self {
-        if let Some(result) = value.get_mut("result") {
+        let has_error = value.get("error").is_some_and(|error| !error.is_null());
+        if let Some(result) = value.get_mut("result").filter(|result| !(has_error && result.is_null())) {
             return Self::Result(result.take());
         }
         let code = value.get("error").and_then(|error| error.get("code")).and_then(Value::as_i64);

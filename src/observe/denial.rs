@@ -135,6 +135,11 @@ shapes! {
     INSUFFICIENT_SCOPE = stated("403_insufficient_scope", Observed::Forbidden, "the server accepts the token, but requires scopes that it lacks");
     TOKEN_403 = stated("403_invalid_token", Observed::Refused, "the server rejects the token itself, with status 403");
     HOST_CHECK = stated("host_check", Observed::Unclear, "the server does not accept the Host or Origin header of this request; it did not look at the token");
+    WORDS_403 = inferred(
+        "403_words",
+        Observed::Refused,
+        "the server answers 403 and speaks of the token"
+    );
     BARE_403 = stated("403_bare", Observed::Forbidden, "the server forbids the call and does not say which scope is missing");
     RPC_DENIED = inferred("rpc_denied", Observed::Forbidden, "the server forbids the call with a JSON-RPC error");
     RPC_CODE_DENIED = inferred("rpc_access_code", Observed::Forbidden, "the server answers with a JSON-RPC code that gateways use for a denied call");
@@ -183,7 +188,7 @@ pub fn markdown() -> String {
 
 /// Phrases in free text, in lower case, with what they mean. The first one that occurs decides, so the more specific
 /// ones come first.
-const PHRASES: [(&str, Observed); 42] = [
+const PHRASES: [(&str, Observed); 52] = [
     ("unknown tool", Observed::NoTool),
     ("tool not found", Observed::NoTool),
     ("no such tool", Observed::NoTool),
@@ -226,6 +231,16 @@ const PHRASES: [(&str, Observed); 42] = [
     ("expired token", Observed::Refused),
     ("missing token", Observed::Refused),
     ("bearer token", Observed::Refused),
+    ("invalid signature", Observed::Refused),
+    ("signature verification failed", Observed::Refused),
+    ("signature has expired", Observed::Refused),
+    ("jwt malformed", Observed::Refused),
+    ("jwt not active", Observed::Refused),
+    ("jwt verification failed", Observed::Refused),
+    ("token verification failed", Observed::Refused),
+    ("bad credentials", Observed::Refused),
+    ("invalid credentials", Observed::Refused),
+    ("invalid jwt", Observed::Refused),
 ];
 
 /// Returns the meaning of free text by its phrases; `None` if it does not speak of access.

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::answer::{Answer, Body, HttpHead, NoAnswer, Reply};
 use super::denial::{self, ACCESS_CODES, Basis, Observed, Shape, meaning, speaks_of_host};
 use crate::auth::{NumericDate, Verdict};
+use crate::report::redacted;
 use crate::text::material::Challenge;
 use crate::text::{self, words};
 
@@ -91,7 +92,8 @@ impl Observation {
                 _ => None,
             },
             named: said.as_deref().map(named_scopes).unwrap_or_default(),
-            said: said.map(|said| text::display_safe(&said, SAID)),
+            // A server may repeat the token.
+            said: said.map(|said| text::display_safe(&redacted(&said), SAID)),
             date: answer.http.as_ref().and_then(|http| http.date),
             scopes: scopes.or_else(|| scopes_of(&answer.body)).unwrap_or_default(),
             resource_metadata: param("resource_metadata"),
@@ -171,6 +173,7 @@ fn of_status(http: &HttpHead, body: &Body) -> &'static Shape {
             _ if speaks_of_host(&words) => &denial::HOST_CHECK,
             _ if words.contains("insufficient_scope") => &denial::INSUFFICIENT_SCOPE,
             _ if words.contains("invalid_token") => &denial::TOKEN_403,
+            None if meaning(&words) == Some(Observed::Refused) => &denial::WORDS_403,
             _ => &denial::BARE_403,
         },
         400 => match (error, body) {
@@ -273,8 +276,15 @@ fn speaks_of_arguments(said: &str) -> bool {
         .any(|words| said.contains(words))
 }
 
+/// Members that an object about a denial may have besides `error`; any other makes it a record of the tool.
+const OF_DENIALS: [&str; 9] =
+    ["error", "error_description", "message", "detail", "reason", "status", "code", "scope", "required_scopes"];
+
 /// An object with a member `error`, and nothing that contradicts it.
 fn of_error_object(value: &Value) -> Option<&'static Shape> {
+    if !value.as_object()?.keys().all(|name| OF_DENIALS.contains(&name.as_str())) {
+        return None;
+    }
     match value.get("error")?.as_str()? {
         "forbidden" | "insufficient_scope" | "access_denied" => Some(&denial::ERROR_FORBIDDEN),
         "unauthorized" | "invalid_token" => Some(&denial::ERROR_UNAUTHORIZED),

@@ -48,7 +48,9 @@ impl Sightings<'_> {
     /// Concludes from what was seen.
     pub fn visibility(&self) -> Visibility {
         let is_denied_as_absent = self.called.is_some_and(|called| called.observed() == Observed::NoTool);
-        let is_like_random = match (self.called, self.random) {
+        // An answer that is not about the tool, such as that of a rate limit, says nothing.
+        let told = self.random.filter(|random| matches!(random.observed(), Observed::NoTool | Observed::Forbidden));
+        let is_like_random = match (self.called, told) {
             (Some(called), Some(random)) => called.shape == random.shape && called.status == random.status,
             _ => false,
         };
@@ -57,7 +59,13 @@ impl Sightings<'_> {
             (_, Some(true)) if is_denied_as_absent || is_like_random => Visibility::Masked,
             (_, Some(true)) => Visibility::Hidden,
             // A call that the server answers in another way than that of a random name proves that the tool exists.
-            (Some(false), _) if self.random.is_some() && self.called.is_some() && !is_like_random => Visibility::Hidden,
+            (Some(false), _)
+                if told.is_some()
+                    && self.called.is_some_and(|called| called.verdict().is_some())
+                    && !is_like_random =>
+            {
+                Visibility::Hidden
+            }
             (Some(false), Some(false)) if is_like_random || is_denied_as_absent => Visibility::Absent,
             _ => Visibility::CannotTell,
         }

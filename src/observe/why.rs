@@ -200,6 +200,8 @@ impl Candidate {
             | Cause::Signature
             | Cause::Revoked
             | Cause::ToolHidden => Certainty::Inferred,
+            // The server forbids the call, but does not say that it is about permissions.
+            Cause::Permission | Cause::NoToken if observation.shape == &denial::BARE_403 => Certainty::Inferred,
             _ if observation.is_inferred() => Certainty::Inferred,
             _ => Certainty::Stated,
         }
@@ -218,30 +220,67 @@ impl Candidate {
     }
 }
 
-/// Words by which servers name the fault of a token, in lower case, with the cause they state.
-const STATED: [(&str, Cause); 16] = [
-    ("expired", Cause::Expired),
-    ("\"exp\" claim", Cause::Expired),
-    ("not active", Cause::NotYetValid),
+/// Phrases of libraries and servers that name the fault of a token, in lower case, with the cause they state. A single
+/// word such as "issuer" states nothing.
+const STATED: [(&str, Cause); 42] = [
+    ("token expired", Cause::Expired),
+    ("token has expired", Cause::Expired),
+    ("token is expired", Cause::Expired),
+    ("jwt expired", Cause::Expired),
+    ("jwt is expired", Cause::Expired),
+    ("expired token", Cause::Expired),
+    ("signature has expired", Cause::Expired),
+    ("\"exp\" claim timestamp", Cause::Expired),
+    ("exp claim", Cause::Expired),
     ("not yet valid", Cause::NotYetValid),
-    ("\"nbf\" claim", Cause::NotYetValid),
-    ("audience", Cause::Audience),
+    ("jwt not active", Cause::NotYetValid),
+    ("token not active", Cause::NotYetValid),
+    ("\"nbf\" claim timestamp", Cause::NotYetValid),
+    ("nbf claim", Cause::NotYetValid),
+    ("invalid audience", Cause::Audience),
+    ("audience invalid", Cause::Audience),
+    ("audience mismatch", Cause::Audience),
+    ("wrong audience", Cause::Audience),
+    ("unexpected audience", Cause::Audience),
+    ("audience doesn't match", Cause::Audience),
+    ("audience_mismatch", Cause::Audience),
     ("\"aud\" claim", Cause::Audience),
     ("aud claim", Cause::Audience),
-    ("issuer", Cause::Issuer),
+    ("invalid issuer", Cause::Issuer),
+    ("issuer invalid", Cause::Issuer),
+    ("issuer mismatch", Cause::Issuer),
+    ("wrong issuer", Cause::Issuer),
+    ("unexpected issuer", Cause::Issuer),
+    ("issuer_mismatch", Cause::Issuer),
     ("\"iss\" claim", Cause::Issuer),
     ("iss claim", Cause::Issuer),
-    ("signature", Cause::Signature),
+    ("invalid signature", Cause::Signature),
+    ("bad_signature", Cause::Signature),
+    ("signature mismatch", Cause::Signature),
+    ("signature verification failed", Cause::Signature),
+    ("\"alg\" (algorithm) header", Cause::Signature),
+    ("token revoked", Cause::Revoked),
+    ("token is revoked", Cause::Revoked),
+    ("has been revoked", Cause::Revoked),
+    ("jwt malformed", Cause::NotAnAccessToken),
+    ("malformed token", Cause::NotAnAccessToken),
+    ("not enough segments", Cause::NotAnAccessToken),
+];
+
+/// Descriptions that are a reason's code alone, as our own server writes them.
+const CODES: [(&str, Cause); 4] = [
+    ("expired", Cause::Expired),
+    ("not_yet_valid", Cause::NotYetValid),
     ("revoked", Cause::Revoked),
     ("malformed", Cause::NotAnAccessToken),
-    ("not enough segments", Cause::NotAnAccessToken),
-    ("algorithm", Cause::Signature),
 ];
 
 /// Returns the code of a reason that a server's answer states, for comparisons with an expectation; `None` if it states
 /// none. `has_token` says whether the request carried a token.
 pub fn reason_code(observation: &Observation, has_token: bool) -> Option<&'static str> {
     match observation.observed() {
+        // The status alone may be about anything.
+        Observed::Forbidden if observation.shape == &denial::BARE_403 => None,
         Observed::Forbidden => Some("permission_missing"),
         Observed::NoTool => Some("unknown_tool"),
         Observed::Refused if !has_token => Some("missing_token"),
@@ -259,6 +298,9 @@ pub fn reason_code(observation: &Observation, has_token: bool) -> Option<&'stati
 /// Returns the cause that the server's own words state.
 fn stated(observation: &Observation) -> Option<Cause> {
     let said = observation.said.as_deref()?.to_lowercase();
+    if let Some((_, cause)) = CODES.iter().find(|(code, _)| said == *code) {
+        return Some(*cause);
+    }
     // One text for every fault states none: "invalid, expired, or …" lists what may be the case.
     if said.contains(" or ") {
         return None;
@@ -344,6 +386,15 @@ impl Why {
         }
         match question.metadata {
             Some(metadata) => {
+                let is_other = |url: &str, resource: &str| !url.starts_with(resource.trim_end_matches('/'));
+                if let (Some(url), Some(resource)) = (question.url, &metadata.resource)
+                    && is_other(url, resource)
+                {
+                    self.findings.push(
+                        "the server's metadata name another resource than the URL, which clients must not use (RFC 9728 §3.3)"
+                            .to_owned(),
+                    );
+                }
                 if let Some(resource) = &metadata.resource {
                     self.notes.push(format!("resource of the server: {}", text::name(resource, TEXT)));
                 }
@@ -477,6 +528,25 @@ fn candidates(question: &Question<'_>) -> Vec<Candidate> {
 
 fn forbidden(question: &Question<'_>) -> Vec<Candidate> {
     let observation = question.observation;
+    // A status alone may be about anything: the token is looked at first.
+    if observation.shape == &denial::BARE_403 {
+        let Some(token) = question.token else { return refused(question) };
+        let mut found: Vec<Candidate> = times(question, token)
+            .into_iter()
+            .chain(form(question, token))
+            .chain(rules_here(question, token))
+            .collect();
+        if !found.is_empty() {
+            found.extend(scopes(question));
+            return found;
+        }
+    }
+    scopes(question)
+}
+
+/// What a forbidden call lacks.
+fn scopes(question: &Question<'_>) -> Vec<Candidate> {
+    let observation = question.observation;
     let held = question.token.map(granted).unwrap_or_default();
     let by_policy = || -> Vec<String> {
         let Some(Reason::PermissionMissing { needs, .. }) = question.prediction.and_then(Decision::reason) else {
@@ -530,12 +600,11 @@ fn forbidden(question: &Question<'_>) -> Vec<Candidate> {
 fn no_tool(question: &Question<'_>) -> Candidate {
     let tool = question.tool.map_or_else(|| "the tool".to_owned(), |tool| text::name(tool, 64));
     match question.visibility {
-        Some(Visibility::Hidden | Visibility::Masked) => Candidate::new(
-            Cause::ToolHidden,
-            format!("{tool} exists, because another token sees it, but the server hides it from this one"),
-        )
-        .has(held_text(question))
-        .ask_for("the scopes or roles for this tool from its owner"),
+        Some(Visibility::Hidden | Visibility::Masked) => {
+            Candidate::new(Cause::ToolHidden, format!("{tool} exists, but the server hides it from this token"))
+                .has(held_text(question))
+                .ask_for("the scopes or roles for this tool from its owner")
+        }
         Some(Visibility::Absent) => {
             Candidate::new(Cause::ToolMissing, format!("the server has no tool {tool}: no token at hand sees it"))
         }

@@ -28,7 +28,7 @@ impl RowSeen {
         GridCell {
             prediction: None,
             listed: self.listed.as_ref().map(|listed| listed.has(tool)),
-            observation: answer.map(|(_, answer)| answer.clone()).or_else(|| self.refused.clone()),
+            observation: answer.map(|(_, answer)| answer.clone()),
         }
     }
 }
@@ -64,9 +64,6 @@ pub async fn call_each(
     bound: Duration,
     row: &mut RowSeen,
 ) -> Result<(), Stopped> {
-    if row.refused.is_some() {
-        return Ok(());
-    }
     let mut connection: Option<Connection> = None;
     for tool in tools {
         if connection.as_ref().is_none_or(|open| !open.is_open()) {

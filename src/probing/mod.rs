@@ -10,10 +10,10 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 use zeroize::Zeroizing;
 
-use crate::auth::{NumericDate, TokenId};
+use crate::auth::{NumericDate, TokenId, Verdict};
 use crate::lab::drill::Drill;
-use crate::lab::probe::{Card, Carried, Degree, Extra, GOOD, Model, PROBES, Probe, Row};
-use crate::observe::{NoAnswer, Observation, Observed, Reply};
+use crate::lab::probe::{Card, Carried, Degree, Extra, GOOD, Mark, Model, PROBES, Probe, Row, is_refusal};
+use crate::observe::{Observation, Observed, Reply};
 use crate::target::{Called, Carriage, Connection, Dialect, Listed, OpenError, Target, TargetError};
 use crate::text::material::Metadata;
 use crate::text::{self, Span};
@@ -55,6 +55,8 @@ pub enum Stopped {
     NotAccepted(Box<(Reply, Option<String>)>),
     /// The tool is not in the list.
     NoSuchTool(Box<Listed>),
+    /// No tool is declared as read-only, and the list is given to everybody: it says nothing about tokens.
+    PublicList,
 }
 
 impl From<TargetError> for Stopped {
@@ -93,42 +95,79 @@ struct Prober<'a> {
     requests: usize,
 }
 
+/// An answer to a probe.
+struct Asked {
+    reply: Reply,
+    /// Whether it came before the call: to the handshake.
+    is_early: bool,
+}
+
 impl Prober<'_> {
+    /// How long the answer to one request may take.
+    fn bound(&self) -> Duration {
+        self.target.timeout.unwrap_or(BOUND)
+    }
+
     /// Makes the whole request with a token: handshake, and the call or the list.
-    async fn ask(&mut self, carriage: &Carriage) -> Result<Reply, TargetError> {
+    async fn ask(&mut self, carriage: &Carriage) -> Result<Asked, TargetError> {
         let connection = match Connection::open(self.target, carriage, &self.dialect).await {
             Ok(connection) => connection,
             Err(OpenError::Target(error)) => return Err(error),
             Err(OpenError::Server(refused)) => {
                 self.requests += 1;
-                return Ok(refused.reply);
+                return Ok(Asked { reply: refused.reply, is_early: true });
             }
         };
         let reply = self.request(&connection).await;
         self.requests += connection.sent();
         connection.close().await;
-        Ok(reply)
+        Ok(Asked { reply, is_early: false })
     }
 
     async fn request(&self, connection: &Connection) -> Reply {
         match &self.tool {
-            Some((tool, arguments)) => connection.call(tool, arguments.clone(), BOUND).await.reply,
-            None => connection.list(BOUND).await.0.reply,
+            Some((tool, arguments)) => connection.call(tool, arguments.clone(), self.bound()).await.reply,
+            None => connection.list(self.bound()).await.0.reply,
         }
     }
 
     /// Like [`Prober::ask`]; waits once if the server limits the rate.
-    async fn ask_patiently(&mut self, carriage: &Carriage) -> Result<Observation, TargetError> {
-        let first = self.ask(carriage).await?;
-        let observation = Observation::of(&first);
+    async fn ask_patiently(&mut self, carriage: &Carriage) -> Result<(Observation, bool), TargetError> {
+        let Asked { reply, is_early } = self.ask(carriage).await?;
+        let observation = Observation::of(&reply);
         if observation.observed() != Observed::Throttled {
-            return Ok(observation);
+            return Ok((observation, is_early));
         }
-        let wanted = first.ok().and_then(|answer| answer.http?.retry_after?.trim().parse().ok());
+        let wanted = reply.ok().and_then(|answer| answer.http?.retry_after?.trim().parse().ok());
         let pause = Duration::from_secs(wanted.unwrap_or(1)).min(LONGEST_PAUSE);
         tokio::time::sleep(pause).await;
-        Ok(Observation::of(&self.ask(carriage).await?))
+        let Asked { reply, is_early } = self.ask(carriage).await?;
+        Ok((Observation::of(&reply), is_early))
     }
+
+    /// Tries a token in every way: with the whole request, and if the handshake is refused, with the call alone, as a
+    /// client does that was let in with another token. A server that only guards its front door is open.
+    async fn try_token(&mut self, good: &Connection, carriage: &Carriage) -> Result<Tried, TargetError> {
+        let (observation, is_early) = self.ask_patiently(carriage).await?;
+        if is_early
+            && is_refusal(&observation)
+            && let Some(Called { reply, .. }) = good.repeat(self.target, carriage, true).await?
+        {
+            self.requests += 1;
+            let alone = Observation::of(&reply);
+            if alone.verdict() == Some(Verdict::Allowed) {
+                return Ok(Tried { observation: alone, is_alone: true });
+            }
+        }
+        Ok(Tried { observation, is_alone: false })
+    }
+}
+
+/// The answer to a token.
+struct Tried {
+    observation: Observation,
+    /// Whether it was accepted with the call alone, after the handshake had refused it.
+    is_alone: bool,
 }
 
 /// Makes a probe. `each` is called with every line as soon as it is known.
@@ -145,7 +184,8 @@ pub async fn probe(
         Err(OpenError::Target(error)) => return Err(error.into()),
         Err(OpenError::Server(refused)) => return Err(not_accepted(refused.reply, None)),
     };
-    let (listing, listed) = connection.list(BOUND).await;
+    let bound = target.timeout.unwrap_or(BOUND);
+    let (listing, listed) = connection.list(bound).await;
     let Some(listed) = listed else { return Err(not_accepted(listing.reply, None)) };
     let tool = match request.tool {
         Some(name) => {
@@ -164,8 +204,12 @@ pub async fn probe(
     let mut prober = Prober { target, dialect: connection.dialect(), tool, requests: connection.sent() };
     let reply = prober.request(&connection).await;
     let first = Observation::of(&reply);
-    if first.verdict() != Some(crate::auth::Verdict::Allowed) {
+    if first.verdict() != Some(Verdict::Allowed) {
         return Err(not_accepted(reply, name.as_deref()));
+    }
+    // A list that everybody may read says nothing about tokens.
+    if name.is_none() && is_public(&mut prober).await? {
+        return Err(Stopped::PublicList);
     }
     let seen = &connection.seen;
     let server = format!("{} {} · MCP {}", seen.name, seen.version, seen.protocol);
@@ -185,36 +229,32 @@ pub async fn probe(
     {
         card.skew = skew;
     }
-    for probe in PROBES.iter().filter(|probe| probe.is_quick || !request.is_quick) {
+    let good_answer = first.observed();
+    for (n, probe) in PROBES.iter().filter(|probe| probe.is_quick || !request.is_quick).enumerate() {
         let degree = degree(probe, request);
+        let model = model.for_probe(n);
         let carried = match probe.degree {
             Degree::Allowance => probe.make(&model.at_instant(now().plus(card.skew))),
-            _ => probe.make(model),
+            _ => probe.make(&model),
         };
         let carried = carried.filter(|carried| carriage(carried).can_be_sent());
-        let observation = match &carried {
-            _ if probe.name == GOOD => Some(first.clone()),
-            Some(carried) => Some(prober.ask_patiently(&carriage(carried)).await?),
+        let tried = match &carried {
+            _ if probe.name == GOOD => Some(Tried { observation: first.clone(), is_alone: false }),
+            Some(carried) => Some(prober.try_token(&connection, &carriage(carried)).await?),
             None => None,
         };
-        let row = Row::new(probe, degree, carried.as_ref().and_then(token_id), observation);
+        let is_alone = tried.as_ref().is_some_and(|tried| tried.is_alone);
+        let observation = tried.map(|tried| tried.observation);
+        let token_id = carried.as_ref().and_then(token_id);
+        let row = Row { is_alone, ..Row::new(probe, degree, token_id, observation, good_answer) };
         each(&row);
         card.rows.push(row);
     }
     if !request.is_quick {
-        card.extras = sessions(&connection, request, &prober).await?;
-        // A server that refuses every token after a while would look sound.
-        let again = prober.ask_patiently(&good).await?;
-        if again.verdict() != Some(crate::auth::Verdict::Allowed) {
-            card.extras.push(Extra {
-                group: "good",
-                name: "good token again",
-                degree: Degree::Must,
-                found: format!("at the end, the good token was not accepted any longer: {again}"),
-                is_sound: None,
-            });
-        }
+        card.extras = sessions(&connection, request).await?;
+        card.extras.extend(other_revision(request, &mut prober).await?);
     }
+    card.extras.extend(doubts(&mut prober, &good).await?);
     card.conclude();
     card.requests = prober.requests + connection.sent();
     connection.close().await;
@@ -238,61 +278,122 @@ fn degree(probe: &Probe, request: &Request<'_>) -> Degree {
     if is_bound && is_essential.contains(&probe.name) { Degree::Must } else { probe.degree }
 }
 
-/// Tries to use and to end the session of the good token with other ones.
-async fn sessions(
-    connection: &Connection,
-    request: &Request<'_>,
-    prober: &Prober<'_>,
-) -> Result<Vec<Extra>, TargetError> {
-    let (Some(session), Some((tool, arguments))) = (connection.session(), &prober.tool) else { return Ok(Vec::new()) };
-    let model = request.model;
-    let arguments = Value::Object(arguments.clone());
-    let other = model.signed(&model.with("sub", json!("another-user")));
-    let expired = model.signed(&model.with("exp", model.at(-Span::HOUR)));
+/// What makes the whole card doubtful: a good token that is no longer accepted, or a tool that was not called.
+async fn doubts(prober: &mut Prober<'_>, good: &Carriage) -> Result<Vec<Extra>, TargetError> {
+    let doubt = |name, found| Extra { group: "good", name, degree: Degree::Must, found, is_sound: None };
     let mut found = Vec::new();
-    let tries: [(&'static str, Degree, Option<Carriage>, bool); 6] = [
-        ("a session without a token", Degree::Must, Some(Carriage::default()), true),
-        ("a session with a damaged token", Degree::Must, Some(Carriage::bearer(Some("garbage"))), true),
-        ("a session with an expired token", Degree::Must, expired.map(|token| Carriage::bearer(Some(&token))), true),
-        (
-            "a session with another user's token",
-            Degree::Should,
-            other.as_ref().map(|token| Carriage::bearer(Some(token))),
-            true,
-        ),
-        (
-            "a session ended with another user's token",
-            Degree::Should,
-            other.as_ref().map(|token| Carriage::bearer(Some(token))),
-            false,
-        ),
-        ("a session ended without a token", Degree::Must, Some(Carriage::default()), false),
-    ];
-    for (name, degree, carriage, is_call) in tries {
-        let Some(carriage) = carriage else { continue };
-        let call = is_call.then_some((tool.as_str(), &arguments));
-        let Called { reply, .. } = connection.intrude(request.target, &carriage, &session, call).await?;
+    // A server that refuses every token after a while would look sound.
+    let (again, _) = prober.ask_patiently(good).await?;
+    if again.verdict() != Some(Verdict::Allowed) {
+        let sentence = format!("at the end, the good token was not accepted any longer: {again}");
+        found.push(doubt("good token again", sentence));
+    }
+    if prober.tool.is_none() {
+        let sentence =
+            "the server declares no tool as read-only, so only the list was asked for; name a tool with --tool";
+        found.push(doubt("no tool was called", sentence.to_owned()));
+    }
+    Ok(found)
+}
+
+/// Whether the list of tools is given without a token.
+async fn is_public(prober: &mut Prober<'_>) -> Result<bool, TargetError> {
+    let (anonymous, _) = prober.ask_patiently(&Carriage::default()).await?;
+    Ok(anonymous.verdict() == Some(Verdict::Allowed))
+}
+
+/// Tries to use and to end the session of the good token with another user's, and to end it without one.
+async fn sessions(connection: &Connection, request: &Request<'_>) -> Result<Vec<Extra>, TargetError> {
+    let (target, model) = (request.target, request.model);
+    if connection.session().is_none() {
+        return Ok(Vec::new());
+    }
+    let other = model.signed(&model.with("sub", json!("another-user")));
+    let other = other.map(|token| Carriage::bearer(Some(&token)));
+    let mut found = Vec::new();
+    if let Some(other) = &other
+        && let Some(Called { reply, .. }) = connection.repeat(target, other, true).await?
+    {
         let observation = Observation::of(&reply);
-        let accepted = match (&reply, is_call) {
-            (Ok(answer), false) => answer.http.as_ref().map(|http| (200..300).contains(&http.status)),
-            (Err(NoAnswer::Closed(_)), _) => None,
-            _ if crate::lab::probe::is_refusal(&observation) => Some(false),
-            _ => observation.verdict().map(|verdict| verdict == crate::auth::Verdict::Allowed),
+        let accepted = match observation.verdict() {
+            _ if is_refusal(&observation) => Some(false),
+            verdict => verdict.map(|verdict| verdict == Verdict::Allowed),
         };
         found.push(Extra {
             group: "session",
-            name,
-            degree,
-            found: match (accepted, is_call) {
-                (Some(true), false) => "the server ended the session".to_owned(),
-                (Some(true), true) => "the server ran the tool in the session".to_owned(),
+            name: "used with another user's token",
+            degree: Degree::Should,
+            found: match accepted {
+                Some(true) => "the server ran the tool in the session of another user".to_owned(),
                 _ => observation.to_string(),
             },
             is_sound: accepted.map(|accepted| !accepted),
         });
     }
+    let ends = [
+        ("ended with another user's token", Degree::Should, other),
+        ("ended without a token", Degree::Must, Some(Carriage::default())),
+    ];
+    for (name, degree, carriage) in ends {
+        let Some(carriage) = carriage else { continue };
+        let Some(Called { reply, .. }) = connection.end_with(target, &carriage).await? else { continue };
+        let status = reply.as_ref().ok().and_then(|answer| answer.http.as_ref()).map(|http| http.status);
+        let ended = match status {
+            Some(200..=299) => Some(true),
+            Some(400..=499) => Some(false),
+            _ => None,
+        };
+        found.push(Extra {
+            group: "session",
+            name,
+            degree,
+            found: match ended {
+                Some(true) => "the server ended the session".to_owned(),
+                _ => Observation::of(&reply).to_string(),
+            },
+            is_sound: ended.map(|ended| !ended),
+        });
+    }
     Ok(found)
 }
+
+/// Makes the most important probes with the other family of the protocol, if the server speaks it too: its guard may
+/// stand before one of them only.
+async fn other_revision(request: &Request<'_>, prober: &mut Prober<'_>) -> Result<Vec<Extra>, TargetError> {
+    let usual = prober.dialect.clone();
+    prober.dialect = match &usual {
+        Dialect::Discovery(_) => Dialect::Handshake(LATEST_HANDSHAKE.to_owned()),
+        _ => Dialect::Discovery(LATEST_DISCOVERY.to_owned()),
+    };
+    let (good, _) = prober.ask_patiently(&Carriage::bearer(Some(&request.model.good))).await?;
+    let mut found = Vec::new();
+    if good.verdict() == Some(Verdict::Allowed) {
+        let essential =
+            PROBES.iter().filter(|probe| probe.is_quick && probe.degree == Degree::Must && probe.name != GOOD);
+        for probe in essential {
+            let Some(carried) = probe.make(request.model) else { continue };
+            let (observation, _) = prober.ask_patiently(&carriage(&carried)).await?;
+            let row = Row::new(probe, probe.degree, None, Some(observation), good.observed());
+            found.push(Extra {
+                group: "other revision",
+                name: probe.name,
+                degree: probe.degree,
+                found: format!("{}: {}", row.mark.words(), row.came()),
+                is_sound: match row.mark {
+                    Mark::Sound => Some(true),
+                    Mark::Accepted | Mark::Refused => Some(false),
+                    _ => None,
+                },
+            });
+        }
+    }
+    prober.dialect = usual;
+    Ok(found)
+}
+
+/// The latest revisions of the two families of the protocol.
+const LATEST_HANDSHAKE: &str = "2025-11-25";
+const LATEST_DISCOVERY: &str = "2026-07-28";
 
 /// Makes the calls that a drill asks for, each at its time, with one connection as long as it holds.
 pub async fn drill(
@@ -329,7 +430,7 @@ pub async fn drill(
         if let Some(open) = &connection {
             // Connecting may have taken a while.
             let at = drill.call_at(now()).unwrap_or(at);
-            let called = open.call(tool, arguments.clone(), BOUND).await;
+            let called = open.call(tool, arguments.clone(), target.timeout.unwrap_or(BOUND)).await;
             drill.record_observed(at, &Observation::of(&called.reply));
         }
     }
@@ -368,9 +469,9 @@ pub async fn boundary(
     let mut prober = Prober { target, dialect: Dialect::Auto, tool, requests: 0 };
     let mut found = Boundary { accepted: None, refused: None, tries: 0, skew: Span::ZERO };
     // By whose clock the tokens expire: a good answer shows it.
-    let reply = prober.ask(&Carriage::bearer(Some(&model.good))).await?;
+    let Asked { reply, .. } = prober.ask(&Carriage::bearer(Some(&model.good))).await?;
     let good = Observation::of(&reply);
-    if good.verdict() != Some(crate::auth::Verdict::Allowed) {
+    if good.verdict() != Some(Verdict::Allowed) {
         return Err(Stopped::NotAccepted(Box::new((reply, Some(call.0.to_owned())))));
     }
     if let Some(skew) = good.date.map(|date| date.since(now().whole_second())).filter(|skew| skew.abs() > Span::SECOND)
@@ -411,10 +512,10 @@ async fn try_at(
     claims.insert(claim.to_owned(), time.whole_second().json_number());
     claims.insert("iat".to_owned(), at.plus(-span).plus(-Span::HOUR).whole_second().json_number());
     let token = model.signed(&Value::Object(claims).to_string()).unwrap_or_default();
-    let reply = prober.ask(&Carriage::bearer(Some(&token))).await?;
+    let Asked { reply, .. } = prober.ask(&Carriage::bearer(Some(&token))).await?;
     found.tries += 1;
     let accepted = match Observation::of(&reply).verdict() {
-        Some(crate::auth::Verdict::Allowed) => true,
+        Some(Verdict::Allowed) => true,
         Some(_) => false,
         None => {
             return Err(Stopped::NotAccepted(Box::new((reply, prober.tool.as_ref().map(|(name, _)| name.clone())))));

@@ -6,13 +6,13 @@ use std::process::Stdio;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use reqwest::Method;
 use rmcp::model::{
     CallToolRequestParams, CallToolResponse, ClientConfig, Implementation, PaginatedRequestParams,
     ProgressNotificationParam, ProtocolVersion,
 };
 use rmcp::service::{ClientInitializeError, NotificationContext, RunningService, ServiceError};
 use rmcp::transport::TokioChildProcess;
+use rmcp::transport::common::client_side_sse::SseRetryPolicy;
 use rmcp::transport::streamable_http_client::{StreamableHttpClientTransport, StreamableHttpClientTransportConfig};
 use rmcp::{ClientHandler, ClientLifecycleMode, ClientServiceExt as _, RoleClient};
 use serde_json::{Map, Value, json};
@@ -24,7 +24,7 @@ use tokio::time::timeout;
 use super::carriage::Carriage;
 use super::tool_list::{self, Listed};
 use super::wire::{Wire, cause};
-use super::{CONNECT_TIMEOUT, Place, Target, TargetError};
+use super::{Place, Target, TargetError};
 use crate::clock::{Clock as _, SystemClock};
 use crate::observe::{Answer, Body, NoAnswer, Reply};
 use crate::text;
@@ -135,6 +135,16 @@ impl ClientHandler for Handler {
     }
 }
 
+/// A stream that the server closes is opened again a few times, with a pause.
+#[derive(Debug)]
+struct Reconnects;
+
+impl SseRetryPolicy for Reconnects {
+    fn retry(&self, current_times: usize) -> Option<Duration> {
+        (current_times < 3).then(|| Duration::from_secs(1))
+    }
+}
+
 /// A connection with one token. Dropping it ends the session.
 pub struct Connection {
     service: RunningService<RoleClient, Handler>,
@@ -173,9 +183,10 @@ impl Connection {
                 let mut config = StreamableHttpClientTransportConfig::with_uri(url.as_str());
                 config.allow_stateless = true;
                 config.reinit_on_expired_session = true;
+                config.retry_config = Arc::new(Reconnects);
                 let transport = StreamableHttpClientTransport::with_client(wire.clone(), config);
                 let service = handler.serve_with_lifecycle(transport, lifecycle(dialect));
-                let service = timeout(CONNECT_TIMEOUT, Box::pin(service));
+                let service = timeout(target.connect_bound(), Box::pin(service));
                 (Some(wire), url.to_string(), service.await)
             }
             Place::Command(command) => {
@@ -198,7 +209,7 @@ impl Connection {
                 };
                 reader = errors.map(|errors| tokio::spawn(keep_tail(errors, Arc::clone(&stderr))));
                 let service = handler.serve_with_lifecycle(transport, lifecycle(dialect));
-                let service = timeout(CONNECT_TIMEOUT, Box::pin(service));
+                let service = timeout(target.connect_bound(), Box::pin(service));
                 (None, String::new(), service.await)
             }
         };
@@ -218,7 +229,7 @@ impl Connection {
                     (None, error) => Err(silence(&error)),
                 });
             }
-            Err(_) => return failed(Err(NoAnswer::TimedOut(CONNECT_TIMEOUT))),
+            Err(_) => return failed(Err(NoAnswer::TimedOut(target.connect_bound()))),
         };
         let info = service.peer().peer_info();
         let server = info.as_ref().and_then(|info| info.server_info.as_ref());
@@ -353,28 +364,32 @@ impl Connection {
         self.wire.as_ref().map_or(0, |wire| wire.recorded().sent)
     }
 
-    /// Calls a tool under a session that another token opened, or tries to end it, with the token of `carriage`.
-    pub async fn intrude(
+    /// Sends the last call again with another token, without a handshake of its own: in the session of this connection, or
+    /// without a session. `None` if nothing was called over HTTP.
+    pub async fn repeat(
         &self,
         target: &Target,
         carriage: &Carriage,
-        session: &str,
-        call: Option<(&str, &Value)>,
-    ) -> Result<Called, TargetError> {
+        keeps_session: bool,
+    ) -> Result<Option<Called>, TargetError> {
+        let Some(call) = self.wire.as_ref().and_then(|wire| wire.recorded().call.clone()) else { return Ok(None) };
         let clock = SystemClock::new();
         let wire = Wire::new(target, carriage)?;
-        let version = Some(self.seen.protocol.as_str());
-        let (method, body) = match call {
-            Some((tool, arguments)) => {
-                let params = json!({ "name": tool, "arguments": arguments });
-                let request = json!({ "jsonrpc": "2.0", "id": 4711, "method": "tools/call", "params": params });
-                (Method::POST, Some(request.to_string()))
-            }
-            None => (Method::DELETE, None),
-        };
-        let sent = timeout(super::CALL_TIMEOUT, wire.raw(&method, &self.uri, Some(session), version, body)).await;
-        let reply = sent.unwrap_or(Err(NoAnswer::TimedOut(super::CALL_TIMEOUT)));
-        Ok(Called { reply, took: clock.monotonic() })
+        let bound = target.timeout.unwrap_or(super::CALL_TIMEOUT);
+        let sent = timeout(bound, wire.repeat(&self.uri, &call, keeps_session)).await;
+        let reply = sent.unwrap_or(Err(NoAnswer::TimedOut(bound)));
+        Ok(Some(Called { reply, took: clock.monotonic() }))
+    }
+
+    /// Tries to end the session of this connection with another token. `None` without a session.
+    pub async fn end_with(&self, target: &Target, carriage: &Carriage) -> Result<Option<Called>, TargetError> {
+        let Some(session) = self.session() else { return Ok(None) };
+        let clock = SystemClock::new();
+        let wire = Wire::new(target, carriage)?;
+        let bound = target.timeout.unwrap_or(super::CALL_TIMEOUT);
+        let sent = timeout(bound, wire.end(&self.uri, &session)).await;
+        let reply = sent.unwrap_or(Err(NoAnswer::TimedOut(bound)));
+        Ok(Some(Called { reply, took: clock.monotonic() }))
     }
 
     /// Ends the session, and waits for it only shortly.

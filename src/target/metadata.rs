@@ -15,6 +15,17 @@ const MAX_BODY: usize = 64 << 10;
 /// How long all attempts may take together.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
+/// Whether metadata describe an endpoint: their resource is its URL or a part of its origin (RFC 9728 §3.3). Others must
+/// not decide about a token, because a server could name the resource of somebody else.
+pub fn describes(metadata: &Metadata, target: &Target) -> bool {
+    let Place::Http(endpoint) = &target.place else { return false };
+    let resource = metadata.resource.as_deref().and_then(|resource| Url::parse(resource).ok());
+    resource.is_some_and(|resource| {
+        let path = resource.path().trim_end_matches('/');
+        resource.origin() == endpoint.origin() && endpoint.path().trim_end_matches('/').starts_with(path)
+    })
+}
+
 /// Fetches the metadata of a target: at the URL that its challenge names, if that is on the same origin, or else at the
 /// well-known places. `None` if it publishes none.
 pub async fn fetch_metadata(target: &Target, named: Option<&str>) -> Option<Metadata> {

@@ -25,7 +25,7 @@ use crate::text;
 
 pub use carriage::Carriage;
 pub use connection::{Called, Connection, Dialect, OpenError, Progress, ServerSeen, Unconnected};
-pub use metadata::fetch_metadata;
+pub use metadata::{describes, fetch_metadata};
 pub use tool_list::{Listed, example, listed_tools, summary};
 
 /// How long a call may take without `--timeout`.
@@ -48,6 +48,8 @@ pub struct Target {
     pub headers: Arc<[Header]>,
     /// Certificate authorities (PEM) to trust besides the system's.
     pub ca_file: Option<PathBuf>,
+    /// How long to wait for an answer; `None` for the default of what is asked.
+    pub timeout: Option<Duration>,
 }
 
 /// Where a server is.
@@ -74,13 +76,13 @@ pub enum TargetError {
     /// The text is not a URL.
     #[error("{} is not a URL: {why}", text::name(.url, SHOWN))]
     Url {
-        /// The text.
+        /// The text, unless it may contain a secret.
         url: String,
         /// The error in it.
         why: String,
     },
-    /// The URL has another scheme.
-    #[error("expected an http or https URL, got {}", text::name(.0, SHOWN))]
+    /// The URL has another scheme, which is this.
+    #[error("expected an http or https URL, got one with the scheme {}", text::name(.0, 32))]
     Scheme(String),
     /// The URL contains a user name or a password.
     #[error("the URL contains a user name or a password; give it as a header instead")]
@@ -165,7 +167,7 @@ impl Target {
     /// Creates a target at a URL.
     pub fn http(name: &str, url: &str, headers: Vec<Header>) -> Result<Self, TargetError> {
         let place = Place::Http(endpoint(url)?);
-        Ok(Self { name: name.into(), place, headers: headers.into(), ca_file: None })
+        Ok(Self { name: name.into(), place, headers: headers.into(), ca_file: None, timeout: None })
     }
 
     /// Creates a target that is started as a program.
@@ -173,7 +175,13 @@ impl Target {
         if command.first().is_none_or(|program| program.is_empty()) {
             return Err(TargetError::NoCommand);
         }
-        Ok(Self { name: name.into(), place: Place::Command(command.into()), headers: Arc::from([]), ca_file: None })
+        Ok(Self {
+            name: name.into(),
+            place: Place::Command(command.into()),
+            headers: Arc::from([]),
+            ca_file: None,
+            timeout: None,
+        })
     }
 
     /// Whether it is on this machine, so that calls need no confirmation.
@@ -192,6 +200,11 @@ impl Target {
             }
             _ => None,
         }
+    }
+
+    /// How long connecting may take.
+    pub fn connect_bound(&self) -> Duration {
+        self.timeout.unwrap_or(CONNECT_TIMEOUT).min(CONNECT_TIMEOUT)
     }
 
     /// Whether a header of its own carries the credentials.
@@ -219,10 +232,13 @@ impl fmt::Display for Place {
 }
 
 fn endpoint(text: &str) -> Result<Url, TargetError> {
-    let invalid = |why: String| TargetError::Url { url: text.to_owned(), why };
+    // A password or a token in the wrong place must not be shown.
+    let is_secret = text.contains('@') || !text::read_token(text).tokens.is_empty();
+    let named = if is_secret { "the text" } else { text };
+    let invalid = |why: String| TargetError::Url { url: named.to_owned(), why };
     let url = Url::parse(text.trim()).map_err(|error| invalid(error.to_string()))?;
     if !["http", "https"].contains(&url.scheme()) {
-        return Err(TargetError::Scheme(text.to_owned()));
+        return Err(TargetError::Scheme(url.scheme().to_owned()));
     }
     if !url.username().is_empty() || url.password().is_some() {
         return Err(TargetError::Credentials);
@@ -237,7 +253,12 @@ fn endpoint(text: &str) -> Result<Url, TargetError> {
 fn is_loopback(url: &Url) -> bool {
     let host = url.host_str().unwrap_or_default();
     let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
-    host == "localhost" || address.is_ok_and(|address| address.is_loopback())
+    // The unspecified address reaches this machine too.
+    let is_own = |address: IpAddr| {
+        let address = address.to_canonical();
+        address.is_loopback() || address.is_unspecified()
+    };
+    host == "localhost" || address.is_ok_and(is_own)
 }
 
 /// A URL for display, without its query.

@@ -1,5 +1,8 @@
 //! Reads a list of tools as a server sent it. One tool that cannot be read does not spoil the list.
 
+use std::collections::HashSet;
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 
 use crate::gate::ports::ToolInfo;
@@ -23,13 +26,15 @@ impl Listed {
     /// Adds a further page.
     pub fn add(&mut self, page: Self) {
         self.unreadable += page.unreadable;
+        self.is_cut |= page.is_cut;
+        let mut known: HashSet<Arc<str>> = self.tools.iter().map(|tool| Arc::clone(&tool.name)).collect();
         for tool in page.tools {
             if self.tools.len() >= MOST {
                 self.is_cut = true;
                 break;
             }
             // A name that occurs twice can only be called once.
-            if self.tools.iter().all(|known| known.name != tool.name) {
+            if known.insert(Arc::clone(&tool.name)) {
                 self.tools.push(tool);
             }
         }
@@ -50,13 +55,11 @@ impl Listed {
 
 /// Reads one page of a list.
 pub fn listed_tools(result: &Value) -> Listed {
-    let mut listed = Listed::default();
-    for entry in result["tools"].as_array().into_iter().flatten() {
-        match tool(entry) {
-            Some(tool) => listed.add(Listed { tools: vec![tool], ..Listed::default() }),
-            None => listed.unreadable += 1,
-        }
-    }
+    let entries = result["tools"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let read: Vec<Option<ToolInfo>> = entries.iter().take(MOST).map(tool).collect();
+    let unreadable = read.iter().filter(|tool| tool.is_none()).count();
+    let mut listed = Listed { unreadable, is_cut: entries.len() > MOST, ..Listed::default() };
+    listed.add(Listed { tools: read.into_iter().flatten().collect(), ..Listed::default() });
     listed
 }
 
@@ -65,7 +68,7 @@ fn tool(entry: &Value) -> Option<ToolInfo> {
     let hints = &entry["annotations"];
     let title = entry["title"].as_str().or(hints["title"].as_str());
     let schema = match &entry["inputSchema"] {
-        schema @ Value::Object(_) => schema.clone(),
+        schema @ Value::Object(_) if is_bounded(schema) => schema.clone(),
         _ => json!({ "type": "object" }),
     };
     let example = example(&schema).to_string();
@@ -82,7 +85,6 @@ fn tool(entry: &Value) -> Option<ToolInfo> {
         is_idempotent: hint("idempotentHint").unwrap_or(false),
         schema,
     })
-    .map(|tool| ToolInfo { schema: bounded(tool.schema), ..tool })
 }
 
 /// Example arguments for a schema: its own example, or else a value for each required member.
@@ -90,15 +92,23 @@ pub fn example(schema: &Value) -> Value {
     if let Some(example) = schema["examples"].as_array().and_then(|all| all.first()).filter(|one| one.is_object()) {
         return example.clone();
     }
-    value_for(schema, schema, 0)
+    let mut left = MOST_VALUES;
+    value_for(schema, schema, 0, &mut left)
 }
+
+/// The most values of an example: a schema that refers to itself several times would make it grow without end.
+const MOST_VALUES: usize = 500;
 
 /// The deepest nesting for which an example is made.
 const DEEPEST: usize = 6;
 
-fn value_for(schema: &Value, root: &Value, depth: usize) -> Value {
+fn value_for(schema: &Value, root: &Value, depth: usize, left: &mut usize) -> Value {
+    if *left == 0 {
+        return Value::Null;
+    }
+    *left -= 1;
     let schema = match schema["$ref"].as_str().and_then(|at| root.pointer(at.strip_prefix('#')?)) {
-        Some(target) if depth < DEEPEST => return value_for(target, root, depth + 1),
+        Some(target) if depth < DEEPEST => return value_for(target, root, depth + 1, left),
         _ => schema,
     };
     for given in ["default", "const"] {
@@ -112,7 +122,7 @@ fn value_for(schema: &Value, root: &Value, depth: usize) -> Value {
     for several in ["anyOf", "oneOf", "allOf"] {
         let mut options = schema[several].as_array().into_iter().flatten();
         if let Some(option) = options.find(|option| option["type"] != "null").filter(|_| depth < DEEPEST) {
-            return value_for(option, root, depth + 1);
+            return value_for(option, root, depth + 1, left);
         }
     }
     let kind = match &schema["type"] {
@@ -127,7 +137,7 @@ fn value_for(schema: &Value, root: &Value, depth: usize) -> Value {
         Some("array") => {
             let least = schema["minItems"].as_u64().unwrap_or(0).min(8);
             match depth < DEEPEST {
-                true => (0..least).map(|_| value_for(&schema["items"], root, depth + 1)).collect(),
+                true => (0..least).map(|_| value_for(&schema["items"], root, depth + 1, left)).collect(),
                 false => json!([]),
             }
         }
@@ -135,7 +145,9 @@ fn value_for(schema: &Value, root: &Value, depth: usize) -> Value {
         _ if depth >= DEEPEST => json!({}),
         _ => {
             let required = schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str).take(64);
-            required.map(|name| (name.to_owned(), value_for(&schema["properties"][name], root, depth + 1))).collect()
+            required
+                .map(|name| (name.to_owned(), value_for(&schema["properties"][name], root, depth + 1, left)))
+                .collect()
         }
     }
 }
@@ -166,8 +178,8 @@ fn string_for(schema: &Value) -> String {
 /// The largest schema that is kept, in bytes of JSON.
 const LARGEST_SCHEMA: usize = 256 << 10;
 
-fn bounded(schema: Value) -> Value {
-    if schema.to_string().len() <= LARGEST_SCHEMA { schema } else { json!({ "type": "object" }) }
+fn is_bounded(schema: &Value) -> bool {
+    schema.to_string().len() <= LARGEST_SCHEMA
 }
 
 /// A schema's members in a phrase: `id: integer, note: string (optional)`.

@@ -13,10 +13,11 @@ use reqwest::header::{
 };
 use reqwest::redirect::Policy;
 use reqwest::{Certificate, Client, Method, Response, StatusCode, Url};
-use rmcp::model::{ClientJsonRpcMessage, ClientRequest, ErrorData, ServerJsonRpcMessage};
+use rmcp::model::{ClientJsonRpcMessage, ClientNotification, ClientRequest, ErrorData, ServerJsonRpcMessage};
 use rmcp::transport::streamable_http_client::{
     SseError, StreamableHttpClient, StreamableHttpError, StreamableHttpPostResponse,
 };
+use serde_json::{Value, json};
 use sse_stream::{Sse, SseStream};
 use tokio::sync::watch;
 
@@ -57,6 +58,15 @@ pub struct Recorded {
     pub session: Option<String>,
     /// How many requests were sent.
     pub sent: usize,
+    /// The last call, as it was sent, without what carries the token.
+    pub call: Option<SentCall>,
+}
+
+/// A call as it was sent: the headers of the protocol, and the body.
+#[derive(Clone)]
+pub struct SentCall {
+    headers: HeaderMap,
+    body: Value,
 }
 
 /// Why a message was not delivered; the record has the answer.
@@ -151,8 +161,19 @@ impl Wire {
         if let Some(session) = session.as_deref().and_then(|session| HeaderValue::from_str(session).ok()) {
             headers.insert(SESSION, session);
         }
-        let is_request = matches!(message, ClientJsonRpcMessage::Request(_));
-        self.recorded().sent += 1;
+        let id = match message {
+            ClientJsonRpcMessage::Request(request) => serde_json::to_value(&request.id).ok(),
+            _ => None,
+        };
+        {
+            let mut recorded = self.recorded();
+            recorded.sent += 1;
+            if matches!(message, ClientJsonRpcMessage::Request(request) if matches!(request.request, ClientRequest::CallToolRequest(_)))
+            {
+                let body = serde_json::to_value(message).unwrap_or_default();
+                recorded.call = Some(SentCall { headers: headers.clone(), body });
+            }
+        }
         let answer = match self.send(Method::POST, uri, headers, Some(body)).await {
             Ok(answer) => answer,
             Err(why) => return Err(self.fail(why)),
@@ -164,23 +185,28 @@ impl Wire {
         }
         if !status.is_success() {
             let text = read_text(answer, MAX_ERROR_BODY).await.unwrap_or_else(|(head, _)| head);
-            self.record(Ok(Answer { http: Some(head), body: Body::read(&text) }));
+            // The answer to a reply or a cancellation is not one to the call. The end of the handshake is part of it.
+            let is_handshake = matches!(message, ClientJsonRpcMessage::Notification(note) if matches!(note.notification, ClientNotification::InitializedNotification(_)));
+            if id.is_some() || is_handshake {
+                self.record(Ok(Answer { http: Some(head), body: Body::read(&text) }));
+            }
             return refused(message, session.is_some(), status, &text, opened);
         }
-        if !is_request {
-            return Ok(StreamableHttpPostResponse::Accepted);
-        }
+        let Some(id) = id else { return Ok(StreamableHttpPostResponse::Accepted) };
         match head.media_type.as_deref() {
             Some("text/event-stream") => {
                 // Until the response arrives, the record says that it did not.
                 self.recorded().reply = Some(Err(NoAnswer::Closed("the event stream ended early".to_owned())));
-                Ok(StreamableHttpPostResponse::Sse(events(answer, Some((self.clone(), head))), opened))
+                Ok(StreamableHttpPostResponse::Sse(events(answer, Some((self.clone(), head, id))), opened))
             }
             Some("application/json") => {
                 let text = match read_text(answer, MAX_BODY).await {
                     Ok(text) => text,
                     Err((_, why)) => return Err(self.fail(why)),
                 };
+                if !answers(&text, &id) {
+                    return Err(self.fail(NoAnswer::NotMcp("it answers with the id of another request".to_owned())));
+                }
                 self.record(Ok(Answer { http: Some(head), body: Body::read(&text) }));
                 let message = serde_json::from_str::<ServerJsonRpcMessage>(&text)?;
                 Ok(StreamableHttpPostResponse::Json(message, opened))
@@ -228,8 +254,25 @@ fn refused(
 
 type Stream = BoxStream<'static, Result<Sse, SseError>>;
 
-/// Returns the events of an answer. The response among them is recorded.
-fn events(answer: Response, record: Option<(Wire, HttpHead)>) -> Stream {
+/// The most messages that are read while one answer is awaited: notifications, and requests of the server.
+const MOST_MESSAGES: usize = 10_000;
+
+/// The shortest time until a stream is opened again, in milliseconds, whatever the server wants.
+const SHORTEST_RETRY: u64 = 1000;
+
+/// Whether a message is the response to a request. Some servers write its number as a string, or leave the ID of an
+/// error out.
+fn answers(text: &str, id: &Value) -> bool {
+    let Ok(message) = serde_json::from_str::<Value>(text.trim()) else { return true };
+    let written = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    match message.get("id") {
+        None | Some(Value::Null) => true,
+        Some(found) => written(found) == written(id),
+    }
+}
+
+/// Returns the events of an answer. The response with this ID among them is recorded.
+fn events(answer: Response, record: Option<(Wire, HttpHead, Value)>) -> Stream {
     let mut pending = 0;
     let bounded = answer.bytes_stream().map(move |chunk| {
         let chunk = chunk.map_err(|error| WireError(cause(&error)))?;
@@ -239,25 +282,35 @@ fn events(answer: Response, record: Option<(Wire, HttpHead)>) -> Stream {
         pending = if ends { chunk.len() } else { pending + chunk.len() };
         if pending > MAX_BODY { Err(WireError("an event is too large".to_owned())) } else { Ok(chunk) }
     });
-    let parsed = SseStream::from_bytes_stream(bounded);
-    let mut record = record;
-    parsed
+    let (mut record, mut messages) = (record, 0);
+    SseStream::from_bytes_stream(bounded)
         .map(move |event| {
-            match &event {
-                Ok(Sse { data: Some(data), .. }) => {
-                    let body = Body::read(data);
-                    if let Some((wire, head)) = record.take_if(|_| is_response(&body)) {
-                        wire.record(Ok(Answer { http: Some(head), body }));
-                    }
-                }
+            let mut event = match event {
+                Ok(event) => event,
                 Err(error) => {
-                    if let Some((wire, _)) = record.take() {
-                        wire.record(Err(NoAnswer::Closed(text::display_safe(&cause(error), 200))));
+                    if let Some((wire, ..)) = record.take() {
+                        wire.record(Err(NoAnswer::Closed(text::display_safe(&cause(&error), 200))));
                     }
+                    return Err(error);
                 }
-                Ok(_) => {}
+            };
+            event.retry = event.retry.map(|retry| retry.max(SHORTEST_RETRY));
+            let Some(data) = &event.data else { return Ok(event) };
+            messages += 1;
+            let is_awaited = record.as_ref().is_some_and(|(.., id)| answers(data, id));
+            let body = if is_awaited { Body::read(data) } else { Body::Empty };
+            if let Some((wire, head, _)) = record.take_if(|_| is_response(&body)) {
+                wire.record(Ok(Answer { http: Some(head), body }));
+            } else if messages > MOST_MESSAGES
+                && let Some((wire, ..)) = record.take()
+            {
+                wire.record(Err(NoAnswer::NotMcp("it sends messages without end instead of the answer".to_owned())));
             }
-            event
+            if messages > MOST_MESSAGES {
+                let error = WireError("too many messages".to_owned());
+                return Err(SseError::Body(Box::new(error)));
+            }
+            Ok(event)
         })
         .boxed()
 }
@@ -303,7 +356,12 @@ fn challenge(headers: &HeaderMap) -> Option<Challenge> {
     let values = headers.get_all(WWW_AUTHENTICATE);
     let all: Vec<Challenge> = values
         .iter()
-        .map(|value| parse_challenge(&String::from_utf8_lossy(value.as_bytes())).unwrap_or_default())
+        .map(|value| {
+            let value = String::from_utf8_lossy(value.as_bytes());
+            // Several challenges may share a header; the one for a bearer token is used.
+            let bearer = value.to_ascii_lowercase().find(", bearer ").and_then(|at| value.get(at + 2..));
+            parse_challenge(bearer.unwrap_or(&value)).unwrap_or_default()
+        })
         .collect();
     let bearer = all.iter().find(|challenge| challenge.scheme.eq_ignore_ascii_case("bearer"));
     bearer.or(all.first()).cloned()
@@ -352,7 +410,7 @@ pub(super) fn client(target: &Target) -> Result<Client, TargetError> {
             .referer(false)
             .retry(reqwest::retry::never())
             .tcp_nodelay(true)
-            .connect_timeout(Duration::from_secs(10));
+            .connect_timeout(target.connect_bound().min(Duration::from_secs(10)));
         // A proxy would see the token of a local connection.
         if is_local { builder.no_proxy() } else { builder }
     };
@@ -411,7 +469,8 @@ impl StreamableHttpClient for Wire {
         match (answer.status(), head.media_type.as_deref()) {
             (StatusCode::OK, Some("text/event-stream")) => {
                 // A stream that continues another one may deliver the response.
-                let record = is_resumed.then(|| (self.clone(), head));
+                let awaited = self.recorded().call.as_ref().map(|call| call.body["id"].clone());
+                let record = awaited.filter(|_| is_resumed).map(|id| (self.clone(), head, id));
                 Ok(events(answer, record))
             }
             _ => Err(Failure::ServerDoesNotSupportSse),
@@ -420,25 +479,36 @@ impl StreamableHttpClient for Wire {
 }
 
 impl Wire {
-    /// Sends one message under a session, outside the protocol's library, and returns the answer as received.
-    pub async fn raw(
-        &self,
-        method: &Method,
-        uri: &str,
-        session: Option<&str>,
-        version: Option<&str>,
-        body: Option<String>,
-    ) -> Reply {
+    /// Sends a call again that another client sent, with the token of this one, outside of the protocol's library. The
+    /// session is that of the other one, or none.
+    pub async fn repeat(&self, uri: &str, call: &SentCall, keeps_session: bool) -> Reply {
+        let mut headers = call.headers.clone();
+        if !keeps_session {
+            headers.remove(SESSION);
+        }
+        let mut body = call.body.clone();
+        // Some servers refuse an ID that was used before.
+        let id = json!(format!("again-{}", self.recorded().sent));
+        self.recorded().sent += 1;
+        body["id"] = id.clone();
+        let answer = self.send(Method::POST, uri, headers, Some(body.to_string())).await?;
+        self.read(answer, &id).await
+    }
+
+    /// Tries to end a session.
+    pub async fn end(&self, uri: &str, session: &str) -> Reply {
         let mut headers = HeaderMap::new();
-        headers.insert(ACCEPT, HeaderValue::from_static("application/json, text/event-stream"));
-        headers.extend(session.and_then(|id| HeaderValue::from_str(id).ok()).map(|id| (SESSION, id)));
-        let version = version.and_then(|version| HeaderValue::from_str(version).ok());
-        headers.extend(version.map(|version| (HeaderName::from_static("mcp-protocol-version"), version)));
-        let answer = self.send(method.clone(), uri, headers, body).await?;
+        headers.extend(HeaderValue::from_str(session).ok().map(|session| (SESSION, session)));
+        let answer = self.send(Method::DELETE, uri, headers, None).await?;
+        self.read(answer, &Value::Null).await
+    }
+
+    /// Reads the whole answer to a request with this ID.
+    async fn read(&self, answer: Response, id: &Value) -> Reply {
         let head = head_of(&answer);
-        if head.media_type.as_deref() == Some("text/event-stream") {
+        if head.media_type.as_deref() == Some("text/event-stream") && answer.status().is_success() {
             self.recorded().reply = Some(Err(NoAnswer::Closed("the event stream ended early".to_owned())));
-            let mut stream = events(answer, Some((self.clone(), head)));
+            let mut stream = events(answer, Some((self.clone(), head, id.clone())));
             while stream.next().await.is_some() {
                 if matches!(self.recorded().reply, Some(Ok(_))) {
                     break;

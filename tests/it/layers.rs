@@ -19,7 +19,7 @@ const MAY_IMPORT: [(&str, &[&str]); 22] = [
     ("report", &["auth", "text"]),
     ("lab", &["auth", "gate", "observe", "report", "text"]),
     ("endpoint", &["text"]),
-    ("observe", &["auth", "text"]),
+    ("observe", &["auth", "report", "text"]),
     ("target", &["observe", "auth", "clock", "gate", "text"]),
     ("probing", &["target", "lab", "gate", "observe", "auth", "text"]),
     // Of the modules that do I/O it uses only the error types; the next test checks that.

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use super::rows::{Degree, Probe, Wanted};
 use crate::auth::date::twice;
-use crate::auth::{NumericDate, TokenId};
+use crate::auth::{NumericDate, TokenId, Verdict};
 use crate::observe::{Observation, Observed};
 use crate::report::{Case, Report};
 use crate::text::{Span, words};
@@ -75,9 +75,7 @@ impl Mark {
 pub fn is_refusal(observation: &Observation) -> bool {
     match observation.observed() {
         Observed::Refused | Observed::Forbidden | Observed::NoTool | Observed::TooLarge => true,
-        Observed::Unclear | Observed::NotMcp => {
-            matches!(observation.status, Some(400 | 402 | 404 | 406..=407 | 409..=428 | 430..=499))
-        }
+        Observed::Unclear | Observed::NotMcp => observation.status == Some(400),
         _ => false,
     }
 }
@@ -95,6 +93,8 @@ pub struct Row {
     pub observation: Option<Observation>,
     /// What it means.
     pub mark: Mark,
+    /// Whether the token was accepted with the call alone, after the handshake had refused it.
+    pub is_alone: bool,
 }
 
 impl std::fmt::Debug for Probe {
@@ -104,15 +104,16 @@ impl std::fmt::Debug for Probe {
 }
 
 impl Row {
-    /// Creates the line of a probe from its answer.
+    /// Creates the line of a probe from its answer. `good` is what the server did with the good token.
     pub fn new(
         probe: &'static Probe,
         degree: Degree,
         token_id: Option<TokenId>,
         observation: Option<Observation>,
+        good: Observed,
     ) -> Self {
-        let mark = observation.as_ref().map_or(Mark::Skipped, |observation| mark(probe, observation));
-        Self { probe, degree, token_id, observation, mark }
+        let mark = observation.as_ref().map_or(Mark::Skipped, |observation| mark(probe, observation, good));
+        Self { probe, degree, token_id, observation, mark, is_alone: false }
     }
 
     /// Whether it counts as a failure.
@@ -122,7 +123,7 @@ impl Row {
 
     /// Whether it is a finding that is not a failure: good practice that is missing, or a server that failed.
     pub fn is_finding(&self) -> bool {
-        self.mark == Mark::Crashed
+        self.mark == Mark::Crashed && self.degree != Degree::Must
             || self.degree == Degree::Should && matches!(self.mark, Mark::Accepted | Mark::Refused)
     }
 
@@ -131,17 +132,19 @@ impl Row {
         self.observation.as_ref().map_or_else(String::new, |observation| {
             let codes = observation.codes();
             let codes = if codes.is_empty() { String::new() } else { format!(" ({codes})") };
-            format!("{}{codes}", observation.observed().word().to_lowercase())
+            let alone = if self.is_alone { ", with the call alone, after the handshake refused it" } else { "" };
+            format!("{}{codes}{alone}", observation.observed().word().to_lowercase())
         })
     }
 }
 
-fn mark(probe: &Probe, observation: &Observation) -> Mark {
+fn mark(probe: &Probe, observation: &Observation, good: Observed) -> Mark {
     let observed = observation.observed();
     if observed == Observed::ServerFailed {
         return Mark::Crashed;
     }
-    let accepted = matches!(observed, Observed::Ran | Observed::Failed | Observed::BadArguments);
+    // A tool that ran for the good token and fails for this one may well deny it, in words of its own.
+    let accepted = observed == Observed::Ran || observed == good && observed.verdict() == Some(Verdict::Allowed);
     let refused = is_refusal(observation);
     let closed = matches!(observation.silence, Some(crate::observe::NoAnswer::Closed(_)));
     match probe.wanted {
@@ -283,7 +286,7 @@ impl Card {
     /// The number of probes without a verdict.
     pub fn undecided(&self) -> usize {
         let extra = |extra: &&Extra| extra.is_sound.is_none();
-        let row = |row: &&Row| row.mark == Mark::NoVerdict;
+        let row = |row: &&Row| row.mark == Mark::NoVerdict || row.mark == Mark::Crashed && row.degree == Degree::Must;
         self.rows.iter().filter(row).count() + self.extras.iter().filter(extra).count()
     }
 
@@ -358,6 +361,8 @@ impl Card {
                 Mark::Sound | Mark::Measured(_) => case,
                 Mark::Skipped => case.skipped("does not apply without a key, or to this token"),
                 Mark::NoVerdict => case.without_verdict(&answer),
+                // A server that fails instead of refusing may have run the tool before.
+                Mark::Crashed if row.degree == Degree::Must && !findings_fail => case.without_verdict(&answer),
                 _ if row.is_failure() || findings_fail => {
                     let failed = case.failed(row.mark.words()).with("probe", row.probe.what).with("answer", &answer);
                     match row.token_id {

@@ -187,7 +187,7 @@ impl Model {
             let lifetime = Span::HOUR;
             claims.insert("iat".to_owned(), now.json_number());
             claims.insert("exp".to_owned(), now.plus(lifetime).json_number());
-            claims.insert("jti".to_owned(), json!("probe"));
+            claims.insert("jti".to_owned(), json!(format!("probe-{}", now.seconds())));
             claims.shift_remove("nbf");
             let good = signer.seal(&text(&header), &text(&claims));
             return Ok(Self {
@@ -213,6 +213,19 @@ impl Model {
             self.public = verifier.and_then(Verifier::components).cloned();
         }
         self
+    }
+
+    /// The same model with a `jti` of its own: a server may refuse one that it has seen.
+    #[must_use]
+    pub fn for_probe(&self, n: usize) -> Self {
+        let mut model = self.clone();
+        if model.signer.is_some() {
+            model.claims.insert("jti".to_owned(), json!(format!("{}-{n}", self.string("jti").unwrap_or("probe"))));
+            if let Some(good) = model.signed(&model.claims()) {
+                model.good = good;
+            }
+        }
+        model
     }
 
     /// Adds the trusted secret for another algorithm.

@@ -226,12 +226,15 @@ fn a_program_that_ends_says_why() {
 
 #[rstest]
 #[case("orders.example/mcp", "orders.example/mcp is not a URL: relative URL without a base")]
-#[case("ftp://a.example/", "expected an http or https URL, got ftp://a.example/")]
+#[case("ftp://a.example/", "expected an http or https URL, got one with the scheme ftp")]
 #[case("https://me:secret@a.example/", "the URL contains a user name or a password; give it as a header instead")]
 #[case(
     "https://a.example/mcp?key=eyJhbGciOiJIUzI1NiJ9.e30.x",
     "the URL has a query member key, which looks like a token; give the token as an argument instead"
 )]
+#[case("ftp://me:secret@a.example/", "expected an http or https URL, got one with the scheme ftp")]
+#[case("http://me:secret@a.example:99999/", "the text is not a URL: invalid port number")]
+#[case("eyJhbGciOiJIUzI1NiJ9.e30.AAAA", "the text is not a URL: relative URL without a base")]
 fn a_bad_url_is_named(#[case] url: &str, #[case] said: &str) {
     assert_eq!(Target::http("x", url, Vec::new()).expect_err(url).to_string(), said);
 }

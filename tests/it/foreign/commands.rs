@@ -296,3 +296,72 @@ fn payload_of(token: &str) -> String {
     let bytes = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(payload).unwrap_or_default();
     String::from_utf8(bytes).unwrap_or_default()
 }
+
+#[test]
+fn a_header_with_credentials_does_not_travel_beside_a_token() {
+    let server = Fake::new(|_| None);
+    let header = "Authorization: Bearer other";
+    for arguments in [
+        &["testkit", "--run", "--like", "a.b.c"][..],
+        &["matrix", "a.b.c"],
+        &["drill", "a.b.c", "read_data"],
+        &["call", "a.b.c", "read_data"],
+    ] {
+        let all = [arguments, &["--url", &server.url, "--header", header]].concat();
+        let CommandOutput { err, exit, .. } = bare(&all).run();
+        assert!(exit == 2 && err.contains("Authorization"), "{arguments:?}: {err}");
+    }
+    assert!(server.seen().is_empty());
+}
+
+#[test]
+fn a_server_does_not_choose_the_audience_of_a_token_that_our_key_signs() {
+    let document = json!({
+        "resource": "https://bank.example/mcp",
+        "authorization_servers": ["https://idp.bank.example"],
+        "bearer_methods_supported": ["header"],
+    });
+    let server =
+        Fake::new(move |seen| seen.path.starts_with("/.well-known/").then(|| http(200, "", &document.to_string())));
+    let folder = Folder::new();
+    let secret = folder.write("secret", SECRET);
+    let run = bare(&["matrix", "--as", "user", "--url", &server.url, "--secret-file", &secret]).run();
+    assert_eq!(run.exit, 0, "{}", run.err);
+    let tokens: Vec<String> = server.seen().iter().filter_map(|seen| seen.token().map(str::to_owned)).collect();
+    assert!(!tokens.is_empty() && tokens.iter().all(|token| !payload_of(token).contains("bank.example")));
+}
+
+#[test]
+fn a_hidden_tool_is_not_taken_for_a_forbidden_one_unless_it_was_called() {
+    let server = Fake::new(|seen| {
+        let tools = json!({ "tools": [super::fake::tools()[0].clone()] });
+        let is_user = seen.token().is_some_and(|token| !payload_of(token).contains("admin"));
+        (seen.rpc() == "tools/list" && is_user).then(|| seen.result(&tools))
+    });
+    let folder = Folder::new();
+    let tokens =
+        folder.write("tokens", format!("{}\n{}", token("user123", "user", &[]), token("admin456", "admin", &[])));
+    let policy = folder.write("policy.toml", "[tools.write_data]\npermissions = [\"admin\"]\n");
+    let run = |more: &[&str]| {
+        let tokens = format!("@{tokens}");
+        let all = ["matrix", &tokens, "--url", &server.url, "--policy", &policy];
+        bare(&[&all, more].concat()).run()
+    };
+    let CommandOutput { out, .. } = run(&[]);
+    assert!(out.contains("hidden") && !out.contains('≠'), "{out}");
+    // It is only missing from the list: the call is answered.
+    let CommandOutput { out, exit, .. } = run(&["--yes"]);
+    assert!(exit == 4 && out.contains("allowed ≠ forbidden"), "{out}");
+}
+
+#[test]
+fn a_schema_that_grows_without_end_is_bounded() {
+    let mut properties = serde_json::Map::new();
+    for n in 0..64 {
+        properties.insert(format!("p{n}"), json!({ "$ref": "#" }));
+    }
+    let required: Vec<String> = properties.keys().cloned().collect();
+    let schema = json!({ "type": "object", "properties": properties, "required": required });
+    let example = portcullis::target::example(&schema);
+    assert!(example.to_string().len() < 20_000, "{}", example.to_string().len());
+}

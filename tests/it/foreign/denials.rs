@@ -43,6 +43,7 @@ fn a_challenge_with_403_says_which_scopes_are_needed() {
     "403_bare"
 )]
 #[case(403, "", "", Observed::Forbidden, "403_bare")]
+#[case(403, "", r#"{"detail":"Not authenticated"}"#, Observed::Refused, "403_words")]
 #[case(
     403,
     "",
@@ -129,6 +130,8 @@ fn missing_scopes_are_found_in_the_data_of_an_error() {
     "result_denied"
 )]
 #[case("unauthorized", true, Observed::Refused, "result_unauthenticated")]
+#[case("Error: invalid signature", true, Observed::Refused, "result_unauthenticated")]
+#[case("jwt malformed", true, Observed::Refused, "result_unauthenticated")]
 #[case("MCP error -32602: Tool write_data not found", true, Observed::NoTool, "result_unknown_tool")]
 #[case("Unknown tool: 'write_data'", true, Observed::NoTool, "result_unknown_tool")]
 #[case("disk full", true, Observed::Failed, "result_error")]
@@ -149,6 +152,31 @@ fn a_result_is_told_apart(
     assert_eq!((seen.observed(), seen.shape.code), (observed, shape));
     // What a tool returns is data, which is not quoted as the server's words.
     assert_eq!(seen.said.is_none(), observed == Observed::Ran);
+}
+
+#[test]
+fn a_record_about_errors_is_data() {
+    let record = r#"{"error":"unauthorized","count":3,"since":"yesterday"}"#;
+    assert_eq!(called(|seen| seen.text(record, false)).observed(), Observed::Ran);
+    let structured = json!({ "content": [], "structuredContent": { "error": "forbidden", "total": 2 } });
+    assert_eq!(called(move |seen| seen.result(&structured)).observed(), Observed::Ran);
+}
+
+#[test]
+fn an_error_beside_an_empty_result_is_an_error() {
+    let seen = called(|seen| {
+        let error = json!({ "code": -32001, "message": "invalid token" });
+        http(200, "", &json!({ "jsonrpc": "2.0", "id": seen.body["id"], "result": null, "error": error }).to_string())
+    });
+    assert_eq!((seen.observed(), seen.is_inferred()), (Observed::Refused, true));
+}
+
+#[test]
+fn the_token_in_the_servers_words_is_replaced() {
+    let token = super::token("user123", "user", &[]);
+    let words = format!("forbidden for {token}");
+    let seen = called(move |seen| seen.text(&words, true));
+    assert!(!seen.said.clone().expect("words").contains("eyJ"), "{:?}", seen.said);
 }
 
 #[test]

@@ -147,7 +147,7 @@ fn without_a_token_the_server_needs_one() {
 )]
 #[case(
     "HTTP/1.1 403 x\n\n",
-    Certainty::Stated,
+    Certainty::Inferred,
     "not known: the server does not name a scope",
     "the scopes or roles for this tool from its owner"
 )]
@@ -220,4 +220,44 @@ fn an_explanation_for_scripts_has_every_part() {
     {
         assert!(why.get(member).is_some(), "{member}");
     }
+}
+
+#[rstest]
+#[case("Could not fetch the signing keys of the issuer")]
+#[case("Contact the token issuer to get access")]
+#[case("Token has not expired yet, but is refused")]
+#[case("No algorithm problem")]
+#[case("The token is invalid, expired, or no longer recognized")]
+fn a_single_word_states_nothing(#[case] words: &str) {
+    let answer =
+        format!("HTTP/1.1 401 x\nwww-authenticate: Bearer error=\"invalid_token\", error_description=\"{words}\"\n");
+    let why = why(&answer, &fitting(), true);
+    assert_eq!((why.cause.code(), why.certainty), ("cannot_tell", Certainty::CannotTell), "{words}");
+}
+
+#[test]
+fn a_403_without_a_reason_is_about_the_token_if_that_is_visible() {
+    let rules = Rules::new(&signer());
+    let bare = Observation::of(&Ok(answer_of("HTTP/1.1 403 x\n\n").expect("an answer")));
+    let nobody = Why::explain(&question(&bare, None, &rules, None));
+    assert_eq!((nobody.cause.code(), nobody.certainty), ("missing_token", Certainty::Inferred));
+    let past = now().plus(-Span::HOUR);
+    let request = portcullis::auth::IssueRequest {
+        user_id: "user123".to_owned(),
+        expires: Some(past),
+        ..portcullis::auth::IssueRequest::default()
+    };
+    let old = rules.inspect(signer().issue(&request, "j", past.plus(-Span::HOUR)).expect("a token"));
+    let why = Why::explain(&question(&bare, Some(&old), &rules, None));
+    assert_eq!((why.cause.code(), why.certainty), ("expired", Certainty::Inferred));
+}
+
+#[test]
+fn metadata_of_another_resource_are_pointed_out() {
+    let rules = Rules::new(&signer());
+    let inspection = rules.inspect(token("user123", "user", &fitting()));
+    let found = Metadata { resource: Some("https://bank.example/mcp".to_owned()), ..metadata() };
+    let observation = Observation::of(&Ok(answer_of(BARE).expect("an answer")));
+    let why = Why::explain(&question(&observation, Some(&inspection), &rules, Some(&found)));
+    assert!(why.findings.iter().any(|finding| finding.contains("name another resource than the URL")), "{why:?}");
 }

@@ -225,15 +225,96 @@ fn a_session_that_anybody_may_use_is_found() {
     assert_eq!(
         found,
         [
-            ("a session without a token", Some(false)),
-            ("a session with a damaged token", Some(false)),
-            ("a session with an expired token", Some(false)),
-            ("a session with another user's token", Some(false)),
-            ("a session ended with another user's token", Some(false)),
-            ("a session ended without a token", Some(false)),
+            ("used with another user's token", Some(false)),
+            ("ended with another user's token", Some(false)),
+            ("ended without a token", Some(false)),
         ]
     );
+    // The handshake refused these tokens, and the session let them in.
+    for name in ["no token", "another key", "alg none", "expired an hour ago", "garbage"] {
+        let row = row(&card, name);
+        assert!(row.mark == Mark::Accepted && row.is_alone, "{name}: {row:?}");
+    }
     assert!(card.failures() >= 4);
+}
+
+#[test]
+fn a_guard_before_the_handshake_only_is_found() {
+    let server = Fake::new(|seen| match seen.rpc() {
+        "server/discover" | "initialize" => judged(seen, |token| rules().verify(token, now()).is_ok()),
+        _ => None,
+    });
+    let card = probe(&server, &model(now()), false).expect("a card");
+    assert!(row(&card, "alg none").is_failure() && row(&card, "alg none").is_alone, "{}", card.summary());
+    assert!(card.failures() > 40, "{}", card.summary());
+}
+
+#[test]
+fn a_guard_before_one_family_of_the_protocol_only_is_found() {
+    let server = Fake::new(|seen| {
+        let version = seen.header("mcp-protocol-version").unwrap_or_default().to_owned();
+        match seen.rpc() {
+            "server/discover" => judged(seen, |token| rules().verify(token, now()).is_ok()).or_else(|| {
+                let result = json!({
+                    "supportedVersions": ["2026-07-28"], "capabilities": { "tools": {} }, "resultType": "complete",
+                    "ttlMs": 0, "cacheScope": "private",
+                    "serverInfo": { "name": "two", "version": "1" },
+                });
+                Some(seen.result(&result))
+            }),
+            _ if version == "2026-07-28" => judged(seen, |token| rules().verify(token, now()).is_ok()),
+            _ => None,
+        }
+    });
+    let card = probe(&server, &model(now()), false).expect("a card");
+    let other = card.extras.iter().filter(|extra| extra.group == "other revision");
+    assert!(other.clone().count() > 5, "{:?}", card.extras);
+    assert!(other.clone().all(|extra| extra.is_sound == Some(false)), "{:?}", card.extras);
+}
+
+/// A sound server that denies in words of its own.
+#[rstest::rstest]
+#[case("nothing here for you")]
+#[case("Bad credentials")]
+fn a_denial_in_unknown_words_is_not_taken_for_access(#[case] words: &'static str) {
+    let server = Fake::new(move |seen| {
+        if seen.rpc() != "tools/call" {
+            return None;
+        }
+        judged(seen, |token| rules().verify(token, now()).is_ok()).map(|_| seen.text(words, true))
+    });
+    let card = probe(&server, &model(now()), true).expect("a card");
+    assert_eq!(card.failures(), 0, "{:?}", card.rows);
+}
+
+#[test]
+fn a_public_list_says_nothing_about_tokens() {
+    let server = Fake::new(|seen| {
+        let tools = json!({ "tools": [{ "name": "write_data", "inputSchema": { "type": "object" } }] });
+        match seen.rpc() {
+            "tools/list" => Some(seen.result(&tools)),
+            "tools/call" => judged(seen, |token| rules().verify(token, now()).is_ok()),
+            _ => None,
+        }
+    });
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let (target, model) = (server.target(), model(now()));
+    let request =
+        Request { target: &target, model: &model, tool: None, arguments: None, is_quick: true, metadata: None };
+    let stopped = runtime.block_on(probing::probe(&request, now, |_| {}));
+    assert!(matches!(stopped, Err(Stopped::PublicList)));
+    assert!(server.seen().iter().all(|seen| seen.rpc() != "tools/call"), "a tool was called");
+}
+
+#[test]
+fn a_server_that_turns_against_the_good_token_is_not_called_sound() {
+    let count = std::sync::atomic::AtomicUsize::new(0);
+    let server = Fake::new(move |seen| {
+        let n = count.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        judged(seen, |token| n < 8 && rules().verify(token, now()).is_ok())
+    });
+    let card = probe(&server, &model(now()), true).expect("a card");
+    assert_eq!((card.failures(), card.undecided()), (0, 1), "{:?}", card.extras);
 }
 
 #[test]
