@@ -8,16 +8,15 @@ use serde_json::{Map, Value, json};
 
 use super::values::duration;
 use super::{CliError, Context, Runner};
-use crate::auth::{Call, Decision, Inspection, NumericDate, Rules, TokenId, TokenStatus};
+use crate::auth::{Decision, Inspection, NumericDate, Rules, TokenId};
 use crate::config::TargetConfig;
 use crate::gate::RawArguments;
 use crate::gate::arguments;
-use crate::observe::{Observation, Observed, Question, Reply, Sightings, Visibility, Why};
+use crate::observe::{Observation, Observed, Reply, Sightings, Visibility, Why};
 use crate::target::{
     self, CALL_TIMEOUT, Called, Carriage, Connection, Dialect, Header, Listed, OpenError, Target, TargetError,
 };
 use crate::text;
-use crate::text::material::Metadata;
 
 /// The server that a command is about: our own gate, unless one of these is given.
 #[derive(Clone, Debug, Default, Args)]
@@ -132,15 +131,10 @@ impl Caller {
         Self { token, inspection, rules, has_policy: !context.policy_path.is_empty() }
     }
 
-    /// Our decision about a call; `None` if no policy that contains the tool was given. Where the signature cannot be
-    /// checked here, it is taken for good: the server may have the key.
+    /// Our decision about a call; `None` if no policy that contains the tool was given.
     pub fn prediction(&self, tool: &str, now: NumericDate) -> Option<Decision> {
-        self.rules.policy.tool(tool).filter(|_| self.has_policy)?;
         let judged = self.inspection.as_ref().map(|inspection| &inspection.judged);
-        match judged.map(|judged| (judged, judged.status(now))) {
-            Some((judged, TokenStatus::NotVerified(_))) => Some(self.rules.decide_holding(&judged.permissions, tool)),
-            _ => Some(self.rules.decide(&Call { token: self.token.as_deref(), tool }, now)),
-        }
+        if self.has_policy { self.rules.predict(judged, tool, now) } else { None }
     }
 
     /// How requests carry the token.
@@ -195,13 +189,8 @@ pub async fn open(
         Ok(connection) => Ok(Ok(connection)),
         Err(OpenError::Target(error)) => Err(error),
         Err(OpenError::Server(refused)) => {
-            let reply = match (refused.reply, refused.stderr) {
-                (Err(crate::observe::NoAnswer::Closed(why)), Some(said)) => {
-                    Err(crate::observe::NoAnswer::Closed(format!("{why}; it wrote: {said}")))
-                }
-                (reply, _) => reply,
-            };
-            Ok(Err(Called { reply, took: refused.took }))
+            let took = refused.took;
+            Ok(Err(Called { reply: refused.into_reply(), took }))
         }
     }
 }
@@ -225,33 +214,12 @@ pub struct Asked<'a> {
 impl Asked<'_> {
     /// Explains the answer; fetches the server's metadata if the answer is about the token.
     pub async fn explain(&self) -> Why {
-        let observation = Observation::of(self.reply);
-        let metadata = match observation.observed() {
-            Observed::Refused | Observed::Forbidden => {
-                target::fetch_metadata(self.target, observation.resource_metadata.as_deref()).await
-            }
-            _ => None,
-        };
-        self.why(&observation, metadata.as_ref())
-    }
-
-    fn why(&self, observation: &Observation, metadata: Option<&Metadata>) -> Why {
         let prediction = self.tool.and_then(|tool| self.caller.prediction(tool, self.now));
-        let url = match &self.target.place {
-            target::Place::Http(url) => Some(url.as_str()),
-            target::Place::Command(_) => None,
-        };
-        Why::explain(&Question {
-            observation,
-            token: self.caller.inspection.as_ref(),
-            rules: &self.caller.rules,
-            tool: self.tool,
-            prediction: prediction.as_ref(),
-            metadata,
-            url,
-            visibility: self.visibility,
-            now: self.now,
-        })
+        let Asked { target, tool, reply, visibility, now, caller } = *self;
+        let (token, rules) = (caller.inspection.as_ref(), &caller.rules);
+        target::Asked { target, token, rules, prediction: prediction.as_ref(), tool, reply, visibility, now }
+            .explain()
+            .await
     }
 }
 

@@ -24,7 +24,7 @@ use super::carriage::Carriage;
 use super::tool_list::{self, Listed};
 use super::wire::{Wire, cause};
 use super::{CONNECT_TIMEOUT, Place, Target, TargetError};
-use crate::observe::{Answer, Body, NoAnswer, Reply};
+use crate::observe::{Answer, Body, NoAnswer, Progress, Reply, ServerSeen};
 use crate::text;
 
 /// How long the client library may take for an answer that has already been received.
@@ -48,30 +48,6 @@ pub enum Dialect {
     Discovery(String),
 }
 
-/// What a server says of itself. Safe to show.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ServerSeen {
-    /// The protocol revision in use.
-    pub protocol: String,
-    /// The name.
-    pub name: String,
-    /// The version.
-    pub version: String,
-    /// Whether it opened a session.
-    pub has_session: bool,
-}
-
-/// The progress of a call, as the server reports it. Safe to show.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Progress {
-    /// How much is done.
-    pub done: f64,
-    /// How much there is to do, if it is known.
-    pub total: Option<f64>,
-    /// A message.
-    pub message: Option<String>,
-}
-
 /// The answer to a request, and how long it took.
 #[derive(Clone, Debug)]
 pub struct Called {
@@ -90,6 +66,16 @@ pub struct Unconnected {
     pub took: Duration,
     /// The last line that a program wrote to standard error; safe to show.
     pub stderr: Option<String>,
+}
+
+impl Unconnected {
+    /// Returns the last answer; if a program ended, with the last line that it wrote.
+    pub fn into_reply(self) -> Reply {
+        match (self.reply, self.stderr) {
+            (Err(NoAnswer::Closed(why)), Some(said)) => Err(NoAnswer::Closed(format!("{why}; it wrote: {said}"))),
+            (reply, _) => reply,
+        }
+    }
 }
 
 /// The part of the client that the server can call.

@@ -3,6 +3,7 @@
 //! Every answer is kept as it was received (`wire`), so that `observe` can classify what the client library would
 //! summarize. A token is sent to the MCP endpoint only, never to another origin and never to the server's metadata.
 
+mod asked;
 mod carriage;
 mod connection;
 mod metadata;
@@ -23,8 +24,9 @@ use reqwest::header::{HeaderName, HeaderValue};
 
 use crate::text;
 
+pub use asked::Asked;
 pub use carriage::Carriage;
-pub use connection::{Called, Connection, Dialect, OpenError, Progress, ServerSeen, Unconnected};
+pub use connection::{Called, Connection, Dialect, OpenError, Unconnected};
 pub use metadata::fetch_metadata;
 pub use tool_list::{Listed, example, listed_tools, summary};
 

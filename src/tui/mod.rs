@@ -12,6 +12,7 @@ pub mod clipboard;
 mod console;
 pub mod effects;
 mod executor;
+pub mod foreign;
 mod input;
 mod limiter;
 mod screen;

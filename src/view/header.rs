@@ -54,7 +54,9 @@ pub fn render(canvas: &mut Canvas, area: Rect) {
 
 /// Returns alarms and non-default settings, most important first.
 fn facts(app: &App) -> Vec<(String, Role)> {
+    let target = app.target_name().map(|name| (format!("→ {name}"), Role::WarningChip));
     let mut facts: Vec<(String, Role)> = app.alarms().into_iter().map(|alarm| (alarm, Role::WarningChip)).collect();
+    facts.extend(target);
     let serving = app.server.serving.as_ref();
     facts.extend(serving.map(|_| ("● serving".to_owned(), Role::OkChip)));
     let key = app.auth.signer.as_ref().map(Signer::verifier);
