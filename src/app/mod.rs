@@ -332,6 +332,10 @@ impl App {
         app.namesakes.follow(&app.auth.tokens);
         let target = target.and_then(|at| app.targets.foreign().get(at)).map(|target| target.number);
         app.select_target(target);
+        if target.is_some() {
+            app.screen = Screen::Targets;
+            app.focus = Focus::landing(Pane::Targets);
+        }
         app.refresh();
         if let Some(listening) = listening {
             app.is_served(listening);

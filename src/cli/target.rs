@@ -101,6 +101,31 @@ impl TargetOptions {
         Ok(Some(Target { ca_file: context.fetching.ca_file.clone(), ..found }))
     }
 
+    /// Returns the targets of the console: those of the configuration file and the one that the options name, and the index
+    /// of the latter.
+    pub fn for_console(&self, context: &Context) -> Result<(Vec<Target>, Option<usize>), CliError> {
+        if self.timeout.is_some() {
+            return Err(CliError::Usage("--timeout needs a command; the console waits 30 s for an answer".to_owned()));
+        }
+        let given = self.target(context)?;
+        let mut all = context.targets.iter().map(configured).collect::<Result<Vec<_>, _>>()?;
+        for target in &mut all {
+            target.ca_file.clone_from(&context.fetching.ca_file);
+        }
+        let Some(given) = given else { return Ok((all, None)) };
+        // One of the configuration file is already in the list, perhaps with fewer headers.
+        match all.iter().position(|target| self.target.is_some() && target.name == given.name) {
+            Some(at) => {
+                all[at] = given;
+                Ok((all, Some(at)))
+            }
+            None => {
+                all.insert(0, given);
+                Ok((all, Some(0)))
+            }
+        }
+    }
+
     /// How long to wait for an answer.
     pub fn bound(&self) -> Duration {
         self.timeout.unwrap_or(CALL_TIMEOUT)

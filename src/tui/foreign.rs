@@ -175,7 +175,7 @@ impl Foreign {
     }
 
     /// Returns a receiver of the progress of calls: the latest, with the call's ID.
-    pub fn progress(&self) -> watch::Receiver<Option<(u64, Progress)>> {
+    pub fn progress(&self) -> ProgressReceiver {
         self.0.progress.subscribe()
     }
 
@@ -285,6 +285,17 @@ impl Foreign {
             }
         })
     }
+}
+
+/// Receives the latest progress of a call, with the call's ID. Progress that nobody has seen yet is replaced.
+pub type ProgressReceiver = watch::Receiver<Option<(u64, Progress)>>;
+
+/// Waits for progress. Cancel-safe.
+pub async fn reported(receiver: &mut ProgressReceiver) -> Option<Msg> {
+    if receiver.changed().await.is_err() {
+        std::future::pending::<()>().await;
+    }
+    receiver.borrow_and_update().clone().map(|(id, progress)| Msg::Progressed { id, progress })
 }
 
 /// Work whose end is a message.
