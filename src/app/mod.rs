@@ -34,6 +34,7 @@ mod revoking;
 pub mod screen;
 mod settings;
 mod signing;
+mod targeting;
 pub mod targets;
 pub mod times;
 mod update;

@@ -353,7 +353,7 @@ pub enum Effect {
         /// The description.
         draft: Box<TargetDraft>,
     },
-    /// Connect a target anew and list its tools.
+    /// Open a new connection to a target and list its tools.
     ConnectTarget {
         /// The ID that the answer will have.
         id: u64,

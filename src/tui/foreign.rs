@@ -222,7 +222,7 @@ impl Foreign {
         Some(Asking { gate: gate.clone(), number: target, target: defined, token, rules: gate.shared().rules(), times })
     }
 
-    /// Connects a target anew, and lists its tools. `None` if it is not defined.
+    /// Opens a new connection to a target, and lists its tools. `None` if it is not defined.
     pub fn connect(&self, gate: &Gate, id: u64, target: u64, token: Option<Arc<str>>, times: Times) -> Option<Work> {
         let asking = self.asking(gate, target, token, times)?;
         let (inner, cancelled) = (Arc::clone(&self.0), self.0.cancellation(id));
@@ -311,9 +311,14 @@ struct Received {
 }
 
 impl Received {
+    /// The server did not let us in.
+    const fn refused(reply: Reply, took: Duration) -> Self {
+        Self { reply, took, seen: None, listing: None }
+    }
+
     /// No answer: the user cancelled the request.
     const fn cancelled() -> Self {
-        Self { reply: Err(NoAnswer::Cancelled), took: Duration::ZERO, seen: None, listing: None }
+        Self::refused(Err(NoAnswer::Cancelled), Duration::ZERO)
     }
 }
 
@@ -362,7 +367,7 @@ impl Inner {
     }
 
     /// Returns an open connection, or opens one.
-    async fn opened(&self, asking: &Asking) -> Result<Open, (Reply, Duration)> {
+    async fn opened(&self, asking: &Asking) -> Result<Open, Received> {
         let is_usable = |open: &Open| open.connection.try_lock().map_or(true, |connection| connection.is_open());
         let known = self.taken(asking.number, asking.token.as_ref());
         if let Some(open) = known.into_iter().find(is_usable) {
@@ -385,15 +390,17 @@ impl Inner {
                 drop(oldest);
                 Ok(open)
             }
-            Err(OpenError::Target(error)) => Err((Err(NoAnswer::Unreachable(error.to_string())), Duration::ZERO)),
+            Err(OpenError::Target(error)) => {
+                Err(Received::refused(Err(NoAnswer::Unreachable(error.to_string())), Duration::ZERO))
+            }
             Err(OpenError::Server(refused)) => {
                 let took = refused.took;
-                Err((refused.into_reply(), took))
+                Err(Received::refused(refused.into_reply(), took))
             }
         }
     }
 
-    /// Connects anew and lists the tools.
+    /// Opens a new connection and lists the tools.
     async fn list(&self, asking: &Asking) -> Received {
         drop(self.taken(asking.number, asking.token.as_ref()));
         match self.opened(asking).await {
@@ -408,7 +415,7 @@ impl Inner {
                 });
                 Received { reply: called.reply, took: called.took, seen, listing }
             }
-            Err((reply, took)) => Received { reply, took, seen: None, listing: None },
+            Err(refused) => refused,
         }
     }
 
@@ -416,7 +423,7 @@ impl Inner {
     async fn call(&self, id: u64, asking: &Asking, tool: &str, arguments: Map<String, Value>) -> Received {
         let open = match self.opened(asking).await {
             Ok(open) => open,
-            Err((reply, took)) => return Received { reply, took, seen: None, listing: None },
+            Err(refused) => return refused,
         };
         let connection = open.connection.lock().await;
         let mut reported = connection.progress();

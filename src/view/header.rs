@@ -27,7 +27,9 @@ pub fn render(canvas: &mut Canvas, area: Rect) {
         left.spans.push(canvas.span(" ", Role::Plain));
     }
     let facts = facts(canvas.app);
-    screens(canvas, area, &mut left, facts.first().map_or(0, |(words, _)| text::width(words) + 3));
+    let width = |(words, _): &(String, Role)| text::width(words) + 3;
+    let alarms = facts.iter().filter(|(_, role)| *role == Role::WarningChip).map(width).sum();
+    screens(canvas, area, &mut left, facts.first().map_or(0, width), alarms);
     let mut room = usize::from(area.width).saturating_sub(left.width() + text::width(HELP) + 1);
     let mut spans = Vec::new();
     for (words, role) in facts {
@@ -95,9 +97,9 @@ impl Detail {
     }
 }
 
-/// Appends the screens and their keys, in place of the program's name where the most important fact, of this width, needs
-/// its room. If there is little room, the footer names the other screens instead.
-fn screens(canvas: &mut Canvas, area: Rect, left: &mut Line<'static>, fact: usize) {
+/// Appends the screens and their keys, in place of the program's name where the most important fact, or all alarms, of
+/// these widths, need its room. If there is little room, the footer names the other screens instead.
+fn screens(canvas: &mut Canvas, area: Rect, left: &mut Line<'static>, fact: usize, alarms: usize) {
     if area.width < 60 {
         return;
     }
@@ -112,7 +114,7 @@ fn screens(canvas: &mut Canvas, area: Rect, left: &mut Line<'static>, fact: usiz
     let badge = if canvas.app.clock_badge().is_some() { left.width() } else { 0 };
     // With the program's name, then without it, and then with fewer names. A longer alarm is cut off.
     let fits = |before: usize, detail: Detail, fact: usize| before + width_of(detail) + fact <= all;
-    let (keeps_name, detail) = if fits(left.width(), Detail::Names, fact) {
+    let (keeps_name, detail) = if fits(left.width(), Detail::Names, fact.max(alarms)) {
         (true, Detail::Names)
     } else if fits(badge, Detail::Names, fact) {
         (false, Detail::Names)

@@ -19,7 +19,7 @@ pub const HEADER: Field = Field::new(Pane::Targets, 3);
 pub(super) static PLACE: Place = Place {
     title: "Targets",
     letter: 'u',
-    help: "Where calls go: our own gate, or an MCP server that decides for itself. Enter selects a server, connects it with the selected token and lists its tools; Call then calls it for real, and Why explains its last answer. Space connects anew; Del removes a server. To add one, type its URL, or -- and a command for a server over standard input and output. A header is written as Name: value; a value env:NAME is taken from the environment.",
+    help: "Where calls go: our own gate, or an MCP server that decides for itself. Enter selects a server, connects it with the selected token and lists its tools; Call then calls it for real, and Why explains its last answer. Space connects again; Del removes a server. To add one, type its URL, or -- and a command for a server over standard input and output. A header is written as Name: value; a value env:NAME is taken from the environment.",
     controls: &[
         Control::new(LIST, "targets")
             .tick(|app| app.pointed_target().map(|_| "reconnect"), reconnect)

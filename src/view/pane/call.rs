@@ -344,8 +344,8 @@ fn last_answer(canvas: &mut Canvas, area: Rect, last: &LastCall) {
     };
     let record = &called.record;
     let who = record.answered.subject().map_or_else(|| "(no name)".to_owned(), |name| text::name(name, 24));
-    let title =
-        format!("last: {}{} {} as {who}", held(record), canvas.app.time(record.at), text::name(&record.tool, 32));
+    let whom = if record.answered.foreign().is_some() { String::new() } else { format!(" as {who}") };
+    let title = format!("last: {}{} {}{whom}", held(record), canvas.app.time(record.at), text::name(&record.tool, 32));
     // The answer stays visible after another token or tool is chosen, but must not look like the answer to that one.
     let is_same = *last.tool == *canvas.app.call.tool
         && last.target == canvas.app.target().map(|target| target.number)

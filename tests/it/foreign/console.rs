@@ -117,7 +117,7 @@ fn a_denial_is_explained_and_compared_with_the_prediction() {
     desk.keys("Ctrl-Y");
     assert!(desk.copied().starts_with("FORBIDDEN: "), "{}", desk.copied());
     // The record and the evidence name the target, the status and the server's time.
-    desk.keys("Esc 5 Enter Enter");
+    desk.keys("Esc 5 Enter");
     desk.must_show(&["HTTP status: 403", "server time: 2026-11-22T20:40:00Z", "to orders (http://127.0.0.1:"]);
     desk.keys("Esc Ctrl-B");
     let evidence = desk.copied().to_owned();
