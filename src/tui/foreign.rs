@@ -105,21 +105,17 @@ pub fn facts(target: &Target) -> TargetFacts {
 fn read(draft: &TargetDraft, variable: impl Fn(&str) -> Option<String>) -> Result<Target, TargetError> {
     let place = draft.place.trim();
     let command = ["$ ", "-- "].iter().find_map(|mark| place.strip_prefix(mark));
-    if let Some(command) = command {
-        let words: Vec<OsString> = command.split_whitespace().map(OsString::from).collect();
-        let program = words.first().map(|word| word.to_string_lossy().into_owned()).unwrap_or_default();
-        let name = program.rsplit('/').next().unwrap_or_default();
-        return Target::command(if draft.name.is_empty() { name } else { &draft.name }, &words);
-    }
-    let headers = draft.headers.iter().map(|header| Header::parse(header, &variable)).collect::<Result<Vec<_>, _>>()?;
-    let target = Target::http("", place, headers)?;
-    let name = match (&*draft.name, &target.place) {
-        ("", Place::Http(url)) => match (url.host_str().unwrap_or_default(), url.port()) {
-            (host, Some(port)) => format!("{host}:{port}"),
-            (host, None) => host.to_owned(),
-        },
-        (name, _) => name.to_owned(),
+    let target = match command {
+        Some(command) => {
+            let words: Vec<OsString> = command.split_whitespace().map(OsString::from).collect();
+            Target::command("", &words)?
+        }
+        None => {
+            let headers = draft.headers.iter().map(|header| Header::parse(header, &variable));
+            Target::http("", place, headers.collect::<Result<_, _>>()?)?
+        }
     };
+    let name = if draft.name.is_empty() { target.default_name() } else { draft.name.clone() };
     Ok(Target { name: name.into(), ..target })
 }
 
