@@ -378,3 +378,18 @@ fn a_pasted_token_stays_on_the_screen_of_the_targets() {
     assert_eq!(desk.app.screen, Screen::Targets);
     desk.must_show(&["another"]);
 }
+
+#[test]
+fn a_token_with_other_claims_than_ours_is_not_predicted() {
+    let fake = Fake::new(|_| None);
+    let mut desk = console(120, 36);
+    let scoped =
+        crate::hostile::signed(SECRET, r#"{"alg":"HS256"}"#, r#"{"sub":"alice","scope":"user","exp":4102444800}"#);
+    desk.gate.shared().update(|state| state.add(scoped, Provenance::Pasted, now()));
+    portcullis::tui::effects::sync(&mut desk.app, &desk.gate);
+    desk.keys("Ctrl-↓");
+    add(&mut desk, &fake.url, "orders");
+    desk.must_show(&["the token lacks claims that are read here"]);
+    desk.keys("Esc 4 Enter").settles();
+    assert!(!desk.shows("the prediction differs"), "{}", desk.screen());
+}
