@@ -399,12 +399,17 @@ fn beginning(canvas: &mut Canvas, area: Rect, last: &LastCall, is_same: bool) {
             lines.push(styled(canvas, line));
         }
     }
+    let is_foreign = last.called.as_ref().is_some_and(|called| called.record.answered.foreign().is_some());
+    let fits = is_foreign && last.beginning.is_whole() && last.beginning.lines().len() <= rows && lines.len() <= rows;
     lines.truncate(rows);
     if !is_same {
         let hint = canvas.style(Role::Hint);
         lines.iter_mut().flat_map(|line| &mut line.spans).for_each(|span| span.style = hint);
     }
     canvas.lines(area, lines);
+    if fits {
+        return;
+    }
     let key = hints::key_name(canvas.app, Action::Page(1)).unwrap_or_default();
     let more = canvas.span(format!("… {key} shows the whole answer"), Role::Hint);
     canvas.line(bottom(area, 1), more);
