@@ -105,15 +105,12 @@ pub fn facts(target: &Target) -> TargetFacts {
 fn read(draft: &TargetDraft, variable: impl Fn(&str) -> Option<String>) -> Result<Target, TargetError> {
     let place = draft.place.trim();
     let command = ["$ ", "-- "].iter().find_map(|mark| place.strip_prefix(mark));
-    let target = match command {
-        Some(command) => {
-            let words: Vec<OsString> = command.split_whitespace().map(OsString::from).collect();
-            Target::command("", &words)?
-        }
-        None => {
-            let headers = draft.headers.iter().map(|header| Header::parse(header, &variable));
-            Target::http("", place, headers.collect::<Result<_, _>>()?)?
-        }
+    let target = if let Some(command) = command {
+        let words: Vec<OsString> = command.split_whitespace().map(OsString::from).collect();
+        Target::command("", &words)?
+    } else {
+        let headers = draft.headers.iter().map(|header| Header::parse(header, &variable));
+        Target::http("", place, headers.collect::<Result<_, _>>()?)?
     };
     let name = if draft.name.is_empty() { target.default_name() } else { draft.name.clone() };
     Ok(Target { name: name.into(), ..target })
@@ -402,7 +399,7 @@ impl Inner {
         match self.opened(asking).await {
             Ok(open) => {
                 let connection = open.connection.lock().await;
-                let (called, listed) = connection.list(CALL_TIMEOUT).await;
+                let (called, listed) = Box::pin(connection.list(CALL_TIMEOUT)).await;
                 let seen = self.still_open(asking, &called.reply).then(|| connection.seen.clone());
                 let listing = listed.map(|listed| Listing {
                     unreadable: listed.unreadable,
@@ -429,7 +426,7 @@ impl Inner {
                 let latest = reported.borrow_and_update().clone();
                 self.progress.send_replace(latest.map(|progress| (id, progress)));
             }
-            std::future::pending().await
+            std::future::pending::<()>().await;
         };
         let called = tokio::select! {
             biased;
