@@ -13,6 +13,7 @@ use portcullis::issuer_keys::KeyFollower;
 use portcullis::look::{Look, ThemeChoice};
 use portcullis::server::Server;
 use portcullis::text::display_safe;
+use portcullis::tui::foreign::{self, Foreign};
 use portcullis::tui::{self, Start, effects};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
@@ -115,6 +116,10 @@ fn console(options: &Options) -> ExitCode {
     };
     let choice = options.theme.or(context.theme).unwrap_or_default();
     let look = Look { choice: if has_colours { choice } else { ThemeChoice::Plain }, ..environment.look };
+    let (targets, selected) = match options.target.for_console(&context) {
+        Ok(targets) => targets,
+        Err(error) => return fail(&error),
+    };
     let now = clock.now();
     let times = Times { real: now, judged: now, mono: clock.monotonic() };
     let app = App::new(InitialState {
@@ -129,6 +134,8 @@ fn console(options: &Options) -> ExitCode {
         lifetime: context.lifetime,
         look,
         keys,
+        targets: targets.iter().map(foreign::facts).collect(),
+        target: selected,
         ..InitialState::new(gate.shared().read(Snapshot::of), times)
     });
     match tui::run(Start {
@@ -140,6 +147,7 @@ fn console(options: &Options) -> ExitCode {
         edition: context.edition,
         signing_file: context.signing_file,
         keys: issuer_keys,
+        foreign: Foreign::new(targets, context.fetching.ca_file),
     }) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if error.should_print() => complain(&error, error.exit_code()),

@@ -23,7 +23,7 @@ impl App {
         match action {
             Action::Quit => return self.quit(),
             Action::Suspend => return vec![Effect::Suspend],
-            Action::Out => self.out(),
+            Action::Out => return self.out(),
             _ if !self.overlays.is_empty() => return self.act_on_overlay(action),
             // On a pane without a focused field, Enter only starts editing.
             Action::Act if self.focus.field.is_none() => self.enter(Focus::entering(self.focus.pane)),
@@ -327,20 +327,24 @@ impl App {
         vec![Effect::Label(number, label)]
     }
 
-    fn out(&mut self) {
+    fn out(&mut self) -> Vec<Effect> {
         self.toast = None;
         self.forget_leap();
         if self.overlays.pop().is_some() {
-            return;
+            return Vec::new();
+        }
+        if let Some(cancel) = self.cancel() {
+            return vec![cancel];
         }
         if self.call.stop_editing() {
-            return;
+            return Vec::new();
         }
         if self.is_filtered() {
             self.find("");
         } else {
             self.go(Focus { field: None, ..self.focus });
         }
+        Vec::new()
     }
 
     fn quit(&mut self) -> Vec<Effect> {

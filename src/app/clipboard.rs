@@ -57,7 +57,7 @@ impl ClipSource {
         hint: |app| app.last_call.as_ref()?.called.as_ref().map(|_| "copy last answer"),
         clip: |app| {
             let called = app.last_call.as_ref()?.called.as_ref()?;
-            Some(Clip::new(&called.outcome.answer(), "the answer"))
+            Some(Clip::new(&called.json(), "the answer"))
         },
     };
 

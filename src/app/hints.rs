@@ -94,6 +94,7 @@ fn shared_hint(app: &App, action: Action) -> Option<&'static str> {
         Action::Redo if app.history.can_redo() => Some("redo"),
         Action::Step(1) if app.focus.pane.fields().len() == 1 => Some("next pane"),
         Action::Step(1) => Some("next field"),
+        Action::Out if app.cancel().is_some() => Some("cancel"),
         Action::Out if app.is_filtered() => Some("every claim"),
         Action::Out if app.call.edit.is_open => Some("fields"),
         Action::Out => app.focus.field.map(|_| "panes"),
@@ -108,7 +109,7 @@ fn shared_hint(app: &App, action: Action) -> Option<&'static str> {
 }
 
 /// The actions of the footer, most useful first.
-const FOOTER: [Action; 32] = [
+const FOOTER: [Action; 33] = [
     Action::Act,
     Action::Turn(1),
     Action::Row(1),
@@ -129,6 +130,7 @@ const FOOTER: [Action; 32] = [
     Action::Screen(Screen::Server),
     Action::Token(1),
     Action::Screen(Screen::Issuers),
+    Action::Screen(Screen::Targets),
     Action::Step(1),
     Action::Break,
     Action::Copy,

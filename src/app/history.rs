@@ -8,6 +8,7 @@ use super::pane::Field;
 use super::pane::call::CallForm;
 use super::pane::issue::IssueForm;
 use super::pane::issuers::ANY;
+use super::targets::ForeignTarget;
 use super::{App, Effect};
 use crate::auth::Policy;
 use crate::auth::TokenId;
@@ -38,6 +39,10 @@ pub enum Step {
     Tests(Vec<(Arc<str>, Arc<str>)>, Vec<u64>),
     /// A change of the accepted issuer with this name, with the issuer that was accepted before, if any.
     Issuer(Option<Arc<str>>, Option<Box<AcceptedIssuer>>),
+    /// A target that was put in the list, with its number.
+    TargetPut(u64),
+    /// The removal of a target, with its place in the list.
+    TargetRemoved(usize, Box<ForeignTarget>),
     /// A paste whose text was added as tokens.
     Pasted(Paste),
 }
@@ -78,6 +83,8 @@ impl Step {
                     name.as_ref().map_or_else(|| ANY.to_owned(), |name| text::name(name, 64))
                 )
             }
+            Self::TargetPut(_) => "adding a target".to_owned(),
+            Self::TargetRemoved(..) => "the removal of a target".to_owned(),
             Self::Pasted(_) => "a paste".to_owned(),
         }
     }
@@ -263,6 +270,16 @@ impl App {
                 let present = self.auth.accepted_issuer(name.as_deref()).map(Box::new);
                 let effect = Effect::SetIssuer { name: name.clone(), to: before, is_new: false };
                 (Some(Step::Issuer(name, present)), vec![effect])
+            }
+            Step::TargetPut(number) => {
+                let removed =
+                    self.take_target(number).map(|(place, target)| Step::TargetRemoved(place, Box::new(target)));
+                (removed, vec![Effect::CloseTarget(number)])
+            }
+            Step::TargetRemoved(place, target) => {
+                let number = target.number;
+                self.put_target(place, *target);
+                (Some(Step::TargetPut(number)), Vec::new())
             }
             Step::Pasted(paste) => {
                 let effects = paste.added.iter().map(|number| Effect::Remove(*number, RemovalReason::Undone)).collect();

@@ -34,6 +34,8 @@ mod revoking;
 pub mod screen;
 mod settings;
 mod signing;
+mod targeting;
+pub mod targets;
 pub mod times;
 mod update;
 
@@ -62,7 +64,7 @@ use msg::ServerInfo;
 use names::Namesakes;
 use overlay::Overlay;
 use pane::activity::ActivityPane;
-use pane::call::{CallForm, LastCall};
+use pane::call::{CallForm, InFlight, LastCall};
 use pane::clock::ClockPane;
 use pane::connect::ConnectPane;
 use pane::drill::DrillPane;
@@ -74,10 +76,13 @@ use pane::kit::KitPane;
 use pane::matrix::Matrix;
 use pane::policy::PolicyPane;
 use pane::server::ServerPane;
+use pane::targets::TargetsPane;
 use pane::timeline::Timeline;
 use pane::traffic::TrafficPane;
 use pane::who::WhoPane;
+use pane::why::WhyPane;
 use policy_file::PolicyFile;
+use targets::{TargetFacts, Targets};
 use times::{TimeStyle, Zone};
 
 /// Everything the console knows. It holds tokens, so it has no `Debug`.
@@ -120,8 +125,10 @@ pub struct App {
     pub activity: ActivityPane,
     /// The last call made from the console.
     pub last_call: Option<LastCall>,
-    /// The ID of the call whose answer is pending.
-    pub in_flight: Option<u64>,
+    /// The call whose answer is pending.
+    pub in_flight: Option<InFlight>,
+    /// The targets that calls can go to.
+    pub targets: Targets,
     /// The open overlays; the last one is on top.
     pub overlays: Vec<Overlay>,
     /// Undo and redo.
@@ -164,6 +171,10 @@ pub struct App {
     pub issuers: IssuersPane,
     /// The state of the Keys pane.
     pub keys_pane: KeysPane,
+    /// The state of the Targets pane.
+    pub targets_pane: TargetsPane,
+    /// The state of the Why pane.
+    pub why: WhyPane,
     /// The names that several tokens share.
     namesakes: Namesakes,
     /// The last jump of the system clock, until the user has seen it.
@@ -213,6 +224,10 @@ pub struct InitialState {
     pub keys: HashMap<Key, Key>,
     /// The files that the program was started with.
     pub files: Files,
+    /// The foreign targets.
+    pub targets: Vec<TargetFacts>,
+    /// The index of the target that is selected at the start; `None` is our own gate.
+    pub target: Option<usize>,
 }
 
 impl InitialState {
@@ -232,6 +247,8 @@ impl InitialState {
             look: Look::default(),
             keys: HashMap::new(),
             files: Files::default(),
+            targets: Vec::new(),
+            target: None,
         }
     }
 }
@@ -253,6 +270,8 @@ impl App {
             look,
             keys,
             files,
+            targets,
+            target,
         } = opening;
         let rules = &auth.rules;
         let issue = IssueForm::new(
@@ -280,6 +299,7 @@ impl App {
             activity: ActivityPane::default(),
             last_call: None,
             in_flight: None,
+            targets: Targets::new(targets),
             overlays: Vec::new(),
             history: History::default(),
             toast: None,
@@ -303,14 +323,20 @@ impl App {
             kit: KitPane::default(),
             issuers: IssuersPane::default(),
             keys_pane: KeysPane::default(),
+            targets_pane: TargetsPane::default(),
+            why: WhyPane::default(),
             namesakes: Namesakes::default(),
             auth,
         };
         app.matrix.follow(&mut app.auth, times.mono);
         app.policy.follow(&app.auth.rules.policy);
         app.namesakes.follow(&app.auth.tokens);
-        let tool = app.tools().first().cloned().unwrap_or_else(|| "".into());
-        app.choose_tool(&tool);
+        let target = target.and_then(|at| app.targets.foreign().get(at)).map(|target| target.number);
+        app.select_target(target);
+        if target.is_some() {
+            app.screen = Screen::Targets;
+            app.focus = Focus::landing(Pane::Targets);
+        }
         app.refresh();
         if let Some(listening) = listening {
             app.is_served(listening);
@@ -334,13 +360,25 @@ impl App {
         self.selected.and_then(|number| self.auth.place(number)).map_or(0, |place| place + 1)
     }
 
-    /// Returns the tools to choose from: the policy's, the backend's that are missing from the policy, and the form's,
-    /// which may come from the log.
+    /// Returns the tools to choose from: the offered ones, and the form's, which may come from the log.
     pub fn tools(&self) -> Vec<Arc<str>> {
+        let mut all = self.offered_tools();
+        if !self.call.tool.is_empty() && !all.contains(&self.call.tool) {
+            all.push(Arc::clone(&self.call.tool));
+        }
+        all
+    }
+
+    /// Returns the tools of a foreign target, or else the policy's and those of the backend that are missing from it.
+    fn offered_tools(&self) -> Vec<Arc<str>> {
+        let known = self.catalogue().tools().iter().map(|tool| &tool.name);
+        if self.target().is_some() {
+            return known.cloned().collect();
+        }
         let mut all: Vec<Arc<str>> = self.auth.rules.policy.tools().iter().map(|t| Arc::clone(&t.name)).collect();
-        for tool in self.auth.tools.tools().iter().map(|tool| &*tool.name).chain([&*self.call.tool]) {
-            if !tool.is_empty() && all.iter().all(|known| **known != *tool) {
-                all.push(tool.into());
+        for tool in known {
+            if !tool.is_empty() && !all.contains(tool) {
+                all.push(Arc::clone(tool));
             }
         }
         all

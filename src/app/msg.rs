@@ -3,9 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
 use super::key::Key;
+use super::targets::{CallReport, ConnectReport, TargetDraft, TargetFacts};
 use crate::auth::issuers::DuplicateIssuer;
 use crate::auth::keys::SigningKeys;
 use crate::auth::revocations::{Revocation, RevocationTarget};
@@ -16,6 +18,7 @@ use crate::gate::{AcceptedIssuer, CallResult, Origin, TokenEntry};
 use crate::issuer_keys::UrlError;
 use crate::lab::kit::{Identity, TestToken};
 use crate::look::Background;
+use crate::observe::Progress;
 use crate::server::ServeError;
 use crate::store::{ReloadError, Setback, StoreError};
 use crate::text;
@@ -123,6 +126,24 @@ pub enum Msg {
     ServingStopped,
     /// The issuer of the form was accepted, or why it cannot be.
     IssuerSet(Result<(), IssuerFailure>),
+    /// The description of a target to add was read, or why it cannot be used.
+    TargetAdded {
+        /// The number in [`Effect::AddTarget`].
+        number: u64,
+        /// The description; the error is safe to show.
+        read: Result<TargetFacts, String>,
+    },
+    /// A target was connected, or refused that.
+    TargetConnected(Box<ConnectReport>),
+    /// A call of a target has finished.
+    TargetCalled(Box<CallReport>),
+    /// A target reported the progress of a call.
+    Progressed {
+        /// The ID in [`Effect::CallTarget`].
+        id: u64,
+        /// The progress.
+        progress: Progress,
+    },
     /// An operation outside the console failed.
     Failed(Failure),
 }
@@ -325,6 +346,33 @@ pub enum Effect {
         /// The call to make.
         order: Order,
     },
+    /// Read the description of a target to add.
+    AddTarget {
+        /// The number that it gets.
+        number: u64,
+        /// The description.
+        draft: Box<TargetDraft>,
+    },
+    /// Open a new connection to a target and list its tools.
+    ConnectTarget {
+        /// The ID that the answer will have.
+        id: u64,
+        /// The number of the target.
+        target: u64,
+        /// The token, if any.
+        token: Option<Arc<str>>,
+    },
+    /// Call a tool of a target.
+    CallTarget {
+        /// The ID that the answer will have.
+        id: u64,
+        /// The call.
+        call: Box<ForeignOrder>,
+    },
+    /// Close the connections of the target with this number, which was removed.
+    CloseTarget(u64),
+    /// Cancel the call or the connection with this ID, which answers that it was cancelled.
+    Cancel(u64),
     /// Revoke something, or restore it if `since` is `None`: in memory at once, then in the store.
     SetRevoked {
         /// The token or the `jti`.
@@ -388,6 +436,18 @@ pub struct Order {
     pub origin: Origin,
     /// The instant that the decision is made for.
     pub judged_at: NumericDate,
+}
+
+/// A call of a tool of a foreign target. It may hold a token, so it has no `Debug`.
+pub struct ForeignOrder {
+    /// The number of the target.
+    pub target: u64,
+    /// The token, if any.
+    pub token: Option<Arc<str>>,
+    /// The call to make.
+    pub order: Order,
+    /// The arguments.
+    pub arguments: Map<String, Value>,
 }
 
 /// The instants of one turn of the loop, read together once.

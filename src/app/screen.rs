@@ -10,11 +10,12 @@ pub enum Screen {
     Time,
     Server,
     Issuers,
+    Targets,
 }
 
 impl Screen {
     /// Every screen, in the order of their keys.
-    pub const ALL: [Self; 5] = [Self::Gate, Self::Matrix, Self::Time, Self::Server, Self::Issuers];
+    pub const ALL: [Self; 6] = [Self::Gate, Self::Matrix, Self::Time, Self::Server, Self::Issuers, Self::Targets];
 
     /// Returns the title on the screen.
     pub const fn title(self) -> &'static str {
@@ -24,6 +25,7 @@ impl Screen {
             Self::Time => "Time",
             Self::Server => "Server",
             Self::Issuers => "Issuers",
+            Self::Targets => "Targets",
         }
     }
 
@@ -40,6 +42,7 @@ impl Screen {
             Self::Time => 't',
             Self::Server => 's',
             Self::Issuers => 'i',
+            Self::Targets => 'u',
         }
     }
 }

@@ -80,6 +80,10 @@ fn handle(app: &mut App, msg: Msg) -> Vec<Effect> {
         Msg::Served(result) => app.served(result),
         Msg::ServingStopped => app.serving_stopped(),
         Msg::IssuerSet(result) => app.issuer_set(result),
+        Msg::TargetAdded { number, read } => app.target_added(number, read),
+        Msg::TargetConnected(report) => app.target_connected(*report),
+        Msg::TargetCalled(report) => app.target_called(*report),
+        Msg::Progressed { id, progress } => app.progressed(id, progress),
         Msg::Failed(failure) => app.failed(&failure),
     }
 }

@@ -10,7 +10,7 @@ use super::check::Verdict;
 use super::claims::Claims;
 use super::date::NumericDate;
 use super::decision::Decision;
-use super::evaluation::{Evaluation, Examined};
+use super::evaluation::{Evaluation, Examined, TokenStatus};
 use super::issuers::{Audience, Issuer, Issuers};
 use super::keys::{Candidates, KeySet, Verifier};
 use super::leeway::Leeway;
@@ -173,6 +173,18 @@ impl Rules {
     /// Like [`Rules::decide`], for any caller whose token is valid and has these permissions.
     pub fn decide_holding(&self, permissions: &[String], tool: &str) -> Decision {
         Decision { result: self.granted(permissions, tool), subject: Some("any user".into()) }
+    }
+
+    /// Predicts the decision of a server that follows this policy; `None` if the policy does not contain the tool, or the
+    /// token lacks a claim that is required here: another server reads other claims. Where the signature cannot be checked
+    /// here, it is taken for good: the server may have the key.
+    pub fn predict(&self, judged: Option<&Evaluation>, tool: &str, now: NumericDate) -> Option<Decision> {
+        self.policy.tool(tool)?;
+        Some(match judged.map(|judged| (judged, judged.status(now))) {
+            Some((judged, TokenStatus::NotVerified(_))) => self.decide_holding(&judged.permissions, tool),
+            Some((_, TokenStatus::Invalid(Reason::ClaimMissing { .. } | Reason::ClaimInvalid { .. }))) => return None,
+            _ => self.decide_judged(judged, tool, now),
+        })
     }
 
     /// The verdict of [`Rules::decide_judged`], without its reason. `None` means a caller without a token.

@@ -16,8 +16,8 @@ use crate::auth::{Inspection, Outcome, Verdict};
 use crate::gate::activity::explain_record;
 use crate::gate::{CallRequest, Origin, RawArguments};
 use crate::lab::expected::{ActualAnswer, ExpectedAnswer};
-use crate::observe::{Answer, Body, Observation, Observed, why};
-use crate::target::{Called, Connection, Dialect, Progress, Target, block_on};
+use crate::observe::{Answer, Body, Observation, Observed, Progress, why};
+use crate::target::{Called, Connection, Dialect, Target, block_on};
 
 /// Calls a tool.
 pub fn run(on: &mut Runner<'_>, args: &CallArgs, context: &Context, json: bool) -> Result<Exit, CliError> {

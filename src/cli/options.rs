@@ -13,6 +13,7 @@ use super::arguments::{
     CallArgs, CheckArgs, DrillArgs, InspectArgs, IssueArgs, KeysCommand, MatrixArgs, PolicyCommand, RevokeArgs,
     ServeArgs, ServerOptions, TestArgs, TestkitArgs, ToolsArgs, WhyArgs,
 };
+use super::target::TargetOptions;
 use super::values::{duration, instant, theme};
 use crate::auth::{Issuer, Leeway, NumericDate, TokenLimit};
 use crate::config::{self, IssuerConfig, IssuerError, KeysFrom};
@@ -40,6 +41,10 @@ pub struct Options {
     /// The options of the server.
     #[command(flatten)]
     pub server: ServerOptions,
+
+    /// The server that calls of the console go to at the start.
+    #[command(flatten)]
+    pub target: TargetOptions,
 
     /// The general options.
     #[command(flatten)]

@@ -13,12 +13,11 @@ use crate::auth::{Call, Decision, Inspection, NumericDate, Rules, TokenId, Token
 use crate::config::TargetConfig;
 use crate::gate::RawArguments;
 use crate::gate::arguments;
-use crate::observe::{Observation, Observed, Question, Reply, Sightings, Visibility, Why};
+use crate::observe::{Observation, Observed, Reply, Sightings, Visibility, Why};
 use crate::target::{
     self, CALL_TIMEOUT, Called, Carriage, Connection, Dialect, Header, Listed, OpenError, Target, TargetError,
 };
 use crate::text;
-use crate::text::material::Metadata;
 
 /// The server that a command is about: our own gate, unless one of these is given.
 #[derive(Clone, Debug, Default, Args)]
@@ -99,6 +98,31 @@ impl TargetOptions {
             }
         };
         Ok(Some(Target { ca_file: context.fetching.ca_file.clone(), timeout: self.timeout, ..found }))
+    }
+
+    /// Returns the targets of the console: those of the configuration file and the one that the options name, and the index
+    /// of the latter.
+    pub fn for_console(&self, context: &Context) -> Result<(Vec<Target>, Option<usize>), CliError> {
+        if self.timeout.is_some() {
+            return Err(CliError::Usage("--timeout needs a command; the console waits 30 s for an answer".to_owned()));
+        }
+        let given = self.target(context)?;
+        let mut all = context.targets.iter().map(configured).collect::<Result<Vec<_>, _>>()?;
+        for target in &mut all {
+            target.ca_file.clone_from(&context.fetching.ca_file);
+        }
+        let Some(mut given) = given else { return Ok((all, None)) };
+        if self.target.is_none() {
+            given.name = given.default_name().into();
+        }
+        // One of the configuration file is already in the list, perhaps with fewer headers.
+        let known = all.iter().position(|target| self.target.is_some() && target.name == given.name);
+        if let Some(known) = known {
+            all[known] = given;
+            return Ok((all, Some(known)));
+        }
+        all.insert(0, given);
+        Ok((all, Some(0)))
     }
 
     /// How long to wait for an answer.
@@ -231,13 +255,8 @@ pub async fn open(
         Ok(connection) => Ok(Ok(connection)),
         Err(OpenError::Target(error)) => Err(error),
         Err(OpenError::Server(refused)) => {
-            let reply = match (refused.reply, refused.stderr) {
-                (Err(crate::observe::NoAnswer::Closed(why)), Some(said)) => {
-                    Err(crate::observe::NoAnswer::Closed(format!("{why}; it wrote: {said}")))
-                }
-                (reply, _) => reply,
-            };
-            Ok(Err(Called { reply, took: refused.took }))
+            let took = refused.took;
+            Ok(Err(Called { reply: refused.into_reply(), took }))
         }
     }
 }
@@ -261,33 +280,12 @@ pub struct Asked<'a> {
 impl Asked<'_> {
     /// Explains the answer; fetches the server's metadata if the answer is about the token.
     pub async fn explain(&self) -> Why {
-        let observation = Observation::of(self.reply);
-        let metadata = match observation.observed() {
-            Observed::Refused | Observed::Forbidden => {
-                target::fetch_metadata(self.target, observation.resource_metadata.as_deref()).await
-            }
-            _ => None,
-        };
-        self.why(&observation, metadata.as_ref())
-    }
-
-    fn why(&self, observation: &Observation, metadata: Option<&Metadata>) -> Why {
         let prediction = self.tool.and_then(|tool| self.caller.prediction(tool, self.now));
-        let url = match &self.target.place {
-            target::Place::Http(url) => Some(url.as_str()),
-            target::Place::Command(_) => None,
-        };
-        Why::explain(&Question {
-            observation,
-            token: self.caller.inspection.as_ref(),
-            rules: &self.caller.rules,
-            tool: self.tool,
-            prediction: prediction.as_ref(),
-            metadata,
-            url,
-            visibility: self.visibility,
-            now: self.now,
-        })
+        let Asked { target, tool, reply, visibility, now, caller } = *self;
+        let (token, rules) = (caller.inspection.as_ref(), &caller.rules);
+        target::Asked { target, token, rules, prediction: prediction.as_ref(), tool, reply, visibility, now }
+            .explain()
+            .await
     }
 }
 

@@ -102,12 +102,13 @@ pub struct Record {
 }
 
 impl Record {
-    /// The origin of the call and its client, in words; safe to show.
+    /// The origin of the call and its client or target, in words; safe to show.
     pub fn from(&self) -> String {
         let peer = self.peer.map_or_else(String::new, |peer| format!(" at {peer}"));
-        match &self.client {
-            Some(client) => format!("{} {client}{peer}", self.origin.word()),
-            None => self.origin.word().to_owned() + &peer,
+        match (&self.client, self.answered.foreign()) {
+            (Some(client), _) => format!("{} {client}{peer}", self.origin.word()),
+            (None, Some(answer)) => format!("{} to {} ({})", self.origin.word(), answer.target, answer.place),
+            (None, None) => self.origin.word().to_owned() + &peer,
         }
     }
 
@@ -149,6 +150,15 @@ pub fn explain_record(record: &Record, judged: Option<&Evaluation>) -> Explanati
         RequestOutcome::Rejected(rejection) => {
             let mut out = Explanation::new(record.answered.word(), format!(" {}: {rejection}", rejection.code()));
             out.note(format!("{asked}, {when}"));
+            out
+        }
+        RequestOutcome::Observed(answer) => {
+            let mut out = Explanation::new(answer.word, format!(" by {}: {}", answer.target, answer.sentence));
+            out.note(format!("{asked}, {when}"));
+            let status = answer.status.map(|status| format!("HTTP status: {status}"));
+            let time = answer.server_time.map(|time| format!("server time: {}", time.rfc3339()));
+            let notes = status.into_iter().chain(time).chain(answer.notes.iter().cloned());
+            notes.for_each(|note| out.note(note));
             out
         }
     };

@@ -35,7 +35,7 @@ pub use activity::{Activity, Origin, Record};
 pub use arguments::RawArguments;
 pub use health::{Health, ReadFailure};
 pub use key_status::{KeyState, KeyStatus, KeysFrom};
-pub use rejection::{Rejection, RequestOutcome};
+pub use rejection::{ForeignAnswer, Rejection, RequestOutcome};
 pub use shared::Shared;
 pub use state::{AcceptedIssuer, AuthState, KnownToken, Provenance, Snapshot, TokenEntry};
 
@@ -100,6 +100,19 @@ pub struct Source<'a> {
     pub judged_at: NumericDate,
     /// When the call began, on the monotonic clock.
     pub started: Duration,
+}
+
+/// A call that a foreign server answered.
+#[derive(Clone, Copy, Debug)]
+pub struct ForeignCall<'a> {
+    /// The tool's name.
+    pub tool: &'a str,
+    /// The arguments, as JSON text.
+    pub arguments: &'a str,
+    /// The answer, as JSON text.
+    pub answer: &'a str,
+    /// How long the answer took.
+    pub took: Duration,
 }
 
 /// The result of a real call.
@@ -295,6 +308,26 @@ impl Gate {
         self.shared.update(|state| state.record(record));
     }
 
+    /// Logs a call that a foreign server answered.
+    pub fn observed(
+        &self,
+        answer: ForeignAnswer,
+        trouble: Option<&str>,
+        call: ForeignCall<'_>,
+        source: &Source<'_>,
+    ) -> Arc<Record> {
+        let record = Record {
+            is_call: true,
+            tool: Excerpt::new(call.tool),
+            arguments: Excerpt::new(call.arguments),
+            answer: Excerpt::new(call.answer),
+            trouble: trouble.map(Into::into),
+            took: call.took,
+            ..self.row(answer.into(), source)
+        };
+        self.shared.update(|state| state.record(record))
+    }
+
     fn record(
         &self,
         decision: Decision,
@@ -316,7 +349,7 @@ impl Gate {
         CallResult { decision, outcome, record }
     }
 
-    /// Returns a row for the log without its texts.
+    /// Returns a row for the log without its call.
     fn row(&self, answered: RequestOutcome, source: &Source<'_>) -> Record {
         Record {
             seq: 0,

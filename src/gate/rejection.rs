@@ -1,7 +1,9 @@
 //! Rejections: requests that a server refuses without deciding about a call. Also the outcomes of requests in the log.
 
+use std::sync::Arc;
+
 use crate::auth::token::Fault;
-use crate::auth::{Decision, Reason, Verdict};
+use crate::auth::{Decision, NumericDate, Reason, Verdict};
 use crate::text;
 
 /// Why the server refused a request before it decided about a call. The message is safe to show, and contains the next
@@ -78,6 +80,31 @@ pub enum RequestOutcome {
     Decided(Decision),
     /// The server refused the request without a decision.
     Rejected(Rejection),
+    /// A foreign server answered the call.
+    Observed(Box<ForeignAnswer>),
+}
+
+/// The answer of a foreign server to a call, for the log. Its texts are safe to show.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ForeignAnswer {
+    /// The name of the target.
+    pub target: Arc<str>,
+    /// Where the target is.
+    pub place: Arc<str>,
+    /// What the server did, in capitals.
+    pub word: &'static str,
+    /// The code of the shape of the answer.
+    pub code: &'static str,
+    /// The server's verdict, if the answer says one.
+    pub verdict: Option<Verdict>,
+    /// The most probable reason, in a sentence.
+    pub sentence: Box<str>,
+    /// The HTTP status, if there was one.
+    pub status: Option<u16>,
+    /// The server's clock.
+    pub server_time: Option<NumericDate>,
+    /// Further facts, a sentence each.
+    pub notes: Box<[String]>,
 }
 
 impl RequestOutcome {
@@ -85,13 +112,24 @@ impl RequestOutcome {
     pub const fn decision(&self) -> Option<&Decision> {
         match self {
             Self::Decided(decision) => Some(decision),
-            Self::Rejected(_) => None,
+            Self::Rejected(_) | Self::Observed(_) => None,
         }
     }
 
-    /// The verdict of the decision, if there was one.
+    /// The answer of a foreign server, if the call was sent to one.
+    pub const fn foreign(&self) -> Option<&ForeignAnswer> {
+        match self {
+            Self::Observed(answer) => Some(answer),
+            Self::Decided(_) | Self::Rejected(_) => None,
+        }
+    }
+
+    /// The verdict of the decision or of the foreign server, if there was one.
     pub fn verdict(&self) -> Option<Verdict> {
-        self.decision().map(Decision::verdict)
+        match self {
+            Self::Observed(answer) => answer.verdict,
+            decided => decided.decision().map(Decision::verdict),
+        }
     }
 
     /// The reason of a refusing decision.
@@ -99,16 +137,20 @@ impl RequestOutcome {
         self.decision().and_then(Decision::reason)
     }
 
-    /// The verdict in capitals, or `REFUSED` without a decision.
+    /// The verdict in capitals, `REFUSED` without a decision, or what a foreign server did.
     pub fn word(&self) -> &'static str {
-        self.verdict().map_or("REFUSED", Verdict::word)
+        match self {
+            Self::Observed(answer) => answer.word,
+            decided => decided.verdict().map_or("REFUSED", Verdict::word),
+        }
     }
 
-    /// The code of the reason or the rejection, or `allowed`.
+    /// The code of the reason, the rejection or the foreign answer, or `allowed`.
     pub fn code(&self) -> &'static str {
         match self {
             Self::Decided(decision) => decision.code(),
             Self::Rejected(rejection) => rejection.code(),
+            Self::Observed(answer) => answer.code,
         }
     }
 
@@ -117,6 +159,7 @@ impl RequestOutcome {
         match self {
             Self::Decided(decision) => decision.sentence(),
             Self::Rejected(rejection) => rejection.to_string(),
+            Self::Observed(answer) => answer.sentence.to_string(),
         }
     }
 
@@ -138,6 +181,9 @@ impl RequestOutcome {
                 subject + decision.reason().map_or(0, weight_of)
             }
             Self::Rejected(rejection) => rejection.weight(),
+            Self::Observed(answer) => {
+                size_of::<ForeignAnswer>() + answer.sentence.len() + answer.notes.iter().map(String::len).sum::<usize>()
+            }
         }
     }
 }
@@ -175,6 +221,12 @@ fn weight_of(reason: &Reason) -> usize {
 impl From<Decision> for RequestOutcome {
     fn from(decision: Decision) -> Self {
         Self::Decided(decision)
+    }
+}
+
+impl From<ForeignAnswer> for RequestOutcome {
+    fn from(answer: ForeignAnswer) -> Self {
+        Self::Observed(Box::new(answer))
     }
 }
 

@@ -11,8 +11,8 @@ use super::kit::Identity;
 use super::score::{Scorecard, judged_words};
 use crate::auth::date::twice;
 use crate::auth::{KeyOrigin, Leeway, NumericDate, Rules, TokenId, Verdict};
-use crate::gate::Record;
 use crate::gate::activity::{Excerpt, Origin};
+use crate::gate::{ForeignAnswer, Record};
 use crate::report::redacted;
 use crate::text::escape::{ascii_json, markdown};
 use crate::text::words::{exact, took};
@@ -223,11 +223,21 @@ impl Evidence<'_> {
         }
         let mut calls: Vec<String> = Vec::new();
         for record in self.calls.iter().rev().filter(|record| record.is_call && !is_series(record)) {
-            let token = match record.token_id {
-                Some(id) => format!("{}  # token {id}", shell(&record.tool.to_string())),
-                None => format!("--no-token {}", shell(&record.tool.to_string())),
+            let tool = shell(&record.tool.to_string());
+            let command = match (record.answered.foreign(), record.token_id) {
+                (Some(answer), id) => {
+                    // A program takes its credentials from its environment.
+                    let Some(url) = answer.place.starts_with("http").then(|| shell(&answer.place)) else { continue };
+                    let token = id.map_or_else(|| " --no-token".to_owned(), |id| format!("  # token {id}"));
+                    format!("portcullis why --url {url} --tool {tool}{token}")
+                }
+                (None, Some(id)) => {
+                    format!("portcullis{options} --now {} check {tool}  # token {id}", record.judged_at.rfc3339())
+                }
+                (None, None) => {
+                    format!("portcullis{options} --now {} check --no-token {tool}", record.judged_at.rfc3339())
+                }
             };
-            let command = format!("portcullis{options} --now {} check {token}", record.judged_at.rfc3339());
             if calls.len() < AGAIN && !calls.contains(&command) {
                 calls.push(command);
             }
@@ -321,7 +331,7 @@ impl Evidence<'_> {
                 text::name(&record.tool, 64),
                 answered.word().to_owned(),
                 answered.code().to_owned(),
-                record.why(),
+                record.why() + &answered.foreign().map(received).unwrap_or_default(),
                 took(record.took),
             ];
             row(out, &cells);
@@ -369,6 +379,16 @@ pub fn json_line(kind: &str, value: Value) -> String {
     ascii_json(&line.to_string()).into_owned() + "\n"
 }
 
+/// Returns the status and the server's time of a foreign answer, in parentheses.
+fn received(answer: &ForeignAnswer) -> String {
+    let status = answer.status.map(|status| format!("HTTP {status}"));
+    let time = answer.server_time.map(|time| format!("server time {}", time.rfc3339()));
+    match status.into_iter().chain(time).collect::<Vec<_>>().join(", ") {
+        facts if facts.is_empty() => facts,
+        facts => format!(" ({facts})"),
+    }
+}
+
 /// Formats a call or another request as JSON. `jti` is that of its token, if it is known.
 pub fn call_json(record: &Record, jti: Option<&str>) -> Value {
     let answered = &record.answered;
@@ -381,6 +401,12 @@ pub fn call_json(record: &Record, jti: Option<&str>) -> Value {
         "origin": record.origin.word(),
         "client": record.client,
         "peer": record.peer,
+        "target": answered.foreign().map(|answer| json!({
+            "name": answer.target,
+            "place": answer.place,
+            "status": answer.status,
+            "server_time": answer.server_time.map(twice),
+        })),
         "token_id": record.token_id.map(|id| id.to_string()),
         "jti": jti,
         "subject": answered.subject().map(redacted),

@@ -7,6 +7,7 @@ pub mod answer;
 pub mod denial;
 mod observation;
 mod pasted;
+mod seen;
 pub mod visibility;
 pub mod why;
 
@@ -14,5 +15,6 @@ pub use answer::{Answer, Body, HttpHead, NoAnswer, Reply};
 pub use denial::{Basis, Observed, Shape};
 pub use observation::Observation;
 pub use pasted::{answer_of, http_date};
+pub use seen::{Progress, ServerSeen};
 pub use visibility::{Sightings, Visibility};
 pub use why::{Cause, Certainty, Question, Why};

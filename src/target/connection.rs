@@ -1,6 +1,5 @@
 //! A connection to a target with one token: the handshake, listing tools, and calling them.
 
-use std::fmt;
 use std::future::Future;
 use std::process::Stdio;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -26,7 +25,7 @@ use super::tool_list::{self, Listed};
 use super::wire::{Wire, cause};
 use super::{Place, Target, TargetError};
 use crate::clock::{Clock as _, SystemClock};
-use crate::observe::{Answer, Body, NoAnswer, Reply};
+use crate::observe::{Answer, Body, NoAnswer, Progress, Reply, ServerSeen};
 use crate::text;
 
 /// How long the client library may take for an answer that has already been received.
@@ -50,44 +49,6 @@ pub enum Dialect {
     Discovery(String),
 }
 
-/// What a server says of itself. Safe to show.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ServerSeen {
-    /// The protocol revision in use.
-    pub protocol: String,
-    /// The name.
-    pub name: String,
-    /// The version.
-    pub version: String,
-    /// Whether it opened a session.
-    pub has_session: bool,
-}
-
-/// The progress of a call, as the server reports it. Safe to show.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Progress {
-    /// How much is done.
-    pub done: f64,
-    /// How much there is to do, if it is known.
-    pub total: Option<f64>,
-    /// A message.
-    pub message: Option<String>,
-}
-
-/// Formats it as a phrase: `1 of 4, a quarter`.
-impl fmt::Display for Progress {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.done)?;
-        if let Some(total) = self.total {
-            write!(f, " of {total}")?;
-        }
-        match &self.message {
-            Some(message) => write!(f, ", {message}"),
-            None => Ok(()),
-        }
-    }
-}
-
 /// The answer to a request, and how long it took.
 #[derive(Clone, Debug)]
 pub struct Called {
@@ -106,6 +67,16 @@ pub struct Unconnected {
     pub took: Duration,
     /// The last line that a program wrote to standard error; safe to show.
     pub stderr: Option<String>,
+}
+
+impl Unconnected {
+    /// Returns the last answer; if a program ended, with the last line that it wrote.
+    pub fn into_reply(self) -> Reply {
+        match (self.reply, self.stderr) {
+            (Err(NoAnswer::Closed(why)), Some(said)) => Err(NoAnswer::Closed(format!("{why}; it wrote: {said}"))),
+            (reply, _) => reply,
+        }
+    }
 }
 
 /// The part of the client that the server can call.

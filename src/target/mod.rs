@@ -3,6 +3,7 @@
 //! Every answer is kept as it was received (`wire`), so that `observe` can classify what the client library would
 //! summarize. A token is sent to the MCP endpoint only, never to another origin and never to the server's metadata.
 
+mod asked;
 mod carriage;
 mod connection;
 mod metadata;
@@ -23,8 +24,9 @@ use reqwest::header::{HeaderName, HeaderValue};
 
 use crate::text;
 
+pub use asked::Asked;
 pub use carriage::Carriage;
-pub use connection::{Called, Connection, Dialect, OpenError, Progress, ServerSeen, Unconnected};
+pub use connection::{Called, Connection, Dialect, OpenError, Unconnected};
 pub use metadata::{describes, fetch_metadata};
 pub use tool_list::{Listed, example, listed_tools, summary};
 
@@ -182,6 +184,20 @@ impl Target {
             ca_file: None,
             timeout: None,
         })
+    }
+
+    /// A name from its address: the host and the port, or the program.
+    pub fn default_name(&self) -> String {
+        match &self.place {
+            Place::Http(url) => match (url.host_str().unwrap_or_default(), url.port()) {
+                (host, Some(port)) => format!("{host}:{port}"),
+                (host, None) => host.to_owned(),
+            },
+            Place::Command(command) => {
+                let program = command.first().map(|word| word.to_string_lossy().into_owned()).unwrap_or_default();
+                program.rsplit('/').next().unwrap_or_default().to_owned()
+            }
+        }
     }
 
     /// Whether it is on this machine, so that calls need no confirmation.

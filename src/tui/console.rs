@@ -16,6 +16,7 @@ use super::burst::{Burst, is_undecided};
 use super::clipboard::Clipboard;
 use super::effects::EffectTargets;
 use super::executor::{Executor, Queue};
+use super::foreign::{self, ProgressReceiver};
 use super::input::{Awaited, Batch, Batches, Input};
 use super::limiter::Limiter;
 use super::screen::{ASK_BACKGROUND, Frame, osc_52};
@@ -45,15 +46,16 @@ const SHORTEST: Duration = Duration::from_millis(1);
 
 /// Runs the console on the current runtime, until it ends.
 pub async fn run(start: Start) -> Result<(), TuiError> {
-    let Start { app, gate, clock, server, store, edition, signing_file, keys } = start;
+    let Start { app, gate, clock, server, store, edition, signing_file, keys, foreign } = start;
     // Before any mode is switched on, so that no signal can leave the modes on.
-    let sources = Sources { signals: Signals::listen()?, hang_up: HangUp::watch()?, changes: gate.shared().changes() };
+    let (signals, hang_up) = (Signals::listen()?, HangUp::watch()?);
+    let sources = Sources { signals, hang_up, changes: gate.shared().changes(), progress: foreign.progress() };
     let modes = Modes::enter()?;
     let input = Batches::listen(Arc::clone(&clock))?;
     let (columns, rows) = size();
     let replica = Arc::new(Replica::new(&gate, store, edition));
     let outside = EffectTargets::new(gate, replica, server);
-    let outside = outside.with_clipboard(Clipboard::of_environment()).with_keys(keys);
+    let outside = outside.with_clipboard(Clipboard::of_environment()).with_keys(keys).with_foreign(foreign);
     let mut executor = Executor::default();
     let console = Console {
         modes: &modes,
@@ -82,6 +84,7 @@ pub async fn run(start: Start) -> Result<(), TuiError> {
     // First, because the rest may take a moment: the user gets the shell back meanwhile.
     let writer = modes.writer().clone();
     drop(modes);
+    outside.foreign.close();
     executor.finish(Queue::Revocations, LAST_SAVE).await;
     if ended.is_ok() {
         // After a signal the server is not waited for; its connections end with the process.
@@ -102,6 +105,7 @@ struct Sources {
     signals: Signals,
     hang_up: HangUp,
     changes: watch::Receiver<u64>,
+    progress: ProgressReceiver,
 }
 
 /// The event that woke the loop.
@@ -111,6 +115,7 @@ enum WakeEvent {
     Shared,
     Answer(Option<Msg>),
     News(News),
+    Progress(Option<Msg>),
     Time,
 }
 
@@ -159,6 +164,7 @@ impl Console<'_> {
                 () = sources.hang_up.happened() => return Err(TuiError::Signalled(HANG_UP)),
                 answer = self.executor.next() => WakeEvent::Answer(answer),
                 batch = input.next() => WakeEvent::Input(batch),
+                progress = foreign::reported(&mut sources.progress) => WakeEvent::Progress(progress),
                 () = changed(&mut sources.changes) => WakeEvent::Shared,
                 // It stores the backend's tools in the shared state, which wakes the loop.
                 () = backend.as_mut() => WakeEvent::Shared,
@@ -178,7 +184,7 @@ impl Console<'_> {
                     self.burst.take(batch, self.clock.monotonic(), &mut told);
                 }
                 WakeEvent::Shared => {}
-                WakeEvent::Answer(answer) => told.extend(answer),
+                WakeEvent::Answer(answer) | WakeEvent::Progress(answer) => told.extend(answer),
                 WakeEvent::News(news) => told.extend(effects::message(&self.app, news)),
                 WakeEvent::Time if self.burst.ends().is_some() && input.has_more() => {
                     self.burst.go_on(self.clock.monotonic());

@@ -10,6 +10,8 @@ use zeroize::Zeroizing;
 
 use super::clipboard::Clipboard;
 pub use super::executor::{Job, Queue};
+pub use super::foreign::Foreign;
+use super::foreign::Work;
 use crate::app::msg::{CopyDestination, Failure, IssuerFailure, KitRequest, Order, SaveError, ServerInfo};
 use crate::app::{App, Effect, Msg, Times, update};
 use crate::auth::{Policy, Rules, Signer};
@@ -34,19 +36,34 @@ pub struct EffectTargets {
     server: Arc<Mutex<Option<Server>>>,
     /// Keeps the keys of issuers current.
     keys: Arc<KeyFollower>,
+    /// The foreign servers.
+    pub foreign: Foreign,
 }
 
 impl EffectTargets {
     /// Creates the targets, with a server if one is already running.
     pub fn new(gate: Gate, replica: Arc<Replica>, server: Option<Server>) -> Self {
         let keys = Arc::new(KeyFollower::new(&gate));
-        Self { gate, replica, clipboard: Clipboard::default(), server: Arc::new(Mutex::new(server)), keys }
+        Self {
+            gate,
+            replica,
+            clipboard: Clipboard::default(),
+            server: Arc::new(Mutex::new(server)),
+            keys,
+            foreign: Foreign::default(),
+        }
     }
 
     /// Replaces the follower of keys, which follows none by default.
     #[must_use]
     pub fn with_keys(self, keys: KeyFollower) -> Self {
         Self { keys: Arc::new(keys), ..self }
+    }
+
+    /// Replaces the foreign servers; there are none by default.
+    #[must_use]
+    pub fn with_foreign(self, foreign: Foreign) -> Self {
+        Self { foreign, ..self }
     }
 
     /// Replaces the clipboard, which is the terminal's by default.
@@ -123,6 +140,12 @@ enum Dispatch {
     Done(Option<Msg>),
     /// It may take long.
     Later(Job),
+}
+
+impl Dispatch {
+    fn call(call: Work) -> Self {
+        Self::Later(Job::Call(call))
+    }
 }
 
 /// Carries out an effect, or returns how it has to be carried out. `base` contains the rules that the console knew when
@@ -215,6 +238,21 @@ fn begin(effect: Effect, outside: &EffectTargets, base: &Rules, times: Times) ->
                 Msg::Called { id, call: Box::new(called) }
             }
         }))),
+        Effect::AddTarget { number, draft } => Dispatch::Done(Some(outside.foreign.add(number, &draft))),
+        Effect::CloseTarget(number) => {
+            outside.foreign.close_target(number);
+            Dispatch::Done(None)
+        }
+        Effect::Cancel(id) => {
+            outside.foreign.cancel(id);
+            Dispatch::Done(None)
+        }
+        Effect::ConnectTarget { id, target, token } => {
+            outside.foreign.connect(gate, id, target, token, times).map_or(Dispatch::Done(None), Dispatch::call)
+        }
+        Effect::CallTarget { id, call } => {
+            outside.foreign.call(gate, id, *call, times).map_or(Dispatch::Done(None), Dispatch::call)
+        }
         Effect::CallEach { id, tokens, order } => Dispatch::Later(Job::Call(Box::pin({
             let gate = gate.clone();
             async move {

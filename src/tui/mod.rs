@@ -12,6 +12,7 @@ pub mod clipboard;
 mod console;
 pub mod effects;
 mod executor;
+pub mod foreign;
 mod input;
 mod limiter;
 mod screen;
@@ -23,6 +24,7 @@ use std::env;
 use std::io::{self, IsTerminal};
 use std::sync::Arc;
 
+use self::foreign::Foreign;
 use crate::app::App;
 use crate::clock::Clock;
 use crate::config::SigningFile;
@@ -120,6 +122,8 @@ pub struct Start {
     pub signing_file: Option<SigningFile>,
     /// The follower of issuers' keys.
     pub keys: KeyFollower,
+    /// The foreign servers.
+    pub foreign: Foreign,
 }
 
 /// Runs the console until the user quits. The terminal is restored when this returns and if it panics.

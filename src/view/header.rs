@@ -27,8 +27,10 @@ pub fn render(canvas: &mut Canvas, area: Rect) {
         left.spans.push(canvas.span(" ", Role::Plain));
     }
     let facts = facts(canvas.app);
-    screens(canvas, area, &mut left, facts.first().map_or(0, |(words, _)| text::width(words) + 3));
-    let mut room = usize::from(area.width).saturating_sub(left.width() + text::width(HELP) + 1);
+    let width = |(words, _): &(String, Role)| text::width(words) + 3;
+    let alarms = facts.iter().filter(|(_, role)| *role == Role::WarningChip).map(width).sum();
+    screens(canvas, area, &mut left, facts.first().map_or(0, width), alarms);
+    let mut room = usize::from(area.width).saturating_sub(left.width() + text::width(HELP));
     let mut spans = Vec::new();
     for (words, role) in facts {
         let width = text::width(&words) + 3;
@@ -54,7 +56,9 @@ pub fn render(canvas: &mut Canvas, area: Rect) {
 
 /// Returns alarms and non-default settings, most important first.
 fn facts(app: &App) -> Vec<(String, Role)> {
+    let target = app.target_name().map(|name| (format!("→ {name}"), Role::WarningChip));
     let mut facts: Vec<(String, Role)> = app.alarms().into_iter().map(|alarm| (alarm, Role::WarningChip)).collect();
+    facts.extend(target);
     let serving = app.server.serving.as_ref();
     facts.extend(serving.map(|_| ("● serving".to_owned(), Role::OkChip)));
     let key = app.auth.signer.as_ref().map(Signer::verifier);
@@ -69,36 +73,75 @@ fn facts(app: &App) -> Vec<(String, Role)> {
     facts
 }
 
-/// Appends the screens and their keys, in place of the program's name where the most important fact, of this width, needs
-/// its room. If there is little room, the footer names the other screens instead.
-fn screens(canvas: &mut Canvas, area: Rect, left: &mut Line<'static>, fact: usize) {
-    let key = |screen| hints::key_name(canvas.app, Action::Screen(screen)).unwrap_or_default();
-    let keys = Screen::ALL.map(key);
-    let needed: usize =
-        Screen::ALL.iter().zip(&keys).map(|(screen, key)| text::width(screen.title()) + text::width(key) + 3).sum();
-    // Without room for the screens, they are left to the footer.
-    let Some(room) = usize::from(area.width).checked_sub(needed + text::width(HELP) + 1) else {
+/// How much of the screens the line shows.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Detail {
+    /// Keys and names, with blanks around the names.
+    Names,
+    /// Keys and names.
+    Tight,
+    /// The name of the current one, and the keys of the others.
+    Keys,
+}
+
+impl Detail {
+    /// Returns the text of a screen.
+    fn label(self, key: &str, screen: Screen, is_here: bool) -> String {
+        match self {
+            Self::Names => format!(" {key} {} ", screen.title()),
+            Self::Tight if is_here => format!(" {key} {} ", screen.title()),
+            Self::Tight => format!("{key} {}", screen.title()),
+            Self::Keys if is_here => format!(" {key} {} ", screen.title()),
+            Self::Keys => format!(" {key}"),
+        }
+    }
+}
+
+/// Appends the screens and their keys, in place of the program's name where the most important fact, or all alarms, of
+/// these widths, need its room. If there is little room, the footer names the other screens instead.
+fn screens(canvas: &mut Canvas, area: Rect, left: &mut Line<'static>, fact: usize, alarms: usize) {
+    if area.width < 60 {
+        return;
+    }
+    let here = canvas.app.screen;
+    let keys = Screen::ALL.map(|screen| hints::key_name(canvas.app, Action::Screen(screen)).unwrap_or_default());
+    let width_of = |detail: Detail| -> usize {
+        let labels = Screen::ALL.iter().zip(&keys).map(|(screen, key)| detail.label(key, *screen, *screen == here));
+        labels.map(|label| text::width(&label)).sum::<usize>()
+            + if detail == Detail::Tight { Screen::ALL.len() - 1 } else { 0 }
+    };
+    let all = usize::from(area.width).saturating_sub(text::width(HELP));
+    let badge = if canvas.app.clock_badge().is_some() { left.width() } else { 0 };
+    // With the program's name, then without it, and then with fewer names. A longer alarm is cut off.
+    let fits = |before: usize, detail: Detail, fact: usize| before + width_of(detail) + fact <= all;
+    let (keeps_name, detail) = if fits(left.width(), Detail::Names, fact.max(alarms)) {
+        (true, Detail::Names)
+    } else if fits(badge, Detail::Names, fact) {
+        (false, Detail::Names)
+    } else if fits(badge, Detail::Tight, fact) {
+        (false, Detail::Tight)
+    } else if fits(left.width(), Detail::Keys, fact.min(FACT)) {
+        (true, Detail::Keys)
+    } else if fits(badge, Detail::Keys, fact.min(FACT)) {
+        (false, Detail::Keys)
+    } else {
         return;
     };
-    // A longer alarm is cut off.
-    let least = fact.min(FACT);
-    let is_tight = left.width() + least > room || (left.width() + fact > room && fact <= room);
-    let name = left.clone();
-    if is_tight && canvas.app.clock_badge().is_none() {
+    if !keeps_name && badge == 0 {
         left.spans.clear();
     }
-    if area.width < 60 || left.width() + least > room {
-        *left = name;
-        return;
-    }
     for (screen, key) in Screen::ALL.into_iter().zip(keys) {
-        let here = screen == canvas.app.screen;
+        if detail == Detail::Tight && screen != Screen::ALL[0] {
+            left.spans.push(canvas.span(" ", Role::Plain));
+        }
         let from = u16::try_from(left.width()).unwrap_or(0);
-        if here {
-            left.spans.push(canvas.span(format!(" {key} {} ", screen.title()), Role::ScreenChip));
+        let label = detail.label(&key, screen, screen == here);
+        if screen == here {
+            left.spans.push(canvas.span(label, Role::ScreenChip));
         } else {
-            left.spans.push(canvas.span(format!(" {key}"), Role::Key));
-            left.spans.push(canvas.span(format!(" {} ", screen.title()), Role::Hint));
+            let (sign, name) = label.split_at(label.find(&key).map_or(0, |at| at + key.len()));
+            left.spans.push(canvas.span(sign, Role::Key));
+            left.spans.push(canvas.span(name, Role::Hint));
         }
         let width = u16::try_from(left.width()).unwrap_or(0) - from;
         canvas.target(Rect { x: area.x + from, width, ..area }, Target::Do(Action::Screen(screen)));

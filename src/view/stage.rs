@@ -24,6 +24,7 @@ pub fn render(canvas: &mut Canvas, area: Rect) {
             Screen::Time => lab(app, stage),
             Screen::Server => serving(stage),
             Screen::Issuers => issuers(stage),
+            Screen::Targets => targets(stage),
         };
         panes.into_iter().zip(areas).collect()
     } else if has_two_columns(area) {
@@ -56,7 +57,7 @@ const fn has_two_columns(area: Rect) -> bool {
 fn two_columns(app: &App, area: Rect) -> Vec<(Pane, Rect)> {
     let [first, second, third, fourth, log] = app.screen.panes();
     let effect = match app.screen {
-        Screen::Gate | Screen::Time | Screen::Server => third,
+        Screen::Gate | Screen::Time | Screen::Server | Screen::Targets => third,
         Screen::Matrix | Screen::Issuers => fourth,
     };
     let right = if [third, fourth].contains(&app.focus.pane) { app.focus.pane } else { effect };
@@ -67,14 +68,14 @@ fn two_columns(app: &App, area: Rect) -> Vec<(Pane, Rect)> {
         let other = right_of(below(upper, bars), half.width);
         return vec![(first, top(upper, bars)), (second, half), (right, other), (log, activity)];
     }
-    let is_wide = matches!(app.screen, Screen::Matrix | Screen::Issuers);
+    let is_wide = matches!(app.screen, Screen::Matrix | Screen::Issuers | Screen::Targets);
     let left = upper.width * if is_wide { 3 } else { 2 } / 5;
     let column = Rect { width: left, ..upper };
     let wanted = match app.screen {
         Screen::Gate => issue::rows() + FRAME,
         Screen::Server => server::rows() + FRAME,
         Screen::Matrix | Screen::Time => upper.height * 3 / 5,
-        Screen::Issuers => upper.height * 7 / 10,
+        Screen::Issuers | Screen::Targets => upper.height * 7 / 10,
     };
     let head = wanted.min(upper.height.saturating_sub(5));
     vec![(first, top(column, head)), (second, below(column, head)), (right, right_of(upper, left)), (log, activity)]
@@ -151,6 +152,16 @@ fn issuers(area: Rect) -> [Rect; 5] {
     let (column, side) = (Rect { width: left, ..upper }, right_of(upper, left));
     let (head, keys) = (upper.height * 3 / 5, upper.height * 2 / 5);
     [top(column, head), below(column, head), below(side, keys), top(side, keys), activity]
+}
+
+/// Targets above Tokens on the left, Call above Why on the right, Activity below.
+fn targets(area: Rect) -> [Rect; 5] {
+    let log = (area.height / 5).clamp(5, 12);
+    let (upper, activity) = split_bottom(area, log);
+    let left = upper.width / 2;
+    let (column, side) = (Rect { width: left, ..upper }, right_of(upper, left));
+    let (head, call) = (upper.height * 3 / 5, upper.height * 3 / 5);
+    [top(column, head), below(column, head), below(side, call), top(side, call), activity]
 }
 
 /// Draws a pane in its frame, with its digit, its title and its note.

@@ -1,5 +1,7 @@
 //! Widgets that several panes share: a text being edited, a choice, a status that ticks, the bar of a lifetime.
 
+use std::time::Duration;
+
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
@@ -109,6 +111,15 @@ fn edited(canvas: &mut Canvas, area: Rect, line: &str, cursor: Option<usize>, se
     if cursor.is_some() {
         canvas.drawn.cursor = Some((area.x + u16::try_from(cursor_x.min(columns - 1)).unwrap_or(0), area.y));
     }
+}
+
+/// Returns the sign and the seconds of something that the user waits for, and records when they change.
+pub fn waiting(canvas: &mut Canvas, since: Duration) -> String {
+    let passed = canvas.app.times.mono.saturating_sub(since).as_secs();
+    canvas.drawn.really_changes_at(since + Duration::from_secs(passed + 1));
+    let signs = ['⠋', '⠙', '⠸', '⠴', '⠦', '⠇'];
+    let turn = usize::try_from(passed).unwrap_or(0) % signs.len();
+    format!("{} {passed} s", signs[turn])
 }
 
 /// Records when the words change, and returns the words.

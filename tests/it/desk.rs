@@ -2,8 +2,11 @@
 //!
 //! `Desk` is driven by key scripts (`"Tab Space x"`), typed text and pastes; `shows` searches the drawn screen.
 
+use std::future::Future;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use portcullis::AuthenticatedMcpServer;
@@ -14,7 +17,9 @@ use portcullis::clock::{Clock, ManualClock};
 use portcullis::gate::Snapshot;
 use portcullis::gate::ports::Backend;
 use portcullis::store::{Memory, News, Replica, Store, read_policy};
+use portcullis::target::block_on;
 use portcullis::tui::effects::{self, EffectTargets, Job, Queue};
+use portcullis::tui::foreign::{ProgressReceiver, reported};
 use portcullis::view;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -31,6 +36,9 @@ pub struct Desk {
     /// Effects left to the terminal: copying, quitting, suspending.
     pub left: Vec<Effect>,
     pub keys_pressed: usize,
+    /// Calls that wait for an answer.
+    running: Vec<Pin<Box<dyn Future<Output = Msg> + Send>>>,
+    progress: ProgressReceiver,
     /// Whether policies and evidence are written to files. Off for random keys, which could name any file.
     pub writes_files: bool,
 }
@@ -84,7 +92,8 @@ impl Desk {
         });
         let replica = Arc::new(Replica::new(&gate, store, None));
         let outside = EffectTargets::new(gate.clone(), replica, None);
-        let mut desk = Self { app, gate, clock, outside, left: Vec::new(), keys_pressed: 0, writes_files: true };
+        let (left, running, progress) = (Vec::new(), Vec::new(), outside.foreign.progress());
+        let mut desk = Self { app, gate, clock, outside, left, keys_pressed: 0, running, progress, writes_files: true };
         desk.tell(Msg::Resized { columns, rows });
         desk
     }
@@ -93,14 +102,38 @@ impl Desk {
         self.app.at(self.clock.now(), self.clock.monotonic());
         // A job runs immediately, on this thread.
         let writes_files = self.writes_files;
+        let running = &mut self.running;
         let run = |job| match job {
             Job::Blocking(Queue::Policy | Queue::Evidence, _) if !writes_files => None,
-            job => job.run(),
+            Job::Call(mut call) => match call.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+                Poll::Ready(msg) => Some(msg),
+                Poll::Pending => {
+                    running.push(call);
+                    None
+                }
+            },
+            job @ Job::Blocking(..) => job.run(),
         };
         self.left.extend(effects::tell(&mut self.app, &self.outside, msg, run));
         effects::sync(&mut self.app, &self.gate);
         self.app.drawn = self.draw().1;
         self
+    }
+
+    /// Waits for the answers of foreign servers, until no call runs.
+    pub fn settles(&mut self) -> &mut Self {
+        while !self.running.is_empty() {
+            let call = self.running.remove(0);
+            let msg = block_on(call).expect("a runtime");
+            self.tell(msg);
+        }
+        self
+    }
+
+    /// Waits until a server has reported progress.
+    pub fn hears_progress(&mut self) -> &mut Self {
+        let msg = block_on(reported(&mut self.progress)).expect("a runtime");
+        self.tell(msg.expect("progress"))
     }
 
     /// Simulates a write to the policy file by another process.

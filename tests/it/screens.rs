@@ -9,15 +9,23 @@ use std::time::Duration;
 
 use portcullis::app::Msg;
 use portcullis::app::msg::ServerInfo;
+use portcullis::app::pane::call::Answered;
 use portcullis::app::pane::issuers::key_set;
+use portcullis::app::targets::{CallReport, ConnectReport, Link, Listing, TargetFacts};
 use portcullis::auth::keys::jwk::RefusedKey;
 use portcullis::auth::keys::{PublicKeyError, SignerOptions, read_private};
-use portcullis::auth::{Call, IssueRequest, Issuer, KeyOrigin, KeySet, Mapping, Signer, TokenId};
+use portcullis::auth::{Call, IssueRequest, Issuer, KeyOrigin, KeySet, Mapping, Outcome, Signer, TokenId};
 use portcullis::clock::Clock as _;
+use portcullis::gate::ports::Catalogue;
 use portcullis::gate::traffic::Request;
-use portcullis::gate::{AcceptedIssuer, KeyStatus, KeysFrom, Origin, Provenance, RawArguments, Source};
+use portcullis::gate::{
+    AcceptedIssuer, ForeignAnswer, ForeignCall, KeyStatus, KeysFrom, Origin, Provenance, RawArguments, Source,
+};
 use portcullis::look::{Depth, ThemeChoice};
+use portcullis::observe::{Answer, Body, HttpHead, NoAnswer, Observation, Question, Reply, ServerSeen, Why};
+use portcullis::target::listed_tools;
 use portcullis::text::Span;
+use portcullis::text::material::parse_challenge;
 use ratatui::buffer::Buffer;
 use ratatui::style::{Color, Modifier, Style};
 use rstest::rstest;
@@ -294,6 +302,126 @@ fn the_issuers_at_every_size(#[case] columns: u16, #[case] rows: u16) {
     snapshot(accepted(columns, rows), "issuers-screen", &[(1, "issuers"), (4, "keys")]);
 }
 
+/// A connected server that forbade a call, and one that cannot be reached.
+#[expect(clippy::too_many_lines, reason = "one scene")]
+fn foreign(columns: u16, rows: u16) -> Desk {
+    let mut desk = scene(columns, rows);
+    let facts = |name: &str, place: &str, is_local: bool| TargetFacts {
+        name: name.into(),
+        place: place.into(),
+        is_local,
+        takes_token: true,
+        exposure: None,
+    };
+    let why = |desk: &Desk, reply: &Reply, tool| {
+        Box::new(Why::explain(&Question {
+            observation: &Observation::of(reply),
+            token: desk.app.inspection.as_deref(),
+            rules: &desk.app.auth.rules,
+            tool,
+            prediction: desk.app.prediction("read_data").as_ref(),
+            metadata: None,
+            url: Some("https://orders.example/mcp"),
+            visibility: None,
+            now: desk.clock.now(),
+        }))
+    };
+    let connecting = |desk: &Desk| match desk.app.target().expect("selected").link {
+        Link::Connecting { id, .. } => id,
+        _ => panic!("it is not connecting"),
+    };
+    let place = "https://stock.example/mcp";
+    desk.keys("F7 Esc 1").tell(Msg::TargetAdded { number: 1, read: Ok(facts("stock", place, false)) });
+    let gone = Err(NoAnswer::Unreachable("connection refused".to_owned()));
+    let report = ConnectReport {
+        id: connecting(&desk),
+        target: 1,
+        token: None,
+        seen: None,
+        listed: None,
+        why: why(&desk, &gone, None),
+    };
+    desk.tell(Msg::TargetConnected(Box::new(report)));
+    let place = "https://orders.example/mcp";
+    desk.tell(Msg::TargetAdded { number: 2, read: Ok(facts("orders", place, false)) });
+    let seen = ServerSeen {
+        protocol: "2025-06-18".to_owned(),
+        name: "orders".to_owned(),
+        version: "1.4.0".to_owned(),
+        has_session: true,
+    };
+    let tool = |name: &str| json!({ "name": name, "inputSchema": { "type": "object", "properties": { "id": { "type": "integer" } } }, "annotations": { "readOnlyHint": true } });
+    let tools = listed_tools(&json!({ "tools": [tool("read_data"), tool("list_orders"), tool("stock_of")] })).tools;
+    let listing = Listing { catalogue: Catalogue::new(tools.into()), unreadable: 0, is_cut: false };
+    let head = |status, challenge: Option<&str>| HttpHead {
+        status,
+        challenge: challenge.and_then(parse_challenge),
+        date: Some(desk.clock.now().plus(Span::seconds(4))),
+        ..HttpHead::default()
+    };
+    let listed = Ok(Answer { http: Some(head(200, None)), body: Body::Result(json!({ "tools": [] })) });
+    let challenge = r#"Bearer error="insufficient_scope", scope="orders:read""#;
+    let denied = Ok(Answer {
+        http: Some(head(403, Some(challenge))),
+        body: Body::Json(json!({ "error": "insufficient_scope" })),
+    });
+    let report = ConnectReport {
+        id: connecting(&desk),
+        target: 2,
+        token: desk.app.selected().map(|entry| entry.id),
+        seen: Some(seen.clone()),
+        listed: Some((listing, Duration::from_millis(3))),
+        why: why(&desk, &listed, None),
+    };
+    desk.tell(Msg::TargetConnected(Box::new(report)));
+    desk.keys("Esc 4 Enter");
+    let why = why(&desk, &denied, Some("read_data"));
+    let at = desk.clock.now();
+    let answer = ForeignAnswer {
+        target: "orders".into(),
+        place: place.into(),
+        word: why.observation.observed().word(),
+        code: why.observation.shape.code,
+        verdict: why.observation.verdict(),
+        sentence: why.sentence.clone().into(),
+        status: Some(403),
+        server_time: why.observation.date,
+        notes: Box::default(),
+    };
+    let source = Source {
+        token: desk.app.selected().map(|entry| entry.id),
+        origin: Origin::Console,
+        client: None,
+        peer: None,
+        at,
+        judged_at: at,
+        started: desk.clock.monotonic(),
+    };
+    let call = ForeignCall {
+        tool: "read_data",
+        arguments: "{}",
+        answer: r#"{"error":"insufficient_scope"}"#,
+        took: Duration::from_millis(12),
+    };
+    let record = desk.gate.observed(answer, None, call, &source);
+    let called = Answered { outcome: Outcome::Done(json!({ "error": "insufficient_scope" })), record };
+    let id = desk.app.in_flight.as_ref().expect("a call").id;
+    desk.tell(Msg::TargetCalled(Box::new(CallReport { id, target: 2, seen: Some(seen), called, why })));
+    desk.keys("Esc Esc 1");
+    desk
+}
+
+#[rstest]
+#[case(160, 50)]
+#[case(120, 36)]
+#[case(92, 26)]
+#[case(80, 24)]
+#[case(60, 18)]
+#[case(40, 12)]
+fn the_targets_at_every_size(#[case] columns: u16, #[case] rows: u16) {
+    snapshot(foreign(columns, rows), "targets-screen", &[(1, "targets"), (3, "why"), (4, "foreign-call")]);
+}
+
 #[test]
 fn pasted_keys_and_the_form_of_an_issuer_at_every_size() {
     for (columns, rows) in [(120, 36), (80, 24), (40, 12)] {
@@ -391,13 +519,17 @@ fn no_pane_looks_focused_under_an_overlay(#[values("F2", "F3", "F4", "F5", "F6")
 #[case("diff", (64, 16), "Ctrl-D")]
 #[case("server", (120, 36), "served ")]
 #[case("issuers", (120, 36), "accepted ")]
+#[case("targets", (120, 36), "foreign ")]
 fn the_pictures_in_the_readme_are_up_to_date(#[case] name: &str, #[case] size: (u16, u16), #[case] keys: &str) {
-    let (set, keys) =
-        keys.split_once(' ').filter(|(set, _)| ["lab", "served", "accepted"].contains(set)).unwrap_or(("", keys));
+    let (set, keys) = keys
+        .split_once(' ')
+        .filter(|(set, _)| ["lab", "served", "accepted", "foreign"].contains(set))
+        .unwrap_or(("", keys));
     let mut desk = match set {
         "lab" => lab(size.0, size.1),
         "served" => served(size.0, size.1),
         "accepted" => accepted(size.0, size.1),
+        "foreign" => foreign(size.0, size.1),
         _ => scene(size.0, size.1),
     };
     desk.keys(keys);

@@ -17,10 +17,12 @@ pub mod kit;
 pub mod matrix;
 pub mod policy;
 pub mod server;
+pub mod targets;
 pub mod timeline;
 pub mod tokens;
 pub mod traffic;
 pub mod who;
+pub mod why;
 
 use super::action::Action;
 use super::clipboard::ClipSource;
@@ -49,11 +51,13 @@ pub enum Pane {
     Connect,
     Issuers,
     Keys,
+    Targets,
+    Why,
 }
 
 impl Pane {
     /// Every pane.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 19] = [
         Self::Issue,
         Self::Tokens,
         Self::Inspect,
@@ -71,6 +75,8 @@ impl Pane {
         Self::Connect,
         Self::Issuers,
         Self::Keys,
+        Self::Targets,
+        Self::Why,
     ];
 
     /// Returns the pane that a letter focuses.
@@ -98,6 +104,8 @@ impl Pane {
             Self::Connect => &connect::PLACE,
             Self::Issuers => &issuers::PLACE,
             Self::Keys => &keys::PLACE,
+            Self::Targets => &targets::PLACE,
+            Self::Why => &why::PLACE,
         }
     }
 
@@ -122,6 +130,7 @@ impl Screen {
             Self::Time => [Pane::Timeline, Pane::Clock, Pane::Drill, Pane::Kit, Pane::Activity],
             Self::Server => [Pane::Server, Pane::Tokens, Pane::Traffic, Pane::Connect, Pane::Activity],
             Self::Issuers => [Pane::Issuers, Pane::Tokens, Pane::Inspect, Pane::Keys, Pane::Activity],
+            Self::Targets => [Pane::Targets, Pane::Tokens, Pane::Why, Pane::Call, Pane::Activity],
         }
     }
 }

@@ -6,21 +6,26 @@ use ratatui::text::{Line, Span};
 use crate::app::action::Action;
 use crate::app::pane::call::answer::Tone;
 use crate::app::pane::call::schema_form::{FormRow, Kind};
-use crate::app::pane::call::{ARGUMENTS, FORM, LastCall, TOKEN, TOOL};
+use crate::app::pane::call::{ARGUMENTS, Answered, FORM, InFlight, LastCall, TOKEN, TOOL};
 use crate::app::{Target, hints};
 use crate::auth::check::CheckResult;
 use crate::auth::{Check, Decision, Reason};
 use crate::gate::TokenEntry;
 use crate::gate::arguments::{self, ArgumentsError, RawArguments};
+use crate::observe::Progress;
 use crate::text::{self, display_safe, padded};
 use crate::view::canvas::{Canvas, below, bottom, right_of, top, wrap};
 use crate::view::overlay::styled;
 use crate::view::record::held;
 use crate::view::theme::Role;
-use crate::view::widget::{choice, labelled, state, text_lines};
+use crate::view::widget::{choice, labelled, state, text_lines, waiting};
 
 pub fn render(canvas: &mut Canvas, area: Rect) {
-    let decision = canvas.app.preview();
+    let target = canvas.app.target_name();
+    let decision = match &target {
+        Some(_) => canvas.app.prediction(&canvas.app.call.tool),
+        None => Some(canvas.app.preview()),
+    };
     if let Some(left) = canvas.app.selected().and_then(|e| e.judged.lifetime.next_border(canvas.app.times.judged)) {
         canvas.drawn.changes_in(left);
     }
@@ -29,15 +34,21 @@ pub fn render(canvas: &mut Canvas, area: Rect) {
     let rows = written.clamp(1, if area.height >= 20 { 5 } else { area.height.saturating_sub(7).clamp(1, 2) });
     let rest = fields(canvas, area, rows);
     let mut rest = gap(form(canvas, rest, area.height), 8);
-    rest = banner(canvas, rest, &decision);
+    rest = match (&decision, &target) {
+        (Some(decision), _) => banner(canvas, rest, decision, target.is_some()),
+        (None, _) => not_predicted(canvas, rest),
+    };
     let trace_rows = u16::try_from(Check::ALL.len()).unwrap_or(10);
-    if canvas.app.call.opens_trace && rest.height > 3 {
-        rest = gap(rest, trace_rows + 3);
-        trace(canvas, top(rest, trace_rows.min(rest.height - 3)), &decision);
-        rest = below(rest, trace_rows.min(rest.height - 3));
-    } else if rest.height > 3 {
-        let signs = short_trace(canvas, &decision);
-        rest = canvas.lines(rest, [signs]);
+    // A foreign server makes checks of its own.
+    if let Some(decision) = decision.filter(|_| target.is_none() && rest.height > 3) {
+        if canvas.app.call.opens_trace {
+            rest = gap(rest, trace_rows + 3);
+            trace(canvas, top(rest, trace_rows.min(rest.height - 3)), &decision);
+            rest = below(rest, trace_rows.min(rest.height - 3));
+        } else {
+            let signs = short_trace(canvas, &decision);
+            rest = canvas.lines(rest, [signs]);
+        }
     }
     let rest = gap(rest, 3);
     if let Some(last) = &canvas.app.last_call {
@@ -65,6 +76,7 @@ fn fields(canvas: &mut Canvas, area: Rect, rows: u16) -> Rect {
     line = choice(canvas, &text::name(&app.call.tool, 32), canvas.focused(TOOL));
     let needs = match app.auth.rules.policy.tool(&app.call.tool) {
         Some(rule) => format!("  needs {}", rule.needs()),
+        None if app.target().is_some() => "  not in the policy here".to_owned(),
         None => "  not in the policy".to_owned(),
     };
     line.push(canvas.span(needs, Role::Hint));
@@ -76,7 +88,7 @@ fn fields(canvas: &mut Canvas, area: Rect, rows: u16) -> Rect {
     let focused = canvas.focused(ARGUMENTS);
     text_lines(canvas, editor, &app.call.arguments, focused);
     let area = below(area, rows);
-    let rule = app.auth.rules.policy.tool(&app.call.tool);
+    let rule = app.form_policy().tool(&app.call.tool);
     let fault = match arguments::read(RawArguments::Text(app.call.arguments.text()), rule) {
         // Below the rows, their errors are said in their own words.
         _ if canvas.focused(FORM) && app.call.fields.is_readable => None,
@@ -244,10 +256,11 @@ fn short_trace(canvas: &Canvas, decision: &Decision) -> Line<'static> {
 
 /// Draws the preview: the verdict, and either the permissions that the token has and those that it needs, or the reason
 /// in a sentence.
-fn banner(canvas: &mut Canvas, area: Rect, decision: &Decision) -> Rect {
-    let trouble = canvas.app.preview_trouble(decision);
+fn banner(canvas: &mut Canvas, area: Rect, decision: &Decision, is_prediction: bool) -> Rect {
+    let trouble = canvas.app.preview_trouble(decision).filter(|_| !is_prediction);
     let role = Role::of_call(decision.verdict(), trouble.is_some());
     let code = match decision.reason() {
+        _ if is_prediction => canvas.span(" predicted; the server decides", Role::Hint),
         Some(_) => canvas.span(format!(" {}", decision.code()), Role::Title),
         // Nothing has been called: the answer of the last call may be below.
         None => canvas.span(" if called now", Role::Hint),
@@ -271,7 +284,7 @@ fn banner(canvas: &mut Canvas, area: Rect, decision: &Decision) -> Rect {
     let why = trouble.map_or_else(|| decision.sentence(), |trouble| trouble.to_string());
     let told = canvas.clipped(&why, rest.width, most, Role::Plain);
     let rest = canvas.lines(rest, told);
-    let also = canvas.app.preview_also(decision);
+    let also = if is_prediction { Vec::new() } else { canvas.app.preview_also(decision) };
     // Rows are reserved for the last answer.
     let room = usize::from(rest.height.saturating_sub(6));
     let lines = also.iter().flat_map(|reason| canvas.clipped(&format!("also: {reason}"), rest.width, 2, Role::Hint));
@@ -279,19 +292,68 @@ fn banner(canvas: &mut Canvas, area: Rect, decision: &Decision) -> Rect {
     canvas.lines(rest, lines)
 }
 
+/// Says that a call of a foreign server cannot be predicted.
+fn not_predicted(canvas: &mut Canvas, area: Rect) -> Rect {
+    let app = canvas.app;
+    let words = if app.call.tool.is_empty() {
+        "no tools yet; connect the server in Targets"
+    } else if app.auth.rules.policy.tool(&app.call.tool).is_none() {
+        "not in the policy here, so nothing is predicted; the server decides"
+    } else {
+        "the token lacks claims that are read here, so nothing is predicted; the server decides"
+    };
+    let lines = canvas.wrapped(words, area.width, Role::Hint);
+    canvas.lines(area, lines)
+}
+
+/// Draws how long the call has been waiting for its answer, and its progress.
+fn pending(canvas: &mut Canvas, area: Rect, waits: &InFlight) {
+    let time = waiting(canvas, waits.since);
+    let cancel = match (waits.is_foreign, hints::key_name(canvas.app, Action::Out)) {
+        (true, Some(key)) => format!("; {key} cancels"),
+        _ => String::new(),
+    };
+    let line = canvas.span(format!("calling… {time}{cancel}"), Role::Warning);
+    let rest = canvas.lines(area, [Line::from(line)]);
+    if let Some(Progress { done, total, message }) = &waits.progress {
+        let of = total.map_or_else(String::new, |total| format!(" of {total}"));
+        let said = message.as_ref().map_or_else(String::new, |said| format!(": {said}"));
+        let lines = canvas.clipped(&format!("progress {done}{of}{said}"), rest.width, 2, Role::Plain);
+        canvas.lines(rest, lines);
+    }
+}
+
+/// Draws what a foreign server did: its verdict, the codes, the time, and the reason in a sentence.
+fn observed(canvas: &mut Canvas, area: Rect, last: &Answered, is_same: bool) -> Rect {
+    let record = &last.record;
+    let Some(answer) = record.answered.foreign() else { return area };
+    let role = Role::of_answer(&record.answered, record.trouble.is_some());
+    let chip = canvas.span(format!(" {} ", answer.word), if is_same { role.chip() } else { Role::Hint });
+    let status = answer.status.map_or_else(String::new, |status| format!(" HTTP {status}"));
+    let facts = format!("{status} · {} · {}", text::words::took(record.took), answer.target);
+    let facts = canvas.span(facts, Role::Hint);
+    let rest = canvas.lines(area, [Line::from(vec![chip, facts])]);
+    let most = if rest.height > 5 { 3 } else { 1 };
+    let lines = canvas.clipped(&answer.sentence, rest.width, most, if is_same { Role::Plain } else { Role::Hint });
+    canvas.lines(rest, lines)
+}
+
 /// Draws the last answer exactly as the caller got it.
 fn last_answer(canvas: &mut Canvas, area: Rect, last: &LastCall) {
     let Some(called) = &last.called else {
-        canvas.line(area, "calling…");
+        if let Some(waits) = canvas.app.in_flight.clone() {
+            pending(canvas, area, &waits);
+        }
         return;
     };
     let record = &called.record;
     let who = record.answered.subject().map_or_else(|| "(no name)".to_owned(), |name| text::name(name, 24));
-    let title =
-        format!("last: {}{} {} as {who}", held(record), canvas.app.time(record.at), text::name(&record.tool, 32));
+    let whom = if record.answered.foreign().is_some() { String::new() } else { format!(" as {who}") };
+    let title = format!("last: {}{} {}{whom}", held(record), canvas.app.time(record.at), text::name(&record.tool, 32));
     // The answer stays visible after another token or tool is chosen, but must not look like the answer to that one.
-    let is_same =
-        *last.tool == *canvas.app.call.tool && last.token.as_ref() == canvas.app.selected().and_then(TokenEntry::text);
+    let is_same = *last.tool == *canvas.app.call.tool
+        && last.target == canvas.app.target().map(|target| target.number)
+        && last.token.as_ref() == canvas.app.selected().and_then(TokenEntry::text);
     let title = canvas.span(title, Role::Hint);
     // The log has the beginning of the answer as text; the whole one may have megabytes.
     let answer = wrap(&display_safe(&record.answer, 2000), area.width);
@@ -305,11 +367,13 @@ fn last_answer(canvas: &mut Canvas, area: Rect, last: &LastCall) {
         let short = canvas.span(short, Role::Hint);
         canvas.line(area, short);
     }
+    let rest = observed(canvas, rest, called, is_same);
     let answer = if untitled { wrap(&answer.concat(), rest.width) } else { answer };
-    let role = Role::of_call(called.decision.verdict(), called.outcome.trouble().is_some());
+    let role = Role::of_answer(&record.answered, record.trouble.is_some());
     let role = if is_same { role } else { Role::Hint };
     let rows = usize::from(rest.height);
-    if is_cut || answer.len() > rows {
+    // The answer of a foreign server is shown by the types of its contents.
+    if is_cut || answer.len() > rows || record.answered.foreign().is_some() {
         return beginning(canvas, rest, last, is_same);
     }
     let lines: Vec<Line<'static>> = answer.into_iter().take(rows).map(|line| canvas.span(line, role).into()).collect();
@@ -335,12 +399,17 @@ fn beginning(canvas: &mut Canvas, area: Rect, last: &LastCall, is_same: bool) {
             lines.push(styled(canvas, line));
         }
     }
+    let is_foreign = last.called.as_ref().is_some_and(|called| called.record.answered.foreign().is_some());
+    let fits = is_foreign && last.beginning.is_whole() && last.beginning.lines().len() <= rows && lines.len() <= rows;
     lines.truncate(rows);
     if !is_same {
         let hint = canvas.style(Role::Hint);
         lines.iter_mut().flat_map(|line| &mut line.spans).for_each(|span| span.style = hint);
     }
     canvas.lines(area, lines);
+    if fits {
+        return;
+    }
     let key = hints::key_name(canvas.app, Action::Page(1)).unwrap_or_default();
     let more = canvas.span(format!("… {key} shows the whole answer"), Role::Hint);
     canvas.line(bottom(area, 1), more);

@@ -13,10 +13,12 @@ mod kit;
 mod matrix;
 mod policy;
 pub mod server;
+mod targets;
 mod timeline;
 mod tokens;
 mod traffic;
 mod who;
+pub mod why;
 
 use ratatui::layout::Rect;
 
@@ -43,5 +45,7 @@ pub fn render(canvas: &mut Canvas, pane: Pane, area: Rect) {
         Pane::Connect => connect::render(canvas, area),
         Pane::Issuers => issuers::render(canvas, area),
         Pane::Keys => keys::render(canvas, area),
+        Pane::Targets => targets::render(canvas, area),
+        Pane::Why => why::render(canvas, area),
     }
 }

@@ -2,7 +2,7 @@
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 
 use portcullis::target::Target;
@@ -65,6 +65,9 @@ pub fn events(messages: &[Value]) -> String {
     format!("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n{events}")
 }
 
+/// Where an answer pauses.
+pub const PAUSE: &str = "<pause>";
+
 /// Answers a request; `None` leaves it to a plain server that allows everything.
 pub type Rule = dyn Fn(&Seen) -> Option<String> + Send + Sync;
 
@@ -90,15 +93,21 @@ pub fn tools() -> Value {
 
 impl Fake {
     pub fn new(rule: impl Fn(&Seen) -> Option<String> + Send + Sync + 'static) -> Self {
+        Self::pausing(rule, mpsc::channel().1)
+    }
+
+    /// A server that waits for the gate where an answer contains [`PAUSE`].
+    pub fn pausing(rule: impl Fn(&Seen) -> Option<String> + Send + Sync + 'static, gate: mpsc::Receiver<()>) -> Self {
+        let gate = Arc::new(Mutex::new(gate));
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let url = format!("http://{}/mcp", listener.local_addr().expect("bound"));
         let seen = Arc::<Mutex<Vec<Seen>>>::default();
         let (rule, record): (Arc<Rule>, _) = (Arc::new(rule), Arc::clone(&seen));
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                let (rule, record) = (Arc::clone(&rule), Arc::clone(&record));
+                let (rule, record, gate) = (Arc::clone(&rule), Arc::clone(&record), Arc::clone(&gate));
                 // A client that closes the connection is expected.
-                thread::spawn(move || drop(serve(stream, &*rule, &record)));
+                thread::spawn(move || drop(serve(stream, &*rule, &record, &gate)));
             }
         });
         Self { url, seen }
@@ -114,7 +123,12 @@ impl Fake {
     }
 }
 
-fn serve(stream: TcpStream, rule: &Rule, record: &Mutex<Vec<Seen>>) -> std::io::Result<()> {
+fn serve(
+    stream: TcpStream,
+    rule: &Rule,
+    record: &Mutex<Vec<Seen>>,
+    gate: &Mutex<mpsc::Receiver<()>>,
+) -> std::io::Result<()> {
     let mut writer = stream.try_clone()?;
     let mut reader = BufReader::new(stream);
     loop {
@@ -138,7 +152,13 @@ fn serve(stream: TcpStream, rule: &Rule, record: &Mutex<Vec<Seen>>) -> std::io::
         let seen = Seen { method, path, headers, body };
         record.lock().expect("no panic").push(seen.clone());
         let answer = rule(&seen).unwrap_or_else(|| plain(&seen));
-        writer.write_all(answer.as_bytes())?;
+        for (n, part) in answer.split(PAUSE).enumerate() {
+            if n > 0 {
+                // An error means that the test has ended.
+                let _ = gate.lock().expect("no panic").recv();
+            }
+            writer.write_all(part.as_bytes())?;
+        }
         if answer.is_empty() || answer.contains("Connection: close") {
             return writer.shutdown(std::net::Shutdown::Both);
         }

@@ -2,6 +2,7 @@
 
 mod client;
 mod commands;
+mod console;
 mod denials;
 mod explained;
 pub mod fake;

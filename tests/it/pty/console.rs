@@ -22,7 +22,7 @@ use vt100::{MouseProtocolEncoding, MouseProtocolMode};
 pub const PORTCULLIS: &str = env!("CARGO_BIN_EXE_portcullis");
 
 /// A text that every screen of the console shows.
-pub const HEADER: &str = "portcullis";
+pub const HEADER: &str = "F1 help";
 
 /// The keys that quit: the request and its confirmation.
 pub const QUIT: &str = "\x03\r";

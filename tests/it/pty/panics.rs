@@ -60,8 +60,17 @@ fn run(in_another_thread: bool) -> Result<(), TuiError> {
     let app = App::new(InitialState::new(gate.shared().read(Snapshot::of), times));
     let store = Arc::new(Memory::default());
     let keys = KeyFollower::new(&gate);
-    let start =
-        tui::Start { app, gate, clock: Arc::new(clock), server: None, store, edition: None, signing_file: None, keys };
+    let start = tui::Start {
+        app,
+        gate,
+        clock: Arc::new(clock),
+        server: None,
+        store,
+        edition: None,
+        signing_file: None,
+        keys,
+        foreign: tui::foreign::Foreign::default(),
+    };
     tui::run(start)
 }
 

@@ -3,16 +3,18 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::Value;
 
 use super::answer::Document;
 use super::schema_form::{FormRow, SchemaForm};
 use crate::app::field::{Lines, TextField};
-use crate::auth::Policy;
 use crate::auth::policy::Schema;
-use crate::gate::CallResult;
+use crate::auth::{Outcome, Policy};
 use crate::gate::ports::Catalogue;
+use crate::gate::{CallResult, Record};
+use crate::observe::Progress;
 use crate::text::json_edit::Step;
 
 /// The Call pane's form. It may hold a token, so it has no `Debug`.
@@ -199,8 +201,10 @@ pub struct LastCall {
     pub tool: Arc<str>,
     /// The arguments, as JSON text.
     pub arguments: String,
+    /// The number of the foreign target it was made to; `None` is our own gate.
+    pub target: Option<u64>,
     /// The result, once it has arrived.
-    pub called: Option<CallResult>,
+    pub called: Option<Answered>,
     /// The beginning of the answer, in lines.
     pub beginning: Document,
 }
@@ -212,10 +216,49 @@ impl LastCall {
             token: self.token.clone(),
             tool: Arc::clone(&self.tool),
             arguments: self.arguments.clone(),
+            target: self.target,
             called: None,
             beginning: Document::default(),
         }
     }
+}
+
+/// The answer to a call: of our own gate, or of a foreign server.
+#[derive(Clone, Debug)]
+pub struct Answered {
+    /// The outcome. That of a foreign server is `Done` with the answer as it was received.
+    pub outcome: Outcome,
+    /// The row in the log.
+    pub record: Arc<Record>,
+}
+
+impl Answered {
+    /// The answer as the caller got it.
+    pub fn json(&self) -> Value {
+        match (&self.outcome, self.record.answered.foreign()) {
+            (Outcome::Done(answer), Some(_)) => answer.clone(),
+            (outcome, _) => outcome.answer(),
+        }
+    }
+}
+
+impl From<CallResult> for Answered {
+    fn from(called: CallResult) -> Self {
+        Self { outcome: called.outcome, record: called.record }
+    }
+}
+
+/// A call whose answer is pending.
+#[derive(Clone, Debug)]
+pub struct InFlight {
+    /// Its ID.
+    pub id: u64,
+    /// When it was made, on the monotonic clock.
+    pub since: Duration,
+    /// Whether it was made to a foreign server, so that it can be cancelled.
+    pub is_foreign: bool,
+    /// The progress that the server reported last.
+    pub progress: Option<Progress>,
 }
 
 /// Calls that wait for a confirmation.

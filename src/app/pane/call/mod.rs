@@ -4,7 +4,7 @@ pub mod answer;
 mod form;
 pub mod schema_form;
 
-pub use form::{CallForm, LastCall, PendingCall};
+pub use form::{Answered, CallForm, InFlight, LastCall, PendingCall};
 
 use std::sync::Arc;
 
@@ -21,6 +21,7 @@ use crate::app::{App, Effect};
 use crate::auth::{Decision, Reason};
 use crate::gate::ports::ToolInfo;
 use crate::gate::{CallResult, Origin};
+use crate::observe::Progress;
 use crate::text;
 use answer::{AnswerView, Document};
 use form::compile;
@@ -90,7 +91,8 @@ pub(super) static PLACE: Place = Place {
             step_row(app, by);
         }
     }),
-    offers: &[(Action::Everyone, |_| Some("call all"))],
+    note: |app, _| app.target_name().map_or_else(String::new, |name| format!("→ {name}")),
+    offers: &[(Action::Everyone, |app| if app.target().is_none() { Some("call all") } else { None })],
     copy: ClipSource::LAST_ANSWER,
     why: ClipSource { hint: |_| Some("copy preview's why"), ..ClipSource::PREVIEWS_WHY },
     ..Place::DEFAULT
@@ -115,6 +117,7 @@ fn call(app: &mut App) -> Vec<Effect> {
         token: app.selected().and_then(|entry| entry.text()).cloned(),
         tool: Arc::clone(&app.call.tool),
         arguments: app.call.arguments.text().to_owned(),
+        target: app.target().map(|target| target.number),
         called: None,
         beginning: Document::default(),
     })
@@ -214,7 +217,8 @@ impl App {
 
     /// Reads the form's rows again if something that they show has changed.
     pub(in crate::app) fn follow_form(&mut self) {
-        self.call.follow(&self.auth.rules.policy, &self.auth.tools);
+        let (policy, tools) = (Arc::clone(self.form_policy()), self.catalogue().clone());
+        self.call.follow(&policy, &tools);
     }
 
     /// Stores the arguments for undo, before a change.
@@ -266,7 +270,7 @@ impl App {
 
     /// Returns the arguments that the form has after this tool is chosen, and whether the user typed them.
     fn arguments_on_arrival(&self, tool: &str) -> (String, bool) {
-        let (policy, tools) = (&self.auth.rules.policy, &self.auth.tools);
+        let (policy, tools) = (self.form_policy(), self.catalogue());
         let typed = self.call.arguments.text();
         if *self.call.tool == *tool && self.call.touched {
             return (typed.to_owned(), true);
@@ -316,7 +320,7 @@ impl App {
     /// Returns the question about a call of this tool, if it is to be confirmed first. Of a tool that a foreign server does
     /// not describe, nothing is known.
     pub(in crate::app) fn question_about(&self, tool: &str, call: PendingCall) -> Result<Question, PendingCall> {
-        let info = self.auth.tools.find(tool);
+        let info = self.catalogue().find(tool);
         let asks = info.map_or(self.call.is_foreign, |info| asks_first(info, self.call.is_foreign));
         match asks {
             true => Ok(Question::Call { call, tool: tool.into(), destroys: info.is_some_and(|info| info.destroys) }),
@@ -347,10 +351,21 @@ impl App {
             PendingCall::One(call) => *call,
             PendingCall::Everyone => return self.send_as_everyone(),
         };
-        let id = self.next_id();
-        self.in_flight = Some(id);
+        if self.in_flight.as_ref().is_some_and(|waiting| waiting.is_foreign) {
+            self.complain("a call is waiting for its answer; Esc cancels it");
+            return Vec::new();
+        }
         let order = self.order(Arc::clone(&call.tool), call.arguments.clone(), Origin::Console);
-        let effect = Effect::Call { id, token: call.token.clone(), order };
+        let (id, is_foreign) = (self.next_id(), call.target.is_some());
+        let effect = match call.target.map(|target| self.foreign_order(target, call.token.clone(), order.clone())) {
+            None => Effect::Call { id, token: call.token.clone(), order },
+            Some(Ok(call)) => Effect::CallTarget { id, call: Box::new(call) },
+            Some(Err(fault)) => {
+                self.complain(fault);
+                return Vec::new();
+            }
+        };
+        self.in_flight = Some(InFlight { id, since: self.times.mono, is_foreign, progress: None });
         self.last_call = Some(call);
         vec![effect]
     }
@@ -365,17 +380,30 @@ impl App {
         if let Some(effects) = self.drill_called(id, &called) {
             return effects;
         }
-        if self.in_flight.take_if(|awaited| *awaited == id).is_none() {
+        self.answered(id, called.into())
+    }
+
+    /// Handles the answer to the awaited call, or to one that is no longer awaited.
+    pub(in crate::app) fn answered(&mut self, id: u64, called: Answered) -> Vec<Effect> {
+        if self.in_flight.take_if(|awaited| awaited.id == id).is_none() {
             return Vec::new();
         }
         self.activity.selected = None;
-        if self.screen == Screen::Gate && self.focus.pane != Pane::Call {
+        if [Screen::Gate, Screen::Targets].contains(&self.screen) && self.focus.pane != Pane::Call {
             let tool = text::name(&called.record.tool, 32);
-            self.say(format!("{tool}: {}, {}", called.decision.verdict().word(), called.decision.sentence()));
+            self.say(format!("{tool}: {}, {}", called.record.answered.word(), called.record.answered.sentence()));
         }
         if let Some(last) = &mut self.last_call {
             last.beginning = Document::beginning(&called.outcome);
             last.called = Some(called);
+        }
+        Vec::new()
+    }
+
+    /// Stores the progress of the awaited call.
+    pub(in crate::app) fn progressed(&mut self, id: u64, progress: Progress) -> Vec<Effect> {
+        if let Some(waiting) = self.in_flight.as_mut().filter(|waiting| waiting.id == id) {
+            waiting.progress = Some(progress);
         }
         Vec::new()
     }

@@ -1,0 +1,217 @@
+//! Selecting, connecting, adding and removing targets, and handling their answers.
+
+use std::sync::Arc;
+
+use super::history::Step;
+use super::msg::{ForeignOrder, Order};
+use super::pane::call::HASH_ONLY;
+use super::targets::{CallReport, ConnectReport, ForeignTarget, Link, TargetDraft, TargetFacts};
+use super::{App, Effect};
+use crate::auth::{Decision, Policy};
+use crate::gate::ports::Catalogue;
+use crate::gate::{RawArguments, arguments};
+use crate::text::{self, words};
+
+impl App {
+    /// The selected foreign target; `None` if calls go to our own gate.
+    pub fn target(&self) -> Option<&ForeignTarget> {
+        self.targets.selected()
+    }
+
+    /// The tools that calls can reach: those of the selected target.
+    pub fn catalogue(&self) -> &Catalogue {
+        self.target().map_or(&self.auth.tools, |target| &target.tools.catalogue)
+    }
+
+    /// The policy whose schemas and examples describe the tools. A foreign server's tools are described by itself.
+    pub fn form_policy(&self) -> &Arc<Policy> {
+        if self.target().is_some() { &self.targets.no_policy } else { &self.auth.rules.policy }
+    }
+
+    /// Predicts what a foreign server that follows the policy here would decide about a call with the selected token;
+    /// `None` if the policy does not contain the tool.
+    pub fn prediction(&self, tool: &str) -> Option<Decision> {
+        let judged = self.selected().map(|entry| &*entry.judged);
+        self.auth.rules.predict(judged, tool, self.times.judged)
+    }
+
+    /// Selects a target: the foreign one with this number, or our own gate.
+    pub(in crate::app) fn select_target(&mut self, number: Option<u64>) {
+        self.targets.selected = number.filter(|number| self.targets.find(*number).is_some());
+        self.why.scroll = 0;
+        self.point_at_target();
+        self.follow_target();
+    }
+
+    /// Adapts the form to the tools of the selected target.
+    fn follow_target(&mut self) {
+        self.call.is_foreign = self.target().is_some();
+        let offered = self.offered_tools();
+        // Before the tools of a server are known, those of the policy are as good a guess as any.
+        let policys = self.auth.rules.policy.tools().first().map(|tool| Arc::clone(&tool.name));
+        let tool = match offered.contains(&self.call.tool) {
+            true => Some(Arc::clone(&self.call.tool)),
+            false => offered.into_iter().next().or(policys.filter(|_| self.call.tool.is_empty())),
+        };
+        if let Some(tool) = tool {
+            self.choose_tool(&tool);
+        }
+        self.follow_form();
+    }
+
+    /// Returns the token that calls of a target carry, or `Err` if only its hash is known.
+    fn token_for(&self, takes_token: bool) -> Result<Option<Arc<str>>, ()> {
+        match self.selected().filter(|_| takes_token) {
+            None => Ok(None),
+            Some(entry) => entry.text().cloned().map(Some).ok_or(()),
+        }
+    }
+
+    /// Connects the target with this number with the selected token, and lists its tools.
+    pub(in crate::app) fn connect_target(&mut self, number: u64) -> Vec<Effect> {
+        let Some(target) = self.targets.find(number) else { return Vec::new() };
+        if let Link::Connecting { .. } = target.link {
+            return Vec::new();
+        }
+        let Ok(token) = self.token_for(target.facts.takes_token) else {
+            self.complain(HASH_ONLY);
+            return Vec::new();
+        };
+        if let Some(exposure) = target.facts.exposure.filter(|_| token.is_some()) {
+            self.complain(exposure);
+        }
+        let (id, since) = (self.next_id(), self.times.mono);
+        if let Some(target) = self.targets.find_mut(number) {
+            target.link = Link::Connecting { id, since };
+        }
+        vec![Effect::ConnectTarget { id, target: number, token }]
+    }
+
+    /// Handles the answer to a request for a connection.
+    pub(in crate::app) fn target_connected(&mut self, report: ConnectReport) -> Vec<Effect> {
+        let is_selected = self.target().is_some_and(|target| target.number == report.target);
+        let Some(target) = self.targets.find_mut(report.target) else { return Vec::new() };
+        if !matches!(target.link, Link::Connecting { id, .. } if id == report.id) {
+            return Vec::new();
+        }
+        let has_listed = report.listed.is_some();
+        if let Some((tools, took)) = report.listed {
+            (target.tools, target.latency, target.listed_for) = (tools, Some(took), report.token);
+        }
+        target.take(report.why, report.seen);
+        let name = Arc::clone(&target.facts.name);
+        let words = match (&target.link, has_listed) {
+            (Link::Connected, true) => {
+                let count = words::count(target.tools.catalogue.tools().len(), "tool");
+                Ok(format!("{name} is connected: {count}"))
+            }
+            (Link::Connected, false) => Err(format!("{name} is connected, but does not list its tools")),
+            (Link::Failed(why), _) => Err(format!("{name}: {why}")),
+            _ => Ok(format!("{name}: cancelled")),
+        };
+        match words {
+            Ok(words) => self.say(words),
+            Err(words) => self.complain(words),
+        }
+        if is_selected {
+            self.follow_target();
+        }
+        Vec::new()
+    }
+
+    /// Adds a target, which is selected and connected once its description has been read.
+    pub(in crate::app) fn add_target(&mut self, draft: TargetDraft) -> Vec<Effect> {
+        let number = self.targets.next_number();
+        vec![Effect::AddTarget { number, draft: Box::new(draft) }]
+    }
+
+    /// Handles the description of an added target, or why it cannot be used.
+    pub(in crate::app) fn target_added(&mut self, number: u64, read: Result<TargetFacts, String>) -> Vec<Effect> {
+        match read {
+            Ok(facts) => {
+                let facts = TargetFacts { name: self.targets.unique(&facts.name), ..facts };
+                self.targets.list.push(ForeignTarget::new(number, facts));
+                self.history.push(Step::TargetPut(number));
+                self.clear_target_form();
+                self.select_target(Some(number));
+                self.connect_target(number)
+            }
+            Err(why) => {
+                self.complain(why);
+                Vec::new()
+            }
+        }
+    }
+
+    /// Removes a target, and closes its connections. Returns its place and what was known of it.
+    pub(in crate::app) fn take_target(&mut self, number: u64) -> Option<(usize, ForeignTarget)> {
+        let place = self.targets.list.iter().position(|target| target.number == number)?;
+        let was_selected = self.targets.selected == Some(number);
+        let mut target = self.targets.list.remove(place);
+        target.link = Link::Unconnected;
+        if was_selected {
+            self.select_target(None);
+        }
+        self.targets_pane.row = self.targets_pane.row.min(self.targets.list.len());
+        Some((place, target))
+    }
+
+    /// Puts a removed target back.
+    pub(in crate::app) fn put_target(&mut self, place: usize, target: ForeignTarget) {
+        let place = place.min(self.targets.list.len());
+        let name = self.targets.unique(&target.facts.name);
+        let facts = TargetFacts { name, ..target.facts };
+        self.targets.list.insert(place, ForeignTarget { facts, ..target });
+    }
+
+    /// Removes a target at the user's request.
+    pub(in crate::app) fn remove_target(&mut self, number: u64) -> Vec<Effect> {
+        let Some((place, target)) = self.take_target(number) else { return Vec::new() };
+        self.say(format!("{} removed; Ctrl-7 restores it", target.facts.name));
+        self.history.push(Step::TargetRemoved(place, Box::new(target)));
+        vec![Effect::CloseTarget(number)]
+    }
+
+    /// Returns a call of a foreign target, or why it cannot be made.
+    pub(in crate::app) fn foreign_order(
+        &self,
+        target: u64,
+        token: Option<Arc<str>>,
+        order: Order,
+    ) -> Result<ForeignOrder, String> {
+        let found = self.targets.find(target).ok_or("the target of this call is no longer in the list")?;
+        let arguments = arguments::read(RawArguments::Text(&order.arguments), None);
+        let arguments = arguments.map_err(|error| format!("not called; {error}"))?;
+        Ok(ForeignOrder { target, token: token.filter(|_| found.facts.takes_token), order, arguments })
+    }
+
+    /// Handles the answer to a call of a target.
+    pub(in crate::app) fn target_called(&mut self, report: CallReport) -> Vec<Effect> {
+        if let Some(target) = self.targets.find_mut(report.target)
+            && !matches!(target.link, Link::Connecting { .. })
+        {
+            let was = target.link.clone();
+            target.take(report.why, report.seen);
+            // A call that was cancelled says nothing about the connection.
+            if let Link::Unconnected = target.link {
+                target.link = was;
+            }
+        }
+        self.answered(report.id, report.called)
+    }
+
+    /// Returns the effect that cancels what the user waits for: the call, or else the selected target's connection.
+    pub(in crate::app) fn cancel(&self) -> Option<Effect> {
+        let call = self.in_flight.as_ref().filter(|call| call.is_foreign).map(|call| call.id);
+        let connecting = self.target().and_then(|target| match target.link {
+            Link::Connecting { id, .. } => Some(id),
+            _ => None,
+        });
+        call.or(connecting).map(Effect::Cancel)
+    }
+
+    /// Returns the name of the selected target, if it is not our own gate; safe to show.
+    pub fn target_name(&self) -> Option<String> {
+        self.target().map(|target| text::name(&target.facts.name, 32))
+    }
+}

@@ -1,0 +1,54 @@
+//! Explains an answer with what can be found out about the server.
+
+use super::{Place, Target, fetch_metadata};
+use crate::auth::{Decision, Inspection, NumericDate, Rules};
+use crate::observe::{Observation, Observed, Question, Reply, Visibility, Why};
+
+/// A request to explain: of the handshake, the list, or a call.
+#[derive(Clone, Copy)]
+pub struct Asked<'a> {
+    /// The target.
+    pub target: &'a Target,
+    /// The token that was sent.
+    pub token: Option<&'a Inspection>,
+    /// The rules here.
+    pub rules: &'a Rules,
+    /// Our decision about the same call, if there is one.
+    pub prediction: Option<&'a Decision>,
+    /// The tool, if one was called.
+    pub tool: Option<&'a str>,
+    /// The answer.
+    pub reply: &'a Reply,
+    /// Whether the tool exists.
+    pub visibility: Option<Visibility>,
+    /// Our clock when the answer arrived.
+    pub now: NumericDate,
+}
+
+impl Asked<'_> {
+    /// Explains the answer; fetches the server's metadata if the answer is about the token.
+    pub async fn explain(&self) -> Why {
+        let observation = Observation::of(self.reply);
+        let metadata = match observation.observed() {
+            Observed::Refused | Observed::Forbidden => {
+                fetch_metadata(self.target, observation.resource_metadata.as_deref()).await
+            }
+            _ => None,
+        };
+        let url = match &self.target.place {
+            Place::Http(url) => Some(url.as_str()),
+            Place::Command(_) => None,
+        };
+        Why::explain(&Question {
+            observation: &observation,
+            token: self.token,
+            rules: self.rules,
+            tool: self.tool,
+            prediction: self.prediction,
+            metadata: metadata.as_ref(),
+            url,
+            visibility: self.visibility,
+            now: self.now,
+        })
+    }
+}

@@ -1,0 +1,395 @@
+//! The console with servers of others: adding, connecting, calling, cancelling, and what is shown of all that.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc;
+use std::time::Duration;
+
+use portcullis::app::screen::Screen;
+use portcullis::app::targets::Link;
+use portcullis::auth::{IssueRequest, KeyOrigin, Signer};
+use portcullis::gate::Provenance;
+use portcullis::text::{Span, width};
+use serde_json::{Value, json};
+
+use super::fake::{Fake, PAUSE, Seen, events, http};
+use super::now;
+use crate::desk::{Desk, SECRET};
+
+/// A token for an hour that is valid here.
+fn token(user: &str, permission: &str) -> Arc<str> {
+    let signer = Signer::hs256(SECRET, KeyOrigin::Program).expect("a key");
+    let request = IssueRequest {
+        user_id: user.to_owned(),
+        permissions: vec![permission.to_owned()],
+        expires: Some(now().plus(Span::HOUR)),
+        ..IssueRequest::default()
+    };
+    signer.issue(&request, "a-jti", now()).expect("a token")
+}
+
+/// A console with a token, in which this server was added by its URL and connected.
+fn connected(fake: &Fake, columns: u16, rows: u16) -> Desk {
+    let mut desk = console(columns, rows);
+    add(&mut desk, &fake.url, "orders");
+    desk
+}
+
+fn console(columns: u16, rows: u16) -> Desk {
+    let mut desk = Desk::new(columns, rows);
+    let good = token("user123", "user");
+    desk.clock.set(now());
+    desk.gate.shared().update(|state| state.add(good, Provenance::Pasted, now()));
+    portcullis::tui::effects::sync(&mut desk.app, &desk.gate);
+    desk.keys("Esc 2 Ctrl-↓");
+    desk
+}
+
+/// Types an address and a name into the fields of the pane, and waits for the connection.
+fn add(desk: &mut Desk, address: &str, name: &str) {
+    desk.keys("F7 Esc 1 Enter Tab").types(address).keys("Tab").types(name).keys("Enter").settles();
+}
+
+fn calls(fake: &Fake) -> Vec<Seen> {
+    fake.seen().into_iter().filter(|seen| seen.rpc() == "tools/call").collect()
+}
+
+fn read_only(names: &[&str]) -> Value {
+    let tool = |name: &&str| json!({ "name": name, "inputSchema": { "type": "object" }, "annotations": { "readOnlyHint": true } });
+    json!({ "tools": names.iter().map(tool).collect::<Vec<_>>() })
+}
+
+#[test]
+fn a_server_is_added_by_its_url_and_its_tools_are_listed_with_the_selected_token() {
+    let fake = Fake::new(|_| None);
+    let mut desk = connected(&fake, 120, 36);
+    assert_eq!(desk.app.screen, Screen::Targets);
+    desk.must_show(&[
+        "orders",
+        " connected ",
+        "2 tools",
+        "2025-06-18, no session",
+        "fake 1",
+        "2 listed for user123; 1 entry without a usable",
+    ]);
+    let listing = fake.seen().into_iter().find(|seen| seen.rpc() == "tools/list").expect("a listing");
+    assert_eq!(listing.token(), Some(&*desk.token()));
+    // Call follows: the tool, its schema and the target's name.
+    desk.must_show(&["→ orders", "‹ read_data ›"]);
+    // The explanation of the last answer.
+    desk.must_show(&[" ALLOWED  HTTP 200", "the server accepts this token"]);
+}
+
+#[test]
+fn a_tool_that_only_reads_is_called_at_once_and_another_one_asks_first() {
+    let fake = Fake::new(|_| None);
+    let mut desk = connected(&fake, 120, 36);
+    desk.keys("Esc 4 Enter").settles();
+    assert_eq!(calls(&fake).len(), 1);
+    desk.must_show(&[" ALLOWED  HTTP 200", "the server ran read_data with this token"]);
+    let record = desk.app.auth.activity.newest().next().expect("it is logged");
+    let answer = record.answered.foreign().expect("a foreign answer");
+    assert_eq!(
+        (&*answer.target, answer.status, record.token_id),
+        ("orders", Some(200), desk.app.selected().map(|e| e.id))
+    );
+    desk.keys("→ Enter");
+    desk.must_show(&["Call write_data? It may destroy something on the server."]);
+    desk.keys("Esc").settles();
+    assert_eq!(calls(&fake).len(), 1);
+    desk.keys("Enter → ").settles();
+    assert_eq!(calls(&fake).len(), 2);
+}
+
+#[test]
+fn a_denial_is_explained_and_compared_with_the_prediction() {
+    let fake = Fake::new(|seen| {
+        let challenge = "WWW-Authenticate: Bearer error=\"insufficient_scope\", scope=\"orders:read\"\r\n";
+        let date = "Date: Sun, 22 Nov 2026 20:40:00 GMT\r\n";
+        (seen.rpc() == "tools/call").then(|| http(403, &format!("{challenge}{date}"), "{}"))
+    });
+    let mut desk = connected(&fake, 120, 36);
+    desk.keys("Esc 4 Enter").settles();
+    desk.must_show(&[" FORBIDDEN  HTTP 403", "orders:read"]);
+    // The policy here allows read_data to user123: the difference is said.
+    desk.keys("Esc 3");
+    desk.must_show(&["the prediction differs: here the call is allowed"]);
+    desk.keys("Ctrl-Y");
+    assert!(desk.copied().starts_with("FORBIDDEN: "), "{}", desk.copied());
+    // The record and the evidence name the target, the status and the server's time.
+    desk.keys("Esc 5 Enter");
+    desk.must_show(&[
+        "HTTP status: 403",
+        "server time: 2026-11-22T20:40:00Z",
+        "from the console to orders",
+        "(http://127.0.0.1:",
+    ]);
+    desk.keys("Esc Ctrl-B");
+    let evidence = desk.copied().to_owned();
+    for text in ["HTTP 403", "server time 2026-11-22T20:40:00Z", "orders", "portcullis why --url http://127.0.0.1:"] {
+        assert!(evidence.contains(text), "{text}: {evidence}");
+    }
+}
+
+#[test]
+fn a_server_that_refuses_the_first_token_is_connected_with_another() {
+    let bad = token("expired", "user");
+    let refused = Arc::clone(&bad);
+    let fake = Fake::new(move |seen| {
+        let challenge = "WWW-Authenticate: Bearer error=\"invalid_token\"\r\n";
+        (seen.token() == Some(&refused)).then(|| http(401, challenge, "{}"))
+    });
+    let mut desk = console(120, 36);
+    desk.gate.shared().update(|state| state.add(bad, Provenance::Pasted, now()));
+    portcullis::tui::effects::sync(&mut desk.app, &desk.gate);
+    desk.keys("Ctrl-↓");
+    add(&mut desk, &fake.url, "");
+    desk.must_show(&[" failed ", " UNAUTHORIZED  HTTP 401"]);
+    assert!(matches!(desk.app.target().expect("selected").link, Link::Failed(_)));
+    desk.keys("Ctrl-↑ Enter").settles();
+    desk.must_show(&[" connected ", "2 tools"]);
+    // The name is that of the host.
+    desk.must_show(&["127.0.0.1:"]);
+}
+
+#[test]
+fn a_call_without_an_answer_shows_the_seconds_and_esc_cancels_it() {
+    let (release, held) = mpsc::channel::<()>();
+    let held = std::sync::Mutex::new(held);
+    let fake = Fake::new(move |seen| {
+        if seen.rpc() == "tools/call" {
+            // Until the test ends.
+            let _ = held.lock().expect("no panic").recv();
+            return Some(String::new());
+        }
+        None
+    });
+    let mut desk = connected(&fake, 120, 36);
+    desk.keys("Esc 4 Enter");
+    desk.must_show(&["calling… ⠋ 0 s; Esc cancels", "Esc cancel"]);
+    desk.waits(Duration::from_secs(3));
+    desk.must_show(&["calling… ⠴ 3 s"]);
+    // A second call has to wait.
+    desk.keys("Enter");
+    desk.must_show(&["a call is waiting for its answer; Esc cancels it"]);
+    desk.keys("Esc").settles();
+    desk.must_show(&[" NO ANSWER ", "the call was cancelled; it may have taken effect"]);
+    drop(release);
+    let is_told = || fake.seen().iter().any(|seen| seen.rpc() == "notifications/cancelled");
+    assert!(eventually(is_told), "the server was not told");
+    // The console goes on: the next call makes a connection of its own.
+    assert_eq!(desk.calls(), 1);
+    desk.keys("Enter Esc").settles();
+    assert_eq!(desk.calls(), 2);
+}
+
+/// Whether something becomes true within some seconds.
+fn eventually(is_true: impl Fn() -> bool) -> bool {
+    (0..2000).any(|_| {
+        is_true() || {
+            std::thread::park_timeout(Duration::from_millis(5));
+            false
+        }
+    })
+}
+
+#[test]
+fn progress_is_shown_as_the_server_reports_it() {
+    let (go_on, gate) = mpsc::channel::<()>();
+    let answer = |seen: &Seen| {
+        if seen.rpc() != "tools/call" {
+            return None;
+        }
+        let progress = |done: u64| {
+            json!({ "jsonrpc": "2.0", "method": "notifications/progress", "params": {
+                "progressToken": seen.body["params"]["_meta"]["progressToken"], "progress": done, "total": 10, "message": "reading",
+            }})
+        };
+        let answer = json!({ "jsonrpc": "2.0", "id": seen.body["id"], "result": { "content": [] } });
+        Some(events(&[progress(4), answer]).replacen("\n\nevent", &format!("\n\n{PAUSE}event"), 1))
+    };
+    let fake = Fake::pausing(answer, gate);
+    let mut desk = connected(&fake, 120, 36);
+    desk.keys("Esc 4 Enter").hears_progress();
+    desk.must_show(&["progress 4 of 10: reading"]);
+    go_on.send(()).expect("it waits");
+    desk.settles();
+    desk.must_show(&[" ALLOWED "]);
+}
+
+#[test]
+fn a_connection_that_is_lost_keeps_the_history_and_the_next_call_makes_another() {
+    let is_down = Arc::new(AtomicBool::new(false));
+    let down = Arc::clone(&is_down);
+    let fake = Fake::new(move |_| down.load(Ordering::SeqCst).then(String::new));
+    let mut desk = connected(&fake, 120, 36);
+    desk.keys("Esc 4 Enter").settles();
+    is_down.store(true, Ordering::SeqCst);
+    desk.keys("Enter").settles();
+    desk.must_show(&[" failed ", " NO ANSWER ", "2 tools"]);
+    is_down.store(false, Ordering::SeqCst);
+    desk.keys("Enter").settles();
+    desk.must_show(&[" connected ", " ALLOWED "]);
+    assert_eq!(desk.calls(), 3);
+}
+
+#[test]
+fn an_answer_of_four_megabytes_is_shown_by_its_beginning_and_in_full() {
+    let fake =
+        Fake::new(|seen| (seen.rpc() == "tools/call").then(|| seen.text(&"line of text\n".repeat(330_000), false)));
+    let mut desk = connected(&fake, 120, 36);
+    desk.keys("Esc 4 Enter").settles();
+    desk.must_show(&[" ALLOWED ", "text, 4.0 MiB", "shows the whole answer"]);
+    desk.keys("PgDn");
+    desk.must_show(&["line of text"]);
+    let record = desk.app.auth.activity.newest().next().expect("logged");
+    assert!(record.answer.len() <= 4096 && record.answer.cut() > 4_000_000);
+}
+
+#[test]
+fn five_hundred_tools_with_strange_names_are_listed_and_chosen() {
+    let names: Vec<String> =
+        (0..500).map(|n| format!("{}{n}", ["\u{202e}evil", "a b\n", "\u{1b}[31m", "🦀"][n % 4])).collect();
+    let list = read_only(&names.iter().map(String::as_str).collect::<Vec<_>>());
+    let fake = Fake::new(move |seen| (seen.rpc() == "tools/list").then(|| seen.result(&list)));
+    let mut desk = connected(&fake, 80, 24);
+    desk.must_show(&["500 tools"]);
+    desk.keys("Esc 4 Tab");
+    for _ in 0..8 {
+        desk.keys("→");
+        let screen = desk.screen();
+        assert!(!screen.contains(['\u{202e}', '\u{1b}']));
+        assert!(screen.lines().all(|line| width(line) <= 80), "{screen}");
+    }
+    desk.keys("Enter").settles();
+    let called = calls(&fake);
+    assert_eq!(called[0].body["params"]["name"].as_str(), Some(&*desk.app.call.tool));
+}
+
+#[test]
+fn a_removed_server_comes_back_with_undo() {
+    let fake = Fake::new(|_| None);
+    let mut desk = connected(&fake, 120, 36);
+    desk.keys("Esc 1 Enter Del");
+    assert!(desk.app.targets.foreign().is_empty() && desk.app.target().is_none());
+    desk.must_show(&["orders removed; Ctrl-7 restores it", "● our own gate"]);
+    desk.keys("Ctrl-7");
+    assert_eq!(desk.app.targets.foreign().len(), 1);
+    desk.keys("↓ Enter").settles();
+    desk.must_show(&[" connected "]);
+    desk.keys("Ctrl-7");
+    assert!(desk.app.targets.foreign().is_empty());
+}
+
+#[test]
+fn our_own_gate_is_selected_again_with_its_tools() {
+    let fake = Fake::new(|seen| (seen.rpc() == "tools/list").then(|| seen.result(&read_only(&["other"]))));
+    let mut desk = connected(&fake, 120, 36);
+    desk.must_show(&["‹ other ›", "not in the policy here"]);
+    desk.keys("Esc 1 Enter ↑ Enter");
+    desk.must_show(&["calls go to our own gate", "‹ read_data ›"]);
+    desk.keys("Esc 4 Enter").settles();
+    assert!(calls(&fake).is_empty());
+    let record = desk.app.auth.activity.newest().next().expect("logged");
+    assert!(record.answered.foreign().is_none());
+}
+
+#[test]
+fn what_cannot_be_a_target_is_said_and_stays_in_the_field() {
+    let mut desk = console(120, 36);
+    for (address, said) in [
+        ("ftp://host/mcp", "expected an http or https URL, got ftp://host/mcp"),
+        ("http://user:secret@host/mcp", "the URL contains a user name or a password"),
+        ("nonsense", "nonsense is not a URL"),
+    ] {
+        desk.keys("F7 Esc 1 Enter Tab").types(address).keys("Enter");
+        desk.must_show(&[said]);
+        assert_eq!(desk.app.targets_pane.address.text(), address);
+        assert!(desk.app.targets.foreign().is_empty());
+        for _ in address.chars() {
+            desk.keys("Backspace");
+        }
+    }
+}
+
+#[test]
+fn a_header_is_sent_to_the_server_and_its_value_is_not_shown() {
+    let fake = Fake::new(|_| None);
+    let mut desk = console(120, 36);
+    desk.keys("F7 Esc 1 Enter Tab").types(&fake.url).keys("Tab Tab").types("X-Tenant: blue").keys("Enter").settles();
+    assert!(
+        fake.seen().iter().filter(|seen| seen.method == "POST").all(|seen| seen.header("x-tenant") == Some("blue"))
+    );
+    assert!(!desk.shows("blue"));
+}
+
+#[test]
+fn a_token_gets_a_connection_of_its_own_and_at_most_eight_stay_open() {
+    let sessions = Arc::new(AtomicUsize::new(0));
+    let opened = Arc::clone(&sessions);
+    let fake = Fake::new(move |seen| {
+        if seen.rpc() == "initialize" {
+            opened.fetch_add(1, Ordering::SeqCst);
+        }
+        None
+    });
+    let mut desk = console(120, 36);
+    for n in 0..10 {
+        let more = token(&format!("user{n}"), "user");
+        desk.gate.shared().update(|state| state.add(more, Provenance::Pasted, now()));
+    }
+    portcullis::tui::effects::sync(&mut desk.app, &desk.gate);
+    add(&mut desk, &fake.url, "orders");
+    desk.keys("Esc 4");
+    assert_eq!(sessions.load(Ordering::SeqCst), 1);
+    desk.keys("Enter Enter").settles();
+    desk.keys("Enter").settles();
+    // The connection of the list is used for the calls.
+    assert_eq!(sessions.load(Ordering::SeqCst), 1);
+    for _ in 0..9 {
+        desk.keys("Ctrl-↓ Enter").settles();
+    }
+    assert_eq!(sessions.load(Ordering::SeqCst), 10);
+    // The first one was closed, the last one was not.
+    desk.keys("Enter").settles();
+    assert_eq!(sessions.load(Ordering::SeqCst), 10);
+    for _ in 0..9 {
+        desk.keys("Ctrl-↑");
+    }
+    desk.keys("Enter").settles();
+    assert_eq!(sessions.load(Ordering::SeqCst), 11);
+}
+
+#[test]
+fn a_pasted_url_waits_in_the_field_until_enter() {
+    let fake = Fake::new(|_| None);
+    let mut desk = console(120, 36);
+    desk.keys("F2 Esc 5").pastes(&format!("{}\n", fake.url));
+    desk.must_show(&["Enter adds this server as a target", &fake.url]);
+    assert!(fake.seen().is_empty() && desk.app.targets.foreign().is_empty());
+    desk.keys("Enter").settles();
+    desk.must_show(&[" connected "]);
+}
+
+#[test]
+fn a_pasted_token_stays_on_the_screen_of_the_targets() {
+    let mut desk = console(80, 24);
+    desk.keys("F7 Esc 1").pastes(&token("another", "user"));
+    assert_eq!(desk.app.screen, Screen::Targets);
+    desk.must_show(&["another"]);
+}
+
+#[test]
+fn a_token_with_other_claims_than_ours_is_not_predicted() {
+    let fake = Fake::new(|_| None);
+    let mut desk = console(120, 36);
+    let scoped =
+        crate::hostile::signed(SECRET, r#"{"alg":"HS256"}"#, r#"{"sub":"alice","scope":"user","exp":4102444800}"#);
+    desk.gate.shared().update(|state| state.add(scoped, Provenance::Pasted, now()));
+    portcullis::tui::effects::sync(&mut desk.app, &desk.gate);
+    desk.keys("Ctrl-↓");
+    add(&mut desk, &fake.url, "orders");
+    desk.must_show(&["the token lacks claims that are read here"]);
+    desk.keys("Esc 4 Enter").settles();
+    assert!(!desk.shows("the prediction differs"), "{}", desk.screen());
+}
