@@ -261,6 +261,7 @@ impl App {
             Question::FreshKey => self.fresh_key(),
             Question::RetireKey(key) => self.retire(key),
             Question::Call { call, .. } => self.send(call),
+            Question::Run { order, .. } => self.start_run(*order),
             Question::AdoptKey(key) => {
                 self.say("this key now signs and verifies");
                 vec![Effect::SetSigner(key)]

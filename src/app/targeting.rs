@@ -198,14 +198,14 @@ impl App {
         self.answered(report.id, report.called)
     }
 
-    /// Returns the effect that cancels what the user waits for: the call, or else the selected target's connection.
+    /// Returns the effect that cancels what the user waits for: the call, the selected target's connection, or else the run.
     pub(in crate::app) fn cancel(&self) -> Option<Effect> {
         let call = self.in_flight.as_ref().filter(|call| call.is_foreign).map(|call| call.id);
         let connecting = self.target().and_then(|target| match target.link {
             Link::Connecting { id, .. } => Some(id),
             _ => None,
         });
-        call.or(connecting).map(Effect::Cancel)
+        call.or(connecting).or(self.run.map(|run| run.id)).map(Effect::Cancel)
     }
 
     /// Returns the name of the selected target, if it is not our own gate; safe to show.

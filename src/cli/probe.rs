@@ -14,7 +14,7 @@ use crate::probing::{self, Request, Stopped};
 use crate::report::tap;
 use crate::target::{Target, block_on, fetch_metadata};
 use crate::text::material::Metadata;
-use crate::text::{self, padded, words};
+use crate::text::{self, padded};
 
 /// The result of a probe: the card, or why it was not made.
 enum Outcome {
@@ -70,12 +70,7 @@ pub fn run(
             (None, None) => Err(crate::lab::probe::ModelError::NotAToken),
         };
         let model = model.map_err(|error| CliError::Usage(error.to_string()))?;
-        // The public key that the server verifies with, if it is configured here, is abused as a secret.
-        let verifier = caller.token.as_deref().and_then(|token| {
-            let kid = caller.inspection.as_ref()?.kid();
-            let keys = caller.rules.issuer_of(token)?.keys.iter();
-            keys.cloned().find(|key| key.components().is_some() && (kid.is_none() || key.kid() == kid.as_deref()))
-        });
+        let verifier = caller.inspection.as_ref().and_then(|token| probing::public_key(&caller.rules, token));
         let model = model.with_public(verifier.as_ref()).with_variant(context.variant.clone());
         let request = Request {
             target,
@@ -87,7 +82,8 @@ pub fn run(
         };
         let all = PROBES.iter().filter(|probe| probe.is_quick || !args.quick).count();
         let mut n = 0;
-        let each = |row: &Row| {
+        let each = |card: &Card| {
+            let Some(row) = card.rows.last() else { return };
             n += 1;
             if shows_progress && row.mark != Mark::Sound && row.mark != Mark::Skipped {
                 let _ = writeln!(err, "{n}/{all} {} {}: {}", row.mark.sign(), row.probe.name, row.came());
@@ -116,7 +112,7 @@ pub fn run(
                     card.rows.iter().try_for_each(|row| json::line(out, &card.row_json(row)))?;
                     json::line(out, &card.json())
                 }
-                Form::Markdown => write!(out, "{}", markdown(&card)),
+                Form::Markdown => write!(out, "{}", card.markdown()),
                 Form::Tap => write!(out, "{}", tap(&report)),
                 Form::Text => show(out, &card, paint),
             })?;
@@ -152,22 +148,15 @@ pub fn wishes<T>(
     permissions: &[String],
     make: impl FnOnce(&Wanted<'_>) -> T,
 ) -> T {
-    let resource = metadata.and_then(|metadata| metadata.resource.clone());
-    let audiences = match context.audiences.as_slice() {
-        [] => resource.clone().into_iter().collect(),
-        given => given.to_vec(),
-    };
-    // A server that names itself as the issuer may well expect none.
-    let own = |issuer: &&String| resource.as_ref().is_some_and(|resource| resource.starts_with(issuer.as_str()));
-    let server = metadata.and_then(|metadata| metadata.issuers.first()).filter(|issuer| !own(issuer)).cloned();
     let usual = ["user".to_owned()];
-    make(&Wanted {
+    let wanted = Wanted {
         user,
         permissions: if permissions.is_empty() { &usual } else { permissions },
-        issuer: context.issuer.as_deref().or(server.as_deref()),
-        audiences: &audiences,
+        issuer: context.issuer.as_deref(),
+        audiences: &context.audiences,
         preset: context.preset.as_deref(),
-    })
+    };
+    wanted.completed(metadata, make)
 }
 
 /// Whether our own key signs for the server: it made the signature of the token in hand, or there is no token.
@@ -251,47 +240,5 @@ fn show(out: &mut dyn Write, card: &Card, paint: Paint) -> io::Result<()> {
     for note in card.notes() {
         writeln!(out, "{note}")?;
     }
-    writeln!(out, "{}", about(card))
-}
-
-/// A line about the server and the run.
-fn about(card: &Card) -> String {
-    let tool = card.tool.as_deref().map_or_else(|| "tools/list".to_owned(), |tool| text::name(tool, 64));
-    let requests = words::count(card.requests, "request");
-    format!("{} at {}, {tool}, {requests}, {}", card.server, card.target, card.at.rfc3339())
-}
-
-/// Formats a card as Markdown for a ticket.
-fn markdown(card: &Card) -> String {
-    let cell = |text: &str| text.replace('|', "\\|");
-    let mut out = format!("## Gate probe of {}\n\n**{}**\n\n", cell(&card.target), card.summary());
-    for note in card.notes() {
-        out.push_str(&format!("* {note}\n"));
-    }
-    out.push_str(&format!("* {}\n\n| | group | probe | degree | answer |\n|---|---|---|---|---|\n", about(card)));
-    for row in card.rows.iter().filter(|row| row.mark != Mark::Skipped) {
-        let degree = crate::lab::probe::degree_code(row.degree);
-        let came = match row.mark {
-            Mark::Sound | Mark::Measured(_) => row.came(),
-            mark => format!("**{}**: {}", mark.words(), row.came()),
-        };
-        out.push_str(&format!(
-            "| {} | {} | {} | {degree} | {} |\n",
-            row.mark.sign(),
-            row.probe.group,
-            cell(row.probe.name),
-            cell(&came)
-        ));
-    }
-    for extra in &card.extras {
-        let sign = extra.is_sound.map_or("?", |sound| if sound { "✔" } else { "✘" });
-        let degree = crate::lab::probe::degree_code(extra.degree);
-        out.push_str(&format!(
-            "| {sign} | {} | {} | {degree} | {} |\n",
-            extra.group,
-            cell(extra.name),
-            cell(&extra.found)
-        ));
-    }
-    out
+    writeln!(out, "{}", card.about())
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 use zeroize::Zeroizing;
 
-use crate::auth::{NumericDate, TokenId};
+use crate::auth::{Inspection, NumericDate, Rules, TokenId, Verifier};
 use crate::lab::drill::Drill;
 use crate::lab::probe::{Card, Carried, Degree, Extra, GOOD, Model, PROBES, Probe, Row};
 use crate::observe::{NoAnswer, Observation, Observed, Reply};
@@ -128,11 +128,18 @@ impl Prober<'_> {
     }
 }
 
-/// Makes a probe. `each` is called with every line as soon as it is known.
+/// The key that verifies a token, if it is a public one that is configured here: a probe abuses it as a secret.
+pub fn public_key(rules: &Rules, token: &Inspection) -> Option<Verifier> {
+    let kid = token.kid();
+    let mut keys = rules.issuer_of(&token.token)?.keys.iter();
+    keys.find(|key| key.components().is_some() && (kid.is_none() || key.kid() == kid.as_deref())).cloned()
+}
+
+/// Makes a probe. `each` is called with the card so far whenever it has another line.
 pub async fn probe(
     request: &Request<'_>,
     now: impl Fn() -> NumericDate,
-    mut each: impl FnMut(&Row),
+    mut each: impl FnMut(&Card),
 ) -> Result<Card, Stopped> {
     let Request { target, model, .. } = request;
     let good = Carriage::bearer(Some(&model.good));
@@ -158,6 +165,7 @@ pub async fn probe(
         (info.name.to_string(), request.arguments.cloned().unwrap_or_else(example))
     });
     let name = tool.as_ref().map(|(name, _)| name.clone());
+    let arguments = tool.as_ref().map_or_else(String::new, |(_, arguments)| json!(arguments).to_string());
     let mut prober = Prober { target, dialect: connection.dialect(), tool, requests: connection.sent() };
     let reply = prober.request(&connection).await;
     let first = Observation::of(&reply);
@@ -170,6 +178,7 @@ pub async fn probe(
         target: target.place.to_string(),
         server: text::display_safe(server.trim(), 120),
         tool: name,
+        arguments,
         has_key: model.has_key(),
         at: now(),
         requests: 0,
@@ -189,8 +198,8 @@ pub async fn probe(
             None => None,
         };
         let row = Row::new(probe, degree, carried.as_ref().and_then(token_id), observation);
-        each(&row);
         card.rows.push(row);
+        each(&card);
     }
     if !request.is_quick {
         card.extras = sessions(&connection, request, &prober).await?;

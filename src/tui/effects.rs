@@ -250,6 +250,9 @@ fn begin(effect: Effect, outside: &EffectTargets, base: &Rules, times: Times) ->
         Effect::ConnectTarget { id, target, token } => {
             outside.foreign.connect(gate, id, target, token, times).map_or(Dispatch::Done(None), Dispatch::call)
         }
+        Effect::Run { id, order } => {
+            outside.foreign.run(gate, id, *order, times).map_or(Dispatch::Done(None), Dispatch::call)
+        }
         Effect::CallTarget { id, call } => {
             outside.foreign.call(gate, id, *call, times).map_or(Dispatch::Done(None), Dispatch::call)
         }

@@ -520,8 +520,10 @@ fn no_pane_looks_focused_under_an_overlay(#[values("F2", "F3", "F4", "F5", "F6")
 #[case("issuers", (120, 36), "accepted ")]
 #[case("targets", (120, 36), "foreign ")]
 fn the_pictures_in_the_readme_are_up_to_date(#[case] name: &str, #[case] size: (u16, u16), #[case] keys: &str) {
-    let (set, keys) =
-        keys.split_once(' ').filter(|(set, _)| ["lab", "served", "accepted", "foreign"].contains(set)).unwrap_or(("", keys));
+    let (set, keys) = keys
+        .split_once(' ')
+        .filter(|(set, _)| ["lab", "served", "accepted", "foreign"].contains(set))
+        .unwrap_or(("", keys));
     let mut desk = match set {
         "lab" => lab(size.0, size.1),
         "served" => served(size.0, size.1),

@@ -7,7 +7,7 @@ use crate::auth::date::twice;
 use crate::auth::{NumericDate, TokenId};
 use crate::observe::{Observation, Observed};
 use crate::report::{Case, Report};
-use crate::text::words;
+use crate::text::{self, words};
 
 /// What an answer means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -169,6 +169,22 @@ pub struct Extra {
     pub is_sound: Option<bool>,
 }
 
+impl Extra {
+    /// The sign, which differs without colour too.
+    pub const fn sign(&self) -> &'static str {
+        match self.is_sound {
+            Some(true) => "✔",
+            Some(false) => "✘",
+            None => "?",
+        }
+    }
+
+    /// Whether it counts as a failure.
+    pub fn is_failure(&self) -> bool {
+        self.degree == Degree::Must && self.is_sound == Some(false)
+    }
+}
+
 /// The allowance for clocks that was measured, in seconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Allowance {
@@ -215,6 +231,8 @@ pub struct Card {
     pub server: String,
     /// The tool that was called; `None` if the tools were only listed.
     pub tool: Option<String>,
+    /// The arguments of the call, as JSON text.
+    pub arguments: String,
     /// Whether tokens were signed with a key that the server trusts.
     pub has_key: bool,
     /// When the probe began.
@@ -383,6 +401,49 @@ impl Card {
             "token_id": row.token_id.map(|id| id.to_string()),
             "answer": row.observation.as_ref().map(Observation::json),
         })
+    }
+
+    /// A line about the server and the run.
+    pub fn about(&self) -> String {
+        let tool = self.tool.as_deref().map_or_else(|| "tools/list".to_owned(), |tool| text::name(tool, 64));
+        let requests = words::count(self.requests, "request");
+        format!("{} at {}, {tool}, {requests}, {}", self.server, self.target, self.at.rfc3339())
+    }
+
+    /// Formats the card as Markdown for a ticket.
+    pub fn markdown(&self) -> String {
+        let cell = |text: &str| text.replace('|', "\\|");
+        let mut out = format!("### Gate probe of {}\n\n**{}**\n\n", cell(&self.target), self.summary());
+        for note in self.notes() {
+            out.push_str(&format!("* {note}\n"));
+        }
+        let about = self.about();
+        out.push_str(&format!("* {about}\n\n| | group | probe | degree | answer |\n|---|---|---|---|---|\n"));
+        for row in self.rows.iter().filter(|row| row.mark != Mark::Skipped) {
+            let degree = degree_code(row.degree);
+            let came = match row.mark {
+                Mark::Sound | Mark::Measured(_) => row.came(),
+                mark => format!("**{}**: {}", mark.words(), row.came()),
+            };
+            out.push_str(&format!(
+                "| {} | {} | {} | {degree} | {} |\n",
+                row.mark.sign(),
+                row.probe.group,
+                cell(row.probe.name),
+                cell(&came)
+            ));
+        }
+        for extra in &self.extras {
+            let degree = degree_code(extra.degree);
+            out.push_str(&format!(
+                "| {} | {} | {} | {degree} | {} |\n",
+                extra.sign(),
+                extra.group,
+                cell(extra.name),
+                cell(&extra.found)
+            ));
+        }
+        out
     }
 
     /// Formats the summary for scripts.

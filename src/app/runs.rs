@@ -1,0 +1,79 @@
+//! Runs: work against a foreign target that makes many requests, such as the gate probe. There is one run at a time, so that
+//! a server is not overwhelmed. It reports its progress, and Esc cancels it.
+//!
+//! A pane makes a [`RunOrder`], `running` asks first where that is due, and `tui::runs` carries it out. What it finds returns
+//! to the pane.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::lab::kit::Identity;
+use crate::lab::probe::Card;
+use crate::observe::Why;
+
+/// The run that is under way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Run {
+    /// Its ID, by which it is cancelled.
+    pub id: u64,
+    /// The number of the target.
+    pub target: u64,
+    /// When it began, on the monotonic clock.
+    pub since: Duration,
+}
+
+/// A run to carry out. It may hold a token, so its `Debug` shows only the target.
+pub struct RunOrder {
+    /// The number of the target.
+    pub target: u64,
+    /// The selected token, if any.
+    pub token: Option<Arc<str>>,
+    /// What to do.
+    pub work: RunWork,
+}
+
+impl fmt::Debug for RunOrder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RunOrder").field("target", &self.target).finish_non_exhaustive()
+    }
+}
+
+/// What a run does.
+pub enum RunWork {
+    /// Probes how the server treats tokens.
+    Probe(ProbeOrder),
+}
+
+/// A gate probe.
+pub struct ProbeOrder {
+    /// The user and permissions of the good token, if there is none in hand.
+    pub identity: Identity,
+    /// The tool to call; `None` chooses a read-only one, or only lists the tools.
+    pub tool: Option<Arc<str>>,
+    /// Whether only the most important probes are made.
+    pub is_quick: bool,
+}
+
+/// What a run has found so far.
+#[derive(Clone)]
+pub enum RunProgress {
+    /// The scorecard of a probe.
+    Probe(Arc<Card>),
+}
+
+/// The result of a run.
+pub enum RunResult {
+    /// The scorecard of a probe.
+    Probe(Arc<Card>),
+}
+
+/// Why a run has no result.
+pub enum RunStop {
+    /// The user cancelled it.
+    Cancelled,
+    /// The server did not accept the good token; the explanation.
+    Refused(Box<Why>),
+    /// It could not be carried out; the reason, safe to show.
+    Failed(String),
+}

@@ -1,0 +1,162 @@
+//! Runs against foreign servers: many requests, one at a time, on the thread of the connections.
+//!
+//! Each request is logged like a call. A run does not use the open connections, because each of its tokens needs a
+//! connection of its own.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::foreign::{Asking, Foreign, Inner, Latest, Work};
+use crate::app::runs::{ProbeOrder, RunOrder, RunProgress, RunResult, RunStop, RunWork};
+use crate::app::{Msg, Times};
+use crate::auth::{Signer, TokenId};
+use crate::gate::{ForeignAnswer, ForeignCall, Gate, Origin, Source};
+use crate::lab::probe::{Card, Model, ModelError, Wanted};
+use crate::observe::{Observation, Observed};
+use crate::probing::{self, Request, Stopped};
+use crate::target::fetch_metadata;
+use crate::text;
+use crate::text::material::Metadata;
+
+impl Foreign {
+    /// Carries out a run. `None` if the target is not defined.
+    pub fn run(&self, gate: &Gate, id: u64, order: RunOrder, times: Times) -> Option<Work> {
+        let RunOrder { target, token, work } = order;
+        let asking = self.asking(gate, target, token, times)?;
+        let (inner, cancelled) = (self.inner(), self.cancellation(id));
+        Some(self.on_thread(async move {
+            let runs = async {
+                match work {
+                    RunWork::Probe(order) => probe(&inner, id, &asking, &order).await,
+                }
+            };
+            let end = tokio::select! {
+                biased;
+                _ = cancelled => Err(RunStop::Cancelled),
+                end = runs => end,
+            };
+            inner.forget(id);
+            Msg::RunEnded { id, end }
+        }))
+    }
+}
+
+/// Makes a gate probe.
+async fn probe(inner: &Inner, id: u64, asking: &Asking, order: &ProbeOrder) -> Result<RunResult, RunStop> {
+    let metadata = fetch_metadata(&asking.target, None).await;
+    let model = model(asking, order, metadata.as_ref()).map_err(|error| RunStop::Failed(error.to_string()))?;
+    let request = Request {
+        target: &asking.target,
+        model: &model,
+        tool: order.tool.as_deref(),
+        arguments: None,
+        is_quick: order.is_quick,
+        metadata: metadata.as_ref(),
+    };
+    let clock = asking.gate.clock();
+    let mut began = clock.monotonic();
+    let each = |card: &Card| {
+        let ended = clock.monotonic();
+        asking.log_probe(card, ended.saturating_sub(began));
+        began = ended;
+        inner.report(Latest::Run(id, RunProgress::Probe(Arc::new(card.clone()))));
+    };
+    match probing::probe(&request, || clock.now(), each).await {
+        Ok(card) => Ok(RunResult::Probe(Arc::new(card))),
+        Err(stopped) => Err(asking.stop(&model.good, stopped).await),
+    }
+}
+
+/// The tokens of a run: modelled on the one in hand, or on the identity of a new one.
+fn model(asking: &Asking, order: &ProbeOrder, metadata: Option<&Metadata>) -> Result<Model, ModelError> {
+    let (rules, now) = (&asking.rules, asking.gate.clock().now());
+    let signer = asking.gate.signer().ok().filter(|signer| fits(signer, asking.token.as_deref()));
+    let model = match (asking.token.as_deref(), &signer) {
+        (Some(token), signer) => Model::of_token(token, signer.as_ref(), now),
+        (None, Some(signer)) => {
+            // A server that says what it is decides; otherwise it may be one that expects what is expected here.
+            let own = rules.audience().filter(|_| metadata.is_none_or(|metadata| metadata.resource.is_none()));
+            let audiences: Vec<String> = own.iter().map(ToString::to_string).collect();
+            let wanted = Wanted {
+                user: &order.identity.user_id,
+                permissions: &order.identity.permissions,
+                issuer: rules.issuer().map(|issuer| &**issuer),
+                audiences: &audiences,
+                preset: None,
+            };
+            wanted.completed(metadata, |wanted| Model::of_wishes(wanted, signer, now))
+        }
+        (None, None) => Err(ModelError::NotAToken),
+    }?;
+    let public = asking.inspection().and_then(|token| probing::public_key(rules, &token));
+    Ok(model.with_public(public.as_ref()))
+}
+
+/// Whether our own key signs for the server: it made the signature of the token in hand, or there is no token.
+fn fits(signer: &Signer, token: Option<&str>) -> bool {
+    token.is_none_or(|token| signer.has_signed(token))
+}
+
+impl Asking {
+    /// Explains why a run stopped. `good` is the token that the server did not accept.
+    async fn stop(&self, good: &str, stopped: Stopped) -> RunStop {
+        match stopped {
+            Stopped::Target(error) => RunStop::Failed(error.to_string()),
+            Stopped::NoSuchTool(_) => RunStop::Failed("the server does not list this tool for the token".to_owned()),
+            Stopped::NotAccepted(stopped) => {
+                let (reply, tool) = *stopped;
+                let sent = self.with_token(good);
+                RunStop::Refused(Box::new(sent.explain(tool.as_deref(), &reply).await))
+            }
+        }
+    }
+
+    /// Logs the latest line of a probe.
+    fn log_probe(&self, card: &Card, took: Duration) {
+        let Some((row, observation)) = card.rows.last().and_then(|row| Some((row, row.observation.as_ref()?))) else {
+            return;
+        };
+        let tool = card.tool.as_deref().unwrap_or("tools/list");
+        let call = LoggedCall { tool, arguments: &card.arguments, took, origin: Origin::Kit, token: row.token_id };
+        self.log(&call, observation, &format!("{}: {observation}", row.probe.name));
+    }
+
+    /// Logs a request of a run.
+    fn log(&self, call: &LoggedCall<'_>, observation: &Observation, sentence: &str) {
+        let now = self.gate.clock().now();
+        let has_failed = matches!(observation.observed(), Observed::Failed | Observed::BadArguments);
+        let foreign = ForeignAnswer {
+            target: text::name(&self.target.name, 64).into(),
+            place: self.target.place.to_string().into(),
+            word: observation.observed().word(),
+            code: observation.shape.code,
+            verdict: observation.verdict(),
+            sentence: sentence.into(),
+            status: observation.status,
+            server_time: observation.date,
+            notes: Box::default(),
+        };
+        let source = Source {
+            token: call.token,
+            origin: call.origin,
+            client: None,
+            peer: None,
+            at: now,
+            judged_at: now,
+            started: self.gate.clock().monotonic(),
+        };
+        let answer = observation.json().to_string();
+        let LoggedCall { tool, arguments, took, .. } = *call;
+        let logged = ForeignCall { tool, arguments, answer: &answer, took };
+        self.gate.observed(foreign, has_failed.then_some(sentence), logged, &source);
+    }
+}
+
+/// A request of a run.
+struct LoggedCall<'a> {
+    tool: &'a str,
+    arguments: &'a str,
+    took: Duration,
+    origin: Origin,
+    token: Option<TokenId>,
+}

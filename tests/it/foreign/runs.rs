@@ -1,0 +1,165 @@
+//! Runs of the console against servers of others: the gate probe, calls with every token, and drills.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, mpsc};
+
+use portcullis::app::pane::kit::ProbeState;
+use portcullis::gate::{Origin, Provenance};
+use portcullis::lab::probe::PROBES;
+use portcullis::tui::effects;
+use serde_json::json;
+
+use super::fake::{Fake, http};
+use super::probe::{RESOURCE, judged, rules};
+use super::{now, signer, token};
+use crate::desk::Desk;
+
+/// A console with these tokens, the first of which is selected, connected to a server.
+fn connected(fake: &Fake, tokens: &[Arc<str>], columns: u16, rows: u16) -> Desk {
+    let mut desk = Desk::new(columns, rows);
+    desk.clock.set(now());
+    for token in tokens {
+        desk.gate.shared().update(|state| state.add(Arc::clone(token), Provenance::Pasted, now()));
+    }
+    effects::sync(&mut desk.app, &desk.gate);
+    desk.keys("Esc 2 Ctrl-↓");
+    desk.keys("F7 Esc 1 Enter Tab").types(&fake.url).keys("Tab").types("orders").keys("Enter").settles();
+    desk
+}
+
+/// The same, where the console signs with the key of the server.
+fn with_the_key(fake: &Fake, columns: u16, rows: u16) -> Desk {
+    let mut desk = connected(fake, &[good()], columns, rows);
+    desk.gate.shared().update(|state| state.set_signer(signer()));
+    effects::sync(&mut desk.app, &desk.gate);
+    desk
+}
+
+fn good() -> Arc<str> {
+    token("user123", "user", &[("aud", json!(RESOURCE))])
+}
+
+fn sound() -> Fake {
+    Fake::new(|seen| judged(seen, |token| rules().verify(token, now()).is_ok()))
+}
+
+#[test]
+fn the_test_kit_probes_the_selected_server_with_tokens_like_the_selected_one() {
+    let fake = sound();
+    let mut desk = with_the_key(&fake, 120, 36);
+    desk.keys("F4 Esc 4");
+    desk.must_show(&["Test kit  → orders", "probes of read_data with tokens"]);
+    desk.keys("Enter").settles();
+    desk.must_show(&["no failure in ", "allowance after exp: less than 1 s", "allowance before nbf: less than 5 s"]);
+    assert!(desk.app.run.is_none());
+    // Every request is logged, with the target's name and the token's ID.
+    let records: Vec<_> = desk.app.auth.activity.newest().collect();
+    assert!(records.len() > 80 && records.iter().all(|record| record.origin == Origin::Kit));
+    assert!(records.iter().all(|record| record.answered.foreign().is_some_and(|answer| &*answer.target == "orders")));
+    // The scorecard is copied as Markdown, and the evidence contains it.
+    desk.keys("Ctrl-Y");
+    assert!(desk.copied().contains("Gate probe of http://127.0.0.1:"), "{}", desk.copied());
+    assert!(!desk.copied().contains(&*desk.token()));
+    desk.keys("Ctrl-B");
+    for text in ["| gate probe |", "testkit --run --url http://127.0.0.1:", "| ✔ | signature | another key |"] {
+        assert!(desk.copied().contains(text), "{text}: {}", desk.copied());
+    }
+}
+
+#[test]
+fn a_server_that_verifies_nothing_shows_its_failures_first() {
+    let fake = Fake::new(|_| None);
+    let mut desk = with_the_key(&fake, 120, 36);
+    desk.keys("F4 Esc 4 → Enter").settles();
+    desk.must_show(&["failures in ", "accepted, though a…", "failure: "]);
+    let quick = PROBES.iter().filter(|probe| probe.is_quick).count();
+    let probe = desk.app.probe().expect("a probe");
+    assert_eq!((probe.planned, probe.card.as_ref().expect("a card").rows.len()), (quick, quick));
+    // The first lines are failures, and the cursor goes through all of them.
+    let lines = desk.app.probe_lines().len();
+    for _ in 0..=lines {
+        desk.keys("↓");
+    }
+    assert_eq!(desk.app.kit.row, lines - 1);
+}
+
+#[test]
+fn without_the_key_of_the_server_only_the_token_in_hand_is_varied() {
+    let fake = sound();
+    let mut desk = connected(&fake, &[good()], 120, 36);
+    desk.keys("F4 Esc 4 Enter").settles();
+    desk.must_show(&["no failure in ", "probes need a key that the server"]);
+    let card = desk.app.probe().and_then(|probe| probe.card.clone()).expect("a card");
+    assert!(!card.has_key);
+}
+
+#[test]
+fn a_token_that_the_server_refuses_stops_the_probe_and_says_why() {
+    let fake = Fake::new(|seen| judged(seen, |_| false));
+    let mut desk = connected(&fake, &[good()], 120, 36);
+    let good = desk.token();
+    desk.keys("F4 Esc 4 Enter").settles();
+    desk.must_show(&["the good token is not accepted: "]);
+    assert!(matches!(desk.app.probe().expect("a probe").state, ProbeState::Refused(_)));
+    // Nothing was sent besides the good token and requests for metadata.
+    assert!(fake.seen().iter().all(|seen| seen.token().is_none_or(|token| token == &*good)));
+}
+
+#[test]
+fn results_appear_one_by_one_and_esc_cancels_the_rest() {
+    let (go_on, gate) = mpsc::channel::<()>();
+    let (gate, calls) = (Mutex::new(gate), AtomicUsize::new(0));
+    let fake = Fake::new(move |seen| {
+        // The third call waits for the test.
+        if seen.rpc() == "tools/call" && calls.fetch_add(1, Ordering::SeqCst) == 2 {
+            let _ = gate.lock().expect("no panic").recv();
+        }
+        None
+    });
+    let mut desk = with_the_key(&fake, 80, 24);
+    desk.keys("F4 Esc 4 Enter");
+    let made = |desk: &Desk| desk.app.probe().and_then(|probe| probe.card.as_ref()).map_or(0, |card| card.rows.len());
+    while made(&desk) < 2 {
+        desk.hears_progress();
+    }
+    desk.must_show(&["2 of ", "Esc cancels"]);
+    // Another run has to wait.
+    desk.keys("Enter");
+    desk.must_show(&["another run is under way; Esc cancels it"]);
+    desk.keys("Esc").settles();
+    desk.must_show(&["gate probe cancelled after 2 probes", "cancelled after 2 of "]);
+    assert!(desk.app.run.is_none());
+    drop(go_on);
+}
+
+#[test]
+fn a_server_on_another_machine_is_probed_only_after_a_question() {
+    let mut desk = Desk::new(120, 36);
+    desk.gate.shared().update(|state| state.add(good(), Provenance::Pasted, now()));
+    effects::sync(&mut desk.app, &desk.gate);
+    desk.keys("Esc 2 Ctrl-↓ F7 Esc 1 Enter Tab").types("https://orders.invalid/mcp").keys("Enter");
+    desk.keys("F4 Esc 4 Enter");
+    desk.must_show(&[
+        "requests, most with bad tokens, to",
+        "orders.invalid (https://orders.invalid/mcp)?",
+        "send them",
+    ]);
+    desk.keys("Enter");
+    assert!(desk.app.run.is_none());
+    desk.keys("Esc");
+    assert!(desk.app.overlays.is_empty() && desk.app.run.is_none());
+    desk.keys("Enter →");
+    assert!(desk.app.run.is_some());
+    desk.keys("Esc");
+}
+
+#[test]
+fn a_server_whose_header_carries_the_credentials_is_not_probed() {
+    let fake = Fake::new(|seen| (seen.rpc() == "tools/call").then(|| http(500, "", "")));
+    let mut desk = connected(&fake, &[good()], 120, 36);
+    desk.keys("F7 Esc 1 Enter Tab").types(&fake.url).keys("Tab Tab").types("Authorization: Bearer x").keys("Enter");
+    desk.settles();
+    desk.keys("F4 Esc 4 Enter");
+    desk.must_show(&["it takes no token from here, so there is nothing to probe"]);
+}
