@@ -26,6 +26,7 @@ mod list;
 mod moves;
 pub mod msg;
 mod names;
+pub mod observed;
 pub mod overlay;
 pub mod pane;
 mod paste;

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
 use super::key::Key;
-use super::runs::{RunOrder, RunProgress, RunResult, RunStop};
+use super::runs::{RunOrder, RunProgress, RunStop};
 use super::targets::{CallReport, ConnectReport, TargetDraft, TargetFacts};
 use crate::auth::issuers::DuplicateIssuer;
 use crate::auth::keys::SigningKeys;
@@ -145,6 +145,8 @@ pub enum Msg {
         /// The progress.
         progress: Progress,
     },
+    /// A policy was written to a new file; or the path, and why not.
+    PolicyWritten(Result<PolicyToWrite, (String, ConfigError)>),
     /// A run has found more.
     RunProgressed {
         /// The ID in [`Effect::Run`].
@@ -157,7 +159,7 @@ pub enum Msg {
         /// The ID in [`Effect::Run`].
         id: u64,
         /// Its result, or why it has none.
-        end: Result<RunResult, RunStop>,
+        end: Result<RunProgress, RunStop>,
     },
     /// An operation outside the console failed.
     Failed(Failure),
@@ -445,6 +447,16 @@ pub enum Effect {
     },
     /// Read a policy file for the settings.
     LoadPolicy(String),
+    /// Write a policy that is not in force to a new file.
+    WritePolicy(Box<PolicyToWrite>),
+}
+
+/// A policy to write to a new file.
+pub struct PolicyToWrite {
+    /// The file.
+    pub path: String,
+    /// The policy.
+    pub policy: Arc<Policy>,
 }
 
 /// The call to make.

@@ -1,7 +1,9 @@
 //! Begins the runs of `runs`, asks first where that is due, and passes what they find to their panes.
 
+use std::sync::Arc;
+
 use super::overlay::{Overlay, Question};
-use super::runs::{Run, RunOrder, RunProgress, RunResult, RunStop, RunWork};
+use super::runs::{Run, RunKind, RunOrder, RunProgress, RunStop, RunWork};
 use super::{App, Effect};
 
 impl App {
@@ -23,30 +25,40 @@ impl App {
     /// Carries out a run that needs no confirmation, or has it.
     pub(in crate::app) fn start_run(&mut self, order: RunOrder) -> Vec<Effect> {
         let (id, since) = (self.next_id(), self.times.mono);
-        self.run = Some(Run { id, target: order.target, since });
-        match &order.work {
-            RunWork::Probe(probe) => self.probe_started(order.target, probe.is_quick),
-        }
+        let kind = match &order.work {
+            RunWork::Probe(probe) => {
+                self.probe_started(order.target, probe.is_quick);
+                RunKind::Probe
+            }
+            RunWork::Round(round) => RunKind::Round(Arc::clone(&round.tool)),
+        };
+        self.run = Some(Run { id, target: order.target, since, kind });
         vec![Effect::Run { id, order: Box::new(order) }]
     }
 
     /// Handles what the run has found so far.
     pub(in crate::app) fn run_progressed(&mut self, id: u64, found: RunProgress) -> Vec<Effect> {
-        if self.run.is_some_and(|run| run.id == id) {
-            match found {
-                RunProgress::Probe(card) => self.probe_progressed(card),
-            }
+        let Some(run) = self.run.clone().filter(|run| run.id == id) else { return Vec::new() };
+        match (found, run.kind) {
+            (RunProgress::Probe(card), _) => self.probe_progressed(card),
+            (RunProgress::Round(seen), RunKind::Round(tool)) => self.round_progressed(run.target, &tool, &seen),
+            (RunProgress::Round(_), RunKind::Probe) => {}
         }
         Vec::new()
     }
 
     /// Handles the end of the run.
-    pub(in crate::app) fn run_ended(&mut self, id: u64, end: Result<RunResult, RunStop>) -> Vec<Effect> {
-        if self.run.take_if(|run| run.id == id).is_some() {
-            match end {
-                Ok(RunResult::Probe(card)) => self.probe_ended(Ok(card)),
-                Err(stop) => self.probe_ended(Err(stop)),
+    pub(in crate::app) fn run_ended(&mut self, id: u64, end: Result<RunProgress, RunStop>) -> Vec<Effect> {
+        let Some(run) = self.run.take_if(|run| run.id == id) else { return Vec::new() };
+        match (end, run.kind) {
+            (Ok(RunProgress::Probe(card)), _) => self.probe_ended(Ok(card)),
+            (Ok(RunProgress::Round(seen)), RunKind::Round(tool)) => {
+                self.round_progressed(run.target, &tool, &seen);
+                self.round_ended(&tool, Ok(&seen));
             }
+            (Err(stop), RunKind::Probe) => self.probe_ended(Err(stop)),
+            (Err(stop), RunKind::Round(tool)) => self.round_ended(&tool, Err(stop)),
+            (Ok(RunProgress::Round(_)), RunKind::Probe) => {}
         }
         Vec::new()
     }

@@ -8,12 +8,16 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde_json::{Map, Value};
+
+use crate::auth::TokenId;
+use crate::gate::ports::ToolInfo;
 use crate::lab::kit::Identity;
 use crate::lab::probe::Card;
-use crate::observe::Why;
+use crate::observe::{Observation, Why};
 
 /// The run that is under way.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Run {
     /// Its ID, by which it is cancelled.
     pub id: u64,
@@ -21,6 +25,17 @@ pub struct Run {
     pub target: u64,
     /// When it began, on the monotonic clock.
     pub since: Duration,
+    /// What it does.
+    pub kind: RunKind,
+}
+
+/// What the run under way does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RunKind {
+    /// A gate probe.
+    Probe,
+    /// Calls of this tool with every token.
+    Round(Arc<str>),
 }
 
 /// A run to carry out. It may hold a token, so its `Debug` shows only the target.
@@ -43,6 +58,31 @@ impl fmt::Debug for RunOrder {
 pub enum RunWork {
     /// Probes how the server treats tokens.
     Probe(ProbeOrder),
+    /// Calls a tool with every token.
+    Round(RoundOrder),
+}
+
+/// Calls of one tool with every token. It holds tokens, so it has no `Debug`.
+pub struct RoundOrder {
+    /// The tool.
+    pub tool: Arc<str>,
+    /// The arguments.
+    pub arguments: Map<String, Value>,
+    /// The tokens; `None` is a call without one.
+    pub callers: Vec<Option<Arc<str>>>,
+}
+
+/// What a caller has seen of a server.
+#[derive(Clone, Debug)]
+pub struct CallerSeen {
+    /// The ID of the token.
+    pub token: Option<TokenId>,
+    /// The tools that the server lists for it, if it sent a list.
+    pub tools: Option<Vec<ToolInfo>>,
+    /// The answer to the call.
+    pub answer: Observation,
+    /// The answer to a call of a name that does not exist, if the tool is not in the list.
+    pub missing: Option<Observation>,
 }
 
 /// A gate probe.
@@ -55,17 +95,13 @@ pub struct ProbeOrder {
     pub is_quick: bool,
 }
 
-/// What a run has found so far.
+/// What a run has found: so far, or at its end.
 #[derive(Clone)]
 pub enum RunProgress {
     /// The scorecard of a probe.
     Probe(Arc<Card>),
-}
-
-/// The result of a run.
-pub enum RunResult {
-    /// The scorecard of a probe.
-    Probe(Arc<Card>),
+    /// What the callers have seen.
+    Round(Arc<[CallerSeen]>),
 }
 
 /// Why a run has no result.

@@ -94,6 +94,7 @@ impl App {
         }
         let has_listed = report.listed.is_some();
         if let Some((tools, took)) = report.listed {
+            target.observed.listed(report.token, tools.catalogue.tools());
             (target.tools, target.latency, target.listed_for) = (tools, Some(took), report.token);
         }
         target.take(report.why, report.seen);
@@ -185,6 +186,13 @@ impl App {
 
     /// Handles the answer to a call of a target.
     pub(in crate::app) fn target_called(&mut self, report: CallReport) -> Vec<Effect> {
+        if let Some(target) = self.targets.find_mut(report.target) {
+            let record = &report.called.record;
+            let tool: Arc<str> = (&*record.tool).into();
+            if report.why.observation.silence != Some(crate::observe::NoAnswer::Cancelled) {
+                target.observed.called(record.token_id, &tool, report.why.observation.clone());
+            }
+        }
         if let Some(target) = self.targets.find_mut(report.target)
             && !matches!(target.link, Link::Connecting { .. })
         {
@@ -205,7 +213,7 @@ impl App {
             Link::Connecting { id, .. } => Some(id),
             _ => None,
         });
-        call.or(connecting).or(self.run.map(|run| run.id)).map(Effect::Cancel)
+        call.or(connecting).or(self.run.as_ref().map(|run| run.id)).map(Effect::Cancel)
     }
 
     /// Returns the name of the selected target, if it is not our own gate; safe to show.

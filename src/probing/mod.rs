@@ -21,6 +21,9 @@ use crate::text::material::Metadata;
 pub use grid::{RowSeen, call_each, list};
 pub use plan::ForeignServer;
 
+/// A name that no server has, to see how a missing tool is answered.
+pub const NO_SUCH_TOOL: &str = "portcullis_probe_of_a_missing_tool";
+
 /// How long the answer to one request may take.
 const BOUND: Duration = Duration::from_secs(15);
 

@@ -6,15 +6,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde_json::{Map, json};
+
 use super::foreign::{Asking, Foreign, Inner, Latest, Work};
-use crate::app::runs::{ProbeOrder, RunOrder, RunProgress, RunResult, RunStop, RunWork};
+use crate::app::runs::{CallerSeen, ProbeOrder, RoundOrder, RunOrder, RunProgress, RunStop, RunWork};
 use crate::app::{Msg, Times};
 use crate::auth::{Signer, TokenId};
 use crate::gate::{ForeignAnswer, ForeignCall, Gate, Origin, Source};
 use crate::lab::probe::{Card, Model, ModelError, Wanted};
 use crate::observe::{Observation, Observed};
 use crate::probing::{self, Request, Stopped};
-use crate::target::fetch_metadata;
+use crate::target::{CALL_TIMEOUT, Carriage, Connection, Dialect, OpenError, fetch_metadata};
 use crate::text;
 use crate::text::material::Metadata;
 
@@ -28,6 +30,7 @@ impl Foreign {
             let runs = async {
                 match work {
                     RunWork::Probe(order) => probe(&inner, id, &asking, &order).await,
+                    RunWork::Round(order) => round(&inner, id, &asking, &order).await,
                 }
             };
             let end = tokio::select! {
@@ -42,7 +45,7 @@ impl Foreign {
 }
 
 /// Makes a gate probe.
-async fn probe(inner: &Inner, id: u64, asking: &Asking, order: &ProbeOrder) -> Result<RunResult, RunStop> {
+async fn probe(inner: &Inner, id: u64, asking: &Asking, order: &ProbeOrder) -> Result<RunProgress, RunStop> {
     let metadata = fetch_metadata(&asking.target, None).await;
     let model = model(asking, order, metadata.as_ref()).map_err(|error| RunStop::Failed(error.to_string()))?;
     let request = Request {
@@ -62,9 +65,54 @@ async fn probe(inner: &Inner, id: u64, asking: &Asking, order: &ProbeOrder) -> R
         inner.report(Latest::Run(id, RunProgress::Probe(Arc::new(card.clone()))));
     };
     match probing::probe(&request, || clock.now(), each).await {
-        Ok(card) => Ok(RunResult::Probe(Arc::new(card))),
+        Ok(card) => Ok(RunProgress::Probe(Arc::new(card))),
         Err(stopped) => Err(asking.stop(&model.good, stopped).await),
     }
+}
+
+/// Calls a tool with every token. Each has a connection of its own.
+async fn round(inner: &Inner, id: u64, asking: &Asking, order: &RoundOrder) -> Result<RunProgress, RunStop> {
+    let clock = asking.gate.clock();
+    let (mut dialect, mut seen) = (Dialect::Auto, Vec::<CallerSeen>::new());
+    let arguments = json!(order.arguments).to_string();
+    for caller in &order.callers {
+        let token = caller.as_deref().map(TokenId::of);
+        let began = clock.monotonic();
+        let carriage = Carriage::bearer(caller.as_deref());
+        let caller = match Connection::open(&asking.target, &carriage, &dialect).await {
+            Err(OpenError::Target(error)) => return Err(RunStop::Failed(error.to_string())),
+            Err(OpenError::Server(refused)) => {
+                CallerSeen { token, tools: None, answer: Observation::of(&refused.reply), missing: None }
+            }
+            Ok(connection) => {
+                dialect = connection.dialect();
+                let seen = called(&connection, order, token).await;
+                connection.close().await;
+                seen
+            }
+        };
+        let took = clock.monotonic().saturating_sub(began);
+        let call = LoggedCall { tool: &order.tool, arguments: &arguments, took, origin: Origin::Console, token };
+        asking.log(&call, &caller.answer, &caller.answer.to_string());
+        seen.push(caller);
+        inner.report(Latest::Run(id, RunProgress::Round(seen.as_slice().into())));
+    }
+    Ok(RunProgress::Round(seen.into()))
+}
+
+/// Lists the tools and calls one. If it is not in the list, a name that does not exist is called too, to tell a hidden tool
+/// from a masked one.
+async fn called(connection: &Connection, order: &RoundOrder, token: Option<TokenId>) -> CallerSeen {
+    let (_, listed) = connection.list(CALL_TIMEOUT).await;
+    let called = connection.call(&order.tool, order.arguments.clone(), CALL_TIMEOUT).await;
+    let missing = match &listed {
+        Some(listed) if !listed.has(&order.tool) => {
+            let called = connection.call(probing::NO_SUCH_TOOL, Map::new(), CALL_TIMEOUT).await;
+            Some(Observation::of(&called.reply))
+        }
+        _ => None,
+    };
+    CallerSeen { token, tools: listed.map(|listed| listed.tools), answer: Observation::of(&called.reply), missing }
 }
 
 /// The tokens of a run: modelled on the one in hand, or on the identity of a new one.

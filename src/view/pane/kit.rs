@@ -77,7 +77,7 @@ fn probe_head(canvas: &mut Canvas, area: Rect) -> Vec<Line<'static>> {
     let summary = || probe.card.as_ref().map(|card| card.summary()).unwrap_or_default();
     let (words, role) = match &probe.state {
         ProbeState::Running => {
-            let since = app.run.map_or(app.times.mono, |run| run.since);
+            let since = app.run.as_ref().map_or(app.times.mono, |run| run.since);
             (format!("{} · {made} of {} · Esc cancels", waiting(canvas, since), probe.planned), Role::Warning)
         }
         ProbeState::Done => {

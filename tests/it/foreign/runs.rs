@@ -5,8 +5,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, mpsc};
 
 use portcullis::app::pane::kit::ProbeState;
+use portcullis::auth::IssueRequest;
 use portcullis::gate::{Origin, Provenance};
 use portcullis::lab::probe::PROBES;
+use portcullis::text::Span;
 use portcullis::tui::effects;
 use serde_json::json;
 
@@ -162,4 +164,123 @@ fn a_server_whose_header_carries_the_credentials_is_not_probed() {
     desk.settles();
     desk.keys("F4 Esc 4 Enter");
     desk.must_show(&["it takes no token from here, so there is nothing to probe"]);
+}
+
+/// A server where `reader` may only read: it forbids writing, and hides `audit` from everyone but `boss`. It masks nothing.
+fn with_roles(reader: &Arc<str>, boss: &Arc<str>) -> Fake {
+    let (reader, boss) = (Arc::clone(reader), Arc::clone(boss));
+    Fake::new(move |seen| {
+        let (is_reader, is_boss) = (seen.token() == Some(&*reader), seen.token() == Some(&*boss));
+        let tool = |name: &str, reads: bool| json!({ "name": name, "inputSchema": { "type": "object" }, "annotations": { "readOnlyHint": reads } });
+        match (seen.rpc(), seen.body["params"]["name"].as_str()) {
+            ("", _) => None,
+            _ if !is_reader && !is_boss => Some(http(401, "WWW-Authenticate: Bearer\r\n", "{}")),
+            ("tools/list", _) if is_boss => Some(seen.result(
+                &json!({ "tools": [tool("read_data", true), tool("write_data", false), tool("audit", true)] }),
+            )),
+            ("tools/list", _) => {
+                Some(seen.result(&json!({ "tools": [tool("read_data", true), tool("write_data", false)] })))
+            }
+            ("tools/call", Some("read_data" | "write_data")) if is_boss => None,
+            ("tools/call", Some("audit")) if is_boss => None,
+            ("tools/call", Some("read_data")) => None,
+            ("tools/call", Some("write_data")) => {
+                Some(http(403, "WWW-Authenticate: Bearer error=\"insufficient_scope\"\r\n", "{}"))
+            }
+            ("tools/call", _) => Some(seen.error(-32602, "Unknown tool", &json!(null))),
+            _ => None,
+        }
+    })
+}
+
+/// A console with a reader, whom the policy here allows to write, and a boss, on the Matrix screen.
+fn on_the_matrix(columns: u16, rows: u16) -> (Desk, Fake) {
+    let holding = |user: &str, held: &str| {
+        let (user_id, permissions) = (user.to_owned(), vec![held.to_owned()]);
+        let expires = Some(now().plus(Span::HOUR));
+        let request = IssueRequest { user_id, permissions, expires, ..IssueRequest::default() };
+        signer().issue(&request, user, now()).expect("a token")
+    };
+    let (reader, boss) = (holding("reader", "user"), holding("boss", "admin"));
+    let fake = with_roles(&reader, &boss);
+    // The boss lists the tools: the reader does not see one of them.
+    let mut desk = connected(&fake, &[boss, reader], columns, rows);
+    desk.gate.shared().update(|state| state.set_signer(signer()));
+    effects::sync(&mut desk.app, &desk.gate);
+    desk.keys("F3 Esc 1");
+    (desk, fake)
+}
+
+#[test]
+fn the_matrix_of_a_server_has_its_tools_as_columns_and_two_marks_in_each_cell() {
+    let (mut desk, fake) = on_the_matrix(120, 36);
+    desk.must_show(&["→ orders · by token · 3 × 3", "read_data", "write_data", "audit", "policy, then server: ✔ ✘ –"]);
+    // The policy here does not contain `audit`, and nothing has been called.
+    desk.must_show(&["?· not called", "✔· allowed", "✘· forbidden"]);
+    desk.keys("Enter").settles();
+    desk.must_show(&["✔✔ allowed", "read_data on orders: predicted allowed; observed allowed"]);
+    assert_eq!(fake.seen().iter().filter(|seen| seen.rpc() == "tools/call").count(), 1);
+}
+
+#[test]
+fn a_column_is_called_with_every_token_after_one_question() {
+    let (mut desk, fake) = on_the_matrix(120, 36);
+    desk.keys("→ Ctrl-F");
+    desk.must_show(&["Call write_data on orders with 2 tokens and without one:", "3 calls? It may destroy something on the server."]);
+    desk.keys("Esc").settles();
+    assert!(fake.seen().iter().all(|seen| seen.rpc() != "tools/call"));
+    desk.keys("Ctrl-F →").settles();
+    desk.must_show(&["write_data: allowed for 1 of 3", "✔✔ allowed", "✘✘ forbidden", "–– unauthorized"]);
+    // Each call is logged.
+    assert_eq!(desk.app.auth.activity.newest().filter(|record| &*record.tool == "write_data").count(), 3);
+}
+
+#[test]
+fn a_difference_is_counted_in_the_title_and_shown_loudly() {
+    let (mut desk, _fake) = on_the_matrix(120, 36);
+    // The policy here lets users write, but the server does not.
+    let policy = portcullis::auth::Policy::new([("read_data", ["user", "admin"]), ("write_data", ["user", "admin"])]);
+    desk.gate.shared().update(|state| state.set_policy(Arc::new(policy)));
+    effects::sync(&mut desk.app, &desk.gate);
+    desk.keys("→ Ctrl-F →").settles();
+    desk.must_show(&["1 differ · ", "✔≠✘ forbidden", "write_data: allowed for 1 of 3; 1 differ from the prediction"]);
+    desk.keys("↓ ↓");
+    desk.must_show(&["write_data on orders: predicted allowed; observed forbidden"]);
+}
+
+#[test]
+fn a_tool_that_is_hidden_from_a_token_is_not_taken_for_a_forbidden_one() {
+    let (mut desk, _fake) = on_the_matrix(120, 36);
+    desk.keys("→ → Ctrl-F →").settles();
+    desk.must_show(&["audit: allowed for 1 of 3", "?m masked"]);
+}
+
+#[test]
+fn a_policy_is_written_from_what_was_observed_and_never_replaces_a_file() {
+    let (mut desk, _fake) = on_the_matrix(120, 36);
+    desk.keys("Ctrl-F →").settles();
+    desk.keys("→ Ctrl-F →").settles();
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("observed.toml");
+    let file = path.to_string_lossy().into_owned();
+    let write = |desk: &mut Desk| {
+        desk.keys("Ctrl-P").types("write a policy from").keys("Enter").types(&file).keys("Enter");
+    };
+    write(&mut desk);
+    let written = std::fs::read_to_string(&path).expect("a policy");
+    let policy = portcullis::auth::Policy::parse(&written).expect("a valid policy");
+    assert_eq!(policy.tools().len(), 3);
+    assert!(policy.parts().expectations.len() >= 4, "{written}");
+    std::fs::write(&path, "kept").expect("written");
+    write(&mut desk);
+    assert_eq!(std::fs::read_to_string(&path).expect("read"), "kept");
+    assert!(desk.shows("exists"), "{}", desk.screen());
+}
+
+#[test]
+fn the_matrix_of_a_server_fits_eighty_columns() {
+    let (mut desk, _fake) = on_the_matrix(80, 24);
+    desk.keys("→ Ctrl-F →").settles();
+    desk.must_show(&["→ orders", "✔✔", "✘✘"]);
+    assert!(desk.screen().lines().all(|line| portcullis::text::width(line) <= 80));
 }
