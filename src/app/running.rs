@@ -30,6 +30,10 @@ impl App {
                 self.probe_started(order.target, probe.is_quick);
                 RunKind::Probe
             }
+            RunWork::Boundaries(_) => {
+                self.drill.bounds = None;
+                RunKind::Boundaries
+            }
             RunWork::Round(round) => RunKind::Round(Arc::clone(&round.tool)),
         };
         self.run = Some(Run { id, target: order.target, since, kind });
@@ -42,7 +46,8 @@ impl App {
         match (found, run.kind) {
             (RunProgress::Probe(card), _) => self.probe_progressed(card),
             (RunProgress::Round(seen), RunKind::Round(tool)) => self.round_progressed(run.target, &tool, &seen),
-            (RunProgress::Round(_), RunKind::Probe) => {}
+            (RunProgress::Boundaries(exp, nbf), _) => self.boundaries_found(run.target, exp, nbf),
+            (RunProgress::Round(_), _) => {}
         }
         Vec::new()
     }
@@ -58,7 +63,12 @@ impl App {
             }
             (Err(stop), RunKind::Probe) => self.probe_ended(Err(stop)),
             (Err(stop), RunKind::Round(tool)) => self.round_ended(&tool, Err(stop)),
-            (Ok(RunProgress::Round(_)), RunKind::Probe) => {}
+            (Ok(RunProgress::Boundaries(exp, nbf)), _) => {
+                self.boundaries_found(run.target, exp, nbf);
+                self.boundaries_ended(Ok(()));
+            }
+            (Err(stop), RunKind::Boundaries) => self.boundaries_ended(Err(stop)),
+            (Ok(RunProgress::Round(_)), _) => {}
         }
         Vec::new()
     }

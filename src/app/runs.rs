@@ -12,6 +12,7 @@ use serde_json::{Map, Value};
 
 use crate::auth::TokenId;
 use crate::gate::ports::ToolInfo;
+use crate::lab::drill::Boundary;
 use crate::lab::kit::Identity;
 use crate::lab::probe::Card;
 use crate::observe::{Observation, Why};
@@ -36,6 +37,8 @@ pub enum RunKind {
     Probe,
     /// Calls of this tool with every token.
     Round(Arc<str>),
+    /// A search for the boundaries of `exp` and `nbf`.
+    Boundaries,
 }
 
 /// A run to carry out. It may hold a token, so its `Debug` shows only the target.
@@ -60,6 +63,18 @@ pub enum RunWork {
     Probe(ProbeOrder),
     /// Calls a tool with every token.
     Round(RoundOrder),
+    /// Finds the boundaries of `exp` and `nbf` with new tokens.
+    Boundaries(BoundariesOrder),
+}
+
+/// A search for the boundaries of `exp` and `nbf`.
+pub struct BoundariesOrder {
+    /// The user and permissions of new tokens, if there is none in hand.
+    pub identity: Identity,
+    /// The tool.
+    pub tool: Arc<str>,
+    /// The arguments.
+    pub arguments: Map<String, Value>,
 }
 
 /// Calls of one tool with every token. It holds tokens, so it has no `Debug`.
@@ -102,6 +117,8 @@ pub enum RunProgress {
     Probe(Arc<Card>),
     /// What the callers have seen.
     Round(Arc<[CallerSeen]>),
+    /// The boundary of `exp`, then that of `nbf`.
+    Boundaries(Boundary, Option<Boundary>),
 }
 
 /// Why a run has no result.

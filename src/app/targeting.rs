@@ -186,6 +186,7 @@ impl App {
 
     /// Handles the answer to a call of a target.
     pub(in crate::app) fn target_called(&mut self, report: CallReport) -> Vec<Effect> {
+        let observation = report.why.observation.clone();
         if let Some(target) = self.targets.find_mut(report.target) {
             let record = &report.called.record;
             let tool: Arc<str> = (&*record.tool).into();
@@ -202,6 +203,10 @@ impl App {
             if let Link::Unconnected = target.link {
                 target.link = was;
             }
+        }
+        let at = report.called.record.judged_at;
+        if let Some(effects) = self.drill_observed(report.id, at, &observation) {
+            return effects;
         }
         self.answered(report.id, report.called)
     }

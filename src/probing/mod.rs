@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 use zeroize::Zeroizing;
 
 use crate::auth::{Inspection, NumericDate, Rules, TokenId, Verifier};
-use crate::lab::drill::Drill;
+use crate::lab::drill::{Boundary, Drill};
 use crate::lab::probe::{Card, Carried, Degree, Extra, GOOD, Model, PROBES, Probe, Row};
 use crate::observe::{NoAnswer, Observation, Observed, Reply};
 use crate::target::{Called, Carriage, Connection, Dialect, Listed, OpenError, Target, TargetError};
@@ -334,17 +334,6 @@ pub async fn drill(
 
 /// The longest allowance that is searched for, in seconds: the largest that any known server has, and one more.
 const LONGEST_ALLOWANCE: i64 = 301;
-
-/// A boundary that was found by signing tokens with different times, in whole seconds from the claim.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Boundary {
-    /// The largest distance at which the token was accepted; `None` if it never was.
-    pub accepted: Option<i64>,
-    /// The smallest distance at which it was refused; `None` if it never was.
-    pub refused: Option<i64>,
-    /// How many tokens were tried.
-    pub tries: usize,
-}
 
 /// Finds how long after `exp` (`claim` is `exp`) or before `nbf` the server accepts a token, without waiting: by
 /// bisection over tokens that are signed with the trusted key.

@@ -9,10 +9,11 @@ use std::time::Duration;
 use serde_json::{Map, json};
 
 use super::foreign::{Asking, Foreign, Inner, Latest, Work};
-use crate::app::runs::{CallerSeen, ProbeOrder, RoundOrder, RunOrder, RunProgress, RunStop, RunWork};
+use crate::app::runs::{BoundariesOrder, CallerSeen, ProbeOrder, RoundOrder, RunOrder, RunProgress, RunStop, RunWork};
 use crate::app::{Msg, Times};
 use crate::auth::{Signer, TokenId};
 use crate::gate::{ForeignAnswer, ForeignCall, Gate, Origin, Source};
+use crate::lab::kit::Identity;
 use crate::lab::probe::{Card, Model, ModelError, Wanted};
 use crate::observe::{Observation, Observed};
 use crate::probing::{self, Request, Stopped};
@@ -30,6 +31,7 @@ impl Foreign {
             let runs = async {
                 match work {
                     RunWork::Probe(order) => probe(&inner, id, &asking, &order).await,
+                    RunWork::Boundaries(order) => boundaries(&inner, id, &asking, &order).await,
                     RunWork::Round(order) => round(&inner, id, &asking, &order).await,
                 }
             };
@@ -47,7 +49,8 @@ impl Foreign {
 /// Makes a gate probe.
 async fn probe(inner: &Inner, id: u64, asking: &Asking, order: &ProbeOrder) -> Result<RunProgress, RunStop> {
     let metadata = fetch_metadata(&asking.target, None).await;
-    let model = model(asking, order, metadata.as_ref()).map_err(|error| RunStop::Failed(error.to_string()))?;
+    let model =
+        model(asking, &order.identity, metadata.as_ref()).map_err(|error| RunStop::Failed(error.to_string()))?;
     let request = Request {
         target: &asking.target,
         model: &model,
@@ -100,6 +103,29 @@ async fn round(inner: &Inner, id: u64, asking: &Asking, order: &RoundOrder) -> R
     Ok(RunProgress::Round(seen.into()))
 }
 
+/// Finds the boundaries of both time claims, without waiting.
+async fn boundaries(inner: &Inner, id: u64, asking: &Asking, order: &BoundariesOrder) -> Result<RunProgress, RunStop> {
+    let metadata = fetch_metadata(&asking.target, None).await;
+    let model =
+        model(asking, &order.identity, metadata.as_ref()).map_err(|error| RunStop::Failed(error.to_string()))?;
+    if !model.has_key() {
+        let why =
+            "shifted time needs tokens with other times, and our key did not sign this one; drill it in real time";
+        return Err(RunStop::Failed(why.to_owned()));
+    }
+    let now = || asking.gate.clock().now();
+    let call = (&*order.tool, &order.arguments);
+    let exp = match probing::boundary(&asking.target, &model, call, "exp", now).await {
+        Ok(exp) => exp,
+        Err(stopped) => return Err(asking.stop(&model.good, stopped).await),
+    };
+    inner.report(Latest::Run(id, RunProgress::Boundaries(exp, None)));
+    match probing::boundary(&asking.target, &model, call, "nbf", now).await {
+        Ok(nbf) => Ok(RunProgress::Boundaries(exp, Some(nbf))),
+        Err(stopped) => Err(asking.stop(&model.good, stopped).await),
+    }
+}
+
 /// Lists the tools and calls one. If it is not in the list, a name that does not exist is called too, to tell a hidden tool
 /// from a masked one.
 async fn called(connection: &Connection, order: &RoundOrder, token: Option<TokenId>) -> CallerSeen {
@@ -116,7 +142,7 @@ async fn called(connection: &Connection, order: &RoundOrder, token: Option<Token
 }
 
 /// The tokens of a run: modelled on the one in hand, or on the identity of a new one.
-fn model(asking: &Asking, order: &ProbeOrder, metadata: Option<&Metadata>) -> Result<Model, ModelError> {
+fn model(asking: &Asking, identity: &Identity, metadata: Option<&Metadata>) -> Result<Model, ModelError> {
     let (rules, now) = (&asking.rules, asking.gate.clock().now());
     let signer = asking.gate.signer().ok().filter(|signer| fits(signer, asking.token.as_deref()));
     let model = match (asking.token.as_deref(), &signer) {
@@ -126,8 +152,8 @@ fn model(asking: &Asking, order: &ProbeOrder, metadata: Option<&Metadata>) -> Re
             let own = rules.audience().filter(|_| metadata.is_none_or(|metadata| metadata.resource.is_none()));
             let audiences: Vec<String> = own.iter().map(ToString::to_string).collect();
             let wanted = Wanted {
-                user: &order.identity.user_id,
-                permissions: &order.identity.permissions,
+                user: &identity.user_id,
+                permissions: &identity.permissions,
                 issuer: rules.issuer().map(|issuer| &**issuer),
                 audiences: &audiences,
                 preset: None,

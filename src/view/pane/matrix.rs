@@ -361,6 +361,7 @@ fn observed(canvas: &Canvas, cell: &ObservedCell, shape: &Shape, cursor: Option<
     let signs = format!("{predicted}{unequal}{}", cell.sign());
     let word = match (shape.words, cell.word(), grid.prediction) {
         (Words::None, _, _) => "",
+        (words, Some("unauthorized"), _) => words.of(Verdict::Unauthorized),
         (_, Some(word), _) => word,
         (words, None, Some(verdict)) => words.of(verdict),
         (_, None, None) => "not called",

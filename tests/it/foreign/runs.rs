@@ -226,11 +226,14 @@ fn the_matrix_of_a_server_has_its_tools_as_columns_and_two_marks_in_each_cell() 
 fn a_column_is_called_with_every_token_after_one_question() {
     let (mut desk, fake) = on_the_matrix(120, 36);
     desk.keys("→ Ctrl-F");
-    desk.must_show(&["Call write_data on orders with 2 tokens and without one:", "3 calls? It may destroy something on the server."]);
+    desk.must_show(&[
+        "Call write_data on orders with 2 tokens and without one:",
+        "3 calls? It may destroy something on the server.",
+    ]);
     desk.keys("Esc").settles();
     assert!(fake.seen().iter().all(|seen| seen.rpc() != "tools/call"));
     desk.keys("Ctrl-F →").settles();
-    desk.must_show(&["write_data: allowed for 1 of 3", "✔✔ allowed", "✘✘ forbidden", "–– unauthorized"]);
+    desk.must_show(&["write_data: allowed for 1 of 3", "✔✔ allowed", "✘✘ forbidden", "–– unauth."]);
     // Each call is logged.
     assert_eq!(desk.app.auth.activity.newest().filter(|record| &*record.tool == "write_data").count(), 3);
 }
@@ -283,4 +286,48 @@ fn the_matrix_of_a_server_fits_eighty_columns() {
     desk.keys("→ Ctrl-F →").settles();
     desk.must_show(&["→ orders", "✔✔", "✘✘"]);
     assert!(desk.screen().lines().all(|line| portcullis::text::width(line) <= 80));
+}
+
+#[test]
+fn in_shifted_time_the_boundaries_of_a_server_are_found_by_signing_tokens() {
+    // It allows 30 s for differences between clocks.
+    let fake = Fake::new(|seen| {
+        let rules = portcullis::auth::Rules { leeway: portcullis::auth::Leeway::seconds(30), ..rules() };
+        judged(seen, |token| rules.verify(token, now()).is_ok())
+    });
+    let mut desk = with_the_key(&fake, 120, 36);
+    desk.keys("F4 Esc 3");
+    desk.must_show(&["Drill  → orders"]);
+    desk.keys("Enter").settles();
+    desk.must_show(&["✔ allowance after exp: between 2", "✔ allowance before nbf: between "]);
+}
+
+#[test]
+fn in_real_time_a_server_is_called_until_it_refuses_the_token() {
+    let end = now().plus(Span::seconds(3));
+    let short = {
+        let request = IssueRequest { user_id: "drill".to_owned(), expires: Some(end), ..IssueRequest::default() };
+        signer().issue(&request, "drill", now()).expect("a token")
+    };
+    // The server's clock is that of the test: its answer depends on the number of calls.
+    let calls = Arc::new(AtomicUsize::new(0));
+    let made = Arc::clone(&calls);
+    let fake = Fake::new(move |seen| {
+        let is_late = seen.rpc() == "tools/call" && made.fetch_add(1, Ordering::SeqCst) >= 5;
+        is_late.then(|| http(401, "WWW-Authenticate: Bearer error=\"invalid_token\"\r\n", "{}"))
+    });
+    let mut desk = connected(&fake, &[short], 120, 36);
+    desk.keys("F4 Esc 3 ↓ ↓ ↓ → Enter").settles();
+    for _ in 0..200 {
+        if desk.app.drill.running.is_none() {
+            break;
+        }
+        desk.waits(std::time::Duration::from_millis(100));
+        desk.settles();
+    }
+    let found = desk.app.drill.found.as_ref().expect("a result");
+    assert!(found.report.calls > 5 && found.report.first_refused.is_some(), "{:?}", found.report);
+    assert!(found.judged_by[0].starts_with("the server at http://127.0.0.1:"));
+    let records: Vec<_> = desk.app.auth.activity.newest().collect();
+    assert!(records.iter().all(|record| record.origin == Origin::Drill));
 }
