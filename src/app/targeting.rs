@@ -58,7 +58,7 @@ impl App {
     }
 
     /// Returns the token that calls of a target carry, or `Err` if only its hash is known.
-    fn token_for(&self, takes_token: bool) -> Result<Option<Arc<str>>, ()> {
+    pub(in crate::app) fn token_for(&self, takes_token: bool) -> Result<Option<Arc<str>>, ()> {
         match self.selected().filter(|_| takes_token) {
             None => Ok(None),
             Some(entry) => entry.text().cloned().map(Some).ok_or(()),

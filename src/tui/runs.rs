@@ -186,12 +186,13 @@ impl Asking {
     }
 
     /// Logs the latest line of a probe.
-    fn log_probe(&self, card: &Card, took: Duration) {
+    fn log_probe(&self, card: &Card, duration: Duration) {
         let Some((row, observation)) = card.rows.last().and_then(|row| Some((row, row.observation.as_ref()?))) else {
             return;
         };
         let tool = card.tool.as_deref().unwrap_or("tools/list");
-        let call = LoggedCall { tool, arguments: &card.arguments, took, origin: Origin::Kit, token: row.token_id };
+        let arguments = &card.arguments;
+        let call = LoggedCall { tool, arguments, took: duration, origin: Origin::Kit, token: row.token_id };
         self.log(&call, observation, &format!("{}: {observation}", row.probe.name));
     }
 

@@ -337,15 +337,9 @@ impl App {
     fn find_boundaries(&mut self) -> Vec<Effect> {
         let Some(target) = self.target() else { return Vec::new() };
         let (number, facts) = (target.number, target.facts.clone());
-        let token = match (self.drill.with, self.selected()) {
-            (DrillToken::Selected, Some(entry)) => match entry.text() {
-                Some(text) => Some(Arc::clone(text)),
-                None => {
-                    self.complain(HASH_ONLY);
-                    return Vec::new();
-                }
-            },
-            _ => None,
+        let Ok(token) = self.token_for(self.drill.is_of_selected()) else {
+            self.complain(HASH_ONLY);
+            return Vec::new();
         };
         let tool = Arc::clone(&self.call.tool);
         let arguments = match arguments::read(RawArguments::Text(&self.arguments_for(&tool)), None) {

@@ -107,15 +107,9 @@ impl App {
             self.complain(format!("{}: {what}", facts.name));
             return Vec::new();
         }
-        let token = match self.selected() {
-            None => None,
-            Some(entry) => match entry.text() {
-                Some(text) => Some(Arc::clone(text)),
-                None => {
-                    self.complain(HASH_ONLY);
-                    return Vec::new();
-                }
-            },
+        let Ok(token) = self.token_for(true) else {
+            self.complain(HASH_ONLY);
+            return Vec::new();
         };
         let work = RunWork::Probe(ProbeOrder {
             identity: self.identity(),

@@ -152,7 +152,7 @@ impl App {
         let has_any = |grid: &Grid| grid.all().any(|(caller, _, cell)| caller.id.is_some() && cell.verdict().is_some());
         match self.observed_grid() {
             None => {
-                self.complain("select a server in Targets first: a policy is written from what it was observed to do")
+                self.complain("no server is selected in Targets: a policy is written from its answers");
             }
             Some(grid) if !has_any(&grid) => {
                 self.complain("nothing was observed with a token yet; Ctrl-F in Matrix calls a tool with every token");
