@@ -30,9 +30,9 @@ impl Foreign {
         Some(self.on_thread(async move {
             let runs = async {
                 match work {
-                    RunWork::Probe(order) => probe(&inner, id, &asking, &order).await,
-                    RunWork::Boundaries(order) => boundaries(&inner, id, &asking, &order).await,
-                    RunWork::Round(order) => round(&inner, id, &asking, &order).await,
+                    RunWork::Probe(order) => Box::pin(probe(&inner, id, &asking, &order)).await,
+                    RunWork::Boundaries(order) => Box::pin(boundaries(&inner, id, &asking, &order)).await,
+                    RunWork::Round(order) => Box::pin(round(&inner, id, &asking, &order)).await,
                 }
             };
             let end = tokio::select! {
@@ -67,7 +67,7 @@ async fn probe(inner: &Inner, id: u64, asking: &Asking, order: &ProbeOrder) -> R
         began = ended;
         inner.report(Latest::Run(id, RunProgress::Probe(Arc::new(card.clone()))));
     };
-    match probing::probe(&request, || clock.now(), each).await {
+    match Box::pin(probing::probe(&request, || clock.now(), each)).await {
         Ok(card) => Ok(RunProgress::Probe(Arc::new(card))),
         Err(stopped) => Err(asking.stop(&model.good, stopped).await),
     }
@@ -89,7 +89,7 @@ async fn round(inner: &Inner, id: u64, asking: &Asking, order: &RoundOrder) -> R
             }
             Ok(connection) => {
                 dialect = connection.dialect();
-                let seen = called(&connection, order, token).await;
+                let seen = Box::pin(called(&connection, order, token)).await;
                 connection.close().await;
                 seen
             }
@@ -115,12 +115,12 @@ async fn boundaries(inner: &Inner, id: u64, asking: &Asking, order: &BoundariesO
     }
     let now = || asking.gate.clock().now();
     let call = (&*order.tool, &order.arguments);
-    let exp = match probing::boundary(&asking.target, &model, call, "exp", now).await {
+    let exp = match Box::pin(probing::boundary(&asking.target, &model, call, "exp", now)).await {
         Ok(exp) => exp,
         Err(stopped) => return Err(asking.stop(&model.good, stopped).await),
     };
     inner.report(Latest::Run(id, RunProgress::Boundaries(exp, None)));
-    match probing::boundary(&asking.target, &model, call, "nbf", now).await {
+    match Box::pin(probing::boundary(&asking.target, &model, call, "nbf", now)).await {
         Ok(nbf) => Ok(RunProgress::Boundaries(exp, Some(nbf))),
         Err(stopped) => Err(asking.stop(&model.good, stopped).await),
     }
@@ -129,11 +129,11 @@ async fn boundaries(inner: &Inner, id: u64, asking: &Asking, order: &BoundariesO
 /// Lists the tools and calls one. If it is not in the list, a name that does not exist is called too, to tell a hidden tool
 /// from a masked one.
 async fn called(connection: &Connection, order: &RoundOrder, token: Option<TokenId>) -> CallerSeen {
-    let (_, listed) = connection.list(CALL_TIMEOUT).await;
-    let called = connection.call(&order.tool, order.arguments.clone(), CALL_TIMEOUT).await;
+    let (_, listed) = Box::pin(connection.list(CALL_TIMEOUT)).await;
+    let called = Box::pin(connection.call(&order.tool, order.arguments.clone(), CALL_TIMEOUT)).await;
     let missing = match &listed {
         Some(listed) if !listed.has(&order.tool) => {
-            let called = connection.call(probing::NO_SUCH_TOOL, Map::new(), CALL_TIMEOUT).await;
+            let called = Box::pin(connection.call(probing::NO_SUCH_TOOL, Map::new(), CALL_TIMEOUT)).await;
             Some(Observation::of(&called.reply))
         }
         _ => None,

@@ -246,7 +246,7 @@ fn a_difference_is_counted_in_the_title_and_shown_loudly() {
     desk.gate.shared().update(|state| state.set_policy(Arc::new(policy)));
     effects::sync(&mut desk.app, &desk.gate);
     desk.keys("→ Ctrl-F →").settles();
-    desk.must_show(&["1 differ · ", "✔≠✘ forbidden", "write_data: allowed for 1 of 3; 1 differ from the prediction"]);
+    desk.must_show(&["1 differs · ", "✔≠✘ forbidden", "write_data: allowed for 1 of 3; 1 differs from the prediction"]);
     desk.keys("↓ ↓");
     desk.must_show(&["write_data on orders: predicted allowed; observed forbidden"]);
 }

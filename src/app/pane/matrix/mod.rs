@@ -40,6 +40,7 @@ pub(super) static PLACE: Place = Place {
         match (app.target_name(), app.differences()) {
             (None, _) => size,
             (Some(name), 0) => format!("→ {name} · {size}"),
+            (Some(name), 1) => format!("→ {name} · 1 differs · {size}"),
             (Some(name), n) => format!("→ {name} · {n} differ · {size}"),
         }
     },

@@ -136,6 +136,7 @@ impl App {
                 let allowed = seen.iter().filter(is_allowed).count();
                 let differs = match self.differences() {
                     0 => String::new(),
+                    1 => "; 1 differs from the prediction".to_owned(),
                     n => format!("; {n} differ from the prediction"),
                 };
                 let said = format!("{}: allowed for {allowed} of {}{differs}", text::name(tool, 32), seen.len());
